@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a file leaves out, and what only the whole of it can tell.
+ */
+#include "config/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "config/value.h"
+#include "util/alloc.h"
+
+#define MINUTE_MS INT64_C(60000)
+#define DAY_MS INT64_C(86400000)
+
+#ifndef LESSOR_STATE_DIR
+#define LESSOR_STATE_DIR "/var/lib/lessor"
+#endif
+#ifndef LESSOR_PROVIDER_DIR
+#define LESSOR_PROVIDER_DIR "/usr/lib/lessor/providers"
+#endif
+
+/* The classes a client knows, best first. */
+static const struct {
+	const char *name;
+	const char *types[LEASE_TYPES_MAX];
+} class_presets[] = {
+	{ "tiny", { "ccx13", "cpx22", "cx23" } },
+	{ "small", { "ccx23", "cpx32", "cx33" } },
+	{ "standard", { "ccx33", "cpx62", "cx53" } },
+	{ "fast", { "ccx43", "cpx62", "cx53" } },
+	{ "large", { "ccx53", "ccx43", "cpx62", "cx53" } },
+	{ "beast", { "ccx63", "ccx53", "ccx43", "cpx62", "cx53" } },
+};
+
+void config_defaults(struct config *c)
+{
+	snprintf(c->store, sizeof(c->store), "%s", LESSOR_STATE_DIR "/lessor.db");
+	snprintf(c->providers, sizeof(c->providers), "%s", LESSOR_PROVIDER_DIR);
+	c->log_format = LOG_HUMAN;
+	c->log_level = LOG_LEVEL_INFO;
+	c->create_wait_ms = 90000;
+	c->release_wait_ms = 40000;
+	c->settle_ms = MINUTE_MS;
+	c->boot_ms = 15 * MINUTE_MS;
+	c->probe_ms = 5 * MINUTE_MS;
+	c->drain_ms = 20000;
+	c->sweep_ms = 60 * MINUTE_MS;
+	c->sweep_grace_ms = 60 * MINUTE_MS;
+	c->run_keep_ms = 30 * DAY_MS;
+	c->run_stale_ms = DAY_MS;
+	c->run_mib_max = 1024;
+	c->run_log_mib = 8;
+	c->worker_threads = 4;
+	c->limits.default_ttl_ms = 90 * MINUTE_MS;
+	c->limits.max_ttl_ms = DAY_MS;
+	c->limits.default_idle_ms = 30 * MINUTE_MS;
+	c->limits.max_idle_ms = DAY_MS;
+}
+
+static int check_listeners(struct config *c, struct err *err)
+{
+	if (c->listen_count == 0) {
+		if (value_listen("127.0.0.1:8480", &c->listen[0], err) < 0)
+			return -1;
+		c->listen_count = 1;
+	}
+	if (!c->tls_certificate[0] != !c->tls_key[0])
+		return err_set(err, ERR_INVALID, "%s: tls_certificate and tls_key belong together",
+			       c->path);
+	for (int i = 0; i < c->listen_count; i++) {
+		const struct config_listen *l = &c->listen[i];
+
+		if (l->family == CONFIG_TCP && !l->is_loopback && !c->tls_certificate[0] &&
+		    !c->behind_proxy)
+			return err_set(err, ERR_REFUSED, "%s:%d: %s is reachable from elsewhere, and"
+				       " tokens would cross the network in the clear; give"
+				       " tls_certificate and tls_key, or say behind_proxy = yes if a"
+				       " proxy does TLS", c->path, l->line, l->address);
+		for (int k = 0; k < i; k++) {
+			const struct config_listen *o = &c->listen[k];
+
+			if (o->family == l->family && o->port == l->port && (l->port || l->path[0]) &&
+			    strcmp(o->address, l->address) == 0 && strcmp(o->path, l->path) == 0)
+				return err_set(err, ERR_INVALID, "%s:%d: this address is there"
+					       " twice", c->path,
+					       l->line);
+		}
+	}
+	return 0;
+}
+
+static int check_limits(const struct config *c, struct err *err)
+{
+	if (c->limits.default_ttl_ms > c->limits.max_ttl_ms)
+		return err_set(err, ERR_INVALID, "%s: default_ttl is more than max_ttl", c->path);
+	if (c->limits.default_idle_ms > c->limits.max_idle_ms)
+		return err_set(err, ERR_INVALID, "%s: default_idle is more than max_idle", c->path);
+	return 0;
+}
+
+static void preset_classes(struct config *c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(class_presets); i++) {
+		struct config_class *to = &c->classes[c->class_count++];
+
+		snprintf(to->name, sizeof(to->name), "%s", class_presets[i].name);
+		while (to->type_count < LEASE_TYPES_MAX && class_presets[i].types[to->type_count]) {
+			snprintf(to->types[to->type_count], sizeof(to->types[0]), "%s",
+				 class_presets[i].types[to->type_count]);
+			to->type_count++;
+		}
+	}
+}
+
+static int check_account(struct config *c, struct config_account *a, enum config_how how,
+			 struct err *err)
+{
+	struct account_config *conf = &a->account;
+	int known = 0;
+
+	if (!conf->provider[0])
+		return err_set(err, ERR_INVALID, "%s:%d: [account %s] needs provider ="
+			       " NAME", c->path,
+			       a->line, conf->name);
+	if (conf->location_count == 0)
+		return err_set(err, ERR_INVALID, "%s:%d: [account %s] needs locations = A, B: where"
+			       " machines"
+			       " may be made, best first", c->path, a->line, conf->name);
+	if (a->token_file[0] && a->credential[0])
+		return err_set(err, ERR_INVALID, "%s:%d: [account %s] has both token_file and"
+			       " credential;"
+			       " one of them is enough", c->path, a->line, conf->name);
+	if (!conf->image[0])
+		snprintf(conf->image, sizeof(conf->image), "%s", a->image_count ? a->images[0] :
+			 "ubuntu-24.04");
+	if (conf->max_steps == 0)
+		conf->max_steps = 8;
+	for (int i = 0; i < a->image_count; i++)
+		known |= strcmp(a->images[i], conf->image) == 0;
+	if (!known) {
+		if (a->image_count == CONFIG_IMAGES_MAX)
+			return err_set(err, ERR_INVALID, "%s:%d: [account %s]: image '%s' is not"
+				       " among images",
+				       c->path, a->line, conf->name, conf->image);
+		snprintf(a->images[a->image_count++], sizeof(a->images[0]), "%s", conf->image);
+	}
+	if (how == CONFIG_WITHOUT_TOKENS || (!a->token_file[0] && !a->credential[0]))
+		return 0;
+	if (credential_read(a->token_file, a->credential, &conf->token, err) < 0)
+		return err_prefix(err, "%s:%d: [account %s]: ", c->path, a->line, conf->name);
+	return 0;
+}
+
+int config_check(struct config *c, enum config_how how, struct err *err)
+{
+	if (check_listeners(c, err) < 0 || check_limits(c, err) < 0)
+		return -1;
+	if (c->class_count == 0)
+		preset_classes(c);
+	for (int i = 0; i < c->class_count; i++) {
+		if (c->classes[i].type_count == 0)
+			return err_set(err, ERR_INVALID, "%s:%d: [class %s] needs types = A, B,"
+				       " best first",
+				       c->path, c->classes[i].line, c->classes[i].name);
+	}
+	if (c->account_count == 0)
+		return err_set(err, ERR_INVALID, "%s: no [account NAME]: there is nothing to make"
+			       " machines"
+			       " with", c->path);
+	for (int i = 0; i < c->account_count; i++) {
+		if (check_account(c, &c->accounts[i], how, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- what a reload cannot change ------------------------------------------------- */
+
+static int options_differ(const struct account_config *a, const struct account_config *b)
+{
+	if (a->option_count != b->option_count)
+		return 1;
+	for (size_t i = 0; i < a->option_count; i++) {
+		if (strcmp(a->options[i].key, b->options[i].key) != 0 ||
+		    strcmp(a->options[i].value, b->options[i].value) != 0)
+			return 1;
+	}
+	return 0;
+}
+
+static int accounts_differ(const struct config *a, const struct config *b)
+{
+	if (a->account_count != b->account_count)
+		return 1;
+	for (int i = 0; i < a->account_count; i++) {
+		const struct config_account *x = &a->accounts[i], *y = &b->accounts[i];
+
+		if (strcmp(x->account.name, y->account.name) != 0 ||
+		    strcmp(x->account.provider, y->account.provider) != 0 ||
+		    strcmp(x->account.image, y->account.image) != 0 ||
+		    strcmp(x->token_file, y->token_file) != 0 ||
+		    strcmp(x->credential, y->credential) != 0 ||
+		    x->account.max_steps != y->account.max_steps ||
+		    x->account.rate_per_hour != y->account.rate_per_hour ||
+		    x->account.location_count != y->account.location_count ||
+		    memcmp(x->account.locations, y->account.locations, sizeof(x->account.locations)) ||
+		    x->image_count != y->image_count || memcmp(x->images, y->images, sizeof(x->images)) ||
+		    options_differ(&x->account, &y->account))
+			return 1;
+	}
+	return 0;
+}
+
+static int classes_differ(const struct config *a, const struct config *b)
+{
+	if (a->class_count != b->class_count)
+		return 1;
+	for (int i = 0; i < a->class_count; i++) {
+		const struct config_class *x = &a->classes[i], *y = &b->classes[i];
+
+		if (strcmp(x->name, y->name) != 0 || x->type_count != y->type_count ||
+		    memcmp(x->types, y->types, sizeof(x->types)) != 0)
+			return 1;
+	}
+	return 0;
+}
+
+static int listeners_differ(const struct config *a, const struct config *b)
+{
+	if (a->listen_count != b->listen_count || a->behind_proxy != b->behind_proxy ||
+	    strcmp(a->socket_group, b->socket_group) != 0)
+		return 1;
+	for (int i = 0; i < a->listen_count; i++) {
+		if (a->listen[i].port != b->listen[i].port ||
+		    strcmp(a->listen[i].address, b->listen[i].address) != 0 ||
+		    strcmp(a->listen[i].path, b->listen[i].path) != 0)
+			return 1;
+	}
+	return 0;
+}
+
+const char *config_needs_restart(const struct config *old, const struct config *now)
+{
+	if (listeners_differ(old, now))
+		return "listen";
+	if (strcmp(old->store, now->store) != 0)
+		return "store";
+	if (strcmp(old->providers, now->providers) != 0 || accounts_differ(old, now))
+		return "accounts";
+	if (classes_differ(old, now))
+		return "classes";
+	if (old->host_count != now->host_count || memcmp(old->hosts, now->hosts, sizeof(old->hosts)))
+		return "allowed_hosts";
+	if (!old->tls_certificate[0] != !now->tls_certificate[0])
+		return "tls_certificate";
+	if (old->worker_threads != now->worker_threads || old->settle_ms != now->settle_ms ||
+	    old->boot_ms != now->boot_ms || old->probe_ms != now->probe_ms ||
+	    old->drain_ms != now->drain_ms ||
+	    old->sweep_ms != now->sweep_ms || old->sweep_grace_ms != now->sweep_grace_ms ||
+	    old->sweep_deletes != now->sweep_deletes ||
+	    old->run_keep_ms != now->run_keep_ms || old->run_stale_ms != now->run_stale_ms ||
+	    old->run_mib_max != now->run_mib_max || old->run_log_mib != now->run_log_mib ||
+	    old->create_wait_ms != now->create_wait_ms || old->release_wait_ms != now->release_wait_ms)
+		return "the waiting times, [sweep], [runs] and worker_threads";
+	return NULL;
+}

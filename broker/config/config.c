@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libinih splits lines; what it passes over in silence is refused here. It cuts
+ * lines, section and key names at fixed lengths, takes an indented line for more
+ * of the last value, and says nothing of a section without keys: so the function
+ * that hands it lines looks at each one first, and knows its number.
+ */
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config/keys.h"
+#include "config/value.h"
+#include "util/alloc.h"
+
+/* inih has INI_MAX_LINE bytes for a line, its newline and a NUL. */
+#define LINE_MAX_BYTES (INI_MAX_LINE - 3)
+#define FILE_MAX_LINES 4096
+
+struct reading {
+	struct config *config;
+	FILE *file;
+	int line;
+	int in_section;
+	enum section_kind kind;
+	void *base;		/* what the section fills; NULL if it was refused */
+	uint64_t seen;		/* keys of this section, by index */
+	int seen_server, seen_limits, seen_sweep, seen_runs;
+	int failed;
+	struct err err;		/* the first one */
+};
+
+static void reading_fail(struct reading *r, const struct err *why)
+{
+	if (r->failed)
+		return;
+	r->failed = 1;
+	r->err = *why;
+	err_prefix(&r->err, "%s:%d: ", r->config->path, r->line);
+}
+
+/* ---- sections ----------------------------------------------------------------------- */
+
+static int section_server(struct reading *r, struct err *err)
+{
+	if (r->seen_server++)
+		return err_set(err, ERR_INVALID, "[server] is there twice");
+	r->kind = SECTION_SERVER;
+	r->base = r->config;
+	return 0;
+}
+
+static int section_sweep(struct reading *r, struct err *err)
+{
+	if (r->seen_sweep++)
+		return err_set(err, ERR_INVALID, "[sweep] is there twice");
+	r->kind = SECTION_SWEEP;
+	r->base = r->config;
+	return 0;
+}
+
+static int section_runs(struct reading *r, struct err *err)
+{
+	if (r->seen_runs++)
+		return err_set(err, ERR_INVALID, "[runs] is there twice");
+	r->kind = SECTION_RUNS;
+	r->base = r->config;
+	return 0;
+}
+
+static int section_limits(struct reading *r, struct err *err)
+{
+	if (r->seen_limits++)
+		return err_set(err, ERR_INVALID, "[limits] is there twice");
+	r->kind = SECTION_LIMITS;
+	r->base = r->config;
+	return 0;
+}
+
+static int section_class(struct reading *r, const char *name, struct err *err)
+{
+	struct config *c = r->config;
+	struct config_class *class = &c->classes[c->class_count];
+
+	if (c->class_count == CONFIG_CLASSES_MAX)
+		return err_set(err, ERR_INVALID, "at most %d classes", CONFIG_CLASSES_MAX);
+	if (value_name(name, sizeof(class->name), class->name, err) < 0)
+		return -1;
+	for (int i = 0; i < c->class_count; i++) {
+		if (strcmp(c->classes[i].name, class->name) == 0)
+			return err_set(err, ERR_INVALID, "[class %s] is there twice", name);
+	}
+	class->line = r->line;
+	c->class_count++;
+	r->kind = SECTION_CLASS;
+	r->base = class;
+	return 0;
+}
+
+static int section_account(struct reading *r, const char *name, struct err *err)
+{
+	struct config *c = r->config;
+	struct config_account *account = &c->accounts[c->account_count];
+
+	if (c->account_count == CONFIG_ACCOUNTS_MAX)
+		return err_set(err, ERR_INVALID, "at most %d accounts", CONFIG_ACCOUNTS_MAX);
+	if (value_name(name, sizeof(account->account.name), account->account.name, err) < 0)
+		return -1;
+	if (name[0] < 'a' || strchr(name, '.'))
+		return err_set(err, ERR_INVALID, "an account's name begins with a letter and has no"
+			       " dot");
+	for (int i = 0; i < c->account_count; i++) {
+		if (strcmp(c->accounts[i].account.name, account->account.name) == 0)
+			return err_set(err, ERR_INVALID, "[account %s] is there twice", name);
+	}
+	account->line = r->line;
+	account->account.options = xcalloc(CONFIG_OPTIONS_MAX, sizeof(struct account_option));
+	c->account_count++;
+	r->kind = SECTION_ACCOUNT;
+	r->base = account;
+	return 0;
+}
+
+/* `text` is what stands between the brackets. */
+static int section_open(struct reading *r, char *text, struct err *err)
+{
+	r->in_section = 1;
+	r->base = NULL;
+	r->seen = 0;
+	if (strcmp(text, "server") == 0)
+		return section_server(r, err);
+	if (strcmp(text, "sweep") == 0)
+		return section_sweep(r, err);
+	if (strcmp(text, "runs") == 0)
+		return section_runs(r, err);
+	if (strcmp(text, "limits") == 0)
+		return section_limits(r, err);
+	if (strncmp(text, "class ", 6) == 0)
+		return section_class(r, text + 6, err);
+	if (strncmp(text, "account ", 8) == 0)
+		return section_account(r, text + 8, err);
+	return err_set(err, ERR_INVALID, "no section [%.40s]; allowed: [server], [sweep], [runs],"
+		       " [limits], [class NAME], [account NAME]", text);
+}
+
+/* ---- lines ---------------------------------------------------------------------------- */
+
+static int line_check(struct reading *r, char *line, size_t len, struct err *err)
+{
+	char section[INI_MAX_LINE];
+	const char *end;
+
+	if (r->line > FILE_MAX_LINES)
+		return err_set(err, ERR_INVALID, "more than %d lines", FILE_MAX_LINES);
+	if (len > LINE_MAX_BYTES)
+		return err_set(err, ERR_INVALID, "a line has at most %d bytes; say the key of a"
+			       " list again to"
+			       " add to it", LINE_MAX_BYTES);
+	if (strlen(line) != len)
+		return err_set(err, ERR_INVALID, "a NUL byte");
+	if (strspn(line, " \t\r") == len || line[0] == '#' || line[0] == ';')
+		return 0;
+	if (line[0] == ' ' || line[0] == '\t') {
+		const char *text = line + strspn(line, " \t");
+
+		if (*text == '#' || *text == ';')
+			return 0;
+		return err_set(err, ERR_INVALID, "a line may not begin with a blank");
+	}
+	if (line[0] != '[')
+		return 0;
+	end = strchr(line, ']');
+	if (!end || (end[1 + strspn(end + 1, " \t\r")] != '\0' &&
+		     end[1 + strspn(end + 1, " \t\r")] != ';'))
+		return err_set(err, ERR_INVALID, "a section is [NAME] alone on its line");
+	memcpy(section, line + 1, (size_t)(end - line - 1));
+	section[end - line - 1] = '\0';
+	return section_open(r, section, err);
+}
+
+/* An ini_reader: one line for inih, or NULL at the end. */
+static char *line_read(char *into, int room, void *arg)
+{
+	struct reading *r = arg;
+	char line[INI_MAX_LINE + 2];
+	struct err err = { 0 };
+	size_t len = 0;
+	int c;
+
+	if (r->failed)
+		return NULL;
+	while ((c = getc_unlocked(r->file)) != EOF && c != '\n') {
+		if (len < sizeof(line) - 1)
+			line[len++] = (char)c;
+	}
+	if (c == EOF && len == 0)
+		return NULL;
+	line[len] = '\0';
+	r->line++;
+	if (line_check(r, line, len, &err) < 0) {
+		reading_fail(r, &err);
+		return NULL;
+	}
+	snprintf(into, (size_t)room, "%s\n", line);
+	return into;
+}
+
+static int set_option(struct config_account *a, const char *name, const char *value,
+		      struct err *err)
+{
+	struct account_config *conf = &a->account;
+	size_t len = strlen(name);
+	char names[160];
+
+	if (len == 0 || len > 32 || strspn(name, "abcdefghijklmnopqrstuvwxyz_") != len) {
+		key_names(SECTION_ACCOUNT, names, sizeof(names));
+		return err_set(err, ERR_INVALID, "no key '%.40s' in [account]; allowed: %s and the"
+			       " provider's own, of a-z and _", name, names);
+	}
+	for (size_t i = 0; i < conf->option_count; i++) {
+		if (strcmp(conf->options[i].key, name) == 0)
+			return err_set(err, ERR_INVALID, "'%s' is there twice", name);
+	}
+	if (conf->option_count == CONFIG_OPTIONS_MAX)
+		return err_set(err, ERR_INVALID, "at most %d options of a"
+			       " provider", CONFIG_OPTIONS_MAX);
+	conf->options[conf->option_count].key = xstrdup(name);
+	conf->options[conf->option_count].value = xstrdup(value);
+	conf->option_count++;
+	return 0;
+}
+
+static int line_set(struct reading *r, const char *name, const char *value, struct err *err)
+{
+	static const char *const section_names[] = { "server", "sweep", "runs", "limits", "class",
+						     "account" };
+	const struct key *key;
+	char names[200];
+	size_t i;
+
+	if (!r->in_section)
+		return err_set(err, ERR_INVALID, "'%.40s' stands before the first section", name);
+	key = key_find(r->kind, name, &i);
+	if (!key && r->kind == SECTION_ACCOUNT)
+		return set_option(r->base, name, value, err);
+	if (!key) {
+		key_names(r->kind, names, sizeof(names));
+		return err_set(err, ERR_INVALID, "no key '%.40s' in [%s]; allowed: %s", name,
+			       section_names[r->kind], names);
+	}
+	if (!key->is_list && r->seen & (UINT64_C(1) << i))
+		return err_set(err, ERR_INVALID, "'%s' is there twice", name);
+	r->seen |= UINT64_C(1) << i;
+	if (value[0] == '\0')
+		return err_set(err, ERR_INVALID, "%s has no value; leave the line out for the"
+			       " preset",
+			       name);
+	if (key_set(key, r->base, value, err) < 0)
+		return err_prefix(err, "%s: ", name);
+	return 0;
+}
+
+/* An ini_handler; 0 is "wrong", which inih only counts. */
+static int line_handle(void *arg, const char *section, const char *name, const char *value)
+{
+	struct reading *r = arg;
+	int listeners = r->config->listen_count;
+	struct err err = { 0 };
+
+	(void)section;
+	if (r->failed)
+		return 0;
+	if (line_set(r, name, value, &err) < 0) {
+		reading_fail(r, &err);
+		return 0;
+	}
+	for (; listeners < r->config->listen_count; listeners++)
+		r->config->listen[listeners].line = r->line;
+	return 1;
+}
+
+/* ---- the file -------------------------------------------------------------------------- */
+
+static FILE *file_open(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	FILE *file;
+
+	if (fd < 0) {
+		err_set_errno(err, errno, "cannot open %s", path);
+		return NULL;
+	}
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		err_set(err, ERR_INVALID, "%s is not a regular file", path);
+	else if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 0002))
+		err_set(err, ERR_REFUSED, "%s can be written by others, who could then point a"
+			" provider's"
+			" token at themselves; it must belong to root or to the user of lessord,"
+			" mode 0644"
+			" or less", path);
+	else if ((file = fdopen(fd, "r")) == NULL)
+		err_set_errno(err, errno, "cannot read %s", path);
+	else
+		return file;
+	close(fd);
+	return NULL;
+}
+
+int config_load(const char *path, enum config_how how, struct config **ret, struct err *err)
+{
+	struct reading r = { 0 };
+	struct config *c;
+	int wrong;
+
+	if (strlen(path) >= sizeof(c->path))
+		return err_set(err, ERR_INVALID, "the path of the configuration has more than %zu"
+			       " bytes",
+			       sizeof(c->path) - 1);
+	r.file = file_open(path, err);
+	if (!r.file)
+		return -1;
+	c = xcalloc(1, sizeof(*c));
+	snprintf(c->path, sizeof(c->path), "%s", path);
+	config_defaults(c);
+	r.config = c;
+	wrong = ini_parse_stream(line_read, &r, line_handle, &r);
+	if (!r.failed && ferror(r.file)) {
+		err_set(&r.err, ERR_IO, "cannot read %s", path);
+		r.failed = 1;
+	} else if (!r.failed && wrong != 0) {
+		/* What inih itself did not take: a line without '='. It counts lines as we do. */
+		struct err why = { 0 };
+
+		err_set(&why, ERR_INVALID, "a line is [SECTION], KEY = VALUE or a # comment");
+		r.line = wrong;
+		reading_fail(&r, &why);
+	}
+	fclose(r.file);
+	if (r.failed) {
+		if (err)
+			*err = r.err;
+		config_free(c);
+		return -1;
+	}
+	if (config_check(c, how, err) < 0) {
+		config_free(c);
+		return -1;
+	}
+	*ret = c;
+	return 0;
+}
+
+void config_account_fini(struct account_config *a)
+{
+	for (size_t i = 0; i < a->option_count; i++) {
+		free((char *)(uintptr_t)a->options[i].key);
+		free((char *)(uintptr_t)a->options[i].value);
+	}
+	free(a->options);
+	if (a->token)
+		explicit_bzero(a->token, strlen(a->token));
+	free(a->token);
+	memset(a, 0, sizeof(*a));
+}
+
+void config_account_dup(const struct config_account *from, struct account_config *ret)
+{
+	const struct account_config *a = &from->account;
+
+	*ret = *a;
+	ret->token = a->token ? xstrdup(a->token) : NULL;
+	ret->options = xcalloc(a->option_count ? a->option_count : 1, sizeof(*ret->options));
+	for (size_t i = 0; i < a->option_count; i++) {
+		ret->options[i].key = xstrdup(a->options[i].key);
+		ret->options[i].value = xstrdup(a->options[i].value);
+	}
+}
+
+void config_forget_tokens(struct config *c)
+{
+	for (int i = 0; i < c->account_count; i++) {
+		char *token = c->accounts[i].account.token;
+
+		if (token)
+			explicit_bzero(token, strlen(token));
+		free(token);
+		c->accounts[i].account.token = NULL;
+	}
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	for (int i = 0; i < c->account_count; i++)
+		config_account_fini(&c->accounts[i].account);
+	free(c);
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/keys.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/value.h"
+#include "util/alloc.h"
+
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+#define MANY INT64_C(1000000)
+
+static int set_listen(void *section, const char *value, struct err *err)
+{
+	struct config *c = section;
+	char item[160];
+	int more;
+
+	while ((more = value_next(&value, item, sizeof(item), err)) > 0) {
+		if (c->listen_count == CONFIG_LISTENERS_MAX)
+			return err_set(err, ERR_INVALID, "at most %d"
+				       " addresses", CONFIG_LISTENERS_MAX);
+		if (value_listen(item, &c->listen[c->listen_count], err) < 0)
+			return -1;
+		c->listen_count++;
+	}
+	return more;
+}
+
+static int set_hosts(void *section, const char *value, struct err *err)
+{
+	struct config *c = section;
+	char item[256];
+	int more;
+
+	while ((more = value_next(&value, item, sizeof(item), err)) > 0) {
+		if (c->host_count == CONFIG_HOSTS_MAX)
+			return err_set(err, ERR_INVALID, "at most %d hosts", CONFIG_HOSTS_MAX);
+		if (value_word(item, sizeof(c->hosts[0]), c->hosts[c->host_count], err) < 0)
+			return -1;
+		c->host_count++;
+	}
+	return more;
+}
+
+static int set_log(void *section, const char *value, struct err *err)
+{
+	struct config *c = section;
+
+	if (strcmp(value, "human") == 0)
+		c->log_format = LOG_HUMAN;
+	else if (strcmp(value, "json") == 0)
+		c->log_format = LOG_JSON;
+	else
+		return err_set(err, ERR_INVALID, "'%s' is neither human nor json", value);
+	return 0;
+}
+
+static int set_sweep_mode(void *section, const char *value, struct err *err)
+{
+	struct config *c = section;
+
+	if (strcmp(value, "report") != 0 && strcmp(value, "delete") != 0)
+		return err_set(err, ERR_INVALID, "'%s' is neither report nor delete", value);
+	c->sweep_deletes = strcmp(value, "delete") == 0;
+	return 0;
+}
+
+static int set_log_level(void *section, const char *value, struct err *err)
+{
+	struct config *c = section;
+	int level = log_level_parse(value);
+
+	if (level < 0)
+		return err_set(err, ERR_INVALID,
+			       "'%s' is not one of error, warning, notice, info, debug", value);
+	c->log_level = level;
+	return 0;
+}
+
+/* Appends names to an array of rows of `room` bytes, each once. */
+static int add_names(const char *value, char *rows, size_t room, int *count, int max,
+		     value_text_fn copy, struct err *err)
+{
+	char item[128];
+	int more;
+
+	while ((more = value_next(&value, item, sizeof(item), err)) > 0) {
+		char *row = rows + (size_t)*count * room;
+
+		if (*count == max)
+			return err_set(err, ERR_INVALID, "at most %d items", max);
+		if (copy(item, room, row, err) < 0)
+			return -1;
+		for (int i = 0; i < *count; i++) {
+			if (strcmp(rows + (size_t)i * room, row) == 0)
+				return err_set(err, ERR_INVALID, "'%s' is in the list twice", row);
+		}
+		++*count;
+	}
+	return more;
+}
+
+static int set_types(void *section, const char *value, struct err *err)
+{
+	struct config_class *c = section;
+
+	return add_names(value, c->types[0], sizeof(c->types[0]), &c->type_count, LEASE_TYPES_MAX,
+			 value_name, err);
+}
+
+static int set_locations(void *section, const char *value, struct err *err)
+{
+	struct account_config *a = &((struct config_account *)section)->account;
+
+	return add_names(value, a->locations[0], sizeof(a->locations[0]), &a->location_count,
+			 ACCOUNT_LOCATIONS_MAX, value_name, err);
+}
+
+static int set_images(void *section, const char *value, struct err *err)
+{
+	struct config_account *a = section;
+
+	return add_names(value, a->images[0], sizeof(a->images[0]), &a->image_count,
+			 CONFIG_IMAGES_MAX, value_image, err);
+}
+
+static int set_max_steps(void *section, const char *value, struct err *err)
+{
+	struct config_account *a = section;
+	int64_t n;
+
+	if (value_int(value, 1, 64, &n, err) < 0)
+		return -1;
+	a->account.max_steps = (int)n;
+	return 0;
+}
+
+static int set_token(void *section, const char *value, struct err *err)
+{
+	(void)section;
+	(void)value;
+	return err_set(err, ERR_REFUSED, "a token does not belong into this file, which is copied,"
+		       " shown"
+		       " and kept in version control; put it alone into a file with mode 0600 and"
+		       " say"
+		       " token_file = /path, or credential = NAME under systemd");
+}
+
+/* ---- the other way ------------------------------------------------------------------- */
+
+/* One row of an array of texts. */
+static int show_row(const char *rows, size_t row_room, int count, int i, char *out, size_t room)
+{
+	if (i >= count)
+		return 0;
+	snprintf(out, room, "%s", rows + (size_t)i * row_room);
+	return 1;
+}
+
+static int show_word(const char *word, int i, char *out, size_t room)
+{
+	return show_row(word, 0, 1, i, out, room);
+}
+
+static int show_listen(const void *section, int i, char *out, size_t room)
+{
+	const struct config *c = section;
+	const struct config_listen *l = &c->listen[i];
+
+	if (i >= c->listen_count)
+		return 0;
+	if (l->family == CONFIG_UNIX)
+		snprintf(out, room, "unix:%s", l->path);
+	else
+		snprintf(out, room, strchr(l->address, ':') ? "[%s]:%u" : "%s:%u", l->address,
+			 l->port);
+	return 1;
+}
+
+static int show_hosts(const void *section, int i, char *out, size_t room)
+{
+	const struct config *c = section;
+
+	return show_row(c->hosts[0], sizeof(c->hosts[0]), c->host_count, i, out, room);
+}
+
+static int show_log(const void *section, int i, char *out, size_t room)
+{
+	const struct config *c = section;
+
+	return show_word(c->log_format == LOG_JSON ? "json" : "human", i, out, room);
+}
+
+static int show_log_level(const void *section, int i, char *out, size_t room)
+{
+	const struct config *c = section;
+
+	return show_word(log_level_name(c->log_level), i, out, room);
+}
+
+static int show_sweep_mode(const void *section, int i, char *out, size_t room)
+{
+	const struct config *c = section;
+
+	return show_word(c->sweep_deletes ? "delete" : "report", i, out, room);
+}
+
+static int show_types(const void *section, int i, char *out, size_t room)
+{
+	const struct config_class *c = section;
+
+	return show_row(c->types[0], sizeof(c->types[0]), c->type_count, i, out, room);
+}
+
+static int show_locations(const void *section, int i, char *out, size_t room)
+{
+	const struct account_config *a = &((const struct config_account *)section)->account;
+
+	return show_row(a->locations[0], sizeof(a->locations[0]), a->location_count, i, out, room);
+}
+
+static int show_images(const void *section, int i, char *out, size_t room)
+{
+	const struct config_account *a = section;
+
+	return show_row(a->images[0], sizeof(a->images[0]), a->image_count, i, out, room);
+}
+
+static int show_max_steps(const void *section, int i, char *out, size_t room)
+{
+	const struct config_account *a = section;
+
+	snprintf(out, room, "%d", a->account.max_steps);
+	return i == 0;
+}
+
+/* ---- the table ----------------------------------------------------------------------- */
+
+#define KEY_AT(section, name, type, of, member, low, high) \
+	{ section, name, type, 0, offsetof(of, member), sizeof(((of *)0)->member), low, high, NULL, NULL }
+#define SERVER(name, type, member, low, high) \
+	KEY_AT(SECTION_SERVER, name, type, struct config, member, low, high)
+#define SWEEP(name, type, member, low, high) \
+	KEY_AT(SECTION_SWEEP, name, type, struct config, member, low, high)
+#define RUNS(name, type, member, low, high) \
+	KEY_AT(SECTION_RUNS, name, type, struct config, member, low, high)
+#define LIMIT(name, type, member, low, high) \
+	KEY_AT(SECTION_LIMITS, name, type, struct config, limits.member, low, high)
+#define ACCOUNT(name, type, member, low, high) \
+	KEY_AT(SECTION_ACCOUNT, name, type, struct config_account, member, low, high)
+#define OWN(section, name, is_list, set, show) \
+	{ section, name, KEY_OTHER, is_list, 0, 0, 0, 0, set, show }
+
+/* Durations of 0 mean "do not wait"; limits of 0 mean "off". */
+static const struct key keys[] = {
+	OWN(SECTION_SERVER, "listen", 1, set_listen, show_listen),
+	SERVER("socket_group", KEY_NAME, socket_group, 0, 0),
+	SERVER("store", KEY_PATH, store, 0, 0),
+	SERVER("providers", KEY_PATH, providers, 0, 0),
+	OWN(SECTION_SERVER, "log", 0, set_log, show_log),
+	OWN(SECTION_SERVER, "log_level", 0, set_log_level, show_log_level),
+	SERVER("tls_certificate", KEY_PATH, tls_certificate, 0, 0),
+	SERVER("tls_key", KEY_PATH, tls_key, 0, 0),
+	SERVER("behind_proxy", KEY_BOOL, behind_proxy, 0, 0),
+	OWN(SECTION_SERVER, "allowed_hosts", 1, set_hosts, show_hosts),
+	SERVER("create_wait", KEY_DURATION, create_wait_ms, 0, 30 * MINUTE),
+	SERVER("release_wait", KEY_DURATION, release_wait_ms, 0, 30 * MINUTE),
+	SERVER("settle", KEY_DURATION, settle_ms, 100, HOUR),
+	SERVER("boot_timeout", KEY_DURATION, boot_ms, SECOND, 2 * HOUR),
+	SERVER("probe", KEY_DURATION, probe_ms, 100, HOUR),
+	SERVER("drain", KEY_DURATION, drain_ms, 0, 10 * MINUTE),
+	SERVER("worker_threads", KEY_INT, worker_threads, 1, 64),
+
+	SWEEP("interval", KEY_DURATION, sweep_ms, 0, 7 * DAY),
+	SWEEP("grace", KEY_DURATION, sweep_grace_ms, 15 * MINUTE, 30 * DAY),
+	OWN(SECTION_SWEEP, "mode", 0, set_sweep_mode, show_sweep_mode),
+
+	RUNS("keep", KEY_DURATION, run_keep_ms, 0, 3650 * DAY),
+	RUNS("stale", KEY_DURATION, run_stale_ms, HOUR, 30 * DAY),
+	RUNS("max_mib", KEY_INT, run_mib_max, 0, MANY),
+	RUNS("log_mib", KEY_INT, run_log_mib, 1, 64),
+
+	LIMIT("max_active", KEY_INT, engine.max_active, 0, MANY),
+	LIMIT("max_active_per_owner", KEY_INT, engine.max_active_owner, 0, MANY),
+	LIMIT("max_active_per_org", KEY_INT, engine.max_active_org, 0, MANY),
+	LIMIT("max_active_per_account", KEY_INT, engine.max_active_account, 0, MANY),
+	LIMIT("max_hourly", KEY_MONEY, engine.max_hour_micros, 0, 0),
+	LIMIT("max_hourly_per_owner", KEY_MONEY, engine.max_hour_micros_owner, 0, 0),
+	LIMIT("max_hourly_per_org", KEY_MONEY, engine.max_hour_micros_org, 0, 0),
+	LIMIT("default_ttl", KEY_DURATION, default_ttl_ms, SECOND, 30 * DAY),
+	LIMIT("max_ttl", KEY_DURATION, max_ttl_ms, SECOND, 30 * DAY),
+	LIMIT("default_idle", KEY_DURATION, default_idle_ms, SECOND, 30 * DAY),
+	LIMIT("max_idle", KEY_DURATION, max_idle_ms, SECOND, 30 * DAY),
+
+	OWN(SECTION_CLASS, "types", 1, set_types, show_types),
+
+	ACCOUNT("provider", KEY_NAME, account.provider, 0, 0),
+	OWN(SECTION_ACCOUNT, "locations", 1, set_locations, show_locations),
+	ACCOUNT("image", KEY_IMAGE, account.image, 0, 0),
+	OWN(SECTION_ACCOUNT, "images", 1, set_images, show_images),
+	OWN(SECTION_ACCOUNT, "max_steps", 0, set_max_steps, show_max_steps),
+	ACCOUNT("rate_per_hour", KEY_INT, account.rate_per_hour, 0, MANY),
+	ACCOUNT("token_file", KEY_PATH, token_file, 0, 0),
+	ACCOUNT("credential", KEY_NAME, credential, 0, 0),
+	OWN(SECTION_ACCOUNT, "token", 0, set_token, NULL),
+};
+
+_Static_assert(ARRAY_LEN(keys) <= 64, "config.c keeps the keys it has seen in 64 bits");
+
+const struct key *key_find(enum section_kind section, const char *name, size_t *ret_index)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (keys[i].section == section && strcmp(keys[i].name, name) == 0) {
+			*ret_index = i;
+			return &keys[i];
+		}
+	}
+	return NULL;
+}
+
+int key_set(const struct key *key, void *base, const char *value, struct err *err)
+{
+	void *at = (char *)base + key->offset;
+
+	switch (key->type) {
+	case KEY_INT:
+		return value_int(value, key->min, key->max, at, err);
+	case KEY_DURATION:
+		return value_duration(value, key->min, key->max, at, err);
+	case KEY_MONEY:
+		return value_money(value, at, err);
+	case KEY_BOOL:
+		return value_bool(value, at, err);
+	case KEY_PATH:
+		return value_path(value, key->room, at, err);
+	case KEY_NAME:
+		return value_name(value, key->room, at, err);
+	case KEY_IMAGE:
+		return value_image(value, key->room, at, err);
+	case KEY_OTHER:
+		break;
+	}
+	return key->set(base, value, err);
+}
+
+int key_show(const struct key *key, const void *base, int i, char *out, size_t room)
+{
+	const void *at = (const char *)base + key->offset;
+
+	if (key->type == KEY_OTHER)
+		return key->show ? key->show(base, i, out, room) : 0;
+	if (i > 0)
+		return 0;
+	switch (key->type) {
+	case KEY_INT:
+		snprintf(out, room, "%" PRId64, *(const int64_t *)at);
+		break;
+	case KEY_DURATION:
+		value_write_duration(*(const int64_t *)at, out, room);
+		break;
+	case KEY_MONEY:
+		value_write_money(*(const int64_t *)at, out, room);
+		break;
+	case KEY_BOOL:
+		snprintf(out, room, "%s", *(const int *)at ? "yes" : "no");
+		break;
+	default:
+		snprintf(out, room, "%s", (const char *)at);
+		break;
+	}
+	return out[0] != '\0';
+}
+
+const struct key *key_at(size_t index)
+{
+	return index < ARRAY_LEN(keys) ? &keys[index] : NULL;
+}
+
+void key_names(enum section_kind section, char *out, size_t room)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (keys[i].section != section || keys[i].set == set_token)
+			continue;
+		len += (size_t)snprintf(out + len, room - len, "%s%s", len ? ","
+			" " : "", keys[i].name);
+		if (len >= room)
+			return;
+	}
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/value.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/alloc.h"
+
+static int digits(const char *text, size_t len, int64_t *ret)
+{
+	int64_t n = 0;
+
+	if (len == 0)
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, text[i] - '0', &n))
+			return -1;
+	}
+	*ret = n;
+	return 0;
+}
+
+int value_int(const char *text, int64_t min, int64_t max, int64_t *ret, struct err *err)
+{
+	int64_t n;
+
+	if (digits(text, strlen(text), &n) < 0 || n < min || n > max)
+		return err_set(err, ERR_INVALID,
+			       "'%s' is not a whole number from %" PRId64 " to"
+			       " %" PRId64, text, min, max);
+	*ret = n;
+	return 0;
+}
+
+static const struct {
+	const char *suffix;
+	int64_t ms;
+} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
+
+void value_write_duration(int64_t ms, char *out, size_t room)
+{
+	size_t u = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		if (ms && ms % units[i].ms == 0)
+			u = i;
+	}
+	snprintf(out, room, "%" PRId64 "%s", ms / units[u].ms, ms ? units[u].suffix : "");
+}
+
+int value_duration(const char *text, int64_t min, int64_t max, int64_t *ret, struct err *err)
+{
+	size_t len = strspn(text, "0123456789");
+	char low[32], high[32];
+	int64_t n = 0;
+	int fine = digits(text, len, &n) == 0;
+
+	if (fine && strcmp(text, "0") != 0) {
+		fine = 0;
+		for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+			if (strcmp(text + len, units[i].suffix) == 0)
+				fine = !__builtin_mul_overflow(n, units[i].ms, &n);
+		}
+	}
+	if (fine && n >= min && n <= max) {
+		*ret = n;
+		return 0;
+	}
+	value_write_duration(min, low, sizeof(low));
+	value_write_duration(max, high, sizeof(high));
+	return err_set(err, ERR_INVALID, "'%s' is not a time from %s to %s (ms, s, m, h or d behind"
+		       " a"
+		       " whole number)", text, low, high);
+}
+
+int value_money(const char *text, int64_t *ret, struct err *err)
+{
+	size_t whole = strspn(text, "0123456789");
+	int64_t n, fraction = 0;
+	size_t places = 0;
+	int fine = digits(text, whole, &n) == 0;
+
+	if (fine && text[whole] == '.') {
+		places = strlen(text + whole + 1);
+		fine = places <= 6 && digits(text + whole + 1, places, &fraction) == 0;
+		for (size_t i = places; fine && i < 6; i++)
+			fraction *= 10;
+	} else if (text[whole]) {
+		fine = 0;
+	}
+	if (!fine || __builtin_mul_overflow(n, 1000000, &n) || __builtin_add_overflow(n, fraction, &n))
+		return err_set(err, ERR_INVALID, "'%s' is not an amount such as 12 or 12.50 (at"
+			       " most six"
+			       " decimals)", text);
+	*ret = n;
+	return 0;
+}
+
+void value_write_money(int64_t micros, char *out, size_t room)
+{
+	int len = snprintf(out, room, "%" PRId64 ".%06" PRId64, micros / 1000000, micros % 1000000);
+
+	while (len > 0 && (size_t)len < room && out[len - 1] == '0')
+		out[--len] = '\0';
+	if (len > 0 && (size_t)len < room && out[len - 1] == '.')
+		out[len - 1] = '\0';
+}
+
+int value_bool(const char *text, int *ret, struct err *err)
+{
+	if (strcmp(text, "yes") == 0)
+		*ret = 1;
+	else if (strcmp(text, "no") == 0)
+		*ret = 0;
+	else
+		return err_set(err, ERR_INVALID, "'%s' is neither yes nor no", text);
+	return 0;
+}
+
+static int listen_unix(const char *path, struct config_listen *out, struct err *err)
+{
+	out->family = CONFIG_UNIX;
+	return value_path(path, sizeof(out->path), out->path, err);
+}
+
+static int listen_tcp(const char *text, struct config_listen *out, struct err *err)
+{
+	const char *colon = strrchr(text, ':');
+	const char *from = text;
+	unsigned char raw[16];
+	int64_t port;
+	size_t len;
+	int v6;
+
+	out->family = CONFIG_TCP;
+	if (!colon || digits(colon + 1, strlen(colon + 1), &port) < 0 || port > 65535)
+		goto wrong;
+	v6 = text[0] == '[';
+	len = (size_t)(colon - text);
+	if (v6) {
+		if (len < 3 || text[len - 1] != ']')
+			goto wrong;
+		from++;
+		len -= 2;
+	}
+	if (len == 0 || len >= sizeof(out->address))
+		goto wrong;
+	memcpy(out->address, from, len);
+	out->address[len] = '\0';
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, out->address, raw) != 1)
+		goto wrong;
+	out->port = (uint16_t)port;
+	out->is_loopback = v6 ? memcmp(raw, &in6addr_loopback, 16) == 0 : raw[0] == 127;
+	return 0;
+wrong:
+	return err_set(err, ERR_INVALID, "'%s' is not an address to listen on: 127.0.0.1:8480,"
+		       " [::1]:8480 (numeric, with a port) or unix:/path", text);
+}
+
+int value_listen(const char *text, struct config_listen *ret, struct err *err)
+{
+	struct config_listen out = { 0 };
+	int failed;
+
+	if (strncmp(text, "unix:", 5) == 0)
+		failed = listen_unix(text + 5, &out, err);
+	else
+		failed = listen_tcp(text, &out, err);
+	if (failed)
+		return -1;
+	*ret = out;
+	return 0;
+}
+
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyz0123456789._-"
+
+int value_name(const char *text, size_t room, char *ret, struct err *err)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len >= room || strchr("-._", text[0]) || strspn(text, NAME_CHARS) != len)
+		return err_set(err, ERR_INVALID, "'%s' is not a name of at most %zu of a-z 0-9 . _"
+			       " -",
+			       text, room - 1);
+	memcpy(ret, text, len + 1);
+	return 0;
+}
+
+int value_image(const char *text, size_t room, char *ret, struct err *err)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len >= room || strchr("-._", text[0]) ||
+	    strspn(text, NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != len)
+		return err_set(err, ERR_INVALID, "'%s' is not an image of at most %zu of A-Z a-z"
+			       " 0-9 . _ -",
+			       text, room - 1);
+	memcpy(ret, text, len + 1);
+	return 0;
+}
+
+int value_path(const char *text, size_t room, char *ret, struct err *err)
+{
+	size_t len = strlen(text);
+
+	if (len < 2 || text[0] != '/' || strstr(text, "/../") ||
+	    (len >= 3 && strcmp(text + len - 3, "/..") == 0))
+		return err_set(err, ERR_INVALID, "'%s' is not an absolute path without '..'", text);
+	if (len >= room)
+		return err_set(err, ERR_INVALID, "a path here has at most %zu bytes", room - 1);
+	memcpy(ret, text, len + 1);
+	return 0;
+}
+
+int value_word(const char *text, size_t room, char *ret, struct err *err)
+{
+	size_t len = strlen(text);
+	int fine = len > 0 && len < room;
+
+	for (size_t i = 0; fine && i < len; i++)
+		fine = text[i] > ' ' && text[i] < 0x7f;
+	if (!fine)
+		return err_set(err, ERR_INVALID, "'%s' is not 1 to %zu printable characters without"
+			       " blanks", text, room - 1);
+	memcpy(ret, text, len + 1);
+	return 0;
+}
+
+int value_next(const char **cursor, char *item, size_t room, struct err *err)
+{
+	const char *from = *cursor;
+	const char *end;
+	size_t len;
+
+	if (!from)
+		return 0;
+	end = strchr(from, ',');
+	*cursor = end ? end + 1 : NULL;
+	len = end ? (size_t)(end - from) : strlen(from);
+	while (len > 0 && (*from == ' ' || *from == '\t'))
+		from++, len--;
+	while (len > 0 && (from[len - 1] == ' ' || from[len - 1] == '\t'))
+		len--;
+	if (len == 0)
+		return err_set(err, ERR_INVALID, "a list is items with commas between them, none"
+			       " empty");
+	if (len >= room)
+		return err_set(err, ERR_INVALID, "an item of this list has at most %zu"
+			       " bytes", room - 1);
+	memcpy(item, from, len);
+	item[len] = '\0';
+	return 1;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "util/env.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t clock_ms(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t system_wall_ms(void *data)
+{
+	(void)data;
+	return clock_ms(CLOCK_REALTIME);
+}
+
+/* Goes on while the host sleeps, unlike CLOCK_MONOTONIC: a lease does not live longer for it. */
+static int64_t system_mono_ms(void *data)
+{
+	(void)data;
+	return clock_ms(CLOCK_BOOTTIME);
+}
+
+static void system_random(void *data, void *out, size_t len)
+{
+	unsigned char *p = out;
+
+	(void)data;
+	while (len) {
+		ssize_t got = getrandom(p, len, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			static const char text[] = "lessor: no randomness from the system\n";
+
+			/* Keys and tokens without it would be worse than none. */
+			(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+			abort();
+		}
+		p += got;
+		len -= (size_t)got;
+	}
+}
+
+void env_system(struct env *env)
+{
+	*env = (struct env){
+		.wall_ms = system_wall_ms,
+		.mono_ms = system_mono_ms,
+		.random = system_random,
+	};
+}
+
+void env_http_answer_fini(struct env_http_answer *answer)
+{
+	free(answer->body);
+	answer->body = NULL;
+	answer->body_len = 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything the core may ask of the world. The daemon fills it from the
+ * operating system (env_system); a test fills it from a virtual clock, a seeded
+ * generator and a simulated cloud, and runs the same core.
+ *
+ * All functions may be called from any thread.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct env_http_request {
+	const char *method;
+	const char *url;		/* whole URL; the caller has checked its origin */
+	const char *authorization;	/* header value, or NULL; never logged */
+	const void *body;		/* NULL if none; sent as application/json */
+	size_t body_len;
+	int fresh;			/* use a connection that nothing was sent on before */
+	int64_t timeout_ms;		/* for all of it, the body of the answer included */
+	size_t max_answer;		/* bytes; a larger answer is ENV_HTTP_BROKEN */
+	const volatile int *cancel;	/* may be NULL; becomes non-zero to give up early */
+};
+
+enum env_http_outcome {
+	ENV_HTTP_NOT_SENT,	/* nothing reached the other side */
+	ENV_HTTP_ANSWERED,	/* a complete answer */
+	ENV_HTTP_LOST,		/* sent, or maybe, and no complete answer */
+	ENV_HTTP_BROKEN,	/* an answer that cannot be one */
+};
+
+struct env_http_answer {
+	enum env_http_outcome outcome;
+	int status;
+	char *body;			/* NUL-terminated; owned by the answer, may be NULL */
+	size_t body_len;
+	char content_type[64];
+	char request_id[64];		/* X-Correlation-Id or X-Request-Id */
+	int64_t retry_after_ms;		/* -1: not said */
+	int64_t rate_limit;		/* RateLimit-Limit, -1: not said */
+	int64_t rate_remaining;
+	int64_t rate_reset_s;		/* unix seconds */
+	char error[160];		/* when not answered */
+};
+
+struct env {
+	void *data;
+	int64_t (*wall_ms)(void *data);	/* since 1970; may jump */
+	int64_t (*mono_ms)(void *data);	/* since some start; never goes back */
+	void (*random)(void *data, void *out, size_t len);
+	/* Blocks. Always fills `answer`; env_http_answer_fini frees it. */
+	void (*http)(void *data, const struct env_http_request *request,
+		     struct env_http_answer *answer);
+	/* A numbered place where a test may kill the process. `name` is a literal. */
+	void (*point)(void *data, const char *name);
+};
+
+static inline int64_t env_wall_ms(const struct env *env)
+{
+	return env->wall_ms(env->data);
+}
+static inline int64_t env_mono_ms(const struct env *env)
+{
+	return env->mono_ms(env->data);
+}
+static inline void env_random(const struct env *env, void *out, size_t len)
+{
+	env->random(env->data, out, len);
+}
+static inline void env_point(const struct env *env, const char *name)
+{
+	if (env->point)
+		env->point(env->data, name);
+}
+
+/* Clocks and randomness of this system; http and point are left NULL. */
+void env_system(struct env *env);
+void env_http_answer_fini(struct env_http_answer *answer);

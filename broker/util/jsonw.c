@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include "util/jsonw.h"
+
+#include <string.h>
+
+#include "util/time.h"
+#include "util/utf8.h"
+
+void jsonw_init(struct jsonw *w, struct buf *out)
+{
+	w->out = out;
+	w->comma = 0;
+}
+
+static int is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+static void add_special(struct buf *out, uint32_t c)
+{
+	static const char hex[] = "0123456789abcdef";
+	char text[6] = { '\\', 'u', '0', '0', hex[c >> 4 & 15], hex[c & 15] };
+
+	switch (c) {
+	case '"':
+		buf_add(out, "\\\"", 2);
+		return;
+	case '\\':
+		buf_add(out, "\\\\", 2);
+		return;
+	case '\n':
+		buf_add(out, "\\n", 2);
+		return;
+	case '\t':
+		buf_add(out, "\\t", 2);
+		return;
+	default:
+		buf_add(out, text, 6);
+	}
+}
+
+/* Plain runs are copied whole; what is not UTF-8 becomes U+FFFD. */
+static void add_string(struct buf *out, const char *s)
+{
+	size_t len = strlen(s);
+
+	buf_addc(out, '"');
+	while (len) {
+		size_t run = 0;
+		uint32_t c;
+
+		while (run < len && is_plain((unsigned char)s[run]))
+			run++;
+		if (run) {
+			buf_add(out, s, run);
+			s += run;
+			len -= run;
+			continue;
+		}
+		run = utf8_next(s, len, &c);
+		if (c == UTF8_BAD)
+			buf_add(out, "\xef\xbf\xbd", 3);
+		else if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
+			add_special(out, c);
+		else
+			buf_add(out, s, run);
+		s += run;
+		len -= run;
+	}
+	buf_addc(out, '"');
+}
+
+static void begin(struct jsonw *w, const char *key)
+{
+	if (w->comma)
+		buf_addc(w->out, ',');
+	w->comma = 1;
+	if (key) {
+		add_string(w->out, key);
+		buf_addc(w->out, ':');
+	}
+}
+
+void jsonw_object(struct jsonw *w, const char *key)
+{
+	begin(w, key);
+	buf_addc(w->out, '{');
+	w->comma = 0;
+}
+
+void jsonw_end_object(struct jsonw *w)
+{
+	buf_addc(w->out, '}');
+	w->comma = 1;
+}
+
+void jsonw_array(struct jsonw *w, const char *key)
+{
+	begin(w, key);
+	buf_addc(w->out, '[');
+	w->comma = 0;
+}
+
+void jsonw_end_array(struct jsonw *w)
+{
+	buf_addc(w->out, ']');
+	w->comma = 1;
+}
+
+void jsonw_text(struct jsonw *w, const char *key, const char *value)
+{
+	if (!value) {
+		jsonw_null(w, key);
+		return;
+	}
+	begin(w, key);
+	add_string(w->out, value);
+}
+
+void jsonw_text_if(struct jsonw *w, const char *key, const char *value)
+{
+	if (value && *value)
+		jsonw_text(w, key, value);
+}
+
+void jsonw_int(struct jsonw *w, const char *key, int64_t value)
+{
+	begin(w, key);
+	buf_addi(w->out, value);
+}
+
+void jsonw_bool(struct jsonw *w, const char *key, int value)
+{
+	begin(w, key);
+	if (value)
+		buf_add(w->out, "true", 4);
+	else
+		buf_add(w->out, "false", 5);
+}
+
+void jsonw_null(struct jsonw *w, const char *key)
+{
+	begin(w, key);
+	buf_add(w->out, "null", 4);
+}
+
+void jsonw_micros(struct jsonw *w, const char *key, int64_t micros)
+{
+	uint64_t size = micros < 0 ? 0 - (uint64_t)micros : (uint64_t)micros;
+	uint64_t part = size % 1000000;
+	char digits[8];
+	int i, len = 7;
+
+	begin(w, key);
+	if (micros < 0)
+		buf_addc(w->out, '-');
+	buf_addi(w->out, (int64_t)(size / 1000000));
+	if (!part)
+		return;
+	digits[0] = '.';
+	for (i = 6; i > 0; i--) {
+		digits[i] = (char)('0' + part % 10);
+		part /= 10;
+	}
+	while (digits[len - 1] == '0')
+		len--;
+	buf_add(w->out, digits, (size_t)len);
+}
+
+void jsonw_time(struct jsonw *w, const char *key, int64_t ms)
+{
+	char text[TIME_TEXT_ROOM];
+
+	if (!ms)
+		return;
+	time_format(ms, text);
+	begin(w, key);
+	buf_addc(w->out, '"');
+	buf_add(w->out, text, TIME_TEXT_ROOM - 1);
+	buf_addc(w->out, '"');
+}
+
+void jsonw_raw(struct jsonw *w, const char *key, const char *json)
+{
+	begin(w, key);
+	buf_adds(w->out, json);
+}

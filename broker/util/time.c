@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "util/time.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DAY_MS INT64_C(86400000)
+#define DURATION_MAX (INT64_C(36525) * DAY_MS)
+
+/* Howard Hinnant's civil_from_days and back: years begin in March, so leap days come last. */
+static void date_of_days(int64_t days, int *year, int *month, int *day)
+{
+	int64_t z = days + 719468;
+	int64_t era = z / 146097;
+	int doe = (int)(z - era * 146097);
+	int yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	int doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	int mp = (5 * doy + 2) / 153;
+
+	*day = doy - (153 * mp + 2) / 5 + 1;
+	*month = mp < 10 ? mp + 3 : mp - 9;
+	*year = (int)(yoe + era * 400) + (*month <= 2);
+}
+
+static int64_t days_of_date(int year, int month, int day)
+{
+	int y = year - (month <= 2);
+	int era = y / 400;
+	int yoe = y - era * 400;
+	int doy = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+	int doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+
+	return (int64_t)era * 146097 + doe - 719468;
+}
+
+static char *put_digits(char *p, int value, int digits)
+{
+	int i;
+
+	for (i = digits - 1; i >= 0; i--) {
+		p[i] = (char)('0' + value % 10);
+		value /= 10;
+	}
+	return p + digits;
+}
+
+void time_format(int64_t ms, char out[TIME_TEXT_ROOM])
+{
+	char *p = out;
+	int year, month, day, rest;
+
+	if (ms < 0)
+		ms = 0;
+	if (ms > TIME_MS_MAX)
+		ms = TIME_MS_MAX;
+	date_of_days(ms / DAY_MS, &year, &month, &day);
+	rest = (int)(ms % DAY_MS);
+	p = put_digits(p, year, 4);
+	*p++ = '-';
+	p = put_digits(p, month, 2);
+	*p++ = '-';
+	p = put_digits(p, day, 2);
+	*p++ = 'T';
+	p = put_digits(p, rest / 3600000, 2);
+	*p++ = ':';
+	p = put_digits(p, rest / 60000 % 60, 2);
+	*p++ = ':';
+	p = put_digits(p, rest / 1000 % 60, 2);
+	*p++ = '.';
+	p = put_digits(p, rest % 1000, 3);
+	*p++ = 'Z';
+	*p = '\0';
+}
+
+/* Reads exactly `digits` digits at *p and then the character `after` (0: none). */
+static int get_digits(const char **p, int digits, char after, int *ret)
+{
+	int value = 0;
+
+	while (digits--) {
+		if (**p < '0' || **p > '9')
+			return -1;
+		value = value * 10 + (*(*p)++ - '0');
+	}
+	if (after && *(*p)++ != after)
+		return -1;
+	*ret = value;
+	return 0;
+}
+
+static int month_days(int year, int month)
+{
+	static const char days[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return days[month - 1] + (month == 2 && leap);
+}
+
+/* ".123" after the seconds, and "Z" or "+01:00" to the end. */
+static int get_fraction_and_offset(const char *p, int *ret_ms, int *ret_minutes)
+{
+	int ms = 0, scale = 100, sign, hours, minutes;
+
+	if (*p == '.') {
+		if (p[1] < '0' || p[1] > '9')
+			return -1;
+		for (p++; *p >= '0' && *p <= '9'; p++) {
+			ms += (*p - '0') * scale;
+			scale /= 10;
+		}
+	}
+	*ret_ms = ms;
+	*ret_minutes = 0;
+	if (*p == 'Z' || *p == 'z')
+		return p[1] ? -1 : 0;
+	if (*p != '+' && *p != '-')
+		return -1;
+	sign = *p++ == '-' ? -1 : 1;
+	if (get_digits(&p, 2, ':', &hours) || get_digits(&p, 2, 0, &minutes) || *p || hours > 23 ||
+	    minutes > 59)
+		return -1;
+	*ret_minutes = sign * (hours * 60 + minutes);
+	return 0;
+}
+
+int time_parse(const char *text, int64_t *ret_ms)
+{
+	int year, month, day, hour, minute, second, milli, offset;
+	const char *p = text;
+	int64_t ms;
+
+	if (get_digits(&p, 4, '-', &year) || get_digits(&p, 2, '-', &month) ||
+	    get_digits(&p, 2, 0, &day))
+		return -1;
+	if (*p != 'T' && *p != 't')
+		return -1;
+	p++;
+	if (get_digits(&p, 2, ':', &hour) || get_digits(&p, 2, ':', &minute) ||
+	    get_digits(&p, 2, 0, &second))
+		return -1;
+	if (year < 1969 || month < 1 || month > 12 || day < 1 || day > month_days(year, month) ||
+	    hour > 23 || minute > 59 || second > 60)
+		return -1;
+	if (get_fraction_and_offset(p, &milli, &offset))
+		return -1;
+	ms = days_of_date(year, month, day) * DAY_MS +
+	     ((hour * 60 + minute - offset) * INT64_C(60) + second) * 1000 + milli;
+	if (ms < 0 || ms > TIME_MS_MAX)
+		return -1;
+	*ret_ms = ms;
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int64_t ms;
+} units[] = { { "d", DAY_MS }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
+
+#define UNITS (sizeof(units) / sizeof(units[0]))
+
+int time_duration_parse(const char *text, int64_t *ret_ms)
+{
+	const char *p = text;
+	int64_t total = 0;
+	size_t unit = 0;
+
+	if (!*p)
+		return -1;
+	while (*p) {
+		int64_t value = 0;
+		size_t len;
+
+		if (*p < '0' || *p > '9')
+			return -1;
+		for (; *p >= '0' && *p <= '9'; p++) {
+			value = value * 10 + (*p - '0');
+			if (value > DURATION_MAX)
+				return -1;
+		}
+		len = strspn(p, "dhms");
+		if (!len && !*p && unit == 0) {
+			unit = 3;	/* nothing but digits */
+		} else {
+			while (unit < UNITS && (strlen(units[unit].name) != len ||
+						memcmp(units[unit].name, p, len) != 0))
+				unit++;
+			if (unit == UNITS)
+				return -1;
+		}
+		if (value > (DURATION_MAX - total) / units[unit].ms)
+			return -1;
+		total += value * units[unit++].ms;
+		p += len;
+	}
+	*ret_ms = total;
+	return 0;
+}
+
+void time_duration_format(int64_t ms, char out[32])
+{
+	const char *sign = ms < 0 ? "-" : "";
+	uint64_t rest = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
+	uint64_t first, second;
+	char text[64] = "";
+	size_t i = 0;
+
+	while (i < UNITS - 1 && rest < (uint64_t)units[i].ms)
+		i++;
+	first = rest / (uint64_t)units[i].ms;
+	rest %= (uint64_t)units[i].ms;
+	/* "5s 10ms" says no more than "5s" */
+	second = i < UNITS - 2 ? rest / (uint64_t)units[i + 1].ms : 0;
+	/* At most 26 bytes; the compiler cannot know how few the second number has. */
+	if (second)
+		snprintf(text, sizeof(text), "%s%" PRIu64 "%s %" PRIu64 "%s", sign, first, units[i].name,
+			 second, units[i + 1].name);
+	else
+		snprintf(text, sizeof(text), "%s%" PRIu64 "%s", sign, first, units[i].name);
+	memcpy(out, text, 32);
+	out[31] = '\0';
+}

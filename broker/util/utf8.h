@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* UTF-8, strictly: no overlong forms, no surrogates, nothing above U+10FFFF. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Decodes the character at `s` (of `len` > 0 bytes) and returns how many bytes
+ * it takes. What is not UTF-8 is one byte and *ret is UTF8_BAD.
+ */
+#define UTF8_BAD 0xffffffffu
+size_t utf8_next(const char *s, size_t len, uint32_t *ret);
+int utf8_valid(const char *s, size_t len);
