@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The file before SQLite sees it: whose it is, who may write it, who has it
+ * open, whether it is whole.
+ */
+#include "store/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/alloc.h"
+
+#define HEADER_LEN 100
+
+/* Root may open everybody's, so that an operator's tool need not change its user. */
+static int is_foreign(const struct stat *st)
+{
+	return st->st_uid != geteuid() && st->st_uid != 0 && geteuid() != 0;
+}
+
+/*
+ * A sticky folder such as /tmp is refused too: there anybody can put a -wal file
+ * beside a database that has none yet, and SQLite would believe it.
+ */
+int guard_folder(const char *path, struct err *err)
+{
+	auto_free char *copy = xstrdup(path);
+	const char *folder = dirname(copy);
+	struct stat st;
+
+	if (stat(folder, &st))
+		return err_set_errno(err, errno, "the store's folder %s", folder);
+	if (st.st_mode & (S_IWOTH | S_IWGRP))
+		return err_set(err, ERR_REFUSED,
+			       "the store's folder %s can be written by others (mode %04o); chmod go-w it, "
+			       "or take a folder of its own", folder, (unsigned int)st.st_mode & 07777);
+	if (is_foreign(&st))
+		return err_set(err, ERR_REFUSED, "the store's folder %s belongs to user %u, not to user %u",
+			       folder, (unsigned int)st.st_uid, (unsigned int)geteuid());
+	return 0;
+}
+
+static uint32_t big_endian(const unsigned char *p, int len)
+{
+	uint32_t value = 0;
+
+	while (len--)
+		value = value << 8 | *p++;
+	return value;
+}
+
+/*
+ * A file that ends before its own header says was cut off, by a full disk or a
+ * broken copy. While a log has pages that the file has not, it may be shorter.
+ */
+static int check_whole(int fd, const char *path, int64_t size, struct err *err)
+{
+	unsigned char h[HEADER_LEN];
+	auto_free char *log = xasprintf("%s-wal", path);
+	int64_t page, pages;
+	struct stat st;
+
+	if (size == 0)
+		return 0;
+	if (pread(fd, h, sizeof(h), 0) != (ssize_t)sizeof(h) || memcmp(h, "SQLite format 3", 16) != 0)
+		return err_set(err, ERR_REFUSED,
+			       "the store %s is damaged or no database at all; restore a backup of it", path);
+	if (stat(log, &st) == 0 && st.st_size > 0)
+		return 0;
+	page = big_endian(h + 16, 2);
+	page = page == 1 ? 65536 : page;
+	pages = big_endian(h + 28, 4);
+	/* The count is true only if the last writer kept it up (offset 24 equals offset 92). */
+	if (memcmp(h + 24, h + 92, 4) == 0 && size < page * pages)
+		return err_set(err, ERR_REFUSED,
+			       "the store %s is damaged: it ends after %lld of %lld bytes; restore a backup "
+			       "of it", path, (long long)size, (long long)(page * pages));
+	return 0;
+}
+
+int guard_file(const char *path, struct err *err)
+{
+	auto_close int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return err_set_errno(err, errno, "the store %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_REFUSED, "the store %s is not a regular file", path);
+	/* It holds the signing key: reading it is enough to pass for this broker. */
+	if (st.st_mode & (S_IRWXO | S_IRWXG))
+		return err_set(err, ERR_REFUSED,
+			       "the store %s can be read or written by others (mode %04o); chmod 600 it",
+			       path, (unsigned int)st.st_mode & 07777);
+	if (is_foreign(&st))
+		return err_set(err, ERR_REFUSED, "the store %s belongs to user %u, not to user %u", path,
+			       (unsigned int)st.st_uid, (unsigned int)geteuid());
+	return check_whole(fd, path, st.st_size, err);
+}
+
+int guard_lock(const char *path, int *ret_fd, struct err *err)
+{
+	auto_free char *name = xasprintf("%s.lock", path);
+	int fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char pid[16] = "";
+	ssize_t len;
+
+	if (fd < 0)
+		return err_set_errno(err, errno, "the store's lock %s", name);
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		int why = errno;
+
+		len = pread(fd, pid, sizeof(pid) - 1, 0);
+		close(fd);
+		pid[len > 0 ? len : 0] = '\0';
+		pid[strspn(pid, "0123456789")] = '\0';
+		if (why != EWOULDBLOCK)
+			return err_set_errno(err, why, "locking %s", name);
+		return err_set(err, ERR_BUSY,
+			       "another lessord (pid %s) has the store %s; stop it first, or give this one "
+			       "its own", *pid ? pid : "unknown", path);
+	}
+	/* For the sentence above only; the file stays, so that nobody locks one that was unlinked. */
+	len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+	if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)len, 0) != len) {
+		int why = errno;
+
+		close(fd);
+		return err_set_errno(err, why, "writing %s", name);
+	}
+	*ret_fd = fd;
+	return 0;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Who this broker is: its id, its signing key, and the sentinel's public key. */
+#include "store/internal.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/hash.h"
+#include "util/text.h"
+
+#define INSTANCE_CHARS 16
+#define KEY_RAW 32
+
+static int meta_get(struct store *store, const char *key, void *ret, size_t room, int *len,
+		    struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT value FROM meta WHERE key = ?1", err);
+	int rc;
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, key);
+	rc = store_row(store, stmt, "reading who we are", err);
+	if (rc)
+		return rc;
+	*len = sqlite3_column_bytes(stmt, 0);
+	if (*len <= 0 || (size_t)*len > room) {
+		sqlite3_reset(stmt);
+		return err_set(err, ERR_REFUSED, "%s: the value of %s is damaged", store->path, key);
+	}
+	memcpy(ret, sqlite3_column_blob(stmt, 0), (size_t)*len);
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+static int meta_put(struct store *store, const char *key, const void *value, size_t len,
+		    struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO meta VALUES(?1, ?2)", err);
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, key);
+	sqlite3_bind_blob(stmt, 2, value, (int)len, SQLITE_STATIC);
+	return store_run(store, stmt, "writing who we are", err);
+}
+
+/* The wire form of RFC 4253: a length and the bytes. */
+static size_t put_string(unsigned char *to, const void *data, size_t len)
+{
+	to[0] = to[1] = to[2] = 0;
+	to[3] = (unsigned char)len;
+	memcpy(to + 4, data, len);
+	return 4 + len;
+}
+
+/* The private half is forgotten before it was ever seen. */
+static int make_public_key(char *out, size_t room, struct err *err)
+{
+	static const char type[] = "ssh-ed25519";
+	EVP_PKEY *pair = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	unsigned char raw[KEY_RAW], blob[64];
+	unsigned char text[128];
+	size_t len = sizeof(raw);
+	int ok = pair && EVP_PKEY_get_raw_public_key(pair, raw, &len) == 1 && len == sizeof(raw);
+
+	EVP_PKEY_free(pair);
+	if (!ok)
+		return err_set(err, ERR_INTERNAL, "libcrypto makes no ed25519 key");
+	len = put_string(blob, type, strlen(type));
+	len += put_string(blob + len, raw, sizeof(raw));
+	EVP_EncodeBlock(text, blob, (int)len);
+	snprintf(out, room, "%s %s lessor-sentinel", type, (const char *)text);
+	return 0;
+}
+
+static int make(struct store *store, const struct env *env, struct err *err)
+{
+	unsigned char bytes[INSTANCE_CHARS];
+	char instance[HASH_BASE32_ROOM(INSTANCE_CHARS)];
+	unsigned char key[KEY_RAW];
+	char public_key[512];
+	int rc;
+
+	env_random(env, bytes, sizeof(bytes));
+	env_random(env, key, sizeof(key));
+	hash_base32(bytes, sizeof(bytes), instance);
+	/* A label value, and for people to read: begins with a letter. */
+	if (instance[0] < 'a')
+		instance[0] = (char)('a' + bytes[0] % 26);
+	rc = make_public_key(public_key, sizeof(public_key), err) ||
+	     meta_put(store, "instance", instance, INSTANCE_CHARS, err) ||
+	     meta_put(store, "signing_key", key, sizeof(key), err) ||
+	     meta_put(store, "account_key", public_key, strlen(public_key), err) ||
+	     meta_put(store, "token_epoch", "0", 1, err);
+	hash_wipe(key, sizeof(key));
+	return rc ? -1 : 0;
+}
+
+int identity_make(struct store *store, const struct env *env, struct err *err)
+{
+	char instance[32];
+	int len, rc;
+
+	/* The tool and the daemon may both be the first: whoever begins second finds it made. */
+	if (store_begin(store, err))
+		return -1;
+	rc = meta_get(store, "instance", instance, sizeof(instance), &len, err);
+	if (rc == 1)
+		rc = make(store, env, err);
+	if (rc) {
+		store_rollback(store);
+		return -1;
+	}
+	return store_commit(store, err);
+}
+
+int store_signer(struct store *store, struct signer *ret, struct err *err)
+{
+	int len;
+
+	memset(ret, 0, sizeof(*ret));
+	if (meta_get(store, "instance", ret->instance, sizeof(ret->instance) - 1, &len, err) ||
+	    meta_get(store, "signing_key", ret->key, sizeof(ret->key), &len, err))
+		return -1;
+	if (len != (int)sizeof(ret->key))
+		return err_set(err, ERR_REFUSED, "%s: the signing key is damaged; restore a backup",
+			       store->path);
+	return 0;
+}
+
+int store_account_key(struct store *store, char *ret, size_t room, struct err *err)
+{
+	int len;
+
+	if (meta_get(store, "account_key", ret, room - 1, &len, err))
+		return -1;
+	ret[len] = '\0';
+	return 0;
+}

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+/* Leases, their heartbeats, and what counts against caps. */
+#include "store/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/text.h"
+
+/*
+ * The columns in one place, in one order: what was asked for (FIXED), then what
+ * changes (MOVING). T text, I integer, E enum.
+ */
+#define FIXED(T, I, E) \
+	T(id, id) T(attempt_token, attempt_token) T(owner, owner) T(org, org) \
+	T(account, account) T(slug, slug) T(class, class_name) T(profile, profile) \
+	T(requested_type, requested_type) I(type_explicit, type_explicit) T(location, location) \
+	T(image, image) T(architecture, architecture) T(os, os) T(ssh_user, ssh_user) \
+	I(ssh_port, ssh_port) T(work_root, work_root) T(public_key, public_key) T(pond, pond) \
+	I(keep, keep) I(ttl_ms, ttl_ms) I(created_ms, created_ms) \
+	I(provision_deadline_ms, provision_deadline_ms)
+#define MOVING(T, I, E) \
+	I(idle_ms, idle_ms) E(state, state) E(cleanup, cleanup) I(epoch, epoch) \
+	I(retained, retained) I(ready_ms, ready_ms) I(ended_ms, ended_ms) \
+	I(released_ms, released_ms) I(updated_ms, updated_ms) T(end_reason, end_reason) \
+	T(failure, failure) T(cursor, cursor) I(due_ms, due_ms) I(tries, tries) \
+	I(cleanup_started_ms, cleanup_started_ms) T(last_error, last_error) \
+	T(attention, attention) I(attention_class, attention_class) \
+	I(retain_until_ms, retain_until_ms) T(retain_reason, retain_reason) T(host, host) \
+	T(host_key, host_key) T(server_id, server_id) \
+	T(server_name, server_name) T(server_type, server_type) \
+	T(server_location, server_location) I(price_hour_micros, price_hour_micros) \
+	T(currency, currency)
+
+#define NAME(column, field) #column ", "
+#define SET(column, field) #column " = ?, "
+#define MARK(column, field) "?, "
+
+/* types and fallback_ports are lists; touched_ms comes from the heartbeats. */
+#define COLUMNS FIXED(NAME, NAME, NAME) MOVING(NAME, NAME, NAME) "types, fallback_ports"
+#define SELECT_BY(index) \
+	"SELECT " COLUMNS ", lease.n, ifnull(beat.touched_ms, created_ms) " \
+	"FROM lease " index "LEFT JOIN beat ON beat.lease = lease.n "
+#define SELECT_LEASE SELECT_BY("")
+
+static void types_join(const struct lease *l, char *out, size_t room)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (int i = 0; i < l->type_count; i++)
+		len += (size_t)snprintf(out + len, room - len, "%s%s", i ? "," : "", l->types[i]);
+}
+
+static void types_split(struct lease *l, const char *text)
+{
+	l->type_count = 0;
+	while (*text && l->type_count < LEASE_TYPES_MAX) {
+		size_t len = strcspn(text, ",");
+		char *to = l->types[l->type_count++];
+
+		if (len >= sizeof(l->types[0]))
+			len = sizeof(l->types[0]) - 1;
+		memcpy(to, text, len);
+		to[len] = '\0';
+		text += strcspn(text, ",");
+		text += *text == ',';
+	}
+}
+
+static void ports_join(const struct lease *l, char *out, size_t room)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (int i = 0; i < l->fallback_count; i++)
+		len += (size_t)snprintf(out + len, room - len, "%s%d", i ? "," : "",
+					l->fallback_ports[i]);
+}
+
+static void ports_split(struct lease *l, const char *text)
+{
+	char *end;
+
+	l->fallback_count = 0;
+	while (*text && l->fallback_count < LEASE_PORTS_MAX) {
+		l->fallback_ports[l->fallback_count++] = (int)strtol(text, &end, 10);
+		text = *end == ',' ? end + 1 : end;
+	}
+}
+
+/* A file that somebody made by hand may hold NULL even there. */
+static const char *text_at(sqlite3_stmt *stmt, int index)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, index);
+
+	return text ? text : "";
+}
+
+static void lease_read(sqlite3_stmt *stmt, struct lease *l)
+{
+	int i = 0;
+
+	memset(l, 0, sizeof(*l));
+#define READ_T(column, field) COLUMN_TEXT(stmt, i++, l->field);
+#define READ_I(column, field) l->field = (__typeof__(l->field))sqlite3_column_int64(stmt, i++);
+	FIXED(READ_T, READ_I, READ_I)
+	MOVING(READ_T, READ_I, READ_I)
+#undef READ_T
+#undef READ_I
+	types_split(l, text_at(stmt, i++));
+	ports_split(l, text_at(stmt, i++));
+	l->n = sqlite3_column_int64(stmt, i++);
+	l->touched_ms = sqlite3_column_int64(stmt, i++);
+}
+
+#define BIND_T(column, field) bind_text(stmt, i++, l->field);
+#define BIND_I(column, field) sqlite3_bind_int64(stmt, i++, (sqlite3_int64)l->field);
+
+int store_lease_insert(struct store *store, struct lease *l, struct err *err)
+{
+	char types[LEASE_TYPES_MAX * sizeof(l->types[0])];
+	char ports[LEASE_PORTS_MAX * 8];
+	int i = 1;
+	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO lease(" COLUMNS ") VALUES("
+		FIXED(MARK, MARK, MARK) MOVING(MARK, MARK, MARK) "?, ?)", err);
+
+	if (!stmt)
+		return -1;
+	FIXED(BIND_T, BIND_I, BIND_I)
+	MOVING(BIND_T, BIND_I, BIND_I)
+	types_join(l, types, sizeof(types));
+	ports_join(l, ports, sizeof(ports));
+	bind_text(stmt, i++, types);
+	bind_text(stmt, i++, ports);
+	if (store_run(store, stmt, "inserting a lease", err))
+		return -1;
+	l->n = sqlite3_last_insert_rowid(store->db);
+	return 0;
+}
+
+static int write_moving(struct store *store, const struct lease *l, struct err *err)
+{
+	int i = 1;
+	sqlite3_stmt *stmt = store_prepare(store, "UPDATE lease SET " MOVING(SET, SET, SET)
+					   "n = n WHERE n = ?", err);
+
+	if (!stmt)
+		return -1;
+	MOVING(BIND_T, BIND_I, BIND_I)
+	sqlite3_bind_int64(stmt, i, l->n);
+	if (store_run(store, stmt, "updating a lease", err))
+		return -1;
+	if (sqlite3_changes(store->db) != 1)
+		return err_set(err, ERR_NOT_FOUND, "there is no lease in row %lld", (long long)l->n);
+	return 0;
+}
+
+int store_lease_update(struct store *store, const struct lease *l, struct err *err)
+{
+	/* What became ready begins its idle time anew: the heartbeat row says from when. */
+	return write_moving(store, l, err) ||
+	       (l->touched_ms > l->created_ms && store_touch(store, l->n, l->touched_ms, err)) ? -1 : 0;
+}
+
+static int one(struct store *store, sqlite3_stmt *stmt, struct lease *ret, struct err *err)
+{
+	int rc = store_row(store, stmt, "reading a lease", err);
+
+	if (rc)
+		return rc;
+	lease_read(stmt, ret);
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+int store_lease_by_n(struct store *store, int64_t n, struct lease *ret, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, SELECT_LEASE "WHERE lease.n = ?1", err);
+
+	if (!stmt)
+		return -1;
+	sqlite3_bind_int64(stmt, 1, n);
+	return one(store, stmt, ret, err);
+}
+
+int store_lease_by_id(struct store *store, const char *id, struct lease *ret, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, SELECT_LEASE "WHERE id = ?1", err);
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, id);
+	return one(store, stmt, ret, err);
+}
+
+/*
+ * Ownership is part of the query: a token sees its owner's leases and those shared with
+ * it; an empty owner with an org (a reader's scope) sees the whole org's.
+ */
+#define SHARED "EXISTS(SELECT 1 FROM share WHERE share.lease = lease.n AND share.org = ?4" \
+	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9)"
+#define OWNED "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3))) "
+#define VISIBLE "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3 OR " SHARED "))) "
+
+static void bind_owner(sqlite3_stmt *stmt, const struct store_scope *scope)
+{
+	sqlite3_bind_int(stmt, 2, scope->all);
+	bind_text(stmt, 3, scope->owner);
+	bind_text(stmt, 4, scope->org);
+}
+
+static void bind_scope(sqlite3_stmt *stmt, const struct store_scope *scope)
+{
+	bind_owner(stmt, scope);
+	sqlite3_bind_int(stmt, 9, (int)scope->sharing);
+}
+
+int store_lease_visible(struct store *store, const char *id, const struct store_scope *scope,
+			struct lease *ret, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, SELECT_LEASE "WHERE id = ?1 AND " VISIBLE, err);
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, id);
+	bind_scope(stmt, scope);
+	return one(store, stmt, ret, err);
+}
+
+int store_lease_by_slug(struct store *store, const char *slug, const struct store_scope *scope,
+			struct lease *ret, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, SELECT_LEASE "WHERE slug = ?1 AND state <= 1 AND "
+					   VISIBLE "ORDER BY owner = ?3 AND org = ?4 DESC LIMIT 2",
+					   err);
+	int is_own;
+	int rc;
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, slug);
+	bind_scope(stmt, scope);
+	rc = store_row(store, stmt, "reading a lease by its slug", err);
+	if (rc)
+		return rc;
+	lease_read(stmt, ret);
+	is_own = scope->owner && !strcmp(ret->owner, scope->owner) && !scope->all;
+	rc = store_row(store, stmt, "reading a lease by its slug", err);
+	if (rc == 0 && is_own) {
+		/* One of the two is another's; an owner's live slugs are all different. */
+		sqlite3_reset(stmt);
+		return 0;
+	}
+	if (rc == 0) {
+		sqlite3_reset(stmt);
+		return err_set(err, ERR_CONFLICT, "several leases have this slug");
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+int store_slug_taken(struct store *store, const char *slug, const char *owner, const char *org,
+		     struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT 1 FROM lease WHERE slug = ?1 AND owner = ?2 "
+					   "AND org = ?3 AND state <= 1 LIMIT 1", err);
+	int rc;
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, slug);
+	bind_text(stmt, 2, owner);
+	bind_text(stmt, 3, org);
+	rc = store_row(store, stmt, "looking for a slug", err);
+	if (rc == 0)
+		sqlite3_reset(stmt);
+	return rc < 0 ? -1 : rc == 0;
+}
+
+/* ---- lists ---------------------------------------------------------------------------- */
+
+/*
+ * One text per shape, so that each walks an index that fits it, newest first,
+ * and reads few rows that it does not return: live leases and those with
+ * something owed are few among many, an owner's are few among all.
+ */
+#define LIST(index, where) \
+	SELECT_BY(index) "WHERE " where " AND lease.n < ?5 AND (?1 < 0 OR state = ?1) AND " VISIBLE \
+	"AND (?6 IS NULL OR account = ?6) AND (?7 < 0 OR cleanup = ?7) ORDER BY lease.n DESC LIMIT ?8"
+
+#define LIST_SHARED \
+	"lease.n IN (SELECT lease FROM share WHERE share.org = ?4" \
+	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9) AND owner <> ?3"
+
+/* Is it walked by an index of owners, which has no leases of others? */
+static int is_by_owner(const struct store_list *list)
+{
+	return !list->scope.all && list->scope.owner && list->scope.owner[0] &&
+	       !list->attention && (list->cleanup < 0 || list->cleanup == CLEANUP_DONE);
+}
+
+static const char *list_sql(const struct store_list *list)
+{
+	int own = is_by_owner(list);
+
+	/* Few, whatever else is asked. */
+	if (list->attention)
+		return LIST("INDEXED BY lease_attention ", "attention <> ''");
+	if (list->cleanup >= 0 && list->cleanup != CLEANUP_DONE)
+		return LIST("INDEXED BY lease_open ", "cleanup <> 4 AND cleanup = ?7");
+	if (own && list->state >= 0)
+		return LIST("INDEXED BY lease_owner_state ", "owner = ?3 AND org = ?4 AND state = ?1");
+	if (own)
+		return LIST("INDEXED BY lease_owner ", "owner = ?3 AND org = ?4");
+	if (list->state == LEASE_PROVISIONING || list->state == LEASE_ACTIVE)
+		return LIST("INDEXED BY lease_state ", "state = ?1");
+	if (list->account)
+		return LIST("INDEXED BY lease_account ", "account = ?6");
+	if (!list->scope.all)
+		return LIST("INDEXED BY lease_org ", "org = ?4");
+	if (list->state >= 0)
+		return LIST("INDEXED BY lease_state ", "state = ?1");
+	return LIST("", "1");
+}
+
+static sqlite3_stmt *list_begin(struct store *store, const struct store_list *list,
+				const char *sql, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+
+	if (!stmt)
+		return NULL;
+	sqlite3_bind_int(stmt, 1, list->state);
+	bind_scope(stmt, &list->scope);
+	sqlite3_bind_int64(stmt, 5, list->before_n > 0 ? list->before_n : INT64_MAX);
+	if (list->account)
+		bind_text(stmt, 6, list->account);
+	else
+		sqlite3_bind_null(stmt, 6);
+	sqlite3_bind_int(stmt, 7, list->cleanup);
+	sqlite3_bind_int(stmt, 8, list->limit);
+	return stmt;
+}
+
+/* One of the two lists that are merged: the next row of it, or none any more. */
+struct list_head {
+	sqlite3_stmt *stmt;
+	struct lease l;
+};
+
+static int list_next(struct store *store, struct list_head *head, struct err *err)
+{
+	int rc = head->stmt ? store_row(store, head->stmt, "listing leases", err) : 1;
+
+	if (rc)
+		head->stmt = NULL;
+	else
+		lease_read(head->stmt, &head->l);
+	return rc < 0 ? -1 : 0;
+}
+
+static void list_end(struct list_head *heads)
+{
+	for (int i = 0; i < 2; i++) {
+		if (heads[i].stmt)
+			sqlite3_reset(heads[i].stmt);
+	}
+}
+
+int store_lease_each(struct store *store, const struct store_list *list, store_lease_fn fn,
+		     void *arg, struct err *err)
+{
+	struct list_head heads[2] = { { .stmt = list_begin(store, list, list_sql(list), err) } };
+
+	if (!heads[0].stmt)
+		return -1;
+	/* What is shared is little, and is walked beside. */
+	if (is_by_owner(list) && list->scope.sharing != SHARED_NOT) {
+		heads[1].stmt = list_begin(store, list, LIST("", LIST_SHARED), err);
+		if (!heads[1].stmt)
+			return -1;
+	}
+	for (int i = 0; i < 2; i++) {
+		if (list_next(store, &heads[i], err)) {
+			list_end(heads);
+			return -1;
+		}
+	}
+	for (int count = 0; count < list->limit && (heads[0].stmt || heads[1].stmt); count++) {
+		int i = !heads[0].stmt || (heads[1].stmt && heads[1].l.n > heads[0].l.n);
+
+		if (fn(arg, &heads[i].l))
+			break;
+		if (list_next(store, &heads[i], err)) {
+			list_end(heads);
+			return -1;
+		}
+	}
+	list_end(heads);
+	return 0;
+}
+
+int store_attention_count(struct store *store, int64_t *ret, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT count(*) FROM lease "
+					   "INDEXED BY lease_attention WHERE attention <> ''", err);
+
+	if (!stmt || store_row(store, stmt, "counting who needs a person", err))
+		return -1;
+	*ret = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+int store_due_each(struct store *store, store_due_fn fn, void *arg, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT n, due_ms FROM lease WHERE due_ms > 0", err);
+	int rc;
+
+	if (!stmt)
+		return -1;
+	while ((rc = store_row(store, stmt, "reading what is due", err)) == 0)
+		fn(arg, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1));
+	return rc < 0 ? -1 : 0;
+}
+
+int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO beat VALUES(?1, ?2) "
+					   "ON CONFLICT DO UPDATE SET touched_ms = ?2", err);
+
+	if (!stmt)
+		return -1;
+	sqlite3_bind_int64(stmt, 1, n);
+	sqlite3_bind_int64(stmt, 2, touched_ms);
+	return store_run(store, stmt, "touching a lease", err);
+}
+
+/* ---- caps and usage --------------------------------------------------------------------- */
+
+/* One sum of the tally; none yet is nothing. */
+static int tally_get(struct store *store, int scope, const char *name, const char *org,
+		     int64_t *ret_leases, int64_t *ret_micros, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT leases, micros FROM tally "
+					   "WHERE scope = ?1 AND name = ?2 AND org = ?3", err);
+	int rc;
+
+	if (!stmt)
+		return -1;
+	sqlite3_bind_int(stmt, 1, scope);
+	bind_text(stmt, 2, name);
+	bind_text(stmt, 3, org);
+	rc = store_row(store, stmt, "counting leases", err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	*ret_leases = sqlite3_column_int64(stmt, 0);
+	*ret_micros = sqlite3_column_int64(stmt, 1);
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+int store_counts(struct store *store, const char *owner, const char *org, const char *account,
+		 struct store_counts *ret, struct err *err)
+{
+	struct store_counts got = { 0 };
+	int64_t micros_account;
+
+	if (tally_get(store, 0, "", "", &got.all, &got.micros_all, err) ||
+	    tally_get(store, 1, owner, org, &got.owner, &got.micros_owner, err) ||
+	    tally_get(store, 2, "", org, &got.org, &got.micros_org, err) ||
+	    tally_get(store, 3, account, "", &got.account, &micros_account, err))
+		return -1;
+	*ret = got;
+	return 0;
+}
+
+int store_usage_each(struct store *store, const struct store_scope *scope, int64_t from_ms,
+		     int64_t to_ms, store_usage_fn fn, void *arg, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store,
+		"SELECT owner, org, account, server_type, state, cleanup, created_ms, ended_ms, ttl_ms,"
+		" price_hour_micros FROM lease WHERE created_ms >= ?1 AND created_ms < ?5 AND " OWNED,
+		err);
+	int rc;
+
+	if (!stmt)
+		return -1;
+	sqlite3_bind_int64(stmt, 1, from_ms);
+	bind_owner(stmt, scope);
+	sqlite3_bind_int64(stmt, 5, to_ms);
+	while ((rc = store_row(store, stmt, "reading usage", err)) == 0) {
+		struct store_usage_row row = { 0 };
+
+		COLUMN_TEXT(stmt, 0, row.owner);
+		COLUMN_TEXT(stmt, 1, row.org);
+		COLUMN_TEXT(stmt, 2, row.account);
+		COLUMN_TEXT(stmt, 3, row.server_type);
+		row.state = (enum lease_state)sqlite3_column_int(stmt, 4);
+		row.cleanup = (enum lease_cleanup)sqlite3_column_int(stmt, 5);
+		row.created_ms = sqlite3_column_int64(stmt, 6);
+		row.ended_ms = sqlite3_column_int64(stmt, 7);
+		row.ttl_ms = sqlite3_column_int64(stmt, 8);
+		row.price_hour_micros = sqlite3_column_int64(stmt, 9);
+		fn(arg, &row);
+	}
+	return rc < 0 ? -1 : 0;
+}

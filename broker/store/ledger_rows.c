@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/* Resources and attempts. */
+#include "store/internal.h"
+
+#include <string.h>
+
+#include "util/alloc.h"
+
+#define RESOURCE_COLUMNS \
+	"lease, account, attempt, kind, state, ours, name, id, action, evidence, created_ms, " \
+	"changed_ms, first_look_ms, looks"
+
+static void resource_bind(sqlite3_stmt *stmt, const struct resource *r)
+{
+	sqlite3_bind_int64(stmt, 1, r->lease);
+	bind_text(stmt, 2, r->account);
+	sqlite3_bind_int64(stmt, 3, r->attempt);
+	sqlite3_bind_int64(stmt, 4, r->kind);
+	sqlite3_bind_int64(stmt, 5, r->state);
+	sqlite3_bind_int(stmt, 6, r->ours);
+	bind_text(stmt, 7, r->name);
+	bind_text(stmt, 8, r->id);
+	bind_text(stmt, 9, r->action);
+	bind_text(stmt, 10, r->evidence);
+	sqlite3_bind_int64(stmt, 11, r->created_ms);
+	sqlite3_bind_int64(stmt, 12, r->changed_ms);
+	sqlite3_bind_int64(stmt, 13, r->first_look_ms);
+	sqlite3_bind_int(stmt, 14, r->looks);
+}
+
+static void resource_read(sqlite3_stmt *stmt, struct resource *r)
+{
+	*r = (struct resource){
+		.lease = sqlite3_column_int64(stmt, 0),
+		.attempt = (uint32_t)sqlite3_column_int64(stmt, 2),
+		.kind = (uint32_t)sqlite3_column_int64(stmt, 3),
+		.state = (uint32_t)sqlite3_column_int64(stmt, 4),
+		.ours = sqlite3_column_int(stmt, 5),
+		.created_ms = sqlite3_column_int64(stmt, 10),
+		.changed_ms = sqlite3_column_int64(stmt, 11),
+		.first_look_ms = sqlite3_column_int64(stmt, 12),
+		.looks = sqlite3_column_int(stmt, 13),
+		.n = sqlite3_column_int64(stmt, 14),
+	};
+	COLUMN_TEXT(stmt, 1, r->account);
+	COLUMN_TEXT(stmt, 6, r->name);
+	COLUMN_TEXT(stmt, 7, r->id);
+	COLUMN_TEXT(stmt, 8, r->action);
+	COLUMN_TEXT(stmt, 9, r->evidence);
+}
+
+int store_resource_insert(struct store *store, struct resource *r, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO resource(" RESOURCE_COLUMNS ") VALUES("
+					   "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+					   err);
+
+	if (!stmt)
+		return -1;
+	resource_bind(stmt, r);
+	if (store_run(store, stmt, "writing an intent", err))
+		return -1;
+	r->n = sqlite3_last_insert_rowid(store->db);
+	return 0;
+}
+
+int store_resource_update(struct store *store, const struct resource *r, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store,
+		"UPDATE resource SET lease = ?1, account = ?2, attempt = ?3, kind = ?4, state = ?5,"
+		" ours = ?6, name = ?7, id = ?8, action = ?9, evidence = ?10, created_ms = ?11,"
+		" changed_ms = ?12, first_look_ms = ?13, looks = ?14 WHERE n = ?15", err);
+
+	if (!stmt)
+		return -1;
+	resource_bind(stmt, r);
+	sqlite3_bind_int64(stmt, 15, r->n);
+	if (store_run(store, stmt, "writing the ledger", err))
+		return -1;
+	if (sqlite3_changes(store->db) != 1)
+		return err_set(err, ERR_NOT_FOUND, "the ledger has no row %lld", (long long)r->n);
+	return 0;
+}
+
+/* Resources of a lease, or with lease 0 the account's own. */
+static int read_resources(struct store *store, int64_t lease_n, const char *account,
+			  struct ledger *ret, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT " RESOURCE_COLUMNS ", n FROM resource "
+					   "WHERE lease = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY n",
+					   err);
+	size_t room = 0;
+	int rc;
+
+	if (!stmt)
+		return -1;
+	sqlite3_bind_int64(stmt, 1, lease_n);
+	if (account)
+		bind_text(stmt, 2, account);
+	else
+		sqlite3_bind_null(stmt, 2);
+	while ((rc = store_row(store, stmt, "reading the ledger", err)) == 0) {
+		if (ret->resource_count == room) {
+			room = room ? room * 2 : 4;
+			ret->resources = xrealloc(ret->resources, room * sizeof(*ret->resources));
+		}
+		resource_read(stmt, &ret->resources[ret->resource_count++]);
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+static int read_attempts(struct store *store, int64_t lease_n, struct ledger *ret, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT number, type, location, refused, reason, "
+					   "started_ms FROM attempt WHERE lease = ?1 ORDER BY number", err);
+	size_t room = 0;
+	int rc;
+
+	if (!stmt)
+		return -1;
+	sqlite3_bind_int64(stmt, 1, lease_n);
+	while ((rc = store_row(store, stmt, "reading the attempts", err)) == 0) {
+		struct attempt *a;
+
+		if (ret->attempt_count == room) {
+			room = room ? room * 2 : 4;
+			ret->attempts = xrealloc(ret->attempts, room * sizeof(*ret->attempts));
+		}
+		a = &ret->attempts[ret->attempt_count++];
+		*a = (struct attempt){
+			.lease = lease_n,
+			.number = (uint32_t)sqlite3_column_int64(stmt, 0),
+			.refused = (uint32_t)sqlite3_column_int64(stmt, 3),
+			.started_ms = sqlite3_column_int64(stmt, 5),
+		};
+		COLUMN_TEXT(stmt, 1, a->type);
+		COLUMN_TEXT(stmt, 2, a->location);
+		COLUMN_TEXT(stmt, 4, a->reason);
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+int store_ledger(struct store *store, int64_t lease_n, struct ledger *ret, struct err *err)
+{
+	*ret = (struct ledger){ 0 };
+	if (read_resources(store, lease_n, NULL, ret, err) ||
+	    read_attempts(store, lease_n, ret, err)) {
+		ledger_fini(ret);
+		return -1;
+	}
+	return 0;
+}
+
+int store_account_ledger(struct store *store, const char *account, struct ledger *ret,
+			 struct err *err)
+{
+	*ret = (struct ledger){ 0 };
+	if (read_resources(store, 0, account, ret, err)) {
+		ledger_fini(ret);
+		return -1;
+	}
+	return 0;
+}
+
+int store_resource_shared(struct store *store, const char *account, uint32_t kind, const char *id,
+			  int64_t but_lease_n, struct err *err)
+{
+	/* A lease counts as long as it may still use it: not done, or its row not gone. */
+	sqlite3_stmt *stmt = store_prepare(store,
+		"SELECT 1 FROM resource JOIN lease ON lease.n = resource.lease"
+		" WHERE resource.account = ?1 AND resource.kind = ?2 AND resource.id = ?3"
+		" AND resource.id <> '' AND resource.lease <> ?4 AND resource.state NOT IN (5, 7)"
+		" AND lease.cleanup <> 4 LIMIT 1", err);
+	int rc;
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, account);
+	sqlite3_bind_int64(stmt, 2, kind);
+	bind_text(stmt, 3, id);
+	sqlite3_bind_int64(stmt, 4, but_lease_n);
+	rc = store_row(store, stmt, "looking for who shares a resource", err);
+	if (rc == 0)
+		sqlite3_reset(stmt);
+	return rc < 0 ? -1 : rc == 0;
+}
+
+_Static_assert(LESSOR_STATE_GONE == 5 && LESSOR_STATE_DISOWNED == 7, "store_resource_shared says so");
+_Static_assert(CLEANUP_DONE == 4, "store_resource_shared says so");
+
+int store_resource_claim(struct store *store, const char *account, uint32_t kind, const char *id,
+			 int64_t *ret, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT n FROM resource WHERE account = ?1 "
+					   "AND kind = ?2 AND id = ?3 AND id <> '' AND state <> 5 LIMIT 1",
+					   err);
+	int rc;
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, account);
+	sqlite3_bind_int64(stmt, 2, kind);
+	bind_text(stmt, 3, id);
+	rc = store_row(store, stmt, "looking for who claims a resource", err);
+	*ret = rc == 0 ? sqlite3_column_int64(stmt, 0) : 0;
+	if (rc == 0)
+		sqlite3_reset(stmt);
+	return rc < 0 ? -1 : 0;
+}
+
+int store_resource_lease(struct store *store, const char *account, uint32_t kind, const char *id,
+			 int64_t *ret, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT max(lease) FROM resource WHERE account = ?1 "
+					   "AND kind = ?2 AND id = ?3 AND id <> ''", err);
+
+	*ret = 0;
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, account);
+	sqlite3_bind_int64(stmt, 2, kind);
+	bind_text(stmt, 3, id);
+	if (store_row(store, stmt, "looking for whose a resource was", err))
+		return -1;
+	*ret = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+static void attempt_bind(sqlite3_stmt *stmt, const struct attempt *a)
+{
+	sqlite3_bind_int64(stmt, 1, a->lease);
+	sqlite3_bind_int64(stmt, 2, a->number);
+	bind_text(stmt, 3, a->type);
+	bind_text(stmt, 4, a->location);
+	sqlite3_bind_int64(stmt, 5, a->refused);
+	bind_text(stmt, 6, a->reason);
+	sqlite3_bind_int64(stmt, 7, a->started_ms);
+}
+
+int store_attempt_insert(struct store *store, const struct attempt *a, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO attempt VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+					   err);
+
+	if (!stmt)
+		return -1;
+	attempt_bind(stmt, a);
+	return store_run(store, stmt, "writing an attempt", err);
+}
+
+int store_attempt_update(struct store *store, const struct attempt *a, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "UPDATE attempt SET type = ?3, location = ?4, "
+					   "refused = ?5, reason = ?6, started_ms = ?7 "
+					   "WHERE lease = ?1 AND number = ?2", err);
+
+	if (!stmt)
+		return -1;
+	attempt_bind(stmt, a);
+	return store_run(store, stmt, "updating an attempt", err);
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The schema, as numbered migrations. Each is applied in one transaction that
+ * also raises PRAGMA user_version; one that was released is never edited.
+ * Version N of the file is what the first N migrations make.
+ */
+#include "store/internal.h"
+
+#include <stdio.h>
+
+#include "util/alloc.h"
+#include "util/defect.h"
+
+/* lease_counts() in SQL: live, or owed, retained, in attention. */
+#if DEFECT(45)	/* only once the machine is there */
+#define COUNTS(row) "(" row ".state = 1 OR " row ".cleanup BETWEEN 1 AND 3)"
+#else
+#define COUNTS(row) "(" row ".state <= 1 OR " row ".cleanup BETWEEN 1 AND 3)"
+#endif
+#define TALLY(row, leases, micros) \
+	"INSERT INTO tally VALUES(0, '', '', " leases ", " micros ")," \
+	"(1, " row ".owner, " row ".org, " leases ", " micros ")," \
+	"(2, '', " row ".org, " leases ", " micros ")," \
+	"(3, " row ".account, '', " leases ", " micros ")" \
+	" ON CONFLICT DO UPDATE SET leases = leases + excluded.leases," \
+	" micros = micros + excluded.micros;"
+
+static const char *const migrations[] = {
+	/* 1 */
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+	"CREATE TABLE lease("
+	" n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, attempt_token TEXT NOT NULL,"
+	" owner TEXT NOT NULL, org TEXT NOT NULL, account TEXT NOT NULL, slug TEXT NOT NULL,"
+	" class TEXT NOT NULL, profile TEXT NOT NULL, requested_type TEXT NOT NULL,"
+	" type_explicit INTEGER NOT NULL, types TEXT NOT NULL, location TEXT NOT NULL,"
+	" image TEXT NOT NULL, architecture TEXT NOT NULL, os TEXT NOT NULL,"
+	" ssh_user TEXT NOT NULL, ssh_port INTEGER NOT NULL, fallback_ports TEXT NOT NULL,"
+	" work_root TEXT NOT NULL, public_key TEXT NOT NULL, pond TEXT NOT NULL,"
+	" keep INTEGER NOT NULL, ttl_ms INTEGER NOT NULL, idle_ms INTEGER NOT NULL,"
+	" created_ms INTEGER NOT NULL, provision_deadline_ms INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, cleanup INTEGER NOT NULL, epoch INTEGER NOT NULL,"
+	" retained INTEGER NOT NULL, ready_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL,"
+	" released_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, end_reason TEXT NOT NULL,"
+	" failure TEXT NOT NULL, cursor TEXT NOT NULL, due_ms INTEGER NOT NULL,"
+	" tries INTEGER NOT NULL, cleanup_started_ms INTEGER NOT NULL, last_error TEXT NOT NULL,"
+	" attention TEXT NOT NULL, attention_class INTEGER NOT NULL,"
+	" retain_until_ms INTEGER NOT NULL, retain_reason TEXT NOT NULL,"
+	" host TEXT NOT NULL, server_id TEXT NOT NULL, server_name TEXT NOT NULL,"
+	" server_type TEXT NOT NULL, server_location TEXT NOT NULL,"
+	" price_hour_micros INTEGER NOT NULL, currency TEXT NOT NULL);"
+	/* The planner's start: only what is due at all. */
+	"CREATE INDEX lease_due ON lease(due_ms) WHERE due_ms > 0;"
+	"CREATE INDEX lease_slug ON lease(slug, owner, org) WHERE state <= 1;"
+	"CREATE INDEX lease_created ON lease(created_ms);"
+	/*
+	 * Lists, newest first (the row number is the last column of every index). The
+	 * mass of leases is ended and cleaned: they are not in lease_open.
+	 */
+	"CREATE INDEX lease_open ON lease(cleanup) WHERE cleanup <> 4;"
+	"CREATE INDEX lease_attention ON lease(n) WHERE attention <> '';"
+	"CREATE INDEX lease_state ON lease(state);"
+	"CREATE INDEX lease_owner ON lease(owner, org);"
+	"CREATE INDEX lease_owner_state ON lease(owner, org, state);"
+	"CREATE INDEX lease_org ON lease(org);"
+	"CREATE INDEX lease_account ON lease(account);"
+	/*
+	 * What counts against caps (lease_counts), as sums that every change of a
+	 * lease moves along: scope 0 all, 1 owner and org, 2 org, 3 account. Asked
+	 * before every create, so it must not cost more with more leases.
+	 */
+	"CREATE TABLE tally("
+	" scope INTEGER NOT NULL, name TEXT NOT NULL, org TEXT NOT NULL, leases INTEGER NOT NULL,"
+	" micros INTEGER NOT NULL, PRIMARY KEY(scope, name, org)) WITHOUT ROWID;"
+	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease WHEN " COUNTS("NEW") " BEGIN "
+	TALLY("NEW", "1", "NEW.price_hour_micros") "END;"
+	"CREATE TRIGGER lease_updated AFTER UPDATE OF state, cleanup, price_hour_micros ON lease"
+	" WHEN " COUNTS("NEW") " <> " COUNTS("OLD")
+	" OR " COUNTS("NEW") " AND NEW.price_hour_micros <> OLD.price_hour_micros BEGIN "
+	TALLY("NEW", COUNTS("NEW") " - " COUNTS("OLD"),
+	      COUNTS("NEW") " * NEW.price_hour_micros - " COUNTS("OLD") " * OLD.price_hour_micros")
+	"END;"
+	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN " COUNTS("OLD") " BEGIN "
+	TALLY("OLD", "-1", "-OLD.price_hour_micros") "END;"
+	/* Narrow, so that many heartbeats share a page and a group commit stays small. */
+	"CREATE TABLE beat(lease INTEGER PRIMARY KEY, touched_ms INTEGER NOT NULL);"
+	"CREATE TABLE resource("
+	" n INTEGER PRIMARY KEY, lease INTEGER NOT NULL, account TEXT NOT NULL,"
+	" attempt INTEGER NOT NULL, kind INTEGER NOT NULL, state INTEGER NOT NULL,"
+	" ours INTEGER NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, action TEXT NOT NULL,"
+	" evidence TEXT NOT NULL, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,"
+	" first_look_ms INTEGER NOT NULL, looks INTEGER NOT NULL);"
+	"CREATE INDEX resource_lease ON resource(lease, account);"
+	"CREATE INDEX resource_id ON resource(account, kind, id) WHERE id <> '';"
+	"CREATE TABLE attempt("
+	" lease INTEGER NOT NULL, number INTEGER NOT NULL, type TEXT NOT NULL,"
+	" location TEXT NOT NULL, refused INTEGER NOT NULL, reason TEXT NOT NULL,"
+	" started_ms INTEGER NOT NULL, PRIMARY KEY(lease, number)) WITHOUT ROWID;"
+	"CREATE TABLE event("
+	" n INTEGER PRIMARY KEY, lease INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+	" kind TEXT NOT NULL, text TEXT NOT NULL);"
+	"CREATE INDEX event_lease ON event(lease, n);"
+	"CREATE TABLE idempotency("
+	" owner TEXT NOT NULL, org TEXT NOT NULL, key TEXT NOT NULL, hash TEXT NOT NULL,"
+	" lease INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(owner, org, key)) WITHOUT ROWID;"
+	"CREATE TABLE canceled("
+	" lease_id TEXT NOT NULL, token TEXT NOT NULL, owner TEXT NOT NULL, org TEXT NOT NULL,"
+	" at_ms INTEGER NOT NULL, PRIMARY KEY(lease_id, token)) WITHOUT ROWID;"
+	"CREATE TABLE token("
+	" id TEXT PRIMARY KEY, hash BLOB NOT NULL, owner TEXT NOT NULL, org TEXT NOT NULL,"
+	" role INTEGER NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,"
+	" revoked_ms INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE price("
+	" account TEXT NOT NULL, type TEXT NOT NULL, location TEXT NOT NULL,"
+	" hour_micros INTEGER NOT NULL, currency TEXT NOT NULL, available INTEGER NOT NULL,"
+	" at_ms INTEGER NOT NULL, PRIMARY KEY(account, type, location)) WITHOUT ROWID;"
+	/* Until when an account's provider wants no calls (429); the process may be another then. */
+	"CREATE TABLE pause("
+	" account TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;"
+	/* The last sweep of each account, and what it saw that is ours and in no ledger. */
+	"CREATE TABLE sweep("
+	" account TEXT PRIMARY KEY, begun_ms INTEGER NOT NULL, done_ms INTEGER NOT NULL,"
+	" objects INTEGER NOT NULL, unproven INTEGER NOT NULL, error TEXT NOT NULL,"
+	" looked_ms INTEGER NOT NULL, looked_by TEXT NOT NULL, deleted_ms INTEGER NOT NULL)"
+	" WITHOUT ROWID;"
+	"CREATE TABLE stray("
+	" account TEXT NOT NULL, kind INTEGER NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL,"
+	" lease TEXT NOT NULL, attempt INTEGER NOT NULL, why INTEGER NOT NULL,"
+	" made_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,"
+	" looks INTEGER NOT NULL, PRIMARY KEY(account, kind, id)) WITHOUT ROWID;",
+	/*
+	 * 2: who else may use a lease (name "" is its whole organisation), and what its
+	 * machine was last seen to do: a ring of some samples while the lease lives.
+	 */
+	"CREATE TABLE share("
+	" lease INTEGER NOT NULL, org TEXT NOT NULL, name TEXT NOT NULL, manage INTEGER NOT NULL,"
+	" PRIMARY KEY(lease, name)) WITHOUT ROWID;"
+	"CREATE INDEX share_with ON share(org, name, lease);"
+	"CREATE TABLE sharing("
+	" lease INTEGER PRIMARY KEY, updated_ms INTEGER NOT NULL, updated_by TEXT NOT NULL);"
+	"CREATE TABLE telemetry("
+	" lease INTEGER NOT NULL, at_ms INTEGER NOT NULL, data TEXT NOT NULL,"
+	" PRIMARY KEY(lease, at_ms)) WITHOUT ROWID;",
+	/* 3: by what the machine is known */
+	"ALTER TABLE lease ADD COLUMN host_key TEXT NOT NULL DEFAULT '';",
+	/*
+	 * 4: run history. The row is small and lists read it alone; what is long is in
+	 * pieces of its own, which the sweep takes away a few at a time.
+	 */
+	"CREATE TABLE run("
+	" n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, org TEXT NOT NULL,"
+	" label TEXT NOT NULL, started_ms INTEGER NOT NULL, lease TEXT NOT NULL,"
+	" slug TEXT NOT NULL, account TEXT NOT NULL, target TEXT NOT NULL,"
+	" windows_mode TEXT NOT NULL, class TEXT NOT NULL, server_type TEXT NOT NULL,"
+	" phase TEXT NOT NULL, blocked_stage TEXT NOT NULL, retry_likely TEXT NOT NULL,"
+	" state INTEGER NOT NULL, finished INTEGER NOT NULL, event_ms INTEGER NOT NULL,"
+	" ended_ms INTEGER NOT NULL, sync_ms INTEGER NOT NULL, command_ms INTEGER NOT NULL,"
+	" has_exit_code INTEGER NOT NULL, exit_code INTEGER NOT NULL, log_bytes INTEGER NOT NULL,"
+	" log_truncated INTEGER NOT NULL, event_count INTEGER NOT NULL,"
+	" event_bytes INTEGER NOT NULL, bytes INTEGER NOT NULL, command TEXT NOT NULL);"
+	"CREATE INDEX run_owner ON run(owner, org);"
+	"CREATE INDEX run_owner_state ON run(owner, org, state);"
+	"CREATE INDEX run_org ON run(org);"
+	"CREATE INDEX run_open ON run(event_ms) WHERE state = 0;"
+	"CREATE INDEX run_ended ON run(ended_ms) WHERE state > 0;"
+	"CREATE INDEX run_size ON run(bytes);"
+	"CREATE TABLE run_lease("
+	" run INTEGER NOT NULL, lease TEXT NOT NULL, PRIMARY KEY(run, lease)) WITHOUT ROWID;"
+	"CREATE INDEX run_lease_of ON run_lease(lease, run);"
+	"CREATE TABLE run_event("
+	" run INTEGER NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, fields TEXT NOT NULL,"
+	" PRIMARY KEY(run, seq));"
+	"CREATE TABLE run_sample("
+	" run INTEGER NOT NULL, at_ms INTEGER NOT NULL, data TEXT NOT NULL,"
+	" PRIMARY KEY(run, at_ms)) WITHOUT ROWID;"
+	"CREATE TABLE run_results(run INTEGER PRIMARY KEY, data TEXT NOT NULL);"
+	"CREATE TABLE run_log("
+	" run INTEGER NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL,"
+	" PRIMARY KEY(run, part));",
+};
+
+#define NEWEST ((int)ARRAY_LEN(migrations))
+/* "LSSR", in the file's header: file(1) and we know it by that. */
+#define APPLICATION 0x4c535352
+
+_Static_assert(LEASE_PROVISIONING == 0 && LEASE_ACTIVE == 1, "the indexes say state <= 1 for live");
+_Static_assert(CLEANUP_OWED == 1 && CLEANUP_ATTENTION == 3, "the indexes say 1 to 3 for what is owed");
+_Static_assert(CLEANUP_DONE == 4, "lease_open says 4 for done");
+
+/* The only value of a statement that takes nothing. */
+static int read_number(struct store *store, const char *sql, int64_t *ret, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+
+	if (!stmt || store_row(store, stmt, "reading the schema", err))
+		return -1;
+	*ret = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+static int schema_version(struct store *store, int64_t *ret, struct err *err)
+{
+	return read_number(store, "PRAGMA user_version", ret, err);
+}
+
+int schema_pending(struct store *store, int *ret_pending, struct err *err)
+{
+	int64_t version, application, tables;
+
+	/* In this order: another process may make the schema between any two of them. */
+	if (schema_version(store, &version, err) ||
+	    read_number(store, "SELECT count(*) FROM sqlite_schema", &tables, err) ||
+	    read_number(store, "PRAGMA application_id", &application, err))
+		return -1;
+	if (tables && application != APPLICATION)
+		return err_set(err, ERR_REFUSED, "%s is a database of another program", store->path);
+	if (version < 0)
+		return err_set(err, ERR_REFUSED, "the store %s is damaged: its schema has the version "
+			       "%lld; restore a backup of it", store->path, (long long)version);
+	if (version > NEWEST)
+		return err_set(err, ERR_REFUSED,
+			       "%s was written by a newer lessord (schema %d, this one knows %d); "
+			       "install that version again, or restore a backup made before it",
+			       store->path, (int)version, NEWEST);
+	*ret_pending = version < NEWEST;
+	return 0;
+}
+
+/* One migration in one transaction; 1 if another process made it meanwhile. */
+static int migrate_to(struct store *store, int64_t version, struct err *err)
+{
+	char set[96];
+	int64_t now;
+	int rc;
+
+	snprintf(set, sizeof(set), "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION,
+		 (int)version);
+	if (store_exec(store, "BEGIN IMMEDIATE", "starting a migration", err))
+		return -1;
+	rc = schema_version(store, &now, err);
+	if (!rc && now >= version)
+		rc = 1;
+	if (!rc && (store_exec(store, migrations[version - 1], "migrating", err) ||
+		    store_exec(store, set, "migrating", err) ||
+		    store_exec(store, "COMMIT", "finishing a migration", err)))
+		rc = -1;
+	if (rc)
+		store_rollback(store);
+	return rc;
+}
+
+int schema_migrate(struct store *store, struct err *err)
+{
+	int64_t version;
+
+	if (schema_version(store, &version, err))
+		return -1;
+	while (version < NEWEST) {
+		if (migrate_to(store, ++version, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int schema_check(struct store *store, struct err *err)
+{
+	static const struct {
+		const char *what;
+		const char *sql;	/* how many rows are wrong */
+	} checks[] = {
+		{ "sums of what counts against caps",
+		  "WITH live AS (SELECT * FROM lease WHERE state <= 1 OR cleanup BETWEEN 1 AND 3),"
+		  " want(scope, name, org, leases, micros) AS ("
+		  "SELECT 0, '', '', count(*), total(price_hour_micros) FROM live"
+		  " UNION ALL SELECT 1, owner, org, count(*), sum(price_hour_micros) FROM live"
+		  " GROUP BY owner, org"
+		  " UNION ALL SELECT 2, '', org, count(*), sum(price_hour_micros) FROM live GROUP BY org"
+		  " UNION ALL SELECT 3, account, '', count(*), sum(price_hour_micros) FROM live"
+		  " GROUP BY account)"
+		  " SELECT (SELECT count(*) FROM want LEFT JOIN tally USING(scope, name, org)"
+		  " WHERE want.leases <> ifnull(tally.leases, 0) OR want.micros <> ifnull(tally.micros, 0))"
+		  " + (SELECT count(*) FROM tally LEFT JOIN want USING(scope, name, org)"
+		  " WHERE tally.leases <> ifnull(want.leases, 0))" },
+		{ "resources of no lease",
+		  "SELECT count(*) FROM resource WHERE lease <> 0 AND lease NOT IN (SELECT n FROM lease)" },
+		{ "attempts of no lease",
+		  "SELECT count(*) FROM attempt WHERE lease NOT IN (SELECT n FROM lease)" },
+		{ "heartbeats of no lease",
+		  "SELECT count(*) FROM beat WHERE lease NOT IN (SELECT n FROM lease)" },
+		{ "shares of no lease",
+		  "SELECT count(*) FROM share WHERE lease NOT IN (SELECT n FROM lease)" },
+		{ "telemetry of no lease",
+		  "SELECT count(*) FROM telemetry WHERE lease NOT IN (SELECT n FROM lease)" },
+		{ "events of no run",
+		  "SELECT count(*) FROM run_event WHERE run NOT IN (SELECT n FROM run)" },
+		{ "logs of no run",
+		  "SELECT count(*) FROM run_log WHERE run NOT IN (SELECT n FROM run)" },
+		{ "idempotency keys of no lease",
+		  "SELECT count(*) FROM idempotency WHERE lease NOT IN (SELECT n FROM lease)" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+		int64_t wrong;
+
+		if (read_number(store, checks[i].sql, &wrong, err))
+			return -1;
+		if (wrong)
+			return err_set(err, ERR_REFUSED, "the store %s is inconsistent: %s (%lld)",
+				       store->path, checks[i].what, (long long)wrong);
+	}
+	return 0;
+}
