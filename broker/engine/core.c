@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/core_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/alloc.h"
+#include "util/defect.h"
+#include "util/log.h"
+
+#define DUE_RETRY_MS 5000
+/* What is past its time and may not end for now is looked at again after this long. */
+#define POSTPONED_MS 60000
+/* A shorter pause, or a smaller change of one, is not worth a write. */
+#define PAUSE_KEPT_MS 2000
+
+static void load_due(void *arg, int64_t n, int64_t due_ms)
+{
+	heap_set(arg, n, due_ms);
+}
+
+/*
+ * What a 429 said holds for the next process, too. By the wall clock, so it is written
+ * again when that jumps.
+ */
+static void keep_pauses(struct core *core)
+{
+	for (size_t i = 0; i < core->account_count; i++) {
+		struct core_account *a = &core->accounts[i];
+		int64_t left = account_paused(a->account);
+		int64_t until = core_now(core) + left;
+
+		if (left < PAUSE_KEPT_MS || llabs(until - a->paused_until_ms) < PAUSE_KEPT_MS)
+			continue;
+		/* One that fails breaks the store, and the commit says so. */
+		if (store_pause_put(core->store, a->account->config.name, until, NULL) == 0)
+			a->paused_until_ms = until;
+	}
+}
+
+static int load_pauses(struct core *core, struct err *err)
+{
+	for (size_t i = 0; i < core->account_count; i++) {
+		struct core_account *a = &core->accounts[i];
+
+		if (store_pause_get(core->store, a->account->config.name, &a->paused_until_ms, err))
+			return -1;
+		if (a->paused_until_ms > core_now(core))
+			account_pause(a->account, a->paused_until_ms - core_now(core));
+	}
+	return 0;
+}
+
+int core_new(const struct engine_config *config, const struct core_hooks *hooks,
+	     struct core **ret, struct err *err)
+{
+	struct core *core = xcalloc(1, sizeof(*core));
+
+	core->config = *config;
+	core->hooks = *hooks;
+	core->env = config->env;
+	core->store = config->store;
+	core->answers_tail = &core->answers;
+	core->starts_tail = &core->starts;
+	core->due = heap_new();
+	core->account_count = config->account_count;
+	core->accounts = xcalloc(config->account_count, sizeof(*core->accounts));
+	for (size_t i = 0; i < config->account_count; i++) {
+		core->accounts[i].account = config->accounts[i];
+		core->accounts[i].last[0] = &core->accounts[i].first[0];
+		core->accounts[i].last[1] = &core->accounts[i].first[1];
+	}
+	if (store_signer(core->store, &core->signer, err) ||
+	    store_account_key(core->store, core->account_key, sizeof(core->account_key), err) ||
+	    store_due_each(core->store, load_due, core->due, err) || load_pauses(core, err)) {
+		core_free(core);
+		return -1;
+	}
+	core_accounts_init(core);
+	core_runs_init(core);
+	*ret = core;
+	return 0;
+}
+
+static void ready_free(struct ready *list)
+{
+	while (list) {
+		struct ready *next = list->next;
+
+		free(list);
+		list = next;
+	}
+}
+
+void core_free(struct core *core)
+{
+	if (!core)
+		return;
+	for (size_t i = 0; i < core->account_count; i++) {
+		ready_free(core->accounts[i].first[0]);
+		ready_free(core->accounts[i].first[1]);
+		free(core->accounts[i].listed);
+	}
+	while (core->starts) {
+		struct step *next = core->starts->next;
+
+		step_free(core->starts);
+		core->starts = next;
+	}
+	heap_free(core->due);
+	free(core->accounts);
+	free(core->running);
+	free(core);
+}
+
+int64_t core_now(const struct core *core)
+{
+	return env_wall_ms(core->env);
+}
+
+uint32_t core_random32(const struct core *core)
+{
+	uint32_t value;
+
+	env_random(core->env, &value, sizeof(value));
+	return value;
+}
+
+struct core_account *core_account_find(struct core *core, const char *name)
+{
+	for (size_t i = 0; i < core->account_count; i++) {
+		if (strcmp(core->accounts[i].account->config.name, name) == 0)
+			return &core->accounts[i];
+	}
+	return NULL;
+}
+
+struct running *core_running(struct core *core, int64_t n)
+{
+	for (size_t i = 0; i < core->running_count; i++) {
+		if (core->running[i].n == n)
+			return &core->running[i];
+	}
+	return NULL;
+}
+
+int core_steps_running(const struct core *core)
+{
+	return (int)core->running_count;
+}
+
+struct store *core_store(const struct core *core)
+{
+	return core->store;
+}
+
+void core_set_limits(struct core *core, const struct engine_limits *limits)
+{
+	core->config.limits = *limits;
+}
+
+/* ---- transactions ------------------------------------------------------------- */
+
+int core_begin(struct core *core, struct err *err)
+{
+	if (core->in_transaction)
+		return 0;
+	if (store_begin(core->store, err))
+		return -1;
+	core->in_transaction = 1;
+	core_clock_watch(core);
+	return 0;
+}
+
+void core_answer(struct core *core, struct engine_request *request)
+{
+	if (DEFECT(27)) {	/* before the commit */
+		request->done(request);
+		return;
+	}
+	request->next = NULL;
+	*core->answers_tail = request;
+	core->answers_tail = &request->next;
+}
+
+static void release_answers(struct core *core)
+{
+	struct engine_request *request = core->answers;
+
+	core->answers = NULL;
+	core->answers_tail = &core->answers;
+	while (request) {
+		struct engine_request *next = request->next;
+
+		request->done(request);
+		request = next;
+	}
+}
+
+static void release_starts(struct core *core)
+{
+	struct step *step = core->starts;
+
+	core->starts = NULL;
+	core->starts_tail = &core->starts;
+	while (step) {
+		struct step *next = step->next;
+
+		step->next = NULL;
+		core->hooks.start(core->hooks.arg, step);
+		step = next;
+	}
+}
+
+int core_flush(struct core *core, struct err *err)
+{
+	if (core->in_transaction) {
+		keep_pauses(core);
+		env_point(core->env, "before-commit");
+		core->in_transaction = 0;
+		if (store_commit(core->store, err))
+			return -1;
+		env_point(core->env, "after-commit");
+	}
+	release_answers(core);
+	release_starts(core);
+	return store_broken(core->store) ? err_set(err, ERR_IO, "the store is broken") : 0;
+}
+
+/* ---- what every event needs ------------------------------------------------------ */
+
+int core_facts(struct core *core, const struct lease *l, const struct ledger *ledger,
+	       struct lease_facts *ret, struct err *err)
+{
+	struct ledger own = { 0 };
+	const struct running *running = core_running(core, l->n);
+
+	if (!ledger) {
+		if (store_ledger(core->store, l->n, &own, err))
+			return -1;
+		ledger = &own;
+	}
+	*ret = (struct lease_facts){
+		.now_ms = core_now(core),
+		.running = running != NULL,
+		.deleting = running ? running->permits : 0,
+		.clock_doubted = core_clock_doubted(core),
+		.random = core_random32(core),
+	};
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		const struct resource *r = &ledger->resources[i];
+
+		ret->residue += resource_is_residue(r);
+		ret->deleting += r->ours && r->state == LESSOR_STATE_DELETING;
+		ret->unsure += r->ours && (r->state == LESSOR_STATE_INTENDED ||
+					   r->state == LESSOR_STATE_UNKNOWN);
+	}
+	ledger_fini(&own);
+	return 0;
+}
+
+int core_note(struct core *core, int64_t lease_n, const char *kind, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return store_event_add(core->store, lease_n, core_now(core), kind, text, NULL);
+}
+
+/* A retained row says so itself, too, so that no rule has to remember to look at the lease. */
+static int mark_rows(struct core *core, const struct lease *l, uint32_t from, uint32_t to,
+		     struct err *err)
+{
+	struct ledger ledger;
+	int rc = 0;
+
+	if (store_ledger(core->store, l->n, &ledger, err))
+		return -1;
+	for (size_t i = 0; i < ledger.resource_count && !rc; i++) {
+		struct resource *r = &ledger.resources[i];
+
+		if (!r->ours || r->state != from)
+			continue;
+		r->state = to;
+		r->changed_ms = core_now(core);
+		rc = store_resource_update(core->store, r, err);
+	}
+	ledger_fini(&ledger);
+	return rc;
+}
+
+/* When a lease ends by itself, 0 if it has ended. */
+static int64_t deadline(const struct lease *l)
+{
+	int64_t expires = lease_expires_ms(l);
+
+	if (!lease_is_live(l))
+		return 0;
+	if (l->state == LEASE_PROVISIONING && l->provision_deadline_ms < expires)
+		return l->provision_deadline_ms;
+	return expires;
+}
+
+void core_schedule(struct core *core, const struct lease *l)
+{
+	/* While a step runs only the deadline may interrupt; its result sets the next due time. */
+	heap_set(core->due, l->n, core_running(core, l->n) ? deadline(l) : l->due_ms);
+}
+
+int core_apply(struct core *core, struct lease *l, const struct lease_outcome *out,
+	       struct err *err)
+{
+	if (out->changed && store_lease_update(core->store, l, err))
+		return -1;
+	/* What its machine does is of no interest any more. */
+	if (out->changed && !lease_is_live(l) && store_telemetry_drop(core->store, l->n, err))
+		return -1;
+	if (out->retain_rows &&
+	    mark_rows(core, l, LESSOR_STATE_PRESENT, LESSOR_STATE_RETAINED, err))
+		return -1;
+	if (out->unretain_rows &&
+	    mark_rows(core, l, LESSOR_STATE_RETAINED, LESSOR_STATE_PRESENT, err))
+		return -1;
+	for (int i = 0; i < out->note_count; i++) {
+		if (store_event_add(core->store, l->n, core_now(core), out->notes[i].kind,
+				    out->notes[i].text, err))
+			return -1;
+		log_write(strcmp(out->notes[i].kind, "lease.attention") ? LOG_LEVEL_INFO :
+			  LOG_LEVEL_WARNING,
+			  LOG_FIELDS({ "lease", l->id }, { "account", l->account },
+				     { "event", out->notes[i].kind }), "lease %s: %s", l->id,
+			  out->notes[i].text);
+	}
+	if (out->goal_changed) {
+		struct running *running = core_running(core, l->n);
+
+		if (running)
+			atomic_store(&running->step->cancel, 1);
+	}
+	core_schedule(core, l);
+	if (out->changed)
+		core_wake(core, l);
+	return 0;
+}
+
+/* ---- due times --------------------------------------------------------------------- */
+
+/* What is past its time and yet goes on, as while the clock is doubted, must not spin. */
+static void wait_at(struct core *core, int64_t n, int64_t due_ms, int64_t now_ms)
+{
+	heap_set(core->due, n, due_ms && due_ms <= now_ms ? now_ms + POSTPONED_MS : due_ms);
+}
+
+static void lease_due(struct core *core, int64_t n)
+{
+	struct lease l;
+	struct lease_facts facts;
+	struct lease_outcome out = { 0 };
+	struct err err = { 0 };
+
+	if (store_savepoint(core->store, &err))
+		return;
+	if (store_lease_by_n(core->store, n, &l, &err) == 0 &&
+	    core_facts(core, &l, NULL, &facts, &err) == 0) {
+		lease_tick(&l, &facts, &out);
+		if (core_apply(core, &l, &out, &err) == 0) {
+			store_savepoint_keep(core->store, NULL);
+			if (!core_running(core, n) && lease_next(&l, &facts) != LEASE_OP_NONE &&
+			    l.due_ms && l.due_ms <= facts.now_ms) {
+				/* It waits for a place now, which may take; that must not spin here. */
+				wait_at(core, n, deadline(&l), facts.now_ms);
+				core_ready(core, &l);
+			} else {
+				wait_at(core, n, core_running(core, n) ? deadline(&l) : l.due_ms,
+					facts.now_ms);
+			}
+			return;
+		}
+	}
+	store_savepoint_undo(core->store);
+	if (err.kind != ERR_NONE) {
+		log_error(LOG_FIELDS({ "error", err.text }),
+			  "a due lease could not be looked at; trying again in %d s",
+			  DUE_RETRY_MS / 1000);
+		heap_set(core->due, n, core_now(core) + DUE_RETRY_MS);
+	}
+}
+
+void core_due(struct core *core)
+{
+	int64_t now = core_now(core);
+	int64_t key;
+
+	/* Bounded, so that a backlog does not hold up the answers of this batch. */
+	for (int i = 0; i < 256 && (key = heap_pop(core->due, now)) != 0; i++) {
+		if (core_is_runs_key(key))
+			core_runs_due(core);
+		else if (key < 0)
+			core_account_due(core, key);
+		else
+			lease_due(core, key);
+	}
+	core_wait_timeouts(core, now, 0);
+	core_pump_all(core);
+}
+
+int64_t core_next_ms(const struct core *core)
+{
+	int64_t next = heap_next(core->due);
+
+	if (core->next_waiter_ms && (!next || core->next_waiter_ms < next))
+		next = core->next_waiter_ms;
+	return next;
+}
+
+void core_drain(struct core *core)
+{
+	core->draining = 1;
+	core_wait_timeouts(core, core_now(core), 1);
+	core_pool_drain(core);
+}
+
+void core_cancel_steps(struct core *core)
+{
+	for (size_t i = 0; i < core->running_count; i++)
+		atomic_store(&core->running[i].step->cancel, 1);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine's core, without a thread of its own: whoever calls it gives it
+ * requests, commits and step results between core_begin and core_flush. The
+ * daemon does that on the engine thread (engine.c), a test under a virtual
+ * clock on its own.
+ *
+ * Every function but core_new and core_free belongs to one thread at a time.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "provider/step.h"
+
+struct core;
+
+struct core_hooks {
+	/* A step is ready to run; called by core_flush after the commit. Moves the step. */
+	void (*start)(void *arg, struct step *step);
+	void *arg;
+};
+
+int core_new(const struct engine_config *config, const struct core_hooks *hooks,
+	     struct core **ret, struct err *err);
+void core_free(struct core *core);
+
+/* Opens the batch's transaction, if none is open. -1: the store is broken. */
+int core_begin(struct core *core, struct err *err);
+/* Each runs in a savepoint of its own. The request's `done` comes with core_flush, or later. */
+void core_request(struct core *core, struct engine_request *request);
+/* Fills what->result and the answers. They may be acted on only after core_flush. */
+void core_commit(struct core *core, struct step *step, struct step_commit *what);
+/* The step is the core's again, and freed. */
+void core_step_done(struct core *core, struct step *step);
+/* Everything due at env's time. */
+void core_due(struct core *core);
+/*
+ * Commits; then answers what was decided and starts the steps that are ready.
+ * -1: the store is broken, nothing was promised; the process must end.
+ */
+int core_flush(struct core *core, struct err *err);
+
+/* When core_due should be called next, wall clock; 0: nothing is due. */
+int64_t core_next_ms(const struct core *core);
+int core_steps_running(const struct core *core);
+/* The store it was given; still the giver's to close, after core_free. */
+struct store *core_store(const struct core *core);
+void core_set_limits(struct core *core, const struct engine_limits *limits);
+/* Every account reads its provider's files again; how that went is in the log. */
+void core_reload(struct core *core);
+/* No new steps are started from now on, new requests are refused, waiting ones answered. */
+void core_drain(struct core *core);
+/* Tells every running step to come to its end. */
+void core_cancel_steps(struct core *core);

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the core share. Nobody else includes this. */
+#pragma once
+
+#include "engine/core.h"
+#include "lease/transition.h"
+#include "schedule/heap.h"
+
+#define WAITER_BUCKETS 256
+
+struct running {
+	int64_t n;		/* lease row, 0 for account work */
+	struct step *step;
+	int permits;		/* deletes permitted in this step */
+	int not_now;		/* a permit was refused for a reason that passes by itself */
+};
+
+/* A step that waits for a free place in its account. */
+struct ready {
+	int64_t n;
+	struct ready *next;
+};
+
+struct core_account {
+	struct account *account;
+	int running;
+	struct ready *first[2], **last[2];	/* 0: cleanups, 1: the rest */
+	int64_t probe_due_ms, catalog_due_ms;
+	int probe_running, catalog_running;
+	int probe_tries, catalog_tries, reload_tries;
+	int was_blocked;
+	int was_proven;		/* since the start */
+	int denials;		/* of steps in an account that the probe found well, in a row */
+	int64_t denied_ms;
+	int64_t paused_until_ms;	/* wall clock, as written down; 0: never */
+	int is_sweeping;
+	int sweep_tries;
+	int is_listing;		/* for core_pool.c */
+	int64_t listed_ms;	/* when the inventory was last asked for, 0: never */
+	struct pool_machine *listed;
+	size_t listed_count;
+	size_t sweep_at;	/* the kind that is being listed */
+	int64_t sweep_objects, sweep_unproven;
+};
+
+struct core {
+	struct engine_config config;
+	struct core_hooks hooks;
+	const struct env *env;
+	struct store *store;
+	struct signer signer;
+	char account_key[512];
+	struct core_account *accounts;
+	size_t account_count;
+	struct heap *due;
+	struct running *running;
+	size_t running_count, running_room;
+	struct engine_request *waiters[WAITER_BUCKETS];
+	int64_t next_waiter_ms;		/* earliest wait_until_ms, 0: none */
+	struct engine_request *pool_waiters;
+	struct engine_request *answers, **answers_tail;	/* done after the commit */
+	struct step *starts, **starts_tail;		/* started after the commit */
+	int64_t clock_offset_ms;	/* wall clock less monotonic, when last looked at */
+	int64_t clock_doubted_until_mono_ms;
+	int clock_is_known;
+	int runs_are_due;		/* for core_runs.c */
+	int in_transaction;
+	int draining;
+};
+
+/* core.c */
+int64_t core_now(const struct core *core);
+uint32_t core_random32(const struct core *core);
+struct core_account *core_account_find(struct core *core, const char *name);
+struct running *core_running(struct core *core, int64_t n);
+void core_answer(struct core *core, struct engine_request *request);
+/* What transition.h wants to know of a lease; `ledger` may be NULL to have it read. */
+int core_facts(struct core *core, const struct lease *l, const struct ledger *ledger,
+	       struct lease_facts *ret, struct err *err);
+/* Writes what an event changed: row, ledger marks, timeline, due time; wakes who waits for it. */
+int core_apply(struct core *core, struct lease *l, const struct lease_outcome *out,
+	       struct err *err);
+/* Sets the lease's due time in the heap from its row. */
+void core_schedule(struct core *core, const struct lease *l);
+int core_note(struct core *core, int64_t lease_n, const char *kind, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* core_request.c */
+void core_say(struct engine_request *r, enum request_result result, const char *code,
+	      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* The lease of r->ref, if the caller may change it: 0 found; otherwise answered. */
+int core_find(struct core *core, struct engine_request *r, struct lease *l);
+
+/* core_resolve.c */
+int core_request_resolve(struct core *core, struct engine_request *r, struct err *err);
+
+/* core_attention.c */
+void core_lease_blocked(struct core *core, int64_t n);
+void core_account_blocked(struct core *core, struct core_account *a);
+void core_account_unblocked(struct core *core, struct core_account *a);
+
+/* core_clock.c */
+void core_clock_watch(struct core *core);
+int core_clock_doubted(const struct core *core);
+
+/* core_sweep.c */
+void core_sweep_init(struct core *core, struct core_account *a);
+void core_sweep_due(struct core *core, struct core_account *a);
+int core_sweep_done(struct core *core, struct core_account *a, struct step *step, struct err *err);
+int core_request_sweep(struct core *core, struct engine_request *r, struct err *err);
+
+/* core_pool.c */
+int core_request_pool(struct core *core, struct engine_request *r, struct err *err);
+/* Is this list of servers the pool's, and not the sweep's? */
+int core_is_pool(const struct step *step);
+void core_pool_done(struct core *core, struct core_account *a, struct step *step);
+void core_pool_drain(struct core *core);
+
+/* core_runs.c */
+void core_runs_init(struct core *core);
+int core_is_runs_key(int64_t key);	/* of the heap of due times */
+void core_runs_due(struct core *core);
+int core_request_run(struct core *core, struct engine_request *r, struct err *err);
+
+/* core_share.c */
+int core_request_share(struct core *core, struct engine_request *r, struct err *err);
+
+/* core_wait.c */
+void core_wait(struct core *core, struct engine_request *request);
+void core_wake(struct core *core, const struct lease *l);
+void core_wait_timeouts(struct core *core, int64_t now_ms, int all);
+void core_fill_answer(struct core *core, struct engine_request *request, const struct lease *l);
+
+/* core_step.c */
+void core_ready(struct core *core, const struct lease *l);
+void core_pump(struct core *core, struct core_account *a);
+void core_pump_all(struct core *core);
+void core_account_due(struct core *core, int64_t key);
+void core_accounts_init(struct core *core);
+/* The account is probed as soon as there is a turn. */
+void core_probe_soon(struct core *core, struct core_account *a);
+void core_probe_at(struct core *core, struct core_account *a, int64_t due_ms);
+void core_sweep_at(struct core *core, struct core_account *a, int64_t due_ms);
+/* Is the account proven, so that absence and inventories mean something? */
+int core_account_vouches(const struct core *core, const struct core_account *a);
+/* A step that core_flush starts; it takes a place of the account's. */
+struct step *core_step_begin(struct core *core, struct core_account *a, enum step_op op,
+			     int64_t n);

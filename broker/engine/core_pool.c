@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool: what servers of ours the provider says there are, for an operator who asks.
+ * Nothing is concluded from it here. One list serves all who ask within some seconds:
+ * it costs a call for every fifty machines.
+ */
+#include "engine/core_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lease/stray.h"
+#include "util/alloc.h"
+#include "util/text.h"
+
+#define FRESH_MS 5000
+#define MACHINES_MAX 10000	/* of an account; more is no inventory that anybody reads */
+
+/* The mark of a list that is the pool's. */
+static char pool_mark;
+
+int core_is_pool(const struct step *step)
+{
+	return step->op == STEP_LIST && step->owner_data == &pool_mark;
+}
+
+static int is_asked(const struct engine_request *r, const struct core_account *a)
+{
+	return !r->expected_account[0] ||
+	       strcmp(r->expected_account, a->account->config.name) == 0;
+}
+
+/* Is every inventory it asks for there? */
+static int is_served(const struct core *core, const struct engine_request *r)
+{
+	for (size_t i = 0; i < core->account_count; i++) {
+		if (is_asked(r, &core->accounts[i]) && core->accounts[i].is_listing)
+			return 0;
+	}
+	return 1;
+}
+
+static void serve(struct core *core, struct engine_request *r)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < core->account_count; i++) {
+		if (is_asked(r, &core->accounts[i]))
+			count += core->accounts[i].listed_count;
+	}
+	r->pool = xcalloc(count ? count : 1, sizeof(*r->pool));
+	for (size_t i = 0; i < core->account_count; i++) {
+		const struct core_account *a = &core->accounts[i];
+
+		if (!is_asked(r, a) || !a->listed_count)
+			continue;
+		memcpy(r->pool + r->pool_count, a->listed, a->listed_count * sizeof(*a->listed));
+		r->pool_count += a->listed_count;
+	}
+	r->result = RESULT_OK;
+}
+
+static void machine_fill(const struct core *core, const char *account,
+			 const struct lessor_observed *seen, struct pool_machine *ret)
+{
+	struct stray s;
+
+	TEXT_SET(ret->account, account);
+	TEXT_SET(ret->id, seen->id);
+	TEXT_SET(ret->name, seen->name);
+	TEXT_SET(ret->status, seen->status);
+	TEXT_SET(ret->type, seen->type);
+	TEXT_SET(ret->address, seen->address);
+	if (stray_read(&core->signer, account, seen, &s))
+		TEXT_SET(ret->lease, s.lease);
+	for (size_t i = 0; i < seen->label_count && ret->label_count < POOL_LABELS_MAX; i++) {
+		TEXT_SET(ret->labels[ret->label_count].key, seen->labels[i].key);
+		TEXT_SET(ret->labels[ret->label_count].value, seen->labels[i].value);
+		ret->label_count++;
+	}
+}
+
+void core_pool_done(struct core *core, struct core_account *a, struct step *step)
+{
+	struct engine_request **at = &core->pool_waiters;
+	int failed = step->verdict != LESSOR_DONE;
+
+	a->is_listing = 0;
+	if (failed) {
+		a->listed_ms = 0;
+	} else {
+		free(a->listed);
+		a->listed_count = step->listed_count < MACHINES_MAX ? step->listed_count :
+				  MACHINES_MAX;
+		a->listed = xcalloc(a->listed_count ? a->listed_count : 1, sizeof(*a->listed));
+		for (size_t i = 0; i < a->listed_count; i++)
+			machine_fill(core, a->account->config.name, &step->listed[i].seen,
+				     &a->listed[i]);
+	}
+	while (*at) {
+		struct engine_request *r = *at;
+
+		if (!is_asked(r, a) || (!failed && !is_served(core, r))) {
+			at = &r->next;
+			continue;
+		}
+		*at = r->next;
+		if (failed)
+			core_say(r, RESULT_UNAVAILABLE, "inventory_unavailable",
+				 "the provider did not give its inventory; try again");
+		else
+			serve(core, r);
+		core_answer(core, r);
+	}
+}
+
+static void list_start(struct core *core, struct core_account *a)
+{
+	struct step *step = core_step_begin(core, a, STEP_LIST, 0);
+
+	/* Like all account work it has a place of its own. */
+	a->running--;
+	step->list_kind = LESSOR_KIND_SERVER;
+	step->owner_data = &pool_mark;
+	a->is_listing = 1;
+	a->listed_ms = core_now(core);
+}
+
+/* 0: it may be asked; otherwise answered. */
+static int check_accounts(struct core *core, struct engine_request *r)
+{
+	int found = 0;
+
+	for (size_t i = 0; i < core->account_count; i++) {
+		struct core_account *a = &core->accounts[i];
+
+		if (!is_asked(r, a))
+			continue;
+		found = 1;
+		if (account_is_blocked(a->account, NULL, 0)) {
+			core_say(r, RESULT_UNAVAILABLE, "provider_blocked",
+				 "the provider account needs its operator");
+			return -1;
+		}
+		if (!core_account_vouches(core, a)) {
+			core_say(r, RESULT_UNAVAILABLE, "account_unproven",
+				 "the provider account is not proven yet; try again");
+			return -1;
+		}
+	}
+	if (!found)
+		core_say(r, RESULT_INVALID, "invalid_provider", "there is no such provider here");
+	return found ? 0 : -1;
+}
+
+int core_request_pool(struct core *core, struct engine_request *r, struct err *err)
+{
+	int64_t now = core_now(core);
+
+	(void)err;
+	if (r->caller.role != TOKEN_ADMIN) {
+		core_say(r, RESULT_FORBIDDEN, "forbidden", "only an admin may see the inventory");
+		return 0;
+	}
+	if (check_accounts(core, r))
+		return 0;
+	for (size_t i = 0; i < core->account_count; i++) {
+		struct core_account *a = &core->accounts[i];
+
+		if (is_asked(r, a) && !a->is_listing &&
+		    (!a->listed_ms || now - a->listed_ms >= FRESH_MS || now < a->listed_ms))
+			list_start(core, a);
+	}
+	if (is_served(core, r)) {
+		serve(core, r);
+		return 0;
+	}
+	r->result = RESULT_PENDING;
+	r->next = core->pool_waiters;
+	core->pool_waiters = r;
+	return 0;
+}
+
+void core_pool_drain(struct core *core)
+{
+	struct engine_request *r;
+
+	while ((r = core->pool_waiters)) {
+		core->pool_waiters = r->next;
+		core_say(r, RESULT_UNAVAILABLE, "shutting_down",
+			 "the broker is stopping; try again");
+		core_answer(core, r);
+	}
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* With whom a lease is shared: who owns it, may change it or is an admin decides. */
+#include "engine/core_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/alloc.h"
+
+struct shares {
+	struct store_share *list;
+	size_t count;
+	const struct engine_request *drop;
+};
+
+/* What stays of those that are there. */
+static void keep(void *arg, const struct store_share *share)
+{
+	struct shares *shares = arg;
+
+	for (size_t i = 0; i < shares->drop->share_count; i++) {
+		if (!strcmp(shares->drop->shares[i].name, share->name))
+			return;
+	}
+	shares->list = xrealloc(shares->list, (shares->count + 1) * sizeof(*shares->list));
+	shares->list[shares->count++] = *share;
+}
+
+static int drop(struct core *core, struct engine_request *r, const struct lease *l,
+		struct err *err)
+{
+	struct shares shares = { .drop = r };
+	int64_t updated_ms;
+	char by[128];
+	int rc = store_share_each(core->store, l->n, keep, &shares, &updated_ms, by, err);
+
+	if (!rc)
+		rc = store_share_replace(core->store, l, shares.list, shares.count, core_now(core),
+					 r->caller.owner, err);
+	free(shares.list);
+	return rc;
+}
+
+int core_request_share(struct core *core, struct engine_request *r, struct err *err)
+{
+	struct lease l;
+	int rc;
+
+	if (core_find(core, r, &l))
+		return 0;
+	if (r->share == SHARE_DROP)
+		rc = drop(core, r, &l, err);
+	else
+		rc = store_share_replace(core->store, &l, r->shares,
+					 r->share == SHARE_PUT ? r->share_count : 0,
+					 core_now(core), r->caller.owner, err);
+	if (rc || core_note(core, l.n, "lease.shared", "shared anew by %s", r->caller.owner))
+		return -1;
+	r->result = RESULT_OK;
+	r->lease = l;
+	return 0;
+}

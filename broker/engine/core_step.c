@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From "due" to a running step and back: places in an account, account work
+ * (probe, catalogue), and what a verdict does to a lease.
+ */
+#include "engine/core_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "bootstrap/bootstrap.h"
+#include "schedule/backoff.h"
+#include "util/defect.h"
+#include "util/alloc.h"
+#include "util/log.h"
+#include "util/text.h"
+
+/* Longer than the longest provider call (a create may take a minute) by some reads. */
+#define STEP_DEADLINE_MS 90000
+#define CATALOG_MS (60 * 60 * 1000)
+#define ACCOUNT_BACKOFF_MS 2000
+#define ACCOUNT_BACKOFF_CAP_MS (60 * 1000)
+/* Refused: a person must act; asked again now and then in case they did. */
+#define ACCOUNT_REFUSED_CAP_MS (10 * 60 * 1000)
+#define DENIALS_FORGOTTEN_MS (60 * 60 * 1000)
+
+/* Account work sits in the heap of due times under negative keys. */
+enum account_work { WORK_PROBE = 1, WORK_CATALOG, WORK_SWEEP, WORK_RELOAD, WORKS };
+
+static int64_t account_key(size_t index, enum account_work work)
+{
+	return -(int64_t)(index * WORKS + work);
+}
+
+/* How old a proof may be: one missed probe is no reason to stop. */
+static int is_proven(const struct core *core, const struct core_account *a)
+{
+	return !a->account->table->probe || DEFECT(10) ||
+	       account_is_proven(a->account, core->config.probe_ms * 3);
+}
+
+/* A crash does not make the prices older: fifty of them ask once. */
+static int64_t catalog_due(struct core *core, size_t index)
+{
+	int64_t at, now = core_now(core);
+
+	if (store_prices_age(core->store, core->accounts[index].account->config.name, &at, NULL) ||
+	    !at || at > now)
+		return 1;
+	return at + CATALOG_MS;
+}
+
+void core_sweep_at(struct core *core, struct core_account *a, int64_t due_ms)
+{
+	heap_set(core->due, account_key((size_t)(a - core->accounts), WORK_SWEEP), due_ms);
+}
+
+int core_account_vouches(const struct core *core, const struct core_account *a)
+{
+	return is_proven(core, a) && !account_is_blocked(a->account, NULL, 0);
+}
+
+void core_accounts_init(struct core *core)
+{
+	for (size_t i = 0; i < core->account_count; i++) {
+		const struct lessor_provider *table = core->accounts[i].account->table;
+
+		if (table->probe)
+			heap_set(core->due, account_key(i, WORK_PROBE), 1);
+		if (table->catalog)
+			heap_set(core->due, account_key(i, WORK_CATALOG), catalog_due(core, i));
+		core_sweep_init(core, &core->accounts[i]);
+	}
+}
+
+void core_probe_at(struct core *core, struct core_account *a, int64_t due_ms)
+{
+	if (a->account->table->probe)
+		heap_set(core->due, account_key((size_t)(a - core->accounts), WORK_PROBE), due_ms);
+}
+
+void core_probe_soon(struct core *core, struct core_account *a)
+{
+	core_probe_at(core, a, 1);
+}
+
+/* ---- places --------------------------------------------------------------------- */
+
+static void queue_push(struct core_account *a, int which, int64_t n)
+{
+	struct ready *r = xcalloc(1, sizeof(*r));
+
+	r->n = n;
+	*a->last[which] = r;
+	a->last[which] = &r->next;
+}
+
+static int64_t queue_pop(struct core_account *a, int which)
+{
+	struct ready *r = a->first[which];
+	int64_t n;
+
+	if (!r)
+		return 0;
+	a->first[which] = r->next;
+	if (!a->first[which])
+		a->last[which] = &a->first[which];
+	n = r->n;
+	free(r);
+	return n;
+}
+
+/* The row's due time stays in the past until its step ran: after a crash it is due again. */
+void core_ready(struct core *core, const struct lease *l)
+{
+	struct core_account *a = core_account_find(core, l->account);
+
+	if (!a) {
+		log_error(LOG_FIELDS({ "lease", l->id }, { "account", l->account }),
+			  "lease %s belongs to an account that is not configured; nothing can be done for it "
+			  "until it is; looking again in an hour", l->id);
+		heap_set(core->due, l->n, core_now(core) + 60 * 60 * 1000);
+		return;
+	}
+	queue_push(a, l->state == LEASE_PROVISIONING ? 1 : 0, l->n);
+	if (account_is_blocked(a->account, NULL, 0))
+		core_lease_blocked(core, l->n);
+}
+
+struct step *core_step_begin(struct core *core, struct core_account *a, enum step_op op, int64_t n)
+{
+	struct step *step = step_new(op, a->account);
+
+	step->deadline_ms = core_now(core) + STEP_DEADLINE_MS;
+	TEXT_SET(step->instance, core->signer.instance);
+	TEXT_SET(step->account_key, core->account_key);
+	if (core->running_count == core->running_room) {
+		core->running_room = core->running_room ? core->running_room * 2 : 32;
+		core->running = xrealloc(core->running,
+					 core->running_room * sizeof(*core->running));
+	}
+	core->running[core->running_count++] = (struct running){ .n = n, .step = step };
+	a->running++;
+	step->next = NULL;
+	*core->starts_tail = step;
+	core->starts_tail = &step->next;
+	return step;
+}
+
+/*
+ * What a machine made by this step would be born with. The host key is made anew for each
+ * step and never stored: the one that counts is that of the step which made the machine,
+ * whose public half is committed with the intent (core_ledger.c).
+ */
+static void birth(struct core *core, struct step *step)
+{
+	struct hostkey key = { .private_pem = "" };
+	struct buf data;
+	struct err err = { 0 };
+	int with_key = (step->account->table->capabilities & LESSOR_CAN_USER_DATA) != 0;
+
+	if (with_key && hostkey_make(core->env, &key, &err)) {
+		log_warning(LOG_FIELDS({ "lease", step->lease.id }, { "error", err.text }),
+			    "lease %s: its machine makes its own host key", step->lease.id);
+		with_key = 0;
+	}
+	buf_init(&data, BOOTSTRAP_MAX);
+	if (bootstrap_user_data(&step->lease, with_key ? &key : NULL, &data, &err)) {
+		/* Checked when the lease was accepted; a step without it makes nothing. */
+		log_error(LOG_FIELDS({ "lease", step->lease.id }, { "error", err.text }),
+			  "lease %s: its cloud-init cannot be built", step->lease.id);
+		buf_clear(&data);
+	} else if (with_key) {
+		TEXT_SET(step->host_key, key.public_line);
+	}
+	if (with_key)
+		hostkey_wipe(&key);
+	step->user_data_len = data.len;
+	step->user_data = buf_take(&data);
+}
+
+static int lease_start(struct core *core, struct core_account *a, int64_t n)
+{
+	struct lease l;
+	struct ledger ledger;
+	struct lease_facts facts;
+	struct step *step;
+	enum step_op op;
+
+	/* Since it was queued it may have been started, ended or put off. */
+	if (core_running(core, n) || store_lease_by_n(core->store, n, &l, NULL) || !l.due_ms ||
+	    l.due_ms > core_now(core))
+		return 0;
+	if (store_ledger(core->store, n, &ledger, NULL))
+		return 0;
+	if (core_facts(core, &l, &ledger, &facts, NULL)) {
+		ledger_fini(&ledger);
+		return 0;
+	}
+	switch (lease_next(&l, &facts)) {
+	case LEASE_OP_PROVISION:
+		op = STEP_PROVISION;
+		break;
+	case LEASE_OP_CLEANUP:
+		op = STEP_CLEANUP;
+		break;
+	case LEASE_OP_LOOK:
+		op = STEP_INSPECT;
+		break;
+	default:
+		ledger_fini(&ledger);
+		return 0;
+	}
+	step = core_step_begin(core, a, op, n);
+	step->lease = l;
+	step->ledger = ledger;
+	step->epoch = l.epoch;
+	if (op == STEP_PROVISION)
+		birth(core, step);
+	core_schedule(core, &l);
+	return 1;
+}
+
+void core_pump(struct core *core, struct core_account *a)
+{
+	/*
+	 * In an account that is not proven to be the one we know nothing new is made
+	 * and nothing is concluded from absence: there is no step worth a call.
+	 */
+	if (core->draining || !is_proven(core, a) ||
+	    (!DEFECT(10) && account_is_blocked(a->account, NULL, 0)))
+		return;
+	while (a->running < a->account->config.max_steps) {
+		int64_t n = queue_pop(a, 0);
+
+		if (!n)
+			n = queue_pop(a, 1);
+		if (!n)
+			break;
+		lease_start(core, a, n);
+	}
+}
+
+void core_pump_all(struct core *core)
+{
+	for (size_t i = 0; i < core->account_count; i++)
+		core_pump(core, &core->accounts[i]);
+}
+
+/* ---- account work ------------------------------------------------------------------ */
+
+void core_account_due(struct core *core, int64_t key)
+{
+	size_t index = (size_t)(-key / WORKS);
+	enum account_work work = (enum account_work)(-key % WORKS);
+	struct core_account *a = &core->accounts[index];
+	struct step *step;
+
+	if (core->draining)
+		return;
+	if (work == WORK_CATALOG && !is_proven(core, a)) {
+		heap_set(core->due, key, core_now(core) + 1000);
+		return;
+	}
+	if (work == WORK_SWEEP) {
+		core_sweep_due(core, a);
+		return;
+	}
+	/* Account work has a place of its own: it must run when all others wait for it. */
+	step = core_step_begin(core, a, work == WORK_PROBE ? STEP_PROBE :
+			       work == WORK_RELOAD ? STEP_RELOAD : STEP_CATALOG, 0);
+	a->running--;
+	if (work == WORK_PROBE)
+		store_account_ledger(core->store, a->account->config.name, &step->ledger, NULL);
+}
+
+static void probe_done(struct core *core, struct core_account *a, struct step *step)
+{
+	int64_t key = account_key((size_t)(a - core->accounts), WORK_PROBE);
+	int64_t now = core_now(core);
+	struct ledger ledger;
+
+	if (step->verdict == LESSOR_DONE) {
+		int news = a->was_blocked || !a->was_proven ||
+			   account_is_blocked(a->account, NULL, 0);
+
+		a->probe_tries = 0;
+		account_probed(a->account, 1, LESSOR_CLASS_NONE, NULL);
+		if (a->was_blocked)
+			log_notice(LOG_FIELDS({ "account", a->account->config.name }),
+				   "account %s is proven again; work goes on",
+				   a->account->config.name);
+		a->was_blocked = 0;
+		a->was_proven = 1;
+		if (news)
+			core_account_unblocked(core, a);
+		heap_set(core->due, key, now + core->config.probe_ms);
+	} else if (step->verdict == LESSOR_PENDING) {
+		heap_set(core->due, key, now + (step->wait_ms > 0 ? step->wait_ms : 1));
+	} else {
+		int blocks = step->verdict == LESSOR_REFUSED;
+
+		a->probe_tries++;
+		if (blocks)
+			account_probed(a->account, 0, step->error_class, step->reason);
+		if (blocks && !a->was_blocked) {
+			a->was_blocked = 1;
+			log_error(LOG_FIELDS({ "account", a->account->config.name },
+					     { "class", error_class_name(step->error_class) }),
+				  "account %s is blocked: %s; nothing new is made and nothing is concluded "
+				  "from absence until it is proven again", a->account->config.name,
+				  step->reason);
+			core_account_blocked(core, a);
+		}
+		heap_set(core->due, key, now + backoff_ms(a->probe_tries, ACCOUNT_BACKOFF_MS,
+							  blocks ? ACCOUNT_REFUSED_CAP_MS :
+							  ACCOUNT_BACKOFF_CAP_MS, step->wait_ms,
+							  core_random32(core)));
+	}
+	if (store_account_ledger(core->store, a->account->config.name, &ledger, NULL) == 0) {
+		for (size_t i = 0; i < ledger.resource_count; i++) {
+			const struct resource *r = &ledger.resources[i];
+
+			if (r->kind == LESSOR_KIND_SENTINEL && r->state == LESSOR_STATE_PRESENT)
+				account_set_sentinel(a->account, r->id);
+		}
+		ledger_fini(&ledger);
+	}
+}
+
+void core_reload(struct core *core)
+{
+	for (size_t i = 0; i < core->account_count; i++) {
+		if (core->accounts[i].account->table->reload)
+			heap_set(core->due, account_key(i, WORK_RELOAD), 1);
+	}
+}
+
+static void reload_done(struct core *core, struct core_account *a, struct step *step)
+{
+	const char *name = a->account->config.name;
+	size_t index = (size_t)(a - core->accounts);
+
+	if (step->verdict == LESSOR_DONE) {
+		a->reload_tries = 0;
+		log_notice(LOG_FIELDS({ "account", name }), "account %s has read its files again", name);
+		/* What there is may be something else now. */
+		if (a->account->table->catalog)
+			heap_set(core->due, account_key(index, WORK_CATALOG), 1);
+	} else if (step->verdict == LESSOR_REFUSED) {
+		a->reload_tries = 0;
+		log_error(LOG_FIELDS({ "account", name }),
+			  "account %s keeps what it had: %s", name, step->reason);
+	} else {
+		a->reload_tries++;
+		log_warning(LOG_FIELDS({ "account", name }),
+			    "account %s could not read its files again and tries once more: %s", name,
+			    step->reason);
+		heap_set(core->due, account_key(index, WORK_RELOAD), core_now(core) +
+			 backoff_ms(a->reload_tries, ACCOUNT_BACKOFF_MS, ACCOUNT_BACKOFF_CAP_MS,
+				    step->wait_ms, core_random32(core)));
+	}
+}
+
+static void catalog_done(struct core *core, struct core_account *a, struct step *step)
+{
+	int64_t key = account_key((size_t)(a - core->accounts), WORK_CATALOG);
+	struct store_price *prices;
+	struct err err = { 0 };
+
+	if (step->verdict != LESSOR_DONE) {
+		a->catalog_tries++;
+		heap_set(core->due, key, core_now(core) +
+			 backoff_ms(a->catalog_tries, ACCOUNT_BACKOFF_MS, ACCOUNT_BACKOFF_CAP_MS,
+				    step->wait_ms, core_random32(core)));
+		return;
+	}
+	a->catalog_tries = 0;
+	heap_set(core->due, key, core_now(core) + CATALOG_MS);
+	prices = xcalloc(step->price_count, sizeof(*prices));
+	for (size_t i = 0; i < step->price_count; i++) {
+		const struct step_price *from = &step->prices[i];
+
+		TEXT_SET(prices[i].type, from->type);
+		TEXT_SET(prices[i].location, from->location);
+		TEXT_SET(prices[i].currency, from->currency);
+		prices[i].hour_micros = from->hour_micros;
+		prices[i].available = from->available;
+	}
+	if (store_prices_replace(core->store, a->account->config.name, prices, step->price_count,
+				 core_now(core), &err))
+		log_warning(LOG_FIELDS({ "error", err.text }),
+			    "the catalogue of account %s was not kept; the old prices stay",
+			    a->account->config.name);
+	free(prices);
+}
+
+/* ---- results ------------------------------------------------------------------------- */
+
+static enum lease_op lease_op_of(enum step_op op)
+{
+	return op == STEP_PROVISION ? LEASE_OP_PROVISION :
+	       op == STEP_CLEANUP ? LEASE_OP_CLEANUP : LEASE_OP_LOOK;
+}
+
+static void set_price(struct core *core, struct lease *l)
+{
+	struct store_price price;
+
+	if (l->state == LEASE_ACTIVE &&
+	    store_price_get(core->store, l->account, l->server_type, l->server_location, &price,
+			    NULL) == 0) {
+		l->price_hour_micros = price.hour_micros;
+		TEXT_SET(l->currency, price.currency);
+	}
+}
+
+static int lease_result(struct core *core, struct step *step, struct err *err)
+{
+	struct lease_verdict v = {
+		.op = lease_op_of(step->op),
+		.epoch = step->epoch,
+		.verdict = step->verdict,
+		.error_class = step->error_class,
+		.wait_ms = step->wait_ms,
+		.reason = step->reason,
+		.cursor = step->cursor,
+		.host = step->host,
+		.server_id = step->server_id,
+		.server_name = step->server_name,
+		.server_type = step->server_type,
+		.location = step->location,
+	};
+	struct lease_outcome out = { 0 };
+	struct lease_facts facts;
+	struct lease l;
+
+	if (store_lease_by_n(core->store, step->lease.n, &l, err) ||
+	    core_facts(core, &l, NULL, &facts, err))
+		return -1;
+	lease_step_done(&l, &v, &facts, &out);
+	set_price(core, &l);
+	return core_apply(core, &l, &out, err);
+}
+
+static struct running running_take(struct core *core, const struct step *step)
+{
+	struct running taken = { 0 };
+
+	for (size_t i = 0; i < core->running_count; i++) {
+		if (core->running[i].step == step) {
+			taken = core->running[i];
+			core->running[i] = core->running[--core->running_count];
+			break;
+		}
+	}
+	return taken;
+}
+
+/*
+ * Refused, whatever the probe says: a token that may only read proves the account and
+ * deletes nothing. So the probe that would let the step go on waits longer each time.
+ */
+static void step_denied(struct core *core, struct core_account *a, const struct step *step)
+{
+	int64_t now = core_now(core);
+	int was_blocked = account_is_blocked(a->account, NULL, 0);
+
+	account_probed(a->account, 0, step->error_class, step->reason);
+	core_account_blocked(core, a);
+	if (was_blocked)
+		return;
+	a->denials = now - a->denied_ms < DENIALS_FORGOTTEN_MS ? a->denials + 1 : 0;
+	a->denied_ms = now;
+	if (!a->denials)
+		core_probe_soon(core, a);
+	else
+		heap_set(core->due, account_key((size_t)(a - core->accounts), WORK_PROBE),
+			 now + backoff_ms(a->denials, ACCOUNT_BACKOFF_MS, ACCOUNT_REFUSED_CAP_MS, 0,
+					  core_random32(core)));
+}
+
+void core_step_done(struct core *core, struct step *step)
+{
+	struct core_account *a = core_account_find(core, step->account->config.name);
+	struct running ran = running_take(core, step);
+	struct err err = { 0 };
+
+	/* The plugin could only say "refused"; that it will pass is known here. */
+	if (ran.not_now && step->verdict == LESSOR_REFUSED &&
+	    step->error_class == LESSOR_CLASS_OWNERSHIP)
+		step->verdict = LESSOR_RETRY;
+	if (step->violation)
+		log_error(LOG_FIELDS({ "provider", step->account->table->name },
+				     { "account", step->account->config.name },
+				     { "step", step_op_name(step->op) }, { "lease", step->lease.id }),
+			  "the provider plugin broke its contract: %s", step->reason);
+	else
+		log_debug(LOG_FIELDS({ "account", step->account->config.name },
+				     { "step", step_op_name(step->op) }, { "lease", step->lease.id },
+				     { "reason", step->reason }),
+			  "step done with verdict %d after %d calls", step->verdict, step->calls);
+	if (store_savepoint(core->store, &err) == 0) {
+		int rc = 0;
+
+		if (step->op == STEP_PROBE)
+			probe_done(core, a, step);
+		else if (step->op == STEP_CATALOG)
+			catalog_done(core, a, step);
+		else if (step->op == STEP_RELOAD)
+			reload_done(core, a, step);
+		else if (core_is_pool(step))
+			core_pool_done(core, a, step);
+		else if (step->op == STEP_LIST)
+			rc = core_sweep_done(core, a, step, &err);
+		else {
+			a->running--;
+			rc = lease_result(core, step, &err);
+		}
+		if (rc) {
+			store_savepoint_undo(core->store);
+			log_error(LOG_FIELDS({ "lease", step->lease.id }, { "error", err.text }),
+				  "a step's result could not be recorded; the step is run again");
+			if (step->op == STEP_LIST)
+				core_sweep_at(core, a, core_now(core) + 60 * 1000);
+			else
+				heap_set(core->due, step->lease.n, core_now(core) + 1000);
+		} else {
+			store_savepoint_keep(core->store, NULL);
+		}
+	}
+	/* The provider's word on the credential or the account counts at once, whichever step heard it. */
+	if (step->verdict == LESSOR_REFUSED && step->op != STEP_PROBE && a->account->table->probe &&
+	    (step->error_class == LESSOR_CLASS_AUTH || step->error_class == LESSOR_CLASS_ACCOUNT))
+		step_denied(core, a, step);
+	step_free(step);
+	core_pump(core, a);
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sweep: now and then the whole inventory of an account is compared with the
+ * ledger. What is signed by us and in no ledger is a stray (lease/stray.h): it
+ * is written down, reported, and, only where an operator wants it, given to its
+ * ended lease's ledger, from where ordinary cleanup deletes it.
+ *
+ * A sweep is one step for each kind of resource, one after the other. That it
+ * began is committed before its first call, so that fifty crashes make no fifty
+ * sweeps. It counts only if every list was complete and the account was proven
+ * before and after.
+ */
+#include "engine/core_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "schedule/backoff.h"
+#include "util/alloc.h"
+#include "util/log.h"
+#include "util/text.h"
+
+#define RETRY_MS (60 * 1000)
+#define RETRY_CAP_MS (30 * 60 * 1000)
+/* After the first start; later it is known when the last one began. */
+#define FIRST_MS (5 * 60 * 1000)
+#define UNPROVEN_WAIT_MS (60 * 1000)
+/* Of each account; more is a case for a person, and reported as far as this. */
+#define STRAYS_MAX 10000
+
+static const uint32_t kinds[] = { LESSOR_KIND_SERVER, LESSOR_KIND_KEY, LESSOR_KIND_ADDRESS };
+
+struct strays {
+	struct stray *list;
+	size_t count;
+	int any_ahead;		/* some show a lost history since an operator last looked */
+	int64_t looked_ms;
+};
+
+static int strays_add(void *arg, const struct stray *s)
+{
+	struct strays *strays = arg;
+
+	if (strays->count == STRAYS_MAX)
+		return 1;
+	if (!(strays->count & (strays->count - 1)))
+		strays->list = xrealloc(strays->list, (strays->count ? strays->count * 2 : 1) *
+					sizeof(*strays->list));
+	strays->list[strays->count++] = *s;
+	strays->any_ahead |= stray_is_ahead(s->why) && s->first_ms > strays->looked_ms;
+	return 0;
+}
+
+static int strays_load(struct core *core, const struct sweep *sweep, struct strays *ret,
+		       struct err *err)
+{
+	*ret = (struct strays){ .looked_ms = sweep->looked_ms };
+	return store_stray_each(core->store, sweep->account, strays_add, ret, err);
+}
+
+/* ---- one list ---------------------------------------------------------------------------- */
+
+/* 1: a stray, in *s; 0: not; -1 error. */
+static int judge(struct core *core, const char *account, struct stray *s, struct err *err)
+{
+	struct ledger ledger = { 0 };
+	struct lease l;
+	int64_t claim;
+	int rc = store_resource_claim(core->store, account, s->kind, s->id, &claim, err);
+
+	if (rc < 0 || claim)
+		return rc < 0 ? -1 : 0;
+	rc = store_lease_by_id(core->store, s->lease, &l, err);
+	if (rc < 0 || (rc == 0 && store_ledger(core->store, l.n, &ledger, err)))
+		return -1;
+	rc = stray_judge(s, rc ? NULL : &l, &ledger);
+	ledger_fini(&ledger);
+	if (rc < 0)
+		return 0;
+	s->why = (enum stray_why)rc;
+	return 1;
+}
+
+/* An address that nothing uses. 1: it came with a server of a lease that is over; 0: not; -1. */
+static int judge_address(struct core *core, const char *account, const struct lessor_observed *seen,
+			 struct stray *ret, struct err *err)
+{
+	struct lease l;
+	int64_t n;
+
+	if (!seen->id || strlen(seen->id) >= sizeof(ret->id) || !seen->name)
+		return 0;
+	if (store_resource_lease(core->store, account, seen->kind, seen->id, &n, err))
+		return -1;
+	if (!n)
+		return 0;
+	if (store_lease_by_n(core->store, n, &l, err))
+		return -1;
+	if (lease_is_live(&l) || (l.cleanup != CLEANUP_DONE && l.cleanup != CLEANUP_NONE))
+		return 0;
+	*ret = (struct stray){
+		.kind = seen->kind, .why = STRAY_ADDRESS, .made_ms = seen->created_ms,
+	};
+	TEXT_SET(ret->account, account);
+	TEXT_SET(ret->id, seen->id);
+	TEXT_SET(ret->name, seen->name);
+	TEXT_SET(ret->lease, l.id);
+	return 1;
+}
+
+/* The sightings of the same thing before this one, if there were any without a gap. */
+static void carry(struct stray *s, struct strays *before, int64_t now)
+{
+	s->first_ms = s->last_ms = now;
+	s->looks = 1;
+	for (size_t i = 0; i < before->count; i++) {
+		struct stray *b = &before->list[i];
+
+		if (b->kind != s->kind || strcmp(b->id, s->id) != 0)
+			continue;
+		if (strcmp(b->name, s->name) == 0 && strcmp(b->lease, s->lease) == 0) {
+			s->first_ms = b->first_ms;
+			s->looks = b->looks + 1;
+		}
+		b->looks = 0;	/* taken */
+		return;
+	}
+}
+
+static void report(const struct stray *s)
+{
+	/* When it is news: first seen, and then when it is sure. */
+	if (s->looks > 2)
+		return;
+	log_write(s->looks == 2 ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE,
+		  LOG_FIELDS({ "account", s->account }, { "lease", s->lease }, { "name", s->name },
+			     { "id", s->id }, { "why", stray_why_name(s->why) }),
+		  "the sweep saw %s %s (id %s) that is ours and in no ledger: lessor sweep",
+		  resource_kind_name(s->kind), s->name, s->id);
+}
+
+static int list_take(struct core *core, struct core_account *a, struct step *step, struct err *err)
+{
+	const char *account = a->account->config.name;
+	struct sweep sweep;
+	struct strays before = { 0 };
+	int64_t now = core_now(core);
+	int rc = store_sweep_get(core->store, account, &sweep, err) ||
+		 strays_load(core, &sweep, &before, err) ? -1 : 0;
+
+	for (size_t i = 0; i < step->listed_count && !rc; i++) {
+		const struct lessor_observed *seen = &step->listed[i].seen;
+		struct stray s;
+
+		if (seen->kind != step->list_kind)
+			continue;
+		if (seen->kind == LESSOR_KIND_ADDRESS) {
+			rc = judge_address(core, account, seen, &s, err);
+		} else if (!stray_read(&core->signer, account, seen, &s)) {
+			a->sweep_unproven++;
+			continue;
+		} else {
+			a->sweep_objects++;
+			rc = judge(core, account, &s, err);
+		}
+		if (rc <= 0)
+			continue;
+		carry(&s, &before, now);
+		report(&s);
+		rc = store_stray_put(core->store, &s, err);
+	}
+	/* What was not seen this time is no stray any more: sightings have no gaps. */
+	for (size_t i = 0; i < before.count && !rc; i++) {
+		if (before.list[i].kind == step->list_kind && before.list[i].looks)
+			rc = store_stray_drop(core->store, account, step->list_kind,
+					      before.list[i].id, err);
+	}
+	free(before.list);
+	return rc;
+}
+
+/* ---- giving to cleanup ------------------------------------------------------------------- */
+
+/* 0: done; 1: not any more; -1 error. */
+static int give(struct core *core, const struct stray *s, const char *who, const char *reason,
+		struct err *err)
+{
+	struct resource r = {
+		.kind = s->kind, .attempt = s->attempt, .state = LESSOR_STATE_PRESENT, .ours = 1,
+		.created_ms = core_now(core), .changed_ms = core_now(core),
+	};
+	struct lease_outcome out = { 0 };
+	struct lease_facts facts;
+	struct lease l;
+
+	if (store_lease_by_id(core->store, s->lease, &l, err))
+		return -1;
+	/* The rules asked already; this is the last word before the row. */
+	if (lease_is_live(&l) || l.retained)
+		return 1;
+	r.lease = l.n;
+	TEXT_SET(r.account, s->account);
+	TEXT_SET(r.name, s->name);
+	TEXT_SET(r.id, s->id);
+	TEXT_SET(r.evidence, "found by the sweep, signature checked");
+	if (store_resource_insert(core->store, &r, err) ||
+	    store_stray_drop(core->store, s->account, s->kind, s->id, err) ||
+	    core_facts(core, &l, NULL, &facts, err))
+		return -1;
+	lease_owes(&l, &facts, &out);
+	lease_note_add(&out, "lease.swept", "%s %s id %s was left over and is deleted now, by %s%s%s",
+		       resource_kind_name(s->kind), s->name, s->id, who, reason[0] ? ": " : "", reason);
+	return core_apply(core, &l, &out, err);
+}
+
+/*
+ * Gives what may go to cleanup. By itself only if it is few: very many at once
+ * is what a mistake looks like, and a person decides. *ret_given: how many.
+ */
+static int give_all(struct core *core, struct sweep *sweep, int by_itself, const char *who,
+		    const char *reason, int64_t *ret_given, struct err *err)
+{
+	int64_t limit = stray_limit(sweep->objects);
+	int64_t now = core_now(core);
+	int64_t may = 0, given = 0;
+	struct strays strays;
+	int rc = strays_load(core, sweep, &strays, err);
+
+	for (size_t i = 0; i < strays.count && !rc; i++)
+		may += !stray_holds(&strays.list[i], sweep, strays.any_ahead,
+				    core->config.sweep_grace_ms, now);
+	if (by_itself && may > limit) {
+		log_warning(LOG_FIELDS({ "account", sweep->account }),
+			    "the sweep would delete %lld resources, more than %lld at once: a person "
+			    "must decide: lessor sweep --delete", (long long)may, (long long)limit);
+		may = 0;
+	}
+	for (size_t i = 0; i < strays.count && !rc && may && given < limit; i++) {
+		struct stray *s = &strays.list[i];
+
+		/* Things have changed since it was seen. */
+		if (stray_holds(s, sweep, strays.any_ahead, core->config.sweep_grace_ms, now))
+			continue;
+		rc = judge(core, sweep->account, s, err);
+		if (rc < 0)
+			break;
+		if (rc == 0) {
+			rc = store_stray_drop(core->store, s->account, s->kind, s->id, err);
+			continue;
+		}
+		rc = 0;
+		if (stray_holds(s, sweep, strays.any_ahead, core->config.sweep_grace_ms, now))
+			continue;
+		rc = give(core, s, who, reason, err);
+		given += !rc;
+		rc = rc < 0 ? -1 : 0;
+	}
+	free(strays.list);
+	if (!rc && given) {
+		sweep->deleted_ms = now;
+		rc = store_sweep_put(core->store, sweep, err);
+	}
+	*ret_given = given;
+	return rc;
+}
+
+/* ---- from due to done -------------------------------------------------------------------- */
+
+void core_sweep_init(struct core *core, struct core_account *a)
+{
+	struct sweep sweep;
+	int64_t due = core_now(core) + (core->config.sweep_ms < FIRST_MS ? core->config.sweep_ms :
+				       FIRST_MS);
+
+	if (!core->config.sweep_ms)
+		return;
+	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL) == 0 &&
+	    sweep.begun_ms && sweep.begun_ms <= core_now(core))
+		due = sweep.begun_ms + core->config.sweep_ms;
+	core_sweep_at(core, a, due > 0 ? due : 1);
+}
+
+static void start_list(struct core *core, struct core_account *a)
+{
+	struct step *step = core_step_begin(core, a, STEP_LIST, 0);
+
+	/* Like all account work it has a place of its own. */
+	a->running--;
+	step->list_kind = kinds[a->sweep_at];
+	a->is_sweeping = 1;
+}
+
+void core_sweep_due(struct core *core, struct core_account *a)
+{
+	struct sweep sweep;
+
+	if (a->is_sweeping)
+		return;
+	/* Should anything below fail, it is tried again. */
+	core_sweep_at(core, a, core_now(core) + RETRY_MS);
+	if (!core_account_vouches(core, a)) {
+		core_sweep_at(core, a, core_now(core) + UNPROVEN_WAIT_MS);
+		return;
+	}
+	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL))
+		return;
+	sweep.begun_ms = core_now(core);
+	if (store_sweep_put(core->store, &sweep, NULL))
+		return;
+	core_sweep_at(core, a, 0);
+	a->sweep_at = 0;
+	a->sweep_objects = a->sweep_unproven = 0;
+	start_list(core, a);
+}
+
+static void failed(struct core *core, struct core_account *a, const char *why, int64_t wait_ms)
+{
+	struct sweep sweep;
+
+	a->sweep_tries++;
+	log_notice(LOG_FIELDS({ "account", a->account->config.name }, { "reason", why }),
+		   "a sweep of account %s did not come to its end and counts for nothing",
+		   a->account->config.name);
+	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL) == 0) {
+		TEXT_SET(sweep.error, why);
+		store_sweep_put(core->store, &sweep, NULL);
+	}
+	core_sweep_at(core, a, core_now(core) + backoff_ms(a->sweep_tries, RETRY_MS, RETRY_CAP_MS,
+							   wait_ms, core_random32(core)));
+}
+
+static int complete(struct core *core, struct core_account *a, struct err *err)
+{
+	struct sweep sweep;
+	struct strays strays = { 0 };
+	int64_t given = 0;
+	int rc = store_sweep_get(core->store, a->account->config.name, &sweep, err);
+
+	sweep.done_ms = core_now(core);
+	sweep.objects = a->sweep_objects;
+	sweep.unproven = a->sweep_unproven;
+	sweep.error[0] = '\0';
+	a->sweep_tries = 0;
+	rc = rc || store_sweep_put(core->store, &sweep, err) ||
+	     strays_load(core, &sweep, &strays, err) ? -1 : 0;
+	if (!rc && strays.any_ahead)
+		log_error(LOG_FIELDS({ "account", sweep.account }),
+			  "account %s holds resources with our signature that this store never made: is "
+			  "it an older copy? No sweep deletes there until somebody has looked: "
+			  "lessor sweep, then lessor sweep --looked", sweep.account);
+	free(strays.list);
+	if (!rc && core->config.sweep_deletes)
+		rc = give_all(core, &sweep, 1, "the sweep", "", &given, err);
+	core_sweep_at(core, a, core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms : 0);
+	return rc;
+}
+
+int core_sweep_done(struct core *core, struct core_account *a, struct step *step, struct err *err)
+{
+	a->is_sweeping = 0;
+	if (step->verdict != LESSOR_DONE) {
+		failed(core, a, step->reason, step->wait_ms);
+		return 0;
+	}
+	if (!core_account_vouches(core, a)) {
+		failed(core, a, "the account is not proven to be the one we know", 0);
+		return 0;
+	}
+	if (list_take(core, a, step, err))
+		return -1;
+	if (core->draining)
+		return 0;
+	if (++a->sweep_at < ARRAY_LEN(kinds)) {
+		start_list(core, a);
+		return 0;
+	}
+	return complete(core, a, err);
+}
+
+/* ---- what operators ask for ---------------------------------------------------------------- */
+
+static int ask_one(struct core *core, struct engine_request *r, struct core_account *a,
+		   struct err *err)
+{
+	struct sweep sweep;
+	int64_t now = core_now(core);
+	int64_t given = 0;
+
+	if (store_sweep_get(core->store, a->account->config.name, &sweep, err))
+		return -1;
+	switch (r->sweep) {
+	case SWEEP_RUN:
+		/* Not more often than the calls are worth. */
+		if (!a->is_sweeping)
+			core_sweep_at(core, a, sweep.begun_ms + RETRY_MS > now ?
+				      sweep.begun_ms + RETRY_MS : now);
+		return 0;
+	case SWEEP_LOOKED:
+		sweep.looked_ms = now;
+		TEXT_SET(sweep.looked_by, r->caller.owner);
+		log_notice(LOG_FIELDS({ "account", sweep.account }, { "by", r->caller.owner },
+				      { "reason", r->reason }),
+			   "%s has looked at the strays of account %s", r->caller.owner,
+			   sweep.account);
+		return store_sweep_put(core->store, &sweep, err);
+	case SWEEP_DELETE:
+		break;
+	}
+	if (!core_account_vouches(core, a) || now - sweep.deleted_ms < STRAY_CONFIRM_MS)
+		return 0;
+	if (give_all(core, &sweep, 0, r->caller.owner, r->reason, &given, err))
+		return -1;
+	r->count += given;
+	return 0;
+}
+
+int core_request_sweep(struct core *core, struct engine_request *r, struct err *err)
+{
+	int found = 0;
+
+	if (r->caller.role != TOKEN_ADMIN) {
+		core_say(r, RESULT_FORBIDDEN, "forbidden", "only an admin may sweep");
+		return 0;
+	}
+	for (size_t i = 0; i < core->account_count; i++) {
+		struct core_account *a = &core->accounts[i];
+
+		if (r->expected_account[0] &&
+		    strcmp(r->expected_account, a->account->config.name) != 0)
+			continue;
+		found = 1;
+		if (ask_one(core, r, a, err))
+			return -1;
+	}
+	if (!found) {
+		core_say(r, RESULT_INVALID, "invalid_provider", "there is no such provider here");
+		return 0;
+	}
+	r->result = RESULT_OK;
+	return 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests that wait for a lease to get somewhere: a create for its machine, a
+ * release for nothing to be left. They are answered in the transaction that
+ * gets it there, or when their time is over.
+ */
+#include "engine/core_internal.h"
+
+static int is_settled(const struct engine_request *request, const struct lease *l)
+{
+	if (request->kind == REQUEST_CREATE)
+		return l->state != LEASE_PROVISIONING;
+	return l->cleanup == CLEANUP_DONE || l->cleanup == CLEANUP_RETAINED ||
+	       l->cleanup == CLEANUP_ATTENTION;
+}
+
+void core_fill_answer(struct core *core, struct engine_request *request, const struct lease *l)
+{
+	request->lease = *l;
+	request->attempt_count = 0;
+	if (request->kind != REQUEST_HEARTBEAT) {
+		struct ledger ledger;
+
+		if (store_ledger(core->store, l->n, &ledger, NULL) == 0) {
+			for (size_t i = 0; i < ledger.attempt_count &&
+					   request->attempt_count < ATTEMPTS_SHOWN; i++)
+				request->attempts[request->attempt_count++] = ledger.attempts[i];
+			ledger_fini(&ledger);
+		}
+	}
+}
+
+void core_wait(struct core *core, struct engine_request *request)
+{
+	struct engine_request **bucket = &core->waiters[request->lease.n % WAITER_BUCKETS];
+
+	if (request->wait_ms <= 0 || core->draining || is_settled(request, &request->lease)) {
+		core_answer(core, request);
+		return;
+	}
+	request->wait_until_ms = core_now(core) + request->wait_ms;
+	if (!core->next_waiter_ms || request->wait_until_ms < core->next_waiter_ms)
+		core->next_waiter_ms = request->wait_until_ms;
+	request->next = *bucket;
+	*bucket = request;
+}
+
+void core_wake(struct core *core, const struct lease *l)
+{
+	struct engine_request **at = &core->waiters[l->n % WAITER_BUCKETS];
+
+	while (*at) {
+		struct engine_request *request = *at;
+
+		if (request->lease.n != l->n || !is_settled(request, l)) {
+			at = &request->next;
+			continue;
+		}
+		*at = request->next;
+		core_fill_answer(core, request, l);
+		core_answer(core, request);
+	}
+}
+
+void core_wait_timeouts(struct core *core, int64_t now_ms, int all)
+{
+	int64_t next = 0;
+
+	if (!all && (!core->next_waiter_ms || core->next_waiter_ms > now_ms))
+		return;
+	for (int i = 0; i < WAITER_BUCKETS; i++) {
+		struct engine_request **at = &core->waiters[i];
+
+		while (*at) {
+			struct engine_request *request = *at;
+			struct lease l;
+
+			if (!all && request->wait_until_ms > now_ms) {
+				if (!next || request->wait_until_ms < next)
+					next = request->wait_until_ms;
+				at = &request->next;
+				continue;
+			}
+			*at = request->next;
+			if (store_lease_by_n(core->store, request->lease.n, &l, NULL) == 0)
+				core_fill_answer(core, request, &l);
+			core_answer(core, request);
+		}
+	}
+	core->next_waiter_ms = next;
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine thread: a queue in front of the core, workers behind it.
+ *
+ *   loop thread --requests--> +--------+ --steps--> workers
+ *                             | engine |
+ *   loop thread <--answers--- +--------+ <--commits, results-- workers
+ *
+ * One mutex guards the three lists of `struct inbox` and the flags; everything
+ * else belongs to the engine thread. Each turn takes all that has queued up,
+ * applies it in one transaction, commits, and only then answers.
+ */
+#include "engine/engine.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "engine/core.h"
+#include "util/alloc.h"
+#include "util/log.h"
+
+/* How long the thread sleeps at most when nothing is due; the wall clock may have jumped. */
+#define SLEEP_MOST_MS 1000
+_Static_assert(SLEEP_MOST_MS * 2 < ENGINE_ROUND_MS, "asleep is not stuck");
+#define ENGINE_STACK (1024 * 1024)
+
+/* A worker's commit, on the worker's stack until `answered`. */
+struct pending_commit {
+	struct step *step;
+	struct step_commit *what;
+	sem_t answered;
+	struct pending_commit *next;
+};
+
+struct inbox {
+	struct engine_request *requests, **requests_tail;
+	struct pending_commit *commits, **commits_tail;
+	struct step *results, **results_tail;
+};
+
+struct engine {
+	struct engine_config config;
+	struct core *core;
+	/*
+	 * One set for each account: a provider that does not answer holds its own threads
+	 * only, and no other account waits for them.
+	 */
+	struct workers **workers;
+	pthread_t thread;
+	int thread_runs;
+
+	pthread_mutex_t lock;	/* guards the following */
+	pthread_cond_t arrived;
+	struct inbox inbox;
+	struct engine_limits limits;
+	int limits_changed;
+	int reload;		/* the providers' files */
+	int stopping;		/* drain */
+	int cancel;		/* and tell the steps to hurry */
+	int closed;		/* nothing is taken any more: requests are refused at once */
+
+	atomic_llong moved_ms;	/* monotonic, when the last turn ended */
+};
+
+static void inbox_init(struct inbox *inbox)
+{
+	inbox->requests = NULL;
+	inbox->requests_tail = &inbox->requests;
+	inbox->commits = NULL;
+	inbox->commits_tail = &inbox->commits;
+	inbox->results = NULL;
+	inbox->results_tail = &inbox->results;
+}
+
+static void refuse(struct engine_request *request)
+{
+	request->result = RESULT_UNAVAILABLE;
+	snprintf(request->code, sizeof(request->code), "shutting_down");
+	snprintf(request->message, sizeof(request->message), "the broker is stopping; try again");
+	request->done(request);
+}
+
+void engine_submit(struct engine *engine, struct engine_request *request)
+{
+	int closed;
+
+	request->next = NULL;
+	pthread_mutex_lock(&engine->lock);
+	closed = engine->closed;
+	if (!closed) {
+		*engine->inbox.requests_tail = request;
+		engine->inbox.requests_tail = &request->next;
+		pthread_cond_signal(&engine->arrived);
+	}
+	pthread_mutex_unlock(&engine->lock);
+	if (closed)
+		refuse(request);
+}
+
+/* On a worker's thread: hands the commit over and waits until it is durable. */
+static int commit_and_wait(void *arg, struct step *step, struct step_commit *what)
+{
+	struct engine *engine = arg;
+	struct pending_commit commit = { .step = step, .what = what };
+
+	sem_init(&commit.answered, 0, 0);
+	pthread_mutex_lock(&engine->lock);
+	*engine->inbox.commits_tail = &commit;
+	engine->inbox.commits_tail = &commit.next;
+	pthread_cond_signal(&engine->arrived);
+	pthread_mutex_unlock(&engine->lock);
+	while (sem_wait(&commit.answered))
+		;
+	sem_destroy(&commit.answered);
+	return what->result;
+}
+
+static void step_arrived(void *arg, struct step *step)
+{
+	struct engine *engine = arg;
+
+	step->next = NULL;
+	pthread_mutex_lock(&engine->lock);
+	*engine->inbox.results_tail = step;
+	engine->inbox.results_tail = &step->next;
+	pthread_cond_signal(&engine->arrived);
+	pthread_mutex_unlock(&engine->lock);
+}
+
+static void start_step(void *arg, struct step *step)
+{
+	struct engine *engine = arg;
+
+	step->commit = commit_and_wait;
+	step->commit_arg = engine;
+	for (size_t i = 0; i < engine->config.account_count; i++) {
+		if (engine->config.accounts[i] == step->account) {
+			workers_submit(engine->workers[i], step);
+			return;
+		}
+	}
+	/* Steps are of the accounts that the engine was made with. */
+	abort();
+}
+
+/* ---- the thread ------------------------------------------------------------------ */
+
+static int inbox_is_empty(const struct inbox *inbox)
+{
+	return !inbox->requests && !inbox->commits && !inbox->results;
+}
+
+/* Waits for work or the next due time; with the lock held. */
+static void sleep_locked(struct engine *engine)
+{
+	int64_t next = core_next_ms(engine->core);
+	int64_t wait = SLEEP_MOST_MS;
+	struct timespec until;
+
+	if (next) {
+		int64_t left = next - env_wall_ms(engine->config.env);
+
+		if (left <= 0)
+			return;
+		if (left < wait)
+			wait = left;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += wait / 1000;
+	until.tv_nsec += wait % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(&engine->arrived, &engine->lock, &until);
+}
+
+static void answer_commits(struct pending_commit *commit)
+{
+	while (commit) {
+		/* Gone from its worker's stack as soon as it is answered. */
+		struct pending_commit *next = commit->next;
+
+		sem_post(&commit->answered);
+		commit = next;
+	}
+}
+
+/* Applies what was taken. -1: the store is broken. */
+static int turn(struct engine *engine, struct inbox *work, struct err *err)
+{
+	struct core *core = engine->core;
+
+	if (core_begin(core, err))
+		return -1;
+	for (struct pending_commit *c = work->commits; c; c = c->next)
+		core_commit(core, c->step, c->what);
+	while (work->results) {
+		struct step *step = work->results;
+
+		work->results = step->next;
+		core_step_done(core, step);
+	}
+	while (work->requests) {
+		struct engine_request *request = work->requests;
+
+		work->requests = request->next;
+		core_request(core, request);
+	}
+	core_due(core);
+	if (core_flush(core, err))
+		return -1;
+	answer_commits(work->commits);
+	work->commits = NULL;
+	return 0;
+}
+
+static void *engine_main(void *arg)
+{
+	struct engine *engine = arg;
+	struct err err = { 0 };
+	int draining = 0;
+
+	pthread_mutex_lock(&engine->lock);
+	for (;;) {
+		struct inbox work;
+
+		if (inbox_is_empty(&engine->inbox) && !(engine->stopping && !draining))
+			sleep_locked(engine);
+		work = engine->inbox;
+		inbox_init(&engine->inbox);
+		if (engine->limits_changed) {
+			core_set_limits(engine->core, &engine->limits);
+			engine->limits_changed = 0;
+		}
+		if (engine->reload) {
+			core_reload(engine->core);
+			engine->reload = 0;
+		}
+		if (engine->stopping && !draining) {
+			draining = 1;
+			core_drain(engine->core);
+		}
+		if (engine->cancel)
+			core_cancel_steps(engine->core);
+		pthread_mutex_unlock(&engine->lock);
+
+		if (turn(engine, &work, &err)) {
+			/*
+			 * Nothing of this turn was promised and nothing will be: the
+			 * process ends, and the next one goes on from what is stored.
+			 */
+			engine->config.on_broken(engine->config.on_broken_arg, err.text);
+			return NULL;
+		}
+		atomic_store(&engine->moved_ms, env_mono_ms(engine->config.env));
+
+		pthread_mutex_lock(&engine->lock);
+		if (draining && inbox_is_empty(&engine->inbox) &&
+		    core_steps_running(engine->core) == 0) {
+			engine->closed = 1;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&engine->lock);
+	return NULL;
+}
+
+static int workers_start(struct engine *engine, struct err *err)
+{
+	const struct engine_config *config = &engine->config;
+
+	engine->workers = xcalloc(config->account_count + 1, sizeof(*engine->workers));
+	for (size_t i = 0; i < config->account_count; i++) {
+		if (workers_new(config->worker_threads, step_arrived, engine, &engine->workers[i], err))
+			return -1;
+	}
+	return 0;
+}
+
+static void workers_end(struct engine *engine)
+{
+	for (size_t i = 0; engine->workers && i < engine->config.account_count; i++)
+		workers_free(engine->workers[i]);
+	free(engine->workers);
+}
+
+/* ---- life ---------------------------------------------------------------------------- */
+
+int engine_new(const struct engine_config *config, struct engine **ret, struct err *err)
+{
+	struct engine *engine = xcalloc(1, sizeof(*engine));
+	struct core_hooks hooks = { .start = start_step, .arg = engine };
+	pthread_condattr_t attr;
+	pthread_attr_t thread_attr;
+	int rc;
+
+	engine->config = *config;
+	inbox_init(&engine->inbox);
+	pthread_mutex_init(&engine->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&engine->arrived, &attr);
+	pthread_condattr_destroy(&attr);
+	atomic_store(&engine->moved_ms, env_mono_ms(config->env));
+	if (core_new(config, &hooks, &engine->core, err) || workers_start(engine, err)) {
+		engine_free(engine);
+		return -1;
+	}
+	pthread_attr_init(&thread_attr);
+	pthread_attr_setstacksize(&thread_attr, ENGINE_STACK);
+	rc = pthread_create(&engine->thread, &thread_attr, engine_main, engine);
+	pthread_attr_destroy(&thread_attr);
+	if (rc) {
+		engine_free(engine);
+		return err_set_errno(err, rc, "cannot start the engine thread");
+	}
+	engine->thread_runs = 1;
+	*ret = engine;
+	return 0;
+}
+
+void engine_set_limits(struct engine *engine, const struct engine_limits *limits)
+{
+	pthread_mutex_lock(&engine->lock);
+	engine->limits = *limits;
+	engine->limits_changed = 1;
+	pthread_cond_signal(&engine->arrived);
+	pthread_mutex_unlock(&engine->lock);
+}
+
+void engine_reload(struct engine *engine)
+{
+	pthread_mutex_lock(&engine->lock);
+	engine->reload = 1;
+	pthread_cond_signal(&engine->arrived);
+	pthread_mutex_unlock(&engine->lock);
+}
+
+int engine_is_moving(const struct engine *engine, int64_t within_ms)
+{
+	if (within_ms < ENGINE_ROUND_MS)
+		within_ms = ENGINE_ROUND_MS;
+	return env_mono_ms(engine->config.env) - atomic_load(&engine->moved_ms) <= within_ms;
+}
+
+static void wake(struct engine *engine, int cancel)
+{
+	pthread_mutex_lock(&engine->lock);
+	engine->stopping = 1;
+	engine->cancel = cancel;
+	pthread_cond_signal(&engine->arrived);
+	pthread_mutex_unlock(&engine->lock);
+}
+
+void engine_stop(struct engine *engine, int64_t grace_ms)
+{
+	struct timespec until;
+
+	if (!engine->thread_runs)
+		return;
+	wake(engine, 0);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += grace_ms / 1000;
+	until.tv_nsec += grace_ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	if (pthread_timedjoin_np(engine->thread, NULL, &until)) {
+		wake(engine, 1);
+		pthread_join(engine->thread, NULL);
+	}
+	engine->thread_runs = 0;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	engine_stop(engine, 0);
+	workers_end(engine);
+	core_free(engine->core);
+	store_close(engine->config.store);
+	pthread_cond_destroy(&engine->arrived);
+	pthread_mutex_destroy(&engine->lock);
+	free(engine);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine: owns the leases and the one writing connection. Requests, step
+ * results, commits asked for by steps and due times are applied one after the
+ * other, each in a savepoint of one transaction; then the transaction is
+ * committed, and only then the answers go out. A busy moment becomes a group
+ * commit by itself.
+ *
+ * The core (core.h) does this on whatever thread calls it; engine.c gives it a
+ * thread, a queue and workers.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "lease/lease.h"
+#include "lease/ledger.h"
+#include "provider/account.h"
+#include "store/runs.h"
+#include "store/store.h"
+#include "util/env.h"
+#include "util/err.h"
+
+struct engine;
+
+/* Who asks, as the token says. */
+struct caller {
+	char owner[128];
+	char org[64];
+	enum token_role role;
+};
+
+/* Limits that a reload may change. 0 = off. */
+struct engine_limits {
+	int64_t max_active;		/* leases that count, all together */
+	int64_t max_active_owner;
+	int64_t max_active_org;
+	int64_t max_active_account;
+	int64_t max_hour_micros;	/* sum of hourly prices */
+	int64_t max_hour_micros_owner;
+	int64_t max_hour_micros_org;
+};
+
+struct engine_config {
+	const struct env *env;
+	struct store *store;		/* the writing one; the engine's from engine_new on */
+	struct account **accounts;	/* borrowed, live longer than the engine */
+	size_t account_count;
+	struct engine_limits limits;
+	int worker_threads;	/* for each account */
+	int64_t settle_ms;		/* how long a lost create is looked for before it never was */
+	int64_t boot_ms;		/* how long a lease may wait for its machine in all */
+	int64_t probe_ms;		/* how often an account is proven */
+	int64_t sweep_ms;		/* how often it is compared with the ledger; 0: never */
+	int64_t sweep_grace_ms;		/* how old a stray must be to be deleted */
+	int sweep_deletes;		/* without being asked */
+	int64_t run_keep_ms;		/* how long an ended run is kept; 0: for ever */
+	int64_t run_stale_ms;		/* without a sign of life for so long it has ended */
+	int64_t run_bytes_max;		/* what all runs may take; 0: anything */
+	/* Called on the engine's thread when the store broke: the process must end. */
+	void (*on_broken)(void *arg, const char *why);
+	void *on_broken_arg;
+};
+
+enum request_kind {
+	REQUEST_CREATE,
+	REQUEST_CANCEL_CREATE,
+	REQUEST_RELEASE,
+	REQUEST_HEARTBEAT,
+	REQUEST_RESOLVE,
+	REQUEST_SWEEP,
+	REQUEST_POOL,
+	REQUEST_SHARE,
+	REQUEST_RUN,
+};
+
+enum request_resolve { RESOLVE_RETRY, RESOLVE_FORGET, RESOLVE_ADOPT };
+enum request_sweep { SWEEP_RUN, SWEEP_LOOKED, SWEEP_DELETE };
+enum request_share { SHARE_PUT, SHARE_DROP, SHARE_DROP_ALL };
+
+/*
+ * What became of a request. `code` is the API's snake_case error code for
+ * everything but the three kinds of success.
+ */
+enum request_result {
+	RESULT_OK,		/* done; `lease` is as it is now */
+	RESULT_CREATED,		/* a new lease */
+	RESULT_REPLAY,		/* the same as before; `lease` is as it is now */
+	RESULT_NOT_FOUND,	/* or not the caller's */
+	RESULT_FORBIDDEN,
+	RESULT_INVALID,
+	RESULT_CONFLICT,	/* `code` says which */
+	RESULT_LIMIT,		/* a cap */
+	RESULT_UNAVAILABLE,	/* shutting down, or the account is blocked */
+	RESULT_PENDING,		/* the engine's own: the answer comes later */
+};
+
+/* A server that the provider says is there. */
+#define POOL_LABELS_MAX 12
+struct pool_machine {
+	char account[32];
+	char id[32];
+	char name[64];
+	char status[32];	/* the provider's word, "" if not told */
+	char type[32];
+	char address[64];
+	char lease[24];		/* by its labels, whose signature is right; "" if it is not */
+	struct {
+		char key[64], value[64];
+	} labels[POOL_LABELS_MAX];
+	int label_count;
+};
+
+enum run_op {
+	RUN_CREATE,
+	RUN_EVENT,
+	RUN_SAMPLE,
+	RUN_LOG,	/* one part of the log, before RUN_FINISH makes them the run's */
+	RUN_FINISH,
+};
+
+#define RUN_EVENTS_MAX 10000
+#define RUN_EVENT_BYTES_MAX (4 << 20)	/* of one run */
+
+/* What is told of a run. Texts are borrowed until the request is answered. */
+struct run_change {
+	enum run_op op;
+	char id[24];		/* of the run; RUN_CREATE: made */
+	/*
+	 * RUN_CREATE and RUN_EVENT: what is known now; "" is nothing new. RUN_FINISH: exit
+	 * code, durations, stages, log_bytes and log_truncated.
+	 */
+	struct run_row told;
+	int is_failed;		/* RUN_EVENT: it says that the run has failed */
+	const char *text;	/* command, event or results, each complete JSON; NULL: none */
+	int64_t sample_ms;	/* RUN_SAMPLE and RUN_FINISH */
+	char sample[640];	/* "": none */
+	const void *data;	/* RUN_LOG */
+	size_t len;
+	int64_t part;		/* RUN_LOG: its number; RUN_FINISH: how many there are */
+	/* answers */
+	int64_t seq, at_ms;	/* RUN_EVENT */
+	struct run_row run;
+};
+
+#define ATTEMPTS_SHOWN 16
+#define TELEMETRY_ROOM 640
+
+struct engine_request {
+	enum request_kind kind;
+	struct caller caller;
+	char ref[64];			/* lease id or slug, except for a create */
+	char expected_account[32];	/* "" = not checked */
+
+	/* REQUEST_CREATE: what was asked for, checked and completed by the caller: id (or "" to have
+	 * one made), account, slug ("" to have one made), class and the fields of "what was asked for".
+	 * created_ms, owner and org are set by the engine. */
+	struct lease create;
+	char idempotency_key[128];	/* "" = none */
+	char body_hash[65];		/* hex SHA-256 of the normalized request */
+	/* create, release: answer when the machine is ready or the end is final, at the latest after
+	 * this long; 0 = at once */
+	int64_t wait_ms;
+
+	char attempt_token[48];		/* REQUEST_CANCEL_CREATE */
+	int delete_machine;		/* REQUEST_RELEASE: 1 yes, 0 keep it, -1 as the lease says (!keep) */
+	/* REQUEST_RELEASE that keeps it: till when (0: not said) and why */
+	int64_t retain_until_ms;
+	/* REQUEST_RESOLVE, and why a release keeps it */
+	char reason[160];
+	enum request_resolve resolve;
+	int64_t row;			/* of the ledger; 0: all that may exist, or the only one */
+	char resource_id[32];		/* RESOLVE_ADOPT: the provider's */
+	/* REQUEST_SWEEP, of expected_account or all; how many strays were given to cleanup */
+	enum request_sweep sweep;
+	int64_t count;
+	struct run_change *change;	/* REQUEST_RUN; the caller's */
+	/* REQUEST_POOL, of expected_account or all: an array that the caller frees */
+	struct pool_machine *pool;
+	size_t pool_count;
+	int64_t idle_ms;		/* REQUEST_HEARTBEAT: new idle time, 0 = unchanged */
+	int own_only;			/* what is shared with the caller does not count */
+	int64_t sample_ms;		/* of `sample` */
+	char sample[TELEMETRY_ROOM];	/* REQUEST_HEARTBEAT: telemetry as complete JSON, "" = none */
+	/* REQUEST_SHARE: with whom it is shared from now on, or no more; borrowed until `done` */
+	enum request_share share;
+	const struct store_share *shares;
+	size_t share_count;
+
+	/* answers; of a REQUEST_RUN they are in `change` */
+	enum request_result result;
+	char code[40];
+	char message[200];
+	struct lease lease;
+	struct attempt attempts[ATTEMPTS_SHOWN];	/* of the lease; only for create and release */
+	size_t attempt_count;
+
+	/*
+	 * Called on the engine's thread after the commit (or when the engine stops).
+	 * It must only hand over; the request is the caller's again.
+	 */
+	void (*done)(struct engine_request *request);
+	void *user;
+
+	struct engine_request *next;	/* the engine's while it has it */
+	int64_t wait_until_ms;
+};
+
+int engine_new(const struct engine_config *config, struct engine **ret, struct err *err);
+/* Any thread. The request is the engine's until done is called; done is always called. */
+void engine_submit(struct engine *engine, struct engine_request *request);
+void engine_set_limits(struct engine *engine, const struct engine_limits *limits);
+/* Every account reads its provider's files again; how that went is in the log. Any thread. */
+void engine_reload(struct engine *engine);
+/*
+ * Has it come round in the last `within_ms`? With nothing to do it still does, every
+ * second, so less than ENGINE_ROUND_MS is not asked of it. For the watchdog; any thread.
+ */
+#define ENGINE_ROUND_MS 3000
+int engine_is_moving(const struct engine *engine, int64_t within_ms);
+/*
+ * Refuses new requests, answers waiting ones, lets running steps come to their
+ * end (or cancels them after grace_ms), commits, joins. What is owed stays owed
+ * in the store.
+ */
+void engine_stop(struct engine *engine, int64_t grace_ms);
+void engine_free(struct engine *engine);

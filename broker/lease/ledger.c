@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "lease/ledger.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/hash.h"
+#include "util/defect.h"
+
+/* What a label says for the account's own resources, which belong to no lease. */
+#define ACCOUNT_LEASE "account"
+#define NAME_SLUG_MAX 32
+#define NAME_TAG_CHARS 12
+#define SIG_CHARS 32
+
+void ledger_fini(struct ledger *ledger)
+{
+	free(ledger->resources);
+	free(ledger->attempts);
+	*ledger = (struct ledger){ 0 };
+}
+
+const struct resource *ledger_find(const struct ledger *ledger, int64_t n)
+{
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		if (ledger->resources[i].n == n)
+			return &ledger->resources[i];
+	}
+	return NULL;
+}
+
+const char *resource_kind_name(uint32_t kind)
+{
+	static const char *const names[] = {
+		[LESSOR_KIND_SERVER] = "server",
+		[LESSOR_KIND_KEY] = "key",
+		[LESSOR_KIND_ADDRESS] = "address",
+		[LESSOR_KIND_VOLUME] = "volume",
+		[LESSOR_KIND_SENTINEL] = "sentinel",
+		[LESSOR_KIND_OTHER] = "other",
+	};
+
+	return kind >= 1 && kind <= LESSOR_KIND_OTHER ? names[kind] : "unknown";
+}
+
+const char *resource_state_name(uint32_t state)
+{
+	static const char *const names[] = {
+		[LESSOR_STATE_INTENDED] = "intended",
+		[LESSOR_STATE_UNKNOWN] = "unknown",
+		[LESSOR_STATE_PRESENT] = "present",
+		[LESSOR_STATE_DELETING] = "deleting",
+		[LESSOR_STATE_GONE] = "gone",
+		[LESSOR_STATE_RETAINED] = "retained",
+		[LESSOR_STATE_DISOWNED] = "disowned",
+	};
+
+	return state >= 1 && state <= LESSOR_STATE_DISOWNED ? names[state] : "unknown";
+}
+
+const char *error_class_name(uint32_t error_class)
+{
+	static const char *const names[] = {
+		[LESSOR_CLASS_NONE] = "none",
+		[LESSOR_CLASS_TRANSIENT] = "transient",
+		[LESSOR_CLASS_CAPACITY] = "capacity",
+		[LESSOR_CLASS_QUOTA] = "quota",
+		[LESSOR_CLASS_RATE] = "rate",
+		[LESSOR_CLASS_AUTH] = "auth",
+		[LESSOR_CLASS_ACCOUNT] = "account",
+		[LESSOR_CLASS_INVALID] = "invalid",
+		[LESSOR_CLASS_CONFLICT] = "conflict",
+		[LESSOR_CLASS_OWNERSHIP] = "ownership",
+		[LESSOR_CLASS_PROTECTED] = "protected",
+		[LESSOR_CLASS_TIMEOUT] = "timeout",
+		[LESSOR_CLASS_FAILED] = "failed",
+		[LESSOR_CLASS_PROVIDER] = "provider",
+		[LESSOR_CLASS_BUG] = "bug",
+	};
+
+	return error_class <= LESSOR_CLASS_BUG ? names[error_class] : "unknown";
+}
+
+int resource_is_residue(const struct resource *r)
+{
+	return r->ours && r->state != LESSOR_STATE_GONE && r->state != LESSOR_STATE_DISOWNED;
+}
+
+size_t ledger_residue(const struct ledger *ledger)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < ledger->resource_count; i++)
+		count += (size_t)resource_is_residue(&ledger->resources[i]);
+	return count;
+}
+
+/* A tag over all that makes a name or a label set one of a kind. */
+static void tag(const struct signer *signer, const char *what, const char *account,
+		const struct lease *l, uint32_t kind, uint32_t attempt, const char *name,
+		char *out, size_t chars)
+{
+	unsigned char mac[32];
+	char text[512];
+	char code[64];
+
+	/* Fields are separated by a byte that none of them can contain. */
+	snprintf(text, sizeof(text), "%s\n%s\n%s\n%s\n%u\n%s\n%s", what, signer->instance, account,
+		 l ? l->id : ACCOUNT_LEASE, attempt, resource_kind_name(kind), name);
+	hash_hmac_sha256(signer->key, sizeof(signer->key), text, strlen(text), mac);
+	hash_base32(mac, sizeof(mac), code);
+	memcpy(out, code, chars);
+	out[chars] = '\0';
+}
+
+void ledger_name(const struct signer *signer, const char *account, const struct lease *l,
+		 uint32_t kind, uint32_t attempt, char out[64])
+{
+	char unique[NAME_TAG_CHARS + 1];
+	size_t len;
+
+	tag(signer, "name", account, l, kind, attempt, "", unique, NAME_TAG_CHARS);
+	len = (size_t)snprintf(out, 64, "lessor-%.*s", NAME_SLUG_MAX, l ? l->slug : "account");
+	while (len && !isalnum((unsigned char)out[len - 1]))
+		len--;
+	snprintf(out + len, 64 - len, "%s-%s", kind == LESSOR_KIND_SERVER ? "" :
+		 kind == LESSOR_KIND_KEY ? "-key" : kind == LESSOR_KIND_SENTINEL ? "-mark" : "-res",
+		 unique);
+}
+
+/* Reduces any text to the label grammar: [A-Za-z0-9._-]{1,63}, alphanumeric at both ends. */
+static void label_value(const char *text, char out[64])
+{
+	size_t len = 0;
+
+	for (; *text && len < 63; text++) {
+		char c = *text;
+
+		if (!isalnum((unsigned char)c) && c != '.' && c != '_' && c != '-')
+			c = '.';
+		if (len == 0 && !isalnum((unsigned char)c))
+			continue;
+		out[len++] = c;
+	}
+	while (len && !isalnum((unsigned char)out[len - 1]))
+		len--;
+	if (!len)
+		out[len++] = 'x';
+	out[len] = '\0';
+}
+
+static void label_add(struct labels *labels, const char *key, const char *value)
+{
+	label_value(value, labels->text[labels->count]);
+	labels->items[labels->count] = (struct lessor_label){ key, labels->text[labels->count] };
+	labels->count++;
+}
+
+/*
+ * `items` points into `text`: whoever copies a struct labels by value calls this
+ * on the copy.
+ */
+void labels_rebase(struct labels *labels)
+{
+	for (size_t i = 0; i < labels->count; i++)
+		labels->items[i].value = labels->text[i];
+}
+
+void ledger_labels(const struct signer *signer, const char *account, const struct lease *l,
+		   uint32_t kind, uint32_t attempt, const char *name, struct labels *out)
+{
+	char number[16];
+	char sig[SIG_CHARS + 1];
+
+	*out = (struct labels){ 0 };
+	snprintf(number, sizeof(number), "%u", attempt);
+	tag(signer, "sig", account, l, kind, attempt, name, sig, SIG_CHARS);
+	label_add(out, LESSOR_LABEL_INSTANCE, signer->instance);
+	label_add(out, LESSOR_LABEL_LEASE, l ? l->id : ACCOUNT_LEASE);
+	label_add(out, LESSOR_LABEL_ATTEMPT, number);
+	label_add(out, LESSOR_LABEL_KIND, resource_kind_name(kind));
+	label_add(out, LESSOR_LABEL_OWNER, l ? l->owner : ACCOUNT_LEASE);
+	label_add(out, LESSOR_LABEL_SIG, sig);
+}
+
+const char *observed_label(const struct lessor_observed *seen, const char *key)
+{
+	for (size_t i = 0; i < seen->label_count; i++) {
+		if (seen->labels[i].key && strcmp(seen->labels[i].key, key) == 0)
+			return seen->labels[i].value ? seen->labels[i].value : "";
+	}
+	return NULL;
+}
+
+int ledger_verify(const struct signer *signer, const char *account, const struct lease *l,
+		  const struct resource *r, const struct lessor_observed *seen, struct err *err)
+{
+	struct labels want;
+
+	if (seen->kind != r->kind)
+		return err_set(err, ERR_CONFLICT, "it is a %s, the ledger names a %s",
+			       resource_kind_name(seen->kind), resource_kind_name(r->kind));
+	if (!seen->id || !seen->id[0])
+		return err_set(err, ERR_CONFLICT, "what was read has no id");
+	if (r->id[0] && strcmp(seen->id, r->id) != 0)
+		return err_set(err, ERR_CONFLICT, "its id is not the one in the ledger");
+	if (!seen->name || strcmp(seen->name, r->name) != 0)
+		return err_set(err, ERR_CONFLICT, "its name is not the one in the ledger");
+	ledger_labels(signer, account, l, r->kind, r->attempt, r->name, &want);
+	if (DEFECT(12))	/* what was not read again is believed */
+		return 0;
+	for (size_t i = 0; i < want.count; i++) {
+		const char *value = observed_label(seen, want.items[i].key);
+
+		/* The owner is for people and may change hands. */
+		if (strcmp(want.items[i].key, LESSOR_LABEL_OWNER) == 0)
+			continue;
+		/* Defects 13, 14: any instance's will do, any attempt's; the signature covers both. */
+		if (DEFECT(13) && (i == 0 || i == want.count - 1))
+			continue;
+		if (DEFECT(14) && (i == 2 || i == want.count - 1))
+			continue;
+		if (!value)
+			return err_set(err, ERR_CONFLICT, "its label %s is missing",
+				       want.items[i].key);
+		if (strlen(value) != strlen(want.items[i].value) ||
+		    !hash_equal(value, want.items[i].value, strlen(value)))
+			return err_set(err, ERR_CONFLICT, "its label %s is not what we put there",
+				       want.items[i].key);
+	}
+	return 0;
+}

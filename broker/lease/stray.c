@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "lease/stray.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/defect.h"
+#include "util/text.h"
+
+#define LIMIT_LEAST 3
+#define LIMIT_SHARE 10
+
+static const struct {
+	const char *name;
+	int is_ahead;
+} whys[] = {
+#define X(name, text, lost) [name] = { text, lost },
+	STRAY_WHYS(X)
+#undef X
+};
+
+const char *stray_why_name(enum stray_why why)
+{
+	return why < STRAY_WHY_COUNT ? whys[why].name : "unknown";
+}
+
+int stray_is_ahead(enum stray_why why)
+{
+	return why < STRAY_WHY_COUNT && whys[why].is_ahead;
+}
+
+int stray_read(const struct signer *signer, const char *account, const struct lessor_observed *seen,
+	       struct stray *ret)
+{
+	const char *lease = observed_label(seen, LESSOR_LABEL_LEASE);
+	const char *attempt = observed_label(seen, LESSOR_LABEL_ATTEMPT);
+	struct resource r = { .kind = seen->kind };
+	struct lease l = { .n = 0 };
+
+	if (!seen->id || !seen->id[0] || strlen(seen->id) >= sizeof(r.id) || !seen->name ||
+	    strlen(seen->name) >= sizeof(r.name) || !lease || strlen(lease) >= sizeof(ret->lease) ||
+	    !attempt)
+		return 0;
+	/* The name is under the signature: what is signed for one name proves no other. */
+	TEXT_SET(l.id, lease);
+	TEXT_SET(r.id, seen->id);
+	TEXT_SET(r.name, seen->name);
+	r.attempt = (uint32_t)strtoul(attempt, NULL, 10);
+	if (ledger_verify(signer, account, &l, &r, seen, NULL))
+		return 0;
+	*ret = (struct stray){
+		.kind = seen->kind, .attempt = r.attempt, .made_ms = seen->created_ms,
+	};
+	TEXT_SET(ret->account, account);
+	TEXT_SET(ret->id, seen->id);
+	TEXT_SET(ret->name, seen->name);
+	TEXT_SET(ret->lease, lease);
+	return 1;
+}
+
+int stray_judge(const struct stray *s, const struct lease *l, const struct ledger *ledger)
+{
+	int was_meant = 0;
+
+	if (!l || strcmp(l->account, s->account) != 0)
+		return STRAY_UNKNOWN;
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		const struct resource *r = &ledger->resources[i];
+
+		if (r->kind != s->kind)
+			continue;
+		if (r->state != LESSOR_STATE_GONE &&
+		    strcmp(r->id[0] ? r->id : r->name, r->id[0] ? s->id : s->name) == 0)
+			return -1;
+		was_meant |= strcmp(r->name, s->name) == 0;
+	}
+	if (l->retained && !DEFECT(17))	/* 17: the sweep does not ask */
+		return STRAY_RETAINED;
+	/* Before anything is made a row says so, and rows stay: no row, then history was lost. */
+	if (!was_meant)
+		return STRAY_AHEAD;
+	return lease_is_live(l) ? STRAY_ALIVE : STRAY_ENDED;
+}
+
+const char *stray_holds(const struct stray *s, const struct sweep *sweep, int any_ahead,
+			int64_t grace_ms, int64_t now_ms)
+{
+	int64_t made = s->made_ms > 0 && s->made_ms < s->first_ms ? s->made_ms : s->first_ms;
+
+	switch (s->why) {
+	case STRAY_UNKNOWN:
+		return "its lease is not known here; only a person at the provider can delete it";
+	case STRAY_ADDRESS:
+		return "an address carries no signature; only a person at the provider can delete it";
+	case STRAY_RETAINED:
+		return "its lease is kept at its owner's wish";
+	case STRAY_ALIVE:
+		return "its lease is alive";
+	default:
+		break;
+	}
+	if (any_ahead && !DEFECT(34))	/* 34: an older store knows best */
+		return "the store may be older than the provider; look, then: lessor sweep --looked";
+	if (!sweep->done_ms || s->last_ms < sweep->done_ms - STRAY_CONFIRM_MS)
+		return "the last complete sweep did not see it";
+	if (DEFECT(33))	/* at first sight */
+		return NULL;
+	if (s->looks < 2 || s->last_ms - s->first_ms < STRAY_CONFIRM_MS)
+		return "it was not seen twice yet, a quarter of an hour apart";
+	if (now_ms - made < grace_ms)
+		return "it is too young";
+	return NULL;
+}
+
+int64_t stray_limit(int64_t objects)
+{
+	int64_t share = objects / LIMIT_SHARE;
+
+	return share > LIMIT_LEAST ? share : LIMIT_LEAST;
+}

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+#include "lease/transition.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <lessor/provider.h>
+
+#include "lease/ledger.h"
+#include "schedule/backoff.h"
+#include "util/defect.h"
+#include "util/text.h"
+
+/* A person waits for the machine: come back soon, and never give up on a blip. */
+#define PROVISION_BACKOFF_MS 1000
+#define PROVISION_BACKOFF_CAP_MS 60000
+/* Nobody waits: seconds at first, at most a quarter of an hour. */
+#define CLEANUP_BACKOFF_MS 2000
+#define CLEANUP_BACKOFF_CAP_MS (15 * 60 * 1000)
+/* Something only a person can change; looked at again in case they did. */
+#define ATTENTION_BACKOFF_MS (5 * 60 * 1000)
+#define ATTENTION_BACKOFF_CAP_MS (60 * 60 * 1000)
+/* What a provider may ask us to wait between two polls. */
+#define PENDING_MOST_MS (5 * 60 * 1000)
+
+void lease_note_add(struct lease_outcome *out, const char *kind, const char *fmt, ...)
+{
+	struct lease_note *n;
+	va_list ap;
+
+	if (out->note_count == LEASE_NOTES_MAX)
+		return;
+	n = &out->notes[out->note_count++];
+	snprintf(n->kind, sizeof(n->kind), "%s", kind);
+	va_start(ap, fmt);
+	vsnprintf(n->text, sizeof(n->text), fmt, ap);
+	va_end(ap);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+void lease_begin(struct lease *l, int64_t now_ms, int64_t boot_ms, struct lease_outcome *out)
+{
+	l->state = LEASE_PROVISIONING;
+	l->cleanup = CLEANUP_NONE;
+	l->epoch = 1;
+	l->retained = 0;
+	l->created_ms = l->updated_ms = l->touched_ms = now_ms;
+	l->ready_ms = l->ended_ms = l->released_ms = 0;
+	l->provision_deadline_ms = now_ms + earlier(boot_ms, l->ttl_ms);
+	l->due_ms = now_ms;
+	l->tries = 0;
+	out->changed = 1;
+	lease_note_add(out, "lease.created", "accepted for %s, class %s", l->account,
+	     l->type_explicit ? l->requested_type : l->class_name);
+}
+
+enum lease_op lease_next(const struct lease *l, const struct lease_facts *facts)
+{
+	if (l->state == LEASE_PROVISIONING)
+		return LEASE_OP_PROVISION;
+	if (l->retained)
+		return facts->unsure ? LEASE_OP_LOOK : LEASE_OP_NONE;
+	if (l->cleanup == CLEANUP_OWED || l->cleanup == CLEANUP_ATTENTION)
+		return LEASE_OP_CLEANUP;
+	return LEASE_OP_NONE;
+}
+
+/* The end of a live lease, whatever the reason. Everything it may have made is now owed. */
+static void end(struct lease *l, enum lease_state state, const char *reason,
+		const struct lease_facts *facts, struct lease_outcome *out)
+{
+	l->state = state;
+	TEXT_SET(l->end_reason, reason);
+	l->ended_ms = l->updated_ms = facts->now_ms;
+	l->epoch++;
+	l->tries = 0;
+	l->cursor[0] = '\0';
+	l->last_error[0] = '\0';
+	l->attention[0] = '\0';
+	if (facts->residue || facts->running) {
+		l->cleanup = CLEANUP_OWED;
+		l->cleanup_started_ms = facts->now_ms;
+		l->due_ms = lease_cleanup_due(facts);
+	} else {
+		l->cleanup = CLEANUP_DONE;
+		l->due_ms = 0;
+	}
+	out->changed = out->goal_changed = 1;
+}
+
+/* Nothing of it is left. */
+static void cleaned(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out)
+{
+	l->cleanup = CLEANUP_DONE;
+	l->due_ms = 0;
+	l->tries = 0;
+	l->cursor[0] = l->last_error[0] = l->attention[0] = '\0';
+	l->updated_ms = facts->now_ms;
+	out->changed = 1;
+	lease_note_add(out, "lease.cleaned", "nothing of it is left at the provider");
+}
+
+/*
+ * What was to be kept until now is still kept: a person is told, and nothing is deleted.
+ * What was looked for may be settled, and the look's result lost with its process.
+ */
+static void retained_tick(struct lease *l, const struct lease_facts *facts,
+			  struct lease_outcome *out)
+{
+	int64_t due = lease_retained_due(l, facts);
+
+	if (!facts->running && !facts->residue && l->cleanup != CLEANUP_DONE) {
+		cleaned(l, facts, out);
+		return;
+	}
+	if (!facts->running && !facts->unsure && l->due_ms && l->due_ms != due) {
+		l->due_ms = due;
+		out->changed = 1;
+	}
+	if (!l->retain_until_ms || facts->now_ms < l->retain_until_ms || l->attention[0] ||
+	    l->cleanup != CLEANUP_RETAINED || facts->clock_doubted)
+		return;
+	lease_attention_set(l, LESSOR_CLASS_NONE, "the time its owner meant to keep it for is over");
+	l->due_ms = lease_retained_due(l, facts);
+	out->changed = 1;
+	lease_note_add(out, "lease.attention", "%s", l->attention);
+}
+
+void lease_tick(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out)
+{
+	int64_t expires = lease_expires_ms(l);
+
+	if (DEFECT(16) && l->retained && facts->now_ms >= expires)	/* its end is its end */
+		lease_release(l, 1, 0, facts, out);
+	if (l->retained) {
+		retained_tick(l, facts, out);
+		return;
+	}
+	/* Not by a clock that is doubted: what ends now is deleted. */
+	if (facts->clock_doubted && !DEFECT(26))	/* 26: what the clock says is the time */
+		return;
+	if (l->state == LEASE_PROVISIONING) {
+		if (facts->now_ms < earlier(expires, l->provision_deadline_ms))
+			return;
+		TEXT_SET(l->failure, "the machine was not ready in time");
+		end(l, LEASE_FAILED, "deadline", facts, out);
+		lease_note_add(out, "lease.failed", "the machine was not ready in time");
+		return;
+	}
+	if (l->state == LEASE_ACTIVE) {
+		if (facts->now_ms < expires) {
+			/* Heartbeats move the deadline without writing this row; the due time follows here. */
+			if (l->due_ms != expires) {
+				l->due_ms = expires;
+				out->changed = 1;
+			}
+			return;
+		}
+		end(l, LEASE_EXPIRED, expires == l->created_ms + l->ttl_ms ? "ttl" : "idle",
+		    facts, out);
+		lease_note_add(out, "lease.expired", "%s", strcmp(l->end_reason, "ttl") == 0 ?
+		     "its time is over" : "nobody used it for its idle time");
+	}
+}
+
+static void provision_done(struct lease *l, const struct lease_verdict *v,
+			   const struct lease_facts *facts, struct lease_outcome *out)
+{
+	switch (v->verdict) {
+	case LESSOR_DONE:
+		l->state = LEASE_ACTIVE;
+		l->ready_ms = l->updated_ms = l->touched_ms = facts->now_ms;
+		TEXT_SET(l->host, v->host);
+		TEXT_SET(l->server_id, v->server_id);
+		TEXT_SET(l->server_name, v->server_name);
+		TEXT_SET(l->server_type, v->server_type);
+		TEXT_SET(l->server_location, v->location);
+		l->cursor[0] = l->last_error[0] = '\0';
+		l->tries = 0;
+		l->due_ms = lease_expires_ms(l);
+		lease_note_add(out, "lease.ready", "%s in %s at %s", l->server_type, l->server_location, l->host);
+		break;
+	case LESSOR_PENDING:
+		TEXT_SET(l->cursor, v->cursor);
+		l->tries = 0;
+		l->due_ms = facts->now_ms + earlier(v->wait_ms, PENDING_MOST_MS);
+		break;
+	case LESSOR_REFUSED:
+		TEXT_SET(l->failure, v->reason);
+		end(l, LEASE_FAILED, error_class_name(v->error_class), facts, out);
+		lease_note_add(out, "lease.failed", "%s", v->reason);
+		return;
+	default:
+		l->tries++;
+		TEXT_SET(l->last_error, v->reason);
+		l->due_ms = facts->now_ms + backoff_ms(l->tries, PROVISION_BACKOFF_MS,
+						       PROVISION_BACKOFF_CAP_MS, v->wait_ms,
+						       facts->random);
+		lease_note_add(out, "provision.retry", "%s", v->reason);
+		break;
+	}
+	if (l->state == LEASE_PROVISIONING && !facts->clock_doubted)
+		l->due_ms = earlier(l->due_ms, l->provision_deadline_ms);
+	out->changed = 1;
+}
+
+static void retry_cleanup(struct lease *l, const struct lease_verdict *v, int64_t base,
+			  int64_t cap, const struct lease_facts *facts)
+{
+	l->tries++;
+	TEXT_SET(l->last_error, v->reason);
+	l->due_ms = facts->now_ms + backoff_ms(l->tries, base, cap, v->wait_ms, facts->random);
+}
+
+static void cleanup_done(struct lease *l, const struct lease_verdict *v,
+			 const struct lease_facts *facts, struct lease_outcome *out)
+{
+	out->changed = 1;
+	switch (v->verdict) {
+	case LESSOR_GONE:
+		if (!facts->residue) {
+			cleaned(l, facts, out);
+			return;
+		}
+		/* The plugin says so, the ledger does not: the ledger is right. */
+		retry_cleanup(l, v, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS, facts);
+		TEXT_SET(l->last_error, "the provider plugin called it gone while the ledger still holds something");
+		break;
+	case LESSOR_PENDING:
+		TEXT_SET(l->cursor, v->cursor);
+		l->due_ms = facts->now_ms + earlier(v->wait_ms, PENDING_MOST_MS);
+		/* It moves again: whatever stood in its way is gone. */
+		l->cleanup = CLEANUP_OWED;
+		l->attention[0] = '\0';
+		break;
+	case LESSOR_REFUSED:
+		retry_cleanup(l, v, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS, facts);
+		if (lease_attention_set(l, v->error_class, v->reason) ||
+		    l->cleanup != CLEANUP_ATTENTION)
+			lease_note_add(out, "lease.attention", "%s", l->attention);
+		l->cleanup = CLEANUP_ATTENTION;
+		break;
+	default:
+		retry_cleanup(l, v, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS, facts);
+		/* The first failure and then each doubling: the timeline tells, it does not flood. */
+		if ((l->tries & (l->tries - 1)) == 0)
+			lease_note_add(out, "cleanup.retry", "%s", v->reason);
+		break;
+	}
+}
+
+/* Of a retained lease: what nobody knows is looked for, and what was found is told. */
+static void look_done(struct lease *l, const struct lease_verdict *v,
+		      const struct lease_facts *facts, struct lease_outcome *out)
+{
+	out->changed = 1;
+	if (!facts->residue) {
+		cleaned(l, facts, out);
+	} else if (!facts->unsure) {
+		if (l->attention_class != LESSOR_CLASS_NONE)
+			l->attention[0] = '\0';
+		l->due_ms = lease_retained_due(l, facts);
+		l->tries = 0;
+		l->last_error[0] = '\0';
+	} else if (v->verdict == LESSOR_REFUSED) {
+		/* Something is there that may be it and cannot be proven to be: a person can tell. */
+		retry_cleanup(l, v, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS, facts);
+		if (lease_attention_set(l, v->error_class, v->reason))
+			lease_note_add(out, "lease.attention", "%s", l->attention);
+	} else {
+		retry_cleanup(l, v, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS, facts);
+	}
+}
+
+void lease_step_done(struct lease *l, const struct lease_verdict *v,
+		     const struct lease_facts *facts, struct lease_outcome *out)
+{
+	/* Defect 19: a late result decides, too. */
+	if (v->epoch != l->epoch && !DEFECT(19)) {
+		/* What it found out is in the ledger already; it decides nothing. */
+		if (l->retained && facts->residue) {
+			l->due_ms = lease_retained_due(l, facts);
+		} else if (l->retained) {
+			cleaned(l, facts, out);
+		} else if (l->cleanup == CLEANUP_OWED || l->cleanup == CLEANUP_ATTENTION) {
+			if (facts->residue)
+				l->due_ms = lease_cleanup_due(facts);
+			else
+				cleaned(l, facts, out);
+		}
+		out->changed = 1;
+		return;
+	}
+	if (v->op == LEASE_OP_PROVISION && (l->state == LEASE_PROVISIONING || DEFECT(19))) {
+		provision_done(l, v, facts, out);
+	} else if (v->op == LEASE_OP_CLEANUP && !lease_is_live(l) && !l->retained &&
+		   l->cleanup != CLEANUP_DONE) {
+		cleanup_done(l, v, facts, out);
+	} else if (v->op == LEASE_OP_LOOK && l->retained) {
+		look_done(l, v, facts, out);
+	}
+}
+
+/* A no-delete release: from its commit on nothing of this lease is deleted. */
+static void retain(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out)
+{
+	l->retained = 1;
+	l->cleanup = CLEANUP_RETAINED;
+	l->tries = 0;
+	l->cursor[0] = l->last_error[0] = l->attention[0] = '\0';
+	l->retain_until_ms = 0;
+	l->retain_reason[0] = '\0';
+	l->due_ms = lease_retained_due(l, facts);
+	out->retain_rows = 1;
+	lease_note_add(out, "lease.retained",
+		       "released without deleting: what it made is kept until an explicit delete");
+}
+
+void lease_release(struct lease *l, int delete_machine, int canceled,
+		   const struct lease_facts *facts, struct lease_outcome *out)
+{
+	int live = lease_is_live(l);
+	int explicit_delete = delete_machine == 1;
+
+	if (delete_machine < 0)
+		delete_machine = l->retained ? 0 : !l->keep;
+	if (!delete_machine && facts->deleting) {
+		out->refusal = "cleanup_in_progress";
+		return;
+	}
+	if (live) {
+		end(l, LEASE_RELEASED, canceled ? "canceled" : "released", facts, out);
+		l->released_ms = facts->now_ms;
+		lease_note_add(out, canceled ? "lease.canceled" : "lease.released", "%s",
+		     canceled ? "its creation was cancelled" : "released by its owner");
+		if (!delete_machine && l->cleanup == CLEANUP_OWED)
+			retain(l, facts, out);
+		return;
+	}
+	if (!l->released_ms) {
+		l->released_ms = facts->now_ms;
+		out->changed = 1;
+	}
+	if (l->cleanup == CLEANUP_DONE)
+		return;
+	if (!delete_machine && !l->retained) {
+		l->epoch++;
+		l->updated_ms = facts->now_ms;
+		out->changed = out->goal_changed = 1;
+		retain(l, facts, out);
+	} else if (explicit_delete && l->retained) {
+		l->retained = 0;
+		l->epoch++;
+		l->cleanup = CLEANUP_OWED;
+		l->cleanup_started_ms = facts->now_ms;
+		l->due_ms = lease_cleanup_due(facts);
+		l->tries = 0;
+		l->updated_ms = facts->now_ms;
+		out->changed = out->goal_changed = out->unretain_rows = 1;
+		lease_note_add(out, "lease.delete", "an explicit delete ends the retention");
+	}
+}
+
+void lease_heartbeat(struct lease *l, int64_t idle_ms, const struct lease_facts *facts,
+		     struct lease_outcome *out)
+{
+	if (DEFECT(20) && l->state == LEASE_EXPIRED) {	/* it is used, so it lives */
+		l->state = LEASE_ACTIVE;
+		out->changed = 1;
+	}
+	if (!lease_is_live(l)) {
+		out->refusal = "lease_ended";
+		return;
+	}
+	if (!DEFECT(20) && facts->now_ms >= lease_expires_ms(l) && !facts->clock_doubted) {
+		out->refusal = "lease_expired";
+		return;
+	}
+	if (facts->now_ms > l->touched_ms)
+		l->touched_ms = facts->now_ms;
+	if (idle_ms && idle_ms != l->idle_ms) {
+		l->idle_ms = idle_ms;
+		l->updated_ms = facts->now_ms;
+		/* A shorter idle time may end it before the due time that is set. */
+		if (l->state == LEASE_ACTIVE)
+			l->due_ms = lease_expires_ms(l);
+		out->changed = 1;
+	}
+}
