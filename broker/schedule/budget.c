@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "schedule/budget.h"
+
+#include <string.h>
+
+#include "util/defect.h"
+#define HOUR_MS 3600000
+#define PAUSE_FIRST_MS 5000
+#define PAUSE_MOST_MS 60000
+#define RETRY_AFTER_LEAST_MS 1000
+#define RETRY_AFTER_MOST_MS HOUR_MS
+/* A limit outside of this is not believed. */
+#define LIMIT_LEAST 10
+#define LIMIT_MOST 10000000
+
+static const int floor_percent[] = {
+	[BUDGET_DELETE] = 0,
+	[BUDGET_LOOKUP] = 10,
+	[BUDGET_CREATE] = 20,
+	[BUDGET_POLL] = 25,
+	[BUDGET_SWEEP] = 30,
+};
+
+void budget_init(struct budget *b, int64_t per_hour, int64_t mono_ms)
+{
+	*b = (struct budget){
+		.per_hour = per_hour,
+		.milli = per_hour * 1000,
+		.at_ms = mono_ms,
+	};
+}
+
+static void refill(struct budget *b, int64_t mono_ms)
+{
+	int64_t passed = mono_ms - b->at_ms;
+
+	if (passed <= 0)
+		return;
+	if (passed > HOUR_MS)
+		passed = HOUR_MS;
+	b->milli += passed * b->per_hour * 1000 / HOUR_MS;
+	if (b->milli > b->per_hour * 1000)
+		b->milli = b->per_hour * 1000;
+	b->at_ms = mono_ms;
+}
+
+int64_t budget_take(struct budget *b, enum budget_class cls, int64_t mono_ms)
+{
+	int64_t need, missing, wait;
+
+	if (mono_ms < b->paused_until_ms)
+		return b->paused_until_ms - mono_ms;
+	refill(b, mono_ms);
+	need = b->per_hour * floor_percent[cls] * 10 + 1000;
+	if (b->milli >= need) {
+		b->milli -= 1000;
+		return 0;
+	}
+	missing = need - b->milli;
+	wait = missing * (HOUR_MS / 1000) / b->per_hour + 1;
+	return wait;
+}
+
+void budget_observe(struct budget *b, int64_t limit, int64_t remaining, int64_t mono_ms)
+{
+	refill(b, mono_ms);
+	if (limit >= LIMIT_LEAST && limit <= LIMIT_MOST)
+		b->per_hour = limit;
+	/*
+	 * The account may be shared with other tools, so the provider's count is
+	 * believed when it is lower; when it is higher, our own count only lags
+	 * by what is in flight, and goes up by itself.
+	 */
+	if (remaining >= 0 && remaining <= b->per_hour && remaining * 1000 < b->milli)
+		b->milli = remaining * 1000;
+	if (b->milli > b->per_hour * 1000)
+		b->milli = b->per_hour * 1000;
+}
+
+int64_t budget_refused(struct budget *b, int64_t retry_after_ms, uint32_t jitter, int64_t mono_ms)
+{
+	int64_t pause;
+
+	refill(b, mono_ms);
+	if (b->pause_ms < PAUSE_FIRST_MS)
+		b->pause_ms = PAUSE_FIRST_MS;
+	else if (b->pause_ms < PAUSE_MOST_MS)
+		b->pause_ms = b->pause_ms * 2 > PAUSE_MOST_MS ? PAUSE_MOST_MS : b->pause_ms * 2;
+	pause = b->pause_ms + (int64_t)(jitter % (uint32_t)(b->pause_ms / 4 + 1));
+	if (retry_after_ms >= 0) {
+		pause = retry_after_ms;
+		/* Defect 24: a time that has passed is no pause at all. */
+		if (!DEFECT(24) && pause < RETRY_AFTER_LEAST_MS)
+			pause = RETRY_AFTER_LEAST_MS;
+		if (pause > RETRY_AFTER_MOST_MS)
+			pause = RETRY_AFTER_MOST_MS;
+	}
+	if (mono_ms + pause > b->paused_until_ms)
+		b->paused_until_ms = mono_ms + pause;
+	return b->paused_until_ms - mono_ms;
+}
+
+int64_t budget_paused(const struct budget *b, int64_t mono_ms)
+{
+	return mono_ms < b->paused_until_ms ? b->paused_until_ms - mono_ms : 0;
+}
+
+void budget_pause(struct budget *b, int64_t ms, int64_t mono_ms)
+{
+	if (ms > RETRY_AFTER_MOST_MS)
+		ms = RETRY_AFTER_MOST_MS;
+	if (mono_ms + ms > b->paused_until_ms)
+		b->paused_until_ms = mono_ms + ms;
+}
+
+void budget_accepted(struct budget *b)
+{
+	b->pause_ms = 0;
+}
