@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What changes in an account, for this room only. */
+#pragma once
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "provider/account.h"
+#include "provider/memo.h"
+#include "provider/options.h"
+#include "provider/share.h"
+#include "provider/url.h"
+#include "schedule/budget.h"
+
+struct account_state {
+	/* constant after account_new */
+	char origin[URL_ORIGIN_MAX];	/* where its requests go, "" for a provider without HTTP */
+	struct options options;
+	/* own locks */
+	struct share *share;
+	struct memo *memo;
+	pthread_mutex_t serial;		/* held by a step of a LESSOR_PER_INSTANCE provider */
+	/* behind `lock` */
+	pthread_mutex_t lock;
+	struct budget budget;
+	int is_proven;			/* at proven_mono_ms, and nothing spoke against it since */
+	int64_t proven_mono_ms;
+	char sentinel[32];
+	struct account_figures figures;
+};
+
+/* Takes a call from the budget: 0, or how long to wait. */
+int64_t account_take_call(struct account *account, enum budget_class cls);
+/* Counts what came of a call; how long to wait before the next one, 0 if it does not say. */
+int64_t account_count_answer(struct account *account, const struct env_http_answer *answer);
+void account_count_shared(struct account *account);

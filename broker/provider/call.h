@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host's side of one operation: what a plugin reaches through its call
+ * object, and the keeping of the contract in provider.h. Lives on the stack of
+ * the thread that runs the operation; nothing of it is shared.
+ *
+ * call.c        log, time, memory, verdicts, outputs, collectors
+ * call_ledger.c intents, permits and results, through the step's commit
+ * call_http.c   requests: who may send what, and when
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lessor/provider.h>
+
+#include "provider/answer.h"
+#include "provider/step.h"
+
+#define CALL_EFFECTS_MAX 64
+
+/* What this operation did about one ledger row. */
+struct call_effect {
+	int64_t row;
+	int intended;		/* the host said yes to making it, in this step */
+	int permitted;		/* the host gave leave to delete it; used up by the request */
+	int used;		/* there was such a leave, and it was used */
+	int sent;		/* a request that could change it went out (or maybe did) */
+	int doubtful;		/* ... and its answer does not say that nothing happened */
+	int recorded;		/* the plugin said what became of it */
+	char id[32];		/* permitted: the only id that may be deleted */
+};
+
+struct call_chunk;
+
+struct call {
+	struct lessor_call base;	/* first: what the plugin sees */
+	struct step *step;
+	struct account *account;
+	int opening;			/* inside open: no requests, no effects */
+
+	struct call_chunk *chunks;	/* scratch memory */
+	size_t scratch;
+	struct answer **answers;	/* whose bodies the plugin may still read */
+	size_t answer_count;
+	size_t answer_bytes;
+	struct call_effect effects[CALL_EFFECTS_MAX];
+	size_t effect_count;
+	int64_t effect_mono_ms;		/* of the last request that changed something; INT64_MIN: none */
+
+	int said;			/* verdict recorded by pending or fail, 0: none */
+	uint32_t said_class;
+	int64_t said_wait_ms;
+	char said_reason[256];
+	char said_cursor[1024];
+	char violation[256];		/* the first one, "" if none */
+};
+
+void call_init(struct call *call, struct step *step);
+void call_fini(struct call *call);
+/* The lease as the plugin sees it; all of it lives until call_fini. */
+const struct lessor_lease *call_lease(struct call *call);
+/* Scratch memory, zeroed, whatever its size. */
+void *call_alloc(struct call *call, size_t size);
+char *call_dup(struct call *call, const char *text);
+/* The plugin broke the contract: logged, and remembered for the step. Always returns -1. */
+int call_violation(struct call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Opens an account's instance: account.c uses it at start. */
+int call_open(struct account *account, struct err *err);
+
+/* ---- between the files of a call ---- */
+
+/* Deep copy into the step's list. */
+void step_add_listed(struct step *step, const struct lessor_observed *seen);
+
+/* NULL if the row is new to this step. */
+struct call_effect *call_effect_find(struct call *call, int64_t row);
+/* The host's table takes these from call_ledger.c and call_http.c. */
+void call_ledger_fill(struct lessor_host *host);
+void call_http_fill(struct lessor_host *host);
+/* After the operation: was everything sent also recorded? */
+void call_ledger_check(struct call *call);
+/* Room for one more in an array of `count`; it doubles. */
+void *call_grow(void *array, size_t count, size_t size);
+/* What a plugin must give of what it read; it may know nothing of what came later. */
+#define CALL_OBSERVED_LEAST offsetof(struct lessor_observed, status)
+/* `size` is what the plugin put into the structure; 0 and a zero-padded copy, or -1. */
+int call_copy_in(void *ret, size_t ret_size, const void *from, uint32_t size, size_t least);

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: MIT */
+#include "provider/http.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "provider/http_head.h"
+#include "provider/url.h"
+#include "util/alloc.h"
+#include "util/buf.h"
+#include "util/defect.h"
+
+#define CONNECT_MS 5000
+#define HEAD_MAX (64u << 10)
+#define ANSWER_MAX (1u << 20)	/* where the request says nothing */
+#define IDLE_CONNECTION_S 60
+#define CANCEL_POLL_MS 50	/* how soon a set cancel flag is seen */
+#define LOW_SPEED_BYTES 100
+#define LOW_SPEED_S 10
+
+/* A thread's own handle. Only its thread touches it; the list is for the end. */
+struct http_thread {
+	struct http_client *client;
+	CURLM *multi;
+	CURL *easy;
+	struct http_thread *next;
+	struct http_thread **at;
+};
+
+/* `lock` guards `threads`; the rest is constant. */
+struct http_client {
+	char *ca_file;
+	char *proxy;
+	char *user_agent;
+	int allow_plain;
+	pthread_key_t key;
+	pthread_mutex_t lock;
+	struct http_thread *threads;
+};
+
+/* One request while it runs; on the stack. */
+struct http_call {
+	const struct env_http_request *request;
+	struct http_head head;
+	struct buf body;
+	size_t head_bytes;
+	int is_reached;		/* connected: from here on the request may have been sent */
+	int is_head_over;
+	int may_be_local;	/* this machine and the link are allowed to be the other side */
+	struct curl_slist *fields;
+	char error[CURL_ERROR_SIZE];
+};
+
+/* The test of `volatile int` that a thread checker also understands. */
+static int is_cancelled(const struct env_http_request *request)
+{
+	return request->cancel && __atomic_load_n(request->cancel, __ATOMIC_RELAXED);
+}
+
+/* ---- what curl calls ---- */
+
+static size_t on_head(char *line, size_t size, size_t count, void *arg)
+{
+	struct http_call *call = arg;
+	size_t len = size * count;
+
+	call->head_bytes += len;
+	if (call->head_bytes > HEAD_MAX) {
+		call->is_head_over = 1;
+		return 0;
+	}
+	http_head_line(&call->head, line, len);
+	return len;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *arg)
+{
+	struct http_call *call = arg;
+	size_t len = size * count;
+
+	/* counted here: CURLOPT_MAXFILESIZE does not see a chunked answer's length */
+	buf_add(&call->body, data, len);
+	return call->body.overflow ? 0 : len;
+}
+
+/* EL 9 has libcurl 7.76. A lower number here builds what is built there. */
+#ifndef LESSOR_CURL_VERSION
+#define LESSOR_CURL_VERSION LIBCURL_VERSION_NUM
+#endif
+#define CURL_HAS_PREREQ (LESSOR_CURL_VERSION >= 0x075000)
+#define CURL_HAS_PROTOCOLS_STR (LESSOR_CURL_VERSION >= 0x075500)
+#define CURL_HAS_QUICK_EXIT (LESSOR_CURL_VERSION >= 0x075700)
+
+#if CURL_HAS_PREREQ
+/* Connected, TLS done, nothing of the request sent yet. */
+static int on_ready(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+	struct http_call *call = arg;
+
+	(void)remote;
+	(void)local;
+	(void)remote_port;
+	(void)local_port;
+	if (is_cancelled(call->request))
+		return CURL_PREREQFUNC_ABORT;
+	call->is_reached = 1;
+	return CURL_PREREQFUNC_OK;
+}
+#endif
+
+/* Older ones tell afterwards whether they came to where on_ready is called. */
+static void reached_after_all(struct http_call *call, CURL *easy)
+{
+#if CURL_HAS_PREREQ
+	(void)call;
+	(void)easy;
+#else
+	curl_off_t at_us = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &at_us);
+	call->is_reached = at_us > 0;
+#endif
+}
+
+/* A name that resolves to this machine or to a cloud's metadata address is not a provider. */
+static int address_is_local(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET) {
+		struct sockaddr_in in;
+		memcpy(&in, address, sizeof(in));
+		uint32_t ip = ntohl(in.sin_addr.s_addr);
+		return ip >> 24 == 127 || ip >> 24 == 0 || ip >> 16 == 0xa9fe;
+	}
+	if (address->sa_family == AF_INET6) {
+		struct sockaddr_in6 in6;
+		memcpy(&in6, address, sizeof(in6));
+		const struct in6_addr *a = &in6.sin6_addr;
+		if (IN6_IS_ADDR_V4MAPPED(a))
+			return a->s6_addr[12] == 127 || a->s6_addr[12] == 0 ||
+			       (a->s6_addr[12] == 0xa9 && a->s6_addr[13] == 0xfe);
+		return IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) ||
+		       IN6_IS_ADDR_LINKLOCAL(a);
+	}
+	return 1;
+}
+
+static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct http_call *call = arg;
+
+	(void)purpose;
+	if (!call->may_be_local && address_is_local(&address->addr)) {
+		snprintf(call->error, sizeof(call->error),
+			 "the provider's name resolves to an address of this machine or link");
+		return CURL_SOCKET_BAD;
+	}
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* ---- setting up ---- */
+
+static int method_is_get(const struct env_http_request *request)
+{
+	return strcmp(request->method, "GET") == 0;
+}
+
+static void fields_add(struct http_call *call, const char *line)
+{
+	struct curl_slist *fields = curl_slist_append(call->fields, line);
+
+	if (!fields)
+		abort();
+	call->fields = fields;
+}
+
+static void fields_set(struct http_call *call)
+{
+	fields_add(call, "Accept: application/json");
+	fields_add(call, "Expect:");	/* an interim answer is one more thing to go wrong */
+	if (call->request->body)
+		fields_add(call, "Content-Type: application/json");
+	else
+		fields_add(call, "Content-Type:");
+	if (call->request->authorization) {
+		char *line = xasprintf("Authorization: %s", call->request->authorization);
+		fields_add(call, line);
+		explicit_bzero(line, strlen(line));
+		free(line);
+	}
+}
+
+static void fields_fini(struct http_call *call)
+{
+	for (struct curl_slist *field = call->fields; field; field = field->next)
+		explicit_bzero(field->data, strlen(field->data));
+	curl_slist_free_all(call->fields);
+	call->fields = NULL;
+}
+
+/* Everything that is said to curl is said here. */
+static void easy_set(CURL *easy, const struct http_client *client, struct http_call *call)
+{
+	const struct env_http_request *request = call->request;
+	int is_get = method_is_get(request) || DEFECT(4);
+	long timeout_ms = request->timeout_ms > 0 ? (long)request->timeout_ms : 1;
+
+	curl_easy_reset(easy);
+	curl_easy_setopt(easy, CURLOPT_URL, request->url);
+	/* http: see url_broken_rule */
+#if CURL_HAS_PROTOCOLS_STR
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR,
+			 DEFECT(40) ? "http,https" : "https");
+#else
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS, (long)CURLPROTO_HTTPS);
+#endif
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, DEFECT(40) ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, DEFECT(40) ? 5L : 0L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (client->ca_file)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, is_get && !request->fresh ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, is_get && !request->fresh ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_CONNECTION_S);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+			 timeout_ms < CONNECT_MS ? timeout_ms : (long)CONNECT_MS);
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
+	if (is_get) {
+		/* a create may be silent for longer than this while the provider works */
+		curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES);
+		curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)LOW_SPEED_S);
+	}
+	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)call->body.max);
+	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy ? client->proxy : "");
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+#if CURL_HAS_QUICK_EXIT
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);	/* do not wait for a resolver that hangs */
+#endif
+	curl_easy_setopt(easy, CURLOPT_UNRESTRICTED_AUTH, DEFECT(40) ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+#if CURL_HAS_PREREQ
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
+#endif
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->fields);
+	if (request->body || strcmp(request->method, "POST") == 0 ||
+	    strcmp(request->method, "PUT") == 0) {
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+	}
+	if (strcmp(request->method, "POST") != 0 && !is_get)
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+static void http_thread_fini(struct http_thread *thread)
+{
+	if (thread->easy)
+		curl_easy_cleanup(thread->easy);
+	if (thread->multi)
+		curl_multi_cleanup(thread->multi);
+	free(thread);
+}
+
+/* At a thread's end. */
+static void http_thread_end(void *arg)
+{
+	struct http_thread *thread = arg;
+
+	pthread_mutex_lock(&thread->client->lock);
+	*thread->at = thread->next;
+	if (thread->next)
+		thread->next->at = thread->at;
+	pthread_mutex_unlock(&thread->client->lock);
+	http_thread_fini(thread);
+}
+
+static struct http_thread *http_thread_get(struct http_client *client)
+{
+	struct http_thread *thread = pthread_getspecific(client->key);
+
+	if (thread)
+		return thread;
+	thread = xcalloc(1, sizeof(*thread));
+	thread->client = client;
+	thread->multi = curl_multi_init();
+	thread->easy = curl_easy_init();
+	if (!thread->multi || !thread->easy || pthread_setspecific(client->key, thread)) {
+		http_thread_fini(thread);
+		return NULL;
+	}
+	pthread_mutex_lock(&client->lock);
+	thread->next = client->threads;
+	thread->at = &client->threads;
+	if (thread->next)
+		thread->next->at = &thread->next;
+	client->threads = thread;
+	pthread_mutex_unlock(&client->lock);
+	return thread;
+}
+
+/* ---- one request ---- */
+
+/* curl's code, or -1 when the cancel flag ended it. */
+static int call_perform(struct http_thread *thread, const struct env_http_request *request)
+{
+	int slice_ms = request->cancel ? CANCEL_POLL_MS : 1000;
+	int code = CURLE_FAILED_INIT;
+	int running = 1;
+
+	if (curl_multi_add_handle(thread->multi, thread->easy) != CURLM_OK)
+		return CURLE_FAILED_INIT;
+	while (running) {
+		if (curl_multi_perform(thread->multi, &running) != CURLM_OK)
+			break;
+		if (!running)
+			break;
+		if (is_cancelled(request)) {
+			code = -1;
+			break;
+		}
+		if (curl_multi_poll(thread->multi, NULL, 0, slice_ms, NULL) != CURLM_OK)
+			break;
+	}
+	if (!running) {
+		int left;
+		CURLMsg *message = curl_multi_info_read(thread->multi, &left);
+		if (message && message->msg == CURLMSG_DONE)
+			code = (int)message->data.result;
+	}
+	/* in the middle of a transfer this closes its connection */
+	curl_multi_remove_handle(thread->multi, thread->easy);
+	return code;
+}
+
+static void answer_fail(struct env_http_answer *ret, enum env_http_outcome outcome,
+			const char *text)
+{
+	ret->outcome = outcome;
+	snprintf(ret->error, sizeof(ret->error), "%.150s", text);
+	for (char *p = ret->error; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+	}
+}
+
+/* An answer came in full; may it be one? */
+static void call_judge(struct http_call *call, long status, struct env_http_answer *ret)
+{
+	ret->status = (int)status;
+	if (status >= 300 && status < 400) {
+		answer_fail(ret, ENV_HTTP_BROKEN,
+			    "the provider answered with a redirect; not followed");
+	} else if (status < 200 || status > 599) {
+		answer_fail(ret, ENV_HTTP_BROKEN,
+			    "the provider answered with a status that is none");
+	} else if (call->head.is_encoded) {
+		answer_fail(ret, ENV_HTTP_BROKEN, "the provider encoded its answer unasked");
+	} else {
+		ret->outcome = ENV_HTTP_ANSWERED;
+		ret->body_len = call->body.len;
+		ret->body = call->body.len ? buf_take(&call->body) : NULL;
+	}
+}
+
+static void call_finish(struct http_call *call, struct http_thread *thread, int code,
+			struct env_http_answer *ret)
+{
+	const char *text = call->error[0] ? call->error :
+			   code >= 0 ? curl_easy_strerror((CURLcode)code) : "cancelled";
+	long status = 0;
+
+	reached_after_all(call, thread->easy);
+	if (!call->is_reached) {
+		answer_fail(ret, ENV_HTTP_NOT_SENT,
+			    is_cancelled(call->request) ? "cancelled" : text);
+		return;
+	}
+	http_head_finish(&call->head, (int64_t)time(NULL), ret);
+	if (code == CURLE_OK && !call->head.is_complete) {
+		answer_fail(ret, ENV_HTTP_LOST,
+			    "the connection ended inside the head of the answer");
+	} else if (code == CURLE_OK) {
+		curl_easy_getinfo(thread->easy, CURLINFO_RESPONSE_CODE, &status);
+		call_judge(call, status, ret);
+	} else if (call->is_head_over) {
+		answer_fail(ret, ENV_HTTP_BROKEN, "the head of the answer is larger than 64 KiB");
+	} else if (call->body.overflow || code == CURLE_FILESIZE_EXCEEDED) {
+		answer_fail(ret, ENV_HTTP_BROKEN, "the answer is larger than allowed");
+	} else if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL ||
+		   code == CURLE_BAD_CONTENT_ENCODING || code == CURLE_HTTP_RETURNED_ERROR) {
+		answer_fail(ret, ENV_HTTP_BROKEN, text);
+	} else {
+		answer_fail(ret, ENV_HTTP_LOST, text);
+	}
+}
+
+/* A secret does not cross a wire in the clear. */
+static const char *url_broken_rule(const struct http_client *client, const char *url,
+				   int *ret_is_loopback)
+{
+	size_t len = 0;
+	const char *host = url_host(url, &len);
+
+	if (!host)
+		return "the URL is neither http nor https";
+	*ret_is_loopback = url_host_is_loopback(host, len);
+	if (url[4] != 's' && !*ret_is_loopback && !client->allow_plain)
+		return "plain http is for loopback hosts only";
+	return NULL;
+}
+
+static void http_client_call(void *data, const struct env_http_request *request,
+			     struct env_http_answer *ret)
+{
+	struct http_client *client = data;
+	struct http_call call = { .request = request };
+	int is_loopback = 0;
+
+	*ret = (struct env_http_answer){ .retry_after_ms = -1, .rate_limit = -1,
+					 .rate_remaining = -1, .rate_reset_s = -1 };
+	const char *rule = url_broken_rule(client, request->url, &is_loopback);
+	struct http_thread *thread = rule ? NULL : http_thread_get(client);
+	if (!thread) {
+		answer_fail(ret, ENV_HTTP_NOT_SENT, rule ? rule : "no memory for a connection");
+		return;
+	}
+	if (is_cancelled(request)) {
+		answer_fail(ret, ENV_HTTP_NOT_SENT, "cancelled");
+		return;
+	}
+	call.may_be_local = is_loopback || client->allow_plain || client->proxy;
+	http_head_init(&call.head);
+	buf_init(&call.body, request->max_answer ? request->max_answer : ANSWER_MAX);
+	fields_set(&call);
+	easy_set(thread->easy, client, &call);
+	int code = call_perform(thread, request);
+	call_finish(&call, thread, code, ret);
+	/* nothing of this call stays behind in the kept handle */
+	curl_easy_reset(thread->easy);
+	fields_fini(&call);
+	buf_fini(&call.body);
+}
+
+/* ---- life ---- */
+
+static char *dup_or_null(const char *text)
+{
+	return text && text[0] ? xstrdup(text) : NULL;
+}
+
+int http_client_new(const struct http_client_config *config, struct env *env,
+		    struct http_client **ret, struct err *err)
+{
+	struct http_client *client;
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return err_set(err, ERR_INTERNAL, "libcurl cannot be set up");
+	client = xcalloc(1, sizeof(*client));
+	if (pthread_key_create(&client->key, http_thread_end)) {
+		free(client);
+		return err_set(err, ERR_INTERNAL, "no key left for a thread's connection");
+	}
+	pthread_mutex_init(&client->lock, NULL);
+	client->user_agent = xstrdup(config && config->user_agent ? config->user_agent : "lessord");
+	if (config) {
+		client->ca_file = dup_or_null(config->ca_file);
+		client->proxy = dup_or_null(config->proxy);
+		client->allow_plain = config->allow_plain;
+	}
+	env->http = http_client_call;
+	env->data = client;
+	*ret = client;
+	return 0;
+}
+
+void http_client_free(struct http_client *client)
+{
+	if (!client)
+		return;
+	pthread_key_delete(client->key);
+	while (client->threads) {
+		struct http_thread *thread = client->threads;
+		client->threads = thread->next;
+		http_thread_fini(thread);
+	}
+	pthread_mutex_destroy(&client->lock);
+	free(client->ca_file);
+	free(client->proxy);
+	free(client->user_agent);
+	free(client);
+	curl_global_cleanup();
+}

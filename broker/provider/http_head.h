@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The header fields of a provider's answer that anybody reads. Pure. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/env.h"
+
+struct http_head {
+	int64_t retry_after_ms;	/* -1: not said */
+	int64_t date_s;		/* Date of the answer, -1: not said */
+	int64_t retry_date_s;	/* Retry-After as a date, -1 */
+	int64_t rate_limit, rate_remaining, rate_reset_s;
+	char content_type[64];
+	char request_id[64];
+	int is_encoded;		/* a Content-Encoding that nobody asked for */
+	int is_complete;	/* the empty line came: libcurl calls a head without it an answer */
+};
+
+void http_head_init(struct http_head *head);
+/* One line as it came, status lines included: those start anew. */
+void http_head_line(struct http_head *head, const char *line, size_t len);
+/* Into the answer; `wall_s` is used where the answer carries no Date. */
+void http_head_finish(const struct http_head *head, int64_t wall_s, struct env_http_answer *ret);

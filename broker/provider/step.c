@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include "provider/step.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "provider/account_state.h"
+#include "provider/call.h"
+#include "util/alloc.h"
+#include "util/hash.h"
+
+/* One lock for all providers that want one call at a time: slow and safe. */
+static pthread_mutex_t serial = PTHREAD_MUTEX_INITIALIZER;
+
+const char *step_op_name(enum step_op op)
+{
+	static const char *const names[] = {
+		[STEP_PROVISION] = "provision",
+		[STEP_CLEANUP] = "cleanup",
+		[STEP_INSPECT] = "inspect",
+		[STEP_PROBE] = "probe",
+		[STEP_CATALOG] = "catalog",
+		[STEP_LIST] = "list",
+		[STEP_RELOAD] = "reload",
+	};
+
+	return (size_t)op < ARRAY_LEN(names) ? names[op] : "unknown";
+}
+
+const char *step_commit_name(enum step_commit_kind kind)
+{
+	static const char *const names[] = {
+		[COMMIT_ATTEMPT] = "attempt",
+		[COMMIT_ATTEMPT_REFUSED] = "attempt_refused",
+		[COMMIT_INTEND] = "intend",
+		[COMMIT_CREATED] = "created",
+		[COMMIT_NOT_CREATED] = "not_created",
+		[COMMIT_UNKNOWN] = "unknown",
+		[COMMIT_NOT_SEEN] = "not_seen",
+		[COMMIT_ADOPT] = "adopt",
+		[COMMIT_REUSE] = "reuse",
+		[COMMIT_PERMIT] = "permit_delete",
+		[COMMIT_DELETING] = "deleting",
+		[COMMIT_STILL_THERE] = "still_there",
+		[COMMIT_GONE] = "gone",
+	};
+
+	return (size_t)kind < ARRAY_LEN(names) ? names[kind] : "unknown";
+}
+
+struct step *step_new(enum step_op op, struct account *account)
+{
+	struct step *step = xcalloc(1, sizeof(*step));
+
+	step->op = op;
+	step->account = account;
+	step->deadline_ms = INT64_MAX;
+	atomic_init(&step->cancel, 0);
+	return step;
+}
+
+static void observed_fini(struct lessor_observed *seen)
+{
+	struct lessor_label *labels = (struct lessor_label *)(void *)seen->labels;
+
+	for (size_t i = 0; i < seen->label_count; i++) {
+		free((char *)labels[i].key);
+		free((char *)labels[i].value);
+	}
+	free(labels);
+	free((char *)seen->id);
+	free((char *)seen->name);
+	free((char *)seen->status);
+	free((char *)seen->type);
+	free((char *)seen->address);
+}
+
+void step_free(struct step *step)
+{
+	if (!step)
+		return;
+	for (size_t i = 0; i < step->listed_count; i++)
+		observed_fini(&step->listed[i].seen);
+	free(step->listed);
+	free(step->prices);
+	if (step->user_data)
+		hash_wipe(step->user_data, step->user_data_len);
+	free(step->user_data);
+	ledger_fini(&step->ledger);
+	free(step);
+}
+
+void step_add_listed(struct step *step, const struct lessor_observed *seen)
+{
+	struct lessor_label *labels = xcalloc(seen->label_count, sizeof(*labels));
+	struct lessor_observed *copy;
+
+	step->listed = call_grow(step->listed, step->listed_count, sizeof(*step->listed));
+	for (size_t i = 0; i < seen->label_count; i++) {
+		labels[i].key = xstrdup(seen->labels[i].key ? seen->labels[i].key : "");
+		labels[i].value = xstrdup(seen->labels[i].value ? seen->labels[i].value : "");
+	}
+	copy = &step->listed[step->listed_count++].seen;
+	*copy = *seen;
+	copy->size = sizeof(*copy);
+	copy->id = xstrdup(seen->id);
+	copy->name = xstrdup(seen->name ? seen->name : "");
+	copy->status = xstrdup(seen->status ? seen->status : "");
+	copy->type = xstrdup(seen->type ? seen->type : "");
+	copy->address = xstrdup(seen->address ? seen->address : "");
+	copy->labels = labels;
+}
+
+/* ---- running ---- */
+
+static int operation_run(struct call *call)
+{
+	struct step *step = call->step;
+	const struct lessor_provider *table = call->account->table;
+	void *instance = call->account->instance;
+
+	switch (step->op) {
+	case STEP_PROVISION:
+		return table->provision(instance, &call->base, call_lease(call));
+	case STEP_CLEANUP:
+		return table->cleanup(instance, &call->base, call_lease(call));
+	case STEP_INSPECT:
+		return table->inspect(instance, &call->base, call_lease(call));
+	case STEP_PROBE:
+		/* absent: assumed well */
+		return table->probe ? table->probe(instance, &call->base, call_lease(call)) :
+				      LESSOR_DONE;
+	case STEP_CATALOG:
+		return table->catalog ? table->catalog(instance, &call->base) : LESSOR_DONE;
+	case STEP_LIST:
+		return table->list(instance, &call->base, step->list_kind);
+	case STEP_RELOAD:
+		return table->reload ? table->reload(instance, &call->base) : LESSOR_DONE;
+	}
+	return 0;
+}
+
+static int operation_run_in_turn(struct call *call)
+{
+	uint32_t concurrency = call->account->table->concurrency;
+	pthread_mutex_t *lock = NULL;
+	int verdict;
+
+	/* what a plugin does not say, or what this host does not know, is the safe one */
+	if (concurrency == LESSOR_PER_INSTANCE)
+		lock = &call->account->state->serial;
+	else if (concurrency != LESSOR_PARALLEL)
+		lock = &serial;
+	if (lock)
+		pthread_mutex_lock(lock);
+	verdict = operation_run(call);
+	if (lock)
+		pthread_mutex_unlock(lock);
+	return verdict;
+}
+
+/* May this operation end so? */
+static int verdict_is_allowed(enum step_op op, int verdict)
+{
+	static const unsigned allowed[] = {
+		[STEP_PROVISION] = 1u << LESSOR_DONE | 1u << LESSOR_PENDING | 1u << LESSOR_RETRY |
+				   1u << LESSOR_REFUSED,
+		[STEP_CLEANUP] = 1u << LESSOR_GONE | 1u << LESSOR_PENDING | 1u << LESSOR_RETRY |
+				 1u << LESSOR_REFUSED,
+		[STEP_INSPECT] = 1u << LESSOR_DONE | 1u << LESSOR_GONE | 1u << LESSOR_RETRY |
+				 1u << LESSOR_REFUSED,
+		[STEP_PROBE] = 1u << LESSOR_DONE | 1u << LESSOR_PENDING | 1u << LESSOR_RETRY |
+			       1u << LESSOR_REFUSED,
+		[STEP_CATALOG] = 1u << LESSOR_DONE | 1u << LESSOR_RETRY | 1u << LESSOR_REFUSED,
+		[STEP_LIST] = 1u << LESSOR_DONE | 1u << LESSOR_RETRY | 1u << LESSOR_REFUSED,
+		[STEP_RELOAD] = 1u << LESSOR_DONE | 1u << LESSOR_RETRY | 1u << LESSOR_REFUSED,
+	};
+
+	return verdict >= LESSOR_DONE && verdict <= LESSOR_GONE && (allowed[op] & 1u << verdict);
+}
+
+static int verdict_check(struct call *call, int verdict)
+{
+	const struct step *step = call->step;
+
+	if (!verdict_is_allowed(step->op, verdict))
+		return call_violation(call, "%s ended with verdict %d", step_op_name(step->op),
+				      verdict);
+	if ((verdict == LESSOR_PENDING || verdict == LESSOR_RETRY || verdict == LESSOR_REFUSED) &&
+	    call->said != verdict)
+		return call_violation(call, "%s ended with verdict %d without saying why",
+				      step_op_name(step->op), verdict);
+	if (step->op == STEP_PROVISION && verdict == LESSOR_DONE && !step->host[0])
+		return call_violation(call, "provision is done but names no host to connect to");
+	return 0;
+}
+
+static void outputs_clear(struct step *step)
+{
+	step->host[0] = '\0';
+	step->server_id[0] = '\0';
+	step->server_name[0] = '\0';
+	step->server_type[0] = '\0';
+	step->location[0] = '\0';
+	step->status[0] = '\0';
+}
+
+void step_run(struct step *step)
+{
+	struct call call;
+
+	call_init(&call, step);
+	int verdict = operation_run_in_turn(&call);
+	int allowed = verdict_check(&call, verdict) == 0;
+	call_ledger_check(&call);
+
+	step->error_class = LESSOR_CLASS_NONE;
+	step->wait_ms = 0;
+	step->reason[0] = '\0';
+	step->cursor[0] = '\0';
+	step->violation = call.violation[0] != '\0';
+	if (!allowed) {
+		step->verdict = LESSOR_RETRY;
+		step->error_class = LESSOR_CLASS_BUG;
+	} else {
+		step->verdict = verdict;
+		if (call.said == verdict) {
+			step->error_class = call.said_class;
+			step->wait_ms = call.said_wait_ms;
+			memcpy(step->reason, call.said_reason, sizeof(step->reason));
+			memcpy(step->cursor, call.said_cursor, sizeof(step->cursor));
+		}
+	}
+	if (step->violation)
+		memcpy(step->reason, call.violation, sizeof(step->reason));
+	if (step->verdict != LESSOR_DONE)
+		outputs_clear(step);
+	call_fini(&call);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A step: one call of one provider operation, with everything it needs copied
+ * in and everything it found out copied back. It is moved from the engine to a
+ * worker and back, never shared; while it runs it asks for intents, permits and
+ * the recording of results through `commit`, which returns after they are
+ * durable.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "lease/ledger.h"
+#include "lease/lease.h"
+#include "provider/account.h"
+#include "util/err.h"
+
+enum step_op {
+	STEP_PROVISION,
+	STEP_CLEANUP,
+	STEP_INSPECT,
+	STEP_PROBE,	/* of the account */
+	STEP_CATALOG,	/* of the account */
+	STEP_LIST,	/* of the account */
+	STEP_RELOAD,	/* of the account */
+};
+const char *step_op_name(enum step_op op);
+
+enum step_commit_kind {
+	COMMIT_ATTEMPT,		/* attempt, type, location */
+	COMMIT_ATTEMPT_REFUSED,	/* attempt, error_class, text */
+	COMMIT_INTEND,		/* kind, attempt -> row, name, labels */
+	COMMIT_CREATED,		/* row, id, action */
+	COMMIT_NOT_CREATED,	/* row, text */
+	COMMIT_UNKNOWN,		/* row, text */
+	COMMIT_NOT_SEEN,	/* row */
+	COMMIT_ADOPT,		/* seen */
+	COMMIT_REUSE,		/* kind, id, name in `text` */
+	COMMIT_PERMIT,		/* row, seen */
+	COMMIT_DELETING,	/* row, action */
+	COMMIT_STILL_THERE,	/* row, text */
+	COMMIT_GONE,		/* row, text */
+};
+const char *step_commit_name(enum step_commit_kind kind);
+
+struct step;
+
+/* What a running step asks to be made durable. Pointers are borrowed for the call. */
+struct step_commit {
+	enum step_commit_kind kind;
+	uint32_t resource_kind;
+	uint32_t attempt;
+	int64_t row;
+	uint32_t error_class;
+	const char *type, *location;
+	const char *id, *action, *text;
+	const struct lessor_observed *seen;
+	/* answers */
+	int result;		/* 0 yes, -1 no */
+	char name[64];
+	struct labels labels;
+	struct resource resource;	/* the row as it now is, where there is one; the step's ledger
+					 * follows it, so INTEND and PERMIT must fill it */
+	struct err err;			/* why not */
+};
+
+struct step_price {
+	char type[32], location[32], currency[4];
+	int64_t hour_micros;
+	int available;
+};
+
+struct step {
+	/* in */
+	enum step_op op;
+	struct account *account;
+	struct lease lease;		/* a zeroed one for account work */
+	struct ledger ledger;		/* kept up to date by the commits of this step */
+	int64_t epoch;
+	int64_t deadline_ms;		/* wall clock */
+	char instance[32];		/* the broker's id */
+	char account_key[512];
+	char *user_data;		/* owned; wiped, for the host key in it */
+	size_t user_data_len;
+	char host_key[96];		/* its public half, "" if there is none in user_data */
+	uint32_t list_kind;		/* STEP_LIST */
+	atomic_int cancel;		/* any thread may set it: a request in flight is given up within
+					 * some 50 ms (a create's or delete's outcome is then unknown) */
+
+	/*
+	 * Makes `what` durable and answers. Called on the worker's thread, in
+	 * provision, cleanup and probe only. Returns what->result.
+	 */
+	int (*commit)(void *arg, struct step *step, struct step_commit *what);
+	void *commit_arg;
+
+	/* out */
+	int verdict;			/* LESSOR_ */
+	uint32_t error_class;
+	int64_t wait_ms;		/* as the provider or the host's budget asked; 0: choose */
+	char reason[256];
+	char cursor[1024];
+	char host[64], server_id[32], server_name[64], server_type[32], location[32], status[32];
+	int violation;			/* the plugin broke the contract; reason says how */
+	int calls;			/* provider requests made */
+	struct step_price *prices;	/* STEP_CATALOG; owned */
+	size_t price_count;
+	struct {
+		struct lessor_observed seen;	/* deep copies, owned by the step */
+	} *listed;			/* STEP_LIST */
+	size_t listed_count;
+
+	/* for the owner's use while it is on its way */
+	struct step *next;
+	void *owner_data;
+};
+
+struct step *step_new(enum step_op op, struct account *account);
+void step_free(struct step *step);
+
+/*
+ * Runs the operation to its verdict on this thread. Any verdict the contract
+ * does not allow becomes LESSOR_RETRY with `violation` set. Never fails.
+ */
+void step_run(struct step *step);
+
+/* ---- workers ------------------------------------------------------------------- */
+
+struct workers;
+
+/* `done` is called on the worker's thread with the step it may not touch again. */
+int workers_new(int threads, void (*done)(void *arg, struct step *step), void *arg,
+		struct workers **ret, struct err *err);
+void workers_submit(struct workers *workers, struct step *step);	/* any thread; moves the step */
+/* Sets every running step's cancel, lets queued ones go unrun (returned through done with
+ * RETRY), waits for the threads. */
+void workers_free(struct workers *workers);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads that run steps. A step belongs to whoever holds it: the submitter,
+ * then the queue, then one worker, then `done`. Nothing else is shared.
+ */
+#include "provider/step.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/alloc.h"
+#include "util/defect.h"
+
+/* Enough for TLS and a JSON parser that nests; only what is touched costs memory. */
+#define STACK_BYTES (1u << 20)
+#define THREADS_MAX 256
+
+/* `lock` guards the queue, `running` and `stopping`. */
+struct workers {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct step *first;
+	struct step **last;
+	int stopping;
+	void (*done)(void *arg, struct step *step);
+	void *arg;
+	int count;
+	struct worker {
+		pthread_t thread;
+		struct workers *workers;
+		struct step *running;
+	} *threads;
+};
+
+static void step_unrun(struct step *step)
+{
+	step->verdict = LESSOR_RETRY;
+	step->error_class = LESSOR_CLASS_TRANSIENT;
+	snprintf(step->reason, sizeof(step->reason), "not run: the broker is shutting down");
+}
+
+static struct step *queue_pop_locked(struct workers *workers)
+{
+	struct step *step = workers->first;
+
+	if (!step)
+		return NULL;
+	workers->first = step->next;
+	if (!workers->first)
+		workers->last = &workers->first;
+	step->next = NULL;
+	return step;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *worker = arg;
+	struct workers *workers = worker->workers;
+
+	pthread_mutex_lock(&workers->lock);
+	for (;;) {
+		while (!workers->first && !workers->stopping)
+			pthread_cond_wait(&workers->more, &workers->lock);
+		if (workers->stopping)
+			break;
+		struct step *step = queue_pop_locked(workers);
+		worker->running = step;
+		pthread_mutex_unlock(&workers->lock);
+		step_run(step);
+		/* from here on workers_free must not touch it */
+		pthread_mutex_lock(&workers->lock);
+		worker->running = NULL;
+		pthread_mutex_unlock(&workers->lock);
+		workers->done(workers->arg, step);
+		if (DEFECT(37))	/* told twice */
+			workers->done(workers->arg, step);
+		pthread_mutex_lock(&workers->lock);
+	}
+	pthread_mutex_unlock(&workers->lock);
+	return NULL;
+}
+
+static int threads_start(struct workers *workers, int threads, struct err *err)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int rc = 0;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	/* signals are the main thread's; threads inherit the mask */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (workers->count < threads && rc == 0) {
+		struct worker *worker = &workers->threads[workers->count];
+		worker->workers = workers;
+		rc = pthread_create(&worker->thread, &attr, worker_main, worker);
+		if (rc == 0)
+			workers->count++;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return rc ? err_set_errno(err, rc, "cannot start a worker thread") : 0;
+}
+
+int workers_new(int threads, void (*done)(void *arg, struct step *step), void *arg,
+		struct workers **ret, struct err *err)
+{
+	struct workers *workers;
+
+	if (threads < 1 || threads > THREADS_MAX)
+		return err_set(err, ERR_INVALID, "the number of workers must be 1 to %d",
+			       THREADS_MAX);
+	workers = xcalloc(1, sizeof(*workers));
+	pthread_mutex_init(&workers->lock, NULL);
+	pthread_cond_init(&workers->more, NULL);
+	workers->last = &workers->first;
+	workers->done = done;
+	workers->arg = arg;
+	workers->threads = xcalloc((size_t)threads, sizeof(*workers->threads));
+	if (threads_start(workers, threads, err)) {
+		workers_free(workers);
+		return -1;
+	}
+	*ret = workers;
+	return 0;
+}
+
+void workers_submit(struct workers *workers, struct step *step)
+{
+	int stopping;
+
+	step->next = NULL;
+	pthread_mutex_lock(&workers->lock);
+	stopping = workers->stopping;
+	if (!stopping) {
+		*workers->last = step;
+		workers->last = &step->next;
+		pthread_cond_signal(&workers->more);
+	}
+	pthread_mutex_unlock(&workers->lock);
+	if (stopping) {
+		step_unrun(step);
+		workers->done(workers->arg, step);
+	}
+}
+
+void workers_free(struct workers *workers)
+{
+	struct step *step;
+
+	if (!workers)
+		return;
+	pthread_mutex_lock(&workers->lock);
+	workers->stopping = 1;
+	for (int i = 0; i < workers->count; i++) {
+		if (workers->threads[i].running)
+			atomic_store(&workers->threads[i].running->cancel, 1);
+	}
+	pthread_cond_broadcast(&workers->more);
+	pthread_mutex_unlock(&workers->lock);
+	for (int i = 0; i < workers->count; i++)
+		pthread_join(workers->threads[i].thread, NULL);
+	while ((step = queue_pop_locked(workers)) != NULL) {
+		step_unrun(step);
+		workers->done(workers->arg, step);
+	}
+	pthread_cond_destroy(&workers->more);
+	pthread_mutex_destroy(&workers->lock);
+	free(workers->threads);
+	free(workers);
+}
