@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection: bytes in, requests out to the handler, answers in order back,
+ * deadlines. All work happens in connection_turn(), which is run when bytes came,
+ * when output drained, or when somebody woke the connection; it parses, writes
+ * once, and settles what is waited for next. So no function that a handler can call
+ * destroys a connection or calls a handler.
+ *
+ * A plain connection keeps EV_WRITE off and writes its output itself at the end of a
+ * turn; only what the kernel does not take is left to the bufferevent. That
+ * saves two epoll_ctl() for each answer. TLS leaves all writing to the bufferevent.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/internal.h"
+#include "util/alloc.h"
+
+static void connection_destroy(struct http_connection *conn)
+{
+	struct http_server *server = conn->server;
+	struct exchange_list queue = TAILQ_HEAD_INITIALIZER(queue);
+	struct http_socket *socket;
+	struct http_exchange *ex;
+
+	TAILQ_REMOVE(&server->connections, conn, link);
+	if (conn->is_woken)
+		TAILQ_REMOVE(&server->woken, conn, wake_link);
+	server->counters.connections_open--;
+	if (conn->is_tls && !conn->is_broken && conn->phase != PHASE_HANDSHAKE)
+		tls_say_goodbye(conn->bev);
+	bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
+	bufferevent_free(conn->bev);
+	if (conn->reading)
+		exchange_release(conn->reading);
+	TAILQ_CONCAT(&queue, &conn->queue, link);
+	socket = conn->socket;
+	free(conn);
+	if (server->accept_paused & ACCEPT_PAUSED_FULL) {
+		server->accept_paused &= ~ACCEPT_PAUSED_FULL;
+		listener_update_all(server);
+	}
+	if (TAILQ_EMPTY(&server->connections)) {
+		event_del(server->tick_event);
+		if (server->is_draining)
+			event_active(server->wake_event, EV_TIMEOUT, 0);
+	}
+	/* Last, because it calls handlers: they may end these or any other exchange. */
+	while ((ex = TAILQ_FIRST(&queue)) != NULL) {
+		TAILQ_REMOVE(&queue, ex, link);
+		exchange_detach(ex);
+	}
+	exchange_tell_leaving(server);
+	socket_free(socket);
+}
+
+void connection_close_all(struct http_server *server)
+{
+	while (!TAILQ_EMPTY(&server->connections))
+		connection_destroy(TAILQ_FIRST(&server->connections));
+}
+
+/* An idle connection has nothing under way: nobody is told of its end. */
+int connection_close_idle(struct http_server *server)
+{
+	struct http_connection *conn, *oldest = NULL;
+	uint64_t limit = server_now(server) + server->config.idle_ms - server->config.spare_idle_ms;
+
+	TAILQ_FOREACH(conn, &server->connections, link) {
+		if (conn->phase == PHASE_IDLE && conn->read_deadline <= limit && !conn->is_woken &&
+		    (!oldest || conn->read_deadline < oldest->read_deadline))
+			oldest = conn;
+	}
+	if (!oldest)
+		return 0;
+	server->counters.closed_for_room++;
+	connection_destroy(oldest);
+	return 1;
+}
+
+void connection_wake(struct http_connection *conn)
+{
+	struct http_server *server = conn->server;
+
+	if (conn->is_busy || conn->is_woken)
+		return;
+	conn->is_woken = 1;
+	if (TAILQ_EMPTY(&server->woken))
+		event_active(server->wake_event, EV_TIMEOUT, 0);
+	TAILQ_INSERT_TAIL(&server->woken, conn, wake_link);
+}
+
+static void queue_push(struct http_connection *conn, struct http_exchange *ex)
+{
+	ex->state = EXCHANGE_OPEN;
+	TAILQ_INSERT_TAIL(&conn->queue, ex, link);
+	conn->queue_len++;
+	conn->server->counters.requests_open++;
+}
+
+/*
+ * The first exchange of the queue has ended: it leaves, and those behind it that
+ * have something to say say it, up to the first that has not ended.
+ */
+void connection_advance(struct http_connection *conn)
+{
+	struct http_exchange *ex;
+
+	while ((ex = TAILQ_FIRST(&conn->queue)) != NULL && !conn->is_closing) {
+		if (ex->held) {
+			evbuffer_add_buffer(conn->output, ex->held);
+			evbuffer_free(ex->held);
+			ex->held = NULL;
+		}
+		if (ex->state != EXCHANGE_ENDED)
+			break;
+		TAILQ_REMOVE(&conn->queue, ex, link);
+		conn->queue_len--;
+		if (ex->close) {
+			conn->is_closing = 1;
+			conn->parse_off = 1;
+			/* A client that did not ask for the close may have sent more. */
+			conn->linger |= !ex->head.close;
+		}
+		exchange_release(ex);
+	}
+	if (!conn->queue_len)
+		conn->upgrade_hold = 0;
+}
+
+/* Answers with an error, in its turn, and takes nothing more from this client. */
+static void connection_refuse(struct http_connection *conn, enum http_refusal why)
+{
+	struct http_exchange *ex = conn->reading ? conn->reading : exchange_acquire(conn);
+
+	conn->reading = NULL;
+	conn->parse_off = 1;
+	conn->linger = 1;
+	conn->continue_owed = 0;
+	ex->close = 1;
+	queue_push(conn, ex);
+	reply_refusal(ex, why);
+}
+
+static void body_begin(struct http_connection *conn)
+{
+	struct http_server *server = conn->server;
+	struct http_exchange *ex = conn->reading;
+	struct http_body_rule rule = {
+		.max = server->config.limits.body_max,
+		.deadline_ms = server->config.body_ms,
+	};
+
+	if (server->callbacks.on_head)
+		server->callbacks.on_head(ex, &rule, server->user);
+	ex->sink = rule.sink;
+	if (rule.status) {
+		conn->reading = NULL;
+		conn->parse_off = 1;
+		conn->linger = 1;
+		ex->close = 1;
+		queue_push(conn, ex);
+		http_reply_error(ex, rule.status, rule.code, rule.message);
+		return;
+	}
+	http_parser_allow_body(&conn->parser, rule.max);
+	conn->phase = PHASE_BODY;
+	conn->read_deadline = server->now + rule.deadline_ms;
+	/* A body that will be refused for its length is not asked for. */
+	conn->continue_owed = ex->head.expect_continue &&
+			      (ex->head.framing == HTTP_FRAMING_CHUNKED ||
+			       ex->head.length <= rule.max);
+}
+
+/* Returns -1 when the request was refused. */
+static int connection_head(struct http_connection *conn)
+{
+	struct http_server *server = conn->server;
+	struct http_exchange *ex = conn->reading;
+	const struct http_head *head = &ex->head;
+
+	if (!server->config.any_host && !conn->peer.is_unix && head->host &&
+	    !server_allows_host(server, head->host, head->host_len)) {
+		connection_refuse(conn, HTTP_REFUSED_HOST_FOREIGN);
+		return -1;
+	}
+	if (head->framing != HTTP_FRAMING_NONE)
+		body_begin(conn);
+	return conn->reading ? 0 : -1;
+}
+
+static void connection_request(struct http_connection *conn)
+{
+	struct http_server *server = conn->server;
+	struct http_exchange *ex = conn->reading;
+
+	conn->reading = NULL;
+	conn->phase = PHASE_NONE;
+	conn->continue_owed = 0;
+	conn->request_count++;
+	if (ex->head.close || conn->request_count >= server->config.max_requests) {
+		ex->close = 1;
+		conn->parse_off = 1;
+	}
+	conn->upgrade_hold = ex->head.upgrade != 0;
+	queue_push(conn, ex);
+	server->counters.requests++;
+	server->callbacks.on_request(ex, server->user);
+}
+
+/* May the next bytes be parsed? Requests that have begun are always read to their end. */
+static int connection_can_parse(const struct http_connection *conn)
+{
+	const struct http_server *server = conn->server;
+
+	if (conn->parse_off || conn->is_broken)
+		return 0;
+	if (conn->socket)
+		return evbuffer_get_length(conn->output) <= server->config.output_max;
+	if (conn->reading && http_parser_is_started(&conn->parser))
+		return 1;
+	return conn->queue_len < server->config.queue_max && !conn->upgrade_hold &&
+	       !server->is_draining &&
+	       evbuffer_get_length(conn->output) <= server->config.output_max;
+}
+
+/* Feeds one piece, up to the end of a request. Returns how much of it was used. */
+static size_t connection_feed(struct http_connection *conn, const char *data, size_t len)
+{
+	struct http_span body;
+	size_t all = 0;
+
+	for (;;) {
+		size_t used;
+		enum http_step step = http_parser_feed(&conn->parser, data + all, len - all, &used,
+						       &body);
+
+		all += used;
+		switch (step) {
+		case HTTP_STEP_MORE:
+			return all;
+		case HTTP_STEP_HEAD:
+			if (connection_head(conn))
+				return len;
+			break;
+		case HTTP_STEP_BODY:
+			conn->continue_owed = 0;
+			if (exchange_add_body(conn->reading, body.at, body.len)) {
+				conn->is_broken = 1;
+				return len;
+			}
+			break;
+		case HTTP_STEP_DONE:
+			connection_request(conn);
+			return all;
+		case HTTP_STEP_REFUSED:
+			connection_refuse(conn, http_parser_refusal(&conn->parser));
+			return len;
+		}
+	}
+}
+
+static void connection_parse(struct http_connection *conn)
+{
+	while (connection_can_parse(conn)) {
+		/* The first piece of memory of the input, without moving anything. */
+		size_t len = evbuffer_get_contiguous_space(conn->input);
+		const char *data;
+		size_t used;
+
+		if (!len)
+			break;
+		data = (const char *)evbuffer_pullup(conn->input, (ev_ssize_t)len);
+		if (conn->socket) {
+			used = socket_feed(conn->socket, data, len);
+			conn->server->counters.bytes_in += used;
+			evbuffer_drain(conn->input, used);
+			continue;
+		}
+		if (!conn->reading) {
+			conn->reading = exchange_acquire(conn);
+			http_parser_begin(&conn->parser, &conn->reading->head,
+					  &conn->server->config.limits);
+		}
+		used = connection_feed(conn, data, len);
+		conn->server->counters.bytes_in += used;
+		evbuffer_drain(conn->input, used);
+	}
+	if (conn->parse_off)
+		evbuffer_drain(conn->input, evbuffer_get_length(conn->input));
+}
+
+static void connection_set_write(struct http_connection *conn, unsigned on)
+{
+	if (conn->write_on == on || conn->is_tls)
+		return;
+	conn->write_on = on;
+	if (on)
+		bufferevent_enable(conn->bev, EV_WRITE);
+	else
+		bufferevent_disable(conn->bev, EV_WRITE);
+}
+
+/* Hands the kernel what it takes. The bufferevent freezes its output; it is ours here. */
+static void connection_flush(struct http_connection *conn)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (conn->continue_owed && !conn->queue_len) {
+		conn->continue_owed = 0;
+		evbuffer_add(conn->output, go_on, sizeof(go_on) - 1);
+	}
+	if (conn->is_tls || conn->write_on || conn->is_broken)
+		return;
+	while (evbuffer_get_length(conn->output)) {
+		int n;
+
+		evbuffer_unfreeze(conn->output, 1);
+		n = evbuffer_write(conn->output, conn->fd);
+		evbuffer_freeze(conn->output, 1);
+		if (n > 0)
+			continue;
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			conn->is_broken = 1;
+		else
+			connection_set_write(conn, 1);
+		break;
+	}
+}
+
+/* Is the handler of the answer being sent to be told that there is room again? */
+static int connection_owes_drain(const struct http_connection *conn)
+{
+	const struct http_exchange *ex = TAILQ_FIRST(&conn->queue);
+
+	if (conn->socket)
+		return socket_owes_drain(conn->socket) && !conn->is_broken &&
+		       !conn->is_closing && !evbuffer_get_length(conn->output);
+	return ex && ex->drain_owed && ex->state == EXCHANGE_OPEN && !conn->is_broken &&
+	       !evbuffer_get_length(conn->output);
+}
+
+static void connection_drained(struct http_connection *conn)
+{
+	struct http_exchange *ex = TAILQ_FIRST(&conn->queue);
+
+	if (!connection_owes_drain(conn))
+		return;
+	if (conn->socket) {
+		socket_drained(conn->socket);
+		return;
+	}
+	ex->drain_owed = 0;
+	if (ex->on_drain)
+		ex->on_drain(ex, ex->drain_arg);
+}
+
+/* Everything was sent. Returns 1 when the connection is to be destroyed now. */
+static int connection_finish(struct http_connection *conn)
+{
+	if (conn->is_eof || !conn->linger)
+		return 1;
+	if (conn->is_shut)
+		return 0;
+	if (conn->is_tls)
+		tls_say_goodbye(conn->bev);
+	shutdown(conn->fd, SHUT_WR);
+	conn->is_shut = 1;
+	conn->phase = PHASE_LINGER;
+	conn->read_deadline = conn->server->now + conn->server->config.linger_ms;
+	return 0;
+}
+
+/* What is waited for from now on, and until when. */
+static void connection_set_phase(struct http_connection *conn, size_t unsent)
+{
+	const struct http_config *config = &conn->server->config;
+	enum connection_phase phase = PHASE_NONE;
+	uint32_t wait = 0;
+
+	if (conn->phase == PHASE_LINGER || conn->phase == PHASE_HANDSHAKE)
+		return;
+	if (conn->socket) {
+		if (conn->phase != PHASE_SOCKET)
+			conn->read_deadline = conn->server->now + socket_tick_ms(conn->socket);
+		conn->phase = PHASE_SOCKET;
+		return;
+	}
+	if (conn->reading && http_parser_is_started(&conn->parser)) {
+		if (conn->phase == PHASE_BODY || conn->phase == PHASE_FIRST)
+			return;
+		phase = PHASE_HEAD;
+		wait = config->head_ms;
+	} else if (!conn->queue_len && !conn->parse_off && !unsent) {
+		if (conn->phase == PHASE_FIRST)
+			return;
+		phase = PHASE_IDLE;
+		wait = config->idle_ms;
+	}
+	if (phase == conn->phase)
+		return;
+	conn->phase = phase;
+	conn->read_deadline = wait ? conn->server->now + wait : 0;
+}
+
+/* Returns 1 when the connection is to be destroyed. */
+static int connection_settle(struct http_connection *conn)
+{
+	struct http_server *server = conn->server;
+	size_t unsent = evbuffer_get_length(conn->output);
+	unsigned read_on;
+
+	if (conn->is_broken)
+		return 1;
+	if (unsent) {
+		if (!conn->write_deadline)
+			conn->write_deadline = server->now + server->config.write_ms;
+	} else {
+		conn->write_deadline = 0;
+		connection_set_write(conn, 0);
+		if (conn->is_closing || (!conn->queue_len && (conn->is_eof || conn->parse_off))) {
+			if (connection_finish(conn))
+				return 1;
+		} else if (server->is_draining && !conn->queue_len &&
+			   !(conn->reading && http_parser_is_started(&conn->parser))) {
+			return 1;
+		}
+	}
+	connection_set_phase(conn, unsent);
+	/* What is discarded is read too: that is how we learn that the client left. */
+	read_on = !conn->is_eof && (conn->parse_off || connection_can_parse(conn));
+	if (read_on != conn->read_on) {
+		conn->read_on = read_on;
+		if (read_on)
+			bufferevent_enable(conn->bev, EV_READ);
+		else
+			bufferevent_disable(conn->bev, EV_READ);
+	}
+	return 0;
+}
+
+void connection_turn(struct http_connection *conn)
+{
+	int more;
+
+	server_now(conn->server);
+	conn->is_busy = 1;
+	if (conn->socket && conn->server->is_draining)
+		socket_go_away(conn->socket);
+	do {
+		connection_parse(conn);
+		connection_flush(conn);
+		connection_drained(conn);
+		/* A drained stream may have produced, and room may have come for requests. */
+		connection_flush(conn);
+		more = connection_can_parse(conn) && evbuffer_get_length(conn->input);
+	} while (more);
+	conn->is_busy = 0;
+	if (connection_settle(conn))
+		connection_destroy(conn);
+	else if (connection_owes_drain(conn))
+		/* All that it produced is gone already, and nothing else would tell it. */
+		connection_wake(conn);
+}
+
+void connection_tick(struct http_connection *conn, uint64_t now)
+{
+	struct http_counters *counters = &conn->server->counters;
+
+	if (conn->write_deadline && now >= conn->write_deadline) {
+		counters->closed_slow_reader++;
+		conn->is_broken = 1;
+		connection_destroy(conn);
+		return;
+	}
+	if (!conn->read_deadline || now < conn->read_deadline)
+		return;
+	switch (conn->phase) {
+	case PHASE_BODY:
+		connection_refuse(conn, HTTP_REFUSED_BODY_TIMEOUT);
+		break;
+	case PHASE_HANDSHAKE:
+	case PHASE_FIRST:
+	case PHASE_HEAD:
+		if (conn->reading && http_parser_is_started(&conn->parser)) {
+			connection_refuse(conn, HTTP_REFUSED_HEAD_TIMEOUT);
+			break;
+		}
+		counters->closed_silent++;
+		conn->is_broken = 1;
+		break;
+	case PHASE_SOCKET:
+		conn->read_deadline = now + socket_tick_ms(conn->socket);
+		if (socket_tick(conn->socket, now) == 0)
+			return;
+		counters->closed_idle++;
+		connection_destroy(conn);
+		return;
+	case PHASE_IDLE:
+		counters->closed_idle++;
+		connection_destroy(conn);
+		return;
+	case PHASE_LINGER:
+	case PHASE_NONE:
+		connection_destroy(conn);
+		return;
+	}
+	conn->phase = PHASE_NONE;
+	conn->read_deadline = 0;
+	connection_turn(conn);
+}
+
+/* The client has closed its side: a request that was cut has no effect. */
+static void connection_eof(struct http_connection *conn)
+{
+	struct http_exchange *ex;
+
+	conn->is_eof = 1;
+	conn->parse_off = 1;
+	conn->read_on = 0;
+	if (conn->reading)
+		exchange_release(conn->reading);
+	conn->reading = NULL;
+	conn->continue_owed = 0;
+	conn->is_busy = 1;
+again:
+	/* A handler may end exchanges while it is told: begin again after each. */
+	TAILQ_FOREACH(ex, &conn->queue, link) {
+		if (ex->state == EXCHANGE_OPEN && !ex->is_gone) {
+			exchange_tell_gone(ex);
+			goto again;
+		}
+	}
+	conn->is_busy = 0;
+}
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	struct http_connection *conn = arg;
+
+	(void)bev;
+	/* What a turn left unread was counted before; it never lies here unparsed and growing. */
+	connection_turn(conn);
+}
+
+static void on_write(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	connection_turn(arg);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct http_connection *conn = arg;
+	struct http_server *server = conn->server;
+
+	(void)bev;
+	server_now(server);
+	if (what & BEV_EVENT_CONNECTED) {
+		server->counters.connections_tls++;
+		conn->phase = PHASE_FIRST;
+		conn->read_deadline = server->now + server->config.head_ms;
+		return;
+	}
+	if (conn->phase == PHASE_HANDSHAKE)
+		server->counters.connections_tls_failed++;
+	/* A TLS bufferevent cannot write any more once it has seen the end. */
+	if ((what & BEV_EVENT_EOF) && !conn->is_tls)
+		connection_eof(conn);
+	else
+		conn->is_broken = 1;
+	connection_turn(conn);
+}
+
+void connection_open(struct http_server *server, int fd, const struct http_peer *peer,
+		     struct ssl_ctx_st *tls)
+{
+	struct bufferevent *bev = tls ? tls_accept(server->base, tls, fd) :
+				  bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	struct http_connection *conn;
+
+	if (!bev) {
+		close(fd);
+		return;
+	}
+	conn = xcalloc(1, sizeof(*conn));
+	conn->server = server;
+	conn->bev = bev;
+	conn->input = bufferevent_get_input(bev);
+	conn->output = bufferevent_get_output(bev);
+	conn->fd = fd;
+	conn->peer = *peer;
+	conn->is_tls = tls != NULL;
+	TAILQ_INIT(&conn->queue);
+	conn->phase = tls ? PHASE_HANDSHAKE : PHASE_FIRST;
+	conn->read_deadline = server_now(server) +
+			      (tls ? server->config.handshake_ms : server->config.head_ms);
+	bufferevent_setcb(bev, on_read, on_write, on_event, conn);
+	if (!tls)
+		bufferevent_disable(bev, EV_WRITE);
+	conn->write_on = conn->is_tls;
+	conn->read_on = 1;
+	bufferevent_enable(bev, tls ? EV_READ | EV_WRITE : EV_READ);
+	if (TAILQ_EMPTY(&server->connections)) {
+		struct timeval tick = {
+			.tv_sec = server->config.tick_ms / 1000,
+			.tv_usec = (suseconds_t)(server->config.tick_ms % 1000) * 1000,
+		};
+
+		event_add(server->tick_event, &tick);
+	}
+	TAILQ_INSERT_TAIL(&server->connections, conn, link);
+	server->counters.connections_open++;
+	server->counters.connections_accepted++;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of an exchange: pool, body, ownership, gone. Answers are in reply.c. */
+#include "http/exchange.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/internal.h"
+#include "util/alloc.h"
+
+/* Kept for reuse; what is above is given back to the allocator. */
+#define POOL_MAX 256
+#define BODY_KEPT_MAX 16384
+#define BODY_ROOM_FIRST 1024
+#define FIELDS_MAX 4096
+
+struct http_exchange *exchange_acquire(struct http_connection *conn)
+{
+	struct http_server *server = conn->server;
+	struct http_exchange *ex = TAILQ_FIRST(&server->pool);
+
+	if (ex) {
+		TAILQ_REMOVE(&server->pool, ex, link);
+		server->pool_len--;
+	} else {
+		/* The head is large, mostly untouched, and need not be zeroed. */
+		ex = xrealloc(NULL, sizeof(*ex));
+		memset(ex, 0, offsetof(struct http_exchange, head));
+		buf_init(&ex->fields, FIELDS_MAX);
+		ex->server = server;
+	}
+	server->exchanges_live++;
+	ex->conn = conn;
+	ex->state = EXCHANGE_READING;
+	ex->serial = server->next_serial++;
+	ex->peer = conn->peer;
+	return ex;
+}
+
+void exchange_free(struct http_exchange *ex)
+{
+	free(ex->body);
+	buf_fini(&ex->fields);
+	free(ex);
+}
+
+void exchange_release(struct http_exchange *ex)
+{
+	struct http_server *server = ex->server;
+
+	if (ex->held)
+		evbuffer_free(ex->held);
+	ex->held = NULL;
+	ex->conn = NULL;
+	ex->close = ex->is_gone = ex->is_answered = ex->is_streaming = ex->is_chunked = 0;
+	ex->no_content = ex->drain_owed = ex->is_leaving = 0;
+	ex->on_gone = NULL;
+	ex->on_drain = NULL;
+	ex->id[0] = '\0';
+	if (ex->sink)
+		ex->sink->drop(ex->sink);
+	ex->sink = NULL;
+	ex->body_len = 0;
+	if (ex->body_room > BODY_KEPT_MAX) {
+		free(ex->body);
+		ex->body = NULL;
+		ex->body_room = 0;
+	}
+	buf_clear(&ex->fields);
+	server->exchanges_live--;
+	if (server->is_dead || server->pool_len >= POOL_MAX) {
+		exchange_free(ex);
+		server_release(server);
+		return;
+	}
+	/* The last one used is the next one used: it is warm. */
+	TAILQ_INSERT_HEAD(&server->pool, ex, link);
+	server->pool_len++;
+}
+
+/*
+ * The room grows with what has arrived, never with what was announced. Returns
+ * -1 when there is no memory: the size is the client's choice, so it is checked.
+ */
+int exchange_add_body(struct http_exchange *ex, const char *data, size_t len)
+{
+	size_t need = ex->body_len + len + 1;
+
+	if (ex->sink) {
+		ex->sink->add(ex->sink, data, len);
+		return 0;
+	}
+	if (need > ex->body_room) {
+		size_t room = ex->body_room ? ex->body_room : BODY_ROOM_FIRST;
+		char *grown;
+
+		while (room < need)
+			room *= 2;
+		grown = realloc(ex->body, room);
+		if (!grown)
+			return -1;
+		ex->body = grown;
+		ex->body_room = room;
+	}
+	memcpy(ex->body + ex->body_len, data, len);
+	ex->body_len += len;
+	return 0;
+}
+
+int exchange_is_first(const struct http_exchange *ex)
+{
+	return ex->conn && TAILQ_FIRST(&ex->conn->queue) == ex;
+}
+
+void exchange_end(struct http_exchange *ex)
+{
+	struct http_connection *conn = ex->conn;
+
+	ex->server->counters.requests_open--;
+	ex->state = EXCHANGE_ENDED;
+	if (!conn) {
+		if (ex->is_leaving)
+			TAILQ_REMOVE(&ex->server->leaving, ex, link);
+		ex->is_leaving = 0;
+		exchange_release(ex);
+		return;
+	}
+	if (exchange_is_first(ex))
+		connection_advance(conn);
+	connection_wake(conn);
+}
+
+void exchange_tell_gone(struct http_exchange *ex)
+{
+	http_gone_fn on_gone = ex->on_gone;
+
+	if (ex->is_gone)
+		return;
+	ex->is_gone = 1;
+	ex->on_gone = NULL;
+	ex->server->counters.gone++;
+	if (on_gone)
+		on_gone(ex, ex->gone_arg);
+}
+
+/* Calls nobody: those that are to be told are put on the list of the leaving. */
+void exchange_detach(struct http_exchange *ex)
+{
+	ex->conn = NULL;
+	if (ex->state != EXCHANGE_OPEN) {
+		exchange_release(ex);
+		return;
+	}
+	if (ex->held)
+		evbuffer_free(ex->held);
+	ex->held = NULL;
+	if (!ex->is_gone) {
+		ex->is_leaving = 1;
+		TAILQ_INSERT_TAIL(&ex->server->leaving, ex, link);
+	}
+}
+
+void exchange_tell_leaving(struct http_server *server)
+{
+	struct http_exchange *ex;
+
+	while ((ex = TAILQ_FIRST(&server->leaving)) != NULL) {
+		TAILQ_REMOVE(&server->leaving, ex, link);
+		ex->is_leaving = 0;
+		exchange_tell_gone(ex);
+	}
+}
+
+const struct http_head *http_exchange_head(const struct http_exchange *ex)
+{
+	return &ex->head;
+}
+
+const char *http_exchange_body(const struct http_exchange *ex, size_t *ret_len)
+{
+	*ret_len = ex->body_len;
+	if (!ex->body_len)
+		return "";
+	/* exchange_add_body always leaves room for it. */
+	ex->body[ex->body_len] = '\0';
+	return ex->body;
+}
+
+struct http_sink *http_exchange_sink(struct http_exchange *ex)
+{
+	struct http_sink *sink = ex->sink;
+
+	ex->sink = NULL;
+	return sink;
+}
+
+const struct http_peer *http_exchange_peer(const struct http_exchange *ex)
+{
+	return &ex->peer;
+}
+
+const char *http_exchange_id(struct http_exchange *ex)
+{
+	if (!ex->id[0])
+		snprintf(ex->id, sizeof(ex->id), "%08" PRIx32 "-%016" PRIx64, ex->server->boot,
+			 ex->serial);
+	return ex->id;
+}
+
+int http_exchange_is_gone(const struct http_exchange *ex)
+{
+	return ex->is_gone;
+}
+
+void http_exchange_on_gone(struct http_exchange *ex, http_gone_fn on_gone, void *arg)
+{
+	ex->on_gone = on_gone;
+	ex->gone_arg = arg;
+}

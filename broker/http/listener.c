@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listening sockets and accepting. Accepting stops, for all listeners at once, while
+ * max_connections are open and for a moment after the descriptors ran out; so neither
+ * case spins, and the kernel's backlog holds the clients meanwhile.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "http/internal.h"
+#include "util/alloc.h"
+#include "util/err.h"
+
+#define BACKLOG 511
+/* Then the loop goes round once, so that accepting cannot starve the connected. */
+#define ACCEPTS_AT_ONCE 64
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+};
+
+static int address_is_loopback(const union address *a)
+{
+	if (a->any.sa_family == AF_INET)
+		return (ntohl(a->in.sin_addr.s_addr) >> 24) == 127;
+	if (a->any.sa_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
+	return 0;
+}
+
+static int address_is_wildcard(const union address *a)
+{
+	return a->any.sa_family == AF_INET ? a->in.sin_addr.s_addr == htonl(INADDR_ANY) :
+					     IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
+}
+
+/* The address without its port; `size` of INET6_ADDRSTRLEN is enough. */
+static uint16_t address_print(const union address *a, char *text, socklen_t size)
+{
+	text[0] = '\0';
+	if (a->any.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &a->in.sin_addr, text, size);
+		return ntohs(a->in.sin_port);
+	}
+	inet_ntop(AF_INET6, &a->in6.sin6_addr, text, size);
+	return ntohs(a->in6.sin6_port);
+}
+
+static void peer_fill(struct http_peer *peer, int fd, const union address *a)
+{
+	*peer = (struct http_peer){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	if (a->any.sa_family == AF_INET || a->any.sa_family == AF_INET6) {
+		peer->port = address_print(a, peer->address, sizeof(peer->address));
+		peer->is_loopback = address_is_loopback(a);
+	} else {
+		struct ucred cred;
+		socklen_t len = sizeof(cred);
+
+		strcpy(peer->address, "unix");
+		peer->is_unix = 1;
+		if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
+			peer->uid = cred.uid;
+			peer->gid = cred.gid;
+			peer->pid = cred.pid;
+		}
+	}
+}
+
+void listener_update_all(struct http_server *server)
+{
+	struct http_listener *l;
+
+	TAILQ_FOREACH(l, &server->listeners, link) {
+		if (server->accept_paused)
+			event_del(l->event);
+		else
+			event_add(l->event, NULL);
+	}
+}
+
+void listener_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_server *server = arg;
+
+	(void)fd;
+	(void)what;
+	if (server->reserve_fd < 0)
+		server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	server->accept_paused &= ~ACCEPT_PAUSED_STARVED;
+	listener_update_all(server);
+}
+
+/*
+ * The descriptors (or the memory for them) ran out. One client is told so with the
+ * reserved descriptor, and nobody is accepted for a moment.
+ */
+static void listener_starve(struct http_listener *l, int errnum)
+{
+	static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+				   "Content-Length: 0\r\nRetry-After: 1\r\n\r\n";
+	struct http_server *server = l->server;
+	struct timeval pause = {
+		.tv_sec = server->config.accept_retry_ms / 1000,
+		.tv_usec = (suseconds_t)(server->config.accept_retry_ms % 1000) * 1000,
+	};
+
+	if ((errnum == EMFILE || errnum == ENFILE) && server->reserve_fd >= 0) {
+		int fd;
+
+		close(server->reserve_fd);
+		fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			if (!l->tls)
+				(void)!send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL);
+			close(fd);
+		}
+		server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	}
+	server->counters.accept_failed++;
+	server->accept_paused |= ACCEPT_PAUSED_STARVED;
+	listener_update_all(server);
+	event_add(server->accept_timer, &pause);
+	server_log(server, LOG_ACCEPT_FAILED, strerror(errnum));
+}
+
+static void listener_accept(evutil_socket_t listening, short what, void *arg)
+{
+	struct http_listener *l = arg;
+	struct http_server *server = l->server;
+
+	(void)what;
+	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+		union address a = { .any.sa_family = AF_UNSPEC };
+		socklen_t len = sizeof(a);
+		struct http_peer peer;
+		int fd;
+		int is_full = server->counters.connections_open >= server->config.max_connections;
+
+		/* Only of the first is it known that it is there; it comes again for others. */
+		if (is_full && i > 0)
+			return;
+		if (is_full && !connection_close_idle(server)) {
+			server->counters.accept_full++;
+			server->accept_paused |= ACCEPT_PAUSED_FULL;
+			listener_update_all(server);
+			server_log(server, LOG_ACCEPT_FULL, "the connection limit is reached");
+			return;
+		}
+		fd = accept4(listening, &a.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			    errno == ENOMEM)
+				listener_starve(l, errno);
+			/* EINTR, ECONNABORTED and what the network reports: try the next. */
+			else if (errno != EAGAIN)
+				continue;
+			return;
+		}
+		peer_fill(&peer, fd, &a);
+		peer.is_tls = l->tls != NULL;
+		connection_open(server, fd, &peer, l->tls);
+	}
+}
+
+/* Takes over `fd` in every case. `name` is copied. */
+static struct http_listener *listener_new(struct http_server *server, int fd,
+					  struct ssl_ctx_st *tls, const char *name,
+					  struct err *err)
+{
+	struct http_listener *l = xcalloc(1, sizeof(*l));
+
+	l->server = server;
+	l->fd = fd;
+	l->name = xstrdup(name);
+	l->event = event_new(server->base, fd, EV_READ | EV_PERSIST, listener_accept, l);
+	TAILQ_INSERT_TAIL(&server->listeners, l, link);
+	if (!l->event || (!server->accept_paused && event_add(l->event, NULL))) {
+		listener_close(l);
+		err_set(err, ERR_INTERNAL, "cannot watch the listening socket %s", name);
+		return NULL;
+	}
+	if (tls) {
+		tls_ref(tls);
+		tls_prepare(tls);
+		l->tls = tls;
+	}
+	return l;
+}
+
+void listener_close(struct http_listener *l)
+{
+	struct stat st;
+
+	TAILQ_REMOVE(&l->server->listeners, l, link);
+	if (l->event)
+		event_free(l->event);
+	/* Another process may have bound the same path since: then it is not ours. */
+	if (l->unlink_path && !lstat(l->unlink_path, &st) && st.st_dev == l->unlink_dev &&
+	    st.st_ino == l->unlink_ino)
+		unlink(l->unlink_path);
+	close(l->fd);
+	tls_unref(l->tls);
+	free(l->unlink_path);
+	free(l->name);
+	free(l);
+}
+
+/* Binds nothing wider than what was said, and nothing plain beyond this machine. */
+static int address_check(const union address *a, const char *text, struct ssl_ctx_st *tls,
+			 int plain_behind_proxy, struct err *err)
+{
+	if (!tls && !plain_behind_proxy && !address_is_loopback(a))
+		return err_set(err, ERR_REFUSED,
+			       "refusing to listen without TLS on %s, which is not loopback", text);
+	return 0;
+}
+
+static struct http_listener *listen_inet(struct http_server *server, int fd,
+					 struct ssl_ctx_st *tls, struct err *err)
+{
+	char text[INET6_ADDRSTRLEN], host[sizeof(text) + 2], name[sizeof(host) + 8];
+	struct http_listener *l;
+	union address a;
+	socklen_t len = sizeof(a);
+	int one = 1, idle = 60, interval = 15, count = 4;
+	uint16_t port;
+
+	if (getsockname(fd, &a.any, &len)) {
+		err_set_errno(err, errno, "cannot read the address of a listening socket");
+		close(fd);
+		return NULL;
+	}
+	/* Accepted sockets inherit it. Without it a TLS answer may wait 40 ms for an ACK. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	/* A client that waits minutes for its machine, and vanishes, is noticed in two. */
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+	port = address_print(&a, text, sizeof(text));
+	snprintf(host, sizeof(host), a.any.sa_family == AF_INET6 ? "[%s]" : "%s", text);
+	snprintf(name, sizeof(name), "%s:%u", host, port);
+	l = listener_new(server, fd, tls, name, err);
+	if (!l)
+		return NULL;
+	l->port = port;
+	if (!address_is_wildcard(&a))
+		server_add_host(server, host);
+	return l;
+}
+
+struct http_listener *http_listen_tcp(struct http_server *server, const char *address,
+				      uint16_t port, struct ssl_ctx_st *tls,
+				      int plain_behind_proxy, struct err *err)
+{
+	union address a;
+	socklen_t len;
+	int one = 1;
+	int fd;
+
+	memset(&a, 0, sizeof(a));
+	if (inet_pton(AF_INET, address, &a.in.sin_addr) == 1) {
+		a.in.sin_family = AF_INET;
+		a.in.sin_port = htons(port);
+		len = sizeof(a.in);
+	} else if (inet_pton(AF_INET6, address, &a.in6.sin6_addr) == 1) {
+		a.in6.sin6_family = AF_INET6;
+		a.in6.sin6_port = htons(port);
+		len = sizeof(a.in6);
+	} else {
+		err_set(err, ERR_INVALID, "'%s' is not a numeric IP address", address);
+		return NULL;
+	}
+	if (address_check(&a, address, tls, plain_behind_proxy, err))
+		return NULL;
+	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		err_set_errno(err, errno, "cannot make a socket for %s", address);
+		return NULL;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (a.any.sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (bind(fd, &a.any, len) || listen(fd, BACKLOG)) {
+		err_set_errno(err, errno, "cannot listen on %s port %u", address, port);
+		close(fd);
+		return NULL;
+	}
+	return listen_inet(server, fd, tls, err);
+}
+
+/* Removes the socket of a dead process. Returns 0 when the path is free then. */
+static int path_clear(const union address *a, struct err *err)
+{
+	const char *path = a->un.sun_path;
+	struct stat st;
+	int fd, rc, errnum;
+
+	if (lstat(path, &st)) {
+		if (errno == ENOENT)
+			return 0;
+		return err_set_errno(err, errno, "cannot look at '%s'", path);
+	}
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(err, ERR_CONFLICT, "'%s' exists and is not a socket", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_set_errno(err, errno, "cannot make a socket");
+	rc = connect(fd, &a->any, sizeof(a->un));
+	errnum = errno;
+	close(fd);
+	/* EAGAIN says that its backlog is full: there is somebody. */
+	if (!rc || errnum != ECONNREFUSED)
+		return err_set(err, ERR_BUSY, "'%s' is in use by another process", path);
+	if (unlink(path) && errno != ENOENT)
+		return err_set_errno(err, errno, "cannot remove the stale socket '%s'", path);
+	return 0;
+}
+
+/* Not asked for where it is so already: a hardened service may not even ask. */
+static int set_group(const char *path, gid_t gid)
+{
+	struct stat st;
+
+	if (gid == (gid_t)-1 || (!lstat(path, &st) && st.st_gid == gid))
+		return 0;
+	return chown(path, (uid_t)-1, gid);
+}
+
+/* The mode and the group are set before the first connect() can succeed. */
+static int unix_bind(int fd, const union address *a, gid_t gid, struct err *err)
+{
+	const char *path = a->un.sun_path;
+
+	if (bind(fd, &a->any, sizeof(a->un)))
+		return err_set_errno(err, errno, "cannot bind '%s'", path);
+	if (chmod(path, 0660) || set_group(path, gid) || listen(fd, BACKLOG)) {
+		err_set_errno(err, errno, "cannot listen on '%s'", path);
+		unlink(path);
+		return -1;
+	}
+	return 0;
+}
+
+struct http_listener *http_listen_unix(struct http_server *server, const char *path, gid_t gid,
+				       struct err *err)
+{
+	union address a;
+	struct http_listener *l;
+	struct stat st;
+	int fd;
+
+	memset(&a, 0, sizeof(a));
+	a.un.sun_family = AF_UNIX;
+	if (!*path || strlen(path) >= sizeof(a.un.sun_path)) {
+		err_set(err, ERR_INVALID, "the path of a Unix socket has 1 to %zu characters",
+			sizeof(a.un.sun_path) - 1);
+		return NULL;
+	}
+	memcpy(a.un.sun_path, path, strlen(path));
+	if (path_clear(&a, err))
+		return NULL;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		err_set_errno(err, errno, "cannot make a socket for '%s'", path);
+		return NULL;
+	}
+	if (unix_bind(fd, &a, gid, err)) {
+		close(fd);
+		return NULL;
+	}
+	l = listener_new(server, fd, NULL, path, err);
+	if (!l)
+		return NULL;
+	l->is_unix = 1;
+	if (!lstat(path, &st)) {
+		l->unlink_path = xstrdup(path);
+		l->unlink_dev = st.st_dev;
+		l->unlink_ino = st.st_ino;
+	}
+	return l;
+}
+
+struct http_listener *http_listen_fd(struct http_server *server, int fd, struct ssl_ctx_st *tls,
+				     int plain_behind_proxy, struct err *err)
+{
+	union address a;
+	socklen_t len = sizeof(a), int_len = sizeof(int);
+	char text[INET6_ADDRSTRLEN];
+	struct http_listener *l;
+	int accepts = 0;
+
+	memset(&a, 0, sizeof(a));
+	if (getsockname(fd, &a.any, &len) ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &int_len) || !accepts) {
+		err_set(err, ERR_INVALID, "descriptor %d is not a listening socket", fd);
+		return NULL;
+	}
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC)) {
+		err_set_errno(err, errno, "cannot use descriptor %d", fd);
+		return NULL;
+	}
+	switch (a.any.sa_family) {
+	case AF_INET:
+	case AF_INET6:
+		address_print(&a, text, sizeof(text));
+		if (address_check(&a, text, tls, plain_behind_proxy, err))
+			return NULL;
+		return listen_inet(server, fd, tls, err);
+	case AF_UNIX:
+		if (tls)
+			break;
+		l = listener_new(server, fd, NULL, a.un.sun_path[0] ? a.un.sun_path : "unix", err);
+		if (l)
+			l->is_unix = 1;
+		return l;
+	default:
+		break;
+	}
+	err_set(err, ERR_INVALID, "descriptor %d is of a kind that is not served", fd);
+	return NULL;
+}
+
+const char *http_listener_name(const struct http_listener *listener)
+{
+	return listener->name;
+}
+
+uint16_t http_listener_port(const struct http_listener *listener)
+{
+	return listener->port;
+}
+
+void http_listener_set_tls(struct http_listener *listener, struct ssl_ctx_st *tls)
+{
+	tls_ref(tls);
+	tls_prepare(tls);
+	tls_unref(listener->tls);
+	listener->tls = tls;
+}
