@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/call.h"
+#include "util/alloc.h"
+#include "util/log.h"
+
+#define BODY_MAX 65536
+
+/* Contract 3.4. */
+static const struct api_class contract_classes[] = {
+	{ "tiny", { "ccx13", "cpx22", "cx23" }, 3 },
+	{ "small", { "ccx23", "cpx32", "cx33" }, 3 },
+	{ "standard", { "ccx33", "cpx62", "cx53" }, 3 },
+	{ "fast", { "ccx43", "cpx62", "cx53" }, 3 },
+	{ "large", { "ccx53", "ccx43", "cpx62", "cx53" }, 4 },
+	{ "beast", { "ccx63", "ccx53", "ccx43", "cpx62", "cx53" }, 5 },
+};
+
+void api_config_init(struct api_config *config)
+{
+	memset(config, 0, sizeof(*config));
+	snprintf(config->service, sizeof(config->service), "lessor");
+	snprintf(config->default_class, sizeof(config->default_class), "beast");
+	memcpy(config->classes, contract_classes, sizeof(contract_classes));
+	config->class_count = (int)ARRAY_LEN(contract_classes);
+	config->ttl_ms = 5400000;
+	config->ttl_max_ms = 86400000;
+	config->idle_ms = 1800000;
+	config->idle_max_ms = 86400000;
+	config->create_wait_ms = 20000;
+	config->release_wait_ms = 20000;
+	config->wait_max_ms = 600000;
+	config->usd_micros = 1080000;
+	config->sweep_grace_ms = 3600000;
+	config->run_log_max = 8 << 20;
+	config->refusals_per_minute = 10;
+	config->pending_max = 2048;
+}
+
+int api_new(const struct api_parts *parts, const struct api_config *config, struct api **ret,
+	    struct err *err)
+{
+	struct api *api = xcalloc(1, sizeof(*api));
+
+	api->parts = *parts;
+	api->config = *config;
+	api->answers = xcalloc(route_count + 1, sizeof(*api->answers));
+	buf_init(&api->out, API_ANSWER_MAX);
+	if (auth_new(parts->env, parts->reader, &api->auth, err) ||
+	    queue_new(parts->base, parts->engine, &api->queue, err)) {
+		api_free(api);
+		return -1;
+	}
+	if (!auth_counters(api->auth)->tokens)
+		log_warning(NULL, "there is no API token: everything but /v1/health is refused "
+			    "until 'lessord token add' has made one");
+	*ret = api;
+	return 0;
+}
+
+void api_free(struct api *api)
+{
+	if (!api)
+		return;
+	usage_stop(api);
+	runs_stop(api);
+	control_stop(api);
+	queue_free(api->queue);
+	auth_free(api->auth);
+	buf_fini(&api->out);
+	free(api->answers);
+	free(api);
+}
+
+int api_reload(struct api *api, const struct api_config *config, struct err *err)
+{
+	if (auth_reload(api->auth, err))
+		return -1;
+	if (config)
+		api->config = *config;
+	return 0;
+}
+
+void api_set_counters(struct api *api, const struct http_counters *counters)
+{
+	api->counters = counters;
+}
+
+size_t api_pending(const struct api *api)
+{
+	return queue_count(api->queue);
+}
+
+/* ---- what stands between a request and its handler --------------------------------- */
+
+/* An Origin is only sent by browsers; ours is the one whose authority is the Host. */
+static int origin_is_ours(const struct http_head *head)
+{
+	const char *origin = http_head_known(head, HTTP_FIELD_ORIGIN);
+	const char *host = http_head_known(head, HTTP_FIELD_HOST);
+
+	if (!origin)
+		return 1;
+	if (!strncmp(origin, "http://", 7))
+		origin += 7;
+	else if (!strncmp(origin, "https://", 8))
+		origin += 8;
+	else
+		return 0;
+	return host && !strcasecmp(origin, host);
+}
+
+/* application/json, with at most charset=utf-8 behind it. */
+static int type_is_json(const char *type)
+{
+	static const char json[] = "application/json";
+	size_t len = sizeof(json) - 1;
+
+	if (strncasecmp(type, json, len))
+		return 0;
+	type += len;
+	type += strspn(type, " \t");
+	if (!*type)
+		return 1;
+	if (*type != ';')
+		return 0;
+	type++;
+	type += strspn(type, " \t");
+	return !strcasecmp(type, "charset=utf-8") || !strcasecmp(type, "charset=\"utf-8\"");
+}
+
+static int query_check(struct call *call)
+{
+	const char *at = call->head->query;
+	unsigned seen = 0;
+
+	while (at && *at) {
+		size_t len = strcspn(at, "&");
+		size_t key = strcspn(at, "=&");
+		int place = route_knows_query(call->route, at, key);
+
+		if (!place)
+			return fault_set(&call->fault, 400, "unknown_query", call->route->query[0] ?
+					 "The query may hold these keys only: %s." :
+					 "This route takes no query.", call->route->query);
+		if (seen & (1u << place))
+			return fault_set(&call->fault, 400, "duplicate_query",
+					 "A query key may be given only once.");
+		seen |= 1u << place;
+		at += len;
+		at += *at == '&';
+	}
+	return 0;
+}
+
+static int body_check(struct call *call)
+{
+	const char *type = http_head_known(call->head, HTTP_FIELD_CONTENT_TYPE);
+	const char *body;
+	size_t len;
+
+	body = http_exchange_body(call->ex, &len);
+	if (call->route->body == BODY_NONE) {
+		if (len)
+			return fault_set(&call->fault, 400, "unexpected_body",
+					 "This route takes no body.");
+		return 0;
+	}
+	if (type ? !type_is_json(type) : len > 0)
+		return fault_set(&call->fault, 415, "unsupported_media_type",
+				 "The body must be application/json.");
+	if (call->route->body == BODY_STREAM)
+		return 0;
+	if (call->route->body == BODY_WIDE) {
+		static const struct input_bounds wide = { 1024, ROUTE_WIDE_MAX, 1 };
+
+		return input_open_wide(&call->input, body, len, &wide, &call->fault);
+	}
+	return input_open(&call->input, body, len, call->route->body == BODY_OPTIONAL,
+			  &call->fault);
+}
+
+static void refuse_method(struct call *call, unsigned methods)
+{
+	char allow[64];
+
+	route_allow(methods, allow, sizeof(allow));
+	http_reply_header(call->ex, "Allow", allow);
+	call_error(call, 405, "method_not_allowed", "The method is not allowed here.");
+}
+
+/* 0 when the caller may go on; else the call was answered. */
+static int call_authenticate(struct call *call)
+{
+	const struct route *route = call->route;
+	const struct http_peer *peer = http_exchange_peer(call->ex);
+
+	if (route->roles == ROLE_ANYONE)
+		return 0;
+	switch (auth_check(call->api->auth, http_head_known(call->head, HTTP_FIELD_AUTHORIZATION),
+			   peer->address, call->api->config.refusals_per_minute, &call->caller)) {
+	case AUTH_OK:
+		break;
+	case AUTH_LIMITED:
+		http_reply_header(call->ex, "Retry-After", "60");
+		call_error(call, 429, "too_many_refusals",
+			   "Too many requests without a valid token came from this address.");
+		return -1;
+	case AUTH_REFUSED:
+	default:
+		http_reply_header(call->ex, "WWW-Authenticate", "Bearer");
+		call_error(call, 401, "unauthorized", "A valid bearer token is needed.");
+		return -1;
+	}
+	if (route->roles & ROLE(call->caller.role))
+		return 0;
+	log_notice(LOG_FIELDS({ "request", http_exchange_id(call->ex) },
+			      { "owner", call->caller.owner }, { "org", call->caller.org },
+			      { "role", token_role_name(call->caller.role) },
+			      { "address", peer->address }, { "route", route->path }),
+		   "a request was refused: the token's role does not reach");
+	call_error(call, 403, "forbidden", route->roles == ROLE_ADMIN ? "admin token required" :
+		   "The token's role does not allow this.");
+	return -1;
+}
+
+void api_handle(struct http_exchange *ex, void *user)
+{
+	struct call call = { .api = user, .ex = ex, .head = http_exchange_head(ex) };
+	unsigned methods;
+
+	call.route = route_find(call.head->method, call.head->path, &methods, call.param);
+	if (!call.route) {
+		if (methods)
+			refuse_method(&call, methods);
+		else
+			call_not_found(&call);
+		return;
+	}
+	if (!origin_is_ours(call.head)) {
+		call_error(&call, 403, "origin_not_allowed", "Pages of other origins may not ask.");
+		return;
+	}
+	if (call_authenticate(&call))
+		return;
+	if (query_check(&call) || body_check(&call))
+		call_fault(&call);
+	else
+		call.route->handle(&call);
+	input_close(&call.input);
+}
+
+/* A body that nobody will read is not taken: the client hears so before it sends it. */
+void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void *user)
+{
+	const struct http_head *head = http_exchange_head(ex);
+	const struct route *route;
+	char param[ROUTE_PARAM_ROOM];
+	unsigned methods;
+
+	route = route_find(head->method, head->path, &methods, param);
+	if (rule->max > BODY_MAX)
+		rule->max = BODY_MAX;
+	if (!route && !methods) {
+		rule->status = 404;
+		rule->code = "not_found";
+		rule->message = "There is nothing here.";
+	} else if (route && route->body == BODY_WIDE) {
+		rule->max = ROUTE_WIDE_MAX;
+	} else if (route && route->body == BODY_STREAM) {
+		run_finish_head(user, head, route, rule);
+	}
+}

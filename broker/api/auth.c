@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/auth.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/grammar.h"
+#include "api/limit.h"
+#include "util/alloc.h"
+#include "util/hash.h"
+#include "util/log.h"
+
+#define PREFIX "lsr_"
+#define ID_LEN 16
+#define SECRET_LEN 43
+#define TEXT_LEN (TOKEN_TEXT_ROOM - 1)
+#define TOKENS_MAX 100000
+
+struct known {
+	char id[ID_LEN + 1];
+	unsigned char hash[HASH_SHA256_LEN];
+	struct caller caller;
+	int64_t expires_ms;
+	int revoked;
+};
+
+struct table {
+	struct known *items;
+	size_t count;
+	size_t room;
+};
+
+struct auth {
+	const struct env *env;
+	struct store *reader;
+	struct table table;		/* ordered by id */
+	struct known dummy;		/* what an unknown id is compared with */
+	struct limit *limit;
+	int64_t epoch;
+	int64_t looked_ms;		/* monotonic: when the epoch was last asked for */
+	struct auth_counters counters;
+};
+
+int token_make(const struct env *env, const char *owner, const char *org, enum token_role role,
+	       int64_t expires_ms, char text[TOKEN_TEXT_ROOM], struct token *ret, struct err *err)
+{
+	unsigned char bytes[ID_LEN / 2 + 32];
+	char secret[HASH_BASE64_ROOM(32)];
+
+	if (!grammar_is_owner(owner))
+		return err_set(err, ERR_INVALID, "an owner is 1 to 127 characters of "
+			       "[A-Za-z0-9._@:+-] and begins with a letter or digit");
+	if (!grammar_is_org(org))
+		return err_set(err, ERR_INVALID, "an organisation is 1 to 63 characters of "
+			       "[A-Za-z0-9._@:+-] and begins with a letter or digit");
+	env_random(env, bytes, sizeof(bytes));
+	memset(ret, 0, sizeof(*ret));
+	hash_hex(bytes, ID_LEN / 2, ret->id);
+	hash_base64url(bytes + ID_LEN / 2, 32, secret);
+	snprintf(text, TOKEN_TEXT_ROOM, PREFIX "%s_%s", ret->id, secret);
+	hash_sha256(text, TEXT_LEN, ret->hash);
+	snprintf(ret->owner, sizeof(ret->owner), "%s", owner);
+	snprintf(ret->org, sizeof(ret->org), "%s", org);
+	ret->role = role;
+	ret->created_ms = env_wall_ms(env);
+	ret->expires_ms = expires_ms;
+	hash_wipe(bytes, sizeof(bytes));
+	hash_wipe(secret, sizeof(secret));
+	return 0;
+}
+
+static int token_is_text(const char *s)
+{
+	static const char hex[] = "0123456789abcdef";
+	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				     "0123456789-_";
+	const char *id = s + strlen(PREFIX);
+
+	return strnlen(s, TEXT_LEN + 1) == TEXT_LEN && !strncmp(s, PREFIX, strlen(PREFIX)) &&
+	       strspn(id, hex) == ID_LEN && id[ID_LEN] == '_' &&
+	       strspn(id + ID_LEN + 1, base64) == SECRET_LEN;
+}
+
+static int known_compare(const void *a, const void *b)
+{
+	return memcmp(((const struct known *)a)->id, ((const struct known *)b)->id, ID_LEN);
+}
+
+static void table_add(void *arg, const struct token *token)
+{
+	struct table *table = arg;
+	struct known *item;
+
+	if (table->count >= TOKENS_MAX)
+		return;
+	if (table->count == table->room) {
+		table->room = table->room ? table->room * 2 : 16;
+		table->items = xrealloc(table->items, table->room * sizeof(*table->items));
+	}
+	item = &table->items[table->count++];
+	memset(item, 0, sizeof(*item));
+	memcpy(item->id, token->id, ID_LEN);
+	memcpy(item->hash, token->hash, sizeof(item->hash));
+	memcpy(item->caller.owner, token->owner, sizeof(item->caller.owner));
+	memcpy(item->caller.org, token->org, sizeof(item->caller.org));
+	item->caller.role = token->role;
+	item->expires_ms = token->expires_ms;
+	item->revoked = token->revoked_ms != 0;
+}
+
+static int table_load(struct auth *auth, int64_t epoch, struct err *err)
+{
+	struct table table = { 0 };
+
+	if (store_token_each(auth->reader, table_add, &table, err)) {
+		free(table.items);
+		return -1;
+	}
+	if (table.count)
+		qsort(table.items, table.count, sizeof(*table.items), known_compare);
+	free(auth->table.items);
+	auth->table = table;
+	auth->epoch = epoch;
+	auth->counters.tokens = table.count;
+	return 0;
+}
+
+int auth_reload(struct auth *auth, struct err *err)
+{
+	int64_t epoch;
+
+	/* The epoch first: a token added in between is seen twice, never missed. */
+	if (store_token_epoch(auth->reader, &epoch, err))
+		return -1;
+	auth->looked_ms = env_mono_ms(auth->env);
+	return table_load(auth, epoch, err);
+}
+
+int auth_new(const struct env *env, struct store *reader, struct auth **ret, struct err *err)
+{
+	struct auth *auth = xcalloc(1, sizeof(*auth));
+	uint64_t seed;
+
+	auth->env = env;
+	auth->reader = reader;
+	env_random(env, &seed, sizeof(seed));
+	env_random(env, auth->dummy.hash, sizeof(auth->dummy.hash));
+	auth->dummy.revoked = 1;
+	auth->limit = limit_new(seed);
+	if (auth_reload(auth, err)) {
+		auth_free(auth);
+		return -1;
+	}
+	*ret = auth;
+	return 0;
+}
+
+void auth_free(struct auth *auth)
+{
+	if (!auth)
+		return;
+	limit_free(auth->limit);
+	free(auth->table.items);
+	free(auth);
+}
+
+/* A store that cannot be read now keeps the tokens we have; it is asked again in a second. */
+static void auth_refresh(struct auth *auth)
+{
+	int64_t mono_ms = env_mono_ms(auth->env);
+	int64_t epoch;
+	struct err err;
+
+	if (mono_ms - auth->looked_ms < 1000)
+		return;
+	auth->looked_ms = mono_ms;
+	if (store_token_epoch(auth->reader, &epoch, &err) == 0) {
+		if (epoch == auth->epoch || table_load(auth, epoch, &err) == 0)
+			return;
+	}
+	log_warning(NULL, "cannot read the API tokens again: %s; the ones read before are used",
+		    err.text);
+}
+
+/* As many steps whether it is there or not; the dummy if it is not. */
+static const struct known *table_find(const struct auth *auth, const char *id)
+{
+	const struct known *at = auth->table.items;
+	size_t left = auth->table.count;
+
+	while (left > 1) {
+		size_t half = left / 2;
+
+		at = memcmp(at[half].id, id, ID_LEN) <= 0 ? at + half : at;
+		left -= half;
+	}
+	return left && !memcmp(at->id, id, ID_LEN) ? at : &auth->dummy;
+}
+
+/* "Bearer", one space, the token; the scheme's case does not matter. */
+static const char *bearer_text(const char *authorization)
+{
+	if (!authorization || strncasecmp(authorization, "Bearer ", 7))
+		return "";
+	return authorization + 7;
+}
+
+int auth_peek(struct auth *auth, const char *authorization, struct caller *ret)
+{
+	static const char nothing[TOKEN_TEXT_ROOM] =
+		PREFIX "0000000000000000_0000000000000000000000000000000000000000000";
+	const char *text = bearer_text(authorization);
+	unsigned char hash[HASH_SHA256_LEN];
+	const struct known *found;
+	int good = token_is_text(text);
+	int same;
+
+	auth_refresh(auth);
+	if (!good)
+		text = nothing;
+	hash_sha256(text, TEXT_LEN, hash);
+	found = table_find(auth, text + strlen(PREFIX));
+	same = hash_equal(hash, found->hash, sizeof(hash));
+	if (!good || !same || found->revoked ||
+	    (found->expires_ms && env_wall_ms(auth->env) >= found->expires_ms))
+		return 0;
+	*ret = found->caller;
+	return 1;
+}
+
+enum auth_result auth_check(struct auth *auth, const char *authorization, const char *address,
+			    int refusals_per_minute, struct caller *ret)
+{
+	if (auth_peek(auth, authorization, ret)) {
+		auth->counters.accepted++;
+		return AUTH_OK;
+	}
+	auth->counters.refused++;
+	if (!limit_count(auth->limit, address, refusals_per_minute, env_mono_ms(auth->env)))
+		return AUTH_REFUSED;
+	auth->counters.limited++;
+	return AUTH_LIMITED;
+}
+
+const struct auth_counters *auth_counters(const struct auth *auth)
+{
+	return &auth->counters;
+}

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GET /v1/control: the WebSocket over which a client sends heartbeats and follows runs
+ * (contract 2.9). It says nothing that the routes do not; it saves requests. Each message
+ * is as small as the client reads by default. The token is looked at with every message:
+ * one that is revoked closes its socket.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/call.h"
+#include "api/grammar.h"
+#include "api/runs.h"
+#include "api/telemetry.h"
+#include "http/websocket.h"
+#include "util/alloc.h"
+#include "util/hash.h"
+#include "util/log.h"
+
+#define CONTROLS_MAX 512
+#define CONTROLS_PER_OWNER 32
+#define FOLLOWS_MAX 16		/* runs that one socket follows */
+#define BEATS_MAX 8		/* heartbeats of one socket that are with the engine */
+#define MESSAGE_IN_MAX 65536
+#define MESSAGE_OUT_MAX 30000	/* the client's reader takes 32 KiB */
+#define EVENTS_PRESET 100
+#define AUTHORIZATION_ROOM 128
+
+struct follow {
+	char run_id[24];
+	int64_t n;		/* the run's row */
+	int64_t seq;		/* of the last event that was sent */
+	int limit;		/* events in one message */
+};
+
+struct control {
+	struct control *next;
+	struct api *api;
+	struct http_socket *socket;
+	struct caller caller;
+	char authorization[AUTHORIZATION_ROOM];	/* wiped at the end */
+	struct beat *beats;
+	int beat_count;
+	struct follow follows[FOLLOWS_MAX];
+	int follow_count;
+	int is_full;		/* wait for the client to read */
+};
+
+/* A heartbeat that is with the engine; its control may be gone when it comes back. */
+struct beat {
+	struct beat *next;
+	struct control *control;
+	char lease[ROUTE_PARAM_ROOM];
+};
+
+/* ---- life --------------------------------------------------------------------------- */
+
+static void control_free(struct control *c)
+{
+	struct control **at = &c->api->controls;
+
+	while (*at && *at != c)
+		at = &(*at)->next;
+	if (*at)
+		*at = c->next;
+	c->api->control_count--;
+	for (struct beat *beat = c->beats; beat; beat = beat->next)
+		beat->control = NULL;
+	hash_wipe(c->authorization, sizeof(c->authorization));
+	free(c);
+}
+
+static void control_close(struct control *c, uint16_t code)
+{
+	http_socket_close(c->socket, code);
+	control_free(c);
+}
+
+void control_stop(struct api *api)
+{
+	while (api->controls)
+		control_close(api->controls, FRAME_CODE_GOING_AWAY);
+}
+
+/* ---- what is said ---------------------------------------------------------------------- */
+
+static void send_out(struct control *c)
+{
+	struct buf *out = &c->api->out;
+
+	if (http_socket_send(c->socket, buf_str(out), out->len) > 0)
+		c->is_full = 1;
+}
+
+static struct jsonw say(struct control *c, const char *type)
+{
+	struct jsonw w;
+
+	buf_clear(&c->api->out);
+	jsonw_init(&w, &c->api->out);
+	jsonw_object(&w, NULL);
+	jsonw_text(&w, "type", type);
+	return w;
+}
+
+static void said(struct control *c, struct jsonw *w)
+{
+	jsonw_end_object(w);
+	send_out(c);
+}
+
+static void say_error(struct control *c, const char *code, const char *message)
+{
+	struct jsonw w = say(c, "error");
+
+	jsonw_text(&w, "code", code);
+	jsonw_text(&w, "message", message);
+	said(c, &w);
+}
+
+/* ---- heartbeats ---------------------------------------------------------------------------- */
+
+static void say_beat(struct control *c, const char *lease, int64_t expires_ms, const char *error)
+{
+	struct jsonw w = say(c, "heartbeat");
+
+	jsonw_text(&w, "leaseID", lease);
+	jsonw_bool(&w, "ok", !error);
+	if (error)
+		jsonw_text(&w, "error", error);
+	else
+		jsonw_time(&w, "expiresAt", expires_ms);
+	said(c, &w);
+}
+
+static void beat_finish(struct call *call, struct engine_request *request)
+{
+	struct beat *beat = request->user;
+	struct control *c = beat->control;
+	int ok = request->result == RESULT_OK;
+
+	(void)call;
+	if (c) {
+		struct beat **at = &c->beats;
+
+		while (*at != beat)
+			at = &(*at)->next;
+		*at = beat->next;
+		c->beat_count--;
+		say_beat(c, ok ? request->lease.id : beat->lease, lease_expires_ms(&request->lease),
+			 ok ? NULL : request->code[0] ? request->code : "internal");
+	}
+	free(beat);
+}
+
+static int read_beat(struct control *c, struct input *in, struct engine_request *request)
+{
+	json_t *telemetry = NULL;
+	int64_t seconds = 0;
+
+	input_text(in, "leaseID", request->ref, sizeof(request->ref));
+	input_text(in, "expectedProvider", request->expected_account,
+		   sizeof(request->expected_account));
+	if (input_object(in, "telemetry", &telemetry))
+		telemetry_read(in, telemetry, env_wall_ms(c->api->parts.env), &request->sample_ms,
+			       request->sample, sizeof(request->sample));
+	/* 0 stands for "not said" where a client cannot leave it out. */
+	if (input_int(in, "idleTimeoutSeconds", &seconds) && seconds) {
+		int64_t max = c->api->config.idle_max_ms / 1000;
+
+		if (seconds < 0)
+			input_fail(in, 400, "invalid_field", "idleTimeoutSeconds must be positive");
+		request->idle_ms = (seconds > max ? max : seconds) * 1000;
+	}
+	if (!grammar_is_lease_id(request->ref) && !grammar_is_slug(request->ref))
+		input_fail(in, 404, "not_found", "there is no such lease");
+	return in->failed ? -1 : 0;
+}
+
+static void take_heartbeat(struct control *c, struct input *in)
+{
+	struct api *api = c->api;
+	struct call call = { .api = api, .caller = c->caller };
+	struct engine_request *request = NULL;
+	struct beat *beat;
+
+	if (c->caller.role == TOKEN_READER) {
+		say_beat(c, "", 0, "forbidden");
+		return;
+	}
+	if (c->beat_count < BEATS_MAX)
+		request = queue_request(api->queue, &call, REQUEST_HEARTBEAT,
+					(size_t)api->config.pending_max);
+	if (!request) {
+		say_beat(c, "", 0, "busy");
+		return;
+	}
+	if (read_beat(c, in, request)) {
+		say_beat(c, grammar_is_lease_id(request->ref) ? request->ref : "", 0,
+			 in->fault->code);
+		queue_drop(api->queue, request);
+		return;
+	}
+	/* Whom it is shared with does not keep it alive from here. */
+	request->own_only = 1;
+	beat = xcalloc(1, sizeof(*beat));
+	memcpy(beat->lease, request->ref, sizeof(beat->lease));
+	beat->control = c;
+	beat->next = c->beats;
+	c->beats = beat;
+	c->beat_count++;
+	request->user = beat;
+	queue_submit(api->queue, request, beat_finish);
+}
+
+/* ---- following a run ----------------------------------------------------------------------- */
+
+static void follow_drop(struct control *c, struct follow *f)
+{
+	c->follow_count--;
+	*f = c->follows[c->follow_count];
+}
+
+/* Events as far as they fit into one message. */
+struct page {
+	struct jsonw w;
+	const struct follow *follow;
+	int64_t seq;		/* of the last one that fits */
+	int count;
+	int is_too_large;	/* not even one alone */
+};
+
+static int page_add(void *arg, int64_t seq, int64_t at_ms, const char *fields)
+{
+	struct page *page = arg;
+	struct buf *out = page->w.out;
+	size_t before = out->len;
+	int comma = page->w.comma;
+
+	runs_render_event(&page->w, page->follow->run_id, seq, at_ms, fields);
+	if (out->len > MESSAGE_OUT_MAX) {
+		out->len = before;
+		out->data[before] = '\0';
+		page->w.comma = comma;
+		page->is_too_large = !page->count;
+		return 1;
+	}
+	page->seq = seq;
+	page->count++;
+	return 0;
+}
+
+/* Sends the next message of a run's events. 1: there may be more, 0: there is not, -1: dropped. */
+static int follow_send(struct control *c, struct follow *f)
+{
+	struct page page = { .follow = f, .seq = f->seq };
+
+	page.w = say(c, "run_events");
+	jsonw_text(&page.w, "runID", f->run_id);
+	jsonw_array(&page.w, "events");
+	if (store_run_event_each(c->api->parts.reader, f->n, f->seq, f->limit, page_add, &page,
+				 NULL) || page.is_too_large) {
+		follow_drop(c, f);
+		/* The client goes on by asking for pages. */
+		say_error(c, "event_too_large", "Ask for the events of this run.");
+		return -1;
+	}
+	jsonw_end_array(&page.w);
+	if (!page.count)
+		return 0;
+	jsonw_int(&page.w, "nextSeq", page.seq);
+	f->seq = page.seq;
+	said(c, &page.w);
+	return 1;
+}
+
+static void follow_go_on(struct control *c, struct follow *f)
+{
+	while (!c->is_full && follow_send(c, f) > 0)
+		;
+}
+
+static void take_subscribe(struct control *c, struct input *in)
+{
+	struct store_scope scope = { .owner = c->caller.owner, .org = c->caller.org };
+	struct follow *f = NULL;
+	struct run_row run;
+	char id[24] = "";
+	int64_t after = 0;
+	int64_t limit = EVENTS_PRESET;
+
+	input_text(in, "runID", id, sizeof(id));
+	input_int(in, "after", &after);
+	input_int(in, "limit", &limit);
+	if (in->failed) {
+		say_error(c, in->fault->code, in->fault->message);
+		return;
+	}
+	if (c->caller.role == TOKEN_ADMIN)
+		scope.all = 1;
+	else if (c->caller.role == TOKEN_READER)
+		scope.owner = NULL;
+	if (!runs_is_id(id) ||
+	    store_run_find(c->api->parts.reader, id, &scope, RUN_READ, &run, NULL)) {
+		say_error(c, "not_found", "There is no such run.");
+		return;
+	}
+	/* The same one again is followed from where the client says it is. */
+	for (int i = 0; i < c->follow_count && !f; i++) {
+		if (c->follows[i].n == run.n)
+			f = &c->follows[i];
+	}
+	if (!f && c->follow_count == FOLLOWS_MAX) {
+		say_error(c, "too_many_runs", "This socket follows enough runs.");
+		return;
+	}
+	if (!f)
+		f = &c->follows[c->follow_count++];
+	memcpy(f->run_id, run.id, sizeof(f->run_id));
+	f->n = run.n;
+	f->seq = after > 0 ? after : 0;
+	f->limit = limit < 1 || limit > EVENTS_PRESET ? EVENTS_PRESET : (int)limit;
+	follow_go_on(c, f);
+}
+
+void control_run_changed(struct api *api, const char *run_id)
+{
+	for (struct control *c = api->controls; c; c = c->next) {
+		for (int i = 0; i < c->follow_count; i++) {
+			if (!strcmp(c->follows[i].run_id, run_id)) {
+				follow_go_on(c, &c->follows[i]);
+				break;
+			}
+		}
+	}
+}
+
+/* ---- messages ---------------------------------------------------------------------------- */
+
+static void take_message(struct control *c, struct input *in)
+{
+	char type[32] = "";
+
+	input_text(in, "type", type, sizeof(type));
+	if (!strcmp(type, "heartbeat")) {
+		take_heartbeat(c, in);
+	} else if (!strcmp(type, "subscribe_run")) {
+		take_subscribe(c, in);
+	} else if (!strcmp(type, "ping")) {
+		struct jsonw w = say(c, "pong");
+
+		said(c, &w);
+	} else if (strcmp(type, "ack") && strcmp(type, "pong")) {
+		say_error(c, "unknown_type", "There is no message of this type.");
+	}
+}
+
+static void on_text(struct http_socket *socket, const char *text, size_t len, void *arg)
+{
+	struct control *c = arg;
+	struct fault fault = { .status = 0 };
+	struct input in;
+
+	(void)socket;
+	if (!auth_peek(c->api->auth, c->authorization, &c->caller)) {
+		control_close(c, FRAME_CODE_POLICY);
+		return;
+	}
+	if (input_open(&in, text, len, 0, &fault))
+		say_error(c, fault.code, fault.message);
+	else
+		take_message(c, &in);
+	input_close(&in);
+}
+
+static void on_drain(struct http_socket *socket, void *arg)
+{
+	struct control *c = arg;
+
+	(void)socket;
+	c->is_full = 0;
+	/* From the last one on, which may go away on the way. */
+	for (int i = c->follow_count - 1; i >= 0 && !c->is_full; i--)
+		follow_go_on(c, &c->follows[i]);
+}
+
+static void on_closed(struct http_socket *socket, void *arg)
+{
+	(void)socket;
+	control_free(arg);
+}
+
+/* ---- the handshake ------------------------------------------------------------------------ */
+
+static int too_many(struct call *call)
+{
+	size_t own = 0;
+
+	for (const struct control *c = call->api->controls; c; c = c->next)
+		own += !strcmp(c->caller.owner, call->caller.owner) &&
+		       !strcmp(c->caller.org, call->caller.org);
+	return call->api->control_count >= CONTROLS_MAX || own >= CONTROLS_PER_OWNER;
+}
+
+/* The first thing that is said; the client does not need it. */
+static void say_hello(struct control *c)
+{
+	struct jsonw w = say(c, "hello");
+	unsigned char bytes[8];
+	char id[HASH_HEX_ROOM(8)];
+
+	env_random(c->api->parts.env, bytes, sizeof(bytes));
+	hash_hex(bytes, sizeof(bytes), id);
+	jsonw_int(&w, "protocol", 1);
+	jsonw_text(&w, "clientID", id);
+	said(c, &w);
+}
+
+void control_open(struct call *call)
+{
+	static const struct http_socket_handler handler = { on_text, on_drain, on_closed };
+	const char *authorization = http_head_known(call->head, HTTP_FIELD_AUTHORIZATION);
+	struct http_socket_config config;
+	struct api *api = call->api;
+	const char *code, *message;
+	struct control *c;
+	int status = http_websocket_refusal(call->head, &code, &message);
+
+	if (status == 426) {
+		http_reply_header(call->ex, "Upgrade", "websocket");
+		http_reply_header(call->ex, "Sec-WebSocket-Version", "13");
+	}
+	if (status) {
+		call_error(call, status, code, message);
+		return;
+	}
+	/* The client goes on without; it asks again with its next heartbeat. */
+	if (too_many(call) || strlen(authorization) >= AUTHORIZATION_ROOM) {
+		call_error(call, 503, "busy", "There are enough sockets.");
+		return;
+	}
+	c = xcalloc(1, sizeof(*c));
+	c->api = api;
+	c->caller = call->caller;
+	memcpy(c->authorization, authorization, strlen(authorization) + 1);
+	http_socket_config_init(&config);
+	config.message_max = MESSAGE_IN_MAX;
+	c->socket = http_websocket_accept(call->ex, &handler, &config, c);
+	if (!c->socket) {
+		hash_wipe(c->authorization, sizeof(c->authorization));
+		free(c);
+		return;
+	}
+	c->next = api->controls;
+	api->controls = c;
+	api->control_count++;
+	say_hello(c);
+}

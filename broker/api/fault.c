@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/fault.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+int fault_set(struct fault *fault, int status, const char *code, const char *fmt, ...)
+{
+	va_list ap;
+
+	fault->status = status;
+	snprintf(fault->code, sizeof(fault->code), "%s", code);
+	va_start(ap, fmt);
+	vsnprintf(fault->message, sizeof(fault->message), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+/* What the client searches for, and where in it a character is replaced by which. */
+static const struct {
+	const char *words;
+	size_t at;
+	char by;
+} misread[] = {
+	{ "not_found", 3, ' ' },
+	{ "http 404", 4, '-' },
+	{ "http 401", 4, '-' },
+	{ "invalid_lease_id", 7, ' ' },
+	{ "InvalidInstanceID.NotFound", 17, ' ' },
+};
+
+void fault_scrub(const char *text, char *out, size_t room)
+{
+	size_t len = strnlen(text, room - 1);
+
+	memmove(out, text, len);
+	out[len] = '\0';
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)out[i];
+
+		if (c < 0x20 || c > 0x7e) {
+			out[i] = '?';
+			continue;
+		}
+		for (size_t m = 0; m < sizeof(misread) / sizeof(misread[0]); m++) {
+			if (!strncasecmp(out + i, misread[m].words, strlen(misread[m].words)))
+				out[i + misread[m].at] = misread[m].by;
+		}
+	}
+}

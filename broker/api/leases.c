@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/leases.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/grammar.h"
+#include "api/share.h"
+#include "api/slug.h"
+
+#define LIST_PRESET 100
+#define LIST_MAX 500
+#define SCAN_MAX 1000
+
+int leases_ref(char param[ROUTE_PARAM_ROOM])
+{
+	char slug[48];
+
+	if (grammar_is_lease_id(param))
+		return 1;
+	for (char *c = param; *c; c++) {
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	}
+	if (grammar_is_slug(param))
+		return 1;
+	/* As a slug was written when the lease was asked for. */
+	if (slug_normalize(param, slug))
+		return 0;
+	snprintf(param, ROUTE_PARAM_ROOM, "%s", slug);
+	return 1;
+}
+
+int leases_find(struct call *call)
+{
+	struct store *reader = call->api->parts.reader;
+	struct store_scope scope = call_scope(call);
+	struct lease *l = &call->api->lease;
+	struct err err = { 0 };
+	int rc;
+
+	if (!leases_ref(call->param)) {
+		call_not_found(call);
+		return -1;
+	}
+	if (grammar_is_lease_id(call->param))
+		rc = store_lease_visible(reader, call->param, &scope, l, &err);
+	else
+		rc = store_lease_by_slug(reader, call->param, &scope, l, &err);
+	if (rc == 0)
+		return 0;
+	if (rc > 0)
+		call_not_found(call);
+	else if (err.kind == ERR_CONFLICT)
+		call_error(call, 409, "ambiguous_slug",
+			   "Several leases have this slug: use the id.");
+	else
+		call_broken(call, &err);
+	return -1;
+}
+
+struct samples {
+	struct buf text;	/* an array, not closed yet */
+	size_t last;		/* where its last element begins */
+};
+
+static void sample_add(void *arg, const char *data)
+{
+	struct samples *samples = arg;
+
+	buf_addc(&samples->text, samples->text.len ? ',' : '[');
+	samples->last = samples->text.len;
+	buf_adds(&samples->text, data);
+}
+
+/* What its machine was last seen to do, and with whom it is shared. */
+static void leases_more(struct jsonw *w, const struct lease *l, void *arg)
+{
+	struct call *call = arg;
+	struct samples samples = { .last = 0 };
+
+	share_render(call, w, l);
+	if (!lease_is_live(l) || l->touched_ms == l->created_ms)
+		return;
+	buf_init(&samples.text, STORE_SAMPLES_MAX * (TELEMETRY_ROOM + 1) + 2);
+	if (store_telemetry_each(call->api->parts.reader, l->n, sample_add, &samples, NULL) == 0 &&
+	    samples.text.len) {
+		jsonw_raw(w, "telemetry", buf_str(&samples.text) + samples.last);
+		buf_addc(&samples.text, ']');
+		jsonw_raw(w, "telemetryHistory", buf_str(&samples.text));
+	}
+	buf_fini(&samples.text);
+}
+
+void leases_get(struct call *call)
+{
+	struct render_parts parts = { .more = leases_more, .more_arg = call };
+	struct ledger ledger = { 0 };
+	struct lease *l = &call->api->lease;
+	struct err err;
+	struct jsonw w;
+	int whole;
+
+	if (leases_find(call))
+		return;
+	whole = render_wants_ledger(l);
+	if (whole) {
+		if (store_ledger(call->api->parts.reader, l->n, &ledger, &err)) {
+			call_broken(call, &err);
+			return;
+		}
+		parts.attempts = ledger.attempts;
+		parts.attempt_count = ledger.attempt_count;
+		parts.resources = ledger.resources;
+		parts.resource_count = ledger.resource_count;
+		parts.now_ms = call_now(call);
+	}
+	w = call_begin(call);
+	jsonw_object(&w, NULL);
+	render_lease(&w, "lease", l, &parts);
+	jsonw_end_object(&w);
+	ledger_fini(&ledger);
+	call_answer(call, 200);
+}
+
+/* ---- lists --------------------------------------------------------------------------- */
+
+struct listing {
+	struct store *reader;	/* to tell the residue, too; NULL: it is not told */
+	int64_t now_ms;
+	struct jsonw w;
+	const char *owner;	/* "": any; only for an admin who names no organisation */
+	char last[24];
+	int limit;
+	int seen;
+	int count;
+};
+
+/* The lists of what costs money or needs a person are short, and what is left is their point. */
+static void listing_render(struct listing *listing, const struct lease *l)
+{
+	struct ledger ledger = { 0 };
+	struct render_parts parts = { .now_ms = listing->now_ms };
+
+	if (listing->reader && store_ledger(listing->reader, l->n, &ledger, NULL) == 0) {
+		parts.resources = ledger.resources;
+		parts.resource_count = ledger.resource_count;
+	}
+	render_lease(&listing->w, NULL, l, listing->reader ? &parts : NULL);
+	ledger_fini(&ledger);
+}
+
+static int listing_add(void *arg, const struct lease *l)
+{
+	struct listing *listing = arg;
+
+	listing->seen++;
+	snprintf(listing->last, sizeof(listing->last), "%s", l->id);
+	if (!listing->owner[0] || !strcmp(listing->owner, l->owner)) {
+		listing_render(listing, l);
+		listing->count++;
+	}
+	return listing->count >= listing->limit || listing->w.out->overflow;
+}
+
+static int cleanup_parse(const char *text)
+{
+	for (int i = 0; i < LEASE_CLEANUP_COUNT; i++) {
+		if (!strcmp(lease_cleanup_name((enum lease_cleanup)i), text))
+			return i;
+	}
+	return -1;
+}
+
+struct list_texts {
+	char account[32];
+	char owner[128];
+	char org[64];
+	int scan;	/* the owner is looked for row by row */
+};
+
+static int list_fault(struct call *call, const char *key)
+{
+	return fault_set(&call->fault, 400, "invalid_query", "the query value of %s is not known",
+			 key);
+}
+
+static int list_read(struct call *call, struct store_list *list, struct list_texts *texts)
+{
+	char text[32];
+	int64_t limit = LIST_PRESET;
+	int rc;
+
+	rc = call_query(call, "state", text, sizeof(text));
+	if (rc < 0)
+		return -1;
+	list->state = rc > 0 ? lease_state_parse(text) : -1;
+	if (rc > 0 && list->state < 0)
+		return list_fault(call, "state");
+	rc = call_query(call, "cleanup", text, sizeof(text));
+	if (rc < 0)
+		return -1;
+	list->cleanup = rc > 0 ? cleanup_parse(text) : -1;
+	if (rc > 0 && list->cleanup < 0)
+		return list_fault(call, "cleanup");
+	rc = call_query(call, "attention", text, sizeof(text));
+	if (rc < 0)
+		return -1;
+	list->attention = rc > 0 && !strcmp(text, "true");
+	if (rc > 0 && !list->attention && strcmp(text, "false"))
+		return list_fault(call, "attention");
+	if (call_query_int(call, "limit", 1, LIST_MAX, &limit) < 0)
+		return -1;
+	list->limit = (int)limit;
+	rc = call_query(call, "provider", texts->account, sizeof(texts->account));
+	if (rc < 0)
+		return -1;
+	list->account = rc > 0 ? texts->account : NULL;
+	/* Whose leases an admin wants to see; of others the token decides. */
+	if (call_query(call, "owner", texts->owner, sizeof(texts->owner)) < 0 ||
+	    call_query(call, "org", texts->org, sizeof(texts->org)) < 0)
+		return -1;
+	if (list->scope.all && texts->org[0])
+		list->scope = (struct store_scope){ 0, texts->owner, texts->org, SHARED_NOT };
+	else if (list->scope.all && texts->owner[0])
+		texts->scan = 1;
+	return 0;
+}
+
+/* "before" is the id of the last lease of the page before; it must be visible, too. */
+static int list_before(struct call *call, struct store_list *list)
+{
+	struct store_scope scope = call_scope(call);
+	char id[24];
+	struct err err = { 0 };
+	int rc = call_query(call, "before", id, sizeof(id));
+
+	if (rc == 0)
+		return 0;
+	if (rc < 0 || !grammar_is_lease_id(id) ||
+	    store_lease_visible(call->api->parts.reader, id, &scope, &call->api->lease, &err))
+		return fault_set(&call->fault, 400, "invalid_query",
+				 "before must be the id of a lease that you may see");
+	list->before_n = call->api->lease.n;
+	return 0;
+}
+
+void leases_list(struct call *call)
+{
+	struct store_list list = { .scope = call_scope(call) };
+	struct list_texts texts = { .scan = 0 };
+	struct listing listing = { .owner = "" };
+	struct err err;
+
+	if (list_read(call, &list, &texts) || list_before(call, &list)) {
+		call_fault(call);
+		return;
+	}
+	listing.limit = list.limit;
+	listing.now_ms = call_now(call);
+	if (list.attention || list.cleanup == CLEANUP_RETAINED ||
+	    list.cleanup == CLEANUP_ATTENTION)
+		listing.reader = call->api->parts.reader;
+	/* An owner of any organisation is on no index: a bounded number of rows is looked at. */
+	if (texts.scan) {
+		list.limit = SCAN_MAX;
+		listing.owner = texts.owner;
+	}
+	listing.w = call_begin(call);
+	jsonw_object(&listing.w, NULL);
+	jsonw_array(&listing.w, "leases");
+	if (store_lease_each(call->api->parts.reader, &list, listing_add, &listing, &err)) {
+		call_broken(call, &err);
+		return;
+	}
+	jsonw_end_array(&listing.w);
+	if (listing.count == listing.limit || listing.seen == list.limit)
+		jsonw_text(&listing.w, "nextBefore", listing.last);
+	jsonw_end_object(&listing.w);
+	call_answer(call, 200);
+}
+
+/* ---- what happened, and what is left ----------------------------------------------------- */
+
+static int event_add_json(void *arg, const struct store_event *event)
+{
+	struct listing *listing = arg;
+	char clean[256];
+
+	fault_scrub(event->text, clean, sizeof(clean));
+	jsonw_object(&listing->w, NULL);
+	jsonw_int(&listing->w, "seq", event->n);
+	jsonw_time(&listing->w, "at", event->at_ms);
+	jsonw_text(&listing->w, "type", event->kind);
+	jsonw_text(&listing->w, "message", clean);
+	jsonw_end_object(&listing->w);
+	return listing->w.out->overflow;
+}
+
+void leases_events(struct call *call)
+{
+	struct listing listing = { .count = 0 };
+	int64_t after = 0;
+	int64_t limit = LIST_PRESET;
+	struct err err;
+
+	if (call_query_int(call, "after", 0, INT64_MAX, &after) < 0 ||
+	    call_query_int(call, "limit", 1, LIST_MAX, &limit) < 0) {
+		call_fault(call);
+		return;
+	}
+	if (leases_find(call))
+		return;
+	listing.w = call_begin(call);
+	jsonw_object(&listing.w, NULL);
+	jsonw_text(&listing.w, "leaseID", call->api->lease.id);
+	jsonw_array(&listing.w, "events");
+	if (store_event_each(call->api->parts.reader, call->api->lease.n, after, (int)limit,
+			     event_add_json, &listing, &err)) {
+		call_broken(call, &err);
+		return;
+	}
+	jsonw_end_array(&listing.w);
+	jsonw_end_object(&listing.w);
+	call_answer(call, 200);
+}
+
+void leases_residue(struct call *call)
+{
+	struct lease *l = &call->api->lease;
+	struct ledger ledger = { 0 };
+	struct err err;
+	struct jsonw w;
+
+	if (leases_find(call))
+		return;
+	if (store_ledger(call->api->parts.reader, l->n, &ledger, &err)) {
+		call_broken(call, &err);
+		return;
+	}
+	w = call_begin(call);
+	jsonw_object(&w, NULL);
+	jsonw_text(&w, "leaseID", l->id);
+	jsonw_text(&w, "state", lease_state_name(lease_shown_state(l)));
+	jsonw_text(&w, "cleanup", lease_cleanup_name(l->cleanup));
+	jsonw_int(&w, "residue", (int64_t)ledger_residue(&ledger));
+	jsonw_array(&w, "resources");
+	for (size_t i = 0; i < ledger.resource_count; i++)
+		render_resource(&w, &ledger.resources[i]);
+	jsonw_end_array(&w);
+	jsonw_end_object(&w);
+	ledger_fini(&ledger);
+	call_answer(call, 200);
+}

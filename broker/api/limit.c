@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/limit.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/alloc.h"
+
+#define BUCKETS 512
+#define WAYS 4
+#define WINDOW_MS 60000
+
+struct seen {
+	uint64_t address;	/* 0: free */
+	int64_t since_ms;
+	int count;
+};
+
+struct limit {
+	uint64_t seed;
+	struct seen seen[BUCKETS][WAYS];
+};
+
+struct limit *limit_new(uint64_t seed)
+{
+	struct limit *limit = xcalloc(1, sizeof(*limit));
+
+	limit->seed = seed;
+	return limit;
+}
+
+void limit_free(struct limit *limit)
+{
+	free(limit);
+}
+
+/* Mixes eight bytes at a time; the seed is secret, so that nobody can aim at a bucket. */
+static uint64_t address_hash(uint64_t seed, const char *address)
+{
+	unsigned char bytes[64] = { 0 };
+	uint64_t hash = seed;
+	uint64_t part;
+
+	if (strchr(address, ':') && inet_pton(AF_INET6, address, bytes) == 1)
+		memset(bytes + 8, 0, sizeof(bytes) - 8);
+	else
+		memcpy(bytes, address, strnlen(address, sizeof(bytes)));
+	for (size_t i = 0; i < sizeof(bytes); i += 8) {
+		memcpy(&part, bytes + i, sizeof(part));
+		hash = (hash ^ part) * 0x9e3779b97f4a7c15u;
+		hash ^= hash >> 29;
+	}
+	return hash ? hash : 1;
+}
+
+int limit_count(struct limit *limit, const char *address, int per_minute, int64_t mono_ms)
+{
+	uint64_t hash = address_hash(limit->seed, address);
+	struct seen *bucket = limit->seen[hash % BUCKETS];
+	struct seen *mine = bucket;
+
+	for (int i = 0; i < WAYS; i++) {
+		if (bucket[i].address == hash) {
+			mine = &bucket[i];
+			break;
+		}
+		if (bucket[i].since_ms < mine->since_ms)
+			mine = &bucket[i];
+	}
+	if (mine->address != hash || mono_ms - mine->since_ms >= WINDOW_MS) {
+		mine->address = hash;
+		mine->since_ms = mono_ms;
+		mine->count = 0;
+	}
+	if (mine->count <= per_minute)
+		mine->count++;
+	return per_minute > 0 && mine->count > per_minute;
+}

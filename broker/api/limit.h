@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How often an address may be refused in a minute. Bounded: a fixed table, in
+ * which the oldest entry of a bucket makes room. An IPv6 address counts with its
+ * whole /64. Loop thread only.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct limit;
+
+struct limit *limit_new(uint64_t seed);
+void limit_free(struct limit *limit);
+/* Counts one more of this address; 1 if it is beyond `per_minute` (0: no limit). */
+int limit_count(struct limit *limit, const char *address, int per_minute, int64_t mono_ms);

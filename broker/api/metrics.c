@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* GET /v1/metrics: the Prometheus text format, version 0.0.4. */
+#include <inttypes.h>
+
+#include "api/call.h"
+#include "util/alloc.h"
+
+static void metric_head(struct buf *out, const char *name, const char *type, const char *help)
+{
+	buf_addf(out, "# HELP lessor_%s %s\n# TYPE lessor_%s %s\n", name, help, name, type);
+}
+
+static void metric(struct buf *out, const char *name, const char *type, const char *help,
+		   int64_t value)
+{
+	metric_head(out, name, type, help);
+	buf_addf(out, "lessor_%s %" PRId64 "\n", name, value);
+}
+
+static void http_metrics(struct buf *out, const struct http_counters *c)
+{
+	const struct {
+		const char *name, *type, *help;
+		uint64_t value;
+	} rows[] = {
+		{ "http_connections_open", "gauge", "Connections now.", c->connections_open },
+		{ "http_connections_total", "counter", "Connections accepted.",
+		  c->connections_accepted },
+		{ "http_tls_total", "counter", "TLS handshakes completed.", c->connections_tls },
+		{ "http_tls_failed_total", "counter", "TLS handshakes failed.",
+		  c->connections_tls_failed },
+		{ "http_requests_open", "gauge", "Requests without an answer yet.",
+		  c->requests_open },
+		{ "http_requests_total", "counter", "Requests handed to a handler.", c->requests },
+		{ "http_gone_total", "counter", "Clients that left before the answer.", c->gone },
+		{ "http_closed_idle_total", "counter", "Connections closed for idleness.",
+		  c->closed_idle },
+		{ "http_closed_silent_total", "counter", "Connections closed for silence.",
+		  c->closed_silent },
+		{ "http_closed_slow_total", "counter", "Connections closed for slow reading.",
+		  c->closed_slow_reader },
+		{ "http_accept_full_total", "counter", "Times that all connections were taken.",
+		  c->accept_full },
+		{ "http_accept_failed_total", "counter", "Times that descriptors ran out.",
+		  c->accept_failed },
+		{ "http_bytes_in_total", "counter", "Bytes read.", c->bytes_in },
+		{ "http_bytes_out_total", "counter", "Bytes written.", c->bytes_out },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		metric(out, rows[i].name, rows[i].type, rows[i].help, (int64_t)rows[i].value);
+	metric_head(out, "http_answers_total", "counter", "Answers by class of status.");
+	for (int i = 1; i < 6; i++)
+		buf_addf(out, "lessor_http_answers_total{status=\"%dxx\"} %" PRIu64 "\n", i,
+			 c->answers[i]);
+	metric_head(out, "http_refusals_total", "counter", "Requests refused by the HTTP room.");
+	for (int i = 1; i < HTTP_REFUSAL_COUNT; i++) {
+		/* Several refusals share a code; only those that happened are worth a line. */
+		if (c->refusals[i])
+			buf_addf(out, "lessor_http_refusals_total{code=\"%s\",n=\"%d\"} %" PRIu64
+				 "\n", http_refusal_code((enum http_refusal)i), i, c->refusals[i]);
+	}
+}
+
+static void route_metrics(struct buf *out, const struct api *api)
+{
+	metric_head(out, "api_answers_total", "counter", "Answers by route and class of status.");
+	for (size_t r = 0; r <= route_count; r++) {
+		for (int i = 1; i < 6; i++) {
+			if (!api->answers[r][i])
+				continue;
+			buf_addf(out, "lessor_api_answers_total{method=\"%s\",route=\"%s\","
+				 "status=\"%dxx\"} %" PRIu64 "\n", r < route_count ?
+				 http_method_name(route_table[r].method) : "", r < route_count ?
+				 route_table[r].path : "", i, api->answers[r][i]);
+		}
+	}
+}
+
+static void account_metrics(struct buf *out, const struct api *api)
+{
+	static const struct {
+		const char *name, *type, *help;
+		size_t at;
+	} rows[] = {
+		{ "account_calls_total", "counter", "Provider calls.",
+		  offsetof(struct account_figures, calls) },
+		{ "account_calls_failed_total", "counter", "Provider calls that failed.",
+		  offsetof(struct account_figures, calls_failed) },
+		{ "account_calls_shared_total", "counter", "Reads that shared another's answer.",
+		  offsetof(struct account_figures, calls_shared) },
+		{ "account_budget_waits_total", "counter", "Calls that waited for the budget.",
+		  offsetof(struct account_figures, budget_waits) },
+		{ "account_rate_remaining", "gauge", "Calls left, as the provider said, or -1.",
+		  offsetof(struct account_figures, rate_remaining) },
+	};
+	struct account_figures figures;
+
+	for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
+		metric_head(out, rows[r].name, rows[r].type, rows[r].help);
+		for (size_t i = 0; i < api->parts.account_count; i++) {
+			const char *base = (const char *)&figures;
+
+			account_figures(api->parts.accounts[i], &figures);
+			buf_addf(out, "lessor_%s{account=\"%s\"} %" PRId64 "\n", rows[r].name,
+				 api->parts.accounts[i]->config.name,
+				 *(const int64_t *)(const void *)(base + rows[r].at));
+		}
+	}
+	metric_head(out, "account_blocked", "gauge", "1 when the account must not be used.");
+	for (size_t i = 0; i < api->parts.account_count; i++) {
+		account_figures(api->parts.accounts[i], &figures);
+		buf_addf(out, "lessor_account_blocked{account=\"%s\"} %d\n",
+			 api->parts.accounts[i]->config.name, figures.blocked != 0);
+	}
+	metric_head(out, "account_proven_seconds", "gauge", "When the account was last proven.");
+	for (size_t i = 0; i < api->parts.account_count; i++) {
+		account_figures(api->parts.accounts[i], &figures);
+		buf_addf(out, "lessor_account_proven_seconds{account=\"%s\"} %" PRId64 "\n",
+			 api->parts.accounts[i]->config.name, figures.proven_ms / 1000);
+	}
+}
+
+static int stray_count(void *arg, const struct stray *s)
+{
+	(void)s;
+	++*(int64_t *)arg;
+	return 0;
+}
+
+static void sweep_metrics(struct buf *out, const struct api *api)
+{
+	metric_head(out, "sweep_strays", "gauge", "Resources of ours that no ledger names.");
+	for (size_t i = 0; i < api->parts.account_count; i++) {
+		const char *name = api->parts.accounts[i]->config.name;
+		int64_t count = 0;
+
+		if (store_stray_each(api->parts.reader, name, stray_count, &count, NULL) == 0)
+			buf_addf(out, "lessor_sweep_strays{account=\"%s\"} %" PRId64 "\n", name,
+				 count);
+	}
+	metric_head(out, "sweep_done_seconds", "gauge", "When the account was last swept whole.");
+	for (size_t i = 0; i < api->parts.account_count; i++) {
+		const char *name = api->parts.accounts[i]->config.name;
+		struct sweep sweep;
+
+		if (store_sweep_get(api->parts.reader, name, &sweep, NULL) == 0)
+			buf_addf(out, "lessor_sweep_done_seconds{account=\"%s\"} %" PRId64 "\n",
+				 name, sweep.done_ms / 1000);
+	}
+}
+
+void metrics_show(struct call *call)
+{
+	const struct api *api = call->api;
+	const struct auth_counters *auth = auth_counters(api->auth);
+	struct buf *out = &call->api->out;
+	struct store_counts counts;
+	int64_t attention;
+
+	buf_clear(out);
+	metric_head(out, "build_info", "gauge", "The version that runs.");
+	buf_addf(out, "lessor_build_info{version=\"%s\"} 1\n", api->config.version);
+	metric(out, "api_pending", "gauge", "Requests with the engine.",
+	       (int64_t)queue_count(api->queue));
+	metric(out, "auth_tokens", "gauge", "API tokens known.", (int64_t)auth->tokens);
+	metric(out, "auth_accepted_total", "counter", "Requests with a valid token.",
+	       (int64_t)auth->accepted);
+	metric(out, "auth_refused_total", "counter", "Requests without one.",
+	       (int64_t)auth->refused);
+	metric(out, "auth_limited_total", "counter", "Of these, answered 429.",
+	       (int64_t)auth->limited);
+	if (store_counts(api->parts.reader, call->caller.owner, call->caller.org, "", &counts,
+			 NULL) == 0) {
+		metric(out, "leases_counted", "gauge", "Leases that count against the caps.",
+		       counts.all);
+		metric(out, "leases_hourly_micros", "gauge", "Their hourly prices, summed.",
+		       counts.micros_all);
+	}
+	sweep_metrics(out, api);
+	if (store_attention_count(api->parts.reader, &attention, NULL) == 0)
+		metric(out, "leases_attention", "gauge", "Leases that need a person.", attention);
+	route_metrics(out, api);
+	account_metrics(out, api);
+	if (api->counters)
+		http_metrics(out, api->counters);
+	call_answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(out),
+			 out->len);
+}

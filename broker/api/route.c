@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/route.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/call.h"
+#include "util/alloc.h"
+
+#define LIST_QUERY "state limit provider owner org cleanup attention before"
+
+const struct route route_table[] = {
+	{ HTTP_GET, "/v1/health", ROLE_ANYONE, OWNS_NOTHING, BODY_NONE, "", service_health },
+	{ HTTP_GET, "/v1/whoami", ROLE_EACH, OWNS_NOTHING, BODY_NONE, "", service_whoami },
+	{ HTTP_GET, "/v1/openapi.json", ROLE_EACH, OWNS_NOTHING, BODY_NONE, "", service_openapi },
+	{ HTTP_GET, "/v1/metrics", ROLE_WATCHES, OWNS_NOTHING, BODY_NONE, "", metrics_show },
+	{ HTTP_GET, "/v1/providers", ROLE_EACH, OWNS_NOTHING, BODY_NONE, "", service_providers },
+	{ HTTP_GET, "/v1/providers/{account}/readiness", ROLE_EACH, OWNS_NOTHING, BODY_NONE,
+	  "target windowsMode class serverType serverTypeExplicit market fallback region",
+	  service_readiness },
+	{ HTTP_GET, "/v1/usage", ROLE_EACH, OWNS_SEEN, BODY_NONE, "scope month owner org",
+	  usage_show },
+
+	{ HTTP_GET, "/v1/leases", ROLE_EACH, OWNS_SEEN, BODY_NONE, LIST_QUERY, leases_list },
+	{ HTTP_POST, "/v1/leases", ROLE_WRITES, OWNS_CHANGED, BODY_NEEDED, "", create_post },
+	{ HTTP_GET, "/v1/leases/{lease}", ROLE_EACH, OWNS_SEEN, BODY_NONE, "providerMetadata",
+	  leases_get },
+	{ HTTP_PUT, "/v1/leases/{lease}", ROLE_WRITES, OWNS_CHANGED, BODY_NEEDED, "", create_put },
+	{ HTTP_GET, "/v1/leases/{lease}/events", ROLE_EACH, OWNS_SEEN, BODY_NONE, "after limit",
+	  leases_events },
+	{ HTTP_GET, "/v1/leases/{lease}/residue", ROLE_EACH, OWNS_SEEN, BODY_NONE, "",
+	  leases_residue },
+	{ HTTP_GET, "/v1/leases/{lease}/share", ROLE_WRITES, OWNS_SEEN, BODY_NONE, "", share_get },
+	{ HTTP_PUT, "/v1/leases/{lease}/share", ROLE_WRITES, OWNS_CHANGED, BODY_NEEDED, "",
+	  share_put },
+	{ HTTP_DELETE, "/v1/leases/{lease}/share", ROLE_WRITES, OWNS_CHANGED, BODY_OPTIONAL, "",
+	  share_drop },
+	{ HTTP_POST, "/v1/leases/{lease}/heartbeat", ROLE_WRITES, OWNS_CHANGED, BODY_OPTIONAL, "",
+	  change_heartbeat },
+	{ HTTP_POST, "/v1/leases/{lease}/release", ROLE_WRITES, OWNS_CHANGED, BODY_OPTIONAL, "",
+	  change_release },
+	{ HTTP_POST, "/v1/leases/{lease}/cancel-create", ROLE_WRITES, OWNS_CHANGED, BODY_NEEDED,
+	  "", change_cancel },
+	{ HTTP_POST, "/v1/leases/{lease}/retry", ROLE_WRITES, OWNS_CHANGED, BODY_OPTIONAL, "",
+	  change_retry },
+
+	{ HTTP_GET, "/v1/control", ROLE_EACH, OWNS_SEEN, BODY_NONE, "", control_open },
+	{ HTTP_GET, "/v1/runs", ROLE_EACH, OWNS_SEEN, BODY_NONE, "leaseID owner org state limit",
+	  runs_list },
+	{ HTTP_POST, "/v1/runs", ROLE_WRITES, OWNS_CHANGED, BODY_WIDE, "", run_create_post },
+	{ HTTP_GET, "/v1/runs/{run}", ROLE_EACH, OWNS_SEEN, BODY_NONE, "", runs_get },
+	{ HTTP_GET, "/v1/runs/{run}/logs", ROLE_EACH, OWNS_SEEN, BODY_NONE, "", runs_logs },
+	{ HTTP_GET, "/v1/runs/{run}/events", ROLE_EACH, OWNS_SEEN, BODY_NONE, "after limit",
+	  runs_events },
+	{ HTTP_POST, "/v1/runs/{run}/events", ROLE_WRITES, OWNS_CHANGED, BODY_WIDE, "",
+	  run_event_post },
+	{ HTTP_POST, "/v1/runs/{run}/telemetry", ROLE_WRITES, OWNS_CHANGED, BODY_NEEDED, "",
+	  run_telemetry_post },
+	{ HTTP_POST, "/v1/runs/{run}/finish", ROLE_WRITES, OWNS_CHANGED, BODY_STREAM, "",
+	  run_finish_post },
+
+	{ HTTP_GET, "/v1/pool", ROLE_ADMIN, OWNS_ALL, BODY_NONE, "provider", pool_show },
+	{ HTTP_GET, "/v1/admin/leases", ROLE_ADMIN, OWNS_ALL, BODY_NONE, LIST_QUERY, leases_list },
+	{ HTTP_POST, "/v1/admin/leases/{lease}/release", ROLE_ADMIN, OWNS_ALL, BODY_OPTIONAL, "",
+	  change_release },
+	{ HTTP_POST, "/v1/admin/leases/{lease}/delete", ROLE_ADMIN, OWNS_ALL, BODY_OPTIONAL, "",
+	  change_delete },
+	{ HTTP_POST, "/v1/admin/leases/{lease}/resolve", ROLE_ADMIN, OWNS_ALL, BODY_NEEDED, "",
+	  change_resolve },
+	{ HTTP_GET, "/v1/admin/sweep", ROLE_ADMIN, OWNS_ALL, BODY_NONE, "", sweep_show },
+	{ HTTP_POST, "/v1/admin/sweep", ROLE_ADMIN, OWNS_ALL, BODY_NEEDED, "", sweep_ask },
+};
+
+const size_t route_count = ARRAY_LEN(route_table);
+
+static int path_matches(const char *pattern, const char *path, char param[ROUTE_PARAM_ROOM])
+{
+	size_t len;
+
+	for (;;) {
+		if (*pattern == '{') {
+			len = strcspn(path, "/");
+			if (len == 0 || len >= ROUTE_PARAM_ROOM)
+				return 0;
+			memcpy(param, path, len);
+			param[len] = '\0';
+			path += len;
+			pattern = strchr(pattern, '}') + 1;
+			continue;
+		}
+		if (*pattern != *path)
+			return 0;
+		if (!*pattern)
+			return 1;
+		pattern++;
+		path++;
+	}
+}
+
+const struct route *route_find(enum http_method method, const char *path, unsigned *ret_methods,
+			       char param[ROUTE_PARAM_ROOM])
+{
+	enum http_method wanted = method == HTTP_HEAD ? HTTP_GET : method;
+	const struct route *found = NULL;
+	char seen[ROUTE_PARAM_ROOM] = "";
+
+	*ret_methods = 0;
+	param[0] = '\0';
+	for (size_t i = 0; i < route_count && !found; i++) {
+		if (!path_matches(route_table[i].path, path, seen))
+			continue;
+		*ret_methods |= 1u << route_table[i].method;
+		if (route_table[i].method == wanted)
+			found = &route_table[i];
+	}
+	if (found && strchr(found->path, '{'))
+		memcpy(param, seen, sizeof(seen));
+	return found;
+}
+
+void route_allow(unsigned methods, char *out, size_t room)
+{
+	size_t len = 0;
+
+	if (methods & (1u << HTTP_GET))
+		methods |= 1u << HTTP_HEAD;
+	out[0] = '\0';
+	for (int method = 0; method < HTTP_METHOD_COUNT && len < room; method++) {
+		if (methods & (1u << method))
+			len += (size_t)snprintf(out + len, room - len, "%s%s", len ? ", " : "",
+						http_method_name((enum http_method)method));
+	}
+}
+
+int route_knows_query(const struct route *route, const char *key, size_t len)
+{
+	const char *at = route->query;
+
+	for (int place = 1; *at; place++) {
+		size_t word = strcspn(at, " ");
+
+		if (word == len && !memcmp(at, key, len))
+			return place;
+		at += word;
+		at += *at == ' ';
+	}
+	return 0;
+}

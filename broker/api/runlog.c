@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/runlog.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/alloc.h"
+#include "util/buf.h"
+
+#define DEPTH_MAX 64
+#define KEY_ROOM 16
+
+/* ---- blocks ----------------------------------------------------------------------- */
+
+struct block {
+	struct block *next;
+	size_t len;
+	char data[RUNLOG_BLOCK];
+};
+
+struct blocks {
+	struct block *first, *last;
+	size_t size;
+	int is_cut;
+	int is_there;		/* a text was seen, if only an empty one */
+};
+
+static void blocks_drop_first(struct blocks *b)
+{
+	struct block *first = b->first;
+
+	b->first = first->next;
+	if (!b->first)
+		b->last = NULL;
+	b->size -= first->len;
+	free(first);
+}
+
+static void blocks_free(struct blocks *b)
+{
+	while (b->first)
+		blocks_drop_first(b);
+}
+
+static void blocks_add(struct blocks *b, const char *data, size_t len, size_t max)
+{
+	while (len) {
+		size_t room = b->last ? RUNLOG_BLOCK - b->last->len : 0;
+
+		if (!room) {
+			struct block *fresh = xrealloc(NULL, sizeof(*fresh));
+
+			fresh->next = NULL;
+			fresh->len = 0;
+			if (b->last)
+				b->last->next = fresh;
+			else
+				b->first = fresh;
+			b->last = fresh;
+			room = RUNLOG_BLOCK;
+		}
+		if (room > len)
+			room = len;
+		memcpy(b->last->data + b->last->len, data, room);
+		b->last->len += room;
+		b->size += room;
+		data += room;
+		len -= room;
+	}
+	/* The last one is never dropped: it is being filled. */
+	while (b->size > max && b->first != b->last) {
+		blocks_drop_first(b);
+		b->is_cut = 1;
+	}
+}
+
+/* ---- the machine -------------------------------------------------------------------- */
+
+enum place {
+	PLACE_BETWEEN,		/* no string */
+	PLACE_KEY,		/* a name of the outer object */
+	PLACE_STRING,		/* a string of the rest */
+	PLACE_TEXT,		/* a text of the log */
+};
+
+enum escape { ESCAPE_NONE, ESCAPE_BEGUN, ESCAPE_HEX };
+
+struct runlog {
+	size_t log_max;
+	struct buf rest;
+	struct blocks log, chunks;
+	struct block *given;		/* by runlog_next */
+	const char *wrong;		/* the first thing that is */
+	enum place place;
+	enum escape escape;
+	int depth;
+	int wants_key;			/* in the outer object, before a name */
+	int in_chunks;			/* in the array of chunks, not deeper */
+	int in_log;			/* the name was "log" */
+	int named_chunks;		/* the name was "logChunks" */
+	char key[KEY_ROOM];
+	size_t key_len;
+	struct blocks *into;		/* PLACE_TEXT */
+	int hex_left;
+	uint32_t unit;			/* UTF-16, of an escape */
+	uint32_t high;			/* half of a pair that waits for the other; 0: none */
+};
+
+struct runlog *runlog_new(size_t log_max, size_t rest_max)
+{
+	struct runlog *r = xcalloc(1, sizeof(*r));
+
+	r->log_max = log_max;
+	buf_init(&r->rest, rest_max);
+	return r;
+}
+
+void runlog_free(struct runlog *r)
+{
+	if (!r)
+		return;
+	blocks_free(&r->log);
+	blocks_free(&r->chunks);
+	free(r->given);
+	buf_fini(&r->rest);
+	free(r);
+}
+
+static void fail(struct runlog *r, const char *why)
+{
+	if (!r->wrong)
+		r->wrong = why;
+}
+
+static void text_add(struct runlog *r, const char *data, size_t len)
+{
+	blocks_add(r->into, data, len, r->log_max);
+}
+
+static void text_add_char(struct runlog *r, uint32_t c)
+{
+	char out[4];
+	size_t len = 0;
+
+	if (c < 0x80) {
+		out[len++] = (char)c;
+	} else if (c < 0x800) {
+		out[len++] = (char)(0xc0 | c >> 6);
+		out[len++] = (char)(0x80 | (c & 0x3f));
+	} else if (c < 0x10000) {
+		out[len++] = (char)(0xe0 | c >> 12);
+		out[len++] = (char)(0x80 | (c >> 6 & 0x3f));
+		out[len++] = (char)(0x80 | (c & 0x3f));
+	} else {
+		out[len++] = (char)(0xf0 | c >> 18);
+		out[len++] = (char)(0x80 | (c >> 12 & 0x3f));
+		out[len++] = (char)(0x80 | (c >> 6 & 0x3f));
+		out[len++] = (char)(0x80 | (c & 0x3f));
+	}
+	text_add(r, out, len);
+}
+
+/* Half a pair that nothing follows stands for no character. */
+static void high_alone(struct runlog *r)
+{
+	if (r->high)
+		text_add_char(r, 0xfffd);
+	r->high = 0;
+}
+
+static void unit_done(struct runlog *r)
+{
+	uint32_t unit = r->unit;
+
+	if (r->high && unit >= 0xdc00 && unit < 0xe000) {
+		text_add_char(r, 0x10000 + ((r->high - 0xd800) << 10) + (unit - 0xdc00));
+		r->high = 0;
+		return;
+	}
+	high_alone(r);
+	if (unit >= 0xd800 && unit < 0xdc00)
+		r->high = unit;
+	else
+		text_add_char(r, unit >= 0xdc00 && unit < 0xe000 ? 0xfffd : unit);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 32);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void escape_begun(struct runlog *r, char c)
+{
+	static const char names[] = "\"\\/bfnrt";
+	static const char values[] = "\"\\/\b\f\n\r\t";
+	const char *at = c ? strchr(names, c) : NULL;
+
+	r->escape = ESCAPE_NONE;
+	if (c == 'u') {
+		r->escape = ESCAPE_HEX;
+		r->hex_left = 4;
+		r->unit = 0;
+	} else if (at) {
+		high_alone(r);
+		text_add(r, &values[at - names], 1);
+	} else {
+		fail(r, "the log holds an escape that JSON does not have");
+	}
+}
+
+static void escape_hex(struct runlog *r, char c)
+{
+	int value = hex_digit(c);
+
+	if (value < 0) {
+		fail(r, "the log holds an escape that JSON does not have");
+		return;
+	}
+	r->unit = r->unit << 4 | (uint32_t)value;
+	if (--r->hex_left)
+		return;
+	r->escape = ESCAPE_NONE;
+	unit_done(r);
+}
+
+/* As much of a text of the log as there is without looking closer. */
+static size_t feed_text(struct runlog *r, const char *data, size_t len)
+{
+	size_t n = 0;
+
+	if (r->escape == ESCAPE_BEGUN) {
+		escape_begun(r, data[0]);
+		return 1;
+	}
+	if (r->escape == ESCAPE_HEX) {
+		escape_hex(r, data[0]);
+		return 1;
+	}
+	while (n < len && data[n] != '"' && data[n] != '\\' && (unsigned char)data[n] >= 0x20)
+		n++;
+	if (n) {
+		high_alone(r);
+		text_add(r, data, n);
+		return n;
+	}
+	if (data[0] == '\\') {
+		r->escape = ESCAPE_BEGUN;
+	} else if (data[0] == '"') {
+		high_alone(r);
+		r->place = PLACE_BETWEEN;
+	} else {
+		fail(r, "the log holds a control character that is not escaped");
+	}
+	return 1;
+}
+
+static int key_is(const struct runlog *r, const char *name)
+{
+	return r->key_len == strlen(name) && !memcmp(r->key, name, r->key_len);
+}
+
+/* Names and strings of the rest are passed on as they are; their reader checks them. */
+static size_t feed_string(struct runlog *r, const char *data, size_t len)
+{
+	size_t n = 0;
+
+	for (; n < len; n++) {
+		if (r->escape == ESCAPE_BEGUN) {
+			r->escape = ESCAPE_NONE;
+		} else if (data[n] == '\\') {
+			r->escape = ESCAPE_BEGUN;
+		} else if (data[n] == '"') {
+			break;
+		}
+		if (r->place == PLACE_KEY) {
+			if (r->key_len < KEY_ROOM)
+				r->key[r->key_len] = data[n];
+			r->key_len++;
+		}
+	}
+	if (n < len) {
+		n++;
+		if (r->place == PLACE_KEY && r->key_len <= KEY_ROOM) {
+			r->in_log = key_is(r, "log");
+			r->named_chunks = key_is(r, "logChunks");
+		}
+		r->place = PLACE_BETWEEN;
+	}
+	buf_add(&r->rest, data, n);
+	return n;
+}
+
+static void string_begin(struct runlog *r)
+{
+	int is_key = r->depth == 1 && r->wants_key;
+
+	if (!is_key && r->depth == 1 && r->in_log)
+		r->into = &r->log;
+	else if (!is_key && r->depth == 2 && r->in_chunks)
+		r->into = &r->chunks;
+	else
+		r->into = NULL;
+	if (r->into) {
+		r->place = PLACE_TEXT;
+		r->into->is_there = 1;
+		buf_adds(&r->rest, "null");
+		return;
+	}
+	r->place = is_key ? PLACE_KEY : PLACE_STRING;
+	if (is_key) {
+		r->key_len = 0;
+		r->in_log = r->named_chunks = 0;
+	}
+	buf_addc(&r->rest, '"');
+}
+
+static size_t feed_between(struct runlog *r, char c)
+{
+	switch (c) {
+	case '"':
+		string_begin(r);
+		return 1;
+	case '{':
+	case '[':
+		if (++r->depth > DEPTH_MAX)
+			fail(r, "the body is nested too deep");
+		r->wants_key = r->depth == 1 && c == '{';
+		r->in_chunks = r->depth == 2 && c == '[' && r->named_chunks;
+		break;
+	case '}':
+	case ']':
+		if (r->depth)
+			r->depth--;
+		if (r->depth < 2)
+			r->in_chunks = 0;
+		break;
+	case ',':
+		if (r->depth == 1)
+			r->wants_key = 1;
+		break;
+	case ':':
+		if (r->depth == 1)
+			r->wants_key = 0;
+		break;
+	default:
+		break;
+	}
+	buf_addc(&r->rest, c);
+	return 1;
+}
+
+void runlog_feed(struct runlog *r, const char *data, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len && !r->wrong && !r->rest.overflow) {
+		if (r->place == PLACE_TEXT)
+			at += feed_text(r, data + at, len - at);
+		else if (r->place == PLACE_BETWEEN)
+			at += feed_between(r, data[at]);
+		else
+			at += feed_string(r, data + at, len - at);
+	}
+}
+
+const char *runlog_end(struct runlog *r)
+{
+	if (r->rest.overflow)
+		fail(r, "the body is too large beside its log");
+	if (r->place != PLACE_BETWEEN)
+		fail(r, "the body ends in the middle of a string");
+	return r->wrong;
+}
+
+int runlog_is_too_large(const struct runlog *r)
+{
+	return r->rest.overflow;
+}
+
+const char *runlog_rest(const struct runlog *r, size_t *ret_len)
+{
+	*ret_len = r->rest.len;
+	return buf_str(&r->rest);
+}
+
+/* ---- what was kept ------------------------------------------------------------------ */
+
+static struct blocks *kept(struct runlog *r)
+{
+	return r->chunks.is_there ? &r->chunks : &r->log;
+}
+
+int runlog_next(struct runlog *r, const char **ret, size_t *ret_len)
+{
+	struct blocks *b = kept(r);
+
+	free(r->given);
+	r->given = b->first;
+	if (!r->given)
+		return 0;
+	b->first = r->given->next;
+	if (!b->first)
+		b->last = NULL;
+	*ret = r->given->data;
+	*ret_len = r->given->len;
+	return 1;
+}
+
+size_t runlog_size(const struct runlog *r)
+{
+	return r->chunks.is_there ? r->chunks.size : r->log.size;
+}
+
+int runlog_is_cut(const struct runlog *r)
+{
+	return r->chunks.is_there ? r->chunks.is_cut : r->log.is_cut;
+}
