@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/accounts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/tls.h"
+#include "util/alloc.h"
+
+static struct provider *provider_get(struct accounts *a, const char *dir, const char *name,
+				     struct err *err)
+{
+	struct provider *p = &a->providers[a->provider_count];
+
+	for (size_t i = 0; i < a->provider_count; i++) {
+		if (strcmp(a->names[i], name) == 0)
+			return &a->providers[i];
+	}
+	if (provider_load(dir, name, p, err) < 0)
+		return NULL;
+	snprintf(a->names[a->provider_count], sizeof(a->names[0]), "%s", name);
+	a->provider_count++;
+	return p;
+}
+
+int accounts_open(struct accounts *a, const struct config *config, const struct env *env,
+		  struct err *err)
+{
+	for (int i = 0; i < config->account_count; i++) {
+		const struct config_account *from = &config->accounts[i];
+		struct account_config take_over;
+		struct provider *p = provider_get(a, config->providers, from->account.provider, err);
+
+		if (!p)
+			return err_prefix(err, "%s:%d: [account %s]: ", config->path, from->line,
+					  from->account.name);
+		config_account_dup(from, &take_over);
+		if (account_new(env, &p->table, &take_over, &a->list[a->count], err) < 0) {
+			config_account_fini(&take_over);
+			return err_prefix(err, "%s:%d: [account %s]: ", config->path, from->line,
+					  from->account.name);
+		}
+		a->count++;
+	}
+	return 0;
+}
+
+void accounts_close(struct accounts *a)
+{
+	while (a->count > 0)
+		account_free(a->list[--a->count]);
+}
+
+/* A credential is there only where systemd started us; a stand-in lets the rest be checked. */
+static int fill_tokens(struct config *config)
+{
+	int missing = 0;
+
+	for (int i = 0; i < config->account_count; i++) {
+		struct config_account *a = &config->accounts[i];
+
+		if (a->credential[0]) {
+			a->account.token = xstrdup("not-there-while-checking");
+			missing++;
+		}
+	}
+	return missing;
+}
+
+static int complain(const struct err *err, int code)
+{
+	fprintf(stderr, "lessord: %s\n", err->text);
+	return code;
+}
+
+int accounts_check(const struct options *options)
+{
+	int in_service = getenv("CREDENTIALS_DIRECTORY") != NULL;
+	struct accounts *accounts = xcalloc(1, sizeof(*accounts));
+	struct config *config = NULL;
+	struct ssl_ctx_st *tls = NULL;
+	struct err err = { 0 };
+	struct env env;
+	int code = EXIT_FINE;
+	int missing = 0;
+
+	env_system(&env);
+	if (config_load(options->config, CONFIG_WHOLE, &config, &err) < 0) {
+		/* Once more without tokens, if it was only that none is handed out here. */
+		if (in_service || err.kind != ERR_NOT_FOUND ||
+		    config_load(options->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
+			code = complain(&err, EXIT_USAGE);
+		else
+			missing = fill_tokens(config);
+	}
+	if (code == EXIT_FINE && config->tls_certificate[0] &&
+	    tls_load(config->tls_certificate, config->tls_key, &tls, &err) < 0)
+		code = complain(&err, EXIT_USAGE);
+	if (code == EXIT_FINE && accounts_open(accounts, config, &env, &err) < 0)
+		code = complain(&err, EXIT_PROVIDER);
+	if (code == EXIT_FINE) {
+		printf("%s is fine: %zu account%s, %zu"
+			" provider%s\n", options->config, accounts->count,
+		       accounts->count == 1 ? "" : "s", accounts->provider_count,
+		       accounts->provider_count == 1 ? "" : "s");
+		if (missing)
+			printf("%d credential%s not looked at: only systemd hands them"
+				" out\n", missing,
+			       missing == 1 ? " was" : "s were");
+	}
+	tls_free(tls);
+	accounts_close(accounts);
+	free(accounts);
+	config_free(config);
+	return code;
+}
+
+/* Token files stay closed, so that whoever may read the file may ask. */
+int accounts_dump_config(const struct options *options)
+{
+	struct config *config = NULL;
+	struct err err = { 0 };
+
+	if (config_load(options->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
+		return complain(&err, EXIT_USAGE);
+	config_dump(config, stdout);
+	config_free(config);
+	return fflush(stdout) == 0 ? EXIT_FINE : EXIT_RUNTIME;
+}
+
+int accounts_dump(const struct options *options)
+{
+	const char *dir = LESSOR_PROVIDER_DIR;
+	struct provider *provider = xcalloc(1, sizeof(*provider));
+	struct config *config = NULL;
+	struct err err = { 0 };
+	int code = EXIT_FINE;
+
+	/* Without a file the installed providers are what is meant. */
+	if (access(options->config, F_OK) == 0) {
+		if (config_load(options->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
+			code = complain(&err, EXIT_USAGE);
+		else
+			dir = config->providers;
+	}
+	if (code == EXIT_FINE && provider_load(dir, options->provider, provider, &err) < 0)
+		code = complain(&err, EXIT_PROVIDER);
+	if (code == EXIT_FINE)
+		provider_dump(provider, stdout);
+	config_free(config);
+	free(provider);
+	return code;
+}

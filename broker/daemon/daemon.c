@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/notify.h"
+#include "daemon/points.h"
+#include "daemon/tls.h"
+#include "daemon/tokens.h"
+#include "util/alloc.h"
+#include "util/log.h"
+
+/* After the steps had their time: for the answers to reach their clients. */
+#define FAREWELL_MS 3000
+/* And for what hurries up at the end of its time to do so, before the service manager kills us. */
+#define HURRY_MS 10000
+/* The Go client keeps idle connections for 90 s; closing earlier could meet its next POST. */
+#define IDLE_MS 100000
+
+/* ---- before anything else ------------------------------------------------------------ */
+
+/* No core file and no debugger's view of a process that holds a provider's token. */
+static void harden(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	setrlimit(RLIMIT_CORE, &none);
+	/* The leak checker of a test build looks at its own process from outside. */
+#ifndef __SANITIZE_ADDRESS__
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+/*
+ * The signals we answer are blocked in every thread, as these inherit the mask, and
+ * come out of a descriptor on the loop.
+ */
+static int signals_open(struct err *err)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return err_set_errno(err, errno, "signalfd");
+	return fd;
+}
+
+/* The engine's thread: nothing may be acknowledged any more, and nothing is. */
+static void on_broken(void *arg, const char *why)
+{
+	(void)arg;
+	log_error(NULL, "the store is broken, and so nothing can be promised: %s; exiting", why);
+	notify_send("STATUS=the store is broken");
+	_exit(EXIT_RUNTIME);
+}
+
+static void on_http_log(enum http_log_level level, const char *text, void *user)
+{
+	(void)user;
+	log_write(level == HTTP_LOG_WARNING ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, NULL, "%s", text);
+}
+
+/* ---- the end ----------------------------------------------------------------------------- */
+
+static void end_if_done(struct daemon *d)
+{
+	if (d->engine_stopped && d->server_empty)
+		event_base_loopexit(d->base, NULL);
+}
+
+static void on_server_empty(void *user)
+{
+	struct daemon *d = user;
+
+	d->server_empty = 1;
+	end_if_done(d);
+}
+
+static void on_stopped(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval farewell = { .tv_sec = FAREWELL_MS / 1000 };
+	struct daemon *d = arg;
+	uint64_t n;
+
+	(void)what;
+	if (read(fd, &n, sizeof(n)) != (ssize_t)sizeof(n))
+		return;
+	d->engine_stopped = 1;
+	event_add(d->on_late, &farewell);
+	end_if_done(d);
+}
+
+static void on_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	log_warning(NULL, "connections are still open; closing them");
+	event_base_loopexit(d->base, NULL);
+}
+
+/* engine_stop waits for steps; the loop must go on meanwhile, to give the answers. */
+static void *stopper_main(void *arg)
+{
+	struct daemon *d = arg;
+	uint64_t one = 1;
+	ssize_t written;
+
+	engine_stop(d->engine, d->config->drain_ms);
+	written = write(d->stopped_fd, &one, sizeof(one));
+	(void)written;
+	return NULL;
+}
+
+static void stop(struct daemon *d, const char *signal_name)
+{
+	int64_t most_ms = d->config->drain_ms + FAREWELL_MS + HURRY_MS;
+	char state[160];
+
+	if (d->stopping) {
+		log_warning(NULL, "told to stop twice; exiting at once");
+		_exit(EXIT_RUNTIME);
+	}
+	d->stopping = 1;
+	log_notice(LOG_FIELDS({ "signal", signal_name }), "stopping");
+	snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRId64 "000\n"
+		 "STATUS=finishing requests and steps", most_ms);
+	notify_send(state);
+	http_server_drain(d->server, on_server_empty, d);
+	if (pthread_create(&d->stopper, NULL, stopper_main, d) != 0) {
+		log_error(NULL, "no thread to stop the engine with; exiting at once");
+		_exit(EXIT_RUNTIME);
+	}
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	struct signalfd_siginfo info;
+
+	(void)what;
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo != SIGHUP)
+			stop(d, info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+		else if (!d->stopping)
+			daemon_reload(d);
+	}
+}
+
+/* ---- the watchdog ------------------------------------------------------------------------ */
+
+/*
+ * That this runs shows that the loop does; the engine's thread is asked. Workers are not:
+ * what they wait for is elsewhere and has its deadline. Once the engine has ended, the rest
+ * is bounded by on_late.
+ */
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	if (d->engine_stopped || engine_is_moving(d->engine, d->watchdog_ms))
+		notify_alive();
+	else
+		log_error(NULL, "the engine is stuck, in the store or before it; a service"
+			  " manager is not told otherwise");
+}
+
+static int start_watchdog(struct daemon *d, struct err *err)
+{
+	struct timeval every;
+
+	d->watchdog_ms = notify_watchdog_ms() / 3;
+	if (d->watchdog_ms == 0)
+		return 0;
+	every.tv_sec = d->watchdog_ms / 1000;
+	every.tv_usec = d->watchdog_ms % 1000 * 1000;
+	d->on_watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
+	if (!d->on_watchdog || event_add(d->on_watchdog, &every) < 0)
+		return err_set(err, ERR_IO, "cannot make a timer");
+	return 0;
+}
+
+/* ---- the start ------------------------------------------------------------------------ */
+
+static int start_store(struct daemon *d, struct store **ret, struct err *err)
+{
+	int usable;
+
+	if (store_open(d->config->store, &d->env, ret, err) < 0)
+		return err->kind == ERR_BUSY ? EXIT_SECOND : EXIT_STORE;
+	usable = tokens_usable(*ret, env_wall_ms(&d->env), err);
+	if (usable < 0)
+		return EXIT_STORE;
+	if (!usable) {
+		err_set(err, ERR_REFUSED, "there is no usable token, so nobody could use this"
+			" daemon; make"
+			" one with: lessord token add --owner NAME --config %s", d->config->path);
+		return EXIT_NO_TOKEN;
+	}
+	return EXIT_FINE;
+}
+
+/* Takes `store` over, also when it fails. */
+static int start_engine(struct daemon *d, struct store *store, struct err *err)
+{
+	const struct config *c = d->config;
+	struct engine_config ec = {
+		.env = &d->env,
+		.store = store,
+		.accounts = d->accounts.list,
+		.account_count = d->accounts.count,
+		.limits = c->limits.engine,
+		.worker_threads = (int)c->worker_threads,
+		.settle_ms = c->settle_ms,
+		.boot_ms = c->boot_ms,
+		.probe_ms = c->probe_ms,
+		.sweep_ms = c->sweep_ms,
+		.sweep_grace_ms = c->sweep_grace_ms,
+		.sweep_deletes = c->sweep_deletes,
+		.run_keep_ms = c->run_keep_ms,
+		.run_stale_ms = c->run_stale_ms,
+		.run_bytes_max = c->run_mib_max << 20,
+		.on_broken = on_broken,
+	};
+
+	return engine_new(&ec, &d->engine, err);
+}
+
+static int start_base(struct daemon *d, struct err *err)
+{
+	struct event_config *ec = event_config_new();
+
+	event_config_set_flag(ec, EVENT_BASE_FLAG_NOLOCK);
+	d->base = event_base_new_with_config(ec);
+	event_config_free(ec);
+	d->stopped_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!d->base || d->stopped_fd < 0)
+		return err_set(err, ERR_IO, "cannot make an event loop");
+	d->on_signal = event_new(d->base, d->signal_fd, EV_READ | EV_PERSIST, on_signal, d);
+	d->on_stopped = event_new(d->base, d->stopped_fd, EV_READ | EV_PERSIST, on_stopped, d);
+	d->on_late = event_new(d->base, -1, 0, on_late, d);
+	if (event_add(d->on_signal, NULL) < 0 || event_add(d->on_stopped, NULL) < 0)
+		return err_set(err, ERR_IO, "cannot watch for signals");
+	return 0;
+}
+
+static int start_api(struct daemon *d, struct err *err)
+{
+	auto_free struct api_config *config = xcalloc(1, sizeof(*config));
+	const struct api_parts parts = {
+		.base = d->base,
+		.env = &d->env,
+		.engine = d->engine,
+		.accounts = d->accounts.list,
+		.account_count = d->accounts.count,
+		.reader = d->reader,
+	};
+
+	daemon_api_config(d->config, config);
+	return api_new(&parts, config, &d->api, err);
+}
+
+static int start_server(struct daemon *d, struct err *err)
+{
+	static const struct http_callbacks callbacks = {
+		.on_request = api_handle,
+		.on_head = api_head,
+		.on_log = on_http_log,
+	};
+	const char *hosts[CONFIG_HOSTS_MAX];
+	struct http_config hc;
+
+	http_config_init(&hc);
+	hc.idle_ms = IDLE_MS;
+	for (int i = 0; i < d->config->host_count; i++)
+		hosts[i] = d->config->hosts[i];
+	hc.hosts = hosts;
+	hc.host_count = (size_t)d->config->host_count;
+	hc.answer_fields = API_ANSWER_FIELDS;
+	d->server = http_server_new(d->base, &hc, &callbacks, d->api, err);
+	if (!d->server)
+		return -1;
+	api_set_counters(d->api, http_server_counters(d->server));
+	return daemon_listen(d, err);
+}
+
+static int start(struct daemon *d, struct err *err)
+{
+	const struct http_client_config client = { .user_agent = "lessord/" LESSOR_VERSION };
+	struct store *store = NULL;
+	int code;
+
+	d->signal_fd = signals_open(err);
+	if (d->signal_fd < 0)
+		return EXIT_RUNTIME;
+	env_system(&d->env);
+	points_setup(&d->env);
+	code = start_store(d, &store, err);
+	if (code == EXIT_FINE && http_client_new(&client, &d->env, &d->client, err) < 0)
+		code = EXIT_RUNTIME;
+	if (code == EXIT_FINE && accounts_open(&d->accounts, d->config, &d->env, err) < 0)
+		code = EXIT_PROVIDER;
+	config_forget_tokens(d->config);
+	if (code == EXIT_FINE && store_open_reader(d->config->store, &d->reader, err) < 0)
+		code = EXIT_STORE;
+	if (code != EXIT_FINE) {
+		store_close(store);
+		return code;
+	}
+	if (start_engine(d, store, err) < 0)
+		return EXIT_RUNTIME;
+	if (start_base(d, err) < 0 || start_api(d, err) < 0 || start_watchdog(d, err) < 0)
+		return EXIT_RUNTIME;
+	if (start_server(d, err) < 0)
+		return EXIT_USAGE;
+	return EXIT_FINE;
+}
+
+/* Copes with a half-started one. */
+static void finish(struct daemon *d)
+{
+	if (d->stopping)
+		pthread_join(d->stopper, NULL);
+	if (d->engine)
+		engine_stop(d->engine, 0);
+	if (d->api)
+		api_set_counters(d->api, NULL);
+	api_free(d->api);
+	http_server_free(d->server);
+	/* The writing connection goes last: it empties the write-ahead log. */
+	store_close(d->reader);
+	engine_free(d->engine);
+	accounts_close(&d->accounts);
+	if (d->client)
+		http_client_free(d->client);
+	tls_free(d->tls);
+	if (d->on_signal)
+		event_free(d->on_signal);
+	if (d->on_stopped)
+		event_free(d->on_stopped);
+	if (d->on_late)
+		event_free(d->on_late);
+	if (d->on_watchdog)
+		event_free(d->on_watchdog);
+	if (d->base)
+		event_base_free(d->base);
+	if (d->signal_fd >= 0)
+		close(d->signal_fd);
+	if (d->stopped_fd >= 0)
+		close(d->stopped_fd);
+	config_free(d->config);
+	free(d);
+}
+
+int daemon_run(const struct options *options)
+{
+	struct daemon *d = xcalloc(1, sizeof(*d));
+	struct err err = { 0 };
+	int code;
+
+	d->options = options;
+	d->signal_fd = d->stopped_fd = -1;
+	harden();
+	if (config_load(options->config, CONFIG_WHOLE, &d->config, &err) < 0) {
+		fprintf(stderr, "lessord: %s\n", err.text);
+		free(d);
+		return EXIT_USAGE;
+	}
+	log_setup(2, d->config->log_format, d->config->log_level);
+	code = start(d, &err);
+	if (code == EXIT_FINE) {
+		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION }, { "store", d->config->store }),
+			   "ready");
+		notify_send("READY=1\nSTATUS=serving");
+		event_base_dispatch(d->base);
+		log_notice(NULL, "stopped");
+	} else {
+		log_error(NULL, "%s", err.text);
+	}
+	finish(d);
+	return code;
+}

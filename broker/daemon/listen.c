@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listeners: the sockets that a service manager left us, and the addresses of the
+ * configuration that are not among them. Where sockets were left the preset address is not
+ * opened: somebody has said otherwise.
+ */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/notify.h"
+#include "daemon/tls.h"
+#include "util/alloc.h"
+#include "util/log.h"
+
+static int socket_group(const struct config *c, gid_t *ret, struct err *err)
+{
+	struct group *group;
+
+	*ret = (gid_t)-1;
+	if (!c->socket_group[0])
+		return 0;
+	group = getgrnam(c->socket_group);
+	if (!group)
+		return err_set(err, ERR_NOT_FOUND, "socket_group: there is no group '%s'",
+			       c->socket_group);
+	*ret = group->gr_gid;
+	return 0;
+}
+
+/* The file appears with its content or not at all. */
+static int write_port(const char *path, uint16_t port, struct err *err)
+{
+	auto_free char *temporary = xasprintf("%s.new", path);
+	FILE *f = fopen(temporary, "we");
+
+	if (!f)
+		return err_set_errno(err, errno, "cannot write %s", temporary);
+	fprintf(f, "%u\n", port);
+	if (fclose(f) != 0 || rename(temporary, path) < 0)
+		return err_set_errno(err, errno, "cannot write %s", path);
+	return 0;
+}
+
+static void listening(struct daemon *d, struct http_listener *made, const char *how)
+{
+	int is_tls = http_listener_port(made) && d->tls;
+
+	d->listeners[d->listener_count++] = made;
+	log_notice(LOG_FIELDS({ "tls", is_tls ? "yes" : "no" }), "listening on %s%s",
+		   http_listener_name(made), how);
+}
+
+/* Nothing stands in for a socket that is not as it should be: the unit is to be mended. */
+static int listen_left(struct daemon *d, int count, struct err *err)
+{
+	if (count > DAEMON_LISTENERS_MAX - d->config->listen_count)
+		return err_set(err, ERR_INVALID, "the service manager left %d sockets; at most %d"
+			       " are served", count, DAEMON_LISTENERS_MAX - d->config->listen_count);
+	for (int fd = NOTIFY_FIRST_FD; fd < NOTIFY_FIRST_FD + count; fd++) {
+		struct http_listener *made;
+		int domain = 0;
+		socklen_t len = sizeof(domain);
+
+		getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+		made = http_listen_fd(d->server, fd, domain == AF_UNIX ? NULL : d->tls,
+				      d->config->behind_proxy, err);
+		if (!made)
+			return err_prefix(err, "a socket of the service manager's: ");
+		listening(d, made, ", left by the service manager");
+	}
+	return 0;
+}
+
+static int is_left(const struct daemon *d, const struct config_listen *l)
+{
+	char name[128];
+
+	if (l->family == CONFIG_UNIX)
+		snprintf(name, sizeof(name), "%s", l->path);
+	else
+		snprintf(name, sizeof(name), strchr(l->address, ':') ? "[%s]:%u" : "%s:%u",
+			 l->address, (unsigned)l->port);
+	for (int i = 0; i < d->listener_count; i++) {
+		if (strcmp(http_listener_name(d->listeners[i]), name) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+static int listen_file(struct daemon *d, int left, struct err *err)
+{
+	const struct config *c = d->config;
+	gid_t gid;
+
+	if (socket_group(c, &gid, err) < 0)
+		return -1;
+	for (int i = 0; i < c->listen_count; i++) {
+		const struct config_listen *l = &c->listen[i];
+		struct http_listener *made;
+
+		if (left && (l->line == 0 || is_left(d, l)))
+			continue;
+		if (l->family == CONFIG_UNIX)
+			made = http_listen_unix(d->server, l->path, gid, err);
+		else
+			made = http_listen_tcp(d->server, l->address, l->port, d->tls, c->behind_proxy, err);
+		if (!made)
+			return l->line ? err_prefix(err, "%s:%d: ", c->path, l->line) : -1;
+		listening(d, made, "");
+	}
+	return 0;
+}
+
+int daemon_listen(struct daemon *d, struct err *err)
+{
+	const struct config *c = d->config;
+	uint16_t first_port = 0;
+	int left = notify_sockets();
+
+	if (c->tls_certificate[0] && tls_load(c->tls_certificate, c->tls_key, &d->tls, err) < 0)
+		return -1;
+	if (listen_left(d, left, err) < 0 || listen_file(d, left, err) < 0)
+		return -1;
+	for (int i = 0; i < d->listener_count && !first_port; i++)
+		first_port = http_listener_port(d->listeners[i]);
+	if (d->options->port_file)
+		return write_port(d->options->port_file, first_port, err);
+	return 0;
+}

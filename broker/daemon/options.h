@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of lessord. */
+#pragma once
+
+#include <stdio.h>
+
+/* What the process ends with; documented in the manual, so never renumbered. */
+enum exit_code {
+	EXIT_FINE = 0,
+	EXIT_RUNTIME = 1,	/* it ran and could not go on */
+	EXIT_USAGE = 2,		/* the command line or the configuration is wrong */
+	EXIT_PROVIDER = 3,	/* a provider was refused, or its options were */
+	EXIT_STORE = 4,		/* the database is damaged, too new, or cannot be opened */
+	EXIT_SECOND = 5,	/* another daemon has the database */
+	EXIT_NO_TOKEN = 6,	/* there is no token that anybody could use */
+};
+
+enum options_do {
+	DO_RUN,
+	DO_CHECK,
+	DO_DUMP_CONFIG,
+	DO_DUMP,
+	DO_TOKEN_ADD,
+	DO_TOKEN_LIST,
+	DO_TOKEN_REVOKE,
+	DO_VERSION,
+	DO_HELP,
+};
+
+/* All borrowed from argv. */
+struct options {
+	enum options_do what;
+	const char *config;
+	const char *port_file;		/* may be NULL */
+	const char *provider;		/* DO_DUMP */
+	const char *store;		/* token: instead of the configuration's; may be NULL */
+	const char *owner, *org, *role, *expires;	/* DO_TOKEN_ADD; owner is set */
+	const char *id;			/* DO_TOKEN_REVOKE */
+};
+
+/* 0, or -1 after a sentence on `complain`. */
+int options_read(int argc, char **argv, struct options *ret, FILE *complain);
+void options_help(FILE *out);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SIGHUP: limits, tokens, waiting times of the API, TLS certificates and the log
+ * level are taken over as a whole or, when anything in the file is wrong, not at all.
+ * Then the providers read their own files again, each for itself.
+ */
+#include "daemon/daemon.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/notify.h"
+#include "daemon/tls.h"
+#include "daemon/tokens.h"
+#include "util/alloc.h"
+#include "util/log.h"
+
+_Static_assert(API_CLASSES_MAX >= CONFIG_CLASSES_MAX, "every class has room");
+_Static_assert(API_IMAGES_MAX >= CONFIG_ACCOUNTS_MAX * CONFIG_IMAGES_MAX, "every image has room");
+
+void daemon_api_config(const struct config *c, struct api_config *ret)
+{
+	int has_default = 0;
+
+	api_config_init(ret);
+	snprintf(ret->version, sizeof(ret->version), "%s", LESSOR_VERSION);
+	ret->class_count = c->class_count;
+	memset(ret->classes, 0, sizeof(ret->classes));
+	for (int i = 0; i < c->class_count; i++) {
+		memcpy(ret->classes[i].name, c->classes[i].name, sizeof(ret->classes[i].name));
+		memcpy(ret->classes[i].types, c->classes[i].types, sizeof(ret->classes[i].types));
+		ret->classes[i].type_count = c->classes[i].type_count;
+		has_default |= strcmp(c->classes[i].name, ret->default_class) == 0;
+	}
+	/* The contract's own, or else the first of the file. */
+	if (!has_default)
+		snprintf(ret->default_class, sizeof(ret->default_class), "%s", c->classes[0].name);
+	for (int i = 0; i < c->account_count; i++) {
+		const struct config_account *a = &c->accounts[i];
+
+		for (int k = 0; k < a->image_count; k++) {
+			struct api_image *to = &ret->images[ret->image_count++];
+
+			memcpy(to->account, a->account.name, sizeof(to->account));
+			memcpy(to->name, a->images[k], sizeof(to->name));
+		}
+	}
+	ret->ttl_ms = c->limits.default_ttl_ms;
+	ret->ttl_max_ms = c->limits.max_ttl_ms;
+	ret->idle_ms = c->limits.default_idle_ms;
+	ret->idle_max_ms = c->limits.max_idle_ms;
+	ret->create_wait_ms = c->create_wait_ms;
+	ret->release_wait_ms = c->release_wait_ms;
+	ret->limits = c->limits.engine;
+	ret->sweep_grace_ms = c->sweep_grace_ms;
+	ret->sweep_deletes = c->sweep_deletes;
+	ret->run_log_max = (size_t)c->run_log_mib << 20;
+}
+
+static void renew_tls(struct daemon *d, struct ssl_ctx_st *fresh)
+{
+	for (int i = 0; i < d->listener_count; i++) {
+		if (http_listener_port(d->listeners[i]))
+			http_listener_set_tls(d->listeners[i], fresh);
+	}
+	tls_free(d->tls);
+	d->tls = fresh;
+}
+
+static int reload(struct daemon *d, struct config *now, struct err *err)
+{
+	auto_free struct api_config *api = xcalloc(1, sizeof(*api));
+	struct ssl_ctx_st *tls = NULL;
+	const char *rest;
+
+	if (d->tls && now->tls_certificate[0] &&
+	    tls_load(now->tls_certificate, now->tls_key, &tls, err) < 0)
+		return -1;
+	daemon_api_config(now, api);
+	/* What only a start can change stays as it was, also where the API could show it. */
+	rest = config_needs_restart(d->config, now);
+	if (rest) {
+		auto_free struct api_config *old = xcalloc(1, sizeof(*old));
+
+		daemon_api_config(d->config, old);
+		memcpy(api->classes, old->classes, sizeof(api->classes));
+		api->class_count = old->class_count;
+		memcpy(api->default_class, old->default_class, sizeof(api->default_class));
+		memcpy(api->images, old->images, sizeof(api->images));
+		api->image_count = old->image_count;
+		api->create_wait_ms = old->create_wait_ms;
+		api->release_wait_ms = old->release_wait_ms;
+		api->sweep_grace_ms = old->sweep_grace_ms;
+		api->sweep_deletes = old->sweep_deletes;
+		api->run_log_max = old->run_log_max;
+	}
+	if (api_reload(d->api, api, err) < 0) {
+		tls_free(tls);
+		return -1;
+	}
+	engine_set_limits(d->engine, &now->limits.engine);
+	engine_reload(d->engine);
+	if (tls)
+		renew_tls(d, tls);
+	log_setup(2, now->log_format, now->log_level);
+	if (rest)
+		log_warning(NULL, "a change of %s needs a restart; it stays as it was until"
+			" then", rest);
+	return 0;
+}
+
+void daemon_reload(struct daemon *d)
+{
+	struct config *now = NULL;
+	struct err err = { 0 };
+	struct timespec ts;
+	char state[64];
+	int refused;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+		 (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
+	notify_send(state);
+	refused = config_load(d->options->config, CONFIG_WHOLE, &now, &err) < 0 ||
+		  reload(d, now, &err) < 0;
+	if (refused)
+		log_error(NULL, "%s; nothing was changed, the old values are in force", err.text);
+	else
+		log_notice(NULL, "the configuration was read again");
+	config_free(now);
+	notify_send(refused ? "READY=1\nSTATUS=serving; the configuration was refused at the last"
+			      " reload, see the log" :
+			      "READY=1\nSTATUS=serving");
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Only reads files: what a connection's TLS must be is http/tls.c's business. */
+#include "daemon/tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/stat.h>
+
+static int tls_fail(SSL_CTX *ctx, struct err *err, const char *what, const char *path)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	ERR_clear_error();
+	SSL_CTX_free(ctx);
+	return err_set(err, ERR_INVALID, "%s %s: %s", what, path, reason ? reason : "not usable");
+}
+
+int tls_load(const char *certificate, const char *key, struct ssl_ctx_st **ret, struct err *err)
+{
+	struct stat st;
+	SSL_CTX *ctx;
+
+	if (stat(key, &st) < 0)
+		return err_set_errno(err, errno, "tls_key %s", key);
+	if (st.st_mode & 0007)
+		return err_set(err, ERR_REFUSED, "tls_key %s can be reached by everybody; chmod 600"
+			       " it and"
+			       " make a new key if anybody may have read it", key);
+	ctx = SSL_CTX_new(TLS_server_method());
+	if (!ctx)
+		return tls_fail(NULL, err, "TLS", "cannot be set up");
+	if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
+		return tls_fail(ctx, err, "tls_certificate", certificate);
+	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_check_private_key(ctx) != 1)
+		return tls_fail(ctx, err, "tls_key", key);
+	*ret = ctx;
+	return 0;
+}
+
+void tls_free(struct ssl_ctx_st *ctx)
+{
+	SSL_CTX_free(ctx);
+}

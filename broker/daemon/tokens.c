@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tokens of the API's clients, beside a daemon that may be running. Of a token
+ * only its digest is kept, so it is printed here once and never again.
+ */
+#include "daemon/tokens.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/auth.h"
+#include "config/config.h"
+#include "config/value.h"
+#include "util/alloc.h"
+
+#define YEAR_MS (INT64_C(366) * 86400000)
+
+static int complain(const struct err *err, int code)
+{
+	fprintf(stderr, "lessord: %s\n", err->text);
+	return code;
+}
+
+/*
+ * Root becomes the owner of the database's directory first: files that root made there
+ * would be closed to the daemon.
+ */
+static int become_owner(const char *path, struct err *err)
+{
+	auto_free char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+	struct stat st;
+
+	if (geteuid() != 0)
+		return 0;
+	slash[slash == dir] = '\0';
+	if (stat(dir, &st) < 0)
+		return err_set_errno(err, errno, "cannot look at %s, where the database is to"
+				     " be", dir);
+	if (st.st_uid == 0)
+		return 0;
+	if (setgroups(0, NULL) < 0 || setgid(st.st_gid) < 0 || setuid(st.st_uid) < 0)
+		return err_set_errno(err, errno, "cannot become user %u, who owns %s",
+				     (unsigned)st.st_uid, dir);
+	return 0;
+}
+
+static int open_store(const struct options *o, const struct env *env, struct store **ret)
+{
+	struct config *config = NULL;
+	struct err err = { 0 };
+	auto_free char *path = NULL;
+
+	if (o->store) {
+		if (o->store[0] != '/') {
+			err_set(&err, ERR_INVALID, "--store needs an absolute path");
+			return complain(&err, EXIT_USAGE);
+		}
+		path = xstrdup(o->store);
+	} else {
+		if (config_load(o->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
+			return complain(&err, EXIT_USAGE);
+		path = xstrdup(config->store);
+		config_free(config);
+	}
+	umask(077);
+	if (become_owner(path, &err) < 0 || store_open_tool(path, env, ret, &err) < 0)
+		return complain(&err, EXIT_STORE);
+	return EXIT_FINE;
+}
+
+static int in_transaction(struct store *store, int (*work)(struct store *, void *, struct err *),
+			  void *arg, struct err *err)
+{
+	if (store_begin(store, err) < 0)
+		return -1;
+	if (work(store, arg, err) < 0) {
+		store_rollback(store);
+		return -1;
+	}
+	return store_commit(store, err);
+}
+
+/* ---- add ------------------------------------------------------------------------------- */
+
+static int work_add(struct store *store, void *arg, struct err *err)
+{
+	return store_token_add(store, arg, err);
+}
+
+static int token_add(struct store *store, const struct options *o, const struct env *env)
+{
+	int role = o->role ? token_role_parse(o->role) : TOKEN_USER;
+	char text[TOKEN_TEXT_ROOM];
+	struct token token;
+	struct err err = { 0 };
+	int64_t expires = 0;
+
+	if (role < 0) {
+		fprintf(stderr, "lessord: --role is user, reader or admin\n");
+		return EXIT_USAGE;
+	}
+	if (o->expires) {
+		if (value_duration(o->expires, 1000, 100 * YEAR_MS, &expires, &err) < 0) {
+			err_prefix(&err, "--expires: ");
+			return complain(&err, EXIT_USAGE);
+		}
+		expires += env_wall_ms(env);
+	}
+	if (token_make(env, o->owner, o->org ? o->org : "default", role, expires, text, &token, &err) < 0)
+		return complain(&err, EXIT_USAGE);
+	if (in_transaction(store, work_add, &token, &err) < 0) {
+		explicit_bzero(text, sizeof(text));
+		return complain(&err, EXIT_STORE);
+	}
+	printf("%s\n", text);
+	explicit_bzero(text, sizeof(text));
+	if (fflush(stdout) != 0) {
+		fprintf(stderr, "lessord: the token could not be printed; revoke %s\n", token.id);
+		return EXIT_RUNTIME;
+	}
+	fprintf(stderr, "Token %s of %s (%s). It is shown only this once.\n", token.id, token.owner,
+		token_role_name(token.role));
+	return EXIT_FINE;
+}
+
+/* ---- list -------------------------------------------------------------------------------- */
+
+static const char *day(int64_t ms, char out[32])
+{
+	time_t s = (time_t)(ms / 1000);
+	struct tm tm;
+
+	if (ms == 0 || !gmtime_r(&s, &tm))
+		return "-";
+	strftime(out, 32, "%Y-%m-%dT%H:%MZ", &tm);
+	return out;
+}
+
+static void print_token(void *arg, const struct token *t)
+{
+	int64_t now = *(const int64_t *)arg;
+	const char *state = "valid";
+	char created[32], expires[32];
+
+	if (t->revoked_ms)
+		state = "revoked";
+	else if (t->expires_ms && t->expires_ms <= now)
+		state = "expired";
+	printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s%s%s\n", t->id, state, token_role_name(t->role),
+	       day(t->created_ms, created), day(t->expires_ms, expires), t->owner,
+	       t->org[0] ? " @ " : "", t->org);
+}
+
+static int token_list(struct store *store, const struct env *env)
+{
+	int64_t now = env_wall_ms(env);
+	struct err err = { 0 };
+
+	printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s\n", "ID", "STATE", "ROLE", "CREATED", "EXPIRES",
+	       "OWNER");
+	if (store_token_each(store, print_token, &now, &err) < 0)
+		return complain(&err, EXIT_STORE);
+	return EXIT_FINE;
+}
+
+/* ---- revoke ------------------------------------------------------------------------------ */
+
+struct revoke {
+	const char *id;
+	int64_t now;
+	int found;
+};
+
+static int work_revoke(struct store *store, void *arg, struct err *err)
+{
+	struct revoke *r = arg;
+	int result = store_token_revoke(store, r->id, r->now, err);
+
+	r->found = result == 0;
+	return result < 0 ? -1 : 0;
+}
+
+static int token_revoke(struct store *store, const struct options *o, const struct env *env)
+{
+	struct revoke r = { .id = o->id, .now = env_wall_ms(env) };
+	struct err err = { 0 };
+
+	if (in_transaction(store, work_revoke, &r, &err) < 0)
+		return complain(&err, EXIT_STORE);
+	if (!r.found) {
+		fprintf(stderr, "lessord: no valid token has that id; see lessord token list\n");
+		return EXIT_USAGE;
+	}
+	fprintf(stderr, "Token %s opens nothing any more.\n", o->id);
+	return EXIT_FINE;
+}
+
+int tokens_command(const struct options *o)
+{
+	struct store *store = NULL;
+	struct env env;
+	int code;
+
+	env_system(&env);
+	code = open_store(o, &env, &store);
+	if (code != EXIT_FINE)
+		return code;
+	if (o->what == DO_TOKEN_ADD)
+		code = token_add(store, o, &env);
+	else if (o->what == DO_TOKEN_LIST)
+		code = token_list(store, &env);
+	else
+		code = token_revoke(store, o, &env);
+	store_close(store);
+	return code;
+}
+
+/* ---- for the daemon ------------------------------------------------------------------------ */
+
+struct usable {
+	int64_t now;
+	int count;
+};
+
+static void count_usable(void *arg, const struct token *t)
+{
+	struct usable *u = arg;
+
+	u->count += !t->revoked_ms && (!t->expires_ms || t->expires_ms > u->now);
+}
+
+int tokens_usable(struct store *store, int64_t now_ms, struct err *err)
+{
+	struct usable u = { .now = now_ms };
+
+	if (store_token_each(store, count_usable, &u, err) < 0)
+		return -1;
+	return u.count > 0;
+}
