@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/help.h"
+#include "cli/interrupt.h"
+#include "cli/text.h"
+#include "util/alloc.h"
+
+void cli_common_options(struct cli *cli, struct option_spec out[CLI_COMMON_MAX])
+{
+	const struct option_spec common[CLI_COMMON_MAX] = {
+		{ "url", OPTION_VALUE, NULL, &cli->flags.url },
+		{ "token-file", OPTION_VALUE, NULL, &cli->flags.token_file },
+		{ "config", OPTION_VALUE, NULL, &cli->flags.config },
+		{ "json", OPTION_FLAG, &cli->json, NULL },
+		{ "help", OPTION_FLAG, &cli->help, NULL },
+		{ "version", OPTION_FLAG, &cli->version, NULL },
+		{ 0 },
+	};
+
+	memcpy(out, common, sizeof(common));
+}
+
+int cli_usage_error(const struct cli *cli, const char *fmt, ...)
+{
+	auto_free char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	text_complain("%s", text ? text : "wrong usage");
+	if (cli->command)
+		text_say(stderr, "see: lessor %s --help", cli->command->name);
+	else
+		text_say(stderr, "see: lessor --help");
+	return EXIT_USAGE;
+}
+
+int cli_parse(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+	      const char **words, int want)
+{
+	int count;
+
+	return cli_parse_more(cli, own, argc, argv, words, want, want, &count);
+}
+
+int cli_parse_more(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+		   const char **words, int want, int most, int *ret_count)
+{
+	struct option_spec common[CLI_COMMON_MAX];
+	struct err err = { 0 };
+	int count = 0;
+	const char *none[1];
+
+	cli_common_options(cli, common);
+	if (options_parse(own, common, argc, argv, words ? words : none, most, &count, &err) < 0)
+		return cli_usage_error(cli, "%s", err.text);
+	if (cli->help) {
+		help_command(stdout, cli->command);
+		return EXIT_OK;
+	}
+	if (cli->version) {
+		help_version(stdout);
+		return EXIT_OK;
+	}
+	*ret_count = count;
+	if (count < want || (want && !*words[0]))
+		return cli_usage_error(cli, "%s needs: %s", cli->command->name,
+				       cli->command->usage);
+	return -1;
+}
+
+int cli_connect(struct cli *cli)
+{
+	struct err err = { 0 };
+
+	if (settings_load(&cli->flags, &cli->settings, &err) == 0)
+		cli->client = client_open(&cli->settings, &err);
+	if (cli->client)
+		return -1;
+	text_complain("%s", err.text);
+	return EXIT_USAGE;
+}
+
+int cli_begin(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+	      const char **words, int want)
+{
+	int code = cli_parse(cli, own, argc, argv, words, want);
+
+	return code < 0 ? cli_connect(cli) : code;
+}
+
+void cli_end(struct cli *cli)
+{
+	client_close(cli->client);
+	cli->client = NULL;
+	settings_fini(&cli->settings);
+}
+
+int cli_fail(const struct cli *cli, const struct client_answer *answer)
+{
+	if (interrupt_pending() && answer->outcome != CLIENT_ANSWERED)
+		return 128 + interrupt_pending();
+	if (answer->retry_after_s > 0)
+		text_complain("%s: %s; try again in %lld s", cli->command->name, answer->error,
+			      (long long)answer->retry_after_s);
+	else
+		text_complain("%s: %s", cli->command->name, answer->error);
+	if (answer->outcome != CLIENT_ANSWERED)
+		return EXIT_UNREACHABLE;
+	return exits_from_status(answer->status, client_error_code(answer));
+}
+
+int cli_get(struct cli *cli, const char *path, struct client_answer *ret)
+{
+	int code = -1;
+
+	if (!client_get(cli->client, path, ret)) {
+		code = cli_fail(cli, ret);
+		client_answer_fini(ret);
+	}
+	return code;
+}
+
+void cli_print_json(const json_t *doc)
+{
+	/* 15 digits give back 0.61 as 0.61; a terminal gets no raw C1 control. */
+	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
+
+	if (isatty(STDOUT_FILENO))
+		flags |= JSON_ENSURE_ASCII;
+	json_dumpf(doc, stdout, flags);
+	putchar('\n');
+	fflush(stdout);
+}
+
+char *cli_lease_path(const char *ref, const char *rest)
+{
+	auto_free char *encoded = client_encode(ref);
+
+	return xasprintf("/v1/leases/%s%s", encoded, rest);
+}

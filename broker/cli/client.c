@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/client.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/interrupt.h"
+#include "cli/text.h"
+#include "util/alloc.h"
+#include "util/buf.h"
+
+#define ANSWER_MAX (16 * 1024 * 1024)	/* 500 leases of 2 KiB are 1 MiB */
+#define CONNECT_TIMEOUT_MS 10000L
+#ifndef LESSOR_VERSION
+#define LESSOR_VERSION "0"
+#endif
+
+struct client {
+	CURL *easy;
+	char *url;		/* for people, as the settings have it */
+	char *url_from;
+	char *base;		/* what a path is appended to */
+	char *socket;		/* NULL over TCP */
+	int direct;		/* no proxy from the environment */
+	char *authorization;	/* the whole header line; NULL without a token */
+	char *token_from;
+	char curl_error[CURL_ERROR_SIZE];
+};
+
+static char *part_get(CURLU *url, CURLUPart part)
+{
+	char *value = NULL;
+
+	if (curl_url_get(url, part, &value, 0) != CURLUE_OK)
+		return NULL;
+	return value;
+}
+
+static int part_has(CURLU *url, CURLUPart part)
+{
+	char *value = part_get(url, part);
+	int has = value != NULL;
+
+	curl_free(value);
+	return has;
+}
+
+static int host_is_local(const char *host)
+{
+	return host && (!strcmp(host, "localhost") || !strncmp(host, "127.", 4) ||
+			!strcmp(host, "[::1]"));
+}
+
+/* Scheme, host and no secrets: a URL shows up in error texts. */
+static int tcp_check(struct client *client, CURLU *url, struct err *err)
+{
+	char *scheme = part_get(url, CURLUPART_SCHEME);
+	char *host = part_get(url, CURLUPART_HOST);
+	int plain = scheme && !strcmp(scheme, "http");
+	int good = plain || (scheme && !strcmp(scheme, "https"));
+
+	client->direct = host_is_local(host);
+	if (plain && !client->direct && client->authorization && isatty(STDERR_FILENO))
+		text_complain("warning: the token goes to %s unencrypted; https:// would hide it",
+			      host ? host : "");
+	curl_free(scheme);
+	curl_free(host);
+	if (!good)
+		return err_set(err, ERR_INVALID, "the URL from %s is not http://, https:// or "
+			       "unix:/path", client->url_from);
+	if (part_has(url, CURLUPART_USER) || part_has(url, CURLUPART_PASSWORD))
+		return err_set(err, ERR_INVALID, "the URL from %s holds a user or password; the "
+			       "server wants a token", client->url_from);
+	if (part_has(url, CURLUPART_QUERY) || part_has(url, CURLUPART_FRAGMENT))
+		return err_set(err, ERR_INVALID, "the URL from %s holds a '?' or '#'",
+			       client->url_from);
+	return 0;
+}
+
+static int url_split(struct client *client, struct err *err)
+{
+	CURLU *url;
+	size_t len;
+	int result;
+
+	if (!strncmp(client->url, "unix:", 5)) {
+		const char *path = client->url + 5;
+
+		if (!strncmp(path, "//", 2))
+			path += 2;
+		if (path[0] != '/' || strlen(path) > 107)
+			return err_set(err, ERR_INVALID, "the URL from %s is not unix:/path with "
+				       "at most 107 bytes of path", client->url_from);
+		client->socket = xstrdup(path);
+		client->base = xstrdup("http://localhost");
+		client->direct = 1;
+		return 0;
+	}
+	url = curl_url();
+	if (!url)
+		return err_set(err, ERR_NO_MEMORY, "out of memory");
+	if (!strstr(client->url, "://") || curl_url_set(url, CURLUPART_URL, client->url, 0))
+		result = err_set(err, ERR_INVALID, "the URL from %s is not a URL such as "
+				 "https://lessor.example or unix:/run/lessord/api.sock",
+				 client->url_from);
+	else
+		result = tcp_check(client, url, err);
+	curl_url_cleanup(url);
+	if (result)
+		return -1;
+	len = strlen(client->url);
+	while (len && client->url[len - 1] == '/')
+		len--;
+	client->base = xstrndup(client->url, len);
+	return 0;
+}
+
+struct client *client_open(const struct settings *settings, struct err *err)
+{
+	struct client *client = xcalloc(1, sizeof(*client));
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	client->url = xstrdup(settings->url);
+	client->url_from = xstrdup(settings->url_from);
+	if (settings->token) {
+		client->authorization = xasprintf("Authorization: Bearer %s", settings->token);
+		client->token_from = xstrdup(settings->token_from);
+	}
+	client->easy = curl_easy_init();
+	if (!client->easy)
+		err_set(err, ERR_INTERNAL, "libcurl does not start");
+	if (!client->easy || url_split(client, err)) {
+		client_close(client);
+		return NULL;
+	}
+	return client;
+}
+
+void client_close(struct client *client)
+{
+	if (!client)
+		return;
+	if (client->easy)
+		curl_easy_cleanup(client->easy);
+	if (client->authorization)
+		explicit_bzero(client->authorization, strlen(client->authorization));
+	free(client->authorization);
+	free(client->token_from);
+	free(client->url);
+	free(client->url_from);
+	free(client->base);
+	free(client->socket);
+	free(client);
+	curl_global_cleanup();
+}
+
+static size_t body_take(char *data, size_t size, size_t count, void *user)
+{
+	struct buf *b = user;
+
+	buf_add(b, data, size * count);
+	return b->overflow ? 0 : size * count;
+}
+
+static int progress_check(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	(void)user, (void)a, (void)b, (void)c, (void)d;
+	return interrupt_pending() != 0;
+}
+
+static void easy_setup(struct client *client, const struct client_request *request,
+		       struct curl_slist *headers, const char *body, struct buf *into)
+{
+	CURL *easy = client->easy;
+	int is_get = !strcmp(request->method, "GET");
+	auto_free char *url = xasprintf("%s%s", client->base, request->path);
+
+	curl_easy_reset(easy);
+	client->curl_error[0] = '\0';
+	curl_easy_setopt(easy, CURLOPT_URL, url);
+	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);	/* a lease called ".." is none */
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, client->curl_error);
+#if LIBCURL_VERSION_NUM >= 0x075500
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+			 (long)(request->timeout_ms ? request->timeout_ms : CLIENT_TIMEOUT_MS));
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, is_get ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "lessor/" LESSOR_VERSION);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_take);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, into);
+	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)ANSWER_MAX);
+	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, progress_check);
+	if (client->direct)
+		curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	if (client->socket)
+		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->socket);
+	if (is_get)
+		return;
+	curl_easy_setopt(easy, CURLOPT_POST, 1L);
+	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+	curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
+}
+
+/* The transfer did not end in an answer. */
+static void failure_tell(struct client *client, CURLcode code, const struct buf *body,
+			 struct client_answer *ret)
+{
+	const char *why = client->curl_error[0] ? client->curl_error : curl_easy_strerror(code);
+	long sent = 0, number = 0;
+
+	curl_easy_getinfo(client->easy, CURLINFO_REQUEST_SIZE, &sent);
+	curl_easy_getinfo(client->easy, CURLINFO_OS_ERRNO, &number);
+	if (code == CURLE_COULDNT_CONNECT && number)
+		why = strerror((int)number);
+	ret->outcome = sent ? CLIENT_LOST : CLIENT_NOT_SENT;
+	if (code == CURLE_ABORTED_BY_CALLBACK) {
+		ret->outcome = sent ? CLIENT_INTERRUPTED : CLIENT_NOT_SENT;
+		snprintf(ret->error, sizeof(ret->error), "interrupted");
+	} else if (body->overflow || code == CURLE_FILESIZE_EXCEEDED) {
+		snprintf(ret->error, sizeof(ret->error), "the answer of %.120s is larger than "
+			 "%d MiB", client->url, ANSWER_MAX / 1024 / 1024);
+	} else if (!sent && (code == CURLE_PEER_FAILED_VERIFICATION ||
+			     code == CURLE_SSL_CACERT_BADFILE)) {
+		snprintf(ret->error, sizeof(ret->error), "%.120s cannot be trusted: %.120s (the "
+			 "system's certificate store decides)", client->url, why);
+	} else if (!sent) {
+		snprintf(ret->error, sizeof(ret->error), "cannot reach %.120s: %.120s; does "
+			 "lessord run there, and is %.60s right?", client->url, why,
+			 client->url_from);
+	} else {
+		snprintf(ret->error, sizeof(ret->error), "no answer from %.120s: %.160s",
+			 client->url, why);
+	}
+}
+
+static void refusal_tell(const struct client *client, const char *body, struct client_answer *ret)
+{
+	const char *code = client_error_code(ret);
+	const char *message = json_string_value(json_object_get(ret->doc, "message"));
+	const char *more = "";
+
+	if (ret->status >= 300 && ret->status < 400) {
+		snprintf(ret->error, sizeof(ret->error), "%.120s answers with a redirect "
+			 "(HTTP %d), which is not followed: set the final URL (%.60s)",
+			 client->url, ret->status, client->url_from);
+		return;
+	}
+	if (ret->status == 401)
+		more = client->authorization ? ": the token was not taken"
+		       : ": set LESSOR_TOKEN or --token-file";
+	if (code)
+		snprintf(ret->error, sizeof(ret->error), "%.200s (%.60s, HTTP %d)%s",
+			 message ? message : code, code, ret->status, more);
+	else
+		snprintf(ret->error, sizeof(ret->error), "HTTP %d from %.120s%s%.100s%s",
+			 ret->status, client->url, *body ? ": " : "", body, more);
+	if (ret->status == 401 && client->token_from) {
+		size_t used = strlen(ret->error);
+
+		snprintf(ret->error + used, sizeof(ret->error) - used, " (it came from %.80s)",
+			 client->token_from);
+	}
+}
+
+static int answer_read(struct client *client, const struct buf *body, struct client_answer *ret)
+{
+	curl_off_t wait = 0;
+	json_error_t problem;
+	long status = 0;
+
+	curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(client->easy, CURLINFO_RETRY_AFTER, &wait);
+	ret->outcome = CLIENT_ANSWERED;
+	ret->status = (int)status;
+	ret->retry_after_s = wait;
+	ret->doc = json_loadb(buf_str(body), body->len, JSON_REJECT_DUPLICATES, &problem);
+	if (ret->doc && !json_is_object(ret->doc)) {
+		json_decref(ret->doc);
+		ret->doc = NULL;
+	}
+	if (status < 200 || status > 299) {
+		refusal_tell(client, buf_str(body), ret);
+		return 0;
+	}
+	if (ret->doc)
+		return 1;
+	snprintf(ret->error, sizeof(ret->error), "the answer of %.120s is not a JSON object: is it "
+		 "lessord, and is %.60s right?", client->url, client->url_from);
+	return 0;
+}
+
+int client_call(struct client *client, const struct client_request *request,
+		struct client_answer *ret)
+{
+	struct curl_slist *headers = NULL;
+	auto_free char *body = NULL;
+	struct buf into;
+	CURLcode code;
+	int good = 0;
+
+	*ret = (struct client_answer){ 0 };
+	buf_init(&into, ANSWER_MAX);
+	if (client->authorization)
+		headers = curl_slist_append(headers, client->authorization);
+	headers = curl_slist_append(headers, "Accept: application/json");
+	headers = curl_slist_append(headers, "Expect:");
+	if (request->body)
+		headers = curl_slist_append(headers, "Content-Type: application/json");
+	if (request->wait_s > 0) {
+		auto_free char *prefer = xasprintf("Prefer: wait=%d", request->wait_s);
+
+		headers = curl_slist_append(headers, prefer);
+	}
+	body = request->body ? json_dumps(request->body, JSON_COMPACT) : xstrdup("");
+	easy_setup(client, request, headers, body ? body : "", &into);
+	code = curl_easy_perform(client->easy);
+	if (code == CURLE_OK)
+		good = answer_read(client, &into, ret);
+	else
+		failure_tell(client, code, &into, ret);
+	curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, NULL);
+	curl_slist_free_all(headers);
+	buf_fini(&into);
+	return good;
+}
+
+int client_get(struct client *client, const char *path, struct client_answer *ret)
+{
+	const struct client_request request = { .method = "GET", .path = path };
+
+	return client_call(client, &request, ret);
+}
+
+void client_answer_fini(struct client_answer *answer)
+{
+	json_decref(answer->doc);
+	*answer = (struct client_answer){ 0 };
+}
+
+int client_may_retry(const struct client_answer *answer)
+{
+	if (answer->outcome != CLIENT_ANSWERED)
+		return answer->outcome != CLIENT_INTERRUPTED;
+	return answer->status == 408 || answer->status == 429 || answer->status >= 500 ||
+	       (answer->status >= 200 && answer->status < 300 && !answer->doc);
+}
+
+const char *client_error_code(const struct client_answer *answer)
+{
+	return json_string_value(json_object_get(answer->doc, "error"));
+}
+
+char *client_encode(const char *text)
+{
+	char *raw = curl_easy_escape(NULL, text, 0);
+	char *copy = xstrdup(raw ? raw : "");
+
+	curl_free(raw);
+	return copy;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* lessor create: the flags, the request, the result. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/creation.h"
+#include "cli/keyfile.h"
+#include "cli/lease_view.h"
+#include "cli/text.h"
+#include "cli/when.h"
+#include "util/alloc.h"
+
+#define WAIT_DEFAULT_S (15 * 60)
+
+struct create_flags {
+	const char *class_name, *type, *ttl, *idle, *slug, *account, *location, *image, *key;
+	const char *wait_text;
+	int keep, wait, no_wait;
+	int64_t ttl_s, idle_s, wait_s;
+};
+
+static int length_read(const struct cli *cli, const char *name, const char *text, int64_t *ret)
+{
+	struct err err = { 0 };
+
+	if (!text || when_parse_length(text, ret, &err) == 0)
+		return -1;
+	return cli_usage_error(cli, "--%s: %s", name, err.text);
+}
+
+/* -1 or an exit code, as cli_parse. */
+static int flags_read(struct cli *cli, struct create_flags *f, int argc, char **argv)
+{
+	const struct option_spec own[] = {
+		{ "class", OPTION_VALUE, NULL, &f->class_name },
+		{ "type", OPTION_VALUE, NULL, &f->type },
+		{ "ttl", OPTION_VALUE, NULL, &f->ttl },
+		{ "idle", OPTION_VALUE, NULL, &f->idle },
+		{ "slug", OPTION_VALUE, NULL, &f->slug },
+		{ "account", OPTION_VALUE, NULL, &f->account },
+		{ "location", OPTION_VALUE, NULL, &f->location },
+		{ "image", OPTION_VALUE, NULL, &f->image },
+		{ "ssh-key", OPTION_VALUE, NULL, &f->key },
+		{ "keep", OPTION_FLAG, &f->keep, NULL },
+		{ "wait", OPTION_MAYBE, &f->wait, &f->wait_text },
+		{ "no-wait", OPTION_FLAG, &f->no_wait, NULL },
+		{ 0 },
+	};
+	int code = cli_parse(cli, own, argc, argv, NULL, 0);
+
+	if (code < 0)
+		code = length_read(cli, "ttl", f->ttl, &f->ttl_s);
+	if (code < 0)
+		code = length_read(cli, "idle", f->idle, &f->idle_s);
+	if (code < 0)
+		code = length_read(cli, "wait", f->wait_text, &f->wait_s);
+	if (code >= 0)
+		return code;
+	if (f->class_name && f->type)
+		return cli_usage_error(cli, "--class and --type exclude each other");
+	if (f->wait && f->no_wait)
+		return cli_usage_error(cli, "--wait and --no-wait exclude each other");
+	return -1;
+}
+
+static void text_set(json_t *body, const char *key, const char *value)
+{
+	if (value)
+		json_object_set_new(body, key, json_string(value));
+}
+
+static json_t *body_make(const struct create_flags *f, const struct settings *settings,
+			 const char *key_line)
+{
+	json_t *body = json_object();
+
+	text_set(body, "target", "linux");
+	text_set(body, "provider", f->account ? f->account : settings->account);
+	if (f->type) {
+		text_set(body, "serverType", f->type);
+		json_object_set_new(body, "serverTypeExplicit", json_true());
+	} else {
+		text_set(body, "class", f->class_name ? f->class_name : settings->class_name);
+	}
+	text_set(body, "slug", f->slug);
+	text_set(body, "location", f->location);
+	text_set(body, "image", f->image);
+	text_set(body, "sshPublicKey", key_line);
+	if (f->ttl_s)
+		json_object_set_new(body, "ttlSeconds", json_integer(f->ttl_s));
+	if (f->idle_s)
+		json_object_set_new(body, "idleTimeoutSeconds", json_integer(f->idle_s));
+	json_object_set_new(body, "keep", json_boolean(f->keep));
+	return body;
+}
+
+static int result_tell(struct cli *cli, const struct creation *creation, const char *key_path)
+{
+	const json_t *lease = view_lease(creation->doc);
+	char distance[WHEN_ROOM];
+
+	if (cli->json)
+		return EXIT_OK;
+	if (!view_is_ready(lease)) {
+		text_say(stdout, "%s: %s", view_text(lease, "state"), view_text(lease, "id"));
+		text_say(stderr, "see: lessor show %s", view_text(lease, "id"));
+		return EXIT_OK;
+	}
+	if (view_print_ready(stdout, lease, key_path))
+		return EXIT_ERROR;
+	when_write_distance(view_text(lease, "expiresAt"), when_wall_ms(), distance);
+	if (*distance)
+		text_say(stderr, "ends %s unless a heartbeat moves that; give it back: lessor "
+			 "release %s", distance, view_text(lease, "id"));
+	return EXIT_OK;
+}
+
+int command_create(struct cli *cli, int argc, char **argv)
+{
+	struct create_flags flags = { .wait_s = WAIT_DEFAULT_S };
+	struct creation creation;
+	struct keyfile key = { 0 };
+	struct err err = { 0 };
+	int code = flags_read(cli, &flags, argc, argv);
+
+	if (code < 0)
+		code = cli_connect(cli);
+	if (code < 0 && keyfile_load(flags.key, &key, &err)) {
+		text_complain("create: %s", err.text);
+		code = EXIT_USAGE;
+	}
+	if (code >= 0) {
+		keyfile_fini(&key);
+		return code;
+	}
+	creation_init(&creation, body_make(&flags, &cli->settings, key.line),
+		      flags.no_wait ? 0 : flags.wait_s * 1000);
+	code = creation_run(&creation, cli);
+	if (cli->json && creation.doc)
+		cli_print_json(creation.doc);
+	if (code == EXIT_OK)
+		code = result_tell(cli, &creation, flags.key ? key.path : NULL);
+	creation_fini(&creation);
+	keyfile_fini(&key);
+	return code;
+}

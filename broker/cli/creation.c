@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/creation.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cli/interrupt.h"
+#include "cli/lease_view.h"
+#include "cli/text.h"
+#include "cli/when.h"
+#include "util/alloc.h"
+
+#define REPLAY_WINDOW_MS 90000	/* the contract's: after that the create is taken back */
+#define REPLAY_PAUSE_MS 5000
+#define POST_TIMEOUT_MS 300000	/* a server that does not answer early answers with the machine */
+#define CANCEL_BUDGET_MS 10000
+#define CANCEL_PAUSE_MS 2000
+#define POLL_MS 1000
+
+static void hex_mint(char *out, const char *prefix, size_t digits)
+{
+	unsigned char bytes[16];
+	size_t i, len = strlen(prefix);
+
+	if (getrandom(bytes, digits / 2, 0) != (ssize_t)(digits / 2))
+		abort();
+	memcpy(out, prefix, len);
+	for (i = 0; i < digits / 2; i++)
+		snprintf(out + len + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void creation_init(struct creation *creation, json_t *body, int64_t wait_ms)
+{
+	*creation = (struct creation){ .body = body, .wait_ms = wait_ms };
+	hex_mint(creation->lease_id, "cbx_", 12);
+	hex_mint(creation->attempt_id, "cat_", 32);
+	json_object_set_new(body, "leaseID", json_string(creation->lease_id));
+	json_object_set_new(body, "createAttemptID", json_string(creation->attempt_id));
+	progress_init(&creation->progress);
+}
+
+void creation_fini(struct creation *creation)
+{
+	json_decref(creation->body);
+	json_decref(creation->doc);
+	creation->body = creation->doc = NULL;
+}
+
+static void doc_keep(struct creation *creation, json_t *doc)
+{
+	json_incref(doc);
+	json_decref(creation->doc);
+	creation->doc = doc;
+}
+
+static const char *current_id(const struct creation *creation)
+{
+	const char *id = view_text(view_lease(creation->doc), "id");
+
+	return *id ? id : creation->lease_id;
+}
+
+/* ---- taking it back -------------------------------------------------------- */
+
+/* The answer must say exactly what was cancelled. */
+static int cancel_is_attested(const struct creation *creation, const json_t *doc)
+{
+	const json_t *canceled = json_object_get(doc, "canceledCreate");
+
+	return !strcmp(view_text(canceled, "requestedLeaseID"), creation->lease_id) &&
+	       !strcmp(view_text(canceled, "createAttemptID"), creation->attempt_id) &&
+	       !strcmp(view_text(canceled, "state"), "canceled");
+}
+
+/* Asks until it is attested, refused or `end`; 1 when attested. */
+static int cancel_send(struct creation *creation, struct cli *cli, int64_t end,
+		       struct client_answer *answer)
+{
+	auto_free char *path = cli_lease_path(creation->lease_id, "/cancel-create");
+	json_t *body = json_pack("{s:s}", "createAttemptID", creation->attempt_id);
+	int last = 0, done = 0;
+
+	for (;;) {
+		int64_t left = end - when_mono_ms();
+		const struct client_request request = {
+			.method = "POST",
+			.path = path,
+			.body = body,
+			.wait_s = 2,
+			.timeout_ms = left > 2000 ? left : 2000,
+		};
+
+		client_call(cli->client, &request, answer);
+		done = cancel_is_attested(creation, answer->doc);
+		last = left <= 0 || interrupt_pending();
+		if (done || last || !client_may_retry(answer))
+			break;
+		client_answer_fini(answer);
+		when_sleep(CANCEL_PAUSE_MS);
+	}
+	json_decref(body);
+	return done;
+}
+
+/* Until nothing is left or `end`; the newest lease is kept in creation->doc. */
+static void cancel_watch(struct creation *creation, struct cli *cli, int64_t end)
+{
+	auto_free char *path = cli_lease_path(current_id(creation), "");
+
+	while (!interrupt_pending() && when_mono_ms() < end) {
+		const json_t *lease = view_lease(creation->doc);
+		struct client_answer answer;
+
+		if (!view_is_live(lease) && view_what_is_left(lease) != LEFT_PENDING)
+			return;
+		when_sleep(500);
+		if (client_get(cli->client, path, &answer) && view_lease(answer.doc))
+			doc_keep(creation, answer.doc);
+		client_answer_fini(&answer);
+	}
+}
+
+static int cancel_report(struct creation *creation, struct cli *cli, int64_t end)
+{
+	auto_free char *left = NULL;
+	const json_t *lease;
+
+	if (!view_lease(creation->doc)) {
+		text_say(stderr, "cancelled: nothing was made");
+		return EXIT_OK;
+	}
+	cancel_watch(creation, cli, end);
+	lease = view_lease(creation->doc);
+	if (!view_is_live(lease) && view_what_is_left(lease) == LEFT_NOTHING) {
+		text_say(stderr, "cancelled: nothing is left");
+		return EXIT_OK;
+	}
+	left = view_residue(lease);
+	text_say(stderr, "cancelled; the server is still cleaning up%s%s", *left ? ": " : "", left);
+	text_say(stderr, "see: lessor show %s", current_id(creation));
+	return EXIT_PENDING;
+}
+
+/* EXIT_OK: nothing is left; otherwise what may be left was said. */
+static int creation_cancel(struct creation *creation, struct cli *cli)
+{
+	int64_t end = when_mono_ms() + CANCEL_BUDGET_MS;
+	struct client_answer answer;
+	int code;
+
+	progress_clear(&creation->progress);
+	interrupt_clear();
+	text_say(stderr, "taking the create back (10 s; Ctrl-C again gives up)");
+	if (cancel_send(creation, cli, end, &answer)) {
+		if (view_lease(answer.doc))
+			doc_keep(creation, answer.doc);
+		code = cancel_report(creation, cli, end);
+	} else {
+		if (answer.outcome == CLIENT_ANSWERED && !client_may_retry(&answer))
+			code = answer.status < 300 ? EXIT_ERROR
+			       : exits_from_status(answer.status, client_error_code(&answer));
+		else
+			code = EXIT_UNREACHABLE;
+		text_complain("the create could not be taken back: %s", *answer.error ? answer.error
+			      : "the answer does not say so");
+		text_say(stderr, "a machine of lease %s may exist until the lease ends; give it "
+			 "back with: lessor release %s", current_id(creation),
+			 current_id(creation));
+	}
+	client_answer_fini(&answer);
+	return code;
+}
+
+static int creation_interrupted(struct creation *creation, struct cli *cli)
+{
+	int number = interrupt_pending();
+	int code = creation_cancel(creation, cli);
+
+	return code == EXIT_OK ? 128 + number : code;
+}
+
+/* ---- asking for it ----------------------------------------------------------- */
+
+enum sent { SENT_TAKEN, SENT_REFUSED, SENT_UNREACHED, SENT_LOST, SENT_INTERRUPTED };
+
+/*
+ * Sends the same body until there is an answer that decides. *answer is the
+ * last one; SENT_LOST when a machine may be in the making and we do not know.
+ */
+static enum sent creation_send(struct creation *creation, struct cli *cli,
+			       struct client_answer *answer)
+{
+	int64_t window = creation->wait_ms && creation->wait_ms < REPLAY_WINDOW_MS
+			 ? creation->wait_ms : REPLAY_WINDOW_MS;
+	int64_t timeout = POST_TIMEOUT_MS, pause = 1000, end = 0;
+	int perhaps = 0, lost = 0;
+
+	for (;;) {
+		const struct client_request request = {
+			.method = "POST",
+			.path = "/v1/leases",
+			.body = creation->body,
+			.wait_s = 2,
+			.timeout_ms = timeout,
+		};
+		int good = client_call(cli->client, &request, answer);
+
+		if (good && view_lease(answer->doc))
+			return SENT_TAKEN;
+		if (answer->outcome != CLIENT_NOT_SENT)
+			perhaps = 1;
+		if (!perhaps)	/* our first word did not get out: nothing to take back */
+			return SENT_UNREACHED;
+		if (interrupt_pending())
+			return SENT_INTERRUPTED;
+		if (good)
+			snprintf(answer->error, sizeof(answer->error),
+				 "the answer holds no lease");
+		/*
+		 * A refusal of the first try is final, 429 too. That of a later one says
+		 * nothing of what an earlier one may have made, unless it shows the lease.
+		 */
+		else if (answer->status == 429 && !lost)
+			return SENT_REFUSED;
+		else if (!client_may_retry(answer))
+			return lost && !view_lease(answer->doc) ? SENT_LOST : SENT_REFUSED;
+		lost = 1;
+		progress_late(&creation->progress, answer);
+		if (!end)
+			end = when_mono_ms() + window;
+		if (when_mono_ms() + pause >= end)
+			return SENT_LOST;
+		client_answer_fini(answer);
+		when_sleep(pause);
+		if (interrupt_pending())
+			return SENT_INTERRUPTED;
+		pause = pause * 2 < REPLAY_PAUSE_MS ? pause * 2 : REPLAY_PAUSE_MS;
+		timeout = end - when_mono_ms();
+		if (timeout < 2000)
+			timeout = 2000;
+	}
+}
+
+/* ---- waiting for it ------------------------------------------------------------ */
+
+static int ended_report(struct creation *creation, const json_t *lease, const char *error)
+{
+	const char *failure = view_text(lease, "failureError");
+	const char *why = *failure ? failure : error;
+	auto_free char *name = view_name(lease);
+	auto_free char *left = view_residue(lease);
+
+	progress_clear(&creation->progress);
+	text_complain("create: %s %s%s%s", name, view_text(lease, "state"), *why ? ": " : "", why);
+	view_print_attempts(stderr, lease);
+	if (*left)
+		text_say(stderr, "the server is still cleaning up: %s", left);
+	return EXIT_ENDED;
+}
+
+/* The lease as it is now into creation->doc; -1 to go on, else the exit code. */
+static int lease_refresh(struct creation *creation, struct cli *cli)
+{
+	auto_free char *path = cli_lease_path(current_id(creation), "");
+	struct client_answer answer;
+	int code = -1;
+
+	if (client_get(cli->client, path, &answer) && view_lease(answer.doc)) {
+		doc_keep(creation, answer.doc);
+		progress_follow(&creation->progress, cli->client, view_lease(creation->doc));
+	} else if (interrupt_pending()) {
+		/* the caller sees it */
+	} else if (client_may_retry(&answer)) {
+		progress_late(&creation->progress, &answer);
+	} else {
+		progress_clear(&creation->progress);
+		code = cli_fail(cli, &answer);
+		text_say(stderr, "lease %s goes on without us; see: lessor show %s",
+			 current_id(creation), current_id(creation));
+	}
+	client_answer_fini(&answer);
+	return code;
+}
+
+static int creation_wait(struct creation *creation, struct cli *cli)
+{
+	int64_t end = creation->progress.start_ms + creation->wait_ms;
+	int code = -1;
+
+	progress_follow(&creation->progress, cli->client, view_lease(creation->doc));
+	while (code < 0) {
+		const json_t *lease = view_lease(creation->doc);
+
+		if (!view_is_live(lease))
+			return ended_report(creation, lease, view_text(lease, "endReason"));
+		if (interrupt_pending())	/* one that came just now is not wanted either */
+			return creation_interrupted(creation, cli);
+		if (view_is_ready(lease)) {
+			progress_clear(&creation->progress);
+			return EXIT_OK;
+		}
+		if (when_mono_ms() >= end) {
+			progress_clear(&creation->progress);
+			text_complain("create: %s is not ready yet, and the wait is over; it goes "
+				      "on", current_id(creation));
+			text_say(stderr, "see: lessor show %s; give it back: lessor release %s",
+				 current_id(creation), current_id(creation));
+			return EXIT_UNREACHABLE;
+		}
+		progress_show(&creation->progress, "%s: %s %s %s", view_text(lease, "state"),
+			      view_text(lease, "slug"), view_text(lease, "serverType"),
+			      view_text(lease, "region"));
+		when_sleep(POLL_MS);
+		if (interrupt_pending())
+			continue;
+		code = lease_refresh(creation, cli);
+	}
+	return code;
+}
+
+int creation_run(struct creation *creation, struct cli *cli)
+{
+	struct client_answer answer;
+	enum sent sent;
+	int code;
+
+	progress_show(&creation->progress, "asking for a machine");
+	sent = creation_send(creation, cli, &answer);
+	progress_clear(&creation->progress);
+	if (sent == SENT_TAKEN) {
+		auto_free char *name = view_name(view_lease(answer.doc));
+
+		doc_keep(creation, answer.doc);
+		client_answer_fini(&answer);
+		if (interrupt_pending())
+			return creation_interrupted(creation, cli);
+		text_say(stderr, "lease %s", name);
+		if (creation->wait_ms)
+			return creation_wait(creation, cli);
+		if (!view_is_live(view_lease(creation->doc)))
+			return ended_report(creation, view_lease(creation->doc), "");
+		return EXIT_OK;
+	}
+	if (sent == SENT_INTERRUPTED) {
+		client_answer_fini(&answer);
+		return creation_interrupted(creation, cli);
+	}
+	if (sent == SENT_REFUSED && view_lease(answer.doc)) {
+		/* It was taken, tried and has failed by now; or it had ended before. */
+		doc_keep(creation, answer.doc);
+		code = ended_report(creation, view_lease(creation->doc), answer.error);
+		client_answer_fini(&answer);
+		return code;
+	}
+	code = cli_fail(cli, &answer);
+	if (sent == SENT_LOST) {
+		int cancelled = creation_cancel(creation, cli);
+
+		if (cancelled != EXIT_OK)
+			code = cancelled;
+	}
+	client_answer_fini(&answer);
+	return code;
+}

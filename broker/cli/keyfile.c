@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/keyfile.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "util/alloc.h"
+
+#define KEY_FILE_MAX 16384
+
+static const char *const default_names[] = { "id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub" };
+
+static const char *const key_types[] = {
+	"ssh-ed25519",
+	"ecdsa-sha2-nistp256",
+	"ecdsa-sha2-nistp384",
+	"ecdsa-sha2-nistp521",
+	"ssh-rsa",
+	"sk-ssh-ed25519@openssh.com",
+	"sk-ecdsa-sha2-nistp256@openssh.com",
+};
+
+static int is_private(const char *text)
+{
+	return strstr(text, "PRIVATE KEY") || !strncmp(text, "PuTTY-User-Key-File", 19) ||
+	       !strncmp(text, "SSH PRIVATE KEY FILE FORMAT", 27);
+}
+
+static int base64_value(char c)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c ? strchr(alphabet, c) : NULL;
+
+	return at ? (int)(at - alphabet) : -1;
+}
+
+/* The blob says its own type, so a key cut short or glued together is noticed. */
+static int blob_check(const char *base64, size_t len, const char *type)
+{
+	unsigned char head[64];
+	size_t padding = 0, want = 4 + strlen(type), have = 0, i;
+	uint32_t bits = 0;
+
+	while (padding < 2 && len > padding && base64[len - 1 - padding] == '=')
+		padding++;
+	if (len % 4 || len < 68)
+		return -1;
+	for (i = 0; i < len - padding; i++) {
+		int value = base64_value(base64[i]);
+
+		if (value < 0)
+			return -1;
+		bits = bits << 6 | (uint32_t)value;
+		if (i % 4 == 3 && have + 3 <= sizeof(head)) {
+			head[have++] = (unsigned char)(bits >> 16);
+			head[have++] = (unsigned char)(bits >> 8);
+			head[have++] = (unsigned char)bits;
+		}
+	}
+	if (have < want || head[0] || head[1] || head[2] || head[3] != strlen(type))
+		return -1;
+	return memcmp(head + 4, type, strlen(type)) ? -1 : 0;
+}
+
+static const char *line_first(const char *text, size_t *ret_len)
+{
+	for (;;) {
+		size_t len;
+
+		text += strspn(text, " \t\r\n");
+		len = strcspn(text, "\r\n");
+		if (*text != '#') {
+			*ret_len = len;
+			return text;
+		}
+		text += len;
+	}
+}
+
+int keyfile_parse(const char *text, const char *path, char **ret_line, struct err *err)
+{
+	const char *line, *blob, *type = NULL;
+	size_t len, type_len, blob_len, rest, i;
+
+	if (is_private(text))
+		return err_set(err, ERR_REFUSED, "'%.150s' is a PRIVATE key and stays where it is: "
+			       "give the public one, the file that ends in .pub", path);
+	line = line_first(text, &len);
+	type_len = strcspn(line, " \t\r\n");
+	for (i = 0; i < ARRAY_LEN(key_types); i++) {
+		if (strlen(key_types[i]) == type_len && !memcmp(key_types[i], line, type_len))
+			type = key_types[i];
+	}
+	if (!type)
+		return err_set(err, ERR_INVALID, "'%.150s' does not begin with an SSH public key "
+			       "such as 'ssh-ed25519 AAAA...'", path);
+	blob = line + type_len;
+	blob += strspn(blob, " \t");
+	blob_len = strcspn(blob, " \t\r\n");
+	if (blob_check(blob, blob_len, type))
+		return err_set(err, ERR_INVALID, "the %s key in '%.150s' is damaged", type, path);
+	line_first(line + len, &rest);
+	if (rest)
+		return err_set(err, ERR_INVALID, "'%.150s' holds more than one key: give a "
+			       "file with one", path);
+	*ret_line = xasprintf("%s %.*s", type, (int)blob_len, blob);
+	return 0;
+}
+
+static int file_load(const char *path, char **ret_line, struct err *err)
+{
+	char text[KEY_FILE_MAX + 1];
+	struct stat st;
+	FILE *in = fopen(path, "re");
+	size_t len;
+	int result;
+
+	if (!in)
+		return err_set_errno(err, errno, "cannot open the SSH key '%.150s'", path);
+	if (fstat(fileno(in), &st) == 0 && S_ISDIR(st.st_mode)) {
+		fclose(in);
+		return err_set(err, ERR_INVALID, "'%.150s' is a directory: give the key's "
+			       "file", path);
+	}
+	len = fread(text, 1, KEY_FILE_MAX, in);
+	result = ferror(in) || fgetc(in) != EOF ? -1 : 0;
+	fclose(in);
+	text[len] = '\0';
+	if (result || strlen(text) != len)
+		result = err_set(err, ERR_INVALID, "'%.150s' is no SSH public key file", path);
+	else
+		result = keyfile_parse(text, path, ret_line, err);
+	explicit_bzero(text, sizeof(text));	/* it may have been a private one */
+	return result;
+}
+
+int keyfile_load(const char *path, struct keyfile *ret, struct err *err)
+{
+	const char *home = getenv("HOME");
+	size_t i;
+
+	*ret = (struct keyfile){ 0 };
+	if (path) {
+		ret->path = xstrdup(path);
+		return file_load(path, &ret->line, err);
+	}
+	for (i = 0; home && *home && i < ARRAY_LEN(default_names); i++) {
+		auto_free char *at = xasprintf("%s/.ssh/%s", home, default_names[i]);
+		struct stat st;
+
+		if (stat(at, &st))
+			continue;
+		ret->path = take(at);
+		return file_load(ret->path, &ret->line, err);
+	}
+	return err_set(err, ERR_INVALID, "there is no SSH public key in ~/.ssh; make one with "
+		       "'ssh-keygen -t ed25519', or say --ssh-key FILE.pub");
+}
+
+void keyfile_fini(struct keyfile *key)
+{
+	free(key->path);
+	free(key->line);
+	*key = (struct keyfile){ 0 };
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/lease_view.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/text.h"
+#include "cli/when.h"
+#include "util/alloc.h"
+#include "util/buf.h"
+
+#define VIEW_TEXT_MAX 65536
+
+const char *view_text(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+int64_t view_int(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+double view_real(const json_t *object, const char *key)
+{
+	return json_number_value(json_object_get(object, key));
+}
+
+json_t *view_lease(const json_t *doc)
+{
+	json_t *lease = json_object_get(doc, "lease");
+
+	return *view_text(lease, "id") ? lease : NULL;
+}
+
+int view_is_live(const json_t *lease)
+{
+	const char *state = view_text(lease, "state");
+
+	return !strcmp(state, "provisioning") || !strcmp(state, "active");
+}
+
+int view_is_ready(const json_t *lease)
+{
+	return !strcmp(view_text(lease, "state"), "active") && *view_text(lease, "host");
+}
+
+enum view_left view_what_is_left(const json_t *lease)
+{
+	const json_t *cleanup = json_object_get(lease, "cleanup");
+	const json_t *deletes = json_object_get(lease, "releaseDeletesServer");
+	const char *state = view_text(cleanup, "state");
+
+	if (!strcmp(state, "none") || !strcmp(state, "done"))
+		return LEFT_NOTHING;
+	if (!strcmp(state, "retained"))
+		return LEFT_KEPT;
+	if (!strcmp(state, "attention"))
+		return LEFT_ATTENTION;
+	if (*state)	/* owed, running, and what a newer server may call it */
+		return LEFT_PENDING;
+	if (json_is_false(deletes))
+		return LEFT_KEPT;
+	if (*view_text(lease, "cleanupStartedAt") || *view_text(lease, "cleanupError") ||
+	    *view_text(lease, "cleanupRetryAt"))
+		return LEFT_PENDING;
+	return LEFT_NOTHING;
+}
+
+char *view_name(const json_t *lease)
+{
+	const char *slug = view_text(lease, "slug");
+
+	if (*slug)
+		return xasprintf("%s (%s)", view_text(lease, "id"), slug);
+	return xstrdup(view_text(lease, "id"));
+}
+
+char *view_residue(const json_t *lease)
+{
+	const json_t *list = json_object_get(json_object_get(lease, "cleanup"), "residue");
+	struct buf out;
+	json_t *one;
+	size_t i;
+
+	buf_init(&out, VIEW_TEXT_MAX);
+	json_array_foreach(list, i, one) {
+		const char *id = view_text(one, "id");
+		const char *name = view_text(one, "name");
+
+		buf_addf(&out, "%s%s", i ? ", " : "", view_text(one, "kind"));
+		buf_addf(&out, " %s", *id ? id : "of unknown id");
+		if (*name)
+			buf_addf(&out, " (%s)", name);
+	}
+	return buf_take(&out);
+}
+
+char *view_price(const json_t *lease)
+{
+	double price = view_real(lease, "hourlyPrice");
+	double usd = view_real(lease, "estimatedHourlyUSD");
+
+	if (price > 0)
+		return xasprintf("%.4g %s/h", price, view_text(lease, "currency"));
+	return usd > 0 ? xasprintf("%.4g USD/h", usd) : xstrdup("");
+}
+
+/* The names of a run's events are those of the contract; others say kind and text. */
+const char *view_event_type(const json_t *event)
+{
+	const char *type = view_text(event, "type");
+
+	return *type ? type : view_text(event, "kind");
+}
+
+const char *view_event_text(const json_t *event)
+{
+	const char *text = view_text(event, "message");
+
+	return *text ? text : view_text(event, "text");
+}
+
+/* Names that a shell and ssh take as nothing but a name. */
+static int is_tame(const char *text)
+{
+	static const char tame[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789._:-";
+
+	return *text && *text != '-' && text[strspn(text, tame)] == '\0';
+}
+
+static const char *port_of(const json_t *lease)
+{
+	const char *port = view_text(lease, "sshPort");
+
+	return *port ? port : "22";
+}
+
+static int target_is_tame(const json_t *lease)
+{
+	const char *port = port_of(lease);
+
+	return is_tame(view_text(lease, "host")) && is_tame(view_text(lease, "sshUser")) &&
+	       strlen(port) <= 5 && port[strspn(port, "0123456789")] == '\0';
+}
+
+/* `-i FILE ` when the private half is beside the public one and ssh would not try it by itself. */
+static char *identity_flag(const char *key_path)
+{
+	size_t len = key_path ? strlen(key_path) : 0;
+
+	if (len > 4 && !strcmp(key_path + len - 4, ".pub")) {
+		auto_free char *private_path = xstrndup(key_path, len - 4);
+		auto_free char *word = text_shell(private_path);
+
+		if (access(private_path, F_OK) == 0)
+			return xasprintf("-i %s ", word);
+	}
+	return xstrdup("");
+}
+
+int view_print_ready(FILE *to, const json_t *lease, const char *key_path)
+{
+	const char *host = view_text(lease, "host");
+	const char *user = view_text(lease, "sshUser");
+	const char *port = port_of(lease);
+	auto_free char *identity = identity_flag(key_path);
+
+	if (!target_is_tame(lease)) {
+		text_complain("the server sent an address that is none: host '%s', port '%s', "
+			      "user '%s'", host, port, user);
+		return -1;
+	}
+	text_say(to, "ready: %s %s %s", host, port, user);
+	text_say(to, "ssh %s-p %s %s@%s", identity, port, user, host);
+	return 0;
+}
+
+char *view_attempt(const json_t *attempt)
+{
+	const char *region = view_text(attempt, "region");
+	const char *category = view_text(attempt, "category");
+	const char *message = view_text(attempt, "message");
+
+	return xasprintf("%s%s%s: %s%s%s", view_text(attempt, "serverType"), *region ? " in " : "",
+			 region, *category ? category : *message ? "" : "tried",
+			 *category && *message ? ": " : "", message);
+}
+
+void view_print_attempts(FILE *to, const json_t *lease)
+{
+	const json_t *attempts = json_object_get(lease, "provisioningAttempts");
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(attempts, i, one) {
+		auto_free char *text = view_attempt(one);
+
+		text_say(to, "  attempt %zu: %s", i + 1, text);
+	}
+}
+
+static void print_field(FILE *to, const char *name, const char *value)
+{
+	if (*value)
+		text_say(to, "%-12s %s", name, value);
+}
+
+static void print_time(FILE *to, const char *name, const char *value, int64_t now_ms)
+{
+	char distance[WHEN_ROOM];
+
+	when_write_distance(value, now_ms, distance);
+	if (*value && *distance)
+		text_say(to, "%-12s %s (%s)", name, value, distance);
+	else
+		print_field(to, name, value);
+}
+
+static void print_machine(FILE *to, const json_t *lease)
+{
+	const char *asked = view_text(lease, "requestedServerType");
+	const char *type = view_text(lease, "serverType");
+	const char *server = view_text(lease, "cloudID");
+	auto_free char *price = view_price(lease);
+
+	print_field(to, "class", view_text(lease, "class"));
+	if (*asked && strcmp(asked, type))
+		text_say(to, "%-12s %s (%s was asked for)", "type", type, asked);
+	else
+		print_field(to, "type", type);
+	print_field(to, "location", view_text(lease, "region"));
+	print_field(to, "image", view_text(lease, "imageName"));
+	if (*server)
+		text_say(to, "%-12s %s %s", "server", server, view_text(lease, "serverName"));
+	print_field(to, "price", price);
+	if (*view_text(lease, "host") && target_is_tame(lease)) {
+		print_field(to, "host", view_text(lease, "host"));
+		text_say(to, "%-12s ssh -p %s %s@%s", "login", port_of(lease),
+			 view_text(lease, "sshUser"), view_text(lease, "host"));
+		print_field(to, "host key", view_text(lease, "sshHostKey"));
+	}
+}
+
+/* What `lessor resolve --resource` takes. */
+static void print_rows(FILE *to, const json_t *cleanup)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(cleanup, "residue"), i, one) {
+		if (view_int(one, "row"))
+			text_say(to, "  row %lld: %s %s, %s", (long long)view_int(one, "row"),
+				 view_text(one, "kind"), view_text(one, "name"),
+				 view_text(one, "state"));
+	}
+}
+
+static void print_cleanup(FILE *to, const json_t *lease, int64_t now_ms)
+{
+	const json_t *cleanup = json_object_get(lease, "cleanup");
+	const char *state = view_text(cleanup, "state");
+	auto_free char *residue = view_residue(lease);
+
+	if (*state && strcmp(state, "none")) {
+		print_field(to, "cleanup", state);
+		if (view_int(cleanup, "tries"))
+			text_say(to, "%-12s %lld", "tries",
+				 (long long)view_int(cleanup, "tries"));
+		print_time(to, "next try", view_text(cleanup, "nextTryAt"), now_ms);
+		print_field(to, "last error", view_text(cleanup, "lastError"));
+		print_field(to, "left", residue);
+		print_rows(to, cleanup);
+		print_time(to, "kept until", view_text(lease, "retainUntil"), now_ms);
+		print_field(to, "kept because", view_text(lease, "retainReason"));
+		if (view_real(lease, "runningCost") > 0)
+			text_say(to, "%-12s %.2f %s", "cost so far", view_real(lease, "runningCost"),
+				 view_text(lease, "currency"));
+	} else if (!*state) {
+		print_time(to, "cleanup since", view_text(lease, "cleanupStartedAt"), now_ms);
+		print_time(to, "next try", view_text(lease, "cleanupRetryAt"), now_ms);
+		print_field(to, "last error", view_text(lease, "cleanupError"));
+	}
+	print_field(to, "attention", view_text(lease, "attention"));
+}
+
+void view_print(FILE *to, const json_t *lease)
+{
+	const json_t *attempts = json_object_get(lease, "provisioningAttempts");
+	int64_t now_ms = when_wall_ms();
+
+	print_field(to, "lease", view_text(lease, "id"));
+	print_field(to, "slug", view_text(lease, "slug"));
+	print_field(to, "state", view_text(lease, "state"));
+	print_field(to, "failure", view_text(lease, "failureError"));
+	if (*view_text(lease, "owner"))
+		text_say(to, "%-12s %s %s", "owner", view_text(lease, "owner"),
+			 view_text(lease, "org"));
+	print_field(to, "account", view_text(lease, "provider"));
+	print_machine(to, lease);
+	print_field(to, "keep", json_is_true(json_object_get(lease, "keep")) ? "yes" : "");
+	print_time(to, "created", view_text(lease, "createdAt"), now_ms);
+	print_time(to, "heartbeat", view_text(lease, "lastTouchedAt"), now_ms);
+	if (view_is_live(lease))
+		print_time(to, "ends", view_text(lease, "expiresAt"), now_ms);
+	else
+		print_time(to, "ended", view_text(lease, "endedAt"), now_ms);
+	print_field(to, "end reason", view_text(lease, "endReason"));
+	print_cleanup(to, lease, now_ms);
+	if (json_array_size(attempts)) {
+		text_say(to, "attempts");
+		view_print_attempts(to, lease);
+	}
+}

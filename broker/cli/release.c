@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* lessor release: gives a lease back and says what is left of it. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/interrupt.h"
+#include "cli/lease_view.h"
+#include "cli/progress.h"
+#include "cli/text.h"
+#include "cli/when.h"
+#include "util/alloc.h"
+#include "util/time.h"
+
+#define SEND_BUDGET_MS 60000	/* for the release itself to be taken */
+#define WATCH_MS 300000		/* for the cleanup to end, as long as other clients wait */
+#define RETRY_PAUSE_MS 2000
+#define POLL_MS 1000
+
+/* A release may be repeated: it changes nothing the second time. */
+static int release_send(struct cli *cli, const char *ref, json_t *body, struct progress *progress,
+			struct client_answer *answer)
+{
+	auto_free char *path = cli_lease_path(ref, "/release");
+	int64_t end = when_mono_ms() + SEND_BUDGET_MS;
+	const struct client_request request = {
+		.method = "POST",
+		.path = path,
+		.body = body,
+		.wait_s = 2,
+	};
+
+	for (;;) {
+		int good = client_call(cli->client, &request, answer);
+
+		if (good && view_lease(answer->doc))
+			return -1;
+		if (good)
+			snprintf(answer->error, sizeof(answer->error), "the answer holds no lease");
+		if (interrupt_pending()) {
+			text_complain("release: interrupted; it may or may not have been taken: "
+				      "lessor show %s", ref);
+			return 128 + interrupt_pending();
+		}
+		if (good || !client_may_retry(answer) || answer->outcome == CLIENT_NOT_SENT ||
+		    when_mono_ms() + RETRY_PAUSE_MS >= end)
+			return cli_fail(cli, answer);
+		progress_late(progress, answer);
+		client_answer_fini(answer);
+		when_sleep(RETRY_PAUSE_MS);
+	}
+}
+
+static int settled(const json_t *lease)
+{
+	return !view_is_live(lease) && view_what_is_left(lease) != LEFT_PENDING;
+}
+
+/* Polls until it is settled or the time is over; *doc is the newest answer, owned. */
+static int release_watch(struct cli *cli, struct progress *progress, json_t **doc)
+{
+	auto_free char *path = cli_lease_path(view_text(view_lease(*doc), "id"), "");
+	int64_t end = when_mono_ms() + WATCH_MS;
+	struct client_answer answer;
+
+	progress->no_events = 1;
+	while (!settled(view_lease(*doc)) && when_mono_ms() < end) {
+		auto_free char *left = view_residue(view_lease(*doc));
+
+		progress_show(progress, "cleaning up %s", left);
+		when_sleep(POLL_MS);
+		if (interrupt_pending())
+			break;
+		if (client_get(cli->client, path, &answer) && view_lease(answer.doc)) {
+			progress->is_late = 0;
+			json_decref(*doc);
+			*doc = json_incref(answer.doc);
+		} else if (!interrupt_pending() && client_may_retry(&answer)) {
+			progress_late(progress, &answer);
+		} else if (!interrupt_pending()) {
+			int code;
+
+			progress_clear(progress);
+			code = cli_fail(cli, &answer);
+			client_answer_fini(&answer);
+			return code;
+		}
+		client_answer_fini(&answer);
+	}
+	progress_clear(progress);
+	return -1;
+}
+
+static void pending_tell(const json_t *lease, const char *name)
+{
+	const json_t *cleanup = json_object_get(lease, "cleanup");
+	const char *error = view_text(cleanup, "lastError");
+	auto_free char *left = view_residue(lease);
+
+	if (!*error)
+		error = view_text(lease, "cleanupError");
+	text_say(stdout, "released %s, cleanup pending%s%s", name, *left ? ": " : "", left);
+	if (*error)
+		text_say(stderr, "the last try said: %s", error);
+}
+
+static void kept_tell(const json_t *lease, const char *name)
+{
+	const char *server = view_text(lease, "cloudID");
+	auto_free char *price = view_price(lease);
+	auto_free char *left = view_residue(lease);
+
+	if (!*left && *server) {
+		free(left);
+		left = xasprintf("server %s", server);
+	}
+	text_say(stdout, "released %s, and kept: %s", name, *left ? left : "the server");
+	text_say(stderr, "it goes on costing %s until: lessor release %s --delete",
+		 *price ? price : "money", view_text(lease, "id"));
+}
+
+static int result_code(const json_t *lease)
+{
+	enum view_left left = view_what_is_left(lease);
+
+	return !view_is_live(lease) && (left == LEFT_NOTHING || left == LEFT_KEPT) ? EXIT_OK
+	       : EXIT_PENDING;
+}
+
+static void result_tell(const json_t *lease)
+{
+	auto_free char *name = view_name(lease);
+	const char *state = view_text(lease, "state");
+	const char *attention = view_text(lease, "attention");
+
+	if (view_is_live(lease)) {
+		text_say(stdout, "%s is still %s", name, state);
+		return;
+	}
+	switch (view_what_is_left(lease)) {
+	case LEFT_KEPT:
+		kept_tell(lease, name);
+		break;
+	case LEFT_PENDING:
+		pending_tell(lease, name);
+		break;
+	case LEFT_ATTENTION:
+		pending_tell(lease, name);
+		text_say(stderr, "a person is needed%s%s", *attention ? ": " : "", attention);
+		break;
+	case LEFT_NOTHING:
+		if (!strcmp(state, "released"))
+			text_say(stdout, "released %s, and gone", name);
+		else
+			text_say(stdout, "%s is gone; it had %s before", name, state);
+		break;
+	}
+}
+
+/* A length from now, or a point in time. */
+static int until_parse(const char *text, char out[TIME_TEXT_ROOM])
+{
+	int64_t seconds, ms;
+	struct err err = { 0 };
+
+	if (when_parse_length(text, &seconds, &err) == 0)
+		ms = when_wall_ms() + seconds * 1000;
+	else if (time_parse(text, &ms))
+		return -1;
+	time_format(ms, out);
+	return 0;
+}
+
+int command_release(struct cli *cli, int argc, char **argv)
+{
+	int keep = 0, delete = 0, no_wait = 0;
+	const char *until = NULL, *reason = NULL;
+	char until_text[TIME_TEXT_ROOM];
+	const struct option_spec own[] = {
+		{ "keep-server", OPTION_FLAG, &keep, NULL },
+		{ "delete", OPTION_FLAG, &delete, NULL },
+		{ "no-wait", OPTION_FLAG, &no_wait, NULL },
+		{ "until", OPTION_VALUE, NULL, &until },
+		{ "reason", OPTION_VALUE, NULL, &reason },
+		{ 0 },
+	};
+	struct client_answer answer;
+	struct progress progress;
+	const char *ref;
+	json_t *body, *doc = NULL;
+	int code = cli_parse(cli, own, argc, argv, &ref, 1);
+
+	if (code < 0 && keep && delete)
+		code = cli_usage_error(cli, "--keep-server and --delete exclude each other");
+	if (code < 0 && (until || reason) && !keep)
+		code = cli_usage_error(cli, "--until and --reason go with --keep-server");
+	if (code < 0 && until && until_parse(until, until_text))
+		code = cli_usage_error(cli, "--until: 7d or 2026-08-21T10:00:00Z");
+	if (code < 0)
+		code = cli_connect(cli);
+	if (code >= 0)
+		return code;
+	progress_init(&progress);
+	body = json_object();
+	if (keep || delete)	/* else the lease's own `keep` decides, at the server */
+		json_object_set_new(body, "delete", json_boolean(delete));
+	if (until)
+		json_object_set_new(body, "retainUntil", json_string(until_text));
+	if (reason)
+		json_object_set_new(body, "reason", json_string(reason));
+	code = release_send(cli, ref, body, &progress, &answer);
+	json_decref(body);
+	if (code < 0) {
+		doc = json_incref(answer.doc);
+		if (!no_wait)
+			code = release_watch(cli, &progress, &doc);
+	}
+	client_answer_fini(&answer);
+	if (code < 0) {
+		if (cli->json)
+			cli_print_json(doc);
+		else
+			result_tell(view_lease(doc));
+		code = result_code(view_lease(doc));
+		if (code == EXIT_PENDING && no_wait)
+			code = EXIT_OK;		/* nobody asked for its end */
+		if (code == EXIT_PENDING && interrupt_pending()) {
+			text_complain("release: interrupted; the release was taken and goes on");
+			code = 128 + interrupt_pending();
+		}
+	}
+	json_decref(doc);
+	return code;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/text.h"
+#include "util/alloc.h"
+
+struct file_settings {
+	char *url;
+	char *token_file;
+	char *account;
+	char *class_name;
+};
+
+struct file_reader {
+	FILE *in;
+	const char *path;
+	int line;		/* of what is being parsed */
+	struct file_settings *out;
+	struct err *err;	/* the first error; ERR_NONE so far */
+};
+
+static char *line_read(char *str, int num, void *stream)
+{
+	struct file_reader *reader = stream;
+	size_t len;
+
+	if (reader->err->kind || !fgets(str, num, reader->in))
+		return NULL;
+	reader->line++;
+	len = strlen(str);
+	/* inih would take the rest of a long line for a line of its own. */
+	if (len && str[len - 1] != '\n' && !feof(reader->in)) {
+		err_set(reader->err, ERR_INVALID, "%s:%d: the line is longer than %d bytes",
+			reader->path, reader->line, num - 2);
+		return NULL;
+	}
+	return str;
+}
+
+static int value_take(void *data, const char *section, const char *name, const char *value)
+{
+	struct file_reader *reader = data;
+	struct file_settings *out = reader->out;
+	const struct {
+		const char *name;
+		char **value;
+	} keys[] = {
+		{ "url", &out->url },
+		{ "token_file", &out->token_file },
+		{ "account", &out->account },
+		{ "class", &out->class_name },
+	};
+	size_t i;
+
+	if (reader->err->kind)
+		return 0;
+	if (*section) {
+		err_set(reader->err, ERR_INVALID, "%s:%d: there are no sections here, but it is in "
+			"[%.40s]", reader->path, reader->line, section);
+		return 0;
+	}
+	for (i = 0; i < ARRAY_LEN(keys); i++) {
+		if (strcmp(keys[i].name, name))
+			continue;
+		if (*keys[i].value || !*value) {
+			err_set(reader->err, ERR_INVALID, "%s:%d: '%s' is %s", reader->path,
+				reader->line, name, *value ? "given twice" : "empty");
+			return 0;
+		}
+		*keys[i].value = xstrdup(value);
+		return 1;
+	}
+	err_set(reader->err, ERR_INVALID, "%s:%d: '%.40s' is no setting; there are url, "
+		"token_file, account and class", reader->path, reader->line, name);
+	return 0;
+}
+
+/* `must` is 0 for the default place: no file there is no settings. */
+static int file_read(const char *path, int must, struct file_settings *out, struct err *err)
+{
+	struct err first = { 0 };
+	struct file_reader reader = { .path = path, .out = out, .err = &first };
+	int bad;
+
+	reader.in = fopen(path, "re");
+	if (!reader.in) {
+		if (!must && (errno == ENOENT || errno == ENOTDIR))
+			return 0;
+		return err_set_errno(err, errno, "cannot open the settings file '%s'", path);
+	}
+	bad = ini_parse_stream(line_read, &reader, value_take, &reader);
+	if (!first.kind && ferror(reader.in))
+		err_set(&first, ERR_IO, "cannot read the settings file '%s'", path);
+	fclose(reader.in);
+	if (!first.kind && bad)
+		err_set(&first, ERR_INVALID, "%s:%d: not of the form 'key = value'", path, bad);
+	if (!first.kind)
+		return 0;
+	if (err)
+		*err = first;
+	return -1;
+}
+
+static const char *env_get(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+/* The default settings file; NULL where there is no home. */
+static char *file_default(void)
+{
+	const char *dir = env_get("XDG_CONFIG_HOME");
+	const char *home = env_get("HOME");
+
+	if (dir && dir[0] == '/')
+		return xasprintf("%s/lessor/lessor.conf", dir);
+	return home ? xasprintf("%s/.config/lessor/lessor.conf", home) : NULL;
+}
+
+/* A path of the settings file: ~/ is the home, a relative one is beside that file. */
+static char *path_resolve(const char *path, const char *file)
+{
+	const char *home = env_get("HOME");
+	const char *slash = strrchr(file, '/');
+
+	if (!strncmp(path, "~/", 2) && home)
+		return xasprintf("%s/%s", home, path + 2);
+	if (path[0] == '/' || !slash)
+		return xstrdup(path);
+	return xasprintf("%.*s/%s", (int)(slash - file), file, path);
+}
+
+/* The text is never part of an error. */
+static int token_check(const char *token, const char *from, struct err *err)
+{
+	const char *p;
+
+	if (!*token)
+		return err_set(err, ERR_INVALID, "the token from %s is empty", from);
+	for (p = token; *p; p++) {
+		if (*p <= ' ' || *p >= 0x7f)
+			return err_set(err, ERR_INVALID, "the token from %s is not one word of "
+				       "printable ASCII", from);
+	}
+	return 0;
+}
+
+static int token_read(const char *path, char **ret, struct err *err)
+{
+	char text[SETTINGS_TOKEN_MAX + 2];
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	ssize_t got;
+	size_t len = 0;
+	int result;
+
+	if (fd < 0)
+		return err_set_errno(err, errno, "cannot open the token file '%s'", path);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
+		text_complain("warning: everybody on this machine can read the token file '%s'; "
+			      "chmod 600 it", path);
+	while (len < sizeof(text) - 1) {
+		got = read(fd, text + len, sizeof(text) - 1 - len);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			explicit_bzero(text, sizeof(text));
+			return err_set_errno(err, errno, "cannot read the token file '%s'", path);
+		}
+		if (got == 0)
+			break;
+		len += (size_t)got;
+	}
+	text[len] = '\0';
+	if (len > SETTINGS_TOKEN_MAX || strlen(text) != len) {
+		result = err_set(err, ERR_INVALID, "'%s' does not look like a token file", path);
+	} else {
+		while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+			text[--len] = '\0';
+		result = token_check(text, path, err);
+		if (result == 0)
+			*ret = xstrdup(text);
+	}
+	explicit_bzero(text, sizeof(text));
+	return result;
+}
+
+static int token_take(const char *value, const char *from, struct settings *ret, struct err *err)
+{
+	if (token_check(value, from, err))
+		return -1;
+	ret->token = xstrdup(value);
+	ret->token_from = xstrdup(from);
+	return 0;
+}
+
+static int token_take_file(const char *path, const char *from, struct settings *ret,
+			   struct err *err)
+{
+	if (token_read(path, &ret->token, err))
+		return err_prefix(err, "%s: ", from);
+	ret->token_from = xasprintf("%s (%s)", path, from);
+	return 0;
+}
+
+static int url_choose(const struct settings_flags *flags, const struct file_settings *file,
+		      const char *file_path, struct settings *ret, struct err *err)
+{
+	const struct {
+		const char *value;
+		const char *from;
+	} places[] = {
+		{ flags->url, "--url" },
+		{ env_get("LESSOR_URL"), "LESSOR_URL" },
+		{ env_get("CRABBOX_COORDINATOR"), "CRABBOX_COORDINATOR" },
+		{ file->url, file_path },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(places); i++) {
+		if (!places[i].value)
+			continue;
+		ret->url = xstrdup(places[i].value);
+		ret->url_from = xstrdup(places[i].from);
+		return 0;
+	}
+	return err_set(err, ERR_INVALID, "which server? Say --url URL, set LESSOR_URL, or write "
+		       "url = ... into %s", file_path ? file_path : "a file given by --config");
+}
+
+static int token_choose(const struct settings_flags *flags, const struct file_settings *file,
+			const char *file_path, struct settings *ret, struct err *err)
+{
+	const char *other_url = env_get("CRABBOX_COORDINATOR");
+	auto_free char *path = NULL;
+
+	if (flags->token_file)
+		return token_take_file(flags->token_file, "--token-file", ret, err);
+	if (env_get("LESSOR_TOKEN"))
+		return token_take(env_get("LESSOR_TOKEN"), "LESSOR_TOKEN", ret, err);
+	if (env_get("LESSOR_TOKEN_FILE"))
+		return token_take_file(env_get("LESSOR_TOKEN_FILE"), "LESSOR_TOKEN_FILE", ret, err);
+	/* A token made for that coordinator does not travel to another server. */
+	if (env_get("CRABBOX_COORDINATOR_TOKEN") && other_url && !strcmp(other_url, ret->url))
+		return token_take(env_get("CRABBOX_COORDINATOR_TOKEN"), "CRABBOX_COORDINATOR_TOKEN",
+				  ret, err);
+	if (!file->token_file)
+		return 0;
+	path = path_resolve(file->token_file, file_path);
+	return token_take_file(path, file_path, ret, err);
+}
+
+int settings_load(const struct settings_flags *flags, struct settings *ret, struct err *err)
+{
+	struct file_settings file = { 0 };
+	auto_free char *path = flags->config ? xstrdup(flags->config) : file_default();
+	int result = 0;
+
+	*ret = (struct settings){ 0 };
+	if (path)
+		result = file_read(path, flags->config != NULL, &file, err);
+	if (result == 0)
+		result = url_choose(flags, &file, path, ret, err);
+	if (result == 0)
+		result = token_choose(flags, &file, path, ret, err);
+	ret->account = file.account;
+	ret->class_name = file.class_name;
+	free(file.url);
+	free(file.token_file);
+	return result;
+}
+
+void settings_fini(struct settings *settings)
+{
+	if (settings->token)
+		explicit_bzero(settings->token, strlen(settings->token));
+	free(settings->url);
+	free(settings->url_from);
+	free(settings->token);
+	free(settings->token_from);
+	free(settings->account);
+	free(settings->class_name);
+	*settings = (struct settings){ 0 };
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* lessor sweep: what is at the providers, ours, and in no ledger; and what is to become of it. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/lease_view.h"
+#include "cli/table.h"
+#include "cli/text.h"
+#include "cli/when.h"
+#include "util/alloc.h"
+
+static void account_print(const json_t *account, int64_t now_ms)
+{
+	const char *error = view_text(account, "error");
+	char distance[WHEN_ROOM];
+
+	when_write_distance(view_text(account, "sweptAt"), now_ms, distance);
+	text_say(stdout, "%s: swept %s, %lld of ours there, %zu in no ledger",
+		 view_text(account, "account"), *distance ? distance : "never",
+		 (long long)view_int(account, "objects"),
+		 json_array_size(json_object_get(account, "strays")));
+	if (view_int(account, "unproven"))
+		text_say(stdout, "%s: %lld carry our labels and not our signature: copies",
+			 view_text(account, "account"), (long long)view_int(account, "unproven"));
+	if (*error)
+		text_say(stderr, "the last sweep did not come to its end: %s", error);
+	if (json_is_true(json_object_get(account, "storeIsBehind")))
+		text_say(stderr, "%s holds what this store never made. Was an older copy restored? "
+			 "Nothing is deleted there until: lessor sweep --looked",
+			 view_text(account, "account"));
+}
+
+static void sweep_print(const json_t *doc)
+{
+	static const char *const headings[] = {
+		"ACCOUNT", "KIND", "ID", "NAME", "LEASE", "WHY", "SEEN", "WHAT", NULL
+	};
+	struct table *table = table_new(headings);
+	int64_t now_ms = when_wall_ms();
+	json_t *account, *one;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(doc, "accounts"), i, account) {
+		account_print(account, now_ms);
+		json_array_foreach(json_object_get(account, "strays"), k, one) {
+			char since[WHEN_ROOM];
+			const char *stays = view_text(one, "stays");
+			const char *cells[] = {
+				view_text(account, "account"), view_text(one, "kind"),
+				view_text(one, "id"), view_text(one, "name"),
+				view_text(one, "lease"), view_text(one, "why"), since,
+				*stays ? stays : "would be deleted",
+			};
+
+			when_write_distance(view_text(one, "firstSeenAt"), now_ms, since);
+			table_add(table, cells);
+		}
+	}
+	fflush(stdout);
+	table_print(table);
+	table_free(table);
+}
+
+static int sweep_result(const struct cli *cli, const struct client_answer *answer, int deletes)
+{
+	if (cli->json) {
+		cli_print_json(answer->doc);
+		return EXIT_OK;
+	}
+	if (deletes)
+		text_say(stdout, "%lld given to cleanup",
+			 (long long)view_int(answer->doc, "deleting"));
+	sweep_print(answer->doc);
+	return EXIT_OK;
+}
+
+int command_sweep(struct cli *cli, int argc, char **argv)
+{
+	int run = 0, looked = 0, delete = 0;
+	const char *account = NULL, *reason = NULL;
+	const struct option_spec own[] = {
+		{ "run", OPTION_FLAG, &run, NULL },
+		{ "looked", OPTION_FLAG, &looked, NULL },
+		{ "delete", OPTION_FLAG, &delete, NULL },
+		{ "account", OPTION_VALUE, NULL, &account },
+		{ "reason", OPTION_VALUE, NULL, &reason },
+		{ 0 },
+	};
+	struct client_request request = { .method = "POST", .path = "/v1/admin/sweep" };
+	struct client_answer answer;
+	int code = cli_parse(cli, own, argc, argv, NULL, 0);
+
+	if (code < 0 && run + looked + delete > 1)
+		code = cli_usage_error(cli, "--run, --looked and --delete exclude each other");
+	if (code < 0 && !(run + looked + delete) && (account || reason))
+		code = cli_usage_error(cli, "--account and --reason go with --run, --looked or "
+				       "--delete");
+	if (code < 0)
+		code = cli_connect(cli);
+	if (code >= 0)
+		return code;
+	if (!(run + looked + delete)) {
+		code = cli_get(cli, request.path, &answer);
+		if (code >= 0)
+			return code;
+	} else {
+		request.body = json_pack("{s:s}", "action", run ? "run" : looked ? "looked" :
+					 "delete");
+		if (account)
+			json_object_set_new(request.body, "provider", json_string(account));
+		if (reason)
+			json_object_set_new(request.body, "reason", json_string(reason));
+		if (!client_call(cli->client, &request, &answer))
+			code = cli_fail(cli, &answer);
+		json_decref(request.body);
+	}
+	if (code < 0)
+		code = sweep_result(cli, &answer, delete);
+	client_answer_fini(&answer);
+	return code;
+}

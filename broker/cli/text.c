@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/text.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "util/alloc.h"
+#include "util/utf8.h"
+
+#define LINE_MAX_BYTES (256 * 1024)
+
+static int is_hidden(uint32_t c)
+{
+	return (c >= 0x80 && c < 0xa0) ||	/* C1: 0x9b starts a control sequence */
+	       c == 0x061c || c == 0x200e || c == 0x200f ||
+	       (c >= 0x2028 && c <= 0x202e) ||	/* separators and direction overrides */
+	       (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
+void text_escape(struct buf *out, const char *s)
+{
+	size_t left = s ? strlen(s) : 0;
+	uint32_t c;
+	size_t len;
+
+	for (; left; s += len, left -= len) {
+		len = utf8_next(s, left, &c);
+		if (c == UTF8_BAD)
+			buf_addf(out, "\\x%02x", (unsigned char)*s);
+		else if (c == '\n')
+			buf_adds(out, "\\n");
+		else if (c == '\r')
+			buf_adds(out, "\\r");
+		else if (c == '\t')
+			buf_adds(out, "\\t");
+		else if (c < 0x20 || c == 0x7f)
+			buf_addf(out, "\\x%02x", (unsigned)c);
+		else if (is_hidden(c))
+			buf_addf(out, "\\u%04x", (unsigned)c);
+		else
+			buf_add(out, s, len);
+	}
+}
+
+char *text_safe(const char *s)
+{
+	struct buf b;
+
+	buf_init(&b, LINE_MAX_BYTES);
+	text_escape(&b, s);
+	return buf_take(&b);
+}
+
+__attribute__((format(printf, 3, 0)))
+static void say(FILE *to, const char *prefix, const char *fmt, va_list ap)
+{
+	auto_free char *raw = NULL;
+	auto_free char *safe = NULL;
+
+	if (vasprintf(&raw, fmt, ap) < 0) {
+		raw = NULL;
+		return;
+	}
+	safe = text_safe(raw);
+	fprintf(to, "%s%s\n", prefix, safe);
+}
+
+void text_say(FILE *to, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(to, "", fmt, ap);
+	va_end(ap);
+}
+
+void text_complain(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	va_start(ap, fmt);
+	say(stderr, "lessor: ", fmt, ap);
+	va_end(ap);
+}
+
+char *text_shell(const char *s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_@%+=:,./-";
+	struct buf b;
+
+	if (*s && s[0] != '-' && s[strspn(s, plain)] == '\0')
+		return xstrdup(s);
+	buf_init(&b, LINE_MAX_BYTES);
+	buf_addc(&b, '\'');
+	for (; *s; s++) {
+		if (*s == '\'')
+			buf_adds(&b, "'\\''");
+		else
+			buf_addc(&b, *s);
+	}
+	buf_addc(&b, '\'');
+	return buf_take(&b);
+}
