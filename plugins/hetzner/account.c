@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "account.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api.h"
+#include "defect.h"
+#include "key.h"
+#include "lookup.h"
+
+/* ---- the mark that proves which project the token opens ------------------------------- */
+
+static const struct lessor_resource *sentinel_row(const struct lessor_lease *account)
+{
+	for (size_t i = 0; i < account->resource_count; i++) {
+		const struct lessor_resource *r = lessor_resource_at(account, i);
+
+		if (r->kind == LESSOR_KIND_SENTINEL && r->id[0] && !resource_is_over(r))
+			return r;
+	}
+	return NULL;
+}
+
+static int probe_refused(struct hz *z, const struct reply *reply)
+{
+	if (reply->outcome == LESSOR_HAPPENED && reply->error_class == LESSOR_CLASS_AUTH)
+		return api_refuse(z->call, reply, "reading the account's mark");
+	return api_retry(z->call, reply, "reading the account's mark");
+}
+
+static int probe_mark(struct hz *z, const struct lessor_resource *row)
+{
+	char path[64];
+	auto_reply reply = { 0 };
+	struct key key;
+
+	snprintf(path, sizeof(path), "/ssh_keys/%s", row->id);
+	api_get(z->call, path, 0, &reply);
+	if (reply.rule && reply.rule->on_get == GET_GONE)
+		return lessor_refuse(z->call, LESSOR_CLASS_ACCOUNT,
+				     "the account's mark %s (SSH key %s) is not there: another "
+				     "project, or somebody removed it", row->name, row->id);
+	if (reply.rule)
+		return probe_refused(z, &reply);
+	if (parse_key(json_object_get(reply.root, "ssh_key"), LESSOR_KIND_SENTINEL, &key) ||
+	    strcmp(key.thing.id, row->id) != 0)
+		return api_nonsense(z->call, "reading the account's mark");
+	if (strcmp(key.thing.name, row->name) != 0)
+		return lessor_refuse(z->call, LESSOR_CLASS_ACCOUNT,
+				     "SSH key %s is not the account's mark %s any more", row->id,
+				     row->name);
+	return LESSOR_DONE;
+}
+
+int account_probe(struct hz *z)
+{
+	const struct lessor_resource *row = sentinel_row(z->lease);
+	const char *id;
+	int verdict;
+
+	if (row)
+		return probe_mark(z, row);
+	/* There is no PENDING here. */
+	if (lookup_unsettled(z, LESSOR_KIND_SENTINEL, &verdict))
+		return verdict == LESSOR_PENDING ?
+		       lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
+				    "the account's mark was looked for; its ledger moved on") :
+		       verdict;
+	if (key_ensure(z, LESSOR_KIND_SENTINEL, z->lease->account_key, &id, &verdict) == 0)
+		return LESSOR_DONE;
+	/* Made, or found, and recorded: that it exists was seen just now. */
+	return verdict == LESSOR_PENDING ? LESSOR_DONE : verdict;
+}
+
+/* ---- inventory -------------------------------------------------------------------------- */
+
+struct inventory {
+	struct lessor_call *call;
+	uint32_t kind;
+	int is_full;
+};
+
+static int list_visit(void *arg, const struct thing *thing)
+{
+	struct inventory *inventory = arg;
+	const char *instance = thing_label(thing, LESSOR_LABEL_INSTANCE);
+	const char *kind = thing_label(thing, LESSOR_LABEL_KIND);
+	int is_mark = kind && strcmp(kind, "sentinel") == 0;
+	struct lessor_observed seen;
+
+	/* The provider's filter is asked, and not trusted. */
+	if (!DEFECT(30) && (!instance ||
+			    strcmp(instance, lessor_broker_id(inventory->call)) != 0))
+		return 0;
+	/* Both are SSH keys there. */
+	if (inventory->kind != LESSOR_KIND_SERVER &&
+	    is_mark != (inventory->kind == LESSOR_KIND_SENTINEL))
+		return 0;
+	thing_observe(thing, &seen);
+	if (thing->kind == LESSOR_KIND_SERVER) {
+		const struct server *server = (const struct server *)(const void *)thing;
+
+		seen.status = server->status;
+		seen.type = server->type;
+		seen.address = server->host;
+	}
+	inventory->is_full = lessor_listed(inventory->call, &seen) != 0;
+	return inventory->is_full ? -1 : 0;
+}
+
+/* They carry no labels: which of them are ours the host knows by their ids. */
+static int address_visit(void *arg, const struct thing *thing)
+{
+	struct inventory *inventory = arg;
+	const struct address *address = (const struct address *)thing;
+	struct lessor_observed seen;
+
+	if (address->is_used || address->is_v6)
+		return 0;
+	thing_observe(thing, &seen);
+	inventory->is_full = lessor_listed(inventory->call, &seen) != 0;
+	return inventory->is_full ? -1 : 0;
+}
+
+static int list_all(struct inventory *inventory, const char *query, lookup_visit_fn *visit)
+{
+	int verdict;
+
+	if (lookup_pages(inventory->call, inventory->kind, query, visit, inventory, &verdict))
+		return verdict;
+	if (inventory->is_full)
+		return lessor_retry(inventory->call, LESSOR_CLASS_BUG, 0,
+				    "the host takes no more of the inventory");
+	return LESSOR_DONE;
+}
+
+int account_list(struct lessor_call *call, uint32_t kind)
+{
+	struct inventory inventory = { .call = call, .kind = kind };
+	char selector[160], encoded[400], query[440];
+
+	if (kind == LESSOR_KIND_ADDRESS)
+		return list_all(&inventory, "", address_visit);
+	/* Nothing of any other kind is ever made here. */
+	if (kind != LESSOR_KIND_SERVER && kind != LESSOR_KIND_KEY && kind != LESSOR_KIND_SENTINEL)
+		return LESSOR_DONE;
+	snprintf(selector, sizeof(selector), LESSOR_LABEL_INSTANCE "==%.100s",
+		 lessor_broker_id(call));
+	api_encode(selector, encoded, sizeof(encoded));
+	snprintf(query, sizeof(query), "label_selector=%s", encoded);
+	return list_all(&inventory, query, list_visit);
+}

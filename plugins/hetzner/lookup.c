@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+#include "lookup.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api.h"
+#include "defect.h"
+
+#define PER_PAGE 50
+#define PAGES_MAX 200	/* 10,000 things in one project are nobody's project */
+#define QUERY_MAX 512
+
+/* Ids seen so far, to visit each once though listings shift under us. */
+struct seen_ids {
+	char (*ids)[ID_ROOM];
+	size_t count, room;
+	int64_t greatest;
+};
+
+static int seen_add(struct lessor_call *call, struct seen_ids *seen, const char *id)
+{
+	int64_t number = strtoll(id, NULL, 10);
+
+	if (number <= seen->greatest) {
+		for (size_t i = 0; i < seen->count; i++) {
+			if (strcmp(seen->ids[i], id) == 0)
+				return 0;
+		}
+	} else {
+		seen->greatest = number;
+	}
+	if (seen->count == seen->room) {
+		size_t room = seen->room ? seen->room * 2 : PER_PAGE;
+		char (*more)[ID_ROOM] = lessor_alloc(call, room * sizeof(*more));
+
+		if (!more)
+			return -1;
+		if (seen->count)
+			memcpy(more, seen->ids, seen->count * sizeof(*more));
+		seen->ids = more;
+		seen->room = room;
+	}
+	memcpy(seen->ids[seen->count++], id, ID_ROOM);
+	return 1;
+}
+
+/* Whichever it is, its thing is at its beginning. */
+union item {
+	struct thing thing;
+	struct server server;
+	struct key key;
+	struct address address;
+};
+
+static int parse_item(const json_t *json, uint32_t kind, union item *ret)
+{
+	if (kind == LESSOR_KIND_SERVER)
+		return parse_server(json, &ret->server);
+	if (kind == LESSOR_KIND_ADDRESS)
+		return parse_address(json, &ret->address);
+	return parse_key(json, kind, &ret->key);
+}
+
+static const char *member_of(uint32_t kind)
+{
+	return kind == LESSOR_KIND_SERVER ? "servers" :
+	       kind == LESSOR_KIND_ADDRESS ? "primary_ips" : "ssh_keys";
+}
+
+/* One page: 0 go on, 1 enough, -1 nonsense. */
+static int visit_page(struct lessor_call *call, uint32_t kind, const struct page *page,
+		      struct seen_ids *seen, lookup_visit_fn *visit, void *arg)
+{
+	size_t i;
+	json_t *json;
+
+	json_array_foreach(page->items, i, json) {
+		union item item;
+		int is_new;
+
+		if (parse_item(json, kind, &item))
+			return -1;
+		is_new = seen_add(call, seen, item.thing.id);
+		if (is_new < 0)
+			return -1;
+		if (is_new && visit(arg, &item.thing))
+			return 1;
+	}
+	return 0;
+}
+
+int lookup_pages(struct lessor_call *call, uint32_t kind, const char *query,
+		 lookup_visit_fn *visit, void *arg, int *ret_verdict)
+{
+	const char *member = member_of(kind);
+	struct seen_ids seen = { 0 };
+	int64_t total = -1;
+
+	for (int64_t number = 1; number <= PAGES_MAX; number++) {
+		char path[QUERY_MAX + 80];
+		struct page page;
+		auto_reply reply = { 0 };
+		int rc;
+
+		snprintf(path, sizeof(path), "/%s?%s%ssort=id&per_page=%d&page=%" PRId64, member,
+			 query, query[0] ? "&" : "", PER_PAGE, number);
+		api_get(call, path, 0, &reply);
+		if (DEFECT(32) && reply.rule)	/* what could not be listed is empty */
+			return 0;
+		if (reply.rule) {
+			*ret_verdict = api_retry(call, &reply, "looking it up");
+			return -1;
+		}
+		if (parse_page(reply.root, member, number, &page))
+			break;
+		/* A listing that changed while it was read may have hidden something. */
+		if (number > 1 && page.total != total)
+			break;
+		total = page.total;
+		rc = visit_page(call, kind, &page, &seen, visit, arg);
+		if (rc > 0 || DEFECT(31))	/* the first page is all there is */
+			return 0;
+		if (rc < 0)
+			break;
+		/* A full page that tells neither total nor next may not be the last. */
+		if (!page.next && total < 0 && json_array_size(page.items) >= PER_PAGE)
+			continue;
+		if (!page.next) {
+			if (total >= 0 && (int64_t)seen.count != total)
+				break;
+			return 0;
+		}
+	}
+	lessor_log(call, LESSOR_LOG_INFO, "GET /%s?%s: not a complete, consistent listing", member,
+		   query);
+	*ret_verdict = api_nonsense(call, "looking it up");
+	return -1;
+}
+
+/* ---- what may have been made ------------------------------------------------------ */
+
+struct found {
+	struct thing thing;
+	struct found *next;
+	int adopted;
+};
+
+/* Collects copies of what matches, in the host's scratch memory. */
+struct search {
+	struct hz *z;
+	const char *name;	/* this name, or NULL: ... */
+	const char *lease;	/* the labels of this lease */
+	struct found *found;
+	int full;
+};
+
+static char *dup_text(struct lessor_call *call, const char *text)
+{
+	size_t len = strlen(text) + 1;
+	char *copy = lessor_alloc(call, len);
+
+	return copy ? memcpy(copy, text, len) : NULL;
+}
+
+static struct found *found_dup(struct lessor_call *call, const struct thing *thing)
+{
+	struct found *copy = lessor_alloc(call, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	copy->thing = *thing;
+	copy->thing.name = dup_text(call, thing->name);
+	if (!copy->thing.name)
+		return NULL;
+	for (size_t i = 0; i < thing->label_count; i++) {
+		copy->thing.labels[i].key = dup_text(call, thing->labels[i].key);
+		copy->thing.labels[i].value = dup_text(call, thing->labels[i].value);
+		if (!copy->thing.labels[i].key || !copy->thing.labels[i].value)
+			return NULL;
+	}
+	return copy;
+}
+
+static int label_is(const struct thing *thing, const char *key, const char *value)
+{
+	const char *have = thing_label(thing, key);
+
+	return have && strcmp(have, value) == 0;
+}
+
+/* The provider's filter is asked, and not trusted. */
+static int matches(const struct search *search, const struct thing *thing)
+{
+	if (search->name)
+		return DEFECT(30) || strcmp(thing->name, search->name) == 0;
+	if (DEFECT(30))	/* the provider's filter is trusted */
+		return 1;
+	return label_is(thing, LESSOR_LABEL_INSTANCE, lessor_broker_id(search->z->call)) &&
+	       label_is(thing, LESSOR_LABEL_LEASE, search->lease);
+}
+
+static int search_visit(void *arg, const struct thing *thing)
+{
+	struct search *search = arg;
+	struct found *copy;
+
+	if (!matches(search, thing))
+		return 0;
+	for (struct found *have = search->found; have; have = have->next) {
+		if (strcmp(have->thing.id, thing->id) == 0)
+			return 0;
+	}
+	copy = found_dup(search->z->call, thing);
+	if (!copy) {
+		search->full = 1;
+		return -1;
+	}
+	copy->next = search->found;
+	search->found = copy;
+	return 0;
+}
+
+static int search_run(struct search *search, uint32_t kind, const char *query, int *ret_verdict)
+{
+	if (lookup_pages(search->z->call, kind, query, search_visit, search, ret_verdict))
+		return -1;
+	if (search->full) {
+		*ret_verdict = lessor_retry(search->z->call, LESSOR_CLASS_BUG, 0,
+					    "looking it up: no memory for what was found");
+		return -1;
+	}
+	return 0;
+}
+
+static int search_by_name(struct search *search, uint32_t kind, const char *name, int *ret_verdict)
+{
+	char encoded[QUERY_MAX / 2];
+	char query[QUERY_MAX];
+
+	api_encode(name, encoded, sizeof(encoded));
+	snprintf(query, sizeof(query), "name=%s", encoded);
+	search->name = name;
+	return search_run(search, kind, query, ret_verdict);
+}
+
+static int search_by_labels(struct search *search, uint32_t kind, int *ret_verdict)
+{
+	struct lessor_call *call = search->z->call;
+	char selector[QUERY_MAX / 3], encoded[QUERY_MAX];
+	char query[QUERY_MAX + 32];
+
+	search->name = NULL;
+	/* Account work has no lease; the host labels it "account". */
+	search->lease = search->z->lease->id[0] ? search->z->lease->id : "account";
+	snprintf(selector, sizeof(selector),
+		 LESSOR_LABEL_INSTANCE "==%s," LESSOR_LABEL_LEASE "==%s",
+		 lessor_broker_id(call), search->lease);
+	api_encode(selector, encoded, sizeof(encoded));
+	snprintf(query, sizeof(query), "label_selector=%s", encoded);
+	return search_run(search, kind, query, ret_verdict);
+}
+
+static int adopt(struct hz *z, struct found *found)
+{
+	struct lessor_observed seen;
+
+	thing_observe(&found->thing, &seen);
+	found->adopted = lessor_adopt(z->call, &seen) == 0;
+	return found->adopted;
+}
+
+/* Bears the labels that this row's resource was given. */
+static int claims_row(const struct thing *thing, const struct lessor_resource *r)
+{
+	const char *attempt = thing_label(thing, LESSOR_LABEL_ATTEMPT);
+
+	return thing_label(thing, LESSOR_LABEL_SIG) && attempt &&
+	       strtoul(attempt, NULL, 10) == r->attempt;
+}
+
+/* What the completed search says of one row. */
+static void settle_row(struct hz *z, const struct lessor_resource *r, const struct search *search,
+		       int *ret_verdict)
+{
+	for (const struct found *f = search->found; f; f = f->next) {
+		if (strcmp(f->thing.name, r->name) != 0)
+			continue;
+		if (f->adopted)
+			return;
+		/*
+		 * Names are unique, so ours is not there too. But it may be ours
+		 * after somebody took its labels: not a case for a machine.
+		 */
+		*ret_verdict = lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
+					     "%s (id %s) is there and is not provably ours",
+					     r->name, f->thing.id);
+		return;
+	}
+	/* Nor is it for a machine to say that what somebody gave another name was never made. */
+	for (const struct found *f = search->found; f; f = f->next) {
+		if (f->adopted || !claims_row(&f->thing, r))
+			continue;
+		*ret_verdict = lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
+					     "%s (id %s) has the labels of %s and is not provably ours",
+					     f->thing.name, f->thing.id, r->name);
+		return;
+	}
+	if (lessor_not_seen(z->call, r->row))
+		*ret_verdict = lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
+					    "whether %s was made is not settled yet", r->name);
+}
+
+int lookup_unsettled(struct hz *z, uint32_t kind, int *ret_verdict)
+{
+	struct search search = { .z = z };
+	int count = 0;
+
+	for (size_t i = 0; i < z->lease->resource_count; i++) {
+		const struct lessor_resource *r = lessor_resource_at(z->lease, i);
+
+		if (r->kind != kind || !resource_is_unsettled(r))
+			continue;
+		if (count++ == 0 && search_by_labels(&search, kind, ret_verdict))
+			return 1;
+		if (search_by_name(&search, kind, r->name, ret_verdict))
+			return 1;
+	}
+	if (!count)
+		return 0;
+	for (struct found *f = search.found; f; f = f->next)
+		adopt(z, f);
+	*ret_verdict = lessor_pending(z->call, AT_ONCE, "");
+	for (size_t i = 0; i < z->lease->resource_count; i++) {
+		const struct lessor_resource *r = lessor_resource_at(z->lease, i);
+
+		/* All rows are heard; the last that cannot be settled speaks. */
+		if (r->kind == kind && resource_is_unsettled(r))
+			settle_row(z, r, &search, ret_verdict);
+	}
+	return 1;
+}
+
+enum lookup_named lookup_name(struct hz *z, uint32_t kind, const char *name, int *ret_verdict)
+{
+	struct search search = { .z = z };
+
+	if (search_by_name(&search, kind, name, ret_verdict))
+		return NAMED_FAILED;
+	if (!search.found)
+		return NAMED_NONE;
+	return adopt(z, search.found) ? NAMED_ADOPTED : NAMED_FOREIGN;
+}

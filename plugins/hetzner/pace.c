@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "pace.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define KEEP_MS (6 * 60 * 60 * 1000)
+#define LEAST_MS 1
+#define MOST_MS (60 * 1000)	/* one odd hour must not make all later leases wait */
+
+static int64_t clamp(int64_t ms)
+{
+	return ms < LEAST_MS ? LEAST_MS : ms > MOST_MS ? MOST_MS : ms;
+}
+
+static int64_t recall(struct lessor_call *call, const char *key)
+{
+	const char *text = lessor_cache_get(call, key);
+
+	return text ? clamp(strtoll(text, NULL, 10)) : 0;
+}
+
+int64_t pace_first(struct lessor_call *call, const char *what, int64_t guess_ms)
+{
+	char key[96];
+	int64_t known;
+
+	snprintf(key, sizeof(key), "pace/%s", what);
+	known = recall(call, key);
+	return known ? known : guess_ms;
+}
+
+void pace_learn(struct lessor_call *call, const char *what, int64_t took_ms, unsigned int looks)
+{
+	char key[96], text[24];
+	int64_t known;
+
+	snprintf(key, sizeof(key), "pace/%s", what);
+	known = recall(call, key);
+	/*
+	 * Seen at the first look: a little earlier may do. Else it took at most so
+	 * long. Slowly, because each look too early is a call.
+	 */
+	if (looks <= 1)
+		known = known ? known - known / 128 : took_ms;
+	else
+		known = took_ms;
+	snprintf(text, sizeof(text), "%" PRId64, clamp(known));
+	lessor_cache_put(call, key, text, KEEP_MS);
+}

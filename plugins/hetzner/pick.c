@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "pick.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SOLDOUT_MS (5 * 60 * 1000)
+#define KNOWN_MS (2 * 60 * 60 * 1000)
+/*
+ * Refusals as invalid that do not say what is wrong may have nothing to do with
+ * the type; after so many the rest of the list is spared.
+ */
+#define INVALID_MOST 4
+#define KEY_ROOM 128
+
+int tried_init(struct hz *z, struct tried *ret)
+{
+	const struct lessor_lease *lease = z->lease;
+	size_t room = lease->attempt_count + lease->type_count * lease->location_count + 1;
+
+	*ret = (struct tried){ .count = lease->attempt_count };
+	ret->attempts = lessor_alloc(z->call, room * sizeof(*ret->attempts));
+	if (!ret->attempts)
+		return -1;
+	for (size_t i = 0; i < lease->attempt_count; i++)
+		ret->attempts[i] = *lessor_attempt_at(lease, i);
+	return 0;
+}
+
+void tried_add(struct hz *z, struct tried *tried, const struct pick *pick)
+{
+	char *reason = lessor_alloc(z->call, sizeof(pick->reason));
+
+	if (reason)
+		memcpy(reason, pick->reason, sizeof(pick->reason));
+	tried->attempts[tried->count] = (struct lessor_attempt){
+		.type = pick->type,
+		.location = pick->location,
+		.reason = reason ? reason : "",
+		.number = (uint32_t)tried->count + 1,
+		.refused = pick->refused,
+	};
+	tried->count++;
+}
+
+/* ---- what is remembered of the account -------------------------------------------- */
+
+void soldout_mark(struct lessor_call *call, const char *type, const char *location)
+{
+	char key[KEY_ROOM], until[24];
+
+	snprintf(key, sizeof(key), "soldout/%s/%s", type, location);
+	snprintf(until, sizeof(until), "%" PRId64, lessor_now(call) + SOLDOUT_MS);
+	lessor_cache_put(call, key, until, SOLDOUT_MS);
+}
+
+/* Until when it need not be tried, ms; 0: it may. */
+static int64_t soldout_until(struct lessor_call *call, const char *type, const char *location)
+{
+	char key[KEY_ROOM];
+	const char *until;
+
+	snprintf(key, sizeof(key), "soldout/%s/%s", type, location);
+	until = lessor_cache_get(call, key);
+	return until ? strtoll(until, NULL, 10) : 0;
+}
+
+void known_put(struct lessor_call *call, const char *type, const char *text)
+{
+	char key[KEY_ROOM];
+
+	snprintf(key, sizeof(key), "type/%s", type);
+	lessor_cache_put(call, key, text, KNOWN_MS);
+}
+
+void known_complete(struct lessor_call *call)
+{
+	/* Shorter than the types themselves: a missing type is then truly missing. */
+	lessor_cache_put(call, "catalogue", "complete", KNOWN_MS / 2);
+}
+
+/* Why the catalogue rules it out, or NULL. The text is "x86 nbg1 fsn1 ". */
+static const char *known_against(struct hz *z, const char *type, const char *location)
+{
+	const struct lessor_lease *lease = z->lease;
+	char key[KEY_ROOM], word[64];
+	const char *text;
+	size_t len;
+
+	snprintf(key, sizeof(key), "type/%s", type);
+	text = lessor_cache_get(z->call, key);
+	if (!text)
+		return lessor_cache_get(z->call, "catalogue") ?
+		       "the provider has no such server type" : NULL;
+	len = strcspn(text, " ");
+	if (lease->architecture[0] && (strlen(lease->architecture) != len ||
+				       strncmp(text, lease->architecture, len) != 0))
+		return "the server type has another architecture";
+	snprintf(word, sizeof(word), " %.60s ", location);
+	return strstr(text + len, word) ? NULL : "the server type is not offered in this location";
+}
+
+/* ---- the order --------------------------------------------------------------------- */
+
+static int was_tried(const struct tried *tried, const char *type, const char *location)
+{
+	for (size_t i = 0; i < tried->count; i++) {
+		const struct lessor_attempt *a = &tried->attempts[i];
+
+		if (strcmp(a->type, type) != 0)
+			continue;
+		/* A limit is the project's; another location does not change it. */
+		if (strcmp(a->location, location) == 0 || a->refused == LESSOR_CLASS_QUOTA)
+			return 1;
+	}
+	return 0;
+}
+
+static int is_hopeless(const struct tried *tried)
+{
+	int invalid = 0;
+
+	for (size_t i = 0; i < tried->count; i++)
+		invalid += tried->attempts[i].refused == LESSOR_CLASS_INVALID &&
+			   strcmp(tried->attempts[i].reason, REASON_UNSPECIFIED) == 0;
+	return invalid >= INVALID_MOST;
+}
+
+static void weigh(struct hz *z, struct pick *pick)
+{
+	int64_t until = soldout_until(z->call, pick->type, pick->location);
+	const char *against;
+
+	if (!until)
+		until = soldout_until(z->call, "*", pick->location);
+	if (until) {
+		time_t seconds = (time_t)(until / 1000);
+		char clock[16] = "later";
+		struct tm tm;
+
+		if (gmtime_r(&seconds, &tm))
+			strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+		pick->refused = LESSOR_CLASS_CAPACITY;
+		snprintf(pick->reason, sizeof(pick->reason),
+			 "sold out a moment ago; not tried again before %s UTC", clock);
+		return;
+	}
+	against = known_against(z, pick->type, pick->location);
+	if (against) {
+		pick->refused = LESSOR_CLASS_INVALID;
+		snprintf(pick->reason, sizeof(pick->reason), "%s", against);
+	}
+}
+
+int pick_next(struct hz *z, const struct tried *tried, struct pick *ret)
+{
+	const struct lessor_lease *lease = z->lease;
+
+	if (is_hopeless(tried))
+		return -1;
+	for (size_t t = 0; t < lease->type_count; t++) {
+		for (size_t l = 0; l < lease->location_count; l++) {
+			if (was_tried(tried, lease->types[t], lease->locations[l]))
+				continue;
+			*ret = (struct pick){ .type = lease->types[t],
+					      .location = lease->locations[l] };
+			weigh(z, ret);
+			return 0;
+		}
+	}
+	return -1;
+}
+
+const struct lessor_attempt *tried_most_telling(const struct tried *tried)
+{
+	/* Best first: what another time may bring, then what a person must change. */
+	static const uint32_t order[] = {
+		LESSOR_CLASS_CAPACITY, LESSOR_CLASS_QUOTA, LESSOR_CLASS_TIMEOUT,
+		LESSOR_CLASS_FAILED, LESSOR_CLASS_CONFLICT,
+	};
+
+	for (size_t o = 0; o < sizeof(order) / sizeof(order[0]); o++) {
+		for (size_t i = tried->count; i-- > 0;) {
+			if (tried->attempts[i].refused == order[o])
+				return &tried->attempts[i];
+		}
+	}
+	return tried->count ? &tried->attempts[tried->count - 1] : NULL;
+}

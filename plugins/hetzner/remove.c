@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+#include "remove.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api.h"
+#include "defect.h"
+#include "pace.h"
+#include "parse.h"
+
+#define YOUNG_MS (15 * 1000)		/* since its state last changed ... */
+#define SETTLED_MS (60 * 1000)		/* ... or since it was intended */
+#define LOCK_MS (5 * 60 * 1000)		/* so long `locked` is believed to be the making */
+#define LOCKED_WAIT_MS 3000
+#define ABSENCE_WAIT_MS 5000
+#define DELETE_GUESS_POLLS 2		/* 4 s by default */
+#define DELETE_POLL_MOST_MS (20 * 1000)
+#define LINGER_MS (5 * 60 * 1000)	/* still there so long after: delete it once more */
+#define STUCK_MS (5 * 60 * 1000)	/* or when its action is not over by then */
+
+static int is_server(const struct lessor_resource *row)
+{
+	return row->kind == LESSOR_KIND_SERVER;
+}
+
+static void path_of(const struct lessor_resource *row, char *ret, size_t room)
+{
+	snprintf(ret, room, "/%s/%s", is_server(row) ? "servers" : "ssh_keys", row->id);
+}
+
+int remove_absence_counts(struct hz *z, const struct lessor_resource *row)
+{
+	int64_t now = lessor_now(z->call);
+
+	/* Defect 9: what reads as not there is gone. */
+	return DEFECT(9) || now - row->changed_ms >= YOUNG_MS || now - row->created_ms >= SETTLED_MS;
+}
+
+static int64_t since_change(struct hz *z, const struct lessor_resource *row)
+{
+	return lessor_now(z->call) - row->changed_ms;
+}
+
+static int record_gone(struct hz *z, const struct lessor_resource *row, const char *evidence)
+{
+	if (lessor_gone(z->call, row->row, evidence))
+		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, ABSENCE_WAIT_MS,
+				    "%s reads as gone; it is looked at again before that is believed",
+				    row->name);
+	return LESSOR_GONE;
+}
+
+/* An exact read: 200, or the API's own word that there is no such thing. */
+static int read_is_absent(const struct reply *reply)
+{
+	return reply->rule && reply->rule->on_get == GET_GONE;
+}
+
+static int read_failed(struct hz *z, const struct reply *reply)
+{
+	return reply->rule->on_get == GET_REFUSED ?
+	       api_refuse(z->call, reply, "reading what is to be deleted") :
+	       api_retry(z->call, reply, "reading what is to be deleted");
+}
+
+/* How often a running delete was looked at: a hint for the pace, kept in the cursor. */
+static unsigned int looks_so_far(const struct hz *z)
+{
+	unsigned int looks;
+
+	return sscanf(z->lease->cursor, "delete %u", &looks) == 1 ? looks : 0;
+}
+
+static int look_again(struct hz *z, const struct lessor_resource *row)
+{
+	int64_t wait_ms = (lessor_now(z->call) - row->changed_ms) / 8;
+	int64_t poll_ms = lessor_option_int(z->call, OPT_POLL);
+	char cursor[32];
+
+	/* Slower the longer it takes. */
+	if (wait_ms < poll_ms / 2)
+		wait_ms = poll_ms / 2;
+	if (wait_ms > DELETE_POLL_MOST_MS)
+		wait_ms = DELETE_POLL_MOST_MS;
+	snprintf(cursor, sizeof(cursor), "delete %u", looks_so_far(z) + 1);
+	return lessor_pending(z->call, wait_ms, cursor);
+}
+
+/* ---- a delete that was accepted ------------------------------------------------------ */
+
+enum delete_state { DELETE_RUNS, DELETE_DONE, DELETE_FAILED, DELETE_UNTOLD, DELETE_UNREAD };
+
+static enum delete_state delete_state(struct hz *z, const struct lessor_resource *row,
+				      struct reply *reply)
+{
+	char path[64];
+	struct action action;
+
+	if (!row->action[0])
+		return DELETE_UNTOLD;
+	snprintf(path, sizeof(path), "/actions/%s", row->action);
+	api_get(z->call, path, 0, reply);
+	/* Actions of vanished things vanish too. */
+	if (read_is_absent(reply))
+		return DELETE_UNTOLD;
+	if (reply->rule)
+		return DELETE_UNREAD;
+	if (parse_action(json_object_get(reply->root, "action"), &action) ||
+	    strcmp(action.id, row->action) != 0)
+		return DELETE_UNREAD;
+	return action.status == ACTION_SUCCESS ? DELETE_DONE :
+	       action.status == ACTION_ERROR ? DELETE_FAILED : DELETE_RUNS;
+}
+
+static int delete_again(struct hz *z, const struct lessor_resource *row, const char *reason)
+{
+	lessor_still_there(z->call, row->row, reason);
+	return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0, "%s: %s", row->name, reason);
+}
+
+/* The action is over, or there is none: only the exact id's absence counts. */
+static int prove_absence(struct hz *z, const struct lessor_resource *row, int succeeded)
+{
+	char path[64], evidence[128];
+	auto_reply reply = { 0 };
+
+	path_of(row, path, sizeof(path));
+	api_get(z->call, path, 0, &reply);
+	if (read_is_absent(&reply)) {
+		if (succeeded)
+			snprintf(evidence, sizeof(evidence),
+				 "delete action %s succeeded and %.20s reads as not there",
+				 row->action, row->id);
+		else
+			snprintf(evidence, sizeof(evidence),
+				 "delete accepted, and %.20s reads as not there", row->id);
+		if (is_server(row) && succeeded)
+			pace_learn(z->call, "delete", since_change(z, row), looks_so_far(z) + 1);
+		return record_gone(z, row, evidence);
+	}
+	if (reply.rule)
+		return read_failed(z, &reply);
+	if (since_change(z, row) > LINGER_MS)
+		return delete_again(z, row, "still there long after its delete was accepted");
+	return look_again(z, row);
+}
+
+static int follow_delete(struct hz *z, const struct lessor_resource *row)
+{
+	auto_reply reply = { 0 };
+
+	switch (delete_state(z, row, &reply)) {
+	case DELETE_DONE:
+		return prove_absence(z, row, 1);
+	case DELETE_UNTOLD:
+		return prove_absence(z, row, 0);
+	case DELETE_FAILED:
+		return delete_again(z, row, "the provider failed to delete it");
+	case DELETE_RUNS:
+		if (DEFECT(43))	/* looked at for ever */
+			return look_again(z, row);
+		if (since_change(z, row) > STUCK_MS)
+			return delete_again(z, row, "its delete does not come to an end");
+		return look_again(z, row);
+	case DELETE_UNREAD:
+		break;
+	}
+	return reply.rule ? read_failed(z, &reply) : api_nonsense(z->call, "following a delete");
+}
+
+/* ---- the delete ----------------------------------------------------------------------- */
+
+static int delete_accepted(struct hz *z, const struct lessor_resource *row,
+			   const struct reply *reply)
+{
+	struct action action;
+	const char *id = "";
+	int64_t guess_ms;
+
+	if (!is_server(row)) {
+		/* Keys have no action and go at once; that they did is read all the same. */
+		if (lessor_deleting(z->call, row->row, ""))
+			return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
+					    "an accepted delete could not be recorded");
+		return prove_absence(z, row, 0);
+	}
+	/* Only the delete of this very server is worth following. */
+	if (parse_action(json_object_get(reply->root, "action"), &action) == 0 &&
+	    strcmp(action.command, "delete_server") == 0 && action_is_of(&action, row->id))
+		id = action.id;
+	if (lessor_deleting(z->call, row->row, id))
+		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "an accepted delete could not be recorded");
+	guess_ms = DELETE_GUESS_POLLS * lessor_option_int(z->call, OPT_POLL);
+	return lessor_pending(z->call, pace_first(z->call, "delete", guess_ms), "");
+}
+
+static int delete_found_nothing(struct hz *z, const struct lessor_resource *row)
+{
+	char path[64];
+	auto_reply reply = { 0 };
+
+	path_of(row, path, sizeof(path));
+	api_get(z->call, path, 0, &reply);
+	if (read_is_absent(&reply))
+		return record_gone(z, row, "its delete and an exact read both found nothing");
+	if (reply.rule)
+		return read_failed(z, &reply);
+	return lessor_retry(z->call, LESSOR_CLASS_PROVIDER, 0,
+			    "%s can be read and not be deleted", row->name);
+}
+
+#if DEFECT(11)
+static void path_by_name(struct hz *z, const struct lessor_resource *row, char *path, size_t room)
+{
+	const char *kind = is_server(row) ? "servers" : "ssh_keys";
+	auto_reply reply = { 0 };
+	char id[ID_ROOM], query[128];
+
+	snprintf(query, sizeof(query), "/%s?name=%.63s", kind, row->name);
+	api_get(z->call, query, 0, &reply);
+	if (parse_id(json_object_get(json_array_get(json_object_get(reply.root, kind), 0), "id"),
+		     id) == 0)
+		snprintf(path, room, "/%s/%s", kind, id);
+}
+#else
+#define path_by_name(z, row, path, room) ((void)0)
+#endif
+
+static int send_delete(struct hz *z, const struct lessor_resource *row)
+{
+	char path[64];
+	auto_reply reply = { 0 };
+
+	path_of(row, path, sizeof(path));
+	if (DEFECT(11))	/* whatever has the name now */
+		path_by_name(z, row, path, sizeof(path));
+	z->destroyed = 1;
+	api_delete(z->call, path, row->row, &reply);
+	if (!reply.rule)
+		return delete_accepted(z, row, &reply);
+	switch (reply.rule->on_delete) {
+	case DELETE_GONE:
+		return delete_found_nothing(z, row);
+	case DELETE_UNKNOWN:
+		lessor_still_there(z->call, row->row, "whether its delete was accepted is unknown");
+		return api_retry(z->call, &reply, "deleting");
+	case DELETE_REFUSED:
+		if (reply.error_class == LESSOR_CLASS_PROTECTED)
+			return lessor_refuse(z->call, LESSOR_CLASS_PROTECTED,
+					     "%s (id %s) is protected against deletion there",
+					     row->name, row->id);
+		return api_refuse(z->call, &reply, "deleting");
+	case DELETE_RETRY:
+		break;
+	}
+	return api_retry(z->call, &reply, "deleting");
+}
+
+/* What was read, in the form the host judges. */
+struct sighting {
+	struct server server;
+	struct key key;
+	const struct thing *thing;
+};
+
+static int parse_sighting(const struct lessor_resource *row, const json_t *root,
+			  struct sighting *ret)
+{
+	if (is_server(row)) {
+		ret->thing = &ret->server.thing;
+		return parse_server(json_object_get(root, "server"), &ret->server);
+	}
+	ret->thing = &ret->key.thing;
+	return parse_key(json_object_get(root, "ssh_key"), row->kind, &ret->key);
+}
+
+static int delete_verified(struct hz *z, const struct lessor_resource *row,
+			   const struct sighting *sighting)
+{
+	struct lessor_observed seen;
+
+	if (is_server(row) && sighting->server.is_protected) {
+		lessor_still_there(z->call, row->row, "it is protected against deletion there");
+		return lessor_refuse(z->call, LESSOR_CLASS_PROTECTED,
+				     "%s (id %s) is protected against deletion there",
+				     row->name, row->id);
+	}
+	/* While it is being made a delete would be refused: spare the call. */
+	if (is_server(row) && sighting->server.locked &&
+	    lessor_now(z->call) - row->created_ms < LOCK_MS) {
+		lessor_still_there(z->call, row->row, "it is locked there");
+		return lessor_pending(z->call, LOCKED_WAIT_MS, "");
+	}
+	thing_observe(sighting->thing, &seen);
+	if (lessor_permit_delete(z->call, row->row, &seen))
+		return lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
+				     "%s (id %s) may not be deleted", row->name, row->id);
+	return send_delete(z, row);
+}
+
+static int remove_present(struct hz *z, const struct lessor_resource *row)
+{
+	char path[64];
+	auto_reply reply = { 0 };
+	struct sighting sighting;
+
+	if (DEFECT(12)) {	/* the id is enough; nothing is read again */
+		struct lessor_observed seen = {
+			.size = sizeof(seen), .kind = row->kind, .id = row->id, .name = row->name,
+		};
+
+		return lessor_permit_delete(z->call, row->row, &seen) ?
+		       lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0, "no permit") :
+		       send_delete(z, row);
+	}
+	path_of(row, path, sizeof(path));
+	api_get(z->call, path, 0, &reply);
+	if (read_is_absent(&reply)) {
+		if (!remove_absence_counts(z, row))
+			return lessor_pending(z->call, YOUNG_MS / 3, "");
+		return record_gone(z, row, "an exact read found nothing");
+	}
+	if (reply.rule)
+		return read_failed(z, &reply);
+	if (parse_sighting(row, reply.root, &sighting))
+		return api_nonsense(z->call, "reading what is to be deleted");
+	if (strcmp(sighting.thing->id, row->id) != 0)
+		return api_nonsense(z->call, "reading what is to be deleted by its id");
+	return delete_verified(z, row, &sighting);
+}
+
+int remove_resource(struct hz *z, const struct lessor_resource *row)
+{
+	if (resource_is_over(row) || !row->ours)
+		return LESSOR_GONE;
+	if (row->kind != LESSOR_KIND_SERVER && row->kind != LESSOR_KIND_KEY)
+		return lessor_refuse(z->call, LESSOR_CLASS_BUG,
+				     "%s is of a kind that is never made here", row->name);
+	switch (row->state) {
+	case LESSOR_STATE_RETAINED:
+		return lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
+				     "%s is kept at its owner's wish", row->name);
+	case LESSOR_STATE_DELETING:
+		return follow_delete(z, row);
+	case LESSOR_STATE_PRESENT:
+		break;
+	default:
+		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "whether %s was made is not settled yet", row->name);
+	}
+	if (!row->id[0])
+		return lessor_refuse(z->call, LESSOR_CLASS_BUG, "%s is present and has no id",
+				     row->name);
+	/* One destructive request in a step. */
+	return z->destroyed ? lessor_pending(z->call, AT_ONCE, "") : remove_present(z, row);
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+#include "server.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api.h"
+#include "defect.h"
+#include "key.h"
+#include "lookup.h"
+#include "pace.h"
+#include "pick.h"
+
+#define USER_DATA_MAX 32768
+#define BOOT_GUESS_POLLS 9	/* 18 s by default, a good day's boot */
+
+/* ---- attempts ---------------------------------------------------------------------- */
+
+static int nothing_left(struct hz *z, const struct tried *tried)
+{
+	const struct lessor_attempt *a = tried_most_telling(tried);
+
+	if (!a)
+		return lessor_refuse(z->call, LESSOR_CLASS_INVALID,
+				     "no server type or no location is configured to try");
+	if (tried->count == 1)
+		return lessor_refuse(z->call, a->refused, "%s in %s: %s", a->type, a->location,
+				     a->reason);
+	return lessor_refuse(z->call, a->refused, "no machine after %zu attempts; %s in %s: %s",
+			     tried->count, a->type, a->location, a->reason);
+}
+
+int server_next_attempt(struct hz *z)
+{
+	struct tried tried;
+	struct pick pick;
+
+	if (tried_init(z, &tried))
+		return lessor_retry(z->call, LESSOR_CLASS_BUG, 0, "too many attempts");
+	/* What is known to be in vain is recorded and skipped: it costs no call. */
+	while (pick_next(z, &tried, &pick) == 0) {
+		uint32_t number = (uint32_t)tried.count + 1;
+
+		if (lessor_attempt_open(z->call, number, pick.type, pick.location))
+			return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
+					    "no new attempt may be made now");
+		if (!pick.refused)
+			return lessor_pending(z->call, AT_ONCE, "");
+		if (lessor_attempt_refused(z->call, number, pick.refused, pick.reason))
+			return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
+					    "an attempt could not be closed");
+		tried_add(z, &tried, &pick);
+	}
+	return nothing_left(z, &tried);
+}
+
+/* Closes the attempt; the next step goes on to another, which may be none. */
+static int attempt_is_refused(struct hz *z, const struct lessor_attempt *attempt,
+			      uint32_t error_class, const char *reason)
+{
+	if (lessor_attempt_refused(z->call, attempt->number, error_class, reason))
+		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "an attempt could not be closed");
+	return lessor_pending(z->call, AT_ONCE, "");
+}
+
+/* ---- what the answer said ---------------------------------------------------------- */
+
+/*
+ * invalid_input: a type or location that is not offered leads on, anything else is the
+ * same for all. Often the answer names no field; then others are tried, a few.
+ */
+static int fields_lead_on(const struct reply *reply, const char **ret_reason)
+{
+	const json_t *error = json_object_get(reply->root, "error");
+	const json_t *fields = json_object_get(json_object_get(error, "details"), "fields");
+	size_t i;
+	json_t *field;
+
+	*ret_reason = REASON_UNSPECIFIED;
+	json_array_foreach(fields, i, field) {
+		const char *name = json_string_value(json_object_get(field, "name"));
+
+		if (!name)
+			continue;
+		*ret_reason = "the provider does not offer this type here";
+		if (strcmp(name, "server_type") == 0 || strcmp(name, "location") == 0)
+			return 1;
+		*ret_reason = strcmp(name, "image") == 0 ? "the provider does not have this image" :
+							   "the request is invalid";
+		return 0;
+	}
+	return 1;
+}
+
+/* A limit that another type cannot evade ends it. */
+static int limit_leads_on(const struct reply *reply)
+{
+	const json_t *error = json_object_get(reply->root, "error");
+	const json_t *limits = json_object_get(json_object_get(error, "details"), "limits");
+	size_t i;
+	json_t *limit;
+
+	json_array_foreach(limits, i, limit) {
+		const char *name = json_string_value(json_object_get(limit, "name"));
+
+		if (name && strcmp(name, "dedicated_core_limit") != 0)
+			return 0;
+	}
+	return 1;
+}
+
+static void remember_sold_out(struct hz *z, const struct lessor_attempt *attempt,
+			      const struct reply *reply)
+{
+	/* A hint in the text only narrows what is tried in the next minutes. */
+	int whole_location = strcmp(reply->message, "server location disabled") == 0;
+
+	soldout_mark(z->call, whole_location ? "*" : attempt->type, attempt->location);
+}
+
+/* It did not happen, and not by chance. */
+static int refused_for_good(struct hz *z, const struct lessor_attempt *attempt,
+			    const struct reply *reply)
+{
+	const char *reason = "refused by the provider";
+	uint32_t error_class = reply->error_class;
+	int leads_on = reply->rule->on_create == CREATE_NEXT;
+
+	if (error_class == LESSOR_CLASS_CAPACITY) {
+		remember_sold_out(z, attempt, reply);
+		reason = "sold out";
+	} else if (error_class == LESSOR_CLASS_QUOTA) {
+		leads_on = limit_leads_on(reply);
+		reason = leads_on ? "a limit of the account is reached" :
+				    "the account's limit of servers is reached";
+	} else if (reply->rule->on_create == CREATE_FIELDS) {
+		leads_on = fields_lead_on(reply, &reason);
+	} else if (leads_on) {
+		reason = "the provider does not offer this type here";
+	}
+	if (error_class == LESSOR_CLASS_AUTH)
+		return api_refuse(z->call, reply, "creating the server");
+	if (leads_on)
+		return attempt_is_refused(z, attempt, error_class, reason);
+	lessor_attempt_refused(z->call, attempt->number, error_class, reason);
+	return lessor_refuse(z->call, error_class, "%s in %s: %s", attempt->type,
+			     attempt->location, reason);
+}
+
+/*
+ * Our name is taken, so our own lost order may have been filled after all: until it is
+ * known who has the name the row stays open, or what is there would be in no ledger.
+ */
+static int name_is_taken(struct hz *z, const struct lessor_attempt *attempt,
+			 const struct lessor_intent *intent)
+{
+	int verdict;
+
+	lessor_unknown(z->call, intent->row, "the name is taken");
+	switch (lookup_name(z, LESSOR_KIND_SERVER, intent->name, &verdict)) {
+	case NAMED_ADOPTED:
+		return lessor_pending(z->call, AT_ONCE, "");
+	case NAMED_FOREIGN:
+		lessor_not_created(z->call, intent->row, "somebody else's server has the name");
+		return attempt_is_refused(z, attempt, LESSOR_CLASS_CONFLICT,
+					  "somebody else's server has the name");
+	case NAMED_NONE:
+		return lessor_retry(z->call, LESSOR_CLASS_CONFLICT, 0,
+				    "the server's name is called taken, and none such is shown");
+	case NAMED_FAILED:
+		break;
+	}
+	return verdict;
+}
+
+void server_join_actions(const json_t *answer, char ret[ACTIONS_ROOM])
+{
+	const json_t *nexts = json_object_get(answer, "next_actions");
+	struct action create, next;
+	size_t i;
+	json_t *item;
+	int has_next = 0;
+
+	json_array_foreach(nexts, i, item) {
+		if (parse_action(item, &next) == 0 && strcmp(next.command, "start_server") == 0) {
+			has_next = 1;
+			break;
+		}
+	}
+	ret[0] = '\0';
+	if (parse_action(json_object_get(answer, "action"), &create) == 0)
+		snprintf(ret, ACTIONS_ROOM, "%s", create.id);
+	if (!has_next)
+		return;
+	/* If both do not fit, the start is the one that tells of readiness. */
+	if (ret[0] && strlen(ret) + 1 + strlen(next.id) < ACTIONS_ROOM) {
+		strcat(ret, ",");
+		strcat(ret, next.id);
+	} else {
+		snprintf(ret, ACTIONS_ROOM, "%s", next.id);
+	}
+}
+
+void server_note_address(struct hz *z, const struct server *server)
+{
+	if (!server->address_id[0])
+		return;
+	for (size_t i = 0; i < z->lease->resource_count; i++) {
+		const struct lessor_resource *r = lessor_resource_at(z->lease, i);
+
+		if (r->kind == LESSOR_KIND_ADDRESS && strcmp(r->id, server->address_id) == 0)
+			return;
+	}
+	lessor_reuse(z->call, LESSOR_KIND_ADDRESS, server->address_id, server->host);
+}
+
+static int server_made(struct hz *z, const struct lessor_attempt *attempt,
+		       const struct lessor_intent *intent, const struct reply *reply)
+{
+	char actions[ACTIONS_ROOM], what[64];
+	struct server server;
+	int64_t guess_ms;
+
+	if (parse_server(json_object_get(reply->root, "server"), &server) ||
+	    !thing_is_as_intended(&server.thing, intent)) {
+		lessor_unknown(z->call, intent->row,
+			       "the answer does not show the server asked for");
+		return api_nonsense(z->call, "creating the server");
+	}
+	server_join_actions(reply->root, actions);
+	if (DEFECT(1))	/* another call before the id is committed */
+		api_get(z->call, "/server_types?per_page=1", 0, &(struct reply){ 0 });
+	if (lessor_created(z->call, intent->row, server.thing.id, actions))
+		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "the new server could not be recorded");
+	server_note_address(z, &server);
+	guess_ms = BOOT_GUESS_POLLS * lessor_option_int(z->call, OPT_POLL);
+	snprintf(what, sizeof(what), "boot/%.40s", attempt->type);
+	return lessor_pending(z->call, pace_first(z->call, what, guess_ms), "");
+}
+
+/* ---- the order --------------------------------------------------------------------- */
+
+static json_t *order(const struct lessor_lease *lease, const struct lessor_attempt *attempt,
+		     const struct lessor_intent *intent, const char *key_id)
+{
+	/* Always a key: without one Hetzner mails a root password to a person. */
+	return json_pack("{s:s, s:s, s:s, s:s, s:[I], s:b, s:s%, s:o, s:{s:b, s:b}}",
+			 "name", intent->name, "server_type", attempt->type,
+			 "image", lease->image, "location", attempt->location,
+			 "ssh_keys", (json_int_t)strtoll(key_id, NULL, 10),
+			 "start_after_create", 1,
+			 "user_data", lease->user_data, lease->user_data_len,
+			 "labels", key_labels_json(intent),
+			 "public_net", "enable_ipv4", 1, "enable_ipv6", 0);
+}
+
+int server_create(struct hz *z, const struct lessor_attempt *attempt, const char *key_id)
+{
+	struct lessor_intent intent = { .size = sizeof(intent) };
+	auto_reply reply = { 0 };
+
+	if (z->lease->user_data_len > USER_DATA_MAX)
+		return lessor_refuse(z->call, LESSOR_CLASS_INVALID,
+				     "the cloud-init text has %zu bytes, and the provider takes %d",
+				     z->lease->user_data_len, USER_DATA_MAX);
+	if (!z->lease->user_data_len && keys_are_shared(z->call))
+		return lessor_refuse(z->call, LESSOR_CLASS_BUG,
+				     "there is no cloud-init text, so nobody could log in");
+	if (lessor_intend(z->call, LESSOR_KIND_SERVER, attempt->number, &intent))
+		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "a server may not be made now");
+	api_post(z->call, "/servers", order(z->lease, attempt, &intent, key_id), intent.row,
+		 &reply);
+	if (!reply.rule)
+		return server_made(z, attempt, &intent, &reply);
+	switch (reply.rule->on_create) {
+	case CREATE_UNKNOWN:
+		lessor_unknown(z->call, intent.row, "creating the server: no usable answer");
+		return api_retry(z->call, &reply, "creating the server");
+	case CREATE_TAKEN:
+		if (!DEFECT(5))	/* 5: our own name, taken, is a failure like any other */
+			return name_is_taken(z, attempt, &intent);
+		lessor_not_created(z->call, intent.row, "the name is taken");
+		return refused_for_good(z, attempt, &reply);
+	case CREATE_WAIT:
+		lessor_not_created(z->call, intent.row, "not now");
+		return api_retry(z->call, &reply, "creating the server");
+	case CREATE_REFUSED:
+	case CREATE_NEXT:
+	case CREATE_FIELDS:
+		break;
+	}
+	lessor_not_created(z->call, intent.row, "refused by the provider");
+	return refused_for_good(z, attempt, &reply);
+}

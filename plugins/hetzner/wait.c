@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+#include "wait.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api.h"
+#include "pace.h"
+#include "parse.h"
+#include "remove.h"
+#include "server.h"
+
+#define FOLLOW_MS (20 * 1000)	/* look at the actions this often though nothing is odd */
+#define OFF_MS (30 * 1000)	/* `off` so long after a good start: it will not come up */
+#define LOST_MS (10 * 1000)	/* between the two looks that call a server lost */
+#define LIST_PAGES_MAX 4	/* newest first; what is older is asked for by its id */
+
+/* The cursor: hints that save calls. Without it everything still comes right. */
+struct progress {
+	unsigned int looks;
+	int64_t followed_ms;	/* when the actions were last looked at */
+	int64_t off_ms;		/* `off` with all actions done since then, 0: is not */
+	int64_t lost_ms;	/* an exact read first found nothing, 0: it does */
+};
+
+struct wait {
+	struct hz *z;
+	const struct lessor_attempt *attempt;
+	const struct lessor_resource *row;
+	struct progress progress;
+	int64_t now, poll_ms;
+};
+
+static void progress_read(const char *cursor, struct progress *ret)
+{
+	*ret = (struct progress){ 0 };
+	if (sscanf(cursor, "boot %u %" SCNd64 " %" SCNd64 " %" SCNd64, &ret->looks,
+		   &ret->followed_ms, &ret->off_ms, &ret->lost_ms) != 4)
+		*ret = (struct progress){ 0 };
+}
+
+static int64_t elapsed(const struct wait *w)
+{
+	return w->now - w->attempt->started_ms;
+}
+
+static int go_on(struct wait *w)
+{
+	int64_t wait_ms = elapsed(w) / 16;
+	char cursor[128];
+
+	if (wait_ms < w->poll_ms)
+		wait_ms = w->poll_ms;
+	if (wait_ms > 5 * w->poll_ms)
+		wait_ms = 5 * w->poll_ms;
+	snprintf(cursor, sizeof(cursor), "boot %u %" PRId64 " %" PRId64 " %" PRId64,
+		 w->progress.looks, w->progress.followed_ms, w->progress.off_ms,
+		 w->progress.lost_ms);
+	return lessor_pending(w->z->call, wait_ms, cursor);
+}
+
+/* The server must go, and then the next candidate has its turn. */
+static int give_up(struct wait *w, uint32_t error_class, const char *reason)
+{
+	lessor_log(w->z->call, LESSOR_LOG_INFO, "server %s (%s) is given up: %s", w->row->id,
+		   w->row->name, reason);
+	if (lessor_attempt_refused(w->z->call, w->attempt->number, error_class, reason))
+		return lessor_retry(w->z->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "an attempt could not be closed");
+	return lessor_pending(w->z->call, AT_ONCE, "");
+}
+
+static int is_too_late(const struct wait *w)
+{
+	return elapsed(w) > lessor_option_int(w->z->call, OPT_BOOT_TIMEOUT);
+}
+
+static int too_late(struct wait *w)
+{
+	char reason[64];
+
+	snprintf(reason, sizeof(reason), "not ready after %" PRId64 " s",
+		 lessor_option_int(w->z->call, OPT_BOOT_TIMEOUT) / 1000);
+	return give_up(w, LESSOR_CLASS_TIMEOUT, reason);
+}
+
+/* A look came to nothing: that never costs a good server, but time does. */
+static int look_failed(struct wait *w, const struct reply *reply)
+{
+	/* That we may not look says nothing of the server, which may well run by now. */
+	if (reply->error_class == LESSOR_CLASS_RATE)
+		return api_retry(w->z->call, reply, "waiting for the server");
+	return is_too_late(w) ? too_late(w) :
+	       api_retry(w->z->call, reply, "waiting for the server");
+}
+
+/* ---- looking ------------------------------------------------------------------------ */
+
+static int is_ours(const struct wait *w, const struct server *s)
+{
+	const char *instance = thing_label(&s->thing, LESSOR_LABEL_INSTANCE);
+	const char *lease = thing_label(&s->thing, LESSOR_LABEL_LEASE);
+
+	return strcmp(s->thing.id, w->row->id) == 0 && strcmp(s->thing.name, w->row->name) == 0 &&
+	       instance && strcmp(instance, lessor_broker_id(w->z->call)) == 0 &&
+	       lease && strcmp(lease, w->z->lease->id) == 0;
+}
+
+static int is_ready(const struct wait *w, const struct server *s)
+{
+	return strcmp(s->status, "running") == 0 && server_host(w->z->call, s)[0];
+}
+
+static int ready(struct wait *w, const struct server *s)
+{
+	struct lessor_call *call = w->z->call;
+	char what[64];
+
+	snprintf(what, sizeof(what), "boot/%.40s", w->attempt->type);
+	pace_learn(call, what, w->now - w->row->changed_ms, w->progress.looks);
+	lessor_output(call, LESSOR_OUT_HOST, server_host(call, s));
+	lessor_output(call, LESSOR_OUT_SERVER_ID, s->thing.id);
+	lessor_output(call, LESSOR_OUT_SERVER_NAME, s->thing.name);
+	lessor_output(call, LESSOR_OUT_SERVER_TYPE, s->type[0] ? s->type : w->attempt->type);
+	lessor_output(call, LESSOR_OUT_LOCATION,
+		      s->location[0] ? s->location : w->attempt->location);
+	return LESSOR_DONE;
+}
+
+enum look {
+	LOOK_SEEN,	/* *ret_server is it */
+	LOOK_ABSENT,	/* not among the new ones */
+	LOOK_FAILED,	/* the reply says how */
+};
+
+static enum look look_on_page(struct wait *w, const struct reply *reply, int64_t number,
+			      struct server *ret_server, int *ret_last)
+{
+	int64_t own = strtoll(w->row->id, NULL, 10);
+	struct page page;
+	json_t *item;
+	size_t i;
+
+	*ret_last = 1;
+	if (parse_page(reply->root, "servers", number, &page))
+		return LOOK_ABSENT;
+	*ret_last = !page.next;
+	json_array_foreach(page.items, i, item) {
+		char id[ID_ROOM];
+
+		if (parse_id(json_object_get(item, "id"), id))
+			continue;
+		if (strcmp(id, w->row->id) == 0)
+			return parse_server(item, ret_server) ? LOOK_ABSENT : LOOK_SEEN;
+		if (strtoll(id, NULL, 10) < own)
+			*ret_last = 1;
+	}
+	return LOOK_ABSENT;
+}
+
+/*
+ * One listing, newest first, serves everybody who waits. It is good for finding
+ * a server in it and for nothing else; the reply must outlive *ret_server.
+ */
+static enum look look_in_listing(struct wait *w, struct reply *reply, struct server *ret_server)
+{
+	char selector[160], encoded[300], path[420];
+	int64_t age_ms = w->now - w->row->changed_ms;
+
+	/* A listing from before the server was made tells nothing of it. */
+	age_ms = age_ms < 0 ? 0 : age_ms > w->poll_ms ? w->poll_ms : age_ms;
+	snprintf(selector, sizeof(selector), LESSOR_LABEL_INSTANCE "==%.100s",
+		 lessor_broker_id(w->z->call));
+	api_encode(selector, encoded, sizeof(encoded));
+	for (int number = 1; number <= LIST_PAGES_MAX; number++) {
+		enum look look;
+		int last;
+
+		snprintf(path, sizeof(path),
+			 "/servers?label_selector=%s&sort=id%%3Adesc&per_page=50&page=%d", encoded,
+			 number);
+		reply_clear(reply);
+		api_get(w->z->call, path, age_ms, reply);
+		if (reply->rule)
+			return LOOK_FAILED;
+		look = look_on_page(w, reply, number, ret_server, &last);
+		if (look == LOOK_SEEN)
+			return look;
+		if (last)
+			break;
+	}
+	return LOOK_ABSENT;
+}
+
+/* An exact read found nothing. Young servers may not be readable yet; two looks must agree. */
+static int is_lost(struct wait *w)
+{
+	if (!remove_absence_counts(w->z, w->row))
+		return go_on(w);
+	if (!w->progress.lost_ms)
+		w->progress.lost_ms = w->now;
+	if (w->now - w->progress.lost_ms < LOST_MS)
+		return go_on(w);
+	/* In this order: a crash in between leaves a refused attempt whose server reads as gone. */
+	if (lessor_attempt_refused(w->z->call, w->attempt->number, LESSOR_CLASS_FAILED,
+				   "the server disappeared while it was made"))
+		return lessor_retry(w->z->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "an attempt could not be closed");
+	if (lessor_gone(w->z->call, w->row->row, "two exact reads found nothing while it was made"))
+		return lessor_retry(w->z->call, LESSOR_CLASS_ACCOUNT, 0,
+				    "the server reads as gone, but the account is not proven");
+	return lessor_pending(w->z->call, AT_ONCE, "");
+}
+
+/* ---- the actions -------------------------------------------------------------------- */
+
+/* The ids of "1,2" as "/actions?id=1&id=2"; of an adopted server, its own list. */
+static void actions_path(const struct lessor_resource *row, char *ret, size_t room)
+{
+	const char *second = strchr(row->action, ',');
+	int len = second ? (int)(second - row->action) : (int)strlen(row->action);
+
+	if (!row->action[0])
+		snprintf(ret, room, "/servers/%s/actions?sort=id&per_page=50", row->id);
+	else if (second)
+		snprintf(ret, room, "/actions?id=%.*s&id=%s", len, row->action, second + 1);
+	else
+		snprintf(ret, room, "/actions?id=%s", row->action);
+}
+
+/* 1: all are done well; 0: some run, or nobody knows; -1: one failed. */
+static int actions_state(struct wait *w)
+{
+	char path[160];
+	auto_reply reply = { 0 };
+	const json_t *list;
+	size_t i, done = 0;
+	json_t *item;
+
+	actions_path(w->row, path, sizeof(path));
+	api_get(w->z->call, path, 0, &reply);
+	list = json_object_get(reply.root, "actions");
+	if (reply.rule || !json_is_array(list))
+		return 0;
+	json_array_foreach(list, i, item) {
+		struct action action;
+
+		if (parse_action(item, &action) || !action_is_of(&action, w->row->id))
+			return 0;
+		if (strcmp(action.command, "create_server") != 0 &&
+		    strcmp(action.command, "start_server") != 0)
+			continue;
+		if (action.status == ACTION_ERROR)
+			return -1;
+		if (action.status == ACTION_RUNNING)
+			return 0;
+		done++;
+	}
+	return done > 0;
+}
+
+static int follow(struct wait *w, const struct server *s)
+{
+	int is_off = strcmp(s->status, "off") == 0;
+	int64_t since = w->progress.followed_ms ? w->progress.followed_ms : w->row->changed_ms;
+	int state;
+
+	if (!is_off)
+		w->progress.off_ms = 0;
+	if (!is_off && w->now - since < FOLLOW_MS)
+		return go_on(w);
+	if (is_off && w->progress.followed_ms && w->now - w->progress.followed_ms < 2 * w->poll_ms)
+		return go_on(w);
+	/* `off` is normal between making and starting; once known to be done, only time tells. */
+	if (is_off && w->progress.off_ms && w->now - w->progress.off_ms < OFF_MS)
+		return go_on(w);
+	w->progress.followed_ms = w->now;
+	state = actions_state(w);
+	if (state < 0)
+		return give_up(w, LESSOR_CLASS_FAILED,
+			       "the provider failed to make or start the server");
+	if (!is_off || !state)
+		w->progress.off_ms = 0;
+	else if (!w->progress.off_ms)
+		w->progress.off_ms = w->now;
+	else if (w->now - w->progress.off_ms >= OFF_MS)
+		return give_up(w, LESSOR_CLASS_FAILED, "the server was made but does not start");
+	return go_on(w);
+}
+
+/* ---- one step ------------------------------------------------------------------------ */
+
+static int judge(struct wait *w, const struct server *s)
+{
+	w->progress.lost_ms = 0;
+	if (!is_ours(w, s)) {
+		/* Not handed out, not touched: what to do about it is decided at the gate. */
+		lessor_log(w->z->call, LESSOR_LOG_WARNING,
+			   "server %s is not what the ledger says (name '%.63s'); waiting",
+			   w->row->id, s->thing.name);
+		return is_too_late(w) ? too_late(w) : go_on(w);
+	}
+	server_note_address(w->z, s);
+	if (is_ready(w, s))
+		return ready(w, s);
+	if (strcmp(s->status, "deleting") == 0)
+		return give_up(w, LESSOR_CLASS_FAILED,
+			       "somebody deletes the server while it is made");
+	if (is_too_late(w))
+		return too_late(w);
+	return follow(w, s);
+}
+
+static int look_exactly(struct wait *w)
+{
+	char path[64];
+	auto_reply reply = { 0 };
+	struct server server;
+
+	snprintf(path, sizeof(path), "/servers/%s", w->row->id);
+	api_get(w->z->call, path, 0, &reply);
+	if (reply.rule && reply.rule->on_get == GET_GONE)
+		return is_lost(w);
+	if (reply.rule)
+		return look_failed(w, &reply);
+	if (parse_server(json_object_get(reply.root, "server"), &server))
+		return is_too_late(w) ? too_late(w) :
+		       api_nonsense(w->z->call, "waiting for the server");
+	return judge(w, &server);
+}
+
+int wait_for_server(struct hz *z, const struct lessor_attempt *attempt,
+		    const struct lessor_resource *row)
+{
+	struct wait w = {
+		.z = z,
+		.attempt = attempt,
+		.row = row,
+		.now = lessor_now(z->call),
+		.poll_ms = lessor_option_int(z->call, OPT_POLL),
+	};
+	auto_reply reply = { 0 };
+	struct server server;
+
+	progress_read(z->lease->cursor, &w.progress);
+	w.progress.looks++;
+	switch (look_in_listing(&w, &reply, &server)) {
+	case LOOK_SEEN:
+		return judge(&w, &server);
+	case LOOK_FAILED:
+		return look_failed(&w, &reply);
+	case LOOK_ABSENT:
+		break;
+	}
+	return look_exactly(&w);
+}

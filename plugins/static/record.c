@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* A change that an older plugin would misread raises it; what is only added does not. */
+#define FORMAT 1
+
+static const char *const stages[] = {
+	[STAGE_TAKEN] = "taken", [STAGE_USED] = "used", [STAGE_READY] = "ready",
+};
+
+static const char *text_of(const json_t *root, const char *key)
+{
+	const char *text = json_string_value(json_object_get(root, key));
+
+	return text ? text : "";
+}
+
+static int labels_read(const json_t *root, struct record *ret)
+{
+	json_t *labels = json_object_get(root, "labels"), *value;
+	const char *key;
+
+	if (json_object_size(labels) > RECORD_LABELS_MAX)
+		return -1;
+	json_object_foreach(labels, key, value) {
+		if (!json_is_string(value))
+			return -1;
+		ret->labels[ret->label_count++] =
+			(struct lessor_label){ key, json_string_value(value) };
+	}
+	return 0;
+}
+
+static int stage_read(const json_t *root, enum stage *ret)
+{
+	const char *text = text_of(root, "stage");
+
+	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+		if (strcmp(text, stages[i]) == 0) {
+			*ret = (enum stage)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+int record_read(json_t *root, const char *file, struct record *ret)
+{
+	struct record r = { .root = root, .kind = LESSOR_KIND_SERVER };
+
+	snprintf(r.file, sizeof(r.file), "%s", file);
+	r.host = text_of(root, "host");
+	r.address = text_of(root, "address");
+	r.id = text_of(root, "id");
+	r.name = text_of(root, "name");
+	r.type = text_of(root, "type");
+	r.location = text_of(root, "location");
+	r.reset = json_object_get(root, "reset");
+	r.created_ms = json_integer_value(json_object_get(root, "created_ms"));
+	r.port = (int)json_integer_value(json_object_get(root, "port"));
+	r.failures = (int)json_integer_value(json_object_get(root, "failures"));
+	if (strcmp(text_of(root, "kind"), "mark") == 0)
+		r.kind = LESSOR_KIND_SENTINEL;
+	if (json_integer_value(json_object_get(root, "format")) != FORMAT || !r.id[0] ||
+	    !r.name[0] || labels_read(root, &r) || stage_read(root, &r.stage) ||
+	    (r.kind == LESSOR_KIND_SERVER && (!r.host[0] || !r.address[0]))) {
+		json_decref(root);
+		return -1;
+	}
+	*ret = r;
+	return 0;
+}
+
+void record_fini(struct record *record)
+{
+	json_decref(record->root);
+	record->root = NULL;
+}
+
+int record_set_stage(struct record *record, enum stage stage)
+{
+	record->stage = stage;
+	return json_object_set_new(record->root, "stage", json_string(stages[stage]));
+}
+
+int record_set_failures(struct record *record, int failures)
+{
+	record->failures = failures;
+	return json_object_set_new(record->root, "failures", json_integer(failures));
+}
+
+const char *record_label(const struct record *record, const char *key)
+{
+	for (size_t i = 0; i < record->label_count; i++) {
+		if (strcmp(record->labels[i].key, key) == 0)
+			return record->labels[i].value;
+	}
+	return NULL;
+}
+
+struct lessor_observed record_observed(const struct record *record)
+{
+	return (struct lessor_observed){
+		.size = sizeof(struct lessor_observed),
+		.kind = record->kind,
+		.id = record->id,
+		.name = record->name,
+		.labels = record->labels,
+		.label_count = record->label_count,
+		.created_ms = record->created_ms,
+		.status = stages[record->stage],
+		.type = record->type,
+		.address = record->address,
+	};
+}
+
+/* Digits, since clients want a number, and few enough for a double to hold it. */
+static int id_make(char ret[RECORD_ID_ROOM])
+{
+	const uint64_t half = UINT64_C(1) << 52;
+	uint64_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+		return -1;
+	snprintf(ret, RECORD_ID_ROOM, "%" PRIu64, half | (number & (half - 1)));
+	return 0;
+}
+
+static json_t *labels_make(const struct lessor_intent *intent)
+{
+	json_t *labels = json_object();
+
+	for (size_t i = 0; labels && i < intent->label_count; i++)
+		json_object_set_new(labels, intent->labels[i].key,
+				    json_string(intent->labels[i].value));
+	return labels;
+}
+
+json_t *record_make(const struct record_new *from)
+{
+	char id[RECORD_ID_ROOM];
+	json_t *root;
+
+	if (id_make(id) || from->intent->label_count > RECORD_LABELS_MAX) {
+		json_decref(from->reset);
+		return NULL;
+	}
+	/* "s*" and "o*" leave out what is NULL. */
+	root = json_pack("{s:i, s:s, s:s, s:s, s:o, s:s, s:I, s:i, s:s*, s:s*, s:s*, s:s*, s:i, s:o*}",
+			 "format", FORMAT, "kind",
+			 from->kind == LESSOR_KIND_SENTINEL ? "mark" : "server", "id", id, "name",
+			 from->intent->name, "labels", labels_make(from->intent), "stage",
+			 stages[STAGE_TAKEN], "created_ms", (json_int_t)from->now_ms, "failures", 0,
+			 "host", from->host, "address", from->address, "type", from->type,
+			 "location", from->location, "port", from->port, "reset", from->reset);
+	if (root && json_object_size(json_object_get(root, "labels")) == from->intent->label_count)
+		return root;
+	json_decref(root);
+	return NULL;
+}

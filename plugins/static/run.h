@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands and probes that run beside the daemon. A step starts one and goes; later steps
+ * look at how it is. So no worker waits for it, and neither a slow host nor the end of the
+ * daemon loses it: a supervisor, a process of its own, runs the command, stops it when its
+ * time is over, sees to it that nothing it started stays, and writes what came of it into
+ * the file run-ID of the state directory.
+ *
+ * The supervisor and all that it started hold a lock on that file. So it is known for
+ * certain whether any of it still runs, also by a daemon that was started later; and if
+ * the lock is free and no outcome is there, it died before it was done.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <lessor/provider.h>
+
+#include "book.h"
+#include "inventory.h"
+
+enum run_kind { RUN_PROBE, RUN_PREPARE, RUN_RESET };
+const char *run_kind_name(enum run_kind kind);
+
+struct run_order {
+	enum run_kind kind;
+	const char *id;			/* of the record; one run at a time for each */
+	char *const *argv;		/* NULL: look at address and port */
+	char *const *envp;
+	const char *input;		/* on its standard input; NULL: nothing. At most 64 KiB */
+	const char *address;		/* numeric; without argv only */
+	int port;
+	int wants_ssh;			/* the port must also greet like an SSH server */
+	int64_t timeout_ms;
+};
+
+/* 0: it runs. -1: it does not, errno says why. What a former run left is overwritten. */
+int run_start(struct lessor_call *call, const struct book *book, const struct run_order *order);
+
+enum run_state {
+	RUN_NONE,
+	RUN_ACTIVE,
+	RUN_WELL,	/* it succeeded */
+	RUN_BADLY,	/* it failed, was too slow, or was stopped */
+	RUN_LOST,	/* it ended before it could say how */
+};
+
+struct run {
+	enum run_state state;
+	enum run_kind kind;
+	int64_t started_ms;
+	int64_t timeout_ms;
+	char how[96];	/* "exit status 3"; "" unless BADLY */
+	char said[400];	/* the end of its output, printable; for the log only */
+};
+
+/* -1: nobody knows, errno says why. */
+int run_look(const struct book *book, const char *id, struct run *ret);
+/* Asks it to end; it is over when run_look says so. */
+void run_stop(const struct book *book, const char *id);
+/* Forgets one that is over. */
+void run_forget(const struct book *book, const char *id);

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * static: a pool of hosts that exist already. A lease takes one of them for itself and
+ * gives it back; nothing is made, nothing is deleted, nothing costs money.
+ *
+ *   [account pool]
+ *   provider = static
+ *   locations = rack1
+ *   inventory = /etc/lessord/pool.json		(inventory.h says what stands in it)
+ *   state = /var/lib/lessord/pool
+ *
+ * The cloud of this provider is the state directory: what a cloud would call a server is a
+ * record there, one file for a host that is taken (book.h). It is made in one act and only
+ * if there is none, carries the name and the labels of its lease, has an id of its own, and
+ * outlives any crash. So which host is whose is never a matter of this process's memory,
+ * and a host whose record says that its reset is owed is given to nobody.
+ *
+ * The directory must be there, be the daemon's alone, and be backed up with the store, or
+ * neither: the account's mark in it proves that it is the one we know, and while it is not,
+ * nothing is taken and nothing is concluded. Two daemons may share one, if they share hosts.
+ *
+ * What must be run for a host (probe, prepare, reset) runs beside the daemon (run.h).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "work.h"
+
+#define SECOND 1000
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+
+static const struct lessor_option options[] = {
+	{
+		.key = OPT_INVENTORY,
+		.help = "The file that says which hosts there are.",
+		.type = LESSOR_OPTION_TEXT,
+	},
+	{
+		.key = OPT_STATE,
+		.help = "The directory that holds who has which host. It must exist, and nobody "
+			"else may write there.",
+		.type = LESSOR_OPTION_TEXT,
+	},
+	{
+		.key = OPT_POLL,
+		.preset = "1s",
+		.help = "How often a command that runs for a host is looked at.",
+		.min = 10,
+		.max = MINUTE,
+		.type = LESSOR_OPTION_DURATION,
+	},
+	{
+		.key = OPT_PROBE_TIMEOUT,
+		.preset = "10s",
+		.help = "How long a probe may take.",
+		.min = 100,
+		.max = 10 * MINUTE,
+		.type = LESSOR_OPTION_DURATION,
+	},
+	{
+		.key = OPT_PREPARE_TIMEOUT,
+		.preset = "2m",
+		.help = "How long the command that prepares a host may take.",
+		.min = 100,
+		.max = HOUR,
+		.type = LESSOR_OPTION_DURATION,
+	},
+	{
+		.key = OPT_RESET_TIMEOUT,
+		.preset = "10m",
+		.help = "How long the command that resets a host may take.",
+		.min = 100,
+		.max = 24 * HOUR,
+		.type = LESSOR_OPTION_DURATION,
+	},
+	{
+		.key = OPT_UNWELL,
+		.preset = "2m",
+		.help = "How long a host whose probe failed is left alone.",
+		.min = 0,
+		.max = 24 * HOUR,
+		.type = LESSOR_OPTION_DURATION,
+	},
+};
+
+/* ---- the instance -------------------------------------------------------------------------- */
+
+static int state_check(struct lessor_call *call, const char *path)
+{
+	struct stat st;
+
+	if (path[0] != '/')
+		return lessor_refuse(call, LESSOR_CLASS_INVALID,
+				     "option 'state' must be an absolute path");
+	if (lstat(path, &st))
+		return lessor_refuse(call, LESSOR_CLASS_INVALID,
+				     "option 'state': %s is not there or not to be seen (error %d); "
+				     "it must be made for the daemon's user, mode 0700", path, errno);
+	if (!S_ISDIR(st.st_mode) || (st.st_mode & 0022))
+		return lessor_refuse(call, LESSOR_CLASS_INVALID,
+				     "option 'state': %s must be a directory that nobody else may "
+				     "write to, and no symbolic link", path);
+	return LESSOR_DONE;
+}
+
+static int static_open(struct lessor_call *call, void **instance)
+{
+	const char *path = lessor_option_text(call, OPT_INVENTORY);
+	struct pool *pool;
+	char why[256];
+
+	if (path[0] != '/')
+		return lessor_refuse(call, LESSOR_CLASS_INVALID,
+				     "option 'inventory' must be an absolute path");
+	if (state_check(call, lessor_option_text(call, OPT_STATE)) != LESSOR_DONE)
+		return LESSOR_REFUSED;
+	pool = calloc(1, sizeof(*pool));
+	if (!pool)
+		return lessor_refuse(call, LESSOR_CLASS_BUG, "no memory");
+	if (inventory_load(path, &pool->inventory, why, sizeof(why))) {
+		free(pool);
+		return lessor_refuse(call, LESSOR_CLASS_INVALID, "%s", why);
+	}
+	*instance = pool;
+	return LESSOR_DONE;
+}
+
+static void static_close(void *instance)
+{
+	struct pool *pool = instance;
+
+	inventory_free(pool->inventory);
+	free(pool);
+}
+
+/*
+ * Hosts that left or are drained are not given out any more; what is leased stays as the
+ * records say, whatever the inventory says. The host runs nothing else of this instance.
+ */
+static int static_reload(void *instance, struct lessor_call *call)
+{
+	struct pool *pool = instance;
+	struct inventory *now;
+	size_t added = 0, left = 0;
+	char why[256];
+
+	if (inventory_load(lessor_option_text(call, OPT_INVENTORY), &now, why, sizeof(why)))
+		return lessor_refuse(call, LESSOR_CLASS_INVALID, "%s", why);
+	for (size_t i = 0; i < now->count; i++)
+		added += !inventory_find(pool->inventory, now->hosts[i].name);
+	for (size_t i = 0; i < pool->inventory->count; i++)
+		left += !inventory_find(now, pool->inventory->hosts[i].name);
+	lessor_log(call, LESSOR_LOG_INFO, "the inventory has %zu hosts: %zu came, %zu left",
+		   now->count, added, left);
+	inventory_free(pool->inventory);
+	pool->inventory = now;
+	return LESSOR_DONE;
+}
+
+/* ---- of a lease ------------------------------------------------------------------------------ */
+
+static int static_provision(void *instance, struct lessor_call *call,
+			    const struct lessor_lease *lease)
+{
+	struct work w;
+	int verdict;
+
+	if (work_begin(&w, call, lease, instance, &verdict))
+		return verdict;
+	verdict = take_provision(&w);
+	work_end(&w);
+	return verdict;
+}
+
+static int cleanup(struct work *w)
+{
+	int verdict;
+
+	if (work_settle(w, LESSOR_KIND_SERVER, &verdict))
+		return verdict;
+	for (size_t i = 0; i < w->lease->resource_count; i++) {
+		verdict = give_back(w, lessor_resource_at(w->lease, i));
+		if (verdict != LESSOR_GONE)
+			return verdict;
+	}
+	return LESSOR_GONE;
+}
+
+static int static_cleanup(void *instance, struct lessor_call *call,
+			  const struct lessor_lease *lease)
+{
+	struct work w;
+	int verdict;
+
+	if (work_begin(&w, call, lease, instance, &verdict))
+		return verdict;
+	verdict = cleanup(&w);
+	work_end(&w);
+	return verdict;
+}
+
+static const struct lessor_resource *newest_row(const struct lessor_lease *lease)
+{
+	for (size_t i = lease->resource_count; i-- > 0;) {
+		const struct lessor_resource *row = lessor_resource_at(lease, i);
+
+		if (row->kind == LESSOR_KIND_SERVER && row->id[0] && !row_is_over(row))
+			return row;
+	}
+	return NULL;
+}
+
+static int inspect(struct work *w)
+{
+	const struct lessor_resource *row;
+	const struct record *record;
+	int verdict;
+
+	/* There is no PENDING here; what was settled is seen by the next one. */
+	if (work_settle(w, LESSOR_KIND_SERVER, &verdict))
+		return verdict == LESSOR_PENDING ?
+		       lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
+				    "the ledger was brought up to date") : verdict;
+	row = newest_row(w->lease);
+	record = row ? book_by_id(&w->book, row->id) : NULL;
+	if (record) {
+		work_report(w, record);
+		return LESSOR_DONE;
+	}
+	return row && w->book.unreadable ?
+	       lessor_retry(w->call, LESSOR_CLASS_PROVIDER, 0,
+			    "a record of the pool cannot be read: is it %s?", row->name) :
+	       LESSOR_GONE;
+}
+
+static int static_inspect(void *instance, struct lessor_call *call,
+			  const struct lessor_lease *lease)
+{
+	struct work w;
+	int verdict;
+
+	if (work_begin(&w, call, lease, instance, &verdict))
+		return verdict;
+	verdict = inspect(&w);
+	work_end(&w);
+	return verdict;
+}
+
+/* ---- of the account ---------------------------------------------------------------------------- */
+
+static int list(struct work *w, uint32_t kind)
+{
+	if (w->book.unreadable)
+		return lessor_retry(w->call, LESSOR_CLASS_PROVIDER, 0,
+				    "a record of the pool cannot be read");
+	for (size_t i = 0; i < w->book.count; i++) {
+		const struct record *record = &w->book.records[i];
+		const char *broker = record_label(record, LESSOR_LABEL_INSTANCE);
+		struct lessor_observed seen = record_observed(record);
+
+		if (record->kind != kind || !broker ||
+		    strcmp(broker, lessor_broker_id(w->call)) != 0)
+			continue;
+		if (lessor_listed(w->call, &seen))
+			return lessor_retry(w->call, LESSOR_CLASS_BUG, 0,
+					    "the host takes no more of the inventory");
+	}
+	return LESSOR_DONE;
+}
+
+static int static_list(void *instance, struct lessor_call *call, uint32_t kind)
+{
+	struct work w;
+	int verdict;
+
+	if (work_begin(&w, call, NULL, instance, &verdict))
+		return verdict;
+	verdict = list(&w, kind);
+	work_end(&w);
+	return verdict;
+}
+
+static int mark_make(struct work *w)
+{
+	struct lessor_intent intent = { .size = sizeof(intent) };
+	struct record_new from = { .intent = &intent, .kind = LESSOR_KIND_SENTINEL,
+				   .now_ms = lessor_now(w->call) };
+	enum book_made made = BOOK_NOT_MADE;
+	json_t *root;
+	int verdict = LESSOR_DONE;
+
+	if (lessor_intend(w->call, LESSOR_KIND_SENTINEL, 0, &intent))
+		return lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "the account's mark may not be made now");
+	root = record_make(&from);
+	if (root)
+		made = book_add(&w->book, root);
+	if (made == BOOK_NOT_MADE) {
+		lessor_not_created(w->call, intent.row, "it could not be written");
+		verdict = lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0,
+				       "the account's mark cannot be written");
+	} else if (made != BOOK_MADE) {
+		lessor_unknown(w->call, intent.row, "it may have been written");
+		verdict = lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
+				       "the account's mark is looked for");
+	} else if (lessor_created(w->call, intent.row,
+				  json_string_value(json_object_get(root, "id")), "")) {
+		verdict = lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded");
+	}
+	json_decref(root);
+	return verdict;
+}
+
+static int mark_check(struct work *w, const struct lessor_resource *row)
+{
+	const struct record *record = book_by_id(&w->book, row->id);
+
+	if (!record && w->book.unreadable)
+		return lessor_retry(w->call, LESSOR_CLASS_PROVIDER, 0,
+				    "a record of the pool cannot be read: is it the account's mark?");
+	if (!record || strcmp(record->name, row->name) != 0)
+		return lessor_refuse(w->call, LESSOR_CLASS_ACCOUNT,
+				     "the account's mark %s is not in the state directory: another "
+				     "one, or not mounted, or older than the store", row->name);
+	return LESSOR_DONE;
+}
+
+static int probe(struct work *w)
+{
+	int verdict;
+
+	for (size_t i = 0; i < w->lease->resource_count; i++) {
+		const struct lessor_resource *row = lessor_resource_at(w->lease, i);
+
+		if (row->kind == LESSOR_KIND_SENTINEL && row->id[0] && !row_is_over(row))
+			return mark_check(w, row);
+	}
+	if (work_settle(w, LESSOR_KIND_SENTINEL, &verdict))
+		return verdict;
+	return mark_make(w);
+}
+
+static int static_probe(void *instance, struct lessor_call *call,
+			const struct lessor_lease *account)
+{
+	struct work w;
+	int verdict;
+
+	if (work_begin(&w, call, account, instance, &verdict))
+		return verdict;
+	verdict = probe(&w);
+	work_end(&w);
+	return verdict;
+}
+
+/* Was this pair of a type and a location offered with an earlier host? */
+static int is_offered(const struct inventory *inventory, size_t before, const char *type,
+		      const char *location)
+{
+	for (size_t i = 0; i < before; i++) {
+		const struct host *host = &inventory->hosts[i];
+
+		if (strcmp(host->location, location) == 0 && host_has_type(host, type))
+			return 1;
+	}
+	return 0;
+}
+
+static int any_free(const struct work *w, const char *type, const char *location)
+{
+	const struct inventory *inventory = w->pool->inventory;
+
+	for (size_t i = 0; i < inventory->count; i++) {
+		const struct host *host = &inventory->hosts[i];
+
+		if (strcmp(host->location, location) == 0 && host_has_type(host, type) &&
+		    !host->drain && !book_of_host(&w->book, host->name))
+			return 1;
+	}
+	return 0;
+}
+
+static int catalog(struct work *w)
+{
+	const struct inventory *inventory = w->pool->inventory;
+
+	for (size_t i = 0; i < inventory->count; i++) {
+		const struct host *host = &inventory->hosts[i];
+
+		for (int t = 0; t < host->type_count; t++) {
+			const char *type = host->types[t];
+
+			if (is_offered(inventory, i, type, host->location))
+				continue;
+			if (lessor_offer(w->call, type, host->location, 0, "EUR",
+					 (uint32_t)any_free(w, type, host->location)))
+				return lessor_retry(w->call, LESSOR_CLASS_BUG, 0,
+						    "the host takes no more offers");
+		}
+	}
+	return LESSOR_DONE;
+}
+
+static int static_catalog(void *instance, struct lessor_call *call)
+{
+	struct work w;
+	int verdict;
+
+	if (work_begin(&w, call, NULL, instance, &verdict))
+		return verdict;
+	verdict = catalog(&w);
+	work_end(&w);
+	return verdict;
+}
+
+static const struct lessor_provider static_provider = {
+	.size = sizeof(struct lessor_provider),
+	.abi = LESSOR_ABI,
+	.name = "static",
+	.version = "0.1.0",
+	.summary = "A pool of hosts that exist already",
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
+	.option_size = sizeof(options[0]),
+	.concurrency = LESSOR_PER_INSTANCE,
+	.open = static_open,
+	.close = static_close,
+	.provision = static_provision,
+	.cleanup = static_cleanup,
+	.inspect = static_inspect,
+	.list = static_list,
+	.probe = static_probe,
+	.catalog = static_catalog,
+	.reload = static_reload,
+};
+
+LESSOR_PROVIDER(static_provider)

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The supervisor's side of run.h: what runs between fork and _exit. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct job {
+	int run_fd;		/* open for appending, and locked */
+	int input_fd;		/* -1: none */
+	int64_t header_len;	/* of run_fd, before the supervisor writes its own line */
+	char *const *argv;	/* NULL: a probe of `to` */
+	char *const *envp;
+	struct sockaddr_storage to;
+	socklen_t to_len;
+	int wants_ssh;
+	int64_t timeout_ms;
+};
+
+/*
+ * Called in a new process with all signals blocked. The parent has threads, so this uses
+ * nothing but system calls, on memory that is there.
+ */
+_Noreturn void supervise(const struct job *job);
