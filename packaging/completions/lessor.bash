@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Completes lessor(1). Leases and accounts are asked of the server that the line itself
+# would ask, for two seconds at most; what comes back is a name or is dropped.
+
+# lessor ARG..., as the line would call it. Words that a shell would still change ask nothing.
+_lessor_ask() {
+	local word
+	for word in "${ask[@]}"; do
+		[[ $word == *[\'\"\\\$\`]* ]] && return
+	done
+	timeout 2 "${program/#\~\//$HOME/}" "${ask[@]/#\~\//$HOME/}" "$@" 2>/dev/null </dev/null
+}
+
+# Leases that FILTER (all, live) lets through; a slug names a lease only while it lives.
+_lessor_leases() {
+	local id slug state rest
+	while read -r id slug state rest; do
+		[[ $id =~ ^cbx_[0-9a-f]{12}$ ]] || continue
+		case $state in
+		provisioning | active)
+			[[ $slug =~ ^[a-z0-9-]+$ ]] && echo "$slug"
+			echo "$id"
+			;;
+		*) [[ $1 == live ]] || echo "$id" ;;
+		esac
+	done < <(_lessor_ask list)
+}
+
+_lessor_attention() {
+	local id rest
+	while read -r id rest; do
+		[[ $id =~ ^cbx_[0-9a-f]{12}$ ]] && echo "$id"
+	done < <(_lessor_ask list --attention)
+}
+
+# The first column below HEADING, up to an empty line.
+_lessor_column() {
+	local name rest inside=""
+	while read -r name rest; do
+		[[ -n $name ]] || inside=
+		[[ -n $inside && $name =~ ^[a-z0-9._-]+$ ]] && echo "$name"
+		[[ $name != "$1" ]] || inside=1
+	done < <(_lessor_ask providers)
+}
+
+_lessor_flags() {
+	case $1 in
+	create)
+		echo "--class --type --ttl --idle --slug --account --location --image --ssh-key"
+		echo "--keep --wait --no-wait"
+		;;
+	list) echo "--all --state --retained --attention" ;;
+	events) echo "--follow" ;;
+	heartbeat) echo "--idle" ;;
+	release) echo "--keep-server --until --reason --delete --no-wait" ;;
+	resolve) echo "--resource --reason" ;;
+	sweep) echo "--run --looked --delete --account --reason" ;;
+	usage) echo "--month --all" ;;
+	esac
+	echo "--url --token-file --config --json --help --version"
+}
+
+# The word that follows COMMAND and its words so far.
+_lessor_word() {
+	case ${1-}:$# in
+	:*)
+		echo "create list show events heartbeat release resolve sweep providers usage whoami"
+		;;
+	show:1 | events:1 | release:1) _lessor_leases all ;;
+	heartbeat:1) _lessor_leases live ;;
+	resolve:1) _lessor_attention ;;
+	resolve:2) echo "retry forget adopt" ;;
+	esac
+}
+
+_lessor() {
+	local program=$1 line=${COMP_LINE:0:COMP_POINT} cur prev word offers="" i
+	local -a words ask=() given=()
+
+	# Not COMP_WORDS, where a URL is five words.
+	read -ra words <<<"$line"
+	[[ $line == *[[:blank:]] ]] && words+=("")
+	cur=${words[-1]}
+	prev=${words[-2]}
+	[[ $cur == --*=* ]] && prev=${cur%%=*} cur=${cur#*=}
+	for ((i = 1; i < ${#words[@]} - 1; i++)); do
+		word=${words[i]}
+		case $word in
+		--url=* | --token-file=* | --config=*) ask+=("${word%%=*}" "${word#*=}") ;;
+		--url | --token-file | --config)
+			((++i < ${#words[@]} - 1)) && ask+=("$word" "${words[i]}")
+			;;
+		--class | --type | --ttl | --idle | --slug | --account | --location | --image | \
+			--ssh-key | --state | --until | --reason | --resource | --month)
+			((i++))
+			;;
+		-*) ;;
+		*) given+=("$word") ;;
+		esac
+	done
+
+	COMPREPLY=()
+	case $prev in
+	--token-file | --config | --ssh-key)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--url | --type | --ttl | --idle | --slug | --location | --image | --until | --reason | \
+		--resource | --month)
+		return
+		;;
+	--state) offers="provisioning active released expired failed" ;;
+	--class) offers=$(_lessor_column CLASS) ;;
+	--account) offers=$(_lessor_column ACCOUNT) ;;
+	*)
+		if [[ $cur == -* ]]; then
+			offers=$(_lessor_flags "${given[0]-}")
+		else
+			offers=$(_lessor_word "${given[@]}")
+		fi
+		;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$offers" -- "$cur")
+}
+complete -F _lessor lessor

@@ -1,0 +1,282 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A lease from beginning to end, on this machine alone: builds lessor, starts it beside a
+# simulated Hetzner Cloud, takes a machine, keeps it, gives it back, and cleans up.
+# Nothing outside a temporary directory and the build directory is touched.
+set -eu
+
+usage() {
+	cat <<-EOF
+	usage: sh packaging/quickstart.sh [--ssh] [--keep-running] [--build DIR]
+
+	  --ssh           the simulated machine is a real sshd on a loopback address: log in,
+	                  sync a checkout there, run it (needs Linux with user namespaces)
+	  --keep-running  leave the broker and the simulated cloud up, and say how to use them
+	  --build DIR     where to build (build-quickstart-UID in the source tree)
+	EOF
+}
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+root=$(dirname -- "$here")
+build=$root/build-quickstart-$(id -u)
+keep=
+ssh=
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--keep-running) keep=1 ;;
+	--ssh) ssh=1 ;;
+	--build)
+		[ $# -gt 1 ] || { usage >&2; exit 2; }
+		build=$2
+		shift
+		;;
+	--help) usage; exit 0 ;;
+	*) usage >&2; exit 2 ;;
+	esac
+	shift
+done
+
+# lessord refuses providers that others may write.
+umask 022
+# shellcheck source=packaging/packages.sh
+. "$here/packages.sh"
+
+if [ -t 1 ]; then
+	bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+else
+	bold='' plain=''
+fi
+step() { printf '\n%s== %s%s\n' "$bold" "$1" "$plain"; }
+run() { printf '%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
+
+work=
+sim_pid=
+broker_pid=
+
+# Only what this script started, by process id.
+stop() {
+	[ -z "$1" ] || ! kill "$1" 2>/dev/null || wait "$1" 2>/dev/null || true
+}
+cleanup() {
+	code=$?
+	trap - EXIT
+	if [ "$code" -ne 0 ] && [ -n "$work" ]; then
+		for log in "$work/lessord.log" "$work/sim.log"; do
+			[ ! -s "$log" ] || { echo "--- the end of $log:"; tail -n 15 "$log"; } >&2
+		done
+	fi
+	stop "$broker_pid"
+	stop "$sim_pid"
+	[ -z "$work" ] || rm -rf -- "$work"
+	exit "$code"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# Waits for a file that a program writes when it is ready.
+await() {
+	n=0
+	until [ -s "$1" ]; do
+		kill -0 "$2" 2>/dev/null || { echo "$3 did not start" >&2; exit 1; }
+		n=$((n + 1))
+		[ "$n" -lt 200 ] || { echo "$3 is not ready after 10 s" >&2; exit 1; }
+		sleep 0.05
+	done
+}
+
+step "1. What it takes to build"
+# shellcheck disable=SC2086
+packages_install $packages_build ${ssh:+$packages_boxes}
+echo "Everything is installed."
+
+step "2. Building (in $build)"
+generator=
+[ -e "$build/CMakeCache.txt" ] || ! command -v ninja >/dev/null || generator=-GNinja
+# shellcheck disable=SC2086
+cmake -S "$root" -B "$build" $generator -DBUILD_TESTING=ON >"$build.log" 2>&1 ||
+	{ tail -n 20 "$build.log" >&2; exit 1; }
+cmake --build "$build" --parallel "$(nproc)" --target lessord lessor hetzner hetzner-sim \
+	>"$build.log" 2>&1 || { tail -n 30 "$build.log" >&2; exit 1; }
+rm -f -- "$build.log"
+bin=$build/bin
+"$bin/lessord" --version
+
+work=$(mktemp -d)
+chmod 700 "$work"
+
+step "3. A simulated Hetzner Cloud, ten times as fast as the real one"
+# One type is sold out, so that the fallback to the next one can be seen.
+cat >"$work/scenario.json" <<EOF
+{"catalogue": {"sold_out": [{"type": "ccx33", "location": "*"}]}}
+EOF
+"$bin/hetzner-sim" --listen 127.0.0.1:0 --port-file "$work/sim.port" --speed 10 \
+	--scenario "$work/scenario.json" ${ssh:+--boxes} >"$work/sim.log" 2>&1 &
+sim_pid=$!
+await "$work/sim.port" "$sim_pid" hetzner-sim
+cloud=http://127.0.0.1:$(cat "$work/sim.port")
+echo "It listens on $cloud. The type ccx33 is sold out there."
+[ -z "$ssh" ] || echo "Its machines are made of memory, run as one ordinary user, and vanish with their servers."
+
+step "4. The broker"
+# The simulator takes any token. A real one goes into a file just like this.
+(umask 077; echo "simulated-token-of-the-quickstart" >"$work/hetzner-token")
+cat >"$work/lessord.conf" <<EOF
+[server]
+listen = 127.0.0.1:0
+store = $work/lessor.db
+providers = $build/providers
+settle = 2s
+
+[account hetzner]
+provider = hetzner
+locations = fsn1, nbg1
+token_file = $work/hetzner-token
+endpoint = $cloud/v1
+poll = 500ms
+EOF
+sed 's/^/    /' "$work/lessord.conf"
+(
+	umask 077
+	"$bin/lessord" token add --owner "$(id -un)" --config "$work/lessord.conf" >"$work/token"
+)
+"$bin/lessord" --config "$work/lessord.conf" --port-file "$work/lessord.port" \
+	>"$work/lessord.log" 2>&1 &
+broker_pid=$!
+await "$work/lessord.port" "$broker_pid" lessord
+LESSOR_URL=http://127.0.0.1:$(cat "$work/lessord.port")
+LESSOR_TOKEN_FILE=$work/token
+export LESSOR_URL LESSOR_TOKEN_FILE
+PATH=$bin:$PATH
+echo "It listens on $LESSOR_URL."
+
+if [ -n "$ssh" ]; then
+	ssh-keygen -q -t ed25519 -N '' -C quickstart -f "$work/key"
+else
+	# A public key that nobody has the private half of: 32 random bytes are one.
+	printf 'ssh-ed25519 %s quickstart\n' "$({ printf '\000\000\000\013ssh-ed25519\000\000\000\040'
+		head -c 32 /dev/urandom; } | base64 -w 0)" >"$work/key.pub"
+fi
+
+step "5. A lease"
+run lessor create --class standard --slug quickstart --ttl 1h --wait --ssh-key "$work/key.pub"
+run lessor show quickstart
+run lessor heartbeat quickstart
+run lessor list
+
+# What exists in the cloud in truth, by name.
+there() {
+	curl -fsS "$cloud/_sim/state" | tr '{' '\n' | sed -n 's/.*"name":"\([^"]*\)".*/    \1/p'
+}
+echo
+echo "In the simulated cloud there are now:"
+there
+
+# A text of the lease, by its name.
+text_of() {
+	lessor show --json quickstart | tr ',{' '\n' |
+		sed -n "s/^ *\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1
+}
+# Ended leases have no slug any more, so remember the id.
+lease=$(text_of id)
+
+# Waits until the command succeeds.
+until_ready() {
+	n=0
+	until "$@" >"$work/ready.log" 2>&1; do
+		n=$((n + 1))
+		[ "$n" -lt 200 ] || { cat "$work/ready.log" >&2; echo "not ready: $*" >&2; exit 1; }
+		sleep 0.1
+	done
+}
+
+visit() {
+	at=$(text_of sshUser)@$(text_of host)
+	folder=$(text_of workRoot)/$lease/project
+	cat >"$work/ssh_config" <<-EOF
+	IdentityFile $work/key
+	Port $(text_of sshPort)
+	BatchMode yes
+	StrictHostKeyChecking accept-new
+	UserKnownHostsFile $work/known_hosts
+	LogLevel ERROR
+	EOF
+	until_ready ssh -F "$work/ssh_config" "$at" /usr/local/bin/crabbox-ready
+	run ssh -F "$work/ssh_config" "$at" '/usr/local/bin/crabbox-ready && echo "ready: $(id -un) on $(hostname)"'
+	mkdir "$work/project"
+	cat >"$work/project/work.sh" <<-'EOF'
+	for n in 1 2 3; do echo "working: $n"; sleep 0.3; done
+	git log --oneline
+	exit 3
+	EOF
+	git init -q "$work/project"
+	git -C "$work/project" add -A
+	git -C "$work/project" -c user.name=quickstart -c user.email=quickstart@example.com \
+		commit -q -m "some work"
+	run ssh -F "$work/ssh_config" "$at" "mkdir -p $folder"
+	run rsync -a --delete -e "ssh -F $work/ssh_config" "$work/project/" "$at:$folder/"
+	code=0
+	run ssh -F "$work/ssh_config" "$at" "cd $folder && sh work.sh" || code=$?
+	echo "It ended with $code, as it should with 3."
+	[ "$code" -eq 3 ]
+}
+
+if [ -n "$ssh" ]; then
+	step "6. Working on the machine"
+	visit
+	step "7. Giving it back"
+else
+	step "6. Giving it back"
+fi
+run lessor release quickstart
+if [ -n "$ssh" ]; then
+	! ssh -F "$work/ssh_config" "$at" true 2>"$work/refused" ||
+		{ echo "The machine is still there." >&2; exit 1; }
+	sed 's/^/    /' "$work/refused"
+fi
+run lessor events "$lease"
+
+servers=$(curl -fsS "$cloud/_sim/state" | sed -n 's/.*"servers":\[\([^]]*\)\].*/\1/p')
+if [ -n "$servers" ]; then
+	echo "A server was left behind: $servers" >&2
+	exit 1
+fi
+echo
+echo "In the simulated cloud there are now:"
+left=$(there)
+echo "${left:-    nothing}"
+case $left in
+*account-mark*) echo "(the account mark is how the broker knows this account again)" ;;
+esac
+
+step "With the real Hetzner Cloud"
+cat <<EOF
+1. Make a project of its own and in it an API token that may read and write.
+2. Put the token alone into a file of mode 0600, and write a lessord.conf like the one
+   above with token_file = FILE and without endpoint. packaging/lessord.conf has every key.
+3. lessord --check-config --config FILE, lessord token add --owner YOU --config FILE,
+   lessord --config FILE. Then use lessor exactly as above. From there on it costs money.
+EOF
+
+if [ -n "$keep" ]; then
+	step "Left running"
+	cat <<-EOF
+	export LESSOR_URL=$LESSOR_URL
+	export LESSOR_TOKEN_FILE=$LESSOR_TOKEN_FILE
+	export PATH=$bin:\$PATH
+	EOF
+	[ -z "$ssh" ] || cat <<-EOF
+
+	Take a machine, and do what it says at the end:
+	lessor create --class standard --wait --ssh-key $work/key.pub
+	EOF
+	cat <<-EOF
+
+	Stop it all with:
+	kill $broker_pid $sim_pid; rm -rf $work
+	EOF
+	trap - EXIT
+	exit 0
+fi
+printf '\nThe broker and the simulated cloud are stopped, and their files are removed.\n'
