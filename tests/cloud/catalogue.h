@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the simulated Hetzner sells: locations, server types, images, prices,
+ * and what of it is sold out or phased out at the moment. The tables are of
+ * November 2026; monthly prices that nobody published are scaled from their
+ * neighbours.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+
+enum { LOCATION_COUNT = 6 };
+
+struct location {
+	int id;
+	const char *name, *description, *country, *city, *zone;
+	double latitude, longitude;
+};
+
+enum arch { ARCH_X86, ARCH_ARM };
+
+struct server_type {
+	int id;
+	const char *name, *category;
+	int cores, memory_gb, disk_gb;
+	int month_cents;	/* net, without IPv4, in Europe */
+	enum arch arch;
+	int dedicated;
+	unsigned where;		/* bit i: offered in location i of the table */
+};
+
+struct image {
+	int64_t id;
+	const char *name, *description, *flavor, *version;
+	enum arch arch;
+	const char *deprecated;	/* a time, or NULL */
+};
+
+/* What can be said about a type in a location. Flags. */
+enum {
+	STOCK_SOLD_OUT = 1,	/* an order fails with 412 */
+	STOCK_HIDDEN = 2,	/* and the catalogue does not show it */
+	STOCK_DEPRECATED = 4,	/* phased out, can still be ordered */
+	STOCK_GONE = 8,		/* phased out, can not be ordered */
+	STOCK_WITHDRAWN = 16,	/* and, where that is so in all locations, not listed any more */
+};
+
+struct catalogue {
+	unsigned char *stock;		/* flags, [type][location] */
+	unsigned disabled;		/* bit i: location i takes no orders at all */
+	char **types;			/* JSON of each type; owned; rendered on demand */
+	char *locations[LOCATION_COUNT];	/* JSON; owned */
+	char **images;			/* JSON; owned */
+};
+
+void catalogue_init(struct catalogue *cat);
+void catalogue_fini(struct catalogue *cat);
+
+size_t catalogue_type_count(void);
+size_t catalogue_image_count(void);
+const struct server_type *catalogue_type(size_t index);
+const struct location *catalogue_location(size_t index);
+const struct image *catalogue_image(size_t index);
+size_t catalogue_type_index(const struct server_type *type);
+size_t catalogue_location_index(const struct location *location);
+
+/* By id (integer or numeric string) or by name; NULL: no such thing. */
+const struct server_type *catalogue_find_type(const json_t *ref);
+const struct location *catalogue_find_location(const json_t *ref);
+/* A name is resolved for `arch`; an id may come out with the other one. */
+const struct image *catalogue_find_image(const json_t *ref, enum arch arch);
+
+unsigned catalogue_stock(const struct catalogue *cat, const struct server_type *type,
+	const struct location *location);
+/* Is it not even listed any more? */
+int catalogue_is_withdrawn(const struct catalogue *cat, const struct server_type *type);
+/*
+ * {"sold_out":[{"type":"cx23","location":"nbg1"}], "available":[...], "deprecated":[...],
+ * "gone":[...], "withdrawn":[...], "disabled_locations":["fsn1"], "enabled_locations":[...]};
+ * "*" and a missing member mean all; "hidden":true beside type and location keeps it out of
+ * the catalogue. What is withdrawn is done before what is available.
+ */
+int catalogue_change(struct catalogue *cat, const json_t *change, struct err *err);
+
+/* JSON, borrowed until the next change. */
+const char *catalogue_type_json(struct catalogue *cat, const struct server_type *type);
+const char *catalogue_location_json(const struct catalogue *cat, const struct location *location);
+const char *catalogue_image_json(const struct catalogue *cat, const struct image *image);
+void catalogue_write_pricing(struct buf *out);
+
+/* Net prices in millionths of a euro. */
+int64_t catalogue_hour_price(const struct server_type *type, const struct location *location);
+int64_t catalogue_month_price(const struct server_type *type, const struct location *location);
+enum { IPV4_HOUR_PRICE = 800, IPV4_MONTH_PRICE = 500000 };
+int64_t catalogue_traffic(const struct location *location);	/* included, in bytes */
+const char *arch_name(enum arch arch);

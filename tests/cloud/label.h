@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Labels: their grammar, and the selectors that pick objects by them. Pure.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+
+struct label {
+	char *key, *value;
+};
+
+struct labels {
+	struct label *all;
+	size_t count;
+};
+
+void labels_fini(struct labels *labels);	/* leaves an empty set */
+const char *labels_get(const struct labels *labels, const char *key);	/* NULL: no such key */
+void labels_put(struct labels *labels, const char *key, const char *value);
+void labels_write(const struct labels *labels, struct buf *out);	/* as a JSON object */
+/* From a JSON object (NULL: none). -1: a key or a value is not allowed; ret is then empty. */
+int labels_read(const json_t *json, struct labels *ret, struct err *err);
+
+int label_key_is_valid(const char *key);
+int label_value_is_valid(const char *value);
+
+/*
+ * A selector: terms joined by commas, all of which must hold. Terms: k, !k,
+ * k=v, k==v, k!=v, k in (a,b), k notin (a,b). k!=v and notin also hold where k
+ * is absent.
+ */
+struct selector;
+/* NULL and a message like Hetzner's when the text is no selector. Empty text selects all. */
+struct selector *selector_parse(const char *text, struct err *err);
+void selector_free(struct selector *selector);	/* takes NULL */
+int selector_matches(const struct selector *selector, const struct labels *labels);
+/* The value a term "key=value" asks for, or NULL: tells whose lease a listing is about. */
+const char *selector_asks(const struct selector *selector, const char *key);
