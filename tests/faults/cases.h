@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the harness runs: scenarios (a client's day), kinds of faults, and the
+ * enumeration of cases over both.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "world.h"
+
+struct scenario {
+	const char *name;
+	void (*run)(struct world *w);
+	const char *cloud;	/* how the cloud begins, or NULL */
+	int paired;		/* takes part in pairs of faults */
+	int only_crashes;	/* what else can go wrong in it goes wrong in `life`, too */
+	int few;		/* one of so many places and kinds of what others meet, too; 0: all */
+};
+extern const struct scenario scenarios[];
+extern const size_t scenario_count;
+
+struct fault {
+	const char *name;
+	const char *json;	/* without the braces */
+	int paired;		/* stands for its class in pairs */
+	const char *where;	/* the operations in which it changes something; NULL: all */
+	int may_fail;		/* a lease that meets it may end without a machine */
+};
+extern const struct fault faults[];
+extern const size_t fault_count;
+#define FAULTS_MAX 96
+
+#define OPS_MAX 16
+extern const char *const ops[];
+extern const size_t op_count;
+
+/* Is there one among the rule's that a lease may fail of? */
+int rule_may_fail(const char *json);
+
+/* Why an operation never meets a fault; NULL if it should, and then it must. */
+const char *cell_excuse(size_t op, size_t fault);
+
+/* What a healthy run of a scenario does, so that each point of it can be hit. */
+struct baseline {
+	unsigned long ops[OPS_MAX];
+	long points, events, writes, syncs, calls;
+};
+
+#define GROUPS(X) \
+	X(GROUP_HEALTHY, "healthy") \
+	X(GROUP_FAULT, "fault") \
+	X(GROUP_CRASH, "crash") \
+	X(GROUP_POWER, "power") \
+	X(GROUP_STORE, "store") \
+	X(GROUP_CLIENT, "client") \
+	X(GROUP_CLIENT_CRASH, "client-crash") \
+	X(GROUP_CLOCK, "clock") \
+	X(GROUP_RESTART, "restart") \
+	X(GROUP_RESTORE, "restore") \
+	X(GROUP_PAIR, "pair") \
+	X(GROUP_FAULT_CRASH, "fault-crash") \
+	X(GROUP_SEED, "seed") \
+	X(GROUP_TWICE, "twice")
+
+enum group {
+#define X(name, text) name,
+	GROUPS(X)
+#undef X
+	GROUP_COUNT
+};
+const char *group_name(enum group group);
+
+#define POINTS_MAX 16
+
+/* In memory that the children share with their parent. */
+struct totals {
+	long cases[GROUP_COUNT], failed[GROUP_COUNT], met[GROUP_COUNT];
+	long acts[ACT_COUNT];
+	struct {
+		char name[24];
+		long count;
+	} points[POINTS_MAX];		/* crashes by the point they were at */
+	long matrix[OPS_MAX][FAULTS_MAX];	/* met */
+	long planned[OPS_MAX][FAULTS_MAX], tried[OPS_MAX][FAULTS_MAX];
+	long attention, calls, most_calls, most_window, strays;
+	int64_t longest_ms;
+	char most_calls_name[160], longest_name[160];
+	uint32_t trace;			/* of the last case */
+};
+
+/* How the whole is run. */
+struct run {
+	struct provider *provider;
+	const char *folder;
+	const char *only;
+	int verbose;
+	int shard, shards;
+	int thin;		/* of each group but single faults and crashes, one of so many */
+	long pairs_thin;
+	long seed_from, seed_to;
+	long numbered;
+	struct totals *totals;
+};
+
+/* One case: in a child, so that whatever it does it does to itself. */
+struct one {
+	enum group group;
+	char name[160];
+	const struct scenario *scenario;
+	int keys;
+	uint32_t seed;
+	const char *rules[12];		/* JSON of fault rules */
+	size_t rule_count;
+	long cell_op, cell_fault;	/* -1: none */
+	long crash_at, crash_again;
+	uint32_t crash_chance;
+	int power;			/* seed + 1 */
+	struct plan plan;
+	struct vfs_fault vfs;		/* nth 0: none */
+	long calls_most;		/* 0: not checked */
+};
+void one_run(struct run *run, struct one *one);
+/* Is it this shard's, or the only one that is wanted? */
+int one_is_mine(struct run *run, const char *name);
+
+void baseline_take(struct run *run, const struct scenario *s, int keys, struct baseline *ret);
+void cases_run(struct run *run);
+void pairs_run(struct run *run);
+void seeds_run(struct run *run);

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a case: everything is healed, healthy hours pass, and then all must
+ * have come to its end: I1, I1b, I7, I8, I18, I21.
+ */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Longer than the longest backoff, several times. */
+#define HEALTHY_MS (4 * HOUR)
+
+static int ledger_names(const struct lease *l, const struct ledger *ledger, const struct made *m)
+{
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		const struct resource *r = &ledger->resources[i];
+
+		if (r->state == LESSOR_STATE_GONE)
+			continue;
+		if (r->id[0] && strtoll(r->id, NULL, 10) == m->id)
+			return 1;
+		/* By its name alone, where a person was told that it cannot be proven. */
+		if (!r->id[0] && l->cleanup == CLEANUP_ATTENTION && strcmp(r->name, m->name) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+struct sought {
+	int64_t id;
+	int found, why;
+};
+
+static int is_sought(void *arg, const struct stray *s)
+{
+	struct sought *sought = arg;
+
+	if (strtoll(s->id, NULL, 10) == sought->id) {
+		sought->found = 1;
+		sought->why = s->why;
+	}
+	return 0;
+}
+
+/*
+ * What no ledger can know, because the store is older than it or it came back after it
+ * was proven gone, the sweep has found and reported.
+ */
+static int is_reported(struct world *w, const struct lease *l, const struct made *m)
+{
+	struct sought sought = { m->id, 0, 0 };
+
+	store_stray_each(core_store(w->core), "hetzner", is_sought, &sought, NULL);
+	w->strays += sought.found;
+	if (sought.found && l && l->retained && sought.why != STRAY_RETAINED)
+		violate(w, "I3: the sweep does not know that the lease of %s is kept", m->name);
+	return sought.found;
+}
+
+/* I1, I1b: whatever of it is alive is in a ledger that still holds it, or is reported (I25). */
+static void check_known(struct world *w, const char *id, const struct lease *l)
+{
+	struct ledger ledger = { 0 };
+
+	if (l && store_ledger(core_store(w->core), l->n, &ledger, NULL)) {
+		violate(w, "the ledger of %s cannot be read", id);
+		return;
+	}
+	for (size_t i = 0; i < w->made_count; i++) {
+		const struct made *m = &w->made[i];
+
+		if (!m->alive || !m->by_us || m->elsewhere || m->kind == CLOUD_IP ||
+		    (w->restored && m->edited) ||
+		    strcmp(m->lease, id) != 0 ||
+		    (l && l->cleanup != CLEANUP_DONE && ledger_names(l, &ledger, m)))
+			continue;
+		if (!(w->comes_back && m->deletes) && !w->restored && !doubt_is_settled(w, m))
+			violate(w, "I1: %s %lld (%s) is left, and in no ledger",
+				cloud_kind_name(m->kind), (long long)m->id, m->name);
+		else if (!is_reported(w, l, m))
+			violate(w, "I25: %s %lld (%s) is left, and not reported",
+				cloud_kind_name(m->kind), (long long)m->id, m->name);
+	}
+	ledger_fini(&ledger);
+}
+
+/* A key goes with the last lease that uses it, and that one waits for a person or is kept. */
+static int waits_for_other(struct world *w, const struct lease *l)
+{
+	for (size_t i = 0; i < w->lease_count; i++) {
+		struct lease other;
+
+		if (strcmp(w->leases[i].id, l->id) != 0 && world_lease(w, i, &other) == 0 &&
+		    (other.cleanup == CLEANUP_ATTENTION || other.cleanup == CLEANUP_RETAINED))
+			return l->due_ms != 0;
+	}
+	return 0;
+}
+
+static void check_cleanup(struct world *w, const struct lease *l)
+{
+	switch (l->cleanup) {
+	case CLEANUP_DONE:
+		if (l->due_ms)
+			violate(w, "I7: %s is done and due", l->id);
+		break;
+	case CLEANUP_OWED:
+		if (!waits_for_other(w, l))
+			violate(w, "I7: %s is not clean after healthy hours: %.150s", l->id,
+				l->last_error);
+		break;
+	case CLEANUP_RETAINED:
+		if (!l->retained)
+			violate(w, "I3: %s is kept, and not retained", l->id);
+		if (l->due_ms && !l->attention[0])
+			violate(w, "I7: %s is kept, all of it known, and due in %lld s: %.120s", l->id,
+				(long long)(l->due_ms - world_wall(w)) / 1000, l->last_error);
+		break;
+	case CLEANUP_ATTENTION:
+		/* I21: a person is told why, and it is looked at again. */
+		if (!l->attention[0] || !l->due_ms)
+			violate(w, "I21: %s is in attention without a reason or a due time", l->id);
+		break;
+	default:
+		violate(w, "I7: cleanup of %s, which has ended, is %s", l->id,
+			lease_cleanup_name(l->cleanup));
+	}
+}
+
+/* I2: what a ledger holds as ours, it made. */
+static void check_ours(struct world *w, const struct lease *l)
+{
+	struct ledger ledger = { 0 };
+
+	if (store_ledger(core_store(w->core), l->n, &ledger, NULL))
+		return;
+	for (size_t i = 0; i < ledger.resource_count; i++) {
+		const struct resource *r = &ledger.resources[i];
+
+		if (!r->ours || !r->id[0] || r->state == LESSOR_STATE_DISOWNED)
+			continue;
+		for (size_t k = 0; k < w->made_count; k++) {
+			if (w->made[k].id == strtoll(r->id, NULL, 10) && !w->made[k].by_us)
+				violate(w, "I2: %s %s is in the ledger, and somebody else made it",
+					cloud_kind_name(w->made[k].kind), r->id);
+		}
+	}
+	ledger_fini(&ledger);
+}
+
+/* The history tells not whose an address is: a server that came back uses its own again. */
+static int any_server_lives(struct world *w)
+{
+	for (size_t i = 0; i < w->made_count; i++) {
+		if (w->made[i].kind == CLOUD_SERVER && w->made[i].alive)
+			return 1;
+	}
+	return 0;
+}
+
+/* I25: an address that its server left behind costs money, and is reported. */
+static void check_addresses(struct world *w, const struct lease *l)
+{
+	struct ledger ledger = { 0 };
+
+	if (w->restored || l->cleanup != CLEANUP_DONE || any_server_lives(w) ||
+	    store_ledger(core_store(w->core), l->n, &ledger, NULL))
+		return;
+	for (size_t i = 0; i < ledger.resource_count; i++) {
+		const struct resource *r = &ledger.resources[i];
+		const struct made *m = r->kind == LESSOR_KIND_ADDRESS ?
+				       made_find(w, CLOUD_IP, strtoll(r->id, NULL, 10)) : NULL;
+
+		if (m && m->alive && !m->elsewhere && !is_reported(w, NULL, m))
+			violate(w, "I25: the address %s is left, and not reported", r->id);
+	}
+	ledger_fini(&ledger);
+}
+
+static void check_lease(struct world *w, size_t index)
+{
+	const struct known *k = &w->leases[index];
+	struct lease l;
+
+	if (world_lease(w, index, &l)) {
+		if (k->acked && !w->restored)
+			violate(w, "I6: %s was acknowledged and is not there", k->id);
+		check_known(w, k->id, NULL);
+		return;
+	}
+	if (lease_is_live(&l)) {
+		violate(w, "%s: %s is alive", k->ended ? "I6" : "I10", k->id);
+		return;
+	}
+	check_cleanup(w, &l);
+	check_ours(w, &l);
+	check_known(w, l.id, &l);
+	check_addresses(w, &l);
+}
+
+static void check_servers(struct world *w)
+{
+	int sentinels = 0;
+
+	for (size_t i = 0; i < w->made_count; i++) {
+		const struct made *m = &w->made[i];
+
+		if (!m->by_us || !m->alive || m->elsewhere)
+			continue;
+		sentinels += m->kind == CLOUD_KEY && !m->lease[0];
+		for (size_t k = 0; k < i; k++) {
+			if (m->kind == CLOUD_SERVER && w->made[k].kind == CLOUD_SERVER &&
+			    w->made[k].alive && w->made[k].by_us && !w->made[k].elsewhere &&
+			    !w->restored && !w->comes_back &&
+			    strcmp(w->made[k].lease, m->lease) == 0)
+				violate(w, "I8: two servers of %s", m->lease);
+		}
+	}
+	if (sentinels > 1)
+		violate(w, "I1b: %d sentinels", sentinels);
+}
+
+static int is_converged(struct world *w)
+{
+	for (size_t i = 0; i < w->lease_count; i++) {
+		const struct known *k = &w->leases[i];
+
+		if (k->seen && (lease_is_live(&k->row) || k->row.cleanup == CLEANUP_OWED ||
+				(k->row.cleanup == CLEANUP_RETAINED && k->row.due_ms)))
+			return 0;
+	}
+	return 1;
+}
+
+const char *world_conclude(struct world *w)
+{
+	struct err err = { 0 };
+	int64_t until;
+
+	while ((w->undo || w->loop_left) && !w->violation[0])
+		world_pass(w, MINUTE);
+	world_heal(w);
+	w->crash_chance = 0;
+	w->crash_at = 0;
+	w->healed_ms = w->now_ms;
+	until = w->now_ms + HEALTHY_MS + (w->wall_off_ms < 0 ? -w->wall_off_ms : 0);
+	while (!w->violation[0] && w->now_ms < until && !is_converged(w))
+		world_pass(w, w->now_ms - w->healed_ms < MINUTE ? SECOND : 10 * SECOND);
+	w->converged_ms = w->now_ms;
+	if (!w->violation[0] && w->now_ms < until)
+		world_pass(w, until - w->now_ms);
+	for (size_t i = 0; i < w->lease_count; i++)
+		check_lease(w, i);
+	check_servers(w);
+	/* I18 */
+	if (!w->violation[0] && store_check(core_store(w->core), &err))
+		violate(w, "I18: %s", err.text);
+	return w->violation[0] ? w->violation : NULL;
+}

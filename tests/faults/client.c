@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The clients: what they ask for, and which answers they may get (I6, I10, I11,
+ * I24). A request is asked again after a crash, as clients do; one that comes in
+ * the middle of a step (inject.c) is not left by a crash.
+ */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/text.h"
+
+struct asked {
+	struct engine_request request;
+	int answered;
+	const char *owner;	/* NULL: alice */
+};
+
+static void answered(struct engine_request *request)
+{
+	((struct asked *)request->user)->answered = 1;
+}
+
+static int is_yes(enum request_result result)
+{
+	return result == RESULT_OK || result == RESULT_CREATED || result == RESULT_REPLAY;
+}
+
+static void ask_once(struct world *w, struct asked *a, const struct engine_request *fresh)
+{
+	a->request = *fresh;
+	a->answered = 0;
+	a->request.done = answered;
+	a->request.user = a;
+	snprintf(a->request.caller.owner, sizeof(a->request.caller.owner), "%s",
+		 a->owner ? a->owner : "alice");
+	strcpy(a->request.caller.org, "acme");
+	world_open(w);
+	core_request(w->core, &a->request);
+	world_flush(w);
+}
+
+static enum request_result ask(struct world *w, struct asked *a)
+{
+	struct engine_request fresh = a->request;
+
+	if (w->running || w->may_crash) {
+		/* Another client, while a step runs: nothing here may be left half-way. */
+		int may = w->may_crash;
+
+		w->may_crash = 0;
+		ask_once(w, a, &fresh);
+		w->may_crash = may;
+	} else {
+		if (setjmp(w->crashed)) {
+			/* I24: what was not committed was not answered with yes. */
+			if ((strcmp(w->crashed_at, "store-failed") == 0 ||
+			     strcmp(w->crashed_at, "before-commit") == 0) &&
+			    a->answered && is_yes(a->request.result))
+				violate(w, "I24: answered with yes, and nothing was committed");
+			world_reborn(w);
+		}
+		w->may_crash = 1;
+		ask_once(w, a, &fresh);
+		w->may_crash = 0;
+	}
+	if (!a->answered)
+		violate(w, "a request was not answered");
+	trace(w, &a->request.result, sizeof(a->request.result));
+	return a->request.result;
+}
+
+static int code_is(const struct asked *a, const char *code)
+{
+	return strcmp(a->request.code, code) == 0;
+}
+
+int world_lease(struct world *w, size_t lease, struct lease *ret)
+{
+	return store_lease_by_id(core_store(w->core), w->leases[lease].id, ret, NULL);
+}
+
+/* ---- create --------------------------------------------------------------------------- */
+
+static void wish(struct lease *l, size_t lease, int64_t ttl_ms, int64_t idle_ms)
+{
+	snprintf(l->id, sizeof(l->id), "cbx_%012zx", lease + 1);
+	snprintf(l->attempt_token, sizeof(l->attempt_token), "cat_%032zx", lease + 1);
+	snprintf(l->slug, sizeof(l->slug), "lease-%zu", lease);
+	strcpy(l->account, "hetzner");
+	strcpy(l->class_name, "standard");
+	strcpy(l->profile, "default");
+	strcpy(l->image, "ubuntu-24.04");
+	strcpy(l->architecture, "x86");
+	strcpy(l->location, "fsn1");
+	strcpy(l->ssh_user, "crabbox");
+	strcpy(l->work_root, "/work/crabbox");
+	/* The same key for each: the second lease meets the first one's. */
+	strcpy(l->public_key, "ssh-ed25519 "
+	       "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl c");
+	l->ssh_port = 2222;
+	strcpy(l->types[0], "cx23");
+	strcpy(l->types[1], "cx33");
+	strcpy(l->types[2], "cpx22");
+	l->type_count = 3;
+	l->ttl_ms = ttl_ms;
+	l->idle_ms = idle_ms;
+}
+
+/* What counts against the cap, beside this one. */
+static int counted(struct world *w, size_t lease)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < w->lease_count; i++) {
+		struct lease l;
+
+		count += i != lease && world_lease(w, i, &l) == 0 && lease_counts(&l);
+	}
+	return count;
+}
+
+static void create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_ms)
+{
+	struct asked a = { .request = { .kind = REQUEST_CREATE } };
+	struct known *known = &w->leases[lease];
+	struct lease l;
+	int had = known->acked;
+	int others;
+
+	wish(&a.request.create, lease, ttl_ms, idle_ms);
+	if (w->lease_count <= lease)
+		w->lease_count = lease + 1;
+	TEXT_SET(known->id, a.request.create.id);
+	others = counted(w, lease);
+	switch (ask(w, &a)) {
+	case RESULT_CREATED:
+		/* I16: what may cost money counts from the moment it was promised. */
+		if (others >= LEASES_CAP)
+			violate(w, "I16: a lease was promised beyond the limit");
+		/* I11: the same create makes one lease. */
+		if (had && !w->restored)
+			violate(w, "I11: the same create was answered with a second lease");
+		if (known->canceled)
+			violate(w, "I11: a cancelled create was answered with a lease");
+		known->acked = 1;
+		return;
+	case RESULT_REPLAY:
+		known->acked = 1;
+		return;
+	case RESULT_CONFLICT:
+		if (code_is(&a, "create_canceled") && known->cancel_asked)
+			return;
+		if (code_is(&a, "lease_state_changed") && !world_lease(w, lease, &l) &&
+		    !lease_is_live(&l)) {
+			known->acked = 1;
+			return;
+		}
+		break;
+	case RESULT_UNAVAILABLE:
+		if (code_is(&a, "provider_blocked") && w->outage)
+			return;
+		break;
+	case RESULT_LIMIT:
+		if (others >= LEASES_CAP)
+			return;
+		break;
+	case RESULT_INVALID:
+		if (code_is(&a, "invalid_provider") && w->account_gone)
+			return;
+		break;
+	default:
+		break;
+	}
+	violate(w, "I24: a create was answered with %d %s: %s", a.request.result, a.request.code,
+		a.request.message);
+}
+
+void world_create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_ms)
+{
+	create(w, lease, ttl_ms, idle_ms);
+}
+
+void world_create_again(struct world *w, size_t lease)
+{
+	if (w->leases[lease].acked)
+		create(w, lease, HOUR, HOUR);
+}
+
+/* ---- the rest --------------------------------------------------------------------------- */
+
+void world_release(struct world *w, size_t lease, int delete_machine)
+{
+	struct asked a = { .request = { .kind = REQUEST_RELEASE, .delete_machine = delete_machine } };
+	struct known *known = &w->leases[lease];
+	struct lease l;
+
+	TEXT_SET(a.request.ref, known->id);
+	known->delete_asked |= delete_machine;
+	switch (ask(w, &a)) {
+	case RESULT_OK:
+		known->ended = 1;
+		if (!delete_machine)
+			known->delete_asked = 0;
+		/* I6, I3: it says so, or there is nothing left to keep. */
+		if (!delete_machine && (world_lease(w, lease, &l) ||
+					(!l.retained && l.cleanup != CLEANUP_DONE)))
+			violate(w, "I6: a no-delete release was answered and is not recorded");
+		return;
+	case RESULT_CONFLICT:
+		if (!delete_machine && code_is(&a, "cleanup_in_progress"))
+			return;
+		break;
+	case RESULT_NOT_FOUND:
+		if (!known->acked || w->restored)
+			return;
+		break;
+	default:
+		break;
+	}
+	violate(w, "I24: a release was answered with %d %s", a.request.result, a.request.code);
+}
+
+void world_heartbeat(struct world *w, size_t lease)
+{
+	struct asked a = { .request = { .kind = REQUEST_HEARTBEAT } };
+	struct known *known = &w->leases[lease];
+	struct lease l;
+	int have = world_lease(w, lease, &l) == 0;
+	int over = !have || !lease_is_live(&l) || world_wall(w) >= lease_expires_ms(&l);
+
+	TEXT_SET(a.request.ref, known->id);
+	switch (ask(w, &a)) {
+	case RESULT_OK:
+		/* I10: no revival. */
+		if (over && !w->jumped)
+			violate(w, "I10: a heartbeat of a lease that was over was accepted");
+		known->touched_ms = world_wall(w);
+		return;
+	case RESULT_CONFLICT:
+		if (over || w->jumped)
+			return;
+		break;
+	case RESULT_NOT_FOUND:
+		if (!known->acked || w->restored)
+			return;
+		break;
+	default:
+		break;
+	}
+	violate(w, "I10: a heartbeat was answered with %d %s", a.request.result, a.request.code);
+}
+
+void world_cancel(struct world *w, size_t lease)
+{
+	struct asked a = { .request = { .kind = REQUEST_CANCEL_CREATE } };
+	struct known *known = &w->leases[lease];
+	struct lease l;
+	int had;
+
+	wish(&a.request.create, lease, 0, 0);
+	if (w->lease_count <= lease)
+		w->lease_count = lease + 1;
+	TEXT_SET(known->id, a.request.create.id);
+	snprintf(a.request.ref, sizeof(a.request.ref), "%s", a.request.create.id);
+	TEXT_SET(a.request.attempt_token, a.request.create.attempt_token);
+	had = world_lease(w, lease, &l) == 0;
+	if (ask(w, &a) != RESULT_OK) {
+		violate(w, "I24: a cancel was answered with %d %s", a.request.result, a.request.code);
+		return;
+	}
+	known->cancel_asked = 1;
+	if (had)
+		known->ended = 1;
+	else
+		known->canceled = 1;
+}
+
+void world_stranger_asks(struct world *w, size_t lease)
+{
+	static const struct {
+		enum request_kind kind;
+		int delete_machine;
+	} all[] = { { REQUEST_HEARTBEAT, 0 }, { REQUEST_RELEASE, 0 }, { REQUEST_RELEASE, 1 } };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct asked a = { .request = { .kind = all[i].kind,
+						.delete_machine = all[i].delete_machine },
+				   .owner = "mallory" };
+
+		TEXT_SET(a.request.ref, w->leases[lease].id);
+		/* Not even that there is such a lease. */
+		if (ask(w, &a) != RESULT_NOT_FOUND)
+			violate(w, "I24: another owner's request was answered with %d %s",
+				a.request.result, a.request.code);
+	}
+}

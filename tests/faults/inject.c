@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens at the k-th event of a case. An event is a moment in which the
+ * world can change under the broker: before each request to the provider, after
+ * its answer, and each time that the broker looks what is due.
+ */
+#include "world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define OUTAGE_MS (40 * MINUTE)
+#define LOOPS 50
+
+const char *act_name(enum act act)
+{
+	static const char *const names[] = {
+#define X(name, text) [name] = text,
+		ACTS(X)
+#undef X
+	};
+
+	return names[act];
+}
+
+void world_undo(struct world *w)
+{
+	void (*undo)(struct world *w) = w->undo;
+
+	w->undo = NULL;
+	if (undo)
+		undo(w);
+}
+
+static void undo_later(struct world *w, void (*undo)(struct world *w))
+{
+	w->outage = w->disturbed = 1;
+	w->undo = undo;
+	w->undo_at_ms = w->now_ms + OUTAGE_MS;
+}
+
+/* ---- restart variants ------------------------------------------------------------------- */
+
+static void account_back(struct world *w)
+{
+	w->account_gone = 0;
+	world_crash(w, "restart");
+}
+
+static void account_goes(struct world *w)
+{
+	w->account_gone = 1;
+	undo_later(w, account_back);
+	world_crash(w, "restart");
+}
+
+static void project_back(struct world *w)
+{
+	w->project_moved = 0;
+	world_admin(w, "POST", "/_sim/token", "{\"project\":0}");
+	world_crash(w, "restart");
+}
+
+static void project_back_live(struct world *w)
+{
+	w->project_moved = 0;
+	world_admin(w, "POST", "/_sim/token", "{\"project\":0}");
+}
+
+/* Before there is a sentinel any project is ours. */
+static int has_sentinel(const struct world *w)
+{
+	for (size_t i = 0; i < w->made_count; i++) {
+		if (w->made[i].by_us && w->made[i].alive && !w->made[i].lease[0])
+			return 1;
+	}
+	return 0;
+}
+
+static void project_moves(struct world *w, int live)
+{
+	if (!has_sentinel(w)) {
+		w->acted = 0;
+		return;
+	}
+	w->project_moved = 1;
+	w->moved_live |= live;
+	world_admin(w, "POST", "/_sim/token", "{\"project\":1}");
+	undo_later(w, live ? project_back_live : project_back);
+	if (!live)
+		world_crash(w, "restart");
+}
+
+static void token_back(struct world *w)
+{
+	world_admin(w, "POST", "/_sim/token", "{\"revoked\":false,\"readonly\":false}");
+}
+
+static void token_changes(struct world *w, const char *json)
+{
+	world_admin(w, "POST", "/_sim/token", json);
+	undo_later(w, token_back);
+}
+
+static void crash_loop(struct world *w)
+{
+	w->loop_left = LOOPS;
+	w->loop_next_ms = w->now_ms + SECOND;
+	world_crash(w, "loop");
+}
+
+static void saved_path(const struct world *w, char *ret, size_t room)
+{
+	snprintf(ret, room, "%s/saved", w->folder);
+}
+
+/* The copy becomes the store of the next life. */
+static void restore(struct world *w)
+{
+	char saved[200];
+
+	saved_path(w, saved, sizeof(saved));
+	w->restored = w->disturbed = 1;
+	w->down_ms = w->plan.down_ms;
+	for (size_t i = 0; i < w->lease_count; i++)
+		w->leases[i].seen = 0;
+	/* Taken after the crash by world_reborn as what lies there. */
+	w->restore_from = 1;
+	world_crash(w, "restore");
+}
+
+/* ---- one event ----------------------------------------------------------------------------- */
+
+void world_jump(struct world *w, int64_t ms)
+{
+	w->jumped = 1;
+	w->jumped_ms = w->now_ms;
+	w->wall_off_ms += ms;
+	w->is_pause_kept = 0;
+}
+
+static void act(struct world *w)
+{
+	w->acted = 1;
+	if (w->plan.crash_after)
+		w->crash_at = w->points + w->plan.crash_after;
+	switch (w->plan.act) {
+	case ACT_DELETE:
+	case ACT_KEEP:
+		world_release(w, 0, w->plan.act == ACT_DELETE);
+		break;
+	case ACT_HEARTBEAT:
+		world_heartbeat(w, 0);
+		break;
+	case ACT_AGAIN:
+		world_create_again(w, 0);
+		break;
+	case ACT_CANCEL:
+		world_cancel(w, 0);
+		break;
+	case ACT_HOUR:
+		world_jump(w, HOUR);
+		break;
+	case ACT_DECADE:
+		world_jump(w, 24 * HOUR * 3652);
+		break;
+	case ACT_HOUR_BACK:
+		world_jump(w, -HOUR);
+		break;
+	case ACT_ACCOUNT_GONE:
+		account_goes(w);
+		break;
+	case ACT_OTHER_PROJECT:
+	case ACT_OTHER_PROJECT_LIVE:
+		project_moves(w, w->plan.act == ACT_OTHER_PROJECT_LIVE);
+		break;
+	case ACT_REVOKED:
+		token_changes(w, "{\"revoked\":true}");
+		break;
+	case ACT_READONLY:
+		token_changes(w, "{\"readonly\":true}");
+		break;
+	case ACT_CRASH_LOOP:
+		crash_loop(w);
+		break;
+	case ACT_RESTORE:
+		restore(w);
+		break;
+	case ACT_NONE:
+	case ACT_COUNT:
+		break;
+	}
+}
+
+void world_event(struct world *w)
+{
+	char saved[200];
+
+	w->events++;
+	if (w->plan.act == ACT_NONE)
+		return;
+	if (w->plan.act == ACT_RESTORE && w->events == w->plan.saved_at) {
+		saved_path(w, saved, sizeof(saved));
+		world_store_copy(w->path, saved);
+	}
+	if (w->events == w->plan.event)
+		act(w);
+}

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+# A few seeded defects each time; `mutants.sh` by itself tries them all.
+if(NOT LESSOR_SANITIZE AND NOT LESSOR_DEFECT)
+	add_test(NAME faults-mutants COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/mutants.sh --quick
+		--build ${CMAKE_BINARY_DIR}/mutants)
+	set_tests_properties(faults-mutants PROPERTIES LABELS mutants TIMEOUT 600 PROCESSORS 2)
+endif()

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "cases.h"
+
+#include <stdio.h>
+
+static int has_started(struct world *w, size_t lease)
+{
+	return w->leases[lease].seen && w->leases[lease].row.state != LEASE_PROVISIONING;
+}
+
+static void start(struct world *w, size_t lease, int64_t ttl_ms)
+{
+	world_create(w, lease, ttl_ms, ttl_ms);
+	world_until(w, 20 * MINUTE, has_started, lease);
+}
+
+static void life(struct world *w)
+{
+	start(w, 0, 2 * HOUR);
+	world_pass(w, 5 * MINUTE);
+	world_release(w, 0, 1);
+	world_pass(w, 10 * MINUTE);
+}
+
+static void expiry(struct world *w)
+{
+	world_create(w, 0, 10 * MINUTE, 10 * MINUTE);
+	world_pass(w, 30 * MINUTE);
+}
+
+/* Heartbeats keep it, then they stop. */
+static void idle(struct world *w)
+{
+	world_create(w, 0, 2 * HOUR, 10 * MINUTE);
+	world_until(w, 20 * MINUTE, has_started, 0);
+	for (int i = 0; i < 3; i++) {
+		world_pass(w, 6 * MINUTE);
+		world_heartbeat(w, 0);
+	}
+	world_pass(w, 30 * MINUTE);
+	world_heartbeat(w, 0);
+	world_release(w, 0, 1);
+	world_pass(w, 10 * MINUTE);
+}
+
+static void kept(struct world *w)
+{
+	start(w, 0, HOUR);
+	world_release(w, 0, 0);
+	world_pass(w, 6 * HOUR);
+}
+
+static void kept_then_deleted(struct world *w)
+{
+	kept(w);
+	world_release(w, 0, 1);
+	world_pass(w, 10 * MINUTE);
+}
+
+static void canceled(struct world *w)
+{
+	world_create(w, 0, HOUR, HOUR);
+	world_pass(w, 3 * SECOND);
+	world_cancel(w, 0);
+	world_pass(w, 10 * MINUTE);
+}
+
+static void canceled_first(struct world *w)
+{
+	world_cancel(w, 0);
+	world_create(w, 0, HOUR, HOUR);
+	world_pass(w, 10 * MINUTE);
+}
+
+static void kept_early(struct world *w)
+{
+	world_create(w, 0, HOUR, HOUR);
+	world_pass(w, 3 * SECOND);
+	world_release(w, 0, 0);
+	world_pass(w, 2 * HOUR);
+}
+
+/* Twice each: nothing changes by the second. */
+static void twice(struct world *w)
+{
+	world_create(w, 0, HOUR, HOUR);
+	world_create_again(w, 0);
+	world_until(w, 20 * MINUTE, has_started, 0);
+	world_create_again(w, 0);
+	world_release(w, 0, 1);
+	world_release(w, 0, 1);
+	world_release(w, 0, 0);
+	world_pass(w, 10 * MINUTE);
+	world_release(w, 0, 1);
+}
+
+static void two(struct world *w)
+{
+	world_create(w, 0, 2 * HOUR, 2 * HOUR);
+	world_create(w, 1, 2 * HOUR, 2 * HOUR);
+	/* One more than the limit, while none of them has a machine. */
+	world_create(w, 2, 2 * HOUR, 2 * HOUR);
+	world_until(w, 20 * MINUTE, has_started, 0);
+	world_until(w, 20 * MINUTE, has_started, 1);
+	world_stranger_asks(w, 0);
+	world_release(w, 0, 1);
+	world_pass(w, 10 * MINUTE);
+	world_release(w, 1, 1);
+	world_pass(w, 10 * MINUTE);
+}
+
+/* ---- people in the console ------------------------------------------------------------- */
+
+static int64_t server_of(const struct world *w)
+{
+	for (size_t i = 0; i < w->made_count; i++) {
+		if (w->made[i].by_us && w->made[i].alive && w->made[i].kind == CLOUD_SERVER &&
+		    !w->made[i].deletes)
+			return w->made[i].id;
+	}
+	return 0;
+}
+
+static void human(struct world *w, const char *verb, const char *more)
+{
+	start(w, 0, HOUR);
+	if (server_of(w))
+		world_human(w, verb, server_of(w), more);
+	world_pass(w, 5 * MINUTE);
+	world_release(w, 0, 1);
+	world_pass(w, 20 * MINUTE);
+}
+
+static void human_deletes(struct world *w)
+{
+	human(w, "delete", "");
+}
+
+static void human_renames(struct world *w)
+{
+	human(w, "rename", ",\"to\":\"mine-now\"");
+}
+
+static void human_strips(struct world *w)
+{
+	human(w, "relabel", ",\"labels\":{}");
+}
+
+/* The signature is there, and no longer that of what it says. */
+static void human_relabels(struct world *w, const char *key, const char *value)
+{
+	start(w, 0, HOUR);
+	if (server_of(w))
+		world_relabel(w, server_of(w), key, value);
+	world_pass(w, 5 * MINUTE);
+	world_release(w, 0, 1);
+	world_pass(w, 20 * MINUTE);
+}
+
+static void other_instance(struct world *w)
+{
+	human_relabels(w, "lessor-instance", "somebodyelse");
+}
+
+static void other_attempt(struct world *w)
+{
+	human_relabels(w, "lessor-attempt", "7");
+}
+
+static void human_protects(struct world *w)
+{
+	human(w, "protect", "");
+}
+
+static void human_recreates(struct world *w)
+{
+	human(w, "recreate", "");
+}
+
+/* Six hours without a provider, over an expiry. */
+static void outage(struct world *w)
+{
+	start(w, 0, 20 * MINUTE);
+	world_faults(w, "{\"match\":{},\"count\":\"always\",\"fault\":{\"kind\":\"unavailable\"}}");
+	world_pass(w, 6 * HOUR);
+	world_heal(w);
+	world_pass(w, 30 * MINUTE);
+}
+
+/* The first try's server, deleted, is there again when the second's is kept. */
+static void kept_reappears(struct world *w)
+{
+	w->comes_back = w->disturbed = 1;
+	kept(w);
+}
+
+/* The clock jumps while a 429 has the last word. */
+static void paused(struct world *w)
+{
+	start(w, 0, 2 * HOUR);
+	world_faults(w, "{\"match\":{},\"count\":1,\"fault\":{\"kind\":\"rate_limited\",\"retry_after\":120}}");
+	world_release(w, 0, 1);
+	world_pass(w, SECOND);
+	world_jump(w, HOUR);
+	world_pass(w, 30 * MINUTE);
+}
+
+#define SOME_KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9G"
+
+/*
+ * In a project with more than a page of other people's things, whose filters do nothing.
+ * Of the first lease's server the answer is lost, the second one's is never made.
+ */
+static void crowd(struct world *w)
+{
+	char json[500];
+
+	for (int i = 0; i < 102; i++) {
+		snprintf(json, sizeof(json), "{\"verb\":\"create\",\"kind\":\"%s\",\"name\":\"theirs-%d\","
+			 "\"public_key\":\"" SOME_KEY "%03d\",\"labels\":{\"lessor-instance\":\"another\",\"lessor-attempt\":\"1\","
+			 "\"lessor-lease\":\"cbx_00000000000%d\",\"lessor-kind\":\"server\","
+			 "\"lessor-sig\":\"AAAA\"}}", i & 1 ? "server" : "ssh_key", i, i, 1 + i % 2);
+		world_admin(w, "POST", "/_sim/human", json);
+	}
+	world_create(w, 0, 2 * HOUR, 2 * HOUR);
+	world_until(w, 20 * MINUTE, has_started, 0);
+	world_create(w, 1, 2 * HOUR, 2 * HOUR);
+	world_until(w, 20 * MINUTE, has_started, 1);
+	world_release(w, 0, 1);
+	world_release(w, 1, 1);
+	world_pass(w, 10 * MINUTE);
+}
+
+#define KEY SOME_KEY "KJl c"
+#define ONCE(op, fault) \
+	"{\"faults\":[{\"match\":{\"op\":\"" op "\",\"lease\":\"cbx_*\"}," \
+	"\"count\":1,\"faults\":[{" fault "}]}]}"
+
+#define LATE(op) \
+	ONCE(op, "\"kind\":\"lost\"},{\"kind\":\"hidden\",\"ms\":180000,\"where\":\"both\"")
+
+const struct scenario scenarios[] = {
+	{ "life", life, NULL, 1, 0, 0 },
+	{ "expiry", expiry, NULL, 0, 0, 0 },
+	{ "idle", idle, NULL, 0, 0, 0 },
+	{ "kept", kept, NULL, 0, 0, 0 },
+	{ "kept-then-deleted", kept_then_deleted, NULL, 0, 0, 0 },
+	{ "canceled", canceled, NULL, 0, 0, 0 },
+	{ "canceled-first", canceled_first, NULL, 0, 0, 0 },
+	{ "kept-early", kept_early, NULL, 1, 0, 0 },
+	{ "twice", twice, NULL, 0, 0, 0 },
+	{ "two", two, NULL, 1, 0, 0 },
+	{ "fallback", life, "{\"catalogue\":{\"sold_out\":[{\"type\":\"cx23\",\"location\":\"fsn1\"}]},"
+			    "\"faults\":[{\"match\":{\"server_type\":\"cx33\",\"op\":\"s.create\"},\"count\":1,"
+			    "\"fault\":{\"kind\":\"create_error\"}}]}", 0, 0, 0 },
+	{ "stranger", life, "{\"objects\":[{\"kind\":\"ssh_key\",\"name\":\"theirs\","
+			    "\"public_key\":\"" KEY "\"},"
+			    "{\"kind\":\"server\",\"name\":\"theirs\",\"labels\":{\"lessor-lease\":"
+			    "\"cbx_000000000001\"}}]}", 0, 0, 0 },
+	{ "lost-server", life, ONCE("s.create", "\"kind\":\"lost\""), 0, 0, 0 },
+	{ "lost-key", life, ONCE("k.create", "\"kind\":\"lost\""), 0, 0, 0 },
+	{ "never-server", life, ONCE("s.create", "\"kind\":\"close\""), 0, 0, 0 },
+	{ "human-deletes", human_deletes, NULL, 0, 0, 0 },
+	{ "human-renames", human_renames, NULL, 0, 0, 0 },
+	{ "human-strips", human_strips, NULL, 0, 0, 0 },
+	{ "human-protects", human_protects, NULL, 0, 0, 2 },
+	{ "human-recreates", human_recreates, NULL, 0, 0, 2 },
+	{ "other-instance", other_instance, NULL, 0, 0, 6 },
+	{ "other-attempt", other_attempt, NULL, 0, 0, 6 },
+	{ "kept-reappears", kept_reappears,
+	  "{\"faults\":[{\"match\":{\"server_type\":\"cx23\",\"op\":\"s.create\"},\"count\":1,"
+	  "\"fault\":{\"kind\":\"create_error\"}},{\"match\":{\"op\":\"s.delete\"},\"count\":1,"
+	  "\"fault\":{\"kind\":\"reappear\",\"gap_ms\":1200000}}]}", 0, 0, 0 },
+	/* Its making is settled as "never", and then it shows. */
+	{ "late", life, LATE("s.create"), 0, 0, 8 },
+	{ "late-key", life, LATE("k.create"), 0, 0, 30 },
+	/* It is there, and nothing can be listed. */
+	{ "blind", life, "{\"faults\":["
+			 "{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_*\"},\"count\":1,"
+			 "\"fault\":{\"kind\":\"lost\"}},"
+			 "{\"match\":{\"op\":[\"s.find\",\"s.list\",\"k.find\",\"k.list\"]},"
+			 "\"count\":\"always\",\"for_ms\":240000,"
+			 "\"fault\":{\"kind\":\"unavailable\"}}]}", 0, 0, 8 },
+	{ "crowd", crowd, "{\"faults\":["
+			  "{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_000000000001\"},\"count\":1,"
+			  "\"fault\":{\"kind\":\"lost\"}},"
+			  "{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_000000000002\"},\"count\":1,"
+			  "\"fault\":{\"kind\":\"close\"}},"
+			  "{\"match\":{\"op\":[\"s.find\",\"s.list\",\"k.find\",\"k.list\"]},"
+			  "\"count\":\"always\",\"for_ms\":150000,"
+			  "\"fault\":{\"kind\":\"selector_ignored\"}}]}", 0, 0, 120 },
+	{ "paused", paused, NULL, 0, 1, 0 },
+	{ "outage", outage, NULL, 0, 0, 0 },
+};
+const size_t scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);

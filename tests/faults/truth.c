@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What exists, by the cloud's own word, and the rules that hold whenever the
+ * broker asks for something: I2, I2b, I3, I4, I4b, I5, I8, I10, I15, I26.
+ */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/alloc.h"
+#include "util/hash.h"
+#include "util/text.h"
+
+#define WINDOW_MS (5 * MINUTE)
+/* Hetzner refills one call a second: 300 in five minutes, and a burst at the start. */
+#define WINDOW_MOST 320
+#define AGAIN_MS 500
+#define PAUSE_LEAST_MS SECOND
+#define EXPIRY_MOST_MS (120 * SECOND)
+
+static int is_broker(const char *who)
+{
+	return who[0] == 't' && who[1] >= '0' && who[1] <= '9';
+}
+
+struct made *made_find(struct world *w, enum cloud_kind kind, int64_t id)
+{
+	for (size_t i = 0; i < w->made_count; i++) {
+		if (w->made[i].kind == kind && w->made[i].id == id)
+			return &w->made[i];
+	}
+	return NULL;
+}
+
+int lease_index(const struct world *w, const char *id)
+{
+	for (size_t i = 0; i < w->lease_count; i++) {
+		if (strcmp(w->leases[i].id, id) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* ---- made ------------------------------------------------------------------------------- */
+
+/* I15: before an effect there is the committed row that says so. */
+static void check_intended(struct world *w, const struct made *m)
+{
+	int index = lease_index(w, m->lease);
+	struct ledger ledger;
+	struct lease l;
+	int found = 0;
+
+	if (index < 0 || !w->core || w->restored || world_lease(w, (size_t)index, &l) ||
+	    store_ledger(core_store(w->core), l.n, &ledger, NULL))
+		return;
+	for (size_t i = 0; i < ledger.resource_count; i++)
+		found |= ledger.resources[i].ours && strcmp(ledger.resources[i].name, m->name) == 0;
+	ledger_fini(&ledger);
+	if (!found)
+		violate(w, "I15: made %s %s, which no ledger had said before",
+			cloud_kind_name(m->kind), m->name);
+}
+
+/* I8: no second server while the first may live. */
+static void check_only_one(struct world *w, const struct made *m)
+{
+	for (size_t i = 0; i < w->made_count; i++) {
+		const struct made *other = &w->made[i];
+
+		if (w->restored && other->edited)
+			continue;
+		if (other != m && other->kind == CLOUD_SERVER && other->by_us && other->alive &&
+		    !other->elsewhere && !other->deletes && strcmp(other->lease, m->lease) == 0)
+			violate(w, "I8: made %s while %s of the same lease lives", m->name,
+				other->name);
+	}
+}
+
+static void on_created(struct world *w, const struct cloud_event *e)
+{
+	struct made *m = made_find(w, e->kind, e->id);
+
+	if (m) {
+		m->alive = 1;
+		return;
+	}
+	w->made = xrealloc(w->made, (w->made_count + 1) * sizeof(*w->made));
+	m = &w->made[w->made_count++];
+	*m = (struct made){ .kind = e->kind, .id = e->id, .by_us = is_broker(e->who), .alive = 1,
+			    .elsewhere = w->project_moved, .made_ms = w->now_ms };
+	TEXT_SET(m->lease, e->lease);
+	TEXT_SET(m->name, e->name);
+	if (!m->by_us || m->kind == CLOUD_IP)
+		return;
+	/* I26: a token that opened another project before this process began is seen through. */
+	if (m->elsewhere && !w->moved_live)
+		violate(w, "I26: made %s %s in a project that nobody has proven",
+			cloud_kind_name(m->kind), m->name);
+	if (m->elsewhere)
+		return;
+	check_intended(w, m);
+	if (m->kind != CLOUD_SERVER)
+		return;
+	w->creates++;
+	check_only_one(w, m);
+}
+
+/* ---- deleted ------------------------------------------------------------------------------ */
+
+struct permits {
+	const char *kind, *id;
+	int count;
+};
+
+static int count_permit(void *arg, const struct store_event *e)
+{
+	struct permits *p = arg;
+	char want[48];
+
+	snprintf(want, sizeof(want), " id %s", p->id);
+	p->count += strcmp(e->kind, p->kind) == 0 && strstr(e->text, want) != NULL;
+	return 0;
+}
+
+/* I15: each delete has a permit of its own in the committed timeline. */
+static void check_permitted(struct world *w, const struct made *m, int index)
+{
+	char kind[40], id[24];
+	struct permits p = { kind, id, 0 };
+	struct lease l;
+
+	if (w->restored || world_lease(w, (size_t)index, &l))
+		return;
+	snprintf(kind, sizeof(kind), "%s.delete-permitted", m->kind == CLOUD_KEY ? "key" : "server");
+	snprintf(id, sizeof(id), "%lld", (long long)m->id);
+	store_event_each(core_store(w->core), l.n, 0, 10000, count_permit, &p, NULL);
+	if (p.count < m->deletes)
+		violate(w, "I15: %d deletes of %s, %d permits", m->deletes, m->name, p.count);
+}
+
+/* I4b: another lease that is not done names this key. */
+static void check_not_shared(struct world *w, const struct made *m, int index)
+{
+	for (size_t i = 0; i < w->lease_count; i++) {
+		struct ledger ledger;
+		struct lease l;
+
+		if ((int)i == index || world_lease(w, i, &l) || l.cleanup == CLEANUP_DONE ||
+		    store_ledger(core_store(w->core), l.n, &ledger, NULL))
+			continue;
+		for (size_t k = 0; k < ledger.resource_count; k++) {
+			const struct resource *r = &ledger.resources[k];
+
+			if (r->kind == LESSOR_KIND_KEY && r->state != LESSOR_STATE_GONE &&
+			    strtoll(r->id, NULL, 10) == m->id)
+				violate(w, "I4b: deleted key %s, which %s uses", m->name, l.id);
+		}
+		ledger_fini(&ledger);
+	}
+}
+
+static void on_broker_deletes(struct world *w, const struct cloud_event *e, struct made *m)
+{
+	int index;
+
+	if (!m || !m->by_us) {
+		violate(w, "I2: deleted %s %s, which it did not make", cloud_kind_name(e->kind), e->name);
+		return;
+	}
+	index = lease_index(w, m->lease);
+	if (index < 0) {
+		violate(w, "I2: deleted %s %s of no lease", cloud_kind_name(e->kind), e->name);
+		return;
+	}
+	m->deletes++;
+	if (m->relabelled)
+		violate(w, "I2: deleted %s %s, of which a person changed a label",
+			cloud_kind_name(e->kind), e->name);
+	if (w->leases[index].kept)
+		violate(w, "I3: deleted %s %s of a kept lease", cloud_kind_name(e->kind), e->name);
+	if (w->leases[index].seen && w->leases[index].row.state == LEASE_ACTIVE)
+		violate(w, "I10: deleted %s %s of an active lease", cloud_kind_name(e->kind), e->name);
+	check_permitted(w, m, index);
+	inventory_deletes(w, m);
+	if (e->kind != CLOUD_KEY)
+		return;
+	check_not_shared(w, m, index);
+	for (size_t i = 0; i < w->made_count; i++) {
+		if (w->made[i].kind == CLOUD_SERVER && w->made[i].alive && w->made[i].by_us &&
+		    !w->made[i].elsewhere && !w->restored &&
+		    !(w->comes_back && w->made[i].deletes) &&
+		    !doubt_is_settled(w, &w->made[i]) && strcmp(w->made[i].lease, m->lease) == 0)
+			violate(w, "I4: deleted key %s before its server", e->name);
+	}
+}
+
+static void on_gone(struct world *w, struct made *m)
+{
+	int index = lease_index(w, m->lease);
+
+	m->alive = 0;
+	if (index < 0 || m->kind != CLOUD_SERVER || w->disturbed || w->jumped || w->restarts ||
+	    !w->leases[index].expired_ms || w->leases[index].was_kept)
+		return;
+	if (w->now_ms - w->leases[index].expired_ms > EXPIRY_MOST_MS)
+		violate(w, "I10: %s was gone %lld s after its lease's time was over", m->name,
+			(long long)(w->now_ms - w->leases[index].expired_ms) / 1000);
+}
+
+void truth_event(void *arg, const struct cloud_event *e)
+{
+	struct world *w = arg;
+	struct made *m = made_find(w, e->kind, e->id);
+
+	trace(w, e->what, strlen(e->what));
+	trace(w, &e->id, sizeof(e->id));
+	if (strcmp(e->what, "created") == 0 || strcmp(e->what, "reappeared") == 0)
+		on_created(w, e);
+	if ((strcmp(e->what, "delete_requested") == 0 ||
+	     (strcmp(e->what, "deleted") == 0 && e->kind == CLOUD_KEY)) && is_broker(e->who))
+		on_broker_deletes(w, e, m);
+	if (strcmp(e->what, "deleted") == 0 && m)
+		on_gone(w, m);
+}
+
+/* ---- asked --------------------------------------------------------------------------------- */
+
+/* I5: no burst, nothing before a 429 said so, no request twice within half of the least backoff. */
+static void check_pace(struct world *w, const struct env_http_request *request)
+{
+	const struct step *step = w->running;
+	int index = step && step->lease.n ? lease_index(w, step->lease.id) : -1;
+	long in_window = 0;
+	uint32_t hash = hash_fnv32(request->url, strlen(request->url)) ^ (uint32_t)request->method[0] ^
+			(request->body_len ? hash_fnv32(request->body, request->body_len) : 0) ^
+			(uint32_t)(step ? step->epoch : 0) << 24;
+
+	w->window[w->calls % 4096] = w->now_ms;
+	w->calls++;
+	for (long i = w->calls - 1; i >= 0 && i > w->calls - 4096; i--) {
+		if (w->now_ms - w->window[i % 4096] > WINDOW_MS)
+			break;
+		in_window++;
+	}
+	if (in_window > w->most_in_window)
+		w->most_in_window = in_window;
+	/* A start costs its probe, the catalogue, and the step that is due. */
+	if (in_window > WINDOW_MOST + 4 * w->restarts)
+		violate(w, "I5: %ld calls within five minutes", in_window);
+	if (w->now_ms < w->not_before_ms)
+		violate(w, "I5: %s %s, %lld ms before a 429 allows it", request->method,
+			request->url, (long long)(w->not_before_ms - w->now_ms));
+	if (index < 0)
+		return;
+	if (w->leases[index].last_request == hash && !w->restarts && !w->jumped &&
+	    w->now_ms - w->leases[index].last_request_ms < AGAIN_MS)
+		violate(w, "I5: %s %s again after %lld ms", request->method, request->url,
+			(long long)(w->now_ms - w->leases[index].last_request_ms));
+	w->leases[index].last_request = hash;
+	w->leases[index].last_request_ms = w->now_ms;
+}
+
+static const char *target_of(const struct env_http_request *request)
+{
+	const char *target = strstr(request->url, "/v1/");
+
+	return target ? target : "";
+}
+
+/* I15: the id that an answer brought is committed before anything else is asked. */
+static void check_recorded(struct world *w)
+{
+	const struct step *step = w->running;
+	struct ledger ledger;
+	int found = 0;
+
+	if (!w->made_id || w->made_step != w->step_count || !step || !step->lease.n ||
+	    w->disturbed || w->restarts ||
+	    store_ledger(core_store(w->core), step->lease.n, &ledger, NULL))
+		return;
+	for (size_t i = 0; i < ledger.resource_count; i++)
+		found |= strtoll(ledger.resources[i].id, NULL, 10) == w->made_id;
+	ledger_fini(&ledger);
+	if (!found)
+		violate(w, "I15: another request, and the id %lld is not committed",
+			(long long)w->made_id);
+	w->made_id = 0;
+}
+
+void truth_asks(struct world *w, const struct env_http_request *request)
+{
+	const char *target = target_of(request);
+
+	trace(w, request->method, strlen(request->method));
+	trace(w, target, strlen(target));
+	trace(w, &w->now_ms, sizeof(w->now_ms));
+	check_recorded(w);
+	doubt_asks(w, request->method, target);
+	check_pace(w, request);
+	/* I2b: directly before a delete, in the same step, that exact id was read and is exactly ours. */
+	if (strcmp(request->method, "DELETE") == 0 &&
+	    (w->last.step != w->step_count || strcmp(w->last.method, "GET") != 0 ||
+	     strcmp(w->last.target, target) != 0 || !w->last.verified))
+		violate(w, "I2b: DELETE %s without a read of it that shows ours directly before", target);
+	if (strcmp(request->method, "GET") != 0 && !request->fresh)
+		violate(w, "I8: %s %s on a connection that was used before", request->method, target);
+	TEXT_SET(w->last.method, request->method);
+	TEXT_SET(w->last.target, target);
+	w->last.step = w->step_count;
+	w->last.at_ms = w->now_ms;
+	w->last.verified = 0;
+}
+
+/* What the answer tells the broker of what it made, and whether it may ask again. */
+static void remember(struct world *w, const struct env_http_request *request,
+		     const struct env_http_answer *answer)
+{
+	int is_post = strcmp(request->method, "POST") == 0;
+
+	doubt_answered(w, request->method, target_of(request), answer);
+	if (answer->outcome != ENV_HTTP_ANSWERED)
+		return;
+	if (is_post && answer->status == 201) {
+		w->made_id = 0;
+		for (size_t i = w->made_count; i-- > 0 && !w->made_id;) {
+			if (w->made[i].by_us && w->made[i].kind != CLOUD_IP)
+				w->made_id = w->made[i].id;
+		}
+		w->made_step = w->step_count;
+	}
+}
+
+/* A 429 that says nothing of use, or a time that is over, asks for a second all the same. */
+static void pause_begins(struct world *w, int64_t retry_after_ms)
+{
+	int64_t pause = retry_after_ms > HOUR ? HOUR : retry_after_ms;
+
+	w->not_before_ms = w->now_ms + (pause < PAUSE_LEAST_MS ? PAUSE_LEAST_MS : pause);
+	w->is_pause_said = retry_after_ms > 0;
+	w->is_pause_kept = 0;
+}
+
+void truth_answered(struct world *w, const struct env_http_request *request,
+		    const struct env_http_answer *answer)
+{
+	const struct step *step = w->running;
+	const char *slash = strrchr(w->last.target, '/');
+	enum cloud_kind kind = strncmp(w->last.target, "/v1/servers/", 12) == 0 ? CLOUD_SERVER : CLOUD_KEY;
+	const struct made *m;
+
+	trace(w, &answer->outcome, sizeof(answer->outcome));
+	trace(w, &answer->status, sizeof(answer->status));
+	remember(w, request, answer);
+	if (step && step->op == STEP_LIST)
+		inventory_answered(w, step, answer);
+	if (answer->outcome != ENV_HTTP_ANSWERED)
+		return;
+	if (answer->status == 429)
+		pause_begins(w, answer->retry_after_ms);
+	if (strcmp(request->method, "GET") != 0 || answer->status != 200 || !slash || !step)
+		return;
+	m = made_find(w, kind, strtoll(slash + 1, NULL, 10));
+	w->last.verified = m && answer->body && strstr(answer->body, m->name) &&
+			   strstr(answer->body, step->lease.id) &&
+			   strstr(answer->body, step->instance);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rows, after each commit, and what steps get leave for: I3, I6, I9, I10, I12, I14,
+ * I23, I24.
+ */
+#include "world.h"
+
+#include <string.h>
+
+/* An expired lease is noticed within this much healthy time. */
+#define NOTICED_MS (60 * SECOND)
+/* So long at least a clock that has jumped is not believed. */
+#define DOUBT_MS MINUTE
+
+static int state_may_follow(enum lease_state from, enum lease_state to)
+{
+	switch (from) {
+	case LEASE_PROVISIONING:
+		return to == LEASE_ACTIVE || to == LEASE_FAILED || to == LEASE_RELEASED;
+	case LEASE_ACTIVE:
+		return to == LEASE_RELEASED || to == LEASE_EXPIRED;
+	default:
+		return 0;
+	}
+}
+
+static int cleanup_may_follow(enum lease_cleanup from, enum lease_cleanup to, int sweep_deletes)
+{
+	switch (from) {
+	case CLEANUP_NONE:
+		return to != CLEANUP_ATTENTION;
+	case CLEANUP_OWED:
+	case CLEANUP_ATTENTION:
+		return to != CLEANUP_NONE;
+	case CLEANUP_RETAINED:
+		return to == CLEANUP_OWED || to == CLEANUP_DONE;
+	default:
+		/* The sweep found something of it after all. */
+		return to == CLEANUP_OWED && sweep_deletes;
+	}
+}
+
+/* What is unknown, late, garbled or down is no refusal, and costs nobody a lease. */
+static void watch_failure(struct world *w, const struct known *k, const struct lease *l)
+{
+	if (w->may_fail || w->outage || w->jumped || w->restored ||
+	    (w->may_be_late && strcmp(l->end_reason, "deadline") == 0))
+		return;
+	for (size_t i = 0; i < w->made_count; i++) {
+		if (w->made[i].edited && strcmp(w->made[i].lease, k->id) == 0)
+			return;
+	}
+	violate(w, "I24: %s failed, and nothing refused it: %.200s", k->id, l->failure);
+}
+
+static void watch_change(struct world *w, struct known *k, const struct lease *l)
+{
+	const struct lease *was = &k->row;
+
+	if (l->epoch < was->epoch)
+		violate(w, "I14: the epoch of %s went from %lld to %lld", k->id,
+			(long long)was->epoch, (long long)l->epoch);
+	if (l->state != was->state && !state_may_follow(was->state, l->state))
+		violate(w, "I9: %s went from %s to %s", k->id, lease_state_name(was->state),
+			lease_state_name(l->state));
+	if (l->state == LEASE_FAILED && was->state == LEASE_PROVISIONING)
+		watch_failure(w, k, l);
+	if (l->state != was->state && l->state != LEASE_ACTIVE && l->epoch == was->epoch)
+		violate(w, "I12: %s ended without a new epoch", k->id);
+	if (l->cleanup != was->cleanup && !cleanup_may_follow(was->cleanup, l->cleanup,
+							      w->sweep_deletes))
+		violate(w, "I9: cleanup of %s went from %s to %s", k->id,
+			lease_cleanup_name(was->cleanup), lease_cleanup_name(l->cleanup));
+	/* History is written once. */
+	if ((was->ended_ms && (l->ended_ms != was->ended_ms ||
+			       strcmp(l->end_reason, was->end_reason) != 0)) ||
+	    (was->released_ms && l->released_ms != was->released_ms))
+		violate(w, "I14: when or why %s ended was written anew", k->id);
+	if (was->retained && !l->retained && !k->delete_asked)
+		violate(w, "I3: %s is not retained any more, and nobody asked for that", k->id);
+	if (was->retained && !l->retained)
+		k->delete_asked = 0;
+}
+
+static void watch_expiry(struct world *w, struct known *k, const struct lease *l)
+{
+	int64_t late = world_wall(w) - lease_expires_ms(l);
+
+	if (w->jumped) {
+		/* I23: a clock that nobody can trust yet ends nothing. */
+		if (w->now_ms - w->jumped_ms < DOUBT_MS && !w->restarts)
+			violate(w, "I23: %s expired %lld s after the clock had jumped", k->id,
+				(long long)(w->now_ms - w->jumped_ms) / 1000);
+		return;
+	}
+	if (late < 0)
+		violate(w, "I10: %s expired %lld s early", k->id, (long long)-late / 1000);
+	if (late > NOTICED_MS && !w->restarts && !w->disturbed)
+		violate(w, "I10: %s expired %lld s late", k->id, (long long)late / 1000);
+	k->expired_ms = w->now_ms - late;
+}
+
+static void watch_lease(struct world *w, struct known *k, size_t index)
+{
+	struct lease l;
+	int rc = world_lease(w, index, &l);
+
+	if (rc) {
+		/* I6: what was acknowledged is there. */
+		if (k->acked && !w->restored)
+			violate(w, "I6: %s was acknowledged and is not there", k->id);
+		k->seen = 0;
+		return;
+	}
+	if (k->seen)
+		watch_change(w, k, &l);
+	if (l.state == LEASE_EXPIRED && (!k->seen || k->row.state == LEASE_ACTIVE))
+		watch_expiry(w, k, &l);
+	if (l.touched_ms < k->touched_ms && !w->restored && !w->jumped)
+		violate(w, "I6: a heartbeat of %s was acknowledged and is not recorded", k->id);
+	/* From the commit on. */
+	k->kept = l.retained;
+	k->was_kept |= l.retained;
+	k->row = l;
+	k->seen = 1;
+	trace(w, &l.state, sizeof(l.state));
+	trace(w, &l.cleanup, sizeof(l.cleanup));
+	trace(w, &l.epoch, sizeof(l.epoch));
+}
+
+void watch_commit(struct world *w)
+{
+	if (!w->core)
+		return;
+	for (size_t i = 0; i < w->lease_count; i++)
+		watch_lease(w, &w->leases[i], i);
+	inventory_committed(w);
+	doubt_committed(w);
+}
+
+void watch_leave(struct world *w, const struct step *step, const struct step_commit *what)
+{
+	int index = step->lease.n ? lease_index(w, step->lease.id) : -1;
+
+	if (what->result)
+		return;
+	/* I12: leave for something new has only who wants what the lease wants. */
+	if (index >= 0 && w->leases[index].seen && step->epoch != w->leases[index].row.epoch &&
+	    (what->kind == COMMIT_ATTEMPT || what->kind == COMMIT_INTEND ||
+	     what->kind == COMMIT_REUSE || what->kind == COMMIT_PERMIT))
+		violate(w, "I12: a step of epoch %lld got leave (%s), and %s has %lld",
+			(long long)step->epoch, step_commit_name(what->kind), step->lease.id,
+			(long long)w->leases[index].row.epoch);
+}
+
+void watch_start(struct world *w, struct store *store)
+{
+	/* Older on purpose, or cut off in the middle of a commit: that is checked elsewhere. */
+	if (w->restored || w->power || w->store_faults)
+		return;
+	for (size_t i = 0; i < w->lease_count; i++) {
+		const struct known *k = &w->leases[i];
+		struct lease l;
+
+		if (!k->seen || store_lease_by_id(store, k->id, &l, NULL))
+			continue;
+		if (l.tries != k->row.tries || l.due_ms != k->row.due_ms ||
+		    l.retained != k->row.retained || l.cleanup != k->row.cleanup)
+			violate(w, "I14: a start does not find %s as it was committed", k->id);
+	}
+}
