@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: MIT
+"""Starts a real lessord and a real hetzner-sim on loopback and speaks HTTP to them.
+
+The programs come from the environment: LESSORD, LESSOR_PROVIDERS (the folder of the
+plugins) and HETZNER_SIM. Nothing here knows more of lessord than its command line,
+its configuration file and the HTTP contract.
+"""
+
+import base64
+import http.client
+import json
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+
+def new_key():
+    """A public key of nobody's: any 32 bytes are one."""
+    blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + secrets.token_bytes(32)
+    return "ssh-ed25519 " + base64.b64encode(blob).decode("ascii")
+
+
+KEY = new_key()
+CLOUD_TOKEN = "simulated-token-that-is-long-enough-to-be-one-0123456789ab"
+
+CONFIG = """\
+[server]
+listen = 127.0.0.1:0
+store = {home}/store
+providers = {providers}
+create_wait = {create_wait}
+release_wait = {release_wait}
+settle = 1s
+log_level = {log_level}
+{server}
+
+[limits]
+{limits}
+
+[account hetzner]
+provider = hetzner
+locations = fsn1, nbg1
+image = ubuntu-24.04
+images = ubuntu-24.04, debian-12
+token_file = {home}/token
+endpoint = http://127.0.0.1:{port}/v1
+poll = 50ms
+{accounts}
+"""
+
+
+def need(name):
+    value = os.environ.get(name, "")
+    if not value or not os.path.exists(shlex.split(value)[-1]):
+        print("1..0 # SKIP %s is not there: %r" % (name, value))
+        sys.exit(77)
+    return value
+
+
+def wait_for(path, process, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if os.path.exists(path):
+            with open(path, encoding="ascii") as file:
+                text = file.read()
+            if text.endswith("\n"):
+                return int(text)
+        if process.poll() is not None:
+            raise RuntimeError("it ended at once: %d" % process.returncode)
+        time.sleep(0.01)
+    raise RuntimeError("it did not start in time")
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = {k.lower(): v for k, v in response.getheaders()}
+        self.body = response.read()
+        try:
+            self.json = json.loads(self.body)
+        except ValueError:
+            self.json = None
+
+    @property
+    def lease(self):
+        return self.json["lease"]
+
+    @property
+    def error(self):
+        return self.json.get("error") if isinstance(self.json, dict) else None
+
+    def __repr__(self):
+        return "%d %r" % (self.status, self.body[:400])
+
+
+class Broker:
+    """One lessord with its cloud. start() and kill() may be called again and again."""
+
+    def __init__(self, create_wait="20s", release_wait="20s", server="", limits="",
+                 log_level="notice", sim_options=(), accounts=""):
+        self.home = tempfile.mkdtemp(prefix="lessor-api-")
+        self.lessord = need("LESSORD")
+        self.process = None
+        self.port = 0
+        with open(self.home + "/sim-log", "wb") as log:
+            self.cloud = subprocess.Popen(
+                shlex.split(need("HETZNER_SIM")) +
+                ["--listen", "127.0.0.1:0", "--port-file", self.home + "/sim-port",
+                 "--token", CLOUD_TOKEN, "--speed", "100", *sim_options],
+                stdout=subprocess.DEVNULL, stderr=log)
+        port = wait_for(self.home + "/sim-port", self.cloud)
+        with open(self.home + "/token", "w", encoding="ascii",
+                  opener=lambda p, f: os.open(p, f, 0o600)) as file:
+            file.write(CLOUD_TOKEN + "\n")
+        with open(self.home + "/conf", "w", encoding="ascii") as file:
+            file.write(CONFIG.format(home=self.home, providers=need("LESSOR_PROVIDERS"),
+                                     create_wait=create_wait, release_wait=release_wait,
+                                     server=server, limits=limits, log_level=log_level, port=port,
+                                     accounts=accounts))
+        self.sim_port = port
+        self.alice = self.token("alice@example.com", "acme", "user")
+        self.bob = self.token("bob@example.com", "acme", "user")
+        self.reader = self.token("rita@example.com", "acme", "reader")
+        self.admin = self.token("root@example.com", "ops", "admin")
+        self.start()
+
+    def token(self, owner, org, role):
+        return subprocess.run(
+            [self.lessord, "token", "add", "--config", self.home + "/conf", "--owner", owner,
+             "--org", org, "--role", role], check=True, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL).stdout.decode("ascii").strip()
+
+    def revoke(self, token):
+        subprocess.run([self.lessord, "token", "revoke", token[4:20], "--config",
+                        self.home + "/conf"], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+
+    def start(self):
+        path = self.home + "/port"
+        if os.path.exists(path):
+            os.unlink(path)
+        with open(self.home + "/log", "ab") as log:
+            self.process = subprocess.Popen(
+                [self.lessord, "--config", self.home + "/conf", "--port-file", path],
+                stdout=subprocess.DEVNULL, stderr=log)
+        self.port = wait_for(path, self.process)
+
+    def kill(self, number=signal.SIGKILL):
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def close(self):
+        # A lessord that is gone already died of something: what it said last tells of what.
+        ended = self.process.poll()
+        if ended is None:
+            ended = self.kill(signal.SIGTERM)
+        said = self.log()
+        self.cloud.terminate()
+        self.cloud.wait(10)
+        shutil.rmtree(self.home, ignore_errors=True)
+        if ended != 0:
+            raise AssertionError("lessord ended with %d: %s" % (ended, said[-20000:]))
+
+    def log(self):
+        with open(self.home + "/log", encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+    def ask(self, method, path, token=None, body=None, headers=None, connection=None):
+        """`body`: None, bytes, or something to be written as JSON."""
+        fields = {"User-Agent": "Go-http-client/1.1", "Accept-Encoding": "gzip"}
+        if token:
+            fields["Authorization"] = "Bearer " + token
+        if body is not None:
+            fields["Content-Type"] = "application/json"
+            if not isinstance(body, bytes):
+                body = json.dumps(body).encode("utf-8")
+        fields.update(headers or {})
+        own = connection is None
+        connection = connection or self.connect()
+        connection.request(method, path, body, fields)
+        answer = Answer(connection.getresponse())
+        if own:
+            connection.close()
+        return answer
+
+    def sim(self, method, path, body=None):
+        """Asks the simulated cloud itself, past the broker and its token."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.sim_port, timeout=10)
+        connection.request(method, path, json.dumps(body) if body is not None else None,
+                           {"Content-Type": "application/json"})
+        answer = Answer(connection.getresponse())
+        connection.close()
+        if answer.status // 100 != 2:
+            raise AssertionError("%s %s: %r" % (method, path, answer))
+        return answer.json
+
+    def servers(self):
+        """What the cloud really has."""
+        return self.sim("GET", "/_sim/state")["servers"]
+
+    def fault(self, op, kind, count="always", **args):
+        """A fault of the cloud's, with words in it that no answer of ours may show."""
+        self.sim("POST", "/_sim/faults", {"match": {"op": op}, "count": count,
+                                          "fault": dict({"kind": kind}, **args)})
+
+    def no_faults(self):
+        self.sim("DELETE", "/_sim/faults")
+
+
+def new_id():
+    return "cbx_" + secrets.token_hex(6)
+
+
+def new_attempt():
+    return "cat_" + secrets.token_hex(16)
+
+
+def cli_body(lease_id=None, **changes):
+    """A create as the crabbox CLI sends it for hetzner and linux, with all its noise."""
+    lease_id = lease_id or new_id()
+    body = {
+        "leaseID": lease_id, "createAttemptID": new_attempt(),
+        "slug": "box-" + lease_id[4:], "provider": "hetzner", "target": "linux",
+        "windowsMode": "normal", "profile": "default", "class": "beast",
+        "serverType": "ccx63", "serverTypeExplicit": False, "location": "fsn1",
+        "image": "ubuntu-24.04", "architecture": "amd64", "sshUser": "crabbox",
+        "sshPort": "2222", "sshFallbackPorts": ["22"],
+        "sshPublicKey": new_key() + " crabbox " + lease_id,
+        "providerKey": "crabbox-" + lease_id.replace("_", "-"), "workRoot": "/work/crabbox",
+        "ttlSeconds": 5400, "idleTimeoutSeconds": 1800, "keep": True, "desktop": False,
+        "browser": False, "code": False, "tailscale": False, "desktopEnv": "xfce",
+        "tailscaleTags": ["tag:crabbox"], "tailscaleHostname": "", "tailscaleExitNode": "",
+        "tailscaleExitNodeAllowLanAccess": False, "pond": "", "exposedPorts": None,
+        "hostId": "", "hostID": "", "awsRegion": "eu-west-1", "awsAMI": "",
+        "awsSnapshot": "", "awsSGID": "", "awsSubnetID": "", "awsProfile": "",
+        "awsRootGB": 400, "awsSSHCIDRs": None, "awsSSHCIDRsPinned": False,
+        "awsMacHostID": "", "azureLocation": "", "azureSnapshot": "",
+    }
+    body.update(changes)
+    return {k: v for k, v in body.items() if v is not ...}
+
+
+class BrokerCase(unittest.TestCase):
+    """One broker for all tests of a class; each makes leases of its own."""
+
+    options = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = Broker(**cls.options)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.close()
+
+    def ask(self, *args, **more):
+        return self.broker.ask(*args, **more)
+
+    def create(self, token=None, **changes):
+        answer = self.ask("POST", "/v1/leases", token or self.broker.alice, cli_body(**changes))
+        self.assertEqual(answer.status, 201, answer)
+        return answer.lease
+
+    def release(self, lease, token=None, **body):
+        answer = self.ask("POST", "/v1/leases/%s/release" % lease["id"],
+                          token or self.broker.alice, body or {"delete": True})
+        self.assertEqual(answer.status, 200, answer)
+        return answer.lease
+
+    def error(self, answer, status, code):
+        self.assertEqual((answer.status, answer.error), (status, code), answer)
+        if code != "not_found":
+            text = answer.body[:600].decode("utf-8")
+            for misread in ("http 404", "http 401", "not_found"):
+                self.assertNotIn(misread, text)
+            self.assertLess(text.find('"message"'), 100)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""The structs that the crabbox CLI decodes answers into, as data.
+
+Go decodes a field by its exact name, else by any name that differs in case only; a value
+of another JSON type fails the whole call, and a failed create leaves its machine behind. So
+every known field is checked for its exact type, however deep, and no field of ours may be
+called like a known one in other letters. Fields that the CLI does not know are its business
+to ignore.
+
+A spec is a type (bool is no int, and 5400.0 is none either), a list with the one spec of its
+elements, or a dict of fields. TEXTS is a map of texts to texts. A name in `needed` must be there.
+"""
+
+NUMBER = (int, float)
+TEXTS = object()
+
+TELEMETRY = {
+    "capturedAt": str, "source": str, "load1": NUMBER, "load5": NUMBER, "load15": NUMBER,
+    "cpuCount": int, "memoryUsedBytes": int, "memoryTotalBytes": int, "memoryPercent": NUMBER,
+    "diskUsedBytes": int, "diskTotalBytes": int, "diskPercent": NUMBER, "uptimeSeconds": int,
+}
+SHARE = {"users": TEXTS, "org": str, "updatedAt": str, "updatedBy": str}
+LEASE = {
+    "id": str, "slug": str, "provider": str, "state": str, "host": str, "sshUser": str,
+    "sshPort": str, "sshFallbackPorts": [str], "workRoot": str, "sshHostKey": str, "target": str,
+    "serverID": int, "cloudID": str, "serverName": str, "serverType": str,
+    "requestedServerType": str, "provisioningAttempts": [{
+        "region": str, "serverType": str, "market": str, "category": str, "message": str}],
+    "class": str, "profile": str, "keep": bool, "owner": str, "org": str, "ttlSeconds": int,
+    "idleTimeoutSeconds": int, "createdAt": str, "updatedAt": str, "lastTouchedAt": str,
+    "expiresAt": str, "desktop": bool, "browser": bool, "code": bool, "desktopEnv": str,
+    "tailscale": dict, "pond": str, "exposedPorts": [str], "lifecycle": str, "region": str,
+    "market": str, "hostId": str, "hostID": str, "image": dict, "provisioningTiming": {
+        "requestMs": int, "networkReadyMs": int, "bootstrapMs": int, "totalMs": int},
+    "capacityHints": [dict], "telemetry": TELEMETRY, "telemetryHistory": [TELEMETRY],
+    "releaseDeletesServer": bool, "cleanupStartedAt": str, "cleanupError": str,
+    "cleanupRetryAt": str, "cleanupAttempts": int, "failureError": str, "share": SHARE,
+    "providerMetadata": dict,
+}
+# What the CLI cannot do without, and what the broker has for every lease.
+LEASE_NEEDED = (
+    "id slug provider state host sshUser sshPort sshFallbackPorts workRoot target serverID cloudID "
+    "serverName serverType requestedServerType class profile keep owner org ttlSeconds "
+    "idleTimeoutSeconds createdAt updatedAt lastTouchedAt expiresAt desktop browser code").split()
+
+SUM = {"key": str, "leases": int, "activeLeases": int, "runtimeSeconds": int,
+       "estimatedUSD": NUMBER, "reservedUSD": NUMBER}
+USAGE = {
+    "usage": dict(SUM, month=str, scope=str, owner=str, org=str, byOwner=[SUM], byOrg=[SUM],
+                  byProvider=[SUM], byServerType=[SUM]),
+    "limits": {
+        "maxActiveLeases": int, "maxActiveLeasesPerOwner": int, "maxActiveLeasesPerOrg": int,
+        "capacityAdminOwners": [str], "maxActiveLeasesPerCapacityAdmin": int,
+        "maxMonthlyUSD": NUMBER, "maxMonthlyUSDPerOwner": NUMBER, "maxMonthlyUSDPerOrg": NUMBER},
+}
+WHOAMI = {"owner": str, "org": str, "auth": str, "admin": bool, "tokenExpiresAt": str}
+READINESS = {"provider": str, "configured": bool, "missing": [str], "message": str, "checks": [
+    {"status": str, "check": str, "message": str, "details": TEXTS}]}
+CANCELED = {"canceledCreate": {"version": int, "requestedLeaseID": str, "createAttemptID": str,
+                               "state": str}, "lease": LEASE}
+RESULTS = {"format": str, "files": [str], "suites": int, "tests": int, "failures": int, "errors": int,
+           "skipped": int, "timeSeconds": NUMBER, "failed": [{
+               "suite": str, "name": str, "classname": str, "file": str, "message": str,
+               "type": str, "kind": str}]}
+RUN = {
+    "id": str, "leaseID": str, "owner": str, "org": str, "provider": str, "class": str,
+    "serverType": str, "state": str, "startedAt": str, "slug": str, "target": str,
+    "windowsMode": str, "label": str, "phase": str, "blockedStage": str, "retryLikely": str,
+    "lastEventAt": str, "endedAt": str, "command": [str], "leaseIDs": [str],
+    "leaseOwners": [{"owner": str, "org": str}], "exitCode": int, "syncMs": int,
+    "commandMs": int, "durationMs": int, "logBytes": int, "logTruncated": bool,
+    "eventCount": int, "results": RESULTS, "telemetry": {"start": TELEMETRY, "end": TELEMETRY,
+                                                         "samples": [TELEMETRY]},
+}
+EVENT = {"runID": str, "seq": int, "type": str, "phase": str, "stream": str, "message": str,
+         "data": str, "leaseID": str, "slug": str, "provider": str, "target": str,
+         "windowsMode": str, "class": str, "serverType": str, "exitCode": int, "createdAt": str}
+POOL = {"machines": [{"provider": str, "cloudID": str, "name": str, "status": str,
+                      "serverType": str, "host": str, "labels": TEXTS}]}
+
+
+def wrong(value, spec, at=""):
+    """What is wrong with the value, one line for each; [] if nothing is."""
+    if value is None:
+        return []       # null leaves the zero value, whatever the type
+    if spec is TEXTS:
+        if type(value) is not dict:
+            return ["%s is no object" % at]
+        return ["%s.%s is no text" % (at, k) for k, v in value.items() if type(v) is not str]
+    if isinstance(spec, list):
+        if type(value) is not list:
+            return ["%s is no array" % at]
+        return [line for i, item in enumerate(value)
+                for line in wrong(item, spec[0], "%s[%d]" % (at, i))]
+    if isinstance(spec, dict):
+        if type(value) is not dict:
+            return ["%s is no object" % at]
+        lines = []
+        lower = {name.lower(): name for name in spec}
+        for name, item in value.items():
+            if name in spec:
+                lines += wrong(item, spec[name], "%s.%s" % (at, name))
+            elif name.lower() in lower:
+                lines.append("%s.%s would be taken for %s" % (at, name, lower[name.lower()]))
+        return lines
+    types = spec if isinstance(spec, tuple) else (spec,)
+    return [] if type(value) in types else ["%s is %r" % (at, value)]
+
+
+def lease_wrong(lease):
+    """As above, for a whole lease, with what holds between its fields."""
+    lines = wrong(lease, LEASE, "lease")
+    lines += ["lease.%s is missing" % name for name in LEASE_NEEDED if lease.get(name) is None]
+    if lines:
+        return lines
+    if lease["state"] not in ("provisioning", "active", "released", "expired", "failed"):
+        lines.append("lease.state is %r" % lease["state"])
+    if lease["state"] == "active" and not lease["host"]:
+        lines.append("the lease is active and has no host: the client would dial itself")
+    if lease["cloudID"] != (str(lease["serverID"]) if lease["serverID"] else ""):
+        lines.append("cloudID %r is not serverID %r" % (lease["cloudID"], lease["serverID"]))
+    if lease["state"] in ("provisioning", "active") and set(lease) & {
+            "releaseDeletesServer", "cleanupStartedAt", "cleanupError", "cleanupRetryAt"}:
+        lines.append("a live lease speaks of its release")
+    for name in "createdAt updatedAt lastTouchedAt expiresAt cleanupStartedAt".split():
+        if not lease.get(name, "Z").endswith("Z"):
+            lines.append("lease.%s is no UTC time" % name)
+    return lines

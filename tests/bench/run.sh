@@ -1,0 +1,20 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Prints the figures of speed and size, as ratios taken in one run. Not a test: nothing here
+# passes or fails. Usage: sh tests/bench/run.sh [BUILD-DIR]
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+build=${1:-$top/build/bench}
+need=
+for tool in wrk cmake ninja; do
+	command -v "$tool" >/dev/null || need="$need $tool"
+done
+if [ -n "$need" ]; then
+	# The packages of these names bring them, but for ninja.
+	packages=$(echo "$need" | sed 's/ninja/ninja-build/')
+	# shellcheck disable=SC2086
+	apt-get install -y $packages
+fi
+cmake -S "$top" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DLESSOR_WERROR=OFF >/dev/null
+ninja --quiet -C "$build"
+exec /usr/bin/python3 "$top/tests/bench/run.py" "$build"

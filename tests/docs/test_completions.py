@@ -1,0 +1,286 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What bash, zsh and fish complete is what lessor and lessord take, asked of the shells."""
+
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from programs import ACCOUNT, BIN, SOURCE, allowed, commands, run, write
+from harness import Broker, new_key  # noqa: E402  programs.py says where it is
+
+COMPLETIONS = SOURCE + "/packaging/completions"
+STATES = ["active", "expired", "failed", "provisioning", "released"]
+PATIENCE = 60  # seconds; each answer takes a small part of one
+
+
+def setUpModule():
+    global BROKER, HOME, LEASE, ENDED
+    HOME = tempfile.mkdtemp(prefix="lessor-docs-")
+    BROKER = Broker()
+    write(HOME + "/key.pub", new_key() + "\n")
+    write(HOME + "/token", BROKER.alice + "\n", 0o600)
+    server = ["--url", f"http://127.0.0.1:{BROKER.port}", "--token-file", HOME + "/token"]
+    made = []
+    for slug in ("box-alive", "box-ended"):
+        run("lessor", "create", "--type", "cx23", "--slug", slug, "--ssh-key", HOME + "/key.pub",
+            *server)
+        made.append(re.search(r"cbx_\w{12}", run("lessor", "show", slug, *server)).group())
+    LEASE, ENDED = made
+    run("lessor", "release", "box-ended", "--keep-server", *server)
+    # A name of two words, as the shells must quote it to ask there.
+    os.mkdir(HOME + "/a b")
+    write(HOME + "/a b/settings", f"url = {server[1]}\ntoken_file = {HOME}/token\n")
+
+
+def tearDownModule():
+    BROKER.close()
+    shutil.rmtree(HOME)
+
+
+def environment():
+    """The line's server is that of the environment, if the line says nothing."""
+    return {"HOME": HOME, "PATH": BIN + ":" + os.environ["PATH"], "LC_ALL": "C.UTF-8",
+            "LESSOR_URL": f"http://127.0.0.1:{BROKER.port}", "LESSOR_TOKEN_FILE": HOME + "/token",
+            "TERM": "dumb"}
+
+
+class Terminal:
+    """A shell that somebody types into."""
+
+    def __init__(self, *command, env):
+        pid, self.fd = pty.fork()
+        if pid == 0:
+            os.execvpe(command[0], command, env)
+        self.pid, self.rest = pid, b""
+
+    def until(self, mark):
+        """What comes up to the mark, without it."""
+        text, end = self.rest, time.monotonic() + PATIENCE
+        while mark not in text:
+            ready, _, _ = select.select([self.fd], [], [], max(0, end - time.monotonic()))
+            if not ready:
+                raise AssertionError(f"{mark!r} did not come: {text[-2000:]!r}")
+            try:
+                text += os.read(self.fd, 65536)
+            except OSError as error:
+                raise AssertionError(f"the shell has gone: {text[-2000:]!r}") from error
+        text, self.rest = text.split(mark, 1)
+        return text.decode("utf-8", "replace")
+
+    def say(self, text):
+        os.write(self.fd, text.encode())
+
+    def close(self):
+        os.close(self.fd)
+        os.waitpid(self.pid, 0)
+
+
+class Asked:
+    """The same questions to each shell. ask(LINE) is what it offers for the last word."""
+
+    def test_commands(self):
+        self.assertEqual(sorted(self.ask("lessor ")), sorted(commands()))
+        self.assertEqual(self.ask("lessor rel"), ["release"])
+        self.assertEqual(self.ask("lessor --json rel"), ["release"])
+        self.assertEqual(self.ask(f"lessor --config {HOME}/x rel"), ["release"])
+
+    def test_options(self):
+        self.assertEqual(self.options("lessor --"), allowed("lessor"))
+        for command in commands():
+            self.assertEqual(self.options(f"lessor {command} --"), allowed("lessor", command), command)
+        self.assertEqual(self.options("lessord --"), allowed("lessord"))
+        for verb in ("add", "list", "revoke"):
+            there = allowed("lessord", "token", verb)
+            if verb != "add":
+                # The parser knows them, and refuses them afterwards.
+                there -= {"owner", "org", "role", "expires"}
+            self.assertEqual(self.options(f"lessord token {verb} --"), there, verb)
+
+    def test_verbs(self):
+        self.assertIn("token", self.ask("lessord tok"))
+        self.assertEqual(self.ask("lessord token r"), ["revoke"])
+        offers = set(self.ask("lessord token ")) - {"--help"}
+        self.assertEqual(offers, {"add", "list", "revoke"})
+        self.assertEqual(sorted(self.ask("lessord token add --role ")), ["admin", "reader", "user"])
+        self.assertEqual(sorted(self.ask("lessor resolve x ")), ["adopt", "forget", "retry"])
+        self.assertEqual(sorted(self.ask("lessor list --state ")), STATES)
+        self.assertEqual(sorted(self.ask("lessor list --json --state ")), STATES)
+        self.assertEqual(self.ask("lessor list --state=rel"), ["released"])
+
+    def test_files(self):
+        for line in ("lessor create --ssh-key ", "lessor --token-file ", "lessord --config "):
+            self.assertIn("key.pub", "".join(self.ask(f"{line}{HOME}/k")), line)
+
+    def test_leases(self):
+        for command in ("show", "events", "release"):
+            self.assertEqual(sorted(self.ask(f"lessor {command} ")),
+                             sorted(["box-alive", LEASE, ENDED]), command)
+        self.assertEqual(sorted(self.ask("lessor heartbeat ")), sorted(["box-alive", LEASE]))
+        self.assertEqual(self.ask("lessor release box"), ["box-alive"])
+        self.assertEqual(self.ask("lessor release --no-wait box"), ["box-alive"])
+        self.assertEqual(self.ask("lessor resolve "), [], "none needs a person")
+        # The server that the line names is the one that is asked.
+        self.assertEqual(self.ask("lessor --url unix:/nonexistent show box"), [])
+        self.assertEqual(self.ask("lessor --url=unix:/nonexistent show box"), [])
+        self.assertEqual(self.ask(f"lessor show --url http://127.0.0.1:{BROKER.port} box"),
+                         ["box-alive"])
+
+    def test_accounts_and_classes(self):
+        self.assertEqual(self.ask("lessor create --account "), ["hetzner"])
+        self.assertEqual(self.ask("lessor create --account=h"), ["hetzner"])
+        write(HOME + "/least", ACCOUNT)
+        classes = re.findall(r"^\[class (\w+)\]", run("lessord", "--dump-config", "--config",
+                                                      HOME + "/least"), re.M)
+        self.assertEqual(sorted(self.ask("lessor create --class ")), sorted(classes))
+
+    def test_nothing_is_run(self):
+        """What a line holds is not evaluated when it is completed."""
+        for word in ("$(touch ran)", "`touch ran`", "'$(touch ran)'"):
+            self.ask(f"lessor --config {word} show ")
+            self.ask(f"lessor create --class {word}")
+        self.assertFalse(os.path.exists(HOME + "/ran"))
+
+    def options(self, line):
+        return {offer[2:].rstrip("=") for offer in self.ask(line) if offer.startswith("--")}
+
+
+class Bash(Asked, unittest.TestCase):
+    """The function that bash would call, called as bash does it, in a bash."""
+
+    SCRIPT = r"""
+    . "$1/lessor.bash"; . "$1/lessord.bash"
+    compopt() { :; }    # is only there while one presses TAB
+    while IFS= read -r COMP_LINE; do
+        COMP_POINT=${#COMP_LINE}
+        name=${COMP_LINE%% *}
+        COMPREPLY=()
+        function=$(complete -p "$name" | sed 's/.*-F \([^ ]*\) .*/\1/')
+        "$function" "$name" "" ""
+        ((${#COMPREPLY[@]} == 0)) || printf '%s\n' "${COMPREPLY[@]}"
+        echo ---
+    done
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        cls.bash = subprocess.Popen(
+            ["bash", "--norc", "-u", "-c", cls.SCRIPT, "bash", COMPLETIONS], text=True, bufsize=1,
+            env=environment(), cwd=HOME, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.bash.stdin.close()
+        assert cls.bash.wait(30) == 0
+        cls.bash.stdout.close()
+
+    def ask(self, line):
+        self.bash.stdin.write(line + "\n")
+        offers = []
+        for offer in self.bash.stdout:
+            if offer == "---\n":
+                return offers
+            offers.append(offer[:-1])
+        raise AssertionError(f"bash ended at: {line}")
+
+    def test_by_tab(self):
+        """And with a key pressed, where words are cut at = and : as well."""
+        shell = Terminal("bash", "--norc", "-i", env=dict(environment(), PS1="ready> "))
+        try:
+            shell.until(b"ready> ")
+            shell.say(f". {COMPLETIONS}/lessor.bash\r")
+            shell.until(b"ready> ")
+            for line, becomes in (
+                    ("lessor rel\t", "lessor release "),
+                    ("lessor list --state=rel\t", "lessor list --state=released "),
+                    (f"lessor --url http://127.0.0.1:{BROKER.port} show box\t", "show box-alive "),
+                    (f"lessor create --ssh-key {HOME}/key\t", "/key.pub ")):
+                shell.say(line + "END")
+                self.assertIn(becomes, shell.until(b"END"))
+                shell.say("\x15")
+        finally:
+            shell.close()
+
+
+@unittest.skipUnless(shutil.which("fish"), "fish is not there")
+class Fish(Asked, unittest.TestCase):
+    def ask(self, line):
+        done = subprocess.run(
+            ["fish", "--no-config", "-c",
+             f"source {COMPLETIONS}/lessor.fish; source {COMPLETIONS}/lessord.fish;"
+             " complete -C $argv[1]", line], env=environment(), cwd=HOME, check=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        # WORD, or WORD and a description; of --state=rel it is the whole word.
+        offers = [offer.split("\t")[0] for offer in done.stdout.splitlines()]
+        return [re.sub(r"^--[a-z-]+=(?=.)", "", offer) for offer in offers]
+
+    def test_quoted(self):
+        self.assertEqual(self.ask(f"lessor --config '{HOME}/a b/settings' show box"), ["box-alive"])
+
+    def test_syntax(self):
+        for name in ("lessor", "lessord"):
+            subprocess.run(["fish", "-n", f"{COMPLETIONS}/{name}.fish"], check=True)
+
+
+@unittest.skipUnless(shutil.which("zsh"), "zsh is not there")
+class Zsh(Asked, unittest.TestCase):
+    """TAB, in a zsh where the function that takes the offers writes them down, too."""
+
+    SETUP = r"""
+    PS1='ready> ' RPS1=; unsetopt prompt_sp; unset zle_bracketed_paste
+    fpath=($COMPLETIONS $fpath)
+    autoload -U compinit && compinit -D -u
+    zstyle ':completion:*' verbose no
+    compadd() {
+        if [[ ${@[(r)-[OAD]*]} == "" || ${@[(I)-[OAD]]} -eq 0 ]]; then
+            local -a offers; builtin compadd -A offers "$@"; print -rl -- $offers >>$OFFERS
+        fi
+        builtin compadd "$@"
+    }
+    bindkey '^I' complete-word
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        cls.offers = HOME + "/offers"
+        write(HOME + "/setup.zsh", cls.SETUP)
+        cls.shell = Terminal("zsh", "-f", "-i", env=dict(
+            environment(), COMPLETIONS=COMPLETIONS, OFFERS=cls.offers))
+        cls.shell.say(f"cd {HOME}; . {HOME}/setup.zsh\r")
+        cls.shell.until(b"ready> ")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.shell.close()
+
+    def ask(self, line):
+        write(self.offers, "")
+        os.truncate(self.offers, 0)
+        # The line is thrown away, and the next one says that all is done.
+        self.shell.say(line + "\t\x15print AS''KED\r")
+        self.shell.until(b"ASKED")
+        # Earlier, the terminal would take ^U for itself.
+        self.shell.until(b"ready> ")
+        with open(self.offers, encoding="utf-8") as file:
+            return sorted(set(file.read().split("\n")) - {""})
+
+    def test_quoted(self):
+        self.assertEqual(self.ask(f"lessor --config '{HOME}/a b/settings' show box"), ["box-alive"])
+
+    def test_syntax(self):
+        for name in ("_lessor", "_lessord"):
+            subprocess.run(["zsh", "-n", f"{COMPLETIONS}/{name}"], check=True)
+
+
+if __name__ == "__main__":
+    result = unittest.main(verbosity=2, exit=False).result
+    for test, why in result.skipped:
+        print(f"SKIPPED: {test}: {why}")
+    sys.exit(1 if not result.wasSuccessful() else 77 if result.skipped else 0)

@@ -1,0 +1,301 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The unmodified crabbox CLI against lessord and the simulated cloud with its boxes, from
+# login to results: every command a user has, on this machine, without a cloud account.
+#
+# crabbox.sh BUILD-DIR
+# The CLI is $CRABBOX, or the one on PATH, or built with Go ($CRABBOX_VERSION). Exit: 0 it all
+# worked; 1 not; 77 it did not run, which is no pass, and the last line says why.
+set -u
+
+version=${CRABBOX_VERSION:-v0.46.0}
+if [ $# -ne 1 ] || ! [ -x "$1/bin/lessord" ]; then
+	echo "usage: crabbox.sh BUILD-DIR" >&2
+	exit 2
+fi
+build=$(CDPATH='' cd -- "$1" && pwd)
+lessord=$build/bin/lessord
+umask 022
+
+work=$(mktemp -d)
+pids=
+cleanup() {
+	code=$?
+	trap - EXIT
+	for pid in $pids; do
+		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+	done
+	if [ "$code" -eq 1 ]; then
+		for log in "$work/out" "$work/lessord.log" "$work/sim.log"; do
+			[ ! -s "$log" ] || { echo "--- the end of $log:"; tail -n 40 "$log"; }
+		done
+	fi
+	chmod -R u+w "$work" 2>/dev/null
+	rm -rf -- "$work"
+	exit "$code"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+did_not_run() {
+	echo "crabbox.sh: DID NOT RUN, and so shows nothing: $*"
+	exit 77
+}
+fail() {
+	echo "FAILED: $*"
+	exit 1
+}
+now_ms() { date +%s%3N; }
+
+# ---- the CLI -------------------------------------------------------------------------
+
+crabbox=${CRABBOX:-$(command -v crabbox || :)}
+if [ -z "$crabbox" ]; then
+	PATH=$PATH:/usr/local/go/bin
+	command -v go >/dev/null || did_not_run "neither crabbox nor go is on PATH"
+	echo "building crabbox $version with $(go version)"
+	GOBIN=$work/go GOPATH=$work/gopath GOCACHE=$work/gocache GOFLAGS='' timeout 900 \
+		go install "github.com/openclaw/crabbox/cmd/crabbox@$version" >"$work/go.log" 2>&1 ||
+		did_not_run "Go cannot build crabbox $version here: $(tail -n 1 "$work/go.log")"
+	crabbox=$work/go/crabbox
+fi
+for tool in ssh ssh-keygen git jq curl; do
+	command -v "$tool" >/dev/null || did_not_run "there is no $tool"
+done
+
+# ---- a cloud with machines, and a broker -----------------------------------------------
+
+await() {
+	n=0
+	until [ -s "$1" ]; do
+		kill -0 "$2" 2>/dev/null || return 1
+		n=$((n + 1))
+		[ "$n" -lt 400 ] || return 1
+		sleep 0.05
+	done
+}
+
+"$build/bin/hetzner-sim" --listen 127.0.0.1:0 --port-file "$work/sim.port" --speed 20 --boxes \
+	>"$work/sim.log" 2>&1 &
+pids=$!
+await "$work/sim.port" "$pids" ||
+	did_not_run "hetzner-sim makes no boxes here: $(tail -n 1 "$work/sim.log")"
+cloud=http://127.0.0.1:$(cat "$work/sim.port")
+
+(umask 077; echo simulated-token-of-the-end-to-end-test >"$work/hetzner-token")
+cat >"$work/lessord.conf" <<EOF
+[server]
+listen = 127.0.0.1:0
+store = $work/lessor.db
+providers = $build/providers
+settle = 2s
+
+[limits]
+max_active_per_owner = 3
+
+[account hetzner]
+provider = hetzner
+locations = fsn1, nbg1
+image = ubuntu-24.04
+token_file = $work/hetzner-token
+endpoint = $cloud/v1
+poll = 100ms
+EOF
+token() {
+	(umask 077; "$lessord" token add --owner "$1" --org acme --role "$2" \
+		--config "$work/lessord.conf" 2>>"$work/lessord.log") || fail "no token for $1"
+}
+alice=$(token alice@example.com user)
+bob=$(token bob@example.com user)
+root=$(token root@example.com admin)
+"$lessord" --config "$work/lessord.conf" --port-file "$work/lessord.port" \
+	>>"$work/lessord.log" 2>&1 &
+pids="$pids $!"
+await "$work/lessord.port" "$!" || fail "lessord does not start"
+url=http://127.0.0.1:$(cat "$work/lessord.port")
+
+# ---- how it is asked ---------------------------------------------------------------------
+
+# A home and a checkout of its own; of this environment nothing but the way to programs.
+mkdir -p "$work/home" "$work/project"
+as() {
+	who=$1
+	shift
+	(cd "$work/project" && env -i PATH="$PATH" HOME="$work/home" TERM=dumb LANG=C.UTF-8 \
+		CRABBOX_PROVIDER=hetzner CRABBOX_COORDINATOR="$url" \
+		CRABBOX_COORDINATOR_TOKEN="$who" CRABBOX_OWNER=somebody@else.example \
+		${admin:+CRABBOX_COORDINATOR_ADMIN_TOKEN="$admin"} "$crabbox" "$@")
+}
+admin=
+
+# does WHAT-IT-SHOWS COMMAND...: it succeeds, and its output, both streams, has it ('': any)
+does() {
+	want=$1
+	shift
+	echo "\$ crabbox $*"
+	as "$alice" "$@" >"$work/out" 2>&1 </dev/null || fail "crabbox $* ended with $?"
+	[ -z "$want" ] || grep -Eq -- "$want" "$work/out" ||
+		fail "crabbox $*: nothing like '$want'"
+}
+# refuses WHAT-IT-SHOWS COMMAND...: it does not succeed
+refuses() {
+	want=$1
+	shift
+	echo "\$ crabbox $*   (must fail)"
+	! as "$alice" "$@" >"$work/out" 2>&1 </dev/null || fail "crabbox $* succeeded"
+	grep -Eq -- "$want" "$work/out" || fail "crabbox $*: nothing like '$want'"
+}
+never() { ! grep -Eiq -- "$1" "$work/out" || fail "it said something like '$1'"; }
+servers() { curl -fsS "$cloud/_sim/state" | jq '.servers | length'; }
+calls() { curl -fsS "$cloud/_sim/calls" | jq '.total.all // 0'; }
+
+git -C "$work/project" init -q
+cat >"$work/project/work.sh" <<'EOF'
+for n in 1 2 3; do echo "working: $n"; done
+printf '\001\002\033[31mred\033[0m\n'
+echo "to stderr" >&2
+exit "${1:-0}"
+EOF
+cat >"$work/project/junit.xml" <<'EOF'
+<testsuite name="s" tests="2" failures="1" errors="0" skipped="0" time="0.5">
+<testcase name="good" classname="c"/>
+<testcase name="bad" classname="c"><failure message="it broke" type="T">why</failure></testcase>
+</testsuite>
+EOF
+git -C "$work/project" add -A
+git -C "$work/project" -c user.name=e2e -c user.email=alice@example.com commit -q -m work
+
+# ---- tier 1 ----------------------------------------------------------------------------------
+
+version=$("$crabbox" --version 2>/dev/null | head -n 1)
+echo "== $version against lessord $("$lessord" --version | head -n 1)"
+
+echo "\$ crabbox login --url $url --token-stdin"
+printf '%s\n' "$alice" | as "$alice" login --url "$url" --token-stdin --provider hetzner \
+	>"$work/out" 2>&1 || fail "login"
+does 'alice@example\.com' whoami
+does '' doctor
+never 'failed +(coord|broker)'
+refuses '401|unauthorized' login --url "$url" --provider hetzner --token-stdin
+
+begin=$(now_ms)
+does 'leased cbx_[0-9a-f]{12}' warmup --slug e2e-box --class standard
+ready_ms=$(($(now_ms) - begin))
+lease=$(grep -Eo 'cbx_[0-9a-f]{12}' "$work/out" | head -n 1)
+does 'e2e-box' list
+does "\"$lease\"" list --json
+does 'active' status --id e2e-box --wait
+does "$lease" inspect --id "$lease" --json
+jq -e --arg id "$lease" '.. | objects | select(.id? == $id or .leaseId? == $id or
+	.leaseID? == $id)' "$work/out" >/dev/null || fail "inspect --json has no lease"
+does 'ssh ' ssh --id e2e-box
+# The command that it prints is one that works.
+echo 'exit 7' | sh -c "$(grep -E '(^| )ssh ' "$work/out" | tail -n 1)" >"$work/ssh.out" 2>&1
+[ $? -eq 7 ] || { cat "$work/ssh.out"; fail "the printed ssh command"; }
+echo 'exit 5' | as "$alice" connect e2e-box >"$work/out" 2>&1
+[ $? -eq 5 ] || fail "connect"
+echo copied >"$work/project/there.txt"
+does '' cp --id e2e-box ./there.txt SANDBOX:/tmp/there.txt
+does '' cp --id e2e-box SANDBOX:/tmp/there.txt ./back.txt
+cmp "$work/project/there.txt" "$work/project/back.txt" || fail "cp changed the file"
+does '45m|2700' heartbeat --id e2e-box --idle-timeout 45m
+
+# ---- a run in the machine, and its history --------------------------------------------------
+
+does 'working: 3' run --id e2e-box --junit junit.xml -- sh work.sh
+never 'history|warning: run'
+run=$(grep -Eo 'run_[0-9a-f]{12}' "$work/out" | head -n 1)
+[ -n "$run" ] || fail "the run was not recorded"
+echo "\$ crabbox run --id e2e-box -- sh work.sh 9   (must end with 9)"
+as "$alice" run --id e2e-box -- sh work.sh 9 >"$work/out" 2>&1 </dev/null
+[ $? -eq 9 ] || fail "the exit code of the command is lost"
+failed=$(grep -Eo 'run_[0-9a-f]{12}' "$work/out" | head -n 1)
+does "$run" history
+does 'working: 2' logs "$run"
+does 'command\.started' events "$run"
+does 'working' events "$run" --type stdout
+does 'tests=2.*failures=1' results "$run"
+does '' attach "$run"
+does "$failed" history
+does 'load|mem' status --id e2e-box
+
+# ---- others ------------------------------------------------------------------------------------
+
+refuses 'not.found|404' status --id cbx_000000000000
+does 'bob@example\.com' share --id e2e-box --user bob@example.com
+as "$bob" list >"$work/out" 2>&1 || fail "bob's list"
+grep -q e2e-box "$work/out" || fail "bob does not see what is shared with him"
+does '' unshare --id e2e-box --user bob@example.com
+as "$bob" list >"$work/out" 2>&1 || fail "bob's list"
+never e2e-box
+does 'alice@example\.com|leases' usage
+admin=$root
+does 'e2e-box' list --all
+never 'orphan='
+does "$lease" admin leases --state active
+admin=
+
+# ---- the end of a lease --------------------------------------------------------------------------
+
+before=$(servers)
+begin=$(now_ms)
+does "released lease=$lease" stop e2e-box
+stop_ms=$(($(now_ms) - begin))
+never 'pending|warning'
+[ "$(servers)" -eq $((before - 1)) ] || fail "the server is still there"
+does "released" stop "$lease"
+
+# A whole run: it leases, works and gives back.
+count=$(calls)
+does 'working: 3' run --class standard -- sh work.sh
+never 'pending|warning'
+run_calls=$(($(calls) - count))
+[ "$(servers)" -eq $((before - 1)) ] || fail "a run left its server behind"
+
+# The answer says "provisioning" where it may not wait; a fixed id is one machine.
+does 'cbx_0000000000e2' warmup --lease-id cbx_0000000000e2 --slug fixed --class standard
+does 'cbx_0000000000e2' warmup --lease-id cbx_0000000000e2 --slug fixed --class standard
+admin=$root
+does 'released' admin release cbx_0000000000e2
+does 'deleted' admin delete cbx_0000000000e2 --force
+admin=
+[ "$(servers)" -eq $((before - 1)) ] || fail "admin delete left the server"
+
+# Told to stop while the machine is being made: nothing is left of it.
+curl -fsS -X POST -H 'Content-Type: application/json' "$cloud/_sim/faults" \
+	-d '{"match":{"op":"s.create"},"count":1,"fault":{"kind":"slow","ms":4000}}' >/dev/null
+echo "\$ crabbox warmup   (interrupted)"
+(cd "$work/project" && exec env -i PATH="$PATH" HOME="$work/home" TERM=dumb \
+	CRABBOX_PROVIDER=hetzner CRABBOX_COORDINATOR="$url" CRABBOX_COORDINATOR_TOKEN="$alice" \
+	"$crabbox" warmup --class standard >"$work/out" 2>&1 </dev/null) &
+interrupted=$!
+# leases QUERY JQ: waits until the list of alice's leases is so
+leases() {
+	n=0
+	until curl -fsS -H "Authorization: Bearer $alice" "$url/v1/leases?$1" |
+		jq -e ".leases | $2" >/dev/null; do
+		n=$((n + 1))
+		[ "$n" -lt 600 ] || fail "the leases of $1 are never such that $2"
+		sleep 0.05
+	done
+}
+leases state=provisioning 'length > 0'
+kill -INT "$interrupted"
+wait "$interrupted" && fail "an interrupted warmup succeeded"
+leases cleanup=owed 'length == 0'
+[ "$(servers)" -eq $((before - 1)) ] || fail "an interrupted create left something behind"
+
+# More than a limit allows is refused with the limit's own words.
+for n in 1 2 3; do
+	curl -fsS -X POST -H "Authorization: Bearer $alice" -H 'Prefer: respond-async' \
+		-H 'Content-Type: application/json' "$url/v1/leases" -d "{\"provider\":\"hetzner\",
+		\"class\":\"standard\",\"sshPublicKey\":\"$(ssh-keygen -q -t ed25519 -N '' -C x \
+		-f "$work/key$n" && cut -d ' ' -f 1,2 "$work/key$n.pub")\"}" >/dev/null ||
+		fail "a lease beside the CLI"
+done
+refuses 'cost_limit_exceeded' warmup --class standard
+
+echo
+echo "$version: all of it worked."
+echo "warmup to ready: $ready_ms ms; stop: $stop_ms ms; provider calls of one run: $run_calls"

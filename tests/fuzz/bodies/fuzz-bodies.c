@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Request bodies that are any bytes. As a create's: refused with a message, or every
+ * text fits its grammar and the machine's cloud-init fits its provider. As a heartbeat's
+ * and a release's, through the real routes: an answer that is no fault of ours.
+ */
+#include "../../unit/api/stage.h"
+
+#include "api/grammar.h"
+#include "api/wish.h"
+#include "bootstrap/bootstrap.h"
+#include "util/log.h"
+
+#define BODY_MAX 60000
+#define NOBODYS "cbx_ffffffffffff"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define PROMISE(what) \
+	do { \
+		if (!(what)) { \
+			fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #what); \
+			abort(); \
+		} \
+	} while (0)
+
+static struct account hetzner = { .config = { .name = "hetzner", .provider = "hetzner",
+	.locations = { "fsn1", "nbg1" }, .location_count = 2, .image = "ubuntu-24.04" } };
+static struct account *accounts[] = { &hetzner };
+
+/* ---- a create -------------------------------------------------------------------------- */
+
+static int is_plain(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f)
+			return 0;
+	}
+	return 1;
+}
+
+static void lease_is_well(const struct lease *l, const char *hash)
+{
+	PROMISE(!l->id[0] || grammar_is_lease_id(l->id));
+	PROMISE(!l->attempt_token[0] || grammar_is_attempt(l->attempt_token));
+	PROMISE(!l->slug[0] || grammar_is_slug(l->slug));
+	PROMISE(strcmp(l->account, "hetzner") == 0);
+	PROMISE(grammar_is_type(l->class_name) || !l->class_name[0]);
+	PROMISE(!l->requested_type[0] || grammar_is_type(l->requested_type));
+	PROMISE(l->type_count >= 1 && l->type_count <= LEASE_TYPES_MAX);
+	for (int i = 0; i < l->type_count; i++)
+		PROMISE(grammar_is_type(l->types[i]));
+	PROMISE(!l->image[0] || grammar_is_image(l->image));
+	PROMISE(!l->pond[0] || grammar_is_group(l->pond));
+	PROMISE(!l->os[0] || grammar_is_os(l->os));
+	PROMISE(grammar_is_word(l->profile, sizeof(l->profile) - 1));
+	PROMISE(grammar_is_user(l->ssh_user));
+	PROMISE(grammar_is_work_root(l->work_root));
+	PROMISE(l->ssh_port >= 1 && l->ssh_port <= 65535);
+	PROMISE(l->fallback_count >= 0 && l->fallback_count <= LEASE_PORTS_MAX);
+	for (int i = 0; i < l->fallback_count; i++)
+		PROMISE(l->fallback_ports[i] >= 1 && l->fallback_ports[i] <= 65535);
+	PROMISE(is_plain(l->public_key) && strncmp(l->public_key, "ssh-", 4) == 0);
+	PROMISE(l->ttl_ms > 0 && l->ttl_ms <= 86400000 && l->idle_ms > 0);
+	PROMISE(strlen(hash) == 64);
+	/* What the server decides, no body sets. */
+	PROMISE(!l->owner[0] && !l->org[0] && !l->epoch && !l->retained && !l->host[0] &&
+		!l->server_id[0] && !l->state && !l->cleanup && !l->due_ms && !l->cursor[0]);
+}
+
+static void as_create(const char *body, size_t len, enum token_role role)
+{
+	struct api_config config;
+	struct wish wish = { &config, accounts, 1, role, NULL };
+	struct lease lease = { 0 };
+	struct fault fault = { 0 };
+	struct err err = { 0 };
+	struct input in;
+	struct buf user_data;
+	char hash[65] = "";
+	int rc;
+
+	api_config_init(&config);
+	rc = input_open(&in, body, len, 0, &fault);
+	if (!rc)
+		rc = wish_read(&wish, &in, &lease, hash, &fault);
+	input_close(&in);
+	if (rc) {
+		PROMISE(fault.status >= 400 && fault.status < 500 && fault.message[0]);
+		PROMISE(is_plain(fault.message));
+		return;
+	}
+	lease_is_well(&lease, hash);
+	buf_init(&user_data, 1 << 20);
+	PROMISE(bootstrap_user_data(&lease, NULL, &user_data, &err) == 0);
+	PROMISE(user_data.len > 0 && user_data.len <= BOOTSTRAP_MAX);
+	buf_fini(&user_data);
+}
+
+/* ---- through the routes ------------------------------------------------------------------ */
+
+static void ask(const char *method, const char *what, const char *body, size_t len)
+{
+	const char *message;
+	struct buf text;
+	int status;
+
+	buf_init(&text, BODY_MAX + 1000);
+	buf_addf(&text, "%s /v1/leases/" NOBODYS "%s HTTP/1.1\r\nHost: localhost\r\n"
+		 "Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
+		 "Content-Length: %zu\r\n\r\n", method, what, stage.alice, len);
+	buf_add(&text, body, len);
+	/* Each at a time of its own, or the token's rate would answer. */
+	stage.world.now_ms += 10000;
+	status = stage_send(text.data, text.len);
+	buf_fini(&text);
+	/* There is no such lease: what could be read is told so, all else is told why. */
+	PROMISE(status == 400 || status == 404);
+	PROMISE(stage.json && json_is_string(json_object_get(stage.json, "error")));
+	message = json_string_value(json_object_get(stage.json, "message"));
+	PROMISE(message ? is_plain(message) : status == 404);
+}
+
+static void prepare(void)
+{
+	static int is_ready;
+
+	if (is_ready)
+		return;
+	is_ready = 1;
+	PROMISE(stage_setup(NULL) == 0);
+	log_setup(2, LOG_HUMAN, -1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *body = (const char *)data;
+
+	if (size > BODY_MAX)
+		return 0;
+	prepare();
+	as_create(body, size, TOKEN_USER);
+	as_create(body, size, TOKEN_ADMIN);
+	ask("POST", "/heartbeat", body, size);
+	ask("POST", "/release", body, size);
+	return 0;
+}

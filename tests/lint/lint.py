@@ -1,0 +1,339 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""lint.py RULE ROOT: does the tree keep the house's rules? Prints FILE:LINE: what is wrong.
+
+The rules are data at the top of their functions. An exception needs a line here, and a
+reason beside it. Exit: 0 kept, 1 broken, 77 not checked (a tool is missing)."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+# ---- the tree ------------------------------------------------------------------------
+
+
+def tracked(root):
+    """The files that git knows; in a tree without git (a release), all but build trees."""
+    done = subprocess.run(["git", "-C", root, "ls-files", "-z"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL)
+    if done.returncode == 0:
+        names = [n for n in done.stdout.decode().split("\0") if n]
+        return sorted(n for n in names if os.path.isfile(os.path.join(root, n)))
+    names = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = [f for f in folders if not f.startswith(("build", ".git"))]
+        names += [os.path.relpath(os.path.join(folder, f), root) for f in files]
+    return sorted(names)
+
+
+class Tree:
+    def __init__(self, root, names=None):
+        self.root = root
+        self.names = tracked(root) if names is None else names
+        self.wrong = []
+
+    def read(self, name):
+        with open(os.path.join(self.root, name), "rb") as f:
+            return f.read()
+
+    def lines(self, name):
+        return self.read(name).decode("utf-8", "replace").split("\n")
+
+    def under(self, *places, ends=(".c", ".h")):
+        return [n for n in self.names if n.startswith(places) and n.endswith(ends)]
+
+    def fault(self, name, line, text):
+        self.wrong.append(f"{name}:{line}: {text}")
+
+
+def code_only(text):
+    """C without comments and without what stands in quotes; lines stay where they are."""
+    pattern = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+
+    def blank(match):
+        found = match.group(0)
+        if found[0] in "\"'":
+            return found[0] * 2
+        return " " + "\n" * found.count("\n")
+
+    return pattern.sub(blank, text)
+
+
+# ---- spdx ---------------------------------------------------------------------------
+
+
+def spdx(tree):
+    """One SPDX line in each file that can hold a comment, within the first three lines."""
+    takes_comments = (".c", ".h", ".cpp", ".py", ".sh", ".bash", ".fish", ".cmake", ".conf", ".lua", ".js", ".in",
+                      ".service", ".map", ".txt", ".dict", ".spec", ".1", ".3", ".5", ".7", ".8")
+    names = ("CMakeLists.txt", "run", ".gitignore", ".editorconfig", "Makefile", "rules")
+    for name in tree.names:
+        base = os.path.basename(name)
+        if "/corpus/" in name or not (base.endswith(takes_comments) or base in names):
+            continue
+        # .gitignore came before the rule and says nothing that could be copied.
+        if base == ".gitignore":
+            continue
+        if not any("SPDX-License-Identifier: MIT" in l for l in tree.lines(name)[:3]):
+            tree.fault(name, 1, "no 'SPDX-License-Identifier: MIT' in the first three lines")
+
+
+# ---- includes -------------------------------------------------------------------------
+
+# Who may know a foreign library: header, then the places.
+LIBRARIES = (
+    (r"sqlite3\.h", ("broker/store/",)),
+    (r"zlib\.h", ("broker/store/",)),
+    (r"curl/", ("broker/provider/http", "broker/cli/")),
+    (r"event2/", ("broker/http/", "broker/api/", "broker/daemon/")),
+    (r"dlfcn\.h", ("sdk/loader/",)),
+    # The command line reads a settings file of its own.
+    (r"ini\.h", ("broker/config/", "broker/cli/")),
+    (r"jansson\.h", ("broker/api/", "broker/cli/", "plugins/")),
+    (r"libsmartcols/", ("broker/cli/",)),
+    (r"openssl/ssl\.h", ("broker/http/tls", "broker/daemon/tls")),
+    (r"openssl/", ("broker/util/", "broker/http/tls", "broker/daemon/tls", "broker/store/",
+                   "broker/api/", "plugins/hetzner/")),
+    (r"pthread\.h", ("broker/util/", "broker/store/", "broker/provider/", "broker/engine/",
+                     "broker/api/", "broker/daemon/")),
+    (r"systemd/", ()),
+    (r"stdbool\.h", ("tests/",)),
+)
+
+# Who may see whose headers. A room may always see its own.
+ROOMS = {
+    "broker/util": (),
+    "broker/schedule": ("util",),
+    "broker/lease": ("schedule", "util"),
+    "broker/store": ("lease", "util"),
+    "broker/provider": ("lease", "schedule", "util"),
+    "broker/http": ("util",),
+    "broker/bootstrap": ("lease", "util"),
+    "broker/config": ("engine", "lease", "provider", "util"),
+    "broker/engine": ("bootstrap", "lease", "provider", "schedule", "store", "util"),
+    "broker/api": ("engine", "http", "lease", "provider", "store", "util"),
+    "broker/cli": ("util",),
+    "broker/daemon": ("api", "config", "engine", "http", "loader", "provider", "store", "util"),
+    "sdk/loader": ("util",),
+    "sdk/check": ("loader", "util"),
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
+
+
+def includes(tree):
+    for name in tree.under("broker/", "plugins/", "sdk/"):
+        for number, line in enumerate(tree.lines(name), 1):
+            found = INCLUDE.match(line)
+            if found:
+                include_library(tree, name, number, found.group(2))
+                if found.group(1) == '"':
+                    include_room(tree, name, number, found.group(2))
+                else:
+                    include_public(tree, name, number, found.group(2))
+
+
+def include_library(tree, name, number, header):
+    for pattern, places in LIBRARIES:
+        if re.match(pattern, header):
+            if not name.startswith(places or ("-",)):
+                tree.fault(name, number, f"<{header}> is known to {', '.join(places) or 'nobody'}")
+            return
+
+
+def include_room(tree, name, number, header):
+    place = "/".join(name.split("/")[:2])
+    theirs = header.split("/")[0]
+    if place == "broker/main.c":
+        return
+    if name.startswith("plugins/"):
+        # A plugin's own headers lie beside it; everything else comes from the SDK.
+        if not os.path.exists(os.path.join(tree.root, os.path.dirname(name), header)):
+            tree.fault(name, number, f'"{header}": a plugin sees its own files and <lessor/...>')
+    elif place == "sdk/include" or name.startswith("sdk/example/"):
+        if "/" in header:
+            tree.fault(name, number, f'"{header}": the SDK stands alone')
+    elif place not in ROOMS:
+        tree.fault(name, number, f"{place} is not in the table of rooms (tests/lint/lint.py)")
+    elif theirs != place.split("/")[1] and theirs not in ROOMS[place]:
+        tree.fault(name, number, f'"{header}": {place} may see {", ".join(ROOMS[place])} only')
+
+
+def include_public(tree, name, number, header):
+    if name.startswith("sdk/include/") and header not in ("stddef.h", "stdint.h"):
+        tree.fault(name, number, f"<{header}>: a public header needs stddef.h and stdint.h only")
+
+
+# ---- calls ----------------------------------------------------------------------------
+
+BANNED = {
+    "strcpy": "snprintf or memcpy with the size",
+    "strcat": "snprintf or struct buf",
+    "strncpy": "snprintf: it does not end what it cuts",
+    "strncat": "struct buf",
+    "sprintf": "snprintf or struct buf",
+    "vsprintf": "vsnprintf",
+    "strtok": "strchr, or strtok_r",
+    "atoi": "a parser that notices errors",
+    "atol": "a parser that notices errors",
+    "alloca": "a fixed array or the heap",
+    "gets": "anything else",
+    "system": "nothing: no shell is ever run",
+    "popen": "nothing: no shell is ever run",
+    "mktemp": "mkstemp",
+    "tmpnam": "mkstemp",
+    "setjmp": "a return value",
+    "rand": "env_random",
+    "random": "env_random",
+    "sleep": "a due time",
+    "usleep": "a due time",
+    "nanosleep": "a due time",
+}
+# What a pure room may not ask of the world.
+IMPURE = ("time", "clock_gettime", "gettimeofday", "getrandom", "rand", "printf", "fprintf",
+          "fopen", "open", "read", "write", "getenv", "pthread_create", "pthread_mutex_lock")
+PURE = ("broker/lease/", "broker/schedule/", "broker/bootstrap/")
+# (file, function): why it stays.
+CALLS_ALLOWED = {
+    # The command line has no loop: it waits between two looks at a lease.
+    ("broker/cli/when.c", "nanosleep"),
+    # A literal that fits into the array it goes to.
+    ("broker/http/listener.c", "strcpy"),
+    # Appends within room that was checked in the same condition.
+    ("plugins/hetzner/server.c", "strcat"),
+}
+
+
+def calls(tree):
+    banned = re.compile(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(")
+    impure = re.compile(r"(?<![\w.>])(" + "|".join(IMPURE) + r")\s*\(")
+    for name in tree.under("broker/", "plugins/", "sdk/"):
+        code = code_only(tree.read(name).decode("utf-8", "replace"))
+        for number, line in enumerate(code.split("\n"), 1):
+            for found in banned.finditer(line):
+                if (name, found.group(1)) not in CALLS_ALLOWED:
+                    tree.fault(name, number, f"{found.group(1)}(): use {BANNED[found.group(1)]}")
+            if name.startswith(PURE):
+                for found in impure.finditer(line):
+                    tree.fault(name, number, f"{found.group(1)}(): this room is pure")
+            if re.search(r"\bgoto\b", line) and re.search(r"\bauto_(free|close|buf)\b", code):
+                check_goto(tree, name, number, code)
+
+
+def check_goto(tree, name, number, code):
+    """goto over a variable that frees itself compiles with gcc and aborts in free()."""
+    lines = code.split("\n")
+    first = number - 1
+    while first > 0 and not lines[first].startswith("{"):
+        first -= 1
+    last = number - 1
+    while last < len(lines) - 1 and not lines[last].startswith("}"):
+        last += 1
+    if re.search(r"\bauto_(free|close|buf)\b", "\n".join(lines[first:last])):
+        tree.fault(name, number, "goto and a variable that frees itself in one function")
+
+
+# ---- size -------------------------------------------------------------------------------
+
+LINES_MOST = 700
+COLUMNS_MOST = 100
+COLUMNS_SLACK = 20  # a comment behind a member of a table may stand out
+
+
+def size(tree):
+    for name in tree.under("broker/", "plugins/", "sdk/"):
+        lines = tree.lines(name)
+        if name.endswith(".c") and len(lines) - 1 > LINES_MOST:
+            tree.fault(name, len(lines), f"more than {LINES_MOST} lines: this is two files")
+        for number, line in enumerate(lines, 1):
+            if len(line.expandtabs(8)) > COLUMNS_MOST + COLUMNS_SLACK:
+                tree.fault(name, number, f"more than {COLUMNS_MOST} columns")
+
+
+# ---- words ------------------------------------------------------------------------------
+
+# Split, so that this file keeps its own rule.
+FORBIDDEN = (
+    (r"\b(TO" r"DO|FIX" r"ME|HA" r"CK)\b(?!\s*\([^)]+\):)",
+     "a marker needs its reason: WORD(who or what it waits for): text"),
+    (r"/work/(main|shared|\.lib" r"rary|[a-z]+-[0-9])|/tmp/build" r"-", "a path of a workplace"),
+    (r"\b(registry\.npm" r"js|pypi\.o" r"rg|deb\.deb" r"ian\.org|crates\.i" r"o|proxy\.gol" r"ang)",
+     "the host of a package registry"),
+)
+
+
+def words(tree):
+    for name in tree.names:
+        if "/corpus/" in name or name.startswith(".git"):
+            continue
+        for number, line in enumerate(tree.lines(name), 1):
+            for pattern, why in FORBIDDEN:
+                if re.search(pattern, line):
+                    tree.fault(name, number, why)
+
+
+# ---- tree -------------------------------------------------------------------------------
+
+
+def tree_shape(tree):
+    """The top level stays as the design says; programs are executable, sources are not."""
+    top = {"CMakeLists.txt", "README.md", "LICENSE", "broker", "plugins", "sdk", "tests",
+           "packaging"}
+    for name in tree.names:
+        first = name.split("/")[0]
+        if not first.startswith(".") and first not in top:
+            tree.fault(name, 1, f"the top level has no '{first}'")
+        path = os.path.join(tree.root, name)
+        if name.endswith((".c", ".h", ".txt", ".json", ".md", ".conf")) and os.access(path, os.X_OK):
+            tree.fault(name, 1, "is executable")
+
+
+# ---- shell and style ----------------------------------------------------------------------
+
+
+def shell(tree):
+    scripts = [n for n in tree.names if n.endswith((".sh", ".bash")) or n == ".ci/run"]
+    if not shutil.which("shellcheck"):
+        print("shellcheck is not installed")
+        sys.exit(77)
+    done = subprocess.run(["shellcheck", "-x", "-f", "gcc", "--", *scripts], cwd=tree.root,
+                          stdout=subprocess.PIPE)
+    tree.wrong += done.stdout.decode().splitlines()
+
+
+def style(tree):
+    """What an editor does by itself: ends of lines and of files, tabs in C."""
+    for name in tree.under("broker/", "plugins/", "sdk/", "tests/", "packaging/",
+                           ends=(".c", ".h", ".py", ".sh", ".txt", ".cmake", ".conf")):
+        if "/corpus/" in name:
+            continue
+        raw = tree.read(name)
+        if raw and not raw.endswith(b"\n"):
+            tree.fault(name, raw.count(b"\n") + 1, "no newline at the end")
+        if raw.endswith(b"\n\n"):
+            tree.fault(name, raw.count(b"\n"), "blank lines at the end")
+        for number, line in enumerate(raw.split(b"\n"), 1):
+            if line.endswith((b" ", b"\t", b"\r")):
+                tree.fault(name, number, "blanks at the end of a line")
+            if name.endswith((".c", ".h")) and line.startswith(b"        "):
+                tree.fault(name, number, "spaces where a tab belongs")
+
+
+RULES = {"spdx": spdx, "includes": includes, "calls": calls, "size": size, "words": words,
+         "tree": tree_shape, "shell": shell, "style": style}
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] not in RULES:
+        sys.exit(f"usage: lint.py {'|'.join(RULES)} ROOT")
+    tree = Tree(sys.argv[2])
+    RULES[sys.argv[1]](tree)
+    for line in tree.wrong:
+        print(line)
+    print(f"{sys.argv[1]}: {len(tree.names)} files, {len(tree.wrong)} wrong")
+    sys.exit(1 if tree.wrong else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Does the linter see what it is for? Each case is a small tree with one thing wrong."""
+
+import os
+import tempfile
+import unittest
+
+import lint
+
+HEAD = "/* SPDX-License-Identifier: MIT */\n"
+
+
+class Rules(unittest.TestCase):
+    def faults(self, rule, files):
+        with tempfile.TemporaryDirectory() as root:
+            for name, text in files.items():
+                path = os.path.join(root, name)
+                os.makedirs(os.path.dirname(path) or root, exist_ok=True)
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(text)
+            tree = lint.Tree(root, sorted(files))
+            lint.RULES[rule](tree)
+            return tree.wrong
+
+    def bad(self, rule, files, *words):
+        wrong = self.faults(rule, files)
+        self.assertEqual(len(wrong), 1, wrong)
+        for word in words:
+            self.assertIn(word, wrong[0])
+
+    def good(self, rule, files):
+        self.assertEqual(self.faults(rule, files), [])
+
+    def test_spdx(self):
+        self.bad("spdx", {"broker/a.c": "int x;\n"}, "broker/a.c:1")
+        self.good("spdx", {"broker/a.c": HEAD, "LICENSE": "MIT"})
+
+    def test_libraries(self):
+        for header in ("sqlite3.h", "curl/curl.h", "event2/event.h", "dlfcn.h", "ini.h",
+                       "pthread.h", "openssl/evp.h", "jansson.h", "systemd/sd-daemon.h"):
+            self.bad("includes", {"broker/lease/a.c": f"#include <{header}>\n"}, header)
+        self.good("includes", {"broker/store/a.c": "#include <sqlite3.h>\n"})
+
+    def test_rooms(self):
+        self.bad("includes", {"broker/http/a.c": '#include "lease/lease.h"\n'}, "broker/http")
+        self.bad("includes", {"broker/util/a.c": '#include "lease/lease.h"\n'})
+        self.bad("includes", {"broker/newroom/a.c": '#include "util/buf.h"\n'}, "table of rooms")
+        self.bad("includes", {"plugins/x/a.c": '#include "util/buf.h"\n'}, "a plugin sees")
+        self.bad("includes", {"sdk/include/lessor/a.h": "#include <stdio.h>\n"}, "public header")
+        self.good("includes", {"plugins/x/a.c": '#include "a.h"\n', "plugins/x/a.h": HEAD})
+        self.good("includes", {"broker/api/a.c": '#include "http/server.h"\n'})
+
+    def test_calls(self):
+        self.bad("calls", {"broker/api/a.c": "\n\tstrcpy(a, b);\n"}, "a.c:2", "strcpy")
+        self.bad("calls", {"plugins/x/a.c": "\tsleep(1);\n"}, "due time")
+        self.bad("calls", {"broker/lease/a.c": "\tnow = time(NULL);\n"}, "pure")
+        self.good("calls", {"broker/api/a.c": '/* strcpy(a) */ x = "system(1)"; my_system(1);\n'})
+        self.good("calls", {"broker/api/a.c": "\tenv->random(1);\n"})
+        self.bad("calls", {"broker/api/a.c": "int f(void)\n{\n\tauto_free char *p = 0;\n\tgoto x;\n"
+                                             "x:\n\treturn 0;\n}\n"}, "goto")
+        self.good("calls", {"broker/api/a.c": "int f(void)\n{\n\tauto_free char *p = 0;\n}\n"
+                                              "int g(void)\n{\n\tgoto x;\nx:\n\treturn 0;\n}\n"})
+
+    def test_size(self):
+        self.bad("size", {"broker/a.c": "\n" * 701}, "two files")
+        self.bad("size", {"broker/a.c": "x" * 121 + "\n"}, "columns")
+
+    def test_words(self):
+        self.bad("words", {"a.c": "/* TO" "DO: later */\n"}, "reason")
+        self.good("words", {"a.c": "/* TO" "DO(PostgreSQL store): later */\n"})
+        self.bad("words", {"a.c": "/wo" "rk/main/x\n"}, "workplace")
+        self.bad("words", {"a.md": "pypi.o" "rg\n"}, "registry")
+
+    def test_tree(self):
+        self.bad("tree", {"src/a.c": HEAD}, "top level")
+        self.good("tree", {"broker/a.c": HEAD, ".ci/run": ""})
+
+    def test_style(self):
+        self.bad("style", {"broker/a.c": "int x; \n"}, "blanks at the end")
+        self.bad("style", {"broker/a.c": "int x;"}, "no newline")
+        self.bad("style", {"broker/a.c": "        int x;\n"}, "tab")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Does what the installed guide to writing a provider says, as it stands there, in a root where
+# the packages are installed and nothing else of this project is. Run by run.sh.
+set -eu
+
+guide=/usr/share/doc/lessor/writing-a-provider.md
+fail() { printf 'FAILED: %s\n' "$1" >&2; exit 1; }
+trap '[ $? -eq 0 ] || echo "FAILED: the guide, at: $BASH_COMMAND" >&2; kill $(jobs -p) 2>/dev/null || :' EXIT
+
+# Whoever reads it has sudo; here there is only root.
+sudo() { "$@"; }
+
+[ -f "$guide" ] || fail "lessor-dev has no guide"
+cp -r "$(dirname "$guide")" /root/guide
+cd /root/guide
+awk '/^## /{ on = /Build it and see it work/ } on && /^    /{ print substr($0, 5) }' "$guide" >/root/all
+grep -q 'cmake --install' /root/all || fail "the guide builds nothing any more"
+grep -q '^lessor create' /root/all || fail "the guide leases nothing any more"
+# Who types this is slower than the daemon: what comes after it waits until it listens.
+sed '/^lessord --config.*&$/q' /root/all >/root/first
+sed '1,/^lessord --config.*&$/d' /root/all >/root/rest
+set -x
+# shellcheck disable=SC1091
+. /root/first
+{ set +x; } 2>/dev/null
+for i in $(seq 200); do
+	! (exec 3<>/dev/tcp/127.0.0.1/8480) 2>/dev/null || break
+	[ "$i" -lt 200 ] || fail "lessord does not listen"
+	sleep 0.1
+done
+set -x
+# shellcheck disable=SC1091
+. /root/rest
+{ set +x; } 2>/dev/null
+for i in $(seq 200); do
+	[ -n "$(ls -A /tmp/try/machines)" ] || break
+	[ "$i" -lt 200 ] || fail "the released machine is still there"
+	sleep 0.1
+done
+lessor-plugin-check "$(pkg-config --variable=providerdir lessor)/folder.so"
+lessor list --all 2>/dev/null | grep -q box || lessor show box >/dev/null || fail "the lease is not there"
+touch /lessor-test-root/passed

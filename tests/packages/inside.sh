@@ -1,0 +1,353 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The life of the packages inside a root of their own, from installation to purge. Run by run.sh,
+# with systemd booted or without; never on a machine that is dear to you.
+#
+#	inside.sh OLD NEW	two folders with the debs, the second with a later version
+set -euo pipefail
+
+[ -e /lessor-test-root ] || { echo "this is not a root made for it" >&2; exit 2; }
+old=$1
+new=$2
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+unset LESSOR_URL LESSOR_TOKEN LESSOR_TOKEN_FILE
+booted=
+[ ! -d /run/systemd/system ] || booted=1
+work=/lessor-test-root/work
+mkdir -p "$work"
+cd "$work"
+token=simulated-token-that-is-long-enough-to-be-one-0123456789ab
+sim_pid=
+daemon_pid=
+sysusers=
+checks=0
+
+step() { printf '== %s\n' "$1"; }
+ok() {
+	checks=$((checks + 1))
+	printf '   %s\n' "$1"
+}
+fail() {
+	echo "FAILED: $1" >&2
+	if [ -n "$booted" ]; then
+		systemctl --no-pager -l status lessord >&2 || true
+		journalctl --no-pager -u lessord -u lessord.socket -n 60 >&2 || true
+	else
+		tail -n 30 "$work/log" >&2 || true
+	fi
+	exit 1
+}
+cleanup() {
+	[ "$1" -eq 0 ] || echo "FAILED: it ended with $1 at line $2" >&2
+	[ -z "$sim_pid" ] || kill "$sim_pid" 2>/dev/null || true
+	[ -z "$daemon_pid" ] || kill -9 "$daemon_pid" 2>/dev/null || true
+}
+trap 'cleanup $? $LINENO' EXIT
+
+# WHAT COMMAND...: it succeeds, and what it says goes nowhere but to a failure's report.
+must() {
+	local what=$1
+	shift
+	"$@" >"$work/out" 2>&1 || { cat "$work/out" >&2; fail "$what: $*"; }
+	ok "$what"
+}
+# WHAT CODE COMMAND...: it fails in this way.
+fails() {
+	local what=$1 expected=$2 code=0
+	shift 2
+	"$@" >"$work/out" 2>&1 || code=$?
+	[ "$code" -eq "$expected" ] || { cat "$work/out" >&2; fail "$what: $code, not $expected: $*"; }
+	ok "$what"
+}
+equal() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; ok "$1"; }
+# WHAT COMMAND...: within 20 s.
+await() {
+	local what=$1 end=$((SECONDS + 20))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || fail "$what, in 20 s: $*"
+		sleep 0.1
+	done
+	ok "$what"
+}
+# In the simulated cloud, past the broker: what there is in truth.
+servers() {
+	exec 9<>"/dev/tcp/127.0.0.1/$(cat "$work/sim.port")"
+	printf 'GET /_sim/state HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&9
+	tr '{' '\n' <&9 | grep -c '"server_type"' || true
+	exec 9>&-
+}
+installed() { dpkg-query -W -f '${db:Status-Status} ${Version}' "$1"; }
+property() { systemctl show -P "$1" lessord; }
+running() { lessor list >/dev/null 2>&1; }
+
+# ---- starting and stopping, with systemd and without ----------------------------------------
+
+start() {
+	if [ -n "$booted" ]; then
+		must "starts" systemctl start lessord
+		daemon_pid=$(property MainPID)
+		LESSOR_URL=http://127.0.0.1:8480
+	else
+		rm -f /run/lessord/port
+		setpriv --reuid lessor --regid lessor --clear-groups \
+			env CREDENTIALS_DIRECTORY=/run/lessord/credentials \
+			/usr/sbin/lessord --port-file /run/lessord/port >>"$work/log" 2>&1 &
+		daemon_pid=$!
+		await "starts" test -s /run/lessord/port
+		LESSOR_URL=http://127.0.0.1:$(cat /run/lessord/port)
+	fi
+	export LESSOR_URL
+	await "answers" running
+}
+stop() {
+	if [ -n "$booted" ]; then
+		systemctl stop lessord
+		equal "ended well" "$(property Result) $(property ExecMainStatus)" "success 0"
+	else
+		kill "$daemon_pid"
+		wait "$daemon_pid"
+		ok "ended well"
+	fi
+	daemon_pid=
+}
+
+# ---- installation ---------------------------------------------------------------------------
+
+step "installation"
+# As in a container, without systemd the user is made by what is there of it alone.
+[ -n "$booted" ] || sysusers=systemd-standalone-sysusers
+must "apt installs the three and what they need" apt-get install -y --no-install-recommends \
+	"$old"/lessord_*.deb "$old"/lessor_*.deb "$old"/lessor-dev_*.deb ${sysusers:+"$sysusers"}
+must "dpkg has nothing to say" dpkg --verify lessord lessor lessor-dev
+equal "no package is half installed" "$(dpkg --audit)" ""
+for package in lessord lessor lessor-dev; do
+	[[ $(installed $package) == "installed "* ]] || fail "$package: $(installed $package)"
+done
+equal "the user" "$(getent passwd lessor | cut -d : -f 1,6,7)" "lessor:/var/lib/lessor:/usr/sbin/nologin"
+equal "the state is nobody else's" "$(stat -c '%U:%G %a' /var/lib/lessor)" "lessor:lessor 700"
+equal "the configuration is a conffile" "$(dpkg-query -W -f '${Conffiles}' lessord | awk '{print $1}')" \
+	/etc/lessord/lessord.conf
+for program in lessord lessor lessor-plugin-check hetzner-sim; do
+	must "$program finds its libraries" "$program" --help
+done
+for page in man8/lessord.8 man5/lessord.conf.5 man1/lessor.1 man3/lessor-provider.3 man1/hetzner-sim.1 \
+	man1/lessor-plugin-check.1; do
+	[ -s "/usr/share/man/$page.gz" ] || fail "no $page"
+done
+ok "the manual is there"
+for file in bash-completion/completions/lessor zsh/vendor-completions/_lessor \
+	fish/vendor_completions.d/lessor.fish; do
+	[ -s "/usr/share/$file" ] || fail "no $file"
+done
+ok "the shells' completions are there"
+must "the provider is taken" lessor-plugin-check /usr/lib/*/lessor/providers/hetzner.so
+test -s /etc/ssl/certs/ca-certificates.crt
+ok "the clouds' certificates are there"
+if [ -n "$booted" ]; then
+	equal "nothing is enabled" "$(systemctl is-enabled lessord.service lessord.socket | sort -u)" disabled
+	equal "nothing runs" "$(systemctl is-active lessord.service lessord.socket | sort -u)" inactive
+fi
+
+# ---- configuration --------------------------------------------------------------------------
+
+step "configuration"
+# The file as it comes: complete but for the token.
+must "the file as it comes is fine" lessord --check-config
+if [ -n "$booted" ]; then
+	fails "without a provider's token it does not start" 1 systemctl start lessord
+	equal "and does not try again" "$(property NRestarts) $(property ExecMainStatus)" "0 2"
+	systemctl reset-failed lessord
+else
+	fails "without a provider's token it does not start" 2 lessord
+fi
+hetzner-sim --listen 127.0.0.1:0 --port-file sim.port --token "$token" --speed 100 >sim.log 2>&1 &
+sim_pid=$!
+await "a simulated cloud" test -s sim.port
+(umask 077; echo "$token" >/etc/lessord/hetzner-token)
+cat >>/etc/lessord/lessord.conf <<EOF
+endpoint = http://127.0.0.1:$(cat sim.port)/v1
+poll = 50ms
+EOF
+sed -i 's/^\[server\]$/&\nsettle = 1s/' /etc/lessord/lessord.conf
+if [ -n "$booted" ]; then
+	# As README.Debian says.
+	install -D -m 0644 /usr/share/doc/lessor/credential.conf \
+		/etc/systemd/system/lessord.service.d/credential.conf
+	systemctl daemon-reload
+else
+	sed -i 's/^\[server\]$/&\nlisten = 127.0.0.1:0/' /etc/lessord/lessord.conf
+	install -d -m 0755 -o lessor -g lessor /run/lessord
+	install -d -m 0700 -o lessor -g lessor /run/lessord/credentials
+	install -m 0400 -o lessor -g lessor /etc/lessord/hetzner-token /run/lessord/credentials/
+fi
+must "the edited file is fine" lessord --check-config
+if [ -n "$booted" ]; then
+	fails "without a client's token it does not start" 1 systemctl start lessord
+	equal "and does not try again" "$(property NRestarts) $(property ExecMainStatus)" "0 6"
+	systemctl reset-failed lessord
+fi
+(umask 077; lessord token add --owner root@example.com --role admin >client-token 2>/dev/null)
+export LESSOR_TOKEN_FILE=$work/client-token
+equal "the database is the daemon's" "$(stat -c '%U %a' /var/lib/lessor/lessor.db)" "lessor 600"
+
+# ---- running --------------------------------------------------------------------------------
+
+memory() {
+	awk '/^(VmRSS|RssAnon)/ {printf " %s %.1f MiB", $1, $2 / 1024}' "/proc/$daemon_pid/status"
+}
+
+step "a lease"
+start
+echo "   idle:$(memory)"
+# A public key that nobody has the private half of: 32 random bytes are one.
+printf 'ssh-ed25519 %s test\n' "$({ printf '\000\000\000\013ssh-ed25519\000\000\000\040'
+	head -c 32 /dev/urandom; } | base64 -w 0)" >key.pub
+must "a machine" lessor create --class standard --slug first --ttl 1h --ssh-key key.pub
+equal "the cloud has it" "$(servers)" 1
+lease=$(lessor show --json first | grep -o 'cbx_[0-9a-f]*' | head -n 1)
+status=$(cat "/proc/$daemon_pid/status")
+echo "   with one lease:$(memory)"
+
+if [ -n "$booted" ]; then
+	step "under systemd"
+	equal "it says how it is" "$(property StatusText)" serving
+	equal "it runs as its user, with no capability, filtered" \
+		"$(echo "$status" | awk '/^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp):/ {print $1 $2}' | xargs)" \
+		"Uid:$(id -u lessor) CapEff:0000000000000000 CapBnd:0000000000000000 NoNewPrivs:1 Seccomp:2"
+	if tr '\0' '\n' <"/proc/$daemon_pid/environ" | grep -q "$token"; then
+		fail "the token is in the environment"
+	fi
+	ok "the token is not in the environment"
+	if journalctl -u lessord | grep -q "$token"; then
+		fail "the token is in the journal"
+	fi
+	ok "the token is not in the journal"
+	must "exposed no more than 1.5" systemd-analyze security --no-pager --threshold=15 lessord
+	systemd-analyze security --no-pager lessord | sed -n 's/.*Overall/   overall/p'
+	must "reloads" systemctl reload lessord
+	cp -p /etc/lessord/lessord.conf kept.conf
+	echo "nonsense = yes" >>/etc/lessord/lessord.conf
+	fails "a broken file is refused aloud" 1 systemctl reload lessord
+	equal "and nothing happened" "$(property ActiveState) $(property MainPID)" "active $daemon_pid"
+	cp -p kept.conf /etc/lessord/lessord.conf
+
+	kill -9 "$daemon_pid"
+	restarted() { [ "$(property MainPID)" -ne 0 ] && [ "$(property MainPID)" -ne "$daemon_pid" ]; }
+	await "killed, it is started anew" restarted
+	await "and answers" running
+	daemon_pid=$(property MainPID)
+	must "and knows the lease" lessor heartbeat "$lease"
+
+	mkdir -p /run/systemd/system/lessord.service.d
+	printf '[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\nRestartSec=100ms\n' \
+		>/run/systemd/system/lessord.service.d/quick.conf
+	systemctl daemon-reload
+	systemctl restart lessord
+	daemon_pid=$(property MainPID)
+	kill -STOP "$daemon_pid"
+	await "hanging, it is started anew" restarted
+	await "and answers" running
+	rm -r /run/systemd/system/lessord.service.d
+	systemctl daemon-reload
+	systemctl restart lessord
+	equal "the cloud has one machine as before" "$(servers)" 1
+
+	step "sockets of systemd's"
+	systemctl stop lessord
+	must "they open" systemctl enable --now lessord.socket
+	equal "whose the socket is" "$(stat -c '%G %a' /run/lessord/api.sock)" "lessor 660"
+	must "a client starts the service" env LESSOR_URL=unix:/run/lessord/api.sock lessor list
+	must "on the other one, too" lessor list
+	useradd -r -G lessor friend
+	useradd -r stranger
+	chmod 755 "$work" /lessor-test-root
+	as() { setpriv --reuid "$1" --regid "$1" --init-groups env LESSOR_TOKEN="$(cat client-token)" \
+		LESSOR_URL=unix:/run/lessord/api.sock HOME=/nonexistent lessor list; }
+	unset LESSOR_TOKEN_FILE
+	must "a member of the group reaches it" as friend
+	fails "nobody else does" 7 as stranger
+	export LESSOR_TOKEN_FILE=$work/client-token
+	systemctl stop lessord
+	must "a client waits through a restart" lessor heartbeat "$lease"
+	daemon_pid=$(property MainPID)
+	systemctl enable lessord 2>/dev/null
+fi
+
+# ---- upgrade --------------------------------------------------------------------------------
+
+step "upgrade with the lease alive"
+before=$(installed lessord)
+must "apt upgrades" apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold \
+	"$new"/lessord_*.deb "$new"/lessor_*.deb "$new"/lessor-dev_*.deb
+after=$(installed lessord)
+[ "$before" != "$after" ] || fail "still $before"
+echo "   $before -> $after"
+grep -q "^poll = 50ms" /etc/lessord/lessord.conf
+if grep -q "^# Of the next version" /etc/lessord/lessord.conf; then
+	fail "the operator's configuration was replaced"
+fi
+ok "the configuration is kept"
+grep -q "^# Of the next version" /etc/lessord/lessord.conf.dpkg-dist
+ok "and the new one is beside it"
+if [ -n "$booted" ]; then
+	[ "$(property MainPID)" != "$daemon_pid" ] || fail "the old lessord still runs"
+	ok "the service is restarted"
+	daemon_pid=$(property MainPID)
+	equal "the sockets stay" "$(systemctl is-active lessord.socket)" active
+else
+	stop
+	start
+fi
+if readlink "/proc/$daemon_pid/exe" | grep -q deleted; then
+	fail "what runs is not what is installed"
+fi
+await "answers" running
+must "the lease is there" lessor show "$lease"
+must "it can be kept alive" lessor heartbeat "$lease"
+equal "the cloud has one machine as before" "$(servers)" 1
+must "dpkg has nothing to say" dpkg --verify --verify-format rpm lessor lessor-dev
+
+# ---- removal --------------------------------------------------------------------------------
+
+step "removal with the lease alive"
+[ -n "$booted" ] || stop
+must "apt removes" apt-get remove -y lessord lessor lessor-dev
+[ ! -e /usr/sbin/lessord ] || fail "the program is still there"
+if [ -n "$booted" ]; then
+	equal "nothing runs" "$(grep -lx lessord /proc/[0-9]*/comm 2>/dev/null)" ""
+	[ ! -e /run/lessord/api.sock ] || fail "the socket is still there"
+	equal "no unit failed" "$(systemctl list-units --failed --no-legend 'lessord*')" ""
+fi
+test -s /var/lib/lessor/lessor.db
+test -s /etc/lessord/lessord.conf
+ok "state and configuration stay"
+equal "the cloud has the machine" "$(servers)" 1
+
+step "installed again"
+must "apt installs" apt-get install -y --no-install-recommends "$new"/lessord_*.deb \
+	"$new"/lessor_*.deb "$new"/lessor-dev_*.deb
+if [ -n "$booted" ]; then
+	equal "both run as before" "$(systemctl is-active lessord.service lessord.socket | xargs)" \
+		"active active"
+	daemon_pid=$(property MainPID)
+else
+	start
+fi
+must "the lease is there" lessor heartbeat "$lease"
+must "it is given back" lessor release "$lease"
+equal "the cloud has nothing" "$(servers)" 0
+[ -n "$booted" ] || stop
+
+step "purge"
+must "apt purges" apt-get purge -y lessord lessor lessor-dev
+[ ! -e /var/lib/lessor ] || fail "the state is still there"
+ok "the state is gone"
+equal "of the configuration only the operator's own is left" "$(ls /etc/lessord)" hetzner-token
+left=$(find /etc /usr /var/lib /lib/systemd -name '*lessor*' ! -path '/etc/systemd/system/lessord.service.d*' \
+	! -path '/var/lib/apt/*' ! -path /etc/lessord ! -name lessor-test.service)
+equal "nothing else is left" "$left" ""
+equal "dpkg has forgotten them" "$(dpkg-query -W -f '${Package} ' 'lessor*' 2>/dev/null || true)" ""
+
+echo "$checks checks"
+touch /lessor-test-root/passed

@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The units as systemd's own tools judge them. UNITS is where CMake configured them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+# 15 of 100: what is left is the root file system to read, and the network.
+EXPOSURE_MOST = "15"
+
+
+def run(*command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                          env=dict(os.environ, LC_ALL="C.UTF-8", SYSTEMD_COLORS="0"))
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+class Units(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="lessor-units-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        with open(os.environ["UNITS"] + "/lessord.service", encoding="utf-8") as file:
+            self.service = file.read()
+        # The programs are not installed where the unit has them.
+        self.write("lessord.service", self.service.replace(
+            os.environ["SBIN"] + "/lessord", os.environ["LESSORD"]))
+        shutil.copy(os.environ["SOURCE"] + "/packaging/systemd/lessord.socket", self.folder)
+        self.path = self.folder + "/lessord.service"
+
+    def write(self, name, text):
+        os.makedirs(os.path.dirname(os.path.join(self.folder, name)), exist_ok=True)
+        with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def drop_in(self):
+        os.makedirs(self.path + ".d")
+        shutil.copy(os.environ["SOURCE"] + "/packaging/systemd/credential.conf", self.path + ".d")
+
+    def verify(self):
+        return run("systemd-analyze", "verify", "--man=no", self.path,
+                   self.folder + "/lessord.socket")
+
+    def test_systemd_has_nothing_to_say(self):
+        self.assertEqual(self.verify(), (0, ""))
+        self.drop_in()
+        self.assertEqual(self.verify(), (0, ""))
+        # And would if there were something.
+        self.write("lessord.service.d/other.conf", "[Service]\nLoadCredentials=a:/b\n")
+        self.assertIn("LoadCredentials", self.verify()[1])
+
+    def security(self):
+        return run("systemd-analyze", "security", "--offline=true", "--no-pager",
+                   "--threshold=" + EXPOSURE_MOST, self.path)
+
+    def test_exposure(self):
+        code, out = self.security()
+        self.assertEqual(code, 0, out)
+        print(out.strip().splitlines()[-1].strip().encode("ascii", "ignore").decode())
+        # The check has teeth: one line less, and it fails.
+        self.write("lessord.service", self.service.replace("SystemCallFilter=@system-service\n", "")
+                   .replace("CapabilityBoundingSet=\n", ""))
+        self.assertNotEqual(self.security()[0], 0)
+
+    def test_no_secret_and_no_credential_in_the_unit_itself(self):
+        # A credential that is not there fails the start of a fresh installation.
+        lines = [l for l in self.service.splitlines() if not l.startswith("#")]
+        self.assertFalse([l for l in lines if re.match("(LoadCredential|Environment|PassEnv)", l)])
+        self.assertIn("UMask=0077", lines)
+        self.assertNotIn("@CMAKE", self.service)
+
+    @unittest.skipUnless(shutil.which("systemd-sysusers"), "no systemd-sysusers")
+    def test_the_user(self):
+        os.mkdir(self.folder + "/etc")
+        code, out = run("systemd-sysusers", "--root=" + self.folder,
+                        os.environ["UNITS"] + "/lessor.sysusers")
+        self.assertEqual(code, 0, out)
+        with open(self.folder + "/etc/passwd", encoding="utf-8") as file:
+            line = [l for l in file.read().splitlines() if l.startswith("lessor:")][0]
+        name, _, uid, gid, _, home, shell = line.split(":")
+        self.assertEqual((name, home, shell), ("lessor", os.environ["STATE"], "/usr/sbin/nologin"))
+        self.assertLess(int(uid), 1000)
+        with open(self.folder + "/etc/group", encoding="utf-8") as file:
+            self.assertIn("lessor:x:%s:" % gid, file.read())
+
+
+if __name__ == "__main__":
+    if not shutil.which("systemd-analyze"):
+        print("SKIPPED, nothing was tested: there is no systemd-analyze")
+        sys.exit(77)
+    unittest.main()

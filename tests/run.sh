@@ -1,0 +1,112 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Builds and tests everything, three times: plain with warnings as errors, under the
+# address and undefined-behaviour sanitizers, and what has threads under the thread
+# sanitizer. Installs what is missing where it may; without network if nothing is.
+# Exit 0 only if every test of every build passed. What was skipped is printed. Where Go is
+# installed, the crabbox CLI itself is driven through it all; that it did not run is said.
+set -u
+
+usage() {
+	cat <<-EOF
+	usage: sh tests/run.sh [--build DIR] [--only plain|asan|tsan]
+
+	  --build DIR  where to build (build-test in the source tree); made if missing
+	  --only NAME  one of the three
+	EOF
+}
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+root=$(dirname -- "$here")
+base=$root/build-test
+only=
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--build)
+		[ $# -gt 1 ] || { usage >&2; exit 2; }
+		base=$2
+		shift
+		;;
+	--only)
+		[ $# -gt 1 ] || { usage >&2; exit 2; }
+		only=$2
+		shift
+		;;
+	--help) usage; exit 0 ;;
+	*) usage >&2; exit 2 ;;
+	esac
+	shift
+done
+case $only in '' | plain | asan | tsan) ;; *) usage >&2; exit 2 ;; esac
+
+# lessord refuses providers that others may write.
+umask 022
+# shellcheck source=packaging/packages.sh
+. "$root/packaging/packages.sh"
+# shellcheck disable=SC2086
+packages_install $packages_build $packages_test $packages_boxes || exit 1
+
+jobs=-j2
+failed=
+# What runs threads of its own, or is such a program: the thread sanitizer's share.
+threaded='^(test-api|test-core|test-provider|test-http|test-store|test-hetzner|test-static-race|util-env|util-log'
+threaded="$threaded|api-contract|api-crabbox_|api-hostile|cli-life|kill-calls)"
+
+# NAME CTEST-REGEX CTEST-REGEX-NOT CMAKE-OPTIONS...
+one() {
+	name=$1 regex=$2 but=$3
+	shift 3
+	[ -z "$only" ] || [ "$only" = "$name" ] || return 0
+	dir=$base/$name
+	echo
+	echo "== $name: building in $dir"
+	started=$(date +%s)
+	generator=
+	[ -e "$dir/CMakeCache.txt" ] || generator=-GNinja
+	# shellcheck disable=SC2086
+	if ! cmake -S "$root" -B "$dir" $generator -DBUILD_TESTING=ON "$@" >"$base/$name.log" 2>&1 ||
+		! cmake --build "$dir" $jobs >>"$base/$name.log" 2>&1; then
+		# ninja prints what went wrong in the middle of what went well.
+		grep -nE 'error|warning|FAILED|undefined reference' -A 6 "$base/$name.log" | head -n 120
+		tail -n 15 "$base/$name.log"
+		echo "== $name: DOES NOT BUILD"
+		failed="$failed $name"
+		return 0
+	fi
+	built=$(date +%s)
+	echo "== $name: built in $((built - started)) s, testing"
+	ctest --test-dir "$dir" $jobs --output-on-failure --no-tests=error \
+		${regex:+-R "$regex"} ${but:+-E "$but"} ||
+		failed="$failed $name"
+	echo "== $name: tested in $(($(date +%s) - built)) s"
+}
+
+mkdir -p "$base" || exit 1
+one plain '' '' -DLESSOR_WERROR=ON -DLESSOR_CRASH_POINTS=ON
+ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1
+UBSAN_OPTIONS=print_stacktrace=1
+TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+# The simulated lives are the same code as in the plain build, thousands of them: too slow here.
+one asan '' '^faults-[0-9]' -DLESSOR_WERROR=ON -DLESSOR_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug
+one tsan "$threaded" '' -DLESSOR_WERROR=ON -DLESSOR_SANITIZE=thread
+
+if [ -z "$only" ] && { command -v crabbox || command -v go || [ -x /usr/local/go/bin/go ]; } \
+	>/dev/null; then
+	echo
+	echo "== crabbox: the CLI itself, against the plain build"
+	sh "$here/e2e/crabbox.sh" "$base/plain"
+	case $? in
+	0) ;;
+	77) echo "== crabbox: DID NOT RUN. It has not passed; its recorded exchanges were tested above." ;;
+	*) failed="$failed crabbox" ;;
+	esac
+fi
+
+echo
+if [ -n "$failed" ]; then
+	echo "FAILED:$failed"
+	exit 1
+fi
+echo "All builds and tests passed."

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * No structure of the ABI ends in padding: a field that slid into it would not
+ * change the size, and neither side could see that it is there.
+ */
+#include <lessor/provider.h>
+
+#define NO_TAIL(type, last) \
+	_Static_assert(sizeof(struct type) == \
+		       offsetof(struct type, last) + sizeof(((struct type *)0)->last), \
+		       #type " ends in padding")
+
+#if UINTPTR_MAX == UINT64_MAX
+NO_TAIL(lessor_resource, ours);
+NO_TAIL(lessor_attempt, refused);
+NO_TAIL(lessor_lease, deadline_ms);
+NO_TAIL(lessor_label, value);
+NO_TAIL(lessor_observed, address);
+NO_TAIL(lessor_intent, label_count);
+NO_TAIL(lessor_http_request, share_ms);
+NO_TAIL(lessor_http_response, age_ms);
+NO_TAIL(lessor_host, offer);
+NO_TAIL(lessor_call, host);
+NO_TAIL(lessor_option, flags);
+NO_TAIL(lessor_provider, reload);
+#endif
+
+_Static_assert(offsetof(struct lessor_provider, size) == 0, "frozen for ever");
+_Static_assert(offsetof(struct lessor_provider, abi) == 4, "frozen for ever");

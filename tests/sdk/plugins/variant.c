@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* Many small plugins from one file: VARIANT_x says which, and so what is wrong with it. */
+#include "plain.h"
+
+#if defined(VARIANT_good) || defined(VARIANT_optionsize)
+static const struct lessor_option options[] = {
+	{ .key = "endpoint", .preset = "", .help = "Where the cloud is.", .type = LESSOR_OPTION_URL },
+	{ .key = "keys", .preset = "lease", .choices = "lease|account", .help = "One key for each what.",
+	  .type = LESSOR_OPTION_CHOICE },
+};
+#elif defined(VARIANT_badoption)
+static const struct lessor_option options[] = {
+	{ .key = "fine", .preset = "", .help = "Fine.", .type = LESSOR_OPTION_TEXT },
+	{ .key = "Not-Fine", .preset = "", .help = "Not.", .type = LESSOR_OPTION_TEXT },
+};
+#elif defined(VARIANT_twice)
+static const struct lessor_option options[] = {
+	{ .key = "fine", .preset = "", .help = "Fine.", .type = LESSOR_OPTION_TEXT },
+	{ .key = "fine", .preset = "", .help = "Fine.", .type = LESSOR_OPTION_TEXT },
+};
+#endif
+#define OPTIONS .options = options, .option_count = 2, .option_size = sizeof(struct lessor_option)
+
+#if defined(VARIANT_newer)
+/* made for a host that has one operation more */
+static const struct {
+	struct lessor_provider table;
+	int (*later)(void *instance, struct lessor_call *call, uint32_t kind);
+} newer = {
+	.table = { PLAIN("newer"), .size = sizeof(newer) },
+	.later = plain_list,
+};
+#define table newer.table
+#elif defined(VARIANT_tiny)
+static const struct { uint32_t size, abi; } table = { sizeof(table), LESSOR_ABI };
+#elif !defined(VARIANT_null) && !defined(VARIANT_nosymbol)
+static const struct lessor_provider table = {
+#if defined(VARIANT_good)
+	PLAIN("good"), OPTIONS, .probe = plain_step,
+#elif defined(VARIANT_second)
+	PLAIN("second"),
+#elif defined(VARIANT_older)
+	/* made when there was nothing after `list`; what lies behind it is not part of it */
+	PLAIN("older"), .size = offsetof(struct lessor_provider, probe), .probe = plain_step,
+#elif defined(VARIANT_abi)
+	/* in another language, nothing but size and abi may be looked at */
+	PLAIN((const char *)(uintptr_t)1), .abi = 7u << 16 | 3,
+#elif defined(VARIANT_lacking)
+	PLAIN("lacking"), .list = NULL,
+#elif defined(VARIANT_badname)
+	PLAIN("Bad Name"),
+#elif defined(VARIANT_other)
+	PLAIN("another"),
+#elif defined(VARIANT_auth)
+	PLAIN("auth"), .http_auth = "basic",
+#elif defined(VARIANT_badoption)
+	PLAIN("badoption"), OPTIONS,
+#elif defined(VARIANT_optionsize)
+	PLAIN("optionsize"), OPTIONS, .option_size = 0,
+#elif defined(VARIANT_twice)
+	PLAIN("twice"), OPTIONS,
+#endif
+};
+#endif
+
+#if defined(VARIANT_nosymbol)
+LESSOR_EXPORT int another_symbol(void);
+int another_symbol(void)
+{
+	return 0;
+}
+#else
+LESSOR_EXPORT const struct lessor_provider *lessor_provider_entry_v1(void);
+const struct lessor_provider *lessor_provider_entry_v1(void)
+{
+#if defined(VARIANT_null)
+	return NULL;
+#else
+	return (const struct lessor_provider *)(const void *)&table;
+#endif
+}
+#endif

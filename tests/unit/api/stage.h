@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The API on a stage: real routes, a real store, the engine's real core under a virtual
+ * clock with a toy provider (tests/unit/engine/world.h), and exchanges that are plain
+ * structs instead of connections. One stage at a time.
+ */
+#pragma once
+
+#include "table.h"
+
+#include <jansson.h>
+
+#include "../engine/world.h"
+#include "api/api.h"
+#include "api/auth.h"
+#include "http/exchange.h"
+
+#define LEASE "cbx_0123456789ab"
+#define TOKEN_A "cat_0123456789abcdef0123456789abcdef"
+#define MINE ",\"leaseID\":\"" LEASE "\",\"createAttemptID\":\"" TOKEN_A "\",\"slug\":\"my-box\""
+
+struct stage {
+	struct world world;
+	struct event_base *base;
+	struct store *reader;
+	struct account *accounts[1];
+	struct api_config config;
+	struct api *api;
+	int hold;			/* 1: the engine keeps what it is given */
+	struct engine_request *held;
+	char alice[TOKEN_TEXT_ROOM], bob[TOKEN_TEXT_ROOM], reader_token[TOKEN_TEXT_ROOM];
+	char admin[TOKEN_TEXT_ROOM], stranger[TOKEN_TEXT_ROOM];
+	/* the answer to the last request */
+	int status;			/* 0: none yet */
+	char headers[1024];
+	char *body;
+	size_t body_len;
+	json_t *json;			/* NULL if the body is none */
+};
+
+extern struct stage stage;
+
+int stage_setup(void **state);
+int stage_teardown(void **state);
+
+/* Sends the bytes of one request and lets everything that is due happen. */
+int stage_send(const char *bytes, size_t len);
+/*
+ * `token` NULL: none. `body` NULL: no body, no Content-Type. `fields`: more header lines,
+ * each with CRLF, or "". Returns the status.
+ */
+int stage_ask(const char *method, const char *target, const char *token, const char *fields,
+	      const char *body);
+#define GET(target, token) stage_ask("GET", target, token, "", NULL)
+#define POST(target, token, body) stage_ask("POST", target, token, "", body)
+/* Of the last answer: the text at "a.b.c", "" if there is none. */
+const char *stage_text(const char *path);
+json_t *stage_at(const char *path);
+int stage_count(const char *path);	/* elements of the array there */
+void stage_expect(int status, const char *error);
+/* A body for a create with `more` appended, which begins with a comma. Static. */
+const char *stage_create(const char *more);
+/* Creates alice's lease with `more` and waits until it is active. */
+void stage_active(const char *more);

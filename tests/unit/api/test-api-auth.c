@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+#include "table.h"
+
+#include "api/auth.h"
+#include "api/limit.h"
+#include "util/hash.h"
+
+/* ---- a store of tokens, a clock and a generator that the test turns ---------------------- */
+
+static struct token tokens[8];
+static int token_count;
+static int64_t epoch;
+static int broken;
+static int64_t wall_ms, mono_ms;
+static unsigned char next_random;
+
+int store_token_each(struct store *store, store_token_fn fn, void *arg, struct err *err)
+{
+	(void)store;
+	if (broken)
+		return err_set(err, ERR_IO, "broken");
+	for (int i = 0; i < token_count; i++)
+		fn(arg, &tokens[i]);
+	return 0;
+}
+
+int store_token_epoch(struct store *store, int64_t *ret, struct err *err)
+{
+	(void)store;
+	if (broken)
+		return err_set(err, ERR_IO, "broken");
+	*ret = epoch;
+	return 0;
+}
+
+static int64_t env_wall(void *data)
+{
+	(void)data;
+	return wall_ms;
+}
+
+static int64_t env_mono(void *data)
+{
+	(void)data;
+	return mono_ms;
+}
+
+static void env_fill(void *data, void *out, size_t len)
+{
+	(void)data;
+	for (size_t i = 0; i < len; i++)
+		((unsigned char *)out)[i] = next_random++;
+}
+
+static const struct env env = { .wall_ms = env_wall, .mono_ms = env_mono, .random = env_fill };
+
+static struct auth *auth;
+static char alice[TOKEN_TEXT_ROOM], reader[TOKEN_TEXT_ROOM];
+
+static void add(const char *owner, enum token_role role, int64_t expires_ms, char *text)
+{
+	assert_int_equal(token_make(&env, owner, "acme", role, expires_ms, text,
+				    &tokens[token_count++], NULL), 0);
+	epoch++;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	token_count = 0;
+	epoch = broken = 0;
+	wall_ms = 1787306400000;
+	mono_ms = 5000;
+	add("alice", TOKEN_USER, 0, alice);
+	add("rita", TOKEN_READER, wall_ms + 1000, reader);
+	return auth_new(&env, NULL, &auth, NULL);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	auth_free(auth);
+	return 0;
+}
+
+static enum auth_result check(const char *value)
+{
+	struct caller caller = { .owner = "" };
+	/* Without a limit, which has its own tests. */
+	enum auth_result result = auth_check(auth, value, "192.0.2.1", 0, &caller);
+
+	assert_true((result == AUTH_OK) == (caller.owner[0] != '\0'));
+	return result;
+}
+
+static char *bearer(const char *text)
+{
+	static char value[20000];
+
+	snprintf(value, sizeof(value), "Bearer %s", text);
+	return value;
+}
+
+static void tokens_have_their_form(void **state)
+{
+	struct token token;
+	struct err err = { 0 };
+	char text[TOKEN_TEXT_ROOM];
+	unsigned char hash[32];
+
+	(void)state;
+	assert_int_equal(strlen(alice), 64);
+	assert_memory_equal(alice, "lsr_", 4);
+	assert_memory_equal(alice + 4, tokens[0].id, 16);
+	assert_int_equal(alice[20], '_');
+	hash_sha256(alice, 64, hash);
+	assert_memory_equal(hash, tokens[0].hash, 32);
+	assert_string_not_equal(alice, reader);
+	assert_int_equal(token_make(&env, "*", "acme", TOKEN_USER, 0, text, &token, &err), -1);
+	assert_int_equal(err.kind, ERR_INVALID);
+	assert_int_equal(token_make(&env, "a", "", TOKEN_USER, 0, text, &token, &err), -1);
+}
+
+static void a_valid_token_says_who_asks(void **state)
+{
+	struct caller caller;
+
+	(void)state;
+	assert_int_equal(auth_check(auth, bearer(alice), "::1", 10, &caller), AUTH_OK);
+	assert_string_equal(caller.owner, "alice");
+	assert_string_equal(caller.org, "acme");
+	assert_int_equal(caller.role, TOKEN_USER);
+	assert_int_equal(auth_counters(auth)->accepted, 1);
+}
+
+static void b140_schemes(void **state)
+{
+	char value[128];
+
+	(void)state;
+	assert_int_equal(check(NULL), AUTH_REFUSED);
+	assert_int_equal(check(""), AUTH_REFUSED);
+	assert_int_equal(check("Bearer"), AUTH_REFUSED);
+	assert_int_equal(check("Bearer "), AUTH_REFUSED);
+	assert_int_equal(check("Bearer  x"), AUTH_REFUSED);
+	assert_int_equal(check("bearer x"), AUTH_REFUSED);
+	assert_int_equal(check("Basic x"), AUTH_REFUSED);
+	assert_int_equal(check("Token x"), AUTH_REFUSED);
+	snprintf(value, sizeof(value), "bEARER %s", alice);
+	assert_int_equal(check(value), AUTH_OK);
+	snprintf(value, sizeof(value), "Bearer  %s", alice);
+	assert_int_equal(check(value), AUTH_REFUSED);
+	snprintf(value, sizeof(value), "Bearer\t%s", alice);
+	assert_int_equal(check(value), AUTH_REFUSED);
+	snprintf(value, sizeof(value), "Basic %s", alice);
+	assert_int_equal(check(value), AUTH_REFUSED);
+	assert_int_equal(check(alice), AUTH_REFUSED);
+}
+
+static void b141_b142_b143_b146_near_misses(void **state)
+{
+	static const char *const tails[] = { " ", "\t", ",", "\"", "%20", "x", "\xff" };
+	static const int sizes[] = { 0, 1, 31, 33, 63, 64, 65, 4096, 16000 };
+	char text[17000];
+	char hex[65];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(tails); i++) {
+		snprintf(text, sizeof(text), "%s%s", alice, tails[i]);
+		assert_int_equal(check(bearer(text)), AUTH_REFUSED);
+	}
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		memset(text, 'a', (size_t)sizes[i]);
+		text[sizes[i]] = '\0';
+		assert_int_equal(check(bearer(text)), AUTH_REFUSED);
+	}
+	for (size_t i = 0; i < 64; i++) {	/* B143: one character other */
+		memcpy(text, alice, sizeof(alice));
+		text[i] = text[i] == 'b' ? 'c' : 'b';
+		assert_int_equal(check(bearer(text)), AUTH_REFUSED);
+	}
+	memcpy(text, alice, sizeof(alice));
+	text[63] = '\0';
+	assert_int_equal(check(bearer(text)), AUTH_REFUSED);
+	for (char *c = strcpy(text, alice); *c; c++)
+		*c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
+	assert_int_equal(check(bearer(text)), AUTH_REFUSED);
+	hash_hex(tokens[0].hash, 32, hex);	/* B146 */
+	assert_int_equal(check(bearer(hex)), AUTH_REFUSED);
+	snprintf(text, sizeof(text), "lsr_%s_%.43s", tokens[0].id, hex);
+	assert_int_equal(check(bearer(text)), AUTH_REFUSED);
+	assert_int_equal(check(bearer(alice)), AUTH_OK);
+}
+
+static void tokens_expire_and_are_revoked(void **state)
+{
+	(void)state;
+	assert_int_equal(check(bearer(reader)), AUTH_OK);
+	wall_ms += 1000;
+	assert_int_equal(check(bearer(reader)), AUTH_REFUSED);
+	tokens[0].revoked_ms = wall_ms;
+	epoch++;
+	assert_int_equal(check(bearer(alice)), AUTH_OK);	/* asked less than a second ago */
+	mono_ms += 1000;
+	assert_int_equal(check(bearer(alice)), AUTH_REFUSED);
+}
+
+static void new_tokens_are_seen_and_a_broken_store_changes_nothing(void **state)
+{
+	char bob[TOKEN_TEXT_ROOM];
+
+	(void)state;
+	add("bob", TOKEN_ADMIN, 0, bob);
+	assert_int_equal(check(bearer(bob)), AUTH_REFUSED);
+	broken = 1;
+	mono_ms += 1000;
+	assert_int_equal(check(bearer(bob)), AUTH_REFUSED);
+	assert_int_equal(check(bearer(alice)), AUTH_OK);
+	broken = 0;
+	mono_ms += 1000;
+	assert_int_equal(check(bearer(bob)), AUTH_OK);
+	assert_int_equal(auth_counters(auth)->tokens, 3);
+	token_count = 0;
+	assert_int_equal(auth_reload(auth, NULL), 0);		/* B150, B152 */
+	assert_int_equal(check(bearer(alice)), AUTH_REFUSED);
+}
+
+static void b149_refusals_are_counted_by_address(void **state)
+{
+	struct caller caller;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(auth_check(auth, "Bearer x", "192.0.2.1", 10, &caller),
+				 i < 10 ? AUTH_REFUSED : AUTH_LIMITED);
+	assert_int_equal(auth_check(auth, bearer(alice), "192.0.2.1", 10, &caller), AUTH_OK);
+	assert_int_equal(auth_check(auth, bearer(alice), "192.0.2.2", 10, &caller), AUTH_OK);
+	assert_int_equal(auth_check(auth, "Bearer x", "192.0.2.2", 10, &caller), AUTH_REFUSED);
+	mono_ms += 60000;
+	assert_int_equal(auth_check(auth, "Bearer x", "192.0.2.1", 10, &caller), AUTH_REFUSED);
+	assert_int_equal(auth_counters(auth)->limited, 990);
+}
+
+static void an_ipv6_network_counts_as_one_and_the_table_is_bounded(void **state)
+{
+	struct limit *limit = limit_new(42);
+	char address[64];
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		snprintf(address, sizeof(address), "2001:db8:1:2::%x", i + 1);
+		assert_int_equal(limit_count(limit, address, 10, 1), i >= 10);
+	}
+	assert_int_equal(limit_count(limit, "2001:db8:1:3::1", 10, 1), 0);
+	for (int i = 0; i < 100000; i++) {
+		snprintf(address, sizeof(address), "10.%d.%d.%d", i >> 16, i >> 8 & 255, i & 255);
+		assert_int_equal(limit_count(limit, address, 10, 2), 0);
+	}
+	limit_free(limit);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(tokens_have_their_form),
+		TEST(a_valid_token_says_who_asks),
+		TEST(b140_schemes),
+		TEST(b141_b142_b143_b146_near_misses),
+		TEST(tokens_expire_and_are_revoked),
+		TEST(new_tokens_are_seen_and_a_broken_store_changes_nothing),
+		TEST(b149_refusals_are_counted_by_address),
+		cmocka_unit_test(an_ipv6_network_counts_as_one_and_the_table_is_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""A server that says what a test tells it to, and remembers what it was asked."""
+import http.server
+import json
+import socketserver
+import threading
+
+DROP = object()     # close the connection without an answer
+HANG = object()     # say nothing until the client goes away
+
+
+class Request:
+    def __init__(self, handler, body):
+        self.method = handler.command
+        self.path, _, self.query = handler.path.partition("?")
+        self.headers = handler.headers
+        self.raw = body
+        self.body = json.loads(body) if body else None
+
+
+class Answer:
+    def __init__(self, status, doc=None, raw=None, headers=()):
+        self.status = status
+        self.raw = json.dumps(doc).encode() if raw is None else raw
+        self.headers = headers
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def log_message(self, *args):
+        pass
+
+    def serve(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        request = Request(self, self.rfile.read(length))
+        server = self.server.owner
+        with server.lock:
+            server.requests.append(request)
+            answer = server.script(request)
+        if answer is DROP:
+            self.close_connection = True
+            return
+        if answer is HANG:
+            server.released.wait(30)
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.raw)))
+        self.end_headers()
+        self.wfile.write(answer.raw)
+
+    do_GET = do_POST = do_PUT = do_DELETE = serve
+
+
+class TcpServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        pass
+
+    def get_request(self):
+        request, _ = super().get_request()
+        return request, ("unix", 0)
+
+
+class Server:
+    """`script(request)` returns an Answer, DROP or HANG; one at a time."""
+
+    def __init__(self, script, path=None):
+        self.script = script
+        self.requests = []
+        self.lock = threading.Lock()
+        self.released = threading.Event()
+        self.inner = UnixServer(path, Handler) if path else TcpServer(("127.0.0.1", 0), Handler)
+        self.inner.owner = self
+        self.url = "unix:" + path if path else \
+            "http://127.0.0.1:%d" % self.inner.server_address[1]
+        threading.Thread(target=self.inner.serve_forever, args=(0.05,), daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.released.set()
+        self.inner.shutdown()
+        self.inner.server_close()
+
+    def seen(self, method, end=""):
+        with self.lock:
+            return [r for r in self.requests if r.method == method and r.path.endswith(end)]

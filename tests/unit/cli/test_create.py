@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: MIT
+"""lessor create: progress, lost answers, Ctrl-C, failures."""
+import os
+import re
+import signal
+import time
+
+from cli_case import (KEY, NOT_FOUND, RESIDUE, Case, error, gone, lease, main, ok, owed)
+from cli_server import DROP, HANG, Answer
+
+ATTEMPT = {"serverType": "ccx13", "region": "fsn1", "category": "quota",
+           "message": "resource limit exceeded"}
+
+
+def canceled(request, **more):
+    lease_id = request.path.split("/")[3]
+    return Answer(200, dict({"canceledCreate": {
+        "version": 1, "requestedLeaseID": lease_id, "state": "canceled",
+        "createAttemptID": request.body["createAttemptID"]}}, **more))
+
+
+class Slow:
+    """Provisions over some polls; with events if asked to."""
+
+    def __init__(self, polls=2, events=False, end=None):
+        self.polls, self.events, self.end = polls, events, end
+        self.id = None
+
+    def __call__(self, request):
+        if request.method == "POST" and request.path == "/v1/leases":
+            self.id = request.body["leaseID"]
+            return ok(lease("provisioning", id=self.id), 201)
+        if request.path.endswith("/events"):
+            if not self.events:
+                return NOT_FOUND
+            after = int(request.query.split("after=")[1].split("&")[0])
+            all_events = [{"seq": 1, "at": "2026-08-21T10:00:00Z", "type": "attempt.started",
+                           "message": "attempt 1: ccx13 in fsn1"},
+                          {"seq": 2, "at": "2026-08-21T10:00:01Z", "type": "attempt.refused",
+                           "message": "evil \x1b[2Jtext"}]
+            return Answer(200, {"events": [e for e in all_events if e["seq"] > after]})
+        self.polls -= 1
+        attempts = [ATTEMPT] if self.polls < 2 else []
+        if self.polls > 0:
+            return ok(lease("provisioning", id=self.id, provisioningAttempts=attempts))
+        if self.end:
+            return ok(self.end)
+        return ok(lease(id=self.id, provisioningAttempts=attempts))
+
+
+class Create(Case):
+    def test_request(self):
+        server = self.serve(lambda r: ok(lease(id=r.body["leaseID"]), 201))
+        with open(self.home + "/k.pub", "w") as f:
+            f.write("# a comment\n" + KEY + " x\n")
+        with open(self.home + "/k", "w") as f:
+            f.write("no key, but there is a file")
+        r = self.run_cli("create", "--type", "cx23", "--ttl", "1h30m", "--idle=20m", "--slug",
+                         "my-box", "--account", "hz2", "--location", "nbg1", "--image",
+                         "debian-12", "--keep", "--ssh-key", self.home + "/k.pub", code=0)
+        body = server.requests[0].body
+        self.assertRegex(body.pop("leaseID"), r"^cbx_[0-9a-f]{12}$")
+        self.assertRegex(body.pop("createAttemptID"), r"^cat_[0-9a-f]{32}$")
+        self.assertEqual(body, {
+            "target": "linux", "provider": "hz2", "serverType": "cx23",
+            "serverTypeExplicit": True, "slug": "my-box", "location": "nbg1",
+            "image": "debian-12", "sshPublicKey": KEY, "ttlSeconds": 5400,
+            "idleTimeoutSeconds": 1200, "keep": True})
+        self.assertEqual(server.requests[0].headers["Authorization"], "Bearer s3cret-token")
+        self.assertIn("wait=", server.requests[0].headers["Prefer"])
+        self.assertEqual(r.out.splitlines(), [
+            "ready: 203.0.113.7 2222 crabbox",
+            "ssh -i %s/k -p 2222 crabbox@203.0.113.7" % self.home])
+
+    def test_settings_file(self):
+        server = self.serve(lambda r: ok(lease(id=r.body["leaseID"]), 201))
+        os.makedirs(self.home + "/.config/lessor")
+        with open(self.home + "/.config/lessor/lessor.conf", "w") as f:
+            f.write("account = hz\nclass = tiny\n")
+        self.run_cli("create", code=0)
+        self.assertEqual(server.requests[0].body["provider"], "hz")
+        self.assertEqual(server.requests[0].body["class"], "tiny")
+        self.run_cli("create", "--type", "cx23", code=0)
+        self.assertNotIn("class", server.seen("POST")[1].body)
+
+    def test_waits_with_attempts(self):
+        self.serve(Slow(3))
+        r = self.run_cli("create", "--class", "tiny", code=0)
+        self.assertEqual(r.err.count("attempt 1: ccx13 in fsn1: quota: resource limit exceeded"), 1)
+        self.assertIn("ready: 203.0.113.7 2222 crabbox\nssh -p 2222 crabbox@203.0.113.7\n", r.out)
+        self.assertNotIn("\r", r.err)
+
+    def test_waits_with_events(self):
+        self.serve(Slow(2, events=True))
+        r = self.run_cli("create", code=0)
+        self.assertEqual(r.err.count("attempt.started: attempt 1: ccx13 in fsn1"), 1)
+        self.assertIn("evil \\x1b[2Jtext", r.err)
+
+    def test_terminal(self):
+        self.serve(Slow(3))
+        code, text = self.run_tty("create")
+        self.assertEqual(code, 0, text)
+        self.assertIn("\r\x1b[K", text)
+        self.assertRegex(text, r"\ds provisioning: violet-prawn")
+        self.assertIn("ready: 203.0.113.7 2222 crabbox", text)
+
+    def test_json(self):
+        self.serve(Slow(2))
+        r = self.run_cli("create", "--json", code=0)
+        self.assertEqual(r.json()["lease"]["state"], "active")
+
+    def test_no_wait(self):
+        server = self.serve(Slow(9))
+        r = self.run_cli("create", "--no-wait", code=0)
+        self.assertRegex(r.out, r"^provisioning: cbx_")
+        self.assertEqual(len(server.requests), 1)
+
+    def test_wait_ends(self):
+        server = self.serve(Slow(99))
+        r = self.run_cli("create", "--wait=2s", code=7)
+        self.assertIn("it goes on", r.err)
+        self.assertEqual(server.seen("POST", "/cancel-create"), [])
+
+    def test_lost_answers_are_asked_for_again(self):
+        answers = [DROP, error(503, "busy"), Answer(200, raw=b"not json")]
+
+        def script(request):
+            if answers:
+                return answers.pop(0)
+            return ok(lease(id=request.body["leaseID"]))
+        server = self.serve(script)
+        r = self.run_cli("create", code=0)
+        posts = server.seen("POST")
+        self.assertEqual(len(posts), 4)
+        self.assertEqual(len({r.raw for r in posts}), 1, "the same body each time")
+        self.assertIn("trying again", r.err)
+
+    def test_lost_for_good_is_taken_back(self):
+        def script(request):
+            if request.path.endswith("/cancel-create"):
+                return canceled(request)
+            return DROP
+        server = self.serve(script)
+        r = self.run_cli("create", "--wait=3s", code=7)
+        self.assertGreater(len(server.seen("POST", "/v1/leases")), 1)
+        self.assertIn("cancelled: nothing was made", r.err)
+        posted = server.requests[0].body
+        cancel = server.seen("POST", "/cancel-create")
+        self.assertEqual(len(cancel), 1)
+        self.assertIn(posted["leaseID"], cancel[0].path)
+        self.assertEqual(cancel[0].body, {"createAttemptID": posted["createAttemptID"]})
+
+    def test_a_refusal_after_a_lost_answer_is_taken_back(self):
+        """The refused repetition says nothing of what the lost one may have made."""
+        answers = [DROP, error(429, "slow_down"), error(401, "unauthorized")]
+
+        def script(request):
+            if request.path.endswith("/cancel-create"):
+                return canceled(request, lease=gone())
+            return answers.pop(0)
+        server = self.serve(script)
+        r = self.run_cli("create", code=5)
+        self.assertEqual(answers, [])
+        self.assertEqual(len(server.seen("POST", "/cancel-create")), 1)
+        self.assertIn("cancelled: nothing is left", r.err)
+
+    def test_lost_and_cannot_be_taken_back(self):
+        self.serve(lambda r: DROP)
+        r = self.run_cli("create", "--wait=1s", code=7)
+        self.assertRegex(r.err, r"a machine of lease cbx_[0-9a-f]{12} may exist")
+        self.assertIn("lessor release cbx_", r.err)
+
+    def test_4xx_is_final(self):
+        server = self.serve(lambda r: error(429, "cost_limit_exceeded", "no more leases"))
+        r = self.run_cli("create", code=4)
+        self.assertEqual(len(server.requests), 1)
+        self.assertIn("no more leases (cost_limit_exceeded, HTTP 429)", r.err)
+        self.assertEqual(r.out, "")
+
+    def test_unreachable_is_said_at_once(self):
+        self.env["LESSOR_URL"] = "http://127.0.0.1:1"
+        r = self.run_cli("create", code=7)
+        self.assertIn("cannot reach http://127.0.0.1:1: Connection refused", r.err)
+        self.assertIn("LESSOR_URL", r.err)
+
+    def test_failed(self):
+        end = owed("failed", residue=RESIDUE)
+        end.update(failureError="no capacity", provisioningAttempts=[ATTEMPT])
+        self.serve(Slow(1, end=end))
+        r = self.run_cli("create", code=6)
+        self.assertIn("failed: no capacity", r.err)
+        self.assertIn("attempt 1: ccx13 in fsn1: quota", r.err)
+        self.assertIn("still cleaning up: server 4711", r.err)
+
+    def test_failed_in_the_answer(self):
+        self.serve(lambda r: error(409, "provisioning_failed", "No server is to be had.",
+                                   lease=gone("failed", provisioningAttempts=[ATTEMPT])))
+        r = self.run_cli("create", "--json", code=6)
+        self.assertIn("No server is to be had.", r.err)
+        self.assertIn("attempt 1: ccx13", r.err)
+        self.assertEqual(r.json()["lease"]["state"], "failed")
+
+    def test_ctrl_c_while_asking(self):
+        def script(request):
+            return canceled(request) if request.path.endswith("/cancel-create") else HANG
+        server = self.serve(script)
+        r = self.interrupt_when(server, "POST", "/v1/leases", ["create"])
+        self.assertEqual(r.code, 130, r.err)
+        self.assertIn("cancelled: nothing was made", r.err)
+
+    def test_ctrl_c_while_waiting(self):
+        slow, state = Slow(99), {"canceled": False, "polls": 0}
+
+        def script(request):
+            if request.path.endswith("/cancel-create"):
+                state["canceled"] = True
+                return canceled(request, lease=owed())
+            if state["canceled"] and request.method == "GET":
+                state["polls"] += 1
+                return ok(owed() if state["polls"] < 3 else gone())
+            return slow(request)
+        server = self.serve(script)
+        r = self.interrupt_when(server, "GET", "", ["create"])
+        self.assertEqual(r.code, 130, r.err)
+        self.assertIn("cancelled: nothing is left", r.err)
+
+    def test_sigterm_with_something_left(self):
+        slow = Slow(99)
+
+        def script(request):
+            if request.path.endswith("/cancel-create"):
+                return canceled(request, lease=owed(cleanup="attention"))
+            return slow(request)
+        server = self.serve(script)
+        r = self.interrupt_when(server, "GET", "", ["create"], number=signal.SIGTERM)
+        self.assertEqual(r.code, 8, r.err)
+        self.assertIn("server 4711 (crabbox-violet-prawn), ssh_key 12 (key-x)", r.err)
+
+    def test_ctrl_c_twice_gives_up(self):
+        slow = Slow(99)
+
+        def script(request):
+            return HANG if request.path.endswith("/cancel-create") else slow(request)
+        server = self.serve(script)
+        process = self.start("create")
+        for end in ("/v1/leases", "/cancel-create"):
+            while not server.seen("POST", end):
+                time.sleep(0.02)
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+        r = self.finish(process, 5)
+        self.assertEqual(r.code, 7, r.err)
+        self.assertIn("may exist until the lease ends", r.err)
+
+    def test_cancel_refused(self):
+        slow = Slow(99)
+
+        def script(request):
+            if request.path.endswith("/cancel-create"):
+                return error(409, "create_attempt_conflict")
+            return slow(request)
+        server = self.serve(script)
+        r = self.interrupt_when(server, "GET", "", ["create"])
+        self.assertEqual(r.code, 4, r.err)
+        self.assertIn("could not be taken back", r.err)
+
+    def test_vanished_while_waiting(self):
+        def script(request):
+            return ok(lease("provisioning"), 201) if request.method == "POST" else NOT_FOUND
+        self.serve(script)
+        self.run_cli("create", code=3)
+
+    def test_a_short_outage_while_waiting(self):
+        slow, outage = Slow(3), [DROP, error(500, "internal")]
+
+        def script(request):
+            if request.method == "GET" and outage:
+                return outage.pop(0)
+            return slow(request)
+        self.serve(script)
+        self.run_cli("create", code=0)
+
+    def test_an_address_that_is_none(self):
+        self.serve(lambda r: ok(lease(host="-oProxyCommand=touch /tmp/x"), 201))
+        r = self.run_cli("create", code=1)
+        self.assertEqual(r.out, "")
+        self.serve(lambda r: ok(lease(sshUser="a;rm -rf ~"), 201))
+        self.run_cli("create", code=1)
+
+    def test_keys(self):
+        self.serve(lambda r: self.fail("nothing must be sent"))
+        path = self.home + "/.ssh/id_ed25519"
+        with open(path, "w") as f:
+            f.write("-----BEGIN OPENSSH PRIVATE KEY-----\nabcdef\n")
+        r = self.run_cli("create", "--ssh-key", path, code=2)
+        self.assertIn("PRIVATE key", r.err)
+        self.assertNotIn("abcdef", r.err)
+        os.unlink(path + ".pub")
+        r = self.run_cli("create", code=2)
+        self.assertIn("ssh-keygen", r.err)
+
+    def test_usage(self):
+        for words in (["--class", "a", "--type", "b"], ["--wait", "--no-wait"], ["--ttl", "5"],
+                      ["--wait=x"], ["word"], ["--nope"], ["--ttl"]):
+            self.assertTrue(re.search("lessor create --help",
+                                      self.run_cli("create", *words, code=2).err), words)
+
+
+if __name__ == "__main__":
+    main()

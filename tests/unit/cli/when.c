@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/when.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void lengths_have_units(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t seconds;
+	} good[] = {
+		{ "90s", 90 }, { "30m", 1800 }, { "2h", 7200 }, { "1d", 86400 },
+		{ "1h30m", 5400 }, { "366d", 366 * 86400 }, { "1s", 1 },
+	};
+	static const char *const bad[] = {
+		"", "90", "1h30", "m", "h1", "-5m", "1.5h", "5 m", "5x", "500ms", "0s", "367d",
+		"99999999999999999999s", "30m1h", "\x1b[2J",
+	};
+	struct err err;
+	int64_t seconds;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		if (when_parse_length(good[i].text, &seconds, &err))
+			fail_msg("%s: %s", good[i].text, err.text);
+		assert_int_equal(seconds, good[i].seconds);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		seconds = -7;
+		if (!when_parse_length(bad[i], &seconds, &err))
+			fail_msg("'%s' was taken for %lld", bad[i], (long long)seconds);
+		assert_int_equal(seconds, -7);
+		assert_int_equal(err.kind, ERR_INVALID);
+	}
+}
+
+static void distances(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "1970-01-01T00:30:03.900Z", "in 30m 3s" },
+		{ "1970-01-01T00:00:00Z", "now" },
+		{ "1970-01-02T01:00:00+01:00", "in 1d" },
+		{ "soon", "" },
+		{ "", "" },
+	};
+	char out[WHEN_ROOM];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		when_write_distance(rows[i].text, 0, out);
+		assert_string_equal(out, rows[i].want);
+	}
+	when_write_distance("1970-01-01T00:00:00Z", 190000, out);
+	assert_string_equal(out, "3m 10s ago");
+	when_write_distance(NULL, 0, out);
+	assert_string_equal(out, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lengths_have_units),
+		cmocka_unit_test(distances),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole files: what they give, and where the finger points when they are wrong. */
+#include "config/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[64];
+static char file[128];
+static char token[128];
+
+#define ACCOUNT "[account hetzner]\nprovider = hetzner\nlocations = fsn1\n"
+
+static void put(const char *path, const char *text, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+static struct config *good(const char *text)
+{
+	struct config *c = NULL;
+	struct err err = { 0 };
+
+	put(file, text, 0644);
+	if (config_load(file, CONFIG_WHOLE, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	return c;
+}
+
+/* `line` 0: the file as a whole. */
+static void bad(const char *text, int line, const char *why)
+{
+	struct config *c = NULL;
+	struct err err = { 0 };
+	char place[160];
+
+	put(file, text, 0644);
+	if (config_load(file, CONFIG_WHOLE, &c, &err) == 0)
+		fail_msg("accepted: %s", text);
+	assert_null(c);
+	if (line)
+		snprintf(place, sizeof(place), "%s:%d: ", file, line);
+	else
+		snprintf(place, sizeof(place), "%s: ", file);
+	if (strncmp(err.text, place, strlen(place)) != 0 || !strstr(err.text, why))
+		fail_msg("'%s' is not '%s... %s ...'", err.text, place, why);
+}
+
+static void presets(void **state)
+{
+	struct config *c = good(ACCOUNT);
+
+	(void)state;
+	assert_int_equal(c->listen_count, 1);
+	assert_string_equal(c->listen[0].address, "127.0.0.1");
+	assert_int_equal(c->listen[0].port, 8480);
+	assert_int_equal(c->class_count, 6);
+	assert_string_equal(c->classes[5].name, "beast");
+	assert_int_equal(c->classes[5].type_count, 5);
+	assert_string_equal(c->classes[5].types[4], "cx53");
+	assert_int_equal(c->limits.default_ttl_ms, 5400000);
+	assert_int_equal(c->limits.max_idle_ms, 86400000);
+	assert_int_equal(c->account_count, 1);
+	assert_string_equal(c->accounts[0].account.image, "ubuntu-24.04");
+	assert_int_equal(c->accounts[0].image_count, 1);
+	assert_null(c->accounts[0].account.token);
+	assert_int_equal(c->accounts[0].line, 1);
+	config_free(c);
+}
+
+static void all_of_it(void **state)
+{
+	struct config *c;
+	struct account_config copy;
+	char text[2048];
+
+	(void)state;
+	put(token, "sesame\n", 0600);
+	snprintf(text, sizeof(text),
+		 "# a comment\n[server]\nlisten = 127.0.0.1:0, unix:/run/x.sock\nlisten ="
+		 " [::1]:8480\n"
+		 "store = /var/x.db\nlog = json\nlog_level = debug\nsettle = 250ms\n"
+		 "allowed_hosts = a.example, b.example\nworker_threads = 3\n\n"
+		 "[limits]\nmax_active = 10\nmax_hourly = 2.50\nmax_ttl = 3h\n"
+		 "[class small]\ntypes = cx23, cx33\n"
+		 "[account one]\nprovider = hetzner\nlocations = fsn1, nbg1\nimages = a,"
+		 " B-2\nimages = c\n"
+		 "image = c\nmax_steps = 4\nrate_per_hour = 3000\ntoken_file = %s\n"
+		 "endpoint = http://127.0.0.1:9/v1 ; not a comment of the value\nkeys = account\n"
+		 "[account two]\nprovider = other\nlocations = x\n", token);
+	c = good(text);
+	assert_int_equal(c->listen_count, 3);
+	assert_true(c->listen[1].family == CONFIG_UNIX && c->listen[1].line == 3);
+	assert_int_equal(c->listen[2].line, 4);
+	assert_int_equal(c->log_format, LOG_JSON);
+	assert_int_equal(c->log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(c->settle_ms, 250);
+	assert_int_equal(c->host_count, 2);
+	assert_int_equal(c->limits.engine.max_active, 10);
+	assert_int_equal(c->limits.engine.max_hour_micros, 2500000);
+	assert_int_equal(c->class_count, 1);
+	assert_int_equal(c->account_count, 2);
+	assert_int_equal(c->accounts[0].image_count, 3);
+	assert_int_equal(c->accounts[0].account.option_count, 2);
+	assert_string_equal(c->accounts[0].account.options[0].value, "http://127.0.0.1:9/v1");
+	assert_string_equal(c->accounts[0].account.token, "sesame");
+	config_account_dup(&c->accounts[0], &copy);
+	config_forget_tokens(c);
+	assert_null(c->accounts[0].account.token);
+	assert_string_equal(copy.token, "sesame");
+	assert_string_equal(copy.options[1].key, "keys");
+	config_account_fini(&copy);
+	config_free(c);
+}
+
+static void the_place_is_named(void **state)
+{
+	char text[400];
+
+	(void)state;
+	bad("x = 1\n", 1, "before the first section");
+	bad("[sever]\n" ACCOUNT, 1, "allowed: [server], [sweep], [runs], [limits]");
+	bad("\n[account]\n", 2, "no section [account]");
+	bad("[server]\nlisten_on = 1\n", 2, "no key 'listen_on' in [server]; allowed: listen, ");
+	bad("[server]\nstore = /a\nstore = /b\n", 3, "'store' is there twice");
+	bad("[server]\n[limits]\n[server]\n", 3, "[server] is there twice");
+	bad("[limits]\n[limits]\n", 2, "twice");
+	bad("[class a]\ntypes = x\n[class a]\n", 3, "twice");
+	bad(ACCOUNT ACCOUNT, 4, "twice");
+	bad(ACCOUNT "zone = a\nzone = b\n", 5, "'zone' is there twice");
+	bad("[server]\nstore\n", 2, "KEY = VALUE");
+	bad("[server]\nstore =\n", 2, "no value");
+	bad("[server]\n  store = /a\n", 2, "begin with a blank");
+	bad("[server\n", 1, "alone on its line");
+	bad("[server] x\n", 1, "alone on its line");
+	bad("[server]\nlog = xml\n", 2, "log: 'xml' is neither human nor json");
+	bad("[server]\nlog_level = loud\n", 2, "error, warning");
+	bad("[server]\nworker_threads = 0\n", 2, "worker_threads: '0' is not a whole number from"
+	    " 1");
+	bad("[class a]\ntypes = x, x\n", 2, "twice");
+	bad("[class a]\n" ACCOUNT, 1, "needs types");
+	bad("[class A]\n", 1, "name");
+	bad("[account 1]\n", 1, "begins with a letter");
+	bad("[account a]\nlocations = x\n", 1, "needs provider");
+	bad("[account a]\nprovider = x\n", 1, "needs locations");
+	bad(ACCOUNT "Endpoint = x\n", 4, "the provider's own");
+	bad(ACCOUNT "token = x\n", 4, "does not belong into this file");
+	bad("[server]\n", 0, "no [account NAME]");
+	bad("[limits]\ndefault_ttl = 2d\n" ACCOUNT, 0, "default_ttl is more than max_ttl");
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "[server]\nstore = /", 18);
+	strcpy(text + 300, "\n");
+	bad(text, 2, "at most 197 bytes");
+}
+
+static void the_bind_is_never_widened(void **state)
+{
+	(void)state;
+	bad("[server]\nlisten = 0.0.0.0:8480\n" ACCOUNT, 2, "tokens would cross the network");
+	bad("[server]\nlisten = [::]:8480\n" ACCOUNT, 2, "tokens would cross the network");
+	bad("[server]\nlisten = 192.0.2.1:8480\nbehind_proxy = no\n" ACCOUNT, 2, "behind_proxy ="
+	    " yes");
+	bad("[server]\nlisten = 127.0.0.1:1, 127.0.0.1:1\n" ACCOUNT, 2, "twice");
+	bad("[server]\ntls_certificate = /a\n" ACCOUNT, 0, "belong together");
+	config_free(good("[server]\nlisten = 0.0.0.0:8480\nbehind_proxy = yes\n" ACCOUNT));
+	config_free(good("[server]\nlisten = 0.0.0.0:8480\ntls_certificate = /a\ntls_key ="
+		" /b\n" ACCOUNT));
+	config_free(good("[server]\nlisten = 127.0.0.1:0, 127.0.0.1:0\n" ACCOUNT));
+}
+
+static void token_file(const char *content, mode_t mode, const char *why)
+{
+	char text[400];
+
+	put(token, content, mode);
+	snprintf(text, sizeof(text), ACCOUNT "token_file = %s\n", token);
+	bad(text, 1, why);
+}
+
+static void tokens_are_private(void **state)
+{
+	struct config *without = NULL;
+	char text[400];
+	char big[2000];
+
+	(void)state;
+	token_file("x\n", 0644, "mode 0644");
+	token_file("x\n", 0640, "mode 0640");
+	token_file("x\n", 0602, "mode 0602");
+	token_file("", 0600, "empty");
+	token_file("\n", 0600, "empty");
+	token_file("a\nb\n", 0600, "one line");
+	token_file("a b\n", 0600, "one line");
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	token_file(big, 0600, "more than 1024 bytes");
+	unlink(token);
+	snprintf(text, sizeof(text), ACCOUNT "token_file = %s\n", token);
+	bad(text, 1, "cannot open");
+	assert_int_equal(symlink(file, token), 0);
+	bad(text, 1, "cannot open");
+	unlink(token);
+	snprintf(text, sizeof(text), ACCOUNT "token_file = %s\n", dir);
+	bad(text, 1, "not a regular file");
+	bad(ACCOUNT "token_file = /a\ncredential = b\n", 1, "one of them is enough");
+	unsetenv("CREDENTIALS_DIRECTORY");
+	bad(ACCOUNT "credential = token\n", 1, "LoadCredential=token");
+	bad(ACCOUNT "credential = ../token\n", 4, "name");
+	put(file, ACCOUNT "credential = token\n", 0644);
+	assert_int_equal(config_load(file, CONFIG_WITHOUT_TOKENS, &without, NULL), 0);
+	config_free(without);
+	setenv("CREDENTIALS_DIRECTORY", dir, 1);
+	put(token, "fromsystemd", 0440);
+	struct config *c = good(ACCOUNT "credential = token\n");
+	assert_string_equal(c->accounts[0].account.token, "fromsystemd");
+	config_free(c);
+	unlink(token);
+}
+
+static void others_may_not_write_it(void **state)
+{
+	struct config *c = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	put(file, ACCOUNT, 0646);
+	assert_int_equal(config_load(file, CONFIG_WHOLE, &c, &err), -1);
+	assert_non_null(strstr(err.text, "written by others"));
+	assert_int_equal(config_load(dir, CONFIG_WHOLE, &c, &err), -1);
+	assert_non_null(strstr(err.text, "not a regular file"));
+	assert_int_equal(config_load("/nonexistent/x", CONFIG_WHOLE, &c, &err), -1);
+	assert_int_equal(err.kind, ERR_IO);
+}
+
+static void a_reload_knows_its_limits(void **state)
+{
+	struct config *a = good(ACCOUNT);
+	struct config *b = good("[limits]\nmax_active = 3\n" ACCOUNT);
+	struct config *c = good(ACCOUNT "keys = account\n");
+	struct config *d = good("[server]\nlisten = 127.0.0.1:1\n" ACCOUNT);
+
+	(void)state;
+	assert_null(config_needs_restart(a, b));
+	assert_string_equal(config_needs_restart(a, c), "accounts");
+	assert_string_equal(config_needs_restart(a, d), "listen");
+	config_free(a);
+	config_free(b);
+	config_free(c);
+	config_free(d);
+}
+
+/* Read again, a dump gives the same dump, and a preset is what an empty file has. */
+static void a_dump_says_the_same(void **state)
+{
+	struct config *a = good("[server]\nlisten = 127.0.0.1:1, [::1]:0\nlisten = unix:/run/x\n"
+				"allowed_hosts = a.example, b.example\nlog = json\n"
+				"log_level = debug\nbehind_proxy = yes\nsettle = 100ms\n"
+				"create_wait = 0\n[sweep]\nmode = delete\ngrace = 36h\n"
+				"[limits]\nmax_hourly = 1.25\nmax_hourly_per_org = 0.000001\n"
+				"max_hourly_per_owner = 20\n[class c]\ntypes = a1, b2\n" ACCOUNT
+				"images = debian-12, Fedora\nmax_steps = 3\nkeys = account\n");
+	char *text[2];
+	size_t len;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		FILE *out = open_memstream(&text[i], &len);
+
+		assert_non_null(out);
+		config_dump(a, out);
+		fclose(out);
+		config_free(a);
+		a = good(text[i]);
+	}
+	assert_string_equal(text[0], text[1]);
+	assert_non_null(strstr(text[0], "listen = 127.0.0.1:1, [::1]:0, unix:/run/x\n"));
+	assert_non_null(strstr(text[0], "\ncreate_wait = 0\n"));
+	assert_non_null(strstr(text[0], "\nsettle = 100ms\n"));
+	assert_non_null(strstr(text[0], "\ngrace = 36h\n"));
+	assert_non_null(strstr(text[0], "\nmax_hourly = 1.25\nmax_hourly_per_owner = 20\n"
+				"max_hourly_per_org = 0.000001\n"));
+	assert_non_null(strstr(text[0], "\n#tls_key =\n"));
+	assert_non_null(strstr(text[0], "\nimages = debian-12, Fedora\n"));
+	assert_non_null(strstr(text[0], "\nkeys = account\n"));
+	config_free(a);
+	free(text[0]);
+	free(text[1]);
+}
+
+/* The example says what the presets are: every key in it is there, commented out. */
+static void the_example_is_right(void **state)
+{
+	FILE *from = fopen(EXAMPLE, "r");
+	struct config *c, *plain = good(ACCOUNT);
+	char text[32768];
+	char line[256];
+	size_t len = 0;
+	int keys = 0;
+
+	(void)state;
+	assert_non_null(from);
+	while (fgets(line, sizeof(line), from)) {
+		const char *start = line;
+
+		/* "#key = value" is a preset, "#"
+			" text" is text; the account at its end is the operator's. */
+		if (line[0] == '#' && line[1] >= 'a' && line[1] <= 'z' && strstr(line, " = ")) {
+			start++;
+			keys++;
+		} else if (line[0] == '#' && line[1] == '[') {
+			start++;
+		} else if (line[0] == '#' || line[0] == '\n') {
+			continue;
+		}
+		if (strncmp(start, "credential", 10) == 0 || strncmp(start, "token_file", 10) == 0 ||
+		    strncmp(start, "tls_", 4) == 0)
+			continue;	/* these need files */
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", start);
+	}
+	fclose(from);
+	assert_true(keys > 30);
+	c = good(text);
+	assert_int_equal(c->listen_count, plain->listen_count);
+	assert_int_equal(c->settle_ms, plain->settle_ms);
+	assert_int_equal(c->boot_ms, plain->boot_ms);
+	assert_int_equal(c->probe_ms, plain->probe_ms);
+	assert_int_equal(c->drain_ms, plain->drain_ms);
+	assert_int_equal(c->create_wait_ms, plain->create_wait_ms);
+	assert_int_equal(c->release_wait_ms, plain->release_wait_ms);
+	assert_int_equal(c->worker_threads, plain->worker_threads);
+	assert_memory_equal(&c->limits, &plain->limits, sizeof(c->limits));
+	assert_int_equal(c->class_count, plain->class_count);
+	assert_memory_equal(c->classes[0].types, plain->classes[0].types, sizeof(c->classes[0].types));
+	config_free(c);
+	config_free(plain);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/test-config-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(file, sizeof(file), "%s/lessord.conf", dir);
+	snprintf(token, sizeof(token), "%s/token", dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	unlink(file);
+	unlink(token);
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(presets),
+		cmocka_unit_test(all_of_it),
+		cmocka_unit_test(the_place_is_named),
+		cmocka_unit_test(the_bind_is_never_widened),
+		cmocka_unit_test(tokens_are_private),
+		cmocka_unit_test(others_may_not_write_it),
+		cmocka_unit_test(a_reload_knows_its_limits),
+		cmocka_unit_test(a_dump_says_the_same),
+		cmocka_unit_test(the_example_is_right),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* The wall clock jumps, and the broker crashes again and again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "world.h"
+
+#define ID "cbx_000000000001"
+#define MINUTE 60000
+#define HOUR (60 * MINUTE)
+
+static struct world w;
+
+static int setup(void **state)
+{
+	(void)state;
+	world_start(&w, NULL);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_end(&w);
+	return 0;
+}
+
+static struct lease lease(const char *id)
+{
+	struct lease l;
+
+	assert_int_equal(world_lease(&w, id, &l), 0);
+	return l;
+}
+
+static void create_ready(void)
+{
+	struct asked a = { 0 };
+
+	world_create(&w, &a, ID);
+	world_pass(&w, 5000);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+}
+
+static void jump(int64_t ms)
+{
+	w.now_ms += ms;
+	w.jumped_ms += ms;
+	world_settle(&w);
+}
+
+static int heartbeat(void)
+{
+	struct asked a = { 0 };
+
+	a.request.kind = REQUEST_HEARTBEAT;
+	strcpy(a.request.ref, ID);
+	world_ask(&w, &a);
+	return a.request.result;
+}
+
+static void a_jump_forward_ends_nothing_at_once(void **state)
+{
+	(void)state;
+	create_ready();
+	jump(48 * HOUR);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	assert_int_equal(heartbeat(), RESULT_OK);
+	world_pass(&w, 9 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	/* Set right again: nothing was lost. */
+	jump(-48 * HOUR);
+	world_pass(&w, 15 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	assert_int_equal(world_alive(&w), 1);
+	world_pass(&w, HOUR);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+static void a_clock_that_stays_is_believed(void **state)
+{
+	(void)state;
+	create_ready();
+	jump(48 * HOUR);
+	world_pass(&w, 12 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+	world_pass(&w, MINUTE);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+static void a_release_works_all_the_same(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready();
+	jump(48 * HOUR);
+	world_release(&w, &a, ID, 1);
+	world_settle(&w);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+static void a_machine_in_the_making_is_not_given_up(void **state)
+{
+	struct asked a = { 0 };
+	int64_t asked;
+
+	(void)state;
+	w.boot_polls = 30;
+	world_create(&w, &a, ID);
+	world_pass(&w, 5000);
+	jump(2 * HOUR);
+	asked = w.creates_sent;
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	assert_int_equal(w.creates_sent, asked);
+}
+
+/* What was put off by the clock before would wait for days. */
+static void a_jump_back_calls_in_what_is_owed(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready();
+	w.delete_refusals = 100;
+	world_release(&w, &a, ID, 1);
+	world_pass(&w, HOUR);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_OWED);
+	w.delete_refusals = 0;
+	jump(-72 * HOUR);
+	/* No wait is longer; which of them was the last one is the dice's. */
+	world_pass(&w, HOUR + MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+/* A lost create is looked for over a settling time: a jump is not that time. */
+static void a_jump_settles_no_absence(void **state)
+{
+	struct asked a = { 0 };
+	int sent;
+
+	(void)state;
+	w.create_fault = TOY_HIDE;
+	w.create_fault_sticky = 1;
+	world_create(&w, &a, ID);
+	world_pass(&w, 3000);
+	assert_int_equal(w.made, 1);
+	sent = w.creates_sent;
+	jump(24 * HOUR);
+	world_pass(&w, 5 * MINUTE);
+	assert_int_equal(w.creates_sent, sent);
+	assert_int_equal(lease(ID).state, LEASE_PROVISIONING);
+	w.create_fault = TOY_NONE;
+	w.create_fault_sticky = 0;
+	world_pass(&w, 2 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	assert_int_equal(w.creates_sent, sent);
+	assert_int_equal(world_alive(&w), 1);
+}
+
+static void small_steps_are_followed(void **state)
+{
+	(void)state;
+	create_ready();
+	for (int i = 0; i < 3; i++) {
+		jump(10 * MINUTE);
+		world_pass(&w, 1000);
+	}
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+static void a_crash_loop_costs_a_probe_each(void **state)
+{
+	struct asked a = { 0 };
+	int probes;
+
+	(void)state;
+	create_ready();
+	w.strip_labels = 1;
+	world_release(&w, &a, ID, 1);
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
+	probes = w.probes;
+	w.cleanups = 0;
+	for (int i = 0; i < 50; i++)
+		world_restart(&w, NULL);
+	assert_int_equal(w.probes, probes + 50);
+	/* Its due time is in the store: no crash brings it nearer. */
+	assert_int_equal(w.cleanups, 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_jump_forward_ends_nothing_at_once),
+		TEST(a_clock_that_stays_is_believed),
+		TEST(a_release_works_all_the_same),
+		TEST(a_machine_in_the_making_is_not_given_up),
+		TEST(a_jump_back_calls_in_what_is_owed),
+		TEST(a_jump_settles_no_absence),
+		TEST(small_steps_are_followed),
+		TEST(a_crash_loop_costs_a_probe_each),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

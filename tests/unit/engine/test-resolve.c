@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/* What needs a person: how it is said, and what people can do about it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "util/text.h"
+#include "world.h"
+
+#define ID "cbx_000000000001"
+#define MINUTE 60000
+#define HOUR (60 * MINUTE)
+
+static struct world w;
+
+static int setup(void **state)
+{
+	(void)state;
+	world_start(&w, NULL);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_end(&w);
+	return 0;
+}
+
+static struct lease lease(const char *id)
+{
+	struct lease l;
+
+	assert_int_equal(world_lease(&w, id, &l), 0);
+	return l;
+}
+
+static struct resource first_row(void)
+{
+	struct ledger ledger;
+	struct resource r;
+
+	assert_int_equal(store_ledger(core_store(w.core), lease(ID).n, &ledger, NULL), 0);
+	assert_true(ledger.resource_count > 0);
+	r = ledger.resources[0];
+	ledger_fini(&ledger);
+	return r;
+}
+
+static void create_ready(void)
+{
+	struct asked a = { 0 };
+
+	world_create(&w, &a, ID);
+	assert_int_equal(a.request.result, RESULT_CREATED);
+	world_pass(&w, 5000);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+}
+
+static struct asked resolve(enum request_resolve what, enum token_role role, int64_t row,
+			    const char *id)
+{
+	struct asked a = { 0 };
+
+	a.request.kind = REQUEST_RESOLVE;
+	a.request.resolve = what;
+	a.request.row = row;
+	a.request.caller.role = role;
+	snprintf(a.request.ref, sizeof(a.request.ref), ID);
+	snprintf(a.request.resource_id, sizeof(a.request.resource_id), "%s", id);
+	TEXT_SET(a.request.reason, "looked at it");
+	if (role == TOKEN_ADMIN) {
+		TEXT_SET(a.request.caller.owner, "root");
+		TEXT_SET(a.request.caller.org, "ops");
+	}
+	world_ask(&w, &a);
+	assert_int_equal(a.answered, 1);
+	return a;
+}
+
+static int64_t attention_count(void)
+{
+	int64_t count = -1;
+
+	assert_int_equal(store_attention_count(core_store(w.core), &count, NULL), 0);
+	return count;
+}
+
+static char told[512];
+
+static int event_find(void *arg, const struct store_event *event)
+{
+	if (strcmp(event->kind, arg) == 0)
+		snprintf(told, sizeof(told), "%s", event->text);
+	return 0;
+}
+
+static const char *event_last(const char *kind)
+{
+	told[0] = '\0';
+	assert_int_equal(store_event_each(core_store(w.core), lease(ID).n, 0, 1000, event_find,
+					  (void *)(uintptr_t)kind, NULL), 0);
+	return told;
+}
+
+/* Released, with a server that cannot be deleted because a person took its labels. */
+static void stuck(void)
+{
+	struct asked a = { 0 };
+
+	create_ready();
+	w.strip_labels = 1;
+	world_release(&w, &a, ID, 1);
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
+	assert_int_equal(attention_count(), 1);
+}
+
+static void attention_says_what_to_do(void **state)
+{
+	(void)state;
+	stuck();
+	assert_non_null(strstr(lease(ID).attention, "lessor resolve " ID " retry"));
+	assert_non_null(strstr(event_last("lease.attention"), "lessor resolve " ID));
+}
+
+static void a_retry_is_due_at_once(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	stuck();
+	world_pass(&w, 12 * HOUR);
+	w.strip_labels = 0;
+	assert_true(lease(ID).due_ms > w.now_ms);
+	a = resolve(RESOLVE_RETRY, TOKEN_USER, 0, "");
+	assert_int_equal(a.request.result, RESULT_OK);
+	world_settle(&w);
+	world_pass(&w, 1000);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(world_alive(&w), 0);
+	assert_int_equal(attention_count(), 0);
+	assert_string_equal(event_last("lease.resolved"), "retry: by alice: looked at it");
+	a = resolve(RESOLVE_RETRY, TOKEN_USER, 0, "");
+	assert_string_equal(a.request.code, "nothing_to_retry");
+}
+
+static void forgetting_is_an_admins(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	stuck();
+	a = resolve(RESOLVE_FORGET, TOKEN_USER, 0, "");
+	assert_int_equal(a.request.result, RESULT_FORBIDDEN);
+	a = resolve(RESOLVE_ADOPT, TOKEN_USER, 0, "1001");
+	assert_int_equal(a.request.result, RESULT_FORBIDDEN);
+	a = resolve(RESOLVE_RETRY, TOKEN_READER, 0, "");
+	assert_int_equal(a.request.result, RESULT_FORBIDDEN);
+}
+
+/* From then on nothing deletes it, also not when its labels come back. */
+static void what_is_forgotten_is_never_deleted(void **state)
+{
+	struct asked a, again = { 0 };
+
+	(void)state;
+	stuck();
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, first_row().n, "");
+	assert_int_equal(a.request.result, RESULT_OK);
+	assert_int_equal(a.request.lease.cleanup, CLEANUP_DONE);
+	assert_int_equal(first_row().state, LESSOR_STATE_DISOWNED);
+	assert_non_null(strstr(event_last("lease.resolved"), "by root: looked at it"));
+	w.strip_labels = 0;
+	world_release(&w, &again, ID, 1);
+	world_pass(&w, 24 * HOUR);
+	assert_int_equal(world_alive(&w), 1);
+	assert_int_equal(w.deleted, 0);
+	assert_int_equal(attention_count(), 0);
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
+	assert_string_equal(a.request.code, "nothing_to_forget");
+}
+
+static void a_live_lease_forgets_nothing(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	create_ready();
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
+	assert_string_equal(a.request.code, "lease_alive");
+	assert_int_equal(first_row().state, LESSOR_STATE_PRESENT);
+}
+
+static struct asked in_between;
+
+static void forget_in_between(struct world *world)
+{
+	world->during_delete = NULL;
+	in_between = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
+}
+
+/* A delete that was permitted cannot be called back. */
+static void forgetting_between_permit_and_delete_is_refused(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready();
+	w.during_delete = forget_in_between;
+	world_release(&w, &a, ID, 1);
+	world_pass(&w, MINUTE);
+	assert_string_equal(in_between.request.code, "cleanup_in_progress");
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+}
+
+static void forget_during_create(struct world *world)
+{
+	struct asked a = { 0 };
+
+	world->during_create = NULL;
+	world_release(world, &a, ID, 1);
+	in_between = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
+}
+
+/* The create's answer comes later: its id is recorded, and it stays forgotten. */
+static void a_late_answer_does_not_bring_back_what_was_forgotten(void **state)
+{
+	(void)state;
+	w.during_create = forget_during_create;
+	{
+		struct asked a = { 0 };
+
+		world_create(&w, &a, ID);
+	}
+	world_pass(&w, HOUR);
+	assert_int_equal(in_between.request.result, RESULT_OK);
+	assert_int_equal(first_row().state, LESSOR_STATE_DISOWNED);
+	assert_string_equal(first_row().id, "1001");
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(w.deleted, 0);
+}
+
+/* The operator names the id; the delete still needs a read that proves it ours. */
+static void an_adopted_id_is_proven_before_its_delete(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	w.create_fault = TOY_HIDE;
+	w.create_fault_sticky = 1;
+	world_create(&w, &a, ID);
+	world_pass(&w, 1000);
+	world_release(&w, &a, ID, 1);
+	world_settle(&w);
+	assert_int_equal(first_row().state, LESSOR_STATE_UNKNOWN);
+	/* Somebody else's server. */
+	w.cloud[1] = w.cloud[0];
+	TEXT_SET(w.cloud[1].id, "77");
+	TEXT_SET(w.cloud[1].name, "somebody-elses");
+	a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, 0, "77");
+	assert_int_equal(a.request.result, RESULT_OK);
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
+	assert_int_equal(w.deleted, 0);
+	/* The right one. */
+	a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, first_row().n, "1001");
+	assert_int_equal(a.request.result, RESULT_OK);
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(w.deleted, 1);
+	assert_int_equal(w.cloud[1].alive, 1);
+}
+
+static void what_another_row_names_is_not_adopted(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	world_create(&w, &a, "cbx_000000000002");
+	world_pass(&w, 5000);
+	w.create_fault = TOY_HIDE;
+	w.create_fault_sticky = 1;
+	world_create(&w, &a, ID);
+	world_pass(&w, 1000);
+	world_release(&w, &a, ID, 1);
+	a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, 0, "1001");
+	assert_string_equal(a.request.code, "resource_claimed");
+}
+
+static void block(int how)
+{
+	w.probe_refuses = how;
+	w.probe_class = LESSOR_CLASS_ACCOUNT;
+	world_pass(&w, 6 * MINUTE);
+}
+
+static void a_blocked_account_is_said_and_ends_at_once(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready();
+	block(1);
+	assert_int_equal(attention_count(), 0);
+	world_release(&w, &a, ID, 1);
+	world_settle(&w);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_OWED);
+	assert_non_null(strstr(lease(ID).attention, "account toy is blocked"));
+	assert_non_null(strstr(lease(ID).attention, "lessor providers"));
+	assert_int_equal(attention_count(), 1);
+	assert_int_equal(world_alive(&w), 1);
+	/* Once, however long it lasts. */
+	world_pass(&w, 24 * HOUR);
+	world_restart(&w, NULL);
+	world_pass(&w, HOUR);
+	assert_int_equal(attention_count(), 1);
+	w.probe_refuses = 0;
+	a = resolve(RESOLVE_RETRY, TOKEN_USER, 0, "");
+	assert_int_equal(a.request.result, RESULT_OK);
+	world_settle(&w);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(attention_count(), 0);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+/* What waited for its account since before a crash goes on with the first proof. */
+static void a_proof_after_a_restart_counts_too(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready();
+	block(1);
+	world_release(&w, &a, ID, 1);
+	world_settle(&w);
+	assert_int_equal(attention_count(), 1);
+	w.probe_refuses = 0;
+	world_restart(&w, NULL);
+	assert_int_equal(attention_count(), 0);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+}
+
+static void the_end_of_a_retention_tells_and_deletes_nothing(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready();
+	a.request.retain_until_ms = w.now_ms + 2 * HOUR;
+	TEXT_SET(a.request.reason, "the disk is evidence");
+	world_release(&w, &a, ID, 0);
+	assert_int_equal(a.request.result, RESULT_OK);
+	assert_int_equal(lease(ID).retain_until_ms, a.request.retain_until_ms);
+	assert_string_equal(lease(ID).retain_reason, "the disk is evidence");
+	world_pass(&w, HOUR);
+	assert_int_equal(attention_count(), 0);
+	/* A plain repetition changes nothing. */
+	memset(&a, 0, sizeof(a));
+	world_release(&w, &a, ID, -1);
+	assert_true(lease(ID).retain_until_ms > 0);
+	world_pass(&w, HOUR);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_RETAINED);
+	assert_int_equal(attention_count(), 1);
+	assert_non_null(strstr(lease(ID).attention, "lessor release " ID " --delete"));
+	assert_int_equal(lease(ID).due_ms, 0);
+	world_pass(&w, 48 * HOUR);
+	world_restart(&w, NULL);
+	assert_int_equal(world_alive(&w), 1);
+	/* Longer, after all. */
+	a.request.retain_until_ms = w.now_ms + HOUR;
+	world_release(&w, &a, ID, 0);
+	assert_int_equal(attention_count(), 0);
+	world_pass(&w, 2 * HOUR);
+	assert_int_equal(attention_count(), 1);
+	/* And then not any more. */
+	memset(&a, 0, sizeof(a));
+	world_release(&w, &a, ID, 1);
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(world_alive(&w), 0);
+	assert_int_equal(attention_count(), 0);
+}
+
+/* A kept lease of which something is there that nobody can prove to be it. */
+static void a_look_that_proves_nothing_calls_a_person(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	w.create_fault = TOY_LOST_MADE;
+	w.strip_labels = 1;
+	world_create(&w, &a, ID);
+	world_settle(&w);
+	world_release(&w, &a, ID, 0);
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_RETAINED);
+	assert_int_equal(first_row().state, LESSOR_STATE_UNKNOWN);
+	assert_int_equal(attention_count(), 1);
+	assert_non_null(strstr(lease(ID).attention, "lessor resolve " ID));
+	world_pass(&w, 6 * HOUR);
+	assert_true(lease(ID).due_ms > w.now_ms);
+	w.strip_labels = 0;
+	a = resolve(RESOLVE_RETRY, TOKEN_USER, 0, "");
+	assert_int_equal(a.request.result, RESULT_OK);
+	world_pass(&w, MINUTE);
+	assert_int_equal(first_row().state, LESSOR_STATE_RETAINED);
+	assert_int_equal(attention_count(), 0);
+	assert_int_equal(lease(ID).due_ms, 0);
+	assert_int_equal(world_alive(&w), 1);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(attention_says_what_to_do),
+		TEST(a_retry_is_due_at_once),
+		TEST(forgetting_is_an_admins),
+		TEST(what_is_forgotten_is_never_deleted),
+		TEST(a_live_lease_forgets_nothing),
+		TEST(forgetting_between_permit_and_delete_is_refused),
+		TEST(a_late_answer_does_not_bring_back_what_was_forgotten),
+		TEST(an_adopted_id_is_proven_before_its_delete),
+		TEST(what_another_row_names_is_not_adopted),
+		TEST(a_blocked_account_is_said_and_ends_at_once),
+		TEST(a_proof_after_a_restart_counts_too),
+		TEST(the_end_of_a_retention_tells_and_deletes_nothing),
+		TEST(a_look_that_proves_nothing_calls_a_person),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* What becomes of run history in time: it ends, it ages, it is too much. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/runs.h"
+#include "world.h"
+
+#define HOUR INT64_C(3600000)
+#define DAY (24 * HOUR)
+#define PART 65536
+
+static struct world w;
+
+static void start(int64_t keep_ms, int64_t stale_ms, int64_t bytes_max)
+{
+	world_start(&w, NULL);
+	w.run_keep_ms = keep_ms;
+	w.run_stale_ms = stale_ms;
+	w.run_bytes_max = bytes_max;
+	world_restart(&w, NULL);
+	world_settle(&w);
+}
+
+static struct asked a;
+static struct run_change change;
+
+static void tell(enum run_op op, const char *id)
+{
+	memset(&a, 0, sizeof(a));
+	change.op = op;
+	if (id)
+		snprintf(change.id, sizeof(change.id), "%s", id);
+	a.request.kind = REQUEST_RUN;
+	a.request.change = &change;
+	world_ask(&w, &a);
+	assert_int_equal(a.answered, 1);
+	change.part = 0;
+	change.len = 0;
+	change.text = NULL;
+	memset(&change.told, 0, sizeof(change.told));
+}
+
+static char *begin(void)
+{
+	static char ids[64][24];
+	static int at;
+
+	change.text = "[\"make\"]";
+	tell(RUN_CREATE, NULL);
+	assert_int_equal(a.request.result, RESULT_CREATED);
+	at = (at + 1) % 64;
+	strcpy(ids[at], change.id);
+	return ids[at];
+}
+
+static void put_log(const char *id, int parts)
+{
+	static unsigned char data[PART];
+	static uint32_t dice;
+
+	for (int i = 0; i < parts; i++) {
+		/* Nothing that could be made smaller. */
+		for (size_t k = 0; k < sizeof(data); k++)
+			data[k] = (unsigned char)((dice = dice * 1664525 + 1013904223) >> 24);
+		change.data = data;
+		change.len = PART;
+		change.part = i;
+		tell(RUN_LOG, id);
+		assert_int_equal(a.request.result, RESULT_OK);
+	}
+}
+
+static void finish(const char *id, int parts)
+{
+	put_log(id, parts);
+	change.part = parts;
+	change.told.log_bytes = (int64_t)parts * PART;
+	tell(RUN_FINISH, id);
+	assert_int_equal(a.request.result, RESULT_OK);
+}
+
+static int find(const char *id, struct run_row *ret)
+{
+	struct store_scope all = { .all = 1 };
+
+	return store_run_find(core_store(w.core), id, &all, RUN_READ, ret, NULL);
+}
+
+static int count_part(void *arg, const char *text, size_t len)
+{
+	(void)text;
+	*(int64_t *)arg += (int64_t)len;
+	return 0;
+}
+
+static int64_t log_size(int64_t n)
+{
+	int64_t size = 0;
+
+	for (int64_t part = 0; part < 1000; part++)
+		store_run_log_get(core_store(w.core), n, part, count_part, &size, NULL);
+	return size;
+}
+
+static void nobody_comes_to_finish_it(void **state)
+{
+	struct run_row r;
+	char *id, *other;
+
+	(void)state;
+	start(30 * DAY, 2 * HOUR, 0);
+	id = begin();
+	other = begin();
+	world_pass(&w, HOUR);
+	change.text = "{\"type\":\"stdout\"}";
+	tell(RUN_EVENT, other);
+	world_pass(&w, HOUR + HOUR / 2);
+	assert_int_equal(find(id, &r), 0);
+	assert_int_equal(r.state, RUN_FAILED);
+	assert_string_equal(r.phase, "abandoned");
+	assert_true(r.ended_ms > 0 && r.ended_ms < w.now_ms - 2 * HOUR);
+	assert_false(r.has_exit_code);
+	assert_int_equal(find(other, &r), 0);
+	assert_int_equal(r.state, RUN_RUNNING);
+	/* Its client was only slow: the end is still taken. */
+	finish(id, 1);
+	assert_int_equal(find(id, &r), 0);
+	assert_int_equal(r.state, RUN_SUCCEEDED);
+	world_end(&w);
+}
+
+static void what_is_old_goes_whole_and_what_runs_stays(void **state)
+{
+	struct run_row old, young, open;
+	char *old_id, *young_id, *open_id;
+
+	(void)state;
+	start(30 * DAY, 30 * DAY, 0);
+	old_id = begin();
+	open_id = begin();
+	put_log(open_id, 2);
+	finish(old_id, 100);
+	assert_int_equal(find(old_id, &old), 0);
+	assert_int_equal(log_size(old.n), 100 * PART);
+	world_pass(&w, 29 * DAY);
+	young_id = begin();
+	finish(young_id, 3);
+	assert_int_equal(find(old_id, &old), 0);
+	world_pass(&w, DAY + HOUR);
+	assert_int_equal(find(old_id, &old), 1);
+	assert_int_equal(log_size(old.n), 0);
+	assert_int_equal(find(young_id, &young), 0);
+	assert_int_equal(log_size(young.n), 3 * PART);
+	/* It has ended by now, with its silence, and so is as old as that. */
+	assert_int_equal(find(open_id, &open), 1);
+	if (store_check(core_store(w.core), NULL))
+		fail_msg("the store is not whole");
+	world_end(&w);
+}
+
+static void too_much_goes_oldest_first(void **state)
+{
+	struct run_row r;
+	char *ids[6];
+	int64_t bytes;
+
+	(void)state;
+	start(0, DAY, 40 * PART);
+	for (int i = 0; i < 6; i++) {
+		ids[i] = begin();
+		finish(ids[i], 10);
+		world_pass(&w, 1000);
+	}
+	world_pass(&w, HOUR);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(find(ids[i], &r), i < 3 ? 1 : 0);
+	assert_int_equal(store_run_bytes(core_store(w.core), &bytes, NULL), 0);
+	assert_true(bytes <= 40 * PART && bytes > 29 * PART);
+	/* Kept for ever, as far as there is room. */
+	world_pass(&w, 100 * DAY);
+	assert_int_equal(find(ids[5], &r), 0);
+	/* Parts of what nobody finishes count as well. */
+	put_log(begin(), 60);
+	world_pass(&w, 2 * DAY);
+	assert_int_equal(store_run_bytes(core_store(w.core), &bytes, NULL), 0);
+	assert_true(bytes <= 40 * PART);
+	world_end(&w);
+}
+
+/* A crash in the middle of an end leaves parts that nobody is shown; the next end replaces them. */
+static void a_crash_between_the_parts(void **state)
+{
+	struct run_row r;
+	char *id;
+
+	(void)state;
+	start(30 * DAY, DAY, 0);
+	id = begin();
+	put_log(id, 5);
+	world_restart(&w, NULL);
+	world_settle(&w);
+	assert_int_equal(find(id, &r), 0);
+	assert_false(r.finished);
+	assert_int_equal(r.log_bytes, 0);
+	finish(id, 2);
+	assert_int_equal(find(id, &r), 0);
+	assert_int_equal(log_size(r.n), 2 * PART);
+	world_end(&w);
+}
+
+static void a_doubted_clock_takes_nothing_away(void **state)
+{
+	struct run_row r;
+	char *id;
+
+	(void)state;
+	start(30 * DAY, DAY, 0);
+	id = begin();
+	finish(id, 1);
+	w.now_ms += 400 * DAY;
+	w.jumped_ms += 400 * DAY;
+	world_settle(&w);
+	world_pass(&w, 9 * 60000);
+	assert_int_equal(find(id, &r), 0);
+	w.now_ms -= 400 * DAY;
+	w.jumped_ms -= 400 * DAY;
+	world_settle(&w);
+	world_pass(&w, DAY);
+	assert_int_equal(find(id, &r), 0);
+	world_end(&w);
+}
+
+static void the_last_one_goes_too(void **state)
+{
+	(void)state;
+	start(30 * DAY, DAY, 0);
+	finish(begin(), 1);
+	world_pass(&w, 31 * DAY);
+	assert_int_equal(store_run_any(core_store(w.core), NULL), 0);
+	world_end(&w);
+}
+
+static void events_have_a_limit(void **state)
+{
+	char *text = calloc(1, 70000);
+	char *id;
+	int taken = 0;
+
+	(void)state;
+	start(30 * DAY, DAY, 0);
+	id = begin();
+	memset(text, 'x', 69999);
+	memcpy(text, "{\"data\":\"", 9);
+	memcpy(text + 69997, "\"}", 2);
+	for (; taken < 1000; taken++) {
+		change.text = text;
+		tell(RUN_EVENT, id);
+		if (a.request.result != RESULT_OK)
+			break;
+	}
+	assert_string_equal(a.request.code, "run_too_large");
+	assert_true(taken > 50 && taken < 70);
+	/* It can be ended all the same. */
+	finish(id, 1);
+	free(text);
+	world_end(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_comes_to_finish_it),
+		cmocka_unit_test(what_is_old_goes_whole_and_what_runs_stays),
+		cmocka_unit_test(too_much_goes_oldest_first),
+		cmocka_unit_test(a_crash_between_the_parts),
+		cmocka_unit_test(a_doubted_clock_takes_nothing_away),
+		cmocka_unit_test(the_last_one_goes_too),
+		cmocka_unit_test(events_have_a_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

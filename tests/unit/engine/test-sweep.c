@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/* The sweep: what it sees, what it says, and what it must never do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/text.h"
+#include "world.h"
+
+#define ID "cbx_000000000001"
+#define OTHER "cbx_000000000002"
+#define MINUTE 60000
+#define HOUR (60 * MINUTE)
+
+static struct world w;
+
+static int setup(void **state)
+{
+	(void)state;
+	world_start(&w, NULL);
+	w.sweep_ms = 30 * MINUTE;
+	world_restart(&w, NULL);
+	/* The first one, soon after the start; then every half an hour. */
+	world_pass(&w, 6 * MINUTE);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_end(&w);
+	return 0;
+}
+
+static struct lease lease(const char *id)
+{
+	struct lease l;
+
+	assert_int_equal(world_lease(&w, id, &l), 0);
+	return l;
+}
+
+static struct {
+	struct stray list[8];
+	int count;
+} seen;
+
+static int stray_add(void *arg, const struct stray *s)
+{
+	(void)arg;
+	seen.list[seen.count++] = *s;
+	return seen.count == 8;
+}
+
+static int strays(void)
+{
+	seen.count = 0;
+	assert_int_equal(store_stray_each(core_store(w.core), "toy", stray_add, NULL, NULL), 0);
+	return seen.count;
+}
+
+static struct sweep sweep(void)
+{
+	struct sweep s;
+
+	assert_int_equal(store_sweep_get(core_store(w.core), "toy", &s, NULL), 0);
+	return s;
+}
+
+static int64_t ask(enum request_sweep what)
+{
+	struct asked a = { 0 };
+
+	a.request.kind = REQUEST_SWEEP;
+	a.request.sweep = what;
+	a.request.caller.role = TOKEN_ADMIN;
+	strcpy(a.request.caller.owner, "root");
+	world_ask(&w, &a);
+	assert_int_equal(a.answered, 1);
+	assert_int_equal(a.request.result, RESULT_OK);
+	return a.request.count;
+}
+
+static void create_ready(const char *id)
+{
+	struct asked a = { 0 };
+
+	world_create(&w, &a, id);
+	assert_int_equal(a.request.result, RESULT_CREATED);
+	world_pass(&w, 5000);
+	assert_int_equal(lease(id).state, LEASE_ACTIVE);
+}
+
+/* A life that ends; then its server is there after all. */
+static void left_over(const char *id)
+{
+	struct asked a = { 0 };
+	int at = w.made;
+
+	create_ready(id);
+	world_release(&w, &a, id, 1);
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(id).cleanup, CLEANUP_DONE);
+	w.cloud[at].alive = 1;
+	w.deleted = 0;
+}
+
+static void what_the_ledger_names_is_no_stray(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready(ID);
+	create_ready(OTHER);
+	world_release(&w, &a, OTHER, 0);
+	world_pass(&w, 20 * MINUTE);
+	world_restart(&w, NULL);
+	world_pass(&w, 20 * MINUTE);
+	assert_true(w.lists > 0);
+	assert_int_equal(sweep().objects, 2);
+	assert_int_equal(strays(), 0);
+}
+
+static void a_stray_is_reported_and_stays(void **state)
+{
+	(void)state;
+	left_over(ID);
+	world_pass(&w, 12 * HOUR);
+	assert_int_equal(strays(), 1);
+	assert_string_equal(seen.list[0].lease, ID);
+	assert_int_equal(seen.list[0].why, STRAY_ENDED);
+	assert_true(seen.list[0].looks > 2);
+	assert_null(stray_holds(&seen.list[0], &(struct sweep){ .done_ms = sweep().done_ms }, 0, HOUR,
+				w.now_ms));
+	assert_int_equal(world_alive(&w), 1);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+}
+
+static void an_operator_may_have_it_deleted(void **state)
+{
+	(void)state;
+	left_over(ID);
+	/* Not seen yet, then not seen twice, then too young. */
+	assert_int_equal(ask(SWEEP_DELETE), 0);
+	world_pass(&w, 31 * MINUTE);
+	assert_int_equal(strays(), 1);
+	assert_int_equal(ask(SWEEP_DELETE), 0);
+	world_pass(&w, 30 * MINUTE);
+	assert_int_equal(seen.list[0].looks, 1);
+	assert_int_equal(ask(SWEEP_DELETE), 0);
+	assert_int_equal(world_alive(&w), 1);
+	world_pass(&w, HOUR);
+	assert_int_equal(ask(SWEEP_DELETE), 1);
+	world_pass(&w, MINUTE);
+	assert_int_equal(world_alive(&w), 0);
+	assert_int_equal(w.deleted, 1);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(strays(), 0);
+}
+
+static void where_it_is_configured_it_happens_by_itself(void **state)
+{
+	(void)state;
+	w.sweep_deletes = 1;
+	world_restart(&w, NULL);
+	left_over(ID);
+	world_pass(&w, 3 * HOUR);
+	assert_int_equal(world_alive(&w), 0);
+	assert_int_equal(w.deleted, 1);
+}
+
+/* The gate is the same: what is not proven ours when it is read is not deleted. */
+static void the_gate_has_the_last_word(void **state)
+{
+	(void)state;
+	left_over(ID);
+	world_pass(&w, 2 * HOUR);
+	w.strip_labels = 1;
+	assert_int_equal(ask(SWEEP_DELETE), 1);
+	world_pass(&w, HOUR);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
+	assert_int_equal(world_alive(&w), 1);
+}
+
+static void copies_and_strangers_are_no_strays(void **state)
+{
+	(void)state;
+	left_over(ID);
+	/* Our labels on a name they are not for. */
+	TEXT_SET(w.cloud[0].name, "a-copy");
+	world_pass(&w, 3 * HOUR);
+	assert_int_equal(strays(), 0);
+	assert_int_equal(sweep().unproven, 1);
+	assert_int_equal(ask(SWEEP_DELETE), 0);
+	assert_int_equal(world_alive(&w), 1);
+}
+
+static void a_sighting_with_a_gap_begins_anew(void **state)
+{
+	(void)state;
+	left_over(ID);
+	world_pass(&w, 40 * MINUTE);
+	assert_int_equal(strays(), 1);
+	w.cloud[0].alive = 0;
+	world_pass(&w, 30 * MINUTE);
+	assert_int_equal(strays(), 0);
+	w.cloud[0].alive = 1;
+	world_pass(&w, 30 * MINUTE);
+	assert_int_equal(strays(), 1);
+	assert_int_equal(seen.list[0].looks, 1);
+	assert_int_equal(ask(SWEEP_DELETE), 0);
+}
+
+static void a_sweep_that_was_not_complete_counts_for_nothing(void **state)
+{
+	int64_t before = sweep().done_ms;
+
+	(void)state;
+	left_over(ID);
+	w.list_fails = 3;
+	world_pass(&w, 30 * MINUTE);
+	assert_int_equal(strays(), 0);
+	assert_int_equal(sweep().done_ms, before);
+	assert_string_equal(sweep().error, "half of the pages");
+	world_pass(&w, 30 * MINUTE);
+	assert_int_equal(strays(), 1);
+	assert_string_equal(sweep().error, "");
+}
+
+static void a_kept_lease_is_left_alone(void **state)
+{
+	struct asked a = { 0 };
+	struct lease l;
+
+	(void)state;
+	w.sweep_deletes = 1;
+	world_restart(&w, NULL);
+	create_ready(ID);
+	world_release(&w, &a, ID, 0);
+	/* A second server of it, which its ledger has forgotten: the worst case. */
+	w.cloud[1] = w.cloud[0];
+	TEXT_SET(w.cloud[1].id, "77");
+	for (size_t i = 0; i < w.cloud[1].labels.count; i++)
+		w.cloud[1].labels.items[i] = (struct lessor_label){ w.cloud[1].keys[i],
+								    w.cloud[1].labels.text[i] };
+	world_pass(&w, 6 * HOUR);
+	assert_int_equal(strays(), 1);
+	assert_int_equal(seen.list[0].why, STRAY_RETAINED);
+	assert_int_equal(ask(SWEEP_DELETE), 0);
+	world_pass(&w, 6 * HOUR);
+	assert_int_equal(world_alive(&w), 2);
+	assert_int_equal(w.deleted, 0);
+	l = lease(ID);
+	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+}
+
+/* A store that is older than the provider: it never heard of some of what is there. */
+static void after_a_restore_nothing_goes_until_somebody_looked(void **state)
+{
+	char command[300];
+
+	(void)state;
+	left_over(ID);
+	snprintf(command, sizeof(command), "cd '%s' && cp store old && cp store-wal old-wal 2>&-; true",
+		 w.folder);
+	assert_int_equal(system(command), 0);
+	create_ready(OTHER);
+	snprintf(command, sizeof(command), "cd '%s' && rm -f store-wal store-shm && mv old store && "
+		 "mv old-wal store-wal 2>&-; true", w.folder);
+	/* The core holds the file open: it is put in its place while no core runs. */
+	w.between_lives = command;
+	world_restart(&w, NULL);
+	world_pass(&w, 6 * HOUR);
+	assert_int_equal(strays(), 2);
+	assert_int_equal(seen.list[0].why, STRAY_ENDED);
+	assert_int_equal(seen.list[1].why, STRAY_UNKNOWN);
+	assert_int_equal(ask(SWEEP_DELETE), 0);
+	assert_int_equal(world_alive(&w), 2);
+	ask(SWEEP_LOOKED);
+	assert_string_equal(sweep().looked_by, "root");
+	assert_int_equal(ask(SWEEP_DELETE), 1);
+	world_pass(&w, HOUR);
+	/* What nobody here knows is never deleted. */
+	assert_int_equal(world_alive(&w), 1);
+	assert_int_equal(strays(), 1);
+	assert_int_equal(ask(SWEEP_DELETE), 0);
+}
+
+static void never_many_at_once(void **state)
+{
+	(void)state;
+	w.sweep_deletes = 1;
+	world_restart(&w, NULL);
+	for (int i = 0; i < 5; i++) {
+		char id[24];
+
+		snprintf(id, sizeof(id), "cbx_00000000000%d", i);
+		left_over(id);
+	}
+	world_pass(&w, 12 * HOUR);
+	assert_int_equal(world_alive(&w), 5);
+	assert_int_equal(ask(SWEEP_DELETE), 3);
+	world_pass(&w, MINUTE);
+	assert_int_equal(ask(SWEEP_DELETE), 0);
+	assert_int_equal(world_alive(&w), 2);
+	world_pass(&w, HOUR);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+static void a_blocked_account_is_not_swept(void **state)
+{
+	int lists;
+
+	(void)state;
+	left_over(ID);
+	w.probe_refuses = 1;
+	w.probe_class = LESSOR_CLASS_ACCOUNT;
+	world_pass(&w, 20 * MINUTE);
+	lists = w.lists;
+	world_pass(&w, 12 * HOUR);
+	assert_int_equal(w.lists, lists);
+	assert_int_equal(strays(), 0);
+	assert_int_equal(ask(SWEEP_DELETE), 0);
+}
+
+static void crashes_make_no_sweeps(void **state)
+{
+	int lists;
+
+	(void)state;
+	world_pass(&w, HOUR);
+	lists = w.lists;
+	for (int i = 0; i < 50; i++)
+		world_restart(&w, NULL);
+	assert_int_equal(w.lists, lists);
+}
+
+static void others_may_not_sweep(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	a.request.kind = REQUEST_SWEEP;
+	world_ask(&w, &a);
+	assert_int_equal(a.request.result, RESULT_FORBIDDEN);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_the_ledger_names_is_no_stray),
+		TEST(a_stray_is_reported_and_stays),
+		TEST(an_operator_may_have_it_deleted),
+		TEST(where_it_is_configured_it_happens_by_itself),
+		TEST(the_gate_has_the_last_word),
+		TEST(copies_and_strangers_are_no_strays),
+		TEST(a_sighting_with_a_gap_begins_anew),
+		TEST(a_sweep_that_was_not_complete_counts_for_nothing),
+		TEST(a_kept_lease_is_left_alone),
+		TEST(after_a_restore_nothing_goes_until_somebody_looked),
+		TEST(never_many_at_once),
+		TEST(a_blocked_account_is_not_swept),
+		TEST(crashes_make_no_sweeps),
+		TEST(others_may_not_sweep),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

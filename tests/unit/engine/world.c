@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: MIT */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/alloc.h"
+#include "util/log.h"
+#include "util/text.h"
+
+/* One world at a time: a plugin's instance is found through it. */
+static struct world *the_world;
+
+#define MUST(what) \
+	do { \
+		if (!(what)) { \
+			fprintf(stderr, "%s:%d: %s failed: %s\n", __FILE__, __LINE__, #what, err.text); \
+			abort(); \
+		} \
+	} while (0)
+
+/* ---- the toy provider ------------------------------------------------------------ */
+
+static int toy_open(struct lessor_call *call, void **instance)
+{
+	(void)call;
+	*instance = the_world;
+	return LESSOR_DONE;
+}
+
+static void toy_close(void *instance)
+{
+	(void)instance;
+}
+
+static void observe(const struct world *w, const struct toy_server *s, struct lessor_observed *seen)
+{
+	*seen = (struct lessor_observed){
+		.size = sizeof(*seen), .kind = LESSOR_KIND_SERVER, .id = s->id, .name = s->name,
+		.labels = s->labels.items, .label_count = w->strip_labels ? 0 : s->labels.count,
+	};
+}
+
+static struct toy_server *make(struct world *w, const struct lessor_intent *intent,
+			       const struct lessor_lease *lease)
+{
+	struct toy_server *s = &w->cloud[w->made % CLOUD_MAX];
+
+	w->made++;
+	*s = (struct toy_server){ .alive = 1 };
+	snprintf(s->id, sizeof(s->id), "%d", 1000 + w->made);
+	TEXT_SET(s->name, intent->name);
+	TEXT_SET(s->lease, lease->id);
+	for (size_t i = 0; i < intent->label_count; i++) {
+		TEXT_SET(s->labels.text[i], intent->labels[i].value);
+		TEXT_SET(s->keys[i], intent->labels[i].key);
+		s->labels.items[i] = (struct lessor_label){ s->keys[i], s->labels.text[i] };
+		s->labels.count++;
+	}
+	return s;
+}
+
+/* The public half that stands in what it is made with. */
+static void born(struct toy_server *s, const char *user_data)
+{
+	static const char member[] = "\"ed25519_public\":\"";
+	const char *at = strstr(user_data, member);
+	size_t len = at ? strcspn(at + strlen(member), "\"") : 0;
+	struct err err = { 0 };
+
+	MUST(len < sizeof(s->host_key));
+	if (at)
+		memcpy(s->host_key, at + strlen(member), len);
+	s->host_key[len] = '\0';
+}
+
+static int create(struct world *w, struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_intent intent = { .size = sizeof(intent) };
+	enum toy_fault fault = w->create_fault;
+	uint32_t number = (uint32_t)lease->attempt_count;
+	struct toy_server *s;
+
+	if (!number || lessor_attempt_at(lease, number - 1)->refused) {
+		if (number == lease->type_count)
+			return lessor_refuse(call, LESSOR_CLASS_CAPACITY, "every type is sold out");
+		number++;
+		if (lessor_attempt_open(call, number, lease->types[number - 1], lease->locations[0]))
+			return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "no attempt");
+	}
+	if (lessor_intend(call, LESSOR_KIND_SERVER, number, &intent))
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "no intent");
+	if (w->during_create)
+		w->during_create(w);
+	w->creates_sent++;
+	if (!w->create_fault_sticky)
+		w->create_fault = TOY_NONE;
+	switch (fault) {
+	case TOY_SOLD_OUT:
+		lessor_not_created(call, intent.row, "sold out");
+		lessor_attempt_refused(call, number, LESSOR_CLASS_CAPACITY, "sold out");
+		return lessor_pending(call, 0, "");
+	case TOY_LOST_MADE:
+	case TOY_HIDE:
+	case TOY_LOST_NOT_MADE:
+		if (fault != TOY_LOST_NOT_MADE)
+			born(make(w, &intent, lease), lease->user_data);
+		lessor_unknown(call, intent.row, "no answer");
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "no answer");
+	default:
+		break;
+	}
+	s = make(w, &intent, lease);
+	born(s, lease->user_data);
+	lessor_created(call, intent.row, s->id, "");
+	return lessor_pending(call, 1000, "0");
+}
+
+/* Looks for what an INTENDED or UNKNOWN row may have become. */
+static int look_up(struct world *w, struct lessor_call *call, const struct lessor_resource *r)
+{
+	for (int i = 0; i < CLOUD_MAX && w->create_fault != TOY_HIDE; i++) {
+		struct lessor_observed seen;
+
+		if (!w->cloud[i].alive || strcmp(w->cloud[i].name, r->name) != 0)
+			continue;
+		observe(w, &w->cloud[i], &seen);
+		if (lessor_adopt(call, &seen))
+			return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "found, and not ours");
+		return lessor_pending(call, 0, "");
+	}
+	if (lessor_not_seen(call, r->row) == 0)
+		return lessor_pending(call, 0, "");
+	return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "not there, not settled");
+}
+
+static int is_unsure(const struct lessor_resource *r)
+{
+	return r->state == LESSOR_STATE_INTENDED || r->state == LESSOR_STATE_UNKNOWN;
+}
+
+static int toy_provision(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct world *w = instance;
+	int polls = atoi(lease->cursor);
+	char next[16];
+
+	for (size_t i = 0; i < lease->resource_count; i++) {
+		const struct lessor_resource *r = lessor_resource_at(lease, i);
+
+		if (is_unsure(r))
+			return look_up(w, call, r);
+		if (r->state != LESSOR_STATE_PRESENT)
+			continue;
+		if (w->create_fault == TOY_BREAK_CONTRACT)
+			return LESSOR_DONE;
+		if (polls < w->boot_polls) {
+			snprintf(next, sizeof(next), "%d", polls + 1);
+			return lessor_pending(call, 1000, next);
+		}
+		lessor_output(call, LESSOR_OUT_HOST, "192.0.2.7");
+		lessor_output(call, LESSOR_OUT_SERVER_ID, r->id);
+		lessor_output(call, LESSOR_OUT_SERVER_NAME, r->name);
+		lessor_output(call, LESSOR_OUT_SERVER_TYPE,
+			      lessor_attempt_at(lease, lease->attempt_count - 1)->type);
+		lessor_output(call, LESSOR_OUT_LOCATION, "here");
+		return LESSOR_DONE;
+	}
+	return create(w, call, lease);
+}
+
+static int remove_server(struct world *w, struct lessor_call *call, const struct lessor_resource *r)
+{
+	for (int i = 0; i < CLOUD_MAX; i++) {
+		struct lessor_observed seen;
+
+		if (!w->cloud[i].alive || strcmp(w->cloud[i].id, r->id) != 0)
+			continue;
+		observe(w, &w->cloud[i], &seen);
+		if (lessor_permit_delete(call, r->row, &seen))
+			return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "no leave to delete it");
+		if (w->during_delete)
+			w->during_delete(w);
+		if (w->delete_refusals > 0) {
+			w->delete_refusals--;
+			return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "locked");
+		}
+		w->cloud[i].alive = 0;
+		w->deleted++;
+		lessor_deleting(call, r->row, "");
+	}
+	if (lessor_gone(call, r->row, "deleted"))
+		return lessor_pending(call, 5000, "");
+	return lessor_pending(call, 0, "");
+}
+
+static int toy_cleanup(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct world *w = instance;
+
+	w->cleanups++;
+	for (size_t i = 0; i < lease->resource_count; i++) {
+		const struct lessor_resource *r = lessor_resource_at(lease, i);
+
+		if (is_unsure(r))
+			return look_up(w, call, r);
+		if (r->state == LESSOR_STATE_PRESENT || r->state == LESSOR_STATE_DELETING)
+			return remove_server(w, call, r);
+	}
+	return LESSOR_GONE;
+}
+
+static int toy_inspect(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct world *w = instance;
+
+	for (size_t i = 0; i < lease->resource_count; i++) {
+		if (is_unsure(lessor_resource_at(lease, i)))
+			return look_up(w, call, lessor_resource_at(lease, i));
+	}
+	return LESSOR_DONE;
+}
+
+static int toy_list(void *instance, struct lessor_call *call, uint32_t kind)
+{
+	struct world *w = instance;
+
+	w->lists++;
+	if (w->list_fails > 0) {
+		w->list_fails--;
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "half of the pages");
+	}
+	for (int i = 0; i < CLOUD_MAX && kind == LESSOR_KIND_SERVER; i++) {
+		struct lessor_observed seen;
+
+		if (!w->cloud[i].alive)
+			continue;
+		observe(w, &w->cloud[i], &seen);
+		lessor_listed(call, &seen);
+	}
+	return LESSOR_DONE;
+}
+
+static int toy_probe(void *instance, struct lessor_call *call, const struct lessor_lease *account)
+{
+	struct world *w = instance;
+
+	(void)account;
+	w->probes++;
+	if (w->probe_refuses)
+		return lessor_refuse(call, w->probe_class, "the account refuses");
+	return LESSOR_DONE;
+}
+
+static const struct lessor_provider toy = {
+	.size = sizeof(toy), .abi = LESSOR_ABI, .name = "toy", .version = "1", .summary = "a toy",
+	.concurrency = LESSOR_SERIAL, .capabilities = LESSOR_CAN_USER_DATA, .open = toy_open, .close = toy_close,
+	.provision = toy_provision, .cleanup = toy_cleanup, .inspect = toy_inspect,
+	.list = toy_list, .probe = toy_probe,
+};
+
+/* ---- the world ----------------------------------------------------------------------- */
+
+static int64_t world_now(void *data)
+{
+	return ((struct world *)data)->now_ms;
+}
+
+static int64_t world_mono(void *data)
+{
+	struct world *w = data;
+
+	return w->now_ms - w->jumped_ms;
+}
+
+static void world_random(void *data, void *out, size_t len)
+{
+	struct world *w = data;
+	unsigned char *to = out;
+
+	while (len--) {
+		w->seed = w->seed * 1664525 + 1013904223;
+		*to++ = (unsigned char)(w->seed >> 24);
+	}
+}
+
+static int direct_commit(void *arg, struct step *step, struct step_commit *what)
+{
+	struct world *w = arg;
+	struct err err = { 0 };
+
+	MUST(core_begin(w->core, &err) == 0);
+	core_commit(w->core, step, what);
+	MUST(core_flush(w->core, &err) == 0);
+	return what->result;
+}
+
+static void start(void *arg, struct step *step)
+{
+	struct world *w = arg;
+	struct step **at = &w->queue;
+
+	while (*at)
+		at = &(*at)->next;
+	step->next = NULL;
+	step->commit = direct_commit;
+	step->commit_arg = w;
+	*at = step;
+}
+
+static void core_start(struct world *w, const struct engine_limits *limits)
+{
+	struct core_hooks hooks = { .start = start, .arg = w };
+	struct engine_config config = {
+		.env = &w->env, .accounts = &w->account, .account_count = 1, .worker_threads = 1,
+		.settle_ms = 30000, .boot_ms = 600000, .probe_ms = 300000,
+		.sweep_ms = w->sweep_ms, .sweep_deletes = w->sweep_deletes,
+		.run_keep_ms = w->run_keep_ms, .run_bytes_max = w->run_bytes_max,
+		.run_stale_ms = w->run_stale_ms ? w->run_stale_ms : 24 * 3600000,
+		.sweep_grace_ms = 3600000,
+	};
+	struct err err = { 0 };
+
+	if (limits)
+		config.limits = *limits;
+	MUST(store_open(w->path, &w->env, &config.store, &err) == 0);
+	MUST(core_new(&config, &hooks, &w->core, &err) == 0);
+}
+
+void world_start(struct world *w, const struct engine_limits *limits)
+{
+	struct account_config config = { .location_count = 1, .max_steps = 4 };
+	struct err err = { 0 };
+
+	memset(w, 0, sizeof(*w));
+	the_world = w;
+	log_setup(2, LOG_HUMAN, LOG_LEVEL_ERROR);
+	w->now_ms = INT64_C(1800000000000);
+	w->seed = 42;
+	w->env = (struct env){ .data = w, .wall_ms = world_now, .mono_ms = world_mono,
+			       .random = world_random };
+	/* A fuzzer that makes thousands of worlds wants them in memory. */
+	snprintf(w->folder, sizeof(w->folder), "%.40s/lessor-core-XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	MUST(mkdtemp(w->folder));
+	snprintf(w->path, sizeof(w->path), "%s/store", w->folder);
+	strcpy(config.name, "toy");
+	strcpy(config.provider, "toy");
+	strcpy(config.locations[0], "here");
+	strcpy(config.image, "image");
+	MUST(account_new(&w->env, &toy, &config, &w->account, &err) == 0);
+	core_start(w, limits);
+	world_settle(w);
+}
+
+/* The core does not own the store; the daemon's engine does, here the world. */
+static void core_end(struct world *w)
+{
+	struct store *store = core_store(w->core);
+
+	while (w->queue) {
+		struct step *next = w->queue->next;
+
+		step_free(w->queue);
+		w->queue = next;
+	}
+	core_free(w->core);
+	store_close(store);
+}
+
+void world_restart(struct world *w, const struct engine_limits *limits)
+{
+	core_end(w);
+	if (w->between_lives && system(w->between_lives))
+		perror(w->between_lives);
+	w->between_lives = NULL;
+	core_start(w, limits);
+	world_settle(w);
+}
+
+void world_end(struct world *w)
+{
+	char command[128];
+
+	core_end(w);
+	account_free(w->account);
+	snprintf(command, sizeof(command), "rm -rf '%s'", w->folder);
+	if (system(command))
+		perror("rm");
+}
+
+static void run_queue(struct world *w)
+{
+	struct err err = { 0 };
+
+	while (w->queue) {
+		struct step *step = w->queue;
+
+		w->queue = step->next;
+		step->next = NULL;
+		step_run(step);
+		MUST(core_begin(w->core, &err) == 0);
+		core_step_done(w->core, step);
+		MUST(core_flush(w->core, &err) == 0);
+	}
+}
+
+void world_settle(struct world *w)
+{
+	struct err err = { 0 };
+	int64_t next;
+
+	do {
+		run_queue(w);
+		MUST(core_begin(w->core, &err) == 0);
+		core_due(w->core);
+		MUST(core_flush(w->core, &err) == 0);
+		next = core_next_ms(w->core);
+	} while (w->queue || (next && next <= w->now_ms));
+}
+
+void world_pass(struct world *w, int64_t ms)
+{
+	int64_t until = w->now_ms + ms;
+
+	world_settle(w);
+	for (;;) {
+		int64_t next = core_next_ms(w->core);
+
+		if (!next || next > until)
+			break;
+		if (next > w->now_ms)
+			w->now_ms = next;
+		world_settle(w);
+	}
+	w->now_ms = until;
+	world_settle(w);
+}
+
+static void answered(struct engine_request *request)
+{
+	((struct asked *)request->user)->answered = 1;
+}
+
+void world_ask(struct world *w, struct asked *a)
+{
+	struct err err = { 0 };
+
+	a->answered = 0;
+	a->request.done = answered;
+	a->request.user = a;
+	if (!a->request.caller.owner[0]) {
+		strcpy(a->request.caller.owner, "alice");
+		strcpy(a->request.caller.org, "acme");
+	}
+	MUST(core_begin(w->core, &err) == 0);
+	core_request(w->core, &a->request);
+	/* No word leaves before the commit. */
+	MUST(!a->answered);
+	MUST(core_flush(w->core, &err) == 0);
+}
+
+void world_create(struct world *w, struct asked *a, const char *id)
+{
+	struct lease *l = &a->request.create;
+
+	a->request.kind = REQUEST_CREATE;
+	TEXT_SET(l->id, id);
+	strcpy(l->account, "toy");
+	if (!l->slug[0])
+		strcpy(l->slug, "violet-prawn");
+	strcpy(l->class_name, "standard");
+	strcpy(l->ssh_user, "crabbox");
+	strcpy(l->work_root, "/work/crabbox");
+	strcpy(l->public_key, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5yBg7v5l4r0p8C0kq1J3m8ZkqX5b5w5y5e5r5t5y5u x");
+	l->ssh_port = 2222;
+	strcpy(l->types[0], "small");
+	strcpy(l->types[1], "middle");
+	strcpy(l->types[2], "big");
+	l->type_count = 3;
+	l->ttl_ms = 3600000;
+	l->idle_ms = 1800000;
+	world_ask(w, a);
+}
+
+void world_release(struct world *w, struct asked *a, const char *ref, int delete_machine)
+{
+	a->request.kind = REQUEST_RELEASE;
+	TEXT_SET(a->request.ref, ref);
+	a->request.delete_machine = delete_machine;
+	world_ask(w, a);
+}
+
+int world_lease(struct world *w, const char *id, struct lease *ret)
+{
+	return store_lease_by_id(core_store(w->core), id, ret, NULL);
+}
+
+int world_alive(const struct world *w)
+{
+	int alive = 0;
+
+	for (int i = 0; i < CLOUD_MAX; i++)
+		alive += w->cloud[i].alive;
+	return alive;
+}

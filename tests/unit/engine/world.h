@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small world for the engine's core: a virtual clock, a real store in a
+ * temporary folder, and a toy provider whose cloud is an array. Steps run one
+ * after the other on the caller's thread, as soon as they are started.
+ */
+#pragma once
+
+#include "engine/core.h"
+
+#define CLOUD_MAX 64
+
+enum toy_fault {
+	TOY_NONE,
+	TOY_SOLD_OUT,		/* the create is refused; the next type is tried */
+	TOY_LOST_MADE,		/* the create happens, its answer is lost */
+	TOY_LOST_NOT_MADE,	/* the create does not happen, its answer is lost */
+	TOY_BREAK_CONTRACT,	/* DONE without a host */
+	TOY_HIDE,		/* a made server is not seen by look-ups */
+};
+
+struct toy_server {
+	int alive;
+	char id[32];
+	char name[64];
+	char lease[32];
+	char host_key[96];	/* what it was born with, "" if nothing of the kind */
+	struct labels labels;
+	char keys[LABELS_MAX][32];
+};
+
+struct world {
+	char folder[64];
+	char path[96];
+	struct env env;
+	int64_t now_ms;
+	uint32_t seed;
+	struct account *account;
+	struct core *core;
+	struct step *queue;		/* started, not yet run */
+
+	/* the toy's cloud */
+	struct toy_server cloud[CLOUD_MAX];
+	int made, deleted, creates_sent;
+	enum toy_fault create_fault;	/* of the next create only, unless sticky */
+	int create_fault_sticky;
+	int boot_polls;			/* PENDINGs before a server is ready */
+	int delete_refusals;		/* RETRYs before a delete works */
+	int strip_labels;		/* a person did */
+	int probe_refuses;
+	int probes, cleanups;		/* steps run */
+	int lists;			/* inventories asked for */
+	int list_fails;			/* so many RETRYs before one is complete */
+	int64_t jumped_ms;		/* by how much the wall clock is ahead of what it should be */
+	/* for the next start of the core */
+	int64_t sweep_ms;
+	int sweep_deletes;
+	int64_t run_keep_ms, run_stale_ms, run_bytes_max;
+	const char *between_lives;	/* a command to run once, while no core has the store */
+	uint32_t probe_class;
+	/* called in the middle of a create, before its answer is known */
+	void (*during_create)(struct world *w);
+	/* and between the permit and the delete */
+	void (*during_delete)(struct world *w);
+};
+
+void world_start(struct world *w, const struct engine_limits *limits);
+void world_end(struct world *w);
+/* A crash: the core goes without another word, the store stays, a new core begins. */
+void world_restart(struct world *w, const struct engine_limits *limits);
+
+/* Runs everything that is due now, and the steps that follow, until nothing is. */
+void world_settle(struct world *w);
+/* Moves the clock from due time to due time, `ms` in all. */
+void world_pass(struct world *w, int64_t ms);
+
+/* Asks, settles nothing. The request must stay until `*answered` is 1. */
+struct asked {
+	struct engine_request request;
+	int answered;
+};
+void world_ask(struct world *w, struct asked *a);
+void world_create(struct world *w, struct asked *a, const char *id);
+void world_release(struct world *w, struct asked *a, const char *ref, int delete_machine);
+int world_lease(struct world *w, const char *id, struct lease *ret);
+int world_alive(const struct world *w);

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whole lives: from the first call to nothing left, with the calls counted; what
+ * sends a lease on to the next type; what ends a wait, and what must not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "life.h"
+
+static const char *const account_keys[] = { "keys", "account", NULL, NULL };
+
+static struct life *with_lease_keys(void)
+{
+	return life_new(NULL);
+}
+
+static struct life *with_account_keys(void)
+{
+	struct life *life = life_new(account_keys);
+
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_DONE);
+	life_reset_calls(life);
+	return life;
+}
+
+static void expect_active(struct life *life)
+{
+	if (life->lease.state != LEASE_ACTIVE)
+		fail_msg("state %s, %s %s\n%s", lease_state_name(life->lease.state),
+			 life->lease.failure, life->lease.last_error, life->requests);
+}
+
+/* Released, cleaned, and nothing but the account's mark at the provider. */
+static void expect_clean(struct life *life, int marks)
+{
+	if (life->lease.cleanup != CLEANUP_DONE)
+		fail_msg("cleanup %s: %s %s\n%s", lease_cleanup_name(life->lease.cleanup),
+			 life->lease.last_error, life->lease.attention, life->requests);
+	assert_int_equal(life_count(life, CLOUD_SERVER), 0);
+	assert_int_equal(life_count(life, CLOUD_KEY), marks);
+}
+
+static void live_and_die(struct life *life, const char *types, const char *locations)
+{
+	life_begin(life, types, locations);
+	life_run(life, 60);
+	expect_active(life);
+	assert_int_equal(life_count(life, CLOUD_SERVER), 1);
+	life->now_ms += 60000;
+	life_release(life, 1);
+	life_run(life, 60);
+}
+
+static void plain_life_with_a_key_of_its_own(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	live_and_die(life, "cx23", "nbg1");
+	expect_clean(life, 0);
+	/* The second of a type knows how long things take. */
+	life_reset_calls(life);
+	live_and_die(life, "cx23", "nbg1");
+	expect_clean(life, 0);
+	/* Nine, and the listing that all waiting leases share. */
+	if (life->calls != 10)
+		fail_msg("%d calls:\n%s", life->calls, life->requests);
+	assert_int_equal(life_count_requests(life, "POST /ssh_keys"), 1);
+	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+	assert_int_equal(life_count_requests(life, "DELETE /servers/"), 1);
+	assert_int_equal(life_count_requests(life, "DELETE /ssh_keys/"), 1);
+	life_free(life);
+}
+
+static void plain_life_with_the_accounts_key(void **state)
+{
+	struct life *life = with_account_keys();
+
+	(void)state;
+	live_and_die(life, "cx23", "nbg1");
+	expect_clean(life, 1);
+	life_reset_calls(life);
+	live_and_die(life, "cx23", "nbg1");
+	expect_clean(life, 1);
+	if (life->calls != 6)
+		fail_msg("%d calls:\n%s", life->calls, life->requests);
+	life_free(life);
+}
+
+/* Whatever is learned on the way: the figure of many lives one after the other. */
+static void calls_of_a_hundred_lives(void **state)
+{
+	(void)state;
+	for (int shared = 0; shared < 2; shared++) {
+		struct life *life = shared ? with_account_keys() : with_lease_keys();
+		int most = shared ? 6 : 10;
+
+		for (int i = 0; i < 100; i++)
+			live_and_die(life, "cx23", "nbg1");
+		print_message("%d calls in 100 lives with keys=%s\n", life->calls,
+			      shared ? "account" : "lease");
+		expect_clean(life, shared);
+		assert_in_range(life->calls, 100 * most, 100 * most + 20);
+		life_free(life);
+	}
+}
+
+static void what_the_client_is_told(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	life_begin(life, "cx23", "nbg1");
+	life_run(life, 60);
+	expect_active(life);
+	assert_true(life->lease.host[0] != '\0');
+	assert_string_equal(life->lease.server_type, "cx23");
+	assert_string_equal(life->lease.server_location, "nbg1");
+	assert_string_equal(life->lease.server_id, life_row(life, LESSOR_KIND_SERVER)->id);
+	assert_int_equal(life_account(life, STEP_INSPECT, 0), LESSOR_DONE);
+	life_free(life);
+}
+
+/* ---- the next type ------------------------------------------------------------------- */
+
+static void sold_out_leads_to_the_next(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create','server_type':'cx23'},'count':'always',"
+			 "'fault':{'kind':'sold_out'}}");
+	life_begin(life, "cx23,cx33", "nbg1,fsn1");
+	life_run(life, 60);
+	expect_active(life);
+	assert_string_equal(life->lease.server_type, "cx33");
+	assert_int_equal(life->book.attempt_count, 3);
+	assert_string_equal(life->book.attempts[0].location, "nbg1");
+	assert_string_equal(life->book.attempts[1].location, "fsn1");
+	assert_int_equal(life->book.attempts[1].refused, LESSOR_CLASS_CAPACITY);
+	assert_int_equal(life_count_requests(life, "POST /servers"), 3);
+	/* It is remembered: the next lease asks only for what may be there. */
+	life_release(life, 1);
+	life_run(life, 60);
+	life_reset_calls(life);
+	life_begin(life, "cx23,cx33", "nbg1,fsn1");
+	life_run(life, 60);
+	expect_active(life);
+	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+	life_release(life, 1);
+	life_run(life, 60);
+	/* And forgotten. */
+	life->now_ms += 6 * 60 * 1000;
+	life_reset_calls(life);
+	life_begin(life, "cx23", "nbg1");
+	life_run(life, 60);
+	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+	life_free(life);
+}
+
+static void an_explicit_type_that_is_sold_out(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create'},'count':'always',"
+			 "'fault':{'kind':'sold_out'}}");
+	for (int round = 0; round < 2; round++) {
+		life_begin(life, "cx23", "nbg1");
+		life_run(life, 60);
+		assert_int_equal(life->lease.state, LEASE_FAILED);
+		assert_string_equal(life->lease.end_reason, "capacity");
+		assert_int_equal(life->book.attempt_count, 1);
+		expect_clean(life, 0);
+	}
+	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+	assert_non_null(strstr(life->lease.failure, "not tried again before"));
+	life_free(life);
+}
+
+static void a_closed_location_is_left_for_all_types(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create','location':'fsn1'},'count':'always',"
+			 "'fault':{'kind':'location_disabled'}}");
+	life_begin(life, "cx23,cx33", "fsn1");
+	life_run(life, 60);
+	assert_int_equal(life->lease.state, LEASE_FAILED);
+	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+	assert_int_equal(life->book.attempt_count, 2);
+	life_free(life);
+}
+
+static void limits(void **state)
+{
+	static const struct { const char *limit; int posts; } rows[] = {
+		{ "dedicated_core_limit", 2 }, { "server_limit", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct life *life = with_lease_keys();
+		char fault[200];
+
+		snprintf(fault, sizeof(fault), "{'match':{'op':'s.create','server_type':'ccx13'},"
+			 "'count':'always','fault':{'kind':'limit','limit':'%s'}}",
+			 rows[i].limit);
+		life_fault(life, fault);
+		life_begin(life, "ccx13,cx23", "nbg1,fsn1");
+		life_run(life, 60);
+		assert_int_equal(life_count_requests(life, "POST /servers"), rows[i].posts);
+		assert_int_equal(life->book.attempts[0].refused, LESSOR_CLASS_QUOTA);
+		assert_int_equal(life->lease.state, rows[i].posts == 2 ? LEASE_ACTIVE : LEASE_FAILED);
+		life_free(life);
+	}
+}
+
+static void the_catalogue_spares_calls_in_vain(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	assert_int_equal(life_account(life, STEP_CATALOG, 0), LESSOR_DONE);
+	assert_true(life->price_count > 20);
+	for (size_t i = 0; i < life->price_count; i++) {
+		assert_string_equal(life->prices[i].currency, "EUR");
+		assert_true(life->prices[i].hour_micros > 0);
+	}
+	life_reset_calls(life);
+	/* arm; only in America; no such thing; and one that there is. */
+	life_begin(life, "cax11,cpx11,cx1000,cx23", "nbg1");
+	life_run(life, 60);
+	expect_active(life);
+	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+	assert_int_equal(life->book.attempt_count, 4);
+	life_free(life);
+}
+
+static void what_does_not_fit_is_refused_by_the_provider_too(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	life_begin(life, "cpx11,cx1000,cx23", "nbg1");
+	life_run(life, 60);
+	expect_active(life);
+	assert_int_equal(life_count_requests(life, "POST /servers"), 3);
+	life_free(life);
+}
+
+static void too_many_calls_wait(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	life_fault(life, "{'match':{'op':['s.create','k.create']},'count':2,"
+			 "'fault':{'kind':'rate_limited','headers':'none'}}");
+	life_begin(life, "cx23", "nbg1");
+	life_run(life, 60);
+	expect_active(life);
+	assert_int_equal(life->book.attempt_count, 1);
+	life_free(life);
+}
+
+static void a_refused_credential_ends_it(void **state)
+{
+	static const char *const faults[] = { "unauthorized", "token_readonly", "forbidden" };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct life *life = with_account_keys();
+		char fault[200];
+
+		snprintf(fault, sizeof(fault), "{'match':{'op':'s.create'},'count':'always',"
+			 "'fault':{'kind':'%s'}}", faults[i]);
+		life_fault(life, fault);
+		life_begin(life, "cx23,cx33", "nbg1");
+		life_run(life, 60);
+		assert_int_equal(life->lease.state, LEASE_FAILED);
+		assert_int_equal(life->error_class, LESSOR_CLASS_AUTH);
+		assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+		life_free(life);
+	}
+}
+
+/* ---- waiting --------------------------------------------------------------------------- */
+
+static void failed_looks_never_cost_a_server(void **state)
+{
+	static const char *const faults[] = {
+		"{'kind':'unavailable'}", "{'kind':'server_error'}", "{'kind':'bad_gateway'}",
+		"{'kind':'rate_limited','headers':'none'}", "{'kind':'unauthorized'}",
+		"{'kind':'lost'}",
+		"{'kind':'shape','as':'html'}", "{'kind':'shape','as':'null'}",
+		"{'kind':'selector_ignored'}", "{'kind':'pages','as':'loop'}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		/* After a 429 the host keeps polls back for a quarter of an hour. */
+		static const char *const options[] = { "boot_timeout", "40m", NULL, NULL };
+		struct life *life = life_new(options);
+		char fault[300];
+
+		snprintf(fault, sizeof(fault), "{'match':{'op':['s.list','s.get','a.list']},"
+			 "'count':2,'fault':%s}", faults[i]);
+		life_fault(life, fault);
+		life_begin(life, "cx23,cx33", "nbg1");
+		life_run(life, 100);
+		expect_active(life);
+		assert_string_equal(life->lease.server_type, "cx23");
+		assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+		assert_int_equal(life->deletes, 0);
+		life_free(life);
+	}
+}
+
+static void not_shown_at_first(void **state)
+{
+	static const char *const where[] = { "get", "list", "both" };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct life *life = with_lease_keys();
+		char fault[200];
+
+		snprintf(fault, sizeof(fault), "{'match':{'op':'s.create'},'fault':"
+			 "{'kind':'hidden','ms':14000,'where':'%s'}}", where[i]);
+		life_fault(life, fault);
+		life_begin(life, "cx23,cx33", "nbg1");
+		life_run(life, 100);
+		expect_active(life);
+		assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+		life_free(life);
+	}
+}
+
+/* Only a cloud of this machine's may say that its machines are on this machine. */
+static void an_address_on_this_machine(void **state)
+{
+	static const char *const local[] = { "endpoint", "http://127.0.0.1:1/v1", NULL, NULL };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct life *life = i ? life_new(local) : with_lease_keys();
+
+		life_fault(life, "{'match':{'op':['s.list','s.get']},'count':'always','for_ms':60000,"
+				 "'fault':{'kind':'ip','value':'127.88.3.1'}}");
+		life_begin(life, "cx23,cx33", "nbg1");
+		life_run(life, 200);
+		expect_active(life);
+		if (i)
+			assert_string_equal(life->lease.host, "127.88.3.1");
+		else
+			assert_string_not_equal(life->lease.host, "127.88.3.1");
+		life_free(life);
+	}
+}
+
+static void an_address_that_comes_late_or_makes_no_sense(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	life_fault(life, "{'match':{'op':['s.list','s.get']},'for_ms':60000,'fault':"
+			 "{'kind':'ip','value':'127.0.0.1'}}");
+	life_begin(life, "cx23,cx33", "nbg1");
+	life_run(life, 200);
+	expect_active(life);
+	assert_string_not_equal(life->lease.host, "127.0.0.1");
+	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+	life_free(life);
+}
+
+static void never_ready_in_time(void **state)
+{
+	static const char *const options[] = { "boot_timeout", "3m", NULL, NULL };
+	struct life *life = life_new(options);
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create','server_type':'cx23'},"
+			 "'fault':{'kind':'stuck'}}");
+	life_begin(life, "cx23,cx33", "nbg1");
+	life_run(life, 300);
+	expect_active(life);
+	assert_string_equal(life->lease.server_type, "cx33");
+	assert_int_equal(life->book.attempts[0].refused, LESSOR_CLASS_TIMEOUT);
+	/* The first is proven gone before the second was asked for. */
+	assert_int_equal(life_count(life, CLOUD_SERVER), 1);
+	assert_int_equal(life->deletes, 1);
+	assert_in_range(life->book.attempts[1].started_ms - life->book.attempts[0].started_ms, 180000,
+			230000);
+	life_free(life);
+}
+
+static void the_provider_fails_to_make_or_start_it(void **state)
+{
+	static const char *const faults[] = {
+		"{'kind':'create_error'}", "{'kind':'create_error','error':null}",
+		"{'kind':'start_error'}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct life *life = with_lease_keys();
+		char fault[200];
+
+		snprintf(fault, sizeof(fault), "{'match':{'op':'s.create','server_type':'cx23'},"
+			 "'fault':%s}", faults[i]);
+		life_fault(life, fault);
+		life_begin(life, "cx23,cx33", "nbg1");
+		life_run(life, 100);
+		expect_active(life);
+		assert_string_equal(life->lease.server_type, "cx33");
+		assert_int_equal(life->book.attempts[0].refused, LESSOR_CLASS_FAILED);
+		assert_int_equal(life_count(life, CLOUD_SERVER), 1);
+		/* Long before the boot timeout. */
+		assert_in_range(life->book.attempts[1].started_ms - life->book.attempts[0].started_ms, 0,
+				120000);
+		life_free(life);
+	}
+}
+
+static void a_person_deletes_it_while_it_boots(void **state)
+{
+	struct life *life = with_lease_keys();
+	char target[64];
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create','server_type':'cx23'},"
+			 "'fault':{'kind':'stuck'}}");
+	life_begin(life, "cx23,cx33", "nbg1");
+	life_run(life, 8);
+	snprintf(target, sizeof(target), "/v1/servers/%s", life_row(life, LESSOR_KIND_SERVER)->id);
+	assert_int_equal(life_meddle(life, "DELETE", target, NULL), 200);
+	life_run(life, 100);
+	expect_active(life);
+	assert_string_equal(life->lease.server_type, "cx33");
+	assert_int_equal(life->book.attempts[0].refused, LESSOR_CLASS_FAILED);
+	life_free(life);
+}
+
+/* ---- rollback that is not allowed ------------------------------------------------------- */
+
+static void another_type_only_after_proven_absence(void **state)
+{
+	static const char *const options[] = { "boot_timeout", "1m", NULL, NULL };
+	struct life *life = life_new(options);
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create'},'fault':{'kind':'stuck'}},"
+			"{'match':{'op':'s.delete'},'for_ms':300000,"
+			"'fault':{'kind':'unavailable'}}");
+	life_begin(life, "cx23,cx33", "nbg1");
+	for (int i = 0; i < 200 && life->lease.state == LEASE_PROVISIONING; i++) {
+		life_step(life);
+		assert_true(life_count(life, CLOUD_SERVER) <= 1);
+	}
+	expect_active(life);
+	assert_string_equal(life->lease.server_type, "cx33");
+	life_free(life);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plain_life_with_a_key_of_its_own),
+		cmocka_unit_test(plain_life_with_the_accounts_key),
+		cmocka_unit_test(calls_of_a_hundred_lives),
+		cmocka_unit_test(what_the_client_is_told),
+		cmocka_unit_test(sold_out_leads_to_the_next),
+		cmocka_unit_test(an_explicit_type_that_is_sold_out),
+		cmocka_unit_test(a_closed_location_is_left_for_all_types),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(the_catalogue_spares_calls_in_vain),
+		cmocka_unit_test(what_does_not_fit_is_refused_by_the_provider_too),
+		cmocka_unit_test(too_many_calls_wait),
+		cmocka_unit_test(a_refused_credential_ends_it),
+		cmocka_unit_test(failed_looks_never_cost_a_server),
+		cmocka_unit_test(not_shown_at_first),
+		cmocka_unit_test(an_address_on_this_machine),
+		cmocka_unit_test(an_address_that_comes_late_or_makes_no_sense),
+		cmocka_unit_test(never_ready_in_time),
+		cmocka_unit_test(the_provider_fails_to_make_or_start_it),
+		cmocka_unit_test(a_person_deletes_it_while_it_boots),
+		cmocka_unit_test(another_type_only_after_proven_absence),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

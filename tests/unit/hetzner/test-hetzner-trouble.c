@@ -1,0 +1,665 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Answers that never came, processes that died, things that are not ours, and
+ * deletes that take their time. At the end nothing of ours is left, and nothing
+ * of anybody else is gone.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "life.h"
+
+static void expect_active(struct life *life)
+{
+	if (life->lease.state != LEASE_ACTIVE)
+		fail_msg("state %s, %s %s\n%s", lease_state_name(life->lease.state),
+			 life->lease.failure, life->lease.last_error, life->requests);
+}
+
+static void expect_clean(struct life *life, int keys)
+{
+	if (life->lease.cleanup != CLEANUP_DONE)
+		fail_msg("cleanup %s: %s %s\n%s", lease_cleanup_name(life->lease.cleanup),
+			 life->lease.last_error, life->lease.attention, life->requests);
+	assert_int_equal(life_count(life, CLOUD_SERVER), 0);
+	assert_int_equal(life_count(life, CLOUD_KEY), keys);
+}
+
+static struct life *active(const char *types)
+{
+	struct life *life = life_new(NULL);
+
+	life_begin(life, types, "nbg1");
+	life_run(life, 60);
+	expect_active(life);
+	life->now_ms += 60000;
+	life_reset_calls(life);
+	return life;
+}
+
+static void run_to_the_end(struct life *life, int most)
+{
+	while (most-- > 0 && life->lease.cleanup != CLEANUP_DONE &&
+	       life->lease.cleanup != CLEANUP_ATTENTION && life_step(life))
+		;
+}
+
+/* ---- creates of which nobody knows ------------------------------------------------------ */
+
+/* Whatever becomes of the answer, one server and one key come of it. */
+static void lost_creates(void **state)
+{
+	static const char *const faults[] = {
+		"{'kind':'lost'}", "{'kind':'close'}", "{'kind':'cut'}", "{'kind':'cut_headers'}",
+		"{'kind':'hang'}",
+		"{'kind':'hang','effect':false}",
+		"{'kind':'server_error','effect':true}", "{'kind':'server_error'}",
+		"{'kind':'bad_gateway','effect':true}", "{'kind':'gateway_timeout','effect':true}",
+		"{'kind':'unavailable'}", "{'kind':'redirect'}",
+		"{'kind':'status','status':204,'effect':true}",
+		"{'kind':'status','status':408,'effect':true}",
+		"{'kind':'shape','as':'empty'}", "{'kind':'shape','as':'html'}",
+		"{'kind':'shape','as':'text'}", "{'kind':'shape','as':'array'}",
+		"{'kind':'shape','as':'null'}", "{'kind':'shape','as':'error'}",
+		"{'kind':'shape','as':'duplicate'}", "{'kind':'shape','as':'utf8'}",
+		"{'kind':'shape','as':'nul'}", "{'kind':'shape','as':'surrogate'}",
+		"{'kind':'shape','as':'deep'}", "{'kind':'shape','as':'truncated'}",
+		"{'kind':'id','as':'string'}", "{'kind':'id','as':'huge'}",
+		"{'kind':'id','as':'float'}", "{'kind':'id','as':'exp'}",
+		"{'kind':'id','as':'zero'}", "{'kind':'id','as':'negative'}",
+		"{'kind':'id','as':'null'}", "{'kind':'id','as':'missing'}",
+		"{'kind':'labels','as':'null'}", "{'kind':'labels','as':'missing'}",
+		"{'kind':'labels','as':{'lessor-lease':'cbx_other'}}",
+		"{'kind':'name','as':'upper'}", "{'kind':'name','as':'dot'}",
+		"{'kind':'name','value':'somebody'}",
+		"{'kind':'slow','ms':70000}", "{'kind':'stale'}",
+		"{'kind':'conflict','effect':true}", "{'kind':'conflict'}",
+	};
+	static const char *const ops[] = { "s.create", "k.create" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		for (size_t o = 0; o < 2; o++) {
+			struct life *life = life_new(NULL);
+			char fault[300];
+
+			snprintf(fault, sizeof(fault), "{'match':{'op':'%s'},'fault':%s}", ops[o],
+				 faults[i]);
+			life_fault(life, fault);
+			life_begin(life, "cx23,cx33", "nbg1");
+			life_run(life, 100);
+			if (life->lease.state != LEASE_ACTIVE)
+				fail_msg("%s: %s %s\n%s", fault, life->lease.failure,
+					 life->lease.last_error, life->requests);
+			/* Never another type while nobody knows of the first. */
+			if (strcmp(life->lease.server_type, "cx23") != 0 ||
+			    life_count(life, CLOUD_SERVER) != 1 || life_count(life, CLOUD_KEY) != 1)
+				fail_msg("%s: %d servers\n%s", fault, life_count(life, CLOUD_SERVER),
+					 life->requests);
+			life_release(life, 1);
+			run_to_the_end(life, 60);
+			expect_clean(life, 0);
+			life_free(life);
+		}
+	}
+}
+
+/* What is odd and harmless changes nothing. */
+static void harmless_oddities(void **state)
+{
+	static const char *const faults[] = {
+		"{'kind':'extra'}", "{'kind':'no_action'}",
+		"{'kind':'id','of':'action','as':'missing'}",
+		"{'kind':'id','of':'action','as':'string'}", "{'kind':'action_unknown'}",
+		"{'kind':'progress_odd'}",
+		"{'kind':'endless'}", "{'kind':'ipv4_late'}",
+		"{'kind':'ipv4_late','missing':true}", "{'kind':'chunked'}",
+		"{'kind':'close_after'}", "{'kind':'odd_status'}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct life *life = life_new(NULL);
+		char fault[300];
+
+		snprintf(fault, sizeof(fault), "{'match':{'op':'s.create'},'fault':%s}", faults[i]);
+		life_fault(life, fault);
+		life_begin(life, "cx23,cx33", "nbg1");
+		life_run(life, 200);
+		if (life->lease.state != LEASE_ACTIVE || life_count_requests(life, "POST /servers") != 1)
+			fail_msg("%s: %s\n%s", fault, life->lease.last_error, life->requests);
+		life_release(life, 1);
+		run_to_the_end(life, 100);
+		expect_clean(life, 0);
+		life_free(life);
+	}
+}
+
+static void died_after_an_effect(void **state)
+{
+	/* After which effect: key, server, delete of the server, delete of the key. */
+	(void)state;
+	for (int nth = 0; nth < 4; nth++) {
+		struct life *life = life_new(NULL);
+
+		life_begin(life, "cx23,cx33", "nbg1");
+		life->crash_after_effect = nth == 0;
+		if (nth == 1) {
+			while (!life_row(life, LESSOR_KIND_KEY) ||
+			       life_row(life, LESSOR_KIND_KEY)->state != LESSOR_STATE_PRESENT)
+				life_step(life);
+			life->crash_after_effect = 1;
+		}
+		life_run(life, 100);
+		expect_active(life);
+		assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+		assert_int_equal(life_count_requests(life, "POST /ssh_keys"), 1);
+		life->now_ms += 60000;
+		life_release(life, 1);
+		life->crash_after_effect = nth == 2;
+		if (nth == 3) {
+			while (life_row(life, LESSOR_KIND_SERVER))
+				life_step(life);
+			/* The key goes in the step that proves the server's absence, or later. */
+			life->crash_after_effect = life_row(life, LESSOR_KIND_KEY) != NULL;
+		}
+		run_to_the_end(life, 100);
+		expect_clean(life, 0);
+		life_free(life);
+	}
+}
+
+static void released_while_a_create_is_unknown(void **state)
+{
+	struct life *life = life_new(NULL);
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create'},'fault':{'kind':'lost'}},"
+			"{'match':{'op':['s.find','s.list']},'for_ms':600000,"
+			"'fault':{'kind':'unavailable'}}");
+	life_begin(life, "cx23", "nbg1");
+	life_run(life, 6);
+	assert_int_equal(life_row(life, LESSOR_KIND_SERVER)->state, LESSOR_STATE_UNKNOWN);
+	life_release(life, 1);
+	run_to_the_end(life, 200);
+	expect_clean(life, 0);
+	life_free(life);
+}
+
+/* Kept at the client's wish: found, recorded, and not deleted before an explicit delete. */
+static void retained_while_a_create_is_unknown(void **state)
+{
+	struct life *life = life_new(NULL);
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create'},'fault':{'kind':'lost'}}");
+	life_begin(life, "cx23", "nbg1");
+	while (!life_row(life, LESSOR_KIND_SERVER))
+		life_step(life);
+	assert_int_equal(life_row(life, LESSOR_KIND_SERVER)->state, LESSOR_STATE_UNKNOWN);
+	life_release(life, 0);
+	for (int i = 0; i < 50 && life_step(life); i++)
+		;
+	assert_int_equal(life->lease.cleanup, CLEANUP_RETAINED);
+	assert_int_equal(life_row(life, LESSOR_KIND_SERVER)->state, LESSOR_STATE_RETAINED);
+	assert_string_not_equal(life_row(life, LESSOR_KIND_SERVER)->id, "");
+	assert_int_equal(life->deletes, 0);
+	assert_int_equal(life_count(life, CLOUD_SERVER), 1);
+	life_release(life, 1);
+	run_to_the_end(life, 60);
+	expect_clean(life, 0);
+	life_free(life);
+}
+
+/* A listing in which something is wrong proves no absence. */
+static void bad_inventories_prove_nothing(void **state)
+{
+	static const char *const faults[] = {
+		"{'kind':'shape','as':'html'}", "{'kind':'shape','as':'empty'}",
+		"{'kind':'pages','as':'loop'}", "{'kind':'pages','as':'endless'}",
+		"{'kind':'not_found'}", "{'kind':'unavailable'}",
+		"{'kind':'rate_limited','headers':'none'}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct life *life = life_new(NULL);
+		char fault[300];
+
+		life->settle_ms = 0;
+		life_fault(life, "{'match':{'op':'s.create'},'fault':{'kind':'close'}}");
+		snprintf(fault, sizeof(fault), "{'match':{'op':['s.find','s.list']},'count':'always',"
+			 "'fault':%s}", faults[i]);
+		life_fault(life, fault);
+		life_begin(life, "cx23", "nbg1");
+		life_run(life, 20);
+		if (!life_row(life, LESSOR_KIND_SERVER) ||
+		    life_row(life, LESSOR_KIND_SERVER)->state != LESSOR_STATE_UNKNOWN)
+			fail_msg("%s:\n%s", fault, life->requests);
+		assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+		life_free(life);
+	}
+}
+
+static void the_name_taken_by_our_own_late_order(void **state)
+{
+	struct life *life = life_new(NULL);
+
+	/* The lost order is not to be seen for long enough to be called never made. */
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create'},'faults':[{'kind':'lost'},"
+			 "{'kind':'hidden','ms':90000,'where':'both'}]}");
+	life_begin(life, "cx23,cx33", "nbg1");
+	life_run(life, 200);
+	expect_active(life);
+	assert_int_equal(life_count(life, CLOUD_SERVER), 1);
+	life_release(life, 1);
+	run_to_the_end(life, 60);
+	expect_clean(life, 0);
+	life_free(life);
+}
+
+/* Called taken, and who has the name is not shown: it may be ours, so the row stays open. */
+static void a_name_taken_by_nobody_knows_whom(void **state)
+{
+	struct life *life = life_new(NULL);
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create'},'faults':[{'kind':'lost'},"
+			 "{'kind':'hidden','ms':90000,'where':'both'}]}");
+	life_begin(life, "cx23", "nbg1");
+	while (life_count_requests(life, "POST /servers") < 2 && life_step(life))
+		;
+	assert_int_equal(life_count_requests(life, "POST /servers 409"), 1);
+	assert_non_null(life_row(life, LESSOR_KIND_SERVER));
+	life_release(life, 1);
+	run_to_the_end(life, 60);
+	expect_clean(life, 0);
+	life_free(life);
+}
+
+/* ---- what is not ours -------------------------------------------------------------------- */
+
+static void a_strangers_server_of_our_name(void **state)
+{
+	struct life *life = life_new(NULL);
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create'},'fault':{'kind':'name_taken'}}");
+	life_begin(life, "cx23,cx33", "nbg1");
+	life_run(life, 100);
+	expect_active(life);
+	assert_int_equal(life->book.attempts[0].refused, LESSOR_CLASS_CONFLICT);
+	assert_int_equal(life_count(life, CLOUD_SERVER), 2);
+	life_release(life, 1);
+	run_to_the_end(life, 60);
+	assert_int_equal(life->lease.cleanup, CLEANUP_DONE);
+	assert_int_equal(life_count(life, CLOUD_SERVER), 1);
+	life_free(life);
+}
+
+static void a_strangers_key_of_our_name(void **state)
+{
+	struct life *life = life_new(NULL);
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'k.create'},'fault':{'kind':'name_taken'}}");
+	life_begin(life, "cx23", "nbg1");
+	life_run(life, 100);
+	assert_int_equal(life->lease.state, LEASE_FAILED);
+	assert_int_equal(life->error_class, LESSOR_CLASS_CONFLICT);
+	run_to_the_end(life, 60);
+	expect_clean(life, 1);
+	assert_int_equal(life->deletes, 0);
+	life_free(life);
+}
+
+static void the_same_key_of_somebody_else(void **state)
+{
+	struct life *life = life_new(NULL);
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'k.create'},'fault':{'kind':'key_taken'}}");
+	life_begin(life, "cx23", "nbg1");
+	life_run(life, 100);
+	expect_active(life);
+	assert_int_equal(life_row(life, LESSOR_KIND_KEY)->ours, 0);
+	life_release(life, 1);
+	run_to_the_end(life, 60);
+	assert_int_equal(life->lease.cleanup, CLEANUP_DONE);
+	/* It was there before us and stays. */
+	assert_int_equal(life_count(life, CLOUD_KEY), 1);
+	assert_int_equal(life_count_requests(life, "DELETE /ssh_keys"), 0);
+	life_free(life);
+}
+
+static void a_person_took_the_labels(void **state)
+{
+	struct life *life = active("cx23");
+	char target[64];
+
+	(void)state;
+	snprintf(target, sizeof(target), "/v1/servers/%s", life->lease.server_id);
+	assert_int_equal(life_meddle(life, "PUT", target, "{'labels':{}}"), 200);
+	life_release(life, 1);
+	run_to_the_end(life, 60);
+	assert_int_equal(life->lease.cleanup, CLEANUP_ATTENTION);
+	assert_int_equal(life->deletes, 0);
+	assert_int_equal(life_count(life, CLOUD_SERVER), 1);
+	assert_int_equal(life_count(life, CLOUD_KEY), 1);
+	life_free(life);
+}
+
+static void lies_about_what_is_to_be_deleted(void **state)
+{
+	static const char *const faults[] = {
+		"{'kind':'id','value':42}", "{'kind':'id','as':'string'}",
+		"{'kind':'name','as':'upper'}", "{'kind':'name','as':'dot'}",
+		"{'kind':'labels','as':'null'}", "{'kind':'labels','as':'missing'}",
+		"{'kind':'labels','as':{'lessor-lease':'cbx_000000000001'}}",
+		"{'kind':'shape','as':'html'}", "{'kind':'shape','as':'empty'}",
+		"{'kind':'status','status':404}", "{'kind':'shape','as':'null'}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct life *life = active("cx23");
+		char fault[300];
+
+		snprintf(fault, sizeof(fault), "{'match':{'op':'s.get'},'count':'always','fault':%s}",
+			 faults[i]);
+		life_fault(life, fault);
+		life_release(life, 1);
+		run_to_the_end(life, 10);
+		if (life->deletes || life->lease.cleanup == CLEANUP_DONE ||
+		    life_count(life, CLOUD_SERVER) != 1)
+			fail_msg("%s:\n%s", fault, life->requests);
+		life_free(life);
+	}
+}
+
+/* ---- deletes that take their time --------------------------------------------------------- */
+
+static void deletes_that_come_right(void **state)
+{
+	static const char *const faults[] = {
+		"{'match':{'op':'s.delete'},'for_ms':20000,'fault':{'kind':'locked'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'lost'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'close'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'hang'}}",
+		"{'match':{'op':'s.delete'},'count':3,'fault':{'kind':'server_error'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'server_error','effect':true}}",
+		"{'match':{'op':'s.delete'},'count':2,"
+		"'fault':{'kind':'rate_limited','headers':'none'}}",
+		"{'match':{'op':'s.delete'},'count':2,'fault':{'kind':'conflict'}}",
+		"{'match':{'op':'s.delete'},'count':2,'fault':{'kind':'unauthorized'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'delete_error'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'delete_error','error':null}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'delete_lag','ms':20000}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'ghost','ms':60000}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'delete_ignored'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'action_unknown'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'no_action'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'endless'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'shape','as':'html'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'status','status':404}}",
+		"{'match':{'op':'a.get'},'count':3,'fault':{'kind':'unavailable'}}",
+		"{'match':{'op':'a.get'},'count':3,'fault':{'kind':'shape','as':'empty'}}",
+		"{'match':{'op':'s.get'},'count':3,'fault':{'kind':'bad_gateway'}}",
+		"{'match':{'op':'k.delete'},'fault':{'kind':'lost'}}",
+		"{'match':{'op':'k.delete'},'count':2,'fault':{'kind':'unavailable'}}",
+		"{'match':{'op':'k.get'},'count':2,'fault':{'kind':'unavailable'}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct life *life = active("cx23");
+
+		life_fault(life, faults[i]);
+		life_release(life, 1);
+		for (int n = 0; n < 300 && life->lease.cleanup != CLEANUP_DONE && life_step(life); n++) {
+			/* Server before key, always. */
+			if (life_count(life, CLOUD_SERVER))
+				assert_int_equal(life_count(life, CLOUD_KEY), 1);
+		}
+		if (life->lease.cleanup != CLEANUP_DONE || life_count(life, CLOUD_SERVER) ||
+		    life_count(life, CLOUD_KEY))
+			fail_msg("%s: %s %s\n%s", faults[i], life->lease.last_error,
+				 life->lease.attention, life->requests);
+		life_free(life);
+	}
+}
+
+static void protected_by_a_person(void **state)
+{
+	struct life *life = active("cx23");
+	char target[80];
+
+	(void)state;
+	snprintf(target, sizeof(target), "/v1/servers/%s/actions/change_protection",
+		 life->lease.server_id);
+	assert_in_range(life_meddle(life, "POST", target, "{'delete':true,'rebuild':true}"), 200, 201);
+	life->now_ms += 10000;
+	life_release(life, 1);
+	run_to_the_end(life, 20);
+	assert_int_equal(life->lease.cleanup, CLEANUP_ATTENTION);
+	assert_int_equal(life->error_class, LESSOR_CLASS_PROTECTED);
+	assert_int_equal(life_count(life, CLOUD_KEY), 1);
+	assert_int_equal(life_meddle(life, "POST", target, "{'delete':false,'rebuild':false}"), 201);
+	life->now_ms += 10000;
+	for (int i = 0; i < 20 && life->lease.cleanup != CLEANUP_DONE; i++)
+		life_step(life);
+	expect_clean(life, 0);
+	life_free(life);
+}
+
+static void another_project_answers(void **state)
+{
+	struct life *life = active("cx23");
+
+	(void)state;
+	life->unproven = 1;
+	life_fault(life, "{'match':{'op':['s.get','k.get','a.get']},'for_ms':600000,"
+			 "'fault':{'kind':'not_found'}}");
+	life_release(life, 1);
+	run_to_the_end(life, 10);
+	assert_int_not_equal(life->lease.cleanup, CLEANUP_DONE);
+	assert_non_null(life_row(life, LESSOR_KIND_SERVER));
+	life->unproven = 0;
+	life->now_ms += 600000;
+	run_to_the_end(life, 60);
+	expect_clean(life, 0);
+	life_free(life);
+}
+
+/* Released the moment it was made: a read that does not show it yet is no proof. */
+static void released_before_it_can_be_read(void **state)
+{
+	struct life *life = life_new(NULL);
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create'},'fault':"
+			 "{'kind':'hidden','ms':8000,'where':'both'}}");
+	life_begin(life, "cx23", "nbg1");
+	while (!life_row(life, LESSOR_KIND_SERVER))
+		life_step(life);
+	life_release(life, 1);
+	run_to_the_end(life, 60);
+	expect_clean(life, 0);
+	life_free(life);
+}
+
+/* ---- the account ---------------------------------------------------------------------------- */
+
+static void the_mark(void **state)
+{
+	struct life *life = life_new(NULL);
+	char target[64];
+
+	(void)state;
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_DONE);
+	assert_int_equal(life->calls, 1);
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_DONE);
+	assert_int_equal(life->calls, 2);
+	life_fault(life, "{'match':{'op':'k.get'},'fault':{'kind':'unauthorized'}}");
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_REFUSED);
+	assert_int_equal(life->error_class, LESSOR_CLASS_AUTH);
+	life_fault(life, "{'match':{'op':'k.get'},'fault':{'kind':'unavailable'}}");
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_RETRY);
+	life_fault(life, "{'match':{'op':'k.get'},'fault':{'kind':'other_project'}}");
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_REFUSED);
+	assert_int_equal(life->error_class, LESSOR_CLASS_ACCOUNT);
+	snprintf(target, sizeof(target), "/v1/ssh_keys/%s", life->mark.resources[0].id);
+	assert_int_equal(life_meddle(life, "PUT", target, "{'name':'renamed'}"), 200);
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_REFUSED);
+	assert_int_equal(life->error_class, LESSOR_CLASS_ACCOUNT);
+	life_free(life);
+}
+
+static void the_mark_made_without_an_answer(void **state)
+{
+	static const struct { const char *fault; int verdict; } rows[] = {
+		{ "{'kind':'lost'}", LESSOR_RETRY }, { "{'kind':'server_error'}", LESSOR_RETRY },
+		{ "{'kind':'rate_limited','headers':'none'}", LESSOR_RETRY }, { "{'kind':'token_readonly'}", LESSOR_REFUSED },
+		{ "{'kind':'unauthorized'}", LESSOR_REFUSED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct life *life = life_new(NULL);
+		char fault[200];
+
+		snprintf(fault, sizeof(fault), "{'match':{'op':'k.create'},'fault':%s}", rows[i].fault);
+		life_fault(life, fault);
+		assert_int_equal(life_account(life, STEP_PROBE, 0), rows[i].verdict);
+		for (int n = 0; n < 40 && life->verdict != LESSOR_DONE; n++) {
+			life->now_ms += 30000;
+			life_account(life, STEP_PROBE, 0);
+		}
+		assert_int_equal(life->verdict, LESSOR_DONE);
+		assert_int_equal(life_count(life, CLOUD_KEY), 1);
+		life_free(life);
+	}
+}
+
+static void inventory(void **state)
+{
+	struct life *life = life_new(NULL);
+
+	(void)state;
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_DONE);
+	life_begin(life, "cx23", "nbg1");
+	life_run(life, 60);
+	assert_int_equal(life_meddle(life, "POST", "/v1/servers", "{'name':'mine','server_type':'cx23',"
+				     "'image':'ubuntu-24.04','location':'nbg1'}"), 201);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SERVER), LESSOR_DONE);
+	assert_int_equal(life->listed, 1);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_KEY), LESSOR_DONE);
+	assert_int_equal(life->listed, 1);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SENTINEL), LESSOR_DONE);
+	assert_int_equal(life->listed, 1);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_VOLUME), LESSOR_DONE);
+	assert_int_equal(life->listed, 0);
+	/* The filter is not trusted. */
+	life_fault(life, "{'match':{'op':'s.list'},'fault':{'kind':'selector_ignored'}}");
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SERVER), LESSOR_DONE);
+	assert_int_equal(life->listed, 1);
+	life_fault(life, "{'match':{'op':'s.list'},'fault':{'kind':'id','as':'string'}}");
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SERVER), LESSOR_RETRY);
+	life_free(life);
+}
+
+/* It has no labels, so it is never deleted here; whose it was is known by its id. */
+static void an_address_that_stays_is_in_the_inventory(void **state)
+{
+	struct life *life = life_new(NULL);
+	const struct resource *address;
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create'},'fault':{'kind':'ip_kept'}}");
+	life_begin(life, "cx23", "nbg1");
+	life_run(life, 60);
+	address = life_row(life, LESSOR_KIND_ADDRESS);
+	assert_non_null(address);
+	assert_int_equal(address->ours, 0);
+	assert_true(address->id[0]);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_ADDRESS), LESSOR_DONE);
+	assert_int_equal(life->listed, 0);	/* its server uses it */
+	life_release(life, 1);
+	life_run(life, 60);
+	assert_int_equal(life_count(life, CLOUD_SERVER), 0);
+	assert_int_equal(life_count(life, CLOUD_IP), 1);
+	assert_int_equal(life_count_requests(life, "DELETE /primary_ips"), 0);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_ADDRESS), LESSOR_DONE);
+	assert_int_equal(life->listed, 1);
+	life_fault(life, "{'match':{'op':'ip.list'},'fault':{'kind':'shape','as':'null'}}");
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_ADDRESS), LESSOR_RETRY);
+	life_free(life);
+}
+
+/* An inventory of several pages is whole, or it is none. */
+static void inventory_of_many_pages(void **state)
+{
+	static const char *const faults[] = { "loop", "endless", "null", "duplicate", "shrink" };
+	struct life *life = life_new(NULL);
+	char body[300];
+
+	(void)state;
+	for (int i = 0; i < 120; i++) {
+		snprintf(body, sizeof(body), "{'name':'s%d','server_type':'cx23','image':"
+			 "'ubuntu-24.04','location':'nbg1','labels':{'lessor-instance':'%s'}}",
+			 i, i % 2 ? "test-broker" : "other");
+		assert_int_equal(life_meddle(life, "POST", "/v1/servers", body), 201);
+	}
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SERVER), LESSOR_DONE);
+	assert_int_equal(life->listed, 60);
+	assert_int_equal(life->calls, 2);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		snprintf(body, sizeof(body), "{'match':{'op':'s.list'},'count':3,'fault':"
+			 "{'kind':'pages','as':'%s'}}", faults[i]);
+		life_fault(life, body);
+		for (int n = 0; n < 3; n++) {
+			if (life_account(life, STEP_LIST, LESSOR_KIND_SERVER) == LESSOR_DONE &&
+			    life->listed != 60)
+				fail_msg("%s: %zu listed", faults[i], life->listed);
+		}
+	}
+	life_free(life);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lost_creates),
+		cmocka_unit_test(harmless_oddities),
+		cmocka_unit_test(died_after_an_effect),
+		cmocka_unit_test(released_while_a_create_is_unknown),
+		cmocka_unit_test(retained_while_a_create_is_unknown),
+		cmocka_unit_test(bad_inventories_prove_nothing),
+		cmocka_unit_test(the_name_taken_by_our_own_late_order),
+		cmocka_unit_test(a_name_taken_by_nobody_knows_whom),
+		cmocka_unit_test(a_strangers_server_of_our_name),
+		cmocka_unit_test(a_strangers_key_of_our_name),
+		cmocka_unit_test(the_same_key_of_somebody_else),
+		cmocka_unit_test(a_person_took_the_labels),
+		cmocka_unit_test(lies_about_what_is_to_be_deleted),
+		cmocka_unit_test(deletes_that_come_right),
+		cmocka_unit_test(protected_by_a_person),
+		cmocka_unit_test(another_project_answers),
+		cmocka_unit_test(released_before_it_can_be_read),
+		cmocka_unit_test(the_mark),
+		cmocka_unit_test(the_mark_made_without_an_answer),
+		cmocka_unit_test(inventory),
+		cmocka_unit_test(an_address_that_stays_is_in_the_inventory),
+		cmocka_unit_test(inventory_of_many_pages),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

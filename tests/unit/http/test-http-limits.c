@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exhaustion, slow clients and other protocols: the rows B210 to B217 and B230 to
+ * B238, with deadlines small enough to be waited for.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "http-harness.h"
+#include "util/alloc.h"
+
+/* How late a deadline may be on a busy machine, in ms. */
+#define SLACK 2000
+
+struct drip {
+	struct client *client;
+	struct event *event;
+	const char *text;
+	size_t len, at;
+};
+
+static void on_drip(evutil_socket_t fd, short what, void *arg)
+{
+	struct drip *d = arg;
+
+	(void)fd;
+	(void)what;
+	if (d->client->is_eof)
+		return;
+	(void)!send(d->client->fd, d->text + d->at % d->len, 1, MSG_NOSIGNAL);
+	d->at++;
+}
+
+static void drip_start(struct drip *d, struct client *c, const char *text)
+{
+	struct timeval ten_ms = { .tv_usec = 10000 };
+
+	*d = (struct drip){ .client = c, .text = text, .len = strlen(text) };
+	d->event = event_new(c->h->base, -1, EV_PERSIST, on_drip, d);
+	event_add(d->event, &ten_ms);
+}
+
+static void check_elapsed(uint64_t since, uint64_t deadline)
+{
+	uint64_t elapsed = harness_ms() - since;
+
+	/* The clock of the deadlines is 4 ms coarse. */
+	assert_true(elapsed + 8 >= deadline);
+	assert_true(elapsed <= deadline + SLACK);
+}
+
+/* One byte at a time does not prolong it: the deadline is of the whole head. */
+static void test_b210_slow_head(void **state)
+{
+	struct harness h;
+	struct client c, other;
+	struct drip d;
+	uint64_t since;
+
+	(void)state;
+	harness_init(&h);
+	h.config.head_ms = 200;
+	harness_start(&h);
+	since = harness_ms();
+	client_open(&h, &c);
+	SEND(&c, "GET /a HTTP/1.1\r\nHost: localhost\r\nX-A: ");
+	drip_start(&d, &c, "a");
+	/* Others are served meanwhile. */
+	client_open(&h, &other);
+	SEND(&other, "GET /other HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, strstr(client_text(&other), "GET /other"));
+	WAIT(&h, c.is_eof);
+	check_elapsed(since, 200);
+	assert_true(d.at > 3);
+	assert_int_equal(strncmp(client_text(&c), "HTTP/1.1 408 ", 13), 0);
+	assert_int_equal(harness_counters(&h)->refusals[HTTP_REFUSED_HEAD_TIMEOUT], 1);
+	event_free(d.event);
+	client_close(&c);
+	client_close(&other);
+	harness_stop(&h);
+}
+
+/* The same for the second request of a connection: it counts from its first byte. */
+static void test_b210_slow_second_head(void **state)
+{
+	struct harness h;
+	struct client c;
+	struct drip d;
+	uint64_t since;
+
+	(void)state;
+	harness_init(&h);
+	h.config.head_ms = 150;
+	harness_start(&h);
+	client_open(&h, &c);
+	SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, strstr(client_text(&c), "GET /a"));
+	since = harness_ms();
+	drip_start(&d, &c, "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+	WAIT(&h, c.is_eof);
+	check_elapsed(since, 150);
+	event_free(d.event);
+	client_close(&c);
+	harness_stop(&h);
+}
+
+static void test_b210_silent_and_idle(void **state)
+{
+	struct harness h;
+	struct client silent, idle, crlf;
+	uint64_t since;
+
+	(void)state;
+	harness_init(&h);
+	h.config.head_ms = 100;
+	h.config.idle_ms = 300;
+	harness_start(&h);
+	since = harness_ms();
+	client_open(&h, &silent);
+	client_open(&h, &crlf);
+	SEND(&crlf, "\r\n");
+	client_open(&h, &idle);
+	SEND(&idle, "GET /a HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, silent.is_eof && crlf.is_eof);
+	check_elapsed(since, 100);
+	assert_string_equal(client_text(&silent), "");
+	assert_string_equal(client_text(&crlf), "");
+	assert_false(idle.is_eof);
+	WAIT(&h, idle.is_eof);
+	check_elapsed(since, 300);
+	assert_int_equal(client_count(&idle, "HTTP/1.1 "), 1);
+	assert_int_equal(harness_counters(&h)->closed_silent, 2);
+	assert_int_equal(harness_counters(&h)->closed_idle, 1);
+	client_close(&silent);
+	client_close(&idle);
+	client_close(&crlf);
+	harness_stop(&h);
+}
+
+static void check_slow_body(const char *head, const char *dripping)
+{
+	struct harness h;
+	struct client c;
+	struct drip d;
+	uint64_t since;
+
+	harness_init(&h);
+	h.config.body_ms = 200;
+	harness_start(&h);
+	client_open(&h, &c);
+	since = harness_ms();
+	client_send(&c, head, strlen(head));
+	drip_start(&d, &c, dripping);
+	WAIT(&h, c.is_eof);
+	check_elapsed(since, 200);
+	assert_int_equal(strncmp(client_text(&c), "HTTP/1.1 408 ", 13), 0);
+	assert_int_equal(h.requests, 0);
+	event_free(d.event);
+	client_close(&c);
+	harness_stop(&h);
+}
+
+static void test_b211_b073_slow_body(void **state)
+{
+	(void)state;
+	check_slow_body("POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n", "x");
+}
+
+static void test_b094_last_chunk_never_comes(void **state)
+{
+	(void)state;
+	check_slow_body("POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+			"1\r\na\r\n");
+}
+
+static void handle_big(struct harness *h, struct http_exchange *ex)
+{
+	static char big[8 << 20];
+
+	(void)h;
+	memset(big, 'b', sizeof(big));
+	http_reply(ex, 200, NULL, big, sizeof(big));
+}
+
+static void test_b212_slow_reader(void **state)
+{
+	struct harness h;
+	struct client c;
+	uint64_t since;
+
+	(void)state;
+	harness_init(&h);
+	h.config.write_ms = 200;
+	h.handler = handle_big;
+	harness_start(&h);
+	client_open(&h, &c);
+	client_read(&c, 0);
+	since = harness_ms();
+	for (int i = 0; i < 20; i++)
+		SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, harness_counters(&h)->connections_open == 0 && h.requests);
+	check_elapsed(since, 200);
+	/* One answer is in the way: no second request was taken. */
+	assert_int_equal(h.requests, 1);
+	assert_int_equal(harness_counters(&h)->closed_slow_reader, 1);
+	client_close(&c);
+	harness_stop(&h);
+}
+
+static void handle_64k(struct harness *h, struct http_exchange *ex)
+{
+	static char text[65536];
+
+	(void)h;
+	memset(text, 'c', sizeof(text));
+	http_reply(ex, 200, NULL, text, sizeof(text));
+}
+
+/* A reader that stops and goes on: bounded meanwhile, and all arrives in the end. */
+static void test_b212_output_is_bounded(void **state)
+{
+	struct harness h;
+	struct client c;
+	unsigned before;
+	struct timeval later = { .tv_usec = 50000 };
+
+	(void)state;
+	harness_init(&h);
+	h.handler = handle_64k;
+	harness_start(&h);
+	client_open(&h, &c);
+	client_read(&c, 0);
+	for (int i = 0; i < 200; i++)
+		SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, h.requests > 0);
+	/* Whatever the kernel's buffers take, it ends: no more requests are taken then. */
+	do {
+		before = h.requests;
+		event_base_loopexit(h.base, &later);
+		event_base_dispatch(h.base);
+	} while (h.requests != before);
+	assert_true(h.requests < 150);
+	client_read(&c, 1);
+	WAIT(&h, c.in.len > 200 * (65536 + 64));
+	assert_int_equal(client_count(&c, "HTTP/1.1 200 OK"), 200);
+	client_close(&c);
+	harness_stop(&h);
+}
+
+static void test_b213_max_connections(void **state)
+{
+	struct harness h;
+	struct client c[6];
+
+	(void)state;
+	harness_init(&h);
+	h.config.max_connections = 4;
+	h.config.spare_idle_ms = 30000;
+	harness_start(&h);
+	for (int i = 0; i < 6; i++) {
+		client_open(&h, &c[i]);
+		SEND(&c[i], "GET /a HTTP/1.1\r\n" GET_FIELDS);
+	}
+	WAIT(&h, h.requests == 4 && harness_counters(&h)->accept_full == 1);
+	event_base_loop(h.base, EVLOOP_NONBLOCK);
+	assert_int_equal(harness_counters(&h)->connections_open, 4);
+	assert_int_equal(h.logs, 1);
+	/* Who leaves makes room. */
+	client_close(&c[1]);
+	WAIT(&h, h.requests == 5);
+	client_close(&c[0]);
+	WAIT(&h, h.requests == 6);
+	for (int i = 2; i < 6; i++)
+		client_close(&c[i]);
+	WAIT(&h, harness_counters(&h)->connections_open == 0);
+	harness_stop(&h);
+}
+
+/* Connections that are kept for nothing do not keep others out. */
+static void test_b213_idle_make_room(void **state)
+{
+	struct harness h;
+	struct client busy, idle[3], next;
+
+	(void)state;
+	harness_init(&h);
+	h.config.max_connections = 4;
+	h.config.spare_idle_ms = 50;
+	h.config.tick_ms = 10;
+	h.handler = harness_keep;
+	harness_start(&h);
+	client_open(&h, &busy);
+	SEND(&busy, "GET /busy HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, h.kept_count == 1);
+	for (unsigned i = 0; i < 3; i++) {
+		client_open(&h, &idle[i]);
+		SEND(&idle[i], "GET /idle HTTP/1.1\r\n" GET_FIELDS);
+		WAIT(&h, h.kept_count == i + 2);
+		http_reply(h.kept[i + 1], 200, NULL, "x", 1);
+		WAIT(&h, strstr(client_text(&idle[i]), "\r\n\r\nx"));
+	}
+	/* It waits, or not, for the first to have been idle for long enough. */
+	client_open(&h, &next);
+	SEND(&next, "GET /next HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, h.kept_count == 5 && idle[0].is_eof);
+	assert_int_equal(harness_counters(&h)->closed_for_room, 1);
+	assert_false(idle[1].is_eof || busy.is_eof);
+	http_reply(h.kept[0], 200, NULL, "done", 4);
+	http_reply(h.kept[4], 200, NULL, "done", 4);
+	WAIT(&h, strstr(client_text(&busy), "done") && strstr(client_text(&next), "done"));
+	client_close(&busy);
+	client_close(&next);
+	for (int i = 0; i < 3; i++)
+		client_close(&idle[i]);
+	harness_stop(&h);
+}
+
+static int open_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void test_b214_connect_storm(void **state)
+{
+	struct harness h;
+	int before;
+
+	(void)state;
+	harness_init(&h);
+	harness_start(&h);
+	before = open_descriptors();
+	for (int i = 0; i < 2000; i++) {
+		struct client c;
+
+		client_open(&h, &c);
+		if (i % 3 == 1)
+			SEND(&c, "GET /a HT");
+		if (i % 3)
+			client_close(&c);
+		else
+			client_reset(&c);
+		event_base_loop(h.base, EVLOOP_NONBLOCK);
+	}
+	WAIT(&h, harness_counters(&h)->connections_open == 0);
+	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(h.requests, 0);
+	harness_stop(&h);
+}
+
+/* What the child of the next test tells when it ends. */
+struct starved {
+	uint64_t accept_failed;
+	uint64_t cpu_us;
+	uint64_t logs;
+};
+
+static void on_failed(enum http_log_level level, const char *text, void *user)
+{
+	struct harness *h = user;
+
+	(void)level;
+	(void)text;
+	h->logs++;
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(arg);
+}
+
+/* A process of its own, with few descriptors. `out` gets the port, then the figures. */
+static void starve_child(int in, int out)
+{
+	struct harness h;
+	struct rlimit limit = { .rlim_cur = 40, .rlim_max = 40 };
+	struct event *stop;
+	struct starved s;
+	struct rusage usage;
+
+	harness_init(&h);
+	h.config.accept_retry_ms = 50;
+	h.callbacks.on_log = on_failed;
+	harness_start(&h);
+	stop = event_new(h.base, in, EV_READ, on_stop, h.base);
+	event_add(stop, NULL);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	(void)!write(out, &h.port, sizeof(h.port));
+	event_base_dispatch(h.base);
+	getrusage(RUSAGE_SELF, &usage);
+	s.accept_failed = harness_counters(&h)->accept_failed;
+	s.cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+		   (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+	s.logs = h.logs;
+	(void)!write(out, &s, sizeof(s));
+	_exit(0);
+}
+
+static void test_b215_descriptors_run_out(void **state)
+{
+	struct harness h;
+	struct client c[200], last;
+	struct timeval while_starved = { .tv_usec = 800000 };
+	struct starved s;
+	int in[2], out[2];
+	uint64_t begun, since, starved;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(pipe(in), 0);
+	assert_int_equal(pipe(out), 0);
+	child = fork();
+	if (!child)
+		starve_child(in[0], out[1]);
+	harness_init(&h);
+	harness_start(&h);	/* only for the base and the guard */
+	assert_int_equal(read(out[0], &h.port, sizeof(h.port)), sizeof(h.port));
+	begun = harness_ms();
+	for (int i = 0; i < 200; i++)
+		client_open(&h, &c[i]);
+	/* Let it starve for a while: what is asked is what it does in that time. */
+	event_base_loopexit(h.base, &while_starved);
+	event_base_dispatch(h.base);
+	for (int i = 0; i < 200; i++)
+		client_close(&c[i]);
+	/* And it is back within a second. */
+	since = harness_ms();
+	client_open(&h, &last);
+	SEND(&last, "GET /again HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, strstr(client_text(&last), "GET /again") || last.is_eof);
+	assert_non_null(strstr(client_text(&last), "GET /again"));
+	assert_true(harness_ms() - since < 1000 + SLACK);
+	client_close(&last);
+	(void)!write(in[1], "x", 1);
+	assert_int_equal(read(out[0], &s, sizeof(s)), sizeof(s));
+	waitpid(child, NULL, 0);
+	starved = harness_ms() - begun;
+	print_message("starved %u ms: %u failed accepts, %u us of CPU, %u log lines\n",
+		      (unsigned)starved, (unsigned)s.accept_failed, (unsigned)s.cpu_us,
+		      (unsigned)s.logs);
+	/* It paused instead of spinning, and hardly said so. */
+	assert_true(s.accept_failed >= 2);
+	assert_true(s.accept_failed <= starved / 50 + 5);
+	assert_true(s.logs <= starved / 1000 + 2);
+	assert_true(s.cpu_us < starved * 1000 / 4);
+	for (int i = 0; i < 2; i++) {
+		close(in[i]);
+		close(out[i]);
+	}
+	harness_stop(&h);
+}
+
+static void test_b216_resets(void **state)
+{
+	static const char *const parts[] = {
+		"", "GET", "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n",
+		"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbod",
+		("POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+		 "4\r\nbody"),
+	};
+	struct harness h;
+	struct client c;
+
+	(void)state;
+	harness_init(&h);
+	h.handler = harness_keep;
+	harness_start(&h);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		for (int reset = 0; reset < 2; reset++) {
+			uint64_t before = harness_counters(&h)->connections_accepted;
+
+			client_open(&h, &c);
+			client_send(&c, parts[i], strlen(parts[i]));
+			WAIT(&h, harness_counters(&h)->connections_accepted == before + 1);
+			if (reset)
+				client_reset(&c);
+			else
+				client_close(&c);
+			WAIT(&h, harness_counters(&h)->connections_open == 0);
+		}
+	}
+	assert_int_equal(h.requests, 0);
+	/* Complete: it has its effect, and the reset is noticed. */
+	client_open(&h, &c);
+	SEND(&c, "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody");
+	WAIT(&h, h.kept_count == 1);
+	client_reset(&c);
+	WAIT(&h, h.gone == 1);
+	http_reply(h.kept[0], 200, NULL, NULL, 0);
+	harness_stop(&h);
+}
+
+/* A client that reads nothing of its 400 and sends on is cut off after the linger. */
+static void test_linger_ends(void **state)
+{
+	struct harness h;
+	struct client c;
+	struct drip d;
+	uint64_t since;
+
+	(void)state;
+	harness_init(&h);
+	h.config.linger_ms = 100;
+	harness_start(&h);
+	client_open(&h, &c);
+	SEND(&c, "nonsense\r\n");
+	WAIT(&h, c.is_eof);
+	since = harness_ms();
+	drip_start(&d, &c, "x");
+	c.is_eof = 0;
+	WAIT(&h, harness_counters(&h)->connections_open == 0);
+	check_elapsed(since, 50);
+	event_free(d.event);
+	client_close(&c);
+	harness_stop(&h);
+}
+
+static void check_other_protocol(struct harness *h, const char *data, size_t len)
+{
+	struct client c;
+	uint64_t before = harness_counters(h)->answers[4] + harness_counters(h)->answers[5];
+	uint64_t since = harness_ms();
+
+	client_open(h, &c);
+	client_send(&c, data, len);
+	WAIT(h, c.is_eof);
+	assert_true(harness_ms() - since < 1000 + SLACK);
+	assert_int_equal(strncmp(client_text(&c), "HTTP/1.1 400 Bad Request\r\n", 26), 0);
+	assert_int_equal(client_count(&c, "HTTP/1.1 "), 1);
+	assert_int_equal(harness_counters(h)->answers[4] + harness_counters(h)->answers[5],
+			 before + 1);
+	client_close(&c);
+}
+
+#define OTHER(h, literal) check_other_protocol(h, literal, sizeof(literal) - 1)
+
+static void test_b230_to_b238_other_protocols(void **state)
+{
+	struct harness h;
+	char noise[256], zeros[4096] = { 0 };
+	uint32_t seed = 1;
+
+	(void)state;
+	harness_init(&h);
+	harness_start(&h);
+	OTHER(&h, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+	OTHER(&h, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+	OTHER(&h, "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n");
+	OTHER(&h, "EHLO mail.example\r\n");
+	OTHER(&h, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n" GET_FIELDS);
+	OTHER(&h, "\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c");
+	OTHER(&h, "OPTIONS rtsp://a/b RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+	OTHER(&h, "SOURCE /stream ICY/1.0\r\n\r\n");
+	OTHER(&h, "\xff\xfeG\0E\0T\0 \0/\0 \0H\0T\0T\0P\0");
+	OTHER(&h, "G\0E\0T\0 \0/\0");
+	for (size_t i = 0; i < sizeof(noise); i++) {
+		seed = seed * 1664525 + 1013904223;
+		noise[i] = (char)(0x80 | seed >> 24);
+	}
+	check_other_protocol(&h, noise, sizeof(noise));
+	check_other_protocol(&h, zeros, sizeof(zeros));
+	assert_int_equal(h.requests, 0);
+	harness_stop(&h);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_b210_slow_head),
+		cmocka_unit_test(test_b210_slow_second_head),
+		cmocka_unit_test(test_b210_silent_and_idle),
+		cmocka_unit_test(test_b211_b073_slow_body),
+		cmocka_unit_test(test_b094_last_chunk_never_comes),
+		cmocka_unit_test(test_b212_slow_reader),
+		cmocka_unit_test(test_b212_output_is_bounded),
+		cmocka_unit_test(test_b213_max_connections),
+		cmocka_unit_test(test_b213_idle_make_room),
+		cmocka_unit_test(test_b214_connect_storm),
+		cmocka_unit_test(test_b215_descriptors_run_out),
+		cmocka_unit_test(test_b216_resets),
+		cmocka_unit_test(test_linger_ends),
+		cmocka_unit_test(test_b230_to_b238_other_protocols),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

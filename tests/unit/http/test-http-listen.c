@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+/* Listeners: Unix sockets and their files, inherited descriptors, addresses, TLS. */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "http-harness.h"
+#include "util/alloc.h"
+
+/* ---- Unix ---- */
+
+struct dir {
+	char path[64];
+	char socket[96];
+};
+
+static void dir_make(struct dir *d)
+{
+	strcpy(d->path, "/tmp/lessor-http-XXXXXX");
+	assert_non_null(mkdtemp(d->path));
+	snprintf(d->socket, sizeof(d->socket), "%s/s", d->path);
+}
+
+static void dir_remove(struct dir *d)
+{
+	unlink(d->socket);
+	rmdir(d->path);
+}
+
+static int unix_socket(const char *path, int listening)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
+	if (listening) {
+		assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+		assert_int_equal(listen(fd, 5), 0);
+	} else if (connect(fd, (struct sockaddr *)&un, sizeof(un))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void handle_peer(struct harness *h, struct http_exchange *ex)
+{
+	const struct http_peer *peer = http_exchange_peer(ex);
+	char text[96];
+
+	(void)h;
+	snprintf(text, sizeof(text), "%s uid=%d pid=%d tls=%d", peer->address, (int)peer->uid,
+		 (int)peer->pid, peer->is_tls);
+	http_reply(ex, 200, NULL, text, strlen(text));
+}
+
+static void test_unix_socket(void **state)
+{
+	struct harness h;
+	struct client c;
+	struct dir d;
+	struct stat st;
+	struct http_listener *l;
+	char want[64];
+
+	(void)state;
+	dir_make(&d);
+	harness_init(&h);
+	h.handler = handle_peer;
+	harness_start_unbound(&h);
+	l = http_listen_unix(h.server, d.socket, (gid_t)-1, NULL);
+	assert_non_null(l);
+	assert_string_equal(http_listener_name(l), d.socket);
+	assert_int_equal(http_listener_port(l), 0);
+	assert_int_equal(stat(d.socket, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0660);
+	client_open_fd(&h, &c, unix_socket(d.socket, 0));
+	/* Any host will do: there is no DNS to rebind. */
+	SEND(&c, "GET /a HTTP/1.1\r\nHost: whatever.example\r\n\r\n");
+	snprintf(want, sizeof(want), "unix uid=%d pid=%d tls=0", (int)getuid(), (int)getpid());
+	WAIT(&h, strstr(client_text(&c), want));
+	client_close(&c);
+	harness_stop(&h);
+	assert_int_equal(lstat(d.socket, &st), -1);
+	dir_remove(&d);
+}
+
+static void test_unix_stale_and_foreign(void **state)
+{
+	struct harness h;
+	struct dir d;
+	struct err err;
+	struct stat st;
+	int fd;
+	FILE *file;
+
+	(void)state;
+	dir_make(&d);
+	harness_init(&h);
+	harness_start_unbound(&h);
+	/* Somebody listens there. */
+	fd = unix_socket(d.socket, 1);
+	assert_null(http_listen_unix(h.server, d.socket, (gid_t)-1, &err));
+	assert_int_equal(err.kind, ERR_BUSY);
+	/* Nobody does any more. */
+	close(fd);
+	assert_non_null(http_listen_unix(h.server, d.socket, (gid_t)-1, &err));
+	/* Ours answers: a second server does not take it away. */
+	assert_null(http_listen_unix(h.server, d.socket, (gid_t)-1, &err));
+	assert_int_equal(err.kind, ERR_BUSY);
+	/* Another process took the path over: it stays at our end. */
+	unlink(d.socket);
+	fd = unix_socket(d.socket, 1);
+	harness_stop(&h);
+	assert_int_equal(lstat(d.socket, &st), 0);
+	close(fd);
+	unlink(d.socket);
+	/* Not a socket: not ours to remove. */
+	file = fopen(d.socket, "w");
+	fclose(file);
+	harness_init(&h);
+	harness_start_unbound(&h);
+	assert_null(http_listen_unix(h.server, d.socket, (gid_t)-1, &err));
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	assert_int_equal(lstat(d.socket, &st), 0);
+	assert_null(http_listen_unix(h.server, "/nonexistent/lessor/s", (gid_t)-1, &err));
+	assert_null(http_listen_unix(h.server, "", (gid_t)-1, &err));
+	assert_null(http_listen_unix(h.server,
+				     "/tmp/01234567890123456789012345678901234567890123456789"
+				     "01234567890123456789012345678901234567890123456789012345",
+				     (gid_t)-1, &err));
+	assert_int_equal(err.kind, ERR_INVALID);
+	harness_stop(&h);
+	dir_remove(&d);
+}
+
+/* ---- addresses and descriptors ---- */
+
+static void test_addresses(void **state)
+{
+	struct harness h;
+	struct err err;
+	struct http_listener *l;
+
+	(void)state;
+	harness_init(&h);
+	harness_start_unbound(&h);
+	/* Nothing plain beyond this machine, unless it is said in so many words. */
+	assert_null(http_listen_tcp(h.server, "0.0.0.0", 0, NULL, 0, &err));
+	assert_int_equal(err.kind, ERR_REFUSED);
+	assert_null(http_listen_tcp(h.server, "::", 0, NULL, 0, &err));
+	assert_int_equal(err.kind, ERR_REFUSED);
+	assert_non_null(http_listen_tcp(h.server, "0.0.0.0", 0, NULL, 1, &err));
+	assert_null(http_listen_tcp(h.server, "localhost", 0, NULL, 0, &err));
+	assert_int_equal(err.kind, ERR_INVALID);
+	l = http_listen_tcp(h.server, "127.0.0.1", 0, NULL, 0, &err);
+	assert_non_null(l);
+	/* In use. */
+	assert_null(http_listen_tcp(h.server, "127.0.0.1", http_listener_port(l), NULL, 0, &err));
+	assert_int_equal(err.native, EADDRINUSE);
+	assert_non_null(http_listen_tcp(h.server, "127.0.0.2", 0, NULL, 0, &err));
+	l = http_listen_tcp(h.server, "::1", 0, NULL, 0, &err);
+	if (l)
+		assert_int_equal(strncmp(http_listener_name(l), "[::1]:", 6), 0);
+	harness_stop(&h);
+}
+
+static void test_inherited_descriptor(void **state)
+{
+	struct harness h;
+	struct client c;
+	struct dir d;
+	struct err err;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	dir_make(&d);
+	harness_init(&h);
+	h.handler = handle_peer;
+	harness_start_unbound(&h);
+	assert_null(http_listen_fd(h.server, 0, NULL, 0, &err));
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_null(http_listen_fd(h.server, fd, NULL, 0, &err));
+	assert_int_equal(listen(fd, 5), 0);
+	/* Bound by listen() to every address: the rule about plain TCP holds. */
+	assert_null(http_listen_fd(h.server, fd, NULL, 0, &err));
+	assert_int_equal(err.kind, ERR_REFUSED);
+	close(fd);
+	assert_non_null(http_listen_fd(h.server, unix_socket(d.socket, 1), NULL, 0, &err));
+	client_open_fd(&h, &c, unix_socket(d.socket, 0));
+	SEND(&c, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+	WAIT(&h, strstr(client_text(&c), "unix uid="));
+	client_close(&c);
+	harness_stop(&h);
+	/* Whoever made it removes it. */
+	assert_int_equal(lstat(d.socket, &st), 0);
+	dir_remove(&d);
+}
+
+/* ---- TLS ---- */
+
+static SSL_CTX *server_context(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+	X509_NAME *name = X509_get_subject_name(cert);
+
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+	X509_gmtime_adj(X509_getm_notBefore(cert), -60);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+	X509_set_pubkey(cert, key);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1,
+				   -1, 0);
+	X509_set_issuer_name(cert, name);
+	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
+	assert_int_equal(SSL_CTX_use_certificate(ctx, cert), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(ctx, key), 1);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return ctx;
+}
+
+static void tls_read(struct bufferevent *bev, void *arg)
+{
+	struct client *c = arg;
+	struct evbuffer *input = bufferevent_get_input(bev);
+	size_t len = evbuffer_get_length(input);
+
+	buf_add(&c->in, evbuffer_pullup(input, -1), len);
+	evbuffer_drain(input, len);
+}
+
+static void tls_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct client *c = arg;
+
+	(void)bev;
+	if (what & BEV_EVENT_CONNECTED)
+		c->is_connected = 1;
+	if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
+		c->is_eof = 1;
+}
+
+/* `alpn` in the wire form, or NULL; `version`: the highest spoken, 0 for any. */
+static void tls_open(struct harness *h, struct client *c, const char *alpn, int version)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl;
+	int fd;
+
+	client_open(h, c);
+	fd = dup(c->fd);
+	client_close(c);
+	if (version) {
+		SSL_CTX_set_security_level(ctx, 0);
+		SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
+		SSL_CTX_set_max_proto_version(ctx, version);
+	}
+	ssl = SSL_new(ctx);
+	SSL_CTX_free(ctx);
+	if (alpn)
+		SSL_set_alpn_protos(ssl, (const unsigned char *)alpn, (unsigned)strlen(alpn));
+	*c = (struct client){ .h = h, .fd = -1 };
+	buf_init(&c->in, 64 << 20);
+	c->bev = bufferevent_openssl_socket_new(h->base, fd, ssl, BUFFEREVENT_SSL_CONNECTING,
+						BEV_OPT_CLOSE_ON_FREE);
+	bufferevent_setcb(c->bev, tls_read, NULL, tls_event, c);
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+}
+
+static void tls_harness(struct harness *h, SSL_CTX *ctx)
+{
+	struct http_listener *l;
+	struct err err;
+
+	harness_start_unbound(h);
+	l = http_listen_tcp(h->server, "127.0.0.1", 0, ctx, 0, &err);
+	assert_non_null(l);
+	h->port = http_listener_port(l);
+}
+
+static void test_tls(void **state)
+{
+	struct harness h;
+	struct client c;
+	SSL_CTX *ctx = server_context();
+	char *body = malloc(50000);
+	char head[] = "POST /c HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r\n\r\n";
+
+	(void)state;
+	memset(body, 'z', 50000);
+	harness_init(&h);
+	tls_harness(&h, ctx);
+	SSL_CTX_free(ctx);	/* the listener has its own */
+	tls_open(&h, &c, "\x02h2\x08http/1.1", 0);
+	SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS "GET /b HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, strstr(client_text(&c), "GET /b "));
+	client_send(&c, head, sizeof(head) - 1);
+	client_send(&c, body, 50000);
+	WAIT(&h, c.in.len > 50000 && client_count(&c, "HTTP/1.1 200 OK") == 3);
+	SEND(&c, "nonsense\r\n");
+	WAIT(&h, c.is_eof);
+	assert_non_null(strstr(client_text(&c), "HTTP/1.1 400 "));
+	assert_int_equal(harness_counters(&h)->connections_tls, 1);
+	client_close(&c);
+	/* The client closes. */
+	tls_open(&h, &c, NULL, 0);
+	SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, strstr(client_text(&c), "GET /a "));
+	client_close(&c);
+	/* We close, as asked. */
+	tls_open(&h, &c, NULL, 0);
+	SEND(&c, "GET /d HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+	WAIT(&h, c.is_eof);
+	assert_non_null(strstr(client_text(&c), "GET /d "));
+	client_close(&c);
+	WAIT(&h, harness_counters(&h)->connections_open == 0);
+	free(body);
+	harness_stop(&h);
+}
+
+static void test_tls_big_answer_and_gone(void **state)
+{
+	struct harness h;
+	struct client c;
+	SSL_CTX *ctx = server_context();
+	char *big = malloc(3 << 20);
+
+	(void)state;
+	memset(big, 'q', 3 << 20);
+	harness_init(&h);
+	h.handler = harness_keep;
+	tls_harness(&h, ctx);
+	SSL_CTX_free(ctx);
+	tls_open(&h, &c, NULL, 0);
+	SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS "GET /b HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, h.kept_count == 2);
+	http_reply(h.kept[1], 200, NULL, "second", 6);
+	http_reply(h.kept[0], 200, NULL, big, 3 << 20);
+	WAIT(&h, c.in.len > (3 << 20) && strstr(client_text(&c) + (3 << 20), "second"));
+	SEND(&c, "GET /c HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, h.kept_count == 3);
+	client_close(&c);
+	WAIT(&h, h.gone == 1);
+	http_reply(h.kept[2], 200, NULL, "late", 4);
+	free(big);
+	harness_stop(&h);
+}
+
+static void test_b155_b239_tls_refusals(void **state)
+{
+	struct harness h;
+	struct client c;
+	SSL_CTX *ctx = server_context();
+
+	(void)state;
+	/* Even where the caller would allow it. */
+	SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
+	SSL_CTX_set_security_level(ctx, 0);
+	harness_init(&h);
+	h.config.handshake_ms = 100;
+	tls_harness(&h, ctx);
+	SSL_CTX_free(ctx);
+	tls_open(&h, &c, NULL, TLS1_1_VERSION);
+	WAIT(&h, c.is_eof);
+	assert_false(c.is_connected);
+	client_close(&c);
+	tls_open(&h, &c, NULL, TLS1_2_VERSION);
+	WAIT(&h, c.is_connected);
+	client_close(&c);
+	/* A client that wants only HTTP/2. */
+	tls_open(&h, &c, "\x02h2", 0);
+	WAIT(&h, c.is_eof);
+	assert_false(c.is_connected);
+	client_close(&c);
+	/* Plain HTTP on this port. */
+	client_open(&h, &c);
+	SEND(&c, "GET / HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, c.is_eof);
+	client_close(&c);
+	WAIT(&h, harness_counters(&h)->connections_tls_failed == 3);
+	/* And nothing at all. */
+	client_open(&h, &c);
+	WAIT(&h, c.is_eof);
+	assert_int_equal(harness_counters(&h)->closed_silent, 1);
+	client_close(&c);
+	assert_int_equal(h.requests, 0);
+	harness_stop(&h);
+}
+
+static void test_tls_new_certificate(void **state)
+{
+	struct harness h;
+	struct client c;
+	SSL_CTX *old = server_context(), *new = server_context();
+	struct http_listener *l;
+
+	(void)state;
+	harness_init(&h);
+	harness_start_unbound(&h);
+	l = http_listen_tcp(h.server, "127.0.0.1", 0, old, 0, NULL);
+	SSL_CTX_free(old);
+	h.port = http_listener_port(l);
+	tls_open(&h, &c, NULL, 0);
+	WAIT(&h, c.is_connected);
+	http_listener_set_tls(l, new);
+	SSL_CTX_free(new);
+	SEND(&c, "GET /old HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, strstr(client_text(&c), "GET /old "));
+	client_close(&c);
+	tls_open(&h, &c, NULL, 0);
+	SEND(&c, "GET /new HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, strstr(client_text(&c), "GET /new "));
+	client_close(&c);
+	harness_stop(&h);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_unix_socket),
+		cmocka_unit_test(test_unix_stale_and_foreign),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_inherited_descriptor),
+		cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_tls_big_answer_and_gone),
+		cmocka_unit_test(test_b155_b239_tls_refusals),
+		cmocka_unit_test(test_tls_new_certificate),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

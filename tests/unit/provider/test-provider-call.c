@@ -1,0 +1,797 @@
+/* SPDX-License-Identifier: MIT */
+/* Does the host keep a plugin to the contract of provider.h? */
+#include "toy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "provider/account_state.h"
+#include "util/log.h"
+
+static struct toy toy;
+static struct lessor_http_response got, got2;
+
+static void lost(struct toy *t, const struct env_http_request *request,
+		 struct env_http_answer *answer)
+{
+	(void)t;
+	if (strcmp(request->method, "GET") != 0) {
+		answer->outcome = ENV_HTTP_LOST;
+		strcpy(answer->error, "cut");
+	}
+}
+
+static int status_of_effect;
+
+static void status(struct toy *t, const struct env_http_request *request,
+		   struct env_http_answer *answer)
+{
+	(void)t;
+	if (strcmp(request->method, "GET") != 0)
+		answer->status = status_of_effect;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	toy_start(&toy, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	toy_stop(&toy);
+	return 0;
+}
+
+static int sent_of(const char *method)
+{
+	int count = 0;
+
+	for (int i = 0; i < toy.sent_count; i++)
+		count += strcmp(toy.sent[i].method, method) == 0;
+	return count;
+}
+
+/* Runs it and expects a contract violation that says so. */
+static void violates(enum step_op op, toy_script script, const char *text)
+{
+	struct step *step = toy_run(&toy, op, script);
+
+	assert_int_equal(step->violation, 1);
+	if (!strstr(step->reason, text))
+		fail_msg("'%s' does not say '%s'", step->reason, text);
+	step_free(step);
+}
+
+static void verdict(enum step_op op, toy_script script, int expected)
+{
+	struct step *step = toy_run(&toy, op, script);
+
+	if (step->violation)
+		fail_msg("violation: %s", step->reason);
+	assert_int_equal(step->verdict, expected);
+	step_free(step);
+}
+
+static int done(struct lessor_call *call)
+{
+	lessor_output(call, LESSOR_OUT_HOST, "192.0.2.1");
+	return LESSOR_DONE;
+}
+
+/* ---- creates ---- */
+
+static int create_well(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_intent intent = { .size = sizeof(intent) };
+
+	assert_string_equal(lease->id, "cbx_0123456789ab");
+	assert_int_equal(lease->location_count, 2);
+	assert_string_equal(lease->locations[1], "there");
+	assert_int_equal(lessor_attempt_open(call, 1, "small", "here"), 0);
+	assert_int_equal(lessor_intend(call, LESSOR_KIND_SERVER, 1, &intent), 0);
+	assert_string_equal(intent.name, "toy-1");
+	assert_int_equal(intent.label_count, 1);
+	assert_string_equal(intent.labels[0].value, "cbx-1");
+	assert_int_equal(toy_send(call, "POST", "/servers", intent.row, &got), 0);
+	assert_int_equal(got.outcome, LESSOR_HAPPENED);
+	assert_int_equal(lessor_created(call, intent.row, "4711", "9"), 0);
+	return done(call);
+}
+
+static void test_create(void **state)
+{
+	(void)state;
+	struct step *step = toy_run(&toy, STEP_PROVISION, create_well);
+	assert_int_equal(step->verdict, LESSOR_DONE);
+	assert_int_equal(step->violation, 0);
+	assert_string_equal(step->host, "192.0.2.1");
+	assert_int_equal(step->calls, 1);
+	assert_int_equal(step->ledger.resource_count, 1);
+	assert_string_equal(step->ledger.resources[0].id, "4711");
+	assert_int_equal(step->ledger.attempt_count, 1);
+	assert_string_equal(toy.sent[0].url, "https://api.toy.example/v1/servers");
+	assert_string_equal(toy.sent[0].authorization, "Bearer s3cret-token-of-the-toy");
+	assert_string_equal(toy.sent[0].body, "{\"a\":1}");
+	assert_int_equal(toy.sent[0].fresh, 1);
+	assert_true(toy.sent[0].timeout_ms >= 60000);
+	step_free(step);
+}
+
+static int create_without_intent(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)lease;
+	assert_int_equal(toy_send(call, "POST", "/servers", 0, &got), 0);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	assert_int_equal(got.error_class, LESSOR_CLASS_BUG);
+	return done(call);
+}
+
+/* The row of a crash: whether its create was sent nobody knows, so it is not sent again. */
+static int create_old_intent(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	assert_int_equal(lessor_resource_at(lease, 0)->state, LESSOR_STATE_INTENDED);
+	toy_send(call, "POST", "/servers", lessor_resource_at(lease, 0)->row, &got);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	return done(call);
+}
+
+static int create_twice(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_intent intent = { .size = sizeof(intent) };
+
+	(void)lease;
+	lessor_intend(call, LESSOR_KIND_SERVER, 1, &intent);
+	toy_send(call, "POST", "/servers", intent.row, &got);
+	toy_send(call, "POST", "/servers", intent.row, &got2);
+	assert_int_equal(got2.outcome, LESSOR_DID_NOT_HAPPEN);
+	lessor_unknown(call, intent.row, "lost");
+	return done(call);
+}
+
+static int create_after_unknown(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_intent intent = { .size = sizeof(intent) };
+
+	(void)lease;
+	lessor_intend(call, LESSOR_KIND_SERVER, 1, &intent);
+	lessor_unknown(call, intent.row, "whatever");
+	toy_send(call, "POST", "/servers", intent.row, &got);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	return done(call);
+}
+
+static int create_denied(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_intent intent = { .size = sizeof(intent) };
+
+	(void)lease;
+	assert_int_equal(lessor_intend(call, LESSOR_KIND_SERVER, 1, &intent), -1);
+	toy_send(call, "POST", "/servers", 1, &got);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	return done(call);
+}
+
+static int create_untold(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_intent intent = { .size = sizeof(intent) };
+
+	(void)lease;
+	lessor_intend(call, LESSOR_KIND_SERVER, 1, &intent);
+	toy_send(call, "POST", "/servers", intent.row, &got);
+	return done(call);
+}
+
+static void test_create_rules(void **state)
+{
+	(void)state;
+	violates(STEP_PROVISION, create_without_intent, "without an intent of this step");
+	assert_int_equal(toy.sent_count, 0);
+	toy_row(&toy, LESSOR_KIND_SERVER, LESSOR_STATE_INTENDED, "");
+	violates(STEP_PROVISION, create_old_intent, "without an intent of this step");
+	assert_int_equal(toy.sent_count, 0);
+	violates(STEP_PROVISION, create_twice, "was sent already");
+	assert_int_equal(toy.sent_count, 1);
+	violates(STEP_PROVISION, create_after_unknown, "for a row that is unknown");
+	assert_int_equal(toy.sent_count, 1);
+	toy.deny = COMMIT_INTEND;
+	violates(STEP_PROVISION, create_denied, "without an intent of this step");
+	assert_int_equal(toy.sent_count, 1);
+	toy.deny = -1;
+	violates(STEP_PROVISION, create_untold, "its outcome not told");
+	violates(STEP_CLEANUP, create_denied, "intend inside of cleanup");
+	violates(STEP_LIST, create_untold, "no effects");
+}
+
+/* "Definitely refused" must be true. */
+static int claims_not_created(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_intent intent = { .size = sizeof(intent) };
+
+	(void)lease;
+	lessor_intend(call, LESSOR_KIND_SERVER, 1, &intent);
+	toy_send(call, "POST", "/servers", intent.row, &got);
+	lessor_not_created(call, intent.row, "refused");
+	return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "later");
+}
+
+static void test_not_created(void **state)
+{
+	static const int lies[] = { 200, 201, 204, 500, 502, 503, 504 };
+	static const int truths[] = { 400, 403, 409, 412, 422, 423, 429 };
+	(void)state;
+
+	toy.network = status;
+	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
+		status_of_effect = lies[i];
+		violates(STEP_PROVISION, claims_not_created, "kept as unknown");
+		assert_int_equal(toy.rows[toy.row_count - 1].state, LESSOR_STATE_UNKNOWN);
+		toy.row_count = 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(truths); i++) {
+		status_of_effect = truths[i];
+		verdict(STEP_PROVISION, claims_not_created, LESSOR_RETRY);
+		assert_int_equal(toy.rows[toy.row_count - 1].state, LESSOR_STATE_GONE);
+		toy.row_count = 0;
+		toy.mono_ms += 3600000;	/* the 429 paused the account */
+	}
+	toy.network = lost;
+	violates(STEP_PROVISION, claims_not_created, "kept as unknown");
+	assert_int_equal(toy.rows[0].state, LESSOR_STATE_UNKNOWN);
+}
+
+static int created_old(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)lease;
+	assert_int_equal(lessor_created(call, 1, "12", ""), -1);
+	return done(call);
+}
+
+static int strange_rows(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)lease;
+	assert_int_equal(lessor_gone(call, 99, "x"), -1);
+	assert_int_equal(lessor_unknown(call, 99, "x"), -1);
+	assert_int_equal(lessor_not_seen(call, 99), -1);
+	assert_int_equal(lessor_deleting(call, 99, ""), -1);
+	return done(call);
+}
+
+static void test_row_rules(void **state)
+{
+	(void)state;
+	toy_row(&toy, LESSOR_KIND_SERVER, LESSOR_STATE_INTENDED, "");
+	violates(STEP_PROVISION, created_old, "use adopt");
+	violates(STEP_PROVISION, strange_rows, "row 99, which is not in this ledger");
+	for (size_t i = 0; i < ARRAY_LEN(toy.commits); i++)
+		assert_int_equal(toy.commits[i], 0);
+}
+
+/* ---- deletes ---- */
+
+static int delete_well(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	const struct lessor_resource *r = lessor_resource_at(lease, 0);
+	struct lessor_observed seen;
+
+	assert_string_equal(r->id, "42");
+	toy_see("42", &seen);
+	assert_int_equal(lessor_permit_delete(call, r->row, &seen), 0);
+	toy_send(call, "DELETE", "/servers/42", r->row, &got);
+	assert_int_equal(got.outcome, LESSOR_HAPPENED);
+	assert_int_equal(lessor_deleting(call, r->row, "7"), 0);
+	return lessor_pending(call, 1000, "");
+}
+
+static int delete_without_permit(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)lease;
+	toy_send(call, "DELETE", "/servers/42", 1, &got);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	assert_int_equal(got.error_class, LESSOR_CLASS_BUG);
+	return LESSOR_GONE;
+}
+
+static int delete_denied(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_observed seen;
+
+	(void)lease;
+	toy_see("42", &seen);
+	assert_int_equal(lessor_permit_delete(call, 1, &seen), -1);
+	toy_send(call, "DELETE", "/servers/42", 1, &got);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	return LESSOR_GONE;
+}
+
+static int delete_twice(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_observed seen;
+
+	(void)lease;
+	toy_see("42", &seen);
+	assert_int_equal(lessor_permit_delete(call, 1, &seen), 0);
+	toy_send(call, "DELETE", "/servers/42", 1, &got);
+	assert_int_equal(got.outcome, LESSOR_HAPPENED);
+	toy_send(call, "DELETE", "/servers/42", 1, &got2);
+	assert_int_equal(got2.outcome, LESSOR_DID_NOT_HAPPEN);
+	return LESSOR_GONE;
+}
+
+static const char *wrong_path;
+
+static int delete_wrong(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_observed seen;
+
+	(void)lease;
+	toy_see("42", &seen);
+	assert_int_equal(lessor_permit_delete(call, 1, &seen), 0);
+	toy_send(call, "DELETE", wrong_path, 1, &got);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	return LESSOR_GONE;
+}
+
+/* Leave for one row is no leave for another. */
+static int delete_other_row(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_observed seen;
+
+	(void)lease;
+	toy_see("42", &seen);
+	assert_int_equal(lessor_permit_delete(call, 1, &seen), 0);
+	toy_send(call, "DELETE", "/servers/43", 2, &got);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	return LESSOR_GONE;
+}
+
+/* The host said yes, but what was read is something else. */
+static int delete_seen_other(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_observed seen;
+
+	(void)lease;
+	toy_see("43", &seen);
+	assert_int_equal(lessor_permit_delete(call, 1, &seen), -1);
+	toy_send(call, "DELETE", "/servers/43", 1, &got);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	return LESSOR_GONE;
+}
+
+/* A POST that destroys needs the same leave. */
+static int destroy_by_post(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_intent intent = { .size = sizeof(intent) };
+	struct lessor_http_request request = { .size = sizeof(request), .method = "POST",
+					       .path = "/destroy/42",
+					       .flags = LESSOR_HTTP_DESTROYS };
+
+	(void)lease;
+	lessor_intend(call, LESSOR_KIND_SERVER, 1, &intent);
+	request.row = intent.row;
+	got = (struct lessor_http_response){ .size = sizeof(got) };
+	assert_int_equal(lessor_http(call, &request, &got), 0);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	return done(call);
+}
+
+static void test_delete(void **state)
+{
+	(void)state;
+	toy_row(&toy, LESSOR_KIND_SERVER, LESSOR_STATE_PRESENT, "42");
+	struct step *step = toy_run(&toy, STEP_CLEANUP, delete_well);
+	assert_int_equal(step->violation, 0);
+	assert_int_equal(step->verdict, LESSOR_PENDING);
+	assert_int_equal(step->wait_ms, 1000);
+	assert_int_equal(step->ledger.resources[0].state, LESSOR_STATE_DELETING);
+	assert_string_equal(toy.sent[0].url, "https://api.toy.example/v1/servers/42");
+	step_free(step);
+}
+
+static void test_delete_rules(void **state)
+{
+	static const char *const paths[] = {
+		"/servers/43", "/servers/42/actions", "/servers/42/", "/servers/4", "/servers/422",
+		"/servers", "/servers?id=42", "/servers/43?/42", "/",
+	};
+	(void)state;
+
+	toy_row(&toy, LESSOR_KIND_SERVER, LESSOR_STATE_PRESENT, "42");
+	toy_row(&toy, LESSOR_KIND_KEY, LESSOR_STATE_PRESENT, "43");
+	violates(STEP_CLEANUP, delete_without_permit, "DELETE /servers/42 without a permit");
+	toy.deny = COMMIT_PERMIT;
+	violates(STEP_CLEANUP, delete_denied, "without a permit");
+	toy.deny = -1;
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		wrong_path = paths[i];
+		violates(STEP_CLEANUP, delete_wrong, "");
+	}
+	violates(STEP_CLEANUP, delete_other_row, "without a permit");
+	violates(STEP_CLEANUP, delete_seen_other, "which is not the row's");
+	violates(STEP_PROVISION, destroy_by_post, "without a permit");
+	assert_int_equal(toy.sent_count, 0);
+	violates(STEP_CLEANUP, delete_twice, "without a permit: it was used already");
+	assert_int_equal(sent_of("DELETE"), 1);
+}
+
+/* ---- what a request may look like ---- */
+
+static const char *bad_path;
+
+static int bad_get(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)lease;
+	toy_get(call, bad_path, 0, &got);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	assert_int_equal(got.error_class, LESSOR_CLASS_BUG);
+	return done(call);
+}
+
+static int odd_requests(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_http_request request = { .size = sizeof(request), .method = "PATCH",
+					       .path = "/x" };
+
+	(void)lease;
+	got = (struct lessor_http_response){ .size = sizeof(got) };
+	lessor_http(call, &request, &got);
+	assert_int_equal(got.error_class, LESSOR_CLASS_BUG);
+	request.method = "GET";
+	request.flags = 2;
+	lessor_http(call, &request, &got);
+	assert_int_equal(got.error_class, LESSOR_CLASS_BUG);
+	request.flags = LESSOR_HTTP_DESTROYS;
+	lessor_http(call, &request, &got);
+	assert_int_equal(got.error_class, LESSOR_CLASS_BUG);
+	request.flags = 0;
+	request.size = 8;
+	lessor_http(call, &request, &got);
+	assert_int_equal(got.error_class, LESSOR_CLASS_BUG);
+	request.size = sizeof(request);
+	got.size = 0;
+	assert_int_equal(lessor_http(call, &request, &got), -1);
+	return done(call);
+}
+
+static void test_paths(void **state)
+{
+	static const char *const paths[] = {
+		"servers", "", "//evil.example/x", "/a//b", "/a/../b", "/..", "/a/.", "/a/./b",
+		"/a\r\nHost: x", "/a b", "/a#b", "https://evil.example/", "/a\\b", "/a/%2e%2e/b",
+		"/a%2Fb", "/a%5cb", "/a%00", "/a%0d%0a", "/a%", "/a%2", "/a%zz", "/\x80", "/a\x7f",
+		"/...", "@evil.example/",
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		bad_path = paths[i];
+		violates(STEP_PROVISION, bad_get, "a request whose path");
+	}
+	violates(STEP_PROVISION, odd_requests, "method is none");
+	assert_int_equal(toy.sent_count, 0);
+}
+
+static int good_get(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)lease;
+	assert_int_equal(toy_get(call, "/servers?label_selector=a%3D%3Db%2Fc&page=2", 0, &got), 0);
+	assert_int_equal(got.outcome, LESSOR_HAPPENED);
+	assert_int_equal(got.status, 200);
+	assert_string_equal(got.body, "{}");
+	assert_int_equal(got.body_len, 2);
+	assert_string_equal(got.error, "");
+	return done(call);
+}
+
+/* ---- verdicts ---- */
+
+#define RETURNS(name, expression) \
+	static int name(struct lessor_call *call, const struct lessor_lease *lease) \
+	{ \
+		(void)call; \
+		(void)lease; \
+		return expression; \
+	}
+RETURNS(returns_zero, 0)
+RETURNS(returns_77, 77)
+RETURNS(returns_minus, -1)
+RETURNS(returns_done, LESSOR_DONE)
+RETURNS(returns_gone, LESSOR_GONE)
+RETURNS(returns_bare_pending, LESSOR_PENDING)
+RETURNS(returns_bare_refused, LESSOR_REFUSED)
+RETURNS(returns_pending, lessor_pending(call, 5, "c 1"))
+RETURNS(returns_fail_done, (call->host->fail)(call, LESSOR_DONE, 1, 0, "x"))
+RETURNS(returns_odd_class, lessor_retry(call, 99, 0, "x"))
+RETURNS(returns_retry, lessor_retry(call, LESSOR_CLASS_RATE, -5, "line\nbreak %d", 7))
+
+static int returns_long_cursor(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	char cursor[1002];
+
+	(void)lease;
+	memset(cursor, 'x', 1001);
+	cursor[1001] = '\0';
+	return lessor_pending(call, 5, cursor);
+}
+
+static int returns_longest_cursor(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	char cursor[1001];
+
+	(void)lease;
+	memset(cursor, 'x', 1000);
+	cursor[1000] = '\0';
+	return lessor_pending(call, 5, cursor);
+}
+
+static int bad_outputs(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)lease;
+	lessor_output(call, LESSOR_OUT_HOST, "192.0.2.1\nx");
+	return LESSOR_DONE;
+}
+
+static void test_verdicts(void **state)
+{
+	(void)state;
+	verdict(STEP_PROVISION, good_get, LESSOR_DONE);
+	violates(STEP_PROVISION, returns_done, "names no host");
+	violates(STEP_PROVISION, returns_gone, "ended with verdict 5");
+	violates(STEP_PROVISION, returns_zero, "ended with verdict 0");
+	violates(STEP_PROVISION, returns_77, "ended with verdict 77");
+	violates(STEP_PROVISION, returns_minus, "ended with verdict -1");
+	violates(STEP_PROVISION, returns_bare_pending, "without saying why");
+	violates(STEP_CLEANUP, returns_bare_refused, "without saying why");
+	violates(STEP_CLEANUP, returns_done, "ended with verdict 1");
+	violates(STEP_INSPECT, returns_pending, "ended with verdict 2");
+	violates(STEP_LIST, returns_pending, "ended with verdict 2");
+	violates(STEP_PROVISION, returns_fail_done, "neither RETRY nor REFUSED");
+	violates(STEP_PROVISION, returns_odd_class, "class 99");
+	violates(STEP_PROVISION, returns_long_cursor, "at most 1000 bytes");
+	violates(STEP_PROVISION, bad_outputs, "output 1 is too long or not plain");
+	verdict(STEP_CLEANUP, returns_gone, LESSOR_GONE);
+	verdict(STEP_INSPECT, returns_gone, LESSOR_GONE);
+	verdict(STEP_PROBE, returns_done, LESSOR_DONE);
+	verdict(STEP_PROVISION, returns_longest_cursor, LESSOR_PENDING);
+
+	struct step *step = toy_run(&toy, STEP_PROVISION, returns_77);
+	assert_int_equal(step->verdict, LESSOR_RETRY);
+	assert_int_equal(step->error_class, LESSOR_CLASS_BUG);
+	step_free(step);
+	step = toy_run(&toy, STEP_PROVISION, returns_retry);
+	assert_int_equal(step->violation, 0);
+	assert_int_equal(step->error_class, LESSOR_CLASS_RATE);
+	assert_int_equal(step->wait_ms, 0);
+	assert_string_equal(step->reason, "line break 7");
+	step_free(step);
+	step = toy_run(&toy, STEP_PROVISION, returns_pending);
+	assert_string_equal(step->cursor, "c 1");
+	assert_string_equal(step->host, "");
+	step_free(step);
+}
+
+/* ---- budget, time, cancel ---- */
+
+static int gets(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)lease;
+	do
+		toy_get(call, "/servers/1", 0, &got);
+	while (got.outcome == LESSOR_HAPPENED);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	assert_int_equal(got.error_class, LESSOR_CLASS_RATE);
+	assert_true(got.wait_ms > 0);
+	assert_int_equal(got.status, 0);
+	return (call->host->fail)(call, LESSOR_RETRY, LESSOR_CLASS_RATE, got.wait_ms, "budget");
+}
+
+static int one_get(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)lease;
+	toy_get(call, "/servers/1", 0, &got);
+	return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "x");
+}
+
+static void test_budget(void **state)
+{
+	struct account_figures figures;
+	(void)state;
+
+	/* 40 calls an hour: polls leave a quarter, look-ups a tenth, deletes nothing */
+	toy_stop(&toy);
+	toy_start(&toy, 40);
+	verdict(STEP_PROVISION, gets, LESSOR_RETRY);
+	assert_int_equal(toy.sent_count, 30);
+	toy_row(&toy, LESSOR_KIND_SERVER, LESSOR_STATE_UNKNOWN, "");
+	verdict(STEP_PROVISION, gets, LESSOR_RETRY);
+	assert_int_equal(toy.sent_count, 36);
+	verdict(STEP_CLEANUP, gets, LESSOR_RETRY);
+	assert_int_equal(toy.sent_count, 40);
+	account_figures(toy.account, &figures);
+	assert_int_equal(figures.calls, 40);
+	assert_int_equal(figures.budget_waits, 3);
+}
+
+static void too_many(struct toy *t, const struct env_http_request *request,
+		     struct env_http_answer *answer)
+{
+	(void)t;
+	(void)request;
+	answer->status = 429;
+	answer->retry_after_ms = 30000;
+}
+
+static void test_429(void **state)
+{
+	(void)state;
+	toy.network = too_many;
+	verdict(STEP_PROVISION, one_get, LESSOR_RETRY);
+	assert_int_equal(got.outcome, LESSOR_HAPPENED);
+	assert_int_equal(got.status, 429);
+	assert_int_equal(got.wait_ms, 30000);
+	/* nobody asks before that, not even for a delete */
+	verdict(STEP_CLEANUP, one_get, LESSOR_RETRY);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	assert_int_equal(got.error_class, LESSOR_CLASS_RATE);
+	assert_int_equal(toy.sent_count, 1);
+	toy.mono_ms += 31000;
+	toy.network = NULL;
+	verdict(STEP_CLEANUP, one_get, LESSOR_RETRY);
+	assert_int_equal(got.outcome, LESSOR_HAPPENED);
+}
+
+static void test_time(void **state)
+{
+	(void)state;
+	struct step *step = toy_step(&toy, STEP_PROVISION, one_get);
+	atomic_store(&step->cancel, 1);
+	step_run(step);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	assert_int_equal(got.error_class, LESSOR_CLASS_TRANSIENT);
+	step_free(step);
+	step = toy_step(&toy, STEP_PROVISION, one_get);
+	step->deadline_ms = toy.wall_ms;
+	step_run(step);
+	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
+	step_free(step);
+	assert_int_equal(toy.sent_count, 0);
+	step = toy_step(&toy, STEP_PROVISION, one_get);
+	step->deadline_ms = toy.wall_ms + 1234;
+	step_run(step);
+	assert_int_equal(toy.sent[0].timeout_ms, 1234);
+	step_free(step);
+}
+
+/* ---- the rest of the table ---- */
+
+static int uses_all(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	char *scratch = lessor_alloc(call, 100);
+
+	assert_non_null(scratch);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(scratch[i], 0);
+	assert_null(lessor_alloc(call, (size_t)1 << 40));
+	assert_null(lessor_alloc(call, SIZE_MAX));
+	assert_int_equal(lessor_now(call), toy.wall_ms);
+	assert_int_equal(lessor_deadline(call), toy.wall_ms + 60000);
+	assert_string_equal(lessor_broker_id(call), "inst");
+	assert_int_equal(lessor_cancelled(call), 0);
+	assert_string_equal(lessor_option_text(call, "endpoint"), "");
+	assert_null(lessor_option_text(call, "nonsense"));
+	assert_int_equal(lessor_option_int(call, "nonsense"), 0);
+	assert_null(lessor_cache_get(call, "k"));
+	lessor_cache_put(call, "k", "v", 1000);
+	assert_string_equal(lessor_cache_get(call, "k"), "v");
+	toy.mono_ms += 999;
+	assert_string_equal(lessor_cache_get(call, "k"), "v");
+	toy.mono_ms += 1;
+	assert_null(lessor_cache_get(call, "k"));
+	assert_string_equal(lease->slug, "blue-fox");
+	assert_string_equal(lease->architecture, "x86");
+	assert_string_equal(lease->user_data, "");
+	assert_string_equal(lease->sentinel_id, "77");
+	assert_true(LESSOR_HAS(lease, deadline_ms));
+	lessor_log(call, LESSOR_LOG_DEBUG, "a line of %d", 1);
+	return done(call);
+}
+
+static int lists(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_label labels[] = { { "a", "b" } };
+	struct lessor_observed seen;
+
+	(void)lease;
+	toy_see("5", &seen);
+	seen.labels = labels;
+	seen.label_count = 1;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(lessor_listed(call, &seen), 0);
+	labels[0].value = "changed";
+	return LESSOR_DONE;
+}
+
+static int offers(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)lease;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(lessor_offer(call, "small", "here", 5000 + i, "EUR", 1), 0);
+	return LESSOR_DONE;
+}
+
+static int offers_badly(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)lease;
+	assert_int_equal(lessor_offer(call, "small", "here", 5000, "EURO", 1), -1);
+	return LESSOR_DONE;
+}
+
+static void test_table(void **state)
+{
+	(void)state;
+	account_set_sentinel(toy.account, "77");
+	verdict(STEP_PROVISION, uses_all, LESSOR_DONE);
+	struct step *step = toy_run(&toy, STEP_LIST, lists);
+	assert_int_equal(step->violation, 0);
+	assert_int_equal(step->listed_count, 5);
+	assert_string_equal(step->listed[4].seen.labels[0].value, "b");
+	step_free(step);
+	step = toy_run(&toy, STEP_CATALOG, offers);
+	assert_int_equal(step->price_count, 5);
+	assert_int_equal(step->prices[4].hour_micros, 5004);
+	step_free(step);
+	violates(STEP_CATALOG, offers_badly, "an offer");
+	violates(STEP_LIST, offers_badly, "offer outside of catalog");
+}
+
+static void reset(struct toy *t, const struct env_http_request *request,
+		  struct env_http_answer *answer)
+{
+	(void)t;
+	answer->outcome = ENV_HTTP_LOST;
+	/* As careless as a library's own words may be. */
+	snprintf(answer->error, sizeof(answer->error), "reset after %s", request->authorization);
+}
+
+static int get_and_say(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	one_get(call, lease);
+	lessor_log(call, LESSOR_LOG_ERROR, "it said: %s", got.error);
+	return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "lost");
+}
+
+static void test_secret(void **state)
+{
+	char text[8192];
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	ssize_t len;
+
+	(void)state;
+	log_setup(fd, LOG_JSON, LOG_LEVEL_DEBUG);
+	toy.network = reset;
+	verdict(STEP_PROVISION, get_and_say, LESSOR_RETRY);
+	log_setup(2, LOG_HUMAN, (enum log_level)0);
+	len = pread(fd, text, sizeof(text) - 1, 0);
+	close(fd);
+	assert_true(len > 0);
+	text[len] = '\0';
+	assert_non_null(strstr(text, "it said: reset after Bearer "));
+	assert_null(strstr(text, "s3cret-token-of-the-toy"));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_create), T(test_create_rules), T(test_not_created), T(test_row_rules),
+		T(test_delete), T(test_delete_rules), T(test_paths),	   T(test_verdicts),
+		T(test_budget), T(test_429),	      T(test_time),	   T(test_table),
+		T(test_secret),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/* What steps of one account share, with threads: answers, the pool, turns. */
+#include "toy.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "provider/memo.h"
+
+static struct toy toy;
+static atomic_int in_network, most_in_network;
+static atomic_int network_ms;
+static atomic_int network_status = 200;
+static _Atomic enum env_http_outcome network_outcome;
+
+static void slow(struct toy *t, const struct env_http_request *request,
+		 struct env_http_answer *answer)
+{
+	int now = atomic_fetch_add(&in_network, 1) + 1;
+	int most = atomic_load(&most_in_network);
+
+	(void)t;
+	while (now > most && !atomic_compare_exchange_weak(&most_in_network, &most, now))
+		;
+	for (int i = 0; i < network_ms; i++) {
+		if (request->cancel && __atomic_load_n(request->cancel, __ATOMIC_RELAXED))
+			break;
+		usleep(1000);
+	}
+	answer->outcome = network_outcome;
+	answer->status = network_status;
+	atomic_fetch_sub(&in_network, 1);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	toy_start(&toy, 0);
+	toy.network = slow;
+	network_ms = 0;
+	network_status = 200;
+	network_outcome = ENV_HTTP_ANSWERED;
+	atomic_store(&most_in_network, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	toy_stop(&toy);
+	return 0;
+}
+
+/* What a step saw travels in its reason. */
+static int shares(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_http_response response;
+
+	(void)lease;
+	toy_get(call, "/servers?page=1", 1000, &response);
+	return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "%u %d %s age %d", response.outcome,
+			    (int)response.status, response.body, (int)response.age_ms);
+}
+
+static void saw(struct step *step, const char *text)
+{
+	if (step->violation || !strstr(step->reason, text))
+		fail_msg("'%s' does not say '%s'", step->reason, text);
+	step_free(step);
+}
+
+static void test_age(void **state)
+{
+	(void)state;
+	saw(toy_run(&toy, STEP_PROVISION, shares), "2 200 {} age 0");
+	toy.mono_ms += 1000;
+	saw(toy_run(&toy, STEP_PROVISION, shares), "2 200 {} age 1000");
+	assert_int_equal(toy.sent_count, 1);
+	toy.mono_ms += 1;
+	saw(toy_run(&toy, STEP_PROVISION, shares), "2 200 {} age 0");
+	assert_int_equal(toy.sent_count, 2);
+
+	struct account_figures figures;
+	account_figures(toy.account, &figures);
+	assert_int_equal(figures.calls, 2);
+	assert_int_equal(figures.calls_shared, 1);
+}
+
+/* Only what is good is kept. */
+static void test_failures_are_not_kept(void **state)
+{
+	(void)state;
+	network_status = 404;
+	saw(toy_run(&toy, STEP_PROVISION, shares), "2 404");
+	saw(toy_run(&toy, STEP_PROVISION, shares), "2 404");
+	network_outcome = ENV_HTTP_LOST;
+	saw(toy_run(&toy, STEP_PROVISION, shares), "3 0");
+	saw(toy_run(&toy, STEP_PROVISION, shares), "3 0");
+	assert_int_equal(toy.sent_count, 4);
+}
+
+/* After an effect of its own a step is not told the world before it. */
+static int effect_then_share(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_intent intent = { .size = sizeof(intent) };
+	struct lessor_http_response response;
+
+	toy_get(call, "/servers?page=1", 1000, &response);
+	assert_int_equal(lessor_intend(call, LESSOR_KIND_SERVER, 1, &intent), 0);
+	toy.mono_ms += 10;
+	toy_send(call, "POST", "/servers", intent.row, &response);
+	lessor_created(call, intent.row, "1", "");
+	return shares(call, lease);
+}
+
+static void test_own_effect(void **state)
+{
+	(void)state;
+	saw(toy_run(&toy, STEP_PROVISION, effect_then_share), "age 0");
+	assert_int_equal(toy.sent_count, 3);
+}
+
+/* ---- with threads ---- */
+
+struct pool {
+	struct workers *workers;
+	pthread_mutex_t lock;
+	pthread_cond_t one_more;
+	struct step *done[64];
+	int count;
+};
+
+static void pool_done(void *arg, struct step *step)
+{
+	struct pool *pool = arg;
+
+	pthread_mutex_lock(&pool->lock);
+	pool->done[pool->count++] = step;
+	pthread_cond_signal(&pool->one_more);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void pool_start(struct pool *pool, int threads)
+{
+	memset(pool, 0, sizeof(*pool));
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->one_more, NULL);
+	assert_int_equal(workers_new(threads, pool_done, pool, &pool->workers, NULL), 0);
+}
+
+static void pool_wait(struct pool *pool, int count)
+{
+	pthread_mutex_lock(&pool->lock);
+	while (pool->count < count)
+		pthread_cond_wait(&pool->one_more, &pool->lock);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void pool_stop(struct pool *pool)
+{
+	workers_free(pool->workers);
+	pthread_cond_destroy(&pool->one_more);
+	pthread_mutex_destroy(&pool->lock);
+}
+
+static void test_single_flight(void **state)
+{
+	struct pool pool;
+	(void)state;
+
+	network_ms = 100;
+	pool_start(&pool, 8);
+	for (int i = 0; i < 8; i++)
+		workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, shares));
+	pool_wait(&pool, 8);
+	pool_stop(&pool);
+	for (int i = 0; i < 8; i++)
+		saw(pool.done[i], "2 200 {}");
+	assert_int_equal(toy.sent_count, 1);
+}
+
+/* A failure is shared by those who waited for it: seven more would fail as well. */
+static void test_shared_failure(void **state)
+{
+	struct pool pool;
+	(void)state;
+
+	network_ms = 100;
+	network_status = 503;
+	pool_start(&pool, 8);
+	for (int i = 0; i < 8; i++)
+		workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, shares));
+	pool_wait(&pool, 8);
+	pool_stop(&pool);
+	for (int i = 0; i < 8; i++)
+		saw(pool.done[i], "2 503");
+	assert_int_equal(toy.sent_count, 1);
+}
+
+/* The one who asks is cancelled: the one who waits asks for himself. */
+static void test_leader_cancelled(void **state)
+{
+	struct pool pool;
+	(void)state;
+
+	network_ms = 3000;
+	pool_start(&pool, 2);
+	struct step *leader = toy_step(&toy, STEP_PROVISION, shares);
+	workers_submit(pool.workers, leader);
+	while (!atomic_load(&in_network))
+		usleep(1000);
+	network_outcome = ENV_HTTP_LOST;
+	workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, shares));
+	usleep(20000);
+	atomic_store(&leader->cancel, 1);
+	pool_wait(&pool, 1);
+	assert_ptr_equal(pool.done[0], leader);
+	saw(leader, "3 0");
+	/* the second is on its way by itself now */
+	while (!atomic_load(&in_network))
+		usleep(1000);
+	pool_stop(&pool);
+	assert_int_equal(pool.count, 2);
+	saw(pool.done[1], "3 0");
+	assert_int_equal(toy.sent_count, 2);
+}
+
+/* One who waits may give up without the others noticing. */
+static void test_waiter_cancelled(void **state)
+{
+	struct pool pool;
+	(void)state;
+
+	network_ms = 300;
+	pool_start(&pool, 2);
+	workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, shares));
+	while (!atomic_load(&in_network))
+		usleep(1000);
+	struct step *waiter = toy_step(&toy, STEP_PROVISION, shares);
+	workers_submit(pool.workers, waiter);
+	usleep(20000);
+	atomic_store(&waiter->cancel, 1);
+	pool_wait(&pool, 1);
+	assert_ptr_equal(pool.done[0], waiter);
+	saw(waiter, "1 0");
+	pool_wait(&pool, 2);
+	saw(pool.done[1], "2 200 {}");
+	pool_stop(&pool);
+	assert_int_equal(toy.sent_count, 1);
+}
+
+static int never_done(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)lease;
+	while (!lessor_cancelled(call))
+		usleep(1000);
+	return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "cancelled");
+}
+
+static void test_pool_end(void **state)
+{
+	struct pool pool;
+	int unrun = 0;
+	(void)state;
+
+	pool_start(&pool, 2);
+	for (int i = 0; i < 10; i++)
+		workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, never_done));
+	usleep(20000);
+	pool_stop(&pool);
+	assert_int_equal(pool.count, 10);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(pool.done[i]->verdict, LESSOR_RETRY);
+		unrun += strstr(pool.done[i]->reason, "not run") != NULL;
+		step_free(pool.done[i]);
+	}
+	assert_int_equal(unrun, 8);
+}
+
+static int asks(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_http_response response;
+
+	(void)lease;
+	toy_get(call, "/x", 0, &response);
+	return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "x");
+}
+
+static void run_at_once(uint32_t concurrency, int most)
+{
+	struct lessor_provider table = toy_table;
+	const struct lessor_provider *kept = toy.account->table;
+	struct pool pool;
+
+	table.concurrency = concurrency;
+	toy.account->table = &table;
+	network_ms = 20;
+	atomic_store(&most_in_network, 0);
+	pool_start(&pool, 4);
+	for (int i = 0; i < 4; i++)
+		workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, asks));
+	pool_wait(&pool, 4);
+	pool_stop(&pool);
+	for (int i = 0; i < 4; i++)
+		step_free(pool.done[i]);
+	if (most == 1)
+		assert_int_equal(atomic_load(&most_in_network), 1);
+	else
+		assert_true(atomic_load(&most_in_network) > 1);
+	toy.account->table = kept;
+}
+
+static void test_turns(void **state)
+{
+	(void)state;
+	run_at_once(LESSOR_SERIAL, 1);
+	run_at_once(LESSOR_PER_INSTANCE, 1);
+	run_at_once(0, 1);
+	run_at_once(LESSOR_PARALLEL, 4);
+}
+
+/* ---- the text cache ---- */
+
+static void test_memo(void **state)
+{
+	struct memo *memo = memo_new();
+	char key[MEMO_KEY_MAX + 2], *big, *text;
+	(void)state;
+
+	assert_int_equal(memo_put(memo, "a", "1", 100), 0);
+	text = memo_dup(memo, "a", 99);
+	assert_string_equal(text, "1");
+	free(text);
+	assert_null(memo_dup(memo, "a", 100));
+	memo_put(memo, "a", "1", 100);
+	memo_put(memo, "a", NULL, 100);
+	assert_null(memo_dup(memo, "a", 0));
+
+	memset(key, 'k', sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	assert_int_equal(memo_put(memo, key, "1", 100), -1);
+	big = malloc(MEMO_VALUE_MAX + 1);
+	memset(big, 'v', MEMO_VALUE_MAX);
+	big[MEMO_VALUE_MAX] = '\0';
+	assert_int_equal(memo_put(memo, "b", big, 100), -1);
+	big[MEMO_VALUE_MAX - 8] = '\0';
+	/* full: what would be stale first goes first */
+	for (int i = 0; i < 300; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		assert_int_equal(memo_put(memo, key, i < 20 ? big : "small", 1000 + i), 0);
+	}
+	assert_null(memo_dup(memo, "k0", 0));
+	text = memo_dup(memo, "k299", 0);
+	assert_string_equal(text, "small");
+	free(text);
+	free(big);
+	memo_free(memo);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_age),		T(test_failures_are_not_kept), T(test_own_effect),
+		T(test_single_flight),	T(test_shared_failure),	       T(test_leader_cancelled),
+		T(test_waiter_cancelled), T(test_pool_end),	       T(test_turns),
+		cmocka_unit_test(test_memo),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

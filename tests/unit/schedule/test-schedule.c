@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "schedule/backoff.h"
+#include "schedule/budget.h"
+#include "schedule/heap.h"
+
+static void backoff_doubles_within_half_and_whole(void **state)
+{
+	int64_t top = 1000;
+
+	(void)state;
+	for (int tries = 1; tries <= 10; tries++) {
+		assert_in_range(backoff_ms(tries, 1000, 60000, 0, 0), top / 2, top);
+		assert_in_range(backoff_ms(tries, 1000, 60000, 0, UINT32_MAX), top / 2, top);
+		top = top * 2 > 60000 ? 60000 : top * 2;
+	}
+}
+
+static void backoff_never_passes_its_cap_nor_comes_before_the_floor(void **state)
+{
+	(void)state;
+	for (uint32_t r = 0; r < 100000; r += 997)
+		assert_in_range(backoff_ms(1000000, 1000, 60000, 0, r), 30000, 60000);
+	assert_int_equal(backoff_ms(1, 1000, 60000, 120000, 5), 120000);
+}
+
+static void budget_keeps_a_share_for_deletes(void **state)
+{
+	struct budget b;
+	int polls = 0, creates = 0, lookups = 0, deletes = 0;
+
+	(void)state;
+	budget_init(&b, 100, 0);
+	while (budget_take(&b, BUDGET_POLL, 0) == 0)
+		polls++;
+	while (budget_take(&b, BUDGET_CREATE, 0) == 0)
+		creates++;
+	while (budget_take(&b, BUDGET_LOOKUP, 0) == 0)
+		lookups++;
+	while (budget_take(&b, BUDGET_DELETE, 0) == 0)
+		deletes++;
+	assert_int_equal(polls, 75);
+	assert_int_equal(creates, 5);
+	assert_int_equal(lookups, 10);
+	assert_int_equal(deletes, 10);
+}
+
+static void budget_tells_when_to_come_back_and_then_has_it(void **state)
+{
+	struct budget b;
+	int64_t wait;
+
+	(void)state;
+	budget_init(&b, 3600, 0);
+	while (budget_take(&b, BUDGET_DELETE, 0) == 0)
+		;
+	wait = budget_take(&b, BUDGET_DELETE, 0);
+	assert_in_range(wait, 1, 1001);
+	assert_int_equal(budget_take(&b, BUDGET_DELETE, wait), 0);
+	assert_true(budget_take(&b, BUDGET_DELETE, wait) > 0);
+}
+
+static void budget_believes_the_lower_count(void **state)
+{
+	struct budget b;
+
+	(void)state;
+	budget_init(&b, 3600, 0);
+	budget_observe(&b, 3600, 0, 0);
+	assert_true(budget_take(&b, BUDGET_DELETE, 0) > 0);
+	budget_observe(&b, 3600, 3000, 0);
+	assert_true(budget_take(&b, BUDGET_DELETE, 0) > 0);
+	assert_int_equal(budget_take(&b, BUDGET_DELETE, 1001), 0);
+}
+
+static void budget_ignores_absurd_limits(void **state)
+{
+	struct budget b;
+
+	(void)state;
+	budget_init(&b, 3600, 0);
+	budget_observe(&b, 0, -5, 0);
+	budget_observe(&b, -1, -1, 0);
+	budget_observe(&b, INT64_MAX, INT64_MAX, 0);
+	assert_int_equal(b.per_hour, 3600);
+	assert_int_equal(budget_take(&b, BUDGET_POLL, 0), 0);
+}
+
+static void budget_pauses_everything_after_a_429_and_doubles(void **state)
+{
+	struct budget b;
+	int64_t first, second;
+
+	(void)state;
+	budget_init(&b, 3600, 0);
+	first = budget_refused(&b, -1, 0, 0);
+	assert_int_equal(first, 5000);
+	assert_int_equal(budget_take(&b, BUDGET_DELETE, 4999), 1);
+	assert_int_equal(budget_take(&b, BUDGET_DELETE, 5000), 0);
+	second = budget_refused(&b, -1, 0, 5000);
+	assert_int_equal(second, 10000);
+	for (int i = 0; i < 10; i++)
+		second = budget_refused(&b, -1, 0, 5000 + 1000000 * i);
+	assert_int_equal(second, 60000);
+	budget_accepted(&b);
+	assert_int_equal(budget_refused(&b, -1, 0, 100000000), 5000);
+}
+
+static void budget_clamps_retry_after(void **state)
+{
+	struct budget b;
+
+	(void)state;
+	budget_init(&b, 3600, 0);
+	assert_int_equal(budget_refused(&b, 0, 0, 0), 1000);
+	assert_int_equal(budget_refused(&b, INT64_C(10) * 365 * 86400 * 1000, 0, 0), 3600000);
+}
+
+static void budget_takes_up_the_pause_of_a_process_before(void **state)
+{
+	struct budget b;
+
+	(void)state;
+	budget_init(&b, 3600, 100);
+	assert_int_equal(budget_paused(&b, 100), 0);
+	budget_pause(&b, 4000, 100);
+	assert_int_equal(budget_paused(&b, 101), 3999);
+	assert_int_equal(budget_take(&b, BUDGET_DELETE, 4099), 1);
+	assert_int_equal(budget_take(&b, BUDGET_DELETE, 4100), 0);
+	assert_int_equal(budget_paused(&b, 4100), 0);
+	budget_pause(&b, INT64_C(86400) * 1000, 5000);	/* a clock that was set back since */
+	assert_int_equal(budget_paused(&b, 5000), 3600000);
+	budget_pause(&b, 10, 5000);			/* never makes one shorter */
+	assert_int_equal(budget_paused(&b, 5000), 3600000);
+}
+
+static void heap_gives_the_earliest_and_never_early(void **state)
+{
+	struct heap *heap = heap_new();
+
+	(void)state;
+	heap_set(heap, 1, 300);
+	heap_set(heap, 2, 100);
+	heap_set(heap, -3, 200);
+	assert_int_equal(heap_next(heap), 100);
+	assert_int_equal(heap_pop(heap, 99), 0);
+	assert_int_equal(heap_pop(heap, 250), 2);
+	assert_int_equal(heap_pop(heap, 250), -3);
+	assert_int_equal(heap_pop(heap, 250), 0);
+	heap_set(heap, 1, 50);
+	assert_int_equal(heap_pop(heap, 50), 1);
+	assert_int_equal(heap_next(heap), 0);
+	heap_set(heap, 9, 1);
+	heap_set(heap, 9, 0);
+	assert_int_equal(heap_count(heap), 0);
+	heap_free(heap);
+}
+
+#define MODEL_KEYS 500
+
+/* Against a plain array, with a seeded mix of sets, removals and pops. */
+static void heap_agrees_with_a_model(void **state)
+{
+	struct heap *heap = heap_new();
+	int64_t model[MODEL_KEYS + 1] = { 0 };
+	unsigned int seed = 7;
+
+	(void)state;
+	for (int round = 0; round < 200000; round++) {
+		int64_t key = 1 + rand_r(&seed) % MODEL_KEYS;
+		int what = rand_r(&seed) % 10;
+
+		if (what < 6) {
+			model[key] = 1 + rand_r(&seed) % 10000;
+			heap_set(heap, key, model[key]);
+		} else if (what < 8) {
+			model[key] = 0;
+			heap_set(heap, key, 0);
+		} else {
+			int64_t now = rand_r(&seed) % 10000;
+			int64_t least = 0;
+			int64_t got = heap_pop(heap, now);
+
+			for (int i = 1; i <= MODEL_KEYS; i++) {
+				if (model[i] && (!least || model[i] < least))
+					least = model[i];
+			}
+			if (!least || least > now) {
+				assert_int_equal(got, 0);
+			} else {
+				assert_in_range(got, 1, MODEL_KEYS);
+				assert_int_equal(model[got], least);
+				model[got] = 0;
+			}
+		}
+	}
+	heap_free(heap);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(backoff_doubles_within_half_and_whole),
+		cmocka_unit_test(backoff_never_passes_its_cap_nor_comes_before_the_floor),
+		cmocka_unit_test(budget_keeps_a_share_for_deletes),
+		cmocka_unit_test(budget_tells_when_to_come_back_and_then_has_it),
+		cmocka_unit_test(budget_believes_the_lower_count),
+		cmocka_unit_test(budget_ignores_absurd_limits),
+		cmocka_unit_test(budget_pauses_everything_after_a_429_and_doubles),
+		cmocka_unit_test(budget_clamps_retry_after),
+		cmocka_unit_test(budget_takes_up_the_pause_of_a_process_before),
+		cmocka_unit_test(heap_gives_the_earliest_and_never_early),
+		cmocka_unit_test(heap_agrees_with_a_model),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

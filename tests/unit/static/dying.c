@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "dying.h"
+
+#include <stdlib.h>
+
+#undef linkat
+#undef unlinkat
+#undef renameat
+#undef fsync
+#undef fork
+
+/* Steps of one process run one after the other here. */
+static long place;
+
+static void may_die(void)
+{
+	const char *at = getenv("STATIC_DIES_AT");
+
+	if (at && ++place == strtol(at, NULL, 10))
+		_exit(66);
+}
+
+int dying_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+	int rc;
+
+	may_die();
+	rc = linkat(from_dir, from, to_dir, to, flags);
+	may_die();
+	return rc;
+}
+
+int dying_unlinkat(int dir, const char *name, int flags)
+{
+	int rc;
+
+	may_die();
+	rc = unlinkat(dir, name, flags);
+	may_die();
+	return rc;
+}
+
+int dying_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	int rc;
+
+	may_die();
+	rc = renameat(from_dir, from, to_dir, to);
+	may_die();
+	return rc;
+}
+
+int dying_fsync(int fd)
+{
+	may_die();
+	return fsync(fd);
+}
+
+pid_t dying_fork(void)
+{
+	/* Not after it: until the child has let go of our files nobody could go on with them. */
+	may_die();
+	return fork();
+}

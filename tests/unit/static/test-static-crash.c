@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon dies at each place of a lease's life at which something was done outside or
+ * committed inside, and another one goes on. Whatever the place: the lease gets its host or
+ * ends, one host is one lease's, the host is clean when it is given, and in the end nothing
+ * is left.
+ *
+ * The hosts are one folder: "prepare" leaves something there and fails if something is left
+ * of another; "reset" takes it away.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "pool-world.h"
+
+#define ID "cbx_000000000001"
+#define NEXT "cbx_000000000002"
+#define PLACES_MOST 200
+
+static void make_world(struct pool_world *w)
+{
+	char prepare[160], reset[160], text[1024];
+
+	pool_world_make(w, "{'hosts': []}");
+	/* Nothing of another lease may be there; the same lease's may, of a run that was lost. */
+	pool_world_script(w, "prepare", "[ ! -e \"on-$LESSOR_HOST\" ] || "
+			  "[ \"$(cat \"on-$LESSOR_HOST\")\" = \"$LESSOR_LEASE\" ] || exit 1\n"
+			  "echo \"$LESSOR_LEASE\" >\"on-$LESSOR_HOST\"", prepare);
+	pool_world_script(w, "reset", "rm -f \"on-$LESSOR_HOST\"", reset);
+	snprintf(text, sizeof(text),
+		 "{'defaults': {'types': ['small'], 'prepare': ['/bin/sh', '%s'], 'reset': ['/bin/sh', '%s']},"
+		 "'hosts': [{'name': 'a1', 'address': '192.0.2.1'},"
+		 "{'name': 'a2', 'address': '192.0.2.2'}]}", prepare, reset);
+	pool_world_inventory(w, text);
+	pool_world_option(w, "poll", "10ms");
+}
+
+static int on_host(const struct pool_world *w, const char *host)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/on-%s", w->folder, host);
+	return access(path, F_OK) == 0;
+}
+
+static void live(struct pool_world *w)
+{
+	pool_world_take(w, ID, "small");
+	pool_world_give(w, ID);
+}
+
+/* In a child: a life, in which it may die. 1 if it did. */
+static int life_dies(struct pool_world *w, const char *effect, int commit)
+{
+	pid_t pid = pool_world_fork();
+	int status = 0;
+
+	if (pid == 0) {
+		if (effect)
+			setenv("STATIC_DIES_AT", effect, 1);
+		w->die_at_commit = commit;
+		pool_world_start(w);
+		live(w);
+		pool_world_stop(w);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_true(WEXITSTATUS(status) == 66 || WEXITSTATUS(status) == 0);
+	return WEXITSTATUS(status) == 66;
+}
+
+static int is_known(struct pool_world *w, const char *id)
+{
+	struct lease l;
+
+	return store_lease_by_id(core_store(w->core), id, &l, NULL) == 0;
+}
+
+static void goes_on(struct pool_world *w, int place, int *ret_seen)
+{
+	struct lease l, next;
+
+	w->now_ms += 1000;
+	pool_world_start(w);
+	/* It was never accepted: then nothing of it may be there. */
+	if (!is_known(w, ID)) {
+		assert_int_equal(pool_world_count(w, "host-"), 0);
+		pool_world_take(w, ID, "small");
+	}
+	pool_world_go(w, ID, 3600000, is_settled);
+	l = pool_world_lease(w, ID);
+	if (l.state == LEASE_ACTIVE) {
+		assert_int_equal(pool_world_count(w, "host-"), 1);
+		assert_true(on_host(w, l.server_name));
+		*ret_seen |= 1;
+		/* And dies once more: nothing is to be seen of it. */
+		pool_world_stop(w);
+		pool_world_start(w);
+		next = pool_world_take(w, NEXT, "small");
+		if (next.state != LEASE_ACTIVE)
+			fail_msg("place %d: the next lease: %s", place, next.failure);
+		assert_string_not_equal(next.server_name, l.server_name);
+		pool_world_give(w, ID);
+		pool_world_give(w, NEXT);
+	} else {
+		*ret_seen |= 2;
+		assert_int_equal(l.state, LEASE_RELEASED);
+		next = pool_world_take(w, NEXT, "small");
+		if (next.state != LEASE_ACTIVE)
+			fail_msg("place %d: the next lease: %s", place, next.failure);
+		/* Nothing of the first one stood in its way. */
+		assert_string_equal(next.server_name, "a1");
+		assert_int_equal(next.tries, 0);
+		pool_world_give(w, NEXT);
+	}
+	assert_int_equal(pool_world_count(w, "host-"), 0);
+	assert_int_equal(pool_world_count(w, "run-"), 0);
+	assert_int_equal(pool_world_count(w, "mark-"), 1);
+	assert_false(on_host(w, "a1"));
+	assert_false(on_host(w, "a2"));
+	pool_world_end(w);
+}
+
+static void at_each_effect(void **state)
+{
+	int seen = 0, place;
+
+	(void)state;
+	for (place = 1; place < PLACES_MOST; place++) {
+		struct pool_world w;
+		char text[16];
+
+		snprintf(text, sizeof(text), "%d", place);
+		make_world(&w);
+		if (!life_dies(&w, text, 0)) {
+			pool_world_end(&w);
+			break;
+		}
+		goes_on(&w, place, &seen);
+	}
+	print_message("%d places of effects\n", place - 1);
+	assert_in_range(place, 20, PLACES_MOST - 1);
+	assert_int_equal(seen, 3);
+}
+
+static void at_each_commit(void **state)
+{
+	int seen = 0, place;
+
+	(void)state;
+	for (place = 1; place < PLACES_MOST; place++) {
+		struct pool_world w;
+
+		make_world(&w);
+		if (!life_dies(&w, NULL, place)) {
+			pool_world_end(&w);
+			break;
+		}
+		goes_on(&w, place, &seen);
+	}
+	print_message("%d commits\n", place - 1);
+	assert_in_range(place, 6, PLACES_MOST - 1);
+	assert_int_equal(seen, 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(at_each_effect),
+		cmocka_unit_test(at_each_commit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

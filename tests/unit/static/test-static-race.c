@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Many at once: processes that share a state directory and are killed as they go, and the
+ * engine's own threads on two pools. Whoever has a host makes a folder of its name, which
+ * works for one only.
+ */
+#include <errno.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "loader/loader.h"
+#include "pool-world.h"
+#include "util/alloc.h"
+#include "util/log.h"
+#include "util/text.h"
+
+#define PROCESSES 3
+#define HOSTS 4
+#define ROUNDS 12
+
+static const char inventory[] =
+	"{'defaults': {'types': ['small'], 'reset': ['/bin/true']}, 'hosts': ["
+	"{'name': 'a1', 'address': '192.0.2.1'}, {'name': 'a2', 'address': '192.0.2.2'},"
+	"{'name': 'a3', 'address': '192.0.2.3'}, {'name': 'a4', 'address': '192.0.2.4'}]}";
+
+/* ---- processes ---------------------------------------------------------------------------- */
+
+static void claim_path(const struct pool_world *w, const char *host, char ret[160])
+{
+	snprintf(ret, 160, "%s/claim-%s", w->folder, host);
+}
+
+/*
+ * One daemon's life: takes what it gets, two at a time, and gives it back. What it has
+ * already is its own: its lease's record says so, whoever made it.
+ */
+static void daemon_lives(struct pool_world *w, int number, int round)
+{
+	char ids[2][32], path[160];
+	int has[2];
+
+	pool_world_start(w);
+	for (int i = 0; i < 2; i++) {
+		struct lease l;
+
+		snprintf(ids[i], sizeof(ids[i]), "cbx_%04d%04d%04d", number, round, i);
+		l = pool_world_take(w, ids[i], "small");
+		has[i] = l.state == LEASE_ACTIVE;
+		if (!has[i])
+			continue;
+		claim_path(w, l.server_name, path);
+		if (mkdir(path, 0700))
+			_exit(50);	/* somebody else has it as well */
+	}
+	for (int i = 0; i < 2; i++) {
+		if (!has[i])
+			continue;
+		claim_path(w, pool_world_lease(w, ids[i]).server_name, path);
+		if (rmdir(path))
+			_exit(51);
+		pool_world_give(w, ids[i]);
+	}
+	pool_world_stop(w);
+	_exit(0);
+}
+
+/* Everything that an earlier life of this daemon left is given back. */
+static void daemon_tidies(struct pool_world *w, int number, int rounds)
+{
+	char id[32], path[160];
+
+	w->now_ms += 1000;
+	pool_world_start(w);
+	for (int n = 0; n < rounds * 2; n++) {
+		struct lease l;
+
+		snprintf(id, sizeof(id), "cbx_%04d%04d%04d", number, n / 2, n % 2);
+		if (store_lease_by_id(core_store(w->core), id, &l, NULL))
+			continue;
+		pool_world_go(w, id, 3600000, is_settled);
+		l = pool_world_lease(w, id);
+		if (l.state != LEASE_ACTIVE)
+			continue;
+		claim_path(w, l.server_name, path);
+		if (rmdir(path) && errno != ENOENT)
+			_exit(52);
+		pool_world_give(w, id);
+	}
+	pool_world_stop(w);
+	_exit(0);
+}
+
+static void world_of(const struct pool_world *shared, int number, struct pool_world *ret)
+{
+	*ret = *shared;
+	snprintf(ret->store, sizeof(ret->store), "%s/store-%d", shared->folder, number);
+	ret->seed = 1000u + (uint32_t)number;
+}
+
+static pid_t daemon_fork(const struct pool_world *shared, int number, int round, int tidies)
+{
+	pid_t pid = pool_world_fork();
+	struct pool_world w;
+
+	if (pid)
+		return pid;
+	world_of(shared, number, &w);
+	if (tidies)
+		daemon_tidies(&w, number, round);
+	daemon_lives(&w, number, round);
+	_exit(53);
+}
+
+/* Waits a part of a millisecond to some, which differs from time to time. */
+static void a_moment(unsigned round)
+{
+	struct timespec ts = { .tv_nsec = (long)(round * 7919 % 60) * 1000000 };
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+}
+
+static int reap(pid_t pid)
+{
+	int status = 0;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void daemons_that_share_and_die(void **state)
+{
+	struct pool_world w;
+	int killed = 0;
+
+	(void)state;
+	pool_world_make(&w, inventory);
+	pool_world_option(&w, "poll", "10ms");
+	for (int round = 0; round < ROUNDS; round++) {
+		pid_t pids[PROCESSES];
+
+		for (int i = 0; i < PROCESSES; i++)
+			pids[i] = daemon_fork(&w, i, round, 0);
+		a_moment((unsigned)round);
+		kill(pids[round % PROCESSES], SIGKILL);
+		for (int i = 0; i < PROCESSES; i++) {
+			int code = reap(pids[i]);
+
+			if (code && code != 128 + SIGKILL)
+				fail_msg("round %d: daemon %d ended with %d", round, i, code);
+			killed += code != 0;
+		}
+		for (int i = 0; i < PROCESSES; i++)
+			assert_int_equal(reap(daemon_fork(&w, i, round + 1, 1)), 0);
+		assert_int_equal(pool_world_count(&w, "host-"), 0);
+	}
+	print_message("%d of %d lives were killed\n", killed, ROUNDS * PROCESSES);
+	assert_in_range(killed, 1, ROUNDS);
+	assert_int_equal(pool_world_count(&w, "mark-"), PROCESSES);
+	pool_world_end(&w);
+}
+
+/* ---- threads --------------------------------------------------------------------------------- */
+
+#define LEASES 16
+
+struct asked {
+	struct engine_request request;
+	sem_t answered;
+};
+
+static void answered(struct engine_request *request)
+{
+	sem_post(&((struct asked *)request->user)->answered);
+}
+
+static void submit(struct engine *engine, struct asked *a)
+{
+	a->request.done = answered;
+	a->request.user = a;
+	a->request.wait_ms = 60000;
+	TEXT_SET(a->request.caller.owner, "alice");
+	TEXT_SET(a->request.caller.org, "acme");
+	sem_init(&a->answered, 0, 0);
+	engine_submit(engine, &a->request);
+}
+
+static void await(struct asked *a)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 60;
+	assert_int_equal(sem_timedwait(&a->answered, &until), 0);
+	sem_destroy(&a->answered);
+}
+
+static void broken(void *arg, const char *why)
+{
+	(void)arg;
+	fprintf(stderr, "the store is broken: %s\n", why);
+	abort();
+}
+
+static void account_open(const struct env *env, const struct provider *provider, const char *name,
+			 const struct pool_world *w, struct account **ret)
+{
+	struct account_config config = { .location_count = 1, .max_steps = 8 };
+	struct err err = { 0 };
+
+	TEXT_SET(config.name, name);
+	TEXT_SET(config.provider, "static");
+	TEXT_SET(config.locations[0], "pool");
+	TEXT_SET(config.image, "image");
+	config.options = xcalloc(3, sizeof(*config.options));
+	config.options[0] = (struct account_option){ xstrdup("inventory"), xstrdup(w->inventory) };
+	config.options[1] = (struct account_option){ xstrdup("state"), xstrdup(w->state) };
+	config.options[2] = (struct account_option){ xstrdup("poll"), xstrdup("10ms") };
+	config.option_count = 3;
+	if (account_new(env, &provider->table, &config, ret, &err))
+		fail_msg("%s", err.text);
+}
+
+static void ask_create(struct asked *a, int n)
+{
+	struct lease *l = &a->request.create;
+
+	memset(a, 0, sizeof(*a));
+	a->request.kind = REQUEST_CREATE;
+	snprintf(l->id, sizeof(l->id), "cbx_%012d", n);
+	snprintf(l->slug, sizeof(l->slug), "box-%d", n);
+	snprintf(l->account, sizeof(l->account), "pool%d", n % 2);
+	TEXT_SET(l->class_name, "standard");
+	TEXT_SET(l->ssh_user, "crabbox");
+	TEXT_SET(l->work_root, "/work/crabbox");
+	TEXT_SET(l->public_key, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5yBg7v5l4r0p8C0kq1J3m8Zkq"
+		 "X5b5w5y5e5r5t5y5u x");
+	l->ssh_port = 2222;
+	TEXT_SET(l->types[0], "small");
+	l->type_count = 1;
+	l->ttl_ms = l->idle_ms = 3600000;
+}
+
+static void the_engines_threads(void **state)
+{
+	static struct asked asked[LEASES];
+	struct pool_world w[2];
+	struct account *accounts[2];
+	struct provider provider;
+	struct env env;
+	struct engine_config config = {
+		.env = &env, .accounts = accounts, .account_count = 2, .worker_threads = 4,
+		.settle_ms = 100, .boot_ms = 600000, .probe_ms = 300000, .sweep_grace_ms = 3600000,
+		.on_broken = broken,
+	};
+	struct engine *engine = NULL;
+	struct err err = { 0 };
+	int held[2][HOSTS + 1] = { { 0 } };
+
+	(void)state;
+	env_system(&env);
+	assert_int_equal(provider_load("", STATIC_NAME, &provider, &err), 0);
+	for (int i = 0; i < 2; i++) {
+		char name[16];
+
+		pool_world_make(&w[i], inventory);
+		snprintf(name, sizeof(name), "pool%d", i);
+		account_open(&env, &provider, name, &w[i], &accounts[i]);
+	}
+	assert_int_equal(store_open(w[0].store, &env, &config.store, &err), 0);
+	assert_int_equal(engine_new(&config, &engine, &err), 0);
+	/* Twice as many as there are hosts, all at once. */
+	for (int i = 0; i < LEASES; i++) {
+		ask_create(&asked[i], i);
+		submit(engine, &asked[i]);
+	}
+	for (int i = 0; i < LEASES; i++) {
+		const struct lease *l = &asked[i].request.lease;
+
+		await(&asked[i]);
+		if (l->state == LEASE_ACTIVE)
+			held[i % 2][strtol(l->server_name + 1, NULL, 10)]++;
+		else
+			assert_string_equal(l->end_reason, "capacity");
+	}
+	for (int i = 0; i < 2; i++) {
+		for (int h = 1; h <= HOSTS; h++)
+			assert_int_equal(held[i][h], 1);
+	}
+	for (int i = 0; i < LEASES; i++) {
+		memset(&asked[i], 0, sizeof(asked[i]));
+		asked[i].request.kind = REQUEST_RELEASE;
+		snprintf(asked[i].request.ref, sizeof(asked[i].request.ref), "cbx_%012d", i);
+		asked[i].request.delete_machine = 1;
+		submit(engine, &asked[i]);
+	}
+	for (int i = 0; i < LEASES; i++) {
+		await(&asked[i]);
+		assert_int_equal(asked[i].request.lease.cleanup, CLEANUP_DONE);
+	}
+	engine_stop(engine, 10000);
+	engine_free(engine);
+	for (int i = 0; i < 2; i++) {
+		account_free(accounts[i]);
+		assert_int_equal(pool_world_count(&w[i], "host-"), 0);
+		pool_world_end(&w[i]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(daemons_that_share_and_die),
+		cmocka_unit_test(the_engines_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "scratch.h"
+#include "util/text.h"
+#include "vfs.h"
+
+char folder[64];
+char path[96];
+struct env env;
+struct store *store;
+
+struct store *scratch_open(void)
+{
+	struct store *s = NULL;
+	struct err err = { 0 };
+
+	if (store_open(path, &env, &s, &err))
+		fail_msg("%s", err.text);
+	return s;
+}
+
+int scratch_setup(void **state)
+{
+	(void)state;
+	umask(077);
+	snprintf(folder, sizeof(folder), "%.30s/lessor-store-XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/db", folder);
+	env_system(&env);
+	vfs_set(NULL);
+	store = scratch_open();
+	return 0;
+}
+
+int scratch_teardown(void **state)
+{
+	char command[128];
+
+	(void)state;
+	vfs_set(NULL);
+	store_close(store);
+	store = NULL;
+	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	return system(command);
+}
+
+struct lease scratch_lease(const char *id)
+{
+	struct lease l = {
+		.type_explicit = 1, .type_count = 2, .ssh_port = 2222, .fallback_ports = { 22, 2022 },
+		.fallback_count = 2, .keep = 1, .ttl_ms = 5400000, .idle_ms = 1800000,
+		.created_ms = 1000, .provision_deadline_ms = 2000, .state = LEASE_PROVISIONING,
+		.epoch = 1, .due_ms = 1000, .price_hour_micros = 12345, .touched_ms = 1000,
+	};
+
+	TEXT_SET(l.id, id);
+	strcpy(l.attempt_token, "cat_1");
+	strcpy(l.owner, "alice@example.com");
+	strcpy(l.org, "acme");
+	strcpy(l.account, "hetzner");
+	strcpy(l.slug, "violet-prawn");
+	strcpy(l.class_name, "standard");
+	strcpy(l.types[0], "ccx33");
+	strcpy(l.types[1], "cpx62");
+	strcpy(l.public_key, "ssh-ed25519 AAAA '\"; DROP TABLE lease;--");
+	strcpy(l.currency, "EUR");
+	return l;
+}
+
+void scratch_begin(void)
+{
+	assert_int_equal(store_begin(store, NULL), 0);
+}
+
+void scratch_commit(void)
+{
+	assert_int_equal(store_commit(store, NULL), 0);
+}
+
+struct lease scratch_insert(const char *id)
+{
+	struct lease l = scratch_lease(id);
+	struct err err = { 0 };
+
+	scratch_begin();
+	if (store_lease_insert(store, &l, &err))
+		fail_msg("%s", err.text);
+	scratch_commit();
+	return l;
+}

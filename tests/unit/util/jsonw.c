@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "util/buf.h"
+#include "util/jsonw.h"
+
+static void test_nesting(void **state)
+{
+	struct buf b;
+	struct jsonw w;
+
+	(void)state;
+	buf_init(&b, 4096);
+	jsonw_init(&w, &b);
+	jsonw_object(&w, NULL);
+	jsonw_text(&w, "a", "b");
+	jsonw_array(&w, "list");
+	jsonw_int(&w, NULL, 1);
+	jsonw_object(&w, NULL);
+	jsonw_end_object(&w);
+	jsonw_object(&w, NULL);
+	jsonw_bool(&w, "yes", 2);
+	jsonw_bool(&w, "no", 0);
+	jsonw_end_object(&w);
+	jsonw_array(&w, NULL);
+	jsonw_end_array(&w);
+	jsonw_end_array(&w);
+	jsonw_null(&w, "null");
+	jsonw_text(&w, "nothing", NULL);
+	jsonw_text_if(&w, "skip", "");
+	jsonw_text_if(&w, "skip", NULL);
+	jsonw_text_if(&w, "keep", "k");
+	jsonw_raw(&w, "raw", "[1,2]");
+	jsonw_end_object(&w);
+	assert_string_equal(buf_str(&b),
+			    "{\"a\":\"b\",\"list\":[1,{},{\"yes\":true,\"no\":false},[]],"
+			    "\"null\":null,\"nothing\":null,\"keep\":\"k\",\"raw\":[1,2]}");
+	buf_fini(&b);
+}
+
+static void test_numbers(void **state)
+{
+	struct buf b;
+	struct jsonw w;
+
+	(void)state;
+	buf_init(&b, 4096);
+	jsonw_init(&w, &b);
+	jsonw_array(&w, NULL);
+	jsonw_int(&w, NULL, INT64_MIN);
+	jsonw_int(&w, NULL, INT64_MAX);
+	jsonw_micros(&w, NULL, 0);
+	jsonw_micros(&w, NULL, 5000000);
+	jsonw_micros(&w, NULL, 1);
+	jsonw_micros(&w, NULL, 120000);
+	jsonw_micros(&w, NULL, -1500000);
+	jsonw_micros(&w, NULL, -1);
+	jsonw_micros(&w, NULL, INT64_MIN);
+	jsonw_end_array(&w);
+	assert_string_equal(buf_str(&b),
+			    "[-9223372036854775808,9223372036854775807,0,5,0.000001,0.12,-1.5,"
+			    "-0.000001,-9223372036854.775808]");
+	buf_fini(&b);
+}
+
+static void test_times(void **state)
+{
+	struct buf b;
+	struct jsonw w;
+
+	(void)state;
+	buf_init(&b, 4096);
+	jsonw_init(&w, &b);
+	jsonw_object(&w, NULL);
+	jsonw_time(&w, "never", 0);
+	jsonw_time(&w, "at", 1787306400000);
+	jsonw_end_object(&w);
+	assert_string_equal(buf_str(&b), "{\"at\":\"2026-08-21T10:00:00.000Z\"}");
+	buf_fini(&b);
+}
+
+/* Whatever bytes go in, an independent reader accepts what comes out. */
+static void test_strings(void **state)
+{
+	static const char *const in[] = {
+		"plain", "a\"b\\c", "\x01\x1f\x7f\n\t\r", "gr\xc3\xbc\xc3\x9f", "\xf0\x9f\x8e\x89",
+		"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "cut \xe2\x82", "\xff", "",
+	};
+	struct buf b;
+	struct jsonw w;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(in) / sizeof(in[0]); i++) {
+		json_t *got;
+
+		buf_init(&b, 4096);
+		jsonw_init(&w, &b);
+		jsonw_object(&w, NULL);
+		jsonw_text(&w, in[i], in[i]);
+		jsonw_end_object(&w);
+		got = json_loads(buf_str(&b), JSON_REJECT_DUPLICATES, NULL);
+		assert_non_null(got);
+		if (i < 5)
+			assert_string_equal(json_string_value(json_object_get(got, in[i])), in[i]);
+		json_decref(got);
+		buf_fini(&b);
+	}
+}
+
+static void test_overflow(void **state)
+{
+	struct buf b;
+	struct jsonw w;
+
+	(void)state;
+	buf_init(&b, 10);
+	jsonw_init(&w, &b);
+	jsonw_text(&w, NULL, "more than ten bytes");
+	assert_true(b.overflow);
+	assert_true(b.len <= 10);
+	buf_fini(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nesting),	 cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_times),	 cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_overflow),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
