@@ -160,7 +160,8 @@ static void create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_m
 		}
 		break;
 	case RESULT_UNAVAILABLE:
-		if (code_is(&a, "provider_blocked") && w->outage)
+		/* What refuses one lease for good may have been a no to the token. */
+		if (code_is(&a, "provider_blocked") && (w->outage || w->may_fail))
 			return;
 		break;
 	case RESULT_LIMIT:

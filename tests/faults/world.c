@@ -17,6 +17,8 @@
 #define CALL_MS 40
 #define START_MS INT64_C(1800000000000)
 #define TURNS_MOST 10000
+/* A life that ends every few seconds for days shows no more than one that does for minutes. */
+#define RANDOM_CRASHES_MOST 200
 
 #define MUST(what) \
 	do { \
@@ -100,7 +102,8 @@ void world_point(void *data, const char *name)
 		w->crash_again = 0;
 		world_crash(w, name);
 	}
-	if (w->crash_chance && (next_random(w) >> 16) < w->crash_chance)
+	if (w->crash_chance && w->restarts < RANDOM_CRASHES_MOST &&
+	    (next_random(w) >> 16) < w->crash_chance)
 		world_crash(w, name);
 }
 
