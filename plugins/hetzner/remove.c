@@ -7,6 +7,7 @@
 
 #include "api.h"
 #include "defect.h"
+#include "lookup.h"
 #include "pace.h"
 #include "parse.h"
 
@@ -50,6 +51,41 @@ static int record_gone(struct hz *z, const struct lessor_resource *row, const ch
 				    "%s reads as gone; it is looked at again before that is believed",
 				    row->name);
 	return LESSOR_GONE;
+}
+
+/* ---- gone without our delete ------------------------------------------------------------- */
+
+struct shown {
+	const char *id;
+	int found;
+};
+
+static int shown_visit(void *arg, const struct thing *thing)
+{
+	struct shown *shown = arg;
+
+	shown->found |= strcmp(thing->id, shown->id) == 0;
+	return shown->found;
+}
+
+/*
+ * No delete of ours was accepted, so one way of reading is not enough: something that an
+ * exact read denies and a listing shows is there.
+ */
+static int record_vanished(struct hz *z, const struct lessor_resource *row, const char *evidence)
+{
+	struct shown shown = { .id = row->id };
+	char query[128];
+	int verdict;
+
+	snprintf(query, sizeof(query), "name=%.63s", row->name);
+	if (lookup_pages(z->call, row->kind, query, shown_visit, &shown, &verdict))
+		return verdict;
+	if (!shown.found)
+		return record_gone(z, row, evidence);
+	lessor_still_there(z->call, row->row, "a listing shows it, an exact read does not");
+	return lessor_retry(z->call, LESSOR_CLASS_PROVIDER, 0,
+			    "%s (id %s) is in a listing and cannot be read", row->name, row->id);
 }
 
 /* An exact read: 200, or the API's own word that there is no such thing. */
@@ -205,7 +241,7 @@ static int delete_found_nothing(struct hz *z, const struct lessor_resource *row)
 	path_of(row, path, sizeof(path));
 	api_get(z->call, path, 0, &reply);
 	if (read_is_absent(&reply))
-		return record_gone(z, row, "its delete and an exact read both found nothing");
+		return record_vanished(z, row, "its delete, an exact read and a listing found nothing");
 	if (reply.rule)
 		return read_failed(z, &reply);
 	return lessor_retry(z->call, LESSOR_CLASS_PROVIDER, 0,
@@ -321,7 +357,7 @@ static int remove_present(struct hz *z, const struct lessor_resource *row)
 	if (read_is_absent(&reply)) {
 		if (!remove_absence_counts(z, row))
 			return lessor_pending(z->call, YOUNG_MS / 3, "");
-		return record_gone(z, row, "an exact read found nothing");
+		return record_vanished(z, row, "an exact read and a listing found nothing");
 	}
 	if (reply.rule)
 		return read_failed(z, &reply);

@@ -15,6 +15,7 @@
 #define FOLLOW_MS (20 * 1000)	/* look at the actions this often though nothing is odd */
 #define OFF_MS (30 * 1000)	/* `off` so long after a good start: it will not come up */
 #define LOST_MS (10 * 1000)	/* between the two looks that call a server lost */
+#define ROLLBACK_WAIT_MS 1000
 #define LIST_PAGES_MAX 4	/* newest first; what is older is asked for by its id */
 
 /* The cursor: hints that save calls. Without it everything still comes right. */
@@ -69,7 +70,8 @@ static int give_up(struct wait *w, uint32_t error_class, const char *reason)
 	if (lessor_attempt_refused(w->z->call, w->attempt->number, error_class, reason))
 		return lessor_retry(w->z->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "an attempt could not be closed");
-	return lessor_pending(w->z->call, AT_ONCE, "");
+	/* The rollback begins with a read of the server, which was read just now. */
+	return lessor_pending(w->z->call, ROLLBACK_WAIT_MS, "");
 }
 
 static int is_too_late(const struct wait *w)

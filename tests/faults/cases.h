@@ -26,7 +26,8 @@ struct fault {
 	const char *json;	/* without the braces */
 	int paired;		/* stands for its class in pairs */
 	const char *where;	/* the operations in which it changes something; NULL: all */
-	int may_fail;		/* a lease that meets it may end without a machine */
+	/* A lease that meets it may end without a machine; 2: one that meets it time after time. */
+	int may_fail;
 };
 extern const struct fault faults[];
 extern const size_t fault_count;

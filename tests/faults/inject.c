@@ -67,14 +67,19 @@ static void project_back_live(struct world *w)
 	world_admin(w, "POST", "/_sim/token", "{\"project\":0}");
 }
 
-/* Before there is a sentinel any project is ours. */
+/* Before its ledger names the mark the broker cannot know one project from another. */
 static int has_sentinel(const struct world *w)
 {
-	for (size_t i = 0; i < w->made_count; i++) {
-		if (w->made[i].by_us && w->made[i].alive && !w->made[i].lease[0])
-			return 1;
-	}
-	return 0;
+	struct ledger ledger = { 0 };
+	int found = 0;
+
+	if (store_account_ledger(core_store(w->core), "hetzner", &ledger, NULL))
+		return 0;
+	for (size_t i = 0; i < ledger.resource_count; i++)
+		found |= ledger.resources[i].kind == LESSOR_KIND_SENTINEL &&
+			 ledger.resources[i].state == LESSOR_STATE_PRESENT;
+	ledger_fini(&ledger);
+	return found;
 }
 
 static void project_moves(struct world *w, int live)

@@ -479,6 +479,28 @@ static void another_project_answers(void **state)
 	life_free(life);
 }
 
+/* An exact read says no, time after time, and the server runs: a listing still shows it. */
+static void reads_deny_what_a_listing_shows(void **state)
+{
+	struct life *life = active("cx23");
+
+	(void)state;
+	life->now_ms += 120000;
+	life_fault(life, "{'match':{'op':'s.get'},'for_ms':600000,'fault':{'kind':'not_found'}}");
+	life_release(life, 1);
+	for (int i = 0; i < 8; i++)
+		life_step(life);
+	assert_int_equal(life->verdict, LESSOR_RETRY);
+	assert_non_null(strstr(life->reason, "is in a listing and cannot be read"));
+	assert_int_equal(life_count(life, CLOUD_SERVER), 1);
+	assert_non_null(life_row(life, LESSOR_KIND_SERVER));
+	assert_int_equal(life->deletes, 0);
+	life->now_ms += 600000;
+	run_to_the_end(life, 20);
+	expect_clean(life, 0);
+	life_free(life);
+}
+
 /* Released the moment it was made: a read that does not show it yet is no proof. */
 static void released_before_it_can_be_read(void **state)
 {
@@ -653,6 +675,7 @@ int main(void)
 		cmocka_unit_test(deletes_that_come_right),
 		cmocka_unit_test(protected_by_a_person),
 		cmocka_unit_test(another_project_answers),
+		cmocka_unit_test(reads_deny_what_a_listing_shows),
 		cmocka_unit_test(released_before_it_can_be_read),
 		cmocka_unit_test(the_mark),
 		cmocka_unit_test(the_mark_made_without_an_answer),
