@@ -206,7 +206,7 @@ void server_join_actions(const json_t *answer, char ret[ACTIONS_ROOM])
 
 void server_note_address(struct hz *z, const struct server *server)
 {
-	if (!server->address_id[0])
+	if (!server->address_id[0] || DEFECT(42))	/* it goes with its server */
 		return;
 	for (size_t i = 0; i < z->lease->resource_count; i++) {
 		const struct lessor_resource *r = lessor_resource_at(z->lease, i);

@@ -160,14 +160,25 @@ static int any_server_lives(struct world *w)
 	return 0;
 }
 
-/* I25: an address that its server left behind costs money, and is reported. */
-static void check_addresses(struct world *w, const struct lease *l)
+/*
+ * I25: an address that its server left behind costs money, and is reported: those that the
+ * ledger names, and where one server was made, and read when it was ready, any.
+ */
+static void check_addresses(struct world *w, const struct known *k, const struct lease *l)
 {
 	struct ledger ledger = { 0 };
 
 	if (w->restored || l->cleanup != CLEANUP_DONE || any_server_lives(w) ||
 	    store_ledger(core_store(w->core), l->n, &ledger, NULL))
 		return;
+	for (size_t i = 0; i < w->made_count && w->creates == 1 && k->was_active; i++) {
+		const struct made *m = &w->made[i];
+
+		if (m->kind == CLOUD_IP && m->by_us && m->alive && !m->elsewhere &&
+		    !is_reported(w, NULL, m))
+			violate(w, "I25: the address %lld is left, and not reported",
+				(long long)m->id);
+	}
 	for (size_t i = 0; i < ledger.resource_count; i++) {
 		const struct resource *r = &ledger.resources[i];
 		const struct made *m = r->kind == LESSOR_KIND_ADDRESS ?
@@ -197,7 +208,7 @@ static void check_lease(struct world *w, size_t index)
 	check_cleanup(w, &l);
 	check_ours(w, &l);
 	check_known(w, l.id, &l);
-	check_addresses(w, &l);
+	check_addresses(w, k, &l);
 }
 
 static void check_servers(struct world *w)

@@ -121,6 +121,7 @@ static void watch_lease(struct world *w, struct known *k, size_t index)
 	/* From the commit on. */
 	k->kept = l.retained;
 	k->was_kept |= l.retained;
+	k->was_active |= l.state == LEASE_ACTIVE;
 	k->row = l;
 	k->seen = 1;
 	trace(w, &l.state, sizeof(l.state));

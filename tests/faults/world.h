@@ -91,6 +91,7 @@ struct known {
 	int delete_asked;	/* an explicit delete was sent since it was last kept */
 	int kept;		/* retained, as committed */
 	int was_kept;
+	int was_active;		/* so its server was read, whole */
 	int64_t touched_ms;	/* wall clock of the last acknowledged heartbeat */
 	/* the row as last committed */
 	int seen;
