@@ -128,6 +128,10 @@ static int key_is_taken(struct hz *z, uint32_t kind, const struct lessor_intent 
 	if (!twin.found)
 		return lessor_retry(z->call, LESSOR_CLASS_CONFLICT, 0,
 				    "the provider calls the SSH key taken, and shows none such");
+	/* It came into sight between the two look-ups: perhaps our own, and the next step asks. */
+	if (strcmp(twin.name, intent->name) == 0)
+		return lessor_retry(z->call, LESSOR_CLASS_CONFLICT, 0,
+				    "an SSH key named %s came into sight only now", intent->name);
 	lessor_not_created(z->call, intent->row, "the same key is there under another name");
 	/* The mark must be the account's own, or it proves nothing. */
 	if (kind == LESSOR_KIND_SENTINEL)

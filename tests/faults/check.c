@@ -76,7 +76,8 @@ static void check_known(struct world *w, const char *id, const struct lease *l)
 		    strcmp(m->lease, id) != 0 ||
 		    (l && l->cleanup != CLEANUP_DONE && ledger_names(l, &ledger, m)))
 			continue;
-		if (!(w->comes_back && m->deletes) && !w->restored && !doubt_is_settled(w, m))
+		if (!(w->comes_back && m->deletes) && !w->lies && !w->restored &&
+		    !doubt_is_settled(w, m))
 			violate(w, "I1: %s %lld (%s) is left, and in no ledger",
 				cloud_kind_name(m->kind), (long long)m->id, m->name);
 		else if (!is_reported(w, l, m))
@@ -224,7 +225,7 @@ static void check_servers(struct world *w)
 		for (size_t k = 0; k < i; k++) {
 			if (m->kind == CLOUD_SERVER && w->made[k].kind == CLOUD_SERVER &&
 			    w->made[k].alive && w->made[k].by_us && !w->made[k].elsewhere &&
-			    !w->restored && !w->comes_back &&
+			    !w->restored && !w->comes_back && m->lease[0] &&
 			    strcmp(w->made[k].lease, m->lease) == 0)
 				violate(w, "I8: two servers of %s", m->lease);
 		}

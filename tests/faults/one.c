@@ -101,6 +101,26 @@ static void count(struct run *run, const struct one *one, struct world *w, int m
 	t->trace = w->trace;
 }
 
+/* What a name does not say of a case that is looked at. */
+static void describe(const struct one *one)
+{
+	fprintf(stderr, "%s: scenario %s, crash chance %u in 65536, power cuts %d\n", one->name,
+		one->scenario->name, one->crash_chance, one->power);
+	if (one->plan.act)
+		fprintf(stderr, "\t%s at event %ld\n", act_name(one->plan.act), one->plan.event);
+	for (size_t i = 0; i < one->rule_count; i++)
+		fprintf(stderr, "\t%s\n", one->rules[i]);
+}
+
+static int has(const struct one *one, const char *kind)
+{
+	for (size_t i = 0; i < one->rule_count; i++) {
+		if (strstr(one->rules[i], kind))
+			return 1;
+	}
+	return 0;
+}
+
 static int child(struct run *run, struct one *one)
 {
 	static struct world w;
@@ -109,15 +129,18 @@ static int child(struct run *run, struct one *one)
 	int met = 1;
 
 	setitimer(ITIMER_PROF, &hangs, NULL);
-	if (run->only && !strpbrk(run->only, "*?["))
+	if (run->only && !strpbrk(run->only, "*?[")) {
 		log_setup(2, LOG_HUMAN, LOG_LEVEL_DEBUG);
+		describe(one);
+	}
 	vfs_track(one->power || one->vfs.code == VFS_POWER_CUT);
 	world_begin(&w, run->folder, run->provider, one->keys, one->seed, one->scenario->cloud);
 	for (size_t i = 0; i < one->rule_count; i++) {
 		world_faults(&w, one->rules[i]);
 		w.may_fail |= rule_may_fail(one->rules[i]);
-		w.comes_back |= strstr(one->rules[i], "\"reappear\"") != NULL;
 	}
+	w.comes_back |= has(one, "\"reappear\"");
+	w.lies = has(one, "\"delete_ignored\"") && has(one, "\"not_found\"");
 	w.may_be_late = one->rule_count > 1 || one->crash_chance;
 	w.crash_at = one->crash_at;
 	w.crash_again = one->crash_again;

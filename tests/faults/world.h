@@ -172,6 +172,7 @@ struct world {
 	int may_fail;			/* something may refuse a machine for good ... */
 	int may_be_late;		/* ... or so much goes wrong that none is ready in time */
 	int comes_back;			/* what was proven gone may be there again */
+	int lies;			/* deletes that do nothing, and reads that deny what is there */
 	int account_gone, outage, project_moved, moved_live, jumped, restored, disturbed;
 	int64_t loop_next_ms;
 	int restore_from;		/* the next life begins with the saved copy ... */

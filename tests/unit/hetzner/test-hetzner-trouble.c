@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,6 +265,45 @@ static void the_name_taken_by_our_own_late_order(void **state)
 	run_to_the_end(life, 60);
 	expect_clean(life, 0);
 	life_free(life);
+}
+
+/* A lost order for a key that nothing shows for so long. */
+static struct life *late_key(int64_t hidden_ms)
+{
+	struct life *life = life_new(NULL);
+	char rule[160];
+
+	snprintf(rule, sizeof(rule), "{'match':{'op':'k.create'},'faults':[{'kind':'lost'},"
+		 "{'kind':'hidden','ms':%" PRId64 ",'where':'both'}]}", hidden_ms);
+	life_fault(life, rule);
+	life_begin(life, "cx23", "nbg1");
+	return life;
+}
+
+/* The name is not found, and a moment later its material is: that is no stranger's key. */
+static void our_own_key_comes_into_sight_between_two_looks(void **state)
+{
+	struct life *life = late_key(600000);
+	int64_t taken_ms = -life->now_ms;
+	int met = 0;
+
+	(void)state;
+	while (!life_count_requests(life, "POST /ssh_keys 409") && life_step(life))
+		;
+	taken_ms += life->now_ms;
+	life_free(life);
+	for (int64_t ms = taken_ms - 400; ms < taken_ms + 400; ms += 20) {
+		life = late_key(ms);
+		while (life->lease.state == LEASE_PROVISIONING && life_step(life))
+			met |= strstr(life->reason, "came into sight") != NULL;
+		expect_active(life);
+		assert_int_equal(life_count(life, CLOUD_KEY), 1);
+		life_release(life, 1);
+		run_to_the_end(life, 60);
+		expect_clean(life, 0);
+		life_free(life);
+	}
+	assert_true(met);
 }
 
 /* Called taken, and who has the name is not shown: it may be ours, so the row stays open. */
@@ -666,6 +706,7 @@ int main(void)
 		cmocka_unit_test(retained_while_a_create_is_unknown),
 		cmocka_unit_test(bad_inventories_prove_nothing),
 		cmocka_unit_test(the_name_taken_by_our_own_late_order),
+		cmocka_unit_test(our_own_key_comes_into_sight_between_two_looks),
 		cmocka_unit_test(a_name_taken_by_nobody_knows_whom),
 		cmocka_unit_test(a_strangers_server_of_our_name),
 		cmocka_unit_test(a_strangers_key_of_our_name),
