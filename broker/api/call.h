@@ -91,6 +91,7 @@ void service_providers(struct call *call);
 void service_readiness(struct call *call);
 void metrics_show(struct call *call);
 void usage_show(struct call *call);
+void usage_capacity(struct call *call);
 void usage_stop(struct api *api);	/* ends what is still being put together */
 void leases_list(struct call *call);
 void leases_get(struct call *call);

@@ -209,6 +209,12 @@ static int list_read(struct call *call, struct store_list *list, struct list_tex
 	list->attention = rc > 0 && !strcmp(text, "true");
 	if (rc > 0 && !list->attention && strcmp(text, "false"))
 		return list_fault(call, "attention");
+	rc = call_query(call, "view", text, sizeof(text));
+	if (rc < 0)
+		return -1;
+	list->open = rc > 0;
+	if (rc > 0 && strcmp(text, "current"))
+		return list_fault(call, "view");
 	if (call_query_int(call, "limit", 1, LIST_MAX, &limit) < 0)
 		return -1;
 	list->limit = (int)limit;

@@ -40,7 +40,17 @@ static enum lease_state shown_state(const struct lease *l)
 	return state == LEASE_ACTIVE && !l->host[0] ? LEASE_PROVISIONING : state;
 }
 
-/* What the client's release protocol reads, contract 4.2. */
+/* Its end is over: the address and the host key are another's by now. */
+static int is_gone(const struct lease *l)
+{
+	return !lease_is_live(l) && (l->cleanup == CLEANUP_DONE || l->cleanup == CLEANUP_NONE);
+}
+
+/*
+ * What the client's release protocol reads, contract 4.2. A client of 0.46 looks at the
+ * times and errors; later ones want the status, the time of its completion, and neither host
+ * nor host key beside it.
+ */
 static void render_release(struct jsonw *w, const struct lease *l)
 {
 	int has_failed = l->tries > 0 && l->last_error[0];
@@ -50,10 +60,14 @@ static void render_release(struct jsonw *w, const struct lease *l)
 	switch (l->cleanup) {
 	case CLEANUP_RETAINED:
 		jsonw_bool(w, "releaseDeletesServer", 0);
+		jsonw_text(w, "cleanupStatus", "retained");
 		return;
 	case CLEANUP_NONE:
 	case CLEANUP_DONE:
 		jsonw_bool(w, "releaseDeletesServer", 1);
+		jsonw_text(w, "cleanupStatus", "complete");
+		/* After it nothing of it changes. */
+		jsonw_time(w, "cleanupCompletedAt", l->updated_ms);
 		return;
 	case CLEANUP_ATTENTION:
 		has_failed = 1;
@@ -62,6 +76,7 @@ static void render_release(struct jsonw *w, const struct lease *l)
 		break;
 	}
 	jsonw_bool(w, "releaseDeletesServer", 1);
+	jsonw_text(w, "cleanupStatus", has_failed ? "failed" : "pending");
 	jsonw_time(w, "cleanupStartedAt", l->cleanup_started_ms ? l->cleanup_started_ms :
 		   l->ended_ms);
 	if (!has_failed)
@@ -151,7 +166,7 @@ static int has_refusals(const struct render_parts *parts)
 
 static void render_access(struct jsonw *w, const struct lease *l)
 {
-	jsonw_text(w, "host", l->host);
+	jsonw_text(w, "host", is_gone(l) ? "" : l->host);
 	jsonw_text(w, "sshUser", l->ssh_user);
 	text_port(w, "sshPort", l->ssh_port);
 	jsonw_array(w, "sshFallbackPorts");
@@ -159,7 +174,7 @@ static void render_access(struct jsonw *w, const struct lease *l)
 		text_port(w, NULL, l->fallback_ports[i]);
 	jsonw_end_array(w);
 	jsonw_text(w, "workRoot", l->work_root);
-	jsonw_text_if(w, "sshHostKey", l->host_key);
+	jsonw_text_if(w, "sshHostKey", is_gone(l) ? "" : l->host_key);
 }
 
 static void render_machine(struct jsonw *w, const struct lease *l)

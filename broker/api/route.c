@@ -7,7 +7,7 @@
 #include "api/call.h"
 #include "util/alloc.h"
 
-#define LIST_QUERY "state limit provider owner org cleanup attention before"
+#define LIST_QUERY "state limit provider owner org cleanup attention before view"
 
 const struct route route_table[] = {
 	{ HTTP_GET, "/v1/health", ROLE_ANYONE, OWNS_NOTHING, BODY_NONE, "", service_health },
@@ -20,6 +20,7 @@ const struct route route_table[] = {
 	  service_readiness },
 	{ HTTP_GET, "/v1/usage", ROLE_EACH, OWNS_SEEN, BODY_NONE, "scope month owner org",
 	  usage_show },
+	{ HTTP_GET, "/v1/capacity", ROLE_EACH, OWNS_SEEN, BODY_NONE, "", usage_capacity },
 
 	{ HTTP_GET, "/v1/leases", ROLE_EACH, OWNS_SEEN, BODY_NONE, LIST_QUERY, leases_list },
 	{ HTTP_POST, "/v1/leases", ROLE_WRITES, OWNS_CHANGED, BODY_NEEDED, "", create_post },

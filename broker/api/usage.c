@@ -4,6 +4,8 @@
  * account and type. Contract 6.3. A month may hold hundreds of thousands of
  * leases, so it is read hour by hour, a few milliseconds at a time, with the loop's
  * other work in between; the answer comes when the last hour was read.
+ *
+ * GET /v1/capacity: what of its limit the caller uses just now.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,6 +330,28 @@ void usage_show(struct call *call)
 	call->api->usage_jobs = job;
 	job->event = evtimer_new(call->api->parts.base, usage_turn, job);
 	usage_turn(-1, 0, job);
+}
+
+/* What the owner has of what an owner may have at once; 0: there is no such limit. */
+void usage_capacity(struct call *call)
+{
+	struct store_counts counts;
+	struct err err = { 0 };
+	struct jsonw w;
+
+	if (store_counts(call->api->parts.reader, call->caller.owner, call->caller.org, "", &counts,
+			 &err)) {
+		call_broken(call, &err);
+		return;
+	}
+	w = call_begin(call);
+	jsonw_object(&w, NULL);
+	jsonw_text(&w, "owner", call->caller.owner);
+	jsonw_int(&w, "activeLeases", counts.owner);
+	jsonw_int(&w, "effectiveLimit", call->api->config.limits.max_active_owner);
+	jsonw_time(&w, "observedAt", call_now(call));
+	jsonw_end_object(&w);
+	call_answer(call, 200);
 }
 
 void usage_stop(struct api *api)

@@ -297,7 +297,8 @@ int store_slug_taken(struct store *store, const char *slug, const char *owner, c
 static int is_by_owner(const struct store_list *list)
 {
 	return !list->scope.all && list->scope.owner && list->scope.owner[0] &&
-	       !list->attention && (list->cleanup < 0 || list->cleanup == CLEANUP_DONE);
+	       !list->attention && !list->open &&
+	       (list->cleanup < 0 || list->cleanup == CLEANUP_DONE);
 }
 
 static const char *list_sql(const struct store_list *list)
@@ -307,6 +308,8 @@ static const char *list_sql(const struct store_list *list)
 	/* Few, whatever else is asked. */
 	if (list->attention)
 		return LIST("INDEXED BY lease_attention ", "attention <> ''");
+	if (list->open)
+		return LIST("INDEXED BY lease_current ", "cleanup <> 4");
 	if (list->cleanup >= 0 && list->cleanup != CLEANUP_DONE)
 		return LIST("INDEXED BY lease_open ", "cleanup <> 4 AND cleanup = ?7");
 	if (own && list->state >= 0)

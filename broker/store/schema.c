@@ -177,6 +177,8 @@ static const char *const migrations[] = {
 	"CREATE TABLE run_log("
 	" run INTEGER NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL,"
 	" PRIMARY KEY(run, part));",
+	/* 2 */
+	"CREATE INDEX lease_current ON lease(n) WHERE cleanup <> 4;",
 };
 
 #define NEWEST ((int)ARRAY_LEN(migrations))

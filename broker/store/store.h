@@ -111,6 +111,7 @@ struct store_list {
 	int cleanup;		/* -1: any */
 	const char *account;	/* NULL: any */
 	int attention;		/* only those that need a person */
+	int open;		/* only those of which something may be left */
 	int64_t before_n;	/* rows below this one; 0: from the newest */
 	int limit;		/* 1..1000 */
 };

@@ -36,6 +36,12 @@ LEASE = {
     "releaseDeletesServer": bool, "cleanupStartedAt": str, "cleanupError": str,
     "cleanupRetryAt": str, "cleanupAttempts": int, "failureError": str, "share": SHARE,
     "providerMetadata": dict,
+    # Later ones than 0.46.
+    "architecture": str, "windowsMode": str, "runtimeAdapterID": str,
+    "runtimeAdapterWorkspaceID": str, "runtimeAdapterRegistrationID": str, "network": dict,
+    "providerProject": str, "providerAccessExpiresAt": str, "cleanupStatus": str,
+    "cleanupCompletedAt": str, "providerCleanup": dict, "provisioningResourceMayExist": bool,
+    "provisioningFailureRetryable": bool,
 }
 # What the CLI cannot do without, and what the broker has for every lease.
 LEASE_NEEDED = (
@@ -72,6 +78,7 @@ RUN = {
     "eventCount": int, "results": RESULTS, "telemetry": {"start": TELEMETRY, "end": TELEMETRY,
                                                          "samples": [TELEMETRY]},
 }
+CAPACITY = {"owner": str, "activeLeases": int, "effectiveLimit": int, "observedAt": str}
 EVENT = {"runID": str, "seq": int, "type": str, "phase": str, "stream": str, "message": str,
          "data": str, "leaseID": str, "slug": str, "provider": str, "target": str,
          "windowsMode": str, "class": str, "serverType": str, "exitCode": int, "createdAt": str}
@@ -107,6 +114,25 @@ def wrong(value, spec, at=""):
     return [] if type(value) in types else ["%s is %r" % (at, value)]
 
 
+def ended_wrong(lease):
+    """A client of 0.72 takes an end for final only if all of this holds; 4.2 of the contract."""
+    status = lease.get("cleanupStatus")
+    trouble = {"cleanupStartedAt", "cleanupError", "cleanupRetryAt"} & set(lease)
+    if status == "complete":
+        whole = (not trouble and not lease["host"] and "sshHostKey" not in lease and
+                 "cleanupCompletedAt" in lease and lease.get("releaseDeletesServer") is not False)
+    elif status == "retained":
+        whole = not trouble and lease.get("releaseDeletesServer") is False
+    elif status == "pending":
+        whole = trouble == {"cleanupStartedAt"} and lease.get("releaseDeletesServer") is True
+    else:
+        whole = status == "failed" and "cleanupError" in lease
+    return [] if whole else ["the end is told in two ways: %r" % {
+        k: v for k, v in lease.items() if k in trouble or k in (
+            "state", "host", "sshHostKey", "cleanupStatus", "cleanupCompletedAt",
+            "releaseDeletesServer")}]
+
+
 def lease_wrong(lease):
     """As above, for a whole lease, with what holds between its fields."""
     lines = wrong(lease, LEASE, "lease")
@@ -120,9 +146,13 @@ def lease_wrong(lease):
     if lease["cloudID"] != (str(lease["serverID"]) if lease["serverID"] else ""):
         lines.append("cloudID %r is not serverID %r" % (lease["cloudID"], lease["serverID"]))
     if lease["state"] in ("provisioning", "active") and set(lease) & {
-            "releaseDeletesServer", "cleanupStartedAt", "cleanupError", "cleanupRetryAt"}:
+            "releaseDeletesServer", "cleanupStartedAt", "cleanupError", "cleanupRetryAt",
+            "cleanupStatus", "cleanupCompletedAt"}:
         lines.append("a live lease speaks of its release")
-    for name in "createdAt updatedAt lastTouchedAt expiresAt cleanupStartedAt".split():
+    if lease["state"] in ("released", "expired", "failed"):
+        lines += ended_wrong(lease)
+    for name in ("createdAt updatedAt lastTouchedAt expiresAt cleanupStartedAt "
+                 "cleanupCompletedAt").split():
         if not lease.get(name, "Z").endswith("Z"):
             lines.append("lease.%s is no UTC time" % name)
     return lines

@@ -74,6 +74,7 @@ class Exchanges(BrokerCase):
         self.assertIsNot(lease.get("releaseDeletesServer"), False)
         for pending in ("cleanupStartedAt", "cleanupError", "cleanupRetryAt"):
             self.assertNotIn(pending, lease)
+        self.assertEqual(lease["cleanupStatus"], "complete")
 
 
 class Doctor(Exchanges):
@@ -330,6 +331,19 @@ class Life(Exchanges):
         self.assertEqual({one["provider"] for one in listed}, {"hetzner"})
         self.assertEqual([one["createdAt"] for one in listed],
                          sorted((one["createdAt"] for one in listed), reverse=True))
+        # A later client asks so, and takes what it knows no end of.
+        kept = self.warmup(keep=True)
+        self.stop(kept, delete=False)
+        gone = self.stop(self.warmup(keep=True))
+        path = "/v1/leases?limit=1000&provider=hetzner&view=current"
+        current = [one["id"] for one in self.cli("alice", "GET", path).json["leases"]]
+        self.assertTrue({lease["id"], kept["id"]} <= set(current), current)
+        self.assertNotIn(gone["id"], current)
+        self.assertNotIn(lease["id"], [
+            one["id"] for one in self.cli("bob", "GET", path).json["leases"]])
+        self.assertIn(lease["id"], [
+            one["id"] for one in self.cli("admin", "GET", path).json["leases"]])
+        self.fails("alice", "GET", path.replace("current", "other"), None, 400, "invalid_query")
         for path in (lease["id"], "violet-prawn", "VIOLET-Prawn",
                      "Violet_Prawn",
                      lease["id"] + "?providerMetadata=authoritative"):
@@ -431,7 +445,9 @@ class Life(Exchanges):
         kept = self.warmup(keep=True)
         # Without "delete" it is as the lease was made: kept.
         lease = self.cli("alice", "POST", "/v1/leases/%s/release" % kept["id"], {}).lease
-        self.assertEqual((lease["state"], lease["releaseDeletesServer"]), ("released", False))
+        self.assertEqual((lease["state"], lease["releaseDeletesServer"], lease["cleanupStatus"]),
+                         ("released", False, "retained"))
+        self.assertEqual(lease["host"], kept["host"])
         self.assertIn(kept["serverID"], [s["id"] for s in self.broker.servers()])
         self.is_clean(self.stop(kept))
         passing = self.warmup(keep=False)
@@ -474,6 +490,12 @@ class Life(Exchanges):
             if who == "alice":
                 self.assertEqual([g["key"] for g in said["usage"]["byOwner"]],
                                  ["alice@example.com"])
+        for who, least in (("alice", 1), ("bob", 0), ("admin", 0)):
+            said = self.shape(self.cli(who, "GET", "/v1/capacity"), shapes.CAPACITY)
+            self.assertEqual(set(said), set(shapes.CAPACITY))
+            self.assertGreaterEqual(said["activeLeases"], least)
+            self.assertGreaterEqual(said["effectiveLimit"], 0)
+            self.assertTrue(said["owner"] and said["observedAt"].endswith("Z"), said)
 
 
 class Share(Exchanges):
@@ -625,7 +647,7 @@ class NotYet(Exchanges):
                          ("provisioning", 0, ""))
         self.until(lease, lambda got: got["state"] == "active" and got["host"])
         pending = self.stop(lease)
-        self.assertEqual(pending["state"], "released")
+        self.assertEqual((pending["state"], pending["cleanupStatus"]), ("released", "pending"))
         self.is_clean(self.until(lease, lambda got: "cleanupStartedAt" not in got))
 
     def test_put_says_202_until_it_is_there(self):

@@ -33,6 +33,7 @@ static const struct {
 	{ "GET", "/v1/providers", "ura" },
 	{ "GET", "/v1/providers/{account}/readiness", "ura" },
 	{ "GET", "/v1/usage", "ura" },
+	{ "GET", "/v1/capacity", "ura" },
 	{ "GET", "/v1/leases", "ura" },
 	{ "POST", "/v1/leases", "ua" },
 	{ "GET", "/v1/leases/{lease}", "ura" },
@@ -235,6 +236,10 @@ static void b104_queries(void **state)
 	stage_expect(400, "invalid_query");
 	GET("/v1/leases?state=active&limit=1000", stage.alice);
 	stage_expect(200, "");
+	GET("/v1/leases?limit=1000&provider=hetzner&view=current", stage.alice);
+	stage_expect(200, "");
+	GET("/v1/leases?view=all", stage.alice);
+	stage_expect(400, "invalid_query");
 	POST("/v1/leases?x=1", stage.alice, "{}");
 	stage_expect(400, "unknown_query");
 	GET("/v1/whoami?access_token=x", NULL);		/* B144 */

@@ -123,6 +123,8 @@ static void list_every_shape(const struct store_scope *scope)
 			assert_int_equal(store_lease_each(store, &list, no_lease, NULL, NULL), 0);
 			list.account = "hetzner";
 			assert_int_equal(store_lease_each(store, &list, no_lease, NULL, NULL), 0);
+			list.open = 1;
+			assert_int_equal(store_lease_each(store, &list, no_lease, NULL, NULL), 0);
 			list.attention = 1;
 			assert_int_equal(store_lease_each(store, &list, no_lease, NULL, NULL), 0);
 		}
