@@ -178,7 +178,7 @@ static int body_check(struct call *call)
 	if (call->route->body == BODY_STREAM)
 		return 0;
 	if (call->route->body == BODY_WIDE) {
-		static const struct input_bounds wide = { 1024, ROUTE_WIDE_MAX, 1 };
+		static const struct input_bounds wide = { 32768, ROUTE_WIDE_MAX, 1 };
 
 		return input_open_wide(&call->input, body, len, &wide, &call->fault);
 	}

@@ -112,9 +112,10 @@ void change_resolve(struct call *call);
 void runs_list(struct call *call);
 void runs_get(struct call *call);
 void runs_logs(struct call *call);
+void runs_receipt(struct call *call);
 void runs_events(struct call *call);
 void runs_stop(struct api *api);	/* ends the logs that are still being sent */
-void run_create_post(struct call *call);
+void run_create(struct call *call);
 void run_event_post(struct call *call);
 void run_telemetry_post(struct call *call);
 void run_finish_post(struct call *call);

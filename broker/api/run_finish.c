@@ -14,6 +14,7 @@
 #include "api/runs.h"
 #include "api/telemetry.h"
 #include "util/alloc.h"
+#include "util/text.h"
 
 #define FINISH_MAX (64u << 20)		/* bytes of a body */
 #define FINISH_MS 60000			/* the client's own patience */
@@ -89,6 +90,7 @@ struct finish_job {
 	struct runlog *log;
 	struct run_change change;
 	char *results;
+	char *receipt;
 	int64_t parts;
 };
 
@@ -102,6 +104,7 @@ static void job_free(struct finish_job *job)
 		*at = job->next;
 	runlog_free(job->log);
 	free(job->results);
+	free(job->receipt);
 	free(job);
 }
 
@@ -131,6 +134,25 @@ static void read_short(struct input *in, const char *key, char *out, size_t room
 	out[len] = '\0';
 }
 
+/*
+ * Signed by the client, for whoever has its public key: it is kept as it is, and what it
+ * says is none of our business. The client reads it back, and fails if it is not the same.
+ */
+static char *read_receipt(struct input *in)
+{
+	const json_t *receipt = json_object_get(in->root, "receipt");
+	char *text;
+
+	if (!receipt || json_is_null(receipt))
+		return NULL;
+	text = json_object_size(receipt) ? json_dumps(receipt, JSON_COMPACT) : NULL;
+	if (!text || strlen(text) > RUN_TEXT_MAX)
+		input_fail(in, 400, "invalid_receipt",
+			   "receipt must be an object with fields, of at most %d bytes",
+			   RUN_TEXT_MAX);
+	return text;
+}
+
 static int read_finish(struct call *call, struct finish_job *job)
 {
 	struct input *in = &call->input;
@@ -145,6 +167,7 @@ static int read_finish(struct call *call, struct finish_job *job)
 	read_short(in, "retryLikely", told->retry_likely, sizeof(told->retry_likely));
 	read_sample(call, in, &job->change);
 	job->results = results_read(json_object_get(in->root, "results"));
+	job->receipt = read_receipt(in);
 	told->log_bytes = (int64_t)runlog_size(job->log);
 	told->log_truncated |= runlog_is_cut(job->log);
 	return in->failed ? -1 : 0;
@@ -198,6 +221,7 @@ static void job_go_on(struct finish_job *job)
 		change->op = RUN_FINISH;
 		change->part = job->parts;
 		change->text = job->results;
+		change->receipt = job->receipt;
 	}
 	request->change = change;
 	request->user = job;
@@ -251,7 +275,7 @@ void run_finish_post(struct call *call)
 	}
 	job = xcalloc(1, sizeof(*job));
 	job->log = log;
-	memcpy(job->change.id, call->param, 17);
+	TEXT_SET(job->change.id, call->param);
 	job->call = *call;
 	memset(&job->call.input, 0, sizeof(job->call.input));
 	if (read_finish(call, job)) {

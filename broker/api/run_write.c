@@ -10,9 +10,7 @@
 #include "api/runs.h"
 #include "api/telemetry.h"
 #include "util/alloc.h"
-
-#define COMMAND_WORDS_MAX 256
-#define WORD_MAX 4096
+#include "util/text.h"
 
 /* A change on its way, and what of it was allocated. */
 struct told {
@@ -35,7 +33,7 @@ static struct engine_request *told_begin(struct call *call, enum run_op op, stru
 	struct api *api = call->api;
 	struct engine_request *request;
 
-	if (op != RUN_CREATE && !runs_is_id(call->param)) {
+	if ((op != RUN_CREATE || call->param[0]) && !runs_is_id(call->param)) {
 		call_not_found(call);
 		return NULL;
 	}
@@ -47,8 +45,7 @@ static struct engine_request *told_begin(struct call *call, enum run_op op, stru
 	}
 	*ret = xcalloc(1, sizeof(**ret));
 	(*ret)->change.op = op;
-	if (op != RUN_CREATE)
-		memcpy((*ret)->change.id, call->param, 17);
+	TEXT_SET((*ret)->change.id, call->param);
 	request->change = &(*ret)->change;
 	request->user = *ret;
 	call->input.fault = &call->fault;
@@ -99,29 +96,14 @@ static void read_told(struct input *in, struct run_row *run)
 
 /* ---- the beginning ------------------------------------------------------------------ */
 
-/* A command is for people to recognize: its words are cut, and so many. */
+/* Whole: the client runs nothing if another command than its own comes back. */
 static char *read_command(struct input *in)
 {
 	json_t *command = NULL;
-	json_t *kept, *word;
-	size_t i, bytes = 0;
-	char *text;
 
 	if (!input_texts(in, "command", (size_t)-1, &command))
 		return xstrdup("null");
-	kept = json_array();
-	json_array_foreach(command, i, word) {
-		const char *at = json_string_value(word);
-		size_t len = runs_cut(at, json_string_length(word), WORD_MAX);
-
-		bytes += len;
-		if (bytes > RUN_TEXT_MAX || i == COMMAND_WORDS_MAX)
-			break;
-		json_array_append_new(kept, json_stringn_nocheck(at, len));
-	}
-	text = json_dumps(kept, JSON_COMPACT);
-	json_decref(kept);
-	return text;
+	return json_dumps(command, JSON_COMPACT);
 }
 
 static void create_finish(struct call *call, struct engine_request *request)
@@ -134,12 +116,13 @@ static void create_finish(struct call *call, struct engine_request *request)
 		jsonw_object(&w, NULL);
 		runs_render(call, &w, &told->change.run);
 		jsonw_end_object(&w);
-		call_answer(call, 201);
+		call_answer(call, request->result == RESULT_REPLAY ? 200 : 201);
 	}
 	told_free(request);
 }
 
-void run_create_post(struct call *call)
+/* POST: the run gets an id here. PUT: it has the client's, who may say the same again. */
+void run_create(struct call *call)
 {
 	struct input *in = &call->input;
 	struct engine_request *request;

@@ -17,8 +17,10 @@
 
 int runs_is_id(const char *text)
 {
-	return strnlen(text, 17) == 16 && !memcmp(text, "run_", 4) &&
-	       strspn(text + 4, "0123456789abcdef") == 12;
+	size_t len = strnlen(text, RUN_ID_ROOM);
+
+	return (len == 16 || len == 36) && !memcmp(text, "run_", 4) &&
+	       strspn(text + 4, "0123456789abcdef") == len - 4;
 }
 
 size_t runs_cut(const char *text, size_t len, size_t max)
@@ -204,6 +206,38 @@ void runs_get(struct call *call)
 	runs_render(call, &w, &run);
 	jsonw_end_object(&w);
 	call_answer(call, 200);
+}
+
+static int receipt_add(void *arg, const char *text, size_t len)
+{
+	struct part *part = arg;
+
+	(void)len;
+	jsonw_raw(part->w, "receipt", text);
+	part->count++;
+	return 1;
+}
+
+void runs_receipt(struct call *call)
+{
+	struct run_row run;
+	struct err err = { 0 };
+	struct jsonw w;
+	struct part part = { .w = &w };
+
+	if (find(call, &run))
+		return;
+	w = call_begin(call);
+	jsonw_object(&w, NULL);
+	if (store_run_receipt(call->api->parts.reader, run.n, receipt_add, &part, &err)) {
+		call_broken(call, &err);
+		return;
+	}
+	jsonw_end_object(&w);
+	if (part.count)
+		call_answer(call, 200);
+	else
+		call_not_found(call);
 }
 
 struct events {

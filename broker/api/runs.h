@@ -4,9 +4,9 @@
 
 #include "api/call.h"
 
-#define RUN_TEXT_MAX 16384	/* bytes of a message, a piece of output, a command */
+#define RUN_TEXT_MAX 16384	/* bytes of a message, a piece of output, a receipt */
 
-/* run_ and 12 hex digits; what is not that is no run. */
+/* run_ and 12 or 32 hex digits; what is not that is no run. */
 int runs_is_id(const char *text);
 /* The whole run as "run"; results and samples are read from the store. */
 void runs_render(struct call *call, struct jsonw *w, const struct run_row *run);

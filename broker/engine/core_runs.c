@@ -116,19 +116,59 @@ static int check_lease(struct core *core, struct engine_request *r, const char *
 	return rc;
 }
 
+struct compared {
+	const char *text;
+	int is_same;
+};
+
+static int compare_command(void *arg, const char *text, size_t len)
+{
+	struct compared *compared = arg;
+
+	compared->is_same = strlen(compared->text) == len && !memcmp(compared->text, text, len);
+	return 1;
+}
+
+/* The same run told again, by a client that had no answer. 0 it is not there, 1 answered, -1. */
+static int run_replay(struct core *core, struct engine_request *r, struct err *err)
+{
+	const struct store_scope all = { .all = 1 };
+	struct run_change *c = r->change;
+	struct run_row *run = &c->run;
+	struct compared command = { .text = c->text };
+	int rc = store_run_find(core->store, c->id, &all, RUN_WRITE, run, err);
+
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	if (store_run_command(core->store, run->n, compare_command, &command, err) < 0)
+		return -1;
+	if (command.is_same && !strcmp(run->label, c->told.label) &&
+	    !strcmp(run->owner, r->caller.owner) && !strcmp(run->org, r->caller.org))
+		r->result = RESULT_REPLAY;
+	else
+		core_say(r, RESULT_CONFLICT, "run_conflict", "another run has this id");
+	return 1;
+}
+
 static int run_create(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct run_change *c = r->change;
 	struct run_row *run = &c->run;
 	unsigned char bytes[6];
-	int rc = check_lease(core, r, c->told.lease_id, err);
+	int rc = c->id[0] ? run_replay(core, r, err) : 0;
 
+	if (rc == 0)
+		rc = check_lease(core, r, c->told.lease_id, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	*run = c->told;
-	env_random(core->env, bytes, sizeof(bytes));
-	memcpy(run->id, "run_", 4);
-	hash_hex(bytes, sizeof(bytes), run->id + 4);
+	if (c->id[0]) {
+		TEXT_SET(run->id, c->id);
+	} else {
+		env_random(core->env, bytes, sizeof(bytes));
+		memcpy(run->id, "run_", 4);
+		hash_hex(bytes, sizeof(bytes), run->id + 4);
+	}
 	TEXT_SET(run->owner, r->caller.owner);
 	TEXT_SET(run->org, r->caller.org);
 	TEXT_SET(run->phase, "starting");
@@ -201,12 +241,19 @@ static int run_log(struct core *core, struct engine_request *r, struct run_row *
 	return store_run_update(core->store, run, err);
 }
 
+static int take_size(void *arg, const char *text, size_t len)
+{
+	(void)text;
+	*(int64_t *)arg = (int64_t)len;
+	return 1;
+}
+
 static int run_finish(struct core *core, struct engine_request *r, struct run_row *run,
 		      struct err *err)
 {
 	struct run_change *c = r->change;
 	char event[96];
-	int64_t stored;
+	int64_t stored, command = 0;
 
 	if (run->finished) {
 		r->result = RESULT_REPLAY;
@@ -228,12 +275,15 @@ static int run_finish(struct core *core, struct engine_request *r, struct run_ro
 		 (long long)run->exit_code);
 	if (store_run_log_cut(core->store, run->n, c->part, err) ||
 	    (c->text && store_run_results_put(core->store, run->n, c->text, err)) ||
+	    (c->receipt && store_run_receipt_put(core->store, run->n, c->receipt, err)) ||
 	    add_sample(core, run, c, err) || add_event(core, run, event, err))
 		return -1;
-	if (store_run_log_size(core->store, run->n, &stored, err))
+	if (store_run_log_size(core->store, run->n, &stored, err) ||
+	    store_run_command(core->store, run->n, take_size, &command, err) < 0)
 		return -1;
-	run->bytes = RUN_BYTES + run->event_bytes + 64 * run->event_count + stored +
-		     (c->text ? (int64_t)strlen(c->text) : 0);
+	run->bytes = RUN_BYTES + command + run->event_bytes + 64 * run->event_count + stored +
+		     (c->text ? (int64_t)strlen(c->text) : 0) +
+		     (c->receipt ? (int64_t)strlen(c->receipt) : 0);
 	run->finished = 1;
 	r->result = RESULT_OK;
 	return store_run_update(core->store, run, err);

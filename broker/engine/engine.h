@@ -125,7 +125,7 @@ enum run_op {
 /* What is told of a run. Texts are borrowed until the request is answered. */
 struct run_change {
 	enum run_op op;
-	char id[24];		/* of the run; RUN_CREATE: made */
+	char id[RUN_ID_ROOM];	/* of the run; RUN_CREATE: made if it is "" */
 	/*
 	 * RUN_CREATE and RUN_EVENT: what is known now; "" is nothing new. RUN_FINISH: exit
 	 * code, durations, stages, log_bytes and log_truncated.
@@ -133,6 +133,7 @@ struct run_change {
 	struct run_row told;
 	int is_failed;		/* RUN_EVENT: it says that the run has failed */
 	const char *text;	/* command, event or results, each complete JSON; NULL: none */
+	const char *receipt;	/* RUN_FINISH: so, too */
 	int64_t sample_ms;	/* RUN_SAMPLE and RUN_FINISH */
 	char sample[640];	/* "": none */
 	const void *data;	/* RUN_LOG */

@@ -309,22 +309,40 @@ int store_run_sample_each(struct store *store, int64_t n, store_text_fn fn, void
 			arg, err);
 }
 
-int store_run_results_put(struct store *store, int64_t n, const char *results, struct err *err)
+static int put_text(struct store *store, const char *sql, int64_t n, const char *text,
+		    struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT OR REPLACE INTO run_results "
-					   "VALUES(?1, ?2)", err);
+	sqlite3_stmt *stmt = store_prepare(store, sql, err);
 
 	if (!stmt)
 		return -1;
 	sqlite3_bind_int64(stmt, 1, n);
-	bind_text(stmt, 2, results);
-	return store_run(store, stmt, "keeping the results of a run", err);
+	bind_text(stmt, 2, text);
+	return store_run(store, stmt, "keeping how a run ended", err);
+}
+
+int store_run_results_put(struct store *store, int64_t n, const char *results, struct err *err)
+{
+	return put_text(store, "INSERT OR REPLACE INTO run_results VALUES(?1, ?2)", n, results,
+			err);
 }
 
 int store_run_results(struct store *store, int64_t n, store_text_fn fn, void *arg,
 		      struct err *err)
 {
 	return texts_of(store, "SELECT data FROM run_results WHERE run = ?1", n, fn, arg, err);
+}
+
+int store_run_receipt_put(struct store *store, int64_t n, const char *receipt, struct err *err)
+{
+	return put_text(store, "INSERT OR REPLACE INTO run_receipt VALUES(?1, ?2)", n, receipt,
+			err);
+}
+
+int store_run_receipt(struct store *store, int64_t n, store_text_fn fn, void *arg,
+		      struct err *err)
+{
+	return texts_of(store, "SELECT data FROM run_receipt WHERE run = ?1", n, fn, arg, err);
 }
 
 int store_run_log_put(struct store *store, int64_t n, int64_t part, const void *data, size_t len,
@@ -495,6 +513,7 @@ int store_run_drop(struct store *store, int64_t n, int parts, struct err *err)
 	if (drop_rows(store, SOME("run_sample", "at_ms"), n, 1000, err) < 0 ||
 	    drop_rows(store, SOME("run_lease", "lease"), n, 1000, err) < 0 ||
 	    drop_rows(store, SOME("run_results", "run"), n, 1, err) < 0 ||
+	    drop_rows(store, SOME("run_receipt", "run"), n, 1, err) < 0 ||
 	    drop_rows(store, "DELETE FROM run WHERE n = ?1 AND ?2", n, 1, err) < 0)
 		return -1;
 	return 0;

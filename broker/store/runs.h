@@ -11,6 +11,7 @@
 
 enum run_state { RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED };
 #define RUN_STATE_COUNT 3
+#define RUN_ID_ROOM 40
 
 const char *run_state_name(enum run_state state);
 int run_state_parse(const char *text);	/* -1 if there is none */
@@ -18,7 +19,7 @@ int run_state_parse(const char *text);	/* -1 if there is none */
 /* A run without its long texts. */
 struct run_row {
 	int64_t n;
-	char id[24];			/* run_ and 12 hex digits */
+	char id[RUN_ID_ROOM];		/* run_ and 12 hex digits; 32 if the client made it */
 	char owner[128];
 	char org[64];
 	char lease_id[24];		/* the last one it used, "" before the first */
@@ -96,6 +97,11 @@ int store_run_sample_each(struct store *store, int64_t n, store_text_fn fn, void
 /* Complete JSON, once. */
 int store_run_results_put(struct store *store, int64_t n, const char *results, struct err *err);
 int store_run_results(struct store *store, int64_t n, store_text_fn fn, void *arg,
+		      struct err *err);
+
+/* How the client says that it ended, under its signature. Complete JSON, once. */
+int store_run_receipt_put(struct store *store, int64_t n, const char *receipt, struct err *err);
+int store_run_receipt(struct store *store, int64_t n, store_text_fn fn, void *arg,
 		      struct err *err);
 
 /*

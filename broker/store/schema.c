@@ -179,6 +179,8 @@ static const char *const migrations[] = {
 	" PRIMARY KEY(run, part));",
 	/* 2 */
 	"CREATE INDEX lease_current ON lease(n) WHERE cleanup <> 4;",
+	/* 3 */
+	"CREATE TABLE run_receipt(run INTEGER PRIMARY KEY, data TEXT NOT NULL);",
 };
 
 #define NEWEST ((int)ARRAY_LEN(migrations))

@@ -77,6 +77,7 @@ RUN = {
     "commandMs": int, "durationMs": int, "logBytes": int, "logTruncated": bool,
     "eventCount": int, "results": RESULTS, "telemetry": {"start": TELEMETRY, "end": TELEMETRY,
                                                          "samples": [TELEMETRY]},
+    "eventAppendIdempotent": bool, "admissionFailedBeforeWork": bool,
 }
 CAPACITY = {"owner": str, "activeLeases": int, "effectiveLimit": int, "observedAt": str}
 EVENT = {"runID": str, "seq": int, "type": str, "phase": str, "stream": str, "message": str,

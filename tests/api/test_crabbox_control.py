@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import os
+import secrets
 import signal
 import socket
 import struct
@@ -117,6 +118,13 @@ class Sockets(BrokerCase):
         self.assertEqual(answer.status, 201, answer)
         return answer.json["run"]["id"]
 
+    def admit(self):
+        """Under an id of the client's own, as later clients do it."""
+        run = "run_" + secrets.token_hex(16)
+        answer = self.ask("PUT", "/v1/runs/" + run, self.broker.alice, {"leaseID": ""})
+        self.assertEqual(answer.status, 201, answer)
+        return run
+
     def event(self, run, kind, **fields):
         answer = self.ask("POST", "/v1/runs/%s/events" % run, self.broker.alice,
                           dict(fields, type=kind))
@@ -166,7 +174,11 @@ class Sockets(BrokerCase):
         self.assertEqual(control.hear()["error"], "lease_ended")
 
     def test_following_a_run(self):
-        run = self.begin()
+        for run in (self.begin(), self.admit()):
+            with self.subTest(run=run):
+                self.follow(run)
+
+    def follow(self, run):
         for n in range(3):
             self.event(run, "stdout", data="line %d\n" % n)
         control = self.control()

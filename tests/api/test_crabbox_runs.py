@@ -231,6 +231,71 @@ class Runs(BrokerCase):
         self.assertIn("endedAt", got)
         self.assertEqual(self.finish(run, 1)["exitCode"], 1)
 
+    def test_admission_is_under_the_clients_own_id(self):
+        """As a later client begins a run: it repeats a PUT, and runs nothing without its answer."""
+        run_id = "run_" + secrets.token_hex(16)
+        path = "/v1/runs/" + run_id
+        # Exactly the command that was sent has to come back.
+        command = ["sh", "-c", "\u20ac\u0000" + "x" * 100000] + ["w"] * 3000
+        body = {"leaseID": "", "provider": "hetzner", "target": "linux", "windowsMode": "normal",
+                "class": "beast", "serverType": "ccx63", "command": command, "label": "nightly"}
+        for status in (201, 200):
+            run = self.ok("PUT", path, body, status)["run"]
+            self.assertEqual((run["id"], run["state"], run["phase"], run["label"]),
+                             (run_id, "running", "starting", "nightly"))
+            self.assertEqual(run["command"], command)
+            self.assertEqual((run["owner"], run["eventCount"]), ("alice@example.com", 1))
+        self.fails("alice", "PUT", path, dict(body, command=["true"]), 409, "run_conflict")
+        self.fails("alice", "PUT", path, dict(body, label="other"), 409, "run_conflict")
+        self.fails("bob", "PUT", path, body, 409, "run_conflict")
+        self.fails("reader", "PUT", path, body, 403, "forbidden")
+        self.fails("alice", "PUT", path, dict(body, leaseID="box"), 400, "invalid_lease_id")
+        for name in ("run_x", "run_" + "A" * 32, "run_" + "0" * 31, "box_" + "0" * 32):
+            self.fails("alice", "PUT", "/v1/runs/" + name, body, 404, "not_found")
+        lease = self.create()
+        self.event(run, "lease.created", leaseID=lease["id"], slug=lease["slug"])
+        # Then it has begun, which the client is told, and refuses.
+        self.assertEqual(self.ok("PUT", path, body)["run"]["phase"], "leasing")
+        self.finish(run, logChunks=["out\n"])
+        self.assertEqual(self.log(run), b"out\n")
+        self.assertEqual(self.ok("PUT", path, body)["run"]["state"], "succeeded")
+        self.assertEqual(self.ok("GET", "/v1/runs?limit=1")["runs"][0]["command"], command)
+        self.broker.kill()
+        self.broker.start()
+        self.assertEqual(self.ok("GET", path)["run"]["command"], command)
+        short = "/v1/runs/" + new_run_id()
+        self.ok("PUT", short, {"command": None}, 201)
+        self.ok("PUT", short, {"command": None})
+        self.release(lease)
+
+    def test_a_receipt_comes_back_as_it_was(self):
+        """A later client signs how its command ended, and compares what it can read here."""
+        run = self.begin()
+        path = "/v1/runs/%s/receipt" % run["id"]
+        receipt = {
+            "schema_version": 2, "receipt_type": "terminal", "started_at": run["startedAt"],
+            "ended_at": "2026-08-21T10:00:00.123456789Z", "provider": "hetzner",
+            "lease_id": "cbx_0123456789ab", "slug": "violet-prawn", "run_id": run["id"],
+            "command": "echo \u20ac < \u0000 \"x\"", "command_sha256": "sha256:" + "0" * 64,
+            "exit_code": 0, "sync_ms": 120, "command_ms": 3400, "duration_ms": 1 << 53,
+            "log_sha256": "sha256:" + "1" * 64, "retained_log_sha256": "sha256:" + "2" * 64,
+            "log_truncated": False, "public_key": "QUJD", "signer": "sha256:" + "3" * 64,
+            "signature": "RUZH"}
+        self.fails("alice", "GET", path, None, 404, "not_found")
+        for wrong in ("text", [], {}, dict(receipt, command="x" * 17000)):
+            self.fails("alice", "POST", "/v1/runs/%s/finish" % run["id"],
+                       {"exitCode": 0, "receipt": wrong}, 400, "invalid_receipt")
+        self.finish(run, receipt=receipt)
+        self.assertEqual(self.ok("GET", path), {"receipt": receipt})
+        # A second end changes nothing, and this is how the client finds out.
+        self.finish(run, receipt=dict(receipt, signature="other"))
+        self.broker.kill()
+        self.broker.start()
+        self.assertEqual(self.ok("GET", path, who="reader"), {"receipt": receipt})
+        self.fails("bob", "GET", path, None, 404, "not_found")
+        without = self.finish(self.begin(), receipt=None)
+        self.fails("alice", "GET", "/v1/runs/%s/receipt" % without["id"], None, 404, "not_found")
+
     def test_history_lists(self):
         lease = self.create()
         ids = [self.begin(leaseID=lease["id"])["id"], self.begin(leaseID=lease["id"])["id"]]

@@ -51,6 +51,8 @@ static const struct {
 	{ "GET", "/v1/runs", "ura" },
 	{ "POST", "/v1/runs", "ua" },
 	{ "GET", "/v1/runs/{run}", "ura" },
+	{ "PUT", "/v1/runs/{run}", "ua" },
+	{ "GET", "/v1/runs/{run}/receipt", "ura" },
 	{ "GET", "/v1/runs/{run}/logs", "ura" },
 	{ "GET", "/v1/runs/{run}/events", "ura" },
 	{ "POST", "/v1/runs/{run}/events", "ua" },

@@ -53,6 +53,7 @@ static char *begin(void)
 	static int at;
 
 	change.text = "[\"make\"]";
+	change.id[0] = '\0';
 	tell(RUN_CREATE, NULL);
 	assert_int_equal(a.request.result, RESULT_CREATED);
 	at = (at + 1) % 64;

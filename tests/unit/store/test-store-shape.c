@@ -180,6 +180,7 @@ static void ask_everything(void)
 	assert_int_equal(store_run_event_each(store, 1, 0, 10, no_run_event, NULL, NULL), 0);
 	assert_int_equal(store_run_sample_each(store, 1, no_text, NULL, NULL), 0);
 	assert_int_equal(store_run_results(store, 1, no_text, NULL, NULL), 0);
+	assert_int_equal(store_run_receipt(store, 1, no_text, NULL, NULL), 0);
 	assert_int_equal(store_run_log_get(store, 1, 0, no_text, NULL, NULL), 1);
 	assert_int_equal(store_run_any(store, NULL), 0);
 	assert_int_equal(store_run_stale(store, 1, &run, NULL), 1);
@@ -228,6 +229,7 @@ static void write_everything(void)
 	assert_int_equal(store_run_event_add(store, run.n, 1, 1, "{}", NULL), 0);
 	assert_int_equal(store_run_sample_add(store, run.n, 1, "{}", NULL), 0);
 	assert_int_equal(store_run_results_put(store, run.n, "{}", NULL), 0);
+	assert_int_equal(store_run_receipt_put(store, run.n, "{}", NULL), 0);
 	assert_int_equal(store_run_log_put(store, run.n, 0, "x", 1, &stored, NULL), 0);
 	assert_int_equal(store_run_log_cut(store, run.n, 1, NULL), 0);
 	assert_int_equal(store_run_drop(store, run.n, 10, NULL), 0);
