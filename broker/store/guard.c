@@ -84,11 +84,13 @@ static int check_whole(int fd, const char *path, int64_t size, struct err *err)
 	return 0;
 }
 
-int guard_file(const char *path, struct err *err)
+static int check_file(const char *path, int flags, struct err *err)
 {
-	auto_close int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	auto_close int fd = open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
 	struct stat st;
 
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_NOT_FOUND, "there is no store %s", path);
 	if (fd < 0 || fstat(fd, &st))
 		return err_set_errno(err, errno, "the store %s", path);
 	if (!S_ISREG(st.st_mode))
@@ -102,6 +104,17 @@ int guard_file(const char *path, struct err *err)
 		return err_set(err, ERR_REFUSED, "the store %s belongs to user %u, not to user %u", path,
 			       (unsigned int)st.st_uid, (unsigned int)geteuid());
 	return check_whole(fd, path, st.st_size, err);
+}
+
+int guard_file(const char *path, struct err *err)
+{
+	return check_file(path, O_RDWR | O_CREAT, err);
+}
+
+int guard_seen(const char *path, struct err *err)
+{
+	/* A pipe would be waited at. */
+	return check_file(path, O_RDONLY | O_NONBLOCK, err);
 }
 
 int guard_lock(const char *path, int *ret_fd, struct err *err)

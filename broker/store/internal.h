@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "store/store.h"
 
@@ -18,6 +19,8 @@ struct store {
 	int lock_fd;		/* the daemon's lock, -1 if none */
 	int broken;
 	int reader;
+	int unwatched;		/* a view that takes no locks, as nobody had the file when it was `seen` */
+	struct stat seen;
 	struct {
 		const char *sql;
 		sqlite3_stmt *stmt;
@@ -43,12 +46,16 @@ void column_text(sqlite3_stmt *stmt, int index, char *to, size_t room);
 int guard_folder(const char *path, struct err *err);
 /* Makes the file with mode 0600, or checks that it has it, is ours and is not cut short. */
 int guard_file(const char *path, struct err *err);
+/* Checks the same and makes nothing; ERR_NOT_FOUND if there is no such file. */
+int guard_seen(const char *path, struct err *err);
 /* The daemon's lock, held as long as the descriptor is open; ERR_BUSY while another has it. */
 int guard_lock(const char *path, int *ret_fd, struct err *err);
 
 /* schema.c: is there a migration to be made? Refuses a newer file and another program's. */
 int schema_pending(struct store *store, int *ret_pending, struct err *err);
 int schema_migrate(struct store *store, struct err *err);
+/* Can it be read as it is? 0, 1 if there is none yet; -1 also for an older one. */
+int schema_readable(struct store *store, struct err *err);
 /* Do the sums and references that the schema keeps agree with the rows? */
 int schema_check(struct store *store, struct err *err);
 /* identity.c: on the first open makes the instance id, the signing key and the account key. */

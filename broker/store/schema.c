@@ -267,6 +267,23 @@ int schema_migrate(struct store *store, struct err *err)
 	return 0;
 }
 
+int schema_readable(struct store *store, struct err *err)
+{
+	int64_t version;
+	int pending;
+
+	if (schema_pending(store, &pending, err) || schema_version(store, &version, err))
+		return -1;
+	if (!pending)
+		return 0;
+	if (version == 0)
+		return 1;
+	return err_set(err, ERR_REFUSED,
+		       "%s was written by an older lessord (schema %d, this one knows %d); "
+		       "start this one once, which brings it up to date",
+		       store->path, (int)version, NEWEST);
+}
+
 int schema_check(struct store *store, struct err *err)
 {
 	static const struct {

@@ -5,12 +5,15 @@
  */
 #include "store/internal.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/alloc.h"
+#include "util/buf.h"
 #include "util/defect.h"
 #include "util/text.h"
 
@@ -252,13 +255,15 @@ static void sqlite_setup(void)
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static int open_connection(struct store *store, int flags, int busy_ms, struct err *err)
+/* `name` is the path, or the URI of it. */
+static int open_named(struct store *store, const char *name, int flags, int busy_ms,
+		      struct err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int rc;
 
 	pthread_once(&once, sqlite_setup);
-	rc = sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	rc = sqlite3_open_v2(name, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc && !store->db)
 		return err_set(err, ERR_NO_MEMORY, "cannot open %s", store->path);
 	if (rc)
@@ -272,6 +277,11 @@ static int open_connection(struct store *store, int flags, int busy_ms, struct e
 	return store_exec(store, "PRAGMA cell_size_check = ON; PRAGMA foreign_keys = ON; "
 			  "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -" CACHE_KIB,
 			  "setting up", err);
+}
+
+static int open_connection(struct store *store, int flags, int busy_ms, struct err *err)
+{
+	return open_named(store, store->path, flags, busy_ms, err);
 }
 
 /* Asking for WAL succeeds even where there can be none; the answer says what it is now. */
@@ -394,6 +404,92 @@ int store_open_reader(const char *path, struct store **ret, struct err *err)
 	}
 	*ret = store;
 	return 0;
+}
+
+/* ---- a view -------------------------------------------------------------------------- */
+
+static int has_log(const struct store *store)
+{
+	auto_free char *log = xasprintf("%s-wal", store->path);
+	struct stat st;
+
+	return lstat(log, &st) == 0;
+}
+
+/*
+ * Where there is no log nobody has the store open, and even a reader would make one and
+ * could not take it away again. So it reads the file alone, and takes no locks: whether
+ * somebody came meanwhile is looked at afterwards.
+ */
+static int open_unwatched(struct store *store, struct err *err)
+{
+	auto_buf struct buf uri = { 0 };
+
+	if (stat(store->path, &store->seen))
+		return err_set_errno(err, errno, "the store %s", store->path);
+	store->unwatched = 1;
+	buf_init(&uri, 4 * sizeof(store->path));
+	buf_adds(&uri, "file:");
+	for (const char *c = store->path; *c; c++) {
+		if (*c == '/' || isalnum((unsigned char)*c))
+			buf_addc(&uri, *c);
+		else
+			buf_addf(&uri, "%%%02X", (unsigned int)(unsigned char)*c);
+	}
+	buf_adds(&uri, "?immutable=1");
+	return open_named(store, buf_str(&uri), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
+			  TOOL_BUSY_MS, err);
+}
+
+static int view_begin(struct store *store, struct err *err)
+{
+	if (guard_seen(store->path, err) || guard_folder(store->path, err))
+		return -1;
+	if (has_log(store) ? open_connection(store, SQLITE_OPEN_READONLY, TOOL_BUSY_MS, err)
+			   : open_unwatched(store, err))
+		return -1;
+	if (store_exec(store, "BEGIN", "beginning", err) || check_integrity(store, err))
+		return -1;
+	return schema_readable(store, err);
+}
+
+int store_open_view(const char *path, struct store **ret, struct err *err)
+{
+	struct store *store = store_new(path, err);
+	struct err own = { 0 };
+	int rc;
+
+	if (!store)
+		return -1;
+	store->reader = 1;
+	rc = view_begin(store, &own);
+	if (rc == 0) {
+		*ret = store;
+		return 0;
+	}
+	if (own.kind == ERR_NOT_FOUND)
+		rc = 1;
+	/* Half of a change looks like damage. */
+	if (!store_view_holds(store))
+		rc = err_set(&own, ERR_BUSY, "others keep writing to %s; try again", store->path);
+	if (rc < 0) {
+		check_damaged(store, &own);
+		if (err)
+			*err = own;
+	}
+	store_close(store);
+	return rc;
+}
+
+int store_view_holds(const struct store *store)
+{
+	struct stat now;
+
+	return !store->unwatched ||
+	       (!has_log(store) && stat(store->path, &now) == 0 &&
+		now.st_ino == store->seen.st_ino && now.st_size == store->seen.st_size &&
+		now.st_mtim.tv_sec == store->seen.st_mtim.tv_sec &&
+		now.st_mtim.tv_nsec == store->seen.st_mtim.tv_nsec);
 }
 
 void store_close(struct store *store)

@@ -42,6 +42,17 @@ int store_open(const char *path, const struct env *env, struct store **ret, stru
 int store_open_tool(const char *path, const struct env *env, struct store **ret, struct err *err);
 /* Read-only, for another thread of the daemon that holds `path`. */
 int store_open_reader(const char *path, struct store **ret, struct err *err);
+/*
+ * Read-only, for a tool, beside a daemon or without one: makes no file, changes no
+ * schema, and checks as the others do. What is read through it is of one moment.
+ * 0; 1 if there is no database, or one that nothing was ever put into; -1.
+ */
+int store_open_view(const char *path, struct store **ret, struct err *err);
+/*
+ * 0 if another process began to write meanwhile beside a view that found nobody there:
+ * what it read is worth nothing, and a view that is opened now will do better. Else 1.
+ */
+int store_view_holds(const struct store *store);
 void store_close(struct store *store);	/* NULL is fine */
 /*
  * Every page, every index, every sum and reference; on any connection. Takes
