@@ -6,6 +6,7 @@
 #include "daemon/accounts.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
+#include "daemon/owed.h"
 #include "daemon/tokens.h"
 
 int main(int argc, char **argv)
@@ -27,6 +28,8 @@ int main(int argc, char **argv)
 		return accounts_dump_config(&options);
 	case DO_CHECK:
 		return accounts_check(&options);
+	case DO_OWED:
+		return owed_list(&options);
 	case DO_TOKEN_ADD:
 	case DO_TOKEN_LIST:
 	case DO_TOKEN_REVOKE:

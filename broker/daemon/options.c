@@ -9,6 +9,7 @@ enum {
 	OPT_CHECK,
 	OPT_DUMP_CONFIG,
 	OPT_DUMP,
+	OPT_OWED,
 	OPT_PORT_FILE,
 	OPT_STORE,
 	OPT_OWNER,
@@ -24,6 +25,7 @@ static const struct option run_options[] = {
 	{ "check-config", no_argument, NULL, OPT_CHECK },
 	{ "dump-config", no_argument, NULL, OPT_DUMP_CONFIG },
 	{ "dump-provider", required_argument, NULL, OPT_DUMP },
+	{ "owed", no_argument, NULL, OPT_OWED },
 	{ "port-file", required_argument, NULL, OPT_PORT_FILE },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -54,6 +56,9 @@ void options_help(FILE *out)
 	      "      What is in force, presets too, as a configuration that says the same.\n"
 	      "  lessord --dump-provider NAME [--config FILE]\n"
 	      "      What a provider says of itself, with its options. NAME may be a path.\n"
+	      "  lessord --owed [--config FILE]\n"
+	      "      List the leases with something left at a provider, from the database alone,\n"
+	      "      whether the daemon runs or not.\n"
 	      "  lessord token add --owner OWNER [--org ORG] [--role user|reader|admin]\n"
 	      "                    [--expires TIME] [--config FILE | --store FILE]\n"
 	      "      Make a token for clients and print it, once. TIME is 90d, 12h, ...; the\n"
@@ -65,7 +70,7 @@ void options_help(FILE *out)
 	      "\n"
 	      "Exit codes: 0 well, 1 it could not go on, 2 command line or configuration,\n"
 	      "3 provider or its options, 4 database damaged or out of reach, 5 another daemon\n"
-	      "has the database, 6 there is no usable token.\n"
+	      "has the database, 6 there is no usable token, 7 something is owed.\n"
 	      "\n"
 	      "The configuration is " LESSOR_CONFIG_FILE " unless said otherwise.\n",
 	      out);
@@ -108,6 +113,9 @@ static int read_long(int argc, char **argv, const struct option *known, struct o
 		case OPT_DUMP:
 			o->what = DO_DUMP;
 			o->provider = optarg;
+			break;
+		case OPT_OWED:
+			o->what = DO_OWED;
 			break;
 		case OPT_PORT_FILE:
 			o->port_file = optarg;

@@ -13,6 +13,7 @@ enum exit_code {
 	EXIT_STORE = 4,		/* the database is damaged, too new, or cannot be opened */
 	EXIT_SECOND = 5,	/* another daemon has the database */
 	EXIT_NO_TOKEN = 6,	/* there is no token that anybody could use */
+	EXIT_OWED = 7,		/* --owed: something is left at a provider */
 };
 
 enum options_do {
@@ -20,6 +21,7 @@ enum options_do {
 	DO_CHECK,
 	DO_DUMP_CONFIG,
 	DO_DUMP,
+	DO_OWED,
 	DO_TOKEN_ADD,
 	DO_TOKEN_LIST,
 	DO_TOKEN_REVOKE,

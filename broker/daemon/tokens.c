@@ -5,19 +5,17 @@
  */
 #include "daemon/tokens.h"
 
-#include <errno.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "api/auth.h"
 #include "config/config.h"
 #include "config/value.h"
+#include "daemon/owner.h"
 #include "util/alloc.h"
 
 #define YEAR_MS (INT64_C(366) * 86400000)
@@ -26,30 +24,6 @@ static int complain(const struct err *err, int code)
 {
 	fprintf(stderr, "lessord: %s\n", err->text);
 	return code;
-}
-
-/*
- * Root becomes the owner of the database's directory first: files that root made there
- * would be closed to the daemon.
- */
-static int become_owner(const char *path, struct err *err)
-{
-	auto_free char *dir = xstrdup(path);
-	char *slash = strrchr(dir, '/');
-	struct stat st;
-
-	if (geteuid() != 0)
-		return 0;
-	slash[slash == dir] = '\0';
-	if (stat(dir, &st) < 0)
-		return err_set_errno(err, errno, "cannot look at %s, where the database is to"
-				     " be", dir);
-	if (st.st_uid == 0)
-		return 0;
-	if (setgroups(0, NULL) < 0 || setgid(st.st_gid) < 0 || setuid(st.st_uid) < 0)
-		return err_set_errno(err, errno, "cannot become user %u, who owns %s",
-				     (unsigned)st.st_uid, dir);
-	return 0;
 }
 
 static int open_store(const struct options *o, const struct env *env, struct store **ret)
@@ -71,7 +45,7 @@ static int open_store(const struct options *o, const struct env *env, struct sto
 		config_free(config);
 	}
 	umask(077);
-	if (become_owner(path, &err) < 0 || store_open_tool(path, env, ret, &err) < 0)
+	if (owner_become(path, &err) < 0 || store_open_tool(path, env, ret, &err) < 0)
 		return complain(&err, EXIT_STORE);
 	return EXIT_FINE;
 }

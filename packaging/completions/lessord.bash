@@ -23,8 +23,8 @@ _lessord() {
 	--role) offers="user reader admin" ;;
 	*)
 		if [[ ${words[1]} != token || ${#words[@]} -eq 2 ]]; then
-			offers="--config --check-config --dump-config --dump-provider --port-file"
-			offers+=" --version --help"
+			offers="--config --check-config --dump-config --dump-provider --owed"
+			offers+=" --port-file --version --help"
 			((${#words[@]} > 2)) || offers+=" token"
 		elif ((${#words[@]} == 3)); then
 			offers="add list revoke --help"

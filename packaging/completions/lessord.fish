@@ -15,6 +15,7 @@ complete -c lessord -n $run -l config -r -F -d 'The configuration'
 complete -c lessord -n $run -l check-config -d 'Say whether the configuration is good'
 complete -c lessord -n $run -l dump-config -d 'Print what is in force'
 complete -c lessord -n $run -l dump-provider -r -F -d 'What a provider says of itself'
+complete -c lessord -n $run -l owed -d 'List what is left at providers'
 complete -c lessord -n $run -l port-file -r -F -d 'Gets the number of the first TCP port'
 complete -c lessord -n $run -l version -d 'Print the version'
 complete -c lessord -n 'test (count (commandline -opc)) = 1' -a token \

@@ -138,6 +138,7 @@ endpoint = http://127.0.0.1:1/v1
         self.assertNotIn("word", told("run", "--dump-config"))
         self.assertIn("name=hetzner", told("run", "--dump-provider", "hetzner"))
         self.assertIn("name=hetzner", told("run", "--dump-provider", PROVIDERS + "/hetzner.so"))
+        self.assertIn("0 leases", told("run", "--owed"))
         told("run", "--version")
         told("run", "--help")
         roles = re.findall(r"--role is ([a-z, ]+)", told("token", "token", "add", "--owner", "a",

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/owner.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/alloc.h"
+
+int owner_become(const char *path, struct err *err)
+{
+	auto_free char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+	struct stat st;
+
+	if (geteuid() != 0)
+		return 0;
+	slash[slash == dir] = '\0';
+	if (stat(dir, &st) < 0)
+		return err_set_errno(err, errno, "cannot look at %s, where the database is to"
+				     " be", dir);
+	if (st.st_uid == 0)
+		return 0;
+	if (setgroups(0, NULL) < 0 || setgid(st.st_gid) < 0 || setuid(st.st_uid) < 0)
+		return err_set_errno(err, errno, "cannot become user %u, who owns %s",
+				     (unsigned)st.st_uid, dir);
+	return 0;
+}
