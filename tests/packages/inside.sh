@@ -312,7 +312,14 @@ must "dpkg has nothing to say" dpkg --verify --verify-format rpm lessor lessor-d
 
 step "removal with the lease alive"
 [ -n "$booted" ] || stop
+fails "lessord names the lease" 7 lessord --owed
+equal "and its one machine" "$(grep -o '^cbx_[0-9a-f]*\|[1-9][0-9]* lease' "$work/out" | xargs)" \
+	"$lease 1 lease"
 must "apt removes" apt-get remove -y lessord lessor lessor-dev
+equal "and warns of what runs on" "$(grep -o 'WARNING: .*\.' "$work/out")" \
+	"WARNING: 1 lease left with something at a provider."
+grep -q "A purge forgets them" "$work/out" || fail "nothing is said of a purge"
+ok "saying what a purge does"
 [ ! -e /usr/sbin/lessord ] || fail "the program is still there"
 if [ -n "$booted" ]; then
 	equal "nothing runs" "$(grep -lx lessord /proc/[0-9]*/comm 2>/dev/null)" ""
@@ -340,7 +347,9 @@ equal "the cloud has nothing" "$(servers)" 0
 [ -n "$booted" ] || stop
 
 step "purge"
+must "lessord knows of nothing" lessord --owed
 must "apt purges" apt-get purge -y lessord lessor lessor-dev
+equal "and has nothing to warn of" "$(grep WARNING "$work/out")" ""
 [ ! -e /var/lib/lessor ] || fail "the state is still there"
 ok "the state is gone"
 equal "of the configuration only the operator's own is left" "$(ls /etc/lessord)" hetzner-token

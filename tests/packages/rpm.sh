@@ -503,13 +503,24 @@ daemon_stop
 daemon_start
 cli show box >>"$work/cli.log" 2>&1 || fail "lessor show"
 ok "the lease outlives the upgrade"
+# What an erase would say now, and what an upgrade does not.
+rpm -qp --qf '%{PREUN}' "$work"/2/lessord-[0-9]*.rpm >"$top/preun"
+chroot "$top" /bin/sh /preun 0 >"$work/found" 2>&1 || fail "%preun"
+must "an erase would warn of the lease" \
+	grep -qx "WARNING: 1 lease left with something at a provider." "$work/found"
+[ -z "$debian" ] || asked "--no-reload disable --now lessord.service lessord.socket"
+chroot "$top" /bin/sh /preun 1 >"$work/found" 2>&1 || fail "%preun of an upgrade"
+must "an upgrade does not" [ ! -s "$work/found" ]
+rm -f -- "$top/preun" "$top/var/log/systemctl"
 lease_end
 daemon_stop
 stop "$sim_pid"
 sim_pid=
 
 # shellcheck disable=SC2086
-rpm_in "$top" -e --nodeps $packages
+rpm_in "$top" -e --nodeps $packages >"$work/found" || fail "rpm -e"
+cat "$work/rpm.log" >>"$work/found"
+must "an erase with nothing left warns of nothing" [ -z "$(grep WARNING "$work/found")" ]
 [ -z "$debian" ] || asked "--no-reload disable --now lessord.service lessord.socket"
 must "an erase keeps the store" [ -s "$top/var/lib/lessor/lessor.db" ]
 must "and the configuration, as .rpmsave" \
