@@ -177,9 +177,9 @@ static const char *const migrations[] = {
 	"CREATE TABLE run_log("
 	" run INTEGER NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL,"
 	" PRIMARY KEY(run, part));",
-	/* 2 */
+	/* 5: what is not over, newest first, whatever its cleanup */
 	"CREATE INDEX lease_current ON lease(n) WHERE cleanup <> 4;",
-	/* 3 */
+	/* 6: how a run ended, as its client signed it */
 	"CREATE TABLE run_receipt(run INTEGER PRIMARY KEY, data TEXT NOT NULL);",
 };
 
