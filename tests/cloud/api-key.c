@@ -35,16 +35,19 @@ void key_get(struct call *call)
 		reply_key(call, 200, (struct key *)thing);
 }
 
-/* Strangers get there first. */
-static void key_intrude(struct call *call, const char *name, const char *public_key)
+/* Strangers get there first, where what they want is still free. */
+static void key_intrude(struct call *call, const char *name, const char *public_key,
+			const char *fingerprint)
 {
 	static const char other[] = "ssh-ed25519 "
 		"AAAAC3NzaC1lZDI1NTE5AAAAIPb3mGqJ8k6Wq0e0pV2dB1uWcYx4zS7tKfHn9LrJ5aQE stranger";
 	char stranger[64];
 
-	if (call_has(call, FAULT_NAME_TAKEN))
+	if (call_has(call, FAULT_NAME_TAKEN) &&
+	    !world_find_name(call->cloud, CLOUD_KEY, call->project, name))
 		key_new(call->cloud, call->project, name, other, NULL, "human", 0);
-	if (call_has(call, FAULT_KEY_TAKEN)) {
+	if (call_has(call, FAULT_KEY_TAKEN) &&
+	    !key_find_fingerprint(call->cloud, call->project, fingerprint)) {
 		snprintf(stranger, sizeof(stranger), "laptop-%llu",
 			(unsigned long long)call->number);
 		key_new(call->cloud, call->project, stranger, public_key, NULL, "human", 0);
@@ -74,7 +77,7 @@ void key_create(struct call *call)
 		return;
 	}
 	labels_fini(&checked);
-	key_intrude(call, name, public_key);
+	key_intrude(call, name, public_key, fingerprint);
 	if (world_find_name(call->cloud, CLOUD_KEY, call->project, name)) {
 		reply_error(call, 409, "uniqueness_error", "SSH key name is already used",
 			"{\"fields\":[{\"name\":\"name\"}]}");

@@ -292,18 +292,19 @@ static int check_stock(struct call *call, const struct server_order *order)
 	return -1;
 }
 
-/* A stranger makes a server of the same name first. */
+/* A stranger makes a server of the same name first, if there is none yet. */
 static void intrude(struct call *call, struct server_order order)
 {
+	const char *name = json_string_value(json_object_get(call->body, "name"));
 	struct plan none = { 0 };
 
-	if (!call_has(call, FAULT_NAME_TAKEN))
+	if (!call_has(call, FAULT_NAME_TAKEN) ||
+	    world_find_name(call->cloud, CLOUD_SERVER, call->project, name))
 		return;
 	order.labels = NULL;
 	order.user_data = order.keys = NULL;
 	order.own_ip[0] = order.own_ip[1] = NULL;
-	server_new(call->cloud, call->project,
-		json_string_value(json_object_get(call->body, "name")), &order, &none, "human", 0);
+	server_new(call->cloud, call->project, name, &order, &none, "human", 0);
 }
 
 int order_read(struct call *call, struct server_order *ret, struct buf *keys)

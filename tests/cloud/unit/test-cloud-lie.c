@@ -148,6 +148,13 @@ static void strangers_come_first(void **state)
 	want(s, 200, "POST", "/_sim/reset", NULL);
 	fault(s, "{'match':{'op':'k.create'},'fault':{'kind':'name_taken'}}");
 	want(s, 409, "POST", "/ssh_keys", key);
+	want(s, 200, "POST", "/_sim/reset", NULL);
+	/* Name and material are each in use once: who comes too late has nothing. */
+	want(s, 201, "POST", "/ssh_keys", key);
+	fault(s, "{'match':{'op':'k.create'},'faults':[{'kind':'name_taken'},{'kind':'key_taken'}]}");
+	want(s, 409, "POST", "/ssh_keys", key);
+	want(s, 200, "GET", "/ssh_keys", NULL);
+	assert_int_equal(number(s, "meta.pagination.total_entries"), 1);
 }
 
 static void token_opens_another_project(void **state)
