@@ -70,6 +70,7 @@ static void render_head(struct jsonw *w, const struct run_row *r, const char *co
 
 struct part {
 	struct jsonw *w;
+	const char *name;	/* render_raw: of the member */
 	struct buf *samples;	/* an array, not closed yet */
 	size_t last;		/* where its last element begins */
 	size_t first_len;	/* of its first one */
@@ -94,7 +95,7 @@ static int render_raw(void *arg, const char *text, size_t len)
 	struct part *part = arg;
 
 	(void)len;
-	jsonw_raw(part->w, "results", text);
+	jsonw_raw(part->w, part->name, text);
 	part->count++;
 	return 0;
 }
@@ -141,7 +142,7 @@ static int take_command(void *arg, const char *text, size_t len)
 void runs_render(struct call *call, struct jsonw *w, const struct run_row *run)
 {
 	struct store *reader = call->api->parts.reader;
-	struct part part = { .w = w };
+	struct part part = { .w = w, .name = "results" };
 	char *command = NULL;
 
 	store_run_command(reader, run->n, take_command, &command, NULL);
@@ -208,28 +209,18 @@ void runs_get(struct call *call)
 	call_answer(call, 200);
 }
 
-static int receipt_add(void *arg, const char *text, size_t len)
-{
-	struct part *part = arg;
-
-	(void)len;
-	jsonw_raw(part->w, "receipt", text);
-	part->count++;
-	return 1;
-}
-
 void runs_receipt(struct call *call)
 {
 	struct run_row run;
 	struct err err = { 0 };
 	struct jsonw w;
-	struct part part = { .w = &w };
+	struct part part = { .w = &w, .name = "receipt" };
 
 	if (find(call, &run))
 		return;
 	w = call_begin(call);
 	jsonw_object(&w, NULL);
-	if (store_run_receipt(call->api->parts.reader, run.n, receipt_add, &part, &err)) {
+	if (store_run_receipt(call->api->parts.reader, run.n, render_raw, &part, &err)) {
 		call_broken(call, &err);
 		return;
 	}

@@ -53,8 +53,6 @@ static int record_gone(struct hz *z, const struct lessor_resource *row, const ch
 	return LESSOR_GONE;
 }
 
-/* ---- gone without our delete ------------------------------------------------------------- */
-
 struct shown {
 	const char *id;
 	int found;

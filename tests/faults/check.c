@@ -161,6 +161,19 @@ static int any_server_lives(struct world *w)
 	return 0;
 }
 
+/* Of any server of ours. */
+static void check_all_addresses(struct world *w)
+{
+	for (size_t i = 0; i < w->made_count; i++) {
+		const struct made *m = &w->made[i];
+
+		if (m->kind == CLOUD_IP && m->by_us && m->alive && !m->elsewhere &&
+		    !is_reported(w, NULL, m))
+			violate(w, "I25: the address %lld is left, and not reported",
+				(long long)m->id);
+	}
+}
+
 /*
  * I25: an address that its server left behind costs money, and is reported: those that the
  * ledger names, and where one server was made, and read when it was ready, any.
@@ -172,14 +185,8 @@ static void check_addresses(struct world *w, const struct known *k, const struct
 	if (w->restored || l->cleanup != CLEANUP_DONE || any_server_lives(w) ||
 	    store_ledger(core_store(w->core), l->n, &ledger, NULL))
 		return;
-	for (size_t i = 0; i < w->made_count && w->creates == 1 && k->was_active; i++) {
-		const struct made *m = &w->made[i];
-
-		if (m->kind == CLOUD_IP && m->by_us && m->alive && !m->elsewhere &&
-		    !is_reported(w, NULL, m))
-			violate(w, "I25: the address %lld is left, and not reported",
-				(long long)m->id);
-	}
+	if (w->creates == 1 && k->was_active)
+		check_all_addresses(w);
 	for (size_t i = 0; i < ledger.resource_count; i++) {
 		const struct resource *r = &ledger.resources[i];
 		const struct made *m = r->kind == LESSOR_KIND_ADDRESS ?
