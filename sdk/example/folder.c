@@ -128,7 +128,8 @@ static int look_id(const struct folder *f, struct look *look)
 static struct lessor_observed observed(const struct machine *m)
 {
 	struct lessor_observed seen = { sizeof(seen), LESSOR_KIND_SERVER, m->id, m->name,
-					m->labels, m->label_count, m->created_ms, NULL, NULL, NULL };
+					m->labels, m->label_count, m->created_ms, NULL, NULL, NULL,
+					LESSOR_PROTECTION_UNKNOWN, 0 };
 
 	return seen;
 }
@@ -148,7 +149,7 @@ static int has_label(const struct machine *m, const char *key, const char *value
 
 static int is_unsettled(const struct lessor_resource *row)
 {
-	return row->state == LESSOR_STATE_INTENDED || row->state == LESSOR_STATE_UNKNOWN;
+	return lessor_state_is_unsettled(row->state);
 }
 
 /* The first machine of the lease that may exist; those of a kind we never make are not ours. */
@@ -160,7 +161,7 @@ static const struct lessor_resource *row_of(const struct lessor_lease *lease)
 		const struct lessor_resource *row = lessor_resource_at(lease, i);
 
 		if (row->kind == LESSOR_KIND_SERVER && row->ours &&
-		    row->state != LESSOR_STATE_GONE && row->state != LESSOR_STATE_DISOWNED)
+		    !lessor_state_is_over(row->state))
 			return row;
 	}
 	return NULL;
@@ -426,6 +427,9 @@ static const struct lessor_provider folder = {
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.option_size = sizeof(options[0]),
 	.concurrency = LESSOR_PARALLEL,
+	/* What symlinkat has made the next readdir shows. */
+	.capabilities = LESSOR_OWN_IO,
+	.visible_within_ms = 1000,
 	.open = folder_open,
 	.close = folder_close,
 	.provision = folder_provision,

@@ -21,6 +21,10 @@
 #define TABLE_MOST 65536
 #define OPTION_LEAST sizeof(struct lessor_option)
 #define OPTION_MOST 4096
+#define ACTIONS_MAX 256
+#define ACTION_LEAST sizeof(struct lessor_action)
+#define ACTION_MOST 4096
+#define ACTION_NAME_MAX 32
 
 /* ---- the file ---- */
 
@@ -136,12 +140,12 @@ static int table_copy(const struct lessor_provider *from, struct provider *ret, 
 
 	ret->plugin_size = size;
 	ret->plugin_abi = abi;
-	if (abi >> 16 != LESSOR_ABI_MAJOR)
+	/* While the major version is 0 the language itself may still change. */
+	if (abi >> 16 != LESSOR_ABI_MAJOR || (LESSOR_ABI_MAJOR == 0 && abi != LESSOR_ABI))
 		return err_set(err, ERR_REFUSED,
 			       "provider '%s' speaks ABI %u.%u, this lessor speaks ABI %d.%d: %s", path,
 			       abi >> 16, abi & 0xffff, LESSOR_ABI_MAJOR, LESSOR_ABI_MINOR,
-			       abi >> 16 > LESSOR_ABI_MAJOR ? "install a newer lessor" :
-							      "rebuild the provider");
+			       abi > LESSOR_ABI ? "install a newer lessor" : "rebuild the provider");
 	if (size < TABLE_LEAST || size > TABLE_MOST)
 		return err_set(err, ERR_REFUSED,
 			       "provider '%s' refused: its table says %u bytes, at least %zu are needed",
@@ -222,6 +226,77 @@ static int options_check(const struct lessor_provider *table, const char *path, 
 	return 0;
 }
 
+static struct lessor_action action_at(const struct lessor_provider *table, size_t i)
+{
+	struct lessor_action action = { 0 };
+	size_t size = table->action_size < sizeof(action) ? table->action_size : sizeof(action);
+
+	memcpy(&action, (const char *)table->actions + i * table->action_size, size);
+	return action;
+}
+
+static int method_is_known(const char *method)
+{
+	return method && (strcmp(method, "GET") == 0 || strcmp(method, "POST") == 0 ||
+			  strcmp(method, "PUT") == 0 || strcmp(method, "DELETE") == 0);
+}
+
+static int pointer_is_sane(const char *pointer)
+{
+	return !pointer || (pointer[0] == '/' && strlen(pointer) < 120 && !strchr(pointer, '~'));
+}
+
+static const char *action_broken_rule(const struct lessor_action *action)
+{
+	size_t len = action->name ? strspn(action->name, "abcdefghijklmnopqrstuvwxyz_") : 0;
+	int has_id = action->path && strstr(action->path, "{id}");
+
+	if (len == 0 || action->name[len] != '\0' || len > ACTION_NAME_MAX)
+		return "its name must be [a-z_]{1,32}";
+	if (!method_is_known(action->method))
+		return "its method must be GET, POST, PUT or DELETE";
+	if (!action->path || action->path[0] != '/' || strchr(action->path, '?'))
+		return "its path must begin with '/' and have no query";
+	if (action->effect < LESSOR_READS || action->effect > LESSOR_DESTROYS)
+		return "its effect is none that this lessor knows";
+	if (action->effect >= LESSOR_MAKES && !action->kinds)
+		return "it has an effect and names no kind of resource";
+	if (action->effect >= LESSOR_CHANGES && !has_id)
+		return "it has an effect on an object, and its path has no {id}";
+	if (!pointer_is_sane(action->object_at) || !pointer_is_sane(action->id_at) ||
+	    !pointer_is_sane(action->name_at) || !pointer_is_sane(action->labels_at) ||
+	    !pointer_is_sane(action->protected_at) || !pointer_is_sane(action->status_at) ||
+	    !pointer_is_sane(action->next_at))
+		return "its places must be JSON pointers without escapes";
+	if ((action->effect == LESSOR_MAKES || action->effect == LESSOR_LISTS) &&
+	    action->kinds & (LESSOR_KIND_BIT(LESSOR_KIND_SERVER) | LESSOR_KIND_BIT(LESSOR_KIND_KEY)) &&
+	    (!action->object_at || !action->id_at))
+		return "it must say where its objects and their ids stand";
+	return NULL;
+}
+
+static int actions_check(const struct lessor_provider *table, const char *path, struct err *err)
+{
+	if (table->action_count == 0)
+		return table->http_auth ?
+		       err_set(err, ERR_REFUSED, "provider '%s' refused: it makes requests and declares "
+			       "no actions", path) : 0;
+	if (!table->actions || table->action_count > ACTIONS_MAX ||
+	    table->action_size < ACTION_LEAST || table->action_size > ACTION_MOST)
+		return err_set(err, ERR_REFUSED,
+			       "provider '%s' refused: %zu actions of %zu bytes are not a table of actions",
+			       path, table->action_count, table->action_size);
+	for (size_t i = 0; i < table->action_count; i++) {
+		struct lessor_action action = action_at(table, i);
+		const char *rule = action_broken_rule(&action);
+
+		if (rule)
+			return err_set(err, ERR_REFUSED, "provider '%s' refused: action %zu: %s", path,
+				       i + 1, rule);
+	}
+	return 0;
+}
+
 static int table_check(const struct lessor_provider *table, const char *path, struct err *err)
 {
 	const struct { const char *name; int there; } needed[] = {
@@ -248,7 +323,14 @@ static int table_check(const struct lessor_provider *table, const char *path, st
 	if (table->http_auth && strcmp(table->http_auth, "bearer") != 0)
 		return err_set(err, ERR_REFUSED,
 			       "provider '%s' refused: http_auth must be \"bearer\" or NULL", path);
-	return options_check(table, path, err);
+	if (!table->http_auth && !(table->capabilities & LESSOR_OWN_IO))
+		return err_set(err, ERR_REFUSED,
+			       "provider '%s' refused: it declares neither http_auth nor LESSOR_OWN_IO",
+			       path);
+	if (table->visible_within_ms < 0)
+		return err_set(err, ERR_REFUSED,
+			       "provider '%s' refused: visible_within_ms is negative", path);
+	return options_check(table, path, err) || actions_check(table, path, err) ? -1 : 0;
 }
 
 /* ---- all of it ---- */
@@ -314,6 +396,15 @@ static const char *concurrency_name(uint32_t concurrency)
 	}
 }
 
+static void action_dump(const struct lessor_action *action, FILE *out)
+{
+	static const char *const effects[] = { "", "reads", "lists", "makes", "changes", "protects",
+					      "destroys" };
+
+	fprintf(out, "action.%s=%s %s %s\n", action->name, effects[action->effect], action->method,
+		action->path);
+}
+
 static void option_dump(const struct lessor_option *option, FILE *out)
 {
 	static const char *const types[] = { "", "text", "int", "bool", "duration", "choice",
@@ -349,9 +440,16 @@ void provider_dump(const struct provider *provider, FILE *out)
 	fprintf(out, "concurrency=%s\n", concurrency_name(table->concurrency));
 	fprintf(out, "http_auth=%s\n", table->http_auth ? table->http_auth : "");
 	fprintf(out, "http_origin=%s\n", table->http_origin ? table->http_origin : "");
-	fprintf(out, "operations=open close provision cleanup inspect list%s%s%s\n",
+	fprintf(out, "own_io=%d\n", (table->capabilities & LESSOR_OWN_IO) != 0);
+	fprintf(out, "visible_within_ms=%lld\n", (long long)table->visible_within_ms);
+	fprintf(out, "operations=open close provision cleanup inspect list%s%s%s%s\n",
 		table->probe ? " probe" : "", table->catalog ? " catalog" : "",
-		table->reload ? " reload" : "");
+		table->reload ? " reload" : "", table->retain ? " retain" : "");
+	for (size_t i = 0; i < table->action_count; i++) {
+		struct lessor_action action = action_at(table, i);
+
+		action_dump(&action, out);
+	}
 	for (size_t i = 0; i < table->option_count; i++) {
 		struct lessor_option option = option_at(table, i);
 		option_dump(&option, out);

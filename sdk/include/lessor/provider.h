@@ -34,13 +34,29 @@
  *                             create call, then exactly one of lessor_created,
  *                             lessor_not_created, lessor_unknown.
  * Before anything is unmade:  read it by its exact id, lessor_permit_delete with
- *                             what was read, then the delete call, then
- *                             lessor_deleting or lessor_gone.
- * The host sends no request that can change something at the provider without
- * the row it belongs to, and no destructive one without a live permit for it.
+ *                             what was read, then the delete call, then exactly
+ *                             one of lessor_deleting, lessor_delete_unknown and
+ *                             lessor_still_there; lessor_gone once it is absent.
+ * The host sends only requests that match a declared ACTION of the provider
+ * (struct lessor_action), and none with an effect without the row that it
+ * belongs to and a live intent or permit of this step for that row.
  * If the process dies after the call and before its result was recorded, the
- * row is found in the state INTENDED (or UNKNOWN) by the next step, which looks
- * the thing up by its exact name, and by its labels, over all pages.
+ * next step finds the row as UNKNOWN (a create) or DELETE_UNKNOWN (a delete). It
+ * looks the thing up by its exact name and by its labels, over all pages, or
+ * reads it by its id and, if it is there, asks for a permit again.
+ *
+ * EVIDENCE
+ *
+ * The host keeps a record of the requests of a step. What a plugin reports is
+ * believed only where that record shows it: `created` needs a 2xx answer to the
+ * create that holds the id at the declared place, `deleting` a 2xx answer to the
+ * delete of this step, `gone` an exact read that answered 404 or 410 and, where no
+ * delete of ours was accepted, complete listings by name and by labels without
+ * it. The host then reads the account's sentinel itself: a token that opens
+ * another project makes everything look absent. A report without its evidence
+ * breaks the contract: it is logged, counted and not recorded. A provider with
+ * I/O of its own declares LESSOR_OWN_IO; its word is taken, and a delete that
+ * ends without a report counts as unknown.
  *
  * OUTCOMES: WHAT DO I RETURN WHEN I DO NOT KNOW
  *
@@ -48,7 +64,8 @@
  * claim: "the provider definitely refused". A timeout, a 5xx, a cut answer or
  * one that makes no sense after the request was sent is lessor_unknown; the
  * host then allows no other create for that row until lessor_not_seen has
- * settled it.
+ * settled it. The same of a delete is lessor_delete_unknown: the row then says
+ * that a delete may be under way until the thing is absent or deleted anew.
  *
  * THREADS
  *
@@ -73,10 +90,12 @@
  *
  * COMPATIBILITY
  *
- * `abi` says "same language", `size` says "how much of it you know". A host
- * copies min(its size, your size) of your table into a zeroed one: an older
- * plugin lacks the later operations, a newer one has more than this host uses.
- * Structures only grow, at the end, with no padding there. Fields of structures
+ * Until version 1.0 the ABI may change with each minor version, and a host
+ * accepts exactly its own. From 1.0 on `abi` says "same language" and `size` "how
+ * much of it you know": a host copies min(its size, your size) of your table
+ * into a zeroed one, so an older plugin lacks the later operations and a newer
+ * one has more than this host uses. Structures then only grow, at the end, with
+ * no padding there. Fields of structures
  * that the host fills are valid if they lie within the structure's own `size`;
  * LESSOR_HAS tests that.
  */
@@ -90,9 +109,9 @@
 extern "C" {
 #endif
 
-/* Major in the high half, minor in the low half. Another major is refused. */
-#define LESSOR_ABI_MAJOR 1
-#define LESSOR_ABI_MINOR 1
+/* Major in the high half, minor in the low half. Any other version is refused while major is 0. */
+#define LESSOR_ABI_MAJOR 0
+#define LESSOR_ABI_MINOR 2
 #define LESSOR_ABI ((uint32_t)((LESSOR_ABI_MAJOR << 16) | LESSOR_ABI_MINOR))
 
 /* Does the structure the host filled (it begins with `size`) reach that far? */
@@ -150,9 +169,15 @@ extern "C" {
 #define LESSOR_STATE_UNKNOWN 2	/* the create's answer was lost */
 #define LESSOR_STATE_PRESENT 3	/* exists, id known */
 #define LESSOR_STATE_DELETING 4	/* delete accepted, absence not yet proven */
-#define LESSOR_STATE_GONE 5	/* proven absent, or never came to be */
-#define LESSOR_STATE_RETAINED 6	/* kept at the client's wish: never deleted */
+#define LESSOR_STATE_GONE 5	/* proven absent */
+#define LESSOR_STATE_RETAINED 6	/* kept by a no-delete release: never deleted */
 #define LESSOR_STATE_DISOWNED 7	/* an operator told us to forget it */
+#define LESSOR_STATE_DELETE_AUTHORIZED 8	/* a permit was granted: a delete may be under way; within a step only */
+#define LESSOR_STATE_DELETE_UNKNOWN 9	/* a delete was, or may have been, sent; its outcome is unknown */
+#define LESSOR_STATE_NEVER_EXISTED 10	/* its create had no effect */
+#define LESSOR_STATE_HANDED_OVER 11	/* another lease uses it and owns it from now on */
+#define LESSOR_STATE_UNPROTECT_AUTHORIZED 12	/* its protection may be being lifted; within a step only */
+#define LESSOR_STATE_UNPROTECT_UNKNOWN 13	/* its protection was, or may have been, lifted */
 
 /* ---- The ledger as a step sees it ---------------------------------------- */
 
@@ -160,9 +185,11 @@ struct lessor_resource {
 	int64_t row;		/* the ledger row; names the resource in every call below */
 	int64_t created_ms;	/* when the row was intended */
 	int64_t changed_ms;	/* when its state last changed */
+	int64_t protected_ms;	/* RETAINED: when it was proven to be marked and protected, 0: not yet */
 	const char *name;	/* unique in the account, made by the host */
 	const char *id;		/* the provider's id, "" while unknown */
 	const char *action;	/* what to wait for (see lessor_created, lessor_deleting), "" if nothing */
+	const char *lease;	/* the lease whose labels it bears: another one may have handed it over */
 	uint32_t kind;		/* LESSOR_KIND_ */
 	uint32_t state;		/* LESSOR_STATE_ */
 	uint32_t attempt;	/* the attempt it belongs to; 0 for what all attempts share */
@@ -211,6 +238,19 @@ struct lessor_lease {
 	int64_t deadline_ms;		/* when provisioning must be over */
 };
 
+/* Nothing more is to be done about a resource in this state. */
+static inline int lessor_state_is_over(uint32_t state)
+{
+	return state == LESSOR_STATE_GONE || state == LESSOR_STATE_DISOWNED ||
+	       state == LESSOR_STATE_NEVER_EXISTED || state == LESSOR_STATE_HANDED_OVER;
+}
+
+/* Whether it was made is not known. */
+static inline int lessor_state_is_unsettled(uint32_t state)
+{
+	return state == LESSOR_STATE_INTENDED || state == LESSOR_STATE_UNKNOWN;
+}
+
 /* ---- What was read at the provider, before an adoption or a delete ------- */
 
 struct lessor_label {
@@ -230,7 +270,13 @@ struct lessor_observed {
 	const char *status;		/* the provider's own word */
 	const char *type;
 	const char *address;
+	uint32_t protection;		/* LESSOR_PROTECTION_, the provider's own against deletion */
+	uint32_t reserved;
 };
+
+#define LESSOR_PROTECTION_UNKNOWN 0
+#define LESSOR_PROTECTION_OFF 1
+#define LESSOR_PROTECTION_ON 2
 
 /* Keys of the labels that the host puts on everything; look-ups select by them. */
 #define LESSOR_LABEL_INSTANCE "lessor-instance"	/* lessor_broker_id */
@@ -239,6 +285,10 @@ struct lessor_observed {
 #define LESSOR_LABEL_KIND "lessor-kind"		/* "server", "key", ... */
 #define LESSOR_LABEL_OWNER "lessor-owner"	/* for people: reduced to the label grammar */
 #define LESSOR_LABEL_SIG "lessor-sig"		/* the host's signature over all of these but the owner */
+/* And those that the host has put there later (lessor_permit_change): */
+#define LESSOR_LABEL_RETAIN "lessor-retain"	/* kept by a no-delete release: the lease's epoch then, decimal */
+#define LESSOR_LABEL_GEN "lessor-gen"		/* sentinel: counts the broker's starts and no-delete releases */
+#define LESSOR_LABEL_HOLDER "lessor-holder"	/* sentinel: which process wrote lessor-gen */
 
 /* What lessor_intend hands out: what to make, under which name, with which labels. */
 struct lessor_intent {
@@ -251,27 +301,94 @@ struct lessor_intent {
 	size_t label_count;
 };
 
+/* What lessor_permit_change hands out. */
+struct lessor_change {
+	uint32_t size;			/* sizeof(struct lessor_change), set by the plugin */
+	uint32_t what;			/* LESSOR_CHANGE_ */
+	int64_t row;
+	/*
+	 * LABELS and UNPROTECT: all labels that the resource must bear after the change, those of
+	 * others included, as they were read in this step. None: leave the labels as they are.
+	 */
+	const struct lessor_label *labels;
+	size_t label_count;
+};
+
+#define LESSOR_CHANGE_LABELS 1		/* replace its labels */
+#define LESSOR_CHANGE_PROTECT 2		/* switch the provider's delete protection on */
+#define LESSOR_CHANGE_UNPROTECT 3	/* replace its labels, then switch the protection off */
+
+/* ---- Actions: what a provider may ask its cloud, declared as data --------- */
+
+#define LESSOR_READS 1u		/* reads one object */
+#define LESSOR_LISTS 2u		/* reads a page of a list of objects */
+#define LESSOR_MAKES 3u		/* makes what an intent of this step names */
+#define LESSOR_CHANGES 4u	/* changes an object of the ledger: its labels, say */
+#define LESSOR_PROTECTS 5u	/* switches an object's protection against deletion on or off */
+#define LESSOR_DESTROYS 6u	/* destroys an object of the ledger */
+
+#define LESSOR_KIND_BIT(kind) (1u << (kind))
+
+/*
+ * One kind of request. The host sends a request only if its method and the path
+ * in front of its query match one of the provider's actions, and judges the
+ * answer by what stands here. "At" members are JSON pointers (RFC 6901); those
+ * about an object are relative to that object. NULL: there is no such thing.
+ *
+ * A request with an effect needs a row of this lease's ledger whose kind is in
+ * `kinds` and, if the path has an {id}, whose id is that segment, byte for byte:
+ *
+ *   MAKES     an intent of this step for that row, and no earlier request for it
+ *   CHANGES   an object that this lease made while it is being provisioned, or
+ *             lessor_permit_change in this step
+ *   PROTECTS  lessor_permit_change (PROTECT or UNPROTECT) in this step; once
+ *   DESTROYS  lessor_permit_delete in this step; once
+ *
+ * No method is harmless by itself: a GET declared as DESTROYS needs its permit.
+ */
+struct lessor_action {
+	const char *name;	/* for people: [a-z_]{1,32} */
+	const char *method;	/* "GET", "POST", "PUT" or "DELETE" */
+	const char *path;	/* template, "/servers/{id}": {id} is the object's id, any other
+				 * {word} matches one segment, whatever it is */
+	const char *object_at;	/* READS, MAKES: the object in a 2xx answer; LISTS: the array */
+	const char *id_at;	/* in the object: its id, text or an integer */
+	const char *name_at;
+	const char *labels_at;	/* an object of texts */
+	const char *protected_at; /* a boolean: true while deletion is refused */
+	/* READS of what a delete left running (lessor_deleting's action stands for {id}) */
+	const char *status_at;	/* from the root of the answer: a text */
+	const char *failed;	/* its value when nothing was and will be deleted */
+	/* LISTS: query keys. A list without a filter for names or labels declares NULL. */
+	const char *by_name;	/* value: the exact name */
+	const char *by_labels;	/* value: a selector that holds both the instance and the lease */
+	const char *page;	/* value: the page's number, from 1 */
+	const char *next_at;	/* from the root: absent, null, false, 0 or "" on the last page */
+	uint32_t kinds;		/* LESSOR_KIND_BIT of what it is about */
+	uint32_t effect;	/* LESSOR_READS, ... */
+};
+
 /* ---- HTTP, by the host ---------------------------------------------------- */
 
 /*
- * The host adds the credential, keeps to the account's configured origin, sends
- * anything that is not a GET on a fresh connection, follows no redirect, caps
- * the answer, charges the account's call budget, and logs without secrets.
+ * The host adds the credential, keeps to the account's configured origin and the
+ * declared actions, sends whatever has an effect on a fresh connection, follows no
+ * redirect, caps the answer, charges the account's call budget, and logs without
+ * secrets.
  */
 struct lessor_http_request {
 	uint32_t size;			/* sizeof(struct lessor_http_request) */
-	uint32_t flags;			/* LESSOR_HTTP_ flags */
+	uint32_t flags;			/* none yet */
 	const char *method;		/* "GET", "POST", "PUT" or "DELETE" */
 	const char *path;		/* begins with '/', below the configured origin and base path;
 					 * already percent-encoded; may carry a query */
 	const void *body;		/* JSON, or NULL */
 	size_t body_len;
-	int64_t row;			/* ledger row the effect belongs to; required unless GET */
-	int64_t share_ms;		/* GET: an equal answer up to this old will do, also one another
-					 * step asked for; 0 = ask anew. Never share what proves absence */
+	int64_t row;			/* ledger row the effect belongs to; required if there is one */
+	int64_t share_ms;		/* reads: an equal answer up to this old will do, also one another
+					 * step asked for; 0 = ask anew. Shared answers prove no absence and
+					 * open no permit */
 };
-
-#define LESSOR_HTTP_DESTROYS 1u	/* this request destroys, though its method is not DELETE */
 
 #define LESSOR_DID_NOT_HAPPEN 1	/* the request was not sent, whatever the reason */
 #define LESSOR_HAPPENED 2	/* a complete answer was read: judge by status and body */
@@ -369,14 +486,16 @@ struct lessor_host {
 	int (*unknown)(struct lessor_call *call, int64_t row, const char *reason);
 	/*
 	 * A complete look-up (exact name, and labels, all pages) after an INTENDED
-	 * or UNKNOWN found nothing. 0: settled, the row is GONE, it never came to
-	 * be. -1: not yet; look again later (return RETRY with wait 0).
+	 * or UNKNOWN found nothing. 0: settled, the row is NEVER_EXISTED. -1: not yet;
+	 * look again later (return RETRY with wait 0). Settled are two such look-ups at
+	 * least 10 s apart, each later than `settle` after the request could last be out.
 	 */
 	int (*not_seen)(struct lessor_call *call, int64_t row);
 	/*
 	 * A look-up found something of ours. The host checks name, labels and
 	 * signature, fills in the id of the row that stands for it, or makes a row
-	 * if there is none. -1: it is not ours; leave it alone.
+	 * if there is none. It must stand in an answer of this step. -1: it is not
+	 * ours; leave it alone.
 	 */
 	int (*adopt)(struct lessor_call *call, const struct lessor_observed *seen);
 	/*
@@ -385,25 +504,30 @@ struct lessor_host {
 	 */
 	int (*reuse)(struct lessor_call *call, uint32_t kind, const char *id, const char *name);
 	/*
-	 * Leave to delete one exact resource, just read. -1: refused. The host has
-	 * recorded why and decided what becomes of the lease; the plugin returns
-	 * lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "...").
+	 * Asks for permission to delete exactly one resource. The last request of this
+	 * step must be the exact, unshared read of it; the host judges that answer, not
+	 * `seen`. 0: the row is DELETE_AUTHORIZED, and one destroying request may follow
+	 * in this step. -1: refused. The host has recorded why and decided what becomes
+	 * of the lease; the plugin returns lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "...").
 	 */
 	int (*permit_delete)(struct lessor_call *call, int64_t row,
 			     const struct lessor_observed *seen);
 	/* The delete was accepted; `action` is what to wait for, or "". */
 	int (*deleting)(struct lessor_call *call, int64_t row, const char *action);
+	/* The delete was sent, or may have been, and its outcome is unknown. */
+	int (*delete_unknown)(struct lessor_call *call, int64_t row, const char *reason);
 	/*
-	 * The delete failed after it was accepted, or its answer was lost, or it was read
-	 * just now and cannot be deleted yet: present again as far as we know.
+	 * It is there: it was read just now, or the provider says that it refused or
+	 * gave up the delete. The host keeps a delete that may be under way as unknown.
 	 */
 	int (*still_there)(struct lessor_call *call, int64_t row, const char *reason);
 	/*
-	 * Proven absent. -1: not now; return RETRY. That is so while the account is
-	 * not proven to be the one we know, and for a row that is not DELETING:
-	 * absence which no delete of ours explains is believed when it was seen
-	 * twice, some time apart. Where a delete takes effect at once, deleting
-	 * comes before gone all the same.
+	 * Absent: after an accepted delete one exact read that answers 404 or 410;
+	 * otherwise that and complete listings by name and by labels without it, all in
+	 * this step. 0: the row is GONE. -1: not now; return RETRY. Absence without an
+	 * accepted delete of ours is believed only after two such observations, a minute
+	 * apart. Where a delete takes effect at once, deleting comes before gone all the
+	 * same.
 	 */
 	int (*gone)(struct lessor_call *call, int64_t row, const char *evidence);
 
@@ -416,6 +540,16 @@ struct lessor_host {
 	int (*listed)(struct lessor_call *call, const struct lessor_observed *seen);
 	int (*offer)(struct lessor_call *call, const char *type, const char *location,
 		     int64_t price_hour_micros, const char *currency, uint32_t available);
+
+	/*
+	 * Asks for permission to change one resource, which the last request of this step
+	 * has read exactly and unshared. 0: send it, as `change` says, and then read the
+	 * resource exactly once more: what that answer shows is what the host records, at
+	 * the latest at the end of the step. 1: it is as it must be; send nothing. -1:
+	 * refused; the host has recorded why. The plugin returns as for permit_delete.
+	 */
+	int (*permit_change)(struct lessor_call *call, int64_t row, uint32_t what,
+			     const struct lessor_observed *seen, struct lessor_change *change);
 };
 
 /* The part of a call that a plugin may see; the rest is the host's. */
@@ -454,6 +588,11 @@ struct lessor_option {
  * may put into it what the machine is known by, and tell clients.
  */
 #define LESSOR_CAN_USER_DATA 1u
+/*
+ * The provider reaches its machines by I/O of its own and not by the host's HTTP. The host
+ * has no record to judge its reports by and takes its word.
+ */
+#define LESSOR_OWN_IO 2u
 
 struct lessor_provider {
 	uint32_t size;			/* sizeof(struct lessor_provider) */
@@ -473,6 +612,15 @@ struct lessor_provider {
 	 */
 	const char *http_auth;
 	const char *http_origin;
+	/* Every request that it may make; needed with http_auth. */
+	const struct lessor_action *actions;
+	size_t action_count;
+	size_t action_size;		/* sizeof(struct lessor_action) */
+	/*
+	 * How late the provider may show what it made, ms: nothing that was perhaps made is
+	 * called absent earlier. 0: 5 minutes. An account's key `settle` overrides it.
+	 */
+	int64_t visible_within_ms;
 
 	/*
 	 * Makes an instance from checked options (lessor_option_text). No network.
@@ -508,7 +656,8 @@ struct lessor_provider {
 	/*
 	 * Proves that the account is the one we know, by the sentinel in
 	 * lease->resources (made if there is none): DONE, RETRY, or REFUSED with
-	 * class AUTH or ACCOUNT. NULL: assumed well.
+	 * class AUTH or ACCOUNT. Asks lessor_permit_change (LABELS) for the sentinel
+	 * after each read of it: the host counts there. NULL: assumed well.
 	 */
 	int (*probe)(void *instance, struct lessor_call *call, const struct lessor_lease *account);
 	/* Reports types, locations and prices through lessor_offer. */
@@ -519,9 +668,18 @@ struct lessor_provider {
 	 * the operator if anything in them is wrong: then all stays as it was; RETRY if
 	 * they could not be read now. It runs like any other operation, on a worker and
 	 * beside the others as far as `concurrency` allows: what it exchanges they read.
-	 * Nothing is made or unmade here. NULL: there is nothing to read. (ABI 1.1)
+	 * Nothing is made or unmade here. NULL: there is nothing to read.
 	 */
 	int (*reload)(void *instance, struct lessor_call *call);
+	/*
+	 * Protects what a no-delete release keeps: for each RETAINED row of ours reads it,
+	 * has it labelled (lessor_permit_change, LABELS) and, where the provider has it,
+	 * protected against deletion (PROTECT), with a read after each change; reports
+	 * lessor_gone for what is absent. Nothing is deleted here. DONE when nothing is
+	 * left to change, PENDING, RETRY or REFUSED. Lifting the protection is cleanup's
+	 * (UNPROTECT). NULL: the broker's own record is all that keeps them.
+	 */
+	int (*retain)(void *instance, struct lessor_call *call, const struct lessor_lease *lease);
 };
 
 /* The one exported symbol. Pure: calling it twice, or in a tool, does nothing. */
@@ -566,11 +724,15 @@ typedef const struct lessor_provider *(*lessor_provider_entry)(void);
 #define lessor_reuse(call, kind, id, name) ((call)->host->reuse((call), (kind), (id), (name)))
 #define lessor_permit_delete(call, row, seen) ((call)->host->permit_delete((call), (row), (seen)))
 #define lessor_deleting(call, row, action) ((call)->host->deleting((call), (row), (action)))
+#define lessor_delete_unknown(call, row, reason) \
+	((call)->host->delete_unknown((call), (row), (reason)))
 #define lessor_still_there(call, row, reason) ((call)->host->still_there((call), (row), (reason)))
 #define lessor_gone(call, row, evidence) ((call)->host->gone((call), (row), (evidence)))
 #define lessor_cache_get(call, key) ((call)->host->cache_get((call), (key)))
 #define lessor_cache_put(call, key, value, keep_ms) \
 	((call)->host->cache_put((call), (key), (value), (keep_ms)))
+#define lessor_permit_change(call, row, what, seen, change) \
+	((call)->host->permit_change((call), (row), (what), (seen), (change)))
 #define lessor_listed(call, seen) ((call)->host->listed((call), (seen)))
 #define lessor_offer(call, type, location, micros, currency, available) \
 	((call)->host->offer((call), (type), (location), (micros), (currency), (available)))
