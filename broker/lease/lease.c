@@ -15,6 +15,15 @@ static const char *const cleanup_names[] = {
 #undef X
 };
 
+static const char *const retention_names[] = {
+#define X(name, text) [name] = text,
+	LEASE_RETENTIONS(X)
+#undef X
+};
+
+/* No backoff is longer. */
+#define WAIT_MOST_MS (60 * 60 * 1000)
+
 const char *lease_state_name(enum lease_state state)
 {
 	return state < LEASE_STATE_COUNT ? state_names[state] : "unknown";
@@ -23,6 +32,11 @@ const char *lease_state_name(enum lease_state state)
 const char *lease_cleanup_name(enum lease_cleanup cleanup)
 {
 	return cleanup < LEASE_CLEANUP_COUNT ? cleanup_names[cleanup] : "unknown";
+}
+
+const char *lease_retention_name(enum lease_retention retention)
+{
+	return retention < LEASE_RETENTION_COUNT ? retention_names[retention] : "";
 }
 
 int lease_state_parse(const char *text)
@@ -41,7 +55,8 @@ int lease_is_live(const struct lease *l)
 
 int lease_counts(const struct lease *l)
 {
-	return lease_is_live(l) || (l->cleanup != CLEANUP_DONE && l->cleanup != CLEANUP_NONE);
+	return lease_is_live(l) ||
+	       (l->is_billed && l->cleanup != CLEANUP_DONE && l->cleanup != CLEANUP_NONE);
 }
 
 enum lease_state lease_shown_state(const struct lease *l)
@@ -65,4 +80,27 @@ int64_t lease_expires_ms(const struct lease *l)
 	if (l->state == LEASE_PROVISIONING || !l->idle_ms)
 		return ttl;
 	return ttl < idle ? ttl : idle;
+}
+
+int64_t lease_deadline_ms(const struct lease *l)
+{
+	int64_t expires = lease_expires_ms(l);
+
+	if (!lease_is_live(l))
+		return 0;
+	if (l->state == LEASE_PROVISIONING && l->provision_deadline_ms < expires)
+		return l->provision_deadline_ms;
+	return expires;
+}
+
+int64_t lease_due_ms(const struct lease *l, int64_t now_ms)
+{
+	int64_t most = lease_is_live(l) ? lease_deadline_ms(l) : later(now_ms, WAIT_MOST_MS);
+
+	/* Nothing more happens by itself; or its owner named the end of what it keeps. */
+	if (l->cleanup == CLEANUP_DONE || (l->retained && l->due_ms == l->retain_until_ms))
+		return l->due_ms;
+	if (!l->due_ms && !l->retained)
+		return most;
+	return l->due_ms && l->due_ms > most ? most : l->due_ms;
 }

@@ -28,6 +28,20 @@
 	X(CLEANUP_ATTENTION, "attention") /* something may exist and a person must decide */ \
 	X(CLEANUP_DONE, "done")		/* proven: nothing is left */
 
+/* How safe it is what a no-delete release keeps. */
+#define LEASE_RETENTIONS(X) \
+	X(RETENTION_NONE, "")			/* nothing is retained */ \
+	X(RETENTION_UNSURE, "unsure")		/* something of it is unknown, or the account is not verified */ \
+	X(RETENTION_RECORDED, "recorded")	/* committed here: no delete is started */ \
+	X(RETENTION_PROTECTED, "protected")	/* and marked and protected at the provider */
+
+enum lease_retention {
+#define X(name, text) name,
+	LEASE_RETENTIONS(X)
+#undef X
+	LEASE_RETENTION_COUNT
+};
+
 enum lease_state {
 #define X(name, text) name,
 	LEASE_STATES(X)
@@ -44,6 +58,7 @@ enum lease_cleanup {
 
 const char *lease_state_name(enum lease_state state);
 const char *lease_cleanup_name(enum lease_cleanup cleanup);
+const char *lease_retention_name(enum lease_retention retention);
 /* -1 if there is no such state. */
 int lease_state_parse(const char *text);
 
@@ -102,6 +117,9 @@ struct lease {
 	uint32_t attention_class;	/* LESSOR_CLASS_ of it; means nothing while it is "" */
 	int64_t retain_until_ms;	/* till when its owner means to keep it; ends nothing by itself */
 	char retain_reason[160];	/* the owner's */
+	enum lease_retention retention;
+	int is_billed;			/* something of it that costs money may exist */
+	int breaches;			/* steps in a row in which the provider plugin broke its contract */
 
 	/* what was made */
 	char host[64];
@@ -127,5 +145,12 @@ enum lease_state lease_shown_state(const struct lease *l);
 int64_t lease_expires_ms(const struct lease *l);
 /* provisioning or active */
 int lease_is_live(const struct lease *l);
-/* May something of it still cost money or need a caller? */
+/* When it ends by itself: its deadline while provisioning, else lease_expires_ms; 0: it has ended. */
+int64_t lease_deadline_ms(const struct lease *l);
+/*
+ * When it is to be looked at again. Derived: a due time that was stored is never believed
+ * beyond the lease's deadline, nor beyond the longest backoff once it has ended.
+ */
+int64_t lease_due_ms(const struct lease *l, int64_t now_ms);
+/* May something of it still cost money? What is free counts against no limit. */
 int lease_counts(const struct lease *l);

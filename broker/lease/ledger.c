@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/hash.h"
+#include "util/alloc.h"
 #include "util/defect.h"
+#include "util/hash.h"
 
 /* What a label says for the account's own resources, which belong to no lease. */
 #define ACCOUNT_LEASE "account"
@@ -55,9 +56,16 @@ const char *resource_state_name(uint32_t state)
 		[LESSOR_STATE_GONE] = "gone",
 		[LESSOR_STATE_RETAINED] = "retained",
 		[LESSOR_STATE_DISOWNED] = "disowned",
+		/* For clients: a delete may be under way. */
+		[LESSOR_STATE_DELETE_AUTHORIZED] = "deleting",
+		[LESSOR_STATE_DELETE_UNKNOWN] = "deleting",
+		[LESSOR_STATE_NEVER_EXISTED] = "gone",
+		[LESSOR_STATE_HANDED_OVER] = "reused",
+		[LESSOR_STATE_UNPROTECT_AUTHORIZED] = "deleting",
+		[LESSOR_STATE_UNPROTECT_UNKNOWN] = "deleting",
 	};
 
-	return state >= 1 && state <= LESSOR_STATE_DISOWNED ? names[state] : "unknown";
+	return state >= 1 && state < ARRAY_LEN(names) ? names[state] : "unknown";
 }
 
 const char *error_class_name(uint32_t error_class)
@@ -85,7 +93,21 @@ const char *error_class_name(uint32_t error_class)
 
 int resource_is_residue(const struct resource *r)
 {
-	return r->ours && r->state != LESSOR_STATE_GONE && r->state != LESSOR_STATE_DISOWNED;
+	return r->ours && !lessor_state_is_over(r->state);
+}
+
+int resource_may_be_deleting(const struct resource *r)
+{
+	return r->ours && (r->state == LESSOR_STATE_DELETING ||
+			   r->state == LESSOR_STATE_DELETE_AUTHORIZED ||
+			   r->state == LESSOR_STATE_DELETE_UNKNOWN ||
+			   r->state == LESSOR_STATE_UNPROTECT_AUTHORIZED ||
+			   r->state == LESSOR_STATE_UNPROTECT_UNKNOWN);
+}
+
+int resource_kind_is_billed(uint32_t kind)
+{
+	return kind != LESSOR_KIND_KEY && kind != LESSOR_KIND_SENTINEL;
 }
 
 size_t ledger_residue(const struct ledger *ledger)
@@ -99,7 +121,7 @@ size_t ledger_residue(const struct ledger *ledger)
 
 /* A tag over all that makes a name or a label set one of a kind. */
 static void tag(const struct signer *signer, const char *what, const char *account,
-		const struct lease *l, uint32_t kind, uint32_t attempt, const char *name,
+		const char *lease, uint32_t kind, uint32_t attempt, const char *name,
 		char *out, size_t chars)
 {
 	unsigned char mac[32];
@@ -108,7 +130,7 @@ static void tag(const struct signer *signer, const char *what, const char *accou
 
 	/* Fields are separated by a byte that none of them can contain. */
 	snprintf(text, sizeof(text), "%s\n%s\n%s\n%s\n%u\n%s\n%s", what, signer->instance, account,
-		 l ? l->id : ACCOUNT_LEASE, attempt, resource_kind_name(kind), name);
+		 lease, attempt, resource_kind_name(kind), name);
 	hash_hmac_sha256(signer->key, sizeof(signer->key), text, strlen(text), mac);
 	hash_base32(mac, sizeof(mac), code);
 	memcpy(out, code, chars);
@@ -121,7 +143,8 @@ void ledger_name(const struct signer *signer, const char *account, const struct 
 	char unique[NAME_TAG_CHARS + 1];
 	size_t len;
 
-	tag(signer, "name", account, l, kind, attempt, "", unique, NAME_TAG_CHARS);
+	tag(signer, "name", account, l ? l->id : ACCOUNT_LEASE, kind, attempt, "", unique,
+	    NAME_TAG_CHARS);
 	len = (size_t)snprintf(out, 64, "lessor-%.*s", NAME_SLUG_MAX, l ? l->slug : "account");
 	while (len && !isalnum((unsigned char)out[len - 1]))
 		len--;
@@ -151,8 +174,10 @@ static void label_value(const char *text, char out[64])
 	out[len] = '\0';
 }
 
-static void label_add(struct labels *labels, const char *key, const char *value)
+void labels_add(struct labels *labels, const char *key, const char *value)
 {
+	if (labels->count == LABELS_MAX)
+		return;
 	label_value(value, labels->text[labels->count]);
 	labels->items[labels->count] = (struct lessor_label){ key, labels->text[labels->count] };
 	labels->count++;
@@ -168,21 +193,29 @@ void labels_rebase(struct labels *labels)
 		labels->items[i].value = labels->text[i];
 }
 
-void ledger_labels(const struct signer *signer, const char *account, const struct lease *l,
-		   uint32_t kind, uint32_t attempt, const char *name, struct labels *out)
+static void labels_of(const struct signer *signer, const char *account, const char *lease,
+		      const char *owner, uint32_t kind, uint32_t attempt, const char *name,
+		      struct labels *out)
 {
 	char number[16];
 	char sig[SIG_CHARS + 1];
 
 	*out = (struct labels){ 0 };
 	snprintf(number, sizeof(number), "%u", attempt);
-	tag(signer, "sig", account, l, kind, attempt, name, sig, SIG_CHARS);
-	label_add(out, LESSOR_LABEL_INSTANCE, signer->instance);
-	label_add(out, LESSOR_LABEL_LEASE, l ? l->id : ACCOUNT_LEASE);
-	label_add(out, LESSOR_LABEL_ATTEMPT, number);
-	label_add(out, LESSOR_LABEL_KIND, resource_kind_name(kind));
-	label_add(out, LESSOR_LABEL_OWNER, l ? l->owner : ACCOUNT_LEASE);
-	label_add(out, LESSOR_LABEL_SIG, sig);
+	tag(signer, "sig", account, lease, kind, attempt, name, sig, SIG_CHARS);
+	labels_add(out, LESSOR_LABEL_INSTANCE, signer->instance);
+	labels_add(out, LESSOR_LABEL_LEASE, lease);
+	labels_add(out, LESSOR_LABEL_ATTEMPT, number);
+	labels_add(out, LESSOR_LABEL_KIND, resource_kind_name(kind));
+	labels_add(out, LESSOR_LABEL_OWNER, owner);
+	labels_add(out, LESSOR_LABEL_SIG, sig);
+}
+
+void ledger_labels(const struct signer *signer, const char *account, const struct lease *l,
+		   uint32_t kind, uint32_t attempt, const char *name, struct labels *out)
+{
+	labels_of(signer, account, l ? l->id : ACCOUNT_LEASE, l ? l->owner : ACCOUNT_LEASE, kind,
+		  attempt, name, out);
 }
 
 const char *observed_label(const struct lessor_observed *seen, const char *key)
@@ -192,6 +225,21 @@ const char *observed_label(const struct lessor_observed *seen, const char *key)
 			return seen->labels[i].value ? seen->labels[i].value : "";
 	}
 	return NULL;
+}
+
+int64_t observed_retain(const struct lessor_observed *seen)
+{
+	const char *value = observed_label(seen, LESSOR_LABEL_RETAIN);
+	int64_t epoch = 0;
+
+	if (!value)
+		return 0;
+	/* What is marked in a way that we do not understand is marked all the same. */
+	if (!value[0] || strlen(value) > 18 || strspn(value, "0123456789") != strlen(value))
+		return INT64_MAX;
+	for (const char *p = value; *p; p++)
+		epoch = epoch * 10 + (*p - '0');
+	return epoch ? epoch : INT64_MAX;
 }
 
 int ledger_verify(const struct signer *signer, const char *account, const struct lease *l,
@@ -208,7 +256,8 @@ int ledger_verify(const struct signer *signer, const char *account, const struct
 		return err_set(err, ERR_CONFLICT, "its id is not the one in the ledger");
 	if (!seen->name || strcmp(seen->name, r->name) != 0)
 		return err_set(err, ERR_CONFLICT, "its name is not the one in the ledger");
-	ledger_labels(signer, account, l, r->kind, r->attempt, r->name, &want);
+	labels_of(signer, account, r->signed_lease[0] ? r->signed_lease : l ? l->id : ACCOUNT_LEASE,
+		  "", r->kind, r->attempt, r->name, &want);
 	if (DEFECT(12))	/* what was not read again is believed */
 		return 0;
 	for (size_t i = 0; i < want.count; i++) {

@@ -28,8 +28,27 @@ struct resource {
 	char evidence[160];	/* why the state is what it is */
 	int64_t created_ms;
 	int64_t changed_ms;
-	int64_t first_look_ms;	/* first complete look-up that found nothing, 0: none yet */
-	int looks;		/* complete look-ups that found nothing */
+	int64_t seen_ms;	/* last read with a valid signature, 0: never */
+	/* absence.h */
+	int64_t first_absent_ms; /* first complete observation that did not find it, 0: none */
+	int absent_count;
+	/* deletes */
+	int64_t authorized_ms;	/* when the last permit was granted, 0: never */
+	int deletes_unknown;	/* deletes sent, or perhaps sent, whose outcome is not known */
+	char signed_lease[24];	/* whose signature it bears, if another lease handed it over; "" */
+	/* retention at the provider (retention.h) */
+	int64_t retain_epoch;	/* the greatest epoch that its label lessor-retain may have by our doing */
+	int64_t label_known;	/* the label that we last wrote there or took over, 0: none */
+	int protect_by;		/* enum protect_by */
+	int64_t marked_ms;	/* when it was proven to be protected, 0: it is not */
+};
+
+/* Who switched the provider's delete protection on. */
+enum protect_by {
+	PROTECT_NOT_OURS = 0,
+	/* A change was committed and its outcome is not proven: protected, but never lifted by us. */
+	PROTECT_PERHAPS_OURS = 1,
+	PROTECT_OURS = 2,	/* read off, our request was answered, read back on */
 };
 
 struct attempt {
@@ -60,6 +79,10 @@ const char *error_class_name(uint32_t error_class);
 
 /* May it still exist, and did we make it? Such a row is residue. */
 int resource_is_residue(const struct resource *r);
+/* May a delete of it, or the lifting of its protection, be under way? */
+int resource_may_be_deleting(const struct resource *r);
+/* Does what is of this kind cost money? */
+int resource_kind_is_billed(uint32_t kind);
 /* How many are. */
 size_t ledger_residue(const struct ledger *ledger);
 
@@ -70,7 +93,7 @@ struct signer {
 	unsigned char key[32];	/* never leaves the broker */
 };
 
-#define LABELS_MAX 6
+#define LABELS_MAX 8
 
 struct labels {
 	struct lessor_label items[LABELS_MAX];	/* point into `text` */
@@ -80,6 +103,8 @@ struct labels {
 
 /* After a struct labels was copied by value: makes its items point into the copy. */
 void labels_rebase(struct labels *labels);
+/* One more, reduced to the label grammar. `key` is a literal. */
+void labels_add(struct labels *labels, const char *key, const char *value);
 /* The value of a label of what was read, NULL if it has none of that key. */
 const char *observed_label(const struct lessor_observed *seen, const char *key);
 
@@ -94,37 +119,68 @@ void ledger_name(const struct signer *signer, const char *account, const struct 
 void ledger_labels(const struct signer *signer, const char *account, const struct lease *l,
 		   uint32_t kind, uint32_t attempt, const char *name, struct labels *out);
 /*
- * Is what was read exactly what this row names: kind, name, instance, lease,
- * attempt and signature (and the id, where the row has one)? 0 or -1 with the
- * reason. Labels of others are ignored.
+ * Is what was read exactly what this row names: kind, name, instance, lease (or
+ * the one that handed it over), attempt and signature, and the id, where the row
+ * has one? 0 or -1 with the reason. Labels of others are ignored.
  */
 int ledger_verify(const struct signer *signer, const char *account, const struct lease *l,
 		  const struct resource *r, const struct lessor_observed *seen, struct err *err);
 
 /* ---- the one gate ------------------------------------------------------------ */
 
-enum permit_refusal {
-	PERMIT_GRANTED = 0,
-	PERMIT_RETAINED,	/* the lease is kept: no delete, ever */
-	PERMIT_STALE,		/* the step's epoch is not the lease's */
-	PERMIT_NOT_OURS,	/* reused, or not this lease's row */
-	PERMIT_NO_ID,		/* the ledger holds no id for it */
-	PERMIT_UNPROVEN,	/* what was read is not exactly what the row names */
-	PERMIT_SERVER_FIRST,	/* a server of this lease may still exist */
-	PERMIT_SHARED,		/* another live lease names this key */
-	PERMIT_WANTED,		/* the lease is alive and this is its machine */
+/* What a step's own read of a resource showed. */
+struct observation {
+	const struct lessor_observed *seen;	/* by the host's record, where there is one */
+	/* `seen` is the last answer of this step, unshared; or the provider has I/O of its own */
+	int is_read;
+	int64_t retain;		/* its label lessor-retain, 0: none; INT64_MAX: it makes no sense */
 };
 
-const char *permit_refusal_name(enum permit_refusal refusal);
+/* The label lessor-retain of what was read. */
+int64_t observed_retain(const struct lessor_observed *seen);
+
+enum authorization {
+	AUTHORIZATION_GRANTED = 0,
+	AUTHORIZATION_UNPROTECT,	/* its protection is ours: it may be lifted, nothing else yet */
+	AUTHORIZATION_UNVERIFIED,	/* the account is not proven to be the one we know */
+	AUTHORIZATION_FENCED,		/* the store is behind, or another daemon has overtaken us */
+	AUTHORIZATION_NOT_OURS,		/* reused, or not this lease's row */
+	AUTHORIZATION_RETAINED,		/* the lease is kept: no delete, ever */
+	AUTHORIZATION_STALE,		/* the step's epoch is not the lease's */
+	AUTHORIZATION_NOT_DELETABLE,	/* it is gone, not known to exist, or a permit is out */
+	AUTHORIZATION_NO_ID,		/* the ledger holds no id for it */
+	AUTHORIZATION_IN_USE,		/* the lease is alive and this is its machine */
+	AUTHORIZATION_SERVER_FIRST,	/* a server of this lease may still exist */
+	AUTHORIZATION_SHARED,		/* another lease that is not done names it */
+	AUTHORIZATION_NOT_READ,		/* it was not read exactly, as the last thing in this step */
+	AUTHORIZATION_WRONG_ID,
+	AUTHORIZATION_SIGNATURE,	/* what was read is not exactly what the row names */
+	AUTHORIZATION_RETENTION_MARK,	/* kept by a store that knew more than this one */
+	AUTHORIZATION_PROTECTED,	/* protected at the provider, and not by us */
+	AUTHORIZATION_COUNT
+};
+
+const char *authorization_name(enum authorization a);
+/* Does the refusal end by itself, without an operator? */
+int authorization_passes(enum authorization a);
+
+/* What the gate needs to know beside the lease. */
+struct gate_facts {
+	int is_verified;	/* the account, since this start and lately */
+	int is_fenced;
+	int is_shared;		/* another lease that is not done names the same id */
+};
 
 /*
- * May this row's resource be deleted now? `step_epoch` is the epoch the step
- * was started with; `shared` is 1 if another lease that is not done names the
- * same id. In `err` the sentence for people.
+ * May this row's resource be deleted now? `step_epoch` is the epoch the step was
+ * started with. The first reason that applies is returned; in `err` the sentence
+ * for people. Every delete of the whole program is decided here: of a rollback, a
+ * release, an expiry or a sweep.
  */
-enum permit_refusal ledger_permit(const struct signer *signer, const struct lease *l,
-				  const struct ledger *ledger, int64_t row, int64_t step_epoch,
-				  const struct lessor_observed *seen, int shared, struct err *err);
+enum authorization lease_authorize(const struct signer *signer, const struct lease *l,
+				   const struct ledger *ledger, int64_t row, int64_t step_epoch,
+				   const struct observation *seen, const struct gate_facts *facts,
+				   struct err *err);
 
 /* May something new of this kind be made for the lease? 0 or -1. */
 int ledger_may_intend(const struct lease *l, const struct ledger *ledger, uint32_t kind,

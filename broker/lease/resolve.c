@@ -62,14 +62,15 @@ int lease_attention_set(struct lease *l, uint32_t error_class, const char *reaso
 	return 1;
 }
 
-void lease_blocked(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out)
+void lease_blocked(struct lease *l, const char *why, const struct lease_facts *facts,
+		   struct lease_outcome *out)
 {
-	char reason[96];
+	char reason[128];
 
 	if (l->attention[0] || lease_next(l, facts) == LEASE_OP_NONE)
 		return;
-	/* Why is the operator's business: `lessor providers` tells it to those who may know. */
-	snprintf(reason, sizeof(reason), "account %s is blocked and an operator must look", l->account);
+	/* More is the operator's business: `lessor providers` tells it to those who may know. */
+	snprintf(reason, sizeof(reason), "account %s %s", l->account, why);
 	lease_attention_set(l, LESSOR_CLASS_ACCOUNT, reason);
 	out->changed = 1;
 	lease_note_add(out, "lease.attention", "%s", l->attention);
@@ -108,6 +109,8 @@ int64_t lease_retained_due(const struct lease *l, const struct lease_facts *fact
 	 */
 	if (facts->unsure || facts->running)
 		return lease_cleanup_due(facts);
+	if (facts->unprotected && facts->can_protect)
+		return facts->now_ms;
 	if (DEFECT(16))
 		return lease_expires_ms(l);
 	return was_told ? 0 : l->retain_until_ms;
@@ -147,7 +150,7 @@ void lease_retry(struct lease *l, const struct lease_facts *facts, struct lease_
 static void change_goal(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out)
 {
 	l->epoch++;
-	l->tries = 0;
+	l->tries = l->breaches = 0;
 	l->cursor[0] = l->last_error[0] = l->attention[0] = '\0';
 	l->updated_ms = facts->now_ms;
 	out->changed = out->goal_changed = 1;
@@ -180,4 +183,34 @@ void lease_owes(struct lease *l, const struct lease_facts *facts, struct lease_o
 		l->cleanup_started_ms = facts->now_ms;
 	l->cleanup = CLEANUP_OWED;
 	l->due_ms = facts->now_ms;
+}
+
+void lease_kept_elsewhere(struct lease *l, const struct lease_facts *facts,
+			  struct lease_outcome *out)
+{
+	change_goal(l, facts, out);
+	if (lease_is_live(l)) {
+		l->state = LEASE_RELEASED;
+		l->ended_ms = facts->now_ms;
+		TEXT_SET(l->end_reason, "released");
+	}
+	l->retained = 1;
+	l->cleanup = CLEANUP_RETAINED;
+	l->retain_until_ms = 0;
+	l->retain_reason[0] = '\0';
+	out->retain_rows = 1;
+	lease_attention_set(l, LESSOR_CLASS_OWNERSHIP,
+			    "it was released without deleting, and this store did not know of it");
+	l->due_ms = facts->now_ms + LOOK_PAUSE_MS;
+	lease_note_add(out, "lease.attention", "%s", l->attention);
+}
+
+void lease_unprotected(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out)
+{
+	if (!l->retained)
+		return;
+	l->due_ms = facts->now_ms;
+	out->changed = 1;
+	lease_note_add(out, "lease.unprotected",
+		       "what it keeps has lost its mark or its protection at the provider");
 }

@@ -21,6 +21,14 @@
 /* Something only a person can change; looked at again in case they did. */
 #define ATTENTION_BACKOFF_MS (5 * 60 * 1000)
 #define ATTENTION_BACKOFF_CAP_MS (60 * 60 * 1000)
+/* A cleanup that has not come to its end by then needs an operator ... */
+#define OWED_TRIES 10
+#define OWED_MS (60 * 60 * 1000)
+#define OWED_MICROS 1000000
+/* ... and what costs nothing may take longer. */
+#define OWED_FREE_MS (24 * 60 * 60 * 1000)
+/* So many breaches in a row are no accident. */
+#define BREACHES_MOST 8
 /* What a provider may ask us to wait between two polls. */
 #define PENDING_MOST_MS (5 * 60 * 1000)
 
@@ -54,6 +62,7 @@ void lease_begin(struct lease *l, int64_t now_ms, int64_t boot_ms, struct lease_
 	l->provision_deadline_ms = now_ms + earlier(boot_ms, l->ttl_ms);
 	l->due_ms = now_ms;
 	l->tries = 0;
+	l->is_billed = 1;
 	out->changed = 1;
 	lease_note_add(out, "lease.created", "accepted for %s, class %s", l->account,
 	     l->type_explicit ? l->requested_type : l->class_name);
@@ -64,7 +73,8 @@ enum lease_op lease_next(const struct lease *l, const struct lease_facts *facts)
 	if (l->state == LEASE_PROVISIONING)
 		return LEASE_OP_PROVISION;
 	if (l->retained)
-		return facts->unsure ? LEASE_OP_LOOK : LEASE_OP_NONE;
+		return facts->unsure ? LEASE_OP_LOOK :
+		       facts->unprotected && facts->can_protect ? LEASE_OP_RETAIN : LEASE_OP_NONE;
 	if (l->cleanup == CLEANUP_OWED || l->cleanup == CLEANUP_ATTENTION)
 		return LEASE_OP_CLEANUP;
 	return LEASE_OP_NONE;
@@ -79,6 +89,7 @@ static void end(struct lease *l, enum lease_state state, const char *reason,
 	l->ended_ms = l->updated_ms = facts->now_ms;
 	l->epoch++;
 	l->tries = 0;
+	l->breaches = 0;
 	l->cursor[0] = '\0';
 	l->last_error[0] = '\0';
 	l->attention[0] = '\0';
@@ -118,7 +129,8 @@ static void retained_tick(struct lease *l, const struct lease_facts *facts,
 		cleaned(l, facts, out);
 		return;
 	}
-	if (!facts->running && !facts->unsure && l->due_ms && l->due_ms != due) {
+	if (lease_next(l, facts) == LEASE_OP_NONE && !facts->running && l->due_ms &&
+	    l->due_ms != due) {
 		l->due_ms = due;
 		out->changed = 1;
 	}
@@ -143,6 +155,9 @@ void lease_tick(struct lease *l, const struct lease_facts *facts, struct lease_o
 	}
 	/* Not by a clock that is doubted: what ends now is deleted. */
 	if (facts->clock_doubted && !DEFECT(26))	/* 26: what the clock says is the time */
+		return;
+	/* Nor by a store that may be older than what clients have asked for since. */
+	if (facts->is_blind)
 		return;
 	if (l->state == LEASE_PROVISIONING) {
 		if (facts->now_ms < earlier(expires, l->provision_deadline_ms))
@@ -215,42 +230,134 @@ static void retry_cleanup(struct lease *l, const struct lease_verdict *v, int64_
 	l->tries++;
 	TEXT_SET(l->last_error, v->reason);
 	l->due_ms = facts->now_ms + backoff_ms(l->tries, base, cap, v->wait_ms, facts->random);
+	/* No backoff steps over the end of a settling time. */
+	if (facts->absence_ms > facts->now_ms && facts->absence_ms < l->due_ms)
+		l->due_ms = facts->absence_ms;
+}
+
+/* Has what is owed been owed for too long: by tries, by time, or by money? */
+static int owed_too_long(const struct lease *l, const struct lease_facts *facts)
+{
+	int64_t owed_ms = facts->now_ms - l->cleanup_started_ms;
+
+	if (!facts->billed)
+		return owed_ms >= OWED_FREE_MS;
+	return l->tries >= OWED_TRIES || owed_ms >= OWED_MS ||
+	       l->price_hour_micros / 1000 * (owed_ms / 1000) / 3600 >= OWED_MICROS / 1000;
+}
+
+static void need_operator(struct lease *l, uint32_t error_class, const char *reason,
+			  struct lease_outcome *out)
+{
+	if (lease_attention_set(l, error_class, reason) || l->cleanup != CLEANUP_ATTENTION)
+		lease_note_add(out, "lease.attention", "%s", l->attention);
+	if (l->cleanup == CLEANUP_OWED)
+		l->cleanup = CLEANUP_ATTENTION;
+}
+
+/* It goes on by itself, and somebody should know that it does not end. */
+static void warn_if_owed_too_long(struct lease *l, const struct lease_verdict *v,
+				  const struct lease_facts *facts, struct lease_outcome *out)
+{
+	char reason[160];
+
+	if (l->cleanup == CLEANUP_ATTENTION || !owed_too_long(l, facts))
+		return;
+	snprintf(reason, sizeof(reason), "its cleanup has not ended in %lld min: %.100s",
+		 (long long)((facts->now_ms - l->cleanup_started_ms) / 60000),
+		 l->last_error[0] ? l->last_error : v->reason);
+	need_operator(l, LESSOR_CLASS_TRANSIENT, reason, out);
+}
+
+/* Breaks in a row; 1 if it has become a case for an operator. */
+static int breach(struct lease *l, const struct lease_verdict *v, const struct lease_facts *facts,
+		  struct lease_outcome *out)
+{
+	char reason[200];
+
+	if (!v->is_breach) {
+		l->breaches = 0;
+		return 0;
+	}
+	if (++l->breaches < BREACHES_MOST)
+		return 0;
+	retry_cleanup(l, v, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS, facts);
+	snprintf(reason, sizeof(reason), "provider %s breaks its contract: %.120s", v->provider,
+		 v->reason);
+	need_operator(l, LESSOR_CLASS_BUG, reason, out);
+	return 1;
 }
 
 static void cleanup_done(struct lease *l, const struct lease_verdict *v,
 			 const struct lease_facts *facts, struct lease_outcome *out)
 {
 	out->changed = 1;
+	/* Whatever it says last: nothing is left. */
+	if (!facts->residue) {
+		cleaned(l, facts, out);
+		return;
+	}
+	if (breach(l, v, facts, out))
+		return;
 	switch (v->verdict) {
-	case LESSOR_GONE:
-		if (!facts->residue) {
-			cleaned(l, facts, out);
-			return;
-		}
-		/* The plugin says so, the ledger does not: the ledger is right. */
-		retry_cleanup(l, v, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS, facts);
-		TEXT_SET(l->last_error, "the provider plugin called it gone while the ledger still holds something");
-		break;
 	case LESSOR_PENDING:
 		TEXT_SET(l->cursor, v->cursor);
 		l->due_ms = facts->now_ms + earlier(v->wait_ms, PENDING_MOST_MS);
 		/* It moves again: whatever stood in its way is gone. */
-		l->cleanup = CLEANUP_OWED;
-		l->attention[0] = '\0';
+		if (!owed_too_long(l, facts)) {
+			l->cleanup = CLEANUP_OWED;
+			l->attention[0] = '\0';
+		}
+		warn_if_owed_too_long(l, v, facts, out);
 		break;
 	case LESSOR_REFUSED:
 		retry_cleanup(l, v, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS, facts);
-		if (lease_attention_set(l, v->error_class, v->reason) ||
-		    l->cleanup != CLEANUP_ATTENTION)
-			lease_note_add(out, "lease.attention", "%s", l->attention);
-		l->cleanup = CLEANUP_ATTENTION;
+		need_operator(l, v->error_class, v->reason, out);
 		break;
 	default:
 		retry_cleanup(l, v, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS, facts);
 		/* The first failure and then each doubling: the timeline tells, it does not flood. */
 		if ((l->tries & (l->tries - 1)) == 0)
 			lease_note_add(out, "cleanup.retry", "%s", v->reason);
+		warn_if_owed_too_long(l, v, facts, out);
 		break;
+	}
+}
+
+/* What is kept is known: nothing stands in its way. */
+static void kept_well(struct lease *l, const struct lease_facts *facts)
+{
+	if (l->attention_class != LESSOR_CLASS_NONE)
+		l->attention[0] = '\0';
+	l->tries = 0;
+	l->last_error[0] = '\0';
+	l->due_ms = lease_retained_due(l, facts);
+}
+
+/* What is kept is being protected at the provider. */
+static void retain_done(struct lease *l, const struct lease_verdict *v,
+			const struct lease_facts *facts, struct lease_outcome *out)
+{
+	out->changed = 1;
+	if (!facts->residue) {
+		cleaned(l, facts, out);
+	} else if (breach(l, v, facts, out)) {
+		return;
+	} else if (!facts->unprotected) {
+		kept_well(l, facts);
+		lease_note_add(out, "lease.protected",
+			       "what it keeps is marked and protected at the provider");
+	} else if (v->verdict == LESSOR_REFUSED) {
+		retry_cleanup(l, v, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS, facts);
+		if (lease_attention_set(l, v->error_class, v->reason))
+			lease_note_add(out, "lease.attention", "%s", l->attention);
+	} else if (v->verdict == LESSOR_PENDING) {
+		l->due_ms = facts->now_ms + earlier(v->wait_ms, PENDING_MOST_MS);
+	} else {
+		retry_cleanup(l, v, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS, facts);
+		if (l->tries == OWED_TRIES && lease_attention_set(l, LESSOR_CLASS_TRANSIENT,
+								  v->reason))
+			lease_note_add(out, "lease.attention", "%s", l->attention);
 	}
 }
 
@@ -261,12 +368,10 @@ static void look_done(struct lease *l, const struct lease_verdict *v,
 	out->changed = 1;
 	if (!facts->residue) {
 		cleaned(l, facts, out);
+	} else if (breach(l, v, facts, out)) {
+		return;
 	} else if (!facts->unsure) {
-		if (l->attention_class != LESSOR_CLASS_NONE)
-			l->attention[0] = '\0';
-		l->due_ms = lease_retained_due(l, facts);
-		l->tries = 0;
-		l->last_error[0] = '\0';
+		kept_well(l, facts);
 	} else if (v->verdict == LESSOR_REFUSED) {
 		/* Something is there that may be it and cannot be proven to be: a person can tell. */
 		retry_cleanup(l, v, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS, facts);
@@ -303,6 +408,8 @@ void lease_step_done(struct lease *l, const struct lease_verdict *v,
 		cleanup_done(l, v, facts, out);
 	} else if (v->op == LEASE_OP_LOOK && l->retained) {
 		look_done(l, v, facts, out);
+	} else if (v->op == LEASE_OP_RETAIN && l->retained) {
+		retain_done(l, v, facts, out);
 	}
 }
 
@@ -315,8 +422,10 @@ static void retain(struct lease *l, const struct lease_facts *facts, struct leas
 	l->cursor[0] = l->last_error[0] = l->attention[0] = '\0';
 	l->retain_until_ms = 0;
 	l->retain_reason[0] = '\0';
-	l->due_ms = lease_retained_due(l, facts);
+	/* Its rows become retained now, and none of them is protected yet. */
+	l->due_ms = facts->can_protect ? facts->now_ms : lease_retained_due(l, facts);
 	out->retain_rows = 1;
+	out->raise_generation = 1;
 	lease_note_add(out, "lease.retained",
 		       "released without deleting: what it made is kept until an explicit delete");
 }
@@ -329,7 +438,9 @@ void lease_release(struct lease *l, int delete_machine, int canceled,
 
 	if (delete_machine < 0)
 		delete_machine = l->retained ? 0 : !l->keep;
-	if (!delete_machine && facts->deleting) {
+	/* What may be going already cannot be kept; and of an ended lease only its machine is worth it. */
+	if (!delete_machine && (facts->deleting || (!live && !l->retained && facts->residue &&
+						    facts->server_gone))) {
 		out->refusal = "cleanup_in_progress";
 		return;
 	}

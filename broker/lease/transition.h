@@ -22,15 +22,25 @@
 
 #include "lease/lease.h"
 
-enum lease_op { LEASE_OP_NONE, LEASE_OP_PROVISION, LEASE_OP_CLEANUP, LEASE_OP_LOOK };
+enum lease_op {
+	LEASE_OP_NONE, LEASE_OP_PROVISION, LEASE_OP_CLEANUP, LEASE_OP_LOOK, LEASE_OP_RETAIN
+};
 
 struct lease_facts {
 	int64_t now_ms;
 	int residue;	/* ledger rows of ours that may exist */
 	int unsure;	/* of these, how many nobody knows whether they do */
-	int deleting;	/* of these, how many have a delete accepted or permitted */
+	int deleting;	/* of these, how many may have a delete under way */
+	int billed;	/* of these, how many cost money */
+	int unprotected; /* of these, how many are kept and not protected at the provider yet */
+	int server_gone; /* its server was deleted, and no other one of it may exist */
 	int running;	/* a step is on its way */
+	int can_protect; /* the provider has a way to protect what is kept */
+	int is_blind;	/* the account is not configured, was never verified since this start, or
+			 * the store is fenced: nothing ends because of time */
+	int is_unsure;	/* the account is not verified now: what is kept may be something else */
 	int clock_doubted;	/* the wall clock jumped: nothing ends because of it */
+	int64_t absence_ms;	/* when the next observation of what is absent counts, 0: none is due */
 	uint32_t random;
 };
 
@@ -45,7 +55,8 @@ struct lease_note {
 struct lease_outcome {
 	int changed;		/* the row must be written */
 	int goal_changed;	/* the running step is stale: cancel it */
-	int retain_rows;	/* ledger rows of known id become retained */
+	int retain_rows;	/* ledger rows of known id become retained, with the lease's epoch */
+	int raise_generation;	/* older copies of the store must be told apart from now on */
 	int unretain_rows;	/* and back to present */
 	const char *refusal;	/* the event was refused: API error code; the row is as it was */
 	struct lease_note notes[LEASE_NOTES_MAX];	/* for the timeline */
@@ -59,6 +70,8 @@ struct lease_verdict {
 	int verdict;		/* LESSOR_ */
 	uint32_t error_class;
 	int64_t wait_ms;
+	int is_breach;		/* the plugin broke its contract; `reason` says how */
+	const char *provider;	/* its name */
 	const char *reason;
 	const char *cursor;
 	const char *host, *server_id, *server_name, *server_type, *location;
@@ -76,8 +89,9 @@ void lease_tick(struct lease *l, const struct lease_facts *facts, struct lease_o
 void lease_step_done(struct lease *l, const struct lease_verdict *v,
 		     const struct lease_facts *facts, struct lease_outcome *out);
 
-/* The same, for a lease whose step cannot run because its account is blocked ... */
-void lease_blocked(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out);
+/* The same, for a lease whose step cannot run because its account is blocked: `why` ... */
+void lease_blocked(struct lease *l, const char *why, const struct lease_facts *facts,
+		   struct lease_outcome *out);
 /* ... and when the account works again: what waited for that is due at once. */
 void lease_unblocked(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out);
 
@@ -87,6 +101,11 @@ void lease_unblocked(struct lease *l, const struct lease_facts *facts, struct le
 void lease_retry(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out);
 /* An operator took rows out of its ledger; `facts` are of what is left. */
 void lease_forgot(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out);
+/* The gate found the mark of a retention that this store does not know: it is kept. */
+void lease_kept_elsewhere(struct lease *l, const struct lease_facts *facts,
+			  struct lease_outcome *out);
+/* Something of what it keeps is not protected any more. */
+void lease_unprotected(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out);
 /* Something of an ended lease turned up: it is owed, or kept if the lease is. */
 void lease_owes(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out);
 /* Till when its owner means to keep what a no-delete release kept, and why. */

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one gate. Every delete of the whole program, whether of a rollback, a
+ * release, an expiry or a sweep, is decided by lease_authorize.
+ */
+#include "lease/ledger.h"
+
+#include <string.h>
+
+#include "util/defect.h"
+
+const char *authorization_name(enum authorization a)
+{
+	static const char *const names[] = {
+		[AUTHORIZATION_GRANTED] = "granted",
+		[AUTHORIZATION_UNPROTECT] = "unprotect",
+		[AUTHORIZATION_UNVERIFIED] = "unverified",
+		[AUTHORIZATION_FENCED] = "fenced",
+		[AUTHORIZATION_NOT_OURS] = "not-ours",
+		[AUTHORIZATION_RETAINED] = "retained",
+		[AUTHORIZATION_STALE] = "stale",
+		[AUTHORIZATION_NOT_DELETABLE] = "not-deletable",
+		[AUTHORIZATION_NO_ID] = "no-id",
+		[AUTHORIZATION_IN_USE] = "in-use",
+		[AUTHORIZATION_SERVER_FIRST] = "server-first",
+		[AUTHORIZATION_SHARED] = "shared",
+		[AUTHORIZATION_NOT_READ] = "not-read",
+		[AUTHORIZATION_WRONG_ID] = "wrong-id",
+		[AUTHORIZATION_SIGNATURE] = "signature",
+		[AUTHORIZATION_RETENTION_MARK] = "retention-mark",
+		[AUTHORIZATION_PROTECTED] = "protected",
+	};
+
+	return a < AUTHORIZATION_COUNT ? names[a] : "unknown";
+}
+
+int authorization_passes(enum authorization a)
+{
+	switch (a) {
+	case AUTHORIZATION_UNPROTECT:
+	case AUTHORIZATION_UNVERIFIED:
+	case AUTHORIZATION_RETAINED:
+	case AUTHORIZATION_STALE:
+	case AUTHORIZATION_NOT_DELETABLE:
+	case AUTHORIZATION_IN_USE:
+	case AUTHORIZATION_SERVER_FIRST:
+	case AUTHORIZATION_SHARED:
+	case AUTHORIZATION_NOT_READ:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* A rollback may remove what a refused attempt left, and nothing else of a live lease. */
+static int attempt_is_refused(const struct ledger *ledger, uint32_t number)
+{
+	for (size_t i = 0; i < ledger->attempt_count; i++) {
+		if (ledger->attempts[i].number == number)
+			return ledger->attempts[i].refused != 0;
+	}
+	return 0;
+}
+
+static int server_may_exist(const struct ledger *ledger)
+{
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		const struct resource *r = &ledger->resources[i];
+
+		/*
+		 * A server that an operator told us to forget is not our business any more,
+		 * and so nothing to wait for: the machine does not need the key object it was
+		 * made with, and the key is ours and would stay for ever.
+		 */
+		if (r->kind == LESSOR_KIND_SERVER && !lessor_state_is_over(r->state))
+			return 1;
+	}
+	return 0;
+}
+
+static enum authorization refuse(enum authorization a, struct err *err, const char *why)
+{
+	err_set(err, ERR_REFUSED, "%s", why);
+	return a;
+}
+
+/* By what the ledger and the account say; nothing of it needs a read. */
+static enum authorization by_ledger(const struct lease *l, const struct ledger *ledger,
+				    const struct resource *r, int64_t step_epoch,
+				    const struct gate_facts *facts, struct err *err)
+{
+	if (!facts->is_verified)
+		return refuse(AUTHORIZATION_UNVERIFIED, err,
+			      "the account is not proven to be the one we know");
+	if (facts->is_fenced)
+		return refuse(AUTHORIZATION_FENCED, err,
+			      "the store may be older than the account; see lessor account take-over");
+	if (!r || r->lease != l->n || !r->ours)
+		return refuse(AUTHORIZATION_NOT_OURS, err, "not a resource that this lease made");
+	if (l->retained || r->state == LESSOR_STATE_RETAINED)
+		return refuse(AUTHORIZATION_RETAINED, err,
+			      "the lease was released without deleting; only an explicit delete ends that");
+	if (!DEFECT(38) && step_epoch != l->epoch)	/* 38: any step may */
+		return refuse(AUTHORIZATION_STALE, err, "the lease's goal changed while this step ran");
+	if (r->state != LESSOR_STATE_PRESENT && r->state != LESSOR_STATE_DELETE_UNKNOWN) {
+		err_set(err, ERR_REFUSED, "the ledger holds it as %s", resource_state_name(r->state));
+		return AUTHORIZATION_NOT_DELETABLE;
+	}
+	if (!r->id[0])
+		return refuse(AUTHORIZATION_NO_ID, err, "the ledger holds no id for it");
+	if (lease_is_live(l) &&
+	    !(l->state == LEASE_PROVISIONING && r->attempt && attempt_is_refused(ledger, r->attempt)))
+		return refuse(AUTHORIZATION_IN_USE, err, "the lease is alive and uses it");
+	if (!DEFECT(7) && r->kind == LESSOR_KIND_KEY && server_may_exist(ledger))
+		return refuse(AUTHORIZATION_SERVER_FIRST, err,
+			      "its server is not proven gone; a key goes last");
+	if (facts->is_shared && !DEFECT(8))	/* 8: who else uses it does not matter */
+		return refuse(AUTHORIZATION_SHARED, err, "another lease uses it");
+	return AUTHORIZATION_GRANTED;
+}
+
+/* By what was read just now. */
+static enum authorization by_reading(const struct signer *signer, const struct lease *l,
+				     const struct resource *r, const struct observation *seen,
+				     struct err *err)
+{
+	if (!seen->is_read)
+		return refuse(AUTHORIZATION_NOT_READ, err,
+			      "not deleted, because this step did not read it directly before");
+	if (!seen->seen->id || strcmp(seen->seen->id, r->id) != 0)
+		return refuse(AUTHORIZATION_WRONG_ID, err,
+			      "not deleted, because what was read has another id");
+	if (ledger_verify(signer, l->account, l, r, seen->seen, err)) {
+		err_prefix(err, "not deleted, because it is not proven ours: ");
+		return AUTHORIZATION_SIGNATURE;
+	}
+	if (seen->retain > r->retain_epoch)
+		return refuse(AUTHORIZATION_RETENTION_MARK, err,
+			      "it was released without deleting, and this store does not know of it");
+	if (seen->seen->protection != LESSOR_PROTECTION_ON)
+		return AUTHORIZATION_GRANTED;
+	if (r->protect_by == PROTECT_OURS)
+		return refuse(AUTHORIZATION_UNPROTECT, err, "our own protection must be lifted first");
+	return refuse(AUTHORIZATION_PROTECTED, err, "it is protected against deletion there");
+}
+
+enum authorization lease_authorize(const struct signer *signer, const struct lease *l,
+				   const struct ledger *ledger, int64_t row, int64_t step_epoch,
+				   const struct observation *seen, const struct gate_facts *facts,
+				   struct err *err)
+{
+	const struct resource *r = ledger_find(ledger, row);
+	enum authorization a = by_ledger(l, ledger, r, step_epoch, facts, err);
+
+	return a == AUTHORIZATION_GRANTED ? by_reading(signer, l, r, seen, err) : a;
+}
+
+int ledger_may_intend(const struct lease *l, const struct ledger *ledger, uint32_t kind,
+		      uint32_t attempt, int64_t step_epoch, struct err *err)
+{
+	if ((!DEFECT(38) && step_epoch != l->epoch) || l->state != LEASE_PROVISIONING)
+		return err_set(err, ERR_REFUSED, "the lease no longer wants a machine");
+	if (kind == LESSOR_KIND_SENTINEL)
+		return err_set(err, ERR_REFUSED, "a sentinel belongs to an account");
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		const struct resource *r = &ledger->resources[i];
+
+		if (r->kind != kind || lessor_state_is_over(r->state))
+			continue;
+		/* One server at a time: another attempt waits until the last one is proven gone. */
+		if (kind == LESSOR_KIND_SERVER || r->attempt == attempt)
+			return err_set(err, ERR_CONFLICT, "the ledger already holds a %s in the state %s",
+				       resource_kind_name(kind), resource_state_name(r->state));
+	}
+	if (kind == LESSOR_KIND_SERVER) {
+		for (size_t i = 0; i < ledger->attempt_count; i++) {
+			const struct attempt *a = &ledger->attempts[i];
+
+			if (a->number == attempt)
+				return a->refused ? err_set(err, ERR_CONFLICT, "attempt %u is refused",
+							    attempt) : 0;
+		}
+		return err_set(err, ERR_CONFLICT, "attempt %u was not opened", attempt);
+	}
+	return 0;
+}
