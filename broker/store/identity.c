@@ -130,6 +130,26 @@ int store_signer(struct store *store, struct signer *ret, struct err *err)
 	return 0;
 }
 
+int store_place_get(struct store *store, char *ret, size_t room, struct err *err)
+{
+	int len = 0;
+	int rc = meta_get(store, "place", ret, room - 1, &len, err);
+
+	ret[rc ? 0 : len] = '\0';
+	return rc < 0 ? -1 : 0;
+}
+
+int store_place_put(struct store *store, const char *place, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "INSERT OR REPLACE INTO meta VALUES('place', ?1)",
+					   err);
+
+	if (!stmt)
+		return -1;
+	sqlite3_bind_blob(stmt, 1, place, (int)strlen(place), SQLITE_STATIC);
+	return store_run(store, stmt, "writing where we are", err);
+}
+
 int store_account_key(struct store *store, char *ret, size_t room, struct err *err)
 {
 	int len;

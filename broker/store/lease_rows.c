@@ -31,7 +31,8 @@
 	T(host_key, host_key) T(server_id, server_id) \
 	T(server_name, server_name) T(server_type, server_type) \
 	T(server_location, server_location) I(price_hour_micros, price_hour_micros) \
-	T(currency, currency)
+	T(currency, currency) E(retention, retention) I(is_billed, is_billed) \
+	I(breaches, breaches)
 
 #define NAME(column, field) #column ", "
 #define SET(column, field) #column " = ?, "
@@ -416,13 +417,24 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 	return 0;
 }
 
-int store_due_each(struct store *store, store_due_fn fn, void *arg, struct err *err)
+int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *arg,
+		   struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT n, due_ms FROM lease WHERE due_ms > 0", err);
+	/* As lease_due_ms has it: no stored due time counts beyond a lease's limits. */
+	sqlite3_stmt *stmt = store_prepare(store,
+		"SELECT n, CASE WHEN state = 0 THEN min(ifnull(nullif(due_ms, 0), ?1 + ?2), created_ms + ttl_ms,"
+		" provision_deadline_ms)"
+		" WHEN state = 1 THEN min(ifnull(nullif(due_ms, 0), ?1 + ?2), created_ms + ttl_ms)"
+		" WHEN retained AND due_ms = retain_until_ms THEN due_ms"
+		" ELSE min(due_ms, ?1 + ?2) END"
+		" FROM lease INDEXED BY lease_current WHERE cleanup <> 4 AND (due_ms > 0 OR state <= 1)",
+		err);
 	int rc;
 
 	if (!stmt)
 		return -1;
+	sqlite3_bind_int64(stmt, 1, now_ms);
+	sqlite3_bind_int64(stmt, 2, 60 * 60 * 1000);
 	while ((rc = store_row(store, stmt, "reading what is due", err)) == 0)
 		fn(arg, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1));
 	return rc < 0 ? -1 : 0;
@@ -441,6 +453,22 @@ int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *
 }
 
 /* ---- caps and usage --------------------------------------------------------------------- */
+
+int store_account_each(struct store *store, store_account_fn fn, void *arg, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT name FROM tally WHERE scope = 3", err);
+	int rc;
+
+	if (!stmt)
+		return -1;
+	while ((rc = store_row(store, stmt, "listing accounts", err)) == 0) {
+		if (fn(arg, text_at(stmt, 0))) {
+			sqlite3_reset(stmt);
+			return 0;
+		}
+	}
+	return rc < 0 ? -1 : 0;
+}
 
 /* One sum of the tally; none yet is nothing. */
 static int tally_get(struct store *store, int scope, const char *name, const char *org,

@@ -8,7 +8,8 @@
 
 #define RESOURCE_COLUMNS \
 	"lease, account, attempt, kind, state, ours, name, id, action, evidence, created_ms, " \
-	"changed_ms, first_look_ms, looks"
+	"changed_ms, first_absent_ms, absent_count, seen_ms, authorized_ms, deletes_unknown, " \
+	"signed_lease, retain_epoch, label_known, protect_by, marked_ms"
 
 static void resource_bind(sqlite3_stmt *stmt, const struct resource *r)
 {
@@ -24,8 +25,16 @@ static void resource_bind(sqlite3_stmt *stmt, const struct resource *r)
 	bind_text(stmt, 10, r->evidence);
 	sqlite3_bind_int64(stmt, 11, r->created_ms);
 	sqlite3_bind_int64(stmt, 12, r->changed_ms);
-	sqlite3_bind_int64(stmt, 13, r->first_look_ms);
-	sqlite3_bind_int(stmt, 14, r->looks);
+	sqlite3_bind_int64(stmt, 13, r->first_absent_ms);
+	sqlite3_bind_int(stmt, 14, r->absent_count);
+	sqlite3_bind_int64(stmt, 15, r->seen_ms);
+	sqlite3_bind_int64(stmt, 16, r->authorized_ms);
+	sqlite3_bind_int(stmt, 17, r->deletes_unknown);
+	bind_text(stmt, 18, r->signed_lease);
+	sqlite3_bind_int64(stmt, 19, r->retain_epoch);
+	sqlite3_bind_int64(stmt, 20, r->label_known);
+	sqlite3_bind_int(stmt, 21, r->protect_by);
+	sqlite3_bind_int64(stmt, 22, r->marked_ms);
 }
 
 static void resource_read(sqlite3_stmt *stmt, struct resource *r)
@@ -38,21 +47,30 @@ static void resource_read(sqlite3_stmt *stmt, struct resource *r)
 		.ours = sqlite3_column_int(stmt, 5),
 		.created_ms = sqlite3_column_int64(stmt, 10),
 		.changed_ms = sqlite3_column_int64(stmt, 11),
-		.first_look_ms = sqlite3_column_int64(stmt, 12),
-		.looks = sqlite3_column_int(stmt, 13),
-		.n = sqlite3_column_int64(stmt, 14),
+		.first_absent_ms = sqlite3_column_int64(stmt, 12),
+		.absent_count = sqlite3_column_int(stmt, 13),
+		.seen_ms = sqlite3_column_int64(stmt, 14),
+		.authorized_ms = sqlite3_column_int64(stmt, 15),
+		.deletes_unknown = sqlite3_column_int(stmt, 16),
+		.retain_epoch = sqlite3_column_int64(stmt, 18),
+		.label_known = sqlite3_column_int64(stmt, 19),
+		.protect_by = sqlite3_column_int(stmt, 20),
+		.marked_ms = sqlite3_column_int64(stmt, 21),
+		.n = sqlite3_column_int64(stmt, 22),
 	};
 	COLUMN_TEXT(stmt, 1, r->account);
 	COLUMN_TEXT(stmt, 6, r->name);
 	COLUMN_TEXT(stmt, 7, r->id);
 	COLUMN_TEXT(stmt, 8, r->action);
 	COLUMN_TEXT(stmt, 9, r->evidence);
+	COLUMN_TEXT(stmt, 17, r->signed_lease);
 }
 
 int store_resource_insert(struct store *store, struct resource *r, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO resource(" RESOURCE_COLUMNS ") VALUES("
-					   "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+					   "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
+					   "?16, ?17, ?18, ?19, ?20, ?21, ?22)",
 					   err);
 
 	if (!stmt)
@@ -69,12 +87,14 @@ int store_resource_update(struct store *store, const struct resource *r, struct 
 	sqlite3_stmt *stmt = store_prepare(store,
 		"UPDATE resource SET lease = ?1, account = ?2, attempt = ?3, kind = ?4, state = ?5,"
 		" ours = ?6, name = ?7, id = ?8, action = ?9, evidence = ?10, created_ms = ?11,"
-		" changed_ms = ?12, first_look_ms = ?13, looks = ?14 WHERE n = ?15", err);
+		" changed_ms = ?12, first_absent_ms = ?13, absent_count = ?14, seen_ms = ?15,"
+		" authorized_ms = ?16, deletes_unknown = ?17, signed_lease = ?18, retain_epoch = ?19,"
+		" label_known = ?20, protect_by = ?21, marked_ms = ?22 WHERE n = ?23", err);
 
 	if (!stmt)
 		return -1;
 	resource_bind(stmt, r);
-	sqlite3_bind_int64(stmt, 15, r->n);
+	sqlite3_bind_int64(stmt, 23, r->n);
 	if (store_run(store, stmt, "writing the ledger", err))
 		return -1;
 	if (sqlite3_changes(store->db) != 1)
@@ -162,37 +182,71 @@ int store_account_ledger(struct store *store, const char *account, struct ledger
 	return 0;
 }
 
-int store_resource_shared(struct store *store, const char *account, uint32_t kind, const char *id,
-			  int64_t but_lease_n, struct err *err)
+int store_resource_by_n(struct store *store, int64_t n, struct resource *ret, struct err *err)
 {
-	/* A lease counts as long as it may still use it: not done, or its row not gone. */
-	sqlite3_stmt *stmt = store_prepare(store,
-		"SELECT 1 FROM resource JOIN lease ON lease.n = resource.lease"
-		" WHERE resource.account = ?1 AND resource.kind = ?2 AND resource.id = ?3"
-		" AND resource.id <> '' AND resource.lease <> ?4 AND resource.state NOT IN (5, 7)"
-		" AND lease.cleanup <> 4 LIMIT 1", err);
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT " RESOURCE_COLUMNS ", n FROM resource "
+					   "WHERE n = ?1", err);
 	int rc;
 
+	if (!stmt)
+		return -1;
+	sqlite3_bind_int64(stmt, 1, n);
+	rc = store_row(store, stmt, "reading the ledger", err);
+	if (rc == 0) {
+		resource_read(stmt, ret);
+		sqlite3_reset(stmt);
+	}
+	return rc;
+}
+
+/* What nothing more is to be done about: lessor_state_is_over. */
+#define OVER "(5, 7, 10, 11)"
+/* A delete may be under way: resource_may_be_deleting. */
+#define DELETING "(4, 8, 9, 12, 13)"
+
+_Static_assert(LESSOR_STATE_GONE == 5 && LESSOR_STATE_DISOWNED == 7 &&
+	       LESSOR_STATE_NEVER_EXISTED == 10 && LESSOR_STATE_HANDED_OVER == 11, "OVER says so");
+_Static_assert(LESSOR_STATE_DELETING == 4 && LESSOR_STATE_DELETE_AUTHORIZED == 8 &&
+	       LESSOR_STATE_DELETE_UNKNOWN == 9 && LESSOR_STATE_UNPROTECT_AUTHORIZED == 12 &&
+	       LESSOR_STATE_UNPROTECT_UNKNOWN == 13, "DELETING says so");
+_Static_assert(CLEANUP_DONE == 4, "store_resource_users says so");
+
+int store_resource_users(struct store *store, const char *account, uint32_t kind, const char *id,
+			 int64_t but_lease_n, struct store_users *ret, struct err *err)
+{
+	/* A lease counts as long as it may still use it: not done, or its row not over. */
+	sqlite3_stmt *stmt = store_prepare(store,
+		"SELECT resource.n, ours, resource.state IN " DELETING " FROM resource"
+		" JOIN lease ON lease.n = resource.lease"
+		" WHERE resource.account = ?1 AND resource.kind = ?2 AND resource.id = ?3"
+		" AND resource.id <> '' AND resource.lease <> ?4 AND resource.state NOT IN " OVER
+		" AND lease.cleanup <> 4 ORDER BY resource.n", err);
+	int rc;
+
+	*ret = (struct store_users){ 0 };
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, account);
 	sqlite3_bind_int64(stmt, 2, kind);
 	bind_text(stmt, 3, id);
 	sqlite3_bind_int64(stmt, 4, but_lease_n);
-	rc = store_row(store, stmt, "looking for who shares a resource", err);
-	if (rc == 0)
-		sqlite3_reset(stmt);
-	return rc < 0 ? -1 : rc == 0;
+	while ((rc = store_row(store, stmt, "looking for who shares a resource", err)) == 0) {
+		ret->count++;
+		ret->deleting += sqlite3_column_int(stmt, 2);
+		if (sqlite3_column_int(stmt, 1))
+			ret->owners++;
+		else if (!ret->heir)
+			ret->heir = sqlite3_column_int64(stmt, 0);
+	}
+	return rc < 0 ? -1 : 0;
 }
-
-_Static_assert(LESSOR_STATE_GONE == 5 && LESSOR_STATE_DISOWNED == 7, "store_resource_shared says so");
-_Static_assert(CLEANUP_DONE == 4, "store_resource_shared says so");
 
 int store_resource_claim(struct store *store, const char *account, uint32_t kind, const char *id,
 			 int64_t *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT n FROM resource WHERE account = ?1 "
-					   "AND kind = ?2 AND id = ?3 AND id <> '' AND state <> 5 LIMIT 1",
+					   "AND kind = ?2 AND id = ?3 AND id <> '' "
+					   "AND state NOT IN (5, 10, 11) ORDER BY ours DESC LIMIT 1",
 					   err);
 	int rc;
 
@@ -225,6 +279,28 @@ int store_resource_lease(struct store *store, const char *account, uint32_t kind
 	*ret = sqlite3_column_int64(stmt, 0);
 	sqlite3_reset(stmt);
 	return 0;
+}
+
+/* One UPDATE of the rows that a step left in a state that no step is in any more. */
+static int restart_state(struct store *store, const char *sql, int64_t now_ms, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+
+	if (!stmt)
+		return -1;
+	sqlite3_bind_int64(stmt, 1, now_ms);
+	return store_run(store, stmt, "reading what was under way", err);
+}
+
+int store_restart(struct store *store, int64_t now_ms, struct err *err)
+{
+	return restart_state(store, "UPDATE resource SET state = 2, changed_ms = ?1"
+			     " WHERE state IN (1, 8, 12) AND state = 1", now_ms, err) ||
+	       restart_state(store, "UPDATE resource SET state = 9, changed_ms = ?1,"
+			     " deletes_unknown = deletes_unknown + 1"
+			     " WHERE state IN (1, 8, 12) AND state = 8", now_ms, err) ||
+	       restart_state(store, "UPDATE resource SET state = 13, changed_ms = ?1"
+			     " WHERE state IN (1, 8, 12) AND state = 12", now_ms, err) ? -1 : 0;
 }
 
 static void attempt_bind(sqlite3_stmt *stmt, const struct attempt *a)

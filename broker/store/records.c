@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "util/alloc.h"
+#include "util/text.h"
 
 /* ---- the timeline -------------------------------------------------------------------- */
 
@@ -325,4 +326,48 @@ int store_pause_put(struct store *store, const char *account, int64_t until_ms, 
 	bind_text(stmt, 1, account);
 	sqlite3_bind_int64(stmt, 2, until_ms);
 	return store_run(store, stmt, "writing down an account's pause", err);
+}
+
+/* ---- generations ---------------------------------------------------------------------------- */
+
+int store_generation_get(struct store *store, const char *account, struct generation *ret,
+			 struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT current, pending, holder, before, is_fenced, "
+					   "why FROM generation WHERE account = ?1", err);
+	int rc;
+
+	*ret = (struct generation){ 0 };
+	TEXT_SET(ret->account, account);
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, account);
+	rc = store_row(store, stmt, "reading an account's generation", err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	ret->current = sqlite3_column_int64(stmt, 0);
+	ret->pending = sqlite3_column_int64(stmt, 1);
+	COLUMN_TEXT(stmt, 2, ret->holder);
+	COLUMN_TEXT(stmt, 3, ret->before);
+	ret->is_fenced = sqlite3_column_int(stmt, 4);
+	COLUMN_TEXT(stmt, 5, ret->why);
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+int store_generation_put(struct store *store, const struct generation *g, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "INSERT OR REPLACE INTO generation VALUES("
+					   "?1, ?2, ?3, ?4, ?5, ?6, ?7)", err);
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, g->account);
+	sqlite3_bind_int64(stmt, 2, g->current);
+	sqlite3_bind_int64(stmt, 3, g->pending);
+	bind_text(stmt, 4, g->holder);
+	bind_text(stmt, 5, g->before);
+	sqlite3_bind_int(stmt, 6, g->is_fenced);
+	bind_text(stmt, 7, g->why);
+	return store_run(store, stmt, "writing an account's generation", err);
 }

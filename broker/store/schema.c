@@ -11,11 +11,13 @@
 #include "util/alloc.h"
 #include "util/defect.h"
 
-/* lease_counts() in SQL: live, or owed, retained, in attention. */
+/* What counted before schema 7: also a lease of which only something free was left. */
+#define COUNTED(row) "(" row ".state <= 1 OR " row ".cleanup BETWEEN 1 AND 3)"
+/* lease_counts() in SQL: live, or owed, retained, in attention and not free. */
 #if DEFECT(45)	/* only once the machine is there */
-#define COUNTS(row) "(" row ".state = 1 OR " row ".cleanup BETWEEN 1 AND 3)"
+#define COUNTS(row) "(" row ".state = 1 OR " row ".is_billed AND " row ".cleanup BETWEEN 1 AND 3)"
 #else
-#define COUNTS(row) "(" row ".state <= 1 OR " row ".cleanup BETWEEN 1 AND 3)"
+#define COUNTS(row) "(" row ".state <= 1 OR " row ".is_billed AND " row ".cleanup BETWEEN 1 AND 3)"
 #endif
 #define TALLY(row, leases, micros) \
 	"INSERT INTO tally VALUES(0, '', '', " leases ", " micros ")," \
@@ -71,15 +73,15 @@ static const char *const migrations[] = {
 	"CREATE TABLE tally("
 	" scope INTEGER NOT NULL, name TEXT NOT NULL, org TEXT NOT NULL, leases INTEGER NOT NULL,"
 	" micros INTEGER NOT NULL, PRIMARY KEY(scope, name, org)) WITHOUT ROWID;"
-	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease WHEN " COUNTS("NEW") " BEGIN "
+	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease WHEN " COUNTED("NEW") " BEGIN "
 	TALLY("NEW", "1", "NEW.price_hour_micros") "END;"
 	"CREATE TRIGGER lease_updated AFTER UPDATE OF state, cleanup, price_hour_micros ON lease"
-	" WHEN " COUNTS("NEW") " <> " COUNTS("OLD")
-	" OR " COUNTS("NEW") " AND NEW.price_hour_micros <> OLD.price_hour_micros BEGIN "
-	TALLY("NEW", COUNTS("NEW") " - " COUNTS("OLD"),
-	      COUNTS("NEW") " * NEW.price_hour_micros - " COUNTS("OLD") " * OLD.price_hour_micros")
+	" WHEN " COUNTED("NEW") " <> " COUNTED("OLD")
+	" OR " COUNTED("NEW") " AND NEW.price_hour_micros <> OLD.price_hour_micros BEGIN "
+	TALLY("NEW", COUNTED("NEW") " - " COUNTED("OLD"),
+	      COUNTED("NEW") " * NEW.price_hour_micros - " COUNTED("OLD") " * OLD.price_hour_micros")
 	"END;"
-	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN " COUNTS("OLD") " BEGIN "
+	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN " COUNTED("OLD") " BEGIN "
 	TALLY("OLD", "-1", "-OLD.price_hour_micros") "END;"
 	/* Narrow, so that many heartbeats share a page and a group commit stays small. */
 	"CREATE TABLE beat(lease INTEGER PRIMARY KEY, touched_ms INTEGER NOT NULL);"
@@ -181,6 +183,58 @@ static const char *const migrations[] = {
 	"CREATE INDEX lease_current ON lease(n) WHERE cleanup <> 4;",
 	/* 6: how a run ended, as its client signed it */
 	"CREATE TABLE run_receipt(run INTEGER PRIMARY KEY, data TEXT NOT NULL);",
+	/*
+	 * 7: what may be being deleted, how often and since when something is absent, how it
+	 * is protected at the provider, and what the account's sentinel bears. What is free
+	 * counts against no limit any more.
+	 */
+	"ALTER TABLE resource RENAME COLUMN first_look_ms TO first_absent_ms;"
+	"ALTER TABLE resource RENAME COLUMN looks TO absent_count;"
+	"ALTER TABLE resource ADD COLUMN seen_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE resource ADD COLUMN authorized_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE resource ADD COLUMN deletes_unknown INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE resource ADD COLUMN signed_lease TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE resource ADD COLUMN retain_epoch INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE resource ADD COLUMN label_known INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE resource ADD COLUMN protect_by INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE resource ADD COLUMN marked_ms INTEGER NOT NULL DEFAULT 0;"
+	/* What a start has to look at: intents and permits whose step died. */
+	"CREATE INDEX resource_pending ON resource(state) WHERE state IN (1, 8, 12);"
+	"DROP TRIGGER lease_inserted; DROP TRIGGER lease_updated; DROP TRIGGER lease_deleted;"
+	"ALTER TABLE lease ADD COLUMN retention INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE lease ADD COLUMN is_billed INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE lease ADD COLUMN breaches INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE lease SET is_billed = 0 WHERE cleanup BETWEEN 1 AND 3 AND NOT EXISTS("
+	"SELECT 1 FROM resource WHERE lease = lease.n AND ours AND kind NOT IN (2, 5)"
+	" AND state NOT IN (5, 7));"
+	/* What was retained before is recorded, and protected as soon as its account is proven. */
+	"UPDATE resource SET retain_epoch = (SELECT epoch FROM lease WHERE n = resource.lease)"
+	" WHERE state = 6;"
+	"UPDATE lease SET retention = 2, due_ms = 1 WHERE retained = 1 AND cleanup = 2;"
+	"DELETE FROM tally;"
+	"INSERT INTO tally SELECT 0, '', '', count(*), sum(price_hour_micros) FROM lease"
+	" WHERE " COUNTS("lease") " GROUP BY NULL HAVING count(*) > 0;"
+	"INSERT INTO tally SELECT 1, owner, org, count(*), sum(price_hour_micros) FROM lease"
+	" WHERE " COUNTS("lease") " GROUP BY owner, org;"
+	"INSERT INTO tally SELECT 2, '', org, count(*), sum(price_hour_micros) FROM lease"
+	" WHERE " COUNTS("lease") " GROUP BY org;"
+	"INSERT INTO tally SELECT 3, account, '', sum(" COUNTS("lease") "),"
+	" sum(" COUNTS("lease") " * price_hour_micros) FROM lease GROUP BY account;"
+	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease WHEN " COUNTS("NEW") " BEGIN "
+	TALLY("NEW", "1", "NEW.price_hour_micros") "END;"
+	"CREATE TRIGGER lease_updated AFTER UPDATE OF state, cleanup, is_billed, price_hour_micros"
+	" ON lease WHEN " COUNTS("NEW") " <> " COUNTS("OLD")
+	" OR " COUNTS("NEW") " AND NEW.price_hour_micros <> OLD.price_hour_micros BEGIN "
+	TALLY("NEW", COUNTS("NEW") " - " COUNTS("OLD"),
+	      COUNTS("NEW") " * NEW.price_hour_micros - " COUNTS("OLD") " * OLD.price_hour_micros")
+	"END;"
+	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN " COUNTS("OLD") " BEGIN "
+	TALLY("OLD", "-1", "-OLD.price_hour_micros") "END;"
+	/* The counter in each account's sentinel (lease/generation.h). */
+	"CREATE TABLE generation("
+	" account TEXT PRIMARY KEY, current INTEGER NOT NULL, pending INTEGER NOT NULL,"
+	" holder TEXT NOT NULL, before TEXT NOT NULL, is_fenced INTEGER NOT NULL,"
+	" why TEXT NOT NULL) WITHOUT ROWID;",
 };
 
 #define NEWEST ((int)ARRAY_LEN(migrations))
@@ -190,6 +244,8 @@ static const char *const migrations[] = {
 _Static_assert(LEASE_PROVISIONING == 0 && LEASE_ACTIVE == 1, "the indexes say state <= 1 for live");
 _Static_assert(CLEANUP_OWED == 1 && CLEANUP_ATTENTION == 3, "the indexes say 1 to 3 for what is owed");
 _Static_assert(CLEANUP_DONE == 4, "lease_open says 4 for done");
+_Static_assert(LESSOR_STATE_INTENDED == 1 && LESSOR_STATE_DELETE_AUTHORIZED == 8 &&
+	       LESSOR_STATE_UNPROTECT_AUTHORIZED == 12, "resource_pending says so");
 
 /* The only value of a statement that takes nothing. */
 static int read_number(struct store *store, const char *sql, int64_t *ret, struct err *err)
@@ -291,7 +347,8 @@ int schema_check(struct store *store, struct err *err)
 		const char *sql;	/* how many rows are wrong */
 	} checks[] = {
 		{ "sums of what counts against caps",
-		  "WITH live AS (SELECT * FROM lease WHERE state <= 1 OR cleanup BETWEEN 1 AND 3),"
+		  "WITH live AS (SELECT * FROM lease WHERE state <= 1"
+		  " OR is_billed AND cleanup BETWEEN 1 AND 3),"
 		  " want(scope, name, org, leases, micros) AS ("
 		  "SELECT 0, '', '', count(*), total(price_hour_micros) FROM live"
 		  " UNION ALL SELECT 1, owner, org, count(*), sum(price_hour_micros) FROM live"

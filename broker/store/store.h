@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lease/generation.h"
 #include "lease/ledger.h"
 #include "lease/lease.h"
 #include "lease/stray.h"
@@ -136,7 +137,8 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err);
 
 /* Rows with a due time, for the planner at start: (n, due_ms). */
 typedef void (*store_due_fn)(void *arg, int64_t n, int64_t due_ms);
-int store_due_each(struct store *store, store_due_fn fn, void *arg, struct err *err);
+int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *arg,
+		   struct err *err);
 
 /* The narrow table. Durable with the commit like all else. */
 int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *err);
@@ -177,6 +179,10 @@ struct store_counts {
 int store_counts(struct store *store, const char *owner, const char *org, const char *account,
 		 struct store_counts *ret, struct err *err);
 
+/* Every account that ever had a lease. */
+typedef int (*store_account_fn)(void *arg, const char *account);	/* non-zero stops */
+int store_account_each(struct store *store, store_account_fn fn, void *arg, struct err *err);
+
 /* A lease as usage sees it; newest month first is the caller's business. */
 struct store_usage_row {
 	char owner[128], org[64], account[32], server_type[32];
@@ -195,9 +201,22 @@ int store_usage_each(struct store *store, const struct store_scope *scope, int64
 int store_ledger(struct store *store, int64_t lease_n, struct ledger *ret, struct err *err);
 int store_resource_insert(struct store *store, struct resource *r, struct err *err); /* sets r->n */
 int store_resource_update(struct store *store, const struct resource *r, struct err *err);
-/* Does another lease that is not done name this id in this account? 1, 0, -1. */
-int store_resource_shared(struct store *store, const char *account, uint32_t kind, const char *id,
-			  int64_t but_lease_n, struct err *err);
+/* 0 found, 1 none, -1 error. */
+int store_resource_by_n(struct store *store, int64_t n, struct resource *ret, struct err *err);
+/* Other leases that are not done and name this id in this account. */
+struct store_users {
+	int count;
+	int owners;	/* of these, how many made it themselves */
+	int deleting;	/* of these, how many may be deleting it */
+	int64_t heir;	/* the first row that uses it and did not make it, 0: none */
+};
+int store_resource_users(struct store *store, const char *account, uint32_t kind, const char *id,
+			 int64_t but_lease_n, struct store_users *ret, struct err *err);
+/*
+ * A start: what a step had intended or was permitted when its process died has an unknown
+ * outcome. INTENDED becomes UNKNOWN, and the permits what they say may be under way.
+ */
+int store_restart(struct store *store, int64_t now_ms, struct err *err);
 /* The row that names this resource and is not gone in *ret, 0 if none does. */
 int store_resource_claim(struct store *store, const char *account, uint32_t kind, const char *id,
 			 int64_t *ret, struct err *err);
@@ -286,6 +305,18 @@ int store_prices_age(struct store *store, const char *account, int64_t *ret_ms, 
 /* Until when the provider wants no calls (wall clock); 0: it never said so. */
 int store_pause_get(struct store *store, const char *account, int64_t *ret_ms, struct err *err);
 int store_pause_put(struct store *store, const char *account, int64_t until_ms, struct err *err);
+
+/* What was committed of it; but for the account a zeroed one when there was none yet. */
+int store_generation_get(struct store *store, const char *account, struct generation *ret,
+			 struct err *err);
+int store_generation_put(struct store *store, const struct generation *g, struct err *err);
+
+/*
+ * Where the database was when it was last opened: "" if that was never written down. A
+ * text of the caller's; put replaces it.
+ */
+int store_place_get(struct store *store, char *ret, size_t room, struct err *err);
+int store_place_put(struct store *store, const char *place, struct err *err);
 
 /* A zeroed one when there was none yet. */
 int store_sweep_get(struct store *store, const char *account, struct sweep *ret, struct err *err);
