@@ -199,11 +199,32 @@ int account_is_blocked(const struct account *account, char *reason, size_t room)
 	int blocked;
 
 	pthread_mutex_lock(&state->lock);
-	blocked = state->figures.blocked;
+	blocked = state->figures.blocked || state->figures.fenced;
 	if (reason && room)
-		snprintf(reason, room, "%s", blocked ? state->figures.reason : "");
+		snprintf(reason, room, "%s", state->figures.fenced ? state->figures.fence :
+			 blocked ? state->figures.reason : "");
 	pthread_mutex_unlock(&state->lock);
 	return blocked;
+}
+
+void account_set_fenced(struct account *account, const char *why)
+{
+	struct account_state *state = account->state;
+
+	pthread_mutex_lock(&state->lock);
+	state->figures.fenced = why != NULL;
+	snprintf(state->figures.fence, sizeof(state->figures.fence), "%s", why ? why : "");
+	pthread_mutex_unlock(&state->lock);
+}
+
+int account_is_fenced(const struct account *account)
+{
+	int fenced;
+
+	pthread_mutex_lock(&account->state->lock);
+	fenced = account->state->figures.fenced;
+	pthread_mutex_unlock(&account->state->lock);
+	return fenced;
 }
 
 void account_set_sentinel(struct account *account, const char *id)

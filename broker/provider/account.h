@@ -33,6 +33,8 @@ struct account_config {
 	int location_count;		/* > 0 */
 	char image[64];
 	int max_steps;			/* steps at once, 1..64 */
+	int64_t settle_ms;		/* how late it may show what it made; 0 = as the provider says */
+	int protect_retained;		/* what a no-delete release keeps is protected there, too */
 	int64_t rate_per_hour;		/* calls the account has in an hour; 0 = as the provider says */
 	char *token;			/* the provider credential; wiped by account_free */
 	struct account_option *options;	/* the provider's own, in file order */
@@ -74,6 +76,12 @@ void account_probed(struct account *account, int proven, uint32_t error_class, c
 int account_is_proven(const struct account *account, int64_t max_age_ms);
 /* Blocked: nothing new is made, nothing is concluded from absence. `reason` may be NULL. */
 int account_is_blocked(const struct account *account, char *reason, size_t room);
+/*
+ * Fenced: the store is older than the account, or another daemon has taken over. It counts
+ * as blocked, whatever a probe says. `why` NULL ends it.
+ */
+void account_set_fenced(struct account *account, const char *why);
+int account_is_fenced(const struct account *account);
 /* The sentinel's provider id, "" while none. */
 void account_set_sentinel(struct account *account, const char *id);
 void account_sentinel(const struct account *account, char ret[32]);
@@ -93,5 +101,7 @@ struct account_figures {
 	int64_t proven_ms;		/* wall clock, 0 never */
 	int blocked;
 	char reason[160];
+	int fenced;
+	char fence[160];
 };
 void account_figures(const struct account *account, struct account_figures *ret);

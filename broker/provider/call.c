@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "provider/account_state.h"
+#include "provider/evidence.h"
 #include "util/alloc.h"
 #include "util/log.h"
 #include "util/utf8.h"
@@ -358,8 +359,14 @@ void call_init(struct call *call, struct step *step)
 	call->effect_mono_ms = INT64_MIN;
 }
 
+int call_is_own_io(const struct call *call)
+{
+	return (call->account->table->capabilities & LESSOR_OWN_IO) != 0;
+}
+
 void call_fini(struct call *call)
 {
+	evidence_fini(call);
 	for (size_t i = 0; i < call->answer_count; i++)
 		answer_unref(call->answers[i]);
 	free(call->answers);
@@ -385,9 +392,12 @@ static void lease_fill_ledger(struct call *call, struct lessor_lease *lease)
 			.row = from->n,
 			.created_ms = from->created_ms,
 			.changed_ms = from->changed_ms,
+			.protected_ms = from->marked_ms,
 			.name = call_dup(call, from->name),
 			.id = call_dup(call, from->id),
 			.action = call_dup(call, from->action),
+			.lease = call_dup(call, from->signed_lease[0] ? from->signed_lease :
+						call->step->lease.id),
 			.kind = from->kind,
 			.state = from->state,
 			.attempt = from->attempt,

@@ -7,6 +7,8 @@
  * call.c        log, time, memory, verdicts, outputs, collectors
  * call_ledger.c intents, permits and results, through the step's commit
  * call_http.c   requests: who may send what, and when
+ * actions.c     which declared action a request is
+ * evidence.c    what the answers of this step show
  */
 #pragma once
 
@@ -20,16 +22,32 @@
 
 #define CALL_EFFECTS_MAX 64
 
+#define CALL_ID_ROOM 64
+
 /* What this operation did about one ledger row. */
 struct call_effect {
 	int64_t row;
 	int intended;		/* the host said yes to making it, in this step */
-	int permitted;		/* the host gave leave to delete it; used up by the request */
-	int used;		/* there was such a leave, and it was used */
-	int sent;		/* a request that could change it went out (or maybe did) */
-	int doubtful;		/* ... and its answer does not say that nothing happened */
+	int permitted;		/* a permit to delete it that no request has used yet */
+	uint32_t change;	/* LESSOR_CHANGE_ that was granted and is not settled yet, 0: none */
+	/* the last request of its kind for it: 1 + index into `requests`, 0: none */
+	size_t made, destroyed, changed, protected;
+	size_t last;		/* of any of them: what was read before it says nothing any more */
 	int recorded;		/* the plugin said what became of it */
-	char id[32];		/* permitted: the only id that may be deleted */
+};
+
+/* One request of this operation and what came of it. */
+struct call_request {
+	struct lessor_action action;
+	char id[CALL_ID_ROOM];	/* the path's {id}, "" if it has none */
+	const char *target;	/* path and query */
+	uint32_t outcome;	/* LESSOR_HAPPENED, ... */
+	int status;
+	int is_shared;		/* the answer was, or may have been, another step's */
+	const char *body;	/* of an answer; lives as long as the call */
+	size_t body_len;
+	struct json_t *root;	/* parsed when first needed */
+	int is_parsed;
 };
 
 struct call_chunk;
@@ -45,6 +63,8 @@ struct call {
 	struct answer **answers;	/* whose bodies the plugin may still read */
 	size_t answer_count;
 	size_t answer_bytes;
+	struct call_request *requests;	/* in the order in which they were answered */
+	size_t request_count;
 	struct call_effect effects[CALL_EFFECTS_MAX];
 	size_t effect_count;
 	int64_t effect_mono_ms;		/* of the last request that changed something; INT64_MIN: none */
@@ -75,8 +95,17 @@ int call_open(struct account *account, struct err *err);
 /* Deep copy into the step's list. */
 void step_add_listed(struct step *step, const struct lessor_observed *seen);
 
+/* Made if it is new; NULL if there is no room. */
+struct call_effect *call_effect_need(struct call *call, int64_t row);
 /* NULL if the row is new to this step. */
 struct call_effect *call_effect_find(struct call *call, int64_t row);
+/* Does its provider reach machines by I/O of its own? */
+int call_is_own_io(const struct call *call);
+/*
+ * Reads the account's sentinel, by the host's own request. 1: it is there (or there is
+ * none to read); what it bears is in `evidence`. 0: it could not be read, or is not there.
+ */
+int call_read_sentinel(struct call *call, struct step_evidence *evidence);
 /* The host's table takes these from call_ledger.c and call_http.c. */
 void call_ledger_fill(struct lessor_host *host);
 void call_http_fill(struct lessor_host *host);

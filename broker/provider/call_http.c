@@ -3,14 +3,18 @@
  * A plugin's requests. The last place before the network where a request that
  * makes or destroys something can be stopped, and the only one that sees the
  * credential: a request goes out only to the account's own origin, only within
- * its budget, and only if the ledger holds the leave for what it does.
+ * its budget, only as one of the provider's declared actions, and with an effect
+ * only for a row of this lease and under a live intent or permit.
  */
 #include "provider/call.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "provider/account_state.h"
+#include "provider/actions.h"
+#include "provider/evidence.h"
 #include "provider/url.h"
 #include "util/alloc.h"
 #include "util/defect.h"
@@ -25,13 +29,12 @@
 /* A create may take long at the provider, and cutting it short makes its outcome unknown. */
 #define EFFECT_MS 60000
 
-enum method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_DELETE };
-
 struct ask {
 	struct call *call;
 	struct lessor_http_request req;
-	enum method method;
-	struct call_effect *effect;	/* NULL for a GET */
+	struct lessor_action action;
+	char id[CALL_ID_ROOM];		/* the path's {id}, "" if it has none */
+	struct call_effect *effect;	/* NULL for what has no effect */
 	char shown[200];		/* the path, for log lines */
 	char url[URL_ORIGIN_MAX + URL_PATH_MAX];
 };
@@ -43,65 +46,91 @@ static struct call *call_of(struct lessor_call *base)
 
 /* ---- may it be sent? ---- */
 
-static int method_parse(const char *text, enum method *ret)
+static int refuse(struct ask *ask, const char *why)
 {
-	static const char *const names[] = { "GET", "POST", "PUT", "DELETE" };
-
-	for (size_t i = 0; text && i < ARRAY_LEN(names); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*ret = (enum method)i;
-			return 0;
-		}
-	}
-	return -1;
+	return call_violation(ask->call, "%s %s (%s): %s", ask->req.method, ask->shown,
+			      ask->action.name, why);
 }
 
-/* A delete: leave for this very row, got in this step, for this very id, not used yet. */
-static int check_destroy(struct ask *ask, const char *what)
+static int has_id(const struct lessor_action *action)
 {
-	struct call *call = ask->call;
-	struct call_effect *effect = call_effect_find(call, ask->req.row);
-	size_t len = 0;
-	const char *last = url_path_last(ask->req.path, &len);
+	return strstr(action->path, ACTION_ID_PLACE) != NULL;
+}
 
-	if (!effect || !effect->permitted)
-		return call_violation(call, "%s %s without a permit%s", what, ask->shown,
-				      effect && effect->used ? ": it was used already" : "");
-	if (!DEFECT(11) && (len != strlen(effect->id) || memcmp(last, effect->id, len) != 0))
-		return call_violation(call, "%s %s with a permit for id %s", what, ask->shown,
-				      effect->id);
-	ask->effect = effect;
-	return 0;
+/* A delete: a permit of this step for this row that no request has used. */
+static int check_destroy(struct ask *ask)
+{
+	if (!ask->effect || !ask->effect->permitted)
+		return refuse(ask, ask->effect && ask->effect->destroyed ?
+			      "its permit was used already" : "without a permit");
+	return has_id(&ask->action) || DEFECT(11) ? 0 : refuse(ask, "a delete that names no id");
 }
 
 /* A create: an intent of this step, and no request for it before. */
-static int check_make(struct ask *ask, const char *what)
+static int check_make(struct ask *ask, const struct resource *row)
 {
-	struct call *call = ask->call;
-	struct call_effect *effect = call_effect_find(call, ask->req.row);
-	const struct resource *row = ledger_find(&call->step->ledger, ask->req.row);
-
-	if (!effect || !effect->intended)
-		return call_violation(call, "%s %s without an intent of this step", what,
-				      ask->shown);
-	if (!row || row->state != LESSOR_STATE_INTENDED)
-		return call_violation(call, "%s %s for a row that is %s", what, ask->shown,
-				      row ? resource_state_name(row->state) : "not there");
-	if (effect->sent)
-		return call_violation(call, "%s %s: a request for this intent was sent already",
-				      what,
-				      ask->shown);
-	ask->effect = effect;
-	return 0;
+	if (!ask->effect || !ask->effect->intended)
+		return refuse(ask, "without an intent of this step");
+	if (row->state != LESSOR_STATE_INTENDED)
+		return refuse(ask, "for a row that is not intended any more");
+	return ask->effect->made ? refuse(ask, "a request for this intent was sent already") : 0;
 }
 
-static int ask_check(struct ask *ask)
+/*
+ * A change: granted in this step; or of what this lease has made while it is brought up, where
+ * several requests may belong to one row.
+ */
+static int check_change(struct ask *ask, const struct resource *row)
+{
+	uint32_t granted = ask->effect ? ask->effect->change : 0;
+
+	if (!has_id(&ask->action))
+		return refuse(ask, "a change that names no id");
+	if (ask->action.effect == LESSOR_PROTECTS) {
+		if (granted != LESSOR_CHANGE_PROTECT && granted != LESSOR_CHANGE_UNPROTECT)
+			return refuse(ask, "without a permit to change its protection");
+		return ask->effect->protected ? refuse(ask, "its permit was used already") : 0;
+	}
+	if (granted == LESSOR_CHANGE_LABELS || granted == LESSOR_CHANGE_UNPROTECT)
+		return ask->effect->changed ? refuse(ask, "its permit was used already") : 0;
+	if (ask->call->step->op == STEP_PROVISION && row->state == LESSOR_STATE_PRESENT)
+		return 0;
+	return refuse(ask, "without a permit to change it");
+}
+
+/* What has an effect belongs to a row of this lease, which it made and whose id it names. */
+static int check_effect(struct ask *ask)
+{
+	struct call *call = ask->call;
+	const struct resource *row = ledger_find(&call->step->ledger, ask->req.row);
+
+	if (!row || !row->ours)
+		return refuse(ask, "for no row that this lease made");
+	if (!action_is_about(&ask->action, row->kind))
+		return refuse(ask, "for a row of another kind");
+	if (!DEFECT(11) && has_id(&ask->action) && strcmp(ask->id, row->id) != 0)
+		return refuse(ask, "for a row of another id");
+	ask->effect = call_effect_need(call, row->n);
+	if (!ask->effect)
+		return refuse(ask, "more effects than one step may have");
+	switch (ask->action.effect) {
+	case LESSOR_DESTROYS:
+		return check_destroy(ask);
+	case LESSOR_MAKES:
+		return check_make(ask, row);
+	default:
+		return check_change(ask, row);
+	}
+}
+
+/* Is it a request at all, and one that the provider has declared? */
+static int check_form(struct ask *ask)
 {
 	struct call *call = ask->call;
 	const char *rule;
 
-	if (method_parse(ask->req.method, &ask->method))
-		return call_violation(call, "a request whose method is none of provider.h");
+	if (!ask->req.method)
+		return call_violation(call, "a request without a method");
 	rule = ask->req.path ? url_path_broken_rule(ask->req.path) : "is missing";
 	if (rule)
 		return call_violation(call, "a request whose path %s", rule);
@@ -111,25 +140,29 @@ static int ask_check(struct ask *ask)
 	if (!call->account->state->origin[0])
 		return call_violation(call, "%s %s by a provider that declares no http_auth",
 				      ask->req.method, ask->shown);
-	if (ask->req.body_len > BODY_MAX || (ask->req.body_len && !ask->req.body))
-		return call_violation(call, "%s %s with a body that cannot be one", ask->req.method,
-				      ask->shown);
-	if (ask->req.flags & ~LESSOR_HTTP_DESTROYS)
-		return call_violation(call, "%s %s with flags this host does not know",
+	if (action_find(call->account->table, ask->req.method, ask->req.path, &ask->action, ask->id,
+			sizeof(ask->id)))
+		return call_violation(call, "%s %s is none of its declared actions",
 				      ask->req.method, ask->shown);
+	if (ask->req.body_len > BODY_MAX || (ask->req.body_len && !ask->req.body))
+		return refuse(ask, "a body that cannot be one");
+	if (ask->req.flags)
+		return refuse(ask, "flags that this host does not know");
 	if (call->answer_count >= ANSWERS_MAX || call->answer_bytes >= ANSWERS_BYTES_MAX)
 		return call_violation(call,
 				      "more than %d requests or %u MiB of answers in one step",
 				      ANSWERS_MAX, ANSWERS_BYTES_MAX >> 20);
-	/* a GET may be shared, and sent again by libcurl: it is no way to destroy something */
-	if (ask->method == METHOD_GET && ask->req.flags)
-		return call_violation(call, "GET %s that destroys", ask->shown);
-	if (ask->method == METHOD_DELETE || (ask->req.flags & LESSOR_HTTP_DESTROYS))
-		return check_destroy(ask, ask->req.method);
-	if (ask->method != METHOD_GET)
-		return check_make(ask, ask->req.method);
-	if (ask->req.body_len)
-		return call_violation(call, "GET %s with a body", ask->shown);
+	return 0;
+}
+
+static int ask_check(struct ask *ask)
+{
+	if (check_form(ask))
+		return -1;
+	if (!action_is_harmless(&ask->action))
+		return check_effect(ask);
+	if (strcmp(ask->req.method, "GET") == 0 && ask->req.body_len)
+		return refuse(ask, "a GET with a body");
 	return 0;
 }
 
@@ -139,11 +172,11 @@ static enum budget_class budget_class_of(const struct ask *ask)
 {
 	const struct step *step = ask->call->step;
 
-	if (step->op == STEP_CLEANUP || ask->method == METHOD_DELETE)
+	if (step->op == STEP_CLEANUP || ask->action.effect == LESSOR_DESTROYS)
 		return BUDGET_DELETE;
-	if (step->op == STEP_PROBE)
+	if (step->op == STEP_PROBE || step->op == STEP_RETAIN)
 		return BUDGET_LOOKUP;
-	if (ask->method != METHOD_GET)
+	if (ask->action.effect == LESSOR_MAKES)
 		return BUDGET_CREATE;
 	if (step->op != STEP_PROVISION && step->op != STEP_INSPECT)
 		return BUDGET_SWEEP;
@@ -228,7 +261,31 @@ static void ask_log(const struct ask *ask, const struct env_http_answer *http, i
 		  "%s %s", ask->req.method, ask->shown);
 }
 
-/* Sends it and fills `answer`; its leave is used up from here on. */
+/* Its number in the record is the next one; its permit is used up from here on. */
+static void effect_begins(struct ask *ask)
+{
+	struct call_effect *effect = ask->effect;
+	size_t number = ask->call->request_count + 1;
+
+	switch (ask->action.effect) {
+	case LESSOR_DESTROYS:
+		effect->destroyed = number;
+		effect->permitted = 0;
+		break;
+	case LESSOR_MAKES:
+		effect->made = number;
+		break;
+	case LESSOR_PROTECTS:
+		effect->protected = number;
+		break;
+	default:
+		effect->changed = number;
+		break;
+	}
+	effect->last = number;
+}
+
+/* Sends it and fills `answer`. */
 static int64_t ask_send(struct ask *ask, struct answer *answer)
 {
 	struct call *call = ask->call;
@@ -240,8 +297,8 @@ static int64_t ask_send(struct ask *ask, struct answer *answer)
 		.url = ask->url,
 		.body = ask->req.body_len ? ask->req.body : NULL,
 		.body_len = ask->req.body_len,
-		.fresh = !DEFECT(4) && ask->method != METHOD_GET,	/* 4: a kept connection */
-		.timeout_ms = ask->method == METHOD_GET ? READ_MS : EFFECT_MS,
+		.fresh = !DEFECT(4) && ask->effect,	/* 4: a kept connection */
+		.timeout_ms = ask->effect ? EFFECT_MS : READ_MS,
 		.max_answer = ANSWER_MAX,
 		.cancel = (const volatile int *)(const void *)&call->step->cancel,
 	};
@@ -249,7 +306,7 @@ static int64_t ask_send(struct ask *ask, struct answer *answer)
 	int64_t begun_ms = env_mono_ms(account->env);
 	int64_t wait_ms;
 
-	if (ask->method == METHOD_GET && left_ms < request.timeout_ms)
+	if (!ask->effect && left_ms < request.timeout_ms)
 		request.timeout_ms = left_ms > 0 ? left_ms : 1;
 	snprintf(ask->url, sizeof(ask->url), "%s%s", account->state->origin, ask->req.path);
 	if (account->config.token) {
@@ -260,10 +317,7 @@ static int64_t ask_send(struct ask *ask, struct answer *answer)
 	http->rate_limit = -1;
 	http->rate_remaining = -1;
 	if (ask->effect) {
-		ask->effect->sent = 1;
-		ask->effect->doubtful = 1;
-		ask->effect->used |= ask->effect->permitted;
-		ask->effect->permitted = 0;
+		effect_begins(ask);
 		call->effect_mono_ms = begun_ms;
 		env_point(account->env, "http-before-effect");
 	}
@@ -272,14 +326,8 @@ static int64_t ask_send(struct ask *ask, struct answer *answer)
 		log_warning(LOG_FIELDS({ "url", ask->url }), "%s failed: %s", ask->req.method,
 			    authorization);
 	explicit_bzero(authorization, sizeof(authorization));
-	if (ask->effect) {
+	if (ask->effect)
 		env_point(account->env, "http-after-effect");
-		/* a 4xx says no; everything else that was sent may have worked */
-		ask->effect->doubtful = !(http->outcome == ENV_HTTP_NOT_SENT ||
-					  (http->outcome == ENV_HTTP_ANSWERED &&
-					   http->status >= 400 && http->status < 500));
-		ask->effect->sent = http->outcome != ENV_HTTP_NOT_SENT;
-	}
 	call->step->calls++;
 	wait_ms = account_count_answer(account, http);
 	ask_log(ask, http, env_mono_ms(account->env) - begun_ms);
@@ -308,6 +356,7 @@ static void ask_anew(struct ask *ask, struct lessor_http_response *ret, int land
 		share_land(share, ask->req.path, ours ? NULL : answer);
 	}
 	answer_describe(ret, answer, wait_ms, 0);
+	evidence_add(call, &ask->action, ask->id, ask->req.path, ret, lands);
 }
 
 static void ask_shared(struct ask *ask, struct lessor_http_response *ret)
@@ -330,6 +379,7 @@ static void ask_shared(struct ask *ask, struct lessor_http_response *ret)
 		answer_describe(ret, answer, answer->http.retry_after_ms > 0 ?
 				answer->http.retry_after_ms : 0,
 				now > answer->asked_mono_ms ? now - answer->asked_mono_ms : 0);
+		evidence_add(call, &ask->action, ask->id, ask->req.path, ret, 1);
 		return;
 	case SHARE_GAVE_UP:
 		answer_none(ret, call, LESSOR_CLASS_TRANSIENT, 0,
@@ -344,35 +394,93 @@ static void ask_shared(struct ask *ask, struct lessor_http_response *ret)
 	}
 }
 
+/* Sends what was checked, if there is still time. */
+static void ask(struct ask *ask, struct lessor_http_response *ret)
+{
+	struct call *call = ask->call;
+
+	if (atomic_load(&call->step->cancel))
+		answer_none(ret, call, LESSOR_CLASS_TRANSIENT, 0, "cancelled");
+	else if (out_of_time(call))
+		answer_none(ret, call, LESSOR_CLASS_TRANSIENT, 0, "the step's time is over");
+	else if (!ask->effect && ask->req.share_ms > 0)
+		ask_shared(ask, ret);
+	else
+		ask_anew(ask, ret, 0);
+}
+
+static struct lessor_http_response response_none(void)
+{
+	return (struct lessor_http_response){ .body = "", .content_type = "", .request_id = "",
+					      .error = "" };
+}
+
 static int host_http(struct lessor_call *base, const struct lessor_http_request *request,
 		     struct lessor_http_response *response)
 {
 	struct call *call = call_of(base);
-	struct ask ask = { .call = call };
-	struct lessor_http_response ret = { .body = "", .content_type = "", .request_id = "",
-					    .error = "" };
+	struct ask asked = { .call = call };
+	struct lessor_http_response ret = response_none();
 
 	if (!response || response->size < sizeof(*response))
 		return call_violation(call, "http without the response's size");
 	ret.size = response->size;
-	if (!request || call_copy_in(&ask.req, sizeof(ask.req), request, request->size,
-				     sizeof(ask.req))) {
+	if (!request || call_copy_in(&asked.req, sizeof(asked.req), request, request->size,
+				     sizeof(asked.req))) {
 		call_violation(call, "http without the request's size");
 		answer_none(&ret, call, LESSOR_CLASS_BUG, 0, "the request has no size");
-	} else if (ask_check(&ask)) {
+	} else if (ask_check(&asked)) {
 		answer_none(&ret, call, LESSOR_CLASS_BUG, 0,
 			    "the request breaks the contract and was not sent");
-	} else if (atomic_load(&call->step->cancel)) {
-		answer_none(&ret, call, LESSOR_CLASS_TRANSIENT, 0, "cancelled");
-	} else if (out_of_time(call)) {
-		answer_none(&ret, call, LESSOR_CLASS_TRANSIENT, 0, "the step's time is over");
-	} else if (ask.method == METHOD_GET && ask.req.share_ms > 0) {
-		ask_shared(&ask, &ret);
 	} else {
-		ask_anew(&ask, &ret, 0);
+		ask(&asked, &ret);
 	}
 	memcpy(response, &ret, sizeof(ret));
 	return 0;
+}
+
+/* ---- the sentinel ---- */
+
+static int sentinel_action(const struct lessor_provider *table, struct lessor_action *ret)
+{
+	for (size_t i = 0; i < table->action_count; i++) {
+		*ret = action_at(table, i);
+		if (ret->effect == LESSOR_READS && ret->object_at && has_id(ret) &&
+		    action_is_about(ret, LESSOR_KIND_SENTINEL))
+			return 0;
+	}
+	return -1;
+}
+
+int call_read_sentinel(struct call *call, struct step_evidence *evidence)
+{
+	struct resource row = { .n = -1, .kind = LESSOR_KIND_SENTINEL };
+	struct ask asked = { .call = call };
+	struct lessor_http_response ret = response_none();
+	struct lessor_observed seen;
+	char path[URL_PATH_MAX];
+	const char *value;
+	int is_last;
+
+	/* Without one the account is assumed to be the one we know. */
+	if (!call->account->table->probe || call_is_own_io(call))
+		return 1;
+	account_sentinel(call->account, row.id);
+	if (!row.id[0] || sentinel_action(call->account->table, &asked.action) ||
+	    action_path(&asked.action, row.id, path, sizeof(path)))
+		return 0;
+	asked.req = (struct lessor_http_request){ .method = asked.action.method, .path = path };
+	memcpy(asked.id, row.id, sizeof(row.id));
+	url_path_describe(path, asked.shown, sizeof(asked.shown));
+	ask(&asked, &ret);
+	if (evidence_exact(call, &row, &seen, &is_last) != 1)
+		return 0;
+	evidence->is_sentinel_read = 1;
+	value = observed_label(&seen, LESSOR_LABEL_GEN);
+	evidence->generation = value ? strtoll(value, NULL, 10) : 0;
+	value = observed_label(&seen, LESSOR_LABEL_HOLDER);
+	snprintf(evidence->holder, sizeof(evidence->holder), "%s", value ? value : "");
+	return 1;
 }
 
 void call_http_fill(struct lessor_host *host)

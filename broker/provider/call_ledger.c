@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a plugin tells the ledger, and what it asks of it. The engine decides;
- * here it is checked that the plugin may ask at all, and remembered what this
- * operation has leave for, since call_http.c sends nothing without.
+ * What a plugin reports to the ledger, and what it asks of it. The engine decides;
+ * here a report is held against the record of this step's requests, and what this
+ * operation is permitted is remembered, since call_http.c sends nothing without.
  */
 #include "provider/call.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "provider/evidence.h"
 #include "util/alloc.h"
 #include "util/defect.h"
 #include "util/log.h"
@@ -28,7 +29,7 @@ struct call_effect *call_effect_find(struct call *call, int64_t row)
 	return NULL;
 }
 
-static struct call_effect *effect_need(struct call *call, int64_t row)
+struct call_effect *call_effect_need(struct call *call, int64_t row)
 {
 	struct call_effect *effect = call_effect_find(call, row);
 
@@ -53,7 +54,7 @@ static void ledger_put(struct ledger *ledger, const struct resource *resource)
 	ledger->resources[ledger->resource_count++] = *resource;
 }
 
-/* inspect settles what is unknown by looking, and does nothing else to the ledger. */
+/* inspect and retain settle what is unknown by looking; retain also changes what is kept. */
 static int may_commit(const struct step *step, enum step_commit_kind kind)
 {
 	switch (step->op) {
@@ -61,8 +62,13 @@ static int may_commit(const struct step *step, enum step_commit_kind kind)
 	case STEP_CLEANUP:
 	case STEP_PROBE:
 		return 1;
+	case STEP_RETAIN:
+		if (kind == COMMIT_CHANGE || kind == COMMIT_CHANGED)
+			return 1;
+		/* fall through */
 	case STEP_INSPECT:
-		return kind == COMMIT_ADOPT || kind == COMMIT_NOT_SEEN;
+		return kind == COMMIT_ADOPT || kind == COMMIT_NOT_SEEN || kind == COMMIT_GONE ||
+		       kind == COMMIT_STILL_THERE || kind == COMMIT_REUSE;
 	default:
 		return 0;
 	}
@@ -198,7 +204,7 @@ static int host_intend(struct lessor_call *base, uint32_t kind, uint32_t attempt
 		return call_violation(call, "more than %d effects in one step", CALL_EFFECTS_MAX);
 	if (commit(call, &what))
 		return -1;
-	effect_need(call, what.row)->intended = 1;
+	call_effect_need(call, what.row)->intended = 1;
 	labels = call_alloc(call, LABELS_MAX * sizeof(*labels));
 	for (size_t i = 0; i < what.labels.count; i++) {
 		labels[i].key = call_dup(call, what.labels.items[i].key);
@@ -222,20 +228,34 @@ static void effect_record(struct call *call, int64_t row)
 		effect->recorded = 1;
 }
 
+/* The outcome of a create is kept as unknown, whatever the plugin makes of it. */
+static int keep_unknown(struct call *call, struct call_effect *effect, const char *why)
+{
+	struct step_commit what = { .kind = COMMIT_UNKNOWN, .row = effect->row, .text = why };
+
+	call_violation(call, "%s; kept as unknown", why);
+	commit(call, &what);
+	effect->recorded = 1;
+	return -1;
+}
+
 static int host_created(struct lessor_call *base, int64_t row, const char *id, const char *action)
 {
 	struct call *call = call_of(base);
+	struct call_effect *effect = call_effect_find(call, row);
 	struct step_commit what = { .kind = COMMIT_CREATED, .row = row, .id = id,
 				    .action = action ? action : "" };
 
 	if (!row_of(call, row, "created"))
 		return -1;
 	/* what a look-up finds goes through adopt, which checks whose it is */
-	if (!call_effect_find(call, row) || !call_effect_find(call, row)->intended)
+	if (!effect || !effect->intended)
 		return call_violation(call,
 				      "created of a row that this step did not intend; use adopt");
 	if (!id || !id_is_sane(id) || !action_is_sane(what.action))
 		return call_violation(call, "created with an id or action that cannot be one");
+	if (!call_is_own_io(call) && !evidence_made(call, effect, id))
+		return keep_unknown(call, effect, "created though no answer to its create shows that id");
 	if (commit(call, &what))
 		return -1;
 	effect_record(call, row);
@@ -251,6 +271,22 @@ static int host_unknown(struct lessor_call *base, int64_t row, const char *reaso
 		return -1;
 	effect_record(call, row);
 	return 0;
+}
+
+/*
+ * Does the record show that the row's create had no effect? A "taken" may be by an earlier
+ * one of ours whose answer was lost: then the listing by its name must say whose it is.
+ */
+static int was_refused(struct call *call, const struct call_effect *effect)
+{
+	enum effect_outcome outcome = evidence_outcome(call, effect->made);
+
+	if (call_is_own_io(call) || DEFECT(3) || outcome == EFFECT_NOT_SENT)
+		return 1;
+	return outcome == EFFECT_REFUSED &&
+	       (call->requests[effect->made - 1].status != 409 ||
+		evidence_unlisted_name(call, ledger_find(&call->step->ledger, effect->row),
+				       effect->made) == 1);
 }
 
 static int host_not_created(struct lessor_call *base, int64_t row, const char *reason)
@@ -269,13 +305,8 @@ static int host_not_created(struct lessor_call *base, int64_t row, const char *r
 	if (!effect || !effect->intended)
 		return call_violation(call, "not_created of a row that this step did not intend; "
 				      "look for it and use not_seen");
-	if (effect->doubtful && !DEFECT(3)) {
-		call_violation(call, "not_created though the answer does not say so; kept as unknown");
-		what.kind = COMMIT_UNKNOWN;
-		commit(call, &what);
-		effect->recorded = 1;
-		return -1;
-	}
+	if (!was_refused(call, effect))
+		return keep_unknown(call, effect, "not_created though no answer says so");
 	if (commit(call, &what))
 		return -1;
 	effect->recorded = 1;
@@ -283,12 +314,38 @@ static int host_not_created(struct lessor_call *base, int64_t row, const char *r
 	return 0;
 }
 
+/*
+ * Reads the sentinel, last of all: whoever has the token of another project sees nothing
+ * anywhere. -1: not now; the observation does not count.
+ */
+static int prove_project(struct call *call, struct step_evidence *evidence)
+{
+	if (evidence->is_proof || call_read_sentinel(call, evidence) == 1) {
+		evidence->is_proof = 1;
+		return 0;
+	}
+	log_info(LOG_FIELDS({ "account", call->account->config.name },
+			    { "lease", call->step->lease.id }),
+		 "an observation does not count: the account's sentinel could not be read after it");
+	return -1;
+}
+
 static int host_not_seen(struct lessor_call *base, int64_t row)
 {
 	struct call *call = call_of(base);
 	struct step_commit what = { .kind = COMMIT_NOT_SEEN, .row = row };
+	const struct resource *resource = row_of(call, row, "not_seen");
 
-	return row_of(call, row, "not_seen") ? commit(call, &what) : -1;
+	if (!resource)
+		return -1;
+	what.evidence.is_own_io = call_is_own_io(call);
+	/* Of the sentinel itself only the listings can tell. */
+	what.evidence.is_proof = what.evidence.is_own_io || !call->step->lease.n;
+	if (!what.evidence.is_own_io && evidence_unlisted(call, resource) != 1)
+		return call_violation(call, "not_seen of %s without complete listings of this step that "
+				      "do not show it", resource->name);
+	what.evidence.is_absent = 1;
+	return prove_project(call, &what.evidence) ? -1 : commit(call, &what);
 }
 
 /* What the plugin read, in the host's own size; -1 if it is not even that. */
@@ -315,6 +372,8 @@ static int host_adopt(struct lessor_call *base, const struct lessor_observed *fr
 
 	if (seen_copy(call, &seen, from, "adopt"))
 		return -1;
+	if (!call_is_own_io(call) && !evidence_shown(call, seen.kind, seen.id, &seen))
+		return call_violation(call, "adopt of id %s, which no answer of this step shows", seen.id);
 	what.resource_kind = seen.kind;
 	what.id = seen.id;
 	if (commit(call, &what))
@@ -334,43 +393,142 @@ static int host_reuse(struct lessor_call *base, uint32_t kind, const char *id, c
 	return commit(call, &what);
 }
 
-/* ---- unmaking ---- */
+/* ---- unmaking and changing ---- */
+
+/* What the exact read of this step shows; of a provider with I/O of its own what it says. */
+static int observe(struct call *call, const struct resource *row,
+		   const struct lessor_observed *from, const char *name,
+		   struct step_evidence *ret)
+{
+	int is_last, exact;
+
+	ret->is_own_io = call_is_own_io(call);
+	if (ret->is_own_io || DEFECT(12)) {
+		if (seen_copy(call, &ret->seen, from, name))
+			return -1;
+		ret->is_read = ret->is_seen = 1;
+		return 0;
+	}
+	exact = evidence_exact(call, row, &ret->seen, &is_last);
+	ret->is_seen = exact == 1;
+	ret->is_read = exact == 1 && is_last;
+	return 0;
+}
+
+/* What a permit was used for, as the record has it. */
+static enum effect_outcome outcome_of(struct call *call, const struct call_effect *effect)
+{
+	if (call_is_own_io(call))
+		return EFFECT_UNKNOWN;
+	if (effect->change == LESSOR_CHANGE_LABELS)
+		return evidence_outcome(call, effect->changed);
+	return evidence_outcome(call, effect->change ? effect->protected : effect->destroyed);
+}
+
+/* A change is judged by what was read after it, a delete that nobody reported by its answer. */
+static void effect_settle(struct call *call, struct call_effect *effect)
+{
+	const struct resource *row = ledger_find(&call->step->ledger, effect->row);
+	struct step_commit what = { .row = effect->row, .text = "" };
+
+	if (!row)
+		return;
+	what.evidence.outcome = outcome_of(call, effect);
+	what.evidence.is_own_io = call_is_own_io(call);
+	effect->permitted = 0;
+	if (row->state == LESSOR_STATE_DELETE_AUTHORIZED) {
+		what.kind = what.evidence.outcome == EFFECT_NOT_SENT ||
+			    what.evidence.outcome == EFFECT_REFUSED ? COMMIT_STILL_THERE :
+								      COMMIT_DELETE_UNKNOWN;
+		what.text = what.kind == COMMIT_STILL_THERE ? "its delete had no effect" :
+							      "what became of its delete is not known";
+		commit(call, &what);
+	} else if (effect->change) {
+		what.kind = COMMIT_CHANGED;
+		what.change = effect->change;
+		what.evidence.is_labelled = evidence_outcome(call, effect->changed) ==
+					    EFFECT_ACCEPTED;
+		if (!what.evidence.is_own_io)
+			observe(call, row, NULL, "", &what.evidence);
+		effect->change = 0;
+		effect->changed = effect->protected = 0;
+		commit(call, &what);
+	}
+}
+
+/* The effect of a row for which a permit is asked; what it had before is settled first. */
+static struct call_effect *effect_next(struct call *call, int64_t row, const char *name)
+{
+	struct call_effect *effect = call_effect_need(call, row);
+
+	if (effect)
+		effect_settle(call, effect);
+	else
+		call_violation(call, "%s: more than %d effects in one step", name, CALL_EFFECTS_MAX);
+	return effect;
+}
 
 static int host_permit_delete(struct lessor_call *base, int64_t row,
 			      const struct lessor_observed *from)
 {
 	struct call *call = call_of(base);
-	const struct resource *resource = row_of(call, row, "permit_delete");
-	struct lessor_observed seen;
-	struct step_commit what = { .kind = COMMIT_PERMIT, .row = row, .seen = &seen };
+	struct step_commit what = { .kind = COMMIT_PERMIT, .row = row };
+	struct call_effect *effect;
 
-	if (!resource || seen_copy(call, &seen, from, "permit_delete"))
+	if (!row_of(call, row, "permit_delete"))
 		return -1;
-	if (call->effect_count == CALL_EFFECTS_MAX && !call_effect_find(call, row))
-		return call_violation(call, "more than %d effects in one step", CALL_EFFECTS_MAX);
-	if (commit(call, &what))
+	effect = effect_next(call, row, "permit_delete");
+	if (!effect || observe(call, ledger_find(&call->step->ledger, row), from, "permit_delete",
+			       &what.evidence) ||
+	    commit(call, &what))
 		return -1;
-	/* the row may have moved in memory, and its id is what the leave is for */
-	resource = ledger_find(&call->step->ledger, row);
-	if (!resource || strcmp(resource->id, seen.id) != 0)
-		return call_violation(call, "permit_delete of id %s, which is not the row's",
-				      seen.id);
-	struct call_effect *effect = effect_need(call, row);
 	effect->permitted = 1;
-	memcpy(effect->id, resource->id, sizeof(effect->id));
+	effect->destroyed = 0;
 	return 0;
 }
 
 static int host_deleting(struct lessor_call *base, int64_t row, const char *action)
 {
 	struct call *call = call_of(base);
+	const struct resource *resource = row_of(call, row, "deleting");
+	const struct call_effect *effect = call_effect_find(call, row);
 	struct step_commit what = { .kind = COMMIT_DELETING, .row = row,
 				    .action = action ? action : "" };
 
-	if (!row_of(call, row, "deleting"))
+	if (!resource)
 		return -1;
 	if (!action_is_sane(what.action))
 		return call_violation(call, "deleting with an action that cannot be one");
+	if (resource->state != LESSOR_STATE_DELETE_AUTHORIZED)
+		return call_violation(call, "deleting of %s, for which this step has no permit",
+				      resource->name);
+	if (!call_is_own_io(call) &&
+	    (!effect || evidence_outcome(call, effect->destroyed) != EFFECT_ACCEPTED)) {
+		call_violation(call, "deleting of %s, whose delete no answer of this step accepts",
+			       resource->name);
+		what.kind = COMMIT_DELETE_UNKNOWN;
+		what.text = "what became of its delete is not known";
+		commit(call, &what);
+		return -1;
+	}
+	if (commit(call, &what))
+		return -1;
+	effect_record(call, row);
+	return 0;
+}
+
+static int host_delete_unknown(struct lessor_call *base, int64_t row, const char *reason)
+{
+	struct call *call = call_of(base);
+	const struct resource *resource = row_of(call, row, "delete_unknown");
+	struct step_commit what = { .kind = COMMIT_DELETE_UNKNOWN, .row = row,
+				    .text = text_of(reason) };
+
+	if (!resource)
+		return -1;
+	if (resource->state != LESSOR_STATE_DELETE_AUTHORIZED)
+		return call_violation(call, "delete_unknown of %s, for which this step has no permit",
+				      resource->name);
 	if (commit(call, &what))
 		return -1;
 	effect_record(call, row);
@@ -380,40 +538,153 @@ static int host_deleting(struct lessor_call *base, int64_t row, const char *acti
 static int host_still_there(struct lessor_call *base, int64_t row, const char *reason)
 {
 	struct call *call = call_of(base);
+	const struct resource *resource = row_of(call, row, "still_there");
+	const struct call_effect *effect = call_effect_find(call, row);
 	struct step_commit what = { .kind = COMMIT_STILL_THERE, .row = row,
 				    .text = text_of(reason) };
 
-	if (!row_of(call, row, "still_there") || commit(call, &what))
+	if (!resource)
 		return -1;
-	effect_record(call, row);
-	return 0;
-}
-
-static int host_gone(struct lessor_call *base, int64_t row, const char *evidence)
-{
-	struct call *call = call_of(base);
-	struct step_commit what = { .kind = COMMIT_GONE, .row = row, .text = text_of(evidence) };
-
-	if (!row_of(call, row, "gone"))
-		return -1;
-	if (!what.text[0])
-		return call_violation(call, "gone without evidence");
+	what.evidence.is_own_io = call_is_own_io(call);
+	what.evidence.outcome = effect && !what.evidence.is_own_io ? outcome_of(call, effect) :
+								    EFFECT_NOT_SENT;
+	if (!what.evidence.is_own_io) {
+		observe(call, resource, NULL, "still_there", &what.evidence);
+		evidence_action(call, resource, &what.evidence.is_gave_up);
+	}
 	if (commit(call, &what))
 		return -1;
 	effect_record(call, row);
 	return 0;
 }
 
+/* Does the record of this step show that it is absent, as far as its state asks for it? */
+static int prove_absent(struct call *call, const struct resource *row,
+			struct step_evidence *evidence)
+{
+	const struct call_effect *effect = call_effect_find(call, row->n);
+	struct lessor_observed seen;
+	int is_last, failed;
+
+	evidence->is_own_io = call_is_own_io(call);
+	if (evidence->is_own_io) {
+		evidence->is_proof = evidence->is_absent = 1;
+		return 0;
+	}
+	if (row->id[0] && evidence_exact(call, row, &seen, &is_last) != 0)
+		return call_violation(call, "gone of %s, whose exact read of this step did not answer "
+				      "that it is not there", row->name);
+	if (row->state == LESSOR_STATE_DELETING && evidence_has_actions(call)) {
+		evidence->is_proof = (evidence_action(call, row, &failed) && !failed) ||
+				     (effect && evidence_outcome(call, effect->destroyed) ==
+				      EFFECT_ACCEPTED);
+	} else if (evidence_unlisted(call, row) != 1) {
+		return call_violation(call, "gone of %s without complete listings of this step that do "
+				      "not show it", row->name);
+	}
+	evidence->is_absent = 1;
+	return prove_project(call, evidence);
+}
+
+static int host_gone(struct lessor_call *base, int64_t row, const char *evidence)
+{
+	struct call *call = call_of(base);
+	struct step_commit what = { .kind = COMMIT_GONE, .row = row, .text = text_of(evidence) };
+	const struct resource *resource = row_of(call, row, "gone");
+	struct call_effect *effect = call_effect_find(call, row);
+
+	if (!resource)
+		return -1;
+	if (!what.text[0])
+		return call_violation(call, "gone without evidence");
+	/* Whether its delete was accepted is asked first: what proves its absence depends on that. */
+	if (effect)
+		effect_settle(call, effect);
+	if (prove_absent(call, ledger_find(&call->step->ledger, row), &what.evidence) ||
+	    commit(call, &what))
+		return -1;
+	effect_record(call, row);
+	return 0;
+}
+
+/* All labels that it must bear: those that were read, and those that the engine wants there. */
+static int labels_merge(struct call *call, const struct lessor_observed *seen,
+			const struct labels *set, struct lessor_change *ret)
+{
+	struct lessor_label *all = call_alloc(call, (seen->label_count + set->count) * sizeof(*all));
+	size_t count = 0;
+	int differs = 0;
+
+	for (size_t i = 0; i < seen->label_count; i++) {
+		int is_set = 0;
+
+		for (size_t k = 0; k < set->count; k++)
+			is_set |= strcmp(set->items[k].key, seen->labels[i].key) == 0;
+		if (!is_set)
+			all[count++] = seen->labels[i];
+	}
+	for (size_t k = 0; k < set->count; k++) {
+		const char *have = observed_label(seen, set->items[k].key);
+
+		differs |= !have || strcmp(have, set->items[k].value) != 0;
+		all[count].key = call_dup(call, set->items[k].key);
+		all[count++].value = call_dup(call, set->items[k].value);
+	}
+	ret->labels = all;
+	ret->label_count = count;
+	return differs;
+}
+
+static int host_permit_change(struct lessor_call *base, int64_t row, uint32_t what_change,
+			      const struct lessor_observed *from, struct lessor_change *change)
+{
+	struct call *call = call_of(base);
+	struct step_commit what = { .kind = COMMIT_CHANGE, .row = row, .change = what_change };
+	struct lessor_change out = { .what = what_change, .row = row };
+	struct call_effect *effect;
+
+	if (!change || change->size < sizeof(*change))
+		return call_violation(call, "permit_change without the change's size");
+	if (what_change < LESSOR_CHANGE_LABELS || what_change > LESSOR_CHANGE_UNPROTECT)
+		return call_violation(call, "permit_change of kind %u", what_change);
+	if (!row_of(call, row, "permit_change"))
+		return -1;
+	effect = effect_next(call, row, "permit_change");
+	if (!effect || observe(call, ledger_find(&call->step->ledger, row), from, "permit_change",
+			       &what.evidence) ||
+	    commit(call, &what))
+		return -1;
+	out.size = change->size;
+	if (!what.is_done && what.labels.count &&
+	    !labels_merge(call, &what.evidence.seen, &what.labels, &out) &&
+	    what_change == LESSOR_CHANGE_LABELS)
+		what.is_done = 1;
+	if (!what.is_done)
+		effect->change = what_change;
+	memcpy(change, &out, sizeof(out));
+	return what.is_done;
+}
+
+/* After the operation: what it has not reported is settled by the record. */
 void call_ledger_check(struct call *call)
 {
 	for (size_t i = 0; i < call->effect_count; i++) {
-		const struct call_effect *effect = &call->effects[i];
+		struct call_effect *effect = &call->effects[i];
 		const struct resource *row = ledger_find(&call->step->ledger, effect->row);
-		if (effect->sent && effect->intended && !effect->recorded && row &&
-		    row->state == LESSOR_STATE_INTENDED)
-			call_violation(call,
-				       "a create for row %lld was sent and its outcome not told",
-				       (long long)effect->row);
+		enum effect_outcome outcome = evidence_outcome(call, effect->made);
+		struct step_commit what = { .kind = COMMIT_UNKNOWN, .row = effect->row,
+					    .text = "its create ended without a report" };
+
+		if (effect->intended && !effect->recorded && row &&
+		    row->state == LESSOR_STATE_INTENDED) {
+			if (outcome == EFFECT_NOT_SENT && !call_is_own_io(call))
+				what.kind = COMMIT_NOT_CREATED;
+			else
+				call_violation(call, "a create for row %lld was sent and its outcome "
+					       "not reported", (long long)effect->row);
+			commit(call, &what);
+		}
+		effect_settle(call, effect);
 	}
 }
 
@@ -430,6 +701,8 @@ void call_ledger_fill(struct lessor_host *host)
 	host->reuse = host_reuse;
 	host->permit_delete = host_permit_delete;
 	host->deleting = host_deleting;
+	host->delete_unknown = host_delete_unknown;
+	host->permit_change = host_permit_change;
 	host->still_there = host_still_there;
 	host->gone = host_gone;
 }

@@ -7,6 +7,7 @@
 
 #include "provider/account_state.h"
 #include "provider/call.h"
+#include "provider/evidence.h"
 #include "util/alloc.h"
 #include "util/hash.h"
 
@@ -23,6 +24,7 @@ const char *step_op_name(enum step_op op)
 		[STEP_CATALOG] = "catalog",
 		[STEP_LIST] = "list",
 		[STEP_RELOAD] = "reload",
+		[STEP_RETAIN] = "retain",
 	};
 
 	return (size_t)op < ARRAY_LEN(names) ? names[op] : "unknown";
@@ -42,8 +44,11 @@ const char *step_commit_name(enum step_commit_kind kind)
 		[COMMIT_REUSE] = "reuse",
 		[COMMIT_PERMIT] = "permit_delete",
 		[COMMIT_DELETING] = "deleting",
+		[COMMIT_DELETE_UNKNOWN] = "delete_unknown",
 		[COMMIT_STILL_THERE] = "still_there",
 		[COMMIT_GONE] = "gone",
+		[COMMIT_CHANGE] = "permit_change",
+		[COMMIT_CHANGED] = "changed",
 	};
 
 	return (size_t)kind < ARRAY_LEN(names) ? names[kind] : "unknown";
@@ -76,6 +81,8 @@ static void observed_fini(struct lessor_observed *seen)
 	free((char *)seen->address);
 }
 
+static void observed_copy(struct lessor_observed *copy, const struct lessor_observed *seen);
+
 void step_free(struct step *step)
 {
 	if (!step)
@@ -83,6 +90,8 @@ void step_free(struct step *step)
 	for (size_t i = 0; i < step->listed_count; i++)
 		observed_fini(&step->listed[i].seen);
 	free(step->listed);
+	if (step->is_shown)
+		observed_fini(&step->shown);
 	free(step->prices);
 	if (step->user_data)
 		hash_wipe(step->user_data, step->user_data_len);
@@ -93,15 +102,18 @@ void step_free(struct step *step)
 
 void step_add_listed(struct step *step, const struct lessor_observed *seen)
 {
-	struct lessor_label *labels = xcalloc(seen->label_count, sizeof(*labels));
-	struct lessor_observed *copy;
-
 	step->listed = call_grow(step->listed, step->listed_count, sizeof(*step->listed));
+	observed_copy(&step->listed[step->listed_count++].seen, seen);
+}
+
+static void observed_copy(struct lessor_observed *copy, const struct lessor_observed *seen)
+{
+	struct lessor_label *labels = xcalloc(seen->label_count, sizeof(*labels));
+
 	for (size_t i = 0; i < seen->label_count; i++) {
 		labels[i].key = xstrdup(seen->labels[i].key ? seen->labels[i].key : "");
 		labels[i].value = xstrdup(seen->labels[i].value ? seen->labels[i].value : "");
 	}
-	copy = &step->listed[step->listed_count++].seen;
 	*copy = *seen;
 	copy->size = sizeof(*copy);
 	copy->id = xstrdup(seen->id);
@@ -137,6 +149,9 @@ static int operation_run(struct call *call)
 		return table->list(instance, &call->base, step->list_kind);
 	case STEP_RELOAD:
 		return table->reload ? table->reload(instance, &call->base) : LESSOR_DONE;
+	case STEP_RETAIN:
+		return table->retain ? table->retain(instance, &call->base, call_lease(call)) :
+				       LESSOR_DONE;
 	}
 	return 0;
 }
@@ -175,9 +190,40 @@ static int verdict_is_allowed(enum step_op op, int verdict)
 		[STEP_CATALOG] = 1u << LESSOR_DONE | 1u << LESSOR_RETRY | 1u << LESSOR_REFUSED,
 		[STEP_LIST] = 1u << LESSOR_DONE | 1u << LESSOR_RETRY | 1u << LESSOR_REFUSED,
 		[STEP_RELOAD] = 1u << LESSOR_DONE | 1u << LESSOR_RETRY | 1u << LESSOR_REFUSED,
+		[STEP_RETAIN] = 1u << LESSOR_DONE | 1u << LESSOR_PENDING | 1u << LESSOR_RETRY |
+				1u << LESSOR_REFUSED,
 	};
 
 	return verdict >= LESSOR_DONE && verdict <= LESSOR_GONE && (allowed[op] & 1u << verdict);
+}
+
+/* Ready is a server that the ledger holds and that this step has seen. */
+static int ready_check(struct call *call)
+{
+	struct step *step = call->step;
+	const struct resource *row = NULL;
+	struct lessor_observed seen;
+
+	if (!step->host[0])
+		return call_violation(call, "provision is done but names no host to connect to");
+	for (size_t i = 0; i < step->ledger.resource_count; i++) {
+		const struct resource *r = &step->ledger.resources[i];
+
+		if (r->kind == LESSOR_KIND_SERVER && r->ours && r->state == LESSOR_STATE_PRESENT &&
+		    r->id[0] && strcmp(r->id, step->server_id) == 0)
+			row = r;
+	}
+	if (!row || strcmp(row->name, step->server_name) != 0)
+		return call_violation(call, "provision is done with the server '%s' (id '%s'), which the "
+				      "ledger does not hold", step->server_name, step->server_id);
+	if (call_is_own_io(call))
+		return 0;
+	if (!evidence_shown(call, LESSOR_KIND_SERVER, row->id, &seen))
+		return call_violation(call, "provision is done and no answer of this step shows the "
+				      "server %s", row->id);
+	observed_copy(&step->shown, &seen);
+	step->is_shown = 1;
+	return 0;
 }
 
 static int verdict_check(struct call *call, int verdict)
@@ -191,9 +237,7 @@ static int verdict_check(struct call *call, int verdict)
 	    call->said != verdict)
 		return call_violation(call, "%s ended with verdict %d without saying why",
 				      step_op_name(step->op), verdict);
-	if (step->op == STEP_PROVISION && verdict == LESSOR_DONE && !step->host[0])
-		return call_violation(call, "provision is done but names no host to connect to");
-	return 0;
+	return step->op == STEP_PROVISION && verdict == LESSOR_DONE ? ready_check(call) : 0;
 }
 
 static void outputs_clear(struct step *step)
@@ -212,8 +256,8 @@ void step_run(struct step *step)
 
 	call_init(&call, step);
 	int verdict = operation_run_in_turn(&call);
-	int allowed = verdict_check(&call, verdict) == 0;
 	call_ledger_check(&call);
+	int allowed = verdict_check(&call, verdict) == 0;
 
 	step->error_class = LESSOR_CLASS_NONE;
 	step->wait_ms = 0;

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "lease/generation.h"
 #include "lease/ledger.h"
 #include "lease/lease.h"
 #include "provider/account.h"
@@ -24,6 +25,7 @@ enum step_op {
 	STEP_CATALOG,	/* of the account */
 	STEP_LIST,	/* of the account */
 	STEP_RELOAD,	/* of the account */
+	STEP_RETAIN,
 };
 const char *step_op_name(enum step_op op);
 
@@ -37,14 +39,42 @@ enum step_commit_kind {
 	COMMIT_NOT_SEEN,	/* row */
 	COMMIT_ADOPT,		/* seen */
 	COMMIT_REUSE,		/* kind, id, name in `text` */
-	COMMIT_PERMIT,		/* row, seen */
+	COMMIT_PERMIT,		/* row, evidence */
 	COMMIT_DELETING,	/* row, action */
-	COMMIT_STILL_THERE,	/* row, text */
-	COMMIT_GONE,		/* row, text */
+	COMMIT_DELETE_UNKNOWN,	/* row, text */
+	COMMIT_STILL_THERE,	/* row, text, evidence */
+	COMMIT_GONE,		/* row, text, evidence */
+	COMMIT_CHANGE,		/* row, change, evidence -> labels, is_done: may it be changed? */
+	COMMIT_CHANGED,		/* row, change, evidence: what became of it */
 };
 const char *step_commit_name(enum step_commit_kind kind);
 
 struct step;
+
+/* What became of the request that had an effect on a row. */
+enum effect_outcome {
+	EFFECT_NOT_SENT,
+	EFFECT_ACCEPTED,	/* answered with 2xx */
+	EFFECT_REFUSED,		/* answered: it did not happen */
+	EFFECT_UNKNOWN,		/* sent, or perhaps sent, and no such answer */
+};
+
+/* What the host's record of a step shows of one row: what reports are judged by. */
+struct step_evidence {
+	int is_own_io;		/* the provider has I/O of its own: there is no record */
+	int is_absent;		/* complete: exact read and listings, as far as the row's state asks */
+	int is_proof;		/* an answer of this step that only the right project gives */
+	int is_gave_up;		/* the provider says that its delete failed and goes on no more */
+	enum effect_outcome outcome;	/* of the delete or the change that was permitted */
+	int is_labelled;	/* CHANGED, UNPROTECT: the labels were answered with 2xx before it */
+	int is_read;		/* `seen` is of the last request, exact and unshared */
+	int is_seen;		/* `seen` is of an exact, unshared read after the last effect */
+	struct lessor_observed seen;	/* borrowed; zeroed if nothing was read */
+	/* the account's sentinel, read after all of that */
+	int is_sentinel_read;
+	int64_t generation;	/* what it bore, 0: none */
+	char holder[GENERATION_HOLDER_ROOM];
+};
 
 /* What a running step asks to be made durable. Pointers are borrowed for the call. */
 struct step_commit {
@@ -56,10 +86,13 @@ struct step_commit {
 	const char *type, *location;
 	const char *id, *action, *text;
 	const struct lessor_observed *seen;
+	uint32_t change;	/* LESSOR_CHANGE_ */
+	struct step_evidence evidence;
 	/* answers */
 	int result;		/* 0 yes, -1 no */
+	int is_done;		/* COMMIT_CHANGE: there is nothing to change */
 	char name[64];
-	struct labels labels;
+	struct labels labels;		/* INTEND: of the new one; CHANGE: those to be set */
 	struct resource resource;	/* the row as it now is, where there is one; the step's ledger
 					 * follows it, so INTEND and PERMIT must fill it */
 	struct err err;			/* why not */
@@ -103,6 +136,8 @@ struct step {
 	char cursor[1024];
 	char host[64], server_id[32], server_name[64], server_type[32], location[32], status[32];
 	int violation;			/* the plugin broke the contract; reason says how */
+	struct lessor_observed shown;	/* DONE of provision: the server as this step saw it; deep copy */
+	int is_shown;
 	int calls;			/* provider requests made */
 	struct step_price *prices;	/* STEP_CATALOG; owned */
 	size_t price_count;
