@@ -58,7 +58,7 @@ static int add_lease(void *arg, const struct lease *l)
 
 	o->last_n = l->n;
 	o->in_page++;
-	if (!lease_counts(l))
+	if (!lease_is_live(l) && (l->cleanup == CLEANUP_DONE || l->cleanup == CLEANUP_NONE))
 		return 0;
 	if (store_ledger(o->store, l->n, &ledger, &o->err) < 0) {
 		o->failed = 1;

@@ -9,12 +9,20 @@
 #include "util/alloc.h"
 #include "util/defect.h"
 #include "util/log.h"
+#include "util/text.h"
 
 #define DUE_RETRY_MS 5000
 /* What is past its time and may not end for now is looked at again after this long. */
 #define POSTPONED_MS 60000
 /* A shorter pause, or a smaller change of one, is not worth a write. */
 #define PAUSE_KEPT_MS 2000
+
+struct told {
+	struct told *next;
+	enum log_level level;
+	char lease[24], account[32], event[40];
+	char text[256];
+};
 
 static void load_due(void *arg, int64_t n, int64_t due_ms)
 {
@@ -53,6 +61,32 @@ static int load_pauses(struct core *core, struct err *err)
 	return 0;
 }
 
+/*
+ * What the process before this one left under way has an unknown outcome; and is this the
+ * store that it worked with?
+ */
+static int begin_life(struct core *core, struct err *err)
+{
+	int rc = 0;
+
+	if (store_begin(core->store, err))
+		return -1;
+	core->in_transaction = 1;
+	rc = store_restart(core->store, core_now(core), err);
+	for (size_t i = 0; i < core->account_count && !rc; i++)
+		rc = core_generation_init(core, &core->accounts[i], err);
+	if (!rc && core->config.place[0])
+		rc = store_place_put(core->store, core->config.place, err);
+	if (!rc)
+		rc = core_missing_init(core, err);
+	if (rc) {
+		store_rollback(core->store);
+		core->in_transaction = 0;
+		return -1;
+	}
+	return core_flush(core, err);
+}
+
 int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	     struct core **ret, struct err *err)
 {
@@ -64,6 +98,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->store = config->store;
 	core->answers_tail = &core->answers;
 	core->starts_tail = &core->starts;
+	core->told_tail = &core->told;
 	core->due = heap_new();
 	core->account_count = config->account_count;
 	core->accounts = xcalloc(config->account_count, sizeof(*core->accounts));
@@ -74,7 +109,8 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	}
 	if (store_signer(core->store, &core->signer, err) ||
 	    store_account_key(core->store, core->account_key, sizeof(core->account_key), err) ||
-	    store_due_each(core->store, load_due, core->due, err) || load_pauses(core, err)) {
+	    load_pauses(core, err) || begin_life(core, err) ||
+	    store_due_each(core->store, core_now(core), load_due, core->due, err)) {
 		core_free(core);
 		return -1;
 	}
@@ -109,7 +145,14 @@ void core_free(struct core *core)
 		step_free(core->starts);
 		core->starts = next;
 	}
+	while (core->told) {
+		struct told *next = core->told->next;
+
+		free(core->told);
+		core->told = next;
+	}
 	heap_free(core->due);
+	free(core->missing);
 	free(core->accounts);
 	free(core->running);
 	free(core);
@@ -199,6 +242,33 @@ static void release_answers(struct core *core)
 	}
 }
 
+/* What was decided is said once it is true. */
+static void release_told(struct core *core)
+{
+	while (core->told) {
+		struct told *t = core->told;
+
+		core->told = t->next;
+		log_write(t->level, LOG_FIELDS({ "lease", t->lease }, { "account", t->account },
+					       { "event", t->event }), "lease %s: %s", t->lease, t->text);
+		free(t);
+	}
+	core->told_tail = &core->told;
+}
+
+static void tell_later(struct core *core, const struct lease *l, const struct lease_note *note)
+{
+	struct told *t = xcalloc(1, sizeof(*t));
+
+	t->level = strcmp(note->kind, "lease.attention") ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;
+	TEXT_SET(t->lease, l->id);
+	TEXT_SET(t->account, l->account);
+	TEXT_SET(t->event, note->kind);
+	TEXT_SET(t->text, note->text);
+	*core->told_tail = t;
+	core->told_tail = &t->next;
+}
+
 static void release_starts(struct core *core)
 {
 	struct step *step = core->starts;
@@ -224,6 +294,7 @@ int core_flush(struct core *core, struct err *err)
 			return -1;
 		env_point(core->env, "after-commit");
 	}
+	release_told(core);
 	release_answers(core);
 	release_starts(core);
 	return store_broken(core->store) ? err_set(err, ERR_IO, "the store is broken") : 0;
@@ -231,11 +302,44 @@ int core_flush(struct core *core, struct err *err)
 
 /* ---- what every event needs ------------------------------------------------------ */
 
+/* What the account says about whether anything may be concluded or ended. */
+static void account_facts(struct core *core, const struct lease *l, struct lease_facts *ret)
+{
+	const struct core_account *a = core_account_find(core, l->account);
+
+	if (!a) {
+		ret->is_blind = ret->is_unsure = 1;
+		return;
+	}
+	ret->can_protect = a->account->table->retain != NULL && a->account->config.protect_retained;
+	ret->is_blind = (a->account->table->probe && !a->was_proven) ||
+			account_is_fenced(a->account);
+	ret->is_unsure = !core_account_vouches(core, a);
+}
+
+static void ledger_facts(const struct ledger *ledger, struct lease_facts *ret)
+{
+	int servers = 0, gone = 0;
+
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		const struct resource *r = &ledger->resources[i];
+		int is_residue = resource_is_residue(r);
+
+		ret->residue += is_residue;
+		ret->deleting += resource_may_be_deleting(r);
+		ret->billed += is_residue && resource_kind_is_billed(r->kind);
+		ret->unsure += r->ours && lessor_state_is_unsettled(r->state);
+		ret->unprotected += is_residue && r->state == LESSOR_STATE_RETAINED && !r->marked_ms;
+		servers += is_residue && r->kind == LESSOR_KIND_SERVER;
+		gone += r->ours && r->kind == LESSOR_KIND_SERVER && r->state == LESSOR_STATE_GONE;
+	}
+	ret->server_gone = gone && !servers;
+}
+
 int core_facts(struct core *core, const struct lease *l, const struct ledger *ledger,
 	       struct lease_facts *ret, struct err *err)
 {
 	struct ledger own = { 0 };
-	const struct running *running = core_running(core, l->n);
 
 	if (!ledger) {
 		if (store_ledger(core->store, l->n, &own, err))
@@ -244,19 +348,12 @@ int core_facts(struct core *core, const struct lease *l, const struct ledger *le
 	}
 	*ret = (struct lease_facts){
 		.now_ms = core_now(core),
-		.running = running != NULL,
-		.deleting = running ? running->permits : 0,
+		.running = core_running(core, l->n) != NULL,
 		.clock_doubted = core_clock_doubted(core),
 		.random = core_random32(core),
 	};
-	for (size_t i = 0; i < ledger->resource_count; i++) {
-		const struct resource *r = &ledger->resources[i];
-
-		ret->residue += resource_is_residue(r);
-		ret->deleting += r->ours && r->state == LESSOR_STATE_DELETING;
-		ret->unsure += r->ours && (r->state == LESSOR_STATE_INTENDED ||
-					   r->state == LESSOR_STATE_UNKNOWN);
-	}
+	ledger_facts(ledger, ret);
+	account_facts(core, l, ret);
 	ledger_fini(&own);
 	return 0;
 }
@@ -288,53 +385,67 @@ static int mark_rows(struct core *core, const struct lease *l, uint32_t from, ui
 			continue;
 		r->state = to;
 		r->changed_ms = core_now(core);
+		/* A mark of this epoch is due; a keep after a delete begins again with it. */
+		if (to == LESSOR_STATE_RETAINED && r->retain_epoch < l->epoch) {
+			r->retain_epoch = l->epoch;
+			r->marked_ms = 0;
+		}
 		rc = store_resource_update(core->store, r, err);
 	}
 	ledger_fini(&ledger);
 	return rc;
 }
 
-/* When a lease ends by itself, 0 if it has ended. */
-static int64_t deadline(const struct lease *l)
-{
-	int64_t expires = lease_expires_ms(l);
-
-	if (!lease_is_live(l))
-		return 0;
-	if (l->state == LEASE_PROVISIONING && l->provision_deadline_ms < expires)
-		return l->provision_deadline_ms;
-	return expires;
-}
-
 void core_schedule(struct core *core, const struct lease *l)
 {
 	/* While a step runs only the deadline may interrupt; its result sets the next due time. */
-	heap_set(core->due, l->n, core_running(core, l->n) ? deadline(l) : l->due_ms);
+	heap_set(core->due, l->n, core_running(core, l->n) ? lease_deadline_ms(l) :
+				  lease_due_ms(l, core_now(core)));
+}
+
+/* What is left of an ended lease, as its row says it: does it cost money, is it safe? */
+static int derive(struct core *core, struct lease *l, struct err *err)
+{
+	struct lease_facts facts;
+
+	if (lease_is_live(l)) {
+		l->is_billed = 1;
+		l->retention = RETENTION_NONE;
+		return 0;
+	}
+	if (core_facts(core, l, NULL, &facts, err))
+		return -1;
+	/* A step on its way may yet bring something. */
+	l->is_billed = facts.billed > 0 || facts.running;
+	l->retention = !l->retained || l->cleanup == CLEANUP_DONE ? RETENTION_NONE :
+		       facts.unsure || facts.running || facts.is_blind || facts.is_unsure ?
+				RETENTION_UNSURE :
+		       facts.unprotected || !facts.can_protect ? RETENTION_RECORDED :
+								 RETENTION_PROTECTED;
+	return 0;
 }
 
 int core_apply(struct core *core, struct lease *l, const struct lease_outcome *out,
 	       struct err *err)
 {
-	if (out->changed && store_lease_update(core->store, l, err))
-		return -1;
-	/* What its machine does is of no interest any more. */
-	if (out->changed && !lease_is_live(l) && store_telemetry_drop(core->store, l->n, err))
-		return -1;
 	if (out->retain_rows &&
 	    mark_rows(core, l, LESSOR_STATE_PRESENT, LESSOR_STATE_RETAINED, err))
 		return -1;
 	if (out->unretain_rows &&
 	    mark_rows(core, l, LESSOR_STATE_RETAINED, LESSOR_STATE_PRESENT, err))
 		return -1;
+	if (out->changed && (derive(core, l, err) || store_lease_update(core->store, l, err)))
+		return -1;
+	if (out->raise_generation)
+		core_generation_raise(core, l->account);
+	/* What its machine does is of no interest any more. */
+	if (out->changed && !lease_is_live(l) && store_telemetry_drop(core->store, l->n, err))
+		return -1;
 	for (int i = 0; i < out->note_count; i++) {
 		if (store_event_add(core->store, l->n, core_now(core), out->notes[i].kind,
 				    out->notes[i].text, err))
 			return -1;
-		log_write(strcmp(out->notes[i].kind, "lease.attention") ? LOG_LEVEL_INFO :
-			  LOG_LEVEL_WARNING,
-			  LOG_FIELDS({ "lease", l->id }, { "account", l->account },
-				     { "event", out->notes[i].kind }), "lease %s: %s", l->id,
-			  out->notes[i].text);
+		tell_later(core, l, &out->notes[i]);
 	}
 	if (out->goal_changed) {
 		struct running *running = core_running(core, l->n);
@@ -369,14 +480,16 @@ static void lease_due(struct core *core, int64_t n)
 	    core_facts(core, &l, NULL, &facts, &err) == 0) {
 		lease_tick(&l, &facts, &out);
 		if (core_apply(core, &l, &out, &err) == 0) {
+			int64_t due = lease_due_ms(&l, facts.now_ms);
+
 			store_savepoint_keep(core->store, NULL);
-			if (!core_running(core, n) && lease_next(&l, &facts) != LEASE_OP_NONE &&
-			    l.due_ms && l.due_ms <= facts.now_ms) {
+			if (!core_running(core, n) && lease_next(&l, &facts) != LEASE_OP_NONE && due &&
+			    due <= facts.now_ms) {
 				/* It waits for a place now, which may take; that must not spin here. */
-				wait_at(core, n, deadline(&l), facts.now_ms);
+				wait_at(core, n, lease_deadline_ms(&l), facts.now_ms);
 				core_ready(core, &l);
 			} else {
-				wait_at(core, n, core_running(core, n) ? deadline(&l) : l.due_ms,
+				wait_at(core, n, core_running(core, n) ? lease_deadline_ms(&l) : due,
 					facts.now_ms);
 			}
 			return;

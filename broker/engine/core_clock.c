@@ -97,7 +97,7 @@ static void reload(void *arg, int64_t n, int64_t due_ms)
 /* Deadlines stay what they are, in wall clock time; waits are waits, whatever the clock says. */
 static void jumped(struct core *core, int64_t by)
 {
-	store_due_each(core->store, reload, core->due, NULL);
+	store_due_each(core->store, core_now(core), reload, core->due, NULL);
 	shift_each(core, LEASE_PROVISIONING, -1, by);
 	shift_each(core, -1, CLEANUP_OWED, by);
 	shift_each(core, -1, CLEANUP_ATTENTION, by);

@@ -11,8 +11,10 @@
 struct running {
 	int64_t n;		/* lease row, 0 for account work */
 	struct step *step;
-	int permits;		/* deletes permitted in this step */
-	int not_now;		/* a permit was refused for a reason that passes by itself */
+	int not_now;		/* a permit was refused for a reason that passes by itself ... */
+	uint32_t refusal_class;	/* ... or for one that an operator must look at: LESSOR_CLASS_ and why */
+	char refusal[160];
+	int64_t absence_ms;	/* when the next observation of what it did not find counts, 0: none */
 };
 
 /* A step that waits for a free place in its account. */
@@ -30,10 +32,14 @@ struct core_account {
 	int probe_tries, catalog_tries, reload_tries;
 	int was_blocked;
 	int was_proven;		/* since the start */
+	struct generation gen;
+	int64_t surprised_ms;	/* when another generation was last found, 0: never */
 	int denials;		/* of steps in an account that the probe found well, in a row */
 	int64_t denied_ms;
 	int64_t paused_until_ms;	/* wall clock, as written down; 0: never */
 	int is_sweeping;
+	int sweep_again;	/* something was concluded while one ran */
+	int64_t sweep_due_ms;	/* as it was set last, 0: none */
 	int sweep_tries;
 	int is_listing;		/* for core_pool.c */
 	int64_t listed_ms;	/* when the inventory was last asked for, 0: never */
@@ -63,6 +69,9 @@ struct core {
 	int64_t clock_offset_ms;	/* wall clock less monotonic, when last looked at */
 	int64_t clock_doubted_until_mono_ms;
 	int clock_is_known;
+	struct told *told, **told_tail;	/* log lines that wait for the commit */
+	int64_t *missing;		/* leases of accounts that are not configured */
+	size_t missing_count;
 	int runs_are_due;		/* for core_runs.c */
 	int in_transaction;
 	int draining;
@@ -77,13 +86,38 @@ void core_answer(struct core *core, struct engine_request *request);
 /* What transition.h wants to know of a lease; `ledger` may be NULL to have it read. */
 int core_facts(struct core *core, const struct lease *l, const struct ledger *ledger,
 	       struct lease_facts *ret, struct err *err);
-/* Writes what an event changed: row, ledger marks, timeline, due time; wakes who waits for it. */
+/*
+ * Writes what an event changed: row, ledger marks, timeline, due time; wakes who waits for
+ * it. What the log says of it waits for the commit.
+ */
 int core_apply(struct core *core, struct lease *l, const struct lease_outcome *out,
 	       struct err *err);
 /* Sets the lease's due time in the heap from its row. */
 void core_schedule(struct core *core, const struct lease *l);
 int core_note(struct core *core, int64_t lease_n, const char *kind, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* core_generation.c */
+int core_generation_init(struct core *core, struct core_account *a, struct err *err);
+/* The sentinel was read and bears that. -1: this store is behind; the account is fenced. */
+int core_generation_found(struct core *core, struct core_account *a, int64_t number,
+			  const char *holder, struct err *err);
+int core_generation_seen(struct core *core, struct core_account *a,
+			 const struct lessor_observed *sentinel, struct err *err);
+/* The labels with which a new sentinel begins; of one that was just read, those to write, if any. */
+int core_generation_begin(struct core *core, struct core_account *a, struct labels *labels,
+			  struct err *err);
+int core_generation_write(struct core *core, struct core_account *a,
+			  const struct lessor_observed *sentinel, struct labels *labels,
+			  struct err *err);
+/* From now on older copies of the store must be told apart. */
+void core_generation_raise(struct core *core, const char *account);
+/* Before a probe: is it time? */
+void core_generation_due(struct core *core, struct core_account *a);
+int core_request_account(struct core *core, struct engine_request *r, struct err *err);
+
+/* core_handover.c: what an ended lease need not delete itself, since another one uses it */
+int core_handover(struct core *core, const struct lease *l, struct err *err);
 
 /* core_request.c */
 void core_say(struct engine_request *r, enum request_result result, const char *code,
@@ -96,6 +130,13 @@ int core_request_resolve(struct core *core, struct engine_request *r, struct err
 
 /* core_attention.c */
 void core_lease_blocked(struct core *core, int64_t n);
+/* The same, of a lease that is being changed. */
+void core_blocked_say(struct core *core, struct lease *l, const struct lease_facts *facts,
+		      struct lease_outcome *out);
+/* Leases of accounts that the configuration does not have: attention, at a start. */
+int core_missing_init(struct core *core, struct err *err);
+/* Is any of its leases not over? */
+int core_account_has_open(struct core *core, const struct core_account *a);
 void core_account_blocked(struct core *core, struct core_account *a);
 void core_account_unblocked(struct core *core, struct core_account *a);
 
@@ -143,6 +184,12 @@ void core_probe_at(struct core *core, struct core_account *a, int64_t due_ms);
 void core_sweep_at(struct core *core, struct core_account *a, int64_t due_ms);
 /* Is the account proven, so that absence and inventories mean something? */
 int core_account_vouches(const struct core *core, const struct core_account *a);
+/* May its inventory be read? That is so of a fenced one, too. */
+int core_account_is_readable(const struct core *core, const struct core_account *a);
+/* How late the account's provider may show what it made, ms. */
+int64_t core_settle_ms(const struct core *core, const struct core_account *a);
+/* Something was concluded from absence alone: the inventory is read once more, soon. */
+void core_sweep_soon(struct core *core, struct core_account *a);
 /* A step that core_flush starts; it takes a place of the account's. */
 struct step *core_step_begin(struct core *core, struct core_account *a, enum step_op op,
 			     int64_t n);

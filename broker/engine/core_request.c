@@ -301,10 +301,14 @@ static int release(struct core *core, struct engine_request *r, struct lease *l,
 	}
 	lease_release(l, delete_machine, canceled, &facts, &out);
 	if (out.refusal) {
-		core_say(r, RESULT_CONFLICT, out.refusal, "its machine is being deleted already");
+		core_say(r, RESULT_CONFLICT, out.refusal, facts.server_gone ?
+			 "its machine is gone already" : "its machine may be being deleted already");
 		core_fill_answer(core, r, l);
 		return 0;
 	}
+	/* Nobody should believe that it goes away now. */
+	if (out.changed && facts.is_unsure)
+		core_blocked_say(core, l, &facts, &out);
 	/* Only what is said anew: a plain repetition changes nothing. */
 	if (r->retain_until_ms || r->reason[0]) {
 		char reason[sizeof(l->retain_reason)];
@@ -393,6 +397,7 @@ static int (*const requests[])(struct core *core, struct engine_request *r, stru
 	[REQUEST_POOL] = core_request_pool,
 	[REQUEST_SHARE] = core_request_share,
 	[REQUEST_RUN] = core_request_run,
+	[REQUEST_ACCOUNT] = core_request_account,
 };
 
 void core_request(struct core *core, struct engine_request *r)

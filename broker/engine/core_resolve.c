@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lease/absence.h"
 #include "util/log.h"
 #include "util/text.h"
 
@@ -45,8 +46,7 @@ static int row_set(struct resolving *v, struct resource *row, uint32_t state, co
 	row->state = state;
 	row->changed_ms = core_now(v->core);
 	row->action[0] = '\0';
-	row->looks = 0;
-	row->first_look_ms = 0;
+	absence_reset(row);
 	TEXT_SET(row->evidence, evidence);
 	v->done++;
 	tell(v, row, verb);
@@ -91,10 +91,13 @@ static int retry(struct resolving *v, struct err *err)
 
 static int forget(struct resolving *v, struct err *err)
 {
-	const struct running *running = core_running(v->core, v->l.n);
-
 	/* The delete that was permitted may be on its way: saying yes would be a lie. */
-	if (running && running->permits) {
+	for (size_t i = 0; i < v->ledger.resource_count; i++) {
+		uint32_t state = v->ledger.resources[i].state;
+
+		if (state != LESSOR_STATE_DELETE_AUTHORIZED &&
+		    state != LESSOR_STATE_UNPROTECT_AUTHORIZED)
+			continue;
 		core_say(v->r, RESULT_CONFLICT, "cleanup_in_progress",
 			 "something of it is being deleted just now");
 		return 0;
@@ -154,7 +157,16 @@ static int adopt(struct resolving *v, struct err *err)
 			 "row %lld of a ledger names this resource already", (long long)claim);
 		return 0;
 	}
+	if (row->state == LESSOR_STATE_DELETE_AUTHORIZED ||
+	    row->state == LESSOR_STATE_UNPROTECT_AUTHORIZED) {
+		core_say(v->r, RESULT_CONFLICT, "cleanup_in_progress",
+			 "something of it is being deleted just now");
+		return 0;
+	}
 	TEXT_SET(row->id, v->r->resource_id);
+	if (v->l.retained && row->retain_epoch < v->l.epoch)
+		row->retain_epoch = v->l.epoch;
+	row->marked_ms = 0;
 	if (row_set(v, row, v->l.retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT, "adopted",
 		    err))
 		return -1;

@@ -18,10 +18,17 @@
 /* Longer than the longest provider call (a create may take a minute) by some reads. */
 #define STEP_DEADLINE_MS 90000
 #define CATALOG_MS (60 * 60 * 1000)
+/* How late a provider that does not say may show what it made. */
+#define SETTLE_MS (5 * 60 * 1000)
+/* After another generation was found, the sentinel is read this often for an hour. */
+#define SURPRISED_PROBE_MS (60 * 1000)
+#define SURPRISED_MS (60 * 60 * 1000)
 #define ACCOUNT_BACKOFF_MS 2000
 #define ACCOUNT_BACKOFF_CAP_MS (60 * 1000)
 /* Refused: a person must act; asked again now and then in case they did. */
 #define ACCOUNT_REFUSED_CAP_MS (10 * 60 * 1000)
+/* A lease of an account that is not configured waits for a restart. */
+#define MISSING_MS (60 * 60 * 1000)
 #define DENIALS_FORGOTTEN_MS (60 * 60 * 1000)
 
 /* Account work sits in the heap of due times under negative keys. */
@@ -52,12 +59,29 @@ static int64_t catalog_due(struct core *core, size_t index)
 
 void core_sweep_at(struct core *core, struct core_account *a, int64_t due_ms)
 {
+	a->sweep_due_ms = due_ms;
 	heap_set(core->due, account_key((size_t)(a - core->accounts), WORK_SWEEP), due_ms);
 }
 
 int core_account_vouches(const struct core *core, const struct core_account *a)
 {
 	return is_proven(core, a) && !account_is_blocked(a->account, NULL, 0);
+}
+
+int core_account_is_readable(const struct core *core, const struct core_account *a)
+{
+	return is_proven(core, a) && (account_is_fenced(a->account) ||
+				      !account_is_blocked(a->account, NULL, 0));
+}
+
+int64_t core_settle_ms(const struct core *core, const struct core_account *a)
+{
+	if (a->account->config.settle_ms)
+		return a->account->config.settle_ms;
+	if (core->config.settle_ms)
+		return core->config.settle_ms;
+	return a->account->table->visible_within_ms ? a->account->table->visible_within_ms :
+						      SETTLE_MS;
 }
 
 void core_accounts_init(struct core *core)
@@ -116,10 +140,8 @@ void core_ready(struct core *core, const struct lease *l)
 	struct core_account *a = core_account_find(core, l->account);
 
 	if (!a) {
-		log_error(LOG_FIELDS({ "lease", l->id }, { "account", l->account }),
-			  "lease %s belongs to an account that is not configured; nothing can be done for it "
-			  "until it is; looking again in an hour", l->id);
-		heap_set(core->due, l->n, core_now(core) + 60 * 60 * 1000);
+		core_lease_blocked(core, l->n);
+		heap_set(core->due, l->n, core_now(core) + MISSING_MS);
 		return;
 	}
 	queue_push(a, l->state == LEASE_PROVISIONING ? 1 : 0, l->n);
@@ -188,8 +210,8 @@ static int lease_start(struct core *core, struct core_account *a, int64_t n)
 	enum step_op op;
 
 	/* Since it was queued it may have been started, ended or put off. */
-	if (core_running(core, n) || store_lease_by_n(core->store, n, &l, NULL) || !l.due_ms ||
-	    l.due_ms > core_now(core))
+	if (core_running(core, n) || store_lease_by_n(core->store, n, &l, NULL) ||
+	    !lease_due_ms(&l, core_now(core)) || lease_due_ms(&l, core_now(core)) > core_now(core))
 		return 0;
 	if (store_ledger(core->store, n, &ledger, NULL))
 		return 0;
@@ -206,6 +228,9 @@ static int lease_start(struct core *core, struct core_account *a, int64_t n)
 		break;
 	case LEASE_OP_LOOK:
 		op = STEP_INSPECT;
+		break;
+	case LEASE_OP_RETAIN:
+		op = STEP_RETAIN;
 		break;
 	default:
 		ledger_fini(&ledger);
@@ -271,7 +296,25 @@ void core_account_due(struct core *core, int64_t key)
 			       work == WORK_RELOAD ? STEP_RELOAD : STEP_CATALOG, 0);
 	a->running--;
 	if (work == WORK_PROBE)
+		core_generation_due(core, a);
+	if (work == WORK_PROBE)
 		store_account_ledger(core->store, a->account->config.name, &step->ledger, NULL);
+}
+
+static void set_due(void *arg, int64_t n, int64_t due_ms)
+{
+	heap_set(arg, n, due_ms);
+}
+
+static int64_t probe_ms(const struct core *core, const struct core_account *a)
+{
+	int is_surprised = a->surprised_ms && core_now(core) - a->surprised_ms < SURPRISED_MS;
+
+	/* Of what was asked for while this one ran the next one takes care. */
+	if (a->gen.is_wanted && !a->gen.is_fenced && a->gen.raised_ms)
+		return 1000;
+	return is_surprised && SURPRISED_PROBE_MS < core->config.probe_ms ? SURPRISED_PROBE_MS :
+									   core->config.probe_ms;
 }
 
 static void probe_done(struct core *core, struct core_account *a, struct step *step)
@@ -291,10 +334,15 @@ static void probe_done(struct core *core, struct core_account *a, struct step *s
 				   "account %s is proven again; work goes on",
 				   a->account->config.name);
 		a->was_blocked = 0;
+		/* What waited for the account to be known is due when it was due. */
+		if (!a->was_proven)
+			store_due_each(core->store, now, set_due, core->due, NULL);
+		if (!a->was_proven && core->config.sweep_ms)
+			core_sweep_at(core, a, now);
 		a->was_proven = 1;
-		if (news)
+		if (news && !account_is_fenced(a->account))
 			core_account_unblocked(core, a);
-		heap_set(core->due, key, now + core->config.probe_ms);
+		heap_set(core->due, key, now + probe_ms(core, a));
 	} else if (step->verdict == LESSOR_PENDING) {
 		heap_set(core->due, key, now + (step->wait_ms > 0 ? step->wait_ms : 1));
 	} else {
@@ -400,7 +448,8 @@ static void catalog_done(struct core *core, struct core_account *a, struct step 
 static enum lease_op lease_op_of(enum step_op op)
 {
 	return op == STEP_PROVISION ? LEASE_OP_PROVISION :
-	       op == STEP_CLEANUP ? LEASE_OP_CLEANUP : LEASE_OP_LOOK;
+	       op == STEP_CLEANUP ? LEASE_OP_CLEANUP :
+	       op == STEP_RETAIN ? LEASE_OP_RETAIN : LEASE_OP_LOOK;
 }
 
 static void set_price(struct core *core, struct lease *l)
@@ -415,14 +464,53 @@ static void set_price(struct core *core, struct lease *l)
 	}
 }
 
-static int lease_result(struct core *core, struct step *step, struct err *err)
+/*
+ * Ready is a server of the ledger that is provably ours, as this step has read it: what was
+ * made under another name or without its labels could not be deleted later. 0, or -1 with
+ * the verdict changed.
+ */
+static int check_ready(struct core *core, struct step *step, struct err *err)
 {
+	struct ledger ledger;
+	struct err why = { 0 };
+	int rc = 0;
+
+	if (step->op != STEP_PROVISION || step->verdict != LESSOR_DONE || !step->is_shown)
+		return 0;
+	if (store_ledger(core->store, step->lease.n, &ledger, err))
+		return -1;
+	for (size_t i = 0; i < ledger.resource_count && !rc; i++) {
+		struct resource *r = &ledger.resources[i];
+
+		if (r->kind != LESSOR_KIND_SERVER || strcmp(r->id, step->server_id) != 0)
+			continue;
+		if (ledger_verify(&core->signer, r->account, &step->lease, r, &step->shown, &why)) {
+			step->verdict = LESSOR_REFUSED;
+			step->error_class = LESSOR_CLASS_OWNERSHIP;
+			snprintf(step->reason, sizeof(step->reason),
+				 "server %s is not what was asked for: %.160s", r->id, why.text);
+			continue;
+		}
+		r->seen_ms = core_now(core);
+		rc = store_resource_update(core->store, r, err);
+	}
+	ledger_fini(&ledger);
+	return rc;
+}
+
+static int lease_result(struct core *core, struct step *step, const struct running *ran,
+			struct err *err)
+{
+	if (check_ready(core, step, err))
+		return -1;
 	struct lease_verdict v = {
 		.op = lease_op_of(step->op),
 		.epoch = step->epoch,
 		.verdict = step->verdict,
 		.error_class = step->error_class,
 		.wait_ms = step->wait_ms,
+		.is_breach = step->violation,
+		.provider = step->account->table->name,
 		.reason = step->reason,
 		.cursor = step->cursor,
 		.host = step->host,
@@ -436,8 +524,9 @@ static int lease_result(struct core *core, struct step *step, struct err *err)
 	struct lease l;
 
 	if (store_lease_by_n(core->store, step->lease.n, &l, err) ||
-	    core_facts(core, &l, NULL, &facts, err))
+	    core_handover(core, &l, err) || core_facts(core, &l, NULL, &facts, err))
 		return -1;
+	facts.absence_ms = ran->absence_ms;
 	lease_step_done(&l, &v, &facts, &out);
 	set_price(core, &l);
 	return core_apply(core, &l, &out, err);
@@ -486,10 +575,21 @@ void core_step_done(struct core *core, struct step *step)
 	struct running ran = running_take(core, step);
 	struct err err = { 0 };
 
-	/* The plugin could only say "refused"; that it will pass is known here. */
-	if (ran.not_now && step->verdict == LESSOR_REFUSED &&
-	    step->error_class == LESSOR_CLASS_OWNERSHIP)
+	/* Whatever the plugin made of it, or did after it: that an operator must look is decided. */
+	if (ran.refusal_class) {
+		step->verdict = LESSOR_REFUSED;
+		step->error_class = ran.refusal_class;
+		TEXT_SET(step->reason, ran.refusal);
+	} else if (ran.not_now && step->verdict == LESSOR_REFUSED &&
+		   step->error_class == LESSOR_CLASS_OWNERSHIP) {
+		/* The plugin could only say "refused"; that it will pass is known here. */
 		step->verdict = LESSOR_RETRY;
+	}
+	if (step->op == STEP_CLEANUP && step->verdict == LESSOR_GONE && !step->violation &&
+	    ledger_residue(&step->ledger)) {
+		step->violation = 1;
+		TEXT_SET(step->reason, "it says that nothing is left, and the ledger still holds something");
+	}
 	if (step->violation)
 		log_error(LOG_FIELDS({ "provider", step->account->table->name },
 				     { "account", step->account->config.name },
@@ -515,7 +615,7 @@ void core_step_done(struct core *core, struct step *step)
 			rc = core_sweep_done(core, a, step, &err);
 		else {
 			a->running--;
-			rc = lease_result(core, step, &err);
+			rc = lease_result(core, step, &ran, &err);
 		}
 		if (rc) {
 			store_savepoint_undo(core->store);
@@ -531,7 +631,7 @@ void core_step_done(struct core *core, struct step *step)
 	}
 	/* The provider's word on the credential or the account counts at once, whichever step heard it. */
 	if (step->verdict == LESSOR_REFUSED && step->op != STEP_PROBE && a->account->table->probe &&
-	    (step->error_class == LESSOR_CLASS_AUTH || step->error_class == LESSOR_CLASS_ACCOUNT))
+	    !ran.refusal_class && (step->error_class == LESSOR_CLASS_AUTH || step->error_class == LESSOR_CLASS_ACCOUNT))
 		step_denied(core, a, step);
 	step_free(step);
 	core_pump(core, a);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lease/absence.h"
 #include "schedule/backoff.h"
 #include "util/alloc.h"
 #include "util/log.h"
@@ -25,6 +26,8 @@
 /* After the first start; later it is known when the last one began. */
 #define FIRST_MS (5 * 60 * 1000)
 #define UNPROVEN_WAIT_MS (60 * 1000)
+/* After something was concluded from absence alone. */
+#define SOON_MS (10 * 60 * 1000)
 /* Of each account; more is a case for a person, and reported as far as this. */
 #define STRAYS_MAX 10000
 
@@ -60,25 +63,72 @@ static int strays_load(struct core *core, const struct sweep *sweep, struct stra
 
 /* ---- one list ---------------------------------------------------------------------------- */
 
-/* 1: a stray, in *s; 0: not; -1 error. */
-static int judge(struct core *core, const char *account, struct stray *s, struct err *err)
-{
-	struct ledger ledger = { 0 };
-	struct lease l;
-	int64_t claim;
-	int rc = store_resource_claim(core->store, account, s->kind, s->id, &claim, err);
 
-	if (rc < 0 || claim)
-		return rc < 0 ? -1 : 0;
-	rc = store_lease_by_id(core->store, s->lease, &l, err);
-	if (rc < 0 || (rc == 0 && store_ledger(core->store, l.n, &ledger, err)))
-		return -1;
-	rc = stray_judge(s, rc ? NULL : &l, &ledger);
-	ledger_fini(&ledger);
-	if (rc < 0)
+/*
+ * What was meant, was concluded to be absent, and shows after all: the row says whose it is,
+ * so it owes again by itself, whatever the sweep's mode. 1: it was such a thing.
+ */
+static int take_late_arrival(struct core *core, const struct lease *l, const struct stray *s,
+			     const struct ledger *ledger, struct err *err)
+{
+	struct resource *late = NULL;
+	struct lease_outcome out = { 0 };
+	struct lease_facts facts;
+	struct lease copy = *l;
+
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		struct resource *r = &ledger->resources[i];
+
+		if (r->kind == s->kind && r->attempt == s->attempt && r->ours &&
+		    strcmp(r->name, s->name) == 0 && (!r->id[0] || strcmp(r->id, s->id) == 0) &&
+		    (r->state == LESSOR_STATE_NEVER_EXISTED ||
+		     (r->state == LESSOR_STATE_GONE && r->absent_count)))
+			late = r;
+	}
+	if (!late || lease_is_live(l))
 		return 0;
-	s->why = (enum stray_why)rc;
-	return 1;
+	TEXT_SET(late->id, s->id);
+	TEXT_SET(late->evidence, "it was thought to be absent, and showed later");
+	late->state = l->retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
+	late->retain_epoch = l->retained ? l->epoch : late->retain_epoch;
+	late->changed_ms = late->seen_ms = core_now(core);
+	absence_reset(late);
+	if (store_resource_update(core->store, late, err) ||
+	    store_stray_drop(core->store, s->account, s->kind, s->id, err) ||
+	    core_facts(core, l, NULL, &facts, err))
+		return -1;
+	lease_owes(&copy, &facts, &out);
+	lease_note_add(&out, "lease.late", "%s %s id %s showed after it was thought to be absent; it is "
+		       "owed again", resource_kind_name(s->kind), s->name, s->id);
+	log_error(LOG_FIELDS({ "account", s->account }, { "lease", l->id }, { "name", s->name },
+			     { "id", s->id }),
+		  "%s %s (id %s) of lease %s showed after it was thought to be absent; is `settle` of "
+		  "account %s too short?", resource_kind_name(s->kind), s->name, s->id, l->id,
+		  s->account);
+	return core_apply(core, &copy, &out, err) ? -1 : 1;
+}
+
+/* What is kept and was seen without its mark or its protection gets them anew. */
+static int check_retained(struct core *core, int64_t row, const struct lessor_observed *seen,
+			  struct err *err)
+{
+	struct lease_outcome out = { 0 };
+	struct lease_facts facts;
+	struct resource r;
+	struct lease l;
+
+	if (store_resource_by_n(core->store, row, &r, err))
+		return -1;
+	if (r.state != LESSOR_STATE_RETAINED || !r.marked_ms ||
+	    (observed_retain(seen) >= r.retain_epoch && seen->protection != LESSOR_PROTECTION_OFF))
+		return 0;
+	r.marked_ms = 0;
+	if (store_resource_update(core->store, &r, err) ||
+	    store_lease_by_n(core->store, r.lease, &l, err) ||
+	    core_facts(core, &l, NULL, &facts, err))
+		return -1;
+	lease_unprotected(&l, &facts, &out);
+	return core_apply(core, &l, &out, err);
 }
 
 /* An address that nothing uses. 1: it came with a server of a lease that is over; 0: not; -1. */
@@ -105,6 +155,36 @@ static int judge_address(struct core *core, const char *account, const struct le
 	TEXT_SET(ret->id, seen->id);
 	TEXT_SET(ret->name, seen->name);
 	TEXT_SET(ret->lease, l.id);
+	return 1;
+}
+
+/* 1: a stray, in *s; 0: not; -1 error. `seen`: as it was listed, NULL if it is not listed now. */
+static int judge(struct core *core, struct core_account *a, struct stray *s,
+		 const struct lessor_observed *seen, struct err *err)
+{
+	const char *account = a->account->config.name;
+	struct ledger ledger = { 0 };
+	struct lease l;
+	int64_t claim;
+	int known, rc = store_resource_claim(core->store, account, s->kind, s->id, &claim, err);
+
+	if (rc < 0)
+		return -1;
+	if (claim)
+		return seen ? check_retained(core, claim, seen, err) : 0;
+	known = store_lease_by_id(core->store, s->lease, &l, err);
+	if (known < 0 || (known == 0 && store_ledger(core->store, l.n, &ledger, err)))
+		return -1;
+	rc = stray_judge(s, known ? NULL : &l, &ledger);
+	if (rc >= 0 && seen && known == 0 && !account_is_fenced(a->account)) {
+		int late = take_late_arrival(core, &l, s, &ledger, err);
+
+		rc = late ? (late < 0 ? -2 : -1) : rc;
+	}
+	ledger_fini(&ledger);
+	if (rc < 0)
+		return rc == -2 ? -1 : 0;
+	s->why = (enum stray_why)rc;
 	return 1;
 }
 
@@ -161,7 +241,7 @@ static int list_take(struct core *core, struct core_account *a, struct step *ste
 			continue;
 		} else {
 			a->sweep_objects++;
-			rc = judge(core, account, &s, err);
+			rc = judge(core, a, &s, seen, err);
 		}
 		if (rc <= 0)
 			continue;
@@ -241,7 +321,7 @@ static int give_all(struct core *core, struct sweep *sweep, int by_itself, const
 		/* Things have changed since it was seen. */
 		if (stray_holds(s, sweep, strays.any_ahead, core->config.sweep_grace_ms, now))
 			continue;
-		rc = judge(core, sweep->account, s, err);
+		rc = judge(core, core_account_find(core, sweep->account), s, NULL, err);
 		if (rc < 0)
 			break;
 		if (rc == 0) {
@@ -290,6 +370,16 @@ static void start_list(struct core *core, struct core_account *a)
 	a->is_sweeping = 1;
 }
 
+void core_sweep_soon(struct core *core, struct core_account *a)
+{
+	int64_t soon = core_now(core) + SOON_MS;
+
+	if (!a->is_sweeping && (!a->sweep_due_ms || a->sweep_due_ms > soon))
+		core_sweep_at(core, a, soon);
+	/* The one that runs may have seen it already, or not yet. */
+	a->sweep_again = a->is_sweeping;
+}
+
 void core_sweep_due(struct core *core, struct core_account *a)
 {
 	struct sweep sweep;
@@ -298,7 +388,7 @@ void core_sweep_due(struct core *core, struct core_account *a)
 		return;
 	/* Should anything below fail, it is tried again. */
 	core_sweep_at(core, a, core_now(core) + RETRY_MS);
-	if (!core_account_vouches(core, a)) {
+	if (!core_account_is_readable(core, a)) {
 		core_sweep_at(core, a, core_now(core) + UNPROVEN_WAIT_MS);
 		return;
 	}
@@ -349,9 +439,11 @@ static int complete(struct core *core, struct core_account *a, struct err *err)
 			  "it an older copy? No sweep deletes there until somebody has looked: "
 			  "lessor sweep, then lessor sweep --looked", sweep.account);
 	free(strays.list);
-	if (!rc && core->config.sweep_deletes)
+	if (!rc && core->config.sweep_deletes && core_account_vouches(core, a))
 		rc = give_all(core, &sweep, 1, "the sweep", "", &given, err);
 	core_sweep_at(core, a, core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms : 0);
+	if (a->sweep_again)
+		core_sweep_soon(core, a);
 	return rc;
 }
 
@@ -362,7 +454,7 @@ int core_sweep_done(struct core *core, struct core_account *a, struct step *step
 		failed(core, a, step->reason, step->wait_ms);
 		return 0;
 	}
-	if (!core_account_vouches(core, a)) {
+	if (!core_account_is_readable(core, a)) {
 		failed(core, a, "the account is not proven to be the one we know", 0);
 		return 0;
 	}

@@ -48,7 +48,13 @@ struct engine_config {
 	size_t account_count;
 	struct engine_limits limits;
 	int worker_threads;	/* for each account */
-	int64_t settle_ms;		/* how long a lost create is looked for before it never was */
+	/* how late providers may show what they made; 0: as each account or its plugin says */
+	int64_t settle_ms;
+	/*
+	 * Which file of which machine the database is, "" if that does not matter: where it is
+	 * another than at the last start, all accounts are fenced until an operator has looked.
+	 */
+	char place[128];
 	int64_t boot_ms;		/* how long a lease may wait for its machine in all */
 	int64_t probe_ms;		/* how often an account is proven */
 	int64_t sweep_ms;		/* how often it is compared with the ledger; 0: never */
@@ -72,6 +78,7 @@ enum request_kind {
 	REQUEST_POOL,
 	REQUEST_SHARE,
 	REQUEST_RUN,
+	REQUEST_ACCOUNT,	/* take over expected_account: this store is the newest */
 };
 
 enum request_resolve { RESOLVE_RETRY, RESOLVE_FORGET, RESOLVE_ADOPT };

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The counter in each account's sentinel (lease/generation.h): read by each probe and
+ * at the end of each observation of absence, raised at a start, at each no-delete
+ * release and now and then while a lease is open. Who finds that somebody else has
+ * raised it stops: nothing of that account is made, deleted, expired or concluded.
+ */
+#include "engine/core_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/hash.h"
+#include "util/log.h"
+#include "util/text.h"
+
+/* While a lease is open the counter is raised at least this often: how old a copy may be. */
+#define RAISE_MS (10 * 60 * 1000)
+
+#define MOVED "the database is not where it was: another machine, or another file"
+
+static int is_counted(const struct core_account *a)
+{
+	return a->account->table->probe &&
+	       !(a->account->table->capabilities & LESSOR_OWN_IO);
+}
+
+/* Says and does what follows from it; `why` is for the operator. */
+static int fence(struct core *core, struct core_account *a, const char *why, struct err *err)
+{
+	const char *name = a->account->config.name;
+
+	if (a->gen.is_fenced)
+		return 0;
+	generation_fence(&a->gen, why);
+	if (store_generation_put(core->store, &a->gen, err))
+		return -1;
+	account_set_fenced(a->account, why);
+	log_error(LOG_FIELDS({ "account", name }),
+		  "account %s is fenced: %s; nothing of it is made, deleted or expired until an operator "
+		  "has looked: lessor account take-over %s --looked", name, why, name);
+	core_account_blocked(core, a);
+	return 0;
+}
+
+int core_generation_init(struct core *core, struct core_account *a, struct err *err)
+{
+	unsigned char bytes[16];
+	char place[sizeof(core->config.place)];
+
+	if (store_generation_get(core->store, a->account->config.name, &a->gen, err))
+		return -1;
+	env_random(core->env, bytes, sizeof(bytes));
+	hash_hex(bytes, sizeof(bytes), a->gen.nonce);
+	a->gen.is_wanted = 1;
+	account_set_fenced(a->account, a->gen.is_fenced ? a->gen.why : NULL);
+	if (!is_counted(a) || !core->config.place[0])
+		return 0;
+	if (store_place_get(core->store, place, sizeof(place), err))
+		return -1;
+	return place[0] && strcmp(place, core->config.place) != 0 ? fence(core, a, MOVED, err) : 0;
+}
+
+/* The sentinel bears that; what does it mean? */
+static enum generation_state found(struct core *core, struct core_account *a, int64_t number,
+				   const char *holder, struct err *err)
+{
+	enum generation_state state = generation_found(&a->gen, number, holder);
+	char why[sizeof(a->gen.why)];
+
+	if (a->gen.is_fenced)
+		return GENERATION_OVERTAKEN;
+	if (state == GENERATION_OVERTAKEN) {
+		snprintf(why, sizeof(why), "its sentinel bears generation %" PRId64 " of another process, "
+			 "this store has %" PRId64 ": an older copy, or a second daemon", number,
+			 a->gen.pending);
+		if (fence(core, a, why, err))
+			return GENERATION_OVERTAKEN;
+		a->surprised_ms = core_now(core);
+	} else if (state == GENERATION_ARRIVED) {
+		generation_arrived(&a->gen);
+		store_generation_put(core->store, &a->gen, err);
+	} else if (state == GENERATION_MISSING || a->gen.pending > a->gen.current) {
+		/* Ours did not arrive. */
+		a->gen.is_wanted = 1;
+	}
+	return state;
+}
+
+int core_generation_found(struct core *core, struct core_account *a, int64_t number,
+			  const char *holder, struct err *err)
+{
+	if (!is_counted(a))
+		return 0;
+	return found(core, a, number, holder, err) == GENERATION_OVERTAKEN ?
+	       err_set(err, ERR_REFUSED, "the store may be older than the account") : 0;
+}
+
+static int seen(struct core *core, struct core_account *a, const struct lessor_observed *sentinel,
+		struct err *err)
+{
+	const char *number = observed_label(sentinel, LESSOR_LABEL_GEN);
+	const char *holder = observed_label(sentinel, LESSOR_LABEL_HOLDER);
+
+	return core_generation_found(core, a, number ? strtoll(number, NULL, 10) : 0,
+				     holder ? holder : "", err);
+}
+
+int core_generation_seen(struct core *core, struct core_account *a,
+			 const struct lessor_observed *sentinel, struct err *err)
+{
+	return seen(core, a, sentinel, err);
+}
+
+/* The next counter, committed, and the labels that say it. */
+static int raise_to(struct core *core, struct core_account *a, struct labels *labels,
+		    struct err *err)
+{
+	char number[24];
+
+	generation_raise(&a->gen, core_now(core));
+	snprintf(number, sizeof(number), "%" PRId64, a->gen.pending);
+	labels_add(labels, LESSOR_LABEL_GEN, number);
+	labels_add(labels, LESSOR_LABEL_HOLDER, a->gen.holder);
+	return store_generation_put(core->store, &a->gen, err);
+}
+
+int core_generation_begin(struct core *core, struct core_account *a, struct labels *labels,
+			  struct err *err)
+{
+	return is_counted(a) && !a->gen.is_fenced ? raise_to(core, a, labels, err) : 0;
+}
+
+int core_generation_write(struct core *core, struct core_account *a,
+			  const struct lessor_observed *sentinel, struct labels *labels,
+			  struct err *err)
+{
+	if (!is_counted(a))
+		return 0;
+	if (seen(core, a, sentinel, err))
+		return -1;
+	return a->gen.is_wanted ? raise_to(core, a, labels, err) : 0;
+}
+
+void core_generation_raise(struct core *core, const char *account)
+{
+	struct core_account *a = core_account_find(core, account);
+
+	if (!a || !is_counted(a) || a->gen.is_wanted)
+		return;
+	a->gen.is_wanted = 1;
+	core_probe_soon(core, a);
+}
+
+void core_generation_due(struct core *core, struct core_account *a)
+{
+	if (is_counted(a) && a->gen.raised_ms && core_now(core) - a->gen.raised_ms >= RAISE_MS &&
+	    core_account_has_open(core, a))
+		a->gen.is_wanted = 1;
+}
+
+int core_request_account(struct core *core, struct engine_request *r, struct err *err)
+{
+	struct core_account *a = core_account_find(core, r->expected_account);
+
+	if (r->caller.role != TOKEN_ADMIN) {
+		core_say(r, RESULT_FORBIDDEN, "forbidden", "only an admin may take over an account");
+		return 0;
+	}
+	if (!a) {
+		core_say(r, RESULT_NOT_FOUND, "not_found", "there is no such account");
+		return 0;
+	}
+	r->result = RESULT_OK;
+	if (!a->gen.is_fenced)
+		return 0;
+	generation_take_over(&a->gen);
+	if (store_generation_put(core->store, &a->gen, err))
+		return -1;
+	account_set_fenced(a->account, NULL);
+	log_notice(LOG_FIELDS({ "account", r->expected_account }, { "by", r->caller.owner },
+			      { "reason", r->reason }),
+		   "%s takes over account %s: this store is the newest one from now on",
+		   r->caller.owner, r->expected_account);
+	core_account_unblocked(core, a);
+	core_probe_soon(core, a);
+	return 0;
+}
