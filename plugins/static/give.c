@@ -109,7 +109,7 @@ static int reset_runs(struct work *w, const struct lessor_resource *row,
 		      const struct record *record, const struct run *run)
 {
 	/* We died between its start and the ledger's line. */
-	if (row->state == LESSOR_STATE_PRESENT) {
+	if (row->state != LESSOR_STATE_DELETING) {
 		if (permit(w, row, record)) {
 			run_stop(&w->book, record->id);
 			return not_permitted(w, row);

@@ -428,6 +428,9 @@ static const struct lessor_provider static_provider = {
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.option_size = sizeof(options[0]),
 	.concurrency = LESSOR_PER_INSTANCE,
+	.capabilities = LESSOR_OWN_IO,
+	/* A record is in the directory before its maker goes on. */
+	.visible_within_ms = 1000,
 	.open = static_open,
 	.close = static_close,
 	.provision = static_provision,

@@ -41,13 +41,13 @@ void work_end(struct work *w);
 /* May be in the book, and nobody knows: what was made is not in the ledger. */
 static inline int row_is_unsettled(const struct lessor_resource *row)
 {
-	return row->state == LESSOR_STATE_INTENDED || row->state == LESSOR_STATE_UNKNOWN;
+	return lessor_state_is_unsettled(row->state);
 }
 
 /* Nothing more is to be done about it. */
 static inline int row_is_over(const struct lessor_resource *row)
 {
-	return row->state == LESSOR_STATE_GONE || row->state == LESSOR_STATE_DISOWNED;
+	return lessor_state_is_over(row->state);
 }
 
 /*
