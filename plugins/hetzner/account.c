@@ -8,6 +8,7 @@
 #include "defect.h"
 #include "key.h"
 #include "lookup.h"
+#include "protect.h"
 
 /* ---- the mark that proves which project the token opens ------------------------------- */
 
@@ -29,11 +30,30 @@ static int probe_refused(struct hz *z, const struct reply *reply)
 	return api_retry(z->call, reply, "reading the account's mark");
 }
 
+/* The host counts its starts and no-delete releases there. */
+static int count_up(struct hz *z, const struct lessor_resource *row, const struct thing *mark)
+{
+	struct lessor_change change = { .size = sizeof(change) };
+	struct lessor_observed seen;
+	auto_reply reply = { 0 };
+
+	thing_observe(mark, &seen);
+	if (lessor_permit_change(z->call, row->row, LESSOR_CHANGE_LABELS, &seen, &change))
+		return LESSOR_DONE;
+	labels_write(z, row, &change, &reply);
+	/* A token that may only read proves the account, and can neither make nor delete. */
+	if (reply.rule && reply.outcome == LESSOR_HAPPENED &&
+	    reply.error_class == LESSOR_CLASS_AUTH)
+		return api_refuse(z->call, &reply, "writing the account's mark");
+	return LESSOR_DONE;
+}
+
 static int probe_mark(struct hz *z, const struct lessor_resource *row)
 {
 	char path[64];
 	auto_reply reply = { 0 };
 	struct key key;
+	const char *instance;
 
 	snprintf(path, sizeof(path), "/ssh_keys/%s", row->id);
 	api_get(z->call, path, 0, &reply);
@@ -46,11 +66,13 @@ static int probe_mark(struct hz *z, const struct lessor_resource *row)
 	if (parse_key(json_object_get(reply.root, "ssh_key"), LESSOR_KIND_SENTINEL, &key) ||
 	    strcmp(key.thing.id, row->id) != 0)
 		return api_nonsense(z->call, "reading the account's mark");
-	if (strcmp(key.thing.name, row->name) != 0)
+	instance = thing_label(&key.thing, LESSOR_LABEL_INSTANCE);
+	if (strcmp(key.thing.name, row->name) != 0 ||
+	    (instance && strcmp(instance, lessor_broker_id(z->call)) != 0))
 		return lessor_refuse(z->call, LESSOR_CLASS_ACCOUNT,
 				     "SSH key %s is not the account's mark %s any more", row->id,
 				     row->name);
-	return LESSOR_DONE;
+	return count_up(z, row, &key.thing);
 }
 
 int account_probe(struct hz *z)
@@ -104,6 +126,8 @@ static int list_visit(void *arg, const struct thing *thing)
 		seen.status = server->status;
 		seen.type = server->type;
 		seen.address = server->host;
+		seen.protection = server->is_protected ? LESSOR_PROTECTION_ON :
+							 LESSOR_PROTECTION_OFF;
 	}
 	inventory->is_full = lessor_listed(inventory->call, &seen) != 0;
 	return inventory->is_full ? -1 : 0;

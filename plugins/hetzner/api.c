@@ -88,13 +88,13 @@ void api_get(struct lessor_call *call, const char *path, int64_t share_ms, struc
 	exchange(call, &request, ret);
 }
 
-void api_post(struct lessor_call *call, const char *path, json_t *body, int64_t row,
-	      struct reply *ret)
+static void send_body(struct lessor_call *call, const char *method, const char *path, json_t *body,
+		      int64_t row, struct reply *ret)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	struct lessor_http_request request = {
 		.size = sizeof(request),
-		.method = "POST",
+		.method = method,
 		.path = path,
 		.body = text,
 		.row = row,
@@ -108,12 +108,24 @@ void api_post(struct lessor_call *call, const char *path, json_t *body, int64_t 
 			.message = "",
 			.error_class = LESSOR_CLASS_BUG,
 		};
-		lessor_log(call, LESSOR_LOG_ERROR, "POST %s: its body is no JSON", path);
+		lessor_log(call, LESSOR_LOG_ERROR, "%s %s: its body is no JSON", method, path);
 		return;
 	}
 	request.body_len = strlen(text);
 	exchange(call, &request, ret);
 	free(text);
+}
+
+void api_post(struct lessor_call *call, const char *path, json_t *body, int64_t row,
+	      struct reply *ret)
+{
+	send_body(call, "POST", path, body, row, ret);
+}
+
+void api_put(struct lessor_call *call, const char *path, json_t *body, int64_t row,
+	     struct reply *ret)
+{
+	send_body(call, "PUT", path, body, row, ret);
 }
 
 void api_delete(struct lessor_call *call, const char *path, int64_t row, struct reply *ret)

@@ -30,6 +30,9 @@ void api_get(struct lessor_call *call, const char *path, int64_t share_ms, struc
 /* Takes over `body`; NULL (out of memory, bad text) makes it a request that was not sent. */
 void api_post(struct lessor_call *call, const char *path, json_t *body, int64_t row,
 	      struct reply *ret);
+/* Likewise. */
+void api_put(struct lessor_call *call, const char *path, json_t *body, int64_t row,
+	     struct reply *ret);
 void api_delete(struct lessor_call *call, const char *path, int64_t row, struct reply *ret);
 
 /* The verdict RETRY with the class and wait of a failed reply. `doing`: "creating the server". */

@@ -11,10 +11,10 @@
 static const struct rule rules[] = {
 	/* status, code, class, create, delete, get, wait */
 	{ 0, "json_error", CLASS(BUG), CREATE_REFUSED, DELETE_REFUSED, GET_REFUSED, 0 },
-	{ 401, "unauthorized", CLASS(AUTH), CREATE_REFUSED, DELETE_RETRY, GET_RETRY, 0 },
+	{ 401, "unauthorized", CLASS(AUTH), CREATE_REFUSED, DELETE_REFUSED, GET_RETRY, 0 },
 	{ 401, "token_readonly", CLASS(AUTH), CREATE_REFUSED, DELETE_REFUSED, GET_RETRY, 0 },
 	{ 403, "token_readonly", CLASS(AUTH), CREATE_REFUSED, DELETE_REFUSED, GET_RETRY, 0 },
-	{ 403, "forbidden", CLASS(AUTH), CREATE_REFUSED, DELETE_RETRY, GET_RETRY, 60000 },
+	{ 403, "forbidden", CLASS(AUTH), CREATE_REFUSED, DELETE_REFUSED, GET_RETRY, 60000 },
 	{ 403, "maintenance", CLASS(TRANSIENT), CREATE_WAIT, DELETE_RETRY, GET_RETRY, 60000 },
 	{ 0, "resource_limit_exceeded", CLASS(QUOTA), CREATE_NEXT, DELETE_RETRY, GET_RETRY, 0 },
 	{ 404, "not_found", CLASS(INVALID), CREATE_REFUSED, DELETE_GONE, GET_GONE, 0 },
@@ -37,8 +37,8 @@ static const struct rule rules[] = {
 	{ 429, "rate_limit_exceeded", CLASS(RATE), CREATE_WAIT, DELETE_RETRY, GET_RETRY, 0 },
 
 	/* A code that is not above: the status decides. */
-	{ 401, NULL, CLASS(AUTH), CREATE_REFUSED, DELETE_RETRY, GET_RETRY, 0 },
-	{ 403, NULL, CLASS(AUTH), CREATE_REFUSED, DELETE_RETRY, GET_RETRY, 60000 },
+	{ 401, NULL, CLASS(AUTH), CREATE_REFUSED, DELETE_REFUSED, GET_RETRY, 0 },
+	{ 403, NULL, CLASS(AUTH), CREATE_REFUSED, DELETE_REFUSED, GET_RETRY, 60000 },
 	/* Says that something is missing, but not what: no evidence that the thing is gone. */
 	{ 404, NULL, CLASS(PROVIDER), CREATE_REFUSED, DELETE_UNKNOWN, GET_RETRY, 0 },
 	/* Said by proxies about requests that may have been passed on. */

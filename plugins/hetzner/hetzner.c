@@ -9,10 +9,12 @@
 #include <string.h>
 
 #include "account.h"
+#include "actions.h"
 #include "api.h"
 #include "defect.h"
 #include "key.h"
 #include "lookup.h"
+#include "protect.h"
 #include "remove.h"
 #include "server.h"
 #include "wait.h"
@@ -214,6 +216,7 @@ static int report(struct hz *z, const struct lessor_resource *row, const struct 
 	if (strcmp(s->thing.name, row->name) != 0)
 		return lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
 				     "server %s is not named %s any more", row->id, row->name);
+	server_note_address(z, s);
 	if (server_host(z->call, s)[0])
 		lessor_output(z->call, LESSOR_OUT_HOST, server_host(z->call, s));
 	lessor_output(z->call, LESSOR_OUT_SERVER_ID, s->thing.id);
@@ -284,6 +287,15 @@ static int hetzner_catalog(void *instance, struct lessor_call *call)
 	return account_catalog(call);
 }
 
+static int hetzner_retain(void *instance, struct lessor_call *call,
+			  const struct lessor_lease *lease)
+{
+	struct hz z = { .call = call, .lease = lease };
+
+	(void)instance;
+	return protection_keep(&z);
+}
+
 static const struct lessor_provider hetzner = {
 	.size = sizeof(struct lessor_provider),
 	.abi = LESSOR_ABI,
@@ -297,6 +309,11 @@ static const struct lessor_provider hetzner = {
 	.capabilities = LESSOR_CAN_USER_DATA,
 	.http_auth = "bearer",
 	.http_origin = "https://api.hetzner.cloud/v1",
+	.actions = hetzner_actions,
+	.action_count = HETZNER_ACTIONS,
+	.action_size = sizeof(struct lessor_action),
+	/* Lists and reads lag behind creates by seconds; a minute is what its own clients wait. */
+	.visible_within_ms = 60 * 1000,
 	.open = hetzner_open,
 	.close = hetzner_close,
 	.provision = hetzner_provision,
@@ -305,6 +322,7 @@ static const struct lessor_provider hetzner = {
 	.list = hetzner_list,
 	.probe = hetzner_probe,
 	.catalog = hetzner_catalog,
+	.retain = hetzner_retain,
 };
 
 LESSOR_PROVIDER(hetzner)

@@ -48,11 +48,11 @@ static inline const char *server_host(struct lessor_call *call, const struct ser
 /* May be at the provider, and nobody knows: the create's answer is not in the ledger. */
 static inline int resource_is_unsettled(const struct lessor_resource *r)
 {
-	return r->state == LESSOR_STATE_INTENDED || r->state == LESSOR_STATE_UNKNOWN;
+	return lessor_state_is_unsettled(r->state);
 }
 
 /* Nothing more is to be done about it. */
 static inline int resource_is_over(const struct lessor_resource *r)
 {
-	return r->state == LESSOR_STATE_GONE || r->state == LESSOR_STATE_DISOWNED;
+	return lessor_state_is_over(r->state);
 }

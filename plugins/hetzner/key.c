@@ -42,13 +42,12 @@ int key_fingerprint(const char *public_key, char ret[FINGERPRINT_ROOM])
 	return 0;
 }
 
-json_t *key_labels_json(const struct lessor_intent *intent)
+json_t *labels_json(const struct lessor_label *list, size_t count)
 {
 	json_t *labels = json_object();
 
-	for (size_t i = 0; labels && i < intent->label_count; i++) {
-		if (json_object_set_new(labels, intent->labels[i].key,
-					json_string(intent->labels[i].value))) {
+	for (size_t i = 0; labels && i < count; i++) {
+		if (json_object_set_new(labels, list[i].key, json_string(list[i].value))) {
 			json_decref(labels);
 			return NULL;
 		}
@@ -172,7 +171,8 @@ static int key_create(struct hz *z, uint32_t kind, const char *public_key)
 				    "an SSH key may not be made now");
 	api_post(z->call, "/ssh_keys",
 		 json_pack("{s:s, s:s, s:o}", "name", intent.name, "public_key", public_key,
-			   "labels", key_labels_json(&intent)), intent.row, &reply);
+			   "labels", labels_json(intent.labels, intent.label_count)), intent.row,
+		 &reply);
 	if (!reply.rule)
 		return key_made(z, kind, &intent, &reply);
 	switch (reply.rule->on_create) {

@@ -20,7 +20,7 @@ int key_ensure(struct hz *z, uint32_t kind, const char *public_key, const char *
 /* Hetzner's fingerprint of an OpenSSH line: MD5 of the blob, with colons. -1: it is no key. */
 int key_fingerprint(const char *public_key, char ret[FINGERPRINT_ROOM]);
 
-/* Labels of an intent as a JSON object. NULL when there is no memory. */
-json_t *key_labels_json(const struct lessor_intent *intent);
+/* Labels as a JSON object. NULL when there is no memory. */
+json_t *labels_json(const struct lessor_label *list, size_t count);
 /* Is this what was asked for, by name and all labels? */
 int thing_is_as_intended(const struct thing *thing, const struct lessor_intent *intent);

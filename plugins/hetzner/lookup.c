@@ -246,21 +246,55 @@ static int search_by_name(struct search *search, uint32_t kind, const char *name
 	return search_run(search, kind, query, ret_verdict);
 }
 
+/* Account work has no lease; the host labels it "account". */
+static void labels_query(struct lessor_call *call, const char *lease, char *ret, size_t room)
+{
+	char selector[QUERY_MAX / 3], encoded[QUERY_MAX];
+
+	snprintf(selector, sizeof(selector),
+		 LESSOR_LABEL_INSTANCE "==%s," LESSOR_LABEL_LEASE "==%s", lessor_broker_id(call),
+		 lease[0] ? lease : "account");
+	api_encode(selector, encoded, sizeof(encoded));
+	snprintf(ret, room, "label_selector=%s", encoded);
+}
+
 static int search_by_labels(struct search *search, uint32_t kind, int *ret_verdict)
 {
-	struct lessor_call *call = search->z->call;
-	char selector[QUERY_MAX / 3], encoded[QUERY_MAX];
 	char query[QUERY_MAX + 32];
 
 	search->name = NULL;
-	/* Account work has no lease; the host labels it "account". */
 	search->lease = search->z->lease->id[0] ? search->z->lease->id : "account";
-	snprintf(selector, sizeof(selector),
-		 LESSOR_LABEL_INSTANCE "==%s," LESSOR_LABEL_LEASE "==%s",
-		 lessor_broker_id(call), search->lease);
-	api_encode(selector, encoded, sizeof(encoded));
-	snprintf(query, sizeof(query), "label_selector=%s", encoded);
+	labels_query(search->z->call, search->lease, query, sizeof(query));
 	return search_run(search, kind, query, ret_verdict);
+}
+
+struct shown {
+	const char *id;
+	int found;
+};
+
+static int shown_visit(void *arg, const struct thing *thing)
+{
+	struct shown *shown = arg;
+
+	shown->found |= strcmp(thing->id, shown->id) == 0;
+	return shown->found;
+}
+
+int lookup_shows(struct hz *z, const struct lessor_resource *row, int *ret_verdict)
+{
+	struct shown shown = { .id = row->id };
+	char query[QUERY_MAX + 32];
+
+	snprintf(query, sizeof(query), "name=%.63s", row->name);
+	if (lookup_pages(z->call, row->kind, query, shown_visit, &shown, ret_verdict))
+		return -1;
+	if (shown.found)
+		return 1;
+	labels_query(z->call, row->lease, query, sizeof(query));
+	if (lookup_pages(z->call, row->kind, query, shown_visit, &shown, ret_verdict))
+		return -1;
+	return shown.found;
 }
 
 static int adopt(struct hz *z, struct found *found)

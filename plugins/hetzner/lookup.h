@@ -21,6 +21,12 @@ int lookup_pages(struct lessor_call *call, uint32_t kind, const char *query,
 		 lookup_visit_fn *visit, void *arg, int *ret_verdict);
 
 /*
+ * Is the thing of this id in a listing by the row's name or by its lease's labels? 1, 0, or
+ * -1 with the step's verdict when they could not be read to their end.
+ */
+int lookup_shows(struct hz *z, const struct lessor_resource *row, int *ret_verdict);
+
+/*
  * Settles the rows of a kind that are INTENDED or UNKNOWN: adopts everything of
  * ours that is there, and reports what is not. 0 when there was nothing to
  * settle; otherwise 1 with the step's verdict: PENDING when the ledger moved on,

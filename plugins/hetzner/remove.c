@@ -10,6 +10,8 @@
 #include "lookup.h"
 #include "pace.h"
 #include "parse.h"
+#include "protect.h"
+#include "server.h"
 
 #define YOUNG_MS (15 * 1000)		/* since its state last changed ... */
 #define SETTLED_MS (60 * 1000)		/* ... or since it was intended */
@@ -26,7 +28,7 @@ static int is_server(const struct lessor_resource *row)
 	return row->kind == LESSOR_KIND_SERVER;
 }
 
-static void path_of(const struct lessor_resource *row, char *ret, size_t room)
+void resource_path(const struct lessor_resource *row, char *ret, size_t room)
 {
 	snprintf(ret, room, "/%s/%s", is_server(row) ? "servers" : "ssh_keys", row->id);
 }
@@ -53,33 +55,18 @@ static int record_gone(struct hz *z, const struct lessor_resource *row, const ch
 	return LESSOR_GONE;
 }
 
-struct shown {
-	const char *id;
-	int found;
-};
-
-static int shown_visit(void *arg, const struct thing *thing)
-{
-	struct shown *shown = arg;
-
-	shown->found |= strcmp(thing->id, shown->id) == 0;
-	return shown->found;
-}
-
 /*
  * No delete of ours was accepted, so one way of reading is not enough: something that an
  * exact read denies and a listing shows is there.
  */
 static int record_vanished(struct hz *z, const struct lessor_resource *row, const char *evidence)
 {
-	struct shown shown = { .id = row->id };
-	char query[128];
 	int verdict;
+	int shown = lookup_shows(z, row, &verdict);
 
-	snprintf(query, sizeof(query), "name=%.63s", row->name);
-	if (lookup_pages(z->call, row->kind, query, shown_visit, &shown, &verdict))
+	if (shown < 0)
 		return verdict;
-	if (!shown.found)
+	if (!shown)
 		return record_gone(z, row, evidence);
 	lessor_still_there(z->call, row->row, "a listing shows it, an exact read does not");
 	return lessor_retry(z->call, LESSOR_CLASS_PROVIDER, 0,
@@ -160,7 +147,7 @@ static int prove_absence(struct hz *z, const struct lessor_resource *row, int su
 	char path[64], evidence[128];
 	auto_reply reply = { 0 };
 
-	path_of(row, path, sizeof(path));
+	resource_path(row, path, sizeof(path));
 	api_get(z->call, path, 0, &reply);
 	if (read_is_absent(&reply)) {
 		if (succeeded)
@@ -236,7 +223,7 @@ static int delete_found_nothing(struct hz *z, const struct lessor_resource *row)
 	char path[64];
 	auto_reply reply = { 0 };
 
-	path_of(row, path, sizeof(path));
+	resource_path(row, path, sizeof(path));
 	api_get(z->call, path, 0, &reply);
 	if (read_is_absent(&reply))
 		return record_vanished(z, row, "its delete, an exact read and a listing found nothing");
@@ -268,7 +255,7 @@ static int send_delete(struct hz *z, const struct lessor_resource *row)
 	char path[64];
 	auto_reply reply = { 0 };
 
-	path_of(row, path, sizeof(path));
+	resource_path(row, path, sizeof(path));
 	if (DEFECT(11))	/* whatever has the name now */
 		path_by_name(z, row, path, sizeof(path));
 	z->destroyed = 1;
@@ -279,7 +266,7 @@ static int send_delete(struct hz *z, const struct lessor_resource *row)
 	case DELETE_GONE:
 		return delete_found_nothing(z, row);
 	case DELETE_UNKNOWN:
-		lessor_still_there(z->call, row->row, "whether its delete was accepted is unknown");
+		lessor_delete_unknown(z->call, row->row, "its delete has no usable answer");
 		return api_retry(z->call, &reply, "deleting");
 	case DELETE_REFUSED:
 		if (reply.error_class == LESSOR_CLASS_PROTECTED)
@@ -316,12 +303,11 @@ static int delete_verified(struct hz *z, const struct lessor_resource *row,
 {
 	struct lessor_observed seen;
 
-	if (is_server(row) && sighting->server.is_protected) {
-		lessor_still_there(z->call, row->row, "it is protected against deletion there");
-		return lessor_refuse(z->call, LESSOR_CLASS_PROTECTED,
-				     "%s (id %s) is protected against deletion there",
-				     row->name, row->id);
-	}
+	if (is_server(row))
+		server_note_address(z, &sighting->server);
+	/* Whether the protection is ours to lift is not for us to say. */
+	if (is_server(row) && sighting->server.is_protected)
+		return protection_lift(z, row, &sighting->server);
 	/* While it is being made a delete would be refused: spare the call. */
 	if (is_server(row) && sighting->server.locked &&
 	    lessor_now(z->call) - row->created_ms < LOCK_MS) {
@@ -350,11 +336,9 @@ static int remove_present(struct hz *z, const struct lessor_resource *row)
 		       lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0, "no permit") :
 		       send_delete(z, row);
 	}
-	path_of(row, path, sizeof(path));
+	resource_path(row, path, sizeof(path));
 	api_get(z->call, path, 0, &reply);
 	if (read_is_absent(&reply)) {
-		if (!remove_absence_counts(z, row))
-			return lessor_pending(z->call, YOUNG_MS / 3, "");
 		return record_vanished(z, row, "an exact read and a listing found nothing");
 	}
 	if (reply.rule)
@@ -380,6 +364,8 @@ int remove_resource(struct hz *z, const struct lessor_resource *row)
 	case LESSOR_STATE_DELETING:
 		return follow_delete(z, row);
 	case LESSOR_STATE_PRESENT:
+	case LESSOR_STATE_DELETE_UNKNOWN:
+	case LESSOR_STATE_UNPROTECT_UNKNOWN:
 		break;
 	default:
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,

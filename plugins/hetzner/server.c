@@ -254,7 +254,7 @@ static json_t *order(const struct lessor_lease *lease, const struct lessor_attem
 			 "ssh_keys", (json_int_t)strtoll(key_id, NULL, 10),
 			 "start_after_create", 1,
 			 "user_data", lease->user_data, lease->user_data_len,
-			 "labels", key_labels_json(intent),
+			 "labels", labels_json(intent->labels, intent->label_count),
 			 "public_net", "enable_ipv4", 1, "enable_ipv6", 0);
 }
 

@@ -205,15 +205,8 @@ static int is_lost(struct wait *w)
 		w->progress.lost_ms = w->now;
 	if (w->now - w->progress.lost_ms < LOST_MS)
 		return go_on(w);
-	/* In this order: a crash in between leaves a refused attempt whose server reads as gone. */
-	if (lessor_attempt_refused(w->z->call, w->attempt->number, LESSOR_CLASS_FAILED,
-				   "the server disappeared while it was made"))
-		return lessor_retry(w->z->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "an attempt could not be closed");
-	if (lessor_gone(w->z->call, w->row->row, "two exact reads found nothing while it was made"))
-		return lessor_retry(w->z->call, LESSOR_CLASS_ACCOUNT, 0,
-				    "the server reads as gone, but the account is not proven");
-	return lessor_pending(w->z->call, AT_ONCE, "");
+	/* Whether it is gone is settled like any other absence, before the next type is tried. */
+	return give_up(w, LESSOR_CLASS_FAILED, "the server disappeared while it was made");
 }
 
 /* ---- the actions -------------------------------------------------------------------- */

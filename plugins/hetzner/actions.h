@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* Every request that this provider makes. */
+#pragma once
+
+#include <lessor/provider.h>
+
+#define HETZNER_ACTIONS 18
+extern const struct lessor_action hetzner_actions[HETZNER_ACTIONS];

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "protect.h"
+
+#include <stdio.h>
+
+#include "key.h"
+#include "lookup.h"
+#include "parse.h"
+#include "remove.h"
+#include "server.h"
+
+/* What was read of a row's resource; `reply` owns the texts. */
+struct read {
+	struct reply reply;
+	struct server server;
+	struct key key;
+	const struct thing *thing;
+};
+
+static void read_clear(struct read *read)
+{
+	reply_clear(&read->reply);
+}
+#define auto_read __attribute__((cleanup(read_clear))) struct read
+
+/* 1: it is there; 0: it is not; -1: nobody knows, with the step's verdict. */
+static int read_exactly(struct hz *z, const struct lessor_resource *row, struct read *ret,
+			int *ret_verdict)
+{
+	int is_server = row->kind == LESSOR_KIND_SERVER;
+	char path[64];
+	int rc;
+
+	resource_path(row, path, sizeof(path));
+	api_get(z->call, path, 0, &ret->reply);
+	if (ret->reply.rule && ret->reply.rule->on_get == GET_GONE)
+		return 0;
+	if (ret->reply.rule) {
+		*ret_verdict = api_retry(z->call, &ret->reply, "reading what is kept");
+		return -1;
+	}
+	rc = is_server ? parse_server(json_object_get(ret->reply.root, "server"), &ret->server) :
+			 parse_key(json_object_get(ret->reply.root, "ssh_key"), row->kind, &ret->key);
+	ret->thing = is_server ? &ret->server.thing : &ret->key.thing;
+	if (rc || strcmp(ret->thing->id, row->id) != 0) {
+		*ret_verdict = api_nonsense(z->call, "reading what is kept");
+		return -1;
+	}
+	if (is_server)
+		server_note_address(z, &ret->server);
+	return 1;
+}
+
+void labels_write(struct hz *z, const struct lessor_resource *row,
+		  const struct lessor_change *change, struct reply *ret)
+{
+	char path[64];
+
+	resource_path(row, path, sizeof(path));
+	api_put(z->call, path, json_pack("{s:o}", "labels",
+					 labels_json(change->labels, change->label_count)),
+		row->row, ret);
+}
+
+static void protection_write(struct hz *z, const struct lessor_resource *row, int on,
+			     struct reply *ret)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/servers/%s/actions/change_protection", row->id);
+	/* The API takes both or none. */
+	api_post(z->call, path, json_pack("{s:b, s:b}", "delete", on, "rebuild", on), row->row, ret);
+}
+
+static int refused(struct hz *z, const struct lessor_resource *row)
+{
+	return lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP, "%s (id %s) may not be changed",
+			     row->name, row->id);
+}
+
+static int failed(struct hz *z, const struct reply *reply, const char *doing)
+{
+	return reply->error_class == LESSOR_CLASS_AUTH ? api_refuse(z->call, reply, doing) :
+							 api_retry(z->call, reply, doing);
+}
+
+/* ---- keeping ---------------------------------------------------------------------------- */
+
+static int keep_vanished(struct hz *z, const struct lessor_resource *row)
+{
+	int verdict;
+	int shown = lookup_shows(z, row, &verdict);
+
+	if (shown < 0)
+		return verdict;
+	if (!shown && lessor_gone(z->call, row->row, "an exact read and listings found nothing") == 0)
+		return lessor_pending(z->call, AT_ONCE, "");
+	return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
+			    "%s cannot be read; it is looked at again", row->name);
+}
+
+/* 1: it bears its label, as it was read last; else the step's verdict. */
+static int keep_label(struct hz *z, const struct lessor_resource *row, struct read *read,
+		      int *ret_verdict)
+{
+	struct lessor_change change = { .size = sizeof(change) };
+	struct lessor_observed seen;
+	auto_reply reply = { 0 };
+	int rc;
+
+	thing_observe(read->thing, &seen);
+	rc = lessor_permit_change(z->call, row->row, LESSOR_CHANGE_LABELS, &seen, &change);
+	if (rc)
+		*ret_verdict = refused(z, row);
+	if (rc)
+		return rc > 0;
+	labels_write(z, row, &change, &reply);
+	if (reply.rule) {
+		*ret_verdict = failed(z, &reply, "labelling what is kept");
+		return 0;
+	}
+	read_clear(read);
+	rc = read_exactly(z, row, read, ret_verdict);
+	if (rc == 0)
+		*ret_verdict = keep_vanished(z, row);
+	return rc > 0;
+}
+
+static int keep_protected(struct hz *z, const struct lessor_resource *row, struct read *read)
+{
+	struct lessor_change change = { .size = sizeof(change) };
+	struct lessor_observed seen;
+	auto_reply reply = { 0 };
+	auto_read after = { .thing = NULL };
+	int verdict, rc;
+
+	thing_observe(read->thing, &seen);
+	rc = lessor_permit_change(z->call, row->row, LESSOR_CHANGE_PROTECT, &seen, &change);
+	if (rc)
+		return rc > 0 ? lessor_pending(z->call, AT_ONCE, "") : refused(z, row);
+	protection_write(z, row, 1, &reply);
+	if (reply.rule)
+		return failed(z, &reply, "protecting what is kept");
+	/* What this shows is what the host records. */
+	return read_exactly(z, row, &after, &verdict) < 0 ? verdict :
+							    lessor_pending(z->call, AT_ONCE, "");
+}
+
+static int keep(struct hz *z, const struct lessor_resource *row)
+{
+	auto_read read = { .thing = NULL };
+	int verdict;
+
+	switch (read_exactly(z, row, &read, &verdict)) {
+	case 0:
+		return keep_vanished(z, row);
+	case 1:
+		break;
+	default:
+		return verdict;
+	}
+	if (!keep_label(z, row, &read, &verdict))
+		return verdict;
+	return row->kind == LESSOR_KIND_SERVER ? keep_protected(z, row, &read) :
+						 lessor_pending(z->call, AT_ONCE, "");
+}
+
+int protection_keep(struct hz *z)
+{
+	static const uint32_t order[] = { LESSOR_KIND_SERVER, LESSOR_KIND_KEY };
+
+	for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
+		for (size_t i = 0; i < z->lease->resource_count; i++) {
+			const struct lessor_resource *r = lessor_resource_at(z->lease, i);
+
+			if (r->kind == order[k] && r->ours && r->id[0] && !r->protected_ms &&
+			    r->state == LESSOR_STATE_RETAINED)
+				return keep(z, r);
+		}
+	}
+	return LESSOR_DONE;
+}
+
+/* ---- lifting ----------------------------------------------------------------------------- */
+
+int protection_lift(struct hz *z, const struct lessor_resource *row, const struct server *server)
+{
+	struct lessor_change change = { .size = sizeof(change) };
+	struct lessor_observed seen;
+	auto_reply labelled = { 0 }, lifted = { 0 };
+	auto_read after = { .thing = NULL };
+	int verdict;
+
+	thing_observe(&server->thing, &seen);
+	if (lessor_permit_change(z->call, row->row, LESSOR_CHANGE_UNPROTECT, &seen, &change))
+		return lessor_refuse(z->call, LESSOR_CLASS_PROTECTED,
+				     "%s (id %s) is protected against deletion there", row->name,
+				     row->id);
+	/* First the label: no older store may take what comes next for its own. */
+	labels_write(z, row, &change, &labelled);
+	if (labelled.rule)
+		return failed(z, &labelled, "labelling what is to be deleted");
+	protection_write(z, row, 0, &lifted);
+	if (lifted.rule)
+		return failed(z, &lifted, "lifting its protection");
+	return read_exactly(z, row, &after, &verdict) < 0 ? verdict :
+							    lessor_pending(z->call, AT_ONCE, "");
+}
