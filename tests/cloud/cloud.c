@@ -176,12 +176,20 @@ static int is_held(struct call *call, struct cloud_wire *wire)
 	return 1;
 }
 
+static void refuse_write(struct call *call)
+{
+	if (call->cloud->config.readonly_401)
+		reply_error(call, 401, "token_readonly", "token is only allowed to read", NULL);
+	else
+		reply_error(call, 403, "forbidden", "insufficient permissions", NULL);
+}
+
 static void authorize(struct call *call)
 {
 	if (!call->token)
 		reply_error(call, 401, "unauthorized", "unable to authenticate", NULL);
 	else if (call->token->readonly && strcmp(call->request->method, "GET"))
-		reply_error(call, 401, "token_readonly", "token is only allowed to read", NULL);
+		refuse_write(call);
 	else if (call->request->body_len && !call->body && strcmp(call->request->method, "GET"))
 		reply_error(call, 422, "json_error", "syntax error", "{}");
 	else

@@ -59,6 +59,11 @@ struct cloud_config {
 	int64_t max_servers, max_dedicated_cores, max_primary_ips, max_keys;
 	int rate_on;		/* refuse with 429 when the bucket is empty */
 	int64_t rate_per_hour;	/* size of the bucket, and what comes back in an hour */
+	/*
+	 * What a read-only token gets when it writes. 0: 403 forbidden; 1: 401
+	 * token_readonly, as the API answered until autumn 2026.
+	 */
+	int readonly_401;
 	int64_t skew_ms;	/* added to every time the API shows */
 	const char *lease_label; /* key of the label that names a lease */
 	int64_t signal_pid;	/* target of `signal` faults that name none; 0: none */

@@ -30,10 +30,12 @@ void cloud_config_init(struct cloud_config *config)
 	};
 }
 
-static const struct number {
+struct option {
 	const char *name;
 	size_t offset;
-} numbers[] = {
+};
+
+static const struct option numbers[] = {
 #define N(name) { #name, offsetof(struct cloud_config, name) }
 	N(create_ms), N(off_ms), N(boot_ms), N(lag_ms), N(delete_ms), N(ip_delete_ms), N(power_ms),
 	N(max_servers), N(max_dedicated_cores), N(max_primary_ips), N(max_keys),
@@ -41,10 +43,20 @@ static const struct number {
 #undef N
 };
 
+static const struct option switches[] = {
+#define S(name) { #name, offsetof(struct cloud_config, name) }
+	S(rate_on), S(readonly_401),
+#undef S
+};
+
 int cloud_config_set(struct cloud_config *config, const char *name, int64_t value, struct err *err)
 {
-	if (!strcmp(name, "rate_on")) {
-		config->rate_on = value != 0;
+	int on = value != 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(switches); i++) {
+		if (strcmp(switches[i].name, name))
+			continue;
+		memcpy((char *)config + switches[i].offset, &on, sizeof(on));
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {

@@ -376,7 +376,7 @@ class ProcessTest(unittest.TestCase):
             with open(port_file) as f:
                 self.assertEqual(int(f.read()), sim.port)
             for token, method, status in (("good", "POST", 403), ("reader", "GET", 200),
-                                          ("reader", "POST", 401), ("bad", "GET", 401)):
+                                          ("reader", "POST", 403), ("bad", "GET", 401)):
                 c = sim.connect()
                 c.request(method, "/v1/servers", json.dumps(SERVER) if method == "POST" else None,
                           {"Authorization": "Bearer " + token})

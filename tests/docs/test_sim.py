@@ -161,8 +161,8 @@ class Administration(unittest.TestCase):
 
     def test_config(self):
         named = words(self.item("config"))
-        there = re.findall(r"\bN\((\w+)\)", source("config.c"))
-        there = [name for name in there if name != "name"] + ["rate_on"]
+        there = re.findall(r"\b[NS]\((\w+)\)", source("config.c"))
+        there = [name for name in there if name != "name"]
         self.assertEqual(sorted(named), sorted(there))
         for name in named:
             self.ask("POST", "/_sim/config", {name: 1})

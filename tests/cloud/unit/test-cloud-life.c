@@ -242,8 +242,15 @@ static void tokens_open_projects(void **state)
 	s->token = "Bearer reader";
 	want(s, 200, "GET", "/servers", NULL);
 	assert_int_equal(json_array_size(member(s, "servers")), 1);
+	want(s, 403, "POST", "/servers", "{}");
+	assert_string_equal(error_code(s), "forbidden");
+	want(s, 403, "DELETE", "/servers/1", NULL);	/* before it is looked for */
+	want(s, 200, "POST", "/_sim/config", "{\"readonly_401\":true}");
 	want(s, 401, "POST", "/servers", "{}");
 	assert_string_equal(error_code(s), "token_readonly");
+	want(s, 200, "GET", "/servers", NULL);
+	want(s, 200, "POST", "/_sim/config", "{\"readonly_401\":false}");
+	want(s, 403, "PUT", "/servers/1", "{}");
 	want(s, 200, "POST", "/_sim/token", "{\"token\":\"one\",\"project\":1}");
 	s->token = "Bearer one";
 	want(s, 200, "GET", "/servers", NULL);
