@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /ssh_keys, and what PUT does to the name and labels of anything.
+ * /ssh_keys.
  */
 #include <string.h>
 
@@ -64,8 +64,8 @@ void key_create(struct call *call)
 	struct key *key;
 	struct err err;
 
-	if (!name || !*name || strlen(name) > 255) {
-		reply_field(call, "name", "Length must be between 1 and 255.");
+	if (name_complaint(CLOUD_KEY, name)) {
+		reply_field(call, "name", name_complaint(CLOUD_KEY, name));
 		return;
 	}
 	if (!public_key || key_fingerprint(public_key, fingerprint)) {
@@ -79,8 +79,7 @@ void key_create(struct call *call)
 	labels_fini(&checked);
 	key_intrude(call, name, public_key, fingerprint);
 	if (world_find_name(call->cloud, CLOUD_KEY, call->project, name)) {
-		reply_error(call, 409, "uniqueness_error", "SSH key name is already used",
-			"{\"fields\":[{\"name\":\"name\"}]}");
+		reply_name_taken(call, CLOUD_KEY);
 		return;
 	}
 	if (key_find_fingerprint(call->cloud, call->project, fingerprint)) {
@@ -100,45 +99,6 @@ void key_create(struct call *call)
 		call_has(call, FAULT_LABELS_LOST) ? NULL : labels, call_who(call), call->number);
 	thing_hide(&key->base, call->now_ms, plan_find(&call->plan, FAULT_HIDDEN));
 	reply_key(call, 201, key);
-}
-
-int thing_update(struct call *call, struct thing *thing)
-{
-	json_t *name = json_object_get(call->body, "name");
-	json_t *labels = json_object_get(call->body, "labels");
-	struct thing *other;
-	struct labels given;
-	struct err err;
-
-	if (name && (!json_is_string(name) || !*json_string_value(name))) {
-		reply_field(call, "name", "must be a string");
-		return -1;
-	}
-	if (labels_read(labels, &given, &err)) {
-		reply_field(call, "labels", err.text);
-		return -1;
-	}
-	other = name ? world_find_name(call->cloud, thing->kind, thing->project,
-		json_string_value(name)) : NULL;
-	if (other && other != thing) {
-		labels_fini(&given);
-		reply_error(call, 409, "uniqueness_error", "name is already used", NULL);
-		return -1;
-	}
-	call->effect = 1;
-	if (name && strcmp(thing->name, json_string_value(name))) {
-		world_tell(call->cloud, call->now_ms, "renamed", thing, call_who(call),
-			call->number, json_string_value(name));
-		free(thing->name);
-		thing->name = xstrdup(json_string_value(name));
-	}
-	if (labels) {
-		labels_fini(&thing->labels);
-		thing->labels = given;
-		world_tell(call->cloud, call->now_ms, "relabelled", thing, call_who(call),
-			call->number, "");
-	}
-	return 0;
 }
 
 void key_update(struct call *call)

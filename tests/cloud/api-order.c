@@ -10,30 +10,6 @@
 
 #define USER_DATA_MAX 32768
 
-/* RFC 1123: labels of letters, digits and inner hyphens, joined by dots. */
-static int is_hostname(const char *s)
-{
-	size_t len = strlen(s);
-
-	if (!len || len > 253)
-		return 0;
-	for (;;) {
-		size_t word = strcspn(s, ".");
-
-		if (!word || word > 63 || s[0] == '-' || s[word - 1] == '-')
-			return 0;
-		for (size_t i = 0; i < word; i++) {
-			char c = (char)(s[i] | 0x20);
-
-			if (!(c >= 'a' && c <= 'z') && !(s[i] >= '0' && s[i] <= '9') && s[i] != '-')
-				return 0;
-		}
-		if (!s[word])
-			return 1;
-		s += word + 1;
-	}
-}
-
 static int complain_field(struct call *call, const char *field, const char *message)
 {
 	reply_field(call, field, message);
@@ -65,8 +41,8 @@ static int read_form(struct call *call, struct server_order *order)
 	struct labels labels;
 	struct err err;
 
-	if (!name || !is_hostname(name))
-		return complain_field(call, "name", "Name must be a valid hostname.");
+	if (name_complaint(CLOUD_SERVER, name))
+		return complain_field(call, "name", name_complaint(CLOUD_SERVER, name));
 	if (user_data && !json_is_null(user_data)) {
 		if (!json_is_string(user_data))
 			return complain_field(call, "user_data", "must be a string");
@@ -318,8 +294,7 @@ int order_read(struct call *call, struct server_order *ret, struct buf *keys)
 	intrude(call, *ret);
 	if (world_find_name(call->cloud, CLOUD_SERVER, call->project,
 		json_string_value(json_object_get(call->body, "name")))) {
-		reply_error(call, 409, "uniqueness_error", "server name is already used",
-			"{\"fields\":[{\"name\":\"name\"}]}");
+		reply_name_taken(call, CLOUD_SERVER);
 		return -1;
 	}
 	return check_limits(call, ret) || check_stock(call, ret) ? -1 : 0;

@@ -79,7 +79,10 @@ void key_get(struct call *call);
 void key_create(struct call *call);
 void key_update(struct call *call);
 void key_delete(struct call *call);
-/* Name and labels of a PUT; -1: answered. */
+/* api-thing.c: what is wrong with a name (NULL: it is missing); NULL: nothing. */
+const char *name_complaint(enum cloud_kind kind, const char *name);
+void reply_name_taken(struct call *call, enum cloud_kind kind);
+/* The name and the labels of a PUT. Changes all or, with -1 when it answered, nothing. */
 int thing_update(struct call *call, struct thing *thing);
 /*
  * api-order.c: what a POST /servers asks for. -1: answered. Texts are borrowed from
