@@ -23,11 +23,10 @@ struct action *action_find(const struct cloud *cloud, int project, int64_t id)
 	return NULL;
 }
 
-struct action *server_act(struct cloud *cloud, struct server *server, const char *command,
+struct action *action_new(struct cloud *cloud, const struct thing *thing, const char *command,
 	int64_t started_ms, int64_t finish_ms)
 {
 	struct action *action;
-	size_t n = server->action_count;
 
 	if (cloud->action_count == cloud->action_room) {
 		cloud->action_room = cloud->action_room ? cloud->action_room * 2 : 64;
@@ -37,13 +36,23 @@ struct action *server_act(struct cloud *cloud, struct server *server, const char
 	action = &cloud->actions[cloud->action_count++];
 	*action = (struct action){
 		.id = cloud->next_action_id,
-		.project = server->base.project,
+		.project = thing->project,
 		.command = command,
-		.server = server->base.id,
+		.kind = thing->kind,
+		.thing = thing->id,
 		.started_ms = started_ms,
 		.finish_ms = finish_ms,
 	};
 	cloud->next_action_id += 1 + (int64_t)(world_random(cloud) % 1000);
+	return action;
+}
+
+struct action *server_act(struct cloud *cloud, struct server *server, const char *command,
+	int64_t started_ms, int64_t finish_ms)
+{
+	struct action *action = action_new(cloud, &server->base, command, started_ms, finish_ms);
+	size_t n = server->action_count;
+
 	if (!(n & (n - 1)))
 		server->actions = xrealloc(server->actions, (n ? n * 2 : 1) * sizeof(int64_t));
 	server->actions[server->action_count++] = action->id;
@@ -120,7 +129,7 @@ void action_write(const struct cloud *cloud, const struct action *a, int64_t now
 	else
 		out_null(out);
 	out_key_begin(out, "resources", '[');
-	write_resource(out, a->server, "server");
+	write_resource(out, a->thing, cloud_kind_name(a->kind));
 	if (a->image)
 		write_resource(out, a->image, "image");
 	out_end(out, ']');

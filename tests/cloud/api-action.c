@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /actions and /primary_ips.
+ * /actions.
  */
 #include <string.h>
 
@@ -9,6 +9,27 @@
 #include "util/alloc.h"
 
 enum { IDS_MAX = 25 };
+
+int64_t action_end_ms(const struct call *call, int64_t lasts_ms)
+{
+	return call_has(call, FAULT_ENDLESS) ? NEVER : call->now_ms + lasts_ms;
+}
+
+void write_made(struct call *call, struct action *a)
+{
+	action_write(call->cloud, a, call->now_ms, &call->out);
+	if (call_has(call, FAULT_ACTION_UNKNOWN))
+		a->unknown = 1;
+}
+
+void reply_action(struct call *call, int status, struct action *a)
+{
+	call->response->status = status;
+	out_begin(&call->out, '{');
+	out_key(&call->out, "action");
+	write_made(call, a);
+	out_end(&call->out, '}');
+}
 
 static void write_action(struct call *call, const struct action *a)
 {
@@ -20,7 +41,7 @@ void action_get(struct call *call)
 	int64_t id = call->sub_id >= 0 ? call->sub_id : call->id;
 	const struct action *a = action_find(call->cloud, call->project, id);
 
-	if (!a || (call->sub_id >= 0 && a->server != call->id)) {
+	if (!a || (call->sub_id >= 0 && (a->kind != CLOUD_SERVER || a->thing != call->id))) {
 		call->id = id;
 		reply_not_found(call, "action");
 		return;
@@ -98,45 +119,4 @@ void action_list_server(struct call *call)
 	out_end(&call->out, ']');
 	page_end(call, &page);
 	out_end(&call->out, '}');
-}
-
-static void write_ip(struct call *call, const struct thing *thing)
-{
-	ip_write(call->cloud, (const struct ip *)thing, &call->out);
-}
-
-void ip_list(struct call *call)
-{
-	reply_list(call, CLOUD_IP, "primary_ips", write_ip);
-}
-
-void ip_get(struct call *call)
-{
-	struct thing *thing = call_need(call, CLOUD_IP, "Primary IP");
-
-	if (!thing)
-		return;
-	out_begin(&call->out, '{');
-	out_key(&call->out, "primary_ip");
-	write_ip(call, thing);
-	out_end(&call->out, '}');
-}
-
-void ip_delete(struct call *call)
-{
-	struct thing *thing = call_need(call, CLOUD_IP, "Primary IP");
-
-	if (!thing)
-		return;
-	if (thing->protected_delete) {
-		reply_error(call, 423, "protected", "Primary IP deletion is protected", NULL);
-		return;
-	}
-	if (((struct ip *)thing)->server) {
-		reply_error(call, 422, "must_be_unassigned", "Primary IP must be unassigned", NULL);
-		return;
-	}
-	call->effect = 1;
-	call->response->status = 204;
-	world_delete(call->cloud, call->now_ms, thing, call_who(call), call->number);
 }

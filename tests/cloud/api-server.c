@@ -23,25 +23,6 @@ static void reply_server(struct call *call, const struct server *s)
 	out_end(&call->out, '}');
 }
 
-/* Writes an action the request made; a fault may make it one that is never found again. */
-static void write_made(struct call *call, const struct server *s, size_t index)
-{
-	struct action *a = action_find(call->cloud, s->base.project, s->actions[index]);
-
-	action_write(call->cloud, a, call->now_ms, &call->out);
-	if (call_has(call, FAULT_ACTION_UNKNOWN))
-		a->unknown = 1;
-}
-
-static void reply_action(struct call *call, int status, const struct server *s)
-{
-	call->response->status = status;
-	out_begin(&call->out, '{');
-	out_key(&call->out, "action");
-	write_made(call, s, s->action_count - 1);
-	out_end(&call->out, '}');
-}
-
 void server_list(struct call *call)
 {
 	reply_list(call, CLOUD_SERVER, "servers", write_one);
@@ -79,10 +60,10 @@ void server_create(struct call *call)
 	out_key(out, "server");
 	server_write(call->cloud, s, call->now_ms, out);
 	out_key(out, "action");
-	write_made(call, s, 0);
+	write_made(call, action_find(call->cloud, call->project, s->actions[0]));
 	out_key_begin(out, "next_actions", '[');
 	for (size_t i = 1; i < s->action_count; i++)
-		write_made(call, s, i);
+		write_made(call, action_find(call->cloud, call->project, s->actions[i]));
 	out_end(out, ']');
 	out_key(out, "root_password");
 	if (keys.len) {
@@ -114,11 +95,6 @@ static int is_locked(struct call *call, const struct server *s)
 	return 1;
 }
 
-static int64_t end_of_action(const struct call *call, int64_t lasts_ms)
-{
-	return call_has(call, FAULT_ENDLESS) ? NEVER : call->now_ms + lasts_ms;
-}
-
 void server_delete(struct call *call)
 {
 	struct server *s = need_server(call);
@@ -139,7 +115,7 @@ void server_delete(struct call *call)
 		return;
 	call->effect = 1;
 	a = server_act(call->cloud, s, "delete_server", call->now_ms,
-		end_of_action(call, lasts_ms));
+		action_end_ms(call, lasts_ms));
 	a->odd = call_has(call, FAULT_PROGRESS_ODD);
 	if (error)
 		action_fail(a, error);
@@ -157,7 +133,7 @@ void server_delete(struct call *call)
 			!strcmp(status, "running") ? "running" : "deleting");
 		world_wake(call->cloud, s->gone_ms, &s->base);
 	}
-	reply_action(call, 200, s);
+	reply_action(call, 200, a);
 }
 
 static const struct power {
@@ -185,7 +161,7 @@ void server_power(struct call *call)
 	while (strcmp(power->verb, verb))
 		power++;
 	call->effect = 1;
-	end_ms = end_of_action(call, call->cloud->config.power_ms);
+	end_ms = action_end_ms(call, call->cloud->config.power_ms);
 	a = server_act(call->cloud, s, power->command, call->now_ms, end_ms);
 	s->locked_until_ms = end_ms;
 	if (error) {
@@ -198,7 +174,7 @@ void server_power(struct call *call)
 	}
 	world_tell(call->cloud, call->now_ms, power->verb, &s->base, call_who(call),
 		call->number, "");
-	reply_action(call, 201, s);
+	reply_action(call, 201, a);
 }
 
 void server_protect(struct call *call)
@@ -207,17 +183,15 @@ void server_protect(struct call *call)
 	const json_t *delete = json_object_get(call->body, "delete");
 	const json_t *rebuild = json_object_get(call->body, "rebuild");
 
-	if (!s || is_locked(call, s))
+	if (!s)
 		return;
 	if (!json_is_boolean(delete) || !json_is_boolean(rebuild)
 	    || json_is_true(delete) != json_is_true(rebuild)) {
 		reply_text(call, "delete and rebuild must be equal");
 		return;
 	}
-	call->effect = 1;
-	s->base.protected_delete = s->protected_rebuild = json_is_true(delete);
-	world_tell(call->cloud, call->now_ms, json_is_true(delete) ? "protected" : "unprotected",
-		&s->base, call_who(call), call->number, "");
-	server_act(call->cloud, s, "change_protection", call->now_ms, call->now_ms);
-	reply_action(call, 201, s);
+	if (is_locked(call, s))
+		return;
+	reply_protect(call, &s->base, json_is_true(delete), server_act(call->cloud, s,
+		"change_protection", call->now_ms, action_end_ms(call, 0)));
 }

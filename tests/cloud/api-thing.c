@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names, and what PUT does to the name and the labels of anything.
+ * What can be changed of anything: its name, its labels, its protection.
  */
 #include <string.h>
 
 #include "cloud/call.h"
-#include "util/alloc.h"
 
 #define NAME_MAX_LEN 255
 
@@ -85,17 +84,16 @@ int thing_update(struct call *call, struct thing *thing)
 		return -1;
 	}
 	call->effect = 1;
-	if (name && strcmp(thing->name, name)) {
-		world_tell(call->cloud, call->now_ms, "renamed", thing, call_who(call),
-			call->number, name);
-		free(thing->name);
-		thing->name = xstrdup(name);
-	}
-	if (new_labels) {
-		labels_fini(&thing->labels);
-		thing->labels = labels;
-		world_tell(call->cloud, call->now_ms, "relabelled", thing, call_who(call),
-			call->number, "");
-	}
+	if (name)
+		thing_rename(call->cloud, thing, name, call_who(call), call->number);
+	if (new_labels)
+		thing_relabel(call->cloud, thing, &labels, call_who(call), call->number);
 	return 0;
+}
+
+void reply_protect(struct call *call, struct thing *thing, int on, struct action *action)
+{
+	call->effect = 1;
+	thing_protect(call->cloud, thing, on, call_who(call), call->number);
+	reply_action(call, 201, action);
 }

@@ -84,6 +84,8 @@ const char *name_complaint(enum cloud_kind kind, const char *name);
 void reply_name_taken(struct call *call, enum cloud_kind kind);
 /* The name and the labels of a PUT. Changes all or, with -1 when it answered, nothing. */
 int thing_update(struct call *call, struct thing *thing);
+/* The end of a change_protection, once it is checked; `action` is what it made. */
+void reply_protect(struct call *call, struct thing *thing, int on, struct action *action);
 /*
  * api-order.c: what a POST /servers asks for. -1: answered. Texts are borrowed from
  * the body, but for those in `keys`, initialised by the caller: one for each key.
@@ -93,8 +95,15 @@ int order_read(struct call *call, struct server_order *ret, struct buf *keys);
 void action_get(struct call *call);
 void action_list(struct call *call);
 void action_list_server(struct call *call);
+int64_t action_end_ms(const struct call *call, int64_t lasts_ms);	/* of one made now */
+/* Writes an action the request made; a fault may make it one that is never found again. */
+void write_made(struct call *call, struct action *action);
+void reply_action(struct call *call, int status, struct action *action);
+/* api-ip.c */
 void ip_list(struct call *call);
 void ip_get(struct call *call);
+void ip_update(struct call *call);
+void ip_protect(struct call *call);
 void ip_delete(struct call *call);
 /* api-catalogue.c */
 void type_list(struct call *call);

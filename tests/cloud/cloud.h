@@ -33,14 +33,19 @@ const char *cloud_kind_name(enum cloud_kind kind);	/* "server", "ssh_key", "prim
 struct cloud_event {
 	uint64_t seq;		/* from 1, without gaps */
 	int64_t at_ms;
-	const char *what;	/* "created", "delete_requested", "deleted", "status", ... */
+	/*
+	 * "created", "delete_requested", "deleted", "status", "renamed", "relabelled",
+	 * "protected", "unprotected" (against deletion), "auto_delete", ... What was
+	 * asked for and changed nothing is no event.
+	 */
+	const char *what;
 	enum cloud_kind kind;
 	int64_t id;
 	const char *name;
 	const char *lease;	/* value of the lease label at creation; "" if none */
 	const char *who;	/* "t1" (a token), "human", "cloud" */
 	uint64_t request;	/* number of the request that did it; 0 if none did */
-	const char *text;	/* e.g. the new status; "" if there is nothing to say */
+	const char *text;	/* the new status, name, "on" or "off"; "" if there is nothing to say */
 };
 
 typedef void cloud_event_fn(void *arg, const struct cloud_event *event);

@@ -33,7 +33,7 @@ static void make_server(struct cloud *cloud, int project, const json_t *order,
 	struct server *s = server_new(cloud, project, args_str(order, "name", "human"), what,
 		&plan, "human", 0);
 
-	s->base.protected_delete = s->protected_rebuild = args_true(order, "protected", 0);
+	thing_protect(cloud, &s->base, args_true(order, "protected", 0), "human", 0);
 	plan_fini(&plan);
 }
 
@@ -115,25 +115,16 @@ static int relabel(struct cloud *cloud, struct thing *thing, const json_t *order
 
 	if (labels_read(json_object_get(order, "labels"), &labels, err))
 		return -1;
-	labels_fini(&thing->labels);
-	thing->labels = labels;
-	world_tell(cloud, cloud->now_ms, "relabelled", thing, "human", 0, "");
+	thing_relabel(cloud, thing, &labels, "human", 0);
 	return 0;
 }
 
-static void rename_thing(struct cloud *cloud, struct thing *thing, const char *to)
-{
-	world_tell(cloud, cloud->now_ms, "renamed", thing, "human", 0, to);
-	free(thing->name);
-	thing->name = xstrdup(to);
-}
-
+/* The API protects no address that goes with its server; a person knows that. */
 static void protect(struct cloud *cloud, struct thing *thing, int on)
 {
-	thing->protected_delete = on;
-	if (thing->kind == CLOUD_SERVER)
-		((struct server *)thing)->protected_rebuild = on;
-	world_tell(cloud, cloud->now_ms, on ? "protected" : "unprotected", thing, "human", 0, "");
+	if (on && thing->kind == CLOUD_IP)
+		ip_set_auto_delete(cloud, (struct ip *)thing, 0, "human", 0);
+	thing_protect(cloud, thing, on, "human", 0);
 }
 
 static int power(struct cloud *cloud, struct thing *thing, const char *status, struct err *err)
@@ -156,7 +147,7 @@ static int act_on(struct cloud *cloud, struct thing *thing, const char *verb, co
 	if (!strcmp(verb, "delete"))
 		destroy(cloud, thing);
 	else if (!strcmp(verb, "rename"))
-		rename_thing(cloud, thing, args_str(order, "to", "renamed"));
+		thing_rename(cloud, thing, args_str(order, "to", "renamed"), "human", 0);
 	else if (!strcmp(verb, "protect") || !strcmp(verb, "unprotect"))
 		protect(cloud, thing, !strcmp(verb, "protect"));
 	else

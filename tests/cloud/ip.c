@@ -42,6 +42,16 @@ struct ip *ip_new(struct cloud *cloud, int project, int v6, const struct locatio
 	return ip;
 }
 
+void ip_set_auto_delete(struct cloud *cloud, struct ip *ip, int on, const char *who,
+	uint64_t request)
+{
+	if (ip->auto_delete == on)
+		return;
+	ip->auto_delete = on;
+	world_tell(cloud, cloud->now_ms, "auto_delete", &ip->base, who, request,
+		on ? "on" : "off");
+}
+
 void ip_free(struct ip *ip)
 {
 	free(ip);

@@ -29,6 +29,19 @@ const char *labels_get(const struct labels *labels, const char *key)
 	return NULL;
 }
 
+int labels_equal(const struct labels *a, const struct labels *b)
+{
+	if (a->count != b->count)
+		return 0;
+	for (size_t i = 0; i < a->count; i++) {
+		const char *other = labels_get(b, a->all[i].key);
+
+		if (!other || strcmp(other, a->all[i].value))
+			return 0;
+	}
+	return 1;
+}
+
 void labels_put(struct labels *labels, const char *key, const char *value)
 {
 	labels->all = xrealloc(labels->all, (labels->count + 1) * sizeof(*labels->all));

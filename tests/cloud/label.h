@@ -23,6 +23,7 @@ void labels_fini(struct labels *labels);	/* leaves an empty set */
 const char *labels_get(const struct labels *labels, const char *key);	/* NULL: no such key */
 void labels_put(struct labels *labels, const char *key, const char *value);
 void labels_write(const struct labels *labels, struct buf *out);	/* as a JSON object */
+int labels_equal(const struct labels *a, const struct labels *b);	/* in any order */
 /* From a JSON object (NULL: none). -1: a key or a value is not allowed; ret is then empty. */
 int labels_read(const json_t *json, struct labels *ret, struct err *err);
 

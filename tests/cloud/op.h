@@ -23,7 +23,9 @@
 	X(OP_ACTION_LIST, "a.list")		/* GET /actions?id= */ \
 	X(OP_IP_LIST, "ip.list") \
 	X(OP_IP_GET, "ip.get") \
+	X(OP_IP_UPDATE, "ip.update") \
 	X(OP_IP_DELETE, "ip.delete") \
+	X(OP_IP_ACT, "ip.act")			/* POST /primary_ips/{id}/actions/... */ \
 	X(OP_TYPE_LIST, "t.types") \
 	X(OP_TYPE_GET, "t.get") \
 	X(OP_LOCATION_LIST, "l.list") \

@@ -37,7 +37,9 @@ static const struct route routes[] = {
 	{ "GET", "/actions/#", OP_ACTION_GET, action_get },
 	{ "GET", "/primary_ips", OP_IP_LIST, ip_list },
 	{ "GET", "/primary_ips/#", OP_IP_GET, ip_get },
+	{ "PUT", "/primary_ips/#", OP_IP_UPDATE, ip_update },
 	{ "DELETE", "/primary_ips/#", OP_IP_DELETE, ip_delete },
+	{ "POST", "/primary_ips/#/actions/change_protection", OP_IP_ACT, ip_protect },
 	{ "GET", "/server_types", OP_TYPE_LIST, type_list },
 	{ "GET", "/server_types/#", OP_TYPE_GET, type_get },
 	{ "GET", "/locations", OP_LOCATION_LIST, location_list },
@@ -190,7 +192,7 @@ static void study_actions(struct call *call)
 		a = action_find(call->cloud, call->project, id);
 		if (!a)
 			continue;
-		whose = counts_lease_of(call->cloud->counts, CLOUD_SERVER, a->server);
+		whose = counts_lease_of(call->cloud->counts, a->kind, a->thing);
 		if (lease && strcmp(lease, whose))
 			return;
 		lease = whose;
@@ -250,7 +252,7 @@ void call_study(struct call *call)
 		a = action_find(call->cloud, call->project,
 			call->sub_id >= 0 ? call->sub_id : call->id);
 		if (a)
-			study_object(call, CLOUD_SERVER, a->server);
+			study_object(call, a->kind, a->thing);
 		break;
 	case OP_KEY_GET:
 	case OP_KEY_UPDATE:
@@ -258,7 +260,9 @@ void call_study(struct call *call)
 		study_object(call, CLOUD_KEY, call->id);
 		break;
 	case OP_IP_GET:
+	case OP_IP_UPDATE:
 	case OP_IP_DELETE:
+	case OP_IP_ACT:
 		study_object(call, CLOUD_IP, call->id);
 		break;
 	default:

@@ -74,8 +74,22 @@ fi
 hcloud datacenter list >"$dir/log" 2>&1 && fail "datacenters are gone"
 grep -q deprecated_api_endpoint "$dir/log" || fail "no 410"
 
+has added hcloud server add-label s1 keep=me
+has s1 hcloud server list --selector keep=me,lessor-lease=one
+has enabled hcloud server enable-protection s1 delete rebuild
+hcloud server delete s1 >"$dir/log" 2>&1 && fail "a protected server"
+grep -q protected "$dir/log" || fail "not protected"
+has disabled hcloud server disable-protection s1 delete rebuild
+ip=$(hcloud server describe s2 -o format='{{.PublicNet.IPv4.ID}}')
+has updated hcloud primary-ip update "$ip" --auto-delete=false --name kept
+has enabled hcloud primary-ip enable-protection kept
+
 has deleted hcloud server delete s1
 has deleted hcloud server delete s2
+hcloud primary-ip delete kept >"$dir/log" 2>&1 && fail "a protected address"
+grep -q protected "$dir/log" || fail "not protected"
+has disabled hcloud primary-ip disable-protection kept
+has deleted hcloud primary-ip delete kept
 has deleted hcloud ssh-key delete k
 hcloud server describe 4711 >"$dir/log" 2>&1 && fail "nobody's server"
 grep -q "not found" "$dir/log" || fail "no 404"

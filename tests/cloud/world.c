@@ -267,6 +267,41 @@ void world_delete(struct cloud *cloud, int64_t at_ms, struct thing *thing, const
 	world_remove(cloud, thing);
 }
 
+void thing_rename(struct cloud *cloud, struct thing *thing, const char *to, const char *who,
+	uint64_t request)
+{
+	if (!strcmp(thing->name, to))
+		return;
+	world_tell(cloud, cloud->now_ms, "renamed", thing, who, request, to);
+	free(thing->name);
+	thing->name = xstrdup(to);
+}
+
+void thing_relabel(struct cloud *cloud, struct thing *thing, struct labels *labels,
+	const char *who, uint64_t request)
+{
+	int same = labels_equal(&thing->labels, labels);
+
+	labels_fini(&thing->labels);
+	thing->labels = *labels;
+	*labels = (struct labels){ 0 };
+	if (!same)
+		world_tell(cloud, cloud->now_ms, "relabelled", thing, who, request, "");
+}
+
+void thing_protect(struct cloud *cloud, struct thing *thing, int on, const char *who,
+	uint64_t request)
+{
+	int same = thing->protected_delete == on;
+
+	thing->protected_delete = on;
+	if (thing->kind == CLOUD_SERVER)
+		((struct server *)thing)->protected_rebuild = on;
+	if (!same)
+		world_tell(cloud, cloud->now_ms, on ? "protected" : "unprotected", thing, who,
+			request, "");
+}
+
 void world_wake(struct cloud *cloud, int64_t at_ms, const struct thing *thing)
 {
 	struct wakeup *heap;

@@ -81,7 +81,8 @@ struct action {
 	int64_t id;
 	int project;
 	const char *command;		/* static */
-	int64_t server;
+	enum cloud_kind kind;		/* of what it is done to */
+	int64_t thing;
 	int64_t image;			/* a second resource; 0: none */
 	int64_t started_ms, finish_ms;
 	int failed;
@@ -155,6 +156,13 @@ void thing_hide(struct thing *thing, int64_t now_ms, const json_t *hidden);
 void world_wake(struct cloud *cloud, int64_t at_ms, const struct thing *thing);
 void world_tell(struct cloud *cloud, int64_t at_ms, const char *what, const struct thing *thing,
 	const char *who, uint64_t request, const char *text);
+/* Changes of an object, by whom; told if there is one. */
+void thing_rename(struct cloud *cloud, struct thing *thing, const char *to, const char *who,
+	uint64_t request);
+void thing_relabel(struct cloud *cloud, struct thing *thing, struct labels *labels,
+	const char *who, uint64_t request);	/* takes them */
+void thing_protect(struct cloud *cloud, struct thing *thing, int on, const char *who,
+	uint64_t request);
 /* Gone: told, billed, freed. */
 void world_delete(struct cloud *cloud, int64_t at_ms, struct thing *thing, const char *who,
 	uint64_t request);
@@ -188,7 +196,9 @@ void server_write(struct cloud *cloud, const struct server *server, int64_t now_
 struct action *server_act(struct cloud *cloud, struct server *server, const char *command,
 	int64_t started_ms, int64_t finish_ms);
 
-/* action.c */
+/* action.c. Pointers to actions are good until the next one is made. */
+struct action *action_new(struct cloud *cloud, const struct thing *thing, const char *command,
+	int64_t started_ms, int64_t finish_ms);
 struct action *action_find(const struct cloud *cloud, int project, int64_t id);
 void action_fail(struct action *action, const json_t *args);	/* code, message, error */
 void action_write(const struct cloud *cloud, const struct action *action, int64_t now_ms,
@@ -204,6 +214,9 @@ void key_free(struct key *key);
 void key_write(const struct cloud *cloud, const struct key *key, struct buf *out);
 
 /* ip.c */
+/* Whether it goes with its server. */
+void ip_set_auto_delete(struct cloud *cloud, struct ip *ip, int on, const char *who,
+	uint64_t request);
 struct ip *ip_new(struct cloud *cloud, int project, int v6, const struct location *location,
 	int64_t server, int auto_delete, const char *who, uint64_t request);
 void ip_free(struct ip *ip);

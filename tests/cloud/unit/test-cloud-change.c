@@ -4,6 +4,7 @@
  */
 #include "stage.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/alloc.h"
@@ -99,10 +100,175 @@ static void changes_are_checked(void **state)
 	want(s, 200, "PUT", one, "{\"name\":\"a\"}");	/* its own */
 }
 
+struct search {
+	const char *what;
+	char *found;
+};
+
+static void keep_event(void *arg, const struct cloud_event *e)
+{
+	struct search *search = arg;
+
+	if (strcmp(e->what, search->what))
+		return;
+	free(search->found);
+	search->found = xasprintf("%s %s %lld %s", e->who, cloud_kind_name(e->kind),
+		(long long)e->id, e->text);
+}
+
+/* The last event of that name is by `who`, of that object. */
+static void by(struct stage *s, const char *what, const char *who, enum cloud_kind kind, int64_t id,
+	const char *said)
+{
+	struct search search = { .what = what };
+	auto_free char *wanted = xasprintf("%s %s %lld %s", who, cloud_kind_name(kind),
+		(long long)id, said);
+
+	cloud_visit_events(s->cloud, 0, keep_event, &search);
+	assert_non_null(search.found);
+	assert_string_equal(search.found, wanted);
+	free(search.found);
+}
+
+#define ON "{\"delete\":true,\"rebuild\":true}"
+#define OFF "{\"delete\":false,\"rebuild\":false}"
+
+static void protection_fences_a_server(void **state)
+{
+	static const char *const wrong[] = {
+		"{\"delete\":true,\"rebuild\":false}", "{\"delete\":false,\"rebuild\":true}",
+		"{\"delete\":true}", "{\"rebuild\":true}", "{}", "{\"delete\":1,\"rebuild\":1}",
+	};
+	struct stage *s = *state;
+	int64_t id = make_server(s, "a");
+	auto_free char *one = path_of("servers", id);
+	auto_free char *protect = xasprintf("%s/actions/change_protection", one), *poll = NULL;
+
+	want(s, 423, "POST", protect, ON);
+	assert_string_equal(error_code(s), "locked");
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		want(s, 422, "POST", protect, wrong[i]);
+		assert_string_equal(error_code(s), "invalid_input");
+	}
+	pass(s, 20000);
+	want(s, 201, "POST", protect, ON);
+	assert_string_equal(text(s, "action.command"), "change_protection");
+	assert_string_equal(text(s, "action.status"), "success");
+	assert_int_equal(number(s, "action.progress"), 100);
+	assert_string_equal(text(s, "action.resources.0.type"), "server");
+	assert_int_equal(number(s, "action.resources.0.id"), id);
+	poll = path_of("actions", number(s, "action.id"));
+	want(s, 200, "GET", poll, NULL);
+	want(s, 200, "GET", one, NULL);
+	assert_true(json_is_true(member(s, "server.protection.delete")));
+	assert_true(json_is_true(member(s, "server.protection.rebuild")));
+	want(s, 423, "DELETE", one, NULL);
+	assert_string_equal(error_code(s), "protected");
+	want(s, 200, "PUT", one, "{\"labels\":{\"x\":\"y\"}}");
+	want(s, 201, "POST", protect, OFF);
+	want(s, 200, "GET", one, NULL);
+	assert_true(json_is_false(member(s, "server.protection.delete")));
+	assert_true(json_is_false(member(s, "server.protection.rebuild")));
+	want(s, 200, "DELETE", one, NULL);
+	want(s, 423, "POST", protect, ON);
+	pass(s, 5000);
+	want(s, 404, "POST", protect, ON);
+}
+
+static void changes_are_told_with_who_did_them(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = make_server(s, "a"), key = make_key(s, "k", KEY_A);
+	auto_free char *one = path_of("servers", id), *two = path_of("ssh_keys", key);
+	auto_free char *protect = xasprintf("%s/actions/change_protection", one);
+
+	pass(s, 20000);
+	want(s, 200, "PUT", one, "{\"labels\":{\"x\":\"y\",\"z\":\"\"}}");
+	by(s, "relabelled", "t1", CLOUD_SERVER, id, "");
+	want(s, 200, "PUT", two, "{\"labels\":{}}");
+	by(s, "relabelled", "t1", CLOUD_KEY, key, "");
+	want(s, 200, "PUT", one, "{\"labels\":{\"z\":\"\",\"x\":\"y\"}}");	/* as they were */
+	assert_int_equal(happened(s, "relabelled"), 2);
+	want(s, 200, "POST", "/_sim/human", "{\"verb\":\"relabel\",\"name\":\"a\",\"labels\":{}}");
+	by(s, "relabelled", "human", CLOUD_SERVER, id, "");
+	want(s, 201, "POST", protect, OFF);
+	assert_int_equal(happened(s, "unprotected"), 0);
+	want(s, 201, "POST", protect, ON);
+	want(s, 201, "POST", protect, ON);
+	assert_int_equal(happened(s, "protected"), 1);
+	by(s, "protected", "t1", CLOUD_SERVER, id, "");
+	want(s, 200, "POST", "/_sim/human", "{\"verb\":\"unprotect\",\"name\":\"a\"}");
+	by(s, "unprotected", "human", CLOUD_SERVER, id, "");
+	want(s, 200, "POST", "/_sim/human", "{\"verb\":\"protect\",\"name\":\"a\"}");
+	by(s, "protected", "human", CLOUD_SERVER, id, "");
+	s->token = "Bearer other";
+	want(s, 201, "POST", protect, OFF);
+	by(s, "unprotected", "t2", CLOUD_SERVER, id, "");
+	want(s, 200, "PUT", one, "{\"name\":\"b\"}");
+	by(s, "renamed", "t2", CLOUD_SERVER, id, "b");
+}
+
+static void addresses_can_be_kept(void **state)
+{
+	struct stage *s = *state;
+	auto_free char *one = path_of("servers", make_server(s, "a"));
+	int64_t id = number(s, "server.public_net.ipv4.id");
+	auto_free char *ip = path_of("primary_ips", id), *poll = NULL;
+	auto_free char *protect = xasprintf("%s/actions/change_protection", ip);
+
+	pass(s, 20000);
+	want(s, 422, "POST", protect, "{\"delete\":true}");	/* it goes with its server */
+	want(s, 422, "POST", protect, "{}");
+	want(s, 422, "PUT", ip, "{\"auto_delete\":\"no\",\"name\":\"mine\"}");
+	want(s, 422, "PUT", ip, "{\"auto_delete\":false,\"labels\":{\"a\":1}}");
+	want(s, 404, "PUT", "/primary_ips/1", "{}");
+	assert_int_equal(happened(s, "auto_delete") + happened(s, "renamed"), 0);
+	want(s, 200, "PUT", ip, "{\"auto_delete\":false,\"name\":\"mine\",\"labels\":{\"a\":\"b\"}}");
+	assert_true(json_is_false(member(s, "primary_ip.auto_delete")));
+	assert_string_equal(text(s, "primary_ip.name"), "mine");
+	assert_string_equal(text(s, "primary_ip.labels.a"), "b");
+	by(s, "auto_delete", "t1", CLOUD_IP, id, "off");
+	by(s, "relabelled", "t1", CLOUD_IP, id, "");
+	want(s, 201, "POST", protect, "{\"delete\":true}");
+	assert_string_equal(text(s, "action.resources.0.type"), "primary_ip");
+	assert_string_equal(text(s, "action.status"), "success");
+	poll = path_of("actions", number(s, "action.id"));
+	want(s, 200, "GET", poll, NULL);
+	by(s, "protected", "t1", CLOUD_IP, id, "");
+	want(s, 422, "PUT", ip, "{\"auto_delete\":true}");
+	want(s, 200, "DELETE", one, NULL);
+	pass(s, 60000);
+	assert_int_equal(count_of(s, CLOUD_IP), 1);
+	want(s, 423, "DELETE", ip, NULL);
+	want(s, 201, "POST", protect, "{\"delete\":false}");
+	want(s, 204, "DELETE", ip, NULL);
+	assert_int_equal(cloud_calls(s->cloud, "ip.update", NULL), 5);
+	assert_int_equal(cloud_calls(s->cloud, "ip.act", NULL), 4);
+}
+
+static void a_person_keeps_an_address(void **state)
+{
+	struct stage *s = *state;
+	auto_free char *one = path_of("servers", make_server(s, "a"));
+	int64_t id = number(s, "server.public_net.ipv4.id");
+	auto_free char *human = xasprintf("{\"verb\":\"protect\",\"kind\":\"primary_ip\","
+		"\"id\":%lld}", (long long)id);
+
+	pass(s, 20000);
+	want(s, 200, "POST", "/_sim/human", human);
+	by(s, "auto_delete", "human", CLOUD_IP, id, "off");
+	by(s, "protected", "human", CLOUD_IP, id, "");
+	want(s, 200, "DELETE", one, NULL);
+	pass(s, 60000);
+	assert_int_equal(count_of(s, CLOUD_IP), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(labels_are_replaced_as_a_whole), TEST(changes_are_checked),
+		TEST(protection_fences_a_server), TEST(changes_are_told_with_who_did_them),
+		TEST(addresses_can_be_kept), TEST(a_person_keeps_an_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
