@@ -43,7 +43,6 @@ const char *call_who(const struct call *call);	/* name of its token */
 int call_has(const struct call *call, enum fault_kind kind);	/* whether it is planned */
 /* The object with the path's id, if it is shown now; otherwise answers 404 and returns NULL. */
 struct thing *call_need(struct call *call, enum cloud_kind kind, const char *what);
-int thing_is_shown(const struct thing *thing, int64_t now_ms);
 
 /* Answers. `details` is JSON; NULL: null. The last one said counts. */
 void reply_error(struct call *call, int status, const char *code, const char *message,

@@ -35,8 +35,8 @@ struct cloud_event {
 	int64_t at_ms;
 	/*
 	 * "created", "delete_requested", "deleted", "status", "renamed", "relabelled",
-	 * "protected", "unprotected" (against deletion), "auto_delete", ... What was
-	 * asked for and changed nothing is no event.
+	 * "protected", "unprotected" (against deletion), "auto_delete", ... Writing
+	 * the name, labels or protection that are there already is no event.
 	 */
 	const char *what;
 	enum cloud_kind kind;
@@ -80,7 +80,8 @@ struct cloud_config {
 	 * addresses come from the ranges of documentation.
 	 */
 	uint32_t machine_net;
-	cloud_event_fn *observe; /* NULL, or told of every event; must not call the cloud */
+	/* NULL, or told of every event; may call cloud_object_*() below and nothing else here. */
+	cloud_event_fn *observe;
 	void *observe_arg;
 };
 /* The defaults: about what Hetzner does on a good day. */
@@ -184,7 +185,20 @@ struct cloud_object {
 	int64_t created_ms;
 	const char *status;	/* of a server; "" otherwise */
 	int64_t server;		/* of a primary IP; 0 when it belongs to none */
+	int is_protected;	/* against deletion */
+	/* What a fault hides at this moment: from reads of its id, from lists. */
+	int is_hidden, is_unlisted;
 };
+/*
+ * The object as it is now, in whatever project, also while faults hide it from
+ * clients. -1: it never was, or is deleted. Strings are borrowed until the next
+ * call that is not const.
+ */
+int cloud_object_find(const struct cloud *cloud, enum cloud_kind kind, int64_t id,
+	struct cloud_object *ret);
+/* The value of one of its labels; NULL: it has no such label, or does not exist. Borrowed. */
+const char *cloud_object_label(const struct cloud *cloud, enum cloud_kind kind, int64_t id,
+	const char *key);
 typedef void cloud_object_fn(void *arg, const struct cloud_object *object);
 void cloud_visit_objects(const struct cloud *cloud, cloud_object_fn *fn, void *arg);
 void cloud_visit_events(struct cloud *cloud, uint64_t after_seq, cloud_event_fn *fn, void *arg);

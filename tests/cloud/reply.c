@@ -15,12 +15,6 @@ int call_has(const struct call *call, enum fault_kind kind)
 	return plan_find(&call->plan, kind) != NULL;
 }
 
-int thing_is_shown(const struct thing *thing, int64_t now_ms)
-{
-	return !thing->ghost
-		&& (now_ms < thing->hidden_from_ms || now_ms >= thing->hidden_until_ms);
-}
-
 struct thing *call_need(struct call *call, enum cloud_kind kind, const char *what)
 {
 	struct thing *thing = world_find(call->cloud, kind, call->project, call->id);
@@ -172,7 +166,7 @@ struct filter {
 
 static int filter_passes(const struct call *call, const struct filter *f, const struct thing *thing)
 {
-	if (thing->project != call->project || call->now_ms < thing->unlisted_until_ms)
+	if (thing->project != call->project || !thing_is_listed(thing, call->now_ms))
 		return 0;
 	if (f->name && strcmp(f->name, thing->name))
 		return 0;

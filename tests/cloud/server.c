@@ -191,9 +191,9 @@ static void server_pass_away(struct cloud *cloud, struct server *s, int64_t at_m
 		world_tell(cloud, at_ms, "vanished", thing, "cloud", 0, "");
 	} else if (s->ghost_ms) {
 		release_addresses(cloud, at_ms, s);
+		thing->ghost = 1;
 		world_tell(cloud, at_ms, "deleted", thing, "cloud", 0, "");
 		counts_close(cloud->counts, thing->record, at_ms);
-		thing->ghost = 1;
 		s->ghost_until_ms = at_ms + s->ghost_ms;
 		world_wake(cloud, s->ghost_until_ms, thing);
 	} else {

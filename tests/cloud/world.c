@@ -262,6 +262,7 @@ void world_remove(struct cloud *cloud, struct thing *thing)
 void world_delete(struct cloud *cloud, int64_t at_ms, struct thing *thing, const char *who,
 	uint64_t request)
 {
+	thing->ghost = 1;	/* who is told finds it gone */
 	world_tell(cloud, at_ms, "deleted", thing, who, request, "");
 	counts_close(cloud->counts, thing->record, at_ms);
 	world_remove(cloud, thing);
@@ -270,11 +271,13 @@ void world_delete(struct cloud *cloud, int64_t at_ms, struct thing *thing, const
 void thing_rename(struct cloud *cloud, struct thing *thing, const char *to, const char *who,
 	uint64_t request)
 {
+	struct thing before = *thing;	/* by this name it is told of */
+
 	if (!strcmp(thing->name, to))
 		return;
-	world_tell(cloud, cloud->now_ms, "renamed", thing, who, request, to);
-	free(thing->name);
 	thing->name = xstrdup(to);
+	world_tell(cloud, cloud->now_ms, "renamed", &before, who, request, to);
+	free(before.name);
 }
 
 void thing_relabel(struct cloud *cloud, struct thing *thing, struct labels *labels,
@@ -373,27 +376,53 @@ int64_t cloud_next_ms(const struct cloud *cloud)
 	return cloud->wakeup_count ? cloud->wakeups[0].at_ms : NEVER;
 }
 
+static struct cloud_object show(const struct cloud *cloud, const struct thing *thing)
+{
+	struct cloud_object o = {
+		.kind = thing->kind, .project = thing->project, .id = thing->id,
+		.name = thing->name, .lease = thing->lease, .who = thing->who,
+		.created_ms = thing->created_ms, .status = "",
+		.is_protected = thing->protected_delete,
+		.is_hidden = !thing_is_shown(thing, cloud->now_ms),
+		.is_unlisted = !thing_is_listed(thing, cloud->now_ms),
+	};
+
+	if (thing->kind == CLOUD_SERVER)
+		o.status = server_status((const struct server *)thing, cloud->now_ms);
+	else if (thing->kind == CLOUD_IP)
+		o.server = ((const struct ip *)thing)->server;
+	return o;
+}
+
 void cloud_visit_objects(const struct cloud *cloud, cloud_object_fn *fn, void *arg)
 {
 	for (size_t k = 0; k < CLOUD_KIND_COUNT; k++) {
 		for (size_t i = 0; i < cloud->shelves[k].count; i++) {
-			const struct thing *thing = cloud->shelves[k].all[i];
-			struct cloud_object o = {
-				.kind = thing->kind, .project = thing->project, .id = thing->id,
-				.name = thing->name, .lease = thing->lease, .who = thing->who,
-				.created_ms = thing->created_ms, .status = "",
-			};
+			struct cloud_object o = show(cloud, cloud->shelves[k].all[i]);
 
-			if (thing->ghost)
-				continue;
-			if (k == CLOUD_SERVER)
-				o.status = server_status((const struct server *)thing,
-					cloud->now_ms);
-			else if (k == CLOUD_IP)
-				o.server = ((const struct ip *)thing)->server;
-			fn(arg, &o);
+			if (!cloud->shelves[k].all[i]->ghost)
+				fn(arg, &o);
 		}
 	}
+}
+
+int cloud_object_find(const struct cloud *cloud, enum cloud_kind kind, int64_t id,
+	struct cloud_object *ret)
+{
+	const struct thing *thing = find_any(cloud, kind, id);
+
+	if (!thing || thing->ghost)
+		return -1;
+	*ret = show(cloud, thing);
+	return 0;
+}
+
+const char *cloud_object_label(const struct cloud *cloud, enum cloud_kind kind, int64_t id,
+	const char *key)
+{
+	const struct thing *thing = find_any(cloud, kind, id);
+
+	return thing && !thing->ghost ? labels_get(&thing->labels, key) : NULL;
 }
 
 void cloud_visit_events(struct cloud *cloud, uint64_t after_seq, cloud_event_fn *fn, void *arg)
@@ -406,6 +435,17 @@ uint64_t cloud_calls(const struct cloud *cloud, const char *op, const char *leas
 	enum op which = op ? op_find(op) : OP_COUNT;
 
 	return op && which == OP_COUNT ? 0 : counts_calls(cloud->counts, which, lease);
+}
+
+int thing_is_shown(const struct thing *thing, int64_t now_ms)
+{
+	return !thing->ghost
+		&& (now_ms < thing->hidden_from_ms || now_ms >= thing->hidden_until_ms);
+}
+
+int thing_is_listed(const struct thing *thing, int64_t now_ms)
+{
+	return now_ms >= thing->unlisted_until_ms;
 }
 
 void thing_hide(struct thing *thing, int64_t now_ms, const json_t *hidden)

@@ -153,6 +153,8 @@ void world_add(struct cloud *cloud, struct thing *thing, enum cloud_kind kind, i
 void world_remove(struct cloud *cloud, struct thing *thing);	/* off its shelf, and freed */
 /* Not shown from now on for a while, as the fault's arguments say; NULL: shown. */
 void thing_hide(struct thing *thing, int64_t now_ms, const json_t *hidden);
+int thing_is_shown(const struct thing *thing, int64_t now_ms);	/* to a GET of its id */
+int thing_is_listed(const struct thing *thing, int64_t now_ms);	/* ghosts are, for a while */
 void world_wake(struct cloud *cloud, int64_t at_ms, const struct thing *thing);
 void world_tell(struct cloud *cloud, int64_t at_ms, const char *what, const struct thing *thing,
 	const char *who, uint64_t request, const char *text);

@@ -263,12 +263,78 @@ static void a_person_keeps_an_address(void **state)
 	assert_int_equal(count_of(s, CLOUD_IP), 1);
 }
 
+/* What an observer finds when it looks at the object that an event is about. */
+struct watcher {
+	struct cloud *cloud;
+	char seen[400];
+};
+
+static void look(void *arg, const struct cloud_event *e)
+{
+	struct watcher *w = arg;
+	struct cloud_object o;
+	const char *label = cloud_object_label(w->cloud, e->kind, e->id, "x");
+	size_t len = strlen(w->seen);
+
+	if (e->kind == CLOUD_IP || !strcmp(e->what, "status"))
+		return;
+	if (cloud_object_find(w->cloud, e->kind, e->id, &o))
+		snprintf(w->seen + len, sizeof(w->seen) - len, "%s: gone; ", e->what);
+	else
+		snprintf(w->seen + len, sizeof(w->seen) - len, "%s: %s%s%s; ", e->what, o.name,
+			o.is_protected ? " protected" : "", label ? label : "");
+	assert_true(!label || !*label || label[1] == '\0');
+}
+
+static void observers_find_what_they_were_told(void **state)
+{
+	struct stage *s = *state;
+	struct watcher w = { 0 };
+	struct cloud_config config;
+	struct cloud_object o;
+	int64_t id;
+
+	cloud_config_init(&config);
+	config.observe = look;
+	config.observe_arg = &w;
+	cloud_free(s->cloud);
+	s->cloud = w.cloud = cloud_new(&config);
+	id = make_key(s, "k", KEY_A);
+	auto_free char *key = path_of("ssh_keys", id);
+
+	want(s, 200, "PUT", key, "{\"labels\":{\"x\":\"1\"},\"name\":\"l\"}");
+	assert_string_equal(cloud_object_label(s->cloud, CLOUD_KEY, id, "x"), "1");
+	assert_null(cloud_object_label(s->cloud, CLOUD_KEY, id, "y"));
+	assert_null(cloud_object_label(s->cloud, CLOUD_SERVER, id, "x"));
+	want(s, 204, "DELETE", key, NULL);
+	assert_null(cloud_object_label(s->cloud, CLOUD_KEY, id, "x"));
+	assert_string_equal(w.seen, "created: k; renamed: l; relabelled: l1; deleted: gone; ");
+	w.seen[0] = '\0';
+	id = make_server(s, "a");
+	auto_free char *one = path_of("servers", id);
+
+	pass(s, 20000);
+	want(s, 200, "POST", "/_sim/human", "{\"verb\":\"protect\",\"name\":\"a\"}");
+	assert_int_equal(cloud_object_find(s->cloud, CLOUD_SERVER, id, &o), 0);
+	assert_true(o.is_protected && !o.is_hidden && !o.is_unlisted);
+	assert_string_equal(o.status, "running");
+	assert_string_equal(o.lease, "lease-a");
+	want(s, 200, "POST", "/_sim/human", "{\"verb\":\"unprotect\",\"name\":\"a\"}");
+	fault(s, "{'match':{'op':'s.delete'},'fault':{'kind':'ghost','ms':60000}}");
+	want(s, 200, "DELETE", one, NULL);
+	pass(s, 10000);
+	assert_int_equal(cloud_object_find(s->cloud, CLOUD_SERVER, id, &o), -1);
+	assert_string_equal(w.seen, "created: a; password_mailed: a; protected: a protected; "
+		"unprotected: a; delete_requested: a; deleted: gone; ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(labels_are_replaced_as_a_whole), TEST(changes_are_checked),
 		TEST(protection_fences_a_server), TEST(changes_are_told_with_who_did_them),
 		TEST(addresses_can_be_kept), TEST(a_person_keeps_an_address),
+		TEST(observers_find_what_they_were_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
