@@ -97,7 +97,7 @@ void key_create(struct call *call)
 	call->effect = 1;
 	key = key_new(call->cloud, call->project, name, public_key,
 		call_has(call, FAULT_LABELS_LOST) ? NULL : labels, call_who(call), call->number);
-	thing_hide(&key->base, call->now_ms, plan_find(&call->plan, FAULT_HIDDEN));
+	thing_hide(&key->base, call->now_ms, &call->plan);
 	reply_key(call, 201, key);
 }
 

@@ -106,7 +106,7 @@ static void veil(struct cloud *cloud, struct server *s, const struct plan *plan)
 {
 	const json_t *late = plan_find(plan, FAULT_IPV4_LATE);
 
-	thing_hide(&s->base, cloud->now_ms, plan_find(plan, FAULT_HIDDEN));
+	thing_hide(&s->base, cloud->now_ms, plan);
 	if (late) {
 		s->ip4_from_ms = cloud->now_ms + args_int(late, "ms", 5000);
 		s->ip4_left_out = args_true(late, "missing", 0);

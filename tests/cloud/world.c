@@ -448,14 +448,22 @@ int thing_is_listed(const struct thing *thing, int64_t now_ms)
 	return now_ms >= thing->unlisted_until_ms;
 }
 
-void thing_hide(struct thing *thing, int64_t now_ms, const json_t *hidden)
+/* Reads and lists can be hidden for times of their own, by a fault each. */
+void thing_hide(struct thing *thing, int64_t now_ms, const struct plan *plan)
 {
-	const char *where = args_str(hidden, "where", "both");
+	for (size_t i = 0; i < plan->count; i++) {
+		const json_t *args = plan->items[i].args;
+		const char *where = args_str(args, "where", "both");
+		int64_t until_ms = now_ms + args_int(args, "ms", 5000);
 
-	if (hidden && strcmp(where, "list")) {
-		thing->hidden_from_ms = now_ms;
-		thing->hidden_until_ms = now_ms + args_int(hidden, "ms", 5000);
+		if (plan->items[i].kind != FAULT_HIDDEN)
+			continue;
+		if (strcmp(where, "list")) {
+			thing->hidden_from_ms = now_ms;
+			if (thing->hidden_until_ms < until_ms)
+				thing->hidden_until_ms = until_ms;
+		}
+		if (strcmp(where, "get") && thing->unlisted_until_ms < until_ms)
+			thing->unlisted_until_ms = until_ms;
 	}
-	if (hidden && strcmp(where, "get"))
-		thing->unlisted_until_ms = now_ms + args_int(hidden, "ms", 5000);
 }

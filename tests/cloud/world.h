@@ -151,8 +151,8 @@ size_t world_count(const struct cloud *cloud, enum cloud_kind kind, int project)
 void world_add(struct cloud *cloud, struct thing *thing, enum cloud_kind kind, int project,
 	const char *name, const char *who, uint64_t request);
 void world_remove(struct cloud *cloud, struct thing *thing);	/* off its shelf, and freed */
-/* Not shown from now on for a while, as the fault's arguments say; NULL: shown. */
-void thing_hide(struct thing *thing, int64_t now_ms, const json_t *hidden);
+/* Not shown from now on for a while, as the `hidden` faults of the plan say. */
+void thing_hide(struct thing *thing, int64_t now_ms, const struct plan *plan);
 int thing_is_shown(const struct thing *thing, int64_t now_ms);	/* to a GET of its id */
 int thing_is_listed(const struct thing *thing, int64_t now_ms);	/* ghosts are, for a while */
 void world_wake(struct cloud *cloud, int64_t at_ms, const struct thing *thing);

@@ -4,6 +4,7 @@
  */
 #include "stage.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/alloc.h"
@@ -13,7 +14,7 @@
 /* A server made under a fault, its creation over. */
 static char *troubled(struct stage *s, const char *kind)
 {
-	auto_free char *rule = xasprintf("{'match':{'op':'s.create'},'fault':{'kind':%s}}", kind);
+	auto_free char *rule = xasprintf("{'match':{'op':'s.create'},'faults':[{'kind':%s}]}", kind);
 
 	fault(s, rule);
 	return xasprintf("/servers/%lld", (long long)make_server(s, "a"));
@@ -74,6 +75,94 @@ static void server_hides(void **state)
 	want(s, 200, "GET", one, NULL);
 	want(s, 200, "GET", "/servers?name=a", NULL);
 	assert_int_equal(json_array_size(member(s, "servers")), 1);
+}
+
+/* Servers in the list, by name and by label. */
+static size_t listed(struct stage *s)
+{
+	size_t by_name;
+
+	want(s, 200, "GET", "/servers?name=a", NULL);
+	by_name = json_array_size(member(s, "servers"));
+	want(s, 200, "GET", "/servers?label_selector=lessor-lease%3Dlease-a", NULL);
+	assert_int_equal(json_array_size(member(s, "servers")), by_name);
+	return by_name;
+}
+
+/* A client that cannot read it cannot change it either, and the name is taken all the same. */
+static void is_out_of_reach(struct stage *s, const char *one)
+{
+	auto_free char *protect = xasprintf("%s/actions/change_protection", one);
+	auto_free char *actions = xasprintf("%s/actions", one);
+
+	want(s, 404, "GET", one, NULL);
+	want(s, 404, "GET", actions, NULL);
+	want(s, 404, "PUT", one, "{\"labels\":{}}");
+	want(s, 404, "POST", protect, "{\"delete\":true,\"rebuild\":true}");
+	want(s, 404, "DELETE", one, NULL);
+	want(s, 409, "POST", "/servers",
+		"{\"name\":\"a\",\"server_type\":\"cx23\",\"image\":\"debian-12\"}");
+	assert_int_equal(count_of(s, CLOUD_SERVER), 1);
+}
+
+static void reads_and_lists_hide_apart(void **state)
+{
+	struct stage *s = *state;
+	auto_free char *one = troubled(s, "'hidden','where':'get','ms':660000"), *two = NULL;
+	auto_free char *three = NULL;
+	struct cloud_object o;
+
+	assert_int_equal(listed(s), 1);
+	pass(s, 659999);
+	is_out_of_reach(s, one);
+	assert_int_equal(listed(s), 1);
+	pass(s, 1);
+	want(s, 200, "DELETE", one, NULL);
+	pass(s, 10000);
+	two = troubled(s, "'hidden','where':'list','ms':660000");
+	pass(s, 659999);
+	assert_int_equal(listed(s), 0);
+	want(s, 200, "PUT", two, "{\"labels\":{\"lessor-lease\":\"lease-a\"}}");
+	want(s, 200, "GET", two, NULL);
+	want(s, 200, "DELETE", two, NULL);
+	pass(s, 10000);
+	assert_int_equal(count_of(s, CLOUD_SERVER), 0);
+	/* Both, each for a time of its own: its id works long before lists have it. */
+	three = troubled(s, "'hidden','where':'get','ms':600000},"
+		"{'kind':'hidden','where':'list','ms':3600000");
+	pass(s, 599999);
+	is_out_of_reach(s, three);
+	assert_int_equal(listed(s), 0);
+	assert_int_equal(cloud_object_find(s->cloud, CLOUD_SERVER,
+		strtoll(strrchr(three, '/') + 1, NULL, 10), &o), 0);
+	assert_true(o.is_hidden && o.is_unlisted);
+	pass(s, 1);
+	want(s, 200, "GET", three, NULL);
+	pass(s, 2999999);
+	assert_int_equal(listed(s), 0);
+	pass(s, 1);
+	assert_int_equal(listed(s), 1);
+}
+
+static void keys_hide_too(void **state)
+{
+	struct stage *s = *state;
+	auto_free char *one = NULL;
+
+	fault(s, "{'match':{'op':'k.create'},'fault':{'kind':'hidden','ms':900000}}");
+	want(s, 201, "POST", "/ssh_keys", "{\"name\":\"k\",\"public_key\":\"" KEY_A "\"}");
+	one = xasprintf("/ssh_keys/%lld", (long long)number(s, "ssh_key.id"));
+	pass(s, 899999);
+	want(s, 404, "GET", one, NULL);
+	want(s, 404, "PUT", one, "{\"labels\":{}}");
+	want(s, 404, "DELETE", one, NULL);
+	want(s, 200, "GET", "/ssh_keys?name=k", NULL);
+	assert_int_equal(json_array_size(member(s, "ssh_keys")), 0);
+	want(s, 409, "POST", "/ssh_keys", "{\"name\":\"k\",\"public_key\":\"" KEY_B "\"}");
+	want(s, 409, "POST", "/ssh_keys", "{\"name\":\"l\",\"public_key\":\"" KEY_A "\"}");
+	pass(s, 1);
+	want(s, 200, "PUT", one, "{\"labels\":{}}");
+	want(s, 204, "DELETE", one, NULL);
 }
 
 static void address_comes_late(void **state)
@@ -399,6 +488,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(create_and_start_fail), TEST(server_is_stuck), TEST(server_hides),
+		TEST(reads_and_lists_hide_apart), TEST(keys_hide_too),
 		TEST(address_comes_late), TEST(creation_is_odd), TEST(timing_is_its_own),
 		TEST(strangers_come_first), TEST(token_opens_another_project),
 		TEST(delete_fails), TEST(delete_lags), TEST(delete_is_ignored),
