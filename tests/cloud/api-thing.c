@@ -86,14 +86,21 @@ int thing_update(struct call *call, struct thing *thing)
 	call->effect = 1;
 	if (name)
 		thing_rename(call->cloud, thing, name, call_who(call), call->number);
-	if (new_labels)
+	if (call_has(call, FAULT_LABELS_LOST))
+		labels_fini(&labels);
+	else if (new_labels)
 		thing_relabel(call->cloud, thing, &labels, call_who(call), call->number);
 	return 0;
 }
 
 void reply_protect(struct call *call, struct thing *thing, int on, struct action *action)
 {
+	const json_t *error = plan_find(&call->plan, FAULT_PROTECT_ERROR);
+
 	call->effect = 1;
-	thing_protect(call->cloud, thing, on, call_who(call), call->number);
+	if (error)
+		action_fail(action, error);
+	else if (!call_has(call, FAULT_PROTECT_IGNORED))
+		thing_protect(call->cloud, thing, on, call_who(call), call->number);
 	reply_action(call, 201, action);
 }

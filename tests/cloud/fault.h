@@ -72,7 +72,7 @@
 	X(HIDDEN, "hidden", LIFE, "ms, where: get, list, both: not shown so long after creation") \
 	X(IPV4_LATE, "ipv4_late", LIFE, "ms: ipv4 is null so long; missing: true: left out") \
 	X(IP_KEPT, "ip_kept", LIFE, "primary IPs are made without auto_delete") \
-	X(LABELS_LOST, "labels_lost", LIFE, "the labels are not stored") \
+	X(LABELS_LOST, "labels_lost", LIFE, "labels are not stored, neither on create nor on update") \
 	X(NAME_TAKEN, "name_taken", LIFE, "a stranger makes an object of that name just before") \
 	X(KEY_TAKEN, "key_taken", LIFE, "a stranger uploads the same key just before") \
 	X(ACTION_UNKNOWN, "action_unknown", LIFE, "the actions made here cannot be found") \
@@ -82,6 +82,9 @@
 		"delete_server fails, server stays; code, message, error") \
 	X(DELETE_LAG, "delete_lag", LIFE, "ms after the action's success; status: of the server") \
 	X(DELETE_IGNORED, "delete_ignored", LIFE, "said to be done, nothing is deleted") \
+	X(PROTECT_ERROR, "protect_error", LIFE, \
+		"change_protection fails, nothing changes; code, message, error") \
+	X(PROTECT_IGNORED, "protect_ignored", LIFE, "said to be done, protection stays as it was") \
 	X(GHOST, "ghost", LIFE, "ms: lists show it so long after it is gone") \
 	X(REAPPEAR, "reappear", LIFE, "gap_ms: 404 so long, then it is back, alive") \
 	X(PATCH, "patch", BODY, "set, raw: {pointer: value}, remove: [pointer]; * is any element") \

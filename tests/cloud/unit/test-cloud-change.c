@@ -328,13 +328,178 @@ static void observers_find_what_they_were_told(void **state)
 		"unprotected: a; delete_requested: a; deleted: gone; ");
 }
 
+/* Every request that changes an object; what it changes is looked up in truth. */
+struct change {
+	const char *op, *method;
+	enum cloud_kind kind;
+	int is_act;			/* the protection, not a label */
+	char *path;
+	int64_t id;
+	int asked;			/* the value that the last request asked for */
+};
+enum { CHANGES = 5 };
+
+static void changes_open(struct stage *s, struct change *c)
+{
+	int64_t server = make_server(s, "a"), ip = number(s, "server.public_net.ipv4.id");
+	int64_t key = make_key(s, "k", KEY_A);
+
+	c[0] = (struct change){ "s.update", "PUT", CLOUD_SERVER, 0, path_of("servers", server),
+		server, 0 };
+	c[1] = (struct change){ "s.act", "POST", CLOUD_SERVER, 1, xasprintf(
+		"/servers/%lld/actions/change_protection", (long long)server), server, 0 };
+	c[2] = (struct change){ "k.update", "PUT", CLOUD_KEY, 0, path_of("ssh_keys", key), key, 0 };
+	c[3] = (struct change){ "ip.update", "PUT", CLOUD_IP, 0, path_of("primary_ips", ip), ip, 0 };
+	c[4] = (struct change){ "ip.act", "POST", CLOUD_IP, 1, xasprintf(
+		"/primary_ips/%lld/actions/change_protection", (long long)ip), ip, 0 };
+	pass(s, 20000);
+	want(s, 200, "PUT", c[3].path, "{\"auto_delete\":false}");
+}
+
+static void changes_close(struct change *c)
+{
+	for (size_t i = 0; i < CHANGES; i++)
+		free(c[i].path);
+}
+
+static int value_of(struct stage *s, const struct change *c)
+{
+	const char *label = cloud_object_label(s->cloud, c->kind, c->id, "x");
+	struct cloud_object o;
+
+	assert_int_equal(cloud_object_find(s->cloud, c->kind, c->id, &o), 0);
+	return c->is_act ? o.is_protected : label ? atoi(label) : 0;
+}
+
+static int is_changed(struct stage *s, const struct change *c)
+{
+	return value_of(s, c) == c->asked;
+}
+
+/* Asks for a value that is not there yet, under a fault; returns the status. */
+static int ask_change(struct stage *s, struct change *c, const char *faults)
+{
+	auto_free char *rule = xasprintf("{'match':{'op':'%s'},'faults':[%s]}", c->op, faults);
+	auto_free char *body = NULL;
+
+	c->asked = c->is_act ? !value_of(s, c) : value_of(s, c) + 1;
+	body = c->is_act ? xstrdup(c->asked ? ON : OFF)
+		: xasprintf("{\"labels\":{\"x\":\"%d\"}}", c->asked);
+	fault(s, rule);
+	return ask(s, c->method, c->path, body);
+}
+
+static void faults_hit_changes(void **state)
+{
+	static const struct {
+		const char *fault;
+		int status;		/* 0: no answer */
+		int effect;
+	} cases[] = {
+		{ "{'kind':'close'}", 0, 0 }, { "{'kind':'lost'}", 0, 1 },
+		{ "{'kind':'hang'}", 0, 1 }, { "{'kind':'hang','effect':false}", 0, 0 },
+		{ "{'kind':'cut_headers','bytes':0}", 0, 1 },
+		{ "{'kind':'conflict'}", 409, 0 }, { "{'kind':'locked'}", 423, 0 },
+		{ "{'kind':'forbidden'}", 403, 0 }, { "{'kind':'token_readonly'}", 401, 0 },
+		{ "{'kind':'maintenance'}", 403, 0 }, { "{'kind':'not_found'}", 404, 0 },
+		{ "{'kind':'rate_limited'}", 429, 0 }, { "{'kind':'invalid_input'}", 422, 0 },
+		{ "{'kind':'server_error'}", 500, 0 }, { "{'kind':'unavailable'}", 503, 0 },
+		{ "{'kind':'server_error','effect':true}", 500, 1 },
+		{ "{'kind':'bad_gateway','effect':true}", 502, 1 },
+		{ "{'kind':'gateway_timeout','effect':true}", 504, 1 },
+		{ "{'kind':'conflict','effect':true}", 409, 1 },
+		{ "{'kind':'other_project'}", 404, 0 },
+	};
+	struct stage *s = *state;
+	struct change changes[CHANGES];
+
+	changes_open(s, changes);
+	for (size_t i = 0; i < ARRAY_LEN(cases) * CHANGES; i++) {
+		struct change *c = &changes[i % CHANGES];
+		int status = ask_change(s, c, cases[i / CHANGES].fault);
+
+		if (cases[i / CHANGES].status)
+			assert_int_equal(status, cases[i / CHANGES].status);
+		assert_int_equal(s->answer.wire.head_cut, cases[i / CHANGES].status ? -1 : 0);
+		if (is_changed(s, c) != cases[i / CHANGES].effect)
+			fail_msg("%s, %s", c->op, cases[i / CHANGES].fault);
+	}
+	changes_close(changes);
+}
+
+static void changes_happen_later(void **state)
+{
+	struct stage *s = *state;
+	struct change changes[CHANGES];
+	auto_free char *one = NULL;
+
+	changes_open(s, changes);
+	for (size_t i = 0; i < CHANGES; i++) {
+		ask_change(s, &changes[i], "{'kind':'slow','ms':90000},{'kind':'lost'}");
+		assert_int_equal(s->answer.wire.hold_ms, 90000);
+		assert_int_equal(is_changed(s, &changes[i]), 0);
+		pass(s, 90000);
+		assert_int_equal(resume(s), changes[i].is_act ? 201 : 200);
+		assert_int_equal(s->answer.wire.head_cut, 0);
+		assert_int_equal(is_changed(s, &changes[i]), 1);
+	}
+	by(s, "protected", "t1", CLOUD_IP, changes[4].id, "");
+	/* What comes too late finds what is there by then. */
+	one = path_of("servers", changes[0].id);
+	want(s, 201, "POST", changes[1].path, OFF);
+	ask_change(s, &changes[1], "{'kind':'hold'}");
+	uint64_t ticket = s->answer.wire.ticket;
+
+	want(s, 200, "DELETE", one, NULL);
+	pass(s, 10000);
+	s->answer.wire.ticket = ticket;
+	assert_int_equal(resume(s), 404);
+	changes_close(changes);
+}
+
+static void protection_can_fail(void **state)
+{
+	struct stage *s = *state;
+	struct change changes[CHANGES];
+	auto_free char *poll = NULL;
+
+	changes_open(s, changes);
+	for (size_t i = 1; i < CHANGES; i += 3) {
+		struct change *c = &changes[i];
+
+		assert_int_equal(ask_change(s, c, "{'kind':'protect_error','code':'odd'}"), 201);
+		assert_string_equal(text(s, "action.status"), "error");
+		assert_string_equal(text(s, "action.error.code"), "odd");
+		assert_int_equal(is_changed(s, c), 0);
+		assert_int_equal(ask_change(s, c, "{'kind':'protect_ignored'}"), 201);
+		assert_string_equal(text(s, "action.status"), "success");
+		assert_int_equal(is_changed(s, c), 0);
+		assert_int_equal(ask_change(s, c, "{'kind':'endless'},{'kind':'action_unknown'}"),
+			201);
+		assert_string_equal(text(s, "action.status"), "running");
+		assert_int_equal(is_changed(s, c), 1);
+		free(take(poll));
+		poll = path_of("actions", number(s, "action.id"));
+		want(s, 404, "GET", poll, NULL);
+	}
+	for (size_t i = 0; i < CHANGES; i++) {
+		if (changes[i].is_act)
+			continue;
+		assert_int_equal(ask_change(s, &changes[i], "{'kind':'labels_lost'}"), 200);
+		assert_int_equal(is_changed(s, &changes[i]), 0);
+	}
+	assert_int_equal(happened(s, "relabelled"), 0);
+	changes_close(changes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(labels_are_replaced_as_a_whole), TEST(changes_are_checked),
 		TEST(protection_fences_a_server), TEST(changes_are_told_with_who_did_them),
 		TEST(addresses_can_be_kept), TEST(a_person_keeps_an_address),
-		TEST(observers_find_what_they_were_told),
+		TEST(observers_find_what_they_were_told), TEST(faults_hit_changes),
+		TEST(changes_happen_later), TEST(protection_can_fail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
