@@ -294,6 +294,67 @@ static void what_another_row_names_is_not_adopted(void **state)
 	assert_string_equal(a.request.code, "resource_claimed");
 }
 
+static int row_count(void)
+{
+	struct ledger ledger;
+	int count;
+
+	assert_int_equal(store_ledger(core_store(w.core), lease(ID).n, &ledger, NULL), 0);
+	count = (int)ledger.resource_count;
+	ledger_fini(&ledger);
+	return count;
+}
+
+/* An operator whose request got no answer repeats it: still one row. */
+static void adopting_an_id_twice_adds_no_row(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	w.create_fault = TOY_HIDE;
+	w.create_fault_sticky = 1;
+	world_create(&w, &a, ID);
+	world_pass(&w, 1000);
+	world_release(&w, &a, ID, 1);
+	world_settle(&w);
+	for (int i = 0; i < 2; i++) {
+		a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, first_row().n, "1001");
+		assert_int_equal(a.request.result, RESULT_OK);
+		assert_int_equal(a.request.lease.cleanup, CLEANUP_OWED);
+		assert_int_equal(first_row().state, LESSOR_STATE_PRESENT);
+		assert_string_equal(first_row().id, "1001");
+	}
+	assert_int_equal(row_count(), 1);
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(world_alive(&w), 0);
+	assert_int_equal(w.deleted, 1);
+}
+
+/* A server exists although its row is gone: adoption reopens the row, and cleanup deletes it. */
+static void adopting_into_a_gone_row_reopens_it(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready();
+	w.cloud[0].alive = 0;
+	world_release(&w, &a, ID, 1);
+	world_pass(&w, HOUR);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(first_row().state, LESSOR_STATE_GONE);
+	w.cloud[0].alive = 1;
+	a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, first_row().n, w.cloud[0].id);
+	assert_int_equal(a.request.result, RESULT_OK);
+	assert_int_equal(a.request.lease.cleanup, CLEANUP_OWED);
+	assert_int_equal(first_row().state, LESSOR_STATE_PRESENT);
+	assert_int_equal(row_count(), 1);
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(world_alive(&w), 0);
+	assert_int_equal(w.deleted, 1);
+}
+
 static void block(int how)
 {
 	w.probe_refuses = how;
@@ -430,6 +491,8 @@ int main(void)
 		TEST(a_late_answer_does_not_bring_back_what_was_forgotten),
 		TEST(an_adopted_id_is_proven_before_its_delete),
 		TEST(what_another_row_names_is_not_adopted),
+		TEST(adopting_an_id_twice_adds_no_row),
+		TEST(adopting_into_a_gone_row_reopens_it),
 		TEST(a_blocked_account_is_said_and_ends_at_once),
 		TEST(a_proof_after_a_restart_counts_too),
 		TEST(the_end_of_a_retention_tells_and_deletes_nothing),

@@ -35,7 +35,7 @@ static void toy_close(void *instance)
 	(void)instance;
 }
 
-static void observe(const struct world *w, const struct toy_server *s, struct lessor_observed *seen)
+void world_observe(const struct world *w, const struct toy_server *s, struct lessor_observed *seen)
 {
 	*seen = (struct lessor_observed){
 		.size = sizeof(*seen), .kind = LESSOR_KIND_SERVER, .id = s->id, .name = s->name,
@@ -126,7 +126,7 @@ static int look_up(struct world *w, struct lessor_call *call, const struct lesso
 
 		if (!w->cloud[i].alive || strcmp(w->cloud[i].name, r->name) != 0)
 			continue;
-		observe(w, &w->cloud[i], &seen);
+		world_observe(w, &w->cloud[i], &seen);
 		if (lessor_adopt(call, &seen))
 			return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "found, and not ours");
 		return lessor_pending(call, 0, "");
@@ -178,7 +178,7 @@ static int remove_server(struct world *w, struct lessor_call *call, const struct
 
 		if (!w->cloud[i].alive || strcmp(w->cloud[i].id, r->id) != 0)
 			continue;
-		observe(w, &w->cloud[i], &seen);
+		world_observe(w, &w->cloud[i], &seen);
 		if (lessor_permit_delete(call, r->row, &seen))
 			return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "no leave to delete it");
 		if (w->during_delete)
@@ -201,6 +201,8 @@ static int toy_cleanup(void *instance, struct lessor_call *call, const struct le
 	struct world *w = instance;
 
 	w->cleanups++;
+	if (w->before_cleanup)
+		w->before_cleanup(w, call);
 	for (size_t i = 0; i < lease->resource_count; i++) {
 		const struct lessor_resource *r = lessor_resource_at(lease, i);
 
@@ -237,7 +239,7 @@ static int toy_list(void *instance, struct lessor_call *call, uint32_t kind)
 
 		if (!w->cloud[i].alive)
 			continue;
-		observe(w, &w->cloud[i], &seen);
+		world_observe(w, &w->cloud[i], &seen);
 		lessor_listed(call, &seen);
 	}
 	return LESSOR_DONE;

@@ -62,6 +62,8 @@ struct world {
 	void (*during_create)(struct world *w);
 	/* and between the permit and the delete */
 	void (*during_delete)(struct world *w);
+	/* and when a cleanup begins, with its call */
+	void (*before_cleanup)(struct world *w, struct lessor_call *call);
 };
 
 void world_start(struct world *w, const struct engine_limits *limits);
@@ -84,3 +86,5 @@ void world_create(struct world *w, struct asked *a, const char *id);
 void world_release(struct world *w, struct asked *a, const char *ref, int delete_machine);
 int world_lease(struct world *w, const char *id, struct lease *ret);
 int world_alive(const struct world *w);
+/* What the toy's API shows of a server. */
+void world_observe(const struct world *w, const struct toy_server *s, struct lessor_observed *seen);
