@@ -61,7 +61,7 @@ static char *begin(void)
 	return ids[at];
 }
 
-static void put_log(const char *id, int parts)
+static void put_parts(const char *id, int parts, enum request_result result)
 {
 	static unsigned char data[PART];
 	static uint32_t dice;
@@ -74,8 +74,13 @@ static void put_log(const char *id, int parts)
 		change.len = PART;
 		change.part = i;
 		tell(RUN_LOG, id);
-		assert_int_equal(a.request.result, RESULT_OK);
+		assert_int_equal(a.request.result, result);
 	}
+}
+
+static void put_log(const char *id, int parts)
+{
+	put_parts(id, parts, RESULT_OK);
 }
 
 static void finish(const char *id, int parts)
@@ -195,6 +200,71 @@ static void too_much_goes_oldest_first(void **state)
 	world_end(&w);
 }
 
+static int count_event(void *arg, int64_t seq, int64_t at_ms, const char *fields)
+{
+	(void)seq;
+	(void)at_ms;
+	(void)fields;
+	++*(int *)arg;
+	return 0;
+}
+
+static int events(int64_t n)
+{
+	int count = 0;
+
+	assert_int_equal(store_run_event_each(core_store(w.core), n, 0, 1000, count_event, &count,
+					      NULL), 0);
+	return count;
+}
+
+static void expect_same_end(const struct run_row *before, int event_count)
+{
+	struct run_row now;
+
+	assert_int_equal(find(before->id, &now), 0);
+	assert_int_equal(now.state, before->state);
+	assert_string_equal(now.phase, before->phase);
+	assert_int_equal(now.exit_code, before->exit_code);
+	assert_int_equal(now.ended_ms, before->ended_ms);
+	assert_int_equal(now.command_ms, before->command_ms);
+	assert_int_equal(now.log_bytes, before->log_bytes);
+	assert_int_equal(now.bytes, before->bytes);
+	assert_int_equal(log_size(now.n), before->log_bytes);
+	assert_int_equal(events(now.n), event_count);
+}
+
+/* A client whose finish got no answer repeats it, perhaps with other values: the first stands. */
+static void a_second_finish_changes_nothing(void **state)
+{
+	/* Parts of the log with the first finish, and with the second. */
+	static const int parts[][2] = { { 0, 0 }, { 2, 2 }, { 2, 0 }, { 2, 3 }, { 0, 2 } };
+
+	(void)state;
+	start(30 * DAY, DAY, 0);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		char *id = begin();
+		struct run_row first;
+		int event_count;
+
+		finish(id, parts[i][0]);
+		assert_int_equal(find(id, &first), 0);
+		assert_int_equal(first.state, RUN_SUCCEEDED);
+		event_count = events(first.n);
+		world_pass(&w, 1000);
+		put_parts(id, parts[i][1], RESULT_REPLAY);
+		change.part = parts[i][1];
+		change.told.log_bytes = (int64_t)parts[i][1] * PART;
+		change.told.exit_code = 7;
+		change.told.command_ms = 99;
+		tell(RUN_FINISH, id);
+		assert_int_equal(a.request.result, RESULT_REPLAY);
+		assert_int_equal(change.run.exit_code, 0);
+		expect_same_end(&first, event_count);
+	}
+	world_end(&w);
+}
+
 /* A crash in the middle of an end leaves parts that nobody is shown; the next end replaces them. */
 static void a_crash_between_the_parts(void **state)
 {
@@ -280,6 +350,7 @@ int main(void)
 		cmocka_unit_test(nobody_comes_to_finish_it),
 		cmocka_unit_test(what_is_old_goes_whole_and_what_runs_stays),
 		cmocka_unit_test(too_much_goes_oldest_first),
+		cmocka_unit_test(a_second_finish_changes_nothing),
 		cmocka_unit_test(a_crash_between_the_parts),
 		cmocka_unit_test(a_doubted_clock_takes_nothing_away),
 		cmocka_unit_test(the_last_one_goes_too),
