@@ -22,18 +22,20 @@ struct resolving {
 	int done;		/* rows that were changed */
 };
 
-static void tell(struct resolving *v, const struct resource *row, const char *verb)
+static int tell(struct resolving *v, const struct resource *row, const char *verb, struct err *err)
 {
 	char what[128] = "";
 
 	if (row)
 		snprintf(what, sizeof(what), "%s %s%s%s ", resource_kind_name(row->kind),
 			 row->name, row->id[0] ? " id " : "", row->id);
-	core_note(v->core, v->l.n, "lease.resolved", "%s: %sby %s%s%s", verb, what,
-		  v->r->caller.owner, v->r->reason[0] ? ": " : "", v->r->reason);
+	if (core_note(v->core, v->l.n, "lease.resolved", "%s: %sby %s%s%s", verb, what,
+		      v->r->caller.owner, v->r->reason[0] ? ": " : "", v->r->reason))
+		return err_set(err, ERR_IO, "a decision could not be written into the timeline");
 	log_notice(LOG_FIELDS({ "lease", v->l.id }, { "by", v->r->caller.owner },
 			      { "reason", v->r->reason }),
 		   "lease %s: %s%s%s", v->l.id, what, what[0] ? "is " : "", verb);
+	return 0;
 }
 
 static int row_set(struct resolving *v, struct resource *row, uint32_t state, const char *verb,
@@ -49,8 +51,7 @@ static int row_set(struct resolving *v, struct resource *row, uint32_t state, co
 	absence_reset(row);
 	TEXT_SET(row->evidence, evidence);
 	v->done++;
-	tell(v, row, verb);
-	return store_resource_update(v->core->store, row, err);
+	return tell(v, row, verb, err) || store_resource_update(v->core->store, row, err) ? -1 : 0;
 }
 
 /* What follows for the lease, told of its ledger as it now is. */
@@ -82,7 +83,8 @@ static int retry(struct resolving *v, struct err *err)
 		return -1;
 	if (v->r->result != RESULT_OK)
 		return 0;
-	tell(v, NULL, "retry");
+	if (tell(v, NULL, "retry", err))
+		return -1;
 	/* If it waits for its account, that is what must be tried. */
 	if (a && account_is_blocked(a->account, NULL, 0))
 		core_probe_soon(v->core, a);
