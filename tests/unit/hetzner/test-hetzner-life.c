@@ -258,6 +258,26 @@ static void what_does_not_fit_is_refused_by_the_provider_too(void **state)
 	life_free(life);
 }
 
+/* A 422 that names no field may have nothing to do with the type: after four, no more are tried. */
+static void invalid_without_a_reason_ends_it(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create'},'count':'always','fault':{'kind':'error',"
+			 "'status':422,'code':'invalid_input','message':'invalid input'}}");
+	life_begin(life, "cx23,cx33,cx43,cx53,cpx22", "nbg1");
+	life_run(life, 60);
+	assert_int_equal(life->lease.state, LEASE_FAILED);
+	assert_string_equal(life->lease.end_reason, "invalid");
+	assert_int_equal(life_count_requests(life, "POST /servers"), 4);
+	assert_int_equal(life->book.attempt_count, 4);
+	for (size_t i = 0; i < life->book.attempt_count; i++)
+		assert_int_equal(life->book.attempts[i].refused, LESSOR_CLASS_INVALID);
+	expect_clean(life, 0);
+	life_free(life);
+}
+
 static void too_many_calls_wait(void **state)
 {
 	struct life *life = with_lease_keys();
@@ -431,6 +451,50 @@ static void the_provider_fails_to_make_or_start_it(void **state)
 	}
 }
 
+#define FAILS(kind) \
+	"{'match':{'op':'s.create','server_type':'cx23'},'fault':{'kind':'" kind "'}}"
+/* The simulator fails both actions with the create; here the start goes on. */
+#define START_RUNS \
+	"{'match':{'op':'a.list'},'count':'always','fault':{'kind':'patch','set':" \
+	"{'/actions/1/status':'running','/actions/1/error':null}}}"
+#define STATUS(status) \
+	"{'match':{'op':['s.list','s.get']},'count':'always','fault':" \
+	"{'kind':'odd_status','value':'" status "'}}"
+
+/*
+ * One of the two actions fails, and the other does not show it. The next look at the actions
+ * notices: after 20 s at most, at once when the server is off.
+ */
+static void either_action_that_fails_is_noticed_at_the_next_look(void **state)
+{
+	static const struct {
+		const char *faults;
+		int64_t failed_ms;	/* after the create, by the simulator's default times */
+	} rows[] = {
+		{ FAILS("create_error") "," START_RUNS, 10000 },
+		{ FAILS("start_error"), 16500 },
+		/* With a server status that looks healthy: only the actions show the failure. */
+		{ FAILS("create_error") "," START_RUNS "," STATUS("initializing"), 10000 },
+		{ FAILS("start_error") "," STATUS("starting"), 16500 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct life *life = with_lease_keys();
+		const struct attempt *first;
+
+		life_fault(life, rows[i].faults);
+		life_begin(life, "cx23,cx33", "nbg1");
+		while (!life->book.attempt_count || !life->book.attempts[0].refused)
+			assert_int_equal(life_step(life), 1);
+		first = &life->book.attempts[0];
+		assert_int_equal(first->refused, LESSOR_CLASS_FAILED);
+		assert_in_range(life->now_ms - first->started_ms, rows[i].failed_ms,
+				rows[i].failed_ms + 25000);
+		life_free(life);
+	}
+}
+
 static void a_person_deletes_it_while_it_boots(void **state)
 {
 	struct life *life = with_lease_keys();
@@ -484,6 +548,7 @@ int main(void)
 		cmocka_unit_test(limits),
 		cmocka_unit_test(the_catalogue_spares_calls_in_vain),
 		cmocka_unit_test(what_does_not_fit_is_refused_by_the_provider_too),
+		cmocka_unit_test(invalid_without_a_reason_ends_it),
 		cmocka_unit_test(too_many_calls_wait),
 		cmocka_unit_test(a_refused_credential_ends_it),
 		cmocka_unit_test(failed_looks_never_cost_a_server),
@@ -492,6 +557,7 @@ int main(void)
 		cmocka_unit_test(an_address_that_comes_late_or_makes_no_sense),
 		cmocka_unit_test(never_ready_in_time),
 		cmocka_unit_test(the_provider_fails_to_make_or_start_it),
+		cmocka_unit_test(either_action_that_fails_is_noticed_at_the_next_look),
 		cmocka_unit_test(a_person_deletes_it_while_it_boots),
 		cmocka_unit_test(another_type_only_after_proven_absence),
 	};
