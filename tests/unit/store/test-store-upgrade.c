@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opens a database of an older schema, written by a real lessord (schema-6.sql): the upgrade
+ * loses nothing, and ends with the schema of a new database.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scratch.h"
+#include "store/runs.h"
+#include "util/text.h"
+
+#define PRICE 10472
+
+/* ---- loading ------------------------------------------------------------------------ */
+
+static char *read_file(const char *name)
+{
+	FILE *file = fopen(name, "r");
+	char *text;
+	long size;
+
+	assert_non_null(file);
+	assert_int_equal(fseek(file, 0, SEEK_END), 0);
+	size = ftell(file);
+	assert_true(size > 0);
+	rewind(file);
+	text = calloc(1, (size_t)size + 1);
+	assert_non_null(text);
+	assert_int_equal(fread(text, 1, (size_t)size, file), (size_t)size);
+	fclose(file);
+	return text;
+}
+
+static void load(const char *sql)
+{
+	char *text = read_file(sql), *error = NULL;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, text, NULL, NULL, &error))
+		fail_msg("%s: %s", sql, error);
+	sqlite3_close(db);
+	free(text);
+}
+
+/* Replaces the new database of scratch.c by one of schema 6. */
+static int setup(void **state)
+{
+	if (scratch_setup(state))
+		return -1;
+	store_close(store);
+	store = NULL;
+	snprintf(path, sizeof(path), "%s/old", folder);
+	load(SCHEMA_6);
+	store = scratch_open();
+	return 0;
+}
+
+static void check(void)
+{
+	struct err err = { 0 };
+
+	if (store_check(store, &err))
+		fail_msg("%s", err.text);
+}
+
+/* ---- leases ------------------------------------------------------------------------- */
+
+static const struct expected {
+	const char *id, *slug;
+	enum lease_state state;
+	enum lease_cleanup cleanup;
+	int retained;
+	int64_t epoch;
+	int tries;
+	int64_t created_ms, ended_ms, due_ms, price, touched_ms;
+	const char *end_reason, *last_error, *cursor, *host, *server_id, *type;
+} leases[] = {
+	{ "cbx_7b4e27740014", "done-delete", LEASE_RELEASED, CLEANUP_DONE, 0, 2, 0, 1795970937083,
+	  1795970942117, 0, 327488, 1795970941646, "released", "", "", "203.0.113.2", "118443037",
+	  "ccx33" },
+	{ "cbx_c6c357b958b5", "active-one", LEASE_ACTIVE, CLEANUP_NONE, 0, 1, 0, 1795970943162,
+	  0, 1795974547701, PRICE, 1795970948180, "", "", "", "203.0.113.3", "118443038", "cx23" },
+	{ "cbx_ce44bb81089d", "kept-one", LEASE_RELEASED, CLEANUP_RETAINED, 1, 2, 0, 1795970948200,
+	  1795970953237, 0, PRICE, 1795970952721, "released", "", "", "203.0.113.4", "118443041",
+	  "cx23" },
+	{ "cbx_7f76902aa213", "owed-one", LEASE_RELEASED, CLEANUP_OWED, 0, 2, 3, 1795970953268,
+	  1795970958285, 1795970970415, PRICE, 1795970957797, "released",
+	  "deleting: the provider answered with status 503", "", "203.0.113.5", "118443048", "cx23" },
+	{ "cbx_8db8a23c6941", "booting-one", LEASE_PROVISIONING, CLEANUP_NONE, 0, 1, 0,
+	  1795970962533, 0, 1795970968033, PRICE, 1795970962533, "", "", "boot 2 0 0 0", "", "", "" },
+	{ "cbx_e1786594cce2", "unsure-one", LEASE_PROVISIONING, CLEANUP_NONE, 0, 1, 3,
+	  1795970964538, 0, 1795970970477, PRICE, 1795970964538, "",
+	  "whether lessor-unsure-one-43tttx5rs7xv was made is not settled yet", "", "", "", "" },
+};
+
+#define LEASES (sizeof(leases) / sizeof(leases[0]))
+
+static struct lease lease_of(size_t i)
+{
+	struct lease l;
+
+	assert_int_equal(store_lease_by_id(store, leases[i].id, &l, NULL), 0);
+	return l;
+}
+
+static void check_lease(const struct expected *e)
+{
+	struct lease l;
+
+	assert_int_equal(store_lease_by_id(store, e->id, &l, NULL), 0);
+	assert_string_equal(l.owner, "alice@example.com");
+	assert_string_equal(l.org, "acme");
+	assert_string_equal(l.account, "hetzner");
+	assert_string_equal(l.slug, e->slug);
+	assert_string_equal(l.image, "ubuntu-24.04");
+	assert_int_equal(l.ttl_ms, 14400000);
+	assert_int_equal(l.idle_ms, 3600000);
+	assert_int_equal(l.state, e->state);
+	assert_int_equal(l.cleanup, e->cleanup);
+	assert_int_equal(l.retained, e->retained);
+	assert_int_equal(l.epoch, e->epoch);
+	assert_int_equal(l.tries, e->tries);
+	assert_int_equal(l.created_ms, e->created_ms);
+	assert_int_equal(l.ended_ms, e->ended_ms);
+	assert_int_equal(l.due_ms, e->due_ms);
+	assert_int_equal(l.price_hour_micros, e->price);
+	assert_int_equal(l.touched_ms, e->touched_ms);
+	assert_string_equal(l.currency, "EUR");
+	assert_string_equal(l.end_reason, e->end_reason);
+	assert_string_equal(l.last_error, e->last_error);
+	assert_string_equal(l.cursor, e->cursor);
+	assert_string_equal(l.attention, "");
+	assert_string_equal(l.host, e->host);
+	assert_string_equal(l.server_id, e->server_id);
+	assert_string_equal(l.server_type, e->type);
+	assert_memory_equal(l.host_key, "ssh-ed25519 ", 12);
+}
+
+static void leases_survive(void **state)
+{
+	(void)state;
+	check();
+	for (size_t i = 0; i < LEASES; i++)
+		check_lease(&leases[i]);
+	assert_int_equal(lease_of(0).type_count, 3);
+	assert_string_equal(lease_of(0).types[2], "cx53");
+	assert_string_equal(lease_of(2).retain_reason, "the disk is evidence");
+}
+
+static void count_due(void *arg, int64_t n, int64_t due_ms)
+{
+	for (size_t i = 0; i < LEASES; i++) {
+		if (lease_of(i).n == n)
+			assert_int_equal(due_ms, leases[i].due_ms);
+	}
+	++*(int *)arg;
+}
+
+static void due_times_and_sums_survive(void **state)
+{
+	struct store_counts have;
+	int due = 0;
+
+	(void)state;
+	assert_int_equal(store_due_each(store, count_due, &due, NULL), 0);
+	assert_int_equal(due, 4);
+	/* All but the lease whose cleanup is done. */
+	assert_int_equal(store_counts(store, "alice@example.com", "acme", "hetzner", &have, NULL), 0);
+	assert_int_equal(have.all, 5);
+	assert_int_equal(have.owner, 5);
+	assert_int_equal(have.org, 5);
+	assert_int_equal(have.account, 5);
+	assert_int_equal(have.micros_all, 5 * PRICE);
+}
+
+/* ---- the ledger --------------------------------------------------------------------- */
+
+static const struct row {
+	int lease;		/* index, -1: the account's own */
+	uint32_t kind, state, attempt;
+	int ours;
+	const char *id;
+} rows[] = {
+	{ -1, LESSOR_KIND_SENTINEL, LESSOR_STATE_PRESENT, 0, 1, "31297463" },
+	{ 0, LESSOR_KIND_KEY, LESSOR_STATE_GONE, 0, 1, "31297468" },
+	{ 0, LESSOR_KIND_SERVER, LESSOR_STATE_GONE, 1, 1, "" },
+	{ 0, LESSOR_KIND_SERVER, LESSOR_STATE_GONE, 2, 1, "118443037" },
+	{ 0, LESSOR_KIND_ADDRESS, LESSOR_STATE_PRESENT, 0, 0, "95374812" },
+	{ 1, LESSOR_KIND_KEY, LESSOR_STATE_PRESENT, 0, 1, "31297472" },
+	{ 1, LESSOR_KIND_SERVER, LESSOR_STATE_PRESENT, 1, 1, "118443038" },
+	{ 1, LESSOR_KIND_ADDRESS, LESSOR_STATE_PRESENT, 0, 0, "95374815" },
+	{ 2, LESSOR_KIND_KEY, LESSOR_STATE_RETAINED, 0, 1, "31297478" },
+	{ 2, LESSOR_KIND_SERVER, LESSOR_STATE_RETAINED, 1, 1, "118443041" },
+	{ 2, LESSOR_KIND_ADDRESS, LESSOR_STATE_PRESENT, 0, 0, "95374822" },
+	{ 3, LESSOR_KIND_KEY, LESSOR_STATE_PRESENT, 0, 1, "31297480" },
+	{ 3, LESSOR_KIND_SERVER, LESSOR_STATE_PRESENT, 1, 1, "118443048" },
+	{ 3, LESSOR_KIND_ADDRESS, LESSOR_STATE_PRESENT, 0, 0, "95374823" },
+	{ 4, LESSOR_KIND_KEY, LESSOR_STATE_GONE, 0, 1, "" },
+	{ 4, LESSOR_KIND_KEY, LESSOR_STATE_PRESENT, 0, 0, "31297472" },
+	{ 4, LESSOR_KIND_SERVER, LESSOR_STATE_PRESENT, 1, 1, "118443049" },
+	{ 4, LESSOR_KIND_ADDRESS, LESSOR_STATE_PRESENT, 0, 0, "95374825" },
+	{ 5, LESSOR_KIND_KEY, LESSOR_STATE_PRESENT, 0, 1, "31297481" },
+	{ 5, LESSOR_KIND_SERVER, LESSOR_STATE_UNKNOWN, 1, 1, "" },
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+/* The name follows from the instance, its key and the lease: ownership can still be proven. */
+static void check_name(const struct signer *signer, const struct lease *l,
+		       const struct resource *r)
+{
+	char name[64];
+
+	if (!r->ours)
+		return;
+	ledger_name(signer, r->account, l, r->kind, r->attempt, name);
+	assert_string_equal(r->name, name);
+}
+
+/* Compares the rows of one lease with rows[at] and following; returns the index after them. */
+static size_t check_ledger(const struct signer *signer, int lease, size_t at)
+{
+	struct lease l = lease < 0 ? (struct lease){ 0 } : lease_of((size_t)lease);
+	struct ledger ledger;
+
+	if (lease < 0)
+		assert_int_equal(store_account_ledger(store, "hetzner", &ledger, NULL), 0);
+	else
+		assert_int_equal(store_ledger(store, l.n, &ledger, NULL), 0);
+	for (size_t i = 0; i < ledger.resource_count; i++, at++) {
+		const struct resource *r = &ledger.resources[i];
+
+		assert_true(at < ROWS);
+		assert_int_equal(rows[at].lease, lease);
+		assert_int_equal(r->lease, l.n);
+		assert_string_equal(r->account, "hetzner");
+		assert_int_equal(r->kind, rows[at].kind);
+		assert_int_equal(r->state, rows[at].state);
+		assert_int_equal(r->attempt, rows[at].attempt);
+		assert_int_equal(r->ours, rows[at].ours);
+		assert_string_equal(r->id, rows[at].id);
+		assert_true(r->created_ms > 0 && r->changed_ms >= r->created_ms);
+		assert_true(r->evidence[0]);
+		check_name(signer, lease < 0 ? NULL : &l, r);
+	}
+	ledger_fini(&ledger);
+	return at;
+}
+
+static void ledgers_survive(void **state)
+{
+	static const unsigned char key[] = { 0x93, 0x9a, 0xb3, 0x00 };
+	struct signer signer;
+	size_t at = 0;
+
+	(void)state;
+	assert_int_equal(store_signer(store, &signer, NULL), 0);
+	assert_string_equal(signer.instance, "losz2cvugh5m32z6");
+	assert_memory_equal(signer.key, key, sizeof(key));
+	for (int lease = -1; lease < (int)LEASES; lease++)
+		at = check_ledger(&signer, lease, at);
+	assert_int_equal(at, ROWS);
+}
+
+static void attempts_survive(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < LEASES; i++) {
+		struct ledger ledger;
+		size_t last;
+
+		assert_int_equal(store_ledger(store, lease_of(i).n, &ledger, NULL), 0);
+		assert_int_equal(ledger.attempt_count, i == 0 ? 2 : 1);
+		last = ledger.attempt_count - 1;
+		assert_int_equal(ledger.attempts[last].number, last + 1);
+		assert_int_equal(ledger.attempts[last].refused, 0);
+		assert_true(ledger.attempts[last].started_ms > leases[i].created_ms);
+		assert_string_equal(ledger.attempts[last].type, i == 0 ? "ccx33" : "cx23");
+		if (i == 0) {
+			assert_string_equal(ledger.attempts[0].location, "fsn1");
+			assert_int_equal(ledger.attempts[0].refused, LESSOR_CLASS_CAPACITY);
+			assert_string_equal(ledger.attempts[0].reason, "sold out");
+			assert_string_equal(ledger.attempts[1].location, "nbg1");
+		}
+		ledger_fini(&ledger);
+	}
+}
+
+/* ---- the rest ----------------------------------------------------------------------- */
+
+static int count_event(void *arg, const struct store_event *event)
+{
+	assert_true(event->at_ms > 0 && event->kind[0]);
+	++*(int *)arg;
+	return 0;
+}
+
+static void check_share(void *arg, const struct store_share *share)
+{
+	assert_string_equal(share->name, "bob@example.com");
+	assert_int_equal(share->manage, 0);
+	++*(int *)arg;
+}
+
+static void check_token(void *arg, const struct token *token)
+{
+	assert_string_equal(token->id, "253d8ef25afd7e25");
+	assert_string_equal(token->owner, "alice@example.com");
+	++*(int *)arg;
+}
+
+static void what_belongs_to_leases_survives(void **state)
+{
+	static const int events[LEASES] = { 20, 9, 11, 15, 9, 9 };
+	struct store_idempotency known;
+	struct store_price price;
+	char by[128];
+	int64_t at_ms;
+	int shares = 0, tokens = 0;
+
+	(void)state;
+	for (size_t i = 0; i < LEASES; i++) {
+		int count = 0;
+
+		assert_int_equal(store_event_each(store, lease_of(i).n, 0, 1000, count_event, &count,
+						  NULL), 0);
+		assert_int_equal(count, events[i]);
+	}
+	assert_int_equal(store_idempotency_get(store, "alice@example.com", "acme", "build-4711",
+					       &known, NULL), 0);
+	assert_int_equal(known.lease_n, lease_of(5).n);
+	assert_int_equal(store_share_each(store, lease_of(1).n, check_share, &shares, &at_ms, by,
+					  NULL), 0);
+	assert_int_equal(shares, 1);
+	assert_int_equal(store_token_each(store, check_token, &tokens, NULL), 0);
+	assert_int_equal(tokens, 1);
+	assert_int_equal(store_price_get(store, "hetzner", "cx23", "nbg1", &price, NULL), 0);
+	assert_int_equal(price.hour_micros, PRICE);
+}
+
+static int check_part(void *arg, const char *text, size_t len)
+{
+	static const char log[] = "all tests passed\n";
+
+	assert_int_equal(len, strlen(log));
+	assert_memory_equal(text, log, len);
+	++*(int *)arg;
+	return 0;
+}
+
+static void runs_survive(void **state)
+{
+	const struct store_scope all = { .all = 1 };
+	struct run_row run;
+	int parts = 0;
+
+	(void)state;
+	assert_int_equal(store_run_find(store, "run_4b8df44f2ad9", &all, RUN_READ, &run, NULL), 0);
+	assert_int_equal(run.state, RUN_SUCCEEDED);
+	assert_int_equal(run.finished, 1);
+	assert_string_equal(run.lease_id, leases[1].id);
+	assert_int_equal(store_run_log_get(store, run.n, 0, check_part, &parts, NULL), 0);
+	assert_int_equal(parts, 1);
+}
+
+/* ---- after the upgrade -------------------------------------------------------------- */
+
+/* It can be written to, closed and opened again. */
+static void an_upgraded_database_is_in_use(void **state)
+{
+	struct lease owed = lease_of(3);
+	struct ledger ledger;
+
+	(void)state;
+	scratch_insert("cbx_000000000001");
+	scratch_begin();
+	owed.cleanup = CLEANUP_DONE;
+	owed.due_ms = 0;
+	assert_int_equal(store_lease_update(store, &owed, NULL), 0);
+	assert_int_equal(store_ledger(store, owed.n, &ledger, NULL), 0);
+	for (size_t i = 0; i < ledger.resource_count; i++) {
+		ledger.resources[i].state = LESSOR_STATE_GONE;
+		assert_int_equal(store_resource_update(store, &ledger.resources[i], NULL), 0);
+	}
+	ledger_fini(&ledger);
+	scratch_commit();
+	check();
+	store_close(store);
+	store = scratch_open();
+	check();
+	assert_int_equal(lease_of(3).cleanup, CLEANUP_DONE);
+	check_lease(&leases[2]);
+}
+
+static int add_line(void *arg, int count, char **values, char **names)
+{
+	char **text = arg;
+
+	(void)count;
+	(void)names;
+	*text = sqlite3_mprintf("%z%s\n", *text, values[0]);
+	return 0;
+}
+
+static char *schema_of(const char *name)
+{
+	char *text = sqlite3_mprintf("%s", "");
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open_v2(name, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name",
+				      add_line, &text, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version", add_line, &text, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA application_id", add_line, &text, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	return text;
+}
+
+/* It would differ if a released migration had been edited. */
+static void an_upgraded_database_has_the_schema_of_a_new_one(void **state)
+{
+	char fresh[96], *want, *have;
+
+	(void)state;
+	snprintf(fresh, sizeof(fresh), "%s/db", folder);
+	want = schema_of(fresh);
+	have = schema_of(path);
+	assert_string_equal(have, want);
+	sqlite3_free(want);
+	sqlite3_free(have);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, scratch_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(leases_survive),
+		TEST(due_times_and_sums_survive),
+		TEST(ledgers_survive),
+		TEST(attempts_survive),
+		TEST(what_belongs_to_leases_survives),
+		TEST(runs_survive),
+		TEST(an_upgraded_database_is_in_use),
+		TEST(an_upgraded_database_has_the_schema_of_a_new_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
