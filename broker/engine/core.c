@@ -483,8 +483,8 @@ static void lease_due(struct core *core, int64_t n)
 			int64_t due = lease_due_ms(&l, facts.now_ms);
 
 			store_savepoint_keep(core->store, NULL);
-			if (!core_running(core, n) && lease_next(&l, &facts) != LEASE_OP_NONE && due &&
-			    due <= facts.now_ms) {
+			if (!core_running(core, n) && lease_next(&l, &facts) != LEASE_OP_NONE &&
+			    lease_step_is_due(&l, facts.now_ms)) {
 				/* It waits for a place now, which may take; that must not spin here. */
 				wait_at(core, n, lease_deadline_ms(&l), facts.now_ms);
 				core_ready(core, &l);

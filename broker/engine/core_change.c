@@ -196,11 +196,11 @@ int claim_change(struct claim *c)
 
 static int labels_changed(struct claim *c, struct resource *r)
 {
+	if (!c->l)
+		return c->what->evidence.outcome == EFFECT_ACCEPTED ?
+		       core_generation_written(c->core, c->account, &c->what->err) : 0;
 	if (!c->what->evidence.is_seen)
 		return 0;
-	if (!c->l)
-		return core_generation_seen(c->core, c->account, &c->what->evidence.seen,
-					    &c->what->err);
 	/* Written over, or lost in between: not a case for a machine. */
 	if (verify(c, r))
 		return -1;

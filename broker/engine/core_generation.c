@@ -80,8 +80,7 @@ static enum generation_state found(struct core *core, struct core_account *a, in
 			return GENERATION_OVERTAKEN;
 		a->surprised_ms = core_now(core);
 	} else if (state == GENERATION_ARRIVED) {
-		generation_arrived(&a->gen);
-		store_generation_put(core->store, &a->gen, err);
+		core_generation_written(core, a, err);
 	} else if (state == GENERATION_MISSING || a->gen.pending > a->gen.current) {
 		/* Ours did not arrive. */
 		a->gen.is_wanted = 1;
@@ -142,6 +141,12 @@ int core_generation_write(struct core *core, struct core_account *a,
 	if (seen(core, a, sentinel, err))
 		return -1;
 	return a->gen.is_wanted ? raise_to(core, a, labels, err) : 0;
+}
+
+int core_generation_written(struct core *core, struct core_account *a, struct err *err)
+{
+	generation_arrived(&a->gen);
+	return store_generation_put(core->store, &a->gen, err);
 }
 
 void core_generation_raise(struct core *core, const char *account)

@@ -33,6 +33,7 @@ struct core_account {
 	int was_blocked;
 	int was_proven;		/* since the start */
 	struct generation gen;
+	int probe_again;	/* what the last probe found out asks for another one */
 	int64_t surprised_ms;	/* when another generation was last found, 0: never */
 	int denials;		/* of steps in an account that the probe found well, in a row */
 	int64_t denied_ms;
@@ -110,6 +111,8 @@ int core_generation_begin(struct core *core, struct core_account *a, struct labe
 int core_generation_write(struct core *core, struct core_account *a,
 			  const struct lessor_observed *sentinel, struct labels *labels,
 			  struct err *err);
+/* The last one that was to be written was answered with yes. */
+int core_generation_written(struct core *core, struct core_account *a, struct err *err);
 /* From now on older copies of the store must be told apart. */
 void core_generation_raise(struct core *core, const char *account);
 /* Before a probe: is it time? */

@@ -93,7 +93,8 @@ int claim_check_sentinel(struct claim *c)
 struct absence_facts claim_absence(const struct claim *c)
 {
 	return (struct absence_facts){
-		.now_ms = c->now,
+		/* All that it is made of was read after that. */
+		.now_ms = c->what->evidence.begun_ms ? c->what->evidence.begun_ms : c->now,
 		.settle_ms = core_settle_ms(c->core, c->account),
 		.is_clock_suspect = core_clock_doubted(c->core),
 	};
@@ -369,8 +370,12 @@ static int commit_adopt(struct claim *c)
 		return claim_keep(c, row, observed_retain(seen));
 	if (claim_write(c, row, claim_present(c, row), "found by look-up, signature checked"))
 		return -1;
-	if (!c->l)
+	if (!c->l) {
+		/* What it bears tells at once whether this store is behind; it is read again soon. */
 		account_set_sentinel(c->account->account, row->id);
+		core_generation_seen(c->core, c->account, seen, NULL);
+		c->account->probe_again = 1;
+	}
 	return claim_tell(c, row, "adopted", NULL);
 }
 

@@ -211,7 +211,7 @@ static int lease_start(struct core *core, struct core_account *a, int64_t n)
 
 	/* Since it was queued it may have been started, ended or put off. */
 	if (core_running(core, n) || store_lease_by_n(core->store, n, &l, NULL) ||
-	    !lease_due_ms(&l, core_now(core)) || lease_due_ms(&l, core_now(core)) > core_now(core))
+	    !lease_step_is_due(&l, core_now(core)))
 		return 0;
 	if (store_ledger(core->store, n, &ledger, NULL))
 		return 0;
@@ -306,12 +306,14 @@ static void set_due(void *arg, int64_t n, int64_t due_ms)
 	heap_set(arg, n, due_ms);
 }
 
-static int64_t probe_ms(const struct core *core, const struct core_account *a)
+static int64_t probe_ms(const struct core *core, struct core_account *a)
 {
+	int is_again = a->probe_again;
 	int is_surprised = a->surprised_ms && core_now(core) - a->surprised_ms < SURPRISED_MS;
 
 	/* Of what was asked for while this one ran the next one takes care. */
-	if (a->gen.is_wanted && !a->gen.is_fenced && a->gen.raised_ms)
+	a->probe_again = 0;
+	if (is_again || (a->gen.is_wanted && !a->gen.is_fenced && a->gen.raised_ms))
 		return 1000;
 	return is_surprised && SURPRISED_PROBE_MS < core->config.probe_ms ? SURPRISED_PROBE_MS :
 									   core->config.probe_ms;
@@ -337,8 +339,6 @@ static void probe_done(struct core *core, struct core_account *a, struct step *s
 		/* What waited for the account to be known is due when it was due. */
 		if (!a->was_proven)
 			store_due_each(core->store, now, set_due, core->due, NULL);
-		if (!a->was_proven && core->config.sweep_ms)
-			core_sweep_at(core, a, now);
 		a->was_proven = 1;
 		if (news && !account_is_fenced(a->account))
 			core_account_unblocked(core, a);

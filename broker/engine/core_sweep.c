@@ -79,6 +79,10 @@ static int take_late_arrival(struct core *core, const struct lease *l, const str
 	for (size_t i = 0; i < ledger->resource_count; i++) {
 		struct resource *r = &ledger->resources[i];
 
+		/* What we deleted, and is back, is an orphan like any other. */
+		if (r->kind == s->kind && strcmp(r->id, s->id) == 0 &&
+		    r->state == LESSOR_STATE_GONE && !r->absent_count)
+			return 0;
 		if (r->kind == s->kind && r->attempt == s->attempt && r->ours &&
 		    strcmp(r->name, s->name) == 0 && (!r->id[0] || strcmp(r->id, s->id) == 0) &&
 		    (r->state == LESSOR_STATE_NEVER_EXISTED ||

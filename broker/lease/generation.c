@@ -1,13 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 #include "lease/generation.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "util/text.h"
 
 static int knows(const struct generation *g, const char *holder)
 {
-	return strcmp(holder, g->holder) == 0 || strcmp(holder, g->before) == 0;
+	size_t len = strlen(holder);
+
+	if (strcmp(holder, g->holder) == 0)
+		return 1;
+	for (const char *at = g->before; *at; at += strspn(at, " ")) {
+		size_t word = strcspn(at, " ");
+
+		if (word == len && memcmp(at, holder, len) == 0)
+			return 1;
+		at += word;
+	}
+	return 0;
+}
+
+/* Puts a holder in front of a list; what does not fit falls off its end. */
+static void push(char *list, size_t room, const char *holder)
+{
+	char rest[sizeof(((struct generation *)0)->before)];
+	size_t len;
+
+	if (!holder[0])
+		return;
+	text_set(rest, sizeof(rest), list);
+	snprintf(list, room, "%s%s%s", holder, rest[0] ? " " : "", rest);
+	/* Only whole ones. */
+	len = strlen(list);
+	if (len == room - 1 && strrchr(list, ' '))
+		*strrchr(list, ' ') = '\0';
 }
 
 enum generation_state generation_found(struct generation *g, int64_t found, const char *holder)
@@ -17,11 +45,14 @@ enum generation_state generation_found(struct generation *g, int64_t found, cons
 	/* Removed by hand, or from before there were any; the labels on what is retained stay. */
 	if (!found)
 		return GENERATION_MISSING;
+	/* Whoever is behind what was there already has been overtaken himself: a late write. */
+	if (found < g->current)
+		return GENERATION_MISSING;
 	if (found > g->pending || !knows(g, holder))
 		return GENERATION_OVERTAKEN;
 	if (g->pending > g->current && found == g->pending && strcmp(holder, g->holder) == 0)
 		return GENERATION_ARRIVED;
-	return found < g->current ? GENERATION_MISSING : GENERATION_OURS;
+	return GENERATION_OURS;
 }
 
 void generation_arrived(struct generation *g)
@@ -33,8 +64,13 @@ void generation_raise(struct generation *g, int64_t now_ms)
 {
 	int64_t most = g->pending > g->current ? g->pending : g->current;
 
+	if (g->pending == g->current)
+		g->before[0] = '\0';
+	if (strcmp(g->holder, g->nonce) != 0)
+		push(g->before, sizeof(g->before), g->holder);
+	if (!knows(g, g->found_holder))
+		push(g->before, sizeof(g->before), g->found_holder);
 	g->pending = (g->found > most ? g->found : most) + 1;
-	TEXT_SET(g->before, g->found_holder);
 	TEXT_SET(g->holder, g->nonce);
 	g->raised_ms = now_ms;
 	g->is_wanted = 0;

@@ -24,7 +24,11 @@ struct generation {
 	int64_t current;	/* seen there; 0: this store has never raised one */
 	int64_t pending;	/* to be seen there; equal to current when nothing is on its way */
 	char holder[GENERATION_HOLDER_ROOM];	/* who wrote pending; "" if nobody yet */
-	char before[GENERATION_HOLDER_ROOM];	/* whose counter it replaced */
+	/*
+	 * Whose counter it replaced, and whose writes since then may still arrive: a list
+	 * with blanks, newest first.
+	 */
+	char before[4 * GENERATION_HOLDER_ROOM];
 	int is_fenced;
 	char why[160];		/* why it is fenced */
 
@@ -46,7 +50,7 @@ enum generation_state {
 
 /* The sentinel was read. Remembers what it bears and compares it; commits nothing. */
 enum generation_state generation_found(struct generation *g, int64_t found, const char *holder);
-/* The sentinel bears what is pending. */
+/* The sentinel bears, or has borne, what is pending. */
 void generation_arrived(struct generation *g);
 /* Before it is written: the next counter, after what was found just now. */
 void generation_raise(struct generation *g, int64_t now_ms);

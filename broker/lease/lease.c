@@ -23,6 +23,8 @@ static const char *const retention_names[] = {
 
 /* No backoff is longer. */
 #define WAIT_MOST_MS (60 * 60 * 1000)
+/* What may not end yet is looked at again after this long. */
+#define POSTPONED_MS 60000
 
 const char *lease_state_name(enum lease_state state)
 {
@@ -93,14 +95,30 @@ int64_t lease_deadline_ms(const struct lease *l)
 	return expires;
 }
 
+static int64_t earliest(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 int64_t lease_due_ms(const struct lease *l, int64_t now_ms)
 {
-	int64_t most = lease_is_live(l) ? lease_deadline_ms(l) : later(now_ms, WAIT_MOST_MS);
+	int64_t deadline = lease_deadline_ms(l);
 
 	/* Nothing more happens by itself; or its owner named the end of what it keeps. */
-	if (l->cleanup == CLEANUP_DONE || (l->retained && l->due_ms == l->retain_until_ms))
+	if (l->cleanup == CLEANUP_DONE || (l->retained && (!l->due_ms ||
+							   l->due_ms == l->retain_until_ms)))
 		return l->due_ms;
-	if (!l->due_ms && !l->retained)
-		return most;
-	return l->due_ms && l->due_ms > most ? most : l->due_ms;
+	if (!lease_is_live(l))
+		return earliest(l->due_ms, later(now_ms, WAIT_MOST_MS));
+	/* Past its deadline it goes on only while the clock or the store cannot be believed. */
+	if (deadline <= now_ms && l->due_ms > now_ms)
+		return earliest(l->due_ms, later(now_ms, POSTPONED_MS));
+	return l->due_ms ? earliest(l->due_ms, deadline) : deadline;
+}
+
+int lease_step_is_due(const struct lease *l, int64_t now_ms)
+{
+	if (!l->due_ms || l->due_ms <= now_ms)
+		return l->due_ms != 0;
+	return !lease_is_live(l) && !l->retained && l->due_ms > later(now_ms, WAIT_MOST_MS);
 }

@@ -152,5 +152,7 @@ int64_t lease_deadline_ms(const struct lease *l);
  * beyond the lease's deadline, nor beyond the longest backoff once it has ended.
  */
 int64_t lease_due_ms(const struct lease *l, int64_t now_ms);
+/* Has the time for its next step come? */
+int lease_step_is_due(const struct lease *l, int64_t now_ms);
 /* May something of it still cost money? What is free counts against no limit. */
 int lease_counts(const struct lease *l);

@@ -69,7 +69,8 @@ int stray_judge(const struct stray *s, const struct lease *l, const struct ledge
 
 		if (r->kind != s->kind)
 			continue;
-		if (r->state != LESSOR_STATE_GONE &&
+		/* Forgotten by an operator it is claimed all the same. */
+		if ((r->state == LESSOR_STATE_DISOWNED || !lessor_state_is_over(r->state)) &&
 		    strcmp(r->id[0] ? r->id : r->name, r->id[0] ? s->id : s->name) == 0)
 			return -1;
 		was_meant |= strcmp(r->name, s->name) == 0;

@@ -156,8 +156,11 @@ void lease_tick(struct lease *l, const struct lease_facts *facts, struct lease_o
 	/* Not by a clock that is doubted: what ends now is deleted. */
 	if (facts->clock_doubted && !DEFECT(26))	/* 26: what the clock says is the time */
 		return;
-	/* Nor by a store that may be older than what clients have asked for since. */
-	if (facts->is_blind)
+	/*
+	 * Nor by a store that may be older than what clients have asked for since; but for what
+	 * has made nothing yet.
+	 */
+	if (facts->is_blind && (l->state == LEASE_ACTIVE || facts->residue || facts->running))
 		return;
 	if (l->state == LEASE_PROVISIONING) {
 		if (facts->now_ms < earlier(expires, l->provision_deadline_ms))

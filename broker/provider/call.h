@@ -67,6 +67,7 @@ struct call {
 	size_t request_count;
 	struct call_effect effects[CALL_EFFECTS_MAX];
 	size_t effect_count;
+	int64_t begun_ms;		/* wall clock, before the first request; 0: none yet */
 	int64_t effect_mono_ms;		/* of the last request that changed something; INT64_MIN: none */
 
 	int said;			/* verdict recorded by pending or fail, 0: none */

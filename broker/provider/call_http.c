@@ -399,6 +399,8 @@ static void ask(struct ask *ask, struct lessor_http_response *ret)
 {
 	struct call *call = ask->call;
 
+	if (!call->begun_ms)
+		call->begun_ms = env_wall_ms(call->account->env);
 	if (atomic_load(&call->step->cancel))
 		answer_none(ret, call, LESSOR_CLASS_TRANSIENT, 0, "cancelled");
 	else if (out_of_time(call))

@@ -320,6 +320,7 @@ static int host_not_created(struct lessor_call *base, int64_t row, const char *r
  */
 static int prove_project(struct call *call, struct step_evidence *evidence)
 {
+	evidence->begun_ms = call->begun_ms;
 	if (evidence->is_proof || call_read_sentinel(call, evidence) == 1) {
 		evidence->is_proof = 1;
 		return 0;

@@ -62,6 +62,7 @@ enum effect_outcome {
 /* What the host's record of a step shows of one row: what reports are judged by. */
 struct step_evidence {
 	int is_own_io;		/* the provider has I/O of its own: there is no record */
+	int64_t begun_ms;	/* wall clock, before the first request of this step; 0: there was none */
 	int is_absent;		/* complete: exact read and listings, as far as the row's state asks */
 	int is_proof;		/* an answer of this step that only the right project gives */
 	int is_gave_up;		/* the provider says that its delete failed and goes on no more */

@@ -9,6 +9,9 @@
 #include "remove.h"
 #include "server.h"
 
+/* The delete begins with a read of the server, which was read just now. */
+#define LIFTED_WAIT_MS 1000
+
 /* What was read of a row's resource; `reply` owns the texts. */
 struct read {
 	struct reply reply;
@@ -204,5 +207,5 @@ int protection_lift(struct hz *z, const struct lessor_resource *row, const struc
 	if (lifted.rule)
 		return failed(z, &lifted, "lifting its protection");
 	return read_exactly(z, row, &after, &verdict) < 0 ? verdict :
-							    lessor_pending(z->call, AT_ONCE, "");
+							    lessor_pending(z->call, LIFTED_WAIT_MS, "");
 }

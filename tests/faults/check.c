@@ -76,8 +76,8 @@ static void check_known(struct world *w, const char *id, const struct lease *l)
 		    strcmp(m->lease, id) != 0 ||
 		    (l && l->cleanup != CLEANUP_DONE && ledger_names(l, &ledger, m)))
 			continue;
-		if (!(w->comes_back && m->deletes) && !w->lies && !w->restored &&
-		    !doubt_is_settled(w, m))
+		/* What shows late is found by the sweep, and owes again by itself. */
+		if (!(w->comes_back && m->deletes) && !w->lies && !w->restored)
 			violate(w, "I1: %s %lld (%s) is left, and in no ledger",
 				cloud_kind_name(m->kind), (long long)m->id, m->name);
 		else if (!is_reported(w, l, m))
@@ -161,6 +161,16 @@ static int any_server_lives(struct world *w)
 	return 0;
 }
 
+/* Whoever reads a server knows its address from then on. */
+static int any_was_read(const struct world *w)
+{
+	for (size_t i = 0; i < w->made_count; i++) {
+		if (w->made[i].kind == CLOUD_SERVER && w->made[i].was_read)
+			return 1;
+	}
+	return 0;
+}
+
 /* Of any server of ours. */
 static void check_all_addresses(struct world *w)
 {
@@ -185,7 +195,7 @@ static void check_addresses(struct world *w, const struct known *k, const struct
 	if (w->restored || l->cleanup != CLEANUP_DONE || any_server_lives(w) ||
 	    store_ledger(core_store(w->core), l->n, &ledger, NULL))
 		return;
-	if (w->creates == 1 && k->was_active)
+	if (w->creates == 1 && (k->was_active || any_was_read(w)))
 		check_all_addresses(w);
 	for (size_t i = 0; i < ledger.resource_count; i++) {
 		const struct resource *r = &ledger.resources[i];
@@ -263,6 +273,11 @@ const char *world_conclude(struct world *w)
 	world_heal(w);
 	w->crash_chance = 0;
 	w->crash_at = 0;
+	/* What a restored store finds, before somebody says that it is meant. */
+	if (w->restored && !w->violation[0]) {
+		world_pass(w, 10 * MINUTE);
+		world_take_over(w);
+	}
 	w->healed_ms = w->now_ms;
 	until = w->now_ms + HEALTHY_MS + (w->wall_off_ms < 0 ? -w->wall_off_ms : 0);
 	while (!w->violation[0] && w->now_ms < until && !is_converged(w))

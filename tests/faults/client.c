@@ -200,6 +200,8 @@ void world_release(struct world *w, size_t lease, int delete_machine)
 
 	TEXT_SET(a.request.ref, known->id);
 	known->delete_asked |= delete_machine;
+	if (delete_machine)
+		known->is_protected = 0;
 	switch (ask(w, &a)) {
 	case RESULT_OK:
 		known->ended = 1;
@@ -209,6 +211,8 @@ void world_release(struct world *w, size_t lease, int delete_machine)
 		if (!delete_machine && (world_lease(w, lease, &l) ||
 					(!l.retained && l.cleanup != CLEANUP_DONE)))
 			violate(w, "I6: a no-delete release was answered and is not recorded");
+		if (!delete_machine && !world_lease(w, lease, &l))
+			promises_kept(w, &l);
 		return;
 	case RESULT_CONFLICT:
 		if (!delete_machine && code_is(&a, "cleanup_in_progress"))
@@ -277,6 +281,19 @@ void world_cancel(struct world *w, size_t lease)
 		known->ended = 1;
 	else
 		known->canceled = 1;
+}
+
+void world_take_over(struct world *w)
+{
+	struct asked a = { .request = { .kind = REQUEST_ACCOUNT } };
+
+	if (w->account_gone)
+		return;
+	a.request.caller.role = TOKEN_ADMIN;
+	TEXT_SET(a.request.expected_account, "hetzner");
+	if (ask(w, &a) != RESULT_OK)
+		violate(w, "I24: a take-over was answered with %d %s", a.request.result,
+			a.request.code);
 }
 
 void world_stranger_asks(struct world *w, size_t lease)

@@ -2,8 +2,9 @@
 /*
  * Creates whose outcome the broker does not know: I8. From the moment that one is sent
  * until an answer says no, or its id is committed, no other of the lease may be sent;
- * but for one way out: it was looked for, all pages, more than once, over the settling
- * time, and was never shown. Only then may a lease be over without it, too.
+ * but for one way out: it was looked for, all pages, twice, each time later than the
+ * settling time after it could last be on its way, and was never shown. Only then may a
+ * lease be over without it, too.
  */
 #include "world.h"
 
@@ -12,6 +13,7 @@
 #include <jansson.h>
 
 #define FIRST "&page=1"
+#define APART_MS (10 * SECOND)
 
 static const char *const paths[] = { "/v1/servers", "/v1/ssh_keys" };
 static const enum cloud_kind kinds[] = { CLOUD_SERVER, CLOUD_KEY };
@@ -37,7 +39,7 @@ static struct doubt *doubt_of(struct world *w, const char *target, int *ret_kind
 /* The look that a step took counts once all of it is over. */
 static void look_ends(struct doubt *d)
 {
-	if (d->step && d->is_whole && !d->more) {
+	if (d->step && d->is_whole && !d->more && d->at_ms - d->out_ms >= SETTLE_MS) {
 		if (!d->looks++)
 			d->first_ms = d->at_ms;
 		d->last_ms = d->at_ms;
@@ -77,7 +79,7 @@ static int ids_known(struct world *w, size_t lease, int kind)
 
 static int is_settled(const struct world *w, const struct doubt *d)
 {
-	return d->looks >= 2 && (d->last_ms - d->first_ms >= SETTLE_MS || w->jumped);
+	return d->looks >= 2 && (d->last_ms - d->first_ms >= APART_MS || w->jumped);
 }
 
 int doubt_is_settled(struct world *w, const struct made *m)
@@ -111,7 +113,7 @@ void doubt_asks(struct world *w, const char *method, const char *target)
 
 		m->is_given_up |= m->kind == kinds[kind] && strcmp(m->lease, w->running->lease.id) == 0;
 	}
-	*d = (struct doubt){ .is_open = 1 };
+	*d = (struct doubt){ .is_open = 1, .out_ms = w->now_ms };
 	d->ids = ids_known(w, (size_t)lease_index(w, w->running->lease.id), kind);
 }
 
@@ -166,6 +168,7 @@ void doubt_answered(struct world *w, const char *method, const char *target,
 	if (!d || !d->is_open)
 		return;
 	if (strcmp(method, "POST") == 0) {
+		d->out_ms = w->now_ms;
 		create_answered(w, d, kind, answer);
 		return;
 	}

@@ -22,6 +22,15 @@ static void life(struct world *w)
 	world_pass(w, 10 * MINUTE);
 }
 
+/* Given up by its client before it is shown. */
+static void early(struct world *w)
+{
+	world_create(w, 0, HOUR, HOUR);
+	world_pass(w, 5 * SECOND);
+	world_release(w, 0, 1);
+	world_pass(w, 20 * MINUTE);
+}
+
 static void expiry(struct world *w)
 {
 	world_create(w, 0, 10 * MINUTE, 10 * MINUTE);
@@ -53,6 +62,19 @@ static void kept(struct world *w)
 static void kept_then_deleted(struct world *w)
 {
 	kept(w);
+	world_release(w, 0, 1);
+	world_pass(w, 10 * MINUTE);
+}
+
+/* Kept, given up, and kept again: the mark is raised each time. */
+static void kept_again(struct world *w)
+{
+	start(w, 0, HOUR);
+	world_release(w, 0, 0);
+	world_pass(w, 5 * MINUTE);
+	world_release(w, 0, 1);
+	world_release(w, 0, 0);
+	world_pass(w, 30 * MINUTE);
 	world_release(w, 0, 1);
 	world_pass(w, 10 * MINUTE);
 }
@@ -106,6 +128,65 @@ static void two(struct world *w)
 	world_release(w, 0, 1);
 	world_pass(w, 10 * MINUTE);
 	world_release(w, 1, 1);
+	world_pass(w, 10 * MINUTE);
+}
+
+/* Of two leases with one key the second one is over first; and one is kept. */
+static void two_reversed(struct world *w)
+{
+	world_create(w, 0, 2 * HOUR, 2 * HOUR);
+	world_create(w, 1, 2 * HOUR, 2 * HOUR);
+	world_until(w, 20 * MINUTE, has_started, 0);
+	world_until(w, 20 * MINUTE, has_started, 1);
+	world_release(w, 1, 1);
+	world_pass(w, 10 * MINUTE);
+	world_release(w, 0, 1);
+	world_pass(w, 10 * MINUTE);
+}
+
+static void two_kept(struct world *w)
+{
+	world_create(w, 0, 2 * HOUR, 2 * HOUR);
+	world_create(w, 1, 2 * HOUR, 2 * HOUR);
+	world_until(w, 20 * MINUTE, has_started, 0);
+	world_until(w, 20 * MINUTE, has_started, 1);
+	world_release(w, 1, 0);
+	world_release(w, 0, 1);
+	world_pass(w, 30 * MINUTE);
+	world_release(w, 1, 1);
+	world_pass(w, 10 * MINUTE);
+}
+
+/* The second one comes while the first one's key may be going. */
+static void two_in_turn(struct world *w)
+{
+	start(w, 0, 2 * HOUR);
+	world_release(w, 0, 1);
+	world_pass(w, 4 * SECOND);
+	world_create(w, 1, 2 * HOUR, 2 * HOUR);
+	world_until(w, 20 * MINUTE, has_started, 1);
+	world_release(w, 1, 1);
+	world_pass(w, 10 * MINUTE);
+}
+
+/* R7: a key is handed over, so the first one is done at once and counts no more. */
+static void one_key(struct world *w)
+{
+	struct lease l;
+
+	world_create(w, 0, 2 * HOUR, 2 * HOUR);
+	world_create(w, 1, 2 * HOUR, 2 * HOUR);
+	world_until(w, 20 * MINUTE, has_started, 0);
+	world_until(w, 20 * MINUTE, has_started, 1);
+	world_release(w, 0, 1);
+	world_pass(w, MINUTE);
+	if (!w->disturbed && !w->restarts && !world_lease(w, 0, &l) &&
+	    (l.cleanup != CLEANUP_DONE || lease_counts(&l)))
+		violate(w, "I32: %s waits for a key that another lease uses", l.id);
+	world_create(w, 2, 2 * HOUR, 2 * HOUR);
+	world_pass(w, 5 * MINUTE);
+	world_release(w, 1, 1);
+	world_release(w, 2, 1);
 	world_pass(w, 10 * MINUTE);
 }
 
@@ -172,6 +253,26 @@ static void human_protects(struct world *w)
 	human(w, "protect", "");
 }
 
+/* What a person has protected beside us stays so. */
+static void kept_human(struct world *w, const char *verb)
+{
+	start(w, 0, HOUR);
+	world_release(w, 0, 0);
+	world_pass(w, 5 * MINUTE);
+	if (server_of(w))
+		world_human(w, verb, server_of(w), "");
+	world_pass(w, 2 * HOUR);
+	if (strcmp(verb, "unprotect") == 0 && server_of(w))
+		world_human(w, "protect", server_of(w), "");
+	world_release(w, 0, 1);
+	world_pass(w, 20 * MINUTE);
+}
+
+static void kept_human_unprotects(struct world *w)
+{
+	kept_human(w, "unprotect");
+}
+
 static void human_recreates(struct world *w)
 {
 	human(w, "recreate", "");
@@ -236,6 +337,9 @@ static void crowd(struct world *w)
 	"{\"faults\":[{\"match\":{\"op\":\"" op "\",\"lease\":\"cbx_*\"}," \
 	"\"count\":1,\"faults\":[{" fault "}]}]}"
 
+#define UNSHOWN(ms, where) \
+	ONCE("s.create", "\"kind\":\"hidden\",\"ms\":" ms ",\"where\":\"" where "\"")
+
 #define LATE(op) \
 	ONCE(op, "\"kind\":\"lost\"},{\"kind\":\"hidden\",\"ms\":180000,\"where\":\"both\"")
 
@@ -289,6 +393,36 @@ const struct scenario scenarios[] = {
 			  "{\"match\":{\"op\":[\"s.find\",\"s.list\",\"k.find\",\"k.list\"]},"
 			  "\"count\":\"always\",\"for_ms\":150000,"
 			  "\"fault\":{\"kind\":\"selector_ignored\"}}]}", 0, 0, 120 },
+	/* It was acknowledged, and shows late: up to the settling time, and far beyond it. */
+	{ "early", early, NULL, 0, 0, 4 },
+	{ "early-55s", early, UNSHOWN("55000", "both"), 0, 0, 8 },
+	{ "early-55s-reads", early, UNSHOWN("55000", "get"), 0, 0, 30 },
+	{ "early-55s-lists", early, UNSHOWN("55000", "list"), 0, 0, 30 },
+	{ "early-10m", early, UNSHOWN("600000", "both"), 0, 0, 8 },
+	{ "early-25m", early, UNSHOWN("1500000", "both"), 0, 0, 30 },
+	{ "early-10m-reads", early, UNSHOWN("600000", "get"), 0, 0, 30 },
+	{ "early-10m-lists", early, UNSHOWN("600000", "list"), 0, 0, 30 },
+	{ "late-10m", life, "{\"faults\":[{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_*\"},\"count\":1,"
+			    "\"faults\":[{\"kind\":\"lost\"},{\"kind\":\"hidden\",\"ms\":600000,"
+			    "\"where\":\"both\"}]}]}", 0, 0, 30 },
+	/* Its address outlives it, and it was found by a look-up alone. */
+	{ "address-late", early, "{\"faults\":[{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_*\"},"
+				 "\"count\":1,\"faults\":[{\"kind\":\"lost\"},{\"kind\":\"ip_kept\"},"
+				 "{\"kind\":\"hidden\",\"ms\":40000,\"where\":\"both\"}]}]}", 0, 0, 8 },
+	/* The delete's answer is lost: at each event of it a client may want to keep the machine. */
+	{ "lost-delete", life, ONCE("s.delete", "\"kind\":\"lost\""), 0, 0, 0 },
+	{ "no-delete", life, ONCE("s.delete", "\"kind\":\"close\""), 0, 0, 4 },
+	{ "slow-delete", life, ONCE("s.delete", "\"kind\":\"slow\",\"ms\":90000"), 0, 0, 4 },
+	/* A token that may not delete, for an hour. */
+	{ "forbidden", life, "{\"faults\":[{\"match\":{\"op\":[\"s.delete\",\"k.delete\"]},"
+			     "\"count\":\"always\",\"for_ms\":3600000,"
+			     "\"fault\":{\"kind\":\"forbidden\"}}]}", 0, 0, 30 },
+	{ "kept-again", kept_again, NULL, 0, 0, 4 },
+	{ "kept-unprotected", kept_human_unprotects, NULL, 0, 0, 8 },
+	{ "two-reversed", two_reversed, NULL, 0, 0, 8 },
+	{ "two-kept", two_kept, NULL, 0, 0, 8 },
+	{ "two-in-turn", two_in_turn, NULL, 0, 0, 8 },
+	{ "one-key", one_key, NULL, 0, 0, 8 },
 	{ "paused", paused, NULL, 0, 1, 0 },
 	{ "outage", outage, NULL, 0, 0, 0 },
 };

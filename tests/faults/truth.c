@@ -86,6 +86,7 @@ static void on_created(struct world *w, const struct cloud_event *e)
 
 	if (m) {
 		m->alive = 1;
+		m->given_back = 1;
 		return;
 	}
 	w->made = xrealloc(w->made, (w->made_count + 1) * sizeof(*w->made));
@@ -155,12 +156,21 @@ static void check_not_shared(struct world *w, const struct made *m, int index)
 		for (size_t k = 0; k < ledger.resource_count; k++) {
 			const struct resource *r = &ledger.resources[k];
 
-			if (r->kind == LESSOR_KIND_KEY && r->state != LESSOR_STATE_GONE &&
+			if (r->kind == LESSOR_KIND_KEY && !lessor_state_is_over(r->state) &&
 			    strtoll(r->id, NULL, 10) == m->id)
 				violate(w, "I4b: deleted key %s, which %s uses", m->name, l.id);
 		}
 		ledger_fini(&ledger);
 	}
+}
+
+/* Later than the settling time, what shows nowhere cannot be known to be there. */
+static int is_out_of_sight(struct world *w, const struct made *m)
+{
+	struct cloud_object o;
+
+	return cloud_object_find(w->cloud, m->kind, m->id, &o) == 0 && o.is_hidden &&
+	       o.is_unlisted && w->now_ms - m->made_ms > SETTLE_MS;
 }
 
 static void on_broker_deletes(struct world *w, const struct cloud_event *e, struct made *m)
@@ -171,8 +181,9 @@ static void on_broker_deletes(struct world *w, const struct cloud_event *e, stru
 		violate(w, "I2: deleted %s %s, which it did not make", cloud_kind_name(e->kind), e->name);
 		return;
 	}
-	index = lease_index(w, m->lease);
-	if (index < 0) {
+	/* A key may be another lease's by now: whoever deletes it is the one that must be allowed to. */
+	index = w->running ? lease_index(w, w->running->lease.id) : -1;
+	if (index < 0 || (e->kind == CLOUD_SERVER && index != lease_index(w, m->lease))) {
 		violate(w, "I2: deleted %s %s of no lease", cloud_kind_name(e->kind), e->name);
 		return;
 	}
@@ -182,6 +193,13 @@ static void on_broker_deletes(struct world *w, const struct cloud_event *e, stru
 			cloud_kind_name(e->kind), e->name);
 	if (w->leases[index].kept)
 		violate(w, "I3: deleted %s %s of a kept lease", cloud_kind_name(e->kind), e->name);
+	/* Whatever store is there now. */
+	if (e->kind == CLOUD_SERVER && w->leases[index].is_protected)
+		violate(w, "I3: deleted %s %s, which was said to be protected",
+			cloud_kind_name(e->kind), e->name);
+	if (account_is_fenced(w->account))
+		violate(w, "I27: deleted %s %s while the account is fenced",
+			cloud_kind_name(e->kind), e->name);
 	if (w->leases[index].seen && w->leases[index].row.state == LEASE_ACTIVE)
 		violate(w, "I10: deleted %s %s of an active lease", cloud_kind_name(e->kind), e->name);
 	check_permitted(w, m, index);
@@ -193,6 +211,7 @@ static void on_broker_deletes(struct world *w, const struct cloud_event *e, stru
 		if (w->made[i].kind == CLOUD_SERVER && w->made[i].alive && w->made[i].by_us &&
 		    !w->made[i].elsewhere && !w->restored &&
 		    !(w->comes_back && w->made[i].deletes) && !w->lies &&
+		    !is_out_of_sight(w, &w->made[i]) &&
 		    !doubt_is_settled(w, &w->made[i]) && strcmp(w->made[i].lease, m->lease) == 0)
 			violate(w, "I4: deleted key %s before its server", e->name);
 	}
@@ -223,6 +242,8 @@ void truth_event(void *arg, const struct cloud_event *e)
 	if ((strcmp(e->what, "delete_requested") == 0 ||
 	     (strcmp(e->what, "deleted") == 0 && e->kind == CLOUD_KEY)) && is_broker(e->who))
 		on_broker_deletes(w, e, m);
+	if (strcmp(e->what, "protected") == 0 || strcmp(e->what, "unprotected") == 0)
+		promises_protection(w, e, is_broker(e->who));
 	if (strcmp(e->what, "deleted") == 0 && m)
 		on_gone(w, m);
 }
@@ -319,7 +340,9 @@ void truth_asks(struct world *w, const struct env_http_request *request)
 static void remember(struct world *w, const struct env_http_request *request,
 		     const struct env_http_answer *answer)
 {
-	int is_post = strcmp(request->method, "POST") == 0;
+	/* Not what changes something that is there. */
+	int is_post = strcmp(request->method, "POST") == 0 &&
+		      !strstr(target_of(request), "/actions/");
 
 	doubt_answered(w, request->method, target_of(request), answer);
 	if (answer->outcome != ENV_HTTP_ANSWERED)
@@ -365,6 +388,8 @@ void truth_answered(struct world *w, const struct env_http_request *request,
 		return;
 	m = made_find(w, kind, strtoll(slash + 1, NULL, 10));
 	w->last.verified = m && answer->body && strstr(answer->body, m->name) &&
-			   strstr(answer->body, step->lease.id) &&
+			   strstr(answer->body, m->lease) &&
 			   strstr(answer->body, step->instance);
+	if (m)
+		made_find(w, kind, m->id)->was_read = 1;
 }

@@ -24,7 +24,22 @@ static int state_may_follow(enum lease_state from, enum lease_state to)
 	}
 }
 
-static int cleanup_may_follow(enum lease_cleanup from, enum lease_cleanup to, int sweep_deletes)
+static int is_late(void *arg, const struct store_event *e)
+{
+	*(int *)arg |= strcmp(e->kind, "lease.late") == 0;
+	return 0;
+}
+
+/* Has something of it shown after it was concluded to be absent? */
+static int showed_late(struct world *w, const struct lease *l)
+{
+	int found = 0;
+
+	store_event_each(core_store(w->core), l->n, 0, 10000, is_late, &found, NULL);
+	return found;
+}
+
+static int cleanup_may_follow(enum lease_cleanup from, enum lease_cleanup to, int may_owe_again)
 {
 	switch (from) {
 	case CLEANUP_NONE:
@@ -35,8 +50,8 @@ static int cleanup_may_follow(enum lease_cleanup from, enum lease_cleanup to, in
 	case CLEANUP_RETAINED:
 		return to == CLEANUP_OWED || to == CLEANUP_DONE;
 	default:
-		/* The sweep found something of it after all. */
-		return to == CLEANUP_OWED && sweep_deletes;
+		/* The sweep found something of it after all; kept, if the lease is. */
+		return (to == CLEANUP_OWED || to == CLEANUP_RETAINED) && may_owe_again;
 	}
 }
 
@@ -67,8 +82,8 @@ static void watch_change(struct world *w, struct known *k, const struct lease *l
 		watch_failure(w, k, l);
 	if (l->state != was->state && l->state != LEASE_ACTIVE && l->epoch == was->epoch)
 		violate(w, "I12: %s ended without a new epoch", k->id);
-	if (l->cleanup != was->cleanup && !cleanup_may_follow(was->cleanup, l->cleanup,
-							      w->sweep_deletes))
+	if (l->cleanup != was->cleanup &&
+	    !cleanup_may_follow(was->cleanup, l->cleanup, w->sweep_deletes || showed_late(w, l)))
 		violate(w, "I9: cleanup of %s went from %s to %s", k->id,
 			lease_cleanup_name(was->cleanup), lease_cleanup_name(l->cleanup));
 	/* History is written once. */
@@ -118,9 +133,11 @@ static void watch_lease(struct world *w, struct known *k, size_t index)
 		watch_expiry(w, k, &l);
 	if (l.touched_ms < k->touched_ms && !w->restored && !w->jumped)
 		violate(w, "I6: a heartbeat of %s was acknowledged and is not recorded", k->id);
+	promises_committed(w, &l, k->seen && k->row.retention == RETENTION_PROTECTED);
 	/* From the commit on. */
 	k->kept = l.retained;
 	k->was_kept |= l.retained;
+	k->is_protected |= l.retained && l.retention == RETENTION_PROTECTED;
 	k->was_active |= l.state == LEASE_ACTIVE;
 	k->row = l;
 	k->seen = 1;
@@ -148,7 +165,8 @@ void watch_leave(struct world *w, const struct step *step, const struct step_com
 	/* I12: leave for something new has only who wants what the lease wants. */
 	if (index >= 0 && w->leases[index].seen && step->epoch != w->leases[index].row.epoch &&
 	    (what->kind == COMMIT_ATTEMPT || what->kind == COMMIT_INTEND ||
-	     what->kind == COMMIT_REUSE || what->kind == COMMIT_PERMIT))
+	     what->kind == COMMIT_PERMIT ||
+	     (what->kind == COMMIT_REUSE && what->resource_kind != LESSOR_KIND_ADDRESS)))
 		violate(w, "I12: a step of epoch %lld got leave (%s), and %s has %lld",
 			(long long)step->epoch, step_commit_name(what->kind), step->lease.id,
 			(long long)w->leases[index].row.epoch);

@@ -216,7 +216,8 @@ static const char few_types[] =
 
 static void account_start(struct world *w)
 {
-	struct account_config config = { .location_count = 1, .max_steps = 8 };
+	struct account_config config = { .location_count = 1, .max_steps = 8,
+					 .protect_retained = 1 };
 	struct account_option options[] = {
 		{ "keys", w->keys_per_account ? "account" : "lease" },
 		{ "boot_timeout", "3m" },

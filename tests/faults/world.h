@@ -18,6 +18,7 @@
  * wire.c     what a client on the other end makes of an answer
  * truth.c    what exists, and what may be asked
  * watch.c    what may be committed
+ * promises.c what is said of rows and of what is kept
  * inventory.c  what a sweep may conclude and take
  * doubt.c    what may be sent after a lost answer
  * client.c   what clients ask for, and which answers they may get
@@ -91,6 +92,7 @@ struct known {
 	int delete_asked;	/* an explicit delete was sent since it was last kept */
 	int kept;		/* retained, as committed */
 	int was_kept;
+	int is_protected;	/* said to be, by a commit, and no delete was asked for since */
 	int was_active;		/* so its server was read, whole */
 	int64_t touched_ms;	/* wall clock of the last acknowledged heartbeat */
 	/* the row as last committed */
@@ -104,6 +106,7 @@ struct known {
 		/* complete looks for it since then, each a step of its own */
 		int looks;
 		int64_t first_ms, last_ms;
+		int64_t out_ms;		/* until then it may have been on its way */
 		/* the one that runs: all pages read so far, and the last one was not the end */
 		long step;
 		int is_whole, more;
@@ -126,6 +129,9 @@ struct made {
 	int deletes;		/* requested by us */
 	int is_ahead;		/* the store is older than its making */
 	int is_given_up;	/* looked for long enough, and never shown */
+	int given_back;		/* deleted by a person, and back */
+	int was_read;		/* by its exact id, whole: its address is known */
+	int protected_by_person;
 	int64_t made_ms;
 	/* in the sweeps' lists, without a gap */
 	int sights;
@@ -242,6 +248,8 @@ void world_create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_ms
 void world_release(struct world *w, size_t lease, int delete_machine);
 void world_heartbeat(struct world *w, size_t lease);
 void world_cancel(struct world *w, size_t lease);
+/* An operator has looked, and says that this store is the newest one. */
+void world_take_over(struct world *w);
 /* Somebody else asks for all that may be asked of that lease. */
 void world_stranger_asks(struct world *w, size_t lease);
 /* The create once more, as it was. */
@@ -286,6 +294,12 @@ void inventory_restored(struct world *w, struct store *store);
 void inventory_deletes(struct world *w, const struct made *m);
 int lease_index(const struct world *w, const char *id);
 void watch_commit(struct world *w);
+/* A lease's rows, as committed; `was_protected`: it was said so before. */
+void promises_committed(struct world *w, const struct lease *l, int was_protected);
+/* A no-delete release was answered with yes. */
+void promises_kept(struct world *w, const struct lease *l);
+/* A server's protection was switched on or off. */
+void promises_protection(struct world *w, const struct cloud_event *e, int by_broker);
 /* What a step asked for and got an answer to, at the moment of its commit. */
 void watch_leave(struct world *w, const struct step *step, const struct step_commit *what);
 /* A start finds what was committed last. */

@@ -185,6 +185,7 @@ static int remove_server(struct world *w, struct lessor_call *call, const struct
 			w->during_delete(w);
 		if (w->delete_refusals > 0) {
 			w->delete_refusals--;
+			lessor_still_there(call, r->row, "locked");
 			return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "locked");
 		}
 		w->cloud[i].alive = 0;
@@ -208,7 +209,7 @@ static int toy_cleanup(void *instance, struct lessor_call *call, const struct le
 
 		if (is_unsure(r))
 			return look_up(w, call, r);
-		if (r->state == LESSOR_STATE_PRESENT || r->state == LESSOR_STATE_DELETING)
+		if (!lessor_state_is_over(r->state))
 			return remove_server(w, call, r);
 	}
 	return LESSOR_GONE;
@@ -258,7 +259,8 @@ static int toy_probe(void *instance, struct lessor_call *call, const struct less
 
 static const struct lessor_provider toy = {
 	.size = sizeof(toy), .abi = LESSOR_ABI, .name = "toy", .version = "1", .summary = "a toy",
-	.concurrency = LESSOR_SERIAL, .capabilities = LESSOR_CAN_USER_DATA, .open = toy_open, .close = toy_close,
+	.concurrency = LESSOR_SERIAL,
+	.capabilities = LESSOR_CAN_USER_DATA | LESSOR_OWN_IO, .open = toy_open, .close = toy_close,
 	.provision = toy_provision, .cleanup = toy_cleanup, .inspect = toy_inspect,
 	.list = toy_list, .probe = toy_probe,
 };
