@@ -21,7 +21,7 @@ struct told {
 	struct told *next;
 	enum log_level level;
 	char lease[24], account[32], event[40];
-	char text[256];
+	char text[400];
 };
 
 static void load_due(void *arg, int64_t n, int64_t due_ms)
@@ -47,6 +47,8 @@ static void keep_pauses(struct core *core)
 			a->paused_until_ms = until;
 	}
 }
+
+static void told_drop(struct core *core, struct told **from);
 
 static int load_pauses(struct core *core, struct err *err)
 {
@@ -145,12 +147,7 @@ void core_free(struct core *core)
 		step_free(core->starts);
 		core->starts = next;
 	}
-	while (core->told) {
-		struct told *next = core->told->next;
-
-		free(core->told);
-		core->told = next;
-	}
+	told_drop(core, &core->told);
 	heap_free(core->due);
 	free(core->missing);
 	free(core->accounts);
@@ -249,24 +246,52 @@ static void release_told(struct core *core)
 		struct told *t = core->told;
 
 		core->told = t->next;
-		log_write(t->level, LOG_FIELDS({ "lease", t->lease }, { "account", t->account },
-					       { "event", t->event }), "lease %s: %s", t->lease, t->text);
+		log_write(t->level, LOG_FIELDS({ t->lease[0] ? "lease" : "account",
+						 t->lease[0] ? t->lease : t->account },
+					       { t->lease[0] ? "account" : NULL, t->account },
+					       { t->event[0] ? "event" : NULL, t->event }), "%s", t->text);
 		free(t);
 	}
 	core->told_tail = &core->told;
 }
 
-static void tell_later(struct core *core, const struct lease *l, const struct lease_note *note)
+void core_tell(struct core *core, const struct tell *tell, const char *fmt, ...)
 {
 	struct told *t = xcalloc(1, sizeof(*t));
+	va_list ap;
 
-	t->level = strcmp(note->kind, "lease.attention") ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;
-	TEXT_SET(t->lease, l->id);
-	TEXT_SET(t->account, l->account);
-	TEXT_SET(t->event, note->kind);
-	TEXT_SET(t->text, note->text);
+	t->level = tell->level;
+	TEXT_SET(t->lease, tell->lease);
+	TEXT_SET(t->account, tell->account);
+	TEXT_SET(t->event, tell->event);
+	va_start(ap, fmt);
+	vsnprintf(t->text, sizeof(t->text), fmt, ap);
+	va_end(ap);
 	*core->told_tail = t;
 	core->told_tail = &t->next;
+}
+
+static void told_drop(struct core *core, struct told **from)
+{
+	while (*from) {
+		struct told *t = *from;
+
+		*from = t->next;
+		free(t);
+	}
+	core->told_tail = from;
+}
+
+int core_savepoint(struct core *core, struct err *err)
+{
+	core->told_mark = core->told_tail;
+	return store_savepoint(core->store, err);
+}
+
+void core_savepoint_undo(struct core *core)
+{
+	told_drop(core, core->told_mark);
+	store_savepoint_undo(core->store);
 }
 
 static void release_starts(struct core *core)
@@ -445,7 +470,11 @@ int core_apply(struct core *core, struct lease *l, const struct lease_outcome *o
 		if (store_event_add(core->store, l->n, core_now(core), out->notes[i].kind,
 				    out->notes[i].text, err))
 			return -1;
-		tell_later(core, l, &out->notes[i]);
+		core_tell(core, &(struct tell){
+			.level = strcmp(out->notes[i].kind, "lease.attention") ? LOG_LEVEL_INFO :
+									       LOG_LEVEL_WARNING,
+			.lease = l->id, .account = l->account, .event = out->notes[i].kind,
+		}, "lease %s: %s", l->id, out->notes[i].text);
 	}
 	if (out->goal_changed) {
 		struct running *running = core_running(core, l->n);
@@ -474,7 +503,7 @@ static void lease_due(struct core *core, int64_t n)
 	struct lease_outcome out = { 0 };
 	struct err err = { 0 };
 
-	if (store_savepoint(core->store, &err))
+	if (core_savepoint(core, &err))
 		return;
 	if (store_lease_by_n(core->store, n, &l, &err) == 0 &&
 	    core_facts(core, &l, NULL, &facts, &err) == 0) {
@@ -495,7 +524,7 @@ static void lease_due(struct core *core, int64_t n)
 			return;
 		}
 	}
-	store_savepoint_undo(core->store);
+	core_savepoint_undo(core);
 	if (err.kind != ERR_NONE) {
 		log_error(LOG_FIELDS({ "error", err.text }),
 			  "a due lease could not be looked at; trying again in %d s",

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "util/defect.h"
-#include "util/log.h"
 #include "util/text.h"
 
 /* It was read just now: whatever said that it is not there was wrong. */
@@ -58,9 +57,10 @@ static int tell_refusal(struct claim *c, struct resource *r, enum authorization 
 {
 	char why[sizeof(r->evidence)];
 
-	log_warning(LOG_FIELDS({ "lease", c->l->id }, { "resource", r->name }, { "id", r->id },
-			       { "refusal", authorization_name(a) }),
-		    "not permitted to delete %s: %s", r->name, c->what->err.text);
+	core_tell(c->core, &(struct tell){ .level = LOG_LEVEL_WARNING, .lease = c->l->id,
+					   .account = r->account, .event = "delete-refused" },
+		  "not permitted to delete %s (id %s, %s): %s", r->name, r->id, authorization_name(a),
+		  c->what->err.text);
 	TEXT_SET(why, c->what->err.text);
 	if (strcmp(r->evidence, why) == 0)
 		return 0;

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "util/hash.h"
-#include "util/log.h"
 #include "util/text.h"
 
 /* While a lease is open the counter is raised at least this often: how old a copy may be. */
@@ -38,7 +37,8 @@ static int fence(struct core *core, struct core_account *a, const char *why, str
 	if (store_generation_put(core->store, &a->gen, err))
 		return -1;
 	account_set_fenced(a->account, why);
-	log_error(LOG_FIELDS({ "account", name }),
+	core_tell(core, &(struct tell){ .level = LOG_LEVEL_ERROR, .account = name,
+					.event = "account.fenced" },
 		  "account %s is fenced: %s; nothing of it is made, deleted or expired until an operator "
 		  "has looked: lessor account take-over %s --looked", name, why, name);
 	core_account_blocked(core, a);
@@ -185,10 +185,10 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 	if (store_generation_put(core->store, &a->gen, err))
 		return -1;
 	account_set_fenced(a->account, NULL);
-	log_notice(LOG_FIELDS({ "account", r->expected_account }, { "by", r->caller.owner },
-			      { "reason", r->reason }),
-		   "%s takes over account %s: this store is the newest one from now on",
-		   r->caller.owner, r->expected_account);
+	core_tell(core, &(struct tell){ .level = LOG_LEVEL_NOTICE, .account = r->expected_account,
+					.event = "account.taken-over" },
+		  "%s takes over account %s: this store is the newest one from now on%s%s",
+		  r->caller.owner, r->expected_account, r->reason[0] ? ": " : "", r->reason);
 	core_account_unblocked(core, a);
 	core_probe_soon(core, a);
 	return 0;

@@ -5,6 +5,7 @@
 #include "engine/core.h"
 #include "lease/transition.h"
 #include "schedule/heap.h"
+#include "util/log.h"
 
 #define WAITER_BUCKETS 256
 
@@ -70,7 +71,8 @@ struct core {
 	int64_t clock_offset_ms;	/* wall clock less monotonic, when last looked at */
 	int64_t clock_doubted_until_mono_ms;
 	int clock_is_known;
-	struct told *told, **told_tail;	/* log lines that wait for the commit */
+	struct told *told, **told_tail;	/* log lines that wait for the commit ... */
+	struct told **told_mark;	/* ... and what of them was there at the savepoint */
 	int64_t *missing;		/* leases of accounts that are not configured */
 	size_t missing_count;
 	int runs_are_due;		/* for core_runs.c */
@@ -95,6 +97,19 @@ int core_apply(struct core *core, struct lease *l, const struct lease_outcome *o
 	       struct err *err);
 /* Sets the lease's due time in the heap from its row. */
 void core_schedule(struct core *core, const struct lease *l);
+/*
+ * A line of the log about something that was decided: it is written once that is committed,
+ * and never if the batch fails. `lease`, `account` and `event` may be NULL.
+ */
+struct tell {
+	enum log_level level;
+	const char *lease, *account, *event;
+};
+void core_tell(struct core *core, const struct tell *tell, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* As store_savepoint and store_savepoint_undo; what core_tell was told since then is undone, too. */
+int core_savepoint(struct core *core, struct err *err);
+void core_savepoint_undo(struct core *core);
 int core_note(struct core *core, int64_t lease_n, const char *kind, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 

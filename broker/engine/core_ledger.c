@@ -208,7 +208,8 @@ static struct resource *unsettled_row(struct claim *c)
 {
 	struct resource *r = claim_row(c);
 
-	if (r && !lessor_state_is_unsettled(r->state)) {
+	/* A late answer is recorded, too, of what an operator told us to forget. */
+	if (r && !lessor_state_is_unsettled(r->state) && r->state != LESSOR_STATE_DISOWNED) {
 		claim_refuse(c, "what became of its create is known");
 		return NULL;
 	}
@@ -458,17 +459,17 @@ void core_commit(struct core *core, struct step *step, struct step_commit *what)
 
 	what->result = -1;
 	what->err = (struct err){ 0 };
-	if (store_savepoint(core->store, &what->err))
+	if (core_savepoint(core, &what->err))
 		return;
 	if (claim_init(&c) == 0)
 		what->result = commits[what->kind](&c);
 	ledger_fini(&c.ledger);
 	/* A "no" keeps what it wrote on the way (looks counted, reasons noted), unless the store failed. */
 	if (DEFECT(2) && what->kind == COMMIT_INTEND)	/* the intent is not written */
-		store_savepoint_undo(core->store);
+		core_savepoint_undo(core);
 	else if (what->result && what->err.kind != ERR_REFUSED && what->err.kind != ERR_BUSY &&
 	    what->err.kind != ERR_CONFLICT)
-		store_savepoint_undo(core->store);
+		core_savepoint_undo(core);
 	else
 		store_savepoint_keep(core->store, NULL);
 }

@@ -413,13 +413,13 @@ void core_request(struct core *core, struct engine_request *r)
 		core_answer(core, r);
 		return;
 	}
-	if (store_savepoint(core->store, &err)) {
+	if (core_savepoint(core, &err)) {
 		answer_error(r, &err);
 		core_answer(core, r);
 		return;
 	}
 	if (requests[r->kind](core, r, &err)) {
-		store_savepoint_undo(core->store);
+		core_savepoint_undo(core);
 		answer_error(r, &err);
 		core_answer(core, r);
 		return;

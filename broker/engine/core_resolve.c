@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "lease/absence.h"
-#include "util/log.h"
 #include "util/text.h"
 
 struct resolving {
@@ -32,9 +31,10 @@ static int tell(struct resolving *v, const struct resource *row, const char *ver
 	if (core_note(v->core, v->l.n, "lease.resolved", "%s: %sby %s%s%s", verb, what,
 		      v->r->caller.owner, v->r->reason[0] ? ": " : "", v->r->reason))
 		return err_set(err, ERR_IO, "a decision could not be written into the timeline");
-	log_notice(LOG_FIELDS({ "lease", v->l.id }, { "by", v->r->caller.owner },
-			      { "reason", v->r->reason }),
-		   "lease %s: %s%s%s", v->l.id, what, what[0] ? "is " : "", verb);
+	core_tell(v->core, &(struct tell){ .level = LOG_LEVEL_NOTICE, .lease = v->l.id,
+					   .account = v->l.account, .event = "lease.resolved" },
+		  "lease %s: %s%s%s by %s%s%s", v->l.id, what, what[0] ? "is " : "", verb,
+		  v->r->caller.owner, v->r->reason[0] ? ": " : "", v->r->reason);
 	return 0;
 }
 

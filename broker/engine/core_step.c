@@ -600,7 +600,7 @@ void core_step_done(struct core *core, struct step *step)
 				     { "step", step_op_name(step->op) }, { "lease", step->lease.id },
 				     { "reason", step->reason }),
 			  "step done with verdict %d after %d calls", step->verdict, step->calls);
-	if (store_savepoint(core->store, &err) == 0) {
+	if (core_savepoint(core, &err) == 0) {
 		int rc = 0;
 
 		if (step->op == STEP_PROBE)
@@ -618,7 +618,7 @@ void core_step_done(struct core *core, struct step *step)
 			rc = lease_result(core, step, &ran, &err);
 		}
 		if (rc) {
-			store_savepoint_undo(core->store);
+			core_savepoint_undo(core);
 			log_error(LOG_FIELDS({ "lease", step->lease.id }, { "error", err.text }),
 				  "a step's result could not be recorded; the step is run again");
 			if (step->op == STEP_LIST)

@@ -104,8 +104,8 @@ static int take_late_arrival(struct core *core, const struct lease *l, const str
 	lease_owes(&copy, &facts, &out);
 	lease_note_add(&out, "lease.late", "%s %s id %s showed after it was thought to be absent; it is "
 		       "owed again", resource_kind_name(s->kind), s->name, s->id);
-	log_error(LOG_FIELDS({ "account", s->account }, { "lease", l->id }, { "name", s->name },
-			     { "id", s->id }),
+	core_tell(core, &(struct tell){ .level = LOG_LEVEL_ERROR, .lease = l->id,
+					.account = s->account, .event = "lease.late" },
 		  "%s %s (id %s) of lease %s showed after it was thought to be absent; is `settle` of "
 		  "account %s too short?", resource_kind_name(s->kind), s->name, s->id, l->id,
 		  s->account);
@@ -211,16 +211,16 @@ static void carry(struct stray *s, struct strays *before, int64_t now)
 	}
 }
 
-static void report(const struct stray *s)
+static void report(struct core *core, const struct stray *s)
 {
 	/* When it is news: first seen, and then when it is sure. */
 	if (s->looks > 2)
 		return;
-	log_write(s->looks == 2 ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE,
-		  LOG_FIELDS({ "account", s->account }, { "lease", s->lease }, { "name", s->name },
-			     { "id", s->id }, { "why", stray_why_name(s->why) }),
-		  "the sweep saw %s %s (id %s) that is ours and in no ledger: lessor sweep",
-		  resource_kind_name(s->kind), s->name, s->id);
+	core_tell(core, &(struct tell){ .level = s->looks == 2 ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE,
+					.lease = s->lease, .account = s->account,
+					.event = "sweep.orphan" },
+		  "the sweep saw %s %s (id %s) that is ours and in no ledger (%s): lessor sweep",
+		  resource_kind_name(s->kind), s->name, s->id, stray_why_name(s->why));
 }
 
 static int list_take(struct core *core, struct core_account *a, struct step *step, struct err *err)
@@ -250,7 +250,7 @@ static int list_take(struct core *core, struct core_account *a, struct step *ste
 		if (rc <= 0)
 			continue;
 		carry(&s, &before, now);
-		report(&s);
+		report(core, &s);
 		rc = store_stray_put(core->store, &s, err);
 	}
 	/* What was not seen this time is no stray any more: sightings have no gaps. */
@@ -494,10 +494,10 @@ static int ask_one(struct core *core, struct engine_request *r, struct core_acco
 	case SWEEP_LOOKED:
 		sweep.looked_ms = now;
 		TEXT_SET(sweep.looked_by, r->caller.owner);
-		log_notice(LOG_FIELDS({ "account", sweep.account }, { "by", r->caller.owner },
-				      { "reason", r->reason }),
-			   "%s has looked at the strays of account %s", r->caller.owner,
-			   sweep.account);
+		core_tell(core, &(struct tell){ .level = LOG_LEVEL_NOTICE, .account = sweep.account,
+						.event = "sweep.looked" },
+			  "%s has looked at the strays of account %s%s%s", r->caller.owner,
+			  sweep.account, r->reason[0] ? ": " : "", r->reason);
 		return store_sweep_put(core->store, &sweep, err);
 	case SWEEP_DELETE:
 		break;

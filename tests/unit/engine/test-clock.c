@@ -135,7 +135,7 @@ static void a_jump_back_calls_in_what_is_owed(void **state)
 	w.delete_refusals = 100;
 	world_release(&w, &a, ID, 1);
 	world_pass(&w, HOUR);
-	assert_int_equal(lease(ID).cleanup, CLEANUP_OWED);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
 	w.delete_refusals = 0;
 	jump(-72 * HOUR);
 	/* No wait is longer; which of them was the last one is the dice's. */

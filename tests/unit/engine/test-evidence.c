@@ -195,31 +195,6 @@ static void adopting_a_lost_create_twice_adds_no_row(void **state)
 	check_adopted_twice();
 }
 
-/* The server reappears after its row was recorded as gone. */
-static void adopt_when_gone(struct world *world, struct lessor_call *call)
-{
-	if (!rows().gone)
-		return;
-	world->cloud[0].alive = 1;
-	adopt(world, call, 1);
-}
-
-static void adopting_what_was_recorded_as_gone_reopens_it(void **state)
-{
-	(void)state;
-	create_ready();
-	w.cloud[0].alive = 0;
-	w.before_cleanup = adopt_when_gone;
-	release();
-	world_pass(&w, HOUR);
-	assert_null(w.before_cleanup);
-	assert_int_equal(adoption.accepted, 1);
-	assert_int_equal(adoption.named[0], 1);
-	assert_int_equal(lease().cleanup, CLEANUP_DONE);
-	assert_int_equal(world_alive(&w), 0);
-	assert_int_equal(w.deleted, 1);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -228,7 +203,6 @@ int main(void)
 		TEST(a_read_resets_the_count_of_absences),
 		TEST(adopting_a_known_id_adds_no_row),
 		TEST(adopting_a_lost_create_twice_adds_no_row),
-		TEST(adopting_what_was_recorded_as_gone_reopens_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,7 +180,8 @@ static int remove_server(struct world *w, struct lessor_call *call, const struct
 			continue;
 		world_observe(w, &w->cloud[i], &seen);
 		if (lessor_permit_delete(call, r->row, &seen))
-			return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "no leave to delete it");
+			return w->cleanup_lies_after_refusal ? LESSOR_GONE :
+			       lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "no permit to delete it");
 		if (w->during_delete)
 			w->during_delete(w);
 		if (w->delete_refusals > 0) {
@@ -190,6 +191,10 @@ static int remove_server(struct world *w, struct lessor_call *call, const struct
 		}
 		w->cloud[i].alive = 0;
 		w->deleted++;
+		if (w->delete_silent) {
+			w->delete_silent = 0;
+			return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "no answer");
+		}
 		lessor_deleting(call, r->row, "");
 	}
 	if (lessor_gone(call, r->row, "deleted"))
@@ -202,6 +207,8 @@ static int toy_cleanup(void *instance, struct lessor_call *call, const struct le
 	struct world *w = instance;
 
 	w->cleanups++;
+	if (w->cleanup_lies)
+		return LESSOR_GONE;
 	if (w->before_cleanup)
 		w->before_cleanup(w, call);
 	for (size_t i = 0; i < lease->resource_count; i++) {

@@ -46,6 +46,9 @@ struct world {
 	int create_fault_sticky;
 	int boot_polls;			/* PENDINGs before a server is ready */
 	int delete_refusals;		/* RETRYs before a delete works */
+	int delete_silent;		/* the next delete works, and nothing is reported of it */
+	int cleanup_lies;		/* it says that nothing is left */
+	int cleanup_lies_after_refusal;	/* ... once a permit was refused */
 	int strip_labels;		/* a person did */
 	int probe_refuses;
 	int probes, cleanups;		/* steps run */

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine owes whom: permits in the ledger, absence, attention, words after the commit. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "util/log.h"
+#include "util/text.h"
+#include "world.h"
+
+#define ID "cbx_000000000001"
+#define MINUTE 60000
+#define HOUR (60 * MINUTE)
+
+static struct world w;
+
+static int setup(void **state)
+{
+	(void)state;
+	world_start(&w, NULL);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_end(&w);
+	return 0;
+}
+
+static struct lease lease(void)
+{
+	struct lease l;
+
+	assert_int_equal(world_lease(&w, ID, &l), 0);
+	return l;
+}
+
+static struct resource server(void)
+{
+	struct resource r = { 0 };
+	struct ledger ledger;
+
+	assert_int_equal(store_ledger(core_store(w.core), lease().n, &ledger, NULL), 0);
+	assert_true(ledger.resource_count > 0);
+	r = ledger.resources[0];
+	ledger_fini(&ledger);
+	return r;
+}
+
+static void create_ready(void)
+{
+	struct asked a = { 0 };
+
+	world_create(&w, &a, ID);
+	assert_int_equal(a.request.result, RESULT_CREATED);
+	world_pass(&w, 5000);
+	assert_int_equal(lease().state, LEASE_ACTIVE);
+}
+
+static struct asked release(int delete_machine)
+{
+	struct asked a = { 0 };
+
+	world_release(&w, &a, ID, delete_machine);
+	return a;
+}
+
+/* Runs a statement on the database, beside the core. */
+static void sql(const char *text)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(w.path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", text, sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+/* ---- permits --------------------------------------------------------------------------- */
+
+static uint32_t state_in_between;
+static struct asked kept_in_between;
+
+static void keep_in_between(struct world *world)
+{
+	world->during_delete = NULL;
+	state_in_between = server().state;
+	kept_in_between = release(0);
+}
+
+static void a_permit_is_a_state_of_the_row(void **state)
+{
+	(void)state;
+	create_ready();
+	w.during_delete = keep_in_between;
+	release(1);
+	world_pass(&w, MINUTE);
+	assert_int_equal(state_in_between, LESSOR_STATE_DELETE_AUTHORIZED);
+	assert_int_equal(kept_in_between.request.result, RESULT_CONFLICT);
+	assert_string_equal(kept_in_between.request.code, "cleanup_in_progress");
+	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+}
+
+/* R2: what was permitted when the process died may have been done. */
+static void a_permit_outlives_its_process(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	create_ready();
+	w.probe_refuses = 1;
+	w.probe_class = LESSOR_CLASS_AUTH;
+	world_pass(&w, 10 * MINUTE);
+	release(1);
+	sql("UPDATE resource SET state = 8 WHERE lease > 0");
+	world_restart(&w, NULL);
+	assert_int_equal(server().state, LESSOR_STATE_DELETE_UNKNOWN);
+	assert_int_equal(server().deletes_unknown, 1);
+	a = release(0);
+	assert_int_equal(a.request.result, RESULT_CONFLICT);
+	assert_string_equal(a.request.code, "cleanup_in_progress");
+	assert_false(lease().retained);
+	/* And it is read and deleted anew once the account is known. */
+	w.probe_refuses = 0;
+	world_pass(&w, HOUR);
+	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+/* R1: an answer that was lost is no "still there". */
+static void a_lost_delete_keeps_nothing(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	create_ready();
+	w.delete_silent = 1;
+	release(1);
+	world_settle(&w);
+	assert_int_equal(server().state, LESSOR_STATE_DELETE_UNKNOWN);
+	a = release(0);
+	assert_int_equal(a.request.result, RESULT_CONFLICT);
+	world_pass(&w, 10 * MINUTE);
+	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+}
+
+/* Its machine is gone; a key alone is nothing to keep. */
+static void nothing_is_kept_of_a_machine_that_is_gone(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	create_ready();
+	w.probe_refuses = 1;
+	w.probe_class = LESSOR_CLASS_AUTH;
+	world_pass(&w, 10 * MINUTE);
+	release(1);
+	sql("UPDATE resource SET state = 5 WHERE kind = 1;"
+	    "INSERT INTO resource(lease, account, attempt, kind, state, ours, name, id, action,"
+	    " evidence, created_ms, changed_ms, first_absent_ms, absent_count)"
+	    " SELECT lease, account, 0, 2, 3, 1, 'key', '77', '', '', created_ms, changed_ms, 0, 0"
+	    " FROM resource WHERE kind = 1");
+	a = release(0);
+	assert_int_equal(a.request.result, RESULT_CONFLICT);
+	assert_string_equal(a.request.code, "cleanup_in_progress");
+	assert_non_null(strstr(a.request.message, "gone already"));
+}
+
+/* ---- absence ---------------------------------------------------------------------------- */
+
+/* It is seen again after it was concluded to be absent: the row opens, and it is deleted. */
+static void what_shows_late_is_owed_again(void **state)
+{
+	(void)state;
+	create_ready();
+	w.cloud[0].alive = 0;
+	release(1);
+	world_pass(&w, 5 * MINUTE);
+	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_equal(server().state, LESSOR_STATE_GONE);
+	w.cloud[0].alive = 1;
+	/* In report mode, and though no sweep is due by itself. */
+	world_pass(&w, 20 * MINUTE);
+	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_equal(w.deleted, 1);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+static void what_shows_late_of_a_kept_lease_is_kept(void **state)
+{
+	(void)state;
+	create_ready();
+	w.cloud[0].alive = 0;
+	release(1);
+	world_pass(&w, 5 * MINUTE);
+	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	sql("UPDATE lease SET retained = 1, epoch = epoch + 1");
+	w.cloud[0].alive = 1;
+	world_pass(&w, 20 * MINUTE);
+	assert_int_equal(lease().cleanup, CLEANUP_RETAINED);
+	assert_int_equal(server().state, LESSOR_STATE_RETAINED);
+	assert_int_equal(w.deleted, 0);
+}
+
+/* ---- time --------------------------------------------------------------------------------- */
+
+/* R11: a due time that somebody wrote ten days ahead. */
+static void a_stored_due_time_is_not_believed(void **state)
+{
+	(void)state;
+	create_ready();
+	sql("UPDATE lease SET due_ms = due_ms + 864000000");
+	world_restart(&w, NULL);
+	world_pass(&w, 2 * HOUR);
+	assert_int_equal(lease().state, LEASE_EXPIRED);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+/* After a start nothing expires before the account is known. */
+static void nothing_expires_while_the_account_is_unknown(void **state)
+{
+	(void)state;
+	create_ready();
+	w.probe_refuses = 1;
+	w.probe_class = LESSOR_CLASS_TRANSIENT;
+	w.between_lives = "true";
+	world_restart(&w, NULL);
+	world_pass(&w, 3 * HOUR);
+	assert_int_equal(lease().state, LEASE_ACTIVE);
+	w.probe_refuses = 0;
+	world_pass(&w, HOUR);
+	assert_int_equal(lease().state, LEASE_EXPIRED);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+/* ---- attention ----------------------------------------------------------------------------- */
+
+/* R14: it is tried for ever, and somebody is told. */
+static void what_is_owed_for_too_long_needs_an_operator(void **state)
+{
+	(void)state;
+	create_ready();
+	w.delete_refusals = 1000;
+	release(1);
+	world_pass(&w, 2 * HOUR);
+	assert_int_equal(lease().cleanup, CLEANUP_ATTENTION);
+	assert_non_null(strstr(lease().attention, "has not ended"));
+	w.delete_refusals = 0;
+	world_pass(&w, HOUR);
+	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_string_equal(lease().attention, "");
+}
+
+/* R9: a plugin that calls it gone, again and again, while the ledger knows better. */
+static void breaches_in_a_row_need_an_operator(void **state)
+{
+	(void)state;
+	create_ready();
+	w.cleanup_lies = 1;
+	release(1);
+	world_pass(&w, 3 * HOUR);
+	assert_int_equal(lease().cleanup, CLEANUP_ATTENTION);
+	assert_int_equal(lease().attention_class, LESSOR_CLASS_BUG);
+	assert_non_null(strstr(lease().attention, "provider toy breaks its contract"));
+	assert_int_equal(world_alive(&w), 1);
+}
+
+/* A refusal that an operator must see is not hidden by what the plugin does next. */
+static void a_refused_permit_is_not_hidden(void **state)
+{
+	(void)state;
+	create_ready();
+	w.strip_labels = 1;
+	w.cleanup_lies_after_refusal = 1;
+	release(1);
+	world_settle(&w);
+	assert_int_equal(lease().cleanup, CLEANUP_ATTENTION);
+	assert_int_equal(lease().attention_class, LESSOR_CLASS_OWNERSHIP);
+}
+
+/* ---- words ---------------------------------------------------------------------------------- */
+
+static char *log_of(void (*act)(void))
+{
+	static char text[16384];
+	char path[] = "/tmp/lessor-log-XXXXXX";
+	int fd = mkstemp(path), saved = dup(2);
+	ssize_t len;
+
+	assert_true(fd >= 0 && saved >= 0);
+	unlink(path);
+	log_setup(2, LOG_HUMAN, LOG_LEVEL_INFO);
+	assert_true(dup2(fd, 2) >= 0);
+	act();
+	assert_true(dup2(saved, 2) >= 0);
+	log_setup(2, LOG_HUMAN, LOG_LEVEL_ERROR);
+	len = pread(fd, text, sizeof(text) - 1, 0);
+	text[len > 0 ? len : 0] = '\0';
+	close(fd);
+	close(saved);
+	return text;
+}
+
+static void answered(struct engine_request *request)
+{
+	(void)request;
+}
+
+/* The batch is left without its commit, as when the disk fails. */
+static void release_without_commit(void)
+{
+	static struct asked a;
+	struct err err = { 0 };
+
+	memset(&a, 0, sizeof(a));
+	a.request.kind = REQUEST_RELEASE;
+	TEXT_SET(a.request.ref, ID);
+	a.request.delete_machine = 1;
+	TEXT_SET(a.request.caller.owner, "alice");
+	TEXT_SET(a.request.caller.org, "acme");
+	a.request.done = answered;
+	assert_int_equal(core_begin(w.core, &err), 0);
+	core_request(w.core, &a.request);
+}
+
+static void flush(void)
+{
+	struct err err = { 0 };
+
+	assert_int_equal(core_flush(w.core, &err), 0);
+}
+
+
+/* R12 */
+static void nothing_is_logged_before_it_is_true(void **state)
+{
+	(void)state;
+	create_ready();
+	assert_null(strstr(log_of(release_without_commit), "lease.released"));
+	assert_non_null(strstr(log_of(flush), "lease.released"));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_permit_is_a_state_of_the_row),
+		TEST(a_permit_outlives_its_process),
+		TEST(a_lost_delete_keeps_nothing),
+		TEST(nothing_is_kept_of_a_machine_that_is_gone),
+		TEST(what_shows_late_is_owed_again),
+		TEST(what_shows_late_of_a_kept_lease_is_kept),
+		TEST(a_stored_due_time_is_not_believed),
+		TEST(nothing_expires_while_the_account_is_unknown),
+		TEST(what_is_owed_for_too_long_needs_an_operator),
+		TEST(breaches_in_a_row_need_an_operator),
+		TEST(a_refused_permit_is_not_hidden),
+		TEST(nothing_is_logged_before_it_is_true),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
