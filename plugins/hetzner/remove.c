@@ -21,7 +21,7 @@
 #define DELETE_GUESS_POLLS 2		/* 4 s by default */
 #define DELETE_POLL_MOST_MS (20 * 1000)
 #define LINGER_MS (5 * 60 * 1000)	/* still there so long after: delete it once more */
-#define STUCK_MS (5 * 60 * 1000)	/* or when its action is not over by then */
+#define STUCK_MS (5 * 60 * 1000)	/* or its action is not over: read it itself */
 
 static int is_server(const struct lessor_resource *row)
 {
@@ -182,9 +182,9 @@ static int follow_delete(struct hz *z, const struct lessor_resource *row)
 	case DELETE_RUNS:
 		if (DEFECT(43))	/* looked at for ever */
 			return look_again(z, row);
-		if (since_change(z, row) > STUCK_MS)
-			return delete_again(z, row, "its delete does not come to an end");
-		return look_again(z, row);
+		/* It may be gone all the same, or is to be deleted once more. */
+		return since_change(z, row) > STUCK_MS ? prove_absence(z, row, 0) :
+							 look_again(z, row);
 	case DELETE_UNREAD:
 		break;
 	}

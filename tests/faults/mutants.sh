@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 # mutants.sh [--quick] [--build DIR] [--jobs N] [NUMBER...]
 #
-# Puts the seeded defects into the code, one after the other, and shows that the
-# tests find each: the fault harness, over a sample of its cases or, where mutants.list
-# says so, real programs (real.py); and the unit tests. Only a test that ran and failed counts; a build that fails or a test
-# that hangs does not. Prints for each what caught it, the harness or a test,
-# and how many each caught. Exit: 0 all caught, 1 not.
+# Puts the seeded defects into the code, one after the other, and shows that the tests
+# find each. A defect is a patch in defects/, applied to a copy of the tree, or a switch in
+# the code. The tests are the fault harness, over a sample of its cases or, where
+# mutants.list says so, real programs (real.py); and the unit tests. Only a test that ran
+# and failed counts; a build that fails or a test that hangs does not. Prints for each what
+# caught it, the harness or a test, and how many each caught. Exit: 0 all caught, 1 not.
 #
 #   --quick   those marked in mutants.list, each until its first failing test
 #   NUMBER    only these
@@ -22,10 +23,10 @@ numbers=
 sample=${MUTANTS_SAMPLE:-97}
 seconds=${MUTANTS_SECONDS:-30}
 limit=${MUTANTS_LIMIT:-120}
-units="test-core test-sweep test-transition test-ledger test-hetzner-error test-hetzner-parse
-test-hetzner-life test-hetzner-trouble test-provider-call test-provider-share
-test-provider-options test-provider-http test-schedule test-store test-store-shape
-test-store-file"
+units="test-core test-promises test-sweep test-transition test-ledger test-absence test-generation
+test-hetzner-error test-hetzner-parse test-hetzner-life test-hetzner-trouble test-provider-call
+test-provider-evidence test-provider-share test-provider-options test-provider-http test-schedule
+test-store test-store-shape test-store-file"
 
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -47,11 +48,29 @@ log=$build/mutant.log
 known=$build/mutant.known
 : >"$known"
 
+# The copy of the tree that patches are applied to is what is built; it is as the tree is
+# while no patch is. Its files keep their times, so that only what a patch touches is built anew.
+tree=$build/tree
+applied=
+
+tree_restore() {
+	[ -z "$applied" ] || patch -d "$tree" -p1 -R -s <"$applied" || exit 1
+	applied=
+}
+
 # make NUMBER [REAL]: builds the tests with that defect, and the programs; 0 is none.
 make() {
+	switch=$1
+	tree_restore
+	for patch in "$here/defects/$1"-*.patch; do
+		[ -e "$patch" ] || continue
+		patch -d "$tree" -p1 -s <"$patch" >"$log" 2>&1 || return 1
+		applied=$patch
+		switch=0
+	done
 	# shellcheck disable=SC2086 # a list of targets
-	cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1 \
-		-DLESSOR_DEFECT="$1" >"$log" 2>&1 &&
+	cmake -S "$tree" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1 \
+		-DLESSOR_DEFECT="$switch" >"$log" 2>&1 &&
 		ninja -C "$build" -j "$jobs" lessor-faults hetzner ${2:+lessord hetzner-sim} \
 			$units >"$log" 2>&1
 }
@@ -129,6 +148,8 @@ unit() {
 	return 1
 }
 
+mkdir -p "$tree" || exit 1
+rsync -a --delete --exclude .git --exclude '/build*' "$source/" "$tree/" || exit 1
 begun=$(date +%s)
 whole=real
 [ -n "$quick" ] && whole=
@@ -178,6 +199,7 @@ while IFS=$tab read -r number text first_tests cases lives; do
 	esac
 	total=$((total + 1))
 	if ! make "$number" "$lives"; then
+		tree_restore
 		grep -m1 -E 'error|FAILED' "$log"
 		echo "$number $text: DOES NOT BUILD"
 		missed="$missed $number"
@@ -203,6 +225,7 @@ while IFS=$tab read -r number text first_tests cases lives; do
 	fi
 done <"$here/mutants.list"
 
+tree_restore
 echo "mutants: $caught/$total caught in $(($(date +%s) - begun)) s${missed:+, missed:$missed}"
 echo "mutants: $by_harness by the harness, $((caught - by_harness)) by a unit test only${by_unit:+:$by_unit}"
 [ "$total" -gt 0 ] && [ "$caught" -eq "$total" ]
