@@ -91,7 +91,7 @@ LIBRARIES = (
     (r"dlfcn\.h", ("sdk/loader/",)),
     # The command line reads a settings file of its own.
     (r"ini\.h", ("broker/config/", "broker/cli/")),
-    (r"jansson\.h", ("broker/api/", "broker/cli/", "plugins/")),
+    (r"jansson\.h", ("broker/api/", "broker/cli/", "broker/provider/evidence", "plugins/")),
     (r"libsmartcols/", ("broker/cli/",)),
     (r"openssl/ssl\.h", ("broker/http/tls", "broker/daemon/tls")),
     (r"openssl/", ("broker/util/", "broker/http/tls", "broker/daemon/tls", "broker/store/",

@@ -172,12 +172,14 @@ extern "C" {
 #define LESSOR_STATE_GONE 5	/* proven absent */
 #define LESSOR_STATE_RETAINED 6	/* kept by a no-delete release: never deleted */
 #define LESSOR_STATE_DISOWNED 7	/* an operator told us to forget it */
-#define LESSOR_STATE_DELETE_AUTHORIZED 8	/* a permit was granted: a delete may be under way; within a step only */
-#define LESSOR_STATE_DELETE_UNKNOWN 9	/* a delete was, or may have been, sent; its outcome is unknown */
+/* A permit was granted: a delete may be under way. Within a step only. */
+#define LESSOR_STATE_DELETE_AUTHORIZED 8
+#define LESSOR_STATE_DELETE_UNKNOWN 9	/* a delete was, or may have been, sent: outcome unknown */
 #define LESSOR_STATE_NEVER_EXISTED 10	/* its create had no effect */
 #define LESSOR_STATE_HANDED_OVER 11	/* another lease uses it and owns it from now on */
-#define LESSOR_STATE_UNPROTECT_AUTHORIZED 12	/* its protection may be being lifted; within a step only */
-#define LESSOR_STATE_UNPROTECT_UNKNOWN 13	/* its protection was, or may have been, lifted */
+/* Its protection may be being lifted. Within a step only. */
+#define LESSOR_STATE_UNPROTECT_AUTHORIZED 12
+#define LESSOR_STATE_UNPROTECT_UNKNOWN 13	/* ... was, or may have been, lifted */
 
 /* ---- The ledger as a step sees it ---------------------------------------- */
 
