@@ -49,27 +49,93 @@ static const struct lessor_option options[] = {
 	{ .key = "endpoint", .preset = "", .help = "Where.", .type = LESSOR_OPTION_URL },
 };
 
+#define SERVERS LESSOR_KIND_BIT(LESSOR_KIND_SERVER)
+#define KEYS LESSOR_KIND_BIT(LESSOR_KIND_KEY)
+#define MARKS LESSOR_KIND_BIT(LESSOR_KIND_SENTINEL)
+#define OBJECT(member) \
+	.object_at = "/" member, .id_at = "/id", .name_at = "/name", .labels_at = "/labels", \
+	.protected_at = "/protection/delete"
+#define ONE(n, method_, path_, effect_, kinds_, member) \
+	{ .name = n, .method = method_, .path = path_, .effect = effect_, .kinds = kinds_, \
+	  OBJECT(member) }
+#define MANY(n, path_, kinds_, member) \
+	{ .name = n, .method = "GET", .path = path_, .effect = LESSOR_LISTS, .kinds = kinds_, \
+	  OBJECT(member), .by_name = "name", .by_labels = "label_selector", .page = "page", \
+	  .next_at = "/meta/pagination/next_page" }
+#define EFFECT(n, method_, path_, effect_, kinds_) \
+	{ .name = n, .method = method_, .path = path_, .effect = effect_, .kinds = kinds_ }
+
+static const struct lessor_action actions[] = {
+	ONE("read_server", "GET", "/servers/{id}", LESSOR_READS, SERVERS, "server"),
+	MANY("list_servers", "/servers", SERVERS, "servers"),
+	ONE("create_server", "POST", "/servers", LESSOR_MAKES, SERVERS, "server"),
+	EFFECT("label_server", "PUT", "/servers/{id}", LESSOR_CHANGES, SERVERS),
+	EFFECT("poweron_server", "POST", "/servers/{id}/actions/poweron", LESSOR_CHANGES, SERVERS),
+	EFFECT("protect_server", "POST", "/servers/{id}/actions/protect", LESSOR_PROTECTS, SERVERS),
+	EFFECT("delete_server", "DELETE", "/servers/{id}", LESSOR_DESTROYS, SERVERS),
+	/* two more ways, since no method is harmless by itself */
+	EFFECT("destroy_server", "POST", "/servers/{id}/destroy", LESSOR_DESTROYS, SERVERS),
+	EFFECT("terminate_server", "GET", "/servers/{id}/terminate", LESSOR_DESTROYS, SERVERS),
+	ONE("read_key", "GET", "/keys/{id}", LESSOR_READS, KEYS, "key"),
+	MANY("list_keys", "/keys", KEYS, "keys"),
+	ONE("create_key", "POST", "/keys", LESSOR_MAKES, KEYS, "key"),
+	EFFECT("delete_key", "DELETE", "/keys/{id}", LESSOR_DESTROYS, KEYS),
+	ONE("read_mark", "GET", "/marks/{id}", LESSOR_READS, MARKS, "mark"),
+	MANY("list_marks", "/marks", MARKS, "marks"),
+	ONE("create_mark", "POST", "/marks", LESSOR_MAKES, MARKS, "mark"),
+	EFFECT("label_mark", "PUT", "/marks/{id}", LESSOR_CHANGES, MARKS),
+	{ .name = "read_action", .method = "GET", .path = "/actions/{id}", .effect = LESSOR_READS,
+	  .status_at = "/action/status", .failed = "error" },
+};
+
+#define TABLE \
+	.size = sizeof(struct lessor_provider), .abi = LESSOR_ABI, .name = "toy", .version = "1", \
+	.summary = "A toy", .options = options, .option_count = 1, \
+	.option_size = sizeof(options[0]), .concurrency = LESSOR_PARALLEL, .open = toy_open, \
+	.close = toy_close, .provision = toy_op, .cleanup = toy_op, .inspect = toy_op, \
+	.list = toy_list, .probe = toy_op, .catalog = toy_catalog, .retain = toy_op
+
 const struct lessor_provider toy_table = {
-	.size = sizeof(toy_table),
-	.abi = LESSOR_ABI,
-	.name = "toy",
-	.version = "1",
-	.summary = "A toy",
-	.options = options,
-	.option_count = 1,
-	.option_size = sizeof(options[0]),
-	.concurrency = LESSOR_PARALLEL,
+	TABLE,
 	.http_auth = "bearer",
 	.http_origin = "https://api.toy.example/v1",
-	.open = toy_open,
-	.close = toy_close,
-	.provision = toy_op,
-	.cleanup = toy_op,
-	.inspect = toy_op,
-	.list = toy_list,
-	.probe = toy_op,
-	.catalog = toy_catalog,
+	.actions = actions,
+	.action_count = ARRAY_LEN(actions),
+	.action_size = sizeof(actions[0]),
 };
+
+const struct lessor_provider toy_own_io_table = {
+	TABLE,
+	.capabilities = LESSOR_OWN_IO,
+};
+
+static struct lessor_action copies[ARRAY_LEN(actions)];
+
+struct lessor_provider toy_table_copy(void)
+{
+	struct lessor_provider table = toy_table;
+
+	memcpy(copies, actions, sizeof(actions));
+	table.actions = copies;
+	return table;
+}
+
+struct lessor_action *toy_action(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(copies); i++) {
+		if (strcmp(copies[i].name, name) == 0)
+			return &copies[i];
+	}
+	abort();
+}
+
+struct lessor_provider toy_table_without(const char *name)
+{
+	struct lessor_provider table = toy_table_copy();
+
+	*toy_action(name) = copies[--table.action_count];
+	return table;
+}
 
 /* ---- the world ---- */
 
@@ -93,6 +159,22 @@ static void toy_random(void *data, void *out, size_t len)
 	memset(out, 7, len);
 }
 
+static void sent_add(struct toy *toy, const struct env_http_request *request)
+{
+	struct toy_sent *sent = &toy->sent[toy->sent_count++];
+
+	if (toy->sent_count > TOY_SENT_MAX)
+		abort();
+	snprintf(sent->method, sizeof(sent->method), "%s", request->method);
+	snprintf(sent->url, sizeof(sent->url), "%s", request->url);
+	snprintf(sent->authorization, sizeof(sent->authorization), "%s",
+		 request->authorization ? request->authorization : "");
+	snprintf(sent->body, sizeof(sent->body), "%.*s", (int)request->body_len,
+		 request->body ? (const char *)request->body : "");
+	sent->fresh = request->fresh;
+	sent->timeout_ms = request->timeout_ms;
+}
+
 static void toy_http(void *data, const struct env_http_request *request,
 		     struct env_http_answer *answer)
 {
@@ -102,77 +184,17 @@ static void toy_http(void *data, const struct env_http_request *request,
 	answer->retry_after_ms = answer->rate_limit = answer->rate_remaining = -1;
 	answer->rate_reset_s = -1;
 	pthread_mutex_lock(&toy->lock);
-	if (toy->sent_count == TOY_SENT_MAX)
-		abort();
-	struct toy_sent *sent = &toy->sent[toy->sent_count++];
-	snprintf(sent->method, sizeof(sent->method), "%s", request->method);
-	snprintf(sent->url, sizeof(sent->url), "%s", request->url);
-	snprintf(sent->authorization, sizeof(sent->authorization), "%s",
-		 request->authorization ? request->authorization : "");
-	snprintf(sent->body, sizeof(sent->body), "%.*s", (int)request->body_len,
-		 request->body ? (const char *)request->body : "");
-	sent->fresh = request->fresh;
-	sent->timeout_ms = request->timeout_ms;
+	sent_add(toy, request);
+	toy_cloud_answer(toy, request, answer);
 	pthread_mutex_unlock(&toy->lock);
-	answer->outcome = ENV_HTTP_ANSWERED;
-	answer->status = 200;
 	if (toy->network)
 		toy->network(toy, request, answer);
-	if (answer->outcome == ENV_HTTP_ANSWERED && !answer->body) {
-		answer->body = xstrdup("{}");
-		answer->body_len = 2;
+	if (answer->outcome != ENV_HTTP_ANSWERED) {
+		free(answer->body);
+		answer->body = NULL;
+		answer->body_len = 0;
+		answer->status = 0;
 	}
-}
-
-static struct resource *row_find(struct toy *toy, int64_t n)
-{
-	return n >= 1 && n <= toy->row_count ? &toy->rows[n - 1] : NULL;
-}
-
-static void commit_intend(struct toy *toy, struct step_commit *what)
-{
-	int64_t n = toy_row(toy, what->resource_kind, LESSOR_STATE_INTENDED, "");
-
-	what->row = n;
-	snprintf(what->name, sizeof(what->name), "toy-%d", (int)n);
-	snprintf(what->labels.text[0], sizeof(what->labels.text[0]), "cbx-%d", (int)n);
-	what->labels.items[0] = (struct lessor_label){ LESSOR_LABEL_LEASE, what->labels.text[0] };
-	what->labels.count = 1;
-}
-
-static int toy_commit(void *arg, struct step *step, struct step_commit *what)
-{
-	struct toy *toy = arg;
-	struct resource *row;
-	static const uint32_t states[] = {
-		[COMMIT_CREATED] = LESSOR_STATE_PRESENT,
-		[COMMIT_NOT_CREATED] = LESSOR_STATE_GONE,
-		[COMMIT_UNKNOWN] = LESSOR_STATE_UNKNOWN,
-		[COMMIT_DELETING] = LESSOR_STATE_DELETING,
-		[COMMIT_STILL_THERE] = LESSOR_STATE_PRESENT,
-		[COMMIT_GONE] = LESSOR_STATE_GONE,
-	};
-
-	(void)step;
-	pthread_mutex_lock(&toy->lock);
-	toy->commits[what->kind]++;
-	what->result = 0;
-	if ((int)what->kind == toy->deny) {
-		err_set(&what->err, ERR_REFUSED, "the test says no");
-		what->result = -1;
-	} else {
-		if (what->kind == COMMIT_INTEND)
-			commit_intend(toy, what);
-		row = row_find(toy, what->row);
-		if (row && what->kind < (int)ARRAY_LEN(states) && states[what->kind])
-			row->state = states[what->kind];
-		if (row && what->kind == COMMIT_CREATED)
-			snprintf(row->id, sizeof(row->id), "%s", what->id);
-		if (row)
-			what->resource = *row;
-	}
-	pthread_mutex_unlock(&toy->lock);
-	return what->result;
 }
 
 int64_t toy_row(struct toy *toy, uint32_t kind, uint32_t state, const char *id)
@@ -187,7 +209,7 @@ int64_t toy_row(struct toy *toy, uint32_t kind, uint32_t state, const char *id)
 	return row->n;
 }
 
-void toy_start(struct toy *toy, int64_t rate_per_hour)
+void toy_start_as(struct toy *toy, const struct lessor_provider *table, int64_t rate_per_hour)
 {
 	struct account_config config = { .location_count = 2, .max_steps = 4,
 					 .rate_per_hour = rate_per_hour };
@@ -195,8 +217,11 @@ void toy_start(struct toy *toy, int64_t rate_per_hour)
 
 	memset(toy, 0, sizeof(*toy));
 	the_toy = toy;
+	toy->table = table;
 	toy->wall_ms = 1800000000000;
 	toy->mono_ms = 1000000;
+	toy->next_id = 4711;
+	toy->page_size = 50;
 	toy->deny = -1;
 	pthread_mutex_init(&toy->lock, NULL);
 	toy->env = (struct env){ .data = toy, .wall_ms = toy_wall, .mono_ms = toy_mono,
@@ -206,16 +231,24 @@ void toy_start(struct toy *toy, int64_t rate_per_hour)
 	strcpy(config.locations[0], "here");
 	strcpy(config.locations[1], "there");
 	config.token = xstrdup("s3cret-token-of-the-toy");
-	if (account_new(&toy->env, &toy_table, &config, &toy->account, &err))
+	if (account_new(&toy->env, toy->table, &config, &toy->account, &err))
 		fail_msg("%s", err.text);
 	assert_null(config.token);
 }
 
+void toy_start(struct toy *toy, int64_t rate_per_hour)
+{
+	toy_start_as(toy, &toy_table, rate_per_hour);
+}
+
 void toy_stop(struct toy *toy)
 {
+	toy_cloud_fini(toy);
 	account_free(toy->account);
 	pthread_mutex_destroy(&toy->lock);
 }
+
+/* ---- steps ---- */
 
 struct step *toy_step(struct toy *toy, enum step_op op, toy_script script)
 {
@@ -224,10 +257,12 @@ struct step *toy_step(struct toy *toy, enum step_op op, toy_script script)
 	step->commit = toy_commit;
 	step->commit_arg = toy;
 	step->deadline_ms = toy_wall(toy) + 60000;
-	step->lease.n = 1;
-	strcpy(step->lease.id, "cbx_0123456789ab");
-	strcpy(step->lease.slug, "blue-fox");
-	strcpy(step->instance, "inst");
+	if (!toy->is_account) {
+		step->lease.n = 1;
+		strcpy(step->lease.id, TOY_LEASE);
+		strcpy(step->lease.slug, "blue-fox");
+	}
+	strcpy(step->instance, TOY_INSTANCE);
 	strcpy(step->lease.types[0], "small");
 	step->lease.type_count = 1;
 	step->lease.epoch = step->epoch = 3;
@@ -247,6 +282,26 @@ struct step *toy_run(struct toy *toy, enum step_op op, toy_script script)
 	return step;
 }
 
+void toy_violates(struct toy *toy, enum step_op op, toy_script script, const char *text)
+{
+	struct step *step = toy_run(toy, op, script);
+
+	assert_int_equal(step->violation, 1);
+	if (!strstr(step->reason, text))
+		fail_msg("'%s' does not say '%s'", step->reason, text);
+	step_free(step);
+}
+
+void toy_verdict(struct toy *toy, enum step_op op, toy_script script, int verdict)
+{
+	struct step *step = toy_run(toy, op, script);
+
+	if (step->violation)
+		fail_msg("violation: %s", step->reason);
+	assert_int_equal(step->verdict, verdict);
+	step_free(step);
+}
+
 int toy_get(struct lessor_call *call, const char *path, int64_t share_ms,
 	    struct lessor_http_response *ret)
 {
@@ -258,15 +313,12 @@ int toy_get(struct lessor_call *call, const char *path, int64_t share_ms,
 }
 
 int toy_send(struct lessor_call *call, const char *method, const char *path, int64_t row,
-	     struct lessor_http_response *ret)
+	     const char *body, struct lessor_http_response *ret)
 {
 	struct lessor_http_request request = { .size = sizeof(request), .method = method,
-					       .path = path, .row = row };
+					       .path = path, .row = row, .body = body,
+					       .body_len = body ? strlen(body) : 0 };
 
-	if (strcmp(method, "DELETE") != 0) {
-		request.body = "{\"a\":1}";
-		request.body_len = 7;
-	}
 	*ret = (struct lessor_http_response){ .size = sizeof(*ret) };
 	return lessor_http(call, &request, ret);
 }

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The toy's engine: believes what the host lets through, and moves the row as
+ * broker/engine does. Its own rules are left out: whether a permit is granted, say,
+ * depends on the read only.
+ */
+#include "toy.h"
+
+#include <stdio.h>
+
+static struct resource *row_find(struct toy *toy, int64_t n)
+{
+	return n >= 1 && n <= toy->row_count ? &toy->rows[n - 1] : NULL;
+}
+
+static int refuse(struct step_commit *what, const char *why)
+{
+	err_set(&what->err, ERR_REFUSED, "%s", why);
+	return -1;
+}
+
+static int commit_intend(struct toy *toy, struct step_commit *what)
+{
+	int64_t n = toy_row(toy, what->resource_kind, LESSOR_STATE_INTENDED, "");
+	struct resource *row = row_find(toy, n);
+
+	row->attempt = what->attempt;
+	what->row = n;
+	what->resource = *row;
+	snprintf(what->name, sizeof(what->name), "%s", row->name);
+	labels_add(&what->labels, LESSOR_LABEL_LEASE, TOY_LEASE);
+	return 0;
+}
+
+static int commit_adopt(struct toy *toy, struct step_commit *what)
+{
+	for (int i = 0; i < toy->row_count; i++) {
+		struct resource *row = &toy->rows[i];
+
+		if (row->kind != what->resource_kind || strcmp(row->name, what->seen->name) != 0)
+			continue;
+		snprintf(row->id, sizeof(row->id), "%s", what->seen->id);
+		row->state = LESSOR_STATE_PRESENT;
+		what->row = row->n;
+		what->resource = *row;
+		return 0;
+	}
+	return refuse(what, "it is not ours");
+}
+
+/* As the engine's still_state. */
+static uint32_t still_state(const struct resource *row, const struct step_evidence *e)
+{
+	switch (row->state) {
+	case LESSOR_STATE_DELETE_AUTHORIZED:
+		if (e->is_own_io || e->outcome == EFFECT_NOT_SENT || e->outcome == EFFECT_REFUSED)
+			return LESSOR_STATE_PRESENT;
+		return LESSOR_STATE_DELETE_UNKNOWN;
+	case LESSOR_STATE_DELETING:
+	case LESSOR_STATE_DELETE_UNKNOWN:
+		if (e->is_gave_up || (e->is_own_io && row->state == LESSOR_STATE_DELETING))
+			return LESSOR_STATE_PRESENT;
+		return e->is_seen || e->is_own_io ? LESSOR_STATE_DELETE_UNKNOWN : 0;
+	default:
+		return row->state;
+	}
+}
+
+static uint32_t change_state(const struct resource *row, const struct step_commit *what)
+{
+	const struct step_evidence *e = &what->evidence;
+
+	if (what->kind == COMMIT_CHANGE && !e->is_read)
+		return 0;
+	if (what->change != LESSOR_CHANGE_UNPROTECT)
+		return row->state;
+	if (what->kind == COMMIT_CHANGE)
+		return LESSOR_STATE_UNPROTECT_AUTHORIZED;
+	return e->outcome == EFFECT_UNKNOWN ? LESSOR_STATE_UNPROTECT_UNKNOWN : LESSOR_STATE_PRESENT;
+}
+
+/* The state that the commit leads to; 0: the engine says no. */
+static uint32_t state_after(const struct resource *row, const struct step_commit *what)
+{
+	const struct step_evidence *e = &what->evidence;
+	int is_authorized = row->state == LESSOR_STATE_DELETE_AUTHORIZED;
+	int is_unsettled = lessor_state_is_unsettled(row->state);
+
+	switch (what->kind) {
+	case COMMIT_CREATED:
+		return is_unsettled ? LESSOR_STATE_PRESENT : 0;
+	case COMMIT_NOT_CREATED:
+		return is_unsettled ? LESSOR_STATE_NEVER_EXISTED : 0;
+	case COMMIT_UNKNOWN:
+		return is_unsettled ? LESSOR_STATE_UNKNOWN : 0;
+	case COMMIT_NOT_SEEN:
+		return is_unsettled && e->is_absent && e->is_proof ? LESSOR_STATE_NEVER_EXISTED : 0;
+	case COMMIT_PERMIT:
+		return e->is_read && strcmp(e->seen.id, row->id) == 0 ?
+		       LESSOR_STATE_DELETE_AUTHORIZED : 0;
+	case COMMIT_DELETING:
+		return is_authorized ? LESSOR_STATE_DELETING : 0;
+	case COMMIT_DELETE_UNKNOWN:
+		return is_authorized ? LESSOR_STATE_DELETE_UNKNOWN : 0;
+	case COMMIT_STILL_THERE:
+		return still_state(row, e);
+	case COMMIT_GONE:
+		return !is_authorized && !is_unsettled && e->is_absent && e->is_proof ?
+		       LESSOR_STATE_GONE : 0;
+	case COMMIT_CHANGE:
+	case COMMIT_CHANGED:
+		return change_state(row, what);
+	default:
+		return row->state;
+	}
+}
+
+static int commit_row(struct toy *toy, struct step_commit *what)
+{
+	struct resource *row = row_find(toy, what->row);
+	uint32_t state = row ? state_after(row, what) : 0;
+
+	if (!row)
+		return 0;	/* attempts and the like */
+	if (!state)
+		return refuse(what, "its state, or what was read, does not allow it");
+	row->state = state;
+	if (what->kind == COMMIT_CREATED)
+		snprintf(row->id, sizeof(row->id), "%s", what->id);
+	if (what->kind == COMMIT_DELETING)
+		snprintf(row->action, sizeof(row->action), "%s", what->action);
+	if (what->kind == COMMIT_CHANGE) {
+		what->is_done = toy->nothing_to_change;
+		what->labels = toy->set;
+		labels_rebase(&what->labels);
+	}
+	what->resource = *row;
+	return 0;
+}
+
+static void claim_keep(struct toy_claim *claim, const struct step_commit *what)
+{
+	const struct lessor_observed *seen = &what->evidence.seen;
+	size_t len = 0;
+
+	*claim = (struct toy_claim){ .row = what->row, .change = what->change,
+				     .evidence = what->evidence };
+	claim->evidence.seen = (struct lessor_observed){ .protection = seen->protection };
+	snprintf(claim->id, sizeof(claim->id), "%s", seen->id ? seen->id : "");
+	snprintf(claim->name, sizeof(claim->name), "%s", seen->name ? seen->name : "");
+	snprintf(claim->text, sizeof(claim->text), "%s", what->text ? what->text : "");
+	snprintf(claim->action, sizeof(claim->action), "%s", what->action ? what->action : "");
+	for (size_t i = 0; i < seen->label_count && len < sizeof(claim->labels); i++)
+		len += (size_t)snprintf(claim->labels + len, sizeof(claim->labels) - len, "%s%s=%s",
+					i ? " " : "", seen->labels[i].key, seen->labels[i].value);
+}
+
+int toy_commit(void *arg, struct step *step, struct step_commit *what)
+{
+	struct toy *toy = arg;
+
+	(void)step;
+	pthread_mutex_lock(&toy->lock);
+	toy->commits[what->kind]++;
+	claim_keep(&toy->last[what->kind], what);
+	if ((int)what->kind == toy->deny)
+		what->result = refuse(what, "the test says no");
+	else if (what->kind == COMMIT_INTEND)
+		what->result = commit_intend(toy, what);
+	else if (what->kind == COMMIT_ADOPT)
+		what->result = commit_adopt(toy, what);
+	else
+		what->result = commit_row(toy, what);
+	pthread_mutex_unlock(&toy->lock);
+	return what->result;
+}
