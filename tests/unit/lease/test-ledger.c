@@ -13,6 +13,9 @@
 #include "lease/ledger.h"
 #include "util/alloc.h"
 
+#define LABELS 6	/* of a resource of a lease */
+#define OWNER_LABEL 4
+
 static const struct signer signer = { .instance = "abcdefgh23456723", .key = "a key of the broker's own" };
 
 struct fixture {
@@ -22,7 +25,10 @@ struct fixture {
 	struct attempt attempt;
 	struct labels labels;
 	struct lessor_label copies[LABELS_MAX + 1];
-	struct lessor_observed seen;	/* of the server */
+	struct lessor_observed seen;	/* of the server, if not said otherwise */
+	struct observation observation;
+	struct gate_facts facts;
+	int64_t epoch;			/* of the step */
 };
 
 static void row_init(struct fixture *f, int i, uint32_t kind, uint32_t attempt, const char *id)
@@ -35,17 +41,22 @@ static void row_init(struct fixture *f, int i, uint32_t kind, uint32_t attempt, 
 	ledger_name(&signer, "hetzner", &f->l, kind, attempt, r->name);
 }
 
-static void seen_init(struct fixture *f, const struct resource *r)
+/* What is at the provider for this row, made for lease `l`. */
+static void seen_init(struct fixture *f, const struct resource *r, const struct lease *l)
 {
-	ledger_labels(&signer, "hetzner", &f->l, r->kind, r->attempt, r->name, &f->labels);
+	ledger_labels(&signer, "hetzner", l, r->kind, r->attempt, r->name, &f->labels);
+	memset(f->copies, 0, sizeof(f->copies));
 	memcpy(f->copies, f->labels.items, sizeof(f->labels.items));
 	f->seen = (struct lessor_observed){
-		.size = sizeof(f->seen), .kind = r->kind, .id = r->id, .name = r->name,
+		.size = sizeof(f->seen), .kind = r->kind,
+		.id = r->kind == LESSOR_KIND_SERVER ? "118400001" : "555", .name = r->name,
 		.labels = f->copies, .label_count = f->labels.count,
+		.protection = LESSOR_PROTECTION_OFF,
 	};
+	f->observation = (struct observation){ .seen = &f->seen, .is_read = 1 };
 }
 
-/* A released lease whose server and key may be deleted. */
+/* A released lease whose server may be deleted. */
 static void fixture_init(struct fixture *f)
 {
 	memset(f, 0, sizeof(*f));
@@ -58,19 +69,41 @@ static void fixture_init(struct fixture *f)
 	row_init(f, 1, LESSOR_KIND_KEY, 0, "555");
 	f->attempt = (struct attempt){ .lease = 7, .number = 1 };
 	f->ledger = (struct ledger){ f->rows, 2, &f->attempt, 1 };
-	seen_init(f, &f->rows[0]);
+	seen_init(f, &f->rows[0], &f->l);
+	f->facts = (struct gate_facts){ .is_verified = 1 };
+	f->epoch = 2;
 }
 
-static enum permit_refusal permit(struct fixture *f, int64_t row, int shared)
+/* The same, its server is gone, and its key may be deleted. */
+static void fixture_of_key(struct fixture *f)
+{
+	fixture_init(f);
+	f->rows[0].state = LESSOR_STATE_GONE;
+	seen_init(f, &f->rows[1], &f->l);
+}
+
+static enum authorization authorize(struct fixture *f, int64_t row)
 {
 	struct err err = { 0 };
-	enum permit_refusal refusal = ledger_permit(&signer, &f->l, &f->ledger, row, 2, &f->seen,
-						    shared, &err);
+	enum authorization a;
 
-	if (refusal != PERMIT_GRANTED)
+	f->observation.retain = observed_retain(&f->seen);
+	a = lease_authorize(&signer, &f->l, &f->ledger, row, f->epoch, &f->observation, &f->facts,
+			    &err);
+	if (a != AUTHORIZATION_GRANTED) {
+		assert_int_equal(err.kind == ERR_REFUSED || err.kind == ERR_CONFLICT, 1);
 		assert_true(err.text[0] != '\0');
-	return refusal;
+	}
+	return a;
 }
+
+/* One more label on what is at the provider. */
+static void add_label(struct fixture *f, const char *key, const char *value)
+{
+	f->copies[f->seen.label_count++] = (struct lessor_label){ key, value };
+}
+
+/* ---- names and labels ---------------------------------------------------------------- */
 
 static int is_name(const char *name)
 {
@@ -122,7 +155,7 @@ static void labels_keep_to_the_grammar(void **state)
 	fixture_init(&f);
 	strcpy(f.l.owner, "@@\xc3\xa4 weird:owner/@");
 	ledger_labels(&signer, "hetzner", &f.l, LESSOR_KIND_SERVER, 1, f.rows[0].name, &f.labels);
-	assert_int_equal(f.labels.count, LABELS_MAX);
+	assert_int_equal(f.labels.count, LABELS);
 	for (size_t i = 0; i < f.labels.count; i++) {
 		const char *value = f.labels.items[i].value;
 		size_t len = strlen(value);
@@ -134,18 +167,62 @@ static void labels_keep_to_the_grammar(void **state)
 	}
 }
 
+static void copied_labels_point_into_the_copy(void **state)
+{
+	struct labels labels = { 0 }, copy;
+
+	(void)state;
+	for (size_t i = 0; i < LABELS_MAX + 2; i++)
+		labels_add(&labels, "key", "value");
+	assert_int_equal(labels.count, LABELS_MAX);
+	copy = labels;
+	labels_rebase(&copy);
+	memset(&labels, 'x', sizeof(labels));
+	for (size_t i = 0; i < LABELS_MAX; i++) {
+		assert_ptr_equal(copy.items[i].value, copy.text[i]);
+		assert_string_equal(copy.items[i].value, "value");
+	}
+}
+
+static void a_mark_that_makes_no_sense_is_a_mark(void **state)
+{
+	static const struct { const char *label; int64_t epoch; } rows[] = {
+		{ "1", 1 }, { "17", 17 }, { "007", 7 }, { "999999999999999999", 999999999999999999 },
+		{ "1000000000000000000", INT64_MAX }, { "9223372036854775808", INT64_MAX },
+		{ "", INT64_MAX }, { "0", INT64_MAX }, { "000", INT64_MAX }, { "-1", INT64_MAX },
+		{ "+1", INT64_MAX }, { " 1", INT64_MAX }, { "1 ", INT64_MAX }, { "1x", INT64_MAX },
+		{ "0x10", INT64_MAX }, { "yes", INT64_MAX },
+	};
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	assert_int_equal(observed_retain(&f.seen), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		fixture_init(&f);
+		add_label(&f, LESSOR_LABEL_RETAIN, rows[i].label);
+		assert_int_equal(observed_retain(&f.seen), rows[i].epoch);
+	}
+	fixture_init(&f);
+	add_label(&f, LESSOR_LABEL_RETAIN, NULL);
+	assert_int_equal(observed_retain(&f.seen), INT64_MAX);
+}
+
+/* ---- what is exactly ours ------------------------------------------------------------- */
+
 static void what_is_exactly_ours_may_go(void **state)
 {
 	struct fixture f;
 
 	(void)state;
 	fixture_init(&f);
-	assert_int_equal(permit(&f, 1, 0), PERMIT_GRANTED);
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_GRANTED);
 	/* Its owner may have been renamed, and strangers' labels do not matter. */
-	f.copies[4].value = "someone.else";
-	f.copies[6] = (struct lessor_label){ "team", "blue" };
-	f.seen.label_count = 7;
-	assert_int_equal(permit(&f, 1, 0), PERMIT_GRANTED);
+	f.copies[OWNER_LABEL].value = "someone.else";
+	add_label(&f, "team", "blue");
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_GRANTED);
+	fixture_of_key(&f);
+	assert_int_equal(authorize(&f, 2), AUTHORIZATION_GRANTED);
 }
 
 static void each_single_difference_is_refused(void **state)
@@ -153,28 +230,46 @@ static void each_single_difference_is_refused(void **state)
 	struct fixture f;
 
 	(void)state;
-	for (size_t i = 0; i < LABELS_MAX; i++) {
-		if (i == 4)
+	for (size_t i = 0; i < LABELS; i++) {
+		if (i == OWNER_LABEL)
 			continue;
 		fixture_init(&f);
 		f.copies[i].value = "other";
-		assert_int_equal(permit(&f, 1, 0), PERMIT_UNPROVEN);
+		assert_int_equal(authorize(&f, 1), AUTHORIZATION_SIGNATURE);
+		fixture_init(&f);
+		f.copies[i].value = NULL;
+		assert_int_equal(authorize(&f, 1), AUTHORIZATION_SIGNATURE);
 		fixture_init(&f);
 		f.copies[i].key = "stripped";
-		assert_int_equal(permit(&f, 1, 0), PERMIT_UNPROVEN);
+		assert_int_equal(authorize(&f, 1), AUTHORIZATION_SIGNATURE);
 	}
 	fixture_init(&f);
-	f.seen.id = "118400002";
-	assert_int_equal(permit(&f, 1, 0), PERMIT_UNPROVEN);
-	fixture_init(&f);
 	f.seen.name = "lessor-violet-prawn-other";
-	assert_int_equal(permit(&f, 1, 0), PERMIT_UNPROVEN);
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_SIGNATURE);
+	f.seen.name = NULL;
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_SIGNATURE);
 	fixture_init(&f);
 	f.seen.kind = LESSOR_KIND_KEY;
-	assert_int_equal(permit(&f, 1, 0), PERMIT_UNPROVEN);
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_SIGNATURE);
 	fixture_init(&f);
 	f.seen.label_count = 0;
-	assert_int_equal(permit(&f, 1, 0), PERMIT_UNPROVEN);
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_SIGNATURE);
+	fixture_init(&f);
+	strcpy(f.l.account, "other");
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_SIGNATURE);
+}
+
+static void another_id_is_another_thing(void **state)
+{
+	static const char *const ids[] = { NULL, "", "118400002", "11840000", "1184000010", "0118400001" };
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		fixture_init(&f);
+		f.seen.id = ids[i];
+		assert_int_equal(authorize(&f, 1), AUTHORIZATION_WRONG_ID);
+	}
 }
 
 static void a_copied_label_set_does_not_fit_another_name(void **state)
@@ -189,30 +284,220 @@ static void a_copied_label_set_does_not_fit_another_name(void **state)
 	ledger_name(&signer, "hetzner", &f.l, LESSOR_KIND_SERVER, 2, f.rows[0].name);
 	assert_string_not_equal(other.name, f.rows[0].name);
 	f.seen.name = f.rows[0].name;
-	assert_int_equal(permit(&f, 1, 0), PERMIT_UNPROVEN);
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_SIGNATURE);
 }
 
-static void a_retained_lease_is_never_permitted(void **state)
+/* The key of another lease, handed over to this one, bears that one's name and signature. */
+static void what_was_handed_over_bears_the_other_leases_signature(void **state)
+{
+	struct lease from = { .n = 6, .id = "cbx_ffffffffffff", .owner = "bob", .slug = "blue-whale" };
+	struct fixture f;
+
+	(void)state;
+	fixture_of_key(&f);
+	ledger_name(&signer, "hetzner", &from, LESSOR_KIND_KEY, 0, f.rows[1].name);
+	seen_init(&f, &f.rows[1], &from);
+	assert_int_equal(authorize(&f, 2), AUTHORIZATION_SIGNATURE);
+	strcpy(f.rows[1].signed_lease, from.id);
+	assert_int_equal(authorize(&f, 2), AUTHORIZATION_GRANTED);
+	/* And no other one any more. */
+	seen_init(&f, &f.rows[1], &f.l);
+	assert_int_equal(authorize(&f, 2), AUTHORIZATION_SIGNATURE);
+}
+
+/* The account's own sentinel: no lease, and an id that may not be known yet. */
+static void a_sentinel_is_verified_without_a_lease(void **state)
+{
+	struct resource r = { .n = 1, .kind = LESSOR_KIND_SENTINEL, .state = LESSOR_STATE_UNKNOWN,
+			      .ours = 1 };
+	struct fixture f;
+	struct err err;
+
+	(void)state;
+	fixture_init(&f);
+	ledger_name(&signer, "hetzner", NULL, r.kind, 0, r.name);
+	seen_init(&f, &r, NULL);
+	assert_int_equal(ledger_verify(&signer, "hetzner", NULL, &r, &f.seen, &err), 0);
+	strcpy(r.id, "9");
+	assert_int_equal(ledger_verify(&signer, "hetzner", NULL, &r, &f.seen, &err), -1);
+	strcpy(r.id, f.seen.id);
+	assert_int_equal(ledger_verify(&signer, "hetzner", NULL, &r, &f.seen, &err), 0);
+	assert_int_equal(ledger_verify(&signer, "other", NULL, &r, &f.seen, &err), -1);
+	assert_int_equal(ledger_verify(&signer, "hetzner", &f.l, &r, &f.seen, &err), -1);
+}
+
+/* ---- the order of refusals ---------------------------------------------------------------- */
+
+static void unverified(struct fixture *f)
+{
+	f->facts.is_verified = 0;
+}
+
+static void fenced(struct fixture *f)
+{
+	f->facts.is_fenced = 1;
+}
+
+static void not_ours(struct fixture *f)
+{
+	f->rows[1].ours = 0;
+}
+
+static void retained(struct fixture *f)
+{
+	f->l.retained = 1;
+}
+
+static void stale(struct fixture *f)
+{
+	f->epoch--;
+}
+
+static void gone(struct fixture *f)
+{
+	f->rows[1].state = LESSOR_STATE_GONE;
+}
+
+static void without_id(struct fixture *f)
+{
+	f->rows[1].id[0] = '\0';
+}
+
+static void alive(struct fixture *f)
+{
+	f->l.state = LEASE_ACTIVE;
+}
+
+static void with_server(struct fixture *f)
+{
+	f->rows[0].state = LESSOR_STATE_PRESENT;
+}
+
+static void shared(struct fixture *f)
+{
+	f->facts.is_shared = 1;
+}
+
+static void not_read(struct fixture *f)
+{
+	f->observation.is_read = 0;
+}
+
+static void with_another_id(struct fixture *f)
+{
+	f->seen.id = "556";
+}
+
+static void unsigned_by_us(struct fixture *f)
+{
+	f->copies[0].value = "another-broker";
+}
+
+static void marked(struct fixture *f)
+{
+	add_label(f, LESSOR_LABEL_RETAIN, "1");
+}
+
+static void protected_there(struct fixture *f)
+{
+	f->seen.protection = LESSOR_PROTECTION_ON;
+}
+
+static const struct {
+	enum authorization reason;
+	void (*make)(struct fixture *f);
+	int passes;
+} refusals[] = {
+	{ AUTHORIZATION_UNVERIFIED, unverified, 1 },
+	{ AUTHORIZATION_FENCED, fenced, 0 },
+	{ AUTHORIZATION_NOT_OURS, not_ours, 0 },
+	{ AUTHORIZATION_RETAINED, retained, 1 },
+	{ AUTHORIZATION_STALE, stale, 1 },
+	{ AUTHORIZATION_NOT_DELETABLE, gone, 1 },
+	{ AUTHORIZATION_NO_ID, without_id, 0 },
+	{ AUTHORIZATION_IN_USE, alive, 1 },
+	{ AUTHORIZATION_SERVER_FIRST, with_server, 1 },
+	{ AUTHORIZATION_SHARED, shared, 1 },
+	{ AUTHORIZATION_NOT_READ, not_read, 1 },
+	{ AUTHORIZATION_WRONG_ID, with_another_id, 0 },
+	{ AUTHORIZATION_SIGNATURE, unsigned_by_us, 0 },
+	{ AUTHORIZATION_RETENTION_MARK, marked, 0 },
+	{ AUTHORIZATION_PROTECTED, protected_there, 0 },
+};
+
+static void each_reason_refuses_and_the_earlier_of_two_is_told(void **state)
 {
 	struct fixture f;
 
 	(void)state;
-	fixture_init(&f);
-	f.l.retained = 1;
-	assert_int_equal(permit(&f, 1, 0), PERMIT_RETAINED);
-	f.l.retained = 0;
-	f.rows[0].state = LESSOR_STATE_RETAINED;
-	assert_int_equal(permit(&f, 1, 0), PERMIT_RETAINED);
+	/* All but the granted one, and the one that is no refusal for good. */
+	assert_int_equal(ARRAY_LEN(refusals), AUTHORIZATION_COUNT - 2);
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		for (size_t k = i; k < ARRAY_LEN(refusals); k++) {
+			fixture_of_key(&f);
+			refusals[k].make(&f);
+			if (k != i)
+				refusals[i].make(&f);
+			assert_int_equal(authorize(&f, 2), refusals[i].reason);
+		}
+	}
 }
 
-static void a_stale_step_is_never_permitted(void **state)
+static void refusals_have_names_and_some_pass(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+		assert_int_equal(authorization_passes(refusals[i].reason), refusals[i].passes);
+	assert_true(authorization_passes(AUTHORIZATION_UNPROTECT));
+	for (int a = 0; a < AUTHORIZATION_COUNT; a++) {
+		for (int b = 0; b < a; b++)
+			assert_string_not_equal(authorization_name((enum authorization)a),
+						authorization_name((enum authorization)b));
+	}
+	assert_string_equal(authorization_name(AUTHORIZATION_COUNT), "unknown");
+}
+
+/* ---- one reason after the other ------------------------------------------------------------- */
+
+static void only_what_is_there_is_deletable(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	for (uint32_t s = 0; s <= LESSOR_STATE_UNPROTECT_UNKNOWN + 1; s++) {
+		fixture_init(&f);
+		f.rows[0].state = s;
+		assert_int_equal(authorize(&f, 1),
+				 s == LESSOR_STATE_PRESENT || s == LESSOR_STATE_DELETE_UNKNOWN ?
+					AUTHORIZATION_GRANTED :
+				 s == LESSOR_STATE_RETAINED ? AUTHORIZATION_RETAINED :
+							      AUTHORIZATION_NOT_DELETABLE);
+	}
+}
+
+static void a_retained_lease_or_row_is_never_deleted(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	for (uint32_t s = 1; s <= LESSOR_STATE_UNPROTECT_UNKNOWN; s++) {
+		fixture_init(&f);
+		f.l.retained = 1;
+		f.rows[0].state = s;
+		assert_int_equal(authorize(&f, 1), AUTHORIZATION_RETAINED);
+	}
+}
+
+static void a_step_of_another_epoch_deletes_nothing(void **state)
 {
 	struct fixture f;
 
 	(void)state;
 	fixture_init(&f);
 	f.l.epoch = 3;
-	assert_int_equal(permit(&f, 1, 0), PERMIT_STALE);
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_STALE);
+	f.l.epoch = 1;
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_STALE);
 }
 
 static void the_key_goes_after_the_server(void **state)
@@ -220,14 +505,17 @@ static void the_key_goes_after_the_server(void **state)
 	struct fixture f;
 
 	(void)state;
-	for (uint32_t s = LESSOR_STATE_INTENDED; s <= LESSOR_STATE_DISOWNED; s++) {
-		fixture_init(&f);
-		seen_init(&f, &f.rows[1]);
+	for (uint32_t s = 1; s <= LESSOR_STATE_UNPROTECT_UNKNOWN; s++) {
+		fixture_of_key(&f);
 		f.rows[0].state = s;
-		assert_int_equal(permit(&f, 2, 0),
-				 s == LESSOR_STATE_GONE || s == LESSOR_STATE_DISOWNED ?
-				 PERMIT_GRANTED : PERMIT_SERVER_FIRST);
+		assert_int_equal(authorize(&f, 2), lessor_state_is_over(s) ?
+				 AUTHORIZATION_GRANTED : AUTHORIZATION_SERVER_FIRST);
 	}
+	/* Also one that this lease did not make. */
+	fixture_of_key(&f);
+	f.rows[0].state = LESSOR_STATE_PRESENT;
+	f.rows[0].ours = 0;
+	assert_int_equal(authorize(&f, 2), AUTHORIZATION_SERVER_FIRST);
 }
 
 static void shared_reused_and_foreign_keys_stay(void **state)
@@ -235,27 +523,19 @@ static void shared_reused_and_foreign_keys_stay(void **state)
 	struct fixture f;
 
 	(void)state;
-	fixture_init(&f);
-	f.rows[0].state = LESSOR_STATE_GONE;
-	seen_init(&f, &f.rows[1]);
-	assert_int_equal(permit(&f, 2, 1), PERMIT_SHARED);
+	fixture_of_key(&f);
+	f.facts.is_shared = 1;
+	assert_int_equal(authorize(&f, 2), AUTHORIZATION_SHARED);
+	f.facts.is_shared = 0;
+	assert_int_equal(authorize(&f, 99), AUTHORIZATION_NOT_OURS);
 	f.rows[1].ours = 0;
-	assert_int_equal(permit(&f, 2, 0), PERMIT_NOT_OURS);
-	assert_int_equal(permit(&f, 99, 0), PERMIT_NOT_OURS);
+	assert_int_equal(authorize(&f, 2), AUTHORIZATION_NOT_OURS);
 	f.rows[1].ours = 1;
 	f.rows[1].lease = 8;
-	assert_int_equal(permit(&f, 2, 0), PERMIT_NOT_OURS);
-}
-
-static void without_an_id_nothing_is_deleted(void **state)
-{
-	struct fixture f;
-
-	(void)state;
-	fixture_init(&f);
-	f.rows[0].id[0] = '\0';
-	f.seen.id = "118400001";
-	assert_int_equal(permit(&f, 1, 0), PERMIT_NO_ID);
+	assert_int_equal(authorize(&f, 2), AUTHORIZATION_NOT_OURS);
+	/* The sentinel is nobody's to delete. */
+	f.rows[1].lease = 0;
+	assert_int_equal(authorize(&f, 2), AUTHORIZATION_NOT_OURS);
 }
 
 static void a_live_lease_loses_only_refused_attempts(void **state)
@@ -265,34 +545,182 @@ static void a_live_lease_loses_only_refused_attempts(void **state)
 	(void)state;
 	fixture_init(&f);
 	f.l.state = LEASE_PROVISIONING;
-	assert_int_equal(permit(&f, 1, 0), PERMIT_WANTED);
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_IN_USE);
 	f.attempt.refused = LESSOR_CLASS_TIMEOUT;
-	assert_int_equal(permit(&f, 1, 0), PERMIT_GRANTED);
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_GRANTED);
+	f.attempt.number = 2;
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_IN_USE);
+	f.attempt.number = 1;
 	f.l.state = LEASE_ACTIVE;
-	assert_int_equal(permit(&f, 1, 0), PERMIT_WANTED);
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_IN_USE);
+	/* What all attempts share is of no refused one. */
+	f.l.state = LEASE_PROVISIONING;
+	f.rows[0].state = LESSOR_STATE_GONE;
+	f.attempt.number = 0;
+	seen_init(&f, &f.rows[1], &f.l);
+	assert_int_equal(authorize(&f, 2), AUTHORIZATION_IN_USE);
+}
+
+static void a_mark_of_a_later_epoch_is_of_a_store_that_knew_more(void **state)
+{
+	static const struct { const char *label; enum authorization want; } rows[] = {
+		{ "4", AUTHORIZATION_GRANTED }, { "5", AUTHORIZATION_GRANTED },
+		{ "6", AUTHORIZATION_RETENTION_MARK }, { "0", AUTHORIZATION_RETENTION_MARK },
+		{ "", AUTHORIZATION_RETENTION_MARK }, { "five", AUTHORIZATION_RETENTION_MARK },
+		{ "99999999999999999999", AUTHORIZATION_RETENTION_MARK },
+	};
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		fixture_init(&f);
+		f.rows[0].retain_epoch = 5;
+		add_label(&f, LESSOR_LABEL_RETAIN, rows[i].label);
+		assert_int_equal(authorize(&f, 1), rows[i].want);
+	}
+	fixture_init(&f);
+	add_label(&f, LESSOR_LABEL_RETAIN, "1");
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_RETENTION_MARK);
+	/* What we may have written ourselves need not be there. */
+	fixture_init(&f);
+	f.rows[0].retain_epoch = 5;
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_GRANTED);
+}
+
+static void only_our_own_protection_is_lifted(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	for (uint32_t p = LESSOR_PROTECTION_UNKNOWN; p <= LESSOR_PROTECTION_ON; p++) {
+		for (int by = PROTECT_NOT_OURS; by <= PROTECT_OURS; by++) {
+			fixture_init(&f);
+			f.seen.protection = p;
+			f.rows[0].protect_by = by;
+			assert_int_equal(authorize(&f, 1),
+					 p != LESSOR_PROTECTION_ON ? AUTHORIZATION_GRANTED :
+					 by == PROTECT_OURS ? AUTHORIZATION_UNPROTECT :
+							      AUTHORIZATION_PROTECTED);
+		}
+	}
+	/* Nor by a store that does not know of its mark. */
+	fixture_init(&f);
+	protected_there(&f);
+	f.rows[0].protect_by = PROTECT_OURS;
+	marked(&f);
+	assert_int_equal(authorize(&f, 1), AUTHORIZATION_RETENTION_MARK);
+}
+
+/* ---- intents -------------------------------------------------------------------------------- */
+
+static int may_intend(struct fixture *f, uint32_t kind, uint32_t attempt, int64_t epoch)
+{
+	struct err err = { 0 };
+	int rc = ledger_may_intend(&f->l, &f->ledger, kind, attempt, epoch, &err);
+
+	assert_int_equal(rc, err.kind == ERR_NONE ? 0 : -1);
+	return rc;
 }
 
 static void one_server_at_a_time(void **state)
 {
 	struct fixture f;
-	struct err err;
 
 	(void)state;
 	fixture_init(&f);
 	f.l.state = LEASE_PROVISIONING;
-	for (uint32_t s = LESSOR_STATE_INTENDED; s <= LESSOR_STATE_RETAINED; s++) {
-		f.rows[0].state = s;
-		assert_int_equal(ledger_may_intend(&f.l, &f.ledger, LESSOR_KIND_SERVER, 1, 2, &err),
-				 s == LESSOR_STATE_GONE ? 0 : -1);
+	for (uint32_t s = 1; s <= LESSOR_STATE_UNPROTECT_UNKNOWN; s++) {
+		f.rows[0].state = f.rows[1].state = s;
+		assert_int_equal(may_intend(&f, LESSOR_KIND_SERVER, 1, 2),
+				 lessor_state_is_over(s) ? 0 : -1);
+		assert_int_equal(may_intend(&f, LESSOR_KIND_KEY, 0, 2),
+				 lessor_state_is_over(s) ? 0 : -1);
 	}
-	f.rows[0].state = LESSOR_STATE_GONE;
-	assert_int_equal(ledger_may_intend(&f.l, &f.ledger, LESSOR_KIND_SERVER, 2, 2, &err), -1);
-	assert_int_equal(ledger_may_intend(&f.l, &f.ledger, LESSOR_KIND_KEY, 0, 2, &err), -1);
-	f.rows[1].state = LESSOR_STATE_GONE;
-	assert_int_equal(ledger_may_intend(&f.l, &f.ledger, LESSOR_KIND_KEY, 0, 2, &err), 0);
-	assert_int_equal(ledger_may_intend(&f.l, &f.ledger, LESSOR_KIND_KEY, 0, 1, &err), -1);
-	f.l.state = LEASE_RELEASED;
-	assert_int_equal(ledger_may_intend(&f.l, &f.ledger, LESSOR_KIND_KEY, 0, 2, &err), -1);
+}
+
+static void a_server_belongs_to_an_open_attempt(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.l.state = LEASE_PROVISIONING;
+	f.rows[0].state = f.rows[1].state = LESSOR_STATE_NEVER_EXISTED;
+	assert_int_equal(may_intend(&f, LESSOR_KIND_SERVER, 1, 2), 0);
+	assert_int_equal(may_intend(&f, LESSOR_KIND_SERVER, 2, 2), -1);
+	f.attempt.refused = LESSOR_CLASS_CAPACITY;
+	assert_int_equal(may_intend(&f, LESSOR_KIND_SERVER, 1, 2), -1);
+	assert_int_equal(may_intend(&f, LESSOR_KIND_SENTINEL, 0, 2), -1);
+	assert_int_equal(may_intend(&f, LESSOR_KIND_VOLUME, 1, 2), 0);
+}
+
+static void only_a_lease_that_wants_a_machine_makes_anything(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	for (int s = LEASE_PROVISIONING; s < LEASE_STATE_COUNT; s++) {
+		fixture_of_key(&f);
+		f.rows[1].state = LESSOR_STATE_GONE;
+		f.l.state = (enum lease_state)s;
+		assert_int_equal(may_intend(&f, LESSOR_KIND_KEY, 0, 2),
+				 s == LEASE_PROVISIONING ? 0 : -1);
+		assert_int_equal(may_intend(&f, LESSOR_KIND_KEY, 0, 1), -1);
+		assert_int_equal(may_intend(&f, LESSOR_KIND_KEY, 0, 3), -1);
+	}
+}
+
+/* ---- rows ------------------------------------------------------------------------------------- */
+
+static const struct {
+	uint32_t state;
+	const char *name;
+	int may_exist, may_be_deleting;
+} states[] = {
+	{ LESSOR_STATE_INTENDED, "intended", 1, 0 },
+	{ LESSOR_STATE_UNKNOWN, "unknown", 1, 0 },
+	{ LESSOR_STATE_PRESENT, "present", 1, 0 },
+	{ LESSOR_STATE_DELETING, "deleting", 1, 1 },
+	{ LESSOR_STATE_GONE, "gone", 0, 0 },
+	{ LESSOR_STATE_RETAINED, "retained", 1, 0 },
+	{ LESSOR_STATE_DISOWNED, "disowned", 0, 0 },
+	{ LESSOR_STATE_DELETE_AUTHORIZED, "deleting", 1, 1 },
+	{ LESSOR_STATE_DELETE_UNKNOWN, "deleting", 1, 1 },
+	{ LESSOR_STATE_NEVER_EXISTED, "gone", 0, 0 },
+	{ LESSOR_STATE_HANDED_OVER, "reused", 0, 0 },
+	{ LESSOR_STATE_UNPROTECT_AUTHORIZED, "deleting", 1, 1 },
+	{ LESSOR_STATE_UNPROTECT_UNKNOWN, "deleting", 1, 1 },
+};
+
+static void what_a_state_means(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		struct resource r = { .ours = 1, .state = states[i].state };
+
+		assert_int_equal(states[i].state, i + 1);
+		assert_string_equal(resource_state_name(r.state), states[i].name);
+		assert_int_equal(resource_is_residue(&r), states[i].may_exist);
+		assert_int_equal(resource_may_be_deleting(&r), states[i].may_be_deleting);
+		fixture_init(&f);
+		f.rows[0].state = r.state;
+		assert_int_equal(ledger_residue(&f.ledger), 1 + states[i].may_exist);
+		/* What another made is none of it. */
+		r.ours = 0;
+		assert_false(resource_is_residue(&r) || resource_may_be_deleting(&r));
+	}
+	assert_string_equal(resource_state_name(0), "unknown");
+	assert_string_equal(resource_state_name(ARRAY_LEN(states) + 1), "unknown");
+}
+
+static void keys_and_sentinels_are_free(void **state)
+{
+	(void)state;
+	for (uint32_t k = LESSOR_KIND_SERVER; k <= LESSOR_KIND_OTHER; k++)
+		assert_int_equal(resource_kind_is_billed(k),
+				 k != LESSOR_KIND_KEY && k != LESSOR_KIND_SENTINEL);
 }
 
 static void texts_exist_for_every_value(void **state)
@@ -300,14 +728,19 @@ static void texts_exist_for_every_value(void **state)
 	(void)state;
 	for (uint32_t k = LESSOR_KIND_SERVER; k <= LESSOR_KIND_OTHER; k++)
 		assert_string_not_equal(resource_kind_name(k), "unknown");
-	for (uint32_t s = LESSOR_STATE_INTENDED; s <= LESSOR_STATE_DISOWNED; s++)
-		assert_non_null(resource_state_name(s));
+	assert_string_equal(resource_kind_name(LESSOR_KIND_OTHER + 1), "unknown");
 	for (uint32_t c = LESSOR_CLASS_NONE; c <= LESSOR_CLASS_BUG; c++)
 		assert_string_not_equal(error_class_name(c), "unknown");
 	assert_string_equal(error_class_name(9999), "unknown");
 	for (int s = 0; s < LEASE_STATE_COUNT; s++)
 		assert_int_equal(lease_state_parse(lease_state_name((enum lease_state)s)), s);
 	assert_int_equal(lease_state_parse("nonsense"), -1);
+	for (int c = 0; c < LEASE_CLEANUP_COUNT; c++)
+		assert_string_not_equal(lease_cleanup_name((enum lease_cleanup)c), "unknown");
+	assert_string_equal(lease_retention_name(RETENTION_NONE), "");
+	assert_string_equal(lease_retention_name(RETENTION_UNSURE), "unsure");
+	assert_string_equal(lease_retention_name(RETENTION_RECORDED), "recorded");
+	assert_string_equal(lease_retention_name(RETENTION_PROTECTED), "protected");
 }
 
 int main(void)
@@ -315,16 +748,29 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_host_names_and_one_of_a_kind),
 		cmocka_unit_test(labels_keep_to_the_grammar),
+		cmocka_unit_test(copied_labels_point_into_the_copy),
+		cmocka_unit_test(a_mark_that_makes_no_sense_is_a_mark),
 		cmocka_unit_test(what_is_exactly_ours_may_go),
 		cmocka_unit_test(each_single_difference_is_refused),
+		cmocka_unit_test(another_id_is_another_thing),
 		cmocka_unit_test(a_copied_label_set_does_not_fit_another_name),
-		cmocka_unit_test(a_retained_lease_is_never_permitted),
-		cmocka_unit_test(a_stale_step_is_never_permitted),
+		cmocka_unit_test(what_was_handed_over_bears_the_other_leases_signature),
+		cmocka_unit_test(a_sentinel_is_verified_without_a_lease),
+		cmocka_unit_test(each_reason_refuses_and_the_earlier_of_two_is_told),
+		cmocka_unit_test(refusals_have_names_and_some_pass),
+		cmocka_unit_test(only_what_is_there_is_deletable),
+		cmocka_unit_test(a_retained_lease_or_row_is_never_deleted),
+		cmocka_unit_test(a_step_of_another_epoch_deletes_nothing),
 		cmocka_unit_test(the_key_goes_after_the_server),
 		cmocka_unit_test(shared_reused_and_foreign_keys_stay),
-		cmocka_unit_test(without_an_id_nothing_is_deleted),
 		cmocka_unit_test(a_live_lease_loses_only_refused_attempts),
+		cmocka_unit_test(a_mark_of_a_later_epoch_is_of_a_store_that_knew_more),
+		cmocka_unit_test(only_our_own_protection_is_lifted),
 		cmocka_unit_test(one_server_at_a_time),
+		cmocka_unit_test(a_server_belongs_to_an_open_attempt),
+		cmocka_unit_test(only_a_lease_that_wants_a_machine_makes_anything),
+		cmocka_unit_test(what_a_state_means),
+		cmocka_unit_test(keys_and_sentinels_are_free),
 		cmocka_unit_test(texts_exist_for_every_value),
 	};
 
