@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The one gate, whose reasons have an order, and what may be made. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,8 +7,6 @@
 
 #include <cmocka.h>
 
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lease/ledger.h"
@@ -101,111 +100,6 @@ static enum authorization authorize(struct fixture *f, int64_t row)
 static void add_label(struct fixture *f, const char *key, const char *value)
 {
 	f->copies[f->seen.label_count++] = (struct lessor_label){ key, value };
-}
-
-/* ---- names and labels ---------------------------------------------------------------- */
-
-static int is_name(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (!len || len > 63 || !isalnum((unsigned char)name[0]) ||
-	    !isalnum((unsigned char)name[len - 1]))
-		return 0;
-	for (; *name; name++) {
-		if (!islower((unsigned char)*name) && !isdigit((unsigned char)*name) && *name != '-')
-			return 0;
-	}
-	return 1;
-}
-
-static void names_are_host_names_and_one_of_a_kind(void **state)
-{
-	struct lease a = { .id = "cbx_000000000001", .slug = "a" };
-	struct lease b = { .id = "cbx_000000000002", .slug = "a" };
-	struct signer other = signer;
-	char one[64], two[64];
-
-	(void)state;
-	memset(a.slug, 'x', 41);
-	a.slug[31] = '-';
-	ledger_name(&signer, "h", &a, LESSOR_KIND_SERVER, 1, one);
-	assert_true(is_name(one));
-	ledger_name(&signer, "h", &a, LESSOR_KIND_SERVER, 1, two);
-	assert_string_equal(one, two);
-	ledger_name(&signer, "h", &a, LESSOR_KIND_SERVER, 2, two);
-	assert_string_not_equal(one, two);
-	ledger_name(&signer, "h", &a, LESSOR_KIND_KEY, 1, two);
-	assert_true(is_name(two));
-	strcpy(b.slug, a.slug);
-	ledger_name(&signer, "h", &b, LESSOR_KIND_SERVER, 1, two);
-	assert_string_not_equal(one, two);
-	strcpy(other.instance, "zzzzzzzz23456723");
-	ledger_name(&other, "h", &a, LESSOR_KIND_SERVER, 1, two);
-	assert_string_not_equal(one, two);
-	ledger_name(&signer, "h", NULL, LESSOR_KIND_SENTINEL, 0, two);
-	assert_true(is_name(two));
-}
-
-static void labels_keep_to_the_grammar(void **state)
-{
-	struct fixture f;
-
-	(void)state;
-	fixture_init(&f);
-	strcpy(f.l.owner, "@@\xc3\xa4 weird:owner/@");
-	ledger_labels(&signer, "hetzner", &f.l, LESSOR_KIND_SERVER, 1, f.rows[0].name, &f.labels);
-	assert_int_equal(f.labels.count, LABELS);
-	for (size_t i = 0; i < f.labels.count; i++) {
-		const char *value = f.labels.items[i].value;
-		size_t len = strlen(value);
-
-		assert_in_range(len, 1, 63);
-		assert_true(isalnum((unsigned char)value[0]) && isalnum((unsigned char)value[len - 1]));
-		for (size_t k = 0; k < len; k++)
-			assert_true(isalnum((unsigned char)value[k]) || strchr("._-", value[k]));
-	}
-}
-
-static void copied_labels_point_into_the_copy(void **state)
-{
-	struct labels labels = { 0 }, copy;
-
-	(void)state;
-	for (size_t i = 0; i < LABELS_MAX + 2; i++)
-		labels_add(&labels, "key", "value");
-	assert_int_equal(labels.count, LABELS_MAX);
-	copy = labels;
-	labels_rebase(&copy);
-	memset(&labels, 'x', sizeof(labels));
-	for (size_t i = 0; i < LABELS_MAX; i++) {
-		assert_ptr_equal(copy.items[i].value, copy.text[i]);
-		assert_string_equal(copy.items[i].value, "value");
-	}
-}
-
-static void a_mark_that_makes_no_sense_is_a_mark(void **state)
-{
-	static const struct { const char *label; int64_t epoch; } rows[] = {
-		{ "1", 1 }, { "17", 17 }, { "007", 7 }, { "999999999999999999", 999999999999999999 },
-		{ "1000000000000000000", INT64_MAX }, { "9223372036854775808", INT64_MAX },
-		{ "", INT64_MAX }, { "0", INT64_MAX }, { "000", INT64_MAX }, { "-1", INT64_MAX },
-		{ "+1", INT64_MAX }, { " 1", INT64_MAX }, { "1 ", INT64_MAX }, { "1x", INT64_MAX },
-		{ "0x10", INT64_MAX }, { "yes", INT64_MAX },
-	};
-	struct fixture f;
-
-	(void)state;
-	fixture_init(&f);
-	assert_int_equal(observed_retain(&f.seen), 0);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		fixture_init(&f);
-		add_label(&f, LESSOR_LABEL_RETAIN, rows[i].label);
-		assert_int_equal(observed_retain(&f.seen), rows[i].epoch);
-	}
-	fixture_init(&f);
-	add_label(&f, LESSOR_LABEL_RETAIN, NULL);
-	assert_int_equal(observed_retain(&f.seen), INT64_MAX);
 }
 
 /* ---- what is exactly ours ------------------------------------------------------------- */
@@ -303,27 +197,6 @@ static void what_was_handed_over_bears_the_other_leases_signature(void **state)
 	/* And no other one any more. */
 	seen_init(&f, &f.rows[1], &f.l);
 	assert_int_equal(authorize(&f, 2), AUTHORIZATION_SIGNATURE);
-}
-
-/* The account's own sentinel: no lease, and an id that may not be known yet. */
-static void a_sentinel_is_verified_without_a_lease(void **state)
-{
-	struct resource r = { .n = 1, .kind = LESSOR_KIND_SENTINEL, .state = LESSOR_STATE_UNKNOWN,
-			      .ours = 1 };
-	struct fixture f;
-	struct err err;
-
-	(void)state;
-	fixture_init(&f);
-	ledger_name(&signer, "hetzner", NULL, r.kind, 0, r.name);
-	seen_init(&f, &r, NULL);
-	assert_int_equal(ledger_verify(&signer, "hetzner", NULL, &r, &f.seen, &err), 0);
-	strcpy(r.id, "9");
-	assert_int_equal(ledger_verify(&signer, "hetzner", NULL, &r, &f.seen, &err), -1);
-	strcpy(r.id, f.seen.id);
-	assert_int_equal(ledger_verify(&signer, "hetzner", NULL, &r, &f.seen, &err), 0);
-	assert_int_equal(ledger_verify(&signer, "other", NULL, &r, &f.seen, &err), -1);
-	assert_int_equal(ledger_verify(&signer, "hetzner", &f.l, &r, &f.seen, &err), -1);
 }
 
 /* ---- the order of refusals ---------------------------------------------------------------- */
@@ -670,92 +543,14 @@ static void only_a_lease_that_wants_a_machine_makes_anything(void **state)
 	}
 }
 
-/* ---- rows ------------------------------------------------------------------------------------- */
-
-static const struct {
-	uint32_t state;
-	const char *name;
-	int may_exist, may_be_deleting;
-} states[] = {
-	{ LESSOR_STATE_INTENDED, "intended", 1, 0 },
-	{ LESSOR_STATE_UNKNOWN, "unknown", 1, 0 },
-	{ LESSOR_STATE_PRESENT, "present", 1, 0 },
-	{ LESSOR_STATE_DELETING, "deleting", 1, 1 },
-	{ LESSOR_STATE_GONE, "gone", 0, 0 },
-	{ LESSOR_STATE_RETAINED, "retained", 1, 0 },
-	{ LESSOR_STATE_DISOWNED, "disowned", 0, 0 },
-	{ LESSOR_STATE_DELETE_AUTHORIZED, "deleting", 1, 1 },
-	{ LESSOR_STATE_DELETE_UNKNOWN, "deleting", 1, 1 },
-	{ LESSOR_STATE_NEVER_EXISTED, "gone", 0, 0 },
-	{ LESSOR_STATE_HANDED_OVER, "reused", 0, 0 },
-	{ LESSOR_STATE_UNPROTECT_AUTHORIZED, "deleting", 1, 1 },
-	{ LESSOR_STATE_UNPROTECT_UNKNOWN, "deleting", 1, 1 },
-};
-
-static void what_a_state_means(void **state)
-{
-	struct fixture f;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
-		struct resource r = { .ours = 1, .state = states[i].state };
-
-		assert_int_equal(states[i].state, i + 1);
-		assert_string_equal(resource_state_name(r.state), states[i].name);
-		assert_int_equal(resource_is_residue(&r), states[i].may_exist);
-		assert_int_equal(resource_may_be_deleting(&r), states[i].may_be_deleting);
-		fixture_init(&f);
-		f.rows[0].state = r.state;
-		assert_int_equal(ledger_residue(&f.ledger), 1 + states[i].may_exist);
-		/* What another made is none of it. */
-		r.ours = 0;
-		assert_false(resource_is_residue(&r) || resource_may_be_deleting(&r));
-	}
-	assert_string_equal(resource_state_name(0), "unknown");
-	assert_string_equal(resource_state_name(ARRAY_LEN(states) + 1), "unknown");
-}
-
-static void keys_and_sentinels_are_free(void **state)
-{
-	(void)state;
-	for (uint32_t k = LESSOR_KIND_SERVER; k <= LESSOR_KIND_OTHER; k++)
-		assert_int_equal(resource_kind_is_billed(k),
-				 k != LESSOR_KIND_KEY && k != LESSOR_KIND_SENTINEL);
-}
-
-static void texts_exist_for_every_value(void **state)
-{
-	(void)state;
-	for (uint32_t k = LESSOR_KIND_SERVER; k <= LESSOR_KIND_OTHER; k++)
-		assert_string_not_equal(resource_kind_name(k), "unknown");
-	assert_string_equal(resource_kind_name(LESSOR_KIND_OTHER + 1), "unknown");
-	for (uint32_t c = LESSOR_CLASS_NONE; c <= LESSOR_CLASS_BUG; c++)
-		assert_string_not_equal(error_class_name(c), "unknown");
-	assert_string_equal(error_class_name(9999), "unknown");
-	for (int s = 0; s < LEASE_STATE_COUNT; s++)
-		assert_int_equal(lease_state_parse(lease_state_name((enum lease_state)s)), s);
-	assert_int_equal(lease_state_parse("nonsense"), -1);
-	for (int c = 0; c < LEASE_CLEANUP_COUNT; c++)
-		assert_string_not_equal(lease_cleanup_name((enum lease_cleanup)c), "unknown");
-	assert_string_equal(lease_retention_name(RETENTION_NONE), "");
-	assert_string_equal(lease_retention_name(RETENTION_UNSURE), "unsure");
-	assert_string_equal(lease_retention_name(RETENTION_RECORDED), "recorded");
-	assert_string_equal(lease_retention_name(RETENTION_PROTECTED), "protected");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_are_host_names_and_one_of_a_kind),
-		cmocka_unit_test(labels_keep_to_the_grammar),
-		cmocka_unit_test(copied_labels_point_into_the_copy),
-		cmocka_unit_test(a_mark_that_makes_no_sense_is_a_mark),
 		cmocka_unit_test(what_is_exactly_ours_may_go),
 		cmocka_unit_test(each_single_difference_is_refused),
 		cmocka_unit_test(another_id_is_another_thing),
 		cmocka_unit_test(a_copied_label_set_does_not_fit_another_name),
 		cmocka_unit_test(what_was_handed_over_bears_the_other_leases_signature),
-		cmocka_unit_test(a_sentinel_is_verified_without_a_lease),
 		cmocka_unit_test(each_reason_refuses_and_the_earlier_of_two_is_told),
 		cmocka_unit_test(refusals_have_names_and_some_pass),
 		cmocka_unit_test(only_what_is_there_is_deletable),
@@ -769,9 +564,6 @@ int main(void)
 		cmocka_unit_test(one_server_at_a_time),
 		cmocka_unit_test(a_server_belongs_to_an_open_attempt),
 		cmocka_unit_test(only_a_lease_that_wants_a_machine_makes_anything),
-		cmocka_unit_test(what_a_state_means),
-		cmocka_unit_test(keys_and_sentinels_are_free),
-		cmocka_unit_test(texts_exist_for_every_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
