@@ -6,12 +6,13 @@
 
 #include "util/text.h"
 
+/* Nobody writes a counter without a name; "" in the store is nobody yet. */
 static int knows(const struct generation *g, const char *holder)
 {
 	size_t len = strlen(holder);
 
-	if (strcmp(holder, g->holder) == 0)
-		return 1;
+	if (!len || strcmp(holder, g->holder) == 0)
+		return len != 0;
 	for (const char *at = g->before; *at; at += strspn(at, " ")) {
 		size_t word = strcspn(at, " ");
 
@@ -87,7 +88,9 @@ void generation_take_over(struct generation *g)
 	if (g->found > g->pending)
 		g->pending = g->found;
 	g->current = g->pending;
-	TEXT_SET(g->before, g->found_holder);
+	/* Not read yet, it still bears what this store knows of. */
+	if (g->found)
+		TEXT_SET(g->before, g->found_holder);
 	g->is_fenced = 0;
 	g->why[0] = '\0';
 	g->is_wanted = 1;

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which store is the newest? A daemon here is a store that lasts, a process that begins and
+ * dies, and a sentinel that one or two of them share.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lease/generation.h"
+#include "util/text.h"
+
+#define NOW INT64_C(1800000000000)
+
+/* What the provider holds. */
+struct sentinel {
+	int64_t number;
+	char holder[GENERATION_HOLDER_ROOM];
+};
+
+static int process;
+
+/* What outlives the process is what store_generation_get gives back. */
+static void start(struct generation *g)
+{
+	struct generation next = { .current = g->current, .pending = g->pending,
+				   .is_fenced = g->is_fenced };
+
+	TEXT_SET(next.holder, g->holder);
+	TEXT_SET(next.before, g->before);
+	TEXT_SET(next.why, g->why);
+	snprintf(next.nonce, sizeof(next.nonce), "%032d", ++process);
+	next.is_wanted = 1;
+	*g = next;
+}
+
+static enum generation_state look(struct generation *g, const struct sentinel *s)
+{
+	enum generation_state state = generation_found(g, s->number, s->holder);
+
+	if (state == GENERATION_ARRIVED)
+		generation_arrived(g);
+	return state;
+}
+
+/* Read and committed, not written. */
+static void mean(struct generation *g, const struct sentinel *s)
+{
+	assert_int_not_equal(look(g, s), GENERATION_OVERTAKEN);
+	generation_raise(g, NOW);
+	assert_int_equal(g->raised_ms, NOW);
+	assert_false(g->is_wanted);
+	assert_string_equal(g->holder, g->nonce);
+}
+
+static void put(const struct generation *g, struct sentinel *s)
+{
+	s->number = g->pending;
+	TEXT_SET(s->holder, g->holder);
+}
+
+static void raise_generation(struct generation *g, struct sentinel *s)
+{
+	mean(g, s);
+	put(g, s);
+	assert_int_equal(look(g, s), GENERATION_ARRIVED);
+	assert_int_equal(g->current, g->pending);
+	assert_int_equal(look(g, s), GENERATION_OURS);
+}
+
+/* ---- one daemon ---------------------------------------------------------------------- */
+
+static void the_first_start_writes_one(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	assert_int_equal(look(&g, &s), GENERATION_MISSING);
+	raise_generation(&g, &s);
+	assert_int_equal(s.number, 1);
+	assert_string_equal(s.holder, g.nonce);
+	assert_string_equal(g.before, "");
+}
+
+/* An upgrade: leases for a year, a sentinel without a counter, a store that never raised one. */
+static void a_store_that_never_raised_one_is_not_fenced(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	assert_int_equal(look(&g, &s), GENERATION_MISSING);
+	assert_int_equal(g.current, 0);
+	/* But where there is one, a store that never raised one did not write it. */
+	s.number = 1;
+	strcpy(s.holder, "somebody");
+	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
+}
+
+static void each_start_counts_and_knows_the_one_before(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	for (int i = 1; i <= 10; i++) {
+		char last[GENERATION_HOLDER_ROOM];
+
+		TEXT_SET(last, s.holder);
+		start(&g);
+		assert_int_equal(look(&g, &s), i == 1 ? GENERATION_MISSING : GENERATION_OURS);
+		raise_generation(&g, &s);
+		assert_int_equal(s.number, i);
+		assert_string_equal(g.before, last);
+	}
+}
+
+static void one_process_raises_it_again_and_again(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	for (int i = 1; i <= 10; i++) {
+		raise_generation(&g, &s);
+		assert_int_equal(s.number, i);
+	}
+}
+
+/* Committed, and the process died before the request. */
+static void a_crash_before_the_write(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	start(&g);
+	mean(&g, &s);
+	start(&g);
+	assert_int_equal(look(&g, &s), GENERATION_OURS);
+	assert_int_equal(g.pending, 2);
+	raise_generation(&g, &s);
+	assert_int_equal(s.number, 3);
+}
+
+/* Written, and the process died before it knew. */
+static void a_crash_after_the_write(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	start(&g);
+	mean(&g, &s);
+	put(&g, &s);
+	start(&g);
+	assert_int_equal(look(&g, &s), GENERATION_ARRIVED);
+	assert_int_equal(g.current, 2);
+	raise_generation(&g, &s);
+	assert_int_equal(s.number, 3);
+}
+
+/* The first one of all, at each of its two places. */
+static void a_crash_around_the_first_write(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	mean(&g, &s);
+	start(&g);
+	assert_int_equal(look(&g, &s), GENERATION_MISSING);
+	mean(&g, &s);
+	assert_int_equal(g.pending, 2);
+	put(&g, &s);
+	start(&g);
+	assert_int_equal(look(&g, &s), GENERATION_ARRIVED);
+	assert_int_equal(g.current, 2);
+}
+
+/* The write gets no answer in the process that sent it. */
+static void a_lost_answer_is_no_surprise(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	mean(&g, &s);
+	/* Not there (yet), and meant again. */
+	assert_int_equal(look(&g, &s), GENERATION_OURS);
+	mean(&g, &s);
+	assert_int_equal(g.pending, 3);
+	/* Then one after the other shows. */
+	s.number = 2;
+	assert_int_equal(look(&g, &s), GENERATION_OURS);
+	s.number = 3;
+	assert_int_equal(look(&g, &s), GENERATION_ARRIVED);
+}
+
+static void fifty_starts_without_a_write(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	for (int i = 0; i < 50; i++) {
+		start(&g);
+		assert_int_equal(look(&g, &s), GENERATION_OURS);
+		mean(&g, &s);
+	}
+	start(&g);
+	raise_generation(&g, &s);
+	assert_int_equal(s.number, 52);
+}
+
+static void fifty_starts_that_do_not_even_read(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	for (int i = 0; i < 50; i++)
+		start(&g);
+	assert_int_equal(look(&g, &s), GENERATION_OURS);
+	raise_generation(&g, &s);
+}
+
+/* A person took the labels away, or put older ones back. */
+static void what_is_missing_is_written_again(void **state)
+{
+	struct sentinel s = { 0 }, old;
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	raise_generation(&g, &s);
+	old = s;
+	raise_generation(&g, &s);
+	s = (struct sentinel){ 0 };
+	assert_int_equal(look(&g, &s), GENERATION_MISSING);
+	raise_generation(&g, &s);
+	assert_int_equal(s.number, 4);
+	s = old;
+	assert_int_equal(look(&g, &s), GENERATION_MISSING);
+	raise_generation(&g, &s);
+	/* Above all that ever was there. */
+	assert_int_equal(s.number, 5);
+}
+
+/* Killed anywhere, with its writes lost or not, and with people who take labels away. */
+static void one_daemon_never_fences_itself(void **state)
+{
+	uint32_t seed = 1;
+
+	(void)state;
+	for (int life = 0; life < 2000; life++) {
+		struct sentinel s = { 0 };
+		struct generation g = { 0 };
+		int64_t greatest = 0;
+
+		start(&g);
+		for (int i = 0; i < 40; i++) {
+			seed = seed * 1664525 + 1013904223;
+			switch (seed >> 24 & 7) {
+			case 0:
+				start(&g);
+				break;
+			case 1:
+				s = (struct sentinel){ 0 };
+				break;
+			case 2:
+			case 3:
+				assert_int_not_equal(look(&g, &s), GENERATION_OVERTAKEN);
+				break;
+			case 4:
+				mean(&g, &s);
+				break;
+			default:
+				mean(&g, &s);
+				put(&g, &s);
+				assert_true(s.number > greatest);
+				greatest = s.number;
+				break;
+			}
+			assert_true(g.current <= g.pending);
+		}
+		/* Whatever was there stays below what comes. */
+		raise_generation(&g, &s);
+		assert_true(s.number > greatest);
+	}
+}
+
+/* ---- two of them ---------------------------------------------------------------------- */
+
+static void an_older_copy_is_fenced(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 }, copy;
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	copy = g;
+	raise_generation(&g, &s);
+	start(&copy);
+	assert_int_equal(look(&copy, &s), GENERATION_OVERTAKEN);
+	/* Which writes nothing, so the right one goes on. */
+	assert_int_equal(look(&g, &s), GENERATION_OURS);
+	start(&g);
+	assert_int_equal(look(&g, &s), GENERATION_OURS);
+}
+
+/* As old as the last raise: told apart as soon as either of them raises it. */
+static void a_fresh_copy_overtakes_the_one_that_runs(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 }, copy;
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	copy = g;
+	start(&copy);
+	assert_int_equal(look(&copy, &s), GENERATION_OURS);
+	raise_generation(&copy, &s);
+	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
+	start(&g);
+	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
+}
+
+/* Both mean the same number: who wrote it tells them apart. */
+static void the_same_number_of_another_holder_is_not_ours(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 }, copy;
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	copy = g;
+	start(&g);
+	start(&copy);
+	mean(&g, &s);
+	mean(&copy, &s);
+	assert_int_equal(g.pending, copy.pending);
+	put(&copy, &s);
+	assert_int_equal(look(&copy, &s), GENERATION_ARRIVED);
+	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
+}
+
+/* A smaller number of somebody else is no older one of ours. */
+static void a_smaller_number_of_another_holder_is_not_ours(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	for (int i = 0; i < 3; i++)
+		raise_generation(&g, &s);
+	s.number = 1;
+	strcpy(s.holder, "somebody");
+	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
+	s.holder[0] = '\0';
+	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
+}
+
+static void a_number_without_a_holder_is_not_ours(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	mean(&g, &s);
+	s.number = 1;
+	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
+}
+
+/* A greater number under a known name: the store forgot that it raised it. */
+static void a_greater_number_of_ours_is_not_known(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 }, backup;
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	backup = g;
+	raise_generation(&g, &s);
+	assert_string_equal(s.holder, backup.holder);
+	start(&backup);
+	assert_int_equal(look(&backup, &s), GENERATION_OVERTAKEN);
+}
+
+static void a_restored_backup_is_fenced_until_somebody_looked(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 }, backup;
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	backup = g;
+	for (int i = 0; i < 5; i++) {
+		start(&g);
+		raise_generation(&g, &s);
+	}
+	start(&backup);
+	assert_int_equal(look(&backup, &s), GENERATION_OVERTAKEN);
+	generation_fence(&backup, "it is older");
+	/* Through restarts. */
+	start(&backup);
+	assert_true(backup.is_fenced);
+	assert_string_equal(backup.why, "it is older");
+	assert_int_equal(look(&backup, &s), GENERATION_OVERTAKEN);
+	generation_take_over(&backup);
+	assert_false(backup.is_fenced);
+	assert_string_equal(backup.why, "");
+	assert_true(backup.is_wanted);
+	/* What is there is known now, also if it is read once more before it is written. */
+	assert_int_equal(look(&backup, &s), GENERATION_OURS);
+	raise_generation(&backup, &s);
+	assert_int_equal(s.number, 7);
+	/* And the other one, should it still run, is the one that is overtaken. */
+	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
+}
+
+/* Taken over, and the process died before the write. */
+static void a_take_over_outlives_the_process(void **state)
+{
+	struct sentinel s = { .number = 9, .holder = "somebody" };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
+	generation_fence(&g, "it is older");
+	generation_take_over(&g);
+	start(&g);
+	assert_int_equal(look(&g, &s), GENERATION_OURS);
+	raise_generation(&g, &s);
+	assert_int_equal(s.number, 10);
+}
+
+/* Of another holder with a smaller number: what counts from now on is above both. */
+static void a_take_over_never_counts_down(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	for (int i = 0; i < 5; i++)
+		raise_generation(&g, &s);
+	s.number = 2;
+	strcpy(s.holder, "somebody");
+	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
+	generation_take_over(&g);
+	assert_int_equal(look(&g, &s), GENERATION_MISSING);
+	raise_generation(&g, &s);
+	assert_int_equal(s.number, 6);
+}
+
+/* Fenced for its place, not for the sentinel, which was not read yet. */
+static void a_take_over_before_the_sentinel_was_read_forgets_nobody(void **state)
+{
+	struct sentinel s = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	start(&g);
+	mean(&g, &s);
+	start(&g);
+	generation_fence(&g, "the database is not where it was");
+	generation_take_over(&g);
+	assert_int_not_equal(look(&g, &s), GENERATION_OVERTAKEN);
+	raise_generation(&g, &s);
+	assert_int_equal(s.number, 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_start_writes_one),
+		cmocka_unit_test(a_store_that_never_raised_one_is_not_fenced),
+		cmocka_unit_test(each_start_counts_and_knows_the_one_before),
+		cmocka_unit_test(one_process_raises_it_again_and_again),
+		cmocka_unit_test(a_crash_before_the_write),
+		cmocka_unit_test(a_crash_after_the_write),
+		cmocka_unit_test(a_crash_around_the_first_write),
+		cmocka_unit_test(a_lost_answer_is_no_surprise),
+		cmocka_unit_test(fifty_starts_without_a_write),
+		cmocka_unit_test(fifty_starts_that_do_not_even_read),
+		cmocka_unit_test(what_is_missing_is_written_again),
+		cmocka_unit_test(one_daemon_never_fences_itself),
+		cmocka_unit_test(an_older_copy_is_fenced),
+		cmocka_unit_test(a_fresh_copy_overtakes_the_one_that_runs),
+		cmocka_unit_test(the_same_number_of_another_holder_is_not_ours),
+		cmocka_unit_test(a_smaller_number_of_another_holder_is_not_ours),
+		cmocka_unit_test(a_number_without_a_holder_is_not_ours),
+		cmocka_unit_test(a_greater_number_of_ours_is_not_known),
+		cmocka_unit_test(a_restored_backup_is_fenced_until_somebody_looked),
+		cmocka_unit_test(a_take_over_outlives_the_process),
+		cmocka_unit_test(a_take_over_never_counts_down),
+		cmocka_unit_test(a_take_over_before_the_sentinel_was_read_forgets_nobody),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
