@@ -186,6 +186,21 @@ void lease_tick(struct lease *l, const struct lease_facts *facts, struct lease_o
 	}
 }
 
+/*
+ * When to try again after a failure. No backoff steps over the end of a settling time, but
+ * for what the provider asks.
+ */
+static int64_t retry_due(const struct lease *l, const struct lease_verdict *v, int64_t base,
+			 int64_t cap, const struct lease_facts *facts)
+{
+	int64_t due = facts->now_ms + backoff_ms(l->tries, base, cap, v->wait_ms, facts->random);
+	int64_t asked = facts->now_ms + v->wait_ms;
+
+	if (facts->absence_ms <= facts->now_ms || facts->absence_ms >= due)
+		return due;
+	return facts->absence_ms > asked ? facts->absence_ms : asked;
+}
+
 static void provision_done(struct lease *l, const struct lease_verdict *v,
 			   const struct lease_facts *facts, struct lease_outcome *out)
 {
@@ -216,9 +231,7 @@ static void provision_done(struct lease *l, const struct lease_verdict *v,
 	default:
 		l->tries++;
 		TEXT_SET(l->last_error, v->reason);
-		l->due_ms = facts->now_ms + backoff_ms(l->tries, PROVISION_BACKOFF_MS,
-						       PROVISION_BACKOFF_CAP_MS, v->wait_ms,
-						       facts->random);
+		l->due_ms = retry_due(l, v, PROVISION_BACKOFF_MS, PROVISION_BACKOFF_CAP_MS, facts);
 		lease_note_add(out, "provision.retry", "%s", v->reason);
 		break;
 	}
@@ -232,10 +245,7 @@ static void retry_cleanup(struct lease *l, const struct lease_verdict *v, int64_
 {
 	l->tries++;
 	TEXT_SET(l->last_error, v->reason);
-	l->due_ms = facts->now_ms + backoff_ms(l->tries, base, cap, v->wait_ms, facts->random);
-	/* No backoff steps over the end of a settling time. */
-	if (facts->absence_ms > facts->now_ms && facts->absence_ms < l->due_ms)
-		l->due_ms = facts->absence_ms;
+	l->due_ms = retry_due(l, v, base, cap, facts);
 }
 
 /* Has what is owed been owed for too long: by tries, by time, or by money? */
