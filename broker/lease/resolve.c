@@ -146,8 +146,7 @@ void lease_retry(struct lease *l, const struct lease_facts *facts, struct lease_
 	out->changed = 1;
 }
 
-/* The goal is another one: what runs was started for the old one. */
-static void change_goal(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out)
+void lease_goal_change(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out)
 {
 	l->epoch++;
 	l->tries = l->breaches = 0;
@@ -158,7 +157,7 @@ static void change_goal(struct lease *l, const struct lease_facts *facts, struct
 
 void lease_forgot(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out)
 {
-	change_goal(l, facts, out);
+	lease_goal_change(l, facts, out);
 	if (!facts->residue && !facts->running) {
 		l->cleanup = CLEANUP_DONE;
 		l->due_ms = 0;
@@ -173,7 +172,7 @@ void lease_forgot(struct lease *l, const struct lease_facts *facts, struct lease
 
 void lease_owes(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out)
 {
-	change_goal(l, facts, out);
+	lease_goal_change(l, facts, out);
 	if (l->retained) {
 		l->cleanup = CLEANUP_RETAINED;
 		l->due_ms = lease_retained_due(l, facts);
@@ -188,7 +187,7 @@ void lease_owes(struct lease *l, const struct lease_facts *facts, struct lease_o
 void lease_kept_elsewhere(struct lease *l, const struct lease_facts *facts,
 			  struct lease_outcome *out)
 {
-	change_goal(l, facts, out);
+	lease_goal_change(l, facts, out);
 	if (lease_is_live(l)) {
 		l->state = LEASE_RELEASED;
 		l->ended_ms = facts->now_ms;

@@ -86,13 +86,8 @@ static void end(struct lease *l, enum lease_state state, const char *reason,
 {
 	l->state = state;
 	TEXT_SET(l->end_reason, reason);
-	l->ended_ms = l->updated_ms = facts->now_ms;
-	l->epoch++;
-	l->tries = 0;
-	l->breaches = 0;
-	l->cursor[0] = '\0';
-	l->last_error[0] = '\0';
-	l->attention[0] = '\0';
+	l->ended_ms = facts->now_ms;
+	lease_goal_change(l, facts, out);
 	if (facts->residue || facts->running) {
 		l->cleanup = CLEANUP_OWED;
 		l->cleanup_started_ms = facts->now_ms;
@@ -101,7 +96,6 @@ static void end(struct lease *l, enum lease_state state, const char *reason,
 		l->cleanup = CLEANUP_DONE;
 		l->due_ms = 0;
 	}
-	out->changed = out->goal_changed = 1;
 }
 
 /* Nothing of it is left. */
@@ -431,8 +425,6 @@ static void retain(struct lease *l, const struct lease_facts *facts, struct leas
 {
 	l->retained = 1;
 	l->cleanup = CLEANUP_RETAINED;
-	l->tries = 0;
-	l->cursor[0] = l->last_error[0] = l->attention[0] = '\0';
 	l->retain_until_ms = 0;
 	l->retain_reason[0] = '\0';
 	/* Its rows become retained now, and none of them is protected yet. */
@@ -473,19 +465,15 @@ void lease_release(struct lease *l, int delete_machine, int canceled,
 	if (l->cleanup == CLEANUP_DONE)
 		return;
 	if (!delete_machine && !l->retained) {
-		l->epoch++;
-		l->updated_ms = facts->now_ms;
-		out->changed = out->goal_changed = 1;
+		lease_goal_change(l, facts, out);
 		retain(l, facts, out);
 	} else if (explicit_delete && l->retained) {
+		lease_goal_change(l, facts, out);
 		l->retained = 0;
-		l->epoch++;
 		l->cleanup = CLEANUP_OWED;
 		l->cleanup_started_ms = facts->now_ms;
 		l->due_ms = lease_cleanup_due(facts);
-		l->tries = 0;
-		l->updated_ms = facts->now_ms;
-		out->changed = out->goal_changed = out->unretain_rows = 1;
+		out->unretain_rows = 1;
 		lease_note_add(out, "lease.delete", "an explicit delete ends the retention");
 	}
 }

@@ -116,6 +116,8 @@ void lease_retain_until(struct lease *l, int64_t until_ms, const char *reason,
 
 void lease_note_add(struct lease_outcome *out, const char *kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The goal is another one: what runs was started for the old one. */
+void lease_goal_change(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out);
 /* Says why a person is needed and, by the class, what to do. 1 if that is news. */
 int lease_attention_set(struct lease *l, uint32_t error_class, const char *reason);
 /*
