@@ -256,10 +256,14 @@ static int owed_too_long(const struct lease *l, const struct lease_facts *facts)
 static void need_operator(struct lease *l, uint32_t error_class, const char *reason,
 			  struct lease_outcome *out)
 {
-	if (lease_attention_set(l, error_class, reason) || l->cleanup != CLEANUP_ATTENTION)
-		lease_note_add(out, "lease.attention", "%s", l->attention);
-	if (l->cleanup == CLEANUP_OWED)
+	int is_news = lease_attention_set(l, error_class, reason);
+
+	if (l->cleanup == CLEANUP_OWED) {
 		l->cleanup = CLEANUP_ATTENTION;
+		is_news = 1;
+	}
+	if (is_news)
+		lease_note_add(out, "lease.attention", "%s", l->attention);
 }
 
 /* It goes on by itself, and somebody should know that it does not end. */
