@@ -341,7 +341,7 @@ static void kept_well(struct lease *l, const struct lease_facts *facts)
 	if (l->attention_class != LESSOR_CLASS_NONE)
 		l->attention[0] = '\0';
 	l->tries = 0;
-	l->last_error[0] = '\0';
+	l->cursor[0] = l->last_error[0] = '\0';
 	l->due_ms = lease_retained_due(l, facts);
 }
 
@@ -363,6 +363,7 @@ static void retain_done(struct lease *l, const struct lease_verdict *v,
 		if (lease_attention_set(l, v->error_class, v->reason))
 			lease_note_add(out, "lease.attention", "%s", l->attention);
 	} else if (v->verdict == LESSOR_PENDING) {
+		TEXT_SET(l->cursor, v->cursor);
 		l->due_ms = facts->now_ms + earlier(v->wait_ms, PENDING_MOST_MS);
 	} else {
 		retry_cleanup(l, v, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS, facts);
