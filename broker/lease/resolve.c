@@ -198,7 +198,8 @@ void lease_kept_elsewhere(struct lease *l, const struct lease_facts *facts,
 	l->retain_until_ms = 0;
 	l->retain_reason[0] = '\0';
 	out->retain_rows = 1;
-	lease_attention_set(l, LESSOR_CLASS_OWNERSHIP,
+	/* Until its owner says what becomes of it; that it is protected settles nothing. */
+	lease_attention_set(l, LESSOR_CLASS_NONE,
 			    "it was released without deleting, and this store did not know of it");
 	l->due_ms = facts->now_ms + LOOK_PAUSE_MS;
 	lease_note_add(out, "lease.attention", "%s", l->attention);
