@@ -21,8 +21,6 @@ static const char *const retention_names[] = {
 #undef X
 };
 
-/* No backoff is longer. */
-#define WAIT_MOST_MS (60 * 60 * 1000)
 /* What may not end yet is looked at again after this long. */
 #define POSTPONED_MS 60000
 
@@ -109,7 +107,7 @@ int64_t lease_due_ms(const struct lease *l, int64_t now_ms)
 							   l->due_ms == l->retain_until_ms)))
 		return l->due_ms;
 	if (!lease_is_live(l))
-		return earliest(l->due_ms, later(now_ms, WAIT_MOST_MS));
+		return earliest(l->due_ms ? l->due_ms : INT64_MAX, later(now_ms, LEASE_WAIT_MOST_MS));
 	/* Past its deadline it goes on only while the clock or the store cannot be believed. */
 	if (deadline <= now_ms && l->due_ms > now_ms)
 		return earliest(l->due_ms, later(now_ms, POSTPONED_MS));
@@ -118,7 +116,10 @@ int64_t lease_due_ms(const struct lease *l, int64_t now_ms)
 
 int lease_step_is_due(const struct lease *l, int64_t now_ms)
 {
-	if (!l->due_ms || l->due_ms <= now_ms)
-		return l->due_ms != 0;
-	return !lease_is_live(l) && !l->retained && l->due_ms > later(now_ms, WAIT_MOST_MS);
+	int is_owed = !lease_is_live(l) && !l->retained && l->cleanup != CLEANUP_DONE;
+
+	if (l->due_ms && l->due_ms <= now_ms)
+		return 1;
+	/* No such time was ever set by a rule. */
+	return is_owed && (!l->due_ms || l->due_ms > later(now_ms, LEASE_WAIT_MOST_MS));
 }

@@ -11,6 +11,8 @@
 
 #define LEASE_TYPES_MAX 12
 #define LEASE_PORTS_MAX 8
+/* No backoff is longer. */
+#define LEASE_WAIT_MOST_MS (60 * 60 * 1000)
 
 /* name, text as clients see it */
 #define LEASE_STATES(X) \

@@ -417,24 +417,29 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 	return 0;
 }
 
+/* lease_deadline_ms() in SQL, and for what has ended the longest wait. */
+#define DUE_LIMIT \
+	"CASE WHEN state > 1 THEN ?1 + ?2 ELSE min(created_ms + ttl_ms," \
+	" CASE WHEN state = 0 THEN provision_deadline_ms" \
+	" WHEN idle_ms = 0 THEN created_ms + ttl_ms" \
+	" ELSE ifnull(touched_ms, created_ms) + idle_ms END) END"
+
 int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *arg,
 		   struct err *err)
 {
 	/* As lease_due_ms has it: no stored due time counts beyond a lease's limits. */
 	sqlite3_stmt *stmt = store_prepare(store,
-		"SELECT n, CASE WHEN state = 0 THEN min(ifnull(nullif(due_ms, 0), ?1 + ?2), created_ms + ttl_ms,"
-		" provision_deadline_ms)"
-		" WHEN state = 1 THEN min(ifnull(nullif(due_ms, 0), ?1 + ?2), created_ms + ttl_ms)"
-		" WHEN retained AND due_ms = retain_until_ms THEN due_ms"
-		" ELSE min(due_ms, ?1 + ?2) END"
-		" FROM lease INDEXED BY lease_current WHERE cleanup <> 4 AND (due_ms > 0 OR state <= 1)",
-		err);
+		"SELECT n, CASE WHEN retained AND due_ms = retain_until_ms THEN due_ms"
+		" ELSE min(CASE WHEN due_ms > 0 THEN due_ms ELSE ?3 END, " DUE_LIMIT ") END"
+		" FROM lease INDEXED BY lease_current LEFT JOIN beat ON beat.lease = lease.n"
+		" WHERE cleanup <> 4 AND (due_ms > 0 OR NOT retained)", err);
 	int rc;
 
 	if (!stmt)
 		return -1;
 	sqlite3_bind_int64(stmt, 1, now_ms);
-	sqlite3_bind_int64(stmt, 2, 60 * 60 * 1000);
+	sqlite3_bind_int64(stmt, 2, LEASE_WAIT_MOST_MS);
+	sqlite3_bind_int64(stmt, 3, INT64_MAX);
 	while ((rc = store_row(store, stmt, "reading what is due", err)) == 0)
 		fn(arg, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1));
 	return rc < 0 ? -1 : 0;
