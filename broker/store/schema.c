@@ -198,6 +198,8 @@ static const char *const migrations[] = {
 	"ALTER TABLE resource ADD COLUMN label_known INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE resource ADD COLUMN protect_by INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE resource ADD COLUMN marked_ms INTEGER NOT NULL DEFAULT 0;"
+	/* Looks that were counted by other rules prove nothing of what may still be there. */
+	"UPDATE resource SET first_absent_ms = 0, absent_count = 0 WHERE state NOT IN (5, 7);"
 	/* What a start has to look at: intents and permits whose step died. */
 	"CREATE INDEX resource_pending ON resource(state) WHERE state IN (1, 8, 12);"
 	"DROP TRIGGER lease_inserted; DROP TRIGGER lease_updated; DROP TRIGGER lease_deleted;"
@@ -207,10 +209,15 @@ static const char *const migrations[] = {
 	"UPDATE lease SET is_billed = 0 WHERE cleanup BETWEEN 1 AND 3 AND NOT EXISTS("
 	"SELECT 1 FROM resource WHERE lease = lease.n AND ours AND kind NOT IN (2, 5)"
 	" AND state NOT IN (5, 7));"
-	/* What was retained before is recorded, and protected as soon as its account is proven. */
+	/*
+	 * What was retained before is recorded, unless nobody knows whether it exists, and protected
+	 * as soon as its account is proven.
+	 */
 	"UPDATE resource SET retain_epoch = (SELECT epoch FROM lease WHERE n = resource.lease)"
 	" WHERE state = 6;"
-	"UPDATE lease SET retention = 2, due_ms = 1 WHERE retained = 1 AND cleanup = 2;"
+	"UPDATE lease SET due_ms = 1, retention = CASE WHEN EXISTS("
+	"SELECT 1 FROM resource WHERE lease = lease.n AND ours AND state IN (1, 2)) THEN 1 ELSE 2 END"
+	" WHERE retained = 1 AND cleanup = 2;"
 	"DELETE FROM tally;"
 	"INSERT INTO tally SELECT 0, '', '', count(*), sum(price_hour_micros) FROM lease"
 	" WHERE " COUNTS("lease") " GROUP BY NULL HAVING count(*) > 0;"
@@ -244,6 +251,7 @@ static const char *const migrations[] = {
 _Static_assert(LEASE_PROVISIONING == 0 && LEASE_ACTIVE == 1, "the indexes say state <= 1 for live");
 _Static_assert(CLEANUP_OWED == 1 && CLEANUP_ATTENTION == 3, "the indexes say 1 to 3 for what is owed");
 _Static_assert(CLEANUP_DONE == 4, "lease_open says 4 for done");
+_Static_assert(RETENTION_UNSURE == 1 && RETENTION_RECORDED == 2, "migration 7 says so");
 _Static_assert(LESSOR_STATE_INTENDED == 1 && LESSOR_STATE_DELETE_AUTHORIZED == 8 &&
 	       LESSOR_STATE_UNPROTECT_AUTHORIZED == 12, "resource_pending says so");
 

@@ -41,16 +41,21 @@ static char *read_file(const char *name)
 	return text;
 }
 
-static void load(const char *sql)
+/* A database of schema 6, changed before it is upgraded. */
+static void load(const char *name, const char *change)
 {
-	char *text = read_file(sql), *error = NULL;
+	char *text = read_file(SCHEMA_6), *error = NULL;
 	sqlite3 *db;
 
+	store_close(store);
+	store = NULL;
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	if (sqlite3_exec(db, text, NULL, NULL, &error))
-		fail_msg("%s: %s", sql, error);
+	if (sqlite3_exec(db, text, NULL, NULL, &error) || sqlite3_exec(db, change, NULL, NULL, &error))
+		fail_msg("%s: %s", name, error);
 	sqlite3_close(db);
 	free(text);
+	store = scratch_open();
 }
 
 /* Replaces the new database of scratch.c by one of schema 6. */
@@ -58,11 +63,7 @@ static int setup(void **state)
 {
 	if (scratch_setup(state))
 		return -1;
-	store_close(store);
-	store = NULL;
-	snprintf(path, sizeof(path), "%s/old", folder);
-	load(SCHEMA_6);
-	store = scratch_open();
+	load("old", "");
 	return 0;
 }
 
@@ -75,6 +76,8 @@ static void check(void)
 }
 
 /* ---- leases ------------------------------------------------------------------------- */
+
+#define UPGRADED 1795970980000	/* some seconds after the last entry */
 
 static const struct expected {
 	const char *id, *slug;
@@ -92,7 +95,7 @@ static const struct expected {
 	{ "cbx_c6c357b958b5", "active-one", LEASE_ACTIVE, CLEANUP_NONE, 0, 1, 0, 1795970943162,
 	  0, 1795974547701, PRICE, 1795970948180, "", "", "", "203.0.113.3", "118443038", "cx23" },
 	{ "cbx_ce44bb81089d", "kept-one", LEASE_RELEASED, CLEANUP_RETAINED, 1, 2, 0, 1795970948200,
-	  1795970953237, 0, PRICE, 1795970952721, "released", "", "", "203.0.113.4", "118443041",
+	  1795970953237, 1, PRICE, 1795970952721, "released", "", "", "203.0.113.4", "118443041",
 	  "cx23" },
 	{ "cbx_7f76902aa213", "owed-one", LEASE_RELEASED, CLEANUP_OWED, 0, 2, 3, 1795970953268,
 	  1795970958285, 1795970970415, PRICE, 1795970957797, "released",
@@ -136,6 +139,9 @@ static void check_lease(const struct expected *e)
 	assert_int_equal(l.due_ms, e->due_ms);
 	assert_int_equal(l.price_hour_micros, e->price);
 	assert_int_equal(l.touched_ms, e->touched_ms);
+	assert_int_equal(l.retention, e->retained ? RETENTION_RECORDED : RETENTION_NONE);
+	assert_int_equal(l.is_billed, 1);
+	assert_int_equal(l.breaches, 0);
 	assert_string_equal(l.currency, "EUR");
 	assert_string_equal(l.end_reason, e->end_reason);
 	assert_string_equal(l.last_error, e->last_error);
@@ -173,8 +179,9 @@ static void due_times_and_sums_survive(void **state)
 	int due = 0;
 
 	(void)state;
-	assert_int_equal(store_due_each(store, count_due, &due, NULL), 0);
-	assert_int_equal(due, 4);
+	assert_int_equal(store_due_each(store, UPGRADED, count_due, &due, NULL), 0);
+	/* What was kept is due as well now: it is to be protected. */
+	assert_int_equal(due, 5);
 	/* All but the lease whose cleanup is done. */
 	assert_int_equal(store_counts(store, "alice@example.com", "acme", "hetzner", &have, NULL), 0);
 	assert_int_equal(have.all, 5);
@@ -228,6 +235,18 @@ static void check_name(const struct signer *signer, const struct lease *l,
 	assert_string_equal(r->name, name);
 }
 
+static void check_new_columns(const struct resource *r, const struct lease *l)
+{
+	assert_int_equal(r->retain_epoch, r->state == LESSOR_STATE_RETAINED ? l->epoch : 0);
+	assert_int_equal(r->label_known, 0);
+	assert_int_equal(r->protect_by, PROTECT_NOT_OURS);
+	assert_int_equal(r->marked_ms, 0);
+	assert_int_equal(r->seen_ms, 0);
+	assert_int_equal(r->authorized_ms, 0);
+	assert_int_equal(r->deletes_unknown, 0);
+	assert_string_equal(r->signed_lease, "");
+}
+
 /* Compares the rows of one lease with rows[at] and following; returns the index after them. */
 static size_t check_ledger(const struct signer *signer, int lease, size_t at)
 {
@@ -251,6 +270,7 @@ static size_t check_ledger(const struct signer *signer, int lease, size_t at)
 		assert_int_equal(r->ours, rows[at].ours);
 		assert_string_equal(r->id, rows[at].id);
 		assert_true(r->created_ms > 0 && r->changed_ms >= r->created_ms);
+		check_new_columns(r, &l);
 		assert_true(r->evidence[0]);
 		check_name(signer, lease < 0 ? NULL : &l, r);
 	}
@@ -374,6 +394,114 @@ static void runs_survive(void **state)
 	assert_int_equal(parts, 1);
 }
 
+/* ---- what the upgrade concludes --------------------------------------------------------- */
+
+/* What is left of a lease, by its state and cleanup, and whether that costs money. */
+static void only_what_is_billed_counts(void **state)
+{
+	/* "kept-one" and "owed-one", row by row: the key, the server, the address that is not ours. */
+	static const struct { const char *change; int billed; } cases[] = {
+		{ "", 1 },
+		{ "UPDATE resource SET state = 5 WHERE kind = 1;", 0 },
+		{ "UPDATE resource SET state = 7 WHERE kind = 1;", 0 },
+		{ "UPDATE resource SET state = 2, id = '' WHERE kind = 1;", 1 },
+		{ "UPDATE resource SET state = 4 WHERE kind = 1;", 1 },
+		{ "UPDATE resource SET state = 5;", 0 },
+		{ "UPDATE resource SET state = 5 WHERE kind = 1;"
+		  "UPDATE resource SET ours = 1 WHERE kind = 3;", 1 },
+		{ "UPDATE resource SET ours = 0 WHERE kind = 1;", 0 },
+		{ "UPDATE resource SET state = 5 WHERE kind = 1;"
+		  "UPDATE lease SET cleanup = 3 WHERE cleanup IN (1, 2);", 0 },
+	};
+	char name[16];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct store_counts have;
+
+		snprintf(name, sizeof(name), "billed-%zu", i);
+		load(name, cases[i].change);
+		check();
+		assert_int_equal(lease_of(2).is_billed, cases[i].billed);
+		assert_int_equal(lease_of(3).is_billed, cases[i].billed);
+		/* The three that live count, whatever they have made yet. */
+		assert_int_equal(store_counts(store, "alice@example.com", "acme", "hetzner", &have, NULL),
+				 0);
+		assert_int_equal(have.all, 3 + 2 * cases[i].billed);
+		assert_int_equal(have.owner, have.all);
+		assert_int_equal(have.org, have.all);
+		assert_int_equal(have.account, have.all);
+		assert_int_equal(have.micros_all, have.all * PRICE);
+	}
+}
+
+static int note_account(void *arg, const char *account)
+{
+	assert_string_equal(account, "hetzner");
+	++*(int *)arg;
+	return 0;
+}
+
+/* The sums also say which accounts there are. */
+static void an_account_of_which_nothing_counts_is_known(void **state)
+{
+	int accounts = 0;
+
+	(void)state;
+	load("ended", "UPDATE lease SET state = 2, cleanup = 4;");
+	check();
+	assert_int_equal(store_account_each(store, note_account, &accounts, NULL), 0);
+	assert_int_equal(accounts, 1);
+}
+
+static void what_is_unknown_of_a_kept_lease_makes_it_unsure(void **state)
+{
+	struct ledger ledger;
+
+	(void)state;
+	load("unsure", "UPDATE resource SET state = 2, id = '' WHERE kind = 1 AND state = 6;");
+	assert_int_equal(lease_of(2).retention, RETENTION_UNSURE);
+	assert_int_equal(lease_of(2).due_ms, 1);
+	assert_int_equal(store_ledger(store, lease_of(2).n, &ledger, NULL), 0);
+	for (size_t i = 0; i < ledger.resource_count; i++)
+		assert_int_equal(ledger.resources[i].retain_epoch,
+				 ledger.resources[i].kind == LESSOR_KIND_KEY ? 2 : 0);
+	ledger_fini(&ledger);
+	/* That of another lease does not. */
+	load("sure", "UPDATE resource SET state = 2 WHERE kind = 1 AND state = 3;");
+	assert_int_equal(lease_of(2).retention, RETENTION_RECORDED);
+}
+
+static void what_was_kept_and_is_gone_stays_done(void **state)
+{
+	(void)state;
+	load("gone", "UPDATE resource SET state = 5; UPDATE lease SET cleanup = 4, due_ms = 0"
+	     " WHERE retained;");
+	assert_int_equal(lease_of(2).cleanup, CLEANUP_DONE);
+	assert_int_equal(lease_of(2).retention, RETENTION_NONE);
+	assert_int_equal(lease_of(2).due_ms, 0);
+}
+
+/* They were counted by other rules; of what is gone they say that no delete of ours did it. */
+static void looks_of_before_prove_nothing(void **state)
+{
+	(void)state;
+	load("looks", "UPDATE resource SET looks = 3, first_look_ms = 1795970960000;");
+	for (size_t i = 0; i < LEASES; i++) {
+		struct ledger ledger;
+
+		assert_int_equal(store_ledger(store, lease_of(i).n, &ledger, NULL), 0);
+		for (size_t k = 0; k < ledger.resource_count; k++) {
+			const struct resource *r = &ledger.resources[k];
+			int is_gone = r->state == LESSOR_STATE_GONE;
+
+			assert_int_equal(r->absent_count, is_gone ? 3 : 0);
+			assert_int_equal(r->first_absent_ms, is_gone ? 1795970960000 : 0);
+		}
+		ledger_fini(&ledger);
+	}
+}
+
 /* ---- after the upgrade -------------------------------------------------------------- */
 
 /* It can be written to, closed and opened again. */
@@ -452,6 +580,11 @@ int main(void)
 		TEST(attempts_survive),
 		TEST(what_belongs_to_leases_survives),
 		TEST(runs_survive),
+		TEST(only_what_is_billed_counts),
+		TEST(an_account_of_which_nothing_counts_is_known),
+		TEST(what_is_unknown_of_a_kept_lease_makes_it_unsure),
+		TEST(what_was_kept_and_is_gone_stays_done),
+		TEST(looks_of_before_prove_nothing),
 		TEST(an_upgraded_database_is_in_use),
 		TEST(an_upgraded_database_has_the_schema_of_a_new_one),
 	};
