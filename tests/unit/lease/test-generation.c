@@ -436,8 +436,10 @@ static void a_restored_backup_is_fenced_until_somebody_looked(void **state)
 	assert_true(backup.is_fenced);
 	assert_string_equal(backup.why, "it is older");
 	assert_int_equal(look(&backup, &s), GENERATION_OVERTAKEN);
+	backup.is_wanted = 0;
 	generation_take_over(&backup);
 	assert_false(backup.is_fenced);
+	assert_int_equal(backup.current, backup.pending);
 	assert_string_equal(backup.why, "");
 	assert_true(backup.is_wanted);
 	/* What is there is known now, also if it is read once more before it is written. */

@@ -21,7 +21,7 @@ struct fixture {
 	struct lease l;
 	struct ledger ledger;
 	struct resource rows[2];	/* server of attempt 1, key */
-	struct attempt attempt;
+	struct attempt attempts[2];	/* an older one, and that of the server */
 	struct labels labels;
 	struct lessor_label copies[LABELS_MAX + 1];
 	struct lessor_observed seen;	/* of the server, if not said otherwise */
@@ -66,8 +66,9 @@ static void fixture_init(struct fixture *f)
 	strcpy(f->l.slug, "violet-prawn");
 	row_init(f, 0, LESSOR_KIND_SERVER, 1, "118400001");
 	row_init(f, 1, LESSOR_KIND_KEY, 0, "555");
-	f->attempt = (struct attempt){ .lease = 7, .number = 1 };
-	f->ledger = (struct ledger){ f->rows, 2, &f->attempt, 1 };
+	f->attempts[0] = (struct attempt){ .lease = 7, .number = 8, .refused = LESSOR_CLASS_CAPACITY };
+	f->attempts[1] = (struct attempt){ .lease = 7, .number = 1 };
+	f->ledger = (struct ledger){ f->rows, 2, f->attempts, 2 };
 	seen_init(f, &f->rows[0], &f->l);
 	f->facts = (struct gate_facts){ .is_verified = 1 };
 	f->epoch = 2;
@@ -93,6 +94,8 @@ static enum authorization authorize(struct fixture *f, int64_t row)
 		assert_int_equal(err.kind == ERR_REFUSED || err.kind == ERR_CONFLICT, 1);
 		assert_true(err.text[0] != '\0');
 	}
+	if (a == AUTHORIZATION_SIGNATURE)
+		assert_memory_equal(err.text, "not deleted, because it is not proven ours: it", 45);
 	return a;
 }
 
@@ -373,6 +376,14 @@ static void a_step_of_another_epoch_deletes_nothing(void **state)
 	assert_int_equal(authorize(&f, 1), AUTHORIZATION_STALE);
 }
 
+static void swap_rows(struct fixture *f)
+{
+	struct resource first = f->rows[0];
+
+	f->rows[0] = f->rows[1];
+	f->rows[1] = first;
+}
+
 static void the_key_goes_after_the_server(void **state)
 {
 	struct fixture f;
@@ -384,10 +395,12 @@ static void the_key_goes_after_the_server(void **state)
 		assert_int_equal(authorize(&f, 2), lessor_state_is_over(s) ?
 				 AUTHORIZATION_GRANTED : AUTHORIZATION_SERVER_FIRST);
 	}
-	/* Also one that this lease did not make. */
+	/* Also one that this lease did not make, and wherever it stands. */
 	fixture_of_key(&f);
 	f.rows[0].state = LESSOR_STATE_PRESENT;
 	f.rows[0].ours = 0;
+	assert_int_equal(authorize(&f, 2), AUTHORIZATION_SERVER_FIRST);
+	swap_rows(&f);
 	assert_int_equal(authorize(&f, 2), AUTHORIZATION_SERVER_FIRST);
 }
 
@@ -419,17 +432,17 @@ static void a_live_lease_loses_only_refused_attempts(void **state)
 	fixture_init(&f);
 	f.l.state = LEASE_PROVISIONING;
 	assert_int_equal(authorize(&f, 1), AUTHORIZATION_IN_USE);
-	f.attempt.refused = LESSOR_CLASS_TIMEOUT;
+	f.attempts[1].refused = LESSOR_CLASS_TIMEOUT;
 	assert_int_equal(authorize(&f, 1), AUTHORIZATION_GRANTED);
-	f.attempt.number = 2;
+	f.attempts[1].number = 2;
 	assert_int_equal(authorize(&f, 1), AUTHORIZATION_IN_USE);
-	f.attempt.number = 1;
+	f.attempts[1].number = 1;
 	f.l.state = LEASE_ACTIVE;
 	assert_int_equal(authorize(&f, 1), AUTHORIZATION_IN_USE);
 	/* What all attempts share is of no refused one. */
 	f.l.state = LEASE_PROVISIONING;
 	f.rows[0].state = LESSOR_STATE_GONE;
-	f.attempt.number = 0;
+	f.attempts[1].number = 0;
 	seen_init(&f, &f.rows[1], &f.l);
 	assert_int_equal(authorize(&f, 2), AUTHORIZATION_IN_USE);
 }
@@ -511,6 +524,23 @@ static void one_server_at_a_time(void **state)
 	}
 }
 
+/* Until the last one is proven gone, whichever attempt made it. */
+static void another_attempt_waits_for_the_server_of_the_last(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.l.state = LEASE_PROVISIONING;
+	f.attempts[0] = (struct attempt){ .lease = 7, .number = 2 };
+	assert_int_equal(may_intend(&f, LESSOR_KIND_SERVER, 2, 2), -1);
+	/* Of what is no server each attempt may have its own. */
+	f.rows[0].kind = LESSOR_KIND_VOLUME;
+	assert_int_equal(may_intend(&f, LESSOR_KIND_VOLUME, 1, 2), -1);
+	assert_int_equal(may_intend(&f, LESSOR_KIND_VOLUME, 2, 2), 0);
+	assert_int_equal(may_intend(&f, LESSOR_KIND_SERVER, 2, 2), 0);
+}
+
 static void a_server_belongs_to_an_open_attempt(void **state)
 {
 	struct fixture f;
@@ -521,7 +551,7 @@ static void a_server_belongs_to_an_open_attempt(void **state)
 	f.rows[0].state = f.rows[1].state = LESSOR_STATE_NEVER_EXISTED;
 	assert_int_equal(may_intend(&f, LESSOR_KIND_SERVER, 1, 2), 0);
 	assert_int_equal(may_intend(&f, LESSOR_KIND_SERVER, 2, 2), -1);
-	f.attempt.refused = LESSOR_CLASS_CAPACITY;
+	f.attempts[1].refused = LESSOR_CLASS_CAPACITY;
 	assert_int_equal(may_intend(&f, LESSOR_KIND_SERVER, 1, 2), -1);
 	assert_int_equal(may_intend(&f, LESSOR_KIND_SENTINEL, 0, 2), -1);
 	assert_int_equal(may_intend(&f, LESSOR_KIND_VOLUME, 1, 2), 0);
@@ -562,6 +592,7 @@ int main(void)
 		cmocka_unit_test(a_mark_of_a_later_epoch_is_of_a_store_that_knew_more),
 		cmocka_unit_test(only_our_own_protection_is_lifted),
 		cmocka_unit_test(one_server_at_a_time),
+		cmocka_unit_test(another_attempt_waits_for_the_server_of_the_last),
 		cmocka_unit_test(a_server_belongs_to_an_open_attempt),
 		cmocka_unit_test(only_a_lease_that_wants_a_machine_makes_anything),
 	};

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include <lessor/provider.h>
+
+#include "life.h"
+
+struct lease fresh(void)
+{
+	struct lease l = { .n = 1, .ttl_ms = TTL, .idle_ms = IDLE };
+	struct lease_outcome out = { 0 };
+
+	strcpy(l.id, "cbx_0123456789ab");
+	strcpy(l.account, "hetzner");
+	lease_begin(&l, NOW, BOOT, &out);
+	assert_true(out.changed);
+	return l;
+}
+
+static struct lease_outcome step_with(struct lease *l, enum lease_op op, int verdict,
+				      int is_breach, const struct lease_facts *facts)
+{
+	struct lease_outcome out = { 0 };
+	struct lease_verdict v = {
+		.op = op, .epoch = l->epoch, .verdict = verdict, .error_class = LESSOR_CLASS_CAPACITY,
+		.is_breach = is_breach, .provider = "plugin", .reason = "because", .cursor = "c1",
+		.host = "192.0.2.1", .server_id = "17", .server_name = "n", .server_type = "cpx22",
+		.location = "nbg1",
+	};
+
+	lease_step_done(l, &v, facts, &out);
+	return out;
+}
+
+struct lease_outcome step(struct lease *l, enum lease_op op, int verdict,
+			  struct lease_facts facts)
+{
+	return step_with(l, op, verdict, 0, &facts);
+}
+
+struct lease_outcome broken_step(struct lease *l, enum lease_op op, int verdict,
+				 struct lease_facts facts)
+{
+	return step_with(l, op, verdict, 1, &facts);
+}
+
+struct lease ready(void)
+{
+	struct lease l = fresh();
+
+	step(&l, LEASE_OP_PROVISION, LESSOR_DONE,
+	     (struct lease_facts){ .now_ms = READY, .residue = 2, .billed = 1 });
+	assert_int_equal(l.state, LEASE_ACTIVE);
+	return l;
+}
+
+struct lease owed(void)
+{
+	struct lease l = ready();
+
+	release(&l, 1, (struct lease_facts){ .now_ms = NOW + 60000, .residue = 2, .billed = 1 });
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	return l;
+}
+
+struct lease kept(void)
+{
+	struct lease l = ready();
+
+	release(&l, 0, (struct lease_facts){ .now_ms = NOW + 60000, .residue = 2, .billed = 1,
+					     .unprotected = 2 });
+	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+	return l;
+}
+
+struct lease_outcome release(struct lease *l, int delete_machine, struct lease_facts facts)
+{
+	struct lease_outcome out = { 0 };
+
+	lease_release(l, delete_machine, 0, &facts, &out);
+	return out;
+}
+
+struct lease_outcome tick(struct lease *l, struct lease_facts facts)
+{
+	struct lease_outcome out = { 0 };
+
+	lease_tick(l, &facts, &out);
+	return out;
+}
+
+int notes_of(const struct lease_outcome *out, const char *kind)
+{
+	int count = 0;
+
+	for (int i = 0; i < out->note_count; i++)
+		count += strcmp(out->notes[i].kind, kind) == 0;
+	return count;
+}

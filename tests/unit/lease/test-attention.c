@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+/* What needs an operator: what is refused, owed for too long, or broken; and how that ends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <lessor/provider.h>
+
+#include "life.h"
+#include "util/alloc.h"
+
+#define MINUTE INT64_C(60000)
+#define BEGAN (NOW + 60000)	/* owed() begins to be owed */
+#define TRIES_MOST 10
+#define BREACHES_MOST 8
+
+static struct lease_facts after(int64_t ms, int billed)
+{
+	return (struct lease_facts){ .now_ms = BEGAN + ms, .residue = 1, .billed = billed };
+}
+
+static int says(const struct lease *l, const char *text)
+{
+	return strstr(l->attention, text) != NULL;
+}
+
+/* ---- for too long --------------------------------------------------------------------- */
+
+static void ten_failures_are_too_many(void **state)
+{
+	struct lease l = owed();
+	struct lease_outcome out;
+
+	(void)state;
+	for (int i = 1; i < TRIES_MOST; i++) {
+		out = step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, after(i * 1000, 1));
+		assert_int_equal(l.cleanup, CLEANUP_OWED);
+		assert_string_equal(l.attention, "");
+	}
+	out = step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, after(2 * MINUTE, 1));
+	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
+	assert_true(says(&l, "its cleanup has not ended in 2 min: because"));
+	assert_true(says(&l, "lessor resolve cbx_0123456789ab retry"));
+	assert_int_equal(l.attention_class, LESSOR_CLASS_TRANSIENT);
+	assert_int_equal(notes_of(&out, "lease.attention"), 1);
+	/* It goes on all the same, and the timeline is not told again. */
+	assert_true(l.due_ms <= BEGAN + 2 * MINUTE + 15 * MINUTE);
+	out = step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, after(3 * MINUTE, 1));
+	assert_int_equal(notes_of(&out, "lease.attention"), 0);
+	assert_true(says(&l, "in 2 min"));
+}
+
+/* The verdict by which it is noticed does not matter. */
+static void too_long_ago(int verdict, int billed, int64_t micros, int64_t most_ms)
+{
+	struct lease l = owed();
+	struct lease_outcome out;
+
+	l.price_hour_micros = micros;
+	out = step(&l, LEASE_OP_CLEANUP, verdict, after(most_ms - 1000, billed));
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	assert_string_equal(l.attention, "");
+	out = step(&l, LEASE_OP_CLEANUP, verdict, after(most_ms, billed));
+	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
+	assert_true(says(&l, "its cleanup has not ended"));
+	assert_int_equal(notes_of(&out, "lease.attention"), 1);
+}
+
+static void an_hour_is_too_long_and_money_makes_it_shorter(void **state)
+{
+	static const int verdicts[] = { LESSOR_RETRY, LESSOR_PENDING };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+		too_long_ago(verdicts[i], 1, 0, HOUR);
+		too_long_ago(verdicts[i], 1, 1000000, HOUR);
+		too_long_ago(verdicts[i], 1, 2000000, HOUR / 2);
+		too_long_ago(verdicts[i], 1, 60000000, MINUTE);
+		/* What costs nothing may take a day, whatever it would cost. */
+		too_long_ago(verdicts[i], 0, 0, 24 * HOUR);
+		too_long_ago(verdicts[i], 0, 60000000, 24 * HOUR);
+	}
+}
+
+static void what_is_free_may_fail_often(void **state)
+{
+	struct lease l = owed();
+
+	(void)state;
+	for (int i = 0; i < 10 * TRIES_MOST; i++)
+		step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, after(i * 1000, 0));
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	assert_string_equal(l.attention, "");
+}
+
+static void progress_does_not_end_what_took_too_long(void **state)
+{
+	struct lease l = owed();
+
+	(void)state;
+	step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING, after(HOUR, 1));
+	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
+	for (int i = 0; i < 5; i++) {
+		struct lease_outcome out = step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING,
+						after(HOUR + i * 1000, 1));
+
+		assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
+		assert_true(says(&l, "in 60 min"));
+		assert_int_equal(out.note_count, 0);
+	}
+	/* Once only something free is left, there is time again. */
+	step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING, after(HOUR + 6000, 0));
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	assert_string_equal(l.attention, "");
+}
+
+static void the_end_ends_it(void **state)
+{
+	struct lease l = owed();
+
+	(void)state;
+	step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING, after(HOUR, 1));
+	step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, (struct lease_facts){ .now_ms = BEGAN + 2 * HOUR });
+	assert_int_equal(l.cleanup, CLEANUP_DONE);
+	assert_string_equal(l.attention, "");
+	assert_string_equal(l.last_error, "");
+	assert_int_equal(l.due_ms, 0);
+}
+
+static void an_operators_retry_begins_to_count_anew(void **state)
+{
+	struct lease l = owed();
+	struct lease_outcome out = { 0 };
+	struct lease_facts facts = after(MINUTE, 1);
+
+	(void)state;
+	for (int i = 0; i < TRIES_MOST; i++)
+		step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, facts);
+	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
+	lease_retry(&l, &facts, &out);
+	assert_int_equal(l.tries, 0);
+	assert_int_equal(l.due_ms, facts.now_ms);
+	/* And progress is believed again. */
+	step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING, facts);
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	assert_string_equal(l.attention, "");
+}
+
+/* ---- refused ------------------------------------------------------------------------------ */
+
+static void a_refusal_ends_when_it_moves_again(void **state)
+{
+	struct lease l = owed();
+	struct lease_outcome out = step(&l, LEASE_OP_CLEANUP, LESSOR_REFUSED, after(MINUTE, 1));
+
+	(void)state;
+	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
+	assert_int_equal(notes_of(&out, "lease.attention"), 1);
+	assert_true(l.due_ms >= BEGAN + MINUTE + 150000);
+	/* The same again is no news. */
+	out = step(&l, LEASE_OP_CLEANUP, LESSOR_REFUSED, after(2 * MINUTE, 1));
+	assert_int_equal(notes_of(&out, "lease.attention"), 0);
+	/* Another failure says nothing of what was refused. */
+	step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, after(3 * MINUTE, 1));
+	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
+	step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING, after(4 * MINUTE, 1));
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	assert_string_equal(l.attention, "");
+	assert_string_equal(l.cursor, "c1");
+}
+
+static void each_class_says_what_to_do(void **state)
+{
+	static const struct { uint32_t error_class; const char *what; } rows[] = {
+		{ LESSOR_CLASS_NONE, "lessor release cbx_0123456789ab --delete, or --keep-server" },
+		{ LESSOR_CLASS_AUTH, "it goes on by itself once the account is proven" },
+		{ LESSOR_CLASS_ACCOUNT, "it goes on by itself once the account is proven" },
+		{ LESSOR_CLASS_PROTECTED, "unprotect it there, then: lessor resolve" },
+		{ LESSOR_CLASS_OWNERSHIP, "look at it there, then: lessor resolve" },
+		{ LESSOR_CLASS_CONFLICT, "look at it there, then: lessor resolve" },
+		{ LESSOR_CLASS_BUG, "when that is mended: lessor resolve" },
+	};
+	char reason[400];
+
+	(void)state;
+	memset(reason, 'x', sizeof(reason) - 1);
+	reason[sizeof(reason) - 1] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lease l = owed();
+
+		assert_int_equal(lease_attention_set(&l, rows[i].error_class, "why"), 1);
+		assert_int_equal(lease_attention_set(&l, rows[i].error_class, "why"), 0);
+		assert_int_equal(l.attention_class, rows[i].error_class);
+		assert_memory_equal(l.attention, "why; ", 5);
+		assert_true(says(&l, rows[i].what));
+		/* The reason may be cut, what to do may not. */
+		assert_int_equal(lease_attention_set(&l, rows[i].error_class, reason), 1);
+		assert_true(says(&l, rows[i].what));
+	}
+}
+
+/* ---- broken ------------------------------------------------------------------------------- */
+
+static void breaches(struct lease *l, enum lease_op op, int count)
+{
+	for (int i = 0; i < count; i++)
+		broken_step(l, op, LESSOR_RETRY, after(i * 100, 0));
+}
+
+static void eight_breaches_in_a_row_are_no_accident(void **state)
+{
+	static const int verdicts[] = { LESSOR_RETRY, LESSOR_PENDING, LESSOR_GONE, LESSOR_DONE, 77 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+		struct lease l = owed();
+		struct lease_outcome out;
+
+		breaches(&l, LEASE_OP_CLEANUP, BREACHES_MOST - 1);
+		assert_int_equal(l.cleanup, CLEANUP_OWED);
+		assert_string_equal(l.attention, "");
+		out = broken_step(&l, LEASE_OP_CLEANUP, verdicts[i], after(MINUTE, 0));
+		assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
+		assert_int_equal(l.attention_class, LESSOR_CLASS_BUG);
+		assert_true(says(&l, "provider plugin breaks its contract: because"));
+		assert_int_equal(notes_of(&out, "lease.attention"), 1);
+		assert_true(l.due_ms >= BEGAN + MINUTE + 150000);
+		/* Each further one is slow, and no news. */
+		out = broken_step(&l, LEASE_OP_CLEANUP, verdicts[i], after(2 * MINUTE, 0));
+		assert_int_equal(out.note_count, 0);
+		assert_true(l.due_ms >= BEGAN + 2 * MINUTE + 150000);
+	}
+}
+
+static void a_step_that_keeps_the_contract_begins_anew(void **state)
+{
+	struct lease l = owed();
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		breaches(&l, LEASE_OP_CLEANUP, BREACHES_MOST - 1);
+		step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, after(i, 0));
+		assert_int_equal(l.breaches, 0);
+		assert_int_equal(l.cleanup, CLEANUP_OWED);
+	}
+	breaches(&l, LEASE_OP_CLEANUP, BREACHES_MOST);
+	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
+	step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING, after(MINUTE, 0));
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	assert_string_equal(l.attention, "");
+}
+
+/* Whatever it broke on the way: nothing is left. */
+static void a_breach_does_not_keep_what_is_gone(void **state)
+{
+	struct lease l = owed();
+
+	(void)state;
+	breaches(&l, LEASE_OP_CLEANUP, BREACHES_MOST);
+	broken_step(&l, LEASE_OP_CLEANUP, LESSOR_GONE, (struct lease_facts){ .now_ms = BEGAN + HOUR });
+	assert_int_equal(l.cleanup, CLEANUP_DONE);
+	assert_string_equal(l.attention, "");
+}
+
+/* A retained lease stays retained, and its timeline is told once. */
+static void breaches_of_what_looks_or_protects(void **state)
+{
+	static const enum lease_op ops[] = { LEASE_OP_LOOK, LEASE_OP_RETAIN };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		struct lease l = kept();
+		struct lease_facts facts = after(MINUTE, 1);
+		struct lease_outcome out;
+
+		facts.unsure = facts.unprotected = 1;
+		for (int k = 1; k < BREACHES_MOST; k++) {
+			broken_step(&l, ops[i], LESSOR_RETRY, facts);
+			assert_string_equal(l.attention, "");
+		}
+		out = broken_step(&l, ops[i], LESSOR_RETRY, facts);
+		assert_true(says(&l, "provider plugin breaks its contract"));
+		assert_int_equal(notes_of(&out, "lease.attention"), 1);
+		assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+		assert_true(l.due_ms >= facts.now_ms + 150000);
+		out = broken_step(&l, ops[i], LESSOR_RETRY, facts);
+		assert_int_equal(out.note_count, 0);
+		/* It did what it should: nothing stands in its way any more. */
+		facts.unsure = facts.unprotected = 0;
+		step(&l, ops[i], LESSOR_DONE, facts);
+		assert_string_equal(l.attention, "");
+		assert_int_equal(l.breaches, 0);
+	}
+}
+
+/* They were of another goal. */
+static void a_new_goal_counts_its_own_breaches(void **state)
+{
+	struct lease l = owed();
+	struct lease_facts facts = after(MINUTE, 1);
+
+	(void)state;
+	breaches(&l, LEASE_OP_CLEANUP, BREACHES_MOST - 1);
+	release(&l, 0, facts);
+	assert_true(l.retained);
+	facts.unprotected = 1;
+	broken_step(&l, LEASE_OP_RETAIN, LESSOR_RETRY, facts);
+	assert_string_equal(l.attention, "");
+	for (int i = 2; i < BREACHES_MOST; i++)
+		broken_step(&l, LEASE_OP_RETAIN, LESSOR_RETRY, facts);
+	release(&l, 1, facts);
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	broken_step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, facts);
+	assert_string_equal(l.attention, "");
+}
+
+/* ---- the account --------------------------------------------------------------------------- */
+
+static void what_waits_for_its_account_goes_on_with_it(void **state)
+{
+	struct lease l = owed();
+	struct lease_facts facts = after(MINUTE, 1);
+	struct lease_outcome out = { 0 };
+
+	(void)state;
+	lease_blocked(&l, "is blocked", &facts, &out);
+	assert_int_equal(notes_of(&out, "lease.attention"), 1);
+	assert_true(says(&l, "account hetzner is blocked"));
+	/* Beside its state: it is owed as before. */
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	out = (struct lease_outcome){ 0 };
+	lease_blocked(&l, "is blocked", &facts, &out);
+	assert_false(out.changed);
+	l.due_ms = BEGAN + HOUR;
+	lease_unblocked(&l, &facts, &out);
+	assert_string_equal(l.attention, "");
+	assert_int_equal(l.due_ms, facts.now_ms);
+	/* What waits for nothing is left alone. */
+	out = (struct lease_outcome){ 0 };
+	lease_unblocked(&l, &facts, &out);
+	assert_false(out.changed);
+}
+
+static void what_wants_nothing_is_not_blocked(void **state)
+{
+	struct lease l = ready();
+	struct lease_facts facts = after(MINUTE, 1);
+	struct lease_outcome out = { 0 };
+
+	(void)state;
+	lease_blocked(&l, "is blocked", &facts, &out);
+	assert_false(out.changed);
+	l = kept();
+	lease_blocked(&l, "is blocked", &facts, &out);
+	assert_false(out.changed);
+	/* But what is still to be protected does. */
+	facts.unprotected = facts.can_protect = 1;
+	lease_blocked(&l, "is blocked", &facts, &out);
+	assert_true(out.changed);
+}
+
+/* ---- what turned up, and what was forgotten ------------------------------------------------- */
+
+static struct lease refused(void)
+{
+	struct lease l = owed();
+
+	step(&l, LEASE_OP_CLEANUP, LESSOR_REFUSED, after(0, 1));
+	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
+	return l;
+}
+
+static void what_turns_up_is_owed_or_kept(void **state)
+{
+	struct lease_facts facts = { .now_ms = BEGAN + MINUTE, .residue = 1, .billed = 1 };
+	struct lease l = owed();
+	struct lease_outcome out = { 0 };
+
+	(void)state;
+	step(&l, LEASE_OP_CLEANUP, LESSOR_GONE, (struct lease_facts){ .now_ms = NOW + 61000 });
+	assert_int_equal(l.cleanup, CLEANUP_DONE);
+	lease_owes(&l, &facts, &out);
+	assert_true(out.changed && out.goal_changed);
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	assert_int_equal(l.cleanup_started_ms, BEGAN + MINUTE);
+	assert_int_equal(l.due_ms, BEGAN + MINUTE);
+	/* What was owed before goes on being owed since then. */
+	l = refused();
+	lease_owes(&l, &facts, &out);
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	assert_int_equal(l.cleanup_started_ms, BEGAN);
+	assert_string_equal(l.attention, "");
+	l = kept();
+	step(&l, LEASE_OP_LOOK, LESSOR_GONE, (struct lease_facts){ .now_ms = NOW + 61000 });
+	assert_int_equal(l.cleanup, CLEANUP_DONE);
+	lease_owes(&l, &facts, &out);
+	assert_true(l.retained);
+	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+}
+
+static void what_was_forgotten_is_nobodys(void **state)
+{
+	struct lease_facts facts = { .now_ms = BEGAN + MINUTE };
+	struct lease_outcome out = { 0 };
+	struct lease l = refused();
+
+	(void)state;
+	lease_forgot(&l, &facts, &out);
+	assert_true(out.goal_changed);
+	assert_int_equal(l.cleanup, CLEANUP_DONE);
+	assert_int_equal(l.due_ms, 0);
+	assert_string_equal(l.attention, "");
+	/* A step that runs may still tell of something. */
+	l = refused();
+	facts.running = 1;
+	lease_forgot(&l, &facts, &out);
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	assert_int_equal(l.due_ms, BEGAN + MINUTE);
+	l = kept();
+	facts = (struct lease_facts){ .now_ms = BEGAN + MINUTE, .residue = 1 };
+	lease_forgot(&l, &facts, &out);
+	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+	assert_int_equal(l.due_ms, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ten_failures_are_too_many),
+		cmocka_unit_test(an_hour_is_too_long_and_money_makes_it_shorter),
+		cmocka_unit_test(what_is_free_may_fail_often),
+		cmocka_unit_test(progress_does_not_end_what_took_too_long),
+		cmocka_unit_test(the_end_ends_it),
+		cmocka_unit_test(an_operators_retry_begins_to_count_anew),
+		cmocka_unit_test(a_refusal_ends_when_it_moves_again),
+		cmocka_unit_test(each_class_says_what_to_do),
+		cmocka_unit_test(eight_breaches_in_a_row_are_no_accident),
+		cmocka_unit_test(a_step_that_keeps_the_contract_begins_anew),
+		cmocka_unit_test(a_breach_does_not_keep_what_is_gone),
+		cmocka_unit_test(breaches_of_what_looks_or_protects),
+		cmocka_unit_test(a_new_goal_counts_its_own_breaches),
+		cmocka_unit_test(what_waits_for_its_account_goes_on_with_it),
+		cmocka_unit_test(what_wants_nothing_is_not_blocked),
+		cmocka_unit_test(what_turns_up_is_owed_or_kept),
+		cmocka_unit_test(what_was_forgotten_is_nobodys),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * No-delete releases: when they come too late, what they keep, how that is looked for and
+ * protected, and what ends it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include <lessor/provider.h>
+
+#include "life.h"
+#include "util/alloc.h"
+
+#define LATER (NOW + 70000)
+#define TEN_DAYS (240 * HOUR)
+
+static struct lease needs_operator(void)
+{
+	struct lease l = owed();
+
+	step(&l, LEASE_OP_CLEANUP, LESSOR_REFUSED,
+	     (struct lease_facts){ .now_ms = NOW + 61000, .residue = 2, .billed = 1 });
+	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
+	return l;
+}
+
+static struct lease expired(void)
+{
+	struct lease l = ready();
+
+	tick(&l, (struct lease_facts){ .now_ms = NOW + TTL, .residue = 2, .billed = 1 });
+	assert_int_equal(l.state, LEASE_EXPIRED);
+	return l;
+}
+
+static struct lease failed(void)
+{
+	struct lease l = fresh();
+
+	step(&l, LEASE_OP_PROVISION, LESSOR_REFUSED,
+	     (struct lease_facts){ .now_ms = NOW + 5, .residue = 2, .billed = 1 });
+	assert_int_equal(l.state, LEASE_FAILED);
+	return l;
+}
+
+static struct lease (*const lives[])(void) = {
+	fresh, ready, owed, needs_operator, expired, failed, kept,
+};
+
+static void refused(struct lease *l, int delete_machine, const struct lease_facts *facts)
+{
+	struct lease before = *l;
+	struct lease_outcome out = release(l, delete_machine, *facts);
+
+	assert_string_equal(out.refusal, "cleanup_in_progress");
+	assert_memory_equal(l, &before, sizeof(before));
+	assert_int_equal(out.changed + out.goal_changed + out.retain_rows + out.unretain_rows +
+			 out.raise_generation + out.note_count, 0);
+}
+
+/* ---- too late ---------------------------------------------------------------------------- */
+
+static void no_delete_while_a_delete_may_be_under_way(void **state)
+{
+	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1, .deleting = 1 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
+		struct lease l = lives[i]();
+
+		refused(&l, 0, &facts);
+		l.keep = 1;
+		refused(&l, -1, &facts);
+		/* To delete is what is done already. */
+		assert_null(release(&l, 1, facts).refusal);
+	}
+}
+
+/* Of an ended lease its key alone is not worth to be called kept. */
+static void no_delete_when_the_machine_is_gone(void **state)
+{
+	struct lease_facts facts = { .now_ms = LATER, .residue = 1, .server_gone = 1 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
+		struct lease l = lives[i]();
+
+		if (lease_is_live(&l) || l.retained) {
+			/* A rollback's machine was not this one; and what was kept stays kept. */
+			assert_null(release(&l, 0, facts).refusal);
+			assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+			continue;
+		}
+		refused(&l, 0, &facts);
+		l.keep = 1;
+		refused(&l, -1, &facts);
+		assert_null(release(&l, 1, facts).refusal);
+	}
+}
+
+/* Nothing at all is left: there is nothing that could not be kept. */
+static void no_delete_of_nothing(void **state)
+{
+	struct lease l = owed();
+	struct lease_facts facts = { .now_ms = LATER, .server_gone = 1 };
+
+	(void)state;
+	assert_null(release(&l, 0, facts).refusal);
+	step(&l, LEASE_OP_CLEANUP, LESSOR_GONE, facts);
+	l = ready();
+	release(&l, 0, facts);
+	assert_int_equal(l.cleanup, CLEANUP_DONE);
+	assert_false(l.retained);
+}
+
+/* ---- kept ------------------------------------------------------------------------------------ */
+
+static void no_delete_is_a_new_goal_that_older_copies_must_not_miss(void **state)
+{
+	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
+		struct lease l = lives[i]();
+		int64_t epoch = l.epoch;
+		struct lease_outcome out;
+
+		if (l.retained)
+			continue;
+		l.tries = l.breaches = 5;
+		out = release(&l, 0, facts);
+		assert_int_equal(l.epoch, epoch + 1);
+		assert_true(out.changed && out.goal_changed && out.retain_rows &&
+			    out.raise_generation);
+		assert_int_equal(notes_of(&out, "lease.retained"), 1);
+		assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+		assert_int_equal(l.tries + l.breaches, 0);
+		assert_string_equal(l.attention, "");
+		/* Said again it changes nothing. */
+		out = release(&l, 0, facts);
+		assert_false(out.changed || out.raise_generation || out.retain_rows);
+		assert_int_equal(l.epoch, epoch + 1);
+	}
+}
+
+static void the_preset_decides_where_nothing_is_said(void **state)
+{
+	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1 };
+	struct lease l = ready();
+
+	(void)state;
+	release(&l, -1, facts);
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	l = ready();
+	l.keep = 1;
+	release(&l, -1, facts);
+	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+	/* And never ends a retention. */
+	l.keep = 0;
+	release(&l, -1, facts);
+	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+}
+
+static void what_is_done_for_a_kept_lease(void **state)
+{
+	struct lease l = kept();
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		struct lease_facts facts = { .now_ms = LATER, .residue = 2, .unsure = i & 1,
+					     .unprotected = i >> 1 & 1, .can_protect = i >> 2 };
+
+		/* What nobody knows is looked for first: it is to be protected, too. */
+		assert_int_equal(lease_next(&l, &facts), facts.unsure ? LEASE_OP_LOOK :
+				 i >> 1 == 3 ? LEASE_OP_RETAIN : LEASE_OP_NONE);
+	}
+}
+
+static void when_a_kept_lease_is_due(void **state)
+{
+	static const struct { int unsure, running, unprotected, can_protect; int64_t due_ms; } rows[] = {
+		{ 0, 0, 0, 0, LATER + TEN_DAYS }, { 0, 0, 1, 0, LATER + TEN_DAYS },
+		{ 0, 0, 0, 1, LATER + TEN_DAYS }, { 0, 0, 1, 1, LATER },
+		{ 1, 0, 0, 0, LATER + 1000 }, { 1, 0, 1, 1, LATER + 1000 },
+		{ 0, 1, 0, 0, LATER }, { 0, 1, 1, 1, LATER },
+	};
+	struct lease l = kept();
+
+	(void)state;
+	l.retain_until_ms = LATER + TEN_DAYS;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lease_facts facts = { .now_ms = LATER, .residue = 2, .unsure = rows[i].unsure,
+					     .running = rows[i].running,
+					     .unprotected = rows[i].unprotected,
+					     .can_protect = rows[i].can_protect };
+
+		assert_int_equal(lease_retained_due(&l, &facts), rows[i].due_ms);
+	}
+}
+
+/* Its rows are retained by the same commit: none of them is protected yet. */
+static void protection_begins_at_once(void **state)
+{
+	struct lease l = ready();
+	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1, .can_protect = 1 };
+
+	(void)state;
+	release(&l, 0, facts);
+	assert_int_equal(l.due_ms, LATER);
+	facts.unprotected = 2;
+	assert_int_equal(lease_next(&l, &facts), LEASE_OP_RETAIN);
+	l = ready();
+	facts.can_protect = 0;
+	release(&l, 0, facts);
+	assert_int_equal(l.due_ms, 0);
+}
+
+/* ---- protected --------------------------------------------------------------------------------- */
+
+static struct lease_facts to_protect(void)
+{
+	return (struct lease_facts){ .now_ms = LATER, .residue = 2, .billed = 1, .unprotected = 1,
+				     .can_protect = 1 };
+}
+
+static void protected_is_what_the_ledger_says(void **state)
+{
+	static const int verdicts[] = { LESSOR_DONE, LESSOR_PENDING, LESSOR_RETRY, LESSOR_REFUSED };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+		struct lease l = kept();
+		struct lease_facts facts = to_protect();
+		struct lease_outcome out;
+
+		l.tries = 3;
+		strcpy(l.last_error, "before");
+		/* Not what the plugin says. */
+		out = step(&l, LEASE_OP_RETAIN, verdicts[i], facts);
+		assert_int_equal(notes_of(&out, "lease.protected"), 0);
+		facts.unprotected = 0;
+		out = step(&l, LEASE_OP_RETAIN, verdicts[i], facts);
+		assert_int_equal(notes_of(&out, "lease.protected"), 1);
+		assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+		assert_int_equal(l.tries, 0);
+		assert_int_equal(l.due_ms, 0);
+		assert_string_equal(l.last_error, "");
+		assert_string_equal(l.cursor, "");
+		assert_string_equal(l.attention, "");
+	}
+}
+
+static void a_pending_protection_goes_on_where_it_was(void **state)
+{
+	struct lease l = kept();
+	struct lease_facts facts = to_protect();
+	struct lease_verdict v = { .op = LEASE_OP_RETAIN, .epoch = l.epoch, .verdict = LESSOR_PENDING,
+				   .wait_ms = 3000, .reason = "", .cursor = "label 17" };
+	struct lease_outcome out = { 0 };
+
+	(void)state;
+	lease_step_done(&l, &v, &facts, &out);
+	assert_true(out.changed);
+	assert_int_equal(l.due_ms, LATER + 3000);
+	assert_string_equal(l.cursor, "label 17");
+	v.wait_ms = HOUR;
+	lease_step_done(&l, &v, &facts, &out);
+	assert_int_equal(l.due_ms, LATER + 300000);
+}
+
+static void a_refused_protection_needs_an_operator(void **state)
+{
+	struct lease l = kept();
+	struct lease_outcome out = step(&l, LEASE_OP_RETAIN, LESSOR_REFUSED, to_protect());
+
+	(void)state;
+	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+	assert_string_equal(l.attention,
+			    "because; when that is mended: lessor resolve cbx_0123456789ab retry");
+	assert_int_equal(notes_of(&out, "lease.attention"), 1);
+	assert_true(l.due_ms >= LATER + 150000);
+	out = step(&l, LEASE_OP_RETAIN, LESSOR_REFUSED, to_protect());
+	assert_int_equal(out.note_count, 0);
+	assert_int_equal(l.tries, 2);
+}
+
+static void a_protection_that_fails_ten_times_needs_an_operator(void **state)
+{
+	struct lease l = kept();
+	struct lease_outcome out;
+
+	(void)state;
+	for (int i = 1; i < 10; i++) {
+		out = step(&l, LEASE_OP_RETAIN, LESSOR_RETRY, to_protect());
+		assert_int_equal(l.tries, i);
+		assert_string_equal(l.attention, "");
+		assert_string_equal(l.last_error, "because");
+		assert_true(l.due_ms > LATER && l.due_ms <= LATER + 15 * 60000);
+	}
+	out = step(&l, LEASE_OP_RETAIN, LESSOR_RETRY, to_protect());
+	assert_int_equal(l.attention_class, LESSOR_CLASS_TRANSIENT);
+	assert_non_null(strstr(l.attention, "because"));
+	assert_int_equal(notes_of(&out, "lease.attention"), 1);
+	out = step(&l, LEASE_OP_RETAIN, LESSOR_RETRY, to_protect());
+	assert_int_equal(out.note_count, 0);
+	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+}
+
+static void nothing_is_left_to_protect(void **state)
+{
+	static const enum lease_op ops[] = { LEASE_OP_RETAIN, LEASE_OP_LOOK };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		struct lease l = kept();
+		struct lease_outcome out = step(&l, ops[i], LESSOR_RETRY,
+						(struct lease_facts){ .now_ms = LATER });
+
+		assert_int_equal(l.cleanup, CLEANUP_DONE);
+		assert_int_equal(l.due_ms, 0);
+		assert_int_equal(notes_of(&out, "lease.cleaned"), 1);
+	}
+}
+
+/* A step that protects, and an explicit delete while it runs. */
+static void a_late_protection_decides_nothing(void **state)
+{
+	struct lease l = kept();
+	struct lease_facts facts = to_protect();
+	struct lease_outcome out = { 0 };
+	struct lease_verdict v = { .op = LEASE_OP_RETAIN, .epoch = l.epoch, .verdict = LESSOR_REFUSED,
+				   .reason = "because" };
+
+	(void)state;
+	release(&l, 1, facts);
+	facts.now_ms += 5000;
+	lease_step_done(&l, &v, &facts, &out);
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	assert_string_equal(l.attention, "");
+	assert_int_equal(l.due_ms, facts.now_ms);
+	assert_int_equal(lease_next(&l, &facts), LEASE_OP_CLEANUP);
+	/* And by its epoch it is no step of this lease's, which is not kept. */
+	v.epoch = l.epoch;
+	out = (struct lease_outcome){ 0 };
+	lease_step_done(&l, &v, &facts, &out);
+	assert_false(out.changed);
+}
+
+static void a_lost_protection_is_made_again(void **state)
+{
+	struct lease l = kept(), before = owed();
+	struct lease_facts facts = to_protect();
+	struct lease_outcome out = { 0 };
+
+	(void)state;
+	lease_unprotected(&l, &facts, &out);
+	assert_true(out.changed);
+	assert_int_equal(l.due_ms, LATER);
+	assert_int_equal(notes_of(&out, "lease.unprotected"), 1);
+	assert_int_equal(lease_next(&l, &facts), LEASE_OP_RETAIN);
+	l = before;
+	out = (struct lease_outcome){ 0 };
+	lease_unprotected(&l, &facts, &out);
+	assert_false(out.changed);
+	assert_memory_equal(&l, &before, sizeof(l));
+}
+
+/* ---- until ------------------------------------------------------------------------------------- */
+
+static void the_end_of_the_time_is_told_and_ends_nothing(void **state)
+{
+	struct lease l = kept();
+	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1, .is_blind = 1 };
+	struct lease_outcome out = { 0 };
+
+	(void)state;
+	lease_retain_until(&l, LATER + TEN_DAYS, "evidence", &facts, &out);
+	assert_int_equal(l.due_ms, LATER + TEN_DAYS);
+	facts.now_ms = LATER + TEN_DAYS - 1;
+	assert_false(tick(&l, facts).changed);
+	facts.now_ms++;
+	facts.clock_doubted = 1;
+	assert_false(tick(&l, facts).changed);
+	facts.clock_doubted = 0;
+	out = tick(&l, facts);
+	assert_int_equal(notes_of(&out, "lease.attention"), 1);
+	assert_non_null(strstr(l.attention, "the time its owner meant to keep it for is over"));
+	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+	assert_int_equal(l.due_ms, 0);
+	assert_false(tick(&l, facts).changed);
+	/* A look or a protection that went well does not answer the question. */
+	step(&l, LEASE_OP_RETAIN, LESSOR_DONE, facts);
+	assert_true(l.attention[0]);
+	/* Another end does. */
+	lease_retain_until(&l, facts.now_ms + HOUR, "evidence", &facts, &out);
+	assert_string_equal(l.attention, "");
+	assert_int_equal(l.due_ms, facts.now_ms + HOUR);
+}
+
+static void a_tick_brings_up_what_is_due(void **state)
+{
+	struct lease l = kept();
+	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1 };
+
+	(void)state;
+	/* An upgrade made it due, and there is nothing to do. */
+	l.due_ms = 1;
+	assert_true(tick(&l, facts).changed);
+	assert_int_equal(l.due_ms, 0);
+	/* It waits for its next try, and is not hurried. */
+	l.due_ms = LATER + 5000;
+	facts.unprotected = facts.can_protect = 1;
+	assert_false(tick(&l, facts).changed);
+	assert_int_equal(l.due_ms, LATER + 5000);
+}
+
+/* ---- its end ----------------------------------------------------------------------------------- */
+
+static void an_explicit_delete_is_a_new_goal(void **state)
+{
+	struct lease l = kept();
+	struct lease_facts facts = to_protect();
+	struct lease_outcome out;
+	int64_t epoch = l.epoch;
+
+	(void)state;
+	l.retain_until_ms = 1;
+	facts.can_protect = 0;
+	tick(&l, facts);
+	assert_true(l.attention[0]);
+	l.tries = l.breaches = 5;
+	strcpy(l.cursor, "of the protection");
+	strcpy(l.last_error, "of the protection");
+	out = release(&l, 1, facts);
+	assert_true(out.changed && out.goal_changed && out.unretain_rows);
+	assert_false(out.retain_rows || out.raise_generation);
+	assert_false(l.retained);
+	assert_int_equal(l.epoch, epoch + 1);
+	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	assert_int_equal(l.cleanup_started_ms, LATER);
+	assert_int_equal(l.due_ms, LATER);
+	assert_int_equal(l.tries + l.breaches, 0);
+	assert_string_equal(l.cursor, "");
+	assert_string_equal(l.last_error, "");
+	/* Its question was answered. */
+	assert_string_equal(l.attention, "");
+	assert_int_equal(notes_of(&out, "lease.delete"), 1);
+}
+
+/* Keep, delete, keep, delete: each has its epoch, and so its mark. */
+static void keep_and_delete_by_turns(void **state)
+{
+	struct lease l = kept();
+	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1 };
+	int64_t epoch = l.epoch;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_true(release(&l, 1, facts).unretain_rows);
+		assert_int_equal(l.epoch, ++epoch);
+		assert_true(release(&l, 0, facts).retain_rows);
+		assert_int_equal(l.epoch, ++epoch);
+		assert_true(l.retained);
+	}
+}
+
+/* ---- what another store knew --------------------------------------------------------------------- */
+
+static void kept_by_a_store_that_knew_more(void **state)
+{
+	struct lease_facts facts = to_protect();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
+		struct lease l = lives[i](), before = l;
+		struct lease_outcome out = { 0 };
+
+		lease_kept_elsewhere(&l, &facts, &out);
+		assert_true(out.changed && out.goal_changed && out.retain_rows);
+		assert_true(l.retained);
+		assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+		assert_int_equal(l.epoch, before.epoch + 1);
+		/* What had ended has its end already. */
+		assert_int_equal(l.state, lease_is_live(&before) ? LEASE_RELEASED : before.state);
+		assert_string_equal(l.end_reason, lease_is_live(&before) ? "released" :
+				    before.end_reason);
+		assert_int_equal(l.ended_ms, lease_is_live(&before) ? LATER : before.ended_ms);
+		assert_int_equal(notes_of(&out, "lease.attention"), 1);
+		assert_non_null(strstr(l.attention, "this store did not know of it"));
+		assert_non_null(strstr(l.attention, "lessor release cbx_0123456789ab --delete"));
+		assert_in_range(l.due_ms, LATER, LATER + 5000);
+	}
+}
+
+/* That it is protected does not say what becomes of it. */
+static void what_another_store_kept_stays_in_attention_until_its_owner_decides(void **state)
+{
+	struct lease_facts facts = to_protect();
+
+	(void)state;
+	for (int is_delete = 0; is_delete < 2; is_delete++) {
+		struct lease l = ready();
+		struct lease_outcome out = { 0 };
+
+		lease_kept_elsewhere(&l, &facts, &out);
+		facts.unprotected = 0;
+		step(&l, LEASE_OP_RETAIN, LESSOR_DONE, facts);
+		tick(&l, facts);
+		assert_true(l.attention[0]);
+		assert_int_equal(l.due_ms, 0);
+		if (is_delete)
+			release(&l, 1, facts);
+		else
+			lease_retain_until(&l, LATER + HOUR, "ours", &facts, &out);
+		assert_string_equal(l.attention, "");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_delete_while_a_delete_may_be_under_way),
+		cmocka_unit_test(no_delete_when_the_machine_is_gone),
+		cmocka_unit_test(no_delete_of_nothing),
+		cmocka_unit_test(no_delete_is_a_new_goal_that_older_copies_must_not_miss),
+		cmocka_unit_test(the_preset_decides_where_nothing_is_said),
+		cmocka_unit_test(what_is_done_for_a_kept_lease),
+		cmocka_unit_test(when_a_kept_lease_is_due),
+		cmocka_unit_test(protection_begins_at_once),
+		cmocka_unit_test(protected_is_what_the_ledger_says),
+		cmocka_unit_test(a_pending_protection_goes_on_where_it_was),
+		cmocka_unit_test(a_refused_protection_needs_an_operator),
+		cmocka_unit_test(a_protection_that_fails_ten_times_needs_an_operator),
+		cmocka_unit_test(nothing_is_left_to_protect),
+		cmocka_unit_test(a_late_protection_decides_nothing),
+		cmocka_unit_test(a_lost_protection_is_made_again),
+		cmocka_unit_test(the_end_of_the_time_is_told_and_ends_nothing),
+		cmocka_unit_test(a_tick_brings_up_what_is_due),
+		cmocka_unit_test(an_explicit_delete_is_a_new_goal),
+		cmocka_unit_test(keep_and_delete_by_turns),
+		cmocka_unit_test(kept_by_a_store_that_knew_more),
+		cmocka_unit_test(what_another_store_kept_stays_in_attention_until_its_owner_decides),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
