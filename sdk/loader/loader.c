@@ -241,9 +241,11 @@ static int method_is_known(const char *method)
 			  strcmp(method, "PUT") == 0 || strcmp(method, "DELETE") == 0);
 }
 
+/* "" is the whole answer, or the whole object. */
 static int pointer_is_sane(const char *pointer)
 {
-	return !pointer || (pointer[0] == '/' && strlen(pointer) < 120 && !strchr(pointer, '~'));
+	return !pointer || !pointer[0] ||
+	       (pointer[0] == '/' && strlen(pointer) < 120 && !strchr(pointer, '~'));
 }
 
 static const char *action_broken_rule(const struct lessor_action *action)
@@ -259,6 +261,8 @@ static const char *action_broken_rule(const struct lessor_action *action)
 		return "its path must begin with '/' and have no query";
 	if (action->effect < LESSOR_READS || action->effect > LESSOR_DESTROYS)
 		return "its effect is none that this lessor knows";
+	if (strcmp(action->method, "DELETE") == 0 && action->effect < LESSOR_CHANGES)
+		return "a DELETE changes or destroys something";
 	if (action->effect >= LESSOR_MAKES && !action->kinds)
 		return "it has an effect and names no kind of resource";
 	if (action->effect >= LESSOR_CHANGES && !has_id)

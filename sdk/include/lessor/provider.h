@@ -334,8 +334,9 @@ struct lessor_change {
 /*
  * One kind of request. The host sends a request only if its method and the path
  * in front of its query match one of the provider's actions, and judges the
- * answer by what stands here. "At" members are JSON pointers (RFC 6901); those
- * about an object are relative to that object. NULL: there is no such thing.
+ * answer by what stands here. "At" members are JSON pointers (RFC 6901) without
+ * escapes; those about an object are relative to that object. "": the whole of it.
+ * NULL: there is no such thing.
  *
  * A request with an effect needs a row of this lease's ledger whose kind is in
  * `kinds` and, if the path has an {id}, whose id is that segment, byte for byte:
@@ -346,7 +347,8 @@ struct lessor_change {
  *   PROTECTS  lessor_permit_change (PROTECT or UNPROTECT) in this step; once
  *   DESTROYS  lessor_permit_delete in this step; once
  *
- * No method is harmless by itself: a GET declared as DESTROYS needs its permit.
+ * No method is harmless by itself: a GET declared as DESTROYS needs its permit,
+ * and a DELETE cannot be declared as anything less than CHANGES.
  */
 struct lessor_action {
 	const char *name;	/* for people: [a-z_]{1,32} */
