@@ -24,9 +24,32 @@ static int header_step(void *instance, struct lessor_call *call, const struct le
 	return lessor_pending(call, 1000, "1");
 }
 
+static int header_retain(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_observed seen;
+	struct lessor_change change;
+
+	(void)instance;
+	seen.size = sizeof(seen);
+	seen.protection = LESSOR_PROTECTION_OFF;
+	change.size = sizeof(change);
+	if (lessor_state_is_over(lessor_resource_at(lease, 0)->state) ||
+	    lessor_permit_change(call, 1, LESSOR_CHANGE_LABELS, &seen, &change) < 0)
+		return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "row %d", 1);
+	if (lessor_permit_delete(call, 1, &seen) || lessor_delete_unknown(call, 1, "lost"))
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "later");
+	return LESSOR_DONE;
+}
+
+static const struct lessor_action header_actions[] = {
+	{ "delete", "DELETE", "/things/{id}", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+	  NULL, LESSOR_KIND_BIT(LESSOR_KIND_SERVER), LESSOR_DESTROYS }
+};
+
 static const struct lessor_provider header_provider = {
 	sizeof(struct lessor_provider), LESSOR_ABI, "header", "1", "The header alone",
-	NULL, 0, sizeof(struct lessor_option), LESSOR_SERIAL, 0, NULL, NULL,
-	header_open, NULL, header_step, header_step, header_step, NULL, NULL, NULL, NULL
+	NULL, 0, sizeof(struct lessor_option), LESSOR_SERIAL, LESSOR_CAN_USER_DATA, "bearer",
+	"https://cloud.test", header_actions, 1, sizeof(struct lessor_action), 60000,
+	header_open, NULL, header_step, header_step, header_step, NULL, NULL, NULL, NULL, header_retain
 };
 LESSOR_PROVIDER(header_provider)

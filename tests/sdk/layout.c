@@ -15,14 +15,16 @@ NO_TAIL(lessor_resource, ours);
 NO_TAIL(lessor_attempt, refused);
 NO_TAIL(lessor_lease, deadline_ms);
 NO_TAIL(lessor_label, value);
-NO_TAIL(lessor_observed, address);
+NO_TAIL(lessor_observed, reserved);
 NO_TAIL(lessor_intent, label_count);
+NO_TAIL(lessor_change, label_count);
+NO_TAIL(lessor_action, effect);
 NO_TAIL(lessor_http_request, share_ms);
 NO_TAIL(lessor_http_response, age_ms);
-NO_TAIL(lessor_host, offer);
+NO_TAIL(lessor_host, permit_change);
 NO_TAIL(lessor_call, host);
 NO_TAIL(lessor_option, flags);
-NO_TAIL(lessor_provider, reload);
+NO_TAIL(lessor_provider, retain);
 #endif
 
 _Static_assert(offsetof(struct lessor_provider, size) == 0, "frozen for ever");

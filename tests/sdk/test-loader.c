@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "plugins/actions.h"
+#include "util/alloc.h"
 #include "util/log.h"
 
 static char room[128];	/* a directory of our own, for files with bad manners */
@@ -70,7 +72,10 @@ static void test_good(void **state)
 	provider_dump(&provider, out);
 	fclose(out);
 	assert_non_null(strstr(text, "name=good\n"));
-	assert_non_null(strstr(text, "abi=1.1\n"));
+	assert_non_null(strstr(text, "abi=0.2\nhost_abi=0.2\n"));
+	assert_non_null(strstr(text, "http_auth=\n"));
+	assert_non_null(strstr(text, "own_io=1\n"));
+	assert_non_null(strstr(text, "visible_within_ms=0\n"));
 	assert_non_null(strstr(text, "operations=open close provision cleanup inspect list probe\n"));
 	assert_non_null(strstr(text, "option.keys.choices=lease|account\n"));
 }
@@ -133,16 +138,73 @@ static void test_newer(void **state)
 	assert_non_null(provider.table.list);
 }
 
+/* While its major version is 0, the language may change with each minor one. */
+static void test_abi(void **state)
+{
+	(void)state;
+	assert_int_equal(LESSOR_ABI_MAJOR, 0);
+	assert_int_equal(LESSOR_ABI_MINOR, 2);
+	refused(PLUGINS, "abi", "speaks ABI 7.3, this lessor speaks ABI 0.2: install a newer lessor");
+	refused(PLUGINS, "minor", "speaks ABI 0.3, this lessor speaks ABI 0.2: install a newer lessor");
+	refused(PLUGINS, "past", "speaks ABI 0.1, this lessor speaks ABI 0.2: rebuild the provider");
+	refused(PLUGINS, "first", "speaks ABI 1.1, this lessor speaks ABI 0.2");
+}
+
+static void check_action(const struct action_case *c)
+{
+	struct provider provider = { 0 };
+	struct err err = { 0 };
+	int rc;
+
+	assert_int_equal(setenv(ACTION_CASE, c->name, 1), 0);
+	rc = provider_load(PLUGINS, "actions", &provider, &err);
+	if (!c->says && rc)
+		fail_msg("%s: %s", c->name, err.text);
+	if (c->says && !rc)
+		fail_msg("%s is accepted", c->name);
+	if (c->says && !strstr(err.text, c->says))
+		fail_msg("%s: '%s' does not say '%s'", c->name, err.text, c->says);
+	/* It is the second one that is wrong. */
+	if (c->says && !c->count && !strstr(err.text, "refused: action 2: "))
+		fail_msg("%s: '%s' does not say which", c->name, err.text);
+}
+
+static void test_actions(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(action_cases); i++)
+		check_action(&action_cases[i]);
+}
+
+static void test_actions_dumped(void **state)
+{
+	struct provider provider;
+	char text[4096];
+	FILE *out;
+	(void)state;
+
+	assert_int_equal(setenv(ACTION_CASE, "a delete", 1), 0);
+	assert_int_equal(provider_load(PLUGINS, "actions", &provider, NULL), 0);
+	out = fmemopen(text, sizeof(text), "w");
+	provider_dump(&provider, out);
+	fclose(out);
+	assert_non_null(strstr(text, "http_auth=bearer\nhttp_origin=https://cloud.test\nown_io=0\n"));
+	assert_non_null(strstr(text, "action.read=reads GET /servers/{id}\n"));
+	assert_non_null(strstr(text, "action.destroy=destroys DELETE /servers/{id}\n"));
+}
+
 static void test_bad_table(void **state)
 {
 	(void)state;
-	refused(PLUGINS, "abi", "speaks ABI 7.3, this lessor speaks ABI 1.1: install a newer lessor");
 	refused(PLUGINS, "tiny", "its table says 8 bytes");
 	refused(PLUGINS, "null", "returns no table");
 	refused(PLUGINS, "nosymbol", "no symbol 'lessor_provider_entry_v1'");
 	refused(PLUGINS, "lacking", "lacks the operation 'list'");
 	refused(PLUGINS, "badname", "its name must be");
 	refused(PLUGINS, "auth", "http_auth must be");
+	refused(PLUGINS, "noactions", "it makes requests and declares no actions");
+	refused(PLUGINS, "noway", "it declares neither http_auth nor LESSOR_OWN_IO");
+	refused(PLUGINS, "negative", "visible_within_ms is negative");
 	refused(PLUGINS, "badoption", "option 2: its key must be");
 	refused(PLUGINS, "optionsize", "2 options of 0 bytes");
 	refused(PLUGINS, "twice", "option 'fine' is declared twice");
@@ -256,7 +318,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),	  cmocka_unit_test(test_two),
 		cmocka_unit_test(test_absolute_path), cmocka_unit_test(test_older),
-		cmocka_unit_test(test_newer),	  cmocka_unit_test(test_bad_table),
+		cmocka_unit_test(test_newer),	  cmocka_unit_test(test_abi),
+		cmocka_unit_test(test_actions),	  cmocka_unit_test(test_actions_dumped),
+		cmocka_unit_test(test_bad_table),
 		cmocka_unit_test(test_bad_name),  cmocka_unit_test(test_bad_file),
 		cmocka_unit_test(test_bad_directory), cmocka_unit_test(test_bad_owner),
 	};

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """test_abi.py [--write]: is the ABI still the one on record?
 
-Plugins that were compiled long ago have the offsets, sizes and numbers of provider.h in
-them. All of them are in abi-x86_64.txt, as the compiler has them for the header; a
-change that moves one shows there, and --write is for those that only add.
+A plugin has the offsets, sizes and numbers of provider.h compiled in. All of them are in
+abi-x86_64.txt, as the compiler has them for the header, so no change of them passes
+unseen. Until 1.0 a change raises the minor version, as a host accepts exactly its own;
+from 1.0 on lines are only added. --write writes the record anew.
 From the environment: SOURCE, CC. Exit: 0 the same, 1 not, 77 not this machine."""
 
 import difflib
@@ -69,8 +70,9 @@ def main():
         sys.exit(77)
     head = ("# SPDX-License-Identifier: MIT\n"
             "# The ABI that plugins have compiled in: NUMBER VALUE, struct NAME sizeof BYTES,\n"
-            "# struct NAME MEMBER OFFSET SIZE. Written by test_abi.py; lines are added, never changed,\n"
-            "# but for the minor version and the sizes of structures that grew.\n")
+            "# struct NAME MEMBER OFFSET SIZE. Written by test_abi.py. Until 1.0 whoever changes a line\n"
+            "# raises the minor version; from then on lines are added, never changed, but for the minor\n"
+            "# version and the sizes of structures that grew.\n")
     now = head + current()
     if sys.argv[1:] == ["--write"]:
         with open(RECORD, "w", encoding="ascii") as f:

@@ -36,6 +36,7 @@ static inline int plain_list(void *instance, struct lessor_call *call, uint32_t 
 #define PLAIN(plugin_name) \
 	.size = sizeof(struct lessor_provider), .abi = LESSOR_ABI, .name = (plugin_name), \
 	.version = "1.0", .summary = "A provider for a test", .concurrency = LESSOR_SERIAL, \
+	.capabilities = LESSOR_OWN_IO, \
 	.open = plain_open, .close = plain_close, .provision = plain_step, \
 	.cleanup = plain_step, .inspect = plain_step, .list = plain_list
 /* clang-format on */

@@ -45,6 +45,14 @@ static const struct lessor_provider table = {
 #elif defined(VARIANT_abi)
 	/* in another language, nothing but size and abi may be looked at */
 	PLAIN((const char *)(uintptr_t)1), .abi = 7u << 16 | 3,
+#elif defined(VARIANT_minor)
+	/* in the dialect of the next minor version, which may mean another thing by each word */
+	PLAIN("minor"), .abi = LESSOR_ABI + 1,
+#elif defined(VARIANT_past)
+	PLAIN("past"), .abi = LESSOR_ABI - 1,
+#elif defined(VARIANT_first)
+	/* before the first binary was kept, major was 1 for a while */
+	PLAIN("first"), .abi = 1u << 16 | 1,
 #elif defined(VARIANT_lacking)
 	PLAIN("lacking"), .list = NULL,
 #elif defined(VARIANT_badname)
@@ -53,6 +61,12 @@ static const struct lessor_provider table = {
 	PLAIN("another"),
 #elif defined(VARIANT_auth)
 	PLAIN("auth"), .http_auth = "basic",
+#elif defined(VARIANT_noactions)
+	PLAIN("noactions"), .http_auth = "bearer", .capabilities = 0,
+#elif defined(VARIANT_noway)
+	PLAIN("noway"), .capabilities = LESSOR_CAN_USER_DATA,
+#elif defined(VARIANT_negative)
+	PLAIN("negative"), .visible_within_ms = -1,
 #elif defined(VARIANT_badoption)
 	PLAIN("badoption"), OPTIONS,
 #elif defined(VARIANT_optionsize)
