@@ -418,8 +418,8 @@ struct lessor_http_response {
 /* ---- Outputs: facts for the client, copied by the host ------------------- */
 
 #define LESSOR_OUT_HOST 1		/* address to connect to; required for DONE from provision */
-#define LESSOR_OUT_SERVER_ID 2
-#define LESSOR_OUT_SERVER_NAME 3
+#define LESSOR_OUT_SERVER_ID 2		/* that of a row of the lease that is PRESENT */
+#define LESSOR_OUT_SERVER_NAME 3	/* and its name; with LESSOR_OWN_IO the machine's own will do */
 #define LESSOR_OUT_SERVER_TYPE 4
 #define LESSOR_OUT_LOCATION 5
 #define LESSOR_OUT_STATUS 6		/* inspect: the provider's own word for its state */
