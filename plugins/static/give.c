@@ -96,7 +96,7 @@ static int reset_begin(struct work *w, const struct lessor_resource *row,
 {
 	if (permit(w, row, record))
 		return not_permitted(w, row);
-	if (errand_start(w, record, RUN_RESET)) {
+	if (errand_start(w, record, RUN_RESET)) {	/* then nothing runs */
 		lessor_still_there(w->call, row->row, "its reset could not be started");
 		return lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "the reset of host %s could not be started", record->host);
@@ -108,7 +108,7 @@ static int reset_begin(struct work *w, const struct lessor_resource *row,
 static int reset_runs(struct work *w, const struct lessor_resource *row,
 		      const struct record *record, const struct run *run)
 {
-	/* We died between its start and the ledger's line. */
+	/* We died between its start and the ledger's line: DELETE_UNKNOWN. */
 	if (row->state != LESSOR_STATE_DELETING) {
 		if (permit(w, row, record)) {
 			run_stop(&w->book, record->id);
@@ -126,10 +126,14 @@ static int reset_runs(struct work *w, const struct lessor_resource *row,
 
 static int set_free(struct work *w, const struct lessor_resource *row, const struct record *record)
 {
+	/* The permit of the reset is used up with it. */
+	if (row->state == LESSOR_STATE_DELETING &&
+	    lessor_still_there(w->call, row->row, "its reset is done"))
+		return not_recorded(w);
 	if (permit(w, row, record))
 		return not_permitted(w, row);
 	if (book_remove(&w->book, record)) {
-		lessor_still_there(w->call, row->row, "its record could not be removed");
+		lessor_delete_unknown(w->call, row->row, "its record may not be removed for good");
 		return lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "the state directory cannot be written");
 	}

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "dying.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #undef linkat
 #undef unlinkat
@@ -32,12 +34,15 @@ int dying_linkat(int from_dir, const char *from, int to_dir, const char *to, int
 
 int dying_unlinkat(int dir, const char *name, int flags)
 {
+	const char *broken = strncmp(name, "host-", 5) == 0 ? getenv("STATIC_DISK_BREAKS") : NULL;
 	int rc;
 
 	may_die();
+	if (broken && strcmp(broken, "before") == 0)
+		return errno = EIO, -1;
 	rc = unlinkat(dir, name, flags);
 	may_die();
-	return rc;
+	return broken ? errno = EIO, -1 : rc;
 }
 
 int dying_renameat(int from_dir, const char *from, int to_dir, const char *to)

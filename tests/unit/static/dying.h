@@ -2,7 +2,8 @@
 /*
  * The effects of the plugin's book and runs, put in front of the real ones when they are
  * compiled into the plugin that dies (-include). STATIC_DIES_AT=N ends the process at the
- * Nth place; each effect has one before it and one after it.
+ * Nth place; each effect has one before it and one after it. STATIC_DISK_BREAKS=before, or
+ * after, has the removal of a host's record fail, undone or done.
  */
 #pragma once
 

@@ -232,7 +232,7 @@ void pool_world_make(struct pool_world *w, const char *inventory)
 	pool_world_inventory(w, inventory);
 }
 
-void pool_world_start(struct pool_world *w)
+void pool_world_open(struct pool_world *w)
 {
 	struct account_config account = { .location_count = 2, .max_steps = 8 };
 	struct core_hooks hooks = { .start = start, .arg = w };
@@ -253,6 +253,11 @@ void pool_world_start(struct pool_world *w)
 	config.accounts = &w->account;
 	MUST(store_open(w->store, &w->env, &config.store, &err) == 0);
 	MUST(core_new(&config, &hooks, &w->core, &err) == 0);
+}
+
+void pool_world_start(struct pool_world *w)
+{
+	pool_world_open(w);
 	pool_world_settle(w);
 }
 
@@ -388,7 +393,7 @@ static void answered(struct engine_request *request)
 	((struct asked *)request->user)->answered = 1;
 }
 
-static void ask(struct pool_world *w, struct asked *a)
+static void submit(struct pool_world *w, struct asked *a)
 {
 	struct err err = { 0 };
 
@@ -399,6 +404,11 @@ static void ask(struct pool_world *w, struct asked *a)
 	MUST(core_begin(w->core, &err) == 0);
 	core_request(w->core, &a->request);
 	MUST(core_flush(w->core, &err) == 0);
+}
+
+static void ask(struct pool_world *w, struct asked *a)
+{
+	submit(w, a);
 	if (!a->answered || (a->request.result != RESULT_OK && a->request.result != RESULT_CREATED))
 		fail_msg("refused: %s: %s", a->request.code, a->request.message);
 }
@@ -439,6 +449,32 @@ void pool_world_release(struct pool_world *w, const char *id, int delete_machine
 	a->request.delete_machine = delete_machine;
 	ask(w, a);
 	free(a);
+}
+
+void pool_world_keep_refused(struct pool_world *w, const char *id, const char *code)
+{
+	struct asked *a = xcalloc(1, sizeof(*a));
+
+	a->request.kind = REQUEST_RELEASE;
+	TEXT_SET(a->request.ref, id);
+	submit(w, a);
+	assert_true(a->answered);
+	assert_string_equal(a->request.code, code);
+	free(a);
+}
+
+uint32_t pool_world_state(struct pool_world *w, const char *id)
+{
+	struct lease l = pool_world_lease(w, id);
+	struct ledger ledger;
+	struct err err = { 0 };
+	uint32_t state;
+
+	MUST(store_ledger(core_store(w->core), l.n, &ledger, &err) == 0);
+	assert_true(ledger.resource_count > 0);
+	state = ledger.resources[ledger.resource_count - 1].state;
+	ledger_fini(&ledger);
+	return state;
 }
 
 struct lease pool_world_lease(struct pool_world *w, const char *id)

@@ -36,6 +36,8 @@ void pool_world_make(struct pool_world *w, const char *inventory);
 void pool_world_option(struct pool_world *w, const char *key, const char *value);
 /* Opens account and core on what is in the folder; pool_world_stop is a crash without a word. */
 void pool_world_start(struct pool_world *w);
+/* The same, and nothing is run yet. */
+void pool_world_open(struct pool_world *w);
 void pool_world_stop(struct pool_world *w);
 /* Has the account read the inventory again. */
 void pool_world_reload(struct pool_world *w);
@@ -66,7 +68,11 @@ void pool_world_wait_runs(struct pool_world *w);
 
 void pool_world_create(struct pool_world *w, const char *id, const char *type);
 void pool_world_release(struct pool_world *w, const char *id, int delete_machine);
+/* A release that keeps the host is refused, with this code. */
+void pool_world_keep_refused(struct pool_world *w, const char *id, const char *code);
 struct lease pool_world_lease(struct pool_world *w, const char *id);
+/* LESSOR_STATE_ of the newest row of its ledger. */
+uint32_t pool_world_state(struct pool_world *w, const char *id);
 /* Create and wait for the host; release and wait for its end. */
 struct lease pool_world_take(struct pool_world *w, const char *id, const char *type);
 struct lease pool_world_give(struct pool_world *w, const char *id);

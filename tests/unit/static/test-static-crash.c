@@ -171,11 +171,45 @@ static void at_each_commit(void **state)
 	assert_int_equal(seen, 3);
 }
 
+/* The disk fails while a record is removed: the delete has an unknown outcome. */
+static void a_removal_without_an_answer(void **state)
+{
+	static const char *const when[] = { "before", "after" };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct pool_world w;
+		struct lease l;
+
+		make_world(&w);
+		pool_world_start(&w);
+		pool_world_take(&w, ID, "small");
+		setenv("STATIC_DISK_BREAKS", when[i], 1);
+		pool_world_release(&w, ID, 1);
+		for (int n = 0; n < 5; n++) {
+			pool_world_settle(&w);
+			pool_world_wait_runs(&w);
+			w.now_ms += 1000;
+		}
+		unsetenv("STATIC_DISK_BREAKS");
+		assert_int_equal(pool_world_state(&w, ID), LESSOR_STATE_DELETE_UNKNOWN);
+		assert_int_equal(pool_world_count(&w, "host-"), i == 0);
+		pool_world_keep_refused(&w, ID, "cleanup_in_progress");
+		/* There, it is removed with a permit of its own; not there, twice not there. */
+		pool_world_go(&w, ID, 120000, is_clean);
+		l = pool_world_take(&w, NEXT, "small");
+		assert_string_equal(l.server_name, "a1");
+		pool_world_give(&w, NEXT);
+		pool_world_end(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(at_each_effect),
 		cmocka_unit_test(at_each_commit),
+		cmocka_unit_test(a_removal_without_an_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

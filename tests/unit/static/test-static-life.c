@@ -295,9 +295,11 @@ static void a_record_that_cannot_be_read_is_no_free_host(void **state)
 		w.now_ms += 60000;
 		pool_world_settle(&w);
 	}
+	/* By now an operator is told, too. */
 	l = pool_world_lease(&w, ID(1));
-	assert_int_equal(l.cleanup, CLEANUP_OWED);
+	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
 	assert_non_null(strstr(l.last_error, "cannot be read"));
+	assert_int_equal(pool_world_state(&w, ID(1)), LESSOR_STATE_PRESENT);
 	write_state(&w, "host-a2.json", text);
 	pool_world_go(&w, ID(1), 3600000, is_clean);
 	assert_false(pool_world_has(&w, "host-a2.json"));
@@ -371,7 +373,7 @@ static void nothing_without_the_lock(void **state)
 	pool_world_end(&w);
 }
 
-/* A person ended it by hand: seen twice, it is believed. */
+/* A person ended it by hand: two observations a minute apart prove it. */
 static void a_record_that_somebody_removed(void **state)
 {
 	struct pool_world w;
@@ -382,7 +384,14 @@ static void a_record_that_somebody_removed(void **state)
 	pool_world_take(&w, ID(1), "small");
 	snprintf(path, sizeof(path), "%s/host-a1.json", w.state);
 	assert_int_equal(unlink(path), 0);
-	pool_world_give(&w, ID(1));
+	pool_world_release(&w, ID(1), 1);
+	assert_int_not_equal(pool_world_lease(&w, ID(1)).cleanup, CLEANUP_DONE);
+	pool_world_settle(&w);
+	w.now_ms += 59000;
+	pool_world_settle(&w);
+	assert_int_equal(pool_world_state(&w, ID(1)), LESSOR_STATE_PRESENT);
+	pool_world_go(&w, ID(1), 60000, is_clean);
+	assert_int_equal(pool_world_state(&w, ID(1)), LESSOR_STATE_GONE);
 	pool_world_end(&w);
 }
 
@@ -402,7 +411,7 @@ static void a_record_that_was_tampered_with(void **state)
 	pool_world_release(&w, ID(1), 1);
 	pool_world_go(&w, ID(1), 300000, is_in_attention);
 	l = pool_world_lease(&w, ID(1));
-	assert_non_null(strstr(l.attention, "may not be given back"));
+	assert_non_null(strstr(l.attention, "its label lessor-sig is not what we put there"));
 	assert_true(pool_world_has(&w, "host-a1.json"));
 	pool_world_end(&w);
 }
