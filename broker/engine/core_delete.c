@@ -201,7 +201,9 @@ static uint32_t still_state(struct claim *c, struct resource *r)
 			r->deletes_unknown = 0;
 			return claim_present(c, r);
 		}
-		return e->is_seen || e->is_own_io ? LESSOR_STATE_DELETE_UNKNOWN : 0;
+		/* In this state the word of a listing is enough: it only ends the looks that found nothing. */
+		return e->is_seen || e->is_own_io || r->state == LESSOR_STATE_DELETE_UNKNOWN ?
+		       LESSOR_STATE_DELETE_UNKNOWN : 0;
 	case LESSOR_STATE_PRESENT:
 	case LESSOR_STATE_RETAINED:
 		return r->state;
