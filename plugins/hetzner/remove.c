@@ -20,8 +20,7 @@
 #define ABSENCE_WAIT_MS 5000
 #define DELETE_GUESS_POLLS 2		/* 4 s by default */
 #define DELETE_POLL_MOST_MS (20 * 1000)
-#define LINGER_MS (5 * 60 * 1000)	/* still there so long after: delete it once more */
-#define STUCK_MS (5 * 60 * 1000)	/* or its action is not over: read it itself */
+#define LINGER_MS (5 * 60 * 1000)	/* so long after it is read, and deleted anew if it is there */
 
 static int is_server(const struct lessor_resource *row)
 {
@@ -182,9 +181,9 @@ static int follow_delete(struct hz *z, const struct lessor_resource *row)
 	case DELETE_RUNS:
 		if (DEFECT(43))	/* looked at for ever */
 			return look_again(z, row);
-		/* It may be gone all the same, or is to be deleted once more. */
-		return since_change(z, row) > STUCK_MS ? prove_absence(z, row, 0) :
-							 look_again(z, row);
+		/* Some actions never end, and what they delete is gone all the same. */
+		return since_change(z, row) > LINGER_MS ? prove_absence(z, row, 0) :
+							  look_again(z, row);
 	case DELETE_UNREAD:
 		break;
 	}
@@ -207,10 +206,16 @@ static int delete_accepted(struct hz *z, const struct lessor_resource *row,
 					    "an accepted delete could not be recorded");
 		return prove_absence(z, row, 0);
 	}
-	/* Only the delete of this very server is worth following. */
-	if (parse_action(json_object_get(reply->root, "action"), &action) == 0 &&
-	    strcmp(action.command, "delete_server") == 0 && action_is_of(&action, row->id))
+	if (parse_action(json_object_get(reply->root, "action"), &action) == 0) {
+		/* The answer to something else says nothing of this server. */
+		if (strcmp(action.command, "delete_server") != 0 ||
+		    !action_is_of(&action, row->id)) {
+			lessor_delete_unknown(z->call, row->row,
+					      "its delete was answered with another action");
+			return api_nonsense(z->call, "deleting");
+		}
 		id = action.id;
+	}
 	if (lessor_deleting(z->call, row->row, id))
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "an accepted delete could not be recorded");
