@@ -102,6 +102,18 @@ static int keep_vanished(struct hz *z, const struct lessor_resource *row)
 			    "%s cannot be read; it is looked at again", row->name);
 }
 
+static int is_labelled(const struct thing *thing, const struct lessor_change *change)
+{
+	for (size_t i = 0; i < change->label_count; i++) {
+		const char *want = change->labels[i].value;
+		const char *have = thing_label(thing, LESSOR_LABEL_RETAIN);
+
+		if (strcmp(change->labels[i].key, LESSOR_LABEL_RETAIN) == 0)
+			return have && strcmp(have, want) == 0;
+	}
+	return 1;
+}
+
 /* 1: it bears its label, as it was read last; else the step's verdict. */
 static int keep_label(struct hz *z, const struct lessor_resource *row, struct read *read,
 		      int *ret_verdict)
@@ -126,7 +138,11 @@ static int keep_label(struct hz *z, const struct lessor_resource *row, struct re
 	rc = read_exactly(z, row, read, ret_verdict);
 	if (rc == 0)
 		*ret_verdict = keep_vanished(z, row);
-	return rc > 0;
+	if (rc <= 0 || is_labelled(read->thing, &change))
+		return rc > 0;
+	*ret_verdict = lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "%s does not show its new label yet", row->name);
+	return 0;
 }
 
 static int keep_protected(struct hz *z, const struct lessor_resource *row, struct read *read)
@@ -195,10 +211,9 @@ int protection_lift(struct hz *z, const struct lessor_resource *row, const struc
 	int verdict;
 
 	thing_observe(&server->thing, &seen);
+	/* Whether that needs an operator the host says itself: it may pass by itself as well. */
 	if (lessor_permit_change(z->call, row->row, LESSOR_CHANGE_UNPROTECT, &seen, &change))
-		return lessor_refuse(z->call, LESSOR_CLASS_PROTECTED,
-				     "%s (id %s) is protected against deletion there", row->name,
-				     row->id);
+		return refused(z, row);
 	/* First the label: no older store may take what comes next for its own. */
 	labels_write(z, row, &change, &labelled);
 	if (labelled.rule)
