@@ -41,7 +41,6 @@ static const struct rule rules[] = {
 	{ 403, NULL, CLASS(AUTH), CREATE_REFUSED, DELETE_REFUSED, GET_RETRY, 60000 },
 	/* Says that something is missing, but not what: no evidence that the thing is gone. */
 	{ 404, NULL, CLASS(PROVIDER), CREATE_REFUSED, DELETE_UNKNOWN, GET_RETRY, 0 },
-	/* Said by proxies about requests that may have been passed on. */
 	{ 408, NULL, CLASS(TRANSIENT), CREATE_UNKNOWN, DELETE_UNKNOWN, GET_RETRY, 0 },
 	{ 409, NULL, CLASS(TRANSIENT), CREATE_UNKNOWN, DELETE_RETRY, GET_RETRY, 2000 },
 	{ 412, NULL, CLASS(CAPACITY), CREATE_NEXT, DELETE_RETRY, GET_RETRY, 0 },
@@ -79,6 +78,19 @@ static const struct rule not_sent = {
 	.on_get = GET_RETRY,
 };
 
+/* Said also of requests that were done, or are being done, whatever the code is. */
+static int settles_nothing(int status)
+{
+	return status == 408 || status == 409 || status == 421 || status == 425 || status == 499;
+}
+
+static int fits(const struct rule *rule, int status, const char *code)
+{
+	if (rule->status ? rule->status != status : rule->code && settles_nothing(status))
+		return 0;
+	return !rule->code || strcmp(rule->code, code) == 0;
+}
+
 const struct rule *error_rule(int status, const char *code)
 {
 	if (status >= 500 && status < 600)
@@ -92,8 +104,7 @@ const struct rule *error_rule(int status, const char *code)
 	if (!code[0] && status != 401 && status != 429)
 		return &nonsense;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		if ((!rules[i].status || rules[i].status == status) &&
-		    (!rules[i].code || strcmp(rules[i].code, code) == 0))
+		if (fits(&rules[i], status, code))
 			return &rules[i];
 	}
 	return &nonsense;

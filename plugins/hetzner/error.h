@@ -33,7 +33,7 @@ enum on_get {
 };
 
 struct rule {
-	int status;		/* 0: any 4xx. Of two rules that fit, the first counts */
+	int status;		/* 0: any 4xx that settles something. Of two that fit, the first counts */
 	const char *code;	/* NULL: any other code */
 	uint32_t error_class;	/* LESSOR_CLASS_ */
 	enum on_create on_create;
