@@ -191,6 +191,19 @@ static int label_is(const struct thing *thing, const char *key, const char *valu
 	return have && strcmp(have, value) == 0;
 }
 
+/* Does it have the name of something that is looked for, whatever its labels are? */
+static int is_looked_for(const struct lessor_lease *lease, const struct thing *thing)
+{
+	for (size_t i = 0; i < lease->resource_count; i++) {
+		const struct lessor_resource *r = lessor_resource_at(lease, i);
+
+		if (r->kind == thing->kind && resource_is_unsettled(r) &&
+		    strcmp(r->name, thing->name) == 0)
+			return 1;
+	}
+	return 0;
+}
+
 /* The provider's filter is asked, and not trusted. */
 static int matches(const struct search *search, const struct thing *thing)
 {
@@ -198,8 +211,9 @@ static int matches(const struct search *search, const struct thing *thing)
 		return DEFECT(30) || strcmp(thing->name, search->name) == 0;
 	if (DEFECT(30))	/* the provider's filter is trusted */
 		return 1;
-	return label_is(thing, LESSOR_LABEL_INSTANCE, lessor_broker_id(search->z->call)) &&
-	       label_is(thing, LESSOR_LABEL_LEASE, search->lease);
+	return (label_is(thing, LESSOR_LABEL_INSTANCE, lessor_broker_id(search->z->call)) &&
+		label_is(thing, LESSOR_LABEL_LEASE, search->lease)) ||
+	       is_looked_for(search->z->lease, thing);
 }
 
 static int search_visit(void *arg, const struct thing *thing)
@@ -385,5 +399,13 @@ enum lookup_named lookup_name(struct hz *z, uint32_t kind, const char *name, int
 		return NAMED_FAILED;
 	if (!search.found)
 		return NAMED_NONE;
-	return adopt(z, search.found) ? NAMED_ADOPTED : NAMED_FOREIGN;
+	if (adopt(z, search.found))
+		return NAMED_ADOPTED;
+	if (!thing_label(&search.found->thing, LESSOR_LABEL_SIG))
+		return NAMED_FOREIGN;
+	/* It was signed by us, and somebody has changed it: not a case for a machine. */
+	*ret_verdict = lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
+				     "%s (id %s) is there and is not provably ours", name,
+				     search.found->thing.id);
+	return NAMED_FAILED;
 }

@@ -35,5 +35,8 @@ int lookup_shows(struct hz *z, const struct lessor_resource *row, int *ret_verdi
 int lookup_unsettled(struct hz *z, uint32_t kind, int *ret_verdict);
 
 enum lookup_named { NAMED_NONE, NAMED_ADOPTED, NAMED_FOREIGN, NAMED_FAILED };
-/* The thing of exactly this name: adopted if it is ours. FAILED: *ret_verdict is set. */
+/*
+ * The thing of exactly this name: adopted if it is ours, foreign if it bears no signature.
+ * FAILED: *ret_verdict is set.
+ */
 enum lookup_named lookup_name(struct hz *z, uint32_t kind, const char *name, int *ret_verdict);
