@@ -12,115 +12,8 @@
 #include <cmocka.h>
 
 #include "util/alloc.h"
+#include "util/log.h"
 #include "util/text.h"
-
-#define CALL_MS 40
-
-/* ---- the world --------------------------------------------------------------------- */
-
-static int64_t world_now(void *data)
-{
-	return ((struct life *)data)->now_ms;
-}
-
-static void world_random(void *data, void *out, size_t len)
-{
-	(void)data;
-	memset(out, 0x5a, len);
-}
-
-static void note_request(struct life *life, const char *method, const char *path, int status)
-{
-	char line[400];
-	size_t len = (size_t)snprintf(line, sizeof(line), "%s %s %d\n", method, path, status);
-
-	life->requests = xrealloc(life->requests, life->requests_len + len + 1);
-	memcpy(life->requests + life->requests_len, line, len + 1);
-	life->requests_len += len;
-}
-
-static int64_t header_int(const struct cloud_response *r, const char *name)
-{
-	const char *value = cloud_response_header(r, name);
-
-	return value ? strtoll(value, NULL, 10) : -1;
-}
-
-/* Does the wire bring the whole answer? */
-static int is_lost(const struct cloud_wire *wire)
-{
-	return wire->ticket || wire->head_cut >= 0 || wire->body_cut >= 0 ||
-	       wire->end == CLOUD_END_HANG || wire->end == CLOUD_END_RESET;
-}
-
-/* Directly before a delete that exact id was read, and it was there. */
-static void check_was_read(const struct life *life, const char *path)
-{
-	char want[200];
-	size_t len = (size_t)snprintf(want, sizeof(want), "GET %s 200\n", path);
-
-	if (life->requests_len < len ||
-	    strcmp(life->requests + life->requests_len - len, want) != 0)
-		fail_msg("DELETE %s without a read of it directly before", path);
-}
-
-static void world_http(void *data, const struct env_http_request *request,
-		       struct env_http_answer *answer)
-{
-	struct life *life = data;
-	const char *target = strstr(request->url, "/v1/");
-	struct cloud_request ask = {
-		.method = request->method,
-		.target = target,
-		.authorization = request->authorization,
-		.body = request->body,
-		.body_len = request->body_len,
-	};
-	struct cloud_response reply;
-	const char *text;
-
-	assert_non_null(target);
-	if (strcmp(request->method, "DELETE") == 0)
-		check_was_read(life, target + 3);
-	life->calls++;
-	life->deletes += strcmp(request->method, "DELETE") == 0;
-	life->now_ms += CALL_MS;
-	cloud_response_init(&reply);
-	cloud_handle(life->cloud, life->now_ms, &ask, &reply);
-	note_request(life, request->method, target + 3, reply.status);
-	answer->outcome = ENV_HTTP_ANSWERED;
-	answer->retry_after_ms = answer->rate_limit = answer->rate_remaining = -1;
-	if (is_lost(&reply.wire)) {
-		answer->outcome = ENV_HTTP_LOST;
-		snprintf(answer->error, sizeof(answer->error), "the connection was lost");
-		if (reply.wire.ticket) {
-			struct cloud_response late;
-
-			cloud_response_init(&late);
-			life->now_ms += request->timeout_ms;
-			cloud_resume(life->cloud, life->now_ms, reply.wire.ticket, &late);
-			cloud_response_fini(&late);
-		}
-	} else if (life->crash_after_effect && strcmp(request->method, "GET") != 0) {
-		life->crash_after_effect = 0;
-		life->crashed = 1;
-	}
-	if (answer->outcome == ENV_HTTP_ANSWERED) {
-		answer->status = reply.status;
-		answer->body = xcalloc(1, reply.body_len + 1);
-		if (reply.body_len)
-			memcpy(answer->body, reply.body, reply.body_len);
-		answer->body_len = reply.body_len;
-		text = cloud_response_header(&reply, "Content-Type");
-		TEXT_SET(answer->content_type, text ? text : "");
-		answer->rate_limit = header_int(&reply, "RateLimit-Limit");
-		answer->rate_remaining = header_int(&reply, "RateLimit-Remaining");
-		answer->rate_reset_s = header_int(&reply, "RateLimit-Reset");
-		if (header_int(&reply, "Retry-After") >= 0)
-			answer->retry_after_ms = header_int(&reply, "Retry-After") * 1000;
-	}
-	cloud_response_fini(&reply);
-}
 
 static void ledger_copy(const struct ledger *from, struct ledger *to)
 {
@@ -132,15 +25,6 @@ static void ledger_copy(const struct ledger *from, struct ledger *to)
 		       from->resource_count * sizeof(*to->resources));
 	if (from->attempt_count)
 		memcpy(to->attempts, from->attempts, from->attempt_count * sizeof(*to->attempts));
-}
-
-/* The tests write JSON with single quotes. */
-static void requote(char *text)
-{
-	for (; *text; text++) {
-		if (*text == '\'')
-			*text = '"';
-	}
 }
 
 /* ---- life ---------------------------------------------------------------------------- */
@@ -163,25 +47,32 @@ static const struct lessor_provider *plugin(void)
 	return table;
 }
 
-struct life *life_new(const char *const *options)
+static void begin_process(struct life *life)
+{
+	static int64_t processes;
+
+	snprintf(life->gen.nonce, sizeof(life->gen.nonce), "%032llx",
+		 (unsigned long long)++processes);
+	life->gen.is_wanted = 1;
+	life->gen.raised_ms = life->gen.found = 0;
+	life->gen.found_holder[0] = '\0';
+	life->is_proven = 0;
+}
+
+struct life *life_open(const char *const *options)
 {
 	struct life *life = xcalloc(1, sizeof(*life));
-	struct cloud_config cloud;
 	struct account_config config = { .name = "acc", .provider = "hetzner", .max_steps = 4,
-					 .location_count = 1 };
+					 .location_count = 1, .protect_retained = 1 };
 	struct err err = { 0 };
 	size_t count = 0;
 
-	life->now_ms = 1795590000000;
-	life->settle_ms = 60 * 1000;
-	life->env = (struct env){ .data = life, .wall_ms = world_now, .mono_ms = world_now,
-				  .random = world_random, .http = world_http };
+	life->settle_ms = plugin()->visible_within_ms;
+	begin_process(life);
+	log_setup(2, LOG_HUMAN, getenv("LIFE_TRACE") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
+	life_world(life);
 	TEXT_SET(life->signer.instance, "test-broker");
 	memset(life->signer.key, 7, sizeof(life->signer.key));
-	cloud_config_init(&cloud);
-	/* Thousands of short lives: nobody asks for the long memory. */
-	cloud.requests_kept = cloud.history_kept = 256;
-	life->cloud = cloud_new(&cloud);
 	TEXT_SET(config.locations[0], "nbg1");
 	TEXT_SET(config.image, "ubuntu-24.04");
 	config.token = xstrdup("t");
@@ -198,9 +89,46 @@ struct life *life_new(const char *const *options)
 	return life;
 }
 
+struct life *life_new(const char *const *options)
+{
+	struct life *life = life_open(options);
+
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_DONE);
+	life_reset_calls(life);
+	return life;
+}
+
+static void rows_restart(struct life *life, struct ledger *ledger)
+{
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		struct resource *r = &ledger->resources[i];
+		uint32_t state = r->state == LESSOR_STATE_INTENDED ? LESSOR_STATE_UNKNOWN :
+				 r->state == LESSOR_STATE_DELETE_AUTHORIZED ?
+				 LESSOR_STATE_DELETE_UNKNOWN :
+				 r->state == LESSOR_STATE_UNPROTECT_AUTHORIZED ?
+				 LESSOR_STATE_UNPROTECT_UNKNOWN : r->state;
+
+		if (state == r->state)
+			continue;
+		r->deletes_unknown += state == LESSOR_STATE_DELETE_UNKNOWN;
+		r->state = state;
+		r->changed_ms = life->now_ms;
+	}
+}
+
+void life_restart(struct life *life)
+{
+	life->crashed = 0;
+	rows_restart(life, &life->book);
+	rows_restart(life, &life->mark);
+	begin_process(life);
+}
+
 void life_free(struct life *life)
 {
-	assert_int_equal(life->violations, 0);
+	if (life->violation[0])
+		fail_msg("the plugin broke its contract: %s\n%s", life->violation,
+			 life->requests);
 	account_free(life->account);
 	cloud_free(life->cloud);
 	ledger_fini(&life->book);
@@ -245,41 +173,13 @@ void life_begin(struct life *life, const char *types, const char *locations)
 	lease_begin(l, life->now_ms, 60 * 60 * 1000, &out);
 }
 
-void life_fault(struct life *life, const char *json)
-{
-	char text[4096];
-	struct err err = { 0 };
-
-	snprintf(text, sizeof(text), "{'faults':[%s]}", json);
-	requote(text);
-	if (cloud_load(life->cloud, life->now_ms, text, strlen(text), &err))
-		fail_msg("%s: %s", json, err.text);
-}
-
-void life_config(struct life *life, const char *name, int64_t value)
-{
-	char text[200];
-	struct err err = { 0 };
-
-	snprintf(text, sizeof(text), "{\"config\":{\"%s\":%lld}}", name, (long long)value);
-	if (cloud_load(life->cloud, life->now_ms, text, strlen(text), &err))
-		fail_msg("%s: %s", name, err.text);
-}
-
-void life_reset_calls(struct life *life)
-{
-	life->calls = life->deletes = 0;
-	life->requests_len = 0;
-	if (life->requests)
-		life->requests[0] = '\0';
-}
-
 static void take_results(struct life *life, struct step *step)
 {
 	life->verdict = step->verdict;
 	life->error_class = step->error_class;
 	TEXT_SET(life->reason, step->reason);
-	life->violations += step->violation;
+	if (step->violation && !life->violation[0])
+		TEXT_SET(life->violation, step->reason);
 	free(life->prices);
 	life->prices = step->prices;
 	life->price_count = step->price_count;
@@ -304,31 +204,114 @@ static struct step *new_step(struct life *life, enum step_op op)
 	return step;
 }
 
-static void facts_of(const struct life *life, struct lease_facts *facts)
+void life_facts(const struct life *life, struct lease_facts *ret)
 {
-	*facts = (struct lease_facts){ .now_ms = life->now_ms };
+	int servers = 0, gone = 0;
+
+	*ret = (struct lease_facts){
+		.now_ms = life->now_ms, .is_blind = life->gen.is_fenced,
+		.can_protect = life->account->config.protect_retained,
+		.is_unsure = !life->is_proven || life->unproven,
+	};
 	for (size_t i = 0; i < life->book.resource_count; i++) {
 		const struct resource *r = &life->book.resources[i];
+		int is_residue = resource_is_residue(r);
 
-		if (!resource_is_residue(r))
-			continue;
-		facts->residue++;
-		facts->unsure += r->state == LESSOR_STATE_INTENDED ||
-				 r->state == LESSOR_STATE_UNKNOWN;
-		facts->deleting += r->state == LESSOR_STATE_DELETING;
+		ret->residue += is_residue;
+		ret->deleting += resource_may_be_deleting(r);
+		ret->billed += is_residue && resource_kind_is_billed(r->kind);
+		ret->unsure += r->ours && lessor_state_is_unsettled(r->state);
+		ret->unprotected += is_residue && r->state == LESSOR_STATE_RETAINED && !r->marked_ms;
+		servers += is_residue && r->kind == LESSOR_KIND_SERVER;
+		gone += r->ours && r->kind == LESSOR_KIND_SERVER && r->state == LESSOR_STATE_GONE;
 	}
+	ret->server_gone = gone && !servers;
 }
 
-static void apply(struct life *life, const struct lease_outcome *out)
+static void mark_rows(struct life *life, uint32_t from, uint32_t to)
 {
 	for (size_t i = 0; i < life->book.resource_count; i++) {
 		struct resource *r = &life->book.resources[i];
 
-		if (out->retain_rows && r->state == LESSOR_STATE_PRESENT && r->ours)
-			r->state = LESSOR_STATE_RETAINED;
-		if (out->unretain_rows && r->state == LESSOR_STATE_RETAINED)
-			r->state = LESSOR_STATE_PRESENT;
+		if (!r->ours || r->state != from)
+			continue;
+		r->state = to;
+		r->changed_ms = life->now_ms;
+		if (to == LESSOR_STATE_RETAINED && r->retain_epoch < life->lease.epoch) {
+			r->retain_epoch = life->lease.epoch;
+			r->marked_ms = 0;
+		}
 	}
+}
+
+void life_apply(struct life *life, const struct lease_outcome *out)
+{
+	if (out->retain_rows)
+		mark_rows(life, LESSOR_STATE_PRESENT, LESSOR_STATE_RETAINED);
+	if (out->unretain_rows)
+		mark_rows(life, LESSOR_STATE_RETAINED, LESSOR_STATE_PRESENT);
+	life->gen.is_wanted |= out->raise_generation;
+}
+
+/* Ready is a server that is provably ours, as this step has read it. */
+static void check_ready(struct life *life, struct step *step)
+{
+	struct err why = { 0 };
+
+	if (step->op != STEP_PROVISION || step->verdict != LESSOR_DONE || !step->is_shown)
+		return;
+	for (size_t i = 0; i < life->book.resource_count; i++) {
+		struct resource *r = &life->book.resources[i];
+
+		if (r->kind != LESSOR_KIND_SERVER || strcmp(r->id, step->server_id) != 0)
+			continue;
+		r->seen_ms = life->now_ms;
+		if (!ledger_verify(&life->signer, "acc", &life->lease, r, &step->shown, &why))
+			continue;
+		step->verdict = LESSOR_REFUSED;
+		step->error_class = LESSOR_CLASS_OWNERSHIP;
+		TEXT_SET(step->reason, why.text);
+	}
+}
+
+/* What the engine makes of a verdict, knowing why it said no. */
+static void judge(struct life *life, struct step *step)
+{
+	int is_denied = step->verdict == LESSOR_REFUSED && !life->refusal_class &&
+			(step->error_class == LESSOR_CLASS_AUTH ||
+			 step->error_class == LESSOR_CLASS_ACCOUNT);
+
+	if (life->refusal_class) {
+		step->verdict = LESSOR_REFUSED;
+		step->error_class = life->refusal_class;
+		TEXT_SET(step->reason, life->refusal);
+	} else if (life->not_now && step->verdict == LESSOR_REFUSED &&
+		   step->error_class == LESSOR_CLASS_OWNERSHIP) {
+		step->verdict = LESSOR_RETRY;
+	}
+	if (step->op == STEP_CLEANUP && step->verdict == LESSOR_GONE && !step->violation &&
+	    ledger_residue(&step->ledger)) {
+		step->violation = 1;
+		TEXT_SET(step->reason, "it says that nothing is left, and something is");
+	}
+	if (step->op == STEP_PROBE)
+		life->is_proven = step->verdict == LESSOR_DONE ||
+				  (life->is_proven && step->verdict != LESSOR_REFUSED);
+	else if (is_denied)
+		life->is_proven = 0;
+	check_ready(life, step);
+}
+
+static void run(struct life *life, struct step *step)
+{
+	life->not_now = 0;
+	life->refusal_class = LESSOR_CLASS_NONE;
+	life->absence_ms = 0;
+	step_run(step);
+	if (life->crashed)
+		return;
+	judge(life, step);
+	take_results(life, step);
 }
 
 static void finish(struct life *life, struct step *step, enum lease_op op)
@@ -336,6 +319,7 @@ static void finish(struct life *life, struct step *step, enum lease_op op)
 	struct lease_verdict v = {
 		.op = op, .epoch = step->epoch, .verdict = step->verdict,
 		.error_class = step->error_class, .wait_ms = step->wait_ms, .reason = step->reason,
+		.is_breach = step->violation, .provider = "hetzner",
 		.cursor = step->cursor, .host = step->host, .server_id = step->server_id,
 		.server_name = step->server_name, .server_type = step->server_type,
 		.location = step->location,
@@ -344,13 +328,27 @@ static void finish(struct life *life, struct step *step, enum lease_op op)
 	struct lease_facts facts;
 
 	if (life->crashed) {
-		/* Started again: the row is as it was, and due. */
-		life->crashed = 0;
+		life_restart(life);	/* the lease is as it was, and due */
 		return;
 	}
-	facts_of(life, &facts);
+	life_facts(life, &facts);
+	facts.absence_ms = life->absence_ms;
 	lease_step_done(&life->lease, &v, &facts, &out);
-	apply(life, &out);
+	life_apply(life, &out);
+}
+
+/* Nothing is done in an account that is not proven. */
+static void prove(struct life *life)
+{
+	struct lease_outcome out = { 0 };
+	struct lease_facts facts;
+
+	life->now_ms += 2000;
+	if (life_account(life, STEP_PROBE, 0) != LESSOR_DONE)
+		return;
+	life_facts(life, &facts);
+	lease_unblocked(&life->lease, &facts, &out);
+	life_apply(life, &out);
 }
 
 int life_step(struct life *life)
@@ -359,6 +357,7 @@ int life_step(struct life *life)
 		[LEASE_OP_PROVISION] = STEP_PROVISION,
 		[LEASE_OP_CLEANUP] = STEP_CLEANUP,
 		[LEASE_OP_LOOK] = STEP_INSPECT,
+		[LEASE_OP_RETAIN] = STEP_RETAIN,
 	};
 	struct lease *l = &life->lease;
 	struct lease_outcome out = { 0 };
@@ -368,11 +367,16 @@ int life_step(struct life *life)
 
 	if (!l->due_ms)
 		return 0;
+	if (!life->is_proven) {
+		prove(life);
+		return 1;
+	}
 	if (l->due_ms > life->now_ms)
 		life->now_ms = l->due_ms;
-	facts_of(life, &facts);
+	life_facts(life, &facts);
 	lease_tick(l, &facts, &out);
-	facts_of(life, &facts);
+	life_apply(life, &out);
+	life_facts(life, &facts);
 	op = lease_next(l, &facts);
 	if (op == LEASE_OP_NONE)
 		return 0;
@@ -382,9 +386,7 @@ int life_step(struct life *life)
 	step->user_data = xstrdup("#cloud-config\n");
 	step->user_data_len = strlen(step->user_data);
 	ledger_copy(&life->book, &step->ledger);
-	step_run(step);
-	if (!life->crashed)
-		take_results(life, step);
+	run(life, step);
 	finish(life, step, op);
 	step_free(step);
 	return 1;
@@ -396,20 +398,37 @@ void life_run(struct life *life, int most)
 		;
 }
 
-void life_release(struct life *life, int delete_machine)
+void life_end(struct life *life, int most)
+{
+	const struct lease *l = &life->lease;
+
+	/* What only takes long goes on by itself. */
+	while (most-- > 0 && l->cleanup != CLEANUP_DONE &&
+	       (l->cleanup != CLEANUP_ATTENTION || l->attention_class == LESSOR_CLASS_TRANSIENT) &&
+	       life_step(life))
+		;
+}
+
+const char *life_try_release(struct life *life, int delete_machine)
 {
 	struct lease_outcome out = { 0 };
 	struct lease_facts facts;
 
-	facts_of(life, &facts);
+	life_facts(life, &facts);
 	lease_release(&life->lease, delete_machine, 0, &facts, &out);
-	assert_null(out.refusal);
-	apply(life, &out);
+	life_apply(life, &out);
+	return out.refusal;
+}
+
+void life_release(struct life *life, int delete_machine)
+{
+	assert_null(life_try_release(life, delete_machine));
 }
 
 int life_account(struct life *life, enum step_op op, uint32_t kind)
 {
 	struct step *step = new_step(life, op);
+	const struct resource *mark;
 
 	step->list_kind = kind;
 	if (op == STEP_INSPECT) {
@@ -418,78 +437,12 @@ int life_account(struct life *life, enum step_op op, uint32_t kind)
 	} else {
 		ledger_copy(&life->mark, &step->ledger);
 	}
-	step_run(step);
-	take_results(life, step);
-	life->crashed = 0;
+	run(life, step);
 	step_free(step);
-	for (size_t i = 0; i < life->mark.resource_count; i++) {
-		if (life->mark.resources[i].state == LESSOR_STATE_PRESENT)
-			account_set_sentinel(life->account, life->mark.resources[i].id);
-	}
+	if (life->crashed)
+		life_restart(life);
+	mark = life_mark(life);
+	if (mark)
+		account_set_sentinel(life->account, mark->id);
 	return life->verdict;
-}
-
-/* ---- looking --------------------------------------------------------------------------- */
-
-struct tally {
-	enum cloud_kind kind;
-	int count;
-};
-
-static void tally_object(void *arg, const struct cloud_object *object)
-{
-	struct tally *tally = arg;
-
-	tally->count += object->kind == tally->kind && object->project == 0;
-}
-
-int life_count(struct life *life, enum cloud_kind kind)
-{
-	struct tally tally = { .kind = kind };
-
-	cloud_advance(life->cloud, life->now_ms);
-	cloud_visit_objects(life->cloud, tally_object, &tally);
-	return tally.count;
-}
-
-const struct resource *life_row(const struct life *life, uint32_t kind)
-{
-	for (size_t i = 0; i < life->book.resource_count; i++) {
-		const struct resource *r = &life->book.resources[i];
-
-		if (r->kind == kind && r->state != LESSOR_STATE_GONE)
-			return r;
-	}
-	return NULL;
-}
-
-int life_count_requests(const struct life *life, const char *prefix)
-{
-	size_t len = strlen(prefix);
-	int count = 0;
-
-	for (const char *line = life->requests; line && *line;) {
-		count += strncmp(line, prefix, len) == 0;
-		line = strchr(line, '\n');
-		line = line ? line + 1 : NULL;
-	}
-	return count;
-}
-
-int life_meddle(struct life *life, const char *method, const char *target, const char *body)
-{
-	char text[1000];
-	struct cloud_request ask = { .method = method, .target = target,
-				     .authorization = "Bearer human", .body = body ? text : NULL,
-				     .body_len = body ? strlen(body) : 0 };
-	struct cloud_response reply;
-	int status;
-
-	snprintf(text, sizeof(text), "%s", body ? body : "");
-	requote(text);
-	cloud_response_init(&reply);
-	cloud_handle(life->cloud, life->now_ms, &ask, &reply);
-	status = reply.status;
-	cloud_response_fini(&reply);
-	return status;
 }

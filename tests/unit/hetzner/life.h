@@ -2,7 +2,8 @@
 /*
  * A lease's life, step by step: the built plugin, run by the real host, against
  * the simulated cloud under a virtual clock. The ledger is kept in memory by the
- * rules that the engine uses.
+ * rules that the engine uses (life-claim.h). That the plugin breaks its contract in
+ * no step is asserted of each life.
  */
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include "cloud/cloud.h"
+#include "lease/generation.h"
 #include "lease/ledger.h"
 #include "lease/transition.h"
 #include "provider/account.h"
@@ -24,22 +26,29 @@ struct life {
 	struct lease lease;
 	struct ledger book;		/* the lease's */
 	struct ledger mark;		/* the account's */
+	struct generation gen;		/* of the account */
 	int64_t last_row;
 	int64_t settle_ms;
-	int unproven;			/* the account is: nothing is concluded from absence */
+	int is_proven;			/* by the last probe, and no step was refused since */
+	int unproven;			/* whatever it said: nothing is concluded from absence */
 	int shared;			/* another lease names the same things */
-	int running;
+	/* of the running step: as struct running of the engine */
+	int not_now;
+	uint32_t refusal_class;
+	char refusal[160];
+	int64_t absence_ms;
 	int calls;			/* requests since life_reset_calls */
 	int deletes;			/* of these, DELETEs that were sent */
 	char *requests;			/* one per line, "POST /servers 201" */
 	size_t requests_len;
-	int crash_after_effect;		/* the process dies before the next outcome is recorded */
+	int crash_after_effect;		/* N: the process dies before what became of the Nth
+					 * request that is no read is recorded; 0: it lives */
 	int crashed;
 	/* what the last step said */
 	int verdict;
 	uint32_t error_class;
 	char reason[256];
-	int violations;
+	char violation[256];		/* of the plugin's contract, the first; "" if none */
 	struct step_price *prices;
 	size_t price_count;
 	size_t listed;
@@ -47,10 +56,18 @@ struct life {
 
 /* What a step's commit leads to; life-ledger.c. */
 int life_commit(void *arg, struct step *step, struct step_commit *what);
+/* For the files behind it: clock and cloud; what transition.h wants to know, and what follows. */
+void life_world(struct life *life);
+void life_facts(const struct life *life, struct lease_facts *ret);
+void life_apply(struct life *life, const struct lease_outcome *out);
 
-/* `options` alternate keys and values, ended by NULL. */
+/* An account that was never probed. `options` alternate keys and values, ended by NULL. */
+struct life *life_open(const char *const *options);
+/* One whose sentinel is made; no call is counted yet. */
 struct life *life_new(const char *const *options);
 void life_free(struct life *life);
+/* The process dies and another one goes on with the same store. */
+void life_restart(struct life *life);
 
 /* A fresh lease, types and locations comma separated. Accepted now. */
 void life_begin(struct life *life, const char *types, const char *locations);
@@ -59,19 +76,41 @@ void life_fault(struct life *life, const char *json);
 void life_config(struct life *life, const char *name, int64_t value);
 void life_reset_calls(struct life *life);
 
-/* Runs one step of what is due, at its due time. 0 when nothing is due any more. */
+/*
+ * Runs one step of what is due, at its due time; in an account that is not proven a probe
+ * first. 0 when nothing is due any more.
+ */
 int life_step(struct life *life);
 /* Steps until nothing is due, or the lease is active; at most `most` steps. */
 void life_run(struct life *life, int most);
+/* Steps until its cleanup is done, or needs an operator; at most `most` steps. */
+void life_end(struct life *life, int most);
 void life_release(struct life *life, int delete_machine);
+/* The code with which it is refused; NULL: it was not. */
+const char *life_try_release(struct life *life, int delete_machine);
 /* Account work: STEP_PROBE, STEP_CATALOG, STEP_LIST (of `kind`), STEP_INSPECT. The verdict. */
 int life_account(struct life *life, enum step_op op, uint32_t kind);
 
-/* Objects in the cloud's project 0, ghosts not counted. */
+/* An active lease of these types, a minute old; no call is counted yet. */
+struct life *life_active(const char *types);
+void life_expect_active(struct life *life);
+/* Released, cleaned, and no server and so many keys at the provider. */
+void life_expect_clean(struct life *life, int keys);
+/* Objects in the cloud's project 0; ghosts and the account's own sentinel are not counted. */
 int life_count(struct life *life, enum cloud_kind kind);
-/* The first ledger row of a kind in any state but GONE; NULL: none. */
+/* The id of what has this name there; 0: nothing has. */
+int64_t life_find(struct life *life, enum cloud_kind kind, const char *name);
+/* What the cloud knows of a row's resource. -1: it is not there. */
+int life_object(struct life *life, const struct resource *row, struct cloud_object *ret);
+/* The value of one of its labels; NULL: none. */
+const char *life_label(struct life *life, const struct resource *row, const char *key);
+/* The first ledger row of a kind that is not over; NULL: none. */
 const struct resource *life_row(const struct life *life, uint32_t kind);
+/* The account's sentinel. */
+const struct resource *life_mark(const struct life *life);
 /* Requests so far that begin so ("POST /servers"). */
 int life_count_requests(const struct life *life, const char *prefix);
 /* An answer of the API, asked by nobody's account: for people who meddle. */
 int life_meddle(struct life *life, const char *method, const char *target, const char *body);
+/* From now on the account's token may only read, or write again. */
+void life_readonly(struct life *life, int on);

@@ -24,35 +24,14 @@ static struct life *with_lease_keys(void)
 
 static struct life *with_account_keys(void)
 {
-	struct life *life = life_new(account_keys);
-
-	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_DONE);
-	life_reset_calls(life);
-	return life;
-}
-
-static void expect_active(struct life *life)
-{
-	if (life->lease.state != LEASE_ACTIVE)
-		fail_msg("state %s, %s %s\n%s", lease_state_name(life->lease.state),
-			 life->lease.failure, life->lease.last_error, life->requests);
-}
-
-/* Released, cleaned, and nothing but the account's mark at the provider. */
-static void expect_clean(struct life *life, int marks)
-{
-	if (life->lease.cleanup != CLEANUP_DONE)
-		fail_msg("cleanup %s: %s %s\n%s", lease_cleanup_name(life->lease.cleanup),
-			 life->lease.last_error, life->lease.attention, life->requests);
-	assert_int_equal(life_count(life, CLOUD_SERVER), 0);
-	assert_int_equal(life_count(life, CLOUD_KEY), marks);
+	return life_new(account_keys);
 }
 
 static void live_and_die(struct life *life, const char *types, const char *locations)
 {
 	life_begin(life, types, locations);
 	life_run(life, 60);
-	expect_active(life);
+	life_expect_active(life);
 	assert_int_equal(life_count(life, CLOUD_SERVER), 1);
 	life->now_ms += 60000;
 	life_release(life, 1);
@@ -65,11 +44,11 @@ static void plain_life_with_a_key_of_its_own(void **state)
 
 	(void)state;
 	live_and_die(life, "cx23", "nbg1");
-	expect_clean(life, 0);
+	life_expect_clean(life, 0);
 	/* The second of a type knows how long things take. */
 	life_reset_calls(life);
 	live_and_die(life, "cx23", "nbg1");
-	expect_clean(life, 0);
+	life_expect_clean(life, 0);
 	/* Nine, and the listing that all waiting leases share. */
 	if (life->calls != 10)
 		fail_msg("%d calls:\n%s", life->calls, life->requests);
@@ -86,10 +65,10 @@ static void plain_life_with_the_accounts_key(void **state)
 
 	(void)state;
 	live_and_die(life, "cx23", "nbg1");
-	expect_clean(life, 1);
+	life_expect_clean(life, 0);
 	life_reset_calls(life);
 	live_and_die(life, "cx23", "nbg1");
-	expect_clean(life, 1);
+	life_expect_clean(life, 0);
 	if (life->calls != 6)
 		fail_msg("%d calls:\n%s", life->calls, life->requests);
 	life_free(life);
@@ -107,7 +86,7 @@ static void calls_of_a_hundred_lives(void **state)
 			live_and_die(life, "cx23", "nbg1");
 		print_message("%d calls in 100 lives with keys=%s\n", life->calls,
 			      shared ? "account" : "lease");
-		expect_clean(life, shared);
+		life_expect_clean(life, 0);
 		assert_in_range(life->calls, 100 * most, 100 * most + 20);
 		life_free(life);
 	}
@@ -120,7 +99,7 @@ static void what_the_client_is_told(void **state)
 	(void)state;
 	life_begin(life, "cx23", "nbg1");
 	life_run(life, 60);
-	expect_active(life);
+	life_expect_active(life);
 	assert_true(life->lease.host[0] != '\0');
 	assert_string_equal(life->lease.server_type, "cx23");
 	assert_string_equal(life->lease.server_location, "nbg1");
@@ -140,7 +119,7 @@ static void sold_out_leads_to_the_next(void **state)
 			 "'fault':{'kind':'sold_out'}}");
 	life_begin(life, "cx23,cx33", "nbg1,fsn1");
 	life_run(life, 60);
-	expect_active(life);
+	life_expect_active(life);
 	assert_string_equal(life->lease.server_type, "cx33");
 	assert_int_equal(life->book.attempt_count, 3);
 	assert_string_equal(life->book.attempts[0].location, "nbg1");
@@ -153,7 +132,7 @@ static void sold_out_leads_to_the_next(void **state)
 	life_reset_calls(life);
 	life_begin(life, "cx23,cx33", "nbg1,fsn1");
 	life_run(life, 60);
-	expect_active(life);
+	life_expect_active(life);
 	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
 	life_release(life, 1);
 	life_run(life, 60);
@@ -179,7 +158,7 @@ static void an_explicit_type_that_is_sold_out(void **state)
 		assert_int_equal(life->lease.state, LEASE_FAILED);
 		assert_string_equal(life->lease.end_reason, "capacity");
 		assert_int_equal(life->book.attempt_count, 1);
-		expect_clean(life, 0);
+		life_expect_clean(life, 0);
 	}
 	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
 	assert_non_null(strstr(life->lease.failure, "not tried again before"));
@@ -240,7 +219,7 @@ static void the_catalogue_spares_calls_in_vain(void **state)
 	/* arm; only in America; no such thing; and one that there is. */
 	life_begin(life, "cax11,cpx11,cx1000,cx23", "nbg1");
 	life_run(life, 60);
-	expect_active(life);
+	life_expect_active(life);
 	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
 	assert_int_equal(life->book.attempt_count, 4);
 	life_free(life);
@@ -253,7 +232,7 @@ static void what_does_not_fit_is_refused_by_the_provider_too(void **state)
 	(void)state;
 	life_begin(life, "cpx11,cx1000,cx23", "nbg1");
 	life_run(life, 60);
-	expect_active(life);
+	life_expect_active(life);
 	assert_int_equal(life_count_requests(life, "POST /servers"), 3);
 	life_free(life);
 }
@@ -274,7 +253,7 @@ static void invalid_without_a_reason_ends_it(void **state)
 	assert_int_equal(life->book.attempt_count, 4);
 	for (size_t i = 0; i < life->book.attempt_count; i++)
 		assert_int_equal(life->book.attempts[i].refused, LESSOR_CLASS_INVALID);
-	expect_clean(life, 0);
+	life_expect_clean(life, 0);
 	life_free(life);
 }
 
@@ -287,7 +266,7 @@ static void too_many_calls_wait(void **state)
 			 "'fault':{'kind':'rate_limited','headers':'none'}}");
 	life_begin(life, "cx23", "nbg1");
 	life_run(life, 60);
-	expect_active(life);
+	life_expect_active(life);
 	assert_int_equal(life->book.attempt_count, 1);
 	life_free(life);
 }
@@ -337,7 +316,7 @@ static void failed_looks_never_cost_a_server(void **state)
 		life_fault(life, fault);
 		life_begin(life, "cx23,cx33", "nbg1");
 		life_run(life, 100);
-		expect_active(life);
+		life_expect_active(life);
 		assert_string_equal(life->lease.server_type, "cx23");
 		assert_int_equal(life_count_requests(life, "POST /servers"), 1);
 		assert_int_equal(life->deletes, 0);
@@ -359,7 +338,7 @@ static void not_shown_at_first(void **state)
 		life_fault(life, fault);
 		life_begin(life, "cx23,cx33", "nbg1");
 		life_run(life, 100);
-		expect_active(life);
+		life_expect_active(life);
 		assert_int_equal(life_count_requests(life, "POST /servers"), 1);
 		life_free(life);
 	}
@@ -378,7 +357,7 @@ static void an_address_on_this_machine(void **state)
 				 "'fault':{'kind':'ip','value':'127.88.3.1'}}");
 		life_begin(life, "cx23,cx33", "nbg1");
 		life_run(life, 200);
-		expect_active(life);
+		life_expect_active(life);
 		if (i)
 			assert_string_equal(life->lease.host, "127.88.3.1");
 		else
@@ -396,7 +375,7 @@ static void an_address_that_comes_late_or_makes_no_sense(void **state)
 			 "{'kind':'ip','value':'127.0.0.1'}}");
 	life_begin(life, "cx23,cx33", "nbg1");
 	life_run(life, 200);
-	expect_active(life);
+	life_expect_active(life);
 	assert_string_not_equal(life->lease.host, "127.0.0.1");
 	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
 	life_free(life);
@@ -412,7 +391,7 @@ static void never_ready_in_time(void **state)
 			 "'fault':{'kind':'stuck'}}");
 	life_begin(life, "cx23,cx33", "nbg1");
 	life_run(life, 300);
-	expect_active(life);
+	life_expect_active(life);
 	assert_string_equal(life->lease.server_type, "cx33");
 	assert_int_equal(life->book.attempts[0].refused, LESSOR_CLASS_TIMEOUT);
 	/* The first is proven gone before the second was asked for. */
@@ -440,7 +419,7 @@ static void the_provider_fails_to_make_or_start_it(void **state)
 		life_fault(life, fault);
 		life_begin(life, "cx23,cx33", "nbg1");
 		life_run(life, 100);
-		expect_active(life);
+		life_expect_active(life);
 		assert_string_equal(life->lease.server_type, "cx33");
 		assert_int_equal(life->book.attempts[0].refused, LESSOR_CLASS_FAILED);
 		assert_int_equal(life_count(life, CLOUD_SERVER), 1);
@@ -508,7 +487,7 @@ static void a_person_deletes_it_while_it_boots(void **state)
 	snprintf(target, sizeof(target), "/v1/servers/%s", life_row(life, LESSOR_KIND_SERVER)->id);
 	assert_int_equal(life_meddle(life, "DELETE", target, NULL), 200);
 	life_run(life, 100);
-	expect_active(life);
+	life_expect_active(life);
 	assert_string_equal(life->lease.server_type, "cx33");
 	assert_int_equal(life->book.attempts[0].refused, LESSOR_CLASS_FAILED);
 	life_free(life);
@@ -530,7 +509,7 @@ static void another_type_only_after_proven_absence(void **state)
 		life_step(life);
 		assert_true(life_count(life, CLOUD_SERVER) <= 1);
 	}
-	expect_active(life);
+	life_expect_active(life);
 	assert_string_equal(life->lease.server_type, "cx33");
 	life_free(life);
 }

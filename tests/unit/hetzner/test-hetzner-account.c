@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/* The account: its sentinel and the counter in it, and the inventory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "life.h"
+
+/* ---- the account ---------------------------------------------------------------------------- */
+
+static void the_mark(void **state)
+{
+	struct life *life = life_open(NULL);
+	char target[64];
+
+	(void)state;
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_DONE);
+	assert_int_equal(life->calls, 1);
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_DONE);
+	assert_int_equal(life->calls, 2);
+	life_fault(life, "{'match':{'op':'k.get'},'fault':{'kind':'unauthorized'}}");
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_REFUSED);
+	assert_int_equal(life->error_class, LESSOR_CLASS_AUTH);
+	life_fault(life, "{'match':{'op':'k.get'},'fault':{'kind':'unavailable'}}");
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_RETRY);
+	life_fault(life, "{'match':{'op':'k.get'},'fault':{'kind':'other_project'}}");
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_REFUSED);
+	assert_int_equal(life->error_class, LESSOR_CLASS_ACCOUNT);
+	snprintf(target, sizeof(target), "/v1/ssh_keys/%s", life->mark.resources[0].id);
+	assert_int_equal(life_meddle(life, "PUT", target, "{'name':'renamed'}"), 200);
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_REFUSED);
+	assert_int_equal(life->error_class, LESSOR_CLASS_ACCOUNT);
+	life_free(life);
+}
+
+static void the_mark_made_without_an_answer(void **state)
+{
+	static const struct { const char *fault; int verdict; } rows[] = {
+		{ "{'kind':'lost'}", LESSOR_RETRY }, { "{'kind':'server_error'}", LESSOR_RETRY },
+		{ "{'kind':'rate_limited','headers':'none'}", LESSOR_RETRY }, { "{'kind':'token_readonly'}", LESSOR_REFUSED },
+		{ "{'kind':'unauthorized'}", LESSOR_REFUSED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct life *life = life_open(NULL);
+		char fault[200];
+
+		snprintf(fault, sizeof(fault), "{'match':{'op':'k.create'},'fault':%s}", rows[i].fault);
+		life_fault(life, fault);
+		assert_int_equal(life_account(life, STEP_PROBE, 0), rows[i].verdict);
+		for (int n = 0; n < 40 && life->verdict != LESSOR_DONE; n++) {
+			life->now_ms += 30000;
+			life_account(life, STEP_PROBE, 0);
+		}
+		assert_int_equal(life->verdict, LESSOR_DONE);
+		assert_non_null(life_mark(life));
+		assert_int_equal(life_count(life, CLOUD_KEY), 0);
+		life_free(life);
+	}
+}
+
+/* ---- the counter in it ------------------------------------------------------------------------ */
+
+static void expect_counter(struct life *life, int64_t number)
+{
+	const struct resource *mark = life_mark(life);
+	const char *have = life_label(life, mark, LESSOR_LABEL_GEN);
+	const char *holder = life_label(life, mark, LESSOR_LABEL_HOLDER);
+	char want[24];
+
+	snprintf(want, sizeof(want), "%" PRId64, number);
+	if (!have || !holder)
+		fail_msg("the sentinel has no counter\n%s", life->requests);
+	assert_string_equal(have, want);
+	assert_string_equal(holder, life->gen.nonce);
+}
+
+static int probe(struct life *life)
+{
+	life_reset_calls(life);
+	return life_account(life, STEP_PROBE, 0);
+}
+
+/* Born with it; raised at each start and at each no-delete release, once. */
+static void the_counter_goes_up(void **state)
+{
+	struct life *life = life_open(NULL);
+
+	(void)state;
+	assert_int_equal(probe(life), LESSOR_DONE);
+	expect_counter(life, 1);
+	assert_int_equal(life->gen.current, 0);
+	assert_int_equal(probe(life), LESSOR_DONE);
+	assert_int_equal(life->calls, 1);
+	assert_int_equal(life->gen.current, 1);
+	life_restart(life);
+	assert_int_equal(probe(life), LESSOR_DONE);
+	assert_int_equal(life_count_requests(life, "PUT /ssh_keys/"), 1);
+	expect_counter(life, 2);
+	assert_string_equal(life_label(life, life_mark(life), LESSOR_LABEL_KIND), "sentinel");
+	assert_int_equal(probe(life), LESSOR_DONE);
+	assert_int_equal(life->calls, 1);
+	assert_int_equal(life->gen.current, 2);
+	life_begin(life, "cx23", "nbg1");
+	life_run(life, 60);
+	life_release(life, 0);
+	assert_int_equal(probe(life), LESSOR_DONE);
+	expect_counter(life, 3);
+	assert_false(life->gen.is_fenced);
+	life_free(life);
+}
+
+static void meddle_with_the_mark(struct life *life, const char *body)
+{
+	char target[64];
+
+	snprintf(target, sizeof(target), "/v1/ssh_keys/%s", life_mark(life)->id);
+	assert_int_equal(life_meddle(life, "PUT", target, body), 200);
+}
+
+/* Labels that somebody took are written again, those of others stay. */
+static void the_labels_of_the_mark(void **state)
+{
+	struct life *life = life_new(NULL);
+
+	(void)state;
+	meddle_with_the_mark(life, "{'labels':{'team':'blue'}}");
+	assert_int_equal(probe(life), LESSOR_DONE);
+	expect_counter(life, 2);
+	assert_string_equal(life_label(life, life_mark(life), "team"), "blue");
+	assert_string_equal(life_label(life, life_mark(life), LESSOR_LABEL_INSTANCE), "test-broker");
+	assert_non_null(life_label(life, life_mark(life), LESSOR_LABEL_SIG));
+	life_free(life);
+}
+
+/* It proves the account, and can neither make nor delete. */
+static void a_token_that_may_only_read(void **state)
+{
+	for (int old = 0; old < 2; old++) {
+		struct life *life = life_new(NULL);
+
+		(void)state;
+		life_config(life, "readonly_401", old);
+		life_readonly(life, 1);
+		/* While nothing is to be written it is not noticed. */
+		assert_int_equal(probe(life), LESSOR_DONE);
+		life_restart(life);
+		assert_int_equal(probe(life), LESSOR_REFUSED);
+		assert_int_equal(life->error_class, LESSOR_CLASS_AUTH);
+		life_readonly(life, 0);
+		assert_int_equal(probe(life), LESSOR_DONE);
+		expect_counter(life, 3);
+		life_free(life);
+	}
+}
+
+/* The mark that is made: no token that may only read gets so far. */
+static void a_first_token_that_may_only_read(void **state)
+{
+	struct life *life = life_open(NULL);
+
+	(void)state;
+	life_readonly(life, 1);
+	assert_int_equal(probe(life), LESSOR_REFUSED);
+	assert_int_equal(life->error_class, LESSOR_CLASS_AUTH);
+	assert_null(life_mark(life));
+	life_readonly(life, 0);
+	assert_int_equal(probe(life), LESSOR_DONE);
+	expect_counter(life, 2);
+	life_free(life);
+}
+
+/* Whether it was written the next probe reads. */
+static void a_counter_without_an_answer(void **state)
+{
+	static const struct { const char *fault; int64_t then; } rows[] = {
+		{ "{'kind':'lost'}", 2 }, { "{'kind':'server_error','effect':true}", 2 },
+		{ "{'kind':'close'}", 3 }, { "{'kind':'unavailable'}", 3 },
+		{ "{'kind':'rate_limited','headers':'none'}", 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct life *life = life_new(NULL);
+		char fault[200];
+
+		assert_int_equal(probe(life), LESSOR_DONE);
+		life_restart(life);
+		snprintf(fault, sizeof(fault), "{'match':{'op':'k.update'},'fault':%s}", rows[i].fault);
+		life_fault(life, fault);
+		assert_int_equal(probe(life), LESSOR_DONE);
+		assert_int_equal(life->gen.current, 1);
+		life->now_ms += 300000;
+		assert_int_equal(probe(life), LESSOR_DONE);
+		expect_counter(life, rows[i].then);
+		life->now_ms += 300000;
+		assert_int_equal(probe(life), LESSOR_DONE);
+		assert_int_equal(life->gen.current, rows[i].then);
+		assert_false(life->gen.is_fenced);
+		life_free(life);
+	}
+}
+
+/* An older copy, or a second daemon: what it finds is above what it has written. */
+static void overtaken(void **state)
+{
+	struct life *life = life_active("cx23");
+	char body[400];
+
+	(void)state;
+	snprintf(body, sizeof(body), "{'labels':{'lessor-instance':'test-broker','lessor-gen':'9',"
+		 "'lessor-holder':'%s'}}", "0123456789abcdef0123456789abcdef");
+	meddle_with_the_mark(life, body);
+	life_release(life, 1);
+	assert_int_equal(probe(life), LESSOR_DONE);
+	assert_true(life->gen.is_fenced);
+	assert_int_equal(life_count_requests(life, "PUT"), 0);
+	life_step(life);
+	assert_int_equal(life->error_class, LESSOR_CLASS_ACCOUNT);
+	assert_int_equal(life->deletes, 0);
+	/* Nor is anything concluded from absence. */
+	life_fault(life, "{'match':{'op':['s.get','s.list','s.find']},'count':'always','fault':"
+			 "{'kind':'other_project'}}");
+	life->now_ms += 600000;
+	for (int i = 0; i < 5; i++)
+		life_step(life);
+	assert_int_equal(life_row(life, LESSOR_KIND_SERVER)->absent_count, 0);
+	life_free(life);
+}
+
+/* Noticed by whoever reads it last in an observation, too. */
+static void overtaken_while_looking(void **state)
+{
+	struct life *life = life_active("cx23");
+	char target[64];
+
+	(void)state;
+	snprintf(target, sizeof(target), "/v1/servers/%s", life->lease.server_id);
+	assert_int_equal(life_meddle(life, "DELETE", target, NULL), 200);
+	meddle_with_the_mark(life, "{'labels':{'lessor-gen':'9','lessor-holder':'somebody'}}");
+	life->now_ms += 60000;
+	life_release(life, 1);
+	life_step(life);
+	assert_true(life->gen.is_fenced);
+	assert_int_equal(life_row(life, LESSOR_KIND_SERVER)->absent_count, 0);
+	life_free(life);
+}
+
+/* ---- inventory ---------------------------------------------------------------------------------- */
+
+static void inventory(void **state)
+{
+	struct life *life = life_new(NULL);
+
+	(void)state;
+	life_begin(life, "cx23", "nbg1");
+	life_run(life, 60);
+	assert_int_equal(life_meddle(life, "POST", "/v1/servers", "{'name':'mine','server_type':'cx23',"
+				     "'image':'ubuntu-24.04','location':'nbg1'}"), 201);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SERVER), LESSOR_DONE);
+	assert_int_equal(life->listed, 1);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_KEY), LESSOR_DONE);
+	assert_int_equal(life->listed, 1);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SENTINEL), LESSOR_DONE);
+	assert_int_equal(life->listed, 1);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_VOLUME), LESSOR_DONE);
+	assert_int_equal(life->listed, 0);
+	/* The filter is not trusted. */
+	life_fault(life, "{'match':{'op':'s.list'},'fault':{'kind':'selector_ignored'}}");
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SERVER), LESSOR_DONE);
+	assert_int_equal(life->listed, 1);
+	life_fault(life, "{'match':{'op':'s.list'},'fault':{'kind':'id','as':'string'}}");
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SERVER), LESSOR_RETRY);
+	life_free(life);
+}
+
+/* It has no labels, so it is never deleted here; whose it was is known by its id. */
+static void an_address_that_stays_is_in_the_inventory(void **state)
+{
+	struct life *life = life_new(NULL);
+	const struct resource *address;
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.create'},'fault':{'kind':'ip_kept'}}");
+	life_begin(life, "cx23", "nbg1");
+	life_run(life, 60);
+	address = life_row(life, LESSOR_KIND_ADDRESS);
+	assert_non_null(address);
+	assert_int_equal(address->ours, 0);
+	assert_true(address->id[0]);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_ADDRESS), LESSOR_DONE);
+	assert_int_equal(life->listed, 0);	/* its server uses it */
+	life_release(life, 1);
+	life_run(life, 60);
+	assert_int_equal(life_count(life, CLOUD_SERVER), 0);
+	assert_int_equal(life_count(life, CLOUD_IP), 1);
+	assert_int_equal(life_count_requests(life, "DELETE /primary_ips"), 0);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_ADDRESS), LESSOR_DONE);
+	assert_int_equal(life->listed, 1);
+	life_fault(life, "{'match':{'op':'ip.list'},'fault':{'kind':'shape','as':'null'}}");
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_ADDRESS), LESSOR_RETRY);
+	life_free(life);
+}
+
+/* An inventory of several pages is whole, or it is none. */
+static void inventory_of_many_pages(void **state)
+{
+	static const char *const faults[] = { "loop", "endless", "null", "duplicate", "shrink" };
+	struct life *life = life_new(NULL);
+	char body[300];
+
+	(void)state;
+	for (int i = 0; i < 120; i++) {
+		snprintf(body, sizeof(body), "{'name':'s%d','server_type':'cx23','image':"
+			 "'ubuntu-24.04','location':'nbg1','labels':{'lessor-instance':'%s'}}",
+			 i, i % 2 ? "test-broker" : "other");
+		assert_int_equal(life_meddle(life, "POST", "/v1/servers", body), 201);
+	}
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SERVER), LESSOR_DONE);
+	assert_int_equal(life->listed, 60);
+	assert_int_equal(life->calls, 2);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		snprintf(body, sizeof(body), "{'match':{'op':'s.list'},'count':3,'fault':"
+			 "{'kind':'pages','as':'%s'}}", faults[i]);
+		life_fault(life, body);
+		for (int n = 0; n < 3; n++) {
+			if (life_account(life, STEP_LIST, LESSOR_KIND_SERVER) == LESSOR_DONE &&
+			    life->listed != 60)
+				fail_msg("%s: %zu listed", faults[i], life->listed);
+		}
+	}
+	life_free(life);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_mark),
+		cmocka_unit_test(the_mark_made_without_an_answer),
+		cmocka_unit_test(the_counter_goes_up),
+		cmocka_unit_test(the_labels_of_the_mark),
+		cmocka_unit_test(a_token_that_may_only_read),
+		cmocka_unit_test(a_first_token_that_may_only_read),
+		cmocka_unit_test(a_counter_without_an_answer),
+		cmocka_unit_test(overtaken),
+		cmocka_unit_test(overtaken_while_looking),
+		cmocka_unit_test(inventory),
+		cmocka_unit_test(an_address_that_stays_is_in_the_inventory),
+		cmocka_unit_test(inventory_of_many_pages),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
