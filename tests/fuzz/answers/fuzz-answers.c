@@ -7,10 +7,12 @@
  *
  *	byte 0	which request of the life, from its beginning
  *	byte 1	bits 0-2 what comes instead, bit 3 the request has no effect,
- *		bit 4 the life ends as kept, bit 5 one key for the account
+ *		bit 4 the life ends as kept, bit 5 one key for the account,
+ *		bit 6 what was kept is deleted in the end
  *	byte 2	where a piece goes (in 16ths of the body), or the status (index)
  *	rest	the body, or the piece
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -238,7 +240,7 @@ static void note_reading(const struct env_http_request *request, const struct en
 static void spoiled_http(void *data, const struct env_http_request *request,
 			 struct env_http_answer *answer)
 {
-	int is_it = plot.request++ == plot.data[0] % 32;
+	int is_it = plot.request++ == plot.data[0] % 64;
 	int effect = !(plot.data[1] & 8) && (plot.data[1] & 7) != NOT_SENT;
 
 	if (is_it && !effect) {
@@ -301,14 +303,25 @@ static void steps(struct life *life, int most, int until_active)
 	ledger_fini(&before);
 }
 
+struct theirs {
+	int count, protected;
+};
+
 static void count_theirs(void *arg, const struct cloud_object *object)
 {
-	*(int *)arg += strcmp(object->name, "theirs") == 0;
+	struct theirs *theirs = arg;
+
+	if (strcmp(object->name, "theirs") != 0)
+		return;
+	theirs->count++;
+	theirs->protected += object->is_protected;
 }
 
-/* Somebody's server and key, which must see the end of it. */
+/* Somebody's server, which is protected, and key: both must see the end of it as they are. */
 static void strangers_come(struct life *life)
 {
+	char target[80];
+
 	PROMISE(life_meddle(life, "POST", "/v1/servers",
 			    "{'name':'theirs','server_type':'cx23','image':'ubuntu-24.04',"
 			    "'location':'nbg1'}") == 201);
@@ -317,14 +330,25 @@ static void strangers_come(struct life *life)
 			    "AAAAC3NzaC1lZDI1NTE5AAAAIB0m6T2Hq5z1vYp3cXkW8eJrN4uGfSd7aLoQbVtExMy9 c'}") ==
 		201);
 	life->now_ms += 60000;
+	snprintf(target, sizeof(target), "/v1/servers/%" PRId64 "/actions/change_protection",
+		 life_find(life, CLOUD_SERVER, "theirs"));
+	PROMISE(life_meddle(life, "POST", target, "{'delete':true,'rebuild':true}") == 201);
+}
+
+static void release(struct life *life, int delete_machine)
+{
+	/* Refused while a delete may be under way. */
+	life_try_release(life, delete_machine);
+	steps(life, STEPS_MOST, 0);
 }
 
 static void live(void)
 {
 	static const char *const account_keys[] = { "keys", "account", NULL };
 	int kept = plot.data[1] >> 4 & 1;
-	struct life *life = life_new(plot.data[1] & 32 ? account_keys : NULL);
-	int theirs = 0, deletes;
+	struct life *life = life_open(plot.data[1] & 32 ? account_keys : NULL);
+	struct theirs theirs = { 0 };
+	int deletes;
 
 	strangers_come(life);
 	real_http = life->env.http;
@@ -334,14 +358,17 @@ static void live(void)
 	life_begin(life, "cx23,cx33", "nbg1");
 	steps(life, STEPS_MOST, 1);
 	deletes = life->deletes;
+	kept &= lease_is_live(&life->lease);
 	if (lease_is_live(&life->lease))
-		life_release(life, !kept);
+		release(life, !kept);
 	else
-		kept = 0;
-	steps(life, STEPS_MOST, 0);
-	PROMISE(!kept || life->deletes == deletes);
+		steps(life, STEPS_MOST, 0);
+	PROMISE(!kept || !life->lease.retained || life->deletes == deletes);
+	if (plot.data[1] & 64)
+		release(life, 1);
+	life_account(life, STEP_PROBE, 0);
 	cloud_visit_objects(life->cloud, count_theirs, &theirs);
-	PROMISE(theirs >= 2);
+	PROMISE(theirs.count >= 2 && theirs.protected == 1);
 	life_free(life);
 }
 
