@@ -197,7 +197,9 @@ static void connection_request(struct http_connection *conn)
 	struct http_exchange *ex = conn->reading;
 
 	conn->reading = NULL;
+	/* It is read: how long its answer takes is the handler's affair. */
 	conn->phase = PHASE_NONE;
+	conn->read_deadline = 0;
 	conn->continue_owed = 0;
 	conn->request_count++;
 	if (ex->head.close || conn->request_count >= server->config.max_requests) {

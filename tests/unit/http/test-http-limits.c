@@ -173,6 +173,41 @@ static void test_b211_b073_slow_body(void **state)
 	check_slow_body("POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n", "x");
 }
 
+/* The deadlines are of reading: an answer may take longer than its request was allowed to. */
+static void test_a_late_answer(void **state)
+{
+	struct harness h;
+	struct client whole, parts, none;
+	uint64_t since;
+
+	(void)state;
+	harness_init(&h);
+	h.config.head_ms = 100;
+	h.config.body_ms = 150;
+	h.handler = harness_keep;
+	harness_start(&h);
+	since = harness_ms();
+	client_open(&h, &whole);
+	SEND(&whole, "POST /whole HTTP/1.1\r\nContent-Length: 4\r\n" GET_FIELDS "body");
+	client_open(&h, &parts);
+	SEND(&parts, "POST /parts HTTP/1.1\r\nContent-Length: 4\r\n" GET_FIELDS);
+	WAIT(&h, h.requests == 1);
+	SEND(&parts, "body");
+	client_open(&h, &none);
+	SEND(&none, "GET /none HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, h.requests == 3 && harness_ms() - since > 700);
+	assert_int_equal(h.gone, 0);
+	for (unsigned i = 0; i < 3; i++)
+		harness_echo(&h, h.kept[i]);
+	WAIT(&h, strstr(client_text(&whole), "POST /whole body") &&
+		 strstr(client_text(&parts), "POST /parts body") &&
+		 strstr(client_text(&none), "GET /none"));
+	client_close(&whole);
+	client_close(&parts);
+	client_close(&none);
+	harness_stop(&h);
+}
+
 static void test_b094_last_chunk_never_comes(void **state)
 {
 	(void)state;
@@ -584,6 +619,7 @@ int main(void)
 		cmocka_unit_test(test_b210_slow_second_head),
 		cmocka_unit_test(test_b210_silent_and_idle),
 		cmocka_unit_test(test_b211_b073_slow_body),
+		cmocka_unit_test(test_a_late_answer),
 		cmocka_unit_test(test_b094_last_chunk_never_comes),
 		cmocka_unit_test(test_b212_slow_reader),
 		cmocka_unit_test(test_b212_output_is_bounded),
