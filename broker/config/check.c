@@ -41,7 +41,6 @@ void config_defaults(struct config *c)
 	c->log_level = LOG_LEVEL_INFO;
 	c->create_wait_ms = 90000;
 	c->release_wait_ms = 40000;
-	c->settle_ms = MINUTE_MS;
 	c->boot_ms = 15 * MINUTE_MS;
 	c->probe_ms = 5 * MINUTE_MS;
 	c->drain_ms = 20000;
@@ -203,6 +202,8 @@ static int accounts_differ(const struct config *a, const struct config *b)
 		    strcmp(x->credential, y->credential) != 0 ||
 		    x->account.max_steps != y->account.max_steps ||
 		    x->account.rate_per_hour != y->account.rate_per_hour ||
+		    x->account.settle_ms != y->account.settle_ms ||
+		    x->account.protect_retained != y->account.protect_retained ||
 		    x->account.location_count != y->account.location_count ||
 		    memcmp(x->account.locations, y->account.locations, sizeof(x->account.locations)) ||
 		    x->image_count != y->image_count || memcmp(x->images, y->images, sizeof(x->images)) ||

@@ -120,6 +120,7 @@ static int section_account(struct reading *r, const char *name, struct err *err)
 			return err_set(err, ERR_INVALID, "[account %s] is there twice", name);
 	}
 	account->line = r->line;
+	account->account.protect_retained = 1;
 	account->account.options = xcalloc(CONFIG_OPTIONS_MAX, sizeof(struct account_option));
 	c->account_count++;
 	r->kind = SECTION_ACCOUNT;

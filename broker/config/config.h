@@ -85,7 +85,7 @@ struct config {
 	int host_count;
 	int64_t create_wait_ms;
 	int64_t release_wait_ms;
-	int64_t settle_ms;
+	int64_t settle_ms;	/* of accounts that do not say; 0: as their providers say */
 	int64_t boot_ms;
 	int64_t probe_ms;
 	int64_t drain_ms;	/* how long running requests and steps may take at the end */

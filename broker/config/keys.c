@@ -305,6 +305,8 @@ static const struct key keys[] = {
 	OWN(SECTION_ACCOUNT, "images", 1, set_images, show_images),
 	OWN(SECTION_ACCOUNT, "max_steps", 0, set_max_steps, show_max_steps),
 	ACCOUNT("rate_per_hour", KEY_INT, account.rate_per_hour, 0, MANY),
+	ACCOUNT("settle", KEY_DURATION, account.settle_ms, 100, HOUR),
+	ACCOUNT("protect_retained", KEY_BOOL, account.protect_retained, 0, 0),
 	ACCOUNT("token_file", KEY_PATH, token_file, 0, 0),
 	ACCOUNT("credential", KEY_NAME, credential, 0, 0),
 	OWN(SECTION_ACCOUNT, "token", 0, set_token, NULL),
@@ -361,6 +363,9 @@ int key_show(const struct key *key, const void *base, int i, char *out, size_t r
 		snprintf(out, room, "%" PRId64, *(const int64_t *)at);
 		break;
 	case KEY_DURATION:
+		/* Less than can be said: it was left open. */
+		if (*(const int64_t *)at < key->min)
+			return 0;
 		value_write_duration(*(const int64_t *)at, out, room);
 		break;
 	case KEY_MONEY:

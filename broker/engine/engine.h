@@ -48,7 +48,7 @@ struct engine_config {
 	size_t account_count;
 	struct engine_limits limits;
 	int worker_threads;	/* for each account */
-	/* how late providers may show what they made; 0: as each account or its plugin says */
+	/* how late providers of accounts that do not say may show what they made; 0: as the plugin says */
 	int64_t settle_ms;
 	/*
 	 * Which file of which machine the database is, "" if that does not matter: where it is

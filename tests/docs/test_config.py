@@ -314,8 +314,8 @@ class Config(unittest.TestCase):
             name = {"class NAME": "class tiny", "account NAME": "account hetzner"}
             self.assertEqual(shown[name.get(section, section)], set(keys), section)
         # These have no preset.
-        said = re.sub(r"^(tls_\w+|token_file|credential|socket_group|allowed_hosts) =.*\n", "", said,
-                      flags=re.M)
+        said = re.sub(r"^(tls_\w+|token_file|credential|socket_group|allowed_hosts|settle) =.*\n",
+                      "", said, flags=re.M)
         path = write(self.home + "/installed", said)
         write(self.home + "/least", ACCOUNT)
         self.assertEqual(run("lessord", "--dump-config", "--config", path),

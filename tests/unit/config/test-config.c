@@ -77,6 +77,10 @@ static void presets(void **state)
 	assert_int_equal(c->accounts[0].image_count, 1);
 	assert_null(c->accounts[0].account.token);
 	assert_int_equal(c->accounts[0].line, 1);
+	/* As the provider says; and what is kept is protected there. */
+	assert_int_equal(c->settle_ms, 0);
+	assert_int_equal(c->accounts[0].account.settle_ms, 0);
+	assert_int_equal(c->accounts[0].account.protect_retained, 1);
 	config_free(c);
 }
 
@@ -98,6 +102,7 @@ static void all_of_it(void **state)
 		 "[account one]\nprovider = hetzner\nlocations = fsn1, nbg1\nimages = a,"
 		 " B-2\nimages = c\n"
 		 "image = c\nmax_steps = 4\nrate_per_hour = 3000\ntoken_file = %s\n"
+		 "settle = 90s\nprotect_retained = no\n"
 		 "endpoint = http://127.0.0.1:9/v1 ; not a comment of the value\nkeys = account\n"
 		 "[account two]\nprovider = other\nlocations = x\n", token);
 	c = good(text);
@@ -116,11 +121,17 @@ static void all_of_it(void **state)
 	assert_int_equal(c->accounts[0].account.option_count, 2);
 	assert_string_equal(c->accounts[0].account.options[0].value, "http://127.0.0.1:9/v1");
 	assert_string_equal(c->accounts[0].account.token, "sesame");
+	assert_int_equal(c->accounts[0].account.settle_ms, 90000);
+	assert_int_equal(c->accounts[0].account.protect_retained, 0);
+	assert_int_equal(c->accounts[1].account.settle_ms, 0);
+	assert_int_equal(c->accounts[1].account.protect_retained, 1);
 	config_account_dup(&c->accounts[0], &copy);
 	config_forget_tokens(c);
 	assert_null(c->accounts[0].account.token);
 	assert_string_equal(copy.token, "sesame");
 	assert_string_equal(copy.options[1].key, "keys");
+	assert_int_equal(copy.settle_ms, 90000);
+	assert_int_equal(copy.protect_retained, 0);
 	config_account_fini(&copy);
 	config_free(c);
 }
@@ -157,6 +168,9 @@ static void the_place_is_named(void **state)
 	bad("[account a]\nprovider = x\n", 1, "needs locations");
 	bad(ACCOUNT "Endpoint = x\n", 4, "the provider's own");
 	bad(ACCOUNT "token = x\n", 4, "does not belong into this file");
+	bad(ACCOUNT "settle = 0\n", 4, "settle: ");
+	bad(ACCOUNT "settle = 2h\n", 4, "settle: ");
+	bad(ACCOUNT "protect_retained = maybe\n", 4, "protect_retained: ");
 	bad("[server]\n", 0, "no [account NAME]");
 	bad("[limits]\ndefault_ttl = 2d\n" ACCOUNT, 0, "default_ttl is more than max_ttl");
 	memset(text, 'x', sizeof(text));
@@ -250,15 +264,21 @@ static void a_reload_knows_its_limits(void **state)
 	struct config *b = good("[limits]\nmax_active = 3\n" ACCOUNT);
 	struct config *c = good(ACCOUNT "keys = account\n");
 	struct config *d = good("[server]\nlisten = 127.0.0.1:1\n" ACCOUNT);
+	struct config *e = good(ACCOUNT "settle = 2m\n");
+	struct config *f = good(ACCOUNT "protect_retained = no\n");
 
 	(void)state;
 	assert_null(config_needs_restart(a, b));
 	assert_string_equal(config_needs_restart(a, c), "accounts");
 	assert_string_equal(config_needs_restart(a, d), "listen");
+	assert_string_equal(config_needs_restart(a, e), "accounts");
+	assert_string_equal(config_needs_restart(a, f), "accounts");
 	config_free(a);
 	config_free(b);
 	config_free(c);
 	config_free(d);
+	config_free(e);
+	config_free(f);
 }
 
 /* Read again, a dump gives the same dump, and a preset is what an empty file has. */
@@ -270,7 +290,8 @@ static void a_dump_says_the_same(void **state)
 				"create_wait = 0\n[sweep]\nmode = delete\ngrace = 36h\n"
 				"[limits]\nmax_hourly = 1.25\nmax_hourly_per_org = 0.000001\n"
 				"max_hourly_per_owner = 20\n[class c]\ntypes = a1, b2\n" ACCOUNT
-				"images = debian-12, Fedora\nmax_steps = 3\nkeys = account\n");
+				"images = debian-12, Fedora\nmax_steps = 3\nkeys = account\n"
+				"protect_retained = no\n");
 	char *text[2];
 	size_t len;
 
@@ -294,6 +315,8 @@ static void a_dump_says_the_same(void **state)
 	assert_non_null(strstr(text[0], "\n#tls_key =\n"));
 	assert_non_null(strstr(text[0], "\nimages = debian-12, Fedora\n"));
 	assert_non_null(strstr(text[0], "\nkeys = account\n"));
+	/* Of the account: it was left open, and 0 could not be said. */
+	assert_non_null(strstr(text[0], "\n#settle =\nprotect_retained = no\n"));
 	config_free(a);
 	free(text[0]);
 	free(text[1]);
@@ -325,8 +348,8 @@ static void the_example_is_right(void **state)
 			continue;
 		}
 		if (strncmp(start, "credential", 10) == 0 || strncmp(start, "token_file", 10) == 0 ||
-		    strncmp(start, "tls_", 4) == 0)
-			continue;	/* these need files */
+		    strncmp(start, "tls_", 4) == 0 || strncmp(start, "settle", 6) == 0)
+			continue;	/* these need files, or have no preset */
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", start);
 	}
 	fclose(from);
