@@ -342,7 +342,8 @@ static void core_start(struct world *w, const struct engine_limits *limits)
 
 void world_start(struct world *w, const struct engine_limits *limits)
 {
-	struct account_config config = { .location_count = 1, .max_steps = 4 };
+	struct account_config config = { .location_count = 1, .max_steps = 4,
+					 .protect_retained = 1 };
 	struct err err = { 0 };
 
 	memset(w, 0, sizeof(*w));

@@ -234,7 +234,8 @@ void pool_world_make(struct pool_world *w, const char *inventory)
 
 void pool_world_open(struct pool_world *w)
 {
-	struct account_config account = { .location_count = 2, .max_steps = 8 };
+	struct account_config account = { .location_count = 2, .max_steps = 8,
+					  .protect_retained = 1 };
 	struct core_hooks hooks = { .start = start, .arg = w };
 	struct engine_config config = {
 		.env = &w->env, .account_count = 1, .worker_threads = 1, .settle_ms = 30000,

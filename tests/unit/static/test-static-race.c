@@ -215,7 +215,8 @@ static void broken(void *arg, const char *why)
 static void account_open(const struct env *env, const struct provider *provider, const char *name,
 			 const struct pool_world *w, struct account **ret)
 {
-	struct account_config config = { .location_count = 1, .max_steps = 8 };
+	struct account_config config = { .location_count = 1, .max_steps = 8,
+					 .protect_retained = 1 };
 	struct err err = { 0 };
 
 	TEXT_SET(config.name, name);
