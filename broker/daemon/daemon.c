@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/notify.h"
+#include "daemon/place.h"
 #include "daemon/points.h"
 #include "daemon/tls.h"
 #include "daemon/tokens.h"
@@ -245,6 +246,10 @@ static int start_engine(struct daemon *d, struct store *store, struct err *err)
 		.on_broken = on_broken,
 	};
 
+	if (place_describe(c->store, ec.place, sizeof(ec.place), err) < 0) {
+		store_close(store);
+		return -1;
+	}
 	return engine_new(&ec, &d->engine, err);
 }
 

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MACHINE_ID "/etc/machine-id"
+#define MACHINE_ID_LEN 32
+
+/* "" where there is none: then the file alone must do. */
+static void machine_id(char ret[MACHINE_ID_LEN + 1])
+{
+	FILE *file = fopen(MACHINE_ID, "re");
+	size_t len = file ? fread(ret, 1, MACHINE_ID_LEN, file) : 0;
+
+	ret[len] = '\0';
+	if (len < MACHINE_ID_LEN || strspn(ret, "0123456789abcdef") < MACHINE_ID_LEN)
+		ret[0] = '\0';
+	if (file)
+		fclose(file);
+}
+
+/*
+ * The inode, and which of the files that had its number. A file system that keeps no time
+ * of birth has its device number; others do not need it, and it may change with a reboot.
+ */
+int place_describe(const char *store, char *ret, size_t room, struct err *err)
+{
+	char machine[MACHINE_ID_LEN + 1];
+	struct statx st;
+
+	if (statx(AT_FDCWD, store, 0, STATX_INO | STATX_BTIME, &st) < 0)
+		return err_set_errno(err, errno, "cannot look at %s", store);
+	machine_id(machine);
+	if (st.stx_mask & STATX_BTIME)
+		snprintf(ret, room, "%s:%" PRIu64 "@%lld.%09u", machine, (uint64_t)st.stx_ino,
+			 (long long)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
+	else
+		snprintf(ret, room, "%s:%" PRIu64 ":%u:%u", machine, (uint64_t)st.stx_ino,
+			 st.stx_dev_major, st.stx_dev_minor);
+	return 0;
+}
