@@ -327,6 +327,11 @@ int core_flush(struct core *core, struct err *err)
 
 /* ---- what every event needs ------------------------------------------------------ */
 
+int core_account_protects(const struct core_account *a)
+{
+	return a->account->table->retain != NULL && a->account->config.protect_retained;
+}
+
 /* What the account says about whether anything may be concluded or ended. */
 static void account_facts(struct core *core, const struct lease *l, struct lease_facts *ret)
 {
@@ -336,7 +341,7 @@ static void account_facts(struct core *core, const struct lease *l, struct lease
 		ret->is_blind = ret->is_unsure = 1;
 		return;
 	}
-	ret->can_protect = a->account->table->retain != NULL && a->account->config.protect_retained;
+	ret->can_protect = core_account_protects(a);
 	ret->is_blind = (a->account->table->probe && !a->was_proven) ||
 			account_is_fenced(a->account);
 	ret->is_unsure = !core_account_vouches(core, a);

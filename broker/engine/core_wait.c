@@ -6,12 +6,24 @@
  */
 #include "engine/core_internal.h"
 
-static int is_settled(const struct engine_request *request, const struct lease *l)
+/* What is kept: does its protection come by itself? Not while something stands in its way. */
+static int awaits_protection(struct core *core, const struct lease *l)
+{
+	const struct core_account *a = core_account_find(core, l->account);
+
+	return l->retention != RETENTION_PROTECTED && !l->attention[0] && a &&
+	       core_account_protects(a);
+}
+
+static int is_settled(struct core *core, const struct engine_request *request,
+		      const struct lease *l)
 {
 	if (request->kind == REQUEST_CREATE)
 		return l->state != LEASE_PROVISIONING;
-	return l->cleanup == CLEANUP_DONE || l->cleanup == CLEANUP_RETAINED ||
-	       l->cleanup == CLEANUP_ATTENTION;
+	if (l->cleanup == CLEANUP_RETAINED)
+		return !request->wait_protected || !awaits_protection(core, l);
+	return l->cleanup == CLEANUP_DONE || l->cleanup == CLEANUP_ATTENTION ||
+	       lease_waits_for_account(l);
 }
 
 void core_fill_answer(struct core *core, struct engine_request *request, const struct lease *l)
@@ -34,7 +46,7 @@ void core_wait(struct core *core, struct engine_request *request)
 {
 	struct engine_request **bucket = &core->waiters[request->lease.n % WAITER_BUCKETS];
 
-	if (request->wait_ms <= 0 || core->draining || is_settled(request, &request->lease)) {
+	if (request->wait_ms <= 0 || core->draining || is_settled(core, request, &request->lease)) {
 		core_answer(core, request);
 		return;
 	}
@@ -52,7 +64,7 @@ void core_wake(struct core *core, const struct lease *l)
 	while (*at) {
 		struct engine_request *request = *at;
 
-		if (request->lease.n != l->n || !is_settled(request, l)) {
+		if (request->lease.n != l->n || !is_settled(core, request, l)) {
 			at = &request->next;
 			continue;
 		}

@@ -169,6 +169,8 @@ struct engine_request {
 	/* create, release: answer when the machine is ready or the end is final, at the latest after
 	 * this long; 0 = at once */
 	int64_t wait_ms;
+	/* release that keeps it: not final before it is protected at the provider, if it will be */
+	int wait_protected;
 
 	char attempt_token[48];		/* REQUEST_CANCEL_CREATE */
 	int delete_machine;		/* REQUEST_RELEASE: 1 yes, 0 keep it, -1 as the lease says (!keep) */

@@ -16,7 +16,7 @@
 
 /* ---- attention -------------------------------------------------------------------------- */
 
-static int waits_for_account(const struct lease *l)
+int lease_waits_for_account(const struct lease *l)
 {
 	return l->attention[0] && (l->attention_class == LESSOR_CLASS_AUTH ||
 				   l->attention_class == LESSOR_CLASS_ACCOUNT);
@@ -78,7 +78,7 @@ void lease_blocked(struct lease *l, const char *why, const struct lease_facts *f
 
 void lease_unblocked(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out)
 {
-	if (!waits_for_account(l))
+	if (!lease_waits_for_account(l))
 		return;
 	/* What a step refused stays said until a step did better. */
 	if (l->cleanup != CLEANUP_ATTENTION)

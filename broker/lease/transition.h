@@ -95,6 +95,9 @@ void lease_blocked(struct lease *l, const char *why, const struct lease_facts *f
 /* ... and when the account works again: what waited for that is due at once. */
 void lease_unblocked(struct lease *l, const struct lease_facts *facts, struct lease_outcome *out);
 
+/* Does nothing more happen for it until its account works again? */
+int lease_waits_for_account(const struct lease *l);
+
 /* ---- what people ask for ---- */
 
 /* Due now, whatever the backoff says. */
