@@ -433,7 +433,10 @@ void core_schedule(struct core *core, const struct lease *l)
 				  lease_due_ms(l, core_now(core)));
 }
 
-/* What is left of an ended lease, as its row says it: does it cost money, is it safe? */
+/*
+ * What is left of an ended lease, as its row says it: does it cost money, is it safe? Whether
+ * the account can be relied on changes without the lease; who shows it asks for that (api/).
+ */
 static int derive(struct core *core, struct lease *l, struct err *err)
 {
 	struct lease_facts facts;
@@ -448,8 +451,7 @@ static int derive(struct core *core, struct lease *l, struct err *err)
 	/* A step on its way may yet bring something. */
 	l->is_billed = facts.billed > 0 || facts.running;
 	l->retention = !l->retained || l->cleanup == CLEANUP_DONE ? RETENTION_NONE :
-		       facts.unsure || facts.running || facts.is_blind || facts.is_unsure ?
-				RETENTION_UNSURE :
+		       facts.unsure || facts.running ? RETENTION_UNSURE :
 		       facts.unprotected || !facts.can_protect ? RETENTION_RECORDED :
 								 RETENTION_PROTECTED;
 	return 0;
