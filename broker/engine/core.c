@@ -81,6 +81,11 @@ static int begin_life(struct core *core, struct err *err)
 		rc = store_place_put(core->store, core->config.place, err);
 	if (!rc)
 		rc = core_missing_init(core, err);
+	/* What waited for an account that is configured again; others wait for its proof. */
+	for (size_t i = 0; i < core->account_count && !rc; i++) {
+		if (!core->accounts[i].account->table->probe)
+			core_account_unblocked(core, &core->accounts[i]);
+	}
 	if (rc) {
 		store_rollback(core->store);
 		core->in_transaction = 0;
@@ -149,7 +154,6 @@ void core_free(struct core *core)
 	}
 	told_drop(core, &core->told);
 	heap_free(core->due);
-	free(core->missing);
 	free(core->accounts);
 	free(core->running);
 	free(core);

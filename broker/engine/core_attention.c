@@ -6,6 +6,7 @@
  */
 #include "engine/core_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,12 +34,29 @@ static void apply(struct core *core, struct lease *l, const struct lease_outcome
 			  "lease %s: what its account does to it could not be recorded", l->id);
 }
 
-/* In words that its owner may read. */
-static const char *why(const struct core_account *a)
+/* Of an account that nobody has configured any more: whatever is left of it waits for that. */
+static void missing_say(struct lease *l, struct lease_outcome *out)
 {
-	return !a ? "is not in the configuration any more; nothing can be done for it" :
-	       account_is_fenced(a->account) ? "is fenced and an operator must look" :
-					       "is blocked and an operator must look";
+	char reason[128];
+
+	if (l->attention[0] || l->cleanup == CLEANUP_DONE)
+		return;
+	snprintf(reason, sizeof(reason), "account %s is not in the configuration any more; nothing "
+		 "can be done for it", l->account);
+	lease_attention_set(l, LESSOR_CLASS_ACCOUNT, reason);
+	out->changed = 1;
+	lease_note_add(out, "lease.attention", "%s", l->attention);
+}
+
+/* In words that its owner may read. */
+static void blocked_say(struct core_account *a, struct lease *l, const struct lease_facts *facts,
+			struct lease_outcome *out)
+{
+	if (!a)
+		missing_say(l, out);
+	else
+		lease_blocked(l, account_is_fenced(a->account) ? "is fenced and an operator must look" :
+			      "is blocked and an operator must look", facts, out);
 }
 
 void core_blocked_say(struct core *core, struct lease *l, const struct lease_facts *facts,
@@ -47,7 +65,7 @@ void core_blocked_say(struct core *core, struct lease *l, const struct lease_fac
 	struct core_account *a = core_account_find(core, l->account);
 
 	if (!a || account_is_blocked(a->account, NULL, 0))
-		lease_blocked(l, why(a), facts, out);
+		blocked_say(a, l, facts, out);
 }
 
 void core_lease_blocked(struct core *core, int64_t n)
@@ -58,7 +76,7 @@ void core_lease_blocked(struct core *core, int64_t n)
 
 	if (load(core, n, &l, &facts))
 		return;
-	lease_blocked(&l, why(core_account_find(core, l.account)), &facts, &out);
+	blocked_say(core_account_find(core, l.account), &l, &facts, &out);
 	apply(core, &l, &out);
 }
 
@@ -120,33 +138,6 @@ int core_account_has_open(struct core *core, const struct core_account *a)
 	return store_lease_each(core->store, &list, page_add, &page, NULL) == 0 && page.count > 0;
 }
 
-/* A lease of an account that nobody configured any more: it is told, and counted. */
-static int missing_add(struct core *core, int64_t n)
-{
-	struct lease_outcome out = { 0 };
-	struct lease_facts facts;
-	struct lease l;
-
-	if (load(core, n, &l, &facts))
-		return -1;
-	if (!(core->missing_count & (core->missing_count - 1)))
-		core->missing = xrealloc(core->missing, (core->missing_count ? core->missing_count * 2 :
-							  1) * sizeof(*core->missing));
-	core->missing[core->missing_count++] = n;
-	if (!lease_is_live(&l) || l.attention[0]) {
-		lease_blocked(&l, why(NULL), &facts, &out);
-	} else {
-		char reason[128];
-
-		snprintf(reason, sizeof(reason), "account %s %s", l.account, why(NULL));
-		lease_attention_set(&l, LESSOR_CLASS_ACCOUNT, reason);
-		out.changed = 1;
-		lease_note_add(&out, "lease.attention", "%s", l.attention);
-	}
-	apply(core, &l, &out);
-	return 0;
-}
-
 struct names {
 	struct core *core;
 	char (*list)[32];
@@ -164,7 +155,8 @@ static int name_add(void *arg, const char *account)
 	return 0;
 }
 
-static int missing_leases(struct core *core, const char *account, struct err *err)
+/* Tells each of its leases; *count goes up by their number. */
+static int missing_leases(struct core *core, const char *account, int64_t *count, struct err *err)
 {
 	struct store_list list = {
 		.scope = { .all = 1 }, .state = -1, .cleanup = -1, .open = 1, .account = account,
@@ -176,10 +168,9 @@ static int missing_leases(struct core *core, const char *account, struct err *er
 		page.count = 0;
 		if (store_lease_each(core->store, &list, page_add, &page, err) < 0)
 			return -1;
-		for (int i = 0; i < page.count; i++) {
-			if (missing_add(core, page.n[i]))
-				return -1;
-		}
+		for (int i = 0; i < page.count; i++)
+			core_lease_blocked(core, page.n[i]);
+		*count += page.count;
 		list.before_n = page.count ? page.n[page.count - 1] : 0;
 	} while (page.count == PAGE);
 	return 0;
@@ -189,12 +180,13 @@ int core_missing_init(struct core *core, struct err *err)
 {
 	struct names names = { .core = core };
 	int rc = store_account_each(core->store, name_add, &names, err);
+	int64_t count = 0;
 
 	for (size_t i = 0; i < names.count && !rc; i++)
-		rc = missing_leases(core, names.list[i], err);
+		rc = missing_leases(core, names.list[i], &count, err);
 	free(names.list);
-	if (core->missing_count)
-		log_error(NULL, "%zu leases belong to accounts that are not configured; nothing can be done "
-			  "for them until they are: lessor list --attention", core->missing_count);
+	if (count)
+		log_error(NULL, "%" PRId64 " leases belong to accounts that are not configured; nothing can "
+			  "be done for them until they are: lessor list --attention", count);
 	return rc;
 }

@@ -73,8 +73,6 @@ struct core {
 	int clock_is_known;
 	struct told *told, **told_tail;	/* log lines that wait for the commit ... */
 	struct told **told_mark;	/* ... and what of them was there at the savepoint */
-	int64_t *missing;		/* leases of accounts that are not configured */
-	size_t missing_count;
 	int runs_are_due;		/* for core_runs.c */
 	int in_transaction;
 	int draining;

@@ -306,7 +306,8 @@ static int release(struct core *core, struct engine_request *r, struct lease *l,
 		core_fill_answer(core, r, l);
 		return 0;
 	}
-	/* Nobody should believe that it goes away now. */
+	/* Nobody should believe that it goes away now, or is protected. */
+	facts.unprotected |= out.retain_rows && facts.residue;
 	if (out.changed && facts.is_unsure)
 		core_blocked_say(core, l, &facts, &out);
 	/* Only what is said anew: a plain repetition changes nothing. */
