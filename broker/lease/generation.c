@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "lease/generation.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "util/text.h"
@@ -23,20 +22,24 @@ static int knows(const struct generation *g, const char *holder)
 	return 0;
 }
 
-/* Puts a holder in front of a list; what does not fit falls off its end. */
+/* Puts a holder in front of a list; what does not fit falls off its end, whole. */
 static void push(char *list, size_t room, const char *holder)
 {
-	char rest[sizeof(((struct generation *)0)->before)];
-	size_t len;
+	size_t len = strlen(holder);
+	size_t keep = strlen(list);
 
-	if (!holder[0])
+	if (!len)
 		return;
-	text_set(rest, sizeof(rest), list);
-	snprintf(list, room, "%s%s%s", holder, rest[0] ? " " : "", rest);
-	/* Only whole ones. */
-	len = strlen(list);
-	if (len == room - 1 && strrchr(list, ' '))
-		*strrchr(list, ' ') = '\0';
+	while (keep && len + 1 + keep >= room) {
+		while (keep && list[keep - 1] != ' ')
+			keep--;
+		keep -= keep > 0;
+	}
+	memmove(list + len + (keep > 0), list, keep);
+	memcpy(list, holder, len);
+	if (keep)
+		list[len] = ' ';
+	list[len + (keep > 0) + keep] = '\0';
 }
 
 enum generation_state generation_found(struct generation *g, int64_t found, const char *holder)

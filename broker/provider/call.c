@@ -24,11 +24,6 @@ struct call_chunk {
 	max_align_t data[];
 };
 
-static struct call *call_of(struct lessor_call *base)
-{
-	return (struct call *)(void *)base;
-}
-
 void *call_alloc(struct call *call, size_t size)
 {
 	struct call_chunk *chunk = xcalloc(1, sizeof(*chunk) + size);
@@ -346,6 +341,7 @@ static void host_table_make(void)
 		.offer = host_offer,
 	};
 	call_ledger_fill(&host_table);
+	call_delete_fill(&host_table);
 	call_http_fill(&host_table);
 }
 

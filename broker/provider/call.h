@@ -5,7 +5,8 @@
  * the thread that runs the operation; nothing of it is shared.
  *
  * call.c        log, time, memory, verdicts, outputs, collectors
- * call_ledger.c intents, permits and results, through the step's commit
+ * call_ledger.c intents, adoptions and results, through the step's commit
+ * call_delete.c permits to delete and to change, and what became of them
  * call_http.c   requests: who may send what, and when
  * actions.c     which declared action a request is
  * evidence.c    what the answers of this step show
@@ -107,11 +108,35 @@ int call_is_own_io(const struct call *call);
  * none to read); what it bears is in `evidence`. 0: it could not be read, or is not there.
  */
 int call_read_sentinel(struct call *call, struct step_evidence *evidence);
-/* The host's table takes these from call_ledger.c and call_http.c. */
+/* The host's table takes these from call_ledger.c, call_delete.c and call_http.c. */
 void call_ledger_fill(struct lessor_host *host);
+void call_delete_fill(struct lessor_host *host);
 void call_http_fill(struct lessor_host *host);
-/* After the operation: was everything sent also recorded? */
+/* After the operation: what it has not reported is settled by the record. */
 void call_ledger_check(struct call *call);
+
+static inline struct call *call_of(struct lessor_call *base)
+{
+	return (struct call *)(void *)base;
+}
+
+/* What call_ledger.c and call_delete.c share. Makes it durable; the step's ledger follows. */
+int call_commit(struct call *call, struct step_commit *what);
+/* The row that a plugin names; NULL is a breach. `name` is of the function that it called. */
+const struct resource *call_row(struct call *call, int64_t row, const char *name);
+/* A plugin's text, "" if it is none. */
+const char *call_text(const char *text);
+int call_action_is_sane(const char *action);
+int call_id_is_sane(const char *id);
+/* What the plugin read, in the host's own size; -1 if it is not even that. */
+int call_seen_copy(struct call *call, struct lessor_observed *ret,
+		   const struct lessor_observed *from, const char *name);
+/*
+ * Reads the sentinel, last of all: whoever has the token of another project sees nothing
+ * anywhere. -1: not now; the observation does not count.
+ */
+int call_prove_project(struct call *call, struct step_evidence *evidence);
+void call_effect_record(struct call *call, int64_t row);
 /* Room for one more in an array of `count`; it doubles. */
 void *call_grow(void *array, size_t count, size_t size);
 /* What a plugin must give of what it read; it may know nothing of what came later. */

@@ -39,11 +39,6 @@ struct ask {
 	char url[URL_ORIGIN_MAX + URL_PATH_MAX];
 };
 
-static struct call *call_of(struct lessor_call *base)
-{
-	return (struct call *)(void *)base;
-}
-
 /* ---- may it be sent? ---- */
 
 static int refuse(struct ask *ask, const char *why)

@@ -2,6 +2,7 @@
 #include "cases.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static int has_started(struct world *w, size_t lease)
 {
