@@ -51,8 +51,8 @@ static int list(void *i, struct lessor_call *c, uint32_t k)
 static int open_it(struct lessor_call *c, void **i) { (void)c; (void)i; return LESSOR_DONE; }
 static void close_it(void *i) { (void)i; }
 static const struct lessor_provider table = { .size = sizeof(table), .abi = LESSOR_ABI,
-    .name = "NAME", .version = "1", .summary = "One", .capabilities = LESSOR_OWN_IO, .open = open_it, .close = close_it,
-    .provision = step, .cleanup = step, .inspect = step, .list = list };
+    .name = "NAME", .version = "1", .summary = "One", .capabilities = LESSOR_OWN_IO,
+    .open = open_it, .close = close_it, .provision = step, .cleanup = step, .inspect = step, .list = list };
 LESSOR_PROVIDER(table)
 """
 

@@ -24,7 +24,7 @@
 #include "util/text.h"
 
 #define EDITS_MAX 64
-#define COLUMNS_MAX 200
+#define COLUMNS_MAX 256	/* what one byte of the input can name */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -73,7 +73,7 @@ static void fill_leases(struct store *s)
 				   .ttl_ms = 1, .idle_ms = 1, .created_ms = 5, .state = i,
 				   .cleanup = i, .due_ms = i, .touched_ms = 5 };
 		struct resource r = { .kind = LESSOR_KIND_SERVER, .state = LESSOR_STATE_PRESENT,
-				      .ours = 1 };
+				      .ours = 1, .retain_epoch = i, .protect_by = i };
 		struct attempt a = { .number = 1, .refused = 2 };
 		struct store_idempotency key = { .hash = "00" };
 
@@ -110,6 +110,8 @@ static void fill(struct store *s)
 	struct token token = { .id = "0123456789abcdef", .owner = "alice", .org = "acme" };
 	struct store_price price = { .type = "ccx33", .location = "fsn1", .hour_micros = 7,
 				     .currency = "EUR" };
+	struct generation g = { .account = "hetzner", .current = 1, .pending = 2, .holder = "00",
+				.before = "11", .why = "why" };
 	struct err err = { 0 };
 	struct signer signer;
 	char key[512];
@@ -118,6 +120,8 @@ static void fill(struct store *s)
 	fill_leases(s);
 	MUST(store_token_add(s, &token, &err));
 	MUST(store_prices_replace(s, "hetzner", &price, 1, 5, &err));
+	MUST(store_generation_put(s, &g, &err));
+	MUST(store_place_put(s, "here", &err));
 	MUST(store_signer(s, &signer, &err));
 	MUST(store_account_key(s, key, sizeof(key), &err));
 	MUST(store_commit(s, &err));
@@ -259,8 +263,10 @@ static void use_lease(const struct lease *l)
 	for (int i = 0; i < l->type_count; i++)
 		ENDS(l->types[i]);
 	PROMISE(lease_state_name(l->state) && lease_state_name(lease_shown_state(l)));
-	PROMISE(lease_cleanup_name(l->cleanup));
+	PROMISE(lease_cleanup_name(l->cleanup) && lease_retention_name(l->retention));
 	lease_expires_ms(l);
+	lease_deadline_ms(l);
+	lease_due_ms(l, INT64_C(1800000000000));
 	lease_counts(l);
 }
 
@@ -272,8 +278,10 @@ static void use_ledger(struct ledger *ledger)
 		ENDS(r->id);
 		ENDS(r->name);
 		ENDS(r->evidence);
+		ENDS(r->signed_lease);
 		PROMISE(resource_kind_name(r->kind) && resource_state_name(r->state));
 		resource_is_residue(r);
+		resource_may_be_deleting(r);
 	}
 	for (size_t i = 0; i < ledger->attempt_count; i++) {
 		ENDS(ledger->attempts[i].reason);
@@ -335,6 +343,7 @@ static void read_leases(struct store *s)
 	struct store_scope scope = { .owner = "alice", .org = "acme" };
 	struct ledger ledger = { 0 };
 	struct store_counts counts;
+	struct store_users users;
 	struct lease l;
 	struct err err = { 0 };
 	int64_t n;
@@ -351,12 +360,13 @@ static void read_leases(struct store *s)
 		use_lease(&l);
 	store_slug_taken(s, "box-1", "alice", "acme", &err);
 	store_attention_count(s, &n, &err);
-	store_due_each(s, on_due, NULL, &err);
+	store_due_each(s, INT64_C(1800000000000), on_due, NULL, &err);
 	store_counts(s, "alice", "acme", "hetzner", &counts, &err);
 	store_usage_each(s, &scope, 0, INT64_MAX, on_usage, NULL, &err);
 	if (store_account_ledger(s, "hetzner", &ledger, &err) == 0)
 		use_ledger(&ledger);
-	store_resource_shared(s, "hetzner", LESSOR_KIND_SERVER, "8", 1, &err);
+	if (store_resource_users(s, "hetzner", LESSOR_KIND_SERVER, "8", 1, &users, &err) == 0)
+		PROMISE(users.owners <= users.count && users.deleting <= users.count);
 	store_resource_claim(s, "hetzner", LESSOR_KIND_SERVER, "8", &n, &err);
 }
 
@@ -364,6 +374,7 @@ static void read_rest(struct store *s)
 {
 	struct store_idempotency key;
 	struct store_price price;
+	struct generation g;
 	struct signer signer;
 	struct err err = { 0 };
 	char text[512];
@@ -381,7 +392,25 @@ static void read_rest(struct store *s)
 	if (store_price_get(s, "hetzner", "ccx33", "", &price, &err) == 0)
 		ENDS(price.currency);
 	store_prices_age(s, "hetzner", &n, &err);
+	if (store_generation_get(s, "hetzner", &g, &err) == 0) {
+		ENDS(g.holder);
+		ENDS(g.before);
+		ENDS(g.why);
+	}
+	store_place_get(s, text, sizeof(text), &err);
+	ENDS(text);
 	store_check(s, &err);
+}
+
+/* What a daemon does with it first of all. */
+static void restart(struct store *s)
+{
+	struct err err = { 0 };
+
+	if (store_begin(s, &err))
+		return;
+	if (store_restart(s, INT64_C(1800000000000), &err) || store_commit(s, &err))
+		store_rollback(s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -407,6 +436,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		read_rest(reader);
 		store_close(reader);
 	}
+	restart(s);
 	read_leases(s);
 	read_rest(s);
 	store_close(s);
