@@ -12,6 +12,18 @@
 
 #include "life.h"
 
+/* A changed row is written, or it was none. */
+static void check_changed(const struct lease *before, const struct lease *l,
+			  const struct lease_outcome *out)
+{
+	if (!out->changed)
+		assert_memory_equal(l, before, sizeof(*l));
+	if (out->goal_changed)
+		assert_true(out->changed && l->epoch > before->epoch);
+	else
+		assert_int_equal(l->epoch, before->epoch);
+}
+
 struct lease fresh(void)
 {
 	struct lease l = { .n = 1, .ttl_ms = TTL, .idle_ms = IDLE };
@@ -27,6 +39,7 @@ struct lease fresh(void)
 static struct lease_outcome step_with(struct lease *l, enum lease_op op, int verdict,
 				      int is_breach, const struct lease_facts *facts)
 {
+	struct lease before = *l;
 	struct lease_outcome out = { 0 };
 	struct lease_verdict v = {
 		.op = op, .epoch = l->epoch, .verdict = verdict, .error_class = LESSOR_CLASS_CAPACITY,
@@ -36,6 +49,7 @@ static struct lease_outcome step_with(struct lease *l, enum lease_op op, int ver
 	};
 
 	lease_step_done(l, &v, facts, &out);
+	check_changed(&before, l, &out);
 	return out;
 }
 
@@ -83,16 +97,20 @@ struct lease kept(void)
 struct lease_outcome release(struct lease *l, int delete_machine, struct lease_facts facts)
 {
 	struct lease_outcome out = { 0 };
+	struct lease before = *l;
 
 	lease_release(l, delete_machine, 0, &facts, &out);
+	check_changed(&before, l, &out);
 	return out;
 }
 
 struct lease_outcome tick(struct lease *l, struct lease_facts facts)
 {
 	struct lease_outcome out = { 0 };
+	struct lease before = *l;
 
 	lease_tick(l, &facts, &out);
+	check_changed(&before, l, &out);
 	return out;
 }
 

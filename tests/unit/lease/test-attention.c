@@ -186,7 +186,7 @@ static void each_class_says_what_to_do(void **state)
 		{ LESSOR_CLASS_CONFLICT, "look at it there, then: lessor resolve" },
 		{ LESSOR_CLASS_BUG, "when that is mended: lessor resolve" },
 	};
-	char reason[400];
+	char reason[400], what[400];
 
 	(void)state;
 	memset(reason, 'x', sizeof(reason) - 1);
@@ -199,9 +199,11 @@ static void each_class_says_what_to_do(void **state)
 		assert_int_equal(l.attention_class, rows[i].error_class);
 		assert_memory_equal(l.attention, "why; ", 5);
 		assert_true(says(&l, rows[i].what));
+		strcpy(what, l.attention + strlen("why"));
 		/* The reason may be cut, what to do may not. */
 		assert_int_equal(lease_attention_set(&l, rows[i].error_class, reason), 1);
-		assert_true(says(&l, rows[i].what));
+		assert_int_equal(strlen(l.attention), sizeof(l.attention) - 1);
+		assert_string_equal(l.attention + sizeof(l.attention) - 1 - strlen(what), what);
 	}
 }
 
@@ -209,8 +211,14 @@ static void each_class_says_what_to_do(void **state)
 
 static void breaches(struct lease *l, enum lease_op op, int count)
 {
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		int tries = l->tries;
+
 		broken_step(l, op, LESSOR_RETRY, after(i * 100, 0));
+		/* Beside all else it failed. */
+		assert_int_equal(l->tries, tries + 1);
+		assert_true(l->due_ms > BEGAN + i * 100);
+	}
 }
 
 static void eight_breaches_in_a_row_are_no_accident(void **state)
@@ -320,6 +328,15 @@ static void a_new_goal_counts_its_own_breaches(void **state)
 	assert_string_equal(l.attention, "");
 }
 
+static struct lease refused(void)
+{
+	struct lease l = owed();
+
+	step(&l, LEASE_OP_CLEANUP, LESSOR_REFUSED, after(0, 1));
+	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
+	return l;
+}
+
 /* ---- the account --------------------------------------------------------------------------- */
 
 static void what_waits_for_its_account_goes_on_with_it(void **state)
@@ -347,6 +364,66 @@ static void what_waits_for_its_account_goes_on_with_it(void **state)
 	assert_false(out.changed);
 }
 
+/* A step that runs says itself when it is due; what is kept is due when it was. */
+static void what_goes_on_is_due_as_it_was(void **state)
+{
+	struct lease l = owed();
+	struct lease_facts facts = after(MINUTE, 1);
+	struct lease_outcome out = { 0 };
+
+	(void)state;
+	l.tries = 3;
+	lease_blocked(&l, "is blocked", &facts, &out);
+	l.due_ms = BEGAN + HOUR;
+	facts.running = 1;
+	out = (struct lease_outcome){ 0 };
+	lease_unblocked(&l, &facts, &out);
+	assert_true(out.changed);
+	assert_int_equal(notes_of(&out, "lease.unblocked"), 1);
+	assert_int_equal(l.due_ms, BEGAN + HOUR);
+	assert_int_equal(l.tries, 0);
+	l = kept();
+	l.due_ms = BEGAN + HOUR;
+	facts.running = 0;
+	lease_attention_set(&l, LESSOR_CLASS_ACCOUNT, "why");
+	lease_unblocked(&l, &facts, &out);
+	assert_int_equal(l.due_ms, 0);
+	assert_string_equal(l.attention, "");
+	/* What a step refused for its account stays said until a step did better. */
+	l = refused();
+	lease_attention_set(&l, LESSOR_CLASS_AUTH, "why");
+	lease_unblocked(&l, &facts, &out);
+	assert_true(says(&l, "why"));
+	assert_int_equal(l.due_ms, facts.now_ms);
+	/* And what has nothing to do with the account waits for an operator. */
+	l = refused();
+	l.due_ms = BEGAN + HOUR;
+	lease_unblocked(&l, &facts, &out);
+	assert_int_equal(l.due_ms, BEGAN + HOUR);
+}
+
+static void only_what_goes_on_is_tried_again(void **state)
+{
+	struct lease l = ready(), before = l;
+	struct lease_facts facts = after(MINUTE, 1);
+	struct lease_outcome out = { 0 };
+
+	(void)state;
+	lease_retry(&l, &facts, &out);
+	assert_string_equal(out.refusal, "nothing_to_retry");
+	assert_memory_equal(&l, &before, sizeof(l));
+	l = kept();
+	out = (struct lease_outcome){ 0 };
+	lease_retry(&l, &facts, &out);
+	assert_string_equal(out.refusal, "nothing_to_retry");
+	facts.unprotected = facts.can_protect = 1;
+	out = (struct lease_outcome){ 0 };
+	lease_retry(&l, &facts, &out);
+	assert_null(out.refusal);
+	assert_true(out.changed);
+	assert_int_equal(l.due_ms, facts.now_ms);
+}
+
 static void what_wants_nothing_is_not_blocked(void **state)
 {
 	struct lease l = ready();
@@ -366,15 +443,6 @@ static void what_wants_nothing_is_not_blocked(void **state)
 }
 
 /* ---- what turned up, and what was forgotten ------------------------------------------------- */
-
-static struct lease refused(void)
-{
-	struct lease l = owed();
-
-	step(&l, LEASE_OP_CLEANUP, LESSOR_REFUSED, after(0, 1));
-	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
-	return l;
-}
 
 static void what_turns_up_is_owed_or_kept(void **state)
 {
@@ -446,6 +514,8 @@ int main(void)
 		cmocka_unit_test(breaches_of_what_looks_or_protects),
 		cmocka_unit_test(a_new_goal_counts_its_own_breaches),
 		cmocka_unit_test(what_waits_for_its_account_goes_on_with_it),
+		cmocka_unit_test(what_goes_on_is_due_as_it_was),
+		cmocka_unit_test(only_what_goes_on_is_tried_again),
 		cmocka_unit_test(what_wants_nothing_is_not_blocked),
 		cmocka_unit_test(what_turns_up_is_owed_or_kept),
 		cmocka_unit_test(what_was_forgotten_is_nobodys),

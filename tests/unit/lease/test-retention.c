@@ -328,6 +328,30 @@ static void nothing_is_left_to_protect(void **state)
 	}
 }
 
+/* Something is there that may be it, and is not proven to be. */
+static void a_refused_look_needs_an_operator(void **state)
+{
+	struct lease l = kept();
+	struct lease_facts facts = to_protect();
+	struct lease_outcome out;
+
+	(void)state;
+	facts.unsure = 1;
+	out = step(&l, LEASE_OP_LOOK, LESSOR_REFUSED, facts);
+	assert_int_equal(notes_of(&out, "lease.attention"), 1);
+	assert_true(l.attention[0] && l.due_ms >= LATER + 150000);
+	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+	out = step(&l, LEASE_OP_LOOK, LESSOR_REFUSED, facts);
+	assert_int_equal(out.note_count, 0);
+	step(&l, LEASE_OP_LOOK, LESSOR_RETRY, facts);
+	assert_true(l.attention[0]);
+	/* Found: it is to be protected at once. */
+	facts.unsure = 0;
+	step(&l, LEASE_OP_LOOK, LESSOR_DONE, facts);
+	assert_string_equal(l.attention, "");
+	assert_int_equal(l.due_ms, LATER);
+}
+
 /* A step that protects, and an explicit delete while it runs. */
 static void a_late_protection_decides_nothing(void **state)
 {
@@ -403,6 +427,49 @@ static void the_end_of_the_time_is_told_and_ends_nothing(void **state)
 	assert_int_equal(l.due_ms, facts.now_ms + HOUR);
 }
 
+static void only_what_is_kept_is_kept_until(void **state)
+{
+	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1 };
+	struct lease_outcome out = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
+		struct lease l = lives[i](), before = l;
+
+		if (l.retained)
+			continue;
+		lease_retain_until(&l, LATER + HOUR, "evidence", &facts, &out);
+		assert_memory_equal(&l, &before, sizeof(l));
+	}
+	struct lease l = kept();
+
+	lease_retain_until(&l, LATER + HOUR, "evidence", &facts, &out);
+	assert_true(out.changed);
+	assert_int_equal(l.retain_until_ms, LATER + HOUR);
+	assert_string_equal(l.retain_reason, "evidence");
+	assert_int_equal(l.updated_ms, LATER);
+	assert_int_equal(notes_of(&out, "lease.retain-until"), 1);
+	/* The same again is no news; another reason, or another end, is. */
+	out = (struct lease_outcome){ 0 };
+	lease_retain_until(&l, LATER + HOUR, "evidence", &facts, &out);
+	assert_false(out.changed);
+	lease_retain_until(&l, LATER + HOUR, "curiosity", &facts, &out);
+	assert_true(out.changed);
+	out = (struct lease_outcome){ 0 };
+	lease_retain_until(&l, 0, "curiosity", &facts, &out);
+	assert_true(out.changed);
+	assert_int_equal(l.due_ms, 0);
+	/* Attention of another kind does not end by it. */
+	lease_attention_set(&l, LESSOR_CLASS_CONFLICT, "why");
+	lease_retain_until(&l, LATER + HOUR, "", &facts, &out);
+	assert_true(l.attention[0]);
+	/* What is gone is kept no longer. */
+	step(&l, LEASE_OP_LOOK, LESSOR_GONE, (struct lease_facts){ .now_ms = LATER });
+	out = (struct lease_outcome){ 0 };
+	lease_retain_until(&l, LATER + TEN_DAYS, "", &facts, &out);
+	assert_false(out.changed);
+}
+
 static void a_tick_brings_up_what_is_due(void **state)
 {
 	struct lease l = kept();
@@ -458,15 +525,20 @@ static void keep_and_delete_by_turns(void **state)
 {
 	struct lease l = kept();
 	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1 };
+	struct lease_outcome out = { 0 };
 	int64_t epoch = l.epoch;
 
 	(void)state;
+	lease_retain_until(&l, LATER + TEN_DAYS, "evidence", &facts, &out);
 	for (int i = 0; i < 3; i++) {
 		assert_true(release(&l, 1, facts).unretain_rows);
 		assert_int_equal(l.epoch, ++epoch);
 		assert_true(release(&l, 0, facts).retain_rows);
 		assert_int_equal(l.epoch, ++epoch);
 		assert_true(l.retained);
+		/* What was said of the last one was of the last one. */
+		assert_int_equal(l.retain_until_ms, 0);
+		assert_string_equal(l.retain_reason, "");
 	}
 }
 
@@ -538,9 +610,11 @@ int main(void)
 		cmocka_unit_test(a_refused_protection_needs_an_operator),
 		cmocka_unit_test(a_protection_that_fails_ten_times_needs_an_operator),
 		cmocka_unit_test(nothing_is_left_to_protect),
+		cmocka_unit_test(a_refused_look_needs_an_operator),
 		cmocka_unit_test(a_late_protection_decides_nothing),
 		cmocka_unit_test(a_lost_protection_is_made_again),
 		cmocka_unit_test(the_end_of_the_time_is_told_and_ends_nothing),
+		cmocka_unit_test(only_what_is_kept_is_kept_until),
 		cmocka_unit_test(a_tick_brings_up_what_is_due),
 		cmocka_unit_test(an_explicit_delete_is_a_new_goal),
 		cmocka_unit_test(keep_and_delete_by_turns),

@@ -25,12 +25,37 @@ static void a_new_lease_is_due_at_once(void **state)
 	assert_int_equal(lease_expires_ms(&l), NOW + 3600000);
 }
 
+/* Whatever the caller's memory held. */
+static void a_new_lease_has_no_past(void **state)
+{
+	struct lease l = fresh(), dirty = l;
+	struct lease_outcome out = { 0 };
+
+	(void)state;
+	dirty.state = LEASE_FAILED;
+	dirty.cleanup = CLEANUP_OWED;
+	dirty.retained = dirty.is_billed = 7;
+	dirty.epoch = 7;
+	dirty.tries = 7;
+	dirty.created_ms = dirty.updated_ms = dirty.touched_ms = dirty.due_ms = 7;
+	dirty.ready_ms = dirty.ended_ms = dirty.released_ms = 7;
+	lease_begin(&dirty, NOW, BOOT, &out);
+	assert_memory_equal(&dirty, &l, sizeof(l));
+	assert_int_equal(l.is_billed, 1);
+	assert_int_equal(notes_of(&out, "lease.created"), 1);
+}
+
 static void ready_starts_the_idle_clock(void **state)
 {
 	struct lease l = ready();
 
 	(void)state;
 	assert_string_equal(l.host, "192.0.2.1");
+	assert_string_equal(l.server_id, "17");
+	assert_string_equal(l.server_name, "n");
+	assert_string_equal(l.server_type, "cpx22");
+	assert_string_equal(l.server_location, "nbg1");
+	assert_int_equal(l.ready_ms, READY);
 	assert_int_equal(lease_expires_ms(&l), NOW + 30000 + 600000);
 	assert_int_equal(l.due_ms, lease_expires_ms(&l));
 }
@@ -53,6 +78,62 @@ static void pending_comes_back_when_asked_and_not_after_the_deadline(void **stat
 	assert_int_equal(l.due_ms, NOW + BOOT);
 }
 
+static void what_went_wrong_before_it_was_ready_is_over(void **state)
+{
+	struct lease l = fresh();
+	struct lease_outcome out;
+
+	(void)state;
+	out = step(&l, LEASE_OP_PROVISION, LESSOR_RETRY, (struct lease_facts){ .now_ms = NOW });
+	assert_string_equal(l.last_error, "because");
+	assert_int_equal(notes_of(&out, "provision.retry"), 1);
+	step(&l, LEASE_OP_PROVISION, LESSOR_PENDING, (struct lease_facts){ .now_ms = NOW });
+	assert_int_equal(l.tries, 0);
+	step(&l, LEASE_OP_PROVISION, LESSOR_RETRY, (struct lease_facts){ .now_ms = NOW });
+	out = step(&l, LEASE_OP_PROVISION, LESSOR_DONE, (struct lease_facts){ .now_ms = READY });
+	assert_int_equal(l.tries, 0);
+	assert_string_equal(l.cursor, "");
+	assert_string_equal(l.last_error, "");
+	assert_int_equal(notes_of(&out, "lease.ready"), 1);
+	assert_string_equal(out.notes[0].text, "cpx22 in nbg1 at 192.0.2.1");
+}
+
+static void a_pending_cleanup_comes_back_when_asked(void **state)
+{
+	struct lease l = owed();
+	struct lease_outcome out = { 0 };
+	struct lease_facts facts = { .now_ms = NOW + 61000, .residue = 1, .billed = 1 };
+	struct lease_verdict v = { .op = LEASE_OP_CLEANUP, .epoch = l.epoch, .verdict = LESSOR_PENDING,
+				   .wait_ms = 2000, .reason = "", .cursor = "x" };
+
+	(void)state;
+	lease_step_done(&l, &v, &facts, &out);
+	assert_true(out.changed);
+	assert_int_equal(l.due_ms, NOW + 63000);
+	assert_string_equal(l.cursor, "x");
+	v.wait_ms = HOUR;
+	lease_step_done(&l, &v, &facts, &out);
+	assert_int_equal(l.due_ms, NOW + 61000 + 300000);
+}
+
+/* The first failure and then each doubling. */
+static void the_timeline_tells_and_does_not_flood(void **state)
+{
+	struct lease l = owed();
+
+	(void)state;
+	for (int i = 1; i <= 40; i++) {
+		struct lease_outcome out = step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY,
+						(struct lease_facts){ .now_ms = NOW + 61000,
+								      .residue = 1 });
+
+		assert_int_equal(l.tries, i);
+		assert_string_equal(l.last_error, "because");
+		assert_int_equal(notes_of(&out, "cleanup.retry"),
+				 i == 1 || i == 2 || i == 4 || i == 8 || i == 16 || i == 32);
+	}
+}
+
 static void retries_back_off_and_respect_what_the_provider_asks(void **state)
 {
 	struct lease l = fresh();
@@ -71,10 +152,14 @@ static void retries_back_off_and_respect_what_the_provider_asks(void **state)
 static void a_refusal_fails_it_and_owes_what_may_exist(void **state)
 {
 	struct lease l = fresh();
+	struct lease_outcome out;
 
 	(void)state;
-	step(&l, LEASE_OP_PROVISION, LESSOR_REFUSED,
-	     (struct lease_facts){ .now_ms = NOW + 5, .residue = 1 });
+	out = step(&l, LEASE_OP_PROVISION, LESSOR_REFUSED,
+		   (struct lease_facts){ .now_ms = NOW + 5, .residue = 1 });
+	assert_int_equal(notes_of(&out, "lease.failed"), 1);
+	assert_int_equal(l.ended_ms, NOW + 5);
+	assert_int_equal(l.updated_ms, NOW + 5);
 	assert_int_equal(l.state, LEASE_FAILED);
 	assert_string_equal(l.end_reason, "capacity");
 	assert_string_equal(l.failure, "because");
@@ -99,6 +184,8 @@ static void the_boot_deadline_fails_it_even_while_a_step_runs(void **state)
 	facts.now_ms++;
 	lease_tick(&l, &facts, &out);
 	assert_int_equal(l.state, LEASE_FAILED);
+	assert_string_equal(l.failure, "the machine was not ready in time");
+	assert_int_equal(notes_of(&out, "lease.failed"), 1);
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_int_equal(l.epoch, 2);
 	assert_true(out.goal_changed);
@@ -118,14 +205,17 @@ static void it_expires_at_idle_or_ttl_and_not_before(void **state)
 	lease_tick(&l, &facts, &out);
 	assert_int_equal(l.state, LEASE_EXPIRED);
 	assert_string_equal(l.end_reason, "idle");
+	assert_string_equal(out.notes[0].text, "nobody used it for its idle time");
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_int_equal(l.due_ms, facts.now_ms);
 
 	l = ready();
 	l.touched_ms = NOW + 3600000;
 	facts.now_ms = NOW + 3600000;
-	lease_tick(&l, &facts, &out);
+	out = tick(&l, facts);
 	assert_string_equal(l.end_reason, "ttl");
+	assert_string_equal(out.notes[0].kind, "lease.expired");
+	assert_string_equal(out.notes[0].text, "its time is over");
 }
 
 static void a_clock_in_doubt_ends_nothing(void **state)
@@ -216,6 +306,7 @@ static void a_shorter_idle_time_is_due_earlier(void **state)
 	lease_heartbeat(&l, 30000, &facts, &out);
 	assert_true(out.changed);
 	assert_int_equal(l.due_ms, NOW + 90000);
+	assert_int_equal(l.updated_ms, NOW + 60000);
 }
 
 static void release_owes_the_delete_at_once(void **state)
@@ -373,6 +464,36 @@ static void release_during_create_is_not_undone_by_its_result(void **state)
 	assert_int_equal(lease_next(&l, &facts), LEASE_OP_CLEANUP);
 }
 
+/* A result of an old goal decides nothing; what is left by the ledger still counts. */
+static void a_late_result_ends_what_has_nothing_left(void **state)
+{
+	struct lease_facts facts = { .now_ms = NOW + 90000 };
+	struct lease_verdict v = { .op = LEASE_OP_CLEANUP, .epoch = 1, .verdict = LESSOR_REFUSED,
+				   .reason = "because" };
+	struct lease lives[] = { owed(), kept() }, l;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct lease_outcome out = { 0 };
+
+		l = lives[i];
+		l.tries = 3;
+		lease_step_done(&l, &v, &facts, &out);
+		assert_true(out.changed);
+		assert_int_equal(l.cleanup, CLEANUP_DONE);
+		assert_int_equal(l.tries, 0);
+		assert_int_equal(l.updated_ms, NOW + 90000);
+		assert_int_equal(notes_of(&out, "lease.cleaned"), 1);
+		/* What is done stays done, whatever is left by a late row. */
+		facts.residue = 1;
+		l.retained = 0;
+		lease_step_done(&l, &v, &facts, &out);
+		assert_int_equal(l.cleanup, CLEANUP_DONE);
+		assert_int_equal(l.due_ms, 0);
+		facts.residue = 0;
+	}
+}
+
 static void history_is_written_once(void **state)
 {
 	struct lease l = ready();
@@ -418,117 +539,15 @@ static void a_refused_cleanup_asks_for_a_person_and_goes_on_slowly(void **state)
 	assert_int_equal(lease_next(&l, &facts), LEASE_OP_CLEANUP);
 }
 
-/* ---- rule 10, over seeded random lives ------------------------------------------------- */
-
-static struct lease_facts random_facts(uint32_t seed, int64_t now_ms)
-{
-	struct lease_facts facts = { .now_ms = now_ms, .random = seed };
-
-	facts.residue = (int)(seed >> 3) % 3;
-	facts.billed = facts.residue ? (int)(seed >> 4) % 2 : 0;
-	facts.unsure = facts.residue ? (int)(seed >> 5) % 2 : 0;
-	facts.deleting = facts.residue ? (seed >> 6) % 8 == 0 : 0;
-	facts.unprotected = facts.residue ? (int)(seed >> 9) % 2 : 0;
-	facts.can_protect = (int)(seed >> 10) % 2;
-	facts.server_gone = facts.residue ? (seed >> 11) % 4 == 0 : 0;
-	facts.is_blind = (seed >> 13) % 4 == 0;
-	facts.clock_doubted = (seed >> 15) % 8 == 0;
-	facts.absence_ms = seed >> 18 & 1 ? now_ms + (seed >> 8) % 100000 : 0;
-	return facts;
-}
-
-/* One event; 1 if it is an explicit delete. */
-static int random_event(struct lease *l, uint32_t seed, const struct lease_facts *facts)
-{
-	struct lease_outcome out = { 0 };
-
-	switch ((seed >> 24) % 16) {
-	case 0:
-		lease_release(l, 1, 0, facts, &out);
-		return 1;
-	case 1:
-		lease_release(l, 0, 0, facts, &out);
-		break;
-	case 2:
-		lease_release(l, -1, 0, facts, &out);
-		break;
-	case 3:
-		lease_heartbeat(l, 0, facts, &out);
-		break;
-	case 4:
-	case 5:
-		lease_tick(l, facts, &out);
-		break;
-	case 6:
-		lease_unprotected(l, facts, &out);
-		break;
-	case 7:
-		lease_blocked(l, "is blocked", facts, &out);
-		break;
-	case 8:
-		lease_unblocked(l, facts, &out);
-		break;
-	case 9:
-		lease_retry(l, facts, &out);
-		break;
-	default:
-		(seed >> 20 & 3 ? step : broken_step)(l, lease_next(l, facts),
-						      1 + (int)(seed >> 16) % 5, *facts);
-		break;
-	}
-	return 0;
-}
-
-static void check_life(const struct lease *l, const struct lease *before,
-		       const struct lease_facts *facts, int is_delete)
-{
-	int64_t due = lease_due_ms(l, facts->now_ms);
-
-	if (before->state >= LEASE_RELEASED)
-		assert_int_equal(l->state, before->state);
-	assert_true(l->epoch >= before->epoch);
-	if (before->retained && !l->retained)
-		assert_true(is_delete);
-	if (l->retained)
-		assert_true(l->cleanup == CLEANUP_RETAINED || l->cleanup == CLEANUP_DONE);
-	if (!lease_is_live(l) && l->cleanup != CLEANUP_DONE && !l->retained)
-		assert_true(l->due_ms > 0 && due > 0 && due <= facts->now_ms + HOUR);
-	if (lease_is_live(l))
-		assert_true(l->due_ms > 0 && due > 0 && due <= lease_deadline_ms(l));
-	if (l->cleanup == CLEANUP_ATTENTION)
-		assert_true(l->attention[0] != '\0');
-}
-
-static void always_moving_or_finished(void **state)
-{
-	uint32_t seed = 12345;
-
-	(void)state;
-	for (int life = 0; life < 20000; life++) {
-		struct lease l = fresh();
-		int64_t now_ms = NOW;
-
-		l.keep = life & 1;
-		for (int i = 0; i < 16; i++) {
-			struct lease before = l;
-			struct lease_facts facts;
-			int is_delete;
-
-			seed = seed * 1664525 + 1013904223;
-			now_ms += (seed >> 8) % 900000;
-			facts = random_facts(seed, now_ms);
-			seed = seed * 1664525 + 1013904223;
-			is_delete = random_event(&l, seed, &facts);
-			check_life(&l, &before, &facts, is_delete);
-		}
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_lease_is_due_at_once),
+		cmocka_unit_test(a_new_lease_has_no_past),
 		cmocka_unit_test(ready_starts_the_idle_clock),
+		cmocka_unit_test(what_went_wrong_before_it_was_ready_is_over),
+		cmocka_unit_test(a_pending_cleanup_comes_back_when_asked),
+		cmocka_unit_test(the_timeline_tells_and_does_not_flood),
 		cmocka_unit_test(pending_comes_back_when_asked_and_not_after_the_deadline),
 		cmocka_unit_test(retries_back_off_and_respect_what_the_provider_asks),
 		cmocka_unit_test(a_refusal_fails_it_and_owes_what_may_exist),
@@ -548,10 +567,10 @@ int main(void)
 		cmocka_unit_test(release_during_create_is_not_undone_by_its_result),
 		cmocka_unit_test(no_delete_during_a_step_is_looked_at_should_the_step_never_end),
 		cmocka_unit_test(a_kept_lease_with_nothing_left_to_look_for_comes_to_its_end),
+		cmocka_unit_test(a_late_result_ends_what_has_nothing_left),
 		cmocka_unit_test(history_is_written_once),
 		cmocka_unit_test(gone_is_not_believed_against_the_ledger),
 		cmocka_unit_test(a_refused_cleanup_asks_for_a_person_and_goes_on_slowly),
-		cmocka_unit_test(always_moving_or_finished),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
