@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "provider/actions.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct lessor_action action_at(const struct lessor_provider *table, size_t i)
@@ -18,6 +17,12 @@ static int is_placeholder(const char *segment, size_t len)
 	return len > 2 && segment[0] == '{' && segment[len - 1] == '}';
 }
 
+/* An {id} that stands twice is one id. */
+static int same_id(const char *id, const char *segment, size_t len)
+{
+	return !id[0] || (strlen(id) == len && memcmp(id, segment, len) == 0);
+}
+
 /* One segment after the other; both begin with a slash. */
 static int path_matches(const char *template, const char *path, char *ret_id, size_t id_room)
 {
@@ -31,7 +36,7 @@ static int path_matches(const char *template, const char *path, char *ret_id, si
 				return 0;
 			if (want == strlen(ACTION_ID_PLACE) &&
 			    strncmp(template, ACTION_ID_PLACE, want) == 0) {
-				if (have >= id_room)
+				if (have >= id_room || !same_id(ret_id, path, have))
 					return 0;
 				memcpy(ret_id, path, have);
 				ret_id[have] = '\0';
@@ -45,16 +50,27 @@ static int path_matches(const char *template, const char *path, char *ret_id, si
 	return *template == '\0' && (*path == '\0' || *path == '?');
 }
 
+static uint32_t strictness(const struct lessor_action *action)
+{
+	return action_is_harmless(action) ? 0 : action->effect;
+}
+
 int action_find(const struct lessor_provider *table, const char *method, const char *path,
 		struct lessor_action *ret, char *ret_id, size_t id_room)
 {
+	int found = 0;
+
 	for (size_t i = 0; i < table->action_count; i++) {
-		*ret = action_at(table, i);
-		if (strcmp(ret->method, method) == 0 &&
-		    path_matches(ret->path, path, ret_id, id_room))
-			return 0;
+		struct lessor_action action = action_at(table, i);
+
+		if (strcmp(action.method, method) != 0 ||
+		    !path_matches(action.path, path, ret_id, id_room) ||
+		    (found && strictness(&action) <= strictness(ret)))
+			continue;
+		*ret = action;
+		found = 1;
 	}
-	return -1;
+	return found && path_matches(ret->path, path, ret_id, id_room) ? 0 : -1;
 }
 
 int action_is_harmless(const struct lessor_action *action)
@@ -69,12 +85,20 @@ int action_is_about(const struct lessor_action *action, uint32_t kind)
 
 int action_path(const struct lessor_action *action, const char *id, char *ret, size_t room)
 {
-	const char *at = strstr(action->path, ACTION_ID_PLACE);
-	int len = at ? snprintf(ret, room, "%.*s%s%s", (int)(at - action->path), action->path, id,
-				at + strlen(ACTION_ID_PLACE)) :
-		       snprintf(ret, room, "%s", action->path);
+	size_t len = 0;
 
-	return len < 0 || (size_t)len >= room ? -1 : 0;
+	for (const char *p = action->path; *p;) {
+		int is_id = strncmp(p, ACTION_ID_PLACE, strlen(ACTION_ID_PLACE)) == 0;
+		size_t piece = is_id ? strlen(id) : 1;
+
+		if ((*p == '{' && !is_id) || piece >= room - len)
+			return -1;
+		memcpy(ret + len, is_id ? id : p, piece);
+		len += piece;
+		p += is_id ? strlen(ACTION_ID_PLACE) : 1;
+	}
+	ret[len] = '\0';
+	return 0;
 }
 
 const char *action_effect_name(uint32_t effect)

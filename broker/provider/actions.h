@@ -11,16 +11,17 @@
 /* The i-th action, in this host's own size. */
 struct lessor_action action_at(const struct lessor_provider *table, size_t i);
 /*
- * The action whose method and path template match. `path` may carry a query. 0, with the
- * segment that stands for {id} in *ret_id ("" if there is none); -1: none matches, or the
- * id is longer than any can be.
+ * The action whose method and path template match; of several the one with the greatest
+ * effect, of several reads the first. `path` may carry a query. 0, with the segment that
+ * stands for {id} in *ret_id ("" if there is none); -1: none matches, or the id is longer
+ * than any can be.
  */
 int action_find(const struct lessor_provider *table, const char *method, const char *path,
 		struct lessor_action *ret, char *ret_id, size_t id_room);
 /* Has it no effect? */
 int action_is_harmless(const struct lessor_action *action);
 int action_is_about(const struct lessor_action *action, uint32_t kind);
-/* The template with the id in its place. -1 if it does not fit. */
+/* The template with the id in its place. -1: it does not fit, or there is another {word}. */
 int action_path(const struct lessor_action *action, const char *id, char *ret, size_t room);
 /* "a read", "a delete", ... for error texts. */
 const char *action_effect_name(uint32_t effect);

@@ -348,7 +348,8 @@ struct lessor_change {
  *   DESTROYS  lessor_permit_delete in this step; once
  *
  * No method is harmless by itself: a GET declared as DESTROYS needs its permit,
- * and a DELETE cannot be declared as anything less than CHANGES.
+ * and a DELETE cannot be declared as anything less than CHANGES. Where several
+ * actions match a request, the one with the greatest effect counts.
  */
 struct lessor_action {
 	const char *name;	/* for people: [a-z_]{1,32} */

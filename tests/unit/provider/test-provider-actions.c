@@ -142,6 +142,53 @@ static void test_an_id_longer_than_any_is_none(void **state)
 	finds("GET", "/catalog/12345678901234567890", "word", "");
 }
 
+/* Whatever stands first: a request that may be a delete is one. */
+static void test_the_strictest_action_counts(void **state)
+{
+	static const struct lessor_action list[] = {
+		{ .name = "read", .method = "GET", .path = "/servers/{id}", .effect = LESSOR_READS },
+		{ .name = "reap", .method = "GET", .path = "/{word}/reap", .effect = LESSOR_DESTROYS },
+		{ .name = "list", .method = "GET", .path = "/{word}/{word}", .effect = LESSOR_LISTS },
+	};
+	struct lessor_provider table = table_of(list, ARRAY_LEN(list));
+	struct lessor_action action;
+	char id[ID_ROOM];
+	(void)state;
+
+	assert_int_equal(action_find(&table, "GET", "/servers/reap", &action, id, sizeof(id)), 0);
+	assert_string_equal(action.name, "reap");
+	assert_string_equal(id, "");
+	/* of two reads the first */
+	assert_int_equal(action_find(&table, "GET", "/servers/42", &action, id, sizeof(id)), 0);
+	assert_string_equal(action.name, "read");
+	assert_string_equal(id, "42");
+	assert_int_equal(action_find(&table, "GET", "/keys/42", &action, id, sizeof(id)), 0);
+	assert_string_equal(action.name, "list");
+}
+
+/* {id} is the object's id wherever it stands. */
+static void test_an_id_that_stands_twice(void **state)
+{
+	static const struct lessor_action list[] = {
+		{ .name = "twice", .method = "DELETE", .path = "/pools/{id}/servers/{id}" },
+	};
+	struct lessor_provider table = table_of(list, ARRAY_LEN(list));
+	struct lessor_action action;
+	char id[ID_ROOM], path[40];
+	(void)state;
+
+	assert_int_equal(action_find(&table, "DELETE", "/pools/42/servers/42", &action, id, sizeof(id)),
+			 0);
+	assert_string_equal(id, "42");
+	assert_int_equal(action_find(&table, "DELETE", "/pools/43/servers/42", &action, id, sizeof(id)),
+			 -1);
+	assert_int_equal(action_find(&table, "DELETE", "/pools/42/servers/43", &action, id, sizeof(id)),
+			 -1);
+	assert_int_equal(action_path(&list[0], "42", path, sizeof(path)), 0);
+	assert_string_equal(path, "/pools/42/servers/42");
+	assert_int_equal(action_path(&list[0], "42", path, 20), -1);
+}
+
 /* What a plugin's older header did not have is zero. */
 static void test_smaller_actions(void **state)
 {
@@ -196,6 +243,9 @@ static void test_action_path(void **state)
 	action.path = "/servers";
 	assert_int_equal(action_path(&action, "42", path, sizeof(path)), 0);
 	assert_string_equal(path, "/servers");
+	/* nobody knows what stands for another word */
+	action.path = "/zones/{zone}/disks/{id}";
+	assert_int_equal(action_path(&action, "42", path, sizeof(path)), -1);
 	action.path = "/servers/{id}";
 	assert_int_equal(action_path(&action, "42", path, sizeof(path)), 0);
 	assert_string_equal(path, "/servers/42");
@@ -212,6 +262,8 @@ int main(void)
 		T(test_escapes_are_not_undone),
 		T(test_slashes_too_many_match_nothing),
 		T(test_an_id_longer_than_any_is_none),
+		T(test_the_strictest_action_counts),
+		T(test_an_id_that_stands_twice),
 		T(test_smaller_actions),
 		T(test_kinds_and_effects),
 		T(test_action_path),
