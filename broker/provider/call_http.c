@@ -470,7 +470,8 @@ int call_read_sentinel(struct call *call, struct step_evidence *evidence)
 	memcpy(asked.id, row.id, sizeof(row.id));
 	url_path_describe(path, asked.shown, sizeof(asked.shown));
 	ask(&asked, &ret);
-	if (evidence_exact(call, &row, &seen, &is_last) != 1)
+	/* If it was not sent, an older read of it proves nothing of what was read since. */
+	if (evidence_exact(call, &row, &seen, &is_last) != 1 || !is_last)
 		return 0;
 	evidence->is_sentinel_read = 1;
 	value = observed_label(&seen, LESSOR_LABEL_GEN);

@@ -297,6 +297,8 @@ static void test_the_generation_is_passed_on(void **state)
 	const struct step_evidence *e;
 	struct step *step;
 	struct toy toy;
+		{ "not asked, but read by the plugin before", UNKNOWN,
+		  "GET /marks/77; " LOOK "; late; !not_seen 1", NULL, UNKNOWN },
 	(void)state;
 
 	toy_start_case(&toy, &toy_table, UNKNOWN);

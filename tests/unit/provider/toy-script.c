@@ -233,6 +233,14 @@ static int cloud_heal(char **args)
 	return 0;
 }
 
+/* From now on the step's time is over, and it sends nothing any more. */
+static int time_over(char **args)
+{
+	(void)args;
+	play.toy->wall_ms = play.call->host->deadline(play.call);
+	return 0;
+}
+
 /* ---- the interpreter -------------------------------------------------------------------- */
 
 static const struct verb {
@@ -270,6 +278,7 @@ static const struct verb {
 	{ "lose", cloud_lose },		/* method target */
 	{ "unsent", cloud_unsent },	/* method target */
 	{ "heal", cloud_heal },
+	{ "late", time_over },
 };
 
 static void verb_run(char *text)
