@@ -167,7 +167,9 @@ static int host_still_there(struct lessor_call *base, int64_t row, const char *r
 								    EFFECT_NOT_SENT;
 	if (!what.evidence.is_own_io) {
 		observe(call, resource, NULL, "still_there", &what.evidence);
-		evidence_action(call, resource, &what.evidence.is_gave_up);
+		/* Otherwise the action is that of its create. */
+		if (resource->state == LESSOR_STATE_DELETING)
+			evidence_action(call, resource, &what.evidence.is_gave_up);
 	}
 	if (call_commit(call, &what))
 		return -1;
@@ -192,9 +194,12 @@ static int prove_absent(struct call *call, const struct resource *row,
 		return call_violation(call, "gone of %s, whose exact read of this step did not answer "
 				      "that it is not there", row->name);
 	if (row->state == LESSOR_STATE_DELETING && evidence_has_actions(call)) {
-		evidence->is_proof = (evidence_action(call, row, &failed) && !failed) ||
+		evidence->is_proof = evidence_action(call, row, &failed) ||
 				     (effect && evidence_outcome(call, effect->destroyed) ==
 				      EFFECT_ACCEPTED);
+		if (failed)
+			return call_violation(call, "gone of %s, whose delete failed; it is still there",
+					      row->name);
 	} else if (evidence_unlisted(call, row) != 1) {
 		return call_violation(call, "gone of %s without complete listings of this step that do "
 				      "not show it", row->name);

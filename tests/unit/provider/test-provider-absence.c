@@ -156,6 +156,10 @@ static void test_still_there(void **state)
 		{ "its action goes on", DELETING,
 		  "answer GET /actions/7 200 {\"action\":{\"status\":\"running\"}}; GET /actions/7; "
 		  "!still_there 1", NULL, DELETING },
+		/* what it was told to wait for then is not this delete */
+		{ "an action failed, and no delete is known to be under way", DELETE_UNKNOWN,
+		  "answer GET /actions/7 200 {\"action\":{\"status\":\"error\"}}; GET /actions/7; "
+		  "!still_there 1", NULL, DELETE_UNKNOWN },
 		{ "another action failed", DELETING,
 		  "answer GET /actions/8 200 {\"action\":{\"status\":\"error\"}}; GET /actions/8; "
 		  "!still_there 1", NULL, DELETING },
@@ -191,6 +195,12 @@ static void test_gone_after_an_accepted_delete(void **state)
 		{ "its action is not there any more", DELETING, "answer GET /actions/7 404; GET /actions/7; "
 		  ABSENT "gone 1", NULL, GONE },
 		{ "all in one step", PRESENT, PERMIT DELETE "deleting 1 7; " READ "gone 1", NULL, GONE },
+		{ "its action failed", DELETING,
+		  "answer GET /actions/7 200 {\"action\":{\"status\":\"error\"}}; GET /actions/7; "
+		  ABSENT "!gone 1", "whose delete failed", DELETING },
+		{ "another action failed", DELETING,
+		  "answer GET /actions/8 200 {\"action\":{\"status\":\"error\"}}; GET /actions/8; "
+		  ABSENT "gone 1", NULL, GONE },
 		{ "not read", DELETING, "take 42; !gone 1", NO_READ, DELETING },
 		{ "not read, but listed nowhere", DELETING, "take 42; " LOOK "!gone 1", NO_READ, DELETING },
 		{ "not read, but its action is over", DELETING, "take 42; GET /actions/7; !gone 1", NO_READ,
