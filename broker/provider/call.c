@@ -357,7 +357,10 @@ void call_init(struct call *call, struct step *step)
 
 int call_is_own_io(const struct call *call)
 {
-	return (call->account->table->capabilities & LESSOR_OWN_IO) != 0;
+	const struct lessor_provider *table = call->account->table;
+
+	/* What goes through the host's HTTP is on record, and is judged by that. */
+	return (table->capabilities & LESSOR_OWN_IO) && !table->http_auth;
 }
 
 void call_fini(struct call *call)

@@ -101,7 +101,7 @@ void step_add_listed(struct step *step, const struct lessor_observed *seen);
 struct call_effect *call_effect_need(struct call *call, int64_t row);
 /* NULL if the row is new to this step. */
 struct call_effect *call_effect_find(struct call *call, int64_t row);
-/* Does its provider reach machines by I/O of its own? */
+/* Does its provider reach machines by I/O of its own, and by nothing else? */
 int call_is_own_io(const struct call *call);
 /*
  * Reads the account's sentinel, by the host's own request. 1: it is there (or there is

@@ -470,6 +470,21 @@ static void test_own_io_is_taken_at_its_word(void **state)
 	TOY_CASES(&toy_own_io_table, STEP_CLEANUP, cleanup);
 }
 
+/* Who sends requests through the host is judged by them, whatever else it declares. */
+static void test_own_io_beside_the_hosts_http(void **state)
+{
+	struct lessor_provider table = toy_table;
+	static const struct toy_case cases[] = {
+		{ "gone", PRESENT, "!gone 1", NO_READ, PRESENT },
+		{ "deleting", PRESENT, PERMIT "!deleting 1", NOT_ACCEPTED, DELETE_UNKNOWN },
+		{ "permit", PRESENT, "!permit 1 42", NULL, PRESENT },
+	};
+	(void)state;
+
+	table.capabilities |= LESSOR_OWN_IO;
+	TOY_CASES(&table, STEP_CLEANUP, cases);
+}
+
 static void test_own_io_evidence(void **state)
 {
 	struct step *step;
@@ -516,6 +531,7 @@ int main(void)
 		T(test_gone_without_the_sentinel),
 		T(test_the_generation_is_passed_on),
 		T(test_own_io_is_taken_at_its_word),
+		T(test_own_io_beside_the_hosts_http),
 		T(test_own_io_evidence),
 	};
 
