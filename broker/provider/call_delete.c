@@ -281,8 +281,10 @@ static int host_permit_change(struct lessor_call *base, int64_t row, uint32_t wh
 	    !labels_merge(call, &what.evidence.seen, &what.labels, &out) &&
 	    what_change == LESSOR_CHANGE_LABELS)
 		what.is_done = 1;
-	if (!what.is_done)
+	if (!what.is_done) {
 		effect->change = what_change;
+		effect->changed = effect->protected = 0;
+	}
 	memcpy(change, &out, sizeof(out));
 	return what.is_done;
 }

@@ -374,6 +374,18 @@ static void test_permit_change(void **state)
 #define OFF LESSOR_PROTECTION_OFF
 #define NOT_READ LESSOR_PROTECTION_UNKNOWN
 
+/* Changes of a machine that is being provisioned use up nothing. */
+static void test_permit_change_after_changes_without_one(void **state)
+{
+	static const struct toy_case cases[] = {
+		{ "labels", PRESENT, "PUT /servers/42 1; " READ "label 1; PUT /servers/42 1; " READ, NULL,
+		  PRESENT },
+	};
+	(void)state;
+
+	TOY_CASES(&toy_table, STEP_PROVISION, cases);
+}
+
 /* What became of a change is told by its answer, and by what was read after it. */
 static void test_changes_are_judged_by_the_read_after(void **state)
 {
@@ -542,6 +554,7 @@ int main(void)
 		T(test_an_intent_opens_no_path_of_somebody_elses),
 		T(test_changes_while_it_is_provisioned),
 		T(test_permit_change),
+		T(test_permit_change_after_changes_without_one),
 		T(test_changes_are_judged_by_the_read_after),
 		T(test_lifting_tells_of_the_labels_too),
 		T(test_labels_of_others_are_kept),
