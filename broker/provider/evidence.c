@@ -11,7 +11,6 @@
 #include "provider/actions.h"
 #include "util/alloc.h"
 
-#define PAGES_MAX 1000
 #define VALUE_MAX 1024
 
 size_t evidence_add(struct call *call, const struct lessor_action *action, const char *id,
@@ -186,20 +185,64 @@ static int hex_of(char c)
 	       c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The value of a key of the target's query, decoded. -1: it has none, or it is too long. */
+/* The piece of a target behind `p`: its path, or "key=value"; pieces of `skipped` are left out. */
+static const char *target_piece(const char *p, const char *skipped, size_t *ret_len)
+{
+	size_t len = skipped ? strlen(skipped) : 0;
+
+	for (;;) {
+		p += *p == '?' || *p == '&';
+		*ret_len = strcspn(p, "?&");
+		if (!len || strncmp(p, skipped, len) != 0 || p[len] != '=')
+			return p;
+		p += *ret_len;
+	}
+}
+
+/* Do two targets ask the same, but for the value of that key? */
+static int target_is(const char *a, const char *b, const char *but)
+{
+	size_t a_len, b_len;
+
+	while (*a || *b) {
+		a = target_piece(a, but, &a_len);
+		b = target_piece(b, but, &b_len);
+		if (a_len != b_len || memcmp(a, b, a_len) != 0)
+			return 0;
+		a += a_len;
+		b += b_len;
+	}
+	return 1;
+}
+
+/* Where the value of a key of the query begins. NULL: it has none. */
+static const char *query_find(const char *query, const char *key)
+{
+	size_t len = strlen(key);
+
+	while (query && *query) {
+		if (strncmp(++query, key, len) == 0 && query[len] == '=')
+			return query + len + 1;
+		query = strchr(query, '&');
+	}
+	return NULL;
+}
+
+/*
+ * The value of a key of the target's query, decoded: 1. 0: it has none. -1: it is too long,
+ * or the key stands there twice, and which one counts only the provider knows.
+ */
 static int query_value(const char *target, const char *key, char ret[VALUE_MAX])
 {
-	const char *p = strchr(target, '?');
-	size_t key_len = strlen(key), len = 0;
+	const char *p = query_find(strchr(target, '?'), key);
+	size_t len = 0;
 
-	while (p && *p) {
-		if (strncmp(++p, key, key_len) == 0 && p[key_len] == '=')
-			break;
-		p = strchr(p, '&');
-	}
-	if (!p || !*p)
+	ret[0] = '\0';
+	if (!p)
+		return 0;
+	if (query_find(strchr(p, '&'), key))
 		return -1;
-	for (p += key_len + 1; *p && *p != '&' && len < VALUE_MAX - 1; p++) {
+	for (; *p && *p != '&' && len < VALUE_MAX - 1; p++) {
 		int high = *p == '%' ? hex_of(p[1]) : -1;
 		int low = high >= 0 ? hex_of(p[2]) : -1;
 
@@ -208,49 +251,93 @@ static int query_value(const char *target, const char *key, char ret[VALUE_MAX])
 			p += 2;
 	}
 	ret[len] = '\0';
-	return *p && *p != '&' ? -1 : 0;
+	return *p && *p != '&' ? -1 : 1;
 }
 
+/* 0: it is none. */
 static long page_of(const struct call_request *r)
 {
-	char value[VALUE_MAX];
+	char value[VALUE_MAX], *end;
+	int found = r->action.page ? query_value(r->target, r->action.page, value) : 0;
+	long page;
 
-	if (!r->action.page || query_value(r->target, r->action.page, value))
-		return 1;
-	return strtol(value, NULL, 10);
+	if (found <= 0)
+		return found == 0;
+	page = strtol(value, &end, 10);
+	return *end == '\0' && page > 0 ? page : 0;
 }
 
 enum filter { BY_NAME, BY_LABELS };
 
-/* Does the listing select what the row's resource would be among? */
+/* Whose labels the row's resource bears; what another lease handed over bears that one's. */
+static const char *lease_of(const struct call *call, const struct resource *row)
+{
+	return row->signed_lease[0] ? row->signed_lease :
+	       call->step->lease.n ? call->step->lease.id : "account";
+}
+
+/*
+ * Does the listing select what the row's resource would be among, and nothing less? A thing
+ * whose name or whose labels were changed is in one of the two only, so each stands alone.
+ */
 static int selects(const struct call *call, const struct call_request *r,
 		   const struct resource *row, enum filter by)
 {
-	const char *lease = call->step->lease.n ? call->step->lease.id : "account";
+	const char *key = by == BY_NAME ? r->action.by_name : r->action.by_labels;
+	const char *other = by == BY_NAME ? r->action.by_labels : r->action.by_name;
 	char value[VALUE_MAX];
 
 	if (r->action.effect != LESSOR_LISTS || !action_is_about(&r->action, row->kind) ||
-	    r->is_shared)
+	    r->is_shared || (other && query_value(r->target, other, value) != 0))
 		return 0;
-	if (by == BY_NAME)
-		return !r->action.by_name ||
-		       (query_value(r->target, r->action.by_name, value) == 0 &&
-			strcmp(value, row->name) == 0);
-	/* What another lease handed over bears that lease's labels. */
-	if (row->signed_lease[0])
-		lease = row->signed_lease;
-	return !r->action.by_labels ||
-	       (query_value(r->target, r->action.by_labels, value) == 0 &&
-		strstr(value, call->step->instance) && strstr(value, lease));
+	if (!key)
+		return 1;
+	if (query_value(r->target, key, value) != 1)
+		return 0;
+	return by == BY_NAME ? strcmp(value, row->name) == 0 :
+			       strstr(value, call->step->instance) && strstr(value, lease_of(call, row));
 }
 
 enum shown { SHOWN_NOT, SHOWN, SHOWN_NO_LIST };
 
+static int label_is(const json_t *labels, const char *key, const char *value)
+{
+	const char *have = json_string_value(json_object_get(labels, key));
+
+	return have && strcmp(have, value) == 0;
+}
+
+/* Do its labels say that it is the row's resource, whatever it is called? */
+static int is_labelled(const struct call *call, const json_t *labels, const struct resource *row)
+{
+	char attempt[16];
+
+	snprintf(attempt, sizeof(attempt), "%u", row->attempt);
+	return label_is(labels, LESSOR_LABEL_INSTANCE, call->step->instance) &&
+	       label_is(labels, LESSOR_LABEL_LEASE, lease_of(call, row)) &&
+	       label_is(labels, LESSOR_LABEL_ATTEMPT, attempt) &&
+	       label_is(labels, LESSOR_LABEL_KIND, resource_kind_name(row->kind)) &&
+	       json_object_get(labels, LESSOR_LABEL_SIG);
+}
+
 /*
- * Is the row's resource on this page? While its id is not known, whatever has its name may be
- * it; `is_signed`: only what bears a signature, too.
+ * May the item be the row's resource? While its id is not known, whatever has its name or its
+ * labels may be it; `is_signed`: only what bears a signature, too.
  */
-static enum shown on_page(struct call_request *r, const struct resource *row, int is_signed)
+static int may_be(const struct call *call, const struct call_request *r, const json_t *item,
+		  const struct resource *row, int is_signed)
+{
+	const json_t *labels = at(item, r->action.labels_at);
+
+	if (row->id[0])
+		return id_is(&r->action, item, row->id);
+	return (name_is(&r->action, item, row->name) &&
+		(!is_signed || json_object_get(labels, LESSOR_LABEL_SIG))) ||
+	       is_labelled(call, labels, row);
+}
+
+static enum shown on_page(const struct call *call, struct call_request *r,
+			  const struct resource *row, int is_signed)
 {
 	const json_t *list = is_success(r) ? at(root_of(r), r->action.object_at) : NULL;
 	json_t *item;
@@ -259,9 +346,7 @@ static enum shown on_page(struct call_request *r, const struct resource *row, in
 	if (!json_is_array(list))
 		return SHOWN_NO_LIST;
 	json_array_foreach((json_t *)list, i, item) {
-		if (row->id[0] ? id_is(&r->action, item, row->id) :
-		    name_is(&r->action, item, row->name) &&
-		    (!is_signed || json_object_get(at(item, r->action.labels_at), LESSOR_LABEL_SIG)))
+		if (may_be(call, r, item, row, is_signed))
 			return SHOWN;
 	}
 	return SHOWN_NOT;
@@ -276,25 +361,33 @@ static int is_last_page(struct call_request *r)
 	       (json_is_string(next) && json_string_length(next) == 0);
 }
 
-/* From the first page that was asked for after `since` to the last one. As evidence_unlisted. */
+/*
+ * From the first page that was asked for after `since` to the last one, each asked for like
+ * the first: pages of another size leave gaps. As evidence_unlisted.
+ */
 static int walk(struct call *call, const struct resource *row, enum filter by, size_t since,
 		int is_signed)
 {
+	const char *first = "";
 	int complete = 0;
 	long want = 1;
 
 	for (size_t i = since; i < call->request_count; i++) {
 		struct call_request *r = &call->requests[i];
+		long page = page_of(r);
 		enum shown shown;
 
 		if (!selects(call, r, row, by))
 			continue;
-		shown = on_page(r, row, is_signed);
+		shown = on_page(call, r, row, is_signed);
 		if (shown == SHOWN)
 			return -1;
-		if (page_of(r) == 1)
+		if (page == 1) {
 			want = 1;
-		if (shown == SHOWN_NO_LIST || page_of(r) != want) {
+			first = r->target;
+		}
+		if (shown == SHOWN_NO_LIST || page < 1 || page != want ||
+		    !target_is(first, r->target, r->action.page)) {
 			want = 0;	/* nothing continues it */
 			continue;
 		}

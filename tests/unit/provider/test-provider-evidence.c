@@ -229,6 +229,27 @@ static void test_not_seen(void **state)
 		{ "a page that failed", UNKNOWN,
 		  OTHERS "answer GET /servers?" TOY_LABELS "&page=1 500; " NAME PAGE("1") PAGE("2")
 		  "!not_seen 1", INCOMPLETE, UNKNOWN },
+		{ "a page that there is not", UNKNOWN,
+		  OTHERS NAME PAGE("2") PAGE("0") "!not_seen 1", INCOMPLETE, UNKNOWN },
+		{ "a page that is no number", UNKNOWN,
+		  "put servers 50 toy-8; mark 50 lessor-attempt 2; " NAME PAGE("x") PAGE("x")
+		  "!not_seen 1", INCOMPLETE, UNKNOWN },
+		{ "pages of another size", UNKNOWN,
+		  OTHERS NAME PAGE("1") LOOK_LABELS "&page=2&per_page=50; !not_seen 1", INCOMPLETE,
+		  UNKNOWN },
+		{ "by name and labels at once", UNKNOWN,
+		  "GET /servers?name=toy-1&" TOY_LABELS "; !not_seen 1", INCOMPLETE, UNKNOWN },
+		{ "by labels, and by name with labels", UNKNOWN,
+		  LOOK_LABELS "; GET /servers?name=toy-1&label_selector=team%3D%3Dred; !not_seen 1",
+		  INCOMPLETE, UNKNOWN },
+		{ "by two names", UNKNOWN,
+		  "GET /servers?name=toy-1&name=toy-2; " LOOK_LABELS "; !not_seen 1", INCOMPLETE, UNKNOWN },
+		{ "shown by its labels, under another name", UNKNOWN,
+		  "put servers 42 renamed; " LOOK "; !not_seen 1", INCOMPLETE, UNKNOWN },
+		{ "another attempt's, under another name", UNKNOWN,
+		  "put servers 50 toy-8; mark 50 lessor-attempt 2; " LOOK "; not_seen 1", NULL, NEVER },
+		{ "labels without a signature, under another name", UNKNOWN,
+		  "put servers 50 toy-8; mark 50 lessor-sig; " LOOK "; not_seen 1", NULL, NEVER },
 		{ "shown by its name", UNKNOWN, "put servers 42 toy-1; " LOOK "; !not_seen 1",
 		  INCOMPLETE, UNKNOWN },
 		{ "its name borne by a stranger", UNKNOWN,
@@ -276,6 +297,8 @@ static void test_not_seen_without_the_sentinel(void **state)
 		  NULL, UNKNOWN },
 		{ "gone since the plugin read it", UNKNOWN,
 		  "GET /marks/77; " LOOK "; take 77; !not_seen 1", NULL, UNKNOWN },
+		{ "not asked, but read by the plugin before", UNKNOWN,
+		  "GET /marks/77; " LOOK "; late; !not_seen 1", NULL, UNKNOWN },
 		{ "there again", UNKNOWN,
 		  "answer GET /marks/77 401; " LOOK "; !not_seen 1; heal; not_seen 1", NULL, NEVER },
 	};
@@ -297,8 +320,6 @@ static void test_the_generation_is_passed_on(void **state)
 	const struct step_evidence *e;
 	struct step *step;
 	struct toy toy;
-		{ "not asked, but read by the plugin before", UNKNOWN,
-		  "GET /marks/77; " LOOK "; late; !not_seen 1", NULL, UNKNOWN },
 	(void)state;
 
 	toy_start_case(&toy, &toy_table, UNKNOWN);
@@ -355,6 +376,7 @@ static void test_listings_without_filters(void **state)
 	static const struct toy_case by_labels_only[] = {
 		{ "all, and by labels", UNKNOWN, "GET /servers; " LOOK_LABELS "; not_seen 1", NULL, NEVER },
 		{ "all", UNKNOWN, "GET /servers; !not_seen 1", INCOMPLETE, UNKNOWN },
+		{ "by labels", UNKNOWN, LOOK_LABELS "; !not_seen 1", INCOMPLETE, UNKNOWN },
 	};
 	static const struct toy_case neither[] = {
 		{ "all", UNKNOWN, "GET /servers; not_seen 1", NULL, NEVER },

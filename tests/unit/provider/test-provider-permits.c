@@ -94,7 +94,7 @@ static void test_a_permit_is_judged_by_the_answer(void **state)
 	assert_string_equal(claim->id, "42");
 	assert_string_equal(claim->name, "toy-1");
 	assert_string_equal(claim->labels, "lessor-instance=inst lessor-lease=" TOY_LEASE
-			    " lessor-attempt=1 lessor-sig=signed team=blue lessor-retain=3");
+			    " lessor-attempt=1 lessor-kind=server lessor-sig=signed team=blue lessor-retain=3");
 	assert_int_equal(claim->evidence.seen.protection, LESSOR_PROTECTION_ON);
 	toy_stop(&toy);
 	/* seen, and not last: the engine is told, and gives no permit */
@@ -466,7 +466,7 @@ static void test_labels_of_others_are_kept(void **state)
 	step_free(toy_play(&toy, STEP_RETAIN, script));
 	assert_string_equal(toy.last[COMMIT_CHANGED].labels,
 			    "lessor-instance=inst lessor-lease=" TOY_LEASE " lessor-attempt=1 "
-			    "lessor-sig=signed team=blue lessor-retain=3 lessor-new=x");
+			    "lessor-kind=server lessor-sig=signed team=blue lessor-retain=3 lessor-new=x");
 	/* it bears them already: there is nothing to send */
 	toy.sent_count = 0;
 	step_free(toy_play(&toy, STEP_RETAIN, READ "=label 1"));

@@ -20,6 +20,13 @@ struct asked {
 
 /* ---- objects ------------------------------------------------------------------------ */
 
+static uint32_t kind_of(const char *collection)
+{
+	return strcmp(collection, "servers") == 0 ? LESSOR_KIND_SERVER :
+	       strcmp(collection, "keys") == 0	  ? LESSOR_KIND_KEY :
+						    LESSOR_KIND_SENTINEL;
+}
+
 /* Of servers ids are numbers. */
 static json_t *id_json(const char *id)
 {
@@ -33,15 +40,16 @@ struct toy_object *toy_put(struct toy *toy, const char *collection, const char *
 			   const char *name)
 {
 	struct toy_object *object = &toy->objects[toy->object_count++];
+	const char *kind = resource_kind_name(kind_of(collection));
 
 	assert_true(toy->object_count <= TOY_OBJECTS_MAX);
 	snprintf(object->collection, sizeof(object->collection), "%s", collection);
 	snprintf(object->id, sizeof(object->id), "%s", id);
-	object->json = json_pack("{s:o, s:s, s:{s:s, s:s, s:s, s:s, s:s}, s:{s:b}}",
+	object->json = json_pack("{s:o, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:{s:b}}",
 				 "id", id_json(id), "name", name, "labels",
 				 LESSOR_LABEL_INSTANCE, TOY_INSTANCE, LESSOR_LABEL_LEASE, TOY_LEASE,
-				 LESSOR_LABEL_ATTEMPT, "1", LESSOR_LABEL_SIG, "signed",
-				 "team", "blue", "protection", "delete", 0);
+				 LESSOR_LABEL_ATTEMPT, "1", LESSOR_LABEL_KIND, kind,
+				 LESSOR_LABEL_SIG, "signed", "team", "blue", "protection", "delete", 0);
 	assert_non_null(object->json);
 	return object;
 }
@@ -252,13 +260,6 @@ static void answer_list(struct toy *toy, const struct asked *asked, struct env_h
 	answer_json(answer, 200, json_pack("{s:o, s:{s:{s:o}}}", asked->collection, list, "meta",
 					   "pagination", "next_page", found > first + size ?
 					   json_integer(page + 1) : json_null()));
-}
-
-static uint32_t kind_of(const char *collection)
-{
-	return strcmp(collection, "servers") == 0 ? LESSOR_KIND_SERVER :
-	       strcmp(collection, "keys") == 0	  ? LESSOR_KIND_KEY :
-						    LESSOR_KIND_SENTINEL;
 }
 
 /* It gets the name of the newest intent of its kind. */
