@@ -301,6 +301,10 @@ static int folder_provision(void *instance, struct lessor_call *call,
 
 /* ---- cleanup, inspect, list --------------------------------------------------------------- */
 
+/*
+ * PRESENT, or DELETE_UNKNOWN when a delete's outcome was lost, or DELETING: each begins with
+ * a read of the exact id.
+ */
 static int unmake(const struct folder *f, struct look *look)
 {
 	struct lessor_call *call = look->call;
@@ -314,11 +318,20 @@ static int unmake(const struct folder *f, struct look *look)
 		return lessor_gone(call, row->row, "no machine in the folder has its id") ?
 		       lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "looked at once more first") :
 		       LESSOR_DONE;
+	/* Accepted, and there all the same: the next step asks for a permit anew. */
+	if (row->state == LESSOR_STATE_DELETING)
+		return lessor_still_there(call, row->row, "its delete came to nothing") ?
+		       lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded") :
+		       LESSOR_DONE;
 	seen = observed(&look->found);
 	if (lessor_permit_delete(call, row->row, &seen))
 		return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "%s may not be deleted", row->name);
 	if (unlinkat(f->fd, look->found.name, 0)) {
-		lessor_still_there(call, row->row, "it could not be removed");
+		/* These say for certain that nothing was removed; of any other error nobody knows. */
+		if (errno == EACCES || errno == EPERM || errno == EROFS)
+			lessor_still_there(call, row->row, "it could not be removed");
+		else
+			lessor_delete_unknown(call, row->row, "it may have been removed");
 		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "it could not be removed");
 	}
 	/* Accepted is not gone: the next step reads whether it is. */
@@ -427,8 +440,9 @@ static const struct lessor_provider folder = {
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.option_size = sizeof(options[0]),
 	.concurrency = LESSOR_PARALLEL,
-	/* What symlinkat has made the next readdir shows. */
+	/* It reaches its cloud by itself, so the host has no record to judge its word by. */
 	.capabilities = LESSOR_OWN_IO,
+	/* What symlinkat has made the next readdir shows. */
 	.visible_within_ms = 1000,
 	.open = folder_open,
 	.close = folder_close,
