@@ -289,6 +289,13 @@ static void outage(struct world *w)
 	world_pass(w, 30 * MINUTE);
 }
 
+/* A no to the token ends a machine that is being taken back. */
+static void forbidden(struct world *w)
+{
+	w->may_fail = 1;
+	life(w);
+}
+
 /* The first try's server, deleted, is there again when the second's is kept. */
 static void kept_reappears(struct world *w)
 {
@@ -415,7 +422,7 @@ const struct scenario scenarios[] = {
 	{ "no-delete", life, ONCE("s.delete", "\"kind\":\"close\""), 0, 0, 4 },
 	{ "slow-delete", life, ONCE("s.delete", "\"kind\":\"slow\",\"ms\":90000"), 0, 0, 4 },
 	/* A token that may not delete, for an hour. */
-	{ "forbidden", life, "{\"faults\":[{\"match\":{\"op\":[\"s.delete\",\"k.delete\"]},"
+	{ "forbidden", forbidden, "{\"faults\":[{\"match\":{\"op\":[\"s.delete\",\"k.delete\"]},"
 			     "\"count\":\"always\",\"for_ms\":3600000,"
 			     "\"fault\":{\"kind\":\"forbidden\"}}]}", 0, 0, 30 },
 	{ "kept-again", kept_again, NULL, 0, 0, 4 },

@@ -164,13 +164,25 @@ static void check_not_shared(struct world *w, const struct made *m, int index)
 	}
 }
 
-/* Later than the settling time, what shows nowhere cannot be known to be there. */
-static int is_out_of_sight(struct world *w, const struct made *m)
+/* Was it concluded to be absent, as it may be while it shows nowhere after the settling time? */
+static int is_concluded(struct world *w, const struct made *m)
 {
-	struct cloud_object o;
+	int index = lease_index(w, m->lease);
+	struct ledger ledger;
+	struct lease l;
+	int found = 0;
 
-	return cloud_object_find(w->cloud, m->kind, m->id, &o) == 0 && o.is_hidden &&
-	       o.is_unlisted && w->now_ms - m->made_ms > SETTLE_MS;
+	if (index < 0 || w->now_ms - m->made_ms <= SETTLE_MS || world_lease(w, (size_t)index, &l) ||
+	    store_ledger(core_store(w->core), l.n, &ledger, NULL))
+		return 0;
+	for (size_t i = 0; i < ledger.resource_count; i++) {
+		const struct resource *r = &ledger.resources[i];
+
+		found |= r->absent_count && lessor_state_is_over(r->state) &&
+			 (r->id[0] ? strtoll(r->id, NULL, 10) == m->id : strcmp(r->name, m->name) == 0);
+	}
+	ledger_fini(&ledger);
+	return found;
 }
 
 static void on_broker_deletes(struct world *w, const struct cloud_event *e, struct made *m)
@@ -211,7 +223,7 @@ static void on_broker_deletes(struct world *w, const struct cloud_event *e, stru
 		if (w->made[i].kind == CLOUD_SERVER && w->made[i].alive && w->made[i].by_us &&
 		    !w->made[i].elsewhere && !w->restored &&
 		    !(w->comes_back && w->made[i].deletes) && !w->lies &&
-		    !is_out_of_sight(w, &w->made[i]) &&
+		    !is_concluded(w, &w->made[i]) &&
 		    !doubt_is_settled(w, &w->made[i]) && strcmp(w->made[i].lease, m->lease) == 0)
 			violate(w, "I4: deleted key %s before its server", e->name);
 	}
