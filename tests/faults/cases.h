@@ -91,6 +91,10 @@ struct totals {
 	uint32_t trace;			/* of the last case */
 };
 
+/* upgrade.c: makes a store one of schema 6; a life across the upgrade. */
+void upgrade_store(const char *path);
+void upgrade_run(struct world *w);
+
 /* How the whole is run. */
 struct run {
 	struct provider *provider;

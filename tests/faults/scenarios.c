@@ -431,6 +431,7 @@ const struct scenario scenarios[] = {
 	{ "two-kept", two_kept, NULL, 0, 0, 8 },
 	{ "two-in-turn", two_in_turn, NULL, 0, 0, 8 },
 	{ "one-key", one_key, NULL, 0, 0, 8 },
+	{ "upgrade", upgrade_run, NULL, 0, 1, 0 },
 	{ "paused", paused, NULL, 0, 1, 0 },
 	{ "outage", outage, NULL, 0, 0, 0 },
 };

@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "cases.h"
 #include "loader/loader.h"
 #include "util/alloc.h"
 #include "util/text.h"
@@ -338,6 +339,9 @@ void world_reborn(struct world *w)
 		w->not_before_ms = 0;
 	w->is_asking = 0;
 	broker_abandon(w);
+	if (w->downgrade)
+		upgrade_store(w->path);
+	w->downgrade = 0;
 	if (restores && w->down_ms)
 		world_advance(w, w->now_ms + w->down_ms);
 	broker_start(w);

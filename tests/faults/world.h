@@ -181,6 +181,7 @@ struct world {
 	int lies;			/* deletes that do nothing, and reads that deny what is there */
 	int account_gone, outage, project_moved, moved_live, jumped, restored, disturbed;
 	int64_t loop_next_ms;
+	int downgrade;			/* the next life begins with a store of schema 6 */
 	int restore_from;		/* the next life begins with the saved copy ... */
 	int64_t down_ms;		/* ... and so long after the last one */
 
