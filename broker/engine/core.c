@@ -501,10 +501,17 @@ int core_apply(struct core *core, struct lease *l, const struct lease_outcome *o
 
 /* ---- due times --------------------------------------------------------------------- */
 
-/* What is past its time and yet goes on, as while the clock is doubted, must not spin. */
-static void wait_at(struct core *core, int64_t n, int64_t due_ms, int64_t now_ms)
+/* What is past its deadline and yet goes on, as while the clock is doubted, must not spin. */
+static void wait_further(struct core *core, const struct lease *l, int is_stepping, int64_t now_ms)
 {
-	heap_set(core->due, n, due_ms && due_ms <= now_ms ? now_ms + POSTPONED_MS : due_ms);
+	int64_t due_ms = is_stepping ? lease_deadline_ms(l) : lease_due_ms(l, now_ms);
+
+	if (due_ms && due_ms <= now_ms) {
+		due_ms = now_ms + POSTPONED_MS;
+		if (!is_stepping && l->due_ms > now_ms && l->due_ms < due_ms)
+			due_ms = l->due_ms;
+	}
+	heap_set(core->due, l->n, due_ms);
 }
 
 static void lease_due(struct core *core, int64_t n)
@@ -520,18 +527,15 @@ static void lease_due(struct core *core, int64_t n)
 	    core_facts(core, &l, NULL, &facts, &err) == 0) {
 		lease_tick(&l, &facts, &out);
 		if (core_apply(core, &l, &out, &err) == 0) {
-			int64_t due = lease_due_ms(&l, facts.now_ms);
+			int is_running = core_running(core, n) != NULL;
+			/* It waits for a place then, which may take. */
+			int is_ready = !is_running && lease_next(&l, &facts) != LEASE_OP_NONE &&
+				       lease_step_is_due(&l, facts.now_ms);
 
 			store_savepoint_keep(core->store, NULL);
-			if (!core_running(core, n) && lease_next(&l, &facts) != LEASE_OP_NONE &&
-			    lease_step_is_due(&l, facts.now_ms)) {
-				/* It waits for a place now, which may take; that must not spin here. */
-				wait_at(core, n, lease_deadline_ms(&l), facts.now_ms);
+			wait_further(core, &l, is_running || is_ready, facts.now_ms);
+			if (is_ready)
 				core_ready(core, &l);
-			} else {
-				wait_at(core, n, core_running(core, n) ? lease_deadline_ms(&l) : due,
-					facts.now_ms);
-			}
 			return;
 		}
 	}

@@ -21,9 +21,6 @@ static const char *const retention_names[] = {
 #undef X
 };
 
-/* What may not end yet is looked at again after this long. */
-#define POSTPONED_MS 60000
-
 const char *lease_state_name(enum lease_state state)
 {
 	return state < LEASE_STATE_COUNT ? state_names[state] : "unknown";
@@ -108,9 +105,6 @@ int64_t lease_due_ms(const struct lease *l, int64_t now_ms)
 		return l->due_ms;
 	if (!lease_is_live(l))
 		return earliest(l->due_ms ? l->due_ms : INT64_MAX, later(now_ms, LEASE_WAIT_MOST_MS));
-	/* Past its deadline it goes on only while the clock or the store cannot be believed. */
-	if (deadline <= now_ms && l->due_ms > now_ms)
-		return earliest(l->due_ms, later(now_ms, POSTPONED_MS));
 	return l->due_ms ? earliest(l->due_ms, deadline) : deadline;
 }
 

@@ -160,6 +160,8 @@ class Life:
         shutil.copytree(template, self.home, dirs_exist_ok=True)
         with open(template + "/client", encoding="ascii") as f:
             self.token = f.read().strip()
+        with open(template + "/operator", encoding="ascii") as f:
+            self.operator_token = f.read().strip()
         with open(self.home + "/conf", "w", encoding="ascii") as f:
             f.write(CONFIG.format(home=self.home, providers=need("LESSOR_PROVIDERS"),
                                   sim=cloud.port))
@@ -204,11 +206,11 @@ class Life:
 
     # -- the client
 
-    def ask(self, method, path, body=None):
+    def ask(self, method, path, body=None, token=None):
         """Asks until there is an answer that is not about a moment."""
         while time.monotonic() < self.end:
             self.alive()
-            answer = ask(self.port, method, path, body, self.token)
+            answer = ask(self.port, method, path, body, token or self.token)
             if answer is not None and answer[0] < 500:
                 return answer
             time.sleep(0.02)
@@ -259,7 +261,7 @@ class Life:
     def keeps_secrets(self):
         with open(self.home + "/token", encoding="ascii") as f:
             ways = ways_to_write(f.read().strip())
-        ways.add(self.token.encode("ascii"))
+        ways |= {t.encode("ascii") for t in (self.token, self.operator_token)}
         for name in ("log", "lessor.db", "lessor.db-wal"):
             try:
                 with open(self.home + "/" + name, "rb") as f:
@@ -291,13 +293,14 @@ class Life:
 
 
 def make_template():
-    """A home with a store that has one token in it."""
+    """A home with a store that has a client's and an operator's token in it."""
     home = tempfile.mkdtemp(prefix="lessor-kill-template-")
     private(home + "/token", f"simulated-{secrets.token_hex(24)}\n")
-    token = subprocess.run([need("LESSORD"), "token", "add", "--owner", "kill", "--store",
-                            home + "/lessor.db"], check=True, stdout=subprocess.PIPE,
-                           stderr=subprocess.DEVNULL).stdout.decode("ascii")
-    private(home + "/client", token)
+    for name, role in (("client", "user"), ("operator", "admin")):
+        token = subprocess.run([need("LESSORD"), "token", "add", "--owner", "kill", "--role",
+                                role, "--store", home + "/lessor.db"], check=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        private(home + "/" + name, token.decode("ascii"))
     return home
 
 

@@ -224,7 +224,29 @@ class Life(kill.Life):
         if deletes or self.ours() != kept or status != 200:
             raise Wrong(f"kept, and not left alone: {deletes} {kept} {self.ours()}")
         self.release(True)
+        self.wait("deleted or in attention", lambda l: l["state"] == "released" and (
+            l.get("attention") or not any(l.get(k) for k in (
+                "cleanupStartedAt", "cleanupError", "cleanupRetryAt"))))
+        self.unprotected()
         self.cleaned("released")
+
+    def unprotected(self):
+        """Whose the protection is may have been lost with the answer. Then nobody but an
+        operator lifts it."""
+        _, answer = self.ask("GET", "/v1/leases/" + self.lease)
+        attention = answer["lease"].get("attention")
+        if not attention:
+            return
+        if not self.killed or "it is protected against deletion there" not in attention:
+            raise Wrong(f"needs an operator: {attention}")
+        for server in self.cloud.sim("GET", "state")["servers"]:
+            if ("server", server["id"]) not in self.strangers:
+                self.cloud.sim("POST", "human", {"verb": "unprotect", "kind": "server",
+                                                 "id": server["id"]})
+        status, answer = self.ask("POST", f"/v1/admin/leases/{self.lease}/resolve",
+                                  {"action": "retry"}, self.operator_token)
+        if status != 200:
+            raise Wrong(f"resolve: {status} {answer}")
 
     def unsettled(self):
         """Does the daemon still look for what a lost create may have made?"""
