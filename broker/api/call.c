@@ -96,6 +96,19 @@ struct store_scope call_scope(const struct call *call)
 	return scope;
 }
 
+struct engine_request *call_request(struct call *call, enum request_kind kind)
+{
+	struct api *api = call->api;
+	struct engine_request *request = queue_request(api->queue, call, kind,
+						       (size_t)api->config.pending_max);
+
+	if (!request) {
+		http_reply_header(call->ex, "Retry-After", "1");
+		call_error(call, 503, "busy", "Too many requests are waiting.");
+	}
+	return request;
+}
+
 struct account *call_account(const struct api *api, const char *name)
 {
 	for (size_t i = 0; i < api->parts.account_count; i++) {
@@ -103,6 +116,13 @@ struct account *call_account(const struct api *api, const char *name)
 			return api->parts.accounts[i];
 	}
 	return NULL;
+}
+
+int call_is_unsure(const struct api *api, const struct lease *l)
+{
+	const struct account *account = call_account(api, l->account);
+
+	return !account || account_is_fenced(account) || !account_is_proven(account, INT64_MAX);
 }
 
 static int hex_value(char c)
@@ -167,20 +187,24 @@ int call_query_int(struct call *call, const char *key, int64_t low, int64_t high
 	return 1;
 }
 
-int64_t call_wait_ms(const struct call *call, int64_t preset)
+int64_t call_wait_ms(const struct call *call, int64_t preset, int *ret_asked)
 {
 	const char *at = http_head_find(call->head, "prefer");
 	int64_t wait = preset;
+	int asked = 0;
 
 	while (at && *at) {
 		at += strspn(at, " \t,;");
 		if (!strncasecmp(at, "wait=", 5) && at[5] >= '0' && at[5] <= '9') {
 			wait = strtoll(at + 5, NULL, 10);
 			wait = wait > 86400 ? 86400000 : wait * 1000;
+			asked = 1;
 		} else if (!strncasecmp(at, "respond-async", 13)) {
 			wait = 0;
 		}
 		at += strcspn(at, ",;");
 	}
+	if (ret_asked)
+		*ret_asked = asked;
 	return wait < call->api->config.wait_max_ms ? wait : call->api->config.wait_max_ms;
 }

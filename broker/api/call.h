@@ -77,9 +77,16 @@ struct store_scope call_scope(const struct call *call);
 int call_query(struct call *call, const char *key, char *out, size_t room);
 /* As above, a number cut to [low, high]. */
 int call_query_int(struct call *call, const char *key, int64_t low, int64_t high, int64_t *ret);
-/* How long to wait: "Prefer: wait=N" or "respond-async", else `preset`; cut to the maximum. */
-int64_t call_wait_ms(const struct call *call, int64_t preset);
+/*
+ * How long to wait: "Prefer: wait=N" or "respond-async", else `preset`; cut to the maximum.
+ * *ret_asked, unless it is NULL: did the client itself ask to wait?
+ */
+int64_t call_wait_ms(const struct call *call, int64_t preset, int *ret_asked);
+/* A request of this kind for the engine (queue.h); NULL when the call was answered instead. */
+struct engine_request *call_request(struct call *call, enum request_kind kind);
 struct account *call_account(const struct api *api, const char *name);
+/* Is its account gone from the configuration, blocked, fenced, or not proven since the start? */
+int call_is_unsure(const struct api *api, const struct lease *l);
 int64_t call_now(const struct call *call);
 
 /* ---- handlers ------------------------------------------------------------------------ */

@@ -12,19 +12,15 @@
 
 struct engine_request *change_begin(struct call *call, enum request_kind kind)
 {
-	struct api *api = call->api;
 	struct engine_request *request;
 
 	if (!leases_ref(call->param)) {
 		call_not_found(call);
 		return NULL;
 	}
-	request = queue_request(api->queue, call, kind, (size_t)api->config.pending_max);
-	if (!request) {
-		http_reply_header(call->ex, "Retry-After", "1");
-		call_error(call, 503, "busy", "Too many requests are waiting.");
+	request = call_request(call, kind);
+	if (!request)
 		return NULL;
-	}
 	snprintf(request->ref, sizeof(request->ref), "%s", call->param);
 	return request;
 }
@@ -96,15 +92,10 @@ void change_heartbeat(struct call *call)
 	queue_submit(call->api->queue, request, heartbeat_finish);
 }
 
-/* A sentence for the timeline, of the client's own; no control characters. */
+/* A sentence for the timeline, of the client's own. */
 static void read_reason(struct input *in, struct engine_request *request)
 {
-	if (!input_text(in, "reason", request->reason, sizeof(request->reason)))
-		return;
-	for (const char *c = request->reason; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			input_fail(in, 400, "invalid_field", "reason must be one line of text");
-	}
+	input_line(in, "reason", request->reason, sizeof(request->reason));
 }
 
 /* Till when a release that keeps the machine means to keep it: contract extension. */
@@ -140,7 +131,8 @@ static void release_submit(struct call *call, int delete_machine)
 		return;
 	}
 	request->delete_machine = delete_machine;
-	request->wait_ms = call_wait_ms(call, call->api->config.release_wait_ms);
+	request->wait_ms = call_wait_ms(call, call->api->config.release_wait_ms,
+					&request->wait_protected);
 	queue_submit(call->api->queue, request, change_finish);
 }
 
@@ -157,10 +149,12 @@ void change_delete(struct call *call)
 /* What the client checks word for word: contract 2.3. */
 static void cancel_finish(struct call *call, struct engine_request *request)
 {
+	struct render_parts parts = { .attempts = NULL };
 	struct jsonw w;
 
 	if (result_check(call, request))
 		return;
+	parts.is_unsure = call_is_unsure(call->api, &request->lease);
 	w = call_begin(call);
 	jsonw_object(&w, NULL);
 	jsonw_object(&w, "canceledCreate");
@@ -170,7 +164,7 @@ static void cancel_finish(struct call *call, struct engine_request *request)
 	jsonw_text(&w, "state", "canceled");
 	jsonw_end_object(&w);
 	if (request->lease.id[0])
-		render_lease(&w, "lease", &request->lease, NULL);
+		render_lease(&w, "lease", &request->lease, &parts);
 	jsonw_end_object(&w);
 	call_answer(call, 200);
 }

@@ -119,12 +119,9 @@ static void create_submit(struct call *call, const char *put_id)
 			     call->caller.role, put_id };
 	struct engine_request *request;
 
-	request = queue_request(api->queue, call, REQUEST_CREATE, (size_t)api->config.pending_max);
-	if (!request) {
-		http_reply_header(call->ex, "Retry-After", "1");
-		call_error(call, 503, "busy", "Too many requests are waiting.");
+	request = call_request(call, REQUEST_CREATE);
+	if (!request)
 		return;
-	}
 	call->input.fault = &call->fault;
 	if (wish_read(&wish, &call->input, &request->create, request->body_hash, &call->fault) ||
 	    read_key(call, request, put_id)) {
@@ -133,7 +130,7 @@ static void create_submit(struct call *call, const char *put_id)
 		return;
 	}
 	complete(call, &request->create);
-	request->wait_ms = call_wait_ms(call, api->config.create_wait_ms);
+	request->wait_ms = call_wait_ms(call, api->config.create_wait_ms, NULL);
 	queue_submit(api->queue, request, create_finish);
 }
 

@@ -146,6 +146,19 @@ int input_text(struct input *in, const char *key, char *out, size_t room)
 	return 1;
 }
 
+int input_line(struct input *in, const char *key, char *out, size_t room)
+{
+	if (!input_text(in, key, out, room))
+		return 0;
+	for (const char *c = out; *c; c++) {
+		if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+			input_fail(in, 400, "invalid_field", "%s must be one line of text", key);
+			return 0;
+		}
+	}
+	return 1;
+}
+
 int input_int(struct input *in, const char *key, int64_t *ret)
 {
 	json_t *value = input_get(in, key);

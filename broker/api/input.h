@@ -47,6 +47,8 @@ void input_close(struct input *in);
  * `room`; it may hold any UTF-8 until its grammar was asked.
  */
 int input_text(struct input *in, const char *key, char *out, size_t room);
+/* The same, and no control characters in it. */
+int input_line(struct input *in, const char *key, char *out, size_t room);
 int input_int(struct input *in, const char *key, int64_t *ret);
 int input_bool(struct input *in, const char *key, int *ret);
 /* Borrowed. The array's elements must all be texts. */

@@ -114,6 +114,7 @@ void leases_get(struct call *call)
 		parts.resources = ledger.resources;
 		parts.resource_count = ledger.resource_count;
 		parts.now_ms = call_now(call);
+		parts.is_unsure = call_is_unsure(call->api, l);
 	}
 	w = call_begin(call);
 	jsonw_object(&w, NULL);
@@ -126,7 +127,8 @@ void leases_get(struct call *call)
 /* ---- lists --------------------------------------------------------------------------- */
 
 struct listing {
-	struct store *reader;	/* to tell the residue, too; NULL: it is not told */
+	const struct api *api;
+	int is_whole;		/* the residue is told, too, and what it has cost */
 	int64_t now_ms;
 	struct jsonw w;
 	const char *owner;	/* "": any; only for an admin who names no organisation */
@@ -140,13 +142,16 @@ struct listing {
 static void listing_render(struct listing *listing, const struct lease *l)
 {
 	struct ledger ledger = { 0 };
-	struct render_parts parts = { .now_ms = listing->now_ms };
+	struct render_parts parts = { .is_unsure = call_is_unsure(listing->api, l) };
 
-	if (listing->reader && store_ledger(listing->reader, l->n, &ledger, NULL) == 0) {
+	if (listing->is_whole)
+		parts.now_ms = listing->now_ms;
+	if (listing->is_whole &&
+	    store_ledger(listing->api->parts.reader, l->n, &ledger, NULL) == 0) {
 		parts.resources = ledger.resources;
 		parts.resource_count = ledger.resource_count;
 	}
-	render_lease(&listing->w, NULL, l, listing->reader ? &parts : NULL);
+	render_lease(&listing->w, NULL, l, &parts);
 	ledger_fini(&ledger);
 }
 
@@ -255,7 +260,7 @@ void leases_list(struct call *call)
 {
 	struct store_list list = { .scope = call_scope(call) };
 	struct list_texts texts = { .scan = 0 };
-	struct listing listing = { .owner = "" };
+	struct listing listing = { .api = call->api, .owner = "" };
 	struct err err;
 
 	if (list_read(call, &list, &texts) || list_before(call, &list)) {
@@ -264,9 +269,8 @@ void leases_list(struct call *call)
 	}
 	listing.limit = list.limit;
 	listing.now_ms = call_now(call);
-	if (list.attention || list.cleanup == CLEANUP_RETAINED ||
-	    list.cleanup == CLEANUP_ATTENTION)
-		listing.reader = call->api->parts.reader;
+	listing.is_whole = list.attention || list.cleanup == CLEANUP_RETAINED ||
+			   list.cleanup == CLEANUP_ATTENTION;
 	/* An owner of any organisation is on no index: a bounded number of rows is looked at. */
 	if (texts.scan) {
 		list.limit = SCAN_MAX;

@@ -84,12 +84,9 @@ void pool_show(struct call *call)
 		call_error(call, 400, "invalid_provider", "There is no provider of that name.");
 		return;
 	}
-	request = queue_request(api->queue, call, REQUEST_POOL, (size_t)api->config.pending_max);
-	if (!request) {
-		http_reply_header(call->ex, "Retry-After", "1");
-		call_error(call, 503, "busy", "Too many requests are waiting.");
+	request = call_request(call, REQUEST_POOL);
+	if (!request)
 		return;
-	}
 	memcpy(request->expected_account, account, sizeof(account));
 	queue_submit(api->queue, request, pool_finish);
 }

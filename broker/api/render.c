@@ -73,6 +73,8 @@ static void render_release(struct jsonw *w, const struct lease *l)
 		has_failed = 1;
 		break;
 	default:
+		/* Whoever waits for the end of it should know that only an operator brings it. */
+		has_failed |= l->attention[0] != '\0';
 		break;
 	}
 	jsonw_bool(w, "releaseDeletesServer", 1);
@@ -123,12 +125,14 @@ static void render_cleanup(struct jsonw *w, const struct lease *l,
 	text_scrubbed(w, "attention", l->attention);
 }
 
-/* What is kept at the client's wish: till when, why, and what it has cost since it was made. */
+/* What is kept at the client's wish: how safe, till when, why, and what it has cost since it was made. */
 static void render_retention(struct jsonw *w, const struct lease *l,
 			     const struct render_parts *parts)
 {
 	if (l->cleanup != CLEANUP_RETAINED)
 		return;
+	jsonw_text_if(w, "retention", lease_retention_name(parts && parts->is_unsure ?
+							   RETENTION_UNSURE : l->retention));
 	jsonw_time(w, "retainUntil", l->retain_until_ms);
 	text_scrubbed(w, "retainReason", l->retain_reason);
 	if (parts && parts->now_ms > l->created_ms && l->price_hour_micros)

@@ -17,6 +17,7 @@ struct render_parts {
 	const struct resource *resources;	/* NULL: the residue is not told */
 	size_t resource_count;
 	int64_t now_ms;				/* 0: what it has cost is not told */
+	int is_unsure;				/* its account cannot be relied on just now */
 	/* Writes more fields at the end; may be NULL. */
 	void (*more)(struct jsonw *w, const struct lease *l, void *arg);
 	void *more_arg;

@@ -67,6 +67,7 @@ static void render_with_parts(struct call *call, struct jsonw *w,
 	struct render_parts parts = {
 		.attempts = request->attempts, .attempt_count = request->attempt_count,
 		.now_ms = call_now(call),
+		.is_unsure = call_is_unsure(call->api, &request->lease),
 	};
 	struct ledger ledger = { 0 };
 

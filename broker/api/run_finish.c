@@ -205,11 +205,8 @@ static void job_go_on(struct finish_job *job)
 	struct engine_request *request;
 	const char *piece;
 
-	request = queue_request(api->queue, &job->call, REQUEST_RUN,
-				(size_t)api->config.pending_max);
+	request = call_request(&job->call, REQUEST_RUN);
 	if (!request) {
-		http_reply_header(job->call.ex, "Retry-After", "1");
-		call_error(&job->call, 503, "busy", "Too many requests are waiting.");
 		job_free(job);
 		return;
 	}

@@ -30,19 +30,15 @@ static void told_free(struct engine_request *request)
 /* The request for a change, which is the request's from here on; NULL: answered. */
 static struct engine_request *told_begin(struct call *call, enum run_op op, struct told **ret)
 {
-	struct api *api = call->api;
 	struct engine_request *request;
 
 	if ((op != RUN_CREATE || call->param[0]) && !runs_is_id(call->param)) {
 		call_not_found(call);
 		return NULL;
 	}
-	request = queue_request(api->queue, call, REQUEST_RUN, (size_t)api->config.pending_max);
-	if (!request) {
-		http_reply_header(call->ex, "Retry-After", "1");
-		call_error(call, 503, "busy", "Too many requests are waiting.");
+	request = call_request(call, REQUEST_RUN);
+	if (!request)
 		return NULL;
-	}
 	*ret = xcalloc(1, sizeof(**ret));
 	(*ret)->change.op = op;
 	TEXT_SET((*ret)->change.id, call->param);

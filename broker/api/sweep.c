@@ -117,7 +117,7 @@ static int read_sweep(struct input *in, struct engine_request *request)
 
 	input_text(in, "action", action, sizeof(action));
 	input_text(in, "provider", request->expected_account, sizeof(request->expected_account));
-	input_text(in, "reason", request->reason, sizeof(request->reason));
+	input_line(in, "reason", request->reason, sizeof(request->reason));
 	if (!strcmp(action, "run"))
 		request->sweep = SWEEP_RUN;
 	else if (!strcmp(action, "looked"))
@@ -126,28 +126,19 @@ static int read_sweep(struct input *in, struct engine_request *request)
 		request->sweep = SWEEP_DELETE;
 	else
 		input_fail(in, 400, "invalid_field", "action must be run, looked or delete");
-	for (const char *c = request->reason; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			input_fail(in, 400, "invalid_field", "reason must be one line of text");
-	}
 	return in->failed ? -1 : 0;
 }
 
 void sweep_ask(struct call *call)
 {
 	struct api *api = call->api;
-	struct engine_request *request = queue_request(api->queue, call, REQUEST_SWEEP,
-						       (size_t)api->config.pending_max);
+	struct engine_request *request = call_request(call, REQUEST_SWEEP);
 
-	if (!request) {
-		http_reply_header(call->ex, "Retry-After", "1");
-		call_error(call, 503, "busy", "Too many requests are waiting.");
+	if (!request)
 		return;
-	}
 	call->input.fault = &call->fault;
 	if (read_sweep(&call->input, request)) {
-		queue_drop(api->queue, request);
-		call_fault(call);
+		change_refuse(call, request);
 		return;
 	}
 	queue_submit(api->queue, request, sweep_finish);
