@@ -98,7 +98,7 @@ static int read_key(struct call *call, struct engine_request *request, const cha
 	return 0;
 }
 
-/* What the client left open. The hash is made already, so that a repeated request is the same. */
+/* What the client left open. */
 static void complete(const struct call *call, struct lease *l)
 {
 	unsigned char bytes[6];
@@ -112,6 +112,27 @@ static void complete(const struct call *call, struct lease *l)
 		slug_generate(l->id, l->slug);
 }
 
+/*
+ * Refused now, and yet no new request: what was allowed when it came first is its lease. 0: it
+ * was answered.
+ */
+static int create_known(struct call *call, struct engine_request *request)
+{
+	struct store *reader = call->api->parts.reader;
+	struct store_idempotency known;
+
+	if (!request->idempotency_key[0] ||
+	    store_idempotency_get(reader, call->caller.owner, call->caller.org,
+				  request->idempotency_key, &known, NULL) ||
+	    strcmp(known.hash, request->body_hash) ||
+	    store_lease_by_n(reader, known.lease_n, &request->lease, NULL))
+		return -1;
+	request->result = RESULT_REPLAY;
+	create_finish(call, request);
+	queue_drop(call->api->queue, request);
+	return 0;
+}
+
 static void create_submit(struct call *call, const char *put_id)
 {
 	struct api *api = call->api;
@@ -123,10 +144,13 @@ static void create_submit(struct call *call, const char *put_id)
 	if (!request)
 		return;
 	call->input.fault = &call->fault;
-	if (wish_read(&wish, &call->input, &request->create, request->body_hash, &call->fault) ||
-	    read_key(call, request, put_id)) {
-		queue_drop(api->queue, request);
-		call_fault(call);
+	if (read_key(call, request, put_id)) {
+		change_refuse(call, request);
+		return;
+	}
+	if (wish_read(&wish, &call->input, &request->create, request->body_hash, &call->fault)) {
+		if (create_known(call, request))
+			change_refuse(call, request);
 		return;
 	}
 	complete(call, &request->create);

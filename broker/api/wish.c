@@ -3,13 +3,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/grammar.h"
 #include "api/slug.h"
 #include "api/sshkey.h"
 #include "util/alloc.h"
-#include "util/buf.h"
 #include "util/hash.h"
 
 #define PORT_TEXTS_MAX 64
@@ -352,35 +352,29 @@ static int read_life(const struct wish *wish, struct input *in, struct lease *l)
 	return in->failed ? -1 : 0;
 }
 
-/* What was asked for, in an order of our own, without what the configuration added. */
-static void hash_wish(const struct lease *l, char hash[65])
+/*
+ * What the client sent, in one order and with one spacing: what is made of it depends on a
+ * configuration that may be another one when it asks again.
+ */
+static void hash_body(const struct input *in, char hash[65])
 {
 	unsigned char digest[HASH_SHA256_LEN];
-	struct buf text;
+	char *text = json_dumps(in->root, JSON_COMPACT | JSON_SORT_KEYS);
 
-	buf_init(&text, 16384);
-	buf_addf(&text, "1\n%s\n%s\n%s\n%s\n%s\n%s\n%d\n%s\n%s\n%s\n%s\n", l->id, l->account,
-		 l->slug, l->class_name, l->profile, l->requested_type, l->type_explicit,
-		 l->location, l->image, l->architecture, l->os);
-	buf_addf(&text, "%s\n%d\n%s\n%s\n%s\n%d\n%lld\n%lld\n", l->ssh_user, l->ssh_port,
-		 l->work_root, l->public_key, l->pond, l->keep, (long long)l->ttl_ms,
-		 (long long)l->idle_ms);
-	for (int i = 0; i < l->fallback_count; i++)
-		buf_addf(&text, "%d\n", l->fallback_ports[i]);
-	hash_sha256(buf_str(&text), text.len, digest);
+	if (!text)
+		abort();	/* no memory, as in util/alloc.h */
+	hash_sha256(text, strlen(text), digest);
 	hash_hex(digest, sizeof(digest), hash);
-	buf_fini(&text);
+	free(text);
 }
 
 int wish_read(const struct wish *wish, struct input *in, struct lease *ret, char hash[65],
 	      struct fault *fault)
 {
+	hash_body(in, hash);
 	if (read_identity(wish, in, ret) || read_reserved(wish, in, ret) || read_features(in) ||
 	    read_machine(wish, in, ret) || read_life(wish, in, ret) ||
 	    read_access(in, ret, fault))
 		return -1;
-	if (in->failed)
-		return -1;
-	hash_wish(ret, hash);
-	return 0;
+	return in->failed ? -1 : 0;
 }

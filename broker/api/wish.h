@@ -21,9 +21,9 @@ struct wish {
 };
 
 /*
- * Fills the request fields of `ret` (a zeroed one) and the SHA-256 of what the client
- * asked for, in hex. -1: `fault` says what is wrong. An id or slug that the client left
- * open stays "".
+ * Fills the request fields of `ret` (a zeroed one) and the SHA-256 of the body, in hex. -1:
+ * `fault` says what is wrong; the hash is there all the same. An id or slug that the client
+ * left open stays "".
  */
 int wish_read(const struct wish *wish, struct input *in, struct lease *ret, char hash[65],
 	      struct fault *fault);

@@ -165,7 +165,7 @@ struct engine_request {
 	 * created_ms, owner and org are set by the engine. */
 	struct lease create;
 	char idempotency_key[128];	/* "" = none */
-	char body_hash[65];		/* hex SHA-256 of the normalized request */
+	char body_hash[65];		/* hex SHA-256 of the body, as the client sent it */
 	/* create, release: answer when the machine is ready or the end is final, at the latest after
 	 * this long; 0 = at once */
 	int64_t wait_ms;

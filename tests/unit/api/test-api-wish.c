@@ -314,29 +314,52 @@ static void put_has_its_own_rules(void **state)
 	assert_string_equal(fault.code, "unsupported_feature");
 }
 
-/* The hash is of what was meant, not of how it was written. */
-static void the_hash_follows_the_meaning(void **state)
+/* The hash is of what was sent, however it is spaced and ordered, and of nothing else. */
+static void the_hash_is_of_what_was_sent(void **state)
 {
-	static const char *const same[] = { ",\"keep\":false,\"class\":\"beast\"",
-		",\"class\":\"beast\",\"keep\":null", ",\"ttlSeconds\":5400,\"junk\":[1,2]",
-		",\"slug\":\"\",\"profile\":\"default\"" };
-	static const char *const different[] = { ",\"keep\":true", ",\"class\":\"fast\"",
+	static const char *const different[] = { "", ",\"keep\":true", ",\"class\":\"fast\"",
 		",\"ttlSeconds\":5401", ",\"slug\":\"a\"", ",\"sshPort\":\"22\"",
 		",\"sshFallbackPorts\":[\"22\"]", ",\"leaseID\":\"cbx_0123456789ab\"",
-		",\"pond\":\"p\"", ",\"image\":\"debian-12\"", ",\"location\":\"nbg1\"" };
+		",\"pond\":\"p\"", ",\"image\":\"debian-12\"", ",\"location\":\"nbg1\"",
+		",\"keep\":false", ",\"keep\":null", ",\"class\":\"beast\"", ",\"junk\":[1,2]" };
+	char seen[COUNT(different)][65];
+	char first[65];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(different); i++) {
+		assert_int_equal(reads(different[i]), 0);
+		strcpy(seen[i], hash);
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(seen[k], hash);
+	}
+	assert_int_equal(reads(",\"keep\":true,\"junk\":{\"a\":1,\"b\":[2]}"), 0);
+	strcpy(first, hash);
+	assert_int_equal(read_as("{ \"junk\" : {\"b\":[ 2 ],\"a\":1},\n\"keep\":true , "
+				 "\"sshPublicKey\":\"" ED25519 "\" }", TOKEN_USER, NULL), 0);
+	assert_string_equal(hash, first);
+	/* Refused, it has one, too: it may have been allowed when it came first. */
+	assert_int_equal(reads(",\"image\":\"gone\""), -1);
+	strcpy(first, hash);
+	assert_int_equal(reads(",\"image\":\"away\""), -1);
+	assert_string_not_equal(hash, first);
+}
+
+/* What the configuration fills in is no part of it. */
+static void the_hash_outlives_a_configuration(void **state)
+{
 	char first[65];
 
 	(void)state;
 	assert_int_equal(reads(""), 0);
+	assert_string_equal(lease.image, "ubuntu-24.04");
 	strcpy(first, hash);
-	for (size_t i = 0; i < COUNT(same); i++) {
-		assert_int_equal(reads(same[i]), 0);
-		assert_string_equal(hash, first);
-	}
-	for (size_t i = 0; i < COUNT(different); i++) {
-		assert_int_equal(reads(different[i]), 0);
-		assert_string_not_equal(hash, first);
-	}
+	strcpy(hetzner.config.image, "debian-12");
+	strcpy(config.default_class, "fast");
+	config.ttl_ms = 1000;
+	assert_int_equal(reads(""), 0);
+	assert_string_equal(lease.image, "debian-12");
+	assert_string_equal(hash, first);
+	strcpy(hetzner.config.image, "ubuntu-24.04");
 }
 
 int main(void)
@@ -350,7 +373,8 @@ int main(void)
 		cmocka_unit_test_setup(types_come_in_the_contracts_order, setup),
 		cmocka_unit_test_setup(b126_times_are_cut_and_never_overflow, setup),
 		cmocka_unit_test_setup(put_has_its_own_rules, setup),
-		cmocka_unit_test_setup(the_hash_follows_the_meaning, setup),
+		cmocka_unit_test_setup(the_hash_is_of_what_was_sent, setup),
+		cmocka_unit_test_setup(the_hash_outlives_a_configuration, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
