@@ -113,6 +113,12 @@ static void account_metrics(struct buf *out, const struct api *api)
 		buf_addf(out, "lessor_account_blocked{account=\"%s\"} %d\n",
 			 api->parts.accounts[i]->config.name, figures.blocked != 0);
 	}
+	metric_head(out, "account_fenced", "gauge",
+		    "1 when the store may be older than the account: an operator must look.");
+	for (size_t i = 0; i < api->parts.account_count; i++)
+		buf_addf(out, "lessor_account_fenced{account=\"%s\"} %d\n",
+			 api->parts.accounts[i]->config.name,
+			 account_is_fenced(api->parts.accounts[i]));
 	metric_head(out, "account_proven_seconds", "gauge", "When the account was last proven.");
 	for (size_t i = 0; i < api->parts.account_count; i++) {
 		account_figures(api->parts.accounts[i], &figures);
@@ -150,12 +156,29 @@ static void sweep_metrics(struct buf *out, const struct api *api)
 	}
 }
 
+struct stranded {
+	const struct api *api;
+	int64_t count;
+};
+
+static int stranded_add(void *arg, const char *account)
+{
+	struct stranded *stranded = arg;
+	struct store_counts counts;
+
+	if (!call_account(stranded->api, account) &&
+	    store_counts(stranded->api->parts.reader, "", "", account, &counts, NULL) == 0)
+		stranded->count += counts.account;
+	return 0;
+}
+
 void metrics_show(struct call *call)
 {
 	const struct api *api = call->api;
 	const struct auth_counters *auth = auth_counters(api->auth);
 	struct buf *out = &call->api->out;
 	struct store_counts counts;
+	struct stranded stranded = { .api = api };
 	int64_t attention;
 
 	buf_clear(out);
@@ -180,6 +203,10 @@ void metrics_show(struct call *call)
 	sweep_metrics(out, api);
 	if (store_attention_count(api->parts.reader, &attention, NULL) == 0)
 		metric(out, "leases_attention", "gauge", "Leases that need a person.", attention);
+	if (store_account_each(api->parts.reader, stranded_add, &stranded, NULL) == 0)
+		metric(out, "leases_without_account", "gauge",
+		       "Leases that may cost money, of accounts that are not configured.",
+		       stranded.count);
 	route_metrics(out, api);
 	account_metrics(out, api);
 	if (api->counters)

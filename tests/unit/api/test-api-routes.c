@@ -63,6 +63,7 @@ static const struct {
 	{ "POST", "/v1/admin/leases/{lease}/release", "a" },
 	{ "POST", "/v1/admin/leases/{lease}/delete", "a" },
 	{ "POST", "/v1/admin/leases/{lease}/resolve", "a" },
+	{ "POST", "/v1/admin/accounts/{account}/take-over", "a" },
 	{ "GET", "/v1/admin/sweep", "a" },
 	{ "POST", "/v1/admin/sweep", "a" },
 };

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* The accounts: whether each works and why not, and the take-over of one that is fenced. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/call.h"
+#include "api/result.h"
+
+#define LOOK_AT "lessor sweep, lessor list --retained and lessor list --attention"
+
+static int may_not_be_used(const struct account_figures *figures)
+{
+	return figures->blocked || figures->fenced;
+}
+
+/* Why an account does not work is for those who can do something about it. */
+static void account_message(const struct call *call, const struct account *account,
+			    const struct account_figures *figures, char *out, size_t room)
+{
+	const char *why = figures->fenced ? figures->fence : figures->reason;
+
+	if (!may_not_be_used(figures))
+		snprintf(out, room, "%s", figures->proven_ms ? "The account is proven and in use." :
+			 "The account has not been proven yet.");
+	else if (call->caller.role == TOKEN_USER || !why[0])
+		snprintf(out, room, "The account is %s; an operator must look.",
+			 figures->fenced ? "fenced" : "blocked");
+	else if (figures->fenced)
+		snprintf(out, room, "The account is fenced: %s. Look at " LOOK_AT
+			 ", then: lessor account take-over %s --looked", why, account->config.name);
+	else
+		snprintf(out, room, "%s", why);
+	fault_scrub(out, out, room);
+}
+
+static void render_account(struct jsonw *w, const char *key, const struct call *call,
+			   const struct account *account)
+{
+	struct account_figures figures;
+	char message[512];
+
+	account_figures(account, &figures);
+	account_message(call, account, &figures, message, sizeof(message));
+	jsonw_object(w, key);
+	jsonw_text(w, "name", account->config.name);
+	jsonw_text(w, "plugin", account->config.provider);
+	jsonw_array(w, "locations");
+	for (int i = 0; i < account->config.location_count; i++)
+		jsonw_text(w, NULL, account->config.locations[i]);
+	jsonw_end_array(w);
+	jsonw_text(w, "image", account->config.image);
+	jsonw_bool(w, "blocked", may_not_be_used(&figures));
+	jsonw_bool(w, "fenced", figures.fenced);
+	jsonw_time(w, "provenAt", figures.proven_ms);
+	jsonw_text(w, "message", message);
+	jsonw_end_object(w);
+}
+
+static void render_class(struct jsonw *w, const struct api_class *class)
+{
+	jsonw_object(w, NULL);
+	jsonw_text(w, "name", class->name);
+	jsonw_array(w, "types");
+	for (int i = 0; i < class->type_count; i++)
+		jsonw_text(w, NULL, class->types[i]);
+	jsonw_end_array(w);
+	jsonw_end_object(w);
+}
+
+void accounts_list(struct call *call)
+{
+	const struct api *api = call->api;
+	struct jsonw w = call_begin(call);
+
+	jsonw_object(&w, NULL);
+	jsonw_array(&w, "providers");
+	for (size_t i = 0; i < api->parts.account_count; i++)
+		render_account(&w, NULL, call, api->parts.accounts[i]);
+	jsonw_end_array(&w);
+	jsonw_array(&w, "classes");
+	for (int i = 0; i < api->config.class_count; i++)
+		render_class(&w, &api->config.classes[i]);
+	jsonw_end_array(&w);
+	jsonw_end_object(&w);
+	call_answer(call, 200);
+}
+
+/* Contract 2.1: doctor fails when `configured` is false and prints what is missing. */
+void accounts_readiness(struct call *call)
+{
+	const struct account *account = call_account(call->api, call->param);
+	struct account_figures figures;
+	char message[512];
+	struct jsonw w;
+
+	if (!account) {
+		call_error(call, 400, "invalid_provider", "There is no provider of that name.");
+		return;
+	}
+	account_figures(account, &figures);
+	account_message(call, account, &figures, message, sizeof(message));
+	w = call_begin(call);
+	jsonw_object(&w, NULL);
+	jsonw_text(&w, "provider", account->config.name);
+	jsonw_bool(&w, "configured", !may_not_be_used(&figures));
+	jsonw_array(&w, "missing");
+	if (figures.fenced)
+		jsonw_text(&w, NULL, "an operator's decision that this database is the newest one");
+	else if (figures.blocked)
+		jsonw_text(&w, NULL, "a credential that opens the known account");
+	jsonw_end_array(&w);
+	jsonw_text(&w, "message", message);
+	jsonw_array(&w, "checks");
+	jsonw_object(&w, NULL);
+	jsonw_text(&w, "status", may_not_be_used(&figures) ? "failed" :
+				 figures.proven_ms ? "ok" : "warning");
+	jsonw_text(&w, "check", "account");
+	jsonw_text(&w, "message", message);
+	jsonw_end_object(&w);
+	jsonw_end_array(&w);
+	jsonw_end_object(&w);
+	call_answer(call, 200);
+}
+
+/* ---- take-over ----------------------------------------------------------------------- */
+
+static void take_over_finish(struct call *call, struct engine_request *request)
+{
+	const struct account *account = call_account(call->api, request->expected_account);
+	struct jsonw w;
+
+	if (result_check(call, request))
+		return;
+	w = call_begin(call);
+	jsonw_object(&w, NULL);
+	render_account(&w, "account", call, account);
+	jsonw_end_object(&w);
+	call_answer(call, 200);
+}
+
+static int read_take_over(struct input *in, struct engine_request *request)
+{
+	int looked = 0;
+
+	input_bool(in, "looked", &looked);
+	input_line(in, "reason", request->reason, sizeof(request->reason));
+	if (!looked)
+		input_fail(in, 400, "not_looked", "look at " LOOK_AT " first; then say looked: true");
+	return in->failed ? -1 : 0;
+}
+
+void accounts_take_over(struct call *call)
+{
+	struct api *api = call->api;
+	const struct account *account = call_account(api, call->param);
+	struct engine_request *request;
+
+	if (!account) {
+		call_not_found(call);
+		return;
+	}
+	request = call_request(call, REQUEST_ACCOUNT);
+	if (!request)
+		return;
+	memcpy(request->expected_account, account->config.name, sizeof(request->expected_account));
+	call->input.fault = &call->fault;
+	if (read_take_over(&call->input, request)) {
+		change_refuse(call, request);
+		return;
+	}
+	queue_submit(api->queue, request, take_over_finish);
+}
