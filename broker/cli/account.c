@@ -46,6 +46,8 @@ static char *list_join(const json_t *list)
 
 static const char *account_state(const json_t *account)
 {
+	if (json_is_true(json_object_get(account, "fenced")))
+		return "fenced";
 	if (json_is_true(json_object_get(account, "blocked")) ||
 	    *view_text(account, "blocked"))
 		return "blocked";

@@ -75,6 +75,7 @@ int command_heartbeat(struct cli *cli, int argc, char **argv);
 int command_release(struct cli *cli, int argc, char **argv);
 int command_resolve(struct cli *cli, int argc, char **argv);
 int command_sweep(struct cli *cli, int argc, char **argv);
+int command_account(struct cli *cli, int argc, char **argv);
 int command_providers(struct cli *cli, int argc, char **argv);
 int command_usage(struct cli *cli, int argc, char **argv);
 int command_whoami(struct cli *cli, int argc, char **argv);

@@ -96,6 +96,18 @@ static const struct command commands[] = {
 		"  --reason TEXT    why; it stays in the timeline\n",
 		command_sweep,
 	},
+	{
+		"account", "take-over NAME --looked [--reason TEXT]",
+		"end the fencing of an account (admin)",
+		"An account is fenced when the server's database may be older than the account: an older\n"
+		"copy was restored, the file was moved, or a second lessord has taken over. Until then\n"
+		"nothing is created, deleted or expired there. Look first at lessor sweep, lessor list\n"
+		"--retained and lessor list --attention, and make sure that no other lessord runs with\n"
+		"this account.\n"
+		"  --looked         you have looked; this database is the newest one\n"
+		"  --reason TEXT    why; it stays in the server's log with your name\n",
+		command_account,
+	},
 	{ "providers", "", "the accounts that can make machines", "", command_providers },
 	{
 		"usage", "[--month YYYY-MM] [--all]", "what was used and what it costs",

@@ -275,6 +275,7 @@ static void print_cleanup(FILE *to, const json_t *lease, int64_t now_ms)
 		print_field(to, "last error", view_text(cleanup, "lastError"));
 		print_field(to, "left", residue);
 		print_rows(to, cleanup);
+		print_field(to, "retention", view_text(lease, "retention"));
 		print_time(to, "kept until", view_text(lease, "retainUntil"), now_ms);
 		print_field(to, "kept because", view_text(lease, "retainReason"));
 		if (view_real(lease, "runningCost") > 0)

@@ -142,7 +142,7 @@ static void leases_print(const json_t *leases)
 static void retained_print(const json_t *leases)
 {
 	static const char *const headings[] = {
-		"LEASE", "SLUG", "OWNER", "KEPT", "SINCE", "UNTIL", ">COST", "REASON", NULL
+		"LEASE", "SLUG", "OWNER", "KEPT", "RETENTION", "SINCE", "UNTIL", ">COST", "REASON", NULL
 	};
 	struct table *table = table_new(headings);
 	int64_t now_ms = when_wall_ms();
@@ -154,7 +154,8 @@ static void retained_print(const json_t *leases)
 		auto_free char *left = view_residue(one);
 		const char *cells[] = {
 			view_text(one, "id"), view_text(one, "slug"), view_text(one, "owner"), left,
-			since, until, cost, view_text(one, "retainReason"),
+			view_text(one, "retention"), since, until, cost,
+			view_text(one, "retainReason"),
 		};
 
 		when_write_distance(view_text(one, "endedAt"), now_ms, since);

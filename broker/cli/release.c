@@ -16,11 +16,12 @@
 #define SEND_BUDGET_MS 60000	/* for the release itself to be taken */
 #define WATCH_MS 300000		/* for the cleanup to end, as long as other clients wait */
 #define RETRY_PAUSE_MS 2000
+#define PROTECT_WAIT_S 20	/* for what is kept to be protected at the provider */
 #define POLL_MS 1000
 
 /* A release may be repeated: it changes nothing the second time. */
-static int release_send(struct cli *cli, const char *ref, json_t *body, struct progress *progress,
-			struct client_answer *answer)
+static int release_send(struct cli *cli, const char *ref, json_t *body, int wait_s,
+			struct progress *progress, struct client_answer *answer)
 {
 	auto_free char *path = cli_lease_path(ref, "/release");
 	int64_t end = when_mono_ms() + SEND_BUDGET_MS;
@@ -28,7 +29,7 @@ static int release_send(struct cli *cli, const char *ref, json_t *body, struct p
 		.method = "POST",
 		.path = path,
 		.body = body,
-		.wait_s = 2,
+		.wait_s = wait_s,
 	};
 
 	for (;;) {
@@ -105,6 +106,22 @@ static void pending_tell(const json_t *lease, const char *name)
 		text_say(stderr, "the last try said: %s", error);
 }
 
+/* How safe it is what is kept; nothing from a server that does not say. */
+static void retention_tell(const json_t *lease)
+{
+	const char *retention = view_text(lease, "retention");
+	const char *attention = view_text(lease, "attention");
+
+	if (!strcmp(retention, "protected"))
+		text_say(stderr, "it is protected against deletion at the provider");
+	else if (!strcmp(retention, "recorded"))
+		text_say(stderr, "it is recorded as kept, and not protected at the provider");
+	else if (!strcmp(retention, "unsure"))
+		text_say(stderr, "it is recorded as kept; whether it is still there is not certain");
+	if (*attention)
+		text_say(stderr, "a person is needed: %s", attention);
+}
+
 static void kept_tell(const json_t *lease, const char *name)
 {
 	const char *server = view_text(lease, "cloudID");
@@ -116,6 +133,7 @@ static void kept_tell(const json_t *lease, const char *name)
 		left = xasprintf("server %s", server);
 	}
 	text_say(stdout, "released %s, and kept: %s", name, *left ? left : "the server");
+	retention_tell(lease);
 	text_say(stderr, "it goes on costing %s until: lessor release %s --delete",
 		 *price ? price : "money", view_text(lease, "id"));
 }
@@ -209,7 +227,7 @@ int command_release(struct cli *cli, int argc, char **argv)
 		json_object_set_new(body, "retainUntil", json_string(until_text));
 	if (reason)
 		json_object_set_new(body, "reason", json_string(reason));
-	code = release_send(cli, ref, body, &progress, &answer);
+	code = release_send(cli, ref, body, keep && !no_wait ? PROTECT_WAIT_S : 2, &progress, &answer);
 	json_decref(body);
 	if (code < 0) {
 		doc = json_incref(answer.doc);

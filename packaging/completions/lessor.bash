@@ -56,6 +56,7 @@ _lessor_flags() {
 	release) echo "--keep-server --until --reason --delete --no-wait" ;;
 	resolve) echo "--resource --reason" ;;
 	sweep) echo "--run --looked --delete --account --reason" ;;
+	account) echo "--looked --reason" ;;
 	usage) echo "--month --all" ;;
 	esac
 	echo "--url --token-file --config --json --help --version"
@@ -65,12 +66,15 @@ _lessor_flags() {
 _lessor_word() {
 	case ${1-}:$# in
 	:*)
-		echo "create list show events heartbeat release resolve sweep providers usage whoami"
+		echo "create list show events heartbeat release resolve sweep account providers usage"
+		echo "whoami"
 		;;
 	show:1 | events:1 | release:1) _lessor_leases all ;;
 	heartbeat:1) _lessor_leases live ;;
 	resolve:1) _lessor_attention ;;
 	resolve:2) echo "retry forget adopt" ;;
+	account:1) echo "take-over" ;;
+	account:2) _lessor_column ACCOUNT ;;
 	esac
 }
 

@@ -93,6 +93,7 @@ complete -c lessor -n $none -a heartbeat -d 'Say that a lease is still in use'
 complete -c lessor -n $none -a release -d 'Give a lease back'
 complete -c lessor -n $none -a resolve -d 'Decide about a lease that cannot go on'
 complete -c lessor -n $none -a sweep -d 'What is at the providers and in no ledger'
+complete -c lessor -n $none -a account -d 'End the fencing of an account'
 complete -c lessor -n $none -a providers -d 'The accounts that can make machines'
 complete -c lessor -n $none -a usage -d 'What was used and what it costs'
 complete -c lessor -n $none -a whoami -d 'Who the server takes us for'
@@ -122,6 +123,8 @@ complete -c lessor -n '__lessor_at 0 show events release' -a '(__lessor_leases a
 complete -c lessor -n '__lessor_at 0 heartbeat' -a '(__lessor_leases live)'
 complete -c lessor -n '__lessor_at 0 resolve' -a '(__lessor_attention)'
 complete -c lessor -n '__lessor_at 1 resolve' -a 'retry forget adopt'
+complete -c lessor -n '__lessor_at 0 account' -a take-over
+complete -c lessor -n '__lessor_at 1 account' -a '(__lessor_column ACCOUNT)'
 
 complete -c lessor -n '__lessor_at any events' -l follow -d 'Go on until nothing is left'
 complete -c lessor -n '__lessor_at any heartbeat' -l idle -x -d 'How long it lives without one'
@@ -142,6 +145,10 @@ complete -c lessor -n $sweep -l looked -d 'Somebody has looked'
 complete -c lessor -n $sweep -l delete -d 'Delete what may be deleted'
 complete -c lessor -n $sweep -l account -x -a '(__lessor_column ACCOUNT)' -d 'Only there'
 complete -c lessor -n $sweep -l reason -x -d Why
+
+set -l account '__lessor_at any account'
+complete -c lessor -n $account -l looked -d 'This database is the newest one'
+complete -c lessor -n $account -l reason -x -d Why
 
 complete -c lessor -n '__lessor_at any usage' -l month -x -d 'Another month than this one'
 complete -c lessor -n '__lessor_at any usage' -l all -d 'Of everybody'

@@ -111,6 +111,7 @@ class Asked:
         self.assertEqual(offers, {"add", "list", "revoke"})
         self.assertEqual(sorted(self.ask("lessord token add --role ")), ["admin", "reader", "user"])
         self.assertEqual(sorted(self.ask("lessor resolve x ")), ["adopt", "forget", "retry"])
+        self.assertEqual(self.ask("lessor account "), ["take-over"])
         self.assertEqual(sorted(self.ask("lessor list --state ")), STATES)
         self.assertEqual(sorted(self.ask("lessor list --json --state ")), STATES)
         self.assertEqual(self.ask("lessor list --state=rel"), ["released"])
@@ -136,6 +137,7 @@ class Asked:
     def test_accounts_and_classes(self):
         self.assertEqual(self.ask("lessor create --account "), ["hetzner"])
         self.assertEqual(self.ask("lessor create --account=h"), ["hetzner"])
+        self.assertEqual(self.ask("lessor account take-over "), ["hetzner"])
         write(HOME + "/least", ACCOUNT)
         classes = re.findall(r"^\[class (\w+)\]", run("lessord", "--dump-config", "--config",
                                                       HOME + "/least"), re.M)

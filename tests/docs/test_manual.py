@@ -234,7 +234,7 @@ class Lessor(unittest.TestCase):
     """Each option goes to a server that is not there: 7 says that it was taken."""
 
     words = {"show": ["x"], "events": ["x"], "heartbeat": ["x"], "release": ["x"],
-             "resolve": ["x", "retry"]}
+             "resolve": ["x", "retry"], "account": ["take-over", "x", "--looked"]}
     samples = {"duration": "1h30m", "lease": "x", "URL": NOWHERE, "file": HOME + "/key.pub",
                "time": "2026-08-21T10:00:00Z", "row": "12", "YYYY-MM": "2026-08",
                "--token-file": HOME + "/token", "--config": HOME + "/settings"}

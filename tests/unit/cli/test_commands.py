@@ -41,6 +41,22 @@ class Release(Case):
         self.assertIn("and kept: server 4711", r.out)
         self.assertIn("0.0208 EUR/h until: lessor release cbx_0123456789ab --delete", r.err)
 
+    def test_how_safe_it_is(self):
+        for retention, words in (("protected", "is protected against deletion at the provider"),
+                                 ("recorded", "not protected at the provider"),
+                                 ("unsure", "whether it is still there is not certain")):
+            kept = lease("released", cleanup={"state": "retained"}, retention=retention)
+            server = self.script(kept)
+            r = self.run_cli("release", "x", "--keep-server", code=0)
+            self.assertIn(words, r.err)
+            self.assertEqual(server.requests[0].headers["Prefer"], "wait=20")
+            self.assertEqual(len(server.requests), 1)
+            self.assertRegex(self.run_cli("show", "x", code=0).out, r"retention +" + retention)
+        server = self.script(dict(kept, attention="account hetzner is fenced"))
+        r = self.run_cli("release", "x", "--keep-server", "--no-wait", code=0)
+        self.assertIn("a person is needed: account hetzner is fenced", r.err)
+        self.assertEqual(server.requests[0].headers["Prefer"], "wait=2")
+
     def test_attention(self):
         self.script(dict(owed(cleanup="attention"), attention="it is not ours"))
         r = self.run_cli("release", "x", code=8)
@@ -139,6 +155,27 @@ class People(Case):
         self.run_cli("sweep", "--delete", "--run", code=2)
         self.run_cli("sweep", "--reason", "x", code=2)
 
+    def test_take_over(self):
+        doc = {"account": {"name": "hetzner", "fenced": False, "message": "It is in use."}}
+        server = self.serve(lambda r: Answer(200, doc))
+        r = self.run_cli("account", "take-over", "hetzner", code=2)
+        for what in ("lessor sweep", "lessor list --retained", "lessor list --attention"):
+            self.assertIn(what, r.err.split("\n")[0])
+        self.run_cli("account", "take-over", "--looked", code=2)
+        self.run_cli("account", "release", "hetzner", "--looked", code=2)
+        self.assertEqual(server.requests, [])
+        r = self.run_cli("account", "take-over", "hetzner", "--looked", code=0)
+        self.assertEqual((r.out, r.err), ("hetzner: taken over\n", "It is in use.\n"))
+        self.assertEqual(server.requests[0].path, "/v1/admin/accounts/hetzner/take-over")
+        self.assertEqual(server.requests[0].body, {"looked": True})
+        r = self.run_cli("account", "take-over", "a/b", "--looked", "--reason", "restored", "--json",
+                         code=0)
+        self.assertEqual(r.json(), doc)
+        self.assertEqual(server.requests[1].path, "/v1/admin/accounts/a%2Fb/take-over")
+        self.assertEqual(server.requests[1].body, {"looked": True, "reason": "restored"})
+        self.serve(lambda r: NOT_FOUND)
+        self.run_cli("account", "take-over", "x", "--looked", code=3)
+
     def test_keeping(self):
         server = self.serve(lambda r: ok(lease("released", cleanup={"state": "retained"})))
         self.run_cli("release", "x", "--keep-server", "--until", "2099-01-01T00:00:00Z",
@@ -150,7 +187,8 @@ class People(Case):
 
     def test_lists(self):
         one = owed(cleanup="attention")
-        one.update(attention="look at it", runningCost=1.5, currency="EUR", retainReason="why")
+        one.update(attention="look at it", runningCost=1.5, currency="EUR", retainReason="why",
+                   retention="protected")
         server = self.serve(lambda r: Answer(200, {"leases": [one]}))
         r = self.run_cli("list", "--attention", code=0)
         self.assertIn("attention=true", server.requests[0].query)
@@ -158,6 +196,7 @@ class People(Case):
         r = self.run_cli("list", "--retained", code=0)
         self.assertIn("cleanup=retained", server.requests[1].query)
         self.assertIn("1.50 EUR", r.out)
+        self.assertIn(" protected ", r.out)
         self.run_cli("list", "--all", "--retained", code=2)
 
 
@@ -223,8 +262,8 @@ class Codes(Case):
 
     def test_help(self):
         self.assertIn("exit codes:", self.run_cli("--help", code=0).out)
-        for name in ("create", "list", "show", "events", "heartbeat", "release", "providers",
-                     "usage", "whoami"):
+        for name in ("create", "list", "show", "events", "heartbeat", "release", "account",
+                     "providers", "usage", "whoami"):
             self.assertIn("usage: lessor " + name, self.run_cli(name, "--help", code=0).out)
         self.assertRegex(self.run_cli("--version", code=0).out, r"^lessor \d")
 
@@ -370,11 +409,14 @@ class Reading(Case):
             "providers": [{"name": "hetzner", "plugin": "hetzner", "locations": ["fsn1", "nbg1"],
                            "image": "ubuntu-24.04", "blocked": True, "message": "look at it"},
                           {"name": "hz2", "plugin": "hetzner", "locations": [], "blocked": False,
-                           "provenAt": "2026-08-21T10:00:00Z", "message": "fine"}],
+                           "provenAt": "2026-08-21T10:00:00Z", "message": "fine"},
+                          {"name": "hz3", "plugin": "hetzner", "locations": [], "blocked": True,
+                           "fenced": True, "message": "an older copy"}],
             "classes": [{"name": "tiny", "types": ["ccx13", "cx23"]}]}))
         r = self.run_cli("providers", code=0)
         self.assertRegex(r.out, r"hetzner +hetzner +blocked +fsn1, nbg1 +ubuntu-24.04 +look at it")
         self.assertRegex(r.out, r"hz2 +hetzner +ready")
+        self.assertRegex(r.out, r"hz3 +hetzner +fenced .*an older copy")
         self.assertRegex(r.out, r"tiny +ccx13, cx23")
         self.run_cli("providers", "--json", code=0).json()
 

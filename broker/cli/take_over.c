@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* lessor account take-over: an operator ends the fencing of an account. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/lease_view.h"
+#include "cli/text.h"
+#include "util/alloc.h"
+
+static int take_over_check(const struct cli *cli, const char *action, int looked)
+{
+	if (strcmp(action, "take-over"))
+		return cli_usage_error(cli, "account does take-over NAME");
+	if (!looked)
+		return cli_usage_error(cli, "take-over needs --looked: look first at what lessor sweep, "
+				       "lessor list --retained and lessor list --attention show");
+	return -1;
+}
+
+static void take_over_tell(const json_t *doc)
+{
+	const json_t *account = json_object_get(doc, "account");
+
+	text_say(stdout, "%s: taken over", view_text(account, "name"));
+	text_say(stderr, "%s", view_text(account, "message"));
+}
+
+int command_account(struct cli *cli, int argc, char **argv)
+{
+	const char *reason = NULL, *words[2];
+	int looked = 0;
+	const struct option_spec own[] = {
+		{ "looked", OPTION_FLAG, &looked, NULL },
+		{ "reason", OPTION_VALUE, NULL, &reason },
+		{ 0 },
+	};
+	struct client_request request = { .method = "POST" };
+	struct client_answer answer;
+	auto_free char *name = NULL, *path = NULL;
+	int code = cli_parse(cli, own, argc, argv, words, 2);
+
+	if (code < 0)
+		code = take_over_check(cli, words[0], looked);
+	if (code < 0)
+		code = cli_connect(cli);
+	if (code >= 0)
+		return code;
+	name = client_encode(words[1]);
+	path = xasprintf("/v1/admin/accounts/%s/take-over", name);
+	request.path = path;
+	request.body = json_pack("{s:b}", "looked", 1);
+	if (reason)
+		json_object_set_new(request.body, "reason", json_string(reason));
+	code = EXIT_OK;
+	if (!client_call(cli->client, &request, &answer))
+		code = cli_fail(cli, &answer);
+	else if (cli->json)
+		cli_print_json(answer.doc);
+	else
+		take_over_tell(answer.doc);
+	json_decref(request.body);
+	client_answer_fini(&answer);
+	return code;
+}
