@@ -60,8 +60,9 @@ enum view_left view_what_is_left(const json_t *lease)
 		return LEFT_KEPT;
 	if (!strcmp(state, "attention"))
 		return LEFT_ATTENTION;
-	if (*state)	/* owed, running, and what a newer server may call it */
-		return LEFT_PENDING;
+	/* Owed, running, and what a newer server may call it; unless only a person can move it. */
+	if (*state)
+		return *view_text(lease, "attention") ? LEFT_ATTENTION : LEFT_PENDING;
 	if (json_is_false(deletes))
 		return LEFT_KEPT;
 	if (*view_text(lease, "cleanupStartedAt") || *view_text(lease, "cleanupError") ||

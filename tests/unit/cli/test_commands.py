@@ -64,6 +64,12 @@ class Release(Case):
                       r.out)
         self.assertIn("a person is needed: it is not ours", r.err)
 
+    def test_the_account_is_blocked(self):
+        server = self.script(dict(owed(), attention="account hetzner is blocked"))
+        r = self.run_cli("release", "x", code=8)
+        self.assertIn("a person is needed: account hetzner is blocked", r.err)
+        self.assertEqual(len(server.requests), 1, "nothing comes of waiting")
+
     def test_no_wait(self):
         server = self.script(owed())
         r = self.run_cli("release", "x", "--no-wait", code=0)
