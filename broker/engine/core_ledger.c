@@ -300,9 +300,13 @@ static void look_anew(struct claim *c, const struct lessor_observed *seen)
 	for (size_t i = 0; i < c->ledger.resource_count; i++) {
 		struct resource *r = &c->ledger.resources[i];
 
+		if (lessor_state_is_over(r->state) || !claims_row(c, seen, r))
+			continue;
+		absence_reset(r);
+		if (lessor_state_is_unsettled(r->state))
+			r->seen_ms = c->now;
 		/* What fails here breaks the store, which ends the batch. */
-		if (!lessor_state_is_over(r->state) && claims_row(c, seen, r) && absence_reset(r))
-			store_resource_update(c->core->store, r, NULL);
+		store_resource_update(c->core->store, r, NULL);
 	}
 }
 

@@ -11,7 +11,9 @@ static int64_t counts_from(const struct resource *r, int64_t settle_ms)
 
 static int64_t apart_ms(const struct resource *r)
 {
-	return lessor_state_is_unsettled(r->state) ? ABSENCE_LOOKUP_MS : ABSENCE_APART_MS;
+	/* Seen already, and hidden again, it is no case of a listing that is late. */
+	return lessor_state_is_unsettled(r->state) && !r->seen_ms ? ABSENCE_LOOKUP_MS :
+								    ABSENCE_APART_MS;
 }
 
 int64_t absence_next_ms(const struct resource *r, const struct absence_facts *facts)

@@ -7,7 +7,8 @@
  *
  *   A  DELETING, an accepted delete of ours: one.
  *   B  INTENDED or UNKNOWN, a create without a known outcome: two, each at least
- *      `settle` after the request could last be out, ABSENCE_LOOKUP_MS apart.
+ *      `settle` after the request could last be out, ABSENCE_LOOKUP_MS apart; as in C
+ *      if something was seen that claims to be it.
  *   C  PRESENT, RETAINED, DELETE_UNKNOWN, UNPROTECT_UNKNOWN: two, ABSENCE_APART_MS
  *      apart; of what was never seen each at least `settle` after its creation.
  *

@@ -28,7 +28,8 @@ struct resource {
 	char evidence[160];	/* why the state is what it is */
 	int64_t created_ms;
 	int64_t changed_ms;
-	int64_t seen_ms;	/* last read with a valid signature, 0: never */
+	/* Last read with a valid signature; while unsettled, with what claims to be it; 0: never. */
+	int64_t seen_ms;
 	/* absence.h */
 	int64_t first_absent_ms; /* first complete observation that did not find it, 0: none */
 	int absent_count;
