@@ -7,6 +7,7 @@ its configuration file and the HTTP contract.
 """
 
 import base64
+import datetime
 import http.client
 import json
 import os
@@ -131,6 +132,14 @@ class Broker:
         self.admin = self.token("root@example.com", "ops", "admin")
         self.start()
 
+    def edit(self, old, new):
+        with open(self.home + "/conf", encoding="ascii") as file:
+            text = file.read()
+        if old not in text:
+            raise AssertionError("%r is not in the configuration" % old)
+        with open(self.home + "/conf", "w", encoding="ascii") as file:
+            file.write(text.replace(old, new))
+
     def token(self, owner, org, role):
         return subprocess.run(
             [self.lessord, "token", "add", "--config", self.home + "/conf", "--owner", owner,
@@ -171,6 +180,25 @@ class Broker:
     def log(self):
         with open(self.home + "/log", encoding="utf-8", errors="replace") as file:
             return file.read()
+
+    def cli(self, *words, token=None, code=0):
+        """lessor, as an admin unless another token is given; what it printed, errors last."""
+        done = subprocess.run([need("LESSOR"), *words], stdout=subprocess.PIPE, timeout=60,
+                              stderr=subprocess.PIPE, text=True, check=False, env={
+                                  "HOME": self.home, "PATH": os.environ["PATH"],
+                                  "LESSOR_URL": "http://127.0.0.1:%d" % self.port,
+                                  "LESSOR_TOKEN": token or self.admin})
+        if done.returncode != code:
+            raise AssertionError("%s: exit %d: %s%s" % (words, done.returncode, done.stdout,
+                                                        done.stderr))
+        return done.stdout + done.stderr
+
+    def metric(self, name):
+        """The value of a metric, its labels as they are printed: None if it is not there."""
+        for line in self.ask("GET", "/v1/metrics", self.reader).body.decode("utf-8").split("\n"):
+            if line.startswith(name + " "):
+                return float(line.split(" ")[1])
+        return None
 
     def connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -215,6 +243,34 @@ class Broker:
 
     def no_faults(self):
         self.sim("DELETE", "/_sim/faults")
+
+    def cloud_ask(self, method, path, body=None):
+        """What a person does at the provider."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.sim_port, timeout=10)
+        connection.request(method, "/v1" + path, json.dumps(body) if body is not None else None, {
+            "Content-Type": "application/json", "Authorization": "Bearer " + CLOUD_TOKEN})
+        answer = Answer(connection.getresponse())
+        connection.close()
+        if answer.status // 100 != 2:
+            raise AssertionError("%s %s: %r" % (method, path, answer))
+        return answer.json
+
+
+def moment(text):
+    """A time of an answer, in seconds as time.time() has them."""
+    return datetime.datetime.strptime(text + "+0000", "%Y-%m-%dT%H:%M:%S.%fZ%z").timestamp()
+
+
+def until(what, seconds=20):
+    """The first true thing that `what` returns."""
+    end = time.monotonic() + seconds
+    while True:
+        found = what()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError("it did not come to that in %d s" % seconds)
+        time.sleep(0.02)
 
 
 def new_id():

@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: MIT
 """The contract of the crabbox CLI, exchange by exchange, against a real broker."""
 
-import datetime
 import json
 import threading
 import time
 import unittest
 
-from harness import BrokerCase, cli_body, new_attempt, new_id
+from harness import BrokerCase, cli_body, moment, new_attempt, new_id
 
 # The fields of the CLI's lease struct that the broker sends, with the type it decodes.
 TYPES = {
@@ -25,10 +24,6 @@ OPTIONAL = {
     "pond": str, "region": str, "image": dict, "telemetry": dict, "share": dict,
     "exposedPorts": list, "hostId": str, "hostID": str, "market": str, "tailscale": dict,
 }
-
-
-def moment(text):
-    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").timestamp()
 
 
 class Doctor(BrokerCase):
@@ -492,6 +487,31 @@ class Caps(BrokerCase):
         leases[0] = self.create()
         for lease in leases:
             self.release(lease)
+
+
+class Idempotency(BrokerCase):
+    def test_the_same_request_after_another_configuration(self):
+        """The hash is of what the client sent, not of what was made of it."""
+        body = cli_body(leaseID=..., createAttemptID=..., slug=..., providerKey=..., image=...,
+                        location=...)
+        named = dict(body, image="ubuntu-24.04")
+        keys = [{"Idempotency-Key": "job-" + new_id()[4:]} for _ in range(2)]
+        made = [self.ask("POST", "/v1/leases", self.broker.alice, sent, key)
+                for sent, key in zip((body, named), keys)]
+        self.assertEqual([one.status for one in made], [201, 201], made)
+        self.broker.kill()
+        self.broker.edit("image = ubuntu-24.04\nimages = ubuntu-24.04, debian-12",
+                         "image = debian-12\nimages = debian-12")
+        self.broker.start()
+        for first, sent, key in zip(made, (body, named), keys):
+            again = self.ask("POST", "/v1/leases", self.broker.alice, sent, key)
+            self.assertEqual((again.status, again.lease["id"]), (200, first.lease["id"]), again)
+            self.error(self.ask("POST", "/v1/leases", self.broker.alice, dict(sent, keep=False), key),
+                       *((409, "idempotency_key_reused") if sent is body else
+                         (400, "image_not_allowed")))
+        self.assertEqual(len(self.broker.servers()), 2)
+        for first in made:
+            self.release(first.lease)
 
 
 if __name__ == "__main__":

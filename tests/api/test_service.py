@@ -71,14 +71,6 @@ class Service(Broker):
         self.credential = credential
         super().__init__(**options)
 
-    def edit(self, old, new):
-        with open(self.home + "/conf", encoding="ascii") as file:
-            text = file.read()
-        if old not in text:
-            raise AssertionError("%r is not in the configuration" % old)
-        with open(self.home + "/conf", "w", encoding="ascii") as file:
-            file.write(text.replace(old, new))
-
     def command(self):
         return [self.lessord, "--config", self.home + "/conf", "--port-file", self.home + "/port"]
 
