@@ -68,7 +68,6 @@ static void effect_settle(struct call *call, struct call_effect *effect)
 		if (!what.evidence.is_own_io)
 			observe(call, row, NULL, "", &what.evidence);
 		effect->change = 0;
-		effect->changed = effect->protected = 0;
 		call_commit(call, &what);
 	}
 }
@@ -283,7 +282,6 @@ static int host_permit_change(struct lessor_call *base, int64_t row, uint32_t wh
 		what.is_done = 1;
 	if (!what.is_done) {
 		effect->change = what_change;
-		effect->changed = effect->protected = 0;
 	}
 	memcpy(change, &out, sizeof(out));
 	return what.is_done;

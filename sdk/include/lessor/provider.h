@@ -364,7 +364,11 @@ struct lessor_action {
 	/* READS of what a delete left running (lessor_deleting's action stands for {id}) */
 	const char *status_at;	/* from the root of the answer: a text */
 	const char *failed;	/* its value when nothing was and will be deleted */
-	/* LISTS: query keys. A list without a filter for names or labels declares NULL. */
+	/*
+	 * LISTS: query keys, each at most once in a request. A list without a filter for names or
+	 * labels declares NULL. The listing by name is asked for without the filter for labels and
+	 * the one by labels without a name; pages differ in nothing but their number.
+	 */
 	const char *by_name;	/* value: the exact name */
 	const char *by_labels;	/* value: a selector that holds both the instance and the lease */
 	const char *page;	/* value: the page's number, from 1 */
@@ -595,7 +599,7 @@ struct lessor_option {
 #define LESSOR_CAN_USER_DATA 1u
 /*
  * The provider reaches its machines by I/O of its own and not by the host's HTTP. The host
- * has no record to judge its reports by and takes its word.
+ * has no record to judge its reports by and takes its word. Ignored beside http_auth.
  */
 #define LESSOR_OWN_IO 2u
 

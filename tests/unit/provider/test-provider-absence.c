@@ -44,6 +44,9 @@ static void test_deleting(void **state)
 		{ "lost", PRESENT, PERMIT "lose DELETE /servers/42; " DELETE "!deleting 1", NOT_ACCEPTED,
 		  DELETE_UNKNOWN },
 		{ "twice", PRESENT, PERMIT DELETE "deleting 1 7; !deleting 1 8", NO_PERMIT, DELETING },
+		{ "by the answer to an earlier one", PRESENT,
+		  "answer DELETE /servers/42 202; " PERMIT DELETE "delete_unknown 1; " PERMIT "!deleting 1",
+		  NOT_ACCEPTED, DELETE_UNKNOWN },
 		{ "no permit", PRESENT, READ "!deleting 1 7", NO_PERMIT, PRESENT },
 		{ "a permit that was refused", PRESENT, "!permit 1; !deleting 1", NO_PERMIT, PRESENT },
 		{ "without a read, a permit or a request", PRESENT, "!deleting 1", NO_PERMIT, PRESENT },
@@ -207,6 +210,8 @@ static void test_gone_after_an_accepted_delete(void **state)
 		  DELETING },
 		{ "read by another step", DELETING, "take 42; SHARED /servers/42; !gone 1", NO_READ,
 		  DELETING },
+		{ "read by other steps, too", DELETING,
+		  "take 42; SHARED /servers/42; SHARED /servers/42; !gone 1", NO_READ, DELETING },
 		{ "read before the delete", PRESENT,
 		  "answer GET /servers/42 404; " READ "heal; " PERMIT DELETE "deleting 1 7; !gone 1",
 		  NO_READ, DELETING },
@@ -281,6 +286,10 @@ static void test_gone_where_deletes_leave_no_action(void **state)
 	(void)state;
 
 	TOY_CASES(&table, STEP_CLEANUP, cases);
+	/* a list of actions is not one that can be read */
+	table = toy_table_copy();
+	toy_action("read_action")->effect = LESSOR_LISTS;
+	TOY_CASES(&table, STEP_CLEANUP, cases);
 }
 
 /* ---- gone: nothing of ours explains it ------------------------------------------------------------ */
@@ -295,6 +304,8 @@ static void test_gone_without_an_accepted_delete(void **state)
 		{ "listed and read", PRESENT, "take 42; " LOOK READ "gone 1", NULL, GONE },
 		{ "after a delete without an outcome", DELETE_UNKNOWN, ABSENT LOOK "gone 1", NULL, GONE },
 		{ "kept, and gone all the same", LESSOR_STATE_RETAINED, ABSENT LOOK "gone 1", NULL, GONE },
+		{ "another thing has its name", PRESENT, ABSENT "put servers 43 toy-1; " LOOK "gone 1", NULL,
+		  GONE },
 		{ "not read", PRESENT, "take 42; " LOOK "!gone 1", NO_READ, PRESENT },
 		{ "200", PRESENT, READ LOOK "!gone 1", NO_READ, PRESENT },
 		{ "no listing", PRESENT, ABSENT "!gone 1", NOT_LISTED, PRESENT },

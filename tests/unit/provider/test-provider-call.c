@@ -409,7 +409,7 @@ static int uses_all(struct lessor_call *call, const struct lessor_lease *lease)
 	assert_null(lessor_alloc(call, SIZE_MAX));
 	assert_int_equal(lessor_now(call), toy.wall_ms);
 	assert_int_equal(lessor_deadline(call), toy.wall_ms + 60000);
-	assert_string_equal(lessor_broker_id(call), "inst");
+	assert_string_equal(lessor_broker_id(call), TOY_INSTANCE);
 	assert_int_equal(lessor_cancelled(call), 0);
 	assert_string_equal(lessor_option_text(call, "endpoint"), "");
 	assert_null(lessor_option_text(call, "nonsense"));

@@ -203,8 +203,11 @@ static void test_not_seen(void **state)
 		{ "by the labels of another lease", UNKNOWN,
 		  NAME "GET /servers?" TOY_LABELS_OF("cbx_ffffffffffff") "; !not_seen 1", INCOMPLETE,
 		  UNKNOWN },
+		{ "by the labels of another broker", UNKNOWN,
+		  NAME "GET /servers?label_selector=lessor-instance%3D%3Dother%2Clessor-lease%3D%3D"
+		  TOY_LEASE "; !not_seen 1", INCOMPLETE, UNKNOWN },
 		{ "by the labels of all leases", UNKNOWN,
-		  NAME "GET /servers?label_selector=lessor-instance%3D%3Dinst; !not_seen 1", INCOMPLETE,
+		  NAME "GET /servers?label_selector=lessor-instance%3D%3D" TOY_INSTANCE "; !not_seen 1", INCOMPLETE,
 		  UNKNOWN },
 		{ "of another kind", UNKNOWN,
 		  "GET /keys?name=toy-1; GET /keys?" TOY_LABELS "; !not_seen 1", INCOMPLETE, UNKNOWN },
@@ -234,6 +237,12 @@ static void test_not_seen(void **state)
 		{ "a page that is no number", UNKNOWN,
 		  "put servers 50 toy-8; mark 50 lessor-attempt 2; " NAME PAGE("x") PAGE("x")
 		  "!not_seen 1", INCOMPLETE, UNKNOWN },
+		{ "a page that is half a number", UNKNOWN, NAME PAGE("1x") "!not_seen 1", INCOMPLETE,
+		  UNKNOWN },
+		{ "two pages at once", UNKNOWN, NAME PAGE("1&page=2") "!not_seen 1", INCOMPLETE, UNKNOWN },
+		{ "a page 0 after one that failed", UNKNOWN,
+		  "answer GET /servers?" TOY_LABELS "&page=1 500; " NAME PAGE("1") PAGE("0") "!not_seen 1",
+		  INCOMPLETE, UNKNOWN },
 		{ "pages of another size", UNKNOWN,
 		  OTHERS NAME PAGE("1") LOOK_LABELS "&page=2&per_page=50; !not_seen 1", INCOMPLETE,
 		  UNKNOWN },
@@ -311,6 +320,7 @@ static void test_not_seen_without_the_sentinel(void **state)
 	account_set_sentinel(toy.account, "");
 	step_free(toy_play(&toy, STEP_CLEANUP, LOOK "; !not_seen 1"));
 	assert_int_equal(toy.commits[COMMIT_NOT_SEEN], 0);
+	assert_int_equal(toy.sent_count, 2);
 	toy_stop(&toy);
 }
 
@@ -382,6 +392,16 @@ static void test_listings_without_filters(void **state)
 		{ "all", UNKNOWN, "GET /servers; not_seen 1", NULL, NEVER },
 		{ "shown", UNKNOWN, "put servers 42 toy-1; GET /servers; !not_seen 1", INCOMPLETE,
 		  UNKNOWN },
+		{ "shown under another name", UNKNOWN,
+		  "put servers 42 renamed; GET /servers; !not_seen 1", INCOMPLETE, UNKNOWN },
+		/* what others made has another name and other labels */
+		{ "another lease's", UNKNOWN,
+		  "put servers 50 x; mark 50 lessor-lease cbx_ffffffffffff; GET /servers; not_seen 1", NULL,
+		  NEVER },
+		{ "another broker's", UNKNOWN,
+		  "put servers 50 x; mark 50 lessor-instance other; GET /servers; not_seen 1", NULL, NEVER },
+		{ "another kind's", UNKNOWN,
+		  "put servers 50 x; mark 50 lessor-kind volume; GET /servers; not_seen 1", NULL, NEVER },
 	};
 	(void)state;
 

@@ -35,6 +35,8 @@ static void test_permit_delete(void **state)
 		{ "not read", PRESENT, "!permit 1", NULL, PRESENT },
 		{ "not read, whatever the plugin says", PRESENT, "!permit 1 42", NULL, PRESENT },
 		{ "another step's read", PRESENT, "SHARED /servers/42; !permit 1", NULL, PRESENT },
+		{ "a read that others were given, too", PRESENT,
+		  "SHARED /servers/42; SHARED /servers/42; !permit 1", NULL, PRESENT },
 		{ "listed", PRESENT, "GET /servers; !permit 1", NULL, PRESENT },
 		{ "another id", PRESENT, "put servers 43 toy-1; GET /servers/43; !permit 1", NULL, PRESENT },
 		{ "the same id of another kind", PRESENT, "put keys 42 toy-1; GET /keys/42; !permit 1",
@@ -93,7 +95,7 @@ static void test_a_permit_is_judged_by_the_answer(void **state)
 	assert_int_equal(claim->evidence.is_seen, 1);
 	assert_string_equal(claim->id, "42");
 	assert_string_equal(claim->name, "toy-1");
-	assert_string_equal(claim->labels, "lessor-instance=inst lessor-lease=" TOY_LEASE
+	assert_string_equal(claim->labels, "lessor-instance=" TOY_INSTANCE " lessor-lease=" TOY_LEASE
 			    " lessor-attempt=1 lessor-kind=server lessor-sig=signed team=blue lessor-retain=3");
 	assert_int_equal(claim->evidence.seen.protection, LESSOR_PROTECTION_ON);
 	toy_stop(&toy);
@@ -465,7 +467,7 @@ static void test_labels_of_others_are_kept(void **state)
 	labels_add(&toy.set, "lessor-new", "x");
 	step_free(toy_play(&toy, STEP_RETAIN, script));
 	assert_string_equal(toy.last[COMMIT_CHANGED].labels,
-			    "lessor-instance=inst lessor-lease=" TOY_LEASE " lessor-attempt=1 "
+			    "lessor-instance=" TOY_INSTANCE " lessor-lease=" TOY_LEASE " lessor-attempt=1 "
 			    "lessor-kind=server lessor-sig=signed team=blue lessor-retain=3 lessor-new=x");
 	/* it bears them already: there is nothing to send */
 	toy.sent_count = 0;

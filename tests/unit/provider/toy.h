@@ -30,7 +30,7 @@
 #define TOY_FAULTS_MAX 8
 #define TOY_COMMITS 16
 
-#define TOY_INSTANCE "inst"
+#define TOY_INSTANCE "b7k2m9q4"
 #define TOY_LEASE "cbx_0123456789ab"
 #define TOY_SENTINEL "77"
 /* A query of what this lease made, percent-encoded. */
