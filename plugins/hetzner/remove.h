@@ -2,18 +2,18 @@
 /*
  * Unmaking: the one place of this plugin that sends a DELETE. Rollback and
  * cleanup both come here. Each delete is of one exact id that was read in the
- * same step, and for which the host gave leave after seeing what was read.
+ * same step, and which the host has permitted after seeing what was read.
  */
 #pragma once
 
 #include "hetzner.h"
 
+/* Where it is read, changed and deleted. */
+void resource_path(const struct lessor_resource *row, char *ret, size_t room);
 /*
  * Brings one resource nearer to nothing. LESSOR_GONE when it is (or nothing is
  * to be done about it); otherwise the step's verdict.
  */
-/* Where it is read, changed and deleted. */
-void resource_path(const struct lessor_resource *row, char *ret, size_t room);
 int remove_resource(struct hz *z, const struct lessor_resource *row);
 
 /*
