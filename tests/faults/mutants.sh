@@ -24,8 +24,9 @@ sample=${MUTANTS_SAMPLE:-97}
 seconds=${MUTANTS_SECONDS:-30}
 limit=${MUTANTS_LIMIT:-120}
 units="test-core test-promises test-sweep test-transition test-ledger test-absence test-generation
-test-hetzner-error test-hetzner-parse test-hetzner-life test-hetzner-trouble test-provider-call
-test-provider-evidence test-provider-share test-provider-options test-provider-http test-schedule
+test-hetzner-error test-hetzner-parse test-hetzner-life test-hetzner-trouble test-hetzner-delete
+test-hetzner-keep test-hetzner-account test-provider-call test-provider-evidence test-provider-absence
+test-provider-permits test-provider-share test-provider-options test-provider-http test-schedule
 test-store test-store-shape test-store-file"
 
 while [ $# -gt 0 ]; do
