@@ -282,6 +282,7 @@ static int host_permit_change(struct lessor_call *base, int64_t row, uint32_t wh
 		what.is_done = 1;
 	if (!what.is_done) {
 		effect->change = what_change;
+		effect->changed = effect->protected = 0;
 	}
 	memcpy(change, &out, sizeof(out));
 	return what.is_done;
