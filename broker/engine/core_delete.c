@@ -133,6 +133,7 @@ int claim_permit(struct claim *c)
 	if (a != AUTHORIZATION_GRANTED)
 		return claim_permit_refused(c, r, a);
 	r->authorized_ms = r->seen_ms = c->now;
+	r->action[0] = '\0';
 	r->protect_by = PROTECT_NOT_OURS;
 	if (claim_write(c, r, LESSOR_STATE_DELETE_AUTHORIZED, "a delete was permitted"))
 		return -1;

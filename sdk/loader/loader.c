@@ -272,6 +272,9 @@ static const char *action_broken_rule(const struct lessor_action *action)
 	    !pointer_is_sane(action->protected_at) || !pointer_is_sane(action->status_at) ||
 	    !pointer_is_sane(action->next_at))
 		return "its places must be JSON pointers without escapes";
+	/* Of the pages of a listing either all are known to have come, or none. */
+	if (!action->page != !action->next_at)
+		return "a listing has both a page and next_at, or neither";
 	if ((action->effect == LESSOR_MAKES || action->effect == LESSOR_LISTS) &&
 	    action->kinds & (LESSOR_KIND_BIT(LESSOR_KIND_SERVER) | LESSOR_KIND_BIT(LESSOR_KIND_KEY)) &&
 	    (!action->object_at || !action->id_at))

@@ -73,6 +73,12 @@ static const struct action_case action_cases[] = {
 	CASE("a delete that lists", "a DELETE changes or destroys", LIST, .method = "DELETE"),
 	CASE("a delete that makes", "a DELETE changes or destroys", MAKE, .method = "DELETE"),
 
+	CASE("pages without a last one", "both a page and next_at, or neither", LIST,
+	     .page = "page"),
+	CASE("a last page without pages", "both a page and next_at, or neither", LIST,
+	     .next_at = "/next"),
+	CASE("pages", NULL, LIST, .page = "page", .next_at = "/next"),
+
 	CASE("no path", "its path must begin with '/'", READ, .path = NULL),
 	CASE("a path of its own", "its path must begin with '/'", READ, .path = "servers/{id}"),
 	CASE("another origin", "its path must begin with '/'", READ, .path = "https://other/{id}"),
