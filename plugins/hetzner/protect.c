@@ -161,8 +161,13 @@ static int keep_protected(struct hz *z, const struct lessor_resource *row, struc
 	if (reply.rule)
 		return failed(z, &reply, "protecting what is kept");
 	/* What this shows is what the host records. */
-	return read_exactly(z, row, &after, &verdict) < 0 ? verdict :
-							    lessor_pending(z->call, AT_ONCE, "");
+	rc = read_exactly(z, row, &after, &verdict);
+	if (rc < 0)
+		return verdict;
+	if (rc > 0 && !after.server.is_protected)
+		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "%s does not show its protection yet", row->name);
+	return lessor_pending(z->call, AT_ONCE, "");
 }
 
 static int keep(struct hz *z, const struct lessor_resource *row)

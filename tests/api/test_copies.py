@@ -153,7 +153,7 @@ class Case(unittest.TestCase):
         self.assertIn("taken over", desk.cli("account", "take-over", "hetzner", "--looked",
                                              "--reason", "restored"))
         until(lambda: desk.metric(FENCED) == 0)
-        self.assertIn("reason=restored", desk.log())
+        self.assertRegex(desk.log(), r"takes over account hetzner: .*: restored")
 
 
 class Restored(Case):

@@ -33,7 +33,7 @@ extern const struct fault faults[];
 extern const size_t fault_count;
 #define FAULTS_MAX 96
 
-#define OPS_MAX 16
+#define OPS_MAX 20
 extern const char *const ops[];
 extern const size_t op_count;
 

@@ -5,7 +5,7 @@
 
 const char *const ops[] = {
 	"k.create", "k.get", "k.find", "k.list", "k.delete", "s.create", "s.get", "s.find", "s.list",
-	"s.delete", "a.get", "a.list", "t.types", "ip.list",
+	"s.delete", "a.get", "a.list", "t.types", "ip.list", "s.update", "s.act", "k.update",
 };
 const size_t op_count = sizeof(ops) / sizeof(ops[0]);
 
@@ -100,6 +100,8 @@ const struct fault faults[] = {
 	{ "utf8", "\"kind\":\"shape\",\"as\":\"utf8\"", 0, NULL, 0 },
 	{ "duplicate", "\"kind\":\"shape\",\"as\":\"duplicate\"", 0, NULL, 0 },
 	{ "progress_odd", "\"kind\":\"progress_odd\"", 0, "s.create s.delete", 0 },
+	{ "protect_error", "\"kind\":\"protect_error\"", 1, "s.act", 0 },
+	{ "protect_ignored", "\"kind\":\"protect_ignored\"", 1, "s.act", 0 },
 };
 const size_t fault_count = sizeof(faults) / sizeof(faults[0]);
 
