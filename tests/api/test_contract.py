@@ -324,7 +324,8 @@ class NoWait(BrokerCase):
     options = {"create_wait": "0s", "release_wait": "0s"}
 
     def wait(self, lease_id, condition):
-        end = time.monotonic() + 20
+        # What a crash left in doubt takes two looks: at a create 10 s apart, at a delete 60 s.
+        end = time.monotonic() + 120
         while time.monotonic() < end:
             answer = self.ask("GET", "/v1/leases/" + lease_id, self.broker.alice)
             self.assertEqual(answer.status, 200, answer)
