@@ -181,6 +181,63 @@ static void a_blocked_account_is_424(void **state)
 	stage_expect(400, "invalid_provider");
 }
 
+static void a_fenced_account_is_424_and_says_what_to_do(void **state)
+{
+	(void)state;
+	account_set_fenced(stage.world.account, "an older copy, or a second daemon");
+	POST("/v1/leases", stage.alice, stage_create(MINE));
+	stage_expect(424, "provider_not_configured");
+	GET("/v1/providers", stage.alice);
+	assert_true(json_is_true(stage_at("providers.0.blocked")));
+	assert_true(json_is_true(stage_at("providers.0.fenced")));
+	assert_string_equal(stage_text("providers.0.message"),
+			    "The account is fenced; an operator must look.");
+	GET("/v1/providers/toy/readiness", stage.alice);
+	assert_true(json_is_false(stage_at("configured")));
+	assert_int_equal(stage_count("missing"), 1);
+	assert_null(strstr(stage.body, "older copy"));
+	GET("/v1/providers", stage.admin);
+	assert_non_null(strstr(stage_text("providers.0.message"), "an older copy"));
+	assert_non_null(strstr(stage_text("providers.0.message"),
+			       "lessor account take-over toy --looked"));
+	GET("/v1/metrics", stage.admin);
+	assert_non_null(strstr(stage.body, "\nlessor_account_fenced{account=\"toy\"} 1\n"));
+	/* The two are told apart. */
+	assert_non_null(strstr(stage.body, "\nlessor_account_blocked{account=\"toy\"} 0\n"));
+}
+
+static void take_over_wants_to_know_that_somebody_has_looked(void **state)
+{
+	static const char path[] = "/v1/admin/accounts/toy/take-over";
+	static const char *const not_looked[] = { "{}", "{\"looked\":false}",
+		"{\"looked\":null,\"reason\":\"x\"}" };
+	static const char *const wrong[] = { "{\"looked\":1}", "{\"looked\":\"true\"}",
+		"{\"looked\":true,\"reason\":7}", "{\"looked\":true,\"reason\":\"a\\nb\"}" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(not_looked); i++) {
+		POST(path, stage.admin, not_looked[i]);
+		stage_expect(400, "not_looked");
+		assert_non_null(strstr(stage_text("message"), "lessor sweep"));
+		assert_non_null(strstr(stage_text("message"), "lessor list --retained"));
+		assert_non_null(strstr(stage_text("message"), "lessor list --attention"));
+	}
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		POST(path, stage.admin, wrong[i]);
+		stage_expect(400, "invalid_field");
+	}
+	POST("/v1/admin/accounts/gcp/take-over", stage.admin, "{\"looked\":true}");
+	stage_expect(404, "not_found");
+	POST(path, stage.alice, "{\"looked\":true}");
+	stage_expect(403, "forbidden");
+	for (int i = 0; i < 2; i++) {
+		POST(path, stage.admin, "{\"looked\":true,\"reason\":\"restored\"}");
+		stage_expect(200, "");
+		assert_string_equal(stage_text("account.name"), "toy");
+		assert_true(json_is_false(stage_at("account.fenced")));
+	}
+}
+
 static void idempotency_keys(void **state)
 {
 	char first[32];
@@ -391,6 +448,16 @@ static void no_delete_means_no_delete(void **state)
 	assert_string_equal(stage_text("lease.cleanupStartedAt"), "");
 	assert_string_equal(stage_text("lease.cleanup.state"), "retained");
 	assert_int_equal(stage_count("lease.cleanup.residue"), 1);
+	assert_string_equal(stage_text("lease.retention"), "recorded");
+	/* While its account cannot be relied on, nothing is sure. */
+	account_set_fenced(stage.world.account, "why");
+	GET("/v1/leases/" LEASE, stage.alice);
+	assert_string_equal(stage_text("lease.retention"), "unsure");
+	GET("/v1/leases", stage.alice);
+	assert_string_equal(stage_text("leases.0.retention"), "unsure");
+	account_set_fenced(stage.world.account, NULL);
+	GET("/v1/leases", stage.alice);
+	assert_string_equal(stage_text("leases.0.retention"), "recorded");
 	world_pass(&stage.world, 7 * 86400000LL);
 	assert_int_equal(world_alive(&stage.world), 1);
 	POST(path, stage.alice, "{\"delete\":true}");
@@ -470,6 +537,8 @@ int main(void)
 		TEST(a_failed_create_is_no_5xx_and_tells_its_attempts),
 		TEST(a_create_that_fails_while_it_is_waited_for),
 		TEST(a_blocked_account_is_424),
+		TEST(a_fenced_account_is_424_and_says_what_to_do),
+		TEST(take_over_wants_to_know_that_somebody_has_looked),
 		TEST(idempotency_keys),
 		TEST(put_is_idempotent_by_its_path),
 		TEST(cancel_create_attests_exactly),

@@ -158,7 +158,9 @@ static void usage_adds_up(void **state)
 static void metrics_are_text_for_machines(void **state)
 {
 	static const char *const lines[] = { "lessor_build_info{", "lessor_leases_counted 1\n",
-		"lessor_account_blocked{account=\"toy\"} 0\n", "lessor_auth_tokens 5\n",
+		"lessor_account_blocked{account=\"toy\"} 0\n",
+		"lessor_account_fenced{account=\"toy\"} 0\n", "lessor_leases_without_account 0\n",
+		"lessor_auth_tokens 5\n",
 		"lessor_api_answers_total{method=\"GET\",route=\"/v1/leases/{lease}\","
 		"status=\"2xx\"}" };
 

@@ -154,6 +154,9 @@ static void the_release_protocol(void **state)
 		  '-', '-' },
 		{ "released, attention", LEASE_RELEASED, CLEANUP_ATTENTION, T0, 1, "x", "not ours",
 		  "released", 't', 's', 's', 's' },
+		/* Its account is blocked: nothing was tried, and an operator must look. */
+		{ "released, blocked", LEASE_RELEASED, CLEANUP_OWED, T0, 0, "", "account x is blocked",
+		  "released", 't', 's', 's', 's' },
 		{ "expired, clean", LEASE_EXPIRED, CLEANUP_DONE, 0, 0, "", "", "expired", 't', '-',
 		  '-',
 		  '-' },
@@ -236,6 +239,77 @@ static void attempts_and_residue_are_told(void **state)
 	assert_true(render_wants_ledger(&l));
 }
 
+/* Only of what is kept; and who cannot rely on the account is sure of nothing. */
+static void retention_is_told_of_what_is_kept(void **state)
+{
+	const struct render_parts unsure = { .is_unsure = 1 }, sure = { .is_unsure = 0 };
+	struct lease l = sample();
+	json_t *root;
+
+	(void)state;
+	l.retention = RETENTION_PROTECTED;
+	root = rendered(&l, NULL);
+	assert_null(field(root, "retention"));
+	json_decref(root);
+	l.state = LEASE_RELEASED;
+	for (int cleanup = 0; cleanup < LEASE_CLEANUP_COUNT; cleanup++) {
+		l.cleanup = (enum lease_cleanup)cleanup;
+		l.retained = cleanup == CLEANUP_RETAINED;
+		for (int retention = RETENTION_UNSURE; retention < LEASE_RETENTION_COUNT; retention++) {
+			l.retention = l.retained ? (enum lease_retention)retention : RETENTION_NONE;
+			root = rendered(&l, &sure);
+			if (l.retained)
+				assert_string_equal(text(root, "retention"),
+						    lease_retention_name(l.retention));
+			else
+				assert_null(field(root, "retention"));
+			json_decref(root);
+			root = rendered(&l, &unsure);
+			if (l.retained)
+				assert_string_equal(text(root, "retention"), "unsure");
+			else
+				assert_null(field(root, "retention"));
+			json_decref(root);
+		}
+	}
+}
+
+/* Which state a row is in is not the client's business where it comes to the same. */
+static void residue_is_told_in_the_clients_words(void **state)
+{
+	static const struct {
+		uint32_t state;
+		const char *text;
+	} rows[] = {
+		{ LESSOR_STATE_INTENDED, "intended" }, { LESSOR_STATE_UNKNOWN, "unknown" },
+		{ LESSOR_STATE_PRESENT, "present" }, { LESSOR_STATE_DELETING, "deleting" },
+		{ LESSOR_STATE_RETAINED, "retained" }, { LESSOR_STATE_DELETE_AUTHORIZED, "deleting" },
+		{ LESSOR_STATE_DELETE_UNKNOWN, "deleting" },
+		{ LESSOR_STATE_UNPROTECT_AUTHORIZED, "deleting" },
+		{ LESSOR_STATE_UNPROTECT_UNKNOWN, "deleting" },
+		{ LESSOR_STATE_GONE, NULL }, { LESSOR_STATE_DISOWNED, NULL },
+		{ LESSOR_STATE_NEVER_EXISTED, NULL }, { LESSOR_STATE_HANDED_OVER, NULL },
+	};
+	struct lease l = sample();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct resource r = { .n = 7, .lease = 1, .kind = LESSOR_KIND_SERVER, .ours = 1,
+				      .state = rows[i].state, .name = "lessor-x", .id = "4711" };
+		struct render_parts parts = { .resources = &r, .resource_count = 1 };
+		json_t *root = rendered(&l, &parts);
+		json_t *residue = json_object_get(field(root, "cleanup"), "residue");
+		json_t *row = json_array_get(residue, 0);
+
+		print_message("%u\n", (unsigned int)rows[i].state);
+		assert_int_equal(json_array_size(residue), rows[i].text != NULL);
+		if (rows[i].text)
+			assert_string_equal(json_string_value(json_object_get(row, "state")),
+					    rows[i].text);
+		json_decref(root);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +318,8 @@ int main(void)
 		cmocka_unit_test(an_id_that_is_no_number_is_zero),
 		cmocka_unit_test(the_release_protocol),
 		cmocka_unit_test(attempts_and_residue_are_told),
+		cmocka_unit_test(retention_is_told_of_what_is_kept),
+		cmocka_unit_test(residue_is_told_in_the_clients_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
