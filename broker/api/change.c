@@ -154,7 +154,6 @@ static void cancel_finish(struct call *call, struct engine_request *request)
 
 	if (result_check(call, request))
 		return;
-	parts.is_unsure = call_is_unsure(call->api, &request->lease);
 	w = call_begin(call);
 	jsonw_object(&w, NULL);
 	jsonw_object(&w, "canceledCreate");
@@ -163,8 +162,10 @@ static void cancel_finish(struct call *call, struct engine_request *request)
 	jsonw_text(&w, "createAttemptID", request->attempt_token);
 	jsonw_text(&w, "state", "canceled");
 	jsonw_end_object(&w);
-	if (request->lease.id[0])
+	if (request->lease.id[0]) {
+		parts.is_unsure = call_is_unsure(call->api, &request->lease);
 		render_lease(&w, "lease", &request->lease, &parts);
+	}
 	jsonw_end_object(&w);
 	call_answer(call, 200);
 }
