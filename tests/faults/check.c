@@ -17,7 +17,7 @@ static int ledger_names(const struct lease *l, const struct ledger *ledger, cons
 	for (size_t i = 0; i < ledger->resource_count; i++) {
 		const struct resource *r = &ledger->resources[i];
 
-		if (r->state == LESSOR_STATE_GONE)
+		if (r->state == LESSOR_STATE_GONE || r->state == LESSOR_STATE_HANDED_OVER)
 			continue;
 		if (r->id[0] && strtoll(r->id, NULL, 10) == m->id)
 			return 1;
@@ -59,6 +59,25 @@ static int is_reported(struct world *w, const struct lease *l, const struct made
 	return sought.found;
 }
 
+/* A key that another lease uses is that one's when its own lease is over. */
+static int is_handed_over(struct world *w, const char *id, const struct made *m)
+{
+	int found = 0;
+
+	for (size_t i = 0; i < w->lease_count && m->kind == CLOUD_KEY && !found; i++) {
+		struct ledger ledger = { 0 };
+		struct lease other;
+
+		if (strcmp(w->leases[i].id, id) == 0 || world_lease(w, i, &other) ||
+		    other.cleanup == CLEANUP_DONE ||
+		    store_ledger(core_store(w->core), other.n, &ledger, NULL))
+			continue;
+		found = ledger_names(&other, &ledger, m);
+		ledger_fini(&ledger);
+	}
+	return found;
+}
+
 /* I1, I1b: whatever of it is alive is in a ledger that still holds it, or is reported (I25). */
 static void check_known(struct world *w, const char *id, const struct lease *l)
 {
@@ -74,7 +93,8 @@ static void check_known(struct world *w, const char *id, const struct lease *l)
 		if (!m->alive || !m->by_us || m->elsewhere || m->kind == CLOUD_IP ||
 		    (w->restored && m->edited) ||
 		    strcmp(m->lease, id) != 0 ||
-		    (l && l->cleanup != CLEANUP_DONE && ledger_names(l, &ledger, m)))
+		    (l && l->cleanup != CLEANUP_DONE && ledger_names(l, &ledger, m)) ||
+		    is_handed_over(w, id, m))
 			continue;
 		/* What shows late is found by the sweep, and owes again by itself. */
 		if (!(w->comes_back && m->deletes) && !w->lies && !w->restored)
