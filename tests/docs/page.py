@@ -89,7 +89,7 @@ class Page:
                 blocks.append("\n".join(block) + "\n")
                 block = None
             elif block is not None:
-                block.append(line)
+                block.append(line.replace("\\e", "\\"))
         return blocks
 
     def macro(self, name):

@@ -370,7 +370,18 @@ class PluginCheck(unittest.TestCase):
     def setUpClass(cls):
         with open(HOME + "/my.c", "w", encoding="ascii") as file:
             file.write(PROVIDER.examples()[0])
-        for name, source in (("my", HOME + "/my.c"), ("folder", SOURCE + "/sdk/example/folder.c")):
+        # The second example gives the first one actions.
+        os.mkdir(HOME + "/http", 0o755)
+        bare = PROVIDER.examples()[0].replace(
+            "\t.capabilities = LESSOR_OWN_IO,\n",
+            "\t.http_auth = \"bearer\",\n\t.actions = actions,\n"
+            "\t.action_count = sizeof(actions) / sizeof(actions[0]),\n"
+            "\t.action_size = sizeof(actions[0]),\n")
+        first, rest = bare.split("\n", 1)
+        with open(HOME + "/http/my.c", "w", encoding="ascii") as file:
+            file.write(first + "\n" + PROVIDER.examples()[1] + rest)
+        for name, source in (("my", HOME + "/my.c"), ("http/my", HOME + "/http/my.c"),
+                             ("folder", SOURCE + "/sdk/example/folder.c")):
             subprocess.run([os.environ["CC"], "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-fPIC",
                             "-shared", "-I" + SOURCE + "/sdk/include", "-o", f"{HOME}/{name}.so",
                             source], check=True)
@@ -406,9 +417,9 @@ class ProviderHeader(unittest.TestCase):
 
     def test_functions(self):
         there = {name: args.count(",") + 1 for name, args in
-                 re.findall(r"^#define (lessor_\w+|LESSOR_HAS|LESSOR_PROVIDER)\(([^)]*)\)",
-                            self.header, re.M)}
-        for name, args in re.findall(r"^static inline [^(]*\*(lessor_\w+)\(([^)]*)\)", self.header,
+                 re.findall(r"^#define (lessor_\w+|LESSOR_HAS|LESSOR_PROVIDER|LESSOR_KIND_BIT)"
+                            r"\(([^)]*)\)", self.header, re.M)}
+        for name, args in re.findall(r"^static inline [^(]*\b(lessor_\w+)\(([^)]*)\)", self.header,
                                      re.M):
             there[name] = args.count(",") + 1
         named = {}
