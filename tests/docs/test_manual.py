@@ -401,14 +401,19 @@ class PluginCheck(unittest.TestCase):
         said = run("lessor-plugin-check", PROVIDERS + "/hetzner.so") + \
             run("lessor-plugin-check", HOME + "/folder.so")
         self.assertIn("name=my\n", run("lessor-plugin-check", HOME + "/my.so"))
+        self.assertIn("action.delete_server=destroys DELETE /v2/servers/{id}\n",
+                      run("lessor-plugin-check", HOME + "/http/my.so"))
         said += "option.x.max=\n" if ".max=" not in said else ""
         there = set()
         for key in re.findall(r"^([^=]+)=", said, re.M):
-            there |= {key} if "." not in key else {"option", key.split(".")[-1]}
+            parts = key.split(".")
+            there |= {parts[0]} if parts[0] == "action" else {parts[0], parts[-1]}
         named = CHECK.named("DESCRIPTION", "", "Ic")
         self.assertEqual(set(named), there)
         for type_name in re.findall(r"\.type=(\w+)", said):
             self.assertIn(f".Ql {type_name}", named["type"].text)
+        for effect in re.findall(r"^action\.\w+=(\w+)", said, re.M):
+            self.assertIn(f".Ql {effect}", named["action"].text)
 
 
 class ProviderHeader(unittest.TestCase):
