@@ -467,9 +467,11 @@ static void what_turns_up_is_owed_or_kept(void **state)
 	l = kept();
 	step(&l, LEASE_OP_LOOK, LESSOR_GONE, (struct lease_facts){ .now_ms = NOW + 61000 });
 	assert_int_equal(l.cleanup, CLEANUP_DONE);
+	facts.unprotected = facts.can_protect = 1;
 	lease_owes(&l, &facts, &out);
 	assert_true(l.retained);
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
+	assert_int_equal(l.due_ms, facts.now_ms);
 }
 
 static void what_was_forgotten_is_nobodys(void **state)
@@ -481,6 +483,7 @@ static void what_was_forgotten_is_nobodys(void **state)
 	(void)state;
 	lease_forgot(&l, &facts, &out);
 	assert_true(out.goal_changed);
+	assert_int_equal(notes_of(&out, "lease.forgotten"), 1);
 	assert_int_equal(l.cleanup, CLEANUP_DONE);
 	assert_int_equal(l.due_ms, 0);
 	assert_string_equal(l.attention, "");
@@ -492,6 +495,7 @@ static void what_was_forgotten_is_nobodys(void **state)
 	assert_int_equal(l.due_ms, BEGAN + MINUTE);
 	l = kept();
 	facts = (struct lease_facts){ .now_ms = BEGAN + MINUTE, .residue = 1 };
+	l.due_ms = BEGAN + HOUR;
 	lease_forgot(&l, &facts, &out);
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 	assert_int_equal(l.due_ms, 0);

@@ -211,6 +211,9 @@ static void texts_exist_for_every_value(void **state)
 	assert_int_equal(lease_state_parse("nonsense"), -1);
 	for (int c = 0; c < LEASE_CLEANUP_COUNT; c++)
 		assert_string_not_equal(lease_cleanup_name((enum lease_cleanup)c), "unknown");
+	assert_string_equal(lease_state_name(LEASE_STATE_COUNT), "unknown");
+	assert_string_equal(lease_cleanup_name(LEASE_CLEANUP_COUNT), "unknown");
+	assert_string_equal(lease_retention_name(LEASE_RETENTION_COUNT), "");
 	assert_string_equal(lease_retention_name(RETENTION_NONE), "");
 	assert_string_equal(lease_retention_name(RETENTION_UNSURE), "unsure");
 	assert_string_equal(lease_retention_name(RETENTION_RECORDED), "recorded");

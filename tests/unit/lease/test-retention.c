@@ -325,6 +325,11 @@ static void nothing_is_left_to_protect(void **state)
 		assert_int_equal(l.cleanup, CLEANUP_DONE);
 		assert_int_equal(l.due_ms, 0);
 		assert_int_equal(notes_of(&out, "lease.cleaned"), 1);
+		/* Nor does a tick find any, should the step's result be lost. */
+		l = kept();
+		out = tick(&l, (struct lease_facts){ .now_ms = LATER });
+		assert_true(out.changed);
+		assert_int_equal(l.cleanup, CLEANUP_DONE);
 	}
 }
 
@@ -553,7 +558,11 @@ static void kept_by_a_store_that_knew_more(void **state)
 		struct lease l = lives[i](), before = l;
 		struct lease_outcome out = { 0 };
 
+		l.retain_until_ms = 1;
+		strcpy(l.retain_reason, "of another time");
 		lease_kept_elsewhere(&l, &facts, &out);
+		assert_int_equal(l.retain_until_ms, 0);
+		assert_string_equal(l.retain_reason, "");
 		assert_true(out.changed && out.goal_changed && out.retain_rows);
 		assert_true(l.retained);
 		assert_int_equal(l.cleanup, CLEANUP_RETAINED);

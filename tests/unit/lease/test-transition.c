@@ -42,6 +42,7 @@ static void a_new_lease_has_no_past(void **state)
 	lease_begin(&dirty, NOW, BOOT, &out);
 	assert_memory_equal(&dirty, &l, sizeof(l));
 	assert_int_equal(l.is_billed, 1);
+	assert_int_equal(l.ready_ms + l.ended_ms + l.released_ms, 0);
 	assert_int_equal(notes_of(&out, "lease.created"), 1);
 }
 
