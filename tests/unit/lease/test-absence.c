@@ -118,6 +118,23 @@ static void a_lost_create_settles_from_its_last_request(void **state)
 	}
 }
 
+/* Something that claims to be it was seen, and hides again: no listing is late by that. */
+static void a_lost_create_that_was_seen_needs_a_minute(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(unsettled); i++) {
+		struct resource r = row(unsettled[i]);
+
+		r.seen_ms = NOW;
+		ignored(&r, SETTLE - 1);
+		counted(&r, SETTLE, SETTLE);
+		assert_int_equal(next(&r), NOW + SETTLE + ABSENCE_APART_MS);
+		counted(&r, SETTLE + ABSENCE_LOOKUP_MS, SETTLE);
+		counted(&r, SETTLE + ABSENCE_APART_MS - 1, SETTLE);
+		proven(&r, SETTLE + ABSENCE_APART_MS);
+	}
+}
+
 /* ---- C ---------------------------------------------------------------------------- */
 
 static void what_was_seen_needs_two_a_minute_apart(void **state)
@@ -265,6 +282,7 @@ int main(void)
 		cmocka_unit_test(after_an_accepted_delete_one_is_enough),
 		cmocka_unit_test(a_lost_create_needs_two_after_settle),
 		cmocka_unit_test(a_lost_create_settles_from_its_last_request),
+		cmocka_unit_test(a_lost_create_that_was_seen_needs_a_minute),
 		cmocka_unit_test(what_was_seen_needs_two_a_minute_apart),
 		cmocka_unit_test(what_was_never_seen_needs_two_after_settle),
 		cmocka_unit_test(the_second_one_may_come_late),

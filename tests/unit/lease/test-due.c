@@ -113,6 +113,30 @@ static void the_named_end_of_what_is_kept_is_believed(void **state)
 	assert_int_equal(lease_due_ms(&l, LATER), LATER + HOUR);
 }
 
+/* The time of its step, which is not the time of its deadline. */
+static void a_step_is_due_by_the_row(void **state)
+{
+	static const struct { struct lease (*make)(void); int64_t due_ms; int want; } rows[] = {
+		{ booting, LATER, 1 }, { booting, LATER + 1, 0 }, { booting, 1, 1 }, { booting, 0, 0 },
+		{ booting, LATER + TEN_DAYS, 0 },
+		{ ready, LATER, 1 }, { ready, LATER + TEN_DAYS, 0 }, { ready, 0, 0 },
+		{ owed, LATER, 1 }, { owed, LATER + 1, 0 }, { owed, LATER + HOUR, 0 },
+		/* No rule has set these. */
+		{ owed, LATER + HOUR + 1, 1 }, { owed, 0, 1 },
+		{ needs_operator, LATER + TEN_DAYS, 1 }, { needs_operator, 0, 1 },
+		{ kept, LATER, 1 }, { kept, 0, 0 }, { kept, LATER + TEN_DAYS, 0 },
+		{ done, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lease l = rows[i].make();
+
+		l.due_ms = rows[i].due_ms;
+		assert_int_equal(lease_step_is_due(&l, LATER), rows[i].want);
+	}
+}
+
 /* ---- after a failure ------------------------------------------------------------------- */
 
 /* When a step that failed at `now` is repeated, if an observation counts from `absence_ms` on. */
@@ -194,6 +218,7 @@ int main(void)
 		cmocka_unit_test(a_deadline_is_the_earlier_of_two),
 		cmocka_unit_test(a_time_beyond_all_times_is_no_overflow),
 		cmocka_unit_test(a_stored_due_time_is_not_believed_beyond_the_limits),
+		cmocka_unit_test(a_step_is_due_by_the_row),
 		cmocka_unit_test(the_named_end_of_what_is_kept_is_believed),
 		cmocka_unit_test(what_is_free_counts_against_no_limit),
 		cmocka_unit_test(no_backoff_steps_over_the_end_of_settling),

@@ -214,6 +214,59 @@ static void a_lost_answer_is_no_surprise(void **state)
 	assert_int_equal(look(&g, &s), GENERATION_ARRIVED);
 }
 
+/* The process died while its request was out; it arrives when the next one has read already. */
+static void a_late_write_of_a_dead_process_is_known(void **state)
+{
+	struct sentinel s = { 0 }, late = { 0 };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	start(&g);
+	mean(&g, &s);
+	put(&g, &late);
+	start(&g);
+	mean(&g, &s);
+	s = late;
+	assert_int_equal(look(&g, &s), GENERATION_OURS);
+	raise_generation(&g, &s);
+	assert_int_equal(s.number, 4);
+	/* After one that counts more it is put right. */
+	s = late;
+	assert_int_equal(look(&g, &s), GENERATION_MISSING);
+	raise_generation(&g, &s);
+	assert_int_equal(s.number, 5);
+}
+
+/* So are those of the last few; the list of them has an end. */
+static void the_last_few_processes_are_known(void **state)
+{
+	struct sentinel s = { 0 }, writes[8] = { { 0 } };
+	struct generation g = { 0 };
+
+	(void)state;
+	start(&g);
+	raise_generation(&g, &s);
+	for (int i = 0; i < 8; i++) {
+		start(&g);
+		mean(&g, &s);
+		put(&g, &writes[i]);
+		/* Whole names, whatever fell off. */
+		for (size_t k = 0; k < strlen(g.before); k++)
+			assert_int_equal(g.before[k] == ' ', k % GENERATION_HOLDER_ROOM ==
+					 GENERATION_HOLDER_ROOM - 1);
+		assert_int_equal(strlen(g.before) % GENERATION_HOLDER_ROOM, GENERATION_HOLDER_ROOM - 1);
+	}
+	assert_int_equal(look(&g, &writes[7]), GENERATION_ARRIVED);
+	g.current = 1;
+	for (int i = 4; i < 7; i++)
+		assert_int_equal(look(&g, &writes[i]), GENERATION_OURS);
+	assert_int_equal(look(&g, &writes[0]), GENERATION_OVERTAKEN);
+	/* And what the sentinel bore when they read it, which they replace. */
+	assert_int_equal(look(&g, &s), GENERATION_OURS);
+}
+
 static void fifty_starts_without_a_write(void **state)
 {
 	struct sentinel s = { 0 };
@@ -269,13 +322,57 @@ static void what_is_missing_is_written_again(void **state)
 	assert_int_equal(s.number, 5);
 }
 
-/* Killed anywhere, with its writes lost or not, and with people who take labels away. */
+/* A write of a process that is dead, on its way. */
+struct late_write {
+	struct sentinel what;
+	int starts;	/* since then */
+};
+
+static void random_moment(struct generation *g, struct sentinel *s, struct late_write *late,
+			  uint32_t dice)
+{
+	switch (dice & 15) {
+	case 0:
+		start(g);
+		late->starts++;
+		break;
+	case 1:
+		*s = (struct sentinel){ 0 };
+		break;
+	case 2:
+	case 3:
+		assert_int_not_equal(look(g, s), GENERATION_OVERTAKEN);
+		break;
+	case 4:
+		mean(g, s);
+		break;
+	case 5:
+		mean(g, s);
+		put(g, &late->what);
+		late->starts = 1;
+		start(g);
+		break;
+	case 6:
+	case 7:
+		if (late->what.number && late->starts <= 2)
+			*s = late->what;
+		late->what = (struct sentinel){ 0 };
+		break;
+	default:
+		mean(g, s);
+		put(g, s);
+		break;
+	}
+}
+
+/* Killed anywhere, with its writes late or lost, and with people who take labels away. */
 static void one_daemon_never_fences_itself(void **state)
 {
 	uint32_t seed = 1;
 
 	(void)state;
-	for (int life = 0; life < 2000; life++) {
+	for (int life = 0; life < 4000; life++) {
+		struct late_write late = { 0 };
 		struct sentinel s = { 0 };
 		struct generation g = { 0 };
 		int64_t greatest = 0;
@@ -283,28 +380,9 @@ static void one_daemon_never_fences_itself(void **state)
 		start(&g);
 		for (int i = 0; i < 40; i++) {
 			seed = seed * 1664525 + 1013904223;
-			switch (seed >> 24 & 7) {
-			case 0:
-				start(&g);
-				break;
-			case 1:
-				s = (struct sentinel){ 0 };
-				break;
-			case 2:
-			case 3:
-				assert_int_not_equal(look(&g, &s), GENERATION_OVERTAKEN);
-				break;
-			case 4:
-				mean(&g, &s);
-				break;
-			default:
-				mean(&g, &s);
-				put(&g, &s);
-				assert_true(s.number > greatest);
-				greatest = s.number;
-				break;
-			}
-			assert_true(g.current <= g.pending);
+			random_moment(&g, &s, &late, seed >> 24);
+			assert_true(g.current <= g.pending && s.number <= g.pending);
+			greatest = s.number > greatest ? s.number : greatest;
 		}
 		/* Whatever was there stays below what comes. */
 		raise_generation(&g, &s);
@@ -519,6 +597,8 @@ int main(void)
 		cmocka_unit_test(a_crash_after_the_write),
 		cmocka_unit_test(a_crash_around_the_first_write),
 		cmocka_unit_test(a_lost_answer_is_no_surprise),
+		cmocka_unit_test(a_late_write_of_a_dead_process_is_known),
+		cmocka_unit_test(the_last_few_processes_are_known),
 		cmocka_unit_test(fifty_starts_without_a_write),
 		cmocka_unit_test(fifty_starts_that_do_not_even_read),
 		cmocka_unit_test(what_is_missing_is_written_again),

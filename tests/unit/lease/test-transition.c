@@ -260,6 +260,30 @@ static void when_blind_nothing_ends(void **state)
 	assert_string_equal(booting.end_reason, "deadline");
 }
 
+/* It holds nothing that could be wanted, and its client waits. */
+static void what_made_nothing_ends_in_time_though_blind(void **state)
+{
+	struct lease_facts facts = { .now_ms = NOW + BOOT, .is_blind = 1, .running = 1 };
+	struct lease l = fresh();
+
+	(void)state;
+	tick(&l, facts);
+	assert_int_equal(l.state, LEASE_PROVISIONING);
+	facts.running = 0;
+	facts.residue = 1;
+	tick(&l, facts);
+	assert_int_equal(l.state, LEASE_PROVISIONING);
+	facts.residue = 0;
+	tick(&l, facts);
+	assert_int_equal(l.state, LEASE_FAILED);
+	assert_int_equal(l.cleanup, CLEANUP_DONE);
+	/* An active one holds a machine, whatever its ledger says. */
+	l = ready();
+	facts.now_ms = NOW + 2 * TTL;
+	tick(&l, facts);
+	assert_int_equal(l.state, LEASE_ACTIVE);
+}
+
 static void a_heartbeat_moves_the_deadline_but_not_past_the_ttl(void **state)
 {
 	struct lease l = ready();
@@ -556,6 +580,7 @@ int main(void)
 		cmocka_unit_test(it_expires_at_idle_or_ttl_and_not_before),
 		cmocka_unit_test(a_clock_in_doubt_ends_nothing),
 		cmocka_unit_test(when_blind_nothing_ends),
+		cmocka_unit_test(what_made_nothing_ends_in_time_though_blind),
 		cmocka_unit_test(a_heartbeat_moves_the_deadline_but_not_past_the_ttl),
 		cmocka_unit_test(a_heartbeat_at_the_deadline_revives_nothing),
 		cmocka_unit_test(a_shorter_idle_time_is_due_earlier),
