@@ -345,6 +345,15 @@ static void kept_well(struct lease *l, const struct lease_facts *facts)
 	l->due_ms = lease_retained_due(l, facts);
 }
 
+/* Only a person can tell what stands in the way of what is kept. */
+static void kept_refused(struct lease *l, const struct lease_verdict *v,
+			 const struct lease_facts *facts, struct lease_outcome *out)
+{
+	retry_cleanup(l, v, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS, facts);
+	if (lease_attention_set(l, v->error_class, v->reason))
+		lease_note_add(out, "lease.attention", "%s", l->attention);
+}
+
 /* What is kept is being protected at the provider. */
 static void retain_done(struct lease *l, const struct lease_verdict *v,
 			const struct lease_facts *facts, struct lease_outcome *out)
@@ -359,9 +368,7 @@ static void retain_done(struct lease *l, const struct lease_verdict *v,
 		lease_note_add(out, "lease.protected",
 			       "what it keeps is marked and protected at the provider");
 	} else if (v->verdict == LESSOR_REFUSED) {
-		retry_cleanup(l, v, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS, facts);
-		if (lease_attention_set(l, v->error_class, v->reason))
-			lease_note_add(out, "lease.attention", "%s", l->attention);
+		kept_refused(l, v, facts, out);
 	} else if (v->verdict == LESSOR_PENDING) {
 		TEXT_SET(l->cursor, v->cursor);
 		l->due_ms = facts->now_ms + earlier(v->wait_ms, PENDING_MOST_MS);
@@ -385,10 +392,8 @@ static void look_done(struct lease *l, const struct lease_verdict *v,
 	} else if (!facts->unsure) {
 		kept_well(l, facts);
 	} else if (v->verdict == LESSOR_REFUSED) {
-		/* Something is there that may be it and cannot be proven to be: a person can tell. */
-		retry_cleanup(l, v, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS, facts);
-		if (lease_attention_set(l, v->error_class, v->reason))
-			lease_note_add(out, "lease.attention", "%s", l->attention);
+		/* Something is there that may be it, and cannot be proven to be. */
+		kept_refused(l, v, facts, out);
 	} else {
 		retry_cleanup(l, v, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS, facts);
 	}
