@@ -59,12 +59,39 @@ static void names_are_host_names_and_one_of_a_kind(void **state)
 	assert_true(is_name(two));
 }
 
+static void names_say_what_they_are(void **state)
+{
+	static const struct { uint32_t kind; const char *slug, *begins; } rows[] = {
+		{ LESSOR_KIND_SERVER, "violet-prawn", "lessor-violet-prawn-" },
+		{ LESSOR_KIND_KEY, "violet-prawn", "lessor-violet-prawn-key-" },
+		{ LESSOR_KIND_VOLUME, "violet-prawn", "lessor-violet-prawn-res-" },
+		{ LESSOR_KIND_SENTINEL, NULL, "lessor-account-mark-" },
+		/* Cut behind a dash, of which there is one. */
+		{ LESSOR_KIND_SERVER, "abcdefghijklmnopqrstuvwxyz01234-more",
+		  "lessor-abcdefghijklmnopqrstuvwxyz01234-" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lease l = { .id = "cbx_000000000001" };
+		size_t len = strlen(rows[i].begins);
+		char name[64];
+
+		strcpy(l.slug, rows[i].slug ? rows[i].slug : "");
+		ledger_name(&signer, "h", rows[i].slug ? &l : NULL, rows[i].kind, 1, name);
+		assert_memory_equal(name, rows[i].begins, len);
+		assert_int_equal(strlen(name + len), 12);
+		assert_null(strchr(name + len, '-'));
+	}
+}
+
 static void labels_keep_to_the_grammar(void **state)
 {
 	struct lease l = { .id = "cbx_0123456789ab", .owner = "@@\xc3\xa4 weird:owner/@" };
 	struct labels labels;
 
 	(void)state;
+	memset(l.owner + strlen(l.owner), 'x', 100);
 	ledger_labels(&signer, "hetzner", &l, LESSOR_KIND_SERVER, 1, "lessor-name", &labels);
 	assert_int_equal(labels.count, LABELS);
 	for (size_t i = 0; i < labels.count; i++) {
@@ -224,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_host_names_and_one_of_a_kind),
+		cmocka_unit_test(names_say_what_they_are),
 		cmocka_unit_test(labels_keep_to_the_grammar),
 		cmocka_unit_test(copied_labels_point_into_the_copy),
 		cmocka_unit_test(a_mark_that_makes_no_sense_is_a_mark),
