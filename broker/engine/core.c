@@ -336,8 +336,7 @@ int core_account_protects(const struct core_account *a)
 	return a->account->table->retain != NULL && a->account->config.protect_retained;
 }
 
-/* What the account says about whether anything may be concluded or ended. */
-static void account_facts(struct core *core, const struct lease *l, struct lease_facts *ret)
+void core_account_facts(struct core *core, const struct lease *l, struct lease_facts *ret)
 {
 	const struct core_account *a = core_account_find(core, l->account);
 
@@ -387,7 +386,7 @@ int core_facts(struct core *core, const struct lease *l, const struct ledger *le
 		.random = core_random32(core),
 	};
 	ledger_facts(ledger, ret);
-	account_facts(core, l, ret);
+	core_account_facts(core, l, ret);
 	ledger_fini(&own);
 	return 0;
 }

@@ -100,11 +100,10 @@ int core_generation_found(struct core *core, struct core_account *a, int64_t num
 static int seen(struct core *core, struct core_account *a, const struct lessor_observed *sentinel,
 		struct err *err)
 {
-	const char *number = observed_label(sentinel, LESSOR_LABEL_GEN);
 	const char *holder = observed_label(sentinel, LESSOR_LABEL_HOLDER);
 
-	return core_generation_found(core, a, number ? strtoll(number, NULL, 10) : 0,
-				     holder ? holder : "", err);
+	return core_generation_found(core, a, observed_generation(sentinel), holder ? holder : "",
+				     err);
 }
 
 int core_generation_seen(struct core *core, struct core_account *a,

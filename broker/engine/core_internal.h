@@ -95,6 +95,8 @@ int core_apply(struct core *core, struct lease *l, const struct lease_outcome *o
 	       struct err *err);
 /* Can what is kept there be protected at the provider, and is it meant to be? */
 int core_account_protects(const struct core_account *a);
+/* Adds what the lease's account says about whether anything may be concluded or ended. */
+void core_account_facts(struct core *core, const struct lease *l, struct lease_facts *ret);
 /* Sets the lease's due time in the heap from its row. */
 void core_schedule(struct core *core, const struct lease *l);
 /*

@@ -372,6 +372,7 @@ static int request_heartbeat(struct core *core, struct engine_request *r, struct
 
 	if (core_find(core, r, &l))
 		return 0;
+	core_account_facts(core, &l, &facts);
 	lease_heartbeat(&l, r->idle_ms, &facts, &out);
 	if (out.refusal) {
 		core_say(r, RESULT_CONFLICT, out.refusal, "the lease is over");

@@ -96,6 +96,7 @@ static int take_late_arrival(struct core *core, const struct lease *l, const str
 	late->state = l->retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
 	late->retain_epoch = l->retained ? l->epoch : late->retain_epoch;
 	late->changed_ms = late->seen_ms = core_now(core);
+	late->marked_ms = 0;
 	absence_reset(late);
 	if (store_resource_update(core->store, late, err) ||
 	    store_stray_drop(core->store, s->account, s->kind, s->id, err) ||

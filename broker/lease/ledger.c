@@ -227,19 +227,32 @@ const char *observed_label(const struct lessor_observed *seen, const char *key)
 	return NULL;
 }
 
-int64_t observed_retain(const struct lessor_observed *seen)
+/* A label's number, 0 if there is none, and what is not understood as it is to be taken. */
+static int64_t observed_number(const struct lessor_observed *seen, const char *key,
+			       int64_t not_understood)
 {
-	const char *value = observed_label(seen, LESSOR_LABEL_RETAIN);
-	int64_t epoch = 0;
+	const char *value = observed_label(seen, key);
+	int64_t number = 0;
 
 	if (!value)
 		return 0;
-	/* What is marked in a way that we do not understand is marked all the same. */
 	if (!value[0] || strlen(value) > 18 || strspn(value, "0123456789") != strlen(value))
-		return INT64_MAX;
+		return not_understood;
 	for (const char *p = value; *p; p++)
-		epoch = epoch * 10 + (*p - '0');
-	return epoch ? epoch : INT64_MAX;
+		number = number * 10 + (*p - '0');
+	return number ? number : not_understood;
+}
+
+int64_t observed_retain(const struct lessor_observed *seen)
+{
+	/* What is marked in a way that we do not understand is marked all the same. */
+	return observed_number(seen, LESSOR_LABEL_RETAIN, INT64_MAX);
+}
+
+int64_t observed_generation(const struct lessor_observed *seen)
+{
+	/* More than any store has counted to, and a take-over can still count on. */
+	return observed_number(seen, LESSOR_LABEL_GEN, INT64_C(100000000000000000));
 }
 
 int ledger_verify(const struct signer *signer, const char *account, const struct lease *l,

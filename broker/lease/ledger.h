@@ -137,8 +137,9 @@ struct observation {
 	int64_t retain;		/* its label lessor-retain, 0: none; INT64_MAX: it makes no sense */
 };
 
-/* The label lessor-retain of what was read. */
+/* The labels lessor-retain and lessor-gen of what was read, 0: there is none. */
 int64_t observed_retain(const struct lessor_observed *seen);
+int64_t observed_generation(const struct lessor_observed *seen);
 
 enum authorization {
 	AUTHORIZATION_GRANTED = 0,

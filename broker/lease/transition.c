@@ -474,7 +474,10 @@ void lease_release(struct lease *l, int delete_machine, int canceled,
 	}
 	if (l->cleanup == CLEANUP_DONE)
 		return;
-	if (!delete_machine && !l->retained) {
+	if (explicit_delete && l->cleanup == CLEANUP_ATTENTION) {
+		l->due_ms = facts->now_ms;
+		out->changed = 1;
+	} else if (!delete_machine && !l->retained) {
 		lease_goal_change(l, facts, out);
 		retain(l, facts, out);
 	} else if (explicit_delete && l->retained) {
@@ -499,7 +502,9 @@ void lease_heartbeat(struct lease *l, int64_t idle_ms, const struct lease_facts 
 		out->refusal = "lease_ended";
 		return;
 	}
-	if (!DEFECT(20) && facts->now_ms >= lease_expires_ms(l) && !facts->clock_doubted) {
+	/* What does not end by itself now is still alive. */
+	if (!DEFECT(20) && facts->now_ms >= lease_expires_ms(l) && !facts->clock_doubted &&
+	    !facts->is_blind) {
 		out->refusal = "lease_expired";
 		return;
 	}

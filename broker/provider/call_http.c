@@ -474,8 +474,7 @@ int call_read_sentinel(struct call *call, struct step_evidence *evidence)
 	if (evidence_exact(call, &row, &seen, &is_last) != 1 || !is_last)
 		return 0;
 	evidence->is_sentinel_read = 1;
-	value = observed_label(&seen, LESSOR_LABEL_GEN);
-	evidence->generation = value ? strtoll(value, NULL, 10) : 0;
+	evidence->generation = observed_generation(&seen);
 	value = observed_label(&seen, LESSOR_LABEL_HOLDER);
 	snprintf(evidence->holder, sizeof(evidence->holder), "%s", value ? value : "");
 	return 1;

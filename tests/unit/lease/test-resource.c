@@ -146,6 +146,24 @@ static void a_mark_that_makes_no_sense_is_a_mark(void **state)
 	}
 }
 
+/* Whatever it is, it is more than a store has counted to, and one can still count on. */
+static void a_generation_that_makes_no_sense_is_a_high_one(void **state)
+{
+	static const struct { const char *label; int64_t number; } rows[] = {
+		{ "1", 1 }, { "17", 17 }, { "0", 100000000000000000 }, { "-1", 100000000000000000 },
+		{ "x", 100000000000000000 }, { "9223372036854775807", 100000000000000000 },
+	};
+
+	(void)state;
+	assert_int_equal(observed_generation(&(struct lessor_observed){ 0 }), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lessor_label label = { LESSOR_LABEL_GEN, rows[i].label };
+		struct lessor_observed seen = { .labels = &label, .label_count = 1 };
+
+		assert_int_equal(observed_generation(&seen), rows[i].number);
+	}
+}
+
 /* The account's own sentinel: no lease, and an id that may not be known yet. */
 static void a_sentinel_is_verified_without_a_lease(void **state)
 {
@@ -255,6 +273,7 @@ int main(void)
 		cmocka_unit_test(labels_keep_to_the_grammar),
 		cmocka_unit_test(copied_labels_point_into_the_copy),
 		cmocka_unit_test(a_mark_that_makes_no_sense_is_a_mark),
+		cmocka_unit_test(a_generation_that_makes_no_sense_is_a_high_one),
 		cmocka_unit_test(a_sentinel_is_verified_without_a_lease),
 		cmocka_unit_test(what_a_state_means),
 		cmocka_unit_test(keys_and_sentinels_are_free),

@@ -316,6 +316,12 @@ static void a_heartbeat_at_the_deadline_revives_nothing(void **state)
 	(void)state;
 	lease_heartbeat(&l, 0, &facts, &out);
 	assert_string_equal(out.refusal, "lease_expired");
+	/* While nothing ends by itself it lives. */
+	facts.is_blind = 1;
+	out = (struct lease_outcome){ 0 };
+	lease_heartbeat(&l, 0, &facts, &out);
+	assert_null(out.refusal);
+	assert_int_equal(l.touched_ms, facts.now_ms);
 	l.state = LEASE_RELEASED;
 	lease_heartbeat(&l, 0, &facts, &out);
 	assert_string_equal(out.refusal, "lease_ended");
