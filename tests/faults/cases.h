@@ -91,8 +91,7 @@ struct totals {
 	uint32_t trace;			/* of the last case */
 };
 
-/* upgrade.c: makes a store one of schema 6; a life across the upgrade. */
-void upgrade_store(const char *path);
+/* upgrade.c: a life across an upgrade of the database. */
 void upgrade_run(struct world *w);
 
 /* How the whole is run. */

@@ -35,7 +35,8 @@ static const char down[] =
 	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease BEGIN SELECT 1; END;"
 	"PRAGMA user_version = 6;";
 
-void upgrade_store(const char *path)
+/* Makes the store one of schema 6. */
+static void make_older(const char *path)
 {
 	char *why = NULL;
 	sqlite3 *db;
@@ -114,9 +115,7 @@ void upgrade_run(struct world *w)
 	world_human(w, "unprotect", m->id, "");
 	unmark_all(w);
 	w->leases[0].is_protected = w->leases[0].seen = 0;
-	w->downgrade = 1;
-	w->loop_left = 1;
-	w->loop_next_ms = w->now_ms;
+	world_restart(w, make_older);
 	world_pass(w, 20 * MINUTE);
 	if (world_lease(w, 0, &l) || w->restarts > 1)
 		return;

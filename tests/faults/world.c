@@ -339,9 +339,6 @@ void world_reborn(struct world *w)
 		w->not_before_ms = 0;
 	w->is_asking = 0;
 	broker_abandon(w);
-	if (w->downgrade)
-		upgrade_store(w->path);
-	w->downgrade = 0;
 	if (restores && w->down_ms)
 		world_advance(w, w->now_ms + w->down_ms);
 	broker_start(w);
@@ -414,6 +411,14 @@ void world_begin(struct world *w, const char *folder, struct provider *provider,
 	MUST(cloud_load(w->cloud, w->now_ms, few_types, strlen(few_types), &err) == 0);
 	if (scenario)
 		MUST(cloud_load(w->cloud, w->now_ms, scenario, strlen(scenario), &err) == 0);
+	broker_start(w);
+}
+
+void world_restart(struct world *w, void (*between)(const char *path))
+{
+	w->restarts++;
+	broker_end(w);
+	between(w->path);
 	broker_start(w);
 }
 

@@ -181,7 +181,6 @@ struct world {
 	int lies;			/* deletes that do nothing, and reads that deny what is there */
 	int account_gone, outage, project_moved, moved_live, jumped, restored, disturbed;
 	int64_t loop_next_ms;
-	int downgrade;			/* the next life begins with a store of schema 6 */
 	int restore_from;		/* the next life begins with the saved copy ... */
 	int64_t down_ms;		/* ... and so long after the last one */
 
@@ -272,6 +271,8 @@ void world_crash(struct world *w, const char *where);
 void world_flush(struct world *w);
 void world_open(struct world *w);	/* core_begin */
 void world_reborn(struct world *w);	/* after the longjmp */
+/* In good order, and something happens to the database while nobody has it. */
+void world_restart(struct world *w, void (*between)(const char *path));
 void world_event(struct world *w);	/* inject.c */
 void world_undo(struct world *w);	/* at once what was to come later */
 void wire_judge(struct world *w, const struct env_http_request *request, struct cloud_response *r,
