@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""The configurations: how much may go wrong in each, and how large its state space is.
+
+`states` and `moves` are what the exploration must count. They catch a change that explores less
+without anybody noticing, so they are updated only together with the change that explains them.
+"""
+
+from collections import namedtuple
+
+RESTORE = "restore"  # an older copy of the store is put back
+TWIN = "twin"  # a second daemon starts on the copy
+
+Config = namedtuple("Config", (
+    "name",
+    "states",
+    "moves",
+    "in_ctest",  # False: only long.sh runs it
+    "leases",  # the second one uses the key of the first
+    "faults",  # lost answers, refusals, deletes given up, relabelled resources
+    "crashes",
+    "client_calls",  # releases, and operators who end a fence
+    "token_flips",  # the token opens another project, or ours again
+    "copy",  # what happens to a copy of the store: None, RESTORE or TWIN
+    "lies",  # observations that find nothing although the resource is there
+    "people",  # somebody switches the server's delete protection on
+), defaults=(False, 1, 0, 0, 0, 0, None, 0, 0))
+
+CONFIGS = {config.name: config for config in (
+    Config("protection", 185836, 752063, in_ctest=True,
+           faults=1, crashes=1, client_calls=3, people=1),
+    Config("faults", 96502, 301239, in_ctest=True, faults=2, client_calls=2, lies=1),
+    Config("crashes", 118682, 413782, in_ctest=True, faults=1, crashes=2, client_calls=2),
+    Config("other-project", 86346, 308129, crashes=1, client_calls=2, token_flips=2),
+    Config("restore", 818791, 3536375, client_calls=3, copy=RESTORE),
+    Config("two-daemons", 567500, 2908144, client_calls=1, copy=TWIN),
+    Config("shared-key", 633599, 2519500, leases=2, faults=1, client_calls=2),
+    Config("shared-key-crash", 727567, 2855883, leases=2, crashes=1, client_calls=2),
+    Config("protection-older", 1180068, 5166816, client_calls=3, copy=RESTORE, people=1),
+    Config("protection-older-again", 4557929, 19638248, client_calls=4, copy=RESTORE, people=1),
+    Config("protection-twin", 885162, 4609526, client_calls=1, copy=TWIN, people=1),
+)}

@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The long run of the model: the configurations and the seeded mistakes that CTest leaves
+# out. Not part of CI: 20 minutes with two jobs, and up to 4 GB of memory for each.
+#
+#	tests/model/long.sh BUILD_DIR [JOBS]
+#
+# A failing one leaves its trail in BUILD_DIR/model-NAME.log.
+set -eu
+
+build=${1:?usage: long.sh BUILD_DIR [JOBS]}
+jobs=${2:-2}
+model=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/model.py
+failed=0
+
+# Each line of the list is one run: "config NAME" or "mistake NAME".
+# shellcheck disable=SC2016 # the inner shell's arguments
+/usr/bin/python3 -B "$model" --list | awk '$3 == "long" { print $1, $2 }' |
+	xargs -P "$jobs" -L 1 sh -c '
+		log=$1/model-$4.log
+		/usr/bin/python3 -B "$2" "--$3" "$4" >"$log" 2>&1
+		result=$?
+		grep -E "^(config|mistake) " "$log" || tail -n 5 "$log"
+		exit "$result"' long.sh "$build" "$model" || failed=1
+[ "$failed" -eq 0 ] || { echo "FAILED: see the logs in $build"; exit 1; }
