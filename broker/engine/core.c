@@ -419,10 +419,10 @@ static int mark_rows(struct core *core, const struct lease *l, uint32_t from, ui
 		r->state = to;
 		r->changed_ms = core_now(core);
 		/* A mark of this epoch is due; a keep after a delete begins again with it. */
-		if (to == LESSOR_STATE_RETAINED && r->retain_epoch < l->epoch) {
-			r->retain_epoch = l->epoch;
+		if (to == LESSOR_STATE_RETAINED)
 			r->marked_ms = 0;
-		}
+		if (to == LESSOR_STATE_RETAINED && r->retain_epoch < l->epoch)
+			r->retain_epoch = l->epoch;
 		rc = store_resource_update(core->store, r, err);
 	}
 	ledger_fini(&ledger);

@@ -32,14 +32,14 @@ static void label_number(struct labels *labels, const char *key, int64_t value)
 static int verify(struct claim *c, const struct resource *r)
 {
 	const struct step_evidence *e = &c->what->evidence;
+	struct err err = { 0 };
 
 	if (!e->is_read && !e->is_seen)
 		return claim_refuse(c, "it was not read in this step directly before");
-	if (ledger_verify(&c->core->signer, r->account, c->l, r, &e->seen, &c->what->err)) {
-		err_prefix(&c->what->err, "not changed, because it is not proven ours: ");
-		return claim_refuse_for_operator(c, LESSOR_CLASS_OWNERSHIP, c->what->err.text);
-	}
-	return 0;
+	if (ledger_verify(&c->core->signer, r->account, c->l, r, &e->seen, &err) == 0)
+		return 0;
+	err_prefix(&err, "not changed, because it is not proven ours: ");
+	return claim_refuse_for_operator(c, LESSOR_CLASS_OWNERSHIP, err.text);
 }
 
 /* ---- the sentinel --------------------------------------------------------------------- */
@@ -236,7 +236,10 @@ static int unprotect_changed(struct claim *c, struct resource *r)
 
 	if (r->state != LESSOR_STATE_UNPROTECT_AUTHORIZED)
 		return 0;
-	if (e->is_labelled)
+	/* Answered, or found by a read after an answer that was lost. */
+	if (e->is_labelled ||
+	    (e->is_seen && observed_retain(&e->seen) == r->retain_epoch &&
+	     ledger_verify(&c->core->signer, r->account, c->l, r, &e->seen, NULL) == 0))
 		r->label_known = r->retain_epoch;
 	if (e->outcome == EFFECT_NOT_SENT || e->outcome == EFFECT_REFUSED) {
 		r->protect_by = PROTECT_OURS;

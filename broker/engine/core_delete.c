@@ -45,6 +45,9 @@ int claim_keep(struct claim *c, struct resource *r, int64_t retain)
 	if (core_facts(c->core, c->l, NULL, &facts, &c->what->err))
 		return -1;
 	lease_kept_elsewhere(c->l, &facts, &out);
+	/* What is said of it next is newer than what was found. */
+	if (retain < INT64_MAX && c->l->epoch <= retain)
+		c->l->epoch = retain + 1;
 	if (core_apply(c->core, c->l, &out, &c->what->err))
 		return -1;
 	return claim_refuse(c, "it was released without deleting, and this store did not know of it");
@@ -264,7 +267,7 @@ int claim_gone(struct claim *c)
 	if (claim_write(c, r, LESSOR_STATE_GONE, c->what->text))
 		return -1;
 	/* Without a delete of ours it may yet show: somebody looks once more. */
-	if (!by_delete)
-		core_sweep_soon(c->core, c->account);
+	if (!by_delete && core_sweep_soon(c->core, c->account, &c->what->err))
+		return -1;
 	return claim_tell(c, r, "gone", c->what->text);
 }

@@ -22,8 +22,10 @@
 
 static int is_counted(const struct core_account *a)
 {
-	return a->account->table->probe &&
-	       !(a->account->table->capabilities & LESSOR_OWN_IO);
+	const struct lessor_provider *table = a->account->table;
+
+	/* As call_is_own_io has it: beside the host's HTTP, I/O of its own changes nothing. */
+	return table->probe && (table->http_auth || !(table->capabilities & LESSOR_OWN_IO));
 }
 
 /* Says and does what follows from it; `why` is for the operator. */
@@ -34,9 +36,9 @@ static int fence(struct core *core, struct core_account *a, const char *why, str
 	if (a->gen.is_fenced)
 		return 0;
 	generation_fence(&a->gen, why);
+	account_set_fenced(a->account, why);
 	if (store_generation_put(core->store, &a->gen, err))
 		return -1;
-	account_set_fenced(a->account, why);
 	core_tell(core, &(struct tell){ .level = LOG_LEVEL_ERROR, .account = name,
 					.event = "account.fenced" },
 		  "account %s is fenced: %s; nothing of it is made, deleted or expired until an operator "
@@ -152,7 +154,7 @@ void core_generation_raise(struct core *core, const char *account)
 {
 	struct core_account *a = core_account_find(core, account);
 
-	if (!a || !is_counted(a) || a->gen.is_wanted)
+	if (!a || !is_counted(a))
 		return;
 	a->gen.is_wanted = 1;
 	core_probe_soon(core, a);

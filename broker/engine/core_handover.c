@@ -25,7 +25,8 @@ static int inherit(struct core *core, const struct lease *from, const struct res
 	row.attempt = r->attempt;
 	row.seen_ms = r->seen_ms;
 	row.state = l.retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
-	row.retain_epoch = l.retained ? l.epoch : r->retain_epoch;
+	/* The label that it bears counts the epochs of another lease. */
+	row.retain_epoch = l.retained && l.epoch > r->retain_epoch ? l.epoch : r->retain_epoch;
 	row.label_known = r->label_known;
 	row.marked_ms = 0;
 	row.changed_ms = core_now(core);

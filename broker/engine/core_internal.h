@@ -29,7 +29,8 @@ struct core_account {
 	int running;
 	struct ready *first[2], **last[2];	/* 0: cleanups, 1: the rest */
 	int64_t probe_due_ms, catalog_due_ms;
-	int probe_running, catalog_running;
+	int probe_running;
+	int probe_wanted;	/* when the last one began, the counter was to be raised */
 	int probe_tries, catalog_tries, reload_tries;
 	int was_blocked;
 	int was_proven;		/* since the start */
@@ -40,7 +41,6 @@ struct core_account {
 	int64_t denied_ms;
 	int64_t paused_until_ms;	/* wall clock, as written down; 0: never */
 	int is_sweeping;
-	int sweep_again;	/* something was concluded while one ran */
 	int64_t sweep_due_ms;	/* as it was set last, 0: none */
 	int sweep_tries;
 	int is_listing;		/* for core_pool.c */
@@ -208,8 +208,11 @@ int core_account_vouches(const struct core *core, const struct core_account *a);
 int core_account_is_readable(const struct core *core, const struct core_account *a);
 /* How late the account's provider may show what it made, ms. */
 int64_t core_settle_ms(const struct core *core, const struct core_account *a);
-/* Something was concluded from absence alone: the inventory is read once more, soon. */
-void core_sweep_soon(struct core *core, struct core_account *a);
+/*
+ * Something was concluded from absence alone: the inventory is read once more, soon, and
+ * after a restart as well.
+ */
+int core_sweep_soon(struct core *core, struct core_account *a, struct err *err);
 /* A step that core_flush starts; it takes a place of the account's. */
 struct step *core_step_begin(struct core *core, struct core_account *a, enum step_op op,
 			     int64_t n);

@@ -272,7 +272,8 @@ static int commit_not_seen(struct claim *c)
 		 r->absent_count);
 	if (claim_write(c, r, LESSOR_STATE_NEVER_EXISTED, evidence))
 		return -1;
-	core_sweep_soon(c->core, c->account);
+	if (core_sweep_soon(c->core, c->account, &c->what->err))
+		return -1;
 	return claim_tell(c, r, "never", evidence);
 }
 

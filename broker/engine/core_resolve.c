@@ -165,6 +165,12 @@ static int adopt(struct resolving *v, struct err *err)
 			 "something of it is being deleted just now");
 		return 0;
 	}
+	/* What is known of another thing says nothing of this one. */
+	if (strcmp(row->id, v->r->resource_id) != 0) {
+		row->protect_by = PROTECT_NOT_OURS;
+		row->label_known = 0;
+		row->deletes_unknown = 0;
+	}
 	TEXT_SET(row->id, v->r->resource_id);
 	if (v->l.retained && row->retain_epoch < v->l.epoch)
 		row->retain_epoch = v->l.epoch;

@@ -291,14 +291,21 @@ void core_account_due(struct core *core, int64_t key)
 		core_sweep_due(core, a);
 		return;
 	}
+	/* One at a time: of two writes of the counter the older one could arrive last. */
+	if (work == WORK_PROBE && a->probe_running) {
+		a->probe_again = 1;
+		return;
+	}
 	/* Account work has a place of its own: it must run when all others wait for it. */
 	step = core_step_begin(core, a, work == WORK_PROBE ? STEP_PROBE :
 			       work == WORK_RELOAD ? STEP_RELOAD : STEP_CATALOG, 0);
 	a->running--;
-	if (work == WORK_PROBE)
-		core_generation_due(core, a);
-	if (work == WORK_PROBE)
-		store_account_ledger(core->store, a->account->config.name, &step->ledger, NULL);
+	if (work != WORK_PROBE)
+		return;
+	a->probe_running = 1;
+	core_generation_due(core, a);
+	a->probe_wanted = a->gen.is_wanted;
+	store_account_ledger(core->store, a->account->config.name, &step->ledger, NULL);
 }
 
 static void set_due(void *arg, int64_t n, int64_t due_ms)
@@ -313,7 +320,9 @@ static int64_t probe_ms(const struct core *core, struct core_account *a)
 
 	/* Of what was asked for while this one ran the next one takes care. */
 	a->probe_again = 0;
-	if (is_again || (a->gen.is_wanted && !a->gen.is_fenced && a->gen.raised_ms))
+	/* What was wanted before it began, and was not asked for, is not asked for the next time. */
+	if (is_again || (a->gen.is_wanted && !a->probe_wanted && !a->gen.is_fenced &&
+			 a->gen.raised_ms))
 		return 1000;
 	return is_surprised && SURPRISED_PROBE_MS < core->config.probe_ms ? SURPRISED_PROBE_MS :
 									   core->config.probe_ms;
@@ -575,6 +584,8 @@ void core_step_done(struct core *core, struct step *step)
 	struct running ran = running_take(core, step);
 	struct err err = { 0 };
 
+	if (step->op == STEP_PROBE)
+		a->probe_running = 0;
 	/* Whatever the plugin made of it, or did after it: that an operator must look is decided. */
 	if (ran.refusal_class) {
 		step->verdict = LESSOR_REFUSED;

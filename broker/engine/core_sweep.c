@@ -351,18 +351,32 @@ static int give_all(struct core *core, struct sweep *sweep, int by_itself, const
 
 /* ---- from due to done -------------------------------------------------------------------- */
 
+/* Then, or earlier if one was promised. */
+static void sweep_by(struct core *core, struct core_account *a, int64_t due_ms,
+		     const struct sweep *sweep)
+{
+	int64_t soon = core_now(core) + SOON_MS;
+
+	/* The clock may have been set back since. */
+	if (sweep->soon_ms && sweep->soon_ms < soon)
+		soon = sweep->soon_ms;
+	core_sweep_at(core, a, sweep->soon_ms && soon < due_ms ? soon : due_ms);
+}
+
 void core_sweep_init(struct core *core, struct core_account *a)
 {
 	struct sweep sweep;
 	int64_t due = core_now(core) + (core->config.sweep_ms < FIRST_MS ? core->config.sweep_ms :
 				       FIRST_MS);
 
-	if (!core->config.sweep_ms)
+	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL))
 		return;
-	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL) == 0 &&
-	    sweep.begun_ms && sweep.begun_ms <= core_now(core))
+	if (sweep.begun_ms && sweep.begun_ms <= core_now(core))
 		due = sweep.begun_ms + core->config.sweep_ms;
-	core_sweep_at(core, a, due > 0 ? due : 1);
+	if (core->config.sweep_ms)
+		sweep_by(core, a, due > 0 ? due : 1, &sweep);
+	else if (sweep.soon_ms)
+		sweep_by(core, a, INT64_MAX, &sweep);
 }
 
 static void start_list(struct core *core, struct core_account *a)
@@ -375,14 +389,19 @@ static void start_list(struct core *core, struct core_account *a)
 	a->is_sweeping = 1;
 }
 
-void core_sweep_soon(struct core *core, struct core_account *a)
+int core_sweep_soon(struct core *core, struct core_account *a, struct err *err)
 {
 	int64_t soon = core_now(core) + SOON_MS;
+	struct sweep sweep;
 
-	if (!a->is_sweeping && (!a->sweep_due_ms || a->sweep_due_ms > soon))
-		core_sweep_at(core, a, soon);
-	/* The one that runs may have seen it already, or not yet. */
-	a->sweep_again = a->is_sweeping;
+	if (store_sweep_get(core->store, a->account->config.name, &sweep, err))
+		return -1;
+	if (!sweep.soon_ms || sweep.soon_ms > soon)
+		sweep.soon_ms = soon;
+	/* Of one that runs now its end takes care. */
+	if (!a->is_sweeping && (!a->sweep_due_ms || a->sweep_due_ms > sweep.soon_ms))
+		core_sweep_at(core, a, sweep.soon_ms);
+	return store_sweep_put(core->store, &sweep, err);
 }
 
 void core_sweep_due(struct core *core, struct core_account *a)
@@ -435,6 +454,11 @@ static int complete(struct core *core, struct core_account *a, struct err *err)
 	sweep.objects = a->sweep_objects;
 	sweep.unproven = a->sweep_unproven;
 	sweep.error[0] = '\0';
+	/* One that may not take back what it saw, or ran before, is not the one that was promised. */
+	if (sweep.soon_ms <= sweep.begun_ms && core_account_vouches(core, a))
+		sweep.soon_ms = 0;
+	else if (sweep.soon_ms && sweep.soon_ms <= core_now(core))
+		sweep.soon_ms = core_now(core) + SOON_MS;
 	a->sweep_tries = 0;
 	rc = rc || store_sweep_put(core->store, &sweep, err) ||
 	     strays_load(core, &sweep, &strays, err) ? -1 : 0;
@@ -446,9 +470,9 @@ static int complete(struct core *core, struct core_account *a, struct err *err)
 	free(strays.list);
 	if (!rc && core->config.sweep_deletes && core_account_vouches(core, a))
 		rc = give_all(core, &sweep, 1, "the sweep", "", &given, err);
-	core_sweep_at(core, a, core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms : 0);
-	if (a->sweep_again)
-		core_sweep_soon(core, a);
+	if (core->config.sweep_ms || sweep.soon_ms)
+		sweep_by(core, a, core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms :
+			 INT64_MAX, &sweep);
 	return rc;
 }
 

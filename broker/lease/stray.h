@@ -63,6 +63,7 @@ struct sweep {
 	int64_t looked_ms;	/* when an operator last looked at what the store does not know */
 	char looked_by[128];
 	int64_t deleted_ms;	/* when strays were last given to cleanup */
+	int64_t soon_ms;	/* one is due by then in any mode: something was thought absent; or 0 */
 };
 
 /* Is what was seen signed by us, for this account? Then its labels are in *ret. */

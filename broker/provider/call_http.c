@@ -53,11 +53,14 @@ static int has_id(const struct lessor_action *action)
 }
 
 /* A delete: a permit of this step for this row that no request has used. */
-static int check_destroy(struct ask *ask)
+static int check_destroy(struct ask *ask, const struct resource *row)
 {
 	if (!ask->effect || !ask->effect->permitted)
 		return refuse(ask, ask->effect && ask->effect->destroyed ?
 			      "its permit was used already" : "without a permit");
+	/* What became of it is told already: by now the row may be somebody's to keep. */
+	if (row->state != LESSOR_STATE_DELETE_AUTHORIZED)
+		return refuse(ask, "its permit is over");
 	return has_id(&ask->action) || DEFECT(11) ? 0 : refuse(ask, "a delete that names no id");
 }
 
@@ -84,7 +87,13 @@ static int check_change(struct ask *ask, const struct resource *row)
 	if (ask->action.effect == LESSOR_PROTECTS) {
 		if (granted != LESSOR_CHANGE_PROTECT && granted != LESSOR_CHANGE_UNPROTECT)
 			return refuse(ask, "without a permit to change its protection");
-		return ask->effect->protected ? refuse(ask, "its permit was used already") : 0;
+		if (ask->effect->protected)
+			return refuse(ask, "its permit was used already");
+		/* First the label: no older store may take what comes next for its own. */
+		if (granted == LESSOR_CHANGE_UNPROTECT &&
+		    evidence_outcome(ask->call, ask->effect->changed) != EFFECT_ACCEPTED)
+			return refuse(ask, "its labels are not written yet");
+		return 0;
 	}
 	if (granted == LESSOR_CHANGE_LABELS || granted == LESSOR_CHANGE_UNPROTECT)
 		return ask->effect->changed ? refuse(ask, "its permit was used already") : 0;
@@ -110,7 +119,7 @@ static int check_effect(struct ask *ask)
 		return refuse(ask, "more effects than one step may have");
 	switch (ask->action.effect) {
 	case LESSOR_DESTROYS:
-		return check_destroy(ask);
+		return check_destroy(ask, row);
 	case LESSOR_MAKES:
 		return check_make(ask, row);
 	default:

@@ -198,6 +198,7 @@ static const char *const migrations[] = {
 	"ALTER TABLE resource ADD COLUMN label_known INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE resource ADD COLUMN protect_by INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE resource ADD COLUMN marked_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE sweep ADD COLUMN soon_ms INTEGER NOT NULL DEFAULT 0;"
 	/* Looks that were counted by other rules prove nothing of what may still be there. */
 	"UPDATE resource SET first_absent_ms = 0, absent_count = 0 WHERE state NOT IN (5, 7);"
 	/* What a start has to look at: intents and permits whose step died. */

@@ -9,7 +9,7 @@
 int store_sweep_get(struct store *store, const char *account, struct sweep *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT begun_ms, done_ms, objects, unproven, error, "
-					   "looked_ms, looked_by, deleted_ms FROM sweep "
+					   "looked_ms, looked_by, deleted_ms, soon_ms FROM sweep "
 					   "WHERE account = ?1", err);
 	int rc;
 
@@ -29,6 +29,7 @@ int store_sweep_get(struct store *store, const char *account, struct sweep *ret,
 	ret->looked_ms = sqlite3_column_int64(stmt, 5);
 	COLUMN_TEXT(stmt, 6, ret->looked_by);
 	ret->deleted_ms = sqlite3_column_int64(stmt, 7);
+	ret->soon_ms = sqlite3_column_int64(stmt, 8);
 	sqlite3_reset(stmt);
 	return 0;
 }
@@ -37,7 +38,8 @@ int store_sweep_put(struct store *store, const struct sweep *sweep, struct err *
 {
 	sqlite3_stmt *stmt = store_prepare(store, "INSERT OR REPLACE INTO sweep(account, begun_ms, "
 					   "done_ms, objects, unproven, error, looked_ms, looked_by, "
-					   "deleted_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", err);
+					   "deleted_ms, soon_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+					   err);
 
 	if (!stmt)
 		return -1;
@@ -50,6 +52,7 @@ int store_sweep_put(struct store *store, const struct sweep *sweep, struct err *
 	sqlite3_bind_int64(stmt, 7, sweep->looked_ms);
 	bind_text(stmt, 8, sweep->looked_by);
 	sqlite3_bind_int64(stmt, 9, sweep->deleted_ms);
+	sqlite3_bind_int64(stmt, 10, sweep->soon_ms);
 	return store_run(store, stmt, "writing down a sweep", err);
 }
 

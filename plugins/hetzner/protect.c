@@ -98,6 +98,8 @@ static int keep_vanished(struct hz *z, const struct lessor_resource *row)
 		return verdict;
 	if (!shown && lessor_gone(z->call, row->row, "an exact read and listings found nothing") == 0)
 		return lessor_pending(z->call, AT_ONCE, "");
+	if (shown)
+		lessor_still_there(z->call, row->row, "a listing shows it, an exact read does not");
 	return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 			    "%s cannot be read; it is looked at again", row->name);
 }
@@ -221,8 +223,11 @@ int protection_lift(struct hz *z, const struct lessor_resource *row, const struc
 		return refused(z, row);
 	/* First the label: no older store may take what comes next for its own. */
 	labels_write(z, row, &change, &labelled);
-	if (labelled.rule)
+	if (labelled.rule) {
+		/* Whether it was written all the same: the host learns it from this. */
+		read_exactly(z, row, &after, &verdict);
 		return failed(z, &labelled, "labelling what is to be deleted");
+	}
 	protection_write(z, row, 0, &lifted);
 	if (lifted.rule)
 		return failed(z, &lifted, "lifting its protection");

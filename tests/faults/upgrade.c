@@ -23,7 +23,7 @@ static const char down[] =
 	"ALTER TABLE resource DROP COLUMN deletes_unknown;"
 	"ALTER TABLE resource DROP COLUMN signed_lease; ALTER TABLE resource DROP COLUMN retain_epoch;"
 	"ALTER TABLE resource DROP COLUMN label_known; ALTER TABLE resource DROP COLUMN protect_by;"
-	"ALTER TABLE resource DROP COLUMN marked_ms;"
+	"ALTER TABLE resource DROP COLUMN marked_ms; ALTER TABLE sweep DROP COLUMN soon_ms;"
 	"ALTER TABLE resource RENAME COLUMN first_absent_ms TO first_look_ms;"
 	"ALTER TABLE resource RENAME COLUMN absent_count TO looks;"
 	"ALTER TABLE lease DROP COLUMN retention; ALTER TABLE lease DROP COLUMN is_billed;"

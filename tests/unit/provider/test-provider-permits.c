@@ -351,14 +351,17 @@ static void test_permit_change(void **state)
 		  READ "unprotect 1; PUT /servers/42 1; POST /servers/42/actions/protect 1; "
 		  PERMIT "DELETE /servers/42 1; deleting 1 7", NULL, DELETING },
 		{ "lifting twice", PRESENT,
-		  READ "unprotect 1; POST /servers/42/actions/protect 1; "
+		  READ "unprotect 1; PUT /servers/42 1; POST /servers/42/actions/protect 1; "
 		  "!POST /servers/42/actions/protect 1; " READ, "its permit was used already", PRESENT },
 		{ "labels twice while lifting", PRESENT,
 		  READ "unprotect 1; PUT /servers/42 1; !PUT /servers/42 1", "its permit was used already",
 		  PRESENT },
 		{ "lifting, and its answer lost", PRESENT,
-		  READ "unprotect 1; lose POST /servers/42/actions/protect; "
+		  READ "unprotect 1; PUT /servers/42 1; lose POST /servers/42/actions/protect; "
 		  "POST /servers/42/actions/protect 1", NULL, LESSOR_STATE_UNPROTECT_UNKNOWN },
+		{ "lifting before its labels are written", PRESENT,
+		  READ "unprotect 1; !POST /servers/42/actions/protect 1", "its labels are not written yet",
+		  PRESENT },
 		{ "a delete in its stead", PRESENT, READ "unprotect 1; !DELETE /servers/42 1",
 		  "without a permit", PRESENT },
 		{ "lifting with the permit to delete", PRESENT,
@@ -445,11 +448,12 @@ static void test_lifting_tells_of_the_labels_too(void **state)
 	assert_int_equal(claim->evidence.seen.protection, LESSOR_PROTECTION_OFF);
 	assert_non_null(strstr(claim->labels, "lessor-retain=4"));
 	toy_stop(&toy);
-	/* labels that were refused */
+	/* labels that were refused: nothing is lifted */
 	toy_start_case(&toy, &toy_table, PRESENT);
 	toy_answer(&toy, "PUT", "/servers/42", 422, NULL);
-	step_free(toy_play(&toy, STEP_CLEANUP, lift));
-	assert_int_equal(claim->evidence.outcome, EFFECT_ACCEPTED);
+	step_free(toy_play(&toy, STEP_CLEANUP, READ "unprotect 1; PUT /servers/42 1; "
+			   "!POST /servers/42/actions/protect 1; " READ));
+	assert_int_equal(claim->evidence.outcome, EFFECT_NOT_SENT);
 	assert_int_equal(claim->evidence.is_labelled, 0);
 	toy_stop(&toy);
 }
