@@ -418,6 +418,8 @@ void world_restart(struct world *w, void (*between)(const char *path))
 {
 	w->restarts++;
 	broker_end(w);
+	w->core = NULL;
+	w->account = NULL;
 	between(w->path);
 	broker_start(w);
 }
