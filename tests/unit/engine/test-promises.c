@@ -198,6 +198,22 @@ static void what_shows_late_is_owed_again(void **state)
 	assert_int_equal(world_alive(&w), 0);
 }
 
+/* The sweep that was promised is not forgotten with the process that promised it. */
+static void what_shows_after_a_restart_is_owed_again(void **state)
+{
+	(void)state;
+	create_ready();
+	w.cloud[0].alive = 0;
+	release(1);
+	world_pass(&w, 5 * MINUTE);
+	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	world_restart(&w, NULL);
+	w.cloud[0].alive = 1;
+	world_pass(&w, 20 * MINUTE);
+	assert_int_equal(w.deleted, 1);
+	assert_int_equal(world_alive(&w), 0);
+}
+
 static void what_shows_late_of_a_kept_lease_is_kept(void **state)
 {
 	(void)state;
@@ -362,6 +378,7 @@ int main(void)
 		TEST(a_lost_delete_keeps_nothing),
 		TEST(nothing_is_kept_of_a_machine_that_is_gone),
 		TEST(what_shows_late_is_owed_again),
+		TEST(what_shows_after_a_restart_is_owed_again),
 		TEST(what_shows_late_of_a_kept_lease_is_kept),
 		TEST(a_stored_due_time_is_not_believed),
 		TEST(nothing_expires_while_the_account_is_unknown),
