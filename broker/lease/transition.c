@@ -21,6 +21,8 @@
 /* Something only a person can change; looked at again in case they did. */
 #define ATTENTION_BACKOFF_MS (5 * 60 * 1000)
 #define ATTENTION_BACKOFF_CAP_MS (60 * 60 * 1000)
+/* Who asks again for the delete of what waits for a person has it looked at this soon. */
+#define ASKED_AGAIN_MS 1000
 /* A cleanup that has not come to its end by then needs an operator ... */
 #define OWED_TRIES 10
 #define OWED_MS (60 * 60 * 1000)
@@ -475,7 +477,9 @@ void lease_release(struct lease *l, int delete_machine, int canceled,
 	if (l->cleanup == CLEANUP_DONE)
 		return;
 	if (explicit_delete && l->cleanup == CLEANUP_ATTENTION) {
-		l->due_ms = facts->now_ms;
+		/* However often it is asked for. */
+		if (l->due_ms > facts->now_ms + ASKED_AGAIN_MS)
+			l->due_ms = facts->now_ms + ASKED_AGAIN_MS;
 		out->changed = 1;
 	} else if (!delete_machine && !l->retained) {
 		lease_goal_change(l, facts, out);
