@@ -24,7 +24,7 @@ sample=${MUTANTS_SAMPLE:-97}
 seconds=${MUTANTS_SECONDS:-30}
 limit=${MUTANTS_LIMIT:-120}
 units="test-core test-promises test-sweep test-transition test-retention test-attention test-due
-test-ledger test-absence test-generation
+test-ledger test-resource test-absence test-generation test-limits
 test-hetzner-error test-hetzner-parse test-hetzner-life test-hetzner-trouble test-hetzner-delete
 test-hetzner-keep test-hetzner-account test-provider-call test-provider-evidence test-provider-absence
 test-provider-permits test-provider-share test-provider-options test-provider-http test-schedule

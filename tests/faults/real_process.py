@@ -221,8 +221,9 @@ class Process(unittest.TestCase):
         calls = b.sim("GET", "/_sim/calls")["total"]
         added = {op: n - were.get(op, 0) for op, n in calls.items() if n != were.get(op, 0)}
         print("calls for 50 crashes:", added)
-        # One each; the rest is what was due in that time anyhow.
-        self.assertLessEqual(added["all"], 75)
+        # One each, and a second one where it lived to write its counter; the rest is what
+        # was due in that time anyhow.
+        self.assertLessEqual(added["all"], 125)
         b.no_faults()
         b.start()
         self.active(b, ids[0])

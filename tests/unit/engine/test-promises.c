@@ -359,6 +359,40 @@ static void flush(void)
 }
 
 
+/* ---- keys of several leases ------------------------------------------------------------------- */
+
+static int reused;
+
+static void reuse(struct world *world, struct lessor_call *call)
+{
+	(void)world;
+	reused = lessor_reuse(call, LESSOR_KIND_KEY, "77", "a-key");
+}
+
+static void create_another(const char *id)
+{
+	struct asked a = { 0 };
+
+	snprintf(a.request.create.slug, sizeof(a.request.create.slug), "box-%s", id + 14);
+	w.before_create = reuse;
+	world_create(&w, &a, id);
+	world_pass(&w, 5000);
+	w.before_create = NULL;
+}
+
+/* A key that may be going by now lets nobody in later. */
+static void a_dying_key_is_not_used(void **state)
+{
+	(void)state;
+	create_ready();
+	sql("UPDATE resource SET kind = 2, id = '77', state = 9 WHERE lease = 1");
+	create_another("cbx_000000000002");
+	assert_int_equal(reused, -1);
+	sql("UPDATE resource SET state = 3 WHERE lease = 1");
+	create_another("cbx_000000000003");
+	assert_int_equal(reused, 0);
+}
+
 /* R12 */
 static void nothing_is_logged_before_it_is_true(void **state)
 {
@@ -379,6 +413,7 @@ int main(void)
 		TEST(nothing_is_kept_of_a_machine_that_is_gone),
 		TEST(what_shows_late_is_owed_again),
 		TEST(what_shows_after_a_restart_is_owed_again),
+		TEST(a_dying_key_is_not_used),
 		TEST(what_shows_late_of_a_kept_lease_is_kept),
 		TEST(a_stored_due_time_is_not_believed),
 		TEST(nothing_expires_while_the_account_is_unknown),

@@ -90,6 +90,8 @@ static int create(struct world *w, struct lessor_call *call, const struct lessor
 		if (lessor_attempt_open(call, number, lease->types[number - 1], lease->locations[0]))
 			return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "no attempt");
 	}
+	if (w->before_create)
+		w->before_create(w, call);
 	if (lessor_intend(call, LESSOR_KIND_SERVER, number, &intent))
 		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "no intent");
 	if (w->during_create)

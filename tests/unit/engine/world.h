@@ -65,7 +65,9 @@ struct world {
 	void (*during_create)(struct world *w);
 	/* and between the permit and the delete */
 	void (*during_delete)(struct world *w);
-	/* and when a cleanup begins, with its call */
+	/* and when a create begins, with its call */
+	void (*before_create)(struct world *w, struct lessor_call *call);
+	/* and when a cleanup begins */
 	void (*before_cleanup)(struct world *w, struct lessor_call *call);
 };
 
