@@ -359,6 +359,19 @@ static void flush(void)
 }
 
 
+/* R9: a key costs nothing, and counts against no limit on machines. */
+static void what_is_free_is_not_counted(void **state)
+{
+	(void)state;
+	create_ready();
+	assert_true(lease().is_billed);
+	w.delete_refusals = 100;
+	sql("UPDATE resource SET kind = 2");
+	release(1);
+	assert_int_equal(lease().cleanup, CLEANUP_OWED);
+	assert_false(lease().is_billed);
+}
+
 /* ---- keys of several leases ------------------------------------------------------------------- */
 
 static int reused;
@@ -413,6 +426,7 @@ int main(void)
 		TEST(nothing_is_kept_of_a_machine_that_is_gone),
 		TEST(what_shows_late_is_owed_again),
 		TEST(what_shows_after_a_restart_is_owed_again),
+		TEST(what_is_free_is_not_counted),
 		TEST(a_dying_key_is_not_used),
 		TEST(what_shows_late_of_a_kept_lease_is_kept),
 		TEST(a_stored_due_time_is_not_believed),
