@@ -287,6 +287,7 @@ void world_take_over(struct world *w)
 {
 	struct asked a = { .request = { .kind = REQUEST_ACCOUNT } };
 
+	w->taken_over = 1;
 	if (w->account_gone)
 		return;
 	a.request.caller.role = TOKEN_ADMIN;

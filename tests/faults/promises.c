@@ -92,8 +92,12 @@ void promises_committed(struct world *w, const struct lease *l, int was_protecte
 		check_absence(w, &ledger.resources[i]);
 	if (l->retained)
 		check_honest(w, l, &ledger);
-	/* A person may take it away again; then it was true when it was said. */
-	if (l->retention == RETENTION_PROTECTED && !was_protected && !w->project_moved)
+	/*
+	 * A person may take it away again; then it was true when it was said. Until the store
+	 * has been proven the newest, clients are told that it is unsure.
+	 */
+	if (l->retention == RETENTION_PROTECTED && !was_protected && !w->project_moved &&
+	    (!w->restored || w->taken_over))
 		check_protected(w, l, &ledger);
 	ledger_fini(&ledger);
 }

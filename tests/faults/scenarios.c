@@ -402,11 +402,11 @@ const struct scenario scenarios[] = {
 			  "\"count\":\"always\",\"for_ms\":150000,"
 			  "\"fault\":{\"kind\":\"selector_ignored\"}}]}", 0, 0, 120 },
 	/* It was acknowledged, and shows late: up to the settling time, and far beyond it. */
-	{ "early", early, NULL, 0, 0, 4 },
-	{ "early-55s", early, UNSHOWN("55000", "both"), 0, 0, 8 },
+	{ "early", early, NULL, 0, 0, 30 },
+	{ "early-55s", early, UNSHOWN("55000", "both"), 0, 0, 30 },
 	{ "early-55s-reads", early, UNSHOWN("55000", "get"), 0, 0, 30 },
 	{ "early-55s-lists", early, UNSHOWN("55000", "list"), 0, 0, 30 },
-	{ "early-10m", early, UNSHOWN("600000", "both"), 0, 0, 8 },
+	{ "early-10m", early, UNSHOWN("600000", "both"), 0, 0, 30 },
 	{ "early-25m", early, UNSHOWN("1500000", "both"), 0, 0, 30 },
 	{ "early-10m-reads", early, UNSHOWN("600000", "get"), 0, 0, 30 },
 	{ "early-10m-lists", early, UNSHOWN("600000", "list"), 0, 0, 30 },
@@ -418,18 +418,18 @@ const struct scenario scenarios[] = {
 				 "\"count\":1,\"faults\":[{\"kind\":\"lost\"},{\"kind\":\"ip_kept\"},"
 				 "{\"kind\":\"hidden\",\"ms\":40000,\"where\":\"both\"}]}]}", 0, 0, 8 },
 	/* The delete's answer is lost: at each event of it a client may want to keep the machine. */
-	{ "lost-delete", life, ONCE("s.delete", "\"kind\":\"lost\""), 0, 0, 0 },
-	{ "no-delete", life, ONCE("s.delete", "\"kind\":\"close\""), 0, 0, 4 },
-	{ "slow-delete", life, ONCE("s.delete", "\"kind\":\"slow\",\"ms\":90000"), 0, 0, 4 },
+	{ "lost-delete", life, ONCE("s.delete", "\"kind\":\"lost\""), 0, 0, 4 },
+	{ "no-delete", life, ONCE("s.delete", "\"kind\":\"close\""), 0, 0, 30 },
+	{ "slow-delete", life, ONCE("s.delete", "\"kind\":\"slow\",\"ms\":90000"), 0, 0, 30 },
 	/* A token that may not delete, for an hour. */
 	{ "forbidden", forbidden, "{\"faults\":[{\"match\":{\"op\":[\"s.delete\",\"k.delete\"]},"
 			     "\"count\":\"always\",\"for_ms\":3600000,"
 			     "\"fault\":{\"kind\":\"forbidden\"}}]}", 0, 0, 30 },
-	{ "kept-again", kept_again, NULL, 0, 0, 4 },
-	{ "kept-unprotected", kept_human_unprotects, NULL, 0, 0, 8 },
-	{ "two-reversed", two_reversed, NULL, 0, 0, 8 },
+	{ "kept-again", kept_again, NULL, 0, 0, 8 },
+	{ "kept-unprotected", kept_human_unprotects, NULL, 0, 0, 30 },
+	{ "two-reversed", two_reversed, NULL, 0, 0, 30 },
 	{ "two-kept", two_kept, NULL, 0, 0, 8 },
-	{ "two-in-turn", two_in_turn, NULL, 0, 0, 8 },
+	{ "two-in-turn", two_in_turn, NULL, 0, 0, 30 },
 	{ "one-key", one_key, NULL, 0, 0, 8 },
 	{ "upgrade", upgrade_run, NULL, 0, 1, 0 },
 	{ "paused", paused, NULL, 0, 1, 0 },

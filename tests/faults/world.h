@@ -180,6 +180,7 @@ struct world {
 	int comes_back;			/* what was proven gone may be there again */
 	int lies;			/* deletes that do nothing, and reads that deny what is there */
 	int account_gone, outage, project_moved, moved_live, jumped, restored, disturbed;
+	int taken_over;			/* by an operator who looked */
 	int64_t loop_next_ms;
 	int restore_from;		/* the next life begins with the saved copy ... */
 	int64_t down_ms;		/* ... and so long after the last one */
