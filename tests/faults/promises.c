@@ -68,9 +68,11 @@ static void check_protected(struct world *w, const struct lease *l, const struct
 	for (size_t i = 0; i < ledger->resource_count; i++) {
 		const struct resource *r = &ledger->resources[i];
 		struct cloud_object o;
+		const struct made *m = made_find(w, kind_of(r), made_id(r));
 		const char *mark;
 
-		if (!resource_is_residue(r) || !r->id[0] ||
+		/* What a person changed may have been read before. */
+		if (!resource_is_residue(r) || !r->id[0] || (m && m->edited) ||
 		    cloud_object_find(w->cloud, kind_of(r), made_id(r), &o))
 			continue;
 		mark = cloud_object_label(w->cloud, kind_of(r), made_id(r), LESSOR_LABEL_RETAIN);
