@@ -166,7 +166,7 @@ static int keep_protected(struct hz *z, const struct lessor_resource *row, struc
 	rc = read_exactly(z, row, &after, &verdict);
 	if (rc < 0)
 		return verdict;
-	if (rc > 0 && !after.server.is_protected)
+	if (rc == 0 || !after.server.is_protected)
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "%s does not show its protection yet", row->name);
 	return lessor_pending(z->call, AT_ONCE, "");
