@@ -99,19 +99,13 @@ int core_generation_found(struct core *core, struct core_account *a, int64_t num
 	       err_set(err, ERR_REFUSED, "the store may be older than the account") : 0;
 }
 
-static int seen(struct core *core, struct core_account *a, const struct lessor_observed *sentinel,
-		struct err *err)
+int core_generation_seen(struct core *core, struct core_account *a,
+			 const struct lessor_observed *sentinel, struct err *err)
 {
 	const char *holder = observed_label(sentinel, LESSOR_LABEL_HOLDER);
 
 	return core_generation_found(core, a, observed_generation(sentinel), holder ? holder : "",
 				     err);
-}
-
-int core_generation_seen(struct core *core, struct core_account *a,
-			 const struct lessor_observed *sentinel, struct err *err)
-{
-	return seen(core, a, sentinel, err);
 }
 
 /* The next counter, committed, and the labels that say it. */
@@ -139,7 +133,7 @@ int core_generation_write(struct core *core, struct core_account *a,
 {
 	if (!is_counted(a))
 		return 0;
-	if (seen(core, a, sentinel, err))
+	if (core_generation_seen(core, a, sentinel, err))
 		return -1;
 	return a->gen.is_wanted ? raise_to(core, a, labels, err) : 0;
 }
