@@ -177,7 +177,9 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 	if (!a->gen.is_fenced)
 		return 0;
 	generation_take_over(&a->gen);
-	if (store_generation_put(core->store, &a->gen, err))
+	/* A newer store may have lifted what this one says is protected. */
+	if (store_generation_put(core->store, &a->gen, err) ||
+	    core_prove_retained(core, r->expected_account, err))
 		return -1;
 	account_set_fenced(a->account, NULL);
 	core_tell(core, &(struct tell){ .level = LOG_LEVEL_NOTICE, .account = r->expected_account,

@@ -169,6 +169,8 @@ void core_sweep_init(struct core *core, struct core_account *a);
 void core_sweep_due(struct core *core, struct core_account *a);
 int core_sweep_done(struct core *core, struct core_account *a, struct step *step, struct err *err);
 int core_request_sweep(struct core *core, struct engine_request *r, struct err *err);
+/* This store may be an old one: what it says is protected is read again, and protected anew. */
+int core_prove_retained(struct core *core, const char *account, struct err *err);
 
 /* core_pool.c */
 int core_request_pool(struct core *core, struct engine_request *r, struct err *err);

@@ -30,6 +30,7 @@
 #define SOON_MS (10 * 60 * 1000)
 /* Of each account; more is a case for a person, and reported as far as this. */
 #define STRAYS_MAX 10000
+#define PAGE 256
 
 static const uint32_t kinds[] = { LESSOR_KIND_SERVER, LESSOR_KIND_KEY, LESSOR_KIND_ADDRESS };
 
@@ -113,27 +114,85 @@ static int take_late_arrival(struct core *core, const struct lease *l, const str
 	return core_apply(core, &copy, &out, err) ? -1 : 1;
 }
 
+/* Is not known to be protected any more: its lease's next step sees to that. */
+static int unprotected(struct core *core, struct resource *r, struct err *err)
+{
+	struct lease_outcome out = { 0 };
+	struct lease_facts facts;
+	struct lease l;
+
+	r->marked_ms = 0;
+	if (store_resource_update(core->store, r, err) ||
+	    store_lease_by_n(core->store, r->lease, &l, err) ||
+	    core_facts(core, &l, NULL, &facts, err))
+		return -1;
+	lease_unprotected(&l, &facts, &out);
+	return core_apply(core, &l, &out, err);
+}
+
 /* What is kept and was seen without its mark or its protection gets them anew. */
 static int check_retained(struct core *core, int64_t row, const struct lessor_observed *seen,
 			  struct err *err)
 {
-	struct lease_outcome out = { 0 };
-	struct lease_facts facts;
 	struct resource r;
-	struct lease l;
 
 	if (store_resource_by_n(core->store, row, &r, err))
 		return -1;
 	if (r.state != LESSOR_STATE_RETAINED || !r.marked_ms ||
 	    (observed_retain(seen) >= r.retain_epoch && seen->protection != LESSOR_PROTECTION_OFF))
 		return 0;
-	r.marked_ms = 0;
-	if (store_resource_update(core->store, &r, err) ||
-	    store_lease_by_n(core->store, r.lease, &l, err) ||
-	    core_facts(core, &l, NULL, &facts, err))
+	return unprotected(core, &r, err);
+}
+
+struct page {
+	int64_t n[PAGE];
+	int count;
+};
+
+static int page_add(void *arg, const struct lease *l)
+{
+	struct page *page = arg;
+
+	page->n[page->count++] = l->n;
+	return page->count == PAGE;
+}
+
+static int prove_lease(struct core *core, int64_t n, const char *account, struct err *err)
+{
+	struct ledger ledger;
+	int rc = 0;
+
+	if (store_ledger(core->store, n, &ledger, err))
 		return -1;
-	lease_unprotected(&l, &facts, &out);
-	return core_apply(core, &l, &out, err);
+	for (size_t i = 0; i < ledger.resource_count && !rc; i++) {
+		struct resource *r = &ledger.resources[i];
+
+		if (r->state == LESSOR_STATE_RETAINED && r->marked_ms &&
+		    strcmp(r->account, account) == 0)
+			rc = unprotected(core, r, err);
+	}
+	ledger_fini(&ledger);
+	return rc;
+}
+
+int core_prove_retained(struct core *core, const char *account, struct err *err)
+{
+	struct store_list list = {
+		.scope = { .all = 1 }, .state = -1, .cleanup = CLEANUP_RETAINED, .limit = PAGE,
+	};
+	struct page page;
+
+	do {
+		page.count = 0;
+		if (store_lease_each(core->store, &list, page_add, &page, err) < 0)
+			return -1;
+		for (int i = 0; i < page.count; i++) {
+			if (prove_lease(core, page.n[i], account, err))
+				return -1;
+		}
+		list.before_n = page.count ? page.n[page.count - 1] : 0;
+	} while (page.count == PAGE);
+	return 0;
 }
 
 /* An address that nothing uses. 1: it came with a server of a lease that is over; 0: not; -1. */

@@ -189,6 +189,26 @@ class Restored(Case):
         desk.create()
         self.assertFalse(desk.is_fenced())
 
+    def test_what_a_copy_says_is_protected(self):
+        """It is protected anew after a take-over: who was newer may have lifted that."""
+        desk = self.desk()
+        kept = desk.create()
+        self.assertEqual(desk.keep(kept)["retention"], "protected")
+        backup(desk.home + "/store", desk.home + "/copy")
+        desk.keep(desk.create())
+        server = self.server(desk, kept)["id"]
+        desk.cloud_ask("POST", "/servers/%d/actions/change_protection" % server,
+                       {"delete": False, "rebuild": False})
+        desk.stop()
+        desk.restore(desk.home + "/copy")
+        desk.start()
+        until(desk.is_fenced)
+        self.assertEqual(desk.lease(kept)["retention"], "unsure")
+        self.assertFalse(self.server(desk, kept)["protected"])
+        self.take_over(desk)
+        until(lambda: desk.lease(kept)["retention"] == "protected")
+        self.assertTrue(self.server(desk, kept)["protected"])
+
     def test_releases_of_a_fenced_account_are_answered(self):
         desk = self.desk()
         lease, kept, older = desk.create(), desk.create(), desk.create()
@@ -208,7 +228,7 @@ class Restored(Case):
         listed = desk.cli("list", "--attention")
         self.assertIn(lease["id"], listed)
         self.assertIn(kept["id"], listed)
-        time.sleep(1)
+        desk.proven()
         self.assertEqual(len(desk.servers()), 3)
         self.take_over(desk)
         until(lambda: desk.cleanup(lease) == "done")
