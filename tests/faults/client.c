@@ -234,7 +234,9 @@ void world_heartbeat(struct world *w, size_t lease)
 	struct known *known = &w->leases[lease];
 	struct lease l;
 	int have = world_lease(w, lease, &l) == 0;
-	int over = !have || !lease_is_live(&l) || world_wall(w) >= lease_expires_ms(&l);
+	/* Nothing expires before the account was proven, after a start or a disturbance. */
+	int over = !have || !lease_is_live(&l) ||
+		   (world_wall(w) >= lease_expires_ms(&l) && !w->restarts && !w->disturbed);
 
 	TEXT_SET(a.request.ref, known->id);
 	switch (ask(w, &a)) {
@@ -245,7 +247,7 @@ void world_heartbeat(struct world *w, size_t lease)
 		known->touched_ms = world_wall(w);
 		return;
 	case RESULT_CONFLICT:
-		if (over || w->jumped)
+		if (over || w->jumped || world_wall(w) >= lease_expires_ms(&l))
 			return;
 		break;
 	case RESULT_NOT_FOUND:
