@@ -30,6 +30,7 @@
 /* A lease of an account that is not configured waits for a restart. */
 #define MISSING_MS (60 * 60 * 1000)
 #define DENIALS_FORGOTTEN_MS (60 * 60 * 1000)
+#define DENIED_PROBE_MS 1000
 
 /* Account work sits in the heap of due times under negative keys. */
 enum account_work { WORK_PROBE = 1, WORK_CATALOG, WORK_SWEEP, WORK_RELOAD, WORKS };
@@ -570,8 +571,9 @@ static void step_denied(struct core *core, struct core_account *a, const struct 
 		return;
 	a->denials = now - a->denied_ms < DENIALS_FORGOTTEN_MS ? a->denials + 1 : 0;
 	a->denied_ms = now;
+	/* The step may have read something just now, and reads it again once the probe is well. */
 	if (!a->denials)
-		core_probe_soon(core, a);
+		core_probe_at(core, a, now + DENIED_PROBE_MS);
 	else
 		heap_set(core->due, account_key((size_t)(a - core->accounts), WORK_PROBE),
 			 now + backoff_ms(a->denials, ACCOUNT_BACKOFF_MS, ACCOUNT_REFUSED_CAP_MS, 0,
