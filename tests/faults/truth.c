@@ -193,8 +193,11 @@ static void on_broker_deletes(struct world *w, const struct cloud_event *e, stru
 		violate(w, "I2: deleted %s %s, which it did not make", cloud_kind_name(e->kind), e->name);
 		return;
 	}
-	/* A key may be another lease's by now: whoever deletes it is the one that must be allowed to. */
-	index = w->running ? lease_index(w, w->running->lease.id) : -1;
+	/*
+	 * A key may be another lease's by now: whoever deletes it is the one that must be allowed
+	 * to. A request that was given up may be carried out when no step runs any more.
+	 */
+	index = lease_index(w, w->running ? w->running->lease.id : m->lease);
 	if (index < 0 || (e->kind == CLOUD_SERVER && index != lease_index(w, m->lease))) {
 		violate(w, "I2: deleted %s %s of no lease", cloud_kind_name(e->kind), e->name);
 		return;
