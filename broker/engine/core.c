@@ -63,6 +63,41 @@ static int load_pauses(struct core *core, struct err *err)
 	return 0;
 }
 
+static int restart_one(struct core *core, int64_t lease_n, const char *account, struct err *err)
+{
+	static const struct lease_event event = { .kind = LEASE_EVENT_RESTART };
+	struct core_account *own = lease_n ? NULL : core_account_find(core, account);
+	struct lease_aggregate *a = own ? &own->own : core_lease(core, lease_n, err);
+
+	/* The sentinel of an account that is not configured any more waits until it is. */
+	if (!lease_n && !own)
+		return 0;
+	return a ? core_apply(core, a, &event, NULL, err) : -1;
+}
+
+/* What the process before this one left under way has an unknown outcome. */
+static int restart(struct core *core, struct err *err)
+{
+	struct store_pending *pending;
+	size_t count;
+	int rc;
+
+	for (size_t i = 0; i < core->account_count; i++) {
+		struct lease_aggregate *own = &core->accounts[i].own;
+
+		TEXT_SET(own->lease.account, core->accounts[i].account->config.name);
+		if (store_account_ledger(core->store, own->lease.account, &own->ledger, err))
+			return -1;
+	}
+	if (store_pending(core->store, &pending, &count, err))
+		return -1;
+	rc = 0;
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = restart_one(core, pending[i].lease, pending[i].account, err);
+	free(pending);
+	return rc;
+}
+
 /*
  * What the process before this one left under way has an unknown outcome; and is this the
  * store that it worked with?
@@ -74,7 +109,7 @@ static int begin_life(struct core *core, struct err *err)
 	if (store_begin(core->store, err))
 		return -1;
 	core->in_transaction = 1;
-	rc = store_restart(core->store, core_now(core), err);
+	rc = restart(core, err);
 	for (size_t i = 0; i < core->account_count && !rc; i++)
 		rc = core_generation_init(core, &core->accounts[i], err);
 	if (!rc && core->config.place[0])
@@ -84,7 +119,7 @@ static int begin_life(struct core *core, struct err *err)
 	/* What waited for an account that is configured again; others wait for its proof. */
 	for (size_t i = 0; i < core->account_count && !rc; i++) {
 		if (!core->accounts[i].account->table->probe)
-			core_account_unblocked(core, &core->accounts[i]);
+			core_account_unblocked(core, &core->accounts[i], 1);
 	}
 	if (rc) {
 		store_rollback(core->store);
@@ -107,6 +142,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->starts_tail = &core->starts;
 	core->told_tail = &core->told;
 	core->due = heap_new();
+	core->aggregates = aggregates_new(core->store, AGGREGATES_MOST);
 	core->account_count = config->account_count;
 	core->accounts = xcalloc(config->account_count, sizeof(*core->accounts));
 	for (size_t i = 0; i < config->account_count; i++) {
@@ -145,6 +181,7 @@ void core_free(struct core *core)
 		ready_free(core->accounts[i].first[0]);
 		ready_free(core->accounts[i].first[1]);
 		free(core->accounts[i].listed);
+		lease_aggregate_fini(&core->accounts[i].own);
 	}
 	while (core->starts) {
 		struct step *next = core->starts->next;
@@ -154,6 +191,7 @@ void core_free(struct core *core)
 	}
 	told_drop(core, &core->told);
 	heap_free(core->due);
+	aggregates_free(core->aggregates);
 	free(core->accounts);
 	free(core->running);
 	free(core);
@@ -286,18 +324,6 @@ static void told_drop(struct core *core, struct told **from)
 	core->told_tail = from;
 }
 
-int core_savepoint(struct core *core, struct err *err)
-{
-	core->told_mark = core->told_tail;
-	return store_savepoint(core->store, err);
-}
-
-void core_savepoint_undo(struct core *core)
-{
-	told_drop(core, core->told_mark);
-	store_savepoint_undo(core->store);
-}
-
 static void release_starts(struct core *core)
 {
 	struct step *step = core->starts;
@@ -313,6 +339,13 @@ static void release_starts(struct core *core)
 	}
 }
 
+static int is_pinned(void *arg, int64_t n)
+{
+	struct core *core = arg;
+
+	return core_running(core, n) || core_is_awaited(core, n);
+}
+
 int core_flush(struct core *core, struct err *err)
 {
 	if (core->in_transaction) {
@@ -326,6 +359,7 @@ int core_flush(struct core *core, struct err *err)
 	release_told(core);
 	release_answers(core);
 	release_starts(core);
+	aggregates_trim(core->aggregates, is_pinned, core);
 	return store_broken(core->store) ? err_set(err, ERR_IO, "the store is broken") : 0;
 }
 
@@ -334,61 +368,6 @@ int core_flush(struct core *core, struct err *err)
 int core_account_protects(const struct core_account *a)
 {
 	return a->account->table->retain != NULL && a->account->config.protect_retained;
-}
-
-void core_account_facts(struct core *core, const struct lease *l, struct lease_facts *ret)
-{
-	const struct core_account *a = core_account_find(core, l->account);
-
-	if (!a) {
-		ret->is_blind = ret->is_unsure = 1;
-		return;
-	}
-	ret->can_protect = core_account_protects(a);
-	ret->is_blind = (a->account->table->probe && !a->was_proven) ||
-			account_is_fenced(a->account);
-	ret->is_unsure = !core_account_vouches(core, a);
-}
-
-static void ledger_facts(const struct ledger *ledger, struct lease_facts *ret)
-{
-	int servers = 0, gone = 0;
-
-	for (size_t i = 0; i < ledger->resource_count; i++) {
-		const struct resource *r = &ledger->resources[i];
-		int is_residue = resource_is_residue(r);
-
-		ret->residue += is_residue;
-		ret->deleting += resource_may_be_deleting(r);
-		ret->billed += is_residue && resource_kind_is_billed(r->kind);
-		ret->unsure += r->ours && lessor_state_is_unsettled(r->state);
-		ret->unprotected += is_residue && r->state == LESSOR_STATE_RETAINED && !r->marked_ms;
-		servers += is_residue && r->kind == LESSOR_KIND_SERVER;
-		gone += r->ours && r->kind == LESSOR_KIND_SERVER && r->state == LESSOR_STATE_GONE;
-	}
-	ret->server_gone = gone && !servers;
-}
-
-int core_facts(struct core *core, const struct lease *l, const struct ledger *ledger,
-	       struct lease_facts *ret, struct err *err)
-{
-	struct ledger own = { 0 };
-
-	if (!ledger) {
-		if (store_ledger(core->store, l->n, &own, err))
-			return -1;
-		ledger = &own;
-	}
-	*ret = (struct lease_facts){
-		.now_ms = core_now(core),
-		.running = core_running(core, l->n) != NULL,
-		.clock_doubted = core_clock_doubted(core),
-		.random = core_random32(core),
-	};
-	ledger_facts(ledger, ret);
-	core_account_facts(core, l, ret);
-	ledger_fini(&own);
-	return 0;
 }
 
 int core_note(struct core *core, int64_t lease_n, const char *kind, const char *fmt, ...)
@@ -402,100 +381,11 @@ int core_note(struct core *core, int64_t lease_n, const char *kind, const char *
 	return store_event_add(core->store, lease_n, core_now(core), kind, text, NULL);
 }
 
-/* A retained row says so itself, too, so that no rule has to remember to look at the lease. */
-static int mark_rows(struct core *core, const struct lease *l, uint32_t from, uint32_t to,
-		     struct err *err)
-{
-	struct ledger ledger;
-	int rc = 0;
-
-	if (store_ledger(core->store, l->n, &ledger, err))
-		return -1;
-	for (size_t i = 0; i < ledger.resource_count && !rc; i++) {
-		struct resource *r = &ledger.resources[i];
-
-		if (!r->ours || r->state != from)
-			continue;
-		r->state = to;
-		r->changed_ms = core_now(core);
-		/* A mark of this epoch is due; a keep after a delete begins again with it. */
-		if (to == LESSOR_STATE_RETAINED)
-			r->marked_ms = 0;
-		if (to == LESSOR_STATE_RETAINED && r->retain_epoch < l->epoch)
-			r->retain_epoch = l->epoch;
-		rc = store_resource_update(core->store, r, err);
-	}
-	ledger_fini(&ledger);
-	return rc;
-}
-
 void core_schedule(struct core *core, const struct lease *l)
 {
 	/* While a step runs only the deadline may interrupt; its result sets the next due time. */
 	heap_set(core->due, l->n, core_running(core, l->n) ? lease_deadline_ms(l) :
 				  lease_due_ms(l, core_now(core)));
-}
-
-/*
- * What is left of an ended lease, as its row says it: does it cost money, is it safe? Whether
- * the account can be relied on changes without the lease; who shows it asks for that (api/).
- */
-static int derive(struct core *core, struct lease *l, struct err *err)
-{
-	struct lease_facts facts;
-
-	if (lease_is_live(l)) {
-		l->is_billed = 1;
-		l->retention = RETENTION_NONE;
-		return 0;
-	}
-	if (core_facts(core, l, NULL, &facts, err))
-		return -1;
-	/* A step on its way may yet bring something. */
-	l->is_billed = facts.billed > 0 || facts.running;
-	l->retention = !l->retained || l->cleanup == CLEANUP_DONE ? RETENTION_NONE :
-		       facts.unsure || facts.running ? RETENTION_UNSURE :
-		       facts.unprotected || !facts.can_protect ? RETENTION_RECORDED :
-								 RETENTION_PROTECTED;
-	return 0;
-}
-
-int core_apply(struct core *core, struct lease *l, const struct lease_outcome *out,
-	       struct err *err)
-{
-	if (out->retain_rows &&
-	    mark_rows(core, l, LESSOR_STATE_PRESENT, LESSOR_STATE_RETAINED, err))
-		return -1;
-	if (out->unretain_rows &&
-	    mark_rows(core, l, LESSOR_STATE_RETAINED, LESSOR_STATE_PRESENT, err))
-		return -1;
-	if (out->changed && (derive(core, l, err) || store_lease_update(core->store, l, err)))
-		return -1;
-	if (out->raise_generation)
-		core_generation_raise(core, l->account);
-	/* What its machine does is of no interest any more. */
-	if (out->changed && !lease_is_live(l) && store_telemetry_drop(core->store, l->n, err))
-		return -1;
-	for (int i = 0; i < out->note_count; i++) {
-		if (store_event_add(core->store, l->n, core_now(core), out->notes[i].kind,
-				    out->notes[i].text, err))
-			return -1;
-		core_tell(core, &(struct tell){
-			.level = strcmp(out->notes[i].kind, "lease.attention") ? LOG_LEVEL_INFO :
-									       LOG_LEVEL_WARNING,
-			.lease = l->id, .account = l->account, .event = out->notes[i].kind,
-		}, "lease %s: %s", l->id, out->notes[i].text);
-	}
-	if (out->goal_changed) {
-		struct running *running = core_running(core, l->n);
-
-		if (running)
-			atomic_store(&running->step->cancel, 1);
-	}
-	core_schedule(core, l);
-	if (out->changed)
-		core_wake(core, l);
-	return 0;
 }
 
 /* ---- due times --------------------------------------------------------------------- */
@@ -515,36 +405,31 @@ static void wait_further(struct core *core, const struct lease *l, int is_steppi
 
 static void lease_due(struct core *core, int64_t n)
 {
-	struct lease l;
-	struct lease_facts facts;
-	struct lease_outcome out = { 0 };
+	static const struct lease_event tick = { .kind = LEASE_EVENT_TICK };
 	struct err err = { 0 };
+	struct lease_aggregate *a = core_lease(core, n, &err);
+	struct lease_facts facts;
+	int is_running, is_ready;
 
-	if (core_savepoint(core, &err))
-		return;
-	if (store_lease_by_n(core->store, n, &l, &err) == 0 &&
-	    core_facts(core, &l, NULL, &facts, &err) == 0) {
-		lease_tick(&l, &facts, &out);
-		if (core_apply(core, &l, &out, &err) == 0) {
-			int is_running = core_running(core, n) != NULL;
-			/* It waits for a place then, which may take. */
-			int is_ready = !is_running && lease_next(&l, &facts) != LEASE_OP_NONE &&
-				       lease_step_is_due(&l, facts.now_ms);
-
-			store_savepoint_keep(core->store, NULL);
-			wait_further(core, &l, is_running || is_ready, facts.now_ms);
-			if (is_ready)
-				core_ready(core, &l);
+	if (!a) {
+		if (err.kind == ERR_NOT_FOUND)
 			return;
-		}
-	}
-	core_savepoint_undo(core);
-	if (err.kind != ERR_NONE) {
 		log_error(LOG_FIELDS({ "error", err.text }),
 			  "a due lease could not be looked at; trying again in %d s",
 			  DUE_RETRY_MS / 1000);
 		heap_set(core->due, n, core_now(core) + DUE_RETRY_MS);
+		return;
 	}
+	facts = core_facts(core, a);
+	if (core_apply_facts(core, a, &tick, &facts, NULL, &err))
+		return;
+	is_running = core_running(core, n) != NULL;
+	/* It waits for a place then, which may take. */
+	is_ready = !is_running && lease_next_op(a, &facts) != LEASE_OP_NONE &&
+		   lease_step_is_due(&a->lease, facts.now_ms);
+	wait_further(core, &a->lease, is_running || is_ready, facts.now_ms);
+	if (is_ready)
+		core_ready(core, &a->lease);
 }
 
 void core_due(struct core *core)

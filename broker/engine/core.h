@@ -28,10 +28,10 @@ void core_free(struct core *core);
 
 /* Opens the batch's transaction, if none is open. -1: the store is broken. */
 int core_begin(struct core *core, struct err *err);
-/* Each runs in a savepoint of its own. The request's `done` comes with core_flush, or later. */
+/* The request's `done` comes with core_flush, or later. */
 void core_request(struct core *core, struct engine_request *request);
-/* Fills what->result and the answers. They may be acted on only after core_flush. */
-void core_commit(struct core *core, struct step *step, struct step_commit *what);
+/* Fills claim->result and the answers. They may be acted on only after core_flush. */
+void core_claim(struct core *core, struct step *step, struct lease_claim *claim);
 /* The step is the core's again, and freed. */
 void core_step_done(struct core *core, struct step *step);
 /* Everything due at env's time. */

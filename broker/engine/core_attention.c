@@ -15,69 +15,23 @@
 #include "util/log.h"
 #include "util/text.h"
 
-#define PAGE 256
-
-static int load(struct core *core, int64_t n, struct lease *l, struct lease_facts *facts)
+static int block(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
-	struct err err = { 0 };
+	static const struct lease_event event = { .kind = LEASE_EVENT_BLOCKED };
+	int64_t *count = arg;
 
-	return store_lease_by_n(core->store, n, l, &err) || core_facts(core, l, NULL, facts, &err) ?
-	       -1 : 0;
-}
-
-static void apply(struct core *core, struct lease *l, const struct lease_outcome *out)
-{
-	struct err err = { 0 };
-
-	if (out->changed && core_apply(core, l, out, &err))
-		log_error(LOG_FIELDS({ "lease", l->id }, { "error", err.text }),
-			  "lease %s: what its account does to it could not be recorded", l->id);
-}
-
-/* Of an account that nobody has configured any more: whatever is left of it waits for that. */
-static void missing_say(struct lease *l, struct lease_outcome *out)
-{
-	char reason[128];
-
-	if (l->attention[0] || l->cleanup == CLEANUP_DONE)
-		return;
-	snprintf(reason, sizeof(reason), "account %s is not in the configuration any more; nothing "
-		 "can be done for it", l->account);
-	lease_attention_set(l, LESSOR_CLASS_ACCOUNT, reason);
-	out->changed = 1;
-	lease_note_add(out, "lease.attention", "%s", l->attention);
-}
-
-/* In words that its owner may read. */
-static void blocked_say(struct core_account *a, struct lease *l, const struct lease_facts *facts,
-			struct lease_outcome *out)
-{
-	if (!a)
-		missing_say(l, out);
-	else
-		lease_blocked(l, account_is_fenced(a->account) ? "is fenced and an operator must look" :
-			      "is blocked and an operator must look", facts, out);
-}
-
-void core_blocked_say(struct core *core, struct lease *l, const struct lease_facts *facts,
-		      struct lease_outcome *out)
-{
-	struct core_account *a = core_account_find(core, l->account);
-
-	if (!a || account_is_blocked(a->account, NULL, 0))
-		blocked_say(a, l, facts, out);
+	if (count)
+		++*count;
+	return core_apply(core, a, &event, NULL, err);
 }
 
 void core_lease_blocked(struct core *core, int64_t n)
 {
-	struct lease_outcome out = { 0 };
-	struct lease_facts facts;
-	struct lease l;
+	struct lease_aggregate *a = core_lease(core, n, NULL);
 
-	if (load(core, n, &l, &facts))
-		return;
-	blocked_say(core_account_find(core, l.account), &l, &facts, &out);
-	apply(core, &l, &out);
+	/* What fails has broken the store, and the commit says so. */
+	if (a)
+		block(NULL, core, a, NULL);
 }
 
 void core_account_blocked(struct core *core, struct core_account *a)
@@ -88,43 +42,25 @@ void core_account_blocked(struct core *core, struct core_account *a)
 	}
 }
 
-struct page {
-	int64_t n[PAGE];
-	int count;
-};
-
-static int page_add(void *arg, const struct lease *l)
+static int unblock(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
-	struct page *page = arg;
+	struct lease_event event = { .kind = LEASE_EVENT_UNBLOCKED, .u.is_start = *(const int *)arg };
 
-	page->n[page->count++] = l->n;
-	return page->count == PAGE;
+	return core_apply(core, a, &event, NULL, err);
 }
 
-void core_account_unblocked(struct core *core, struct core_account *a)
+void core_account_unblocked(struct core *core, struct core_account *a, int is_start)
 {
-	struct store_list list = {
-		.scope = { .all = 1 }, .state = -1, .cleanup = -1, .attention = 1,
-		.account = a->account->config.name, .limit = PAGE,
-	};
-	struct page page;
+	core_lease_each(core, (struct store_list){
+		.state = -1, .cleanup = -1, .attention = 1, .account = a->account->config.name,
+	}, unblock, &is_start, NULL);
+}
 
-	do {
-		page.count = 0;
-		if (store_lease_each(core->store, &list, page_add, &page, NULL))
-			return;
-		for (int i = 0; i < page.count; i++) {
-			struct lease_outcome out = { 0 };
-			struct lease_facts facts;
-			struct lease l;
-
-			if (load(core, page.n[i], &l, &facts))
-				continue;
-			lease_unblocked(&l, &facts, &out);
-			apply(core, &l, &out);
-		}
-		list.before_n = page.count ? page.n[page.count - 1] : 0;
-	} while (page.count == PAGE);
+static int count_one(void *arg, const struct lease *l)
+{
+	(void)l;
+	++*(int *)arg;
+	return 1;
 }
 
 int core_account_has_open(struct core *core, const struct core_account *a)
@@ -133,9 +69,10 @@ int core_account_has_open(struct core *core, const struct core_account *a)
 		.scope = { .all = 1 }, .state = -1, .cleanup = -1, .open = 1,
 		.account = a->account->config.name, .limit = 1,
 	};
-	struct page page = { .count = 0 };
+	int count = 0;
 
-	return store_lease_each(core->store, &list, page_add, &page, NULL) == 0 && page.count > 0;
+	store_lease_each(core->store, &list, count_one, &count, NULL);
+	return count > 0;
 }
 
 struct names {
@@ -155,27 +92,6 @@ static int name_add(void *arg, const char *account)
 	return 0;
 }
 
-/* Tells each of its leases; *count goes up by their number. */
-static int missing_leases(struct core *core, const char *account, int64_t *count, struct err *err)
-{
-	struct store_list list = {
-		.scope = { .all = 1 }, .state = -1, .cleanup = -1, .open = 1, .account = account,
-		.limit = PAGE,
-	};
-	struct page page;
-
-	do {
-		page.count = 0;
-		if (store_lease_each(core->store, &list, page_add, &page, err) < 0)
-			return -1;
-		for (int i = 0; i < page.count; i++)
-			core_lease_blocked(core, page.n[i]);
-		*count += page.count;
-		list.before_n = page.count ? page.n[page.count - 1] : 0;
-	} while (page.count == PAGE);
-	return 0;
-}
-
 int core_missing_init(struct core *core, struct err *err)
 {
 	struct names names = { .core = core };
@@ -183,7 +99,9 @@ int core_missing_init(struct core *core, struct err *err)
 	int64_t count = 0;
 
 	for (size_t i = 0; i < names.count && !rc; i++)
-		rc = missing_leases(core, names.list[i], &count, err);
+		rc = core_lease_each(core, (struct store_list){
+			.state = -1, .cleanup = -1, .open = 1, .account = names.list[i],
+		}, block, &count, err);
 	free(names.list);
 	if (count)
 		log_error(NULL, "leases of accounts that are not configured: %" PRId64 "; nothing can be "

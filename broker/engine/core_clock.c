@@ -13,80 +13,21 @@
 
 #define JUMP_MS (15 * 60 * 1000)
 #define AGREE_MS (10 * 60 * 1000)
-/* No backoff is longer. */
-#define WAIT_MOST_MS (60 * 60 * 1000)
 #define PROBE_MS 2000
-#define PAGE 256
 
-struct page {
-	int64_t n[PAGE];
-	int count;
-};
-
-static int page_add(void *arg, const struct lease *l)
+static int shift(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
-	struct page *page = arg;
+	const int64_t *by = arg;
+	struct lease_event event = { .kind = LEASE_EVENT_CLOCK_SET, .u.clock_by_ms = *by };
 
-	page->n[page->count++] = l->n;
-	return page->count == PAGE;
-}
-
-/* What the old clock calls the future would be too young for as long as the clock went back. */
-static void clamp_rows(struct core *core, int64_t n, int64_t now)
-{
-	struct ledger ledger;
-
-	if (store_ledger(core->store, n, &ledger, NULL))
-		return;
-	for (size_t i = 0; i < ledger.resource_count; i++) {
-		struct resource *r = &ledger.resources[i];
-
-		if (!resource_is_residue(r) || (r->changed_ms <= now && r->created_ms <= now))
-			continue;
-		r->changed_ms = r->changed_ms > now ? now : r->changed_ms;
-		r->created_ms = r->created_ms > now ? now : r->created_ms;
-		store_resource_update(core->store, r, NULL);
-	}
-	ledger_fini(&ledger);
-}
-
-/* It waits as long as it would have waited by the old clock: not at once, and not for years. */
-static void shift(struct core *core, int64_t n, int64_t by, int64_t now)
-{
-	struct lease l;
-
-	if (store_lease_by_n(core->store, n, &l, NULL))
-		return;
-	if (by < 0)
-		clamp_rows(core, n, now);
-	/* The end of a retention was named by a person, in words of the wall clock. */
-	if (!l.due_ms || (l.retained && l.due_ms == l.retain_until_ms))
-		return;
-	l.due_ms += by;
-	if (l.due_ms < now)
-		l.due_ms = now;
-	if (l.due_ms > now + WAIT_MOST_MS)
-		l.due_ms = now + WAIT_MOST_MS;
-	if (store_lease_update(core->store, &l, NULL) == 0)
-		core_schedule(core, &l);
+	return core_apply(core, a, &event, NULL, err);
 }
 
 static void shift_each(struct core *core, int state, int cleanup, int64_t by)
 {
-	struct store_list list = {
-		.scope = { .all = 1 }, .state = state, .cleanup = cleanup, .limit = PAGE,
-	};
-	int64_t now = core_now(core);
-	struct page page;
-
-	do {
-		page.count = 0;
-		if (store_lease_each(core->store, &list, page_add, &page, NULL))
-			return;
-		for (int i = 0; i < page.count; i++)
-			shift(core, page.n[i], by, now);
-		list.before_n = page.count ? page.n[page.count - 1] : 0;
-	} while (page.count == PAGE);
+	/* What fails has broken the store, and the commit says so. */
+	core_lease_each(core, (struct store_list){ .state = state, .cleanup = cleanup }, shift, &by,
+			NULL);
 }
 
 static void reload(void *arg, int64_t n, int64_t due_ms)

@@ -144,6 +144,51 @@ int core_generation_written(struct core *core, struct core_account *a, struct er
 	return store_generation_put(core->store, &a->gen, err);
 }
 
+/* Whoever removed them has removed the proof, too. */
+static void own_labels(const struct core *core, const struct resource *r, struct labels *labels)
+{
+	struct labels own;
+
+	ledger_labels(&core->signer, r->account, NULL, r->kind, r->attempt, r->name, &own);
+	for (size_t i = 0; i < own.count; i++)
+		labels_add(labels, own.items[i].key, own.items[i].value);
+}
+
+/* May its labels be written? */
+static int change(struct core *core, struct core_account *a, const struct resource *r,
+		  struct lease_claim *claim)
+{
+	const struct lessor_observed *seen = &claim->evidence.seen;
+	const char *instance = observed_label(seen, LESSOR_LABEL_INSTANCE);
+
+	if (!claim->evidence.is_read)
+		return err_set(&claim->err, ERR_REFUSED, "the sentinel was not read directly before");
+	if (instance && strcmp(instance, core->signer.instance) != 0)
+		return err_set(&claim->err, ERR_REFUSED,
+			       "the sentinel bears the labels of another broker");
+	if (core_generation_write(core, a, seen, &claim->labels, &claim->err))
+		return -1;
+	claim->is_done = !claim->labels.count;
+	if (!claim->is_done)
+		own_labels(core, r, &claim->labels);
+	return 0;
+}
+
+int core_generation_claim(struct core *core, struct core_account *a, struct lease_claim *claim)
+{
+	const struct resource *r = ledger_find(&a->own.ledger, claim->row);
+
+	if (!r)
+		return err_set(&claim->err, ERR_NOT_FOUND, "no such row in this ledger");
+	if (claim->change != LESSOR_CHANGE_LABELS)
+		return err_set(&claim->err, ERR_REFUSED, "of the sentinel only the labels change");
+	claim->resource = *r;
+	if (claim->kind == CLAIM_CHANGE)
+		return change(core, a, r, claim);
+	return claim->evidence.outcome == EFFECT_ACCEPTED ?
+	       core_generation_written(core, a, &claim->err) : 0;
+}
+
 void core_generation_raise(struct core *core, const char *account)
 {
 	struct core_account *a = core_account_find(core, account);
@@ -186,7 +231,7 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 					.event = "account.taken-over" },
 		  "%s takes over account %s: this store is the newest one from now on%s%s",
 		  r->caller.owner, r->expected_account, r->reason[0] ? ": " : "", r->reason);
-	core_account_unblocked(core, a);
+	core_account_unblocked(core, a, 0);
 	core_probe_soon(core, a);
 	return 0;
 }

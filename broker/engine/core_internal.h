@@ -2,8 +2,9 @@
 /* What the files of the core share. Nobody else includes this. */
 #pragma once
 
+#include "engine/aggregates.h"
 #include "engine/core.h"
-#include "lease/transition.h"
+#include "lease/aggregate.h"
 #include "schedule/heap.h"
 #include "util/log.h"
 
@@ -26,6 +27,7 @@ struct ready {
 
 struct core_account {
 	struct account *account;
+	struct lease_aggregate own;	/* its own ledger: the sentinel */
 	int running;
 	struct ready *first[2], **last[2];	/* 0: cleanups, 1: the rest */
 	int64_t probe_due_ms, catalog_due_ms;
@@ -60,6 +62,7 @@ struct core {
 	char account_key[512];
 	struct core_account *accounts;
 	size_t account_count;
+	struct aggregates *aggregates;
 	struct heap *due;
 	struct running *running;
 	size_t running_count, running_room;
@@ -71,8 +74,7 @@ struct core {
 	int64_t clock_offset_ms;	/* wall clock less monotonic, when last looked at */
 	int64_t clock_doubted_until_mono_ms;
 	int clock_is_known;
-	struct told *told, **told_tail;	/* log lines that wait for the commit ... */
-	struct told **told_mark;	/* ... and what of them was there at the savepoint */
+	struct told *told, **told_tail;	/* log lines that wait for the commit */
 	int runs_are_due;		/* for core_runs.c */
 	int in_transaction;
 	int draining;
@@ -84,19 +86,32 @@ uint32_t core_random32(const struct core *core);
 struct core_account *core_account_find(struct core *core, const char *name);
 struct running *core_running(struct core *core, int64_t n);
 void core_answer(struct core *core, struct engine_request *request);
-/* What transition.h wants to know of a lease; `ledger` may be NULL to have it read. */
-int core_facts(struct core *core, const struct lease *l, const struct ledger *ledger,
-	       struct lease_facts *ret, struct err *err);
+
+/* apply.c */
+/* What is known beside an aggregate; but for what only the event's sender knows. */
+struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a);
 /*
- * Writes what an event changed: row, ledger marks, timeline, due time; wakes who waits for
- * it. What the log says of it waits for the commit.
+ * The event happens: the aggregate changes, and what changed is written, with its timeline;
+ * what follows is done or waits for the commit. A refusal is in `out` (NULL: of no interest)
+ * and changes nothing. -1: it could not be written, and the store is broken.
  */
-int core_apply(struct core *core, struct lease *l, const struct lease_outcome *out,
-	       struct err *err);
+int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_event *event,
+	       struct lease_effects *out, struct err *err);
+/* The same, of facts that the caller has made more precise. */
+int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct lease_event *event,
+		     const struct lease_facts *facts, struct lease_effects *out, struct err *err);
+/* NULL: none, or it cannot be read. */
+struct lease_aggregate *core_lease(struct core *core, int64_t n, struct err *err);
+/* By its id, whoever asks. 0, 1 none, -1. */
+int core_lease_by_id(struct core *core, const char *id, struct lease_aggregate **ret,
+		     struct err *err);
+/* Each lease of that list, oldest last, in pages: events may happen to them. -1 of `fn` stops. */
+typedef int (*core_lease_fn)(void *arg, struct core *core, struct lease_aggregate *a,
+			     struct err *err);
+int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
+		    struct err *err);
 /* Can what is kept there be protected at the provider, and is it meant to be? */
 int core_account_protects(const struct core_account *a);
-/* Adds what the lease's account says about whether anything may be concluded or ended. */
-void core_account_facts(struct core *core, const struct lease *l, struct lease_facts *ret);
 /* Sets the lease's due time in the heap from its row. */
 void core_schedule(struct core *core, const struct lease *l);
 /*
@@ -109,9 +124,6 @@ struct tell {
 };
 void core_tell(struct core *core, const struct tell *tell, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* As store_savepoint and store_savepoint_undo; what core_tell was told since then is undone, too. */
-int core_savepoint(struct core *core, struct err *err);
-void core_savepoint_undo(struct core *core);
 int core_note(struct core *core, int64_t lease_n, const char *kind, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
@@ -130,35 +142,37 @@ int core_generation_write(struct core *core, struct core_account *a,
 			  struct err *err);
 /* The last one that was to be written was answered with yes. */
 int core_generation_written(struct core *core, struct core_account *a, struct err *err);
+/* What a step says of the sentinel's labels: CLAIM_CHANGE and CLAIM_CHANGED. 0 or -1. */
+int core_generation_claim(struct core *core, struct core_account *a, struct lease_claim *claim);
 /* From now on older copies of the store must be told apart. */
 void core_generation_raise(struct core *core, const char *account);
 /* Before a probe: is it time? */
 void core_generation_due(struct core *core, struct core_account *a);
 int core_request_account(struct core *core, struct engine_request *r, struct err *err);
 
-/* core_handover.c: what an ended lease need not delete itself, since another one uses it */
-int core_handover(struct core *core, const struct lease *l, struct err *err);
+/* handover.c: what an ended lease need not delete itself, since another one uses it */
+int core_handover(struct core *core, struct lease_aggregate *a, struct err *err);
 
 /* core_request.c */
 void core_say(struct engine_request *r, enum request_result result, const char *code,
 	      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* The lease of r->ref, if the caller may change it: 0 found; otherwise answered. */
-int core_find(struct core *core, struct engine_request *r, struct lease *l);
+/* The lease of r->ref, if the caller may change it; NULL: answered. */
+struct lease_aggregate *core_find(struct core *core, struct engine_request *r);
+/* Says why the event was refused, in the API's words. */
+void core_say_refusal(struct engine_request *r, enum lease_refusal refusal);
 
 /* core_resolve.c */
 int core_request_resolve(struct core *core, struct engine_request *r, struct err *err);
 
 /* core_attention.c */
 void core_lease_blocked(struct core *core, int64_t n);
-/* The same, of a lease that is being changed. */
-void core_blocked_say(struct core *core, struct lease *l, const struct lease_facts *facts,
-		      struct lease_outcome *out);
 /* Leases of accounts that the configuration does not have: attention, at a start. */
 int core_missing_init(struct core *core, struct err *err);
 /* Is any of its leases not over? */
 int core_account_has_open(struct core *core, const struct core_account *a);
 void core_account_blocked(struct core *core, struct core_account *a);
-void core_account_unblocked(struct core *core, struct core_account *a);
+/* `is_start`: it is proven for the first time since the start. */
+void core_account_unblocked(struct core *core, struct core_account *a, int is_start);
 
 /* core_clock.c */
 void core_clock_watch(struct core *core);
@@ -170,7 +184,7 @@ void core_sweep_due(struct core *core, struct core_account *a);
 int core_sweep_done(struct core *core, struct core_account *a, struct step *step, struct err *err);
 int core_request_sweep(struct core *core, struct engine_request *r, struct err *err);
 /* This store may be an old one: what it says is protected is read again, and protected anew. */
-int core_prove_retained(struct core *core, const char *account, struct err *err);
+int core_prove_retained(struct core *core, char *account, struct err *err);
 
 /* core_pool.c */
 int core_request_pool(struct core *core, struct engine_request *r, struct err *err);
@@ -190,9 +204,11 @@ int core_request_share(struct core *core, struct engine_request *r, struct err *
 
 /* core_wait.c */
 void core_wait(struct core *core, struct engine_request *request);
-void core_wake(struct core *core, const struct lease *l);
+void core_wake(struct core *core, const struct lease_aggregate *a);
 void core_wait_timeouts(struct core *core, int64_t now_ms, int all);
-void core_fill_answer(struct core *core, struct engine_request *request, const struct lease *l);
+void core_fill_answer(struct engine_request *request, const struct lease_aggregate *a);
+/* Does somebody wait for it? */
+int core_is_awaited(const struct core *core, int64_t n);
 
 /* core_step.c */
 void core_ready(struct core *core, const struct lease *l);

@@ -49,40 +49,90 @@ static int is_callers(const struct engine_request *r, const struct lease *l)
 
 /* By id, else by slug among the live ones. As store_lease_visible. */
 static int find_visible(struct core *core, const struct engine_request *r,
-			enum store_sharing sharing, struct lease *l, struct err *err)
+			enum store_sharing sharing, int64_t *ret, struct err *err)
 {
 	struct store_scope scope = {
-		.all = DEFECT(36) || r->caller.role == TOKEN_ADMIN,	/* 36: whoever asks */
+		.all = r->caller.role == TOKEN_ADMIN,
 		.owner = r->caller.owner,
 		.org = r->caller.org,
 		.sharing = sharing,
 	};
-	int rc = store_lease_visible(core->store, r->ref, &scope, l, err);
+	struct lease l;
+	int rc = store_lease_visible(core->store, r->ref, &scope, &l, err);
 
-	return rc == 1 ? store_lease_by_slug(core->store, r->ref, &scope, l, err) : rc;
+	if (rc == 1)
+		rc = store_lease_by_slug(core->store, r->ref, &scope, &l, err);
+	*ret = rc == 0 ? l.n : 0;
+	return rc;
 }
 
-int core_find(struct core *core, struct engine_request *r, struct lease *l)
+/* In memory and the caller's own: no need to ask. */
+static struct lease_aggregate *find_own(struct core *core, const struct engine_request *r)
 {
-	struct err err = { 0 };
-	int rc = find_visible(core, r, r->own_only ? SHARED_NOT : SHARED_MANAGE, l, &err);
+	struct lease_aggregate *a = aggregates_peek_id(core->aggregates, r->ref);
 
-	if (rc == 1 && !r->own_only && find_visible(core, r, SHARED_USE, l, &err) == 0) {
+	return a && is_callers(r, &a->lease) ? a : NULL;
+}
+
+static struct lease_aggregate *find(struct core *core, struct engine_request *r)
+{
+	struct lease_aggregate *a = find_own(core, r);
+	struct err err = { 0 };
+	int64_t n;
+	int rc;
+
+	if (a)
+		return a;
+	rc = find_visible(core, r, r->own_only ? SHARED_NOT : SHARED_MANAGE, &n, &err);
+	if (rc == 0)
+		a = core_lease(core, n, &err);
+	if (a)
+		return a;
+	if (rc == 1 && !r->own_only && find_visible(core, r, SHARED_USE, &n, &err) == 0)
 		core_say(r, RESULT_FORBIDDEN, "forbidden",
 			 "the lease is shared with you to be used, not to be changed");
-	} else if (rc == 1) {
+	else if (rc == 1)
 		core_say(r, RESULT_NOT_FOUND, "not_found", "there is no such lease");
-	} else if (rc < 0 && err.kind == ERR_CONFLICT) {
+	else if (err.kind == ERR_CONFLICT)
 		core_say(r, RESULT_CONFLICT, "ambiguous_slug",
-		       "several leases have this slug; name one by its id");
-	} else if (rc < 0) {
+			 "several leases have this slug; name one by its id");
+	else
 		answer_error(r, &err);
-	} else if (r->expected_account[0] && strcmp(r->expected_account, l->account) != 0) {
-		core_say(r, RESULT_CONFLICT, "provider_identity_mismatch",
-		       "the lease belongs to another provider");
-		rc = -1;
-	}
-	return rc;
+	return NULL;
+}
+
+struct lease_aggregate *core_find(struct core *core, struct engine_request *r)
+{
+	struct lease_aggregate *a = find(core, r);
+
+	if (!a || !r->expected_account[0] || strcmp(r->expected_account, a->lease.account) == 0)
+		return a;
+	core_say(r, RESULT_CONFLICT, "provider_identity_mismatch",
+		 "the lease belongs to another provider");
+	return NULL;
+}
+
+void core_say_refusal(struct engine_request *r, enum lease_refusal refusal)
+{
+	static const struct {
+		const char *code, *message;
+	} words[LEASE_REFUSAL_COUNT] = {
+		[LEASE_REFUSAL_ENDED] = { "lease_ended", "the lease is over" },
+		[LEASE_REFUSAL_EXPIRED] = { "lease_expired", "the lease is over" },
+		[LEASE_REFUSAL_CLEANUP_RUNS] = { "cleanup_in_progress",
+						 "something of it may be being deleted already" },
+		[LEASE_REFUSAL_MACHINE_GONE] = { "cleanup_in_progress", "its machine is gone already" },
+		[LEASE_REFUSAL_ALIVE] = { "lease_alive", "the lease is alive; release it first" },
+		[LEASE_REFUSAL_NOTHING_TO_RETRY] = { "nothing_to_retry", "there is nothing to try again" },
+		[LEASE_REFUSAL_NOTHING_TO_FORGET] = {
+			"nothing_to_forget",
+			"its ledger holds nothing of ours that may exist under that row" },
+		[LEASE_REFUSAL_NO_SUCH_RESOURCE] = { "no_such_resource",
+						     "name the row of its ledger that this resource is of" },
+		[LEASE_REFUSAL_CLAIMED] = { "resource_claimed", "a ledger names this resource already" },
+	};
+
+	core_say(r, RESULT_CONFLICT, words[refusal].code, "%s", words[refusal].message);
 }
 
 /* ---- create ------------------------------------------------------------------------ */
@@ -100,6 +150,7 @@ static void mint_id(struct core *core, char id[24])
  * A slug is unique among its owner's live leases; a taken one gets a tail as
  * the existing client's other coordinator makes it: FNV-1a of "ID-N", 16 bits.
  */
+/* 0, 1 if no variant of it is free, -1. */
 static int settle_slug(struct core *core, struct lease *l, struct err *err)
 {
 	char wanted[sizeof(l->slug)];
@@ -116,7 +167,7 @@ static int settle_slug(struct core *core, struct lease *l, struct err *err)
 		snprintf(l->slug, sizeof(l->slug), "%.*s-%04x", SLUG_MAX - 5, wanted,
 			 hash_fnv32(seed, strlen(seed)) & 0xffff);
 	}
-	return err_set(err, ERR_CONFLICT, "no free slug");
+	return 1;
 }
 
 static int over(int64_t have, int64_t more, int64_t limit)
@@ -155,63 +206,68 @@ static int check_limits(struct core *core, struct engine_request *r, const struc
 	return 1;
 }
 
-static void replay(struct core *core, struct engine_request *r, const struct lease *l)
+static void replay(struct engine_request *r, const struct lease_aggregate *a)
 {
 	r->result = RESULT_REPLAY;
-	core_fill_answer(core, r, l);
+	core_fill_answer(r, a);
 }
 
 /* The id is there already: the same attempt, or somebody else's. */
-static void create_again(struct core *core, struct engine_request *r, const struct lease *l)
+static void create_again(struct engine_request *r, const struct lease_aggregate *a)
 {
+	const struct lease *l = &a->lease;
 	const char *token = r->create.attempt_token;
 
 	if (!is_callers(r, l) || !token[0] || !l->attempt_token[0]) {
 		core_say(r, RESULT_CONFLICT, "lease_id_conflict", "the lease id is taken");
 	} else if (strcmp(token, l->attempt_token) != 0) {
 		core_say(r, RESULT_CONFLICT, "create_attempt_conflict",
-		       "the lease id belongs to another create attempt");
+			 "the lease id belongs to another create attempt");
 	} else if (!lease_is_live(l) && strcmp(l->end_reason, "canceled") == 0) {
 		core_say(r, RESULT_CONFLICT, "create_canceled", "this create was cancelled");
-		core_fill_answer(core, r, l);
+		core_fill_answer(r, a);
 	} else if (!lease_is_live(l)) {
 		core_say(r, RESULT_CONFLICT, "lease_state_changed", "the lease has ended");
-		core_fill_answer(core, r, l);
+		core_fill_answer(r, a);
 	} else {
-		replay(core, r, l);
+		replay(r, a);
 	}
+}
+
+/* By the Idempotency-Key. As create_replayed. */
+static int create_known(struct core *core, struct engine_request *r, struct err *err)
+{
+	struct store_idempotency known;
+	struct lease_aggregate *a;
+	int rc;
+
+	if (!r->idempotency_key[0])
+		return 0;
+	rc = store_idempotency_get(core->store, r->caller.owner, r->caller.org, r->idempotency_key,
+				   &known, err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	if (strcmp(known.hash, r->body_hash) != 0) {
+		core_say(r, RESULT_CONFLICT, "idempotency_key_reused",
+			 "this Idempotency-Key was used with another request");
+		return 1;
+	}
+	a = core_lease(core, known.lease_n, err);
+	if (!a)
+		return -1;
+	replay(r, a);
+	return 1;
 }
 
 /* 1: answered from what was stored before; 0: a new one; -1 error. */
 static int create_replayed(struct core *core, struct engine_request *r, struct err *err)
 {
 	const char *id = r->create.id;
-	struct lease l;
-	int rc;
+	struct lease_aggregate *a;
+	int rc = create_known(core, r, err);
 
-	if (DEFECT(35))	/* as if two were past the check at once */
-		return 0;
-	if (r->idempotency_key[0]) {
-		struct store_idempotency known;
-
-		rc = store_idempotency_get(core->store, r->caller.owner, r->caller.org,
-					   r->idempotency_key, &known, err);
-		if (rc < 0)
-			return -1;
-		if (rc == 0 && strcmp(known.hash, r->body_hash) != 0) {
-			core_say(r, RESULT_CONFLICT, "idempotency_key_reused",
-			       "this Idempotency-Key was used with another request");
-			return 1;
-		}
-		if (rc == 0) {
-			if (store_lease_by_n(core->store, known.lease_n, &l, err))
-				return -1;
-			replay(core, r, &l);
-			return 1;
-		}
-	}
-	if (!id[0])
-		return 0;
+	if (rc || !id[0])
+		return rc;
 	if (r->create.attempt_token[0]) {
 		rc = store_create_canceled(core->store, id, r->create.attempt_token, err);
 		if (rc < 0)
@@ -221,26 +277,27 @@ static int create_replayed(struct core *core, struct engine_request *r, struct e
 			return 1;
 		}
 	}
-	rc = store_lease_by_id(core->store, id, &l, err);
+	rc = core_lease_by_id(core, id, &a, err);
 	if (rc == 0)
-		create_again(core, r, &l);
+		create_again(r, a);
 	return rc < 0 ? -1 : rc == 0;
 }
 
 static int create_new(struct core *core, struct engine_request *r, struct err *err)
 {
+	struct lease_event event = { .kind = LEASE_EVENT_BEGIN, .u.boot_ms = core->config.boot_ms };
 	struct lease *l = &r->create;
-	struct core_account *a = core_account_find(core, l->account);
-	struct lease_outcome out = { 0 };
+	struct core_account *account = core_account_find(core, l->account);
+	struct lease_aggregate *a;
 	struct store_price price;
 	char reason[160];
 	int rc;
 
-	if (!a) {
+	if (!account) {
 		core_say(r, RESULT_INVALID, "invalid_provider", "there is no such provider here");
 		return 0;
 	}
-	if (account_is_blocked(a->account, reason, sizeof(reason))) {
+	if (account_is_blocked(account->account, reason, sizeof(reason))) {
 		core_say(r, RESULT_UNAVAILABLE, "provider_blocked",
 		       "the provider account needs its operator; nothing was made");
 		return 0;
@@ -257,24 +314,24 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	rc = check_limits(core, r, l, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	if (settle_slug(core, l, err))
+	rc = settle_slug(core, l, err);
+	if (rc > 0)
+		core_say(r, RESULT_CONFLICT, "slug_taken", "the slug and all its variants are taken");
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	a = aggregates_begin(core->aggregates, l);
+	if (core_apply(core, a, &event, NULL, err))
 		return -1;
-	lease_begin(l, core_now(core), core->config.boot_ms, &out);
-	if (store_lease_insert(core->store, l, err))
-		return -1;
-	out.changed = 0;	/* just written, whole */
 	if (r->idempotency_key[0]) {
-		struct store_idempotency known = { .lease_n = l->n };
+		struct store_idempotency known = { .lease_n = a->lease.n };
 
 		TEXT_SET(known.hash, r->body_hash);
 		if (store_idempotency_put(core->store, r->caller.owner, r->caller.org,
-					  r->idempotency_key, &known, l->created_ms, err))
+					  r->idempotency_key, &known, a->lease.created_ms, err))
 			return -1;
 	}
-	if (core_apply(core, l, &out, err))
-		return -1;
 	r->result = RESULT_CREATED;
-	core_fill_answer(core, r, l);
+	core_fill_answer(r, a);
 	return 0;
 }
 
@@ -287,57 +344,39 @@ static int request_create(struct core *core, struct engine_request *r, struct er
 
 /* ---- the rest -------------------------------------------------------------------------- */
 
-static int release(struct core *core, struct engine_request *r, struct lease *l, int delete_machine,
-		   int canceled, struct err *err)
+static int release(struct core *core, struct engine_request *r, struct lease_aggregate *a,
+		   int delete_machine, int is_cancel, struct err *err)
 {
-	struct lease_outcome out = { 0 };
-	struct lease_facts facts;
+	struct lease_event event = {
+		.kind = LEASE_EVENT_RELEASE,
+		.u.release = {
+			.delete_machine = delete_machine, .is_cancel = is_cancel,
+			.until_ms = r->retain_until_ms, .reason = r->reason,
+		},
+	};
+	struct lease_effects out;
 
-	if (core_facts(core, l, NULL, &facts, err))
+	if (core_apply(core, a, &event, &out, err))
 		return -1;
-	if (DEFECT(18) && l->state == LEASE_PROVISIONING) {	/* lost on the way */
+	if (out.refusal)
+		core_say_refusal(r, out.refusal);
+	else
 		r->result = RESULT_OK;
-		return 0;
-	}
-	lease_release(l, delete_machine, canceled, &facts, &out);
-	if (out.refusal) {
-		core_say(r, RESULT_CONFLICT, out.refusal, facts.server_gone ?
-			 "its machine is gone already" : "its machine may be being deleted already");
-		core_fill_answer(core, r, l);
-		return 0;
-	}
-	/* Nobody should believe that it goes away now, or is protected. */
-	facts.unprotected |= out.retain_rows && facts.residue;
-	if (out.changed && facts.is_unsure)
-		core_blocked_say(core, l, &facts, &out);
-	/* Only what is said anew: a plain repetition changes nothing. */
-	if (r->retain_until_ms || r->reason[0]) {
-		char reason[sizeof(l->retain_reason)];
-
-		TEXT_SET(reason, r->reason[0] ? r->reason : l->retain_reason);
-		lease_retain_until(l, r->retain_until_ms ? r->retain_until_ms : l->retain_until_ms,
-				   reason, &facts, &out);
-	}
-	if (core_apply(core, l, &out, err))
-		return -1;
-	r->result = RESULT_OK;
-	core_fill_answer(core, r, l);
+	core_fill_answer(r, a);
 	return 0;
 }
 
 static int request_release(struct core *core, struct engine_request *r, struct err *err)
 {
-	struct lease l;
+	struct lease_aggregate *a = core_find(core, r);
 
-	if (core_find(core, r, &l))
-		return 0;
-	return release(core, r, &l, r->delete_machine, 0, err);
+	return a ? release(core, r, a, r->delete_machine, 0, err) : 0;
 }
 
 static int request_cancel(struct core *core, struct engine_request *r, struct err *err)
 {
-	struct lease l;
-	int rc = store_lease_by_id(core->store, r->ref, &l, err);
+	struct lease_aggregate *a;
+	int rc = core_lease_by_id(core, r->ref, &a, err);
 
 	if (rc < 0)
 		return -1;
@@ -349,58 +388,73 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 		r->result = RESULT_OK;
 		return 0;
 	}
-	if (!is_callers(r, &l)) {
+	if (!is_callers(r, &a->lease)) {
 		core_say(r, RESULT_NOT_FOUND, "not_found", "there is no such create attempt");
 		return 0;
 	}
-	if (strcmp(l.attempt_token, r->attempt_token) != 0) {
+	if (strcmp(a->lease.attempt_token, r->attempt_token) != 0) {
 		core_say(r, RESULT_CONFLICT, "create_attempt_conflict",
 		       "the lease id belongs to another create attempt");
 		return 0;
 	}
 	/* A retained lease stays: only a release that says delete ends that. */
-	return release(core, r, &l, l.retained ? -1 : 1, 1, err);
+	return release(core, r, a, a->lease.retained ? -1 : 1, 1, err);
 }
 
 static int request_heartbeat(struct core *core, struct engine_request *r, struct err *err)
 {
-	struct lease_facts facts = {
-		.now_ms = core_now(core), .clock_doubted = core_clock_doubted(core),
-	};
-	struct lease_outcome out = { 0 };
-	struct lease l;
+	struct lease_event event = { .kind = LEASE_EVENT_HEARTBEAT, .u.idle_ms = r->idle_ms };
+	struct lease_aggregate *a = core_find(core, r);
+	struct lease_effects out;
 
-	if (core_find(core, r, &l))
+	if (!a)
 		return 0;
-	core_account_facts(core, &l, &facts);
-	lease_heartbeat(&l, r->idle_ms, &facts, &out);
+	if (core_apply(core, a, &event, &out, err))
+		return -1;
+	r->lease = a->lease;
 	if (out.refusal) {
-		core_say(r, RESULT_CONFLICT, out.refusal, "the lease is over");
-		r->lease = l;
+		core_say_refusal(r, out.refusal);
 		return 0;
 	}
-	if (store_touch(core->store, l.n, l.touched_ms, err) ||
-	    (r->sample[0] && store_telemetry_add(core->store, l.n, r->sample_ms, r->sample, err)))
-		return -1;
-	if (out.changed && core_apply(core, &l, &out, err))
+	if (store_touch(core->store, a->lease.n, a->lease.touched_ms, err) ||
+	    (r->sample[0] && store_telemetry_add(core->store, a->lease.n, r->sample_ms, r->sample, err)))
 		return -1;
 	r->result = RESULT_OK;
-	r->lease = l;
 	return 0;
 }
 
-static int (*const requests[])(struct core *core, struct engine_request *r, struct err *err) = {
-	[REQUEST_CREATE] = request_create,
-	[REQUEST_CANCEL_CREATE] = request_cancel,
-	[REQUEST_RELEASE] = request_release,
-	[REQUEST_HEARTBEAT] = request_heartbeat,
-	[REQUEST_RESOLVE] = core_request_resolve,
-	[REQUEST_SWEEP] = core_request_sweep,
-	[REQUEST_POOL] = core_request_pool,
-	[REQUEST_SHARE] = core_request_share,
-	[REQUEST_RUN] = core_request_run,
-	[REQUEST_ACCOUNT] = core_request_account,
+static const struct {
+	int (*handle)(struct core *core, struct engine_request *r, struct err *err);
+	/* It only writes rows that nothing in memory follows: one that fails is undone by itself. */
+	int is_undone;
+} requests[] = {
+	[REQUEST_CREATE] = { request_create, 0 },
+	[REQUEST_CANCEL_CREATE] = { request_cancel, 0 },
+	[REQUEST_RELEASE] = { request_release, 0 },
+	[REQUEST_HEARTBEAT] = { request_heartbeat, 0 },
+	[REQUEST_RESOLVE] = { core_request_resolve, 0 },
+	[REQUEST_SWEEP] = { core_request_sweep, 0 },
+	[REQUEST_POOL] = { core_request_pool, 0 },
+	[REQUEST_SHARE] = { core_request_share, 1 },
+	[REQUEST_RUN] = { core_request_run, 1 },
+	[REQUEST_ACCOUNT] = { core_request_account, 0 },
 };
+
+static int handle(struct core *core, struct engine_request *r, struct err *err)
+{
+	int is_undone = requests[r->kind].is_undone;
+
+	if (is_undone && store_savepoint(core->store, err))
+		return -1;
+	if (requests[r->kind].handle(core, r, err) == 0)
+		return is_undone ? store_savepoint_keep(core->store, err) : 0;
+	if (is_undone)
+		store_savepoint_undo(core->store);
+	else
+		/* Half of it may be written: with the batch, nothing of it is. */
+		store_break(core->store);
+	return -1;
+}
 
 void core_request(struct core *core, struct engine_request *r)
 {
@@ -415,18 +469,11 @@ void core_request(struct core *core, struct engine_request *r)
 		core_answer(core, r);
 		return;
 	}
-	if (core_savepoint(core, &err)) {
+	if (handle(core, r, &err)) {
 		answer_error(r, &err);
 		core_answer(core, r);
 		return;
 	}
-	if (requests[r->kind](core, r, &err)) {
-		core_savepoint_undo(core);
-		answer_error(r, &err);
-		core_answer(core, r);
-		return;
-	}
-	store_savepoint_keep(core->store, NULL);
 	if (r->result == RESULT_CREATED || r->result == RESULT_REPLAY ||
 	    (r->result == RESULT_OK && r->kind == REQUEST_RELEASE))
 		core_wait(core, r);

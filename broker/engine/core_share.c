@@ -43,20 +43,22 @@ static int drop(struct core *core, struct engine_request *r, const struct lease 
 
 int core_request_share(struct core *core, struct engine_request *r, struct err *err)
 {
-	struct lease l;
+	const struct lease_aggregate *a = core_find(core, r);
+	const struct lease *l;
 	int rc;
 
-	if (core_find(core, r, &l))
+	if (!a)
 		return 0;
+	l = &a->lease;
 	if (r->share == SHARE_DROP)
-		rc = drop(core, r, &l, err);
+		rc = drop(core, r, l, err);
 	else
-		rc = store_share_replace(core->store, &l, r->shares,
+		rc = store_share_replace(core->store, l, r->shares,
 					 r->share == SHARE_PUT ? r->share_count : 0,
 					 core_now(core), r->caller.owner, err);
-	if (rc || core_note(core, l.n, "lease.shared", "shared anew by %s", r->caller.owner))
+	if (rc || core_note(core, l->n, "lease.shared", "shared anew by %s", r->caller.owner))
 		return -1;
 	r->result = RESULT_OK;
-	r->lease = l;
+	r->lease = *l;
 	return 0;
 }

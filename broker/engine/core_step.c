@@ -173,7 +173,7 @@ struct step *core_step_begin(struct core *core, struct core_account *a, enum ste
 /*
  * What a machine made by this step would be born with. The host key is made anew for each
  * step and never stored: the one that counts is that of the step which made the machine,
- * whose public half is committed with the intent (core_ledger.c).
+ * whose public half is committed with the intent (lease/resource_creates.c).
  */
 static void birth(struct core *core, struct step *step)
 {
@@ -202,49 +202,37 @@ static void birth(struct core *core, struct step *step)
 	step->user_data = buf_take(&data);
 }
 
-static int lease_start(struct core *core, struct core_account *a, int64_t n)
+static const enum step_op step_ops[] = {
+	[LEASE_OP_PROVISION] = STEP_PROVISION,
+	[LEASE_OP_CLEANUP] = STEP_CLEANUP,
+	[LEASE_OP_LOOK] = STEP_INSPECT,
+	[LEASE_OP_RETAIN] = STEP_RETAIN,
+};
+
+static void lease_start(struct core *core, struct core_account *account, int64_t n)
 {
-	struct lease l;
-	struct ledger ledger;
+	struct lease_aggregate *a;
 	struct lease_facts facts;
+	enum lease_op op;
 	struct step *step;
-	enum step_op op;
 
 	/* Since it was queued it may have been started, ended or put off. */
-	if (core_running(core, n) || store_lease_by_n(core->store, n, &l, NULL) ||
-	    !lease_step_is_due(&l, core_now(core)))
-		return 0;
-	if (store_ledger(core->store, n, &ledger, NULL))
-		return 0;
-	if (core_facts(core, &l, &ledger, &facts, NULL)) {
-		ledger_fini(&ledger);
-		return 0;
-	}
-	switch (lease_next(&l, &facts)) {
-	case LEASE_OP_PROVISION:
-		op = STEP_PROVISION;
-		break;
-	case LEASE_OP_CLEANUP:
-		op = STEP_CLEANUP;
-		break;
-	case LEASE_OP_LOOK:
-		op = STEP_INSPECT;
-		break;
-	case LEASE_OP_RETAIN:
-		op = STEP_RETAIN;
-		break;
-	default:
-		ledger_fini(&ledger);
-		return 0;
-	}
-	step = core_step_begin(core, a, op, n);
-	step->lease = l;
-	step->ledger = ledger;
-	step->epoch = l.epoch;
-	if (op == STEP_PROVISION)
+	if (core_running(core, n))
+		return;
+	a = core_lease(core, n, NULL);
+	if (!a || !lease_step_is_due(&a->lease, core_now(core)))
+		return;
+	facts = core_facts(core, a);
+	op = lease_next_op(a, &facts);
+	if (op == LEASE_OP_NONE)
+		return;
+	step = core_step_begin(core, account, step_ops[op], n);
+	step->lease = a->lease;
+	ledger_copy(&a->ledger, &step->ledger);
+	step->epoch = a->lease.epoch;
+	if (op == LEASE_OP_PROVISION)
 		birth(core, step);
-	core_schedule(core, &l);
-	return 1;
+	core_schedule(core, &a->lease);
 }
 
 void core_pump(struct core *core, struct core_account *a)
@@ -306,7 +294,7 @@ void core_account_due(struct core *core, int64_t key)
 	a->probe_running = 1;
 	core_generation_due(core, a);
 	a->probe_wanted = a->gen.is_wanted;
-	store_account_ledger(core->store, a->account->config.name, &step->ledger, NULL);
+	ledger_copy(&a->own.ledger, &step->ledger);
 }
 
 static void set_due(void *arg, int64_t n, int64_t due_ms)
@@ -333,11 +321,10 @@ static void probe_done(struct core *core, struct core_account *a, struct step *s
 {
 	int64_t key = account_key((size_t)(a - core->accounts), WORK_PROBE);
 	int64_t now = core_now(core);
-	struct ledger ledger;
 
 	if (step->verdict == LESSOR_DONE) {
-		int news = a->was_blocked || !a->was_proven ||
-			   account_is_blocked(a->account, NULL, 0);
+		int was_blocked = a->was_blocked || account_is_blocked(a->account, NULL, 0);
+		int is_start = !a->was_proven;
 
 		a->probe_tries = 0;
 		account_probed(a->account, 1, LESSOR_CLASS_NONE, NULL);
@@ -350,8 +337,8 @@ static void probe_done(struct core *core, struct core_account *a, struct step *s
 		if (!a->was_proven)
 			store_due_each(core->store, now, set_due, core->due, NULL);
 		a->was_proven = 1;
-		if (news && !account_is_fenced(a->account))
-			core_account_unblocked(core, a);
+		if ((was_blocked || is_start) && !account_is_fenced(a->account))
+			core_account_unblocked(core, a, is_start && !was_blocked);
 		heap_set(core->due, key, now + probe_ms(core, a));
 	} else if (step->verdict == LESSOR_PENDING) {
 		heap_set(core->due, key, now + (step->wait_ms > 0 ? step->wait_ms : 1));
@@ -375,14 +362,11 @@ static void probe_done(struct core *core, struct core_account *a, struct step *s
 							  ACCOUNT_BACKOFF_CAP_MS, step->wait_ms,
 							  core_random32(core)));
 	}
-	if (store_account_ledger(core->store, a->account->config.name, &ledger, NULL) == 0) {
-		for (size_t i = 0; i < ledger.resource_count; i++) {
-			const struct resource *r = &ledger.resources[i];
+	for (size_t i = 0; i < a->own.ledger.resource_count; i++) {
+		const struct resource *r = &a->own.ledger.resources[i];
 
-			if (r->kind == LESSOR_KIND_SENTINEL && r->state == LESSOR_STATE_PRESENT)
-				account_set_sentinel(a->account, r->id);
-		}
-		ledger_fini(&ledger);
+		if (r->kind == LESSOR_KIND_SENTINEL && r->state == LESSOR_STATE_PRESENT)
+			account_set_sentinel(a->account, r->id);
 	}
 }
 
@@ -462,84 +446,53 @@ static enum lease_op lease_op_of(enum step_op op)
 	       op == STEP_RETAIN ? LEASE_OP_RETAIN : LEASE_OP_LOOK;
 }
 
-static void set_price(struct core *core, struct lease *l)
+/* What the machine costs that this step made ready. */
+static void find_price(struct core *core, const struct step *step, struct store_price *ret)
 {
-	struct store_price price;
-
-	if (l->state == LEASE_ACTIVE &&
-	    store_price_get(core->store, l->account, l->server_type, l->server_location, &price,
-			    NULL) == 0) {
-		l->price_hour_micros = price.hour_micros;
-		TEXT_SET(l->currency, price.currency);
-	}
-}
-
-/*
- * Ready is a server of the ledger that is provably ours, as this step has read it: what was
- * made under another name or without its labels could not be deleted later. 0, or -1 with
- * the verdict changed.
- */
-static int check_ready(struct core *core, struct step *step, struct err *err)
-{
-	struct ledger ledger;
-	struct err why = { 0 };
-	int rc = 0;
-
-	if (step->op != STEP_PROVISION || step->verdict != LESSOR_DONE || !step->is_shown)
-		return 0;
-	if (store_ledger(core->store, step->lease.n, &ledger, err))
-		return -1;
-	for (size_t i = 0; i < ledger.resource_count && !rc; i++) {
-		struct resource *r = &ledger.resources[i];
-
-		if (r->kind != LESSOR_KIND_SERVER || strcmp(r->id, step->server_id) != 0)
-			continue;
-		if (ledger_verify(&core->signer, r->account, &step->lease, r, &step->shown, &why)) {
-			step->verdict = LESSOR_REFUSED;
-			step->error_class = LESSOR_CLASS_OWNERSHIP;
-			snprintf(step->reason, sizeof(step->reason),
-				 "server %s is not what was asked for: %.160s", r->id, why.text);
-			continue;
-		}
-		r->seen_ms = core_now(core);
-		rc = store_resource_update(core->store, r, err);
-	}
-	ledger_fini(&ledger);
-	return rc;
+	*ret = (struct store_price){ 0 };
+	if (step->op == STEP_PROVISION && step->verdict == LESSOR_DONE &&
+	    store_price_get(core->store, step->account->config.name, step->server_type, step->location,
+			    ret, NULL))
+		*ret = (struct store_price){ 0 };
 }
 
 static int lease_result(struct core *core, struct step *step, const struct running *ran,
 			struct err *err)
 {
-	if (check_ready(core, step, err))
-		return -1;
-	struct lease_verdict v = {
-		.op = lease_op_of(step->op),
-		.epoch = step->epoch,
-		.verdict = step->verdict,
-		.error_class = step->error_class,
-		.wait_ms = step->wait_ms,
-		.is_breach = step->violation,
-		.provider = step->account->table->name,
-		.reason = step->reason,
-		.cursor = step->cursor,
-		.host = step->host,
-		.server_id = step->server_id,
-		.server_name = step->server_name,
-		.server_type = step->server_type,
-		.location = step->location,
+	struct lease_aggregate *a = core_lease(core, step->lease.n, err);
+	struct store_price price;
+	struct lease_event event = {
+		.kind = LEASE_EVENT_VERDICT,
+		.u.verdict = {
+			.op = lease_op_of(step->op),
+			.epoch = step->epoch,
+			.verdict = step->verdict,
+			.error_class = step->error_class,
+			.wait_ms = step->wait_ms,
+			.is_breach = step->violation,
+			.provider = step->account->table->name,
+			.reason = step->reason,
+			.cursor = step->cursor,
+			.host = step->host,
+			.server_id = step->server_id,
+			.server_name = step->server_name,
+			.server_type = step->server_type,
+			.location = step->location,
+			.shown = step->is_shown ? &step->shown : NULL,
+			.currency = price.currency,
+			.absence_ms = ran->absence_ms,
+		},
 	};
-	struct lease_outcome out = { 0 };
-	struct lease_facts facts;
-	struct lease l;
 
-	if (store_lease_by_n(core->store, step->lease.n, &l, err) ||
-	    core_handover(core, &l, err) || core_facts(core, &l, NULL, &facts, err))
+	if (!a || core_handover(core, a, err))
 		return -1;
-	facts.absence_ms = ran->absence_ms;
-	lease_step_done(&l, &v, &facts, &out);
-	set_price(core, &l);
-	return core_apply(core, &l, &out, err);
+	find_price(core, step, &price);
+	event.u.verdict.price_hour_micros = price.hour_micros;
+	if (core_apply(core, a, &event, NULL, err))
+		return -1;
+	/* It is due by its row again, whatever the verdict changed. */
+	core_schedule(core, &a->lease);
+	return 0;
 }
 
 static struct running running_take(struct core *core, const struct step *step)
@@ -580,11 +533,36 @@ static void step_denied(struct core *core, struct core_account *a, const struct 
 					  core_random32(core)));
 }
 
+static int result(struct core *core, struct core_account *a, struct step *step,
+		  const struct running *ran, struct err *err)
+{
+	switch (step->op) {
+	case STEP_PROBE:
+		probe_done(core, a, step);
+		return 0;
+	case STEP_CATALOG:
+		catalog_done(core, a, step);
+		return 0;
+	case STEP_RELOAD:
+		reload_done(core, a, step);
+		return 0;
+	case STEP_LIST:
+		if (!core_is_pool(step))
+			return core_sweep_done(core, a, step, err);
+		core_pool_done(core, a, step);
+		return 0;
+	default:
+		a->running--;
+		return lease_result(core, step, ran, err);
+	}
+}
+
 void core_step_done(struct core *core, struct step *step)
 {
 	struct core_account *a = core_account_find(core, step->account->config.name);
 	struct running ran = running_take(core, step);
 	struct err err = { 0 };
+	int rc;
 
 	if (step->op == STEP_PROBE)
 		a->probe_running = 0;
@@ -613,34 +591,11 @@ void core_step_done(struct core *core, struct step *step)
 				     { "step", step_op_name(step->op) }, { "lease", step->lease.id },
 				     { "reason", step->reason }),
 			  "step done with verdict %d after %d calls", step->verdict, step->calls);
-	if (core_savepoint(core, &err) == 0) {
-		int rc = 0;
-
-		if (step->op == STEP_PROBE)
-			probe_done(core, a, step);
-		else if (step->op == STEP_CATALOG)
-			catalog_done(core, a, step);
-		else if (step->op == STEP_RELOAD)
-			reload_done(core, a, step);
-		else if (core_is_pool(step))
-			core_pool_done(core, a, step);
-		else if (step->op == STEP_LIST)
-			rc = core_sweep_done(core, a, step, &err);
-		else {
-			a->running--;
-			rc = lease_result(core, step, &ran, &err);
-		}
-		if (rc) {
-			core_savepoint_undo(core);
-			log_error(LOG_FIELDS({ "lease", step->lease.id }, { "error", err.text }),
-				  "a step's result could not be recorded; the step is run again");
-			if (step->op == STEP_LIST)
-				core_sweep_at(core, a, core_now(core) + 60 * 1000);
-			else
-				heap_set(core->due, step->lease.n, core_now(core) + 1000);
-		} else {
-			store_savepoint_keep(core->store, NULL);
-		}
+	rc = result(core, a, step, &ran, &err);
+	if (rc) {
+		log_error(LOG_FIELDS({ "lease", step->lease.id }, { "error", err.text }),
+			  "a step's result could not be recorded");
+		store_break(core->store);
 	}
 	/* The provider's word on the credential or the account counts at once, whichever step heard it. */
 	if (step->verdict == LESSOR_REFUSED && step->op != STEP_PROBE && a->account->table->probe &&

@@ -30,7 +30,6 @@
 #define SOON_MS (10 * 60 * 1000)
 /* Of each account; more is a case for a person, and reported as far as this. */
 #define STRAYS_MAX 10000
-#define PAGE 256
 
 static const uint32_t kinds[] = { LESSOR_KIND_SERVER, LESSOR_KIND_KEY, LESSOR_KIND_ADDRESS };
 
@@ -66,74 +65,38 @@ static int strays_load(struct core *core, const struct sweep *sweep, struct stra
 
 
 /*
- * What was meant, was concluded to be absent, and shows after all: the row says whose it is,
- * so it owes again by itself, whatever the sweep's mode. 1: it was such a thing.
+ * What was meant, was concluded to be absent, and shows after all, owes again by itself,
+ * whatever the sweep's mode. 1: it was such a thing.
  */
-static int take_late_arrival(struct core *core, const struct lease *l, const struct stray *s,
-			     const struct ledger *ledger, struct err *err)
+static int take_late_arrival(struct core *core, struct lease_aggregate *a, const struct stray *s,
+			     struct err *err)
 {
-	struct resource *late = NULL;
-	struct lease_outcome out = { 0 };
-	struct lease_facts facts;
-	struct lease copy = *l;
+	struct lease_event event = {
+		.kind = LEASE_EVENT_LATE_ARRIVAL,
+		.u.seen = { .kind = s->kind, .attempt = s->attempt, .name = s->name, .id = s->id },
+	};
+	struct lease_effects out;
 
-	for (size_t i = 0; i < ledger->resource_count; i++) {
-		struct resource *r = &ledger->resources[i];
-
-		/* What we deleted, and is back, is an orphan like any other. */
-		if (r->kind == s->kind && strcmp(r->id, s->id) == 0 &&
-		    r->state == LESSOR_STATE_GONE && !r->absent_count)
-			return 0;
-		if (r->kind == s->kind && r->attempt == s->attempt && r->ours &&
-		    strcmp(r->name, s->name) == 0 && (!r->id[0] || strcmp(r->id, s->id) == 0) &&
-		    (r->state == LESSOR_STATE_NEVER_EXISTED ||
-		     (r->state == LESSOR_STATE_GONE && r->absent_count)))
-			late = r;
-	}
-	if (!late || lease_is_live(l))
-		return 0;
-	TEXT_SET(late->id, s->id);
-	TEXT_SET(late->evidence, "it was thought to be absent, and showed later");
-	late->state = l->retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
-	late->retain_epoch = l->retained ? l->epoch : late->retain_epoch;
-	late->changed_ms = late->seen_ms = core_now(core);
-	late->marked_ms = 0;
-	absence_reset(late);
-	if (store_resource_update(core->store, late, err) ||
-	    store_stray_drop(core->store, s->account, s->kind, s->id, err) ||
-	    core_facts(core, l, NULL, &facts, err))
+	if (core_apply(core, a, &event, &out, err))
 		return -1;
-	lease_owes(&copy, &facts, &out);
-	lease_note_add(&out, "lease.late", "%s %s id %s showed after it was thought to be absent; it is "
-		       "owed again", resource_kind_name(s->kind), s->name, s->id);
-	core_tell(core, &(struct tell){ .level = LOG_LEVEL_ERROR, .lease = l->id,
-					.account = s->account, .event = "lease.late" },
-		  "%s %s (id %s) of lease %s showed after it was thought to be absent; is `settle` of "
-		  "account %s too short?", resource_kind_name(s->kind), s->name, s->id, l->id,
-		  s->account);
-	return core_apply(core, &copy, &out, err) ? -1 : 1;
+	if (!out.has_row)
+		return 0;
+	return store_stray_drop(core->store, s->account, s->kind, s->id, err) ? -1 : 1;
 }
 
 /* Is not known to be protected any more: its lease's next step sees to that. */
-static int unprotected(struct core *core, struct resource *r, struct err *err)
+static int unprotect(struct core *core, struct lease_aggregate *a, int64_t row, struct err *err)
 {
-	struct lease_outcome out = { 0 };
-	struct lease_facts facts;
-	struct lease l;
+	struct lease_event event = { .kind = LEASE_EVENT_UNPROTECTED, .u.seen.row = row };
 
-	r->marked_ms = 0;
-	if (store_resource_update(core->store, r, err) ||
-	    store_lease_by_n(core->store, r->lease, &l, err) ||
-	    core_facts(core, &l, NULL, &facts, err))
-		return -1;
-	lease_unprotected(&l, &facts, &out);
-	return core_apply(core, &l, &out, err);
+	return core_apply(core, a, &event, NULL, err);
 }
 
 /* What is kept and was seen without its mark or its protection gets them anew. */
 static int check_retained(struct core *core, int64_t row, const struct lessor_observed *seen,
 			  struct err *err)
 {
+	struct lease_aggregate *a;
 	struct resource r;
 
 	if (store_resource_by_n(core->store, row, &r, err))
@@ -141,58 +104,29 @@ static int check_retained(struct core *core, int64_t row, const struct lessor_ob
 	if (r.state != LESSOR_STATE_RETAINED || !r.marked_ms ||
 	    (observed_retain(seen) >= r.retain_epoch && seen->protection != LESSOR_PROTECTION_OFF))
 		return 0;
-	return unprotected(core, &r, err);
+	a = core_lease(core, r.lease, err);
+	return a ? unprotect(core, a, row, err) : -1;
 }
 
-struct page {
-	int64_t n[PAGE];
-	int count;
-};
-
-static int page_add(void *arg, const struct lease *l)
+static int prove_lease(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
-	struct page *page = arg;
+	const char *account = arg;
 
-	page->n[page->count++] = l->n;
-	return page->count == PAGE;
-}
-
-static int prove_lease(struct core *core, int64_t n, const char *account, struct err *err)
-{
-	struct ledger ledger;
-	int rc = 0;
-
-	if (store_ledger(core->store, n, &ledger, err))
-		return -1;
-	for (size_t i = 0; i < ledger.resource_count && !rc; i++) {
-		struct resource *r = &ledger.resources[i];
+	for (size_t i = 0; i < a->ledger.resource_count; i++) {
+		const struct resource *r = &a->ledger.resources[i];
 
 		if (r->state == LESSOR_STATE_RETAINED && r->marked_ms &&
-		    strcmp(r->account, account) == 0)
-			rc = unprotected(core, r, err);
+		    strcmp(r->account, account) == 0 && unprotect(core, a, r->n, err))
+			return -1;
 	}
-	ledger_fini(&ledger);
-	return rc;
+	return 0;
 }
 
-int core_prove_retained(struct core *core, const char *account, struct err *err)
+int core_prove_retained(struct core *core, char *account, struct err *err)
 {
-	struct store_list list = {
-		.scope = { .all = 1 }, .state = -1, .cleanup = CLEANUP_RETAINED, .limit = PAGE,
-	};
-	struct page page;
-
-	do {
-		page.count = 0;
-		if (store_lease_each(core->store, &list, page_add, &page, err) < 0)
-			return -1;
-		for (int i = 0; i < page.count; i++) {
-			if (prove_lease(core, page.n[i], account, err))
-				return -1;
-		}
-		list.before_n = page.count ? page.n[page.count - 1] : 0;
-	} while (page.count == PAGE);
-	return 0;
+	return core_lease_each(core, (struct store_list){
+		.state = -1, .cleanup = CLEANUP_RETAINED,
+	}, prove_lease, account, err);
 }
 
 /* An address that nothing uses. 1: it came with a server of a lease that is over; 0: not; -1. */
@@ -223,32 +157,29 @@ static int judge_address(struct core *core, const char *account, const struct le
 }
 
 /* 1: a stray, in *s; 0: not; -1 error. `seen`: as it was listed, NULL if it is not listed now. */
-static int judge(struct core *core, struct core_account *a, struct stray *s,
+static int judge(struct core *core, struct core_account *account, struct stray *s,
 		 const struct lessor_observed *seen, struct err *err)
 {
-	const char *account = a->account->config.name;
-	struct ledger ledger = { 0 };
-	struct lease l;
+	struct lease_aggregate *a = NULL;
 	int64_t claim;
-	int known, rc = store_resource_claim(core->store, account, s->kind, s->id, &claim, err);
+	int why, late;
 
-	if (rc < 0)
+	if (store_resource_claim(core->store, account->account->config.name, s->kind, s->id, &claim,
+				 err))
 		return -1;
 	if (claim)
 		return seen ? check_retained(core, claim, seen, err) : 0;
-	known = store_lease_by_id(core->store, s->lease, &l, err);
-	if (known < 0 || (known == 0 && store_ledger(core->store, l.n, &ledger, err)))
+	if (core_lease_by_id(core, s->lease, &a, err) < 0)
 		return -1;
-	rc = stray_judge(s, known ? NULL : &l, &ledger);
-	if (rc >= 0 && seen && known == 0 && !account_is_fenced(a->account)) {
-		int late = take_late_arrival(core, &l, s, &ledger, err);
-
-		rc = late ? (late < 0 ? -2 : -1) : rc;
+	why = stray_judge(s, a ? &a->lease : NULL, a ? &a->ledger : NULL);
+	if (why < 0)
+		return 0;
+	if (seen && a && !account_is_fenced(account->account)) {
+		late = take_late_arrival(core, a, s, err);
+		if (late)
+			return late < 0 ? -1 : 0;
 	}
-	ledger_fini(&ledger);
-	if (rc < 0)
-		return rc == -2 ? -1 : 0;
-	s->why = (enum stray_why)rc;
+	s->why = (enum stray_why)why;
 	return 1;
 }
 
@@ -329,32 +260,21 @@ static int list_take(struct core *core, struct core_account *a, struct step *ste
 static int give(struct core *core, const struct stray *s, const char *who, const char *reason,
 		struct err *err)
 {
-	struct resource r = {
-		.kind = s->kind, .attempt = s->attempt, .state = LESSOR_STATE_PRESENT, .ours = 1,
-		.created_ms = core_now(core), .changed_ms = core_now(core),
+	struct lease_event event = {
+		.kind = LEASE_EVENT_SWEPT,
+		.u.seen = {
+			.kind = s->kind, .attempt = s->attempt, .name = s->name, .id = s->id, .by = who,
+			.reason = reason,
+		},
 	};
-	struct lease_outcome out = { 0 };
-	struct lease_facts facts;
-	struct lease l;
+	struct lease_aggregate *a;
+	struct lease_effects out;
 
-	if (store_lease_by_id(core->store, s->lease, &l, err))
+	if (core_lease_by_id(core, s->lease, &a, err) || core_apply(core, a, &event, &out, err))
 		return -1;
-	/* The rules asked already; this is the last word before the row. */
-	if (lease_is_live(&l) || l.retained)
+	if (out.refusal)
 		return 1;
-	r.lease = l.n;
-	TEXT_SET(r.account, s->account);
-	TEXT_SET(r.name, s->name);
-	TEXT_SET(r.id, s->id);
-	TEXT_SET(r.evidence, "found by the sweep, signature checked");
-	if (store_resource_insert(core->store, &r, err) ||
-	    store_stray_drop(core->store, s->account, s->kind, s->id, err) ||
-	    core_facts(core, &l, NULL, &facts, err))
-		return -1;
-	lease_owes(&l, &facts, &out);
-	lease_note_add(&out, "lease.swept", "%s %s id %s was left over and is deleted now, by %s%s%s",
-		       resource_kind_name(s->kind), s->name, s->id, who, reason[0] ? ": " : "", reason);
-	return core_apply(core, &l, &out, err);
+	return store_stray_drop(core->store, s->account, s->kind, s->id, err);
 }
 
 /*

@@ -26,20 +26,21 @@ static int is_settled(struct core *core, const struct engine_request *request,
 	       lease_waits_for_account(l);
 }
 
-void core_fill_answer(struct core *core, struct engine_request *request, const struct lease *l)
+void core_fill_answer(struct engine_request *request, const struct lease_aggregate *a)
 {
-	request->lease = *l;
+	request->lease = a->lease;
 	request->attempt_count = 0;
-	if (request->kind != REQUEST_HEARTBEAT) {
-		struct ledger ledger;
+	for (size_t i = 0; i < a->ledger.attempt_count && i < ATTEMPTS_SHOWN; i++)
+		request->attempts[request->attempt_count++] = a->ledger.attempts[i];
+}
 
-		if (store_ledger(core->store, l->n, &ledger, NULL) == 0) {
-			for (size_t i = 0; i < ledger.attempt_count &&
-					   request->attempt_count < ATTEMPTS_SHOWN; i++)
-				request->attempts[request->attempt_count++] = ledger.attempts[i];
-			ledger_fini(&ledger);
-		}
-	}
+int core_is_awaited(const struct core *core, int64_t n)
+{
+	const struct engine_request *at = core->waiters[n % WAITER_BUCKETS];
+
+	while (at && at->lease.n != n)
+		at = at->next;
+	return at != NULL;
 }
 
 void core_wait(struct core *core, struct engine_request *request)
@@ -57,8 +58,9 @@ void core_wait(struct core *core, struct engine_request *request)
 	*bucket = request;
 }
 
-void core_wake(struct core *core, const struct lease *l)
+void core_wake(struct core *core, const struct lease_aggregate *a)
 {
+	const struct lease *l = &a->lease;
 	struct engine_request **at = &core->waiters[l->n % WAITER_BUCKETS];
 
 	while (*at) {
@@ -69,7 +71,7 @@ void core_wake(struct core *core, const struct lease *l)
 			continue;
 		}
 		*at = request->next;
-		core_fill_answer(core, request, l);
+		core_fill_answer(request, a);
 		core_answer(core, request);
 	}
 }
@@ -85,7 +87,7 @@ void core_wait_timeouts(struct core *core, int64_t now_ms, int all)
 
 		while (*at) {
 			struct engine_request *request = *at;
-			struct lease l;
+			const struct lease_aggregate *a;
 
 			if (!all && request->wait_until_ms > now_ms) {
 				if (!next || request->wait_until_ms < next)
@@ -94,8 +96,9 @@ void core_wait_timeouts(struct core *core, int64_t now_ms, int all)
 				continue;
 			}
 			*at = request->next;
-			if (store_lease_by_n(core->store, request->lease.n, &l, NULL) == 0)
-				core_fill_answer(core, request, &l);
+			a = core_lease(core, request->lease.n, NULL);
+			if (a)
+				core_fill_answer(request, a);
 			core_answer(core, request);
 		}
 	}

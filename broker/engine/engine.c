@@ -31,7 +31,7 @@ _Static_assert(SLEEP_MOST_MS * 2 < ENGINE_ROUND_MS, "asleep is not stuck");
 /* A worker's commit, on the worker's stack until `answered`. */
 struct pending_commit {
 	struct step *step;
-	struct step_commit *what;
+	struct lease_claim *what;
 	sem_t answered;
 	struct pending_commit *next;
 };
@@ -102,7 +102,7 @@ void engine_submit(struct engine *engine, struct engine_request *request)
 }
 
 /* On a worker's thread: hands the commit over and waits until it is durable. */
-static int commit_and_wait(void *arg, struct step *step, struct step_commit *what)
+static int commit_and_wait(void *arg, struct step *step, struct lease_claim *what)
 {
 	struct engine *engine = arg;
 	struct pending_commit commit = { .step = step, .what = what };
@@ -198,7 +198,7 @@ static int turn(struct engine *engine, struct inbox *work, struct err *err)
 	if (core_begin(core, err))
 		return -1;
 	for (struct pending_commit *c = work->commits; c; c = c->next)
-		core_commit(core, c->step, c->what);
+		core_claim(core, c->step, c->what);
 	while (work->results) {
 		struct step *step = work->results;
 

@@ -23,6 +23,30 @@ void ledger_fini(struct ledger *ledger)
 	*ledger = (struct ledger){ 0 };
 }
 
+/* As ledger_add grows it: to a power of two. */
+static size_t room_for(size_t count)
+{
+	size_t room = 1;
+
+	while (room < count)
+		room *= 2;
+	return room;
+}
+
+void ledger_copy(const struct ledger *from, struct ledger *to)
+{
+	*to = (struct ledger){ .resource_count = from->resource_count,
+			       .attempt_count = from->attempt_count };
+	if (from->resource_count) {
+		to->resources = xcalloc(room_for(from->resource_count), sizeof(*to->resources));
+		memcpy(to->resources, from->resources, from->resource_count * sizeof(*to->resources));
+	}
+	if (from->attempt_count) {
+		to->attempts = xcalloc(room_for(from->attempt_count), sizeof(*to->attempts));
+		memcpy(to->attempts, from->attempts, from->attempt_count * sizeof(*to->attempts));
+	}
+}
+
 const struct resource *ledger_find(const struct ledger *ledger, int64_t n)
 {
 	for (size_t i = 0; i < ledger->resource_count; i++) {

@@ -42,6 +42,7 @@ struct resource {
 	int64_t label_known;	/* the label that we last wrote there or took over, 0: none */
 	int protect_by;		/* enum protect_by */
 	int64_t marked_ms;	/* when it was proven to be protected, 0: it is not */
+	int is_dirty;		/* changed since it was written; with n 0 it never was */
 };
 
 /* Who switched the provider's delete protection on. */
@@ -60,6 +61,16 @@ struct attempt {
 	uint32_t refused;	/* LESSOR_CLASS_, 0 while open */
 	char reason[200];
 	int64_t started_ms;
+	int is_dirty;		/* changed since it was written ... */
+	int is_new;		/* ... for the first time */
+};
+
+/* Who else names the same thing: other leases that are not done. */
+struct resource_users {
+	int count;
+	int owners;		/* of these, how many have it as theirs */
+	int deleting;		/* of these, in how many it may be being deleted */
+	int64_t heir;		/* a row of one that only uses it, 0: none */
 };
 
 /* Everything of one lease that a step or a rule needs. Arrays are owned. */
@@ -71,6 +82,8 @@ struct ledger {
 };
 
 void ledger_fini(struct ledger *ledger);
+/* A copy of its own; what *to held is not freed. */
+void ledger_copy(const struct ledger *from, struct ledger *to);
 const struct resource *ledger_find(const struct ledger *ledger, int64_t n);
 
 const char *resource_kind_name(uint32_t kind);

@@ -107,7 +107,7 @@ int call_is_own_io(const struct call *call);
  * Reads the account's sentinel, by the host's own request. 1: it is there (or there is
  * none to read); what it bears is in `evidence`. 0: it could not be read, or is not there.
  */
-int call_read_sentinel(struct call *call, struct step_evidence *evidence);
+int call_read_sentinel(struct call *call, struct claim_evidence *evidence);
 /* The host's table takes these from call_ledger.c, call_delete.c and call_http.c. */
 void call_ledger_fill(struct lessor_host *host);
 void call_delete_fill(struct lessor_host *host);
@@ -121,7 +121,7 @@ static inline struct call *call_of(struct lessor_call *base)
 }
 
 /* What call_ledger.c and call_delete.c share. Makes it durable; the step's ledger follows. */
-int call_commit(struct call *call, struct step_commit *what);
+int call_commit(struct call *call, struct lease_claim *what);
 /* The row that a plugin names; NULL is a breach. `name` is of the function that it called. */
 const struct resource *call_row(struct call *call, int64_t row, const char *name);
 /* A plugin's text, "" if it is none. */
@@ -135,7 +135,7 @@ int call_seen_copy(struct call *call, struct lessor_observed *ret,
  * Reads the sentinel, last of all: whoever has the token of another project sees nothing
  * anywhere. -1: not now; the observation does not count.
  */
-int call_prove_project(struct call *call, struct step_evidence *evidence);
+int call_prove_project(struct call *call, struct claim_evidence *evidence);
 void call_effect_record(struct call *call, int64_t row);
 /* Room for one more in an array of `count`; it doubles. */
 void *call_grow(void *array, size_t count, size_t size);

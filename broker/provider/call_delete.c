@@ -15,7 +15,7 @@
 /* What the exact read of this step shows; of a provider with I/O of its own what it says. */
 static int observe(struct call *call, const struct resource *row,
 		   const struct lessor_observed *from, const char *name,
-		   struct step_evidence *ret)
+		   struct claim_evidence *ret)
 {
 	int is_last, exact;
 
@@ -46,7 +46,7 @@ static enum effect_outcome outcome_of(struct call *call, const struct call_effec
 static void effect_settle(struct call *call, struct call_effect *effect)
 {
 	const struct resource *row = ledger_find(&call->step->ledger, effect->row);
-	struct step_commit what = { .row = effect->row, .text = "" };
+	struct lease_claim what = { .row = effect->row, .text = "" };
 
 	if (!row)
 		return;
@@ -55,13 +55,13 @@ static void effect_settle(struct call *call, struct call_effect *effect)
 	effect->permitted = 0;
 	if (row->state == LESSOR_STATE_DELETE_AUTHORIZED) {
 		what.kind = what.evidence.outcome == EFFECT_NOT_SENT ||
-			    what.evidence.outcome == EFFECT_REFUSED ? COMMIT_STILL_THERE :
-								      COMMIT_DELETE_UNKNOWN;
-		what.text = what.kind == COMMIT_STILL_THERE ? "its delete had no effect" :
+			    what.evidence.outcome == EFFECT_REFUSED ? CLAIM_STILL_THERE :
+								      CLAIM_DELETE_UNKNOWN;
+		what.text = what.kind == CLAIM_STILL_THERE ? "its delete had no effect" :
 							      "what became of its delete is not known";
 		call_commit(call, &what);
 	} else if (effect->change) {
-		what.kind = COMMIT_CHANGED;
+		what.kind = CLAIM_CHANGED;
 		what.change = effect->change;
 		what.evidence.is_labelled = evidence_outcome(call, effect->changed) ==
 					    EFFECT_ACCEPTED;
@@ -88,7 +88,7 @@ static int host_permit_delete(struct lessor_call *base, int64_t row,
 			      const struct lessor_observed *from)
 {
 	struct call *call = call_of(base);
-	struct step_commit what = { .kind = COMMIT_PERMIT, .row = row };
+	struct lease_claim what = { .kind = CLAIM_PERMIT, .row = row };
 	struct call_effect *effect;
 
 	if (!call_row(call, row, "permit_delete"))
@@ -108,7 +108,7 @@ static int host_deleting(struct lessor_call *base, int64_t row, const char *acti
 	struct call *call = call_of(base);
 	const struct resource *resource = call_row(call, row, "deleting");
 	const struct call_effect *effect = call_effect_find(call, row);
-	struct step_commit what = { .kind = COMMIT_DELETING, .row = row,
+	struct lease_claim what = { .kind = CLAIM_DELETING, .row = row,
 				    .action = action ? action : "" };
 
 	if (!resource)
@@ -122,7 +122,7 @@ static int host_deleting(struct lessor_call *base, int64_t row, const char *acti
 	    (!effect || evidence_outcome(call, effect->destroyed) != EFFECT_ACCEPTED)) {
 		call_violation(call, "deleting of %s, whose delete no answer of this step accepts",
 			       resource->name);
-		what.kind = COMMIT_DELETE_UNKNOWN;
+		what.kind = CLAIM_DELETE_UNKNOWN;
 		what.text = "what became of its delete is not known";
 		call_commit(call, &what);
 		return -1;
@@ -137,7 +137,7 @@ static int host_delete_unknown(struct lessor_call *base, int64_t row, const char
 {
 	struct call *call = call_of(base);
 	const struct resource *resource = call_row(call, row, "delete_unknown");
-	struct step_commit what = { .kind = COMMIT_DELETE_UNKNOWN, .row = row,
+	struct lease_claim what = { .kind = CLAIM_DELETE_UNKNOWN, .row = row,
 				    .text = call_text(reason) };
 
 	if (!resource)
@@ -156,7 +156,7 @@ static int host_still_there(struct lessor_call *base, int64_t row, const char *r
 	struct call *call = call_of(base);
 	const struct resource *resource = call_row(call, row, "still_there");
 	const struct call_effect *effect = call_effect_find(call, row);
-	struct step_commit what = { .kind = COMMIT_STILL_THERE, .row = row,
+	struct lease_claim what = { .kind = CLAIM_STILL_THERE, .row = row,
 				    .text = call_text(reason) };
 
 	if (!resource)
@@ -178,7 +178,7 @@ static int host_still_there(struct lessor_call *base, int64_t row, const char *r
 
 /* Does the record of this step show that it is absent, as far as its state asks for it? */
 static int prove_absent(struct call *call, const struct resource *row,
-			struct step_evidence *evidence)
+			struct claim_evidence *evidence)
 {
 	const struct call_effect *effect = call_effect_find(call, row->n);
 	struct lessor_observed seen;
@@ -210,7 +210,7 @@ static int prove_absent(struct call *call, const struct resource *row,
 static int host_gone(struct lessor_call *base, int64_t row, const char *evidence)
 {
 	struct call *call = call_of(base);
-	struct step_commit what = { .kind = COMMIT_GONE, .row = row, .text = call_text(evidence) };
+	struct lease_claim what = { .kind = CLAIM_GONE, .row = row, .text = call_text(evidence) };
 	const struct resource *resource = call_row(call, row, "gone");
 	struct call_effect *effect = call_effect_find(call, row);
 
@@ -260,7 +260,7 @@ static int host_permit_change(struct lessor_call *base, int64_t row, uint32_t wh
 			      const struct lessor_observed *from, struct lessor_change *change)
 {
 	struct call *call = call_of(base);
-	struct step_commit what = { .kind = COMMIT_CHANGE, .row = row, .change = what_change };
+	struct lease_claim what = { .kind = CLAIM_CHANGE, .row = row, .change = what_change };
 	struct lessor_change out = { .what = what_change, .row = row };
 	struct call_effect *effect;
 
@@ -295,13 +295,13 @@ void call_ledger_check(struct call *call)
 		struct call_effect *effect = &call->effects[i];
 		const struct resource *row = ledger_find(&call->step->ledger, effect->row);
 		enum effect_outcome outcome = evidence_outcome(call, effect->made);
-		struct step_commit what = { .kind = COMMIT_UNKNOWN, .row = effect->row,
+		struct lease_claim what = { .kind = CLAIM_UNKNOWN, .row = effect->row,
 					    .text = "its create ended without a report" };
 
 		if (effect->intended && !effect->recorded && row &&
 		    row->state == LESSOR_STATE_INTENDED) {
 			if (outcome == EFFECT_NOT_SENT && !call_is_own_io(call))
-				what.kind = COMMIT_NOT_CREATED;
+				what.kind = CLAIM_NOT_CREATED;
 			else
 				call_violation(call, "a create for row %lld was sent and its outcome "
 					       "not reported", (long long)effect->row);

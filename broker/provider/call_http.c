@@ -458,7 +458,7 @@ static int sentinel_action(const struct lessor_provider *table, struct lessor_ac
 	return -1;
 }
 
-int call_read_sentinel(struct call *call, struct step_evidence *evidence)
+int call_read_sentinel(struct call *call, struct claim_evidence *evidence)
 {
 	struct resource row = { .n = -1, .kind = LESSOR_KIND_SENTINEL };
 	struct ask asked = { .call = call };

@@ -51,7 +51,7 @@ static void ledger_put(struct ledger *ledger, const struct resource *resource)
 }
 
 /* inspect and retain settle what is unknown by looking; retain also changes what is kept. */
-static int may_commit(const struct step *step, enum step_commit_kind kind)
+static int may_commit(const struct step *step, enum lease_claim_kind kind)
 {
 	switch (step->op) {
 	case STEP_PROVISION:
@@ -59,21 +59,21 @@ static int may_commit(const struct step *step, enum step_commit_kind kind)
 	case STEP_PROBE:
 		return 1;
 	case STEP_RETAIN:
-		if (kind == COMMIT_CHANGE || kind == COMMIT_CHANGED)
+		if (kind == CLAIM_CHANGE || kind == CLAIM_CHANGED)
 			return 1;
 		/* fall through */
 	case STEP_INSPECT:
-		return kind == COMMIT_ADOPT || kind == COMMIT_NOT_SEEN || kind == COMMIT_GONE ||
-		       kind == COMMIT_STILL_THERE || kind == COMMIT_REUSE;
+		return kind == CLAIM_ADOPT || kind == CLAIM_NOT_SEEN || kind == CLAIM_GONE ||
+		       kind == CLAIM_STILL_THERE || kind == CLAIM_REUSE;
 	default:
 		return 0;
 	}
 }
 
-int call_commit(struct call *call, struct step_commit *what)
+int call_commit(struct call *call, struct lease_claim *what)
 {
 	struct step *step = call->step;
-	const char *name = step_commit_name(what->kind);
+	const char *name = lease_claim_name(what->kind);
 
 	if (call->opening || !step->commit || !may_commit(step, what->kind))
 		return call_violation(call, "%s inside an operation that has no effects", name);
@@ -131,7 +131,7 @@ static int host_attempt(struct lessor_call *base, uint32_t attempt, const char *
 {
 	struct call *call = call_of(base);
 	struct ledger *ledger = &call->step->ledger;
-	struct step_commit what = { .kind = COMMIT_ATTEMPT, .attempt = attempt, .type = type,
+	struct lease_claim what = { .kind = CLAIM_ATTEMPT, .attempt = attempt, .type = type,
 				    .location = location };
 	struct attempt opened = { .lease = call->step->lease.n, .number = attempt };
 
@@ -159,7 +159,7 @@ static int host_attempt_refused(struct lessor_call *base, uint32_t attempt, uint
 {
 	struct call *call = call_of(base);
 	struct ledger *ledger = &call->step->ledger;
-	struct step_commit what = { .kind = COMMIT_ATTEMPT_REFUSED, .attempt = attempt,
+	struct lease_claim what = { .kind = CLAIM_ATTEMPT_REFUSED, .attempt = attempt,
 				    .error_class = error_class, .text = call_text(reason) };
 
 	if (attempt < 1 || attempt > ledger->attempt_count)
@@ -185,7 +185,7 @@ static int host_intend(struct lessor_call *base, uint32_t kind, uint32_t attempt
 		       struct lessor_intent *intent)
 {
 	struct call *call = call_of(base);
-	struct step_commit what = { .kind = COMMIT_INTEND, .resource_kind = kind,
+	struct lease_claim what = { .kind = CLAIM_INTEND, .resource_kind = kind,
 				    .attempt = attempt };
 	struct lessor_intent out = { 0 };
 	struct lessor_label *labels;
@@ -227,7 +227,7 @@ void call_effect_record(struct call *call, int64_t row)
 /* The outcome of a create is kept as unknown, whatever the plugin makes of it. */
 static int keep_unknown(struct call *call, struct call_effect *effect, const char *why)
 {
-	struct step_commit what = { .kind = COMMIT_UNKNOWN, .row = effect->row, .text = why };
+	struct lease_claim what = { .kind = CLAIM_UNKNOWN, .row = effect->row, .text = why };
 
 	call_violation(call, "%s; kept as unknown", why);
 	call_commit(call, &what);
@@ -239,7 +239,7 @@ static int host_created(struct lessor_call *base, int64_t row, const char *id, c
 {
 	struct call *call = call_of(base);
 	struct call_effect *effect = call_effect_find(call, row);
-	struct step_commit what = { .kind = COMMIT_CREATED, .row = row, .id = id,
+	struct lease_claim what = { .kind = CLAIM_CREATED, .row = row, .id = id,
 				    .action = action ? action : "" };
 
 	if (!call_row(call, row, "created"))
@@ -261,7 +261,7 @@ static int host_created(struct lessor_call *base, int64_t row, const char *id, c
 static int host_unknown(struct lessor_call *base, int64_t row, const char *reason)
 {
 	struct call *call = call_of(base);
-	struct step_commit what = { .kind = COMMIT_UNKNOWN, .row = row, .text = call_text(reason) };
+	struct lease_claim what = { .kind = CLAIM_UNKNOWN, .row = row, .text = call_text(reason) };
 
 	if (!call_row(call, row, "unknown") || call_commit(call, &what))
 		return -1;
@@ -289,7 +289,7 @@ static int host_not_created(struct lessor_call *base, int64_t row, const char *r
 {
 	struct call *call = call_of(base);
 	struct call_effect *effect = call_effect_find(call, row);
-	struct step_commit what = { .kind = COMMIT_NOT_CREATED, .row = row,
+	struct lease_claim what = { .kind = CLAIM_NOT_CREATED, .row = row,
 				    .text = call_text(reason) };
 
 	if (!call_row(call, row, "not_created"))
@@ -314,7 +314,7 @@ static int host_not_created(struct lessor_call *base, int64_t row, const char *r
  * Reads the sentinel, last of all: whoever has the token of another project sees nothing
  * anywhere. -1: not now; the observation does not count.
  */
-int call_prove_project(struct call *call, struct step_evidence *evidence)
+int call_prove_project(struct call *call, struct claim_evidence *evidence)
 {
 	evidence->begun_ms = call->begun_ms;
 	if (evidence->is_proof || call_read_sentinel(call, evidence) == 1) {
@@ -330,7 +330,7 @@ int call_prove_project(struct call *call, struct step_evidence *evidence)
 static int host_not_seen(struct lessor_call *base, int64_t row)
 {
 	struct call *call = call_of(base);
-	struct step_commit what = { .kind = COMMIT_NOT_SEEN, .row = row };
+	struct lease_claim what = { .kind = CLAIM_NOT_SEEN, .row = row };
 	const struct resource *resource = call_row(call, row, "not_seen");
 
 	if (!resource)
@@ -365,7 +365,7 @@ static int host_adopt(struct lessor_call *base, const struct lessor_observed *fr
 {
 	struct call *call = call_of(base);
 	struct lessor_observed seen;
-	struct step_commit what = { .kind = COMMIT_ADOPT, .seen = &seen };
+	struct lease_claim what = { .kind = CLAIM_ADOPT, .seen = &seen };
 
 	if (call_seen_copy(call, &seen, from, "adopt"))
 		return -1;
@@ -382,7 +382,7 @@ static int host_adopt(struct lessor_call *base, const struct lessor_observed *fr
 static int host_reuse(struct lessor_call *base, uint32_t kind, const char *id, const char *name)
 {
 	struct call *call = call_of(base);
-	struct step_commit what = { .kind = COMMIT_REUSE, .resource_kind = kind, .id = id,
+	struct lease_claim what = { .kind = CLAIM_REUSE, .resource_kind = kind, .id = id,
 				    .text = call_text(name) };
 
 	if (!id || !call_id_is_sane(id) || kind < LESSOR_KIND_SERVER || kind > LESSOR_KIND_OTHER)

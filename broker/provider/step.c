@@ -30,30 +30,6 @@ const char *step_op_name(enum step_op op)
 	return (size_t)op < ARRAY_LEN(names) ? names[op] : "unknown";
 }
 
-const char *step_commit_name(enum step_commit_kind kind)
-{
-	static const char *const names[] = {
-		[COMMIT_ATTEMPT] = "attempt",
-		[COMMIT_ATTEMPT_REFUSED] = "attempt_refused",
-		[COMMIT_INTEND] = "intend",
-		[COMMIT_CREATED] = "created",
-		[COMMIT_NOT_CREATED] = "not_created",
-		[COMMIT_UNKNOWN] = "unknown",
-		[COMMIT_NOT_SEEN] = "not_seen",
-		[COMMIT_ADOPT] = "adopt",
-		[COMMIT_REUSE] = "reuse",
-		[COMMIT_PERMIT] = "permit_delete",
-		[COMMIT_DELETING] = "deleting",
-		[COMMIT_DELETE_UNKNOWN] = "delete_unknown",
-		[COMMIT_STILL_THERE] = "still_there",
-		[COMMIT_GONE] = "gone",
-		[COMMIT_CHANGE] = "permit_change",
-		[COMMIT_CHANGED] = "changed",
-	};
-
-	return (size_t)kind < ARRAY_LEN(names) ? names[kind] : "unknown";
-}
-
 struct step *step_new(enum step_op op, struct account *account)
 {
 	struct step *step = xcalloc(1, sizeof(*step));

@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "lease/generation.h"
+#include "lease/claim.h"
 #include "lease/ledger.h"
 #include "lease/lease.h"
 #include "provider/account.h"
@@ -29,75 +29,7 @@ enum step_op {
 };
 const char *step_op_name(enum step_op op);
 
-enum step_commit_kind {
-	COMMIT_ATTEMPT,		/* attempt, type, location */
-	COMMIT_ATTEMPT_REFUSED,	/* attempt, error_class, text */
-	COMMIT_INTEND,		/* kind, attempt -> row, name, labels */
-	COMMIT_CREATED,		/* row, id, action */
-	COMMIT_NOT_CREATED,	/* row, text */
-	COMMIT_UNKNOWN,		/* row, text */
-	COMMIT_NOT_SEEN,	/* row */
-	COMMIT_ADOPT,		/* seen */
-	COMMIT_REUSE,		/* kind, id, name in `text` */
-	COMMIT_PERMIT,		/* row, evidence */
-	COMMIT_DELETING,	/* row, action */
-	COMMIT_DELETE_UNKNOWN,	/* row, text */
-	COMMIT_STILL_THERE,	/* row, text, evidence */
-	COMMIT_GONE,		/* row, text, evidence */
-	COMMIT_CHANGE,		/* row, change, evidence -> labels, is_done: may it be changed? */
-	COMMIT_CHANGED,		/* row, change, evidence: what became of it */
-};
-const char *step_commit_name(enum step_commit_kind kind);
-
 struct step;
-
-/* What became of the request that had an effect on a row. */
-enum effect_outcome {
-	EFFECT_NOT_SENT,
-	EFFECT_ACCEPTED,	/* answered with 2xx */
-	EFFECT_REFUSED,		/* answered: it did not happen */
-	EFFECT_UNKNOWN,		/* sent, or perhaps sent, and no such answer */
-};
-
-/* What the host's record of a step shows of one row: what reports are judged by. */
-struct step_evidence {
-	int is_own_io;		/* the provider has I/O of its own: there is no record */
-	int64_t begun_ms;	/* wall clock, before the first request of this step; 0: there was none */
-	int is_absent;		/* complete: exact read and listings, as far as the row's state asks */
-	int is_proof;		/* an answer of this step that only the right project gives */
-	int is_gave_up;		/* the provider says that its delete failed and goes on no more */
-	enum effect_outcome outcome;	/* of the delete or the change that was permitted */
-	int is_labelled;	/* CHANGED, UNPROTECT: the labels were answered with 2xx before it */
-	int is_read;		/* `seen` is of the last request, exact and unshared */
-	int is_seen;		/* `seen` is of an exact, unshared read after the last effect */
-	struct lessor_observed seen;	/* borrowed; zeroed if nothing was read */
-	/* the account's sentinel, read after all of that */
-	int is_sentinel_read;
-	int64_t generation;	/* what it bore, 0: none */
-	char holder[GENERATION_HOLDER_ROOM];
-};
-
-/* What a running step asks to be made durable. Pointers are borrowed for the call. */
-struct step_commit {
-	enum step_commit_kind kind;
-	uint32_t resource_kind;
-	uint32_t attempt;
-	int64_t row;
-	uint32_t error_class;
-	const char *type, *location;
-	const char *id, *action, *text;
-	const struct lessor_observed *seen;
-	uint32_t change;	/* LESSOR_CHANGE_ */
-	struct step_evidence evidence;
-	/* answers */
-	int result;		/* 0 yes, -1 no */
-	int is_done;		/* COMMIT_CHANGE: there is nothing to change */
-	char name[64];
-	struct labels labels;		/* INTEND: of the new one; CHANGE: those to be set */
-	struct resource resource;	/* the row as it now is, where there is one; the step's ledger
-					 * follows it, so INTEND and PERMIT must fill it */
-	struct err err;			/* why not */
-};
 
 struct step_price {
 	char type[32], location[32], currency[4];
@@ -126,7 +58,7 @@ struct step {
 	 * Makes `what` durable and answers. Called on the worker's thread, in
 	 * provision, cleanup and probe only. Returns what->result.
 	 */
-	int (*commit)(void *arg, struct step *step, struct step_commit *what);
+	int (*commit)(void *arg, struct step *step, struct lease_claim *what);
 	void *commit_arg;
 
 	/* out */

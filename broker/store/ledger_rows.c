@@ -121,7 +121,7 @@ static int read_resources(struct store *store, int64_t lease_n, const char *acco
 		sqlite3_bind_null(stmt, 2);
 	while ((rc = store_row(store, stmt, "reading the ledger", err)) == 0) {
 		if (ret->resource_count == room) {
-			room = room ? room * 2 : 4;
+			room = room ? room * 2 : 1;
 			ret->resources = xrealloc(ret->resources, room * sizeof(*ret->resources));
 		}
 		resource_read(stmt, &ret->resources[ret->resource_count++]);
@@ -143,7 +143,7 @@ static int read_attempts(struct store *store, int64_t lease_n, struct ledger *re
 		struct attempt *a;
 
 		if (ret->attempt_count == room) {
-			room = room ? room * 2 : 4;
+			room = room ? room * 2 : 1;
 			ret->attempts = xrealloc(ret->attempts, room * sizeof(*ret->attempts));
 		}
 		a = &ret->attempts[ret->attempt_count++];
@@ -212,7 +212,7 @@ _Static_assert(LESSOR_STATE_DELETING == 4 && LESSOR_STATE_DELETE_AUTHORIZED == 8
 _Static_assert(CLEANUP_DONE == 4, "store_resource_users says so");
 
 int store_resource_users(struct store *store, const char *account, uint32_t kind, const char *id,
-			 int64_t but_lease_n, struct store_users *ret, struct err *err)
+			 int64_t but_lease_n, struct resource_users *ret, struct err *err)
 {
 	/* A lease counts as long as it may still use it: not done, or its row not over. */
 	sqlite3_stmt *stmt = store_prepare(store,
@@ -223,7 +223,7 @@ int store_resource_users(struct store *store, const char *account, uint32_t kind
 		" AND lease.cleanup <> 4 ORDER BY resource.n", err);
 	int rc;
 
-	*ret = (struct store_users){ 0 };
+	*ret = (struct resource_users){ 0 };
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, account);
@@ -281,26 +281,27 @@ int store_resource_lease(struct store *store, const char *account, uint32_t kind
 	return 0;
 }
 
-/* One UPDATE of the rows that a step left in a state that no step is in any more. */
-static int restart_state(struct store *store, const char *sql, int64_t now_ms, struct err *err)
+int store_pending(struct store *store, struct store_pending **ret, size_t *ret_count,
+		  struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT DISTINCT lease, account FROM resource"
+					   " WHERE state IN (1, 8, 12) ORDER BY lease", err);
+	int rc;
 
+	*ret = NULL;
+	*ret_count = 0;
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, now_ms);
-	return store_run(store, stmt, "reading what was under way", err);
-}
+	while ((rc = store_row(store, stmt, "reading what was under way", err)) == 0) {
+		struct store_pending *p;
 
-int store_restart(struct store *store, int64_t now_ms, struct err *err)
-{
-	return restart_state(store, "UPDATE resource SET state = 2, changed_ms = ?1"
-			     " WHERE state IN (1, 8, 12) AND state = 1", now_ms, err) ||
-	       restart_state(store, "UPDATE resource SET state = 9, changed_ms = ?1,"
-			     " deletes_unknown = deletes_unknown + 1"
-			     " WHERE state IN (1, 8, 12) AND state = 8", now_ms, err) ||
-	       restart_state(store, "UPDATE resource SET state = 13, changed_ms = ?1"
-			     " WHERE state IN (1, 8, 12) AND state = 12", now_ms, err) ? -1 : 0;
+		if (!(*ret_count & (*ret_count - 1)))
+			*ret = xrealloc(*ret, (*ret_count ? *ret_count * 2 : 1) * sizeof(**ret));
+		p = &(*ret)[(*ret_count)++];
+		p->lease = sqlite3_column_int64(stmt, 0);
+		COLUMN_TEXT(stmt, 1, p->account);
+	}
+	return rc < 0 ? -1 : 0;
 }
 
 static void attempt_bind(sqlite3_stmt *stmt, const struct attempt *a)

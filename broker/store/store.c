@@ -149,6 +149,11 @@ int store_broken(const struct store *store)
 	return store->broken;
 }
 
+void store_break(struct store *store)
+{
+	store->broken = 1;
+}
+
 int store_begin(struct store *store, struct err *err)
 {
 	if (store->broken)

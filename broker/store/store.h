@@ -64,6 +64,8 @@ int store_check(struct store *store, struct err *err);
 
 /* 1 after a write failed in a way that leaves its fate unknown; never reset. */
 int store_broken(const struct store *store);
+/* What is in memory is not what was written: nothing of this transaction may be committed. */
+void store_break(struct store *store);
 
 /* ---- transactions (writer) --------------------------------------------------- */
 
@@ -204,19 +206,18 @@ int store_resource_update(struct store *store, const struct resource *r, struct 
 /* 0 found, 1 none, -1 error. */
 int store_resource_by_n(struct store *store, int64_t n, struct resource *ret, struct err *err);
 /* Other leases that are not done and name this id in this account. */
-struct store_users {
-	int count;
-	int owners;	/* of these, how many made it themselves */
-	int deleting;	/* of these, how many may be deleting it */
-	int64_t heir;	/* the first row that uses it and did not make it, 0: none */
-};
 int store_resource_users(struct store *store, const char *account, uint32_t kind, const char *id,
-			 int64_t but_lease_n, struct store_users *ret, struct err *err);
+			 int64_t but_lease_n, struct resource_users *ret, struct err *err);
 /*
- * A start: what a step had intended or was permitted when its process died has an unknown
- * outcome. INTENDED becomes UNKNOWN, and the permits what they say may be under way.
+ * Whose rows a step left in a state that no step is in any more (INTENDED and the
+ * permits), as after a crash. An array that the caller frees; lease 0: the account's own.
  */
-int store_restart(struct store *store, int64_t now_ms, struct err *err);
+struct store_pending {
+	int64_t lease;
+	char account[32];
+};
+int store_pending(struct store *store, struct store_pending **ret, size_t *ret_count,
+		  struct err *err);
 /* The row that names this resource and is not gone in *ret, 0 if none does. */
 int store_resource_claim(struct store *store, const char *account, uint32_t kind, const char *id,
 			 int64_t *ret, struct err *err);

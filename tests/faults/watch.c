@@ -156,7 +156,7 @@ void watch_commit(struct world *w)
 	doubt_committed(w);
 }
 
-void watch_leave(struct world *w, const struct step *step, const struct step_commit *what)
+void watch_leave(struct world *w, const struct step *step, const struct lease_claim *what)
 {
 	int index = step->lease.n ? lease_index(w, step->lease.id) : -1;
 
@@ -164,11 +164,11 @@ void watch_leave(struct world *w, const struct step *step, const struct step_com
 		return;
 	/* I12: leave for something new has only who wants what the lease wants. */
 	if (index >= 0 && w->leases[index].seen && step->epoch != w->leases[index].row.epoch &&
-	    (what->kind == COMMIT_ATTEMPT || what->kind == COMMIT_INTEND ||
-	     what->kind == COMMIT_PERMIT ||
-	     (what->kind == COMMIT_REUSE && what->resource_kind != LESSOR_KIND_ADDRESS)))
+	    (what->kind == CLAIM_ATTEMPT || what->kind == CLAIM_INTEND ||
+	     what->kind == CLAIM_PERMIT ||
+	     (what->kind == CLAIM_REUSE && what->resource_kind != LESSOR_KIND_ADDRESS)))
 		violate(w, "I12: a step of epoch %lld got leave (%s), and %s has %lld",
-			(long long)step->epoch, step_commit_name(what->kind), step->lease.id,
+			(long long)step->epoch, lease_claim_name(what->kind), step->lease.id,
 			(long long)w->leases[index].row.epoch);
 }
 

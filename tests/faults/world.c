@@ -186,12 +186,12 @@ void world_flush(struct world *w)
 	w->is_pause_kept |= !w->is_asking;
 }
 
-static int commit_now(void *arg, struct step *step, struct step_commit *what)
+static int commit_now(void *arg, struct step *step, struct lease_claim *what)
 {
 	struct world *w = arg;
 
 	world_open(w);
-	core_commit(w->core, step, what);
+	core_claim(w->core, step, what);
 	world_flush(w);
 	watch_leave(w, step, what);
 	return what->result;

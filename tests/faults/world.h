@@ -304,7 +304,7 @@ void promises_kept(struct world *w, const struct lease *l);
 /* A server's protection was switched on or off. */
 void promises_protection(struct world *w, const struct cloud_event *e, int by_broker);
 /* What a step asked for and got an answer to, at the moment of its commit. */
-void watch_leave(struct world *w, const struct step *step, const struct step_commit *what);
+void watch_leave(struct world *w, const struct step *step, const struct lease_claim *what);
 /* A start finds what was committed last. */
 void watch_start(struct world *w, struct store *store);
 void world_jump(struct world *w, int64_t ms);	/* the wall clock */

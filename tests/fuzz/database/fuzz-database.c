@@ -343,7 +343,7 @@ static void read_leases(struct store *s)
 	struct store_scope scope = { .owner = "alice", .org = "acme" };
 	struct ledger ledger = { 0 };
 	struct store_counts counts;
-	struct store_users users;
+	struct resource_users users;
 	struct lease l;
 	struct err err = { 0 };
 	int64_t n;
@@ -405,12 +405,15 @@ static void read_rest(struct store *s)
 /* What a daemon does with it first of all. */
 static void restart(struct store *s)
 {
+	struct store_pending *pending;
 	struct err err = { 0 };
+	size_t count;
 
-	if (store_begin(s, &err))
-		return;
-	if (store_restart(s, INT64_C(1800000000000), &err) || store_commit(s, &err))
-		store_rollback(s);
+	if (store_pending(s, &pending, &count, &err) == 0) {
+		for (size_t i = 0; i < count; i++)
+			ENDS(pending[i].account);
+	}
+	free(pending);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

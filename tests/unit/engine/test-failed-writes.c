@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every kind of request, with each of its writes failing in turn: the answer is never a
- * success, and the request leaves no trace. Failures that break the store and end the process
- * are in tests/faults; here one statement fails, as when memory runs out, and the broker
- * continues.
+ * Every kind of request, with each of its writes failing in turn, as when memory runs out:
+ * the answer is never a success, and the request leaves no trace. What also changes what the
+ * broker has in memory ends its process; what only writes rows is undone, and it goes on.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -483,6 +482,15 @@ static int fails_at(const struct request *request, int writes)
 	before = sum_of_everything();
 	request->ask(&a);
 	left = fuse_left();
+	if (w.is_broken) {
+		assert_false(a.answered);
+		if (sum_of_everything() != before)
+			fail_msg("%s: write %d failed, and something of it stayed", request->name,
+				 writes + 1);
+		fuse_set(1000000000);
+		world_restart(&w, NULL);
+		return 1;
+	}
 	assert_int_equal(a.answered, 1);
 	if (is_success(a.request.result)) {
 		if (left < 0)
@@ -506,6 +514,7 @@ static int setup(void **state)
 	world_start(&w, NULL);
 	request->before();
 	fuse_arm();
+	w.may_break = 1;
 	return 0;
 }
 

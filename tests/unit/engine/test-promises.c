@@ -86,6 +86,7 @@ static void sql(const char *text)
 	if (sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
 		fail_msg("%s: %s", text, sqlite3_errmsg(db));
 	sqlite3_close(db);
+	world_forget(&w);
 }
 
 /* ---- permits --------------------------------------------------------------------------- */

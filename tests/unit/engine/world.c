@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/core_internal.h"
 #include "util/alloc.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -299,13 +300,13 @@ static void world_random(void *data, void *out, size_t len)
 	}
 }
 
-static int direct_commit(void *arg, struct step *step, struct step_commit *what)
+static int direct_commit(void *arg, struct step *step, struct lease_claim *what)
 {
 	struct world *w = arg;
 	struct err err = { 0 };
 
 	MUST(core_begin(w->core, &err) == 0);
-	core_commit(w->core, step, what);
+	core_claim(w->core, step, what);
 	MUST(core_flush(w->core, &err) == 0);
 	return what->result;
 }
@@ -382,6 +383,11 @@ static void core_end(struct world *w)
 	}
 	core_free(w->core);
 	store_close(store);
+}
+
+void world_forget(struct world *w)
+{
+	aggregates_clear(w->core->aggregates);
 }
 
 void world_restart(struct world *w, const struct engine_limits *limits)
@@ -473,7 +479,8 @@ void world_ask(struct world *w, struct asked *a)
 	core_request(w->core, &a->request);
 	/* No word leaves before the commit. */
 	MUST(!a->answered);
-	MUST(core_flush(w->core, &err) == 0);
+	w->is_broken = core_flush(w->core, &err) != 0;
+	MUST(!w->is_broken || w->may_break);
 }
 
 void world_create(struct world *w, struct asked *a, const char *id)

@@ -59,6 +59,8 @@ struct world {
 	int64_t sweep_ms;
 	int sweep_deletes;
 	int64_t run_keep_ms, run_stale_ms, run_bytes_max;
+	int may_break;		/* the store may break in a request ... */
+	int is_broken;		/* ... and has: the process ends */
 	const char *between_lives;	/* a command to run once, while no core has the store */
 	uint32_t probe_class;
 	/* called in the middle of a create, before its answer is known */
@@ -74,6 +76,8 @@ struct world {
 void world_start(struct world *w, const struct engine_limits *limits);
 void world_end(struct world *w);
 /* A crash: the core goes without another word, the store stays, a new core begins. */
+/* The test has written beside the core: what that has in memory is read again. */
+void world_forget(struct world *w);
 void world_restart(struct world *w, const struct engine_limits *limits);
 
 /* Runs everything that is due now, and the steps that follow, until nothing is. */

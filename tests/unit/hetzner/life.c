@@ -15,18 +15,6 @@
 #include "util/log.h"
 #include "util/text.h"
 
-static void ledger_copy(const struct ledger *from, struct ledger *to)
-{
-	*to = *from;
-	to->resources = xcalloc(from->resource_count + 1, sizeof(*to->resources));
-	to->attempts = xcalloc(from->attempt_count + 1, sizeof(*to->attempts));
-	if (from->resource_count)
-		memcpy(to->resources, from->resources,
-		       from->resource_count * sizeof(*to->resources));
-	if (from->attempt_count)
-		memcpy(to->attempts, from->attempts, from->attempt_count * sizeof(*to->attempts));
-}
-
 /* ---- life ---------------------------------------------------------------------------- */
 
 static const struct lessor_provider *plugin(void)
@@ -98,29 +86,13 @@ struct life *life_new(const char *const *options)
 	return life;
 }
 
-static void rows_restart(struct life *life, struct ledger *ledger)
-{
-	for (size_t i = 0; i < ledger->resource_count; i++) {
-		struct resource *r = &ledger->resources[i];
-		uint32_t state = r->state == LESSOR_STATE_INTENDED ? LESSOR_STATE_UNKNOWN :
-				 r->state == LESSOR_STATE_DELETE_AUTHORIZED ?
-				 LESSOR_STATE_DELETE_UNKNOWN :
-				 r->state == LESSOR_STATE_UNPROTECT_AUTHORIZED ?
-				 LESSOR_STATE_UNPROTECT_UNKNOWN : r->state;
-
-		if (state == r->state)
-			continue;
-		r->deletes_unknown += state == LESSOR_STATE_DELETE_UNKNOWN;
-		r->state = state;
-		r->changed_ms = life->now_ms;
-	}
-}
-
 void life_restart(struct life *life)
 {
+	struct lease_event event = { .kind = LEASE_EVENT_RESTART };
+
 	life->crashed = 0;
-	rows_restart(life, &life->book);
-	rows_restart(life, &life->mark);
+	life_apply(life, &life->a, &event);
+	life_apply(life, &life->own, &event);
 	begin_process(life);
 }
 
@@ -154,7 +126,7 @@ static int split(const char *text, char (*ret)[32], int most)
 void life_begin(struct life *life, const char *types, const char *locations)
 {
 	struct lease *l = &life->lease;
-	struct lease_outcome out = { 0 };
+	struct lease_event event = { .kind = LEASE_EVENT_BEGIN, .u.boot_ms = 60 * 60 * 1000 };
 	int64_t n = l->n + 1;
 
 	ledger_fini(&life->book);
@@ -170,7 +142,7 @@ void life_begin(struct life *life, const char *types, const char *locations)
 	l->type_count = split(types, l->types, LEASE_TYPES_MAX);
 	life->account->config.location_count =
 		split(locations, life->account->config.locations, ACCOUNT_LOCATIONS_MAX);
-	lease_begin(l, life->now_ms, 60 * 60 * 1000, &out);
+	life_apply(life, &life->a, &event);
 }
 
 static void take_results(struct life *life, struct step *step)
@@ -204,76 +176,6 @@ static struct step *new_step(struct life *life, enum step_op op)
 	return step;
 }
 
-void life_facts(const struct life *life, struct lease_facts *ret)
-{
-	int servers = 0, gone = 0;
-
-	*ret = (struct lease_facts){
-		.now_ms = life->now_ms, .is_blind = life->gen.is_fenced,
-		.can_protect = life->account->config.protect_retained,
-		.is_unsure = !life->is_proven || life->unproven,
-	};
-	for (size_t i = 0; i < life->book.resource_count; i++) {
-		const struct resource *r = &life->book.resources[i];
-		int is_residue = resource_is_residue(r);
-
-		ret->residue += is_residue;
-		ret->deleting += resource_may_be_deleting(r);
-		ret->billed += is_residue && resource_kind_is_billed(r->kind);
-		ret->unsure += r->ours && lessor_state_is_unsettled(r->state);
-		ret->unprotected += is_residue && r->state == LESSOR_STATE_RETAINED && !r->marked_ms;
-		servers += is_residue && r->kind == LESSOR_KIND_SERVER;
-		gone += r->ours && r->kind == LESSOR_KIND_SERVER && r->state == LESSOR_STATE_GONE;
-	}
-	ret->server_gone = gone && !servers;
-}
-
-static void mark_rows(struct life *life, uint32_t from, uint32_t to)
-{
-	for (size_t i = 0; i < life->book.resource_count; i++) {
-		struct resource *r = &life->book.resources[i];
-
-		if (!r->ours || r->state != from)
-			continue;
-		r->state = to;
-		r->changed_ms = life->now_ms;
-		if (to == LESSOR_STATE_RETAINED && r->retain_epoch < life->lease.epoch) {
-			r->retain_epoch = life->lease.epoch;
-			r->marked_ms = 0;
-		}
-	}
-}
-
-void life_apply(struct life *life, const struct lease_outcome *out)
-{
-	if (out->retain_rows)
-		mark_rows(life, LESSOR_STATE_PRESENT, LESSOR_STATE_RETAINED);
-	if (out->unretain_rows)
-		mark_rows(life, LESSOR_STATE_RETAINED, LESSOR_STATE_PRESENT);
-	life->gen.is_wanted |= out->raise_generation;
-}
-
-/* Ready is a server that is provably ours, as this step has read it. */
-static void check_ready(struct life *life, struct step *step)
-{
-	struct err why = { 0 };
-
-	if (step->op != STEP_PROVISION || step->verdict != LESSOR_DONE || !step->is_shown)
-		return;
-	for (size_t i = 0; i < life->book.resource_count; i++) {
-		struct resource *r = &life->book.resources[i];
-
-		if (r->kind != LESSOR_KIND_SERVER || strcmp(r->id, step->server_id) != 0)
-			continue;
-		r->seen_ms = life->now_ms;
-		if (!ledger_verify(&life->signer, "acc", &life->lease, r, &step->shown, &why))
-			continue;
-		step->verdict = LESSOR_REFUSED;
-		step->error_class = LESSOR_CLASS_OWNERSHIP;
-		TEXT_SET(step->reason, why.text);
-	}
-}
-
 /* What the engine makes of a verdict, knowing why it said no. */
 static void judge(struct life *life, struct step *step)
 {
@@ -299,7 +201,6 @@ static void judge(struct life *life, struct step *step)
 				  (life->is_proven && step->verdict != LESSOR_REFUSED);
 	else if (is_denied)
 		life->is_proven = 0;
-	check_ready(life, step);
 }
 
 static void run(struct life *life, struct step *step)
@@ -316,39 +217,33 @@ static void run(struct life *life, struct step *step)
 
 static void finish(struct life *life, struct step *step, enum lease_op op)
 {
-	struct lease_verdict v = {
-		.op = op, .epoch = step->epoch, .verdict = step->verdict,
-		.error_class = step->error_class, .wait_ms = step->wait_ms, .reason = step->reason,
-		.is_breach = step->violation, .provider = "hetzner",
-		.cursor = step->cursor, .host = step->host, .server_id = step->server_id,
-		.server_name = step->server_name, .server_type = step->server_type,
-		.location = step->location,
+	struct lease_event event = {
+		.kind = LEASE_EVENT_VERDICT,
+		.u.verdict = {
+			.op = op, .epoch = step->epoch, .verdict = step->verdict,
+			.error_class = step->error_class, .wait_ms = step->wait_ms,
+			.reason = step->reason, .is_breach = step->violation, .provider = "hetzner",
+			.cursor = step->cursor, .host = step->host, .server_id = step->server_id,
+			.server_name = step->server_name, .server_type = step->server_type,
+			.location = step->location, .shown = step->is_shown ? &step->shown : NULL,
+			.absence_ms = life->absence_ms,
+		},
 	};
-	struct lease_outcome out = { 0 };
-	struct lease_facts facts;
 
-	if (life->crashed) {
+	if (life->crashed)
 		life_restart(life);	/* the lease is as it was, and due */
-		return;
-	}
-	life_facts(life, &facts);
-	facts.absence_ms = life->absence_ms;
-	lease_step_done(&life->lease, &v, &facts, &out);
-	life_apply(life, &out);
+	else
+		life_apply(life, &life->a, &event);
 }
 
 /* Nothing is done in an account that is not proven. */
 static void prove(struct life *life)
 {
-	struct lease_outcome out = { 0 };
-	struct lease_facts facts;
+	struct lease_event event = { .kind = LEASE_EVENT_UNBLOCKED };
 
 	life->now_ms += 2000;
-	if (life_account(life, STEP_PROBE, 0) != LESSOR_DONE)
-		return;
-	life_facts(life, &facts);
-	lease_unblocked(&life->lease, &facts, &out);
-	life_apply(life, &out);
+	if (life_account(life, STEP_PROBE, 0) == LESSOR_DONE)
+		life_apply(life, &life->a, &event);
 }
 
 int life_step(struct life *life)
@@ -359,8 +254,8 @@ int life_step(struct life *life)
 		[LEASE_OP_LOOK] = STEP_INSPECT,
 		[LEASE_OP_RETAIN] = STEP_RETAIN,
 	};
+	struct lease_event tick = { .kind = LEASE_EVENT_TICK };
 	struct lease *l = &life->lease;
-	struct lease_outcome out = { 0 };
 	struct lease_facts facts;
 	struct step *step;
 	enum lease_op op;
@@ -373,11 +268,9 @@ int life_step(struct life *life)
 	}
 	if (l->due_ms > life->now_ms)
 		life->now_ms = l->due_ms;
-	life_facts(life, &facts);
-	lease_tick(l, &facts, &out);
-	life_apply(life, &out);
-	life_facts(life, &facts);
-	op = lease_next(l, &facts);
+	life_apply(life, &life->a, &tick);
+	facts = life_facts(life);
+	op = lease_next_op(&life->a, &facts);
 	if (op == LEASE_OP_NONE)
 		return 0;
 	step = new_step(life, ops[op]);
@@ -409,20 +302,18 @@ void life_end(struct life *life, int most)
 		;
 }
 
-const char *life_try_release(struct life *life, int delete_machine)
+enum lease_refusal life_try_release(struct life *life, int delete_machine)
 {
-	struct lease_outcome out = { 0 };
-	struct lease_facts facts;
+	struct lease_event event = {
+		.kind = LEASE_EVENT_RELEASE, .u.release.delete_machine = delete_machine,
+	};
 
-	life_facts(life, &facts);
-	lease_release(&life->lease, delete_machine, 0, &facts, &out);
-	life_apply(life, &out);
-	return out.refusal;
+	return life_apply(life, &life->a, &event).refusal;
 }
 
 void life_release(struct life *life, int delete_machine)
 {
-	assert_null(life_try_release(life, delete_machine));
+	assert_int_equal(life_try_release(life, delete_machine), LEASE_REFUSAL_NONE);
 }
 
 int life_account(struct life *life, enum step_op op, uint32_t kind)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A lease's life, step by step: the built plugin, run by the real host, against
- * the simulated cloud under a virtual clock. The ledger is kept in memory by the
- * rules that the engine uses (life-claim.h). That the plugin breaks its contract in
+ * the simulated cloud under a virtual clock. The aggregate is kept in memory and
+ * changed by lease_apply, as the engine does it. That the plugin breaks its contract in
  * no step is asserted of each life.
  */
 #pragma once
@@ -11,9 +11,8 @@
 #include <stdint.h>
 
 #include "cloud/cloud.h"
+#include "lease/aggregate.h"
 #include "lease/generation.h"
-#include "lease/ledger.h"
-#include "lease/transition.h"
 #include "provider/account.h"
 #include "provider/step.h"
 
@@ -23,9 +22,20 @@ struct life {
 	struct cloud *cloud;
 	struct account *account;
 	struct signer signer;
-	struct lease lease;
-	struct ledger book;		/* the lease's */
-	struct ledger mark;		/* the account's */
+	union {
+		struct lease_aggregate a;
+		struct {
+			struct lease lease;
+			struct ledger book;
+		};
+	};
+	union {				/* the account's */
+		struct lease_aggregate own;
+		struct {
+			struct lease no_lease;
+			struct ledger mark;
+		};
+	};
 	struct generation gen;		/* of the account */
 	int64_t last_row;
 	int64_t settle_ms;
@@ -54,12 +64,17 @@ struct life {
 	size_t listed;
 };
 
-/* What a step's commit leads to; life-ledger.c. */
-int life_commit(void *arg, struct step *step, struct step_commit *what);
-/* For the files behind it: clock and cloud; what transition.h wants to know, and what follows. */
+_Static_assert(offsetof(struct life, book) == offsetof(struct life, a.ledger) &&
+	       offsetof(struct life, mark) == offsetof(struct life, own.ledger),
+	       "the short names are of the same things");
+
+/* What a step's claim leads to; life-claims.c. */
+int life_commit(void *arg, struct step *step, struct lease_claim *claim);
+/* For the files behind it: clock and cloud; what is known beside an aggregate; an event. */
 void life_world(struct life *life);
-void life_facts(const struct life *life, struct lease_facts *ret);
-void life_apply(struct life *life, const struct lease_outcome *out);
+struct lease_facts life_facts(const struct life *life);
+struct lease_effects life_apply(struct life *life, struct lease_aggregate *a,
+				const struct lease_event *event);
 
 /* An account that was never probed. `options` alternate keys and values, ended by NULL. */
 struct life *life_open(const char *const *options);
@@ -86,8 +101,8 @@ void life_run(struct life *life, int most);
 /* Steps until its cleanup is done, or needs an operator; at most `most` steps. */
 void life_end(struct life *life, int most);
 void life_release(struct life *life, int delete_machine);
-/* The code with which it is refused; NULL: it was not. */
-const char *life_try_release(struct life *life, int delete_machine);
+/* Why it is refused, LEASE_REFUSAL_NONE: it was not. */
+enum lease_refusal life_try_release(struct life *life, int delete_machine);
 /* Account work: STEP_PROBE, STEP_CATALOG, STEP_LIST (of `kind`), STEP_INSPECT. The verdict. */
 int life_account(struct life *life, enum step_op op, uint32_t kind);
 

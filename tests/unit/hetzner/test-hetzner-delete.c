@@ -187,7 +187,7 @@ static void a_lost_delete_without_effect(void **state)
 		assert_int_equal(server(life)->deletes_unknown, 1);
 		permitted_ms = server(life)->authorized_ms;
 		/* It may be going: nothing is promised of it. */
-		assert_string_equal(life_try_release(life, 0), "cleanup_in_progress");
+		assert_true(life_try_release(life, 0) != LEASE_REFUSAL_NONE);
 		step_to_delete(life);
 		assert_int_equal(server(life)->state, LESSOR_STATE_DELETING);
 		assert_int_equal(server(life)->deletes_unknown, 0);
@@ -227,7 +227,7 @@ static void a_lost_delete_that_was_done(void **state)
 		assert_int_equal(life_count_requests(life, "GET /servers?name="), 1);
 		assert_int_equal(life_count_requests(life, "GET /servers?label_selector="), 1);
 		assert_int_equal(life_count_requests(life, "GET /ssh_keys/"), 1);
-		assert_string_equal(life_try_release(life, 0), "cleanup_in_progress");
+		assert_true(life_try_release(life, 0) != LEASE_REFUSAL_NONE);
 		while (server(life))
 			life_step(life);
 		assert_true(life->now_ms - first_ms >= 60000);
@@ -265,7 +265,7 @@ static void died_with_a_permit(void **state)
 	life->crash_after_effect = 1;
 	step_to_delete(life);
 	assert_int_equal(server(life)->state, LESSOR_STATE_DELETE_UNKNOWN);
-	assert_string_equal(life_try_release(life, 0), "cleanup_in_progress");
+	assert_true(life_try_release(life, 0) != LEASE_REFUSAL_NONE);
 	life_end(life, 60);
 	life_expect_clean(life, 0);
 	life_free(life);

@@ -491,7 +491,7 @@ static void lifting_without_an_answer(void **state)
 		life_release(life, 1);
 		life_step(life);
 		assert_int_equal(server(life)->state, LESSOR_STATE_UNPROTECT_UNKNOWN);
-		assert_string_equal(life_try_release(life, 0), "cleanup_in_progress");
+		assert_true(life_try_release(life, 0) != LEASE_REFUSAL_NONE);
 		life_end(life, 60);
 		life_expect_clean(life, 0);
 		life_free(life);

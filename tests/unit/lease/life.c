@@ -14,7 +14,7 @@
 
 /* A changed row is written, or it was none. */
 static void check_changed(const struct lease *before, const struct lease *l,
-			  const struct lease_outcome *out)
+			  const struct lease_effects *out)
 {
 	if (!out->changed)
 		assert_memory_equal(l, before, sizeof(*l));
@@ -27,20 +27,49 @@ static void check_changed(const struct lease *before, const struct lease *l,
 struct lease fresh(void)
 {
 	struct lease l = { .n = 1, .ttl_ms = TTL, .idle_ms = IDLE };
-	struct lease_outcome out = { 0 };
+	struct lease_event event = { .kind = LEASE_EVENT_BEGIN };
+	struct lease_facts facts = { .now_ms = NOW };
+	struct lease_effects out = { 0 };
 
 	strcpy(l.id, "cbx_0123456789ab");
 	strcpy(l.account, "hetzner");
-	lease_begin(&l, NOW, BOOT, &out);
+	event.u.boot_ms = BOOT;
+	lifecycle_apply(&l, LEASE_EVENT_BEGIN, &event, &facts, &out);
 	assert_true(out.changed);
 	return l;
 }
 
-static struct lease_outcome step_with(struct lease *l, enum lease_op op, int verdict,
-				      int is_breach, const struct lease_facts *facts)
+static struct lease_effects apply(struct lease *l, int kind, const struct lease_event *event,
+				  const struct lease_facts *facts)
 {
 	struct lease before = *l;
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
+
+	lifecycle_apply(l, kind, event, facts, &out);
+	/* A heartbeat is kept in a table of its own. */
+	before.touched_ms = kind == LEASE_EVENT_HEARTBEAT ? l->touched_ms : before.touched_ms;
+	check_changed(&before, l, &out);
+	return out;
+}
+
+struct lease_effects happen(struct lease *l, int kind, struct lease_facts facts)
+{
+	struct lease_event event = { .kind = LEASE_EVENT_TICK };
+
+	return apply(l, kind, &event, &facts);
+}
+
+struct lease_effects end_step(struct lease *l, const struct lease_verdict *v,
+			      const struct lease_facts *facts)
+{
+	struct lease_event event = { .kind = LEASE_EVENT_VERDICT, .u.verdict = *v };
+
+	return apply(l, LEASE_EVENT_VERDICT, &event, facts);
+}
+
+static struct lease_effects step_with(struct lease *l, enum lease_op op, int verdict,
+				      int is_breach, const struct lease_facts *facts)
+{
 	struct lease_verdict v = {
 		.op = op, .epoch = l->epoch, .verdict = verdict, .error_class = LESSOR_CLASS_CAPACITY,
 		.is_breach = is_breach, .provider = "plugin", .reason = "because", .cursor = "c1",
@@ -48,18 +77,16 @@ static struct lease_outcome step_with(struct lease *l, enum lease_op op, int ver
 		.location = "nbg1",
 	};
 
-	lease_step_done(l, &v, facts, &out);
-	check_changed(&before, l, &out);
-	return out;
+	return end_step(l, &v, facts);
 }
 
-struct lease_outcome step(struct lease *l, enum lease_op op, int verdict,
+struct lease_effects step(struct lease *l, enum lease_op op, int verdict,
 			  struct lease_facts facts)
 {
 	return step_with(l, op, verdict, 0, &facts);
 }
 
-struct lease_outcome broken_step(struct lease *l, enum lease_op op, int verdict,
+struct lease_effects broken_step(struct lease *l, enum lease_op op, int verdict,
 				 struct lease_facts facts)
 {
 	return step_with(l, op, verdict, 1, &facts);
@@ -94,27 +121,38 @@ struct lease kept(void)
 	return l;
 }
 
-struct lease_outcome release(struct lease *l, int delete_machine, struct lease_facts facts)
+struct lease_effects release(struct lease *l, int delete_machine, struct lease_facts facts)
 {
-	struct lease_outcome out = { 0 };
-	struct lease before = *l;
+	struct lease_event event = {
+		.kind = LEASE_EVENT_RELEASE, .u.release.delete_machine = delete_machine,
+	};
 
-	lease_release(l, delete_machine, 0, &facts, &out);
-	check_changed(&before, l, &out);
-	return out;
+	return apply(l, LEASE_EVENT_RELEASE, &event, &facts);
 }
 
-struct lease_outcome tick(struct lease *l, struct lease_facts facts)
+struct lease_effects until(struct lease *l, int64_t until_ms, const char *reason,
+			   struct lease_facts facts)
 {
-	struct lease_outcome out = { 0 };
-	struct lease before = *l;
+	struct lease_event event = {
+		.kind = LEASE_EVENT_RELEASE, .u.release = { .until_ms = until_ms, .reason = reason },
+	};
 
-	lease_tick(l, &facts, &out);
-	check_changed(&before, l, &out);
-	return out;
+	return apply(l, LIFE_RETAIN_UNTIL, &event, &facts);
 }
 
-int notes_of(const struct lease_outcome *out, const char *kind)
+struct lease_effects beat(struct lease *l, int64_t idle_ms, struct lease_facts facts)
+{
+	struct lease_event event = { .kind = LEASE_EVENT_HEARTBEAT, .u.idle_ms = idle_ms };
+
+	return apply(l, LEASE_EVENT_HEARTBEAT, &event, &facts);
+}
+
+struct lease_effects tick(struct lease *l, struct lease_facts facts)
+{
+	return happen(l, LEASE_EVENT_TICK, facts);
+}
+
+int notes_of(const struct lease_effects *out, const char *kind)
 {
 	int count = 0;
 

@@ -35,7 +35,7 @@ static int says(const struct lease *l, const char *text)
 static void ten_failures_are_too_many(void **state)
 {
 	struct lease l = owed();
-	struct lease_outcome out;
+	struct lease_effects out;
 
 	(void)state;
 	for (int i = 1; i < TRIES_MOST; i++) {
@@ -60,7 +60,7 @@ static void ten_failures_are_too_many(void **state)
 static void too_long_ago(int verdict, int billed, int64_t micros, int64_t most_ms)
 {
 	struct lease l = owed();
-	struct lease_outcome out;
+	struct lease_effects out;
 
 	l.price_hour_micros = micros;
 	out = step(&l, LEASE_OP_CLEANUP, verdict, after(most_ms - 1000, billed));
@@ -107,7 +107,7 @@ static void progress_does_not_end_what_took_too_long(void **state)
 	step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING, after(HOUR, 1));
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
 	for (int i = 0; i < 5; i++) {
-		struct lease_outcome out = step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING,
+		struct lease_effects out = step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING,
 						after(HOUR + i * 1000, 1));
 
 		assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
@@ -136,14 +136,13 @@ static void the_end_ends_it(void **state)
 static void an_operators_retry_begins_to_count_anew(void **state)
 {
 	struct lease l = owed();
-	struct lease_outcome out = { 0 };
 	struct lease_facts facts = after(MINUTE, 1);
 
 	(void)state;
 	for (int i = 0; i < TRIES_MOST; i++)
 		step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, facts);
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
-	lease_retry(&l, &facts, &out);
+	happen(&l, LEASE_EVENT_RETRY, facts);
 	assert_int_equal(l.tries, 0);
 	assert_int_equal(l.due_ms, facts.now_ms);
 	/* And progress is believed again. */
@@ -157,7 +156,7 @@ static void an_operators_retry_begins_to_count_anew(void **state)
 static void a_refusal_ends_when_it_moves_again(void **state)
 {
 	struct lease l = owed();
-	struct lease_outcome out = step(&l, LEASE_OP_CLEANUP, LESSOR_REFUSED, after(MINUTE, 1));
+	struct lease_effects out = step(&l, LEASE_OP_CLEANUP, LESSOR_REFUSED, after(MINUTE, 1));
 
 	(void)state;
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
@@ -178,12 +177,12 @@ static void a_refusal_ends_when_it_moves_again(void **state)
 static void who_deletes_again_has_it_looked_at_soon(void **state)
 {
 	struct lease l = owed();
-	struct lease_outcome out;
+	struct lease_effects out;
 
 	(void)state;
 	step(&l, LEASE_OP_CLEANUP, LESSOR_REFUSED, after(MINUTE, 1));
 	out = release(&l, 1, after(MINUTE + 1000, 1));
-	assert_null(out.refusal);
+	assert_int_equal(out.refusal, LEASE_REFUSAL_NONE);
 	assert_true(out.changed);
 	assert_int_equal(l.due_ms, after(MINUTE + 2000, 1).now_ms);
 	/* Asking once more puts nothing off. */
@@ -247,7 +246,7 @@ static void eight_breaches_in_a_row_are_no_accident(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
 		struct lease l = owed();
-		struct lease_outcome out;
+		struct lease_effects out;
 
 		breaches(&l, LEASE_OP_CLEANUP, BREACHES_MOST - 1);
 		assert_int_equal(l.cleanup, CLEANUP_OWED);
@@ -304,7 +303,7 @@ static void breaches_of_what_looks_or_protects(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
 		struct lease l = kept();
 		struct lease_facts facts = after(MINUTE, 1);
-		struct lease_outcome out;
+		struct lease_effects out;
 
 		facts.unsure = facts.unprotected = 1;
 		for (int k = 1; k < BREACHES_MOST; k++) {
@@ -362,24 +361,22 @@ static void what_waits_for_its_account_goes_on_with_it(void **state)
 {
 	struct lease l = owed();
 	struct lease_facts facts = after(MINUTE, 1);
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 
 	(void)state;
-	lease_blocked(&l, "is blocked", &facts, &out);
+	out = happen(&l, LEASE_EVENT_BLOCKED, facts);
 	assert_int_equal(notes_of(&out, "lease.attention"), 1);
 	assert_true(says(&l, "account hetzner is blocked"));
 	/* Beside its state: it is owed as before. */
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
-	out = (struct lease_outcome){ 0 };
-	lease_blocked(&l, "is blocked", &facts, &out);
+	out = happen(&l, LEASE_EVENT_BLOCKED, facts);
 	assert_false(out.changed);
 	l.due_ms = BEGAN + HOUR;
-	lease_unblocked(&l, &facts, &out);
+	out = happen(&l, LEASE_EVENT_UNBLOCKED, facts);
 	assert_string_equal(l.attention, "");
 	assert_int_equal(l.due_ms, facts.now_ms);
 	/* What waits for nothing is left alone. */
-	out = (struct lease_outcome){ 0 };
-	lease_unblocked(&l, &facts, &out);
+	out = happen(&l, LEASE_EVENT_UNBLOCKED, facts);
 	assert_false(out.changed);
 }
 
@@ -388,15 +385,14 @@ static void what_goes_on_is_due_as_it_was(void **state)
 {
 	struct lease l = owed();
 	struct lease_facts facts = after(MINUTE, 1);
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 
 	(void)state;
 	l.tries = 3;
-	lease_blocked(&l, "is blocked", &facts, &out);
+	out = happen(&l, LEASE_EVENT_BLOCKED, facts);
 	l.due_ms = BEGAN + HOUR;
 	facts.running = 1;
-	out = (struct lease_outcome){ 0 };
-	lease_unblocked(&l, &facts, &out);
+	out = happen(&l, LEASE_EVENT_UNBLOCKED, facts);
 	assert_true(out.changed);
 	assert_int_equal(notes_of(&out, "lease.unblocked"), 1);
 	assert_int_equal(l.due_ms, BEGAN + HOUR);
@@ -405,19 +401,19 @@ static void what_goes_on_is_due_as_it_was(void **state)
 	l.due_ms = BEGAN + HOUR;
 	facts.running = 0;
 	lease_attention_set(&l, LESSOR_CLASS_ACCOUNT, "why");
-	lease_unblocked(&l, &facts, &out);
+	out = happen(&l, LEASE_EVENT_UNBLOCKED, facts);
 	assert_int_equal(l.due_ms, 0);
 	assert_string_equal(l.attention, "");
 	/* What a step refused for its account stays said until a step did better. */
 	l = refused();
 	lease_attention_set(&l, LESSOR_CLASS_AUTH, "why");
-	lease_unblocked(&l, &facts, &out);
+	out = happen(&l, LEASE_EVENT_UNBLOCKED, facts);
 	assert_true(says(&l, "why"));
 	assert_int_equal(l.due_ms, facts.now_ms);
 	/* And what has nothing to do with the account waits for an operator. */
 	l = refused();
 	l.due_ms = BEGAN + HOUR;
-	lease_unblocked(&l, &facts, &out);
+	out = happen(&l, LEASE_EVENT_UNBLOCKED, facts);
 	assert_int_equal(l.due_ms, BEGAN + HOUR);
 }
 
@@ -425,20 +421,18 @@ static void only_what_goes_on_is_tried_again(void **state)
 {
 	struct lease l = ready(), before = l;
 	struct lease_facts facts = after(MINUTE, 1);
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 
 	(void)state;
-	lease_retry(&l, &facts, &out);
-	assert_string_equal(out.refusal, "nothing_to_retry");
+	out = happen(&l, LEASE_EVENT_RETRY, facts);
+	assert_int_equal(out.refusal, LEASE_REFUSAL_NOTHING_TO_RETRY);
 	assert_memory_equal(&l, &before, sizeof(l));
 	l = kept();
-	out = (struct lease_outcome){ 0 };
-	lease_retry(&l, &facts, &out);
-	assert_string_equal(out.refusal, "nothing_to_retry");
+	out = happen(&l, LEASE_EVENT_RETRY, facts);
+	assert_int_equal(out.refusal, LEASE_REFUSAL_NOTHING_TO_RETRY);
 	facts.unprotected = facts.can_protect = 1;
-	out = (struct lease_outcome){ 0 };
-	lease_retry(&l, &facts, &out);
-	assert_null(out.refusal);
+	out = happen(&l, LEASE_EVENT_RETRY, facts);
+	assert_int_equal(out.refusal, LEASE_REFUSAL_NONE);
 	assert_true(out.changed);
 	assert_int_equal(l.due_ms, facts.now_ms);
 }
@@ -447,17 +441,17 @@ static void what_wants_nothing_is_not_blocked(void **state)
 {
 	struct lease l = ready();
 	struct lease_facts facts = after(MINUTE, 1);
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 
 	(void)state;
-	lease_blocked(&l, "is blocked", &facts, &out);
+	out = happen(&l, LEASE_EVENT_BLOCKED, facts);
 	assert_false(out.changed);
 	l = kept();
-	lease_blocked(&l, "is blocked", &facts, &out);
+	out = happen(&l, LEASE_EVENT_BLOCKED, facts);
 	assert_false(out.changed);
 	/* But what is still to be protected does. */
 	facts.unprotected = facts.can_protect = 1;
-	lease_blocked(&l, "is blocked", &facts, &out);
+	out = happen(&l, LEASE_EVENT_BLOCKED, facts);
 	assert_true(out.changed);
 }
 
@@ -467,19 +461,19 @@ static void what_turns_up_is_owed_or_kept(void **state)
 {
 	struct lease_facts facts = { .now_ms = BEGAN + MINUTE, .residue = 1, .billed = 1 };
 	struct lease l = owed();
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 
 	(void)state;
 	step(&l, LEASE_OP_CLEANUP, LESSOR_GONE, (struct lease_facts){ .now_ms = NOW + 61000 });
 	assert_int_equal(l.cleanup, CLEANUP_DONE);
-	lease_owes(&l, &facts, &out);
+	out = happen(&l, LIFE_FOUND, facts);
 	assert_true(out.changed && out.goal_changed);
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_int_equal(l.cleanup_started_ms, BEGAN + MINUTE);
 	assert_int_equal(l.due_ms, BEGAN + MINUTE);
 	/* What was owed before goes on being owed since then. */
 	l = refused();
-	lease_owes(&l, &facts, &out);
+	out = happen(&l, LIFE_FOUND, facts);
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_int_equal(l.cleanup_started_ms, BEGAN);
 	assert_string_equal(l.attention, "");
@@ -487,7 +481,7 @@ static void what_turns_up_is_owed_or_kept(void **state)
 	step(&l, LEASE_OP_LOOK, LESSOR_GONE, (struct lease_facts){ .now_ms = NOW + 61000 });
 	assert_int_equal(l.cleanup, CLEANUP_DONE);
 	facts.unprotected = facts.can_protect = 1;
-	lease_owes(&l, &facts, &out);
+	out = happen(&l, LIFE_FOUND, facts);
 	assert_true(l.retained);
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 	assert_int_equal(l.due_ms, facts.now_ms);
@@ -496,11 +490,11 @@ static void what_turns_up_is_owed_or_kept(void **state)
 static void what_was_forgotten_is_nobodys(void **state)
 {
 	struct lease_facts facts = { .now_ms = BEGAN + MINUTE };
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 	struct lease l = refused();
 
 	(void)state;
-	lease_forgot(&l, &facts, &out);
+	out = happen(&l, LIFE_FORGOTTEN, facts);
 	assert_true(out.goal_changed);
 	assert_int_equal(notes_of(&out, "lease.forgotten"), 1);
 	assert_int_equal(l.cleanup, CLEANUP_DONE);
@@ -509,13 +503,13 @@ static void what_was_forgotten_is_nobodys(void **state)
 	/* A step that runs may still tell of something. */
 	l = refused();
 	facts.running = 1;
-	lease_forgot(&l, &facts, &out);
+	out = happen(&l, LIFE_FORGOTTEN, facts);
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_int_equal(l.due_ms, BEGAN + MINUTE);
 	l = kept();
 	facts = (struct lease_facts){ .now_ms = BEGAN + MINUTE, .residue = 1 };
 	l.due_ms = BEGAN + HOUR;
-	lease_forgot(&l, &facts, &out);
+	out = happen(&l, LIFE_FORGOTTEN, facts);
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 	assert_int_equal(l.due_ms, 0);
 }

@@ -103,11 +103,10 @@ static void a_stored_due_time_is_not_believed_beyond_the_limits(void **state)
 static void the_named_end_of_what_is_kept_is_believed(void **state)
 {
 	struct lease l = kept();
-	struct lease_outcome out = { 0 };
 	struct lease_facts facts = { .now_ms = LATER, .residue = 2 };
 
 	(void)state;
-	lease_retain_until(&l, LATER + TEN_DAYS, "evidence", &facts, &out);
+	until(&l, LATER + TEN_DAYS, "evidence", facts);
 	assert_int_equal(lease_due_ms(&l, LATER), LATER + TEN_DAYS);
 	l.due_ms++;
 	assert_int_equal(lease_due_ms(&l, LATER), LATER + HOUR);
@@ -144,10 +143,14 @@ static int64_t due_after(struct lease l, enum lease_op op, int verdict, int64_t 
 			 int64_t absence_ms)
 {
 	struct lease_facts facts = { .now_ms = now, .residue = 1, .unsure = 1, .unprotected = 1,
-				     .absence_ms = absence_ms, .random = 7 };
+				     .random = 7 };
+	struct lease_verdict v = {
+		.op = op, .epoch = l.epoch, .verdict = verdict, .error_class = LESSOR_CLASS_CAPACITY,
+		.reason = "because", .cursor = "", .absence_ms = absence_ms,
+	};
 
 	l.tries = 6;
-	step(&l, op, verdict, facts);
+	end_step(&l, &v, &facts);
 	return l.due_ms;
 }
 
@@ -183,14 +186,12 @@ static void no_backoff_steps_over_the_end_of_settling(void **state)
 static void the_end_of_settling_is_no_reason_to_come_too_early(void **state)
 {
 	struct lease l = owed();
-	struct lease_outcome out = { 0 };
-	struct lease_facts facts = { .now_ms = NOW + 90000, .residue = 1, .unsure = 1,
-				     .absence_ms = NOW + 95000 };
+	struct lease_facts facts = { .now_ms = NOW + 90000, .residue = 1, .unsure = 1 };
 	struct lease_verdict v = { .op = LEASE_OP_CLEANUP, .epoch = l.epoch, .verdict = LESSOR_RETRY,
-				   .wait_ms = 20000, .reason = "because" };
+				   .wait_ms = 20000, .reason = "because", .absence_ms = NOW + 95000 };
 
 	(void)state;
-	lease_step_done(&l, &v, &facts, &out);
+	end_step(&l, &v, &facts);
 	assert_int_equal(l.due_ms, NOW + 110000);
 }
 

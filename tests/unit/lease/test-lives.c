@@ -22,46 +22,44 @@ static struct lease_facts random_facts(uint32_t seed, int64_t now_ms)
 	facts.server_gone = facts.residue ? (seed >> 11) % 4 == 0 : 0;
 	facts.is_blind = (seed >> 13) % 4 == 0;
 	facts.clock_doubted = (seed >> 15) % 8 == 0;
-	facts.absence_ms = seed >> 18 & 1 ? now_ms + (seed >> 8) % 100000 : 0;
 	return facts;
 }
 
 /* One event; 1 if it is an explicit delete. */
 static int random_event(struct lease *l, uint32_t seed, const struct lease_facts *facts)
 {
-	struct lease_outcome out = { 0 };
 
 	switch ((seed >> 24) % 16) {
 	case 0:
-		lease_release(l, 1, 0, facts, &out);
+		release(l, 1, *facts);
 		return 1;
 	case 1:
-		lease_release(l, 0, 0, facts, &out);
+		release(l, 0, *facts);
 		break;
 	case 2:
-		lease_release(l, -1, 0, facts, &out);
+		release(l, -1, *facts);
 		break;
 	case 3:
-		lease_heartbeat(l, 0, facts, &out);
+		beat(l, 0, *facts);
 		break;
 	case 4:
 	case 5:
-		lease_tick(l, facts, &out);
+		tick(l, *facts);
 		break;
 	case 6:
-		lease_unprotected(l, facts, &out);
+		happen(l, LEASE_EVENT_UNPROTECTED, *facts);
 		break;
 	case 7:
-		lease_blocked(l, "is blocked", facts, &out);
+		happen(l, LEASE_EVENT_BLOCKED, *facts);
 		break;
 	case 8:
-		lease_unblocked(l, facts, &out);
+		happen(l, LEASE_EVENT_UNBLOCKED, *facts);
 		break;
 	case 9:
-		lease_retry(l, facts, &out);
+		happen(l, LEASE_EVENT_RETRY, *facts);
 		break;
 	default:
-		(seed >> 20 & 3 ? step : broken_step)(l, lease_next(l, facts),
+		(seed >> 20 & 3 ? step : broken_step)(l, lifecycle_next(l, facts),
 						      1 + (int)(seed >> 16) % 5, *facts);
 		break;
 	}

@@ -53,12 +53,13 @@ static struct lease (*const lives[])(void) = {
 	fresh, ready, owed, needs_operator, expired, failed, kept,
 };
 
-static void refused(struct lease *l, int delete_machine, const struct lease_facts *facts)
+static void refused(struct lease *l, int delete_machine, const struct lease_facts *facts,
+		    enum lease_refusal why)
 {
 	struct lease before = *l;
-	struct lease_outcome out = release(l, delete_machine, *facts);
+	struct lease_effects out = release(l, delete_machine, *facts);
 
-	assert_string_equal(out.refusal, "cleanup_in_progress");
+	assert_int_equal(out.refusal, why);
 	assert_memory_equal(l, &before, sizeof(before));
 	assert_int_equal(out.changed + out.goal_changed + out.retain_rows + out.unretain_rows +
 			 out.raise_generation + out.note_count, 0);
@@ -74,11 +75,11 @@ static void no_delete_while_a_delete_may_be_under_way(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
 		struct lease l = lives[i]();
 
-		refused(&l, 0, &facts);
+		refused(&l, 0, &facts, LEASE_REFUSAL_CLEANUP_RUNS);
 		l.keep = 1;
-		refused(&l, -1, &facts);
+		refused(&l, -1, &facts, LEASE_REFUSAL_CLEANUP_RUNS);
 		/* To delete is what is done already. */
-		assert_null(release(&l, 1, facts).refusal);
+		assert_int_equal(release(&l, 1, facts).refusal, LEASE_REFUSAL_NONE);
 	}
 }
 
@@ -93,14 +94,14 @@ static void no_delete_when_the_machine_is_gone(void **state)
 
 		if (lease_is_live(&l) || l.retained) {
 			/* A rollback's machine was not this one; and what was kept stays kept. */
-			assert_null(release(&l, 0, facts).refusal);
+			assert_int_equal(release(&l, 0, facts).refusal, LEASE_REFUSAL_NONE);
 			assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 			continue;
 		}
-		refused(&l, 0, &facts);
+		refused(&l, 0, &facts, LEASE_REFUSAL_MACHINE_GONE);
 		l.keep = 1;
-		refused(&l, -1, &facts);
-		assert_null(release(&l, 1, facts).refusal);
+		refused(&l, -1, &facts, LEASE_REFUSAL_MACHINE_GONE);
+		assert_int_equal(release(&l, 1, facts).refusal, LEASE_REFUSAL_NONE);
 	}
 }
 
@@ -111,7 +112,7 @@ static void no_delete_of_nothing(void **state)
 	struct lease_facts facts = { .now_ms = LATER, .server_gone = 1 };
 
 	(void)state;
-	assert_null(release(&l, 0, facts).refusal);
+	assert_int_equal(release(&l, 0, facts).refusal, LEASE_REFUSAL_NONE);
 	step(&l, LEASE_OP_CLEANUP, LESSOR_GONE, facts);
 	l = ready();
 	release(&l, 0, facts);
@@ -129,7 +130,7 @@ static void no_delete_is_a_new_goal_that_older_copies_must_not_miss(void **state
 	for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
 		struct lease l = lives[i]();
 		int64_t epoch = l.epoch;
-		struct lease_outcome out;
+		struct lease_effects out;
 
 		if (l.retained)
 			continue;
@@ -177,7 +178,7 @@ static void what_is_done_for_a_kept_lease(void **state)
 					     .unprotected = i >> 1 & 1, .can_protect = i >> 2 };
 
 		/* What nobody knows is looked for first: it is to be protected, too. */
-		assert_int_equal(lease_next(&l, &facts), facts.unsure ? LEASE_OP_LOOK :
+		assert_int_equal(lifecycle_next(&l, &facts), facts.unsure ? LEASE_OP_LOOK :
 				 i >> 1 == 3 ? LEASE_OP_RETAIN : LEASE_OP_NONE);
 	}
 }
@@ -214,7 +215,7 @@ static void protection_begins_at_once(void **state)
 	release(&l, 0, facts);
 	assert_int_equal(l.due_ms, LATER);
 	facts.unprotected = 2;
-	assert_int_equal(lease_next(&l, &facts), LEASE_OP_RETAIN);
+	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_RETAIN);
 	l = ready();
 	facts.can_protect = 0;
 	release(&l, 0, facts);
@@ -237,7 +238,7 @@ static void protected_is_what_the_ledger_says(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
 		struct lease l = kept();
 		struct lease_facts facts = to_protect();
-		struct lease_outcome out;
+		struct lease_effects out;
 
 		l.tries = 3;
 		strcpy(l.last_error, "before");
@@ -262,22 +263,22 @@ static void a_pending_protection_goes_on_where_it_was(void **state)
 	struct lease_facts facts = to_protect();
 	struct lease_verdict v = { .op = LEASE_OP_RETAIN, .epoch = l.epoch, .verdict = LESSOR_PENDING,
 				   .wait_ms = 3000, .reason = "", .cursor = "label 17" };
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 
 	(void)state;
-	lease_step_done(&l, &v, &facts, &out);
+	out = end_step(&l, &v, &facts);
 	assert_true(out.changed);
 	assert_int_equal(l.due_ms, LATER + 3000);
 	assert_string_equal(l.cursor, "label 17");
 	v.wait_ms = HOUR;
-	lease_step_done(&l, &v, &facts, &out);
+	out = end_step(&l, &v, &facts);
 	assert_int_equal(l.due_ms, LATER + 300000);
 }
 
 static void a_refused_protection_needs_an_operator(void **state)
 {
 	struct lease l = kept();
-	struct lease_outcome out = step(&l, LEASE_OP_RETAIN, LESSOR_REFUSED, to_protect());
+	struct lease_effects out = step(&l, LEASE_OP_RETAIN, LESSOR_REFUSED, to_protect());
 
 	(void)state;
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
@@ -293,7 +294,7 @@ static void a_refused_protection_needs_an_operator(void **state)
 static void a_protection_that_fails_ten_times_needs_an_operator(void **state)
 {
 	struct lease l = kept();
-	struct lease_outcome out;
+	struct lease_effects out;
 
 	(void)state;
 	for (int i = 1; i < 10; i++) {
@@ -319,7 +320,7 @@ static void nothing_is_left_to_protect(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
 		struct lease l = kept();
-		struct lease_outcome out = step(&l, ops[i], LESSOR_RETRY,
+		struct lease_effects out = step(&l, ops[i], LESSOR_RETRY,
 						(struct lease_facts){ .now_ms = LATER });
 
 		assert_int_equal(l.cleanup, CLEANUP_DONE);
@@ -338,7 +339,7 @@ static void a_refused_look_needs_an_operator(void **state)
 {
 	struct lease l = kept();
 	struct lease_facts facts = to_protect();
-	struct lease_outcome out;
+	struct lease_effects out;
 
 	(void)state;
 	facts.unsure = 1;
@@ -362,22 +363,21 @@ static void a_late_protection_decides_nothing(void **state)
 {
 	struct lease l = kept();
 	struct lease_facts facts = to_protect();
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 	struct lease_verdict v = { .op = LEASE_OP_RETAIN, .epoch = l.epoch, .verdict = LESSOR_REFUSED,
 				   .reason = "because" };
 
 	(void)state;
 	release(&l, 1, facts);
 	facts.now_ms += 5000;
-	lease_step_done(&l, &v, &facts, &out);
+	out = end_step(&l, &v, &facts);
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_string_equal(l.attention, "");
 	assert_int_equal(l.due_ms, facts.now_ms);
-	assert_int_equal(lease_next(&l, &facts), LEASE_OP_CLEANUP);
+	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_CLEANUP);
 	/* And by its epoch it is no step of this lease's, which is not kept. */
 	v.epoch = l.epoch;
-	out = (struct lease_outcome){ 0 };
-	lease_step_done(&l, &v, &facts, &out);
+	out = end_step(&l, &v, &facts);
 	assert_false(out.changed);
 }
 
@@ -385,17 +385,16 @@ static void a_lost_protection_is_made_again(void **state)
 {
 	struct lease l = kept(), before = owed();
 	struct lease_facts facts = to_protect();
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 
 	(void)state;
-	lease_unprotected(&l, &facts, &out);
+	out = happen(&l, LEASE_EVENT_UNPROTECTED, facts);
 	assert_true(out.changed);
 	assert_int_equal(l.due_ms, LATER);
 	assert_int_equal(notes_of(&out, "lease.unprotected"), 1);
-	assert_int_equal(lease_next(&l, &facts), LEASE_OP_RETAIN);
+	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_RETAIN);
 	l = before;
-	out = (struct lease_outcome){ 0 };
-	lease_unprotected(&l, &facts, &out);
+	out = happen(&l, LEASE_EVENT_UNPROTECTED, facts);
 	assert_false(out.changed);
 	assert_memory_equal(&l, &before, sizeof(l));
 }
@@ -406,10 +405,10 @@ static void the_end_of_the_time_is_told_and_ends_nothing(void **state)
 {
 	struct lease l = kept();
 	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1, .is_blind = 1 };
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 
 	(void)state;
-	lease_retain_until(&l, LATER + TEN_DAYS, "evidence", &facts, &out);
+	out = until(&l, LATER + TEN_DAYS, "evidence", facts);
 	assert_int_equal(l.due_ms, LATER + TEN_DAYS);
 	facts.now_ms = LATER + TEN_DAYS - 1;
 	assert_false(tick(&l, facts).changed);
@@ -427,7 +426,7 @@ static void the_end_of_the_time_is_told_and_ends_nothing(void **state)
 	step(&l, LEASE_OP_RETAIN, LESSOR_DONE, facts);
 	assert_true(l.attention[0]);
 	/* Another end does. */
-	lease_retain_until(&l, facts.now_ms + HOUR, "evidence", &facts, &out);
+	out = until(&l, facts.now_ms + HOUR, "evidence", facts);
 	assert_string_equal(l.attention, "");
 	assert_int_equal(l.due_ms, facts.now_ms + HOUR);
 }
@@ -435,7 +434,7 @@ static void the_end_of_the_time_is_told_and_ends_nothing(void **state)
 static void only_what_is_kept_is_kept_until(void **state)
 {
 	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1 };
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
@@ -443,35 +442,36 @@ static void only_what_is_kept_is_kept_until(void **state)
 
 		if (l.retained)
 			continue;
-		lease_retain_until(&l, LATER + HOUR, "evidence", &facts, &out);
+		out = until(&l, LATER + HOUR, "evidence", facts);
 		assert_memory_equal(&l, &before, sizeof(l));
 	}
 	struct lease l = kept();
 
-	lease_retain_until(&l, LATER + HOUR, "evidence", &facts, &out);
+	out = until(&l, LATER + HOUR, "evidence", facts);
 	assert_true(out.changed);
 	assert_int_equal(l.retain_until_ms, LATER + HOUR);
 	assert_string_equal(l.retain_reason, "evidence");
 	assert_int_equal(l.updated_ms, LATER);
 	assert_int_equal(notes_of(&out, "lease.retain-until"), 1);
 	/* The same again is no news; another reason, or another end, is. */
-	out = (struct lease_outcome){ 0 };
-	lease_retain_until(&l, LATER + HOUR, "evidence", &facts, &out);
+	out = until(&l, LATER + HOUR, "evidence", facts);
 	assert_false(out.changed);
-	lease_retain_until(&l, LATER + HOUR, "curiosity", &facts, &out);
+	out = until(&l, LATER + HOUR, "curiosity", facts);
 	assert_true(out.changed);
-	out = (struct lease_outcome){ 0 };
-	lease_retain_until(&l, 0, "curiosity", &facts, &out);
-	assert_true(out.changed);
-	assert_int_equal(l.due_ms, 0);
+	out = (struct lease_effects){ 0 };
+	/* What is not said stays as it was. */
+	assert_false(until(&l, 0, "curiosity", facts).changed);
+	assert_false(until(&l, LATER + HOUR, "", facts).changed);
+	assert_true(until(&l, LATER + 2 * HOUR, "", facts).changed);
+	assert_string_equal(l.retain_reason, "curiosity");
+	assert_int_equal(l.due_ms, LATER + 2 * HOUR);
 	/* Attention of another kind does not end by it. */
 	lease_attention_set(&l, LESSOR_CLASS_CONFLICT, "why");
-	lease_retain_until(&l, LATER + HOUR, "", &facts, &out);
+	out = until(&l, LATER + HOUR, "", facts);
 	assert_true(l.attention[0]);
 	/* What is gone is kept no longer. */
 	step(&l, LEASE_OP_LOOK, LESSOR_GONE, (struct lease_facts){ .now_ms = LATER });
-	out = (struct lease_outcome){ 0 };
-	lease_retain_until(&l, LATER + TEN_DAYS, "", &facts, &out);
+	out = until(&l, LATER + TEN_DAYS, "", facts);
 	assert_false(out.changed);
 }
 
@@ -498,7 +498,7 @@ static void an_explicit_delete_is_a_new_goal(void **state)
 {
 	struct lease l = kept();
 	struct lease_facts facts = to_protect();
-	struct lease_outcome out;
+	struct lease_effects out;
 	int64_t epoch = l.epoch;
 
 	(void)state;
@@ -530,11 +530,10 @@ static void keep_and_delete_by_turns(void **state)
 {
 	struct lease l = kept();
 	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1 };
-	struct lease_outcome out = { 0 };
 	int64_t epoch = l.epoch;
 
 	(void)state;
-	lease_retain_until(&l, LATER + TEN_DAYS, "evidence", &facts, &out);
+	until(&l, LATER + TEN_DAYS, "evidence", facts);
 	for (int i = 0; i < 3; i++) {
 		assert_true(release(&l, 1, facts).unretain_rows);
 		assert_int_equal(l.epoch, ++epoch);
@@ -556,11 +555,11 @@ static void kept_by_a_store_that_knew_more(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
 		struct lease l = lives[i](), before = l;
-		struct lease_outcome out = { 0 };
+		struct lease_effects out = { 0 };
 
 		l.retain_until_ms = 1;
 		strcpy(l.retain_reason, "of another time");
-		lease_kept_elsewhere(&l, &facts, &out);
+		out = happen(&l, LIFE_KEPT_ELSEWHERE, facts);
 		assert_int_equal(l.retain_until_ms, 0);
 		assert_string_equal(l.retain_reason, "");
 		assert_true(out.changed && out.goal_changed && out.retain_rows);
@@ -587,9 +586,8 @@ static void what_another_store_kept_stays_in_attention_until_its_owner_decides(v
 	(void)state;
 	for (int is_delete = 0; is_delete < 2; is_delete++) {
 		struct lease l = ready();
-		struct lease_outcome out = { 0 };
 
-		lease_kept_elsewhere(&l, &facts, &out);
+		happen(&l, LIFE_KEPT_ELSEWHERE, facts);
 		facts.unprotected = 0;
 		step(&l, LEASE_OP_RETAIN, LESSOR_DONE, facts);
 		tick(&l, facts);
@@ -598,7 +596,7 @@ static void what_another_store_kept_stays_in_attention_until_its_owner_decides(v
 		if (is_delete)
 			release(&l, 1, facts);
 		else
-			lease_retain_until(&l, LATER + HOUR, "ours", &facts, &out);
+			until(&l, LATER + HOUR, "ours", facts);
 		assert_string_equal(l.attention, "");
 	}
 }

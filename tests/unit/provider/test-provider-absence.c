@@ -247,10 +247,10 @@ static void counts_requests(uint32_t start, const char *script, int calls, int i
 	step = toy_play(&toy, STEP_CLEANUP, script);
 	assert_int_equal(toy.rows[0].state, GONE);
 	if (step->calls != calls ||
-	    toy.last[COMMIT_GONE].evidence.is_sentinel_read != is_sentinel_read)
+	    toy.last[CLAIM_GONE].evidence.is_sentinel_read != is_sentinel_read)
 		fail_msg("%s: %d requests, sentinel read %d", script, step->calls,
-			 toy.last[COMMIT_GONE].evidence.is_sentinel_read);
-	assert_int_equal(toy.last[COMMIT_GONE].evidence.is_proof, 1);
+			 toy.last[CLAIM_GONE].evidence.is_sentinel_read);
+	assert_int_equal(toy.last[CLAIM_GONE].evidence.is_proof, 1);
 	step_free(step);
 	toy_stop(&toy);
 }
@@ -351,8 +351,8 @@ static void test_gone_settles_the_delete_first(void **state)
 	TOY_CASES(&toy_table, STEP_CLEANUP, cases);
 	toy_start_case(&toy, &toy_table, PRESENT);
 	step_free(toy_play(&toy, STEP_CLEANUP, LOST READ LOOK "gone 1"));
-	assert_int_equal(toy.commits[COMMIT_DELETE_UNKNOWN], 1);
-	assert_int_equal(toy.last[COMMIT_DELETE_UNKNOWN].evidence.outcome, EFFECT_UNKNOWN);
+	assert_int_equal(toy.commits[CLAIM_DELETE_UNKNOWN], 1);
+	assert_int_equal(toy.last[CLAIM_DELETE_UNKNOWN].evidence.outcome, EFFECT_UNKNOWN);
 	toy_stop(&toy);
 }
 
@@ -392,7 +392,7 @@ static void test_gone_says_why(void **state)
 
 	toy_start_case(&toy, &toy_table, PRESENT);
 	toy_violates(&toy, STEP_CLEANUP, gone_without_words, "gone without evidence");
-	assert_int_equal(toy.commits[COMMIT_GONE], 0);
+	assert_int_equal(toy.commits[CLAIM_GONE], 0);
 	toy_stop(&toy);
 }
 
@@ -428,13 +428,13 @@ static void test_gone_without_the_sentinel(void **state)
 	toy_start_case(&toy, &table, PRESENT);
 	step_free(toy_play(&toy, STEP_CLEANUP, "take 77; " ABSENT LOOK "gone 1"));
 	assert_int_equal(toy.rows[0].state, GONE);
-	assert_int_equal(toy.last[COMMIT_GONE].evidence.is_sentinel_read, 0);
+	assert_int_equal(toy.last[CLAIM_GONE].evidence.is_sentinel_read, 0);
 	toy_stop(&toy);
 }
 
 static void test_the_generation_is_passed_on(void **state)
 {
-	const struct step_evidence *e;
+	const struct claim_evidence *e;
 	struct toy toy;
 	(void)state;
 
@@ -442,7 +442,7 @@ static void test_the_generation_is_passed_on(void **state)
 	toy_label(&toy, TOY_SENTINEL, LESSOR_LABEL_GEN, "41");
 	toy_label(&toy, TOY_SENTINEL, LESSOR_LABEL_HOLDER, "0123456789abcdef0123456789abcdef");
 	step_free(toy_play(&toy, STEP_CLEANUP, ABSENT LOOK "gone 1"));
-	e = &toy.last[COMMIT_GONE].evidence;
+	e = &toy.last[CLAIM_GONE].evidence;
 	assert_int_equal(e->generation, 41);
 	assert_string_equal(e->holder, "0123456789abcdef0123456789abcdef");
 	assert_int_equal(e->is_absent, 1);
@@ -504,12 +504,12 @@ static void test_own_io_evidence(void **state)
 
 	toy_start_case(&toy, &toy_own_io_table, PRESENT);
 	step_free(toy_play(&toy, STEP_CLEANUP, "permit 1 42; deleting 1; gone 1"));
-	assert_int_equal(toy.last[COMMIT_PERMIT].evidence.is_own_io, 1);
-	assert_int_equal(toy.last[COMMIT_PERMIT].evidence.is_read, 1);
-	assert_string_equal(toy.last[COMMIT_PERMIT].name, "a-lie");
-	assert_int_equal(toy.last[COMMIT_GONE].evidence.is_own_io, 1);
-	assert_int_equal(toy.last[COMMIT_GONE].evidence.is_proof, 1);
-	assert_int_equal(toy.last[COMMIT_GONE].evidence.is_sentinel_read, 0);
+	assert_int_equal(toy.last[CLAIM_PERMIT].evidence.is_own_io, 1);
+	assert_int_equal(toy.last[CLAIM_PERMIT].evidence.is_read, 1);
+	assert_string_equal(toy.last[CLAIM_PERMIT].name, "a-lie");
+	assert_int_equal(toy.last[CLAIM_GONE].evidence.is_own_io, 1);
+	assert_int_equal(toy.last[CLAIM_GONE].evidence.is_proof, 1);
+	assert_int_equal(toy.last[CLAIM_GONE].evidence.is_sentinel_read, 0);
 	assert_int_equal(toy.sent_count, 0);
 	toy_stop(&toy);
 	/* what was permitted and never told of is unknown, a change as well */
@@ -517,9 +517,9 @@ static void test_own_io_evidence(void **state)
 	step = toy_play(&toy, STEP_RETAIN, "protect 1 42");
 	assert_int_equal(step->violation, 0);
 	step_free(step);
-	assert_int_equal(toy.last[COMMIT_CHANGED].evidence.is_own_io, 1);
-	assert_int_equal(toy.last[COMMIT_CHANGED].evidence.outcome, EFFECT_UNKNOWN);
-	assert_int_equal(toy.last[COMMIT_CHANGED].evidence.is_seen, 0);
+	assert_int_equal(toy.last[CLAIM_CHANGED].evidence.is_own_io, 1);
+	assert_int_equal(toy.last[CLAIM_CHANGED].evidence.outcome, EFFECT_UNKNOWN);
+	assert_int_equal(toy.last[CLAIM_CHANGED].evidence.is_seen, 0);
 	toy_stop(&toy);
 }
 

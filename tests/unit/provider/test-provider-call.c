@@ -132,7 +132,7 @@ static void test_row_rules(void **state)
 	violates(STEP_PROVISION, intends_badly, "intend of kind 0");
 	for (size_t i = 0; i < ARRAY_LEN(toy.commits); i++)
 		assert_int_equal(toy.commits[i], 0);
-	toy.deny = COMMIT_INTEND;
+	toy.deny = CLAIM_INTEND;
 	violates(STEP_PROVISION, intends, "for no row");
 	assert_int_equal(toy.sent_count, 0);
 }

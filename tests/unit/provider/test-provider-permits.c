@@ -86,7 +86,7 @@ static void test_a_permit_is_judged_by_the_answer(void **state)
 	(void)state;
 
 	toy_start_case(&toy, &toy_table, PRESENT);
-	claim = &toy.last[COMMIT_PERMIT];
+	claim = &toy.last[CLAIM_PERMIT];
 	toy_label(&toy, "42", LESSOR_LABEL_RETAIN, "3");
 	toy_protect(&toy, "42", 1);
 	step_free(toy_play(&toy, STEP_CLEANUP, READ "permit 1 666"));
@@ -416,8 +416,8 @@ static void test_changes_are_judged_by_the_read_after(void **state)
 
 		toy_start_case(&toy, &toy_table, RETAINED);
 		step_free(toy_play(&toy, STEP_RETAIN, cases[i].script));
-		claim = &toy.last[COMMIT_CHANGED];
-		assert_int_equal(toy.commits[COMMIT_CHANGED], 1);
+		claim = &toy.last[CLAIM_CHANGED];
+		assert_int_equal(toy.commits[CLAIM_CHANGED], 1);
 		assert_int_equal(claim->change, LESSOR_CHANGE_PROTECT);
 		if (claim->evidence.outcome != cases[i].outcome ||
 		    claim->evidence.seen.protection != cases[i].protection ||
@@ -441,7 +441,7 @@ static void test_lifting_tells_of_the_labels_too(void **state)
 	toy_protect(&toy, "42", 1);
 	labels_add(&toy.set, LESSOR_LABEL_RETAIN, "4");
 	step_free(toy_play(&toy, STEP_CLEANUP, lift));
-	claim = &toy.last[COMMIT_CHANGED];
+	claim = &toy.last[CLAIM_CHANGED];
 	assert_int_equal(claim->change, LESSOR_CHANGE_UNPROTECT);
 	assert_int_equal(claim->evidence.outcome, EFFECT_ACCEPTED);
 	assert_int_equal(claim->evidence.is_labelled, 1);
@@ -470,14 +470,14 @@ static void test_labels_of_others_are_kept(void **state)
 	labels_add(&toy.set, LESSOR_LABEL_RETAIN, "3");
 	labels_add(&toy.set, "lessor-new", "x");
 	step_free(toy_play(&toy, STEP_RETAIN, script));
-	assert_string_equal(toy.last[COMMIT_CHANGED].labels,
+	assert_string_equal(toy.last[CLAIM_CHANGED].labels,
 			    "lessor-instance=" TOY_INSTANCE " lessor-lease=" TOY_LEASE " lessor-attempt=1 "
 			    "lessor-kind=server lessor-sig=signed team=blue lessor-retain=3 lessor-new=x");
 	/* it bears them already: there is nothing to send */
 	toy.sent_count = 0;
 	step_free(toy_play(&toy, STEP_RETAIN, READ "=label 1"));
 	assert_int_equal(toy.sent_count, 1);
-	assert_int_equal(toy.commits[COMMIT_CHANGED], 1);
+	assert_int_equal(toy.commits[CLAIM_CHANGED], 1);
 	step_free(toy_play(&toy, STEP_RETAIN, READ "=label 1; !PUT /servers/42 1"));
 	assert_int_equal(sent_of(&toy, "PUT"), 0);
 	/* one of them differs */
@@ -501,7 +501,7 @@ static void test_lifting_with_nothing_to_label(void **state)
 	labels_add(&toy.set, LESSOR_LABEL_RETAIN, "3");
 	step_free(toy_play(&toy, STEP_CLEANUP, READ "unprotect 1; PUT /servers/42 1; "
 			   "POST /servers/42/actions/protect 1; " READ));
-	assert_int_equal(toy.commits[COMMIT_CHANGED], 1);
+	assert_int_equal(toy.commits[CLAIM_CHANGED], 1);
 	toy_stop(&toy);
 }
 
@@ -516,8 +516,8 @@ static void test_the_sentinel_is_changed_like_the_rest(void **state)
 	toy_put(&toy, "marks", TOY_SENTINEL, "toy-1");
 	labels_add(&toy.set, LESSOR_LABEL_GEN, "9");
 	step_free(toy_play(&toy, STEP_PROBE, "GET /marks/77; label 1; PUT /marks/77 1; GET /marks/77"));
-	assert_int_equal(toy.last[COMMIT_CHANGED].evidence.outcome, EFFECT_ACCEPTED);
-	assert_non_null(strstr(toy.last[COMMIT_CHANGED].labels, "lessor-gen=9"));
+	assert_int_equal(toy.last[CLAIM_CHANGED].evidence.outcome, EFFECT_ACCEPTED);
+	assert_non_null(strstr(toy.last[CLAIM_CHANGED].labels, "lessor-gen=9"));
 	step_free(toy_play(&toy, STEP_PROBE, "GET /marks/77; !PUT /marks/77 1"));
 	assert_int_equal(sent_of(&toy, "PUT"), 1);
 	toy_stop(&toy);
@@ -543,7 +543,7 @@ static void test_changes_that_are_none(void **state)
 
 	toy_start_case(&toy, &toy_table, RETAINED);
 	toy_violates(&toy, STEP_RETAIN, odd_changes, "permit_change without the change's size");
-	assert_int_equal(toy.commits[COMMIT_CHANGE], 0);
+	assert_int_equal(toy.commits[CLAIM_CHANGE], 0);
 	toy_stop(&toy);
 }
 

@@ -13,13 +13,13 @@ static struct resource *row_find(struct toy *toy, int64_t n)
 	return n >= 1 && n <= toy->row_count ? &toy->rows[n - 1] : NULL;
 }
 
-static int refuse(struct step_commit *what, const char *why)
+static int refuse(struct lease_claim *what, const char *why)
 {
 	err_set(&what->err, ERR_REFUSED, "%s", why);
 	return -1;
 }
 
-static int commit_intend(struct toy *toy, struct step_commit *what)
+static int commit_intend(struct toy *toy, struct lease_claim *what)
 {
 	int64_t n = toy_row(toy, what->resource_kind, LESSOR_STATE_INTENDED, "");
 	struct resource *row = row_find(toy, n);
@@ -32,7 +32,7 @@ static int commit_intend(struct toy *toy, struct step_commit *what)
 	return 0;
 }
 
-static int commit_adopt(struct toy *toy, struct step_commit *what)
+static int commit_adopt(struct toy *toy, struct lease_claim *what)
 {
 	for (int i = 0; i < toy->row_count; i++) {
 		struct resource *row = &toy->rows[i];
@@ -49,7 +49,7 @@ static int commit_adopt(struct toy *toy, struct step_commit *what)
 }
 
 /* As the engine's still_state. */
-static uint32_t still_state(const struct resource *row, const struct step_evidence *e)
+static uint32_t still_state(const struct resource *row, const struct claim_evidence *e)
 {
 	switch (row->state) {
 	case LESSOR_STATE_DELETE_AUTHORIZED:
@@ -66,56 +66,56 @@ static uint32_t still_state(const struct resource *row, const struct step_eviden
 	}
 }
 
-static uint32_t change_state(const struct resource *row, const struct step_commit *what)
+static uint32_t change_state(const struct resource *row, const struct lease_claim *what)
 {
-	const struct step_evidence *e = &what->evidence;
+	const struct claim_evidence *e = &what->evidence;
 
-	if (what->kind == COMMIT_CHANGE && !e->is_read)
+	if (what->kind == CLAIM_CHANGE && !e->is_read)
 		return 0;
 	if (what->change != LESSOR_CHANGE_UNPROTECT)
 		return row->state;
-	if (what->kind == COMMIT_CHANGE)
+	if (what->kind == CLAIM_CHANGE)
 		return LESSOR_STATE_UNPROTECT_AUTHORIZED;
 	return e->outcome == EFFECT_UNKNOWN ? LESSOR_STATE_UNPROTECT_UNKNOWN : LESSOR_STATE_PRESENT;
 }
 
 /* The state that the commit leads to; 0: the engine says no. */
-static uint32_t state_after(const struct resource *row, const struct step_commit *what)
+static uint32_t state_after(const struct resource *row, const struct lease_claim *what)
 {
-	const struct step_evidence *e = &what->evidence;
+	const struct claim_evidence *e = &what->evidence;
 	int is_authorized = row->state == LESSOR_STATE_DELETE_AUTHORIZED;
 	int is_unsettled = lessor_state_is_unsettled(row->state);
 
 	switch (what->kind) {
-	case COMMIT_CREATED:
+	case CLAIM_CREATED:
 		return is_unsettled ? LESSOR_STATE_PRESENT : 0;
-	case COMMIT_NOT_CREATED:
+	case CLAIM_NOT_CREATED:
 		return is_unsettled ? LESSOR_STATE_NEVER_EXISTED : 0;
-	case COMMIT_UNKNOWN:
+	case CLAIM_UNKNOWN:
 		return is_unsettled ? LESSOR_STATE_UNKNOWN : 0;
-	case COMMIT_NOT_SEEN:
+	case CLAIM_NOT_SEEN:
 		return is_unsettled && e->is_absent && e->is_proof ? LESSOR_STATE_NEVER_EXISTED : 0;
-	case COMMIT_PERMIT:
+	case CLAIM_PERMIT:
 		return e->is_read && strcmp(e->seen.id, row->id) == 0 ?
 		       LESSOR_STATE_DELETE_AUTHORIZED : 0;
-	case COMMIT_DELETING:
+	case CLAIM_DELETING:
 		return is_authorized ? LESSOR_STATE_DELETING : 0;
-	case COMMIT_DELETE_UNKNOWN:
+	case CLAIM_DELETE_UNKNOWN:
 		return is_authorized ? LESSOR_STATE_DELETE_UNKNOWN : 0;
-	case COMMIT_STILL_THERE:
+	case CLAIM_STILL_THERE:
 		return still_state(row, e);
-	case COMMIT_GONE:
+	case CLAIM_GONE:
 		return !is_authorized && !is_unsettled && e->is_absent && e->is_proof ?
 		       LESSOR_STATE_GONE : 0;
-	case COMMIT_CHANGE:
-	case COMMIT_CHANGED:
+	case CLAIM_CHANGE:
+	case CLAIM_CHANGED:
 		return change_state(row, what);
 	default:
 		return row->state;
 	}
 }
 
-static int commit_row(struct toy *toy, struct step_commit *what)
+static int commit_row(struct toy *toy, struct lease_claim *what)
 {
 	struct resource *row = row_find(toy, what->row);
 	uint32_t state = row ? state_after(row, what) : 0;
@@ -125,11 +125,11 @@ static int commit_row(struct toy *toy, struct step_commit *what)
 	if (!state)
 		return refuse(what, "its state, or what was read, does not allow it");
 	row->state = state;
-	if (what->kind == COMMIT_CREATED)
+	if (what->kind == CLAIM_CREATED)
 		snprintf(row->id, sizeof(row->id), "%s", what->id);
-	if (what->kind == COMMIT_DELETING)
+	if (what->kind == CLAIM_DELETING)
 		snprintf(row->action, sizeof(row->action), "%s", what->action);
-	if (what->kind == COMMIT_CHANGE) {
+	if (what->kind == CLAIM_CHANGE) {
 		what->is_done = toy->nothing_to_change;
 		what->labels = toy->set;
 		labels_rebase(&what->labels);
@@ -138,7 +138,7 @@ static int commit_row(struct toy *toy, struct step_commit *what)
 	return 0;
 }
 
-static void claim_keep(struct toy_claim *claim, const struct step_commit *what)
+static void claim_keep(struct toy_claim *claim, const struct lease_claim *what)
 {
 	const struct lessor_observed *seen = &what->evidence.seen;
 	size_t len = 0;
@@ -155,7 +155,7 @@ static void claim_keep(struct toy_claim *claim, const struct step_commit *what)
 					i ? " " : "", seen->labels[i].key, seen->labels[i].value);
 }
 
-int toy_commit(void *arg, struct step *step, struct step_commit *what)
+int toy_commit(void *arg, struct step *step, struct lease_claim *what)
 {
 	struct toy *toy = arg;
 
@@ -165,9 +165,9 @@ int toy_commit(void *arg, struct step *step, struct step_commit *what)
 	claim_keep(&toy->last[what->kind], what);
 	if ((int)what->kind == toy->deny)
 		what->result = refuse(what, "the test says no");
-	else if (what->kind == COMMIT_INTEND)
+	else if (what->kind == CLAIM_INTEND)
 		what->result = commit_intend(toy, what);
-	else if (what->kind == COMMIT_ADOPT)
+	else if (what->kind == CLAIM_ADOPT)
 		what->result = commit_adopt(toy, what);
 	else
 		what->result = commit_row(toy, what);

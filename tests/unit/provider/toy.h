@@ -68,7 +68,7 @@ struct toy_fault {
 struct toy_claim {
 	int64_t row;
 	uint32_t change;
-	struct step_evidence evidence;	/* without `seen`, which is: */
+	struct claim_evidence evidence;	/* without `seen`, which is: */
 	char id[64], name[64], labels[600];
 	char action[32], text[160];
 };
@@ -137,7 +137,7 @@ void toy_see(const char *id, struct lessor_observed *ret);
 
 /* ---- toy-ledger.c ---- */
 
-int toy_commit(void *arg, struct step *step, struct step_commit *what);
+int toy_commit(void *arg, struct step *step, struct lease_claim *what);
 
 /* ---- toy-cloud.c ---- */
 

@@ -151,7 +151,7 @@ pid_t pool_world_fork(void)
 
 /* ---- core and account ------------------------------------------------------------------ */
 
-static int direct_commit(void *arg, struct step *step, struct step_commit *what)
+static int direct_commit(void *arg, struct step *step, struct lease_claim *what)
 {
 	struct pool_world *w = arg;
 	struct err err = { 0 };
@@ -159,7 +159,7 @@ static int direct_commit(void *arg, struct step *step, struct step_commit *what)
 	if (w->die_before == (int)what->kind + 1)
 		_exit(66);
 	MUST(core_begin(w->core, &err) == 0);
-	core_commit(w->core, step, what);
+	core_claim(w->core, step, what);
 	MUST(core_flush(w->core, &err) == 0);
 	/* Committed, and nobody is told: the worst moment. */
 	if (w->die_at_commit > 0 && --w->die_at_commit == 0)

@@ -279,7 +279,7 @@ static void a_reset_that_nobody_wrote_down(void **state)
 	pool_world_stop(&w);
 	pid = pool_world_fork();
 	if (pid == 0) {
-		w.die_before = COMMIT_DELETING + 1;
+		w.die_before = CLAIM_DELETING + 1;
 		pool_world_start(&w);
 		pool_world_release(&w, ID(1), 1);
 		pool_world_settle(&w);

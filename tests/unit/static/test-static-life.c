@@ -291,7 +291,7 @@ static void a_record_that_cannot_be_read_is_no_free_host(void **state)
 	fclose(file);
 	write_state(&w, "host-a2.json", "");
 	pool_world_release(&w, ID(1), 1);
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 60; i++) {
 		w.now_ms += 60000;
 		pool_world_settle(&w);
 	}
@@ -321,7 +321,7 @@ static void a_lost_record_is_not_made_again(void **state)
 	pool_world_stop(&w);
 	pid = pool_world_fork();
 	if (pid == 0) {
-		w.die_before = COMMIT_CREATED + 1;
+		w.die_before = CLAIM_CREATED + 1;
 		pool_world_start(&w);
 		pool_world_take(&w, ID(1), "small");
 		_exit(0);

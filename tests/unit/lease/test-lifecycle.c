@@ -21,7 +21,7 @@ static void a_new_lease_is_due_at_once(void **state)
 	assert_int_equal(l.state, LEASE_PROVISIONING);
 	assert_int_equal(l.due_ms, NOW);
 	assert_int_equal(l.provision_deadline_ms, NOW + BOOT);
-	assert_int_equal(lease_next(&l, &facts), LEASE_OP_PROVISION);
+	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_PROVISION);
 	assert_int_equal(lease_expires_ms(&l), NOW + 3600000);
 }
 
@@ -29,7 +29,9 @@ static void a_new_lease_is_due_at_once(void **state)
 static void a_new_lease_has_no_past(void **state)
 {
 	struct lease l = fresh(), dirty = l;
-	struct lease_outcome out = { 0 };
+	struct lease_event event = { .kind = LEASE_EVENT_BEGIN, .u.boot_ms = BOOT };
+	struct lease_facts facts = { .now_ms = NOW };
+	struct lease_effects out = { 0 };
 
 	(void)state;
 	dirty.state = LEASE_FAILED;
@@ -39,7 +41,7 @@ static void a_new_lease_has_no_past(void **state)
 	dirty.tries = 7;
 	dirty.created_ms = dirty.updated_ms = dirty.touched_ms = dirty.due_ms = 7;
 	dirty.ready_ms = dirty.ended_ms = dirty.released_ms = 7;
-	lease_begin(&dirty, NOW, BOOT, &out);
+	lifecycle_apply(&dirty, LEASE_EVENT_BEGIN, &event, &facts, &out);
 	assert_memory_equal(&dirty, &l, sizeof(l));
 	assert_int_equal(l.is_billed, 1);
 	assert_int_equal(l.ready_ms + l.ended_ms + l.released_ms, 0);
@@ -64,25 +66,24 @@ static void ready_starts_the_idle_clock(void **state)
 static void pending_comes_back_when_asked_and_not_after_the_deadline(void **state)
 {
 	struct lease l = fresh();
-	struct lease_outcome out = { 0 };
 	struct lease_facts facts = { .now_ms = NOW + 1000 };
 	struct lease_verdict v = { .op = LEASE_OP_PROVISION, .epoch = 1, .verdict = LESSOR_PENDING,
 				   .wait_ms = 2000, .cursor = "x", .reason = "" };
 
 	(void)state;
-	lease_step_done(&l, &v, &facts, &out);
+	end_step(&l, &v, &facts);
 	assert_int_equal(l.due_ms, NOW + 3000);
 	assert_string_equal(l.cursor, "x");
 	v.wait_ms = INT64_MAX / 2;
 	facts.now_ms = NOW + BOOT - 5;
-	lease_step_done(&l, &v, &facts, &out);
+	end_step(&l, &v, &facts);
 	assert_int_equal(l.due_ms, NOW + BOOT);
 }
 
 static void what_went_wrong_before_it_was_ready_is_over(void **state)
 {
 	struct lease l = fresh();
-	struct lease_outcome out;
+	struct lease_effects out;
 
 	(void)state;
 	out = step(&l, LEASE_OP_PROVISION, LESSOR_RETRY, (struct lease_facts){ .now_ms = NOW });
@@ -102,18 +103,18 @@ static void what_went_wrong_before_it_was_ready_is_over(void **state)
 static void a_pending_cleanup_comes_back_when_asked(void **state)
 {
 	struct lease l = owed();
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 	struct lease_facts facts = { .now_ms = NOW + 61000, .residue = 1, .billed = 1 };
 	struct lease_verdict v = { .op = LEASE_OP_CLEANUP, .epoch = l.epoch, .verdict = LESSOR_PENDING,
 				   .wait_ms = 2000, .reason = "", .cursor = "x" };
 
 	(void)state;
-	lease_step_done(&l, &v, &facts, &out);
+	out = end_step(&l, &v, &facts);
 	assert_true(out.changed);
 	assert_int_equal(l.due_ms, NOW + 63000);
 	assert_string_equal(l.cursor, "x");
 	v.wait_ms = HOUR;
-	lease_step_done(&l, &v, &facts, &out);
+	out = end_step(&l, &v, &facts);
 	assert_int_equal(l.due_ms, NOW + 61000 + 300000);
 }
 
@@ -124,7 +125,7 @@ static void the_timeline_tells_and_does_not_flood(void **state)
 
 	(void)state;
 	for (int i = 1; i <= 40; i++) {
-		struct lease_outcome out = step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY,
+		struct lease_effects out = step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY,
 						(struct lease_facts){ .now_ms = NOW + 61000,
 								      .residue = 1 });
 
@@ -153,7 +154,7 @@ static void retries_back_off_and_respect_what_the_provider_asks(void **state)
 static void a_refusal_fails_it_and_owes_what_may_exist(void **state)
 {
 	struct lease l = fresh();
-	struct lease_outcome out;
+	struct lease_effects out;
 
 	(void)state;
 	out = step(&l, LEASE_OP_PROVISION, LESSOR_REFUSED,
@@ -176,14 +177,14 @@ static void a_refusal_fails_it_and_owes_what_may_exist(void **state)
 static void the_boot_deadline_fails_it_even_while_a_step_runs(void **state)
 {
 	struct lease l = fresh();
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 	struct lease_facts facts = { .now_ms = NOW + BOOT - 1, .running = 1 };
 
 	(void)state;
-	lease_tick(&l, &facts, &out);
+	out = tick(&l, facts);
 	assert_int_equal(l.state, LEASE_PROVISIONING);
 	facts.now_ms++;
-	lease_tick(&l, &facts, &out);
+	out = tick(&l, facts);
 	assert_int_equal(l.state, LEASE_FAILED);
 	assert_string_equal(l.failure, "the machine was not ready in time");
 	assert_int_equal(notes_of(&out, "lease.failed"), 1);
@@ -195,15 +196,15 @@ static void the_boot_deadline_fails_it_even_while_a_step_runs(void **state)
 static void it_expires_at_idle_or_ttl_and_not_before(void **state)
 {
 	struct lease l = ready();
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 	struct lease_facts facts = { .residue = 2 };
 
 	(void)state;
 	facts.now_ms = lease_expires_ms(&l) - 1;
-	lease_tick(&l, &facts, &out);
+	out = tick(&l, facts);
 	assert_int_equal(l.state, LEASE_ACTIVE);
 	facts.now_ms++;
-	lease_tick(&l, &facts, &out);
+	out = tick(&l, facts);
 	assert_int_equal(l.state, LEASE_EXPIRED);
 	assert_string_equal(l.end_reason, "idle");
 	assert_string_equal(out.notes[0].text, "nobody used it for its idle time");
@@ -222,15 +223,14 @@ static void it_expires_at_idle_or_ttl_and_not_before(void **state)
 static void a_clock_in_doubt_ends_nothing(void **state)
 {
 	struct lease l = ready();
-	struct lease_outcome out = { 0 };
 	struct lease_facts facts = { .residue = 2, .clock_doubted = 1 };
 
 	(void)state;
 	facts.now_ms = lease_expires_ms(&l) + 24 * 3600000;
-	lease_tick(&l, &facts, &out);
+	tick(&l, facts);
 	assert_int_equal(l.state, LEASE_ACTIVE);
 	facts.clock_doubted = 0;
-	lease_tick(&l, &facts, &out);
+	tick(&l, facts);
 	assert_int_equal(l.state, LEASE_EXPIRED);
 }
 
@@ -239,7 +239,7 @@ static void when_blind_nothing_ends(void **state)
 {
 	struct lease active = ready(), booting = fresh(), before;
 	struct lease_facts facts = { .now_ms = NOW + 24 * HOUR, .residue = 2, .is_blind = 1 };
-	struct lease_outcome out;
+	struct lease_effects out;
 
 	(void)state;
 	before = active;
@@ -251,7 +251,7 @@ static void when_blind_nothing_ends(void **state)
 	assert_false(out.changed);
 	assert_memory_equal(&booting, &before, sizeof(before));
 	/* And it still wants its machine. */
-	assert_int_equal(lease_next(&booting, &facts), LEASE_OP_PROVISION);
+	assert_int_equal(lifecycle_next(&booting, &facts), LEASE_OP_PROVISION);
 	facts.is_blind = 0;
 	tick(&active, facts);
 	assert_int_equal(active.state, LEASE_EXPIRED);
@@ -287,21 +287,20 @@ static void what_made_nothing_ends_in_time_though_blind(void **state)
 static void a_heartbeat_moves_the_deadline_but_not_past_the_ttl(void **state)
 {
 	struct lease l = ready();
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 	struct lease_facts facts = { .now_ms = NOW + 600000 };
 
 	(void)state;
-	lease_heartbeat(&l, 0, &facts, &out);
-	assert_null(out.refusal);
+	out = beat(&l, 0, facts);
+	assert_int_equal(out.refusal, LEASE_REFUSAL_NONE);
 	assert_false(out.changed);
 	assert_int_equal(lease_expires_ms(&l), NOW + 1200000);
 	for (facts.now_ms = NOW + 1000000; facts.now_ms < NOW + 3600000; facts.now_ms += 500000)
-		lease_heartbeat(&l, 0, &facts, &out);
+		out = beat(&l, 0, facts);
 	assert_int_equal(lease_expires_ms(&l), NOW + 3600000);
 	/* The due time that is in the row lags; the tick brings it up. */
 	facts.now_ms = l.due_ms;
-	out = (struct lease_outcome){ 0 };
-	lease_tick(&l, &facts, &out);
+	out = tick(&l, facts);
 	assert_int_equal(l.state, LEASE_ACTIVE);
 	assert_true(out.changed);
 	assert_int_equal(l.due_ms, NOW + 3600000);
@@ -310,31 +309,30 @@ static void a_heartbeat_moves_the_deadline_but_not_past_the_ttl(void **state)
 static void a_heartbeat_at_the_deadline_revives_nothing(void **state)
 {
 	struct lease l = ready();
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 	struct lease_facts facts = { .now_ms = lease_expires_ms(&l) };
 
 	(void)state;
-	lease_heartbeat(&l, 0, &facts, &out);
-	assert_string_equal(out.refusal, "lease_expired");
+	out = beat(&l, 0, facts);
+	assert_int_equal(out.refusal, LEASE_REFUSAL_EXPIRED);
 	/* While nothing ends by itself it lives. */
 	facts.is_blind = 1;
-	out = (struct lease_outcome){ 0 };
-	lease_heartbeat(&l, 0, &facts, &out);
-	assert_null(out.refusal);
+	out = beat(&l, 0, facts);
+	assert_int_equal(out.refusal, LEASE_REFUSAL_NONE);
 	assert_int_equal(l.touched_ms, facts.now_ms);
 	l.state = LEASE_RELEASED;
-	lease_heartbeat(&l, 0, &facts, &out);
-	assert_string_equal(out.refusal, "lease_ended");
+	out = beat(&l, 0, facts);
+	assert_int_equal(out.refusal, LEASE_REFUSAL_ENDED);
 }
 
 static void a_shorter_idle_time_is_due_earlier(void **state)
 {
 	struct lease l = ready();
-	struct lease_outcome out = { 0 };
+	struct lease_effects out = { 0 };
 	struct lease_facts facts = { .now_ms = NOW + 60000 };
 
 	(void)state;
-	lease_heartbeat(&l, 30000, &facts, &out);
+	out = beat(&l, 30000, facts);
 	assert_true(out.changed);
 	assert_int_equal(l.due_ms, NOW + 90000);
 	assert_int_equal(l.updated_ms, NOW + 60000);
@@ -343,7 +341,7 @@ static void a_shorter_idle_time_is_due_earlier(void **state)
 static void release_owes_the_delete_at_once(void **state)
 {
 	struct lease l = ready();
-	struct lease_outcome out = release(&l, 1, (struct lease_facts){ .now_ms = NOW + 60000,
+	struct lease_effects out = release(&l, 1, (struct lease_facts){ .now_ms = NOW + 60000,
 									.residue = 2 });
 
 	(void)state;
@@ -374,7 +372,7 @@ static void a_repeated_release_changes_nothing(void **state)
 static void no_delete_keeps_and_nothing_is_due(void **state)
 {
 	struct lease l = ready();
-	struct lease_outcome out = release(&l, 0, (struct lease_facts){ .now_ms = NOW + 60000,
+	struct lease_effects out = release(&l, 0, (struct lease_facts){ .now_ms = NOW + 60000,
 									.residue = 2 });
 	struct lease_facts later = { .now_ms = NOW + INT64_C(365) * 86400000, .residue = 2 };
 
@@ -383,8 +381,8 @@ static void no_delete_keeps_and_nothing_is_due(void **state)
 	assert_true(l.retained);
 	assert_true(out.retain_rows);
 	assert_int_equal(l.due_ms, 0);
-	lease_tick(&l, &later, &out);
-	assert_int_equal(lease_next(&l, &later), LEASE_OP_NONE);
+	out = tick(&l, later);
+	assert_int_equal(lifecycle_next(&l, &later), LEASE_OP_NONE);
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 	/* The lease's own preset is no explicit delete. */
 	release(&l, -1, later);
@@ -405,25 +403,24 @@ static void no_delete_during_a_step_is_looked_at_should_the_step_never_end(void 
 	release(&l, 0, in_flight);
 	assert_true(l.retained);
 	assert_true(l.due_ms > 0);
-	assert_int_equal(lease_next(&l, &later), LEASE_OP_LOOK);
+	assert_int_equal(lifecycle_next(&l, &later), LEASE_OP_LOOK);
 }
 
 /* What was looked for is settled in the ledger, and the look's result was lost with its process. */
 static void a_kept_lease_with_nothing_left_to_look_for_comes_to_its_end(void **state)
 {
 	struct lease l = fresh();
-	struct lease_outcome out = { 0 };
 	struct lease_facts facts = { .now_ms = NOW + 1000, .residue = 1, .unsure = 1 };
 
 	(void)state;
 	release(&l, 0, facts);
 	assert_true(l.due_ms > 0);
 	facts = (struct lease_facts){ .now_ms = NOW + 60000, .residue = 1 };
-	lease_tick(&l, &facts, &out);
+	tick(&l, facts);
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 	assert_int_equal(l.due_ms, 0);
 	facts.residue = 0;
-	lease_tick(&l, &facts, &out);
+	tick(&l, facts);
 	assert_int_equal(l.cleanup, CLEANUP_DONE);
 	assert_int_equal(l.due_ms, 0);
 }
@@ -444,13 +441,13 @@ static void no_delete_while_cleanup_is_owed_stops_it(void **state)
 static void no_delete_comes_too_late_for_a_started_delete(void **state)
 {
 	struct lease l = ready();
-	struct lease_outcome out;
+	struct lease_effects out;
 
 	(void)state;
 	release(&l, 1, (struct lease_facts){ .now_ms = NOW + 60000, .residue = 2 });
 	out = release(&l, 0, (struct lease_facts){ .now_ms = NOW + 60001, .residue = 2,
 						   .deleting = 1 });
-	assert_string_equal(out.refusal, "cleanup_in_progress");
+	assert_int_equal(out.refusal, LEASE_REFUSAL_CLEANUP_RUNS);
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 }
 
@@ -460,27 +457,25 @@ static void no_delete_during_create_keeps_a_late_server(void **state)
 	struct lease_verdict v = { .op = LEASE_OP_PROVISION, .epoch = 1, .verdict = LESSOR_PENDING,
 				   .reason = "", .cursor = "" };
 	struct lease_facts facts = { .now_ms = NOW + 9000, .residue = 1, .unsure = 1 };
-	struct lease_outcome out = { 0 };
 
 	(void)state;
 	release(&l, 0, (struct lease_facts){ .now_ms = NOW + 5000, .running = 1, .residue = 1,
 					     .unsure = 1 });
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 	/* The step comes back with nobody knowing: it is looked for, only to be recorded. */
-	lease_step_done(&l, &v, &facts, &out);
+	end_step(&l, &v, &facts);
 	assert_int_equal(l.due_ms, NOW + 10000);
-	assert_int_equal(lease_next(&l, &facts), LEASE_OP_LOOK);
+	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_LOOK);
 	facts.unsure = 0;
 	step(&l, LEASE_OP_LOOK, LESSOR_DONE, facts);
 	assert_int_equal(l.due_ms, 0);
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
-	assert_int_equal(lease_next(&l, &facts), LEASE_OP_NONE);
+	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_NONE);
 }
 
 static void release_during_create_is_not_undone_by_its_result(void **state)
 {
 	struct lease l = fresh();
-	struct lease_outcome out = { 0 };
 	struct lease_verdict v = { .op = LEASE_OP_PROVISION, .epoch = 1, .verdict = LESSOR_DONE,
 				   .host = "192.0.2.9", .reason = "" };
 	struct lease_facts facts = { .now_ms = NOW + 9000, .residue = 2 };
@@ -488,11 +483,11 @@ static void release_during_create_is_not_undone_by_its_result(void **state)
 	(void)state;
 	release(&l, 1, (struct lease_facts){ .now_ms = NOW + 5000, .running = 1 });
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
-	lease_step_done(&l, &v, &facts, &out);
+	end_step(&l, &v, &facts);
 	assert_int_equal(l.state, LEASE_RELEASED);
 	assert_string_equal(l.host, "");
 	assert_int_equal(l.due_ms, NOW + 9000);
-	assert_int_equal(lease_next(&l, &facts), LEASE_OP_CLEANUP);
+	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_CLEANUP);
 }
 
 /* A result of an old goal decides nothing; what is left by the ledger still counts. */
@@ -505,11 +500,11 @@ static void a_late_result_ends_what_has_nothing_left(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		struct lease_outcome out = { 0 };
+		struct lease_effects out = { 0 };
 
 		l = lives[i];
 		l.tries = 3;
-		lease_step_done(&l, &v, &facts, &out);
+		out = end_step(&l, &v, &facts);
 		assert_true(out.changed);
 		assert_int_equal(l.cleanup, CLEANUP_DONE);
 		assert_int_equal(l.tries, 0);
@@ -518,7 +513,7 @@ static void a_late_result_ends_what_has_nothing_left(void **state)
 		/* What is done stays done, whatever is left by a late row. */
 		facts.residue = 1;
 		l.retained = 0;
-		lease_step_done(&l, &v, &facts, &out);
+		out = end_step(&l, &v, &facts);
 		assert_int_equal(l.cleanup, CLEANUP_DONE);
 		assert_int_equal(l.due_ms, 0);
 		facts.residue = 0;
@@ -528,12 +523,11 @@ static void a_late_result_ends_what_has_nothing_left(void **state)
 static void history_is_written_once(void **state)
 {
 	struct lease l = ready();
-	struct lease_outcome out = { 0 };
 	struct lease_facts facts = { .now_ms = lease_expires_ms(&l), .residue = 2 };
 	int64_t ended;
 
 	(void)state;
-	lease_tick(&l, &facts, &out);
+	tick(&l, facts);
 	ended = l.ended_ms;
 	release(&l, 1, (struct lease_facts){ .now_ms = NOW + 9000000, .residue = 2 });
 	assert_int_equal(l.state, LEASE_EXPIRED);
@@ -567,7 +561,7 @@ static void a_refused_cleanup_asks_for_a_person_and_goes_on_slowly(void **state)
 			    "cbx_0123456789ab retry");
 	assert_true(l.due_ms >= NOW + 61000 + 150000);
 	assert_true(lease_counts(&l));
-	assert_int_equal(lease_next(&l, &facts), LEASE_OP_CLEANUP);
+	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_CLEANUP);
 }
 
 int main(void)

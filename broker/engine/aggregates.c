@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/aggregates.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/alloc.h"
+#include "util/hash.h"
+
+#define BUCKETS 4096
+
+struct entry {
+	struct lease_aggregate a;	/* first: what callers hold */
+	struct entry *by_n, *by_id;	/* the next one in the bucket */
+	struct entry *newer, *older;
+};
+
+struct aggregates {
+	struct store *store;
+	size_t most, count;
+	struct entry *by_n[BUCKETS], *by_id[BUCKETS];
+	struct entry *newest, *oldest;
+};
+
+static size_t id_bucket(const char *id)
+{
+	return hash_fnv32(id, strlen(id)) % BUCKETS;
+}
+
+static size_t n_bucket(int64_t n)
+{
+	return (size_t)n % BUCKETS;
+}
+
+struct aggregates *aggregates_new(struct store *store, size_t most)
+{
+	struct aggregates *all = xcalloc(1, sizeof(*all));
+
+	all->store = store;
+	all->most = most;
+	return all;
+}
+
+/* ---- by age ------------------------------------------------------------------------------ */
+
+static void list_take(struct aggregates *all, struct entry *e)
+{
+	if (e->newer)
+		e->newer->older = e->older;
+	else
+		all->newest = e->older;
+	if (e->older)
+		e->older->newer = e->newer;
+	else
+		all->oldest = e->newer;
+}
+
+static void list_put(struct aggregates *all, struct entry *e)
+{
+	e->newer = NULL;
+	e->older = all->newest;
+	if (all->newest)
+		all->newest->newer = e;
+	else
+		all->oldest = e;
+	all->newest = e;
+}
+
+static struct entry *used(struct aggregates *all, struct entry *e)
+{
+	if (e && e != all->newest) {
+		list_take(all, e);
+		list_put(all, e);
+	}
+	return e;
+}
+
+static void entry_add(struct aggregates *all, struct entry *e)
+{
+	struct entry **n = &all->by_n[n_bucket(e->a.lease.n)];
+	struct entry **id = &all->by_id[id_bucket(e->a.lease.id)];
+
+	e->by_n = *n;
+	*n = e;
+	e->by_id = *id;
+	*id = e;
+	list_put(all, e);
+	all->count++;
+}
+
+static void entry_drop(struct aggregates *all, struct entry *e)
+{
+	struct entry **at = &all->by_n[n_bucket(e->a.lease.n)];
+
+	while (*at != e)
+		at = &(*at)->by_n;
+	*at = e->by_n;
+	at = &all->by_id[id_bucket(e->a.lease.id)];
+	while (*at != e)
+		at = &(*at)->by_id;
+	*at = e->by_id;
+	list_take(all, e);
+	lease_aggregate_fini(&e->a);
+	free(e);
+	all->count--;
+}
+
+void aggregates_clear(struct aggregates *all)
+{
+	while (all->newest)
+		entry_drop(all, all->newest);
+}
+
+void aggregates_free(struct aggregates *all)
+{
+	if (!all)
+		return;
+	aggregates_clear(all);
+	free(all);
+}
+
+/* ---- access ------------------------------------------------------------------------------ */
+
+struct lease_aggregate *aggregates_peek(struct aggregates *all, int64_t n)
+{
+	struct entry *e = all->by_n[n_bucket(n)];
+
+	while (e && e->a.lease.n != n)
+		e = e->by_n;
+	return e ? &used(all, e)->a : NULL;
+}
+
+struct lease_aggregate *aggregates_peek_id(struct aggregates *all, const char *id)
+{
+	struct entry *e = all->by_id[id_bucket(id)];
+
+	while (e && strcmp(e->a.lease.id, id) != 0)
+		e = e->by_id;
+	return e ? &used(all, e)->a : NULL;
+}
+
+struct lease_aggregate *aggregates_get(struct aggregates *all, int64_t n, struct err *err)
+{
+	struct lease_aggregate *a = aggregates_peek(all, n);
+	struct entry *e;
+	int rc;
+
+	if (a)
+		return a;
+	e = xcalloc(1, sizeof(*e));
+	rc = store_lease_by_n(all->store, n, &e->a.lease, err);
+	if (rc == 0)
+		rc = store_ledger(all->store, n, &e->a.ledger, err);
+	else if (rc == 1)
+		err_set(err, ERR_NOT_FOUND, "there is no lease in row %lld", (long long)n);
+	if (rc) {
+		free(e);
+		return NULL;
+	}
+	entry_add(all, e);
+	return &e->a;
+}
+
+struct lease_aggregate *aggregates_begin(struct aggregates *all, const struct lease *l)
+{
+	struct entry *e = xcalloc(1, sizeof(*e));
+
+	(void)all;
+	e->a.lease = *l;
+	e->a.lease.n = 0;
+	return &e->a;
+}
+
+void aggregates_named(struct aggregates *all, struct lease_aggregate *a)
+{
+	entry_add(all, (struct entry *)(void *)a);
+}
+
+void aggregates_trim(struct aggregates *all, int (*is_pinned)(void *arg, int64_t n), void *arg)
+{
+	struct entry *e = all->oldest;
+
+	while (e && all->count > all->most) {
+		struct entry *newer = e->newer;
+
+		if (!is_pinned(arg, e->a.lease.n))
+			entry_drop(all, e);
+		e = newer;
+	}
+}
+
+size_t aggregates_count(const struct aggregates *all)
+{
+	return all->count;
+}
+
+int aggregates_each(const struct aggregates *all, aggregates_fn fn, void *arg)
+{
+	int rc = 0;
+
+	for (const struct entry *e = all->newest; e && !rc; e = e->older)
+		rc = fn(arg, &e->a);
+	return rc;
+}

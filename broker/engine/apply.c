@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From an event to the store: the facts are gathered, lease_apply decides, and what it
+ * changed is written. What others are told waits for the commit. Since it decides before
+ * anything is written, there is nothing to undo: a write that fails breaks the store.
+ */
+#include "engine/core_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/text.h"
+
+#define PAGE 256
+
+struct lease_aggregate *core_lease(struct core *core, int64_t n, struct err *err)
+{
+	return aggregates_get(core->aggregates, n, err);
+}
+
+int core_lease_by_id(struct core *core, const char *id, struct lease_aggregate **ret,
+		     struct err *err)
+{
+	struct lease l;
+	int rc;
+
+	*ret = aggregates_peek_id(core->aggregates, id);
+	if (*ret)
+		return 0;
+	rc = store_lease_by_id(core->store, id, &l, err);
+	if (rc)
+		return rc;
+	*ret = core_lease(core, l.n, err);
+	return *ret ? 0 : -1;
+}
+
+/* ---- facts --------------------------------------------------------------------------------- */
+
+static void account_facts(struct core *core, const struct core_account *a, struct lease_facts *f)
+{
+	if (!a) {
+		f->is_blind = f->is_unsure = f->is_blocked = 1;
+		f->block = LEASE_BLOCK_MISSING;
+		return;
+	}
+	f->gate.is_verified = core_account_vouches(core, a);
+	f->gate.is_fenced = account_is_fenced(a->account);
+	f->can_protect = core_account_protects(a);
+	f->is_blind = (a->account->table->probe && !a->was_proven) || f->gate.is_fenced;
+	f->is_unsure = !f->gate.is_verified;
+	f->is_blocked = account_is_blocked(a->account, NULL, 0);
+	f->block = f->gate.is_fenced ? LEASE_BLOCK_FENCED : LEASE_BLOCK_ACCOUNT;
+	f->settle_ms = core_settle_ms(core, a);
+}
+
+struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a)
+{
+	struct lease_facts f = {
+		.now_ms = core_now(core),
+		.random = core_random32(core),
+		.running = a->lease.n && core_running(core, a->lease.n),
+		.clock_doubted = core_clock_doubted(core),
+		.account = a->lease.account,
+		.signer = &core->signer,
+	};
+
+	account_facts(core, core_account_find(core, a->lease.account), &f);
+	return f;
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+static int write_rows(struct core *core, struct lease_aggregate *a, struct err *err)
+{
+	for (size_t i = 0; i < a->ledger.attempt_count; i++) {
+		struct attempt *t = &a->ledger.attempts[i];
+
+		if (!t->is_dirty)
+			continue;
+		if (t->is_new ? store_attempt_insert(core->store, t, err) :
+				store_attempt_update(core->store, t, err))
+			return -1;
+		t->is_dirty = t->is_new = 0;
+	}
+	for (size_t i = 0; i < a->ledger.resource_count; i++) {
+		struct resource *r = &a->ledger.resources[i];
+
+		if (!r->is_dirty)
+			continue;
+		if (r->n ? store_resource_update(core->store, r, err) :
+			   store_resource_insert(core->store, r, err))
+			return -1;
+		r->is_dirty = 0;
+	}
+	return 0;
+}
+
+static enum log_level level_of(enum lease_note_log log)
+{
+	switch (log) {
+	case NOTE_ERROR:
+		return LOG_LEVEL_ERROR;
+	case NOTE_WARNING:
+	case NOTE_LOG_ONLY:
+		return LOG_LEVEL_WARNING;
+	case NOTE_NOTICE:
+		return LOG_LEVEL_NOTICE;
+	default:
+		return LOG_LEVEL_INFO;
+	}
+}
+
+static int write_notes(struct core *core, const struct lease *l, const struct lease_effects *out,
+		       struct err *err)
+{
+	for (int i = 0; i < out->note_count; i++) {
+		const struct lease_note *note = &out->notes[i];
+
+		if (note->log != NOTE_LOG_ONLY &&
+		    store_event_add(core->store, l->n, core_now(core), note->kind, note->text, err))
+			return -1;
+		if (note->log != NOTE_QUIET)
+			core_tell(core, &(struct tell){ .level = level_of(note->log), .lease = l->id,
+							.account = l->account, .event = note->kind },
+				  "lease %s: %s", l->id, note->text);
+	}
+	return 0;
+}
+
+static int write(struct core *core, struct lease_aggregate *a, const struct lease_effects *out,
+		 struct err *err)
+{
+	struct lease *l = &a->lease;
+
+	if (out->is_new) {
+		if (store_lease_insert(core->store, l, err))
+			return -1;
+		aggregates_named(core->aggregates, a);
+		return write_notes(core, l, out, err);
+	}
+	if (write_rows(core, a, err))
+		return -1;
+	if (!l->n)
+		return 0;
+	if (out->changed && store_lease_update(core->store, l, err))
+		return -1;
+	/* What its machine does is of no interest any more. */
+	if (out->goal_changed && !lease_is_live(l) && store_telemetry_drop(core->store, l->n, err))
+		return -1;
+	return write_notes(core, l, out, err);
+}
+
+/* What follows in memory, and for others. */
+static int follow(struct core *core, struct lease_aggregate *a, const struct lease_effects *out,
+		  struct err *err)
+{
+	struct core_account *account = core_account_find(core, a->lease.account);
+
+	if (out->sweep_soon && account && core_sweep_soon(core, account, err))
+		return -1;
+	if (!a->lease.n)
+		return 0;
+	if (out->raise_generation)
+		core_generation_raise(core, a->lease.account);
+	if (out->goal_changed) {
+		struct running *running = core_running(core, a->lease.n);
+
+		if (running)
+			atomic_store(&running->step->cancel, 1);
+	}
+	if (out->changed) {
+		core_schedule(core, &a->lease);
+		core_wake(core, a);
+	}
+	return 0;
+}
+
+int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct lease_event *event,
+		     const struct lease_facts *facts, struct lease_effects *out, struct err *err)
+{
+	struct lease_effects own;
+
+	if (!out)
+		out = &own;
+	memset(out, 0, sizeof(*out));
+	lease_apply(a, event, facts, out);
+	if (write(core, a, out, err) || follow(core, a, out, err)) {
+		/* What is in memory is not what is stored. */
+		store_break(core->store);
+		return -1;
+	}
+	return 0;
+}
+
+int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_event *event,
+	       struct lease_effects *out, struct err *err)
+{
+	struct lease_facts facts = core_facts(core, a);
+
+	return core_apply_facts(core, a, event, &facts, out, err);
+}
+
+/* ---- many ------------------------------------------------------------------------------------ */
+
+struct page {
+	int64_t n[PAGE];
+	int count;
+};
+
+static int page_add(void *arg, const struct lease *l)
+{
+	struct page *page = arg;
+
+	page->n[page->count++] = l->n;
+	return page->count == PAGE;
+}
+
+int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
+		    struct err *err)
+{
+	struct page page;
+
+	list.scope.all = 1;
+	list.limit = PAGE;
+	do {
+		page.count = 0;
+		if (store_lease_each(core->store, &list, page_add, &page, err) < 0)
+			return -1;
+		for (int i = 0; i < page.count; i++) {
+			struct lease_aggregate *a = core_lease(core, page.n[i], err);
+
+			if (!a || fn(arg, core, a, err))
+				return -1;
+		}
+		list.before_n = page.count ? page.n[page.count - 1] : 0;
+	} while (page.count == PAGE);
+	return 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* What a running step asks to be made durable: each is an event of its lease's aggregate. */
+#include "engine/core_internal.h"
+
+#include "util/text.h"
+
+/* Who else names what the claim is about, where that decides. */
+static int find_users(struct core *core, const struct lease_aggregate *a,
+		      const struct lease_claim *claim, struct resource_users *ret, struct err *err)
+{
+	const struct resource *r;
+
+	if (claim->kind == CLAIM_REUSE && claim->id)
+		return store_resource_users(core->store, a->lease.account, claim->resource_kind,
+					    claim->id, a->lease.n, ret, err);
+	if (claim->kind != CLAIM_PERMIT)
+		return 0;
+	r = ledger_find(&a->ledger, claim->row);
+	return r ? store_resource_users(core->store, r->account, r->kind, r->id, a->lease.n, ret, err) : 0;
+}
+
+/* Of the account's own: what the host's table of accounts and the counter must know of it. */
+static int follow_sentinel(struct core *core, struct core_account *a, struct lease_claim *claim,
+			   const struct lease_effects *out)
+{
+	const struct resource *r = &claim->resource;
+
+	if (claim->kind == CLAIM_INTEND && claim->result == 0 &&
+	    core_generation_begin(core, a, &claim->labels, &claim->err))
+		return -1;
+	if (out->is_sentinel_known)
+		account_set_sentinel(a->account, r->id);
+	if (out->is_sentinel_found) {
+		/* What it bears tells at once whether this store is behind; it is read again soon. */
+		core_generation_seen(core, a, claim->seen, NULL);
+		a->probe_again = 1;
+	}
+	return 0;
+}
+
+/* What the end of the step will be told. */
+static void remember(struct core *core, const struct step *step, const struct lease_effects *out)
+{
+	struct running *running = step->lease.n ? core_running(core, step->lease.n) : NULL;
+
+	if (!running)
+		return;
+	if (out->not_now)
+		running->not_now = 1;
+	if (out->absence_ms)
+		running->absence_ms = out->absence_ms;
+	if (out->refusal_class) {
+		running->refusal_class = out->refusal_class;
+		TEXT_SET(running->refusal, out->refusal_text);
+	}
+}
+
+static int apply(struct core *core, struct core_account *account, struct lease_aggregate *a,
+		 const struct step *step, struct lease_claim *claim)
+{
+	struct lease_event event = {
+		.kind = LEASE_EVENT_CLAIM,
+		.u.claim = { .claim = claim, .epoch = step->epoch, .host_key = step->host_key },
+	};
+	struct lease_facts facts = core_facts(core, a);
+	struct lease_effects out;
+
+	if (find_users(core, a, claim, &facts.users, &claim->err) ||
+	    core_apply_facts(core, a, &event, &facts, &out, &claim->err))
+		return -1;
+	if (out.has_row) {
+		/* A new row has its number now. */
+		claim->resource = a->ledger.resources[out.row_index];
+		claim->row = claim->resource.n;
+	}
+	remember(core, step, &out);
+	return a->lease.n ? 0 : follow_sentinel(core, account, claim, &out);
+}
+
+void core_claim(struct core *core, struct step *step, struct lease_claim *claim)
+{
+	struct core_account *account = core_account_find(core, step->account->config.name);
+	const struct claim_evidence *e = &claim->evidence;
+	struct lease_aggregate *a = &account->own;
+
+	claim->result = -1;
+	claim->err = (struct err){ 0 };
+	if (step->lease.n)
+		a = core_lease(core, step->lease.n, &claim->err);
+	if (!a)
+		return;
+	/* Shows it that this store is behind, its account is fenced before anything is concluded. */
+	if (e->is_sentinel_read)
+		core_generation_found(core, account, e->generation, e->holder, NULL);
+	if (!a->lease.n && (claim->kind == CLAIM_CHANGE || claim->kind == CLAIM_CHANGED))
+		claim->result = core_generation_claim(core, account, claim);
+	else if (apply(core, account, a, step, claim))
+		claim->result = -1;
+}

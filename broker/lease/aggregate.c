@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: MIT */
+#include "lease/aggregate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lessor/provider.h>
+
+#include "lease/lifecycle.h"
+#include "lease/resource_events.h"
+#include "util/alloc.h"
+#include "util/text.h"
+
+const char *lease_claim_name(enum lease_claim_kind kind)
+{
+	static const char *const names[] = {
+		[CLAIM_ATTEMPT] = "attempt",
+		[CLAIM_ATTEMPT_REFUSED] = "attempt_refused",
+		[CLAIM_INTEND] = "intend",
+		[CLAIM_CREATED] = "created",
+		[CLAIM_NOT_CREATED] = "not_created",
+		[CLAIM_UNKNOWN] = "unknown",
+		[CLAIM_NOT_SEEN] = "not_seen",
+		[CLAIM_ADOPT] = "adopt",
+		[CLAIM_REUSE] = "reuse",
+		[CLAIM_PERMIT] = "permit_delete",
+		[CLAIM_DELETING] = "deleting",
+		[CLAIM_DELETE_UNKNOWN] = "delete_unknown",
+		[CLAIM_STILL_THERE] = "still_there",
+		[CLAIM_GONE] = "gone",
+		[CLAIM_CHANGE] = "permit_change",
+		[CLAIM_CHANGED] = "changed",
+	};
+
+	return (size_t)kind < ARRAY_LEN(names) ? names[kind] : "unknown";
+}
+
+/* ---- the value --------------------------------------------------------------------------- */
+
+void lease_aggregate_fini(struct lease_aggregate *a)
+{
+	ledger_fini(&a->ledger);
+	*a = (struct lease_aggregate){ 0 };
+}
+
+/* Room for one more in an array of `count`; it doubles. */
+static void *grow(void *array, size_t count, size_t size)
+{
+	return count & (count - 1) ? array : xrealloc(array, (count ? count * 2 : 1) * size);
+}
+
+struct resource *ledger_add(struct ledger *ledger, const struct resource *r)
+{
+	struct resource *added;
+
+	ledger->resources = grow(ledger->resources, ledger->resource_count,
+				 sizeof(*ledger->resources));
+	added = &ledger->resources[ledger->resource_count++];
+	*added = *r;
+	added->is_dirty = 1;
+	return added;
+}
+
+struct attempt *ledger_add_attempt(struct ledger *ledger, const struct attempt *a)
+{
+	struct attempt *added;
+
+	ledger->attempts = grow(ledger->attempts, ledger->attempt_count, sizeof(*ledger->attempts));
+	added = &ledger->attempts[ledger->attempt_count++];
+	*added = *a;
+	added->is_dirty = added->is_new = 1;
+	return added;
+}
+
+/* What the table of the lease is told of its ledger. */
+static void count(const struct ledger *ledger, struct lease_facts *f)
+{
+	int servers = 0, gone = 0;
+
+	f->residue = f->unsure = f->deleting = f->billed = f->unprotected = 0;
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		const struct resource *r = &ledger->resources[i];
+		int is_residue = resource_is_residue(r);
+
+		f->residue += is_residue;
+		f->deleting += resource_may_be_deleting(r);
+		f->billed += is_residue && resource_kind_is_billed(r->kind);
+		f->unsure += r->ours && lessor_state_is_unsettled(r->state);
+		f->unprotected += is_residue && r->state == LESSOR_STATE_RETAINED && !r->marked_ms;
+		servers += is_residue && r->kind == LESSOR_KIND_SERVER;
+		gone += r->ours && r->kind == LESSOR_KIND_SERVER && r->state == LESSOR_STATE_GONE;
+	}
+	f->server_gone = gone && !servers;
+}
+
+static struct lease_facts counted(const struct lease_aggregate *a, const struct lease_facts *facts)
+{
+	struct lease_facts f = *facts;
+
+	count(&a->ledger, &f);
+	return f;
+}
+
+enum lease_op lease_next_op(const struct lease_aggregate *a, const struct lease_facts *facts)
+{
+	struct lease_facts f = counted(a, facts);
+
+	return lifecycle_next(&a->lease, &f);
+}
+
+/* ---- its events --------------------------------------------------------------------------- */
+
+/* One event on its way through the tables. */
+struct applying {
+	struct lease_aggregate *a;
+	const struct lease_event *e;
+	struct lease_facts f;
+	struct lease_effects *out;
+};
+
+static int to_row(struct applying *p, struct resource *r, int kind)
+{
+	struct row_event v = {
+		.a = p->a, .l = p->a->lease.n ? &p->a->lease : NULL, .r = r, .e = p->e, .f = &p->f,
+		.out = p->out,
+	};
+
+	return row_event_apply(&v, kind);
+}
+
+static void to_rows(struct applying *p, int kind)
+{
+	for (size_t i = 0; i < p->a->ledger.resource_count; i++) {
+		struct resource *r = &p->a->ledger.resources[i];
+
+		if (r->ours)
+			to_row(p, r, kind);
+	}
+}
+
+/* The lease's part, and what of it the rows follow. */
+static void to_lease(struct applying *p, int kind)
+{
+	count(&p->a->ledger, &p->f);
+	lifecycle_apply(&p->a->lease, kind, p->e, &p->f, p->out);
+	if (p->out->retain_rows)
+		to_rows(p, ROW_RETAIN);
+	if (p->out->unretain_rows)
+		to_rows(p, ROW_UNRETAIN);
+	p->out->retain_rows = p->out->unretain_rows = 0;
+	count(&p->a->ledger, &p->f);
+}
+
+static void release(struct applying *p)
+{
+	to_lease(p, LEASE_EVENT_RELEASE);
+	if (p->out->refusal)
+		return;
+	/* Nobody should believe that it goes away now, or is protected. */
+	if (p->out->changed && p->f.is_unsure && p->f.is_blocked)
+		to_lease(p, LEASE_EVENT_BLOCKED);
+	to_lease(p, LIFE_RETAIN_UNTIL);
+}
+
+static void claim(struct applying *p)
+{
+	struct row_event v = {
+		.a = p->a, .l = p->a->lease.n ? &p->a->lease : NULL, .claim = p->e->u.claim.claim,
+		.e = p->e, .f = &p->f, .out = p->out,
+	};
+
+	v.claim->err = (struct err){ 0 };
+	v.claim->result = claim_apply(&v);
+	/* It bears the mark of a retention that this store has forgotten: all of it is kept. */
+	if (p->out->retain_rows)
+		to_rows(p, ROW_RETAIN);
+	p->out->retain_rows = 0;
+	if (p->out->has_row)
+		v.claim->resource = p->a->ledger.resources[p->out->row_index];
+}
+
+/*
+ * Ready is a server of the ledger that is provably ours, as this step has read it: what was
+ * made under another name or without its labels could not be deleted later.
+ */
+static void verdict(struct applying *p)
+{
+	const struct lease_verdict *v = &p->e->u.verdict;
+	struct lease_event refused = *p->e;
+	char reason[256];
+	struct err why = { 0 };
+
+	for (size_t i = 0; v->shown && i < p->a->ledger.resource_count; i++) {
+		struct resource *r = &p->a->ledger.resources[i];
+
+		if (v->op != LEASE_OP_PROVISION || v->verdict != LESSOR_DONE ||
+		    r->kind != LESSOR_KIND_SERVER || strcmp(r->id, v->server_id) != 0)
+			continue;
+		if (ledger_verify(p->f.signer, r->account, &p->a->lease, r, v->shown, &why)) {
+			snprintf(reason, sizeof(reason), "server %s is not what was asked for: %.160s",
+				 r->id, why.text);
+			refused.u.verdict.verdict = LESSOR_REFUSED;
+			refused.u.verdict.error_class = LESSOR_CLASS_OWNERSHIP;
+			refused.u.verdict.reason = reason;
+			p->e = &refused;
+			break;
+		}
+		r->seen_ms = p->f.now_ms;
+		r->is_dirty = 1;
+	}
+	to_lease(p, LEASE_EVENT_VERDICT);
+	p->e = NULL;	/* `refused` ends here */
+}
+
+/* What the old clock calls the future would be too young for as long as the clock went back. */
+static void clock_set(struct applying *p)
+{
+	for (size_t i = 0; p->e->u.clock_by_ms < 0 && i < p->a->ledger.resource_count; i++) {
+		struct resource *r = &p->a->ledger.resources[i];
+
+		if (!resource_is_residue(r) ||
+		    (r->changed_ms <= p->f.now_ms && r->created_ms <= p->f.now_ms))
+			continue;
+		r->changed_ms = r->changed_ms > p->f.now_ms ? p->f.now_ms : r->changed_ms;
+		r->created_ms = r->created_ms > p->f.now_ms ? p->f.now_ms : r->created_ms;
+		r->is_dirty = 1;
+	}
+	to_lease(p, LEASE_EVENT_CLOCK_SET);
+}
+
+/* ---- what operators decide ---------------------------------------------------------------- */
+
+static void note_decision(struct applying *p, const struct resource *r, const char *verb)
+{
+	const struct lease_decision *d = &p->e->u.decision;
+	char what[128] = "";
+
+	if (r)
+		snprintf(what, sizeof(what), "%s %s%s%s ", resource_kind_name(r->kind), r->name,
+			 r->id[0] ? " id " : "", r->id);
+	lease_note_add(p->out, NOTE_NOTICE, "lease.resolved", "%s: %sby %s%s%s", verb, what, d->by,
+		       d->reason[0] ? ": " : "", d->reason);
+}
+
+static void retry(struct applying *p)
+{
+	to_lease(p, LEASE_EVENT_RETRY);
+	if (!p->out->refusal)
+		note_decision(p, NULL, "retry");
+}
+
+/* The delete that was permitted may be on its way: saying yes would be a lie. */
+static int is_under_way(const struct resource *r)
+{
+	return r->state == LESSOR_STATE_DELETE_AUTHORIZED ||
+	       r->state == LESSOR_STATE_UNPROTECT_AUTHORIZED;
+}
+
+static void forget(struct applying *p)
+{
+	struct ledger *ledger = &p->a->ledger;
+	int64_t row = p->e->u.decision.row;
+	int done = 0;
+
+	if (lease_is_live(&p->a->lease)) {
+		p->out->refusal = LEASE_REFUSAL_ALIVE;
+		return;
+	}
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		if (is_under_way(&ledger->resources[i])) {
+			p->out->refusal = LEASE_REFUSAL_CLEANUP_RUNS;
+			return;
+		}
+	}
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		struct resource *r = &ledger->resources[i];
+
+		if (!resource_is_residue(r) || (row && row != r->n))
+			continue;
+		to_row(p, r, ROW_FORGET);
+		note_decision(p, r, "forgotten");
+		done++;
+	}
+	if (done)
+		to_lease(p, LIFE_FORGOTTEN);
+	else
+		p->out->refusal = LEASE_REFUSAL_NOTHING_TO_FORGET;
+}
+
+struct resource *lease_row_meant(const struct lease_aggregate *a, int64_t row)
+{
+	struct resource *only = NULL;
+	int found = 0;
+
+	for (size_t i = 0; i < a->ledger.resource_count; i++) {
+		struct resource *r = &a->ledger.resources[i];
+
+		if (!r->ours)
+			continue;
+		if (row == r->n)
+			return r;
+		if (!row && resource_is_residue(r) && !r->id[0]) {
+			only = r;
+			found++;
+		}
+	}
+	return found == 1 ? only : NULL;
+}
+
+static enum lease_refusal may_adopt(const struct applying *p, const struct resource *r)
+{
+	if (lease_is_live(&p->a->lease))
+		return LEASE_REFUSAL_ALIVE;
+	if (!r)
+		return LEASE_REFUSAL_NO_SUCH_RESOURCE;
+	if (p->e->u.decision.claimed_by && p->e->u.decision.claimed_by != r->n)
+		return LEASE_REFUSAL_CLAIMED;
+	return is_under_way(r) ? LEASE_REFUSAL_CLEANUP_RUNS : LEASE_REFUSAL_NONE;
+}
+
+static void adopt(struct applying *p)
+{
+	const struct lease_decision *d = &p->e->u.decision;
+	const struct lease *l = &p->a->lease;
+	struct resource *r = lease_row_meant(p->a, d->row);
+
+	p->out->refusal = may_adopt(p, r);
+	if (p->out->refusal)
+		return;
+	/* What is known of another thing says nothing of this one. */
+	if (strcmp(r->id, d->resource_id) != 0) {
+		r->protect_by = PROTECT_NOT_OURS;
+		r->label_known = 0;
+		r->deletes_unknown = 0;
+	}
+	TEXT_SET(r->id, d->resource_id);
+	if (l->retained && r->retain_epoch < l->epoch)
+		r->retain_epoch = l->epoch;
+	r->marked_ms = 0;
+	r->action[0] = '\0';
+	absence_reset(r);
+	r->state = l->retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
+	r->changed_ms = p->f.now_ms;
+	r->is_dirty = 1;
+	snprintf(r->evidence, sizeof(r->evidence), "adopted by %.60s: %.80s", d->by, d->reason);
+	note_decision(p, r, "adopted");
+	to_lease(p, LIFE_FOUND);
+}
+
+/* ---- what a sweep saw ---------------------------------------------------------------------- */
+
+static int is_late(const struct resource *r, const struct lease_sighting *s)
+{
+	return r->kind == s->kind && r->attempt == s->attempt && r->ours &&
+	       strcmp(r->name, s->name) == 0 && (!r->id[0] || strcmp(r->id, s->id) == 0) &&
+	       (r->state == LESSOR_STATE_NEVER_EXISTED ||
+		(r->state == LESSOR_STATE_GONE && r->absent_count));
+}
+
+/*
+ * What was meant, was concluded to be absent, and shows after all: the row says whose it is,
+ * so it owes again by itself. Nothing happens if it is no such thing.
+ */
+static void late_arrival(struct applying *p)
+{
+	const struct lease_sighting *s = &p->e->u.seen;
+	const struct lease *l = &p->a->lease;
+	struct resource *late = NULL;
+
+	for (size_t i = 0; i < p->a->ledger.resource_count; i++) {
+		struct resource *r = &p->a->ledger.resources[i];
+
+		/* What we deleted, and is back, is an orphan like any other. */
+		if (r->kind == s->kind && strcmp(r->id, s->id) == 0 &&
+		    r->state == LESSOR_STATE_GONE && !r->absent_count)
+			return;
+		if (is_late(r, s))
+			late = r;
+	}
+	if (!late || lease_is_live(l))
+		return;
+	TEXT_SET(late->id, s->id);
+	TEXT_SET(late->evidence, "it was thought to be absent, and showed later");
+	late->state = l->retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
+	late->retain_epoch = l->retained ? l->epoch : late->retain_epoch;
+	late->changed_ms = late->seen_ms = p->f.now_ms;
+	late->marked_ms = 0;
+	absence_reset(late);
+	late->is_dirty = 1;
+	p->out->has_row = 1;
+	p->out->row_index = (size_t)(late - p->a->ledger.resources);
+	to_lease(p, LIFE_FOUND);
+	lease_note_add(p->out, NOTE_ERROR, "lease.late", "%s %s id %s showed after it was thought to be "
+		       "absent; it is owed again; is `settle` of account %s too short?",
+		       resource_kind_name(s->kind), s->name, s->id, p->f.account);
+}
+
+static void swept(struct applying *p)
+{
+	const struct lease_sighting *s = &p->e->u.seen;
+	struct resource r = {
+		.lease = p->a->lease.n, .kind = s->kind, .attempt = s->attempt,
+		.state = LESSOR_STATE_PRESENT, .ours = 1,
+		.created_ms = p->f.now_ms, .changed_ms = p->f.now_ms,
+	};
+
+	/* The rules asked already; this is the last word before the row. */
+	if (lease_is_live(&p->a->lease)) {
+		p->out->refusal = LEASE_REFUSAL_ALIVE;
+		return;
+	}
+	if (p->a->lease.retained) {
+		p->out->refusal = LEASE_REFUSAL_CLAIMED;
+		return;
+	}
+	TEXT_SET(r.account, p->f.account);
+	TEXT_SET(r.name, s->name);
+	TEXT_SET(r.id, s->id);
+	TEXT_SET(r.evidence, "found by the sweep, signature checked");
+	ledger_add(&p->a->ledger, &r);
+	to_lease(p, LIFE_FOUND);
+	lease_note_add(p->out, NOTE_INFO, "lease.swept",
+		       "%s %s id %s was left over and is deleted now, by %s%s%s",
+		       resource_kind_name(s->kind), s->name, s->id, s->by, s->reason[0] ? ": " : "",
+		       s->reason);
+}
+
+static void unprotected(struct applying *p)
+{
+	for (size_t i = 0; i < p->a->ledger.resource_count; i++) {
+		struct resource *r = &p->a->ledger.resources[i];
+
+		if (r->n != p->e->u.seen.row || r->state != LESSOR_STATE_RETAINED)
+			continue;
+		r->marked_ms = 0;
+		r->is_dirty = 1;
+		to_lease(p, LEASE_EVENT_UNPROTECTED);
+	}
+}
+
+/* ---- keys of two leases ---------------------------------------------------------------------- */
+
+const struct resource *lease_next_handover(const struct lease_aggregate *a,
+					   const struct resource *after)
+{
+	const struct ledger *ledger = &a->ledger;
+	const struct resource *end = ledger->resources + ledger->resource_count;
+
+	if (lease_is_live(&a->lease) || a->lease.retained || a->lease.cleanup == CLEANUP_DONE)
+		return NULL;
+	/* Its server is first: until it is gone it may still need the key. */
+	for (const struct resource *r = ledger->resources; r != end; r++) {
+		if (r->kind != LESSOR_KIND_KEY && resource_is_residue(r))
+			return NULL;
+	}
+	for (const struct resource *r = after ? after + 1 : ledger->resources; r != end; r++) {
+		if (r->kind == LESSOR_KIND_KEY && r->ours && r->state == LESSOR_STATE_PRESENT && r->id[0])
+			return r;
+	}
+	return NULL;
+}
+
+static void hand_over(struct applying *p)
+{
+	for (size_t i = 0; i < p->a->ledger.resource_count; i++) {
+		if (p->a->ledger.resources[i].n == p->e->u.handover.row)
+			to_row(p, &p->a->ledger.resources[i], ROW_HAND_OVER);
+	}
+}
+
+/* The heir's row becomes the owner's. */
+static void inherit(struct applying *p)
+{
+	const struct resource *from = p->e->u.handover.from;
+	struct lease *l = &p->a->lease;
+	struct resource *r = NULL;
+
+	for (size_t i = 0; i < p->a->ledger.resource_count; i++) {
+		if (p->a->ledger.resources[i].n == p->e->u.handover.row)
+			r = &p->a->ledger.resources[i];
+	}
+	if (!r)
+		return;
+	r->ours = 1;
+	r->attempt = from->attempt;
+	r->seen_ms = from->seen_ms;
+	r->state = l->retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
+	/* The label that it bears counts the epochs of another lease. */
+	r->retain_epoch = l->retained && l->epoch > from->retain_epoch ? l->epoch : from->retain_epoch;
+	r->label_known = from->label_known;
+	r->marked_ms = 0;
+	r->changed_ms = p->f.now_ms;
+	r->is_dirty = 1;
+	TEXT_SET(r->name, from->name);
+	TEXT_SET(r->signed_lease, from->signed_lease[0] ? from->signed_lease :
+							   p->e->u.handover.from_lease);
+	TEXT_SET(r->evidence, "handed over by the lease that made it");
+	lease_note_add(p->out, NOTE_QUIET, "key.inherited", "%s id %s: from %s", r->name, r->id,
+		       p->e->u.handover.from_lease);
+	if (!l->retained)
+		return;
+	/* Its mark is due. */
+	l->due_ms = p->f.now_ms;
+	p->out->changed = 1;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------ */
+
+/*
+ * What is left of an ended lease, as its row says it: does it cost money, is it safe? Whether
+ * the account can be relied on changes without the lease; who shows it asks for that (api/).
+ */
+static void derive(struct applying *p)
+{
+	struct lease *l = &p->a->lease;
+	const struct lease_facts *f = &p->f;
+
+	if (lease_is_live(l)) {
+		l->is_billed = 1;
+		l->retention = RETENTION_NONE;
+		return;
+	}
+	count(&p->a->ledger, &p->f);
+	/* A step on its way may yet bring something. */
+	l->is_billed = f->billed > 0 || f->running;
+	l->retention = !l->retained || l->cleanup == CLEANUP_DONE ? RETENTION_NONE :
+		       f->unsure || f->running ? RETENTION_UNSURE :
+		       f->unprotected || !f->can_protect ? RETENTION_RECORDED : RETENTION_PROTECTED;
+}
+
+static void restart(struct applying *p)
+{
+	for (size_t i = 0; i < p->a->ledger.resource_count; i++)
+		to_row(p, &p->a->ledger.resources[i], ROW_RESTART);
+}
+
+/* What has rows to decide, too. All others are the lease's alone. */
+static void (*const handlers[LEASE_EVENT_COUNT])(struct applying *p) = {
+	[LEASE_EVENT_RELEASE] = release,
+	[LEASE_EVENT_CLOCK_SET] = clock_set,
+	[LEASE_EVENT_RESTART] = restart,
+	[LEASE_EVENT_VERDICT] = verdict,
+	[LEASE_EVENT_CLAIM] = claim,
+	[LEASE_EVENT_RETRY] = retry,
+	[LEASE_EVENT_FORGET] = forget,
+	[LEASE_EVENT_ADOPT] = adopt,
+	[LEASE_EVENT_LATE_ARRIVAL] = late_arrival,
+	[LEASE_EVENT_SWEPT] = swept,
+	[LEASE_EVENT_UNPROTECTED] = unprotected,
+	[LEASE_EVENT_HAND_OVER] = hand_over,
+	[LEASE_EVENT_INHERIT] = inherit,
+};
+
+void lease_apply(struct lease_aggregate *a, const struct lease_event *event,
+		 const struct lease_facts *facts, struct lease_effects *out)
+{
+	struct applying p = { .a = a, .e = event, .f = *facts, .out = out };
+
+	if (handlers[event->kind])
+		handlers[event->kind](&p);
+	else
+		to_lease(&p, (int)event->kind);
+	if (out->changed)
+		derive(&p);
+}

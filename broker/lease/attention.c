@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* What needs an operator, in words that say what to do. */
+#include <stdio.h>
+#include <string.h>
+
+#include <lessor/provider.h>
+
+#include "lease/lifecycle.h"
+#include "util/text.h"
+
+int lease_waits_for_account(const struct lease *l)
+{
+	return l->attention[0] && (l->attention_class == LESSOR_CLASS_AUTH ||
+				   l->attention_class == LESSOR_CLASS_ACCOUNT);
+}
+
+static void advice(const struct lease *l, uint32_t error_class, char *out, size_t room)
+{
+	switch (error_class) {
+	case LESSOR_CLASS_NONE:
+		snprintf(out, room, "lessor release %s --delete, or --keep-server --until TIME", l->id);
+		break;
+	case LESSOR_CLASS_AUTH:
+	case LESSOR_CLASS_ACCOUNT:
+		snprintf(out, room, "it goes on by itself once the account is proven: lessor providers");
+		break;
+	case LESSOR_CLASS_PROTECTED:
+		snprintf(out, room, "unprotect it there, then: lessor resolve %s retry", l->id);
+		break;
+	case LESSOR_CLASS_OWNERSHIP:
+	case LESSOR_CLASS_CONFLICT:
+		snprintf(out, room, "look at it there, then: lessor resolve %s retry, or forget", l->id);
+		break;
+	default:
+		snprintf(out, room, "when that is mended: lessor resolve %s retry", l->id);
+		break;
+	}
+}
+
+int lease_attention_set(struct lease *l, uint32_t error_class, const char *reason)
+{
+	char text[sizeof(l->attention)];
+	char what[112];
+	int room;
+
+	advice(l, error_class, what, sizeof(what));
+	/* The reason may be cut, what to do may not. */
+	room = (int)(sizeof(text) - strlen(what) - 3);
+	snprintf(text, sizeof(text), "%.*s; %s", room, reason, what);
+	l->attention_class = error_class;
+	if (strcmp(l->attention, text) == 0)
+		return 0;
+	TEXT_SET(l->attention, text);
+	return 1;
+}

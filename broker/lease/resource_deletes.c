@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Permits, deletes and absence. A permit is a state of the row: from its commit on,
+ * through a crash, a restart or a takeover, it says that a delete may be under way,
+ * until the answer, or absence, says otherwise.
+ */
+#include "lease/resource_events.h"
+
+#include <string.h>
+
+#include "lease/lifecycle.h"
+#include "util/text.h"
+
+/* It was read just now: whatever said that it is not there was wrong. */
+static void seen_again(struct row_event *v)
+{
+	int changed = absence_reset(v->r);
+
+	if (!changed && v->r->seen_ms)
+		return;
+	v->r->seen_ms = v->f->now_ms;
+	row_changed(v);
+}
+
+/* Nothing deletes it as far as we know; a delete of before without an outcome may yet. */
+static uint32_t not_deleted(struct row_event *v)
+{
+	return v->r->deletes_unknown ? LESSOR_STATE_DELETE_UNKNOWN : row_present(v);
+}
+
+/* ---- permits ------------------------------------------------------------------------- */
+
+/* In the timeline once, not at each slow retry. */
+static void note_refusal(struct row_event *v, enum authorization a, const char *why)
+{
+	char evidence[sizeof(v->r->evidence)];
+
+	lease_note_add(v->out, NOTE_LOG_ONLY, "delete-refused",
+		       "not permitted to delete %s (id %s, %s): %s", v->r->name, v->r->id,
+		       authorization_name(a), why);
+	TEXT_SET(evidence, why);
+	if (strcmp(v->r->evidence, evidence) == 0)
+		return;
+	TEXT_SET(v->r->evidence, evidence);
+	row_changed(v);
+	row_note(v, "delete-refused", evidence);
+}
+
+int row_permit_refused(struct row_event *v, enum authorization a)
+{
+	const struct claim_evidence *e = &v->claim->evidence;
+	char why[sizeof(v->claim->err.text)];
+
+	TEXT_SET(why, v->claim->err.text);
+	note_refusal(v, a, why);
+	row_answer(v);
+	switch (a) {
+	case AUTHORIZATION_RETENTION_MARK:
+		return row_keep(v, e->seen.id ? observed_retain(&e->seen) : INT64_MAX);
+	case AUTHORIZATION_PROTECTED:
+		/* It is there, and so no delete of ours can be under way. */
+		v->r->deletes_unknown = 0;
+		row_set(v, row_present(v), why);
+		return row_refuse_for_operator(v, LESSOR_CLASS_PROTECTED, why);
+	case AUTHORIZATION_FENCED:
+		return row_refuse_for_operator(v, LESSOR_CLASS_ACCOUNT, why);
+	default:
+		break;
+	}
+	if (!authorization_passes(a))
+		return row_refuse_for_operator(v, LESSOR_CLASS_OWNERSHIP, why);
+	v->out->not_now = 1;
+	return row_refuse(v, why);
+}
+
+enum authorization row_authorize(struct row_event *v)
+{
+	const struct claim_evidence *e = &v->claim->evidence;
+	struct observation seen = { .seen = &e->seen, .is_read = e->is_read,
+				    .retain = observed_retain(&e->seen) };
+	struct gate_facts facts = v->f->gate;
+
+	facts.is_shared = v->f->users.count > 0;
+	return lease_authorize(v->f->signer, v->l, &v->a->ledger, v->r->n, v->e->u.claim.epoch, &seen,
+			       &facts, &v->claim->err);
+}
+
+int row_permit(struct row_event *v)
+{
+	const struct claim_evidence *e = &v->claim->evidence;
+	enum authorization a;
+
+	if (!v->l)
+		return row_refuse(v, "an account's own resources are not deleted by steps");
+	/* Permitted or not, and whoever it belongs to now. */
+	if (e->is_seen && strcmp(e->seen.id, v->r->id) == 0) {
+		seen_again(v);
+		if (row_unprotect_seen(v))
+			return -1;
+	}
+	a = row_authorize(v);
+	if (a != AUTHORIZATION_GRANTED)
+		return row_permit_refused(v, a);
+	v->r->authorized_ms = v->r->seen_ms = v->f->now_ms;
+	v->r->action[0] = '\0';
+	v->r->protect_by = PROTECT_NOT_OURS;
+	row_set(v, LESSOR_STATE_DELETE_AUTHORIZED, "a delete was permitted");
+	return row_note(v, "delete-permitted", v->l->end_reason);
+}
+
+/* ---- what became of it ---------------------------------------------------------------- */
+
+int row_deleting(struct row_event *v)
+{
+	TEXT_SET(v->r->action, v->claim->action);
+	absence_reset(v->r);
+	v->r->deletes_unknown = 0;
+	row_set(v, LESSOR_STATE_DELETING, "delete accepted");
+	return row_note(v, "deleting", NULL);
+}
+
+int row_delete_unknown(struct row_event *v)
+{
+	v->r->action[0] = '\0';
+	v->r->deletes_unknown++;
+	row_set(v, LESSOR_STATE_DELETE_UNKNOWN, v->claim->text);
+	return row_note(v, "delete-unknown", v->claim->text);
+}
+
+/* It was said to be still there, and is in this state. */
+static int still_there(struct row_event *v, uint32_t state)
+{
+	struct resource *r = v->r;
+
+	if (state == LESSOR_STATE_DELETE_UNKNOWN && r->state != LESSOR_STATE_DELETE_UNKNOWN &&
+	    !r->deletes_unknown)
+		r->deletes_unknown = 1;
+	/* Told again by a slow retry it is no news. */
+	if (r->state == state && !r->action[0] && strcmp(r->evidence, v->claim->text) == 0)
+		return absence_reset(r) ? row_changed(v) : row_answer(v);
+	r->action[0] = '\0';
+	absence_reset(r);
+	row_set(v, state, v->claim->text);
+	return row_note(v, "still-there", v->claim->text);
+}
+
+int row_permitted_still_there(struct row_event *v)
+{
+	const struct claim_evidence *e = &v->claim->evidence;
+
+	if (!e->is_own_io && e->outcome != EFFECT_NOT_SENT && e->outcome != EFFECT_REFUSED)
+		return still_there(v, LESSOR_STATE_DELETE_UNKNOWN);
+	return still_there(v, not_deleted(v));
+}
+
+int row_deleted_still_there(struct row_event *v)
+{
+	const struct claim_evidence *e = &v->claim->evidence;
+	int is_unknown = v->r->state == LESSOR_STATE_DELETE_UNKNOWN;
+
+	/* An accepted delete is shown for a while, too: a read alone says nothing of it. */
+	if (e->is_gave_up || (e->is_own_io && !is_unknown)) {
+		v->r->deletes_unknown = 0;
+		return still_there(v, row_present(v));
+	}
+	/* While unknown the word of a listing is enough: it only ends the looks that found nothing. */
+	if (!e->is_seen && !e->is_own_io && !is_unknown)
+		return row_refuse(v, "nothing shows that it is still there");
+	return still_there(v, LESSOR_STATE_DELETE_UNKNOWN);
+}
+
+int row_present_still_there(struct row_event *v)
+{
+	return still_there(v, v->r->state);
+}
+
+int row_gone(struct row_event *v)
+{
+	struct absence_facts facts = row_absence(v);
+	int by_delete = v->r->state == LESSOR_STATE_DELETING;
+
+	if (!v->f->gate.is_verified)
+		return row_refuse(v, "the account is not proven to be the one we know");
+	if (row_check_proof(v))
+		return -1;
+	if (absence_observe(v->r, &facts) != ABSENCE_PROVEN)
+		return row_not_settled(v);
+	v->r->action[0] = '\0';
+	row_set(v, LESSOR_STATE_GONE, v->claim->text);
+	/* Without a delete of ours it may yet show: somebody looks once more. */
+	v->out->sweep_soon = !by_delete;
+	return row_note(v, "gone", v->claim->text);
+}

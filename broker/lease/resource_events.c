@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+#include "lease/resource_events.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lease/lifecycle.h"
+#include "util/text.h"
+
+/* ---- what the handlers share ------------------------------------------------------------ */
+
+int row_refuse(struct row_event *v, const char *why)
+{
+	return v->claim ? err_set(&v->claim->err, ERR_REFUSED, "%s", why) : -1;
+}
+
+int row_refuse_for_operator(struct row_event *v, uint32_t error_class, const char *why)
+{
+	v->out->refusal_class = error_class;
+	TEXT_SET(v->out->refusal_text, why);
+	return row_refuse(v, why);
+}
+
+int row_answer(struct row_event *v)
+{
+	v->out->has_row = 1;
+	v->out->row_index = (size_t)(v->r - v->a->ledger.resources);
+	return 0;
+}
+
+int row_changed(struct row_event *v)
+{
+	v->r->is_dirty = 1;
+	return row_answer(v);
+}
+
+int row_set(struct row_event *v, uint32_t state, const char *evidence)
+{
+	/* What an operator told us to forget stays forgotten, whatever a late answer says of it. */
+	if (v->r->state != LESSOR_STATE_DISOWNED || state == LESSOR_STATE_GONE)
+		v->r->state = state;
+	v->r->changed_ms = v->f->now_ms;
+	TEXT_SET(v->r->evidence, evidence);
+	return row_changed(v);
+}
+
+int row_note(struct row_event *v, const char *verb, const char *detail)
+{
+	const struct resource *r = v->r;
+	char kind[40];
+
+	if (!v->l)
+		return 0;
+	snprintf(kind, sizeof(kind), "%s.%s", resource_kind_name(r->kind), verb);
+	lease_note_add(v->out, NOTE_QUIET, kind, "%s%s%s%s%s", r->name, r->id[0] ? " id " : "",
+		       r->id, detail && detail[0] ? ": " : "", detail ? detail : "");
+	return 0;
+}
+
+void row_add(struct row_event *v, const struct resource *r)
+{
+	v->r = ledger_add(&v->a->ledger, r);
+	row_changed(v);
+}
+
+uint32_t row_present(struct row_event *v)
+{
+	struct resource *r = v->r;
+
+	if (!v->l || !v->l->retained)
+		return LESSOR_STATE_PRESENT;
+	/* From here on its mark is due. */
+	if (r->state != LESSOR_STATE_RETAINED && r->retain_epoch < v->l->epoch) {
+		r->retain_epoch = v->l->epoch;
+		r->marked_ms = 0;
+	}
+	return LESSOR_STATE_RETAINED;
+}
+
+int row_keep(struct row_event *v, int64_t retain)
+{
+	struct resource *r = v->r;
+
+	r->retain_epoch = r->label_known = retain;
+	r->protect_by = PROTECT_NOT_OURS;
+	r->marked_ms = 0;
+	row_set(v, LESSOR_STATE_RETAINED, "kept by a store that knew more");
+	row_note(v, "kept", "it bears the mark of a no-delete release");
+	if (!v->l || v->l->retained)
+		return row_refuse(v, "it bears the mark of a no-delete release");
+	lifecycle_apply(v->l, LIFE_KEPT_ELSEWHERE, v->e, v->f, v->out);
+	/* What is said of it next is newer than what was found. */
+	if (retain < INT64_MAX && v->l->epoch <= retain)
+		v->l->epoch = retain + 1;
+	return row_refuse(v, "it was released without deleting, and this store did not know of it");
+}
+
+int row_check_proof(struct row_event *v)
+{
+	if (!v->claim->evidence.is_proof)
+		return row_refuse(v, "the account was not proven in this step");
+	if (v->f->gate.is_fenced)
+		return row_refuse(v, "the store may be older than the account");
+	return 0;
+}
+
+struct absence_facts row_absence(const struct row_event *v)
+{
+	const struct claim_evidence *e = &v->claim->evidence;
+
+	return (struct absence_facts){
+		/* All that it is made of was read after that. */
+		.now_ms = e->begun_ms ? e->begun_ms : v->f->now_ms,
+		.settle_ms = v->f->settle_ms,
+		.is_clock_suspect = v->f->clock_doubted,
+	};
+}
+
+int row_not_settled(struct row_event *v)
+{
+	struct absence_facts facts = row_absence(v);
+
+	v->out->absence_ms = absence_next_ms(v->r, &facts);
+	row_changed(v);
+	return err_set(&v->claim->err, ERR_BUSY, "not settled yet");
+}
+
+/* ---- handlers that need few words --------------------------------------------------------- */
+
+static int is_known(struct row_event *v)
+{
+	return row_refuse(v, "what became of its create is known");
+}
+
+static int not_permitted(struct row_event *v)
+{
+	return row_refuse(v, "no delete of it was permitted in this step");
+}
+
+static int not_shown(struct row_event *v)
+{
+	return row_refuse(v, "nothing shows that it is still there");
+}
+
+static int not_recorded(struct row_event *v)
+{
+	return row_refuse(v, "what became of its create or its delete is not recorded yet");
+}
+
+static int not_kept(struct row_event *v)
+{
+	return row_refuse(v, "it is not kept, or its lease's goal changed");
+}
+
+static int nothing(struct row_event *v)
+{
+	(void)v;
+	return 0;
+}
+
+static int create_lost(struct row_event *v)
+{
+	v->r->state = LESSOR_STATE_UNKNOWN;
+	v->r->changed_ms = v->f->now_ms;
+	return row_changed(v);
+}
+
+static int delete_lost(struct row_event *v)
+{
+	v->r->state = LESSOR_STATE_DELETE_UNKNOWN;
+	v->r->deletes_unknown++;
+	v->r->changed_ms = v->f->now_ms;
+	return row_changed(v);
+}
+
+static int unprotect_lost(struct row_event *v)
+{
+	v->r->state = LESSOR_STATE_UNPROTECT_UNKNOWN;
+	v->r->changed_ms = v->f->now_ms;
+	return row_changed(v);
+}
+
+static int retain(struct row_event *v)
+{
+	/* A mark of this epoch is due; a keep after a delete begins again with it. */
+	v->r->state = LESSOR_STATE_RETAINED;
+	v->r->changed_ms = v->f->now_ms;
+	v->r->marked_ms = 0;
+	if (v->r->retain_epoch < v->l->epoch)
+		v->r->retain_epoch = v->l->epoch;
+	return row_changed(v);
+}
+
+static int unretain(struct row_event *v)
+{
+	v->r->state = LESSOR_STATE_PRESENT;
+	v->r->changed_ms = v->f->now_ms;
+	return row_changed(v);
+}
+
+static int forget(struct row_event *v)
+{
+	const struct lease_decision *d = &v->e->u.decision;
+
+	v->r->state = LESSOR_STATE_DISOWNED;
+	v->r->changed_ms = v->f->now_ms;
+	v->r->action[0] = '\0';
+	absence_reset(v->r);
+	snprintf(v->r->evidence, sizeof(v->r->evidence), "forgotten by %.60s: %.80s", d->by, d->reason);
+	return row_changed(v);
+}
+
+static int hand_over(struct row_event *v)
+{
+	row_set(v, LESSOR_STATE_HANDED_OVER, "another lease uses it and owns it from now on");
+	lease_note_add(v->out, NOTE_QUIET, "key.handed-over", "%s id %s", v->r->name, v->r->id);
+	return 0;
+}
+
+/* ---- the table ----------------------------------------------------------------------------- */
+
+typedef int (*handler)(struct row_event *v);
+
+/* Short names, so that a line of the table is a line. */
+#define create_ok row_created
+#define create_no row_not_created
+#define create_q row_create_unknown
+#define absent_q row_not_seen
+#define delete_ok row_deleting
+#define delete_q row_delete_unknown
+#define there_8 row_permitted_still_there
+#define there_49 row_deleted_still_there
+#define there_3 row_present_still_there
+#define there_13 row_unprotect_seen
+
+/*
+ * In the order of the numbers of the states: nothing, INTENDED, UNKNOWN, PRESENT,
+ * DELETING, GONE, RETAINED, DISOWNED, DELETE_AUTHORIZED, DELETE_UNKNOWN, NEVER_EXISTED,
+ * HANDED_OVER, UNPROTECT_AUTHORIZED, UNPROTECT_UNKNOWN. Where there is nothing, nothing
+ * happens. A permit is asked of every state: the gate says which of them is none.
+ */
+static const handler table[ROW_EVENT_COUNT][LESSOR_STATE_UNPROTECT_UNKNOWN + 1] = {
+	/* 1 intended, 2 unknown, 3 present, 4 deleting, 5 gone, 6 retained, 7 disowned, 8 authorized,
+	 * 9 delete unknown, 10 never, 11 handed over, 12 unprotecting, 13 unprotect unknown */
+	[CLAIM_CREATED] = { NULL, create_ok, create_ok, is_known, is_known, is_known, is_known,
+			    create_ok, is_known, is_known, is_known, is_known, is_known, is_known },
+	[CLAIM_NOT_CREATED] = { NULL, create_no, create_no, is_known, is_known, is_known, is_known,
+				create_no, is_known, is_known, is_known, is_known, is_known, is_known },
+	[CLAIM_UNKNOWN] = { NULL, create_q, create_q, is_known, is_known, is_known, is_known,
+			    create_q, is_known, is_known, is_known, is_known, is_known, is_known },
+	[CLAIM_NOT_SEEN] = { NULL, absent_q, absent_q, is_known, is_known, is_known, is_known,
+			     absent_q, is_known, is_known, is_known, is_known, is_known, is_known },
+	[CLAIM_PERMIT] = { NULL, row_permit, row_permit, row_permit, row_permit, row_permit, row_permit,
+			   row_permit, row_permit, row_permit, row_permit, row_permit, row_permit,
+			   row_permit },
+	[CLAIM_DELETING] = { NULL, not_permitted, not_permitted, not_permitted, not_permitted,
+			     not_permitted, not_permitted, not_permitted, delete_ok, not_permitted,
+			     not_permitted, not_permitted, not_permitted, not_permitted },
+	[CLAIM_DELETE_UNKNOWN] = { NULL, not_permitted, not_permitted, not_permitted, not_permitted,
+				   not_permitted, not_permitted, not_permitted, delete_q, not_permitted,
+				   not_permitted, not_permitted, not_permitted, not_permitted },
+	[CLAIM_STILL_THERE] = { NULL, not_shown, not_shown, there_3, there_49, not_shown, there_3,
+				not_shown, there_8, there_49, not_shown, not_shown, not_shown, there_13 },
+	[CLAIM_GONE] = { NULL, not_recorded, not_recorded, row_gone, row_gone, nothing, row_gone,
+			 nothing, not_recorded, row_gone, nothing, nothing, not_recorded, row_gone },
+	[ROW_LABELS] = { NULL, not_kept, not_kept, not_kept, not_kept, not_kept, row_labels, not_kept,
+			 not_kept, not_kept, not_kept, not_kept, not_kept, not_kept },
+	[ROW_PROTECT] = { NULL, not_kept, not_kept, not_kept, not_kept, not_kept, row_protect, not_kept,
+			  not_kept, not_kept, not_kept, not_kept, not_kept, not_kept },
+	[ROW_UNPROTECT] = { NULL, row_unprotect, row_unprotect, row_unprotect, row_unprotect,
+			    row_unprotect, row_unprotect, row_unprotect, row_unprotect, row_unprotect,
+			    row_unprotect, row_unprotect, row_unprotect, row_unprotect },
+	/* Its goal may have changed since: the change was made all the same. */
+	[ROW_LABELS_DONE] = { NULL, row_labels_done, row_labels_done, row_labels_done, row_labels_done,
+			      row_labels_done, row_labels_done, row_labels_done, row_labels_done,
+			      row_labels_done, row_labels_done, row_labels_done, row_labels_done,
+			      row_labels_done },
+	[ROW_PROTECT_DONE] = { NULL, row_protect_done, row_protect_done, row_protect_done,
+			       row_protect_done, row_protect_done, row_protect_done, row_protect_done,
+			       row_protect_done, row_protect_done, row_protect_done, row_protect_done,
+			       row_protect_done, row_protect_done },
+	[ROW_UNPROTECT_DONE] = { [LESSOR_STATE_UNPROTECT_AUTHORIZED] = row_unprotect_done },
+	[ROW_RESTART] = { [LESSOR_STATE_INTENDED] = create_lost,
+			  [LESSOR_STATE_DELETE_AUTHORIZED] = delete_lost,
+			  [LESSOR_STATE_UNPROTECT_AUTHORIZED] = unprotect_lost },
+	[ROW_RETAIN] = { [LESSOR_STATE_PRESENT] = retain },
+	[ROW_UNRETAIN] = { [LESSOR_STATE_RETAINED] = unretain },
+	[ROW_FORGET] = { [LESSOR_STATE_INTENDED] = forget, [LESSOR_STATE_UNKNOWN] = forget,
+			 [LESSOR_STATE_PRESENT] = forget, [LESSOR_STATE_DELETING] = forget,
+			 [LESSOR_STATE_RETAINED] = forget, [LESSOR_STATE_DELETE_UNKNOWN] = forget,
+			 [LESSOR_STATE_UNPROTECT_UNKNOWN] = forget },
+	[ROW_HAND_OVER] = { [LESSOR_STATE_PRESENT] = hand_over },
+};
+
+int row_event_apply(struct row_event *v, int kind)
+{
+	handler handle = table[kind][v->r->state];
+
+	return handle ? handle(v) : 0;
+}
+
+/* ---- claims --------------------------------------------------------------------------------- */
+
+static struct resource *find(struct lease_aggregate *a, int64_t n)
+{
+	for (size_t i = 0; i < a->ledger.resource_count; i++) {
+		if (a->ledger.resources[i].n == n)
+			return &a->ledger.resources[i];
+	}
+	return NULL;
+}
+
+static int change_kind(const struct lease_claim *claim)
+{
+	int first = claim->kind == CLAIM_CHANGE ? ROW_LABELS : ROW_LABELS_DONE;
+
+	return first + (claim->change == LESSOR_CHANGE_LABELS ? 0 :
+			claim->change == LESSOR_CHANGE_PROTECT ? 1 : 2);
+}
+
+/* Of no row: it is made, or looked for. */
+static int apply_rowless(struct row_event *v)
+{
+	switch (v->claim->kind) {
+	case CLAIM_ATTEMPT:
+		return attempt_open(v);
+	case CLAIM_ATTEMPT_REFUSED:
+		return attempt_refuse(v);
+	case CLAIM_INTEND:
+		return row_intend(v);
+	case CLAIM_ADOPT:
+		return row_adopt(v);
+	case CLAIM_REUSE:
+		return row_reuse(v);
+	default:
+		return 1;
+	}
+}
+
+int claim_apply(struct row_event *v)
+{
+	struct lease_claim *claim = v->claim;
+	int is_change = claim->kind == CLAIM_CHANGE || claim->kind == CLAIM_CHANGED;
+	int rc = apply_rowless(v);
+
+	if (rc <= 0)
+		return rc;
+	v->r = find(v->a, claim->row);
+	if (!v->r)
+		return err_set(&claim->err, ERR_NOT_FOUND, "no such row in this ledger");
+	return row_event_apply(v, is_change ? change_kind(claim) : (int)claim->kind);
+}
