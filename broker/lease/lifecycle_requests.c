@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* What a release and a heartbeat do to a lease. */
+#include "lease/lifecycle_handlers.h"
+
+#include <string.h>
+
+#include <lessor/provider.h>
+
+#include "util/text.h"
+
+/* Who asks again for the delete of what waits for an operator has it looked at this soon. */
+#define ASKED_AGAIN_MS 1000
+
+/* A no-delete release: from its commit on nothing of this lease is deleted. */
+static void retain(struct life *s)
+{
+	struct lease *l = s->l;
+
+	l->retained = 1;
+	l->cleanup = CLEANUP_RETAINED;
+	l->retain_until_ms = 0;
+	l->retain_reason[0] = '\0';
+	/* Its rows become retained now, and none of them is protected yet. */
+	l->due_ms = s->f->can_protect ? s->f->now_ms : lease_retained_due(l, s->f);
+	s->out->retain_rows = 1;
+	s->out->raise_generation = 1;
+	lease_note_add(s->out, NOTE_INFO, "lease.retained",
+		       "released without deleting: what it made is kept until an explicit delete");
+}
+
+static int wants_delete(const struct life *s)
+{
+	if (s->e->u.release.delete_machine >= 0)
+		return s->e->u.release.delete_machine;
+	return s->l->retained ? 0 : !s->l->keep;
+}
+
+/* What may be going already cannot be kept; and of an ended lease only its machine is worth it. */
+static int is_too_late_to_keep(struct life *s)
+{
+	if (wants_delete(s))
+		return 0;
+	if (s->f->deleting)
+		s->out->refusal = LEASE_REFUSAL_CLEANUP_RUNS;
+	else if (!lease_is_live(s->l) && !s->l->retained && s->f->residue && s->f->server_gone)
+		s->out->refusal = LEASE_REFUSAL_MACHINE_GONE;
+	return s->out->refusal != LEASE_REFUSAL_NONE;
+}
+
+void on_release_live(struct life *s)
+{
+	int is_cancel = s->e->u.release.is_cancel;
+	int keep = !wants_delete(s);
+
+	if (is_too_late_to_keep(s))
+		return;
+	lifecycle_end(s, LEASE_RELEASED, is_cancel ? "canceled" : "released");
+	s->l->released_ms = s->f->now_ms;
+	lease_note_add(s->out, NOTE_INFO, is_cancel ? "lease.canceled" : "lease.released", "%s",
+		       is_cancel ? "its creation was cancelled" : "released by its owner");
+	if (keep && s->l->cleanup == CLEANUP_OWED)
+		retain(s);
+}
+
+/* When a client first released it, though it had ended otherwise. */
+static void note_release(struct life *s)
+{
+	if (s->l->released_ms)
+		return;
+	s->l->released_ms = s->f->now_ms;
+	s->out->changed = 1;
+}
+
+void on_release_owed(struct life *s)
+{
+	struct lease *l = s->l;
+
+	if (is_too_late_to_keep(s))
+		return;
+	note_release(s);
+	if (!wants_delete(s)) {
+		lease_goal_change(l, s->f, s->out);
+		retain(s);
+	} else if (l->cleanup == CLEANUP_ATTENTION && s->e->u.release.delete_machine == 1) {
+		/* However often it is asked for. */
+		l->due_ms = earlier(l->due_ms, s->f->now_ms + ASKED_AGAIN_MS);
+		s->out->changed = 1;
+	}
+}
+
+void on_release_retained(struct life *s)
+{
+	struct lease *l = s->l;
+
+	if (is_too_late_to_keep(s))
+		return;
+	note_release(s);
+	if (s->e->u.release.delete_machine != 1)
+		return;
+	lease_goal_change(l, s->f, s->out);
+	l->retained = 0;
+	l->cleanup = CLEANUP_OWED;
+	l->cleanup_started_ms = s->f->now_ms;
+	l->due_ms = lease_cleanup_due(s->f);
+	s->out->unretain_rows = 1;
+	lease_note_add(s->out, NOTE_INFO, "lease.delete", "an explicit delete ends the retention");
+}
+
+void on_release_done(struct life *s)
+{
+	if (!is_too_late_to_keep(s))
+		note_release(s);
+}
+
+/* Only what is said anew: a plain repetition changes nothing. */
+void on_retain_until(struct life *s)
+{
+	const struct lease_release *r = &s->e->u.release;
+	struct lease *l = s->l;
+	int64_t until_ms = r->until_ms ? r->until_ms : l->retain_until_ms;
+	const char *reason = r->reason && r->reason[0] ? r->reason : l->retain_reason;
+
+	if (!l->retained || (until_ms == l->retain_until_ms && strcmp(reason, l->retain_reason) == 0))
+		return;
+	l->retain_until_ms = until_ms;
+	if (reason != l->retain_reason)
+		TEXT_SET(l->retain_reason, reason);
+	if (l->attention[0] && l->attention_class == LESSOR_CLASS_NONE)
+		l->attention[0] = '\0';
+	l->due_ms = lease_retained_due(l, s->f);
+	l->updated_ms = s->f->now_ms;
+	s->out->changed = 1;
+	lease_note_add(s->out, NOTE_INFO, "lease.retain-until", "%s%s%s", until_ms ?
+		       "an end was named" : "no end was named", l->retain_reason[0] ? ": " : "",
+		       l->retain_reason);
+}
+
+void on_touch(struct life *s)
+{
+	struct lease *l = s->l;
+	int64_t idle_ms = s->e->u.idle_ms;
+
+	/* What does not end by itself now is still alive. */
+	if (s->f->now_ms >= lease_expires_ms(l) && !s->f->clock_doubted && !s->f->is_blind) {
+		s->out->refusal = LEASE_REFUSAL_EXPIRED;
+		return;
+	}
+	if (s->f->now_ms > l->touched_ms)
+		l->touched_ms = s->f->now_ms;
+	if (!idle_ms || idle_ms == l->idle_ms)
+		return;
+	l->idle_ms = idle_ms;
+	l->updated_ms = s->f->now_ms;
+	/* A shorter idle time may end it before the due time that is set. */
+	if (l->state == LEASE_ACTIVE)
+		l->due_ms = lease_expires_ms(l);
+	s->out->changed = 1;
+}
+
+void on_touch_ended(struct life *s)
+{
+	s->out->refusal = LEASE_REFUSAL_ENDED;
+}

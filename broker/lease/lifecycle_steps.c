@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* What the end of a step does to its lease. */
+#include "lease/lifecycle_handlers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <lessor/provider.h>
+
+#include "schedule/backoff.h"
+#include "util/text.h"
+
+/* A person waits for the machine: come back soon, and never give up on a blip. */
+#define PROVISION_BACKOFF_MS 1000
+#define PROVISION_BACKOFF_CAP_MS 60000
+/* Nobody waits: seconds at first, at most a quarter of an hour. */
+#define CLEANUP_BACKOFF_MS 2000
+#define CLEANUP_BACKOFF_CAP_MS (15 * 60 * 1000)
+/* Something only an operator can change; looked at again in case they did. */
+#define ATTENTION_BACKOFF_MS (5 * 60 * 1000)
+#define ATTENTION_BACKOFF_CAP_MS (60 * 60 * 1000)
+/* A cleanup that has not ended by then needs an operator ... */
+#define OWED_TRIES 10
+#define OWED_MS (60 * 60 * 1000)
+#define OWED_MICROS 1000000
+/* ... and what costs nothing may take longer. */
+#define OWED_FREE_MS (24 * 60 * 60 * 1000)
+/* So many breaches in a row are no accident. */
+#define BREACHES_MOST 8
+/* What a provider may ask us to wait between two polls. */
+#define PENDING_MOST_MS (5 * 60 * 1000)
+
+/*
+ * When to try again after a failure. No backoff steps over the end of a settling time, but
+ * for what the provider asks.
+ */
+static int64_t retry_due(const struct life *s, int64_t base, int64_t cap)
+{
+	const struct lease_verdict *v = &s->e->u.verdict;
+	const struct lease_facts *f = s->f;
+	int64_t due = f->now_ms + backoff_ms(s->l->tries, base, cap, v->wait_ms, f->random);
+	int64_t asked = f->now_ms + v->wait_ms;
+
+	if (v->absence_ms <= f->now_ms || v->absence_ms >= due)
+		return due;
+	return v->absence_ms > asked ? v->absence_ms : asked;
+}
+
+static void retry_later(struct life *s, int64_t base, int64_t cap)
+{
+	s->l->tries++;
+	TEXT_SET(s->l->last_error, s->e->u.verdict.reason);
+	s->l->due_ms = retry_due(s, base, cap);
+}
+
+static void pending(struct life *s)
+{
+	TEXT_SET(s->l->cursor, s->e->u.verdict.cursor);
+	s->l->due_ms = s->f->now_ms + earlier(s->e->u.verdict.wait_ms, PENDING_MOST_MS);
+}
+
+static void ready(struct life *s)
+{
+	const struct lease_verdict *v = &s->e->u.verdict;
+	struct lease *l = s->l;
+
+	l->state = LEASE_ACTIVE;
+	l->ready_ms = l->updated_ms = l->touched_ms = s->f->now_ms;
+	TEXT_SET(l->host, v->host);
+	TEXT_SET(l->server_id, v->server_id);
+	TEXT_SET(l->server_name, v->server_name);
+	TEXT_SET(l->server_type, v->server_type);
+	TEXT_SET(l->server_location, v->location);
+	if (v->price_hour_micros) {
+		l->price_hour_micros = v->price_hour_micros;
+		TEXT_SET(l->currency, v->currency);
+	}
+	l->cursor[0] = l->last_error[0] = '\0';
+	l->tries = 0;
+	l->due_ms = lease_expires_ms(l);
+	lease_note_add(s->out, NOTE_INFO, "lease.ready", "%s in %s at %s", l->server_type,
+		       l->server_location, l->host);
+}
+
+static void refused(struct life *s)
+{
+	const struct lease_verdict *v = &s->e->u.verdict;
+
+	TEXT_SET(s->l->failure, v->reason);
+	lifecycle_end(s, LEASE_FAILED, error_class_name(v->error_class));
+	lease_note_add(s->out, NOTE_INFO, "lease.failed", "%s", v->reason);
+}
+
+static int is_stale(const struct life *s)
+{
+	return s->e->u.verdict.epoch != s->l->epoch;
+}
+
+void on_verdict_provisioning(struct life *s)
+{
+	struct lease *l = s->l;
+
+	if (is_stale(s) || s->e->u.verdict.op != LEASE_OP_PROVISION)
+		return;
+	s->out->changed = 1;
+	switch (s->e->u.verdict.verdict) {
+	case LESSOR_DONE:
+		ready(s);
+		return;
+	case LESSOR_REFUSED:
+		refused(s);
+		return;
+	case LESSOR_PENDING:
+		pending(s);
+		l->tries = 0;
+		break;
+	default:
+		retry_later(s, PROVISION_BACKOFF_MS, PROVISION_BACKOFF_CAP_MS);
+		lease_note_add(s->out, NOTE_INFO, "provision.retry", "%s", s->e->u.verdict.reason);
+		break;
+	}
+	if (!s->f->clock_doubted)
+		l->due_ms = earlier(l->due_ms, l->provision_deadline_ms);
+}
+
+/* Has what is owed been owed for too long: by tries, by time, or by money? */
+static int owed_too_long(const struct life *s)
+{
+	int64_t owed_ms = s->f->now_ms - s->l->cleanup_started_ms;
+
+	if (!s->f->billed)
+		return owed_ms >= OWED_FREE_MS;
+	return s->l->tries >= OWED_TRIES || owed_ms >= OWED_MS ||
+	       s->l->price_hour_micros / 1000 * (owed_ms / 1000) / 3600 >= OWED_MICROS / 1000;
+}
+
+static void need_operator(struct life *s, uint32_t error_class, const char *reason)
+{
+	int is_news = lease_attention_set(s->l, error_class, reason);
+
+	if (s->l->cleanup == CLEANUP_OWED) {
+		s->l->cleanup = CLEANUP_ATTENTION;
+		is_news = 1;
+	}
+	if (is_news)
+		lease_note_add(s->out, NOTE_WARNING, "lease.attention", "%s", s->l->attention);
+}
+
+/* It goes on by itself, and somebody should know that it does not end. */
+static void warn_if_owed_too_long(struct life *s)
+{
+	const char *last = s->l->last_error;
+	char reason[160];
+
+	if (s->l->cleanup == CLEANUP_ATTENTION || !owed_too_long(s))
+		return;
+	snprintf(reason, sizeof(reason), "its cleanup has not ended in %lld min: %.100s",
+		 (long long)((s->f->now_ms - s->l->cleanup_started_ms) / 60000),
+		 last[0] ? last : s->e->u.verdict.reason);
+	need_operator(s, LESSOR_CLASS_TRANSIENT, reason);
+}
+
+/* Breaks in a row; 1 if it has become a case for an operator. */
+static int breach(struct life *s)
+{
+	const struct lease_verdict *v = &s->e->u.verdict;
+	char reason[200];
+
+	if (!v->is_breach) {
+		s->l->breaches = 0;
+		return 0;
+	}
+	if (++s->l->breaches < BREACHES_MOST)
+		return 0;
+	retry_later(s, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS);
+	snprintf(reason, sizeof(reason), "provider %s breaks its contract: %.120s", v->provider,
+		 v->reason);
+	need_operator(s, LESSOR_CLASS_BUG, reason);
+	return 1;
+}
+
+static void cleanup_retried(struct life *s)
+{
+	retry_later(s, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS);
+	/* The first failure and then each doubling: the timeline tells, it does not flood. */
+	if ((s->l->tries & (s->l->tries - 1)) == 0)
+		lease_note_add(s->out, NOTE_INFO, "cleanup.retry", "%s", s->e->u.verdict.reason);
+	warn_if_owed_too_long(s);
+}
+
+void on_verdict_owed(struct life *s)
+{
+	struct lease *l = s->l;
+
+	/* Whatever it says last: nothing is left. */
+	if (!s->f->residue) {
+		lifecycle_cleaned(s);
+		return;
+	}
+	if (is_stale(s)) {
+		/* What it found out is in the ledger already; it decides nothing. */
+		l->due_ms = lease_cleanup_due(s->f);
+		s->out->changed = 1;
+		return;
+	}
+	if (s->e->u.verdict.op != LEASE_OP_CLEANUP)
+		return;
+	s->out->changed = 1;
+	if (breach(s))
+		return;
+	switch (s->e->u.verdict.verdict) {
+	case LESSOR_PENDING:
+		pending(s);
+		/* It moves again: whatever stood in its way is gone. */
+		if (!owed_too_long(s)) {
+			l->cleanup = CLEANUP_OWED;
+			l->attention[0] = '\0';
+		}
+		warn_if_owed_too_long(s);
+		break;
+	case LESSOR_REFUSED:
+		retry_later(s, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS);
+		need_operator(s, s->e->u.verdict.error_class, s->e->u.verdict.reason);
+		break;
+	default:
+		cleanup_retried(s);
+		break;
+	}
+}
+
+/* What is kept is known: nothing stands in its way. */
+static void kept_well(struct life *s)
+{
+	struct lease *l = s->l;
+
+	if (l->attention_class != LESSOR_CLASS_NONE)
+		l->attention[0] = '\0';
+	l->tries = 0;
+	l->cursor[0] = l->last_error[0] = '\0';
+	l->due_ms = lease_retained_due(l, s->f);
+}
+
+/* Only an operator can tell what stands in the way of what is kept. */
+static void kept_refused(struct life *s)
+{
+	retry_later(s, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS);
+	lifecycle_attend(s, s->e->u.verdict.error_class, s->e->u.verdict.reason);
+}
+
+/* What is kept is being protected at the provider. */
+static void protected_next(struct life *s)
+{
+	if (!s->f->unprotected) {
+		kept_well(s);
+		lease_note_add(s->out, NOTE_INFO, "lease.protected",
+			       "what it keeps is marked and protected at the provider");
+	} else if (s->e->u.verdict.verdict == LESSOR_REFUSED) {
+		kept_refused(s);
+	} else if (s->e->u.verdict.verdict == LESSOR_PENDING) {
+		pending(s);
+	} else {
+		retry_later(s, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS);
+		if (s->l->tries == OWED_TRIES)
+			lifecycle_attend(s, LESSOR_CLASS_TRANSIENT, s->e->u.verdict.reason);
+	}
+}
+
+/* What nobody knows is looked for, and what was found is told. */
+static void looked(struct life *s)
+{
+	if (!s->f->unsure)
+		kept_well(s);
+	else if (s->e->u.verdict.verdict == LESSOR_REFUSED)
+		/* Something is there that may be it, and cannot be proven to be. */
+		kept_refused(s);
+	else
+		retry_later(s, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS);
+}
+
+void on_verdict_retained(struct life *s)
+{
+	enum lease_op op = s->e->u.verdict.op;
+
+	if (!is_stale(s) && op != LEASE_OP_LOOK && op != LEASE_OP_RETAIN)
+		return;
+	s->out->changed = 1;
+	if (!s->f->residue)
+		lifecycle_cleaned(s);
+	else if (is_stale(s))
+		s->l->due_ms = lease_retained_due(s->l, s->f);
+	else if (breach(s))
+		return;
+	else if (op == LEASE_OP_RETAIN)
+		protected_next(s);
+	else
+		looked(s);
+}
