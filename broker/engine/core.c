@@ -249,7 +249,7 @@ int core_begin(struct core *core, struct err *err)
 {
 	if (core->in_transaction)
 		return 0;
-	if (store_begin(core->store, err))
+	if (store_begin_at_write(core->store, err))
 		return -1;
 	core->in_transaction = 1;
 	core_clock_watch(core);
@@ -346,16 +346,32 @@ static int is_pinned(void *arg, int64_t n)
 	return core_running(core, n) || core_is_awaited(core, n);
 }
 
+int core_must_flush(const struct core *core)
+{
+	return core->answers || core->starts || core->told || store_broken(core->store);
+}
+
+/* Commits, if there is anything. */
+static int commit(struct core *core, struct err *err)
+{
+	int is_written;
+
+	keep_pauses(core);
+	is_written = store_is_written(core->store);
+	if (is_written)
+		env_point(core->env, "before-commit");
+	core->in_transaction = 0;
+	if (store_commit(core->store, err))
+		return -1;
+	if (is_written)
+		env_point(core->env, "after-commit");
+	return 0;
+}
+
 int core_flush(struct core *core, struct err *err)
 {
-	if (core->in_transaction) {
-		keep_pauses(core);
-		env_point(core->env, "before-commit");
-		core->in_transaction = 0;
-		if (store_commit(core->store, err))
-			return -1;
-		env_point(core->env, "after-commit");
-	}
+	if (core->in_transaction && commit(core, err))
+		return -1;
 	release_told(core);
 	release_answers(core);
 	release_starts(core);

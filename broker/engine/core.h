@@ -30,7 +30,10 @@ void core_free(struct core *core);
 int core_begin(struct core *core, struct err *err);
 /* The request's `done` comes with core_flush, or later. */
 void core_request(struct core *core, struct engine_request *request);
-/* Fills claim->result and the answers. They may be acted on only after core_flush. */
+/*
+ * Fills claim->result and the answers. The step may go on with them; what it does outside
+ * the process waits for core_flush.
+ */
 void core_claim(struct core *core, struct step *step, struct lease_claim *claim);
 /* The step is the core's again, and freed. */
 void core_step_done(struct core *core, struct step *step);
@@ -41,6 +44,9 @@ void core_due(struct core *core);
  * -1: the store is broken, nothing was promised; the process must end.
  */
 int core_flush(struct core *core, struct err *err);
+
+/* Does somebody wait for the commit: an answer, a step, a line of the log? */
+int core_must_flush(const struct core *core);
 
 /* When core_due should be called next, wall clock; 0: nothing is due. */
 int64_t core_next_ms(const struct core *core);

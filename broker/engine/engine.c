@@ -4,11 +4,13 @@
  *
  *   loop thread --requests--> +--------+ --steps--> workers
  *                             | engine |
- *   loop thread <--answers--- +--------+ <--commits, results-- workers
+ *   loop thread <--answers--- +--------+ <--claims, results-- workers
  *
  * One mutex guards the three lists of `struct inbox` and the flags; everything
  * else belongs to the engine thread. Each turn takes all that has queued up,
- * applies it in one transaction, commits, and only then answers.
+ * applies it in one transaction, commits, and only then answers. Claims are answered
+ * once they are decided: their step asks for the commit itself, before its next
+ * request, and until then those that follow join the transaction.
  */
 #include "engine/engine.h"
 
@@ -28,23 +30,27 @@
 _Static_assert(SLEEP_MOST_MS * 2 < ENGINE_ROUND_MS, "asleep is not stuck");
 #define ENGINE_STACK (1024 * 1024)
 
-/* A worker's commit, on the worker's stack until `answered`. */
-struct pending_commit {
+/* A transaction of claims alone is committed after this long, if nobody asks for it. */
+#define CLAIMS_WAIT_MS 5
+
+/* A worker's claim, or its wait for the commit, on the worker's stack until `answered`. */
+struct pending_claim {
 	struct step *step;
-	struct lease_claim *what;
+	struct lease_claim *claim;	/* NULL: answered once all of before is durable */
 	sem_t answered;
-	struct pending_commit *next;
+	struct pending_claim *next;
 };
 
 struct inbox {
 	struct engine_request *requests, **requests_tail;
-	struct pending_commit *commits, **commits_tail;
+	struct pending_claim *claims, **claims_tail;
 	struct step *results, **results_tail;
 };
 
 struct engine {
 	struct engine_config config;
 	struct core *core;
+	int is_open;		/* the last turn has left its transaction open; the thread's own */
 	/*
 	 * One set for each account: a provider that does not answer holds its own threads
 	 * only, and no other account waits for them.
@@ -70,8 +76,8 @@ static void inbox_init(struct inbox *inbox)
 {
 	inbox->requests = NULL;
 	inbox->requests_tail = &inbox->requests;
-	inbox->commits = NULL;
-	inbox->commits_tail = &inbox->commits;
+	inbox->claims = NULL;
+	inbox->claims_tail = &inbox->claims;
 	inbox->results = NULL;
 	inbox->results_tail = &inbox->results;
 }
@@ -101,22 +107,31 @@ void engine_submit(struct engine *engine, struct engine_request *request)
 		refuse(request);
 }
 
-/* On a worker's thread: hands the commit over and waits until it is durable. */
-static int commit_and_wait(void *arg, struct step *step, struct lease_claim *what)
+/* On a worker's thread: hands it over and waits for the answer. */
+static void ask_and_wait(struct engine *engine, struct step *step, struct lease_claim *claim)
 {
-	struct engine *engine = arg;
-	struct pending_commit commit = { .step = step, .what = what };
+	struct pending_claim pending = { .step = step, .claim = claim };
 
-	sem_init(&commit.answered, 0, 0);
+	sem_init(&pending.answered, 0, 0);
 	pthread_mutex_lock(&engine->lock);
-	*engine->inbox.commits_tail = &commit;
-	engine->inbox.commits_tail = &commit.next;
+	*engine->inbox.claims_tail = &pending;
+	engine->inbox.claims_tail = &pending.next;
 	pthread_cond_signal(&engine->arrived);
 	pthread_mutex_unlock(&engine->lock);
-	while (sem_wait(&commit.answered))
+	while (sem_wait(&pending.answered))
 		;
-	sem_destroy(&commit.answered);
-	return what->result;
+	sem_destroy(&pending.answered);
+}
+
+static int claim(void *arg, struct step *step, struct lease_claim *claim)
+{
+	ask_and_wait(arg, step, claim);
+	return claim->result;
+}
+
+static void barrier(void *arg, struct step *step)
+{
+	ask_and_wait(arg, step, NULL);
 }
 
 static void step_arrived(void *arg, struct step *step)
@@ -135,8 +150,9 @@ static void start_step(void *arg, struct step *step)
 {
 	struct engine *engine = arg;
 
-	step->commit = commit_and_wait;
-	step->commit_arg = engine;
+	step->claim = claim;
+	step->barrier = barrier;
+	step->claim_arg = engine;
 	for (size_t i = 0; i < engine->config.account_count; i++) {
 		if (engine->config.accounts[i] == step->account) {
 			workers_submit(engine->workers[i], step);
@@ -151,14 +167,14 @@ static void start_step(void *arg, struct step *step)
 
 static int inbox_is_empty(const struct inbox *inbox)
 {
-	return !inbox->requests && !inbox->commits && !inbox->results;
+	return !inbox->requests && !inbox->claims && !inbox->results;
 }
 
 /* Waits for work or the next due time; with the lock held. */
 static void sleep_locked(struct engine *engine)
 {
 	int64_t next = core_next_ms(engine->core);
-	int64_t wait = SLEEP_MOST_MS;
+	int64_t wait = engine->is_open ? CLAIMS_WAIT_MS : SLEEP_MOST_MS;
 	struct timespec until;
 
 	if (next) {
@@ -179,26 +195,48 @@ static void sleep_locked(struct engine *engine)
 	pthread_cond_timedwait(&engine->arrived, &engine->lock, &until);
 }
 
-static void answer_commits(struct pending_commit *commit)
+/* Each is gone from its worker's stack as soon as it is answered. */
+static void answer(struct pending_claim *list)
 {
-	while (commit) {
-		/* Gone from its worker's stack as soon as it is answered. */
-		struct pending_commit *next = commit->next;
+	while (list) {
+		struct pending_claim *next = list->next;
 
-		sem_post(&commit->answered);
-		commit = next;
+		sem_post(&list->answered);
+		list = next;
 	}
 }
 
-/* Applies what was taken. -1: the store is broken. */
-static int turn(struct engine *engine, struct inbox *work, struct err *err)
+/* Those that are decided are answered; the rest waits for the commit. */
+static void take_claims(struct core *core, struct inbox *work)
+{
+	struct pending_claim *list = work->claims, **waiting = &work->claims;
+
+	while (list) {
+		struct pending_claim *next = list->next;
+
+		if (list->claim) {
+			core_claim(core, list->step, list->claim);
+			sem_post(&list->answered);
+		} else {
+			*waiting = list;
+			waiting = &list->next;
+		}
+		list = next;
+	}
+	*waiting = NULL;
+}
+
+/*
+ * Applies what was taken. `may_wait`: nothing but claims came, so it may be committed with
+ * what follows of them. -1: the store is broken.
+ */
+static int turn(struct engine *engine, struct inbox *work, int may_wait, struct err *err)
 {
 	struct core *core = engine->core;
 
 	if (core_begin(core, err))
 		return -1;
-	for (struct pending_commit *c = work->commits; c; c = c->next)
-		core_claim(core, c->step, c->what);
+	take_claims(core, work);
 	while (work->results) {
 		struct step *step = work->results;
 
@@ -212,10 +250,13 @@ static int turn(struct engine *engine, struct inbox *work, struct err *err)
 		core_request(core, request);
 	}
 	core_due(core);
+	engine->is_open = may_wait && !work->claims && !core_must_flush(core);
+	if (engine->is_open)
+		return 0;
 	if (core_flush(core, err))
 		return -1;
-	answer_commits(work->commits);
-	work->commits = NULL;
+	answer(work->claims);
+	work->claims = NULL;
 	return 0;
 }
 
@@ -228,10 +269,12 @@ static void *engine_main(void *arg)
 	pthread_mutex_lock(&engine->lock);
 	for (;;) {
 		struct inbox work;
+		int may_wait;
 
 		if (inbox_is_empty(&engine->inbox) && !(engine->stopping && !draining))
 			sleep_locked(engine);
 		work = engine->inbox;
+		may_wait = work.claims && !work.requests && !work.results;
 		inbox_init(&engine->inbox);
 		if (engine->limits_changed) {
 			core_set_limits(engine->core, &engine->limits);
@@ -249,7 +292,7 @@ static void *engine_main(void *arg)
 			core_cancel_steps(engine->core);
 		pthread_mutex_unlock(&engine->lock);
 
-		if (turn(engine, &work, &err)) {
+		if (turn(engine, &work, may_wait, &err)) {
 			/*
 			 * Nothing of this turn was promised and nothing will be: the
 			 * process ends, and the next one goes on from what is stored.

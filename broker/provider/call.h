@@ -69,6 +69,7 @@ struct call {
 	struct call_effect effects[CALL_EFFECTS_MAX];
 	size_t effect_count;
 	int64_t begun_ms;		/* wall clock, before the first request; 0: none yet */
+	int is_undurable;		/* something was claimed since the last barrier */
 	int64_t effect_mono_ms;		/* of the last request that changed something; INT64_MIN: none */
 
 	int said;			/* verdict recorded by pending or fail, 0: none */
@@ -120,8 +121,10 @@ static inline struct call *call_of(struct lessor_call *base)
 	return (struct call *)(void *)base;
 }
 
-/* What call_ledger.c and call_delete.c share. Makes it durable; the step's ledger follows. */
+/* What call_ledger.c and call_delete.c share: the claim is decided; the step's ledger follows. */
 int call_commit(struct call *call, struct lease_claim *what);
+/* Before anything that the provider, or another process, can see. */
+void call_barrier(struct call *call);
 /* The row that a plugin names; NULL is a breach. `name` is of the function that it called. */
 const struct resource *call_row(struct call *call, int64_t row, const char *name);
 /* A plugin's text, "" if it is none. */

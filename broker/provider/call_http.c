@@ -403,6 +403,7 @@ static void ask(struct ask *ask, struct lessor_http_response *ret)
 {
 	struct call *call = ask->call;
 
+	call_barrier(call);
 	if (!call->begun_ms)
 		call->begun_ms = env_wall_ms(call->account->env);
 	if (atomic_load(&call->step->cancel))

@@ -70,15 +70,28 @@ static int may_commit(const struct step *step, enum lease_claim_kind kind)
 	}
 }
 
+void call_barrier(struct call *call)
+{
+	struct step *step = call->step;
+
+	if (call->is_undurable && step->barrier)
+		step->barrier(step->claim_arg, step);
+	call->is_undurable = 0;
+}
+
 int call_commit(struct call *call, struct lease_claim *what)
 {
 	struct step *step = call->step;
 	const char *name = lease_claim_name(what->kind);
 
-	if (call->opening || !step->commit || !may_commit(step, what->kind))
+	if (call->opening || !step->claim || !may_commit(step, what->kind))
 		return call_violation(call, "%s inside an operation that has no effects", name);
 	what->result = -1;
-	int result = step->commit(step->commit_arg, step, what);
+	int result = step->claim(step->claim_arg, step, what);
+	call->is_undurable = 1;
+	/* What has I/O of its own does with it whatever it does. */
+	if (call_is_own_io(call))
+		call_barrier(call);
 	if (what->resource.n)
 		ledger_put(&step->ledger, &what->resource);
 	if (result) {

@@ -3,8 +3,8 @@
  * A step: one call of one provider operation, with everything it needs copied
  * in and everything it found out copied back. It is moved from the engine to a
  * worker and back, never shared; while it runs it asks for intents, permits and
- * the recording of results through `commit`, which returns after they are
- * durable.
+ * the recording of results through `claim`, and before its next request to the
+ * provider waits through `barrier` until all that it claimed is durable.
  */
 #pragma once
 
@@ -55,11 +55,14 @@ struct step {
 					 * some 50 ms (a create's or delete's outcome is then unknown) */
 
 	/*
-	 * Makes `what` durable and answers. Called on the worker's thread, in
-	 * provision, cleanup and probe only. Returns what->result.
+	 * Has the claim decided and answers, its answers filled in. Returns claim->result.
+	 * Nothing may be done with a yes at the provider, or anywhere outside the process,
+	 * before `barrier` has returned. Called on the worker's thread.
 	 */
-	int (*commit)(void *arg, struct step *step, struct lease_claim *what);
-	void *commit_arg;
+	int (*claim)(void *arg, struct step *step, struct lease_claim *claim);
+	/* Returns when all that this step claimed is durable; NULL: it is at once. */
+	void (*barrier)(void *arg, struct step *step);
+	void *claim_arg;
 
 	/* out */
 	int verdict;			/* LESSOR_ */

@@ -19,6 +19,8 @@ struct store {
 	int lock_fd;		/* the daemon's lock, -1 if none */
 	int broken;
 	int reader;
+	int is_wanted;		/* a transaction was asked for: it begins at the first write ... */
+	int is_open;		/* ... and has */
 	int unwatched;		/* a view that takes no locks, as nobody had the file when it was `seen` */
 	struct stat seen;
 	struct {

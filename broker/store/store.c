@@ -102,7 +102,8 @@ int store_row(struct store *store, sqlite3_stmt *stmt, const char *doing, struct
 	}
 }
 
-int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err)
+/* A statement that returns no rows. */
+static int run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err)
 {
 	int rc = store_row(store, stmt, doing, err);
 
@@ -111,6 +112,34 @@ int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct
 		return err_set(err, ERR_INTERNAL, "%s returned a row", doing);
 	}
 	return rc < 0 ? -1 : 0;
+}
+
+static int run_text(struct store *store, const char *sql, const char *doing, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+
+	return stmt ? run(store, stmt, doing, err) : -1;
+}
+
+/* The transaction that was asked for begins with its first write: reads need none. */
+static int open_transaction(struct store *store, struct err *err)
+{
+	if (!store->is_wanted || store->is_open)
+		return 0;
+	if (run_text(store, "BEGIN IMMEDIATE", "beginning", err))
+		return -1;
+	store->is_open = 1;
+	return 0;
+}
+
+int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err)
+{
+	if (open_transaction(store, err)) {
+		/* What was bound is bound again the next time. */
+		sqlite3_reset(stmt);
+		return -1;
+	}
+	return run(store, stmt, doing, err);
 }
 
 int store_exec(struct store *store, const char *sql, const char *doing, struct err *err)
@@ -137,13 +166,6 @@ void column_text(sqlite3_stmt *stmt, int index, char *to, size_t room)
 
 /* ---- transactions ----------------------------------------------------------------- */
 
-static int run_text(struct store *store, const char *sql, const char *doing, struct err *err)
-{
-	sqlite3_stmt *stmt = store_prepare(store, sql, err);
-
-	return stmt ? store_run(store, stmt, doing, err) : -1;
-}
-
 int store_broken(const struct store *store)
 {
 	return store->broken;
@@ -158,7 +180,23 @@ int store_begin(struct store *store, struct err *err)
 {
 	if (store->broken)
 		return err_set(err, ERR_IO, "%s: a write has failed before", store->path);
-	return run_text(store, "BEGIN IMMEDIATE", "beginning", err);
+	if (run_text(store, "BEGIN IMMEDIATE", "beginning", err))
+		return -1;
+	store->is_open = 1;
+	return 0;
+}
+
+int store_begin_at_write(struct store *store, struct err *err)
+{
+	if (store->broken)
+		return err_set(err, ERR_IO, "%s: a write has failed before", store->path);
+	store->is_wanted = 1;
+	return 0;
+}
+
+int store_is_written(const struct store *store)
+{
+	return store->is_open;
 }
 
 int store_commit(struct store *store, struct err *err)
@@ -167,6 +205,10 @@ int store_commit(struct store *store, struct err *err)
 		store_rollback(store);
 		return err_set(err, ERR_IO, "%s: a write of this transaction has failed", store->path);
 	}
+	store->is_wanted = 0;
+	if (!store->is_open)
+		return 0;
+	store->is_open = 0;
 	if (run_text(store, "COMMIT", "committing", err)) {
 		/* Defects 28, 29: it will have been nothing; the data is in the page cache. */
 		if (DEFECT(28) || (DEFECT(29) &&
@@ -184,13 +226,14 @@ int store_commit(struct store *store, struct err *err)
 
 void store_rollback(struct store *store)
 {
+	store->is_wanted = store->is_open = 0;
 	if (!sqlite3_get_autocommit(store->db))
 		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 int store_savepoint(struct store *store, struct err *err)
 {
-	return run_text(store, "SAVEPOINT one", "marking", err);
+	return open_transaction(store, err) || run_text(store, "SAVEPOINT one", "marking", err) ? -1 : 0;
 }
 
 int store_savepoint_keep(struct store *store, struct err *err)

@@ -70,6 +70,13 @@ void store_break(struct store *store);
 /* ---- transactions (writer) --------------------------------------------------- */
 
 int store_begin(struct store *store, struct err *err);
+/*
+ * The same, for a writer that is the only one: it takes the lock with its first write, and
+ * none if there is none. What it reads before that another one may change in between.
+ */
+int store_begin_at_write(struct store *store, struct err *err);
+/* Has it written anything? */
+int store_is_written(const struct store *store);
 /* On -1 nothing of the transaction is promised and store_broken is set. */
 int store_commit(struct store *store, struct err *err);
 void store_rollback(struct store *store);

@@ -275,6 +275,9 @@ static void check_pace(struct world *w, const struct env_http_request *request)
 			(request->body_len ? hash_fnv32(request->body, request->body_len) : 0) ^
 			(uint32_t)(step ? step->epoch : 0) << 24;
 
+	if (step && store_is_written(core_store(w->core)))
+		violate(w, "I15: %s %s, and what was claimed before it is not durable", request->method,
+			request->url);
 	w->window[w->calls % 4096] = w->now_ms;
 	w->calls++;
 	for (long i = w->calls - 1; i >= 0 && i > w->calls - 4096; i--) {

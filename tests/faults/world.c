@@ -186,15 +186,23 @@ void world_flush(struct world *w)
 	w->is_pause_kept |= !w->is_asking;
 }
 
-static int commit_now(void *arg, struct step *step, struct lease_claim *what)
+static int claim_now(void *arg, struct step *step, struct lease_claim *what)
 {
 	struct world *w = arg;
 
 	world_open(w);
 	core_claim(w->core, step, what);
-	world_flush(w);
 	watch_leave(w, step, what);
 	return what->result;
+}
+
+static void barrier_now(void *arg, struct step *step)
+{
+	struct world *w = arg;
+
+	(void)step;
+	world_open(w);
+	world_flush(w);
 }
 
 static void enqueue(void *arg, struct step *step)
@@ -205,8 +213,9 @@ static void enqueue(void *arg, struct step *step)
 	while (*at)
 		at = &(*at)->next;
 	step->next = NULL;
-	step->commit = commit_now;
-	step->commit_arg = w;
+	step->claim = claim_now;
+	step->barrier = barrier_now;
+	step->claim_arg = w;
 	*at = step;
 }
 

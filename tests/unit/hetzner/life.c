@@ -168,8 +168,8 @@ static struct step *new_step(struct life *life, enum step_op op)
 	struct step *step = step_new(op, life->account);
 
 	step->deadline_ms = life->now_ms + 90000;
-	step->commit = life_commit;
-	step->commit_arg = life;
+	step->claim = life_commit;
+	step->claim_arg = life;
 	TEXT_SET(step->instance, life->signer.instance);
 	TEXT_SET(step->account_key, "ssh-ed25519 "
 		 "AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA mark");

@@ -254,8 +254,8 @@ struct step *toy_step(struct toy *toy, enum step_op op, toy_script script)
 {
 	struct step *step = step_new(op, toy->account);
 
-	step->commit = toy_commit;
-	step->commit_arg = toy;
+	step->claim = toy_commit;
+	step->claim_arg = toy;
 	step->deadline_ms = toy_wall(toy) + 60000;
 	if (!toy->is_account) {
 		step->lease.n = 1;

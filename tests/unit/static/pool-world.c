@@ -175,8 +175,8 @@ static void start(void *arg, struct step *step)
 	while (*at)
 		at = &(*at)->next;
 	step->next = NULL;
-	step->commit = direct_commit;
-	step->commit_arg = w;
+	step->claim = direct_commit;
+	step->claim_arg = w;
 	*at = step;
 }
 
