@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Prints the figures of speed and size, as ratios taken in one run. Not a test: nothing here
-# passes or fails. Usage: sh tests/bench/run.sh [BUILD-DIR]
+# Prints the figures of speed and size, and a table of them with the goals. Not a test: nothing
+# here passes or fails. Usage: sh tests/bench/run.sh [BUILD-DIR [PART...]], as in run.py.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 build=${1:-$top/build/bench}
+[ $# -eq 0 ] || shift
 need=
 for tool in wrk cmake ninja; do
 	command -v "$tool" >/dev/null || need="$need $tool"
@@ -17,4 +18,4 @@ if [ -n "$need" ]; then
 fi
 cmake -S "$top" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DLESSOR_WERROR=OFF >/dev/null
 ninja --quiet -C "$build"
-exec /usr/bin/python3 "$top/tests/bench/run.py" "$build"
+exec /usr/bin/python3 -B "$top/tests/bench/run.py" "$build" "$@"

@@ -1,0 +1,56 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What one life costs SQLite while nothing else happens: the same on every machine.
+
+Usage: counts.py BUILD-DIR. As a test it fails when a number is above its limit."""
+import sys
+
+from table import figures, line, median
+from world import Counts, World, stop_all
+
+# Not above what it is now. Who makes it less lowers the limit: (steps, commits) by keys =.
+LIMITS = {"account": (283, 17), "lease": (394, 24)}
+LIVES = 15
+
+
+def one_by_one(keys):
+    """The numbers of the median life, by name; an idle turn may fall into one or the other."""
+    world = World(keys=keys, poll="10ms", counted=True)
+    world.settle()
+    connection = world.connect()
+    world.life(connection)
+    rows = []
+    for _ in range(LIVES):
+        before = world.counts.read()
+        world.life(connection)
+        rows.append([now - then for now, then in zip(world.counts.read(), before)])
+    world.end()
+    return dict(zip(Counts.NAMES, map(median, zip(*rows))))
+
+
+def measure():
+    for keys in LIMITS:
+        counts = one_by_one(keys)
+        figures[f"steps_{keys}"], figures[f"commits_{keys}"] = counts["steps"], counts["commits"]
+        line(f"SQL a life, idle, keys = {keys}", f"{counts['steps']:.0f} steps",
+             f"{counts['statements']:.0f} statements; {counts['commits']:.0f} commits; "
+             f"{counts['syncs']:.0f} syncs")
+
+
+def main():
+    measure()
+    wrong = 0
+    for keys, limits in LIMITS.items():
+        for name, limit in zip(("steps", "commits"), limits):
+            value = figures[f"{name}_{keys}"]
+            verdict = "above its limit of" if value > limit else "within"
+            print(f"bench-counts: keys={keys} {name}={value:.0f} {verdict} {limit}")
+            wrong += value > limit
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    finally:
+        stop_all()
