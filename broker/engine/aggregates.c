@@ -157,6 +157,7 @@ struct lease_aggregate *aggregates_get(struct aggregates *all, int64_t n, struct
 		free(e);
 		return NULL;
 	}
+	e->a.touched_written_ms = e->a.lease.touched_ms;
 	entry_add(all, e);
 	return &e->a;
 }

@@ -135,6 +135,7 @@ static int write(struct core *core, struct lease_aggregate *a, const struct leas
 	if (out->is_new) {
 		if (store_lease_insert(core->store, l, err))
 			return -1;
+		a->touched_written_ms = l->touched_ms;
 		aggregates_named(core->aggregates, a);
 		return write_notes(core, l, out, err);
 	}
@@ -144,6 +145,12 @@ static int write(struct core *core, struct lease_aggregate *a, const struct leas
 		return 0;
 	if (out->changed && store_lease_update(core->store, l, err))
 		return -1;
+	/* A heartbeat, or what became ready and begins its idle time anew. */
+	if (l->touched_ms != a->touched_written_ms) {
+		if (store_touch(core->store, l->n, l->touched_ms, err))
+			return -1;
+		a->touched_written_ms = l->touched_ms;
+	}
 	/* What its machine does is of no interest any more. */
 	if (out->goal_changed && !lease_is_live(l) && store_telemetry_drop(core->store, l->n, err))
 		return -1;

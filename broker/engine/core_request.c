@@ -416,8 +416,8 @@ static int request_heartbeat(struct core *core, struct engine_request *r, struct
 		core_say_refusal(r, out.refusal);
 		return 0;
 	}
-	if (store_touch(core->store, a->lease.n, a->lease.touched_ms, err) ||
-	    (r->sample[0] && store_telemetry_add(core->store, a->lease.n, r->sample_ms, r->sample, err)))
+	if (r->sample[0] &&
+	    store_telemetry_add(core->store, a->lease.n, r->sample_ms, r->sample, err))
 		return -1;
 	r->result = RESULT_OK;
 	return 0;

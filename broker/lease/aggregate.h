@@ -31,6 +31,7 @@
 struct lease_aggregate {
 	struct lease lease;
 	struct ledger ledger;
+	int64_t touched_written_ms;	/* lease.touched_ms as it is stored; whoever stores it */
 };
 
 enum lease_op {

@@ -141,7 +141,7 @@ int store_lease_insert(struct store *store, struct lease *l, struct err *err)
 	return 0;
 }
 
-static int write_moving(struct store *store, const struct lease *l, struct err *err)
+int store_lease_update(struct store *store, const struct lease *l, struct err *err)
 {
 	int i = 1;
 	sqlite3_stmt *stmt = store_prepare(store, "UPDATE lease SET " MOVING(SET, SET, SET)
@@ -156,13 +156,6 @@ static int write_moving(struct store *store, const struct lease *l, struct err *
 	if (sqlite3_changes(store->db) != 1)
 		return err_set(err, ERR_NOT_FOUND, "there is no lease in row %lld", (long long)l->n);
 	return 0;
-}
-
-int store_lease_update(struct store *store, const struct lease *l, struct err *err)
-{
-	/* What became ready begins its idle time anew: the heartbeat row says from when. */
-	return write_moving(store, l, err) ||
-	       (l->touched_ms > l->created_ms && store_touch(store, l->n, l->touched_ms, err)) ? -1 : 0;
 }
 
 static int one(struct store *store, sqlite3_stmt *stmt, struct lease *ret, struct err *err)

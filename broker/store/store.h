@@ -96,8 +96,8 @@ int store_account_key(struct store *store, char *ret, size_t room, struct err *e
 /* Inserts; sets l->n. ERR_CONFLICT if the id is taken. */
 int store_lease_insert(struct store *store, struct lease *l, struct err *err);
 /*
- * Writes everything that may change: not what was asked for, except idle_ms,
- * which a heartbeat may set; touched_ms where it is later than created_ms.
+ * Writes everything that may change: not what was asked for, except idle_ms, which a
+ * heartbeat may set; nor touched_ms, which is store_touch's.
  */
 int store_lease_update(struct store *store, const struct lease *l, struct err *err);
 /* 0 found, 1 none, -1 error. */

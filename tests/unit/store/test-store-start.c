@@ -57,6 +57,8 @@ static void insert_due(struct lease *l)
 	assert_int_equal(store_lease_insert(store, l, NULL), 0);
 	/* What changes beside it, too: the last heartbeat has a table of its own. */
 	assert_int_equal(store_lease_update(store, l, NULL), 0);
+	if (l->touched_ms > l->created_ms)
+		assert_int_equal(store_touch(store, l->n, l->touched_ms, NULL), 0);
 	scratch_commit();
 }
 
