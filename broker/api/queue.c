@@ -140,14 +140,9 @@ struct engine_request *queue_request(struct queue *queue, const struct call *cal
 		pending = xcalloc(1, sizeof(*pending));
 	}
 	queue->count++;
-	/* All but the three large parts, which the engine fills or a create does. */
+	/* All but the large answers, which the engine fills. */
 	request = &pending->request;
-	memset(request, 0, offsetof(struct engine_request, create));
-	if (kind == REQUEST_CREATE)
-		memset(&request->create, 0, sizeof(request->create));
-	memset(request->idempotency_key, 0,
-	       offsetof(struct engine_request, lease) -
-	       offsetof(struct engine_request, idempotency_key));
+	memset(request, 0, offsetof(struct engine_request, lease));
 	request->lease.id[0] = '\0';
 	request->attempt_count = 0;
 	request->next = NULL;

@@ -345,15 +345,9 @@ static int request_create(struct core *core, struct engine_request *r, struct er
 /* ---- the rest -------------------------------------------------------------------------- */
 
 static int release(struct core *core, struct engine_request *r, struct lease_aggregate *a,
-		   int delete_machine, int is_cancel, struct err *err)
+		   const struct lease_release *how, struct err *err)
 {
-	struct lease_event event = {
-		.kind = LEASE_EVENT_RELEASE,
-		.u.release = {
-			.delete_machine = delete_machine, .is_cancel = is_cancel,
-			.until_ms = r->retain_until_ms, .reason = r->reason,
-		},
-	};
+	struct lease_event event = { .kind = LEASE_EVENT_RELEASE, .u.release = *how };
 	struct lease_effects out;
 
 	if (core_apply(core, a, &event, &out, err))
@@ -368,13 +362,17 @@ static int release(struct core *core, struct engine_request *r, struct lease_agg
 
 static int request_release(struct core *core, struct engine_request *r, struct err *err)
 {
+	struct lease_release how = {
+		.delete_machine = r->delete_machine, .until_ms = r->retain_until_ms, .reason = r->reason,
+	};
 	struct lease_aggregate *a = core_find(core, r);
 
-	return a ? release(core, r, a, r->delete_machine, 0, err) : 0;
+	return a ? release(core, r, a, &how, err) : 0;
 }
 
 static int request_cancel(struct core *core, struct engine_request *r, struct err *err)
 {
+	struct lease_release how = { .is_cancel = 1, .reason = "" };
 	struct lease_aggregate *a;
 	int rc = core_lease_by_id(core, r->ref, &a, err);
 
@@ -398,7 +396,8 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 		return 0;
 	}
 	/* A retained lease stays: only a release that says delete ends that. */
-	return release(core, r, a, a->lease.retained ? -1 : 1, 1, err);
+	how.delete_machine = a->lease.retained ? -1 : 1;
+	return release(core, r, a, &how, err);
 }
 
 static int request_heartbeat(struct core *core, struct engine_request *r, struct err *err)

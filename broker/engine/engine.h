@@ -160,42 +160,59 @@ struct engine_request {
 	char ref[64];			/* lease id or slug, except for a create */
 	char expected_account[32];	/* "" = not checked */
 
-	/* REQUEST_CREATE: what was asked for, checked and completed by the caller: id (or "" to have
-	 * one made), account, slug ("" to have one made), class and the fields of "what was asked for".
-	 * created_ms, owner and org are set by the engine. */
-	struct lease create;
-	char idempotency_key[128];	/* "" = none */
-	char body_hash[65];		/* hex SHA-256 of the body, as the client sent it */
+	int own_only;			/* what is shared with the caller does not count */
+	/* why, of a release that keeps it, of RESOLVE, SWEEP and ACCOUNT; "" */
+	char reason[160];
 	/* create, release: answer when the machine is ready or the end is final, at the latest after
 	 * this long; 0 = at once */
 	int64_t wait_ms;
-	/* release that keeps it: not final before it is protected at the provider, if it will be */
-	int wait_protected;
 
-	char attempt_token[48];		/* REQUEST_CANCEL_CREATE */
-	int delete_machine;		/* REQUEST_RELEASE: 1 yes, 0 keep it, -1 as the lease says (!keep) */
-	/* REQUEST_RELEASE that keeps it: till when (0: not said) and why */
-	int64_t retain_until_ms;
-	/* REQUEST_RESOLVE, and why a release keeps it */
-	char reason[160];
-	enum request_resolve resolve;
-	int64_t row;			/* of the ledger; 0: all that may exist, or the only one */
-	char resource_id[32];		/* RESOLVE_ADOPT: the provider's */
-	/* REQUEST_SWEEP, of expected_account or all; how many strays were given to cleanup */
-	enum request_sweep sweep;
-	int64_t count;
-	struct run_change *change;	/* REQUEST_RUN; the caller's */
-	/* REQUEST_POOL, of expected_account or all: an array that the caller frees */
-	struct pool_machine *pool;
-	size_t pool_count;
-	int64_t idle_ms;		/* REQUEST_HEARTBEAT: new idle time, 0 = unchanged */
-	int own_only;			/* what is shared with the caller does not count */
-	int64_t sample_ms;		/* of `sample` */
-	char sample[TELEMETRY_ROOM];	/* REQUEST_HEARTBEAT: telemetry as complete JSON, "" = none */
-	/* REQUEST_SHARE: with whom it is shared from now on, or no more; borrowed until `done` */
-	enum request_share share;
-	const struct store_share *shares;
-	size_t share_count;
+	union {	/* by kind */
+		struct {	/* CREATE */
+			/*
+			 * What was asked for, checked and completed by the caller: id (or "" to have one
+			 * made), account, slug ("" to have one made), class and the fields of "what was
+			 * asked for". created_ms, owner and org are set by the engine.
+			 */
+			struct lease create;
+			char idempotency_key[128];	/* "" = none */
+			char body_hash[65];	/* hex SHA-256 of the body, as the client sent it */
+		};
+		struct {	/* CANCEL_CREATE */
+			char attempt_token[48];
+		};
+		struct {	/* RELEASE */
+			int delete_machine;	/* 1 yes, 0 keep it, -1 as the lease says (!keep) */
+			/* One that keeps it: till when, 0: not said; and is it only final once it is
+			 * protected at the provider, if it will be? */
+			int64_t retain_until_ms;
+			int wait_protected;
+		};
+		struct {	/* HEARTBEAT */
+			int64_t idle_ms;	/* new idle time, 0 = unchanged */
+			int64_t sample_ms;	/* of `sample` */
+			char sample[TELEMETRY_ROOM];	/* telemetry as complete JSON, "" = none */
+		};
+		struct {	/* RESOLVE */
+			enum request_resolve resolve;
+			int64_t row;		/* of the ledger; 0: all that may exist, or the only one */
+			char resource_id[32];	/* RESOLVE_ADOPT: the provider's */
+		};
+		struct {	/* SWEEP, of expected_account or all */
+			enum request_sweep sweep;
+			int64_t count;		/* answer: strays that were given to cleanup */
+		};
+		struct {	/* POOL, of expected_account or all */
+			struct pool_machine *pool;	/* answer: an array that the caller frees */
+			size_t pool_count;
+		};
+		struct {	/* SHARE: with whom from now on, or no more; borrowed until `done` */
+			enum request_share share;
+			const struct store_share *shares;
+			size_t share_count;
+		};
+		struct run_change *change;	/* RUN; the caller's */
+	};
 
 	/* answers; of a REQUEST_RUN they are in `change` */
 	enum request_result result;

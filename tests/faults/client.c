@@ -264,15 +264,15 @@ void world_cancel(struct world *w, size_t lease)
 {
 	struct asked a = { .request = { .kind = REQUEST_CANCEL_CREATE } };
 	struct known *known = &w->leases[lease];
-	struct lease l;
+	struct lease l, wanted = { 0 };
 	int had;
 
-	wish(&a.request.create, lease, 0, 0);
+	wish(&wanted, lease, 0, 0);
 	if (w->lease_count <= lease)
 		w->lease_count = lease + 1;
-	TEXT_SET(known->id, a.request.create.id);
-	snprintf(a.request.ref, sizeof(a.request.ref), "%s", a.request.create.id);
-	TEXT_SET(a.request.attempt_token, a.request.create.attempt_token);
+	TEXT_SET(known->id, wanted.id);
+	snprintf(a.request.ref, sizeof(a.request.ref), "%s", wanted.id);
+	TEXT_SET(a.request.attempt_token, wanted.attempt_token);
 	had = world_lease(w, lease, &l) == 0;
 	if (ask(w, &a) != RESULT_OK) {
 		violate(w, "I24: a cancel was answered with %d %s", a.request.result, a.request.code);

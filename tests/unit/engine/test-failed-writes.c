@@ -329,6 +329,7 @@ static void heartbeat(struct asked *a)
 {
 	a->request.kind = REQUEST_HEARTBEAT;
 	TEXT_SET(a->request.ref, ID);
+	w.now_ms++;
 	a->request.idle_ms = 20 * MINUTE;
 	TEXT_SET(a->request.sample, "{\"load\":2}");
 	a->request.sample_ms = w.now_ms + 1;

@@ -513,6 +513,9 @@ void world_create(struct world *w, struct asked *a, const char *id)
 	l->ttl_ms = 3600000;
 	l->idle_ms = 1800000;
 	world_ask(w, a);
+	/* The next request may be of another kind, which reads the same memory. */
+	memset(l, 0, sizeof(*l));
+	a->request.idempotency_key[0] = a->request.body_hash[0] = '\0';
 }
 
 void world_release(struct world *w, struct asked *a, const char *ref, int delete_machine)
