@@ -31,6 +31,8 @@ struct call_effect *call_effect_need(struct call *call, int64_t row)
 
 	if (effect || call->effect_count == CALL_EFFECTS_MAX)
 		return effect;
+	if (!call->effects)
+		call->effects = call_alloc(call, CALL_EFFECTS_MAX * sizeof(*call->effects));
 	effect = &call->effects[call->effect_count++];
 	effect->row = row;
 	return effect;
@@ -50,11 +52,15 @@ static void ledger_put(struct ledger *ledger, const struct resource *resource)
 	ledger->resources[ledger->resource_count++] = *resource;
 }
 
-/* inspect and retain settle what is unknown by looking; retain also changes what is kept. */
+/*
+ * inspect and retain settle what is unknown by looking; retain also changes what is kept. A
+ * look for many leases finds out only how far their servers are.
+ */
 static int may_commit(const struct step *step, enum step_commit_kind kind)
 {
 	switch (step->op) {
 	case STEP_PROVISION:
+		return !step->look || kind == COMMIT_REUSE || kind == COMMIT_ATTEMPT_REFUSED;
 	case STEP_CLEANUP:
 	case STEP_PROBE:
 		return 1;
