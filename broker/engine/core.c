@@ -155,7 +155,7 @@ void core_free(struct core *core)
 	told_drop(core, &core->told);
 	heap_free(core->due);
 	free(core->accounts);
-	free(core->running);
+	core_running_fini(core);
 	free(core);
 }
 
@@ -179,20 +179,6 @@ struct core_account *core_account_find(struct core *core, const char *name)
 			return &core->accounts[i];
 	}
 	return NULL;
-}
-
-struct running *core_running(struct core *core, int64_t n)
-{
-	for (size_t i = 0; i < core->running_count; i++) {
-		if (core->running[i].n == n)
-			return &core->running[i];
-	}
-	return NULL;
-}
-
-int core_steps_running(const struct core *core)
-{
-	return (int)core->running_count;
 }
 
 struct store *core_store(const struct core *core)
@@ -579,10 +565,4 @@ void core_drain(struct core *core)
 	core->draining = 1;
 	core_wait_timeouts(core, core_now(core), 1);
 	core_pool_drain(core);
-}
-
-void core_cancel_steps(struct core *core)
-{
-	for (size_t i = 0; i < core->running_count; i++)
-		atomic_store(&core->running[i].step->cancel, 1);
 }

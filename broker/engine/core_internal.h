@@ -8,6 +8,7 @@
 #include "util/log.h"
 
 #define WAITER_BUCKETS 256
+#define RUNNING_BUCKETS 256
 
 struct running {
 	int64_t n;		/* lease row, 0 for account work */
@@ -16,6 +17,7 @@ struct running {
 	uint32_t refusal_class;	/* ... or for one that an operator must look at: LESSOR_CLASS_ and why */
 	char refusal[160];
 	int64_t absence_ms;	/* when the next observation of what it did not find counts, 0: none */
+	struct running *next;	/* in its bucket */
 };
 
 /* A step that waits for a free place in its account. */
@@ -61,8 +63,8 @@ struct core {
 	struct core_account *accounts;
 	size_t account_count;
 	struct heap *due;
-	struct running *running;
-	size_t running_count, running_room;
+	struct running *running[RUNNING_BUCKETS];	/* by lease row */
+	size_t running_count;
 	struct engine_request *waiters[WAITER_BUCKETS];
 	int64_t next_waiter_ms;		/* earliest wait_until_ms, 0: none */
 	struct engine_request *pool_waiters;
@@ -82,7 +84,6 @@ struct core {
 int64_t core_now(const struct core *core);
 uint32_t core_random32(const struct core *core);
 struct core_account *core_account_find(struct core *core, const char *name);
-struct running *core_running(struct core *core, int64_t n);
 void core_answer(struct core *core, struct engine_request *request);
 /* What transition.h wants to know of a lease; `ledger` may be NULL to have it read. */
 int core_facts(struct core *core, const struct lease *l, const struct ledger *ledger,
@@ -187,6 +188,14 @@ int core_request_run(struct core *core, struct engine_request *r, struct err *er
 
 /* core_share.c */
 int core_request_share(struct core *core, struct engine_request *r, struct err *err);
+
+/* core_running.c */
+void core_running_add(struct core *core, int64_t n, struct step *step);
+/* The step of a lease; NULL: none is on its way. */
+struct running *core_running(struct core *core, int64_t n);
+/* It is not on its way any more. */
+struct running core_running_take(struct core *core, const struct step *step);
+void core_running_fini(struct core *core);
 
 /* core_wait.c */
 void core_wait(struct core *core, struct engine_request *request);

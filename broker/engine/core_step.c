@@ -157,12 +157,7 @@ struct step *core_step_begin(struct core *core, struct core_account *a, enum ste
 	step->deadline_ms = core_now(core) + STEP_DEADLINE_MS;
 	TEXT_SET(step->instance, core->signer.instance);
 	TEXT_SET(step->account_key, core->account_key);
-	if (core->running_count == core->running_room) {
-		core->running_room = core->running_room ? core->running_room * 2 : 32;
-		core->running = xrealloc(core->running,
-					 core->running_room * sizeof(*core->running));
-	}
-	core->running[core->running_count++] = (struct running){ .n = n, .step = step };
+	core_running_add(core, n, step);
 	a->running++;
 	step->next = NULL;
 	*core->starts_tail = step;
@@ -542,20 +537,6 @@ static int lease_result(struct core *core, struct step *step, const struct runni
 	return core_apply(core, &l, &out, err);
 }
 
-static struct running running_take(struct core *core, const struct step *step)
-{
-	struct running taken = { 0 };
-
-	for (size_t i = 0; i < core->running_count; i++) {
-		if (core->running[i].step == step) {
-			taken = core->running[i];
-			core->running[i] = core->running[--core->running_count];
-			break;
-		}
-	}
-	return taken;
-}
-
 /*
  * Refused, whatever the probe says: a token that may only read proves the account and
  * deletes nothing. So the probe that would let the step go on waits longer each time.
@@ -583,7 +564,7 @@ static void step_denied(struct core *core, struct core_account *a, const struct 
 void core_step_done(struct core *core, struct step *step)
 {
 	struct core_account *a = core_account_find(core, step->account->config.name);
-	struct running ran = running_take(core, step);
+	struct running ran = core_running_take(core, step);
 	struct err err = { 0 };
 
 	if (step->op == STEP_PROBE)
