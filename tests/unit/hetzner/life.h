@@ -37,6 +37,7 @@ struct life {
 	uint32_t refusal_class;
 	char refusal[160];
 	int64_t absence_ms;
+	int looks, unobserved;		/* looks for many, and those that said nothing of the lease */
 	int calls;			/* requests since life_reset_calls */
 	int deletes;			/* of these, DELETEs that were sent */
 	char *requests;			/* one per line, "POST /servers 201" */
@@ -53,6 +54,12 @@ struct life {
 	size_t price_count;
 	size_t listed;
 };
+
+/*
+ * How lives wait for their servers: 1 by a look for many (of one lease, here) first, as the
+ * engine does; 0 by provision alone.
+ */
+extern int life_looks;
 
 /* What a step's commit leads to; life-ledger.c. */
 int life_commit(void *arg, struct step *step, struct step_commit *what);
@@ -75,6 +82,8 @@ void life_begin(struct life *life, const char *types, const char *locations);
 void life_fault(struct life *life, const char *json);
 void life_config(struct life *life, const char *name, int64_t value);
 void life_reset_calls(struct life *life);
+/* A step as life_step makes them, with no lease in it yet. */
+struct step *life_new_step(struct life *life, enum step_op op);
 
 /*
  * Runs one step of what is due, at its due time; in an account that is not proven a probe
