@@ -111,8 +111,9 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->accounts = xcalloc(config->account_count, sizeof(*core->accounts));
 	for (size_t i = 0; i < config->account_count; i++) {
 		core->accounts[i].account = config->accounts[i];
-		core->accounts[i].last[0] = &core->accounts[i].first[0];
-		core->accounts[i].last[1] = &core->accounts[i].first[1];
+		for (int q = 0; q < READY_QUEUES; q++)
+			core->accounts[i].last[q] = &core->accounts[i].first[q];
+		core_observe_init(&core->accounts[i]);
 	}
 	if (store_signer(core->store, &core->signer, err) ||
 	    store_account_key(core->store, core->account_key, sizeof(core->account_key), err) ||
@@ -142,9 +143,10 @@ void core_free(struct core *core)
 	if (!core)
 		return;
 	for (size_t i = 0; i < core->account_count; i++) {
-		ready_free(core->accounts[i].first[0]);
-		ready_free(core->accounts[i].first[1]);
+		for (int q = 0; q < READY_QUEUES; q++)
+			ready_free(core->accounts[i].first[q]);
 		free(core->accounts[i].listed);
+		free(core->accounts[i].look.seen);
 	}
 	while (core->starts) {
 		struct step *next = core->starts->next;
@@ -475,8 +477,10 @@ int core_apply(struct core *core, struct lease *l, const struct lease_outcome *o
 	if (out->goal_changed) {
 		struct running *running = core_running(core, l->n);
 
-		if (running)
+		if (running) {
 			atomic_store(&running->step->cancel, 1);
+			core_observe_cancel(running->step);
+		}
 	}
 	core_schedule(core, l);
 	if (out->changed)
@@ -502,6 +506,7 @@ static void wait_further(struct core *core, const struct lease *l, int is_steppi
 static void lease_due(struct core *core, int64_t n)
 {
 	struct lease l;
+	struct ledger ledger = { 0 };
 	struct lease_facts facts;
 	struct lease_outcome out = { 0 };
 	struct err err = { 0 };
@@ -509,7 +514,8 @@ static void lease_due(struct core *core, int64_t n)
 	if (core_savepoint(core, &err))
 		return;
 	if (store_lease_by_n(core->store, n, &l, &err) == 0 &&
-	    core_facts(core, &l, NULL, &facts, &err) == 0) {
+	    store_ledger(core->store, n, &ledger, &err) == 0 &&
+	    core_facts(core, &l, &ledger, &facts, &err) == 0) {
 		lease_tick(&l, &facts, &out);
 		if (core_apply(core, &l, &out, &err) == 0) {
 			int is_running = core_running(core, n) != NULL;
@@ -520,10 +526,12 @@ static void lease_due(struct core *core, int64_t n)
 			store_savepoint_keep(core->store, NULL);
 			wait_further(core, &l, is_running || is_ready, facts.now_ms);
 			if (is_ready)
-				core_ready(core, &l);
+				core_ready(core, &l, &ledger);
+			ledger_fini(&ledger);
 			return;
 		}
 	}
+	ledger_fini(&ledger);
 	core_savepoint_undo(core);
 	if (err.kind != ERR_NONE) {
 		log_error(LOG_FIELDS({ "error", err.text }),
