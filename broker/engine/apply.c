@@ -172,8 +172,10 @@ static int follow(struct core *core, struct lease_aggregate *a, const struct lea
 	if (out->goal_changed) {
 		struct running *running = core_running(core, a->lease.n);
 
-		if (running)
+		if (running) {
 			atomic_store(&running->step->cancel, 1);
+			core_observe_cancel(running->step);
+		}
 	}
 	if (out->changed) {
 		core_schedule(core, &a->lease);

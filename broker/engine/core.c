@@ -147,8 +147,9 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->accounts = xcalloc(config->account_count, sizeof(*core->accounts));
 	for (size_t i = 0; i < config->account_count; i++) {
 		core->accounts[i].account = config->accounts[i];
-		core->accounts[i].last[0] = &core->accounts[i].first[0];
-		core->accounts[i].last[1] = &core->accounts[i].first[1];
+		for (int q = 0; q < READY_QUEUES; q++)
+			core->accounts[i].last[q] = &core->accounts[i].first[q];
+		core_observe_init(&core->accounts[i]);
 	}
 	if (store_signer(core->store, &core->signer, err) ||
 	    store_account_key(core->store, core->account_key, sizeof(core->account_key), err) ||
@@ -178,10 +179,11 @@ void core_free(struct core *core)
 	if (!core)
 		return;
 	for (size_t i = 0; i < core->account_count; i++) {
-		ready_free(core->accounts[i].first[0]);
-		ready_free(core->accounts[i].first[1]);
+		for (int q = 0; q < READY_QUEUES; q++)
+			ready_free(core->accounts[i].first[q]);
 		free(core->accounts[i].listed);
 		lease_aggregate_fini(&core->accounts[i].own);
+		free(core->accounts[i].look.seen);
 	}
 	while (core->starts) {
 		struct step *next = core->starts->next;
@@ -193,7 +195,7 @@ void core_free(struct core *core)
 	heap_free(core->due);
 	aggregates_free(core->aggregates);
 	free(core->accounts);
-	free(core->running);
+	core_running_fini(core);
 	free(core);
 }
 
@@ -217,20 +219,6 @@ struct core_account *core_account_find(struct core *core, const char *name)
 			return &core->accounts[i];
 	}
 	return NULL;
-}
-
-struct running *core_running(struct core *core, int64_t n)
-{
-	for (size_t i = 0; i < core->running_count; i++) {
-		if (core->running[i].n == n)
-			return &core->running[i];
-	}
-	return NULL;
-}
-
-int core_steps_running(const struct core *core)
-{
-	return (int)core->running_count;
 }
 
 struct store *core_store(const struct core *core)
@@ -445,7 +433,7 @@ static void lease_due(struct core *core, int64_t n)
 		   lease_step_is_due(&a->lease, facts.now_ms);
 	wait_further(core, &a->lease, is_running || is_ready, facts.now_ms);
 	if (is_ready)
-		core_ready(core, &a->lease);
+		core_ready(core, a);
 }
 
 void core_due(struct core *core)
@@ -480,10 +468,4 @@ void core_drain(struct core *core)
 	core->draining = 1;
 	core_wait_timeouts(core, core_now(core), 1);
 	core_pool_drain(core);
-}
-
-void core_cancel_steps(struct core *core)
-{
-	for (size_t i = 0; i < core->running_count; i++)
-		atomic_store(&core->running[i].step->cancel, 1);
 }

@@ -9,6 +9,7 @@
 #include "util/log.h"
 
 #define WAITER_BUCKETS 256
+#define RUNNING_BUCKETS 256
 
 struct running {
 	int64_t n;		/* lease row, 0 for account work */
@@ -17,6 +18,7 @@ struct running {
 	uint32_t refusal_class;	/* ... or for one that an operator must look at: LESSOR_CLASS_ and why */
 	char refusal[160];
 	int64_t absence_ms;	/* when the next observation of what it did not find counts, 0: none */
+	struct running *next;	/* in its bucket */
 };
 
 /* A step that waits for a free place in its account. */
@@ -25,11 +27,29 @@ struct ready {
 	struct ready *next;
 };
 
+/* The queues of an account: first come those that take something away. */
+enum ready_queue { READY_CLEANUP, READY_REST, READY_WAITING, READY_QUEUES };
+
+/* A lease that a look has seen, and that is to be looked at again then. */
+struct look_seen {
+	int64_t n, due_ms;
+};
+
+/* Of an account whose provider looks for many leases at once; for core_observe.c. */
+struct core_look {
+	int is_running;
+	int64_t next_mono_ms;	/* no look begins before */
+	int64_t apart_ms;	/* between two of them, and so early may one join */
+	struct look_seen *seen;
+	size_t seen_count, seen_room;
+};
+
 struct core_account {
 	struct account *account;
 	struct lease_aggregate own;	/* its own ledger: the sentinel */
 	int running;
-	struct ready *first[2], **last[2];	/* 0: cleanups, 1: the rest */
+	struct ready *first[READY_QUEUES], **last[READY_QUEUES];
+	struct core_look look;
 	int64_t probe_due_ms, catalog_due_ms;
 	int probe_running;
 	int probe_wanted;	/* when the last one began, the counter was to be raised */
@@ -64,8 +84,8 @@ struct core {
 	size_t account_count;
 	struct aggregates *aggregates;
 	struct heap *due;
-	struct running *running;
-	size_t running_count, running_room;
+	struct running *running[RUNNING_BUCKETS];	/* by lease row */
+	size_t running_count;
 	struct engine_request *waiters[WAITER_BUCKETS];
 	int64_t next_waiter_ms;		/* earliest wait_until_ms, 0: none */
 	struct engine_request *pool_waiters;
@@ -84,7 +104,6 @@ struct core {
 int64_t core_now(const struct core *core);
 uint32_t core_random32(const struct core *core);
 struct core_account *core_account_find(struct core *core, const char *name);
-struct running *core_running(struct core *core, int64_t n);
 void core_answer(struct core *core, struct engine_request *request);
 
 /* apply.c */
@@ -202,6 +221,23 @@ int core_request_run(struct core *core, struct engine_request *r, struct err *er
 /* core_share.c */
 int core_request_share(struct core *core, struct engine_request *r, struct err *err);
 
+/* core_observe.c */
+void core_observe_init(struct core_account *a);
+/* Starts a look for all that wait and are due: 1. 0: there is nothing to look for, or not now. */
+int core_observe_start(struct core *core, struct core_account *a);
+/* It is over: each of its leases has its result, or a step of its own next. */
+void core_observe_done(struct core *core, struct core_account *a, struct step *look);
+/* The goal of a running step has changed: a look that nobody waits for any more is given up. */
+void core_observe_cancel(struct step *step);
+
+/* core_running.c */
+void core_running_add(struct core *core, int64_t n, struct step *step);
+/* The step of a lease; NULL: none is on its way. */
+struct running *core_running(struct core *core, int64_t n);
+/* It is not on its way any more. */
+struct running core_running_take(struct core *core, const struct step *step);
+void core_running_fini(struct core *core);
+
 /* core_wait.c */
 void core_wait(struct core *core, struct engine_request *request);
 void core_wake(struct core *core, const struct lease_aggregate *a);
@@ -211,7 +247,13 @@ void core_fill_answer(struct engine_request *request, const struct lease_aggrega
 int core_is_awaited(const struct core *core, int64_t n);
 
 /* core_step.c */
-void core_ready(struct core *core, const struct lease *l);
+void core_ready(struct core *core, const struct lease_aggregate *lease);
+/* Its next step is one of its own, though others are looked for together. */
+void core_ready_alone(struct core *core, struct core_account *a, const struct lease *l);
+/* The next lease of a queue; 0: it is empty. */
+int64_t core_ready_pop(struct core_account *a, enum ready_queue which);
+/* core_pump is called again then. */
+void core_look_at(struct core *core, struct core_account *a, int64_t due_ms);
 void core_pump(struct core *core, struct core_account *a);
 void core_pump_all(struct core *core);
 void core_account_due(struct core *core, int64_t key);
@@ -234,3 +276,11 @@ int core_sweep_soon(struct core *core, struct core_account *a, struct err *err);
 /* A step that core_flush starts; it takes a place of the account's. */
 struct step *core_step_begin(struct core *core, struct core_account *a, enum step_op op,
 			     int64_t n);
+/* The same in two parts. */
+struct step *core_step_new(const struct core *core, struct core_account *a, enum step_op op);
+void core_step_start(struct core *core, struct core_account *a, struct step *step, int64_t n);
+/* What a step's verdict leads to, whoever ran it. */
+void core_step_result(struct core *core, struct core_account *a, struct step *step,
+		      const struct running *ran);
+/* A step was refused with class AUTH or ACCOUNT. */
+void core_step_denied(struct core *core, struct core_account *a, const struct step *step);

@@ -33,7 +33,7 @@
 #define DENIED_PROBE_MS 1000
 
 /* Account work sits in the heap of due times under negative keys. */
-enum account_work { WORK_PROBE = 1, WORK_CATALOG, WORK_SWEEP, WORK_RELOAD, WORKS };
+enum account_work { WORK_PROBE = 1, WORK_CATALOG, WORK_SWEEP, WORK_RELOAD, WORK_LOOK, WORKS };
 
 static int64_t account_key(size_t index, enum account_work work)
 {
@@ -109,9 +109,14 @@ void core_probe_soon(struct core *core, struct core_account *a)
 	core_probe_at(core, a, 1);
 }
 
+void core_look_at(struct core *core, struct core_account *a, int64_t due_ms)
+{
+	heap_set(core->due, account_key((size_t)(a - core->accounts), WORK_LOOK), due_ms);
+}
+
 /* ---- places --------------------------------------------------------------------- */
 
-static void queue_push(struct core_account *a, int which, int64_t n)
+static void queue_push(struct core_account *a, enum ready_queue which, int64_t n)
 {
 	struct ready *r = xcalloc(1, sizeof(*r));
 
@@ -120,7 +125,7 @@ static void queue_push(struct core_account *a, int which, int64_t n)
 	a->last[which] = &r->next;
 }
 
-static int64_t queue_pop(struct core_account *a, int which)
+int64_t core_ready_pop(struct core_account *a, enum ready_queue which)
 {
 	struct ready *r = a->first[which];
 	int64_t n;
@@ -136,37 +141,56 @@ static int64_t queue_pop(struct core_account *a, int which)
 }
 
 /* The row's due time stays in the past until its step ran: after a crash it is due again. */
-void core_ready(struct core *core, const struct lease *l)
+void core_ready(struct core *core, const struct lease_aggregate *lease)
 {
+	const struct lease *l = &lease->lease;
 	struct core_account *a = core_account_find(core, l->account);
+	enum ready_queue queue = READY_CLEANUP;
 
 	if (!a) {
 		core_lease_blocked(core, l->n);
 		heap_set(core->due, l->n, core_now(core) + MISSING_MS);
 		return;
 	}
-	queue_push(a, l->state == LEASE_PROVISIONING ? 1 : 0, l->n);
+	if (l->state == LEASE_PROVISIONING)
+		queue = a->account->table->observe && ledger_awaits_server(&lease->ledger) ? READY_WAITING :
+										 READY_REST;
+	queue_push(a, queue, l->n);
 	if (account_is_blocked(a->account, NULL, 0))
 		core_lease_blocked(core, l->n);
 }
 
-struct step *core_step_begin(struct core *core, struct core_account *a, enum step_op op, int64_t n)
+void core_ready_alone(struct core *core, struct core_account *a, const struct lease *l)
+{
+	/* It waits for a place: until its step has run only the deadline may interrupt. */
+	heap_set(core->due, l->n, lease_deadline_ms(l));
+	queue_push(a, READY_REST, l->n);
+}
+
+struct step *core_step_new(const struct core *core, struct core_account *a, enum step_op op)
 {
 	struct step *step = step_new(op, a->account);
 
 	step->deadline_ms = core_now(core) + STEP_DEADLINE_MS;
 	TEXT_SET(step->instance, core->signer.instance);
 	TEXT_SET(step->account_key, core->account_key);
-	if (core->running_count == core->running_room) {
-		core->running_room = core->running_room ? core->running_room * 2 : 32;
-		core->running = xrealloc(core->running,
-					 core->running_room * sizeof(*core->running));
-	}
-	core->running[core->running_count++] = (struct running){ .n = n, .step = step };
+	return step;
+}
+
+void core_step_start(struct core *core, struct core_account *a, struct step *step, int64_t n)
+{
+	core_running_add(core, n, step);
 	a->running++;
 	step->next = NULL;
 	*core->starts_tail = step;
 	core->starts_tail = &step->next;
+}
+
+struct step *core_step_begin(struct core *core, struct core_account *a, enum step_op op, int64_t n)
+{
+	struct step *step = core_step_new(core, a, op);
+
+	core_step_start(core, a, step, n);
 	return step;
 }
 
@@ -245,10 +269,12 @@ void core_pump(struct core *core, struct core_account *a)
 	    (!DEFECT(10) && account_is_blocked(a->account, NULL, 0)))
 		return;
 	while (a->running < a->account->config.max_steps) {
-		int64_t n = queue_pop(a, 0);
+		int64_t n = core_ready_pop(a, READY_CLEANUP);
 
+		if (!n && core_observe_start(core, a))
+			continue;
 		if (!n)
-			n = queue_pop(a, 1);
+			n = core_ready_pop(a, READY_REST);
 		if (!n)
 			break;
 		lease_start(core, a, n);
@@ -270,7 +296,8 @@ void core_account_due(struct core *core, int64_t key)
 	struct core_account *a = &core->accounts[index];
 	struct step *step;
 
-	if (core->draining)
+	/* A look is started with the other steps (core_pump). */
+	if (core->draining || work == WORK_LOOK)
 		return;
 	if (work == WORK_CATALOG && !is_proven(core, a)) {
 		heap_set(core->due, key, core_now(core) + 1000);
@@ -495,25 +522,11 @@ static int lease_result(struct core *core, struct step *step, const struct runni
 	return 0;
 }
 
-static struct running running_take(struct core *core, const struct step *step)
-{
-	struct running taken = { 0 };
-
-	for (size_t i = 0; i < core->running_count; i++) {
-		if (core->running[i].step == step) {
-			taken = core->running[i];
-			core->running[i] = core->running[--core->running_count];
-			break;
-		}
-	}
-	return taken;
-}
-
 /*
  * Refused, whatever the probe says: a token that may only read proves the account and
  * deletes nothing. So the probe that would let the step go on waits longer each time.
  */
-static void step_denied(struct core *core, struct core_account *a, const struct step *step)
+void core_step_denied(struct core *core, struct core_account *a, const struct step *step)
 {
 	int64_t now = core_now(core);
 	int was_blocked = account_is_blocked(a->account, NULL, 0);
@@ -552,35 +565,14 @@ static int result(struct core *core, struct core_account *a, struct step *step,
 		core_pool_done(core, a, step);
 		return 0;
 	default:
-		a->running--;
+		/* One of many in a look has no place of its own. */
+		a->running -= !step->look;
 		return lease_result(core, step, ran, err);
 	}
 }
 
-void core_step_done(struct core *core, struct step *step)
+static void step_log(const struct step *step)
 {
-	struct core_account *a = core_account_find(core, step->account->config.name);
-	struct running ran = running_take(core, step);
-	struct err err = { 0 };
-	int rc;
-
-	if (step->op == STEP_PROBE)
-		a->probe_running = 0;
-	/* Whatever the plugin made of it, or did after it: that an operator must look is decided. */
-	if (ran.refusal_class) {
-		step->verdict = LESSOR_REFUSED;
-		step->error_class = ran.refusal_class;
-		TEXT_SET(step->reason, ran.refusal);
-	} else if (ran.not_now && step->verdict == LESSOR_REFUSED &&
-		   step->error_class == LESSOR_CLASS_OWNERSHIP) {
-		/* The plugin could only say "refused"; that it will pass is known here. */
-		step->verdict = LESSOR_RETRY;
-	}
-	if (step->op == STEP_CLEANUP && step->verdict == LESSOR_GONE && !step->violation &&
-	    ledger_residue(&step->ledger)) {
-		step->violation = 1;
-		TEXT_SET(step->reason, "it says that nothing is left, and the ledger still holds something");
-	}
 	if (step->violation)
 		log_error(LOG_FIELDS({ "provider", step->account->table->name },
 				     { "account", step->account->config.name },
@@ -591,16 +583,54 @@ void core_step_done(struct core *core, struct step *step)
 				     { "step", step_op_name(step->op) }, { "lease", step->lease.id },
 				     { "reason", step->reason }),
 			  "step done with verdict %d after %d calls", step->verdict, step->calls);
-	rc = result(core, a, step, &ran, &err);
-	if (rc) {
+}
+
+void core_step_result(struct core *core, struct core_account *a, struct step *step,
+		      const struct running *ran)
+{
+	struct err err = { 0 };
+
+	if (step->op == STEP_PROBE)
+		a->probe_running = 0;
+	/* Whatever the plugin made of it, or did after it: that an operator must look is decided. */
+	if (ran->refusal_class) {
+		step->verdict = LESSOR_REFUSED;
+		step->error_class = ran->refusal_class;
+		TEXT_SET(step->reason, ran->refusal);
+	} else if (ran->not_now && step->verdict == LESSOR_REFUSED &&
+		   step->error_class == LESSOR_CLASS_OWNERSHIP) {
+		/* The plugin could only say "refused"; that it will pass is known here. */
+		step->verdict = LESSOR_RETRY;
+	}
+	if (step->op == STEP_CLEANUP && step->verdict == LESSOR_GONE && !step->violation &&
+	    ledger_residue(&step->ledger)) {
+		step->violation = 1;
+		TEXT_SET(step->reason, "it says that nothing is left, and the ledger still holds something");
+	}
+	step_log(step);
+	if (result(core, a, step, ran, &err)) {
 		log_error(LOG_FIELDS({ "lease", step->lease.id }, { "error", err.text }),
 			  "a step's result could not be recorded");
 		store_break(core->store);
 	}
 	/* The provider's word on the credential or the account counts at once, whichever step heard it. */
 	if (step->verdict == LESSOR_REFUSED && step->op != STEP_PROBE && a->account->table->probe &&
-	    !ran.refusal_class && (step->error_class == LESSOR_CLASS_AUTH || step->error_class == LESSOR_CLASS_ACCOUNT))
-		step_denied(core, a, step);
+	    !ran->refusal_class && (step->error_class == LESSOR_CLASS_AUTH ||
+				    step->error_class == LESSOR_CLASS_ACCOUNT))
+		core_step_denied(core, a, step);
+}
+
+void core_step_done(struct core *core, struct step *step)
+{
+	struct core_account *a = core_account_find(core, step->account->config.name);
+	struct running ran = core_running_take(core, step);
+
+	if (step->op == STEP_OBSERVE) {
+		step_log(step);
+		core_observe_done(core, a, step);
+	} else {
+		core_step_result(core, a, step, &ran);
+	}
 	step_free(step);
 	core_pump(core, a);
 }

@@ -143,6 +143,29 @@ size_t ledger_residue(const struct ledger *ledger)
 	return count;
 }
 
+int ledger_awaits_server(const struct ledger *ledger)
+{
+	const struct attempt *last = ledger->attempt_count ?
+				     &ledger->attempts[ledger->attempt_count - 1] : NULL;
+	int found = 0;
+
+	if (!last || last->refused)
+		return 0;
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		const struct resource *r = &ledger->resources[i];
+
+		if (lessor_state_is_unsettled(r->state))
+			return 0;
+		if (r->kind != LESSOR_KIND_SERVER || lessor_state_is_over(r->state))
+			continue;
+		if (!r->ours || !r->id[0] || r->state != LESSOR_STATE_PRESENT ||
+		    r->attempt != last->number)
+			return 0;
+		found = 1;
+	}
+	return found;
+}
+
 /* A tag over all that makes a name or a label set one of a kind. */
 static void tag(const struct signer *signer, const char *what, const char *account,
 		const char *lease, uint32_t kind, uint32_t attempt, const char *name,

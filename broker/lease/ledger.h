@@ -99,6 +99,11 @@ int resource_may_be_deleting(const struct resource *r);
 int resource_kind_is_billed(uint32_t kind);
 /* How many are. */
 size_t ledger_residue(const struct ledger *ledger);
+/*
+ * Is all that the lease waits for a server that is made: one of its own that is PRESENT, of
+ * the open attempt, and nothing whose making is unknown?
+ */
+int ledger_awaits_server(const struct ledger *ledger);
 
 /* ---- names and signatures -------------------------------------------------- */
 

@@ -9,6 +9,7 @@
  * call_delete.c permits to delete and to change, and what became of them
  * call_http.c   requests: who may send what, and when
  * actions.c     which declared action a request is
+ * observe.c     one operation for many leases, and a call for each
  * evidence.c    what the answers of this step show
  */
 #pragma once
@@ -49,6 +50,7 @@ struct call_request {
 	size_t body_len;
 	struct json_t *root;	/* parsed when first needed */
 	int is_parsed;
+	struct json_t *by_id;	/* its objects by their ids, made when first needed */
 };
 
 struct call_chunk;
@@ -66,11 +68,16 @@ struct call {
 	size_t answer_bytes;
 	struct call_request *requests;	/* in the order in which they were answered */
 	size_t request_count;
-	struct call_effect effects[CALL_EFFECTS_MAX];
+	struct call_effect *effects;	/* room for CALL_EFFECTS_MAX, made with the first */
 	size_t effect_count;
 	int64_t begun_ms;		/* wall clock, before the first request; 0: none yet */
 	int is_undurable;		/* something was claimed since the last barrier */
 	int64_t effect_mono_ms;		/* of the last request that changed something; INT64_MIN: none */
+
+	/* of observe: one call a lease, and what the plugin sees of them */
+	struct call *parts;
+	struct lessor_waiting *waiting;
+	struct call *look;		/* of such a part: the call whose requests are its record */
 
 	int said;			/* verdict recorded by pending or fail, 0: none */
 	uint32_t said_class;
@@ -94,6 +101,12 @@ int call_violation(struct call *call, const char *fmt, ...) __attribute__((forma
 int call_open(struct account *account, struct err *err);
 
 /* ---- between the files of a call ---- */
+
+/* What the operation's verdict makes of the step: results, and breaches. */
+void call_conclude(struct call *call, int verdict);
+/* Calls for the leases of an observe, and the end of these calls. */
+void call_observe_begin(struct call *call);
+void call_observe_end(struct call *call);
 
 /* Deep copy into the step's list. */
 void step_add_listed(struct step *step, const struct lessor_observed *seen);

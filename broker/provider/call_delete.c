@@ -13,7 +13,7 @@
 #include "util/defect.h"
 
 /* What the exact read of this step shows; of a provider with I/O of its own what it says. */
-static int observe(struct call *call, const struct resource *row,
+static int evidence_take(struct call *call, const struct resource *row,
 		   const struct lessor_observed *from, const char *name,
 		   struct claim_evidence *ret)
 {
@@ -66,7 +66,7 @@ static void effect_settle(struct call *call, struct call_effect *effect)
 		what.evidence.is_labelled = evidence_outcome(call, effect->changed) ==
 					    EFFECT_ACCEPTED;
 		if (!what.evidence.is_own_io)
-			observe(call, row, NULL, "", &what.evidence);
+			evidence_take(call, row, NULL, "", &what.evidence);
 		effect->change = 0;
 		call_commit(call, &what);
 	}
@@ -94,7 +94,7 @@ static int host_permit_delete(struct lessor_call *base, int64_t row,
 	if (!call_row(call, row, "permit_delete"))
 		return -1;
 	effect = effect_next(call, row, "permit_delete");
-	if (!effect || observe(call, ledger_find(&call->step->ledger, row), from, "permit_delete",
+	if (!effect || evidence_take(call, ledger_find(&call->step->ledger, row), from, "permit_delete",
 			       &what.evidence) ||
 	    call_commit(call, &what))
 		return -1;
@@ -165,7 +165,7 @@ static int host_still_there(struct lessor_call *base, int64_t row, const char *r
 	what.evidence.outcome = effect && !what.evidence.is_own_io ? outcome_of(call, effect) :
 								    EFFECT_NOT_SENT;
 	if (!what.evidence.is_own_io) {
-		observe(call, resource, NULL, "still_there", &what.evidence);
+		evidence_take(call, resource, NULL, "still_there", &what.evidence);
 		/* Otherwise the action is that of its create. */
 		if (resource->state == LESSOR_STATE_DELETING)
 			evidence_action(call, resource, &what.evidence.is_gave_up);
@@ -271,7 +271,7 @@ static int host_permit_change(struct lessor_call *base, int64_t row, uint32_t wh
 	if (!call_row(call, row, "permit_change"))
 		return -1;
 	effect = effect_next(call, row, "permit_change");
-	if (!effect || observe(call, ledger_find(&call->step->ledger, row), from, "permit_change",
+	if (!effect || evidence_take(call, ledger_find(&call->step->ledger, row), from, "permit_change",
 			       &what.evidence) ||
 	    call_commit(call, &what))
 		return -1;

@@ -141,6 +141,9 @@ static int check_form(struct ask *ask)
 	url_path_describe(ask->req.path, ask->shown, sizeof(ask->shown));
 	if (call->opening)
 		return call_violation(call, "%s %s inside open", ask->req.method, ask->shown);
+	if (call->look)
+		return call_violation(call, "%s %s on the call of a lease inside observe",
+				      ask->req.method, ask->shown);
 	if (!call->account->state->origin[0])
 		return call_violation(call, "%s %s by a provider that declares no http_auth",
 				      ask->req.method, ask->shown);
@@ -182,7 +185,7 @@ static enum budget_class budget_class_of(const struct ask *ask)
 		return BUDGET_LOOKUP;
 	if (ask->action.effect == LESSOR_MAKES)
 		return BUDGET_CREATE;
-	if (step->op != STEP_PROVISION && step->op != STEP_INSPECT)
+	if (step->op != STEP_PROVISION && step->op != STEP_INSPECT && step->op != STEP_OBSERVE)
 		return BUDGET_SWEEP;
 	for (size_t i = 0; i < step->ledger.resource_count; i++) {
 		uint32_t state = step->ledger.resources[i].state;

@@ -31,6 +31,8 @@ struct call_effect *call_effect_need(struct call *call, int64_t row)
 
 	if (effect || call->effect_count == CALL_EFFECTS_MAX)
 		return effect;
+	if (!call->effects)
+		call->effects = call_alloc(call, CALL_EFFECTS_MAX * sizeof(*call->effects));
 	effect = &call->effects[call->effect_count++];
 	effect->row = row;
 	return effect;
@@ -50,11 +52,15 @@ static void ledger_put(struct ledger *ledger, const struct resource *resource)
 	ledger->resources[ledger->resource_count++] = *resource;
 }
 
-/* inspect and retain settle what is unknown by looking; retain also changes what is kept. */
+/*
+ * inspect and retain settle what is unknown by looking; retain also changes what is kept. A
+ * look for many leases finds out only how far their servers are.
+ */
 static int may_commit(const struct step *step, enum lease_claim_kind kind)
 {
 	switch (step->op) {
 	case STEP_PROVISION:
+		return !step->look || kind == CLAIM_REUSE || kind == CLAIM_ATTEMPT_REFUSED;
 	case STEP_CLEANUP:
 	case STEP_PROBE:
 		return 1;
@@ -88,7 +94,8 @@ int call_commit(struct call *call, struct lease_claim *what)
 		return call_violation(call, "%s inside an operation that has no effects", name);
 	what->result = -1;
 	int result = step->claim(step->claim_arg, step, what);
-	call->is_undurable = 1;
+	/* The requests of one that is looked for with others are those of the look. */
+	(call->look ? call->look : call)->is_undurable = 1;
 	/* What has I/O of its own does with it whatever it does. */
 	if (call_is_own_io(call))
 		call_barrier(call);

@@ -35,8 +35,10 @@ size_t evidence_add(struct call *call, const struct lessor_action *action, const
 
 void evidence_fini(struct call *call)
 {
-	for (size_t i = 0; i < call->request_count; i++)
+	for (size_t i = 0; i < call->request_count; i++) {
+		json_decref(call->requests[i].by_id);
 		json_decref(call->requests[i].root);
+	}
 	free(call->requests);
 }
 
@@ -109,7 +111,7 @@ static const char *text_at(struct call *call, const json_t *object, const char *
 }
 
 /* Everything that the host judges of an object, in the call's own memory. */
-static void observe(struct call *call, const struct lessor_action *action, const json_t *object,
+static void describe(struct call *call, const struct lessor_action *action, const json_t *object,
 		    uint32_t kind, struct lessor_observed *ret)
 {
 	const json_t *labels = at(object, action->labels_at);
@@ -171,7 +173,7 @@ int evidence_exact(struct call *call, const struct resource *row, struct lessor_
 		object = is_success(r) ? at(root_of(r), r->action.object_at) : NULL;
 		if (!object || !id_is(&r->action, object, row->id))
 			return -1;
-		observe(call, &r->action, object, row->kind, ret);
+		describe(call, &r->action, object, row->kind, ret);
 		return 1;
 	}
 	return -1;
@@ -411,25 +413,43 @@ int evidence_unlisted_name(struct call *call, const struct resource *row, size_t
 	return walk(call, row, BY_NAME, since, 1);
 }
 
+/* The objects of an answer by their ids; of two with the same id the first counts. */
+static const json_t *by_id(struct call_request *r)
+{
+	const json_t *object = at(root_of(r), r->action.object_at);
+	char id[CALL_ID_ROOM];
+	json_t *item;
+	size_t i;
+
+	if (r->by_id)
+		return r->by_id;
+	r->by_id = json_object();
+	if (json_is_object(object)) {
+		id_text(at(object, r->action.id_at), id);
+		json_object_set(r->by_id, id, (json_t *)object);
+	}
+	json_array_foreach((json_t *)object, i, item) {
+		id_text(at(item, r->action.id_at), id);
+		if (!json_object_get(r->by_id, id))
+			json_object_set(r->by_id, id, item);
+	}
+	return r->by_id;
+}
+
 int evidence_shown(struct call *call, uint32_t kind, const char *id, struct lessor_observed *ret)
 {
-	for (size_t i = call->request_count; i > 0; i--) {
-		struct call_request *r = &call->requests[i - 1];
-		const json_t *object = is_success(r) && action_is_about(&r->action, kind) ?
-				       at(root_of(r), r->action.object_at) : NULL;
-		json_t *item;
-		size_t k;
+	/* Of a lease among many: what the look for all of them has read. */
+	struct call *record = call->look ? call->look : call;
 
-		if (json_is_object(object) && id_is(&r->action, object, id)) {
-			observe(call, &r->action, object, kind, ret);
-			return 1;
-		}
-		json_array_foreach((json_t *)object, k, item) {
-			if (!id_is(&r->action, item, id))
-				continue;
-			observe(call, &r->action, item, kind, ret);
-			return 1;
-		}
+	for (size_t i = record->request_count; id[0] && i > 0; i--) {
+		struct call_request *r = &record->requests[i - 1];
+		const json_t *object = is_success(r) && action_is_about(&r->action, kind) ?
+				       json_object_get(by_id(r), id) : NULL;
+
+		if (!object)
+			continue;
+		describe(call, &r->action, object, kind, ret);
+		return 1;
 	}
 	return 0;
 }

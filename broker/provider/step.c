@@ -25,6 +25,7 @@ const char *step_op_name(enum step_op op)
 		[STEP_LIST] = "list",
 		[STEP_RELOAD] = "reload",
 		[STEP_RETAIN] = "retain",
+		[STEP_OBSERVE] = "observe",
 	};
 
 	return (size_t)op < ARRAY_LEN(names) ? names[op] : "unknown";
@@ -66,6 +67,9 @@ void step_free(struct step *step)
 	for (size_t i = 0; i < step->listed_count; i++)
 		observed_fini(&step->listed[i].seen);
 	free(step->listed);
+	for (size_t i = 0; i < step->waiting_count; i++)
+		step_free(step->waiting[i]);
+	free(step->waiting);
 	if (step->is_shown)
 		observed_fini(&step->shown);
 	free(step->prices);
@@ -128,6 +132,9 @@ static int operation_run(struct call *call)
 	case STEP_RETAIN:
 		return table->retain ? table->retain(instance, &call->base, call_lease(call)) :
 				       LESSOR_DONE;
+	case STEP_OBSERVE:
+		return table->observe ? table->observe(instance, &call->base, call->waiting,
+						       step->waiting_count) : LESSOR_DONE;
 	}
 	return 0;
 }
@@ -168,6 +175,7 @@ static int verdict_is_allowed(enum step_op op, int verdict)
 		[STEP_RELOAD] = 1u << LESSOR_DONE | 1u << LESSOR_RETRY | 1u << LESSOR_REFUSED,
 		[STEP_RETAIN] = 1u << LESSOR_DONE | 1u << LESSOR_PENDING | 1u << LESSOR_RETRY |
 				1u << LESSOR_REFUSED,
+		[STEP_OBSERVE] = 1u << LESSOR_DONE | 1u << LESSOR_RETRY | 1u << LESSOR_REFUSED,
 	};
 
 	return verdict >= LESSOR_DONE && verdict <= LESSOR_GONE && (allowed[op] & 1u << verdict);
@@ -227,35 +235,46 @@ static void outputs_clear(struct step *step)
 	step->status[0] = '\0';
 }
 
-void step_run(struct step *step)
+void call_conclude(struct call *call, int verdict)
 {
-	struct call call;
+	struct step *step = call->step;
 
-	call_init(&call, step);
-	int verdict = operation_run_in_turn(&call);
-	call_ledger_check(&call);
-	int allowed = verdict_check(&call, verdict) == 0;
+	call_ledger_check(call);
+	int allowed = verdict_check(call, verdict) == 0;
 
+	step->answers = (int)call->request_count;
 	step->error_class = LESSOR_CLASS_NONE;
 	step->wait_ms = 0;
 	step->reason[0] = '\0';
 	step->cursor[0] = '\0';
-	step->violation = call.violation[0] != '\0';
+	step->violation = call->violation[0] != '\0';
 	if (!allowed) {
 		step->verdict = LESSOR_RETRY;
 		step->error_class = LESSOR_CLASS_BUG;
 	} else {
 		step->verdict = verdict;
-		if (call.said == verdict) {
-			step->error_class = call.said_class;
-			step->wait_ms = call.said_wait_ms;
-			memcpy(step->reason, call.said_reason, sizeof(step->reason));
-			memcpy(step->cursor, call.said_cursor, sizeof(step->cursor));
+		if (call->said == verdict) {
+			step->error_class = call->said_class;
+			step->wait_ms = call->said_wait_ms;
+			memcpy(step->reason, call->said_reason, sizeof(step->reason));
+			memcpy(step->cursor, call->said_cursor, sizeof(step->cursor));
 		}
 	}
 	if (step->violation)
-		memcpy(step->reason, call.violation, sizeof(step->reason));
+		memcpy(step->reason, call->violation, sizeof(step->reason));
 	if (step->verdict != LESSOR_DONE)
 		outputs_clear(step);
+}
+
+void step_run(struct step *step)
+{
+	struct call call;
+
+	call_init(&call, step);
+	if (step->op == STEP_OBSERVE)
+		call_observe_begin(&call);
+	call_conclude(&call, operation_run_in_turn(&call));
+	if (step->op == STEP_OBSERVE)
+		call_observe_end(&call);
 	call_fini(&call);
 }

@@ -26,6 +26,7 @@ enum step_op {
 	STEP_LIST,	/* of the account */
 	STEP_RELOAD,	/* of the account */
 	STEP_RETAIN,
+	STEP_OBSERVE,	/* of the account: one look for the steps in `waiting` */
 };
 const char *step_op_name(enum step_op op);
 
@@ -51,6 +52,14 @@ struct step {
 	size_t user_data_len;
 	char host_key[96];		/* its public half, "" if there is none in user_data */
 	uint32_t list_kind;		/* STEP_LIST */
+	/*
+	 * STEP_OBSERVE: provision steps, one a lease, that run by this one. They go wherever it
+	 * goes and end with it, each with a result of its own. The array is the step's, and what
+	 * is not NULL in it when the step is freed.
+	 */
+	struct step **waiting;
+	size_t waiting_count;
+	struct step *look;		/* of a step in `waiting`: that one; NULL: it runs by itself */
 	atomic_int cancel;		/* any thread may set it: a request in flight is given up within
 					 * some 50 ms (a create's or delete's outcome is then unknown) */
 
@@ -74,7 +83,10 @@ struct step {
 	int violation;			/* the plugin broke the contract; reason says how */
 	struct lessor_observed shown;	/* DONE of provision: the server as this step saw it; deep copy */
 	int is_shown;
+	int is_unobserved;		/* of a step in `waiting`: the look says nothing of it, and
+					 * nothing else of the result means anything */
 	int calls;			/* provider requests made */
+	int answers;			/* requests with an answer or without, shared ones too */
 	struct step_price *prices;	/* STEP_CATALOG; owned */
 	size_t price_count;
 	struct {
@@ -92,7 +104,8 @@ void step_free(struct step *step);
 
 /*
  * Runs the operation to its verdict on this thread. Any verdict the contract
- * does not allow becomes LESSOR_RETRY with `violation` set. Never fails.
+ * does not allow becomes LESSOR_RETRY with `violation` set. Never fails. Those in `waiting`
+ * have their results as well, each as if its own operation had run, or is_unobserved.
  */
 void step_run(struct step *step);
 

@@ -14,10 +14,10 @@
 #include "defect.h"
 #include "key.h"
 #include "lookup.h"
+#include "observe.h"
 #include "protect.h"
 #include "remove.h"
 #include "server.h"
-#include "wait.h"
 
 static const struct lessor_option options[] = {
 	{
@@ -152,6 +152,45 @@ static int hetzner_provision(void *instance, struct lessor_call *call,
 	if (need_key(&z, &key_id, &verdict))
 		return verdict;
 	return attempt ? server_create(&z, attempt, key_id) : server_next_attempt(&z);
+}
+
+/* ---- observe ------------------------------------------------------------------------- */
+
+/* The server that the lease waits for. NULL: something else comes first. */
+static const struct lessor_resource *awaited_server(const struct lessor_lease *lease,
+						    const struct lessor_attempt **ret_attempt)
+{
+	const struct lessor_resource *server;
+
+	*ret_attempt = open_attempt(lease);
+	server = *ret_attempt ? server_of(lease, (*ret_attempt)->number) : NULL;
+	for (size_t i = 0; i < lease->resource_count; i++) {
+		const struct lessor_resource *r = lessor_resource_at(lease, i);
+
+		if (r->kind == LESSOR_KIND_SERVER && r != server && !resource_is_over(r))
+			return NULL;
+	}
+	return server && server->state == LESSOR_STATE_PRESENT && server->id[0] ? server : NULL;
+}
+
+static int hetzner_observe(void *instance, struct lessor_call *call,
+			   struct lessor_waiting *waiting, size_t count)
+{
+	struct awaited *all = lessor_alloc(call, count * sizeof(*all));
+	size_t added = 0;
+
+	(void)instance;
+	if (!all)
+		return lessor_retry(call, LESSOR_CLASS_BUG, 0, "no memory to look for so many");
+	for (size_t i = 0; i < count; i++) {
+		struct lessor_waiting *w = lessor_waiting_at(waiting, i);
+		const struct lessor_attempt *attempt;
+		const struct lessor_resource *server = awaited_server(w->lease, &attempt);
+
+		if (server)
+			observe_add(&all[added++], w, attempt, server);
+	}
+	return added ? observe_look(call, all, added) : LESSOR_DONE;
 }
 
 /* ---- cleanup ------------------------------------------------------------------------- */
@@ -323,6 +362,7 @@ static const struct lessor_provider hetzner = {
 	.probe = hetzner_probe,
 	.catalog = hetzner_catalog,
 	.retain = hetzner_retain,
+	.observe = hetzner_observe,
 };
 
 LESSOR_PROVIDER(hetzner)

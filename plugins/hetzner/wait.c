@@ -18,22 +18,6 @@
 #define ROLLBACK_WAIT_MS 1000
 #define LIST_PAGES_MAX 4	/* newest first; what is older is asked for by its id */
 
-/* The cursor: hints that save calls. Without it everything still comes right. */
-struct progress {
-	unsigned int looks;
-	int64_t followed_ms;	/* when the actions were last looked at */
-	int64_t off_ms;		/* `off` with all actions done since then, 0: is not */
-	int64_t lost_ms;	/* an exact read first found nothing, 0: it does */
-};
-
-struct wait {
-	struct hz *z;
-	const struct lessor_attempt *attempt;
-	const struct lessor_resource *row;
-	struct progress progress;
-	int64_t now, poll_ms;
-};
-
 static void progress_read(const char *cursor, struct progress *ret)
 {
 	*ret = (struct progress){ 0 };
@@ -47,7 +31,7 @@ static int64_t elapsed(const struct wait *w)
 	return w->now - w->attempt->started_ms;
 }
 
-static int go_on(struct wait *w)
+int wait_go_on(struct wait *w)
 {
 	int64_t wait_ms = elapsed(w) / 16;
 	char cursor[128];
@@ -89,7 +73,7 @@ static int too_late(struct wait *w)
 }
 
 /* A look came to nothing: that never costs a good server, but time does. */
-static int look_failed(struct wait *w, const struct reply *reply)
+int wait_look_failed(struct wait *w, const struct reply *reply)
 {
 	/* That we may not look says nothing of the server, which may well run by now. */
 	if (reply->error_class == LESSOR_CLASS_RATE)
@@ -162,29 +146,40 @@ static enum look look_on_page(struct wait *w, const struct reply *reply, int64_t
 	return LOOK_ABSENT;
 }
 
+int64_t wait_listing_age(const struct wait *w)
+{
+	int64_t age_ms = w->now - w->row->changed_ms;
+
+	/* A listing from before the server was made tells nothing of it. */
+	return age_ms < 0 ? 0 : age_ms > w->poll_ms ? w->poll_ms : age_ms;
+}
+
+void wait_listing_path(struct lessor_call *call, int number, char *ret, size_t room)
+{
+	char selector[160], encoded[300];
+
+	snprintf(selector, sizeof(selector), LESSOR_LABEL_INSTANCE "==%.100s",
+		 lessor_broker_id(call));
+	api_encode(selector, encoded, sizeof(encoded));
+	snprintf(ret, room, "/servers?label_selector=%s&sort=id%%3Adesc&per_page=50&page=%d",
+		 encoded, number);
+}
+
 /*
  * One listing, newest first, serves everybody who waits. It is good for finding
  * a server in it and for nothing else; the reply must outlive *ret_server.
  */
 static enum look look_in_listing(struct wait *w, struct reply *reply, struct server *ret_server)
 {
-	char selector[160], encoded[300], path[420];
-	int64_t age_ms = w->now - w->row->changed_ms;
+	char path[420];
 
-	/* A listing from before the server was made tells nothing of it. */
-	age_ms = age_ms < 0 ? 0 : age_ms > w->poll_ms ? w->poll_ms : age_ms;
-	snprintf(selector, sizeof(selector), LESSOR_LABEL_INSTANCE "==%.100s",
-		 lessor_broker_id(w->z->call));
-	api_encode(selector, encoded, sizeof(encoded));
 	for (int number = 1; number <= LIST_PAGES_MAX; number++) {
 		enum look look;
 		int last;
 
-		snprintf(path, sizeof(path),
-			 "/servers?label_selector=%s&sort=id%%3Adesc&per_page=50&page=%d", encoded,
-			 number);
+		wait_listing_path(w->z->call, number, path, sizeof(path));
 		reply_clear(reply);
-		api_get(w->z->call, path, age_ms, reply);
+		api_get(w->z->call, path, wait_listing_age(w), reply);
 		if (reply->rule)
 			return LOOK_FAILED;
 		look = look_on_page(w, reply, number, ret_server, &last);
@@ -200,11 +195,11 @@ static enum look look_in_listing(struct wait *w, struct reply *reply, struct ser
 static int is_lost(struct wait *w)
 {
 	if (!remove_absence_counts(w->z, w->row))
-		return go_on(w);
+		return wait_go_on(w);
 	if (!w->progress.lost_ms)
 		w->progress.lost_ms = w->now;
 	if (w->now - w->progress.lost_ms < LOST_MS)
-		return go_on(w);
+		return wait_go_on(w);
 	/* Whether it is gone is settled like any other absence, before the next type is tried. */
 	return give_up(w, LESSOR_CLASS_FAILED, "the server disappeared while it was made");
 }
@@ -225,24 +220,34 @@ static void actions_path(const struct lessor_resource *row, char *ret, size_t ro
 		snprintf(ret, room, "/actions?id=%s", row->action);
 }
 
-/* 1: all are done well; 0: some run, or nobody knows; -1: one failed. */
-static int actions_state(struct wait *w)
+/* Is it one of those that "1,2" names? "" names all of a list. */
+static int is_named(const char *actions, const char *id)
 {
-	char path[160];
-	auto_reply reply = { 0 };
-	const json_t *list;
+	size_t len = strlen(id);
+
+	for (const char *at = actions; at; at = strchr(at, ',')) {
+		at += *at == ',';
+		if (strncmp(at, id, len) == 0 && (at[len] == ',' || at[len] == '\0'))
+			return 1;
+	}
+	return !actions[0];
+}
+
+/* 1: all are done well; 0: some run, or nobody knows; -1: one failed. */
+static int actions_state(const struct wait *w, const json_t *list)
+{
 	size_t i, done = 0;
 	json_t *item;
 
-	actions_path(w->row, path, sizeof(path));
-	api_get(w->z->call, path, 0, &reply);
-	list = json_object_get(reply.root, "actions");
-	if (reply.rule || !json_is_array(list))
-		return 0;
 	json_array_foreach(list, i, item) {
 		struct action action;
 
-		if (parse_action(item, &action) || !action_is_of(&action, w->row->id))
+		if (parse_action(item, &action))
+			return 0;
+		/* Of another server that is asked for with it. */
+		if (!is_named(w->row->action, action.id))
+			continue;
+		if (!action_is_of(&action, w->row->id))
 			return 0;
 		if (strcmp(action.command, "create_server") != 0 &&
 		    strcmp(action.command, "start_server") != 0)
@@ -256,38 +261,43 @@ static int actions_state(struct wait *w)
 	return done > 0;
 }
 
-static int follow(struct wait *w, const struct server *s)
+/* Is there a reason to ask for its actions? */
+static int is_to_be_followed(struct wait *w, const struct server *s)
 {
 	int is_off = strcmp(s->status, "off") == 0;
 	int64_t since = w->progress.followed_ms ? w->progress.followed_ms : w->row->changed_ms;
-	int state;
 
+	w->is_off = is_off;
 	if (!is_off)
 		w->progress.off_ms = 0;
-	if (!is_off && w->now - since < FOLLOW_MS)
-		return go_on(w);
-	if (is_off && w->progress.followed_ms && w->now - w->progress.followed_ms < 2 * w->poll_ms)
-		return go_on(w);
+	if (!is_off)
+		return w->now - since >= FOLLOW_MS;
+	if (w->progress.followed_ms && w->now - w->progress.followed_ms < 2 * w->poll_ms)
+		return 0;
 	/* `off` is normal between making and starting; once known to be done, only time tells. */
-	if (is_off && w->progress.off_ms && w->now - w->progress.off_ms < OFF_MS)
-		return go_on(w);
+	return !w->progress.off_ms || w->now - w->progress.off_ms >= OFF_MS;
+}
+
+int wait_judge_actions(struct wait *w, const json_t *actions)
+{
+	int state = actions_state(w, actions);
+
 	w->progress.followed_ms = w->now;
-	state = actions_state(w);
 	if (state < 0)
 		return give_up(w, LESSOR_CLASS_FAILED,
 			       "the provider failed to make or start the server");
-	if (!is_off || !state)
+	if (!w->is_off || !state)
 		w->progress.off_ms = 0;
 	else if (!w->progress.off_ms)
 		w->progress.off_ms = w->now;
 	else if (w->now - w->progress.off_ms >= OFF_MS)
 		return give_up(w, LESSOR_CLASS_FAILED, "the server was made but does not start");
-	return go_on(w);
+	return wait_go_on(w);
 }
 
 /* ---- one step ------------------------------------------------------------------------ */
 
-static int judge(struct wait *w, const struct server *s)
+int wait_judge(struct wait *w, const struct server *s)
 {
 	w->progress.lost_ms = 0;
 	if (!is_ours(w, s)) {
@@ -295,7 +305,7 @@ static int judge(struct wait *w, const struct server *s)
 		lessor_log(w->z->call, LESSOR_LOG_WARNING,
 			   "server %s is not what the ledger says (name '%.63s'); waiting",
 			   w->row->id, s->thing.name);
-		return is_too_late(w) ? too_late(w) : go_on(w);
+		return is_too_late(w) ? too_late(w) : wait_go_on(w);
 	}
 	server_note_address(w->z, s);
 	if (is_ready(w, s))
@@ -305,7 +315,21 @@ static int judge(struct wait *w, const struct server *s)
 			       "somebody deletes the server while it is made");
 	if (is_too_late(w))
 		return too_late(w);
-	return follow(w, s);
+	return is_to_be_followed(w, s) ? 0 : wait_go_on(w);
+}
+
+/* With its actions, if they have to be known. */
+static int judge_alone(struct wait *w, const struct server *s)
+{
+	int verdict = wait_judge(w, s);
+	char path[160];
+	auto_reply reply = { 0 };
+
+	if (verdict)
+		return verdict;
+	actions_path(w->row, path, sizeof(path));
+	api_get(w->z->call, path, 0, &reply);
+	return wait_judge_actions(w, reply.rule ? NULL : json_object_get(reply.root, "actions"));
 }
 
 static int look_exactly(struct wait *w)
@@ -319,33 +343,40 @@ static int look_exactly(struct wait *w)
 	if (reply.rule && reply.rule->on_get == GET_GONE)
 		return is_lost(w);
 	if (reply.rule)
-		return look_failed(w, &reply);
+		return wait_look_failed(w, &reply);
 	if (parse_server(json_object_get(reply.root, "server"), &server))
 		return is_too_late(w) ? too_late(w) :
 		       api_nonsense(w->z->call, "waiting for the server");
-	return judge(w, &server);
+	return judge_alone(w, &server);
 }
 
-int wait_for_server(struct hz *z, const struct lessor_attempt *attempt,
-		    const struct lessor_resource *row)
+void wait_begin(struct wait *w, struct hz *z, const struct lessor_attempt *attempt,
+		const struct lessor_resource *row)
 {
-	struct wait w = {
+	*w = (struct wait){
 		.z = z,
 		.attempt = attempt,
 		.row = row,
 		.now = lessor_now(z->call),
 		.poll_ms = lessor_option_int(z->call, OPT_POLL),
 	};
+	progress_read(z->lease->cursor, &w->progress);
+	w->progress.looks++;
+}
+
+int wait_for_server(struct hz *z, const struct lessor_attempt *attempt,
+		    const struct lessor_resource *row)
+{
 	auto_reply reply = { 0 };
 	struct server server;
+	struct wait w;
 
-	progress_read(z->lease->cursor, &w.progress);
-	w.progress.looks++;
+	wait_begin(&w, z, attempt, row);
 	switch (look_in_listing(&w, &reply, &server)) {
 	case LOOK_SEEN:
-		return judge(&w, &server);
+		return judge_alone(&w, &server);
 	case LOOK_FAILED:
-		return look_failed(&w, &reply);
+		return wait_look_failed(&w, &reply);
 	case LOOK_ABSENT:
 		break;
 	}

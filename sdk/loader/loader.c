@@ -150,6 +150,11 @@ static int table_copy(const struct lessor_provider *from, struct provider *ret, 
 		return err_set(err, ERR_REFUSED,
 			       "provider '%s' refused: its table says %u bytes, at least %zu are needed",
 			       path, size, (size_t)TABLE_LEAST);
+	/* Half of a pointer would be called. */
+	if (size < sizeof(ret->table) && (size - TABLE_LEAST) % sizeof(from->probe))
+		return err_set(err, ERR_REFUSED,
+			       "provider '%s' refused: its table says %u bytes, and ends within an operation",
+			       path, size);
 	memset(&ret->table, 0, sizeof(ret->table));
 	memcpy(&ret->table, from, size < sizeof(ret->table) ? size : sizeof(ret->table));
 	/* newer than we are: it may offer what we cannot use */
@@ -449,9 +454,10 @@ void provider_dump(const struct provider *provider, FILE *out)
 	fprintf(out, "http_origin=%s\n", table->http_origin ? table->http_origin : "");
 	fprintf(out, "own_io=%d\n", (table->capabilities & LESSOR_OWN_IO) != 0);
 	fprintf(out, "visible_within_ms=%lld\n", (long long)table->visible_within_ms);
-	fprintf(out, "operations=open close provision cleanup inspect list%s%s%s%s\n",
+	fprintf(out, "operations=open close provision cleanup inspect list%s%s%s%s%s\n",
 		table->probe ? " probe" : "", table->catalog ? " catalog" : "",
-		table->reload ? " reload" : "", table->retain ? " retain" : "");
+		table->reload ? " reload" : "", table->retain ? " retain" : "",
+		table->observe ? " observe" : "");
 	for (size_t i = 0; i < table->action_count; i++) {
 		struct lessor_action action = action_at(table, i);
 

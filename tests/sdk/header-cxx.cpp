@@ -41,6 +41,21 @@ static int header_retain(void *instance, struct lessor_call *call, const struct 
 	return LESSOR_DONE;
 }
 
+static int header_observe(void *instance, struct lessor_call *call, struct lessor_waiting *waiting,
+			  size_t count)
+{
+	size_t i;
+
+	(void)instance;
+	for (i = 0; i < count; i++) {
+		struct lessor_waiting *w = lessor_waiting_at(waiting, i);
+
+		if (LESSOR_HAS(w, lease) && w->lease->resource_count)
+			w->verdict = lessor_pending(w->call, 1000, "1");
+	}
+	return count ? LESSOR_DONE : lessor_retry(call, LESSOR_CLASS_BUG, 0, "nobody waits");
+}
+
 static const struct lessor_action header_actions[] = {
 	{ "delete", "DELETE", "/things/{id}", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
 	  NULL, LESSOR_KIND_BIT(LESSOR_KIND_SERVER), LESSOR_DESTROYS }
@@ -50,6 +65,7 @@ static const struct lessor_provider header_provider = {
 	sizeof(struct lessor_provider), LESSOR_ABI, "header", "1", "The header alone",
 	NULL, 0, sizeof(struct lessor_option), LESSOR_SERIAL, LESSOR_CAN_USER_DATA, "bearer",
 	"https://cloud.test", header_actions, 1, sizeof(struct lessor_action), 60000,
-	header_open, NULL, header_step, header_step, header_step, NULL, NULL, NULL, NULL, header_retain
+	header_open, NULL, header_step, header_step, header_step, NULL, NULL, NULL, NULL, header_retain,
+	header_observe
 };
 LESSOR_PROVIDER(header_provider)

@@ -23,8 +23,9 @@ NO_TAIL(lessor_http_request, share_ms);
 NO_TAIL(lessor_http_response, age_ms);
 NO_TAIL(lessor_host, permit_change);
 NO_TAIL(lessor_call, host);
+NO_TAIL(lessor_waiting, lease);
 NO_TAIL(lessor_option, flags);
-NO_TAIL(lessor_provider, retain);
+NO_TAIL(lessor_provider, observe);
 #endif
 
 _Static_assert(offsetof(struct lessor_provider, size) == 0, "frozen for ever");

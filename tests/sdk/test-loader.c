@@ -67,16 +67,17 @@ static void test_good(void **state)
 	assert_int_equal(provider.plugin_size, sizeof(struct lessor_provider));
 	assert_non_null(provider.table.probe);
 	assert_null(provider.table.catalog);
+	assert_non_null(provider.table.observe);
 
 	FILE *out = fmemopen(text, sizeof(text), "w");
 	provider_dump(&provider, out);
 	fclose(out);
 	assert_non_null(strstr(text, "name=good\n"));
-	assert_non_null(strstr(text, "abi=0.2\nhost_abi=0.2\n"));
+	assert_non_null(strstr(text, "abi=0.3\nhost_abi=0.3\n"));
 	assert_non_null(strstr(text, "http_auth=\n"));
 	assert_non_null(strstr(text, "own_io=1\n"));
 	assert_non_null(strstr(text, "visible_within_ms=0\n"));
-	assert_non_null(strstr(text, "operations=open close provision cleanup inspect list probe\n"));
+	assert_non_null(strstr(text, "operations=open close provision cleanup inspect list probe observe\n"));
 	assert_non_null(strstr(text, "option.keys.choices=lease|account\n"));
 }
 
@@ -116,6 +117,10 @@ static void test_older(void **state)
 	assert_non_null(provider.table.list);
 	assert_null(provider.table.probe);
 	assert_int_equal(provider.plugin_size, offsetof(struct lessor_provider, probe));
+	/* And when `observe` did not exist yet. */
+	assert_int_equal(provider_load(PLUGINS, "unobserving", &provider, NULL), 0);
+	assert_non_null(provider.table.retain);
+	assert_null(provider.table.observe);
 }
 
 static void test_newer(void **state)
@@ -143,11 +148,11 @@ static void test_abi(void **state)
 {
 	(void)state;
 	assert_int_equal(LESSOR_ABI_MAJOR, 0);
-	assert_int_equal(LESSOR_ABI_MINOR, 2);
-	refused(PLUGINS, "abi", "speaks ABI 7.3, this lessor speaks ABI 0.2: install a newer lessor");
-	refused(PLUGINS, "minor", "speaks ABI 0.3, this lessor speaks ABI 0.2: install a newer lessor");
-	refused(PLUGINS, "past", "speaks ABI 0.1, this lessor speaks ABI 0.2: rebuild the provider");
-	refused(PLUGINS, "first", "speaks ABI 1.1, this lessor speaks ABI 0.2");
+	assert_int_equal(LESSOR_ABI_MINOR, 3);
+	refused(PLUGINS, "abi", "speaks ABI 7.3, this lessor speaks ABI 0.3: install a newer lessor");
+	refused(PLUGINS, "minor", "speaks ABI 0.4, this lessor speaks ABI 0.3: install a newer lessor");
+	refused(PLUGINS, "past", "speaks ABI 0.2, this lessor speaks ABI 0.3: rebuild the provider");
+	refused(PLUGINS, "first", "speaks ABI 1.1, this lessor speaks ABI 0.3");
 }
 
 static void check_action(const struct action_case *c)
@@ -197,6 +202,7 @@ static void test_bad_table(void **state)
 {
 	(void)state;
 	refused(PLUGINS, "tiny", "its table says 8 bytes");
+	refused(PLUGINS, "half", "ends within an operation");
 	refused(PLUGINS, "null", "returns no table");
 	refused(PLUGINS, "nosymbol", "no symbol 'lessor_provider_entry_v1'");
 	refused(PLUGINS, "lacking", "lacks the operation 'list'");

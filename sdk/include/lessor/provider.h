@@ -111,7 +111,7 @@ extern "C" {
 
 /* Major in the high half, minor in the low half. Any other version is refused while major is 0. */
 #define LESSOR_ABI_MAJOR 0
-#define LESSOR_ABI_MINOR 2
+#define LESSOR_ABI_MINOR 3
 #define LESSOR_ABI ((uint32_t)((LESSOR_ABI_MAJOR << 16) | LESSOR_ABI_MINOR))
 
 /* Does the structure the host filled (it begins with `size`) reach that far? */
@@ -566,6 +566,21 @@ struct lessor_call {
 	const struct lessor_host *host;
 };
 
+/* ---- Waiting leases: what observe looks for -------------------------------- */
+
+/*
+ * One of the leases that an observe is about, with a call object of its own, on which
+ * the plugin reports as it would in provision. Read arrays of it through
+ * lessor_waiting_at: the host's elements may be larger than this header's.
+ */
+struct lessor_waiting {
+	uint32_t size;			/* of this structure, set by the host */
+	int32_t verdict;		/* set by the plugin: what provision would return (DONE, PENDING,
+					 * RETRY, REFUSED); 0, as it was: this look says nothing of it */
+	struct lessor_call *call;	/* the lease's; no request may be made on it */
+	const struct lessor_lease *lease;	/* without user_data: nothing is made here */
+};
+
 /* ---- Options: declared as data -------------------------------------------- */
 
 #define LESSOR_OPTION_TEXT 1
@@ -689,6 +704,29 @@ struct lessor_provider {
 	 * (UNPROTECT). NULL: the broker's own record is all that keeps them.
 	 */
 	int (*retain)(void *instance, struct lessor_call *call, const struct lessor_lease *lease);
+	/*
+	 * One look for many leases of an account that wait for their servers: what provision
+	 * would find out for each of them, from listings that are parsed once. The ledger of
+	 * each lease holds a server of its own that is PRESENT, of an attempt that is open,
+	 * and nothing whose outcome is unknown.
+	 *
+	 * Requests are made on `call` and only read. What they show of a lease's server is
+	 * reported on waiting[i].call, as in provision: outputs, a verdict by lessor_pending,
+	 * lessor_retry or lessor_refuse, lessor_reuse of an address that came with it,
+	 * lessor_attempt_refused. Any other report and any effect is a breach, on all of the
+	 * calls. DONE for a lease needs an answer to `call` that shows its server.
+	 *
+	 * For a lease whose verdict is left 0 the host calls provision. Leave 0 what the
+	 * listings do not show: provision reads it by its id.
+	 *
+	 * Returns the verdict on the look as a whole: DONE; RETRY with class and wait, and the
+	 * leases left 0 wait as if a step of their own had failed so; REFUSED: with class AUTH
+	 * or ACCOUNT the account is blocked and they wait, with any other provision is called.
+	 * Runs on one thread, and never beside another operation of one of these leases.
+	 * NULL: each lease is looked for by provision.
+	 */
+	int (*observe)(void *instance, struct lessor_call *call, struct lessor_waiting *waiting,
+		       size_t count);
 };
 
 /* The one exported symbol. Pure: calling it twice, or in a tool, does nothing. */
@@ -751,6 +789,12 @@ static inline const struct lessor_resource *lessor_resource_at(const struct less
 {
 	return (const struct lessor_resource *)(const void *)
 		((const char *)lease->resources + i * lease->resource_size);
+}
+
+static inline struct lessor_waiting *lessor_waiting_at(struct lessor_waiting *waiting, size_t i)
+{
+	/* Each element tells the size of all of them. */
+	return (struct lessor_waiting *)(void *)((char *)waiting + i * waiting->size);
 }
 
 static inline const struct lessor_attempt *lessor_attempt_at(const struct lessor_lease *lease,

@@ -32,6 +32,16 @@ static inline int plain_list(void *instance, struct lessor_call *call, uint32_t 
 	return LESSOR_DONE;
 }
 
+static inline int plain_observe(void *instance, struct lessor_call *call,
+				struct lessor_waiting *waiting, size_t count)
+{
+	(void)instance;
+	(void)call;
+	(void)waiting;
+	(void)count;
+	return LESSOR_DONE;
+}
+
 /* clang-format off */
 #define PLAIN(plugin_name) \
 	.size = sizeof(struct lessor_provider), .abi = LESSOR_ABI, .name = (plugin_name), \

@@ -36,12 +36,19 @@ static const struct { uint32_t size, abi; } table = { sizeof(table), LESSOR_ABI 
 #elif !defined(VARIANT_null) && !defined(VARIANT_nosymbol)
 static const struct lessor_provider table = {
 #if defined(VARIANT_good)
-	PLAIN("good"), OPTIONS, .probe = plain_step,
+	PLAIN("good"), OPTIONS, .probe = plain_step, .observe = plain_observe,
 #elif defined(VARIANT_second)
 	PLAIN("second"),
 #elif defined(VARIANT_older)
 	/* made when there was nothing after `list`; what lies behind it is not part of it */
 	PLAIN("older"), .size = offsetof(struct lessor_provider, probe), .probe = plain_step,
+#elif defined(VARIANT_unobserving)
+	PLAIN("unobserving"), .size = offsetof(struct lessor_provider, observe), .retain = plain_step,
+	.observe = plain_observe,
+#elif defined(VARIANT_half)
+	/* a copy of it would have half of an address */
+	PLAIN("half"), .size = offsetof(struct lessor_provider, observe) + 4,
+	.observe = plain_observe,
 #elif defined(VARIANT_abi)
 	/* in another language, nothing but size and abi may be looked at */
 	PLAIN((const char *)(uintptr_t)1), .abi = 7u << 16 | 3,

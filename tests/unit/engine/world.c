@@ -144,12 +144,42 @@ static int is_unsure(const struct lessor_resource *r)
 	return r->state == LESSOR_STATE_INTENDED || r->state == LESSOR_STATE_UNKNOWN;
 }
 
-static int toy_provision(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
+static void op_note(struct world *w, char op)
 {
-	struct world *w = instance;
+	size_t len = strlen(w->ops);
+
+	if (len == sizeof(w->ops) - 1)
+		memmove(w->ops, w->ops + 1, len--);
+	w->ops[len] = op;
+	w->ops[len + 1] = '\0';
+}
+
+/* How far the server is that is made. */
+static int report(struct world *w, struct lessor_call *call, const struct lessor_lease *lease,
+		  const struct lessor_resource *r)
+{
 	int polls = atoi(lease->cursor);
 	char next[16];
 
+	if (polls < w->boot_polls) {
+		snprintf(next, sizeof(next), "%d", polls + 1);
+		return lessor_pending(call, 1000, next);
+	}
+	lessor_output(call, LESSOR_OUT_HOST, "192.0.2.7");
+	lessor_output(call, LESSOR_OUT_SERVER_ID, r->id);
+	lessor_output(call, LESSOR_OUT_SERVER_NAME, r->name);
+	lessor_output(call, LESSOR_OUT_SERVER_TYPE,
+		      lessor_attempt_at(lease, lease->attempt_count - 1)->type);
+	lessor_output(call, LESSOR_OUT_LOCATION, "here");
+	return LESSOR_DONE;
+}
+
+static int toy_provision(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct world *w = instance;
+
+	w->provisions++;
+	op_note(w, 'P');
 	for (size_t i = 0; i < lease->resource_count; i++) {
 		const struct lessor_resource *r = lessor_resource_at(lease, i);
 
@@ -159,19 +189,37 @@ static int toy_provision(void *instance, struct lessor_call *call, const struct 
 			continue;
 		if (w->create_fault == TOY_BREAK_CONTRACT)
 			return LESSOR_DONE;
-		if (polls < w->boot_polls) {
-			snprintf(next, sizeof(next), "%d", polls + 1);
-			return lessor_pending(call, 1000, next);
-		}
-		lessor_output(call, LESSOR_OUT_HOST, "192.0.2.7");
-		lessor_output(call, LESSOR_OUT_SERVER_ID, r->id);
-		lessor_output(call, LESSOR_OUT_SERVER_NAME, r->name);
-		lessor_output(call, LESSOR_OUT_SERVER_TYPE,
-			      lessor_attempt_at(lease, lease->attempt_count - 1)->type);
-		lessor_output(call, LESSOR_OUT_LOCATION, "here");
-		return LESSOR_DONE;
+		return report(w, call, lease, r);
 	}
 	return create(w, call, lease);
+}
+
+static int toy_observe(void *instance, struct lessor_call *call, struct lessor_waiting *waiting,
+		       size_t count)
+{
+	struct world *w = instance;
+
+	w->looks++;
+	w->looked += count;
+	w->look_most = count > w->look_most ? count : w->look_most;
+	op_note(w, 'L');
+	if (w->during_look)
+		w->during_look(w, call);
+	if (w->look_verdict == LESSOR_RETRY)
+		return lessor_retry(call, w->look_class, 5000, "the look fails");
+	if (w->look_verdict == LESSOR_REFUSED)
+		return lessor_refuse(call, w->look_class, "the look is refused");
+	if (w->look_verdict)
+		return w->look_verdict;
+	for (size_t i = 0; i < count; i++) {
+		struct lessor_waiting *one = lessor_waiting_at(waiting, i);
+		const struct lessor_lease *lease = one->lease;
+
+		if (w->look_misses && strcmp(w->look_misses, lease->id) == 0)
+			continue;
+		one->verdict = report(w, one->call, lease, lessor_resource_at(lease, 0));
+	}
+	return LESSOR_DONE;
 }
 
 static int remove_server(struct world *w, struct lessor_call *call, const struct lessor_resource *r)
@@ -210,6 +258,7 @@ static int toy_cleanup(void *instance, struct lessor_call *call, const struct le
 	struct world *w = instance;
 
 	w->cleanups++;
+	op_note(w, 'C');
 	if (w->cleanup_lies)
 		return LESSOR_GONE;
 	if (w->before_cleanup)
@@ -267,13 +316,15 @@ static int toy_probe(void *instance, struct lessor_call *call, const struct less
 	return LESSOR_DONE;
 }
 
-static const struct lessor_provider toy = {
-	.size = sizeof(toy), .abi = LESSOR_ABI, .name = "toy", .version = "1", .summary = "a toy",
-	.concurrency = LESSOR_SERIAL,
-	.capabilities = LESSOR_CAN_USER_DATA | LESSOR_OWN_IO, .open = toy_open, .close = toy_close,
-	.provision = toy_provision, .cleanup = toy_cleanup, .inspect = toy_inspect,
-	.list = toy_list, .probe = toy_probe,
-};
+#define TOY \
+	.size = sizeof(struct lessor_provider), .abi = LESSOR_ABI, .name = "toy", .version = "1", \
+	.summary = "a toy", .concurrency = LESSOR_SERIAL, \
+	.capabilities = LESSOR_CAN_USER_DATA | LESSOR_OWN_IO, .open = toy_open, .close = toy_close, \
+	.provision = toy_provision, .cleanup = toy_cleanup, .inspect = toy_inspect, \
+	.list = toy_list, .probe = toy_probe
+
+static const struct lessor_provider toy = { TOY };
+static const struct lessor_provider observing_toy = { TOY, .observe = toy_observe };
 
 /* ---- the world ----------------------------------------------------------------------- */
 
@@ -352,7 +403,8 @@ static void core_start(struct world *w, const struct engine_limits *limits)
 	MUST(core_new(&config, &hooks, &w->core, &err) == 0);
 }
 
-void world_start(struct world *w, const struct engine_limits *limits)
+static void start_as(struct world *w, const struct engine_limits *limits,
+		     const struct lessor_provider *table)
 {
 	struct account_config config = { .location_count = 1, .max_steps = 4,
 					 .protect_retained = 1 };
@@ -374,9 +426,19 @@ void world_start(struct world *w, const struct engine_limits *limits)
 	strcpy(config.provider, "toy");
 	strcpy(config.locations[0], "here");
 	strcpy(config.image, "image");
-	MUST(account_new(&w->env, &toy, &config, &w->account, &err) == 0);
+	MUST(account_new(&w->env, table, &config, &w->account, &err) == 0);
 	core_start(w, limits);
 	world_settle(w);
+}
+
+void world_start(struct world *w, const struct engine_limits *limits)
+{
+	start_as(w, limits, &toy);
+}
+
+void world_start_observing(struct world *w, const struct engine_limits *limits)
+{
+	start_as(w, limits, &observing_toy);
 }
 
 /* The core does not own the store; the daemon's engine does, here the world. */

@@ -8,7 +8,7 @@
 
 #include "engine/core.h"
 
-#define CLOUD_MAX 64
+#define CLOUD_MAX 320
 
 enum toy_fault {
 	TOY_NONE,
@@ -51,7 +51,13 @@ struct world {
 	int cleanup_lies_after_refusal;	/* ... once a permit was refused */
 	int strip_labels;		/* a person did */
 	int probe_refuses;
-	int probes, cleanups;		/* steps run */
+	int probes, provisions, cleanups;	/* steps run */
+	int looks;			/* observes run ... */
+	size_t looked, look_most;	/* ... for so many leases in all, and in one of them */
+	int look_verdict;		/* not 0: a look returns that, and tells of nobody ... */
+	uint32_t look_class;		/* ... with this class, if it is a failure */
+	const char *look_misses;	/* the lease of this id is never told of */
+	char ops[64];			/* the last steps, a letter each: P, C, L */
 	int lists;			/* inventories asked for */
 	int list_fails;			/* so many RETRYs before one is complete */
 	int64_t jumped_ms;		/* by how much the wall clock is ahead of what it should be */
@@ -69,11 +75,15 @@ struct world {
 	void (*during_delete)(struct world *w);
 	/* and when a create begins, with its call */
 	void (*before_create)(struct world *w, struct lessor_call *call);
+	/* and in the middle of a look */
+	void (*during_look)(struct world *w, struct lessor_call *call);
 	/* and when a cleanup begins */
 	void (*before_cleanup)(struct world *w, struct lessor_call *call);
 };
 
 void world_start(struct world *w, const struct engine_limits *limits);
+/* With a provider that has observe. */
+void world_start_observing(struct world *w, const struct engine_limits *limits);
 void world_end(struct world *w);
 /* A crash: the core goes without another word, the store stays, a new core begins. */
 /* The test has written beside the core: what that has in memory is read again. */

@@ -30,7 +30,7 @@ static void world_random(void *data, void *out, size_t len)
 
 static void note_request(struct life *life, const char *method, const char *path, int status)
 {
-	char line[400];
+	char line[1000];
 	size_t len = (size_t)snprintf(line, sizeof(line), "%s %s %d\n", method, path, status);
 
 	life->requests = xrealloc(life->requests, life->requests_len + len + 1);

@@ -15,6 +15,8 @@
 #include "util/log.h"
 #include "util/text.h"
 
+int life_looks;
+
 /* ---- life ---------------------------------------------------------------------------- */
 
 static const struct lessor_provider *plugin(void)
@@ -163,7 +165,7 @@ static void take_results(struct life *life, struct step *step)
 			step->error_class, (long long)step->wait_ms, step->reason);
 }
 
-static struct step *new_step(struct life *life, enum step_op op)
+struct step *life_new_step(struct life *life, enum step_op op)
 {
 	struct step *step = step_new(op, life->account);
 
@@ -209,6 +211,40 @@ static void run(struct life *life, struct step *step)
 	life->refusal_class = LESSOR_CLASS_NONE;
 	life->absence_ms = 0;
 	step_run(step);
+	if (life->crashed)
+		return;
+	judge(life, step);
+	take_results(life, step);
+}
+
+/* The same, by a look if that is how lives wait; what it says nothing of runs by itself. */
+static void run_waiting(struct life *life, struct step *step)
+{
+	struct step *look = life_new_step(life, STEP_OBSERVE);
+
+	look->waiting = xcalloc(1, sizeof(*look->waiting));
+	look->waiting[0] = step;
+	look->waiting_count = 1;
+	step->look = look;
+	step->is_unobserved = 1;
+	step_run(look);
+	look->waiting[0] = NULL;
+	step->look = NULL;
+	life->looks++;
+	life->unobserved += step->is_unobserved;
+	if (look->violation && !life->violation[0])
+		TEXT_SET(life->violation, look->reason);
+	if (step->is_unobserved && look->verdict == LESSOR_RETRY) {
+		step->verdict = LESSOR_RETRY;
+		step->error_class = look->error_class;
+		step->wait_ms = look->wait_ms;
+		TEXT_SET(step->reason, look->reason);
+	} else if (step->is_unobserved && !life->crashed) {
+		step_free(look);
+		run(life, step);
+		return;
+	}
+	step_free(look);
 	if (life->crashed)
 		return;
 	judge(life, step);
@@ -273,13 +309,16 @@ int life_step(struct life *life)
 	op = lease_next_op(&life->a, &facts);
 	if (op == LEASE_OP_NONE)
 		return 0;
-	step = new_step(life, ops[op]);
+	step = life_new_step(life, ops[op]);
 	step->lease = *l;
 	step->epoch = l->epoch;
 	step->user_data = xstrdup("#cloud-config\n");
 	step->user_data_len = strlen(step->user_data);
 	ledger_copy(&life->book, &step->ledger);
-	run(life, step);
+	if (life_looks && op == LEASE_OP_PROVISION && ledger_awaits_server(&life->book))
+		run_waiting(life, step);
+	else
+		run(life, step);
 	finish(life, step, op);
 	step_free(step);
 	return 1;
@@ -318,7 +357,7 @@ void life_release(struct life *life, int delete_machine)
 
 int life_account(struct life *life, enum step_op op, uint32_t kind)
 {
-	struct step *step = new_step(life, op);
+	struct step *step = life_new_step(life, op);
 	const struct resource *mark;
 
 	step->list_kind = kind;

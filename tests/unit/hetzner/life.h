@@ -47,6 +47,7 @@ struct life {
 	uint32_t refusal_class;
 	char refusal[160];
 	int64_t absence_ms;
+	int looks, unobserved;		/* looks for many, and those that said nothing of the lease */
 	int calls;			/* requests since life_reset_calls */
 	int deletes;			/* of these, DELETEs that were sent */
 	char *requests;			/* one per line, "POST /servers 201" */
@@ -67,6 +68,12 @@ struct life {
 _Static_assert(offsetof(struct life, book) == offsetof(struct life, a.ledger) &&
 	       offsetof(struct life, mark) == offsetof(struct life, own.ledger),
 	       "the short names are of the same things");
+
+/*
+ * How lives wait for their servers: 1 by a look for many (of one lease, here) first, as the
+ * engine does; 0 by provision alone.
+ */
+extern int life_looks;
 
 /* What a step's claim leads to; life-claims.c. */
 int life_commit(void *arg, struct step *step, struct lease_claim *claim);
@@ -90,6 +97,8 @@ void life_begin(struct life *life, const char *types, const char *locations);
 void life_fault(struct life *life, const char *json);
 void life_config(struct life *life, const char *name, int64_t value);
 void life_reset_calls(struct life *life);
+/* A step as life_step makes them, with no lease in it yet. */
+struct step *life_new_step(struct life *life, enum step_op op);
 
 /*
  * Runs one step of what is due, at its due time; in an account that is not proven a probe

@@ -56,6 +56,8 @@ static void plain_life_with_a_key_of_its_own(void **state)
 	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
 	assert_int_equal(life_count_requests(life, "DELETE /servers/"), 1);
 	assert_int_equal(life_count_requests(life, "DELETE /ssh_keys/"), 1);
+	assert_int_equal(life->looks > 0, life_looks);
+	assert_int_equal(life->unobserved, 0);
 	life_free(life);
 }
 
@@ -541,5 +543,8 @@ int main(void)
 		cmocka_unit_test(another_type_only_after_proven_absence),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	life_looks = 1;
+	return failed + cmocka_run_group_tests_name("with looks for many", tests, NULL, NULL);
 }

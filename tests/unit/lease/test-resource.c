@@ -234,6 +234,51 @@ static void what_a_state_means(void **state)
 	assert_string_equal(resource_state_name(ARRAY_LEN(states) + 1), "unknown");
 }
 
+static void what_waits_for_its_server(void **state)
+{
+	struct attempt attempts[] = { { .number = 1, .refused = LESSOR_CLASS_CAPACITY },
+				      { .number = 2 } };
+	struct resource rows[] = {
+		{ .kind = LESSOR_KIND_KEY, .ours = 1, .state = LESSOR_STATE_PRESENT, .id = "5" },
+		{ .kind = LESSOR_KIND_SERVER, .attempt = 1, .ours = 1, .state = LESSOR_STATE_GONE,
+		  .id = "6" },
+		{ .kind = LESSOR_KIND_SERVER, .attempt = 2, .ours = 1,
+		  .state = LESSOR_STATE_PRESENT, .id = "7" },
+	};
+	struct ledger ledger = { .resources = rows, .resource_count = 3, .attempts = attempts,
+				 .attempt_count = 2 };
+	struct resource *server = &rows[2];
+
+	(void)state;
+	assert_true(ledger_awaits_server(&ledger));
+	/* Of the server itself: only what is there is waited for. */
+	for (uint32_t s = LESSOR_STATE_INTENDED; s <= LESSOR_STATE_UNPROTECT_UNKNOWN; s++) {
+		server->state = s;
+		assert_int_equal(ledger_awaits_server(&ledger), s == LESSOR_STATE_PRESENT);
+	}
+	server->state = LESSOR_STATE_PRESENT;
+	server->ours = 0;
+	assert_false(ledger_awaits_server(&ledger));
+	server->ours = 1;
+	server->id[0] = '\0';
+	assert_false(ledger_awaits_server(&ledger));
+	server->id[0] = '7';
+	/* Something else comes first. */
+	rows[0].state = LESSOR_STATE_UNKNOWN;
+	assert_false(ledger_awaits_server(&ledger));
+	rows[0].state = LESSOR_STATE_PRESENT;
+	rows[1].state = LESSOR_STATE_DELETING;
+	assert_false(ledger_awaits_server(&ledger));
+	rows[1].state = LESSOR_STATE_GONE;
+	attempts[1].refused = LESSOR_CLASS_TIMEOUT;
+	assert_false(ledger_awaits_server(&ledger));
+	attempts[1].refused = 0;
+	ledger.resource_count = 2;
+	assert_false(ledger_awaits_server(&ledger));
+	ledger.attempt_count = 0;
+	assert_false(ledger_awaits_server(&ledger));
+}
+
 static void keys_and_sentinels_are_free(void **state)
 {
 	(void)state;
@@ -276,6 +321,7 @@ int main(void)
 		cmocka_unit_test(a_generation_that_makes_no_sense_is_a_high_one),
 		cmocka_unit_test(a_sentinel_is_verified_without_a_lease),
 		cmocka_unit_test(what_a_state_means),
+		cmocka_unit_test(what_waits_for_its_server),
 		cmocka_unit_test(keys_and_sentinels_are_free),
 		cmocka_unit_test(texts_exist_for_every_value),
 	};

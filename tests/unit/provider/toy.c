@@ -6,6 +6,7 @@
 
 static struct toy *the_toy;
 static __thread toy_script the_script;
+static __thread toy_look the_look;
 
 /* ---- the provider ---- */
 
@@ -43,6 +44,13 @@ static int toy_catalog(void *instance, struct lessor_call *call)
 {
 	(void)instance;
 	return the_script(call, NULL);
+}
+
+static int toy_op_observe(void *instance, struct lessor_call *call, struct lessor_waiting *waiting,
+			  size_t count)
+{
+	(void)instance;
+	return the_look(call, waiting, count);
 }
 
 static const struct lessor_option options[] = {
@@ -93,7 +101,8 @@ static const struct lessor_action actions[] = {
 	.summary = "A toy", .options = options, .option_count = 1, \
 	.option_size = sizeof(options[0]), .concurrency = LESSOR_PARALLEL, .open = toy_open, \
 	.close = toy_close, .provision = toy_op, .cleanup = toy_op, .inspect = toy_op, \
-	.list = toy_list, .probe = toy_op, .catalog = toy_catalog, .retain = toy_op
+	.list = toy_list, .probe = toy_op, .catalog = toy_catalog, .retain = toy_op, \
+	.observe = toy_op_observe
 
 const struct lessor_provider toy_table = {
 	TABLE,
@@ -278,6 +287,37 @@ struct step *toy_run(struct toy *toy, enum step_op op, toy_script script)
 	struct step *step = toy_step(toy, op, script);
 
 	the_script = script;
+	step_run(step);
+	return step;
+}
+
+struct step *toy_observe_step(struct toy *toy, toy_look look)
+{
+	struct step *step = toy_step(toy, STEP_OBSERVE, NULL);
+
+	ledger_fini(&step->ledger);
+	step->lease = (struct lease){ 0 };
+	step->waiting_count = (size_t)toy->row_count;
+	step->waiting = xcalloc(step->waiting_count, sizeof(*step->waiting));
+	for (int i = 0; i < toy->row_count; i++) {
+		struct step *part = toy_step(toy, STEP_PROVISION, NULL);
+
+		part->lease.n = i + 1;
+		snprintf(part->lease.id, sizeof(part->lease.id), "cbx_%012d", i + 1);
+		part->ledger.resource_count = 1;
+		part->ledger.resources[0] = toy->rows[i];
+		part->look = step;
+		part->claim = NULL;	/* it comes with the look */
+		step->waiting[i] = part;
+	}
+	the_look = look;
+	return step;
+}
+
+struct step *toy_observe(struct toy *toy, toy_look look)
+{
+	struct step *step = toy_observe_step(toy, look);
+
 	step_run(step);
 	return step;
 }

@@ -102,6 +102,7 @@ struct toy {
 };
 
 typedef int (*toy_script)(struct lessor_call *call, const struct lessor_lease *lease);
+typedef int (*toy_look)(struct lessor_call *call, struct lessor_waiting *waiting, size_t count);
 
 extern const struct lessor_provider toy_table;
 /* It reaches its machines by itself. */
@@ -121,6 +122,10 @@ struct lessor_provider toy_table_without(const char *name);
 struct step *toy_step(struct toy *toy, enum step_op op, toy_script script);
 /* Runs one and hands it back. */
 struct step *toy_run(struct toy *toy, enum step_op op, toy_script script);
+/* An observe for as many leases as there are rows; each holds one of them. */
+struct step *toy_observe_step(struct toy *toy, toy_look look);
+/* Runs it and hands it back. */
+struct step *toy_observe(struct toy *toy, toy_look look);
 /* Runs it and expects a contract violation that says so. */
 void toy_violates(struct toy *toy, enum step_op op, toy_script script, const char *text);
 /* Runs it and expects that verdict, and no violation. */

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One look for many: leases whose server is made and not ready yet have a queue of their
+ * own, and one step of the account looks for all of them. It takes one place; one runs at
+ * a time, and a moment passes between two, so that what becomes due meanwhile shares the
+ * next. Each lease in it counts as running, and its result is that of an ordinary provision
+ * step; of which the look says nothing has such a step next.
+ */
+#include "engine/core_internal.h"
+
+#include "util/alloc.h"
+#include "util/log.h"
+#include "util/text.h"
+
+#define LOOK_LEASES_MAX 1000
+/* A release waits for the look that its lease is in. */
+#define LOOK_DEADLINE_MS 20000
+/* Between two looks; less if the provider asks for waits that are short. */
+#define LOOK_APART_MS 250
+#define LOOK_APART_SHARE 8
+/* One that has read many pages is followed by a longer pause. */
+#define LOOK_ANSWERS_SHARE 4
+#define LOOK_APART_MOST 8
+
+/* ---- a look begins ----------------------------------------------------------------- */
+
+static void look_add(struct step *look, struct step *part)
+{
+	if ((look->waiting_count & (look->waiting_count - 1)) == 0)
+		look->waiting = xrealloc(look->waiting, (look->waiting_count * 2 + 1) *
+					 sizeof(*look->waiting));
+	look->waiting[look->waiting_count++] = part;
+}
+
+/* Takes a lease into the look, if it is due until then and still waits for its server. */
+static void join(struct core *core, struct core_account *a, struct step *look, int64_t n,
+		 int64_t until_ms)
+{
+	struct lease_aggregate *lease;
+	struct step *part;
+
+	/* Whatever has changed since it was queued has set another due time. */
+	lease = core_running(core, n) ? NULL : core_lease(core, n, NULL);
+	if (!lease || lease->lease.state != LEASE_PROVISIONING ||
+	    !lease_step_is_due(&lease->lease, until_ms))
+		return;
+	if (!ledger_awaits_server(&lease->ledger)) {
+		core_ready_alone(core, a, &lease->lease);
+		return;
+	}
+	part = core_step_new(core, a, STEP_PROVISION);
+	part->lease = lease->lease;
+	ledger_copy(&lease->ledger, &part->ledger);
+	part->epoch = lease->lease.epoch;
+	part->look = look;
+	part->is_unobserved = 1;
+	core_running_add(core, n, part);
+	look_add(look, part);
+	core_schedule(core, &lease->lease);
+}
+
+/* Those that the last looks have seen and that are due in a moment come along. */
+static void join_early(struct core *core, struct core_account *a, struct step *look)
+{
+	int64_t now = core_now(core), until = now + a->look.apart_ms;
+	size_t left = 0;
+
+	for (size_t i = 0; i < a->look.seen_count; i++) {
+		struct look_seen seen = a->look.seen[i];
+
+		if (seen.due_ms > until || (seen.due_ms > now &&
+					    look->waiting_count >= LOOK_LEASES_MAX))
+			a->look.seen[left++] = seen;
+		else if (seen.due_ms > now)
+			join(core, a, look, seen.n, until);
+	}
+	a->look.seen_count = left;
+}
+
+int core_observe_start(struct core *core, struct core_account *a)
+{
+	int64_t now = core_now(core);
+	int64_t wait_ms = a->look.next_mono_ms - env_mono_ms(core->env);
+	struct step *look;
+	int64_t n;
+
+	if (!a->first[READY_WAITING] || a->look.is_running)
+		return 0;
+	if (wait_ms > 0) {
+		core_look_at(core, a, now + wait_ms);
+		return 0;
+	}
+	look = core_step_new(core, a, STEP_OBSERVE);
+	while (look->waiting_count < LOOK_LEASES_MAX && (n = core_ready_pop(a, READY_WAITING)) != 0)
+		join(core, a, look, n, now);
+	if (!look->waiting_count) {
+		step_free(look);
+		return 0;
+	}
+	join_early(core, a, look);
+	look->deadline_ms = now + LOOK_DEADLINE_MS;
+	a->look.is_running = 1;
+	core_step_start(core, a, look, 0);
+	return 1;
+}
+
+void core_observe_cancel(struct step *part)
+{
+	struct step *look = part->look;
+	int wanted = 0;
+
+	for (size_t i = 0; look && i < look->waiting_count; i++)
+		wanted |= look->waiting[i] && !atomic_load(&look->waiting[i]->cancel);
+	if (look && !wanted)
+		atomic_store(&look->cancel, 1);
+}
+
+/* ---- and ends ---------------------------------------------------------------------- */
+
+static int is_denied(const struct step *look)
+{
+	return look->verdict == LESSOR_REFUSED && (look->error_class == LESSOR_CLASS_AUTH ||
+						   look->error_class == LESSOR_CLASS_ACCOUNT);
+}
+
+/* The look has failed, and says how: the lease waits as if its own step had. */
+static void fail_with(struct step *part, const struct step *look)
+{
+	part->verdict = LESSOR_RETRY;
+	part->error_class = look->error_class;
+	part->wait_ms = look->wait_ms;
+	TEXT_SET(part->reason, look->reason);
+}
+
+/*
+ * What becomes of a lease of which the look says nothing. 1: its step has a result all the
+ * same. 0: it has a step of its own next.
+ */
+static int settle_unobserved(struct core *core, struct core_account *a, const struct step *look,
+			     struct step *part)
+{
+	const struct lease_aggregate *lease = core_lease(core, part->lease.n, NULL);
+
+	if (!lease || lease->lease.epoch != part->epoch ||
+	    (look->verdict == LESSOR_RETRY && !look->violation) || is_denied(look)) {
+		fail_with(part, look);
+		return 1;
+	}
+	/* One that came early is due in a moment, and in that moment's look. */
+	if (lease_step_is_due(&lease->lease, core_now(core)))
+		core_ready_alone(core, a, &lease->lease);
+	else
+		core_schedule(core, &lease->lease);
+	return 0;
+}
+
+static void seen_add(struct core *core, struct core_account *a, const struct step *part)
+{
+	struct core_look *look = &a->look;
+
+	if (look->seen_count == look->seen_room) {
+		look->seen_room = look->seen_room ? look->seen_room * 2 : 16;
+		look->seen = xrealloc(look->seen, look->seen_room * sizeof(*look->seen));
+	}
+	look->seen[look->seen_count++] = (struct look_seen){
+		.n = part->lease.n, .due_ms = core_now(core) + part->wait_ms,
+	};
+}
+
+static void part_done(struct core *core, struct core_account *a, const struct step *look,
+		      struct step *part)
+{
+	struct running ran = core_running_take(core, part);
+
+	if (part->is_unobserved && !settle_unobserved(core, a, look, part))
+		return;
+	core_step_result(core, a, part, &ran);
+	if (part->verdict == LESSOR_PENDING && part->wait_ms > 0)
+		seen_add(core, a, part);
+}
+
+/* When the next one may begin: by what the provider asks for, and by what this one took. */
+static void pace(struct core *core, struct core_account *a, const struct step *look)
+{
+	int64_t shortest = 0, share;
+
+	for (size_t i = 0; i < look->waiting_count; i++) {
+		const struct step *part = look->waiting[i];
+
+		if (part->verdict == LESSOR_PENDING && !part->is_unobserved && part->wait_ms > 0 &&
+		    (!shortest || part->wait_ms < shortest))
+			shortest = part->wait_ms;
+	}
+	if (shortest) {
+		share = shortest / LOOK_APART_SHARE;
+		a->look.apart_ms = share < 1 ? 1 : share > LOOK_APART_MS ? LOOK_APART_MS : share;
+	}
+	share = 1 + look->answers / LOOK_ANSWERS_SHARE;
+	a->look.next_mono_ms = env_mono_ms(core->env) + a->look.apart_ms *
+			       (share > LOOK_APART_MOST ? LOOK_APART_MOST : share);
+}
+
+void core_observe_done(struct core *core, struct core_account *a, struct step *look)
+{
+	a->running--;
+	a->look.is_running = 0;
+	pace(core, a, look);
+	for (size_t i = 0; i < look->waiting_count; i++)
+		part_done(core, a, look, look->waiting[i]);
+	if (is_denied(look) && a->account->table->probe)
+		core_step_denied(core, a, look);
+}
+
+void core_observe_init(struct core_account *a)
+{
+	a->look.apart_ms = LOOK_APART_MS;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "observe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+
+#define PAGES_FREE 4		/* further ones must be worth a call each */
+#define ACTION_IDS_MOST 25	/* in one request; what is beyond is dropped without a word */
+#define ACTION_REQUESTS_MOST 8	/* in one look; who is left out is followed at the next one */
+
+/* The look: who is waited for, by ascending id. */
+struct look {
+	struct lessor_call *call;
+	struct awaited **by_id;
+	size_t count, left;
+	int64_t age_ms;
+};
+
+void observe_add(struct awaited *a, struct lessor_waiting *waiting,
+		 const struct lessor_attempt *attempt, const struct lessor_resource *row)
+{
+	a->waiting = waiting;
+	a->z = (struct hz){ .call = waiting->call, .lease = waiting->lease };
+	a->id = strtoll(row->id, NULL, 10);
+	wait_begin(&a->wait, &a->z, attempt, row);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	int64_t left = (*(struct awaited *const *)a)->id;
+	int64_t right = (*(struct awaited *const *)b)->id;
+
+	return left < right ? -1 : left > right;
+}
+
+static int look_begin(struct look *look, struct lessor_call *call, struct awaited *all,
+		      size_t count)
+{
+	*look = (struct look){ .call = call, .count = count, .left = count, .age_ms = INT64_MAX };
+	look->by_id = lessor_alloc(call, count * sizeof(struct awaited *));
+	if (!look->by_id)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		/* Some joined a little early, and must not be shown what they have seen before. */
+		int64_t age_ms = wait_listing_age(&all[i].wait) * 3 / 4;
+
+		look->by_id[i] = &all[i];
+		look->age_ms = age_ms < look->age_ms ? age_ms : look->age_ms;
+	}
+	qsort(look->by_id, count, sizeof(struct awaited *), compare_ids);
+	return 0;
+}
+
+/* NULL: nobody waits for it, or it was seen already. */
+static struct awaited *look_find(const struct look *look, int64_t id)
+{
+	struct awaited key = { .id = id }, *key_at = &key, **found;
+
+	found = bsearch(&key_at, look->by_id, look->count, sizeof(struct awaited *), compare_ids);
+	return found && !(*found)->is_found ? *found : NULL;
+}
+
+static void judge_item(struct look *look, struct awaited *a, const json_t *item)
+{
+	struct server server;
+
+	/* What cannot be understood is read by its id. */
+	if (parse_server(item, &server))
+		return;
+	a->is_found = 1;
+	look->left--;
+	a->waiting->verdict = wait_judge(&a->wait, &server);
+	a->is_followed = !a->waiting->verdict;
+}
+
+/* One page; 1 if nobody waits for what is on the next. */
+static int judge_page(struct look *look, const struct reply *reply, int number)
+{
+	int64_t oldest = look->by_id[0]->id;
+	struct page page;
+	int is_last;
+	json_t *item;
+	size_t i;
+
+	if (parse_page(reply->root, "servers", number, &page))
+		return 1;
+	is_last = !page.next;
+	json_array_foreach(page.items, i, item) {
+		struct awaited *a;
+		char id[ID_ROOM];
+
+		if (parse_id(json_object_get(item, "id"), id))
+			continue;
+		a = look_find(look, strtoll(id, NULL, 10));
+		if (a)
+			judge_item(look, a, item);
+		is_last |= strtoll(id, NULL, 10) < oldest;
+	}
+	/* An exact read of each that is left costs less than so many pages. */
+	return is_last || !look->left || (size_t)number + 1 >= PAGES_FREE + look->left;
+}
+
+/* How many ids "1,2" has. */
+static size_t count_actions(const char *actions)
+{
+	size_t count = actions[0] != '\0';
+
+	for (; *actions; actions++)
+		count += *actions == ',';
+	return count;
+}
+
+static void append_actions(const char *actions, char *path, size_t room)
+{
+	size_t len = strlen(path);
+
+	while (*actions && len < room) {
+		size_t id = strcspn(actions, ",");
+
+		len += (size_t)snprintf(path + len, room - len, "%sid=%.*s",
+					path[len - 1] == '?' ? "" : "&", (int)id, actions);
+		actions += id + (actions[id] == ',');
+	}
+}
+
+/* The actions of some, by one request. Returns where the next ones begin. */
+static size_t follow_some(struct look *look, size_t from)
+{
+	char path[1024] = "/actions?";
+	auto_reply reply = { 0 };
+	const json_t *actions;
+	size_t until, ids = 0;
+
+	for (until = from; until < look->count; until++) {
+		const struct awaited *a = look->by_id[until];
+		size_t more = a->is_followed ? count_actions(a->wait.row->action) : 0;
+
+		if (ids + more > ACTION_IDS_MOST)
+			break;
+		ids += more;
+		if (more)
+			append_actions(a->wait.row->action, path, sizeof(path));
+	}
+	if (!ids)
+		return until;
+	api_get(look->call, path, 0, &reply);
+	actions = reply.rule ? NULL : json_object_get(reply.root, "actions");
+	for (size_t i = from; i < until; i++) {
+		struct awaited *a = look->by_id[i];
+
+		if (a->is_followed && a->wait.row->action[0])
+			a->waiting->verdict = wait_judge_actions(&a->wait, actions);
+	}
+	return until;
+}
+
+/* An adopted server's actions are a list of its own: that is left to a step of its own. */
+static void follow(struct look *look)
+{
+	size_t at = 0;
+
+	for (int n = 0; n < ACTION_REQUESTS_MOST && at < look->count; n++)
+		at = follow_some(look, at);
+	for (; at < look->count; at++) {
+		struct awaited *a = look->by_id[at];
+
+		if (a->is_followed && a->wait.row->action[0])
+			a->waiting->verdict = wait_go_on(&a->wait);
+	}
+}
+
+/* Whoever complains, or is down, is not asked for actions either. */
+static int look_failed(struct look *look, const struct reply *reply)
+{
+	for (size_t i = 0; i < look->count; i++) {
+		struct awaited *a = look->by_id[i];
+
+		if (a->is_followed)
+			a->waiting->verdict = wait_go_on(&a->wait);
+		else if (!a->is_found)
+			a->waiting->verdict = wait_look_failed(&a->wait, reply);
+	}
+	return api_retry(look->call, reply, "waiting for servers");
+}
+
+int observe_look(struct lessor_call *call, struct awaited *all, size_t count)
+{
+	struct look look;
+	int is_last = 0;
+
+	if (look_begin(&look, call, all, count))
+		return lessor_retry(call, LESSOR_CLASS_BUG, 0, "no memory to look for so many");
+	for (int number = 1; !is_last; number++) {
+		char path[420];
+		auto_reply reply = { 0 };
+
+		wait_listing_path(call, number, path, sizeof(path));
+		api_get(call, path, look.age_ms, &reply);
+		if (reply.rule)
+			return look_failed(&look, &reply);
+		is_last = judge_page(&look, &reply, number);
+	}
+	follow(&look);
+	return LESSOR_DONE;
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* One look serves many: who is in it, what its result is for each, and what it may not hold up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "util/text.h"
+#include "world.h"
+
+#define SECOND 1000
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define MANY 300
+
+static struct world w;
+static struct asked creates[MANY];
+
+static int setup(void **state)
+{
+	(void)state;
+	world_start_observing(&w, NULL);
+	memset(creates, 0, sizeof(creates));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_end(&w);
+	return 0;
+}
+
+static const char *id_of(int i)
+{
+	static char id[24];
+
+	snprintf(id, sizeof(id), "cbx_%012d", i + 1);
+	return id;
+}
+
+static void create(int i)
+{
+	snprintf(creates[i].request.create.slug, sizeof(creates[i].request.create.slug), "box-%d", i);
+	world_create(&w, &creates[i], id_of(i));
+	assert_int_equal(creates[i].request.result, RESULT_CREATED);
+}
+
+static struct lease lease(int i)
+{
+	struct lease l;
+
+	assert_int_equal(world_lease(&w, id_of(i), &l), 0);
+	return l;
+}
+
+static void expect_active(int count)
+{
+	for (int i = 0; i < count; i++)
+		assert_int_equal(lease(i).state, LEASE_ACTIVE);
+}
+
+static void release(int i, int delete_machine)
+{
+	static struct asked a;
+
+	a = (struct asked){ 0 };
+	world_release(&w, &a, id_of(i), delete_machine);
+	assert_int_equal(a.request.result, RESULT_OK);
+}
+
+/* ---- who is in it -------------------------------------------------------------------- */
+
+static void three_hundred_are_served_by_a_few_looks(void **state)
+{
+	(void)state;
+	w.boot_polls = 10;
+	for (int i = 0; i < MANY; i++)
+		create(i);
+	world_pass(&w, MINUTE);
+	expect_active(MANY);
+	/* A step for each to make its server, and none to look for it. */
+	assert_int_equal(w.provisions, MANY);
+	assert_int_equal(w.looked, MANY * 11);
+	assert_in_range(w.looks, 11, 30);
+	assert_int_equal(w.look_most, MANY);
+}
+
+static void without_observe_each_looks_for_itself(void **state)
+{
+	(void)state;
+	world_end(&w);
+	world_start(&w, NULL);
+	w.boot_polls = 3;
+	create(0);
+	create(1);
+	world_pass(&w, MINUTE);
+	expect_active(2);
+	assert_int_equal(w.looks, 0);
+	assert_int_equal(w.provisions, 2 * 5);
+}
+
+/* Those whose times are a little apart come together, and stay. */
+static void what_is_due_in_a_moment_comes_along(void **state)
+{
+	(void)state;
+	w.boot_polls = 20;
+	create(0);
+	world_pass(&w, 100);
+	create(1);
+	world_pass(&w, MINUTE);
+	expect_active(2);
+	assert_int_equal(w.looked, 2 * 21);
+	assert_in_range(w.looks, 21, 25);
+}
+
+/* What is looked for the first time is due when it is likely to be ready, and not before. */
+static void nobody_is_looked_for_before_the_first_time(void **state)
+{
+	(void)state;
+	w.boot_polls = 0;
+	create(0);
+	world_pass(&w, 100);
+	create(1);
+	world_pass(&w, 900);
+	assert_int_equal(lease(0).state, LEASE_ACTIVE);
+	assert_int_equal(lease(1).state, LEASE_PROVISIONING);
+	world_pass(&w, 400);
+	assert_int_equal(lease(1).state, LEASE_ACTIVE);
+	assert_int_equal(w.looks, 2);
+}
+
+/* A lone one is looked for at its time; of two looks the second waits a moment. */
+static void looks_are_a_moment_apart(void **state)
+{
+	int64_t begun = w.now_ms;
+
+	(void)state;
+	create(0);
+	world_pass(&w, 10);
+	create(1);
+	world_pass(&w, MINUTE);
+	assert_in_range(lease(0).ready_ms - begun, 1000, 1001);
+	assert_in_range(lease(1).ready_ms - begun, 1010, 1300);
+}
+
+static void a_clock_that_is_set_back_stops_no_look(void **state)
+{
+	(void)state;
+	w.boot_polls = 1;
+	create(0);
+	create(1);
+	world_pass(&w, 1000);
+	assert_int_equal(w.looks, 1);
+	release(1, 1);
+	w.now_ms -= HOUR;
+	w.jumped_ms -= HOUR;
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(0).state, LEASE_ACTIVE);
+}
+
+/* ---- what becomes of them ------------------------------------------------------------ */
+
+static void one_that_is_left_out_has_a_step_of_its_own(void **state)
+{
+	(void)state;
+	w.boot_polls = 3;
+	w.look_misses = "cbx_000000000002";
+	for (int i = 0; i < 3; i++)
+		create(i);
+	world_pass(&w, MINUTE);
+	expect_active(3);
+	/* Each time that it is due the look comes first, and then its step. */
+	assert_int_equal(w.provisions, 3 + 4);
+	assert_in_range(w.looks, 4, 8);
+}
+
+static void a_look_that_fails_is_a_failure_of_each(void **state)
+{
+	(void)state;
+	w.look_verdict = LESSOR_RETRY;
+	w.look_class = LESSOR_CLASS_RATE;
+	for (int i = 0; i < 50; i++)
+		create(i);
+	world_pass(&w, 2 * SECOND);
+	assert_int_equal(w.looks, 1);
+	for (int i = 0; i < 50; i++) {
+		struct lease l = lease(i);
+
+		assert_int_equal(l.tries, 1);
+		assert_string_equal(l.last_error, "the look fails");
+		assert_true(l.due_ms >= w.now_ms + 3 * SECOND);
+	}
+	world_pass(&w, MINUTE);
+	assert_int_equal(w.provisions, 50);
+	/* Each of them waits longer each time, and they meet at few times. */
+	assert_in_range(w.looks, 3, 120);
+	w.look_verdict = 0;
+	world_pass(&w, 2 * MINUTE);
+	expect_active(50);
+	assert_int_equal(w.provisions, 50);
+}
+
+static void a_refused_credential_blocks_and_costs_nobody(void **state)
+{
+	(void)state;
+	w.look_verdict = LESSOR_REFUSED;
+	w.look_class = LESSOR_CLASS_AUTH;
+	w.probe_refuses = 1;
+	w.probe_class = LESSOR_CLASS_AUTH;
+	create(0);
+	create(1);
+	world_pass(&w, MINUTE);
+	assert_int_equal(w.looks, 1);
+	assert_int_equal(account_is_blocked(w.account, NULL, 0), 1);
+	assert_int_equal(lease(0).state, LEASE_PROVISIONING);
+	assert_int_equal(lease(1).state, LEASE_PROVISIONING);
+	w.look_verdict = w.probe_refuses = 0;
+	world_pass(&w, 9 * MINUTE);
+	expect_active(2);
+	assert_int_equal(w.made, 2);
+}
+
+/* Neither a refusal without reason nor a breach stands between a lease and its machine. */
+static void a_look_that_cannot_be_leaves_it_to_provision(void **state)
+{
+	static const int verdicts[] = { LESSOR_REFUSED, 42, LESSOR_GONE, LESSOR_PENDING };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		int before = w.provisions, looks = w.looks;
+
+		w.look_verdict = verdicts[i];
+		w.look_class = LESSOR_CLASS_INVALID;
+		w.boot_polls = 2;
+		create((int)i);
+		world_pass(&w, MINUTE);
+		assert_int_equal(lease((int)i).state, LEASE_ACTIVE);
+		assert_int_equal(w.provisions - before, 4);
+		assert_int_equal(w.looks - looks, 3);
+	}
+}
+
+static void a_restart_changes_nothing(void **state)
+{
+	(void)state;
+	w.boot_polls = 5;
+	for (int i = 0; i < 20; i++)
+		create(i);
+	world_pass(&w, 3 * SECOND);
+	world_restart(&w, NULL);
+	world_pass(&w, MINUTE);
+	expect_active(20);
+	assert_int_equal(w.provisions, 20);
+	assert_int_equal(w.made, 20);
+}
+
+/* ---- meanwhile ------------------------------------------------------------------------- */
+
+static int was_cancelled;
+
+static void release_first(struct world *world, struct lessor_call *call)
+{
+	world->during_look = NULL;
+	release(0, 1);
+	was_cancelled = lessor_cancelled(call);
+}
+
+static void a_release_during_the_look_is_obeyed(void **state)
+{
+	(void)state;
+	create(0);
+	create(1);
+	w.during_look = release_first;
+	world_pass(&w, MINUTE);
+	/* The others still wait for it. */
+	assert_int_equal(was_cancelled, 0);
+	assert_int_equal(lease(0).state, LEASE_RELEASED);
+	assert_int_equal(lease(0).cleanup, CLEANUP_DONE);
+	assert_int_equal(lease(0).ready_ms, 0);
+	assert_int_equal(lease(1).state, LEASE_ACTIVE);
+	assert_int_equal(world_alive(&w), 1);
+}
+
+static void nobody_waits_for_it_any_more(void **state)
+{
+	(void)state;
+	create(0);
+	w.during_look = release_first;
+	world_pass(&w, MINUTE);
+	assert_int_equal(was_cancelled, 1);
+	assert_int_equal(lease(0).cleanup, CLEANUP_DONE);
+}
+
+static void keep_first(struct world *world, struct lessor_call *call)
+{
+	(void)call;
+	world->during_look = NULL;
+	release(0, 0);
+}
+
+static void a_no_delete_during_the_look_keeps(void **state)
+{
+	(void)state;
+	create(0);
+	w.during_look = keep_first;
+	w.look_misses = id_of(0);
+	world_pass(&w, HOUR);
+	assert_int_equal(lease(0).cleanup, CLEANUP_RETAINED);
+	assert_int_equal(world_alive(&w), 1);
+	assert_int_equal(w.deleted, 0);
+}
+
+/* In an account with a single place neither side waits for ever for the other. */
+static void cleanups_first_then_looks_then_creates(void **state)
+{
+	(void)state;
+	w.account->config.max_steps = 1;
+	w.boot_polls = 50;
+	create(0);
+	create(1);
+	world_pass(&w, 1500);
+	for (int i = 2; i < 12; i++)
+		create(i);
+	release(0, 1);
+	w.now_ms += 700;
+	w.ops[0] = '\0';
+	world_settle(&w);
+	assert_memory_equal(w.ops, "CLP", 3);
+	world_pass(&w, 2 * MINUTE);
+	for (int i = 1; i < 12; i++)
+		assert_int_equal(lease(i).state, LEASE_ACTIVE);
+}
+
+static void drain(struct world *world, struct lessor_call *call)
+{
+	(void)call;
+	world->during_look = NULL;
+	core_drain(world->core);
+}
+
+static void a_drain_lets_the_look_end(void **state)
+{
+	(void)state;
+	create(0);
+	create(1);
+	create(2);
+	w.look_misses = "cbx_000000000002";
+	w.during_look = drain;
+	world_pass(&w, 2 * SECOND);
+	assert_int_equal(w.looks, 1);
+	assert_int_equal(core_steps_running(w.core), 0);
+	assert_int_equal(lease(0).state, LEASE_ACTIVE);
+	assert_int_equal(lease(1).state, LEASE_PROVISIONING);
+	world_restart(&w, NULL);
+	w.look_misses = NULL;
+	world_pass(&w, MINUTE);
+	expect_active(3);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(three_hundred_are_served_by_a_few_looks),
+		TEST(without_observe_each_looks_for_itself),
+		TEST(what_is_due_in_a_moment_comes_along),
+		TEST(nobody_is_looked_for_before_the_first_time),
+		TEST(looks_are_a_moment_apart),
+		TEST(a_clock_that_is_set_back_stops_no_look),
+		TEST(one_that_is_left_out_has_a_step_of_its_own),
+		TEST(a_look_that_fails_is_a_failure_of_each),
+		TEST(a_refused_credential_blocks_and_costs_nobody),
+		TEST(a_look_that_cannot_be_leaves_it_to_provision),
+		TEST(a_restart_changes_nothing),
+		TEST(a_release_during_the_look_is_obeyed),
+		TEST(nobody_waits_for_it_any_more),
+		TEST(a_no_delete_during_the_look_keeps),
+		TEST(cleanups_first_then_looks_then_creates),
+		TEST(a_drain_lets_the_look_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
