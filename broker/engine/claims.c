@@ -49,7 +49,8 @@ static void remember(struct core *core, const struct step *step, const struct le
 		running->not_now = 1;
 	if (out->absence_ms)
 		running->absence_ms = out->absence_ms;
-	if (out->refusal_class) {
+	/* The first one is what stands in the way. */
+	if (out->refusal_class && !running->refusal_class) {
 		running->refusal_class = out->refusal_class;
 		TEXT_SET(running->refusal, out->refusal_text);
 	}

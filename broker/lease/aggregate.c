@@ -12,6 +12,9 @@
 #include "util/alloc.h"
 #include "util/text.h"
 
+/* The rest of the notes is for what follows for the lease. */
+#define FORGOTTEN_LINES_MAX (LEASE_NOTES_MAX - 2)
+
 const char *lease_claim_name(enum lease_claim_kind kind)
 {
 	static const char *const names[] = {
@@ -257,6 +260,18 @@ static int is_under_way(const struct resource *r)
 	       r->state == LESSOR_STATE_UNPROTECT_AUTHORIZED;
 }
 
+/* More rows than there is room for lines are told by their number. */
+static void note_forgotten(struct applying *p, const struct resource *r, int done)
+{
+	const struct lease_decision *d = &p->e->u.decision;
+
+	if (r && done < FORGOTTEN_LINES_MAX)
+		note_decision(p, r, "forgotten");
+	else if (!r && done > FORGOTTEN_LINES_MAX)
+		lease_note_add(p->out, NOTE_NOTICE, "lease.resolved", "forgotten: %d more by %s%s%s",
+			       done - FORGOTTEN_LINES_MAX, d->by, d->reason[0] ? ": " : "", d->reason);
+}
+
 static void forget(struct applying *p)
 {
 	struct ledger *ledger = &p->a->ledger;
@@ -279,9 +294,9 @@ static void forget(struct applying *p)
 		if (!resource_is_residue(r) || (row && row != r->n))
 			continue;
 		to_row(p, r, ROW_FORGET);
-		note_decision(p, r, "forgotten");
-		done++;
+		note_forgotten(p, r, done++);
 	}
+	note_forgotten(p, NULL, done);
 	if (done)
 		to_lease(p, LIFE_FORGOTTEN);
 	else

@@ -255,11 +255,8 @@ static void block(struct life *s)
  */
 static void unblock_at_start(struct life *s)
 {
-	int64_t soon = s->f->now_ms + START_PAUSE_MS;
-
-	if (s->l->due_ms <= soon || s->f->running)
-		return;
-	s->l->due_ms = soon;
+	if (!s->f->running)
+		s->l->due_ms = earlier(s->l->due_ms, s->f->now_ms + START_PAUSE_MS);
 	s->out->changed = 1;
 }
 
@@ -270,13 +267,13 @@ static void unblock(struct life *s)
 
 	if (!lease_waits_for_account(l))
 		return;
+	/* What a step refused stays said until a step did better. */
+	if (l->cleanup != CLEANUP_ATTENTION)
+		l->attention[0] = '\0';
 	if (s->e->u.is_start && l->tries) {
 		unblock_at_start(s);
 		return;
 	}
-	/* What a step refused stays said until a step did better. */
-	if (l->cleanup != CLEANUP_ATTENTION)
-		l->attention[0] = '\0';
 	if (lifecycle_next(l, s->f) != LEASE_OP_NONE && !s->f->running)
 		l->due_ms = s->f->now_ms;
 	else if (l->retained)

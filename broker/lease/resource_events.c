@@ -158,11 +158,18 @@ static int nothing(struct row_event *v)
 	return 0;
 }
 
+/* Changed, by what is no claim: no step is answered with it. */
+static int row_touched(struct row_event *v)
+{
+	v->r->is_dirty = 1;
+	return 0;
+}
+
 static int create_lost(struct row_event *v)
 {
 	v->r->state = LESSOR_STATE_UNKNOWN;
 	v->r->changed_ms = v->f->now_ms;
-	return row_changed(v);
+	return row_touched(v);
 }
 
 static int delete_lost(struct row_event *v)
@@ -170,14 +177,14 @@ static int delete_lost(struct row_event *v)
 	v->r->state = LESSOR_STATE_DELETE_UNKNOWN;
 	v->r->deletes_unknown++;
 	v->r->changed_ms = v->f->now_ms;
-	return row_changed(v);
+	return row_touched(v);
 }
 
 static int unprotect_lost(struct row_event *v)
 {
 	v->r->state = LESSOR_STATE_UNPROTECT_UNKNOWN;
 	v->r->changed_ms = v->f->now_ms;
-	return row_changed(v);
+	return row_touched(v);
 }
 
 static int retain(struct row_event *v)
@@ -188,14 +195,14 @@ static int retain(struct row_event *v)
 	v->r->marked_ms = 0;
 	if (v->r->retain_epoch < v->l->epoch)
 		v->r->retain_epoch = v->l->epoch;
-	return row_changed(v);
+	return row_touched(v);
 }
 
 static int unretain(struct row_event *v)
 {
 	v->r->state = LESSOR_STATE_PRESENT;
 	v->r->changed_ms = v->f->now_ms;
-	return row_changed(v);
+	return row_touched(v);
 }
 
 static int forget(struct row_event *v)
@@ -207,7 +214,7 @@ static int forget(struct row_event *v)
 	v->r->action[0] = '\0';
 	absence_reset(v->r);
 	snprintf(v->r->evidence, sizeof(v->r->evidence), "forgotten by %.60s: %.80s", d->by, d->reason);
-	return row_changed(v);
+	return row_touched(v);
 }
 
 static int hand_over(struct row_event *v)
