@@ -85,7 +85,7 @@ def until(what, seconds=PATIENCE, why="it did not come to that"):
 def wait_for(path, process, seconds=PATIENCE):
     """The number that a program writes to a file when it is ready."""
     def number():
-        # A file that is there before its program ended is whole.
+        # Asked first: a file that was written before the end is found then.
         ended = process.poll()
         if os.path.exists(path):
             with open(path, encoding="ascii") as file:
@@ -242,7 +242,7 @@ class Broker:
 
     def sim(self, method, path, body=None):
         """Asks the simulated cloud itself, past the broker and its token."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.sim_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.sim_port, timeout=PATIENCE + 10)
         connection.request(method, path, json.dumps(body) if body is not None else None,
                            {"Content-Type": "application/json"})
         answer = Answer(connection.getresponse())
@@ -250,6 +250,10 @@ class Broker:
         if answer.status // 100 != 2:
             raise AssertionError("%s %s: %r" % (method, path, answer))
         return answer.json
+
+    def sim_wait(self, condition):
+        """Until the cloud is so; tests/cloud/README.md has the conditions."""
+        self.sim("GET", "/_sim/wait?%s&timeout_ms=%d" % (condition, PATIENCE * 1000))
 
     def servers(self):
         """What the cloud really has."""
