@@ -41,6 +41,8 @@ done
 umask 022
 # shellcheck source=packaging/packages.sh
 . "$here/packages.sh"
+# shellcheck source=tests/await.sh
+. "$root/tests/await.sh"
 
 if [ -t 1 ]; then
 	bold=$(printf '\033[1m') plain=$(printf '\033[0m')
@@ -75,15 +77,9 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# Waits for a file that a program writes when it is ready.
-await() {
-	n=0
-	until [ -s "$1" ]; do
-		kill -0 "$2" 2>/dev/null || { echo "$3 did not start" >&2; exit 1; }
-		n=$((n + 1))
-		[ "$n" -lt 200 ] || { echo "$3 is not ready after 10 s" >&2; exit 1; }
-		sleep 0.05
-	done
+# Waits for the file that a program writes when it is ready: FILE PID NAME
+started() {
+	await_file "$1" "$2" || { echo "$3 did not start" >&2; exit 1; }
 }
 
 step "1. What it takes to build"
@@ -114,7 +110,7 @@ EOF
 "$bin/hetzner-sim" --listen 127.0.0.1:0 --port-file "$work/sim.port" --speed 10 \
 	--scenario "$work/scenario.json" ${ssh:+--boxes} >"$work/sim.log" 2>&1 &
 sim_pid=$!
-await "$work/sim.port" "$sim_pid" hetzner-sim
+started "$work/sim.port" "$sim_pid" hetzner-sim
 cloud=http://127.0.0.1:$(cat "$work/sim.port")
 echo "It listens on $cloud. The type ccx33 is sold out there."
 [ -z "$ssh" ] || echo "Its machines are made of memory, run as one ordinary user, and vanish with their servers."
@@ -144,7 +140,7 @@ sed 's/^/    /' "$work/lessord.conf"
 "$bin/lessord" --config "$work/lessord.conf" --port-file "$work/lessord.port" \
 	>"$work/lessord.log" 2>&1 &
 broker_pid=$!
-await "$work/lessord.port" "$broker_pid" lessord
+started "$work/lessord.port" "$broker_pid" lessord
 LESSOR_URL=http://127.0.0.1:$(cat "$work/lessord.port")
 LESSOR_TOKEN_FILE=$work/token
 export LESSOR_URL LESSOR_TOKEN_FILE
@@ -183,12 +179,8 @@ lease=$(text_of id)
 
 # Waits until the command succeeds.
 until_ready() {
-	n=0
-	until "$@" >"$work/ready.log" 2>&1; do
-		n=$((n + 1))
-		[ "$n" -lt 200 ] || { cat "$work/ready.log" >&2; echo "not ready: $*" >&2; exit 1; }
-		sleep 0.1
-	done
+	await "$patience" "$@" >"$work/ready.log" 2>&1 ||
+		{ tail -n 20 "$work/ready.log" >&2; echo "not ready: $*" >&2; exit 1; }
 }
 
 visit() {
@@ -206,7 +198,7 @@ visit() {
 	run ssh -F "$work/ssh_config" "$at" '/usr/local/bin/crabbox-ready && echo "ready: $(id -un) on $(hostname)"'
 	mkdir "$work/project"
 	cat >"$work/project/work.sh" <<-'EOF'
-	for n in 1 2 3; do echo "working: $n"; sleep 0.3; done
+	for n in 1 2 3; do echo "working: $n"; done
 	git log --oneline
 	exit 3
 	EOF

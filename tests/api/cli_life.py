@@ -9,11 +9,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import CLOUD_TOKEN, Broker, need, new_key  # noqa: E402
+from harness import CLOUD_TOKEN, PATIENCE, Broker, need, new_key, until  # noqa: E402
 
 # In the cloud's time, which the harness lets run a hundred times as fast as ours.
 QUICK = {"create_ms": 3000, "off_ms": 500, "boot_ms": 1000, "lag_ms": 200, "delete_ms": 2000,
@@ -77,10 +76,7 @@ class Life(unittest.TestCase):
                 for t in state.get(kind, []) if t.get("lease") not in ("", None, "account")]
 
     def gone(self):
-        end = time.monotonic() + 20
-        while self.left() and time.monotonic() < end:
-            time.sleep(0.1)
-        self.assertEqual(self.left(), [])
+        until(lambda: not self.left(), why=lambda: "there is %r still" % self.left())
 
     def start(self, *words):
         return subprocess.Popen([self.lessor, *words], env=self.env, text=True,
@@ -101,11 +97,8 @@ class Life(unittest.TestCase):
 
     def test_a_life(self):
         self.assertEqual(self.cli("whoami").out, "alice@example.com of acme\n")
-        # Proven by its first probe, which the start does not wait for.
         # The first probe proves the account; the daemon listens before that.
-        end = time.monotonic() + 20
-        while "not proven" in self.cli("providers").out and time.monotonic() < end:
-            time.sleep(0.05)
+        until(lambda: "not proven" not in self.cli("providers").out)
         self.assertRegex(self.cli("providers").out, r"hetzner +hetzner +ready")
         made = self.cli("create", "--class", "tiny", "--slug", "my-box", "--ttl", "1h", "--idle",
                         "20m", "--image", "debian-12", "--location", "nbg1")
@@ -181,9 +174,7 @@ class Life(unittest.TestCase):
         self.cli("resolve", made.id, "forget", code=2)
         self.cli("resolve", made.id, "forget", "--resource", row, "--reason", "it is ops' now")
         self.sim("DELETE", "/_sim/faults")
-        end = time.monotonic() + 20
-        while any("server_type" not in t for t in self.left()) and time.monotonic() < end:
-            time.sleep(0.1)
+        until(lambda: all("server_type" in t for t in self.left()))
         left = self.left()
         self.assertEqual(["server_type" in t for t in left], [True], "its key goes, it stays")
         self.assertIn("it is ops' now", self.cli("events", made.id).out)
@@ -193,9 +184,7 @@ class Life(unittest.TestCase):
         self.cli("sweep", code=4)
         self.env["LESSOR_TOKEN"] = self.broker.admin
         self.cli("sweep", "--run")
-        end = time.monotonic() + 20
-        while "sweptAt" not in self.doc("sweep")["accounts"][0] and time.monotonic() < end:
-            time.sleep(0.1)
+        until(lambda: "sweptAt" in self.doc("sweep")["accounts"][0])
         self.assertRegex(self.cli("sweep").out, r"hetzner: swept .*, \d+ of ours there, 0 in")
         self.assertIn("0 given to cleanup", self.cli("sweep", "--delete").out)
 
@@ -212,15 +201,24 @@ class Life(unittest.TestCase):
         self.assertEqual(self.doc("create", "--type", "ccx13", code=6)["lease"]["state"], "failed")
         self.gone()
 
+    def is_asked_for(self):
+        """The broker knows of the lease."""
+        return self.doc("list")["leases"]
+
+    def is_ordered(self):
+        """The cloud has its server, which is not ready yet."""
+        return any("server_type" in t for t in self.left())
+
     def test_ctrl_c(self):
         self.sim("POST", "/_sim/config", SLOW)
-        for pause in (0.05, 0.5, 3):
+        for moment in (None, self.is_asked_for, self.is_ordered):
             process = self.start("create", "--class", "tiny")
-            time.sleep(pause)
+            if moment:
+                until(moment)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE)
             # Before main() nobody could have caught it, and nothing was asked for yet.
-            early = (-signal.SIGINT,) if pause < 0.5 else ()
+            early = () if moment else (-signal.SIGINT,)
             self.assertIn(process.returncode, (130, 8) + early, err)
             self.assertEqual(out, "")
             self.gone()
@@ -247,13 +245,17 @@ class Life(unittest.TestCase):
     def test_the_broker_dies_in_between(self):
         self.sim("POST", "/_sim/config", SLOW)
         process = self.start("create", "--class", "tiny", "--wait=60s")
-        time.sleep(1)
+        until(self.is_ordered)
         self.broker.kill()
-        time.sleep(2)
+        # It says so, once, when it has noticed.
+        said = ""
+        while "trying again" not in said:
+            line = process.stderr.readline()
+            self.assertTrue(line, said)
+            said += line
         self.broker.start()
         made = self.finish(process, 0)
         self.assertRegex(made.out, r"^ready: ")
-        self.assertIn("trying again", made.err)
         self.assertEqual(len([t for t in self.left() if "server_type" in t]), 1)
         self.cli("release", made.id)
         self.gone()

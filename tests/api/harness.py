@@ -65,18 +65,37 @@ def need(name):
     return value
 
 
-def wait_for(path, process, seconds=10):
+# In seconds. A deadline ends a test that has failed anyhow; no machine is too busy for this one.
+PATIENCE = 60
+
+
+def until(what, seconds=PATIENCE, why="it did not come to that"):
+    """The first true thing that `what` returns. For what another process does and offers no
+    event for; nothing else in these tests sleeps. `why`: a text, or a function that makes it."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while True:
+        found = what()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError("%s in %d s" % (why() if callable(why) else why, seconds))
+        time.sleep(0.02)
+
+
+def wait_for(path, process, seconds=PATIENCE):
+    """The number that a program writes to a file when it is ready."""
+    def number():
+        # Asked first: a file that was written before the end is found then.
+        ended = process.poll()
         if os.path.exists(path):
             with open(path, encoding="ascii") as file:
                 text = file.read()
             if text.endswith("\n"):
-                return int(text)
-        if process.poll() is not None:
-            raise RuntimeError("it ended at once: %d" % process.returncode)
-        time.sleep(0.01)
-    raise RuntimeError("it did not start in time")
+                return text
+        if ended is not None:
+            raise RuntimeError("it ended at once: %d" % ended)
+        return None
+    return int(until(number, seconds, "it did not start"))
 
 
 class Answer:
@@ -223,7 +242,7 @@ class Broker:
 
     def sim(self, method, path, body=None):
         """Asks the simulated cloud itself, past the broker and its token."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.sim_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.sim_port, timeout=PATIENCE + 10)
         connection.request(method, path, json.dumps(body) if body is not None else None,
                            {"Content-Type": "application/json"})
         answer = Answer(connection.getresponse())
@@ -231,6 +250,10 @@ class Broker:
         if answer.status // 100 != 2:
             raise AssertionError("%s %s: %r" % (method, path, answer))
         return answer.json
+
+    def sim_wait(self, condition):
+        """Until the cloud is so; tests/cloud/README.md has the conditions."""
+        self.sim("GET", "/_sim/wait?%s&timeout_ms=%d" % (condition, PATIENCE * 1000))
 
     def servers(self):
         """What the cloud really has."""
@@ -259,18 +282,6 @@ class Broker:
 def moment(text):
     """A time of an answer, in seconds as time.time() has them."""
     return datetime.datetime.strptime(text + "+0000", "%Y-%m-%dT%H:%M:%S.%fZ%z").timestamp()
-
-
-def until(what, seconds=20):
-    """The first true thing that `what` returns."""
-    end = time.monotonic() + seconds
-    while True:
-        found = what()
-        if found:
-            return found
-        if time.monotonic() > end:
-            raise AssertionError("it did not come to that in %d s" % seconds)
-        time.sleep(0.02)
 
 
 def new_id():

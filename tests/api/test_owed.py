@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Broker, BrokerCase, need  # noqa: E402
+from harness import Broker, BrokerCase, need, until  # noqa: E402
 
 NOTHING = "0 leases left with something at a provider\n"
 
@@ -92,9 +91,7 @@ class Owed(BrokerCase):
         self.broker.no_faults()
         answer = self.ask("POST", "/v1/leases/%s/retry" % lease["id"], self.broker.alice, {})
         self.assertEqual(answer.status // 100, 2, answer)
-        end = time.monotonic() + 20
-        while self.owed()[0] != 0 and time.monotonic() < end:
-            pass
+        until(lambda: self.owed()[0] == 0)
         self.said(0, NOTHING)
 
     def test_more_than_are_read_at_once(self):

@@ -15,27 +15,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api"))
-from harness import Broker, need, wait_for  # noqa: E402
+from harness import PATIENCE, Broker, need, until, wait_for  # noqa: E402
 
-PATIENCE = 20
 # What a machine needs for its ready script, and we to get there.
 TOOLS = ("sshd", "ssh", "ssh-keygen", "rsync", "git", "curl", "jq", "tmux", "flock", "ps")
 QUICK = ["--create-ms", "3000", "--off-ms", "500", "--boot-ms", "1000", "--lag-ms", "200",
          "--delete-ms", "2000", "--ip-delete-ms", "500", "--speed", "100"]
 NO_BOXES = 4
-
-
-def until(what, fn):
-    """What `fn` says, as soon as it is true; there is nothing here to be told by."""
-    end = time.monotonic() + PATIENCE
-    while not fn():
-        if time.monotonic() > end:
-            raise AssertionError("not in %d s: %s" % (PATIENCE, what))
-        time.sleep(0.05)
 
 
 def is_alive(pid):
@@ -92,7 +81,7 @@ class Ssh:
         return done.returncode == 255 and "refused" in done.stderr
 
     def wait(self):
-        until("ssh to " + self.at, lambda: self.run("true").returncode == 0)
+        until(lambda: self.run("true").returncode == 0, why="no ssh to " + self.at)
         return self
 
 
@@ -111,7 +100,7 @@ class Sim:
         self.ask("POST", "/v1/ssh_keys", {"name": "key", "public_key": public})
 
     def ask(self, method, path, body=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE + 10)
         connection.request(method, path, json.dumps(body) if body is not None else None,
                            {"Authorization": "Bearer x"})
         answer = connection.getresponse()
@@ -121,12 +110,15 @@ class Sim:
             raise AssertionError("%s %s: %d %r" % (method, path, answer.status, text))
         return json.loads(text) if text else None
 
+    def wait(self, condition):
+        self.ask("GET", "/_sim/wait?%s&timeout_ms=%d" % (condition, PATIENCE * 1000))
+
     def create(self, name, **members):
         """A server with the order's key. Its id and address, when it is running."""
         server = self.ask("POST", "/v1/servers", {
             "name": name, "server_type": "cx23", "image": "debian-12", "ssh_keys": ["key"],
             **members})["server"]
-        self.ask("GET", "/_sim/wait?status=%s:running&timeout_ms=20000" % name)
+        self.wait("status=%s:running" % name)
         return server["id"], server["public_net"]["ipv4"]["ip"]
 
     def pid(self, server):
@@ -195,8 +187,8 @@ class Box(unittest.TestCase):
             self.assertIn(host_public.split()[1], file.read())
         self.assertEqual(dev.say("id -un; hostname; pwd; stat -c '%a' /opt/a/b; cat /opt/a/b"),
                          "dev\nkeys\n/home/dev\n640\nhello\n")
-        until("the commands", lambda: not dev.run(
-            "test -e /var/lib/cloud/instance/boot-finished").returncode)
+        until(lambda: not dev.run("test -e /var/lib/cloud/instance/boot-finished").returncode,
+              why="the commands did not end")
         self.assertEqual(dev.say("cat /srv-id /srv-word"), "dev\na 'b")
         self.assertEqual(self.ssh(ip, "root", "key").say("pwd"), "/root\n")
         for user, key in (("dev", "key"), ("root", "other"), ("nobody", "key"), ("x", "key")):
@@ -235,19 +227,23 @@ class Box(unittest.TestCase):
     def test_switched_off_and_on(self):
         server, ip = self.sim.create("power")
         ssh = self.ssh(ip, "root").wait()
-        nap = "sleep 1000.%d" % secrets.randbits(60)
-        ssh.say("setsid -f %s >/dev/null 2>&1 </dev/null" % nap)
-        sleepers = []
-        until("a process by itself", lambda: sleepers.extend(find_processes(nap)) or sleepers)
+        # A process by itself. The shell writes to the first FIFO when that has opened it, and
+        # nobody writes to the second.
+        name = "/tmp/stays-%d" % secrets.randbits(60)
+        stays = "cat %s %s-on" % (name, name)
+        ssh.say("mkfifo %s %s-on && setsid -f %s >/dev/null 2>&1 </dev/null && : >%s"
+                % (name, name, stays, name))
+        left_behind = find_processes(stays)
+        self.assertTrue(left_behind)
         pid = self.sim.pid(server)
         self.sim.ask("POST", "/v1/servers/%d/actions/poweroff" % server)
-        self.sim.ask("GET", "/_sim/wait?status=power:off")
+        self.sim.wait("status=power:off")
         self.assertIsNone(self.sim.pid(server))
         self.assertFalse(is_alive(pid))
-        self.assertFalse([p for p in sleepers if is_alive(p)], "what it left behind as well")
+        self.assertFalse([p for p in left_behind if is_alive(p)], "what it left behind as well")
         self.assertTrue(ssh.refused())
         self.sim.ask("POST", "/v1/servers/%d/actions/poweron" % server)
-        self.sim.ask("GET", "/_sim/wait?status=power:running")
+        self.sim.wait("status=power:running")
         os.unlink(ssh.known)
         ssh.wait()
         self.sim.ask("DELETE", "/v1/servers/%d" % server)
@@ -272,7 +268,7 @@ class End(unittest.TestCase):
                 self.assertTrue(is_alive(pid))
                 sim.process.send_signal(number)
                 sim.process.wait(PATIENCE)
-                until("the box's end", lambda: not is_alive(pid))
+                until(lambda p=pid: not is_alive(p), why="the box did not end")
                 self.assertTrue(ssh.refused())
             finally:
                 sim.end()
@@ -345,8 +341,8 @@ class Lease(unittest.TestCase):
         other = make_key(self.home, "nobodys")[1]
         with open(known, "w", encoding="ascii") as file:
             file.write("the-lease %s\n" % " ".join(other.split()[:2]))
-        until("a machine that is not believed",
-              lambda: "Host key verification failed" in ssh.run("", words).stderr)
+        until(lambda: "Host key verification failed" in ssh.run("", words).stderr,
+              why="a machine that is not known was believed")
         with open(known, "w", encoding="ascii") as file:
             file.write("the-lease %s\n" % lease["sshHostKey"])
         done = ssh.run("", words)
@@ -355,12 +351,12 @@ class Lease(unittest.TestCase):
     def check_streaming(self, ssh, folder):
         """The second line is not written before the first was read here."""
         work = subprocess.Popen(
-            ssh.words("cd %s && sh src/greet.sh && echo aside >&2 && until [ -e go ]; do "
-                      "sleep 0.05; done && git log --format=%%s && exit 7" % folder),
+            ssh.words("cd %s && mkfifo ../go && sh src/greet.sh && echo aside >&2 && "
+                      "read x <../go && git log --format=%%s && exit 7" % folder),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertRegex(work.stdout.readline(), r"^hello from \S+\n$")
         self.assertEqual(work.stderr.readline(), "aside\n")
-        ssh.say("touch %s/go" % folder)
+        ssh.say("echo >%s/../go" % folder)
         out, err = work.communicate(timeout=PATIENCE)
         self.assertEqual((out, err, work.returncode), ("one\n", "", 7))
 
@@ -375,7 +371,7 @@ class Lease(unittest.TestCase):
         # As the crabbox client asks: the script's output is the user's own file.
         ready = ("test -x /usr/local/bin/crabbox-ready && "
                  "/usr/local/bin/crabbox-ready >/tmp/crabbox-ready.log 2>&1; ")
-        until("the ready script", lambda: ssh.run(ready.rstrip("; ")).returncode == 0)
+        until(lambda: ssh.run(ready.rstrip("; ")).returncode == 0, why="it is never ready")
         self.assertEqual(ssh.say(ready + "echo hi"), "hi\n")
         self.assertEqual(ssh.say("id -un; test -w /work/crabbox && mkdir -p ~/.crabbox && echo ok"),
                          "crabbox\nok\n")

@@ -13,6 +13,9 @@ if [ $# -ne 1 ] || ! [ -x "$1/bin/lessord" ]; then
 	echo "usage: crabbox.sh BUILD-DIR" >&2
 	exit 2
 fi
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+# shellcheck source=tests/await.sh
+. "$here/../await.sh"
 build=$(CDPATH='' cd -- "$1" && pwd)
 lessord=$build/bin/lessord
 umask 022
@@ -66,20 +69,10 @@ done
 
 # ---- a cloud with machines, and a broker -----------------------------------------------
 
-await() {
-	n=0
-	until [ -s "$1" ]; do
-		kill -0 "$2" 2>/dev/null || return 1
-		n=$((n + 1))
-		[ "$n" -lt 400 ] || return 1
-		sleep 0.05
-	done
-}
-
 "$build/bin/hetzner-sim" --listen 127.0.0.1:0 --port-file "$work/sim.port" --speed 20 --boxes \
 	>"$work/sim.log" 2>&1 &
 pids=$!
-await "$work/sim.port" "$pids" ||
+await_file "$work/sim.port" "$pids" ||
 	did_not_run "hetzner-sim makes no boxes here: $(tail -n 1 "$work/sim.log")"
 cloud=http://127.0.0.1:$(cat "$work/sim.port")
 
@@ -112,7 +105,7 @@ root=$(token root@example.com admin)
 "$lessord" --config "$work/lessord.conf" --port-file "$work/lessord.port" \
 	>>"$work/lessord.log" 2>&1 &
 pids="$pids $!"
-await "$work/lessord.port" "$!" || fail "lessord does not start"
+await_file "$work/lessord.port" "$!" || fail "lessord does not start"
 url=http://127.0.0.1:$(cat "$work/lessord.port")
 
 # ---- how it is asked ---------------------------------------------------------------------
@@ -272,13 +265,11 @@ echo "\$ crabbox warmup   (interrupted)"
 interrupted=$!
 # leases QUERY JQ: waits until the list of alice's leases is so
 leases() {
-	n=0
-	until curl -fsS -H "Authorization: Bearer $alice" "$url/v1/leases?$1" |
-		jq -e ".leases | $2" >/dev/null; do
-		n=$((n + 1))
-		[ "$n" -lt 600 ] || fail "the leases of $1 are never such that $2"
-		sleep 0.05
-	done
+	await "$patience" leases_are "$@" || fail "the leases of $1 are never such that $2"
+}
+leases_are() {
+	curl -fsS -H "Authorization: Bearer $alice" "$url/v1/leases?$1" |
+		jq -e ".leases | $2" >/dev/null
 }
 leases state=provisioning 'length > 0'
 kill -INT "$interrupted"

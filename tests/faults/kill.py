@@ -33,6 +33,9 @@ import tempfile
 import time
 import urllib.parse
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api"))
+from harness import until, wait_for  # noqa: E402
+
 WORKERS = 6  # most of a life is waiting
 PATIENCE = 120  # seconds for one life; it takes one or two, or 25 where absence is to be proven
 KEY = "ssh-ed25519 " + base64.b64encode(
@@ -92,19 +95,12 @@ def private(path, text):
 
 def await_port(path, process):
     """The port, or None when the process ended first."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        try:
-            with open(path, encoding="ascii") as f:
-                text = f.read()
-            if text.endswith("\n"):
-                return int(text)
-        except FileNotFoundError:
-            pass
-        if process.poll() is not None:
-            return None
-        time.sleep(0.005)
-    raise Wrong("not ready after 20 s")
+    try:
+        return wait_for(path, process)
+    except RuntimeError:
+        return None
+    except AssertionError as e:
+        raise Wrong(str(e)) from None
 
 
 def ways_to_write(secret):
@@ -208,23 +204,28 @@ class Life:
 
     def ask(self, method, path, body=None, token=None):
         """Asks until there is an answer that is not about a moment."""
-        while time.monotonic() < self.end:
+        def answered():
             self.alive()
             answer = ask(self.port, method, path, body, token or self.token)
-            if answer is not None and answer[0] < 500:
-                return answer
-            time.sleep(0.02)
-        raise Wrong(f"no answer to {method} {path}")
+            return answer if answer is not None and answer[0] < 500 else None
+        return self.until(answered, f"no answer to {method} {path}")
+
+    def until(self, done, why):
+        """What is not done in the time of a life is wrong."""
+        try:
+            return until(done, self.end - time.monotonic(), why)
+        except AssertionError as e:
+            raise Wrong(str(e)) from None
 
     def wait(self, what, done):
-        while time.monotonic() < self.end:
+        def look():
             status, answer = self.ask("GET", "/v1/leases/" + self.lease)
             if status != 200:
                 raise Wrong(f"the lease cannot be read: {status} {answer}")
-            if done(answer["lease"]):
-                return
-            time.sleep(0.03)
-        raise Wrong(f"never {what}: {answer}")
+            seen.append(answer)
+            return done(answer["lease"])
+        seen = []
+        self.until(look, lambda: f"never {what}: {seen[-1]}")
 
     def live(self):
         status, answer = self.ask("POST", "/v1/leases", {
@@ -243,20 +244,18 @@ class Life:
 
     def settle(self):
         """Nothing may be left, and the mark is there once. What runs may end first."""
-        while True:
+        def is_settled():
             state = self.cloud.sim("GET", "state")
             keys = [k["name"] for k in state["ssh_keys"]]
             marks = [k for k in keys if "account-mark" in k]
             rest = [s["name"] for s in state["servers"] + state["primary_ips"]]
             rest += [k for k in keys if k not in marks]
-            if not rest and len(marks) == 1:
-                break
-            # An undisturbed mark, made again by a later probe, may take its time.
-            if rest or time.monotonic() > self.end:
+            if rest:
                 raise Wrong(f"left in the cloud: {rest}, marks: {marks}")
             self.alive()
-            time.sleep(0.05)
-        self.alive()
+            # An undisturbed mark, made again by a later probe, may take its time.
+            return len(marks) == 1
+        self.until(is_settled, "the account's mark is not there once")
 
     def keeps_secrets(self):
         with open(self.home + "/token", encoding="ascii") as f:

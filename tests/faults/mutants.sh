@@ -49,6 +49,9 @@ log=$build/mutant.log
 [ -w /dev/shm ] && export TMPDIR=/dev/shm
 known=$build/mutant.known
 : >"$known"
+pipe=$build/mutant.pipe
+rm -f "$pipe"
+mkfifo "$pipe" || exit 1
 
 # The copy of the tree that patches are applied to is what is built; it is as the tree is
 # while no patch is. Its files keep their times, so that only what a patch touches is built anew.
@@ -101,13 +104,17 @@ faults() {
 		--only=*) set -- "$1" --only "${which#--only=}" ;;
 		*) set -- "$1" --shard "$which/$sample" ;;
 		esac
+		: >"$log"
 		timeout -k 1 "$1" stdbuf -oL "$build/tests/lessor-faults" \
-			"$build/providers/hetzner.so" "$2" "$3" >"$log" 2>&1 &
+			"$build/providers/hetzner.so" "$2" "$3" >"$pipe" 2>&1 &
 		child=$!
-		while kill -0 "$child" 2>/dev/null; do
-			[ -n "$(first)" ] && kill "$child" 2>/dev/null
-			sleep 0.3
-		done
+		# Line by line, so that it ends with the first failure.
+		while IFS= read -r line; do
+			printf '%s\n' "$line" >>"$log"
+			case $line in
+			'FAILED '* | 'a healthy '*) [ -n "$(first)" ] && kill "$child" 2>/dev/null ;;
+			esac
+		done <"$pipe"
 		wait "$child"
 		code=$?
 		why=$(first)

@@ -130,12 +130,10 @@ class Life(kill.Life):
 
     def until_ordered(self):
         """A server was asked for, or the daemon died before it could."""
-        while time.monotonic() < self.end:
-            if self.cloud.sim("GET", "calls")["total"].get("s.create", 0):
-                return
+        def is_ordered():
             self.alive()
-            time.sleep(0.01)
-        raise Wrong("never ordered a server")
+            return self.cloud.sim("GET", "calls")["total"].get("s.create", 0)
+        self.until(is_ordered, "never ordered a server")
 
     # -- the scenarios
 
@@ -204,9 +202,10 @@ class Life(kill.Life):
         self.release(False)
         self.wait("kept", lambda l: l["state"] == "released")
         # All that is in doubt is settled: what was made is known, and nothing else.
-        while self.unsettled() and time.monotonic() < self.end:
+        def is_settled():
             self.alive()
-            time.sleep(0.02)
+            return not self.unsettled()
+        self.until(is_settled, "it is still in doubt what was made")
         kept = self.ours()
         if not any(kind == "server" for kind, _ in kept):
             raise Wrong(f"kept, and there is no server: {kept}")
@@ -303,11 +302,10 @@ class Life(kill.Life):
                     "match": {"op": op}, "skip": int(op == "k.create"),
                     "fault": {"kind": "lost"}})
         getattr(self, self.scenario)()
-        while self.ours() and time.monotonic() < self.end:
+        def is_empty():
             self.alive()
-            time.sleep(0.02)
-        if self.ours():
-            raise Wrong(f"left in the cloud: {self.ours()}")
+            return not self.ours()
+        self.until(is_empty, lambda: f"left in the cloud: {self.ours()}")
         self.judge()
 
 

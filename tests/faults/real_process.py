@@ -15,7 +15,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api"))
-from harness import Broker, cli_body, new_id, wait_for  # noqa: E402
+from harness import Broker, cli_body, new_id, until, wait_for  # noqa: E402
 
 PATIENCE = 90
 EXIT_SECOND = 5
@@ -46,22 +46,18 @@ class Process(unittest.TestCase):
 
     def insist(self, b, method, path, body=None):
         """Asks until there is an answer that is not about a moment."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
+        def insisted():
             answer = self.ask(b, method, path, body)
-            if answer is not None and answer.status not in (429, 500, 502, 503):
-                return answer
-            time.sleep(0.05)
-        raise AssertionError("no answer to %s %s" % (method, path))
+            return None if answer is None or answer.status in (429, 500, 502, 503) else answer
+        return until(insisted, PATIENCE, "no answer to %s %s" % (method, path))
 
     def until(self, b, lease_id, what, done):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            lease = self.insist(b, "GET", "/v1/leases/" + lease_id).lease
-            if done(lease):
-                return lease
-            time.sleep(0.05)
-        raise AssertionError("%s never %s: %r\n%s" % (lease_id, what, lease, b.log()[-2000:]))
+        def look():
+            seen.append(self.insist(b, "GET", "/v1/leases/" + lease_id).lease)
+            return seen[-1] if done(seen[-1]) else None
+        seen = []
+        return until(look, PATIENCE, lambda: "%s never %s: %r\n%s" % (
+            lease_id, what, seen[-1], b.log()[-2000:]))
 
     def create(self, b, lease_id=None, **changes):
         lease_id = lease_id or new_id()
@@ -195,10 +191,7 @@ class Process(unittest.TestCase):
     def hup(self, b, word):
         before = b.log().count(word)
         b.process.send_signal(signal.SIGHUP)
-        end = time.monotonic() + 10
-        while b.log().count(word) == before:
-            self.assertLess(time.monotonic(), end, b.log()[-1000:])
-            time.sleep(0.01)
+        until(lambda: b.log().count(word) != before, why=lambda: b.log()[-1000:])
 
     def test_fifty_crashes_in_a_row_cost_few_calls(self):
         """One lease is active, one kept, one cannot be deleted: waiting is remembered."""

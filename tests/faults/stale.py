@@ -11,11 +11,10 @@ it was sent."""
 import concurrent.futures
 import os
 import sys
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api"))
-from harness import Broker, cli_body, new_id  # noqa: E402
+from harness import Broker, cli_body, new_id, until  # noqa: E402
 
 CHANGES = ["k.create", "s.create", "k.delete", "s.delete"]
 SETTINGS = {"create_wait": "30s", "release_wait": "0s"}
@@ -40,14 +39,12 @@ class Stale(unittest.TestCase):
         self.assertEqual(lease["state"], "active", answer)
         answer = b.ask("POST", "/v1/leases/%s/release" % lease_id, b.alice, {"delete": True})
         self.assertEqual(answer.status, 200, answer)
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            if not self.left(lease_id):
-                now = b.ask("GET", "/v1/leases/" + lease_id, b.alice).lease
-                if now["cleanup"]["state"] == "done":
-                    return lease
-            time.sleep(0.05)
-        raise AssertionError("%s is not cleaned up: %s" % (lease_id, self.left(lease_id)))
+        def is_clean():
+            now = b.ask("GET", "/v1/leases/" + lease_id, b.alice).lease
+            return now["cleanup"]["state"] == "done" and not self.left(lease_id)
+        until(is_clean, PATIENCE,
+              lambda: "%s is not cleaned up: %s" % (lease_id, self.left(lease_id)))
+        return lease
 
     def lives(self, count, ids=None):
         ids = ids or [new_id() for _ in range(count)]

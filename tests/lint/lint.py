@@ -234,6 +234,63 @@ def check_goto(tree, name, number, code):
         tree.fault(name, number, "goto and a variable that frees itself in one function")
 
 
+# ---- sleeps ---------------------------------------------------------------------------
+
+# What waits for a time instead of for an event: calls, and the command, in any language.
+SLEEPS = re.compile(r"""
+    (?<!\w)(?:u|nano|clock_nano|thrd_)?sleep\s*\(        # also time.sleep() by any name
+    | \bimport\b.*(?<!\w)sleep\b
+    | \bsched_yield\s*\(
+    | \bp?poll\s*\(\s*(?:NULL|0)\s*,
+    | \bp?select\s*\(\s*0\s*,\s*NULL
+    | \bselect\s*\(\s*\[\]\s*,\s*\[\]\s*,\s*\[\]
+    | \bEvent\(\)\.wait\(
+    | (?<![\w.-])sleep\s+(?:["'$.{]*[0-9]|["']?\$|infinity)
+    | ["']sleep["']\s*,
+    """, re.X)
+# (file, function): it waits for what another process does and offers no event for, in between
+# two looks, with a deadline. There is one for each language that needs one.
+SLEEPS_ALLOWED = {
+    ("tests/api/harness.py", "until"),
+    ("tests/await.sh", "await"),
+}
+# A benchmark's load and its measurements are so and so long.
+SLEEPS_ELSEWHERE = ("tests/bench/",)
+
+
+def sleeps(tree):
+    """No test waits for a time and hopes: on a busy machine it is too short."""
+    ends = (".c", ".h", ".cpp", ".py", ".sh", ".bash", ".fish", ".lua", ".js", ".cmake",
+            "CMakeLists.txt")
+    for name in tree.under("tests/", "sdk/", "packaging/", ends=ends):
+        if name.startswith(SLEEPS_ELSEWHERE):
+            continue
+        text = without_comments(name, tree.read(name).decode("utf-8", "replace"))
+        lines = re.sub(r"\\[nt]", "  ", text).split("\n")
+        for number, line in enumerate(lines, 1):
+            found = SLEEPS.search(line)
+            if found and (name, function_at(lines, number)) not in SLEEPS_ALLOWED:
+                tree.fault(name, number, f"'{found.group(0).strip()}': wait for the event, or"
+                           " for another process's state with harness.until or tests/await.sh")
+
+
+def without_comments(name, text):
+    """What is quoted stays: commands are."""
+    if not name.endswith((".c", ".h", ".cpp", ".js")):
+        return re.sub(r"(?m)(^|\s)#.*$", r"\1", text)
+    return re.sub(r'/\*.*?\*/|//[^\n]*|("(?:\\.|[^"\\\n])*")',
+                  lambda m: m.group(1) or "\n" * m.group(0).count("\n"), text, flags=re.S)
+
+
+def function_at(lines, number):
+    """The function that the line lies in, if that begins at the left margin."""
+    for line in reversed(lines[:number - 1]):
+        if line[:1].strip():
+            found = re.match(r"(?:def )?(\w+)\(", line)
+            return found.group(1) if found else ""
+    return ""
+
+
 # ---- size -------------------------------------------------------------------------------
 
 LINES_MOST = 700
@@ -320,8 +377,8 @@ def style(tree):
                 tree.fault(name, number, "spaces where a tab belongs")
 
 
-RULES = {"spdx": spdx, "includes": includes, "calls": calls, "size": size, "words": words,
-         "tree": tree_shape, "shell": shell, "style": style}
+RULES = {"spdx": spdx, "includes": includes, "calls": calls, "sleeps": sleeps, "size": size,
+         "words": words, "tree": tree_shape, "shell": shell, "style": style}
 
 
 def main():

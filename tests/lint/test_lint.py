@@ -53,7 +53,7 @@ class Rules(unittest.TestCase):
 
     def test_calls(self):
         self.bad("calls", {"broker/api/a.c": "\n\tstrcpy(a, b);\n"}, "a.c:2", "strcpy")
-        self.bad("calls", {"plugins/x/a.c": "\tsleep(1);\n"}, "due time")
+        self.bad("calls", {"plugins/x/a.c": "\tsle" "ep(1);\n"}, "due time")
         self.bad("calls", {"broker/lease/a.c": "\tnow = time(NULL);\n"}, "pure")
         self.good("calls", {"broker/api/a.c": '/* strcpy(a) */ x = "system(1)"; my_system(1);\n'})
         self.good("calls", {"broker/api/a.c": "\tenv->random(1);\n"})
@@ -61,6 +61,37 @@ class Rules(unittest.TestCase):
                                              "x:\n\treturn 0;\n}\n"}, "goto")
         self.good("calls", {"broker/api/a.c": "int f(void)\n{\n\tauto_free char *p = 0;\n}\n"
                                               "int g(void)\n{\n\tgoto x;\nx:\n\treturn 0;\n}\n"})
+
+    def test_sleeps(self):
+        # Split, so that this file keeps the rule.
+        for name, text in (
+                ("a.c", "\tusle" "ep(1000);"), ("a.h", "\tnanosle" "ep(&t, NULL);"),
+                ("a.cpp", "sle" "ep (1);"), ("a.c", "clock_nanosle" "ep(CLOCK_MONOTONIC, 0, &t, 0);"),
+                ("a.c", "\tpoll" "(NULL, 0, 20);"), ("a.c", "\tselect" "(0, NULL, NULL, NULL, &t);"),
+                ("a.c", "while (!done)\n\tsched" "_yield();"),
+                ("a.c", 'script("touch x\\nsle' 'ep 600");'),
+                ("a.py", "    time.sle" "ep(0.1)"), ("a.py", "from time import sle" "ep"),
+                ("a.py", "import time as t\nt.sle" "ep(x)"), ("a.py", "await asyncio.sle" "ep(1)"),
+                ("a.py", "threading.Event()" ".wait(5)"), ("a.py", "select.select" "([], [], [], 1)"),
+                ("a.py", 'subprocess.run(["sle' 'ep", "5"])'), ("a.py", 'ssh.run("sle' 'ep 5 && x")'),
+                ("a.sh", "\tsle" "ep 0.1"), ("a.sh", "sle" "ep 1"), ("a.bash", 'x; sle' 'ep "$n"'),
+                ("a.sh", "exec sle" "ep infinity"), ("CMakeLists.txt", "COMMAND sh -c 'sle" "ep 2'")):
+            for place in ("tests/x/", "sdk/check/", "packaging/"):
+                self.bad("sleeps", {place + name: text + "\n"}, "wait for the event")
+        helper = "\nawait() {\n\tuntil \"$@\"; do\n\t\tsle" "ep 0.05\n\tdone\n}\n"
+        self.good("sleeps", {"tests/await.sh": helper})
+        self.bad("sleeps", {"tests/x/await.sh": helper})
+        self.bad("sleeps", {"tests/await.sh": helper + "other() {\n\tsle" "ep 1\n}\n"}, ":8:")
+        self.bad("sleeps", {"tests/await.sh": helper + "sle" "ep 1\n"}, ":7:")
+        helper = "def until(what):\n    while not what():\n        time.sle" "ep(0.02)\n"
+        self.good("sleeps", {"tests/api/harness.py": helper})
+        self.bad("sleeps", {"tests/api/test_x.py": helper})
+        self.bad("sleeps", {"tests/api/harness.py": helper.replace("until", "wait")})
+        self.good("sleeps", {"tests/x/a.c": "/* sle" "ep(1) */\n\traw_sle" "ep(1);\n",
+                             "tests/x/a.py": "# sle" "ep 5\ndef sleepers(): pass\n",
+                             "tests/x/a.sh": "echo 'they sleep well'  # not sle" "ep 5\n",
+                             "tests/x/a.md": "sle" "ep 5\n", "broker/a.sh": "sle" "ep 5\n",
+                             "tests/bench/run.py": "time.sle" "ep(1)\n"})
 
     def test_size(self):
         self.bad("size", {"broker/a.c": "\n" * 701}, "two files")

@@ -4,6 +4,8 @@
 # the packages are installed and nothing else of this project is. Run by run.sh.
 set -eu
 
+# shellcheck source=tests/await.sh
+. /lessor-test-root/await.sh
 guide=/usr/share/doc/lessor/writing-a-provider.md
 fail() { printf 'FAILED: %s\n' "$1" >&2; exit 1; }
 trap '[ $? -eq 0 ] || echo "FAILED: the guide, at: $BASH_COMMAND" >&2; kill $(jobs -p) 2>/dev/null || :' EXIT
@@ -24,20 +26,14 @@ set -x
 # shellcheck disable=SC1091
 . /root/first
 { set +x; } 2>/dev/null
-for i in $(seq 200); do
-	! (exec 3<>/dev/tcp/127.0.0.1/8480) 2>/dev/null || break
-	[ "$i" -lt 200 ] || fail "lessord does not listen"
-	sleep 0.1
-done
+listens() { (exec 3<>/dev/tcp/127.0.0.1/8480) 2>/dev/null; }
+await "$patience" listens || fail "lessord does not listen"
 set -x
 # shellcheck disable=SC1091
 . /root/rest
 { set +x; } 2>/dev/null
-for i in $(seq 200); do
-	[ -n "$(ls -A /tmp/try/machines)" ] || break
-	[ "$i" -lt 200 ] || fail "the released machine is still there"
-	sleep 0.1
-done
+nothing_left() { [ -z "$(ls -A /tmp/try/machines)" ]; }
+await "$patience" nothing_left || fail "the released machine is still there"
 lessor-plugin-check "$(pkg-config --variable=providerdir lessor)/folder.so"
 lessor list --all 2>/dev/null | grep -q box || lessor show box >/dev/null || fail "the lease is not there"
 touch /lessor-test-root/passed

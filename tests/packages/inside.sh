@@ -7,6 +7,8 @@
 set -euo pipefail
 
 [ -e /lessor-test-root ] || { echo "this is not a root made for it" >&2; exit 2; }
+# shellcheck source=tests/await.sh
+. /lessor-test-root/await.sh
 old=$1
 new=$2
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -60,14 +62,11 @@ fails() {
 	ok "$what"
 }
 equal() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; ok "$1"; }
-# WHAT COMMAND...: within 20 s.
-await() {
-	local what=$1 end=$((SECONDS + 20))
+# WHAT COMMAND...: it succeeds in the end.
+comes() {
+	local what=$1
 	shift
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$end" ] || fail "$what, in 20 s: $*"
-		sleep 0.1
-	done
+	await "$patience" "$@" >/dev/null 2>&1 || fail "$what, in $patience s: $*"
 	ok "$what"
 }
 # In the simulated cloud, past the broker: what there is in truth.
@@ -94,11 +93,11 @@ start() {
 			env CREDENTIALS_DIRECTORY=/run/lessord/credentials \
 			/usr/sbin/lessord --port-file /run/lessord/port >>"$work/log" 2>&1 &
 		daemon_pid=$!
-		await "starts" test -s /run/lessord/port
+		comes "starts" test -s /run/lessord/port
 		LESSOR_URL=http://127.0.0.1:$(cat /run/lessord/port)
 	fi
 	export LESSOR_URL
-	await "answers" running
+	comes "answers" running
 }
 stop() {
 	if [ -n "$booted" ]; then
@@ -163,7 +162,7 @@ else
 fi
 hetzner-sim --listen 127.0.0.1:0 --port-file sim.port --token "$token" --speed 100 >sim.log 2>&1 &
 sim_pid=$!
-await "a simulated cloud" test -s sim.port
+comes "a simulated cloud" test -s sim.port
 (umask 077; echo "$token" >/etc/lessord/hetzner-token)
 cat >>/etc/lessord/lessord.conf <<EOF
 endpoint = http://127.0.0.1:$(cat sim.port)/v1
@@ -234,8 +233,8 @@ if [ -n "$booted" ]; then
 
 	kill -9 "$daemon_pid"
 	restarted() { [ "$(property MainPID)" -ne 0 ] && [ "$(property MainPID)" -ne "$daemon_pid" ]; }
-	await "killed, it is started anew" restarted
-	await "and answers" running
+	comes "killed, it is started anew" restarted
+	comes "and answers" running
 	daemon_pid=$(property MainPID)
 	must "and knows the lease" lessor heartbeat "$lease"
 
@@ -246,8 +245,8 @@ if [ -n "$booted" ]; then
 	systemctl restart lessord
 	daemon_pid=$(property MainPID)
 	kill -STOP "$daemon_pid"
-	await "hanging, it is started anew" restarted
-	await "and answers" running
+	comes "hanging, it is started anew" restarted
+	comes "and answers" running
 	rm -r /run/systemd/system/lessord.service.d
 	systemctl daemon-reload
 	systemctl restart lessord
@@ -302,7 +301,7 @@ fi
 if readlink "/proc/$daemon_pid/exe" | grep -q deleted; then
 	fail "what runs is not what is installed"
 fi
-await "answers" running
+comes "answers" running
 must "the lease is there" lessor show "$lease"
 must "it can be kept alive" lessor heartbeat "$lease"
 equal "the cloud has one machine as before" "$(servers)" 1

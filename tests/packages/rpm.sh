@@ -19,6 +19,8 @@ usage() {
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(dirname -- "$(dirname -- "$here")")
+# shellcheck source=tests/await.sh
+. "$root/tests/await.sh"
 rpms=
 keep=
 
@@ -108,17 +110,6 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-
-# Waits for a file that a program writes when it is ready: FILE PID NAME
-await() {
-	n=0
-	until [ -s "$1" ]; do
-		kill -0 "$2" 2>/dev/null || fail "$3 did not start"
-		n=$((n + 1))
-		[ "$n" -lt 400 ] || fail "$3 is not ready after 20 s"
-		sleep 0.05
-	done
-}
 
 # rpm in a root: ROOT ARGUMENTS...
 rpm_in() {
@@ -307,7 +298,7 @@ sim_start() {
 	"$top/usr/bin/hetzner-sim" --listen 127.0.0.1:0 --port-file "$work/sim.port" --speed 20 \
 		>"$work/sim.log" 2>&1 &
 	sim_pid=$!
-	await "$work/sim.port" "$sim_pid" hetzner-sim
+	await_file "$work/sim.port" "$sim_pid" || fail "hetzner-sim did not start"
 	cloud=http://127.0.0.1:$(cat "$work/sim.port")
 }
 # The id of the first server, or nothing.
@@ -343,7 +334,7 @@ daemon_start() {
 	daemon --port-file "$prefix/var/lib/lessor/port" >>"$work/lessord.log" 2>&1 &
 	broker_pid=$!
 	exec=
-	await "$state/port" "$broker_pid" lessord
+	await_file "$state/port" "$broker_pid" || fail "lessord did not start"
 	LESSOR_URL=http://127.0.0.1:$(cat "$state/port")
 	export LESSOR_URL
 }

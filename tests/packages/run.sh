@@ -104,7 +104,7 @@ prepare() {
 	cp -a --reflink=auto -- "$cache/$1" "$2"
 	cp -R -- "$old" "$2/lessor-test-root/old"
 	cp -R -- "$new" "$2/lessor-test-root/new"
-	cp -- "$here/inside.sh" "$2/lessor-test-root/"
+	cp -- "$here/inside.sh" "$root/tests/await.sh" "$2/lessor-test-root/"
 	cp -L -- /etc/resolv.conf "$2/etc/resolv.conf"
 	quiet chroot "$2" apt-get update -q
 	[ "$3" != systemd ] || quiet chroot "$2" env DEBIAN_FRONTEND=noninteractive \

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 from cli_server import Answer, Server
@@ -104,13 +103,10 @@ class Case(unittest.TestCase):
             self.assertEqual(result.code, code, result.out + result.err)
         return result
 
-    def interrupt_when(self, server, method, end, words, number=signal.SIGINT, settle=0.3):
+    def interrupt_when(self, server, method, end, words, number=signal.SIGINT):
         """Sends the signal once the request has come, and returns the result."""
         process = self.start(*words)
-        deadline = time.monotonic() + 20
-        while not server.seen(method, end) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(settle)
+        server.await_request(method, end)
         process.send_signal(number)
         return self.finish(process)
 

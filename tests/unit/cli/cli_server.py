@@ -7,6 +7,7 @@ import threading
 
 DROP = object()     # close the connection without an answer
 HANG = object()     # say nothing until the client goes away
+PATIENCE = 60
 
 
 class Request:
@@ -27,7 +28,7 @@ class Answer:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = 30
+    timeout = PATIENCE
 
     def log_message(self, *args):
         pass
@@ -36,14 +37,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         request = Request(self, self.rfile.read(length))
         server = self.server.owner
-        with server.lock:
+        with server.came:
             server.requests.append(request)
             answer = server.script(request)
+            server.came.notify_all()
         if answer is DROP:
             self.close_connection = True
             return
         if answer is HANG:
-            server.released.wait(30)
+            server.released.wait(PATIENCE)
             self.close_connection = True
             return
         self.send_response(answer.status)
@@ -80,7 +82,7 @@ class Server:
     def __init__(self, script, path=None):
         self.script = script
         self.requests = []
-        self.lock = threading.Lock()
+        self.came = threading.Condition()
         self.released = threading.Event()
         self.inner = UnixServer(path, Handler) if path else TcpServer(("127.0.0.1", 0), Handler)
         self.inner.owner = self
@@ -96,6 +98,14 @@ class Server:
         self.inner.shutdown()
         self.inner.server_close()
 
+    def matching(self, method, end):
+        return [r for r in self.requests if r.method == method and r.path.endswith(end)]
+
     def seen(self, method, end=""):
-        with self.lock:
-            return [r for r in self.requests if r.method == method and r.path.endswith(end)]
+        with self.came:
+            return self.matching(method, end)
+
+    def await_request(self, method, end=""):
+        with self.came:
+            if not self.came.wait_for(lambda: self.matching(method, end), PATIENCE):
+                raise AssertionError("no %s ...%s in %d s" % (method, end, PATIENCE))

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import time
 
 from cli_case import (KEY, NOT_FOUND, RESIDUE, Case, error, gone, lease, main, ok, owed)
 from cli_server import DROP, HANG, Answer
@@ -244,9 +243,7 @@ class Create(Case):
         server = self.serve(script)
         process = self.start("create")
         for end in ("/v1/leases", "/cancel-create"):
-            while not server.seen("POST", end):
-                time.sleep(0.02)
-            time.sleep(0.3)
+            server.await_request("POST", end)
             process.send_signal(signal.SIGINT)
         r = self.finish(process, 5)
         self.assertEqual(r.code, 7, r.err)

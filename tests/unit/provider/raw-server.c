@@ -2,7 +2,6 @@
 #include "raw-server.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -11,23 +10,29 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PEERS_MAX 64
 #define REQUEST_MAX 8192
+#define PATIENCE_S 60
 
 struct raw_server {
 	int fd;
 	uint16_t port;
 	void (*serve)(struct raw_peer *peer);
 	pthread_t thread;
-	atomic_int stopping;
+	int stop_fd;		/* an eventfd: readable from the beginning of the end on */
+	int is_finished;	/* no thread runs any more */
+	_Atomic uint16_t last_port;	/* of the connection after which no more are accepted */
 	atomic_int connections;
 	pthread_t peer_threads[PEERS_MAX];
 	struct raw_peer peers[PEERS_MAX];
 
 	pthread_mutex_t lock;	/* of the requests */
+	pthread_cond_t one_more;
 	char requests[RAW_REQUESTS_MAX][REQUEST_MAX];
 	int request_count;
 };
@@ -46,14 +51,17 @@ static void *accept_main(void *arg)
 {
 	struct raw_server *server = arg;
 
-	while (!atomic_load(&server->stopping)) {
-		struct pollfd poll_fd = { .fd = server->fd, .events = POLLIN };
-		if (poll(&poll_fd, 1, 20) <= 0)
-			continue;
-		int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC);
+	for (;;) {
+		struct sockaddr_in from;
+		socklen_t len = sizeof(from);
+		int fd = accept4(server->fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
 		int n = atomic_load(&server->connections);
 		if (fd < 0)
-			continue;
+			abort();
+		if (from.sin_port == atomic_load(&server->last_port)) {
+			close(fd);
+			return NULL;
+		}
 		if (n == PEERS_MAX)
 			abort();
 		server->peers[n] = (struct raw_peer){ .server = server, .fd = fd, .number = n };
@@ -61,7 +69,6 @@ static void *accept_main(void *arg)
 		atomic_store(&server->connections, n + 1);
 		pthread_create(&server->peer_threads[n], NULL, peer_main, &server->peers[n]);
 	}
-	return NULL;
 }
 
 struct raw_server *raw_start(void (*serve)(struct raw_peer *peer))
@@ -73,6 +80,8 @@ struct raw_server *raw_start(void (*serve)(struct raw_peer *peer))
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	server->serve = serve;
 	pthread_mutex_init(&server->lock, NULL);
+	pthread_cond_init(&server->one_more, NULL);
+	server->stop_fd = eventfd(0, EFD_CLOEXEC);
 	server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(server->fd, (struct sockaddr *)&address, sizeof(address)) ||
 	    listen(server->fd, 64) || getsockname(server->fd, (struct sockaddr *)&address, &len))
@@ -82,13 +91,42 @@ struct raw_server *raw_start(void (*serve)(struct raw_peer *peer))
 	return server;
 }
 
-void raw_stop(struct raw_server *server)
+/* Connections are accepted in their order, so that ours is the last one. */
+static void accept_end(struct raw_server *server)
 {
-	atomic_store(&server->stopping, 1);
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(server->port) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	socklen_t len = sizeof(from);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	to.sin_addr.s_addr = from.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (struct sockaddr *)&from, sizeof(from)) ||
+	    getsockname(fd, (struct sockaddr *)&from, &len))
+		abort();
+	atomic_store(&server->last_port, from.sin_port);
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)))
+		abort();
 	pthread_join(server->thread, NULL);
+	close(fd);
+}
+
+void raw_finish(struct raw_server *server)
+{
+	if (server->is_finished)
+		return;
+	accept_end(server);
 	for (int i = 0; i < atomic_load(&server->connections); i++)
 		pthread_join(server->peer_threads[i], NULL);
+	server->is_finished = 1;
+}
+
+void raw_stop(struct raw_server *server)
+{
+	eventfd_write(server->stop_fd, 1);
+	raw_finish(server);
 	close(server->fd);
+	close(server->stop_fd);
+	pthread_cond_destroy(&server->one_more);
 	pthread_mutex_destroy(&server->lock);
 	free(server);
 }
@@ -101,13 +139,10 @@ uint16_t raw_port(const struct raw_server *server)
 /* Waits for bytes; 0 when the server is being stopped. */
 static int peer_wait(struct raw_peer *peer)
 {
-	struct pollfd poll_fd = { .fd = peer->fd, .events = POLLIN };
+	struct pollfd fds[] = { { .fd = peer->server->stop_fd, .events = POLLIN },
+				{ .fd = peer->fd, .events = POLLIN } };
 
-	while (!atomic_load(&peer->server->stopping)) {
-		if (poll(&poll_fd, 1, 20) > 0)
-			return 1;
-	}
-	return 0;
+	return poll(fds, 2, -1) > 0 && !fds[0].revents;
 }
 
 int raw_read(struct raw_peer *peer)
@@ -132,6 +167,7 @@ int raw_read(struct raw_peer *peer)
 		if (peer->server->request_count == RAW_REQUESTS_MAX)
 			abort();
 		memcpy(peer->server->requests[peer->server->request_count++], text, len + 1);
+		pthread_cond_broadcast(&peer->server->one_more);
 		pthread_mutex_unlock(&peer->server->lock);
 		return 0;
 	}
@@ -163,21 +199,44 @@ void raw_reset(struct raw_peer *peer)
 	peer->fd = -1;
 }
 
-void raw_sleep(struct raw_peer *peer, int ms)
+int raw_pause(struct raw_peer *peer, int ms)
 {
-	for (int i = 0; i < ms && !atomic_load(&peer->server->stopping); i += 5)
-		usleep(5000);
+	struct pollfd stop = { .fd = peer->server->stop_fd, .events = POLLIN };
+
+	return poll(&stop, 1, ms) == 0;
+}
+
+static int count_locked(const struct raw_server *server, const char *method)
+{
+	int count = 0;
+
+	for (int i = 0; i < server->request_count; i++)
+		count += !method || strncmp(server->requests[i], method, strlen(method)) == 0;
+	return count;
 }
 
 int raw_count(struct raw_server *server, const char *method)
 {
-	int count = 0;
+	int count;
 
 	pthread_mutex_lock(&server->lock);
-	for (int i = 0; i < server->request_count; i++)
-		count += !method || strncmp(server->requests[i], method, strlen(method)) == 0;
+	count = count_locked(server, method);
 	pthread_mutex_unlock(&server->lock);
 	return count;
+}
+
+void raw_await(struct raw_server *server, const char *method, int count)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE_S;
+	pthread_mutex_lock(&server->lock);
+	while (count_locked(server, method) < count) {
+		if (pthread_cond_timedwait(&server->one_more, &server->lock, &until))
+			abort();
+	}
+	pthread_mutex_unlock(&server->lock);
 }
 
 int raw_connections(struct raw_server *server)

@@ -44,6 +44,13 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* Ends the client's connections. Nothing that it may yet send is left then. */
+static void client_end(void)
+{
+	http_client_free(client);
+	client = NULL;
+}
+
 static struct env_http_answer ask_with(const struct env_http_request *wanted, const char *path)
 {
 	struct env_http_request request = *wanted;
@@ -183,9 +190,9 @@ static void test_effect_is_sent_once(void **state)
 		server = raw_start(serve_die);
 		is(ask("GET", "/warm"), ENV_HTTP_ANSWERED, 200);
 		is(ask(methods[i], "/servers"), ENV_HTTP_LOST, 0);
-		usleep(50000);
+		client_end();
+		raw_finish(server);
 		assert_int_equal(raw_count(server, methods[i]), 1);
-		http_client_free(client);
 		raw_stop(server);
 		server = NULL;
 		setup(NULL);
@@ -271,10 +278,8 @@ static void serve_piece(struct raw_peer *peer)
 	if (raw_read(peer))
 		return;
 	raw_write(peer, piece);
-	if (ends_with_reset) {
-		raw_sleep(peer, 20);
+	if (ends_with_reset)
 		raw_reset(peer);
-	}
 }
 
 static void answers(const char *method, const char *text, enum env_http_outcome outcome)
@@ -363,7 +368,8 @@ static void test_redirect(void **state)
 	is(ask("GET", "/x"), ENV_HTTP_BROKEN, 0);
 	is(ask("POST", "/x"), ENV_HTTP_BROKEN, 0);
 	is(ask("DELETE", "/x"), ENV_HTTP_BROKEN, 0);
-	usleep(50000);
+	client_end();
+	raw_finish(elsewhere);
 	assert_int_equal(raw_connections(elsewhere), 0);
 	assert_int_equal(raw_count(server, NULL), 3);
 	raw_stop(elsewhere);
@@ -390,7 +396,7 @@ static void serve_big_length(struct raw_peer *peer)
 {
 	if (raw_read(peer) == 0)
 		raw_write(peer, "HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\nxxxx");
-	raw_sleep(peer, 2000);
+	raw_pause(peer, -1);
 }
 
 static void serve_big_head(struct raw_peer *peer)
@@ -449,17 +455,16 @@ static void serve_drip(struct raw_peer *peer)
 {
 	if (raw_read(peer))
 		return;
-	raw_write(peer, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
-	for (int i = 0; i < 400; i++) {
+	raw_write(peer, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+	do {
 		raw_write(peer, "x");
-		raw_sleep(peer, 10);
-	}
+	} while (raw_pause(peer, 10));
 }
 
 static void serve_nothing(struct raw_peer *peer)
 {
 	if (raw_read(peer) == 0)
-		raw_sleep(peer, 10000);
+		raw_pause(peer, -1);
 }
 
 static void test_deadline(void **state)
@@ -481,10 +486,11 @@ static void test_deadline(void **state)
 static volatile int cancel;
 static int64_t cancelled_at;
 
-static void *cancel_soon(void *arg)
+/* When the request has come, and the client can only wait. */
+static void *cancel_then(void *arg)
 {
 	(void)arg;
-	usleep(200000);
+	raw_await(server, "POST", 1);
 	cancelled_at = now_ms();
 	__atomic_store_n(&cancel, 1, __ATOMIC_RELEASE);
 	return NULL;
@@ -498,7 +504,7 @@ static void test_cancel(void **state)
 
 	server = raw_start(serve_nothing);
 	cancel = 0;
-	pthread_create(&thread, NULL, cancel_soon, NULL);
+	pthread_create(&thread, NULL, cancel_then, NULL);
 	is(ask_with(&request, "/x"), ENV_HTTP_LOST, 0);
 	int64_t ended = now_ms();
 	pthread_join(thread, NULL);

@@ -5,44 +5,38 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "places.h"
 #include "provider/memo.h"
 
 static struct toy toy;
-static atomic_int in_network, most_in_network;
-static atomic_int network_ms;
 static atomic_int network_status = 200;
 static _Atomic enum env_http_outcome network_outcome;
 
-static void slow(struct toy *t, const struct env_http_request *request,
-		 struct env_http_answer *answer)
+static int is_cancelled(void *arg)
 {
-	int now = atomic_fetch_add(&in_network, 1) + 1;
-	int most = atomic_load(&most_in_network);
+	const struct env_http_request *request = arg;
 
+	return request->cancel && __atomic_load_n(request->cancel, __ATOMIC_RELAXED);
+}
+
+static void network(struct toy *t, const struct env_http_request *request,
+		    struct env_http_answer *answer)
+{
 	(void)t;
-	while (now > most && !atomic_compare_exchange_weak(&most_in_network, &most, now))
-		;
-	for (int i = 0; i < network_ms; i++) {
-		if (request->cancel && __atomic_load_n(request->cancel, __ATOMIC_RELAXED))
-			break;
-		usleep(1000);
-	}
+	places_stay(is_cancelled, (void *)request);
 	answer->outcome = network_outcome;
 	answer->status = network_status;
-	atomic_fetch_sub(&in_network, 1);
 }
 
 static int setup(void **state)
 {
 	(void)state;
 	toy_start(&toy, 0);
-	toy.network = slow;
-	network_ms = 0;
+	toy.network = network;
 	network_status = 200;
 	network_outcome = ENV_HTTP_ANSWERED;
-	atomic_store(&most_in_network, 0);
+	places_reset();
 	return 0;
 }
 
@@ -166,17 +160,31 @@ static void pool_stop(struct pool *pool)
 	pthread_mutex_destroy(&pool->lock);
 }
 
+/* Eight steps ask the same, of which one does for all; the answer comes when all wait for it. */
+static void eight_share(struct pool *pool)
+{
+	places_shut();
+	pool_start(pool, 8);
+	for (int i = 0; i < 8; i++)
+		workers_submit(pool->workers, toy_step(&toy, STEP_PROVISION, shares));
+	places_await_waiters(7);
+	places_open();
+	pool_wait(pool, 8);
+	pool_stop(pool);
+}
+
+static void step_cancel(struct step *step)
+{
+	atomic_store(&step->cancel, 1);
+	places_poke();
+}
+
 static void test_single_flight(void **state)
 {
 	struct pool pool;
 	(void)state;
 
-	network_ms = 100;
-	pool_start(&pool, 8);
-	for (int i = 0; i < 8; i++)
-		workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, shares));
-	pool_wait(&pool, 8);
-	pool_stop(&pool);
+	eight_share(&pool);
 	for (int i = 0; i < 8; i++)
 		saw(pool.done[i], "2 200 answer");
 	assert_int_equal(toy.sent_count, 1);
@@ -188,13 +196,8 @@ static void test_shared_failure(void **state)
 	struct pool pool;
 	(void)state;
 
-	network_ms = 100;
 	network_status = 503;
-	pool_start(&pool, 8);
-	for (int i = 0; i < 8; i++)
-		workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, shares));
-	pool_wait(&pool, 8);
-	pool_stop(&pool);
+	eight_share(&pool);
 	for (int i = 0; i < 8; i++)
 		saw(pool.done[i], "2 503");
 	assert_int_equal(toy.sent_count, 1);
@@ -206,22 +209,20 @@ static void test_leader_cancelled(void **state)
 	struct pool pool;
 	(void)state;
 
-	network_ms = 3000;
+	places_shut();
 	pool_start(&pool, 2);
 	struct step *leader = toy_step(&toy, STEP_PROVISION, shares);
 	workers_submit(pool.workers, leader);
-	while (!atomic_load(&in_network))
-		usleep(1000);
+	places_await_arrived(1);
 	network_outcome = ENV_HTTP_LOST;
 	workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, shares));
-	usleep(20000);
-	atomic_store(&leader->cancel, 1);
+	places_await_waiters(1);
+	step_cancel(leader);
 	pool_wait(&pool, 1);
 	assert_ptr_equal(pool.done[0], leader);
 	saw(leader, "3 0");
 	/* the second is on its way by itself now */
-	while (!atomic_load(&in_network))
-		usleep(1000);
+	places_await_arrived(2);
 	pool_stop(&pool);
 	assert_int_equal(pool.count, 2);
 	saw(pool.done[1], "3 0");
@@ -234,29 +235,33 @@ static void test_waiter_cancelled(void **state)
 	struct pool pool;
 	(void)state;
 
-	network_ms = 300;
+	places_shut();
 	pool_start(&pool, 2);
 	workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, shares));
-	while (!atomic_load(&in_network))
-		usleep(1000);
+	places_await_arrived(1);
 	struct step *waiter = toy_step(&toy, STEP_PROVISION, shares);
 	workers_submit(pool.workers, waiter);
-	usleep(20000);
-	atomic_store(&waiter->cancel, 1);
+	places_await_waiters(1);
+	step_cancel(waiter);
 	pool_wait(&pool, 1);
 	assert_ptr_equal(pool.done[0], waiter);
 	saw(waiter, "1 0");
+	places_open();
 	pool_wait(&pool, 2);
 	saw(pool.done[1], "2 200 answer");
 	pool_stop(&pool);
 	assert_int_equal(toy.sent_count, 1);
 }
 
+static int is_told_to_end(void *arg)
+{
+	return lessor_cancelled((struct lessor_call *)arg);
+}
+
 static int never_done(struct lessor_call *call, const struct lessor_lease *lease)
 {
 	(void)lease;
-	while (!lessor_cancelled(call))
-		usleep(1000);
+	places_stay(is_told_to_end, call);
 	return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "cancelled");
 }
 
@@ -266,10 +271,11 @@ static void test_pool_end(void **state)
 	int unrun = 0;
 	(void)state;
 
+	places_shut();
 	pool_start(&pool, 2);
 	for (int i = 0; i < 10; i++)
 		workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, never_done));
-	usleep(20000);
+	places_await_arrived(2);
 	pool_stop(&pool);
 	assert_int_equal(pool.count, 10);
 	for (int i = 0; i < 10; i++) {
@@ -297,19 +303,21 @@ static void run_at_once(uint32_t concurrency, int most)
 
 	table.concurrency = concurrency;
 	toy.account->table = &table;
-	network_ms = 20;
-	atomic_store(&most_in_network, 0);
+	places_reset();
+	places_shut();
 	pool_start(&pool, 4);
 	for (int i = 0; i < 4; i++)
 		workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, asks));
+	/* All four are as far as they get: in the network, or at the lock of the one there. */
+	places_await_arrived(most);
+	if (most < 4)
+		places_await_blocked(4 - most);
+	places_open();
 	pool_wait(&pool, 4);
 	pool_stop(&pool);
 	for (int i = 0; i < 4; i++)
 		step_free(pool.done[i]);
-	if (most == 1)
-		assert_int_equal(atomic_load(&most_in_network), 1);
-	else
-		assert_true(atomic_load(&most_in_network) > 1);
+	assert_int_equal(places_most(), most);
 	toy.account->table = kept;
 }
 

@@ -220,8 +220,9 @@ static void a_reset_that_hangs(void **state)
 	make(&w);
 	pool_world_option(&w, "reset_timeout", "300ms");
 	fifo(&w, "child");
-	begin(&w, NULL, NULL, "trap '' TERM\nsetsid sh -c 'echo $$ >child; exec sleep 600' &\n"
-	      "while :; do sleep 600; done");
+	fifo(&w, "never");
+	begin(&w, NULL, NULL, "trap '' TERM\nsetsid sh -c 'echo $$ >child; read x <never' &\n"
+	      "while :; do read x <never; done");
 	pool_world_take(&w, ID(1), "small");
 	pool_world_release(&w, ID(1), 1);
 	pool_world_settle(&w);
@@ -343,8 +344,9 @@ static void a_supervisor_that_is_killed(void **state)
 	(void)state;
 	make(&w);
 	fifo(&w, "told");
+	fifo(&w, "never");
 	begin(&w, NULL, NULL, "echo >>ran\n[ -e fixed ] && exit 0\necho $$ >told\n"
-	      "exec sleep 600");
+	      "read x <never");
 	pool_world_take(&w, ID(1), "small");
 	pool_world_release(&w, ID(1), 1);
 	pool_world_settle(&w);
@@ -373,7 +375,9 @@ static void what_a_supervisor_leaves_behind(void **state)
 	(void)state;
 	make(&w);
 	fifo(&w, "told");
-	begin(&w, NULL, NULL, "echo >>ran\n[ -e fixed ] && exit 0\nsleep 600 &\necho $! >told\nwait");
+	fifo(&w, "never");
+	begin(&w, NULL, NULL, "echo >>ran\n[ -e fixed ] && exit 0\n(read x <never) &\n"
+	      "echo $! >told\nwait");
 	pool_world_take(&w, ID(1), "small");
 	pool_world_release(&w, ID(1), 1);
 	pool_world_settle(&w);
@@ -542,7 +546,8 @@ static void a_release_ends_a_probe_that_hangs(void **state)
 	make(&w);
 	pool_world_option(&w, "probe_timeout", "10m");
 	fifo(&w, "told");
-	begin(&w, "[ -e fixed ] && exit 0\necho $$ >told\nsleep 600", NULL, "echo >>ran");
+	fifo(&w, "never");
+	begin(&w, "[ -e fixed ] && exit 0\necho $$ >told\nread x <never", NULL, "echo >>ran");
 	pool_world_create(&w, ID(1), "small");
 	for (int i = 0; i < 10; i++) {
 		w.now_ms += 10;

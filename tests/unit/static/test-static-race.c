@@ -5,6 +5,7 @@
  * works for one only.
  */
 #include <errno.h>
+#include <poll.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -122,12 +125,39 @@ static pid_t daemon_fork(const struct pool_world *shared, int number, int round,
 	_exit(53);
 }
 
-/* Waits a part of a millisecond to some, which differs from time to time. */
-static void a_moment(unsigned round)
+/* Tells of each change of a file: in the state directory, and of the databases beside it. */
+static int changes_open(const struct pool_world *w)
 {
-	struct timespec ts = { .tv_nsec = (long)(round * 7919 % 60) * 1000000 };
+	const uint32_t mask = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MODIFY;
+	int fd = inotify_init1(IN_CLOEXEC);
 
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+	assert_true(inotify_add_watch(fd, w->folder, mask) >= 0);
+	assert_true(inotify_add_watch(fd, w->state, mask) >= 0);
+	return fd;
+}
+
+/* Waits for so many changes, or until `victim` is over. */
+static void changes_wait(int fd, int count, pid_t victim)
+{
+	struct pollfd fds[2] = { { .fd = fd, .events = POLLIN },
+				 { .fd = (int)syscall(SYS_pidfd_open, victim, 0), .events = POLLIN } };
+	_Alignas(struct inotify_event) char events[4096];
+
+	while (count > 0) {
+		ssize_t len;
+
+		assert_true(poll(fds, 2, 60000) > 0);
+		if (fds[1].revents)
+			break;
+		len = read(fd, events, sizeof(events));
+		assert_true(len > 0);
+		for (ssize_t at = 0; at < len; count--) {
+			const struct inotify_event *e = (const void *)(events + at);
+
+			at += (ssize_t)(sizeof(*e) + e->len);
+		}
+	}
+	close(fds[1].fd);
 }
 
 static int reap(pid_t pid)
@@ -147,12 +177,15 @@ static void daemons_that_share_and_die(void **state)
 	pool_world_make(&w, inventory);
 	pool_world_option(&w, "poll", "10ms");
 	for (int round = 0; round < ROUNDS; round++) {
+		int changes = changes_open(&w);
 		pid_t pids[PROCESSES];
 
 		for (int i = 0; i < PROCESSES; i++)
 			pids[i] = daemon_fork(&w, i, round, 0);
-		a_moment((unsigned)round);
+		/* Each time at another of the first moments of their lives, which have 500 or more. */
+		changes_wait(changes, round * 7919 % 400, pids[round % PROCESSES]);
 		kill(pids[round % PROCESSES], SIGKILL);
+		close(changes);
 		for (int i = 0; i < PROCESSES; i++) {
 			int code = reap(pids[i]);
 
