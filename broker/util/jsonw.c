@@ -191,6 +191,14 @@ void jsonw_int(struct jsonw *w, const char *key, int64_t value)
 	buf_addi(w->out, value);
 }
 
+void jsonw_int_text(struct jsonw *w, const char *key, int64_t value)
+{
+	begin(w, key);
+	buf_addc(w->out, '"');
+	buf_addi(w->out, value);
+	buf_addc(w->out, '"');
+}
+
 void jsonw_bool(struct jsonw *w, const char *key, int value)
 {
 	begin(w, key);

@@ -60,6 +60,8 @@ static void test_numbers(void **state)
 	jsonw_array(&w, NULL);
 	jsonw_int(&w, NULL, INT64_MIN);
 	jsonw_int(&w, NULL, INT64_MAX);
+	jsonw_int_text(&w, NULL, 2222);
+	jsonw_int_text(&w, NULL, -1);
 	jsonw_micros(&w, NULL, 0);
 	jsonw_micros(&w, NULL, 5000000);
 	jsonw_micros(&w, NULL, 1);
@@ -69,7 +71,7 @@ static void test_numbers(void **state)
 	jsonw_micros(&w, NULL, INT64_MIN);
 	jsonw_end_array(&w);
 	assert_string_equal(buf_str(&b),
-			    "[-9223372036854775808,9223372036854775807,0,5,0.000001,0.12,-1.5,"
+			    "[-9223372036854775808,9223372036854775807,\"2222\",\"-1\",0,5,0.000001,0.12,-1.5,"
 			    "-0.000001,-9223372036854.775808]");
 	buf_fini(&b);
 }
