@@ -248,6 +248,12 @@ int render_wants_ledger(const struct lease *l)
 				     (l->location[0] && strcmp(l->location, l->server_location)));
 }
 
+int render_is_of_store(const struct lease *l)
+{
+	/* render_retention shows a running cost and whether the account is verified. */
+	return l->cleanup != CLEANUP_RETAINED;
+}
+
 void render_resource(struct jsonw *w, const struct resource *r)
 {
 	jsonw_object(w, NULL);
