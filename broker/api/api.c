@@ -51,6 +51,7 @@ int api_new(const struct api_parts *parts, const struct api_config *config, stru
 	api->parts = *parts;
 	api->config = *config;
 	api->answers = xcalloc(route_count + 1, sizeof(*api->answers));
+	api->cache = cache_new();
 	buf_init(&api->out, API_ANSWER_MAX);
 	if (auth_new(parts->env, parts->reader, &api->auth, err) ||
 	    queue_new(parts->base, parts->engine, &api->queue, err)) {
@@ -74,6 +75,7 @@ void api_free(struct api *api)
 	queue_free(api->queue);
 	auth_free(api->auth);
 	buf_fini(&api->out);
+	cache_free(api->cache);
 	free(api->answers);
 	free(api);
 }

@@ -71,16 +71,31 @@ int token_make(const struct env *env, const char *owner, const char *org, enum t
 	return 0;
 }
 
+/* What the characters of a token's id, and those of its secret, may be. */
+#define HEX 1
+#define BASE64URL 2
+
+static const unsigned char letters[256] = {
+	['0' ... '9'] = HEX | BASE64URL, ['a' ... 'f'] = HEX | BASE64URL,
+	['g' ... 'z'] = BASE64URL, ['A' ... 'Z'] = BASE64URL, ['-'] = BASE64URL, ['_'] = BASE64URL,
+};
+
+static int all_are(const char *s, size_t len, unsigned kind)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (!(letters[(unsigned char)s[i]] & kind))
+			return 0;
+	}
+	return 1;
+}
+
 static int token_is_text(const char *s)
 {
-	static const char hex[] = "0123456789abcdef";
-	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				     "0123456789-_";
 	const char *id = s + strlen(PREFIX);
 
 	return strnlen(s, TEXT_LEN + 1) == TEXT_LEN && !strncmp(s, PREFIX, strlen(PREFIX)) &&
-	       strspn(id, hex) == ID_LEN && id[ID_LEN] == '_' &&
-	       strspn(id + ID_LEN + 1, base64) == SECRET_LEN;
+	       all_are(id, ID_LEN, HEX) && id[ID_LEN] == '_' &&
+	       all_are(id + ID_LEN + 1, SECRET_LEN, BASE64URL);
 }
 
 static int known_compare(const void *a, const void *b)

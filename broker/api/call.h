@@ -13,6 +13,7 @@
 
 #include "api/api.h"
 #include "api/auth.h"
+#include "api/cache.h"
 #include "api/fault.h"
 #include "api/input.h"
 #include "api/queue.h"
@@ -36,6 +37,7 @@ struct api {
 	struct finish_job *finish_jobs;	/* ends of runs being stored */
 	struct control *controls;	/* sockets */
 	size_t control_count;
+	struct cache *cache;		/* rendered leases */
 	/* Used again and again, so that a read allocates nothing. */
 	struct buf out;
 	struct lease lease;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Heartbeat, release and cancel-create (contract 2.3, 2.7 and 4), and what people decide. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/call.h"
@@ -8,6 +7,7 @@
 #include "api/leases.h"
 #include "api/result.h"
 #include "api/telemetry.h"
+#include "util/text.h"
 #include "util/time.h"
 
 struct engine_request *change_begin(struct call *call, enum request_kind kind)
@@ -21,7 +21,7 @@ struct engine_request *change_begin(struct call *call, enum request_kind kind)
 	request = call_request(call, kind);
 	if (!request)
 		return NULL;
-	snprintf(request->ref, sizeof(request->ref), "%s", call->param);
+	TEXT_SET(request->ref, call->param);
 	return request;
 }
 

@@ -92,19 +92,16 @@ static void leases_more(struct jsonw *w, const struct lease *l, void *arg)
 	buf_fini(&samples.text);
 }
 
-void leases_get(struct call *call)
+/* Answers with the lease that was found. `version` is the store's from before the search. */
+static void lease_show(struct call *call, uint64_t version)
 {
 	struct render_parts parts = { .more = leases_more, .more_arg = call };
 	struct ledger ledger = { 0 };
 	struct lease *l = &call->api->lease;
 	struct err err;
 	struct jsonw w;
-	int whole;
 
-	if (leases_find(call))
-		return;
-	whole = render_wants_ledger(l);
-	if (whole) {
+	if (render_wants_ledger(l)) {
 		if (store_ledger(call->api->parts.reader, l->n, &ledger, &err)) {
 			call_broken(call, &err);
 			return;
@@ -121,7 +118,29 @@ void leases_get(struct call *call)
 	render_lease(&w, "lease", l, &parts);
 	jsonw_end_object(&w);
 	ledger_fini(&ledger);
+	if (render_is_of_store(l) && !strcmp(call->param, l->id))
+		cache_put(call->api->cache, version, &call->caller, l->id, &call->api->out);
 	call_answer(call, 200);
+}
+
+void leases_get(struct call *call)
+{
+	struct store *reader = call->api->parts.reader;
+	uint64_t version = store_data_version(reader);
+	const struct buf *cached = cache_find(call->api->cache, version, &call->caller, call->param);
+	struct err err;
+
+	if (cached) {
+		call_answer_text(call, 200, "application/json", buf_str(cached), cached->len);
+		return;
+	}
+	if (store_snapshot_begin(reader, &err)) {
+		call_broken(call, &err);
+		return;
+	}
+	if (leases_find(call) == 0)
+		lease_show(call, version);
+	store_snapshot_end(reader);
 }
 
 /* ---- lists --------------------------------------------------------------------------- */

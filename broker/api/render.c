@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/render.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,14 +15,6 @@ static void text_scrubbed(struct jsonw *w, const char *key, const char *text)
 		return;
 	fault_scrub(text, clean, sizeof(clean));
 	jsonw_text(w, key, clean);
-}
-
-static void text_port(struct jsonw *w, const char *key, int port)
-{
-	char text[12];
-
-	snprintf(text, sizeof(text), "%d", port);
-	jsonw_text(w, key, text);
 }
 
 /* A decimal id as the integer that the client wants; 0 for other providers' ids. */
@@ -172,10 +163,10 @@ static void render_access(struct jsonw *w, const struct lease *l)
 {
 	jsonw_text(w, "host", is_gone(l) ? "" : l->host);
 	jsonw_text(w, "sshUser", l->ssh_user);
-	text_port(w, "sshPort", l->ssh_port);
+	jsonw_int_text(w, "sshPort", l->ssh_port);
 	jsonw_array(w, "sshFallbackPorts");
 	for (int i = 0; i < l->fallback_count; i++)
-		text_port(w, NULL, l->fallback_ports[i]);
+		jsonw_int_text(w, NULL, l->fallback_ports[i]);
 	jsonw_end_array(w);
 	jsonw_text(w, "workRoot", l->work_root);
 	jsonw_text_if(w, "sshHostKey", is_gone(l) ? "" : l->host_key);
@@ -255,6 +246,12 @@ int render_wants_ledger(const struct lease *l)
 	/* Fallback took place: the attempts say why. */
 	return l->type_count > 0 && (strcmp(l->server_type, l->types[0]) ||
 				     (l->location[0] && strcmp(l->location, l->server_location)));
+}
+
+int render_is_of_store(const struct lease *l)
+{
+	/* render_retention shows a running cost and whether the account is verified. */
+	return l->cleanup != CLEANUP_RETAINED;
 }
 
 void render_resource(struct jsonw *w, const struct resource *r)

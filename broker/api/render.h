@@ -28,6 +28,8 @@ void render_lease(struct jsonw *w, const char *key, const struct lease *l,
 		  const struct render_parts *parts);
 /* Would parts add something to what the lease alone says? Then the ledger is worth reading. */
 int render_wants_ledger(const struct lease *l);
+/* Does the answer depend on the store alone, not on the clock nor on the account's state? */
+int render_is_of_store(const struct lease *l);
 /* One row of the ledger, with everything we know of it. */
 void render_resource(struct jsonw *w, const struct resource *r);
 /* "provisioningAttempts" as an array of their own. */

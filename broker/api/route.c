@@ -78,49 +78,68 @@ const struct route route_table[] = {
 
 const size_t route_count = ARRAY_LEN(route_table);
 
-static int path_matches(const char *pattern, const char *path, char param[ROUTE_PARAM_ROOM])
-{
-	size_t len;
+/* What stands before and after the "{...}" of a path, and is compared as it is. */
+struct shape {
+	size_t before;
+	const char *tail;	/* what stands after; NULL: there is no "{...}" */
+	size_t after;
+};
 
-	for (;;) {
-		if (*pattern == '{') {
-			len = strcspn(path, "/");
-			if (len == 0 || len >= ROUTE_PARAM_ROOM)
-				return 0;
-			memcpy(param, path, len);
-			param[len] = '\0';
-			path += len;
-			pattern = strchr(pattern, '}') + 1;
-			continue;
-		}
-		if (*pattern != *path)
-			return 0;
-		if (!*pattern)
-			return 1;
-		pattern++;
-		path++;
+static struct shape shapes[ARRAY_LEN(route_table)];
+
+static void shapes_fill(void)
+{
+	for (size_t i = 0; i < route_count; i++) {
+		const char *path = route_table[i].path;
+		const char *open = strchr(path, '{');
+
+		shapes[i].before = open ? (size_t)(open - path) : strlen(path);
+		shapes[i].tail = open ? strchr(open, '}') + 1 : NULL;
+		shapes[i].after = open ? strlen(shapes[i].tail) : 0;
 	}
+}
+
+/* How long the segment of the "{...}" is; 0 where there is none; -1: another path. */
+static int path_matches(const char *pattern, const struct shape *shape, const char *path,
+			size_t len)
+{
+	size_t param = len - shape->before - shape->after;
+
+	if (len < shape->before + shape->after || memcmp(path, pattern, shape->before))
+		return -1;
+	if (!shape->tail)
+		return param ? -1 : 0;
+	if (!param || param >= ROUTE_PARAM_ROOM ||
+	    memcmp(path + len - shape->after, shape->tail, shape->after) ||
+	    memchr(path + shape->before, '/', param))
+		return -1;
+	return (int)param;
 }
 
 const struct route *route_find(enum http_method method, const char *path, unsigned *ret_methods,
 			       char param[ROUTE_PARAM_ROOM])
 {
 	enum http_method wanted = method == HTTP_HEAD ? HTTP_GET : method;
-	const struct route *found = NULL;
-	char seen[ROUTE_PARAM_ROOM] = "";
+	size_t len = strlen(path);
 
+	if (!shapes[0].before)
+		shapes_fill();
 	*ret_methods = 0;
 	param[0] = '\0';
-	for (size_t i = 0; i < route_count && !found; i++) {
-		if (!path_matches(route_table[i].path, path, seen))
+	for (size_t i = 0; i < route_count; i++) {
+		const struct route *route = &route_table[i];
+		int n = path_matches(route->path, &shapes[i], path, len);
+
+		if (n < 0)
 			continue;
-		*ret_methods |= 1u << route_table[i].method;
-		if (route_table[i].method == wanted)
-			found = &route_table[i];
+		*ret_methods |= 1u << route->method;
+		if (route->method != wanted)
+			continue;
+		memcpy(param, path + shapes[i].before, (size_t)n);
+		param[n] = '\0';
+		return route;
 	}
-	if (found && strchr(found->path, '{'))
-		memcpy(param, seen, sizeof(seen));
-	return found;
+	return NULL;
 }
 
 void route_allow(unsigned methods, char *out, size_t room)

@@ -4,16 +4,10 @@
  * deadlines. All work happens in connection_turn(), which is run when bytes came,
  * when output drained, or when somebody woke the connection; it parses, writes
  * once, and settles what is waited for next. So no function that a handler can call
- * destroys a connection or calls a handler.
- *
- * A plain connection keeps EV_WRITE off and writes its output itself at the end of a
- * turn; only what the kernel does not take is left to the bufferevent. That
- * saves two epoll_ctl() for each answer. TLS leaves all writing to the bufferevent.
+ * destroys a connection or calls a handler. Reading and writing: transport.c.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "http/internal.h"
 #include "util/alloc.h"
@@ -30,9 +24,8 @@ static void connection_destroy(struct http_connection *conn)
 		TAILQ_REMOVE(&server->woken, conn, wake_link);
 	server->counters.connections_open--;
 	if (conn->is_tls && !conn->is_broken && conn->phase != PHASE_HANDSHAKE)
-		tls_say_goodbye(conn->bev);
-	bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
-	bufferevent_free(conn->bev);
+		tls_say_goodbye(conn->transport.bev);
+	transport_close(&conn->transport);
 	if (conn->reading)
 		exchange_release(conn->reading);
 	TAILQ_CONCAT(&queue, &conn->queue, link);
@@ -267,18 +260,15 @@ static size_t connection_feed(struct http_connection *conn, const char *data, si
 static void connection_parse(struct http_connection *conn)
 {
 	while (connection_can_parse(conn)) {
-		/* The first piece of memory of the input, without moving anything. */
-		size_t len = evbuffer_get_contiguous_space(conn->input);
-		const char *data;
-		size_t used;
+		size_t len, used;
+		const char *data = transport_peek(&conn->transport, &len);
 
 		if (!len)
 			break;
-		data = (const char *)evbuffer_pullup(conn->input, (ev_ssize_t)len);
 		if (conn->socket) {
 			used = socket_feed(conn->socket, data, len);
 			conn->server->counters.bytes_in += used;
-			evbuffer_drain(conn->input, used);
+			transport_use(&conn->transport, used);
 			continue;
 		}
 		if (!conn->reading) {
@@ -288,24 +278,12 @@ static void connection_parse(struct http_connection *conn)
 		}
 		used = connection_feed(conn, data, len);
 		conn->server->counters.bytes_in += used;
-		evbuffer_drain(conn->input, used);
+		transport_use(&conn->transport, used);
 	}
 	if (conn->parse_off)
-		evbuffer_drain(conn->input, evbuffer_get_length(conn->input));
+		transport_discard(&conn->transport);
 }
 
-static void connection_set_write(struct http_connection *conn, unsigned on)
-{
-	if (conn->write_on == on || conn->is_tls)
-		return;
-	conn->write_on = on;
-	if (on)
-		bufferevent_enable(conn->bev, EV_WRITE);
-	else
-		bufferevent_disable(conn->bev, EV_WRITE);
-}
-
-/* Hands the kernel what it takes. The bufferevent freezes its output; it is ours here. */
 static void connection_flush(struct http_connection *conn)
 {
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -314,22 +292,8 @@ static void connection_flush(struct http_connection *conn)
 		conn->continue_owed = 0;
 		evbuffer_add(conn->output, go_on, sizeof(go_on) - 1);
 	}
-	if (conn->is_tls || conn->write_on || conn->is_broken)
-		return;
-	while (evbuffer_get_length(conn->output)) {
-		int n;
-
-		evbuffer_unfreeze(conn->output, 1);
-		n = evbuffer_write(conn->output, conn->fd);
-		evbuffer_freeze(conn->output, 1);
-		if (n > 0)
-			continue;
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			conn->is_broken = 1;
-		else
-			connection_set_write(conn, 1);
-		break;
-	}
+	if (!conn->is_broken && transport_flush(&conn->transport))
+		conn->is_broken = 1;
 }
 
 /* Is the handler of the answer being sent to be told that there is room again? */
@@ -367,8 +331,8 @@ static int connection_finish(struct http_connection *conn)
 	if (conn->is_shut)
 		return 0;
 	if (conn->is_tls)
-		tls_say_goodbye(conn->bev);
-	shutdown(conn->fd, SHUT_WR);
+		tls_say_goodbye(conn->transport.bev);
+	shutdown(conn->transport.fd, SHUT_WR);
 	conn->is_shut = 1;
 	conn->phase = PHASE_LINGER;
 	conn->read_deadline = conn->server->now + conn->server->config.linger_ms;
@@ -412,7 +376,6 @@ static int connection_settle(struct http_connection *conn)
 {
 	struct http_server *server = conn->server;
 	size_t unsent = evbuffer_get_length(conn->output);
-	unsigned read_on;
 
 	if (conn->is_broken)
 		return 1;
@@ -421,7 +384,7 @@ static int connection_settle(struct http_connection *conn)
 			conn->write_deadline = server->now + server->config.write_ms;
 	} else {
 		conn->write_deadline = 0;
-		connection_set_write(conn, 0);
+		transport_rest(&conn->transport);
 		if (conn->is_closing || (!conn->queue_len && (conn->is_eof || conn->parse_off))) {
 			if (connection_finish(conn))
 				return 1;
@@ -432,14 +395,8 @@ static int connection_settle(struct http_connection *conn)
 	}
 	connection_set_phase(conn, unsent);
 	/* What is discarded is read too: that is how we learn that the client left. */
-	read_on = !conn->is_eof && (conn->parse_off || connection_can_parse(conn));
-	if (read_on != conn->read_on) {
-		conn->read_on = read_on;
-		if (read_on)
-			bufferevent_enable(conn->bev, EV_READ);
-		else
-			bufferevent_disable(conn->bev, EV_READ);
-	}
+	transport_set_read(&conn->transport,
+			   !conn->is_eof && (conn->parse_off || connection_can_parse(conn)));
 	return 0;
 }
 
@@ -457,8 +414,10 @@ void connection_turn(struct http_connection *conn)
 		connection_drained(conn);
 		/* A drained stream may have produced, and room may have come for requests. */
 		connection_flush(conn);
-		more = connection_can_parse(conn) && evbuffer_get_length(conn->input);
+		more = connection_can_parse(conn) && transport_input_len(&conn->transport);
 	} while (more);
+	if (transport_store(&conn->transport))
+		conn->is_broken = 1;
 	conn->is_busy = 0;
 	if (connection_settle(conn))
 		connection_destroy(conn);
@@ -521,7 +480,7 @@ static void connection_eof(struct http_connection *conn)
 
 	conn->is_eof = 1;
 	conn->parse_off = 1;
-	conn->read_on = 0;
+	transport_set_read(&conn->transport, 0);
 	if (conn->reading)
 		exchange_release(conn->reading);
 	conn->reading = NULL;
@@ -538,73 +497,52 @@ again:
 	conn->is_busy = 0;
 }
 
-static void on_read(struct bufferevent *bev, void *arg)
-{
-	struct http_connection *conn = arg;
-
-	(void)bev;
-	/* What a turn left unread was counted before; it never lies here unparsed and growing. */
-	connection_turn(conn);
-}
-
-static void on_write(struct bufferevent *bev, void *arg)
-{
-	(void)bev;
-	connection_turn(arg);
-}
-
-static void on_event(struct bufferevent *bev, short what, void *arg)
+static void on_news(void *arg, enum transport_news news)
 {
 	struct http_connection *conn = arg;
 	struct http_server *server = conn->server;
 
-	(void)bev;
-	server_now(server);
-	if (what & BEV_EVENT_CONNECTED) {
+	switch (news) {
+	case TRANSPORT_SECURED:
 		server->counters.connections_tls++;
 		conn->phase = PHASE_FIRST;
-		conn->read_deadline = server->now + server->config.head_ms;
+		conn->read_deadline = server_now(server) + server->config.head_ms;
 		return;
-	}
-	if (conn->phase == PHASE_HANDSHAKE)
-		server->counters.connections_tls_failed++;
-	/* A TLS bufferevent cannot write any more once it has seen the end. */
-	if ((what & BEV_EVENT_EOF) && !conn->is_tls)
+	case TRANSPORT_EOF:
 		connection_eof(conn);
-	else
+		break;
+	case TRANSPORT_BROKEN:
+		if (conn->phase == PHASE_HANDSHAKE)
+			server->counters.connections_tls_failed++;
 		conn->is_broken = 1;
+		break;
+	case TRANSPORT_READ:
+	case TRANSPORT_SENT:
+		break;
+	}
 	connection_turn(conn);
 }
 
 void connection_open(struct http_server *server, int fd, const struct http_peer *peer,
 		     struct ssl_ctx_st *tls)
 {
-	struct bufferevent *bev = tls ? tls_accept(server->base, tls, fd) :
-				  bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	struct http_connection *conn;
+	struct http_connection *conn = xcalloc(1, sizeof(*conn));
 
-	if (!bev) {
-		close(fd);
-		return;
-	}
-	conn = xcalloc(1, sizeof(*conn));
 	conn->server = server;
-	conn->bev = bev;
-	conn->input = bufferevent_get_input(bev);
-	conn->output = bufferevent_get_output(bev);
-	conn->fd = fd;
+	conn->transport = (struct transport){
+		.fd = fd, .buffer = server->buffer, .tell = on_news, .arg = conn,
+	};
 	conn->peer = *peer;
 	conn->is_tls = tls != NULL;
 	TAILQ_INIT(&conn->queue);
+	if (transport_open(&conn->transport, server->base, tls)) {
+		free(conn);
+		return;
+	}
+	conn->output = conn->transport.output;
 	conn->phase = tls ? PHASE_HANDSHAKE : PHASE_FIRST;
 	conn->read_deadline = server_now(server) +
 			      (tls ? server->config.handshake_ms : server->config.head_ms);
-	bufferevent_setcb(bev, on_read, on_write, on_event, conn);
-	if (!tls)
-		bufferevent_disable(bev, EV_WRITE);
-	conn->write_on = conn->is_tls;
-	conn->read_on = 1;
-	bufferevent_enable(bev, tls ? EV_READ | EV_WRITE : EV_READ);
 	if (TAILQ_EMPTY(&server->connections)) {
 		struct timeval tick = {
 			.tv_sec = server->config.tick_ms / 1000,

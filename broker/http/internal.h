@@ -3,7 +3,7 @@
  * What the files of this room share; nobody else includes it. Loop thread only.
  *
  *	server ---owns---> listeners, connections, a pool of exchanges
- *	connection -owns-> its bufferevent, the exchange being read, and its queue of
+ *	connection -owns-> its transport, the exchange being read, and its queue of
  *			   exchanges that a handler has or had (in the order of arrival)
  *	exchange --------> its connection, or NULL once that is gone
  *
@@ -66,6 +66,52 @@ struct http_exchange {
 
 TAILQ_HEAD(exchange_list, http_exchange);
 
+/* ---- transport.c: knows none of the others but tls.c ------------------------------------ */
+
+enum transport_news {
+	TRANSPORT_READ,		/* there is input */
+	TRANSPORT_SENT,		/* all output was taken */
+	TRANSPORT_SECURED,	/* the TLS handshake is done */
+	TRANSPORT_EOF,		/* plain: the client has closed its sending side */
+	TRANSPORT_BROKEN,	/* nothing can be sent or received */
+};
+
+#define TRANSPORT_READ_MAX 4096	/* bytes received at once */
+
+struct transport {
+	int fd;					/* owned */
+	char *buffer;				/* TRANSPORT_READ_MAX bytes, shared with others */
+	/* Called from the loop. May close the transport. */
+	void (*tell)(void *arg, enum transport_news news);
+	void *arg;
+	/* Filled in by transport_open(). */
+	struct evbuffer *output;
+	/* private */
+	struct evbuffer *input;			/* stored input */
+	const char *fresh;			/* in the buffer, comes after what is stored */
+	size_t fresh_len;
+	struct event *readable;			/* plain */
+	struct event *writable;
+	struct bufferevent *bev;		/* TLS; owns fd and the evbuffers */
+	unsigned read_on : 1;
+	unsigned write_on : 1;			/* plain: waiting for the socket */
+};
+
+/* Closes the fd if it fails. `tls` NULL: plain. Reading is on. */
+int transport_open(struct transport *t, struct event_base *base, struct ssl_ctx_st *tls);
+void transport_close(struct transport *t);
+size_t transport_input_len(const struct transport *t);
+const char *transport_peek(struct transport *t, size_t *ret_len);	/* the first bytes of the input */
+void transport_use(struct transport *t, size_t len);			/* drops so many of them */
+void transport_discard(struct transport *t);				/* drops all input */
+/* Stores what is left of the input. Due before control returns to the loop. -1: no memory. */
+int transport_store(struct transport *t);
+void transport_set_read(struct transport *t, unsigned on);
+int transport_flush(struct transport *t);	/* sends what the kernel takes. -1: broken */
+void transport_rest(struct transport *t);	/* no output is left: stop waiting for the socket */
+
+/* ---- connections ------------------------------------------------------------------------ */
+
 enum connection_phase {
 	PHASE_NONE,		/* nothing is expected of the client */
 	PHASE_HANDSHAKE,
@@ -81,10 +127,8 @@ struct http_connection {
 	TAILQ_ENTRY(http_connection) link;
 	TAILQ_ENTRY(http_connection) wake_link;
 	struct http_server *server;
-	struct bufferevent *bev;
-	struct evbuffer *input;			/* of bev */
-	struct evbuffer *output;		/* of bev */
-	int fd;					/* closed with bev */
+	struct transport transport;
+	struct evbuffer *output;		/* of the transport */
 	enum connection_phase phase;
 	uint64_t read_deadline;			/* ms of server_now(); 0: none */
 	uint64_t write_deadline;
@@ -101,8 +145,6 @@ struct http_connection {
 	unsigned is_closing : 1;		/* the last answer is in the output */
 	unsigned linger : 1;			/* the client may still be sending */
 	unsigned is_shut : 1;			/* our sending side is closed; lingering */
-	unsigned read_on : 1;			/* EV_READ as last set */
-	unsigned write_on : 1;			/* EV_WRITE as last set; always on with TLS */
 	unsigned continue_owed : 1;		/* a 100 is to be sent when its turn comes */
 	unsigned upgrade_hold : 1;		/* see http/exchange.h, at the end */
 	struct http_socket *socket;		/* once upgraded; owned */
@@ -164,6 +206,7 @@ struct http_server {
 	int is_dead;				/* freed, but for exchanges a handler still has */
 	void (*on_empty)(void *user);
 	void *empty_arg;
+	char buffer[TRANSPORT_READ_MAX];	/* of all transports */
 };
 
 #define ACCEPT_PAUSED_FULL 1u

@@ -342,28 +342,42 @@ static int value_end(struct http_parser *p)
 	return HAND_OVER;
 }
 
+static int is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Stores a piece of the value, and notes where the last character that counts is. */
+static void value_store(struct http_parser *p, const char *piece, size_t len)
+{
+	size_t trimmed = len;
+
+	memcpy(text_end(p), piece, len);
+	while (trimmed && is_blank(piece[trimmed - 1]))
+		trimmed--;
+	if (trimmed)
+		p->trimmed = p->head->text_len + (uint32_t)trimmed;
+	p->head->text_len += (uint32_t)len;
+	p->state = S_VALUE;
+}
+
 /* The white space before the value is counted and not stored. */
 static int value_take(struct http_parser *p, struct cursor *c)
 {
 	size_t room = field_room(p);
 	const char *stop = (size_t)(c->end - c->at) > room ? c->at + room : c->end;
 	const char *at = c->at;
-	char *out = text_end(p);
-	size_t n;
+	const char *from;
 
 	if (p->state == S_VALUE_START) {
-		while (at < stop && (*at == ' ' || *at == '\t'))
+		while (at < stop && is_blank(*at))
 			at++;
 	}
-	n = (size_t)(at - c->at);
-	while (at < stop && token_is(*at, TOKEN_VALUE)) {
-		*out++ = *at;
-		if (*at != ' ' && *at != '\t')
-			p->trimmed = (uint32_t)(out - p->head->text);
+	from = at;
+	while (at < stop && token_is(*at, TOKEN_VALUE))
 		at++;
-		p->state = S_VALUE;
-	}
-	p->head->text_len += (uint32_t)((size_t)(at - c->at) - n);
+	if (at > from)
+		value_store(p, from, (size_t)(at - from));
 	p->line_len += (uint32_t)(at - c->at);
 	p->fields_len += (uint32_t)(at - c->at);
 	c->at = at;

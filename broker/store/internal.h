@@ -12,6 +12,7 @@
  * text, which is a literal: no parsing and no comparing on the hot path.
  */
 #define STATEMENTS_MAX 160
+#define STORE_INDEX_WORDS 12	/* the header of the log's index, see data_version.c */
 
 struct store {
 	sqlite3 *db;
@@ -23,6 +24,9 @@ struct store {
 	int is_open;		/* ... and has */
 	int unwatched;		/* a view that takes no locks, as nobody had the file when it was `seen` */
 	struct stat seen;
+	const uint32_t *index;	/* data_version.c: the header of the log's index; NULL until it is mapped */
+	uint32_t seen_index[STORE_INDEX_WORDS];
+	uint64_t data_version;
 	struct {
 		const char *sql;
 		sqlite3_stmt *stmt;

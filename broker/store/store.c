@@ -253,6 +253,18 @@ void store_savepoint_undo(struct store *store)
 		store->broken = 1;
 }
 
+/* ---- reading at one moment ------------------------------------------------------------- */
+
+int store_snapshot_begin(struct store *store, struct err *err)
+{
+	return run_text(store, "BEGIN", "beginning to read", err);
+}
+
+void store_snapshot_end(struct store *store)
+{
+	run_text(store, "COMMIT", "ending to read", NULL);
+}
+
 /* ---- opening ------------------------------------------------------------------------- */
 
 /* The first complaint of a checking pragma, in `err`. */

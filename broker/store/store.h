@@ -56,6 +56,18 @@ int store_open_view(const char *path, struct store **ret, struct err *err);
 int store_view_holds(const struct store *store);
 void store_close(struct store *store);	/* NULL is fine */
 /*
+ * Reader: everything read between the two is of one moment, and takes one lock instead of
+ * one per statement. Does not nest. Keep it short: the log cannot shrink meanwhile.
+ */
+int store_snapshot_begin(struct store *store, struct err *err);
+void store_snapshot_end(struct store *store);
+/*
+ * Reader: a number that rises with every commit that changed something, by whichever
+ * process; 0: unknown. Get it first, then read: as long as it stays the same, reading again
+ * gives the same result. Not within a snapshot. Takes no lock and makes no system call.
+ */
+uint64_t store_data_version(struct store *store);
+/*
  * Every page, every index, every sum and reference; on any connection. Takes
  * about 10 s a GiB, so store_open does it only for small files. 0, or -1 with the
  * first thing that is wrong.

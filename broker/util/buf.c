@@ -26,34 +26,34 @@ void buf_clear(struct buf *b)
 		b->data[0] = '\0';
 }
 
-static int reserve(struct buf *b, size_t more)
+char *buf_reserve_more(struct buf *b, size_t len)
 {
-	size_t room;
+	size_t room = b->room ? b->room : 128;
 
 	if (b->overflow)
-		return -1;
-	if (more > b->max - b->len) {
+		return NULL;
+	if (len > b->max - b->len) {
 		b->overflow = 1;
-		return -1;
+		return NULL;
 	}
-	if (b->len + more + 1 <= b->room)
-		return 0;
-	room = b->room ? b->room : 128;
-	while (room < b->len + more + 1)
+	while (room < b->len + len + 1)
 		room *= 2;
-	b->data = xrealloc(b->data, room);
-	b->room = room;
-	return 0;
+	if (room > b->room) {
+		b->data = xrealloc(b->data, room);
+		b->room = room;
+	}
+	return b->data + b->len;
 }
 
 void buf_add(struct buf *b, const void *data, size_t len)
 {
-	if (reserve(b, len))
+	char *to = buf_reserve(b, len);
+
+	if (!to)
 		return;
 	if (len)
-		memcpy(b->data + b->len, data, len);
-	b->len += len;
-	b->data[b->len] = '\0';
+		memcpy(to, data, len);
+	buf_grow(b, len);
 }
 
 void buf_adds(struct buf *b, const char *s)
@@ -63,21 +63,28 @@ void buf_adds(struct buf *b, const char *s)
 
 void buf_addc(struct buf *b, char c)
 {
-	buf_add(b, &c, 1);
+	char *to = buf_reserve(b, 1);
+
+	if (!to)
+		return;
+	*to = c;
+	buf_grow(b, 1);
 }
 
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap, again;
+	char *to;
 	int n;
 
 	va_start(ap, fmt);
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && reserve(b, (size_t)n) == 0) {
-		vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
-		b->len += (size_t)n;
+	to = n >= 0 ? buf_reserve(b, (size_t)n) : NULL;
+	if (to) {
+		vsnprintf(to, (size_t)n + 1, fmt, again);
+		buf_grow(b, (size_t)n);
 	}
 	va_end(again);
 }

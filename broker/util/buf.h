@@ -29,4 +29,26 @@ void buf_addi(struct buf *b, int64_t value);	/* decimal */
 const char *buf_str(const struct buf *b);	/* borrowed; never NULL */
 char *buf_take(struct buf *b);			/* the caller frees; b is empty after */
 
+/* What buf_reserve() does where there is not room enough, or may be none. */
+char *buf_reserve_more(struct buf *b, size_t len);
+
+/*
+ * For a writer that knows how much it will append: room for `len` more bytes, which
+ * buf_grow() makes part of the buffer once they are filled in. NULL: they would pass the
+ * maximum.
+ */
+static inline char *buf_reserve(struct buf *b, size_t len)
+{
+	/* What is allocated may be more than the maximum. */
+	if (len < b->room - b->len && len <= b->max - b->len && !b->overflow)
+		return b->data + b->len;
+	return buf_reserve_more(b, len);
+}
+
+static inline void buf_grow(struct buf *b, size_t len)
+{
+	b->len += len;
+	b->data[b->len] = '\0';
+}
+
 #define auto_buf __attribute__((cleanup(buf_fini)))

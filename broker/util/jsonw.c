@@ -17,6 +17,43 @@ static int is_plain(unsigned char c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+#define HIGH EACH(0x80)
+
+/* Is one of the eight bytes not plain? A borrow or carry comes only out of one that is not. */
+static inline int has_special(uint64_t x)
+{
+	uint64_t quote = x ^ EACH('"');
+	uint64_t slash = x ^ EACH('\\');
+
+	return ((((x - EACH(0x20)) & ~x) | ((quote - EACH(1)) & ~quote) |
+		 ((slash - EACH(1)) & ~slash) | x | (x + EACH(1))) & HIGH) != 0;
+}
+
+static inline uint64_t word_at(const char *s)
+{
+	uint64_t x;
+
+	memcpy(&x, s, sizeof(x));
+	return x;
+}
+
+static inline int is_all_plain(const char *s, size_t len)
+{
+	uint64_t x = EACH('x');
+
+	if (len < sizeof(x)) {
+		memcpy(&x, s, len);
+		return !has_special(x);
+	}
+	/* The last word may overlap the one before. */
+	for (size_t i = 0; i + sizeof(x) < len; i += sizeof(x)) {
+		if (has_special(word_at(s + i)))
+			return 0;
+	}
+	return !has_special(word_at(s + len - sizeof(x)));
+}
+
 static void add_special(struct buf *out, uint32_t c)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -41,10 +78,8 @@ static void add_special(struct buf *out, uint32_t c)
 }
 
 /* Plain runs are copied whole; what is not UTF-8 becomes U+FFFD. */
-static void add_string(struct buf *out, const char *s)
+static void add_escaped(struct buf *out, const char *s, size_t len)
 {
-	size_t len = strlen(s);
-
 	buf_addc(out, '"');
 	while (len) {
 		size_t run = 0;
@@ -71,15 +106,41 @@ static void add_string(struct buf *out, const char *s)
 	buf_addc(out, '"');
 }
 
+/* `before` and `after` are a character or 0. */
+static void add_string(struct buf *out, char before, const char *s, char after)
+{
+	size_t len = strlen(s);
+	size_t all = (before != 0) + 1 + len + 1 + (after != 0);
+	char *to;
+
+	if (!is_all_plain(s, len)) {
+		if (before)
+			buf_addc(out, before);
+		add_escaped(out, s, len);
+		if (after)
+			buf_addc(out, after);
+		return;
+	}
+	to = buf_reserve(out, all);
+	if (!to)
+		return;
+	if (before)
+		*to++ = before;
+	*to++ = '"';
+	memcpy(to, s, len);
+	to[len] = '"';
+	if (after)
+		to[len + 1] = after;
+	buf_grow(out, all);
+}
+
 static void begin(struct jsonw *w, const char *key)
 {
-	if (w->comma)
+	if (key)
+		add_string(w->out, w->comma ? ',' : 0, key, ':');
+	else if (w->comma)
 		buf_addc(w->out, ',');
 	w->comma = 1;
-	if (key) {
-		add_string(w->out, key);
-		buf_addc(w->out, ':');
-	}
 }
 
 void jsonw_object(struct jsonw *w, const char *key)
@@ -115,7 +176,7 @@ void jsonw_text(struct jsonw *w, const char *key, const char *value)
 		return;
 	}
 	begin(w, key);
-	add_string(w->out, value);
+	add_string(w->out, 0, value, 0);
 }
 
 void jsonw_text_if(struct jsonw *w, const char *key, const char *value)
@@ -128,6 +189,14 @@ void jsonw_int(struct jsonw *w, const char *key, int64_t value)
 {
 	begin(w, key);
 	buf_addi(w->out, value);
+}
+
+void jsonw_int_text(struct jsonw *w, const char *key, int64_t value)
+{
+	begin(w, key);
+	buf_addc(w->out, '"');
+	buf_addi(w->out, value);
+	buf_addc(w->out, '"');
 }
 
 void jsonw_bool(struct jsonw *w, const char *key, int value)
@@ -170,15 +239,19 @@ void jsonw_micros(struct jsonw *w, const char *key, int64_t micros)
 
 void jsonw_time(struct jsonw *w, const char *key, int64_t ms)
 {
-	char text[TIME_TEXT_ROOM];
+	char *to;
 
 	if (!ms)
 		return;
-	time_format(ms, text);
 	begin(w, key);
-	buf_addc(w->out, '"');
-	buf_add(w->out, text, TIME_TEXT_ROOM - 1);
-	buf_addc(w->out, '"');
+	/* The NUL of the text gives way to the closing quote. */
+	to = buf_reserve(w->out, TIME_TEXT_ROOM + 1);
+	if (!to)
+		return;
+	to[0] = '"';
+	time_format(ms, to + 1);
+	to[TIME_TEXT_ROOM] = '"';
+	buf_grow(w->out, TIME_TEXT_ROOM + 1);
 }
 
 void jsonw_raw(struct jsonw *w, const char *key, const char *json)

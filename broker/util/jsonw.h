@@ -25,6 +25,7 @@ void jsonw_end_array(struct jsonw *w);
 void jsonw_text(struct jsonw *w, const char *key, const char *value);	/* NULL writes null */
 void jsonw_text_if(struct jsonw *w, const char *key, const char *value); /* nothing if NULL or "" */
 void jsonw_int(struct jsonw *w, const char *key, int64_t value);	/* never 1e+15, never 5.0 */
+void jsonw_int_text(struct jsonw *w, const char *key, int64_t value);	/* "22" */
 void jsonw_bool(struct jsonw *w, const char *key, int value);
 void jsonw_null(struct jsonw *w, const char *key);
 /* micros / 1e6 with up to six decimals, exact. */

@@ -274,6 +274,31 @@ static void retention_is_told_of_what_is_kept(void **state)
 	}
 }
 
+/* What is of the store alone reads the same at any time, whatever the account is doing. */
+static void what_is_of_the_store_is_of_no_moment(void **state)
+{
+	const struct render_parts now = { .now_ms = T0 + 1000 };
+	const struct render_parts later = { .now_ms = T0 + 7200000, .is_unsure = 1 };
+
+	(void)state;
+	for (int i = 0; i < LEASE_STATE_COUNT * LEASE_CLEANUP_COUNT; i++) {
+		struct lease l = sample();
+		json_t *a, *b;
+
+		l.state = (enum lease_state)(i / LEASE_CLEANUP_COUNT);
+		l.cleanup = (enum lease_cleanup)(i % LEASE_CLEANUP_COUNT);
+		l.retained = l.cleanup == CLEANUP_RETAINED;
+		l.retention = RETENTION_PROTECTED;
+		l.price_hour_micros = 1000000;
+		l.ended_ms = l.released_ms = T0 + 500;
+		a = rendered(&l, &now);
+		b = rendered(&l, &later);
+		assert_int_equal(json_equal(a, b), render_is_of_store(&l));
+		json_decref(a);
+		json_decref(b);
+	}
+}
+
 /* Which state a row is in is not the client's business where it comes to the same. */
 static void residue_is_told_in_the_clients_words(void **state)
 {
@@ -319,6 +344,7 @@ int main(void)
 		cmocka_unit_test(the_release_protocol),
 		cmocka_unit_test(attempts_and_residue_are_told),
 		cmocka_unit_test(retention_is_told_of_what_is_kept),
+		cmocka_unit_test(what_is_of_the_store_is_of_no_moment),
 		cmocka_unit_test(residue_is_told_in_the_clients_words),
 	};
 

@@ -17,6 +17,72 @@ static const char *path_of(const struct route *route)
 	return path;
 }
 
+/* ---- which route a path is ------------------------------------------------------------------ */
+
+static void each_path_finds_its_own_route(void **state)
+{
+	static const struct {
+		enum http_method method;
+		const char *path, *found, *param;	/* found NULL: none */
+		unsigned methods;			/* what else is there then */
+	} cases[] = {
+		{ HTTP_GET, "/v1/leases", "/v1/leases", "", 0 },
+		{ HTTP_HEAD, "/v1/leases", "/v1/leases", "", 0 },
+		{ HTTP_GET, "/v1/leases/", NULL, "", 0 },
+		{ HTTP_GET, "/v1/leases//", NULL, "", 0 },
+		{ HTTP_GET, "/v1/leases/a", "/v1/leases/{lease}", "a", 0 },
+		{ HTTP_GET, "/v1/leases/a/", NULL, "", 0 },
+		{ HTTP_GET, "/v1/leases/a/b", NULL, "", 0 },
+		{ HTTP_GET, "/v1/leases/a/events", "/v1/leases/{lease}/events", "a", 0 },
+		{ HTTP_GET, "/v1/leases//events", NULL, "", 0 },
+		{ HTTP_GET, "/v1/leases/events", "/v1/leases/{lease}", "events", 0 },
+		{ HTTP_GET, "/v1/leases/a/b/events", NULL, "", 0 },
+		{ HTTP_GET, "/v1/leases/a/events/", NULL, "", 0 },
+		{ HTTP_GET, "/v1/leases/a/events2", NULL, "", 0 },
+		{ HTTP_GET, "/v1/leases/{lease}", "/v1/leases/{lease}", "{lease}", 0 },
+		{ HTTP_GET, "/v1/lease", NULL, "", 0 },
+		{ HTTP_GET, "/v1/leasesx", NULL, "", 0 },
+		{ HTTP_GET, "/v1/Leases", NULL, "", 0 },
+		{ HTTP_GET, "/v1", NULL, "", 0 },
+		{ HTTP_GET, "/", NULL, "", 0 },
+		{ HTTP_DELETE, "/v1/leases/a", NULL, "", 1u << HTTP_GET | 1u << HTTP_PUT },
+		{ HTTP_GET, "/v1/leases/a/heartbeat", NULL, "", 1u << HTTP_POST },
+		{ HTTP_POST, "/v1/leases/a/heartbeat", "/v1/leases/{lease}/heartbeat", "a", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char param[ROUTE_PARAM_ROOM] = "old";
+		unsigned methods;
+		const struct route *route = route_find(cases[i].method, cases[i].path, &methods,
+						       param);
+
+		print_message("%s\n", cases[i].path);
+		assert_int_equal(route != NULL, cases[i].found != NULL);
+		if (route)
+			assert_string_equal(route->path, cases[i].found);
+		else
+			assert_int_equal(methods, cases[i].methods);
+		assert_string_equal(param, cases[i].param);
+	}
+}
+
+/* A segment of 63 characters fits, one of 64 is no path of ours. */
+static void a_segment_has_its_bound(void **state)
+{
+	char path[128], param[ROUTE_PARAM_ROOM];
+	unsigned methods;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/v1/leases/%063d/share", 0);
+	assert_non_null(route_find(HTTP_GET, path, &methods, param));
+	assert_int_equal(strlen(param), 63);
+	snprintf(path, sizeof(path), "/v1/leases/%064d/share", 0);
+	assert_null(route_find(HTTP_GET, path, &methods, param));
+	assert_int_equal(methods, 0);
+	assert_string_equal(param, "");
+}
+
 /* ---- B169: route x method x role, from the table -------------------------------------------- */
 
 /*
@@ -336,6 +402,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_path_finds_its_own_route),
+		cmocka_unit_test(a_segment_has_its_bound),
 		TEST(b169_every_route_method_and_role),
 		TEST(openapi_and_the_table_agree),
 		TEST(b100_to_b107_paths),

@@ -262,6 +262,48 @@ static void test_b217_queue_is_bounded(void **state)
 	harness_stop(&h);
 }
 
+/* Bytes that one connection cannot parse yet survive the reads of another. */
+static void test_b217_queues_beside_each_other(void **state)
+{
+	struct harness h;
+	struct client c[2];
+	struct buf all;
+	unsigned ended = 0;
+
+	(void)state;
+	harness_init(&h);
+	h.handler = harness_keep;
+	harness_start(&h);
+	buf_init(&all, 1 << 20);
+	for (int k = 0; k < 2; k++) {
+		client_open(&h, &c[k]);
+		buf_clear(&all);
+		for (int i = 0; i < 100; i++)
+			buf_addf(&all, "GET /%c%d HTTP/1.1\r\n" GET_FIELDS, 'a' + k, i);
+		client_send(&c[k], all.data, all.len);
+	}
+	for (; ended < 200; ended++) {
+		char body[16];
+
+		WAIT(&h, h.kept_count > ended);
+		snprintf(body, sizeof(body), "<%s>", http_exchange_head(h.kept[ended])->path);
+		http_reply(h.kept[ended], 200, "text/plain", body, strlen(body));
+	}
+	for (int k = 0; k < 2; k++) {
+		WAIT(&h, strstr(client_text(&c[k]), k ? "</b99>" : "</a99>"));
+		for (int i = 0; i < 100; i++) {
+			char body[16];
+
+			snprintf(body, sizeof(body), "</%c%d>", 'a' + k, i);
+			assert_int_equal(client_count(&c[k], body), 1);
+		}
+		assert_int_equal(client_count(&c[k], "HTTP/1.1 200 OK"), 100);
+		client_close(&c[k]);
+	}
+	buf_fini(&all);
+	harness_stop(&h);
+}
+
 static void test_b217_hundred_at_once(void **state)
 {
 	struct harness h;
@@ -901,6 +943,7 @@ int main(void)
 		cmocka_unit_test(test_b027_b054_close),
 		cmocka_unit_test(test_b217_order_of_deferred_answers),
 		cmocka_unit_test(test_b217_queue_is_bounded),
+		cmocka_unit_test(test_b217_queues_beside_each_other),
 		cmocka_unit_test(test_b217_hundred_at_once),
 		cmocka_unit_test(test_b074_error_after_good_ones),
 		cmocka_unit_test(test_error_answer_survives_more_input),

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,8 @@ static void test_numbers(void **state)
 	jsonw_array(&w, NULL);
 	jsonw_int(&w, NULL, INT64_MIN);
 	jsonw_int(&w, NULL, INT64_MAX);
+	jsonw_int_text(&w, NULL, 2222);
+	jsonw_int_text(&w, NULL, -1);
 	jsonw_micros(&w, NULL, 0);
 	jsonw_micros(&w, NULL, 5000000);
 	jsonw_micros(&w, NULL, 1);
@@ -68,7 +71,7 @@ static void test_numbers(void **state)
 	jsonw_micros(&w, NULL, INT64_MIN);
 	jsonw_end_array(&w);
 	assert_string_equal(buf_str(&b),
-			    "[-9223372036854775808,9223372036854775807,0,5,0.000001,0.12,-1.5,"
+			    "[-9223372036854775808,9223372036854775807,\"2222\",\"-1\",0,5,0.000001,0.12,-1.5,"
 			    "-0.000001,-9223372036854.775808]");
 	buf_fini(&b);
 }
@@ -118,6 +121,73 @@ static void test_strings(void **state)
 	}
 }
 
+/* Each byte at each place of a word of eight, against the rules said byte by byte. */
+static void test_bytes(void **state)
+{
+	char in[20], want[128];
+	struct buf b;
+	struct jsonw w;
+
+	(void)state;
+	buf_init(&b, 4096);
+	for (unsigned c = 1; c < 256; c++) {
+		for (size_t at = 0; at < 17; at++) {
+			char shown[8];
+
+			if (c >= 0x80)
+				snprintf(shown, sizeof(shown), "\xef\xbf\xbd");
+			else if (c == '"' || c == '\\')
+				snprintf(shown, sizeof(shown), "\\%c", (char)c);
+			else if (c == '\n' || c == '\t')
+				snprintf(shown, sizeof(shown), c == '\n' ? "\\n" : "\\t");
+			else if (c < 0x20 || c == 0x7f)
+				snprintf(shown, sizeof(shown), "\\u%04x", c);
+			else
+				snprintf(shown, sizeof(shown), "%c", (char)c);
+			memset(in, 'x', 17);
+			in[at] = (char)c;
+			in[17] = '\0';
+			snprintf(want, sizeof(want), "{\"%.*s%s%s\":\"%.*s%s%s\",\"b\":true}", (int)at, in,
+				 shown, in + at + 1, (int)at, in, shown, in + at + 1);
+			buf_clear(&b);
+			jsonw_init(&w, &b);
+			jsonw_object(&w, NULL);
+			jsonw_text(&w, in, in);
+			jsonw_bool(&w, "b", 1);
+			jsonw_end_object(&w);
+			assert_string_equal(buf_str(&b), want);
+		}
+	}
+	buf_fini(&b);
+}
+
+/* Whatever the maximum is: all of it, or the mark and no more than the maximum. */
+static void test_every_maximum(void **state)
+{
+	static const char whole[] = "{\"at\":\"2026-08-21T10:00:00.000Z\",\"a\":\"b\\\"c\",\"n\":-15}";
+	size_t len = sizeof(whole) - 1;
+
+	(void)state;
+	for (size_t max = 0; max <= len + 1; max++) {
+		struct buf b;
+		struct jsonw w;
+
+		buf_init(&b, max);
+		jsonw_init(&w, &b);
+		jsonw_object(&w, NULL);
+		jsonw_time(&w, "at", 1787306400000);
+		jsonw_text(&w, "a", "b\"c");
+		jsonw_int(&w, "n", -15);
+		jsonw_end_object(&w);
+		assert_int_equal(b.overflow, max < len);
+		assert_true(b.len <= max);
+		assert_int_equal(strlen(buf_str(&b)), b.len);
+		if (max >= len)
+			assert_string_equal(buf_str(&b), whole);
+		buf_fini(&b);
+	}
+}
+
 static void test_overflow(void **state)
 {
 	struct buf b;
@@ -137,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nesting),	 cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_times),	 cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_bytes),	 cmocka_unit_test(test_every_maximum),
 		cmocka_unit_test(test_overflow),
 	};
 

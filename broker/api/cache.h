@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A cache of rendered leases. An entry holds for one lease id, one caller and one
+ * store_data_version(): as long as nothing was committed, rendering again would give the
+ * same bytes. At most CACHE_SLOTS entries of CACHE_ENTRY_MAX bytes. Loop thread only.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "util/buf.h"
+
+#define CACHE_SLOTS 2048
+#define CACHE_ENTRY_MAX 2048
+
+struct cache;
+
+struct cache *cache_new(void);
+void cache_free(struct cache *cache);	/* NULL is fine */
+/* NULL if there is none. Borrowed until the next cache_put. Version 0 finds nothing. */
+const struct buf *cache_find(const struct cache *cache, uint64_t version,
+			     const struct caller *caller, const char *id);
+/* Replaces the entry in its slot. Does nothing if the version is 0 or the answer too large. */
+void cache_put(struct cache *cache, uint64_t version, const struct caller *caller, const char *id,
+	       const struct buf *answer);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading and writing one socket. Knows nothing of HTTP.
+ *
+ * Plain: bytes are received into a buffer that all connections share and used there; only
+ * what the owner may not use yet is copied. Output is written when the owner flushes it;
+ * only what the kernel does not take waits for the socket to become writable. So a request
+ * costs one system call to read and one to answer, and no epoll_ctl().
+ * TLS: a bufferevent reads and writes.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/internal.h"
+
+/* ---- plain ------------------------------------------------------------------------------ */
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct transport *t = arg;
+	ssize_t n = recv(fd, t->buffer, TRANSPORT_READ_MAX, 0);
+
+	(void)what;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	t->fresh = t->buffer;
+	t->fresh_len = n > 0 ? (size_t)n : 0;
+	t->tell(t->arg, n > 0 ? TRANSPORT_READ : n == 0 ? TRANSPORT_EOF : TRANSPORT_BROKEN);
+}
+
+/* Hands the kernel what it takes. -1: the connection is broken. */
+static int write_out(struct transport *t)
+{
+	while (evbuffer_get_length(t->output)) {
+		int n = evbuffer_write(t->output, t->fd);
+
+		if (n <= 0)
+			return n < 0 && errno != EAGAIN && errno != EINTR ? -1 : 0;
+	}
+	return 0;
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct transport *t = arg;
+
+	(void)fd;
+	(void)what;
+	if (write_out(t))
+		t->tell(t->arg, TRANSPORT_BROKEN);
+	else if (!evbuffer_get_length(t->output))
+		t->tell(t->arg, TRANSPORT_SENT);
+}
+
+static int open_plain(struct transport *t, struct event_base *base)
+{
+	t->input = evbuffer_new();
+	t->output = evbuffer_new();
+	t->readable = event_new(base, t->fd, EV_READ | EV_PERSIST, on_readable, t);
+	t->writable = event_new(base, t->fd, EV_WRITE | EV_PERSIST, on_writable, t);
+	return t->input && t->output && t->readable && t->writable &&
+	       event_add(t->readable, NULL) == 0 ? 0 : -1;
+}
+
+static void close_plain(struct transport *t)
+{
+	if (t->readable)
+		event_free(t->readable);
+	if (t->writable)
+		event_free(t->writable);
+	if (t->input)
+		evbuffer_free(t->input);
+	if (t->output)
+		evbuffer_free(t->output);
+	close(t->fd);
+}
+
+/* ---- TLS -------------------------------------------------------------------------------- */
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	struct transport *t = arg;
+
+	(void)bev;
+	t->tell(t->arg, TRANSPORT_READ);
+}
+
+static void on_write(struct bufferevent *bev, void *arg)
+{
+	struct transport *t = arg;
+
+	(void)bev;
+	t->tell(t->arg, TRANSPORT_SENT);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct transport *t = arg;
+
+	(void)bev;
+	/* Once it has seen the end, a TLS bufferevent cannot write either. */
+	t->tell(t->arg, what & BEV_EVENT_CONNECTED ? TRANSPORT_SECURED : TRANSPORT_BROKEN);
+}
+
+static int open_tls(struct transport *t, struct event_base *base, struct ssl_ctx_st *tls)
+{
+	t->bev = tls_accept(base, tls, t->fd);
+	if (!t->bev) {
+		close(t->fd);
+		return -1;
+	}
+	t->input = bufferevent_get_input(t->bev);
+	t->output = bufferevent_get_output(t->bev);
+	bufferevent_setcb(t->bev, on_read, on_write, on_event, t);
+	bufferevent_enable(t->bev, EV_READ | EV_WRITE);
+	return 0;
+}
+
+/* ---- either ----------------------------------------------------------------------------- */
+
+int transport_open(struct transport *t, struct event_base *base, struct ssl_ctx_st *tls)
+{
+	t->read_on = 1;
+	if (tls)
+		return open_tls(t, base, tls);
+	if (open_plain(t, base)) {
+		close_plain(t);
+		return -1;
+	}
+	return 0;
+}
+
+void transport_close(struct transport *t)
+{
+	if (!t->bev) {
+		close_plain(t);
+		return;
+	}
+	bufferevent_setcb(t->bev, NULL, NULL, NULL, NULL);
+	bufferevent_free(t->bev);
+}
+
+size_t transport_input_len(const struct transport *t)
+{
+	return evbuffer_get_length(t->input) + t->fresh_len;
+}
+
+const char *transport_peek(struct transport *t, size_t *ret_len)
+{
+	*ret_len = evbuffer_get_contiguous_space(t->input);
+	if (*ret_len)
+		return (const char *)evbuffer_pullup(t->input, (ev_ssize_t)*ret_len);
+	*ret_len = t->fresh_len;
+	return t->fresh;
+}
+
+void transport_use(struct transport *t, size_t len)
+{
+	if (evbuffer_get_length(t->input)) {
+		evbuffer_drain(t->input, len);
+	} else {
+		t->fresh += len;
+		t->fresh_len -= len;
+	}
+}
+
+void transport_discard(struct transport *t)
+{
+	evbuffer_drain(t->input, evbuffer_get_length(t->input));
+	t->fresh_len = 0;
+}
+
+int transport_store(struct transport *t)
+{
+	int rc = t->fresh_len ? evbuffer_add(t->input, t->fresh, t->fresh_len) : 0;
+
+	t->fresh_len = 0;
+	return rc;
+}
+
+void transport_set_read(struct transport *t, unsigned on)
+{
+	if (t->read_on == on)
+		return;
+	t->read_on = on;
+	if (t->bev && on)
+		bufferevent_enable(t->bev, EV_READ);
+	else if (t->bev)
+		bufferevent_disable(t->bev, EV_READ);
+	else if (on)
+		event_add(t->readable, NULL);
+	else
+		event_del(t->readable);
+}
+
+int transport_flush(struct transport *t)
+{
+	/* Once it waits for the socket, on_writable goes on. */
+	if (t->bev || t->write_on)
+		return 0;
+	if (write_out(t))
+		return -1;
+	if (evbuffer_get_length(t->output) && event_add(t->writable, NULL) == 0)
+		t->write_on = 1;
+	return 0;
+}
+
+void transport_rest(struct transport *t)
+{
+	if (t->write_on)
+		event_del(t->writable);
+	t->write_on = 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A data version for readers, without I/O. SQLite keeps the index of the write-ahead log in
+ * memory shared by all connections of all processes. Every commit changes the header of
+ * that index (a change counter, the checksum of the frames) before it returns, so comparing
+ * the header detects commits without a lock and without a system call. The format:
+ * https://sqlite.org/walformat.html, section 2.1. A database without a write-ahead log, or
+ * with an index of an unknown format, has no data version.
+ */
+#include <string.h>
+
+#include "store/internal.h"
+
+#define INDEX_BYTES 32768
+#define INDEX_FORMAT 3007000
+#define WORD_FORMAT 0
+#define BYTE_INIT 12	/* not 0: the header is valid */
+
+/* The mapping belongs to SQLite and lasts as long as the connection, which stays in WAL mode. */
+static const uint32_t *index_map(struct store *store)
+{
+	sqlite3_file *file = NULL;
+	void volatile *index = NULL;
+
+	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) || !file ||
+	    !file->pMethods || file->pMethods->iVersion < 2 || !file->pMethods->xShmMap)
+		return NULL;
+	if (file->pMethods->xShmMap(file, 0, INDEX_BYTES, 0, &index))
+		return NULL;
+	return (const uint32_t *)index;
+}
+
+/* Outside of WAL mode, mapping the index would create one. */
+static int has_log(struct store *store)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "PRAGMA journal_mode", NULL);
+	int is_wal;
+
+	if (!stmt || store_row(store, stmt, "reading the journal mode", NULL))
+		return 0;
+	is_wal = !strcmp((const char *)sqlite3_column_text(stmt, 0), "wal");
+	sqlite3_reset(stmt);
+	return is_wal;
+}
+
+uint64_t store_data_version(struct store *store)
+{
+	uint32_t now[STORE_INDEX_WORDS];
+
+	if (!store->index && !store->unwatched && has_log(store))
+		store->index = index_map(store);
+	if (!store->index)
+		return 0;
+	/*
+	 * A commit in progress may tear this copy. A torn copy equals no complete header, so the
+	 * next call sees another change. Reads that follow are at least as new as the copy.
+	 */
+	for (size_t i = 0; i < STORE_INDEX_WORDS; i++)
+		now[i] = __atomic_load_n(&store->index[i], __ATOMIC_ACQUIRE);
+	if (now[WORD_FORMAT] != INDEX_FORMAT || !((const unsigned char *)now)[BYTE_INIT])
+		return 0;
+	if (memcmp(now, store->seen_index, sizeof(now))) {
+		memcpy(store->seen_index, now, sizeof(now));
+		store->data_version++;
+	}
+	return store->data_version;
+}
