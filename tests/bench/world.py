@@ -26,6 +26,9 @@ UNLIMITED = {"rate_per_hour": 1000000, "max_servers": 1000000, "max_keys": 10000
              "max_dedicated_cores": 1000000000, "max_primary_ips": 1000000}
 
 started = []
+folders = []
+# So that what was started ends with whoever started it.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def free_port():
@@ -69,6 +72,8 @@ def stop_all():
         if process.poll() is None:
             process.kill()
             process.wait()
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def new_folder():
@@ -79,6 +84,7 @@ def new_folder():
     if kind in ("tmpfs", "ramfs"):
         os.rmdir(folder)
         raise SystemExit(f"bench: {BUILD} is in memory; build on a disk")
+    folders.append(folder)
     return folder
 
 
