@@ -65,6 +65,7 @@ awk -F '\t' -v quick="$quick" -v all="$all" -v numbers="$numbers " '
 		plan("real", $5)
 	}
 ' "$here/mutants.list" >"$plan"
+[ -s "$plan" ] || { echo "mutants: no such defect" >&2; exit 2; }
 
 # try KIND NAME: 0 passed, 1 failed, 2 hung, 3 did not build. Its output is in $log.
 try() {
@@ -97,7 +98,8 @@ try() {
 
 # The first line of the log that says why.
 why() {
-	line=$(grep -aE '^(\[  FAILED  \] [a-z]|FAILED |a healthy )' "$log" | head -n1 | sed 's/^\[.*\] //')
+	line=$(grep -aE '^(\[  FAILED  \] [a-z]|FAILED |a healthy |.*:[0-9]+: .* failed: )' "$log" | head -n1 |
+		sed -E 's/^(\[[^]]*\] |\/[^ ]*\/)//')
 	printf '%s' "${line:-$(tail -n1 "$log")}" | cut -c1-200
 }
 
