@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "util/defect.h"
 #include "util/hash.h"
 #include "util/log.h"
 #include "util/text.h"

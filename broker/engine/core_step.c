@@ -10,7 +10,6 @@
 
 #include "bootstrap/bootstrap.h"
 #include "schedule/backoff.h"
-#include "util/defect.h"
 #include "util/alloc.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -43,7 +42,7 @@ static int64_t account_key(size_t index, enum account_work work)
 /* How old a proof may be: one missed probe is no reason to stop. */
 static int is_proven(const struct core *core, const struct core_account *a)
 {
-	return !a->account->table->probe || DEFECT(10) ||
+	return !a->account->table->probe ||
 	       account_is_proven(a->account, core->config.probe_ms * 3);
 }
 
@@ -265,8 +264,7 @@ void core_pump(struct core *core, struct core_account *a)
 	 * In an account that is not proven to be the one we know nothing new is made
 	 * and nothing is concluded from absence: there is no step worth a call.
 	 */
-	if (core->draining || !is_proven(core, a) ||
-	    (!DEFECT(10) && account_is_blocked(a->account, NULL, 0)))
+	if (core->draining || !is_proven(core, a) || account_is_blocked(a->account, NULL, 0))
 		return;
 	while (a->running < a->account->config.max_steps) {
 		int64_t n = core_ready_pop(a, READY_CLEANUP);

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "util/defect.h"
 
 const char *authorization_name(enum authorization a)
 {
@@ -100,7 +99,7 @@ static enum authorization by_ledger(const struct lease *l, const struct ledger *
 	if (l->retained || r->state == LESSOR_STATE_RETAINED)
 		return refuse(AUTHORIZATION_RETAINED, err,
 			      "the lease was released without deleting; only an explicit delete ends that");
-	if (!DEFECT(38) && step_epoch != l->epoch)	/* 38: any step may */
+	if (step_epoch != l->epoch)
 		return refuse(AUTHORIZATION_STALE, err, "the lease's goal changed while this step ran");
 	if (r->state != LESSOR_STATE_PRESENT && r->state != LESSOR_STATE_DELETE_UNKNOWN) {
 		err_set(err, ERR_REFUSED, "the ledger holds it as %s", resource_state_name(r->state));
@@ -111,10 +110,10 @@ static enum authorization by_ledger(const struct lease *l, const struct ledger *
 	if (lease_is_live(l) &&
 	    !(l->state == LEASE_PROVISIONING && r->attempt && attempt_is_refused(ledger, r->attempt)))
 		return refuse(AUTHORIZATION_IN_USE, err, "the lease is alive and uses it");
-	if (!DEFECT(7) && r->kind == LESSOR_KIND_KEY && server_may_exist(ledger))
+	if (r->kind == LESSOR_KIND_KEY && server_may_exist(ledger))
 		return refuse(AUTHORIZATION_SERVER_FIRST, err,
 			      "its server is not proven gone; a key goes last");
-	if (facts->is_shared && !DEFECT(8))	/* 8: who else uses it does not matter */
+	if (facts->is_shared)
 		return refuse(AUTHORIZATION_SHARED, err, "another lease uses it");
 	return AUTHORIZATION_GRANTED;
 }
@@ -158,7 +157,7 @@ enum authorization lease_authorize(const struct signer *signer, const struct lea
 int ledger_may_intend(const struct lease *l, const struct ledger *ledger, uint32_t kind,
 		      uint32_t attempt, int64_t step_epoch, struct err *err)
 {
-	if ((!DEFECT(38) && step_epoch != l->epoch) || l->state != LEASE_PROVISIONING)
+	if (step_epoch != l->epoch || l->state != LEASE_PROVISIONING)
 		return err_set(err, ERR_REFUSED, "the lease no longer wants a machine");
 	if (kind == LESSOR_KIND_SENTINEL)
 		return err_set(err, ERR_REFUSED, "a sentinel belongs to an account");

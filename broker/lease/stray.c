@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/defect.h"
 #include "util/text.h"
 
 #define LIMIT_LEAST 3
@@ -75,7 +74,7 @@ int stray_judge(const struct stray *s, const struct lease *l, const struct ledge
 			return -1;
 		was_meant |= strcmp(r->name, s->name) == 0;
 	}
-	if (l->retained && !DEFECT(17))	/* 17: the sweep does not ask */
+	if (l->retained)
 		return STRAY_RETAINED;
 	/* Before anything is made a row says so, and rows stay: no row, then history was lost. */
 	if (!was_meant)
@@ -100,12 +99,10 @@ const char *stray_holds(const struct stray *s, const struct sweep *sweep, int an
 	default:
 		break;
 	}
-	if (any_ahead && !DEFECT(34))	/* 34: an older store knows best */
+	if (any_ahead)
 		return "the store may be older than the provider; look, then: lessor sweep --looked";
 	if (!sweep->done_ms || s->last_ms < sweep->done_ms - STRAY_CONFIRM_MS)
 		return "the last complete sweep did not see it";
-	if (DEFECT(33))	/* at first sight */
-		return NULL;
 	if (s->looks < 2 || s->last_ms - s->first_ms < STRAY_CONFIRM_MS)
 		return "it was not seen twice yet, a quarter of an hour apart";
 	if (now_ms - made < grace_ms)

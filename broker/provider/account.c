@@ -7,7 +7,6 @@
 #include "provider/account_state.h"
 #include "provider/call.h"
 #include "util/alloc.h"
-#include "util/defect.h"
 #include "util/log.h"
 
 /* As the only provider so far keeps it, until an answer says otherwise. */
@@ -114,15 +113,14 @@ int account_new(const struct env *env, const struct lessor_provider *table,
 	state->memo = memo_new();
 	state->figures.rate_remaining = -1;
 	budget_init(&state->budget,
-		    config->rate_per_hour > 0 ? config->rate_per_hour : CALLS_PER_HOUR,
-		    DEFECT(25) ? env_wall_ms(env) : env_mono_ms(env));
+		    config->rate_per_hour > 0 ? config->rate_per_hour : CALLS_PER_HOUR, env_mono_ms(env));
 
 	if (account_check(account, config, err)) {
 		account_free_rest(account);
 		return -1;
 	}
 	account->config = *config;
-	if (config->token && !DEFECT(39))
+	if (config->token)
 		log_secret(config->token);
 	if (call_open(account, err)) {
 		account_free_rest(account);
@@ -245,8 +243,7 @@ void account_sentinel(const struct account *account, char ret[32])
 
 static int64_t budget_now(const struct account *account)
 {
-	/* Defect 25: pauses by a clock that people set. */
-	return DEFECT(25) ? env_wall_ms(account->env) : env_mono_ms(account->env);
+	return env_mono_ms(account->env);
 }
 
 int64_t account_paused(const struct account *account)
@@ -286,7 +283,7 @@ int64_t account_count_answer(struct account *account, const struct env_http_answ
 {
 	struct account_state *state = account->state;
 	int64_t now = budget_now(account);
-	int64_t wait = DEFECT(23) ? 0 : answer->retry_after_ms > 0 ? answer->retry_after_ms : 0;
+	int64_t wait = answer->retry_after_ms > 0 ? answer->retry_after_ms : 0;
 	int64_t limit = answer->rate_limit;
 	uint32_t jitter;
 
@@ -302,7 +299,7 @@ int64_t account_count_answer(struct account *account, const struct env_http_answ
 		state->figures.calls_failed++;
 	if (answer->outcome == ENV_HTTP_ANSWERED) {
 		budget_observe(&state->budget, limit, answer->rate_remaining, now);
-		if (answer->status == 429 && !DEFECT(23))	/* 23: an answer like any other */
+		if (answer->status == 429)
 			wait = budget_refused(&state->budget, answer->retry_after_ms, jitter, now);
 		else
 			budget_accepted(&state->budget);

@@ -10,7 +10,6 @@
 
 #include "provider/evidence.h"
 #include "util/alloc.h"
-#include "util/defect.h"
 
 /* What the exact read of this step shows; of a provider with I/O of its own what it says. */
 static int evidence_take(struct call *call, const struct resource *row,
@@ -20,7 +19,7 @@ static int evidence_take(struct call *call, const struct resource *row,
 	int is_last, exact;
 
 	ret->is_own_io = call_is_own_io(call);
-	if (ret->is_own_io || DEFECT(12)) {
+	if (ret->is_own_io) {
 		if (call_seen_copy(call, &ret->seen, from, name))
 			return -1;
 		ret->is_read = ret->is_seen = 1;

@@ -17,7 +17,6 @@
 #include "provider/evidence.h"
 #include "provider/url.h"
 #include "util/alloc.h"
-#include "util/defect.h"
 #include "util/log.h"
 
 #define BODY_MAX (1u << 20)
@@ -61,7 +60,7 @@ static int check_destroy(struct ask *ask, const struct resource *row)
 	/* What became of it is told already: by now the row may be somebody's to keep. */
 	if (row->state != LESSOR_STATE_DELETE_AUTHORIZED)
 		return refuse(ask, "its permit is over");
-	return has_id(&ask->action) || DEFECT(11) ? 0 : refuse(ask, "a delete that names no id");
+	return has_id(&ask->action) ? 0 : refuse(ask, "a delete that names no id");
 }
 
 /* A create: an intent of this step, and no request for it before. */
@@ -112,7 +111,7 @@ static int check_effect(struct ask *ask)
 		return refuse(ask, "for no row that this lease made");
 	if (!action_is_about(&ask->action, row->kind))
 		return refuse(ask, "for a row of another kind");
-	if (!DEFECT(11) && has_id(&ask->action) && strcmp(ask->id, row->id) != 0)
+	if (has_id(&ask->action) && strcmp(ask->id, row->id) != 0)
 		return refuse(ask, "for a row of another id");
 	ask->effect = call_effect_need(call, row->n);
 	if (!ask->effect)
@@ -304,7 +303,7 @@ static int64_t ask_send(struct ask *ask, struct answer *answer)
 		.url = ask->url,
 		.body = ask->req.body_len ? ask->req.body : NULL,
 		.body_len = ask->req.body_len,
-		.fresh = !DEFECT(4) && ask->effect,	/* 4: a kept connection */
+		.fresh = ask->effect != NULL,
 		.timeout_ms = ask->effect ? EFFECT_MS : READ_MS,
 		.max_answer = ANSWER_MAX,
 		.cancel = (const volatile int *)(const void *)&call->step->cancel,
@@ -329,9 +328,6 @@ static int64_t ask_send(struct ask *ask, struct answer *answer)
 		env_point(account->env, "http-before-effect");
 	}
 	account->env->http(account->env->data, &request, http);
-	if (DEFECT(39))	/* the request as it was, in the log of its failure */
-		log_warning(LOG_FIELDS({ "url", ask->url }), "%s failed: %s", ask->req.method,
-			    authorization);
 	explicit_bzero(authorization, sizeof(authorization));
 	if (ask->effect)
 		env_point(account->env, "http-after-effect");

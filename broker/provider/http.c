@@ -14,7 +14,6 @@
 #include "provider/url.h"
 #include "util/alloc.h"
 #include "util/buf.h"
-#include "util/defect.h"
 
 #define CONNECT_MS 5000
 #define HEAD_MAX (64u << 10)
@@ -207,7 +206,7 @@ static void fields_fini(struct http_call *call)
 static void easy_set(CURL *easy, const struct http_client *client, struct http_call *call)
 {
 	const struct env_http_request *request = call->request;
-	int is_get = method_is_get(request) || DEFECT(4);
+	int is_get = method_is_get(request);
 	long timeout_ms = request->timeout_ms > 0 ? (long)request->timeout_ms : 1;
 
 	curl_easy_reset(easy);
@@ -215,14 +214,13 @@ static void easy_set(CURL *easy, const struct http_client *client, struct http_c
 	/* http: see url_broken_rule */
 #if CURL_HAS_PROTOCOLS_STR
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR,
-			 DEFECT(40) ? "http,https" : "https");
+	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "https");
 #else
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS, (long)CURLPROTO_HTTPS);
 #endif
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, DEFECT(40) ? 1L : 0L);
-	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, DEFECT(40) ? 5L : 0L);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 0L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -250,7 +248,7 @@ static void easy_set(CURL *easy, const struct http_client *client, struct http_c
 #if CURL_HAS_QUICK_EXIT
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);	/* do not wait for a resolver that hangs */
 #endif
-	curl_easy_setopt(easy, CURLOPT_UNRESTRICTED_AUTH, DEFECT(40) ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_UNRESTRICTED_AUTH, 0L);
 	curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);

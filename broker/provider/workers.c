@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "util/alloc.h"
-#include "util/defect.h"
 
 /* Enough for TLS and a JSON parser that nests; only what is touched costs memory. */
 #define STACK_BYTES (1u << 20)
@@ -74,8 +73,6 @@ static void *worker_main(void *arg)
 		worker->running = NULL;
 		pthread_mutex_unlock(&workers->lock);
 		workers->done(workers->arg, step);
-		if (DEFECT(37))	/* told twice */
-			workers->done(workers->arg, step);
 		pthread_mutex_lock(&workers->lock);
 	}
 	pthread_mutex_unlock(&workers->lock);

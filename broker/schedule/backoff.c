@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "schedule/backoff.h"
 
-#include "util/defect.h"
 int64_t backoff_ms(int tries, int64_t base_ms, int64_t cap_ms, int64_t floor_ms, uint32_t random)
 {
 	int64_t top = base_ms > 0 ? base_ms : 1;
 	int64_t wait;
 
-	if (DEFECT(21))	/* at once, as long as the provider does not ask to wait */
-		return floor_ms;
 	for (int i = 1; i < tries && top < cap_ms; i++)
 		top *= 2;
 	if (top > cap_ms)

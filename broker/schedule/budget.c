@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "util/defect.h"
 #define HOUR_MS 3600000
 #define PAUSE_FIRST_MS 5000
 #define PAUSE_MOST_MS 60000
@@ -89,8 +88,7 @@ int64_t budget_refused(struct budget *b, int64_t retry_after_ms, uint32_t jitter
 	pause = b->pause_ms + (int64_t)(jitter % (uint32_t)(b->pause_ms / 4 + 1));
 	if (retry_after_ms >= 0) {
 		pause = retry_after_ms;
-		/* Defect 24: a time that has passed is no pause at all. */
-		if (!DEFECT(24) && pause < RETRY_AFTER_LEAST_MS)
+		if (pause < RETRY_AFTER_LEAST_MS)
 			pause = RETRY_AFTER_LEAST_MS;
 		if (pause > RETRY_AFTER_MOST_MS)
 			pause = RETRY_AFTER_MOST_MS;

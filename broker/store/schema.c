@@ -9,16 +9,11 @@
 #include <stdio.h>
 
 #include "util/alloc.h"
-#include "util/defect.h"
 
 /* What counted before schema 7: also a lease of which only something free was left. */
 #define COUNTED(row) "(" row ".state <= 1 OR " row ".cleanup BETWEEN 1 AND 3)"
 /* lease_counts() in SQL: live, or owed, retained, in attention and not free. */
-#if DEFECT(45)	/* only once the machine is there */
-#define COUNTS(row) "(" row ".state = 1 OR " row ".is_billed AND " row ".cleanup BETWEEN 1 AND 3)"
-#else
 #define COUNTS(row) "(" row ".state <= 1 OR " row ".is_billed AND " row ".cleanup BETWEEN 1 AND 3)"
-#endif
 #define TALLY(row, leases, micros) \
 	"INSERT INTO tally VALUES(0, '', '', " leases ", " micros ")," \
 	"(1, " row ".owner, " row ".org, " leases ", " micros ")," \

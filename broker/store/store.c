@@ -14,7 +14,6 @@
 
 #include "util/alloc.h"
 #include "util/buf.h"
-#include "util/defect.h"
 #include "util/text.h"
 
 /*
@@ -210,13 +209,6 @@ int store_commit(struct store *store, struct err *err)
 		return 0;
 	store->is_open = 0;
 	if (run_text(store, "COMMIT", "committing", err)) {
-		/* Defects 28, 29: it will have been nothing; the data is in the page cache. */
-		if (DEFECT(28) || (DEFECT(29) &&
-				   sqlite3_extended_errcode(store->db) == SQLITE_IOERR_FSYNC)) {
-			store->broken = 0;
-			store_rollback(store);
-			return 0;
-		}
 		store->broken = 1;
 		store_rollback(store);
 		return -1;
@@ -430,13 +422,6 @@ static int open_writer(const char *path, const struct env *env, int is_daemon, s
 		store_close(store);
 		return -1;
 	}
-	if (DEFECT(15) && is_daemon)	/* that a lease is kept was known in memory only */
-		store_exec(store, "UPDATE lease SET retained = 0, cleanup = 1, due_ms = 1 "
-			   "WHERE retained; UPDATE resource SET state = 3 WHERE state = 6",
-			   "forgetting", NULL);
-	if (DEFECT(22) && is_daemon)	/* how often it was tried was known in memory only */
-		store_exec(store, "UPDATE lease SET tries = 0, due_ms = 1 WHERE tries > 0",
-			   "forgetting", NULL);
 	*ret = store;
 	return 0;
 }

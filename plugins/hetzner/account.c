@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "api.h"
-#include "defect.h"
 #include "key.h"
 #include "lookup.h"
 #include "protect.h"
@@ -112,8 +111,7 @@ static int list_visit(void *arg, const struct thing *thing)
 	struct lessor_observed seen;
 
 	/* The provider's filter is asked, and not trusted. */
-	if (!DEFECT(30) && (!instance ||
-			    strcmp(instance, lessor_broker_id(inventory->call)) != 0))
+	if (!instance || strcmp(instance, lessor_broker_id(inventory->call)) != 0)
 		return 0;
 	/* Both are SSH keys there. */
 	if (inventory->kind != LESSOR_KIND_SERVER &&

@@ -11,7 +11,6 @@
 #include "account.h"
 #include "actions.h"
 #include "api.h"
-#include "defect.h"
 #include "key.h"
 #include "lookup.h"
 #include "observe.h"
@@ -215,10 +214,8 @@ static int hetzner_cleanup(void *instance, struct lessor_call *call,
 			   const struct lessor_lease *lease)
 {
 	static const uint32_t order[] = {
-		/* Defect 7: the key goes first. */
-		DEFECT(7) ? LESSOR_KIND_KEY : LESSOR_KIND_SERVER, LESSOR_KIND_ADDRESS,
-		LESSOR_KIND_VOLUME, LESSOR_KIND_OTHER,
-		DEFECT(7) ? LESSOR_KIND_SERVER : LESSOR_KIND_KEY,
+		LESSOR_KIND_SERVER, LESSOR_KIND_ADDRESS, LESSOR_KIND_VOLUME, LESSOR_KIND_OTHER,
+		LESSOR_KIND_KEY,
 	};
 	struct hz z = { .call = call, .lease = lease };
 	int verdict;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "api.h"
-#include "defect.h"
 
 #define PER_PAGE 50
 #define PAGES_MAX 200	/* 10,000 things in one project are nobody's project */
@@ -108,8 +107,6 @@ int lookup_pages(struct lessor_call *call, uint32_t kind, const char *query,
 		snprintf(path, sizeof(path), "/%s?%s%ssort=id&per_page=%d&page=%" PRId64, member,
 			 query, query[0] ? "&" : "", PER_PAGE, number);
 		api_get(call, path, 0, &reply);
-		if (DEFECT(32) && reply.rule)	/* what could not be listed is empty */
-			return 0;
 		if (reply.rule) {
 			*ret_verdict = api_retry(call, &reply, "looking it up");
 			return -1;
@@ -121,7 +118,7 @@ int lookup_pages(struct lessor_call *call, uint32_t kind, const char *query,
 			break;
 		total = page.total;
 		rc = visit_page(call, kind, &page, &seen, visit, arg);
-		if (rc > 0 || DEFECT(31))	/* the first page is all there is */
+		if (rc > 0)
 			return 0;
 		if (rc < 0)
 			break;
@@ -208,9 +205,7 @@ static int is_looked_for(const struct lessor_lease *lease, const struct thing *t
 static int matches(const struct search *search, const struct thing *thing)
 {
 	if (search->name)
-		return DEFECT(30) || strcmp(thing->name, search->name) == 0;
-	if (DEFECT(30))	/* the provider's filter is trusted */
-		return 1;
+		return strcmp(thing->name, search->name) == 0;
 	return (label_is(thing, LESSOR_LABEL_INSTANCE, lessor_broker_id(search->z->call)) &&
 		label_is(thing, LESSOR_LABEL_LEASE, search->lease)) ||
 	       is_looked_for(search->z->lease, thing);

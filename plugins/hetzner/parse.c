@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "parse.h"
-#include "defect.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -16,10 +15,6 @@
 int parse_id(const json_t *json, char ret[ID_ROOM])
 {
 	/* A real, a string, a number beyond 63 bits: none of them is an id. */
-	if (DEFECT(41) && json_is_real(json)) {	/* through a double, and an id all the same */
-		snprintf(ret, ID_ROOM, "%.0f", json_real_value(json));
-		return 0;
-	}
 	if (!json_is_integer(json) || json_integer_value(json) <= 0)
 		return -1;
 	snprintf(ret, ID_ROOM, "%" JSON_INTEGER_FORMAT, json_integer_value(json));

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "api.h"
-#include "defect.h"
 #include "lookup.h"
 #include "pace.h"
 #include "parse.h"
@@ -36,8 +35,7 @@ int remove_absence_counts(struct hz *z, const struct lessor_resource *row)
 {
 	int64_t now = lessor_now(z->call);
 
-	/* Defect 9: what reads as not there is gone. */
-	return DEFECT(9) || now - row->changed_ms >= YOUNG_MS || now - row->created_ms >= SETTLED_MS;
+	return now - row->changed_ms >= YOUNG_MS || now - row->created_ms >= SETTLED_MS;
 }
 
 static int64_t since_change(struct hz *z, const struct lessor_resource *row)
@@ -179,8 +177,6 @@ static int follow_delete(struct hz *z, const struct lessor_resource *row)
 	case DELETE_FAILED:
 		return delete_again(z, row, "the provider failed to delete it");
 	case DELETE_RUNS:
-		if (DEFECT(43))	/* looked at for ever */
-			return look_again(z, row);
 		/* Some actions never end, and what they delete is gone all the same. */
 		return since_change(z, row) > LINGER_MS ? prove_absence(z, row, 0) :
 							  look_again(z, row);
@@ -238,31 +234,12 @@ static int delete_found_nothing(struct hz *z, const struct lessor_resource *row)
 			    "%s can be read and not be deleted", row->name);
 }
 
-#if DEFECT(11)
-static void path_by_name(struct hz *z, const struct lessor_resource *row, char *path, size_t room)
-{
-	const char *kind = is_server(row) ? "servers" : "ssh_keys";
-	auto_reply reply = { 0 };
-	char id[ID_ROOM], query[128];
-
-	snprintf(query, sizeof(query), "/%s?name=%.63s", kind, row->name);
-	api_get(z->call, query, 0, &reply);
-	if (parse_id(json_object_get(json_array_get(json_object_get(reply.root, kind), 0), "id"),
-		     id) == 0)
-		snprintf(path, room, "/%s/%s", kind, id);
-}
-#else
-#define path_by_name(z, row, path, room) ((void)0)
-#endif
-
 static int send_delete(struct hz *z, const struct lessor_resource *row)
 {
 	char path[64];
 	auto_reply reply = { 0 };
 
 	resource_path(row, path, sizeof(path));
-	if (DEFECT(11))	/* whatever has the name now */
-		path_by_name(z, row, path, sizeof(path));
 	z->destroyed = 1;
 	api_delete(z->call, path, row->row, &reply);
 	if (!reply.rule)
@@ -332,15 +309,6 @@ static int remove_present(struct hz *z, const struct lessor_resource *row)
 	auto_reply reply = { 0 };
 	struct sighting sighting;
 
-	if (DEFECT(12)) {	/* the id is enough; nothing is read again */
-		struct lessor_observed seen = {
-			.size = sizeof(seen), .kind = row->kind, .id = row->id, .name = row->name,
-		};
-
-		return lessor_permit_delete(z->call, row->row, &seen) ?
-		       lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0, "no permit") :
-		       send_delete(z, row);
-	}
 	resource_path(row, path, sizeof(path));
 	api_get(z->call, path, 0, &reply);
 	if (read_is_absent(&reply)) {

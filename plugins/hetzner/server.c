@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "api.h"
-#include "defect.h"
 #include "key.h"
 #include "lookup.h"
 #include "pace.h"
@@ -206,7 +205,7 @@ void server_join_actions(const json_t *answer, char ret[ACTIONS_ROOM])
 
 void server_note_address(struct hz *z, const struct server *server)
 {
-	if (!server->address_id[0] || DEFECT(42))	/* it goes with its server */
+	if (!server->address_id[0])
 		return;
 	for (size_t i = 0; i < z->lease->resource_count; i++) {
 		const struct lessor_resource *r = lessor_resource_at(z->lease, i);
@@ -231,8 +230,6 @@ static int server_made(struct hz *z, const struct lessor_attempt *attempt,
 		return api_nonsense(z->call, "creating the server");
 	}
 	server_join_actions(reply->root, actions);
-	if (DEFECT(1))	/* another call before the id is committed */
-		api_get(z->call, "/server_types?per_page=1", 0, &(struct reply){ 0 });
 	if (lessor_created(z->call, intent->row, server.thing.id, actions))
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "the new server could not be recorded");
@@ -282,10 +279,7 @@ int server_create(struct hz *z, const struct lessor_attempt *attempt, const char
 		lessor_unknown(z->call, intent.row, "creating the server: no usable answer");
 		return api_retry(z->call, &reply, "creating the server");
 	case CREATE_TAKEN:
-		if (!DEFECT(5))	/* 5: our own name, taken, is a failure like any other */
-			return name_is_taken(z, attempt, &intent);
-		lessor_not_created(z->call, intent.row, "the name is taken");
-		return refused_for_good(z, attempt, &reply);
+		return name_is_taken(z, attempt, &intent);
 	case CREATE_WAIT:
 		lessor_not_created(z->call, intent.row, "not now");
 		return api_retry(z->call, &reply, "creating the server");

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A few seeded defects each time; `mutants.sh` by itself tries them all.
-if(NOT LESSOR_SANITIZE AND NOT LESSOR_DEFECT)
+if(NOT LESSOR_SANITIZE)
 	add_test(NAME faults-mutants COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/mutants.sh --quick
 		--build ${CMAKE_BINARY_DIR}/mutants)
 	set_tests_properties(faults-mutants PROPERTIES LABELS mutants TIMEOUT 600 PROCESSORS 2)
 endif()
-add_test(NAME faults-defects COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/defects/check.sh)
-set_tests_properties(faults-defects PROPERTIES LABELS mutants TIMEOUT 60)

@@ -377,8 +377,55 @@ def style(tree):
                 tree.fault(name, number, "spaces where a tab belongs")
 
 
+# ---- defects ------------------------------------------------------------------------------
+
+DEFECTS = "tests/faults/defects/"
+DEFECTS_LIST = "tests/faults/mutants.list"
+
+
+def listed_defects(tree):
+    """Number -> lines of the list."""
+    listed = {}
+    for number, line in enumerate(tree.lines(DEFECTS_LIST), 1):
+        if not line or line.startswith("#"):
+            continue
+        columns = line.split("\t")
+        if not re.fullmatch(r"[1-9]\d*\*?", columns[0]) or len(columns) < 3:
+            tree.fault(DEFECTS_LIST, number, "not: number, what is wrong, what finds it")
+            continue
+        if all(c in ("", "-") for c in columns[2:]):
+            tree.fault(DEFECTS_LIST, number, "names nothing that finds it")
+        listed.setdefault(int(columns[0].rstrip("*")), []).append(number)
+    return listed
+
+
+def defects(tree):
+    """Each seeded defect is a patch that applies without fuzz, and one line of the list.
+    The code itself does not know of them."""
+    if not shutil.which("patch"):
+        print("patch is not installed")
+        sys.exit(77)
+    for name in tree.under("broker/", "plugins/", "sdk/", "packaging/", "CMakeLists.txt", ends=""):
+        for number, line in enumerate(tree.lines(name), 1):
+            if "DEFECT" in line:
+                tree.fault(name, number, "a seeded defect is a patch in " + DEFECTS)
+    listed = listed_defects(tree)
+    for name in tree.under(DEFECTS, ends=".patch"):
+        found = re.match(r"(\d\d+)-", os.path.basename(name))
+        lines = listed.pop(int(found.group(1)), []) if found else []
+        if len(lines) != 1:
+            tree.fault(name, 1, f"is {len(lines)} times in {DEFECTS_LIST}, and not once")
+        done = subprocess.run(["patch", "-d", tree.root, "-p1", "--dry-run", "--fuzz=0", "--force",
+                               "-i", os.path.join(os.path.abspath(tree.root), name)],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode:
+            tree.fault(name, 1, "does not apply without fuzz")
+    for number, lines in listed.items():
+        tree.fault(DEFECTS_LIST, lines[0], f"{number} has no patch in {DEFECTS}")
+
+
 RULES = {"spdx": spdx, "includes": includes, "calls": calls, "sleeps": sleeps, "size": size,
-         "words": words, "tree": tree_shape, "shell": shell, "style": style}
+         "words": words, "tree": tree_shape, "shell": shell, "style": style, "defects": defects}
 
 
 def main():

@@ -112,6 +112,20 @@ class Rules(unittest.TestCase):
         self.bad("style", {"broker/a.c": "int x;"}, "no newline")
         self.bad("style", {"broker/a.c": "        int x;\n"}, "tab")
 
+    def test_defects(self):
+        patch = "--- a/broker/a.c\n+++ b/broker/a.c\n@@ -1,2 +1,2 @@\n int x;\n-int y;\n+int z;\n"
+        good = {"broker/a.c": "int x;\nint y;\n", lint.DEFECTS + "01-z.patch": patch,
+                lint.DEFECTS_LIST: "# a comment\n1*\ty is z\ttest-a\n"}
+        self.good("defects", good)
+        self.bad("defects", good | {"broker/a.c": "int x;\nint w;\n"}, "apply")
+        self.bad("defects", good | {"broker/a.c": "int v;\nint y;\n"}, "fuzz")
+        self.bad("defects", good | {"broker/b.c": "if (DEF" "ECT(1))\n"}, "b.c:1")
+        self.bad("defects", good | {lint.DEFECTS + "02-a.patch": patch}, "0 times")
+        for wrong in ("1\ta\ttest-b\n", "2\ta\ttest-b\n", "2\ta\n", "1\ta\t-\t-\n"):
+            with self.subTest(wrong):
+                self.assertTrue(self.faults("defects", good | {
+                    lint.DEFECTS_LIST: good[lint.DEFECTS_LIST] + wrong}))
+
 
 if __name__ == "__main__":
     unittest.main()

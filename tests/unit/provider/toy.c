@@ -184,11 +184,32 @@ static void sent_add(struct toy *toy, const struct env_http_request *request)
 	sent->timeout_ms = request->timeout_ms;
 }
 
+/* What this thread's step has claimed, and not waited for. */
+static _Thread_local int undurable;
+
+static int toy_claim(void *arg, struct step *step, struct lease_claim *claim)
+{
+	undurable++;
+	return toy_commit(arg, step, claim);
+}
+
+static void toy_barrier(void *arg, struct step *step)
+{
+	(void)arg;
+	(void)step;
+	undurable = 0;
+}
+
 static void toy_http(void *data, const struct env_http_request *request,
 		     struct env_http_answer *answer)
 {
 	struct toy *toy = data;
 
+	if (undurable) {
+		fprintf(stderr, "%s:%d: %s %s failed: it went out before what was claimed is durable\n",
+			__FILE__, __LINE__, request->method, request->url);
+		abort();
+	}
 	memset(answer, 0, sizeof(*answer));
 	answer->retry_after_ms = answer->rate_limit = answer->rate_remaining = -1;
 	answer->rate_reset_s = -1;
@@ -263,7 +284,9 @@ struct step *toy_step(struct toy *toy, enum step_op op, toy_script script)
 {
 	struct step *step = step_new(op, toy->account);
 
-	step->claim = toy_commit;
+	undurable = 0;
+	step->claim = toy_claim;
+	step->barrier = toy_barrier;
 	step->claim_arg = toy;
 	step->deadline_ms = toy_wall(toy) + 60000;
 	if (!toy->is_account) {

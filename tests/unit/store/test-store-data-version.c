@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include <pthread.h>
-#include <sched.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -179,7 +178,6 @@ static void *write_on(void *arg)
 		    store_commit(store, NULL))
 			abort();
 		atomic_store_explicit(&race.answered, i, memory_order_release);
-		sched_yield();
 	}
 	return NULL;
 }
@@ -204,7 +202,6 @@ static void what_was_answered_is_never_missed(void **state)
 
 		if (version == cached_version) {
 			hits++;
-			sched_yield();
 		} else {
 			assert_int_equal(store_snapshot_begin(reader, NULL), 0);
 			cached = touched(l.n);

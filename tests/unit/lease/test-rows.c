@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a row of the ledger: claims of steps, a restart, and keys of two leases. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include <lessor/provider.h>
+
+#include "life.h"
+#include "util/alloc.h"
+
+#define SETTLE 60000
+
+static const struct lease_facts facts = {
+	.now_ms = NOW + HOUR, .account = "hetzner", .settle_ms = SETTLE, .gate.is_verified = 1,
+};
+
+/* A lease that owes its server and its key, rows 1 and 2. */
+static struct lease_aggregate owing(uint32_t server, uint32_t key)
+{
+	struct lease_aggregate a = { .lease = owed() };
+	struct resource r = {
+		.n = 1, .lease = 1, .account = "hetzner", .attempt = 1, .kind = LESSOR_KIND_SERVER,
+		.state = server, .ours = 1, .name = "a-server", .id = "17", .created_ms = NOW,
+		.changed_ms = NOW,
+	};
+
+	ledger_add(&a.ledger, &r);
+	r.n = 2;
+	r.attempt = 0;
+	r.kind = LESSOR_KIND_KEY;
+	r.state = key;
+	strcpy(r.name, "a-key");
+	strcpy(r.id, "18");
+	ledger_add(&a.ledger, &r);
+	return a;
+}
+
+/* What a step of this lease's epoch says of row 1. */
+static struct lease_claim claim(struct lease_aggregate *a, enum lease_claim_kind kind, int64_t now_ms)
+{
+	struct lease_claim claim = {
+		.kind = kind, .row = 1, .action = "5", .text = "because",
+		.evidence = { .is_absent = 1, .is_proof = 1 },
+	};
+	struct lease_event event = {
+		.kind = LEASE_EVENT_CLAIM,
+		.u.claim = { .claim = &claim, .epoch = a->lease.epoch, .host_key = "" },
+	};
+	struct lease_facts then = facts;
+	struct lease_effects out = { 0 };
+
+	then.now_ms = now_ms;
+	lease_apply(a, &event, &then, &out);
+	return claim;
+}
+
+static void an_accepted_delete_is_not_done(void **state)
+{
+	struct lease_aggregate a = owing(LESSOR_STATE_DELETE_AUTHORIZED, LESSOR_STATE_PRESENT);
+	const struct resource *server = &a.ledger.resources[0];
+
+	(void)state;
+	assert_int_equal(claim(&a, CLAIM_DELETING, facts.now_ms).result, 0);
+	assert_int_equal(server->state, LESSOR_STATE_DELETING);
+	assert_string_equal(server->action, "5");
+	assert_int_equal(claim(&a, CLAIM_GONE, facts.now_ms).result, 0);
+	assert_int_equal(server->state, LESSOR_STATE_GONE);
+	lease_aggregate_fini(&a);
+}
+
+static void a_delete_without_an_answer_may_have_happened(void **state)
+{
+	struct lease_aggregate a = owing(LESSOR_STATE_DELETE_AUTHORIZED, LESSOR_STATE_PRESENT);
+	const struct resource *server = &a.ledger.resources[0];
+
+	(void)state;
+	assert_int_equal(claim(&a, CLAIM_DELETE_UNKNOWN, facts.now_ms).result, 0);
+	assert_int_equal(server->state, LESSOR_STATE_DELETE_UNKNOWN);
+	assert_int_equal(server->deletes_unknown, 1);
+	lease_aggregate_fini(&a);
+}
+
+static void absence_without_a_delete_needs_a_second_look(void **state)
+{
+	struct lease_aggregate a = owing(LESSOR_STATE_PRESENT, LESSOR_STATE_PRESENT);
+	const struct resource *server = &a.ledger.resources[0];
+
+	(void)state;
+	assert_int_equal(claim(&a, CLAIM_GONE, facts.now_ms).result, -1);
+	assert_int_equal(server->state, LESSOR_STATE_PRESENT);
+	assert_int_equal(server->absent_count, 1);
+	assert_int_equal(claim(&a, CLAIM_GONE, facts.now_ms + HOUR).result, 0);
+	assert_int_equal(server->state, LESSOR_STATE_GONE);
+	lease_aggregate_fini(&a);
+}
+
+static void a_restart_leaves_the_outcome_unknown(void **state)
+{
+	static const struct {
+		uint32_t before, after;
+		int deletes;
+	} rows[] = {
+		{ LESSOR_STATE_INTENDED, LESSOR_STATE_UNKNOWN, 0 },
+		{ LESSOR_STATE_DELETE_AUTHORIZED, LESSOR_STATE_DELETE_UNKNOWN, 1 },
+		{ LESSOR_STATE_UNPROTECT_AUTHORIZED, LESSOR_STATE_UNPROTECT_UNKNOWN, 0 },
+		{ LESSOR_STATE_PRESENT, LESSOR_STATE_PRESENT, 0 },
+		{ LESSOR_STATE_DELETING, LESSOR_STATE_DELETING, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lease_aggregate a = owing(rows[i].before, LESSOR_STATE_PRESENT);
+		struct lease_event restart = { .kind = LEASE_EVENT_RESTART };
+		struct lease_effects out = { 0 };
+
+		a.ledger.resources[0].is_dirty = 0;
+		lease_apply(&a, &restart, &facts, &out);
+		assert_int_equal(a.ledger.resources[0].state, rows[i].after);
+		assert_int_equal(a.ledger.resources[0].deletes_unknown, rows[i].deletes);
+		assert_int_equal(a.ledger.resources[0].is_dirty, rows[i].before != rows[i].after);
+		lease_aggregate_fini(&a);
+	}
+}
+
+/* Another lease may be deleting it. */
+static void a_dying_key_is_not_used(void **state)
+{
+	(void)state;
+	for (int deleting = 0; deleting < 2; deleting++) {
+		struct lease_aggregate a = { .lease = fresh() };
+		struct lease_claim claim = {
+			.kind = CLAIM_REUSE, .resource_kind = LESSOR_KIND_KEY, .id = "18", .text = "a-key",
+		};
+		struct lease_event event = {
+			.kind = LEASE_EVENT_CLAIM,
+			.u.claim = { .claim = &claim, .epoch = a.lease.epoch, .host_key = "" },
+		};
+		struct lease_facts then = facts;
+		struct lease_effects out = { 0 };
+
+		then.users.deleting = deleting;
+		lease_apply(&a, &event, &then, &out);
+		assert_int_equal(claim.result, deleting ? -1 : 0);
+		assert_int_equal(a.ledger.resource_count, !deleting);
+		lease_aggregate_fini(&a);
+	}
+}
+
+/* A key is handed over as soon as nothing of its lease needs it any more. */
+static void which_key_is_handed_over(void **state)
+{
+	static const struct {
+		uint32_t server, key;
+		int is_next;
+	} rows[] = {
+		{ LESSOR_STATE_GONE, LESSOR_STATE_PRESENT, 1 },
+		{ LESSOR_STATE_NEVER_EXISTED, LESSOR_STATE_PRESENT, 1 },
+		{ LESSOR_STATE_DELETING, LESSOR_STATE_PRESENT, 0 },
+		{ LESSOR_STATE_UNKNOWN, LESSOR_STATE_PRESENT, 0 },
+		{ LESSOR_STATE_GONE, LESSOR_STATE_DELETE_AUTHORIZED, 0 },
+		{ LESSOR_STATE_GONE, LESSOR_STATE_RETAINED, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lease_aggregate a = owing(rows[i].server, rows[i].key);
+		const struct resource *key = &a.ledger.resources[1];
+
+		assert_ptr_equal(lease_next_handover(&a, NULL), rows[i].is_next ? key : NULL);
+		assert_null(lease_next_handover(&a, key));
+		lease_aggregate_fini(&a);
+	}
+}
+
+static void whose_keys_are_handed_over(void **state)
+{
+	struct lease_aggregate a = owing(LESSOR_STATE_GONE, LESSOR_STATE_PRESENT);
+	struct lease released = a.lease;
+
+	(void)state;
+	a.lease.cleanup = CLEANUP_ATTENTION;
+	assert_non_null(lease_next_handover(&a, NULL));
+	a.lease.cleanup = CLEANUP_DONE;
+	assert_null(lease_next_handover(&a, NULL));
+	a.lease = released;
+	a.lease.retained = 1;
+	assert_null(lease_next_handover(&a, NULL));
+	a.lease = ready();
+	assert_null(lease_next_handover(&a, NULL));
+	lease_aggregate_fini(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_accepted_delete_is_not_done),
+		cmocka_unit_test(a_delete_without_an_answer_may_have_happened),
+		cmocka_unit_test(absence_without_a_delete_needs_a_second_look),
+		cmocka_unit_test(a_restart_leaves_the_outcome_unknown),
+		cmocka_unit_test(a_dying_key_is_not_used),
+		cmocka_unit_test(which_key_is_handed_over),
+		cmocka_unit_test(whose_keys_are_handed_over),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
