@@ -141,6 +141,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->starts_tail = &core->starts;
 	core->told_tail = &core->told;
 	core->due = heap_new();
+	core->tasks = heap_new();
 	core->aggregates = aggregates_new(core->store, AGGREGATES_MOST);
 	core->account_count = config->account_count;
 	core->accounts = xcalloc(config->account_count, sizeof(*core->accounts));
@@ -157,7 +158,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 		core_free(core);
 		return -1;
 	}
-	core_accounts_init(core);
+	account_tasks_init(core);
 	core_runs_init(core);
 	*ret = core;
 	return 0;
@@ -192,6 +193,7 @@ void core_free(struct core *core)
 	}
 	told_drop(core, &core->told);
 	heap_free(core->due);
+	heap_free(core->tasks);
 	aggregates_free(core->aggregates);
 	free(core->accounts);
 	core_running_fini(core);
@@ -434,28 +436,27 @@ static void lease_due(struct core *core, int64_t n)
 void core_due(struct core *core)
 {
 	int64_t now = core_now(core);
-	int64_t key;
+	int64_t n;
 
+	account_tasks_due(core, now);
+	if (core->runs_due_ms && core->runs_due_ms <= now)
+		core_runs_due(core);
 	/* Bounded, so that a backlog does not hold up the answers of this batch. */
-	for (int i = 0; i < 256 && (key = heap_pop(core->due, now)) != 0; i++) {
-		if (core_is_runs_key(key))
-			core_runs_due(core);
-		else if (key < 0)
-			core_account_due(core, key);
-		else
-			lease_due(core, key);
-	}
+	for (int i = 0; i < 256 && (n = heap_pop(core->due, now)) != 0; i++)
+		lease_due(core, n);
 	core_wait_timeouts(core, now, 0);
 	core_pump_all(core);
 }
 
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
 int64_t core_next_ms(const struct core *core)
 {
-	int64_t next = heap_next(core->due);
-
-	if (core->next_waiter_ms && (!next || core->next_waiter_ms < next))
-		next = core->next_waiter_ms;
-	return next;
+	return sooner(sooner(heap_next(core->due), heap_next(core->tasks)),
+		      sooner(core->next_waiter_ms, core->runs_due_ms));
 }
 
 void core_drain(struct core *core)

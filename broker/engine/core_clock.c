@@ -43,9 +43,9 @@ static void jumped(struct core *core, int64_t by)
 	shift_each(core, -1, CLEANUP_OWED, by);
 	shift_each(core, -1, CLEANUP_ATTENTION, by);
 	shift_each(core, -1, CLEANUP_RETAINED, by);
-	core_accounts_init(core);
+	account_tasks_init(core);
 	for (size_t i = 0; i < core->account_count; i++)
-		core_probe_at(core, &core->accounts[i], core_now(core) + PROBE_MS);
+		account_task_at(core, &core->accounts[i], TASK_PROBE, core_now(core) + PROBE_MS);
 }
 
 void core_clock_watch(struct core *core)

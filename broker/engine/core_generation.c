@@ -196,7 +196,7 @@ void core_generation_raise(struct core *core, const char *account)
 	if (!a || !is_counted(a))
 		return;
 	a->gen.is_wanted = 1;
-	core_probe_soon(core, a);
+	account_task_soon(core, a, TASK_PROBE);
 }
 
 void core_generation_due(struct core *core, struct core_account *a)
@@ -232,6 +232,6 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 		  "%s takes over account %s: this store is the newest one from now on%s%s",
 		  r->caller.owner, r->expected_account, r->reason[0] ? ": " : "", r->reason);
 	core_account_unblocked(core, a, 0);
-	core_probe_soon(core, a);
+	account_task_soon(core, a, TASK_PROBE);
 	return 0;
 }

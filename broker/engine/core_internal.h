@@ -2,6 +2,7 @@
 /* What the files of the core share. Nobody else includes this. */
 #pragma once
 
+#include "engine/account_tasks.h"
 #include "engine/aggregates.h"
 #include "engine/core.h"
 #include "lease/aggregate.h"
@@ -83,7 +84,8 @@ struct core {
 	struct core_account *accounts;
 	size_t account_count;
 	struct aggregates *aggregates;
-	struct heap *due;
+	struct heap *due;		/* leases, by their rows */
+	struct heap *tasks;		/* account_tasks.c */
 	struct running *running[RUNNING_BUCKETS];	/* by lease row */
 	size_t running_count;
 	struct engine_request *waiters[WAITER_BUCKETS];
@@ -95,7 +97,7 @@ struct core {
 	int64_t clock_doubted_until_mono_ms;
 	int clock_is_known;
 	struct told *told, **told_tail;	/* log lines that wait for the commit */
-	int runs_are_due;		/* for core_runs.c */
+	int64_t runs_due_ms;		/* for core_runs.c; 0: there are none */
 	int in_transaction;
 	int draining;
 };
@@ -214,7 +216,6 @@ void core_pool_drain(struct core *core);
 
 /* core_runs.c */
 void core_runs_init(struct core *core);
-int core_is_runs_key(int64_t key);	/* of the heap of due times */
 void core_runs_due(struct core *core);
 int core_request_run(struct core *core, struct engine_request *r, struct err *err);
 
@@ -252,16 +253,10 @@ void core_ready(struct core *core, const struct lease_aggregate *lease);
 void core_ready_alone(struct core *core, struct core_account *a, const struct lease *l);
 /* The next lease of a queue; 0: it is empty. */
 int64_t core_ready_pop(struct core_account *a, enum ready_queue which);
-/* core_pump is called again then. */
-void core_look_at(struct core *core, struct core_account *a, int64_t due_ms);
 void core_pump(struct core *core, struct core_account *a);
 void core_pump_all(struct core *core);
-void core_account_due(struct core *core, int64_t key);
-void core_accounts_init(struct core *core);
-/* The account is probed as soon as there is a turn. */
-void core_probe_soon(struct core *core, struct core_account *a);
-void core_probe_at(struct core *core, struct core_account *a, int64_t due_ms);
-void core_sweep_at(struct core *core, struct core_account *a, int64_t due_ms);
+/* Was it proven lately? One missed probe is no reason to stop. */
+int core_account_is_proven(const struct core *core, const struct core_account *a);
 /* Is the account proven, so that absence and inventories mean something? */
 int core_account_vouches(const struct core *core, const struct core_account *a);
 /* May its inventory be read? That is so of a fenced one, too. */

@@ -87,7 +87,7 @@ int core_observe_start(struct core *core, struct core_account *a)
 	if (!a->first[READY_WAITING] || a->look.is_running)
 		return 0;
 	if (wait_ms > 0) {
-		core_look_at(core, a, now + wait_ms);
+		account_task_at(core, a, TASK_LOOK, now + wait_ms);
 		return 0;
 	}
 	look = core_step_new(core, a, STEP_OBSERVE);

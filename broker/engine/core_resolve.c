@@ -31,7 +31,7 @@ static void try_account(struct core *core, const struct lease *l)
 	struct core_account *account = core_account_find(core, l->account);
 
 	if (account && account_is_blocked(account->account, NULL, 0))
-		core_probe_soon(core, account);
+		account_task_soon(core, account, TASK_PROBE);
 }
 
 int core_request_resolve(struct core *core, struct engine_request *r, struct err *err)

@@ -13,7 +13,6 @@
 #include "util/text.h"
 
 /* Account work has the negative keys near 0. */
-#define RUNS_KEY (-(INT64_C(1) << 40))
 #define SWEEP_MS (10 * 60 * 1000)
 /* While there is more to take away: so much in a turn, so that others have theirs. */
 #define SWEEP_PARTS 32
@@ -24,8 +23,7 @@
 /* 0: not at all, there are none. */
 static void runs_at(struct core *core, int64_t due_ms)
 {
-	core->runs_are_due = due_ms != 0;
-	heap_set(core->due, RUNS_KEY, due_ms);
+	core->runs_due_ms = due_ms;
 }
 
 static void not_found(struct engine_request *r)
@@ -180,7 +178,7 @@ static int run_create(struct core *core, struct engine_request *r, struct err *e
 	    store_run_update(core->store, run, err))
 		return -1;
 	TEXT_SET(c->id, run->id);
-	if (!core->runs_are_due)
+	if (!core->runs_due_ms)
 		runs_at(core, core_now(core) + SWEEP_MS);
 	r->result = RESULT_CREATED;
 	return 0;
@@ -387,9 +385,4 @@ void core_runs_init(struct core *core)
 	/* A crash loop sweeps no more often than once in a while. */
 	if (store_run_any(core->store, NULL) > 0)
 		runs_at(core, core_now(core) + SWEEP_MS);
-}
-
-int core_is_runs_key(int64_t key)
-{
-	return key == RUNS_KEY;
 }

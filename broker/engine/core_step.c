@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * From "due" to a running step and back: places in an account, account work
- * (probe, catalogue), and what a verdict does to a lease.
- */
+/* From "due" to a running step and back: places in an account, and what a verdict leads to. */
+#include "engine/account_tasks.h"
 #include "engine/core_internal.h"
 
 #include <stdio.h>
@@ -16,12 +14,8 @@
 
 /* Longer than the longest provider call (a create may take a minute) by some reads. */
 #define STEP_DEADLINE_MS 90000
-#define CATALOG_MS (60 * 60 * 1000)
 /* How late a provider that does not say may show what it made. */
 #define SETTLE_MS (5 * 60 * 1000)
-/* After another generation was found, the sentinel is read this often for an hour. */
-#define SURPRISED_PROBE_MS (60 * 1000)
-#define SURPRISED_MS (60 * 60 * 1000)
 #define ACCOUNT_BACKOFF_MS 2000
 #define ACCOUNT_BACKOFF_CAP_MS (60 * 1000)
 /* Refused: a person must act; asked again now and then in case they did. */
@@ -31,46 +25,21 @@
 #define DENIALS_FORGOTTEN_MS (60 * 60 * 1000)
 #define DENIED_PROBE_MS 1000
 
-/* Account work sits in the heap of due times under negative keys. */
-enum account_work { WORK_PROBE = 1, WORK_CATALOG, WORK_SWEEP, WORK_RELOAD, WORK_LOOK, WORKS };
-
-static int64_t account_key(size_t index, enum account_work work)
-{
-	return -(int64_t)(index * WORKS + work);
-}
-
 /* How old a proof may be: one missed probe is no reason to stop. */
-static int is_proven(const struct core *core, const struct core_account *a)
+int core_account_is_proven(const struct core *core, const struct core_account *a)
 {
 	return !a->account->table->probe ||
 	       account_is_proven(a->account, core->config.probe_ms * 3);
 }
 
-/* A crash does not make the prices older: fifty of them ask once. */
-static int64_t catalog_due(struct core *core, size_t index)
-{
-	int64_t at, now = core_now(core);
-
-	if (store_prices_age(core->store, core->accounts[index].account->config.name, &at, NULL) ||
-	    !at || at > now)
-		return 1;
-	return at + CATALOG_MS;
-}
-
-void core_sweep_at(struct core *core, struct core_account *a, int64_t due_ms)
-{
-	a->sweep_due_ms = due_ms;
-	heap_set(core->due, account_key((size_t)(a - core->accounts), WORK_SWEEP), due_ms);
-}
-
 int core_account_vouches(const struct core *core, const struct core_account *a)
 {
-	return is_proven(core, a) && !account_is_blocked(a->account, NULL, 0);
+	return core_account_is_proven(core, a) && !account_is_blocked(a->account, NULL, 0);
 }
 
 int core_account_is_readable(const struct core *core, const struct core_account *a)
 {
-	return is_proven(core, a) && (account_is_fenced(a->account) ||
+	return core_account_is_proven(core, a) && (account_is_fenced(a->account) ||
 				      !account_is_blocked(a->account, NULL, 0));
 }
 
@@ -82,35 +51,6 @@ int64_t core_settle_ms(const struct core *core, const struct core_account *a)
 		return core->config.settle_ms;
 	return a->account->table->visible_within_ms ? a->account->table->visible_within_ms :
 						      SETTLE_MS;
-}
-
-void core_accounts_init(struct core *core)
-{
-	for (size_t i = 0; i < core->account_count; i++) {
-		const struct lessor_provider *table = core->accounts[i].account->table;
-
-		if (table->probe)
-			heap_set(core->due, account_key(i, WORK_PROBE), 1);
-		if (table->catalog)
-			heap_set(core->due, account_key(i, WORK_CATALOG), catalog_due(core, i));
-		core_sweep_init(core, &core->accounts[i]);
-	}
-}
-
-void core_probe_at(struct core *core, struct core_account *a, int64_t due_ms)
-{
-	if (a->account->table->probe)
-		heap_set(core->due, account_key((size_t)(a - core->accounts), WORK_PROBE), due_ms);
-}
-
-void core_probe_soon(struct core *core, struct core_account *a)
-{
-	core_probe_at(core, a, 1);
-}
-
-void core_look_at(struct core *core, struct core_account *a, int64_t due_ms)
-{
-	heap_set(core->due, account_key((size_t)(a - core->accounts), WORK_LOOK), due_ms);
 }
 
 /* ---- places --------------------------------------------------------------------- */
@@ -264,7 +204,7 @@ void core_pump(struct core *core, struct core_account *a)
 	 * In an account that is not proven to be the one we know nothing new is made
 	 * and nothing is concluded from absence: there is no step worth a call.
 	 */
-	if (core->draining || !is_proven(core, a) || account_is_blocked(a->account, NULL, 0))
+	if (core->draining || !core_account_is_proven(core, a) || account_is_blocked(a->account, NULL, 0))
 		return;
 	while (a->running < a->account->config.max_steps) {
 		int64_t n = core_ready_pop(a, READY_CLEANUP);
@@ -283,183 +223,6 @@ void core_pump_all(struct core *core)
 {
 	for (size_t i = 0; i < core->account_count; i++)
 		core_pump(core, &core->accounts[i]);
-}
-
-/* ---- account work ------------------------------------------------------------------ */
-
-void core_account_due(struct core *core, int64_t key)
-{
-	size_t index = (size_t)(-key / WORKS);
-	enum account_work work = (enum account_work)(-key % WORKS);
-	struct core_account *a = &core->accounts[index];
-	struct step *step;
-
-	/* A look is started with the other steps (core_pump). */
-	if (core->draining || work == WORK_LOOK)
-		return;
-	if (work == WORK_CATALOG && !is_proven(core, a)) {
-		heap_set(core->due, key, core_now(core) + 1000);
-		return;
-	}
-	if (work == WORK_SWEEP) {
-		core_sweep_due(core, a);
-		return;
-	}
-	/* One at a time: of two writes of the counter the older one could arrive last. */
-	if (work == WORK_PROBE && a->probe_running) {
-		a->probe_again = 1;
-		return;
-	}
-	/* Account work has a place of its own: it must run when all others wait for it. */
-	step = core_step_begin(core, a, work == WORK_PROBE ? STEP_PROBE :
-			       work == WORK_RELOAD ? STEP_RELOAD : STEP_CATALOG, 0);
-	a->running--;
-	if (work != WORK_PROBE)
-		return;
-	a->probe_running = 1;
-	core_generation_due(core, a);
-	a->probe_wanted = a->gen.is_wanted;
-	ledger_copy(&a->own.ledger, &step->ledger);
-}
-
-static void set_due(void *arg, int64_t n, int64_t due_ms)
-{
-	heap_set(arg, n, due_ms);
-}
-
-static int64_t probe_ms(const struct core *core, struct core_account *a)
-{
-	int is_again = a->probe_again;
-	int is_surprised = a->surprised_ms && core_now(core) - a->surprised_ms < SURPRISED_MS;
-
-	/* Of what was asked for while this one ran the next one takes care. */
-	a->probe_again = 0;
-	/* What was wanted before it began, and was not asked for, is not asked for the next time. */
-	if (is_again || (a->gen.is_wanted && !a->probe_wanted && !a->gen.is_fenced &&
-			 a->gen.raised_ms))
-		return 1000;
-	return is_surprised && SURPRISED_PROBE_MS < core->config.probe_ms ? SURPRISED_PROBE_MS :
-									   core->config.probe_ms;
-}
-
-static void probe_done(struct core *core, struct core_account *a, struct step *step)
-{
-	int64_t key = account_key((size_t)(a - core->accounts), WORK_PROBE);
-	int64_t now = core_now(core);
-
-	if (step->verdict == LESSOR_DONE) {
-		int was_blocked = a->was_blocked || account_is_blocked(a->account, NULL, 0);
-		int is_start = !a->was_proven;
-
-		a->probe_tries = 0;
-		account_probed(a->account, 1, LESSOR_CLASS_NONE, NULL);
-		if (a->was_blocked)
-			log_notice(LOG_FIELDS({ "account", a->account->config.name }),
-				   "account %s is proven again; work goes on",
-				   a->account->config.name);
-		a->was_blocked = 0;
-		/* What waited for the account to be known is due when it was due. */
-		if (!a->was_proven)
-			store_due_each(core->store, now, set_due, core->due, NULL);
-		a->was_proven = 1;
-		if ((was_blocked || is_start) && !account_is_fenced(a->account))
-			core_account_unblocked(core, a, is_start && !was_blocked);
-		heap_set(core->due, key, now + probe_ms(core, a));
-	} else if (step->verdict == LESSOR_PENDING) {
-		heap_set(core->due, key, now + (step->wait_ms > 0 ? step->wait_ms : 1));
-	} else {
-		int blocks = step->verdict == LESSOR_REFUSED;
-
-		a->probe_tries++;
-		if (blocks)
-			account_probed(a->account, 0, step->error_class, step->reason);
-		if (blocks && !a->was_blocked) {
-			a->was_blocked = 1;
-			log_error(LOG_FIELDS({ "account", a->account->config.name },
-					     { "class", error_class_name(step->error_class) }),
-				  "account %s is blocked: %s; nothing new is made and nothing is concluded "
-				  "from absence until it is proven again", a->account->config.name,
-				  step->reason);
-			core_account_blocked(core, a);
-		}
-		heap_set(core->due, key, now + backoff_ms(a->probe_tries, ACCOUNT_BACKOFF_MS,
-							  blocks ? ACCOUNT_REFUSED_CAP_MS :
-							  ACCOUNT_BACKOFF_CAP_MS, step->wait_ms,
-							  core_random32(core)));
-	}
-	for (size_t i = 0; i < a->own.ledger.resource_count; i++) {
-		const struct resource *r = &a->own.ledger.resources[i];
-
-		if (r->kind == LESSOR_KIND_SENTINEL && r->state == LESSOR_STATE_PRESENT)
-			account_set_sentinel(a->account, r->id);
-	}
-}
-
-void core_reload(struct core *core)
-{
-	for (size_t i = 0; i < core->account_count; i++) {
-		if (core->accounts[i].account->table->reload)
-			heap_set(core->due, account_key(i, WORK_RELOAD), 1);
-	}
-}
-
-static void reload_done(struct core *core, struct core_account *a, struct step *step)
-{
-	const char *name = a->account->config.name;
-	size_t index = (size_t)(a - core->accounts);
-
-	if (step->verdict == LESSOR_DONE) {
-		a->reload_tries = 0;
-		log_notice(LOG_FIELDS({ "account", name }), "account %s has read its files again", name);
-		/* What there is may be something else now. */
-		if (a->account->table->catalog)
-			heap_set(core->due, account_key(index, WORK_CATALOG), 1);
-	} else if (step->verdict == LESSOR_REFUSED) {
-		a->reload_tries = 0;
-		log_error(LOG_FIELDS({ "account", name }),
-			  "account %s keeps what it had: %s", name, step->reason);
-	} else {
-		a->reload_tries++;
-		log_warning(LOG_FIELDS({ "account", name }),
-			    "account %s could not read its files again and tries once more: %s", name,
-			    step->reason);
-		heap_set(core->due, account_key(index, WORK_RELOAD), core_now(core) +
-			 backoff_ms(a->reload_tries, ACCOUNT_BACKOFF_MS, ACCOUNT_BACKOFF_CAP_MS,
-				    step->wait_ms, core_random32(core)));
-	}
-}
-
-static void catalog_done(struct core *core, struct core_account *a, struct step *step)
-{
-	int64_t key = account_key((size_t)(a - core->accounts), WORK_CATALOG);
-	struct store_price *prices;
-	struct err err = { 0 };
-
-	if (step->verdict != LESSOR_DONE) {
-		a->catalog_tries++;
-		heap_set(core->due, key, core_now(core) +
-			 backoff_ms(a->catalog_tries, ACCOUNT_BACKOFF_MS, ACCOUNT_BACKOFF_CAP_MS,
-				    step->wait_ms, core_random32(core)));
-		return;
-	}
-	a->catalog_tries = 0;
-	heap_set(core->due, key, core_now(core) + CATALOG_MS);
-	prices = xcalloc(step->price_count, sizeof(*prices));
-	for (size_t i = 0; i < step->price_count; i++) {
-		const struct step_price *from = &step->prices[i];
-
-		TEXT_SET(prices[i].type, from->type);
-		TEXT_SET(prices[i].location, from->location);
-		TEXT_SET(prices[i].currency, from->currency);
-		prices[i].hour_micros = from->hour_micros;
-		prices[i].available = from->available;
-	}
-	if (store_prices_replace(core->store, a->account->config.name, prices, step->price_count,
-				 core_now(core), &err))
-		log_warning(LOG_FIELDS({ "error", err.text }),
-			    "the catalogue of account %s was not kept; the old prices stay",
-			    a->account->config.name);
-	free(prices);
 }
 
 /* ---- results ------------------------------------------------------------------------- */
@@ -537,36 +300,21 @@ void core_step_denied(struct core *core, struct core_account *a, const struct st
 	a->denied_ms = now;
 	/* The step may have read something just now, and reads it again once the probe is well. */
 	if (!a->denials)
-		core_probe_at(core, a, now + DENIED_PROBE_MS);
+		account_task_at(core, a, TASK_PROBE, now + DENIED_PROBE_MS);
 	else
-		heap_set(core->due, account_key((size_t)(a - core->accounts), WORK_PROBE),
-			 now + backoff_ms(a->denials, ACCOUNT_BACKOFF_MS, ACCOUNT_REFUSED_CAP_MS, 0,
+		account_task_at(core, a, TASK_PROBE,
+				now + backoff_ms(a->denials, ACCOUNT_BACKOFF_MS, ACCOUNT_REFUSED_CAP_MS, 0,
 					  core_random32(core)));
 }
 
 static int result(struct core *core, struct core_account *a, struct step *step,
 		  const struct running *ran, struct err *err)
 {
-	switch (step->op) {
-	case STEP_PROBE:
-		probe_done(core, a, step);
-		return 0;
-	case STEP_CATALOG:
-		catalog_done(core, a, step);
-		return 0;
-	case STEP_RELOAD:
-		reload_done(core, a, step);
-		return 0;
-	case STEP_LIST:
-		if (!core_is_pool(step))
-			return core_sweep_done(core, a, step, err);
-		core_pool_done(core, a, step);
-		return 0;
-	default:
-		/* One of many in a look has no place of its own. */
-		a->running -= !step->look;
-		return lease_result(core, step, ran, err);
-	}
+	if (!step->lease.n)
+		return account_task_done(core, a, step, err);
+	/* One of many in a look has no place of its own. */
+	a->running -= !step->look;
+	return lease_result(core, step, ran, err);
 }
 
 static void step_log(const struct step *step)
@@ -588,8 +336,6 @@ void core_step_result(struct core *core, struct core_account *a, struct step *st
 {
 	struct err err = { 0 };
 
-	if (step->op == STEP_PROBE)
-		a->probe_running = 0;
 	/* Whatever the plugin made of it, or did after it: that an operator must look is decided. */
 	if (ran->refusal_class) {
 		step->verdict = LESSOR_REFUSED;

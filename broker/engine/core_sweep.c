@@ -33,6 +33,12 @@
 
 static const uint32_t kinds[] = { LESSOR_KIND_SERVER, LESSOR_KIND_KEY, LESSOR_KIND_ADDRESS };
 
+static void sweep_at(struct core *core, struct core_account *a, int64_t due_ms)
+{
+	a->sweep_due_ms = due_ms;
+	account_task_at(core, a, TASK_SWEEP, due_ms);
+}
+
 struct strays {
 	struct stray *list;
 	size_t count;
@@ -339,7 +345,7 @@ static void sweep_by(struct core *core, struct core_account *a, int64_t due_ms,
 	/* The clock may have been set back since. */
 	if (sweep->soon_ms && sweep->soon_ms < soon)
 		soon = sweep->soon_ms;
-	core_sweep_at(core, a, sweep->soon_ms && soon < due_ms ? soon : due_ms);
+	sweep_at(core, a, sweep->soon_ms && soon < due_ms ? soon : due_ms);
 }
 
 void core_sweep_init(struct core *core, struct core_account *a)
@@ -379,7 +385,7 @@ int core_sweep_soon(struct core *core, struct core_account *a, struct err *err)
 		sweep.soon_ms = soon;
 	/* Of one that runs now its end takes care. */
 	if (!a->is_sweeping && (!a->sweep_due_ms || a->sweep_due_ms > sweep.soon_ms))
-		core_sweep_at(core, a, sweep.soon_ms);
+		sweep_at(core, a, sweep.soon_ms);
 	return store_sweep_put(core->store, &sweep, err);
 }
 
@@ -390,9 +396,9 @@ void core_sweep_due(struct core *core, struct core_account *a)
 	if (a->is_sweeping)
 		return;
 	/* Should anything below fail, it is tried again. */
-	core_sweep_at(core, a, core_now(core) + RETRY_MS);
+	sweep_at(core, a, core_now(core) + RETRY_MS);
 	if (!core_account_is_readable(core, a)) {
-		core_sweep_at(core, a, core_now(core) + UNPROVEN_WAIT_MS);
+		sweep_at(core, a, core_now(core) + UNPROVEN_WAIT_MS);
 		return;
 	}
 	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL))
@@ -400,7 +406,7 @@ void core_sweep_due(struct core *core, struct core_account *a)
 	sweep.begun_ms = core_now(core);
 	if (store_sweep_put(core->store, &sweep, NULL))
 		return;
-	core_sweep_at(core, a, 0);
+	sweep_at(core, a, 0);
 	a->sweep_at = 0;
 	a->sweep_objects = a->sweep_unproven = 0;
 	start_list(core, a);
@@ -418,7 +424,7 @@ static void failed(struct core *core, struct core_account *a, const char *why, i
 		TEXT_SET(sweep.error, why);
 		store_sweep_put(core->store, &sweep, NULL);
 	}
-	core_sweep_at(core, a, core_now(core) + backoff_ms(a->sweep_tries, RETRY_MS, RETRY_CAP_MS,
+	sweep_at(core, a, core_now(core) + backoff_ms(a->sweep_tries, RETRY_MS, RETRY_CAP_MS,
 							   wait_ms, core_random32(core)));
 }
 
@@ -492,7 +498,7 @@ static int ask_one(struct core *core, struct engine_request *r, struct core_acco
 	case SWEEP_RUN:
 		/* Not more often than the calls are worth. */
 		if (!a->is_sweeping)
-			core_sweep_at(core, a, sweep.begun_ms + RETRY_MS > now ?
+			sweep_at(core, a, sweep.begun_ms + RETRY_MS > now ?
 				      sweep.begun_ms + RETRY_MS : now);
 		return 0;
 	case SWEEP_LOOKED:
