@@ -239,11 +239,10 @@ static int offers_look(const struct lessor_provider *table)
 	return table->observe != NULL;
 }
 
-/* It takes a place like any step of a lease: core_pump starts it. */
+/* A new one takes a place like any step of a lease: core_pump starts it. */
 static void look_start(struct core *core, struct core_account *a)
 {
-	(void)core;
-	(void)a;
+	core_observe_go_on(core, a);
 }
 
 static int list_done(struct core *core, struct core_account *a, struct step *step, struct err *err)
@@ -302,6 +301,9 @@ void account_tasks_init(struct core *core)
 
 static void begin_task(struct core *core, struct core_account *a, enum account_task task)
 {
+	/* What has ended is still taken in. */
+	if (core->draining && task != TASK_LOOK)
+		return;
 	log_debug(LOG_FIELDS({ "account", a->account->config.name }), "task %s is due",
 		  tasks[task].name);
 	tasks[task].start(core, a);
@@ -315,8 +317,6 @@ void account_tasks_due(struct core *core, int64_t now_ms)
 
 		if (!key)
 			return;
-		if (core->draining)
-			continue;
 		begin_task(core, &core->accounts[(key - 1) / TASK_COUNT],
 			   (enum account_task)((key - 1) % TASK_COUNT));
 	}

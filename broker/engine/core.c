@@ -184,6 +184,7 @@ void core_free(struct core *core)
 		free(core->accounts[i].listed);
 		lease_aggregate_fini(&core->accounts[i].own);
 		free(core->accounts[i].look.seen);
+		step_free(core->accounts[i].look.ended);
 	}
 	while (core->starts) {
 		struct step *next = core->starts->next;

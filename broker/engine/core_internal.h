@@ -38,7 +38,9 @@ struct look_seen {
 
 /* Of an account whose provider looks for many leases at once; for core_observe.c. */
 struct core_look {
-	int is_running;
+	int is_running;			/* from its start until all have their results */
+	struct step *ended;		/* it has run; NULL: not yet */
+	size_t results;			/* of so many of its leases they are applied */
 	int64_t next_mono_ms;	/* no look begins before */
 	int64_t apart_ms;	/* between two of them, and so early may one join */
 	struct look_seen *seen;
@@ -226,8 +228,10 @@ int core_request_share(struct core *core, struct engine_request *r, struct err *
 void core_observe_init(struct core_account *a);
 /* Starts a look for all that wait and are due: 1. 0: there is nothing to look for, or not now. */
 int core_observe_start(struct core *core, struct core_account *a);
-/* It is over: each of its leases has its result, or a step of its own next. */
+/* It is over: each of its leases has its result, or a step of its own next. Takes it over. */
 void core_observe_done(struct core *core, struct core_account *a, struct step *look);
+/* Applies some more of the results, if there are any. */
+void core_observe_go_on(struct core *core, struct core_account *a);
 /* The goal of a running step has changed: a look that nobody waits for any more is given up. */
 void core_observe_cancel(struct step *step);
 

@@ -21,6 +21,8 @@
 /* One that has read many pages is followed by a longer pause. */
 #define LOOK_ANSWERS_SHARE 4
 #define LOOK_APART_MOST 8
+/* Results in one turn of the engine, so that a thousand do not hold up its answers. */
+#define LOOK_RESULTS_MOST 128
 
 /* ---- a look begins ----------------------------------------------------------------- */
 
@@ -200,15 +202,32 @@ static void pace(struct core *core, struct core_account *a, const struct step *l
 			       (share > LOOK_APART_MOST ? LOOK_APART_MOST : share);
 }
 
+void core_observe_go_on(struct core *core, struct core_account *a)
+{
+	struct step *look = a->look.ended;
+
+	if (!look)
+		return;
+	for (int i = 0; i < LOOK_RESULTS_MOST && a->look.results < look->waiting_count; i++)
+		part_done(core, a, look, look->waiting[a->look.results++]);
+	if (a->look.results < look->waiting_count) {
+		account_task_at(core, a, TASK_LOOK, core_now(core) + 1);
+		return;
+	}
+	if (is_denied(look) && a->account->table->probe)
+		core_step_denied(core, a, look);
+	a->look.ended = NULL;
+	a->look.is_running = 0;
+	step_free(look);
+}
+
 void core_observe_done(struct core *core, struct core_account *a, struct step *look)
 {
 	a->running--;
-	a->look.is_running = 0;
 	pace(core, a, look);
-	for (size_t i = 0; i < look->waiting_count; i++)
-		part_done(core, a, look, look->waiting[i]);
-	if (is_denied(look) && a->account->table->probe)
-		core_step_denied(core, a, look);
+	a->look.ended = look;
+	a->look.results = 0;
+	core_observe_go_on(core, a);
 }
 
 void core_observe_init(struct core_account *a)

@@ -374,7 +374,7 @@ void core_step_done(struct core *core, struct step *step)
 		core_observe_done(core, a, step);
 	} else {
 		core_step_result(core, a, step, &ran);
+		step_free(step);
 	}
-	step_free(step);
 	core_pump(core, a);
 }

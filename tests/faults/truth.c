@@ -268,11 +268,26 @@ void truth_event(void *arg, const struct cloud_event *e)
 
 /* ---- asked --------------------------------------------------------------------------------- */
 
+/* No request of a lease twice within half of the least backoff. */
+static void check_again(struct world *w, const struct step *step,
+			const struct env_http_request *request, uint32_t hash)
+{
+	int index = step && step->lease.n ? lease_index(w, step->lease.id) : -1;
+
+	if (index < 0)
+		return;
+	if (w->leases[index].last_request == hash && !w->restarts && !w->jumped &&
+	    w->now_ms - w->leases[index].last_request_ms < AGAIN_MS)
+		violate(w, "I5: %s %s again after %lld ms", request->method, request->url,
+			(long long)(w->now_ms - w->leases[index].last_request_ms));
+	w->leases[index].last_request = hash;
+	w->leases[index].last_request_ms = w->now_ms;
+}
+
 /* I5: no burst, nothing before a 429 said so, no request twice within half of the least backoff. */
 static void check_pace(struct world *w, const struct env_http_request *request)
 {
 	const struct step *step = w->running;
-	int index = step && step->lease.n ? lease_index(w, step->lease.id) : -1;
 	long in_window = 0;
 	uint32_t hash = hash_fnv32(request->url, strlen(request->url)) ^ (uint32_t)request->method[0] ^
 			(request->body_len ? hash_fnv32(request->body, request->body_len) : 0) ^
@@ -296,14 +311,10 @@ static void check_pace(struct world *w, const struct env_http_request *request)
 	if (w->now_ms < w->not_before_ms)
 		violate(w, "I5: %s %s, %lld ms before a 429 allows it", request->method,
 			request->url, (long long)(w->not_before_ms - w->now_ms));
-	if (index < 0)
-		return;
-	if (w->leases[index].last_request == hash && !w->restarts && !w->jumped &&
-	    w->now_ms - w->leases[index].last_request_ms < AGAIN_MS)
-		violate(w, "I5: %s %s again after %lld ms", request->method, request->url,
-			(long long)(w->now_ms - w->leases[index].last_request_ms));
-	w->leases[index].last_request = hash;
-	w->leases[index].last_request_ms = w->now_ms;
+	check_again(w, step, request, hash);
+	/* What a look asks for it asks for each of its leases. */
+	for (size_t i = 0; step && i < step->waiting_count; i++)
+		check_again(w, step->waiting[i], request, hash);
 }
 
 static const char *target_of(const struct env_http_request *request)

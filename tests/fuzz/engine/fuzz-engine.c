@@ -180,8 +180,15 @@ static void in_the_middle(struct world *w)
 	struct asked *a = &asked[EVENTS_MAX + LEASES + 1];
 
 	w->during_create = w->during_delete = NULL;
+	w->during_look = NULL;
 	memset(a, 0, sizeof(*a));
 	release(a, race % LEASES, race & 4 ? 1 : 0);
+}
+
+static void in_the_middle_of_a_look(struct world *w, struct lessor_call *call)
+{
+	(void)call;
+	in_the_middle(w);
 }
 
 static void pass(int64_t ms)
@@ -258,6 +265,8 @@ static void event(uint8_t what, uint8_t arg)
 		break;
 	case 12:
 		world.delete_refusals = arg % 4;
+		world.look_verdict = arg & 64 ? arg & 128 ? LESSOR_REFUSED : LESSOR_RETRY : 0;
+		world.look_class = classes[arg / 4 % 4];
 		break;
 	case 13:
 		world.strip_labels = arg & 1;
@@ -270,6 +279,7 @@ static void event(uint8_t what, uint8_t arg)
 		race = arg;
 		world.during_create = arg & 8 ? NULL : in_the_middle;
 		world.during_delete = arg & 8 ? in_the_middle : NULL;
+		world.during_look = arg & 16 ? in_the_middle_of_a_look : NULL;
 		break;
 	}
 }
@@ -285,6 +295,8 @@ static void heal(void)
 	world.strip_labels = 0;
 	world.probe_refuses = 0;
 	world.during_create = world.during_delete = NULL;
+	world.during_look = NULL;
+	world.look_verdict = 0;
 	hidden_until_ms = 0;
 }
 
@@ -314,7 +326,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(known, 0, sizeof(known));
 	asked_count = 0;
 	hidden_until_ms = hide_from_ms = 0;
-	world_start(&world, NULL);
+	/* What an event is stands in the lower bits. */
+	if (size && data[0] & 128)
+		world_start_observing(&world, NULL);
+	else
+		world_start(&world, NULL);
 	log_setup(2, LOG_HUMAN, -1);
 	for (size_t i = 0; i + 1 < size && i / 2 < EVENTS_MAX; i += 2) {
 		event(data[i], data[i + 1]);

@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/text.h"
 #include "world.h"
@@ -363,6 +365,46 @@ static void a_drain_lets_the_look_end(void **state)
 	expect_active(3);
 }
 
+/* Their results are applied in several turns, also then. */
+static void a_drain_lets_all_have_their_results(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 250; i++)
+		create(i);
+	w.during_look = drain;
+	world_pass(&w, 2 * SECOND);
+	assert_int_equal(w.looks, 1);
+	assert_int_equal(w.looked, 250);
+	assert_int_equal(core_steps_running(w.core), 0);
+	expect_active(250);
+}
+
+/* A process that ends in between has lost nothing but the rest of them. */
+static void a_restart_between_the_results(void **state)
+{
+	struct err err = { 0 };
+	int active = 0;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		create(i);
+	world_pass(&w, 999);
+	w.now_ms++;
+	while (!w.looks) {
+		assert_int_equal(core_begin(w.core, &err), 0);
+		core_due(w.core);
+		assert_int_equal(core_flush(w.core, &err), 0);
+		world_run_queue(&w);
+	}
+	for (int i = 0; i < MANY; i++)
+		active += lease(i).state == LEASE_ACTIVE;
+	assert_in_range(active, 1, MANY - 1);
+	world_restart(&w, NULL);
+	world_pass(&w, MINUTE);
+	expect_active(MANY);
+	assert_int_equal(w.made, MANY);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -384,7 +426,12 @@ int main(void)
 		TEST(a_no_delete_during_the_look_keeps),
 		TEST(cleanups_first_then_looks_then_creates),
 		TEST(a_drain_lets_the_look_end),
+		TEST(a_drain_lets_all_have_their_results),
+		TEST(a_restart_between_the_results),
 	};
 
+	/* Hundreds of leases are thousands of commits. */
+	if (access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,6 +161,8 @@ static int report(struct world *w, struct lessor_call *call, const struct lessor
 	int polls = atoi(lease->cursor);
 	char next[16];
 
+	if (w->create_fault == TOY_BREAK_CONTRACT)
+		return LESSOR_DONE;
 	if (polls < w->boot_polls) {
 		snprintf(next, sizeof(next), "%d", polls + 1);
 		return lessor_pending(call, 1000, next);
@@ -187,8 +189,6 @@ static int toy_provision(void *instance, struct lessor_call *call, const struct 
 			return look_up(w, call, r);
 		if (r->state != LESSOR_STATE_PRESENT)
 			continue;
-		if (w->create_fault == TOY_BREAK_CONTRACT)
-			return LESSOR_DONE;
 		return report(w, call, lease, r);
 	}
 	return create(w, call, lease);
@@ -482,7 +482,7 @@ void world_end(struct world *w)
 		perror("rm");
 }
 
-static void run_queue(struct world *w)
+void world_run_queue(struct world *w)
 {
 	struct err err = { 0 };
 
@@ -504,7 +504,7 @@ void world_settle(struct world *w)
 	int64_t next;
 
 	do {
-		run_queue(w);
+		world_run_queue(w);
 		MUST(core_begin(w->core, &err) == 0);
 		core_due(w->core);
 		MUST(core_flush(w->core, &err) == 0);

@@ -90,6 +90,8 @@ void world_end(struct world *w);
 void world_forget(struct world *w);
 void world_restart(struct world *w, const struct engine_limits *limits);
 
+/* Runs the steps that were started, and nothing more of what is due. */
+void world_run_queue(struct world *w);
 /* Runs everything that is due now, and the steps that follow, until nothing is. */
 void world_settle(struct world *w);
 /* Moves the clock from due time to due time, `ms` in all. */
