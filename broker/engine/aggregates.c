@@ -195,11 +195,43 @@ size_t aggregates_count(const struct aggregates *all)
 	return all->count;
 }
 
-int aggregates_each(const struct aggregates *all, aggregates_fn fn, void *arg)
+static int check_rows(const struct lease_aggregate *a, const struct ledger *stored, struct err *err)
 {
-	int rc = 0;
+	const struct ledger *have = &a->ledger;
+	const char *what = have->resource_count != stored->resource_count ? "number of rows" :
+			   have->attempt_count != stored->attempt_count ? "number of attempts" : NULL;
 
-	for (const struct entry *e = all->newest; e && !rc; e = e->older)
-		rc = fn(arg, &e->a);
+	for (size_t i = 0; i < have->resource_count && !what; i++)
+		what = have->resources[i].is_dirty ? "a row that was not written" :
+		       store_resource_differs(&have->resources[i], &stored->resources[i]);
+	for (size_t i = 0; i < have->attempt_count && !what; i++)
+		what = have->attempts[i].refused != stored->attempts[i].refused ||
+		       strcmp(have->attempts[i].reason, stored->attempts[i].reason) ? "an attempt" : NULL;
+	return what ? err_set(err, ERR_INTERNAL, "%s: memory and store differ: %s", a->lease.id, what) : 0;
+}
+
+static int check_one(const struct aggregates *all, const struct lease_aggregate *a, struct err *err)
+{
+	struct ledger stored;
+	struct lease l;
+	const char *what;
+	int rc;
+
+	if (store_lease_by_n(all->store, a->lease.n, &l, err) ||
+	    store_ledger(all->store, a->lease.n, &stored, err))
+		return -1;
+	what = store_lease_differs(&a->lease, &l);
+	rc = what ? err_set(err, ERR_INTERNAL, "%s: memory and store differ: %s", a->lease.id, what) :
+		    check_rows(a, &stored, err);
+	ledger_fini(&stored);
 	return rc;
+}
+
+int aggregates_check(const struct aggregates *all, struct err *err)
+{
+	for (const struct entry *e = all->newest; e; e = e->older) {
+		if (check_one(all, &e->a, err))
+			return -1;
+	}
+	return 0;
 }

@@ -38,6 +38,5 @@ void aggregates_trim(struct aggregates *all, int (*is_pinned)(void *arg, int64_t
 /* Somebody has written beside the engine, as only tests do: all is read again. */
 void aggregates_clear(struct aggregates *all);
 size_t aggregates_count(const struct aggregates *all);
-typedef int (*aggregates_fn)(void *arg, const struct lease_aggregate *a);	/* non-zero stops */
-/* All that are in memory. */
-int aggregates_each(const struct aggregates *all, aggregates_fn fn, void *arg);
+/* After a commit: is all that is in memory what is stored? -1: not, `err` says where. */
+int aggregates_check(const struct aggregates *all, struct err *err);

@@ -223,6 +223,11 @@ struct core_account *core_account_find(struct core *core, const char *name)
 	return NULL;
 }
 
+int core_check(const struct core *core, struct err *err)
+{
+	return aggregates_check(core->aggregates, err);
+}
+
 struct store *core_store(const struct core *core)
 {
 	return core->store;

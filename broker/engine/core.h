@@ -51,6 +51,8 @@ int core_must_flush(const struct core *core);
 /* When core_due should be called next, wall clock; 0: nothing is due. */
 int64_t core_next_ms(const struct core *core);
 int core_steps_running(const struct core *core);
+/* After core_flush: is what is in memory what is stored? -1: not. For tests. */
+int core_check(const struct core *core, struct err *err);
 /* The store it was given; still the giver's to close, after core_free. */
 struct store *core_store(const struct core *core);
 void core_set_limits(struct core *core, const struct engine_limits *limits);

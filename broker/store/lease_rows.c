@@ -158,6 +158,20 @@ int store_lease_update(struct store *store, const struct lease *l, struct err *e
 	return 0;
 }
 
+#define DIFFER_T(column, field) if (strcmp(a->field, b->field)) return #column;
+#define DIFFER_I(column, field) if (a->field != b->field) return #column;
+
+const char *store_lease_differs(const struct lease *a, const struct lease *b)
+{
+	FIXED(DIFFER_T, DIFFER_I, DIFFER_I)
+	MOVING(DIFFER_T, DIFFER_I, DIFFER_I)
+	DIFFER_I(n, n)
+	DIFFER_I(touched_ms, touched_ms)
+	DIFFER_I(types, type_count)
+	DIFFER_I(fallback_ports, fallback_count)
+	return NULL;
+}
+
 static int one(struct store *store, sqlite3_stmt *stmt, struct lease *ret, struct err *err)
 {
 	int rc = store_row(store, stmt, "reading a lease", err);

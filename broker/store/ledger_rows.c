@@ -66,6 +66,20 @@ static void resource_read(sqlite3_stmt *stmt, struct resource *r)
 	COLUMN_TEXT(stmt, 17, r->signed_lease);
 }
 
+#define TEXTS(X) X(account) X(name) X(id) X(action) X(evidence) X(signed_lease)
+#define NUMBERS(X) X(n) X(lease) X(attempt) X(kind) X(state) X(ours) X(created_ms) X(changed_ms) \
+	X(first_absent_ms) X(absent_count) X(seen_ms) X(authorized_ms) X(deletes_unknown) \
+	X(retain_epoch) X(label_known) X(protect_by) X(marked_ms)
+#define DIFFER_TEXT(field) if (strcmp(a->field, b->field)) return #field;
+#define DIFFER_NUMBER(field) if (a->field != b->field) return #field;
+
+const char *store_resource_differs(const struct resource *a, const struct resource *b)
+{
+	TEXTS(DIFFER_TEXT)
+	NUMBERS(DIFFER_NUMBER)
+	return NULL;
+}
+
 int store_resource_insert(struct store *store, struct resource *r, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO resource(" RESOURCE_COLUMNS ") VALUES("

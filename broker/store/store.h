@@ -112,6 +112,8 @@ int store_lease_insert(struct store *store, struct lease *l, struct err *err);
  * heartbeat may set; nor touched_ms, which is store_touch's.
  */
 int store_lease_update(struct store *store, const struct lease *l, struct err *err);
+/* The first column in which two rows differ, NULL: in none. For tests of who keeps copies. */
+const char *store_lease_differs(const struct lease *a, const struct lease *b);
 /* 0 found, 1 none, -1 error. */
 int store_lease_by_n(struct store *store, int64_t n, struct lease *ret, struct err *err);
 int store_lease_by_id(struct store *store, const char *id, struct lease *ret, struct err *err);
@@ -222,6 +224,7 @@ int store_usage_each(struct store *store, const struct store_scope *scope, int64
 int store_ledger(struct store *store, int64_t lease_n, struct ledger *ret, struct err *err);
 int store_resource_insert(struct store *store, struct resource *r, struct err *err); /* sets r->n */
 int store_resource_update(struct store *store, const struct resource *r, struct err *err);
+const char *store_resource_differs(const struct resource *a, const struct resource *b);
 /* 0 found, 1 none, -1 error. */
 int store_resource_by_n(struct store *store, int64_t n, struct resource *ret, struct err *err);
 /* Other leases that are not done and name this id in this account. */

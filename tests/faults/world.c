@@ -182,6 +182,8 @@ void world_flush(struct world *w)
 
 	if (core_flush(w->core, &err))
 		store_failed(w, &err);
+	else if (core_check(w->core, &err))
+		violate(w, "I34: %s", err.text);
 	/* A client's commit while the answer is under way knows nothing of it. */
 	w->is_pause_kept |= !w->is_asking;
 }
