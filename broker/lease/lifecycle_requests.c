@@ -35,6 +35,12 @@ static int wants_delete(const struct life *s)
 	return s->l->retained ? 0 : !s->l->keep;
 }
 
+/* Its rows may be over before the step that said so has ended. */
+static int may_be_left(const struct life *s)
+{
+	return s->f->residue || s->f->running;
+}
+
 /* What may be going already cannot be kept; and of an ended lease only its machine is worth it. */
 static int is_too_late_to_keep(struct life *s)
 {
@@ -42,7 +48,7 @@ static int is_too_late_to_keep(struct life *s)
 		return 0;
 	if (s->f->deleting)
 		s->out->refusal = LEASE_REFUSAL_CLEANUP_RUNS;
-	else if (!lease_is_live(s->l) && !s->l->retained && s->f->residue && s->f->server_gone)
+	else if (!lease_is_live(s->l) && !s->l->retained && may_be_left(s) && s->f->server_gone)
 		s->out->refusal = LEASE_REFUSAL_MACHINE_GONE;
 	return s->out->refusal != LEASE_REFUSAL_NONE;
 }
@@ -78,7 +84,10 @@ void on_release_owed(struct life *s)
 	if (is_too_late_to_keep(s))
 		return;
 	note_release(s);
-	if (!wants_delete(s)) {
+	if (!wants_delete(s) && !may_be_left(s)) {
+		/* The step that found nothing left was lost with its process. */
+		lifecycle_cleaned(s);
+	} else if (!wants_delete(s)) {
 		lease_goal_change(l, s->f, s->out);
 		retain(s);
 	} else if (l->cleanup == CLEANUP_ATTENTION && s->e->u.release.delete_machine == 1) {

@@ -120,6 +120,20 @@ static void no_delete_of_nothing(void **state)
 	assert_false(l.retained);
 }
 
+/* The last row is over, and the step that said so has not ended, or died with its process. */
+static void no_delete_of_what_was_just_found_to_be_gone(void **state)
+{
+	struct lease_facts facts = { .now_ms = LATER, .server_gone = 1, .running = 1 };
+	struct lease l = owed();
+
+	(void)state;
+	refused(&l, 0, &facts, LEASE_REFUSAL_MACHINE_GONE);
+	facts.running = 0;
+	assert_int_equal(release(&l, 0, facts).refusal, LEASE_REFUSAL_NONE);
+	assert_int_equal(l.cleanup, CLEANUP_DONE);
+	assert_false(l.retained);
+}
+
 /* ---- kept ------------------------------------------------------------------------------------ */
 
 static void no_delete_is_a_new_goal_that_older_copies_must_not_miss(void **state)
@@ -607,6 +621,7 @@ int main(void)
 		cmocka_unit_test(no_delete_while_a_delete_may_be_under_way),
 		cmocka_unit_test(no_delete_when_the_machine_is_gone),
 		cmocka_unit_test(no_delete_of_nothing),
+		cmocka_unit_test(no_delete_of_what_was_just_found_to_be_gone),
 		cmocka_unit_test(no_delete_is_a_new_goal_that_older_copies_must_not_miss),
 		cmocka_unit_test(the_preset_decides_where_nothing_is_said),
 		cmocka_unit_test(what_is_done_for_a_kept_lease),
