@@ -40,6 +40,8 @@ struct auth {
 	struct limit *limit;
 	int64_t epoch;
 	int64_t looked_ms;		/* monotonic: when the epoch was last asked for */
+	uint64_t looked_version;	/* the store's, then */
+	int has_failed;			/* and it could not be read */
 	struct auth_counters counters;
 };
 
@@ -146,7 +148,8 @@ int auth_reload(struct auth *auth, struct err *err)
 {
 	int64_t epoch;
 
-	/* The epoch first: a token added in between is seen twice, never missed. */
+	/* In this order: a token added in between is seen twice, never missed. */
+	auth->looked_version = store_data_version(auth->reader);
 	if (store_token_epoch(auth->reader, &epoch, err))
 		return -1;
 	auth->looked_ms = env_mono_ms(auth->env);
@@ -181,20 +184,20 @@ void auth_free(struct auth *auth)
 	free(auth);
 }
 
-/* A store that cannot be read now keeps the tokens we have; it is asked again in a second. */
+/* If the store cannot be read, the tokens stay as they are; the next attempt is in a second. */
 static void auth_refresh(struct auth *auth)
 {
-	int64_t mono_ms = env_mono_ms(auth->env);
 	int64_t epoch;
 	struct err err;
 
-	if (mono_ms - auth->looked_ms < 1000)
-		return;
-	auth->looked_ms = mono_ms;
+	auth->looked_ms = env_mono_ms(auth->env);
+	auth->looked_version = store_data_version(auth->reader);
+	auth->has_failed = 0;
 	if (store_token_epoch(auth->reader, &epoch, &err) == 0) {
 		if (epoch == auth->epoch || table_load(auth, epoch, &err) == 0)
 			return;
 	}
+	auth->has_failed = 1;
 	log_warning(NULL, "cannot read the API tokens again: %s; the ones read before are used",
 		    err.text);
 }
@@ -222,17 +225,15 @@ static const char *bearer_text(const char *authorization)
 	return authorization + 7;
 }
 
-int auth_peek(struct auth *auth, const char *authorization, struct caller *ret)
+static int auth_knows(const struct auth *auth, const char *text, struct caller *ret)
 {
 	static const char nothing[TOKEN_TEXT_ROOM] =
 		PREFIX "0000000000000000_0000000000000000000000000000000000000000000";
-	const char *text = bearer_text(authorization);
 	unsigned char hash[HASH_SHA256_LEN];
 	const struct known *found;
 	int good = token_is_text(text);
 	int same;
 
-	auth_refresh(auth);
 	if (!good)
 		text = nothing;
 	hash_sha256(text, TEXT_LEN, hash);
@@ -243,6 +244,21 @@ int auth_peek(struct auth *auth, const char *authorization, struct caller *ret)
 		return 0;
 	*ret = found->caller;
 	return 1;
+}
+
+int auth_peek(struct auth *auth, const char *authorization, struct caller *ret)
+{
+	const char *text = bearer_text(authorization);
+
+	if (env_mono_ms(auth->env) - auth->looked_ms >= 1000)
+		auth_refresh(auth);
+	if (auth_knows(auth, text, ret))
+		return 1;
+	/* It may have been added since: whoever got a token may use it at once. */
+	if (auth->has_failed || store_data_version(auth->reader) == auth->looked_version)
+		return 0;
+	auth_refresh(auth);
+	return auth_knows(auth, text, ret);
 }
 
 enum auth_result auth_check(struct auth *auth, const char *authorization, const char *address,

@@ -10,8 +10,9 @@
  * and the same comparison.
  *
  * The tokens are kept in memory and read again when the store says that one was
- * added or revoked (asked at most once a second). Loop thread only, but for
- * token_make, which any thread may call.
+ * added or revoked. It is asked once a second, and before a token is refused if
+ * anything was committed since. Loop thread only, but for token_make, which any
+ * thread may call.
  */
 #pragma once
 

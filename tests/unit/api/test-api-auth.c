@@ -10,6 +10,8 @@
 static struct token tokens[8];
 static int token_count;
 static int64_t epoch;
+static int looks;		/* how often the epoch was asked for */
+static uint64_t version;	/* 0: the store has none */
 static int broken;
 static int64_t wall_ms, mono_ms;
 static unsigned char next_random;
@@ -24,9 +26,16 @@ int store_token_each(struct store *store, store_token_fn fn, void *arg, struct e
 	return 0;
 }
 
+uint64_t store_data_version(struct store *store)
+{
+	(void)store;
+	return version;
+}
+
 int store_token_epoch(struct store *store, int64_t *ret, struct err *err)
 {
 	(void)store;
+	looks++;
 	if (broken)
 		return err_set(err, ERR_IO, "broken");
 	*ret = epoch;
@@ -69,6 +78,7 @@ static int setup(void **state)
 	(void)state;
 	token_count = 0;
 	epoch = broken = 0;
+	version = 0;
 	wall_ms = 1787306400000;
 	mono_ms = 5000;
 	add("alice", TOKEN_USER, 0, alice);
@@ -225,6 +235,40 @@ static void new_tokens_are_seen_and_a_broken_store_changes_nothing(void **state)
 	assert_int_equal(check(bearer(alice)), AUTH_REFUSED);
 }
 
+/* Nobody waits a second for a new token, and the store is asked no more often than that needs. */
+static void a_new_token_is_good_at_once(void **state)
+{
+	char bob[TOKEN_TEXT_ROOM], carol[TOKEN_TEXT_ROOM];
+
+	(void)state;
+	version = 1;
+	assert_int_equal(auth_reload(auth, NULL), 0);
+	looks = 0;
+	add("bob", TOKEN_ADMIN, 0, bob);
+	version++;
+	assert_int_equal(check(bearer(alice)), AUTH_OK);
+	assert_int_equal(looks, 0);
+	assert_int_equal(check(bearer(bob)), AUTH_OK);
+	assert_int_equal(looks, 1);
+	/* Nothing was committed since: it is not there. */
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(check(bearer("x")), AUTH_REFUSED);
+	assert_int_equal(looks, 1);
+	/* A store that cannot be read is asked once a second, whatever is committed. */
+	broken = 1;
+	for (int i = 0; i < 10; i++) {
+		version++;
+		assert_int_equal(check(bearer("x")), AUTH_REFUSED);
+	}
+	assert_int_equal(looks, 2);
+	assert_int_equal(check(bearer(bob)), AUTH_OK);
+	broken = 0;
+	mono_ms += 1000;
+	add("carol", TOKEN_USER, 0, carol);
+	assert_int_equal(check(bearer(carol)), AUTH_OK);
+	assert_int_equal(looks, 3);
+}
+
 static void b149_refusals_are_counted_by_address(void **state)
 {
 	struct caller caller;
@@ -269,6 +313,7 @@ int main(void)
 		TEST(b141_b142_b143_b146_near_misses),
 		TEST(tokens_expire_and_are_revoked),
 		TEST(new_tokens_are_seen_and_a_broken_store_changes_nothing),
+		TEST(a_new_token_is_good_at_once),
 		TEST(b149_refusals_are_counted_by_address),
 		cmocka_unit_test(an_ipv6_network_counts_as_one_and_the_table_is_bounded),
 	};
