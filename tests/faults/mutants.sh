@@ -67,40 +67,42 @@ awk -F '\t' -v quick="$quick" -v all="$all" -v numbers="$numbers " '
 ' "$here/mutants.list" >"$plan"
 [ -s "$plan" ] || { echo "mutants: no such defect" >&2; exit 2; }
 
-# try KIND NAME: 0 passed, 1 failed, 2 hung, 3 did not build. Its output is in $log.
-try() {
-	case $1 in
-	unit) set -- "$@" "$2" ;;
-	cases) set -- "$@" lessor-faults hetzner ;;
-	real) set -- "$@" lessord hetzner-sim hetzner ;;
-	esac
-	kind=$1 name=$2
-	shift 2
-	ninja -C "$build" -j "$jobs" "$@" >"$log" 2>&1 || return 3
-	case $kind in
-	unit) timeout -k 5 "$limit" "$build/tests/$name" >"$log" 2>&1 ;;
-	cases)
-		timeout -k 5 "$limit" "$build/tests/lessor-faults" "$build/providers/hetzner.so" \
-			--only "$name" >"$log" 2>/dev/null
-		;;
-	real)
-		LESSORD=$build/bin/lessord LESSOR_PROVIDERS=$build/providers \
-			HETZNER_SIM=$build/bin/hetzner-sim \
-			timeout -k 5 "$limit" python3 -B "$here/real.py" --only "$name" >"$log" 2>&1
-		;;
-	esac
-	case $? in
-	0) return 0 ;;
-	124 | 137) return 2 ;;
-	*) return 1 ;;
-	esac
-}
-
 # The first line of the log that says why.
 why() {
 	line=$(grep -aE '^(\[  FAILED  \] [a-z]|FAILED |a healthy |.*:[0-9]+: .* failed: )' "$log" | head -n1 |
 		sed -E 's/^(\[[^]]*\] |\/[^ ]*\/)//')
 	printf '%s' "${line:-$(tail -n1 "$log")}" | cut -c1-200
+}
+
+# try KIND NAME: builds it and runs it; $verdict is "passed", "failed: WHY" or what else.
+try() {
+	case $1 in
+	unit) targets=$2 ;;
+	cases) targets="lessor-faults hetzner" ;;
+	real) targets="lessord hetzner-sim hetzner" ;;
+	esac
+	# shellcheck disable=SC2086 # a list
+	if ! ninja -C "$build" -j "$jobs" $targets >"$log" 2>&1; then
+		verdict="DOES NOT BUILD: $(grep -m1 -aE 'error|FAILED' "$log")"
+		return
+	fi
+	case $1 in
+	unit) timeout -k 5 "$limit" "$build/tests/$2" >"$log" 2>&1 ;;
+	cases)
+		timeout -k 5 "$limit" "$build/tests/lessor-faults" "$build/providers/hetzner.so" \
+			--only "$2" >"$log" 2>/dev/null
+		;;
+	real)
+		LESSORD=$build/bin/lessord LESSOR_PROVIDERS=$build/providers \
+			HETZNER_SIM=$build/bin/hetzner-sim \
+			timeout -k 5 "$limit" python3 -B "$here/real.py" --only "$2" >"$log" 2>&1
+		;;
+	esac
+	case $? in
+	0) verdict=passed ;;
+	124 | 137) verdict="HUNG for $limit s" ;;
+	*) verdict="failed: $(why)" ;;
+	esac
 }
 
 # The copy is built, so that only what a patch touches is built anew. By contents, and with
@@ -127,34 +129,36 @@ if ! cmake -S "$tree" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DL
 	exit 1
 fi
 
-sound=1
+# What does not pass without a defect finds none.
+unsound=$build/mutant.unsound
+: >"$unsound"
 while IFS=$tab read -r kind name; do
-	try "$kind" "$name" </dev/null && continue
-	echo "without any defect: $kind $name: $(why)"
-	sound=
+	try "$kind" "$name" </dev/null
+	[ "$verdict" = passed ] && continue
+	echo "without any defect: $kind $name: $verdict"
+	printf '%s\t%s\n' "$kind" "$name" >>"$unsound"
 done <<EOT
 $(cut -f3- "$plan" | sort -u)
 EOT
-[ -n "$sound" ] || exit 1
 
 total=0
 caught=0
 missed=
 while IFS=$tab read -r number text kind name; do
 	total=$((total + 1))
-	result=3
-	if apply "$number"; then
+	if grep -qxF "$kind$tab$name" "$unsound"; then
+		verdict="NO TEST: it fails without a defect, too"
+	elif apply "$number"; then
 		try "$kind" "$name" </dev/null
-		result=$?
+		[ "$verdict" != passed ] || verdict=MISSED
+	else
+		verdict="DOES NOT APPLY"
 	fi
-	case $result in
-	0) result=MISSED ;;
-	1) result="caught: $(why)" caught=$((caught + 1)) ;;
-	2) result=HUNG ;;
-	*) result="DOES NOT BUILD: $(grep -m1 -aE 'error|FAILED' "$log")" ;;
+	case $verdict in
+	failed:*) verdict="caught: ${verdict#failed: }" caught=$((caught + 1)) ;;
+	*) missed="$missed $number" ;;
 	esac
-	case $result in caught*) ;; *) missed="$missed $number" ;; esac
-	echo "$number $text: $kind $name: $result"
+	echo "$number $text: $kind $name: $verdict"
 done <"$plan"
 
 restore
