@@ -177,6 +177,12 @@ void aggregates_named(struct aggregates *all, struct lease_aggregate *a)
 	entry_add(all, (struct entry *)(void *)a);
 }
 
+void aggregates_abandon(struct lease_aggregate *a)
+{
+	lease_aggregate_fini(a);
+	free(a);	/* the entry begins with it */
+}
+
 void aggregates_trim(struct aggregates *all, int (*is_pinned)(void *arg, int64_t n), void *arg)
 {
 	struct entry *e = all->oldest;

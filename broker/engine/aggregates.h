@@ -33,6 +33,8 @@ struct lease_aggregate *aggregates_peek_id(struct aggregates *all, const char *i
 /* Takes in a new lease, copied; it is found once aggregates_named was told its row number. */
 struct lease_aggregate *aggregates_begin(struct aggregates *all, const struct lease *l);
 void aggregates_named(struct aggregates *all, struct lease_aggregate *a);
+/* It could not be written, and has no number. */
+void aggregates_abandon(struct lease_aggregate *a);
 /* Back to the bound. `is_pinned` says which must stay. */
 void aggregates_trim(struct aggregates *all, int (*is_pinned)(void *arg, int64_t n), void *arg);
 /* Somebody has written beside the engine, as only tests do: all is read again. */

@@ -319,8 +319,11 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	a = aggregates_begin(core->aggregates, l);
-	if (core_apply(core, a, &event, NULL, err))
+	if (core_apply(core, a, &event, NULL, err)) {
+		if (!a->lease.n)
+			aggregates_abandon(a);
 		return -1;
+	}
 	if (r->idempotency_key[0]) {
 		struct store_idempotency known = { .lease_n = a->lease.n };
 
