@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What one life costs SQLite while nothing else happens: the same on every machine.
+"""What one life costs SQLite while nothing else happens: nearly the same on every machine.
 
 Usage: counts.py BUILD-DIR. As a test it fails when a number is above its limit."""
 import sys
