@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The long run of the model: the configurations and the seeded mistakes that CTest leaves
-# out. Not part of CI: 20 minutes with two jobs, and up to 4 GB of memory for each.
+# The long run of the models: the configurations and the seeded mistakes that CTest leaves
+# out. Not part of CI: half an hour with two jobs, and up to 4 GB of memory for each.
 #
 #	tests/model/long.sh BUILD_DIR [JOBS]
 #
@@ -11,15 +11,23 @@ set -eu
 build=${1:?usage: long.sh BUILD_DIR [JOBS]}
 jobs=${2:-2}
 model=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/model.py
+explorer=$build/tests/lease-explorer
 failed=0
 
-# Each line of the list is one run: "config NAME" or "mistake NAME".
+# Each line of the list is one run: "config NAME" or "mistake NAME" of the design, "explore NAME"
+# of the code.
 # shellcheck disable=SC2016 # the inner shell's arguments
-/usr/bin/python3 -B "$model" --list | awk '$3 == "long" { print $1, $2 }' |
+{
+	/usr/bin/python3 -B "$model" --list | awk '$3 == "long" { print $1, $2 }'
+	"$explorer" --list | awk '$2 == "long" { print "explore", $1 }'
+} |
 	xargs -P "$jobs" -L 1 sh -c '
-		log=$1/model-$4.log
-		/usr/bin/python3 -B "$2" "--$3" "$4" >"$log" 2>&1
+		log=$1/model-$5.log
+		case $4 in
+		explore) "$3" --config "$5" ;;
+		*) /usr/bin/python3 -B "$2" "--$4" "$5" ;;
+		esac >"$log" 2>&1
 		result=$?
 		grep -E "^(config|mistake) " "$log" || tail -n 5 "$log"
-		exit "$result"' long.sh "$build" "$model" || failed=1
+		exit "$result"' long.sh "$build" "$model" "$explorer" || failed=1
 [ "$failed" -eq 0 ] || { echo "FAILED: see the logs in $build"; exit 1; }

@@ -101,5 +101,25 @@ class Tables(unittest.TestCase):
             self.assertTrue(row in manual, row)
 
 
+class Explorer(unittest.TestCase):
+    """The manual has the tables of explore/, too."""
+
+    def test_configurations(self):
+        configs = re.findall(r'\.name = "([^"]+)".*?\.states = (\d+), \.moves = (\d+)',
+                             text_of("explore/configs.c"), re.S)
+        self.assertTrue(configs)
+        for name, states, moves in configs:
+            row = rf"\| `{name}` \|.*\| {int(states):,} \| {int(moves):,} \|"
+            self.assertTrue(re.search(row, text_of("README.md")), row)
+
+    def test_mistakes(self):
+        lines = [line.split("\t") for line in text_of("explore/mistakes.list").splitlines()
+                 if not line.startswith("#")]
+        self.assertTrue(lines)
+        for patch, config, found_as, what in lines:
+            row = f"| `{patch}` | `{config}` | {found_as} | {what} |"
+            self.assertTrue(row in text_of("README.md"), row)
+
+
 if __name__ == "__main__":
     unittest.main()
