@@ -139,6 +139,18 @@ struct lease_aggregate *aggregates_peek_id(struct aggregates *all, const char *i
 	return e ? &used(all, e)->a : NULL;
 }
 
+/* Takes in what was read: the lease is in `e`, its rows are not. NULL: they cannot be read. */
+static struct lease_aggregate *read_in(struct aggregates *all, struct entry *e, struct err *err)
+{
+	if (store_ledger(all->store, e->a.lease.n, &e->a.ledger, err)) {
+		free(e);
+		return NULL;
+	}
+	e->a.touched_written_ms = e->a.lease.touched_ms;
+	entry_add(all, e);
+	return &e->a;
+}
+
 struct lease_aggregate *aggregates_get(struct aggregates *all, int64_t n, struct err *err)
 {
 	struct lease_aggregate *a = aggregates_peek(all, n);
@@ -150,23 +162,36 @@ struct lease_aggregate *aggregates_get(struct aggregates *all, int64_t n, struct
 	e = xcalloc(1, sizeof(*e));
 	rc = store_lease_by_n(all->store, n, &e->a.lease, err);
 	if (rc == 0)
-		rc = store_ledger(all->store, n, &e->a.ledger, err);
-	else if (rc == 1)
+		return read_in(all, e, err);
+	if (rc == 1)
 		err_set(err, ERR_NOT_FOUND, "there is no lease in row %lld", (long long)n);
-	if (rc) {
-		free(e);
-		return NULL;
-	}
-	e->a.touched_written_ms = e->a.lease.touched_ms;
-	entry_add(all, e);
-	return &e->a;
+	free(e);
+	return NULL;
 }
 
-struct lease_aggregate *aggregates_begin(struct aggregates *all, const struct lease *l)
+int aggregates_get_id(struct aggregates *all, const char *id, struct lease_aggregate **ret,
+		      struct err *err)
+{
+	struct entry *e;
+	int rc;
+
+	*ret = aggregates_peek_id(all, id);
+	if (*ret)
+		return 0;
+	e = xcalloc(1, sizeof(*e));
+	rc = store_lease_by_id(all->store, id, &e->a.lease, err);
+	if (rc) {
+		free(e);
+		return rc;
+	}
+	*ret = read_in(all, e, err);
+	return *ret ? 0 : -1;
+}
+
+struct lease_aggregate *aggregates_begin(const struct lease *l)
 {
 	struct entry *e = xcalloc(1, sizeof(*e));
 
-	(void)all;
 	e->a.lease = *l;
 	e->a.lease.n = 0;
 	return &e->a;

@@ -27,11 +27,14 @@ void aggregates_free(struct aggregates *all);	/* NULL is fine */
  * Valid until the next aggregates_trim or aggregates_drop.
  */
 struct lease_aggregate *aggregates_get(struct aggregates *all, int64_t n, struct err *err);
-/* The same, only if it is in memory already. */
+/* The same by its id. 1: there is none; -1: it cannot be read. */
+int aggregates_get_id(struct aggregates *all, const char *id, struct lease_aggregate **ret,
+		      struct err *err);
+/* Only if it is in memory already. */
 struct lease_aggregate *aggregates_peek(struct aggregates *all, int64_t n);
 struct lease_aggregate *aggregates_peek_id(struct aggregates *all, const char *id);
 /* Takes in a new lease, copied; it is found once aggregates_named was told its row number. */
-struct lease_aggregate *aggregates_begin(struct aggregates *all, const struct lease *l);
+struct lease_aggregate *aggregates_begin(const struct lease *l);
 void aggregates_named(struct aggregates *all, struct lease_aggregate *a);
 /* It could not be written, and has no number. */
 void aggregates_abandon(struct lease_aggregate *a);

@@ -21,17 +21,7 @@ struct lease_aggregate *core_lease(struct core *core, int64_t n, struct err *err
 int core_lease_by_id(struct core *core, const char *id, struct lease_aggregate **ret,
 		     struct err *err)
 {
-	struct lease l;
-	int rc;
-
-	*ret = aggregates_peek_id(core->aggregates, id);
-	if (*ret)
-		return 0;
-	rc = store_lease_by_id(core->store, id, &l, err);
-	if (rc)
-		return rc;
-	*ret = core_lease(core, l.n, err);
-	return *ret ? 0 : -1;
+	return aggregates_get_id(core->aggregates, id, ret, err);
 }
 
 /* ---- facts --------------------------------------------------------------------------------- */

@@ -206,12 +206,14 @@ int64_t core_now(const struct core *core)
 	return env_wall_ms(core->env);
 }
 
-uint32_t core_random32(const struct core *core)
+uint32_t core_random32(struct core *core)
 {
-	uint32_t value;
-
-	env_random(core->env, &value, sizeof(value));
-	return value;
+	/* Each event asks for one, and few need it: a system call for each would be dear. */
+	if (!core->random_left) {
+		env_random(core->env, core->random, sizeof(core->random));
+		core->random_left = sizeof(core->random) / sizeof(core->random[0]);
+	}
+	return core->random[--core->random_left];
 }
 
 struct core_account *core_account_find(struct core *core, const char *name)

@@ -41,6 +41,7 @@ struct core_look {
 	int is_running;			/* from its start until all have their results */
 	struct step *ended;		/* it has run; NULL: not yet */
 	size_t results;			/* of so many of its leases they are applied */
+	int64_t begun_mono_ms;
 	int64_t next_mono_ms;	/* no look begins before */
 	int64_t apart_ms;	/* between two of them, and so early may one join */
 	struct look_seen *seen;
@@ -100,13 +101,15 @@ struct core {
 	int clock_is_known;
 	struct told *told, **told_tail;	/* log lines that wait for the commit */
 	int64_t runs_due_ms;		/* for core_runs.c; 0: there are none */
+	uint32_t random[32];		/* drawn at once; so many are left */
+	size_t random_left;
 	int in_transaction;
 	int draining;
 };
 
 /* core.c */
 int64_t core_now(const struct core *core);
-uint32_t core_random32(const struct core *core);
+uint32_t core_random32(struct core *core);
 struct core_account *core_account_find(struct core *core, const char *name);
 void core_answer(struct core *core, struct engine_request *request);
 

@@ -15,12 +15,15 @@
 #define LOOK_LEASES_MAX 1000
 /* A release waits for the look that its lease is in. */
 #define LOOK_DEADLINE_MS 20000
-/* Between two looks; less if the provider asks for waits that are short. */
+/* Between two looks; less if the provider asks for waits that are short, or allows many calls. */
 #define LOOK_APART_MS 250
+#define HOUR_MS (60 * 60 * 1000)
 #define LOOK_APART_SHARE 8
 /* One that has read many pages is followed by a longer pause. */
 #define LOOK_ANSWERS_SHARE 4
 #define LOOK_APART_MOST 8
+/* Where little keeps them apart, one is under way for one part in so many of the time. */
+#define LOOK_PART 4
 /* Results in one turn of the engine, so that a thousand do not hold up its answers. */
 #define LOOK_RESULTS_MOST 128
 
@@ -102,6 +105,7 @@ int core_observe_start(struct core *core, struct core_account *a)
 	join_early(core, a, look);
 	look->deadline_ms = now + LOOK_DEADLINE_MS;
 	a->look.is_running = 1;
+	a->look.begun_mono_ms = env_mono_ms(core->env);
 	core_step_start(core, a, look, 0);
 	return 1;
 }
@@ -181,10 +185,24 @@ static void part_done(struct core *core, struct core_account *a, const struct st
 		seen_add(core, a, part);
 }
 
+/* An account that may make many calls need not save them: then it is one call's share of the hour. */
+static int64_t most_apart_ms(const struct core_account *a)
+{
+	int64_t rate = a->account->config.rate_per_hour;
+
+	return rate <= HOUR_MS / LOOK_APART_MS ? LOOK_APART_MS : rate >= HOUR_MS ? 1 : HOUR_MS / rate;
+}
+
+static int64_t at_most(int64_t value, int64_t most)
+{
+	return value < most ? value : most;
+}
+
 /* When the next one may begin: by what the provider asks for, and by what this one took. */
 static void pace(struct core *core, struct core_account *a, const struct step *look)
 {
-	int64_t shortest = 0, share;
+	int64_t now = env_mono_ms(core->env);
+	int64_t shortest = 0, pause_ms, rest_ms;
 
 	for (size_t i = 0; i < look->waiting_count; i++) {
 		const struct step *part = look->waiting[i];
@@ -193,13 +211,11 @@ static void pace(struct core *core, struct core_account *a, const struct step *l
 		    (!shortest || part->wait_ms < shortest))
 			shortest = part->wait_ms;
 	}
-	if (shortest) {
-		share = shortest / LOOK_APART_SHARE;
-		a->look.apart_ms = share < 1 ? 1 : share > LOOK_APART_MS ? LOOK_APART_MS : share;
-	}
-	share = 1 + look->answers / LOOK_ANSWERS_SHARE;
-	a->look.next_mono_ms = env_mono_ms(core->env) + a->look.apart_ms *
-			       (share > LOOK_APART_MOST ? LOOK_APART_MOST : share);
+	if (shortest)
+		a->look.apart_ms = at_most(1 + shortest / LOOK_APART_SHARE, most_apart_ms(a));
+	pause_ms = a->look.apart_ms * at_most(1 + look->answers / LOOK_ANSWERS_SHARE, LOOK_APART_MOST);
+	rest_ms = at_most((now - a->look.begun_mono_ms) * (LOOK_PART - 1), LOOK_APART_MS);
+	a->look.next_mono_ms = now + (pause_ms > rest_ms ? pause_ms : rest_ms);
 }
 
 void core_observe_go_on(struct core *core, struct core_account *a)
@@ -232,5 +248,5 @@ void core_observe_done(struct core *core, struct core_account *a, struct step *l
 
 void core_observe_init(struct core_account *a)
 {
-	a->look.apart_ms = LOOK_APART_MS;
+	a->look.apart_ms = most_apart_ms(a);
 }

@@ -318,7 +318,7 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 		core_say(r, RESULT_CONFLICT, "slug_taken", "the slug and all its variants are taken");
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	a = aggregates_begin(core->aggregates, l);
+	a = aggregates_begin(l);
 	if (core_apply(core, a, &event, NULL, err)) {
 		if (!a->lease.n)
 			aggregates_abandon(a);

@@ -155,7 +155,7 @@ def load(port, *words, token=None, pid=None):
 class World:
     """A simulated cloud and a daemon on a store of their own."""
 
-    def __init__(self, keys="account", poll="50ms", times=None, counted=False):
+    def __init__(self, keys="account", poll="10ms", times=None, counted=False):
         self.folder = new_folder()
         self.counts = Counts(self.folder) if counted else None
         self.env = {**os.environ, **(self.counts.env if counted else {})}
