@@ -41,7 +41,6 @@ struct core_look {
 	int is_running;			/* from its start until all have their results */
 	struct step *ended;		/* it has run; NULL: not yet */
 	size_t results;			/* of so many of its leases they are applied */
-	int64_t begun_mono_ms;
 	int64_t next_mono_ms;	/* no look begins before */
 	int64_t apart_ms;	/* between two of them, and so early may one join */
 	struct look_seen *seen;

@@ -17,13 +17,12 @@
 #define LOOK_DEADLINE_MS 20000
 /* Between two looks; less if the provider asks for waits that are short, or allows many calls. */
 #define LOOK_APART_MS 250
+#define LOOK_APART_LEAST_MS 25
 #define HOUR_MS (60 * 60 * 1000)
 #define LOOK_APART_SHARE 8
 /* One that has read many pages is followed by a longer pause. */
 #define LOOK_ANSWERS_SHARE 4
 #define LOOK_APART_MOST 8
-/* Where little keeps them apart, one is under way for one part in so many of the time. */
-#define LOOK_PART 4
 /* Results in one turn of the engine, so that a thousand do not hold up its answers. */
 #define LOOK_RESULTS_MOST 128
 
@@ -105,7 +104,6 @@ int core_observe_start(struct core *core, struct core_account *a)
 	join_early(core, a, look);
 	look->deadline_ms = now + LOOK_DEADLINE_MS;
 	a->look.is_running = 1;
-	a->look.begun_mono_ms = env_mono_ms(core->env);
 	core_step_start(core, a, look, 0);
 	return 1;
 }
@@ -185,24 +183,21 @@ static void part_done(struct core *core, struct core_account *a, const struct st
 		seen_add(core, a, part);
 }
 
-/* An account that may make many calls need not save them: then it is one call's share of the hour. */
-static int64_t most_apart_ms(const struct core_account *a)
+/* Where many calls are allowed they need not be saved: then it is one call's share of the hour. */
+static int64_t apart_ms(const struct core_account *a, int64_t wanted_ms)
 {
 	int64_t rate = a->account->config.rate_per_hour;
 
-	return rate <= HOUR_MS / LOOK_APART_MS ? LOOK_APART_MS : rate >= HOUR_MS ? 1 : HOUR_MS / rate;
-}
-
-static int64_t at_most(int64_t value, int64_t most)
-{
-	return value < most ? value : most;
+	if (rate && wanted_ms > HOUR_MS / rate)
+		wanted_ms = HOUR_MS / rate;
+	return wanted_ms < LOOK_APART_LEAST_MS ? LOOK_APART_LEAST_MS :
+	       wanted_ms > LOOK_APART_MS ? LOOK_APART_MS : wanted_ms;
 }
 
 /* When the next one may begin: by what the provider asks for, and by what this one took. */
 static void pace(struct core *core, struct core_account *a, const struct step *look)
 {
-	int64_t now = env_mono_ms(core->env);
-	int64_t shortest = 0, pause_ms, rest_ms;
+	int64_t shortest = 0, share;
 
 	for (size_t i = 0; i < look->waiting_count; i++) {
 		const struct step *part = look->waiting[i];
@@ -212,10 +207,10 @@ static void pace(struct core *core, struct core_account *a, const struct step *l
 			shortest = part->wait_ms;
 	}
 	if (shortest)
-		a->look.apart_ms = at_most(1 + shortest / LOOK_APART_SHARE, most_apart_ms(a));
-	pause_ms = a->look.apart_ms * at_most(1 + look->answers / LOOK_ANSWERS_SHARE, LOOK_APART_MOST);
-	rest_ms = at_most((now - a->look.begun_mono_ms) * (LOOK_PART - 1), LOOK_APART_MS);
-	a->look.next_mono_ms = now + (pause_ms > rest_ms ? pause_ms : rest_ms);
+		a->look.apart_ms = apart_ms(a, shortest / LOOK_APART_SHARE);
+	share = 1 + look->answers / LOOK_ANSWERS_SHARE;
+	a->look.next_mono_ms = env_mono_ms(core->env) + a->look.apart_ms *
+			       (share > LOOK_APART_MOST ? LOOK_APART_MOST : share);
 }
 
 void core_observe_go_on(struct core *core, struct core_account *a)
@@ -248,5 +243,5 @@ void core_observe_done(struct core *core, struct core_account *a, struct step *l
 
 void core_observe_init(struct core_account *a)
 {
-	a->look.apart_ms = most_apart_ms(a);
+	a->look.apart_ms = apart_ms(a, LOOK_APART_MS);
 }

@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "hetzner.h"
+
 #define KEEP_MS (6 * 60 * 60 * 1000)
 #define LEAST_MS 1
+#define POLL_PART 16	/* of the time between two looks, so much earlier is tried each time */
 #define MOST_MS (60 * 1000)	/* one odd hour must not make all later leases wait */
 
 static int64_t clamp(int64_t ms)
@@ -33,17 +36,18 @@ int64_t pace_first(struct lessor_call *call, const char *what, int64_t guess_ms)
 
 void pace_learn(struct lessor_call *call, const char *what, int64_t took_ms, unsigned int looks)
 {
+	int64_t step_ms = lessor_option_int(call, OPT_POLL) / POLL_PART;
 	char key[96], text[24];
 	int64_t known;
 
 	snprintf(key, sizeof(key), "pace/%s", what);
 	known = recall(call, key);
 	/*
-	 * Seen at the first look: a little earlier may do. Else it took at most so
-	 * long. Slowly, because each look too early is a call.
+	 * Seen at the first look: a little earlier may do, but each look too early is a call,
+	 * so not by much. Else it took at most so long.
 	 */
-	if (looks <= 1)
-		known = known ? known - known / 128 : took_ms;
+	if (looks <= 1 && known)
+		known -= known / 128 > step_ms ? known / 128 : step_ms;
 	else
 		known = took_ms;
 	snprintf(text, sizeof(text), "%" PRId64, clamp(known));
