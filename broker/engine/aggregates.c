@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "util/alloc.h"
+#include "util/bug.h"
 #include "util/hash.h"
 
 #define BUCKETS 4096
@@ -80,6 +81,7 @@ static void entry_add(struct aggregates *all, struct entry *e)
 	struct entry **n = &all->by_n[n_bucket(e->a.lease.n)];
 	struct entry **id = &all->by_id[id_bucket(e->a.lease.id)];
 
+	BUG_ON(e->a.lease.n <= 0);
 	e->by_n = *n;
 	*n = e;
 	e->by_id = *id;

@@ -9,6 +9,7 @@
 #include "engine/core_internal.h"
 
 #include "util/alloc.h"
+#include "util/bug.h"
 #include "util/log.h"
 #include "util/text.h"
 
@@ -235,6 +236,7 @@ void core_observe_go_on(struct core *core, struct core_account *a)
 void core_observe_done(struct core *core, struct core_account *a, struct step *look)
 {
 	a->running--;
+	BUG_ON(a->running < 0);
 	pace(core, a, look);
 	a->look.ended = look;
 	a->look.results = 0;

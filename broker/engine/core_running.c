@@ -3,6 +3,7 @@
 #include "engine/core_internal.h"
 
 #include "util/alloc.h"
+#include "util/bug.h"
 
 static struct running **bucket_of(struct core *core, int64_t n)
 {
@@ -14,6 +15,7 @@ void core_running_add(struct core *core, int64_t n, struct step *step)
 	struct running **bucket = bucket_of(core, n);
 	struct running *running = xcalloc(1, sizeof(*running));
 
+	BUG_ON(n && core_running(core, n));
 	running->n = n;
 	running->step = step;
 	running->next = *bucket;
@@ -33,19 +35,17 @@ struct running *core_running(struct core *core, int64_t n)
 struct running core_running_take(struct core *core, const struct step *step)
 {
 	struct running **at = bucket_of(core, step->lease.n);
-	struct running taken = { 0 };
+	struct running taken, *found;
 
 	while (*at && (*at)->step != step)
 		at = &(*at)->next;
-	if (*at) {
-		struct running *found = *at;
-
-		taken = *found;
-		taken.next = NULL;
-		*at = found->next;
-		free(found);
-		core->running_count--;
-	}
+	BUG_ON(!*at);
+	found = *at;
+	taken = *found;
+	taken.next = NULL;
+	*at = found->next;
+	free(found);
+	core->running_count--;
 	return taken;
 }
 

@@ -9,6 +9,7 @@
 #include "bootstrap/bootstrap.h"
 #include "schedule/backoff.h"
 #include "util/alloc.h"
+#include "util/bug.h"
 #include "util/log.h"
 #include "util/text.h"
 
@@ -314,6 +315,7 @@ static int result(struct core *core, struct core_account *a, struct step *step,
 		return account_task_done(core, a, step, err);
 	/* One of many in a look has no place of its own. */
 	a->running -= !step->look;
+	BUG_ON(a->running < 0);
 	return lease_result(core, step, ran, err);
 }
 

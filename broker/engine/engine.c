@@ -23,6 +23,7 @@
 
 #include "engine/core.h"
 #include "util/alloc.h"
+#include "util/bug.h"
 #include "util/log.h"
 
 /* How long the thread sleeps at most when nothing is due; the wall clock may have jumped. */
@@ -160,7 +161,7 @@ static void start_step(void *arg, struct step *step)
 		}
 	}
 	/* Steps are of the accounts that the engine was made with. */
-	abort();
+	BUG_ON(1);
 }
 
 /* ---- the thread ------------------------------------------------------------------ */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "util/alloc.h"
+#include "util/bug.h"
 #include "util/buf.h"
 #include "util/text.h"
 
@@ -177,6 +178,7 @@ void store_break(struct store *store)
 
 int store_begin(struct store *store, struct err *err)
 {
+	BUG_ON(store->is_open);
 	if (store->broken)
 		return err_set(err, ERR_IO, "%s: a write has failed before", store->path);
 	if (run_text(store, "BEGIN IMMEDIATE", "beginning", err))
@@ -187,6 +189,7 @@ int store_begin(struct store *store, struct err *err)
 
 int store_begin_at_write(struct store *store, struct err *err)
 {
+	BUG_ON(store->is_open);
 	if (store->broken)
 		return err_set(err, ERR_IO, "%s: a write has failed before", store->path);
 	store->is_wanted = 1;
