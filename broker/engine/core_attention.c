@@ -36,7 +36,7 @@ void core_lease_blocked(struct core *core, int64_t n)
 
 void core_account_blocked(struct core *core, struct core_account *a)
 {
-	for (int which = 0; which < 2; which++) {
+	for (int which = 0; which < READY_QUEUES; which++) {
 		for (struct ready *r = a->first[which]; r; r = r->next)
 			core_lease_blocked(core, r->n);
 	}

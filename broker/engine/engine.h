@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine: owns the leases and the one writing connection. Requests, step
- * results, commits asked for by steps and due times are applied one after the
- * other, each in a savepoint of one transaction; then the transaction is
- * committed, and only then the answers go out. A busy moment becomes a group
- * commit by itself.
+ * The engine: owns the leases and the one writing connection. Requests, step results,
+ * claims of steps and due times are applied one after the other in one transaction; it is
+ * committed, and only then the answers go out. A busy moment becomes a group commit by
+ * itself.
  *
  * The core (core.h) does this on whatever thread calls it; engine.c gives it a
  * thread, a queue and workers.

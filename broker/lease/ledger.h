@@ -37,7 +37,7 @@ struct resource {
 	int64_t authorized_ms;	/* when the last permit was granted, 0: never */
 	int deletes_unknown;	/* deletes sent, or perhaps sent, whose outcome is not known */
 	char signed_lease[24];	/* whose signature it bears, if another lease handed it over; "" */
-	/* retention at the provider (retention.h) */
+	/* retention at the provider */
 	int64_t retain_epoch;	/* the greatest epoch that its label lessor-retain may have by our doing */
 	int64_t label_known;	/* the label that we last wrote there or took over, 0: none */
 	int protect_by;		/* enum protect_by */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/core_internal.h"
 #include "util/text.h"
 #include "world.h"
 
@@ -228,6 +229,24 @@ static void a_refused_credential_blocks_and_costs_nobody(void **state)
 	assert_int_equal(w.made, 2);
 }
 
+/* One that waits for the next look is in no queue of steps, and says so all the same. */
+static void who_waits_for_a_look_is_blocked_with_its_account(void **state)
+{
+	(void)state;
+	create(0);
+	world_pass(&w, 10);
+	create(1);
+	w.boot_polls = 1;
+	/* The first look has been, and the second one must wait a moment. */
+	world_pass(&w, 1100);
+	assert_int_equal(w.looks, 1);
+	account_probed(w.account, 0, LESSOR_CLASS_AUTH, "the token is refused");
+	core_account_blocked(w.core, core_account_find(w.core, w.account->config.name));
+	world_settle(&w);
+	assert_int_equal(lease(1).state, LEASE_PROVISIONING);
+	assert_true(lease(1).attention[0]);
+}
+
 /* Neither a refusal without reason nor a breach stands between a lease and its machine. */
 static void a_look_that_cannot_be_leaves_it_to_provision(void **state)
 {
@@ -419,6 +438,7 @@ int main(void)
 		TEST(one_that_is_left_out_has_a_step_of_its_own),
 		TEST(a_look_that_fails_is_a_failure_of_each),
 		TEST(a_refused_credential_blocks_and_costs_nobody),
+		TEST(who_waits_for_a_look_is_blocked_with_its_account),
 		TEST(a_look_that_cannot_be_leaves_it_to_provision),
 		TEST(a_restart_changes_nothing),
 		TEST(a_release_during_the_look_is_obeyed),
