@@ -102,6 +102,7 @@ class Rules(unittest.TestCase):
         self.good("words", {"a.c": "/* TO" "DO(PostgreSQL store): later */\n"})
         self.bad("words", {"a.c": "/wo" "rk/main/x\n"}, "workplace")
         self.bad("words", {"a.md": "pypi.o" "rg\n"}, "registry")
+        self.bad("words", {".github/a.md": "pypi.o" "rg\n"}, "registry")
 
     def test_tree(self):
         self.bad("tree", {"src/a.c": HEAD}, "top level")
