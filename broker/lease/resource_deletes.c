@@ -114,7 +114,6 @@ int row_deleting(struct row_event *v)
 {
 	TEXT_SET(v->r->action, v->claim->action);
 	absence_reset(v->r);
-	v->r->deletes_unknown = 0;
 	row_set(v, LESSOR_STATE_DELETING, "delete accepted");
 	return row_note(v, "deleting", NULL);
 }
@@ -159,10 +158,8 @@ int row_deleted_still_there(struct row_event *v)
 	int is_unknown = v->r->state == LESSOR_STATE_DELETE_UNKNOWN;
 
 	/* An accepted delete is shown for a while, too: a read alone says nothing of it. */
-	if (e->is_gave_up || (e->is_own_io && !is_unknown)) {
-		v->r->deletes_unknown = 0;
-		return still_there(v, row_present(v));
-	}
+	if (e->is_gave_up || (e->is_own_io && !is_unknown))
+		return still_there(v, not_deleted(v));
 	/* While unknown the word of a listing is enough: it only ends the looks that found nothing. */
 	if (!e->is_seen && !e->is_own_io && !is_unknown)
 		return row_refuse(v, "nothing shows that it is still there");

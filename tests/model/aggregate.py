@@ -406,7 +406,7 @@ def on_authorize(lease, facts, kind, epoch, seen):
 
 @handles("delete_accepted")
 def on_delete_accepted(lease, _facts, kind):
-    return set_state(lease, kind, "DELETING", deletes_unknown=False), "ok"
+    return set_state(lease, kind, "DELETING"), "ok"
 
 
 @handles("delete_unknown")
@@ -432,9 +432,10 @@ def on_delete_protected(lease, _facts, kind):
 
 @handles("delete_failed")
 def on_delete_failed(lease, _facts, kind):
-    """The provider accepted the delete and gave it up later."""
+    """The provider accepted the delete and gave it up later; an earlier one may yet be carried out."""
     if getattr(lease, kind).state == "DELETING":
-        lease = set_present(lease, kind)
+        unknown = getattr(lease, kind).deletes_unknown
+        lease = set_state(lease, kind, "DELETE_UNKNOWN" if unknown else present_state(lease))
     return lease, "ok"
 
 

@@ -86,6 +86,34 @@ static void a_delete_without_an_answer_may_have_happened(void **state)
 	lease_aggregate_fini(&a);
 }
 
+/* The first one may still be on its way when the second has failed. */
+static void a_failed_delete_says_nothing_of_an_earlier_one(void **state)
+{
+	struct lease_aggregate a = owing(LESSOR_STATE_DELETE_AUTHORIZED, LESSOR_STATE_PRESENT);
+	struct lease_event keep = { .kind = LEASE_EVENT_RELEASE, .u.release.delete_machine = 0 };
+	struct lease_claim failed = {
+		.kind = CLAIM_STILL_THERE, .row = 1, .action = "", .text = "its action failed",
+		.evidence = { .is_own_io = 1, .is_gave_up = 1, .is_seen = 1 },
+	};
+	struct lease_event event = {
+		.kind = LEASE_EVENT_CLAIM,
+		.u.claim = { .claim = &failed, .epoch = a.lease.epoch, .host_key = "" },
+	};
+	struct lease_effects out = { 0 };
+
+	(void)state;
+	assert_int_equal(claim(&a, CLAIM_DELETE_UNKNOWN, facts.now_ms).result, 0);
+	a.ledger.resources[0].state = LESSOR_STATE_DELETE_AUTHORIZED;
+	assert_int_equal(claim(&a, CLAIM_DELETING, facts.now_ms).result, 0);
+	lease_apply(&a, &event, &facts, &out);
+	assert_int_equal(failed.result, 0);
+	assert_int_equal(a.ledger.resources[0].state, LESSOR_STATE_DELETE_UNKNOWN);
+	out = (struct lease_effects){ 0 };
+	lease_apply(&a, &keep, &facts, &out);
+	assert_int_equal(out.refusal, LEASE_REFUSAL_CLEANUP_RUNS);
+	lease_aggregate_fini(&a);
+}
+
 static void absence_without_a_delete_needs_a_second_look(void **state)
 {
 	struct lease_aggregate a = owing(LESSOR_STATE_PRESENT, LESSOR_STATE_PRESENT);
@@ -201,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_accepted_delete_is_not_done),
 		cmocka_unit_test(a_delete_without_an_answer_may_have_happened),
+		cmocka_unit_test(a_failed_delete_says_nothing_of_an_earlier_one),
 		cmocka_unit_test(absence_without_a_delete_needs_a_second_look),
 		cmocka_unit_test(a_restart_leaves_the_outcome_unknown),
 		cmocka_unit_test(a_dying_key_is_not_used),
