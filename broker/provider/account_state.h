@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 #include "provider/account.h"
-#include "provider/memo.h"
+#include "provider/text_cache.h"
 #include "provider/options.h"
-#include "provider/share.h"
+#include "provider/coalesce.h"
 #include "provider/url.h"
 #include "schedule/budget.h"
 
@@ -17,8 +17,8 @@ struct account_state {
 	char origin[URL_ORIGIN_MAX];	/* where its requests go, "" for a provider without HTTP */
 	struct options options;
 	/* own locks */
-	struct share *share;
-	struct memo *memo;
+	struct coalesce *coalesce;
+	struct text_cache *cache;
 	pthread_mutex_t serial;		/* held by a step of a LESSOR_PER_INSTANCE provider */
 	/* behind `lock` */
 	pthread_mutex_t lock;
@@ -32,5 +32,5 @@ struct account_state {
 /* Takes a call from the budget: 0, or how long to wait. */
 int64_t account_take_call(struct account *account, enum budget_class cls);
 /* Counts what came of a call; how long to wait before the next one, 0 if it does not say. */
-int64_t account_count_answer(struct account *account, const struct env_http_answer *answer);
-void account_count_shared(struct account *account);
+int64_t account_count_response(struct account *account, const struct env_http_response *response);
+void account_count_coalesced(struct account *account);

@@ -18,7 +18,7 @@ static int is_placeholder(const char *segment, size_t len)
 }
 
 /* An {id} that stands twice is one id. */
-static int same_id(const char *id, const char *segment, size_t len)
+static int id_is_same(const char *id, const char *segment, size_t len)
 {
 	return !id[0] || (strlen(id) == len && memcmp(id, segment, len) == 0);
 }
@@ -36,7 +36,7 @@ static int path_matches(const char *template, const char *path, char *ret_id, si
 				return 0;
 			if (want == strlen(ACTION_ID_PLACE) &&
 			    strncmp(template, ACTION_ID_PLACE, want) == 0) {
-				if (have >= id_room || !same_id(ret_id, path, have))
+				if (have >= id_room || !id_is_same(ret_id, path, have))
 					return 0;
 				memcpy(ret_id, path, have);
 				ret_id[have] = '\0';
@@ -50,7 +50,12 @@ static int path_matches(const char *template, const char *path, char *ret_id, si
 	return *template == '\0' && (*path == '\0' || *path == '?');
 }
 
-static uint32_t strictness(const struct lessor_action *action)
+int action_has_id(const struct lessor_action *action)
+{
+	return strstr(action->path, ACTION_ID_PLACE) != NULL;
+}
+
+static uint32_t action_strictness(const struct lessor_action *action)
 {
 	return action_is_harmless(action) ? 0 : action->effect;
 }
@@ -65,7 +70,7 @@ int action_find(const struct lessor_provider *table, const char *method, const c
 
 		if (strcmp(action.method, method) != 0 ||
 		    !path_matches(action.path, path, ret_id, id_room) ||
-		    (found && strictness(&action) <= strictness(ret)))
+		    (found && action_strictness(&action) <= action_strictness(ret)))
 			continue;
 		*ret = action;
 		found = 1;

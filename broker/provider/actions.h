@@ -18,6 +18,8 @@ struct lessor_action action_at(const struct lessor_provider *table, size_t i);
  */
 int action_find(const struct lessor_provider *table, const char *method, const char *path,
 		struct lessor_action *ret, char *ret_id, size_t id_room);
+/* Does its path name one object by its id? */
+int action_has_id(const struct lessor_action *action);
 /* Has it no effect? */
 int action_is_harmless(const struct lessor_action *action);
 int action_is_about(const struct lessor_action *action, uint32_t kind);

@@ -101,6 +101,9 @@ struct step {
 
 struct step *step_new(enum step_op op, struct account *account);
 void step_free(struct step *step);
+/* Deep copies of what the step saw: into `listed`, and into `shown`. */
+void step_add_listed(struct step *step, const struct lessor_observed *seen);
+void step_set_shown(struct step *step, const struct lessor_observed *seen);
 
 /*
  * Runs the operation to its verdict on this thread. Any verdict the contract

@@ -60,7 +60,7 @@ void env_system(struct env *env)
 	};
 }
 
-void env_http_answer_fini(struct env_http_answer *answer)
+void env_http_response_fini(struct env_http_response *answer)
 {
 	free(answer->body);
 	answer->body = NULL;

@@ -30,7 +30,7 @@ enum env_http_outcome {
 	ENV_HTTP_BROKEN,	/* an answer that cannot be one */
 };
 
-struct env_http_answer {
+struct env_http_response {
 	enum env_http_outcome outcome;
 	int status;
 	char *body;			/* NUL-terminated; owned by the answer, may be NULL */
@@ -49,9 +49,9 @@ struct env {
 	int64_t (*wall_ms)(void *data);	/* since 1970; may jump */
 	int64_t (*mono_ms)(void *data);	/* since some start; never goes back */
 	void (*random)(void *data, void *out, size_t len);
-	/* Blocks. Always fills `answer`; env_http_answer_fini frees it. */
+	/* Blocks. Always fills `answer`; env_http_response_fini frees it. */
 	void (*http)(void *data, const struct env_http_request *request,
-		     struct env_http_answer *answer);
+		     struct env_http_response *answer);
 	/* A numbered place where a test may kill the process. `name` is a literal. */
 	void (*point)(void *data, const char *name);
 };
@@ -76,4 +76,4 @@ static inline void env_point(const struct env *env, const char *name)
 
 /* Clocks and randomness of this system; http and point are left NULL. */
 void env_system(struct env *env);
-void env_http_answer_fini(struct env_http_answer *answer);
+void env_http_response_fini(struct env_http_response *answer);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "provider/http_head.h"
+#include "provider/http_headers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,9 +12,9 @@
 #define NUMBER_MOST 1000000000000	/* absurd beyond: a unix time in seconds has ten digits */
 #define RETRY_MOST_S 86400
 
-void http_head_init(struct http_head *head)
+void http_headers_init(struct http_headers *headers)
 {
-	*head = (struct http_head){
+	*headers = (struct http_headers){
 		.retry_after_ms = -1,
 		.date_s = -1,
 		.retry_date_s = -1,
@@ -25,7 +25,7 @@ void http_head_init(struct http_head *head)
 }
 
 /* A plain number, maybe with parameters after it; -1 for anything else. */
-static int64_t parse_number(const char *text)
+static int64_t number_parse(const char *text)
 {
 	int64_t value = 0;
 	const char *p = text;
@@ -39,7 +39,7 @@ static int64_t parse_number(const char *text)
 }
 
 /* "Fri, 21 Aug 2026 10:00:00 GMT", the one form that RFC 9110 allows to send */
-static int64_t parse_date(const char *text)
+static int64_t date_parse(const char *text)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	struct tm tm = { 0 };
@@ -58,23 +58,23 @@ static int64_t parse_date(const char *text)
 	return (int64_t)timegm(&tm);
 }
 
-static int is_token(const char *text)
+static int text_is_token(const char *text)
 {
 	return text[0] && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 				 "._-") == strlen(text);
 }
 
-static void set_retry_after(struct http_head *head, const char *value)
+static void headers_set_retry_after(struct http_headers *headers, const char *value)
 {
-	int64_t seconds = parse_number(value);
+	int64_t seconds = number_parse(value);
 
 	if (seconds >= 0)
-		head->retry_after_ms = (seconds > RETRY_MOST_S ? RETRY_MOST_S : seconds) * 1000;
+		headers->retry_after_ms = (seconds > RETRY_MOST_S ? RETRY_MOST_S : seconds) * 1000;
 	else
-		head->retry_date_s = parse_date(value);
+		headers->retry_date_s = date_parse(value);
 }
 
-static void set_text(char *at, size_t room, const char *value)
+static void text_copy(char *at, size_t room, const char *value)
 {
 	size_t len = strlen(value);
 
@@ -85,42 +85,42 @@ static void set_text(char *at, size_t room, const char *value)
 	snprintf(at, room, "%.*s", (int)room - 1, value);
 }
 
-static void head_field(struct http_head *head, const char *name, const char *value)
+static void headers_set(struct http_headers *headers, const char *name, const char *value)
 {
 	if (strcasecmp(name, "retry-after") == 0)
-		set_retry_after(head, value);
+		headers_set_retry_after(headers, value);
 	else if (strcasecmp(name, "date") == 0)
-		head->date_s = parse_date(value);
+		headers->date_s = date_parse(value);
 	else if (strcasecmp(name, "ratelimit-limit") == 0)
-		head->rate_limit = parse_number(value);
+		headers->rate_limit = number_parse(value);
 	else if (strcasecmp(name, "ratelimit-remaining") == 0)
-		head->rate_remaining = parse_number(value);
+		headers->rate_remaining = number_parse(value);
 	else if (strcasecmp(name, "ratelimit-reset") == 0)
-		head->rate_reset_s = parse_number(value);
+		headers->rate_reset_s = number_parse(value);
 	else if (strcasecmp(name, "content-type") == 0)
-		set_text(head->content_type, sizeof(head->content_type), value);
+		text_copy(headers->content_type, sizeof(headers->content_type), value);
 	else if (strcasecmp(name, "content-encoding") == 0 && strcasecmp(value, "identity") != 0)
-		head->is_encoded = 1;
+		headers->is_encoded = 1;
 	else if ((strcasecmp(name, "x-correlation-id") == 0 ||
-		  (strcasecmp(name, "x-request-id") == 0 && !head->request_id[0])) &&
-		 is_token(value) && strlen(value) < sizeof(head->request_id))
-		set_text(head->request_id, sizeof(head->request_id), value);
+		  (strcasecmp(name, "x-request-id") == 0 && !headers->request_id[0])) &&
+		 text_is_token(value) && strlen(value) < sizeof(headers->request_id))
+		text_copy(headers->request_id, sizeof(headers->request_id), value);
 }
 
-void http_head_line(struct http_head *head, const char *line, size_t len)
+void http_headers_line(struct http_headers *headers, const char *line, size_t len)
 {
 	char text[VALUE_MAX];
 	char *value;
 
 	/* a status line: what an interim answer said is not said of this one */
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-		http_head_init(head);
+		http_headers_init(headers);
 		return;
 	}
 	while (len > 0 && strchr("\r\n \t", line[len - 1]))
 		len--;
 	if (len == 0)
-		head->is_complete = 1;
+		headers->is_complete = 1;
 	if (len == 0 || len >= sizeof(text) || memchr(line, '\0', len))
 		return;
 	memcpy(text, line, len);
@@ -130,21 +130,22 @@ void http_head_line(struct http_head *head, const char *line, size_t len)
 		return;
 	*value++ = '\0';
 	value += strspn(value, " \t");
-	head_field(head, text, value);
+	headers_set(headers, text, value);
 }
 
-void http_head_finish(const struct http_head *head, int64_t wall_s, struct env_http_answer *ret)
+void http_headers_finish(const struct http_headers *headers, int64_t wall_s,
+			 struct env_http_response *ret)
 {
-	ret->retry_after_ms = head->retry_after_ms;
-	if (ret->retry_after_ms < 0 && head->retry_date_s >= 0) {
+	ret->retry_after_ms = headers->retry_after_ms;
+	if (ret->retry_after_ms < 0 && headers->retry_date_s >= 0) {
 		/* by the sender's own clock where it is known */
-		int64_t now_s = head->date_s >= 0 ? head->date_s : wall_s;
-		int64_t wait_s = head->retry_date_s > now_s ? head->retry_date_s - now_s : 0;
+		int64_t now_s = headers->date_s >= 0 ? headers->date_s : wall_s;
+		int64_t wait_s = headers->retry_date_s > now_s ? headers->retry_date_s - now_s : 0;
 		ret->retry_after_ms = (wait_s > RETRY_MOST_S ? RETRY_MOST_S : wait_s) * 1000;
 	}
-	ret->rate_limit = head->rate_limit;
-	ret->rate_remaining = head->rate_remaining;
-	ret->rate_reset_s = head->rate_reset_s;
-	memcpy(ret->content_type, head->content_type, sizeof(ret->content_type));
-	memcpy(ret->request_id, head->request_id, sizeof(ret->request_id));
+	ret->rate_limit = headers->rate_limit;
+	ret->rate_remaining = headers->rate_remaining;
+	ret->rate_reset_s = headers->rate_reset_s;
+	memcpy(ret->content_type, headers->content_type, sizeof(ret->content_type));
+	memcpy(ret->request_id, headers->request_id, sizeof(ret->request_id));
 }

@@ -7,7 +7,7 @@
 
 #include "util/env.h"
 
-struct http_head {
+struct http_headers {
 	int64_t retry_after_ms;	/* -1: not said */
 	int64_t date_s;		/* Date of the answer, -1: not said */
 	int64_t retry_date_s;	/* Retry-After as a date, -1 */
@@ -18,8 +18,9 @@ struct http_head {
 	int is_complete;	/* the empty line came: libcurl calls a head without it an answer */
 };
 
-void http_head_init(struct http_head *head);
+void http_headers_init(struct http_headers *headers);
 /* One line as it came, status lines included: those start anew. */
-void http_head_line(struct http_head *head, const char *line, size_t len);
+void http_headers_line(struct http_headers *headers, const char *line, size_t len);
 /* Into the answer; `wall_s` is used where the answer carries no Date. */
-void http_head_finish(const struct http_head *head, int64_t wall_s, struct env_http_answer *ret);
+void http_headers_finish(const struct http_headers *headers, int64_t wall_s,
+			 struct env_http_response *ret);
