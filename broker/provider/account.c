@@ -163,12 +163,14 @@ int64_t account_count_response(struct account *account, const struct env_http_re
 	env_random(account->env, &jitter, sizeof(jitter));
 	pthread_mutex_lock(&state->lock);
 	state->figures.calls++;
-	if (response->outcome != ENV_HTTP_ANSWERED || response->status >= 500 || response->status == 429)
+	if (response->outcome != ENV_HTTP_ANSWERED || response->status >= 500 ||
+	    response->status == 429)
 		state->figures.calls_failed++;
 	if (response->outcome == ENV_HTTP_ANSWERED) {
 		budget_observe(&state->budget, limit, response->rate_remaining, now);
 		if (response->status == 429)
-			wait = budget_refused(&state->budget, response->retry_after_ms, jitter, now);
+			wait = budget_refused(&state->budget, response->retry_after_ms, jitter,
+					      now);
 		else
 			budget_accepted(&state->budget);
 		if (response->rate_remaining >= 0)

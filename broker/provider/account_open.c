@@ -9,7 +9,7 @@
 #include "util/alloc.h"
 #include "util/log.h"
 
-/* As the only provider so far keeps it, until an answer says otherwise. */
+/* The default rate, until a response states the account's own. */
 #define CALLS_PER_HOUR 3600
 #define TOKEN_MAX 1024
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What changes in an account, for this room only. */
+/* The changing part of an account, for this room only. */
 #pragma once
 
 #include <pthread.h>
@@ -29,8 +29,8 @@ struct account_state {
 	struct account_figures figures;
 };
 
-/* Takes a call from the budget: 0, or how long to wait. */
+/* Takes one request from the budget: 0, or how long to wait. */
 int64_t account_take_call(struct account *account, enum budget_class cls);
-/* Counts what came of a call; how long to wait before the next one, 0 if it does not say. */
+/* Counts a request and its outcome. Returns how long to wait before the next one, 0: not stated. */
 int64_t account_count_response(struct account *account, const struct env_http_response *response);
 void account_count_coalesced(struct account *account);

@@ -117,7 +117,7 @@ static const char *object_text(struct operation *op, const json_t *object, const
 	return operation_dup(op, text ? text : "");
 }
 
-/* Everything that the host judges of an object, in the call's own memory. */
+/* Everything that the host checks of an object, in the operation's own memory. */
 static void object_describe(struct operation *op, const struct lessor_action *action,
 			    const json_t *object, uint32_t kind, struct lessor_observed *ret)
 {
@@ -209,7 +209,7 @@ static const char *target_piece(const char *p, const char *skipped, size_t *ret_
 	}
 }
 
-/* Do two targets ask the same, but for the value of that key? */
+/* Are two targets the same, apart from the value of that key? */
 static int target_is(const char *a, const char *b, const char *but)
 {
 	size_t a_len, b_len;
@@ -374,8 +374,8 @@ static int page_is_last(struct operation_request *r)
 }
 
 /*
- * From the first page that was asked for after `since` to the last one, each asked for like
- * the first: pages of another size leave gaps. As evidence_unlisted.
+ * From the first page requested after `since` to the last, each requested with the same query as
+ * the first: pages of another size leave gaps. Returns what evidence_unlisted does.
  */
 static int listing_search(struct operation *op, const struct resource *row, enum filter by,
 			  size_t since, int is_signed)
@@ -469,12 +469,13 @@ int evidence_shown(struct operation *op, uint32_t kind, const char *id, struct l
 int evidence_made(struct operation *op, const struct operation_effect *effect, const char *id)
 {
 	struct operation_request *r = effect->made ? &op->requests[effect->made - 1] : NULL;
-	const json_t *object = r && request_succeeded(r) ? request_value(r, r->action.object_at) : NULL;
+	const json_t *object = r && request_succeeded(r) ?
+			       request_value(r, r->action.object_at) : NULL;
 
 	return object && object_has_id(&r->action, object, id);
 }
 
-/* A 4xx says no, but for those that something on the way may say of what it has passed on. */
+/* A 4xx refuses, except those that a proxy may send after it has passed the request on. */
 static int status_is_refusal(int status)
 {
 	return status >= 400 && status < 500 && status != 408 && status != 421 && status != 425 &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the answers of this step show. A plugin's report is believed only where the
- * record of its requests says the same; whatever it read, the host reads again in
+ * What the responses of this step show. A plugin's report is believed only where the
+ * record of its requests agrees; whatever it read, the host reads again in
  * the same bytes, at the places that the provider's actions declare. Identity is a
  * JSON value that is equal, at its place, and never bytes that occur somewhere.
  */
@@ -9,14 +9,14 @@
 
 #include "provider/operation.h"
 
-/* Remembers a request that was answered, or not. Returns its number, from 1. */
+/* Records a request and its outcome. Returns its number, from 1. */
 size_t evidence_add(struct operation *op, const struct lessor_action *action, const char *id,
 		    const char *target, const struct lessor_http_response *response, int is_shared);
 void evidence_fini(struct operation *op);
 
 /*
  * The row's resource by its exact, unshared read after its last effect: 1 it was shown
- * (*ret, which lives as long as the call), 0 it was not there, -1 it was not read so.
+ * (*ret, which lives as long as the operation), 0 it was not there, -1 it was not read so.
  * *ret_is_last: that read was the last request of this step.
  */
 int evidence_exact(struct operation *op, const struct resource *row, struct lessor_observed *ret,
@@ -28,10 +28,10 @@ int evidence_exact(struct operation *op, const struct resource *row, struct less
 int evidence_unlisted(struct operation *op, const struct resource *row);
 /* The same by its name alone; a stranger's thing of that name does not count as it. */
 int evidence_unlisted_name(struct operation *op, const struct resource *row, size_t since);
-/* Any answer of this step, shared or not, that shows the object of this id: 1, *ret; 0 none. */
+/* Any response of this step, shared or not, that shows the object of this id: 1, *ret; 0 none. */
 int evidence_shown(struct operation *op, uint32_t kind, const char *id,
 		   struct lessor_observed *ret);
-/* Does the answer to the row's create show this id? */
+/* Does the response to the row's create show this id? */
 int evidence_made(struct operation *op, const struct operation_effect *effect, const char *id);
 /* What became of the request of this number; 0: none was sent. */
 enum effect_outcome evidence_outcome(const struct operation *op, size_t request);

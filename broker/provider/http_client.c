@@ -17,7 +17,7 @@
 
 #define CONNECT_MS 5000
 #define HEAD_MAX (64u << 10)
-#define ANSWER_MAX (1u << 20)	/* where the request says nothing */
+#define ANSWER_MAX (1u << 20)	/* unless the request sets its own */
 #define IDLE_CONNECTION_S 60
 #define CANCEL_POLL_MS 50	/* how soon a set cancel flag is seen */
 #define LOW_SPEED_BYTES 100
@@ -62,7 +62,7 @@ static int request_is_cancelled(const struct env_http_request *request)
 	return request->cancel && __atomic_load_n(request->cancel, __ATOMIC_RELAXED);
 }
 
-/* ---- what curl calls ---- */
+/* ---- callbacks ---- */
 
 static size_t on_head(char *line, size_t size, size_t count, void *arg)
 {

@@ -112,7 +112,7 @@ void http_headers_line(struct http_headers *headers, const char *line, size_t le
 	char text[VALUE_MAX];
 	char *value;
 
-	/* a status line: what an interim answer said is not said of this one */
+	/* a status line: an interim response's fields do not count for this one */
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
 		http_headers_init(headers);
 		return;

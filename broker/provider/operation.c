@@ -47,7 +47,7 @@ static int operation_run(struct operation *op)
 	pthread_mutex_t *lock = NULL;
 	int verdict;
 
-	/* what a plugin does not say, or what this host does not know, is the safe one */
+	/* an unset or unknown value means the safe one */
 	if (concurrency == LESSOR_PER_INSTANCE)
 		lock = &op->account->state->serial;
 	else if (concurrency != LESSOR_PARALLEL)

@@ -11,7 +11,7 @@
 #include "provider/evidence.h"
 #include "util/alloc.h"
 
-/* What the exact read of this step shows; of a provider with I/O of its own what it says. */
+/* What the exact read of this step shows, or what a provider with I/O of its own reports. */
 static int row_read_evidence(struct operation *op, const struct resource *row,
 			     const struct lessor_observed *from, const char *name,
 			     struct claim_evidence *ret)
@@ -72,7 +72,7 @@ static void effect_settle(struct operation *op, struct operation_effect *effect)
 	}
 }
 
-/* The effect of a row for which a permit is asked; what it had before is settled first. */
+/* The effect of a row for which a permit is requested; an earlier one is settled first. */
 static struct operation_effect *effect_next(struct operation *op, int64_t row, const char *name)
 {
 	struct operation_effect *effect = operation_effect_get(op, row);
@@ -177,7 +177,7 @@ static int host_still_there(struct lessor_call *base, int64_t row, const char *r
 	return 0;
 }
 
-/* Does the record of this step show that it is absent, as far as its state asks for it? */
+/* Does the record of this step prove its absence, to the degree that its state requires? */
 static int row_prove_absent(struct operation *op, const struct resource *row,
 			    struct claim_evidence *evidence)
 {

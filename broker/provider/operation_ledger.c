@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a plugin reports to the ledger, and what it asks of it. The engine decides;
- * here a report is held against the record of this step's requests, and what this
- * operation is permitted is remembered, since operation_http.c sends nothing without. This
- * file has what is made and found, operation_delete.c what is deleted and changed.
+ * A plugin's reports to the ledger, and its requests for intents. The engine decides; here
+ * a report is checked against the record of this step's requests, and what this operation
+ * is permitted is remembered, since operation_http.c sends nothing without. This file has
+ * what is made and found, operation_delete.c what is deleted and changed.
  */
 #include "provider/operation.h"
 
@@ -156,7 +156,7 @@ static int host_unknown(struct lessor_call *base, int64_t row, const char *reaso
 
 /*
  * Does the record show that the row's create had no effect? A "taken" may be by an earlier
- * one of ours whose answer was lost: then the listing by its name must say whose it is.
+ * one of ours whose answer was lost: then the listing by its name decides whose it is.
  */
 static int effect_was_refused(struct operation *op, const struct operation_effect *effect)
 {
@@ -180,8 +180,8 @@ static int host_not_created(struct lessor_call *base, int64_t row, const char *r
 	if (!operation_row(op, row, "not_created"))
 		return -1;
 	/*
-	 * "Definitely refused" is a claim that allows another create. It needs an
-	 * answer that says so, or that nothing was sent in this step.
+	 * "Definitely refused" is a claim that allows another create. It needs a
+	 * refusal in a response, or that nothing was sent in this step.
 	 */
 	if (!effect || !effect->intended)
 		return operation_violation(op, "not_created of a row that this step did not "
@@ -204,7 +204,7 @@ static int host_not_seen(struct lessor_call *base, int64_t row)
 	if (!resource)
 		return -1;
 	what.evidence.is_own_io = operation_is_own_io(op);
-	/* Of the sentinel itself only the listings can tell. */
+	/* For the sentinel itself there are only the listings. */
 	what.evidence.is_proof = what.evidence.is_own_io || !op->step->lease.n;
 	if (!what.evidence.is_own_io && evidence_unlisted(op, resource) != 1)
 		return operation_violation(op, "not_seen of %s without complete listings of this "
