@@ -56,10 +56,9 @@ struct http_transfer {
 	char error[CURL_ERROR_SIZE];
 };
 
-/* The test of `volatile int` that a thread checker also understands. */
 static int request_is_cancelled(const struct env_http_request *request)
 {
-	return request->cancel && __atomic_load_n(request->cancel, __ATOMIC_RELAXED);
+	return request->cancel && atomic_load_explicit(request->cancel, memory_order_relaxed);
 }
 
 /* ---- callbacks ---- */

@@ -306,7 +306,7 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 		.fresh = out->effect != NULL,
 		.timeout_ms = out->effect ? EFFECT_MS : READ_MS,
 		.max_answer = ANSWER_MAX,
-		.cancel = (const volatile int *)(const void *)&op->step->cancel,
+		.cancel = &op->step->cancel,
 	};
 	int64_t left_ms = op->step->deadline_ms - env_wall_ms(account->env);
 	int64_t begun_ms = env_mono_ms(account->env);

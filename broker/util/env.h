@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,7 @@ struct env_http_request {
 	int fresh;			/* use a connection that nothing was sent on before */
 	int64_t timeout_ms;		/* for all of it, the body of the answer included */
 	size_t max_answer;		/* bytes; a larger answer is ENV_HTTP_BROKEN */
-	const volatile int *cancel;	/* may be NULL; becomes non-zero to give up early */
+	const atomic_int *cancel;	/* may be NULL; becomes non-zero to give up early */
 };
 
 enum env_http_outcome {

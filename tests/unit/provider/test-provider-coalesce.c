@@ -17,7 +17,7 @@ static int is_cancelled(void *arg)
 {
 	const struct env_http_request *request = arg;
 
-	return request->cancel && __atomic_load_n(request->cancel, __ATOMIC_RELAXED);
+	return request->cancel && atomic_load_explicit(request->cancel, memory_order_relaxed);
 }
 
 static void network(struct toy *t, const struct env_http_request *request,

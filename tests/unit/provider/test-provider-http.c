@@ -483,7 +483,7 @@ static void test_deadline(void **state)
 	server = NULL;
 }
 
-static volatile int cancel;
+static atomic_int cancel;
 static int64_t cancelled_at;
 
 /* When the request has come, and the client can only wait. */
@@ -492,7 +492,7 @@ static void *cancel_then(void *arg)
 	(void)arg;
 	raw_await(server, "POST", 1);
 	cancelled_at = now_ms();
-	__atomic_store_n(&cancel, 1, __ATOMIC_RELEASE);
+	atomic_store_explicit(&cancel, 1, memory_order_release);
 	return NULL;
 }
 
