@@ -46,6 +46,7 @@ struct http_client {
 /* One request while it runs; on the stack. */
 struct http_transfer {
 	const struct env_http_request *request;
+	CURLU *url;
 	struct http_headers headers;
 	struct buf body;
 	size_t head_bytes;
@@ -211,8 +212,8 @@ static void transfer_set_options(CURL *easy, const struct http_client *client,
 	long timeout_ms = request->timeout_ms > 0 ? (long)request->timeout_ms : 1;
 
 	curl_easy_reset(easy);
-	curl_easy_setopt(easy, CURLOPT_URL, request->url);
-	/* http: see url_broken_rule */
+	curl_easy_setopt(easy, CURLOPT_CURLU, transfer->url);
+	/* http: see transfer_set_url */
 #if CURL_HAS_PROTOCOLS_STR
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "https");
@@ -250,8 +251,6 @@ static void transfer_set_options(CURL *easy, const struct http_client *client,
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);	/* do not wait for a resolver that hangs */
 #endif
 	curl_easy_setopt(easy, CURLOPT_UNRESTRICTED_AUTH, 0L);
-	curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
@@ -417,19 +416,33 @@ static void transfer_finish(struct http_transfer *transfer, struct http_thread *
 	}
 }
 
-/* A secret does not cross a wire in the clear. */
-static const char *url_broken_rule(const struct http_client *client, const char *url,
-				   int *ret_is_loopback)
+/* Takes the URL apart for curl as well: the one that is checked is the one that is used. */
+static const char *transfer_set_url(struct http_transfer *transfer,
+				    const struct http_client *client)
 {
-	size_t len = 0;
-	const char *host = url_host(url, &len);
+	const char *rule = NULL;
+	char *scheme = NULL, *host = NULL;
 
-	if (!host)
-		return "the URL is neither http nor https";
-	*ret_is_loopback = url_host_is_loopback(host, len);
-	if (url[4] != 's' && !*ret_is_loopback && !client->allow_plain)
-		return "plain http is for loopback hosts only";
-	return NULL;
+	transfer->url = curl_url();
+	if (!transfer->url)
+		abort();
+	if (curl_url_set(transfer->url, CURLUPART_URL, transfer->request->url,
+			 CURLU_PATH_AS_IS | CURLU_DISALLOW_USER) ||
+	    curl_url_get(transfer->url, CURLUPART_SCHEME, &scheme, 0) ||
+	    curl_url_get(transfer->url, CURLUPART_HOST, &host, 0) ||
+	    (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
+		rule = "the URL is neither http nor https";
+	} else {
+		int is_loopback = url_host_is_loopback(host);
+
+		/* a secret does not cross a wire in the clear */
+		if (strcmp(scheme, "http") == 0 && !is_loopback && !client->allow_plain)
+			rule = "plain http is for loopback hosts only";
+		transfer->may_be_local = is_loopback || client->allow_plain || client->proxy;
+	}
+	curl_free(scheme);
+	curl_free(host);
+	return rule;
 }
 
 static void http_client_call(void *data, const struct env_http_request *request,
@@ -437,21 +450,20 @@ static void http_client_call(void *data, const struct env_http_request *request,
 {
 	struct http_client *client = data;
 	struct http_transfer transfer = { .request = request };
-	int is_loopback = 0;
 
 	*ret = (struct env_http_response){ .retry_after_ms = -1, .rate_limit = -1,
-					 .rate_remaining = -1, .rate_reset_s = -1 };
-	const char *rule = url_broken_rule(client, request->url, &is_loopback);
+					   .rate_remaining = -1, .rate_reset_s = -1 };
+	const char *rule = transfer_set_url(&transfer, client);
 	struct http_thread *thread = rule ? NULL : http_thread_get(client);
-	if (!thread) {
-		response_fail(ret, ENV_HTTP_NOT_SENT, rule ? rule : "no memory for a connection");
+	if (!rule && !thread)
+		rule = "no memory for a connection";
+	else if (!rule && request_is_cancelled(request))
+		rule = "cancelled";
+	if (rule) {
+		response_fail(ret, ENV_HTTP_NOT_SENT, rule);
+		curl_url_cleanup(transfer.url);
 		return;
 	}
-	if (request_is_cancelled(request)) {
-		response_fail(ret, ENV_HTTP_NOT_SENT, "cancelled");
-		return;
-	}
-	transfer.may_be_local = is_loopback || client->allow_plain || client->proxy;
 	http_headers_init(&transfer.headers);
 	buf_init(&transfer.body, request->max_answer ? request->max_answer : ANSWER_MAX);
 	transfer_set_fields(&transfer);
@@ -461,6 +473,7 @@ static void http_client_call(void *data, const struct env_http_request *request,
 	/* nothing of this transfer stays behind in the kept handle */
 	curl_easy_reset(thread->easy);
 	transfer_fields_fini(&transfer);
+	curl_url_cleanup(transfer.url);
 	buf_fini(&transfer.body);
 }
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "provider/http_headers.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+
+#include <curl/curl.h>
 
 #include "util/alloc.h"
 
@@ -41,21 +44,19 @@ static int64_t number_parse(const char *text)
 /* "Fri, 21 Aug 2026 10:00:00 GMT", the one form that RFC 9110 allows to send */
 static int64_t date_parse(const char *text)
 {
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	struct tm tm = { 0 };
-	char day[8], month[8];
-	int used = 0;
+	static const char form[] = "Aaa, 00 Aaa 0000 00:00:00 GMT";
+	time_t at;
 
-	if (sscanf(text, "%4[A-Za-z,] %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", day, &tm.tm_mday,
-		   month,
-		   &tm.tm_year, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 7 || !used)
-		return -1;
-	const char *at = strlen(month) == 3 ? strstr(months, month) : NULL;
-	if (!at || (at - months) % 3 != 0 || tm.tm_year < 1970 || tm.tm_year > 9999)
-		return -1;
-	tm.tm_mon = (int)((at - months) / 3);
-	tm.tm_year -= 1900;
-	return (int64_t)timegm(&tm);
+	/* libcurl reads many more, and completes what is missing */
+	for (size_t i = 0; i < sizeof(form); i++) {
+		int is_letter = form[i] == 'a' || (form[i] == 'A' && form[i + 1] == 'a');
+
+		if (is_letter ? !isalpha((unsigned char)text[i]) :
+		    form[i] == '0' ? !isdigit((unsigned char)text[i]) : text[i] != form[i])
+			return -1;
+	}
+	at = curl_getdate(text, NULL);
+	return at < 0 ? -1 : (int64_t)at;
 }
 
 static int text_is_token(const char *text)

@@ -571,6 +571,10 @@ static void test_retry_after(void **state)
 	assert_int_equal(retry_after("Sun, 06 Nov 2094 08:49:37 GMT", 784111777), 86400000);
 	assert_int_equal(retry_after("Sun, 06 Foo 1994 08:49:37 GMT", 784111717), -1);
 	assert_int_equal(retry_after("Sunday, 06-Nov-94 08:49:37 GMT", 784111717), -1);
+	assert_int_equal(retry_after("Sun Nov  6 08:49:37 1994", 784111717), -1);
+	assert_int_equal(retry_after("Sun, 06 Nov 1994 08:49:37 GMT+1", 784111717), -1);
+	assert_int_equal(retry_after("Sun, 06 Nov 1994 08:49:37 CET", 784111717), -1);
+	assert_int_equal(retry_after("Sun, 06 Nov 1994 28:49:37 GMT", 784111717), -1);
 }
 
 /* ---- addresses ---- */
