@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <time.h>
 
 #include "util/alloc.h"
@@ -18,7 +19,7 @@ struct flight {
 	int refs;		/* leader and waiters */
 	int finished;
 	struct http_response *response;	/* NULL: no result */
-	struct flight *next;
+	LIST_ENTRY(flight) link;
 };
 
 struct coalesce_entry {
@@ -30,7 +31,7 @@ struct coalesce_entry {
 struct coalesce {
 	pthread_mutex_t lock;
 	pthread_cond_t finished;
-	struct flight *flights;
+	LIST_HEAD(, flight) flights;
 	struct coalesce_entry entries[COALESCE_ENTRIES_MAX];
 	size_t count;
 	size_t bytes;
@@ -57,19 +58,22 @@ static void entry_drop(struct coalesce *coalesce, size_t i)
 	coalesce->entries[i] = coalesce->entries[--coalesce->count];
 }
 
+static void flight_free(struct flight *flight)
+{
+	LIST_REMOVE(flight, link);
+	http_response_unref(flight->response);
+	free(flight->path);
+	free(flight);
+}
+
 void coalesce_free(struct coalesce *coalesce)
 {
 	if (!coalesce)
 		return;
 	while (coalesce->count > 0)
 		entry_drop(coalesce, coalesce->count - 1);
-	while (coalesce->flights) {
-		struct flight *flight = coalesce->flights;
-		coalesce->flights = flight->next;
-		http_response_unref(flight->response);
-		free(flight->path);
-		free(flight);
-	}
+	while (!LIST_EMPTY(&coalesce->flights))
+		flight_free(LIST_FIRST(&coalesce->flights));
 	pthread_cond_destroy(&coalesce->finished);
 	pthread_mutex_destroy(&coalesce->lock);
 	free(coalesce);
@@ -77,26 +81,19 @@ void coalesce_free(struct coalesce *coalesce)
 
 static struct flight *flight_find_locked(struct coalesce *coalesce, const char *path)
 {
-	for (struct flight *flight = coalesce->flights; flight; flight = flight->next) {
+	struct flight *flight;
+
+	LIST_FOREACH(flight, &coalesce->flights, link) {
 		if (!flight->finished && strcmp(flight->path, path) == 0)
 			return flight;
 	}
 	return NULL;
 }
 
-static void flight_unref_locked(struct coalesce *coalesce, struct flight *flight)
+static void flight_unref_locked(struct flight *flight)
 {
-	if (--flight->refs > 0)
-		return;
-	for (struct flight **at = &coalesce->flights; *at; at = &(*at)->next) {
-		if (*at == flight) {
-			*at = flight->next;
-			break;
-		}
-	}
-	http_response_unref(flight->response);
-	free(flight->path);
-	free(flight);
+	if (--flight->refs == 0)
+		flight_free(flight);
 }
 
 /* 1: finished. 0: the caller gave up. */
@@ -142,7 +139,7 @@ static enum coalesce_result coalesce_get_locked(struct coalesce *coalesce, const
 		int finished = flight_wait_locked(coalesce, flight, give_up, arg);
 		struct http_response *response = flight->response ?
 						 http_response_ref(flight->response) : NULL;
-		flight_unref_locked(coalesce, flight);
+		flight_unref_locked(flight);
 		if (!finished)
 			return COALESCE_GAVE_UP;
 		if (response) {
@@ -154,8 +151,7 @@ static enum coalesce_result coalesce_get_locked(struct coalesce *coalesce, const
 	flight->path = xstrdup(path);
 	flight->asked_mono_ms = now_mono_ms;
 	flight->refs = 1;
-	flight->next = coalesce->flights;
-	coalesce->flights = flight;
+	LIST_INSERT_HEAD(&coalesce->flights, flight, link);
 	return COALESCE_LEAD;
 }
 
@@ -212,7 +208,7 @@ void coalesce_finish(struct coalesce *coalesce, const char *path, struct http_re
 		    response->http.status == 200)
 			coalesce_keep_locked(coalesce, path, response);
 		pthread_cond_broadcast(&coalesce->finished);
-		flight_unref_locked(coalesce, flight);
+		flight_unref_locked(flight);
 	}
 	pthread_mutex_unlock(&coalesce->lock);
 }

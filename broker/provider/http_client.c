@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -28,8 +29,7 @@ struct http_thread {
 	struct http_client *client;
 	CURLM *multi;
 	CURL *easy;
-	struct http_thread *next;
-	struct http_thread **at;
+	LIST_ENTRY(http_thread) link;
 };
 
 /* `lock` guards `threads`; the rest is constant. */
@@ -40,7 +40,7 @@ struct http_client {
 	int allow_plain;
 	pthread_key_t key;
 	pthread_mutex_t lock;
-	struct http_thread *threads;
+	LIST_HEAD(, http_thread) threads;
 };
 
 /* One request while it runs; on the stack. */
@@ -288,9 +288,7 @@ static void http_thread_end(void *arg)
 	struct http_thread *thread = arg;
 
 	pthread_mutex_lock(&thread->client->lock);
-	*thread->at = thread->next;
-	if (thread->next)
-		thread->next->at = thread->at;
+	LIST_REMOVE(thread, link);
 	pthread_mutex_unlock(&thread->client->lock);
 	http_thread_fini(thread);
 }
@@ -310,11 +308,7 @@ static struct http_thread *http_thread_get(struct http_client *client)
 		return NULL;
 	}
 	pthread_mutex_lock(&client->lock);
-	thread->next = client->threads;
-	thread->at = &client->threads;
-	if (thread->next)
-		thread->next->at = &thread->next;
-	client->threads = thread;
+	LIST_INSERT_HEAD(&client->threads, thread, link);
 	pthread_mutex_unlock(&client->lock);
 	return thread;
 }
@@ -514,9 +508,10 @@ void http_client_free(struct http_client *client)
 	if (!client)
 		return;
 	pthread_key_delete(client->key);
-	while (client->threads) {
-		struct http_thread *thread = client->threads;
-		client->threads = thread->next;
+	while (!LIST_EMPTY(&client->threads)) {
+		struct http_thread *thread = LIST_FIRST(&client->threads);
+
+		LIST_REMOVE(thread, link);
 		http_thread_fini(thread);
 	}
 	pthread_mutex_destroy(&client->lock);

@@ -25,6 +25,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include <lessor/provider.h>
 
@@ -71,7 +72,7 @@ struct operation {
 	struct account *account;
 	int opening;			/* inside open: no requests, no effects */
 
-	struct operation_chunk *chunks;	/* scratch memory */
+	SLIST_HEAD(, operation_chunk) chunks;	/* scratch memory */
 	size_t scratch;
 	struct http_response **responses;	/* whose bodies the plugin may still read */
 	size_t response_count;

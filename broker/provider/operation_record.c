@@ -9,7 +9,7 @@
 #include "util/alloc.h"
 
 struct operation_chunk {
-	struct operation_chunk *next;
+	SLIST_ENTRY(operation_chunk) link;
 	max_align_t data[];
 };
 
@@ -17,8 +17,7 @@ void *operation_alloc(struct operation *op, size_t size)
 {
 	struct operation_chunk *chunk = xcalloc(1, sizeof(*chunk) + size);
 
-	chunk->next = op->chunks;
-	op->chunks = chunk;
+	SLIST_INSERT_HEAD(&op->chunks, chunk, link);
 	op->scratch += size;
 	return chunk->data;
 }
@@ -37,9 +36,10 @@ void operation_record_fini(struct operation *op)
 	for (size_t i = 0; i < op->response_count; i++)
 		http_response_unref(op->responses[i]);
 	free(op->responses);
-	while (op->chunks) {
-		struct operation_chunk *chunk = op->chunks;
-		op->chunks = chunk->next;
+	while (!SLIST_EMPTY(&op->chunks)) {
+		struct operation_chunk *chunk = SLIST_FIRST(&op->chunks);
+
+		SLIST_REMOVE_HEAD(&op->chunks, link);
 		free(chunk);
 	}
 }

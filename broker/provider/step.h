@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "lease/claim.h"
 #include "lease/ledger.h"
@@ -93,6 +94,8 @@ struct step {
 		struct lessor_observed seen;	/* deep copies, owned by the step */
 	} *listed;			/* STEP_LIST */
 	size_t listed_count;
+
+	STAILQ_ENTRY(step) queued;	/* of the workers */
 
 	/* for the owner's use while it is on its way */
 	struct step *next;
