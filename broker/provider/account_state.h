@@ -15,7 +15,7 @@
 struct account_state {
 	/* constant after account_new */
 	char origin[URL_ORIGIN_MAX];	/* where its requests go, "" for a provider without HTTP */
-	struct options options;
+	struct option_values options;
 	/* own locks */
 	struct coalesce *coalesce;
 	struct text_cache *cache;

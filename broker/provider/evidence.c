@@ -309,7 +309,7 @@ static int request_selects(const struct operation *op, const struct operation_re
 	return strstr(value, op->step->instance) && strstr(value, row_lease(op, row));
 }
 
-enum shown { SHOWN_NOT, SHOWN, SHOWN_NO_LIST };
+enum search_result { SHOWN_NOT, SHOWN, SHOWN_NO_LIST };
 
 static int label_is(const json_t *labels, const char *key, const char *value)
 {
@@ -348,8 +348,8 @@ static int item_may_be(const struct operation *op, const struct operation_reques
 	       labels_match(op, labels, row);
 }
 
-static enum shown page_search(const struct operation *op, struct operation_request *r,
-			      const struct resource *row, int is_signed)
+static enum search_result page_search(const struct operation *op, struct operation_request *r,
+				      const struct resource *row, int is_signed)
 {
 	const json_t *list = request_succeeded(r) ? request_value(r, r->action.object_at) : NULL;
 	json_t *item;
@@ -387,7 +387,7 @@ static int listing_search(struct operation *op, const struct resource *row, enum
 	for (size_t i = since; i < op->request_count; i++) {
 		struct operation_request *r = &op->requests[i];
 		long page = request_page(r);
-		enum shown shown;
+		enum search_result shown;
 
 		if (!request_selects(op, r, row, by))
 			continue;

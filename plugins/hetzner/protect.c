@@ -16,7 +16,7 @@
 struct read {
 	struct reply reply;
 	struct server server;
-	struct key key;
+	struct ssh_key key;
 	const struct thing *thing;
 };
 

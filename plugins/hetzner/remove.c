@@ -265,7 +265,7 @@ static int send_delete(struct hz *z, const struct lessor_resource *row)
 /* What was read, in the form the host judges. */
 struct sighting {
 	struct server server;
-	struct key key;
+	struct ssh_key key;
 	const struct thing *thing;
 };
 

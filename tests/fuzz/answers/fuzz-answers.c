@@ -90,9 +90,9 @@ static void check_thing(const struct thing *thing)
 static void parse_member(const json_t *json)
 {
 	struct server server;
-	struct key key;
+	struct ssh_key key;
 	struct action action;
-	struct page page;
+	struct list_page page;
 	char id[ID_ROOM];
 
 	if (parse_id(json, id) == 0)
