@@ -59,15 +59,15 @@ int account_is_proven(const struct account *account, int64_t max_age_ms)
 	return proven;
 }
 
-int account_is_blocked(const struct account *account, char *reason, size_t room)
+int account_is_blocked(const struct account *account, char *reason, size_t size)
 {
 	struct account_state *state = account->state;
 	int blocked;
 
 	pthread_mutex_lock(&state->lock);
 	blocked = state->figures.blocked || state->figures.fenced;
-	if (reason && room)
-		snprintf(reason, room, "%s", state->figures.fenced ? state->figures.fence :
+	if (reason && size)
+		snprintf(reason, size, "%s", state->figures.fenced ? state->figures.fence :
 			 blocked ? state->figures.reason : "");
 	pthread_mutex_unlock(&state->lock);
 	return blocked;

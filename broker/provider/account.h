@@ -75,7 +75,7 @@ void account_probed(struct account *account, int proven, uint32_t error_class, c
 /* Was it proven within the last `max_age_ms`, and nothing spoke against it since? */
 int account_is_proven(const struct account *account, int64_t max_age_ms);
 /* Blocked: nothing new is made, nothing is concluded from absence. `reason` may be NULL. */
-int account_is_blocked(const struct account *account, char *reason, size_t room);
+int account_is_blocked(const struct account *account, char *reason, size_t size);
 /*
  * Fenced: the store is older than the account, or another daemon has taken over. It counts
  * as blocked, whatever a probe finds. `why` NULL ends it.

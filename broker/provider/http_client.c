@@ -18,7 +18,7 @@
 
 #define CONNECT_MS 5000
 #define HEAD_MAX (64u << 10)
-#define ANSWER_MAX (1u << 20)	/* unless the request sets its own */
+#define RESPONSE_MAX (1u << 20)	/* unless the request sets its own */
 #define IDLE_CONNECTION_S 60
 #define CANCEL_POLL_MS 50	/* how soon a set cancel flag is seen */
 #define LOW_SPEED_BYTES 100
@@ -459,7 +459,7 @@ static void http_client_call(void *data, const struct env_http_request *request,
 		return;
 	}
 	http_headers_init(&transfer.headers);
-	buf_init(&transfer.body, request->max_answer ? request->max_answer : ANSWER_MAX);
+	buf_init(&transfer.body, request->max_response ? request->max_response : RESPONSE_MAX);
 	transfer_set_fields(&transfer);
 	transfer_set_options(thread->easy, client, &transfer);
 	int code = transfer_perform(thread, request);

@@ -75,7 +75,7 @@ static void headers_set_retry_after(struct http_headers *headers, const char *va
 		headers->retry_date_s = date_parse(value);
 }
 
-static void text_copy(char *at, size_t room, const char *value)
+static void text_copy(char *at, size_t size, const char *value)
 {
 	size_t len = strlen(value);
 
@@ -83,7 +83,7 @@ static void text_copy(char *at, size_t room, const char *value)
 		if ((unsigned char)value[i] < 0x20 || (unsigned char)value[i] >= 0x7f)
 			return;
 	}
-	snprintf(at, room, "%.*s", (int)room - 1, value);
+	snprintf(at, size, "%.*s", (int)size - 1, value);
 }
 
 static void headers_set(struct http_headers *headers, const char *name, const char *value)

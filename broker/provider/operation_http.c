@@ -19,10 +19,10 @@
 #include "util/alloc.h"
 
 #define BODY_MAX (1u << 20)
-#define ANSWER_MAX (1u << 20)
+#define RESPONSE_MAX (1u << 20)
 /* Per operation, since all of them are readable until it ends. */
-#define ANSWERS_MAX 1024
-#define ANSWERS_BYTES_MAX (64u << 20)
+#define RESPONSES_MAX 1024
+#define RESPONSES_BYTES_MAX (64u << 20)
 #define READ_MS 30000
 /* A create may take long at the provider, and cutting it short makes its outcome unknown. */
 #define EFFECT_MS 60000
@@ -153,10 +153,10 @@ static int outgoing_check_form(struct outgoing_request *out)
 		return outgoing_refuse(out, "a body that cannot be one");
 	if (out->http.flags)
 		return outgoing_refuse(out, "flags that this host does not know");
-	if (op->response_count >= ANSWERS_MAX || op->response_bytes >= ANSWERS_BYTES_MAX)
+	if (op->response_count >= RESPONSES_MAX || op->response_bytes >= RESPONSES_BYTES_MAX)
 		return operation_violation(op,
 					   "more than %d requests or %u MiB of answers in one step",
-					   ANSWERS_MAX, ANSWERS_BYTES_MAX >> 20);
+					   RESPONSES_MAX, RESPONSES_BYTES_MAX >> 20);
 	return 0;
 }
 
@@ -305,7 +305,7 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 		.body_len = out->http.body_len,
 		.fresh = out->effect != NULL,
 		.timeout_ms = out->effect ? EFFECT_MS : READ_MS,
-		.max_answer = ANSWER_MAX,
+		.max_response = RESPONSE_MAX,
 		.cancel = &op->step->cancel,
 	};
 	int64_t left_ms = op->step->deadline_ms - env_wall_ms(account->env);

@@ -169,13 +169,13 @@ const char *url_path_broken_rule(const char *path)
 	return NULL;
 }
 
-void url_path_describe(const char *path, char *ret, size_t room)
+void url_path_describe(const char *path, char *ret, size_t size)
 {
 	size_t at = 0;
 	int value = 0;
 	int query = 0;
 
-	for (const char *p = path; *p && at + 2 < room; p++) {
+	for (const char *p = path; *p && at + 2 < size; p++) {
 		if (*p == '?')
 			query = 1;
 		if (query && *p == '=') {

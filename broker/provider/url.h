@@ -26,4 +26,4 @@ int url_host_is_loopback(const char *host);
 /* NULL, or the rule that a request's path (with query) breaks. */
 const char *url_path_broken_rule(const char *path);
 /* The path for a log line: values in the query are left out. */
-void url_path_describe(const char *path, char *ret, size_t room);
+void url_path_describe(const char *path, char *ret, size_t size);

@@ -92,7 +92,7 @@ void wire_judge(struct world *w, const struct env_http_request *request, struct 
 		lost(answer, ENV_HTTP_LOST, "the connection was closed in the answer");
 	else if (wire->interim < 0 || r->header_count > 100)
 		lost(answer, ENV_HTTP_BROKEN, "more headers than an answer has");
-	else if (r->body_len > request->max_answer)
+	else if (r->body_len > request->max_response)
 		lost(answer, ENV_HTTP_BROKEN, "the answer is too large");
 	else if (r->status >= 300 && r->status < 400)
 		lost(answer, ENV_HTTP_BROKEN, "a redirect");

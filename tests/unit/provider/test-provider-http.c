@@ -433,7 +433,7 @@ static void test_sizes(void **state)
 	static void (*const serves[])(struct raw_peer *peer) = {
 		serve_big_chunked, serve_big_length, serve_big_head, serve_endless_interim,
 	};
-	struct env_http_request request = { .method = "GET", .max_answer = 10 };
+	struct env_http_request request = { .method = "GET", .max_response = 10 };
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_LEN(serves); i++) {
@@ -445,7 +445,7 @@ static void test_sizes(void **state)
 	}
 	server = raw_start(serve_at_cap);
 	is(ask_with(&request, "/x"), ENV_HTTP_ANSWERED, 200);
-	request.max_answer = 9;
+	request.max_response = 9;
 	is(ask_with(&request, "/x"), ENV_HTTP_BROKEN, 0);
 }
 
