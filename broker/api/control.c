@@ -222,7 +222,7 @@ static void follow_drop(struct control *c, struct follow *f)
 }
 
 /* Events as far as they fit into one message. */
-struct page {
+struct event_page {
 	struct jsonw w;
 	const struct follow *follow;
 	int64_t seq;		/* of the last one that fits */
@@ -232,7 +232,7 @@ struct page {
 
 static int page_add(void *arg, int64_t seq, int64_t at_ms, const char *fields)
 {
-	struct page *page = arg;
+	struct event_page *page = arg;
 	struct buf *out = page->w.out;
 	size_t before = out->len;
 	int comma = page->w.comma;
@@ -253,7 +253,7 @@ static int page_add(void *arg, int64_t seq, int64_t at_ms, const char *fields)
 /* Sends the next message of a run's events. 1: there may be more, 0: there is not, -1: dropped. */
 static int follow_send(struct control *c, struct follow *f)
 {
-	struct page page = { .follow = f, .seq = f->seq };
+	struct event_page page = { .follow = f, .seq = f->seq };
 
 	page.w = say(c, "run_events");
 	jsonw_text(&page.w, "runID", f->run_id);

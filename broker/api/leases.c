@@ -145,7 +145,7 @@ void leases_get(struct call *call)
 
 /* ---- lists --------------------------------------------------------------------------- */
 
-struct listing {
+struct lease_listing {
 	const struct api *api;
 	int is_whole;		/* the residue is told, too, and what it has cost */
 	int64_t now_ms;
@@ -158,7 +158,7 @@ struct listing {
 };
 
 /* The lists of what costs money or needs a person are short, and what is left is their point. */
-static void listing_render(struct listing *listing, const struct lease *l)
+static void listing_render(struct lease_listing *listing, const struct lease *l)
 {
 	struct ledger ledger = { 0 };
 	struct render_parts parts = { .is_unsure = call_is_unsure(listing->api, l) };
@@ -176,7 +176,7 @@ static void listing_render(struct listing *listing, const struct lease *l)
 
 static int listing_add(void *arg, const struct lease *l)
 {
-	struct listing *listing = arg;
+	struct lease_listing *listing = arg;
 
 	listing->seen++;
 	snprintf(listing->last, sizeof(listing->last), "%s", l->id);
@@ -196,7 +196,7 @@ static int cleanup_parse(const char *text)
 	return -1;
 }
 
-struct list_texts {
+struct lease_list_texts {
 	char account[32];
 	char owner[128];
 	char org[64];
@@ -209,7 +209,7 @@ static int list_fault(struct call *call, const char *key)
 			 key);
 }
 
-static int list_read(struct call *call, struct store_list *list, struct list_texts *texts)
+static int list_read(struct call *call, struct store_list *list, struct lease_list_texts *texts)
 {
 	char text[32];
 	int64_t limit = LIST_PRESET;
@@ -278,8 +278,8 @@ static int list_before(struct call *call, struct store_list *list)
 void leases_list(struct call *call)
 {
 	struct store_list list = { .scope = call_scope(call) };
-	struct list_texts texts = { .scan = 0 };
-	struct listing listing = { .api = call->api, .owner = "" };
+	struct lease_list_texts texts = { .scan = 0 };
+	struct lease_listing listing = { .api = call->api, .owner = "" };
 	struct err err;
 
 	if (list_read(call, &list, &texts) || list_before(call, &list)) {
@@ -313,7 +313,7 @@ void leases_list(struct call *call)
 
 static int event_add_json(void *arg, const struct store_event *event)
 {
-	struct listing *listing = arg;
+	struct lease_listing *listing = arg;
 	char clean[256];
 
 	fault_scrub(event->text, clean, sizeof(clean));
@@ -328,7 +328,7 @@ static int event_add_json(void *arg, const struct store_event *event)
 
 void leases_events(struct call *call)
 {
-	struct listing listing = { .count = 0 };
+	struct lease_listing listing = { .count = 0 };
 	int64_t after = 0;
 	int64_t limit = LIST_PRESET;
 	struct err err;

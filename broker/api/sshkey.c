@@ -14,13 +14,13 @@
 #define RSA_BITS_MAX 8192
 
 /* What follows the type in the blob. */
-enum part { END, RAW32, CURVE, POINT, NUMBER, MODULUS, APPLICATION };
+enum sshkey_part { END, RAW32, CURVE, POINT, NUMBER, MODULUS, APPLICATION };
 
-static const struct key_type {
+static const struct sshkey_type {
 	const char *name;
 	const char *curve;
 	size_t point;		/* bytes of an uncompressed point */
-	enum part parts[4];
+	enum sshkey_part parts[4];
 } key_types[] = {
 	{ "ssh-ed25519", NULL, 0, { RAW32, END } },
 	{ "ecdsa-sha2-nistp256", "nistp256", 65, { CURVE, POINT, END } },
@@ -79,7 +79,7 @@ static size_t number_bits(const unsigned char *data, size_t len)
 	return bits;
 }
 
-static int part_is(enum part part, const struct key_type *type, const unsigned char *data,
+static int part_is(enum sshkey_part part, const struct sshkey_type *type, const unsigned char *data,
 		   size_t len)
 {
 	size_t bits;
@@ -105,7 +105,7 @@ static int part_is(enum part part, const struct key_type *type, const unsigned c
 	return 0;
 }
 
-static int blob_is(const struct key_type *type, const unsigned char *data, size_t len)
+static int blob_is(const struct sshkey_type *type, const unsigned char *data, size_t len)
 {
 	struct blob blob = { data, len };
 	const unsigned char *item;
@@ -113,7 +113,7 @@ static int blob_is(const struct key_type *type, const unsigned char *data, size_
 
 	if (blob_take(&blob, &item, &item_len) || !text_equals(item, item_len, type->name))
 		return 0;
-	for (const enum part *part = type->parts; *part != END; part++) {
+	for (const enum sshkey_part *part = type->parts; *part != END; part++) {
 		if (blob_take(&blob, &item, &item_len) ||
 		    !part_is(*part, type, item, item_len)) {
 			return 0;
@@ -137,7 +137,7 @@ static int comment_is(const char *s, size_t len)
 	return 1;
 }
 
-static const struct key_type *type_find(const char *line)
+static const struct sshkey_type *type_find(const char *line)
 {
 	for (size_t i = 0; i < ARRAY_LEN(key_types); i++) {
 		size_t len = strlen(key_types[i].name);
@@ -167,7 +167,7 @@ static int base64_is(const char *text, size_t len, unsigned char *out, size_t *r
 int sshkey_check(const char *line, char *out, size_t room, struct fault *fault)
 {
 	unsigned char data[LINE_MAX_LEN];
-	const struct key_type *type;
+	const struct sshkey_type *type;
 	const char *base64;
 	const char *end;
 	size_t len = strlen(line);

@@ -135,24 +135,15 @@ static void write_host_key(struct jsonw *w, const struct hostkey *key)
 	jsonw_end_object(w);
 }
 
-int bootstrap_user_data(const struct lease *l, const struct hostkey *host_key, struct buf *out,
-			struct err *err)
+static void write_document(struct buf *doc, const struct lease *l, const struct hostkey *host_key,
+			   const char *key, const char *sshd)
 {
-	char key[sizeof(l->public_key) + sizeof(l->id)];
 	char root[sizeof(l->work_root) + 1];
-	struct buf doc auto_buf;
-	struct buf sshd auto_buf;
 	struct jsonw w;
 
-	buf_init(&doc, BOOTSTRAP_MAX);
-	buf_init(&sshd, 1024);
-	if (check_user(l->ssh_user, err) < 0 || check_work_root(l->work_root, err) < 0 ||
-	    make_key(l, key, sizeof(key), err) < 0 || make_sshd(l, &sshd, err) < 0)
-		return -1;
 	snprintf(root, sizeof(root), "%s\n", l->work_root);
-
-	buf_adds(&doc, "#cloud-config\n");
-	jsonw_init(&w, &doc);
+	buf_adds(doc, "#cloud-config\n");
+	jsonw_init(&w, doc);
 	jsonw_object(&w, NULL);
 	write_user(&w, l->ssh_user, key);
 	write_host_key(&w, host_key);
@@ -160,7 +151,7 @@ int bootstrap_user_data(const struct lease *l, const struct hostkey *host_key, s
 	jsonw_bool(&w, "package_update", 0);
 	jsonw_bool(&w, "package_upgrade", 0);
 	jsonw_array(&w, "write_files");
-	write_file(&w, "/etc/ssh/sshd_config.d/10-lessor.conf", "0644", buf_str(&sshd));
+	write_file(&w, "/etc/ssh/sshd_config.d/10-lessor.conf", "0644", sshd);
 	write_file(&w, WORK_ROOT_PATH, "0644", root);
 	write_file(&w, SCRIPT_READY_PATH, "0755", script_ready);
 	write_file(&w, SCRIPT_SETUP_PATH, "0755", script_setup);
@@ -174,12 +165,31 @@ int bootstrap_user_data(const struct lease *l, const struct hostkey *host_key, s
 	jsonw_end_array(&w);
 	jsonw_end_array(&w);
 	jsonw_end_object(&w);
-	buf_addc(&doc, '\n');
+	buf_addc(doc, '\n');
+}
 
+int bootstrap_user_data(const struct lease *l, const struct hostkey *host_key, struct buf *out,
+			struct err *err)
+{
+	char key[sizeof(l->public_key) + sizeof(l->id)];
+	struct buf doc auto_buf;
+	struct buf sshd auto_buf;
+	int rc = 0;
+
+	buf_init(&doc, BOOTSTRAP_MAX);
+	buf_init(&sshd, 1024);
+	if (check_user(l->ssh_user, err) < 0 || check_work_root(l->work_root, err) < 0 ||
+	    make_key(l, key, sizeof(key), err) < 0 || make_sshd(l, &sshd, err) < 0)
+		return -1;
+
+	/* All of it at once: a buffer that grows leaves copies of the host key behind. */
+	buf_reserve(&doc, BOOTSTRAP_MAX);
+	write_document(&doc, l, host_key, key, buf_str(&sshd));
 	if (doc.overflow)
-		return err_set(err, ERR_INVALID, "the machine's cloud-init has more than %d bytes",
-			       BOOTSTRAP_MAX);
-	buf_add(out, doc.data, doc.len);
+		rc = err_set(err, ERR_INVALID, "the machine's cloud-init has more than %d bytes",
+			     BOOTSTRAP_MAX);
+	else
+		buf_add(out, doc.data, doc.len);
 	hash_wipe(doc.data, doc.len);
-	return 0;
+	return rc;
 }

@@ -19,7 +19,7 @@
 #include "daemon/options.h"
 #include "engine/engine.h"
 #include "http/server.h"
-#include "provider/http.h"
+#include "provider/http_client.h"
 
 struct ssl_ctx_st;
 

@@ -201,14 +201,14 @@ int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_
 
 /* ---- many ------------------------------------------------------------------------------------ */
 
-struct page {
+struct lease_page {
 	int64_t n[PAGE];
 	int count;
 };
 
 static int page_add(void *arg, const struct lease *l)
 {
-	struct page *page = arg;
+	struct lease_page *page = arg;
 
 	page->n[page->count++] = l->n;
 	return page->count == PAGE;
@@ -217,7 +217,7 @@ static int page_add(void *arg, const struct lease *l)
 int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
 		    struct err *err)
 {
-	struct page page;
+	struct lease_page page;
 
 	list.scope.all = 1;
 	list.limit = PAGE;

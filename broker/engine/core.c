@@ -16,8 +16,8 @@
 /* A shorter pause, or a smaller change of one, is not worth a write. */
 #define PAUSE_KEPT_MS 2000
 
-struct told {
-	struct told *next;
+struct told_line {
+	struct told_line *next;
 	enum log_level level;
 	char lease[24], account[32], event[40];
 	char text[400];
@@ -47,7 +47,7 @@ static void keep_pauses(struct core *core)
 	}
 }
 
-static void told_drop(struct core *core, struct told **from);
+static void told_drop(struct core *core, struct told_line **from);
 
 static int load_pauses(struct core *core, struct err *err)
 {
@@ -278,7 +278,7 @@ static void release_answers(struct core *core)
 static void release_told(struct core *core)
 {
 	while (core->told) {
-		struct told *t = core->told;
+		struct told_line *t = core->told;
 
 		core->told = t->next;
 		log_write(t->level, LOG_FIELDS({ t->lease[0] ? "lease" : "account",
@@ -292,7 +292,7 @@ static void release_told(struct core *core)
 
 void core_tell(struct core *core, const struct tell *tell, const char *fmt, ...)
 {
-	struct told *t = xcalloc(1, sizeof(*t));
+	struct told_line *t = xcalloc(1, sizeof(*t));
 	va_list ap;
 
 	t->level = tell->level;
@@ -306,10 +306,10 @@ void core_tell(struct core *core, const struct tell *tell, const char *fmt, ...)
 	core->told_tail = &t->next;
 }
 
-static void told_drop(struct core *core, struct told **from)
+static void told_drop(struct core *core, struct told_line **from)
 {
 	while (*from) {
-		struct told *t = *from;
+		struct told_line *t = *from;
 
 		*from = t->next;
 		free(t);

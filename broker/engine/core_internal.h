@@ -98,7 +98,7 @@ struct core {
 	int64_t clock_offset_ms;	/* wall clock less monotonic, when last looked at */
 	int64_t clock_doubted_until_mono_ms;
 	int clock_is_known;
-	struct told *told, **told_tail;	/* log lines that wait for the commit */
+	struct told_line *told, **told_tail;	/* log lines that wait for the commit */
 	int64_t runs_due_ms;		/* for core_runs.c; 0: there are none */
 	uint32_t random[32];		/* drawn at once; so many are left */
 	size_t random_left;

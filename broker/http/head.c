@@ -6,12 +6,6 @@
 #include "http/parser.h"
 #include "http/token.h"
 
-static const char *const method_names[] = {
-#define X(name) #name,
-	HTTP_METHODS(X)
-#undef X
-};
-
 static const struct {
 	int status;
 	const char *code;
@@ -21,11 +15,6 @@ static const struct {
 	HTTP_REFUSALS(X)
 #undef X
 };
-
-const char *http_method_name(enum http_method method)
-{
-	return (unsigned)method < HTTP_METHOD_COUNT ? method_names[method] : "?";
-}
 
 int http_refusal_status(enum http_refusal refusal)
 {

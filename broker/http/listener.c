@@ -25,14 +25,14 @@
 /* Then the loop goes round once, so that accepting cannot starve the connected. */
 #define ACCEPTS_AT_ONCE 64
 
-union address {
+union listener_address {
 	struct sockaddr any;
 	struct sockaddr_in in;
 	struct sockaddr_in6 in6;
 	struct sockaddr_un un;
 };
 
-static int address_is_loopback(const union address *a)
+static int address_is_loopback(const union listener_address *a)
 {
 	if (a->any.sa_family == AF_INET)
 		return (ntohl(a->in.sin_addr.s_addr) >> 24) == 127;
@@ -41,14 +41,14 @@ static int address_is_loopback(const union address *a)
 	return 0;
 }
 
-static int address_is_wildcard(const union address *a)
+static int address_is_wildcard(const union listener_address *a)
 {
 	return a->any.sa_family == AF_INET ? a->in.sin_addr.s_addr == htonl(INADDR_ANY) :
 					     IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
 }
 
 /* The address without its port; `size` of INET6_ADDRSTRLEN is enough. */
-static uint16_t address_print(const union address *a, char *text, socklen_t size)
+static uint16_t address_print(const union listener_address *a, char *text, socklen_t size)
 {
 	text[0] = '\0';
 	if (a->any.sa_family == AF_INET) {
@@ -59,7 +59,7 @@ static uint16_t address_print(const union address *a, char *text, socklen_t size
 	return ntohs(a->in6.sin6_port);
 }
 
-static void peer_fill(struct http_peer *peer, int fd, const union address *a)
+static void peer_fill(struct http_peer *peer, int fd, const union listener_address *a)
 {
 	*peer = (struct http_peer){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
 	if (a->any.sa_family == AF_INET || a->any.sa_family == AF_INET6) {
@@ -143,7 +143,7 @@ static void listener_accept(evutil_socket_t listening, short what, void *arg)
 
 	(void)what;
 	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
-		union address a = { .any.sa_family = AF_UNSPEC };
+		union listener_address a = { .any.sa_family = AF_UNSPEC };
 		socklen_t len = sizeof(a);
 		struct http_peer peer;
 		int fd;
@@ -219,7 +219,7 @@ void listener_close(struct http_listener *l)
 }
 
 /* Binds nothing wider than what was said, and nothing plain beyond this machine. */
-static int address_check(const union address *a, const char *text, struct ssl_ctx_st *tls,
+static int address_check(const union listener_address *a, const char *text, struct ssl_ctx_st *tls,
 			 int plain_behind_proxy, struct err *err)
 {
 	if (!tls && !plain_behind_proxy && !address_is_loopback(a))
@@ -233,7 +233,7 @@ static struct http_listener *listen_inet(struct http_server *server, int fd,
 {
 	char text[INET6_ADDRSTRLEN], host[sizeof(text) + 2], name[sizeof(host) + 8];
 	struct http_listener *l;
-	union address a;
+	union listener_address a;
 	socklen_t len = sizeof(a);
 	int one = 1, idle = 60, interval = 15, count = 4;
 	uint16_t port;
@@ -266,7 +266,7 @@ struct http_listener *http_listen_tcp(struct http_server *server, const char *ad
 				      uint16_t port, struct ssl_ctx_st *tls,
 				      int plain_behind_proxy, struct err *err)
 {
-	union address a;
+	union listener_address a;
 	socklen_t len;
 	int one = 1;
 	int fd;
@@ -303,7 +303,7 @@ struct http_listener *http_listen_tcp(struct http_server *server, const char *ad
 }
 
 /* Removes the socket of a dead process. Returns 0 when the path is free then. */
-static int path_clear(const union address *a, struct err *err)
+static int path_clear(const union listener_address *a, struct err *err)
 {
 	const char *path = a->un.sun_path;
 	struct stat st;
@@ -341,7 +341,7 @@ static int set_group(const char *path, gid_t gid)
 }
 
 /* The mode and the group are set before the first connect() can succeed. */
-static int unix_bind(int fd, const union address *a, gid_t gid, struct err *err)
+static int unix_bind(int fd, const union listener_address *a, gid_t gid, struct err *err)
 {
 	const char *path = a->un.sun_path;
 
@@ -358,7 +358,7 @@ static int unix_bind(int fd, const union address *a, gid_t gid, struct err *err)
 struct http_listener *http_listen_unix(struct http_server *server, const char *path, gid_t gid,
 				       struct err *err)
 {
-	union address a;
+	union listener_address a;
 	struct http_listener *l;
 	struct stat st;
 	int fd;
@@ -397,7 +397,7 @@ struct http_listener *http_listen_unix(struct http_server *server, const char *p
 struct http_listener *http_listen_fd(struct http_server *server, int fd, struct ssl_ctx_st *tls,
 				     int plain_behind_proxy, struct err *err)
 {
-	union address a;
+	union listener_address a;
 	socklen_t len = sizeof(a), int_len = sizeof(int);
 	char text[INET6_ADDRSTRLEN];
 	struct http_listener *l;

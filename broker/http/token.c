@@ -52,6 +52,17 @@ int token_hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+static const char *const method_names[] = {
+#define X(name) #name,
+	HTTP_METHODS(X)
+#undef X
+};
+
+const char *http_method_name(enum http_method method)
+{
+	return (unsigned)method < HTTP_METHOD_COUNT ? method_names[method] : "?";
+}
+
 enum http_method token_find_method(const char *text, size_t len)
 {
 	for (int m = 0; m < HTTP_METHOD_COUNT; m++) {

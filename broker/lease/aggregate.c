@@ -47,35 +47,6 @@ void lease_aggregate_fini(struct lease_aggregate *a)
 	*a = (struct lease_aggregate){ 0 };
 }
 
-/* Room for one more in an array of `count`; it doubles. */
-static void *grow(void *array, size_t count, size_t size)
-{
-	return count & (count - 1) ? array : xrealloc(array, (count ? count * 2 : 1) * size);
-}
-
-struct resource *ledger_add(struct ledger *ledger, const struct resource *r)
-{
-	struct resource *added;
-
-	ledger->resources = grow(ledger->resources, ledger->resource_count,
-				 sizeof(*ledger->resources));
-	added = &ledger->resources[ledger->resource_count++];
-	*added = *r;
-	added->is_dirty = 1;
-	return added;
-}
-
-struct attempt *ledger_add_attempt(struct ledger *ledger, const struct attempt *a)
-{
-	struct attempt *added;
-
-	ledger->attempts = grow(ledger->attempts, ledger->attempt_count, sizeof(*ledger->attempts));
-	added = &ledger->attempts[ledger->attempt_count++];
-	*added = *a;
-	added->is_dirty = added->is_new = 1;
-	return added;
-}
-
 /* What the table of the lease is told of its ledger. */
 static void count(const struct ledger *ledger, struct lease_facts *f)
 {

@@ -239,6 +239,3 @@ struct resource *lease_row_meant(const struct lease_aggregate *a, int64_t row);
 
 /* Frees what it holds, and zeroes it. */
 void lease_aggregate_fini(struct lease_aggregate *a);
-/* Room for one more row, marked as new. Pointers to rows of before are not valid any more. */
-struct resource *ledger_add(struct ledger *ledger, const struct resource *r);
-struct attempt *ledger_add_attempt(struct ledger *ledger, const struct attempt *a);

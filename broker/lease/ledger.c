@@ -22,6 +22,30 @@ void ledger_fini(struct ledger *ledger)
 	*ledger = (struct ledger){ 0 };
 }
 
+struct resource *ledger_add(struct ledger *ledger, const struct resource *r)
+{
+	struct resource *added;
+
+	ledger->resources = xgrow(ledger->resources, ledger->resource_count,
+				  sizeof(*ledger->resources));
+	added = &ledger->resources[ledger->resource_count++];
+	*added = *r;
+	added->is_dirty = 1;
+	return added;
+}
+
+struct attempt *ledger_add_attempt(struct ledger *ledger, const struct attempt *a)
+{
+	struct attempt *added;
+
+	ledger->attempts = xgrow(ledger->attempts, ledger->attempt_count,
+				 sizeof(*ledger->attempts));
+	added = &ledger->attempts[ledger->attempt_count++];
+	*added = *a;
+	added->is_dirty = added->is_new = 1;
+	return added;
+}
+
 /* As ledger_add grows it: to a power of two. */
 static size_t room_for(size_t count)
 {

@@ -82,6 +82,9 @@ struct ledger {
 };
 
 void ledger_fini(struct ledger *ledger);
+/* Appends a row, marked as new. Pointers to earlier rows are not valid any more. */
+struct resource *ledger_add(struct ledger *ledger, const struct resource *r);
+struct attempt *ledger_add_attempt(struct ledger *ledger, const struct attempt *a);
 /* A copy of its own; what *to held is not freed. */
 void ledger_copy(const struct ledger *from, struct ledger *to);
 const struct resource *ledger_find(const struct ledger *ledger, int64_t n);

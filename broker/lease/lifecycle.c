@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "lease/lifecycle_handlers.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,53 +11,6 @@
 
 /* What a step was refused before a start is tried again this long after it. */
 #define START_PAUSE_MS 60000
-/* Between two looks for what nobody knows. */
-#define LOOK_PAUSE_MS 1000
-
-void lease_note_add(struct lease_effects *out, enum lease_note_log log, const char *kind,
-		    const char *fmt, ...)
-{
-	struct lease_note *n;
-	va_list ap;
-
-	if (out->note_count == LEASE_NOTES_MAX)
-		return;
-	n = &out->notes[out->note_count++];
-	n->log = log;
-	snprintf(n->kind, sizeof(n->kind), "%s", kind);
-	va_start(ap, fmt);
-	vsnprintf(n->text, sizeof(n->text), fmt, ap);
-	va_end(ap);
-}
-
-void lease_goal_change(struct lease *l, const struct lease_facts *facts, struct lease_effects *out)
-{
-	l->epoch++;
-	l->tries = l->breaches = 0;
-	l->cursor[0] = l->last_error[0] = l->attention[0] = '\0';
-	l->updated_ms = facts->now_ms;
-	out->changed = out->goal_changed = 1;
-}
-
-int64_t lease_cleanup_due(const struct lease_facts *facts)
-{
-	return facts->now_ms + (facts->unsure ? LOOK_PAUSE_MS : 0);
-}
-
-int64_t lease_retained_due(const struct lease *l, const struct lease_facts *facts)
-{
-	int was_told = l->attention[0] && l->attention_class == LESSOR_CLASS_NONE;
-
-	/*
-	 * An unknown create is still looked for, to be recorded; and what a step that runs
-	 * will say is not awaited for ever: it may die with its process.
-	 */
-	if (facts->unsure || facts->running)
-		return lease_cleanup_due(facts);
-	if (facts->unprotected && facts->can_protect)
-		return facts->now_ms;
-	return was_told ? 0 : l->retain_until_ms;
-}
 
 enum lease_op lifecycle_next(const struct lease *l, const struct lease_facts *facts)
 {
@@ -70,48 +22,6 @@ enum lease_op lifecycle_next(const struct lease *l, const struct lease_facts *fa
 	if (l->cleanup == CLEANUP_OWED || l->cleanup == CLEANUP_ATTENTION)
 		return LEASE_OP_CLEANUP;
 	return LEASE_OP_NONE;
-}
-
-/* The end of a live lease, whatever the reason. Everything it may have made is now owed. */
-void lifecycle_end(struct life *s, enum lease_state state, const char *reason)
-{
-	struct lease *l = s->l;
-
-	l->state = state;
-	TEXT_SET(l->end_reason, reason);
-	l->ended_ms = s->f->now_ms;
-	lease_goal_change(l, s->f, s->out);
-	if (s->f->residue || s->f->running) {
-		l->cleanup = CLEANUP_OWED;
-		l->cleanup_started_ms = s->f->now_ms;
-		l->due_ms = lease_cleanup_due(s->f);
-	} else {
-		l->cleanup = CLEANUP_DONE;
-		l->due_ms = 0;
-	}
-}
-
-/* Nothing of it is left. */
-void lifecycle_cleaned(struct life *s)
-{
-	struct lease *l = s->l;
-
-	l->cleanup = CLEANUP_DONE;
-	l->due_ms = 0;
-	l->tries = 0;
-	l->cursor[0] = l->last_error[0] = l->attention[0] = '\0';
-	l->updated_ms = s->f->now_ms;
-	s->out->changed = 1;
-	lease_note_add(s->out, NOTE_INFO, "lease.cleaned", "nothing of it is left at the provider");
-}
-
-/* Says so in the timeline if it is news. */
-void lifecycle_attend(struct life *s, uint32_t error_class, const char *reason)
-{
-	if (!lease_attention_set(s->l, error_class, reason))
-		return;
-	s->out->changed = 1;
-	lease_note_add(s->out, NOTE_WARNING, "lease.attention", "%s", s->l->attention);
 }
 
 /* ---- its begin ---------------------------------------------------------------------------- */

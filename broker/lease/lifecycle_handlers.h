@@ -7,6 +7,9 @@
 
 #include "lease/lifecycle.h"
 
+/* Between two looks for what nobody knows. */
+#define LOOK_PAUSE_MS 1000
+
 /* One event of one lease. */
 struct life {
 	struct lease *l;
@@ -20,7 +23,7 @@ static inline int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* ---- lifecycle.c: what several of them do ---- */
+/* ---- lifecycle_changes.c ---- */
 
 /* The end of a live lease, whatever the reason. Everything it may have made is now owed. */
 void lifecycle_end(struct life *s, enum lease_state state, const char *reason);

@@ -30,61 +30,6 @@ static uint32_t not_deleted(struct row_event *v)
 
 /* ---- permits ------------------------------------------------------------------------- */
 
-/* In the timeline once, not at each slow retry. */
-static void note_refusal(struct row_event *v, enum authorization a, const char *why)
-{
-	char evidence[sizeof(v->r->evidence)];
-
-	lease_note_add(v->out, NOTE_LOG_ONLY, "delete-refused",
-		       "not permitted to delete %s (id %s, %s): %s", v->r->name, v->r->id,
-		       authorization_name(a), why);
-	TEXT_SET(evidence, why);
-	if (strcmp(v->r->evidence, evidence) == 0)
-		return;
-	TEXT_SET(v->r->evidence, evidence);
-	row_changed(v);
-	row_note(v, "delete-refused", evidence);
-}
-
-int row_permit_refused(struct row_event *v, enum authorization a)
-{
-	const struct claim_evidence *e = &v->claim->evidence;
-	char why[sizeof(v->claim->err.text)];
-
-	TEXT_SET(why, v->claim->err.text);
-	note_refusal(v, a, why);
-	row_answer(v);
-	switch (a) {
-	case AUTHORIZATION_RETENTION_MARK:
-		return row_keep(v, e->seen.id ? observed_retain(&e->seen) : INT64_MAX);
-	case AUTHORIZATION_PROTECTED:
-		/* It is there, and so no delete of ours can be under way. */
-		v->r->deletes_unknown = 0;
-		row_set(v, row_present(v), why);
-		return row_refuse_for_operator(v, LESSOR_CLASS_PROTECTED, why);
-	case AUTHORIZATION_FENCED:
-		return row_refuse_for_operator(v, LESSOR_CLASS_ACCOUNT, why);
-	default:
-		break;
-	}
-	if (!authorization_passes(a))
-		return row_refuse_for_operator(v, LESSOR_CLASS_OWNERSHIP, why);
-	v->out->not_now = 1;
-	return row_refuse(v, why);
-}
-
-enum authorization row_authorize(struct row_event *v)
-{
-	const struct claim_evidence *e = &v->claim->evidence;
-	struct observation seen = { .seen = &e->seen, .is_read = e->is_read,
-				    .retain = observed_retain(&e->seen) };
-	struct gate_facts facts = v->f->gate;
-
-	facts.is_shared = v->f->users.count > 0;
-	return lease_authorize(v->f->signer, v->l, &v->a->ledger, v->r->n, v->e->u.claim.epoch, &seen,
-			       &facts, &v->claim->err);
-}
-
 int row_permit(struct row_event *v)
 {
 	const struct claim_evidence *e = &v->claim->evidence;

@@ -4,10 +4,11 @@
  * step (claim.h), by a restart, by the goal of its lease, or by an operator. For
  * aggregate.c and the files that hold the handlers:
  *
- *	resource_events.c	the table, and what is the same for all
+ *	resource_events.c	the table, and the handlers that need few words
  *	resource_creates.c	intents, what became of them, what a look-up found
  *	resource_deletes.c	permits, deletes, absence
  *	resource_changes.c	labels and protection of what is kept
+ *	resource_row.c		what the handlers share
  */
 #pragma once
 
@@ -41,7 +42,7 @@ int row_event_apply(struct row_event *v, int kind);
 /* A claim, with its row found. */
 int claim_apply(struct row_event *v);
 
-/* ---- for the handlers ---- */
+/* ---- resource_row.c ---- */
 
 /* -1, with the reason for the log. */
 int row_refuse(struct row_event *v, const char *why);

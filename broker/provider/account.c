@@ -5,140 +5,8 @@
 #include <string.h>
 
 #include "provider/account_state.h"
-#include "provider/call.h"
-#include "util/alloc.h"
-#include "util/log.h"
 
-/* As the only provider so far keeps it, until an answer says otherwise. */
-#define CALLS_PER_HOUR 3600
-#define TOKEN_MAX 1024
 #define WAIT_MOST_MS 3600000
-
-/* What goes into a header line must not be able to end it. */
-static int token_check(const char *token, struct err *err)
-{
-	size_t len = strlen(token);
-
-	if (len == 0 || len > TOKEN_MAX)
-		return err_set(err, ERR_INVALID, "the token must have 1 to %d characters",
-			       TOKEN_MAX);
-	for (size_t i = 0; i < len; i++) {
-		if (token[i] <= 0x20 || token[i] >= 0x7f)
-			return err_set(err, ERR_INVALID,
-				       "the token holds a blank, a control character or a byte outside ASCII");
-	}
-	return 0;
-}
-
-static int origin_set(struct account *account, struct err *err)
-{
-	struct account_state *state = account->state;
-	const struct option_value *endpoint = options_find(&state->options, "endpoint");
-
-	if (!account->table->http_auth)
-		return 0;
-	if (endpoint && endpoint->text[0]) {
-		if (url_origin_check(endpoint->text, state->origin, err))
-			return err_prefix(err, "option 'endpoint' ");
-		return 0;
-	}
-	if (!account->table->http_origin)
-		return err_set(err, ERR_INVALID,
-			       "provider '%s' names no origin and no endpoint is set",
-			       account->table->name);
-	if (url_origin_check(account->table->http_origin, state->origin, err))
-		return err_prefix(err, "the origin of provider '%s' ", account->table->name);
-	return 0;
-}
-
-static int account_check(struct account *account, const struct account_config *config,
-			 struct err *err)
-{
-	if (config->location_count < 1 || config->location_count > ACCOUNT_LOCATIONS_MAX)
-		return err_set(err, ERR_INVALID, "there must be 1 to %d locations",
-			       ACCOUNT_LOCATIONS_MAX);
-	if (config->rate_per_hour < 0)
-		return err_set(err, ERR_INVALID, "the rate per hour must not be negative");
-	if (account->table->http_auth && !config->token)
-		return err_set(err, ERR_INVALID, "provider '%s' needs a token",
-			       account->table->name);
-	if (config->token && token_check(config->token, err))
-		return -1;
-	if (options_check(account->table, config->options, config->option_count,
-			  &account->state->options, err))
-		return -1;
-	return origin_set(account, err);
-}
-
-static void config_fini(struct account_config *config)
-{
-	if (config->token) {
-		explicit_bzero(config->token, strlen(config->token));
-		free(config->token);
-	}
-	for (size_t i = 0; i < config->option_count; i++) {
-		free((char *)config->options[i].key);
-		free((char *)config->options[i].value);
-	}
-	free(config->options);
-	*config = (struct account_config){ 0 };
-}
-
-/* Everything but the configuration's memory and the instance. */
-static void account_free_rest(struct account *account)
-{
-	struct account_state *state = account->state;
-
-	options_fini(&state->options);
-	share_free(state->share);
-	memo_free(state->memo);
-	pthread_mutex_destroy(&state->serial);
-	pthread_mutex_destroy(&state->lock);
-	free(state);
-	free(account);
-}
-
-int account_new(const struct env *env, const struct lessor_provider *table,
-		struct account_config *config, struct account **ret, struct err *err)
-{
-	struct account *account = xcalloc(1, sizeof(*account));
-	struct account_state *state = xcalloc(1, sizeof(*state));
-
-	account->table = table;
-	account->env = env;
-	account->state = state;
-	pthread_mutex_init(&state->lock, NULL);
-	pthread_mutex_init(&state->serial, NULL);
-	state->share = share_new();
-	state->memo = memo_new();
-	state->figures.rate_remaining = -1;
-	budget_init(&state->budget,
-		    config->rate_per_hour > 0 ? config->rate_per_hour : CALLS_PER_HOUR, env_mono_ms(env));
-
-	if (account_check(account, config, err)) {
-		account_free_rest(account);
-		return -1;
-	}
-	account->config = *config;
-	if (config->token)
-		log_secret(config->token);
-	if (call_open(account, err)) {
-		account_free_rest(account);
-		return -1;
-	}
-	*config = (struct account_config){ 0 };
-	*ret = account;
-	return 0;
-}
-
-void account_free(struct account *account)
-{
-	if (!account)
-		return;
-	account->table->close(account->instance);
-	config_fini(&account->config);
-	account_free_rest(account);
-}
 
 const char *account_option_text(const struct account *account, const char *key)
 {
@@ -191,15 +59,15 @@ int account_is_proven(const struct account *account, int64_t max_age_ms)
 	return proven;
 }
 
-int account_is_blocked(const struct account *account, char *reason, size_t room)
+int account_is_blocked(const struct account *account, char *reason, size_t size)
 {
 	struct account_state *state = account->state;
 	int blocked;
 
 	pthread_mutex_lock(&state->lock);
 	blocked = state->figures.blocked || state->figures.fenced;
-	if (reason && room)
-		snprintf(reason, room, "%s", state->figures.fenced ? state->figures.fence :
+	if (reason && size)
+		snprintf(reason, size, "%s", state->figures.fenced ? state->figures.fence :
 			 blocked ? state->figures.reason : "");
 	pthread_mutex_unlock(&state->lock);
 	return blocked;
@@ -279,12 +147,12 @@ int64_t account_take_call(struct account *account, enum budget_class cls)
 	return wait;
 }
 
-int64_t account_count_answer(struct account *account, const struct env_http_answer *answer)
+int64_t account_count_response(struct account *account, const struct env_http_response *response)
 {
 	struct account_state *state = account->state;
 	int64_t now = budget_now(account);
-	int64_t wait = answer->retry_after_ms > 0 ? answer->retry_after_ms : 0;
-	int64_t limit = answer->rate_limit;
+	int64_t wait = response->retry_after_ms > 0 ? response->retry_after_ms : 0;
+	int64_t limit = response->rate_limit;
 	uint32_t jitter;
 
 	if (wait > WAIT_MOST_MS)
@@ -295,22 +163,24 @@ int64_t account_count_answer(struct account *account, const struct env_http_answ
 	env_random(account->env, &jitter, sizeof(jitter));
 	pthread_mutex_lock(&state->lock);
 	state->figures.calls++;
-	if (answer->outcome != ENV_HTTP_ANSWERED || answer->status >= 500 || answer->status == 429)
+	if (response->outcome != ENV_HTTP_ANSWERED || response->status >= 500 ||
+	    response->status == 429)
 		state->figures.calls_failed++;
-	if (answer->outcome == ENV_HTTP_ANSWERED) {
-		budget_observe(&state->budget, limit, answer->rate_remaining, now);
-		if (answer->status == 429)
-			wait = budget_refused(&state->budget, answer->retry_after_ms, jitter, now);
+	if (response->outcome == ENV_HTTP_ANSWERED) {
+		budget_observe(&state->budget, limit, response->rate_remaining, now);
+		if (response->status == 429)
+			wait = budget_refused(&state->budget, response->retry_after_ms, jitter,
+					      now);
 		else
 			budget_accepted(&state->budget);
-		if (answer->rate_remaining >= 0)
-			state->figures.rate_remaining = answer->rate_remaining;
+		if (response->rate_remaining >= 0)
+			state->figures.rate_remaining = response->rate_remaining;
 	}
 	pthread_mutex_unlock(&state->lock);
 	return wait;
 }
 
-void account_count_shared(struct account *account)
+void account_count_coalesced(struct account *account)
 {
 	pthread_mutex_lock(&account->state->lock);
 	account->state->figures.calls_shared++;

@@ -75,10 +75,10 @@ void account_probed(struct account *account, int proven, uint32_t error_class, c
 /* Was it proven within the last `max_age_ms`, and nothing spoke against it since? */
 int account_is_proven(const struct account *account, int64_t max_age_ms);
 /* Blocked: nothing new is made, nothing is concluded from absence. `reason` may be NULL. */
-int account_is_blocked(const struct account *account, char *reason, size_t room);
+int account_is_blocked(const struct account *account, char *reason, size_t size);
 /*
  * Fenced: the store is older than the account, or another daemon has taken over. It counts
- * as blocked, whatever a probe says. `why` NULL ends it.
+ * as blocked, whatever a probe finds. `why` NULL ends it.
  */
 void account_set_fenced(struct account *account, const char *why);
 int account_is_fenced(const struct account *account);
@@ -97,7 +97,7 @@ void account_pause(struct account *account, int64_t ms);
 
 struct account_figures {
 	int64_t calls, calls_failed, calls_shared, budget_waits;
-	int64_t rate_remaining;		/* as the provider said last, -1 unknown */
+	int64_t rate_remaining;		/* as the provider stated last, -1 unknown */
 	int64_t proven_ms;		/* wall clock, 0 never */
 	int blocked;
 	char reason[160];

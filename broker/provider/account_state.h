@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* What changes in an account, for this room only. */
+/* The changing part of an account, for this room only. */
 #pragma once
 
 #include <pthread.h>
 #include <stdint.h>
 
 #include "provider/account.h"
-#include "provider/memo.h"
+#include "provider/text_cache.h"
 #include "provider/options.h"
-#include "provider/share.h"
+#include "provider/coalesce.h"
 #include "provider/url.h"
 #include "schedule/budget.h"
 
 struct account_state {
 	/* constant after account_new */
 	char origin[URL_ORIGIN_MAX];	/* where its requests go, "" for a provider without HTTP */
-	struct options options;
+	struct option_values options;
 	/* own locks */
-	struct share *share;
-	struct memo *memo;
+	struct coalesce *coalesce;
+	struct text_cache *cache;
 	pthread_mutex_t serial;		/* held by a step of a LESSOR_PER_INSTANCE provider */
 	/* behind `lock` */
 	pthread_mutex_t lock;
@@ -29,8 +29,8 @@ struct account_state {
 	struct account_figures figures;
 };
 
-/* Takes a call from the budget: 0, or how long to wait. */
+/* Takes one request from the budget: 0, or how long to wait. */
 int64_t account_take_call(struct account *account, enum budget_class cls);
-/* Counts what came of a call; how long to wait before the next one, 0 if it does not say. */
-int64_t account_count_answer(struct account *account, const struct env_http_answer *answer);
-void account_count_shared(struct account *account);
+/* Counts a request and its outcome. Returns how long to wait before the next one, 0: not stated. */
+int64_t account_count_response(struct account *account, const struct env_http_response *response);
+void account_count_coalesced(struct account *account);

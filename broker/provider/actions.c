@@ -18,13 +18,13 @@ static int is_placeholder(const char *segment, size_t len)
 }
 
 /* An {id} that stands twice is one id. */
-static int same_id(const char *id, const char *segment, size_t len)
+static int id_is_same(const char *id, const char *segment, size_t len)
 {
 	return !id[0] || (strlen(id) == len && memcmp(id, segment, len) == 0);
 }
 
 /* One segment after the other; both begin with a slash. */
-static int path_matches(const char *template, const char *path, char *ret_id, size_t id_room)
+static int path_matches(const char *template, const char *path, char *ret_id, size_t id_size)
 {
 	ret_id[0] = '\0';
 	while (*template == '/' && *path == '/') {
@@ -36,7 +36,7 @@ static int path_matches(const char *template, const char *path, char *ret_id, si
 				return 0;
 			if (want == strlen(ACTION_ID_PLACE) &&
 			    strncmp(template, ACTION_ID_PLACE, want) == 0) {
-				if (have >= id_room || !same_id(ret_id, path, have))
+				if (have >= id_size || !id_is_same(ret_id, path, have))
 					return 0;
 				memcpy(ret_id, path, have);
 				ret_id[have] = '\0';
@@ -50,13 +50,18 @@ static int path_matches(const char *template, const char *path, char *ret_id, si
 	return *template == '\0' && (*path == '\0' || *path == '?');
 }
 
-static uint32_t strictness(const struct lessor_action *action)
+int action_has_id(const struct lessor_action *action)
+{
+	return strstr(action->path, ACTION_ID_PLACE) != NULL;
+}
+
+static uint32_t action_strictness(const struct lessor_action *action)
 {
 	return action_is_harmless(action) ? 0 : action->effect;
 }
 
 int action_find(const struct lessor_provider *table, const char *method, const char *path,
-		struct lessor_action *ret, char *ret_id, size_t id_room)
+		struct lessor_action *ret, char *ret_id, size_t id_size)
 {
 	int found = 0;
 
@@ -64,13 +69,13 @@ int action_find(const struct lessor_provider *table, const char *method, const c
 		struct lessor_action action = action_at(table, i);
 
 		if (strcmp(action.method, method) != 0 ||
-		    !path_matches(action.path, path, ret_id, id_room) ||
-		    (found && strictness(&action) <= strictness(ret)))
+		    !path_matches(action.path, path, ret_id, id_size) ||
+		    (found && action_strictness(&action) <= action_strictness(ret)))
 			continue;
 		*ret = action;
 		found = 1;
 	}
-	return found && path_matches(ret->path, path, ret_id, id_room) ? 0 : -1;
+	return found && path_matches(ret->path, path, ret_id, id_size) ? 0 : -1;
 }
 
 int action_is_harmless(const struct lessor_action *action)
@@ -83,7 +88,7 @@ int action_is_about(const struct lessor_action *action, uint32_t kind)
 	return kind < 32 && (action->kinds & LESSOR_KIND_BIT(kind)) != 0;
 }
 
-int action_path(const struct lessor_action *action, const char *id, char *ret, size_t room)
+int action_path(const struct lessor_action *action, const char *id, char *ret, size_t size)
 {
 	size_t len = 0;
 
@@ -91,7 +96,7 @@ int action_path(const struct lessor_action *action, const char *id, char *ret, s
 		int is_id = strncmp(p, ACTION_ID_PLACE, strlen(ACTION_ID_PLACE)) == 0;
 		size_t piece = is_id ? strlen(id) : 1;
 
-		if ((*p == '{' && !is_id) || piece >= room - len)
+		if ((*p == '{' && !is_id) || piece >= size - len)
 			return -1;
 		memcpy(ret + len, is_id ? id : p, piece);
 		len += piece;

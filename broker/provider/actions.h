@@ -17,11 +17,13 @@ struct lessor_action action_at(const struct lessor_provider *table, size_t i);
  * than any can be.
  */
 int action_find(const struct lessor_provider *table, const char *method, const char *path,
-		struct lessor_action *ret, char *ret_id, size_t id_room);
+		struct lessor_action *ret, char *ret_id, size_t id_size);
+/* Does its path name one object by its id? */
+int action_has_id(const struct lessor_action *action);
 /* Has it no effect? */
 int action_is_harmless(const struct lessor_action *action);
 int action_is_about(const struct lessor_action *action, uint32_t kind);
 /* The template with the id in its place. -1: it does not fit, or there is another {word}. */
-int action_path(const struct lessor_action *action, const char *id, char *ret, size_t room);
+int action_path(const struct lessor_action *action, const char *id, char *ret, size_t size);
 /* "a read", "a delete", ... for error texts. */
 const char *action_effect_name(uint32_t effect);

@@ -13,16 +13,16 @@
 
 #define VALUE_MAX 1024
 
-size_t evidence_add(struct call *call, const struct lessor_action *action, const char *id,
+size_t evidence_add(struct operation *op, const struct lessor_action *action, const char *id,
 		    const char *target, const struct lessor_http_response *response, int is_shared)
 {
-	struct call_request *r;
+	struct operation_request *r;
 
-	call->requests = call_grow(call->requests, call->request_count, sizeof(*call->requests));
-	r = &call->requests[call->request_count++];
-	*r = (struct call_request){
+	op->requests = xgrow(op->requests, op->request_count, sizeof(*op->requests));
+	r = &op->requests[op->request_count++];
+	*r = (struct operation_request){
 		.action = *action,
-		.target = call_dup(call, target),
+		.target = operation_dup(op, target),
 		.outcome = response->outcome,
 		.status = (int)response->status,
 		.is_shared = is_shared,
@@ -30,26 +30,26 @@ size_t evidence_add(struct call *call, const struct lessor_action *action, const
 		.body_len = response->body_len,
 	};
 	snprintf(r->id, sizeof(r->id), "%s", id);
-	return call->request_count;
+	return op->request_count;
 }
 
-void evidence_fini(struct call *call)
+void evidence_fini(struct operation *op)
 {
-	for (size_t i = 0; i < call->request_count; i++) {
-		json_decref(call->requests[i].by_id);
-		json_decref(call->requests[i].root);
+	for (size_t i = 0; i < op->request_count; i++) {
+		json_decref(op->requests[i].by_id);
+		json_decref(op->requests[i].root);
 	}
-	free(call->requests);
+	free(op->requests);
 }
 
 /* ---- reading an answer ---------------------------------------------------------------- */
 
-static int is_success(const struct call_request *r)
+static int request_succeeded(const struct operation_request *r)
 {
 	return r->outcome == LESSOR_HAPPENED && r->status >= 200 && r->status < 300;
 }
 
-static const json_t *root_of(struct call_request *r)
+static const json_t *request_root(struct operation_request *r)
 {
 	if (!r->is_parsed) {
 		r->is_parsed = 1;
@@ -60,7 +60,7 @@ static const json_t *root_of(struct call_request *r)
 }
 
 /* A JSON pointer without escapes, which no member that we know has. */
-static const json_t *at(const json_t *json, const char *pointer)
+static const json_t *pointer_get(const json_t *json, const char *pointer)
 {
 	char word[128];
 
@@ -78,102 +78,110 @@ static const json_t *at(const json_t *json, const char *pointer)
 	return pointer && *pointer == '\0' ? json : NULL;
 }
 
+/* What the response holds at a place. */
+static const json_t *request_value(struct operation_request *r, const char *pointer)
+{
+	return pointer_get(request_root(r), pointer);
+}
+
 /* An id as text; "" if it is none. */
-static void id_text(const json_t *json, char ret[CALL_ID_ROOM])
+static void id_copy(const json_t *json, char ret[OPERATION_ID_SIZE])
 {
 	ret[0] = '\0';
 	if (json_is_integer(json))
-		snprintf(ret, CALL_ID_ROOM, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
-	else if (json_is_string(json) && json_string_length(json) < CALL_ID_ROOM)
-		snprintf(ret, CALL_ID_ROOM, "%s", json_string_value(json));
+		snprintf(ret, OPERATION_ID_SIZE, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
+	else if (json_is_string(json) && json_string_length(json) < OPERATION_ID_SIZE)
+		snprintf(ret, OPERATION_ID_SIZE, "%s", json_string_value(json));
 }
 
-static int id_is(const struct lessor_action *action, const json_t *object, const char *id)
+static int object_has_id(const struct lessor_action *action, const json_t *object, const char *id)
 {
-	char have[CALL_ID_ROOM];
+	char have[OPERATION_ID_SIZE];
 
-	id_text(at(object, action->id_at), have);
+	id_copy(pointer_get(object, action->id_at), have);
 	return have[0] && strcmp(have, id) == 0;
 }
 
-static int name_is(const struct lessor_action *action, const json_t *object, const char *name)
+static int object_has_name(const struct lessor_action *action, const json_t *object,
+			   const char *name)
 {
-	const char *have = json_string_value(at(object, action->name_at));
+	const char *have = json_string_value(pointer_get(object, action->name_at));
 
 	return have && strcmp(have, name) == 0;
 }
 
-static const char *text_at(struct call *call, const json_t *object, const char *pointer)
+static const char *object_text(struct operation *op, const json_t *object, const char *pointer)
 {
-	const char *text = json_string_value(at(object, pointer));
+	const char *text = json_string_value(pointer_get(object, pointer));
 
-	return call_dup(call, text ? text : "");
+	return operation_dup(op, text ? text : "");
 }
 
-/* Everything that the host judges of an object, in the call's own memory. */
-static void describe(struct call *call, const struct lessor_action *action, const json_t *object,
-		    uint32_t kind, struct lessor_observed *ret)
+/* Everything that the host checks of an object, in the operation's own memory. */
+static void object_describe(struct operation *op, const struct lessor_action *action,
+			    const json_t *object, uint32_t kind, struct lessor_observed *ret)
 {
-	const json_t *labels = at(object, action->labels_at);
-	const json_t *is_protected = at(object, action->protected_at);
-	struct lessor_label *list = call_alloc(call, (json_object_size(labels) + 1) * sizeof(*list));
-	char id[CALL_ID_ROOM];
+	const json_t *labels = pointer_get(object, action->labels_at);
+	const json_t *is_protected = pointer_get(object, action->protected_at);
+	struct lessor_label *list = operation_alloc(op, (json_object_size(labels) + 1) *
+						    sizeof(*list));
+	char id[OPERATION_ID_SIZE];
 	const char *key;
 	json_t *value;
 
-	id_text(at(object, action->id_at), id);
+	id_copy(pointer_get(object, action->id_at), id);
 	*ret = (struct lessor_observed){
 		.size = sizeof(*ret),
 		.kind = kind,
-		.id = call_dup(call, id),
-		.name = text_at(call, object, action->name_at),
+		.id = operation_dup(op, id),
+		.name = object_text(op, object, action->name_at),
 		.labels = list,
 		.protection = json_is_true(is_protected) ? LESSOR_PROTECTION_ON :
 			      json_is_false(is_protected) ? LESSOR_PROTECTION_OFF :
 							    LESSOR_PROTECTION_UNKNOWN,
 	};
 	json_object_foreach((json_t *)labels, key, value) {
-		list[ret->label_count].key = call_dup(call, key);
-		list[ret->label_count++].value = call_dup(call, json_is_string(value) ?
-							  json_string_value(value) : "");
+		list[ret->label_count].key = operation_dup(op, key);
+		list[ret->label_count++].value = operation_dup(op, json_is_string(value) ?
+							       json_string_value(value) : "");
 	}
 }
 
 /* ---- exact reads ---------------------------------------------------------------------- */
 
-static size_t last_effect(struct call *call, const struct resource *row)
+static size_t row_last_effect(struct operation *op, const struct resource *row)
 {
-	const struct call_effect *effect = call_effect_find(call, row->n);
+	const struct operation_effect *effect = operation_effect_find(op, row->n);
 
 	return effect ? effect->last : 0;
 }
 
-static int reads_exactly(const struct call_request *r, const struct resource *row)
+static int request_reads_row(const struct operation_request *r, const struct resource *row)
 {
 	return r->action.effect == LESSOR_READS && r->action.object_at &&
-	       action_is_about(&r->action, row->kind) && row->id[0] && strcmp(r->id, row->id) == 0 &&
-	       !r->is_shared;
+	       action_is_about(&r->action, row->kind) && row->id[0] &&
+	       strcmp(r->id, row->id) == 0 && !r->is_shared;
 }
 
-int evidence_exact(struct call *call, const struct resource *row, struct lessor_observed *ret,
+int evidence_exact(struct operation *op, const struct resource *row, struct lessor_observed *ret,
 		   int *ret_is_last)
 {
-	size_t since = last_effect(call, row);
+	size_t since = row_last_effect(op, row);
 
 	*ret_is_last = 0;
-	for (size_t i = call->request_count; i > since; i--) {
-		struct call_request *r = &call->requests[i - 1];
+	for (size_t i = op->request_count; i > since; i--) {
+		struct operation_request *r = &op->requests[i - 1];
 		const json_t *object;
 
-		if (!reads_exactly(r, row))
+		if (!request_reads_row(r, row))
 			continue;
-		*ret_is_last = i == call->request_count;
+		*ret_is_last = i == op->request_count;
 		if (r->outcome == LESSOR_HAPPENED && (r->status == 404 || r->status == 410))
 			return 0;
-		object = is_success(r) ? at(root_of(r), r->action.object_at) : NULL;
-		if (!object || !id_is(&r->action, object, row->id))
+		object = request_succeeded(r) ? request_value(r, r->action.object_at) : NULL;
+		if (!object || !object_has_id(&r->action, object, row->id))
 			return -1;
-		describe(call, &r->action, object, row->kind, ret);
+		object_describe(op, &r->action, object, row->kind, ret);
 		return 1;
 	}
 	return -1;
@@ -181,7 +189,7 @@ int evidence_exact(struct call *call, const struct resource *row, struct lessor_
 
 /* ---- listings -------------------------------------------------------------------------- */
 
-static int hex_of(char c)
+static int hex_value(char c)
 {
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 :
 	       c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
@@ -201,7 +209,7 @@ static const char *target_piece(const char *p, const char *skipped, size_t *ret_
 	}
 }
 
-/* Do two targets ask the same, but for the value of that key? */
+/* Are two targets the same, apart from the value of that key? */
 static int target_is(const char *a, const char *b, const char *but)
 {
 	size_t a_len, b_len;
@@ -245,8 +253,8 @@ static int query_value(const char *target, const char *key, char ret[VALUE_MAX])
 	if (query_find(strchr(p, '&'), key))
 		return -1;
 	for (; *p && *p != '&' && len < VALUE_MAX - 1; p++) {
-		int high = *p == '%' ? hex_of(p[1]) : -1;
-		int low = high >= 0 ? hex_of(p[2]) : -1;
+		int high = *p == '%' ? hex_value(p[1]) : -1;
+		int low = high >= 0 ? hex_value(p[2]) : -1;
 
 		ret[len++] = low >= 0 ? (char)(high << 4 | low) : *p == '+' ? ' ' : *p;
 		if (low >= 0)
@@ -257,7 +265,7 @@ static int query_value(const char *target, const char *key, char ret[VALUE_MAX])
 }
 
 /* 0: it is none. */
-static long page_of(const struct call_request *r)
+static long request_page(const struct operation_request *r)
 {
 	char value[VALUE_MAX], *end;
 	int found = r->action.page ? query_value(r->target, r->action.page, value) : 0;
@@ -272,18 +280,18 @@ static long page_of(const struct call_request *r)
 enum filter { BY_NAME, BY_LABELS };
 
 /* Whose labels the row's resource bears; what another lease handed over bears that one's. */
-static const char *lease_of(const struct call *call, const struct resource *row)
+static const char *row_lease(const struct operation *op, const struct resource *row)
 {
 	return row->signed_lease[0] ? row->signed_lease :
-	       call->step->lease.n ? call->step->lease.id : "account";
+	       op->step->lease.n ? op->step->lease.id : "account";
 }
 
 /*
  * Does the listing select what the row's resource would be among, and nothing less? A thing
  * whose name or whose labels were changed is in one of the two only, so each stands alone.
  */
-static int selects(const struct call *call, const struct call_request *r,
-		   const struct resource *row, enum filter by)
+static int request_selects(const struct operation *op, const struct operation_request *r,
+			   const struct resource *row, enum filter by)
 {
 	const char *key = by == BY_NAME ? r->action.by_name : r->action.by_labels;
 	const char *other = by == BY_NAME ? r->action.by_labels : r->action.by_name;
@@ -296,11 +304,12 @@ static int selects(const struct call *call, const struct call_request *r,
 		return 1;
 	if (query_value(r->target, key, value) != 1)
 		return 0;
-	return by == BY_NAME ? strcmp(value, row->name) == 0 :
-			       strstr(value, call->step->instance) && strstr(value, lease_of(call, row));
+	if (by == BY_NAME)
+		return strcmp(value, row->name) == 0;
+	return strstr(value, op->step->instance) && strstr(value, row_lease(op, row));
 }
 
-enum shown { SHOWN_NOT, SHOWN, SHOWN_NO_LIST };
+enum search_result { SHOWN_NOT, SHOWN, SHOWN_NO_LIST };
 
 static int label_is(const json_t *labels, const char *key, const char *value)
 {
@@ -310,13 +319,14 @@ static int label_is(const json_t *labels, const char *key, const char *value)
 }
 
 /* Do its labels say that it is the row's resource, whatever it is called? */
-static int is_labelled(const struct call *call, const json_t *labels, const struct resource *row)
+static int labels_match(const struct operation *op, const json_t *labels,
+			const struct resource *row)
 {
 	char attempt[16];
 
 	snprintf(attempt, sizeof(attempt), "%u", row->attempt);
-	return label_is(labels, LESSOR_LABEL_INSTANCE, call->step->instance) &&
-	       label_is(labels, LESSOR_LABEL_LEASE, lease_of(call, row)) &&
+	return label_is(labels, LESSOR_LABEL_INSTANCE, op->step->instance) &&
+	       label_is(labels, LESSOR_LABEL_LEASE, row_lease(op, row)) &&
 	       label_is(labels, LESSOR_LABEL_ATTEMPT, attempt) &&
 	       label_is(labels, LESSOR_LABEL_KIND, resource_kind_name(row->kind)) &&
 	       json_object_get(labels, LESSOR_LABEL_SIG);
@@ -326,37 +336,37 @@ static int is_labelled(const struct call *call, const json_t *labels, const stru
  * May the item be the row's resource? While its id is not known, whatever has its name or its
  * labels may be it; `is_signed`: only what bears a signature, too.
  */
-static int may_be(const struct call *call, const struct call_request *r, const json_t *item,
-		  const struct resource *row, int is_signed)
+static int item_may_be(const struct operation *op, const struct operation_request *r,
+		       const json_t *item, const struct resource *row, int is_signed)
 {
-	const json_t *labels = at(item, r->action.labels_at);
+	const json_t *labels = pointer_get(item, r->action.labels_at);
 
 	if (row->id[0])
-		return id_is(&r->action, item, row->id);
-	return (name_is(&r->action, item, row->name) &&
+		return object_has_id(&r->action, item, row->id);
+	return (object_has_name(&r->action, item, row->name) &&
 		(!is_signed || json_object_get(labels, LESSOR_LABEL_SIG))) ||
-	       is_labelled(call, labels, row);
+	       labels_match(op, labels, row);
 }
 
-static enum shown on_page(const struct call *call, struct call_request *r,
-			  const struct resource *row, int is_signed)
+static enum search_result page_search(const struct operation *op, struct operation_request *r,
+				      const struct resource *row, int is_signed)
 {
-	const json_t *list = is_success(r) ? at(root_of(r), r->action.object_at) : NULL;
+	const json_t *list = request_succeeded(r) ? request_value(r, r->action.object_at) : NULL;
 	json_t *item;
 	size_t i;
 
 	if (!json_is_array(list))
 		return SHOWN_NO_LIST;
 	json_array_foreach((json_t *)list, i, item) {
-		if (may_be(call, r, item, row, is_signed))
+		if (item_may_be(op, r, item, row, is_signed))
 			return SHOWN;
 	}
 	return SHOWN_NOT;
 }
 
-static int is_last_page(struct call_request *r)
+static int page_is_last(struct operation_request *r)
 {
-	const json_t *next = at(root_of(r), r->action.next_at);
+	const json_t *next = request_value(r, r->action.next_at);
 
 	return !next || json_is_null(next) || json_is_false(next) ||
 	       (json_is_integer(next) && json_integer_value(next) == 0) ||
@@ -364,24 +374,24 @@ static int is_last_page(struct call_request *r)
 }
 
 /*
- * From the first page that was asked for after `since` to the last one, each asked for like
- * the first: pages of another size leave gaps. As evidence_unlisted.
+ * From the first page requested after `since` to the last, each requested with the same query as
+ * the first: pages of another size leave gaps. Returns what evidence_unlisted does.
  */
-static int walk(struct call *call, const struct resource *row, enum filter by, size_t since,
-		int is_signed)
+static int listing_search(struct operation *op, const struct resource *row, enum filter by,
+			  size_t since, int is_signed)
 {
 	const char *first = "";
 	int complete = 0;
 	long want = 1;
 
-	for (size_t i = since; i < call->request_count; i++) {
-		struct call_request *r = &call->requests[i];
-		long page = page_of(r);
-		enum shown shown;
+	for (size_t i = since; i < op->request_count; i++) {
+		struct operation_request *r = &op->requests[i];
+		long page = request_page(r);
+		enum search_result shown;
 
-		if (!selects(call, r, row, by))
+		if (!request_selects(op, r, row, by))
 			continue;
-		shown = on_page(call, r, row, is_signed);
+		shown = page_search(op, r, row, is_signed);
 		if (shown == SHOWN)
 			return -1;
 		if (page == 1) {
@@ -393,31 +403,31 @@ static int walk(struct call *call, const struct resource *row, enum filter by, s
 			want = 0;	/* nothing continues it */
 			continue;
 		}
-		complete |= is_last_page(r);
+		complete |= page_is_last(r);
 		want++;
 	}
 	return complete;
 }
 
-int evidence_unlisted(struct call *call, const struct resource *row)
+int evidence_unlisted(struct operation *op, const struct resource *row)
 {
-	size_t since = last_effect(call, row);
-	int by_name = walk(call, row, BY_NAME, since, 0);
-	int by_labels = walk(call, row, BY_LABELS, since, 0);
+	size_t since = row_last_effect(op, row);
+	int by_name = listing_search(op, row, BY_NAME, since, 0);
+	int by_labels = listing_search(op, row, BY_LABELS, since, 0);
 
 	return by_name < 0 || by_labels < 0 ? -1 : by_name && by_labels;
 }
 
-int evidence_unlisted_name(struct call *call, const struct resource *row, size_t since)
+int evidence_unlisted_name(struct operation *op, const struct resource *row, size_t since)
 {
-	return walk(call, row, BY_NAME, since, 1);
+	return listing_search(op, row, BY_NAME, since, 1);
 }
 
 /* The objects of an answer by their ids; of two with the same id the first counts. */
-static const json_t *by_id(struct call_request *r)
+static const json_t *request_objects(struct operation_request *r)
 {
-	const json_t *object = at(root_of(r), r->action.object_at);
-	char id[CALL_ID_ROOM];
+	const json_t *object = request_value(r, r->action.object_at);
+	char id[OPERATION_ID_SIZE];
 	json_t *item;
 	size_t i;
 
@@ -425,30 +435,30 @@ static const json_t *by_id(struct call_request *r)
 		return r->by_id;
 	r->by_id = json_object();
 	if (json_is_object(object)) {
-		id_text(at(object, r->action.id_at), id);
+		id_copy(pointer_get(object, r->action.id_at), id);
 		json_object_set(r->by_id, id, (json_t *)object);
 	}
 	json_array_foreach((json_t *)object, i, item) {
-		id_text(at(item, r->action.id_at), id);
+		id_copy(pointer_get(item, r->action.id_at), id);
 		if (!json_object_get(r->by_id, id))
 			json_object_set(r->by_id, id, item);
 	}
 	return r->by_id;
 }
 
-int evidence_shown(struct call *call, uint32_t kind, const char *id, struct lessor_observed *ret)
+int evidence_shown(struct operation *op, uint32_t kind, const char *id, struct lessor_observed *ret)
 {
-	/* Of a lease among many: what the look for all of them has read. */
-	struct call *record = call->look ? call->look : call;
+	/* Of a lease that is observed with others: what the observer has read. */
+	struct operation *record = op->observer ? op->observer : op;
 
 	for (size_t i = record->request_count; id[0] && i > 0; i--) {
-		struct call_request *r = &record->requests[i - 1];
-		const json_t *object = is_success(r) && action_is_about(&r->action, kind) ?
-				       json_object_get(by_id(r), id) : NULL;
+		struct operation_request *r = &record->requests[i - 1];
+		const json_t *object = request_succeeded(r) && action_is_about(&r->action, kind) ?
+				       json_object_get(request_objects(r), id) : NULL;
 
 		if (!object)
 			continue;
-		describe(call, &r->action, object, kind, ret);
+		object_describe(op, &r->action, object, kind, ret);
 		return 1;
 	}
 	return 0;
@@ -456,46 +466,47 @@ int evidence_shown(struct call *call, uint32_t kind, const char *id, struct less
 
 /* ---- effects ---------------------------------------------------------------------------- */
 
-int evidence_made(struct call *call, const struct call_effect *effect, const char *id)
+int evidence_made(struct operation *op, const struct operation_effect *effect, const char *id)
 {
-	struct call_request *r = effect->made ? &call->requests[effect->made - 1] : NULL;
-	const json_t *object = r && is_success(r) ? at(root_of(r), r->action.object_at) : NULL;
+	struct operation_request *r = effect->made ? &op->requests[effect->made - 1] : NULL;
+	const json_t *object = r && request_succeeded(r) ?
+			       request_value(r, r->action.object_at) : NULL;
 
-	return object && id_is(&r->action, object, id);
+	return object && object_has_id(&r->action, object, id);
 }
 
-/* A 4xx says no, but for those that something on the way may say of what it has passed on. */
-static int is_refusal(int status)
+/* A 4xx refuses, except those that a proxy may send after it has passed the request on. */
+static int status_is_refusal(int status)
 {
 	return status >= 400 && status < 500 && status != 408 && status != 421 && status != 425 &&
 	       status != 499;
 }
 
-enum effect_outcome evidence_outcome(const struct call *call, size_t request)
+enum effect_outcome evidence_outcome(const struct operation *op, size_t request)
 {
-	const struct call_request *r = request ? &call->requests[request - 1] : NULL;
+	const struct operation_request *r = request ? &op->requests[request - 1] : NULL;
 
 	if (!r || r->outcome == LESSOR_DID_NOT_HAPPEN)
 		return EFFECT_NOT_SENT;
-	if (is_success(r))
+	if (request_succeeded(r))
 		return EFFECT_ACCEPTED;
-	return r->outcome == LESSOR_HAPPENED && is_refusal(r->status) ? EFFECT_REFUSED :
+	return r->outcome == LESSOR_HAPPENED && status_is_refusal(r->status) ? EFFECT_REFUSED :
 									 EFFECT_UNKNOWN;
 }
 
-int evidence_action(struct call *call, const struct resource *row, int *ret_failed)
+int evidence_action(struct operation *op, const struct resource *row, int *ret_failed)
 {
 	int found = 0;
 
 	*ret_failed = 0;
-	for (size_t i = 0; i < call->request_count && row->action[0]; i++) {
-		struct call_request *r = &call->requests[i];
+	for (size_t i = 0; i < op->request_count && row->action[0]; i++) {
+		struct operation_request *r = &op->requests[i];
 		const char *status;
 
 		if (r->action.effect != LESSOR_READS || !r->action.status_at || r->is_shared ||
-		    strcmp(r->id, row->action) != 0 || !is_success(r))
+		    strcmp(r->id, row->action) != 0 || !request_succeeded(r))
 			continue;
-		status = json_string_value(at(root_of(r), r->action.status_at));
+		status = json_string_value(request_value(r, r->action.status_at));
 		if (!status)
 			continue;
 		found = 1;
@@ -504,9 +515,9 @@ int evidence_action(struct call *call, const struct resource *row, int *ret_fail
 	return found;
 }
 
-int evidence_has_actions(const struct call *call)
+int evidence_has_actions(const struct operation *op)
 {
-	const struct lessor_provider *table = call->account->table;
+	const struct lessor_provider *table = op->account->table;
 
 	for (size_t i = 0; i < table->action_count; i++) {
 		struct lessor_action action = action_at(table, i);

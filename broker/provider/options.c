@@ -220,9 +220,9 @@ static int check_given(const struct lessor_provider *table, const struct account
 }
 
 int options_check(const struct lessor_provider *table, const struct account_option *given,
-		  size_t given_count, struct options *ret, struct err *err)
+		  size_t given_count, struct option_values *ret, struct err *err)
 {
-	struct options options = { 0 };
+	struct option_values options = { 0 };
 
 	*ret = options;
 	if (check_given(table, given, given_count, err))
@@ -257,15 +257,15 @@ int options_check(const struct lessor_provider *table, const struct account_opti
 	return 0;
 }
 
-void options_fini(struct options *options)
+void options_fini(struct option_values *options)
 {
 	for (size_t i = 0; i < options->count; i++)
 		free(options->values[i].text);
 	free(options->values);
-	*options = (struct options){ 0 };
+	*options = (struct option_values){ 0 };
 }
 
-const struct option_value *options_find(const struct options *options, const char *key)
+const struct option_value *options_find(const struct option_values *options, const char *key)
 {
 	for (size_t i = 0; key && i < options->count; i++) {
 		if (strcmp(options->values[i].key, key) == 0)

@@ -21,13 +21,13 @@ struct option_value {
 	uint32_t type;
 };
 
-struct options {
+struct option_values {
 	struct option_value *values;	/* one for each declared option, in the plugin's order */
 	size_t count;
 };
 
 /* ERR_INVALID naming key and rule; *ret is empty then. */
 int options_check(const struct lessor_provider *table, const struct account_option *given,
-		  size_t given_count, struct options *ret, struct err *err);
-void options_fini(struct options *options);
-const struct option_value *options_find(const struct options *options, const char *key);
+		  size_t given_count, struct option_values *ret, struct err *err);
+void options_fini(struct option_values *options);
+const struct option_value *options_find(const struct option_values *options, const char *key);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A step: one call of one provider operation, with everything it needs copied
- * in and everything it found out copied back. It is moved from the engine to a
- * worker and back, never shared; while it runs it asks for intents, permits and
- * the recording of results through `claim`, and before its next request to the
- * provider waits through `barrier` until all that it claimed is durable.
+ * A step: one provider operation, with its inputs copied in and its results copied
+ * back. It is moved from the engine to a worker and back, never shared; while it runs
+ * it requests intents and permits and records results through `claim`, and before its
+ * next request to the provider waits through `barrier` until all that it claimed is
+ * durable.
  */
 #pragma once
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "lease/claim.h"
 #include "lease/ledger.h"
@@ -26,7 +27,7 @@ enum step_op {
 	STEP_LIST,	/* of the account */
 	STEP_RELOAD,	/* of the account */
 	STEP_RETAIN,
-	STEP_OBSERVE,	/* of the account: one look for the steps in `waiting` */
+	STEP_OBSERVE,	/* of the account: one observation for the steps in `waiting` */
 };
 const char *step_op_name(enum step_op op);
 
@@ -76,23 +77,25 @@ struct step {
 	/* out */
 	int verdict;			/* LESSOR_ */
 	uint32_t error_class;
-	int64_t wait_ms;		/* as the provider or the host's budget asked; 0: choose */
+	int64_t wait_ms;		/* as the provider or the host's budget requires; 0: choose */
 	char reason[256];
 	char cursor[1024];
 	char host[64], server_id[32], server_name[64], server_type[32], location[32], status[32];
 	int violation;			/* the plugin broke the contract; reason says how */
 	struct lessor_observed shown;	/* DONE of provision: the server as this step saw it; deep copy */
 	int is_shown;
-	int is_unobserved;		/* of a step in `waiting`: the look says nothing of it, and
-					 * nothing else of the result means anything */
+	int is_unobserved;		/* of a step in `waiting`: the observation did not cover
+					 * it, and nothing else of the result is meaningful */
 	int calls;			/* provider requests made */
-	int answers;			/* requests with an answer or without, shared ones too */
+	int answers;			/* requests with a response or without, coalesced ones too */
 	struct step_price *prices;	/* STEP_CATALOG; owned */
 	size_t price_count;
 	struct {
 		struct lessor_observed seen;	/* deep copies, owned by the step */
 	} *listed;			/* STEP_LIST */
 	size_t listed_count;
+
+	STAILQ_ENTRY(step) queued;	/* of the workers */
 
 	/* for the owner's use while it is on its way */
 	struct step *next;
@@ -101,6 +104,9 @@ struct step {
 
 struct step *step_new(enum step_op op, struct account *account);
 void step_free(struct step *step);
+/* Deep copies of what the step saw: into `listed`, and into `shown`. */
+void step_add_listed(struct step *step, const struct lessor_observed *seen);
+void step_set_shown(struct step *step, const struct lessor_observed *seen);
 
 /*
  * Runs the operation to its verdict on this thread. Any verdict the contract

@@ -1,123 +1,118 @@
 /* SPDX-License-Identifier: MIT */
 #include "provider/url.h"
 
+#include <arpa/inet.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-static int is_alnum(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
+#include <curl/curl.h>
 
-static int is_host_char(char c)
-{
-	return is_alnum(c) || c == '-' || c == '.';
-}
+#define HOST_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
 
-int url_host_is_loopback(const char *host, size_t len)
+int url_host_is_loopback(const char *host)
 {
-	const char *end = host + len;
-	const char *colon;
+	struct in_addr address;
 
-	if (len > 0 && host[0] == '[')
-		return len >= 5 && strncmp(host, "[::1]", 5) == 0 && (len == 5 || host[5] == ':');
-	colon = memchr(host, ':', len);
-	if (colon)
-		end = colon;
-	len = (size_t)(end - host);
-	if (len == 9 && strncasecmp(host, "localhost", 9) == 0)
+	if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
 		return 1;
-	/* 127.a.b.c, four plain decimal numbers: 127.evil.example must not pass */
-	if (len < 9 || len > 15 || strncmp(host, "127.", 4) != 0)
-		return 0;
-	int dots = 0;
-	int digits = 0;
-	for (size_t i = 0; i < len; i++) {
-		if (host[i] == '.') {
-			if (digits == 0)
-				return 0;
-			dots++;
-			digits = 0;
-		} else if (host[i] >= '0' && host[i] <= '9' && digits < 3) {
-			digits++;
-		} else {
-			return 0;
-		}
-	}
-	return dots == 3 && digits > 0;
+	/* four plain decimal numbers: 127.evil.example must not pass */
+	return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
-const char *url_host(const char *url, size_t *ret_len)
+/* Does the authority hold this host, as it is written, and nothing else but a port? */
+static int authority_is_plain(const char *authority, const char *host, const char *port)
 {
-	if (strncmp(url, "https://", 8) == 0)
-		url += 8;
-	else if (strncmp(url, "http://", 7) == 0)
-		url += 7;
-	else
-		return NULL;
-	*ret_len = strcspn(url, "/?#");
-	return *ret_len > 0 ? url : NULL;
+	char plain[URL_ORIGIN_MAX];
+	size_t len = strcspn(authority, "/?#");
+	int plain_len = snprintf(plain, sizeof(plain), "%s%s%s", host, port ? ":" : "",
+				 port ? port : "");
+
+	return plain_len >= 0 && (size_t)plain_len == len && memcmp(plain, authority, len) == 0;
 }
 
-/* host or [v6], then maybe a port */
-static int host_is_sane(const char *host, size_t len)
+/*
+ * libcurl decodes a host, completes an IPv4 address and accepts what no DNS name has: here a
+ * host must be written as it is used, so that nothing else can read it differently.
+ */
+static int host_is_plain(const char *authority, const char *host, const char *port)
 {
-	size_t i = 0;
+	char literal[INET6_ADDRSTRLEN + 2];
+	struct in6_addr address;
+	size_t len = strcspn(authority, "]");
 
-	if (len > 0 && host[0] == '[') {
-		const char *close = memchr(host, ']', len);
-		if (!close || close == host + 1)
-			return 0;
-		for (i = 1; host + i < close; i++) {
-			if (!strchr("0123456789abcdefABCDEF:.", host[i]))
-				return 0;
-		}
-		i++;
-	} else {
-		while (i < len && is_host_char(host[i]))
-			i++;
-		if (i == 0 || host[0] == '.' || host[0] == '-')
-			return 0;
-	}
-	if (i == len)
-		return 1;
-	if (host[i] != ':' || len - i < 2 || len - i > 6)
+	if (host[0] != '[')
+		return strspn(host, HOST_CHARS) == strlen(host) && host[0] != '.' &&
+		       host[0] != '-' && authority_is_plain(authority, host, port);
+	/* newer versions write an IPv6 address anew */
+	if (authority[0] != '[' || authority[len] != ']' || len > INET6_ADDRSTRLEN)
 		return 0;
-	for (i++; i < len; i++) {
-		if (host[i] < '0' || host[i] > '9')
-			return 0;
-	}
-	return 1;
+	memcpy(literal, authority + 1, len - 1);
+	literal[len - 1] = '\0';
+	if (inet_pton(AF_INET6, literal, &address) != 1)
+		return 0;
+	memcpy(literal, authority, len + 1);
+	literal[len + 1] = '\0';
+	return authority_is_plain(authority, literal, port);
+}
+
+static int url_host_check(CURLU *url, const char *text, const char *authority, struct err *err)
+{
+	char *host = NULL, *port = NULL;
+	CURLUcode code = curl_url_set(url, CURLUPART_URL, text,
+				      CURLU_PATH_AS_IS | CURLU_DISALLOW_USER);
+	int rc = 0;
+
+	if (code == CURLUE_USER_NOT_ALLOWED)
+		return err_set(err, ERR_INVALID, "must not carry a user or password");
+	if (code || curl_url_get(url, CURLUPART_HOST, &host, 0))
+		return err_set(err, ERR_INVALID, "has no sane host");
+	curl_url_get(url, CURLUPART_PORT, &port, 0);
+	if (!host_is_plain(authority, host, port))
+		rc = err_set(err, ERR_INVALID, "has no sane host");
+	else if (strncmp(text, "http://", 7) == 0 && !url_host_is_loopback(host))
+		rc = err_set(err, ERR_INVALID,
+			     "must be https; http is allowed for a loopback host only");
+	curl_free(host);
+	curl_free(port);
+	return rc;
+}
+
+static int base_path_check(const char *path, struct err *err)
+{
+	const char *rule;
+
+	if (path[0] == '\0' || strcmp(path, "/") == 0)
+		return 0;
+	rule = url_path_broken_rule(path);
+	if (rule)
+		return err_set(err, ERR_INVALID, "has a base path that %s", rule);
+	if (strpbrk(path, "?%"))
+		return err_set(err, ERR_INVALID, "must have no query and no escapes");
+	return 0;
 }
 
 int url_origin_check(const char *text, char ret[URL_ORIGIN_MAX], struct err *err)
 {
 	size_t len = strlen(text);
-	size_t host_len = 0;
-	const char *host;
+	const char *authority = strncmp(text, "https://", 8) == 0 ? text + 8 :
+				strncmp(text, "http://", 7) == 0 ? text + 7 : NULL;
+	CURLU *url;
+	int rc;
 
 	if (len >= URL_ORIGIN_MAX)
 		return err_set(err, ERR_INVALID, "is longer than %d bytes", URL_ORIGIN_MAX - 1);
-	host = url_host(text, &host_len);
-	if (!host)
+	if (!authority || strcspn(authority, "/?#") == 0)
 		return err_set(err, ERR_INVALID, "must begin with https:// and a host");
-	if (memchr(host, '@', host_len))
-		return err_set(err, ERR_INVALID, "must not carry a user or password");
-	if (!host_is_sane(host, host_len))
-		return err_set(err, ERR_INVALID, "has no sane host");
-	if (strncmp(text, "http://", 7) == 0 && !url_host_is_loopback(host, host_len))
-		return err_set(err, ERR_INVALID,
-			       "must be https; http is allowed for a loopback host only");
-
-	const char *path = host + host_len;
-	if (path[0] != '\0' && strcmp(path, "/") != 0) {
-		const char *rule = url_path_broken_rule(path);
-		if (rule)
-			return err_set(err, ERR_INVALID, "has a base path that %s", rule);
-		if (strpbrk(path, "?%"))
-			return err_set(err, ERR_INVALID, "must have no query and no escapes");
-	}
+	url = curl_url();
+	if (!url)
+		abort();
+	rc = url_host_check(url, text, authority, err);
+	curl_url_cleanup(url);
+	if (rc || base_path_check(authority + strcspn(authority, "/?#"), err))
+		return -1;
 	while (len > 0 && text[len - 1] == '/')
 		len--;
 	memmove(ret, text, len);
@@ -174,24 +169,13 @@ const char *url_path_broken_rule(const char *path)
 	return NULL;
 }
 
-const char *url_path_last(const char *path, size_t *ret_len)
-{
-	size_t len = strcspn(path, "?");
-	size_t start = len;
-
-	while (start > 0 && path[start - 1] != '/')
-		start--;
-	*ret_len = len - start;
-	return path + start;
-}
-
-void url_path_describe(const char *path, char *ret, size_t room)
+void url_path_describe(const char *path, char *ret, size_t size)
 {
 	size_t at = 0;
 	int value = 0;
 	int query = 0;
 
-	for (const char *p = path; *p && at + 2 < room; p++) {
+	for (const char *p = path; *p && at + 2 < size; p++) {
 		if (*p == '?')
 			query = 1;
 		if (query && *p == '=') {

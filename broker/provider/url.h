@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The little that is needed of URLs to keep a plugin's requests where they
- * belong: an origin that an operator may configure, and a path that cannot
- * leave it. Strict: what is not plainly allowed is refused. Pure.
+ * What keeps a plugin's requests where they belong: an origin that an operator may
+ * configure, and a path that cannot leave it. libcurl takes URLs apart, as it will
+ * when it sends the request; the rules here are stricter: whatever is not plainly
+ * allowed is refused. Pure.
  */
 #pragma once
 
@@ -19,14 +20,10 @@
  * a slash at the end. ERR_INVALID with the rule, which names no value.
  */
 int url_origin_check(const char *text, char ret[URL_ORIGIN_MAX], struct err *err);
-/* Is this host ("127.0.0.1", "[::1]", "localhost", with or without a port) this machine? */
-int url_host_is_loopback(const char *host, size_t len);
-/* The host of an absolute http or https URL, with its port; NULL if there is none. */
-const char *url_host(const char *url, size_t *ret_len);
+/* Is this host ("127.0.0.1", "[::1]", "localhost") this machine? */
+int url_host_is_loopback(const char *host);
 
 /* NULL, or the rule that a request's path (with query) breaks. */
 const char *url_path_broken_rule(const char *path);
-/* The last segment of the path, without the query. Points into `path`. */
-const char *url_path_last(const char *path, size_t *ret_len);
 /* The path for a log line: values in the query are left out. */
-void url_path_describe(const char *path, char *ret, size_t room);
+void url_path_describe(const char *path, char *ret, size_t size);

@@ -20,8 +20,7 @@
 struct workers {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
-	struct step *first;
-	struct step **last;
+	STAILQ_HEAD(, step) queue;
 	int stopping;
 	void (*done)(void *arg, struct step *step);
 	void *arg;
@@ -42,14 +41,10 @@ static void step_unrun(struct step *step)
 
 static struct step *queue_pop_locked(struct workers *workers)
 {
-	struct step *step = workers->first;
+	struct step *step = STAILQ_FIRST(&workers->queue);
 
-	if (!step)
-		return NULL;
-	workers->first = step->next;
-	if (!workers->first)
-		workers->last = &workers->first;
-	step->next = NULL;
+	if (step)
+		STAILQ_REMOVE_HEAD(&workers->queue, queued);
 	return step;
 }
 
@@ -60,7 +55,7 @@ static void *worker_main(void *arg)
 
 	pthread_mutex_lock(&workers->lock);
 	for (;;) {
-		while (!workers->first && !workers->stopping)
+		while (STAILQ_EMPTY(&workers->queue) && !workers->stopping)
 			pthread_cond_wait(&workers->more, &workers->lock);
 		if (workers->stopping)
 			break;
@@ -113,7 +108,7 @@ int workers_new(int threads, void (*done)(void *arg, struct step *step), void *a
 	workers = xcalloc(1, sizeof(*workers));
 	pthread_mutex_init(&workers->lock, NULL);
 	pthread_cond_init(&workers->more, NULL);
-	workers->last = &workers->first;
+	STAILQ_INIT(&workers->queue);
 	workers->done = done;
 	workers->arg = arg;
 	workers->threads = xcalloc((size_t)threads, sizeof(*workers->threads));
@@ -129,12 +124,10 @@ void workers_submit(struct workers *workers, struct step *step)
 {
 	int stopping;
 
-	step->next = NULL;
 	pthread_mutex_lock(&workers->lock);
 	stopping = workers->stopping;
 	if (!stopping) {
-		*workers->last = step;
-		workers->last = &step->next;
+		STAILQ_INSERT_TAIL(&workers->queue, step, queued);
 		pthread_cond_signal(&workers->more);
 	}
 	pthread_mutex_unlock(&workers->lock);

@@ -3,21 +3,21 @@
 
 #include "util/alloc.h"
 
-struct entry {
+struct heap_entry {
 	int64_t due_ms;
 	int64_t key;
 };
 
 /* Open addressing; place 0 marks a free slot, so places are stored plus one. */
-struct slot {
+struct heap_slot {
 	int64_t key;
 	size_t place;
 };
 
 struct heap {
-	struct entry *entries;
+	struct heap_entry *entries;
 	size_t count, room;
-	struct slot *slots;
+	struct heap_slot *slots;
 	size_t slot_count;	/* a power of two, at least twice `room` */
 };
 
@@ -47,7 +47,7 @@ static size_t slot_home(const struct heap *heap, int64_t key)
 }
 
 /* The key's slot, or the free one where it would go. */
-static struct slot *slot_find(const struct heap *heap, int64_t key)
+static struct heap_slot *slot_find(const struct heap *heap, int64_t key)
 {
 	size_t i = slot_home(heap, key);
 
@@ -57,7 +57,7 @@ static struct slot *slot_find(const struct heap *heap, int64_t key)
 }
 
 /* Frees the slot and closes the gap, so that no tombstones pile up. */
-static void slot_drop(struct heap *heap, struct slot *slot)
+static void slot_drop(struct heap *heap, struct heap_slot *slot)
 {
 	size_t mask = heap->slot_count - 1;
 	size_t hole = (size_t)(slot - heap->slots);
@@ -75,19 +75,19 @@ static void slot_drop(struct heap *heap, struct slot *slot)
 			hole = i;
 		}
 	}
-	heap->slots[hole] = (struct slot){ 0, 0 };
+	heap->slots[hole] = (struct heap_slot){ 0, 0 };
 }
 
-static void place(struct heap *heap, size_t i, struct entry entry)
+static void place(struct heap *heap, size_t i, struct heap_entry entry)
 {
-	struct slot *slot = slot_find(heap, entry.key);
+	struct heap_slot *slot = slot_find(heap, entry.key);
 
 	heap->entries[i] = entry;
 	slot->key = entry.key;
 	slot->place = i + 1;
 }
 
-static void sift_up(struct heap *heap, size_t i, struct entry entry)
+static void sift_up(struct heap *heap, size_t i, struct heap_entry entry)
 {
 	while (i > 0 && heap->entries[(i - 1) / 2].due_ms > entry.due_ms) {
 		place(heap, i, heap->entries[(i - 1) / 2]);
@@ -96,7 +96,7 @@ static void sift_up(struct heap *heap, size_t i, struct entry entry)
 	place(heap, i, entry);
 }
 
-static void sift_down(struct heap *heap, size_t i, struct entry entry)
+static void sift_down(struct heap *heap, size_t i, struct heap_entry entry)
 {
 	for (;;) {
 		size_t child = 2 * i + 1;
@@ -116,7 +116,7 @@ static void sift_down(struct heap *heap, size_t i, struct entry entry)
 
 static void remove_at(struct heap *heap, size_t i)
 {
-	struct entry last = heap->entries[heap->count - 1];
+	struct heap_entry last = heap->entries[heap->count - 1];
 
 	slot_drop(heap, slot_find(heap, heap->entries[i].key));
 	heap->count--;
@@ -141,7 +141,7 @@ static void grow(struct heap *heap)
 
 void heap_set(struct heap *heap, int64_t key, int64_t due_ms)
 {
-	struct slot *slot = slot_find(heap, key);
+	struct heap_slot *slot = slot_find(heap, key);
 
 	if (slot->place)
 		remove_at(heap, slot->place - 1);
@@ -150,7 +150,7 @@ void heap_set(struct heap *heap, int64_t key, int64_t due_ms)
 	if (heap->count == heap->room)
 		grow(heap);
 	heap->count++;
-	sift_up(heap, heap->count - 1, (struct entry){ due_ms, key });
+	sift_up(heap, heap->count - 1, (struct heap_entry){ due_ms, key });
 }
 
 int64_t heap_next(const struct heap *heap)

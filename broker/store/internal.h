@@ -34,6 +34,8 @@ struct store {
 	size_t statement_count;
 };
 
+/* ---- statement.c ---- */
+
 /* A reset statement of this text; NULL with `err` filled. */
 sqlite3_stmt *store_prepare(struct store *store, const char *sql, struct err *err);
 /* Fills `err` from the connection's last error, notes whether it breaks the store; returns -1. */

@@ -31,6 +31,13 @@ void *xrealloc(void *old, size_t size)
 	return p;
 }
 
+void *xgrow(void *array, size_t count, size_t size)
+{
+	if (count & (count - 1))
+		return array;
+	return xrealloc(array, (count ? count * 2 : 1) * size);
+}
+
 char *xstrdup(const char *s)
 {
 	return xstrndup(s, strlen(s));

@@ -12,6 +12,8 @@
 
 void *xcalloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
 void *xrealloc(void *p, size_t size) __attribute__((returns_nonnull, warn_unused_result));
+/* Makes sure that an array of `count` elements of `size` bytes has space for one more; doubles it. */
+void *xgrow(void *array, size_t count, size_t size) __attribute__((returns_nonnull, warn_unused_result));
 char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull, warn_unused_result));
 char *xstrndup(const char *s, size_t len) __attribute__((malloc, returns_nonnull, warn_unused_result));
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), warn_unused_result));

@@ -60,9 +60,9 @@ void env_system(struct env *env)
 	};
 }
 
-void env_http_answer_fini(struct env_http_answer *answer)
+void env_http_response_fini(struct env_http_response *response)
 {
-	free(answer->body);
-	answer->body = NULL;
-	answer->body_len = 0;
+	free(response->body);
+	response->body = NULL;
+	response->body_len = 0;
 }

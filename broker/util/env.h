@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,27 +19,27 @@ struct env_http_request {
 	const void *body;		/* NULL if none; sent as application/json */
 	size_t body_len;
 	int fresh;			/* use a connection that nothing was sent on before */
-	int64_t timeout_ms;		/* for all of it, the body of the answer included */
-	size_t max_answer;		/* bytes; a larger answer is ENV_HTTP_BROKEN */
-	const volatile int *cancel;	/* may be NULL; becomes non-zero to give up early */
+	int64_t timeout_ms;		/* for all of it, the body of the response included */
+	size_t max_response;		/* bytes; a larger response is ENV_HTTP_BROKEN */
+	const atomic_int *cancel;	/* may be NULL; becomes non-zero to give up early */
 };
 
 enum env_http_outcome {
 	ENV_HTTP_NOT_SENT,	/* nothing reached the other side */
-	ENV_HTTP_ANSWERED,	/* a complete answer */
-	ENV_HTTP_LOST,		/* sent, or maybe, and no complete answer */
-	ENV_HTTP_BROKEN,	/* an answer that cannot be one */
+	ENV_HTTP_ANSWERED,	/* a complete response */
+	ENV_HTTP_LOST,		/* sent, or maybe, and no complete response */
+	ENV_HTTP_BROKEN,	/* not a valid response */
 };
 
-struct env_http_answer {
+struct env_http_response {
 	enum env_http_outcome outcome;
 	int status;
-	char *body;			/* NUL-terminated; owned by the answer, may be NULL */
+	char *body;			/* NUL-terminated; owned by the response, may be NULL */
 	size_t body_len;
 	char content_type[64];
 	char request_id[64];		/* X-Correlation-Id or X-Request-Id */
-	int64_t retry_after_ms;		/* -1: not said */
-	int64_t rate_limit;		/* RateLimit-Limit, -1: not said */
+	int64_t retry_after_ms;		/* -1: absent */
+	int64_t rate_limit;		/* RateLimit-Limit, -1: absent */
 	int64_t rate_remaining;
 	int64_t rate_reset_s;		/* unix seconds */
 	char error[160];		/* when not answered */
@@ -49,9 +50,9 @@ struct env {
 	int64_t (*wall_ms)(void *data);	/* since 1970; may jump */
 	int64_t (*mono_ms)(void *data);	/* since some start; never goes back */
 	void (*random)(void *data, void *out, size_t len);
-	/* Blocks. Always fills `answer`; env_http_answer_fini frees it. */
+	/* Blocks. Always fills `response`; env_http_response_fini frees it. */
 	void (*http)(void *data, const struct env_http_request *request,
-		     struct env_http_answer *answer);
+		     struct env_http_response *response);
 	/* A numbered place where a test may kill the process. `name` is a literal. */
 	void (*point)(void *data, const char *name);
 };
@@ -76,4 +77,4 @@ static inline void env_point(const struct env *env, const char *name)
 
 /* Clocks and randomness of this system; http and point are left NULL. */
 void env_system(struct env *env);
-void env_http_answer_fini(struct env_http_answer *answer);
+void env_http_response_fini(struct env_http_response *response);

@@ -117,8 +117,21 @@ size_t hash_base32(const void *data, size_t len, char *out)
 
 size_t hash_base64url(const void *data, size_t len, char *out)
 {
-	return encode(data, len,
-		      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", 6, out);
+	size_t whole = len / 3 * 3;
+	size_t n = (size_t)EVP_EncodeBlock((unsigned char *)out, data, (int)whole);
+
+	if (len > whole) {
+		unsigned char last[5];
+
+		/* `out` has no space for the padding */
+		EVP_EncodeBlock(last, (const unsigned char *)data + whole, (int)(len - whole));
+		memcpy(out + n, last, len - whole + 1);
+		n += len - whole + 1;
+		out[n] = '\0';
+	}
+	for (size_t i = 0; i < n; i++)
+		out[i] = out[i] == '+' ? '-' : out[i] == '/' ? '_' : out[i];
+	return n;
 }
 
 static int hex_digit(char c)

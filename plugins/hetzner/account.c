@@ -51,7 +51,7 @@ static int probe_mark(struct hz *z, const struct lessor_resource *row)
 {
 	char path[64];
 	auto_reply reply = { 0 };
-	struct key key;
+	struct ssh_key key;
 	const char *instance;
 
 	snprintf(path, sizeof(path), "/ssh_keys/%s", row->id);
@@ -96,7 +96,7 @@ int account_probe(struct hz *z)
 
 /* ---- inventory -------------------------------------------------------------------------- */
 
-struct inventory {
+struct account_inventory {
 	struct lessor_call *call;
 	uint32_t kind;
 	int is_full;
@@ -104,7 +104,7 @@ struct inventory {
 
 static int list_visit(void *arg, const struct thing *thing)
 {
-	struct inventory *inventory = arg;
+	struct account_inventory *inventory = arg;
 	const char *instance = thing_label(thing, LESSOR_LABEL_INSTANCE);
 	const char *kind = thing_label(thing, LESSOR_LABEL_KIND);
 	int is_mark = kind && strcmp(kind, "sentinel") == 0;
@@ -134,7 +134,7 @@ static int list_visit(void *arg, const struct thing *thing)
 /* They carry no labels: which of them are ours the host knows by their ids. */
 static int address_visit(void *arg, const struct thing *thing)
 {
-	struct inventory *inventory = arg;
+	struct account_inventory *inventory = arg;
 	const struct address *address = (const struct address *)thing;
 	struct lessor_observed seen;
 
@@ -145,7 +145,7 @@ static int address_visit(void *arg, const struct thing *thing)
 	return inventory->is_full ? -1 : 0;
 }
 
-static int list_all(struct inventory *inventory, const char *query, lookup_visit_fn *visit)
+static int list_all(struct account_inventory *inventory, const char *query, lookup_visit_fn *visit)
 {
 	int verdict;
 
@@ -159,7 +159,7 @@ static int list_all(struct inventory *inventory, const char *query, lookup_visit
 
 int account_list(struct lessor_call *call, uint32_t kind)
 {
-	struct inventory inventory = { .call = call, .kind = kind };
+	struct account_inventory inventory = { .call = call, .kind = kind };
 	char selector[160], encoded[400], query[440];
 
 	if (kind == LESSOR_KIND_ADDRESS)

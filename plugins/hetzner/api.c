@@ -193,3 +193,10 @@ void api_encode(const char *text, char *ret, size_t room)
 	}
 	ret[len] = '\0';
 }
+
+void resource_path(const struct lessor_resource *row, char *ret, size_t room)
+{
+	const char *kind = row->kind == LESSOR_KIND_SERVER ? "servers" : "ssh_keys";
+
+	snprintf(ret, room, "/%s/%s", kind, row->id);
+}

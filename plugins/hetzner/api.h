@@ -44,3 +44,5 @@ int api_nonsense(struct lessor_call *call, const char *doing);
 
 /* Percent-encodes for a query value; cut if it does not fit, which our values never do. */
 void api_encode(const char *text, char *ret, size_t room);
+/* Where it is read, changed and deleted. */
+void resource_path(const struct lessor_resource *row, char *ret, size_t room);

@@ -92,7 +92,7 @@ int account_catalog(struct lessor_call *call)
 	for (int64_t number = 1; number <= PAGES_MAX; number++) {
 		char path[64];
 		auto_reply reply = { 0 };
-		struct page page;
+		struct list_page page;
 		size_t i;
 		json_t *type;
 

@@ -80,7 +80,7 @@ struct twin {
 static int twin_visit(void *arg, const struct thing *thing)
 {
 	/* lookup_pages gives keys here; the thing is the first member of its key. */
-	const struct key *key = (const struct key *)(const void *)thing;
+	const struct ssh_key *key = (const struct ssh_key *)(const void *)thing;
 	struct twin *twin = arg;
 
 	if (strcmp(key->fingerprint, twin->fingerprint) != 0)
@@ -148,7 +148,7 @@ static int key_is_taken(struct hz *z, uint32_t kind, const struct lessor_intent 
 static int key_made(struct hz *z, uint32_t kind, const struct lessor_intent *intent,
 		    const struct reply *reply)
 {
-	struct key key;
+	struct ssh_key key;
 
 	if (parse_key(json_object_get(reply->root, "ssh_key"), kind, &key) ||
 	    !thing_is_as_intended(&key.thing, intent)) {

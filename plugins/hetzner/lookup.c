@@ -50,7 +50,7 @@ static int seen_add(struct lessor_call *call, struct seen_ids *seen, const char 
 union item {
 	struct thing thing;
 	struct server server;
-	struct key key;
+	struct ssh_key key;
 	struct address address;
 };
 
@@ -70,7 +70,7 @@ static const char *member_of(uint32_t kind)
 }
 
 /* One page: 0 go on, 1 enough, -1 nonsense. */
-static int visit_page(struct lessor_call *call, uint32_t kind, const struct page *page,
+static int visit_page(struct lessor_call *call, uint32_t kind, const struct list_page *page,
 		      struct seen_ids *seen, lookup_visit_fn *visit, void *arg)
 {
 	size_t i;
@@ -100,7 +100,7 @@ int lookup_pages(struct lessor_call *call, uint32_t kind, const char *query,
 
 	for (int64_t number = 1; number <= PAGES_MAX; number++) {
 		char path[QUERY_MAX + 80];
-		struct page page;
+		struct list_page page;
 		auto_reply reply = { 0 };
 		int rc;
 

@@ -12,7 +12,7 @@
 #define ACTION_REQUESTS_MOST 8	/* in one look; who is left out is followed at the next one */
 
 /* The look: who is waited for, by ascending id. */
-struct look {
+struct server_observation {
 	struct lessor_call *call;
 	struct awaited **by_id;
 	size_t count, left;
@@ -36,10 +36,11 @@ static int compare_ids(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-static int look_begin(struct look *look, struct lessor_call *call, struct awaited *all,
+static int look_begin(struct server_observation *look, struct lessor_call *call, struct awaited *all,
 		      size_t count)
 {
-	*look = (struct look){ .call = call, .count = count, .left = count, .age_ms = INT64_MAX };
+	*look = (struct server_observation){ .call = call, .count = count, .left = count,
+					     .age_ms = INT64_MAX };
 	look->by_id = lessor_alloc(call, count * sizeof(struct awaited *));
 	if (!look->by_id)
 		return -1;
@@ -55,7 +56,7 @@ static int look_begin(struct look *look, struct lessor_call *call, struct awaite
 }
 
 /* NULL: nobody waits for it, or it was seen already. */
-static struct awaited *look_find(const struct look *look, int64_t id)
+static struct awaited *look_find(const struct server_observation *look, int64_t id)
 {
 	struct awaited key = { .id = id }, *key_at = &key, **found;
 
@@ -63,7 +64,7 @@ static struct awaited *look_find(const struct look *look, int64_t id)
 	return found && !(*found)->is_found ? *found : NULL;
 }
 
-static void judge_item(struct look *look, struct awaited *a, const json_t *item)
+static void judge_item(struct server_observation *look, struct awaited *a, const json_t *item)
 {
 	struct server server;
 
@@ -77,10 +78,10 @@ static void judge_item(struct look *look, struct awaited *a, const json_t *item)
 }
 
 /* One page; 1 if nobody waits for what is on the next. */
-static int judge_page(struct look *look, const struct reply *reply, int number)
+static int judge_page(struct server_observation *look, const struct reply *reply, int number)
 {
 	int64_t oldest = look->by_id[0]->id;
-	struct page page;
+	struct list_page page;
 	int is_last;
 	json_t *item;
 	size_t i;
@@ -127,7 +128,7 @@ static void append_actions(const char *actions, char *path, size_t room)
 }
 
 /* The actions of some, by one request. Returns where the next ones begin. */
-static size_t follow_some(struct look *look, size_t from)
+static size_t follow_some(struct server_observation *look, size_t from)
 {
 	char path[1024] = "/actions?";
 	auto_reply reply = { 0 };
@@ -158,7 +159,7 @@ static size_t follow_some(struct look *look, size_t from)
 }
 
 /* An adopted server's actions are a list of its own: that is left to a step of its own. */
-static void follow(struct look *look)
+static void follow(struct server_observation *look)
 {
 	size_t at = 0;
 
@@ -173,7 +174,7 @@ static void follow(struct look *look)
 }
 
 /* Whoever complains, or is down, is not asked for actions either. */
-static int look_failed(struct look *look, const struct reply *reply)
+static int look_failed(struct server_observation *look, const struct reply *reply)
 {
 	for (size_t i = 0; i < look->count; i++) {
 		struct awaited *a = look->by_id[i];
@@ -188,7 +189,7 @@ static int look_failed(struct look *look, const struct reply *reply)
 
 int observe_look(struct lessor_call *call, struct awaited *all, size_t count)
 {
-	struct look look;
+	struct server_observation look;
 	int is_last = 0;
 
 	if (look_begin(&look, call, all, count))

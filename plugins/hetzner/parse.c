@@ -124,9 +124,9 @@ int parse_server(const json_t *json, struct server *ret)
 	return 0;
 }
 
-int parse_key(const json_t *json, uint32_t kind, struct key *ret)
+int parse_key(const json_t *json, uint32_t kind, struct ssh_key *ret)
 {
-	*ret = (struct key){ 0 };
+	*ret = (struct ssh_key){ 0 };
 	if (parse_thing(json, kind, &ret->thing))
 		return -1;
 	ret->fingerprint = json_string_value(json_object_get(json, "fingerprint"));
@@ -181,14 +181,14 @@ int action_is_of(const struct action *action, const char *server_id)
 	return named || !action->has_resource;
 }
 
-int parse_page(const json_t *root, const char *member, int64_t page, struct page *ret)
+int parse_page(const json_t *root, const char *member, int64_t page, struct list_page *ret)
 {
 	const json_t *pages = json_object_get(json_object_get(root, "meta"), "pagination");
 	const json_t *number = json_object_get(pages, "page");
 	const json_t *next = json_object_get(pages, "next_page");
 	const json_t *total = json_object_get(pages, "total_entries");
 
-	*ret = (struct page){ .items = json_object_get(root, member), .total = -1 };
+	*ret = (struct list_page){ .items = json_object_get(root, member), .total = -1 };
 	if (!json_is_array(ret->items) || !json_is_object(pages))
 		return -1;
 	if (number && json_integer_value(number) != page)

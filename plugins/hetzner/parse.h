@@ -40,7 +40,7 @@ struct server {
 };
 
 /* `thing` comes first: what visits keys as things may see the whole key. */
-struct key {
+struct ssh_key {
 	struct thing thing;
 	const char *fingerprint;
 };
@@ -62,7 +62,7 @@ struct action {
 	const json_t *resources;
 };
 
-struct page {
+struct list_page {
 	const json_t *items;	/* an array */
 	int64_t next;		/* 0: this was the last */
 	int64_t total;		/* -1: not told */
@@ -71,11 +71,11 @@ struct page {
 int parse_id(const json_t *json, char ret[ID_ROOM]);
 int parse_server(const json_t *json, struct server *ret);
 /* `kind`: LESSOR_KIND_KEY or LESSOR_KIND_SENTINEL; both are SSH keys. */
-int parse_key(const json_t *json, uint32_t kind, struct key *ret);
+int parse_key(const json_t *json, uint32_t kind, struct ssh_key *ret);
 int parse_address(const json_t *json, struct address *ret);
 int parse_action(const json_t *json, struct action *ret);
 /* `member` is the name of the array; `page` the number that was asked for. */
-int parse_page(const json_t *root, const char *member, int64_t page, struct page *ret);
+int parse_page(const json_t *root, const char *member, int64_t page, struct list_page *ret);
 /* RFC 3339; 0 if it is none. */
 int64_t parse_time_ms(const char *text);
 /* "0.0072000000000000" is 7200. -1 if it is no price. */

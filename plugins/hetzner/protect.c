@@ -3,10 +3,10 @@
 
 #include <stdio.h>
 
+#include "api.h"
 #include "key.h"
 #include "lookup.h"
 #include "parse.h"
-#include "remove.h"
 #include "server.h"
 
 /* The delete begins with a read of the server, which was read just now. */
@@ -16,7 +16,7 @@
 struct read {
 	struct reply reply;
 	struct server server;
-	struct key key;
+	struct ssh_key key;
 	const struct thing *thing;
 };
 

@@ -26,11 +26,6 @@ static int is_server(const struct lessor_resource *row)
 	return row->kind == LESSOR_KIND_SERVER;
 }
 
-void resource_path(const struct lessor_resource *row, char *ret, size_t room)
-{
-	snprintf(ret, room, "/%s/%s", is_server(row) ? "servers" : "ssh_keys", row->id);
-}
-
 int remove_absence_counts(struct hz *z, const struct lessor_resource *row)
 {
 	int64_t now = lessor_now(z->call);
@@ -265,7 +260,7 @@ static int send_delete(struct hz *z, const struct lessor_resource *row)
 /* What was read, in the form the host judges. */
 struct sighting {
 	struct server server;
-	struct key key;
+	struct ssh_key key;
 	const struct thing *thing;
 };
 

@@ -8,8 +8,6 @@
 
 #include "hetzner.h"
 
-/* Where it is read, changed and deleted. */
-void resource_path(const struct lessor_resource *row, char *ret, size_t room);
 /*
  * Brings one resource nearer to nothing. LESSOR_GONE when it is (or nothing is
  * to be done about it); otherwise the step's verdict.

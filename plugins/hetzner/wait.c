@@ -115,17 +115,17 @@ static int ready(struct wait *w, const struct server *s)
 	return LESSOR_DONE;
 }
 
-enum look {
+enum look_result {
 	LOOK_SEEN,	/* *ret_server is it */
 	LOOK_ABSENT,	/* not among the new ones */
 	LOOK_FAILED,	/* the reply says how */
 };
 
-static enum look look_on_page(struct wait *w, const struct reply *reply, int64_t number,
-			      struct server *ret_server, int *ret_last)
+static enum look_result look_on_page(struct wait *w, const struct reply *reply, int64_t number,
+				     struct server *ret_server, int *ret_last)
 {
 	int64_t own = strtoll(w->row->id, NULL, 10);
-	struct page page;
+	struct list_page page;
 	json_t *item;
 	size_t i;
 
@@ -169,12 +169,13 @@ void wait_listing_path(struct lessor_call *call, int number, char *ret, size_t r
  * One listing, newest first, serves everybody who waits. It is good for finding
  * a server in it and for nothing else; the reply must outlive *ret_server.
  */
-static enum look look_in_listing(struct wait *w, struct reply *reply, struct server *ret_server)
+static enum look_result look_in_listing(struct wait *w, struct reply *reply,
+					struct server *ret_server)
 {
 	char path[420];
 
 	for (int number = 1; number <= LIST_PAGES_MAX; number++) {
-		enum look look;
+		enum look_result look;
 		int last;
 
 		wait_listing_path(w->z->call, number, path, sizeof(path));

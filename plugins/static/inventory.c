@@ -129,7 +129,7 @@ static int key_reset(struct host *host, const json_t *value, const char **ret_wh
 	return command_parse(value, &host->reset, ret_why);
 }
 
-static const struct key {
+static const struct inventory_key {
 	const char *name;
 	key_fn *set;
 	int is_hosts_own;	/* does not stand in "defaults" */
@@ -148,19 +148,20 @@ static const struct key {
 
 /* ---- one host --------------------------------------------------------------------------- */
 
-struct reading {
+struct inventory_reading {
 	const char *path;
 	char *why;
 	size_t room;
 };
 
-static int wrong(const struct reading *r, const char *where, const char *key, const char *rule)
+static int wrong(const struct inventory_reading *r, const char *where, const char *key,
+		 const char *rule)
 {
 	snprintf(r->why, r->room, "%s: %s%s%s %s", r->path, where, key[0] ? ": " : "", key, rule);
 	return -1;
 }
 
-static int keys_set(const struct reading *r, struct host *host, const json_t *object,
+static int keys_set(const struct inventory_reading *r, struct host *host, const json_t *object,
 		    const char *where, int is_host)
 {
 	const char *name, *why = "";
@@ -168,7 +169,7 @@ static int keys_set(const struct reading *r, struct host *host, const json_t *ob
 
 	/* jansson has no const iteration; nothing is changed. */
 	json_object_foreach((json_t *)(uintptr_t)object, name, value) {
-		const struct key *key = NULL;
+		const struct inventory_key *key = NULL;
 
 		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 			if (strcmp(keys[i].name, name) == 0 && (is_host || !keys[i].is_hosts_own))
@@ -190,7 +191,7 @@ static int is_numeric(const char *address)
 }
 
 /* What no single key can tell. */
-static int host_check(const struct reading *r, const struct inventory *inventory,
+static int host_check(const struct inventory_reading *r, const struct inventory *inventory,
 		      const struct host *host, const char *where)
 {
 	if (!host->name[0])
@@ -215,8 +216,8 @@ static int host_check(const struct reading *r, const struct inventory *inventory
 	return 0;
 }
 
-static int host_read(const struct reading *r, struct inventory *inventory, const json_t *defaults,
-		     const json_t *object)
+static int host_read(const struct inventory_reading *r, struct inventory *inventory,
+		     const json_t *defaults, const json_t *object)
 {
 	struct host *host = &inventory->hosts[inventory->count];
 	const char *name = json_string_value(json_object_get(object, "name"));
@@ -238,7 +239,7 @@ static int host_read(const struct reading *r, struct inventory *inventory, const
 /* ---- the file ------------------------------------------------------------------------------- */
 
 /* What the file says is run: it may be nobody else's. The whole text, owned; NULL with `why`. */
-static char *file_read(const struct reading *r, size_t *ret_len)
+static char *file_read(const struct inventory_reading *r, size_t *ret_len)
 {
 	int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
@@ -270,7 +271,8 @@ static char *file_read(const struct reading *r, size_t *ret_len)
 	return text;
 }
 
-static int root_read(const struct reading *r, const json_t *root, struct inventory *inventory)
+static int root_read(const struct inventory_reading *r, const json_t *root,
+		     struct inventory *inventory)
 {
 	const json_t *hosts = json_object_get(root, "hosts");
 	const json_t *defaults = json_object_get(root, "defaults");
@@ -309,7 +311,7 @@ static int root_read(const struct reading *r, const json_t *root, struct invento
 
 int inventory_load(const char *path, struct inventory **ret, char *why, size_t room)
 {
-	const struct reading r = { path, why, room };
+	const struct inventory_reading r = { path, why, room };
 	struct inventory *inventory = NULL;
 	json_error_t error;
 	json_t *root;

@@ -37,7 +37,7 @@ struct run_order {
 /* 0: it runs. -1: it does not, errno says why. What a former run left is overwritten. */
 int run_start(struct lessor_call *call, const struct book *book, const struct run_order *order);
 
-enum run_state {
+enum child_state {
 	RUN_NONE,
 	RUN_ACTIVE,
 	RUN_WELL,	/* it succeeded */
@@ -46,7 +46,7 @@ enum run_state {
 };
 
 struct run {
-	enum run_state state;
+	enum child_state state;
 	enum run_kind kind;
 	int64_t started_ms;
 	int64_t timeout_ms;

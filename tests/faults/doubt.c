@@ -119,7 +119,7 @@ void doubt_asks(struct world *w, const char *method, const char *target)
 
 /* One page of what was looked for, whole and without it; and is it the last one? */
 static int page_is_read(struct world *w, struct doubt *d, int kind,
-			const struct env_http_answer *answer, int *ret_is_last)
+			const struct env_http_response *answer, int *ret_is_last)
 {
 	json_t *root, *items, *item;
 	int is_list;
@@ -145,7 +145,7 @@ static int page_is_read(struct world *w, struct doubt *d, int kind,
 
 /* Nothing was sent, or the provider itself says no: but "taken" may be by an earlier one. */
 static void create_answered(struct world *w, struct doubt *d, int kind,
-			    const struct env_http_answer *answer)
+			    const struct env_http_response *answer)
 {
 	struct made *m;
 
@@ -160,7 +160,7 @@ static void create_answered(struct world *w, struct doubt *d, int kind,
 }
 
 void doubt_answered(struct world *w, const char *method, const char *target,
-		    const struct env_http_answer *answer)
+		    const struct env_http_response *answer)
 {
 	int kind, is_last = 1;
 	struct doubt *d = doubt_of(w, target, &kind);

@@ -25,7 +25,7 @@ static void sight(struct world *w, struct made *m)
  * what belongs to a thing are there, too, and nothing that was made has one of those.
  */
 void inventory_answered(struct world *w, const struct step *step,
-			const struct env_http_answer *answer)
+			const struct env_http_response *answer)
 {
 	static const char key[] = "\"id\":", next[] = "\"next_page\":";
 	enum cloud_kind kind = step->list_kind == LESSOR_KIND_SERVER ? CLOUD_SERVER :

@@ -370,7 +370,7 @@ void truth_asks(struct world *w, const struct env_http_request *request)
 
 /* What the answer tells the broker of what it made, and whether it may ask again. */
 static void remember(struct world *w, const struct env_http_request *request,
-		     const struct env_http_answer *answer)
+		     const struct env_http_response *answer)
 {
 	/* Not what changes something that is there. */
 	int is_post = strcmp(request->method, "POST") == 0 &&
@@ -400,7 +400,7 @@ static void pause_begins(struct world *w, int64_t retry_after_ms)
 }
 
 void truth_answered(struct world *w, const struct env_http_request *request,
-		    const struct env_http_answer *answer)
+		    const struct env_http_response *answer)
 {
 	const struct step *step = w->running;
 	const char *slash = strrchr(w->last.target, '/');

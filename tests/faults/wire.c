@@ -7,7 +7,7 @@
 #include "util/alloc.h"
 #include "util/text.h"
 
-static void lost(struct env_http_answer *answer, enum env_http_outcome outcome, const char *why)
+static void lost(struct env_http_response *answer, enum env_http_outcome outcome, const char *why)
 {
 	answer->outcome = outcome;
 	TEXT_SET(answer->error, why);
@@ -54,7 +54,7 @@ static void wait_for_held(struct world *w, const struct env_http_request *reques
 	*r = real;
 }
 
-static void whole(const struct cloud_response *r, struct env_http_answer *answer)
+static void whole(const struct cloud_response *r, struct env_http_response *answer)
 {
 	const char *type = cloud_response_header(r, "Content-Type");
 
@@ -72,7 +72,7 @@ static void whole(const struct cloud_response *r, struct env_http_answer *answer
 }
 
 void wire_judge(struct world *w, const struct env_http_request *request, struct cloud_response *r,
-		struct env_http_answer *answer)
+		struct env_http_response *answer)
 {
 	const struct cloud_wire *wire = &r->wire;
 	int64_t takes;
@@ -92,7 +92,7 @@ void wire_judge(struct world *w, const struct env_http_request *request, struct 
 		lost(answer, ENV_HTTP_LOST, "the connection was closed in the answer");
 	else if (wire->interim < 0 || r->header_count > 100)
 		lost(answer, ENV_HTTP_BROKEN, "more headers than an answer has");
-	else if (r->body_len > request->max_answer)
+	else if (r->body_len > request->max_response)
 		lost(answer, ENV_HTTP_BROKEN, "the answer is too large");
 	else if (r->status >= 300 && r->status < 400)
 		lost(answer, ENV_HTTP_BROKEN, "a redirect");

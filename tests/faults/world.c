@@ -125,7 +125,7 @@ void world_advance(struct world *w, int64_t ms)
 }
 
 static void env_http_call(void *data, const struct env_http_request *request,
-			  struct env_http_answer *answer)
+			  struct env_http_response *answer)
 {
 	struct world *w = data;
 	struct cloud_request ask = {

@@ -277,20 +277,20 @@ void world_restart(struct world *w, void (*between)(const char *path));
 void world_event(struct world *w);	/* inject.c */
 void world_undo(struct world *w);	/* at once what was to come later */
 void wire_judge(struct world *w, const struct env_http_request *request, struct cloud_response *r,
-		struct env_http_answer *answer);
+		struct env_http_response *answer);
 struct made *made_find(struct world *w, enum cloud_kind kind, int64_t id);	/* NULL: none */
 void truth_event(void *arg, const struct cloud_event *e);
 void truth_asks(struct world *w, const struct env_http_request *request);
 void truth_answered(struct world *w, const struct env_http_request *request,
-		    const struct env_http_answer *answer);
+		    const struct env_http_response *answer);
 void doubt_asks(struct world *w, const char *method, const char *target);
 void doubt_answered(struct world *w, const char *method, const char *target,
-		    const struct env_http_answer *answer);
+		    const struct env_http_response *answer);
 /* Was it looked for as long as is asked for, and never shown? */
 int doubt_is_settled(struct world *w, const struct made *m);
 void doubt_committed(struct world *w);
 void inventory_answered(struct world *w, const struct step *step,
-			const struct env_http_answer *answer);
+			const struct env_http_response *answer);
 void inventory_committed(struct world *w);
 /* The store is an older one now. */
 void inventory_restored(struct world *w, struct store *store);

@@ -86,7 +86,7 @@ def spdx(tree):
 LIBRARIES = (
     (r"sqlite3\.h", ("broker/store/",)),
     (r"zlib\.h", ("broker/store/",)),
-    (r"curl/", ("broker/provider/http", "broker/cli/")),
+    (r"curl/", ("broker/provider/http", "broker/provider/url", "broker/cli/")),
     (r"event2/", ("broker/http/", "broker/api/", "broker/daemon/")),
     (r"dlfcn\.h", ("sdk/loader/",)),
     # The command line reads a settings file of its own.
@@ -330,6 +330,37 @@ def words(tree):
                     tree.fault(name, number, why)
 
 
+# ---- tags -------------------------------------------------------------------------------
+
+# What runs in one process, plugins included: two structures with one tag in it cannot be
+# told apart by a debugger, nor by a reader.
+PROGRAMS = {
+    "lessord": ("broker/api/", "broker/bootstrap/", "broker/config/", "broker/daemon/",
+                "broker/engine/", "broker/http/", "broker/lease/", "broker/main.c",
+                "broker/provider/", "broker/runs/", "broker/schedule/", "broker/store/",
+                "broker/util/", "plugins/", "sdk/include/", "sdk/loader/"),
+    "lessor": ("broker/cli/", "broker/util/"),
+    "lessor-plugin-check": ("broker/util/", "sdk/check/", "sdk/include/", "sdk/loader/"),
+}
+TAG = re.compile(r"\b(?:struct|union|enum)\s+(\w+)\s*\{")
+
+
+def tags(tree):
+    """A tag is defined once in a program."""
+    reported = set()
+    for program, places in PROGRAMS.items():
+        first = {}
+        for name in tree.under(*places):
+            code = code_only(tree.read(name).decode("utf-8", "replace"))
+            for found in TAG.finditer(code):
+                tag = found.group(1)
+                place = (name, code.count("\n", 0, found.start()) + 1)
+                other = first.setdefault(tag, place)
+                if other != place and (place, tag) not in reported:
+                    reported.add((place, tag))
+                    tree.fault(*place, f"'{tag}' in {program} is also at {other[0]}:{other[1]}")
+
+
 # ---- tree -------------------------------------------------------------------------------
 
 
@@ -425,7 +456,8 @@ def defects(tree):
 
 
 RULES = {"spdx": spdx, "includes": includes, "calls": calls, "sleeps": sleeps, "size": size,
-         "words": words, "tree": tree_shape, "shell": shell, "style": style, "defects": defects}
+         "words": words, "tags": tags, "tree": tree_shape, "shell": shell, "style": style,
+         "defects": defects}
 
 
 def main():

@@ -104,6 +104,18 @@ class Rules(unittest.TestCase):
         self.bad("words", {"a.md": "pypi.o" "rg\n"}, "registry")
         self.bad("words", {".github/a.md": "pypi.o" "rg\n"}, "registry")
 
+    def test_tags(self):
+        one, other = "struct a {\n\tint x;\n};\n", "static const struct a {\n\tint y;\n} as[1];\n"
+        self.bad("tags", {"broker/api/a.c": one, "broker/http/b.c": HEAD + other}, "b.c:2",
+                 "'a' in lessord", "broker/api/a.c:1")
+        self.bad("tags", {"broker/api/a.c": one + other}, "a.c:4", "a.c:1")
+        self.bad("tags", {"broker/api/a.c": one, "plugins/x/a.c": "enum a { B };\n"}, "plugins/x/a.c:1")
+        self.bad("tags", {"broker/cli/a.c": one, "broker/util/a.h": "union a {\n};\n"}, "in lessor ")
+        self.bad("tags", {"broker/util/a.h": one, "sdk/loader/b.c": other}, "sdk/loader/b.c:1")
+        self.good("tags", {"broker/cli/a.c": one, "broker/api/a.c": other, "sdk/check/a.c": one})
+        self.good("tags", {"broker/api/a.h": one, "broker/api/a.c": "struct a *f(struct a *p)\n{\n}\n",
+                           "broker/api/b.c": "/* struct a { */ x = (struct a){ 0 };\n"})
+
     def test_tree(self):
         self.bad("tree", {"src/a.c": HEAD}, "top level")
         self.good("tree", {"broker/a.c": HEAD, ".ci/run": ""})

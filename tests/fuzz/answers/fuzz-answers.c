@@ -56,7 +56,7 @@ struct plot {
 
 static struct plot plot;
 static void (*real_http)(void *data, const struct env_http_request *request,
-			 struct env_http_answer *answer);
+			 struct env_http_response *answer);
 
 #define PROMISE(what) \
 	do { \
@@ -90,9 +90,9 @@ static void check_thing(const struct thing *thing)
 static void parse_member(const json_t *json)
 {
 	struct server server;
-	struct key key;
+	struct ssh_key key;
 	struct action action;
-	struct page page;
+	struct list_page page;
 	char id[ID_ROOM];
 
 	if (parse_id(json, id) == 0)
@@ -160,7 +160,7 @@ static void judge_status(int status, const char *code)
 static const int statuses[] = { 200, 201, 204, 206, 301, 400, 401, 403, 404, 404, 405, 408, 409, 410,
 				412, 418, 422, 423, 425, 429, 500, 502, 503, 504, 599, 202, 203, 499 };
 
-static void body_set(struct env_http_answer *answer, const char *before, size_t before_len,
+static void body_set(struct env_http_response *answer, const char *before, size_t before_len,
 		     const char *after, size_t after_len)
 {
 	size_t piece = plot.size - 3;
@@ -176,7 +176,7 @@ static void body_set(struct env_http_answer *answer, const char *before, size_t 
 	answer->body_len = before_len + piece + after_len;
 }
 
-static void answer_spoil(struct env_http_answer *answer)
+static void answer_spoil(struct env_http_response *answer)
 {
 	size_t piece = plot.size - 3;
 	size_t len = answer->body_len;
@@ -214,7 +214,7 @@ static void answer_spoil(struct env_http_answer *answer)
 	free(old);
 }
 
-static void note_reading(const struct env_http_request *request, const struct env_http_answer *answer)
+static void note_reading(const struct env_http_request *request, const struct env_http_response *answer)
 {
 	const char *path = strstr(request->url, "/v1/") + 3;
 	struct reading *r = NULL;
@@ -238,13 +238,13 @@ static void note_reading(const struct env_http_request *request, const struct en
 }
 
 static void spoiled_http(void *data, const struct env_http_request *request,
-			 struct env_http_answer *answer)
+			 struct env_http_response *answer)
 {
 	int is_it = plot.request++ == plot.data[0] % 64;
 	int effect = !(plot.data[1] & 8) && (plot.data[1] & 7) != NOT_SENT;
 
 	if (is_it && !effect) {
-		*answer = (struct env_http_answer){ .outcome = ENV_HTTP_NOT_SENT,
+		*answer = (struct env_http_response){ .outcome = ENV_HTTP_NOT_SENT,
 			.retry_after_ms = -1, .rate_limit = -1, .rate_remaining = -1 };
 		if ((plot.data[1] & 7) != NOT_SENT) {
 			answer->outcome = ENV_HTTP_ANSWERED;

@@ -69,7 +69,7 @@ const struct config configs[] = {
 	{ .name = "until-more", .is_long = 1, .attempts = 1, .has_until = 1,
 	  .budget = { .faults = 1, .calls = 3, .people = 1 }, .states = 4767860, .moves = 19508026 },
 	{ .name = "address-more", .is_long = 1, .attempts = 1, .has_address = 1,
-	  .budget = { .faults = 1, .calls = 2, .crashes = 1 }, .states = 2619227, .moves = 7662880 },
+	  .budget = { .faults = 1, .calls = 2, .crashes = 1 }, .states = 3483164, .moves = 10202658 },
 	{ .name = "older-store", .is_long = 1, .attempts = 1,
 	  .budget = { .calls = 3, .copies = 1 }, .states = 5558879, .moves = 20481814 },
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bootstrap/bootstrap.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -134,11 +135,58 @@ static void ports_are_checked(void **state)
 	refused(&l, "fallback");
 }
 
+/* ---- what is given back to the allocator holds no key ---- */
+
+#define PRIVATE "the private half of a host key"
+
+static int is_watched, leaks;
+
+static void block_check(void *p)
+{
+	size_t size = p && is_watched ? malloc_usable_size(p) : 0;
+
+	leaks += size && memmem(p, size, PRIVATE, strlen(PRIVATE)) != NULL;
+}
+
+void __real_free(void *p);
+void __wrap_free(void *p);
+void __wrap_free(void *p)
+{
+	block_check(p);
+	__real_free(p);
+}
+
+void *__real_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size)
+{
+	/* It may move, and leaves the old block as it is. */
+	block_check(p);
+	return __real_realloc(p, size);
+}
+
+static void the_host_key_is_wiped(void **state)
+{
+	struct lease l = plain_lease();
+	struct hostkey key = { .private_pem = PRIVATE, .public_line = "ssh-ed25519 AAAA" };
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 100000);
+	is_watched = 1;
+	assert_int_equal(bootstrap_user_data(&l, &key, &out, NULL), 0);
+	is_watched = 0;
+	assert_non_null(strstr(buf_str(&out), PRIVATE));
+	assert_int_equal(leaks, 0);
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_one_line_of_json),
 		cmocka_unit_test(the_longest_lease_fits),
+		cmocka_unit_test(the_host_key_is_wiped),
 		cmocka_unit_test(a_bad_user_is_refused),
 		cmocka_unit_test(a_bad_work_root_is_refused),
 		cmocka_unit_test(a_bad_key_is_refused),

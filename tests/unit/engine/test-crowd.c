@@ -86,7 +86,7 @@ static void world_random(void *data, void *out, size_t len)
 }
 
 static void world_http(void *data, const struct env_http_request *request,
-		       struct env_http_answer *answer)
+		       struct env_http_response *answer)
 {
 	struct cloud_request ask = {
 		.method = request->method, .target = strstr(request->url, "/v1/"),

@@ -63,7 +63,7 @@ static void check_was_read(const struct life *life, const char *path)
 		fail_msg("DELETE %s without a read of it directly before", path);
 }
 
-static void answer_take(struct env_http_answer *answer, const struct cloud_response *reply)
+static void answer_take(struct env_http_response *answer, const struct cloud_response *reply)
 {
 	const char *text = cloud_response_header(reply, "Content-Type");
 
@@ -93,7 +93,7 @@ static void happen_late(struct life *life, uint64_t ticket, int64_t after_ms)
 }
 
 static void world_http(void *data, const struct env_http_request *request,
-		       struct env_http_answer *answer)
+		       struct env_http_response *answer)
 {
 	struct life *life = data;
 	const char *target = strstr(request->url, "/v1/");

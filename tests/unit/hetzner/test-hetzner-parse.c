@@ -210,7 +210,7 @@ static void keys(void **state)
 		"{\"id\":1,\"name\":\"k\",\"fingerprint\":\"aa\"}",
 	};
 	json_t *root = load("{\"id\":7,\"name\":\"k\",\"labels\":{},\"fingerprint\":\"aa:bb\"}");
-	struct key k;
+	struct ssh_key k;
 
 	(void)state;
 	assert_int_equal(parse_key(root, LESSOR_KIND_SENTINEL, &k), 0);
@@ -290,7 +290,7 @@ static void pages(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		json_t *root = load(rows[i].text);
-		struct page page;
+		struct list_page page;
 
 		if (parse_page(root, "servers", 2, &page) != rows[i].rc)
 			fail_msg("%s", rows[i].text);

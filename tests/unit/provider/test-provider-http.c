@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The HTTP client against a server that misbehaves byte by byte. */
-#include "provider/http.h"
+#include "provider/http_client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "provider/http_head.h"
+#include "provider/http_headers.h"
 #include "raw-server.h"
 #include "util/alloc.h"
 
@@ -51,10 +51,10 @@ static void client_end(void)
 	client = NULL;
 }
 
-static struct env_http_answer ask_with(const struct env_http_request *wanted, const char *path)
+static struct env_http_response ask_with(const struct env_http_request *wanted, const char *path)
 {
 	struct env_http_request request = *wanted;
-	struct env_http_answer answer;
+	struct env_http_response answer;
 	char url[512];
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", raw_port(server), path);
@@ -68,7 +68,7 @@ static struct env_http_answer ask_with(const struct env_http_request *wanted, co
 	return answer;
 }
 
-static struct env_http_answer ask(const char *method, const char *path)
+static struct env_http_response ask(const char *method, const char *path)
 {
 	int has_body = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
 	struct env_http_request request = {
@@ -81,7 +81,7 @@ static struct env_http_answer ask(const char *method, const char *path)
 	return ask_with(&request, path);
 }
 
-static void is(struct env_http_answer answer, enum env_http_outcome outcome, int status)
+static void is(struct env_http_response answer, enum env_http_outcome outcome, int status)
 {
 	if (answer.outcome != outcome)
 		fail_msg("outcome %d instead of %d: %s", answer.outcome, outcome, answer.error);
@@ -89,7 +89,7 @@ static void is(struct env_http_answer answer, enum env_http_outcome outcome, int
 		assert_int_equal(answer.status, status);
 	else
 		assert_true(answer.error[0] != '\0');
-	env_http_answer_fini(&answer);
+	env_http_response_fini(&answer);
 }
 
 static int64_t now_ms(void)
@@ -306,7 +306,7 @@ static void test_half_answers(void **state)
 		for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
 			int before = raw_count(server, "POST");
 			piece = pieces[i];
-			struct env_http_answer answer = ask("POST", "/x");
+			struct env_http_response answer = ask("POST", "/x");
 			/* half a status line may be called lost or nonsense, but never an answer */
 			if (i == 1 || i == 2)
 				assert_true(answer.outcome == ENV_HTTP_LOST ||
@@ -315,7 +315,7 @@ static void test_half_answers(void **state)
 				fail_msg("piece %zu: outcome %d: %s", i, answer.outcome,
 					 answer.error);
 			assert_null(answer.body);
-			env_http_answer_fini(&answer);
+			env_http_response_fini(&answer);
 			assert_int_equal(raw_count(server, "POST"), before + 1);
 		}
 	}
@@ -433,7 +433,7 @@ static void test_sizes(void **state)
 	static void (*const serves[])(struct raw_peer *peer) = {
 		serve_big_chunked, serve_big_length, serve_big_head, serve_endless_interim,
 	};
-	struct env_http_request request = { .method = "GET", .max_answer = 10 };
+	struct env_http_request request = { .method = "GET", .max_response = 10 };
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_LEN(serves); i++) {
@@ -445,7 +445,7 @@ static void test_sizes(void **state)
 	}
 	server = raw_start(serve_at_cap);
 	is(ask_with(&request, "/x"), ENV_HTTP_ANSWERED, 200);
-	request.max_answer = 9;
+	request.max_response = 9;
 	is(ask_with(&request, "/x"), ENV_HTTP_BROKEN, 0);
 }
 
@@ -483,7 +483,7 @@ static void test_deadline(void **state)
 	server = NULL;
 }
 
-static volatile int cancel;
+static atomic_int cancel;
 static int64_t cancelled_at;
 
 /* When the request has come, and the client can only wait. */
@@ -492,7 +492,7 @@ static void *cancel_then(void *arg)
 	(void)arg;
 	raw_await(server, "POST", 1);
 	cancelled_at = now_ms();
-	__atomic_store_n(&cancel, 1, __ATOMIC_RELEASE);
+	atomic_store_explicit(&cancel, 1, memory_order_release);
 	return NULL;
 }
 
@@ -527,7 +527,7 @@ static void test_head(void **state)
 		"ratelimit-limit: 3600\r\nRateLimit-Remaining:0\r\nRATELIMIT-RESET:   1800000000\r\n"
 		"X-Request-Id: second\r\nX-Correlation-Id: abc-123\r\n"
 		"Content-Type: application/json; charset=utf-8\r\n\r\n{}";
-	struct env_http_answer answer = ask("GET", "/x");
+	struct env_http_response answer = ask("GET", "/x");
 	assert_int_equal(answer.outcome, ENV_HTTP_ANSWERED);
 	assert_int_equal(answer.status, 429);
 	assert_int_equal(answer.retry_after_ms, 7000);
@@ -537,20 +537,20 @@ static void test_head(void **state)
 	assert_string_equal(answer.request_id, "abc-123");
 	assert_string_equal(answer.content_type, "application/json; charset=utf-8");
 	assert_string_equal(answer.body, "{}");
-	env_http_answer_fini(&answer);
+	env_http_response_fini(&answer);
 }
 
 static int64_t retry_after(const char *value, int64_t wall_s)
 {
-	struct env_http_answer answer = { 0 };
-	struct http_head head;
+	struct env_http_response answer = { 0 };
+	struct http_headers head;
 	char line[300];
 
-	http_head_init(&head);
-	http_head_line(&head, "HTTP/1.1 503 x\r\n", 16);
+	http_headers_init(&head);
+	http_headers_line(&head, "HTTP/1.1 503 x\r\n", 16);
 	snprintf(line, sizeof(line), "Retry-After: %s\r\n", value);
-	http_head_line(&head, line, strlen(line));
-	http_head_finish(&head, wall_s, &answer);
+	http_headers_line(&head, line, strlen(line));
+	http_headers_finish(&head, wall_s, &answer);
 	return answer.retry_after_ms;
 }
 
@@ -571,6 +571,10 @@ static void test_retry_after(void **state)
 	assert_int_equal(retry_after("Sun, 06 Nov 2094 08:49:37 GMT", 784111777), 86400000);
 	assert_int_equal(retry_after("Sun, 06 Foo 1994 08:49:37 GMT", 784111717), -1);
 	assert_int_equal(retry_after("Sunday, 06-Nov-94 08:49:37 GMT", 784111717), -1);
+	assert_int_equal(retry_after("Sun Nov  6 08:49:37 1994", 784111717), -1);
+	assert_int_equal(retry_after("Sun, 06 Nov 1994 08:49:37 GMT+1", 784111717), -1);
+	assert_int_equal(retry_after("Sun, 06 Nov 1994 08:49:37 CET", 784111717), -1);
+	assert_int_equal(retry_after("Sun, 06 Nov 1994 28:49:37 GMT", 784111717), -1);
 }
 
 /* ---- addresses ---- */
@@ -581,7 +585,7 @@ static void test_addresses(void **state)
 	struct env_http_request request = { .method = "GET", .timeout_ms = 2000 };
 	struct env other;
 	struct http_client *plain;
-	struct env_http_answer answer;
+	struct env_http_response answer;
 	char url[100];
 	(void)state;
 

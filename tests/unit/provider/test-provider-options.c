@@ -193,7 +193,7 @@ static void test_origins(void **state)
 		"https://api.example", "https://api.example/", "https://api.example/v1",
 		"https://api.example:8443/v1/", "http://127.0.0.1", "http://127.9.9.9:80/v1",
 		"http://localhost:9", "http://[::1]:9/v1", "https://[2001:db8::1]/v1",
-		"https://10.0.0.1",
+		"https://10.0.0.1", "https://[2001:0DB8:0::1]:8443/v1", "https://API.example",
 	};
 	static const char *const bad[] = {
 		"", "api.example", "ftp://api.example", "http://api.example", "https://",
@@ -204,7 +204,9 @@ static void test_origins(void **state)
 		"http://localhost.evil.example", "http://[::1].evil.example", "https://api.example:",
 		"https://api.example:99999999", "https://api.example:8o", "https://-x", "https://.x",
 		"https://api.example/%2e", "http://127.0.0", "http://[::2]/", "https://[",
-		"HTTPS://api.example",
+		"HTTPS://api.example", "https://%61pi.example", "https://api_.example", "http://127.1",
+		"https://[fe80::1%25eth0]", "https://[::1", "https://[::1]x", "https://[2001:db8]",
+		"https:////api.example", "https://api.example:443@evil", "https://api.example:0x50",
 	};
 	char origin[URL_ORIGIN_MAX];
 	(void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* To whom the HTTP client says anything: TLS with a certificate made for the test. */
-#include "provider/http.h"
+#include "provider/http_client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -143,7 +143,7 @@ static int teardown(void **state)
 static enum env_http_outcome ask(struct env *env, const char *host, const char *method)
 {
 	char url[100];
-	struct env_http_answer answer;
+	struct env_http_response answer;
 	struct env_http_request request = {
 		.method = method, .url = url, .authorization = "Bearer s3cret", .timeout_ms = 5000,
 	};
@@ -152,7 +152,7 @@ static enum env_http_outcome ask(struct env *env, const char *host, const char *
 	env->http(env->data, &request, &answer);
 	if (answer.outcome != ENV_HTTP_ANSWERED)
 		print_message("%s: %s\n", host, answer.error);
-	env_http_answer_fini(&answer);
+	env_http_response_fini(&answer);
 	return answer.outcome;
 }
 

@@ -154,7 +154,7 @@ static const struct toy_fault *fault_of(const struct toy *toy, const struct aske
 
 /* ---- answers ------------------------------------------------------------------------- */
 
-static void answer_json(struct env_http_answer *answer, int status, json_t *json)
+static void answer_json(struct env_http_response *answer, int status, json_t *json)
 {
 	free(answer->body);
 	answer->status = status;
@@ -163,12 +163,12 @@ static void answer_json(struct env_http_answer *answer, int status, json_t *json
 	json_decref(json);
 }
 
-static void answer_none(struct env_http_answer *answer)
+static void answer_none(struct env_http_response *answer)
 {
 	answer_json(answer, 404, json_pack("{s:{s:s}}", "error", "code", "not_found"));
 }
 
-static void answer_object(struct env_http_answer *answer, int status,
+static void answer_object(struct env_http_response *answer, int status,
 			  const struct toy_object *object)
 {
 	char member[12];
@@ -178,7 +178,7 @@ static void answer_object(struct env_http_answer *answer, int status,
 	answer_json(answer, status, json_pack("{s:O}", member, object->json));
 }
 
-static void answer_action(struct env_http_answer *answer, int status, int id, const char *state)
+static void answer_action(struct env_http_response *answer, int status, int id, const char *state)
 {
 	answer_json(answer, status,
 		    json_pack("{s:{s:i, s:s}}", "action", "id", id, "status", state));
@@ -239,7 +239,7 @@ static int is_selected(const struct toy_object *object, const struct asked *aske
 	       labels_match(object, selector);
 }
 
-static void answer_list(struct toy *toy, const struct asked *asked, struct env_http_answer *answer)
+static void answer_list(struct toy *toy, const struct asked *asked, struct env_http_response *answer)
 {
 	json_t *list = json_array();
 	char text[16];
@@ -264,7 +264,7 @@ static void answer_list(struct toy *toy, const struct asked *asked, struct env_h
 
 /* It gets the name of the newest intent of its kind. */
 static void answer_create(struct toy *toy, const struct asked *asked,
-			  struct env_http_answer *answer)
+			  struct env_http_response *answer)
 {
 	char id[32], name[64] = "nameless";
 
@@ -279,7 +279,7 @@ static void answer_create(struct toy *toy, const struct asked *asked,
 }
 
 static void answer_change(const struct asked *asked, struct toy_object *object,
-			  struct env_http_answer *answer)
+			  struct env_http_response *answer)
 {
 	json_t *labels = json_object_get(asked->body, "labels");
 	json_t *is_protected = json_object_get(asked->body, "delete");
@@ -297,7 +297,7 @@ static int is_delete(const struct asked *asked)
 	       strcmp(asked->action, "terminate") == 0;
 }
 
-static void cloud_do(struct toy *toy, const struct asked *asked, struct env_http_answer *answer)
+static void cloud_do(struct toy *toy, const struct asked *asked, struct env_http_response *answer)
 {
 	struct toy_object *object = object_find(toy, asked->id);
 
@@ -334,7 +334,7 @@ static void asked_parse(struct asked *asked, const struct env_http_request *requ
 }
 
 void toy_cloud_answer(struct toy *toy, const struct env_http_request *request,
-		      struct env_http_answer *answer)
+		      struct env_http_response *answer)
 {
 	const struct toy_fault *fault;
 	struct asked asked;

@@ -201,7 +201,7 @@ static void toy_barrier(void *arg, struct step *step)
 }
 
 static void toy_http(void *data, const struct env_http_request *request,
-		     struct env_http_answer *answer)
+		     struct env_http_response *answer)
 {
 	struct toy *toy = data;
 

@@ -85,7 +85,7 @@ struct toy {
 	int sent_count;
 	/* Changes the cloud's answer to a request. */
 	void (*network)(struct toy *toy, const struct env_http_request *request,
-			struct env_http_answer *answer);
+			struct env_http_response *answer);
 	struct toy_object objects[TOY_OBJECTS_MAX];
 	int object_count;
 	int next_id;
@@ -161,7 +161,7 @@ void toy_lose(struct toy *toy, const char *method, const char *target);
 /* It does not leave the house. */
 void toy_unsent(struct toy *toy, const char *method, const char *target);
 void toy_cloud_answer(struct toy *toy, const struct env_http_request *request,
-		      struct env_http_answer *answer);
+		      struct env_http_response *answer);
 void toy_cloud_fini(struct toy *toy);
 
 /* ---- toy-script.c ---- */

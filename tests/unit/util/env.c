@@ -41,12 +41,12 @@ static void test_random(void **state)
 
 static void test_answer_fini(void **state)
 {
-	struct env_http_answer answer = { .body = malloc(10), .body_len = 10 };
+	struct env_http_response answer = { .body = malloc(10), .body_len = 10 };
 
 	(void)state;
-	env_http_answer_fini(&answer);
+	env_http_response_fini(&answer);
 	assert_null(answer.body);
-	env_http_answer_fini(&answer);
+	env_http_response_fini(&answer);
 }
 
 int main(void)

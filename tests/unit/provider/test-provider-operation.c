@@ -347,7 +347,7 @@ static void test_budget(void **state)
 }
 
 static void too_many(struct toy *t, const struct env_http_request *request,
-		     struct env_http_answer *answer)
+		     struct env_http_response *answer)
 {
 	(void)t;
 	(void)request;
@@ -479,7 +479,7 @@ static void test_table(void **state)
 }
 
 static void reset(struct toy *t, const struct env_http_request *request,
-		  struct env_http_answer *answer)
+		  struct env_http_response *answer)
 {
 	(void)t;
 	answer->outcome = ENV_HTTP_LOST;

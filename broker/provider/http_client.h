@@ -20,7 +20,7 @@ struct http_client;
 
 struct http_client_config {
 	const char *ca_file;	/* NULL: the system's; libcurl itself ignores SSL_CERT_FILE */
-	const char *proxy;	/* NULL: none, whatever the environment says */
+	const char *proxy;	/* NULL: none; the environment is ignored */
 	const char *user_agent;	/* NULL: "lessord" */
 	/*
 	 * http, and addresses of this machine and of the link, for any host. Without

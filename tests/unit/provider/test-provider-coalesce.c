@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "places.h"
-#include "provider/memo.h"
+#include "provider/text_cache.h"
 
 static struct toy toy;
 static atomic_int network_status = 200;
@@ -17,11 +17,11 @@ static int is_cancelled(void *arg)
 {
 	const struct env_http_request *request = arg;
 
-	return request->cancel && __atomic_load_n(request->cancel, __ATOMIC_RELAXED);
+	return request->cancel && atomic_load_explicit(request->cancel, memory_order_relaxed);
 }
 
 static void network(struct toy *t, const struct env_http_request *request,
-		    struct env_http_answer *answer)
+		    struct env_http_response *answer)
 {
 	(void)t;
 	places_stay(is_cancelled, (void *)request);
@@ -332,40 +332,40 @@ static void test_turns(void **state)
 
 /* ---- the text cache ---- */
 
-static void test_memo(void **state)
+static void test_text_cache(void **state)
 {
-	struct memo *memo = memo_new();
-	char key[MEMO_KEY_MAX + 2], *big, *text;
+	struct text_cache *cache = text_cache_new();
+	char key[TEXT_CACHE_KEY_MAX + 2], *big, *text;
 	(void)state;
 
-	assert_int_equal(memo_put(memo, "a", "1", 100), 0);
-	text = memo_dup(memo, "a", 99);
+	assert_int_equal(text_cache_put(cache, "a", "1", 100), 0);
+	text = text_cache_get(cache, "a", 99);
 	assert_string_equal(text, "1");
 	free(text);
-	assert_null(memo_dup(memo, "a", 100));
-	memo_put(memo, "a", "1", 100);
-	memo_put(memo, "a", NULL, 100);
-	assert_null(memo_dup(memo, "a", 0));
+	assert_null(text_cache_get(cache, "a", 100));
+	text_cache_put(cache, "a", "1", 100);
+	text_cache_put(cache, "a", NULL, 100);
+	assert_null(text_cache_get(cache, "a", 0));
 
 	memset(key, 'k', sizeof(key) - 1);
 	key[sizeof(key) - 1] = '\0';
-	assert_int_equal(memo_put(memo, key, "1", 100), -1);
-	big = malloc(MEMO_VALUE_MAX + 1);
-	memset(big, 'v', MEMO_VALUE_MAX);
-	big[MEMO_VALUE_MAX] = '\0';
-	assert_int_equal(memo_put(memo, "b", big, 100), -1);
-	big[MEMO_VALUE_MAX - 8] = '\0';
+	assert_int_equal(text_cache_put(cache, key, "1", 100), -1);
+	big = malloc(TEXT_CACHE_VALUE_MAX + 1);
+	memset(big, 'v', TEXT_CACHE_VALUE_MAX);
+	big[TEXT_CACHE_VALUE_MAX] = '\0';
+	assert_int_equal(text_cache_put(cache, "b", big, 100), -1);
+	big[TEXT_CACHE_VALUE_MAX - 8] = '\0';
 	/* full: what would be stale first goes first */
 	for (int i = 0; i < 300; i++) {
 		snprintf(key, sizeof(key), "k%d", i);
-		assert_int_equal(memo_put(memo, key, i < 20 ? big : "small", 1000 + i), 0);
+		assert_int_equal(text_cache_put(cache, key, i < 20 ? big : "small", 1000 + i), 0);
 	}
-	assert_null(memo_dup(memo, "k0", 0));
-	text = memo_dup(memo, "k299", 0);
+	assert_null(text_cache_get(cache, "k0", 0));
+	text = text_cache_get(cache, "k299", 0);
 	assert_string_equal(text, "small");
 	free(text);
 	free(big);
-	memo_free(memo);
+	text_cache_free(cache);
 }
 
 int main(void)
@@ -375,7 +375,7 @@ int main(void)
 		T(test_age),		T(test_failures_are_not_kept), T(test_own_effect),
 		T(test_single_flight),	T(test_shared_failure),	       T(test_leader_cancelled),
 		T(test_waiter_cancelled), T(test_pool_end),	       T(test_turns),
-		cmocka_unit_test(test_memo),
+		cmocka_unit_test(test_text_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

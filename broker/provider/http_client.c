@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "provider/http.h"
+#include "provider/http_client.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -7,17 +7,18 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <time.h>
 
-#include "provider/http_head.h"
+#include "provider/http_headers.h"
 #include "provider/url.h"
 #include "util/alloc.h"
 #include "util/buf.h"
 
 #define CONNECT_MS 5000
 #define HEAD_MAX (64u << 10)
-#define ANSWER_MAX (1u << 20)	/* where the request says nothing */
+#define RESPONSE_MAX (1u << 20)	/* unless the request sets its own */
 #define IDLE_CONNECTION_S 60
 #define CANCEL_POLL_MS 50	/* how soon a set cancel flag is seen */
 #define LOW_SPEED_BYTES 100
@@ -28,8 +29,7 @@ struct http_thread {
 	struct http_client *client;
 	CURLM *multi;
 	CURL *easy;
-	struct http_thread *next;
-	struct http_thread **at;
+	LIST_ENTRY(http_thread) link;
 };
 
 /* `lock` guards `threads`; the rest is constant. */
@@ -40,13 +40,14 @@ struct http_client {
 	int allow_plain;
 	pthread_key_t key;
 	pthread_mutex_t lock;
-	struct http_thread *threads;
+	LIST_HEAD(, http_thread) threads;
 };
 
 /* One request while it runs; on the stack. */
-struct http_call {
+struct http_transfer {
 	const struct env_http_request *request;
-	struct http_head head;
+	CURLU *url;
+	struct http_headers headers;
 	struct buf body;
 	size_t head_bytes;
 	int is_reached;		/* connected: from here on the request may have been sent */
@@ -56,36 +57,35 @@ struct http_call {
 	char error[CURL_ERROR_SIZE];
 };
 
-/* The test of `volatile int` that a thread checker also understands. */
-static int is_cancelled(const struct env_http_request *request)
+static int request_is_cancelled(const struct env_http_request *request)
 {
-	return request->cancel && __atomic_load_n(request->cancel, __ATOMIC_RELAXED);
+	return request->cancel && atomic_load_explicit(request->cancel, memory_order_relaxed);
 }
 
-/* ---- what curl calls ---- */
+/* ---- callbacks ---- */
 
 static size_t on_head(char *line, size_t size, size_t count, void *arg)
 {
-	struct http_call *call = arg;
+	struct http_transfer *transfer = arg;
 	size_t len = size * count;
 
-	call->head_bytes += len;
-	if (call->head_bytes > HEAD_MAX) {
-		call->is_head_over = 1;
+	transfer->head_bytes += len;
+	if (transfer->head_bytes > HEAD_MAX) {
+		transfer->is_head_over = 1;
 		return 0;
 	}
-	http_head_line(&call->head, line, len);
+	http_headers_line(&transfer->headers, line, len);
 	return len;
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
-	struct http_call *call = arg;
+	struct http_transfer *transfer = arg;
 	size_t len = size * count;
 
 	/* counted here: CURLOPT_MAXFILESIZE does not see a chunked answer's length */
-	buf_add(&call->body, data, len);
-	return call->body.overflow ? 0 : len;
+	buf_add(&transfer->body, data, len);
+	return transfer->body.overflow ? 0 : len;
 }
 
 /* EL 9 has libcurl 7.76. A lower number here builds what is built there. */
@@ -100,30 +100,30 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 /* Connected, TLS done, nothing of the request sent yet. */
 static int on_ready(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
-	struct http_call *call = arg;
+	struct http_transfer *transfer = arg;
 
 	(void)remote;
 	(void)local;
 	(void)remote_port;
 	(void)local_port;
-	if (is_cancelled(call->request))
+	if (request_is_cancelled(transfer->request))
 		return CURL_PREREQFUNC_ABORT;
-	call->is_reached = 1;
+	transfer->is_reached = 1;
 	return CURL_PREREQFUNC_OK;
 }
 #endif
 
-/* Older ones tell afterwards whether they came to where on_ready is called. */
-static void reached_after_all(struct http_call *call, CURL *easy)
+/* Older ones say afterwards whether they got as far as on_ready. */
+static void transfer_update_reached(struct http_transfer *transfer, CURL *easy)
 {
 #if CURL_HAS_PREREQ
-	(void)call;
+	(void)transfer;
 	(void)easy;
 #else
 	curl_off_t at_us = 0;
 
 	curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &at_us);
-	call->is_reached = at_us > 0;
+	transfer->is_reached = at_us > 0;
 #endif
 }
 
@@ -151,11 +151,11 @@ static int address_is_local(const struct sockaddr *address)
 
 static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-	struct http_call *call = arg;
+	struct http_transfer *transfer = arg;
 
 	(void)purpose;
-	if (!call->may_be_local && address_is_local(&address->addr)) {
-		snprintf(call->error, sizeof(call->error),
+	if (!transfer->may_be_local && address_is_local(&address->addr)) {
+		snprintf(transfer->error, sizeof(transfer->error),
 			 "the provider's name resolves to an address of this machine or link");
 		return CURL_SOCKET_BAD;
 	}
@@ -164,54 +164,56 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
 
 /* ---- setting up ---- */
 
-static int method_is_get(const struct env_http_request *request)
+static int request_is_get(const struct env_http_request *request)
 {
 	return strcmp(request->method, "GET") == 0;
 }
 
-static void fields_add(struct http_call *call, const char *line)
+static void transfer_add_field(struct http_transfer *transfer, const char *line)
 {
-	struct curl_slist *fields = curl_slist_append(call->fields, line);
+	struct curl_slist *fields = curl_slist_append(transfer->fields, line);
 
 	if (!fields)
 		abort();
-	call->fields = fields;
+	transfer->fields = fields;
 }
 
-static void fields_set(struct http_call *call)
+static void transfer_set_fields(struct http_transfer *transfer)
 {
-	fields_add(call, "Accept: application/json");
-	fields_add(call, "Expect:");	/* an interim answer is one more thing to go wrong */
-	if (call->request->body)
-		fields_add(call, "Content-Type: application/json");
+	transfer_add_field(transfer, "Accept: application/json");
+	/* an interim response is one more thing to go wrong */
+	transfer_add_field(transfer, "Expect:");
+	if (transfer->request->body)
+		transfer_add_field(transfer, "Content-Type: application/json");
 	else
-		fields_add(call, "Content-Type:");
-	if (call->request->authorization) {
-		char *line = xasprintf("Authorization: %s", call->request->authorization);
-		fields_add(call, line);
+		transfer_add_field(transfer, "Content-Type:");
+	if (transfer->request->authorization) {
+		char *line = xasprintf("Authorization: %s", transfer->request->authorization);
+		transfer_add_field(transfer, line);
 		explicit_bzero(line, strlen(line));
 		free(line);
 	}
 }
 
-static void fields_fini(struct http_call *call)
+static void transfer_fields_fini(struct http_transfer *transfer)
 {
-	for (struct curl_slist *field = call->fields; field; field = field->next)
+	for (struct curl_slist *field = transfer->fields; field; field = field->next)
 		explicit_bzero(field->data, strlen(field->data));
-	curl_slist_free_all(call->fields);
-	call->fields = NULL;
+	curl_slist_free_all(transfer->fields);
+	transfer->fields = NULL;
 }
 
-/* Everything that is said to curl is said here. */
-static void easy_set(CURL *easy, const struct http_client *client, struct http_call *call)
+/* All of curl's options are set here. */
+static void transfer_set_options(CURL *easy, const struct http_client *client,
+				 struct http_transfer *transfer)
 {
-	const struct env_http_request *request = call->request;
-	int is_get = method_is_get(request);
+	const struct env_http_request *request = transfer->request;
+	int is_get = request_is_get(request);
 	long timeout_ms = request->timeout_ms > 0 ? (long)request->timeout_ms : 1;
 
 	curl_easy_reset(easy);
-	curl_easy_setopt(easy, CURLOPT_URL, request->url);
-	/* http: see url_broken_rule */
+	curl_easy_setopt(easy, CURLOPT_CURLU, transfer->url);
+	/* http: see transfer_set_url */
 #if CURL_HAS_PROTOCOLS_STR
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "https");
@@ -240,7 +242,7 @@ static void easy_set(CURL *easy, const struct http_client *client, struct http_c
 		curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES);
 		curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)LOW_SPEED_S);
 	}
-	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)call->body.max);
+	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)transfer->body.max);
 	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy ? client->proxy : "");
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
@@ -249,21 +251,19 @@ static void easy_set(CURL *easy, const struct http_client *client, struct http_c
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);	/* do not wait for a resolver that hangs */
 #endif
 	curl_easy_setopt(easy, CURLOPT_UNRESTRICTED_AUTH, 0L);
-	curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
 #if CURL_HAS_PREREQ
 	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
-	curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
 #endif
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->fields);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->fields);
 	if (request->body || strcmp(request->method, "POST") == 0 ||
 	    strcmp(request->method, "PUT") == 0) {
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
@@ -288,9 +288,7 @@ static void http_thread_end(void *arg)
 	struct http_thread *thread = arg;
 
 	pthread_mutex_lock(&thread->client->lock);
-	*thread->at = thread->next;
-	if (thread->next)
-		thread->next->at = thread->at;
+	LIST_REMOVE(thread, link);
 	pthread_mutex_unlock(&thread->client->lock);
 	http_thread_fini(thread);
 }
@@ -310,11 +308,7 @@ static struct http_thread *http_thread_get(struct http_client *client)
 		return NULL;
 	}
 	pthread_mutex_lock(&client->lock);
-	thread->next = client->threads;
-	thread->at = &client->threads;
-	if (thread->next)
-		thread->next->at = &thread->next;
-	client->threads = thread;
+	LIST_INSERT_HEAD(&client->threads, thread, link);
 	pthread_mutex_unlock(&client->lock);
 	return thread;
 }
@@ -322,7 +316,7 @@ static struct http_thread *http_thread_get(struct http_client *client)
 /* ---- one request ---- */
 
 /* curl's code, or -1 when the cancel flag ended it. */
-static int call_perform(struct http_thread *thread, const struct env_http_request *request)
+static int transfer_perform(struct http_thread *thread, const struct env_http_request *request)
 {
 	int slice_ms = request->cancel ? CANCEL_POLL_MS : 1000;
 	int code = CURLE_FAILED_INIT;
@@ -335,7 +329,7 @@ static int call_perform(struct http_thread *thread, const struct env_http_reques
 			break;
 		if (!running)
 			break;
-		if (is_cancelled(request)) {
+		if (request_is_cancelled(request)) {
 			code = -1;
 			break;
 		}
@@ -353,8 +347,8 @@ static int call_perform(struct http_thread *thread, const struct env_http_reques
 	return code;
 }
 
-static void answer_fail(struct env_http_answer *ret, enum env_http_outcome outcome,
-			const char *text)
+static void response_fail(struct env_http_response *ret, enum env_http_outcome outcome,
+			  const char *text)
 {
 	ret->outcome = outcome;
 	snprintf(ret->error, sizeof(ret->error), "%.150s", text);
@@ -364,102 +358,117 @@ static void answer_fail(struct env_http_answer *ret, enum env_http_outcome outco
 	}
 }
 
-/* An answer came in full; may it be one? */
-static void call_judge(struct http_call *call, long status, struct env_http_answer *ret)
+/* A complete response: is it acceptable? */
+static void transfer_classify(struct http_transfer *transfer, long status,
+			      struct env_http_response *ret)
 {
 	ret->status = (int)status;
 	if (status >= 300 && status < 400) {
-		answer_fail(ret, ENV_HTTP_BROKEN,
-			    "the provider answered with a redirect; not followed");
+		response_fail(ret, ENV_HTTP_BROKEN,
+			      "the provider answered with a redirect; not followed");
 	} else if (status < 200 || status > 599) {
-		answer_fail(ret, ENV_HTTP_BROKEN,
-			    "the provider answered with a status that is none");
-	} else if (call->head.is_encoded) {
-		answer_fail(ret, ENV_HTTP_BROKEN, "the provider encoded its answer unasked");
+		response_fail(ret, ENV_HTTP_BROKEN,
+			      "the provider answered with a status that is none");
+	} else if (transfer->headers.is_encoded) {
+		response_fail(ret, ENV_HTTP_BROKEN, "the provider encoded its answer unasked");
 	} else {
 		ret->outcome = ENV_HTTP_ANSWERED;
-		ret->body_len = call->body.len;
-		ret->body = call->body.len ? buf_take(&call->body) : NULL;
+		ret->body_len = transfer->body.len;
+		ret->body = transfer->body.len ? buf_take(&transfer->body) : NULL;
 	}
 }
 
-static void call_finish(struct http_call *call, struct http_thread *thread, int code,
-			struct env_http_answer *ret)
+static void transfer_finish(struct http_transfer *transfer, struct http_thread *thread, int code,
+			    struct env_http_response *ret)
 {
-	const char *text = call->error[0] ? call->error :
+	const char *text = transfer->error[0] ? transfer->error :
 			   code >= 0 ? curl_easy_strerror((CURLcode)code) : "cancelled";
 	long status = 0;
 
-	reached_after_all(call, thread->easy);
-	if (!call->is_reached) {
-		answer_fail(ret, ENV_HTTP_NOT_SENT,
-			    is_cancelled(call->request) ? "cancelled" : text);
+	transfer_update_reached(transfer, thread->easy);
+	if (!transfer->is_reached) {
+		response_fail(ret, ENV_HTTP_NOT_SENT,
+			      request_is_cancelled(transfer->request) ? "cancelled" : text);
 		return;
 	}
-	http_head_finish(&call->head, (int64_t)time(NULL), ret);
-	if (code == CURLE_OK && !call->head.is_complete) {
-		answer_fail(ret, ENV_HTTP_LOST,
-			    "the connection ended inside the head of the answer");
+	http_headers_finish(&transfer->headers, (int64_t)time(NULL), ret);
+	if (code == CURLE_OK && !transfer->headers.is_complete) {
+		response_fail(ret, ENV_HTTP_LOST,
+			      "the connection ended inside the head of the answer");
 	} else if (code == CURLE_OK) {
 		curl_easy_getinfo(thread->easy, CURLINFO_RESPONSE_CODE, &status);
-		call_judge(call, status, ret);
-	} else if (call->is_head_over) {
-		answer_fail(ret, ENV_HTTP_BROKEN, "the head of the answer is larger than 64 KiB");
-	} else if (call->body.overflow || code == CURLE_FILESIZE_EXCEEDED) {
-		answer_fail(ret, ENV_HTTP_BROKEN, "the answer is larger than allowed");
+		transfer_classify(transfer, status, ret);
+	} else if (transfer->is_head_over) {
+		response_fail(ret, ENV_HTTP_BROKEN, "the head of the answer is larger than 64 KiB");
+	} else if (transfer->body.overflow || code == CURLE_FILESIZE_EXCEEDED) {
+		response_fail(ret, ENV_HTTP_BROKEN, "the answer is larger than allowed");
 	} else if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL ||
 		   code == CURLE_BAD_CONTENT_ENCODING || code == CURLE_HTTP_RETURNED_ERROR) {
-		answer_fail(ret, ENV_HTTP_BROKEN, text);
+		response_fail(ret, ENV_HTTP_BROKEN, text);
 	} else {
-		answer_fail(ret, ENV_HTTP_LOST, text);
+		response_fail(ret, ENV_HTTP_LOST, text);
 	}
 }
 
-/* A secret does not cross a wire in the clear. */
-static const char *url_broken_rule(const struct http_client *client, const char *url,
-				   int *ret_is_loopback)
+/* Takes the URL apart for curl as well: the one that is checked is the one that is used. */
+static const char *transfer_set_url(struct http_transfer *transfer,
+				    const struct http_client *client)
 {
-	size_t len = 0;
-	const char *host = url_host(url, &len);
+	const char *rule = NULL;
+	char *scheme = NULL, *host = NULL;
 
-	if (!host)
-		return "the URL is neither http nor https";
-	*ret_is_loopback = url_host_is_loopback(host, len);
-	if (url[4] != 's' && !*ret_is_loopback && !client->allow_plain)
-		return "plain http is for loopback hosts only";
-	return NULL;
+	transfer->url = curl_url();
+	if (!transfer->url)
+		abort();
+	if (curl_url_set(transfer->url, CURLUPART_URL, transfer->request->url,
+			 CURLU_PATH_AS_IS | CURLU_DISALLOW_USER) ||
+	    curl_url_get(transfer->url, CURLUPART_SCHEME, &scheme, 0) ||
+	    curl_url_get(transfer->url, CURLUPART_HOST, &host, 0) ||
+	    (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
+		rule = "the URL is neither http nor https";
+	} else {
+		int is_loopback = url_host_is_loopback(host);
+
+		/* a secret does not cross a wire in the clear */
+		if (strcmp(scheme, "http") == 0 && !is_loopback && !client->allow_plain)
+			rule = "plain http is for loopback hosts only";
+		transfer->may_be_local = is_loopback || client->allow_plain || client->proxy;
+	}
+	curl_free(scheme);
+	curl_free(host);
+	return rule;
 }
 
 static void http_client_call(void *data, const struct env_http_request *request,
-			     struct env_http_answer *ret)
+			     struct env_http_response *ret)
 {
 	struct http_client *client = data;
-	struct http_call call = { .request = request };
-	int is_loopback = 0;
+	struct http_transfer transfer = { .request = request };
 
-	*ret = (struct env_http_answer){ .retry_after_ms = -1, .rate_limit = -1,
-					 .rate_remaining = -1, .rate_reset_s = -1 };
-	const char *rule = url_broken_rule(client, request->url, &is_loopback);
+	*ret = (struct env_http_response){ .retry_after_ms = -1, .rate_limit = -1,
+					   .rate_remaining = -1, .rate_reset_s = -1 };
+	const char *rule = transfer_set_url(&transfer, client);
 	struct http_thread *thread = rule ? NULL : http_thread_get(client);
-	if (!thread) {
-		answer_fail(ret, ENV_HTTP_NOT_SENT, rule ? rule : "no memory for a connection");
+	if (!rule && !thread)
+		rule = "no memory for a connection";
+	else if (!rule && request_is_cancelled(request))
+		rule = "cancelled";
+	if (rule) {
+		response_fail(ret, ENV_HTTP_NOT_SENT, rule);
+		curl_url_cleanup(transfer.url);
 		return;
 	}
-	if (is_cancelled(request)) {
-		answer_fail(ret, ENV_HTTP_NOT_SENT, "cancelled");
-		return;
-	}
-	call.may_be_local = is_loopback || client->allow_plain || client->proxy;
-	http_head_init(&call.head);
-	buf_init(&call.body, request->max_answer ? request->max_answer : ANSWER_MAX);
-	fields_set(&call);
-	easy_set(thread->easy, client, &call);
-	int code = call_perform(thread, request);
-	call_finish(&call, thread, code, ret);
-	/* nothing of this call stays behind in the kept handle */
+	http_headers_init(&transfer.headers);
+	buf_init(&transfer.body, request->max_response ? request->max_response : RESPONSE_MAX);
+	transfer_set_fields(&transfer);
+	transfer_set_options(thread->easy, client, &transfer);
+	int code = transfer_perform(thread, request);
+	transfer_finish(&transfer, thread, code, ret);
+	/* nothing of this transfer stays behind in the kept handle */
 	curl_easy_reset(thread->easy);
-	fields_fini(&call);
-	buf_fini(&call.body);
+	transfer_fields_fini(&transfer);
+	curl_url_cleanup(transfer.url);
+	buf_fini(&transfer.body);
 }
 
 /* ---- life ---- */
@@ -499,9 +508,10 @@ void http_client_free(struct http_client *client)
 	if (!client)
 		return;
 	pthread_key_delete(client->key);
-	while (client->threads) {
-		struct http_thread *thread = client->threads;
-		client->threads = thread->next;
+	while (!LIST_EMPTY(&client->threads)) {
+		struct http_thread *thread = LIST_FIRST(&client->threads);
+
+		LIST_REMOVE(thread, link);
 		http_thread_fini(thread);
 	}
 	pthread_mutex_destroy(&client->lock);

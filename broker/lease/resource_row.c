@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* What the handlers of a row's events share. */
+#include "lease/resource_events.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lease/lifecycle.h"
+#include "util/text.h"
+
+int row_refuse(struct row_event *v, const char *why)
+{
+	return v->claim ? err_set(&v->claim->err, ERR_REFUSED, "%s", why) : -1;
+}
+
+int row_refuse_for_operator(struct row_event *v, uint32_t error_class, const char *why)
+{
+	v->out->refusal_class = error_class;
+	TEXT_SET(v->out->refusal_text, why);
+	return row_refuse(v, why);
+}
+
+int row_answer(struct row_event *v)
+{
+	v->out->has_row = 1;
+	v->out->row_index = (size_t)(v->r - v->a->ledger.resources);
+	return 0;
+}
+
+int row_changed(struct row_event *v)
+{
+	v->r->is_dirty = 1;
+	return row_answer(v);
+}
+
+int row_set(struct row_event *v, uint32_t state, const char *evidence)
+{
+	/* What an operator told us to forget stays forgotten, whatever a late answer says of it. */
+	if (v->r->state != LESSOR_STATE_DISOWNED || state == LESSOR_STATE_GONE)
+		v->r->state = state;
+	v->r->changed_ms = v->f->now_ms;
+	TEXT_SET(v->r->evidence, evidence);
+	return row_changed(v);
+}
+
+int row_note(struct row_event *v, const char *verb, const char *detail)
+{
+	const struct resource *r = v->r;
+	char kind[40];
+
+	if (!v->l)
+		return 0;
+	snprintf(kind, sizeof(kind), "%s.%s", resource_kind_name(r->kind), verb);
+	lease_note_add(v->out, NOTE_QUIET, kind, "%s%s%s%s%s", r->name, r->id[0] ? " id " : "",
+		       r->id, detail && detail[0] ? ": " : "", detail ? detail : "");
+	return 0;
+}
+
+void row_add(struct row_event *v, const struct resource *r)
+{
+	v->r = ledger_add(&v->a->ledger, r);
+	row_changed(v);
+}
+
+uint32_t row_present(struct row_event *v)
+{
+	struct resource *r = v->r;
+
+	if (!v->l || !v->l->retained)
+		return LESSOR_STATE_PRESENT;
+	/* From here on its mark is due. */
+	if (r->state != LESSOR_STATE_RETAINED && r->retain_epoch < v->l->epoch) {
+		r->retain_epoch = v->l->epoch;
+		r->marked_ms = 0;
+	}
+	return LESSOR_STATE_RETAINED;
+}
+
+int row_keep(struct row_event *v, int64_t retain)
+{
+	struct resource *r = v->r;
+
+	r->retain_epoch = r->label_known = retain;
+	r->protect_by = PROTECT_NOT_OURS;
+	r->marked_ms = 0;
+	row_set(v, LESSOR_STATE_RETAINED, "kept by a store that knew more");
+	row_note(v, "kept", "it bears the mark of a no-delete release");
+	if (!v->l || v->l->retained)
+		return row_refuse(v, "it bears the mark of a no-delete release");
+	lifecycle_apply(v->l, LIFE_KEPT_ELSEWHERE, v->e, v->f, v->out);
+	/* What is said of it next is newer than what was found. */
+	if (retain < INT64_MAX && v->l->epoch <= retain)
+		v->l->epoch = retain + 1;
+	return row_refuse(v, "it was released without deleting, and this store did not know of it");
+}
+
+int row_check_proof(struct row_event *v)
+{
+	if (!v->claim->evidence.is_proof)
+		return row_refuse(v, "the account was not proven in this step");
+	if (v->f->gate.is_fenced)
+		return row_refuse(v, "the store may be older than the account");
+	return 0;
+}
+
+struct absence_facts row_absence(const struct row_event *v)
+{
+	const struct claim_evidence *e = &v->claim->evidence;
+
+	return (struct absence_facts){
+		/* All that it is made of was read after that. */
+		.now_ms = e->begun_ms ? e->begun_ms : v->f->now_ms,
+		.settle_ms = v->f->settle_ms,
+		.is_clock_suspect = v->f->clock_doubted,
+	};
+}
+
+int row_not_settled(struct row_event *v)
+{
+	struct absence_facts facts = row_absence(v);
+
+	v->out->absence_ms = absence_next_ms(v->r, &facts);
+	row_changed(v);
+	return err_set(&v->claim->err, ERR_BUSY, "not settled yet");
+}
+
+/* ---- the gate ------------------------------------------------------------------------- */
+
+/* In the timeline once, not at each slow retry. */
+static void note_refusal(struct row_event *v, enum authorization a, const char *why)
+{
+	char evidence[sizeof(v->r->evidence)];
+
+	lease_note_add(v->out, NOTE_LOG_ONLY, "delete-refused",
+		       "not permitted to delete %s (id %s, %s): %s", v->r->name, v->r->id,
+		       authorization_name(a), why);
+	TEXT_SET(evidence, why);
+	if (strcmp(v->r->evidence, evidence) == 0)
+		return;
+	TEXT_SET(v->r->evidence, evidence);
+	row_changed(v);
+	row_note(v, "delete-refused", evidence);
+}
+
+int row_permit_refused(struct row_event *v, enum authorization a)
+{
+	const struct claim_evidence *e = &v->claim->evidence;
+	char why[sizeof(v->claim->err.text)];
+
+	TEXT_SET(why, v->claim->err.text);
+	note_refusal(v, a, why);
+	row_answer(v);
+	switch (a) {
+	case AUTHORIZATION_RETENTION_MARK:
+		return row_keep(v, e->seen.id ? observed_retain(&e->seen) : INT64_MAX);
+	case AUTHORIZATION_PROTECTED:
+		/* It is there, and so no delete of ours can be under way. */
+		v->r->deletes_unknown = 0;
+		row_set(v, row_present(v), why);
+		return row_refuse_for_operator(v, LESSOR_CLASS_PROTECTED, why);
+	case AUTHORIZATION_FENCED:
+		return row_refuse_for_operator(v, LESSOR_CLASS_ACCOUNT, why);
+	default:
+		break;
+	}
+	if (!authorization_passes(a))
+		return row_refuse_for_operator(v, LESSOR_CLASS_OWNERSHIP, why);
+	v->out->not_now = 1;
+	return row_refuse(v, why);
+}
+
+enum authorization row_authorize(struct row_event *v)
+{
+	const struct claim_evidence *e = &v->claim->evidence;
+	struct observation seen = { .seen = &e->seen, .is_read = e->is_read,
+				    .retain = observed_retain(&e->seen) };
+	struct gate_facts facts = v->f->gate;
+
+	facts.is_shared = v->f->users.count > 0;
+	return lease_authorize(v->f->signer, v->l, &v->a->ledger, v->r->n, v->e->u.claim.epoch, &seen,
+			       &facts, &v->claim->err);
+}

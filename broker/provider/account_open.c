@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "provider/account.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "provider/account_state.h"
+#include "provider/operation.h"
+#include "util/alloc.h"
+#include "util/log.h"
+
+/* The default rate, until a response states the account's own. */
+#define CALLS_PER_HOUR 3600
+#define TOKEN_MAX 1024
+
+/* What goes into a header line must not be able to end it. */
+static int token_check(const char *token, struct err *err)
+{
+	size_t len = strlen(token);
+
+	if (len == 0 || len > TOKEN_MAX)
+		return err_set(err, ERR_INVALID, "the token must have 1 to %d characters",
+			       TOKEN_MAX);
+	for (size_t i = 0; i < len; i++) {
+		if (token[i] <= 0x20 || token[i] >= 0x7f)
+			return err_set(err, ERR_INVALID,
+				       "the token holds a blank, a control character or a byte outside ASCII");
+	}
+	return 0;
+}
+
+static int account_set_origin(struct account *account, struct err *err)
+{
+	struct account_state *state = account->state;
+	const struct option_value *endpoint = options_find(&state->options, "endpoint");
+
+	if (!account->table->http_auth)
+		return 0;
+	if (endpoint && endpoint->text[0]) {
+		if (url_origin_check(endpoint->text, state->origin, err))
+			return err_prefix(err, "option 'endpoint' ");
+		return 0;
+	}
+	if (!account->table->http_origin)
+		return err_set(err, ERR_INVALID,
+			       "provider '%s' names no origin and no endpoint is set",
+			       account->table->name);
+	if (url_origin_check(account->table->http_origin, state->origin, err))
+		return err_prefix(err, "the origin of provider '%s' ", account->table->name);
+	return 0;
+}
+
+static int account_check(struct account *account, const struct account_config *config,
+			 struct err *err)
+{
+	if (config->location_count < 1 || config->location_count > ACCOUNT_LOCATIONS_MAX)
+		return err_set(err, ERR_INVALID, "there must be 1 to %d locations",
+			       ACCOUNT_LOCATIONS_MAX);
+	if (config->rate_per_hour < 0)
+		return err_set(err, ERR_INVALID, "the rate per hour must not be negative");
+	if (account->table->http_auth && !config->token)
+		return err_set(err, ERR_INVALID, "provider '%s' needs a token",
+			       account->table->name);
+	if (config->token && token_check(config->token, err))
+		return -1;
+	if (options_check(account->table, config->options, config->option_count,
+			  &account->state->options, err))
+		return -1;
+	return account_set_origin(account, err);
+}
+
+static void account_config_fini(struct account_config *config)
+{
+	if (config->token) {
+		explicit_bzero(config->token, strlen(config->token));
+		free(config->token);
+	}
+	for (size_t i = 0; i < config->option_count; i++) {
+		free((char *)config->options[i].key);
+		free((char *)config->options[i].value);
+	}
+	free(config->options);
+	*config = (struct account_config){ 0 };
+}
+
+/* Everything but the configuration's memory and the instance. */
+static void account_free_state(struct account *account)
+{
+	struct account_state *state = account->state;
+
+	options_fini(&state->options);
+	coalesce_free(state->coalesce);
+	text_cache_free(state->cache);
+	pthread_mutex_destroy(&state->serial);
+	pthread_mutex_destroy(&state->lock);
+	free(state);
+	free(account);
+}
+
+/* Opens the account's instance. */
+static int instance_open(struct account *account, struct err *err)
+{
+	struct step *step = step_new(STEP_PROBE, account);
+	const char *name = account->table->name;
+	struct operation op;
+	int rc = 0;
+
+	operation_init(&op, step);
+	op.opening = 1;
+	int verdict = account->table->open(&op.base, &account->instance);
+	if (verdict == LESSOR_REFUSED && op.verdict == LESSOR_REFUSED) {
+		rc = err_set(err, ERR_REFUSED, "%s", op.verdict_reason);
+	} else if (verdict != LESSOR_DONE) {
+		rc = err_set(err, ERR_INTERNAL, "provider '%s' answered open with verdict %d", name,
+			     verdict);
+	} else if (op.violation[0]) {
+		rc = err_set(err, ERR_INTERNAL, "provider '%s' broke its contract in open: %.160s",
+			     name, op.violation);
+		account->table->close(account->instance);
+	}
+	operation_fini(&op);
+	step_free(step);
+	return rc;
+}
+
+int account_new(const struct env *env, const struct lessor_provider *table,
+		struct account_config *config, struct account **ret, struct err *err)
+{
+	struct account *account = xcalloc(1, sizeof(*account));
+	struct account_state *state = xcalloc(1, sizeof(*state));
+
+	account->table = table;
+	account->env = env;
+	account->state = state;
+	pthread_mutex_init(&state->lock, NULL);
+	pthread_mutex_init(&state->serial, NULL);
+	state->coalesce = coalesce_new();
+	state->cache = text_cache_new();
+	state->figures.rate_remaining = -1;
+	budget_init(&state->budget,
+		    config->rate_per_hour > 0 ? config->rate_per_hour : CALLS_PER_HOUR,
+		    env_mono_ms(env));
+
+	if (account_check(account, config, err)) {
+		account_free_state(account);
+		return -1;
+	}
+	account->config = *config;
+	if (config->token)
+		log_secret(config->token);
+	if (instance_open(account, err)) {
+		account_free_state(account);
+		return -1;
+	}
+	*config = (struct account_config){ 0 };
+	*ret = account;
+	return 0;
+}
+
+void account_free(struct account *account)
+{
+	if (!account)
+		return;
+	account->table->close(account->instance);
+	account_config_fini(&account->config);
+	account_free_state(account);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "provider/operation.h"
+
+#include <pthread.h>
+
+#include "provider/account_state.h"
+
+/* One lock for all providers that want one operation at a time: slow and safe. */
+static pthread_mutex_t serial = PTHREAD_MUTEX_INITIALIZER;
+
+static int operation_dispatch(struct operation *op)
+{
+	struct step *step = op->step;
+	const struct lessor_provider *table = op->account->table;
+	void *instance = op->account->instance;
+
+	switch (step->op) {
+	case STEP_PROVISION:
+		return table->provision(instance, &op->base, operation_lease(op));
+	case STEP_CLEANUP:
+		return table->cleanup(instance, &op->base, operation_lease(op));
+	case STEP_INSPECT:
+		return table->inspect(instance, &op->base, operation_lease(op));
+	case STEP_PROBE:
+		/* absent: assumed well */
+		return table->probe ? table->probe(instance, &op->base, operation_lease(op)) :
+				      LESSOR_DONE;
+	case STEP_CATALOG:
+		return table->catalog ? table->catalog(instance, &op->base) : LESSOR_DONE;
+	case STEP_LIST:
+		return table->list(instance, &op->base, step->list_kind);
+	case STEP_RELOAD:
+		return table->reload ? table->reload(instance, &op->base) : LESSOR_DONE;
+	case STEP_RETAIN:
+		return table->retain ? table->retain(instance, &op->base, operation_lease(op)) :
+				       LESSOR_DONE;
+	case STEP_OBSERVE:
+		return table->observe ? table->observe(instance, &op->base, op->waiting,
+						       step->waiting_count) : LESSOR_DONE;
+	}
+	return 0;
+}
+
+static int operation_run(struct operation *op)
+{
+	uint32_t concurrency = op->account->table->concurrency;
+	pthread_mutex_t *lock = NULL;
+	int verdict;
+
+	/* an unset or unknown value means the safe one */
+	if (concurrency == LESSOR_PER_INSTANCE)
+		lock = &op->account->state->serial;
+	else if (concurrency != LESSOR_PARALLEL)
+		lock = &serial;
+	if (lock)
+		pthread_mutex_lock(lock);
+	verdict = operation_dispatch(op);
+	if (lock)
+		pthread_mutex_unlock(lock);
+	return verdict;
+}
+
+void step_run(struct step *step)
+{
+	struct operation op;
+
+	operation_init(&op, step);
+	if (step->op == STEP_OBSERVE)
+		operation_observe_begin(&op);
+	operation_conclude(&op, operation_run(&op));
+	if (step->op == STEP_OBSERVE)
+		operation_observe_end(&op);
+	operation_fini(&op);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "provider/operation.h"
+
+#include <string.h>
+
+#include "util/alloc.h"
+
+/* The step's own ledger follows what was committed. */
+static void ledger_put(struct ledger *ledger, const struct resource *resource)
+{
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		if (ledger->resources[i].n == resource->n) {
+			ledger->resources[i] = *resource;
+			return;
+		}
+	}
+	ledger->resources = xrealloc(ledger->resources, (ledger->resource_count + 1) *
+				     sizeof(*ledger->resources));
+	ledger->resources[ledger->resource_count++] = *resource;
+}
+
+/*
+ * inspect and retain settle what is unknown by reading; retain also changes what is kept. An
+ * observe for many leases only finds out how far their servers are.
+ */
+static int claim_is_allowed(const struct step *step, enum lease_claim_kind kind)
+{
+	switch (step->op) {
+	case STEP_PROVISION:
+		return !step->look || kind == CLAIM_REUSE || kind == CLAIM_ATTEMPT_REFUSED;
+	case STEP_CLEANUP:
+	case STEP_PROBE:
+		return 1;
+	case STEP_RETAIN:
+		if (kind == CLAIM_CHANGE || kind == CLAIM_CHANGED)
+			return 1;
+		/* fall through */
+	case STEP_INSPECT:
+		return kind == CLAIM_ADOPT || kind == CLAIM_NOT_SEEN || kind == CLAIM_GONE ||
+		       kind == CLAIM_STILL_THERE || kind == CLAIM_REUSE;
+	default:
+		return 0;
+	}
+}
+
+void operation_barrier(struct operation *op)
+{
+	struct step *step = op->step;
+
+	if (op->is_undurable && step->barrier)
+		step->barrier(step->claim_arg, step);
+	op->is_undurable = 0;
+}
+
+int operation_claim(struct operation *op, struct lease_claim *what)
+{
+	struct step *step = op->step;
+	const char *name = lease_claim_name(what->kind);
+
+	if (op->opening || !step->claim || !claim_is_allowed(step, what->kind))
+		return operation_violation(op, "%s inside an operation that has no effects", name);
+	what->result = -1;
+	int result = step->claim(step->claim_arg, step, what);
+	/* A lease that is observed with others has its requests sent by the observer. */
+	(op->observer ? op->observer : op)->is_undurable = 1;
+	/* A provider with I/O of its own may act on it at once. */
+	if (operation_is_own_io(op))
+		operation_barrier(op);
+	if (what->resource.n)
+		ledger_put(&step->ledger, &what->resource);
+	if (result) {
+		log_info(LOG_FIELDS({ "provider", op->account->table->name },
+				    { "account", op->account->config.name },
+				    { "lease", step->lease.id }, { "reason", what->err.text }),
+			 "the host said no to '%s'", name);
+		return -1;
+	}
+	return 0;
+}
+
+const struct resource *operation_row(struct operation *op, int64_t row, const char *name)
+{
+	const struct resource *resource = ledger_find(&op->step->ledger, row);
+
+	if (!resource)
+		operation_violation(op, "%s of row %lld, which is not in this ledger", name,
+				    (long long)row);
+	return resource;
+}

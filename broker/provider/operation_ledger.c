@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A plugin's reports to the ledger, and its requests for intents. The engine decides; here
+ * a report is checked against the record of this step's requests, and what this operation
+ * is permitted is remembered, since operation_http.c sends nothing without. This file has
+ * what is made and found, operation_delete.c what is deleted and changed.
+ */
+#include "provider/operation.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "provider/evidence.h"
+#include "util/alloc.h"
+
+/* ---- attempts ---- */
+
+static int host_attempt(struct lessor_call *base, uint32_t attempt, const char *type,
+			const char *location)
+{
+	struct operation *op = operation_of(base);
+	struct ledger *ledger = &op->step->ledger;
+	struct lease_claim what = { .kind = CLAIM_ATTEMPT, .attempt = attempt, .type = type,
+				    .location = location };
+	struct attempt opened = { .lease = op->step->lease.n, .number = attempt };
+
+	if (op->step->op != STEP_PROVISION)
+		return operation_violation(op, "attempt outside of provision");
+	if (attempt != ledger->attempt_count + 1)
+		return operation_violation(op, "attempt %u after %zu attempts", attempt,
+					   ledger->attempt_count);
+	if (!type || !type[0] || strlen(type) >= sizeof(opened.type) || !location ||
+	    strlen(location) >= sizeof(opened.location))
+		return operation_violation(op, "attempt with a type or location that cannot be");
+	if (operation_claim(op, &what))
+		return -1;
+	memcpy(opened.type, type, strlen(type));
+	memcpy(opened.location, location, strlen(location));
+	opened.started_ms = env_wall_ms(op->account->env);
+	ledger->attempts = xrealloc(ledger->attempts, (ledger->attempt_count + 1) *
+				    sizeof(*ledger->attempts));
+	ledger->attempts[ledger->attempt_count++] = opened;
+	return 0;
+}
+
+static int host_attempt_refused(struct lessor_call *base, uint32_t attempt, uint32_t error_class,
+				const char *reason)
+{
+	struct operation *op = operation_of(base);
+	struct ledger *ledger = &op->step->ledger;
+	struct lease_claim what = { .kind = CLAIM_ATTEMPT_REFUSED, .attempt = attempt,
+				    .error_class = error_class, .text = plugin_text(reason) };
+
+	if (attempt < 1 || attempt > ledger->attempt_count)
+		return operation_violation(op, "attempt_refused of attempt %u, which was not "
+					   "opened", attempt);
+	if (error_class == LESSOR_CLASS_NONE || error_class > LESSOR_CLASS_BUG)
+		return operation_violation(op, "attempt_refused with class %u", error_class);
+	if (operation_claim(op, &what))
+		return -1;
+	for (size_t i = 0; i < ledger->attempt_count; i++) {
+		struct attempt *closed = &ledger->attempts[i];
+		if (closed->number == attempt && !closed->refused) {
+			closed->refused = error_class;
+			snprintf(closed->reason, sizeof(closed->reason), "%s", what.text);
+		}
+	}
+	return 0;
+}
+
+/* ---- making ---- */
+
+static int host_intend(struct lessor_call *base, uint32_t kind, uint32_t attempt,
+		       struct lessor_intent *intent)
+{
+	struct operation *op = operation_of(base);
+	struct lease_claim what = { .kind = CLAIM_INTEND, .resource_kind = kind,
+				    .attempt = attempt };
+	struct lessor_intent out = { 0 };
+	struct lessor_label *labels;
+
+	if (!intent || intent->size < sizeof(*intent))
+		return operation_violation(op, "intend without the intent's size");
+	if (kind < LESSOR_KIND_SERVER || kind > LESSOR_KIND_OTHER)
+		return operation_violation(op, "intend of kind %u", kind);
+	if (op->step->op == STEP_CLEANUP)
+		return operation_violation(op, "intend inside of cleanup");
+	if (op->effect_count == OPERATION_EFFECTS_MAX)
+		return operation_violation(op, "more than %d effects in one step",
+					   OPERATION_EFFECTS_MAX);
+	if (operation_claim(op, &what))
+		return -1;
+	operation_effect_get(op, what.row)->intended = 1;
+	labels = operation_alloc(op, LABELS_MAX * sizeof(*labels));
+	for (size_t i = 0; i < what.labels.count; i++) {
+		labels[i].key = operation_dup(op, what.labels.items[i].key);
+		labels[i].value = operation_dup(op, what.labels.items[i].value);
+	}
+	out.size = intent->size;
+	out.attempt = attempt;
+	out.row = what.row;
+	out.name = operation_dup(op, what.name);
+	out.labels = labels;
+	out.label_count = what.labels.count;
+	memcpy(intent, &out, sizeof(out));
+	return 0;
+}
+
+/* The outcome of a create is kept as unknown, whatever the plugin makes of it. */
+static int effect_keep_unknown(struct operation *op, struct operation_effect *effect,
+			       const char *why)
+{
+	struct lease_claim what = { .kind = CLAIM_UNKNOWN, .row = effect->row, .text = why };
+
+	operation_violation(op, "%s; kept as unknown", why);
+	operation_claim(op, &what);
+	effect->reported = 1;
+	return -1;
+}
+
+static int host_created(struct lessor_call *base, int64_t row, const char *id, const char *action)
+{
+	struct operation *op = operation_of(base);
+	struct operation_effect *effect = operation_effect_find(op, row);
+	struct lease_claim what = { .kind = CLAIM_CREATED, .row = row, .id = id,
+				    .action = action ? action : "" };
+
+	if (!operation_row(op, row, "created"))
+		return -1;
+	/* what a look-up finds goes through adopt, which checks whose it is */
+	if (!effect || !effect->intended)
+		return operation_violation(op,
+					   "created of a row that this step did not intend; use adopt");
+	if (!id || !plugin_id_is_valid(id) || !plugin_action_is_valid(what.action))
+		return operation_violation(op, "created with an id or action that cannot be one");
+	if (!operation_is_own_io(op) && !evidence_made(op, effect, id))
+		return effect_keep_unknown(op, effect,
+					   "created though no answer to its create shows that id");
+	if (operation_claim(op, &what))
+		return -1;
+	operation_effect_report(op, row);
+	return 0;
+}
+
+static int host_unknown(struct lessor_call *base, int64_t row, const char *reason)
+{
+	struct operation *op = operation_of(base);
+	struct lease_claim what = { .kind = CLAIM_UNKNOWN, .row = row,
+				    .text = plugin_text(reason) };
+
+	if (!operation_row(op, row, "unknown") || operation_claim(op, &what))
+		return -1;
+	operation_effect_report(op, row);
+	return 0;
+}
+
+/*
+ * Does the record show that the row's create had no effect? A "taken" may be by an earlier
+ * one of ours whose answer was lost: then the listing by its name decides whose it is.
+ */
+static int effect_was_refused(struct operation *op, const struct operation_effect *effect)
+{
+	enum effect_outcome outcome = evidence_outcome(op, effect->made);
+
+	if (operation_is_own_io(op) || outcome == EFFECT_NOT_SENT)
+		return 1;
+	return outcome == EFFECT_REFUSED &&
+	       (op->requests[effect->made - 1].status != 409 ||
+		evidence_unlisted_name(op, ledger_find(&op->step->ledger, effect->row),
+				       effect->made) == 1);
+}
+
+static int host_not_created(struct lessor_call *base, int64_t row, const char *reason)
+{
+	struct operation *op = operation_of(base);
+	struct operation_effect *effect = operation_effect_find(op, row);
+	struct lease_claim what = { .kind = CLAIM_NOT_CREATED, .row = row,
+				    .text = plugin_text(reason) };
+
+	if (!operation_row(op, row, "not_created"))
+		return -1;
+	/*
+	 * "Definitely refused" is a claim that allows another create. It needs a
+	 * refusal in a response, or that nothing was sent in this step.
+	 */
+	if (!effect || !effect->intended)
+		return operation_violation(op, "not_created of a row that this step did not "
+					   "intend; look for it and use not_seen");
+	if (!effect_was_refused(op, effect))
+		return effect_keep_unknown(op, effect, "not_created though no answer says so");
+	if (operation_claim(op, &what))
+		return -1;
+	effect->reported = 1;
+	effect->intended = 0;
+	return 0;
+}
+
+static int host_not_seen(struct lessor_call *base, int64_t row)
+{
+	struct operation *op = operation_of(base);
+	struct lease_claim what = { .kind = CLAIM_NOT_SEEN, .row = row };
+	const struct resource *resource = operation_row(op, row, "not_seen");
+
+	if (!resource)
+		return -1;
+	what.evidence.is_own_io = operation_is_own_io(op);
+	/* For the sentinel itself there are only the listings. */
+	what.evidence.is_proof = what.evidence.is_own_io || !op->step->lease.n;
+	if (!what.evidence.is_own_io && evidence_unlisted(op, resource) != 1)
+		return operation_violation(op, "not_seen of %s without complete listings of this "
+					   "step that do not show it", resource->name);
+	what.evidence.is_absent = 1;
+	return operation_prove_project(op, &what.evidence) ? -1 : operation_claim(op, &what);
+}
+
+static int host_adopt(struct lessor_call *base, const struct lessor_observed *from)
+{
+	struct operation *op = operation_of(base);
+	struct lessor_observed seen;
+	struct lease_claim what = { .kind = CLAIM_ADOPT, .seen = &seen };
+
+	if (plugin_copy_observed(op, &seen, from, "adopt"))
+		return -1;
+	if (!operation_is_own_io(op) && !evidence_shown(op, seen.kind, seen.id, &seen))
+		return operation_violation(op, "adopt of id %s, which no answer of this step shows",
+					   seen.id);
+	what.resource_kind = seen.kind;
+	what.id = seen.id;
+	if (operation_claim(op, &what))
+		return -1;
+	operation_effect_report(op, what.resource.n ? what.resource.n : what.row);
+	return 0;
+}
+
+static int host_reuse(struct lessor_call *base, uint32_t kind, const char *id, const char *name)
+{
+	struct operation *op = operation_of(base);
+	struct lease_claim what = { .kind = CLAIM_REUSE, .resource_kind = kind, .id = id,
+				    .text = plugin_text(name) };
+
+	if (!id || !plugin_id_is_valid(id) || kind < LESSOR_KIND_SERVER || kind > LESSOR_KIND_OTHER)
+		return operation_violation(op, "reuse with a kind or id that cannot be one");
+	return operation_claim(op, &what);
+}
+
+void operation_ledger_fill(struct lessor_host *host)
+{
+	host->attempt = host_attempt;
+	host->attempt_refused = host_attempt_refused;
+	host->intend = host_intend;
+	host->created = host_created;
+	host->not_created = host_not_created;
+	host->unknown = host_unknown;
+	host->not_seen = host_not_seen;
+	host->adopt = host_adopt;
+	host->reuse = host_reuse;
+}

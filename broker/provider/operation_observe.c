@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * observe: one operation for the leases of an account that wait for their servers. Each has an
+ * operation of its own, a part, and its step ends as if its provision had run. The requests are
+ * those of the observer: they are the record of each lease, good for "it was shown" and, like
+ * any shared response, for no permit and no absence.
+ */
+#include "provider/operation.h"
+
+#include <string.h>
+
+void operation_observe_begin(struct operation *op)
+{
+	struct step *step = op->step;
+
+	op->parts = operation_alloc(op, step->waiting_count * sizeof(*op->parts));
+	op->waiting = operation_alloc(op, step->waiting_count * sizeof(*op->waiting));
+	for (size_t i = 0; i < step->waiting_count; i++) {
+		struct step *part = step->waiting[i];
+
+		part->claim = step->claim;
+		part->claim_arg = step->claim_arg;
+		part->barrier = step->barrier;
+		part->deadline_ms = step->deadline_ms;
+		operation_init(&op->parts[i], part);
+		op->parts[i].observer = op;
+		op->waiting[i] = (struct lessor_waiting){
+			.size = sizeof(op->waiting[i]),
+			.call = &op->parts[i].base,
+			.lease = operation_lease(&op->parts[i]),
+		};
+	}
+}
+
+/* Nothing was reported of the lease: not even something that may not be. */
+static int part_is_unreported(const struct operation *part, int verdict)
+{
+	return !verdict && !part->verdict && !part->violation[0];
+}
+
+void operation_observe_end(struct operation *op)
+{
+	struct step *step = op->step;
+
+	for (size_t i = 0; i < step->waiting_count; i++) {
+		struct operation *part = &op->parts[i];
+		int verdict = op->waiting[i].verdict;
+
+		part->step->is_unobserved = part_is_unreported(part, verdict);
+		if (!part->step->is_unobserved)
+			operation_conclude(part, verdict);
+		operation_fini(part);
+	}
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* Statements and transactions on an open connection. */
+#include "store/internal.h"
+
+#include <string.h>
+
+#include "util/bug.h"
+
+/* ---- statements ---------------------------------------------------------------- */
+
+/*
+ * After one of these nobody knows what is on the disk: SQLite would go on after
+ * a failed fsync as if nothing had been.
+ */
+static int code_breaks_store(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_IOERR:
+	case SQLITE_FULL:
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_READONLY:
+	case SQLITE_CANTOPEN:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+int store_fail(struct store *store, const char *doing, struct err *err)
+{
+	int code = sqlite3_extended_errcode(store->db);
+	enum err_kind kind = ERR_IO;
+
+	if (!store->reader && code_breaks_store(code))
+		store->broken = 1;
+	if ((code & 0xff) == SQLITE_CONSTRAINT)
+		kind = ERR_CONFLICT;
+	else if ((code & 0xff) == SQLITE_BUSY)
+		kind = ERR_BUSY;
+	err_set(err, kind, "%s: %s: %s (%d)", store->path, doing, sqlite3_errmsg(store->db), code);
+	if (err)
+		err->native = code;
+	return -1;
+}
+
+sqlite3_stmt *store_prepare(struct store *store, const char *sql, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < store->statement_count; i++) {
+		if (store->statements[i].sql == sql)
+			return store->statements[i].stmt;
+	}
+	if (i == STATEMENTS_MAX) {
+		err_set(err, ERR_INTERNAL, "more statements than STATEMENTS_MAX");
+		return NULL;
+	}
+	if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
+			       &store->statements[i].stmt, NULL)) {
+		store_fail(store, "preparing a statement", err);
+		return NULL;
+	}
+	store->statements[i].sql = sql;
+	store->statement_count++;
+	return store->statements[i].stmt;
+}
+
+int store_row(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err)
+{
+	switch (sqlite3_step(stmt)) {
+	case SQLITE_ROW:
+		return 0;
+	case SQLITE_DONE:
+		sqlite3_reset(stmt);
+		return 1;
+	default:
+		store_fail(store, doing, err);
+		sqlite3_reset(stmt);
+		return -1;
+	}
+}
+
+/* A statement that returns no rows. */
+static int statement_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err)
+{
+	int rc = store_row(store, stmt, doing, err);
+
+	if (rc == 0) {
+		sqlite3_reset(stmt);
+		return err_set(err, ERR_INTERNAL, "%s returned a row", doing);
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+static int statement_run_text(struct store *store, const char *sql, const char *doing, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+
+	return stmt ? statement_run(store, stmt, doing, err) : -1;
+}
+
+/* The transaction that was asked for begins with its first write: reads need none. */
+static int transaction_open(struct store *store, struct err *err)
+{
+	if (!store->is_wanted || store->is_open)
+		return 0;
+	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning", err))
+		return -1;
+	store->is_open = 1;
+	return 0;
+}
+
+int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err)
+{
+	if (transaction_open(store, err)) {
+		/* What was bound is bound again the next time. */
+		sqlite3_reset(stmt);
+		return -1;
+	}
+	return statement_run(store, stmt, doing, err);
+}
+
+int store_exec(struct store *store, const char *sql, const char *doing, struct err *err)
+{
+	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) ? store_fail(store, doing, err) : 0;
+}
+
+void bind_text(sqlite3_stmt *stmt, int index, const char *text)
+{
+	sqlite3_bind_text(stmt, index, text ? text : "", -1, SQLITE_STATIC);
+}
+
+void column_text(sqlite3_stmt *stmt, int index, char *to, size_t room)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, index);
+	size_t len = text ? (size_t)sqlite3_column_bytes(stmt, index) : 0;
+
+	if (len >= room)
+		len = room - 1;
+	if (len)
+		memcpy(to, text, len);
+	to[len] = '\0';
+}
+
+/* ---- transactions ----------------------------------------------------------------- */
+
+int store_broken(const struct store *store)
+{
+	return store->broken;
+}
+
+void store_break(struct store *store)
+{
+	store->broken = 1;
+}
+
+int store_begin(struct store *store, struct err *err)
+{
+	BUG_ON(store->is_open);
+	if (store->broken)
+		return err_set(err, ERR_IO, "%s: a write has failed before", store->path);
+	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning", err))
+		return -1;
+	store->is_open = 1;
+	return 0;
+}
+
+int store_begin_at_write(struct store *store, struct err *err)
+{
+	BUG_ON(store->is_open);
+	if (store->broken)
+		return err_set(err, ERR_IO, "%s: a write has failed before", store->path);
+	store->is_wanted = 1;
+	return 0;
+}
+
+int store_is_written(const struct store *store)
+{
+	return store->is_open;
+}
+
+int store_commit(struct store *store, struct err *err)
+{
+	if (store->broken) {
+		store_rollback(store);
+		return err_set(err, ERR_IO, "%s: a write of this transaction has failed", store->path);
+	}
+	store->is_wanted = 0;
+	if (!store->is_open)
+		return 0;
+	store->is_open = 0;
+	if (statement_run_text(store, "COMMIT", "committing", err)) {
+		store->broken = 1;
+		store_rollback(store);
+		return -1;
+	}
+	return 0;
+}
+
+void store_rollback(struct store *store)
+{
+	store->is_wanted = store->is_open = 0;
+	if (!sqlite3_get_autocommit(store->db))
+		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+int store_savepoint(struct store *store, struct err *err)
+{
+	return transaction_open(store, err) || statement_run_text(store, "SAVEPOINT one", "marking", err) ? -1 : 0;
+}
+
+int store_savepoint_keep(struct store *store, struct err *err)
+{
+	if (statement_run_text(store, "RELEASE one", "keeping", err)) {
+		store->broken = 1;
+		return -1;
+	}
+	return 0;
+}
+
+void store_savepoint_undo(struct store *store)
+{
+	/* A write that failed hard has rolled everything back itself. */
+	if (statement_run_text(store, "ROLLBACK TO one", "undoing", NULL) ||
+	    statement_run_text(store, "RELEASE one", "undoing", NULL))
+		store->broken = 1;
+}
+
+/* ---- reading at one moment ------------------------------------------------------------- */
+
+int store_snapshot_begin(struct store *store, struct err *err)
+{
+	return statement_run_text(store, "BEGIN", "beginning to read", err);
+}
+
+void store_snapshot_end(struct store *store)
+{
+	statement_run_text(store, "COMMIT", "ending to read", NULL);
+}
