@@ -161,6 +161,7 @@ class Names(unittest.TestCase):
     def test_files(self):
         """`dir/file.c` stands at the page's folder or at the root; `file.c` anywhere."""
         all_of_them = lint.tracked(SOURCE)
+        missing = []
         for page in PAGES:
             folder = os.path.dirname(page)
             for name in re.findall(r"`([\w.*/-]+\.(?:c|h|py|sh|md|list|conf|json|txt|in))`",
@@ -171,15 +172,18 @@ class Names(unittest.TestCase):
                       "tests/" + name]
                 found = any(glob.glob(os.path.join(SOURCE, a)) for a in at) or \
                     any(n.endswith("/" + name) for n in all_of_them)
-                self.assertTrue(found, f"{page}: {name}")
+                if not found:
+                    missing.append(f"{page}: {name}")
+        self.assertEqual(missing, [])
 
     def test_functions(self):
         """What looks like a name of the code is one."""
         code = "\n".join(read(n) for n in sources("broker/", "plugins/", "sdk/", "tests/"))
         words = set(re.findall(r"\w+", code + read("packaging/lessord.conf")))
-        for page in (ARCHITECTURE, RULES):
-            for name in re.findall(r"`(\w+_\w+)(?:\(\))?`", read(page)):
-                self.assertIn(name, words, page)
+        missing = [f"{page}: {name}" for page in (ARCHITECTURE, RULES)
+                   for name in re.findall(r"`(\w+_\w+)(?:\(\))?`", read(page))
+                   if name not in words]
+        self.assertEqual(missing, [])
 
 
 class Versions(unittest.TestCase):
