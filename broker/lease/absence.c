@@ -29,15 +29,15 @@ enum absence absence_observe(struct resource *r, const struct absence_facts *fac
 {
 	if (r->state == LESSOR_STATE_DELETING)
 		return ABSENCE_PROVEN;
-	if (facts->is_clock_suspect || facts->now_ms < counts_from(r, facts->settle_ms))
+	if (facts->is_clock_suspect || facts->begun_ms < counts_from(r, facts->settle_ms))
 		return ABSENCE_IGNORED;
 	/* The clock may have been set back since the first one. */
-	if (!r->absent_count || r->first_absent_ms > facts->now_ms) {
+	if (!r->absent_count || r->first_absent_ms > facts->begun_ms) {
 		r->absent_count = 1;
-		r->first_absent_ms = facts->now_ms;
+		r->first_absent_ms = facts->ended_ms;
 		return ABSENCE_COUNTED;
 	}
-	if (facts->now_ms - r->first_absent_ms < apart_ms(r))
+	if (facts->begun_ms - r->first_absent_ms < apart_ms(r))
 		return ABSENCE_COUNTED;
 	r->absent_count++;
 	return ABSENCE_PROVEN;

@@ -12,6 +12,7 @@
  *   C  PRESENT, RETAINED, DELETE_UNKNOWN, UNPROTECT_UNKNOWN: two, ABSENCE_APART_MS
  *      apart; of what was never seen each at least `settle` after its creation.
  *
+ * From the end of one to the beginning of the next: an observation of many pages takes time.
  * `settle` is how late the provider may show what it made. An observation that is
  * too early does not count, not even as the first of two; and whenever the thing
  * is seen, the count begins anew. Pure.
@@ -26,7 +27,8 @@
 #define ABSENCE_APART_MS 60000
 
 struct absence_facts {
-	int64_t now_ms;
+	int64_t begun_ms;	/* all that the observation is made of was read after this ... */
+	int64_t ended_ms;	/* ... and before this */
 	int64_t settle_ms;
 	int is_clock_suspect;	/* times mean nothing */
 };

@@ -108,8 +108,8 @@ struct absence_facts row_absence(const struct row_event *v)
 	const struct claim_evidence *e = &v->claim->evidence;
 
 	return (struct absence_facts){
-		/* All that it is made of was read after that. */
-		.now_ms = e->begun_ms ? e->begun_ms : v->f->now_ms,
+		.begun_ms = e->begun_ms ? e->begun_ms : v->f->now_ms,
+		.ended_ms = v->f->now_ms,
 		.settle_ms = v->f->settle_ms,
 		.is_clock_suspect = v->f->clock_doubted,
 	};

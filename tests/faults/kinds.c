@@ -124,7 +124,8 @@ const char *cell_excuse(size_t op, size_t fault)
 		return "it would change nothing there";
 	/* That there is no such case is what keeps a lost answer from being two servers. */
 	if (strcmp(faults[fault].name, "stale") == 0 &&
-	    (strstr(ops[op], ".create") || strstr(ops[op], ".delete")))
+	    (strstr(ops[op], ".create") || strstr(ops[op], ".delete") || strstr(ops[op], ".update") ||
+	     strstr(ops[op], ".act")))
 		return "what has an effect never goes on a used connection";
 	return NULL;
 }

@@ -117,6 +117,9 @@ void upgrade_run(struct world *w)
 	w->leases[0].is_protected = w->leases[0].seen = 0;
 	world_restart(w, make_older);
 	world_pass(w, 20 * MINUTE);
+	/* A token that may not write protects nothing until it may again. */
+	if (w->undo)
+		world_pass(w, w->undo_at_ms - w->now_ms + 20 * MINUTE);
 	if (world_lease(w, 0, &l) || w->restarts > 1)
 		return;
 	if (l.retention != RETENTION_PROTECTED)

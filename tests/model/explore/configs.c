@@ -23,7 +23,7 @@ const struct config configs[] = {
 	{ .name = "clock", .attempts = 1,
 	  .budget = { .faults = 1, .calls = 1, .clocks = 1 }, .states = 269101, .moves = 802467 },
 	{ .name = "slow-steps", .attempts = 1, .is_slow = 1,
-	  .budget = { .faults = 1, .calls = 1 }, .states = 624055, .moves = 1843938 },
+	  .budget = { .faults = 1, .calls = 1 }, .states = 623376, .moves = 1843489 },
 	{ .name = "late", .attempts = 1, .has_late = 1,
 	  .budget = { .faults = 1, .calls = 3 }, .states = 653161, .moves = 2045431 },
 	{ .name = "tardy", .attempts = 1, .is_tardy = 1,
@@ -59,7 +59,7 @@ const struct config configs[] = {
 	{ .name = "clock-more", .is_long = 1, .attempts = 1,
 	  .budget = { .faults = 1, .calls = 1, .crashes = 1, .lies = 1, .clocks = 1 }, .states = 2512850, .moves = 8508092 },
 	{ .name = "slow-steps-more", .is_long = 1, .attempts = 1, .is_slow = 1,
-	  .budget = { .faults = 1, .calls = 1, .crashes = 1 }, .states = 2733363, .moves = 8939138 },
+	  .budget = { .faults = 1, .calls = 1, .crashes = 1 }, .states = 2732402, .moves = 8942100 },
 	{ .name = "late-more", .is_long = 1, .attempts = 1, .has_late = 1,
 	  .budget = { .faults = 2, .calls = 2 }, .states = 1433889, .moves = 3928609 },
 	{ .name = "tardy-more", .is_long = 1, .attempts = 1, .is_tardy = 1,
@@ -71,6 +71,6 @@ const struct config configs[] = {
 	{ .name = "address-more", .is_long = 1, .attempts = 1, .has_address = 1,
 	  .budget = { .faults = 1, .calls = 2, .crashes = 1 }, .states = 3483164, .moves = 10202658 },
 	{ .name = "older-store", .is_long = 1, .attempts = 1,
-	  .budget = { .calls = 3, .copies = 1 }, .states = 5558879, .moves = 20481814 },
+	  .budget = { .calls = 3, .copies = 1 }, .states = 7082455, .moves = 26750324 },
 };
 const int config_count = sizeof(configs) / sizeof(configs[0]);

@@ -29,7 +29,7 @@ static struct resource row(uint32_t state)
 
 static struct absence_facts at(int64_t ms)
 {
-	return (struct absence_facts){ .now_ms = NOW + ms, .settle_ms = SETTLE };
+	return (struct absence_facts){ .begun_ms = NOW + ms, .ended_ms = NOW + ms, .settle_ms = SETTLE };
 }
 
 static enum absence observe(struct resource *r, int64_t ms)
@@ -187,11 +187,11 @@ static void the_second_one_may_come_late(void **state)
 static void settle_may_be_nothing(void **state)
 {
 	struct resource r = row(LESSOR_STATE_UNKNOWN);
-	struct absence_facts facts = { .now_ms = NOW };
+	struct absence_facts facts = { .begun_ms = NOW, .ended_ms = NOW };
 
 	(void)state;
 	assert_int_equal(absence_observe(&r, &facts), ABSENCE_COUNTED);
-	facts.now_ms += ABSENCE_LOOKUP_MS;
+	facts.begun_ms += ABSENCE_LOOKUP_MS;
 	assert_int_equal(absence_observe(&r, &facts), ABSENCE_PROVEN);
 }
 
@@ -231,7 +231,7 @@ static void a_suspect_clock_counts_nothing(void **state)
 		assert_int_equal(r.absent_count, 0);
 		counted(&r, 2 * SETTLE, 2 * SETTLE);
 		/* Nor as the second one; and the first is not lost. */
-		facts.now_ms += SETTLE;
+		facts.begun_ms += SETTLE;
 		assert_int_equal(absence_observe(&r, &facts), ABSENCE_IGNORED);
 		assert_int_equal(r.absent_count, 1);
 		proven(&r, 3 * SETTLE);
@@ -276,6 +276,20 @@ static void the_next_one_counts_when_it_is_said_to(void **state)
 	}
 }
 
+/* Of many pages, or from a slow provider: it began early enough, and ended late. */
+static void the_second_one_begins_apart_from_the_end_of_the_first(void **state)
+{
+	struct resource r = row(LESSOR_STATE_UNKNOWN);
+	struct absence_facts facts = at(SETTLE);
+
+	(void)state;
+	facts.ended_ms += 5000;
+	assert_int_equal(absence_observe(&r, &facts), ABSENCE_COUNTED);
+	assert_int_equal(absence_next_ms(&r, &facts), facts.ended_ms + ABSENCE_LOOKUP_MS);
+	assert_int_equal(observe(&r, SETTLE + ABSENCE_LOOKUP_MS), ABSENCE_COUNTED);
+	assert_int_equal(observe(&r, SETTLE + 5000 + ABSENCE_LOOKUP_MS), ABSENCE_PROVEN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +306,7 @@ int main(void)
 		cmocka_unit_test(a_clock_that_was_set_back_begins_anew),
 		cmocka_unit_test(a_clock_that_was_set_back_before_the_row_waits),
 		cmocka_unit_test(the_next_one_counts_when_it_is_said_to),
+		cmocka_unit_test(the_second_one_begins_apart_from_the_end_of_the_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
