@@ -385,7 +385,7 @@ static int check_damaged(struct store *store, struct err *err)
 	return -1;
 }
 
-static struct store *store_new(const char *path, struct err *err)
+static struct store *store_new(const char *path, const struct schema *schema, struct err *err)
 {
 	struct store *store;
 
@@ -396,14 +396,15 @@ static struct store *store_new(const char *path, struct err *err)
 	}
 	store = xcalloc(1, sizeof(*store));
 	store->lock_fd = -1;
+	store->schema = schema;
 	TEXT_SET(store->path, path);
 	return store;
 }
 
-static int open_writer(const char *path, const struct env *env, int is_daemon, struct store **ret,
-		       struct err *err)
+int store_open_writer(const char *path, const struct schema *schema, int is_daemon,
+		      struct store **ret, struct err *err)
 {
-	struct store *store = store_new(path, err);
+	struct store *store = store_new(path, schema, err);
 	struct err own = { 0 };
 	int rc;
 
@@ -414,7 +415,7 @@ static int open_writer(const char *path, const struct env *env, int is_daemon, s
 	if (!rc && (open_connection(store, SQLITE_OPEN_READWRITE,
 				    is_daemon ? DAEMON_BUSY_MS : TOOL_BUSY_MS, &own) ||
 		    journal_setup(store, &own) || check_integrity(store, &own) ||
-		    migrate(store, is_daemon, &own) || identity_make(store, env, &own)))
+		    migrate(store, is_daemon, &own)))
 		rc = check_damaged(store, &own);
 	if (rc) {
 		if (err)
@@ -426,19 +427,39 @@ static int open_writer(const char *path, const struct env *env, int is_daemon, s
 	return 0;
 }
 
+static int open_leases(const char *path, const struct env *env, int is_daemon,
+		       struct store **ret, struct err *err)
+{
+	struct err own = { 0 };
+	struct store *store;
+
+	if (store_open_writer(path, &schema_leases, is_daemon, &store, err))
+		return -1;
+	if (identity_make(store, env, &own)) {
+		check_damaged(store, &own);
+		if (err)
+			*err = own;
+		store_close(store);
+		return -1;
+	}
+	*ret = store;
+	return 0;
+}
+
 int store_open(const char *path, const struct env *env, struct store **ret, struct err *err)
 {
-	return open_writer(path, env, 1, ret, err);
+	return open_leases(path, env, 1, ret, err);
 }
 
 int store_open_tool(const char *path, const struct env *env, struct store **ret, struct err *err)
 {
-	return open_writer(path, env, 0, ret, err);
+	return open_leases(path, env, 0, ret, err);
 }
 
-int store_open_reader(const char *path, struct store **ret, struct err *err)
+int store_open_reading(const char *path, const struct schema *schema, struct store **ret,
+		       struct err *err)
 {
-	struct store *store = store_new(path, err);
+	struct store *store = store_new(path, schema, err);
 
 	if (!store)
 		return -1;
@@ -449,6 +470,11 @@ int store_open_reader(const char *path, struct store **ret, struct err *err)
 	}
 	*ret = store;
 	return 0;
+}
+
+int store_open_reader(const char *path, struct store **ret, struct err *err)
+{
+	return store_open_reading(path, &schema_leases, ret, err);
 }
 
 /* ---- a view -------------------------------------------------------------------------- */
@@ -486,21 +512,46 @@ static int open_unwatched(struct store *store, struct err *err)
 			  TOOL_BUSY_MS, err);
 }
 
-static int view_begin(struct store *store, struct err *err)
+static int look_begin(struct store *store, struct err *err)
 {
 	if (guard_seen(store->path, err) || guard_folder(store->path, err))
 		return -1;
 	if (has_log(store) ? open_connection(store, SQLITE_OPEN_READONLY, TOOL_BUSY_MS, err)
 			   : open_unwatched(store, err))
 		return -1;
-	if (store_exec(store, "BEGIN", "beginning", err) || check_integrity(store, err))
+	return store_exec(store, "BEGIN", "beginning", err);
+}
+
+int store_open_look(const char *path, const struct schema *schema, struct store **ret,
+		    struct err *err)
+{
+	struct store *store = store_new(path, schema, err);
+	struct err own = { 0 };
+
+	if (!store)
+		return -1;
+	store->reader = 1;
+	if (look_begin(store, &own)) {
+		check_damaged(store, &own);
+		if (err)
+			*err = own;
+		store_close(store);
+		return -1;
+	}
+	*ret = store;
+	return 0;
+}
+
+static int view_begin(struct store *store, struct err *err)
+{
+	if (look_begin(store, err) || check_integrity(store, err))
 		return -1;
 	return schema_readable(store, err);
 }
 
 int store_open_view(const char *path, struct store **ret, struct err *err)
 {
-	struct store *store = store_new(path, err);
+	struct store *store = store_new(path, &schema_leases, err);
 	struct err own = { 0 };
 	int rc;
 
