@@ -95,8 +95,12 @@ int meta_get(struct store *store, const char *key, void *ret, size_t room, int *
 int meta_put(struct store *store, const char *key, const void *value, size_t len,
 	     struct err *err);
 
-/* store.c: for writing, checked and migrated; nothing is made in it yet. */
-int store_open_writer(const char *path, const struct schema *schema, int is_daemon,
+/*
+ * store.c: for writing, checked and migrated; nothing is made in it yet. WRITER_UNSYNCED is a
+ * daemon's whose file somebody else brings to the disk.
+ */
+enum writer { WRITER_TOOL, WRITER_DAEMON, WRITER_UNSYNCED };
+int store_open_writer(const char *path, const struct schema *schema, enum writer writer,
 		      struct store **ret, struct err *err);
 /*
  * For a look that changes and makes nothing: neither whole nor of this schema, perhaps.

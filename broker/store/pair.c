@@ -128,28 +128,34 @@ static int leftovers_remove(const char *path, struct err *err)
 	       file_remove(path, "-shm", err) ? -1 : 0;
 }
 
-static int folder_sync(const char *path, struct err *err)
+static int sync_path(const char *path, struct err *err)
 {
-	auto_free char *copy = xstrdup(path);
-	auto_close int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 || fsync(fd) ? err_set_errno(err, errno, "the folder of %s", path) : 0;
+	return fd < 0 || fsync(fd) ? err_set_errno(err, errno, "bringing %s to the disk", path) : 0;
 }
 
-/* All of it is on the disk, and nothing of it in a log. */
+static int sync_folder_of(const char *path, struct err *err)
+{
+	auto_free char *copy = xstrdup(path);
+
+	return sync_path(dirname(copy), err);
+}
+
+/* All of it is on the disk, at once, and nothing of it in a log. */
 static int file_write(const char *path, const struct pair *pair, struct err *err)
 {
 	auto_free char *log = xasprintf("%s-wal", path);
 	struct store *runs;
 	int rc;
 
-	if (store_open_writer(path, &schema_runs, 1, &runs, err))
+	if (store_open_writer(path, &schema_runs, WRITER_UNSYNCED, &runs, err))
 		return -1;
 	rc = pair_write(runs, pair, 1, err);
 	store_close(runs);
 	if (!rc && access(log, F_OK) == 0)
 		rc = err_set(err, ERR_IO, "%s could not be written whole", path);
-	return rc;
+	return rc ? rc : sync_path(path, err);
 }
 
 /*
@@ -165,7 +171,7 @@ static int file_make(const char *path, const struct pair *pair, struct err *err)
 		return -1;
 	if (rename(fresh, path))
 		return err_set_errno(err, errno, "making %s", path);
-	return folder_sync(path, err) || file_remove(fresh, ".lock", err) ? -1 : 0;
+	return sync_folder_of(path, err) || file_remove(fresh, ".lock", err) ? -1 : 0;
 }
 
 /* The new file first: until the leases' file knows of it, nothing was lost with it. */
@@ -196,7 +202,7 @@ int store_open_runs(struct store *leases, const struct env *env, struct store **
 	if (pair_read(leases, &ours, err) || pair_look(path, &theirs, err) ||
 	    pair_check(leases, path, &ours, &theirs, err) ||
 	    pair_join(leases, path, env, &ours, &theirs, err) ||
-	    store_open_writer(path, &schema_runs, 1, &runs, err))
+	    store_open_writer(path, &schema_runs, WRITER_DAEMON, &runs, err))
 		return -1;
 	if (runs_functions(runs, err) || runs_move(leases, runs, env, err)) {
 		store_close(runs);

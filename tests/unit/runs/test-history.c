@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "past.h"
+#include "util/text.h"
 
 #define HOUR INT64_C(3600000)
 #define DAY (24 * HOUR)
@@ -308,6 +309,69 @@ static void the_last_one_goes_too(void **state)
 	past_end(&w);
 }
 
+/* Leases are in the other file: looked at as they are now, by whoever asks. */
+static void a_run_names_leases_that_its_owner_may_see(void **state)
+{
+	struct run_row r;
+	char *id;
+
+	(void)state;
+	start(30 * DAY, DAY, 0);
+	past_lease(&w, "cbx_00000000000a", "alice");
+	past_lease(&w, "cbx_00000000000b", "bob");
+	id = begin();
+	change.text = "{\"type\":\"lease.created\"}";
+	TEXT_SET(change.told.lease_id, "cbx_00000000000b");
+	tell(RUN_EVENT, id);
+	assert_int_equal(change.result, RUN_RESULT_NOT_FOUND);
+	assert_int_equal(find(id, &r), 0);
+	assert_string_equal(r.lease_id, "");
+	assert_int_equal(r.event_count, 1);
+	change.text = "[\"make\"]";
+	change.id[0] = '\0';
+	TEXT_SET(change.told.lease_id, "cbx_00000000000b");
+	tell(RUN_CREATE, NULL);
+	assert_int_equal(change.result, RUN_RESULT_NOT_FOUND);
+	/* Its own, and one that nobody has yet. */
+	change.text = "{\"type\":\"lease.created\"}";
+	TEXT_SET(change.told.lease_id, "cbx_00000000000a");
+	tell(RUN_EVENT, id);
+	assert_int_equal(change.result, RUN_RESULT_OK);
+	change.text = "{\"type\":\"lease.replaced\"}";
+	TEXT_SET(change.told.lease_id, "cbx_00000000000c");
+	tell(RUN_EVENT, id);
+	assert_int_equal(change.result, RUN_RESULT_OK);
+	assert_int_equal(find(id, &r), 0);
+	assert_string_equal(r.lease_id, "cbx_00000000000c");
+	past_end(&w);
+}
+
+static void only_its_owner_and_admins_tell_of_a_run(void **state)
+{
+	static const struct { const char *owner, *org; enum token_role role; int may; } who[] = {
+		{ "alice", "acme", TOKEN_USER, 1 }, { "bob", "acme", TOKEN_USER, 0 },
+		{ "alice", "other", TOKEN_USER, 0 }, { "root", "ops", TOKEN_ADMIN, 1 },
+	};
+	char *id;
+
+	(void)state;
+	start(30 * DAY, DAY, 0);
+	id = begin();
+	for (size_t i = 0; i < sizeof(who) / sizeof(who[0]); i++) {
+		TEXT_SET(change.caller.owner, who[i].owner);
+		TEXT_SET(change.caller.org, who[i].org);
+		change.caller.role = who[i].role;
+		change.text = "{\"type\":\"stdout\"}";
+		tell(RUN_EVENT, id);
+		assert_int_equal(change.result, who[i].may ? RUN_RESULT_OK : RUN_RESULT_NOT_FOUND);
+	}
+	change.caller.role = TOKEN_READER;
+	tell(RUN_EVENT, id);
+	assert_int_equal(change.result, RUN_RESULT_FORBIDDEN);
+	memset(&change, 0, sizeof(change));
+	past_end(&w);
+}
+
 static void events_have_a_limit(void **state)
 {
 	char *text = calloc(1, 70000);
@@ -345,6 +409,8 @@ int main(void)
 		cmocka_unit_test(a_doubted_clock_takes_nothing_away),
 		cmocka_unit_test(the_last_one_goes_too),
 		cmocka_unit_test(events_have_a_limit),
+		cmocka_unit_test(a_run_names_leases_that_its_owner_may_see),
+		cmocka_unit_test(only_its_owner_and_admins_tell_of_a_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
