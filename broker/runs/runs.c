@@ -8,12 +8,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "runs/history.h"
 #include "util/alloc.h"
 
 #define RUNS_STACK (512 * 1024)
+/* On a busy machine a log waits, and a heartbeat does not. */
+#define RUNS_NICE 10
 /* The wall clock may have been set meanwhile: what is due is looked at this often at least. */
 #define SLEEP_MOST_MS (10 * 60 * 1000)
 
@@ -129,6 +133,8 @@ static void *runs_main(void *arg)
 	struct err err = { 0 };
 	int is_broken = 0;
 
+	/* Linux: of this thread alone. Where it is not allowed, it is done without. */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), RUNS_NICE);
 	pthread_mutex_lock(&runs->lock);
 	while (!is_broken && !(runs->stopping && !runs->queue)) {
 		struct run_request *work;

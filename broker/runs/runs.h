@@ -14,6 +14,7 @@
  *
  * Threads: the thread takes all that has queued up, applies each request in a savepoint of one
  * transaction, commits, and only then answers; a busy moment becomes a group commit by itself.
+ * It runs at a lower priority than the rest of the process.
  * history.h is the same without the thread, for tests under a virtual clock.
  *
  * Durability: when a request is answered as done, created or replayed, what it says is
