@@ -470,6 +470,9 @@ int history_flush(struct history *history, struct err *err)
 	struct run_request *r = history->answers;
 	int rc = history->in_transaction && store_commit(history->store, err) ? -1 : 0;
 
+	/* Before anybody hears of it and asks again. */
+	if (rc)
+		history->config.on_broken(history->config.on_broken_arg, err->text);
 	history->in_transaction = 0;
 	history->answers = NULL;
 	history->answers_tail = &history->answers;

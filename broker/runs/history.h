@@ -10,7 +10,7 @@
 
 struct history;
 
-/* The store and the reader stay the caller's, and so do on_broken and its argument. */
+/* The store and the reader stay the caller's. on_broken is called by history_flush. */
 struct history *history_new(const struct runs_config *config);
 void history_free(struct history *history);	/* NULL is fine */
 
@@ -20,7 +20,10 @@ int history_begin(struct history *history, struct err *err);
 void history_request(struct history *history, struct run_request *request);
 /* What is due at env's time: runs whose client fell silent, and what is too old or too much. */
 void history_due(struct history *history);
-/* Commits, then answers. -1: the store is broken, and everything of this turn was refused. */
+/*
+ * Commits, then answers. -1 with `err`, which is not NULL: the store is broken; on_broken was
+ * called, and then everything of this turn was refused.
+ */
 int history_flush(struct history *history, struct err *err);
 /* When history_due should be called next, wall clock; 0: nothing is due. */
 int64_t history_next_ms(const struct history *history);

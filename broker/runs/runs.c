@@ -80,12 +80,23 @@ static void sleep_locked(struct runs *runs)
 	pthread_cond_timedwait(&runs->arrived, &runs->lock, &until);
 }
 
+/* On the thread, before the first request is refused for it. */
+static void broke(void *arg, const char *why)
+{
+	struct runs *runs = arg;
+
+	atomic_store(&runs->is_broken, 1);
+	runs->config.on_broken(runs->config.on_broken_arg, why);
+}
+
 /* All that was taken, in one transaction. -1: the store is broken, and all were refused. */
 static int turn(struct runs *runs, struct run_request *work, struct err *err)
 {
 	struct history *history = runs->history;
 	int is_open = history_begin(history, err) == 0;
 
+	if (!is_open)
+		broke(runs, err->text);
 	while (work) {
 		struct run_request *next = work->next;
 
@@ -143,11 +154,7 @@ static void *runs_main(void *arg)
 			sleep_locked(runs);
 		work = take_locked(runs);
 		pthread_mutex_unlock(&runs->lock);
-		if (turn(runs, work, &err)) {
-			is_broken = 1;
-			atomic_store(&runs->is_broken, 1);
-			runs->config.on_broken(runs->config.on_broken_arg, err.text);
-		}
+		is_broken = turn(runs, work, &err) != 0;
 		pthread_mutex_lock(&runs->lock);
 	}
 	close_locked(runs, is_broken);
@@ -184,10 +191,15 @@ int runs_new(const struct runs_config *config, struct runs **ret, struct err *er
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&runs->arrived, &attr);
 	pthread_condattr_destroy(&attr);
-	if (config->store)
-		runs->history = history_new(config);
-	else
+	if (config->store) {
+		struct runs_config own = *config;
+
+		own.on_broken = broke;
+		own.on_broken_arg = runs;
+		runs->history = history_new(&own);
+	} else {
 		runs->closed = 1;
+	}
 	if (runs->history && thread_start(runs, err)) {
 		runs_free(runs);
 		return -1;

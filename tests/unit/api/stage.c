@@ -209,9 +209,16 @@ int runs_is_usable(const struct runs *runs)
 	return !stage.runs_are_broken;
 }
 
+static void runs_broken(void *arg, const char *why)
+{
+	(void)arg;
+	fail_msg("%s", why);
+}
+
 static void runs_open(void)
 {
-	struct runs_config config = { .env = &stage.world.env, .stale_ms = 86400000 };
+	struct runs_config config = { .env = &stage.world.env, .stale_ms = 86400000,
+				      .on_broken = runs_broken };
 	struct err err = { 0 };
 	int is_lost;
 

@@ -43,11 +43,18 @@ static void past_random(void *data, void *out, size_t len)
 							     1013904223) >> 24);
 }
 
+/* Whoever asked is told by the turn's return. */
+static void on_broken(void *arg, const char *why)
+{
+	(void)arg;
+	(void)why;
+}
+
 static void begin(struct past *w)
 {
 	struct runs_config config = {
 		.env = &w->env, .keep_ms = w->keep_ms, .stale_ms = w->stale_ms,
-		.bytes_max = w->bytes_max,
+		.bytes_max = w->bytes_max, .on_broken = on_broken,
 	};
 	struct err err = { 0 };
 	int is_lost;
@@ -142,6 +149,7 @@ static void answered(struct run_request *r)
 
 int past_ask(struct past *w, struct run_request *r)
 {
+	struct err err = { 0 };
 	int answers = 0;
 	int rc;
 
@@ -151,11 +159,11 @@ int past_ask(struct past *w, struct run_request *r)
 		TEXT_SET(r->caller.owner, "alice");
 		TEXT_SET(r->caller.org, "acme");
 	}
-	if (history_begin(w->history, NULL))
+	if (history_begin(w->history, &err))
 		return -1;
 	history_request(w->history, r);
 	assert_int_equal(answers, 0);
-	rc = history_flush(w->history, NULL);
+	rc = history_flush(w->history, &err);
 	assert_int_equal(answers, 1);
 	return rc;
 }

@@ -34,6 +34,7 @@ static struct runs *runs;
 static sem_t answers;
 static int broken;		/* how often on_broken was called */
 static int not_in_the_file;	/* answered, and not there for another connection */
+static int still_usable;	/* refused by a store that was said to be fine */
 
 static void on_broken(void *arg, const char *why)
 {
@@ -51,6 +52,9 @@ static void answered(struct run_request *r)
 	if (r->result == RUN_RESULT_CREATED &&
 	    store_run_find(reader, r->id, &all, RUN_READ, &row, NULL))
 		not_in_the_file++;
+	if (r->result == RUN_RESULT_UNAVAILABLE && !strcmp(r->code, "store_unavailable") &&
+	    runs_is_usable(runs))
+		still_usable++;
 	sem_post(&answers);
 }
 
@@ -103,7 +107,7 @@ static int setup(void **state)
 	snprintf(path, sizeof(path), "%s/lessor.db", folder);
 	env_system(&env);
 	sem_init(&answers, 0, 0);
-	broken = not_in_the_file = 0;
+	broken = not_in_the_file = still_usable = 0;
 	return 0;
 }
 
@@ -221,6 +225,7 @@ static void a_broken_file_is_told_once_and_refuses(void **state)
 		assert_int_equal(second->result, RUN_RESULT_UNAVAILABLE);
 		assert_string_equal(second->code, "store_unavailable");
 		assert_false(runs_is_usable(runs));
+		assert_int_equal(still_usable, 0);
 		/* The leases go on, in the same process. */
 		assert_int_equal(store_begin(leases, NULL), 0);
 		assert_int_equal(store_place_put(leases, "here", NULL), 0);
