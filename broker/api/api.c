@@ -54,10 +54,12 @@ int api_new(const struct api_parts *parts, const struct api_config *config, stru
 	api->cache = cache_new();
 	buf_init(&api->out, API_ANSWER_MAX);
 	if (auth_new(parts->env, parts->reader, &api->auth, err) ||
-	    queue_new(parts->base, parts->engine, &api->queue, err)) {
+	    completions_new(parts->base, &api->completions, err)) {
 		api_free(api);
 		return -1;
 	}
+	api->queue = queue_new(api->completions, parts->engine);
+	api->run_queue = run_queue_new(api->completions, parts->runs);
 	if (!auth_counters(api->auth)->tokens)
 		log_warning(NULL, "there is no API token: everything but /v1/health is refused "
 			    "until 'lessord token add' has made one");
@@ -70,9 +72,13 @@ void api_free(struct api *api)
 	if (!api)
 		return;
 	usage_stop(api);
-	runs_stop(api);
+	runs_logs_stop(api);
 	control_stop(api);
+	if (api->completions)
+		completions_drain(api->completions);
 	queue_free(api->queue);
+	run_queue_free(api->run_queue);
+	completions_free(api->completions);
 	auth_free(api->auth);
 	buf_fini(&api->out);
 	cache_free(api->cache);

@@ -4,9 +4,10 @@
  * complete requests (http/exchange.h) and knows nothing of sockets.
  *
  * Everything here runs on the loop thread. Reads are answered there, from the
- * reading connection of the store, each bounded and on an index. What changes
- * something becomes a struct engine_request; its answer comes back from the
- * engine's thread through one list and an eventfd (queue.h).
+ * reading connections of the store, each bounded and on an index. What changes
+ * something becomes a struct engine_request or, of run history, a struct
+ * run_request; their answers come back from the other threads through one list
+ * and an eventfd (completion.h).
  */
 #pragma once
 
@@ -16,6 +17,7 @@
 #include "engine/engine.h"
 #include "lease/lease.h"
 #include "provider/account.h"
+#include "runs/runs.h"
 #include "store/store.h"
 #include "util/env.h"
 #include "util/err.h"
@@ -83,6 +85,8 @@ struct api_parts {
 	struct account **accounts;
 	size_t account_count;
 	struct store *reader;		/* store_open_reader, for this thread only */
+	struct runs *runs;
+	struct store *runs_reader;	/* so, too, of the runs' file, using `reader`; NULL: there is none */
 };
 
 /*
@@ -106,7 +110,7 @@ int api_reload(struct api *api, const struct api_config *config, struct err *err
 size_t api_pending(const struct api *api);
 
 /*
- * After engine_stop, which has answered everything, and before the base and the
+ * After engine_stop and runs_stop, which have answered everything, and before the base and the
  * HTTP server are freed. Answers that are still on their way are given. NULL is fine.
  */
 void api_free(struct api *api);

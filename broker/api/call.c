@@ -109,6 +109,19 @@ struct engine_request *call_request(struct call *call, enum request_kind kind)
 	return request;
 }
 
+struct run_request *call_run_request(struct call *call, enum run_op op)
+{
+	struct api *api = call->api;
+	struct run_request *request = run_queue_request(api->run_queue, call, op,
+							(size_t)api->config.pending_max);
+
+	if (!request) {
+		http_reply_header(call->ex, "Retry-After", "1");
+		call_error(call, 503, "busy", "Too many requests are waiting.");
+	}
+	return request;
+}
+
 struct account *call_account(const struct api *api, const char *name)
 {
 	for (size_t i = 0; i < api->parts.account_count; i++) {

@@ -5,7 +5,8 @@
  *
  *	api_handle -> route -> caller -> body -> handler -> call_answer / call_fault
  *	                                            |
- *	                                            +-> queue_submit -> engine -> queue -> finish
+ *	                                            +-> queue_submit -> engine -> completion -> finish
+ *	                                            +-> run_queue_submit -> runs ----^
  */
 #pragma once
 
@@ -18,6 +19,7 @@
 #include "api/input.h"
 #include "api/queue.h"
 #include "api/route.h"
+#include "api/run_queue.h"
 #include "http/exchange.h"
 #include "http/server.h"
 #include "util/buf.h"
@@ -29,7 +31,9 @@ struct api {
 	struct api_parts parts;
 	struct api_config config;
 	struct auth *auth;
+	struct completions *completions;
 	struct queue *queue;
+	struct run_queue *run_queue;
 	const struct http_counters *counters;	/* may be NULL */
 	uint64_t (*answers)[6];		/* by route (one more for none) and status / 100 */
 	struct usage_job *usage_jobs;	/* usage answers being put together */
@@ -86,6 +90,8 @@ int call_query_int(struct call *call, const char *key, int64_t low, int64_t high
 int64_t call_wait_ms(const struct call *call, int64_t preset, int *ret_asked);
 /* A request of this kind for the engine (queue.h); NULL when the call was answered instead. */
 struct engine_request *call_request(struct call *call, enum request_kind kind);
+/* The same for run history. */
+struct run_request *call_run_request(struct call *call, enum run_op op);
 struct account *call_account(const struct api *api, const char *name);
 /* Is its account gone from the configuration, blocked, fenced, or not proven since the start? */
 int call_is_unsure(const struct api *api, const struct lease *l);
@@ -124,7 +130,7 @@ void runs_get(struct call *call);
 void runs_logs(struct call *call);
 void runs_receipt(struct call *call);
 void runs_events(struct call *call);
-void runs_stop(struct api *api);	/* ends the logs that are still being sent */
+void runs_logs_stop(struct api *api);	/* ends the logs that are still being sent */
 void run_create(struct call *call);
 void run_event_post(struct call *call);
 void run_telemetry_post(struct call *call);

@@ -258,7 +258,7 @@ static int follow_send(struct control *c, struct follow *f)
 	page.w = say(c, "run_events");
 	jsonw_text(&page.w, "runID", f->run_id);
 	jsonw_array(&page.w, "events");
-	if (store_run_event_each(c->api->parts.reader, f->n, f->seq, f->limit, page_add, &page,
+	if (store_run_event_each(c->api->parts.runs_reader, f->n, f->seq, f->limit, page_add, &page,
 				 NULL) || page.is_too_large) {
 		follow_drop(c, f);
 		/* The client goes on by asking for pages. */
@@ -300,8 +300,12 @@ static void take_subscribe(struct control *c, struct input *in)
 		scope.all = 1;
 	else if (c->caller.role == TOKEN_READER)
 		scope.owner = NULL;
+	if (!runs_are_readable(c->api)) {
+		say_error(c, "store_unavailable", RUNS_UNAVAILABLE);
+		return;
+	}
 	if (!runs_is_id(id) ||
-	    store_run_find(c->api->parts.reader, id, &scope, RUN_READ, &run, NULL)) {
+	    store_run_find(c->api->parts.runs_reader, id, &scope, RUN_READ, &run, NULL)) {
 		say_error(c, "not_found", "There is no such run.");
 		return;
 	}

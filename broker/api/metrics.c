@@ -186,6 +186,10 @@ void metrics_show(struct call *call)
 	buf_addf(out, "lessor_build_info{version=\"%s\"} 1\n", api->config.version);
 	metric(out, "api_pending", "gauge", "Requests with the engine.",
 	       (int64_t)queue_count(api->queue));
+	metric(out, "runs_pending", "gauge", "Requests with run history.",
+	       (int64_t)run_queue_count(api->run_queue));
+	metric(out, "runs_available", "gauge", "Is there run history? 0: the log says why not.",
+	       runs_is_usable(api->parts.runs));
 	metric(out, "auth_tokens", "gauge", "API tokens known.", (int64_t)auth->tokens);
 	metric(out, "auth_accepted_total", "counter", "Requests with a valid token.",
 	       (int64_t)auth->accepted);

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/queue.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <stdint.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <event2/event.h>
 
 #include "api/call.h"
 #include "util/alloc.h"
@@ -19,22 +13,20 @@
 
 struct pending {
 	struct engine_request request;	/* first: the engine knows only this */
+	struct completion completion;
 	struct call call;
 	queue_finish_fn finish;
 	struct queue *queue;
 	struct pending *next;
 };
 
+/* Loop thread, but for `completions`. */
 struct queue {
 	struct engine *engine;
-	struct event *event;
-	int fd;
-	size_t count;		/* on their way; loop thread */
-	struct pending *kept;	/* loop thread */
+	struct completions *completions;
+	size_t count;		/* on their way */
+	struct pending *kept;
 	size_t kept_count;
-	pthread_mutex_t lock;	/* guards the next two */
-	struct pending *first;
-	struct pending **last;
 };
 
 static void queue_keep(struct queue *queue, struct pending *pending)
@@ -49,55 +41,22 @@ static void queue_keep(struct queue *queue, struct pending *pending)
 	queue->kept_count++;
 }
 
-static void queue_take(struct queue *queue)
+static void pending_finish(struct completion *completion)
 {
-	struct pending *pending;
-	struct pending *next;
+	struct pending *pending = (struct pending *)(void *)
+		((char *)completion - offsetof(struct pending, completion));
 
-	pthread_mutex_lock(&queue->lock);
-	pending = queue->first;
-	queue->first = NULL;
-	queue->last = &queue->first;
-	pthread_mutex_unlock(&queue->lock);
-	for (; pending; pending = next) {
-		next = pending->next;
-		pending->finish(&pending->call, &pending->request);
-		queue_keep(queue, pending);
-	}
+	pending->finish(&pending->call, &pending->request);
+	queue_keep(pending->queue, pending);
 }
 
-static void queue_ready(evutil_socket_t fd, short what, void *arg)
-{
-	uint64_t count;
-
-	(void)what;
-	/* The counter is taken before the list, so that a ring in between is not lost. */
-	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN && errno != EINTR)
-		log_error(LOG_FIELDS({ "error", strerror(errno) }),
-			  "the engine's answers cannot be waited for");
-	queue_take(arg);
-}
-
-int queue_new(struct event_base *base, struct engine *engine, struct queue **ret, struct err *err)
+struct queue *queue_new(struct completions *completions, struct engine *engine)
 {
 	struct queue *queue = xcalloc(1, sizeof(*queue));
 
+	queue->completions = completions;
 	queue->engine = engine;
-	queue->last = &queue->first;
-	pthread_mutex_init(&queue->lock, NULL);
-	queue->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (queue->fd < 0) {
-		err_set_errno(err, errno, "cannot make an eventfd");
-		queue_free(queue);
-		return -1;
-	}
-	queue->event = event_new(base, queue->fd, EV_READ | EV_PERSIST, queue_ready, queue);
-	if (!queue->event || event_add(queue->event, NULL)) {
-		queue_free(queue);
-		return err_set(err, ERR_INTERNAL, "cannot register the engine's eventfd");
-	}
-	*ret = queue;
-	return 0;
+	return queue;
 }
 
 void queue_free(struct queue *queue)
@@ -106,10 +65,6 @@ void queue_free(struct queue *queue)
 
 	if (!queue)
 		return;
-	/* What is finished may ask for more, and is told at once that there is none. */
-	do {
-		queue_take(queue);
-	} while (queue->first);
 	if (queue->count)
 		log_error(NULL, "%zu requests were still with the engine at the end",
 			  queue->count);
@@ -117,11 +72,6 @@ void queue_free(struct queue *queue)
 		queue->kept = pending->next;
 		free(pending);
 	}
-	if (queue->event)
-		event_free(queue->event);
-	if (queue->fd >= 0)
-		close(queue->fd);
-	pthread_mutex_destroy(&queue->lock);
 	free(queue);
 }
 
@@ -149,6 +99,7 @@ struct engine_request *queue_request(struct queue *queue, const struct call *cal
 	request->wait_until_ms = 0;
 	request->kind = kind;
 	request->caller = call->caller;
+	pending->completion.finish = pending_finish;
 	pending->queue = queue;
 	pending->call = *call;
 	memset(&pending->call.input, 0, sizeof(pending->call.input));
@@ -160,23 +111,12 @@ void queue_drop(struct queue *queue, struct engine_request *request)
 	queue_keep(queue, (struct pending *)(void *)request);
 }
 
-/* Engine thread: hands over and nothing else. */
+/* Engine thread. */
 static void queue_done(struct engine_request *request)
 {
 	struct pending *pending = (struct pending *)(void *)request;
-	struct queue *queue = pending->queue;
-	uint64_t one = 1;
-	int ring;
 
-	pending->next = NULL;
-	pthread_mutex_lock(&queue->lock);
-	ring = !queue->first;
-	*queue->last = pending;
-	queue->last = &pending->next;
-	/* Inside the lock, so that queue_free cannot close it meanwhile. */
-	if (ring && write(queue->fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_error(LOG_FIELDS({ "error", strerror(errno) }), "cannot wake the loop");
-	pthread_mutex_unlock(&queue->lock);
+	completions_put(pending->queue->completions, &pending->completion);
 }
 
 void queue_submit(struct queue *queue, struct engine_request *request, queue_finish_fn finish)

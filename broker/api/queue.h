@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Requests on their way to the engine and back. What the engine has done it puts, on
- * its own thread, on one list under one mutex and rings an eventfd; the loop takes
- * the whole list and finishes each outside the lock. The only file here with
- * a lock or an event.
- */
+/* Requests on their way to the engine and back (completion.h). Loop thread. */
 #pragma once
 
 #include <stddef.h>
 
+#include "api/completion.h"
 #include "engine/engine.h"
-#include "util/err.h"
 
 struct call;
-struct event_base;
 struct pending;
 struct queue;
 
 /* Answers the call; loop thread. The request is gone when it returns. */
 typedef void (*queue_finish_fn)(struct call *call, struct engine_request *request);
 
-int queue_new(struct event_base *base, struct engine *engine, struct queue **ret, struct err *err);
+struct queue *queue_new(struct completions *completions, struct engine *engine);
 /*
  * A cleared request for the call, its caller filled in; NULL when `max` are on their way.
  * `create` is only cleared for a REQUEST_CREATE.
@@ -31,5 +25,5 @@ struct engine_request *queue_request(struct queue *queue, const struct call *cal
 void queue_drop(struct queue *queue, struct engine_request *request);
 void queue_submit(struct queue *queue, struct engine_request *request, queue_finish_fn finish);
 size_t queue_count(const struct queue *queue);
-/* After engine_stop: finishes what has come back. NULL is fine. */
+/* After completions_drain. NULL is fine. */
 void queue_free(struct queue *queue);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * POST /v1/runs/{run}/finish: how a run ended, with its log (contract 2.10). The body is
- * read as it comes (runlog.h) and only from who has a token; then the log goes to the
- * engine part by part, each a small transaction among all the others, and at last the
+ * read as it comes (runlog.h) and only from who has a token; then the log goes to run
+ * history part by part, each a small transaction among all the others, and at last the
  * rest, which makes the parts the run's log.
  */
 #include <stdlib.h>
@@ -66,6 +66,13 @@ void run_finish_head(struct api *api, const struct http_head *head, const struct
 	if (!auth_peek(api->auth, http_head_known(head, HTTP_FIELD_AUTHORIZATION), &caller) ||
 	    !(route->roles & ROLE(caller.role)))
 		return;
+	/* Nor is a body taken that nobody could keep. */
+	if (!runs_is_usable(api->parts.runs)) {
+		rule->status = 503;
+		rule->code = "store_unavailable";
+		rule->message = RUNS_UNAVAILABLE;
+		return;
+	}
 	if (sinks >= SINKS_MAX) {
 		rule->status = 503;
 		rule->code = "busy";
@@ -88,7 +95,10 @@ struct finish_job {
 	struct call call;
 	struct finish_job *next;
 	struct runlog *log;
-	struct run_change change;
+	char run_id[RUN_ID_ROOM];
+	struct run_row told;
+	int64_t sample_ms;
+	char sample[TELEMETRY_ROOM];
 	char *results;
 	char *receipt;
 	int64_t parts;
@@ -109,7 +119,7 @@ static void job_free(struct finish_job *job)
 }
 
 /* The last sample; what is not well formed is not worth the run. */
-static void read_sample(struct call *call, struct input *in, struct run_change *change)
+static void read_sample(struct call *call, struct input *in, struct finish_job *job)
 {
 	const json_t *telemetry = json_object_get(in->root, "telemetry");
 	const json_t *end = json_object_get(telemetry, "end");
@@ -119,8 +129,8 @@ static void read_sample(struct call *call, struct input *in, struct run_change *
 	if (json_is_object(end))
 		telemetry = end;
 	if (json_is_object(telemetry))
-		telemetry_read(&quiet, telemetry, call_now(call), &change->sample_ms,
-			       change->sample, sizeof(change->sample));
+		telemetry_read(&quiet, telemetry, call_now(call), &job->sample_ms, job->sample,
+			       sizeof(job->sample));
 }
 
 static void read_short(struct input *in, const char *key, char *out, size_t room)
@@ -156,7 +166,7 @@ static char *read_receipt(struct input *in)
 static int read_finish(struct call *call, struct finish_job *job)
 {
 	struct input *in = &call->input;
-	struct run_row *told = &job->change.told;
+	struct run_row *told = &job->told;
 
 	if (!input_int(in, "exitCode", &told->exit_code))
 		input_fail(in, 400, "invalid_field", "exitCode must be how the command ended");
@@ -165,7 +175,7 @@ static int read_finish(struct call *call, struct finish_job *job)
 	input_bool(in, "logTruncated", &told->log_truncated);
 	read_short(in, "blockedStage", told->blocked_stage, sizeof(told->blocked_stage));
 	read_short(in, "retryLikely", told->retry_likely, sizeof(told->retry_likely));
-	read_sample(call, in, &job->change);
+	read_sample(call, in, job);
 	job->results = results_read(json_object_get(in->root, "results"));
 	job->receipt = read_receipt(in);
 	told->log_bytes = (int64_t)runlog_size(job->log);
@@ -177,58 +187,62 @@ static int read_finish(struct call *call, struct finish_job *job)
 
 static void job_go_on(struct finish_job *job);
 
-static void job_finish(struct call *call, struct engine_request *request)
+static void job_finish(struct call *call, struct run_request *request)
 {
 	struct finish_job *job = request->user;
 	struct jsonw w;
 
 	/* A second end of a run changes nothing, and is told what is there. */
-	if (result_check(call, request)) {
+	if (run_result_check(call, request)) {
 		job_free(job);
-	} else if (request->result == RESULT_OK && job->change.op == RUN_LOG) {
+	} else if (request->result == RUN_RESULT_OK && request->op == RUN_LOG) {
 		job_go_on(job);
 	} else {
-		control_run_changed(call->api, job->change.id);
+		control_run_changed(call->api, job->run_id);
 		w = call_begin(call);
 		jsonw_object(&w, NULL);
-		runs_render(call, &w, &job->change.run);
+		runs_render(call, &w, &request->run);
 		jsonw_end_object(&w);
 		call_answer(call, 200);
 		job_free(job);
 	}
 }
 
+static void ask_end(const struct finish_job *job, struct run_request *request)
+{
+	request->op = RUN_FINISH;
+	request->part = job->parts;
+	request->told = job->told;
+	request->text = job->results;
+	request->receipt = job->receipt;
+	request->sample_ms = job->sample_ms;
+	TEXT_SET(request->sample, job->sample);
+}
+
 static void job_go_on(struct finish_job *job)
 {
-	struct api *api = job->call.api;
-	struct run_change *change = &job->change;
-	struct engine_request *request;
+	struct run_request *request = call_run_request(&job->call, RUN_LOG);
 	const char *piece;
 
-	request = call_request(&job->call, REQUEST_RUN);
 	if (!request) {
 		job_free(job);
 		return;
 	}
-	if (runlog_next(job->log, &piece, &change->len)) {
-		change->op = RUN_LOG;
-		change->data = piece;
-		change->part = job->parts++;
-	} else {
-		change->op = RUN_FINISH;
-		change->part = job->parts;
-		change->text = job->results;
-		change->receipt = job->receipt;
-	}
-	request->change = change;
+	TEXT_SET(request->id, job->run_id);
 	request->user = job;
-	queue_submit(api->queue, request, job_finish);
+	if (runlog_next(job->log, &piece, &request->len)) {
+		request->data = piece;
+		request->part = job->parts++;
+	} else {
+		ask_end(job, request);
+	}
+	run_queue_submit(job->call.api->run_queue, request, job_finish);
 }
 
 static int is_being_finished(const struct api *api, const char *id)
 {
 	for (const struct finish_job *job = api->finish_jobs; job; job = job->next) {
-		if (!strcmp(job->change.id, id))
+		if (!strcmp(job->run_id, id))
 			return 1;
 	}
 	return 0;
@@ -272,7 +286,7 @@ void run_finish_post(struct call *call)
 	}
 	job = xcalloc(1, sizeof(*job));
 	job->log = log;
-	TEXT_SET(job->change.id, call->param);
+	TEXT_SET(job->run_id, call->param);
 	job->call = *call;
 	memset(&job->call.input, 0, sizeof(job->call.input));
 	if (read_finish(call, job)) {

@@ -12,46 +12,34 @@
 #include "util/alloc.h"
 #include "util/text.h"
 
-/* A change on its way, and what of it was allocated. */
-struct told {
-	struct run_change change;
-	char *text;
-};
-
-static void told_free(struct engine_request *request)
+/* The request, with a text of the heap as its user; NULL: answered. */
+static struct run_request *told_begin(struct call *call, enum run_op op)
 {
-	struct told *told = request->user;
-
-	free(told->text);
-	free(told);
-	request->change = NULL;
-}
-
-/* The request for a change, which is the request's from here on; NULL: answered. */
-static struct engine_request *told_begin(struct call *call, enum run_op op, struct told **ret)
-{
-	struct engine_request *request;
+	struct run_request *request;
 
 	if ((op != RUN_CREATE || call->param[0]) && !runs_is_id(call->param)) {
 		call_not_found(call);
 		return NULL;
 	}
-	request = call_request(call, REQUEST_RUN);
+	request = call_run_request(call, op);
 	if (!request)
 		return NULL;
-	*ret = xcalloc(1, sizeof(**ret));
-	(*ret)->change.op = op;
-	TEXT_SET((*ret)->change.id, call->param);
-	request->change = &(*ret)->change;
-	request->user = *ret;
+	TEXT_SET(request->id, call->param);
 	call->input.fault = &call->fault;
 	return request;
 }
 
-static void told_refuse(struct call *call, struct engine_request *request)
+static void told_text(struct run_request *request, char *text)
 {
-	told_free(request);
-	change_refuse(call, request);
+	request->user = text;
+	request->text = text;
+}
+
+static void told_refuse(struct call *call, struct run_request *request)
+{
+	free(request->user);
+	run_queue_drop(call->api->run_queue, request);
+	call_fault(call);
 }
 
 /* What a client calls something: cut to its room, of any length. */
@@ -102,40 +90,37 @@ static char *read_command(struct input *in)
 	return json_dumps(command, JSON_COMPACT);
 }
 
-static void create_finish(struct call *call, struct engine_request *request)
+static void create_finish(struct call *call, struct run_request *request)
 {
-	struct told *told = request->user;
 	struct jsonw w;
 
-	if (result_check(call, request) == 0) {
+	if (run_result_check(call, request) == 0) {
 		w = call_begin(call);
 		jsonw_object(&w, NULL);
-		runs_render(call, &w, &told->change.run);
+		runs_render(call, &w, &request->run);
 		jsonw_end_object(&w);
-		call_answer(call, request->result == RESULT_REPLAY ? 200 : 201);
+		call_answer(call, request->result == RUN_RESULT_REPLAY ? 200 : 201);
 	}
-	told_free(request);
+	free(request->user);
 }
 
 /* POST: the run gets an id here. PUT: it has the client's, who may say the same again. */
 void run_create(struct call *call)
 {
 	struct input *in = &call->input;
-	struct engine_request *request;
-	struct told *told;
+	struct run_request *request;
 
-	request = told_begin(call, RUN_CREATE, &told);
+	request = told_begin(call, RUN_CREATE);
 	if (!request)
 		return;
-	read_told(in, &told->change.told);
-	READ_NAME(in, "label", told->change.told.label);
-	told->text = read_command(in);
-	told->change.text = told->text;
+	read_told(in, &request->told);
+	READ_NAME(in, "label", request->told.label);
+	told_text(request, read_command(in));
 	if (in->failed) {
 		told_refuse(call, request);
 		return;
 	}
-	queue_submit(call->api->queue, request, create_finish);
+	run_queue_submit(call->api->run_queue, request, create_finish);
 }
 
 /* ---- events --------------------------------------------------------------------------- */
@@ -176,7 +161,7 @@ static void put_text(struct input *in, json_t *out, const char *key, size_t max)
 }
 
 /* The event's own fields, as they will be given out again. */
-static char *read_event(struct input *in, struct run_change *change)
+static char *read_event(struct input *in, struct run_request *request)
 {
 	static const char *const names[] = { "stream", "leaseID", "slug", "provider", "target",
 					     "windowsMode", "class", "serverType" };
@@ -186,99 +171,94 @@ static char *read_event(struct input *in, struct run_change *change)
 	char *text;
 
 	READ_NAME(in, "type", type);
-	READ_NAME(in, "phase", change->told.phase);
+	READ_NAME(in, "phase", request->told.phase);
 	if (!type[0])
 		input_fail(in, 400, "invalid_field", "type must be the kind of event");
-	if (!change->told.phase[0])
-		snprintf(change->told.phase, sizeof(change->told.phase), "%s", phase_of(type));
+	if (!request->told.phase[0])
+		snprintf(request->told.phase, sizeof(request->told.phase), "%s", phase_of(type));
 	json_object_set_new(out, "type", json_string_nocheck(type));
-	if (change->told.phase[0])
-		json_object_set_new(out, "phase", json_string_nocheck(change->told.phase));
+	if (request->told.phase[0])
+		json_object_set_new(out, "phase", json_string_nocheck(request->told.phase));
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		put_text(in, out, names[i], 127);
 	put_text(in, out, "message", RUN_TEXT_MAX);
 	put_text(in, out, "data", RUN_TEXT_MAX);
 	if (input_int(in, "exitCode", &exit_code))
 		json_object_set_new(out, "exitCode", json_integer(exit_code));
-	change->is_failed = !strcmp(type, "run.failed");
+	request->is_failed = !strcmp(type, "run.failed");
 	text = json_dumps(out, JSON_COMPACT);
 	json_decref(out);
 	return text;
 }
 
-static void event_finish(struct call *call, struct engine_request *request)
+static void event_finish(struct call *call, struct run_request *request)
 {
-	struct told *told = request->user;
 	struct jsonw w;
 
-	if (result_check(call, request) == 0) {
-		control_run_changed(call->api, told->change.id);
+	if (run_result_check(call, request) == 0) {
+		control_run_changed(call->api, request->id);
 		w = call_begin(call);
 		jsonw_object(&w, NULL);
 		/* runs_render_event opens an object without a name. */
 		buf_adds(w.out, "\"event\":");
 		w.comma = 0;
-		runs_render_event(&w, told->change.id, told->change.seq, told->change.at_ms,
-				  told->text);
+		runs_render_event(&w, request->id, request->seq, request->at_ms,
+				  request->text);
 		jsonw_end_object(&w);
 		call_answer(call, 201);
 	}
-	told_free(request);
+	free(request->user);
 }
 
 void run_event_post(struct call *call)
 {
 	struct input *in = &call->input;
-	struct engine_request *request;
-	struct told *told;
+	struct run_request *request;
 
-	request = told_begin(call, RUN_EVENT, &told);
+	request = told_begin(call, RUN_EVENT);
 	if (!request)
 		return;
-	read_told(in, &told->change.told);
-	told->text = read_event(in, &told->change);
-	told->change.text = told->text;
+	read_told(in, &request->told);
+	told_text(request, read_event(in, request));
 	if (in->failed) {
 		told_refuse(call, request);
 		return;
 	}
-	queue_submit(call->api->queue, request, event_finish);
+	run_queue_submit(call->api->run_queue, request, event_finish);
 }
 
 /* ---- telemetry -------------------------------------------------------------------------- */
 
-static void telemetry_finish(struct call *call, struct engine_request *request)
+static void telemetry_finish(struct call *call, struct run_request *request)
 {
-	struct told *told = request->user;
 	struct jsonw w;
 
-	if (result_check(call, request) == 0) {
+	if (run_result_check(call, request) == 0) {
 		w = call_begin(call);
 		jsonw_object(&w, NULL);
-		runs_render(call, &w, &told->change.run);
+		runs_render(call, &w, &request->run);
 		jsonw_end_object(&w);
 		call_answer(call, 200);
 	}
-	told_free(request);
+	free(request->user);
 }
 
 void run_telemetry_post(struct call *call)
 {
 	struct input *in = &call->input;
-	struct engine_request *request;
-	struct told *told;
+	struct run_request *request;
 	json_t *sample = NULL;
 
-	request = told_begin(call, RUN_SAMPLE, &told);
+	request = told_begin(call, RUN_SAMPLE);
 	if (!request)
 		return;
 	if (!input_object(in, "telemetry", &sample) ||
-	    !telemetry_read(in, sample, call_now(call), &told->change.sample_ms,
-			    told->change.sample, sizeof(told->change.sample)))
+	    !telemetry_read(in, sample, call_now(call), &request->sample_ms,
+			    request->sample, sizeof(request->sample)))
 		input_fail(in, 400, "invalid_telemetry", "telemetry must hold a figure");
 	if (in->failed) {
 		told_refuse(call, request);
 		return;
 	}
-	queue_submit(call->api->queue, request, telemetry_finish);
+	run_queue_submit(call->api->run_queue, request, telemetry_finish);
 }

@@ -120,7 +120,7 @@ static void render_telemetry(struct call *call, struct jsonw *w, const struct ru
 	struct part part = { .samples = &samples };
 
 	buf_init(&samples, STORE_SAMPLES_MAX * (TELEMETRY_ROOM + 1) + 2);
-	if (store_run_sample_each(call->api->parts.reader, r->n, sample_add, &part, NULL) ||
+	if (store_run_sample_each(call->api->parts.runs_reader, r->n, sample_add, &part, NULL) ||
 	    !part.count || part.first_len >= sizeof(first))
 		return;
 	memcpy(first, samples.data + 1, part.first_len);
@@ -141,7 +141,7 @@ static int take_command(void *arg, const char *text, size_t len)
 
 void runs_render(struct call *call, struct jsonw *w, const struct run_row *run)
 {
-	struct store *reader = call->api->parts.reader;
+	struct store *reader = call->api->parts.runs_reader;
 	struct part part = { .w = w, .name = "results" };
 	char *command = NULL;
 
@@ -179,13 +179,31 @@ void runs_render_event(struct jsonw *w, const char *run_id, int64_t seq, int64_t
 
 /* ---- one run ------------------------------------------------------------------------- */
 
+int runs_are_readable(const struct api *api)
+{
+	return api->parts.runs_reader && runs_is_usable(api->parts.runs);
+}
+
+static int refuse_unreadable(struct call *call)
+{
+	if (runs_are_readable(call->api))
+		return 0;
+	http_reply_header(call->ex, "Retry-After", "60");
+	call_error(call, 503, "store_unavailable", RUNS_UNAVAILABLE);
+	return -1;
+}
+
 /* The run of the path, if the caller may see it: 0, or -1: answered. */
 static int find(struct call *call, struct run_row *run)
 {
 	struct store_scope scope = call_scope(call);
 	struct err err = { 0 };
-	int rc = runs_is_id(call->param) ?
-		 store_run_find(call->api->parts.reader, call->param, &scope, RUN_READ, run, &err) :
+	int rc;
+
+	if (refuse_unreadable(call))
+		return -1;
+	rc = runs_is_id(call->param) ?
+		 store_run_find(call->api->parts.runs_reader, call->param, &scope, RUN_READ, run, &err) :
 		 1;
 
 	if (rc > 0)
@@ -220,7 +238,7 @@ void runs_receipt(struct call *call)
 		return;
 	w = call_begin(call);
 	jsonw_object(&w, NULL);
-	if (store_run_receipt(call->api->parts.reader, run.n, render_raw, &part, &err)) {
+	if (store_run_receipt(call->api->parts.runs_reader, run.n, render_raw, &part, &err)) {
 		call_broken(call, &err);
 		return;
 	}
@@ -263,7 +281,7 @@ void runs_events(struct call *call)
 	events.w = call_begin(call);
 	jsonw_object(&events.w, NULL);
 	jsonw_array(&events.w, "events");
-	if (store_run_event_each(call->api->parts.reader, run.n, after, (int)limit, event_add,
+	if (store_run_event_each(call->api->parts.runs_reader, run.n, after, (int)limit, event_add,
 				 &events, &err)) {
 		call_broken(call, &err);
 		return;
@@ -334,6 +352,8 @@ void runs_list(struct call *call)
 		call_fault(call);
 		return;
 	}
+	if (refuse_unreadable(call))
+		return;
 	listing.limit = list.limit;
 	/* Whose runs an admin wants to see; of others the token decides. */
 	if (list.scope.all && texts.org[0]) {
@@ -346,7 +366,7 @@ void runs_list(struct call *call)
 	listing.w = call_begin(call);
 	jsonw_object(&listing.w, NULL);
 	jsonw_array(&listing.w, "runs");
-	if (store_run_each(call->api->parts.reader, &list, list_add, &listing, &err)) {
+	if (store_run_each(call->api->parts.runs_reader, &list, list_add, &listing, &err)) {
 		call_broken(call, &err);
 		return;
 	}
@@ -397,7 +417,7 @@ static void log_go_on(struct http_exchange *ex, void *arg)
 	(void)ex;
 	do {
 		job->said = 0;
-		rc = store_run_log_get(job->call.api->parts.reader, job->n, job->part, log_send,
+		rc = store_run_log_get(job->call.api->parts.runs_reader, job->n, job->part, log_send,
 				       job, NULL);
 	} while (rc == 0 && job->said == 0);
 	if (rc || job->said < 0)
@@ -434,7 +454,7 @@ void runs_logs(struct call *call)
 	log_go_on(call->ex, job);
 }
 
-void runs_stop(struct api *api)
+void runs_logs_stop(struct api *api)
 {
 	while (api->log_jobs)
 		job_end(api->log_jobs);

@@ -74,6 +74,23 @@ static void on_broken(void *arg, const char *why)
 	_exit(EXIT_RUNTIME);
 }
 
+static void runs_unusable(const struct err *err)
+{
+	log_error(LOG_FIELDS({ "error", err->text }), "run history cannot be used: its routes answer"
+		  " 503 until the next start; leases are served");
+}
+
+/* The runs' thread. What is acknowledged is on the disk; leases are another matter. */
+static void on_runs_broken(void *arg, const char *why)
+{
+	struct err err = { 0 };
+
+	(void)arg;
+	err_set(&err, ERR_IO, "%s", why);
+	runs_unusable(&err);
+	notify_send("STATUS=serving, without run history: see the log");
+}
+
 static void on_http_log(enum http_log_level level, const char *text, void *user)
 {
 	(void)user;
@@ -128,6 +145,8 @@ static void *stopper_main(void *arg)
 	ssize_t written;
 
 	engine_stop(d->engine, d->config->drain_ms);
+	/* After it: what clients tell of their runs is taken as long as anything is. */
+	runs_stop(d->runs);
 	written = write(d->stopped_fd, &one, sizeof(one));
 	(void)written;
 	return NULL;
@@ -205,6 +224,25 @@ static int start_watchdog(struct daemon *d, struct err *err)
 
 /* ---- the start ------------------------------------------------------------------------ */
 
+/* NULL: they are done without. */
+static struct store *open_runs(struct daemon *d, struct store *leases)
+{
+	char path[STORE_RUNS_PATH_ROOM];
+	struct store *runs = NULL;
+	struct err err = { 0 };
+	int is_lost;
+
+	store_runs_path(d->config->store, path);
+	if (store_open_runs(leases, &d->env, &runs, &is_lost, &err) < 0) {
+		runs_unusable(&err);
+		return NULL;
+	}
+	if (is_lost)
+		log_warning(LOG_FIELDS({ "file", path }), "the file of run history was not there, and a new"
+			    " one was made: what clients told of earlier runs is lost");
+	return runs;
+}
+
 static int start_store(struct daemon *d, struct store **ret, struct err *err)
 {
 	int usable;
@@ -221,6 +259,37 @@ static int start_store(struct daemon *d, struct store **ret, struct err *err)
 		return EXIT_NO_TOKEN;
 	}
 	return EXIT_FINE;
+}
+
+/*
+ * Leases are worth more than what is told of runs, so a runs' file that cannot be used stops
+ * nothing (runs/runs.h). What is missing is logged, and the routes answer 503.
+ */
+static int start_runs(struct daemon *d, struct store *store, struct err *err)
+{
+	const struct config *c = d->config;
+	struct runs_config rc = {
+		.env = &d->env,
+		.store = store,
+		.keep_ms = c->run_keep_ms,
+		.stale_ms = c->run_stale_ms,
+		.bytes_max = c->run_mib_max << 20,
+		.on_broken = on_runs_broken,
+	};
+	struct err own = { 0 };
+
+	if (store_open_reader(c->store, &rc.leases, err) < 0) {
+		store_close(store);
+		return -1;
+	}
+	if (store && store_open_runs_reader(c->store, &d->runs_reader, &own) < 0) {
+		runs_unusable(&own);
+		store_close(store);
+		rc.store = NULL;
+	}
+	if (d->runs_reader)
+		store_runs_use(d->runs_reader, d->reader);
+	return runs_new(&rc, &d->runs, err);
 }
 
 /* Takes `store` over, also when it fails. */
@@ -240,9 +309,6 @@ static int start_engine(struct daemon *d, struct store *store, struct err *err)
 		.sweep_ms = c->sweep_ms,
 		.sweep_grace_ms = c->sweep_grace_ms,
 		.sweep_deletes = c->sweep_deletes,
-		.run_keep_ms = c->run_keep_ms,
-		.run_stale_ms = c->run_stale_ms,
-		.run_bytes_max = c->run_mib_max << 20,
 		.on_broken = on_broken,
 	};
 
@@ -281,6 +347,8 @@ static int start_api(struct daemon *d, struct err *err)
 		.accounts = d->accounts.list,
 		.account_count = d->accounts.count,
 		.reader = d->reader,
+		.runs = d->runs,
+		.runs_reader = d->runs_reader,
 	};
 
 	daemon_api_config(d->config, config);
@@ -314,7 +382,7 @@ static int start_server(struct daemon *d, struct err *err)
 static int start(struct daemon *d, struct err *err)
 {
 	const struct http_client_config client = { .user_agent = "lessord/" LESSOR_VERSION };
-	struct store *store = NULL;
+	struct store *store = NULL, *runs = NULL;
 	int code;
 
 	d->signal_fd = signals_open(err);
@@ -334,7 +402,12 @@ static int start(struct daemon *d, struct err *err)
 		store_close(store);
 		return code;
 	}
-	if (start_engine(d, store, err) < 0)
+	runs = open_runs(d, store);
+	if (start_engine(d, store, err) < 0) {
+		store_close(runs);
+		return EXIT_RUNTIME;
+	}
+	if (start_runs(d, runs, err) < 0)
 		return EXIT_RUNTIME;
 	if (start_base(d, err) < 0 || start_api(d, err) < 0 || start_watchdog(d, err) < 0)
 		return EXIT_RUNTIME;
@@ -350,12 +423,16 @@ static void finish(struct daemon *d)
 		pthread_join(d->stopper, NULL);
 	if (d->engine)
 		engine_stop(d->engine, 0);
+	if (d->runs)
+		runs_stop(d->runs);
 	if (d->api)
 		api_set_counters(d->api, NULL);
 	api_free(d->api);
 	http_server_free(d->server);
-	/* The writing connection goes last: it empties the write-ahead log. */
+	/* The writing connections go last: they empty the write-ahead logs. */
+	store_close(d->runs_reader);
 	store_close(d->reader);
+	runs_free(d->runs);
 	engine_free(d->engine);
 	accounts_close(&d->accounts);
 	if (d->client)

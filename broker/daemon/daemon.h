@@ -4,7 +4,7 @@
  * other one.
  *
  *	configuration -> log -> store -> providers and accounts -> [threads from here]
- *	-> engine -> api and http -> listeners -> READY
+ *	-> engine -> run history -> api and http -> listeners -> READY
  *
  * The main thread becomes the loop thread.
  */
@@ -20,6 +20,7 @@
 #include "engine/engine.h"
 #include "http/server.h"
 #include "provider/http_client.h"
+#include "runs/runs.h"
 
 struct ssl_ctx_st;
 
@@ -34,6 +35,8 @@ struct daemon {
 	struct store *reader;
 	struct accounts accounts;
 	struct engine *engine;
+	struct runs *runs;
+	struct store *runs_reader;	/* NULL: there is no run history in this life */
 	struct event_base *base;
 	struct api *api;
 	struct http_server *server;

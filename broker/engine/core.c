@@ -159,7 +159,6 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 		return -1;
 	}
 	account_tasks_init(core);
-	core_runs_init(core);
 	*ret = core;
 	return 0;
 }
@@ -447,8 +446,6 @@ void core_due(struct core *core)
 	int64_t n;
 
 	account_tasks_due(core, now);
-	if (core->runs_due_ms && core->runs_due_ms <= now)
-		core_runs_due(core);
 	/* Bounded, so that a backlog does not hold up the answers of this batch. */
 	for (int i = 0; i < 256 && (n = heap_pop(core->due, now)) != 0; i++)
 		lease_due(core, n);
@@ -463,8 +460,7 @@ static int64_t sooner(int64_t a, int64_t b)
 
 int64_t core_next_ms(const struct core *core)
 {
-	return sooner(sooner(heap_next(core->due), heap_next(core->tasks)),
-		      sooner(core->next_waiter_ms, core->runs_due_ms));
+	return sooner(sooner(heap_next(core->due), heap_next(core->tasks)), core->next_waiter_ms);
 }
 
 void core_drain(struct core *core)

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wall clock is believed as long as it goes with the monotonic one. When it
- * jumps by more than a quarter of an hour against it, somebody set it, or set it
- * wrong: until both have gone together for ten minutes nothing ends by itself,
- * since what ends is deleted, and no absence settles, since it is measured in
- * time. Clients can still release, heartbeats are taken, and what is owed goes on,
- * at its own pace. A jump while no lessord runs cannot be seen.
+ * While the wall clock is doubted (schedule/clock.h) nothing ends by itself, since what ends
+ * is deleted, and no absence settles, since it is measured in time. Clients can still release,
+ * heartbeats are taken, and what is owed goes on, at its own pace.
  */
 #include "engine/core_internal.h"
 
 #include "util/log.h"
 
-#define JUMP_MS (15 * 60 * 1000)
-#define AGREE_MS (10 * 60 * 1000)
 #define PROBE_MS 2000
 
 static int shift(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
@@ -50,28 +45,16 @@ static void jumped(struct core *core, int64_t by)
 
 void core_clock_watch(struct core *core)
 {
-	int64_t mono = env_mono_ms(core->env);
-	int64_t offset = core_now(core) - mono;
-	int64_t by = offset - core->clock_offset_ms;
+	int64_t by = clock_look(&core->clock, core_now(core), env_mono_ms(core->env));
 
-	if (!core->clock_is_known) {
-		core->clock_is_known = 1;
-		core->clock_offset_ms = offset;
+	if (!by)
 		return;
-	}
-	if (by <= JUMP_MS && by >= -JUMP_MS) {
-		/* A clock that is steered slowly is followed. */
-		core->clock_offset_ms = offset;
-		return;
-	}
-	core->clock_offset_ms = offset;
-	core->clock_doubted_until_mono_ms = mono + AGREE_MS;
 	log_warning(NULL, "the wall clock jumped by %lld s; nothing ends by itself until it has gone with "
-		    "the monotonic one for %d minutes", (long long)(by / 1000), AGREE_MS / 60000);
+		    "the monotonic one for %d minutes", (long long)(by / 1000), CLOCK_AGREE_MS / 60000);
 	jumped(core, by);
 }
 
 int core_clock_doubted(const struct core *core)
 {
-	return core->clock_doubted_until_mono_ms > env_mono_ms(core->env);
+	return clock_is_doubted(&core->clock, env_mono_ms(core->env));
 }

@@ -6,6 +6,7 @@
 #include "engine/aggregates.h"
 #include "engine/core.h"
 #include "lease/aggregate.h"
+#include "schedule/clock.h"
 #include "schedule/heap.h"
 #include "util/log.h"
 
@@ -95,11 +96,8 @@ struct core {
 	struct engine_request *pool_waiters;
 	struct engine_request *answers, **answers_tail;	/* done after the commit */
 	struct step *starts, **starts_tail;		/* started after the commit */
-	int64_t clock_offset_ms;	/* wall clock less monotonic, when last looked at */
-	int64_t clock_doubted_until_mono_ms;
-	int clock_is_known;
+	struct clock_watch clock;
 	struct told_line *told, **told_tail;	/* log lines that wait for the commit */
-	int64_t runs_due_ms;		/* for core_runs.c; 0: there are none */
 	uint32_t random[32];		/* drawn at once; so many are left */
 	size_t random_left;
 	int in_transaction;
@@ -217,11 +215,6 @@ int core_request_pool(struct core *core, struct engine_request *r, struct err *e
 int core_is_pool(const struct step *step);
 void core_pool_done(struct core *core, struct core_account *a, struct step *step);
 void core_pool_drain(struct core *core);
-
-/* core_runs.c */
-void core_runs_init(struct core *core);
-void core_runs_due(struct core *core);
-int core_request_run(struct core *core, struct engine_request *r, struct err *err);
 
 /* core_share.c */
 int core_request_share(struct core *core, struct engine_request *r, struct err *err);

@@ -437,7 +437,6 @@ static const struct {
 	[REQUEST_SWEEP] = { core_request_sweep, 0 },
 	[REQUEST_POOL] = { core_request_pool, 0 },
 	[REQUEST_SHARE] = { core_request_share, 1 },
-	[REQUEST_RUN] = { core_request_run, 1 },
 	[REQUEST_ACCOUNT] = { core_request_account, 0 },
 };
 

@@ -15,19 +15,11 @@
 #include "lease/lease.h"
 #include "lease/ledger.h"
 #include "provider/account.h"
-#include "store/runs.h"
 #include "store/store.h"
 #include "util/env.h"
 #include "util/err.h"
 
 struct engine;
-
-/* Who asks, as the token says. */
-struct caller {
-	char owner[128];
-	char org[64];
-	enum token_role role;
-};
 
 /* Limits that a reload may change. 0 = off. */
 struct engine_limits {
@@ -59,9 +51,6 @@ struct engine_config {
 	int64_t sweep_ms;		/* how often it is compared with the ledger; 0: never */
 	int64_t sweep_grace_ms;		/* how old a stray must be to be deleted */
 	int sweep_deletes;		/* without being asked */
-	int64_t run_keep_ms;		/* how long an ended run is kept; 0: for ever */
-	int64_t run_stale_ms;		/* without a sign of life for so long it has ended */
-	int64_t run_bytes_max;		/* what all runs may take; 0: anything */
 	/* Called on the engine's thread when the store broke: the process must end. */
 	void (*on_broken)(void *arg, const char *why);
 	void *on_broken_arg;
@@ -76,7 +65,6 @@ enum request_kind {
 	REQUEST_SWEEP,
 	REQUEST_POOL,
 	REQUEST_SHARE,
-	REQUEST_RUN,
 	REQUEST_ACCOUNT,	/* take over expected_account: this store is the newest */
 };
 
@@ -115,39 +103,6 @@ struct pool_machine {
 		char key[64], value[64];
 	} labels[POOL_LABELS_MAX];
 	int label_count;
-};
-
-enum run_op {
-	RUN_CREATE,
-	RUN_EVENT,
-	RUN_SAMPLE,
-	RUN_LOG,	/* one part of the log, before RUN_FINISH makes them the run's */
-	RUN_FINISH,
-};
-
-#define RUN_EVENTS_MAX 10000
-#define RUN_EVENT_BYTES_MAX (4 << 20)	/* of one run */
-
-/* What is told of a run. Texts are borrowed until the request is answered. */
-struct run_change {
-	enum run_op op;
-	char id[RUN_ID_ROOM];	/* of the run; RUN_CREATE: made if it is "" */
-	/*
-	 * RUN_CREATE and RUN_EVENT: what is known now; "" is nothing new. RUN_FINISH: exit
-	 * code, durations, stages, log_bytes and log_truncated.
-	 */
-	struct run_row told;
-	int is_failed;		/* RUN_EVENT: it says that the run has failed */
-	const char *text;	/* command, event or results, each complete JSON; NULL: none */
-	const char *receipt;	/* RUN_FINISH: so, too */
-	int64_t sample_ms;	/* RUN_SAMPLE and RUN_FINISH */
-	char sample[640];	/* "": none */
-	const void *data;	/* RUN_LOG */
-	size_t len;
-	int64_t part;		/* RUN_LOG: its number; RUN_FINISH: how many there are */
-	/* answers */
-	int64_t seq, at_ms;	/* RUN_EVENT */
-	struct run_row run;
 };
 
 #define ATTEMPTS_SHOWN 16
@@ -210,10 +165,9 @@ struct engine_request {
 			const struct store_share *shares;
 			size_t share_count;
 		};
-		struct run_change *change;	/* RUN; the caller's */
 	};
 
-	/* answers; of a REQUEST_RUN they are in `change` */
+	/* answers */
 	enum request_result result;
 	char code[40];
 	char message[200];

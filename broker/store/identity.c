@@ -12,8 +12,8 @@
 #define INSTANCE_CHARS 16
 #define KEY_RAW 32
 
-static int meta_get(struct store *store, const char *key, void *ret, size_t room, int *len,
-		    struct err *err)
+int meta_get(struct store *store, const char *key, void *ret, size_t room, int *len,
+	     struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT value FROM meta WHERE key = ?1", err);
 	int rc;
@@ -34,8 +34,8 @@ static int meta_get(struct store *store, const char *key, void *ret, size_t room
 	return 0;
 }
 
-static int meta_put(struct store *store, const char *key, const void *value, size_t len,
-		    struct err *err)
+int meta_put(struct store *store, const char *key, const void *value, size_t len,
+	     struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO meta VALUES(?1, ?2)", err);
 

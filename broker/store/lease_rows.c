@@ -203,6 +203,24 @@ int store_lease_by_id(struct store *store, const char *id, struct lease *ret, st
 	return one(store, stmt, ret, err);
 }
 
+int store_lease_is_of(struct store *store, const char *id, const char *owner, const char *org,
+		      struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT 1 FROM lease WHERE id = ?1 AND owner = ?2"
+					   " AND org = ?3", err);
+	int rc;
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, id);
+	bind_text(stmt, 2, owner);
+	bind_text(stmt, 3, org);
+	rc = store_row(store, stmt, "looking for a lease's owner", err);
+	if (rc == 0)
+		sqlite3_reset(stmt);
+	return rc < 0 ? -1 : rc == 0;
+}
+
 /*
  * Ownership is part of the query: a token sees its owner's leases and those shared with
  * it; an empty owner with an org (a reader's scope) sees the whole org's.

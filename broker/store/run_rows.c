@@ -115,8 +115,44 @@ static int run_one(struct store *store, sqlite3_stmt *stmt, struct run_row *ret,
 #define WRITABLE "(?2 OR (run.org = ?4 AND run.owner = ?3)) "
 #define READABLE \
 	"(?2 OR (run.org = ?4 AND (?3 = '' OR run.owner = ?3)) OR EXISTS(" \
-	"SELECT 1 FROM run_lease AS u JOIN lease ON lease.id = u.lease" \
-	" WHERE u.run = run.n AND lease.org = ?4 AND lease.owner = ?3)) "
+	"SELECT 1 FROM run_lease AS u WHERE u.run = run.n AND lease_is_of(u.lease, ?3, ?4))) "
+
+/*
+ * Leases are in another file. Each is looked up in it by itself, as committed then: an owner
+ * and an organisation that a lease has once it keeps for ever.
+ */
+static void lease_is_of(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct store *leases = ((const struct store *)sqlite3_user_data(context))->leases;
+	const char *text[3];
+	struct err err = { 0 };
+	int rc;
+
+	for (int i = 0; i < count; i++)
+		text[i] = (const char *)sqlite3_value_text(values[i]);
+	if (!leases) {
+		sqlite3_result_error(context, "no leases to look at", -1);
+		return;
+	}
+	rc = store_lease_is_of(leases, text[0], text[1], text[2], &err);
+	if (rc < 0)
+		sqlite3_result_error(context, err.text, -1);
+	else
+		sqlite3_result_int(context, rc);
+}
+
+int runs_functions(struct store *runs, struct err *err)
+{
+	if (sqlite3_create_function_v2(runs->db, "lease_is_of", 3, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+				       runs, lease_is_of, NULL, NULL, NULL))
+		return store_fail(runs, "setting up", err);
+	return 0;
+}
+
+void store_runs_use(struct store *runs, struct store *leases)
+{
+	runs->leases = leases;
+}
 
 static void bind_scope(sqlite3_stmt *stmt, const struct store_scope *scope)
 {

@@ -4,10 +4,40 @@
  * per fact, ownership inside the query, and the same rules for threads and transactions.
  * Logs, events and results are kept as they were given in (checked and made small by
  * whoever gives them), in pieces of their own, so that nothing reads more than it shows.
+ *
+ * They are in a second file beside the leases', with a connection, a lock, a schema number and
+ * a write-ahead log of its own; the two are a pair. Both hold the instance id and a random id
+ * of the pair, so that a file of another store is told from one's own. No transaction spans
+ * both: a run names its leases by their ids.
  */
 #pragma once
 
 #include "store/store.h"
+
+#define STORE_RUNS_PATH_ROOM 264
+
+/*
+ * Where the runs of that store are: "-runs" goes before the ".db" at the end of its name, or to
+ * its end: lessor.db and lessor-runs.db, store and store-runs.
+ */
+void store_runs_path(const char *path, char ret[STORE_RUNS_PATH_ROOM]);
+/*
+ * Opens (and makes, and migrates) the runs' file of `leases`, the daemon's writing connection
+ * from store_open, for writing as the only daemon; the same checks. Runs that the leases' file
+ * still has from before there were two are moved first: copied, made durable, then dropped.
+ * *ret_is_lost: the leases' file says that there was a runs' file, and there was none.
+ * ERR_REFUSED with a sentence if it is another store's; then it is left as it was.
+ * `leases` is only borrowed for the call.
+ */
+int store_open_runs(struct store *leases, const struct env *env, struct store **ret,
+		    int *ret_is_lost, struct err *err);
+/* Read-only, for another thread of the daemon. `path` is that of the leases' file. */
+int store_open_runs_reader(const char *path, struct store **ret, struct err *err);
+/*
+ * Which runs a user may see depends on whose the leases are that they used: from now on those
+ * are looked up through `leases`, a connection of the same thread that lives longer.
+ */
+void store_runs_use(struct store *runs, struct store *leases);
 
 enum run_state { RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED };
 #define RUN_STATE_COUNT 3

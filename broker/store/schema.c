@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The schema, as numbered migrations. Each is applied in one transaction that
- * also raises PRAGMA user_version; one that was released is never edited.
- * Version N of the file is what the first N migrations make.
+ * The schema of the leases' file, as numbered migrations, and what applies them to either
+ * file. Each is applied in one transaction that also raises PRAGMA user_version; one that was
+ * released is never edited. Version N of the file is what the first N migrations make.
  */
 #include "store/internal.h"
 
@@ -238,11 +238,14 @@ static const char *const migrations[] = {
 	" account TEXT PRIMARY KEY, current INTEGER NOT NULL, pending INTEGER NOT NULL,"
 	" holder TEXT NOT NULL, before TEXT NOT NULL, is_fenced INTEGER NOT NULL,"
 	" why TEXT NOT NULL) WITHOUT ROWID;",
+	/*
+	 * 8: run history has a file of its own (run_schema.c). Its tables go at once where they
+	 * are empty, else when the rows were moved (run_move.c).
+	 */
+	"",
 };
 
-#define NEWEST ((int)ARRAY_LEN(migrations))
-/* "LSSR", in the file's header: file(1) and we know it by that. */
-#define APPLICATION 0x4c535352
+#define RUNS_MOVED 8
 
 _Static_assert(LEASE_PROVISIONING == 0 && LEASE_ACTIVE == 1, "the indexes say state <= 1 for live");
 _Static_assert(CLEANUP_OWED == 1 && CLEANUP_ATTENTION == 3, "the indexes say 1 to 3 for what is owed");
@@ -251,8 +254,7 @@ _Static_assert(RETENTION_UNSURE == 1 && RETENTION_RECORDED == 2, "migration 7 sa
 _Static_assert(LESSOR_STATE_INTENDED == 1 && LESSOR_STATE_DELETE_AUTHORIZED == 8 &&
 	       LESSOR_STATE_UNPROTECT_AUTHORIZED == 12, "resource_pending says so");
 
-/* The only value of a statement that takes nothing. */
-static int read_number(struct store *store, const char *sql, int64_t *ret, struct err *err)
+int schema_number(struct store *store, const char *sql, int64_t *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, sql, err);
 
@@ -263,9 +265,50 @@ static int read_number(struct store *store, const char *sql, int64_t *ret, struc
 	return 0;
 }
 
+int schema_has_runs(struct store *leases, struct err *err)
+{
+	int64_t count;
+
+	if (schema_number(leases, "SELECT count(*) FROM sqlite_schema WHERE name = 'run'", &count, err))
+		return -1;
+	return count > 0;
+}
+
+int schema_drop_runs(struct store *leases, struct err *err)
+{
+	return store_exec(leases, "DROP TABLE run; DROP TABLE run_lease; DROP TABLE run_event;"
+			  "DROP TABLE run_sample; DROP TABLE run_results; DROP TABLE run_log;"
+			  "DROP TABLE run_receipt;", "dropping what was moved", err);
+}
+
+/* 1, 0, -1. The statement is not kept, as its table may go. */
+static int is_run_there(struct store *leases, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(leases->db, "SELECT 1 FROM run LIMIT 1", -1, &stmt, NULL);
+
+	if (!rc)
+		rc = sqlite3_step(stmt);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		store_fail(leases, "looking for runs", err);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : -1;
+}
+
+static int finish_migration(struct store *store, int64_t version, struct err *err)
+{
+	int has = version == RUNS_MOVED ? schema_has_runs(store, err) : 0;
+
+	if (has > 0) {
+		has = is_run_there(store, err);
+		return has ? (has < 0 ? -1 : 0) : schema_drop_runs(store, err);
+	}
+	return has;
+}
+
 static int schema_version(struct store *store, int64_t *ret, struct err *err)
 {
-	return read_number(store, "PRAGMA user_version", ret, err);
+	return schema_number(store, "PRAGMA user_version", ret, err);
 }
 
 int schema_pending(struct store *store, int *ret_pending, struct err *err)
@@ -274,20 +317,20 @@ int schema_pending(struct store *store, int *ret_pending, struct err *err)
 
 	/* In this order: another process may make the schema between any two of them. */
 	if (schema_version(store, &version, err) ||
-	    read_number(store, "SELECT count(*) FROM sqlite_schema", &tables, err) ||
-	    read_number(store, "PRAGMA application_id", &application, err))
+	    schema_number(store, "SELECT count(*) FROM sqlite_schema", &tables, err) ||
+	    schema_number(store, "PRAGMA application_id", &application, err))
 		return -1;
-	if (tables && application != APPLICATION)
+	if (tables && application != store->schema->application)
 		return err_set(err, ERR_REFUSED, "%s is a database of another program", store->path);
 	if (version < 0)
 		return err_set(err, ERR_REFUSED, "the store %s is damaged: its schema has the version "
 			       "%lld; restore a backup of it", store->path, (long long)version);
-	if (version > NEWEST)
+	if (version > store->schema->newest)
 		return err_set(err, ERR_REFUSED,
 			       "%s was written by a newer lessord (schema %d, this one knows %d); "
 			       "install that version again, or restore a backup made before it",
-			       store->path, (int)version, NEWEST);
-	*ret_pending = version < NEWEST;
+			       store->path, (int)version, store->schema->newest);
+	*ret_pending = version < store->schema->newest;
 	return 0;
 }
 
@@ -298,14 +341,15 @@ static int migrate_to(struct store *store, int64_t version, struct err *err)
 	int64_t now;
 	int rc;
 
-	snprintf(set, sizeof(set), "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION,
-		 (int)version);
+	snprintf(set, sizeof(set), "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		 store->schema->application, (int)version);
 	if (store_exec(store, "BEGIN IMMEDIATE", "starting a migration", err))
 		return -1;
 	rc = schema_version(store, &now, err);
 	if (!rc && now >= version)
 		rc = 1;
-	if (!rc && (store_exec(store, migrations[version - 1], "migrating", err) ||
+	if (!rc && (store_exec(store, store->schema->migrations[version - 1], "migrating", err) ||
+		    (store->schema->finish && store->schema->finish(store, version, err)) ||
 		    store_exec(store, set, "migrating", err) ||
 		    store_exec(store, "COMMIT", "finishing a migration", err)))
 		rc = -1;
@@ -320,7 +364,7 @@ int schema_migrate(struct store *store, struct err *err)
 
 	if (schema_version(store, &version, err))
 		return -1;
-	while (version < NEWEST) {
+	while (version < store->schema->newest) {
 		if (migrate_to(store, ++version, err) < 0)
 			return -1;
 	}
@@ -341,55 +385,59 @@ int schema_readable(struct store *store, struct err *err)
 	return err_set(err, ERR_REFUSED,
 		       "%s was written by an older lessord (schema %d, this one knows %d); "
 		       "start this one once, which brings it up to date",
-		       store->path, (int)version, NEWEST);
+		       store->path, (int)version, store->schema->newest);
 }
 
 int schema_check(struct store *store, struct err *err)
 {
-	static const struct {
-		const char *what;
-		const char *sql;	/* how many rows are wrong */
-	} checks[] = {
-		{ "sums of what counts against caps",
-		  "WITH live AS (SELECT * FROM lease WHERE state <= 1"
-		  " OR is_billed AND cleanup BETWEEN 1 AND 3),"
-		  " want(scope, name, org, leases, micros) AS ("
-		  "SELECT 0, '', '', count(*), total(price_hour_micros) FROM live"
-		  " UNION ALL SELECT 1, owner, org, count(*), sum(price_hour_micros) FROM live"
-		  " GROUP BY owner, org"
-		  " UNION ALL SELECT 2, '', org, count(*), sum(price_hour_micros) FROM live GROUP BY org"
-		  " UNION ALL SELECT 3, account, '', count(*), sum(price_hour_micros) FROM live"
-		  " GROUP BY account)"
-		  " SELECT (SELECT count(*) FROM want LEFT JOIN tally USING(scope, name, org)"
-		  " WHERE want.leases <> ifnull(tally.leases, 0) OR want.micros <> ifnull(tally.micros, 0))"
-		  " + (SELECT count(*) FROM tally LEFT JOIN want USING(scope, name, org)"
-		  " WHERE tally.leases <> ifnull(want.leases, 0))" },
-		{ "resources of no lease",
-		  "SELECT count(*) FROM resource WHERE lease <> 0 AND lease NOT IN (SELECT n FROM lease)" },
-		{ "attempts of no lease",
-		  "SELECT count(*) FROM attempt WHERE lease NOT IN (SELECT n FROM lease)" },
-		{ "heartbeats of no lease",
-		  "SELECT count(*) FROM beat WHERE lease NOT IN (SELECT n FROM lease)" },
-		{ "shares of no lease",
-		  "SELECT count(*) FROM share WHERE lease NOT IN (SELECT n FROM lease)" },
-		{ "telemetry of no lease",
-		  "SELECT count(*) FROM telemetry WHERE lease NOT IN (SELECT n FROM lease)" },
-		{ "events of no run",
-		  "SELECT count(*) FROM run_event WHERE run NOT IN (SELECT n FROM run)" },
-		{ "logs of no run",
-		  "SELECT count(*) FROM run_log WHERE run NOT IN (SELECT n FROM run)" },
-		{ "idempotency keys of no lease",
-		  "SELECT count(*) FROM idempotency WHERE lease NOT IN (SELECT n FROM lease)" },
-	};
+	const struct schema *schema = store->schema;
 
-	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+	for (size_t i = 0; i < schema->check_count; i++) {
 		int64_t wrong;
 
-		if (read_number(store, checks[i].sql, &wrong, err))
+		if (schema_number(store, schema->checks[i].sql, &wrong, err))
 			return -1;
 		if (wrong)
 			return err_set(err, ERR_REFUSED, "the store %s is inconsistent: %s (%lld)",
-				       store->path, checks[i].what, (long long)wrong);
+				       store->path, schema->checks[i].what, (long long)wrong);
 	}
 	return 0;
 }
+
+static const struct schema_check checks[] = {
+	{ "sums of what counts against caps",
+	  "WITH live AS (SELECT * FROM lease WHERE state <= 1"
+	  " OR is_billed AND cleanup BETWEEN 1 AND 3),"
+	  " want(scope, name, org, leases, micros) AS ("
+	  "SELECT 0, '', '', count(*), total(price_hour_micros) FROM live"
+	  " UNION ALL SELECT 1, owner, org, count(*), sum(price_hour_micros) FROM live"
+	  " GROUP BY owner, org"
+	  " UNION ALL SELECT 2, '', org, count(*), sum(price_hour_micros) FROM live GROUP BY org"
+	  " UNION ALL SELECT 3, account, '', count(*), sum(price_hour_micros) FROM live"
+	  " GROUP BY account)"
+	  " SELECT (SELECT count(*) FROM want LEFT JOIN tally USING(scope, name, org)"
+	  " WHERE want.leases <> ifnull(tally.leases, 0) OR want.micros <> ifnull(tally.micros, 0))"
+	  " + (SELECT count(*) FROM tally LEFT JOIN want USING(scope, name, org)"
+	  " WHERE tally.leases <> ifnull(want.leases, 0))" },
+	{ "resources of no lease",
+	  "SELECT count(*) FROM resource WHERE lease <> 0 AND lease NOT IN (SELECT n FROM lease)" },
+	{ "attempts of no lease",
+	  "SELECT count(*) FROM attempt WHERE lease NOT IN (SELECT n FROM lease)" },
+	{ "heartbeats of no lease",
+	  "SELECT count(*) FROM beat WHERE lease NOT IN (SELECT n FROM lease)" },
+	{ "shares of no lease",
+	  "SELECT count(*) FROM share WHERE lease NOT IN (SELECT n FROM lease)" },
+	{ "telemetry of no lease",
+	  "SELECT count(*) FROM telemetry WHERE lease NOT IN (SELECT n FROM lease)" },
+	{ "idempotency keys of no lease",
+	  "SELECT count(*) FROM idempotency WHERE lease NOT IN (SELECT n FROM lease)" },
+};
+
+const struct schema schema_leases = {
+	.application = 0x4c535352,	/* "LSSR": file(1) knows it by that, too */
+	.migrations = migrations,
+	.newest = (int)ARRAY_LEN(migrations),
+	.finish = finish_migration,
+	.checks = checks,
+	.check_count = ARRAY_LEN(checks),
+};

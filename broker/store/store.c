@@ -103,21 +103,21 @@ static int open_connection(struct store *store, int flags, int busy_ms, struct e
 }
 
 /* Asking for WAL succeeds even where there can be none; the answer says what it is now. */
-static int journal_setup(struct store *store, struct err *err)
+static int journal_setup(struct store *store, enum writer writer, struct err *err)
 {
+	const char *sync = writer == WRITER_UNSYNCED ? "PRAGMA synchronous = OFF"
+						     : "PRAGMA synchronous = FULL";
 	sqlite3_stmt *stmt = store_prepare(store, "PRAGMA journal_mode = WAL", err);
 	int is_wal;
 
-	if (!stmt || store_row(store, stmt, "setting up", err))
+	if (!stmt || store_exec(store, sync, "setting up", err) || store_row(store, stmt, "setting up", err))
 		return -1;
 	is_wal = strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
 	sqlite3_reset(stmt);
 	if (!is_wal)
-		return err_set(err, ERR_REFUSED,
-			       "the store %s cannot have a write-ahead log; put it on a local disk",
-			       store->path);
-	return store_exec(store, "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000",
-			  "setting up", err);
+		return err_set(err, ERR_REFUSED, "the store %s cannot have a write-ahead log; put it on"
+			       " a local disk", store->path);
+	return store_exec(store, "PRAGMA wal_autocheckpoint = 4000", "setting up", err);
 }
 
 /*
@@ -145,31 +145,31 @@ static int migrate(struct store *store, int is_daemon, struct err *err)
 static int check_damaged(struct store *store, struct err *err)
 {
 	if ((err->native & 0xff) == SQLITE_NOTADB || (err->native & 0xff) == SQLITE_CORRUPT)
-		err_set(err, ERR_REFUSED,
-			"the store %s is damaged or no database at all; restore a backup of it",
-			store->path);
+		err_set(err, ERR_REFUSED, "the store %s is damaged or no database at all; restore a"
+			" backup of it", store->path);
 	return -1;
 }
 
-static struct store *store_new(const char *path, struct err *err)
+static struct store *store_new(const char *path, const struct schema *schema, struct err *err)
 {
 	struct store *store;
 
 	if (strlen(path) >= sizeof(store->path)) {
-		err_set(err, ERR_INVALID, "the store's path is longer than %zu bytes",
-			sizeof(store->path) - 1);
+		err_set(err, ERR_INVALID, "the store's path is longer than %zu bytes", sizeof(store->path) - 1);
 		return NULL;
 	}
 	store = xcalloc(1, sizeof(*store));
 	store->lock_fd = -1;
+	store->schema = schema;
 	TEXT_SET(store->path, path);
 	return store;
 }
 
-static int open_writer(const char *path, const struct env *env, int is_daemon, struct store **ret,
-		       struct err *err)
+int store_open_writer(const char *path, const struct schema *schema, enum writer writer,
+		      struct store **ret, struct err *err)
 {
-	struct store *store = store_new(path, err);
+	int is_daemon = writer != WRITER_TOOL;
+	struct store *store = store_new(path, schema, err);
 	struct err own = { 0 };
 	int rc;
 
@@ -179,8 +179,8 @@ static int open_writer(const char *path, const struct env *env, int is_daemon, s
 	     (is_daemon && guard_lock(path, &store->lock_fd, &own));
 	if (!rc && (open_connection(store, SQLITE_OPEN_READWRITE,
 				    is_daemon ? DAEMON_BUSY_MS : TOOL_BUSY_MS, &own) ||
-		    journal_setup(store, &own) || check_integrity(store, &own) ||
-		    migrate(store, is_daemon, &own) || identity_make(store, env, &own)))
+		    journal_setup(store, writer, &own) || check_integrity(store, &own) ||
+		    migrate(store, is_daemon, &own)))
 		rc = check_damaged(store, &own);
 	if (rc) {
 		if (err)
@@ -192,19 +192,39 @@ static int open_writer(const char *path, const struct env *env, int is_daemon, s
 	return 0;
 }
 
+static int open_leases(const char *path, const struct env *env, enum writer writer,
+		       struct store **ret, struct err *err)
+{
+	struct err own = { 0 };
+	struct store *store;
+
+	if (store_open_writer(path, &schema_leases, writer, &store, err))
+		return -1;
+	if (identity_make(store, env, &own)) {
+		check_damaged(store, &own);
+		if (err)
+			*err = own;
+		store_close(store);
+		return -1;
+	}
+	*ret = store;
+	return 0;
+}
+
 int store_open(const char *path, const struct env *env, struct store **ret, struct err *err)
 {
-	return open_writer(path, env, 1, ret, err);
+	return open_leases(path, env, WRITER_DAEMON, ret, err);
 }
 
 int store_open_tool(const char *path, const struct env *env, struct store **ret, struct err *err)
 {
-	return open_writer(path, env, 0, ret, err);
+	return open_leases(path, env, WRITER_TOOL, ret, err);
 }
 
-int store_open_reader(const char *path, struct store **ret, struct err *err)
+int store_open_reading(const char *path, const struct schema *schema, struct store **ret,
+		       struct err *err)
 {
-	struct store *store = store_new(path, err);
+	struct store *store = store_new(path, schema, err);
 
 	if (!store)
 		return -1;
@@ -215,6 +235,11 @@ int store_open_reader(const char *path, struct store **ret, struct err *err)
 	}
 	*ret = store;
 	return 0;
+}
+
+int store_open_reader(const char *path, struct store **ret, struct err *err)
+{
+	return store_open_reading(path, &schema_leases, ret, err);
 }
 
 /* ---- a view -------------------------------------------------------------------------- */
@@ -252,21 +277,46 @@ static int open_unwatched(struct store *store, struct err *err)
 			  TOOL_BUSY_MS, err);
 }
 
-static int view_begin(struct store *store, struct err *err)
+static int look_begin(struct store *store, struct err *err)
 {
 	if (guard_seen(store->path, err) || guard_folder(store->path, err))
 		return -1;
 	if (has_log(store) ? open_connection(store, SQLITE_OPEN_READONLY, TOOL_BUSY_MS, err)
 			   : open_unwatched(store, err))
 		return -1;
-	if (store_exec(store, "BEGIN", "beginning", err) || check_integrity(store, err))
+	return store_exec(store, "BEGIN", "beginning", err);
+}
+
+int store_open_look(const char *path, const struct schema *schema, struct store **ret,
+		    struct err *err)
+{
+	struct store *store = store_new(path, schema, err);
+	struct err own = { 0 };
+
+	if (!store)
+		return -1;
+	store->reader = 1;
+	if (look_begin(store, &own)) {
+		check_damaged(store, &own);
+		if (err)
+			*err = own;
+		store_close(store);
+		return -1;
+	}
+	*ret = store;
+	return 0;
+}
+
+static int view_begin(struct store *store, struct err *err)
+{
+	if (look_begin(store, err) || check_integrity(store, err))
 		return -1;
 	return schema_readable(store, err);
 }
 
 int store_open_view(const char *path, struct store **ret, struct err *err)
 {
-	struct store *store = store_new(path, err);
+	struct store *store = store_new(path, &schema_leases, err);
 	struct err own = { 0 };
 	int rc;
 

@@ -117,6 +117,9 @@ const char *store_lease_differs(const struct lease *a, const struct lease *b);
 /* 0 found, 1 none, -1 error. */
 int store_lease_by_n(struct store *store, int64_t n, struct lease *ret, struct err *err);
 int store_lease_by_id(struct store *store, const char *id, struct lease *ret, struct err *err);
+/* Is there such a lease, of this owner and organisation? 1, 0, -1. */
+int store_lease_is_of(struct store *store, const char *id, const char *owner, const char *org,
+		      struct err *err);
 
 /* What of that which others share with the asker counts. */
 enum store_sharing { SHARED_USE, SHARED_MANAGE, SHARED_NOT };
@@ -289,6 +292,13 @@ int store_create_cancel(struct store *store, const char *lease_id, const char *t
 enum token_role { TOKEN_USER, TOKEN_READER, TOKEN_ADMIN };
 const char *token_role_name(enum token_role role);
 int token_role_parse(const char *text);	/* -1 if none */
+
+/* Who asks, as the token says. */
+struct caller {
+	char owner[128];
+	char org[64];
+	enum token_role role;
+};
 
 struct token {
 	char id[17];		/* public part */

@@ -1,16 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Preloaded, a disk that can be made to hang: each sync waits for a lock on the file
- * STALL_GATE, which a test takes and gives back.
+ * Preloaded, a disk that can be made to hang or to fail: each sync waits for a lock on the file
+ * STALL_GATE, which a test takes and gives back, and fails while there is a file STALL_FAIL.
+ * STALL_ONLY: only syncs of files with this end of their name.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 int fsync(int fd) __attribute__((visibility("default")));
 int fdatasync(int fd) __attribute__((visibility("default")));
+
+static int is_meant(int fd)
+{
+	const char *only = getenv("STALL_ONLY");
+	size_t end = only ? strlen(only) : 0;
+	char link[64], name[4096];
+	ssize_t len;
+
+	if (!only)
+		return 1;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, name, sizeof(name));
+	return len >= (ssize_t)end && !memcmp(name + len - (ssize_t)end, only, end);
+}
 
 static void gate(void)
 {
@@ -26,8 +44,15 @@ static void gate(void)
 static int pass(const char *name, int fd)
 {
 	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
+	const char *fail = getenv("STALL_FAIL");
 
+	if (!is_meant(fd))
+		return real(fd);
 	gate();
+	if (fail && access(fail, F_OK) == 0) {
+		errno = EIO;
+		return -1;
+	}
 	return real(fd);
 }
 

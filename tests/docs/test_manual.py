@@ -192,7 +192,9 @@ endpoint = http://127.0.0.1:1/v1
                 self.assertEqual(answer.status, 200 if path == "/v1/health" else 401, path)
                 connection.close()
             self.assertIn("another lessord", self.lessord(code=5))
-            for name in ("lessor.db", "lessor.db-wal", "lessor.db-shm", "lessor.db.lock"):
+            for name in ("lessor.db", "lessor.db-wal", "lessor.db-shm", "lessor.db.lock",
+                         "lessor-runs.db", "lessor-runs.db-wal", "lessor-runs.db-shm",
+                         "lessor-runs.db.lock"):
                 self.assertTrue(os.path.exists(f"{HOME}/{name}"), name)
                 self.assertIn("/" + name, LESSORD.text)
             until("WATCHDOG=1")

@@ -261,7 +261,7 @@ class Life:
         with open(self.home + "/token", encoding="ascii") as f:
             ways = ways_to_write(f.read().strip())
         ways |= {t.encode("ascii") for t in (self.token, self.operator_token)}
-        for name in ("log", "lessor.db", "lessor.db-wal"):
+        for name in ("log", "lessor.db", "lessor.db-wal", "lessor-runs.db", "lessor-runs.db-wal"):
             try:
                 with open(self.home + "/" + name, "rb") as f:
                     text = f.read()

@@ -326,6 +326,7 @@ if [ -n "$booted" ]; then
 	equal "no unit failed" "$(systemctl list-units --failed --no-legend 'lessord*')" ""
 fi
 test -s /var/lib/lessor/lessor.db
+test -s /var/lib/lessor/lessor-runs.db
 test -s /etc/lessord/lessord.conf
 ok "state and configuration stay"
 equal "the cloud has the machine" "$(servers)" 1

@@ -514,6 +514,7 @@ cat "$work/rpm.log" >>"$work/found"
 must "an erase with nothing left warns of nothing" [ -z "$(grep WARNING "$work/found")" ]
 [ -z "$debian" ] || asked "--no-reload disable --now lessord.service lessord.socket"
 must "an erase keeps the store" [ -s "$top/var/lib/lessor/lessor.db" ]
+must "and the run history" [ -s "$top/var/lib/lessor/lessor-runs.db" ]
 must "and the configuration, as .rpmsave" \
 	cmp "$work/edited.conf" "$top/etc/lessord/lessord.conf.rpmsave"
 must "and the user" [ -n "$(account "$top")" ]
@@ -527,6 +528,8 @@ cat >"$work/expected" <<EOF
 ./etc/lessord/lessord.conf.rpmnew
 ./etc/lessord/lessord.conf.rpmsave
 ./var/lib/lessor
+./var/lib/lessor/lessor-runs.db
+./var/lib/lessor/lessor-runs.db.lock
 ./var/lib/lessor/lessor.db
 ./var/lib/lessor/lessor.db.lock
 ./var/lib/lessor/port

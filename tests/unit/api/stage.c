@@ -187,6 +187,51 @@ void engine_submit(struct engine *engine, struct engine_request *request)
 		engine_take(request);
 }
 
+/* ---- run history, on this thread ----------------------------------------------------------- */
+
+void runs_submit(struct runs *runs, struct run_request *request)
+{
+	struct err err = { 0 };
+
+	(void)runs;
+	if (stage.runs_are_broken) {
+		history_refuse(request, 1);
+		return;
+	}
+	assert_int_equal(history_begin(stage.history, &err), 0);
+	history_request(stage.history, request);
+	assert_int_equal(history_flush(stage.history, &err), 0);
+}
+
+int runs_is_usable(const struct runs *runs)
+{
+	(void)runs;
+	return !stage.runs_are_broken;
+}
+
+static void runs_broken(void *arg, const char *why)
+{
+	(void)arg;
+	fail_msg("%s", why);
+}
+
+static void runs_open(void)
+{
+	struct runs_config config = { .env = &stage.world.env, .stale_ms = 86400000,
+				      .on_broken = runs_broken };
+	struct err err = { 0 };
+	int is_lost;
+
+	if (store_open_runs(core_store(stage.world.core), &stage.world.env, &stage.runs, &is_lost,
+			    &err) ||
+	    store_open_runs_reader(stage.world.path, &stage.runs_reader, &err))
+		fail_msg("%s", err.text);
+	store_runs_use(stage.runs_reader, stage.reader);
+	config.store = stage.runs;
+	config.leases = stage.reader;
+	stage.history = history_new(&config);
+}
+
 /* ---- building up ------------------------------------------------------------------------ */
 
 static void token_store(const char *owner, const char *org, enum token_role role, char *text)
@@ -219,6 +264,7 @@ int stage_setup(void **state)
 	token_store("alice", "other", TOKEN_USER, stage.stranger);
 	if (store_open_reader(stage.world.path, &stage.reader, &err))
 		fail_msg("%s", err.text);
+	runs_open();
 	stage.base = event_base_new();
 	stage.accounts[0] = stage.world.account;
 	api_config_init(&stage.config);
@@ -226,7 +272,7 @@ int stage_setup(void **state)
 	/* Nothing waits unless a test wants it to. */
 	stage.config.create_wait_ms = stage.config.release_wait_ms = 0;
 	parts = (struct api_parts){ stage.base, &stage.world.env, NULL, stage.accounts, 1,
-				    stage.reader };
+				    stage.reader, NULL, stage.runs_reader };
 	if (api_new(&parts, &stage.config, &stage.api, &err))
 		fail_msg("%s", err.text);
 	return 0;
@@ -249,6 +295,9 @@ int stage_teardown(void **state)
 	assert_int_equal(live, 0);
 	answer_clear();
 	event_base_free(stage.base);
+	history_free(stage.history);
+	store_close(stage.runs_reader);
+	store_close(stage.runs);
 	store_close(stage.reader);
 	world_end(&stage.world);
 	return 0;

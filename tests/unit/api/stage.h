@@ -14,6 +14,7 @@
 #include "api/api.h"
 #include "api/auth.h"
 #include "http/exchange.h"
+#include "runs/history.h"
 
 #define LEASE "cbx_0123456789ab"
 #define TOKEN_A "cat_0123456789abcdef0123456789abcdef"
@@ -23,6 +24,9 @@ struct stage {
 	struct world world;
 	struct event_base *base;
 	struct store *reader;
+	struct store *runs, *runs_reader;
+	struct history *history;
+	int runs_are_broken;		/* 1: nothing is told of a run any more */
 	struct account *accounts[1];
 	struct api_config config;
 	struct api *api;

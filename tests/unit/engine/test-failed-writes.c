@@ -11,12 +11,11 @@
 
 #include <cmocka.h>
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/hash.h"
+#include "fuse.h"
 #include "util/text.h"
 #include "world.h"
 
@@ -27,113 +26,6 @@
 #define WRITES_MAX 64
 
 static struct world w;
-static sqlite3 *beside;		/* another connection to the world's database */
-
-/* ---- the fuse ----------------------------------------------------------------------- */
-
-static void run_sql(const char *sql)
-{
-	char *error = NULL;
-
-	if (sqlite3_exec(beside, sql, NULL, NULL, &error))
-		fail_msg("%s: %s", sql, error);
-}
-
-/*
- * Every row written takes one from fuse_left. The one that takes it to -1 fails, and those
- * after it do not: FAIL, unlike ABORT, leaves the count as it then is.
- */
-static int arm_table(void *arg, int count, char **values, char **names)
-{
-	static const char *const verbs[] = { "INSERT", "UPDATE", "DELETE" };
-	char *text = *(char **)arg;
-
-	(void)count;
-	(void)names;
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		char *more = sqlite3_mprintf(
-			"%z CREATE TRIGGER fuse_%s_%s BEFORE %s ON %s BEGIN"
-			" UPDATE fuse SET fuse_left = fuse_left - 1;"
-			" SELECT RAISE(FAIL, 'the fuse') FROM fuse WHERE fuse_left = -1; END;",
-			text, values[0], verbs[i], verbs[i], values[0]);
-
-		text = more;
-	}
-	*(char **)arg = text;
-	return 0;
-}
-
-static void fuse_arm(void)
-{
-	char *triggers = sqlite3_mprintf("CREATE TABLE fuse(fuse_left);"
-					 "INSERT INTO fuse VALUES(1000000000);");
-
-	assert_int_equal(sqlite3_open_v2(w.path, &beside, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(beside, "SELECT name FROM sqlite_schema WHERE type = 'table'",
-				      arm_table, &triggers, NULL), SQLITE_OK);
-	run_sql(triggers);
-	sqlite3_free(triggers);
-}
-
-static void fuse_set(int writes)
-{
-	char sql[64];
-
-	snprintf(sql, sizeof(sql), "UPDATE fuse SET fuse_left = %d", writes);
-	run_sql(sql);
-}
-
-static int read_left(void *arg, int count, char **values, char **names)
-{
-	(void)count;
-	(void)names;
-	*(int *)arg = atoi(values[0]);
-	return 0;
-}
-
-static int fuse_left(void)
-{
-	int left = 0;
-
-	assert_int_equal(sqlite3_exec(beside, "SELECT fuse_left FROM fuse", read_left, &left, NULL),
-			 SQLITE_OK);
-	return left;
-}
-
-/* ---- the whole database ------------------------------------------------------------- */
-
-static int add_row(void *arg, int count, char **values, char **names)
-{
-	uint32_t *sum = arg;
-
-	(void)names;
-	for (int i = 0; i < count; i++) {
-		const char *value = values[i] ? values[i] : "";
-
-		*sum = *sum * 31 + hash_fnv32(value, strlen(value));
-	}
-	return 0;
-}
-
-static int add_table(void *arg, int count, char **values, char **names)
-{
-	char *sql = sqlite3_mprintf("SELECT * FROM %s", values[0]);
-
-	(void)count;
-	(void)names;
-	assert_int_equal(sqlite3_exec(beside, sql, add_row, arg, NULL), SQLITE_OK);
-	sqlite3_free(sql);
-	return 0;
-}
-
-static uint32_t sum_of_everything(void)
-{
-	uint32_t sum = 0;
-
-	assert_int_equal(sqlite3_exec(beside, "SELECT name FROM sqlite_schema WHERE type = 'table'"
-				      " AND name <> 'fuse'", add_table, &sum, NULL), SQLITE_OK);
-	return sum;
-}
 
 /* ---- the state before the request --------------------------------------------------- */
 
@@ -252,45 +144,6 @@ static void a_stray(void)
 	world_pass(&w, 3 * HOUR);
 }
 
-static struct run_change change;
-
-static void ask_run(struct asked *a, enum run_op op)
-{
-	change.op = op;
-	a->request.kind = REQUEST_RUN;
-	a->request.change = &change;
-	world_ask(&w, a);
-}
-
-static void ask_run_create(struct asked *a)
-{
-	change = (struct run_change){ .text = "[\"make\"]" };
-	TEXT_SET(change.told.lease_id, ID);
-	ask_run(a, RUN_CREATE);
-}
-
-static void a_run(void)
-{
-	struct asked a = { 0 };
-
-	lease_ready();
-	ask_run_create(&a);
-	assert_int_equal(a.request.result, RESULT_CREATED);
-}
-
-static void a_run_with_a_log(void)
-{
-	struct asked a = { 0 };
-
-	a_run();
-	for (change.part = 0; change.part < 3; change.part++) {
-		change.data = "hello";
-		change.len = 5;
-		ask_run(&a, RUN_LOG);
-		assert_int_equal(a.request.result, RESULT_OK);
-	}
-}
-
 /* ---- the requests ------------------------------------------------------------------- */
 
 static void create_plain(struct asked *a)
@@ -402,38 +255,6 @@ static void share_drop_all(struct asked *a)
 	ask_share(a, SHARE_DROP_ALL, 0);
 }
 
-static void run_event(struct asked *a)
-{
-	change.text = "{\"type\":\"stdout\"}";
-	TEXT_SET(change.told.lease_id, OTHER);
-	ask_run(a, RUN_EVENT);
-}
-
-static void run_sample(struct asked *a)
-{
-	TEXT_SET(change.sample, "{\"load\":3}");
-	change.sample_ms = w.now_ms;
-	ask_run(a, RUN_SAMPLE);
-}
-
-static void run_log(struct asked *a)
-{
-	change.data = "hello";
-	change.len = 5;
-	change.part = 0;
-	ask_run(a, RUN_LOG);
-}
-
-static void run_finish(struct asked *a)
-{
-	change.text = "{\"tests\":1}";
-	change.receipt = "{\"signed\":\"so\"}";
-	TEXT_SET(change.sample, "{\"load\":4}");
-	change.sample_ms = w.now_ms;
-	change.part = 2;
-	ask_run(a, RUN_FINISH);
-}
-
 static const struct request {
 	const char *name;
 	void (*before)(void);
@@ -458,11 +279,6 @@ static const struct request {
 	{ "share otherwise", lease_shared, share_put, 6 },
 	{ "share less", lease_shared, share_drop, 5 },
 	{ "share no more", lease_shared, share_drop_all, 4 },
-	{ "run: create", lease_ready, ask_run_create, 4 },
-	{ "run: event", a_run, run_event, 3 },
-	{ "run: sample", a_run, run_sample, 2 },
-	{ "run: log", a_run, run_log, 2 },
-	{ "run: finish", a_run_with_a_log, run_finish, 6 },
 };
 
 /* ---- the test ----------------------------------------------------------------------- */
@@ -480,12 +296,12 @@ static int fails_at(const struct request *request, int writes)
 	int left;
 
 	fuse_set(writes);
-	before = sum_of_everything();
+	before = fuse_sum_of_everything();
 	request->ask(&a);
 	left = fuse_left();
 	if (w.is_broken) {
 		assert_false(a.answered);
-		if (sum_of_everything() != before)
+		if (fuse_sum_of_everything() != before)
 			fail_msg("%s: write %d failed, and something of it stayed", request->name,
 				 writes + 1);
 		fuse_set(1000000000);
@@ -502,7 +318,7 @@ static int fails_at(const struct request *request, int writes)
 	if (a.request.result != RESULT_UNAVAILABLE)
 		fail_msg("%s: write %d failed: %s", request->name, writes + 1, a.request.code);
 	assert_string_equal(a.request.code, "store_unavailable");
-	if (sum_of_everything() != before)
+	if (fuse_sum_of_everything() != before)
 		fail_msg("%s: write %d failed, and something of it stayed", request->name,
 			 writes + 1);
 	return 1;
@@ -514,7 +330,7 @@ static int setup(void **state)
 
 	world_start(&w, NULL);
 	request->before();
-	fuse_arm();
+	fuse_arm(w.path);
 	w.may_break = 1;
 	return 0;
 }
@@ -522,8 +338,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	sqlite3_close(beside);
-	beside = NULL;
+	fuse_end();
 	world_end(&w);
 	return 0;
 }

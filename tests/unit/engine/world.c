@@ -391,8 +391,6 @@ static void core_start(struct world *w, const struct engine_limits *limits)
 		.env = &w->env, .accounts = &w->account, .account_count = 1, .worker_threads = 1,
 		.settle_ms = 30000, .boot_ms = 600000, .probe_ms = 300000,
 		.sweep_ms = w->sweep_ms, .sweep_deletes = w->sweep_deletes,
-		.run_keep_ms = w->run_keep_ms, .run_bytes_max = w->run_bytes_max,
-		.run_stale_ms = w->run_stale_ms ? w->run_stale_ms : 24 * 3600000,
 		.sweep_grace_ms = 3600000,
 	};
 	struct err err = { 0 };

@@ -64,7 +64,6 @@ struct world {
 	/* for the next start of the core */
 	int64_t sweep_ms;
 	int sweep_deletes;
-	int64_t run_keep_ms, run_stale_ms, run_bytes_max;
 	int may_break;		/* the store may break in a request ... */
 	int is_broken;		/* ... and has: the process ends */
 	const char *between_lives;	/* a command to run once, while no core has the store */

@@ -10,6 +10,7 @@
 
 #include "schedule/backoff.h"
 #include "schedule/budget.h"
+#include "schedule/clock.h"
 #include "schedule/heap.h"
 
 static void backoff_doubles_within_half_and_whole(void **state)
@@ -205,6 +206,45 @@ static void heap_agrees_with_a_model(void **state)
 	heap_free(heap);
 }
 
+/* ---- the clock ---------------------------------------------------------------------- */
+
+static void clock_is_doubted_for_a_while_after_a_jump(void **state)
+{
+	static const int64_t jumps[] = { CLOCK_JUMP_MS + 1, -CLOCK_JUMP_MS - 1, 400 * 86400000LL };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {
+		struct clock_watch watch = { 0 };
+		int64_t wall = 1800000000000, mono = 5000;
+
+		/* The first look has nothing to compare with. */
+		assert_int_equal(clock_look(&watch, wall, mono), 0);
+		assert_false(clock_is_doubted(&watch, mono));
+		assert_int_equal(clock_look(&watch, wall + jumps[i], mono), jumps[i]);
+		assert_true(clock_is_doubted(&watch, mono));
+		assert_true(clock_is_doubted(&watch, mono + CLOCK_AGREE_MS - 1));
+		assert_false(clock_is_doubted(&watch, mono + CLOCK_AGREE_MS));
+		/* Both go together from there. */
+		assert_int_equal(clock_look(&watch, wall + jumps[i] + 1000, mono + 1000), 0);
+		/* The way back is a jump, too, and the doubt begins anew. */
+		assert_int_equal(clock_look(&watch, wall + 2000, mono + 2000), -jumps[i]);
+		assert_true(clock_is_doubted(&watch, mono + CLOCK_AGREE_MS + 1000));
+	}
+}
+
+static void clock_that_is_steered_slowly_is_followed(void **state)
+{
+	struct clock_watch watch = { 0 };
+	int64_t wall = 1800000000000;
+
+	(void)state;
+	for (int64_t mono = 0; mono < 100 * 60000; mono += 60000) {
+		assert_int_equal(clock_look(&watch, wall, mono), 0);
+		wall += 60000 + CLOCK_JUMP_MS;
+	}
+	assert_false(clock_is_doubted(&watch, 100 * 60000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +259,8 @@ int main(void)
 		cmocka_unit_test(budget_takes_up_the_pause_of_a_process_before),
 		cmocka_unit_test(heap_gives_the_earliest_and_never_early),
 		cmocka_unit_test(heap_agrees_with_a_model),
+		cmocka_unit_test(clock_is_doubted_for_a_while_after_a_jump),
+		cmocka_unit_test(clock_that_is_steered_slowly_is_followed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

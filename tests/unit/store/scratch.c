@@ -13,13 +13,14 @@
 #include <unistd.h>
 
 #include "scratch.h"
+#include "store/runs.h"
 #include "util/text.h"
 #include "vfs.h"
 
 char folder[64];
 char path[96];
 struct env env;
-struct store *store;
+struct store *store, *runs;
 
 struct store *scratch_open(void)
 {
@@ -29,6 +30,23 @@ struct store *scratch_open(void)
 	if (store_open(path, &env, &s, &err))
 		fail_msg("%s", err.text);
 	return s;
+}
+
+void scratch_open_runs(void)
+{
+	struct err err = { 0 };
+	int is_lost;
+
+	if (store_open_runs(store, &env, &runs, &is_lost, &err))
+		fail_msg("%s", err.text);
+	store_runs_use(runs, store);
+}
+
+void scratch_close(void)
+{
+	store_close(runs);
+	store_close(store);
+	runs = store = NULL;
 }
 
 int scratch_setup(void **state)
@@ -52,8 +70,7 @@ int scratch_teardown(void **state)
 
 	(void)state;
 	vfs_set(NULL);
-	store_close(store);
-	store = NULL;
+	scratch_close();
 	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
 	return system(command);
 }

@@ -9,10 +9,14 @@ extern char folder[64];
 extern char path[96];
 extern struct env env;
 extern struct store *store;	/* the open one; NULL while a test has it closed */
+extern struct store *runs;	/* its runs' file; NULL until scratch_open_runs */
 
 int scratch_setup(void **state);
 int scratch_teardown(void **state);
 struct store *scratch_open(void);
+void scratch_open_runs(void);
+/* Both. */
+void scratch_close(void);
 struct lease scratch_lease(const char *id);
 void scratch_begin(void);
 void scratch_commit(void);

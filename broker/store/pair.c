@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* The runs' file beside the leases' file: where it is, whose it is, and opening it. */
+#include "store/runs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/internal.h"
+#include "util/alloc.h"
+#include "util/hash.h"
+
+#define PAIR_BYTES 16
+#define PAIR_ROOM HASH_HEX_ROOM(PAIR_BYTES)
+#define INSTANCE_ROOM 32
+
+/* Both texts, "" while there is none. */
+struct pair {
+	char instance[INSTANCE_ROOM];
+	char id[PAIR_ROOM];
+};
+
+void store_runs_path(const char *path, char ret[STORE_RUNS_PATH_ROOM])
+{
+	size_t len = strlen(path);
+	int has_end = len > 3 && !strcmp(path + len - 3, ".db") && path[len - 4] != '/';
+
+	snprintf(ret, STORE_RUNS_PATH_ROOM, "%.*s-runs%s", (int)(has_end ? len - 3 : len), path,
+		 has_end ? ".db" : "");
+}
+
+static int pair_text(struct store *store, const char *key, char *ret, size_t room, struct err *err)
+{
+	int len = 0;
+	int rc = meta_get(store, key, ret, room - 1, &len, err);
+
+	ret[rc ? 0 : len] = '\0';
+	return rc < 0 ? -1 : 0;
+}
+
+static int pair_read(struct store *store, struct pair *ret, struct err *err)
+{
+	return pair_text(store, "instance", ret->instance, sizeof(ret->instance), err) ||
+	       pair_text(store, "pair", ret->id, sizeof(ret->id), err) ? -1 : 0;
+}
+
+/* Zeroed where there is no file, or an empty one. */
+static int pair_look(const char *path, struct pair *ret, struct err *err)
+{
+	struct store *look;
+	struct err own = { 0 };
+	int64_t tables = 0;
+	int pending, rc;
+
+	memset(ret, 0, sizeof(*ret));
+	if (store_open_look(path, &schema_runs, &look, &own)) {
+		if (own.kind == ERR_NOT_FOUND)
+			return 0;
+		if (err)
+			*err = own;
+		return -1;
+	}
+	rc = schema_pending(look, &pending, err) ||
+	     schema_number(look, "SELECT count(*) FROM sqlite_schema", &tables, err) ||
+	     (tables && pair_read(look, ret, err)) ? -1 : 0;
+	if (!rc && tables && !ret->id[0])
+		rc = err_set(err, ERR_REFUSED, "the store %s is damaged: it does not say whose it is; "
+			     "restore a backup of it", path);
+	store_close(look);
+	return rc;
+}
+
+/*
+ * A store that knows no pair yet takes a file of its own instance: a start was interrupted, or
+ * the leases' file is a backup from before there were two.
+ */
+static int pair_check(const struct store *leases, const char *path, const struct pair *ours,
+		      const struct pair *theirs, struct err *err)
+{
+	if (!theirs->id[0])
+		return 0;
+	if (!strcmp(ours->instance, theirs->instance) &&
+	    (!ours->id[0] || !strcmp(ours->id, theirs->id)))
+		return 0;
+	return err_set(err, ERR_REFUSED, "the run history %s belongs to another store than %s; move it "
+		       "away, or restore both from the same backup", path, leases->path);
+}
+
+static void pair_make(const struct env *env, struct pair *pair)
+{
+	unsigned char bytes[PAIR_BYTES];
+
+	env_random(env, bytes, sizeof(bytes));
+	hash_hex(bytes, sizeof(bytes), pair->id);
+}
+
+/* ---- a new file ------------------------------------------------------------------------- */
+
+/* The leases' file has its instance already. */
+static int pair_write(struct store *store, const struct pair *pair, int with_instance,
+		      struct err *err)
+{
+	if (store_begin(store, err))
+		return -1;
+	if ((with_instance &&
+	     meta_put(store, "instance", pair->instance, strlen(pair->instance), err)) ||
+	    meta_put(store, "pair", pair->id, strlen(pair->id), err)) {
+		store_rollback(store);
+		return -1;
+	}
+	return store_commit(store, err);
+}
+
+static int file_remove(const char *path, const char *end, struct err *err)
+{
+	auto_free char *name = xasprintf("%s%s", path, end);
+
+	return unlink(name) && errno != ENOENT ? err_set_errno(err, errno, "removing %s", name) : 0;
+}
+
+/* SQLite would take what an earlier file of that name has left for this one's. */
+static int leftovers_remove(const char *path, struct err *err)
+{
+	return file_remove(path, "-journal", err) || file_remove(path, "-wal", err) ||
+	       file_remove(path, "-shm", err) ? -1 : 0;
+}
+
+static int sync_path(const char *path, struct err *err)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) ? err_set_errno(err, errno, "bringing %s to the disk", path) : 0;
+}
+
+static int sync_folder_of(const char *path, struct err *err)
+{
+	auto_free char *copy = xstrdup(path);
+
+	return sync_path(dirname(copy), err);
+}
+
+/* All of it is on the disk, at once, and nothing of it in a log. */
+static int file_write(const char *path, const struct pair *pair, struct err *err)
+{
+	auto_free char *log = xasprintf("%s-wal", path);
+	struct store *runs;
+	int rc;
+
+	if (store_open_writer(path, &schema_runs, WRITER_UNSYNCED, &runs, err))
+		return -1;
+	rc = pair_write(runs, pair, 1, err);
+	store_close(runs);
+	if (!rc && access(log, F_OK) == 0)
+		rc = err_set(err, ERR_IO, "%s could not be written whole", path);
+	return rc ? rc : sync_path(path, err);
+}
+
+/*
+ * Under another name until it is whole: a power cut while a database is being made may leave
+ * a damaged one, which would have to be taken away by hand.
+ */
+static int file_make(const char *path, const struct pair *pair, struct err *err)
+{
+	auto_free char *fresh = xasprintf("%s.new", path);
+
+	if (file_remove(fresh, "", err) || leftovers_remove(fresh, err) ||
+	    file_write(fresh, pair, err) || leftovers_remove(path, err))
+		return -1;
+	if (rename(fresh, path))
+		return err_set_errno(err, errno, "making %s", path);
+	return sync_folder_of(path, err) || file_remove(fresh, ".lock", err) ? -1 : 0;
+}
+
+/* The new file first: until the leases' file knows of it, nothing was lost with it. */
+static int pair_join(struct store *leases, const char *path, const struct env *env,
+		     const struct pair *ours, const struct pair *theirs, struct err *err)
+{
+	struct pair pair = *ours;
+
+	if (!pair.id[0])
+		memcpy(pair.id, theirs->id, sizeof(pair.id));
+	if (!pair.id[0])
+		pair_make(env, &pair);
+	if (!theirs->id[0] && file_make(path, &pair, err))
+		return -1;
+	env_point(env, "runs-file-made");
+	return ours->id[0] ? 0 : pair_write(leases, &pair, 0, err);
+}
+
+int store_open_runs(struct store *leases, const struct env *env, struct store **ret,
+		    int *ret_is_lost, struct err *err)
+{
+	char path[STORE_RUNS_PATH_ROOM];
+	struct pair ours, theirs;
+	struct store *runs;
+
+	*ret_is_lost = 0;
+	store_runs_path(leases->path, path);
+	if (pair_read(leases, &ours, err) || pair_look(path, &theirs, err) ||
+	    pair_check(leases, path, &ours, &theirs, err) ||
+	    pair_join(leases, path, env, &ours, &theirs, err) ||
+	    store_open_writer(path, &schema_runs, WRITER_DAEMON, &runs, err))
+		return -1;
+	if (runs_functions(runs, err) || runs_move(leases, runs, env, err)) {
+		store_close(runs);
+		return -1;
+	}
+	*ret_is_lost = ours.id[0] && !theirs.id[0];
+	*ret = runs;
+	return 0;
+}
+
+int store_open_runs_reader(const char *path, struct store **ret, struct err *err)
+{
+	char name[STORE_RUNS_PATH_ROOM];
+	struct store *runs;
+
+	store_runs_path(path, name);
+	if (store_open_reading(name, &schema_runs, &runs, err))
+		return -1;
+	if (runs_functions(runs, err)) {
+		store_close(runs);
+		return -1;
+	}
+	*ret = runs;
+	return 0;
+}

@@ -1,0 +1,112 @@
+-- SPDX-License-Identifier: MIT
+-- A database of schema 7, for test-store-pair.c: the last one with run history in it. Keep it as
+-- it is: later schemas start from it.
+--
+-- It comes from a run of lessord at commit 8077c62 against hetzner-sim, stopped with SIGTERM, and
+-- was written with sqlite3's iterdump (Python) plus the two pragmas. It has one active lease, and
+-- four runs: one that used the lease and failed, with everything a run can have; one of another
+-- user, still running; one of the lease without output; one that failed before it had a lease.
+--
+-- The signing key in `meta` and the hashed tokens are of that run only and protect nothing.
+BEGIN TRANSACTION;
+PRAGMA application_id = 1280529234;
+PRAGMA user_version = 7;
+CREATE TABLE attempt( lease INTEGER NOT NULL, number INTEGER NOT NULL, type TEXT NOT NULL, location TEXT NOT NULL, refused INTEGER NOT NULL, reason TEXT NOT NULL, started_ms INTEGER NOT NULL, PRIMARY KEY(lease, number)) WITHOUT ROWID;
+INSERT INTO "attempt" VALUES(1,1,'ccx63','fsn1',0,'',1795998051013);
+CREATE TABLE beat(lease INTEGER PRIMARY KEY, touched_ms INTEGER NOT NULL);
+INSERT INTO "beat" VALUES(1,1795998051481);
+CREATE TABLE canceled( lease_id TEXT NOT NULL, token TEXT NOT NULL, owner TEXT NOT NULL, org TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY(lease_id, token)) WITHOUT ROWID;
+CREATE TABLE event( n INTEGER PRIMARY KEY, lease INTEGER NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL);
+INSERT INTO "event" VALUES(1,1,1795998051000,'lease.created','accepted for hetzner, class beast');
+INSERT INTO "event" VALUES(2,1,1795998051004,'key.intended','lessor-active-one-key-4wuvyhcttxi7');
+INSERT INTO "event" VALUES(3,1,1795998051009,'key.created','lessor-active-one-key-4wuvyhcttxi7 id 31289568');
+INSERT INTO "event" VALUES(4,1,1795998051013,'attempt.started','attempt 1: ccx63 in fsn1');
+INSERT INTO "event" VALUES(5,1,1795998051021,'server.intended','lessor-active-one-reb345mcnh3a');
+INSERT INTO "event" VALUES(6,1,1795998051025,'server.created','lessor-active-one-reb345mcnh3a id 118492641');
+INSERT INTO "event" VALUES(7,1,1795998051025,'address.reused','203.0.113.2 id 95322222');
+INSERT INTO "event" VALUES(8,1,1795998051482,'lease.ready','ccx63 in fsn1 at 203.0.113.2');
+CREATE TABLE generation( account TEXT PRIMARY KEY, current INTEGER NOT NULL, pending INTEGER NOT NULL, holder TEXT NOT NULL, before TEXT NOT NULL, is_fenced INTEGER NOT NULL, why TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO "generation" VALUES('hetzner',0,1,'22cd264213405939fef287482c3b99cf','',0,'');
+CREATE TABLE idempotency( owner TEXT NOT NULL, org TEXT NOT NULL, key TEXT NOT NULL, hash TEXT NOT NULL, lease INTEGER NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY(owner, org, key)) WITHOUT ROWID;
+CREATE TABLE lease( n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, attempt_token TEXT NOT NULL, owner TEXT NOT NULL, org TEXT NOT NULL, account TEXT NOT NULL, slug TEXT NOT NULL, class TEXT NOT NULL, profile TEXT NOT NULL, requested_type TEXT NOT NULL, type_explicit INTEGER NOT NULL, types TEXT NOT NULL, location TEXT NOT NULL, image TEXT NOT NULL, architecture TEXT NOT NULL, os TEXT NOT NULL, ssh_user TEXT NOT NULL, ssh_port INTEGER NOT NULL, fallback_ports TEXT NOT NULL, work_root TEXT NOT NULL, public_key TEXT NOT NULL, pond TEXT NOT NULL, keep INTEGER NOT NULL, ttl_ms INTEGER NOT NULL, idle_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL, provision_deadline_ms INTEGER NOT NULL, state INTEGER NOT NULL, cleanup INTEGER NOT NULL, epoch INTEGER NOT NULL, retained INTEGER NOT NULL, ready_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, released_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, end_reason TEXT NOT NULL, failure TEXT NOT NULL, cursor TEXT NOT NULL, due_ms INTEGER NOT NULL, tries INTEGER NOT NULL, cleanup_started_ms INTEGER NOT NULL, last_error TEXT NOT NULL, attention TEXT NOT NULL, attention_class INTEGER NOT NULL, retain_until_ms INTEGER NOT NULL, retain_reason TEXT NOT NULL, host TEXT NOT NULL, server_id TEXT NOT NULL, server_name TEXT NOT NULL, server_type TEXT NOT NULL, server_location TEXT NOT NULL, price_hour_micros INTEGER NOT NULL, currency TEXT NOT NULL, host_key TEXT NOT NULL DEFAULT '', retention INTEGER NOT NULL DEFAULT 0, is_billed INTEGER NOT NULL DEFAULT 1, breaches INTEGER NOT NULL DEFAULT 0);
+INSERT INTO "lease" VALUES(1,'cbx_004b9c45860b','cat_6e499723d8324e431cae2adbdb9f0104','alice@example.com','acme','hetzner','active-one','beast','default','ccx63',0,'ccx63,ccx53,ccx43,cpx62,cx53','fsn1','ubuntu-24.04','x86','','crabbox',2222,'22','/work/crabbox','ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFCkJ+9qGxnkIWxB0Wa+68xdc6nAUH2ViYtcFrwO29Mx crabbox cbx_004b9c45860b','',1,5400000,1800000,1795998050999,1795998950999,1,0,1,0,1795998051481,0,0,1795998051481,'','','',1795999851481,0,0,'','',0,0,'','203.0.113.2','118492641','lessor-active-one-reb345mcnh3a','ccx63','fsn1',0,'','ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVOrHfg7muk7PAcjS6sM+G11kc4UXd75E9NHQgz1QX1',0,1,0);
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+INSERT INTO "meta" VALUES('account_key',X'7373682D65643235353139204141414143334E7A6143316C5A4449314E5445354141414149475A33505835786F657347464A374738635131432F54756D6836334E7778346B774C39767153783951334B206C6573736F722D73656E74696E656C');
+INSERT INTO "meta" VALUES('instance',X'706867776B6E6D62756A347A756F3761');
+INSERT INTO "meta" VALUES('signing_key',X'9D212075846B87090A9A12C8CAA800402DA2FCCEF7C88E489DA3219C37B1778E');
+INSERT INTO "meta" VALUES('token_epoch',4);
+CREATE TABLE pause( account TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE price( account TEXT NOT NULL, type TEXT NOT NULL, location TEXT NOT NULL, hour_micros INTEGER NOT NULL, currency TEXT NOT NULL, available INTEGER NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY(account, type, location)) WITHOUT ROWID;
+CREATE TABLE resource( n INTEGER PRIMARY KEY, lease INTEGER NOT NULL, account TEXT NOT NULL, attempt INTEGER NOT NULL, kind INTEGER NOT NULL, state INTEGER NOT NULL, ours INTEGER NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, action TEXT NOT NULL, evidence TEXT NOT NULL, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, first_absent_ms INTEGER NOT NULL, absent_count INTEGER NOT NULL, seen_ms INTEGER NOT NULL DEFAULT 0, authorized_ms INTEGER NOT NULL DEFAULT 0, deletes_unknown INTEGER NOT NULL DEFAULT 0, signed_lease TEXT NOT NULL DEFAULT '', retain_epoch INTEGER NOT NULL DEFAULT 0, label_known INTEGER NOT NULL DEFAULT 0, protect_by INTEGER NOT NULL DEFAULT 0, marked_ms INTEGER NOT NULL DEFAULT 0);
+INSERT INTO "resource" VALUES(1,0,'hetzner',0,5,3,1,'lessor-account-mark-3couvphml2ju','31289562','','created',1795998050973,1795998050987,0,0,0,0,0,'',0,0,0,0);
+INSERT INTO "resource" VALUES(2,1,'hetzner',0,2,3,1,'lessor-active-one-key-4wuvyhcttxi7','31289568','','created',1795998051004,1795998051009,0,0,0,0,0,'',0,0,0,0);
+INSERT INTO "resource" VALUES(3,1,'hetzner',1,1,3,1,'lessor-active-one-reb345mcnh3a','118492641','606028482686216,606028482686747','created',1795998051020,1795998051025,0,0,1795998051481,0,0,'',0,0,0,0);
+INSERT INTO "resource" VALUES(4,1,'hetzner',0,3,3,0,'203.0.113.2','95322222','','made by someone else; never deleted',1795998051025,1795998051025,0,0,0,0,0,'',0,0,0,0);
+CREATE TABLE run( n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, org TEXT NOT NULL, label TEXT NOT NULL, started_ms INTEGER NOT NULL, lease TEXT NOT NULL, slug TEXT NOT NULL, account TEXT NOT NULL, target TEXT NOT NULL, windows_mode TEXT NOT NULL, class TEXT NOT NULL, server_type TEXT NOT NULL, phase TEXT NOT NULL, blocked_stage TEXT NOT NULL, retry_likely TEXT NOT NULL, state INTEGER NOT NULL, finished INTEGER NOT NULL, event_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, sync_ms INTEGER NOT NULL, command_ms INTEGER NOT NULL, has_exit_code INTEGER NOT NULL, exit_code INTEGER NOT NULL, log_bytes INTEGER NOT NULL, log_truncated INTEGER NOT NULL, event_count INTEGER NOT NULL, event_bytes INTEGER NOT NULL, bytes INTEGER NOT NULL, command TEXT NOT NULL);
+INSERT INTO "run" VALUES(1,'run_7888ea33a46d','alice@example.com','acme','nightly',1795998051485,'cbx_004b9c45860b','active-one','hetzner','linux','normal','beast','ccx63','failed','','',2,1,1795998051498,1795998051497,120,3400,1,3,39,0,3,190,1628,'["make","test"]');
+INSERT INTO "run" VALUES(2,'run_83dec9806a66','bob@example.com','acme','',1795998051499,'','','hetzner','linux','normal','beast','ccx63','command','','',0,0,1795998051505,0,0,0,0,0,0,0,2,91,1258,'["make","test"]');
+INSERT INTO "run" VALUES(3,'run_7f77b0044651','alice@example.com','acme','',1795998051509,'cbx_004b9c45860b','','hetzner','linux','normal','beast','ccx63','succeeded','','',1,1,1795998051513,1795998051513,1,2,1,0,0,0,2,99,1266,'["make","test"]');
+INSERT INTO "run" VALUES(4,'run_be8474aa0088','alice@example.com','acme','',1795998051515,'','','hetzner','linux','normal','beast','ccx63','failed','','',2,0,1795998051516,1795998051516,0,0,0,0,0,0,2,100,1267,'["make","test"]');
+CREATE TABLE run_event( run INTEGER NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, fields TEXT NOT NULL, PRIMARY KEY(run, seq));
+INSERT INTO "run_event" VALUES(1,1,1795998051486,'{"type":"run.started","phase":"starting"}');
+INSERT INTO "run_event" VALUES(1,2,1795998051494,'{"type":"lease.created","phase":"leasing","leaseID":"cbx_004b9c45860b","slug":"active-one"}');
+INSERT INTO "run_event" VALUES(1,3,1795998051498,'{"type":"command.finished","phase":"command","exitCode":3}');
+INSERT INTO "run_event" VALUES(2,1,1795998051499,'{"type":"run.started","phase":"starting"}');
+INSERT INTO "run_event" VALUES(2,2,1795998051505,'{"type":"stdout","phase":"command","data":"hello"}');
+INSERT INTO "run_event" VALUES(3,1,1795998051509,'{"type":"run.started","phase":"starting"}');
+INSERT INTO "run_event" VALUES(3,2,1795998051513,'{"type":"command.finished","phase":"command","exitCode":0}');
+INSERT INTO "run_event" VALUES(4,1,1795998051515,'{"type":"run.started","phase":"starting"}');
+INSERT INTO "run_event" VALUES(4,2,1795998051516,'{"type":"run.failed","phase":"failed","message":"no lease"}');
+CREATE TABLE run_lease( run INTEGER NOT NULL, lease TEXT NOT NULL, PRIMARY KEY(run, lease)) WITHOUT ROWID;
+INSERT INTO "run_lease" VALUES(1,'cbx_004b9c45860b');
+INSERT INTO "run_lease" VALUES(3,'cbx_004b9c45860b');
+CREATE TABLE run_log( run INTEGER NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(run, part));
+INSERT INTO "run_log" VALUES(1,0,X'7A2700000078014BCCC95128492D2E295628482C2E4E4DE142A5924A4B14F2F352B90021440E02');
+CREATE TABLE run_receipt(run INTEGER PRIMARY KEY, data TEXT NOT NULL);
+INSERT INTO "run_receipt" VALUES(1,'{"signed":"so"}');
+CREATE TABLE run_results(run INTEGER PRIMARY KEY, data TEXT NOT NULL);
+INSERT INTO "run_results" VALUES(1,'{"format":"junit","files":["junit.xml"],"suites":1,"tests":2,"failures":1,"errors":0,"skipped":0,"timeSeconds":0.5,"failed":[{"suite":"s","name":"bad"}]}');
+CREATE TABLE run_sample( run INTEGER NOT NULL, at_ms INTEGER NOT NULL, data TEXT NOT NULL, PRIMARY KEY(run, at_ms)) WITHOUT ROWID;
+INSERT INTO "run_sample" VALUES(1,1795997400000,'{"capturedAt":"2026-11-30T00:10:00.000Z","source":"ssh-linux","load1":0.5,"cpuCount":4}');
+CREATE TABLE share( lease INTEGER NOT NULL, org TEXT NOT NULL, name TEXT NOT NULL, manage INTEGER NOT NULL, PRIMARY KEY(lease, name)) WITHOUT ROWID;
+CREATE TABLE sharing( lease INTEGER PRIMARY KEY, updated_ms INTEGER NOT NULL, updated_by TEXT NOT NULL);
+CREATE TABLE stray( account TEXT NOT NULL, kind INTEGER NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, lease TEXT NOT NULL, attempt INTEGER NOT NULL, why INTEGER NOT NULL, made_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, looks INTEGER NOT NULL, PRIMARY KEY(account, kind, id)) WITHOUT ROWID;
+CREATE TABLE sweep( account TEXT PRIMARY KEY, begun_ms INTEGER NOT NULL, done_ms INTEGER NOT NULL, objects INTEGER NOT NULL, unproven INTEGER NOT NULL, error TEXT NOT NULL, looked_ms INTEGER NOT NULL, looked_by TEXT NOT NULL, deleted_ms INTEGER NOT NULL, soon_ms INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE tally( scope INTEGER NOT NULL, name TEXT NOT NULL, org TEXT NOT NULL, leases INTEGER NOT NULL, micros INTEGER NOT NULL, PRIMARY KEY(scope, name, org)) WITHOUT ROWID;
+INSERT INTO "tally" VALUES(0,'','',1,0);
+INSERT INTO "tally" VALUES(1,'alice@example.com','acme',1,0);
+INSERT INTO "tally" VALUES(2,'','acme',1,0);
+INSERT INTO "tally" VALUES(3,'hetzner','',1,0);
+CREATE TABLE telemetry( lease INTEGER NOT NULL, at_ms INTEGER NOT NULL, data TEXT NOT NULL, PRIMARY KEY(lease, at_ms)) WITHOUT ROWID;
+CREATE TABLE token( id TEXT PRIMARY KEY, hash BLOB NOT NULL, owner TEXT NOT NULL, org TEXT NOT NULL, role INTEGER NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked_ms INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO "token" VALUES('09ca70fc1ed8d478',X'8935B0925403D35A222AE318581D0AB06DE6984EF19C9E9F4695057CFA930302','root@example.com','ops',2,1795998050908,0,0);
+INSERT INTO "token" VALUES('8a58ca6709c4c601',X'FB9119C8211F7F4E442ADDBCC89A2948D7B46D03F296166B706D60A2DE1DE405','alice@example.com','acme',0,1795998050756,0,0);
+INSERT INTO "token" VALUES('eef0c03d240b9eea',X'21291AAAD44BEB92CAF96138C50D4D65AC63B56318A06F82E390EF62C411CF48','bob@example.com','acme',0,1795998050790,0,0);
+INSERT INTO "token" VALUES('fdcd00e655fce0cc',X'B0ECB767192A477EEEF4CC03E244EABBE75FB1FF2685AF94717C77EF5F63975B','rita@example.com','acme',1,1795998050845,0,0);
+CREATE INDEX lease_due ON lease(due_ms) WHERE due_ms > 0;
+CREATE INDEX lease_slug ON lease(slug, owner, org) WHERE state <= 1;
+CREATE INDEX lease_created ON lease(created_ms);
+CREATE INDEX lease_open ON lease(cleanup) WHERE cleanup <> 4;
+CREATE INDEX lease_attention ON lease(n) WHERE attention <> '';
+CREATE INDEX lease_state ON lease(state);
+CREATE INDEX lease_owner ON lease(owner, org);
+CREATE INDEX lease_owner_state ON lease(owner, org, state);
+CREATE INDEX lease_org ON lease(org);
+CREATE INDEX lease_account ON lease(account);
+CREATE INDEX resource_lease ON resource(lease, account);
+CREATE INDEX resource_id ON resource(account, kind, id) WHERE id <> '';
+CREATE INDEX event_lease ON event(lease, n);
+CREATE INDEX share_with ON share(org, name, lease);
+CREATE INDEX run_owner ON run(owner, org);
+CREATE INDEX run_owner_state ON run(owner, org, state);
+CREATE INDEX run_org ON run(org);
+CREATE INDEX run_open ON run(event_ms) WHERE state = 0;
+CREATE INDEX run_ended ON run(ended_ms) WHERE state > 0;
+CREATE INDEX run_size ON run(bytes);
+CREATE INDEX run_lease_of ON run_lease(lease, run);
+CREATE INDEX lease_current ON lease(n) WHERE cleanup <> 4;
+CREATE INDEX resource_pending ON resource(state) WHERE state IN (1, 8, 12);
+CREATE TRIGGER lease_inserted AFTER INSERT ON lease WHEN (NEW.state <= 1 OR NEW.is_billed AND NEW.cleanup BETWEEN 1 AND 3) BEGIN INSERT INTO tally VALUES(0, '', '', 1, NEW.price_hour_micros),(1, NEW.owner, NEW.org, 1, NEW.price_hour_micros),(2, '', NEW.org, 1, NEW.price_hour_micros),(3, NEW.account, '', 1, NEW.price_hour_micros) ON CONFLICT DO UPDATE SET leases = leases + excluded.leases, micros = micros + excluded.micros;END;
+CREATE TRIGGER lease_updated AFTER UPDATE OF state, cleanup, is_billed, price_hour_micros ON lease WHEN (NEW.state <= 1 OR NEW.is_billed AND NEW.cleanup BETWEEN 1 AND 3) <> (OLD.state <= 1 OR OLD.is_billed AND OLD.cleanup BETWEEN 1 AND 3) OR (NEW.state <= 1 OR NEW.is_billed AND NEW.cleanup BETWEEN 1 AND 3) AND NEW.price_hour_micros <> OLD.price_hour_micros BEGIN INSERT INTO tally VALUES(0, '', '', (NEW.state <= 1 OR NEW.is_billed AND NEW.cleanup BETWEEN 1 AND 3) - (OLD.state <= 1 OR OLD.is_billed AND OLD.cleanup BETWEEN 1 AND 3), (NEW.state <= 1 OR NEW.is_billed AND NEW.cleanup BETWEEN 1 AND 3) * NEW.price_hour_micros - (OLD.state <= 1 OR OLD.is_billed AND OLD.cleanup BETWEEN 1 AND 3) * OLD.price_hour_micros),(1, NEW.owner, NEW.org, (NEW.state <= 1 OR NEW.is_billed AND NEW.cleanup BETWEEN 1 AND 3) - (OLD.state <= 1 OR OLD.is_billed AND OLD.cleanup BETWEEN 1 AND 3), (NEW.state <= 1 OR NEW.is_billed AND NEW.cleanup BETWEEN 1 AND 3) * NEW.price_hour_micros - (OLD.state <= 1 OR OLD.is_billed AND OLD.cleanup BETWEEN 1 AND 3) * OLD.price_hour_micros),(2, '', NEW.org, (NEW.state <= 1 OR NEW.is_billed AND NEW.cleanup BETWEEN 1 AND 3) - (OLD.state <= 1 OR OLD.is_billed AND OLD.cleanup BETWEEN 1 AND 3), (NEW.state <= 1 OR NEW.is_billed AND NEW.cleanup BETWEEN 1 AND 3) * NEW.price_hour_micros - (OLD.state <= 1 OR OLD.is_billed AND OLD.cleanup BETWEEN 1 AND 3) * OLD.price_hour_micros),(3, NEW.account, '', (NEW.state <= 1 OR NEW.is_billed AND NEW.cleanup BETWEEN 1 AND 3) - (OLD.state <= 1 OR OLD.is_billed AND OLD.cleanup BETWEEN 1 AND 3), (NEW.state <= 1 OR NEW.is_billed AND NEW.cleanup BETWEEN 1 AND 3) * NEW.price_hour_micros - (OLD.state <= 1 OR OLD.is_billed AND OLD.cleanup BETWEEN 1 AND 3) * OLD.price_hour_micros) ON CONFLICT DO UPDATE SET leases = leases + excluded.leases, micros = micros + excluded.micros;END;
+CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN (OLD.state <= 1 OR OLD.is_billed AND OLD.cleanup BETWEEN 1 AND 3) BEGIN INSERT INTO tally VALUES(0, '', '', -1, -OLD.price_hour_micros),(1, OLD.owner, OLD.org, -1, -OLD.price_hour_micros),(2, '', OLD.org, -1, -OLD.price_hour_micros),(3, OLD.account, '', -1, -OLD.price_hour_micros) ON CONFLICT DO UPDATE SET leases = leases + excluded.leases, micros = micros + excluded.micros;END;
+COMMIT;
