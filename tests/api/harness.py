@@ -252,7 +252,7 @@ class Broker:
         return answer.json
 
     def sim_wait(self, condition):
-        """Until the cloud is so; tests/cloud/README.md has the conditions."""
+        """Until the cloud is so; sdk/sim/README.md has the conditions."""
         self.sim("GET", "/_sim/wait?%s&timeout_ms=%d" % (condition, PATIENCE * 1000))
 
     def servers(self):

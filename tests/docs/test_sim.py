@@ -22,7 +22,7 @@ SORTS = {"answer": "Instead of the answer", "wire": "On the answer's way",
 
 
 def source(name):
-    with open(f"{SOURCE}/tests/cloud/{name}", encoding="utf-8") as file:
+    with open(f"{SOURCE}/sdk/sim/{name}", encoding="utf-8") as file:
         return file.read()
 
 

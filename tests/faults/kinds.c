@@ -9,7 +9,7 @@ const char *const ops[] = {
 };
 const size_t op_count = sizeof(ops) / sizeof(ops[0]);
 
-/* tests/cloud/README.md says what each does. */
+/* sdk/sim/README.md says what each does. */
 const struct fault faults[] = {
 	{ "sold_out", "\"kind\":\"sold_out\"", 1, NULL, 1 },
 	{ "location_disabled", "\"kind\":\"location_disabled\"", 0, NULL, 1 },

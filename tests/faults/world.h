@@ -30,7 +30,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 
-#include "cloud/cloud.h"
+#include "sim/cloud.h"
 #include "engine/core.h"
 #include "vfs.h"
 

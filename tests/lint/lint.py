@@ -87,18 +87,18 @@ LIBRARIES = (
     (r"sqlite3\.h", ("broker/store/",)),
     (r"zlib\.h", ("broker/store/",)),
     (r"curl/", ("broker/provider/http", "broker/provider/url", "broker/cli/")),
-    (r"event2/", ("broker/http/", "broker/api/", "broker/daemon/")),
+    (r"event2/", ("broker/http/", "broker/api/", "broker/daemon/", "sdk/sim/")),
     (r"dlfcn\.h", ("sdk/loader/",)),
     # The command line reads a settings file of its own.
     (r"ini\.h", ("broker/config/", "broker/cli/")),
-    (r"jansson\.h", ("broker/api/", "broker/cli/", "broker/provider/evidence", "plugins/")),
+    (r"jansson\.h", ("broker/api/", "broker/cli/", "broker/provider/evidence", "plugins/",
+                     "sdk/sim/")),
     (r"libsmartcols/", ("broker/cli/",)),
     (r"openssl/ssl\.h", ("broker/http/tls", "broker/daemon/tls")),
     (r"openssl/", ("broker/util/", "broker/http/tls", "broker/daemon/tls", "broker/store/",
-                   "broker/api/", "plugins/hetzner/")),
+                   "broker/api/", "plugins/hetzner/", "sdk/sim/")),
     (r"pthread\.h", ("broker/util/", "broker/store/", "broker/provider/", "broker/engine/",
-                     "broker/runs/",
-                     "broker/api/", "broker/daemon/")),
+                     "broker/runs/", "broker/api/", "broker/daemon/")),
     (r"systemd/", ()),
     (r"stdbool\.h", ("tests/",)),
 )
@@ -120,6 +120,7 @@ ROOMS = {
     "broker/daemon": ("api", "config", "engine", "http", "loader", "provider", "runs", "store",
                       "util"),
     "sdk/loader": ("util",),
+    "sdk/sim": ("util",),
     "sdk/check": ("loader", "util"),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')

@@ -20,7 +20,7 @@
 #include <dlfcn.h>
 #include <jansson.h>
 
-#include "cloud/cloud.h"
+#include "sim/cloud.h"
 #include "engine/core.h"
 #include "util/alloc.h"
 #include "util/log.h"

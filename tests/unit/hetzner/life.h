@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cloud/cloud.h"
+#include "sim/cloud.h"
 #include "lease/aggregate.h"
 #include "lease/generation.h"
 #include "provider/account.h"

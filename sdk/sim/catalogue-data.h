@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* The tables of catalogue.c, which alone includes this. */
+#pragma once
+
+#include "sim/catalogue.h"
+
+enum { FSN1 = 1, NBG1 = 2, HEL1 = 4, ASH = 8, HIL = 16, SIN = 32 };
+#define EUROPE (FSN1 | NBG1 | HEL1)
+#define AMERICA (ASH | HIL)
+#define WORLD (EUROPE | AMERICA | SIN)
+
+static const struct location locations[LOCATION_COUNT] = {
+	{ 1, "fsn1", "Falkenstein DC Park 1", "DE", "Falkenstein", "eu-central",
+		50.47612, 12.370071 },
+	{ 2, "nbg1", "Nuremberg DC Park 1", "DE", "Nuremberg", "eu-central", 49.452102, 11.076665 },
+	{ 3, "hel1", "Helsinki DC Park 1", "FI", "Helsinki", "eu-central", 60.169855, 24.938379 },
+	{ 4, "ash", "Ashburn, VA", "US", "Ashburn, VA", "us-east", 39.045821, -77.487073 },
+	{ 5, "hil", "Hillsboro, OR", "US", "Hillsboro, OR", "us-west", 45.54222, -122.951924 },
+	{ 6, "sin", "Singapore", "SG", "Singapore", "ap-southeast", 1.283333, 103.833333 },
+};
+
+static const struct server_type types[] = {
+	{ 22, "cpx11", "Regular Performance", 2, 2, 40, 1749, ARCH_X86, 0, AMERICA },
+	{ 23, "cpx21", "Regular Performance", 3, 4, 80, 2749, ARCH_X86, 0, AMERICA },
+	{ 24, "cpx31", "Regular Performance", 4, 8, 160, 4549, ARCH_X86, 0, AMERICA },
+	{ 25, "cpx41", "Regular Performance", 8, 16, 240, 8449, ARCH_X86, 0, AMERICA },
+	{ 26, "cpx51", "Regular Performance", 16, 32, 360, 16149, ARCH_X86, 0, AMERICA },
+	{ 45, "cax11", "Cost-Optimized", 2, 4, 40, 599, ARCH_ARM, 0, EUROPE },
+	{ 93, "cax21", "Cost-Optimized", 4, 8, 80, 1049, ARCH_ARM, 0, EUROPE },
+	{ 94, "cax31", "Cost-Optimized", 8, 16, 160, 2099, ARCH_ARM, 0, EUROPE },
+	{ 95, "cax41", "Cost-Optimized", 16, 32, 320, 4099, ARCH_ARM, 0, EUROPE },
+	{ 96, "ccx13", "General Purpose", 2, 8, 80, 4299, ARCH_X86, 1, WORLD },
+	{ 97, "ccx23", "General Purpose", 4, 16, 160, 8599, ARCH_X86, 1, WORLD },
+	{ 98, "ccx33", "General Purpose", 8, 32, 240, 17199, ARCH_X86, 1, WORLD },
+	{ 99, "ccx43", "General Purpose", 16, 64, 360, 34399, ARCH_X86, 1, WORLD },
+	{ 100, "ccx53", "General Purpose", 32, 128, 600, 68799, ARCH_X86, 1, WORLD },
+	{ 101, "ccx63", "General Purpose", 48, 192, 960, 103199, ARCH_X86, 1, WORLD },
+	{ 108, "cpx12", "Regular Performance", 1, 2, 40, 1149, ARCH_X86, 0, EUROPE | SIN },
+	{ 109, "cpx22", "Regular Performance", 2, 4, 80, 1949, ARCH_X86, 0, EUROPE | SIN },
+	{ 110, "cpx32", "Regular Performance", 4, 8, 160, 3449, ARCH_X86, 0, EUROPE | SIN },
+	{ 111, "cpx42", "Regular Performance", 8, 16, 320, 6449, ARCH_X86, 0, EUROPE | SIN },
+	{ 112, "cpx52", "Regular Performance", 12, 24, 480, 9149, ARCH_X86, 0, EUROPE | SIN },
+	{ 113, "cpx62", "Regular Performance", 16, 32, 640, 12449, ARCH_X86, 0, EUROPE | SIN },
+	{ 114, "cx23", "Cost-Optimized", 2, 4, 40, 549, ARCH_X86, 0, EUROPE },
+	{ 115, "cx33", "Cost-Optimized", 4, 8, 80, 849, ARCH_X86, 0, EUROPE },
+	{ 116, "cx43", "Cost-Optimized", 8, 16, 160, 1599, ARCH_X86, 0, EUROPE },
+	{ 117, "cx53", "Cost-Optimized", 16, 32, 320, 2949, ARCH_X86, 0, EUROPE },
+};
+
+static const struct image images[] = {
+	{ 45557056, "debian-11", "Debian 11", "debian", "11", ARCH_X86, "2026-09-01T00:00:00Z" },
+	{ 67794396, "ubuntu-22.04", "Ubuntu 22.04", "ubuntu", "22.04", ARCH_X86, NULL },
+	{ 103908130, "ubuntu-22.04", "Ubuntu 22.04", "ubuntu", "22.04", ARCH_ARM, NULL },
+	{ 114690387, "debian-12", "Debian 12", "debian", "12", ARCH_X86, NULL },
+	{ 114690389, "debian-12", "Debian 12", "debian", "12", ARCH_ARM, NULL },
+	{ 161547269, "ubuntu-24.04", "Ubuntu 24.04", "ubuntu", "24.04", ARCH_X86, NULL },
+	{ 161547270, "ubuntu-24.04", "Ubuntu 24.04", "ubuntu", "24.04", ARCH_ARM, NULL },
+	{ 305423811, "rocky-10", "Rocky Linux 10", "rocky", "10", ARCH_X86, NULL },
+	{ 305423812, "rocky-10", "Rocky Linux 10", "rocky", "10", ARCH_ARM, NULL },
+	{ 305423907, "alma-10", "AlmaLinux 10", "alma", "10", ARCH_X86, NULL },
+	{ 305423908, "alma-10", "AlmaLinux 10", "alma", "10", ARCH_ARM, NULL },
+	{ 310557661, "debian-13", "Debian 13", "debian", "13", ARCH_X86, NULL },
+	{ 310557662, "debian-13", "Debian 13", "debian", "13", ARCH_ARM, NULL },
+	{ 340112045, "fedora-43", "Fedora 43", "fedora", "43", ARCH_X86, NULL },
+	{ 340112046, "fedora-43", "Fedora 43", "fedora", "43", ARCH_ARM, NULL },
+	{ 361880217, "ubuntu-26.04", "Ubuntu 26.04", "ubuntu", "26.04", ARCH_X86, NULL },
+	{ 361880218, "ubuntu-26.04", "Ubuntu 26.04", "ubuntu", "26.04", ARCH_ARM, NULL },
+};

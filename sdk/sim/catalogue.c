@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/catalogue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/catalogue-data.h"
+#include "sim/out.h"
+#include "util/alloc.h"
+
+#define TYPE_COUNT ARRAY_LEN(types)
+#define IMAGE_COUNT ARRAY_LEN(images)
+#define TEXT_MAX (1 << 20)
+
+size_t catalogue_type_count(void)
+{
+	return TYPE_COUNT;
+}
+
+size_t catalogue_image_count(void)
+{
+	return IMAGE_COUNT;
+}
+
+const struct server_type *catalogue_type(size_t index)
+{
+	return &types[index];
+}
+
+const struct location *catalogue_location(size_t index)
+{
+	return &locations[index];
+}
+
+const struct image *catalogue_image(size_t index)
+{
+	return &images[index];
+}
+
+size_t catalogue_type_index(const struct server_type *type)
+{
+	return (size_t)(type - types);
+}
+
+size_t catalogue_location_index(const struct location *location)
+{
+	return (size_t)(location - locations);
+}
+
+const char *arch_name(enum arch arch)
+{
+	return arch == ARCH_ARM ? "arm" : "x86";
+}
+
+/* -1 when the reference is no id. */
+static int64_t reference_id(const json_t *ref)
+{
+	char *end;
+	long long n;
+
+	if (json_is_integer(ref))
+		return json_integer_value(ref);
+	if (!json_is_string(ref) || !*json_string_value(ref))
+		return -1;
+	n = strtoll(json_string_value(ref), &end, 10);
+	return *end ? -1 : n;
+}
+
+static int is_named(const json_t *ref, const char *name)
+{
+	return json_is_string(ref) && !strcmp(json_string_value(ref), name);
+}
+
+const struct server_type *catalogue_find_type(const json_t *ref)
+{
+	int64_t id = reference_id(ref);
+
+	for (size_t i = 0; i < TYPE_COUNT; i++) {
+		if (types[i].id == id || is_named(ref, types[i].name))
+			return &types[i];
+	}
+	return NULL;
+}
+
+const struct location *catalogue_find_location(const json_t *ref)
+{
+	int64_t id = reference_id(ref);
+
+	for (size_t i = 0; i < LOCATION_COUNT; i++) {
+		if (locations[i].id == id || is_named(ref, locations[i].name))
+			return &locations[i];
+	}
+	return NULL;
+}
+
+const struct image *catalogue_find_image(const json_t *ref, enum arch arch)
+{
+	int64_t id = reference_id(ref);
+
+	for (size_t i = 0; i < IMAGE_COUNT; i++) {
+		if (images[i].id == id || (is_named(ref, images[i].name) && images[i].arch == arch))
+			return &images[i];
+	}
+	return NULL;
+}
+
+/* Singapore costs more than Europe. */
+int64_t catalogue_month_price(const struct server_type *type, const struct location *location)
+{
+	int64_t price = (int64_t)type->month_cents * 10000;
+
+	return location->id == 6 ? price * 27 / 20 / 10000 * 10000 : price;
+}
+
+/* The monthly price caps after about 26 days; hourly prices have four decimals. */
+int64_t catalogue_hour_price(const struct server_type *type, const struct location *location)
+{
+	return (catalogue_month_price(type, location) / 625 + 50) / 100 * 100;
+}
+
+int64_t catalogue_traffic(const struct location *location)
+{
+	int64_t tib = 1LL << 40;
+
+	return location->id <= 3 ? 20 * tib : location->id <= 5 ? tib : tib / 2;
+}
+
+/* A price object; Hetzner prints more digits than anybody needs. */
+static void write_price(struct buf *out, const char *key, int64_t net)
+{
+	int64_t gross = net * 119 / 100;
+	char text[64];
+
+	out_key_begin(out, key, '{');
+	snprintf(text, sizeof(text), "%lld.%06lld0000000000", (long long)(net / 1000000),
+		(long long)(net % 1000000));
+	out_key_str(out, "net", text);
+	snprintf(text, sizeof(text), "%lld.%06lld0000000000", (long long)(gross / 1000000),
+		(long long)(gross % 1000000));
+	out_key_str(out, "gross", text);
+	out_end(out, '}');
+}
+
+static void write_type_prices(struct buf *out, const struct server_type *type)
+{
+	out_key_begin(out, "prices", '[');
+	for (size_t i = 0; i < LOCATION_COUNT; i++) {
+		if (!(type->where & (1U << i)))
+			continue;
+		out_begin(out, '{');
+		out_key_str(out, "location", locations[i].name);
+		write_price(out, "price_hourly", catalogue_hour_price(type, &locations[i]));
+		write_price(out, "price_monthly", catalogue_month_price(type, &locations[i]));
+		out_key_int(out, "included_traffic", catalogue_traffic(&locations[i]));
+		write_price(out, "price_per_tb_traffic", 1000000);
+		out_end(out, '}');
+	}
+	out_end(out, ']');
+}
+
+static void write_deprecation(struct buf *out, unsigned stock)
+{
+	out_key(out, "deprecation");
+	if (stock & STOCK_GONE)
+		out_raw(out, "{\"announced\":\"2025-10-16T06:00:00Z\","
+			"\"unavailable_after\":\"2026-01-01T00:00:00Z\"}");
+	else if (stock & STOCK_DEPRECATED)
+		out_raw(out, "{\"announced\":\"2026-10-01T06:00:00Z\","
+			"\"unavailable_after\":\"2037-01-01T00:00:00Z\"}");
+	else
+		out_null(out);
+}
+
+static void write_type(struct buf *out, const struct catalogue *cat, const struct server_type *type)
+{
+	char upper[16];
+
+	snprintf(upper, sizeof(upper), "%s", type->name);
+	for (char *p = upper; *p; p++)
+		*p = (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
+	out_begin(out, '{');
+	out_key_int(out, "id", type->id);
+	out_key_str(out, "name", type->name);
+	out_key_str(out, "description", upper);
+	out_key_str(out, "category", type->category);
+	out_key_int(out, "cores", type->cores);
+	out_key(out, "memory");
+	buf_addf(out, "%d.0", type->memory_gb);
+	out_key_int(out, "disk", type->disk_gb);
+	out_key_bool(out, "deprecated", 0);
+	out_key_null(out, "deprecation");
+	write_type_prices(out, type);
+	out_key_str(out, "storage_type", "local");
+	out_key_str(out, "cpu_type", type->dedicated ? "dedicated" : "shared");
+	out_key_str(out, "architecture", arch_name(type->arch));
+	out_key_begin(out, "locations", '[');
+	for (size_t i = 0; i < LOCATION_COUNT; i++) {
+		unsigned stock = catalogue_stock(cat, type, &locations[i]);
+		int shown = !(stock & STOCK_SOLD_OUT) || (stock & STOCK_HIDDEN);
+		int available = shown && !(stock & STOCK_GONE);
+
+		if (!(type->where & (1U << i)))
+			continue;
+		out_begin(out, '{');
+		out_key_int(out, "id", locations[i].id);
+		out_key_str(out, "name", locations[i].name);
+		write_deprecation(out, stock);
+		out_key_bool(out, "available", available);
+		out_key_bool(out, "recommended", available && !(stock & STOCK_DEPRECATED));
+		out_end(out, '}');
+	}
+	out_end(out, ']');
+	out_end(out, '}');
+}
+
+static char *render_location(const struct location *l)
+{
+	struct buf b;
+
+	buf_init(&b, TEXT_MAX);
+	out_begin(&b, '{');
+	out_key_int(&b, "id", l->id);
+	out_key_str(&b, "name", l->name);
+	out_key_str(&b, "description", l->description);
+	out_key_str(&b, "country", l->country);
+	out_key_str(&b, "city", l->city);
+	out_key(&b, "latitude");
+	buf_addf(&b, "%.6f", l->latitude);
+	out_key(&b, "longitude");
+	buf_addf(&b, "%.6f", l->longitude);
+	out_key_str(&b, "network_zone", l->zone);
+	out_end(&b, '}');
+	return buf_take(&b);
+}
+
+static char *render_image(const struct image *image)
+{
+	struct buf b;
+
+	buf_init(&b, TEXT_MAX);
+	out_begin(&b, '{');
+	out_key_int(&b, "id", image->id);
+	out_key_str(&b, "type", "system");
+	out_key_str(&b, "status", "available");
+	out_key_str(&b, "name", image->name);
+	out_key_str(&b, "description", image->description);
+	out_key_null(&b, "image_size");
+	out_key_int(&b, "disk_size", 5);
+	out_key_str(&b, "created", "2024-04-25T13:26:27Z");
+	out_key_null(&b, "created_from");
+	out_key_null(&b, "bound_to");
+	out_key_str(&b, "os_flavor", image->flavor);
+	out_key_str(&b, "os_version", image->version);
+	out_key_bool(&b, "rapid_deploy", 1);
+	out_key_raw(&b, "protection", "{\"delete\":false}");
+	out_key_str(&b, "deprecated", image->deprecated);
+	out_key_null(&b, "deleted");
+	out_key_raw(&b, "labels", "{}");
+	out_key_str(&b, "architecture", arch_name(image->arch));
+	out_end(&b, '}');
+	return buf_take(&b);
+}
+
+void catalogue_init(struct catalogue *cat)
+{
+	*cat = (struct catalogue){ 0 };
+	cat->stock = xcalloc(TYPE_COUNT, LOCATION_COUNT);
+	cat->types = xcalloc(TYPE_COUNT, sizeof(*cat->types));
+	cat->images = xcalloc(IMAGE_COUNT, sizeof(*cat->images));
+	for (size_t i = 0; i < LOCATION_COUNT; i++)
+		cat->locations[i] = render_location(&locations[i]);
+	for (size_t i = 0; i < IMAGE_COUNT; i++)
+		cat->images[i] = render_image(&images[i]);
+}
+
+static void forget_types(struct catalogue *cat)
+{
+	for (size_t i = 0; i < TYPE_COUNT; i++) {
+		free(cat->types[i]);
+		cat->types[i] = NULL;
+	}
+}
+
+void catalogue_fini(struct catalogue *cat)
+{
+	forget_types(cat);
+	free(cat->types);
+	for (size_t i = 0; i < LOCATION_COUNT; i++)
+		free(cat->locations[i]);
+	for (size_t i = 0; i < IMAGE_COUNT; i++)
+		free(cat->images[i]);
+	free(cat->images);
+	free(cat->stock);
+	*cat = (struct catalogue){ 0 };
+}
+
+unsigned catalogue_stock(const struct catalogue *cat, const struct server_type *type,
+	const struct location *location)
+{
+	return cat->stock[catalogue_type_index(type) * LOCATION_COUNT
+		+ catalogue_location_index(location)];
+}
+
+int catalogue_is_withdrawn(const struct catalogue *cat, const struct server_type *type)
+{
+	for (size_t i = 0; i < LOCATION_COUNT; i++) {
+		if (!(catalogue_stock(cat, type, &locations[i]) & STOCK_WITHDRAWN))
+			return 0;
+	}
+	return 1;
+}
+
+const char *catalogue_type_json(struct catalogue *cat, const struct server_type *type)
+{
+	char **text = &cat->types[catalogue_type_index(type)];
+
+	if (!*text) {
+		struct buf b;
+
+		buf_init(&b, TEXT_MAX);
+		write_type(&b, cat, type);
+		*text = buf_take(&b);
+	}
+	return *text;
+}
+
+const char *catalogue_location_json(const struct catalogue *cat, const struct location *location)
+{
+	return cat->locations[catalogue_location_index(location)];
+}
+
+const char *catalogue_image_json(const struct catalogue *cat, const struct image *image)
+{
+	return cat->images[image - images];
+}
+
+static int is_any(const json_t *ref)
+{
+	return !ref || is_named(ref, "*");
+}
+
+static int mark(struct catalogue *cat, const json_t *list, unsigned set, struct err *err)
+{
+	size_t i;
+	json_t *item;
+
+	if (list && !json_is_array(list))
+		return err_set(err, ERR_INVALID, "a catalogue change is a list of objects");
+	json_array_foreach(list, i, item) {
+		const json_t *t = json_object_get(item, "type");
+		const json_t *l = json_object_get(item, "location");
+		const struct server_type *type = is_any(t) ? NULL : catalogue_find_type(t);
+		const struct location *location = is_any(l) ? NULL : catalogue_find_location(l);
+		unsigned hidden = json_is_true(json_object_get(item, "hidden")) ? STOCK_HIDDEN : 0;
+
+		if ((!is_any(t) && !type) || (!is_any(l) && !location))
+			return err_set(err, ERR_INVALID, "no such server type or location");
+		for (size_t j = 0; j < TYPE_COUNT * LOCATION_COUNT; j++) {
+			if (type && type != &types[j / LOCATION_COUNT])
+				continue;
+			if (location && location != &locations[j % LOCATION_COUNT])
+				continue;
+			cat->stock[j] = (unsigned char)(set ? cat->stock[j] | set | hidden : 0);
+		}
+	}
+	return 0;
+}
+
+static int switch_locations(struct catalogue *cat, const json_t *list, int off, struct err *err)
+{
+	size_t i;
+	json_t *item;
+
+	json_array_foreach(list, i, item) {
+		const struct location *location = is_any(item) ? NULL
+			: catalogue_find_location(item);
+
+		if (!location && !is_any(item))
+			return err_set(err, ERR_INVALID, "no such location");
+		for (size_t j = 0; j < LOCATION_COUNT; j++) {
+			if (location && location != &locations[j])
+				continue;
+			cat->disabled &= ~(1U << j);
+			cat->disabled |= off ? 1U << j : 0;
+		}
+	}
+	return 0;
+}
+
+int catalogue_change(struct catalogue *cat, const json_t *change, struct err *err)
+{
+	forget_types(cat);
+	if (!json_is_object(change))
+		return err_set(err, ERR_INVALID, "a catalogue change is an object");
+	if (mark(cat, json_object_get(change, "withdrawn"), STOCK_GONE | STOCK_WITHDRAWN, err)
+	    || mark(cat, json_object_get(change, "available"), 0, err)
+	    || mark(cat, json_object_get(change, "sold_out"), STOCK_SOLD_OUT, err)
+	    || mark(cat, json_object_get(change, "deprecated"), STOCK_DEPRECATED, err)
+	    || mark(cat, json_object_get(change, "gone"), STOCK_GONE, err))
+		return -1;
+	if (switch_locations(cat, json_object_get(change, "enabled_locations"), 0, err))
+		return -1;
+	return switch_locations(cat, json_object_get(change, "disabled_locations"), 1, err);
+}
+
+static void write_ip_prices(struct buf *out, const char *kind, int hourly)
+{
+	static const char *const families[] = { "ipv4", "ipv6" };
+
+	out_key_begin(out, kind, '[');
+	for (size_t f = 0; f < ARRAY_LEN(families); f++) {
+		out_begin(out, '{');
+		out_key_str(out, "type", families[f]);
+		out_key_begin(out, "prices", '[');
+		for (size_t i = 0; i < LOCATION_COUNT; i++) {
+			out_begin(out, '{');
+			out_key_str(out, "location", locations[i].name);
+			if (hourly)
+				write_price(out, "price_hourly", f ? 0 : IPV4_HOUR_PRICE);
+			write_price(out, "price_monthly", !hourly ? 3000000
+				: f ? 0 : IPV4_MONTH_PRICE);
+			out_end(out, '}');
+		}
+		out_end(out, ']');
+		out_end(out, '}');
+	}
+	out_end(out, ']');
+}
+
+void catalogue_write_pricing(struct buf *out)
+{
+	out_begin(out, '{');
+	out_key_begin(out, "pricing", '{');
+	out_key_str(out, "currency", "EUR");
+	out_key_str(out, "vat_rate", "19.000000");
+	out_key_begin(out, "image", '{');
+	write_price(out, "price_per_gb_month", 14300);
+	out_end(out, '}');
+	out_key_begin(out, "floating_ip", '{');
+	write_price(out, "price_monthly", 3000000);
+	out_end(out, '}');
+	/* A known client panics when these are fewer than the primary IPs. */
+	write_ip_prices(out, "floating_ips", 0);
+	out_key_begin(out, "traffic", '{');
+	write_price(out, "price_per_tb", 1000000);
+	out_end(out, '}');
+	out_key_raw(out, "server_backup", "{\"percentage\":\"20.0000000000\"}");
+	out_key_begin(out, "volume", '{');
+	write_price(out, "price_per_gb_month", 57200);
+	out_end(out, '}');
+	out_key_begin(out, "server_types", '[');
+	for (size_t i = 0; i < TYPE_COUNT; i++) {
+		out_begin(out, '{');
+		out_key_int(out, "id", types[i].id);
+		out_key_str(out, "name", types[i].name);
+		write_type_prices(out, &types[i]);
+		out_end(out, '}');
+	}
+	out_end(out, ']');
+	out_key_raw(out, "load_balancer_types", "[]");
+	write_ip_prices(out, "primary_ips", 1);
+	out_end(out, '}');
+	out_end(out, '}');
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests that came but are not executed yet.
+ */
+#pragma once
+
+#include "sim/call.h"
+
+struct held {
+	struct held *next;
+	uint64_t ticket, number;
+	struct cloud_request request;	/* strings owned */
+	struct plan plan;		/* what is still to go wrong with it */
+	char name[256], lease[72];
+};
+
+/* Keeps the call's request and hands over its plan; returns the ticket. */
+uint64_t held_put(struct call *call);
+struct held *held_take(struct cloud *cloud, uint64_t ticket);	/* NULL: no such ticket */
+void held_free(struct held *held);
+void held_free_all(struct cloud *cloud);
+size_t held_count(const struct cloud *cloud);
