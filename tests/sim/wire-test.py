@@ -397,7 +397,8 @@ class ProcessTest(unittest.TestCase):
 
     def test_readme_names_every_fault(self):
         kinds = subprocess.run([SIM, "--list-faults"], capture_output=True, text=True).stdout
-        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "README.md")) as f:
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                               "../../sdk/sim/README.md")) as f:
             readme = f.read()
         for line in kinds.splitlines():
             kind, sort, text = line.split(None, 2)
