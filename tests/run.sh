@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Builds and tests everything, three times: plain with warnings as errors, under the
-# address and undefined-behaviour sanitizers, and what has threads under the thread
-# sanitizer. Installs what is missing where it may; without network if nothing is.
-# Exit 0 only if every test of every build passed. What was skipped is printed. Where Go is
-# installed, the crabbox CLI itself is driven through it all; that it did not run is said.
+# Reads the sources (lint/run.sh), and builds and tests everything, three times: plain with
+# warnings as errors, under the address and undefined-behaviour sanitizers, and what has
+# threads under the thread sanitizer. Installs what is missing where it may; without network
+# if nothing is. Exit 0 only if every test of every build passed. What was skipped is printed.
+# Where Go is installed, the crabbox CLI itself is driven through it all; that it did not run
+# is said.
 set -u
 
 usage() {
@@ -83,6 +84,13 @@ one() {
 }
 
 mkdir -p "$base" || exit 1
+if [ -z "$only" ]; then
+	echo
+	echo "== lint"
+	started=$(date +%s)
+	sh "$here/lint/run.sh" --build "$base/lint" || failed="$failed lint"
+	echo "== lint: $(($(date +%s) - started)) s"
+fi
 one plain '' '' -DLESSOR_WERROR=ON -DLESSOR_CRASH_POINTS=ON
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1
 UBSAN_OPTIONS=print_stacktrace=1

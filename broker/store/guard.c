@@ -80,7 +80,8 @@ static int check_whole(int fd, const char *path, int64_t size, struct err *err)
 	if (memcmp(h + 24, h + 92, 4) == 0 && size < page * pages)
 		return err_set(err, ERR_REFUSED,
 			       "the store %s is damaged: it ends after %lld of %lld bytes; restore a backup "
-			       "of it", path, (long long)size, (long long)(page * pages));
+			       "of it",
+			       path, (long long)size, (long long)page * pages);
 	return 0;
 }
 

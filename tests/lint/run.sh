@@ -1,31 +1,26 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# run.sh [--all] [--build DIR] [BASE]
+# run.sh [--build DIR]
 #
-# What can be said of the sources without running them, in a minute: every rule of lint.py over
-# the whole tree; the format (.clang-format) of all lines written since the tree has one; and
-# clang-tidy (.clang-tidy) over the files that have changed since BASE. Without BASE that is where
-# this branch left the one it follows, or else the last commit. Exit: 0 all well, 1 not.
+# What can be said of the sources without running them, in a minute: every rule of lint.py, the
+# format (.clang-format) of all lines written since the tree has one, and clang-tidy (.clang-tidy)
+# over every C file of the product. Exit: 0 all well, 1 not.
 #
-#   --all        clang-tidy over every C file: some minutes
 #   --build DIR  where to configure, for clang-tidy (build-test/lint in the source tree)
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH='' cd -- "$here/../.." && pwd)
 build=$root/build-test/lint
-base=
-all=
 while [ $# -gt 0 ]; do
 	case $1 in
-	--all) all=1 ;;
 	--build) build=$2; shift ;;
-	-*) sed -n '3,/^set/s/^# \{0,1\}//p' "$0"; exit 2 ;;
-	*) base=$1 ;;
+	*) sed -n '3,/^set/s/^# \{0,1\}//p' "$0"; exit 2 ;;
 	esac
 	shift
 done
 cd "$root"
+mkdir -p "$build"
 failed=
 
 # Rules, side by side: each prints what is wrong and a line with its count.
@@ -36,17 +31,6 @@ printf '%s\n' $rules | xargs -P 2 -I RULE sh -c '
 	python3 -B "$1/lint.py" RULE "$2"
 	result=$?
 	[ "$result" -eq 0 ] || [ "$result" -eq 77 ]' lint "$here" "$root" || failed="$failed rules"
-
-if [ -z "$base" ]; then
-	base=$(git merge-base HEAD '@{upstream}' 2>/dev/null) || base=
-	[ -n "$base" ] && [ "$base" != "$(git rev-parse HEAD)" ] || base=$(git rev-parse -q --verify HEAD~1) || base=
-fi
-sources() {
-	git ls-files -- 'broker/*.c' 'plugins/*.c' 'sdk/*.c'
-}
-changed() {
-	[ -z "$base" ] || git diff --name-only --diff-filter=d "$base" -- 'broker/*.c' 'plugins/*.c' 'sdk/*.c'
-}
 
 # Older lines are formatted when somebody changes them.
 since=$(git log --diff-filter=A --format=%H -- .clang-format | tail -n 1)
@@ -67,20 +51,20 @@ else
 	esac
 fi
 
-list=$(if [ -n "$all" ]; then sources; else changed; fi)
-if [ -z "$list" ]; then
-	echo "clang-tidy: no C file of the product has changed"
-elif ! command -v clang-tidy >/dev/null; then
+if ! command -v clang-tidy >/dev/null; then
 	echo "clang-tidy is not installed; NOT CHECKED"
 	failed="$failed clang-tidy"
 else
-	cmake -S "$root" -B "$build" -G Ninja -DBUILD_TESTING=OFF -DCMAKE_C_COMPILER=clang >"$build.log" 2>&1 ||
-		{ cat "$build.log"; exit 1; }
-	# What the build compiles; the rest (an example for authors) has no command of its own.
-	if printf '%s\n' "$list" | while read -r file; do
-		grep -q "\"file\": \".*/$file\"" "$build/compile_commands.json" && printf '%s\n' "$file"
-	done | xargs -P 2 -n 8 clang-tidy -p "$build" --quiet 2>/dev/null; then
-		echo "clang-tidy: $(printf '%s\n' "$list" | wc -l) files, nothing found"
+	cmake -S "$root" -B "$build" -G Ninja -DBUILD_TESTING=OFF -DCMAKE_C_COMPILER=clang >"$build/cmake.log" 2>&1 ||
+		{ cat "$build/cmake.log"; exit 1; }
+	# What that build compiles; an example for authors has no command of its own.
+	git ls-files -- 'broker/*.c' 'plugins/*.c' 'sdk/*.c' | while read -r file; do
+		if grep -q "\"file\": \".*/$file\"" "$build/compile_commands.json"; then
+			printf '%s\n' "$file"
+		fi
+	done >"$build/files"
+	if xargs -P 2 -n 8 clang-tidy -p "$build" --quiet <"$build/files" 2>/dev/null; then
+		echo "clang-tidy: $(wc -l <"$build/files") files, nothing found"
 	else
 		failed="$failed clang-tidy"
 	fi
