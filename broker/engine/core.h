@@ -26,6 +26,11 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	     struct core **ret, struct err *err);
 void core_free(struct core *core);
 
+/*
+ * Reads the lease that the request names into memory, if it is not there. Before core_begin:
+ * what is read within a batch keeps all of it waiting. What fails here fails in core_request.
+ */
+void core_prefetch(struct core *core, const struct engine_request *request);
 /* Opens the batch's transaction, if none is open. -1: the store is broken. */
 int core_begin(struct core *core, struct err *err);
 /* The request's `done` comes with core_flush, or later. */

@@ -456,6 +456,15 @@ static int handle(struct core *core, struct engine_request *r, struct err *err)
 	return -1;
 }
 
+void core_prefetch(struct core *core, const struct engine_request *r)
+{
+	struct lease_aggregate *a;
+
+	/* A create has no name yet, and a slug needs its owner. */
+	if (strncmp(r->ref, "cbx_", 4) == 0)
+		core_lease_by_id(core, r->ref, &a, NULL);
+}
+
 void core_request(struct core *core, struct engine_request *r)
 {
 	struct err err = { 0 };

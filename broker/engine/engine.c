@@ -235,6 +235,8 @@ static int turn(struct engine *engine, struct inbox *work, int may_wait, struct 
 {
 	struct core *core = engine->core;
 
+	for (struct engine_request *r = work->requests; r; r = r->next)
+		core_prefetch(core, r);
 	if (core_begin(core, err))
 		return -1;
 	take_claims(core, work);

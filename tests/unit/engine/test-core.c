@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/core_internal.h"
 #include "util/text.h"
 #include "world.h"
 
@@ -74,6 +75,25 @@ static void a_life_leaves_nothing(void **state)
 	assert_int_equal(w.made, 1);
 	assert_int_equal(w.deleted, 1);
 	assert_int_equal(lease(ID).due_ms, 0);
+}
+
+/* What a request names is read before its batch; a name that is none reads nothing. */
+static void what_a_request_names_is_read_in_advance(void **state)
+{
+	struct engine_request request = { .kind = REQUEST_HEARTBEAT };
+
+	(void)state;
+	create_ready(ID);
+	aggregates_clear(w.core->aggregates);
+	TEXT_SET(request.ref, "some-slug");
+	core_prefetch(w.core, &request);
+	TEXT_SET(request.ref, "cbx_ffffffffffff");
+	core_prefetch(w.core, &request);
+	assert_int_equal(aggregates_count(w.core->aggregates), 0);
+	TEXT_SET(request.ref, ID);
+	core_prefetch(w.core, &request);
+	assert_int_equal(aggregates_count(w.core->aggregates), 1);
+	assert_non_null(aggregates_peek_id(w.core->aggregates, ID));
 }
 
 static void a_waiting_create_is_answered_when_ready(void **state)
@@ -609,6 +629,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_life_leaves_nothing),
+		TEST(what_a_request_names_is_read_in_advance),
 		TEST(a_waiting_create_is_answered_when_ready),
 		TEST(a_waiting_create_says_provisioning_at_its_time),
 		TEST(a_sold_out_type_falls_back),
