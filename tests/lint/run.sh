@@ -36,19 +36,20 @@ printf '%s\n' $rules | xargs -P 2 -I RULE sh -c '
 since=$(git log --diff-filter=A --format=%H -- .clang-format | tail -n 1)
 if [ -z "$since" ]; then
 	echo "format: the history does not reach back to .clang-format; NOT CHECKED"
-elif ! command -v git-clang-format >/dev/null; then
+elif ! command -v clang-format-diff >/dev/null; then
 	echo "format: clang-format is not installed; NOT CHECKED"
 	failed="$failed format"
 else
-	wrong=$(git clang-format --diff "$since" --extensions c,h -- broker plugins sdk tests) || :
-	case $wrong in
-	'' | 'no modified files to format' | *'did not modify any files') echo "format: as .clang-format says" ;;
-	*)
+	# A file that has moved is not a new one.
+	wrong=$(git diff -U0 -M "$since" -- 'broker/*.[ch]' 'plugins/*.[ch]' 'sdk/*.[ch]' 'tests/*.[ch]' |
+		clang-format-diff -p1)
+	if [ -z "$wrong" ]; then
+		echo "format: as .clang-format says"
+	else
 		printf '%s\n' "$wrong"
-		echo "format: run git clang-format $since"
+		echo "format: git diff -U0 -M $since | clang-format-diff -p1 -i"
 		failed="$failed format"
-		;;
-	esac
+	fi
 fi
 
 if ! command -v clang-tidy >/dev/null; then
