@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 #include "schedule/backoff.h"
 #include "util/alloc.h"
 #include "util/log.h"
@@ -239,7 +239,7 @@ static int offers_look(const struct lessor_provider *table)
 	return table->observe != NULL;
 }
 
-/* A new one takes a place like any step of a lease: core_pump starts it. */
+/* A new one takes a place like any step of a lease: dispatch_ready starts it. */
 static void look_start(struct core *core, struct core_account *a)
 {
 	core_observe_go_on(core, a);

@@ -14,11 +14,11 @@ struct core;
 struct core_account;
 
 enum account_task {
-	TASK_PROBE,	/* is it the account we know, and is the store the newest? */
-	TASK_CATALOG,	/* what its machines cost */
-	TASK_SWEEP,	/* its inventory is compared with the ledger (core_sweep.c) */
-	TASK_RELOAD,	/* the provider reads its files again */
-	TASK_LOOK,	/* a look at all that wait for their servers may begin (core_observe.c) */
+	TASK_PROBE,   /* is it the account we know, and is the store the newest? */
+	TASK_CATALOG, /* what its machines cost */
+	TASK_SWEEP,   /* its inventory is compared with the ledger (sweep.c) */
+	TASK_RELOAD,  /* the provider reads its files again */
+	TASK_LOOK,    /* a look at all that wait for their servers may begin (observe.c) */
 	TASK_COUNT
 };
 

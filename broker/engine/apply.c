@@ -4,7 +4,7 @@
  * changed is written. What others are told waits for the commit. Since it decides before
  * anything is written, there is nothing to undo: a write that fails breaks the store.
  */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,7 @@ static void account_facts(struct core *core, const struct core_account *a, struc
 		f->block = LEASE_BLOCK_MISSING;
 		return;
 	}
-	f->gate.is_verified = core_account_vouches(core, a);
+	f->gate.is_verified = core_account_is_verified(core, a);
 	f->gate.is_fenced = account_is_fenced(a->account);
 	f->can_protect = core_account_protects(a);
 	f->is_blind = (a->account->table->probe && !a->was_proven) || f->gate.is_fenced;
@@ -48,8 +48,8 @@ struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a
 	struct lease_facts f = {
 		.now_ms = core_now(core),
 		.random = core_random32(core),
-		.running = a->lease.n && core_running(core, a->lease.n),
-		.clock_doubted = core_clock_doubted(core),
+		.running = a->lease.n && in_flight_find(core, a->lease.n),
+		.clock_doubted = core_clock_is_suspect(core),
 		.account = a->lease.account,
 		.signer = &core->signer,
 	};
@@ -110,9 +110,12 @@ static int write_notes(struct core *core, const struct lease *l, const struct le
 		    store_event_add(core->store, l->n, core_now(core), note->kind, note->text, err))
 			return -1;
 		if (note->log != NOTE_QUIET)
-			core_tell(core, &(struct tell){ .level = level_of(note->log), .lease = l->id,
-							.account = l->account, .event = note->kind },
-				  "lease %s: %s", l->id, note->text);
+			core_log_later(core,
+				       &(struct log_origin){ .level = level_of(note->log),
+							     .lease = l->id,
+							     .account = l->account,
+							     .event = note->kind },
+				       "lease %s: %s", l->id, note->text);
 	}
 	return 0;
 }
@@ -160,7 +163,7 @@ static int follow(struct core *core, struct lease_aggregate *a, const struct lea
 	if (out->raise_generation)
 		core_generation_raise(core, a->lease.account);
 	if (out->goal_changed) {
-		struct running *running = core_running(core, a->lease.n);
+		struct in_flight *running = in_flight_find(core, a->lease.n);
 
 		if (running) {
 			atomic_store(&running->step->cancel, 1);

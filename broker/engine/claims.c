@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a running step asks to be made durable: each is an event of its lease's aggregate. */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 #include "util/text.h"
 
@@ -41,7 +41,7 @@ static int follow_sentinel(struct core *core, struct core_account *a, struct lea
 /* What the end of the step will be told. */
 static void remember(struct core *core, const struct step *step, const struct lease_effects *out)
 {
-	struct running *running = step->lease.n ? core_running(core, step->lease.n) : NULL;
+	struct in_flight *running = step->lease.n ? in_flight_find(core, step->lease.n) : NULL;
 
 	if (!running)
 		return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,8 +16,8 @@
 /* A shorter pause, or a smaller change of one, is not worth a write. */
 #define PAUSE_KEPT_MS 2000
 
-struct told_line {
-	struct told_line *next;
+struct log_line {
+	struct log_line *next;
 	enum log_level level;
 	char lease[24], account[32], event[40];
 	char text[400];
@@ -47,7 +47,7 @@ static void keep_pauses(struct core *core)
 	}
 }
 
-static void told_drop(struct core *core, struct told_line **from);
+static void log_lines_drop(struct core *core, struct log_line **from);
 
 static int load_pauses(struct core *core, struct err *err)
 {
@@ -139,7 +139,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->store = config->store;
 	core->answers_tail = &core->answers;
 	core->starts_tail = &core->starts;
-	core->told_tail = &core->told;
+	core->log_lines_tail = &core->log_lines;
 	core->due = heap_new();
 	core->tasks = heap_new();
 	core->aggregates = aggregates_new(core->store, AGGREGATES_MOST);
@@ -147,7 +147,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->accounts = xcalloc(config->account_count, sizeof(*core->accounts));
 	for (size_t i = 0; i < config->account_count; i++) {
 		core->accounts[i].account = config->accounts[i];
-		for (int q = 0; q < READY_QUEUES; q++)
+		for (int q = 0; q < QUEUE_COUNT; q++)
 			core->accounts[i].last[q] = &core->accounts[i].first[q];
 		core_observe_init(&core->accounts[i]);
 	}
@@ -163,10 +163,10 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	return 0;
 }
 
-static void ready_free(struct ready *list)
+static void queued_free(struct queued *list)
 {
 	while (list) {
-		struct ready *next = list->next;
+		struct queued *next = list->next;
 
 		free(list);
 		list = next;
@@ -178,8 +178,8 @@ void core_free(struct core *core)
 	if (!core)
 		return;
 	for (size_t i = 0; i < core->account_count; i++) {
-		for (int q = 0; q < READY_QUEUES; q++)
-			ready_free(core->accounts[i].first[q]);
+		for (int q = 0; q < QUEUE_COUNT; q++)
+			queued_free(core->accounts[i].first[q]);
 		free(core->accounts[i].listed);
 		lease_aggregate_fini(&core->accounts[i].own);
 		free(core->accounts[i].look.seen);
@@ -191,12 +191,12 @@ void core_free(struct core *core)
 		step_free(core->starts);
 		core->starts = next;
 	}
-	told_drop(core, &core->told);
+	log_lines_drop(core, &core->log_lines);
 	heap_free(core->due);
 	heap_free(core->tasks);
 	aggregates_free(core->aggregates);
 	free(core->accounts);
-	core_running_fini(core);
+	in_flight_fini(core);
 	free(core);
 }
 
@@ -274,24 +274,24 @@ static void release_answers(struct core *core)
 }
 
 /* What was decided is said once it is true. */
-static void release_told(struct core *core)
+static void release_log_lines(struct core *core)
 {
-	while (core->told) {
-		struct told_line *t = core->told;
+	while (core->log_lines) {
+		struct log_line *t = core->log_lines;
 
-		core->told = t->next;
+		core->log_lines = t->next;
 		log_write(t->level, LOG_FIELDS({ t->lease[0] ? "lease" : "account",
 						 t->lease[0] ? t->lease : t->account },
 					       { t->lease[0] ? "account" : NULL, t->account },
 					       { t->event[0] ? "event" : NULL, t->event }), "%s", t->text);
 		free(t);
 	}
-	core->told_tail = &core->told;
+	core->log_lines_tail = &core->log_lines;
 }
 
-void core_tell(struct core *core, const struct tell *tell, const char *fmt, ...)
+void core_log_later(struct core *core, const struct log_origin *tell, const char *fmt, ...)
 {
-	struct told_line *t = xcalloc(1, sizeof(*t));
+	struct log_line *t = xcalloc(1, sizeof(*t));
 	va_list ap;
 
 	t->level = tell->level;
@@ -301,19 +301,19 @@ void core_tell(struct core *core, const struct tell *tell, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(t->text, sizeof(t->text), fmt, ap);
 	va_end(ap);
-	*core->told_tail = t;
-	core->told_tail = &t->next;
+	*core->log_lines_tail = t;
+	core->log_lines_tail = &t->next;
 }
 
-static void told_drop(struct core *core, struct told_line **from)
+static void log_lines_drop(struct core *core, struct log_line **from)
 {
 	while (*from) {
-		struct told_line *t = *from;
+		struct log_line *t = *from;
 
 		*from = t->next;
 		free(t);
 	}
-	core->told_tail = from;
+	core->log_lines_tail = from;
 }
 
 static void release_starts(struct core *core)
@@ -335,12 +335,12 @@ static int is_pinned(void *arg, int64_t n)
 {
 	struct core *core = arg;
 
-	return core_running(core, n) || core_is_awaited(core, n);
+	return in_flight_find(core, n) || core_is_awaited(core, n);
 }
 
 int core_must_flush(const struct core *core)
 {
-	return core->answers || core->starts || core->told || store_broken(core->store);
+	return core->answers || core->starts || core->log_lines || store_broken(core->store);
 }
 
 /* Commits, if there is anything. */
@@ -364,7 +364,7 @@ int core_flush(struct core *core, struct err *err)
 {
 	if (core->in_transaction && commit(core, err))
 		return -1;
-	release_told(core);
+	release_log_lines(core);
 	release_answers(core);
 	release_starts(core);
 	aggregates_trim(core->aggregates, is_pinned, core);
@@ -392,8 +392,9 @@ int core_note(struct core *core, int64_t lease_n, const char *kind, const char *
 void core_schedule(struct core *core, const struct lease *l)
 {
 	/* While a step runs only the deadline may interrupt; its result sets the next due time. */
-	heap_set(core->due, l->n, core_running(core, l->n) ? lease_deadline_ms(l) :
-				  lease_due_ms(l, core_now(core)));
+	heap_set(core->due, l->n,
+		 in_flight_find(core, l->n) ? lease_deadline_ms(l) :
+					      lease_due_ms(l, core_now(core)));
 }
 
 /* ---- due times --------------------------------------------------------------------- */
@@ -431,13 +432,13 @@ static void lease_due(struct core *core, int64_t n)
 	facts = core_facts(core, a);
 	if (core_apply_facts(core, a, &tick, &facts, NULL, &err))
 		return;
-	is_running = core_running(core, n) != NULL;
+	is_running = in_flight_find(core, n) != NULL;
 	/* It waits for a place then, which may take. */
 	is_ready = !is_running && lease_next_op(a, &facts) != LEASE_OP_NONE &&
 		   lease_step_is_due(&a->lease, facts.now_ms);
 	wait_further(core, &a->lease, is_running || is_ready, facts.now_ms);
 	if (is_ready)
-		core_ready(core, a);
+		queue_lease(core, a);
 }
 
 void core_due(struct core *core)
@@ -450,7 +451,7 @@ void core_due(struct core *core)
 	for (int i = 0; i < 256 && (n = heap_pop(core->due, now)) != 0; i++)
 		lease_due(core, n);
 	core_wait_timeouts(core, now, 0);
-	core_pump_all(core);
+	dispatch_all(core);
 }
 
 static int64_t sooner(int64_t a, int64_t b)

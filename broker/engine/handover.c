@@ -4,7 +4,7 @@
  * lease that made it is done, and whoever uses it last deletes it. Nothing waits for
  * a key, and nothing that is free counts as a machine.
  */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 /* The heir's row becomes the owner's. */
 static int inherit(struct core *core, const struct lease *from, const struct resource *r,

@@ -64,7 +64,7 @@ def codes_sent():
 
     call = re.compile(r"\b(?:fault_set|input_fail|call_error|result_lease_error|http_reply_error)"
                       r"\(([^;]*?);", re.S)
-    say = re.compile(r"\b(?:core_say|request_fail)\(\s*\w+,\s*(?:RUN_)?RESULT_(\w+),([^;]*?);", re.S)
+    say = re.compile(r"\b(?:request_fail|request_fail)\(\s*\w+,\s*(?:RUN_)?RESULT_(\w+),([^;]*?);", re.S)
     for name in sources("broker/api/", "broker/engine/", "broker/runs/", "broker/http/websocket.c",
                         ends=".c"):
         text = read(name)

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 #include "util/text.h"
 #include "world.h"
 

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 #include "util/text.h"
 #include "world.h"
 

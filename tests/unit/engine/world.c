@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 #include "util/alloc.h"
 #include "util/log.h"
 #include "util/text.h"

@@ -5,7 +5,7 @@
  * release and now and then while a lease is open. Who finds that somebody else has
  * raised it stops: nothing of that account is made, deleted, expired or concluded.
  */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -39,10 +39,13 @@ static int fence(struct core *core, struct core_account *a, const char *why, str
 	account_set_fenced(a->account, why);
 	if (store_generation_put(core->store, &a->gen, err))
 		return -1;
-	core_tell(core, &(struct tell){ .level = LOG_LEVEL_ERROR, .account = name,
-					.event = "account.fenced" },
-		  "account %s is fenced: %s; nothing of it is made, deleted or expired until an operator "
-		  "has looked: lessor account take-over %s --looked", name, why, name);
+	core_log_later(core,
+		       &(struct log_origin){ .level = LOG_LEVEL_ERROR,
+					     .account = name,
+					     .event = "account.fenced" },
+		       "account %s is fenced: %s; nothing of it is made, deleted or expired until an operator "
+		       "has looked: lessor account take-over %s --looked",
+		       name, why, name);
 	core_account_blocked(core, a);
 	return 0;
 }
@@ -211,11 +214,12 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 	struct core_account *a = core_account_find(core, r->expected_account);
 
 	if (r->caller.role != TOKEN_ADMIN) {
-		core_say(r, RESULT_FORBIDDEN, "forbidden", "only an admin may take over an account");
+		request_fail(r, RESULT_FORBIDDEN, "forbidden",
+			     "only an admin may take over an account");
 		return 0;
 	}
 	if (!a) {
-		core_say(r, RESULT_NOT_FOUND, "not_found", "there is no such account");
+		request_fail(r, RESULT_NOT_FOUND, "not_found", "there is no such account");
 		return 0;
 	}
 	r->result = RESULT_OK;
@@ -227,10 +231,12 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 	    core_prove_retained(core, r->expected_account, err))
 		return -1;
 	account_set_fenced(a->account, NULL);
-	core_tell(core, &(struct tell){ .level = LOG_LEVEL_NOTICE, .account = r->expected_account,
-					.event = "account.taken-over" },
-		  "%s takes over account %s: this store is the newest one from now on%s%s",
-		  r->caller.owner, r->expected_account, r->reason[0] ? ": " : "", r->reason);
+	core_log_later(core,
+		       &(struct log_origin){ .level = LOG_LEVEL_NOTICE,
+					     .account = r->expected_account,
+					     .event = "account.taken-over" },
+		       "%s takes over account %s: this store is the newest one from now on%s%s",
+		       r->caller.owner, r->expected_account, r->reason[0] ? ": " : "", r->reason);
 	core_account_unblocked(core, a, 0);
 	account_task_soon(core, a, TASK_PROBE);
 	return 0;

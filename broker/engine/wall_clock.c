@@ -4,7 +4,7 @@
  * is deleted, and no absence settles, since it is measured in time. Clients can still release,
  * heartbeats are taken, and what is owed goes on, at its own pace.
  */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 #include "util/log.h"
 
@@ -54,7 +54,7 @@ void core_clock_watch(struct core *core)
 	jumped(core, by);
 }
 
-int core_clock_doubted(const struct core *core)
+int core_clock_is_suspect(const struct core *core)
 {
 	return clock_is_doubted(&core->clock, env_mono_ms(core->env));
 }

@@ -11,33 +11,33 @@
 #include "util/log.h"
 
 #define WAITER_BUCKETS 256
-#define RUNNING_BUCKETS 256
+#define IN_FLIGHT_BUCKETS 256
 
-struct running {
+struct in_flight {
 	int64_t n;		/* lease row, 0 for account work */
 	struct step *step;
 	int not_now;		/* a permit was refused for a reason that passes by itself ... */
 	uint32_t refusal_class;	/* ... or for one that an operator must look at: LESSOR_CLASS_ and why */
 	char refusal[160];
 	int64_t absence_ms;	/* when the next observation of what it did not find counts, 0: none */
-	struct running *next;	/* in its bucket */
+	struct in_flight *next; /* in its bucket */
 };
 
 /* A step that waits for a free place in its account. */
-struct ready {
+struct queued {
 	int64_t n;
-	struct ready *next;
+	struct queued *next;
 };
 
 /* The queues of an account: first come those that take something away. */
-enum ready_queue { READY_CLEANUP, READY_REST, READY_WAITING, READY_QUEUES };
+enum step_queue { QUEUE_CLEANUP, QUEUE_OTHER, QUEUE_OBSERVE, QUEUE_COUNT };
 
 /* A lease that a look has seen, and that is to be looked at again then. */
 struct look_seen {
 	int64_t n, due_ms;
 };
 
-/* Of an account whose provider looks for many leases at once; for core_observe.c. */
+/* Of an account whose provider looks for many leases at once; for observe.c. */
 struct core_look {
 	int is_running;			/* from its start until all have their results */
 	struct step *ended;		/* it has run; NULL: not yet */
@@ -52,7 +52,7 @@ struct core_account {
 	struct account *account;
 	struct lease_aggregate own;	/* its own ledger: the sentinel */
 	int running;
-	struct ready *first[READY_QUEUES], **last[READY_QUEUES];
+	struct queued *first[QUEUE_COUNT], **last[QUEUE_COUNT];
 	struct core_look look;
 	int64_t probe_due_ms, catalog_due_ms;
 	int probe_running;
@@ -69,7 +69,7 @@ struct core_account {
 	int is_sweeping;
 	int64_t sweep_due_ms;	/* as it was set last, 0: none */
 	int sweep_tries;
-	int is_listing;		/* for core_pool.c */
+	int is_listing;		/* for pool.c */
 	int64_t listed_ms;	/* when the inventory was last asked for, 0: never */
 	struct pool_machine *listed;
 	size_t listed_count;
@@ -89,15 +89,15 @@ struct core {
 	struct aggregates *aggregates;
 	struct heap *due;		/* leases, by their rows */
 	struct heap *tasks;		/* account_tasks.c */
-	struct running *running[RUNNING_BUCKETS];	/* by lease row */
-	size_t running_count;
+	struct in_flight *in_flight[IN_FLIGHT_BUCKETS]; /* by lease row */
+	size_t in_flight_count;
 	struct engine_request *waiters[WAITER_BUCKETS];
 	int64_t next_waiter_ms;		/* earliest wait_until_ms, 0: none */
 	struct engine_request *pool_waiters;
 	struct engine_request *answers, **answers_tail;	/* done after the commit */
 	struct step *starts, **starts_tail;		/* started after the commit */
 	struct clock_watch clock;
-	struct told_line *told, **told_tail;	/* log lines that wait for the commit */
+	struct log_line *log_lines, **log_lines_tail; /* log lines that wait for the commit */
 	uint32_t random[32];		/* drawn at once; so many are left */
 	size_t random_left;
 	int in_transaction;
@@ -141,16 +141,16 @@ void core_schedule(struct core *core, const struct lease *l);
  * A line of the log about something that was decided: it is written once that is committed,
  * and never if the batch fails. `lease`, `account` and `event` may be NULL.
  */
-struct tell {
+struct log_origin {
 	enum log_level level;
 	const char *lease, *account, *event;
 };
-void core_tell(struct core *core, const struct tell *tell, const char *fmt, ...)
+void core_log_later(struct core *core, const struct log_origin *tell, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int core_note(struct core *core, int64_t lease_n, const char *kind, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* core_generation.c */
+/* sentinel.c */
 int core_generation_init(struct core *core, struct core_account *a, struct err *err);
 /* The sentinel was read and bears that. -1: this store is behind; the account is fenced. */
 int core_generation_found(struct core *core, struct core_account *a, int64_t number,
@@ -176,18 +176,18 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 /* handover.c: what an ended lease need not delete itself, since another one uses it */
 int core_handover(struct core *core, struct lease_aggregate *a, struct err *err);
 
-/* core_request.c */
-void core_say(struct engine_request *r, enum request_result result, const char *code,
-	      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* requests.c */
+void request_fail(struct engine_request *r, enum request_result result, const char *code,
+		  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* The lease of r->ref, if the caller may change it; NULL: answered. */
-struct lease_aggregate *core_find(struct core *core, struct engine_request *r);
+struct lease_aggregate *request_find_lease(struct core *core, struct engine_request *r);
 /* Says why the event was refused, in the API's words. */
-void core_say_refusal(struct engine_request *r, enum lease_refusal refusal);
+void request_refuse(struct engine_request *r, enum lease_refusal refusal);
 
-/* core_resolve.c */
+/* resolve.c */
 int core_request_resolve(struct core *core, struct engine_request *r, struct err *err);
 
-/* core_attention.c */
+/* account_block.c */
 void core_lease_blocked(struct core *core, int64_t n);
 /* Leases of accounts that the configuration does not have: attention, at a start. */
 int core_missing_init(struct core *core, struct err *err);
@@ -197,11 +197,11 @@ void core_account_blocked(struct core *core, struct core_account *a);
 /* `is_start`: it is proven for the first time since the start. */
 void core_account_unblocked(struct core *core, struct core_account *a, int is_start);
 
-/* core_clock.c */
+/* wall_clock.c */
 void core_clock_watch(struct core *core);
-int core_clock_doubted(const struct core *core);
+int core_clock_is_suspect(const struct core *core);
 
-/* core_sweep.c */
+/* sweep.c */
 void core_sweep_init(struct core *core, struct core_account *a);
 void core_sweep_due(struct core *core, struct core_account *a);
 int core_sweep_done(struct core *core, struct core_account *a, struct step *step, struct err *err);
@@ -209,17 +209,17 @@ int core_request_sweep(struct core *core, struct engine_request *r, struct err *
 /* This store may be an old one: what it says is protected is read again, and protected anew. */
 int core_prove_retained(struct core *core, char *account, struct err *err);
 
-/* core_pool.c */
+/* pool.c */
 int core_request_pool(struct core *core, struct engine_request *r, struct err *err);
 /* Is this list of servers the pool's, and not the sweep's? */
 int core_is_pool(const struct step *step);
 void core_pool_done(struct core *core, struct core_account *a, struct step *step);
 void core_pool_drain(struct core *core);
 
-/* core_share.c */
+/* shares.c */
 int core_request_share(struct core *core, struct engine_request *r, struct err *err);
 
-/* core_observe.c */
+/* observe.c */
 void core_observe_init(struct core_account *a);
 /* Starts a look for all that wait and are due: 1. 0: there is nothing to look for, or not now. */
 int core_observe_start(struct core *core, struct core_account *a);
@@ -230,15 +230,15 @@ void core_observe_go_on(struct core *core, struct core_account *a);
 /* The goal of a running step has changed: a look that nobody waits for any more is given up. */
 void core_observe_cancel(struct step *step);
 
-/* core_running.c */
-void core_running_add(struct core *core, int64_t n, struct step *step);
+/* in_flight.c */
+void in_flight_add(struct core *core, int64_t n, struct step *step);
 /* The step of a lease; NULL: none is on its way. */
-struct running *core_running(struct core *core, int64_t n);
+struct in_flight *in_flight_find(struct core *core, int64_t n);
 /* It is not on its way any more. */
-struct running core_running_take(struct core *core, const struct step *step);
-void core_running_fini(struct core *core);
+struct in_flight in_flight_take(struct core *core, const struct step *step);
+void in_flight_fini(struct core *core);
 
-/* core_wait.c */
+/* waiters.c */
 void core_wait(struct core *core, struct engine_request *request);
 void core_wake(struct core *core, const struct lease_aggregate *a);
 void core_wait_timeouts(struct core *core, int64_t now_ms, int all);
@@ -246,18 +246,18 @@ void core_fill_answer(struct engine_request *request, const struct lease_aggrega
 /* Does somebody wait for it? */
 int core_is_awaited(const struct core *core, int64_t n);
 
-/* core_step.c */
-void core_ready(struct core *core, const struct lease_aggregate *lease);
+/* dispatch.c */
+void queue_lease(struct core *core, const struct lease_aggregate *lease);
 /* Its next step is one of its own, though others are looked for together. */
-void core_ready_alone(struct core *core, struct core_account *a, const struct lease *l);
+void queue_lease_alone(struct core *core, struct core_account *a, const struct lease *l);
 /* The next lease of a queue; 0: it is empty. */
-int64_t core_ready_pop(struct core_account *a, enum ready_queue which);
-void core_pump(struct core *core, struct core_account *a);
-void core_pump_all(struct core *core);
+int64_t queue_pop(struct core_account *a, enum step_queue which);
+void dispatch_ready(struct core *core, struct core_account *a);
+void dispatch_all(struct core *core);
 /* Was it proven lately? One missed probe is no reason to stop. */
 int core_account_is_proven(const struct core *core, const struct core_account *a);
 /* Is the account proven, so that absence and inventories mean something? */
-int core_account_vouches(const struct core *core, const struct core_account *a);
+int core_account_is_verified(const struct core *core, const struct core_account *a);
 /* May its inventory be read? That is so of a fenced one, too. */
 int core_account_is_readable(const struct core *core, const struct core_account *a);
 /* How late the account's provider may show what it made, ms. */
@@ -275,6 +275,6 @@ struct step *core_step_new(const struct core *core, struct core_account *a, enum
 void core_step_start(struct core *core, struct core_account *a, struct step *step, int64_t n);
 /* What a step's verdict leads to, whoever ran it. */
 void core_step_result(struct core *core, struct core_account *a, struct step *step,
-		      const struct running *ran);
+		      const struct in_flight *ran);
 /* A step was refused with class AUTH or ACCOUNT. */
 void core_step_denied(struct core *core, struct core_account *a, const struct step *step);

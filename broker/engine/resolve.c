@@ -5,7 +5,7 @@
  * why. None of them deletes anything: a delete is ordinary cleanup's, behind
  * the one gate, after a read that proves the resource to be ours.
  */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 /* The row of a ledger that names the resource already: found by what the decision is about. */
 static int find_claim(struct core *core, const struct lease_aggregate *a,
@@ -19,10 +19,11 @@ static int find_claim(struct core *core, const struct lease_aggregate *a,
 
 static void say_refusal(struct engine_request *r, enum lease_refusal refusal, int64_t claimed_by)
 {
-	core_say_refusal(r, refusal);
+	request_refuse(r, refusal);
 	if (refusal == LEASE_REFUSAL_CLAIMED)
-		core_say(r, RESULT_CONFLICT, r->code, "row %lld of a ledger names this resource already",
-			 (long long)claimed_by);
+		request_fail(r, RESULT_CONFLICT, r->code,
+			     "row %lld of a ledger names this resource already",
+			     (long long)claimed_by);
 }
 
 /* If it waits for its account, that is what must be tried. */
@@ -52,10 +53,10 @@ int core_request_resolve(struct core *core, struct engine_request *r, struct err
 	struct lease_effects out;
 
 	if (r->resolve != RESOLVE_RETRY && r->caller.role != TOKEN_ADMIN) {
-		core_say(r, RESULT_FORBIDDEN, "forbidden", "only an admin may decide this");
+		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only an admin may decide this");
 		return 0;
 	}
-	a = core_find(core, r);
+	a = request_find_lease(core, r);
 	if (!a)
 		return 0;
 	if ((r->resolve == RESOLVE_ADOPT && find_claim(core, a, r, &event.u.decision, err)) ||

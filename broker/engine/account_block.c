@@ -4,7 +4,7 @@
  * cannot and why, in its row, so that every list, metric and log knows; when the
  * account is proven again, they go on at once.
  */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,8 +36,8 @@ void core_lease_blocked(struct core *core, int64_t n)
 
 void core_account_blocked(struct core *core, struct core_account *a)
 {
-	for (int which = 0; which < READY_QUEUES; which++) {
-		for (struct ready *r = a->first[which]; r; r = r->next)
+	for (int which = 0; which < QUEUE_COUNT; which++) {
+		for (struct queued *r = a->first[which]; r; r = r->next)
 			core_lease_blocked(core, r->n);
 	}
 }

@@ -6,7 +6,7 @@
  * next. Each lease in it counts as running, and its result is that of an ordinary provision
  * step; of which the look says nothing has such a step next.
  */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 #include "util/alloc.h"
 #include "util/bug.h"
@@ -45,12 +45,12 @@ static void join(struct core *core, struct core_account *a, struct step *look, i
 	struct step *part;
 
 	/* Whatever has changed since it was queued has set another due time. */
-	lease = core_running(core, n) ? NULL : core_lease(core, n, NULL);
+	lease = in_flight_find(core, n) ? NULL : core_lease(core, n, NULL);
 	if (!lease || lease->lease.state != LEASE_PROVISIONING ||
 	    !lease_step_is_due(&lease->lease, until_ms))
 		return;
 	if (!ledger_awaits_server(&lease->ledger)) {
-		core_ready_alone(core, a, &lease->lease);
+		queue_lease_alone(core, a, &lease->lease);
 		return;
 	}
 	part = core_step_new(core, a, STEP_PROVISION);
@@ -59,7 +59,7 @@ static void join(struct core *core, struct core_account *a, struct step *look, i
 	part->epoch = lease->lease.epoch;
 	part->look = look;
 	part->is_unobserved = 1;
-	core_running_add(core, n, part);
+	in_flight_add(core, n, part);
 	look_add(look, part);
 	core_schedule(core, &lease->lease);
 }
@@ -89,14 +89,14 @@ int core_observe_start(struct core *core, struct core_account *a)
 	struct step *look;
 	int64_t n;
 
-	if (!a->first[READY_WAITING] || a->look.is_running)
+	if (!a->first[QUEUE_OBSERVE] || a->look.is_running)
 		return 0;
 	if (wait_ms > 0) {
 		account_task_at(core, a, TASK_LOOK, now + wait_ms);
 		return 0;
 	}
 	look = core_step_new(core, a, STEP_OBSERVE);
-	while (look->waiting_count < LOOK_LEASES_MAX && (n = core_ready_pop(a, READY_WAITING)) != 0)
+	while (look->waiting_count < LOOK_LEASES_MAX && (n = queue_pop(a, QUEUE_OBSERVE)) != 0)
 		join(core, a, look, n, now);
 	if (!look->waiting_count) {
 		step_free(look);
@@ -153,7 +153,7 @@ static int settle_unobserved(struct core *core, struct core_account *a, const st
 	}
 	/* One that came early is due in a moment, and in that moment's look. */
 	if (lease_step_is_due(&lease->lease, core_now(core)))
-		core_ready_alone(core, a, &lease->lease);
+		queue_lease_alone(core, a, &lease->lease);
 	else
 		core_schedule(core, &lease->lease);
 	return 0;
@@ -175,7 +175,7 @@ static void seen_add(struct core *core, struct core_account *a, const struct ste
 static void part_done(struct core *core, struct core_account *a, const struct step *look,
 		      struct step *part)
 {
-	struct running ran = core_running_take(core, part);
+	struct in_flight ran = in_flight_take(core, part);
 
 	if (part->is_unobserved && !settle_unobserved(core, a, look, part))
 		return;

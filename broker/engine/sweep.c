@@ -10,7 +10,7 @@
  * sweeps. It counts only if every list was complete and the account was proven
  * before and after.
  */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -213,11 +213,14 @@ static void report(struct core *core, const struct stray *s)
 	/* When it is news: first seen, and then when it is sure. */
 	if (s->looks > 2)
 		return;
-	core_tell(core, &(struct tell){ .level = s->looks == 2 ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE,
-					.lease = s->lease, .account = s->account,
-					.event = "sweep.orphan" },
-		  "the sweep saw %s %s (id %s) that is ours and in no ledger (%s): lessor sweep",
-		  resource_kind_name(s->kind), s->name, s->id, stray_why_name(s->why));
+	core_log_later(core,
+		       &(struct log_origin){ .level = s->looks == 2 ? LOG_LEVEL_WARNING :
+								      LOG_LEVEL_NOTICE,
+					     .lease = s->lease,
+					     .account = s->account,
+					     .event = "sweep.orphan" },
+		       "the sweep saw %s %s (id %s) that is ours and in no ledger (%s): lessor sweep",
+		       resource_kind_name(s->kind), s->name, s->id, stray_why_name(s->why));
 }
 
 static int list_take(struct core *core, struct core_account *a, struct step *step, struct err *err)
@@ -440,7 +443,7 @@ static int complete(struct core *core, struct core_account *a, struct err *err)
 	sweep.unproven = a->sweep_unproven;
 	sweep.error[0] = '\0';
 	/* One that may not take back what it saw, or ran before, is not the one that was promised. */
-	if (sweep.soon_ms <= sweep.begun_ms && core_account_vouches(core, a))
+	if (sweep.soon_ms <= sweep.begun_ms && core_account_is_verified(core, a))
 		sweep.soon_ms = 0;
 	else if (sweep.soon_ms && sweep.soon_ms <= core_now(core))
 		sweep.soon_ms = core_now(core) + SOON_MS;
@@ -453,7 +456,7 @@ static int complete(struct core *core, struct core_account *a, struct err *err)
 			  "it an older copy? No sweep deletes there until somebody has looked: "
 			  "lessor sweep, then lessor sweep --looked", sweep.account);
 	free(strays.list);
-	if (!rc && core->config.sweep_deletes && core_account_vouches(core, a))
+	if (!rc && core->config.sweep_deletes && core_account_is_verified(core, a))
 		rc = give_all(core, &sweep, 1, "the sweep", "", &given, err);
 	if (core->config.sweep_ms || sweep.soon_ms)
 		sweep_by(core, a, core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms :
@@ -504,15 +507,17 @@ static int ask_one(struct core *core, struct engine_request *r, struct core_acco
 	case SWEEP_LOOKED:
 		sweep.looked_ms = now;
 		TEXT_SET(sweep.looked_by, r->caller.owner);
-		core_tell(core, &(struct tell){ .level = LOG_LEVEL_NOTICE, .account = sweep.account,
-						.event = "sweep.looked" },
-			  "%s has looked at the strays of account %s%s%s", r->caller.owner,
-			  sweep.account, r->reason[0] ? ": " : "", r->reason);
+		core_log_later(core,
+			       &(struct log_origin){ .level = LOG_LEVEL_NOTICE,
+						     .account = sweep.account,
+						     .event = "sweep.looked" },
+			       "%s has looked at the strays of account %s%s%s", r->caller.owner,
+			       sweep.account, r->reason[0] ? ": " : "", r->reason);
 		return store_sweep_put(core->store, &sweep, err);
 	case SWEEP_DELETE:
 		break;
 	}
-	if (!core_account_vouches(core, a) || now - sweep.deleted_ms < STRAY_CONFIRM_MS)
+	if (!core_account_is_verified(core, a) || now - sweep.deleted_ms < STRAY_CONFIRM_MS)
 		return 0;
 	if (give_all(core, &sweep, 0, r->caller.owner, r->reason, &given, err))
 		return -1;
@@ -525,7 +530,7 @@ int core_request_sweep(struct core *core, struct engine_request *r, struct err *
 	int found = 0;
 
 	if (r->caller.role != TOKEN_ADMIN) {
-		core_say(r, RESULT_FORBIDDEN, "forbidden", "only an admin may sweep");
+		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only an admin may sweep");
 		return 0;
 	}
 	for (size_t i = 0; i < core->account_count; i++) {
@@ -539,7 +544,8 @@ int core_request_sweep(struct core *core, struct engine_request *r, struct err *
 			return -1;
 	}
 	if (!found) {
-		core_say(r, RESULT_INVALID, "invalid_provider", "there is no such provider here");
+		request_fail(r, RESULT_INVALID, "invalid_provider",
+			     "there is no such provider here");
 		return 0;
 	}
 	r->result = RESULT_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What clients ask for: create, cancel-create, release, heartbeat. */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@
 #define SLUG_MAX 41
 #define SLUG_TRIES 20
 
-void core_say(struct engine_request *r, enum request_result result, const char *code,
-	      const char *fmt, ...)
+void request_fail(struct engine_request *r, enum request_result result, const char *code,
+		  const char *fmt, ...)
 {
 	va_list ap;
 
@@ -28,7 +28,8 @@ void core_say(struct engine_request *r, enum request_result result, const char *
 static void answer_error(struct engine_request *r, const struct err *err)
 {
 	log_error(LOG_FIELDS({ "error", err->text }), "a request could not be stored");
-	core_say(r, RESULT_UNAVAILABLE, "store_unavailable", "the request could not be stored; try again");
+	request_fail(r, RESULT_UNAVAILABLE, "store_unavailable",
+		     "the request could not be stored; try again");
 }
 
 /* Readers change nothing; an admin may act for others. */
@@ -36,7 +37,7 @@ static int may_change(struct engine_request *r)
 {
 	if (r->caller.role != TOKEN_READER)
 		return 1;
-	core_say(r, RESULT_FORBIDDEN, "forbidden", "this token may only read");
+	request_fail(r, RESULT_FORBIDDEN, "forbidden", "this token may only read");
 	return 0;
 }
 
@@ -88,30 +89,30 @@ static struct lease_aggregate *find(struct core *core, struct engine_request *r)
 	if (a)
 		return a;
 	if (rc == 1 && !r->own_only && find_visible(core, r, SHARED_USE, &n, &err) == 0)
-		core_say(r, RESULT_FORBIDDEN, "forbidden",
-			 "the lease is shared with you to be used, not to be changed");
+		request_fail(r, RESULT_FORBIDDEN, "forbidden",
+			     "the lease is shared with you to be used, not to be changed");
 	else if (rc == 1)
-		core_say(r, RESULT_NOT_FOUND, "not_found", "there is no such lease");
+		request_fail(r, RESULT_NOT_FOUND, "not_found", "there is no such lease");
 	else if (err.kind == ERR_CONFLICT)
-		core_say(r, RESULT_CONFLICT, "ambiguous_slug",
-			 "several leases have this slug; name one by its id");
+		request_fail(r, RESULT_CONFLICT, "ambiguous_slug",
+			     "several leases have this slug; name one by its id");
 	else
 		answer_error(r, &err);
 	return NULL;
 }
 
-struct lease_aggregate *core_find(struct core *core, struct engine_request *r)
+struct lease_aggregate *request_find_lease(struct core *core, struct engine_request *r)
 {
 	struct lease_aggregate *a = find(core, r);
 
 	if (!a || !r->expected_account[0] || strcmp(r->expected_account, a->lease.account) == 0)
 		return a;
-	core_say(r, RESULT_CONFLICT, "provider_identity_mismatch",
-		 "the lease belongs to another provider");
+	request_fail(r, RESULT_CONFLICT, "provider_identity_mismatch",
+		     "the lease belongs to another provider");
 	return NULL;
 }
 
-void core_say_refusal(struct engine_request *r, enum lease_refusal refusal)
+void request_refuse(struct engine_request *r, enum lease_refusal refusal)
 {
 	static const struct {
 		const char *code, *message;
@@ -131,7 +132,7 @@ void core_say_refusal(struct engine_request *r, enum lease_refusal refusal)
 		[LEASE_REFUSAL_CLAIMED] = { "resource_claimed", "a ledger names this resource already" },
 	};
 
-	core_say(r, RESULT_CONFLICT, words[refusal].code, "%s", words[refusal].message);
+	request_fail(r, RESULT_CONFLICT, words[refusal].code, "%s", words[refusal].message);
 }
 
 /* ---- create ------------------------------------------------------------------------ */
@@ -201,7 +202,7 @@ static int check_limits(struct core *core, struct engine_request *r, const struc
 		which = "the hourly price of this organisation";
 	if (!which)
 		return 0;
-	core_say(r, RESULT_LIMIT, "cost_limit_exceeded", "the limit on %s is reached", which);
+	request_fail(r, RESULT_LIMIT, "cost_limit_exceeded", "the limit on %s is reached", which);
 	return 1;
 }
 
@@ -218,15 +219,15 @@ static void create_again(struct engine_request *r, const struct lease_aggregate 
 	const char *token = r->create.attempt_token;
 
 	if (!is_callers(r, l) || !token[0] || !l->attempt_token[0]) {
-		core_say(r, RESULT_CONFLICT, "lease_id_conflict", "the lease id is taken");
+		request_fail(r, RESULT_CONFLICT, "lease_id_conflict", "the lease id is taken");
 	} else if (strcmp(token, l->attempt_token) != 0) {
-		core_say(r, RESULT_CONFLICT, "create_attempt_conflict",
-			 "the lease id belongs to another create attempt");
+		request_fail(r, RESULT_CONFLICT, "create_attempt_conflict",
+			     "the lease id belongs to another create attempt");
 	} else if (!lease_is_live(l) && strcmp(l->end_reason, "canceled") == 0) {
-		core_say(r, RESULT_CONFLICT, "create_canceled", "this create was cancelled");
+		request_fail(r, RESULT_CONFLICT, "create_canceled", "this create was cancelled");
 		core_fill_answer(r, a);
 	} else if (!lease_is_live(l)) {
-		core_say(r, RESULT_CONFLICT, "lease_state_changed", "the lease has ended");
+		request_fail(r, RESULT_CONFLICT, "lease_state_changed", "the lease has ended");
 		core_fill_answer(r, a);
 	} else {
 		replay(r, a);
@@ -247,8 +248,8 @@ static int create_known(struct core *core, struct engine_request *r, struct err 
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	if (strcmp(known.hash, r->body_hash) != 0) {
-		core_say(r, RESULT_CONFLICT, "idempotency_key_reused",
-			 "this Idempotency-Key was used with another request");
+		request_fail(r, RESULT_CONFLICT, "idempotency_key_reused",
+			     "this Idempotency-Key was used with another request");
 		return 1;
 	}
 	a = core_lease(core, known.lease_n, err);
@@ -272,7 +273,8 @@ static int create_replayed(struct core *core, struct engine_request *r, struct e
 		if (rc < 0)
 			return -1;
 		if (rc) {
-			core_say(r, RESULT_CONFLICT, "create_canceled", "this create was cancelled");
+			request_fail(r, RESULT_CONFLICT, "create_canceled",
+				     "this create was cancelled");
 			return 1;
 		}
 	}
@@ -293,12 +295,13 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	int rc;
 
 	if (!account) {
-		core_say(r, RESULT_INVALID, "invalid_provider", "there is no such provider here");
+		request_fail(r, RESULT_INVALID, "invalid_provider",
+			     "there is no such provider here");
 		return 0;
 	}
 	if (account_is_blocked(account->account, reason, sizeof(reason))) {
-		core_say(r, RESULT_UNAVAILABLE, "provider_blocked",
-		       "the provider account needs its operator; nothing was made");
+		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
+			     "the provider account needs its operator; nothing was made");
 		return 0;
 	}
 	TEXT_SET(l->owner, r->caller.owner);
@@ -315,7 +318,8 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 		return rc < 0 ? -1 : 0;
 	rc = settle_slug(core, l, err);
 	if (rc > 0)
-		core_say(r, RESULT_CONFLICT, "slug_taken", "the slug and all its variants are taken");
+		request_fail(r, RESULT_CONFLICT, "slug_taken",
+			     "the slug and all its variants are taken");
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	a = aggregates_begin(l);
@@ -355,7 +359,7 @@ static int release(struct core *core, struct engine_request *r, struct lease_agg
 	if (core_apply(core, a, &event, &out, err))
 		return -1;
 	if (out.refusal)
-		core_say_refusal(r, out.refusal);
+		request_refuse(r, out.refusal);
 	else
 		r->result = RESULT_OK;
 	core_fill_answer(r, a);
@@ -367,7 +371,7 @@ static int request_release(struct core *core, struct engine_request *r, struct e
 	struct lease_release how = {
 		.delete_machine = r->delete_machine, .until_ms = r->retain_until_ms, .reason = r->reason,
 	};
-	struct lease_aggregate *a = core_find(core, r);
+	struct lease_aggregate *a = request_find_lease(core, r);
 
 	return a ? release(core, r, a, &how, err) : 0;
 }
@@ -389,12 +393,12 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 		return 0;
 	}
 	if (!is_callers(r, &a->lease)) {
-		core_say(r, RESULT_NOT_FOUND, "not_found", "there is no such create attempt");
+		request_fail(r, RESULT_NOT_FOUND, "not_found", "there is no such create attempt");
 		return 0;
 	}
 	if (strcmp(a->lease.attempt_token, r->attempt_token) != 0) {
-		core_say(r, RESULT_CONFLICT, "create_attempt_conflict",
-		       "the lease id belongs to another create attempt");
+		request_fail(r, RESULT_CONFLICT, "create_attempt_conflict",
+			     "the lease id belongs to another create attempt");
 		return 0;
 	}
 	/* A retained lease stays: only a release that says delete ends that. */
@@ -405,7 +409,7 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 static int request_heartbeat(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_HEARTBEAT, .u.idle_ms = r->idle_ms };
-	struct lease_aggregate *a = core_find(core, r);
+	struct lease_aggregate *a = request_find_lease(core, r);
 	struct lease_effects out;
 
 	if (!a)
@@ -414,7 +418,7 @@ static int request_heartbeat(struct core *core, struct engine_request *r, struct
 		return -1;
 	r->lease = a->lease;
 	if (out.refusal) {
-		core_say_refusal(r, out.refusal);
+		request_refuse(r, out.refusal);
 		return 0;
 	}
 	if (r->sample[0] &&
@@ -470,7 +474,8 @@ void core_request(struct core *core, struct engine_request *r)
 	struct err err = { 0 };
 
 	if (core->draining) {
-		core_say(r, RESULT_UNAVAILABLE, "shutting_down", "the broker is stopping; try again");
+		request_fail(r, RESULT_UNAVAILABLE, "shutting_down",
+			     "the broker is stopping; try again");
 		core_answer(core, r);
 		return;
 	}

@@ -4,7 +4,7 @@
  * Nothing is concluded from it here. One list serves all who ask within some seconds:
  * it costs a call for every fifty machines.
  */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -106,8 +106,8 @@ void core_pool_done(struct core *core, struct core_account *a, struct step *step
 		}
 		*at = r->next;
 		if (failed)
-			core_say(r, RESULT_UNAVAILABLE, "inventory_unavailable",
-				 "the provider did not give its inventory; try again");
+			request_fail(r, RESULT_UNAVAILABLE, "inventory_unavailable",
+				     "the provider did not give its inventory; try again");
 		else
 			serve(core, r);
 		core_answer(core, r);
@@ -138,18 +138,19 @@ static int check_accounts(struct core *core, struct engine_request *r)
 			continue;
 		found = 1;
 		if (account_is_blocked(a->account, NULL, 0)) {
-			core_say(r, RESULT_UNAVAILABLE, "provider_blocked",
-				 "the provider account needs its operator");
+			request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
+				     "the provider account needs its operator");
 			return -1;
 		}
-		if (!core_account_vouches(core, a)) {
-			core_say(r, RESULT_UNAVAILABLE, "account_unproven",
-				 "the provider account is not proven yet; try again");
+		if (!core_account_is_verified(core, a)) {
+			request_fail(r, RESULT_UNAVAILABLE, "account_unproven",
+				     "the provider account is not proven yet; try again");
 			return -1;
 		}
 	}
 	if (!found)
-		core_say(r, RESULT_INVALID, "invalid_provider", "there is no such provider here");
+		request_fail(r, RESULT_INVALID, "invalid_provider",
+			     "there is no such provider here");
 	return found ? 0 : -1;
 }
 
@@ -159,7 +160,8 @@ int core_request_pool(struct core *core, struct engine_request *r, struct err *e
 
 	(void)err;
 	if (r->caller.role != TOKEN_ADMIN) {
-		core_say(r, RESULT_FORBIDDEN, "forbidden", "only an admin may see the inventory");
+		request_fail(r, RESULT_FORBIDDEN, "forbidden",
+			     "only an admin may see the inventory");
 		return 0;
 	}
 	if (check_accounts(core, r))
@@ -187,8 +189,8 @@ void core_pool_drain(struct core *core)
 
 	while ((r = core->pool_waiters)) {
 		core->pool_waiters = r->next;
-		core_say(r, RESULT_UNAVAILABLE, "shutting_down",
-			 "the broker is stopping; try again");
+		request_fail(r, RESULT_UNAVAILABLE, "shutting_down",
+			     "the broker is stopping; try again");
 		core_answer(core, r);
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* With whom a lease is shared: who owns it, may change it or is an admin decides. */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static int drop(struct core *core, struct engine_request *r, const struct lease 
 
 int core_request_share(struct core *core, struct engine_request *r, struct err *err)
 {
-	const struct lease_aggregate *a = core_find(core, r);
+	const struct lease_aggregate *a = request_find_lease(core, r);
 	const struct lease *l;
 	int rc;
 

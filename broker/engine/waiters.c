@@ -4,7 +4,7 @@
  * release for nothing to be left. They are answered in the transaction that
  * gets it there, or when their time is over.
  */
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 /* What is kept: does its protection come by itself? Not while something stands in its way. */
 static int awaits_protection(struct core *core, const struct lease *l)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From "due" to a running step and back: places in an account, and what a verdict leads to. */
 #include "engine/account_tasks.h"
-#include "engine/core_internal.h"
+#include "engine/internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +33,7 @@ int core_account_is_proven(const struct core *core, const struct core_account *a
 	       account_is_proven(a->account, core->config.probe_ms * 3);
 }
 
-int core_account_vouches(const struct core *core, const struct core_account *a)
+int core_account_is_verified(const struct core *core, const struct core_account *a)
 {
 	return core_account_is_proven(core, a) && !account_is_blocked(a->account, NULL, 0);
 }
@@ -56,18 +56,18 @@ int64_t core_settle_ms(const struct core *core, const struct core_account *a)
 
 /* ---- places --------------------------------------------------------------------- */
 
-static void queue_push(struct core_account *a, enum ready_queue which, int64_t n)
+static void queue_push(struct core_account *a, enum step_queue which, int64_t n)
 {
-	struct ready *r = xcalloc(1, sizeof(*r));
+	struct queued *r = xcalloc(1, sizeof(*r));
 
 	r->n = n;
 	*a->last[which] = r;
 	a->last[which] = &r->next;
 }
 
-int64_t core_ready_pop(struct core_account *a, enum ready_queue which)
+int64_t queue_pop(struct core_account *a, enum step_queue which)
 {
-	struct ready *r = a->first[which];
+	struct queued *r = a->first[which];
 	int64_t n;
 
 	if (!r)
@@ -81,11 +81,11 @@ int64_t core_ready_pop(struct core_account *a, enum ready_queue which)
 }
 
 /* The row's due time stays in the past until its step ran: after a crash it is due again. */
-void core_ready(struct core *core, const struct lease_aggregate *lease)
+void queue_lease(struct core *core, const struct lease_aggregate *lease)
 {
 	const struct lease *l = &lease->lease;
 	struct core_account *a = core_account_find(core, l->account);
-	enum ready_queue queue = READY_CLEANUP;
+	enum step_queue queue = QUEUE_CLEANUP;
 
 	if (!a) {
 		core_lease_blocked(core, l->n);
@@ -93,18 +93,19 @@ void core_ready(struct core *core, const struct lease_aggregate *lease)
 		return;
 	}
 	if (l->state == LEASE_PROVISIONING)
-		queue = a->account->table->observe && ledger_awaits_server(&lease->ledger) ? READY_WAITING :
-										 READY_REST;
+		queue = a->account->table->observe && ledger_awaits_server(&lease->ledger) ?
+				QUEUE_OBSERVE :
+				QUEUE_OTHER;
 	queue_push(a, queue, l->n);
 	if (account_is_blocked(a->account, NULL, 0))
 		core_lease_blocked(core, l->n);
 }
 
-void core_ready_alone(struct core *core, struct core_account *a, const struct lease *l)
+void queue_lease_alone(struct core *core, struct core_account *a, const struct lease *l)
 {
 	/* It waits for a place: until its step has run only the deadline may interrupt. */
 	heap_set(core->due, l->n, lease_deadline_ms(l));
-	queue_push(a, READY_REST, l->n);
+	queue_push(a, QUEUE_OTHER, l->n);
 }
 
 struct step *core_step_new(const struct core *core, struct core_account *a, enum step_op op)
@@ -119,7 +120,7 @@ struct step *core_step_new(const struct core *core, struct core_account *a, enum
 
 void core_step_start(struct core *core, struct core_account *a, struct step *step, int64_t n)
 {
-	core_running_add(core, n, step);
+	in_flight_add(core, n, step);
 	a->running++;
 	step->next = NULL;
 	*core->starts_tail = step;
@@ -139,7 +140,7 @@ struct step *core_step_begin(struct core *core, struct core_account *a, enum ste
  * step and never stored: the one that counts is that of the step which made the machine,
  * whose public half is committed with the intent (lease/resource_creates.c).
  */
-static void birth(struct core *core, struct step *step)
+static void make_user_data(struct core *core, struct step *step)
 {
 	struct hostkey key = { .private_pem = "" };
 	struct buf data;
@@ -181,7 +182,7 @@ static void lease_start(struct core *core, struct core_account *account, int64_t
 	struct step *step;
 
 	/* Since it was queued it may have been started, ended or put off. */
-	if (core_running(core, n))
+	if (in_flight_find(core, n))
 		return;
 	a = core_lease(core, n, NULL);
 	if (!a || !lease_step_is_due(&a->lease, core_now(core)))
@@ -195,11 +196,11 @@ static void lease_start(struct core *core, struct core_account *account, int64_t
 	ledger_copy(&a->ledger, &step->ledger);
 	step->epoch = a->lease.epoch;
 	if (op == LEASE_OP_PROVISION)
-		birth(core, step);
+		make_user_data(core, step);
 	core_schedule(core, &a->lease);
 }
 
-void core_pump(struct core *core, struct core_account *a)
+void dispatch_ready(struct core *core, struct core_account *a)
 {
 	/*
 	 * In an account that is not proven to be the one we know nothing new is made
@@ -208,22 +209,22 @@ void core_pump(struct core *core, struct core_account *a)
 	if (core->draining || !core_account_is_proven(core, a) || account_is_blocked(a->account, NULL, 0))
 		return;
 	while (a->running < a->account->config.max_steps) {
-		int64_t n = core_ready_pop(a, READY_CLEANUP);
+		int64_t n = queue_pop(a, QUEUE_CLEANUP);
 
 		if (!n && core_observe_start(core, a))
 			continue;
 		if (!n)
-			n = core_ready_pop(a, READY_REST);
+			n = queue_pop(a, QUEUE_OTHER);
 		if (!n)
 			break;
 		lease_start(core, a, n);
 	}
 }
 
-void core_pump_all(struct core *core)
+void dispatch_all(struct core *core)
 {
 	for (size_t i = 0; i < core->account_count; i++)
-		core_pump(core, &core->accounts[i]);
+		dispatch_ready(core, &core->accounts[i]);
 }
 
 /* ---- results ------------------------------------------------------------------------- */
@@ -245,7 +246,7 @@ static void find_price(struct core *core, const struct step *step, struct store_
 		*ret = (struct store_price){ 0 };
 }
 
-static int lease_result(struct core *core, struct step *step, const struct running *ran,
+static int lease_result(struct core *core, struct step *step, const struct in_flight *ran,
 			struct err *err)
 {
 	struct lease_aggregate *a = core_lease(core, step->lease.n, err);
@@ -309,7 +310,7 @@ void core_step_denied(struct core *core, struct core_account *a, const struct st
 }
 
 static int result(struct core *core, struct core_account *a, struct step *step,
-		  const struct running *ran, struct err *err)
+		  const struct in_flight *ran, struct err *err)
 {
 	if (!step->lease.n)
 		return account_task_done(core, a, step, err);
@@ -334,7 +335,7 @@ static void step_log(const struct step *step)
 }
 
 void core_step_result(struct core *core, struct core_account *a, struct step *step,
-		      const struct running *ran)
+		      const struct in_flight *ran)
 {
 	struct err err = { 0 };
 
@@ -369,7 +370,7 @@ void core_step_result(struct core *core, struct core_account *a, struct step *st
 void core_step_done(struct core *core, struct step *step)
 {
 	struct core_account *a = core_account_find(core, step->account->config.name);
-	struct running ran = core_running_take(core, step);
+	struct in_flight ran = in_flight_take(core, step);
 
 	if (step->op == STEP_OBSERVE) {
 		step_log(step);
@@ -378,5 +379,5 @@ void core_step_done(struct core *core, struct step *step)
 		core_step_result(core, a, step, &ran);
 		step_free(step);
 	}
-	core_pump(core, a);
+	dispatch_ready(core, a);
 }
