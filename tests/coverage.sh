@@ -39,7 +39,7 @@ report() {
 report --filter "$root/(broker|plugins|sdk)/" --html-details "$build/coverage.html" --json "$build/coverage.json" \
 	>/dev/null
 printf '%-28s %7s %9s\n' room lines branches
-for room in "$root"/broker/*/ "$root"/plugins/*/ "$root"/sdk/*/ total; do
+for room in "$root"/broker/*/ "$root"/plugins/*/ "$root"/sdk/check/ "$root"/sdk/loader/ "$root"/sdk/sim/ total; do
 	case $room in
 	total) filter="$root/(broker|plugins|sdk)/" ;;
 	*) filter=$room ;;
