@@ -186,13 +186,7 @@ static void sleep_locked(struct engine *engine)
 		if (left < wait)
 			wait = left;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += wait / 1000;
-	until.tv_nsec += wait % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	until = env_after_ms(CLOCK_MONOTONIC, wait);
 	pthread_cond_timedwait(&engine->arrived, &engine->lock, &until);
 }
 
@@ -410,13 +404,7 @@ void engine_stop(struct engine *engine, int64_t grace_ms)
 	if (!engine->thread_runs)
 		return;
 	wake(engine, 0);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += grace_ms / 1000;
-	until.tv_nsec += grace_ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	until = env_after_ms(CLOCK_REALTIME, grace_ms);
 	if (pthread_timedjoin_np(engine->thread, NULL, &until)) {
 		wake(engine, 1);
 		pthread_join(engine->thread, NULL);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "util/alloc.h"
+#include "util/env.h"
 
 #define COALESCE_ENTRIES_MAX 64
 #define COALESCE_BYTES_MAX (4u << 20)
@@ -102,14 +103,10 @@ static int flight_wait_locked(struct coalesce *coalesce, struct flight *flight,
 {
 	while (!flight->finished) {
 		struct timespec until;
+
 		if (give_up(arg))
 			return 0;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += COALESCE_POLL_MS * 1000000L;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_nsec -= 1000000000L;
-			until.tv_sec++;
-		}
+		until = env_after_ms(CLOCK_MONOTONIC, COALESCE_POLL_MS);
 		pthread_cond_timedwait(&coalesce->finished, &coalesce->lock, &until);
 	}
 	return 1;

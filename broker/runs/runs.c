@@ -70,13 +70,7 @@ static void sleep_locked(struct runs *runs)
 		return;
 	if (wait > SLEEP_MOST_MS)
 		wait = SLEEP_MOST_MS;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += wait / 1000;
-	until.tv_nsec += wait % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	until = env_after_ms(CLOCK_MONOTONIC, wait);
 	pthread_cond_timedwait(&runs->arrived, &runs->lock, &until);
 }
 

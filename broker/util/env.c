@@ -66,3 +66,17 @@ void env_http_response_fini(struct env_http_response *response)
 	response->body = NULL;
 	response->body_len = 0;
 }
+
+struct timespec env_after_ms(clockid_t clock, int64_t ms)
+{
+	struct timespec after;
+
+	clock_gettime(clock, &after);
+	after.tv_sec += ms / 1000;
+	after.tv_nsec += ms % 1000 * 1000000;
+	if (after.tv_nsec >= 1000000000) {
+		after.tv_sec++;
+		after.tv_nsec -= 1000000000;
+	}
+	return after;
+}

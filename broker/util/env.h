@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 struct env_http_request {
 	const char *method;
@@ -56,6 +57,9 @@ struct env {
 	/* A numbered place where a test may kill the process. `name` is a literal. */
 	void (*point)(void *data, const char *name);
 };
+
+/* So many ms from now, by the real clock: what waits for threads takes. */
+struct timespec env_after_ms(clockid_t clock, int64_t ms);
 
 static inline int64_t env_wall_ms(const struct env *env)
 {
