@@ -95,7 +95,6 @@ struct engine_request *queue_request(struct queue *queue, const struct call *cal
 	memset(request, 0, offsetof(struct engine_request, lease));
 	request->lease.id[0] = '\0';
 	request->attempt_count = 0;
-	request->next = NULL;
 	request->wait_until_ms = 0;
 	request->kind = kind;
 	request->caller = call->caller;

@@ -37,8 +37,10 @@ void core_lease_blocked(struct core *core, int64_t n)
 void core_account_blocked(struct core *core, struct core_account *a)
 {
 	for (int which = 0; which < QUEUE_COUNT; which++) {
-		for (struct queued *r = a->first[which]; r; r = r->next)
-			core_lease_blocked(core, r->n);
+		const struct queued_lease *queued;
+
+		STAILQ_FOREACH (queued, &a->queues[which], link)
+			core_lease_blocked(core, queued->n);
 	}
 }
 
@@ -54,25 +56,6 @@ void core_account_unblocked(struct core *core, struct core_account *a, int is_st
 	core_lease_each(core, (struct store_list){
 		.state = -1, .cleanup = -1, .attention = 1, .account = a->account->config.name,
 	}, unblock, &is_start, NULL);
-}
-
-static int count_one(void *arg, const struct lease *l)
-{
-	(void)l;
-	++*(int *)arg;
-	return 1;
-}
-
-int core_account_has_open(struct core *core, const struct core_account *a)
-{
-	struct store_list list = {
-		.scope = { .all = 1 }, .state = -1, .cleanup = -1, .open = 1,
-		.account = a->account->config.name, .limit = 1,
-	};
-	int count = 0;
-
-	store_lease_each(core->store, &list, count_one, &count, NULL);
-	return count > 0;
 }
 
 struct names {

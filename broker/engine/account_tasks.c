@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/account_tasks.h"
+/*
+ * What an account does beside its leases, as a table: how each task begins, and what its
+ * end leads to. When they are due is in account_timers.c.
+ */
 
 #include <string.h>
 
@@ -9,7 +12,6 @@
 #include "util/log.h"
 #include "util/text.h"
 
-#define CATALOG_MS (60 * 60 * 1000)
 /* Prices are not asked for in an account that is not known yet. */
 #define UNPROVEN_WAIT_MS 1000
 /* After another generation was found, the sentinel is read this often for an hour. */
@@ -38,11 +40,6 @@ static void retry_at(struct core *core, struct core_account *a, enum account_tas
 
 /* ---- probe ------------------------------------------------------------------------------- */
 
-static int offers_probe(const struct lessor_provider *table)
-{
-	return table->probe != NULL;
-}
-
 static void probe_start(struct core *core, struct core_account *a)
 {
 	struct step *step;
@@ -57,11 +54,6 @@ static void probe_start(struct core *core, struct core_account *a)
 	core_generation_due(core, a);
 	a->probe_wanted = a->gen.is_wanted;
 	ledger_copy(&a->own.ledger, &step->ledger);
-}
-
-static void set_due(void *arg, int64_t n, int64_t due_ms)
-{
-	heap_set(arg, n, due_ms);
 }
 
 static int64_t probe_ms(const struct core *core, struct core_account *a)
@@ -99,7 +91,7 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 		a->was_blocked = 0;
 		/* What waited for the account to be known is due when it was due. */
 		if (!a->was_proven)
-			store_due_each(core->store, now, set_due, core->due, NULL);
+			core_schedule_all(core, NULL);
 		a->was_proven = 1;
 		if ((was_blocked || is_start) && !account_is_fenced(a->account))
 			core_account_unblocked(core, a, is_start && !was_blocked);
@@ -134,21 +126,6 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 }
 
 /* ---- catalogue ----------------------------------------------------------------------------- */
-
-static int offers_catalog(const struct lessor_provider *table)
-{
-	return table->catalog != NULL;
-}
-
-/* A crash does not make the prices older: fifty of them ask once. */
-static int64_t catalog_due(struct core *core, const struct core_account *a)
-{
-	int64_t at, now = core_now(core);
-
-	if (store_prices_age(core->store, a->account->config.name, &at, NULL) || !at || at > now)
-		return 1;
-	return at + CATALOG_MS;
-}
 
 static void catalog_start(struct core *core, struct core_account *a)
 {
@@ -193,11 +170,6 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 
 /* ---- the others ------------------------------------------------------------------------------ */
 
-static int offers_reload(const struct lessor_provider *table)
-{
-	return table->reload != NULL;
-}
-
 static void reload_start(struct core *core, struct core_account *a)
 {
 	begin(core, a, STEP_RELOAD);
@@ -234,11 +206,6 @@ static int reload_done(struct core *core, struct core_account *a, struct step *s
 	return 0;
 }
 
-static int offers_look(const struct lessor_provider *table)
-{
-	return table->observe != NULL;
-}
-
 /* A new one takes a place like any step of a lease: dispatch_ready starts it. */
 static void look_start(struct core *core, struct core_account *a)
 {
@@ -257,47 +224,17 @@ static int list_done(struct core *core, struct core_account *a, struct step *ste
 
 static const struct {
 	const char *name;
-	int (*is_offered)(const struct lessor_provider *table);	/* NULL: by all */
 	void (*start)(struct core *core, struct core_account *a);
 	/* what the end of its step leads to; NULL: it has none of its own */
 	enum step_op op;
 	int (*done)(struct core *core, struct core_account *a, struct step *step, struct err *err);
 } tasks[TASK_COUNT] = {
-	[TASK_PROBE] = { "probe", offers_probe, probe_start, STEP_PROBE, probe_done },
-	[TASK_CATALOG] = { "catalog", offers_catalog, catalog_start, STEP_CATALOG, catalog_done },
-	[TASK_SWEEP] = { "sweep", NULL, core_sweep_due, STEP_LIST, list_done },
-	[TASK_RELOAD] = { "reload", offers_reload, reload_start, STEP_RELOAD, reload_done },
-	[TASK_LOOK] = { "look", offers_look, look_start, STEP_OBSERVE, NULL },
+	[TASK_PROBE] = { "probe", probe_start, STEP_PROBE, probe_done },
+	[TASK_CATALOG] = { "catalog", catalog_start, STEP_CATALOG, catalog_done },
+	[TASK_SWEEP] = { "sweep", core_sweep_due, STEP_LIST, list_done },
+	[TASK_RELOAD] = { "reload", reload_start, STEP_RELOAD, reload_done },
+	[TASK_LOOK] = { "look", look_start, STEP_OBSERVE, NULL },
 };
-
-/* Its place in the heap of tasks; 0 is no key. */
-static int64_t key_of(const struct core *core, const struct core_account *a, enum account_task task)
-{
-	return (int64_t)((size_t)(a - core->accounts) * TASK_COUNT + task) + 1;
-}
-
-void account_task_at(struct core *core, struct core_account *a, enum account_task task,
-		     int64_t due_ms)
-{
-	if (!tasks[task].is_offered || tasks[task].is_offered(a->account->table))
-		heap_set(core->tasks, key_of(core, a, task), due_ms);
-}
-
-void account_task_soon(struct core *core, struct core_account *a, enum account_task task)
-{
-	account_task_at(core, a, task, 1);
-}
-
-void account_tasks_init(struct core *core)
-{
-	for (size_t i = 0; i < core->account_count; i++) {
-		struct core_account *a = &core->accounts[i];
-
-		account_task_soon(core, a, TASK_PROBE);
-		account_task_at(core, a, TASK_CATALOG, catalog_due(core, a));
-		core_sweep_init(core, a);
-	}
-}
 
 static void begin_task(struct core *core, struct core_account *a, enum account_task task)
 {

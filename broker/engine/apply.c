@@ -11,19 +11,6 @@
 
 #include "util/text.h"
 
-#define PAGE 256
-
-struct lease_aggregate *core_lease(struct core *core, int64_t n, struct err *err)
-{
-	return aggregates_get(core->aggregates, n, err);
-}
-
-int core_lease_by_id(struct core *core, const char *id, struct lease_aggregate **ret,
-		     struct err *err)
-{
-	return aggregates_get_id(core->aggregates, id, ret, err);
-}
-
 /* ---- facts --------------------------------------------------------------------------------- */
 
 static void account_facts(struct core *core, const struct core_account *a, struct lease_facts *f)
@@ -165,10 +152,8 @@ static int follow(struct core *core, struct lease_aggregate *a, const struct lea
 	if (out->goal_changed) {
 		struct in_flight *running = in_flight_find(core, a->lease.n);
 
-		if (running) {
-			atomic_store(&running->step->cancel, 1);
-			core_observe_cancel(running->step);
-		}
+		if (running)
+			in_flight_cancel(running);
 	}
 	if (out->changed) {
 		core_schedule(core, &a->lease);
@@ -203,38 +188,3 @@ int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_
 }
 
 /* ---- many ------------------------------------------------------------------------------------ */
-
-struct lease_page {
-	int64_t n[PAGE];
-	int count;
-};
-
-static int page_add(void *arg, const struct lease *l)
-{
-	struct lease_page *page = arg;
-
-	page->n[page->count++] = l->n;
-	return page->count == PAGE;
-}
-
-int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
-		    struct err *err)
-{
-	struct lease_page page;
-
-	list.scope.all = 1;
-	list.limit = PAGE;
-	do {
-		page.count = 0;
-		if (store_lease_each(core->store, &list, page_add, &page, err) < 0)
-			return -1;
-		for (int i = 0; i < page.count; i++) {
-			struct lease_aggregate *a = core_lease(core, page.n[i], err);
-
-			if (!a || fn(arg, core, a, err))
-				return -1;
-		}
-		list.before_n = page.count ? page.n[page.count - 1] : 0;
-	} while (page.count == PAGE);
-	return 0;
-}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,18 +14,6 @@
 #define POSTPONED_MS 60000
 /* A shorter pause, or a smaller change of one, is not worth a write. */
 #define PAUSE_KEPT_MS 2000
-
-struct log_line {
-	struct log_line *next;
-	enum log_level level;
-	char lease[24], account[32], event[40];
-	char text[400];
-};
-
-static void load_due(void *arg, int64_t n, int64_t due_ms)
-{
-	heap_set(arg, n, due_ms);
-}
 
 /*
  * What a 429 said holds for the next process, too. By the wall clock, so it is written
@@ -46,8 +33,6 @@ static void keep_pauses(struct core *core)
 			a->paused_until_ms = until;
 	}
 }
-
-static void log_lines_drop(struct core *core, struct log_line **from);
 
 static int load_pauses(struct core *core, struct err *err)
 {
@@ -137,9 +122,9 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->hooks = *hooks;
 	core->env = config->env;
 	core->store = config->store;
-	core->answers_tail = &core->answers;
-	core->starts_tail = &core->starts;
-	core->log_lines_tail = &core->log_lines;
+	outbox_init(core);
+	waiters_init(core);
+	STAILQ_INIT(&core->pool_waiters);
 	core->due = heap_new();
 	core->tasks = heap_new();
 	core->aggregates = aggregates_new(core->store, AGGREGATES_MOST);
@@ -148,13 +133,12 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	for (size_t i = 0; i < config->account_count; i++) {
 		core->accounts[i].account = config->accounts[i];
 		for (int q = 0; q < QUEUE_COUNT; q++)
-			core->accounts[i].last[q] = &core->accounts[i].first[q];
+			STAILQ_INIT(&core->accounts[i].queues[q]);
 		core_observe_init(&core->accounts[i]);
 	}
 	if (store_signer(core->store, &core->signer, err) ||
 	    store_account_key(core->store, core->account_key, sizeof(core->account_key), err) ||
-	    load_pauses(core, err) || begin_life(core, err) ||
-	    store_due_each(core->store, core_now(core), load_due, core->due, err)) {
+	    load_pauses(core, err) || begin_life(core, err) || core_schedule_all(core, err)) {
 		core_free(core);
 		return -1;
 	}
@@ -163,65 +147,26 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	return 0;
 }
 
-static void queued_free(struct queued *list)
-{
-	while (list) {
-		struct queued *next = list->next;
-
-		free(list);
-		list = next;
-	}
-}
-
 void core_free(struct core *core)
 {
 	if (!core)
 		return;
 	for (size_t i = 0; i < core->account_count; i++) {
 		for (int q = 0; q < QUEUE_COUNT; q++)
-			queued_free(core->accounts[i].first[q]);
+			while (queue_pop(&core->accounts[i], (enum step_queue)q))
+				;
 		free(core->accounts[i].listed);
 		lease_aggregate_fini(&core->accounts[i].own);
 		free(core->accounts[i].look.seen);
 		step_free(core->accounts[i].look.ended);
 	}
-	while (core->starts) {
-		struct step *next = core->starts->next;
-
-		step_free(core->starts);
-		core->starts = next;
-	}
-	log_lines_drop(core, &core->log_lines);
+	outbox_fini(core);
 	heap_free(core->due);
 	heap_free(core->tasks);
 	aggregates_free(core->aggregates);
 	free(core->accounts);
 	in_flight_fini(core);
 	free(core);
-}
-
-int64_t core_now(const struct core *core)
-{
-	return env_wall_ms(core->env);
-}
-
-uint32_t core_random32(struct core *core)
-{
-	/* Each event asks for one, and few need it: a system call for each would be dear. */
-	if (!core->random_left) {
-		env_random(core->env, core->random, sizeof(core->random));
-		core->random_left = sizeof(core->random) / sizeof(core->random[0]);
-	}
-	return core->random[--core->random_left];
-}
-
-struct core_account *core_account_find(struct core *core, const char *name)
-{
-	for (size_t i = 0; i < core->account_count; i++) {
-		if (strcmp(core->accounts[i].account->config.name, name) == 0)
-			return &core->accounts[i];
-	}
-	return NULL;
 }
 
 int core_check(const struct core *core, struct err *err)
@@ -252,85 +197,6 @@ int core_begin(struct core *core, struct err *err)
 	return 0;
 }
 
-void core_answer(struct core *core, struct engine_request *request)
-{
-	request->next = NULL;
-	*core->answers_tail = request;
-	core->answers_tail = &request->next;
-}
-
-static void release_answers(struct core *core)
-{
-	struct engine_request *request = core->answers;
-
-	core->answers = NULL;
-	core->answers_tail = &core->answers;
-	while (request) {
-		struct engine_request *next = request->next;
-
-		request->done(request);
-		request = next;
-	}
-}
-
-/* What was decided is said once it is true. */
-static void release_log_lines(struct core *core)
-{
-	while (core->log_lines) {
-		struct log_line *t = core->log_lines;
-
-		core->log_lines = t->next;
-		log_write(t->level, LOG_FIELDS({ t->lease[0] ? "lease" : "account",
-						 t->lease[0] ? t->lease : t->account },
-					       { t->lease[0] ? "account" : NULL, t->account },
-					       { t->event[0] ? "event" : NULL, t->event }), "%s", t->text);
-		free(t);
-	}
-	core->log_lines_tail = &core->log_lines;
-}
-
-void core_log_later(struct core *core, const struct log_origin *tell, const char *fmt, ...)
-{
-	struct log_line *t = xcalloc(1, sizeof(*t));
-	va_list ap;
-
-	t->level = tell->level;
-	TEXT_SET(t->lease, tell->lease);
-	TEXT_SET(t->account, tell->account);
-	TEXT_SET(t->event, tell->event);
-	va_start(ap, fmt);
-	vsnprintf(t->text, sizeof(t->text), fmt, ap);
-	va_end(ap);
-	*core->log_lines_tail = t;
-	core->log_lines_tail = &t->next;
-}
-
-static void log_lines_drop(struct core *core, struct log_line **from)
-{
-	while (*from) {
-		struct log_line *t = *from;
-
-		*from = t->next;
-		free(t);
-	}
-	core->log_lines_tail = from;
-}
-
-static void release_starts(struct core *core)
-{
-	struct step *step = core->starts;
-
-	core->starts = NULL;
-	core->starts_tail = &core->starts;
-	while (step) {
-		struct step *next = step->next;
-
-		step->next = NULL;
-		core->hooks.start(core->hooks.arg, step);
-		step = next;
-	}
-}
-
 static int is_pinned(void *arg, int64_t n)
 {
 	struct core *core = arg;
@@ -340,7 +206,7 @@ static int is_pinned(void *arg, int64_t n)
 
 int core_must_flush(const struct core *core)
 {
-	return core->answers || core->starts || core->log_lines || store_broken(core->store);
+	return !outbox_is_empty(core) || store_broken(core->store);
 }
 
 /* Commits, if there is anything. */
@@ -364,37 +230,9 @@ int core_flush(struct core *core, struct err *err)
 {
 	if (core->in_transaction && commit(core, err))
 		return -1;
-	release_log_lines(core);
-	release_answers(core);
-	release_starts(core);
+	outbox_release(core);
 	aggregates_trim(core->aggregates, is_pinned, core);
 	return store_broken(core->store) ? err_set(err, ERR_IO, "the store is broken") : 0;
-}
-
-/* ---- what every event needs ------------------------------------------------------ */
-
-int core_account_protects(const struct core_account *a)
-{
-	return a->account->table->retain != NULL && a->account->config.protect_retained;
-}
-
-int core_note(struct core *core, int64_t lease_n, const char *kind, const char *fmt, ...)
-{
-	char text[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return store_event_add(core->store, lease_n, core_now(core), kind, text, NULL);
-}
-
-void core_schedule(struct core *core, const struct lease *l)
-{
-	/* While a step runs only the deadline may interrupt; its result sets the next due time. */
-	heap_set(core->due, l->n,
-		 in_flight_find(core, l->n) ? lease_deadline_ms(l) :
-					      lease_due_ms(l, core_now(core)));
 }
 
 /* ---- due times --------------------------------------------------------------------- */

@@ -39,13 +39,15 @@ struct pending_claim {
 	struct step *step;
 	struct lease_claim *claim;	/* NULL: answered once all of before is durable */
 	sem_t answered;
-	struct pending_claim *next;
+	STAILQ_ENTRY(pending_claim) link;
 };
 
+STAILQ_HEAD(pending_claim_list, pending_claim);
+
 struct inbox {
-	struct engine_request *requests, **requests_tail;
-	struct pending_claim *claims, **claims_tail;
-	struct step *results, **results_tail;
+	struct request_list requests;
+	struct pending_claim_list claims;
+	struct step_list results;
 };
 
 struct engine {
@@ -75,12 +77,9 @@ struct engine {
 
 static void inbox_init(struct inbox *inbox)
 {
-	inbox->requests = NULL;
-	inbox->requests_tail = &inbox->requests;
-	inbox->claims = NULL;
-	inbox->claims_tail = &inbox->claims;
-	inbox->results = NULL;
-	inbox->results_tail = &inbox->results;
+	STAILQ_INIT(&inbox->requests);
+	STAILQ_INIT(&inbox->claims);
+	STAILQ_INIT(&inbox->results);
 }
 
 static void refuse(struct engine_request *request)
@@ -95,12 +94,10 @@ void engine_submit(struct engine *engine, struct engine_request *request)
 {
 	int closed;
 
-	request->next = NULL;
 	pthread_mutex_lock(&engine->lock);
 	closed = engine->closed;
 	if (!closed) {
-		*engine->inbox.requests_tail = request;
-		engine->inbox.requests_tail = &request->next;
+		STAILQ_INSERT_TAIL(&engine->inbox.requests, request, link);
 		pthread_cond_signal(&engine->arrived);
 	}
 	pthread_mutex_unlock(&engine->lock);
@@ -115,8 +112,7 @@ static void ask_and_wait(struct engine *engine, struct step *step, struct lease_
 
 	sem_init(&pending.answered, 0, 0);
 	pthread_mutex_lock(&engine->lock);
-	*engine->inbox.claims_tail = &pending;
-	engine->inbox.claims_tail = &pending.next;
+	STAILQ_INSERT_TAIL(&engine->inbox.claims, &pending, link);
 	pthread_cond_signal(&engine->arrived);
 	pthread_mutex_unlock(&engine->lock);
 	while (sem_wait(&pending.answered))
@@ -139,10 +135,8 @@ static void step_arrived(void *arg, struct step *step)
 {
 	struct engine *engine = arg;
 
-	step->next = NULL;
 	pthread_mutex_lock(&engine->lock);
-	*engine->inbox.results_tail = step;
-	engine->inbox.results_tail = &step->next;
+	STAILQ_INSERT_TAIL(&engine->inbox.results, step, queued);
 	pthread_cond_signal(&engine->arrived);
 	pthread_mutex_unlock(&engine->lock);
 }
@@ -168,7 +162,17 @@ static void start_step(void *arg, struct step *step)
 
 static int inbox_is_empty(const struct inbox *inbox)
 {
-	return !inbox->requests && !inbox->claims && !inbox->results;
+	return STAILQ_EMPTY(&inbox->requests) && STAILQ_EMPTY(&inbox->claims) &&
+	       STAILQ_EMPTY(&inbox->results);
+}
+
+/* A tail queue holds a pointer into its own head: it cannot be copied. */
+static void inbox_take(struct inbox *from, struct inbox *to)
+{
+	inbox_init(to);
+	STAILQ_CONCAT(&to->requests, &from->requests);
+	STAILQ_CONCAT(&to->claims, &from->claims);
+	STAILQ_CONCAT(&to->results, &from->results);
 }
 
 /* Waits for work or the next due time; with the lock held. */
@@ -191,34 +195,32 @@ static void sleep_locked(struct engine *engine)
 }
 
 /* Each is gone from its worker's stack as soon as it is answered. */
-static void answer(struct pending_claim *list)
+static void answer_claims(struct pending_claim_list *list)
 {
-	while (list) {
-		struct pending_claim *next = list->next;
+	struct pending_claim *pending;
 
-		sem_post(&list->answered);
-		list = next;
+	while ((pending = STAILQ_FIRST(list)) != NULL) {
+		STAILQ_REMOVE_HEAD(list, link);
+		sem_post(&pending->answered);
 	}
 }
 
 /* Those that are decided are answered; the rest waits for the commit. */
 static void take_claims(struct core *core, struct inbox *work)
 {
-	struct pending_claim *list = work->claims, **waiting = &work->claims;
+	struct pending_claim_list claims = STAILQ_HEAD_INITIALIZER(claims);
+	struct pending_claim *pending;
 
-	while (list) {
-		struct pending_claim *next = list->next;
-
-		if (list->claim) {
-			core_claim(core, list->step, list->claim);
-			sem_post(&list->answered);
+	STAILQ_CONCAT(&claims, &work->claims);
+	while ((pending = STAILQ_FIRST(&claims)) != NULL) {
+		STAILQ_REMOVE_HEAD(&claims, link);
+		if (pending->claim) {
+			core_claim(core, pending->step, pending->claim);
+			sem_post(&pending->answered);
 		} else {
-			*waiting = list;
-			waiting = &list->next;
+			STAILQ_INSERT_TAIL(&work->claims, pending, link);
 		}
-		list = next;
 	}
-	*waiting = NULL;
 }
 
 /*
@@ -228,32 +230,29 @@ static void take_claims(struct core *core, struct inbox *work)
 static int turn(struct engine *engine, struct inbox *work, int may_wait, struct err *err)
 {
 	struct core *core = engine->core;
+	struct engine_request *request;
+	struct step *step;
 
-	for (struct engine_request *r = work->requests; r; r = r->next)
-		core_prefetch(core, r);
+	STAILQ_FOREACH (request, &work->requests, link)
+		core_prefetch(core, request);
 	if (core_begin(core, err))
 		return -1;
 	take_claims(core, work);
-	while (work->results) {
-		struct step *step = work->results;
-
-		work->results = step->next;
+	while ((step = STAILQ_FIRST(&work->results)) != NULL) {
+		STAILQ_REMOVE_HEAD(&work->results, queued);
 		core_step_done(core, step);
 	}
-	while (work->requests) {
-		struct engine_request *request = work->requests;
-
-		work->requests = request->next;
+	while ((request = STAILQ_FIRST(&work->requests)) != NULL) {
+		STAILQ_REMOVE_HEAD(&work->requests, link);
 		core_request(core, request);
 	}
 	core_due(core);
-	engine->is_open = may_wait && !work->claims && !core_must_flush(core);
+	engine->is_open = may_wait && STAILQ_EMPTY(&work->claims) && !core_must_flush(core);
 	if (engine->is_open)
 		return 0;
 	if (core_flush(core, err))
 		return -1;
-	answer(work->claims);
-	work->claims = NULL;
+	answer_claims(&work->claims);
 	return 0;
 }
 
@@ -270,9 +269,9 @@ static void *engine_main(void *arg)
 
 		if (inbox_is_empty(&engine->inbox) && !(engine->stopping && !draining))
 			sleep_locked(engine);
-		work = engine->inbox;
-		may_wait = work.claims && !work.requests && !work.results;
-		inbox_init(&engine->inbox);
+		inbox_take(&engine->inbox, &work);
+		may_wait = STAILQ_EMPTY(&work.requests) && STAILQ_EMPTY(&work.results) &&
+			   !STAILQ_EMPTY(&work.claims);
 		if (engine->limits_changed) {
 			core_set_limits(engine->core, &engine->limits);
 			engine->limits_changed = 0;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "lease/lease.h"
 #include "lease/ledger.h"
@@ -182,9 +183,11 @@ struct engine_request {
 	void (*done)(struct engine_request *request);
 	void *user;
 
-	struct engine_request *next;	/* the engine's while it has it */
+	STAILQ_ENTRY(engine_request) link; /* the engine's while it has it */
 	int64_t wait_until_ms;
 };
+
+STAILQ_HEAD(request_list, engine_request);
 
 int engine_new(const struct engine_config *config, struct engine **ret, struct err *err);
 /* Any thread. The request is the engine's until done is called; done is always called. */

@@ -32,6 +32,25 @@ struct in_flight *in_flight_find(struct core *core, int64_t n)
 	return running;
 }
 
+/* Of an observation for many leases: is there one that still wants it? */
+static int is_wanted(const struct step *look)
+{
+	for (size_t i = 0; i < look->waiting_count; i++) {
+		if (look->waiting[i] && !atomic_load(&look->waiting[i]->cancel))
+			return 1;
+	}
+	return 0;
+}
+
+void in_flight_cancel(struct in_flight *running)
+{
+	struct step *look = running->step->look;
+
+	atomic_store(&running->step->cancel, 1);
+	if (look && !is_wanted(look))
+		atomic_store(&look->cancel, 1);
+}
+
 struct in_flight in_flight_take(struct core *core, const struct step *step)
 {
 	struct in_flight **at = bucket_of(core, step->lease.n);

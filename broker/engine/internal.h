@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the core share. Nobody else includes this. */
+/*
+ * What the files of the core share; nobody else includes this. The files are listed from the
+ * bottom to the top: each uses only those above it in this header.
+ */
 #pragma once
 
-#include "engine/account_tasks.h"
 #include "engine/aggregates.h"
 #include "engine/core.h"
 #include "lease/aggregate.h"
@@ -23,14 +25,24 @@ struct in_flight {
 	struct in_flight *next; /* in its bucket */
 };
 
-/* A step that waits for a free place in its account. */
-struct queued {
+/* A lease that waits for a free place in its account. */
+struct queued_lease {
 	int64_t n;
-	struct queued *next;
+	STAILQ_ENTRY(queued_lease) link;
 };
 
 /* The queues of an account: first come those that take something away. */
 enum step_queue { QUEUE_CLEANUP, QUEUE_OTHER, QUEUE_OBSERVE, QUEUE_COUNT };
+
+/* What an account does beside its leases; account_tasks.c has the table. */
+enum account_task {
+	TASK_PROBE,   /* is it the account we know, and is the store the newest? */
+	TASK_CATALOG, /* what its machines cost */
+	TASK_SWEEP,   /* its inventory is compared with the ledger (sweep.c) */
+	TASK_RELOAD,  /* the provider reads its files again */
+	TASK_LOOK,    /* a look at all that wait for their servers may begin (observe.c) */
+	TASK_COUNT
+};
 
 /* A lease that a look has seen, and that is to be looked at again then. */
 struct look_seen {
@@ -52,7 +64,7 @@ struct core_account {
 	struct account *account;
 	struct lease_aggregate own;	/* its own ledger: the sentinel */
 	int running;
-	struct queued *first[QUEUE_COUNT], **last[QUEUE_COUNT];
+	STAILQ_HEAD(, queued_lease) queues[QUEUE_COUNT];
 	struct core_look look;
 	int64_t probe_due_ms, catalog_due_ms;
 	int probe_running;
@@ -91,26 +103,150 @@ struct core {
 	struct heap *tasks;		/* account_tasks.c */
 	struct in_flight *in_flight[IN_FLIGHT_BUCKETS]; /* by lease row */
 	size_t in_flight_count;
-	struct engine_request *waiters[WAITER_BUCKETS];
+	struct request_list waiters[WAITER_BUCKETS]; /* by lease row */
 	int64_t next_waiter_ms;		/* earliest wait_until_ms, 0: none */
-	struct engine_request *pool_waiters;
-	struct engine_request *answers, **answers_tail;	/* done after the commit */
-	struct step *starts, **starts_tail;		/* started after the commit */
+	struct request_list pool_waiters;
+	struct request_list answers; /* done after the commit */
+	struct step_list starts;     /* started after the commit */
 	struct clock_watch clock;
-	struct log_line *log_lines, **log_lines_tail; /* log lines that wait for the commit */
+	STAILQ_HEAD(, log_line) log_lines; /* written after the commit */
 	uint32_t random[32];		/* drawn at once; so many are left */
 	size_t random_left;
 	int in_transaction;
 	int draining;
 };
 
-/* core.c */
+/* ---- state.c: what is known ------------------------------------------------------------------ */
+
 int64_t core_now(const struct core *core);
 uint32_t core_random32(struct core *core);
+/* While it is, nothing ends by itself. */
+int core_clock_is_suspect(const struct core *core);
 struct core_account *core_account_find(struct core *core, const char *name);
-void core_answer(struct core *core, struct engine_request *request);
+/* Can what is kept there be protected at the provider, and is it meant to be? */
+int core_account_protects(const struct core_account *a);
+/* Was it proven lately? One missed probe is no reason to stop. */
+int core_account_is_proven(const struct core *core, const struct core_account *a);
+/* Is the account proven, so that absence and inventories mean something? */
+int core_account_is_verified(const struct core *core, const struct core_account *a);
+/* May its inventory be read? That is so of a fenced one, too. */
+int core_account_is_readable(const struct core *core, const struct core_account *a);
+/* Does its sentinel bear a generation? */
+int core_account_is_counted(const struct core_account *a);
+/* Is any of its leases not over? */
+int core_account_has_open(struct core *core, const struct core_account *a);
+/* How late the account's provider may show what it made, ms. */
+int64_t core_settle_ms(const struct core *core, const struct core_account *a);
+/* NULL: none, or it cannot be read. */
+struct lease_aggregate *core_lease(struct core *core, int64_t n, struct err *err);
+/* By its id, whoever asks. 0, 1 none, -1. */
+int core_lease_by_id(struct core *core, const char *id, struct lease_aggregate **ret,
+		     struct err *err);
+/* Each lease of that list, oldest last, in pages: events may happen to them. -1 of `fn` stops. */
+typedef int (*core_lease_fn)(void *arg, struct core *core, struct lease_aggregate *a,
+			     struct err *err);
+int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
+		    struct err *err);
 
-/* apply.c */
+/* ---- outbox.c: what waits for the commit ----------------------------------------------------- */
+
+void outbox_init(struct core *core);
+void outbox_fini(struct core *core);
+int outbox_is_empty(const struct core *core);
+void core_answer(struct core *core, struct engine_request *request);
+/*
+ * A line of the log about something that was decided: it is written once that is committed,
+ * and never if the batch fails. `lease`, `account` and `event` may be NULL.
+ */
+struct log_origin {
+	enum log_level level;
+	const char *lease, *account, *event;
+};
+void core_log_later(struct core *core, const struct log_origin *origin, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* After the commit: writes the log, answers, starts the steps. */
+void outbox_release(struct core *core);
+
+/* ---- in_flight.c: the steps under way -------------------------------------------------------- */
+
+void in_flight_add(struct core *core, int64_t n, struct step *step);
+/* The step of a lease; NULL: none is under way. */
+struct in_flight *in_flight_find(struct core *core, int64_t n);
+/* It is not under way any more. */
+struct in_flight in_flight_take(struct core *core, const struct step *step);
+/* Its goal has changed: it ends soon; an observation for many does when nobody wants it any more. */
+void in_flight_cancel(struct in_flight *running);
+void in_flight_fini(struct core *core);
+
+/* ---- queues.c: when a lease has its turn ----------------------------------------------------- */
+
+/* Sets the lease's due time in the heap from its row. */
+void core_schedule(struct core *core, const struct lease *l);
+/* The same of every lease that is due some time. */
+int core_schedule_all(struct core *core, struct err *err);
+void queue_push(struct core_account *a, enum step_queue which, int64_t n);
+/* The next lease of a queue; 0: it is empty. */
+int64_t queue_pop(struct core_account *a, enum step_queue which);
+/* Its next step is one of its own, though others are looked for together. */
+void queue_lease_alone(struct core *core, struct core_account *a, const struct lease *l);
+
+/* ---- steps.c --------------------------------------------------------------------------------- */
+
+/* A step that core_flush starts; it takes a place of the account's. */
+struct step *core_step_begin(struct core *core, struct core_account *a, enum step_op op, int64_t n);
+/* The same in two parts. */
+struct step *core_step_new(const struct core *core, struct core_account *a, enum step_op op);
+void core_step_start(struct core *core, struct core_account *a, struct step *step, int64_t n);
+
+/* ---- answer.c -------------------------------------------------------------------------------- */
+
+void request_fail(struct engine_request *r, enum request_result result, const char *code,
+		  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* It could not be stored; logs why. */
+void request_fail_store(struct engine_request *r, const struct err *err);
+/* Says why the event was refused, in the API's words. */
+void request_refuse(struct engine_request *r, enum lease_refusal refusal);
+void core_fill_answer(struct engine_request *request, const struct lease_aggregate *a);
+
+/* ---- request_lease.c ------------------------------------------------------------------------- */
+
+/* Is it the caller's own, or is the caller an admin? */
+int request_is_callers(const struct engine_request *r, const struct lease *l);
+/* The lease of r->ref, if the caller may change it; NULL: answered. */
+struct lease_aggregate *request_find_lease(struct core *core, struct engine_request *r);
+
+/* ---- account_timers.c ------------------------------------------------------------------------ */
+
+/* A start: all that its provider offers are due, each when it last was. */
+void account_tasks_init(struct core *core);
+/* Due then, wall clock; 0: not at all. Nothing if the account's provider does not offer it. */
+void account_task_at(struct core *core, struct core_account *a, enum account_task task,
+		     int64_t due_ms);
+/* Prices are read again so often. */
+#define CATALOG_MS (60 * 60 * 1000)
+/* As soon as there is a turn. */
+void account_task_soon(struct core *core, struct core_account *a, enum account_task task);
+void sweep_at(struct core *core, struct core_account *a, int64_t due_ms);
+/* Then, or earlier if one was promised. */
+void sweep_by(struct core *core, struct core_account *a, int64_t due_ms, const struct sweep *sweep);
+/* Within so long after something was concluded from absence alone the inventory is read. */
+#define SWEEP_SOON_MS (10 * 60 * 1000)
+/* Something was: after a restart the sweep is due as well. */
+int core_sweep_soon(struct core *core, struct core_account *a, struct err *err);
+/* From now on older copies of the store must be told apart. */
+void core_generation_raise(struct core *core, const char *account);
+
+/* ---- waiters.c: requests that wait for their lease ------------------------------------------- */
+
+void waiters_init(struct core *core);
+void core_wait(struct core *core, struct engine_request *request);
+void core_wake(struct core *core, const struct lease_aggregate *a);
+void core_wait_timeouts(struct core *core, int64_t now_ms, int all);
+/* Does somebody wait for it? */
+int core_is_awaited(const struct core *core, int64_t n);
+
+/* ---- apply.c: an event happens --------------------------------------------------------------- */
+
 /* What is known beside an aggregate; but for what only the event's sender knows. */
 struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a);
 /*
@@ -123,103 +259,60 @@ int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_
 /* The same, of facts that the caller has made more precise. */
 int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct lease_event *event,
 		     const struct lease_facts *facts, struct lease_effects *out, struct err *err);
-/* NULL: none, or it cannot be read. */
-struct lease_aggregate *core_lease(struct core *core, int64_t n, struct err *err);
-/* By its id, whoever asks. 0, 1 none, -1. */
-int core_lease_by_id(struct core *core, const char *id, struct lease_aggregate **ret,
-		     struct err *err);
-/* Each lease of that list, oldest last, in pages: events may happen to them. -1 of `fn` stops. */
-typedef int (*core_lease_fn)(void *arg, struct core *core, struct lease_aggregate *a,
-			     struct err *err);
-int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
-		    struct err *err);
-/* Can what is kept there be protected at the provider, and is it meant to be? */
-int core_account_protects(const struct core_account *a);
-/* Sets the lease's due time in the heap from its row. */
-void core_schedule(struct core *core, const struct lease *l);
-/*
- * A line of the log about something that was decided: it is written once that is committed,
- * and never if the batch fails. `lease`, `account` and `event` may be NULL.
- */
-struct log_origin {
-	enum log_level level;
-	const char *lease, *account, *event;
-};
-void core_log_later(struct core *core, const struct log_origin *tell, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-int core_note(struct core *core, int64_t lease_n, const char *kind, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
 
-/* sentinel.c */
+/* ---- account_block.c ------------------------------------------------------------------------- */
+
+void core_lease_blocked(struct core *core, int64_t n);
+/* Leases of accounts that the configuration does not have: attention, at a start. */
+int core_missing_init(struct core *core, struct err *err);
+void core_account_blocked(struct core *core, struct core_account *a);
+/* `is_start`: it is proven for the first time since the start. */
+void core_account_unblocked(struct core *core, struct core_account *a, int is_start);
+
+/* ---- handover.c: what an ended lease need not delete itself, since another one uses it ------- */
+
+int core_handover(struct core *core, struct lease_aggregate *a, struct err *err);
+
+/* ---- retained.c: machines that are kept ------------------------------------------------------ */
+
+/* One was listed: without its label or its protection it gets them anew. */
+int core_retained_check(struct core *core, int64_t row, const struct lessor_observed *seen,
+			struct err *err);
+/* This store may be an old one: what it says is protected is read again, and protected anew. */
+int core_retained_prove(struct core *core, char *account, struct err *err);
+
+/* ---- sentinel.c: the generation -------------------------------------------------------------- */
+
 int core_generation_init(struct core *core, struct core_account *a, struct err *err);
 /* The sentinel was read and bears that. -1: this store is behind; the account is fenced. */
 int core_generation_found(struct core *core, struct core_account *a, int64_t number,
 			  const char *holder, struct err *err);
 int core_generation_seen(struct core *core, struct core_account *a,
 			 const struct lessor_observed *sentinel, struct err *err);
-/* The labels with which a new sentinel begins; of one that was just read, those to write, if any. */
+/* The labels with which a new sentinel begins. */
 int core_generation_begin(struct core *core, struct core_account *a, struct labels *labels,
 			  struct err *err);
-int core_generation_write(struct core *core, struct core_account *a,
-			  const struct lessor_observed *sentinel, struct labels *labels,
-			  struct err *err);
-/* The last one that was to be written was answered with yes. */
-int core_generation_written(struct core *core, struct core_account *a, struct err *err);
 /* What a step says of the sentinel's labels: CLAIM_CHANGE and CLAIM_CHANGED. 0 or -1. */
 int core_generation_claim(struct core *core, struct core_account *a, struct lease_claim *claim);
-/* From now on older copies of the store must be told apart. */
-void core_generation_raise(struct core *core, const char *account);
-/* Before a probe: is it time? */
+/* Before a probe: is it time to raise it? */
 void core_generation_due(struct core *core, struct core_account *a);
 int core_request_account(struct core *core, struct engine_request *r, struct err *err);
 
-/* handover.c: what an ended lease need not delete itself, since another one uses it */
-int core_handover(struct core *core, struct lease_aggregate *a, struct err *err);
+/* ---- verdicts.c: what a step's end leads to -------------------------------------------------- */
 
-/* requests.c */
-void request_fail(struct engine_request *r, enum request_result result, const char *code,
-		  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* The lease of r->ref, if the caller may change it; NULL: answered. */
-struct lease_aggregate *request_find_lease(struct core *core, struct engine_request *r);
-/* Says why the event was refused, in the API's words. */
-void request_refuse(struct engine_request *r, enum lease_refusal refusal);
+/* Was it refused with class AUTH or ACCOUNT? */
+int step_is_denied(const struct step *step);
+/* It was: the account is blocked until a probe is well. */
+void core_step_denied(struct core *core, struct core_account *a, const struct step *step);
+void core_step_log(const struct step *step);
+/* What it led to could not be written: the store is broken. */
+void core_step_unrecorded(struct core *core, const struct step *step, const struct err *err);
+/* What the verdict of a lease's step leads to, whoever ran it. */
+void core_step_result(struct core *core, struct core_account *a, struct step *step,
+		      const struct in_flight *ran);
 
-/* resolve.c */
-int core_request_resolve(struct core *core, struct engine_request *r, struct err *err);
+/* ---- observe.c: one observation for many leases ---------------------------------------------- */
 
-/* account_block.c */
-void core_lease_blocked(struct core *core, int64_t n);
-/* Leases of accounts that the configuration does not have: attention, at a start. */
-int core_missing_init(struct core *core, struct err *err);
-/* Is any of its leases not over? */
-int core_account_has_open(struct core *core, const struct core_account *a);
-void core_account_blocked(struct core *core, struct core_account *a);
-/* `is_start`: it is proven for the first time since the start. */
-void core_account_unblocked(struct core *core, struct core_account *a, int is_start);
-
-/* wall_clock.c */
-void core_clock_watch(struct core *core);
-int core_clock_is_suspect(const struct core *core);
-
-/* sweep.c */
-void core_sweep_init(struct core *core, struct core_account *a);
-void core_sweep_due(struct core *core, struct core_account *a);
-int core_sweep_done(struct core *core, struct core_account *a, struct step *step, struct err *err);
-int core_request_sweep(struct core *core, struct engine_request *r, struct err *err);
-/* This store may be an old one: what it says is protected is read again, and protected anew. */
-int core_prove_retained(struct core *core, char *account, struct err *err);
-
-/* pool.c */
-int core_request_pool(struct core *core, struct engine_request *r, struct err *err);
-/* Is this list of servers the pool's, and not the sweep's? */
-int core_is_pool(const struct step *step);
-void core_pool_done(struct core *core, struct core_account *a, struct step *step);
-void core_pool_drain(struct core *core);
-
-/* shares.c */
-int core_request_share(struct core *core, struct engine_request *r, struct err *err);
-
-/* observe.c */
 void core_observe_init(struct core_account *a);
 /* Starts a look for all that wait and are due: 1. 0: there is nothing to look for, or not now. */
 int core_observe_start(struct core *core, struct core_account *a);
@@ -227,54 +320,37 @@ int core_observe_start(struct core *core, struct core_account *a);
 void core_observe_done(struct core *core, struct core_account *a, struct step *look);
 /* Applies some more of the results, if there are any. */
 void core_observe_go_on(struct core *core, struct core_account *a);
-/* The goal of a running step has changed: a look that nobody waits for any more is given up. */
-void core_observe_cancel(struct step *step);
 
-/* in_flight.c */
-void in_flight_add(struct core *core, int64_t n, struct step *step);
-/* The step of a lease; NULL: none is on its way. */
-struct in_flight *in_flight_find(struct core *core, int64_t n);
-/* It is not on its way any more. */
-struct in_flight in_flight_take(struct core *core, const struct step *step);
-void in_flight_fini(struct core *core);
+/* ---- sweep.c, pool.c: inventories ------------------------------------------------------------ */
 
-/* waiters.c */
-void core_wait(struct core *core, struct engine_request *request);
-void core_wake(struct core *core, const struct lease_aggregate *a);
-void core_wait_timeouts(struct core *core, int64_t now_ms, int all);
-void core_fill_answer(struct engine_request *request, const struct lease_aggregate *a);
-/* Does somebody wait for it? */
-int core_is_awaited(const struct core *core, int64_t n);
+void core_sweep_due(struct core *core, struct core_account *a);
+int core_sweep_done(struct core *core, struct core_account *a, struct step *step, struct err *err);
+int core_request_sweep(struct core *core, struct engine_request *r, struct err *err);
 
-/* dispatch.c */
+int core_request_pool(struct core *core, struct engine_request *r, struct err *err);
+/* Is this list of servers the pool's, and not the sweep's? */
+int core_is_pool(const struct step *step);
+void core_pool_done(struct core *core, struct core_account *a, struct step *step);
+void core_pool_drain(struct core *core);
+
+/* ---- resolve.c, shares.c: other requests; requests.c has the table --------------------------- */
+
+int core_request_resolve(struct core *core, struct engine_request *r, struct err *err);
+int core_request_share(struct core *core, struct engine_request *r, struct err *err);
+
+/* ---- account_tasks.c ------------------------------------------------------------------------- */
+
+/* All that are due begin. */
+void account_tasks_due(struct core *core, int64_t now_ms);
+/* A step of a task is over. -1: what it leads to could not be written. */
+int account_task_done(struct core *core, struct core_account *a, struct step *step, struct err *err);
+
+/* ---- wall_clock.c ---------------------------------------------------------------------------- */
+
+void core_clock_watch(struct core *core);
+
+/* ---- dispatch.c; above it are only core.c and claims.c --------------------------------------- */
+
 void queue_lease(struct core *core, const struct lease_aggregate *lease);
-/* Its next step is one of its own, though others are looked for together. */
-void queue_lease_alone(struct core *core, struct core_account *a, const struct lease *l);
-/* The next lease of a queue; 0: it is empty. */
-int64_t queue_pop(struct core_account *a, enum step_queue which);
 void dispatch_ready(struct core *core, struct core_account *a);
 void dispatch_all(struct core *core);
-/* Was it proven lately? One missed probe is no reason to stop. */
-int core_account_is_proven(const struct core *core, const struct core_account *a);
-/* Is the account proven, so that absence and inventories mean something? */
-int core_account_is_verified(const struct core *core, const struct core_account *a);
-/* May its inventory be read? That is so of a fenced one, too. */
-int core_account_is_readable(const struct core *core, const struct core_account *a);
-/* How late the account's provider may show what it made, ms. */
-int64_t core_settle_ms(const struct core *core, const struct core_account *a);
-/*
- * Something was concluded from absence alone: the inventory is read once more, soon, and
- * after a restart as well.
- */
-int core_sweep_soon(struct core *core, struct core_account *a, struct err *err);
-/* A step that core_flush starts; it takes a place of the account's. */
-struct step *core_step_begin(struct core *core, struct core_account *a, enum step_op op,
-			     int64_t n);
-/* The same in two parts. */
-struct step *core_step_new(const struct core *core, struct core_account *a, enum step_op op);
-void core_step_start(struct core *core, struct core_account *a, struct step *step, int64_t n);
-/* What a step's verdict leads to, whoever ran it. */
-void core_step_result(struct core *core, struct core_account *a, struct step *step,
-		      const struct in_flight *ran);
-/* A step was refused with class AUTH or ACCOUNT. */
-void core_step_denied(struct core *core, struct core_account *a, const struct step *step);

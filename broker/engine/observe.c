@@ -89,7 +89,7 @@ int core_observe_start(struct core *core, struct core_account *a)
 	struct step *look;
 	int64_t n;
 
-	if (!a->first[QUEUE_OBSERVE] || a->look.is_running)
+	if (STAILQ_EMPTY(&a->queues[QUEUE_OBSERVE]) || a->look.is_running)
 		return 0;
 	if (wait_ms > 0) {
 		account_task_at(core, a, TASK_LOOK, now + wait_ms);
@@ -109,24 +109,7 @@ int core_observe_start(struct core *core, struct core_account *a)
 	return 1;
 }
 
-void core_observe_cancel(struct step *part)
-{
-	struct step *look = part->look;
-	int wanted = 0;
-
-	for (size_t i = 0; look && i < look->waiting_count; i++)
-		wanted |= look->waiting[i] && !atomic_load(&look->waiting[i]->cancel);
-	if (look && !wanted)
-		atomic_store(&look->cancel, 1);
-}
-
 /* ---- and ends ---------------------------------------------------------------------- */
-
-static int is_denied(const struct step *look)
-{
-	return look->verdict == LESSOR_REFUSED && (look->error_class == LESSOR_CLASS_AUTH ||
-						   look->error_class == LESSOR_CLASS_ACCOUNT);
-}
 
 /* The look has failed, and says how: the lease waits as if its own step had. */
 static void fail_with(struct step *part, const struct step *look)
@@ -147,7 +130,7 @@ static int settle_unobserved(struct core *core, struct core_account *a, const st
 	const struct lease_aggregate *lease = core_lease(core, part->lease.n, NULL);
 
 	if (!lease || lease->lease.epoch != part->epoch ||
-	    (look->verdict == LESSOR_RETRY && !look->violation) || is_denied(look)) {
+	    (look->verdict == LESSOR_RETRY && !look->violation) || step_is_denied(look)) {
 		fail_with(part, look);
 		return 1;
 	}
@@ -226,7 +209,7 @@ void core_observe_go_on(struct core *core, struct core_account *a)
 		account_task_at(core, a, TASK_LOOK, core_now(core) + 1);
 		return;
 	}
-	if (is_denied(look) && a->account->table->probe)
+	if (step_is_denied(look))
 		core_step_denied(core, a, look);
 	a->look.ended = NULL;
 	a->look.is_running = 0;

@@ -82,7 +82,7 @@ static void machine_fill(const struct core *core, const char *account,
 
 void core_pool_done(struct core *core, struct core_account *a, struct step *step)
 {
-	struct engine_request **at = &core->pool_waiters;
+	struct engine_request *next;
 	int failed = step->verdict != LESSOR_DONE;
 
 	a->is_listing = 0;
@@ -97,14 +97,11 @@ void core_pool_done(struct core *core, struct core_account *a, struct step *step
 			machine_fill(core, a->account->config.name, &step->listed[i].seen,
 				     &a->listed[i]);
 	}
-	while (*at) {
-		struct engine_request *r = *at;
-
-		if (!is_asked(r, a) || (!failed && !is_served(core, r))) {
-			at = &r->next;
+	for (struct engine_request *r = STAILQ_FIRST(&core->pool_waiters); r; r = next) {
+		next = STAILQ_NEXT(r, link);
+		if (!is_asked(r, a) || (!failed && !is_served(core, r)))
 			continue;
-		}
-		*at = r->next;
+		STAILQ_REMOVE(&core->pool_waiters, r, engine_request, link);
 		if (failed)
 			request_fail(r, RESULT_UNAVAILABLE, "inventory_unavailable",
 				     "the provider did not give its inventory; try again");
@@ -178,8 +175,7 @@ int core_request_pool(struct core *core, struct engine_request *r, struct err *e
 		return 0;
 	}
 	r->result = RESULT_PENDING;
-	r->next = core->pool_waiters;
-	core->pool_waiters = r;
+	STAILQ_INSERT_HEAD(&core->pool_waiters, r, link);
 	return 0;
 }
 
@@ -187,8 +183,8 @@ void core_pool_drain(struct core *core)
 {
 	struct engine_request *r;
 
-	while ((r = core->pool_waiters)) {
-		core->pool_waiters = r->next;
+	while ((r = STAILQ_FIRST(&core->pool_waiters)) != NULL) {
+		STAILQ_REMOVE_HEAD(&core->pool_waiters, link);
 		request_fail(r, RESULT_UNAVAILABLE, "shutting_down",
 			     "the broker is stopping; try again");
 		core_answer(core, r);

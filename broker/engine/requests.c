@@ -2,35 +2,14 @@
 /* What clients ask for: create, cancel-create, release, heartbeat. */
 #include "engine/internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "util/hash.h"
-#include "util/log.h"
 #include "util/text.h"
 
 #define SLUG_MAX 41
 #define SLUG_TRIES 20
-
-void request_fail(struct engine_request *r, enum request_result result, const char *code,
-		  const char *fmt, ...)
-{
-	va_list ap;
-
-	r->result = result;
-	TEXT_SET(r->code, code);
-	va_start(ap, fmt);
-	vsnprintf(r->message, sizeof(r->message), fmt, ap);
-	va_end(ap);
-}
-
-static void answer_error(struct engine_request *r, const struct err *err)
-{
-	log_error(LOG_FIELDS({ "error", err->text }), "a request could not be stored");
-	request_fail(r, RESULT_UNAVAILABLE, "store_unavailable",
-		     "the request could not be stored; try again");
-}
 
 /* Readers change nothing; an admin may act for others. */
 static int may_change(struct engine_request *r)
@@ -39,100 +18,6 @@ static int may_change(struct engine_request *r)
 		return 1;
 	request_fail(r, RESULT_FORBIDDEN, "forbidden", "this token may only read");
 	return 0;
-}
-
-static int is_callers(const struct engine_request *r, const struct lease *l)
-{
-	return r->caller.role == TOKEN_ADMIN ||
-	       (strcmp(r->caller.owner, l->owner) == 0 && strcmp(r->caller.org, l->org) == 0);
-}
-
-/* By id, else by slug among the live ones. As store_lease_visible. */
-static int find_visible(struct core *core, const struct engine_request *r,
-			enum store_sharing sharing, int64_t *ret, struct err *err)
-{
-	struct store_scope scope = {
-		.all = r->caller.role == TOKEN_ADMIN,
-		.owner = r->caller.owner,
-		.org = r->caller.org,
-		.sharing = sharing,
-	};
-	struct lease l;
-	int rc = store_lease_visible(core->store, r->ref, &scope, &l, err);
-
-	if (rc == 1)
-		rc = store_lease_by_slug(core->store, r->ref, &scope, &l, err);
-	*ret = rc == 0 ? l.n : 0;
-	return rc;
-}
-
-/* In memory and the caller's own: no need to ask. */
-static struct lease_aggregate *find_own(struct core *core, const struct engine_request *r)
-{
-	struct lease_aggregate *a = aggregates_peek_id(core->aggregates, r->ref);
-
-	return a && is_callers(r, &a->lease) ? a : NULL;
-}
-
-static struct lease_aggregate *find(struct core *core, struct engine_request *r)
-{
-	struct lease_aggregate *a = find_own(core, r);
-	struct err err = { 0 };
-	int64_t n;
-	int rc;
-
-	if (a)
-		return a;
-	rc = find_visible(core, r, r->own_only ? SHARED_NOT : SHARED_MANAGE, &n, &err);
-	if (rc == 0)
-		a = core_lease(core, n, &err);
-	if (a)
-		return a;
-	if (rc == 1 && !r->own_only && find_visible(core, r, SHARED_USE, &n, &err) == 0)
-		request_fail(r, RESULT_FORBIDDEN, "forbidden",
-			     "the lease is shared with you to be used, not to be changed");
-	else if (rc == 1)
-		request_fail(r, RESULT_NOT_FOUND, "not_found", "there is no such lease");
-	else if (err.kind == ERR_CONFLICT)
-		request_fail(r, RESULT_CONFLICT, "ambiguous_slug",
-			     "several leases have this slug; name one by its id");
-	else
-		answer_error(r, &err);
-	return NULL;
-}
-
-struct lease_aggregate *request_find_lease(struct core *core, struct engine_request *r)
-{
-	struct lease_aggregate *a = find(core, r);
-
-	if (!a || !r->expected_account[0] || strcmp(r->expected_account, a->lease.account) == 0)
-		return a;
-	request_fail(r, RESULT_CONFLICT, "provider_identity_mismatch",
-		     "the lease belongs to another provider");
-	return NULL;
-}
-
-void request_refuse(struct engine_request *r, enum lease_refusal refusal)
-{
-	static const struct {
-		const char *code, *message;
-	} words[LEASE_REFUSAL_COUNT] = {
-		[LEASE_REFUSAL_ENDED] = { "lease_ended", "the lease is over" },
-		[LEASE_REFUSAL_EXPIRED] = { "lease_expired", "the lease is over" },
-		[LEASE_REFUSAL_CLEANUP_RUNS] = { "cleanup_in_progress",
-						 "something of it may be being deleted already" },
-		[LEASE_REFUSAL_MACHINE_GONE] = { "cleanup_in_progress", "its machine is gone already" },
-		[LEASE_REFUSAL_ALIVE] = { "lease_alive", "the lease is alive; release it first" },
-		[LEASE_REFUSAL_NOTHING_TO_RETRY] = { "nothing_to_retry", "there is nothing to try again" },
-		[LEASE_REFUSAL_NOTHING_TO_FORGET] = {
-			"nothing_to_forget",
-			"its ledger holds nothing of ours that may exist under that row" },
-		[LEASE_REFUSAL_NO_SUCH_RESOURCE] = { "no_such_resource",
-						     "name the row of its ledger that this resource is of" },
-		[LEASE_REFUSAL_CLAIMED] = { "resource_claimed", "a ledger names this resource already" },
-	};
-
-	request_fail(r, RESULT_CONFLICT, words[refusal].code, "%s", words[refusal].message);
 }
 
 /* ---- create ------------------------------------------------------------------------ */
@@ -218,7 +103,7 @@ static void create_again(struct engine_request *r, const struct lease_aggregate 
 	const struct lease *l = &a->lease;
 	const char *token = r->create.attempt_token;
 
-	if (!is_callers(r, l) || !token[0] || !l->attempt_token[0]) {
+	if (!request_is_callers(r, l) || !token[0] || !l->attempt_token[0]) {
 		request_fail(r, RESULT_CONFLICT, "lease_id_conflict", "the lease id is taken");
 	} else if (strcmp(token, l->attempt_token) != 0) {
 		request_fail(r, RESULT_CONFLICT, "create_attempt_conflict",
@@ -392,7 +277,7 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 		r->result = RESULT_OK;
 		return 0;
 	}
-	if (!is_callers(r, &a->lease)) {
+	if (!request_is_callers(r, &a->lease)) {
 		request_fail(r, RESULT_NOT_FOUND, "not_found", "there is no such create attempt");
 		return 0;
 	}
@@ -484,7 +369,7 @@ void core_request(struct core *core, struct engine_request *r)
 		return;
 	}
 	if (handle(core, r, &err)) {
-		answer_error(r, &err);
+		request_fail_store(r, &err);
 		core_answer(core, r);
 		return;
 	}

@@ -22,7 +22,7 @@ static void say_refusal(struct engine_request *r, enum lease_refusal refusal, in
 	request_refuse(r, refusal);
 	if (refusal == LEASE_REFUSAL_CLAIMED)
 		request_fail(r, RESULT_CONFLICT, r->code,
-			     "row %lld of a ledger names this resource already",
+			     "row %lld of a ledger already names this resource",
 			     (long long)claimed_by);
 }
 

@@ -20,14 +20,6 @@
 
 #define MOVED "the database is not where it was: another machine, or another file"
 
-static int is_counted(const struct core_account *a)
-{
-	const struct lessor_provider *table = a->account->table;
-
-	/* As call_is_own_io has it: beside the host's HTTP, I/O of its own changes nothing. */
-	return table->probe && (table->http_auth || !(table->capabilities & LESSOR_OWN_IO));
-}
-
 /* Says and does what follows from it; `why` is for the operator. */
 static int fence(struct core *core, struct core_account *a, const char *why, struct err *err)
 {
@@ -61,11 +53,18 @@ int core_generation_init(struct core *core, struct core_account *a, struct err *
 	hash_hex(bytes, sizeof(bytes), a->gen.nonce);
 	a->gen.is_wanted = 1;
 	account_set_fenced(a->account, a->gen.is_fenced ? a->gen.why : NULL);
-	if (!is_counted(a) || !core->config.place[0])
+	if (!core_account_is_counted(a) || !core->config.place[0])
 		return 0;
 	if (store_place_get(core->store, place, sizeof(place), err))
 		return -1;
 	return place[0] && strcmp(place, core->config.place) != 0 ? fence(core, a, MOVED, err) : 0;
+}
+
+/* The last one that was to be written was answered with yes. */
+static int generation_written(struct core *core, struct core_account *a, struct err *err)
+{
+	generation_arrived(&a->gen);
+	return store_generation_put(core->store, &a->gen, err);
 }
 
 /* The sentinel bears that; what does it mean? */
@@ -85,7 +84,7 @@ static enum generation_state found(struct core *core, struct core_account *a, in
 			return GENERATION_OVERTAKEN;
 		a->surprised_ms = core_now(core);
 	} else if (state == GENERATION_ARRIVED) {
-		core_generation_written(core, a, err);
+		generation_written(core, a, err);
 	} else if (state == GENERATION_MISSING || a->gen.pending > a->gen.current) {
 		/* Ours did not arrive. */
 		a->gen.is_wanted = 1;
@@ -96,7 +95,7 @@ static enum generation_state found(struct core *core, struct core_account *a, in
 int core_generation_found(struct core *core, struct core_account *a, int64_t number,
 			  const char *holder, struct err *err)
 {
-	if (!is_counted(a))
+	if (!core_account_is_counted(a))
 		return 0;
 	return found(core, a, number, holder, err) == GENERATION_OVERTAKEN ?
 	       err_set(err, ERR_REFUSED, "the store may be older than the account") : 0;
@@ -127,24 +126,19 @@ static int raise_to(struct core *core, struct core_account *a, struct labels *la
 int core_generation_begin(struct core *core, struct core_account *a, struct labels *labels,
 			  struct err *err)
 {
-	return is_counted(a) && !a->gen.is_fenced ? raise_to(core, a, labels, err) : 0;
+	return core_account_is_counted(a) && !a->gen.is_fenced ? raise_to(core, a, labels, err) : 0;
 }
 
-int core_generation_write(struct core *core, struct core_account *a,
-			  const struct lessor_observed *sentinel, struct labels *labels,
-			  struct err *err)
+/* The labels to be written to one that was just read, if any. */
+static int generation_write(struct core *core, struct core_account *a,
+			    const struct lessor_observed *sentinel, struct labels *labels,
+			    struct err *err)
 {
-	if (!is_counted(a))
+	if (!core_account_is_counted(a))
 		return 0;
 	if (core_generation_seen(core, a, sentinel, err))
 		return -1;
 	return a->gen.is_wanted ? raise_to(core, a, labels, err) : 0;
-}
-
-int core_generation_written(struct core *core, struct core_account *a, struct err *err)
-{
-	generation_arrived(&a->gen);
-	return store_generation_put(core->store, &a->gen, err);
 }
 
 /* Whoever removed them has removed the proof, too. */
@@ -169,7 +163,7 @@ static int change(struct core *core, struct core_account *a, const struct resour
 	if (instance && strcmp(instance, core->signer.instance) != 0)
 		return err_set(&claim->err, ERR_REFUSED,
 			       "the sentinel bears the labels of another broker");
-	if (core_generation_write(core, a, seen, &claim->labels, &claim->err))
+	if (generation_write(core, a, seen, &claim->labels, &claim->err))
 		return -1;
 	claim->is_done = !claim->labels.count;
 	if (!claim->is_done)
@@ -189,23 +183,14 @@ int core_generation_claim(struct core *core, struct core_account *a, struct leas
 	if (claim->kind == CLAIM_CHANGE)
 		return change(core, a, r, claim);
 	return claim->evidence.outcome == EFFECT_ACCEPTED ?
-	       core_generation_written(core, a, &claim->err) : 0;
-}
-
-void core_generation_raise(struct core *core, const char *account)
-{
-	struct core_account *a = core_account_find(core, account);
-
-	if (!a || !is_counted(a))
-		return;
-	a->gen.is_wanted = 1;
-	account_task_soon(core, a, TASK_PROBE);
+		       generation_written(core, a, &claim->err) :
+		       0;
 }
 
 void core_generation_due(struct core *core, struct core_account *a)
 {
-	if (is_counted(a) && a->gen.raised_ms && core_now(core) - a->gen.raised_ms >= RAISE_MS &&
-	    core_account_has_open(core, a))
+	if (core_account_is_counted(a) && a->gen.raised_ms &&
+	    core_now(core) - a->gen.raised_ms >= RAISE_MS && core_account_has_open(core, a))
 		a->gen.is_wanted = 1;
 }
 
@@ -228,7 +213,7 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 	generation_take_over(&a->gen);
 	/* A newer store may have lifted what this one says is protected. */
 	if (store_generation_put(core->store, &a->gen, err) ||
-	    core_prove_retained(core, r->expected_account, err))
+	    core_retained_prove(core, r->expected_account, err))
 		return -1;
 	account_set_fenced(a->account, NULL);
 	core_log_later(core,

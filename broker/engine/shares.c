@@ -2,6 +2,7 @@
 /* With whom a lease is shared: who owns it, may change it or is an admin decides. */
 #include "engine/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,7 @@ int core_request_share(struct core *core, struct engine_request *r, struct err *
 {
 	const struct lease_aggregate *a = request_find_lease(core, r);
 	const struct lease *l;
+	char note[256];
 	int rc;
 
 	if (!a)
@@ -56,7 +58,8 @@ int core_request_share(struct core *core, struct engine_request *r, struct err *
 		rc = store_share_replace(core->store, l, r->shares,
 					 r->share == SHARE_PUT ? r->share_count : 0,
 					 core_now(core), r->caller.owner, err);
-	if (rc || core_note(core, l->n, "lease.shared", "shared anew by %s", r->caller.owner))
+	snprintf(note, sizeof(note), "shares changed by %s", r->caller.owner);
+	if (rc || store_event_add(core->store, l->n, core_now(core), "lease.shared", note, err))
 		return -1;
 	r->result = RESULT_OK;
 	r->lease = *l;

@@ -23,21 +23,11 @@
 
 #define RETRY_MS (60 * 1000)
 #define RETRY_CAP_MS (30 * 60 * 1000)
-/* After the first start; later it is known when the last one began. */
-#define FIRST_MS (5 * 60 * 1000)
 #define UNPROVEN_WAIT_MS (60 * 1000)
-/* After something was concluded from absence alone. */
-#define SOON_MS (10 * 60 * 1000)
 /* Of each account; more is a case for a person, and reported as far as this. */
 #define STRAYS_MAX 10000
 
 static const uint32_t kinds[] = { LESSOR_KIND_SERVER, LESSOR_KIND_KEY, LESSOR_KIND_ADDRESS };
-
-static void sweep_at(struct core *core, struct core_account *a, int64_t due_ms)
-{
-	a->sweep_due_ms = due_ms;
-	account_task_at(core, a, TASK_SWEEP, due_ms);
-}
 
 struct strays {
 	struct stray *list;
@@ -69,7 +59,6 @@ static int strays_load(struct core *core, const struct sweep *sweep, struct stra
 
 /* ---- one list ---------------------------------------------------------------------------- */
 
-
 /*
  * What was meant, was concluded to be absent, and shows after all, owes again by itself,
  * whatever the sweep's mode. 1: it was such a thing.
@@ -88,51 +77,6 @@ static int take_late_arrival(struct core *core, struct lease_aggregate *a, const
 	if (!out.has_row)
 		return 0;
 	return store_stray_drop(core->store, s->account, s->kind, s->id, err) ? -1 : 1;
-}
-
-/* Is not known to be protected any more: its lease's next step sees to that. */
-static int unprotect(struct core *core, struct lease_aggregate *a, int64_t row, struct err *err)
-{
-	struct lease_event event = { .kind = LEASE_EVENT_UNPROTECTED, .u.seen.row = row };
-
-	return core_apply(core, a, &event, NULL, err);
-}
-
-/* What is kept and was seen without its mark or its protection gets them anew. */
-static int check_retained(struct core *core, int64_t row, const struct lessor_observed *seen,
-			  struct err *err)
-{
-	struct lease_aggregate *a;
-	struct resource r;
-
-	if (store_resource_by_n(core->store, row, &r, err))
-		return -1;
-	if (r.state != LESSOR_STATE_RETAINED || !r.marked_ms ||
-	    (observed_retain(seen) >= r.retain_epoch && seen->protection != LESSOR_PROTECTION_OFF))
-		return 0;
-	a = core_lease(core, r.lease, err);
-	return a ? unprotect(core, a, row, err) : -1;
-}
-
-static int prove_lease(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
-{
-	const char *account = arg;
-
-	for (size_t i = 0; i < a->ledger.resource_count; i++) {
-		const struct resource *r = &a->ledger.resources[i];
-
-		if (r->state == LESSOR_STATE_RETAINED && r->marked_ms &&
-		    strcmp(r->account, account) == 0 && unprotect(core, a, r->n, err))
-			return -1;
-	}
-	return 0;
-}
-
-int core_prove_retained(struct core *core, char *account, struct err *err)
-{
-	return core_lease_each(core, (struct store_list){
-		.state = -1, .cleanup = CLEANUP_RETAINED,
-	}, prove_lease, account, err);
 }
 
 /* An address that nothing uses. 1: it came with a server of a lease that is over; 0: not; -1. */
@@ -174,7 +118,7 @@ static int judge(struct core *core, struct core_account *account, struct stray *
 				 err))
 		return -1;
 	if (claim)
-		return seen ? check_retained(core, claim, seen, err) : 0;
+		return seen ? core_retained_check(core, claim, seen, err) : 0;
 	if (core_lease_by_id(core, s->lease, &a, err) < 0)
 		return -1;
 	why = stray_judge(s, a ? &a->lease : NULL, a ? &a->ledger : NULL);
@@ -339,34 +283,6 @@ static int give_all(struct core *core, struct sweep *sweep, int by_itself, const
 
 /* ---- from due to done -------------------------------------------------------------------- */
 
-/* Then, or earlier if one was promised. */
-static void sweep_by(struct core *core, struct core_account *a, int64_t due_ms,
-		     const struct sweep *sweep)
-{
-	int64_t soon = core_now(core) + SOON_MS;
-
-	/* The clock may have been set back since. */
-	if (sweep->soon_ms && sweep->soon_ms < soon)
-		soon = sweep->soon_ms;
-	sweep_at(core, a, sweep->soon_ms && soon < due_ms ? soon : due_ms);
-}
-
-void core_sweep_init(struct core *core, struct core_account *a)
-{
-	struct sweep sweep;
-	int64_t due = core_now(core) + (core->config.sweep_ms < FIRST_MS ? core->config.sweep_ms :
-				       FIRST_MS);
-
-	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL))
-		return;
-	if (sweep.begun_ms && sweep.begun_ms <= core_now(core))
-		due = sweep.begun_ms + core->config.sweep_ms;
-	if (core->config.sweep_ms)
-		sweep_by(core, a, due > 0 ? due : 1, &sweep);
-	else if (sweep.soon_ms)
-		sweep_by(core, a, INT64_MAX, &sweep);
-}
-
 static void start_list(struct core *core, struct core_account *a)
 {
 	struct step *step = core_step_begin(core, a, STEP_LIST, 0);
@@ -375,21 +291,6 @@ static void start_list(struct core *core, struct core_account *a)
 	a->running--;
 	step->list_kind = kinds[a->sweep_at];
 	a->is_sweeping = 1;
-}
-
-int core_sweep_soon(struct core *core, struct core_account *a, struct err *err)
-{
-	int64_t soon = core_now(core) + SOON_MS;
-	struct sweep sweep;
-
-	if (store_sweep_get(core->store, a->account->config.name, &sweep, err))
-		return -1;
-	if (!sweep.soon_ms || sweep.soon_ms > soon)
-		sweep.soon_ms = soon;
-	/* Of one that runs now its end takes care. */
-	if (!a->is_sweeping && (!a->sweep_due_ms || a->sweep_due_ms > sweep.soon_ms))
-		sweep_at(core, a, sweep.soon_ms);
-	return store_sweep_put(core->store, &sweep, err);
 }
 
 void core_sweep_due(struct core *core, struct core_account *a)
@@ -446,7 +347,7 @@ static int complete(struct core *core, struct core_account *a, struct err *err)
 	if (sweep.soon_ms <= sweep.begun_ms && core_account_is_verified(core, a))
 		sweep.soon_ms = 0;
 	else if (sweep.soon_ms && sweep.soon_ms <= core_now(core))
-		sweep.soon_ms = core_now(core) + SOON_MS;
+		sweep.soon_ms = core_now(core) + SWEEP_SOON_MS;
 	a->sweep_tries = 0;
 	rc = rc || store_sweep_put(core->store, &sweep, err) ||
 	     strays_load(core, &sweep, &strays, err) ? -1 : 0;

@@ -26,27 +26,19 @@ static int is_settled(struct core *core, const struct engine_request *request,
 	       lease_waits_for_account(l);
 }
 
-void core_fill_answer(struct engine_request *request, const struct lease_aggregate *a)
-{
-	request->lease = a->lease;
-	request->attempt_count = 0;
-	for (size_t i = 0; i < a->ledger.attempt_count && i < ATTEMPTS_SHOWN; i++)
-		request->attempts[request->attempt_count++] = a->ledger.attempts[i];
-}
-
 int core_is_awaited(const struct core *core, int64_t n)
 {
-	const struct engine_request *at = core->waiters[n % WAITER_BUCKETS];
+	const struct engine_request *request;
 
-	while (at && at->lease.n != n)
-		at = at->next;
-	return at != NULL;
+	STAILQ_FOREACH (request, &core->waiters[n % WAITER_BUCKETS], link) {
+		if (request->lease.n == n)
+			return 1;
+	}
+	return 0;
 }
 
 void core_wait(struct core *core, struct engine_request *request)
 {
-	struct engine_request **bucket = &core->waiters[request->lease.n % WAITER_BUCKETS];
-
 	if (request->wait_ms <= 0 || core->draining || is_settled(core, request, &request->lease)) {
 		core_answer(core, request);
 		return;
@@ -54,53 +46,58 @@ void core_wait(struct core *core, struct engine_request *request)
 	request->wait_until_ms = core_now(core) + request->wait_ms;
 	if (!core->next_waiter_ms || request->wait_until_ms < core->next_waiter_ms)
 		core->next_waiter_ms = request->wait_until_ms;
-	request->next = *bucket;
-	*bucket = request;
+	STAILQ_INSERT_HEAD(&core->waiters[request->lease.n % WAITER_BUCKETS], request, link);
 }
 
 void core_wake(struct core *core, const struct lease_aggregate *a)
 {
 	const struct lease *l = &a->lease;
-	struct engine_request **at = &core->waiters[l->n % WAITER_BUCKETS];
+	struct request_list *bucket = &core->waiters[l->n % WAITER_BUCKETS];
+	struct engine_request *next;
 
-	while (*at) {
-		struct engine_request *request = *at;
+	for (struct engine_request *r = STAILQ_FIRST(bucket); r; r = next) {
+		next = STAILQ_NEXT(r, link);
+		if (r->lease.n != l->n || !is_settled(core, r, l))
+			continue;
+		STAILQ_REMOVE(bucket, r, engine_request, link);
+		core_fill_answer(r, a);
+		core_answer(core, r);
+	}
+}
 
-		if (request->lease.n != l->n || !is_settled(core, request, l)) {
-			at = &request->next;
+/* Answers those of a bucket whose time is over (all: every one), with what there is. */
+static void time_out(struct core *core, struct request_list *bucket, int64_t now_ms, int all)
+{
+	struct engine_request *next;
+
+	for (struct engine_request *r = STAILQ_FIRST(bucket); r; r = next) {
+		const struct lease_aggregate *a;
+
+		next = STAILQ_NEXT(r, link);
+		if (!all && r->wait_until_ms > now_ms) {
+			if (!core->next_waiter_ms || r->wait_until_ms < core->next_waiter_ms)
+				core->next_waiter_ms = r->wait_until_ms;
 			continue;
 		}
-		*at = request->next;
-		core_fill_answer(request, a);
-		core_answer(core, request);
+		STAILQ_REMOVE(bucket, r, engine_request, link);
+		a = core_lease(core, r->lease.n, NULL);
+		if (a)
+			core_fill_answer(r, a);
+		core_answer(core, r);
 	}
 }
 
 void core_wait_timeouts(struct core *core, int64_t now_ms, int all)
 {
-	int64_t next = 0;
-
 	if (!all && (!core->next_waiter_ms || core->next_waiter_ms > now_ms))
 		return;
-	for (int i = 0; i < WAITER_BUCKETS; i++) {
-		struct engine_request **at = &core->waiters[i];
+	core->next_waiter_ms = 0;
+	for (int i = 0; i < WAITER_BUCKETS; i++)
+		time_out(core, &core->waiters[i], now_ms, all);
+}
 
-		while (*at) {
-			struct engine_request *request = *at;
-			const struct lease_aggregate *a;
-
-			if (!all && request->wait_until_ms > now_ms) {
-				if (!next || request->wait_until_ms < next)
-					next = request->wait_until_ms;
-				at = &request->next;
-				continue;
-			}
-			*at = request->next;
-			a = core_lease(core, request->lease.n, NULL);
-			if (a)
-				core_fill_answer(request, a);
-			core_answer(core, request);
-		}
-	}
-	core->next_waiter_ms = next;
+void waiters_init(struct core *core)
+{
+	for (int i = 0; i < WAITER_BUCKETS; i++)
+		STAILQ_INIT(&core->waiters[i]);
 }

@@ -25,15 +25,10 @@ static void shift_each(struct core *core, int state, int cleanup, int64_t by)
 			NULL);
 }
 
-static void reload(void *arg, int64_t n, int64_t due_ms)
-{
-	heap_set(arg, n, due_ms);
-}
-
 /* Deadlines stay what they are, in wall clock time; waits are waits, whatever the clock says. */
 static void jumped(struct core *core, int64_t by)
 {
-	store_due_each(core->store, core_now(core), reload, core->due, NULL);
+	core_schedule_all(core, NULL);
 	shift_each(core, LEASE_PROVISIONING, -1, by);
 	shift_each(core, -1, CLEANUP_OWED, by);
 	shift_each(core, -1, CLEANUP_ATTENTION, by);
@@ -52,9 +47,4 @@ void core_clock_watch(struct core *core)
 	log_warning(NULL, "the wall clock jumped by %lld s; nothing ends by itself until it has gone with "
 		    "the monotonic one for %d minutes", (long long)(by / 1000), CLOCK_AGREE_MS / 60000);
 	jumped(core, by);
-}
-
-int core_clock_is_suspect(const struct core *core)
-{
-	return clock_is_doubted(&core->clock, env_mono_ms(core->env));
 }

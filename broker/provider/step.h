@@ -95,12 +95,14 @@ struct step {
 	} *listed;			/* STEP_LIST */
 	size_t listed_count;
 
-	STAILQ_ENTRY(step) queued;	/* of the workers */
+	STAILQ_ENTRY(step) queued; /* in a queue of whoever has it: the engine, or its workers */
 
 	/* for the owner's use while it is on its way */
 	struct step *next;
 	void *owner_data;
 };
+
+STAILQ_HEAD(step_list, step);
 
 struct step *step_new(enum step_op op, struct account *account);
 void step_free(struct step *step);

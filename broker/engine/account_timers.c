@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When the tasks of an account are due. What they do is in account_tasks.c, which is above all
+ * that may ask for one.
+ */
+#include "engine/internal.h"
+
+/* After the first start; later it is known when the last one began. */
+#define FIRST_MS (5 * 60 * 1000)
+
+static int is_offered(const struct lessor_provider *table, enum account_task task)
+{
+	switch (task) {
+	case TASK_PROBE:
+		return table->probe != NULL;
+	case TASK_CATALOG:
+		return table->catalog != NULL;
+	case TASK_RELOAD:
+		return table->reload != NULL;
+	case TASK_LOOK:
+		return table->observe != NULL;
+	default:
+		return 1;
+	}
+}
+
+/* Its place in the heap of tasks; 0 is no key. */
+static int64_t task_key(const struct core *core, const struct core_account *a,
+			enum account_task task)
+{
+	return (int64_t)((size_t)(a - core->accounts) * TASK_COUNT + task) + 1;
+}
+
+void account_task_at(struct core *core, struct core_account *a, enum account_task task,
+		     int64_t due_ms)
+{
+	if (is_offered(a->account->table, task))
+		heap_set(core->tasks, task_key(core, a, task), due_ms);
+}
+
+void account_task_soon(struct core *core, struct core_account *a, enum account_task task)
+{
+	account_task_at(core, a, task, 1);
+}
+
+void core_generation_raise(struct core *core, const char *account)
+{
+	struct core_account *a = core_account_find(core, account);
+
+	if (!a || !core_account_is_counted(a))
+		return;
+	a->gen.is_wanted = 1;
+	account_task_soon(core, a, TASK_PROBE);
+}
+
+/* ---- the sweep ---------------------------------------------------------------------- */
+
+void sweep_at(struct core *core, struct core_account *a, int64_t due_ms)
+{
+	a->sweep_due_ms = due_ms;
+	account_task_at(core, a, TASK_SWEEP, due_ms);
+}
+
+/* Then, or earlier if one was promised. */
+void sweep_by(struct core *core, struct core_account *a, int64_t due_ms, const struct sweep *sweep)
+{
+	int64_t soon = core_now(core) + SWEEP_SOON_MS;
+
+	/* The clock may have been set back since. */
+	if (sweep->soon_ms && sweep->soon_ms < soon)
+		soon = sweep->soon_ms;
+	sweep_at(core, a, sweep->soon_ms && soon < due_ms ? soon : due_ms);
+}
+
+static void sweep_init(struct core *core, struct core_account *a)
+{
+	struct sweep sweep;
+	int64_t due = core_now(core) +
+		      (core->config.sweep_ms < FIRST_MS ? core->config.sweep_ms : FIRST_MS);
+
+	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL))
+		return;
+	if (sweep.begun_ms && sweep.begun_ms <= core_now(core))
+		due = sweep.begun_ms + core->config.sweep_ms;
+	if (core->config.sweep_ms)
+		sweep_by(core, a, due > 0 ? due : 1, &sweep);
+	else if (sweep.soon_ms)
+		sweep_by(core, a, INT64_MAX, &sweep);
+}
+
+int core_sweep_soon(struct core *core, struct core_account *a, struct err *err)
+{
+	int64_t soon = core_now(core) + SWEEP_SOON_MS;
+	struct sweep sweep;
+
+	if (store_sweep_get(core->store, a->account->config.name, &sweep, err))
+		return -1;
+	if (!sweep.soon_ms || sweep.soon_ms > soon)
+		sweep.soon_ms = soon;
+	/* Of one that runs now its end takes care. */
+	if (!a->is_sweeping && (!a->sweep_due_ms || a->sweep_due_ms > sweep.soon_ms))
+		sweep_at(core, a, sweep.soon_ms);
+	return store_sweep_put(core->store, &sweep, err);
+}
+
+/* ---- all ------------------------------------------------------------------------------ */
+
+/* A crash does not make the prices older: fifty of them ask once. */
+static int64_t catalog_due_ms(struct core *core, const struct core_account *a)
+{
+	int64_t at, now = core_now(core);
+
+	if (store_prices_age(core->store, a->account->config.name, &at, NULL) || !at || at > now)
+		return 1;
+	return at + CATALOG_MS;
+}
+
+void account_tasks_init(struct core *core)
+{
+	for (size_t i = 0; i < core->account_count; i++) {
+		struct core_account *a = &core->accounts[i];
+
+		account_task_soon(core, a, TASK_PROBE);
+		account_task_at(core, a, TASK_CATALOG, catalog_due_ms(core, a));
+		sweep_init(core, a);
+	}
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* What a request is answered, in the words of the API. */
+#include "engine/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "util/log.h"
+#include "util/text.h"
+
+void request_fail(struct engine_request *r, enum request_result result, const char *code,
+		  const char *fmt, ...)
+{
+	va_list ap;
+
+	r->result = result;
+	TEXT_SET(r->code, code);
+	va_start(ap, fmt);
+	vsnprintf(r->message, sizeof(r->message), fmt, ap);
+	va_end(ap);
+}
+
+void request_fail_store(struct engine_request *r, const struct err *err)
+{
+	log_error(LOG_FIELDS({ "error", err->text }), "a request could not be stored");
+	request_fail(r, RESULT_UNAVAILABLE, "store_unavailable",
+		     "the request could not be stored; try again");
+}
+
+void request_refuse(struct engine_request *r, enum lease_refusal refusal)
+{
+	static const struct {
+		const char *code, *message;
+	} words[LEASE_REFUSAL_COUNT] = {
+		[LEASE_REFUSAL_ENDED] = { "lease_ended", "the lease has ended" },
+		[LEASE_REFUSAL_EXPIRED] = { "lease_expired", "the lease has expired" },
+		[LEASE_REFUSAL_CLEANUP_RUNS] = {
+			"cleanup_in_progress",
+			"cleanup has begun: something of the lease may already be being deleted",
+		},
+		[LEASE_REFUSAL_MACHINE_GONE] = {
+			"cleanup_in_progress", "the machine of the lease is already gone",
+		},
+		[LEASE_REFUSAL_ALIVE] = { "lease_alive", "the lease is live; release it first" },
+		[LEASE_REFUSAL_NOTHING_TO_RETRY] = { "nothing_to_retry", "there is nothing to retry" },
+		[LEASE_REFUSAL_NOTHING_TO_FORGET] = {
+			"nothing_to_forget",
+			"that row of the ledger holds no resource of ours that may exist",
+		},
+		[LEASE_REFUSAL_NO_SUCH_RESOURCE] = {
+			"no_such_resource", "name the row of the ledger that this resource belongs to",
+		},
+		[LEASE_REFUSAL_CLAIMED] = {
+			"resource_claimed", "a ledger already names this resource",
+		},
+	};
+
+	request_fail(r, RESULT_CONFLICT, words[refusal].code, "%s", words[refusal].message);
+}
+
+void core_fill_answer(struct engine_request *request, const struct lease_aggregate *a)
+{
+	request->lease = a->lease;
+	request->attempt_count = 0;
+	for (size_t i = 0; i < a->ledger.attempt_count && i < ATTEMPTS_SHOWN; i++)
+		request->attempts[request->attempt_count++] = a->ledger.attempts[i];
+}

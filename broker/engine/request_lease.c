@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Which lease a request means, and whether the caller may change it. */
+#include "engine/internal.h"
+
+#include <string.h>
+
+int request_is_callers(const struct engine_request *r, const struct lease *l)
+{
+	return r->caller.role == TOKEN_ADMIN ||
+	       (strcmp(r->caller.owner, l->owner) == 0 && strcmp(r->caller.org, l->org) == 0);
+}
+
+/* By id, else by slug among the live ones. As store_lease_visible. */
+static int find_visible(struct core *core, const struct engine_request *r,
+			enum store_sharing sharing, int64_t *ret, struct err *err)
+{
+	struct store_scope scope = {
+		.all = r->caller.role == TOKEN_ADMIN,
+		.owner = r->caller.owner,
+		.org = r->caller.org,
+		.sharing = sharing,
+	};
+	struct lease l;
+	int rc = store_lease_visible(core->store, r->ref, &scope, &l, err);
+
+	if (rc == 1)
+		rc = store_lease_by_slug(core->store, r->ref, &scope, &l, err);
+	*ret = rc == 0 ? l.n : 0;
+	return rc;
+}
+
+/* In memory and the caller's own: no need to ask. */
+static struct lease_aggregate *find_own(struct core *core, const struct engine_request *r)
+{
+	struct lease_aggregate *a = aggregates_peek_id(core->aggregates, r->ref);
+
+	return a && request_is_callers(r, &a->lease) ? a : NULL;
+}
+
+static struct lease_aggregate *find_shown(struct core *core, struct engine_request *r)
+{
+	struct lease_aggregate *a = find_own(core, r);
+	struct err err = { 0 };
+	int64_t n;
+	int rc;
+
+	if (a)
+		return a;
+	rc = find_visible(core, r, r->own_only ? SHARED_NOT : SHARED_MANAGE, &n, &err);
+	if (rc == 0)
+		a = core_lease(core, n, &err);
+	if (a)
+		return a;
+	if (rc == 1 && !r->own_only && find_visible(core, r, SHARED_USE, &n, &err) == 0)
+		request_fail(r, RESULT_FORBIDDEN, "forbidden",
+			     "the lease is shared with you to be used, not to be changed");
+	else if (rc == 1)
+		request_fail(r, RESULT_NOT_FOUND, "not_found", "there is no such lease");
+	else if (err.kind == ERR_CONFLICT)
+		request_fail(r, RESULT_CONFLICT, "ambiguous_slug",
+			     "several leases have this slug; name one by its id");
+	else
+		request_fail_store(r, &err);
+	return NULL;
+}
+
+struct lease_aggregate *request_find_lease(struct core *core, struct engine_request *r)
+{
+	struct lease_aggregate *a = find_shown(core, r);
+
+	if (!a || !r->expected_account[0] || strcmp(r->expected_account, a->lease.account) == 0)
+		return a;
+	request_fail(r, RESULT_CONFLICT, "provider_identity_mismatch",
+		     "the lease belongs to another provider");
+	return NULL;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Machines that are kept: whether what the store says of their protection still holds. */
+#include "engine/internal.h"
+
+#include <string.h>
+
+/* Is not known to be protected any more: its lease's next step sees to that. */
+static int forget_protection(struct core *core, struct lease_aggregate *a, int64_t row,
+			     struct err *err)
+{
+	struct lease_event event = { .kind = LEASE_EVENT_UNPROTECTED, .u.seen.row = row };
+
+	return core_apply(core, a, &event, NULL, err);
+}
+
+/* What is kept and was seen without its mark or its protection gets them anew. */
+int core_retained_check(struct core *core, int64_t row, const struct lessor_observed *seen,
+			struct err *err)
+{
+	struct lease_aggregate *a;
+	struct resource r;
+
+	if (store_resource_by_n(core->store, row, &r, err))
+		return -1;
+	if (r.state != LESSOR_STATE_RETAINED || !r.marked_ms ||
+	    (observed_retain(seen) >= r.retain_epoch && seen->protection != LESSOR_PROTECTION_OFF))
+		return 0;
+	a = core_lease(core, r.lease, err);
+	return a ? forget_protection(core, a, row, err) : -1;
+}
+
+static int prove_lease(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
+{
+	const char *account = arg;
+
+	for (size_t i = 0; i < a->ledger.resource_count; i++) {
+		const struct resource *r = &a->ledger.resources[i];
+
+		if (r->state == LESSOR_STATE_RETAINED && r->marked_ms &&
+		    strcmp(r->account, account) == 0 && forget_protection(core, a, r->n, err))
+			return -1;
+	}
+	return 0;
+}
+
+int core_retained_prove(struct core *core, char *account, struct err *err)
+{
+	return core_lease_each(core,
+			       (struct store_list){
+				       .state = -1,
+				       .cleanup = CLEANUP_RETAINED,
+			       },
+			       prove_lease, account, err);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bottom of the core: the time, the accounts, the leases, and what is known of them. Nothing
+ * here changes a lease.
+ */
+#include "engine/internal.h"
+
+#include <string.h>
+
+/* How late a provider that does not say may show what it made. */
+#define SETTLE_MS (5 * 60 * 1000)
+#define PAGE 256
+
+int64_t core_now(const struct core *core)
+{
+	return env_wall_ms(core->env);
+}
+
+uint32_t core_random32(struct core *core)
+{
+	/* Each event asks for one, and few need it: a system call for each would be dear. */
+	if (!core->random_left) {
+		env_random(core->env, core->random, sizeof(core->random));
+		core->random_left = sizeof(core->random) / sizeof(core->random[0]);
+	}
+	return core->random[--core->random_left];
+}
+
+struct core_account *core_account_find(struct core *core, const char *name)
+{
+	for (size_t i = 0; i < core->account_count; i++) {
+		if (strcmp(core->accounts[i].account->config.name, name) == 0)
+			return &core->accounts[i];
+	}
+	return NULL;
+}
+
+int core_account_protects(const struct core_account *a)
+{
+	return a->account->table->retain != NULL && a->account->config.protect_retained;
+}
+
+/* How old a proof may be: one missed probe is no reason to stop. */
+int core_account_is_proven(const struct core *core, const struct core_account *a)
+{
+	return !a->account->table->probe ||
+	       account_is_proven(a->account, core->config.probe_ms * 3);
+}
+
+int core_account_is_verified(const struct core *core, const struct core_account *a)
+{
+	return core_account_is_proven(core, a) && !account_is_blocked(a->account, NULL, 0);
+}
+
+int core_account_is_readable(const struct core *core, const struct core_account *a)
+{
+	return core_account_is_proven(core, a) &&
+	       (account_is_fenced(a->account) || !account_is_blocked(a->account, NULL, 0));
+}
+
+int64_t core_settle_ms(const struct core *core, const struct core_account *a)
+{
+	if (a->account->config.settle_ms)
+		return a->account->config.settle_ms;
+	if (core->config.settle_ms)
+		return core->config.settle_ms;
+	return a->account->table->visible_within_ms ? a->account->table->visible_within_ms :
+						      SETTLE_MS;
+}
+
+static int count_one(void *arg, const struct lease *l)
+{
+	(void)l;
+	++*(int *)arg;
+	return 1;
+}
+
+int core_account_has_open(struct core *core, const struct core_account *a)
+{
+	struct store_list list = {
+		.scope = { .all = 1 },
+		.state = -1,
+		.cleanup = -1,
+		.open = 1,
+		.account = a->account->config.name,
+		.limit = 1,
+	};
+	int count = 0;
+
+	store_lease_each(core->store, &list, count_one, &count, NULL);
+	return count > 0;
+}
+
+int core_clock_is_suspect(const struct core *core)
+{
+	return clock_is_doubted(&core->clock, env_mono_ms(core->env));
+}
+
+int core_account_is_counted(const struct core_account *a)
+{
+	const struct lessor_provider *table = a->account->table;
+
+	/* As call_is_own_io has it: beside the host's HTTP, I/O of its own changes nothing. */
+	return table->probe && (table->http_auth || !(table->capabilities & LESSOR_OWN_IO));
+}
+
+/* ---- leases -------------------------------------------------------------------------- */
+
+struct lease_aggregate *core_lease(struct core *core, int64_t n, struct err *err)
+{
+	return aggregates_get(core->aggregates, n, err);
+}
+
+int core_lease_by_id(struct core *core, const char *id, struct lease_aggregate **ret,
+		     struct err *err)
+{
+	return aggregates_get_id(core->aggregates, id, ret, err);
+}
+
+struct lease_page {
+	int64_t n[PAGE];
+	int count;
+};
+
+static int page_add(void *arg, const struct lease *l)
+{
+	struct lease_page *page = arg;
+
+	page->n[page->count++] = l->n;
+	return page->count == PAGE;
+}
+
+int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
+		    struct err *err)
+{
+	struct lease_page page;
+
+	list.scope.all = 1;
+	list.limit = PAGE;
+	do {
+		page.count = 0;
+		if (store_lease_each(core->store, &list, page_add, &page, err) < 0)
+			return -1;
+		for (int i = 0; i < page.count; i++) {
+			struct lease_aggregate *a = core_lease(core, page.n[i], err);
+
+			if (!a || fn(arg, core, a, err))
+				return -1;
+		}
+		list.before_n = page.count ? page.n[page.count - 1] : 0;
+	} while (page.count == PAGE);
+	return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* How a step is made, and takes its place in its account. */
+#include "engine/internal.h"
+
+#include "util/text.h"
+
+/* Longer than the longest provider call (a create may take a minute) by some reads. */
+#define STEP_DEADLINE_MS 90000
+
+struct step *core_step_new(const struct core *core, struct core_account *a, enum step_op op)
+{
+	struct step *step = step_new(op, a->account);
+
+	step->deadline_ms = core_now(core) + STEP_DEADLINE_MS;
+	TEXT_SET(step->instance, core->signer.instance);
+	TEXT_SET(step->account_key, core->account_key);
+	return step;
+}
+
+void core_step_start(struct core *core, struct core_account *a, struct step *step, int64_t n)
+{
+	in_flight_add(core, n, step);
+	a->running++;
+	STAILQ_INSERT_TAIL(&core->starts, step, queued);
+}
+
+struct step *core_step_begin(struct core *core, struct core_account *a, enum step_op op, int64_t n)
+{
+	struct step *step = core_step_new(core, a, op);
+
+	core_step_start(core, a, step, n);
+	return step;
+}
