@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Three small machines, one after the other: the request line, the fields, the
- * body. Each takes bytes until it needs more, refuses, or hands over. Every
+ * body (parser_body.c). Each takes bytes until it needs more, refuses, or hands over. Every
  * decision depends on the bytes so far and never on where a feed ended: that is
  * what makes the pieces irrelevant, and why no machine looks ahead.
  */
@@ -10,53 +10,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "http/parser_states.h"
 #include "http/token.h"
-
-enum state {
-	/* request line */
-	S_START,		/* nothing yet */
-	S_START_LF,		/* the CR of a skipped line */
-	S_START_AGAIN,		/* one line was skipped; no second */
-	S_METHOD,
-	S_TARGET_START,
-	S_TARGET,
-	S_VERSION,
-	S_LINE_LF,
-	/* fields */
-	S_FIELD_START,
-	S_NAME,
-	S_VALUE_START,
-	S_VALUE,
-	S_FIELD_LF,
-	S_HEAD_LF,
-	/* body */
-	S_HEAD_DONE,
-	S_LENGTH,
-	S_CHUNK_SIZE,
-	S_CHUNK_SIZE_LF,
-	S_CHUNK_DATA,
-	S_CHUNK_CR,
-	S_CHUNK_LF,
-	S_LAST_CR,
-	S_LAST_LF,
-	S_DONE,
-	S_REFUSED,
-};
 
 /* A method longer than this is none of ours, whatever it is. */
 #define METHOD_LEN_MAX 32
-#define CHUNK_DIGITS_MAX 8
 
-/* What a machine says beside a step: the next machine takes over. */
-#define HAND_OVER (-1)
-
-struct cursor {
-	const char *at;
-	const char *end;
-	struct http_span body;
-};
-
-static int refuse(struct http_parser *p, enum http_refusal why)
+int parser_refuse(struct http_parser *p, enum http_refusal why)
 {
 	p->state = S_REFUSED;
 	p->refusal = (uint8_t)why;
@@ -97,7 +57,7 @@ static int line_begin(struct http_parser *p, char c)
 {
 	if (p->state == S_START_LF) {
 		if (c != '\n')
-			return refuse(p, HTTP_REFUSED_LINE);
+			return parser_refuse(p, HTTP_REFUSED_LINE);
 		p->state = S_START_AGAIN;
 		return HAND_OVER;
 	}
@@ -106,7 +66,7 @@ static int line_begin(struct http_parser *p, char c)
 		return HAND_OVER;
 	}
 	if (!token_lower(c))
-		return refuse(p, HTTP_REFUSED_LINE);
+		return parser_refuse(p, HTTP_REFUSED_LINE);
 	p->state = S_METHOD;
 	p->method[0] = c;
 	p->token_len = 1;
@@ -120,14 +80,14 @@ static int method_take(struct http_parser *p, char c)
 	if (c == ' ') {
 		/* The target of a CONNECT is of another form: say so before it is looked at. */
 		if (p->token_len == 7 && !memcmp(p->method, "CONNECT", 7))
-			return refuse(p, HTTP_REFUSED_METHOD);
+			return parser_refuse(p, HTTP_REFUSED_METHOD);
 		p->state = S_TARGET_START;
 		return HAND_OVER;
 	}
 	if (!token_lower(c))
-		return refuse(p, HTTP_REFUSED_LINE);
+		return parser_refuse(p, HTTP_REFUSED_LINE);
 	if (p->token_len == METHOD_LEN_MAX)
-		return refuse(p, HTTP_REFUSED_METHOD);
+		return parser_refuse(p, HTTP_REFUSED_METHOD);
 	if (p->token_len < sizeof(p->method))
 		p->method[p->token_len] = c;
 	p->token_len++;
@@ -137,7 +97,7 @@ static int method_take(struct http_parser *p, char c)
 static int target_start(struct http_parser *p, char c)
 {
 	if (c != '/')
-		return refuse(p, HTTP_REFUSED_TARGET);
+		return parser_refuse(p, HTTP_REFUSED_TARGET);
 	p->state = S_TARGET;
 	p->mark = p->head->text_len;
 	return HAND_OVER;
@@ -158,7 +118,7 @@ static int target_end(struct http_parser *p)
 	size_t path_len = question ? (size_t)(question - target) : len;
 
 	if (memchr(target, '%', len) && token_check_escapes(target, len))
-		return refuse(p, HTTP_REFUSED_TARGET);
+		return parser_refuse(p, HTTP_REFUSED_TARGET);
 	head->text[head->text_len++] = '\0';
 	head->target = target;
 	head->target_len = (uint16_t)len;
@@ -177,7 +137,7 @@ static int target_end(struct http_parser *p)
 	return HAND_OVER;
 }
 
-static int target_take(struct http_parser *p, struct cursor *c)
+static int target_take(struct http_parser *p, struct parser_cursor *c)
 {
 	size_t room = p->limits->line_max > p->line_len ? p->limits->line_max - p->line_len : 0;
 	const char *stop = (size_t)(c->end - c->at) > room ? c->at + room : c->end;
@@ -194,10 +154,10 @@ static int target_take(struct http_parser *p, struct cursor *c)
 	if (at == c->end)
 		return HAND_OVER;
 	if (at == stop)
-		return refuse(p, HTTP_REFUSED_TARGET_SIZE);
+		return parser_refuse(p, HTTP_REFUSED_TARGET_SIZE);
 	c->at++;
 	p->line_len++;
-	return *at == ' ' ? target_end(p) : refuse(p, HTTP_REFUSED_TARGET);
+	return *at == ' ' ? target_end(p) : parser_refuse(p, HTTP_REFUSED_TARGET);
 }
 
 static int version_take(struct http_parser *p, char c)
@@ -206,9 +166,9 @@ static int version_take(struct http_parser *p, char c)
 	char want = form[p->token_len];
 
 	if (want == 'd' ? !token_is_digit(c) : c != want)
-		return refuse(p, HTTP_REFUSED_LINE);
+		return parser_refuse(p, HTTP_REFUSED_LINE);
 	if (c != '\r' && ++p->line_len > p->limits->line_max)
-		return refuse(p, HTTP_REFUSED_TARGET_SIZE);
+		return parser_refuse(p, HTTP_REFUSED_TARGET_SIZE);
 	if (want == 'd')
 		p->digits[p->token_len == 7] = (uint8_t)(c - '0');
 	if (c == '\r')
@@ -222,18 +182,18 @@ static int line_end(struct http_parser *p, char c)
 	struct http_head *head = p->head;
 
 	if (c != '\n')
-		return refuse(p, HTTP_REFUSED_LINE);
+		return parser_refuse(p, HTTP_REFUSED_LINE);
 	if (p->digits[0] != 1 || p->digits[1] > 1)
-		return refuse(p, HTTP_REFUSED_VERSION);
+		return parser_refuse(p, HTTP_REFUSED_VERSION);
 	head->minor = p->digits[1];
 	head->method = token_find_method(p->method, strnlen(p->method, sizeof(p->method)));
 	if (head->method == HTTP_METHOD_COUNT)
-		return refuse(p, HTTP_REFUSED_METHOD);
+		return parser_refuse(p, HTTP_REFUSED_METHOD);
 	p->state = S_FIELD_START;
 	return HAND_OVER;
 }
 
-static int line_feed(struct http_parser *p, struct cursor *c)
+static int line_feed(struct http_parser *p, struct parser_cursor *c)
 {
 	int step = HAND_OVER;
 
@@ -285,16 +245,16 @@ static int field_begin(struct http_parser *p, char c)
 		return HAND_OVER;
 	}
 	if (!token_lower(c))
-		return refuse(p, HTTP_REFUSED_FIELD);
+		return parser_refuse(p, HTTP_REFUSED_FIELD);
 	if (head->field_count >= p->limits->field_count)
-		return refuse(p, HTTP_REFUSED_FIELDS_SIZE);
+		return parser_refuse(p, HTTP_REFUSED_FIELDS_SIZE);
 	p->line_len = 0;
 	p->mark = head->text_len;
 	p->state = S_NAME;
 	return HAND_OVER;
 }
 
-static int name_take(struct http_parser *p, struct cursor *c)
+static int name_take(struct http_parser *p, struct parser_cursor *c)
 {
 	size_t room = field_room(p);
 	const char *stop = (size_t)(c->end - c->at) > room ? c->at + room : c->end;
@@ -312,12 +272,12 @@ static int name_take(struct http_parser *p, struct cursor *c)
 	if (at == c->end)
 		return HAND_OVER;
 	if (at == stop)
-		return refuse(p, HTTP_REFUSED_FIELDS_SIZE);
+		return parser_refuse(p, HTTP_REFUSED_FIELDS_SIZE);
 	c->at++;
 	p->line_len++;
 	p->fields_len++;
 	if (*at != ':')
-		return refuse(p, HTTP_REFUSED_FIELD);
+		return parser_refuse(p, HTTP_REFUSED_FIELD);
 	f->name = head->text + p->mark;
 	f->name_len = (uint16_t)(head->text_len - p->mark);
 	head->text[head->text_len++] = '\0';
@@ -333,7 +293,7 @@ static int value_end(struct http_parser *p)
 	struct http_field *f = &head->fields[head->field_count];
 
 	if (++p->fields_len > p->limits->fields_max)
-		return refuse(p, HTTP_REFUSED_FIELDS_SIZE);
+		return parser_refuse(p, HTTP_REFUSED_FIELDS_SIZE);
 	f->value = head->text + p->mark;
 	f->value_len = (uint16_t)(p->trimmed - p->mark);
 	head->text_len = p->trimmed;
@@ -362,7 +322,7 @@ static void value_store(struct http_parser *p, const char *piece, size_t len)
 }
 
 /* The white space before the value is counted and not stored. */
-static int value_take(struct http_parser *p, struct cursor *c)
+static int value_take(struct http_parser *p, struct parser_cursor *c)
 {
 	size_t room = field_room(p);
 	const char *stop = (size_t)(c->end - c->at) > room ? c->at + room : c->end;
@@ -388,9 +348,9 @@ static int value_take(struct http_parser *p, struct cursor *c)
 		return value_end(p);
 	}
 	if (at == stop)
-		return refuse(p, HTTP_REFUSED_FIELDS_SIZE);
+		return parser_refuse(p, HTTP_REFUSED_FIELDS_SIZE);
 	c->at++;
-	return refuse(p, HTTP_REFUSED_FIELD);
+	return parser_refuse(p, HTTP_REFUSED_FIELD);
 }
 
 /* A field is complete: what can be judged about it alone is judged now. */
@@ -406,26 +366,26 @@ static int field_end(struct http_parser *p, char c)
 	int known;
 
 	if (c != '\n')
-		return refuse(p, HTTP_REFUSED_FIELD);
+		return parser_refuse(p, HTTP_REFUSED_FIELD);
 	if (++p->fields_len > p->limits->fields_max)
-		return refuse(p, HTTP_REFUSED_FIELDS_SIZE);
+		return parser_refuse(p, HTTP_REFUSED_FIELDS_SIZE);
 	head->field_count++;
 	p->state = S_FIELD_START;
 	known = token_find_field(f->name, f->name_len);
 	if (known < 0)
-		return known == -1 ? HAND_OVER : refuse(p, HTTP_REFUSED_FIELD);
+		return known == -1 ? HAND_OVER : parser_refuse(p, HTTP_REFUSED_FIELD);
 	if (head->known[known])
-		return single[known] ? refuse(p, known == HTTP_FIELD_HOST ? HTTP_REFUSED_HOST :
+		return single[known] ? parser_refuse(p, known == HTTP_FIELD_HOST ? HTTP_REFUSED_HOST :
 						    HTTP_REFUSED_FIELD_TWICE) : HAND_OVER;
 	head->known[known] = (uint8_t)head->field_count;
 	if (known == HTTP_FIELD_HOST) {
 		head->host = f->value;
 		head->host_len = (uint16_t)token_check_host(f->value, f->value_len);
 		if (!head->host_len)
-			return refuse(p, HTTP_REFUSED_HOST);
+			return parser_refuse(p, HTTP_REFUSED_HOST);
 	} else if (known == HTTP_FIELD_CONTENT_LENGTH) {
 		if (token_read_length(f->value, f->value_len, &head->length))
-			return refuse(p, HTTP_REFUSED_LENGTH);
+			return parser_refuse(p, HTTP_REFUSED_LENGTH);
 	}
 	return HAND_OVER;
 }
@@ -473,16 +433,16 @@ static int head_end(struct http_parser *p, char c)
 	enum http_refusal why;
 
 	if (c != '\n')
-		return refuse(p, HTTP_REFUSED_FIELD);
+		return parser_refuse(p, HTTP_REFUSED_FIELD);
 	if (head->minor == 1 && !head->host)
-		return refuse(p, HTTP_REFUSED_HOST);
+		return parser_refuse(p, HTTP_REFUSED_HOST);
 	why = framing_decide(head);
 	if (why)
-		return refuse(p, why);
+		return parser_refuse(p, why);
 	if (encoding && strcasecmp(encoding->value, "identity"))
-		return refuse(p, HTTP_REFUSED_CONTENT_ENCODING);
+		return parser_refuse(p, HTTP_REFUSED_CONTENT_ENCODING);
 	if (expect && strcasecmp(expect->value, "100-continue"))
-		return refuse(p, HTTP_REFUSED_EXPECT);
+		return parser_refuse(p, HTTP_REFUSED_EXPECT);
 	head->expect_continue = expect && head->minor == 1 && head->framing != HTTP_FRAMING_NONE;
 	head->close = head->minor == 0 || http_head_lists(head, HTTP_FIELD_CONNECTION, "close");
 	head->upgrade = head->known[HTTP_FIELD_UPGRADE] &&
@@ -491,7 +451,7 @@ static int head_end(struct http_parser *p, char c)
 	return HTTP_STEP_HEAD;
 }
 
-static int fields_feed(struct http_parser *p, struct cursor *c)
+static int fields_feed(struct http_parser *p, struct parser_cursor *c)
 {
 	int step = HAND_OVER;
 
@@ -521,126 +481,10 @@ static int fields_feed(struct http_parser *p, struct cursor *c)
 	return step;
 }
 
-/* ---- the body ---- */
-
-static int body_begin(struct http_parser *p)
-{
-	const struct http_head *head = p->head;
-
-	switch (head->framing) {
-	case HTTP_FRAMING_LENGTH:
-		if (head->length > p->body_max)
-			return refuse(p, HTTP_REFUSED_BODY_SIZE);
-		p->left = head->length;
-		p->state = S_LENGTH;
-		return HAND_OVER;
-	case HTTP_FRAMING_CHUNKED:
-		p->token_len = 0;
-		p->left = 0;
-		p->state = S_CHUNK_SIZE;
-		return HAND_OVER;
-	case HTTP_FRAMING_NONE:
-		break;
-	}
-	p->state = S_DONE;
-	return HTTP_STEP_DONE;
-}
-
-static int chunk_size_take(struct http_parser *p, char c)
-{
-	int digit = token_hex(c);
-
-	if (c == '\r' && p->token_len) {
-		p->state = S_CHUNK_SIZE_LF;
-		return HAND_OVER;
-	}
-	if (digit < 0 || p->token_len == CHUNK_DIGITS_MAX)
-		return refuse(p, HTTP_REFUSED_CHUNK);
-	p->left = p->left * 16 + (unsigned)digit;
-	p->token_len++;
-	return HAND_OVER;
-}
-
-/* A state whose only way on is one character. */
-static int expect(struct http_parser *p, char c, char want, enum state next)
-{
-	if (c != want)
-		return refuse(p, HTTP_REFUSED_CHUNK);
-	p->state = (uint8_t)next;
-	return HAND_OVER;
-}
-
-static int chunk_begin(struct http_parser *p, char c)
-{
-	if (expect(p, c, '\n', p->left ? S_CHUNK_DATA : S_LAST_CR) != HAND_OVER)
-		return HTTP_STEP_REFUSED;
-	/* taken <= body_max always holds here. */
-	if (p->left > p->body_max - p->taken)
-		return refuse(p, HTTP_REFUSED_BODY_SIZE);
-	p->taken += p->left;
-	return HAND_OVER;
-}
-
-static int data_take(struct http_parser *p, struct cursor *c)
-{
-	size_t n = (size_t)(c->end - c->at);
-
-	if (n > p->left)
-		n = (size_t)p->left;
-	c->body = (struct http_span){ c->at, n };
-	c->at += n;
-	p->left -= n;
-	if (!p->left && p->state == S_CHUNK_DATA)
-		p->state = S_CHUNK_CR;
-	return HTTP_STEP_BODY;
-}
-
-static int body_feed(struct http_parser *p, struct cursor *c)
-{
-	int step = HAND_OVER;
-
-	if (p->state == S_HEAD_DONE)
-		step = body_begin(p);
-	while (step == HAND_OVER) {
-		if (p->state == S_LENGTH && !p->left)
-			p->state = S_DONE;
-		if (p->state == S_DONE)
-			return HTTP_STEP_DONE;
-		if (c->at == c->end)
-			break;
-		switch (p->state) {
-		case S_LENGTH:
-		case S_CHUNK_DATA:
-			step = data_take(p, c);
-			break;
-		case S_CHUNK_SIZE:
-			step = chunk_size_take(p, *c->at++);
-			break;
-		case S_CHUNK_SIZE_LF:
-			step = chunk_begin(p, *c->at++);
-			break;
-		case S_CHUNK_CR:
-			step = expect(p, *c->at++, '\r', S_CHUNK_LF);
-			break;
-		case S_CHUNK_LF:
-			p->token_len = 0;
-			step = expect(p, *c->at++, '\n', S_CHUNK_SIZE);
-			break;
-		case S_LAST_CR:
-			step = expect(p, *c->at++, '\r', S_LAST_LF);
-			break;
-		default:
-			step = expect(p, *c->at++, '\n', S_DONE);
-			break;
-		}
-	}
-	return step;
-}
-
 enum http_step http_parser_feed(struct http_parser *p, const char *data, size_t len,
 				size_t *ret_used, struct http_span *ret_body)
 {
-	struct cursor c = { .at = data, .end = data + len };
+	struct parser_cursor c = { .at = data, .end = data + len };
 	int step = HAND_OVER;
 
 	if (p->state < S_FIELD_START)
@@ -648,7 +492,7 @@ enum http_step http_parser_feed(struct http_parser *p, const char *data, size_t 
 	if (step == HAND_OVER && p->state >= S_FIELD_START && p->state < S_HEAD_DONE)
 		step = fields_feed(p, &c);
 	else if (step == HAND_OVER && p->state >= S_HEAD_DONE && p->state < S_REFUSED)
-		step = body_feed(p, &c);
+		step = parser_body_feed(p, &c);
 	else if (p->state == S_REFUSED)
 		step = HTTP_STEP_REFUSED;
 	*ret_used = (size_t)(c.at - data);

@@ -176,7 +176,7 @@ static void nothing_is_kept_of_a_machine_that_is_gone(void **state)
 	a = release(0);
 	assert_int_equal(a.request.result, RESULT_CONFLICT);
 	assert_string_equal(a.request.code, "cleanup_in_progress");
-	assert_non_null(strstr(a.request.message, "gone already"));
+	assert_non_null(strstr(a.request.message, "already gone"));
 }
 
 /* ---- absence ---------------------------------------------------------------------------- */
