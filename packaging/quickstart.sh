@@ -1,18 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A lease from beginning to end, on this machine alone: builds lessor, starts it beside a
-# simulated Hetzner Cloud, takes a machine, keeps it, gives it back, and cleans up.
-# Nothing outside a temporary directory and the build directory is touched.
+# Runs one lease from start to end on this machine: builds lessor, starts it with a simulated
+# Hetzner Cloud, leases a machine, sends a heartbeat, releases the lease, and cleans up.
+# Writes only to the build directory and a temporary directory.
 set -eu
 
 usage() {
 	cat <<-EOF
 	usage: sh packaging/quickstart.sh [--ssh] [--keep-running] [--build DIR]
 
-	  --ssh           the simulated machine is a real sshd on a loopback address: log in,
-	                  sync a checkout there, run it (needs Linux with user namespaces)
-	  --keep-running  leave the broker and the simulated cloud up, and say how to use them
-	  --build DIR     where to build (build-quickstart-UID in the source tree)
+	  --ssh           make the simulated machine a real sshd on a loopback address, log in,
+	                  copy a checkout to it and run a command (needs user namespaces)
+	  --keep-running  leave the broker and the simulated cloud running, and print how to
+	                  use and stop them
+	  --build DIR     build directory (default: build-quickstart-UID in the source tree)
 	EOF
 }
 
@@ -37,7 +38,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-# lessord refuses providers that others may write.
+# lessord refuses to load providers that other users can write.
 umask 022
 # shellcheck source=packaging/packages.sh
 . "$here/packages.sh"
@@ -65,7 +66,7 @@ cleanup() {
 	trap - EXIT
 	if [ "$code" -ne 0 ] && [ -n "$work" ]; then
 		for log in "$work/lessord.log" "$work/sim.log"; do
-			[ ! -s "$log" ] || { echo "--- the end of $log:"; tail -n 15 "$log"; } >&2
+			[ ! -s "$log" ] || { echo "--- last lines of $log:"; tail -n 15 "$log"; } >&2
 		done
 	fi
 	stop "$broker_pid"
@@ -82,12 +83,12 @@ started() {
 	await_file "$1" "$2" || { echo "$3 did not start" >&2; exit 1; }
 }
 
-step "1. What it takes to build"
+step "1. Installing build dependencies"
 # shellcheck disable=SC2086
 packages_install $packages_build ${ssh:+$packages_boxes}
-echo "Everything is installed."
+echo "All build dependencies are installed."
 
-step "2. Building (in $build)"
+step "2. Building in $build"
 generator=
 [ -e "$build/CMakeCache.txt" ] || ! command -v ninja >/dev/null || generator=-GNinja
 # shellcheck disable=SC2086
@@ -102,8 +103,8 @@ bin=$build/bin
 work=$(mktemp -d)
 chmod 700 "$work"
 
-step "3. A simulated Hetzner Cloud, ten times as fast as the real one"
-# One type is sold out, so that the fallback to the next one can be seen.
+step "3. Starting a simulated Hetzner Cloud, ten times as fast as the real one"
+# One server type is sold out, to show the fallback to the next one.
 cat >"$work/scenario.json" <<EOF
 {"catalogue": {"sold_out": [{"type": "ccx33", "location": "*"}]}}
 EOF
@@ -112,11 +113,11 @@ EOF
 sim_pid=$!
 started "$work/sim.port" "$sim_pid" hetzner-sim
 cloud=http://127.0.0.1:$(cat "$work/sim.port")
-echo "It listens on $cloud. The type ccx33 is sold out there."
-[ -z "$ssh" ] || echo "Its machines are made of memory, run as one ordinary user, and vanish with their servers."
+echo "It listens on $cloud. The server type ccx33 is sold out."
+[ -z "$ssh" ] || echo "Its machines live in memory, run as an unprivileged user, and disappear with their servers."
 
-step "4. The broker"
-# The simulator takes any token. A real one goes into a file just like this.
+step "4. Starting the broker"
+# The simulator accepts any token. A real token goes into a file like this one.
 (umask 077; echo "simulated-token-of-the-quickstart" >"$work/hetzner-token")
 cat >"$work/lessord.conf" <<EOF
 [server]
@@ -150,31 +151,31 @@ echo "It listens on $LESSOR_URL."
 if [ -n "$ssh" ]; then
 	ssh-keygen -q -t ed25519 -N '' -C quickstart -f "$work/key"
 else
-	# A public key that nobody has the private half of: 32 random bytes are one.
+	# A public key without a private key: any 32 bytes will do.
 	printf 'ssh-ed25519 %s quickstart\n' "$({ printf '\000\000\000\013ssh-ed25519\000\000\000\040'
 		head -c 32 /dev/urandom; } | base64 -w 0)" >"$work/key.pub"
 fi
 
-step "5. A lease"
+step "5. Creating a lease"
 run lessor create --class standard --slug quickstart --ttl 1h --wait --ssh-key "$work/key.pub"
 run lessor show quickstart
 run lessor heartbeat quickstart
 run lessor list
 
-# What exists in the cloud in truth, by name.
+# Names of all resources in the simulated cloud.
 there() {
 	curl -fsS "$cloud/_sim/state" | tr '{' '\n' | sed -n 's/.*"name":"\([^"]*\)".*/    \1/p'
 }
 echo
-echo "In the simulated cloud there are now:"
+echo "Resources in the simulated cloud:"
 there
 
-# A text of the lease, by its name.
+# Prints a member of the lease that is a string.
 text_of() {
 	lessor show --json quickstart | tr ',{' '\n' |
 		sed -n "s/^ *\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1
 }
-# Ended leases have no slug any more, so remember the id.
+# An ended lease cannot be found by its slug, so keep the id.
 lease=$(text_of id)
 
 # Waits until the command succeeds.
@@ -210,16 +211,16 @@ visit() {
 	run rsync -a --delete -e "ssh -F $work/ssh_config" "$work/project/" "$at:$folder/"
 	code=0
 	run ssh -F "$work/ssh_config" "$at" "cd $folder && sh work.sh" || code=$?
-	echo "It ended with $code, as it should with 3."
+	echo "The command exited with $code; 3 was expected."
 	[ "$code" -eq 3 ]
 }
 
 if [ -n "$ssh" ]; then
-	step "6. Working on the machine"
+	step "6. Using the machine"
 	visit
-	step "7. Giving it back"
+	step "7. Releasing the lease"
 else
-	step "6. Giving it back"
+	step "6. Releasing the lease"
 fi
 run lessor release quickstart
 if [ -n "$ssh" ]; then
@@ -235,24 +236,26 @@ if [ -n "$servers" ]; then
 	exit 1
 fi
 echo
-echo "In the simulated cloud there are now:"
+echo "Resources in the simulated cloud:"
 left=$(there)
 echo "${left:-    nothing}"
 case $left in
-*account-mark*) echo "(the account mark is how the broker knows this account again)" ;;
+*account-mark*) echo "(the sentinel key identifies this account to lessor)" ;;
 esac
 
 step "With the real Hetzner Cloud"
 cat <<EOF
-1. Make a project of its own and in it an API token that may read and write.
-2. Put the token alone into a file of mode 0600, and write a lessord.conf like the one
-   above with token_file = FILE and without endpoint. packaging/lessord.conf has every key.
-3. lessord --check-config --config FILE, lessord token add --owner YOU --config FILE,
-   lessord --config FILE. Then use lessor exactly as above. From there on it costs money.
+1. Create a separate project and, in it, an API token with read and write permission.
+2. Put the token, and nothing else, into a file with mode 0600. Write a lessord.conf like
+   the one above, with token_file = FILE and without endpoint. packaging/lessord.conf
+   lists every key.
+3. Run lessord --check-config --config FILE, then lessord token add --owner YOU
+   --config FILE, then lessord --config FILE. Use lessor as shown above. From here on,
+   machines cost money.
 EOF
 
 if [ -n "$keep" ]; then
-	step "Left running"
+	step "Still running"
 	cat <<-EOF
 	export LESSOR_URL=$LESSOR_URL
 	export LESSOR_TOKEN_FILE=$LESSOR_TOKEN_FILE
@@ -260,15 +263,15 @@ if [ -n "$keep" ]; then
 	EOF
 	[ -z "$ssh" ] || cat <<-EOF
 
-	Take a machine, and do what it says at the end:
+	Create a lease, then follow the instructions that it prints:
 	lessor create --class standard --wait --ssh-key $work/key.pub
 	EOF
 	cat <<-EOF
 
-	Stop it all with:
+	To stop everything:
 	kill $broker_pid $sim_pid; rm -rf $work
 	EOF
 	trap - EXIT
 	exit 0
 fi
-printf '\nThe broker and the simulated cloud are stopped, and their files are removed.\n'
+printf '\nDone. The broker and the simulated cloud were stopped and their files removed.\n'
