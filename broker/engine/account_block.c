@@ -87,7 +87,10 @@ int core_missing_init(struct core *core, struct err *err)
 		}, block, &count, err);
 	free(names.list);
 	if (count)
-		log_error(NULL, "leases of accounts that are not configured: %" PRId64 "; nothing can be "
-			  "done for them until they are: lessor list --attention", count);
+		log_error(NULL,
+			  "%" PRId64
+			  " leases belong to accounts that are not configured; configure these "
+			  "accounts to continue (lessor list --attention lists the leases)",
+			  count);
 	return rc;
 }

@@ -86,7 +86,7 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 		account_probed(a->account, 1, LESSOR_CLASS_NONE, NULL);
 		if (a->was_blocked)
 			log_notice(LOG_FIELDS({ "account", a->account->config.name }),
-				   "account %s is proven again; work goes on",
+				   "account %s is verified again; continuing",
 				   a->account->config.name);
 		a->was_blocked = 0;
 		/* What waited for the account to be known is due when it was due. */
@@ -108,9 +108,9 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 			a->was_blocked = 1;
 			log_error(LOG_FIELDS({ "account", a->account->config.name },
 					     { "class", error_class_name(step->error_class) }),
-				  "account %s is blocked: %s; nothing new is made and nothing is concluded "
-				  "from absence until it is proven again", a->account->config.name,
-				  step->reason);
+				  "account %s is blocked: %s; nothing is created and no resource is considered "
+				  "absent until the account is verified again",
+				  a->account->config.name, step->reason);
 			core_account_blocked(core, a);
 		}
 		retry_at(core, a, TASK_PROBE, a->probe_tries,
@@ -162,7 +162,7 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 	if (store_prices_replace(core->store, a->account->config.name, prices, step->price_count,
 				 core_now(core), &why))
 		log_warning(LOG_FIELDS({ "error", why.text }),
-			    "the catalogue of account %s was not kept; the old prices stay",
+			    "cannot store the catalogue of account %s; keeping the old prices",
 			    a->account->config.name);
 	free(prices);
 	return 0;
@@ -189,18 +189,18 @@ static int reload_done(struct core *core, struct core_account *a, struct step *s
 	(void)err;
 	if (step->verdict == LESSOR_DONE) {
 		a->reload_tries = 0;
-		log_notice(LOG_FIELDS({ "account", name }), "account %s has read its files again", name);
+		log_notice(LOG_FIELDS({ "account", name }), "account %s: files reloaded", name);
 		/* What there is may be something else now. */
 		account_task_soon(core, a, TASK_CATALOG);
 	} else if (step->verdict == LESSOR_REFUSED) {
 		a->reload_tries = 0;
 		log_error(LOG_FIELDS({ "account", name }),
-			  "account %s keeps what it had: %s", name, step->reason);
+			  "account %s: files not reloaded, keeping the previous state: %s", name,
+			  step->reason);
 	} else {
 		a->reload_tries++;
 		log_warning(LOG_FIELDS({ "account", name }),
-			    "account %s could not read its files again and tries once more: %s", name,
-			    step->reason);
+			    "account %s: cannot reload files, retrying: %s", name, step->reason);
 		retry_at(core, a, TASK_RELOAD, a->reload_tries, ACCOUNT_BACKOFF_CAP_MS, step->wait_ms);
 	}
 	return 0;

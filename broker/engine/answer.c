@@ -22,7 +22,7 @@ void request_fail(struct engine_request *r, enum request_result result, const ch
 
 void request_fail_store(struct engine_request *r, const struct err *err)
 {
-	log_error(LOG_FIELDS({ "error", err->text }), "a request could not be stored");
+	log_error(LOG_FIELDS({ "error", err->text }), "cannot store a request");
 	request_fail(r, RESULT_UNAVAILABLE, "store_unavailable",
 		     "the request could not be stored; try again");
 }

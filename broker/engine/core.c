@@ -232,7 +232,7 @@ int core_flush(struct core *core, struct err *err)
 		return -1;
 	outbox_release(core);
 	aggregates_trim(core->aggregates, is_pinned, core);
-	return store_broken(core->store) ? err_set(err, ERR_IO, "the store is broken") : 0;
+	return store_broken(core->store) ? err_set(err, ERR_IO, "database error") : 0;
 }
 
 /* ---- due times --------------------------------------------------------------------- */
@@ -262,8 +262,7 @@ static void lease_due(struct core *core, int64_t n)
 		if (err.kind == ERR_NOT_FOUND)
 			return;
 		log_error(LOG_FIELDS({ "error", err.text }),
-			  "a due lease could not be looked at; trying again in %d s",
-			  DUE_RETRY_MS / 1000);
+			  "cannot read a lease that is due; retrying in %d s", DUE_RETRY_MS / 1000);
 		heap_set(core->due, n, core_now(core) + DUE_RETRY_MS);
 		return;
 	}

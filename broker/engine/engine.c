@@ -86,7 +86,8 @@ static void refuse(struct engine_request *request)
 {
 	request->result = RESULT_UNAVAILABLE;
 	snprintf(request->code, sizeof(request->code), "shutting_down");
-	snprintf(request->message, sizeof(request->message), "the broker is stopping; try again");
+	snprintf(request->message, sizeof(request->message),
+		 "the broker is shutting down; try again");
 	request->done(request);
 }
 

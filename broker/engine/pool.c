@@ -104,7 +104,7 @@ void core_pool_done(struct core *core, struct core_account *a, struct step *step
 		STAILQ_REMOVE(&core->pool_waiters, r, engine_request, link);
 		if (failed)
 			request_fail(r, RESULT_UNAVAILABLE, "inventory_unavailable",
-				     "the provider did not give its inventory; try again");
+				     "cannot read the inventory from the provider; try again");
 		else
 			serve(core, r);
 		core_answer(core, r);
@@ -136,18 +136,17 @@ static int check_accounts(struct core *core, struct engine_request *r)
 		found = 1;
 		if (account_is_blocked(a->account, NULL, 0)) {
 			request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-				     "the provider account needs its operator");
+				     "the provider account is blocked: operator action is needed");
 			return -1;
 		}
 		if (!core_account_is_verified(core, a)) {
 			request_fail(r, RESULT_UNAVAILABLE, "account_unproven",
-				     "the provider account is not proven yet; try again");
+				     "the provider account is not verified yet; try again");
 			return -1;
 		}
 	}
 	if (!found)
-		request_fail(r, RESULT_INVALID, "invalid_provider",
-			     "there is no such provider here");
+		request_fail(r, RESULT_INVALID, "invalid_provider", "no such provider");
 	return found ? 0 : -1;
 }
 
@@ -157,8 +156,7 @@ int core_request_pool(struct core *core, struct engine_request *r, struct err *e
 
 	(void)err;
 	if (r->caller.role != TOKEN_ADMIN) {
-		request_fail(r, RESULT_FORBIDDEN, "forbidden",
-			     "only an admin may see the inventory");
+		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only admins may read the inventory");
 		return 0;
 	}
 	if (check_accounts(core, r))
@@ -186,7 +184,7 @@ void core_pool_drain(struct core *core)
 	while ((r = STAILQ_FIRST(&core->pool_waiters)) != NULL) {
 		STAILQ_REMOVE_HEAD(&core->pool_waiters, link);
 		request_fail(r, RESULT_UNAVAILABLE, "shutting_down",
-			     "the broker is stopping; try again");
+			     "the broker is shutting down; try again");
 		core_answer(core, r);
 	}
 }

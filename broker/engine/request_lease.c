@@ -53,12 +53,12 @@ static struct lease_aggregate *find_shown(struct core *core, struct engine_reque
 		return a;
 	if (rc == 1 && !r->own_only && find_visible(core, r, SHARED_USE, &n, &err) == 0)
 		request_fail(r, RESULT_FORBIDDEN, "forbidden",
-			     "the lease is shared with you to be used, not to be changed");
+			     "the lease is shared with you for use only, not for changes");
 	else if (rc == 1)
-		request_fail(r, RESULT_NOT_FOUND, "not_found", "there is no such lease");
+		request_fail(r, RESULT_NOT_FOUND, "not_found", "no such lease");
 	else if (err.kind == ERR_CONFLICT)
 		request_fail(r, RESULT_CONFLICT, "ambiguous_slug",
-			     "several leases have this slug; name one by its id");
+			     "several leases have this slug; use the id");
 	else
 		request_fail_store(r, &err);
 	return NULL;

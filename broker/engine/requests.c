@@ -16,7 +16,7 @@ static int may_change(struct engine_request *r)
 {
 	if (r->caller.role != TOKEN_READER)
 		return 1;
-	request_fail(r, RESULT_FORBIDDEN, "forbidden", "this token may only read");
+	request_fail(r, RESULT_FORBIDDEN, "forbidden", "this token is read-only");
 	return 0;
 }
 
@@ -72,7 +72,7 @@ static int check_limits(struct core *core, struct engine_request *r, const struc
 	if (store_counts(core->store, l->owner, l->org, l->account, &have, err))
 		return -1;
 	if (over(have.all, 1, limits->max_active))
-		which = "active leases in all";
+		which = "active leases in total";
 	else if (over(have.owner, 1, limits->max_active_owner))
 		which = "active leases of this owner";
 	else if (over(have.org, 1, limits->max_active_org))
@@ -80,7 +80,7 @@ static int check_limits(struct core *core, struct engine_request *r, const struc
 	else if (over(have.account, 1, limits->max_active_account))
 		which = "active leases of this provider";
 	else if (over(have.micros_all, price, limits->max_hour_micros))
-		which = "the hourly price in all";
+		which = "the total hourly price";
 	else if (over(have.micros_owner, price, limits->max_hour_micros_owner))
 		which = "the hourly price of this owner";
 	else if (over(have.micros_org, price, limits->max_hour_micros_org))
@@ -104,7 +104,8 @@ static void create_again(struct engine_request *r, const struct lease_aggregate 
 	const char *token = r->create.attempt_token;
 
 	if (!request_is_callers(r, l) || !token[0] || !l->attempt_token[0]) {
-		request_fail(r, RESULT_CONFLICT, "lease_id_conflict", "the lease id is taken");
+		request_fail(r, RESULT_CONFLICT, "lease_id_conflict",
+			     "the lease id is already in use");
 	} else if (strcmp(token, l->attempt_token) != 0) {
 		request_fail(r, RESULT_CONFLICT, "create_attempt_conflict",
 			     "the lease id belongs to another create attempt");
@@ -134,7 +135,7 @@ static int create_known(struct core *core, struct engine_request *r, struct err 
 		return rc < 0 ? -1 : 0;
 	if (strcmp(known.hash, r->body_hash) != 0) {
 		request_fail(r, RESULT_CONFLICT, "idempotency_key_reused",
-			     "this Idempotency-Key was used with another request");
+			     "this Idempotency-Key was already used with a different request");
 		return 1;
 	}
 	a = core_lease(core, known.lease_n, err);
@@ -180,13 +181,12 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	int rc;
 
 	if (!account) {
-		request_fail(r, RESULT_INVALID, "invalid_provider",
-			     "there is no such provider here");
+		request_fail(r, RESULT_INVALID, "invalid_provider", "no such provider");
 		return 0;
 	}
 	if (account_is_blocked(account->account, reason, sizeof(reason))) {
 		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-			     "the provider account needs its operator; nothing was made");
+			     "the provider account is blocked: operator action is needed; nothing was created");
 		return 0;
 	}
 	TEXT_SET(l->owner, r->caller.owner);
@@ -204,7 +204,7 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	rc = settle_slug(core, l, err);
 	if (rc > 0)
 		request_fail(r, RESULT_CONFLICT, "slug_taken",
-			     "the slug and all its variants are taken");
+			     "the slug and all its variants are already in use");
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	a = aggregates_begin(l);
@@ -278,7 +278,7 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 		return 0;
 	}
 	if (!request_is_callers(r, &a->lease)) {
-		request_fail(r, RESULT_NOT_FOUND, "not_found", "there is no such create attempt");
+		request_fail(r, RESULT_NOT_FOUND, "not_found", "no such create attempt");
 		return 0;
 	}
 	if (strcmp(a->lease.attempt_token, r->attempt_token) != 0) {
@@ -360,7 +360,7 @@ void core_request(struct core *core, struct engine_request *r)
 
 	if (core->draining) {
 		request_fail(r, RESULT_UNAVAILABLE, "shutting_down",
-			     "the broker is stopping; try again");
+			     "the broker is shutting down; try again");
 		core_answer(core, r);
 		return;
 	}

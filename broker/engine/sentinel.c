@@ -18,7 +18,7 @@
 /* While a lease is open the counter is raised at least this often: how old a copy may be. */
 #define RAISE_MS (10 * 60 * 1000)
 
-#define MOVED "the database is not where it was: another machine, or another file"
+#define MOVED "the database was moved: it is on another machine, or is another file"
 
 /* Says and does what follows from it; `why` is for the operator. */
 static int fence(struct core *core, struct core_account *a, const char *why, struct err *err)
@@ -35,8 +35,8 @@ static int fence(struct core *core, struct core_account *a, const char *why, str
 		       &(struct log_origin){ .level = LOG_LEVEL_ERROR,
 					     .account = name,
 					     .event = "account.fenced" },
-		       "account %s is fenced: %s; nothing of it is made, deleted or expired until an operator "
-		       "has looked: lessor account take-over %s --looked",
+		       "account %s is fenced: %s; nothing in it is created, deleted or expired until an "
+		       "operator runs: lessor account take-over %s --looked",
 		       name, why, name);
 	core_account_blocked(core, a);
 	return 0;
@@ -77,9 +77,10 @@ static enum generation_state found(struct core *core, struct core_account *a, in
 	if (a->gen.is_fenced)
 		return GENERATION_OVERTAKEN;
 	if (state == GENERATION_OVERTAKEN) {
-		snprintf(why, sizeof(why), "its sentinel bears generation %" PRId64 " of another process, "
-			 "this store has %" PRId64 ": an older copy, or a second daemon", number,
-			 a->gen.pending);
+		snprintf(why, sizeof(why),
+			 "its sentinel has generation %" PRId64 " of another process, this "
+			 "database has %" PRId64 ": an older copy, or a second daemon",
+			 number, a->gen.pending);
 		if (fence(core, a, why, err))
 			return GENERATION_OVERTAKEN;
 		a->surprised_ms = core_now(core);
@@ -98,7 +99,8 @@ int core_generation_found(struct core *core, struct core_account *a, int64_t num
 	if (!core_account_is_counted(a))
 		return 0;
 	return found(core, a, number, holder, err) == GENERATION_OVERTAKEN ?
-	       err_set(err, ERR_REFUSED, "the store may be older than the account") : 0;
+		       err_set(err, ERR_REFUSED, "the database may be older than the account") :
+		       0;
 }
 
 int core_generation_seen(struct core *core, struct core_account *a,
@@ -159,10 +161,11 @@ static int change(struct core *core, struct core_account *a, const struct resour
 	const char *instance = observed_label(seen, LESSOR_LABEL_INSTANCE);
 
 	if (!claim->evidence.is_read)
-		return err_set(&claim->err, ERR_REFUSED, "the sentinel was not read directly before");
+		return err_set(&claim->err, ERR_REFUSED,
+			       "the sentinel was not read directly before the change");
 	if (instance && strcmp(instance, core->signer.instance) != 0)
 		return err_set(&claim->err, ERR_REFUSED,
-			       "the sentinel bears the labels of another broker");
+			       "the sentinel has the labels of another broker");
 	if (generation_write(core, a, seen, &claim->labels, &claim->err))
 		return -1;
 	claim->is_done = !claim->labels.count;
@@ -178,7 +181,8 @@ int core_generation_claim(struct core *core, struct core_account *a, struct leas
 	if (!r)
 		return err_set(&claim->err, ERR_NOT_FOUND, "no such row in this ledger");
 	if (claim->change != LESSOR_CHANGE_LABELS)
-		return err_set(&claim->err, ERR_REFUSED, "of the sentinel only the labels change");
+		return err_set(&claim->err, ERR_REFUSED,
+			       "only the labels of the sentinel can be changed");
 	claim->resource = *r;
 	if (claim->kind == CLAIM_CHANGE)
 		return change(core, a, r, claim);
@@ -200,11 +204,11 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 
 	if (r->caller.role != TOKEN_ADMIN) {
 		request_fail(r, RESULT_FORBIDDEN, "forbidden",
-			     "only an admin may take over an account");
+			     "only admins may take over an account");
 		return 0;
 	}
 	if (!a) {
-		request_fail(r, RESULT_NOT_FOUND, "not_found", "there is no such account");
+		request_fail(r, RESULT_NOT_FOUND, "not_found", "no such account");
 		return 0;
 	}
 	r->result = RESULT_OK;
@@ -220,7 +224,7 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 		       &(struct log_origin){ .level = LOG_LEVEL_NOTICE,
 					     .account = r->expected_account,
 					     .event = "account.taken-over" },
-		       "%s takes over account %s: this store is the newest one from now on%s%s",
+		       "%s takes over account %s: this database counts as the newest one from now on%s%s",
 		       r->caller.owner, r->expected_account, r->reason[0] ? ": " : "", r->reason);
 	core_account_unblocked(core, a, 0);
 	account_task_soon(core, a, TASK_PROBE);

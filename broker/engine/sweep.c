@@ -163,7 +163,7 @@ static void report(struct core *core, const struct stray *s)
 					     .lease = s->lease,
 					     .account = s->account,
 					     .event = "sweep.orphan" },
-		       "the sweep saw %s %s (id %s) that is ours and in no ledger (%s): lessor sweep",
+		       "orphan found: %s %s (id %s) is ours but in no ledger (%s); see lessor sweep",
 		       resource_kind_name(s->kind), s->name, s->id, stray_why_name(s->why));
 }
 
@@ -248,8 +248,9 @@ static int give_all(struct core *core, struct sweep *sweep, int by_itself, const
 				    core->config.sweep_grace_ms, now);
 	if (by_itself && may > limit) {
 		log_warning(LOG_FIELDS({ "account", sweep->account }),
-			    "the sweep would delete %lld resources, more than %lld at once: a person "
-			    "must decide: lessor sweep --delete", (long long)may, (long long)limit);
+			    "the sweep would delete %lld resources, more than the limit of %lld: an "
+			    "operator must decide (lessor sweep --delete)",
+			    (long long)may, (long long)limit);
 		may = 0;
 	}
 	for (size_t i = 0; i < strays.count && !rc && may && given < limit; i++) {
@@ -322,8 +323,7 @@ static void failed(struct core *core, struct core_account *a, const char *why, i
 
 	a->sweep_tries++;
 	log_notice(LOG_FIELDS({ "account", a->account->config.name }, { "reason", why }),
-		   "a sweep of account %s did not come to its end and counts for nothing",
-		   a->account->config.name);
+		   "a sweep of account %s did not complete; ignored", a->account->config.name);
 	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL) == 0) {
 		TEXT_SET(sweep.error, why);
 		store_sweep_put(core->store, &sweep, NULL);
@@ -353,9 +353,10 @@ static int complete(struct core *core, struct core_account *a, struct err *err)
 	     strays_load(core, &sweep, &strays, err) ? -1 : 0;
 	if (!rc && strays.any_ahead)
 		log_error(LOG_FIELDS({ "account", sweep.account }),
-			  "account %s holds resources with our signature that this store never made: is "
-			  "it an older copy? No sweep deletes there until somebody has looked: "
-			  "lessor sweep, then lessor sweep --looked", sweep.account);
+			  "account %s holds resources with our signature that this database never created: "
+			  "is it an older copy? No sweep deletes anything there until an operator has "
+			  "looked: lessor sweep, then lessor sweep --looked",
+			  sweep.account);
 	free(strays.list);
 	if (!rc && core->config.sweep_deletes && core_account_is_verified(core, a))
 		rc = give_all(core, &sweep, 1, "the sweep", "", &given, err);
@@ -373,7 +374,7 @@ int core_sweep_done(struct core *core, struct core_account *a, struct step *step
 		return 0;
 	}
 	if (!core_account_is_readable(core, a)) {
-		failed(core, a, "the account is not proven to be the one we know", 0);
+		failed(core, a, "the account is not verified", 0);
 		return 0;
 	}
 	if (list_take(core, a, step, err))
@@ -412,7 +413,7 @@ static int ask_one(struct core *core, struct engine_request *r, struct core_acco
 			       &(struct log_origin){ .level = LOG_LEVEL_NOTICE,
 						     .account = sweep.account,
 						     .event = "sweep.looked" },
-			       "%s has looked at the strays of account %s%s%s", r->caller.owner,
+			       "%s has looked at the orphans of account %s%s%s", r->caller.owner,
 			       sweep.account, r->reason[0] ? ": " : "", r->reason);
 		return store_sweep_put(core->store, &sweep, err);
 	case SWEEP_DELETE:
@@ -431,7 +432,7 @@ int core_request_sweep(struct core *core, struct engine_request *r, struct err *
 	int found = 0;
 
 	if (r->caller.role != TOKEN_ADMIN) {
-		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only an admin may sweep");
+		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only admins may sweep");
 		return 0;
 	}
 	for (size_t i = 0; i < core->account_count; i++) {
@@ -445,8 +446,7 @@ int core_request_sweep(struct core *core, struct engine_request *r, struct err *
 			return -1;
 	}
 	if (!found) {
-		request_fail(r, RESULT_INVALID, "invalid_provider",
-			     "there is no such provider here");
+		request_fail(r, RESULT_INVALID, "invalid_provider", "no such provider");
 		return 0;
 	}
 	r->result = RESULT_OK;

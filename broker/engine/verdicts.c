@@ -122,7 +122,7 @@ void core_step_log(const struct step *step)
 void core_step_unrecorded(struct core *core, const struct step *step, const struct err *err)
 {
 	log_error(LOG_FIELDS({ "lease", step->lease.id }, { "error", err->text }),
-		  "the result of a step could not be recorded");
+		  "cannot record the result of a step");
 	store_break(core->store);
 }
 
@@ -145,7 +145,7 @@ void core_step_result(struct core *core, struct core_account *a, struct step *st
 	    ledger_residue(&step->ledger)) {
 		step->violation = 1;
 		TEXT_SET(step->reason,
-			 "it says that nothing is left, and the ledger still holds something");
+			 "it reported that nothing is left, but the ledger still holds a resource");
 	}
 	core_step_log(step);
 	/* One of many that are looked for together has no place of its own. */

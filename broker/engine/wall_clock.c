@@ -44,7 +44,9 @@ void core_clock_watch(struct core *core)
 
 	if (!by)
 		return;
-	log_warning(NULL, "the wall clock jumped by %lld s; nothing ends by itself until it has gone with "
-		    "the monotonic one for %d minutes", (long long)(by / 1000), CLOCK_AGREE_MS / 60000);
+	log_warning(NULL,
+		    "the wall clock jumped by %lld s; no lease expires until it has agreed with the "
+		    "monotonic clock for %d minutes",
+		    (long long)(by / 1000), CLOCK_AGREE_MS / 60000);
 	jumped(core, by);
 }
