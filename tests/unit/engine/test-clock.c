@@ -51,8 +51,7 @@ static void create_ready(void)
 
 static void jump(int64_t ms)
 {
-	w.now_ms += ms;
-	w.jumped_ms += ms;
+	w.d.wall_off_ms += ms;
 	world_settle(&w);
 }
 

@@ -69,7 +69,7 @@ static struct rows rows(void)
 	struct rows rows = { 0 };
 	struct ledger ledger;
 
-	assert_int_equal(store_ledger(core_store(w.core), lease().n, &ledger, NULL), 0);
+	assert_int_equal(store_ledger(core_store(w.d.core), lease().n, &ledger, NULL), 0);
 	for (size_t i = 0; i < ledger.resource_count; i++) {
 		const struct resource *r = &ledger.resources[i];
 		int gone = r->state == LESSOR_STATE_GONE;
@@ -87,10 +87,10 @@ static struct rows rows(void)
 /* Advances the clock to the next cleanup step. */
 static void pass_to_a_cleanup(void)
 {
-	int64_t end = w.now_ms + 12 * HOUR;
+	int64_t end = w.d.now_ms + 12 * HOUR;
 	int cleanups = w.cleanups;
 
-	while (w.cleanups == cleanups && w.now_ms < end)
+	while (w.cleanups == cleanups && w.d.now_ms < end)
 		world_pass(&w, 1000);
 	assert_int_equal(w.cleanups, cleanups + 1);
 }

@@ -78,7 +78,7 @@ static void lease_with_a_sample(void)
 	a.request.kind = REQUEST_HEARTBEAT;
 	TEXT_SET(a.request.ref, ID);
 	TEXT_SET(a.request.sample, "{\"load\":1}");
-	a.request.sample_ms = w.now_ms;
+	a.request.sample_ms = w.d.now_ms;
 	world_ask(&w, &a);
 	assert_int_equal(a.request.result, RESULT_OK);
 }
@@ -134,7 +134,7 @@ static void a_stray(void)
 {
 	struct asked a = { 0 };
 
-	w.sweep_ms = 30 * MINUTE;
+	w.d.config.sweep_ms = 30 * MINUTE;
 	world_restart(&w, NULL);
 	lease_ready();
 	world_release(&w, &a, ID, 1);
@@ -173,7 +173,7 @@ static void release_delete(struct asked *a)
 
 static void release_keep(struct asked *a)
 {
-	a->request.retain_until_ms = w.now_ms + HOUR;
+	a->request.retain_until_ms = w.d.now_ms + HOUR;
 	TEXT_SET(a->request.reason, "the disk is evidence");
 	world_release(&w, a, ID, 0);
 }
@@ -182,10 +182,10 @@ static void heartbeat(struct asked *a)
 {
 	a->request.kind = REQUEST_HEARTBEAT;
 	TEXT_SET(a->request.ref, ID);
-	w.now_ms++;
+	w.d.now_ms++;
 	a->request.idle_ms = 20 * MINUTE;
 	TEXT_SET(a->request.sample, "{\"load\":2}");
-	a->request.sample_ms = w.now_ms + 1;
+	a->request.sample_ms = w.d.now_ms + 1;
 	world_ask(&w, a);
 }
 
@@ -330,7 +330,7 @@ static int setup(void **state)
 
 	world_start(&w, NULL);
 	request->before();
-	fuse_arm(w.path);
+	fuse_arm(w.d.path);
 	w.may_break = 1;
 	return 0;
 }

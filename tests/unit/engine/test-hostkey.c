@@ -113,11 +113,11 @@ static void the_private_half_is_stored_nowhere(void **state)
 	world_pass(&w, 5000);
 	check();
 	for (int i = 0; i < 2; i++) {
-		char path[128];
+		char path[200];
 		FILE *f;
 		size_t n;
 
-		snprintf(path, sizeof(path), "%s%s", w.path, tails[i]);
+		snprintf(path, sizeof(path), "%s%s", w.d.path, tails[i]);
 		f = fopen(path, "rb");
 		while (f && (n = fread(bytes, 1, sizeof(bytes), f)) > 0) {
 			assert_null(memmem(bytes, n, "PRIVATE KEY", 11));

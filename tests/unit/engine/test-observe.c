@@ -141,7 +141,7 @@ static void nobody_is_looked_for_before_the_first_time(void **state)
 /* A lone one is looked for at its time; of two looks the second waits a moment. */
 static void looks_are_a_moment_apart(void **state)
 {
-	int64_t begun = w.now_ms;
+	int64_t begun = w.d.now_ms;
 
 	(void)state;
 	create(0);
@@ -161,8 +161,7 @@ static void a_clock_that_is_set_back_stops_no_look(void **state)
 	world_pass(&w, 1000);
 	assert_int_equal(w.looks, 1);
 	release(1, 1);
-	w.now_ms -= HOUR;
-	w.jumped_ms -= HOUR;
+	w.d.wall_off_ms -= HOUR;
 	world_pass(&w, MINUTE);
 	assert_int_equal(lease(0).state, LEASE_ACTIVE);
 }
@@ -197,7 +196,7 @@ static void a_look_that_fails_is_a_failure_of_each(void **state)
 
 		assert_int_equal(l.tries, 1);
 		assert_string_equal(l.last_error, "the look fails");
-		assert_true(l.due_ms >= w.now_ms + 3 * SECOND);
+		assert_true(l.due_ms >= w.d.now_ms + 3 * SECOND);
 	}
 	world_pass(&w, MINUTE);
 	assert_int_equal(w.provisions, 50);
@@ -220,7 +219,7 @@ static void a_refused_credential_blocks_and_costs_nobody(void **state)
 	create(1);
 	world_pass(&w, MINUTE);
 	assert_int_equal(w.looks, 1);
-	assert_int_equal(account_is_blocked(w.account, NULL, 0), 1);
+	assert_int_equal(account_is_blocked(w.d.account, NULL, 0), 1);
 	assert_int_equal(lease(0).state, LEASE_PROVISIONING);
 	assert_int_equal(lease(1).state, LEASE_PROVISIONING);
 	w.look_verdict = w.probe_refuses = 0;
@@ -240,8 +239,8 @@ static void who_waits_for_a_look_is_blocked_with_its_account(void **state)
 	/* The first look has been, and the second one must wait a moment. */
 	world_pass(&w, 1100);
 	assert_int_equal(w.looks, 1);
-	account_probed(w.account, 0, LESSOR_CLASS_AUTH, "the token is refused");
-	core_account_blocked(w.core, core_account_find(w.core, w.account->config.name));
+	account_probed(w.d.account, 0, LESSOR_CLASS_AUTH, "the token is refused");
+	core_account_blocked(w.d.core, core_account_find(w.d.core, w.d.account->config.name));
 	world_settle(&w);
 	assert_int_equal(lease(1).state, LEASE_PROVISIONING);
 	assert_true(lease(1).attention[0]);
@@ -341,7 +340,7 @@ static void a_no_delete_during_the_look_keeps(void **state)
 static void cleanups_first_then_looks_then_creates(void **state)
 {
 	(void)state;
-	w.account->config.max_steps = 1;
+	w.d.account->config.max_steps = 1;
 	w.boot_polls = 50;
 	create(0);
 	create(1);
@@ -349,7 +348,7 @@ static void cleanups_first_then_looks_then_creates(void **state)
 	for (int i = 2; i < 12; i++)
 		create(i);
 	release(0, 1);
-	w.now_ms += 700;
+	w.d.now_ms += 700;
 	w.ops[0] = '\0';
 	world_settle(&w);
 	assert_memory_equal(w.ops, "CLP", 3);
@@ -362,7 +361,7 @@ static void drain(struct world *world, struct lessor_call *call)
 {
 	(void)call;
 	world->during_look = NULL;
-	core_drain(world->core);
+	core_drain(world->d.core);
 }
 
 static void a_drain_lets_the_look_end(void **state)
@@ -375,7 +374,7 @@ static void a_drain_lets_the_look_end(void **state)
 	w.during_look = drain;
 	world_pass(&w, 2 * SECOND);
 	assert_int_equal(w.looks, 1);
-	assert_int_equal(core_steps_running(w.core), 0);
+	assert_int_equal(core_steps_running(w.d.core), 0);
 	assert_int_equal(lease(0).state, LEASE_ACTIVE);
 	assert_int_equal(lease(1).state, LEASE_PROVISIONING);
 	world_restart(&w, NULL);
@@ -394,26 +393,23 @@ static void a_drain_lets_all_have_their_results(void **state)
 	world_pass(&w, 2 * SECOND);
 	assert_int_equal(w.looks, 1);
 	assert_int_equal(w.looked, 250);
-	assert_int_equal(core_steps_running(w.core), 0);
+	assert_int_equal(core_steps_running(w.d.core), 0);
 	expect_active(250);
 }
 
 /* A process that ends in between has lost nothing but the rest of them. */
 static void a_restart_between_the_results(void **state)
 {
-	struct err err = { 0 };
 	int active = 0;
 
 	(void)state;
 	for (int i = 0; i < MANY; i++)
 		create(i);
 	world_pass(&w, 999);
-	w.now_ms++;
+	w.d.now_ms++;
 	while (!w.looks) {
-		assert_int_equal(core_begin(w.core, &err), 0);
-		core_due(w.core);
-		assert_int_equal(core_flush(w.core, &err), 0);
-		world_run_queue(&w);
+		driver_due(&w.d);
+		driver_run_queue(&w.d);
 	}
 	for (int i = 0; i < MANY; i++)
 		active += lease(i).state == LEASE_ACTIVE;

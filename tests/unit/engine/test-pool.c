@@ -157,14 +157,13 @@ static void who_may_and_what_of(void **state)
 static void the_end_answers_who_waits(void **state)
 {
 	struct asked *a = calloc(1, sizeof(*a));
-	struct err err = { 0 };
 
 	(void)state;
 	pool_ask(a, TOKEN_ADMIN, "");
 	assert_int_equal(a->answered, 0);
-	assert_int_equal(core_begin(w.core, &err), 0);
-	core_drain(w.core);
-	assert_int_equal(core_flush(w.core, &err), 0);
+	driver_begin(&w.d);
+	core_drain(w.d.core);
+	driver_flush(&w.d);
 	assert_int_equal(a->answered, 1);
 	assert_string_equal(a->request.code, "shutting_down");
 	free(a);

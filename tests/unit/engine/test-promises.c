@@ -52,7 +52,7 @@ static struct resource server(void)
 	struct resource r = { 0 };
 	struct ledger ledger;
 
-	assert_int_equal(store_ledger(core_store(w.core), lease().n, &ledger, NULL), 0);
+	assert_int_equal(store_ledger(core_store(w.d.core), lease().n, &ledger, NULL), 0);
 	assert_true(ledger.resource_count > 0);
 	r = ledger.resources[0];
 	ledger_fini(&ledger);
@@ -82,7 +82,7 @@ static void sql(const char *text)
 {
 	sqlite3 *db;
 
-	assert_int_equal(sqlite3_open(w.path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open(w.d.path, &db), SQLITE_OK);
 	if (sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
 		fail_msg("%s: %s", text, sqlite3_errmsg(db));
 	sqlite3_close(db);
@@ -339,7 +339,6 @@ static void answered(struct engine_request *request)
 static void release_without_commit(void)
 {
 	static struct asked a;
-	struct err err = { 0 };
 
 	memset(&a, 0, sizeof(a));
 	a.request.kind = REQUEST_RELEASE;
@@ -348,15 +347,13 @@ static void release_without_commit(void)
 	TEXT_SET(a.request.caller.owner, "alice");
 	TEXT_SET(a.request.caller.org, "acme");
 	a.request.done = answered;
-	assert_int_equal(core_begin(w.core, &err), 0);
-	core_request(w.core, &a.request);
+	driver_begin(&w.d);
+	core_request(w.d.core, &a.request);
 }
 
 static void flush(void)
 {
-	struct err err = { 0 };
-
-	assert_int_equal(core_flush(w.core, &err), 0);
+	driver_flush(&w.d);
 }
 
 

@@ -46,7 +46,7 @@ static struct resource first_row(void)
 	struct ledger ledger;
 	struct resource r;
 
-	assert_int_equal(store_ledger(core_store(w.core), lease(ID).n, &ledger, NULL), 0);
+	assert_int_equal(store_ledger(core_store(w.d.core), lease(ID).n, &ledger, NULL), 0);
 	assert_true(ledger.resource_count > 0);
 	r = ledger.resources[0];
 	ledger_fini(&ledger);
@@ -88,7 +88,7 @@ static int64_t attention_count(void)
 {
 	int64_t count = -1;
 
-	assert_int_equal(store_attention_count(core_store(w.core), &count, NULL), 0);
+	assert_int_equal(store_attention_count(core_store(w.d.core), &count, NULL), 0);
 	return count;
 }
 
@@ -104,7 +104,7 @@ static int event_find(void *arg, const struct store_event *event)
 static const char *event_last(const char *kind)
 {
 	told[0] = '\0';
-	assert_int_equal(store_event_each(core_store(w.core), lease(ID).n, 0, 1000, event_find,
+	assert_int_equal(store_event_each(core_store(w.d.core), lease(ID).n, 0, 1000, event_find,
 					  (void *)(uintptr_t)kind, NULL), 0);
 	return told;
 }
@@ -138,7 +138,7 @@ static void a_retry_is_due_at_once(void **state)
 	stuck();
 	world_pass(&w, 12 * HOUR);
 	w.strip_labels = 0;
-	assert_true(lease(ID).due_ms > w.now_ms);
+	assert_true(lease(ID).due_ms > w.d.now_ms);
 	a = resolve(RESOLVE_RETRY, TOKEN_USER, 0, "");
 	assert_int_equal(a.request.result, RESULT_OK);
 	world_settle(&w);
@@ -299,7 +299,7 @@ static int row_count(void)
 	struct ledger ledger;
 	int count;
 
-	assert_int_equal(store_ledger(core_store(w.core), lease(ID).n, &ledger, NULL), 0);
+	assert_int_equal(store_ledger(core_store(w.d.core), lease(ID).n, &ledger, NULL), 0);
 	count = (int)ledger.resource_count;
 	ledger_fini(&ledger);
 	return count;
@@ -414,7 +414,7 @@ static void the_end_of_a_retention_tells_and_deletes_nothing(void **state)
 
 	(void)state;
 	create_ready();
-	a.request.retain_until_ms = w.now_ms + 2 * HOUR;
+	a.request.retain_until_ms = w.d.now_ms + 2 * HOUR;
 	TEXT_SET(a.request.reason, "the disk is evidence");
 	world_release(&w, &a, ID, 0);
 	assert_int_equal(a.request.result, RESULT_OK);
@@ -435,7 +435,7 @@ static void the_end_of_a_retention_tells_and_deletes_nothing(void **state)
 	world_restart(&w, NULL);
 	assert_int_equal(world_alive(&w), 1);
 	/* Longer, after all. */
-	a.request.retain_until_ms = w.now_ms + HOUR;
+	a.request.retain_until_ms = w.d.now_ms + HOUR;
 	world_release(&w, &a, ID, 0);
 	assert_int_equal(attention_count(), 0);
 	world_pass(&w, 2 * HOUR);
@@ -466,7 +466,7 @@ static void a_look_that_proves_nothing_calls_a_person(void **state)
 	assert_int_equal(attention_count(), 1);
 	assert_non_null(strstr(lease(ID).attention, "lessor resolve " ID));
 	world_pass(&w, 6 * HOUR);
-	assert_true(lease(ID).due_ms > w.now_ms);
+	assert_true(lease(ID).due_ms > w.d.now_ms);
 	w.strip_labels = 0;
 	a = resolve(RESOLVE_RETRY, TOKEN_USER, 0, "");
 	assert_int_equal(a.request.result, RESULT_OK);

@@ -25,7 +25,7 @@ static int setup(void **state)
 {
 	(void)state;
 	world_start(&w, NULL);
-	w.sweep_ms = 30 * MINUTE;
+	w.d.config.sweep_ms = 30 * MINUTE;
 	world_restart(&w, NULL);
 	/* The first one, soon after the start; then every half an hour. */
 	world_pass(&w, 6 * MINUTE);
@@ -62,7 +62,7 @@ static int stray_add(void *arg, const struct stray *s)
 static int strays(void)
 {
 	seen.count = 0;
-	assert_int_equal(store_stray_each(core_store(w.core), "toy", stray_add, NULL, NULL), 0);
+	assert_int_equal(store_stray_each(core_store(w.d.core), "toy", stray_add, NULL, NULL), 0);
 	return seen.count;
 }
 
@@ -70,7 +70,7 @@ static struct sweep sweep(void)
 {
 	struct sweep s;
 
-	assert_int_equal(store_sweep_get(core_store(w.core), "toy", &s, NULL), 0);
+	assert_int_equal(store_sweep_get(core_store(w.d.core), "toy", &s, NULL), 0);
 	return s;
 }
 
@@ -138,7 +138,7 @@ static void a_stray_is_reported_and_stays(void **state)
 	assert_int_equal(seen.list[0].why, STRAY_ENDED);
 	assert_true(seen.list[0].looks > 2);
 	assert_null(stray_holds(&seen.list[0], &(struct sweep){ .done_ms = sweep().done_ms }, 0, HOUR,
-				w.now_ms));
+				w.d.now_ms));
 	assert_int_equal(world_alive(&w), 1);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 }
@@ -168,7 +168,7 @@ static void an_operator_may_have_it_deleted(void **state)
 static void where_it_is_configured_it_happens_by_itself(void **state)
 {
 	(void)state;
-	w.sweep_deletes = 1;
+	w.d.config.sweep_deletes = 1;
 	world_restart(&w, NULL);
 	left_over(ID);
 	world_pass(&w, 3 * HOUR);
@@ -240,7 +240,7 @@ static void a_kept_lease_is_left_alone(void **state)
 	struct lease l;
 
 	(void)state;
-	w.sweep_deletes = 1;
+	w.d.config.sweep_deletes = 1;
 	world_restart(&w, NULL);
 	create_ready(ID);
 	world_release(&w, &a, ID, 0);
@@ -269,11 +269,11 @@ static void after_a_restore_nothing_goes_until_somebody_looked(void **state)
 	(void)state;
 	left_over(ID);
 	snprintf(command, sizeof(command), "cd '%s' && cp store old && cp store-wal old-wal 2>&-; true",
-		 w.folder);
+		 w.d.folder);
 	assert_int_equal(system(command), 0);
 	create_ready(OTHER);
 	snprintf(command, sizeof(command), "cd '%s' && rm -f store-wal store-shm && mv old store && "
-		 "mv old-wal store-wal 2>&-; true", w.folder);
+		 "mv old-wal store-wal 2>&-; true", w.d.folder);
 	/* The core holds the file open: it is put in its place while no core runs. */
 	w.between_lives = command;
 	world_restart(&w, NULL);
@@ -296,7 +296,7 @@ static void after_a_restore_nothing_goes_until_somebody_looked(void **state)
 static void never_many_at_once(void **state)
 {
 	(void)state;
-	w.sweep_deletes = 1;
+	w.d.config.sweep_deletes = 1;
 	world_restart(&w, NULL);
 	for (int i = 0; i < 5; i++) {
 		char id[24];
