@@ -1,58 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
-#include <string.h>
 
 #include "engine/internal.h"
 #include "util/text.h"
-#include "world.h"
-
-#define ID "cbx_000000000001"
-#define MINUTE 60000
-#define HOUR (60 * MINUTE)
-
-static struct world w;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_start(&w, NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
-	return 0;
-}
-
-static struct lease lease(const char *id)
-{
-	struct lease l;
-
-	assert_int_equal(world_lease(&w, id, &l), 0);
-	return l;
-}
-
-/* A lease with its machine. */
-static struct asked create_ready(const char *id)
-{
-	struct asked a = { 0 };
-
-	world_create(&w, &a, id);
-	assert_int_equal(a.answered, 1);
-	assert_int_equal(a.request.result, RESULT_CREATED);
-	world_pass(&w, 5000);
-	assert_int_equal(lease(id).state, LEASE_ACTIVE);
-	return a;
-}
+#include "fixture.h"
 
 static void a_life_leaves_nothing(void **state)
 {
@@ -622,8 +574,6 @@ static void a_crash_at_any_moment_of_a_life_leaves_nothing(void **state)
 		}
 	}
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -4,38 +4,18 @@
  * the answer is never a success, and the request leaves no trace. What also changes what the
  * broker has in memory ends its process; what only writes rows is undone, and it goes on.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "fuse.h"
 #include "util/text.h"
-#include "world.h"
+#include "fixture.h"
 
-#define ID "cbx_000000000001"
 #define OTHER "cbx_000000000002"
-#define MINUTE 60000
-#define HOUR (60 * MINUTE)
 #define WRITES_MAX 64
 
-static struct world w;
-
 /* ---- the state before the request --------------------------------------------------- */
-
-static struct lease lease(void)
-{
-	struct lease l;
-
-	assert_int_equal(world_lease(&w, ID, &l), 0);
-	return l;
-}
 
 static void nothing(void)
 {
@@ -47,7 +27,7 @@ static void lease_ready(void)
 
 	world_create(&w, &a, ID);
 	world_pass(&w, MINUTE);
-	assert_int_equal(lease().state, LEASE_ACTIVE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
 }
 
 static void lease_provisioning(void)
@@ -58,7 +38,7 @@ static void lease_provisioning(void)
 	w.boot_polls = 1000;
 	world_create(&w, &a, ID);
 	world_pass(&w, 5000);
-	assert_int_equal(lease().state, LEASE_PROVISIONING);
+	assert_int_equal(lease(ID).state, LEASE_PROVISIONING);
 }
 
 static void lease_retained(void)
@@ -67,7 +47,7 @@ static void lease_retained(void)
 
 	lease_ready();
 	world_release(&w, &a, ID, 0);
-	assert_int_equal(lease().cleanup, CLEANUP_RETAINED);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_RETAINED);
 }
 
 static void lease_with_a_sample(void)
@@ -92,7 +72,7 @@ static void lease_in_attention(void)
 	w.strip_labels = 1;
 	world_release(&w, &a, ID, 1);
 	world_pass(&w, MINUTE);
-	assert_int_equal(lease().cleanup, CLEANUP_ATTENTION);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
 }
 
 /* Released while the outcome of its create is unknown. */
@@ -106,7 +86,7 @@ static void lease_unsure(void)
 	world_pass(&w, 1000);
 	world_release(&w, &a, ID, 1);
 	world_settle(&w);
-	assert_int_equal(lease().cleanup, CLEANUP_OWED);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_OWED);
 }
 
 static const struct store_share shares[] = { { .name = "bob" }, { .name = "carol", .manage = 1 } };
@@ -139,7 +119,7 @@ static void a_stray(void)
 	lease_ready();
 	world_release(&w, &a, ID, 1);
 	world_pass(&w, MINUTE);
-	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	w.cloud[0].alive = 1;
 	world_pass(&w, 3 * HOUR);
 }

@@ -1,37 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Caps on leases and on hourly cost, and the order of steps when an account's places are taken. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
-#include <string.h>
 
 #include "util/text.h"
-#include "world.h"
+#include "fixture.h"
 
-#define ID "cbx_000000000001"
-#define MINUTE 60000
 #define PRICE 12345
-
-static struct world w;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_start(&w, NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
-	return 0;
-}
 
 /* ---- limits ------------------------------------------------------------------------- */
 
@@ -162,8 +137,6 @@ static void a_cleanup_goes_before_waiting_creates(void **state)
 	assert_int_equal(w.deleted, 1);
 	assert_int_equal(w.made, 6);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The sweep: what it sees, what it says, and what it must never do. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "util/text.h"
-#include "world.h"
+#include "fixture.h"
 
-#define ID "cbx_000000000001"
 #define OTHER "cbx_000000000002"
-#define MINUTE 60000
-#define HOUR (60 * MINUTE)
-
-static struct world w;
+#define SWEEP_TEST(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 
 static int setup(void **state)
 {
@@ -30,21 +19,6 @@ static int setup(void **state)
 	/* The first one, soon after the start; then every half an hour. */
 	world_pass(&w, 6 * MINUTE);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
-	return 0;
-}
-
-static struct lease lease(const char *id)
-{
-	struct lease l;
-
-	assert_int_equal(world_lease(&w, id, &l), 0);
-	return l;
 }
 
 static struct {
@@ -86,16 +60,6 @@ static int64_t ask(enum request_sweep what)
 	assert_int_equal(a.answered, 1);
 	assert_int_equal(a.request.result, RESULT_OK);
 	return a.request.count;
-}
-
-static void create_ready(const char *id)
-{
-	struct asked a = { 0 };
-
-	world_create(&w, &a, id);
-	assert_int_equal(a.request.result, RESULT_CREATED);
-	world_pass(&w, 5000);
-	assert_int_equal(lease(id).state, LEASE_ACTIVE);
 }
 
 /* A life that ends; then its server is there after all. */
@@ -352,25 +316,23 @@ static void others_may_not_sweep(void **state)
 	assert_int_equal(a.request.result, RESULT_FORBIDDEN);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_the_ledger_names_is_no_stray),
-		TEST(a_stray_is_reported_and_stays),
-		TEST(an_operator_may_have_it_deleted),
-		TEST(where_it_is_configured_it_happens_by_itself),
-		TEST(the_gate_has_the_last_word),
-		TEST(copies_and_strangers_are_no_strays),
-		TEST(a_sighting_with_a_gap_begins_anew),
-		TEST(a_sweep_that_was_not_complete_counts_for_nothing),
-		TEST(a_kept_lease_is_left_alone),
-		TEST(after_a_restore_nothing_goes_until_somebody_looked),
-		TEST(never_many_at_once),
-		TEST(a_blocked_account_is_not_swept),
-		TEST(crashes_make_no_sweeps),
-		TEST(others_may_not_sweep),
+		SWEEP_TEST(what_the_ledger_names_is_no_stray),
+		SWEEP_TEST(a_stray_is_reported_and_stays),
+		SWEEP_TEST(an_operator_may_have_it_deleted),
+		SWEEP_TEST(where_it_is_configured_it_happens_by_itself),
+		SWEEP_TEST(the_gate_has_the_last_word),
+		SWEEP_TEST(copies_and_strangers_are_no_strays),
+		SWEEP_TEST(a_sighting_with_a_gap_begins_anew),
+		SWEEP_TEST(a_sweep_that_was_not_complete_counts_for_nothing),
+		SWEEP_TEST(a_kept_lease_is_left_alone),
+		SWEEP_TEST(after_a_restore_nothing_goes_until_somebody_looked),
+		SWEEP_TEST(never_many_at_once),
+		SWEEP_TEST(a_blocked_account_is_not_swept),
+		SWEEP_TEST(crashes_make_no_sweeps),
+		SWEEP_TEST(others_may_not_sweep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
