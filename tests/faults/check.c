@@ -52,7 +52,7 @@ static int is_reported(struct world *w, const struct lease *l, const struct made
 {
 	struct sought sought = { m->id, 0, 0 };
 
-	store_stray_each(core_store(w->core), "hetzner", is_sought, &sought, NULL);
+	store_stray_each(core_store(w->d.core), "hetzner", is_sought, &sought, NULL);
 	w->strays += sought.found;
 	if (sought.found && l && l->retained && sought.why != STRAY_RETAINED)
 		violate(w, "I3: the sweep does not know that the lease of %s is kept", m->name);
@@ -70,7 +70,7 @@ static int is_handed_over(struct world *w, const char *id, const struct made *m)
 
 		if (strcmp(w->leases[i].id, id) == 0 || world_lease(w, i, &other) ||
 		    other.cleanup == CLEANUP_DONE ||
-		    store_ledger(core_store(w->core), other.n, &ledger, NULL))
+		    store_ledger(core_store(w->d.core), other.n, &ledger, NULL))
 			continue;
 		found = ledger_names(&other, &ledger, m);
 		ledger_fini(&ledger);
@@ -83,7 +83,7 @@ static void check_known(struct world *w, const char *id, const struct lease *l)
 {
 	struct ledger ledger = { 0 };
 
-	if (l && store_ledger(core_store(w->core), l->n, &ledger, NULL)) {
+	if (l && store_ledger(core_store(w->d.core), l->n, &ledger, NULL)) {
 		violate(w, "the ledger of %s cannot be read", id);
 		return;
 	}
@@ -137,7 +137,7 @@ static void check_cleanup(struct world *w, const struct lease *l)
 			violate(w, "I3: %s is kept, and not retained", l->id);
 		if (l->due_ms && !l->attention[0])
 			violate(w, "I7: %s is kept, all of it known, and due in %lld s: %.120s", l->id,
-				(long long)(l->due_ms - world_wall(w)) / 1000, l->last_error);
+				(long long)(l->due_ms - driver_wall(&w->d)) / 1000, l->last_error);
 		break;
 	case CLEANUP_ATTENTION:
 		/* I21: a person is told why, and it is looked at again. */
@@ -155,7 +155,7 @@ static void check_ours(struct world *w, const struct lease *l)
 {
 	struct ledger ledger = { 0 };
 
-	if (store_ledger(core_store(w->core), l->n, &ledger, NULL))
+	if (store_ledger(core_store(w->d.core), l->n, &ledger, NULL))
 		return;
 	for (size_t i = 0; i < ledger.resource_count; i++) {
 		const struct resource *r = &ledger.resources[i];
@@ -213,7 +213,7 @@ static void check_addresses(struct world *w, const struct known *k, const struct
 	struct ledger ledger = { 0 };
 
 	if (w->restored || l->cleanup != CLEANUP_DONE || any_server_lives(w) ||
-	    store_ledger(core_store(w->core), l->n, &ledger, NULL))
+	    store_ledger(core_store(w->d.core), l->n, &ledger, NULL))
 		return;
 	if (w->creates == 1 && (k->was_active || any_was_read(w)))
 		check_all_addresses(w);
@@ -298,18 +298,18 @@ const char *world_conclude(struct world *w)
 		world_pass(w, 10 * MINUTE);
 		world_take_over(w);
 	}
-	w->healed_ms = w->now_ms;
-	until = w->now_ms + HEALTHY_MS + (w->wall_off_ms < 0 ? -w->wall_off_ms : 0);
-	while (!w->violation[0] && w->now_ms < until && !is_converged(w))
-		world_pass(w, w->now_ms - w->healed_ms < MINUTE ? SECOND : 10 * SECOND);
-	w->converged_ms = w->now_ms;
-	if (!w->violation[0] && w->now_ms < until)
-		world_pass(w, until - w->now_ms);
+	w->healed_ms = w->d.now_ms;
+	until = w->d.now_ms + HEALTHY_MS + (w->d.wall_off_ms < 0 ? -w->d.wall_off_ms : 0);
+	while (!w->violation[0] && w->d.now_ms < until && !is_converged(w))
+		world_pass(w, w->d.now_ms - w->healed_ms < MINUTE ? SECOND : 10 * SECOND);
+	w->converged_ms = w->d.now_ms;
+	if (!w->violation[0] && w->d.now_ms < until)
+		world_pass(w, until - w->d.now_ms);
 	for (size_t i = 0; i < w->lease_count; i++)
 		check_lease(w, i);
 	check_servers(w);
 	/* I18 */
-	if (!w->violation[0] && store_check(core_store(w->core), &err))
+	if (!w->violation[0] && store_check(core_store(w->d.core), &err))
 		violate(w, "I18: %s", err.text);
 	return w->violation[0] ? w->violation : NULL;
 }

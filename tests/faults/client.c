@@ -12,17 +12,6 @@
 
 #include "util/text.h"
 
-struct asked {
-	struct engine_request request;
-	int answered;
-	const char *owner;	/* NULL: alice */
-};
-
-static void answered(struct engine_request *request)
-{
-	((struct asked *)request->user)->answered = 1;
-}
-
 static int is_yes(enum request_result result)
 {
 	return result == RESULT_OK || result == RESULT_CREATED || result == RESULT_REPLAY;
@@ -31,22 +20,14 @@ static int is_yes(enum request_result result)
 static void ask_once(struct world *w, struct asked *a, const struct engine_request *fresh)
 {
 	a->request = *fresh;
-	a->answered = 0;
-	a->request.done = answered;
-	a->request.user = a;
-	snprintf(a->request.caller.owner, sizeof(a->request.caller.owner), "%s",
-		 a->owner ? a->owner : "alice");
-	strcpy(a->request.caller.org, "acme");
-	world_open(w);
-	core_request(w->core, &a->request);
-	world_flush(w);
+	driver_ask(&w->d, a);
 }
 
 static enum request_result ask(struct world *w, struct asked *a)
 {
 	struct engine_request fresh = a->request;
 
-	if (w->running || w->may_crash) {
+	if (w->d.running || w->may_crash) {
 		/* Another client, while a step runs: nothing here may be left half-way. */
 		int may = w->may_crash;
 
@@ -79,32 +60,24 @@ static int code_is(const struct asked *a, const char *code)
 
 int world_lease(struct world *w, size_t lease, struct lease *ret)
 {
-	return store_lease_by_id(core_store(w->core), w->leases[lease].id, ret, NULL);
+	return driver_lease(&w->d, w->leases[lease].id, ret);
 }
 
 /* ---- create --------------------------------------------------------------------------- */
 
 static void wish(struct lease *l, size_t lease, int64_t ttl_ms, int64_t idle_ms)
 {
-	snprintf(l->id, sizeof(l->id), "cbx_%012zx", lease + 1);
+	char id[24];
+
+	snprintf(id, sizeof(id), "cbx_%012zx", lease + 1);
+	/* The same key for each: the second lease meets the first one's. */
+	driver_wish(l, id, "hetzner", "cx23,cx33,cpx22");
 	snprintf(l->attempt_token, sizeof(l->attempt_token), "cat_%032zx", lease + 1);
 	snprintf(l->slug, sizeof(l->slug), "lease-%zu", lease);
-	strcpy(l->account, "hetzner");
-	strcpy(l->class_name, "standard");
 	strcpy(l->profile, "default");
 	strcpy(l->image, "ubuntu-24.04");
 	strcpy(l->architecture, "x86");
 	strcpy(l->location, "fsn1");
-	strcpy(l->ssh_user, "crabbox");
-	strcpy(l->work_root, "/work/crabbox");
-	/* The same key for each: the second lease meets the first one's. */
-	strcpy(l->public_key, "ssh-ed25519 "
-	       "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl c");
-	l->ssh_port = 2222;
-	strcpy(l->types[0], "cx23");
-	strcpy(l->types[1], "cx33");
-	strcpy(l->types[2], "cpx22");
-	l->type_count = 3;
 	l->ttl_ms = ttl_ms;
 	l->idle_ms = idle_ms;
 }
@@ -236,7 +209,7 @@ void world_heartbeat(struct world *w, size_t lease)
 	int have = world_lease(w, lease, &l) == 0;
 	/* Nothing expires before the account was proven, after a start or a disturbance. */
 	int over = !have || !lease_is_live(&l) ||
-		   (world_wall(w) >= lease_expires_ms(&l) && !w->restarts && !w->disturbed);
+		   (driver_wall(&w->d) >= lease_expires_ms(&l) && !w->restarts && !w->disturbed);
 
 	TEXT_SET(a.request.ref, known->id);
 	switch (ask(w, &a)) {
@@ -244,10 +217,10 @@ void world_heartbeat(struct world *w, size_t lease)
 		/* I10: no revival. */
 		if (over && !w->jumped)
 			violate(w, "I10: a heartbeat of a lease that was over was accepted");
-		known->touched_ms = world_wall(w);
+		known->touched_ms = driver_wall(&w->d);
 		return;
 	case RESULT_CONFLICT:
-		if (over || w->jumped || world_wall(w) >= lease_expires_ms(&l))
+		if (over || w->jumped || driver_wall(&w->d) >= lease_expires_ms(&l))
 			return;
 		break;
 	case RESULT_NOT_FOUND:
@@ -308,8 +281,8 @@ void world_stranger_asks(struct world *w, size_t lease)
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		struct asked a = { .request = { .kind = all[i].kind,
-						.delete_machine = all[i].delete_machine },
-				   .owner = "mallory" };
+						.delete_machine = all[i].delete_machine,
+						.caller = { .owner = "mallory", .org = "acme" } } };
 
 		TEXT_SET(a.request.ref, w->leases[lease].id);
 		/* Not even that there is such a lease. */

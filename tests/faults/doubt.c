@@ -22,7 +22,7 @@ static const char *const members[] = { "servers", "ssh_keys" };
 /* Of the lease that the running step is for; NULL: none, or not about that. */
 static struct doubt *doubt_of(struct world *w, const char *target, int *ret_kind)
 {
-	const struct step *step = w->running;
+	const struct step *step = w->d.running;
 	int index = step && step->lease.n ? lease_index(w, step->lease.id) : -1;
 
 	for (int kind = 0; kind < 2 && index >= 0; kind++) {
@@ -55,7 +55,7 @@ static struct made *alive(struct world *w, int kind, int64_t id)
 
 		if (m->kind == kinds[kind] && m->by_us && m->alive &&
 		    !m->elsewhere && (!id || m->id == id) &&
-		    strcmp(m->lease, w->running->lease.id) == 0)
+		    strcmp(m->lease, w->d.running->lease.id) == 0)
 			return m;
 	}
 	return NULL;
@@ -69,7 +69,7 @@ static int ids_known(struct world *w, size_t lease, int kind)
 	struct ledger ledger;
 	int count = 0;
 
-	if (!k->seen || store_ledger(core_store(w->core), k->row.n, &ledger, NULL))
+	if (!k->seen || store_ledger(core_store(w->d.core), k->row.n, &ledger, NULL))
 		return 0;
 	for (size_t i = 0; i < ledger.resource_count; i++)
 		count += ledger.resources[i].kind == row_kind && ledger.resources[i].id[0];
@@ -101,7 +101,7 @@ void doubt_asks(struct world *w, const char *method, const char *target)
 
 	if (!d)
 		return;
-	if (d->step != w->step_count)
+	if (d->step != w->d.step_count)
 		look_ends(d);
 	if (strcmp(method, "POST") != 0)
 		return;
@@ -111,10 +111,10 @@ void doubt_asks(struct world *w, const char *method, const char *target)
 	for (size_t i = 0; d->is_open && i < w->made_count; i++) {
 		struct made *m = &w->made[i];
 
-		m->is_given_up |= m->kind == kinds[kind] && strcmp(m->lease, w->running->lease.id) == 0;
+		m->is_given_up |= m->kind == kinds[kind] && strcmp(m->lease, w->d.running->lease.id) == 0;
 	}
-	*d = (struct doubt){ .is_open = 1, .out_ms = w->now_ms };
-	d->ids = ids_known(w, (size_t)lease_index(w, w->running->lease.id), kind);
+	*d = (struct doubt){ .is_open = 1, .out_ms = w->d.now_ms };
+	d->ids = ids_known(w, (size_t)lease_index(w, w->d.running->lease.id), kind);
 }
 
 /* One page of what was looked for, whole and without it; and is it the last one? */
@@ -168,12 +168,12 @@ void doubt_answered(struct world *w, const char *method, const char *target,
 	if (!d || !d->is_open)
 		return;
 	if (strcmp(method, "POST") == 0) {
-		d->out_ms = w->now_ms;
+		d->out_ms = w->d.now_ms;
 		create_answered(w, d, kind, answer);
 		return;
 	}
-	if (d->step != w->step_count) {
-		d->step = w->step_count;
+	if (d->step != w->d.step_count) {
+		d->step = w->d.step_count;
 		d->is_whole = 1;
 		d->more = 0;
 	}
@@ -182,7 +182,7 @@ void doubt_answered(struct world *w, const char *method, const char *target,
 	    !page_is_read(w, d, kind, answer, &is_last))
 		d->is_whole = 0;
 	d->more = !is_last;
-	d->at_ms = w->now_ms;
+	d->at_ms = w->d.now_ms;
 }
 
 void doubt_committed(struct world *w)

@@ -36,7 +36,7 @@ static void undo_later(struct world *w, void (*undo)(struct world *w))
 {
 	w->outage = w->disturbed = 1;
 	w->undo = undo;
-	w->undo_at_ms = w->now_ms + OUTAGE_MS;
+	w->undo_at_ms = w->d.now_ms + OUTAGE_MS;
 }
 
 /* ---- restart variants ------------------------------------------------------------------- */
@@ -73,7 +73,7 @@ static int has_sentinel(const struct world *w)
 	struct ledger ledger = { 0 };
 	int found = 0;
 
-	if (store_account_ledger(core_store(w->core), "hetzner", &ledger, NULL))
+	if (store_account_ledger(core_store(w->d.core), "hetzner", &ledger, NULL))
 		return 0;
 	for (size_t i = 0; i < ledger.resource_count; i++)
 		found |= ledger.resources[i].kind == LESSOR_KIND_SENTINEL &&
@@ -110,7 +110,7 @@ static void token_changes(struct world *w, const char *json)
 static void crash_loop(struct world *w)
 {
 	w->loop_left = LOOPS;
-	w->loop_next_ms = w->now_ms + SECOND;
+	w->loop_next_ms = w->d.now_ms + SECOND;
 	world_crash(w, "loop");
 }
 
@@ -139,8 +139,8 @@ static void restore(struct world *w)
 void world_jump(struct world *w, int64_t ms)
 {
 	w->jumped = 1;
-	w->jumped_ms = w->now_ms;
-	w->wall_off_ms += ms;
+	w->jumped_ms = w->d.now_ms;
+	w->d.wall_off_ms += ms;
 	w->is_pause_kept = 0;
 }
 
@@ -206,7 +206,7 @@ void world_event(struct world *w)
 		return;
 	if (w->plan.act == ACT_RESTORE && w->events == w->plan.saved_at) {
 		saved_path(w, saved, sizeof(saved));
-		world_store_copy(w->path, saved);
+		world_store_copy(w->d.path, saved);
 	}
 	if (w->events == w->plan.event)
 		act(w);

@@ -15,8 +15,8 @@ static void sight(struct world *w, struct made *m)
 	if (m->sight_sweep_ms == w->sweep_begun_ms && m->sights)
 		return;
 	if (!m->sights++)
-		m->first_sight_ms = w->now_ms;
-	m->last_sight_ms = w->now_ms;
+		m->first_sight_ms = w->d.now_ms;
+	m->last_sight_ms = w->d.now_ms;
 	m->sight_sweep_ms = w->sweep_begun_ms;
 }
 
@@ -62,7 +62,7 @@ void inventory_committed(struct world *w)
 	struct sweep sweep;
 
 	/* In the middle of a step nobody writes about sweeps. */
-	if (w->running || store_sweep_get(core_store(w->core), "hetzner", &sweep, NULL))
+	if (w->d.running || store_sweep_get(core_store(w->d.core), "hetzner", &sweep, NULL))
 		return;
 	if (sweep.begun_ms != w->sweep_begun_ms) {
 		w->sweep_begun_ms = sweep.begun_ms;
@@ -125,20 +125,20 @@ void inventory_deletes(struct world *w, const struct made *m)
 	if (index < 0 || world_lease(w, (size_t)index, &l))
 		return;
 	snprintf(swept.id, sizeof(swept.id), " id %lld ", (long long)m->id);
-	store_event_each(core_store(w->core), l.n, 0, 10000, is_swept, &swept, NULL);
+	store_event_each(core_store(w->d.core), l.n, 0, 10000, is_swept, &swept, NULL);
 	if (!swept.found)
 		return;
 	/*
 	 * Nobody here ever says that somebody has looked. It may have been meant once more
 	 * since then: beside the row that the sweep made there is another one.
 	 */
-	if (m->is_ahead && rows_of(core_store(w->core), m) < 2)
+	if (m->is_ahead && rows_of(core_store(w->d.core), m) < 2)
 		violate(w, "I25: the sweep deleted %s, which is newer than the store", m->name);
 	if (m->sights < 2 ||
 	    (m->last_sight_ms - m->first_sight_ms < APART_MS && !w->jumped))
 		violate(w, "I25: the sweep deleted %s, seen %d times in %lld s", m->name, m->sights,
 			(long long)(m->last_sight_ms - m->first_sight_ms) / 1000);
-	if (w->now_ms - m->made_ms < GRACE_MS && !w->jumped)
+	if (w->d.now_ms - m->made_ms < GRACE_MS && !w->jumped)
 		violate(w, "I25: the sweep deleted %s, made %lld s ago", m->name,
-			(long long)(w->now_ms - m->made_ms) / 1000);
+			(long long)(w->d.now_ms - m->made_ms) / 1000);
 }

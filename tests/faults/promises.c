@@ -40,14 +40,14 @@ static void check_absence(struct world *w, const struct resource *r)
 		const struct made *m = &w->made[i];
 
 		if (m->kind != kind_of(r) || !m->by_us || !m->alive || m->elsewhere || m->deletes ||
-		    m->given_back || w->now_ms - m->made_ms > SETTLE_MS ||
+		    m->given_back || w->d.now_ms - m->made_ms > SETTLE_MS ||
 		    /* The name is used anew once it is settled that the first one was not made. */
 		    (r->id[0] ? made_id(r) != m->id :
 				strcmp(r->name, m->name) != 0 ||
-				r->changed_ms - w->wall_off_ms < m->made_ms))
+				r->changed_ms - w->d.wall_off_ms < m->made_ms))
 			continue;
 		violate(w, "I29: %s is called %s after %lld s, and it is there", m->name,
-			resource_state_name(r->state), (long long)(w->now_ms - m->made_ms) / 1000);
+			resource_state_name(r->state), (long long)(w->d.now_ms - m->made_ms) / 1000);
 	}
 }
 
@@ -87,7 +87,7 @@ void promises_committed(struct world *w, const struct lease *l, int was_protecte
 {
 	struct ledger ledger;
 
-	if (store_ledger(core_store(w->core), l->n, &ledger, NULL))
+	if (store_ledger(core_store(w->d.core), l->n, &ledger, NULL))
 		return;
 	/* Whom the token's project hides everything from concludes nothing there: I26. */
 	for (size_t i = 0; i < ledger.resource_count && !w->restored && !w->lies && !w->jumped; i++)
@@ -113,7 +113,7 @@ void promises_kept(struct world *w, const struct lease *l)
 	struct ledger ledger;
 
 	if (!l->retained || w->restored || w->project_moved || w->lies || w->comes_back ||
-	    store_ledger(core_store(w->core), l->n, &ledger, NULL))
+	    store_ledger(core_store(w->d.core), l->n, &ledger, NULL))
 		return;
 	for (size_t i = 0; i < ledger.resource_count; i++) {
 		const struct resource *r = &ledger.resources[i];

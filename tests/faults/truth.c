@@ -53,8 +53,8 @@ static void check_intended(struct world *w, const struct made *m)
 	struct lease l;
 	int found = 0;
 
-	if (index < 0 || !w->core || w->restored || world_lease(w, (size_t)index, &l) ||
-	    store_ledger(core_store(w->core), l.n, &ledger, NULL))
+	if (index < 0 || !w->d.core || w->restored || world_lease(w, (size_t)index, &l) ||
+	    store_ledger(core_store(w->d.core), l.n, &ledger, NULL))
 		return;
 	for (size_t i = 0; i < ledger.resource_count; i++)
 		found |= ledger.resources[i].ours && strcmp(ledger.resources[i].name, m->name) == 0;
@@ -92,7 +92,7 @@ static void on_created(struct world *w, const struct cloud_event *e)
 	w->made = xrealloc(w->made, (w->made_count + 1) * sizeof(*w->made));
 	m = &w->made[w->made_count++];
 	*m = (struct made){ .kind = e->kind, .id = e->id, .by_us = is_broker(e->who), .alive = 1,
-			    .elsewhere = w->project_moved, .made_ms = w->now_ms };
+			    .elsewhere = w->project_moved, .made_ms = w->d.now_ms };
 	TEXT_SET(m->lease, e->lease);
 	TEXT_SET(m->name, e->name);
 	if (!m->by_us || m->kind == CLOUD_IP)
@@ -138,7 +138,7 @@ static void check_permitted(struct world *w, const struct made *m, int index)
 		return;
 	snprintf(kind, sizeof(kind), "%s.delete-permitted", m->kind == CLOUD_KEY ? "key" : "server");
 	snprintf(id, sizeof(id), "%lld", (long long)m->id);
-	store_event_each(core_store(w->core), l.n, 0, 10000, count_permit, &p, NULL);
+	store_event_each(core_store(w->d.core), l.n, 0, 10000, count_permit, &p, NULL);
 	if (p.count < m->deletes)
 		violate(w, "I15: %d deletes of %s, %d permits", m->deletes, m->name, p.count);
 }
@@ -151,7 +151,7 @@ static void check_not_shared(struct world *w, const struct made *m, int index)
 		struct lease l;
 
 		if ((int)i == index || world_lease(w, i, &l) || l.cleanup == CLEANUP_DONE ||
-		    store_ledger(core_store(w->core), l.n, &ledger, NULL))
+		    store_ledger(core_store(w->d.core), l.n, &ledger, NULL))
 			continue;
 		for (size_t k = 0; k < ledger.resource_count; k++) {
 			const struct resource *r = &ledger.resources[k];
@@ -173,7 +173,7 @@ static int is_concluded(struct world *w, const struct made *m)
 	int found = 0;
 
 	if (index < 0 || world_lease(w, (size_t)index, &l) ||
-	    store_ledger(core_store(w->core), l.n, &ledger, NULL))
+	    store_ledger(core_store(w->d.core), l.n, &ledger, NULL))
 		return 0;
 	for (size_t i = 0; i < ledger.resource_count; i++) {
 		const struct resource *r = &ledger.resources[i];
@@ -182,7 +182,7 @@ static int is_concluded(struct world *w, const struct made *m)
 			continue;
 		/* A request may be carried out long after it was given up: doubt.c asks for that. */
 		found |= r->id[0] ? strtoll(r->id, NULL, 10) == m->id &&
-				    w->now_ms - m->made_ms > SETTLE_MS : strcmp(r->name, m->name) == 0;
+				    w->d.now_ms - m->made_ms > SETTLE_MS : strcmp(r->name, m->name) == 0;
 	}
 	ledger_fini(&ledger);
 	return found;
@@ -200,7 +200,7 @@ static void on_broker_deletes(struct world *w, const struct cloud_event *e, stru
 	 * A key may be another lease's by now: whoever deletes it is the one that must be allowed
 	 * to. A request that was given up may be carried out when no step runs any more.
 	 */
-	index = lease_index(w, w->running ? w->running->lease.id : m->lease);
+	index = lease_index(w, w->d.running ? w->d.running->lease.id : m->lease);
 	if (index < 0 || (e->kind == CLOUD_SERVER && index != lease_index(w, m->lease))) {
 		violate(w, "I2: deleted %s %s of no lease", cloud_kind_name(e->kind), e->name);
 		return;
@@ -215,7 +215,7 @@ static void on_broker_deletes(struct world *w, const struct cloud_event *e, stru
 	if (e->kind == CLOUD_SERVER && w->leases[index].is_protected)
 		violate(w, "I3: deleted %s %s, which was said to be protected",
 			cloud_kind_name(e->kind), e->name);
-	if (account_is_fenced(w->account))
+	if (account_is_fenced(w->d.account))
 		violate(w, "I27: deleted %s %s while the account is fenced",
 			cloud_kind_name(e->kind), e->name);
 	if (w->leases[index].seen && w->leases[index].row.state == LEASE_ACTIVE)
@@ -243,9 +243,9 @@ static void on_gone(struct world *w, struct made *m)
 	if (index < 0 || m->kind != CLOUD_SERVER || w->disturbed || w->jumped || w->restarts ||
 	    !w->leases[index].expired_ms || w->leases[index].was_kept)
 		return;
-	if (w->now_ms - w->leases[index].expired_ms > EXPIRY_MOST_MS)
+	if (w->d.now_ms - w->leases[index].expired_ms > EXPIRY_MOST_MS)
 		violate(w, "I10: %s was gone %lld s after its lease's time was over", m->name,
-			(long long)(w->now_ms - w->leases[index].expired_ms) / 1000);
+			(long long)(w->d.now_ms - w->leases[index].expired_ms) / 1000);
 }
 
 void truth_event(void *arg, const struct cloud_event *e)
@@ -277,29 +277,29 @@ static void check_again(struct world *w, const struct step *step,
 	if (index < 0)
 		return;
 	if (w->leases[index].last_request == hash && !w->restarts && !w->jumped &&
-	    w->now_ms - w->leases[index].last_request_ms < AGAIN_MS)
+	    w->d.now_ms - w->leases[index].last_request_ms < AGAIN_MS)
 		violate(w, "I5: %s %s again after %lld ms", request->method, request->url,
-			(long long)(w->now_ms - w->leases[index].last_request_ms));
+			(long long)(w->d.now_ms - w->leases[index].last_request_ms));
 	w->leases[index].last_request = hash;
-	w->leases[index].last_request_ms = w->now_ms;
+	w->leases[index].last_request_ms = w->d.now_ms;
 }
 
 /* I5: no burst, nothing before a 429 said so, no request twice within half of the least backoff. */
 static void check_pace(struct world *w, const struct env_http_request *request)
 {
-	const struct step *step = w->running;
+	const struct step *step = w->d.running;
 	long in_window = 0;
 	uint32_t hash = hash_fnv32(request->url, strlen(request->url)) ^ (uint32_t)request->method[0] ^
 			(request->body_len ? hash_fnv32(request->body, request->body_len) : 0) ^
 			(uint32_t)(step ? step->epoch : 0) << 24;
 
-	if (step && store_is_written(core_store(w->core)))
+	if (step && store_is_written(core_store(w->d.core)))
 		violate(w, "I15: %s %s, and what was claimed before it is not durable", request->method,
 			request->url);
-	w->window[w->calls % 4096] = w->now_ms;
+	w->window[w->calls % 4096] = w->d.now_ms;
 	w->calls++;
 	for (long i = w->calls - 1; i >= 0 && i > w->calls - 4096; i--) {
-		if (w->now_ms - w->window[i % 4096] > WINDOW_MS)
+		if (w->d.now_ms - w->window[i % 4096] > WINDOW_MS)
 			break;
 		in_window++;
 	}
@@ -308,9 +308,9 @@ static void check_pace(struct world *w, const struct env_http_request *request)
 	/* A start costs its probe, the catalogue, and the step that is due. */
 	if (in_window > WINDOW_MOST + 4 * w->restarts)
 		violate(w, "I5: %ld calls within five minutes", in_window);
-	if (w->now_ms < w->not_before_ms)
+	if (w->d.now_ms < w->not_before_ms)
 		violate(w, "I5: %s %s, %lld ms before a 429 allows it", request->method,
-			request->url, (long long)(w->not_before_ms - w->now_ms));
+			request->url, (long long)(w->not_before_ms - w->d.now_ms));
 	check_again(w, step, request, hash);
 	/* What a look asks for it asks for each of its leases. */
 	for (size_t i = 0; step && i < step->waiting_count; i++)
@@ -327,13 +327,13 @@ static const char *target_of(const struct env_http_request *request)
 /* I15: the id that an answer brought is committed before anything else is asked. */
 static void check_recorded(struct world *w)
 {
-	const struct step *step = w->running;
+	const struct step *step = w->d.running;
 	struct ledger ledger;
 	int found = 0;
 
-	if (!w->made_id || w->made_step != w->step_count || !step || !step->lease.n ||
+	if (!w->made_id || w->made_step != w->d.step_count || !step || !step->lease.n ||
 	    w->disturbed || w->restarts ||
-	    store_ledger(core_store(w->core), step->lease.n, &ledger, NULL))
+	    store_ledger(core_store(w->d.core), step->lease.n, &ledger, NULL))
 		return;
 	for (size_t i = 0; i < ledger.resource_count; i++)
 		found |= strtoll(ledger.resources[i].id, NULL, 10) == w->made_id;
@@ -350,21 +350,21 @@ void truth_asks(struct world *w, const struct env_http_request *request)
 
 	trace(w, request->method, strlen(request->method));
 	trace(w, target, strlen(target));
-	trace(w, &w->now_ms, sizeof(w->now_ms));
+	trace(w, &w->d.now_ms, sizeof(w->d.now_ms));
 	check_recorded(w);
 	doubt_asks(w, request->method, target);
 	check_pace(w, request);
 	/* I2b: directly before a delete, in the same step, that exact id was read and is exactly ours. */
 	if (strcmp(request->method, "DELETE") == 0 &&
-	    (w->last.step != w->step_count || strcmp(w->last.method, "GET") != 0 ||
+	    (w->last.step != w->d.step_count || strcmp(w->last.method, "GET") != 0 ||
 	     strcmp(w->last.target, target) != 0 || !w->last.verified))
 		violate(w, "I2b: DELETE %s without a read of it that shows ours directly before", target);
 	if (strcmp(request->method, "GET") != 0 && !request->fresh)
 		violate(w, "I8: %s %s on a connection that was used before", request->method, target);
 	TEXT_SET(w->last.method, request->method);
 	TEXT_SET(w->last.target, target);
-	w->last.step = w->step_count;
-	w->last.at_ms = w->now_ms;
+	w->last.step = w->d.step_count;
+	w->last.at_ms = w->d.now_ms;
 	w->last.verified = 0;
 }
 
@@ -385,7 +385,7 @@ static void remember(struct world *w, const struct env_http_request *request,
 			if (w->made[i].by_us && w->made[i].kind != CLOUD_IP)
 				w->made_id = w->made[i].id;
 		}
-		w->made_step = w->step_count;
+		w->made_step = w->d.step_count;
 	}
 }
 
@@ -394,7 +394,7 @@ static void pause_begins(struct world *w, int64_t retry_after_ms)
 {
 	int64_t pause = retry_after_ms > HOUR ? HOUR : retry_after_ms;
 
-	w->not_before_ms = w->now_ms + (pause < PAUSE_LEAST_MS ? PAUSE_LEAST_MS : pause);
+	w->not_before_ms = w->d.now_ms + (pause < PAUSE_LEAST_MS ? PAUSE_LEAST_MS : pause);
 	w->is_pause_said = retry_after_ms > 0;
 	w->is_pause_kept = 0;
 }
@@ -402,7 +402,7 @@ static void pause_begins(struct world *w, int64_t retry_after_ms)
 void truth_answered(struct world *w, const struct env_http_request *request,
 		    const struct env_http_response *answer)
 {
-	const struct step *step = w->running;
+	const struct step *step = w->d.running;
 	const char *slash = strrchr(w->last.target, '/');
 	enum cloud_kind kind = strncmp(w->last.target, "/v1/servers/", 12) == 0 ? CLOUD_SERVER : CLOUD_KEY;
 	const struct made *m;

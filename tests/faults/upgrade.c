@@ -58,7 +58,7 @@ static void unmark(struct world *w, const char *path, const char *kind, int64_t 
 	json_t *root, *labels;
 
 	cloud_response_init(&r);
-	cloud_handle(w->cloud, w->now_ms, &ask, &r);
+	cloud_handle(w->cloud, w->d.now_ms, &ask, &r);
 	root = r.body ? json_loadb(r.body, r.body_len, 0, NULL) : NULL;
 	labels = json_object_get(json_object_get(root, kind), "labels");
 	if (json_is_object(labels)) {
@@ -119,7 +119,7 @@ void upgrade_run(struct world *w)
 	world_pass(w, 20 * MINUTE);
 	/* A token that may not write protects nothing until it may again. */
 	if (w->undo)
-		world_pass(w, w->undo_at_ms - w->now_ms + 20 * MINUTE);
+		world_pass(w, w->undo_at_ms - w->d.now_ms + 20 * MINUTE);
 	if (world_lease(w, 0, &l) || w->restarts > 1)
 		return;
 	if (l.retention != RETENTION_PROTECTED)

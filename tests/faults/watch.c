@@ -35,7 +35,7 @@ static int showed_late(struct world *w, const struct lease *l)
 {
 	int found = 0;
 
-	store_event_each(core_store(w->core), l->n, 0, 10000, is_late, &found, NULL);
+	store_event_each(core_store(w->d.core), l->n, 0, 10000, is_late, &found, NULL);
 	return found;
 }
 
@@ -99,20 +99,20 @@ static void watch_change(struct world *w, struct known *k, const struct lease *l
 
 static void watch_expiry(struct world *w, struct known *k, const struct lease *l)
 {
-	int64_t late = world_wall(w) - lease_expires_ms(l);
+	int64_t late = driver_wall(&w->d) - lease_expires_ms(l);
 
 	if (w->jumped) {
 		/* I23: a clock that nobody can trust yet ends nothing. */
-		if (w->now_ms - w->jumped_ms < DOUBT_MS && !w->restarts)
+		if (w->d.now_ms - w->jumped_ms < DOUBT_MS && !w->restarts)
 			violate(w, "I23: %s expired %lld s after the clock had jumped", k->id,
-				(long long)(w->now_ms - w->jumped_ms) / 1000);
+				(long long)(w->d.now_ms - w->jumped_ms) / 1000);
 		return;
 	}
 	if (late < 0)
 		violate(w, "I10: %s expired %lld s early", k->id, (long long)-late / 1000);
 	if (late > NOTICED_MS && !w->restarts && !w->disturbed)
 		violate(w, "I10: %s expired %lld s late", k->id, (long long)late / 1000);
-	k->expired_ms = w->now_ms - late;
+	k->expired_ms = w->d.now_ms - late;
 }
 
 static void watch_lease(struct world *w, struct known *k, size_t index)
@@ -148,7 +148,7 @@ static void watch_lease(struct world *w, struct known *k, size_t index)
 
 void watch_commit(struct world *w)
 {
-	if (!w->core)
+	if (!w->d.core)
 		return;
 	for (size_t i = 0; i < w->lease_count; i++)
 		watch_lease(w, &w->leases[i], i);

@@ -11,13 +11,12 @@
 #include <jansson.h>
 
 #include "cases.h"
+#include "driver/wire.h"
 #include "loader/loader.h"
 #include "util/alloc.h"
 #include "util/text.h"
 
 #define CALL_MS 40
-#define START_MS INT64_C(1800000000000)
-#define TURNS_MOST 10000
 /* A life that ends every few seconds for days shows no more than one that does for minutes. */
 #define RANDOM_CRASHES_MOST 200
 
@@ -51,35 +50,6 @@ void trace(struct world *w, const void *data, size_t len)
 
 /* ---- the environment ------------------------------------------------------------------ */
 
-int64_t world_wall(const struct world *w)
-{
-	return w->now_ms + w->wall_off_ms;
-}
-
-static int64_t env_wall(void *data)
-{
-	return world_wall(data);
-}
-
-static int64_t env_mono(void *data)
-{
-	return ((struct world *)data)->now_ms;
-}
-
-static uint32_t next_random(struct world *w)
-{
-	w->seed = w->seed * 1664525 + 1013904223;
-	return w->seed;
-}
-
-static void env_random_bytes(void *data, void *out, size_t len)
-{
-	unsigned char *to = out;
-
-	while (len--)
-		*to++ = (unsigned char)(next_random(data) >> 24);
-}
-
 void world_crash(struct world *w, const char *where)
 {
 	if (!w->may_crash)
@@ -89,10 +59,8 @@ void world_crash(struct world *w, const char *where)
 	longjmp(w->crashed, 1);
 }
 
-void world_point(void *data, const char *name)
+void world_point(struct world *w, const char *name)
 {
-	struct world *w = data;
-
 	if (strcmp(name, "after-commit") == 0)
 		watch_commit(w);
 	if (!w->may_crash)
@@ -104,13 +72,18 @@ void world_point(void *data, const char *name)
 		world_crash(w, name);
 	}
 	if (w->crash_chance && w->restarts < RANDOM_CRASHES_MOST &&
-	    (next_random(w) >> 16) < w->crash_chance)
+	    (driver_random(&w->d) >> 16) < w->crash_chance)
 		world_crash(w, name);
+}
+
+static void point(void *data, const char *name)
+{
+	world_point(((struct driver *)data)->arg, name);
 }
 
 void world_advance(struct world *w, int64_t ms)
 {
-	w->now_ms = ms;
+	w->d.now_ms = ms;
 	for (size_t i = 0; i < w->late_count; i++) {
 		struct cloud_response late;
 
@@ -127,24 +100,18 @@ void world_advance(struct world *w, int64_t ms)
 static void env_http_call(void *data, const struct env_http_request *request,
 			  struct env_http_response *answer)
 {
-	struct world *w = data;
-	struct cloud_request ask = {
-		.method = request->method,
-		.target = strstr(request->url, "/v1/"),
-		.authorization = request->authorization,
-		.body = request->body,
-		.body_len = request->body_len,
-		.reused = !request->fresh && w->calls > 0,
-	};
+	struct world *w = ((struct driver *)data)->arg;
+	struct cloud_request ask = wire_request(request);
 	struct cloud_response r;
 
-	answer->retry_after_ms = answer->rate_limit = answer->rate_remaining = -1;
+	ask.reused = !request->fresh && w->calls > 0;
+	wire_init(answer);
 	w->is_asking = 1;
 	world_event(w);
-	world_advance(w, w->now_ms + CALL_MS);
+	world_advance(w, w->d.now_ms + CALL_MS);
 	truth_asks(w, request);
 	cloud_response_init(&r);
-	cloud_handle(w->cloud, w->now_ms, &ask, &r);
+	cloud_handle(w->cloud, w->d.now_ms, &ask, &r);
 	wire_judge(w, request, &r, answer);
 	cloud_response_fini(&r);
 	truth_answered(w, request, answer);
@@ -156,8 +123,10 @@ static void env_http_call(void *data, const struct env_http_request *request,
 
 /* ---- the broker ------------------------------------------------------------------------ */
 
-static void store_failed(struct world *w, const struct err *err)
+static void store_failed(void *arg, const struct err *err)
 {
+	struct world *w = arg;
+
 	if (!w->store_faults) {
 		fprintf(stderr, "the store failed: %s\n", err->text);
 		abort();
@@ -168,102 +137,60 @@ static void store_failed(struct world *w, const struct err *err)
 	abort();
 }
 
-void world_open(struct world *w)
+static void opened(void *arg, struct store *store)
 {
-	struct err err = { 0 };
-
-	if (core_begin(w->core, &err))
-		store_failed(w, &err);
+	watch_start(arg, store);
 }
 
-void world_flush(struct world *w)
+static void claimed(void *arg, struct step *step, const struct lease_claim *claim)
 {
+	watch_leave(arg, step, claim);
+}
+
+static void committed(void *arg)
+{
+	struct world *w = arg;
 	struct err err = { 0 };
 
-	if (core_flush(w->core, &err))
-		store_failed(w, &err);
-	else if (core_check(w->core, &err))
+	if (core_check(w->d.core, &err))
 		violate(w, "I34: %s", err.text);
 	/* A client's commit while the answer is under way knows nothing of it. */
 	w->is_pause_kept |= !w->is_asking;
 }
 
-static int claim_now(void *arg, struct step *step, struct lease_claim *what)
+static void ran(void *arg, struct step *step)
 {
-	struct world *w = arg;
-
-	world_open(w);
-	core_claim(w->core, step, what);
-	watch_leave(w, step, what);
-	return what->result;
-}
-
-static void barrier_now(void *arg, struct step *step)
-{
-	struct world *w = arg;
-
 	(void)step;
-	world_open(w);
-	world_flush(w);
+	world_point(arg, "verdict");
 }
 
-static void enqueue(void *arg, struct step *step)
-{
-	struct world *w = arg;
-	struct step **at = &w->queue;
-
-	while (*at)
-		at = &(*at)->next;
-	step->next = NULL;
-	step->claim = claim_now;
-	step->barrier = barrier_now;
-	step->claim_arg = w;
-	*at = step;
-}
+static const struct driver_hooks hooks = {
+	.store_failed = store_failed, .opened = opened, .claimed = claimed, .committed = committed,
+	.ran = ran,
+};
 
 /* Reading a long catalogue every hour was half of what a case cost. */
 static const char few_types[] =
 	"{\"catalogue\":{\"withdrawn\":[{\"type\":\"*\"}],\"available\":[{\"type\":\"cx23\"},"
 	"{\"type\":\"cx33\"},{\"type\":\"cpx22\"}]}}";
 
-static void account_start(struct world *w)
-{
-	struct account_config config = { .location_count = 1, .max_steps = 8,
-					 .protect_retained = 1 };
-	struct account_option options[] = {
-		{ "keys", w->keys_per_account ? "account" : "lease" },
-		{ "boot_timeout", "3m" },
-	};
-	struct err err = { 0 };
-
-	strcpy(config.name, "hetzner");
-	strcpy(config.provider, "hetzner");
-	strcpy(config.locations[0], "fsn1");
-	strcpy(config.image, "ubuntu-24.04");
-	config.token = xstrdup("the-token-of-this-world");
-	config.options = xcalloc(ARRAY_LEN(options), sizeof(options[0]));
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		config.options[i] = (struct account_option){ xstrdup(options[i].key),
-							     xstrdup(options[i].value) };
-	config.option_count = ARRAY_LEN(options);
-	MUST(account_new(&w->env, &w->provider->table, &config, &w->account, &err) == 0);
-}
-
 static void broker_start(struct world *w)
 {
-	struct core_hooks hooks = { .start = enqueue, .arg = w };
-	struct engine_config engine = {
-		.env = &w->env, .accounts = &w->account, .account_count = w->account_gone ? 0 : 1,
+	const char *const options[] = { "keys", w->keys_per_account ? "account" : "lease",
+					"boot_timeout", "3m", NULL };
+	struct account_config account = { .name = "hetzner", .location_count = 1,
+					  .locations = { "fsn1" }, .image = "ubuntu-24.04",
+					  .max_steps = 8, .protect_retained = 1 };
+
+	account.token = xstrdup("the-token-of-this-world");
+	driver_account(&w->d, &w->provider->table, &account, options);
+	w->d.config = (struct engine_config){
+		.account_count = w->account_gone ? 0 : 1,
 		.worker_threads = 1, .settle_ms = SETTLE_MS, .boot_ms = 900000, .probe_ms = 1800000,
 		.sweep_ms = HOUR, .sweep_grace_ms = GRACE_MS, .sweep_deletes = w->sweep_deletes,
 		.limits = { .max_active = LEASES_CAP },
 	};
-	struct err err = { 0 };
-
-	account_start(w);
-	MUST(store_open(w->path, &w->env, &engine.store, &err) == 0);
-	watch_start(w, engine.store);
-	MUST(core_new(&engine, &hooks, &w->core, &err) == 0);
+	driver_open(&w->d);
 }
 
 static void copy_file(const char *from, const char *to)
@@ -315,12 +242,12 @@ static void store_remove(const char *path)
  */
 static void broker_abandon(struct world *w)
 {
-	char old[sizeof(w->path)], saved[200] = "";
-	struct store *store = core_store(w->core);
+	char old[sizeof(w->d.path)], saved[200] = "";
+	struct store *store = core_store(w->d.core);
 
-	TEXT_SET(old, w->path);
+	TEXT_SET(old, w->d.path);
 	w->life++;
-	snprintf(w->path, sizeof(w->path), "%s/store.%d", w->folder, w->life);
+	snprintf(w->d.path, sizeof(w->d.path), "%s/store.%d", w->folder, w->life);
 	if (w->power && !w->inside_sqlite)
 		vfs_cut((uint32_t)w->power + (uint32_t)w->life);
 	vfs_set(NULL);
@@ -328,15 +255,15 @@ static void broker_abandon(struct world *w)
 		snprintf(saved, sizeof(saved), "%s/saved", w->folder);
 		w->restore_from = 0;
 	}
-	world_store_copy(saved[0] ? saved : old, w->path);
+	world_store_copy(saved[0] ? saved : old, w->d.path);
 	if (!w->inside_sqlite)
 		store_close(store);
 	store_remove(old);
 	w->inside_sqlite = 0;
-	w->core = NULL;
-	w->account = NULL;
-	w->queue = NULL;
-	w->running = NULL;
+	w->d.core = NULL;
+	w->d.account = NULL;
+	w->d.queue = NULL;
+	w->d.running = NULL;
 }
 
 void world_reborn(struct world *w)
@@ -351,33 +278,23 @@ void world_reborn(struct world *w)
 	w->is_asking = 0;
 	broker_abandon(w);
 	if (restores && w->down_ms)
-		world_advance(w, w->now_ms + w->down_ms);
+		world_advance(w, w->d.now_ms + w->down_ms);
 	broker_start(w);
 	if (restores)
-		inventory_restored(w, core_store(w->core));
+		inventory_restored(w, core_store(w->d.core));
 }
 
 static void broker_end(struct world *w)
 {
-	struct store *store = core_store(w->core);
-
-	while (w->queue) {
-		struct step *next = w->queue->next;
-
-		step_free(w->queue);
-		w->queue = next;
-	}
-	core_free(w->core);
-	store_close(store);
-	account_free(w->account);
+	driver_close(&w->d);
+	driver_account_free(&w->d);
 }
 
-static void env_set(struct world *w)
+static void driver_start(struct world *w)
 {
-	w->env = (struct env){ .data = w, .wall_ms = env_wall, .mono_ms = env_mono,
-			       .random = env_random_bytes, .http = env_http_call,
-			       .point = world_point };
-	w->now_ms = START_MS;
+	driver_init(&w->d, &hooks, w);
+	w->d.env.http = env_http_call;
+	w->d.env.point = point;
 }
 
 void world_template(const char *folder)
@@ -386,9 +303,9 @@ void world_template(const char *folder)
 	struct store *store;
 	struct err err = { 0 };
 
-	env_set(&w);
-	snprintf(w.path, sizeof(w.path), "%s/new", folder);
-	MUST(store_open(w.path, &w.env, &store, &err) == 0);
+	driver_start(&w);
+	snprintf(w.d.path, sizeof(w.d.path), "%s/new", folder);
+	MUST(store_open(w.d.path, &w.d.env, &store, &err) == 0);
 	store_close(store);
 }
 
@@ -401,16 +318,16 @@ void world_begin(struct world *w, const char *folder, struct provider *provider,
 
 	memset(w, 0, sizeof(*w));
 	w->folder = folder;
-	snprintf(w->path, sizeof(w->path), "%s/store.0", folder);
-	env_set(w);
-	w->seed = 99 + seed;
+	driver_start(w);
+	snprintf(w->d.path, sizeof(w->d.path), "%s/store.0", folder);
+	w->d.seed = 99 + seed;
 	w->trace = 2166136261u;
 	w->provider = provider;
 	w->keys_per_account = keys_per_account;
 	/* Reporting in one mode, deleting in the other. */
 	w->sweep_deletes = keys_per_account;
 	snprintf(template, sizeof(template), "%s/new", folder);
-	copy_file(template, w->path);
+	copy_file(template, w->d.path);
 	cloud_config_init(&config);
 	config.seed += seed;
 	config.history_kept = 16;
@@ -419,9 +336,9 @@ void world_begin(struct world *w, const char *folder, struct provider *provider,
 	config.observe_arg = w;
 	w->cloud = cloud_new(&config);
 	cloud_add_token(w->cloud, "the-token-of-this-world", 0, 0);
-	MUST(cloud_load(w->cloud, w->now_ms, few_types, strlen(few_types), &err) == 0);
+	MUST(cloud_load(w->cloud, w->d.now_ms, few_types, strlen(few_types), &err) == 0);
 	if (scenario)
-		MUST(cloud_load(w->cloud, w->now_ms, scenario, strlen(scenario), &err) == 0);
+		MUST(cloud_load(w->cloud, w->d.now_ms, scenario, strlen(scenario), &err) == 0);
 	broker_start(w);
 }
 
@@ -429,9 +346,7 @@ void world_restart(struct world *w, void (*between)(const char *path))
 {
 	w->restarts++;
 	broker_end(w);
-	w->core = NULL;
-	w->account = NULL;
-	between(w->path);
+	between(w->d.path);
 	broker_start(w);
 }
 
@@ -440,55 +355,17 @@ void world_end(struct world *w)
 	broker_end(w);
 	cloud_free(w->cloud);
 	free(w->made);
-	store_remove(w->path);
-	snprintf(w->path, sizeof(w->path), "%s/saved", w->folder);
-	store_remove(w->path);
+	store_remove(w->d.path);
+	snprintf(w->d.path, sizeof(w->d.path), "%s/saved", w->folder);
+	store_remove(w->d.path);
 }
 
 /* ---- time -------------------------------------------------------------------------------- */
 
-static void run_queue(struct world *w)
-{
-	while (w->queue) {
-		struct step *step = w->queue;
-
-		w->queue = step->next;
-		step->next = NULL;
-		w->running = step;
-		w->step_count++;
-		step_run(step);
-		w->running = NULL;
-		world_point(w, "verdict");
-		world_open(w);
-		core_step_done(w->core, step);
-		world_flush(w);
-	}
-}
-
-/* When the core wants to be called next, in true time; 0: never. */
-static int64_t next_due(struct world *w)
-{
-	int64_t next = core_next_ms(w->core);
-
-	return next ? (next > w->wall_off_ms ? next - w->wall_off_ms : 1) : 0;
-}
-
 static void settle(struct world *w)
 {
-	int64_t next;
-	int turns = 0;
-
-	do {
-		run_queue(w);
-		world_open(w);
-		core_due(w->core);
-		world_flush(w);
-		next = next_due(w);
-		if (++turns > TURNS_MOST) {
-			violate(w, "I5: the broker spins without time passing");
-			return;
-		}
-	} while (w->queue || (next && next <= w->now_ms));
+	if (driver_settle(&w->d))
+		violate(w, "I5: the broker spins without time passing");
 }
 
 /* One due time ahead, at most to `until`. 0 when `until` is reached. */
@@ -499,31 +376,31 @@ static int tick(struct world *w, int64_t until)
 	if (setjmp(w->crashed))
 		world_reborn(w);
 	w->may_crash = 1;
-	if (w->undo && w->now_ms >= w->undo_at_ms)
+	if (w->undo && w->d.now_ms >= w->undo_at_ms)
 		world_undo(w);
-	if (w->loop_left && w->now_ms >= w->loop_next_ms) {
+	if (w->loop_left && w->d.now_ms >= w->loop_next_ms) {
 		w->loop_left--;
-		w->loop_next_ms = w->now_ms + SECOND;
+		w->loop_next_ms = w->d.now_ms + SECOND;
 		world_crash(w, "loop");
 	}
 	world_event(w);
 	settle(w);
 	w->may_crash = 0;
-	next = next_due(w);
+	next = driver_next_ms(&w->d);
 	if (!next || next > until)
 		next = until;
 	if (w->undo && w->undo_at_ms < next)
 		next = w->undo_at_ms;
 	if (w->loop_left && w->loop_next_ms < next)
 		next = w->loop_next_ms;
-	if (next > w->now_ms)
+	if (next > w->d.now_ms)
 		world_advance(w, next);
-	return w->now_ms < until;
+	return w->d.now_ms < until;
 }
 
 void world_pass(struct world *w, int64_t ms)
 {
-	int64_t until = w->now_ms + ms;
+	int64_t until = w->d.now_ms + ms;
 
 	while (tick(w, until) && !w->violation[0])
 		;
@@ -534,12 +411,12 @@ void world_pass(struct world *w, int64_t ms)
 int world_until(struct world *w, int64_t ms, int (*met)(struct world *w, size_t lease),
 		size_t lease)
 {
-	int64_t until = w->now_ms + ms;
+	int64_t until = w->d.now_ms + ms;
 
 	while (!met(w, lease)) {
-		int64_t second = w->now_ms + SECOND;
+		int64_t second = w->d.now_ms + SECOND;
 
-		if (w->now_ms >= until || w->violation[0])
+		if (w->d.now_ms >= until || w->violation[0])
 			return -1;
 		tick(w, second < until ? second : until);
 	}
@@ -556,7 +433,7 @@ static void admin(struct world *w, const char *method, const char *target, const
 	struct cloud_response r;
 
 	cloud_response_init(&r);
-	cloud_handle(w->cloud, w->now_ms, &ask, &r);
+	cloud_handle(w->cloud, w->d.now_ms, &ask, &r);
 	if (must && r.status != 200) {
 		fprintf(stderr, "the cloud refuses %s %s %s: %s\n", method, target,
 			body ? body : "", r.body ? r.body : "");
@@ -583,7 +460,7 @@ void world_heal(struct world *w)
 
 size_t world_faults_pending(struct world *w)
 {
-	return (size_t)(cloud_wait_met(w->cloud, w->now_ms, "/_sim/wait?faults=0", NULL) == 0);
+	return (size_t)(cloud_wait_met(w->cloud, w->d.now_ms, "/_sim/wait?faults=0", NULL) == 0);
 }
 
 void world_human(struct world *w, const char *verb, int64_t id, const char *more)
@@ -607,7 +484,7 @@ void world_relabel(struct world *w, int64_t id, const char *key, const char *val
 	json_t *root, *labels;
 
 	cloud_response_init(&r);
-	cloud_handle(w->cloud, w->now_ms, &ask, &r);
+	cloud_handle(w->cloud, w->d.now_ms, &ask, &r);
 	root = r.body ? json_loadb(r.body, r.body_len, 0, NULL) : NULL;
 	labels = json_object_get(json_object_get(root, "server"), "labels");
 	/* Without an answer the person has seen nothing. */

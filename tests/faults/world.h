@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One world of the fault harness: the engine's core, the built Hetzner plugin in
- * the real host, a real store on a file, and the simulated cloud, all on one
- * thread under one virtual clock. What the wire does to an answer is done here
+ * One world of the fault harness: the driver of the engine's core (tests/driver), the built
+ * Hetzner plugin in the real host, a real store on a file, and the simulated cloud, all on
+ * one thread under one virtual clock. What the wire does to an answer is done here
  * to the outcome that the plugin sees.
  *
  * The cloud knows the truth. Rules that hold at every instant are checked at the
@@ -14,7 +14,7 @@
  * account and the step are abandoned as they are, the store's files are taken as
  * they lie there, and a new core begins on them.
  *
- * world.c    the world itself: environment, broker, time
+ * world.c    the world itself: crashes, restarts, time, and the cloud's own side
  * wire.c     what a client on the other end makes of an answer
  * truth.c    what exists, and what may be asked
  * watch.c    what may be committed
@@ -31,7 +31,7 @@
 #include <stdint.h>
 
 #include "sim/cloud.h"
-#include "engine/core.h"
+#include "driver/driver.h"
 #include "vfs.h"
 
 #define LEASES_MAX 4
@@ -140,19 +140,10 @@ struct made {
 
 struct world {
 	const char *folder;
-	char path[160];
+	struct driver d;	/* core, store, clock and steps */
 	int life;
-	struct env env;
-	int64_t now_ms;		/* the truth, and the monotonic clock */
-	int64_t wall_off_ms;	/* the wall clock is ahead by so much */
-	uint32_t seed;
 	int keys_per_account;
 	struct provider *provider;
-	struct account *account;
-	struct core *core;
-	struct step *queue;
-	struct step *running;
-	long step_count;
 	struct cloud *cloud;
 	struct pending_effect late[16];	/* requests the client gave up on, executed later */
 	size_t late_count;
@@ -256,7 +247,6 @@ void world_stranger_asks(struct world *w, size_t lease);
 /* The create once more, as it was. */
 void world_create_again(struct world *w, size_t lease);
 int world_lease(struct world *w, size_t lease, struct lease *ret);
-int64_t world_wall(const struct world *w);
 
 /* Heals everything, lets healthy hours pass, and looks: NULL, or what is wrong. */
 const char *world_conclude(struct world *w);
@@ -266,11 +256,9 @@ const char *world_conclude(struct world *w);
 void violate(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void trace(struct world *w, const void *data, size_t len);
 void world_advance(struct world *w, int64_t ms);
-void world_point(void *data, const char *name);
+void world_point(struct world *w, const char *name);
 /* Leaves whatever runs, as a dying process does. Does nothing where that cannot be. */
 void world_crash(struct world *w, const char *where);
-void world_flush(struct world *w);
-void world_open(struct world *w);	/* core_begin */
 void world_reborn(struct world *w);	/* after the longjmp */
 /* In good order, and something happens to the database while nobody has it. */
 void world_restart(struct world *w, void (*between)(const char *path));

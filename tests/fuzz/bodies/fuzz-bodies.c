@@ -111,7 +111,7 @@ static void ask(const char *method, const char *what, const char *body, size_t l
 		 "Content-Length: %zu\r\n\r\n", method, what, stage.alice, len);
 	buf_add(&text, body, len);
 	/* Each at a time of its own, or the token's rate would answer. */
-	stage.world.now_ms += 10000;
+	stage.world.d.now_ms += 10000;
 	status = stage_send(text.data, text.len);
 	buf_fini(&text);
 	/* There is no such lease: what could be read is told so, all else is told why. */

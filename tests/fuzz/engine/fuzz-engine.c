@@ -193,17 +193,17 @@ static void in_the_middle_of_a_look(struct world *w, struct lessor_call *call)
 
 static void pass(int64_t ms)
 {
-	int64_t until = world.now_ms + ms;
+	int64_t until = world.d.now_ms + ms;
 
 	if (hidden_until_ms && hidden_until_ms <= until) {
-		if (hidden_until_ms > world.now_ms)
-			world_pass(&world, hidden_until_ms - world.now_ms);
+		if (hidden_until_ms > world.d.now_ms)
+			world_pass(&world, hidden_until_ms - world.d.now_ms);
 		hidden_until_ms = 0;
 		world.create_fault = TOY_NONE;
 		world.create_fault_sticky = 0;
 	}
-	if (until > world.now_ms)
-		world_pass(&world, until - world.now_ms);
+	if (until > world.d.now_ms)
+		world_pass(&world, until - world.d.now_ms);
 }
 
 static void break_create(uint8_t arg)
@@ -211,13 +211,13 @@ static void break_create(uint8_t arg)
 	static const enum toy_fault kinds[] = { TOY_NONE, TOY_SOLD_OUT, TOY_LOST_MADE,
 						TOY_LOST_NOT_MADE, TOY_BREAK_CONTRACT, TOY_HIDE };
 
-	if (hidden_until_ms || (kinds[arg % 6] == TOY_HIDE && world.now_ms < hide_from_ms))
+	if (hidden_until_ms || (kinds[arg % 6] == TOY_HIDE && world.d.now_ms < hide_from_ms))
 		return;
 	world.create_fault = kinds[arg % 6];
 	world.create_fault_sticky = arg / 8 & 1;
 	if (world.create_fault == TOY_HIDE) {
 		world.create_fault_sticky = 1;
-		hidden_until_ms = world.now_ms + HIDE_MS;
+		hidden_until_ms = world.d.now_ms + HIDE_MS;
 		hide_from_ms = hidden_until_ms + HIDE_AGAIN_MS;
 	}
 }

@@ -173,9 +173,9 @@ static void engine_take(struct engine_request *request)
 {
 	struct err err = { 0 };
 
-	assert_int_equal(core_begin(stage.world.core, &err), 0);
-	core_request(stage.world.core, request);
-	assert_int_equal(core_flush(stage.world.core, &err), 0);
+	assert_int_equal(core_begin(stage.world.d.core, &err), 0);
+	core_request(stage.world.d.core, request);
+	assert_int_equal(core_flush(stage.world.d.core, &err), 0);
 }
 
 void engine_submit(struct engine *engine, struct engine_request *request)
@@ -217,14 +217,14 @@ static void runs_broken(void *arg, const char *why)
 
 static void runs_open(void)
 {
-	struct runs_config config = { .env = &stage.world.env, .stale_ms = 86400000,
+	struct runs_config config = { .env = &stage.world.d.env, .stale_ms = 86400000,
 				      .on_broken = runs_broken };
 	struct err err = { 0 };
 	int is_lost;
 
-	if (store_open_runs(core_store(stage.world.core), &stage.world.env, &stage.runs, &is_lost,
+	if (store_open_runs(core_store(stage.world.d.core), &stage.world.d.env, &stage.runs, &is_lost,
 			    &err) ||
-	    store_open_runs_reader(stage.world.path, &stage.runs_reader, &err))
+	    store_open_runs_reader(stage.world.d.path, &stage.runs_reader, &err))
 		fail_msg("%s", err.text);
 	store_runs_use(stage.runs_reader, stage.reader);
 	config.store = stage.runs;
@@ -240,8 +240,8 @@ static void token_store(const char *owner, const char *org, enum token_role role
 	struct token token;
 	struct err err = { 0 };
 
-	assert_int_equal(token_make(&stage.world.env, owner, org, role, 0, text, &token, &err), 0);
-	assert_int_equal(store_open_tool(stage.world.path, &stage.world.env, &tool, &err), 0);
+	assert_int_equal(token_make(&stage.world.d.env, owner, org, role, 0, text, &token, &err), 0);
+	assert_int_equal(store_open_tool(stage.world.d.path, &stage.world.d.env, &tool, &err), 0);
 	if (store_token_add(tool, &token, &err))
 		fail_msg("%s", err.text);
 	store_close(tool);
@@ -262,16 +262,16 @@ int stage_setup(void **state)
 	token_store("rita", "acme", TOKEN_READER, stage.reader_token);
 	token_store("root", "ops", TOKEN_ADMIN, stage.admin);
 	token_store("alice", "other", TOKEN_USER, stage.stranger);
-	if (store_open_reader(stage.world.path, &stage.reader, &err))
+	if (store_open_reader(stage.world.d.path, &stage.reader, &err))
 		fail_msg("%s", err.text);
 	runs_open();
 	stage.base = event_base_new();
-	stage.accounts[0] = stage.world.account;
+	stage.accounts[0] = stage.world.d.account;
 	api_config_init(&stage.config);
 	stage.config.limits = limits;
 	/* Nothing waits unless a test wants it to. */
 	stage.config.create_wait_ms = stage.config.release_wait_ms = 0;
-	parts = (struct api_parts){ stage.base, &stage.world.env, NULL, stage.accounts, 1,
+	parts = (struct api_parts){ stage.base, &stage.world.d.env, NULL, stage.accounts, 1,
 				    stage.reader, NULL, stage.runs_reader };
 	if (api_new(&parts, &stage.config, &stage.api, &err))
 		fail_msg("%s", err.text);

@@ -167,7 +167,7 @@ static void a_token_that_ended_sees_nothing(void **state)
 	assert_int_equal(GET("/v1/leases/" LEASE, stage.alice), 200);
 	assert_int_equal(GET("/v1/leases/" LEASE, stage.alice), 200);
 	snprintf(id, sizeof(id), "%.16s", stage.alice + 4);
-	assert_int_equal(store_open_tool(stage.world.path, &stage.world.env, &tool, NULL), 0);
+	assert_int_equal(store_open_tool(stage.world.d.path, &stage.world.d.env, &tool, NULL), 0);
 	assert_int_equal(store_token_revoke(tool, id, 1, NULL), 0);
 	store_close(tool);
 	world_pass(&stage.world, 1000);

@@ -164,7 +164,7 @@ static void a_create_that_fails_while_it_is_waited_for(void **state)
 static void a_blocked_account_is_424(void **state)
 {
 	(void)state;
-	account_probed(stage.world.account, 0, LESSOR_CLASS_AUTH, "token refused: http 401");
+	account_probed(stage.world.d.account, 0, LESSOR_CLASS_AUTH, "token refused: http 401");
 	POST("/v1/leases", stage.alice, stage_create(MINE));
 	stage_expect(424, "provider_not_configured");
 	GET("/v1/providers/toy/readiness", stage.alice);
@@ -184,7 +184,7 @@ static void a_blocked_account_is_424(void **state)
 static void a_fenced_account_is_424_and_says_what_to_do(void **state)
 {
 	(void)state;
-	account_set_fenced(stage.world.account, "an older copy, or a second daemon");
+	account_set_fenced(stage.world.d.account, "an older copy, or a second daemon");
 	POST("/v1/leases", stage.alice, stage_create(MINE));
 	stage_expect(424, "provider_not_configured");
 	GET("/v1/providers", stage.alice);
@@ -253,13 +253,13 @@ static void idempotency_keys(void **state)
 		  stage_create(",\"keep\":true"));
 	stage_expect(409, "idempotency_key_reused");
 	/* That it would be refused now does not matter: it is no new request. */
-	strcpy(stage.world.account->config.image, "other");
+	strcpy(stage.world.d.account->config.image, "other");
 	stage_ask("POST", "/v1/leases", stage.alice, "Idempotency-Key: k-1\r\n", stage_create(""));
 	stage_expect(200, "");
 	assert_string_equal(stage_text("lease.id"), first);
 	stage_ask("POST", "/v1/leases", stage.alice, "Idempotency-Key: k-2\r\n", stage_create(""));
 	stage_expect(400, "image_not_allowed");
-	strcpy(stage.world.account->config.image, "image");
+	strcpy(stage.world.d.account->config.image, "image");
 	/* Keys are an owner's own. */
 	stage_ask("POST", "/v1/leases", stage.bob, "Idempotency-Key: k-1\r\n", stage_create(""));
 	stage_expect(201, "");
@@ -450,12 +450,12 @@ static void no_delete_means_no_delete(void **state)
 	assert_int_equal(stage_count("lease.cleanup.residue"), 1);
 	assert_string_equal(stage_text("lease.retention"), "recorded");
 	/* While its account cannot be relied on, nothing is sure. */
-	account_set_fenced(stage.world.account, "why");
+	account_set_fenced(stage.world.d.account, "why");
 	GET("/v1/leases/" LEASE, stage.alice);
 	assert_string_equal(stage_text("lease.retention"), "unsure");
 	GET("/v1/leases", stage.alice);
 	assert_string_equal(stage_text("leases.0.retention"), "unsure");
-	account_set_fenced(stage.world.account, NULL);
+	account_set_fenced(stage.world.d.account, NULL);
 	GET("/v1/leases", stage.alice);
 	assert_string_equal(stage_text("leases.0.retention"), "recorded");
 	world_pass(&stage.world, 7 * 86400000LL);

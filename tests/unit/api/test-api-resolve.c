@@ -101,7 +101,7 @@ static void a_retention_has_an_end_a_reason_and_a_price(void **state)
 	POST("/v1/leases/" LEASE "/release", stage.alice,
 	     "{\"delete\":false,\"retainUntil\":\"2001-01-01T00:00:00Z\"}");
 	stage_expect(400, "invalid_field");
-	time_format(stage.world.now_ms + 4 * HOURS, until);
+	time_format(stage.world.d.now_ms + 4 * HOURS, until);
 	snprintf(body, sizeof(body), "{\"delete\":false,\"retainUntil\":\"%s\","
 		 "\"reason\":\"a look at the disk\"}", until);
 	POST("/v1/leases/" LEASE "/release", stage.alice, body);

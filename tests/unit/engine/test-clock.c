@@ -1,58 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The wall clock jumps, and the broker crashes again and again. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
-#include <string.h>
 
-#include "world.h"
-
-#define ID "cbx_000000000001"
-#define MINUTE 60000
-#define HOUR (60 * MINUTE)
-
-static struct world w;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_start(&w, NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
-	return 0;
-}
-
-static struct lease lease(const char *id)
-{
-	struct lease l;
-
-	assert_int_equal(world_lease(&w, id, &l), 0);
-	return l;
-}
-
-static void create_ready(void)
-{
-	struct asked a = { 0 };
-
-	world_create(&w, &a, ID);
-	world_pass(&w, 5000);
-	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
-}
+#include "fixture.h"
 
 static void jump(int64_t ms)
 {
-	w.now_ms += ms;
-	w.jumped_ms += ms;
+	w.d.wall_off_ms += ms;
 	world_settle(&w);
 }
 
@@ -69,7 +24,7 @@ static int heartbeat(void)
 static void a_jump_forward_ends_nothing_at_once(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	jump(48 * HOUR);
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
 	assert_int_equal(heartbeat(), RESULT_OK);
@@ -88,7 +43,7 @@ static void a_jump_forward_ends_nothing_at_once(void **state)
 static void a_clock_that_stays_is_believed(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	jump(48 * HOUR);
 	world_pass(&w, 12 * MINUTE);
 	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
@@ -101,7 +56,7 @@ static void a_release_works_all_the_same(void **state)
 	struct asked a = { 0 };
 
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	jump(48 * HOUR);
 	world_release(&w, &a, ID, 1);
 	world_settle(&w);
@@ -131,7 +86,7 @@ static void a_jump_back_calls_in_what_is_owed(void **state)
 	struct asked a = { 0 };
 
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.delete_refusals = 100;
 	world_release(&w, &a, ID, 1);
 	world_pass(&w, HOUR);
@@ -172,7 +127,7 @@ static void a_jump_settles_no_absence(void **state)
 static void small_steps_are_followed(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	for (int i = 0; i < 3; i++) {
 		jump(10 * MINUTE);
 		world_pass(&w, 1000);
@@ -186,7 +141,7 @@ static void a_crash_loop_costs_a_probe_each(void **state)
 	int probes;
 
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.strip_labels = 1;
 	world_release(&w, &a, ID, 1);
 	world_pass(&w, MINUTE);
@@ -199,8 +154,6 @@ static void a_crash_loop_costs_a_probe_each(void **state)
 	/* Its due time is in the store: no crash brings it nearer. */
 	assert_int_equal(w.cleanups, 0);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

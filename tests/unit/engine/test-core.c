@@ -1,58 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
-#include <string.h>
 
 #include "engine/internal.h"
 #include "util/text.h"
-#include "world.h"
-
-#define ID "cbx_000000000001"
-#define MINUTE 60000
-#define HOUR (60 * MINUTE)
-
-static struct world w;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_start(&w, NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
-	return 0;
-}
-
-static struct lease lease(const char *id)
-{
-	struct lease l;
-
-	assert_int_equal(world_lease(&w, id, &l), 0);
-	return l;
-}
-
-/* A lease with its machine. */
-static struct asked create_ready(const char *id)
-{
-	struct asked a = { 0 };
-
-	world_create(&w, &a, id);
-	assert_int_equal(a.answered, 1);
-	assert_int_equal(a.request.result, RESULT_CREATED);
-	world_pass(&w, 5000);
-	assert_int_equal(lease(id).state, LEASE_ACTIVE);
-	return a;
-}
+#include "fixture.h"
 
 static void a_life_leaves_nothing(void **state)
 {
@@ -84,16 +36,16 @@ static void what_a_request_names_is_read_in_advance(void **state)
 
 	(void)state;
 	create_ready(ID);
-	aggregates_clear(w.core->aggregates);
+	aggregates_clear(w.d.core->aggregates);
 	TEXT_SET(request.ref, "some-slug");
-	core_prefetch(w.core, &request);
+	core_prefetch(w.d.core, &request);
 	TEXT_SET(request.ref, "cbx_ffffffffffff");
-	core_prefetch(w.core, &request);
-	assert_int_equal(aggregates_count(w.core->aggregates), 0);
+	core_prefetch(w.d.core, &request);
+	assert_int_equal(aggregates_count(w.d.core->aggregates), 0);
 	TEXT_SET(request.ref, ID);
-	core_prefetch(w.core, &request);
-	assert_int_equal(aggregates_count(w.core->aggregates), 1);
-	assert_non_null(aggregates_peek_id(w.core->aggregates, ID));
+	core_prefetch(w.d.core, &request);
+	assert_int_equal(aggregates_count(w.d.core->aggregates), 1);
+	assert_non_null(aggregates_peek_id(w.d.core->aggregates, ID));
 }
 
 static void a_waiting_create_is_answered_when_ready(void **state)
@@ -221,8 +173,8 @@ static void a_read_between_two_absences_starts_anew(void **state)
 	world_pass(&w, 2 * 60 * MINUTE);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
 	w.cloud[0].alive = 0;
-	end = w.now_ms + 6 * 60 * MINUTE;
-	for (int cleanups = w.cleanups; w.cleanups == cleanups && w.now_ms < end;)
+	end = w.d.now_ms + 6 * 60 * MINUTE;
+	for (int cleanups = w.cleanups; w.cleanups == cleanups && w.d.now_ms < end;)
 		world_pass(&w, 1000);
 	assert_int_not_equal(lease(ID).cleanup, CLEANUP_DONE);
 	w.cloud[0].alive = 1;
@@ -395,7 +347,7 @@ static void a_no_delete_during_a_lost_create_looks_only_to_record(void **state)
 	world_pass(&w, 48 * HOUR);
 	assert_int_equal(world_alive(&w), 1);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_RETAINED);
-	assert_int_equal(store_ledger(core_store(w.core), lease(ID).n, &ledger, NULL), 0);
+	assert_int_equal(store_ledger(core_store(w.d.core), lease(ID).n, &ledger, NULL), 0);
 	assert_int_equal(ledger.resource_count, 1);
 	assert_int_equal(ledger.resources[0].state, LESSOR_STATE_RETAINED);
 	assert_string_equal(ledger.resources[0].id, w.cloud[0].id);
@@ -464,11 +416,11 @@ static void a_stubborn_delete_is_tried_until_it_works_and_not_hot(void **state)
 	(void)state;
 	create_ready(ID);
 	w.delete_refusals = 12;
-	from = w.now_ms;
+	from = w.d.now_ms;
 	world_release(&w, &a, ID, 1);
 	world_pass(&w, 30000);
 	assert_true(w.delete_refusals >= 7);
-	while (world_alive(&w) && w.now_ms - from < 24 * HOUR)
+	while (world_alive(&w) && w.d.now_ms - from < 24 * HOUR)
 		world_pass(&w, MINUTE);
 	assert_int_equal(world_alive(&w), 0);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
@@ -504,7 +456,7 @@ static void stripped_labels_stop_the_delete_and_call_a_person(void **state)
 	world_pass(&w, 24 * HOUR);
 	assert_int_equal(w.deleted, 0);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
-	assert_true(lease(ID).due_ms > w.now_ms);
+	assert_true(lease(ID).due_ms > w.d.now_ms);
 	w.strip_labels = 0;
 	world_pass(&w, 2 * HOUR);
 	assert_int_equal(world_alive(&w), 0);
@@ -567,7 +519,7 @@ static void caps_count_what_may_cost_money(void **state)
 	struct asked a = { 0 }, b = { 0 }, keep = { 0 }, c = { 0 }, d = { 0 };
 
 	(void)state;
-	core_set_limits(w.core, &limits);
+	core_set_limits(w.d.core, &limits);
 	world_create(&w, &a, ID);
 	world_create(&w, &b, "cbx_000000000002");
 	assert_int_equal(a.request.result, RESULT_CREATED);
@@ -622,8 +574,6 @@ static void a_crash_at_any_moment_of_a_life_leaves_nothing(void **state)
 		}
 	}
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -1,55 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* How what a step observed changes the ledger: absence, and adoption. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
-#include <string.h>
 
 #include "util/text.h"
-#include "world.h"
-
-#define ID "cbx_000000000001"
-#define MINUTE 60000
-#define HOUR (60 * MINUTE)
-
-static struct world w;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_start(&w, NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
-	return 0;
-}
-
-static struct lease lease(void)
-{
-	struct lease l;
-
-	assert_int_equal(world_lease(&w, ID, &l), 0);
-	return l;
-}
-
-static void create_ready(void)
-{
-	struct asked a = { 0 };
-
-	world_create(&w, &a, ID);
-	assert_int_equal(a.request.result, RESULT_CREATED);
-	world_pass(&w, 5000);
-	assert_int_equal(lease().state, LEASE_ACTIVE);
-}
+#include "fixture.h"
 
 static void release(void)
 {
@@ -69,7 +24,7 @@ static struct rows rows(void)
 	struct rows rows = { 0 };
 	struct ledger ledger;
 
-	assert_int_equal(store_ledger(core_store(w.core), lease().n, &ledger, NULL), 0);
+	assert_int_equal(store_ledger(core_store(w.d.core), lease(ID).n, &ledger, NULL), 0);
 	for (size_t i = 0; i < ledger.resource_count; i++) {
 		const struct resource *r = &ledger.resources[i];
 		int gone = r->state == LESSOR_STATE_GONE;
@@ -87,10 +42,10 @@ static struct rows rows(void)
 /* Advances the clock to the next cleanup step. */
 static void pass_to_a_cleanup(void)
 {
-	int64_t end = w.now_ms + 12 * HOUR;
+	int64_t end = w.d.now_ms + 12 * HOUR;
 	int cleanups = w.cleanups;
 
-	while (w.cleanups == cleanups && w.now_ms < end)
+	while (w.cleanups == cleanups && w.d.now_ms < end)
 		world_pass(&w, 1000);
 	assert_int_equal(w.cleanups, cleanups + 1);
 }
@@ -104,7 +59,7 @@ static void a_read_resets_the_count_of_absences(void **state)
 	int cleanups;
 
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.cloud[0].alive = 0;
 	release();
 	world_settle(&w);
@@ -113,18 +68,18 @@ static void a_read_resets_the_count_of_absences(void **state)
 	w.cloud[0].alive = 1;
 	w.strip_labels = 1;
 	world_pass(&w, 2 * HOUR);
-	assert_int_equal(lease().cleanup, CLEANUP_ATTENTION);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
 	w.cloud[0].alive = 0;
 	w.strip_labels = 0;
 	pass_to_a_cleanup();
 	cleanups = w.cleanups;
 	world_pass(&w, 6000);
 	assert_true(w.cleanups > cleanups);
-	assert_int_not_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_not_equal(lease(ID).cleanup, CLEANUP_DONE);
 	assert_int_equal(rows().gone, 0);
 	w.cloud[0].alive = 1;
 	world_pass(&w, 6 * HOUR);
-	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	assert_int_equal(world_alive(&w), 0);
 	assert_int_equal(w.deleted, 1);
 }
@@ -162,7 +117,7 @@ static void check_adopted_twice(void)
 	assert_int_equal(adoption.named[0], 1);
 	assert_int_equal(adoption.named[1], 1);
 	assert_int_equal(rows().all, 1);
-	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	assert_int_equal(world_alive(&w), 0);
 	assert_int_equal(w.deleted, 1);
 }
@@ -170,7 +125,7 @@ static void check_adopted_twice(void)
 static void adopting_a_known_id_adds_no_row(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.before_cleanup = adopt_twice;
 	release();
 	world_pass(&w, MINUTE);
@@ -194,8 +149,6 @@ static void adopting_a_lost_create_twice_adds_no_row(void **state)
 	world_pass(&w, MINUTE);
 	check_adopted_twice();
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

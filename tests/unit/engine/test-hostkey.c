@@ -3,34 +3,9 @@
  * Whatever happens on the way, the host key that a lease tells is that of the machine
  * which it names: a client that is told another one refuses to log in.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "world.h"
-
-#define ID "cbx_000000000001"
-
-static struct world w;
-
-static int setup(void **state)
-{
-	(void)state;
-	memset(&w, 0, sizeof(w));
-	world_start(&w, NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
-	return 0;
-}
+#include "fixture.h"
 
 /* The one machine that is there, and the lease that is active. */
 static struct lease check(void)
@@ -113,11 +88,11 @@ static void the_private_half_is_stored_nowhere(void **state)
 	world_pass(&w, 5000);
 	check();
 	for (int i = 0; i < 2; i++) {
-		char path[128];
+		char path[200];
 		FILE *f;
 		size_t n;
 
-		snprintf(path, sizeof(path), "%s%s", w.path, tails[i]);
+		snprintf(path, sizeof(path), "%s%s", w.d.path, tails[i]);
 		f = fopen(path, "rb");
 		while (f && (n = fread(bytes, 1, sizeof(bytes), f)) > 0) {
 			assert_null(memmem(bytes, n, "PRIVATE KEY", 11));
@@ -132,7 +107,6 @@ static void the_private_half_is_stored_nowhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(the_machine_has_the_key_that_is_told),
 		TEST(through_every_fault_of_a_create),
 		TEST(through_a_crash_in_the_middle),

@@ -1,37 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Caps on leases and on hourly cost, and the order of steps when an account's places are taken. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
-#include <string.h>
 
 #include "util/text.h"
-#include "world.h"
+#include "fixture.h"
 
-#define ID "cbx_000000000001"
-#define MINUTE 60000
 #define PRICE 12345
-
-static struct world w;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_start(&w, NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
-	return 0;
-}
 
 /* ---- limits ------------------------------------------------------------------------- */
 
@@ -42,10 +17,10 @@ static void set_price(void)
 		.available = 1,
 	};
 
-	assert_int_equal(core_begin(w.core, NULL), 0);
-	assert_int_equal(store_prices_replace(core_store(w.core), "toy", &price, 1, w.now_ms,
+	driver_begin(&w.d);
+	assert_int_equal(store_prices_replace(core_store(w.d.core), "toy", &price, 1, w.d.now_ms,
 					      NULL), 0);
-	assert_int_equal(core_flush(w.core, NULL), 0);
+	driver_flush(&w.d);
 }
 
 static struct asked create_as(const char *owner, const char *org)
@@ -132,14 +107,6 @@ static void each_limit_stops_whom_it_is_for(void **state)
 
 /* ---- places ------------------------------------------------------------------------- */
 
-/* Queues what is due and starts what has a place, without running a step. */
-static void queue_due(void)
-{
-	assert_int_equal(core_begin(w.core, NULL), 0);
-	core_due(w.core);
-	assert_int_equal(core_flush(w.core, NULL), 0);
-}
-
 static int creates_before;	/* before the first cleanup */
 
 static void count_create(struct world *world)
@@ -152,7 +119,7 @@ static void a_cleanup_goes_before_waiting_creates(void **state)
 	struct asked a = { 0 };
 
 	(void)state;
-	w.account->config.max_steps = 1;
+	w.d.account->config.max_steps = 1;
 	world_create(&w, &a, ID);
 	world_pass(&w, MINUTE);
 	assert_int_equal(world_alive(&w), 1);
@@ -161,17 +128,15 @@ static void a_cleanup_goes_before_waiting_creates(void **state)
 	for (int i = 0; i < 5; i++)
 		create_as("alice", "acme");
 	/* The first create has the only place; the others wait. */
-	queue_due();
-	assert_int_equal(core_steps_running(w.core), 1);
+	driver_due(&w.d);
+	assert_int_equal(core_steps_running(w.d.core), 1);
 	world_release(&w, &a, ID, 1);
-	queue_due();
+	driver_due(&w.d);
 	world_pass(&w, MINUTE);
 	assert_int_equal(creates_before, 1);
 	assert_int_equal(w.deleted, 1);
 	assert_int_equal(w.made, 6);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* One look serves many: who is in it, what its result is for each, and what it may not hold up. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "engine/internal.h"
 #include "util/text.h"
-#include "world.h"
+#include "fixture.h"
 
-#define SECOND 1000
-#define MINUTE (60 * SECOND)
-#define HOUR (60 * MINUTE)
 #define MANY 300
+#define OBSERVE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 
-static struct world w;
 static struct asked creates[MANY];
 
 static int setup(void **state)
@@ -29,13 +19,6 @@ static int setup(void **state)
 	(void)state;
 	world_start_observing(&w, NULL);
 	memset(creates, 0, sizeof(creates));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
 	return 0;
 }
 
@@ -54,18 +37,15 @@ static void create(int i)
 	assert_int_equal(creates[i].request.result, RESULT_CREATED);
 }
 
-static struct lease lease(int i)
+static struct lease lease_at(int i)
 {
-	struct lease l;
-
-	assert_int_equal(world_lease(&w, id_of(i), &l), 0);
-	return l;
+	return lease(id_of(i));
 }
 
 static void expect_active(int count)
 {
 	for (int i = 0; i < count; i++)
-		assert_int_equal(lease(i).state, LEASE_ACTIVE);
+		assert_int_equal(lease_at(i).state, LEASE_ACTIVE);
 }
 
 static void release(int i, int delete_machine)
@@ -131,25 +111,25 @@ static void nobody_is_looked_for_before_the_first_time(void **state)
 	world_pass(&w, 100);
 	create(1);
 	world_pass(&w, 900);
-	assert_int_equal(lease(0).state, LEASE_ACTIVE);
-	assert_int_equal(lease(1).state, LEASE_PROVISIONING);
+	assert_int_equal(lease_at(0).state, LEASE_ACTIVE);
+	assert_int_equal(lease_at(1).state, LEASE_PROVISIONING);
 	world_pass(&w, 400);
-	assert_int_equal(lease(1).state, LEASE_ACTIVE);
+	assert_int_equal(lease_at(1).state, LEASE_ACTIVE);
 	assert_int_equal(w.looks, 2);
 }
 
 /* A lone one is looked for at its time; of two looks the second waits a moment. */
 static void looks_are_a_moment_apart(void **state)
 {
-	int64_t begun = w.now_ms;
+	int64_t begun = w.d.now_ms;
 
 	(void)state;
 	create(0);
 	world_pass(&w, 10);
 	create(1);
 	world_pass(&w, MINUTE);
-	assert_in_range(lease(0).ready_ms - begun, 1000, 1001);
-	assert_in_range(lease(1).ready_ms - begun, 1010, 1300);
+	assert_in_range(lease_at(0).ready_ms - begun, 1000, 1001);
+	assert_in_range(lease_at(1).ready_ms - begun, 1010, 1300);
 }
 
 static void a_clock_that_is_set_back_stops_no_look(void **state)
@@ -161,10 +141,9 @@ static void a_clock_that_is_set_back_stops_no_look(void **state)
 	world_pass(&w, 1000);
 	assert_int_equal(w.looks, 1);
 	release(1, 1);
-	w.now_ms -= HOUR;
-	w.jumped_ms -= HOUR;
+	w.d.wall_off_ms -= HOUR;
 	world_pass(&w, MINUTE);
-	assert_int_equal(lease(0).state, LEASE_ACTIVE);
+	assert_int_equal(lease_at(0).state, LEASE_ACTIVE);
 }
 
 /* ---- what becomes of them ------------------------------------------------------------ */
@@ -193,11 +172,11 @@ static void a_look_that_fails_is_a_failure_of_each(void **state)
 	world_pass(&w, 2 * SECOND);
 	assert_int_equal(w.looks, 1);
 	for (int i = 0; i < 50; i++) {
-		struct lease l = lease(i);
+		struct lease l = lease_at(i);
 
 		assert_int_equal(l.tries, 1);
 		assert_string_equal(l.last_error, "the look fails");
-		assert_true(l.due_ms >= w.now_ms + 3 * SECOND);
+		assert_true(l.due_ms >= w.d.now_ms + 3 * SECOND);
 	}
 	world_pass(&w, MINUTE);
 	assert_int_equal(w.provisions, 50);
@@ -220,9 +199,9 @@ static void a_refused_credential_blocks_and_costs_nobody(void **state)
 	create(1);
 	world_pass(&w, MINUTE);
 	assert_int_equal(w.looks, 1);
-	assert_int_equal(account_is_blocked(w.account, NULL, 0), 1);
-	assert_int_equal(lease(0).state, LEASE_PROVISIONING);
-	assert_int_equal(lease(1).state, LEASE_PROVISIONING);
+	assert_int_equal(account_is_blocked(w.d.account, NULL, 0), 1);
+	assert_int_equal(lease_at(0).state, LEASE_PROVISIONING);
+	assert_int_equal(lease_at(1).state, LEASE_PROVISIONING);
 	w.look_verdict = w.probe_refuses = 0;
 	world_pass(&w, 9 * MINUTE);
 	expect_active(2);
@@ -240,11 +219,11 @@ static void who_waits_for_a_look_is_blocked_with_its_account(void **state)
 	/* The first look has been, and the second one must wait a moment. */
 	world_pass(&w, 1100);
 	assert_int_equal(w.looks, 1);
-	account_probed(w.account, 0, LESSOR_CLASS_AUTH, "the token is refused");
-	core_account_blocked(w.core, core_account_find(w.core, w.account->config.name));
+	account_probed(w.d.account, 0, LESSOR_CLASS_AUTH, "the token is refused");
+	core_account_blocked(w.d.core, core_account_find(w.d.core, w.d.account->config.name));
 	world_settle(&w);
-	assert_int_equal(lease(1).state, LEASE_PROVISIONING);
-	assert_true(lease(1).attention[0]);
+	assert_int_equal(lease_at(1).state, LEASE_PROVISIONING);
+	assert_true(lease_at(1).attention[0]);
 }
 
 /* Neither a refusal without reason nor a breach stands between a lease and its machine. */
@@ -261,7 +240,7 @@ static void a_look_that_cannot_be_leaves_it_to_provision(void **state)
 		w.boot_polls = 2;
 		create((int)i);
 		world_pass(&w, MINUTE);
-		assert_int_equal(lease((int)i).state, LEASE_ACTIVE);
+		assert_int_equal(lease_at((int)i).state, LEASE_ACTIVE);
 		assert_int_equal(w.provisions - before, 4);
 		assert_int_equal(w.looks - looks, 3);
 	}
@@ -301,10 +280,10 @@ static void a_release_during_the_look_is_obeyed(void **state)
 	world_pass(&w, MINUTE);
 	/* The others still wait for it. */
 	assert_int_equal(was_cancelled, 0);
-	assert_int_equal(lease(0).state, LEASE_RELEASED);
-	assert_int_equal(lease(0).cleanup, CLEANUP_DONE);
-	assert_int_equal(lease(0).ready_ms, 0);
-	assert_int_equal(lease(1).state, LEASE_ACTIVE);
+	assert_int_equal(lease_at(0).state, LEASE_RELEASED);
+	assert_int_equal(lease_at(0).cleanup, CLEANUP_DONE);
+	assert_int_equal(lease_at(0).ready_ms, 0);
+	assert_int_equal(lease_at(1).state, LEASE_ACTIVE);
 	assert_int_equal(world_alive(&w), 1);
 }
 
@@ -315,7 +294,7 @@ static void nobody_waits_for_it_any_more(void **state)
 	w.during_look = release_first;
 	world_pass(&w, MINUTE);
 	assert_int_equal(was_cancelled, 1);
-	assert_int_equal(lease(0).cleanup, CLEANUP_DONE);
+	assert_int_equal(lease_at(0).cleanup, CLEANUP_DONE);
 }
 
 static void keep_first(struct world *world, struct lessor_call *call)
@@ -332,7 +311,7 @@ static void a_no_delete_during_the_look_keeps(void **state)
 	w.during_look = keep_first;
 	w.look_misses = id_of(0);
 	world_pass(&w, HOUR);
-	assert_int_equal(lease(0).cleanup, CLEANUP_RETAINED);
+	assert_int_equal(lease_at(0).cleanup, CLEANUP_RETAINED);
 	assert_int_equal(world_alive(&w), 1);
 	assert_int_equal(w.deleted, 0);
 }
@@ -341,7 +320,7 @@ static void a_no_delete_during_the_look_keeps(void **state)
 static void cleanups_first_then_looks_then_creates(void **state)
 {
 	(void)state;
-	w.account->config.max_steps = 1;
+	w.d.account->config.max_steps = 1;
 	w.boot_polls = 50;
 	create(0);
 	create(1);
@@ -349,20 +328,20 @@ static void cleanups_first_then_looks_then_creates(void **state)
 	for (int i = 2; i < 12; i++)
 		create(i);
 	release(0, 1);
-	w.now_ms += 700;
+	w.d.now_ms += 700;
 	w.ops[0] = '\0';
 	world_settle(&w);
 	assert_memory_equal(w.ops, "CLP", 3);
 	world_pass(&w, 2 * MINUTE);
 	for (int i = 1; i < 12; i++)
-		assert_int_equal(lease(i).state, LEASE_ACTIVE);
+		assert_int_equal(lease_at(i).state, LEASE_ACTIVE);
 }
 
 static void drain(struct world *world, struct lessor_call *call)
 {
 	(void)call;
 	world->during_look = NULL;
-	core_drain(world->core);
+	core_drain(world->d.core);
 }
 
 static void a_drain_lets_the_look_end(void **state)
@@ -375,9 +354,9 @@ static void a_drain_lets_the_look_end(void **state)
 	w.during_look = drain;
 	world_pass(&w, 2 * SECOND);
 	assert_int_equal(w.looks, 1);
-	assert_int_equal(core_steps_running(w.core), 0);
-	assert_int_equal(lease(0).state, LEASE_ACTIVE);
-	assert_int_equal(lease(1).state, LEASE_PROVISIONING);
+	assert_int_equal(core_steps_running(w.d.core), 0);
+	assert_int_equal(lease_at(0).state, LEASE_ACTIVE);
+	assert_int_equal(lease_at(1).state, LEASE_PROVISIONING);
 	world_restart(&w, NULL);
 	w.look_misses = NULL;
 	world_pass(&w, MINUTE);
@@ -394,29 +373,26 @@ static void a_drain_lets_all_have_their_results(void **state)
 	world_pass(&w, 2 * SECOND);
 	assert_int_equal(w.looks, 1);
 	assert_int_equal(w.looked, 250);
-	assert_int_equal(core_steps_running(w.core), 0);
+	assert_int_equal(core_steps_running(w.d.core), 0);
 	expect_active(250);
 }
 
 /* A process that ends in between has lost nothing but the rest of them. */
 static void a_restart_between_the_results(void **state)
 {
-	struct err err = { 0 };
 	int active = 0;
 
 	(void)state;
 	for (int i = 0; i < MANY; i++)
 		create(i);
 	world_pass(&w, 999);
-	w.now_ms++;
+	w.d.now_ms++;
 	while (!w.looks) {
-		assert_int_equal(core_begin(w.core, &err), 0);
-		core_due(w.core);
-		assert_int_equal(core_flush(w.core, &err), 0);
-		world_run_queue(&w);
+		driver_due(&w.d);
+		driver_run_queue(&w.d);
 	}
 	for (int i = 0; i < MANY; i++)
-		active += lease(i).state == LEASE_ACTIVE;
+		active += lease_at(i).state == LEASE_ACTIVE;
 	assert_in_range(active, 1, MANY - 1);
 	world_restart(&w, NULL);
 	world_pass(&w, MINUTE);
@@ -424,30 +400,28 @@ static void a_restart_between_the_results(void **state)
 	assert_int_equal(w.made, MANY);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(three_hundred_are_served_by_a_few_looks),
-		TEST(without_observe_each_looks_for_itself),
-		TEST(what_is_due_in_a_moment_comes_along),
-		TEST(nobody_is_looked_for_before_the_first_time),
-		TEST(looks_are_a_moment_apart),
-		TEST(a_clock_that_is_set_back_stops_no_look),
-		TEST(one_that_is_left_out_has_a_step_of_its_own),
-		TEST(a_look_that_fails_is_a_failure_of_each),
-		TEST(a_refused_credential_blocks_and_costs_nobody),
-		TEST(who_waits_for_a_look_is_blocked_with_its_account),
-		TEST(a_look_that_cannot_be_leaves_it_to_provision),
-		TEST(a_restart_changes_nothing),
-		TEST(a_release_during_the_look_is_obeyed),
-		TEST(nobody_waits_for_it_any_more),
-		TEST(a_no_delete_during_the_look_keeps),
-		TEST(cleanups_first_then_looks_then_creates),
-		TEST(a_drain_lets_the_look_end),
-		TEST(a_drain_lets_all_have_their_results),
-		TEST(a_restart_between_the_results),
+		OBSERVE_TEST(three_hundred_are_served_by_a_few_looks),
+		OBSERVE_TEST(without_observe_each_looks_for_itself),
+		OBSERVE_TEST(what_is_due_in_a_moment_comes_along),
+		OBSERVE_TEST(nobody_is_looked_for_before_the_first_time),
+		OBSERVE_TEST(looks_are_a_moment_apart),
+		OBSERVE_TEST(a_clock_that_is_set_back_stops_no_look),
+		OBSERVE_TEST(one_that_is_left_out_has_a_step_of_its_own),
+		OBSERVE_TEST(a_look_that_fails_is_a_failure_of_each),
+		OBSERVE_TEST(a_refused_credential_blocks_and_costs_nobody),
+		OBSERVE_TEST(who_waits_for_a_look_is_blocked_with_its_account),
+		OBSERVE_TEST(a_look_that_cannot_be_leaves_it_to_provision),
+		OBSERVE_TEST(a_restart_changes_nothing),
+		OBSERVE_TEST(a_release_during_the_look_is_obeyed),
+		OBSERVE_TEST(nobody_waits_for_it_any_more),
+		OBSERVE_TEST(a_no_delete_during_the_look_keeps),
+		OBSERVE_TEST(cleanups_first_then_looks_then_creates),
+		OBSERVE_TEST(a_drain_lets_the_look_end),
+		OBSERVE_TEST(a_drain_lets_all_have_their_results),
+		OBSERVE_TEST(a_restart_between_the_results),
 	};
 
 	/* Hundreds of leases are thousands of commits. */

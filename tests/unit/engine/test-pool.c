@@ -1,33 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The inventory that an operator asks for: shared, never stale, never half of it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "world.h"
-
-static struct world w;
-static const struct engine_limits no_limits;
-
-static int setup(void **state)
-{
-	(void)state;
-	memset(&w, 0, sizeof(w));
-	world_start(&w, &no_limits);
-	world_settle(&w);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
-	return 0;
-}
+#include "fixture.h"
 
 static void pool_ask(struct asked *a, enum token_role role, const char *account)
 {
@@ -157,14 +132,13 @@ static void who_may_and_what_of(void **state)
 static void the_end_answers_who_waits(void **state)
 {
 	struct asked *a = calloc(1, sizeof(*a));
-	struct err err = { 0 };
 
 	(void)state;
 	pool_ask(a, TOKEN_ADMIN, "");
 	assert_int_equal(a->answered, 0);
-	assert_int_equal(core_begin(w.core, &err), 0);
-	core_drain(w.core);
-	assert_int_equal(core_flush(w.core, &err), 0);
+	driver_begin(&w.d);
+	core_drain(w.d.core);
+	driver_flush(&w.d);
 	assert_int_equal(a->answered, 1);
 	assert_string_equal(a->request.code, "shutting_down");
 	free(a);
@@ -173,7 +147,6 @@ static void the_end_answers_who_waits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(all_of_it_with_the_lease),
 		TEST(one_list_serves_many_and_not_for_long),
 		TEST(half_of_it_is_none),

@@ -1,73 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* What the engine owes whom: permits in the ledger, absence, attention, words after the commit. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
 
 #include "util/log.h"
 #include "util/text.h"
-#include "world.h"
-
-#define ID "cbx_000000000001"
-#define MINUTE 60000
-#define HOUR (60 * MINUTE)
-
-static struct world w;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_start(&w, NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
-	return 0;
-}
-
-static struct lease lease(void)
-{
-	struct lease l;
-
-	assert_int_equal(world_lease(&w, ID, &l), 0);
-	return l;
-}
-
-static struct resource server(void)
-{
-	struct resource r = { 0 };
-	struct ledger ledger;
-
-	assert_int_equal(store_ledger(core_store(w.core), lease().n, &ledger, NULL), 0);
-	assert_true(ledger.resource_count > 0);
-	r = ledger.resources[0];
-	ledger_fini(&ledger);
-	return r;
-}
-
-static void create_ready(void)
-{
-	struct asked a = { 0 };
-
-	world_create(&w, &a, ID);
-	assert_int_equal(a.request.result, RESULT_CREATED);
-	world_pass(&w, 5000);
-	assert_int_equal(lease().state, LEASE_ACTIVE);
-}
+#include "fixture.h"
 
 static struct asked release(int delete_machine)
 {
@@ -82,7 +25,7 @@ static void sql(const char *text)
 {
 	sqlite3 *db;
 
-	assert_int_equal(sqlite3_open(w.path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open(w.d.path, &db), SQLITE_OK);
 	if (sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
 		fail_msg("%s: %s", text, sqlite3_errmsg(db));
 	sqlite3_close(db);
@@ -97,21 +40,21 @@ static struct asked kept_in_between;
 static void keep_in_between(struct world *world)
 {
 	world->during_delete = NULL;
-	state_in_between = server().state;
+	state_in_between = first_row(ID).state;
 	kept_in_between = release(0);
 }
 
 static void a_permit_is_a_state_of_the_row(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.during_delete = keep_in_between;
 	release(1);
 	world_pass(&w, MINUTE);
 	assert_int_equal(state_in_between, LESSOR_STATE_DELETE_AUTHORIZED);
 	assert_int_equal(kept_in_between.request.result, RESULT_CONFLICT);
 	assert_string_equal(kept_in_between.request.code, "cleanup_in_progress");
-	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 }
 
 /* R2: what was permitted when the process died may have been done. */
@@ -120,23 +63,23 @@ static void a_permit_outlives_its_process(void **state)
 	struct asked a;
 
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.probe_refuses = 1;
 	w.probe_class = LESSOR_CLASS_AUTH;
 	world_pass(&w, 10 * MINUTE);
 	release(1);
 	sql("UPDATE resource SET state = 8 WHERE lease > 0");
 	world_restart(&w, NULL);
-	assert_int_equal(server().state, LESSOR_STATE_DELETE_UNKNOWN);
-	assert_int_equal(server().deletes_unknown, 1);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_DELETE_UNKNOWN);
+	assert_int_equal(first_row(ID).deletes_unknown, 1);
 	a = release(0);
 	assert_int_equal(a.request.result, RESULT_CONFLICT);
 	assert_string_equal(a.request.code, "cleanup_in_progress");
-	assert_false(lease().retained);
+	assert_false(lease(ID).retained);
 	/* And it is read and deleted anew once the account is known. */
 	w.probe_refuses = 0;
 	world_pass(&w, HOUR);
-	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	assert_int_equal(world_alive(&w), 0);
 }
 
@@ -146,15 +89,15 @@ static void a_lost_delete_keeps_nothing(void **state)
 	struct asked a;
 
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.delete_silent = 1;
 	release(1);
 	world_settle(&w);
-	assert_int_equal(server().state, LESSOR_STATE_DELETE_UNKNOWN);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_DELETE_UNKNOWN);
 	a = release(0);
 	assert_int_equal(a.request.result, RESULT_CONFLICT);
 	world_pass(&w, 10 * MINUTE);
-	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 }
 
 /* Its machine is gone; a key alone is nothing to keep. */
@@ -163,7 +106,7 @@ static void nothing_is_kept_of_a_machine_that_is_gone(void **state)
 	struct asked a;
 
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.probe_refuses = 1;
 	w.probe_class = LESSOR_CLASS_AUTH;
 	world_pass(&w, 10 * MINUTE);
@@ -185,16 +128,16 @@ static void nothing_is_kept_of_a_machine_that_is_gone(void **state)
 static void what_shows_late_is_owed_again(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.cloud[0].alive = 0;
 	release(1);
 	world_pass(&w, 5 * MINUTE);
-	assert_int_equal(lease().cleanup, CLEANUP_DONE);
-	assert_int_equal(server().state, LESSOR_STATE_GONE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_GONE);
 	w.cloud[0].alive = 1;
 	/* In report mode, and though no sweep is due by itself. */
 	world_pass(&w, 20 * MINUTE);
-	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	assert_int_equal(w.deleted, 1);
 	assert_int_equal(world_alive(&w), 0);
 }
@@ -203,11 +146,11 @@ static void what_shows_late_is_owed_again(void **state)
 static void what_shows_after_a_restart_is_owed_again(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.cloud[0].alive = 0;
 	release(1);
 	world_pass(&w, 5 * MINUTE);
-	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	world_restart(&w, NULL);
 	w.cloud[0].alive = 1;
 	world_pass(&w, 20 * MINUTE);
@@ -218,16 +161,16 @@ static void what_shows_after_a_restart_is_owed_again(void **state)
 static void what_shows_late_of_a_kept_lease_is_kept(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.cloud[0].alive = 0;
 	release(1);
 	world_pass(&w, 5 * MINUTE);
-	assert_int_equal(lease().cleanup, CLEANUP_DONE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	sql("UPDATE lease SET retained = 1, epoch = epoch + 1");
 	w.cloud[0].alive = 1;
 	world_pass(&w, 20 * MINUTE);
-	assert_int_equal(lease().cleanup, CLEANUP_RETAINED);
-	assert_int_equal(server().state, LESSOR_STATE_RETAINED);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_RETAINED);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_RETAINED);
 	assert_int_equal(w.deleted, 0);
 }
 
@@ -237,11 +180,11 @@ static void what_shows_late_of_a_kept_lease_is_kept(void **state)
 static void a_stored_due_time_is_not_believed(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	sql("UPDATE lease SET due_ms = due_ms + 864000000");
 	world_restart(&w, NULL);
 	world_pass(&w, 2 * HOUR);
-	assert_int_equal(lease().state, LEASE_EXPIRED);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
 	assert_int_equal(world_alive(&w), 0);
 }
 
@@ -249,16 +192,16 @@ static void a_stored_due_time_is_not_believed(void **state)
 static void nothing_expires_while_the_account_is_unknown(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.probe_refuses = 1;
 	w.probe_class = LESSOR_CLASS_TRANSIENT;
 	w.between_lives = "true";
 	world_restart(&w, NULL);
 	world_pass(&w, 3 * HOUR);
-	assert_int_equal(lease().state, LEASE_ACTIVE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
 	w.probe_refuses = 0;
 	world_pass(&w, HOUR);
-	assert_int_equal(lease().state, LEASE_EXPIRED);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
 	assert_int_equal(world_alive(&w), 0);
 }
 
@@ -268,29 +211,29 @@ static void nothing_expires_while_the_account_is_unknown(void **state)
 static void what_is_owed_for_too_long_needs_an_operator(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.delete_refusals = 1000;
 	release(1);
 	world_pass(&w, 2 * HOUR);
-	assert_int_equal(lease().cleanup, CLEANUP_ATTENTION);
-	assert_non_null(strstr(lease().attention, "has not ended"));
+	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
+	assert_non_null(strstr(lease(ID).attention, "has not ended"));
 	w.delete_refusals = 0;
 	world_pass(&w, HOUR);
-	assert_int_equal(lease().cleanup, CLEANUP_DONE);
-	assert_string_equal(lease().attention, "");
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_string_equal(lease(ID).attention, "");
 }
 
 /* R9: a plugin that calls it gone, again and again, while the ledger knows better. */
 static void breaches_in_a_row_need_an_operator(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.cleanup_lies = 1;
 	release(1);
 	world_pass(&w, 3 * HOUR);
-	assert_int_equal(lease().cleanup, CLEANUP_ATTENTION);
-	assert_int_equal(lease().attention_class, LESSOR_CLASS_BUG);
-	assert_non_null(strstr(lease().attention, "provider toy breaks its contract"));
+	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
+	assert_int_equal(lease(ID).attention_class, LESSOR_CLASS_BUG);
+	assert_non_null(strstr(lease(ID).attention, "provider toy breaks its contract"));
 	assert_int_equal(world_alive(&w), 1);
 }
 
@@ -298,13 +241,13 @@ static void breaches_in_a_row_need_an_operator(void **state)
 static void a_refused_permit_is_not_hidden(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.strip_labels = 1;
 	w.cleanup_lies_after_refusal = 1;
 	release(1);
 	world_settle(&w);
-	assert_int_equal(lease().cleanup, CLEANUP_ATTENTION);
-	assert_int_equal(lease().attention_class, LESSOR_CLASS_OWNERSHIP);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
+	assert_int_equal(lease(ID).attention_class, LESSOR_CLASS_OWNERSHIP);
 }
 
 /* ---- words ---------------------------------------------------------------------------------- */
@@ -339,7 +282,6 @@ static void answered(struct engine_request *request)
 static void release_without_commit(void)
 {
 	static struct asked a;
-	struct err err = { 0 };
 
 	memset(&a, 0, sizeof(a));
 	a.request.kind = REQUEST_RELEASE;
@@ -348,29 +290,26 @@ static void release_without_commit(void)
 	TEXT_SET(a.request.caller.owner, "alice");
 	TEXT_SET(a.request.caller.org, "acme");
 	a.request.done = answered;
-	assert_int_equal(core_begin(w.core, &err), 0);
-	core_request(w.core, &a.request);
+	driver_begin(&w.d);
+	core_request(w.d.core, &a.request);
 }
 
 static void flush(void)
 {
-	struct err err = { 0 };
-
-	assert_int_equal(core_flush(w.core, &err), 0);
+	driver_flush(&w.d);
 }
-
 
 /* R9: a key costs nothing, and counts against no limit on machines. */
 static void what_is_free_is_not_counted(void **state)
 {
 	(void)state;
-	create_ready();
-	assert_true(lease().is_billed);
+	create_ready(ID);
+	assert_true(lease(ID).is_billed);
 	w.delete_refusals = 100;
 	sql("UPDATE resource SET kind = 2");
 	release(1);
-	assert_int_equal(lease().cleanup, CLEANUP_OWED);
-	assert_false(lease().is_billed);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_OWED);
+	assert_false(lease(ID).is_billed);
 }
 
 /* ---- keys of several leases ------------------------------------------------------------------- */
@@ -398,7 +337,7 @@ static void create_another(const char *id)
 static void a_dying_key_is_not_used(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	sql("UPDATE resource SET kind = 2, id = '77', state = 9 WHERE lease = 1");
 	create_another("cbx_000000000002");
 	assert_int_equal(reused, -1);
@@ -411,12 +350,10 @@ static void a_dying_key_is_not_used(void **state)
 static void nothing_is_logged_before_it_is_true(void **state)
 {
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	assert_null(strstr(log_of(release_without_commit), "lease.released"));
 	assert_non_null(strstr(log_of(flush), "lease.released"));
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

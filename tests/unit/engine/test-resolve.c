@@ -1,67 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What needs a person: how it is said, and what people can do about it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
-#include <string.h>
 
 #include "util/text.h"
-#include "world.h"
-
-#define ID "cbx_000000000001"
-#define MINUTE 60000
-#define HOUR (60 * MINUTE)
-
-static struct world w;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_start(&w, NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
-	return 0;
-}
-
-static struct lease lease(const char *id)
-{
-	struct lease l;
-
-	assert_int_equal(world_lease(&w, id, &l), 0);
-	return l;
-}
-
-static struct resource first_row(void)
-{
-	struct ledger ledger;
-	struct resource r;
-
-	assert_int_equal(store_ledger(core_store(w.core), lease(ID).n, &ledger, NULL), 0);
-	assert_true(ledger.resource_count > 0);
-	r = ledger.resources[0];
-	ledger_fini(&ledger);
-	return r;
-}
-
-static void create_ready(void)
-{
-	struct asked a = { 0 };
-
-	world_create(&w, &a, ID);
-	assert_int_equal(a.request.result, RESULT_CREATED);
-	world_pass(&w, 5000);
-	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
-}
+#include "fixture.h"
 
 static struct asked resolve(enum request_resolve what, enum token_role role, int64_t row,
 			    const char *id)
@@ -88,7 +31,7 @@ static int64_t attention_count(void)
 {
 	int64_t count = -1;
 
-	assert_int_equal(store_attention_count(core_store(w.core), &count, NULL), 0);
+	assert_int_equal(store_attention_count(core_store(w.d.core), &count, NULL), 0);
 	return count;
 }
 
@@ -104,7 +47,7 @@ static int event_find(void *arg, const struct store_event *event)
 static const char *event_last(const char *kind)
 {
 	told[0] = '\0';
-	assert_int_equal(store_event_each(core_store(w.core), lease(ID).n, 0, 1000, event_find,
+	assert_int_equal(store_event_each(core_store(w.d.core), lease(ID).n, 0, 1000, event_find,
 					  (void *)(uintptr_t)kind, NULL), 0);
 	return told;
 }
@@ -114,7 +57,7 @@ static void stuck(void)
 {
 	struct asked a = { 0 };
 
-	create_ready();
+	create_ready(ID);
 	w.strip_labels = 1;
 	world_release(&w, &a, ID, 1);
 	world_pass(&w, MINUTE);
@@ -138,7 +81,7 @@ static void a_retry_is_due_at_once(void **state)
 	stuck();
 	world_pass(&w, 12 * HOUR);
 	w.strip_labels = 0;
-	assert_true(lease(ID).due_ms > w.now_ms);
+	assert_true(lease(ID).due_ms > w.d.now_ms);
 	a = resolve(RESOLVE_RETRY, TOKEN_USER, 0, "");
 	assert_int_equal(a.request.result, RESULT_OK);
 	world_settle(&w);
@@ -172,10 +115,10 @@ static void what_is_forgotten_is_never_deleted(void **state)
 
 	(void)state;
 	stuck();
-	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, first_row().n, "");
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, first_row(ID).n, "");
 	assert_int_equal(a.request.result, RESULT_OK);
 	assert_int_equal(a.request.lease.cleanup, CLEANUP_DONE);
-	assert_int_equal(first_row().state, LESSOR_STATE_DISOWNED);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_DISOWNED);
 	assert_non_null(strstr(event_last("lease.resolved"), "by root: looked at it"));
 	w.strip_labels = 0;
 	world_release(&w, &again, ID, 1);
@@ -192,10 +135,10 @@ static void a_live_lease_forgets_nothing(void **state)
 	struct asked a;
 
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
 	assert_string_equal(a.request.code, "lease_alive");
-	assert_int_equal(first_row().state, LESSOR_STATE_PRESENT);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_PRESENT);
 }
 
 static struct asked in_between;
@@ -212,7 +155,7 @@ static void forgetting_between_permit_and_delete_is_refused(void **state)
 	struct asked a = { 0 };
 
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.during_delete = forget_in_between;
 	world_release(&w, &a, ID, 1);
 	world_pass(&w, MINUTE);
@@ -241,8 +184,8 @@ static void a_late_answer_does_not_bring_back_what_was_forgotten(void **state)
 	}
 	world_pass(&w, HOUR);
 	assert_int_equal(in_between.request.result, RESULT_OK);
-	assert_int_equal(first_row().state, LESSOR_STATE_DISOWNED);
-	assert_string_equal(first_row().id, "1001");
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_DISOWNED);
+	assert_string_equal(first_row(ID).id, "1001");
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	assert_int_equal(w.deleted, 0);
 }
@@ -259,7 +202,7 @@ static void an_adopted_id_is_proven_before_its_delete(void **state)
 	world_pass(&w, 1000);
 	world_release(&w, &a, ID, 1);
 	world_settle(&w);
-	assert_int_equal(first_row().state, LESSOR_STATE_UNKNOWN);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_UNKNOWN);
 	/* Somebody else's server. */
 	w.cloud[1] = w.cloud[0];
 	TEXT_SET(w.cloud[1].id, "77");
@@ -270,7 +213,7 @@ static void an_adopted_id_is_proven_before_its_delete(void **state)
 	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
 	assert_int_equal(w.deleted, 0);
 	/* The right one. */
-	a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, first_row().n, "1001");
+	a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, first_row(ID).n, "1001");
 	assert_int_equal(a.request.result, RESULT_OK);
 	world_pass(&w, MINUTE);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
@@ -299,7 +242,7 @@ static int row_count(void)
 	struct ledger ledger;
 	int count;
 
-	assert_int_equal(store_ledger(core_store(w.core), lease(ID).n, &ledger, NULL), 0);
+	assert_int_equal(store_ledger(core_store(w.d.core), lease(ID).n, &ledger, NULL), 0);
 	count = (int)ledger.resource_count;
 	ledger_fini(&ledger);
 	return count;
@@ -318,11 +261,11 @@ static void adopting_an_id_twice_adds_no_row(void **state)
 	world_release(&w, &a, ID, 1);
 	world_settle(&w);
 	for (int i = 0; i < 2; i++) {
-		a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, first_row().n, "1001");
+		a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, first_row(ID).n, "1001");
 		assert_int_equal(a.request.result, RESULT_OK);
 		assert_int_equal(a.request.lease.cleanup, CLEANUP_OWED);
-		assert_int_equal(first_row().state, LESSOR_STATE_PRESENT);
-		assert_string_equal(first_row().id, "1001");
+		assert_int_equal(first_row(ID).state, LESSOR_STATE_PRESENT);
+		assert_string_equal(first_row(ID).id, "1001");
 	}
 	assert_int_equal(row_count(), 1);
 	world_pass(&w, MINUTE);
@@ -337,17 +280,17 @@ static void adopting_into_a_gone_row_reopens_it(void **state)
 	struct asked a = { 0 };
 
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	w.cloud[0].alive = 0;
 	world_release(&w, &a, ID, 1);
 	world_pass(&w, HOUR);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
-	assert_int_equal(first_row().state, LESSOR_STATE_GONE);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_GONE);
 	w.cloud[0].alive = 1;
-	a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, first_row().n, w.cloud[0].id);
+	a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, first_row(ID).n, w.cloud[0].id);
 	assert_int_equal(a.request.result, RESULT_OK);
 	assert_int_equal(a.request.lease.cleanup, CLEANUP_OWED);
-	assert_int_equal(first_row().state, LESSOR_STATE_PRESENT);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_PRESENT);
 	assert_int_equal(row_count(), 1);
 	world_pass(&w, MINUTE);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
@@ -367,7 +310,7 @@ static void a_blocked_account_is_said_and_ends_at_once(void **state)
 	struct asked a = { 0 };
 
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	block(1);
 	assert_int_equal(attention_count(), 0);
 	world_release(&w, &a, ID, 1);
@@ -397,7 +340,7 @@ static void a_proof_after_a_restart_counts_too(void **state)
 	struct asked a = { 0 };
 
 	(void)state;
-	create_ready();
+	create_ready(ID);
 	block(1);
 	world_release(&w, &a, ID, 1);
 	world_settle(&w);
@@ -413,8 +356,8 @@ static void the_end_of_a_retention_tells_and_deletes_nothing(void **state)
 	struct asked a = { 0 };
 
 	(void)state;
-	create_ready();
-	a.request.retain_until_ms = w.now_ms + 2 * HOUR;
+	create_ready(ID);
+	a.request.retain_until_ms = w.d.now_ms + 2 * HOUR;
 	TEXT_SET(a.request.reason, "the disk is evidence");
 	world_release(&w, &a, ID, 0);
 	assert_int_equal(a.request.result, RESULT_OK);
@@ -435,7 +378,7 @@ static void the_end_of_a_retention_tells_and_deletes_nothing(void **state)
 	world_restart(&w, NULL);
 	assert_int_equal(world_alive(&w), 1);
 	/* Longer, after all. */
-	a.request.retain_until_ms = w.now_ms + HOUR;
+	a.request.retain_until_ms = w.d.now_ms + HOUR;
 	world_release(&w, &a, ID, 0);
 	assert_int_equal(attention_count(), 0);
 	world_pass(&w, 2 * HOUR);
@@ -462,22 +405,20 @@ static void a_look_that_proves_nothing_calls_a_person(void **state)
 	world_release(&w, &a, ID, 0);
 	world_pass(&w, MINUTE);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_RETAINED);
-	assert_int_equal(first_row().state, LESSOR_STATE_UNKNOWN);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_UNKNOWN);
 	assert_int_equal(attention_count(), 1);
 	assert_non_null(strstr(lease(ID).attention, "lessor resolve " ID));
 	world_pass(&w, 6 * HOUR);
-	assert_true(lease(ID).due_ms > w.now_ms);
+	assert_true(lease(ID).due_ms > w.d.now_ms);
 	w.strip_labels = 0;
 	a = resolve(RESOLVE_RETRY, TOKEN_USER, 0, "");
 	assert_int_equal(a.request.result, RESULT_OK);
 	world_pass(&w, MINUTE);
-	assert_int_equal(first_row().state, LESSOR_STATE_RETAINED);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_RETAINED);
 	assert_int_equal(attention_count(), 0);
 	assert_int_equal(lease(ID).due_ms, 0);
 	assert_int_equal(world_alive(&w), 1);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

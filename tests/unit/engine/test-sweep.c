@@ -1,50 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* The sweep: what it sees, what it says, and what it must never do. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "util/text.h"
-#include "world.h"
+#include "fixture.h"
 
-#define ID "cbx_000000000001"
 #define OTHER "cbx_000000000002"
-#define MINUTE 60000
-#define HOUR (60 * MINUTE)
-
-static struct world w;
+#define SWEEP_TEST(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 
 static int setup(void **state)
 {
 	(void)state;
 	world_start(&w, NULL);
-	w.sweep_ms = 30 * MINUTE;
+	w.d.config.sweep_ms = 30 * MINUTE;
 	world_restart(&w, NULL);
 	/* The first one, soon after the start; then every half an hour. */
 	world_pass(&w, 6 * MINUTE);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end(&w);
-	return 0;
-}
-
-static struct lease lease(const char *id)
-{
-	struct lease l;
-
-	assert_int_equal(world_lease(&w, id, &l), 0);
-	return l;
 }
 
 static struct {
@@ -62,7 +36,7 @@ static int stray_add(void *arg, const struct stray *s)
 static int strays(void)
 {
 	seen.count = 0;
-	assert_int_equal(store_stray_each(core_store(w.core), "toy", stray_add, NULL, NULL), 0);
+	assert_int_equal(store_stray_each(core_store(w.d.core), "toy", stray_add, NULL, NULL), 0);
 	return seen.count;
 }
 
@@ -70,7 +44,7 @@ static struct sweep sweep(void)
 {
 	struct sweep s;
 
-	assert_int_equal(store_sweep_get(core_store(w.core), "toy", &s, NULL), 0);
+	assert_int_equal(store_sweep_get(core_store(w.d.core), "toy", &s, NULL), 0);
 	return s;
 }
 
@@ -86,16 +60,6 @@ static int64_t ask(enum request_sweep what)
 	assert_int_equal(a.answered, 1);
 	assert_int_equal(a.request.result, RESULT_OK);
 	return a.request.count;
-}
-
-static void create_ready(const char *id)
-{
-	struct asked a = { 0 };
-
-	world_create(&w, &a, id);
-	assert_int_equal(a.request.result, RESULT_CREATED);
-	world_pass(&w, 5000);
-	assert_int_equal(lease(id).state, LEASE_ACTIVE);
 }
 
 /* A life that ends; then its server is there after all. */
@@ -138,7 +102,7 @@ static void a_stray_is_reported_and_stays(void **state)
 	assert_int_equal(seen.list[0].why, STRAY_ENDED);
 	assert_true(seen.list[0].looks > 2);
 	assert_null(stray_holds(&seen.list[0], &(struct sweep){ .done_ms = sweep().done_ms }, 0, HOUR,
-				w.now_ms));
+				w.d.now_ms));
 	assert_int_equal(world_alive(&w), 1);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 }
@@ -168,7 +132,7 @@ static void an_operator_may_have_it_deleted(void **state)
 static void where_it_is_configured_it_happens_by_itself(void **state)
 {
 	(void)state;
-	w.sweep_deletes = 1;
+	w.d.config.sweep_deletes = 1;
 	world_restart(&w, NULL);
 	left_over(ID);
 	world_pass(&w, 3 * HOUR);
@@ -240,7 +204,7 @@ static void a_kept_lease_is_left_alone(void **state)
 	struct lease l;
 
 	(void)state;
-	w.sweep_deletes = 1;
+	w.d.config.sweep_deletes = 1;
 	world_restart(&w, NULL);
 	create_ready(ID);
 	world_release(&w, &a, ID, 0);
@@ -269,11 +233,11 @@ static void after_a_restore_nothing_goes_until_somebody_looked(void **state)
 	(void)state;
 	left_over(ID);
 	snprintf(command, sizeof(command), "cd '%s' && cp store old && cp store-wal old-wal 2>&-; true",
-		 w.folder);
+		 w.d.folder);
 	assert_int_equal(system(command), 0);
 	create_ready(OTHER);
 	snprintf(command, sizeof(command), "cd '%s' && rm -f store-wal store-shm && mv old store && "
-		 "mv old-wal store-wal 2>&-; true", w.folder);
+		 "mv old-wal store-wal 2>&-; true", w.d.folder);
 	/* The core holds the file open: it is put in its place while no core runs. */
 	w.between_lives = command;
 	world_restart(&w, NULL);
@@ -296,7 +260,7 @@ static void after_a_restore_nothing_goes_until_somebody_looked(void **state)
 static void never_many_at_once(void **state)
 {
 	(void)state;
-	w.sweep_deletes = 1;
+	w.d.config.sweep_deletes = 1;
 	world_restart(&w, NULL);
 	for (int i = 0; i < 5; i++) {
 		char id[24];
@@ -352,25 +316,23 @@ static void others_may_not_sweep(void **state)
 	assert_int_equal(a.request.result, RESULT_FORBIDDEN);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_the_ledger_names_is_no_stray),
-		TEST(a_stray_is_reported_and_stays),
-		TEST(an_operator_may_have_it_deleted),
-		TEST(where_it_is_configured_it_happens_by_itself),
-		TEST(the_gate_has_the_last_word),
-		TEST(copies_and_strangers_are_no_strays),
-		TEST(a_sighting_with_a_gap_begins_anew),
-		TEST(a_sweep_that_was_not_complete_counts_for_nothing),
-		TEST(a_kept_lease_is_left_alone),
-		TEST(after_a_restore_nothing_goes_until_somebody_looked),
-		TEST(never_many_at_once),
-		TEST(a_blocked_account_is_not_swept),
-		TEST(crashes_make_no_sweeps),
-		TEST(others_may_not_sweep),
+		SWEEP_TEST(what_the_ledger_names_is_no_stray),
+		SWEEP_TEST(a_stray_is_reported_and_stays),
+		SWEEP_TEST(an_operator_may_have_it_deleted),
+		SWEEP_TEST(where_it_is_configured_it_happens_by_itself),
+		SWEEP_TEST(the_gate_has_the_last_word),
+		SWEEP_TEST(copies_and_strangers_are_no_strays),
+		SWEEP_TEST(a_sighting_with_a_gap_begins_anew),
+		SWEEP_TEST(a_sweep_that_was_not_complete_counts_for_nothing),
+		SWEEP_TEST(a_kept_lease_is_left_alone),
+		SWEEP_TEST(after_a_restore_nothing_goes_until_somebody_looked),
+		SWEEP_TEST(never_many_at_once),
+		SWEEP_TEST(a_blocked_account_is_not_swept),
+		SWEEP_TEST(crashes_make_no_sweeps),
+		SWEEP_TEST(others_may_not_sweep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -328,103 +328,40 @@ static const struct lessor_provider observing_toy = { TOY, .observe = toy_observ
 
 /* ---- the world ----------------------------------------------------------------------- */
 
-static int64_t world_now(void *data)
-{
-	return ((struct world *)data)->now_ms;
-}
-
-static int64_t world_mono(void *data)
-{
-	struct world *w = data;
-
-	return w->now_ms - w->jumped_ms;
-}
-
-static void world_random(void *data, void *out, size_t len)
-{
-	struct world *w = data;
-	unsigned char *to = out;
-
-	while (len--) {
-		w->seed = w->seed * 1664525 + 1013904223;
-		*to++ = (unsigned char)(w->seed >> 24);
-	}
-}
-
-static int direct_claim(void *arg, struct step *step, struct lease_claim *what)
-{
-	struct world *w = arg;
-	struct err err = { 0 };
-
-	MUST(core_begin(w->core, &err) == 0);
-	core_claim(w->core, step, what);
-	return what->result;
-}
-
-static void direct_barrier(void *arg, struct step *step)
-{
-	struct world *w = arg;
-	struct err err = { 0 };
-
-	(void)step;
-	MUST(core_flush(w->core, &err) == 0);
-}
-
-static void start(void *arg, struct step *step)
-{
-	struct world *w = arg;
-	struct step **at = &w->queue;
-
-	while (*at)
-		at = &(*at)->next;
-	step->next = NULL;
-	step->claim = direct_claim;
-	step->barrier = direct_barrier;
-	step->claim_arg = w;
-	*at = step;
-}
-
 static void core_start(struct world *w, const struct engine_limits *limits)
 {
-	struct core_hooks hooks = { .start = start, .arg = w };
-	struct engine_config config = {
-		.env = &w->env, .accounts = &w->account, .account_count = 1, .worker_threads = 1,
-		.settle_ms = 30000, .boot_ms = 600000, .probe_ms = 300000,
-		.sweep_ms = w->sweep_ms, .sweep_deletes = w->sweep_deletes,
-		.sweep_grace_ms = 3600000,
-	};
-	struct err err = { 0 };
+	w->d.config.limits = limits ? *limits : (struct engine_limits){ 0 };
+	driver_open(&w->d);
+}
 
-	if (limits)
-		config.limits = *limits;
-	MUST(store_open(w->path, &w->env, &config.store, &err) == 0);
-	MUST(core_new(&config, &hooks, &w->core, &err) == 0);
+/* A test says when the store may break; the process would end then. */
+static void store_failed(void *arg, const struct err *why)
+{
+	struct world *w = arg;
+	const struct err err = *why;
+
+	MUST(w->may_break);
+	w->is_broken = 1;
 }
 
 static void start_as(struct world *w, const struct engine_limits *limits,
 		     const struct lessor_provider *table)
 {
-	struct account_config config = { .location_count = 1, .max_steps = 4,
+	static const struct driver_hooks hooks = { .store_failed = store_failed };
+	struct account_config config = { .name = "toy", .location_count = 1, .max_steps = 4,
+					 .locations = { "here" }, .image = "image",
 					 .protect_retained = 1 };
-	struct err err = { 0 };
 
 	memset(w, 0, sizeof(*w));
 	the_world = w;
 	log_setup(2, LOG_HUMAN, LOG_LEVEL_ERROR);
-	w->now_ms = INT64_C(1800000000000);
-	w->seed = 42;
-	w->env = (struct env){ .data = w, .wall_ms = world_now, .mono_ms = world_mono,
-			       .random = world_random };
-	/* A fuzzer that makes thousands of worlds wants them in memory. */
-	snprintf(w->folder, sizeof(w->folder), "%.40s/lessor-core-XXXXXX",
-		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	MUST(mkdtemp(w->folder));
-	snprintf(w->path, sizeof(w->path), "%s/store", w->folder);
-	strcpy(config.name, "toy");
-	strcpy(config.provider, "toy");
-	strcpy(config.locations[0], "here");
-	strcpy(config.image, "image");
-	MUST(account_new(&w->env, table, &config, &w->account, &err) == 0);
+	driver_init(&w->d, &hooks, w);
+	driver_folder(&w->d, "core");
+	w->d.config.settle_ms = 30000;
+	w->d.config.boot_ms = 600000;
+	w->d.config.probe_ms = 300000;
+	w->d.config.sweep_grace_ms = 3600000;
+	driver_account(&w->d, table, &config, NULL);
 	core_start(w, limits);
 	world_settle(w);
 }
@@ -439,29 +376,14 @@ void world_start_observing(struct world *w, const struct engine_limits *limits)
 	start_as(w, limits, &observing_toy);
 }
 
-/* The core does not own the store; the daemon's engine does, here the world. */
-static void core_end(struct world *w)
-{
-	struct store *store = core_store(w->core);
-
-	while (w->queue) {
-		struct step *next = w->queue->next;
-
-		step_free(w->queue);
-		w->queue = next;
-	}
-	core_free(w->core);
-	store_close(store);
-}
-
 void world_forget(struct world *w)
 {
-	aggregates_clear(w->core->aggregates);
+	aggregates_clear(w->d.core->aggregates);
 }
 
 void world_restart(struct world *w, const struct engine_limits *limits)
 {
-	core_end(w);
+	driver_close(&w->d);
 	if (w->between_lives && system(w->between_lives))
 		perror(w->between_lives);
 	w->between_lives = NULL;
@@ -471,85 +393,27 @@ void world_restart(struct world *w, const struct engine_limits *limits)
 
 void world_end(struct world *w)
 {
-	char command[128];
-
-	core_end(w);
-	account_free(w->account);
-	snprintf(command, sizeof(command), "rm -rf '%s'", w->folder);
-	if (system(command))
-		perror("rm");
-}
-
-void world_run_queue(struct world *w)
-{
-	struct err err = { 0 };
-
-	while (w->queue) {
-		struct step *step = w->queue;
-
-		w->queue = step->next;
-		step->next = NULL;
-		step_run(step);
-		MUST(core_begin(w->core, &err) == 0);
-		core_step_done(w->core, step);
-		MUST(core_flush(w->core, &err) == 0);
-	}
+	driver_close(&w->d);
+	driver_account_free(&w->d);
+	driver_folder_remove(&w->d);
 }
 
 void world_settle(struct world *w)
 {
-	struct err err = { 0 };
-	int64_t next;
+	struct err err = { .text = "the core spins" };
 
-	do {
-		world_run_queue(w);
-		MUST(core_begin(w->core, &err) == 0);
-		core_due(w->core);
-		MUST(core_flush(w->core, &err) == 0);
-		next = core_next_ms(w->core);
-	} while (w->queue || (next && next <= w->now_ms));
+	MUST(driver_settle(&w->d) == 0);
 }
 
 void world_pass(struct world *w, int64_t ms)
 {
-	int64_t until = w->now_ms + ms;
-
-	world_settle(w);
-	for (;;) {
-		int64_t next = core_next_ms(w->core);
-
-		if (!next || next > until)
-			break;
-		if (next > w->now_ms)
-			w->now_ms = next;
-		world_settle(w);
-	}
-	w->now_ms = until;
-	world_settle(w);
-}
-
-static void answered(struct engine_request *request)
-{
-	((struct asked *)request->user)->answered = 1;
+	driver_pass(&w->d, ms);
 }
 
 void world_ask(struct world *w, struct asked *a)
 {
-	struct err err = { 0 };
-
-	a->answered = 0;
-	a->request.done = answered;
-	a->request.user = a;
-	if (!a->request.caller.owner[0]) {
-		strcpy(a->request.caller.owner, "alice");
-		strcpy(a->request.caller.org, "acme");
-	}
-	MUST(core_begin(w->core, &err) == 0);
-	core_request(w->core, &a->request);
-	/* No word leaves before the commit. */
-	MUST(!a->answered);
-	w->is_broken = core_flush(w->core, &err) != 0;
-	MUST(!w->is_broken || w->may_break);
+	w->is_broken = 0;
+	driver_ask(&w->d, a);
 }
 
 void world_create(struct world *w, struct asked *a, const char *id)
@@ -557,19 +421,9 @@ void world_create(struct world *w, struct asked *a, const char *id)
 	struct lease *l = &a->request.create;
 
 	a->request.kind = REQUEST_CREATE;
-	TEXT_SET(l->id, id);
-	strcpy(l->account, "toy");
+	driver_wish(l, id, "toy", "small,middle,big");
 	if (!l->slug[0])
-		strcpy(l->slug, "violet-prawn");
-	strcpy(l->class_name, "standard");
-	strcpy(l->ssh_user, "crabbox");
-	strcpy(l->work_root, "/work/crabbox");
-	strcpy(l->public_key, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5yBg7v5l4r0p8C0kq1J3m8ZkqX5b5w5y5e5r5t5y5u x");
-	l->ssh_port = 2222;
-	strcpy(l->types[0], "small");
-	strcpy(l->types[1], "middle");
-	strcpy(l->types[2], "big");
-	l->type_count = 3;
+		TEXT_SET(l->slug, "violet-prawn");
 	l->ttl_ms = 3600000;
 	l->idle_ms = 1800000;
 	world_ask(w, a);
@@ -588,7 +442,7 @@ void world_release(struct world *w, struct asked *a, const char *ref, int delete
 
 int world_lease(struct world *w, const char *id, struct lease *ret)
 {
-	return store_lease_by_id(core_store(w->core), id, ret, NULL);
+	return driver_lease(&w->d, id, ret);
 }
 
 int world_alive(const struct world *w)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small world for the engine's core: a virtual clock, a real store in a
- * temporary folder, and a toy provider whose cloud is an array. Steps run one
- * after the other on the caller's thread, as soon as they are started.
+ * A small world for the engine's core: the driver, and a toy provider whose cloud is an
+ * array.
  */
 #pragma once
 
-#include "engine/core.h"
+#include "driver/driver.h"
 
 #define CLOUD_MAX 320
 
@@ -30,14 +29,7 @@ struct toy_server {
 };
 
 struct world {
-	char folder[64];
-	char path[96];
-	struct env env;
-	int64_t now_ms;
-	uint32_t seed;
-	struct account *account;
-	struct core *core;
-	struct step *queue;		/* started, not yet run */
+	struct driver d;	/* clock, store, core, steps, account */
 
 	/* the toy's cloud */
 	struct toy_server cloud[CLOUD_MAX];
@@ -60,10 +52,6 @@ struct world {
 	char ops[64];			/* the last steps, a letter each: P, C, L */
 	int lists;			/* inventories asked for */
 	int list_fails;			/* so many RETRYs before one is complete */
-	int64_t jumped_ms;		/* by how much the wall clock is ahead of what it should be */
-	/* for the next start of the core */
-	int64_t sweep_ms;
-	int sweep_deletes;
 	int may_break;		/* the store may break in a request ... */
 	int is_broken;		/* ... and has: the process ends */
 	const char *between_lives;	/* a command to run once, while no core has the store */
@@ -89,18 +77,12 @@ void world_end(struct world *w);
 void world_forget(struct world *w);
 void world_restart(struct world *w, const struct engine_limits *limits);
 
-/* Runs the steps that were started, and nothing more of what is due. */
-void world_run_queue(struct world *w);
 /* Runs everything that is due now, and the steps that follow, until nothing is. */
 void world_settle(struct world *w);
 /* Moves the clock from due time to due time, `ms` in all. */
 void world_pass(struct world *w, int64_t ms);
 
 /* Asks, settles nothing. The request must stay until `*answered` is 1. */
-struct asked {
-	struct engine_request request;
-	int answered;
-};
 void world_ask(struct world *w, struct asked *a);
 void world_create(struct world *w, struct asked *a, const char *id);
 void world_release(struct world *w, struct asked *a, const char *ref, int delete_machine);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "driver/wire.h"
 #include "util/alloc.h"
 #include "util/text.h"
 
@@ -38,13 +39,6 @@ static void note_request(struct life *life, const char *method, const char *path
 	life->requests_len += len;
 }
 
-static int64_t header_int(const struct cloud_response *r, const char *name)
-{
-	const char *value = cloud_response_header(r, name);
-
-	return value ? strtoll(value, NULL, 10) : -1;
-}
-
 /* Does the wire bring the whole answer? */
 static int is_lost(const struct cloud_wire *wire)
 {
@@ -63,24 +57,6 @@ static void check_was_read(const struct life *life, const char *path)
 		fail_msg("DELETE %s without a read of it directly before", path);
 }
 
-static void answer_take(struct env_http_response *answer, const struct cloud_response *reply)
-{
-	const char *text = cloud_response_header(reply, "Content-Type");
-
-	answer->outcome = ENV_HTTP_ANSWERED;
-	answer->status = reply->status;
-	answer->body = xcalloc(1, reply->body_len + 1);
-	if (reply->body_len)
-		memcpy(answer->body, reply->body, reply->body_len);
-	answer->body_len = reply->body_len;
-	TEXT_SET(answer->content_type, text ? text : "");
-	answer->rate_limit = header_int(reply, "RateLimit-Limit");
-	answer->rate_remaining = header_int(reply, "RateLimit-Remaining");
-	answer->rate_reset_s = header_int(reply, "RateLimit-Reset");
-	if (header_int(reply, "Retry-After") >= 0)
-		answer->retry_after_ms = header_int(reply, "Retry-After") * 1000;
-}
-
 /* What is held back happens when nobody waits for it any more. */
 static void happen_late(struct life *life, uint64_t ticket, int64_t after_ms)
 {
@@ -96,17 +72,13 @@ static void world_http(void *data, const struct env_http_request *request,
 		       struct env_http_response *answer)
 {
 	struct life *life = data;
-	const char *target = strstr(request->url, "/v1/");
+	struct cloud_request ask = wire_request(request);
+	const char *target = ask.target;
 	int is_effect = strcmp(request->method, "GET") != 0;
-	struct cloud_request ask = {
-		.method = request->method, .target = target,
-		.authorization = request->authorization,
-		.body = request->body, .body_len = request->body_len,
-	};
 	struct cloud_response reply;
 
 	assert_non_null(target);
-	answer->retry_after_ms = answer->rate_limit = answer->rate_remaining = -1;
+	wire_init(answer);
 	if (life->crashed) {	/* the dead send nothing */
 		answer->outcome = ENV_HTTP_NOT_SENT;
 		return;
@@ -125,7 +97,8 @@ static void world_http(void *data, const struct env_http_request *request,
 		if (reply.wire.ticket)
 			happen_late(life, reply.wire.ticket, request->timeout_ms);
 	} else {
-		answer_take(answer, &reply);
+		wire_answered(&reply, answer);
+		answer->rate_reset_s = wire_header(&reply, "RateLimit-Reset");
 		life->crashed = is_effect && life->crash_after_effect == 1;
 		life->crash_after_effect -= is_effect && life->crash_after_effect > 0;
 	}

@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <dlfcn.h>
-
 #include <cmocka.h>
 
+#include "driver/driver.h"
 #include "util/alloc.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -18,24 +17,6 @@
 int life_looks;
 
 /* ---- life ---------------------------------------------------------------------------- */
-
-static const struct lessor_provider *plugin(void)
-{
-	static const struct lessor_provider *table;
-	lessor_provider_entry entry;
-	void *handle, *symbol;
-
-	if (table)
-		return table;
-	handle = dlopen(HETZNER_SO, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-	if (!handle)
-		fail_msg("%s", dlerror());
-	symbol = dlsym(handle, LESSOR_PROVIDER_ENTRY);
-	assert_non_null(symbol);
-	memcpy(&entry, &symbol, sizeof(entry));
-	table = entry();
-	return table;
-}
 
 static void begin_process(struct life *life)
 {
@@ -53,28 +34,19 @@ struct life *life_open(const char *const *options)
 {
 	struct life *life = xcalloc(1, sizeof(*life));
 	struct account_config config = { .name = "acc", .provider = "hetzner", .max_steps = 4,
-					 .location_count = 1, .protect_retained = 1 };
+					 .location_count = 1, .locations = { "nbg1" },
+					 .image = "ubuntu-24.04", .protect_retained = 1 };
 	struct err err = { 0 };
-	size_t count = 0;
 
-	life->settle_ms = plugin()->visible_within_ms;
+	life->settle_ms = driver_plugin(HETZNER_SO)->visible_within_ms;
 	begin_process(life);
-	log_setup(2, LOG_HUMAN, getenv("LIFE_TRACE") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
+	log_setup(2, LOG_HUMAN, getenv("DRIVER_TRACE") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
 	life_world(life);
 	TEXT_SET(life->signer.instance, "test-broker");
 	memset(life->signer.key, 7, sizeof(life->signer.key));
-	TEXT_SET(config.locations[0], "nbg1");
-	TEXT_SET(config.image, "ubuntu-24.04");
 	config.token = xstrdup("t");
-	while (options && options[count * 2])
-		count++;
-	config.options = xcalloc(count + 1, sizeof(*config.options));
-	config.option_count = count;
-	for (size_t i = 0; i < count; i++) {
-		config.options[i].key = xstrdup(options[i * 2]);
-		config.options[i].value = xstrdup(options[i * 2 + 1]);
-	}
-	if (account_new(&life->env, plugin(), &config, &life->account, &err))
+	driver_options(&config, options);
+	if (account_new(&life->env, driver_plugin(HETZNER_SO), &config, &life->account, &err))
 		fail_msg("%s", err.text);
 	return life;
 }
@@ -112,19 +84,6 @@ void life_free(struct life *life)
 	free(life);
 }
 
-static int split(const char *text, char (*ret)[32], int most)
-{
-	int count = 0;
-
-	while (*text && count < most) {
-		size_t len = strcspn(text, ",");
-
-		snprintf(ret[count++], 32, "%.*s", (int)len, text);
-		text += len + (text[len] == ',');
-	}
-	return count;
-}
-
 void life_begin(struct life *life, const char *types, const char *locations)
 {
 	struct lease *l = &life->lease;
@@ -141,9 +100,9 @@ void life_begin(struct life *life, const char *types, const char *locations)
 	TEXT_SET(l->image, "ubuntu-24.04");
 	TEXT_SET(l->public_key, "ssh-ed25519 "
 		 "AAAAC3NzaC1lZDI1NTE5AAAAIJ5vJ6hUJ7Xh0Q0l0m9s8wZ1m3T2f4v5x6y7z8A9B0CD client");
-	l->type_count = split(types, l->types, LEASE_TYPES_MAX);
+	l->type_count = driver_split(types, l->types, LEASE_TYPES_MAX);
 	life->account->config.location_count =
-		split(locations, life->account->config.locations, ACCOUNT_LOCATIONS_MAX);
+		driver_split(locations, life->account->config.locations, ACCOUNT_LOCATIONS_MAX);
 	life_apply(life, &life->a, &event);
 }
 
@@ -159,7 +118,7 @@ static void take_results(struct life *life, struct step *step)
 	life->price_count = step->price_count;
 	step->prices = NULL;
 	life->listed = step->listed_count;
-	if (getenv("LIFE_TRACE"))
+	if (getenv("DRIVER_TRACE"))
 		fprintf(stderr, "%lld %s verdict %d class %u wait %lld: %s\n",
 			(long long)life->now_ms, step_op_name(step->op), step->verdict,
 			step->error_class, (long long)step->wait_ms, step->reason);

@@ -81,6 +81,8 @@ void harness_start(struct harness *h)
 
 void harness_stop(struct harness *h)
 {
+	if (!h->base)
+		return;
 	http_server_free(h->server);
 	event_free(h->guard);
 	event_base_free(h->base);

@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What the server does with good requests: order, answers, streams, gone, drain. */
+/* What the server does with good requests: order, answers, refusals. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "http-harness.h"
+#include "http-fixture.h"
 #include "util/alloc.h"
 
 static void test_answers_and_keeps_alive(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	harness_init(&h);
 	h.config.answer_fields = "X-Content-Type-Options: nosniff\r\n";
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(NULL);
 	SEND(&c, "GET /a?b HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, strstr(client_text(&c), "GET /a?b "));
 	assert_int_equal(strncmp(client_text(&c), "HTTP/1.1 200 OK\r\nDate: ", 23), 0);
@@ -36,35 +30,28 @@ static void test_answers_and_keeps_alive(void **state)
 	assert_int_equal(harness_counters(&h)->connections_accepted, 1);
 	client_close(&c);
 	WAIT(&h, harness_counters(&h)->connections_open == 0);
-	harness_stop(&h);
 }
 
 static void test_every_cut_of_a_request(void **state)
 {
 	static const char request[] = "POST /cut HTTP/1.1\r\nHost: localhost\r\n"
 				      "Content-Length: 3\r\n\r\nabc";
-	struct harness h;
-	struct client c;
 
 	(void)state;
-	harness_init(&h);
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(NULL);
 	for (size_t i = 1; i < sizeof(request) - 1; i++) {
 		client_send(&c, request, i);
 		WAIT(&h, harness_counters(&h)->bytes_in % (sizeof(request) - 1) == i);
 		client_send(&c, request + i, sizeof(request) - 1 - i);
 		WAIT(&h, client_count(&c, "POST /cut abc") == i);
 	}
-	client_close(&c);
-	harness_stop(&h);
 }
 
-static void handle_codes(struct harness *h, struct http_exchange *ex)
+static void handle_codes(struct harness *harness, struct http_exchange *ex)
 {
 	const char *path = http_exchange_head(ex)->path;
 
-	(void)h;
+	(void)harness;
 	if (!strcmp(path, "/204"))
 		http_reply(ex, 204, NULL, "ignored", 7);
 	else if (!strcmp(path, "/error"))
@@ -79,14 +66,8 @@ static void handle_codes(struct harness *h, struct http_exchange *ex)
 
 static void test_b110_head_and_bodiless(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	harness_init(&h);
-	h.handler = handle_codes;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(handle_codes);
 	SEND(&c, "HEAD /x HTTP/1.1\r\n" GET_FIELDS "GET /204 HTTP/1.1\r\n" GET_FIELDS
 		 "GET /error HTTP/1.1\r\n" GET_FIELDS "GET /none HTTP/1.1\r\n" GET_FIELDS
 		 "GET /bad HTTP/1.1\r\n" GET_FIELDS);
@@ -99,15 +80,13 @@ static void test_b110_head_and_bodiless(void **state)
 					       "\"message\":\"A \\\"quoted\\\" text.\"}"
 					       "HTTP/1.1 201 Created\r\n"));
 	assert_non_null(strstr(client_text(&c), "Content-Length: 0\r\n\r\n"));
-	client_close(&c);
-	harness_stop(&h);
 }
 
-static void handle_header(struct harness *h, struct http_exchange *ex)
+static void handle_header(struct harness *harness, struct http_exchange *ex)
 {
 	char *big = malloc(5001);
 
-	(void)h;
+	(void)harness;
 	memset(big, 'a', 5000);
 	big[5000] = '\0';
 	assert_int_equal(http_reply_header(ex, "Retry-After", "7"), 0);
@@ -131,15 +110,10 @@ static void handle_header(struct harness *h, struct http_exchange *ex)
 
 static void test_answer_fields_cannot_split(void **state)
 {
-	struct harness h;
-	struct client c;
 	struct err err;
 
 	(void)state;
-	harness_init(&h);
-	h.handler = handle_header;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(handle_header);
 	SEND(&c, "GET /x HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, strstr(client_text(&c), "\r\n\r\n{}"));
 	assert_non_null(strstr(client_text(&c), "\r\nRetry-After: 7\r\nWWW-Authenticate: "
@@ -154,7 +128,6 @@ static void test_answer_fields_cannot_split(void **state)
 	h.config.hosts = (const char *const[]){ "good.example", "bad/host" };
 	h.config.host_count = 2;
 	assert_null(http_server_new(h.base, &h.config, &h.callbacks, &h, &err));
-	harness_stop(&h);
 }
 
 static void test_b027_b054_close(void **state)
@@ -165,14 +138,10 @@ static void test_b027_b054_close(void **state)
 		("GET /x HTTP/1.1\r\nHost: localhost\r\n"
 		 "Connection: close, keep-alive, Authorization\r\n\r\n"),
 	};
-	struct harness h;
 
 	(void)state;
-	harness_init(&h);
 	harness_start(&h);
 	for (size_t i = 0; i < ARRAY_LEN(closing); i++) {
-		struct client c;
-
 		client_open(&h, &c);
 		client_send(&c, closing[i], strlen(closing[i]));
 		WAIT(&h, c.is_eof);
@@ -181,22 +150,16 @@ static void test_b027_b054_close(void **state)
 		assert_non_null(strstr(client_text(&c), "GET /x "));
 		client_close(&c);
 	}
-	harness_stop(&h);
 }
 
 /* Whatever order the answers are made in, they leave in the order of the requests. */
 static void test_b217_order_of_deferred_answers(void **state)
 {
 	static const unsigned order[] = { 3, 1, 7, 0, 2, 6, 5, 4 };
-	struct harness h;
-	struct client c;
 	char at[8];
 
 	(void)state;
-	harness_init(&h);
-	h.handler = harness_keep;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(harness_keep);
 	for (int i = 0; i < 8; i++) {
 		char request[64];
 
@@ -225,19 +188,14 @@ static void test_b217_order_of_deferred_answers(void **state)
 		assert_true(strstr(client_text(&c), at) < strstr(client_text(&c), next));
 	}
 	assert_int_equal(harness_counters(&h)->requests_open, 0);
-	client_close(&c);
-	harness_stop(&h);
 }
 
 static void test_b217_queue_is_bounded(void **state)
 {
-	struct harness h;
-	struct client c;
 	struct buf all;
 	unsigned ended = 0;
 
 	(void)state;
-	harness_init(&h);
 	h.handler = harness_keep;
 	harness_start(&h);
 	buf_init(&all, 1 << 20);
@@ -257,30 +215,26 @@ static void test_b217_queue_is_bounded(void **state)
 	}
 	WAIT(&h, strstr(client_text(&c), "<99>"));
 	assert_int_equal(client_count(&c, "HTTP/1.1 200 OK"), 100);
-	client_close(&c);
 	buf_fini(&all);
-	harness_stop(&h);
 }
 
 /* Bytes that one connection cannot parse yet survive the reads of another. */
 static void test_b217_queues_beside_each_other(void **state)
 {
-	struct harness h;
-	struct client c[2];
+	struct client both[2];
 	struct buf all;
 	unsigned ended = 0;
 
 	(void)state;
-	harness_init(&h);
 	h.handler = harness_keep;
 	harness_start(&h);
 	buf_init(&all, 1 << 20);
 	for (int k = 0; k < 2; k++) {
-		client_open(&h, &c[k]);
+		client_open(&h, &both[k]);
 		buf_clear(&all);
 		for (int i = 0; i < 100; i++)
 			buf_addf(&all, "GET /%c%d HTTP/1.1\r\n" GET_FIELDS, 'a' + k, i);
-		client_send(&c[k], all.data, all.len);
+		client_send(&both[k], all.data, all.len);
 	}
 	for (; ended < 200; ended++) {
 		char body[16];
@@ -290,28 +244,24 @@ static void test_b217_queues_beside_each_other(void **state)
 		http_reply(h.kept[ended], 200, "text/plain", body, strlen(body));
 	}
 	for (int k = 0; k < 2; k++) {
-		WAIT(&h, strstr(client_text(&c[k]), k ? "</b99>" : "</a99>"));
+		WAIT(&h, strstr(client_text(&both[k]), k ? "</b99>" : "</a99>"));
 		for (int i = 0; i < 100; i++) {
 			char body[16];
 
 			snprintf(body, sizeof(body), "</%c%d>", 'a' + k, i);
-			assert_int_equal(client_count(&c[k], body), 1);
+			assert_int_equal(client_count(&both[k], body), 1);
 		}
-		assert_int_equal(client_count(&c[k], "HTTP/1.1 200 OK"), 100);
-		client_close(&c[k]);
+		assert_int_equal(client_count(&both[k], "HTTP/1.1 200 OK"), 100);
+		client_close(&both[k]);
 	}
 	buf_fini(&all);
-	harness_stop(&h);
 }
 
 static void test_b217_hundred_at_once(void **state)
 {
-	struct harness h;
-	struct client c;
 	struct buf all;
 
 	(void)state;
-	harness_init(&h);
 	harness_start(&h);
 	buf_init(&all, 1 << 20);
 	for (int i = 0; i < 100; i++)
@@ -320,21 +270,13 @@ static void test_b217_hundred_at_once(void **state)
 	client_send(&c, all.data, all.len);
 	WAIT(&h, strstr(client_text(&c), "GET /99 "));
 	assert_int_equal(client_count(&c, "HTTP/1.1 200 OK"), 100);
-	client_close(&c);
 	buf_fini(&all);
-	harness_stop(&h);
 }
 
 static void test_b074_error_after_good_ones(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	harness_init(&h);
-	h.handler = harness_keep;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(harness_keep);
 	SEND(&c, "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 		 "GET /b HTTP/1.1\r\n" GET_FIELDS "{rubbish secret}\r\n\r\n"
 		 "GET /hidden HTTP/1.1\r\n" GET_FIELDS);
@@ -350,22 +292,16 @@ static void test_b074_error_after_good_ones(void **state)
 	assert_non_null(strstr(client_text(&c), "Connection: close\r\n"));
 	assert_non_null(strstr(client_text(&c), "{\"error\":\"bad_request_line\",\"message\":\""));
 	assert_null(strstr(client_text(&c), "secret"));
-	client_close(&c);
-	harness_stop(&h);
 }
 
 /* The client still sends a megabyte: it must see the answer, not a reset. */
 static void test_error_answer_survives_more_input(void **state)
 {
-	struct harness h;
-	struct client c;
 	char *more = malloc(1 << 20);
 
 	(void)state;
 	memset(more, 'x', 1 << 20);
-	harness_init(&h);
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(NULL);
 	SEND(&c, "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n");
 	client_send(&c, more, 1 << 20);
 	WAIT(&h, c.is_eof);
@@ -375,19 +311,12 @@ static void test_error_answer_survives_more_input(void **state)
 	client_close(&c);
 	WAIT(&h, harness_counters(&h)->connections_open == 0);
 	free(more);
-	harness_stop(&h);
 }
 
 static void test_b051_continue(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	harness_init(&h);
-	h.handler = harness_keep;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(harness_keep);
 	/* It waits for its turn behind an answer that is still owed. */
 	SEND(&c, "GET /first HTTP/1.1\r\n" GET_FIELDS);
 	SEND(&c, "POST /a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
@@ -407,17 +336,13 @@ static void test_b051_continue(void **state)
 	http_reply(h.kept[2], 200, NULL, "three", 5);
 	WAIT(&h, strstr(client_text(&c), "three"));
 	assert_int_equal(client_count(&c, "100 Continue"), 1);
-	client_close(&c);
-	harness_stop(&h);
 }
 
-static void check_refused(struct harness *h, const char *request, const char *status)
+static void check_refused(const char *request, const char *status)
 {
-	struct client c;
-
-	client_open(h, &c);
+	client_open(&h, &c);
 	client_send(&c, request, strlen(request));
-	WAIT(h, c.is_eof);
+	WAIT(&h, c.is_eof);
 	assert_int_equal(c.error, 0);
 	assert_int_equal(strncmp(client_text(&c), status, strlen(status)), 0);
 	assert_int_equal(client_count(&c, "HTTP/1.1 "), 1);
@@ -427,30 +352,26 @@ static void check_refused(struct harness *h, const char *request, const char *st
 
 static void test_b052_b053_b113_refusals(void **state)
 {
-	struct harness h;
-
 	(void)state;
-	harness_init(&h);
 	h.config.hosts = (const char *const[]){ "broker.example" };
 	h.config.host_count = 1;
 	harness_start(&h);
-	check_refused(&h, "POST /a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+	check_refused("POST /a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
 			  "Content-Length: 65537\r\n\r\n", "HTTP/1.1 413 ");
-	check_refused(&h, "GET /a HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\n\r\n",
+	check_refused("GET /a HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\n\r\n",
 		      "HTTP/1.1 417 ");
-	check_refused(&h, "GET /a HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HTTP/1.1 421 ");
-	check_refused(&h, "GET /a HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", "HTTP/1.1 "
+	check_refused("GET /a HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HTTP/1.1 421 ");
+	check_refused("GET /a HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", "HTTP/1.1 "
 	"421 ");
-	check_refused(&h, "GET /a HTTP/1.1\r\nHost: localhos\r\n\r\n", "HTTP/1.1 421 ");
-	check_refused(&h, "CONNECT a:1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	check_refused("GET /a HTTP/1.1\r\nHost: localhos\r\n\r\n", "HTTP/1.1 421 ");
+	check_refused("CONNECT a:1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
 			  "GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 501 ");
 	assert_int_equal(h.requests, 0);
 	/* HEAD gets no body with its error either. */
-	check_refused(&h, "HEAD /a HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HTTP/1.1 421 ");
-	check_refused(&h, "GET /a HTTP/1.1\r\nHost: Broker.Example:99\r\nConnection: close\r\n\r\n",
+	check_refused("HEAD /a HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HTTP/1.1 421 ");
+	check_refused("GET /a HTTP/1.1\r\nHost: Broker.Example:99\r\nConnection: close\r\n\r\n",
 		      "HTTP/1.1 200 ");
 	assert_int_equal(h.requests, 1);
-	harness_stop(&h);
 }
 
 static void on_head(const struct http_exchange *ex, struct http_body_rule *rule, void *user)
@@ -469,12 +390,12 @@ static void on_head(const struct http_exchange *ex, struct http_body_rule *rule,
 	}
 }
 
-static void handle_length(struct harness *h, struct http_exchange *ex)
+static void handle_length(struct harness *harness, struct http_exchange *ex)
 {
 	char text[32];
 	size_t len;
 
-	(void)h;
+	(void)harness;
 	http_exchange_body(ex, &len);
 	snprintf(text, sizeof(text), "length=%zu", len);
 	http_reply(ex, 200, NULL, text, strlen(text));
@@ -482,17 +403,12 @@ static void handle_length(struct harness *h, struct http_exchange *ex)
 
 static void test_b068_body_rule(void **state)
 {
-	struct harness h;
-	struct client c;
 	char *body = malloc(4 << 20);
 
 	(void)state;
 	memset(body, 'x', 4 << 20);
-	harness_init(&h);
 	h.callbacks.on_head = on_head;
-	h.handler = handle_length;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(handle_length);
 	SEND(&c, "PUT /upload HTTP/1.1\r\nHost: localhost\r\nAuthorization: x\r\n"
 		 "Content-Length: 4194304\r\n\r\n");
 	client_send(&c, body, 4 << 20);
@@ -500,260 +416,34 @@ static void test_b068_body_rule(void **state)
 	SEND(&c, "PUT /small HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc");
 	WAIT(&h, strstr(client_text(&c), "length=3"));
 	client_close(&c);
-	check_refused(&h, "PUT /small HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nabcd",
+	check_refused("PUT /small HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nabcd",
 		      "HTTP/1.1 413 ");
-	check_refused(&h, "PUT /small HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
+	check_refused("PUT /small HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
 	"chunked\r\n\r\n"
 			  "2\r\nab\r\n2\r\ncd\r\n", "HTTP/1.1 413 ");
-	check_refused(&h, "PUT /upload HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+	check_refused("PUT /upload HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
 			  "Content-Length: 4000000\r\n\r\n", "HTTP/1.1 401 ");
 	free(body);
-	harness_stop(&h);
 }
 
 static void test_max_requests(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	harness_init(&h);
 	h.config.max_requests = 3;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(NULL);
 	SEND(&c, "GET /1 HTTP/1.1\r\n" GET_FIELDS "GET /2 HTTP/1.1\r\n" GET_FIELDS
 		 "GET /3 HTTP/1.1\r\n" GET_FIELDS "GET /4 HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, c.is_eof);
 	assert_int_equal(c.error, 0);
 	assert_int_equal(h.requests, 3);
 	assert_int_equal(client_count(&c, "Connection: close"), 1);
-	client_close(&c);
-	harness_stop(&h);
-}
-
-static void test_gone(void **state)
-{
-	struct harness h;
-	struct client c;
-	size_t len;
-
-	(void)state;
-	harness_init(&h);
-	h.handler = harness_keep;
-	harness_start(&h);
-	/* A close, a reset, and a second request on the same connection. */
-	client_open(&h, &c);
-	SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS "POST /b HTTP/1.1\r\nHost: localhost\r\n"
-		 "Content-Length: 4\r\n\r\nbody");
-	WAIT(&h, h.kept_count == 2);
-	client_close(&c);
-	WAIT(&h, h.gone == 2);
-	client_open(&h, &c);
-	SEND(&c, "GET /c HTTP/1.1\r\n" GET_FIELDS);
-	WAIT(&h, h.kept_count == 3);
-	client_reset(&c);
-	WAIT(&h, h.gone == 3);
-	/* What was read stays, and answering does no harm. */
-	assert_true(http_exchange_is_gone(h.kept[1]));
-	assert_string_equal(http_exchange_body(h.kept[1], &len), "body");
-	assert_string_equal(http_exchange_head(h.kept[2])->path, "/c");
-	assert_int_equal(http_reply_header(h.kept[0], "X-A", "b"), 0);
-	http_reply(h.kept[0], 200, NULL, "late", 4);
-	http_drop(h.kept[1]);
-	http_stream_begin(h.kept[2], 200, NULL, NULL, NULL);
-	http_stream_chunk(h.kept[2], "late", 4);
-	http_stream_end(h.kept[2]);
-	WAIT(&h, harness_counters(&h)->connections_open == 0);
-	assert_int_equal(harness_counters(&h)->requests_open, 0);
-	assert_int_equal(harness_counters(&h)->gone, 3);
-	harness_stop(&h);
-}
-
-static void end_other(struct http_exchange *ex, void *arg)
-{
-	struct harness *h = arg;
-
-	h->gone++;
-	/* Both at once, from within a callback. */
-	for (int i = 0; i < 2; i++)
-		http_reply(h->kept[i], 200, NULL, "x", 1);
-	(void)ex;
-}
-
-static void test_gone_may_end_others(void **state)
-{
-	for (int reset = 0; reset < 2; reset++) {
-		struct harness h;
-		struct client c;
-
-		(void)state;
-		harness_init(&h);
-		h.handler = harness_keep;
-		harness_start(&h);
-		client_open(&h, &c);
-		SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS "GET /b HTTP/1.1\r\n" GET_FIELDS);
-		WAIT(&h, h.kept_count == 2);
-		http_exchange_on_gone(h.kept[0], end_other, &h);
-		http_exchange_on_gone(h.kept[1], NULL, NULL);
-		if (reset)
-			client_reset(&c);
-		else
-			client_close(&c);
-		WAIT(&h, harness_counters(&h)->connections_open == 0);
-		assert_int_equal(h.gone, 1);
-		assert_int_equal(harness_counters(&h)->requests_open, 0);
-		harness_stop(&h);
-	}
-}
-
-static void test_half_close_is_answered(void **state)
-{
-	struct harness h;
-	struct client c;
-
-	(void)state;
-	harness_init(&h);
-	h.handler = harness_keep;
-	harness_start(&h);
-	client_open(&h, &c);
-	SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS);
-	WAIT(&h, h.kept_count == 1);
-	shutdown(c.fd, SHUT_WR);
-	WAIT(&h, h.gone == 1);
-	http_reply(h.kept[0], 200, NULL, "late", 4);
-	WAIT(&h, c.is_eof);
-	assert_non_null(strstr(client_text(&c), "\r\n\r\nlate"));
-	client_close(&c);
-	/* B072: what is not complete has no effect. */
-	client_open(&h, &c);
-	SEND(&c, "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nabc");
-	shutdown(c.fd, SHUT_WR);
-	WAIT(&h, c.is_eof);
-	assert_int_equal(h.kept_count, 1);
-	assert_string_equal(client_text(&c), "");
-	client_close(&c);
-	harness_stop(&h);
-}
-
-static void test_free_with_open_exchanges(void **state)
-{
-	struct harness h;
-	struct client c;
-	size_t len;
-
-	(void)state;
-	harness_init(&h);
-	h.handler = harness_keep;
-	harness_start(&h);
-	client_open(&h, &c);
-	SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS "GET /b HTTP/1.1\r\n" GET_FIELDS
-		 "GET /c HTTP/1.1\r\nHost: ");
-	WAIT(&h, h.kept_count == 2);
-	http_reply(h.kept[1], 200, NULL, "held", 4);
-	http_server_free(h.server);
-	h.server = NULL;
-	assert_int_equal(h.gone, 1);
-	assert_string_equal(http_exchange_head(h.kept[0])->path, "/a");
-	http_exchange_body(h.kept[0], &len);
-	assert_int_equal(strlen(http_exchange_id(h.kept[0])), 25);
-	http_reply(h.kept[0], 200, NULL, "x", 1);
-	client_close(&c);
-	harness_stop(&h);
-}
-
-static void on_empty(void *user)
-{
-	((struct harness *)user)->empty++;
-}
-
-static void test_drain(void **state)
-{
-	struct harness h;
-	struct client idle, busy, sending, silent;
-
-	(void)state;
-	harness_init(&h);
-	h.handler = harness_keep;
-	harness_start(&h);
-	client_open(&h, &silent);
-	client_open(&h, &idle);
-	SEND(&idle, "GET /i HTTP/1.1\r\n" GET_FIELDS);
-	WAIT(&h, h.kept_count == 1);
-	http_reply(h.kept[0], 200, NULL, "idle", 4);
-	WAIT(&h, strstr(client_text(&idle), "idle"));
-	client_open(&h, &busy);
-	SEND(&busy, "GET /b HTTP/1.1\r\n" GET_FIELDS);
-	client_open(&h, &sending);
-	SEND(&sending, "POST /s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbo");
-	WAIT(&h, h.kept_count == 2 && harness_counters(&h)->connections_open == 4 &&
-		 harness_counters(&h)->bytes_in > 120);
-	http_server_drain(h.server, on_empty, &h);
-	assert_int_equal(h.empty, 0);
-	WAIT(&h, idle.is_eof && silent.is_eof);
-	SEND(&sending, "dy");
-	WAIT(&h, h.kept_count == 3);
-	assert_false(busy.is_eof);
-	assert_int_equal(h.empty, 0);
-	http_reply(h.kept[1], 200, NULL, "busy", 4);
-	http_reply(h.kept[2], 200, NULL, "sent", 4);
-	WAIT(&h, busy.is_eof && sending.is_eof);
-	assert_non_null(strstr(client_text(&busy), "Connection: close\r\n\r\nbusy"));
-	assert_non_null(strstr(client_text(&sending), "Connection: close\r\n\r\nsent"));
-	client_close(&idle);
-	client_close(&busy);
-	client_close(&sending);
-	client_close(&silent);
-	WAIT(&h, h.empty == 1);
-	harness_stop(&h);
-	/* With nobody there it is called too, from the loop. */
-	harness_init(&h);
-	harness_start(&h);
-	http_server_drain(h.server, on_empty, &h);
-	assert_int_equal(h.empty, 0);
-	WAIT(&h, h.empty == 1);
-	harness_stop(&h);
-}
-
-static void free_on_empty(void *user)
-{
-	struct harness *h = user;
-
-	http_server_free(h->server);
-	h->server = NULL;
-	h->empty++;
-}
-
-static void test_drain_may_free(void **state)
-{
-	struct harness h;
-	struct client c;
-
-	(void)state;
-	harness_init(&h);
-	h.handler = harness_keep;
-	harness_start(&h);
-	client_open(&h, &c);
-	SEND(&c, "GET /b HTTP/1.1\r\n" GET_FIELDS);
-	WAIT(&h, h.kept_count == 1);
-	http_server_drain(h.server, free_on_empty, &h);
-	http_reply(h.kept[0], 200, NULL, "busy", 4);
-	WAIT(&h, c.is_eof);
-	client_close(&c);
-	WAIT(&h, h.empty == 1);
-	harness_stop(&h);
 }
 
 /* Until an upgrade was answered, what comes behind it is not taken for a request. */
 static void test_b055_upgrade(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	harness_init(&h);
-	h.handler = harness_keep;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(harness_keep);
 	SEND(&c, "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
 		 "Upgrade: websocket\r\n\r\nGET /next HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, h.kept_count == 1);
@@ -764,204 +454,46 @@ static void test_b055_upgrade(void **state)
 	WAIT(&h, h.kept_count == 2);
 	http_reply(h.kept[1], 200, NULL, "yes", 3);
 	WAIT(&h, strstr(client_text(&c), "yes"));
-	client_close(&c);
-	harness_stop(&h);
 }
 
-static void on_drained(struct http_exchange *ex, void *arg)
+static void handle_close(struct harness *harness, struct http_exchange *ex)
 {
-	struct harness *h = arg;
-
-	(void)ex;
-	h->drained++;
-}
-
-static void handle_stream(struct harness *h, struct http_exchange *ex)
-{
-	harness_keep(h, ex);
-	http_stream_begin(ex, 200, "text/plain", on_drained, h);
-	assert_int_equal(http_stream_chunk(ex, "hello", 5), 0);
-}
-
-static void test_stream(void **state)
-{
-	struct harness h;
-	struct client c;
-	char *part = calloc(1, 32768);
-	unsigned parts = 0;
-
-	(void)state;
-	memset(part, 'y', 32768);
-	harness_init(&h);
-	h.handler = handle_stream;
-	harness_start(&h);
-	client_open(&h, &c);
-	SEND(&c, "GET /s HTTP/1.1\r\n" GET_FIELDS);
-	WAIT(&h, strstr(client_text(&c), "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"));
-	/* The reader stops: so must we, before long, and go on when it reads again. */
-	client_read(&c, 0);
-	while (http_stream_chunk(h.kept[0], part, 32768) == 0) {
-		parts++;
-		event_base_loop(h.base, EVLOOP_NONBLOCK);
-		assert_true(parts < 1000);
-	}
-	parts++;
-	assert_int_equal(h.drained, 0);
-	client_read(&c, 1);
-	WAIT(&h, h.drained == 1);
-	http_stream_end(h.kept[0]);
-	/* Not a search: some megabytes came, and come in small pieces. */
-	WAIT(&h, !memcmp(c.in.data + c.in.len - 7, "\r\n0\r\n\r\n", 7));
-	assert_int_equal(client_count(&c, "8000\r\nyyy"), parts);
-	/* The connection is good for more. HEAD: no byte of the body. */
-	buf_clear(&c.in);
-	SEND(&c, "HEAD /s HTTP/1.1\r\n" GET_FIELDS);
-	WAIT(&h, h.kept_count == 2);
-	http_stream_end(h.kept[1]);
-	WAIT(&h, strstr(client_text(&c), "\r\n\r\n"));
-	assert_null(strstr(client_text(&c), "hello"));
-	client_close(&c);
-	/* 1.0: until the close. */
-	client_open(&h, &c);
-	SEND(&c, "GET /s HTTP/1.0\r\n\r\n");
-	WAIT(&h, h.kept_count == 3);
-	http_stream_end(h.kept[2]);
-	WAIT(&h, c.is_eof);
-	assert_non_null(strstr(client_text(&c), "Connection: close\r\n\r\nhello"));
-	assert_null(strstr(client_text(&c), "chunked"));
-	client_close(&c);
-	free(part);
-	harness_stop(&h);
-}
-
-static char produced[100000];
-static int to_produce;
-
-/* Goes on only when it is told to, from inside the telling. */
-static void produce(struct http_exchange *ex, void *arg)
-{
-	int full = 0;
-
-	(void)arg;
-	while (to_produce && !full) {
-		to_produce--;
-		full = http_stream_chunk(ex, produced, sizeof(produced));
-		assert_true(full >= 0);
-	}
-	if (!full)
-		http_stream_end(ex);
-}
-
-static void handle_produce(struct harness *h, struct http_exchange *ex)
-{
-	http_stream_begin(ex, 200, "text/plain", produce, h);
-	produce(ex, h);
-}
-
-/* The kernel takes it as fast as it comes: there is no event to wait for. */
-static void test_stream_to_a_fast_reader(void **state)
-{
-	struct harness h;
-	struct client c;
-
-	(void)state;
-	memset(produced, 'z', sizeof(produced));
-	to_produce = 50;
-	harness_init(&h);
-	h.handler = handle_produce;
-	harness_start(&h);
-	client_open(&h, &c);
-	SEND(&c, "GET /s HTTP/1.1\r\n" GET_FIELDS);
-	WAIT(&h, c.in.len > 7 && !memcmp(c.in.data + c.in.len - 7, "\r\n0\r\n\r\n", 7));
-	assert_int_equal(client_count(&c, "186a0\r\nzzz"), 50);
-	client_close(&c);
-	harness_stop(&h);
-}
-
-static void test_stream_cut_and_drop(void **state)
-{
-	struct harness h;
-	struct client c;
-
-	(void)state;
-	harness_init(&h);
-	h.handler = handle_stream;
-	harness_start(&h);
-	/* Dropped: the client sees that the end is missing. */
-	client_open(&h, &c);
-	SEND(&c, "GET /s HTTP/1.1\r\n" GET_FIELDS);
-	WAIT(&h, strstr(client_text(&c), "hello"));
-	http_drop(h.kept[0]);
-	WAIT(&h, c.is_eof);
-	assert_null(strstr(client_text(&c), "\r\n0\r\n"));
-	client_close(&c);
-	/* The client leaves: told, and every further chunk says so. */
-	client_open(&h, &c);
-	SEND(&c, "GET /s HTTP/1.1\r\n" GET_FIELDS);
-	WAIT(&h, strstr(client_text(&c), "hello"));
-	client_reset(&c);
-	WAIT(&h, h.gone == 1);
-	assert_int_equal(http_stream_chunk(h.kept[1], "x", 1), -1);
-	http_stream_end(h.kept[1]);
-	assert_int_equal(harness_counters(&h)->requests_open, 0);
-	harness_stop(&h);
-}
-
-static void handle_close(struct harness *h, struct http_exchange *ex)
-{
-	(void)h;
+	(void)harness;
 	http_reply_close(ex);
 	http_reply(ex, 200, NULL, "bye", 3);
 }
 
 static void test_handler_can_close(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	harness_init(&h);
-	h.handler = handle_close;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(handle_close);
 	SEND(&c, "GET /1 HTTP/1.1\r\n" GET_FIELDS "GET /2 HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, c.is_eof);
 	assert_int_equal(c.error, 0);
 	assert_int_equal(client_count(&c, "HTTP/1.1 200 OK"), 1);
 	assert_int_equal(h.requests, 1);
-	client_close(&c);
-	harness_stop(&h);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answers_and_keeps_alive),
-		cmocka_unit_test(test_every_cut_of_a_request),
-		cmocka_unit_test(test_b110_head_and_bodiless),
-		cmocka_unit_test(test_answer_fields_cannot_split),
-		cmocka_unit_test(test_b027_b054_close),
-		cmocka_unit_test(test_b217_order_of_deferred_answers),
-		cmocka_unit_test(test_b217_queue_is_bounded),
-		cmocka_unit_test(test_b217_queues_beside_each_other),
-		cmocka_unit_test(test_b217_hundred_at_once),
-		cmocka_unit_test(test_b074_error_after_good_ones),
-		cmocka_unit_test(test_error_answer_survives_more_input),
-		cmocka_unit_test(test_b051_continue),
-		cmocka_unit_test(test_b052_b053_b113_refusals),
-		cmocka_unit_test(test_b068_body_rule),
-		cmocka_unit_test(test_max_requests),
-		cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_gone_may_end_others),
-		cmocka_unit_test(test_half_close_is_answered),
-		cmocka_unit_test(test_free_with_open_exchanges),
-		cmocka_unit_test(test_drain),
-		cmocka_unit_test(test_drain_may_free),
-		cmocka_unit_test(test_b055_upgrade),
-		cmocka_unit_test(test_stream),
-		cmocka_unit_test(test_stream_to_a_fast_reader),
-		cmocka_unit_test(test_stream_cut_and_drop),
-		cmocka_unit_test(test_handler_can_close),
+		TEST(test_answers_and_keeps_alive),
+		TEST(test_every_cut_of_a_request),
+		TEST(test_b110_head_and_bodiless),
+		TEST(test_answer_fields_cannot_split),
+		TEST(test_b027_b054_close),
+		TEST(test_b217_order_of_deferred_answers),
+		TEST(test_b217_queue_is_bounded),
+		TEST(test_b217_queues_beside_each_other),
+		TEST(test_b217_hundred_at_once),
+		TEST(test_b074_error_after_good_ones),
+		TEST(test_error_answer_survives_more_input),
+		TEST(test_b051_continue),
+		TEST(test_b052_b053_b113_refusals),
+		TEST(test_b068_body_rule),
+		TEST(test_max_requests),
+		TEST(test_b055_upgrade),
+		TEST(test_handler_can_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

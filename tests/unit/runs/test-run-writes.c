@@ -13,14 +13,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../engine/fuse.h"
+#include "driver/fuse.h"
 #include "past.h"
 #include "util/text.h"
 
 #define ID "cbx_000000000001"
 #define OTHER "cbx_000000000002"
 #define DAY INT64_C(86400000)
-#define WRITES_MAX 64
 
 static struct past w;
 static struct run_request change;
@@ -93,12 +92,7 @@ static void run_finish(void)
 	ask(RUN_FINISH);
 }
 
-static const struct request {
-	const char *name;
-	void (*before)(void);
-	void (*ask)(void);
-	int least;		/* writes it makes at least; more is fine */
-} requests[] = {
+static const struct fuse_case requests[] = {
 	{ "create", nothing, ask_run_create, 4 },
 	{ "event", a_run, run_event, 3 },
 	{ "sample", a_run, run_sample, 2 },
@@ -106,75 +100,49 @@ static const struct request {
 	{ "finish", a_run_with_a_log, run_finish, 6 },
 };
 
-/* Lets the write after `writes` others fail. 1: it failed; 0: the request makes no more writes. */
-static int fails_at(const struct request *request, int writes)
-{
-	struct run_request fresh = change;
-	uint32_t before;
-	int left;
+/* ---- the room --------------------------------------------------------------------------- */
 
-	fuse_set(writes);
-	before = fuse_sum_of_everything();
-	request->ask();
-	left = fuse_left();
-	if (change.result == RUN_RESULT_OK || change.result == RUN_RESULT_CREATED) {
-		if (left < 0)
-			fail_msg("%s: write %d failed, and the answer was a success", request->name,
-				 writes + 1);
-		return 0;
-	}
-	if (change.result != RUN_RESULT_UNAVAILABLE)
-		fail_msg("%s: write %d failed: %s", request->name, writes + 1, change.code);
-	assert_string_equal(change.code, "store_unavailable");
-	if (fuse_sum_of_everything() != before)
-		fail_msg("%s: write %d failed, and something of it stayed", request->name,
-			 writes + 1);
-	assert_false(store_broken(w.store));
-	change = fresh;
-	return 1;
-}
+static struct run_request saved;	/* as the state before the request left it */
+static int is_saved;
 
-static int setup(void **state)
+static const char *start(void)
 {
-	char path[STORE_RUNS_PATH_ROOM];
-	const struct request *request = *state;
+	static char path[STORE_RUNS_PATH_ROOM];
 
 	past_start(&w, 30 * DAY, DAY, 0);
-	request->before();
 	store_runs_path(w.path, path);
-	fuse_arm(path);
-	return 0;
+	is_saved = 0;
+	return path;
 }
 
-static int teardown(void **state)
+static void end(void)
 {
-	(void)state;
-	fuse_end();
 	past_end(&w);
-	return 0;
 }
 
-static void no_failed_write_is_answered_with_success(void **state)
+static void prepare(void)
 {
-	const struct request *request = *state;
-	int writes = 0;
+	if (is_saved)
+		change = saved;
+	saved = change;
+	is_saved = 1;
+}
 
-	while (writes < WRITES_MAX && fails_at(request, writes))
-		writes++;
-	assert_in_range(writes, request->least, WRITES_MAX - 1);
+static enum fuse_answer answer(const struct fuse_case *one)
+{
+	if (change.result == RUN_RESULT_OK || change.result == RUN_RESULT_CREATED)
+		return FUSE_SUCCESS;
+	if (change.result != RUN_RESULT_UNAVAILABLE)
+		fail_msg("%s: %s", one->name, change.code);
+	assert_string_equal(change.code, "store_unavailable");
+	assert_false(store_broken(w.store));
+	return FUSE_REFUSED;
 }
 
 int main(void)
 {
-	struct CMUnitTest tests[sizeof(requests) / sizeof(requests[0])];
+	const struct fuse_room room = { requests, sizeof(requests) / sizeof(requests[0]),
+					start, end, answer, prepare };
 
-	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
-		tests[i] = (struct CMUnitTest){
-			.name = requests[i].name,
-			.test_func = no_failed_write_is_answered_with_success,
-			.setup_func = setup,
-			.teardown_func = teardown,
-			.initial_state = (void *)(uintptr_t)&requests[i],
-		};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fuse_run(&room);
 }

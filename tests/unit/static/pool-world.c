@@ -17,7 +17,6 @@
 
 #include <cmocka.h>
 
-#include "loader/loader.h"
 #include "util/alloc.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -29,24 +28,6 @@
 		if (!(what)) \
 			fail_msg("%s:%d: %s: %s", __FILE__, __LINE__, #what, err.text); \
 	} while (0)
-
-/* ---- the clock --------------------------------------------------------------------- */
-
-static int64_t world_now(void *data)
-{
-	return ((struct pool_world *)data)->now_ms;
-}
-
-static void world_random(void *data, void *out, size_t len)
-{
-	struct pool_world *w = data;
-	unsigned char *to = out;
-
-	while (len--) {
-		w->seed = w->seed * 1664525 + 1013904223;
-		*to++ = (unsigned char)(w->seed >> 24);
-	}
-}
 
 /* ---- files --------------------------------------------------------------------------- */
 
@@ -76,8 +57,8 @@ void pool_world_script(struct pool_world *w, const char *name, const char *text,
 {
 	char whole[2048];
 
-	snprintf(ret, 160, "%s/%s", w->folder, name);
-	snprintf(whole, sizeof(whole), "cd '%s' || exit 9\n%s\n", w->folder, text);
+	snprintf(ret, 160, "%s/%s", w->d.folder, name);
+	snprintf(whole, sizeof(whole), "cd '%s' || exit 9\n%s\n", w->d.folder, text);
 	file_write(ret, whole, 0644);
 }
 
@@ -151,109 +132,73 @@ pid_t pool_world_fork(void)
 
 /* ---- core and account ------------------------------------------------------------------ */
 
-static int direct_commit(void *arg, struct step *step, struct lease_claim *what)
+static void count_violation(void *arg, struct step *step)
+{
+	((struct pool_world *)arg)->violations += step->violation;
+}
+
+static void die_before(void *arg, const struct lease_claim *claim)
+{
+	if (((struct pool_world *)arg)->die_before == (int)claim->kind + 1)
+		_exit(66);
+}
+
+/* Committed, and nobody is told: the worst moment. */
+static void die_after(void *arg, struct step *step, const struct lease_claim *claim)
 {
 	struct pool_world *w = arg;
-	struct err err = { 0 };
 
-	if (w->die_before == (int)what->kind + 1)
-		_exit(66);
-	MUST(core_begin(w->core, &err) == 0);
-	core_claim(w->core, step, what);
-	MUST(core_flush(w->core, &err) == 0);
-	/* Committed, and nobody is told: the worst moment. */
+	(void)step;
+	(void)claim;
 	if (w->die_at_commit > 0 && --w->die_at_commit == 0)
 		_exit(66);
-	return what->result;
 }
 
-static void start(void *arg, struct step *step)
+static void option_add(struct pool_world *w, const char *key, const char *value)
 {
-	struct pool_world *w = arg;
-	struct step **at = &w->queue;
-
-	while (*at)
-		at = &(*at)->next;
-	step->next = NULL;
-	step->claim = direct_commit;
-	step->claim_arg = w;
-	*at = step;
-}
-
-static const struct lessor_provider *plugin(void)
-{
-	static struct provider provider;
-	static int is_loaded;
-	struct err err = { 0 };
-
-	if (!is_loaded)
-		MUST(provider_load(STATIC_DIR, STATIC_NAME, &provider, &err) == 0);
-	is_loaded = 1;
-	return &provider.table;
-}
-
-static struct account_option *options_make(const struct pool_world *w, size_t *ret_count)
-{
-	struct account_option *options = xcalloc(16, sizeof(*options));
-	size_t count = 0;
-
-	options[count++] = (struct account_option){ xstrdup("inventory"), xstrdup(w->inventory) };
-	options[count++] = (struct account_option){ xstrdup("state"), xstrdup(w->state) };
-	for (int i = 0; i < w->option_count; i++)
-		options[count++] = (struct account_option){ xstrdup(w->options[i][0]),
-							    xstrdup(w->options[i][1]) };
-	*ret_count = count;
-	return options;
+	w->options[w->option_count][0] = key;
+	w->options[w->option_count++][1] = value;
 }
 
 void pool_world_option(struct pool_world *w, const char *key, const char *value)
 {
-	TEXT_SET(w->options[w->option_count][0], key);
-	TEXT_SET(w->options[w->option_count][1], value);
-	w->option_count++;
+	char (*texts)[96] = &w->texts[2 * (w->option_count - 2)];
+
+	TEXT_SET(texts[0], key);
+	TEXT_SET(texts[1], value);
+	option_add(w, texts[0], texts[1]);
 }
 
 void pool_world_make(struct pool_world *w, const char *inventory)
 {
+	static const struct driver_hooks hooks = { .claiming = die_before, .claimed = die_after,
+						   .ran = count_violation };
+
 	memset(w, 0, sizeof(*w));
-	log_setup(2, LOG_HUMAN, getenv("POOL_TRACE") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
-	w->now_ms = INT64_C(1800000000000);
-	w->seed = 42;
-	w->env = (struct env){ .wall_ms = world_now, .mono_ms = world_now, .random = world_random };
-	/* Hundreds of lives that wait for no disk. */
-	snprintf(w->folder, sizeof(w->folder), "%.40s/lessor-pool-XXXXXX",
-		 getenv("TMPDIR") ? getenv("TMPDIR") :
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	assert_non_null(mkdtemp(w->folder));
-	snprintf(w->state, sizeof(w->state), "%s/state", w->folder);
-	snprintf(w->inventory, sizeof(w->inventory), "%s/pool.json", w->folder);
-	snprintf(w->store, sizeof(w->store), "%s/store", w->folder);
+	log_setup(2, LOG_HUMAN, getenv("DRIVER_TRACE") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
+	driver_init(&w->d, &hooks, w);
+	driver_folder(&w->d, "pool");
+	w->d.commits_each_claim = 1;
+	snprintf(w->state, sizeof(w->state), "%s/state", w->d.folder);
+	snprintf(w->inventory, sizeof(w->inventory), "%s/pool.json", w->d.folder);
 	assert_int_equal(mkdir(w->state, 0700), 0);
 	pool_world_inventory(w, inventory);
+	option_add(w, "inventory", w->inventory);
+	option_add(w, "state", w->state);
 }
 
 void pool_world_open(struct pool_world *w)
 {
-	struct account_config account = { .location_count = 2, .max_steps = 8,
-					  .protect_retained = 1 };
-	struct core_hooks hooks = { .start = start, .arg = w };
-	struct engine_config config = {
-		.env = &w->env, .account_count = 1, .worker_threads = 1, .settle_ms = 30000,
-		.boot_ms = 600000, .probe_ms = 300000, .sweep_grace_ms = 3600000,
-	};
-	struct err err = { 0 };
+	struct account_config account = { .name = WORLD_ACCOUNT, .location_count = 2,
+					  .locations = { "pool", "attic" }, .image = "image",
+					  .max_steps = 8, .protect_retained = 1 };
 
-	w->env.data = w;
-	TEXT_SET(account.name, WORLD_ACCOUNT);
-	TEXT_SET(account.provider, "static");
-	TEXT_SET(account.locations[0], "pool");
-	TEXT_SET(account.locations[1], "attic");
-	TEXT_SET(account.image, "image");
-	account.options = options_make(w, &account.option_count);
-	MUST(account_new(&w->env, plugin(), &account, &w->account, &err) == 0);
-	config.accounts = &w->account;
-	MUST(store_open(w->store, &w->env, &config.store, &err) == 0);
-	MUST(core_new(&config, &hooks, &w->core, &err) == 0);
+	w->d.config.settle_ms = 30000;
+	w->d.config.boot_ms = 600000;
+	w->d.config.probe_ms = 300000;
+	w->d.config.sweep_grace_ms = 3600000;
+	driver_account(&w->d, driver_plugin(STATIC_SO), &account, &w->options[0][0]);
+	driver_open(&w->d);
 }
 
 void pool_world_start(struct pool_world *w)
@@ -264,82 +209,37 @@ void pool_world_start(struct pool_world *w)
 
 void pool_world_stop(struct pool_world *w)
 {
-	struct store *store = core_store(w->core);
-
-	while (w->queue) {
-		struct step *next = w->queue->next;
-
-		step_free(w->queue);
-		w->queue = next;
-	}
-	core_free(w->core);
-	store_close(store);
-	account_free(w->account);
-	w->core = NULL;
+	driver_close(&w->d);
+	driver_account_free(&w->d);
 }
 
 void pool_world_reload(struct pool_world *w)
 {
-	struct err err = { 0 };
-
-	MUST(core_begin(w->core, &err) == 0);
-	core_reload(w->core);
-	MUST(core_flush(w->core, &err) == 0);
+	driver_begin(&w->d);
+	core_reload(w->d.core);
+	driver_flush(&w->d);
 	pool_world_settle(w);
 }
 
 void pool_world_end(struct pool_world *w)
 {
-	char command[128];
-
 	assert_int_equal(w->violations, 0);
-	if (w->core)
+	if (w->d.core)
 		pool_world_stop(w);
 	pool_world_wait_runs(w);
-	snprintf(command, sizeof(command), "rm -rf '%s'", w->folder);
-	assert_int_equal(system(command), 0);
+	driver_folder_remove(&w->d);
 }
 
 /* ---- time passes -------------------------------------------------------------------------- */
 
-static void run_queue(struct pool_world *w)
-{
-	struct err err = { 0 };
-
-	while (w->queue) {
-		struct step *step = w->queue;
-
-		w->queue = step->next;
-		step->next = NULL;
-		step_run(step);
-		if (getenv("POOL_TRACE"))
-			fprintf(stderr, "%lld %s %s verdict %d wait %lld: %s\n",
-				(long long)w->now_ms, step->lease.id, step_op_name(step->op),
-				step->verdict, (long long)step->wait_ms, step->reason);
-		w->violations += step->violation;
-		MUST(core_begin(w->core, &err) == 0);
-		core_step_done(w->core, step);
-		MUST(core_flush(w->core, &err) == 0);
-	}
-}
-
 void pool_world_settle(struct pool_world *w)
 {
-	struct err err = { 0 };
-	int64_t next;
-
-	do {
-		run_queue(w);
-		MUST(core_begin(w->core, &err) == 0);
-		core_due(w->core);
-		MUST(core_flush(w->core, &err) == 0);
-		next = core_next_ms(w->core);
-	} while (w->queue || (next && next <= w->now_ms));
+	assert_int_equal(driver_settle(&w->d), 0);
 }
 
 void pool_world_go(struct pool_world *w, const char *id, int64_t ms, pool_world_fn *is_over)
 {
-	int64_t until = w->now_ms + ms;
+	int64_t until = w->d.now_ms + ms;
 
 	for (;;) {
 		struct lease l = pool_world_lease(w, id);
@@ -347,14 +247,14 @@ void pool_world_go(struct pool_world *w, const char *id, int64_t ms, pool_world_
 
 		if (is_over(w, &l))
 			return;
-		next = core_next_ms(w->core);
+		next = driver_next_ms(&w->d);
 		if (!next || next > until)
 			fail_msg("lease %s is %s, cleanup %s, after %lld s: %s %s %s", id,
 				 lease_state_name(l.state), lease_cleanup_name(l.cleanup),
 				 (long long)ms / 1000, l.failure, l.last_error, l.attention);
 		pool_world_wait_runs(w);
-		if (next > w->now_ms)
-			w->now_ms = next;
+		if (next > w->d.now_ms)
+			w->d.now_ms = next;
 		pool_world_settle(w);
 	}
 }
@@ -384,32 +284,9 @@ int is_in_attention(struct pool_world *w, const struct lease *l)
 
 /* ---- leases --------------------------------------------------------------------------------- */
 
-struct asked {
-	struct engine_request request;
-	int answered;
-};
-
-static void answered(struct engine_request *request)
-{
-	((struct asked *)request->user)->answered = 1;
-}
-
-static void submit(struct pool_world *w, struct asked *a)
-{
-	struct err err = { 0 };
-
-	a->request.done = answered;
-	a->request.user = a;
-	TEXT_SET(a->request.caller.owner, "alice");
-	TEXT_SET(a->request.caller.org, "acme");
-	MUST(core_begin(w->core, &err) == 0);
-	core_request(w->core, &a->request);
-	MUST(core_flush(w->core, &err) == 0);
-}
-
 static void ask(struct pool_world *w, struct asked *a)
 {
-	submit(w, a);
+	driver_ask(&w->d, a);
 	if (!a->answered || (a->request.result != RESULT_OK && a->request.result != RESULT_CREATED))
 		fail_msg("refused: %s: %s", a->request.code, a->request.message);
 }
@@ -420,21 +297,8 @@ void pool_world_create(struct pool_world *w, const char *id, const char *type)
 	struct lease *l = &a->request.create;
 
 	a->request.kind = REQUEST_CREATE;
-	TEXT_SET(l->id, id);
-	TEXT_SET(l->account, WORLD_ACCOUNT);
+	driver_wish(l, id, WORLD_ACCOUNT, type);
 	snprintf(l->slug, sizeof(l->slug), "box-%.20s", id + 4);
-	TEXT_SET(l->class_name, "standard");
-	TEXT_SET(l->ssh_user, "crabbox");
-	TEXT_SET(l->work_root, "/work/crabbox");
-	TEXT_SET(l->public_key,
-		 "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5yBg7v5l4r0p8C0kq1J3m8ZkqX5b5w5y5e5r5t5y5u x");
-	l->ssh_port = 2222;
-	while (*type && l->type_count < LEASE_TYPES_MAX) {
-		size_t len = strcspn(type, ",");
-
-		snprintf(l->types[l->type_count++], sizeof(l->types[0]), "%.*s", (int)len, type);
-		type += len + (type[len] == ',');
-	}
 	l->ttl_ms = 24 * 3600000;
 	l->idle_ms = 24 * 3600000;
 	ask(w, a);
@@ -458,7 +322,7 @@ void pool_world_keep_refused(struct pool_world *w, const char *id, const char *c
 
 	a->request.kind = REQUEST_RELEASE;
 	TEXT_SET(a->request.ref, id);
-	submit(w, a);
+	driver_ask(&w->d, a);
 	assert_true(a->answered);
 	assert_string_equal(a->request.code, code);
 	free(a);
@@ -471,7 +335,7 @@ uint32_t pool_world_state(struct pool_world *w, const char *id)
 	struct err err = { 0 };
 	uint32_t state;
 
-	MUST(store_ledger(core_store(w->core), l.n, &ledger, &err) == 0);
+	MUST(store_ledger(core_store(w->d.core), l.n, &ledger, &err) == 0);
 	assert_true(ledger.resource_count > 0);
 	state = ledger.resources[ledger.resource_count - 1].state;
 	ledger_fini(&ledger);
@@ -481,9 +345,8 @@ uint32_t pool_world_state(struct pool_world *w, const char *id)
 struct lease pool_world_lease(struct pool_world *w, const char *id)
 {
 	struct lease l = { 0 };
-	struct err err = { 0 };
 
-	MUST(store_lease_by_id(core_store(w->core), id, &l, &err) == 0);
+	assert_int_equal(driver_lease(&w->d, id, &l), 0);
 	return l;
 }
 

@@ -8,26 +8,20 @@
 
 #include <sys/types.h>
 
-#include "engine/core.h"
+#include "driver/driver.h"
 
 #define WORLD_ACCOUNT "pool"
 
 struct pool_world {
-	char folder[64];	/* absolute; everything of this world lies in it */
+	struct driver d;	/* clock, store, core, steps; everything lies in its folder */
 	char state[96];
 	char inventory[96];
-	char store[96];
-	struct env env;
-	int64_t now_ms;
-	uint32_t seed;
-	struct account *account;
-	struct core *core;
-	struct step *queue;
 	int violations;		/* of the plugin's contract */
 	int die_at_commit;	/* > 0: the process ends before so many more commits are told */
 	int die_before;		/* the process ends before a commit of this kind, plus 1; 0: none */
-	char options[4][2][96];	/* more options of the account */
+	const char *options[10][2];	/* of the account, as driver_account takes them */
 	int option_count;
+	char texts[8][96];		/* what the test's own consist of */
 };
 
 /* Makes the folder; `inventory` is the file's text, with ' for ". */

@@ -46,7 +46,7 @@ static int on_host(const struct pool_world *w, const char *host)
 {
 	char path[160];
 
-	snprintf(path, sizeof(path), "%s/on-%s", w->folder, host);
+	snprintf(path, sizeof(path), "%s/on-%s", w->d.folder, host);
 	return access(path, F_OK) == 0;
 }
 
@@ -81,14 +81,14 @@ static int is_known(struct pool_world *w, const char *id)
 {
 	struct lease l;
 
-	return store_lease_by_id(core_store(w->core), id, &l, NULL) == 0;
+	return store_lease_by_id(core_store(w->d.core), id, &l, NULL) == 0;
 }
 
 static void goes_on(struct pool_world *w, int place, int *ret_seen)
 {
 	struct lease l, next;
 
-	w->now_ms += 1000;
+	w->d.now_ms += 1000;
 	pool_world_start(w);
 	/* It was never accepted: then nothing of it may be there. */
 	if (!is_known(w, ID)) {
@@ -189,7 +189,7 @@ static void a_removal_without_an_answer(void **state)
 		for (int n = 0; n < 5; n++) {
 			pool_world_settle(&w);
 			pool_world_wait_runs(&w);
-			w.now_ms += 1000;
+			w.d.now_ms += 1000;
 		}
 		unsetenv("STATIC_DISK_BREAKS");
 		assert_int_equal(pool_world_state(&w, ID), LESSOR_STATE_DELETE_UNKNOWN);

@@ -62,7 +62,7 @@ static const char *said(const struct pool_world *w, const char *name)
 	FILE *file;
 	size_t len = 0;
 
-	snprintf(path, sizeof(path), "%s/%s", w->folder, name);
+	snprintf(path, sizeof(path), "%s/%s", w->d.folder, name);
 	file = fopen(path, "r");
 	if (file) {
 		len = fread(text, 1, sizeof(text) - 1, file);
@@ -87,7 +87,7 @@ static void touch(const struct pool_world *w, const char *name)
 	char path[160];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", w->folder, name);
+	snprintf(path, sizeof(path), "%s/%s", w->d.folder, name);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	close(fd);
@@ -97,7 +97,7 @@ static void fifo(const struct pool_world *w, const char *name)
 {
 	char path[160];
 
-	snprintf(path, sizeof(path), "%s/%s", w->folder, name);
+	snprintf(path, sizeof(path), "%s/%s", w->d.folder, name);
 	assert_int_equal(mkfifo(path, 0600), 0);
 }
 
@@ -107,7 +107,7 @@ static void let_go(const struct pool_world *w, const char *name)
 	char path[160];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", w->folder, name);
+	snprintf(path, sizeof(path), "%s/%s", w->d.folder, name);
 	alarm(60);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	alarm(0);
@@ -122,7 +122,7 @@ static long hear(const struct pool_world *w, const char *name)
 	char path[160], text[32] = "";
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", w->folder, name);
+	snprintf(path, sizeof(path), "%s/%s", w->d.folder, name);
 	alarm(60);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
@@ -172,9 +172,9 @@ static void a_failed_reset_keeps_the_host(void **state)
 	l = pool_world_take(&w, ID(2), "small");
 	expect_failed(&l, "no host is free: of 1, 1 being reset");
 	/* Slow retries, and the lease stays where a person sees it, also while one runs. */
-	for (int64_t until = w.now_ms + 6 * 3600000; w.now_ms < until;) {
+	for (int64_t until = w.d.now_ms + 6 * 3600000; w.d.now_ms < until;) {
 		pool_world_wait_runs(&w);
-		w.now_ms += 1000;
+		w.d.now_ms += 1000;
 		pool_world_settle(&w);
 		l = pool_world_lease(&w, ID(1));
 		assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
@@ -252,7 +252,7 @@ static void a_reset_outlives_the_daemon(void **state)
 	pool_world_keep_refused(&w, ID(1), "cleanup_in_progress");
 	for (int i = 0; i < 5; i++) {
 		pool_world_stop(&w);
-		w.now_ms += 5000;
+		w.d.now_ms += 5000;
 		pool_world_start(&w);
 		assert_true(pool_world_has(&w, "host-a1.json"));
 	}
@@ -298,7 +298,7 @@ static void a_reset_that_nobody_wrote_down(void **state)
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_int_equal(pool_world_count(&w, "run-"), 1);
 	for (int i = 0; i < 10; i++) {
-		w.now_ms += 1000;
+		w.d.now_ms += 1000;
 		pool_world_settle(&w);
 	}
 	assert_true(pool_world_has(&w, "host-a1.json"));
@@ -384,7 +384,7 @@ static void what_a_supervisor_leaves_behind(void **state)
 	rest = (pid_t)hear(&w, "told");
 	assert_int_equal(kill(supervisor_of(&w), SIGKILL), 0);
 	for (int i = 0; i < 120; i++) {
-		w.now_ms += 10000;
+		w.d.now_ms += 10000;
 		pool_world_settle(&w);
 		assert_true(pool_world_has(&w, "host-a1.json"));
 	}
@@ -484,7 +484,7 @@ static void only_hosts_that_are_well(void **state)
 	pool_world_start(&w);
 	l = pool_world_take(&w, ID(1), "small");
 	expect_active(&l, "good");
-	assert_int_equal(store_ledger(core_store(w.core), l.n, &ledger, NULL), 0);
+	assert_int_equal(store_ledger(core_store(w.d.core), l.n, &ledger, NULL), 0);
 	assert_int_equal(ledger.attempt_count, 4);
 	assert_string_equal(ledger.attempts[0].reason,
 			    "the probe of host closed failed: its port refuses connections");
@@ -500,7 +500,7 @@ static void only_hosts_that_are_well(void **state)
 	pool_world_give(&w, ID(1));
 	/* Later it does; and a port that accepts is enough for "tcp". */
 	close(silent_fd);
-	w.now_ms += 300000;
+	w.d.now_ms += 300000;
 	snprintf(text, sizeof(text), "{'hosts': [{'name': 'good', 'address': '127.0.0.1', "
 		 "'port': %d, 'types': ['small'], 'probe': 'tcp'}]}", web);
 	pool_world_stop(&w);
@@ -528,7 +528,7 @@ static void a_probe_that_is_a_command(void **state)
 	/* Nobody was on it: there was nothing to reset. */
 	assert_int_equal(lines(&w, "ran"), 0);
 	touch(&w, "fixed");
-	w.now_ms += 120001;
+	w.d.now_ms += 120001;
 	l = pool_world_take(&w, ID(2), "small");
 	expect_active(&l, "a1");
 	pool_world_give(&w, ID(2));
@@ -550,7 +550,7 @@ static void a_release_ends_a_probe_that_hangs(void **state)
 	begin(&w, "[ -e fixed ] && exit 0\necho $$ >told\nread x <never", NULL, "echo >>ran");
 	pool_world_create(&w, ID(1), "small");
 	for (int i = 0; i < 10; i++) {
-		w.now_ms += 10;
+		w.d.now_ms += 10;
 		pool_world_settle(&w);
 	}
 	hear(&w, "told");
@@ -581,8 +581,7 @@ static void what_a_command_is_given(void **state)
 	      "cat >stdin2; [ ! -s stdin2 ]");
 	pool_world_take(&w, ID(1), "small");
 	text = said(&w, "stdin");
-	assert_int_equal(strncmp(text, "ssh-ed25519 AAAA", 16), 0);
-	assert_string_equal(strchr(text, ' ') + 1 + strcspn(strchr(text, ' ') + 1, " "), " x\n");
+	assert_string_equal(text, DRIVER_PUBLIC_KEY "\n");
 	text = said(&w, "env");
 	assert_null(strstr(text, "hush"));
 	assert_non_null(strstr(text, "LESSOR_ACTION=prepare\n"));
@@ -613,7 +612,7 @@ static void a_prepare_that_fails(void **state)
 	assert_string_equal(said(&w, "ran"), "prepare\nreset\n");
 	assert_int_equal(pool_world_count(&w, "host-"), 0);
 	touch(&w, "fixed");
-	w.now_ms += 120001;
+	w.d.now_ms += 120001;
 	l = pool_world_take(&w, ID(2), "small");
 	expect_active(&l, "a1");
 	pool_world_end(&w);

@@ -136,7 +136,7 @@ static void retained_is_kept(void **state)
 	pool_world_release(&w, ID(1), 0);
 	l = pool_world_lease(&w, ID(1));
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
-	w.now_ms += 3600000;
+	w.d.now_ms += 3600000;
 	pool_world_settle(&w);
 	assert_true(pool_world_has(&w, "host-a1.json"));
 	l = pool_world_take(&w, ID(2), "small");
@@ -200,7 +200,7 @@ static void hosts_that_come_and_go_at_a_reload(void **state)
 			     "{'name': 'a2', 'address': '192.0.2.2', 'drain': true},"
 			     "{'name': 'a3', 'address': '192.0.2.3', 'types': ['small', 'new']}]}");
 	pool_world_reload(&w);
-	assert_int_equal(store_price_get(core_store(w.core), WORLD_ACCOUNT, "new", "pool", &price,
+	assert_int_equal(store_price_get(core_store(w.d.core), WORLD_ACCOUNT, "new", "pool", &price,
 					 NULL), 0);
 	assert_int_equal(price.hour_micros, 0);
 	assert_int_equal(price.available, 1);
@@ -242,14 +242,14 @@ static void another_directory_is_no_empty_pool(void **state)
 	begin(&w, TWO_HOSTS);
 	pool_world_take(&w, ID(1), "small");
 	/* Not mounted: an empty directory of the same name. */
-	snprintf(away, sizeof(away), "%s/away", w.folder);
+	snprintf(away, sizeof(away), "%s/away", w.d.folder);
 	assert_int_equal(rename(w.state, away), 0);
 	assert_int_equal(mkdir(w.state, 0700), 0);
-	w.now_ms += 400000;
+	w.d.now_ms += 400000;
 	pool_world_settle(&w);
-	assert_true(account_is_blocked(w.account, NULL, 0));
+	assert_true(account_is_blocked(w.d.account, NULL, 0));
 	pool_world_release(&w, ID(1), 1);
-	w.now_ms += 400000;
+	w.d.now_ms += 400000;
 	pool_world_settle(&w);
 	assert_int_not_equal(pool_world_lease(&w, ID(1)).cleanup, CLEANUP_DONE);
 	assert_int_equal(pool_world_count(&w, "host-"), 0);
@@ -292,7 +292,7 @@ static void a_record_that_cannot_be_read_is_no_free_host(void **state)
 	write_state(&w, "host-a2.json", "");
 	pool_world_release(&w, ID(1), 1);
 	for (int i = 0; i < 60; i++) {
-		w.now_ms += 60000;
+		w.d.now_ms += 60000;
 		pool_world_settle(&w);
 	}
 	/* By now an operator is told, too. */
@@ -330,12 +330,12 @@ static void a_lost_record_is_not_made_again(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 66);
 	assert_true(pool_world_has(&w, "host-a1.json"));
 	snprintf(path, sizeof(path), "%s/host-a1.json", w.state);
-	snprintf(away, sizeof(away), "%s/kept", w.folder);
+	snprintf(away, sizeof(away), "%s/kept", w.d.folder);
 	assert_int_equal(rename(path, away), 0);
 	write_state(&w, "host-a1.json", "");
 	pool_world_start(&w);
 	for (int i = 0; i < 20; i++) {
-		w.now_ms += 20000;
+		w.d.now_ms += 20000;
 		pool_world_settle(&w);
 	}
 	l = pool_world_lease(&w, ID(1));
@@ -387,7 +387,7 @@ static void a_record_that_somebody_removed(void **state)
 	pool_world_release(&w, ID(1), 1);
 	assert_int_not_equal(pool_world_lease(&w, ID(1)).cleanup, CLEANUP_DONE);
 	pool_world_settle(&w);
-	w.now_ms += 59000;
+	w.d.now_ms += 59000;
 	pool_world_settle(&w);
 	assert_int_equal(pool_world_state(&w, ID(1)), LESSOR_STATE_PRESENT);
 	pool_world_go(&w, ID(1), 60000, is_clean);

@@ -22,7 +22,6 @@
 
 #include <cmocka.h>
 
-#include "loader/loader.h"
 #include "pool-world.h"
 #include "util/alloc.h"
 #include "util/log.h"
@@ -41,7 +40,7 @@ static const char inventory[] =
 
 static void claim_path(const struct pool_world *w, const char *host, char ret[160])
 {
-	snprintf(ret, 160, "%s/claim-%s", w->folder, host);
+	snprintf(ret, 160, "%s/claim-%s", w->d.folder, host);
 }
 
 /*
@@ -83,13 +82,13 @@ static void daemon_tidies(struct pool_world *w, int number, int rounds)
 {
 	char id[32], path[160];
 
-	w->now_ms += 1000;
+	w->d.now_ms += 1000;
 	pool_world_start(w);
 	for (int n = 0; n < rounds * 2; n++) {
 		struct lease l;
 
 		snprintf(id, sizeof(id), "cbx_%04d%04d%04d", number, n / 2, n % 2);
-		if (store_lease_by_id(core_store(w->core), id, &l, NULL))
+		if (store_lease_by_id(core_store(w->d.core), id, &l, NULL))
 			continue;
 		pool_world_go(w, id, 3600000, is_settled);
 		l = pool_world_lease(w, id);
@@ -107,8 +106,9 @@ static void daemon_tidies(struct pool_world *w, int number, int rounds)
 static void world_of(const struct pool_world *shared, int number, struct pool_world *ret)
 {
 	*ret = *shared;
-	snprintf(ret->store, sizeof(ret->store), "%s/store-%d", shared->folder, number);
-	ret->seed = 1000u + (uint32_t)number;
+	ret->d.arg = ret;
+	snprintf(ret->d.path, sizeof(ret->d.path), "%s/store-%d", shared->d.folder, number);
+	ret->d.seed = 1000u + (uint32_t)number;
 }
 
 static pid_t daemon_fork(const struct pool_world *shared, int number, int round, int tidies)
@@ -131,7 +131,7 @@ static int changes_open(const struct pool_world *w)
 	const uint32_t mask = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MODIFY;
 	int fd = inotify_init1(IN_CLOEXEC);
 
-	assert_true(inotify_add_watch(fd, w->folder, mask) >= 0);
+	assert_true(inotify_add_watch(fd, w->d.folder, mask) >= 0);
 	assert_true(inotify_add_watch(fd, w->state, mask) >= 0);
 	return fd;
 }
@@ -207,17 +207,17 @@ static void daemons_that_share_and_die(void **state)
 
 #define LEASES 16
 
-struct asked {
+struct threads_asked {
 	struct engine_request request;
 	sem_t answered;
 };
 
 static void answered(struct engine_request *request)
 {
-	sem_post(&((struct asked *)request->user)->answered);
+	sem_post(&((struct threads_asked *)request->user)->answered);
 }
 
-static void submit(struct engine *engine, struct asked *a)
+static void submit(struct engine *engine, struct threads_asked *a)
 {
 	a->request.done = answered;
 	a->request.user = a;
@@ -228,7 +228,7 @@ static void submit(struct engine *engine, struct asked *a)
 	engine_submit(engine, &a->request);
 }
 
-static void await(struct asked *a)
+static void await(struct threads_asked *a)
 {
 	struct timespec until;
 
@@ -245,52 +245,39 @@ static void broken(void *arg, const char *why)
 	abort();
 }
 
-static void account_open(const struct env *env, const struct provider *provider, const char *name,
-			 const struct pool_world *w, struct account **ret)
+static void account_open(const struct env *env, const char *name, const struct pool_world *w, struct account **ret)
 {
-	struct account_config config = { .location_count = 1, .max_steps = 8,
+	const char *const options[] = { "inventory", w->inventory, "state", w->state, "poll", "10ms",
+					NULL };
+	struct account_config config = { .provider = "static", .location_count = 1,
+					 .locations = { "pool" }, .image = "image", .max_steps = 8,
 					 .protect_retained = 1 };
 	struct err err = { 0 };
 
 	TEXT_SET(config.name, name);
-	TEXT_SET(config.provider, "static");
-	TEXT_SET(config.locations[0], "pool");
-	TEXT_SET(config.image, "image");
-	config.options = xcalloc(3, sizeof(*config.options));
-	config.options[0] = (struct account_option){ xstrdup("inventory"), xstrdup(w->inventory) };
-	config.options[1] = (struct account_option){ xstrdup("state"), xstrdup(w->state) };
-	config.options[2] = (struct account_option){ xstrdup("poll"), xstrdup("10ms") };
-	config.option_count = 3;
-	if (account_new(env, &provider->table, &config, ret, &err))
+	driver_options(&config, options);
+	if (account_new(env, driver_plugin(STATIC_SO), &config, ret, &err))
 		fail_msg("%s", err.text);
 }
 
-static void ask_create(struct asked *a, int n)
+static void ask_create(struct threads_asked *a, int n)
 {
 	struct lease *l = &a->request.create;
+	char id[24];
 
 	memset(a, 0, sizeof(*a));
 	a->request.kind = REQUEST_CREATE;
-	snprintf(l->id, sizeof(l->id), "cbx_%012d", n);
+	snprintf(id, sizeof(id), "cbx_%012d", n);
+	driver_wish(l, id, n % 2 ? "pool1" : "pool0", "small");
 	snprintf(l->slug, sizeof(l->slug), "box-%d", n);
-	snprintf(l->account, sizeof(l->account), "pool%d", n % 2);
-	TEXT_SET(l->class_name, "standard");
-	TEXT_SET(l->ssh_user, "crabbox");
-	TEXT_SET(l->work_root, "/work/crabbox");
-	TEXT_SET(l->public_key, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5yBg7v5l4r0p8C0kq1J3m8Zkq"
-		 "X5b5w5y5e5r5t5y5u x");
-	l->ssh_port = 2222;
-	TEXT_SET(l->types[0], "small");
-	l->type_count = 1;
 	l->ttl_ms = l->idle_ms = 3600000;
 }
 
 static void the_engines_threads(void **state)
 {
-	static struct asked asked[LEASES];
+	static struct threads_asked asked[LEASES];
 	struct pool_world w[2];
 	struct account *accounts[2];
-	struct provider provider;
 	struct env env;
 	struct engine_config config = {
 		.env = &env, .accounts = accounts, .account_count = 2, .worker_threads = 4,
@@ -303,15 +290,14 @@ static void the_engines_threads(void **state)
 
 	(void)state;
 	env_system(&env);
-	assert_int_equal(provider_load("", STATIC_NAME, &provider, &err), 0);
 	for (int i = 0; i < 2; i++) {
 		char name[16];
 
 		pool_world_make(&w[i], inventory);
 		snprintf(name, sizeof(name), "pool%d", i);
-		account_open(&env, &provider, name, &w[i], &accounts[i]);
+		account_open(&env, name, &w[i], &accounts[i]);
 	}
-	assert_int_equal(store_open(w[0].store, &env, &config.store, &err), 0);
+	assert_int_equal(store_open(w[0].d.path, &env, &config.store, &err), 0);
 	assert_int_equal(engine_new(&config, &engine, &err), 0);
 	/* Twice as many as there are hosts, all at once. */
 	for (int i = 0; i < LEASES; i++) {

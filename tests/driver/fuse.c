@@ -12,7 +12,11 @@
 #include <string.h>
 
 #include "fuse.h"
+#include "util/alloc.h"
 #include "util/hash.h"
+
+#define WRITES_MAX 64
+#define NO_WRITE 1000000000
 
 static sqlite3 *beside;		/* another connection to the database */
 
@@ -126,4 +130,78 @@ void fuse_end(void)
 {
 	sqlite3_close(beside);
 	beside = NULL;
+}
+
+/* ---- a room's requests ---------------------------------------------------------------- */
+
+static const struct fuse_room *the_room;
+
+static int setup(void **state)
+{
+	const struct fuse_case *one = *state;
+	const char *path = the_room->start();
+
+	one->before();
+	fuse_arm(path);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	fuse_end();
+	the_room->end();
+	return 0;
+}
+
+/* Lets the write after `writes` others fail. 1: it failed; 0: the request makes no more writes. */
+static int fails_at(const struct fuse_case *one, int writes)
+{
+	enum fuse_answer answer;
+	uint32_t before;
+	int left;
+
+	the_room->prepare();
+	fuse_set(writes);
+	before = fuse_sum_of_everything();
+	one->ask();
+	left = fuse_left();
+	answer = the_room->answer(one);
+	if (answer == FUSE_SUCCESS && left < 0)
+		fail_msg("%s: write %d failed, and the answer was a success", one->name, writes + 1);
+	if (answer == FUSE_SUCCESS)
+		return 0;
+	if (fuse_sum_of_everything() != before)
+		fail_msg("%s: write %d failed, and something of it stayed", one->name, writes + 1);
+	fuse_set(NO_WRITE);
+	return 1;
+}
+
+static void no_failed_write_is_answered_with_success(void **state)
+{
+	const struct fuse_case *one = *state;
+	int writes = 0;
+
+	while (writes < WRITES_MAX && fails_at(one, writes))
+		writes++;
+	assert_in_range(writes, one->least, WRITES_MAX - 1);
+}
+
+int fuse_run(const struct fuse_room *room)
+{
+	struct CMUnitTest *tests = xcalloc(room->count, sizeof(*tests));
+	int failed;
+
+	the_room = room;
+	for (size_t i = 0; i < room->count; i++)
+		tests[i] = (struct CMUnitTest){
+			.name = room->cases[i].name,
+			.test_func = no_failed_write_is_answered_with_success,
+			.setup_func = setup,
+			.teardown_func = teardown,
+			.initial_state = (void *)(uintptr_t)&room->cases[i],
+		};
+	failed = _cmocka_run_group_tests("requests", tests, room->count, NULL, NULL);
+	free(tests);
+	return failed;
 }
