@@ -62,26 +62,6 @@ static const struct route routes[] = {
 	{ "GET", "/storage_boxes", OP_OTHER, empty_list },
 };
 
-static const char *const op_names[OP_COUNT] = {
-#define X(op, name) name,
-	OPS(X)
-#undef X
-};
-
-const char *op_name(enum op op)
-{
-	return op < OP_COUNT ? op_names[op] : "";
-}
-
-enum op op_find(const char *name)
-{
-	size_t i = 0;
-
-	while (i < OP_COUNT && strcmp(op_names[i], name))
-		i++;
-	return (enum op)i;
-}
-
 /* Fills ids with the numbers of the path. */
 static int path_matches(const char *pattern, const char *path, int64_t ids[2])
 {
