@@ -5,8 +5,8 @@
 
 #include "account.h"
 #include "api.h"
+#include "candidate.h"
 #include "parse.h"
-#include "pick.h"
 
 #define PAGES_MAX 20
 #define CURRENCY "EUR"	/* the prices of server_types name none; Hetzner bills in it */

@@ -11,11 +11,11 @@
 #include "account.h"
 #include "actions.h"
 #include "api.h"
+#include "delete.h"
 #include "key.h"
 #include "lookup.h"
 #include "observe.h"
 #include "protect.h"
-#include "remove.h"
 #include "server.h"
 
 static const struct lessor_option options[] = {

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "wait.h"
+#include "readiness.h"
 
 /* A waiting lease, its `verdict` to be set. */
 struct awaited {

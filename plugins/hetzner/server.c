@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "api.h"
+#include "candidate.h"
 #include "key.h"
 #include "lookup.h"
-#include "pace.h"
-#include "pick.h"
+#include "poll_estimate.h"
 
 #define USER_DATA_MAX 32768
 #define BOOT_GUESS_POLLS 9	/* 18 s by default, a good day's boot */

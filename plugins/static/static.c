@@ -28,7 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "work.h"
+#include "step_context.h"
 
 #define SECOND 1000
 #define MINUTE (60 * SECOND)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "remove.h"
+#include "delete.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 
 #include "api.h"
 #include "lookup.h"
-#include "pace.h"
 #include "parse.h"
+#include "poll_estimate.h"
 #include "protect.h"
 #include "server.h"
 

@@ -6,9 +6,9 @@
 
 #include <lessor/provider.h>
 
-#include "book.h"
 #include "inventory.h"
-#include "run.h"
+#include "job.h"
+#include "registry.h"
 
 #define OPT_INVENTORY "inventory"
 #define OPT_STATE "state"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "work.h"
+#include "step_context.h"
 
 #define ENV_WORDS 12
 #define ENV_WORD_ROOM 256

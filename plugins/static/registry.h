@@ -16,7 +16,7 @@
 
 #include <stddef.h>
 
-#include "record.h"
+#include "allocation.h"
 
 /* For one step, on its thread. */
 struct book {

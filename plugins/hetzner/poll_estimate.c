@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pace.h"
+#include "poll_estimate.h"
 
 #include <inttypes.h>
 #include <stdio.h>

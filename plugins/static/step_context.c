@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "work.h"
+#include "step_context.h"
 
 #include <errno.h>
 #include <inttypes.h>

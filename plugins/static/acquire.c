@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "work.h"
+#include "step_context.h"
 
 #define REASON_ROOM 200
 #define KEY_ROOM 96

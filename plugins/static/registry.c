@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "book.h"
+#include "registry.h"
 
 #include <dirent.h>
 #include <errno.h>

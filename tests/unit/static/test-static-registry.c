@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "book.h"
+#include "registry.h"
 
 static char folder[] = "/tmp/lessor-book-XXXXXX";
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pick.h"
+#include "candidate.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "record.h"
+#include "allocation.h"
 
 #include <inttypes.h>
 #include <stdio.h>

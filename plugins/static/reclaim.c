@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "work.h"
+#include "step_context.h"
 
 /* A run that is over its time so much cannot be killed: the kernel holds it. */
 #define OVERDUE_MS (60 * 1000)

@@ -16,8 +16,8 @@
 
 #include <lessor/provider.h>
 
-#include "book.h"
 #include "inventory.h"
+#include "registry.h"
 
 enum run_kind { RUN_PROBE, RUN_PREPARE, RUN_RESET };
 const char *run_kind_name(enum run_kind kind);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "wait.h"
+#include "readiness.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "api.h"
-#include "pace.h"
+#include "delete.h"
 #include "parse.h"
-#include "remove.h"
+#include "poll_estimate.h"
 #include "server.h"
 
 #define FOLLOW_MS (20 * 1000)	/* look at the actions this often though nothing is odd */
