@@ -202,7 +202,7 @@ static int is_looked_for(const struct lessor_lease *lease, const struct thing *t
 }
 
 /* The provider's filter is asked, and not trusted. */
-static int matches(const struct search *search, const struct thing *thing)
+static int search_matches(const struct search *search, const struct thing *thing)
 {
 	if (search->name)
 		return strcmp(thing->name, search->name) == 0;
@@ -216,7 +216,7 @@ static int search_visit(void *arg, const struct thing *thing)
 	struct search *search = arg;
 	struct found *copy;
 
-	if (!matches(search, thing))
+	if (!search_matches(search, thing))
 		return 0;
 	for (struct found *have = search->found; have; have = have->next) {
 		if (strcmp(have->thing.id, thing->id) == 0)
@@ -306,7 +306,7 @@ int lookup_shows(struct hz *z, const struct lessor_resource *row, int *ret_verdi
 	return shown.found;
 }
 
-static int adopt(struct hz *z, struct found *found)
+static int found_adopt(struct hz *z, struct found *found)
 {
 	struct lessor_observed seen;
 
@@ -374,7 +374,7 @@ int lookup_unsettled(struct hz *z, uint32_t kind, int *ret_verdict)
 	if (!count)
 		return 0;
 	for (struct found *f = search.found; f; f = f->next)
-		adopt(z, f);
+		found_adopt(z, f);
 	*ret_verdict = lessor_pending(z->call, AT_ONCE, "");
 	for (size_t i = 0; i < z->lease->resource_count; i++) {
 		const struct lessor_resource *r = lessor_resource_at(z->lease, i);
@@ -394,7 +394,7 @@ enum lookup_named lookup_name(struct hz *z, uint32_t kind, const char *name, int
 		return NAMED_FAILED;
 	if (!search.found)
 		return NAMED_NONE;
-	if (adopt(z, search.found))
+	if (found_adopt(z, search.found))
 		return NAMED_ADOPTED;
 	if (!thing_label(&search.found->thing, LESSOR_LABEL_SIG))
 		return NAMED_FOREIGN;

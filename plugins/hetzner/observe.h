@@ -12,7 +12,7 @@
 struct awaited {
 	struct lessor_waiting *waiting;
 	struct hz z;
-	struct wait wait;
+	struct readiness readiness;
 	int64_t id;		/* of its server */
 	int is_found;		/* a page shows it */
 	int is_followed;	/* ... and its actions have to be known */

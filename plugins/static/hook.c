@@ -10,71 +10,76 @@
 #define ENV_WORDS 12
 #define ENV_WORD_ROOM 256
 
-const struct host *errand_host(const struct work *w, const struct record *record)
+const struct host *hook_host(const struct step_context *ctx, const struct allocation *allocation)
 {
-	const struct host *host = inventory_find(w->pool->inventory, record->host);
+	const struct host *host = inventory_find(ctx->pool->inventory, allocation->host);
 
-	return host && host->port == record->port &&
-	       strcasecmp(host->address, record->address) == 0 ? host : NULL;
+	return host && host->port == allocation->port &&
+			       strcasecmp(host->address, allocation->address) == 0 ?
+		       host :
+		       NULL;
 }
 
 /*
  * The command of a kind, in *ret_own if it had to be made and must be freed. A host that is
  * not in the inventory any more is still reset, with what it had when it was taken.
  */
-static int command_of(const struct work *w, const struct record *record, enum run_kind kind,
-		      struct command *ret_own, const struct command **ret)
+static int command_of(const struct step_context *ctx, const struct allocation *allocation,
+		      enum job_kind kind, struct command *ret_own, const struct command **ret)
 {
-	const struct host *host = errand_host(w, record);
+	const struct host *host = hook_host(ctx, allocation);
 	const char *why;
 
 	*ret_own = (struct command){ 0 };
 	*ret = NULL;
 	switch (kind) {
-	case RUN_PROBE:
+	case JOB_PROBE:
 		*ret = host ? &host->probe_command : NULL;
 		return 0;
-	case RUN_PREPARE:
+	case JOB_PREPARE:
 		*ret = host ? &host->prepare : NULL;
 		return 0;
-	case RUN_RESET:
+	case JOB_RESET:
 		break;
 	}
 	if (host) {
 		*ret = &host->reset;
-	} else if (record->reset) {
-		if (command_parse(record->reset, ret_own, &why))
+	} else if (allocation->reset) {
+		if (command_parse(allocation->reset, ret_own, &why))
 			return -1;
 		*ret = ret_own;
 	}
 	return 0;
 }
 
-int errand_is_due(const struct work *w, const struct record *record, enum run_kind kind)
+int hook_is_due(const struct step_context *ctx, const struct allocation *allocation,
+		enum job_kind kind)
 {
-	const struct host *host = errand_host(w, record);
+	const struct host *host = hook_host(ctx, allocation);
 	const struct command *command;
 	struct command own;
-	int rc = command_of(w, record, kind, &own, &command);
+	int rc = command_of(ctx, allocation, kind, &own, &command);
 
 	if (!rc)
 		rc = (command && command->count) ||
-		     (kind == RUN_PROBE && host && host->probe != PROBE_NONE);
+		     (kind == JOB_PROBE && host && host->probe != PROBE_NONE);
 	command_fini(&own);
 	return rc;
 }
 
 /* A small environment of its own: the daemon's may hold what is nobody's business. */
-static char **environment(struct lessor_call *call, const struct subject *subject,
-			  const struct lessor_lease *lease, enum run_kind kind)
+static char **environment_make(struct lessor_call *call, const struct subject *subject,
+			       const struct lessor_lease *lease, enum job_kind kind)
 {
 	char **words = lessor_alloc(call, (ENV_WORDS + 1) * sizeof(*words));
 	char *room = lessor_alloc(call, (size_t)ENV_WORDS * ENV_WORD_ROOM);
 	const char *home = getenv("HOME");
-	const struct { const char *key, *value; } pairs[] = {
+	const struct {
+		const char *key, *value;
+	} pairs[] = {
 		{ "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
 		{ "HOME", home ? home : "/" },
-		{ "LESSOR_ACTION", run_kind_name(kind) },
+		{ "LESSOR_ACTION", job_kind_name(kind) },
 		{ "LESSOR_HOST", subject->host },
 		{ "LESSOR_ADDRESS", subject->address },
 		{ "LESSOR_PORT", subject->port },
@@ -91,12 +96,12 @@ static char **environment(struct lessor_call *call, const struct subject *subjec
 	return words;
 }
 
-static int64_t timeout_of(struct lessor_call *call, enum run_kind kind)
+static int64_t timeout_of(struct lessor_call *call, enum job_kind kind)
 {
 	static const char *const options[] = {
-		[RUN_PROBE] = OPT_PROBE_TIMEOUT,
-		[RUN_PREPARE] = OPT_PREPARE_TIMEOUT,
-		[RUN_RESET] = OPT_RESET_TIMEOUT,
+		[JOB_PROBE] = OPT_PROBE_TIMEOUT,
+		[JOB_PREPARE] = OPT_PREPARE_TIMEOUT,
+		[JOB_RESET] = OPT_RESET_TIMEOUT,
 	};
 
 	return lessor_option_int(call, options[kind]);
@@ -115,60 +120,65 @@ static const char *key_line(struct lessor_call *call, const struct lessor_lease 
 	return line;
 }
 
-static int order_start(struct work *w, const struct record *record, enum run_kind kind,
-		       const struct command *command)
+static int order_start(struct step_context *ctx, const struct allocation *allocation,
+		       enum job_kind kind, const struct command *command)
 {
-	const struct host *host = errand_host(w, record);
+	const struct host *host = hook_host(ctx, allocation);
 	char port[16];
-	const struct subject subject = { record->host, record->address, port, w->lease->id };
-	struct run_order order = {
-		.kind = kind, .id = record->id, .address = record->address, .port = record->port,
+	const struct subject subject = { allocation->host, allocation->address, port,
+					 ctx->lease->id };
+	struct job_order order = {
+		.kind = kind,
+		.id = allocation->id,
+		.address = allocation->address,
+		.port = allocation->port,
 		.wants_ssh = host && host->probe == PROBE_SSH,
-		.timeout_ms = timeout_of(w->call, kind),
+		.timeout_ms = timeout_of(ctx->call, kind),
 	};
 
-	snprintf(port, sizeof(port), "%d", record->port);
+	snprintf(port, sizeof(port), "%d", allocation->port);
 	if (command && command->count) {
-		order.argv = command_expand(w->call, command, &subject);
-		order.envp = environment(w->call, &subject, w->lease, kind);
+		order.argv = command_expand(ctx->call, command, &subject);
+		order.envp = environment_make(ctx->call, &subject, ctx->lease, kind);
 		if (!order.argv || !order.envp) {
 			errno = E2BIG;
 			return -1;
 		}
 	}
-	if (kind == RUN_PREPARE)
-		order.input = key_line(w->call, w->lease);
-	return run_start(w->call, &w->book, &order);
+	if (kind == JOB_PREPARE)
+		order.input = key_line(ctx->call, ctx->lease);
+	return job_start(ctx->call, &ctx->registry, &order);
 }
 
-int errand_start(struct work *w, const struct record *record, enum run_kind kind)
+int hook_start(struct step_context *ctx, const struct allocation *allocation, enum job_kind kind)
 {
 	const struct command *command;
 	struct command own;
-	int rc = command_of(w, record, kind, &own, &command);
+	int rc = command_of(ctx, allocation, kind, &own, &command);
 
 	if (rc)
 		errno = EINVAL;
 	else
-		rc = order_start(w, record, kind, command);
+		rc = order_start(ctx, allocation, kind, command);
 	if (rc)
-		lessor_log(w->call, LESSOR_LOG_ERROR, "the %s of host %s cannot be started (error %d)",
-			   run_kind_name(kind), record->host, errno);
+		lessor_log(ctx->call, LESSOR_LOG_ERROR,
+			   "the %s of host %s cannot be started (error %d)", job_kind_name(kind),
+			   allocation->host, errno);
 	command_fini(&own);
 	return rc;
 }
 
-int errand_look(struct work *w, const struct record *record, struct run *ret)
+int hook_read(struct step_context *ctx, const struct allocation *allocation, struct job *ret)
 {
-	if (run_look(&w->book, record->id, ret)) {
-		lessor_log(w->call, LESSOR_LOG_ERROR,
+	if (job_read(&ctx->registry, allocation->id, ret)) {
+		lessor_log(ctx->call, LESSOR_LOG_ERROR,
 			   "how the command for host %s went cannot be read (error %d)",
-			   record->host, errno);
+			   allocation->host, errno);
 		return -1;
 	}
-	if (ret->state == RUN_BADLY)
-		lessor_log(w->call, LESSOR_LOG_WARNING, "the %s of host %s failed: %s%s%s",
-			   run_kind_name(ret->kind), record->host, ret->how,
+	if (ret->state == JOB_FAILED)
+		lessor_log(ctx->call, LESSOR_LOG_WARNING, "the %s of host %s failed: %s%s%s",
+			   job_kind_name(ret->kind), allocation->host, ret->how,
 			   ret->said[0] ? "; it said: " : "", ret->said);
 	return 0;
 }

@@ -18,184 +18,194 @@
 #define RESETTING "reset"
 #define REMOVED "removed"
 
-static int is_overdue(struct work *w, const struct run *run)
+static int is_overdue(struct step_context *ctx, const struct job *job)
 {
-	return lessor_now(w->call) - run->started_ms - run->timeout_ms > OVERDUE_MS;
+	return lessor_now(ctx->call) - job->started_ms - job->timeout_ms > OVERDUE_MS;
 }
 
-static int record_is_gone(struct work *w, const struct lessor_resource *row)
+static int allocation_is_gone(struct step_context *ctx, const struct lessor_resource *row)
 {
 	int was_removed = row->state == LESSOR_STATE_DELETING && strcmp(row->action, REMOVED) == 0;
 
 	/* What we removed does not come again; of what somebody else did nobody knows. */
-	if (w->book.unreadable && !was_removed)
-		return lessor_retry(w->call, LESSOR_CLASS_PROVIDER, 0,
+	if (ctx->registry.unreadable && !was_removed)
+		return lessor_retry(ctx->call, LESSOR_CLASS_PROVIDER, 0,
 				    "a record of the pool cannot be read: is it %s?", row->name);
 	/* If we died before that was done. */
-	run_forget(&w->book, row->id);
-	return lessor_gone(w->call, row->row, "no record has its id") ?
-	       lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0, "looked at once more first") :
-	       lessor_pending(w->call, AT_ONCE, "");
+	job_forget(&ctx->registry, row->id);
+	return lessor_gone(ctx->call, row->row, "no record has its id") ?
+		       lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "looked at once more first") :
+		       lessor_pending(ctx->call, AT_ONCE, "");
 }
 
 /* A lease in attention stays there while its reset is tried again; a first one just moves. */
-static int wait_for_reset(struct work *w, const struct record *record)
+static int wait_for_reset(struct step_context *ctx, const struct allocation *allocation)
 {
-	int64_t poll_ms = lessor_option_int(w->call, OPT_POLL);
+	int64_t poll_ms = lessor_option_int(ctx->call, OPT_POLL);
 
-	if (record->failures)
-		return lessor_retry(w->call, LESSOR_CLASS_FAILED, poll_ms,
-				    "the reset of host %s failed and runs again", record->host);
-	return lessor_pending(w->call, poll_ms, "");
+	if (allocation->failures)
+		return lessor_retry(ctx->call, LESSOR_CLASS_FAILED, poll_ms,
+				    "the reset of host %s failed and runs again", allocation->host);
+	return lessor_pending(ctx->call, poll_ms, "");
 }
 
-static int permit(struct work *w, const struct lessor_resource *row, const struct record *record)
+static int permit_delete(struct step_context *ctx, const struct lessor_resource *row,
+			 const struct allocation *allocation)
 {
-	struct lessor_observed seen = record_observed(record);
+	struct lessor_observed seen = allocation_observed(allocation);
 
-	return lessor_permit_delete(w->call, row->row, &seen);
+	return lessor_permit_delete(ctx->call, row->row, &seen);
 }
 
-static int not_permitted(struct work *w, const struct lessor_resource *row)
+static int not_permitted(struct step_context *ctx, const struct lessor_resource *row)
 {
-	return lessor_refuse(w->call, LESSOR_CLASS_OWNERSHIP, "%s (id %s) may not be given back",
+	return lessor_refuse(ctx->call, LESSOR_CLASS_OWNERSHIP, "%s (id %s) may not be given back",
 			     row->name, row->id);
 }
 
-static int not_recorded(struct work *w)
+static int not_recorded(struct step_context *ctx)
 {
-	return lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded");
+	return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded");
 }
 
-static int reset_failed(struct work *w, const struct lessor_resource *row, struct record *record,
-			const struct run *run)
+static int reset_failed(struct step_context *ctx, const struct lessor_resource *row,
+			struct allocation *allocation, const struct job *job)
 {
-	if (record_set_failures(record, record->failures + 1) || book_change(&w->book, record))
-		return lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0,
+	if (allocation_set_failures(allocation, allocation->failures + 1) ||
+	    registry_change(&ctx->registry, allocation))
+		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "the state directory cannot be written");
-	if (lessor_still_there(w->call, row->row, "its reset failed"))
-		return not_recorded(w);
-	run_forget(&w->book, record->id);
-	return lessor_refuse(w->call, LESSOR_CLASS_FAILED,
+	if (lessor_still_there(ctx->call, row->row, "its reset failed"))
+		return not_recorded(ctx);
+	job_forget(&ctx->registry, allocation->id);
+	return lessor_refuse(ctx->call, LESSOR_CLASS_FAILED,
 			     "the reset of host %s failed: %s; nobody else gets it before a reset "
-			     "has succeeded", record->host, run->how);
+			     "has succeeded",
+			     allocation->host, job->how);
 }
 
 /* It died with whatever it was doing. The next step does it again, after a while. */
-static int reset_lost(struct work *w, const struct lessor_resource *row, const struct record *record)
+static int reset_lost(struct step_context *ctx, const struct lessor_resource *row,
+		      const struct allocation *allocation)
 {
-	if (lessor_still_there(w->call, row->row, "its reset was interrupted"))
-		return not_recorded(w);
-	run_forget(&w->book, record->id);
-	return lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0,
-			    "the reset of host %s was interrupted", record->host);
+	if (lessor_still_there(ctx->call, row->row, "its reset was interrupted"))
+		return not_recorded(ctx);
+	job_forget(&ctx->registry, allocation->id);
+	return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
+			    "the reset of host %s was interrupted", allocation->host);
 }
 
-static int reset_begin(struct work *w, const struct lessor_resource *row,
-		       const struct record *record)
+static int reset_begin(struct step_context *ctx, const struct lessor_resource *row,
+		       const struct allocation *allocation)
 {
-	if (permit(w, row, record))
-		return not_permitted(w, row);
-	if (errand_start(w, record, RUN_RESET)) {	/* then nothing runs */
-		lessor_still_there(w->call, row->row, "its reset could not be started");
-		return lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "the reset of host %s could not be started", record->host);
+	if (permit_delete(ctx, row, allocation))
+		return not_permitted(ctx, row);
+	if (hook_start(ctx, allocation, JOB_RESET)) { /* then nothing runs */
+		lessor_still_there(ctx->call, row->row, "its reset could not be started");
+		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "the reset of host %s could not be started", allocation->host);
 	}
-	return lessor_deleting(w->call, row->row, RESETTING) ? not_recorded(w) :
-	       wait_for_reset(w, record);
+	return lessor_deleting(ctx->call, row->row, RESETTING) ? not_recorded(ctx) :
+								 wait_for_reset(ctx, allocation);
 }
 
-static int reset_runs(struct work *w, const struct lessor_resource *row,
-		      const struct record *record, const struct run *run)
+static int reset_runs(struct step_context *ctx, const struct lessor_resource *row,
+		      const struct allocation *allocation, const struct job *job)
 {
 	/* We died between its start and the ledger's line: DELETE_UNKNOWN. */
 	if (row->state != LESSOR_STATE_DELETING) {
-		if (permit(w, row, record)) {
-			run_stop(&w->book, record->id);
-			return not_permitted(w, row);
+		if (permit_delete(ctx, row, allocation)) {
+			job_stop(&ctx->registry, allocation->id);
+			return not_permitted(ctx, row);
 		}
-		if (lessor_deleting(w->call, row->row, RESETTING))
-			return not_recorded(w);
+		if (lessor_deleting(ctx->call, row->row, RESETTING))
+			return not_recorded(ctx);
 	}
-	if (is_overdue(w, run))
-		return lessor_refuse(w->call, LESSOR_CLASS_TIMEOUT,
+	if (is_overdue(ctx, job))
+		return lessor_refuse(ctx->call, LESSOR_CLASS_TIMEOUT,
 				     "the reset of host %s is over its time and cannot be ended",
-				     record->host);
-	return wait_for_reset(w, record);
+				     allocation->host);
+	return wait_for_reset(ctx, allocation);
 }
 
-static int set_free(struct work *w, const struct lessor_resource *row, const struct record *record)
+static int free_host(struct step_context *ctx, const struct lessor_resource *row,
+		     const struct allocation *allocation)
 {
 	/* The permit of the reset is used up with it. */
 	if (row->state == LESSOR_STATE_DELETING &&
-	    lessor_still_there(w->call, row->row, "its reset is done"))
-		return not_recorded(w);
-	if (permit(w, row, record))
-		return not_permitted(w, row);
-	if (book_remove(&w->book, record)) {
-		lessor_delete_unknown(w->call, row->row, "its record may not be removed for good");
-		return lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0,
+	    lessor_still_there(ctx->call, row->row, "its reset is done"))
+		return not_recorded(ctx);
+	if (permit_delete(ctx, row, allocation))
+		return not_permitted(ctx, row);
+	if (registry_remove(&ctx->registry, allocation)) {
+		lessor_delete_unknown(ctx->call, row->row, "its record may not be removed for good");
+		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "the state directory cannot be written");
 	}
-	run_forget(&w->book, record->id);
+	job_forget(&ctx->registry, allocation->id);
 	/* The next step reads whether it is so. */
-	return lessor_deleting(w->call, row->row, REMOVED) ? not_recorded(w) :
-	       lessor_pending(w->call, AT_ONCE, "");
+	return lessor_deleting(ctx->call, row->row, REMOVED) ?
+		       not_recorded(ctx) :
+		       lessor_pending(ctx->call, AT_ONCE, "");
 }
 
 /* Something of the way in still runs for it: first that must end. */
-static int end_errand(struct work *w, const struct record *record, const struct run *run)
+static int stop_hook(struct step_context *ctx, const struct allocation *allocation,
+		     const struct job *job)
 {
-	if (is_overdue(w, run))
-		return lessor_refuse(w->call, LESSOR_CLASS_TIMEOUT,
+	if (is_overdue(ctx, job))
+		return lessor_refuse(ctx->call, LESSOR_CLASS_TIMEOUT,
 				     "the %s of host %s is over its time and cannot be ended",
-				     run_kind_name(run->kind), record->host);
-	run_stop(&w->book, record->id);
-	return lessor_pending(w->call, lessor_option_int(w->call, OPT_POLL), "");
+				     job_kind_name(job->kind), allocation->host);
+	job_stop(&ctx->registry, allocation->id);
+	return lessor_pending(ctx->call, lessor_option_int(ctx->call, OPT_POLL), "");
 }
 
-static int give_record(struct work *w, const struct lessor_resource *row, struct record *record)
+static int reclaim_allocation(struct step_context *ctx, const struct lessor_resource *row,
+			      struct allocation *allocation)
 {
-	int owed = record->stage == STAGE_TAKEN ? 0 : errand_is_due(w, record, RUN_RESET);
+	int owed = allocation->stage == STAGE_TAKEN ? 0 : hook_is_due(ctx, allocation, JOB_RESET);
 	int is_reset;
-	struct run run;
+	struct job job;
 
 	if (owed < 0)
-		return lessor_refuse(w->call, LESSOR_CLASS_PROVIDER,
+		return lessor_refuse(ctx->call, LESSOR_CLASS_PROVIDER,
 				     "the reset of host %s cannot be read from its record",
-				     record->host);
-	if (errand_look(w, record, &run))
-		return lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0,
+				     allocation->host);
+	if (hook_read(ctx, allocation, &job))
+		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "the state directory cannot be read");
-	is_reset = run.kind == RUN_RESET;
-	if (run.state == RUN_ACTIVE)
-		return is_reset ? reset_runs(w, row, record, &run) : end_errand(w, record, &run);
-	if (!owed || (is_reset && run.state == RUN_WELL))
-		return set_free(w, row, record);
+	is_reset = job.kind == JOB_RESET;
+	if (job.state == JOB_ACTIVE)
+		return is_reset ? reset_runs(ctx, row, allocation, &job) :
+				  stop_hook(ctx, allocation, &job);
+	if (!owed || (is_reset && job.state == JOB_SUCCEEDED))
+		return free_host(ctx, row, allocation);
 	if (is_reset && row->state == LESSOR_STATE_DELETING) {
-		if (run.state == RUN_BADLY)
-			return reset_failed(w, row, record, &run);
-		if (run.state == RUN_LOST)
-			return reset_lost(w, row, record);
+		if (job.state == JOB_FAILED)
+			return reset_failed(ctx, row, allocation, &job);
+		if (job.state == JOB_LOST)
+			return reset_lost(ctx, row, allocation);
 	}
-	return reset_begin(w, row, record);
+	return reset_begin(ctx, row, allocation);
 }
 
-int give_back(struct work *w, const struct lessor_resource *row)
+int reclaim_row(struct step_context *ctx, const struct lessor_resource *row)
 {
-	struct record *record;
+	struct allocation *allocation;
 
 	if (row_is_over(row) || !row->ours)
 		return LESSOR_GONE;
 	if (row->kind != LESSOR_KIND_SERVER)
-		return lessor_refuse(w->call, LESSOR_CLASS_BUG,
+		return lessor_refuse(ctx->call, LESSOR_CLASS_BUG,
 				     "%s is of a kind that is never made here", row->name);
 	if (row->state == LESSOR_STATE_RETAINED)
-		return lessor_refuse(w->call, LESSOR_CLASS_OWNERSHIP,
+		return lessor_refuse(ctx->call, LESSOR_CLASS_OWNERSHIP,
 				     "%s is kept at its owner's wish", row->name);
 	if (!row->id[0])
-		return lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0,
+		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "whether %s was made is not settled yet", row->name);
-	record = book_by_id(&w->book, row->id);
-	return record ? give_record(w, row, record) : record_is_gone(w, row);
+	allocation = registry_by_id(&ctx->registry, row->id);
+	return allocation ? reclaim_allocation(ctx, row, allocation) : allocation_is_gone(ctx, row);
 }

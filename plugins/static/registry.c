@@ -11,23 +11,23 @@
 #include <unistd.h>
 
 #define HOST_PREFIX "host-"
-#define MARK_PREFIX "mark-"
+#define SENTINEL_PREFIX "mark-"
 #define TMP_PREFIX "tmp-"
-#define TMP_FILE TMP_PREFIX "record"	/* one is enough: who writes has the lock */
+#define TMP_FILE TMP_PREFIX "record" /* one is enough: who writes has the lock */
 #define SUFFIX ".json"
-#define RECORD_BYTES_MAX 65536
+#define ALLOCATION_BYTES_MAX 65536
 
 static int has_prefix(const char *name, const char *prefix)
 {
 	return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-static int is_record(const char *name)
+static int is_allocation(const char *name)
 {
 	size_t len = strlen(name);
 
-	return (has_prefix(name, HOST_PREFIX) || has_prefix(name, MARK_PREFIX)) &&
-	       len > strlen(SUFFIX) && len < RECORD_FILE_ROOM &&
+	return (has_prefix(name, HOST_PREFIX) || has_prefix(name, SENTINEL_PREFIX)) &&
+	       len > strlen(SUFFIX) && len < ALLOCATION_FILE_ROOM &&
 	       strcmp(name + len - strlen(SUFFIX), SUFFIX) == 0;
 }
 
@@ -35,12 +35,12 @@ static int is_record(const char *name)
 static char *file_read(int dir, const char *name, size_t *ret_len)
 {
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	char *text = fd < 0 ? NULL : malloc(RECORD_BYTES_MAX);
+	char *text = fd < 0 ? NULL : malloc(ALLOCATION_BYTES_MAX);
 	ssize_t got = -1;
 
 	*ret_len = 0;
-	while (text && *ret_len < RECORD_BYTES_MAX &&
-	       (got = read(fd, text + *ret_len, RECORD_BYTES_MAX - *ret_len)) > 0)
+	while (text && *ret_len < ALLOCATION_BYTES_MAX &&
+	       (got = read(fd, text + *ret_len, ALLOCATION_BYTES_MAX - *ret_len)) > 0)
 		*ret_len += (size_t)got;
 	if (fd >= 0)
 		close(fd);
@@ -50,50 +50,51 @@ static char *file_read(int dir, const char *name, size_t *ret_len)
 	return NULL;
 }
 
-static struct record *record_room(struct book *book)
+static struct allocation *allocation_room(struct registry *registry)
 {
-	size_t count = book->count;
+	size_t count = registry->count;
 
 	if ((count & (count - 1)) == 0) {
-		struct record *more = realloc(book->records,
-					      (count ? count * 2 : 1) * sizeof(*more));
+		struct allocation *more = realloc(registry->allocations,
+						  (count ? count * 2 : 1) * sizeof(*more));
 
 		if (!more)
 			return NULL;
-		book->records = more;
+		registry->allocations = more;
 	}
-	return &book->records[count];
+	return &registry->allocations[count];
 }
 
-static int record_load(struct book *book, const char *name)
+static int allocation_load(struct registry *registry, const char *name)
 {
-	struct record *record = record_room(book);
+	struct allocation *allocation = allocation_room(registry);
 	json_error_t error = { .text = "it cannot be opened or read" };
 	json_t *root = NULL;
 	size_t len;
 	char *text;
 
-	if (!record)
+	if (!allocation)
 		return -1;
-	text = file_read(book->dir, name, &len);
+	text = file_read(registry->dir, name, &len);
 	if (text)
 		root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 	free(text);
-	book->count++;
-	if (root && record_read(root, name, record) == 0)
+	registry->count++;
+	if (root && allocation_read(root, name, allocation) == 0)
 		return 0;
-	*record = (struct record){ .host = "", .address = "", .id = "", .name = "", .type = "",
-				   .location = "" };
-	snprintf(record->file, sizeof(record->file), "%s", name);
-	book->unreadable++;
-	snprintf(book->complaint, sizeof(book->complaint), "%.80s: %.70s", name,
+	*allocation = (struct allocation){
+		.host = "", .address = "", .id = "", .name = "", .type = "", .location = ""
+	};
+	snprintf(allocation->file, sizeof(allocation->file), "%s", name);
+	registry->unreadable++;
+	snprintf(registry->complaint, sizeof(registry->complaint), "%.80s: %.70s", name,
 		 root ? "it is no record" : error.text);
 	return 0;
 }
 
-static int book_read(struct book *book)
+static int registry_read(struct registry *registry)
 {
-	int fd = openat(book->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(registry->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 	int failed = 0, why;
@@ -106,10 +107,10 @@ static int book_read(struct book *book)
 		return -1;
 	}
 	while (!failed && (errno = 0, entry = readdir(dir)) != NULL) {
-		if (is_record(entry->d_name))
-			failed = record_load(book, entry->d_name);
-		else if (has_prefix(entry->d_name, TMP_PREFIX))	/* whoever made it is dead */
-			unlinkat(book->dir, entry->d_name, 0);
+		if (is_allocation(entry->d_name))
+			failed = allocation_load(registry, entry->d_name);
+		else if (has_prefix(entry->d_name, TMP_PREFIX)) /* whoever made it is dead */
+			unlinkat(registry->dir, entry->d_name, 0);
 	}
 	why = failed ? ENOMEM : errno;
 	closedir(dir);
@@ -117,55 +118,57 @@ static int book_read(struct book *book)
 	return failed || why ? -1 : 0;
 }
 
-enum book_opened book_open(const char *path, struct book *ret)
+enum registry_opened registry_open(const char *path, struct registry *ret)
 {
-	struct book book = { .lock = -1 };
+	struct registry registry = { .lock = -1 };
 	int why;
 
-	book.dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (book.dir >= 0)
-		book.lock = openat(book.dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (book.lock >= 0 && flock(book.lock, LOCK_EX | LOCK_NB) == 0 && book_read(&book) == 0) {
-		*ret = book;
-		return BOOK_OPEN;
+	registry.dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (registry.dir >= 0)
+		registry.lock = openat(registry.dir, "lock",
+				       O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (registry.lock >= 0 && flock(registry.lock, LOCK_EX | LOCK_NB) == 0 &&
+	    registry_read(&registry) == 0) {
+		*ret = registry;
+		return REGISTRY_OPEN;
 	}
 	why = errno;
-	book_close(&book);
+	registry_close(&registry);
 	errno = why;
-	return book.lock >= 0 && why == EWOULDBLOCK ? BOOK_BUSY : BOOK_FAILED;
+	return registry.lock >= 0 && why == EWOULDBLOCK ? REGISTRY_BUSY : REGISTRY_FAILED;
 }
 
-void book_close(struct book *book)
+void registry_close(struct registry *registry)
 {
-	for (size_t i = 0; i < book->count; i++)
-		record_fini(&book->records[i]);
-	free(book->records);
-	if (book->lock >= 0) {
+	for (size_t i = 0; i < registry->count; i++)
+		allocation_fini(&registry->allocations[i]);
+	free(registry->allocations);
+	if (registry->lock >= 0) {
 		/* A process that was just forked still has this descriptor for a moment. */
-		flock(book->lock, LOCK_UN);
-		close(book->lock);
+		flock(registry->lock, LOCK_UN);
+		close(registry->lock);
 	}
-	if (book->dir >= 0)
-		close(book->dir);
+	if (registry->dir >= 0)
+		close(registry->dir);
 }
 
-struct record *book_by_id(const struct book *book, const char *id)
+struct allocation *registry_by_id(const struct registry *registry, const char *id)
 {
-	for (size_t i = 0; i < book->count; i++) {
-		if (book->records[i].root && strcmp(book->records[i].id, id) == 0)
-			return &book->records[i];
+	for (size_t i = 0; i < registry->count; i++) {
+		if (registry->allocations[i].root && strcmp(registry->allocations[i].id, id) == 0)
+			return &registry->allocations[i];
 	}
 	return NULL;
 }
 
-const struct record *book_of_host(const struct book *book, const char *host)
+const struct allocation *registry_of_host(const struct registry *registry, const char *host)
 {
-	char file[RECORD_FILE_ROOM];
+	char file[ALLOCATION_FILE_ROOM];
 	size_t len = (size_t)snprintf(file, sizeof(file), HOST_PREFIX "%s" SUFFIX, host);
 
-	for (size_t i = 0; i < book->count && len < sizeof(file); i++) {
-		if (memcmp(book->records[i].file, file, len + 1) == 0)
-			return &book->records[i];
+	for (size_t i = 0; i < registry->count && len < sizeof(file); i++) {
+		if (memcmp(registry->allocations[i].file, file, len + 1) == 0)
+			return &registry->allocations[i];
 	}
 	return NULL;
 }
@@ -186,7 +189,7 @@ static int write_all(int fd, const char *text, size_t len)
 }
 
 /* The temporary file, whole and on the disk. */
-static int tmp_write(const struct book *book, const json_t *root)
+static int tmp_write(const struct registry *registry, const json_t *root)
 {
 	char *text = json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS);
 	int fd, failed, why;
@@ -195,7 +198,8 @@ static int tmp_write(const struct book *book, const json_t *root)
 		errno = ENOMEM;
 		return -1;
 	}
-	fd = openat(book->dir, TMP_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(registry->dir, TMP_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
 	failed = fd < 0 || write_all(fd, text, strlen(text)) || write_all(fd, "\n", 1) || fsync(fd);
 	why = errno;
 	free(text);
@@ -207,36 +211,36 @@ static int tmp_write(const struct book *book, const json_t *root)
 	return failed ? -1 : 0;
 }
 
-enum book_made book_add(const struct book *book, const json_t *root)
+enum registry_added registry_add(const struct registry *registry, const json_t *root)
 {
 	const char *host = json_string_value(json_object_get(root, "host"));
 	const char *name = json_string_value(json_object_get(root, "name"));
-	char file[RECORD_FILE_ROOM];
+	char file[ALLOCATION_FILE_ROOM];
 	int taken;
 
-	snprintf(file, sizeof(file), "%s%s" SUFFIX, host ? HOST_PREFIX : MARK_PREFIX,
+	snprintf(file, sizeof(file), "%s%s" SUFFIX, host ? HOST_PREFIX : SENTINEL_PREFIX,
 		 host ? host : name);
-	if (tmp_write(book, root))
-		return BOOK_NOT_MADE;
-	if (linkat(book->dir, TMP_FILE, book->dir, file, 0)) {
+	if (tmp_write(registry, root))
+		return REGISTRY_NOT_ADDED;
+	if (linkat(registry->dir, TMP_FILE, registry->dir, file, 0)) {
 		taken = errno == EEXIST;
-		return taken ? BOOK_TAKEN : BOOK_NOT_MADE;
+		return taken ? REGISTRY_TAKEN : REGISTRY_NOT_ADDED;
 	}
-	unlinkat(book->dir, TMP_FILE, 0);
-	return fsync(book->dir) ? BOOK_UNKNOWN : BOOK_MADE;
+	unlinkat(registry->dir, TMP_FILE, 0);
+	return fsync(registry->dir) ? REGISTRY_UNKNOWN : REGISTRY_ADDED;
 }
 
-int book_change(const struct book *book, const struct record *record)
+int registry_change(const struct registry *registry, const struct allocation *allocation)
 {
-	if (tmp_write(book, record->root) ||
-	    renameat(book->dir, TMP_FILE, book->dir, record->file))
+	if (tmp_write(registry, allocation->root) ||
+	    renameat(registry->dir, TMP_FILE, registry->dir, allocation->file))
 		return -1;
-	return fsync(book->dir);
+	return fsync(registry->dir);
 }
 
-int book_remove(const struct book *book, const struct record *record)
+int registry_remove(const struct registry *registry, const struct allocation *allocation)
 {
-	if (unlinkat(book->dir, record->file, 0) && errno != ENOENT)
+	if (unlinkat(registry->dir, allocation->file, 0) && errno != ENOENT)
 		return -1;
-	return fsync(book->dir);
+	return fsync(registry->dir);
 }

@@ -27,9 +27,9 @@ void cloud_response_add_header(struct cloud_response *response, const char *name
 
 	if (!(n & (n - 1)))
 		response->headers = xrealloc(response->headers,
-			(n ? n * 2 : 1) * sizeof(*response->headers));
-	response->headers[response->header_count++] =
-		(struct cloud_header){ xstrdup(name), xstrdup(value) };
+					     (n ? n * 2 : 1) * sizeof(*response->headers));
+	response->headers[response->header_count++] = (struct cloud_header){ xstrdup(name),
+									     xstrdup(value) };
 }
 
 const char *cloud_response_header(const struct cloud_response *response, const char *name)

@@ -50,7 +50,7 @@ struct thing *world_find(const struct cloud *cloud, enum cloud_kind kind, int pr
 }
 
 struct thing *world_find_name(const struct cloud *cloud, enum cloud_kind kind, int project,
-	const char *name)
+			      const char *name)
 {
 	const struct shelf *shelf = &cloud->shelves[kind];
 
@@ -74,11 +74,17 @@ size_t world_count(const struct cloud *cloud, enum cloud_kind kind, int project)
 }
 
 void world_tell(struct cloud *cloud, int64_t at_ms, const char *what, const struct thing *thing,
-	const char *who, uint64_t request, const char *text)
+		const char *who, uint64_t request, const char *text)
 {
 	struct cloud_event event = {
-		.at_ms = at_ms, .what = what, .kind = thing->kind, .id = thing->id,
-		.name = thing->name, .lease = thing->lease, .who = who, .request = request,
+		.at_ms = at_ms,
+		.what = what,
+		.kind = thing->kind,
+		.id = thing->id,
+		.name = thing->name,
+		.lease = thing->lease,
+		.who = who,
+		.request = request,
 		.text = text,
 	};
 
@@ -88,7 +94,7 @@ void world_tell(struct cloud *cloud, int64_t at_ms, const char *what, const stru
 }
 
 void world_add(struct cloud *cloud, struct thing *thing, enum cloud_kind kind, int project,
-	const char *name, const char *who, uint64_t request)
+	       const char *name, const char *who, uint64_t request)
 {
 	struct shelf *shelf = &cloud->shelves[kind];
 	const char *lease = labels_get(&thing->labels, cloud->lease_label);
@@ -107,7 +113,7 @@ void world_add(struct cloud *cloud, struct thing *thing, enum cloud_kind kind, i
 	}
 	shelf->all[shelf->count++] = thing;
 	thing->record = counts_open(cloud->counts, kind, thing->id, name, thing->lease,
-		thing->created_ms);
+				    thing->created_ms);
 	world_tell(cloud, cloud->now_ms, "created", thing, who, request, "");
 }
 
@@ -127,25 +133,24 @@ void world_remove(struct cloud *cloud, struct thing *thing)
 	struct shelf *shelf = &cloud->shelves[thing->kind];
 	size_t i = shelf_index(shelf, thing->id);
 
-	memmove(&shelf->all[i], &shelf->all[i + 1],
-		(shelf->count - i - 1) * sizeof(struct thing *));
+	memmove(&shelf->all[i], &shelf->all[i + 1], (shelf->count - i - 1) * sizeof(struct thing *));
 	shelf->count--;
 	thing_free(thing);
 }
 
 void world_delete(struct cloud *cloud, int64_t at_ms, struct thing *thing, const char *who,
-	uint64_t request)
+		  uint64_t request)
 {
-	thing->ghost = 1;	/* who is told finds it gone */
+	thing->ghost = 1; /* who is told finds it gone */
 	world_tell(cloud, at_ms, "deleted", thing, who, request, "");
 	counts_close(cloud->counts, thing->record, at_ms);
 	world_remove(cloud, thing);
 }
 
 void thing_rename(struct cloud *cloud, struct thing *thing, const char *to, const char *who,
-	uint64_t request)
+		  uint64_t request)
 {
-	struct thing before = *thing;	/* by this name it is told of */
+	struct thing before = *thing; /* by this name it is told of */
 
 	if (!strcmp(thing->name, to))
 		return;
@@ -154,8 +159,8 @@ void thing_rename(struct cloud *cloud, struct thing *thing, const char *to, cons
 	free(before.name);
 }
 
-void thing_relabel(struct cloud *cloud, struct thing *thing, struct labels *labels,
-	const char *who, uint64_t request)
+void thing_relabel(struct cloud *cloud, struct thing *thing, struct labels *labels, const char *who,
+		   uint64_t request)
 {
 	int same = labels_equal(&thing->labels, labels);
 
@@ -167,7 +172,7 @@ void thing_relabel(struct cloud *cloud, struct thing *thing, struct labels *labe
 }
 
 void thing_protect(struct cloud *cloud, struct thing *thing, int on, const char *who,
-	uint64_t request)
+		   uint64_t request)
 {
 	int same = thing->protected_delete == on;
 
@@ -176,7 +181,7 @@ void thing_protect(struct cloud *cloud, struct thing *thing, int on, const char 
 		((struct server *)thing)->protected_rebuild = on;
 	if (!same)
 		world_tell(cloud, cloud->now_ms, on ? "protected" : "unprotected", thing, who,
-			request, "");
+			   request, "");
 }
 
 void world_wake(struct cloud *cloud, int64_t at_ms, const struct thing *thing)
@@ -189,7 +194,7 @@ void world_wake(struct cloud *cloud, int64_t at_ms, const struct thing *thing)
 	if (i == cloud->wakeup_room) {
 		cloud->wakeup_room = i ? i * 2 : 64;
 		cloud->wakeups = xrealloc(cloud->wakeups,
-			cloud->wakeup_room * sizeof(*cloud->wakeups));
+					  cloud->wakeup_room * sizeof(*cloud->wakeups));
 	}
 	heap = cloud->wakeups;
 	cloud->wakeup_count++;
@@ -200,8 +205,8 @@ void world_wake(struct cloud *cloud, int64_t at_ms, const struct thing *thing)
 
 int thing_is_shown(const struct thing *thing, int64_t now_ms)
 {
-	return !thing->ghost
-		&& (now_ms < thing->hidden_from_ms || now_ms >= thing->hidden_until_ms);
+	return !thing->ghost &&
+	       (now_ms < thing->hidden_from_ms || now_ms >= thing->hidden_until_ms);
 }
 
 int thing_is_listed(const struct thing *thing, int64_t now_ms)

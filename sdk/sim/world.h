@@ -31,7 +31,7 @@ struct thing {
 	int64_t unlisted_until_ms;	/* lists leave it out before */
 	int ghost;			/* it is gone; only lists still show it */
 	size_t record;			/* index of its line in the counts */
-	void (*fini)(struct thing *thing);	/* frees what its kind adds; NULL: nothing */
+	void (*fini)(struct thing *thing); /* frees what its kind adds; NULL: nothing */
 };
 
 struct key {
@@ -143,7 +143,7 @@ struct cloud {
 
 /* world.c */
 void world_clear(struct cloud *cloud);	/* no objects, rules, counts, holds; tokens stay */
-struct token *world_token(struct cloud *cloud, const char *value);	/* NULL: not allowed */
+struct token *world_token(struct cloud *cloud, const char *value); /* NULL: not allowed */
 
 /* thing.c: objects of any kind. */
 uint64_t world_random(struct cloud *cloud);
@@ -196,7 +196,7 @@ void server_set_phase(struct cloud *cloud, struct server *server, int64_t at_ms,
 void server_wake(struct cloud *cloud, struct server *server, int64_t at_ms);
 /* Deletes at once, as a person would see it in the end. */
 void server_destroy(struct cloud *cloud, int64_t at_ms, struct server *server, const char *who,
-	uint64_t request);
+		    uint64_t request);
 void server_write(struct cloud *cloud, const struct server *server, int64_t now_ms,
 	struct buf *out);
 struct action *server_act(struct cloud *cloud, struct server *server, const char *command,
@@ -223,7 +223,7 @@ void key_write(const struct cloud *cloud, const struct key *key, struct buf *out
 void ip_set_auto_delete(struct cloud *cloud, struct ip *ip, int on, const char *who,
 	uint64_t request);
 struct ip *ip_new(struct cloud *cloud, int project, int v6, const struct location *location,
-	int64_t server, int auto_delete, const char *who, uint64_t request);
+		  int64_t server, int auto_delete, const char *who, uint64_t request);
 void ip_write(const struct cloud *cloud, const struct ip *ip, struct buf *out);
 
 /* human.c: {"verb":"delete","kind":"server","name":"a"} */
