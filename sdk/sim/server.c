@@ -102,7 +102,7 @@ static void never_begin(struct cloud *cloud, struct server *s, const struct serv
 }
 
 /* What is not shown, or not found, for a while. */
-static void veil(struct cloud *cloud, struct server *s, const struct plan *plan)
+static void hide_server(struct cloud *cloud, struct server *s, const struct plan *plan)
 {
 	const json_t *late = plan_find(plan, FAULT_IPV4_LATE);
 
@@ -158,7 +158,7 @@ struct server *server_new(struct cloud *cloud, int project, const char *name,
 		never_begin(cloud, s, order, stuck);
 	else
 		begin_life(cloud, s, order, plan);
-	veil(cloud, s, plan);
+	hide_server(cloud, s, plan);
 	return s;
 }
 

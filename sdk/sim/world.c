@@ -8,7 +8,7 @@
 
 #define TOKENS_MAX 10000
 
-static void start(struct cloud *cloud)
+static void start_world(struct cloud *cloud)
 {
 	/* A seed of 0 and one of 1 must differ, and none may be 0 inside. */
 	cloud->random = (cloud->config.seed + 1) * 0x9e3779b97f4a7c15ULL | 1;
@@ -33,11 +33,11 @@ struct cloud *cloud_new(const struct cloud_config *config)
 	cloud->lease_label = xstrdup(config->lease_label);
 	cloud->config.lease_label = cloud->lease_label;
 	cloud->token_any = 1;
-	start(cloud);
+	start_world(cloud);
 	return cloud;
 }
 
-static void stop(struct cloud *cloud)
+static void stop_world(struct cloud *cloud)
 {
 	for (size_t k = 0; k < CLOUD_KIND_COUNT; k++) {
 		struct shelf *shelf = &cloud->shelves[k];
@@ -66,8 +66,8 @@ static void stop(struct cloud *cloud)
 
 void world_clear(struct cloud *cloud)
 {
-	stop(cloud);
-	start(cloud);
+	stop_world(cloud);
+	start_world(cloud);
 	for (size_t i = 0; i < cloud->token_count; i++)
 		cloud->tokens[i]->revoked = 0;
 }
@@ -76,7 +76,7 @@ void cloud_free(struct cloud *cloud)
 {
 	if (!cloud)
 		return;
-	stop(cloud);
+	stop_world(cloud);
 	for (size_t i = 0; i < cloud->token_count; i++) {
 		free(cloud->tokens[i]->value);
 		free(cloud->tokens[i]);
@@ -117,7 +117,7 @@ struct token *world_token(struct cloud *cloud, const char *value)
 	return add_token(cloud, value);
 }
 
-static struct wakeup pop(struct cloud *cloud)
+static struct wakeup pop_wakeup(struct cloud *cloud)
 {
 	struct wakeup *heap = cloud->wakeups;
 	struct wakeup top = heap[0], last = heap[--cloud->wakeup_count];
@@ -139,7 +139,7 @@ static struct wakeup pop(struct cloud *cloud)
 	return top;
 }
 
-static void wake(struct cloud *cloud, const struct wakeup *w)
+static void run_wakeup(struct cloud *cloud, const struct wakeup *w)
 {
 	struct thing *thing = world_find_any(cloud, w->kind, w->id);
 
@@ -154,11 +154,11 @@ static void wake(struct cloud *cloud, const struct wakeup *w)
 void cloud_advance(struct cloud *cloud, int64_t now_ms)
 {
 	while (cloud->wakeup_count && cloud->wakeups[0].at_ms <= now_ms) {
-		struct wakeup w = pop(cloud);
+		struct wakeup w = pop_wakeup(cloud);
 
 		if (w.at_ms > cloud->now_ms)
 			cloud->now_ms = w.at_ms;
-		wake(cloud, &w);
+		run_wakeup(cloud, &w);
 	}
 	if (now_ms > cloud->now_ms)
 		cloud->now_ms = now_ms;
@@ -169,7 +169,7 @@ int64_t cloud_next_ms(const struct cloud *cloud)
 	return cloud->wakeup_count ? cloud->wakeups[0].at_ms : NEVER;
 }
 
-static struct cloud_object show(const struct cloud *cloud, const struct thing *thing)
+static struct cloud_object show_object(const struct cloud *cloud, const struct thing *thing)
 {
 	struct cloud_object o = {
 		.kind = thing->kind, .project = thing->project, .id = thing->id,
@@ -191,7 +191,7 @@ void cloud_visit_objects(const struct cloud *cloud, cloud_object_fn *fn, void *a
 {
 	for (size_t k = 0; k < CLOUD_KIND_COUNT; k++) {
 		for (size_t i = 0; i < cloud->shelves[k].count; i++) {
-			struct cloud_object o = show(cloud, cloud->shelves[k].all[i]);
+			struct cloud_object o = show_object(cloud, cloud->shelves[k].all[i]);
 
 			if (!cloud->shelves[k].all[i]->ghost)
 				fn(arg, &o);
@@ -206,7 +206,7 @@ int cloud_object_find(const struct cloud *cloud, enum cloud_kind kind, int64_t i
 
 	if (!thing || thing->ghost)
 		return -1;
-	*ret = show(cloud, thing);
+	*ret = show_object(cloud, thing);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "sim/catalogue.h"
 #include "sim/cloud.h"
@@ -137,7 +138,7 @@ struct cloud {
 	struct bucket buckets[PROJECTS_MAX];
 	struct rules *rules;
 	struct counts *counts;
-	struct held *held;		/* requests that wait to be executed */
+	SLIST_HEAD(, held) held; /* requests that wait to be executed */
 	uint64_t tickets, requests;
 };
 
