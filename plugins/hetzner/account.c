@@ -30,13 +30,14 @@ static int probe_refused(struct hz *z, const struct reply *reply)
 }
 
 /* The host counts its starts and no-delete releases there. */
-static int count_up(struct hz *z, const struct lessor_resource *row, const struct thing *mark)
+static int sentinel_count_up(struct hz *z, const struct lessor_resource *row,
+			     const struct thing *sentinel)
 {
 	struct lessor_change change = { .size = sizeof(change) };
 	struct lessor_observed seen;
 	auto_reply reply = { 0 };
 
-	thing_observe(mark, &seen);
+	thing_observe(sentinel, &seen);
 	if (lessor_permit_change(z->call, row->row, LESSOR_CHANGE_LABELS, &seen, &change))
 		return LESSOR_DONE;
 	labels_write(z, row, &change, &reply);
@@ -47,7 +48,7 @@ static int count_up(struct hz *z, const struct lessor_resource *row, const struc
 	return LESSOR_DONE;
 }
 
-static int probe_mark(struct hz *z, const struct lessor_resource *row)
+static int probe_sentinel(struct hz *z, const struct lessor_resource *row)
 {
 	char path[64];
 	auto_reply reply = { 0 };
@@ -71,7 +72,7 @@ static int probe_mark(struct hz *z, const struct lessor_resource *row)
 		return lessor_refuse(z->call, LESSOR_CLASS_ACCOUNT,
 				     "SSH key %s is not the account's mark %s any more", row->id,
 				     row->name);
-	return count_up(z, row, &key.thing);
+	return sentinel_count_up(z, row, &key.thing);
 }
 
 int account_probe(struct hz *z)
@@ -81,7 +82,7 @@ int account_probe(struct hz *z)
 	int verdict;
 
 	if (row)
-		return probe_mark(z, row);
+		return probe_sentinel(z, row);
 	/* There is no PENDING here. */
 	if (lookup_unsettled(z, LESSOR_KIND_SENTINEL, &verdict))
 		return verdict == LESSOR_PENDING ?
@@ -107,7 +108,7 @@ static int list_visit(void *arg, const struct thing *thing)
 	struct account_inventory *inventory = arg;
 	const char *instance = thing_label(thing, LESSOR_LABEL_INSTANCE);
 	const char *kind = thing_label(thing, LESSOR_LABEL_KIND);
-	int is_mark = kind && strcmp(kind, "sentinel") == 0;
+	int is_sentinel = kind && strcmp(kind, "sentinel") == 0;
 	struct lessor_observed seen;
 
 	/* The provider's filter is asked, and not trusted. */
@@ -115,7 +116,7 @@ static int list_visit(void *arg, const struct thing *thing)
 		return 0;
 	/* Both are SSH keys there. */
 	if (inventory->kind != LESSOR_KIND_SERVER &&
-	    is_mark != (inventory->kind == LESSOR_KIND_SENTINEL))
+	    is_sentinel != (inventory->kind == LESSOR_KIND_SENTINEL))
 		return 0;
 	thing_observe(thing, &seen);
 	if (thing->kind == LESSOR_KIND_SERVER) {

@@ -19,8 +19,8 @@ static int64_t longer(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-static void judge(struct lessor_call *call, const char *method, const char *path,
-		  const struct lessor_http_response *response, struct reply *ret)
+static void reply_classify(struct lessor_call *call, const char *method, const char *path,
+			   const struct lessor_http_response *response, struct reply *ret)
 {
 	const json_t *error = json_object_get(ret->root, "error");
 	const char *code = json_string_value(json_object_get(error, "code"));
@@ -50,8 +50,8 @@ static void judge(struct lessor_call *call, const char *method, const char *path
 			   response->error);
 }
 
-static void exchange(struct lessor_call *call, const struct lessor_http_request *request,
-		     struct reply *ret)
+static void request_send(struct lessor_call *call, const struct lessor_http_request *request,
+			 struct reply *ret)
 {
 	struct lessor_http_response response = { .size = sizeof(response) };
 
@@ -73,7 +73,7 @@ static void exchange(struct lessor_call *call, const struct lessor_http_request 
 			ret->root = NULL;
 		}
 	}
-	judge(call, request->method, request->path, &response, ret);
+	reply_classify(call, request->method, request->path, &response, ret);
 }
 
 void api_get(struct lessor_call *call, const char *path, int64_t share_ms, struct reply *ret)
@@ -85,7 +85,7 @@ void api_get(struct lessor_call *call, const char *path, int64_t share_ms, struc
 		.share_ms = share_ms,
 	};
 
-	exchange(call, &request, ret);
+	request_send(call, &request, ret);
 }
 
 static void send_body(struct lessor_call *call, const char *method, const char *path, json_t *body,
@@ -112,7 +112,7 @@ static void send_body(struct lessor_call *call, const char *method, const char *
 		return;
 	}
 	request.body_len = strlen(text);
-	exchange(call, &request, ret);
+	request_send(call, &request, ret);
 	free(text);
 }
 
@@ -137,11 +137,12 @@ void api_delete(struct lessor_call *call, const char *path, int64_t row, struct 
 		.row = row,
 	};
 
-	exchange(call, &request, ret);
+	request_send(call, &request, ret);
 }
 
 /* Our own words; the status is a number a person can look up. */
-static int fail(struct lessor_call *call, const struct reply *reply, int verdict, const char *doing)
+static int verdict_fail(struct lessor_call *call, const struct reply *reply, int verdict,
+			const char *doing)
 {
 	uint32_t error_class = reply->error_class;
 
@@ -161,12 +162,12 @@ static int fail(struct lessor_call *call, const struct reply *reply, int verdict
 
 int api_retry(struct lessor_call *call, const struct reply *reply, const char *doing)
 {
-	return fail(call, reply, LESSOR_RETRY, doing);
+	return verdict_fail(call, reply, LESSOR_RETRY, doing);
 }
 
 int api_refuse(struct lessor_call *call, const struct reply *reply, const char *doing)
 {
-	return fail(call, reply, LESSOR_REFUSED, doing);
+	return verdict_fail(call, reply, LESSOR_REFUSED, doing);
 }
 
 int api_nonsense(struct lessor_call *call, const char *doing)

@@ -5,8 +5,8 @@
 
 #include "account.h"
 #include "api.h"
+#include "candidate.h"
 #include "parse.h"
-#include "pick.h"
 
 #define PAGES_MAX 20
 #define CURRENCY "EUR"	/* the prices of server_types name none; Hetzner bills in it */
@@ -42,8 +42,8 @@ static int is_orderable(struct lessor_call *call, const json_t *of)
 }
 
 /* Offers one type in one location, and adds the location to `known` if it can be ordered. */
-static int offer(struct lessor_call *call, const json_t *type, const char *name,
-		 const json_t *location, char *known, size_t room)
+static int offer_location(struct lessor_call *call, const json_t *type, const char *name,
+			  const json_t *location, char *known, size_t room)
 {
 	const char *where = json_string_value(json_object_get(location, "name"));
 	const json_t *available = json_object_get(location, "available");
@@ -80,10 +80,10 @@ static int offer_type(struct lessor_call *call, const json_t *type)
 		return -1;
 	snprintf(known, sizeof(known), "%s ", architecture);
 	json_array_foreach(locations, i, location) {
-		if (offer(call, type, name, location, known, sizeof(known)))
+		if (offer_location(call, type, name, location, known, sizeof(known)))
 			return -1;
 	}
-	known_put(call, name, known);
+	type_cache_put(call, name, known);
 	return 0;
 }
 
@@ -107,7 +107,7 @@ int account_catalog(struct lessor_call *call)
 				return api_nonsense(call, "reading the catalogue");
 		}
 		if (!page.next) {
-			known_complete(call);
+			type_cache_complete(call);
 			return LESSOR_DONE;
 		}
 	}

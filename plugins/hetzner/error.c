@@ -83,7 +83,7 @@ static int settles_nothing(int status)
 	return status == 408 || status == 409 || status == 421 || status == 425 || status == 499;
 }
 
-static int fits(const struct rule *rule, int status, const char *code)
+static int rule_fits(const struct rule *rule, int status, const char *code)
 {
 	if (rule->status ? rule->status != status : rule->code && settles_nothing(status))
 		return 0;
@@ -103,7 +103,7 @@ const struct rule *error_rule(int status, const char *code)
 	if (!code[0] && status != 401 && status != 429)
 		return &nonsense;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		if (fits(&rules[i], status, code))
+		if (rule_fits(&rules[i], status, code))
 			return &rules[i];
 	}
 	return &nonsense;

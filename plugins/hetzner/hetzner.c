@@ -11,11 +11,11 @@
 #include "account.h"
 #include "actions.h"
 #include "api.h"
+#include "delete.h"
 #include "key.h"
 #include "lookup.h"
 #include "observe.h"
 #include "protect.h"
-#include "remove.h"
 #include "server.h"
 
 static const struct lessor_option options[] = {
@@ -97,7 +97,7 @@ static const struct lessor_resource *server_of(const struct lessor_lease *lease,
 }
 
 /* Takes away what refused attempts left. GONE when there is nothing of the kind. */
-static int rollback(struct hz *z)
+static int rollback_attempts(struct hz *z)
 {
 	for (size_t i = 0; i < z->lease->resource_count; i++) {
 		const struct lessor_resource *r = lessor_resource_at(z->lease, i);
@@ -109,7 +109,7 @@ static int rollback(struct hz *z)
 		a = attempt_of(z->lease, r->attempt);
 		if (!a || !a->refused)
 			continue;
-		verdict = remove_resource(z, r);
+		verdict = delete_resource(z, r);
 		if (verdict != LESSOR_GONE)
 			return verdict;
 	}
@@ -141,13 +141,13 @@ static int hetzner_provision(void *instance, struct lessor_call *call,
 	(void)instance;
 	if (lookup_unsettled(&z, LESSOR_KIND_SERVER, &verdict))
 		return verdict;
-	verdict = rollback(&z);
+	verdict = rollback_attempts(&z);
 	if (verdict != LESSOR_GONE)
 		return verdict;
 	attempt = open_attempt(lease);
 	server = attempt ? server_of(lease, attempt->number) : NULL;
 	if (server)
-		return wait_for_server(&z, attempt, server);
+		return readiness_step(&z, attempt, server);
 	if (need_key(&z, &key_id, &verdict))
 		return verdict;
 	return attempt ? server_create(&z, attempt, key_id) : server_next_attempt(&z);
@@ -195,7 +195,7 @@ static int hetzner_observe(void *instance, struct lessor_call *call,
 /* ---- cleanup ------------------------------------------------------------------------- */
 
 /* All of a kind, in the ledger's order. GONE when nothing is left of it. */
-static int remove_kind(struct hz *z, uint32_t kind)
+static int delete_kind(struct hz *z, uint32_t kind)
 {
 	for (size_t i = 0; i < z->lease->resource_count; i++) {
 		const struct lessor_resource *r = lessor_resource_at(z->lease, i);
@@ -203,7 +203,7 @@ static int remove_kind(struct hz *z, uint32_t kind)
 
 		if (r->kind != kind)
 			continue;
-		verdict = remove_resource(z, r);
+		verdict = delete_resource(z, r);
 		if (verdict != LESSOR_GONE)
 			return verdict;
 	}
@@ -225,7 +225,7 @@ static int hetzner_cleanup(void *instance, struct lessor_call *call,
 	    lookup_unsettled(&z, LESSOR_KIND_KEY, &verdict))
 		return verdict;
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		verdict = remove_kind(&z, order[i]);
+		verdict = delete_kind(&z, order[i]);
 		if (verdict != LESSOR_GONE)
 			return verdict;
 	}
@@ -245,7 +245,7 @@ static const struct lessor_resource *newest_server(const struct lessor_lease *le
 	return NULL;
 }
 
-static int report(struct hz *z, const struct lessor_resource *row, const struct server *s)
+static int report_server(struct hz *z, const struct lessor_resource *row, const struct server *s)
 {
 	if (strcmp(s->thing.id, row->id) != 0)
 		return api_nonsense(z->call, "reading the server by its id");
@@ -297,7 +297,7 @@ static int hetzner_inspect(void *instance, struct lessor_call *call,
 		return api_retry(call, &reply, "reading the server");
 	if (parse_server(json_object_get(reply.root, "server"), &server))
 		return api_nonsense(call, "reading the server");
-	return report(&z, row, &server);
+	return report_server(&z, row, &server);
 }
 
 /* ---- the account -------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "api.h"
 
@@ -141,7 +142,7 @@ int lookup_pages(struct lessor_call *call, uint32_t kind, const char *query,
 
 struct found {
 	struct thing thing;
-	struct found *next;
+	SLIST_ENTRY(found) link;
 	int adopted;
 };
 
@@ -150,7 +151,7 @@ struct search {
 	struct hz *z;
 	const char *name;	/* this name, or NULL: ... */
 	const char *lease;	/* the labels of this lease */
-	struct found *found;
+	SLIST_HEAD(, found) found;
 	int full;
 };
 
@@ -202,7 +203,7 @@ static int is_looked_for(const struct lessor_lease *lease, const struct thing *t
 }
 
 /* The provider's filter is asked, and not trusted. */
-static int matches(const struct search *search, const struct thing *thing)
+static int search_matches(const struct search *search, const struct thing *thing)
 {
 	if (search->name)
 		return strcmp(thing->name, search->name) == 0;
@@ -214,11 +215,12 @@ static int matches(const struct search *search, const struct thing *thing)
 static int search_visit(void *arg, const struct thing *thing)
 {
 	struct search *search = arg;
-	struct found *copy;
+	struct found *copy, *have;
 
-	if (!matches(search, thing))
+	if (!search_matches(search, thing))
 		return 0;
-	for (struct found *have = search->found; have; have = have->next) {
+	SLIST_FOREACH(have, &search->found, link)
+	{
 		if (strcmp(have->thing.id, thing->id) == 0)
 			return 0;
 	}
@@ -227,8 +229,7 @@ static int search_visit(void *arg, const struct thing *thing)
 		search->full = 1;
 		return -1;
 	}
-	copy->next = search->found;
-	search->found = copy;
+	SLIST_INSERT_HEAD(&search->found, copy, link);
 	return 0;
 }
 
@@ -306,7 +307,7 @@ int lookup_shows(struct hz *z, const struct lessor_resource *row, int *ret_verdi
 	return shown.found;
 }
 
-static int adopt(struct hz *z, struct found *found)
+static int found_adopt(struct hz *z, struct found *found)
 {
 	struct lessor_observed seen;
 
@@ -328,7 +329,10 @@ static int claims_row(const struct thing *thing, const struct lessor_resource *r
 static void settle_row(struct hz *z, const struct lessor_resource *r, const struct search *search,
 		       int *ret_verdict)
 {
-	for (const struct found *f = search->found; f; f = f->next) {
+	const struct found *f;
+
+	SLIST_FOREACH(f, &search->found, link)
+	{
 		if (strcmp(f->thing.name, r->name) != 0)
 			continue;
 		if (f->adopted)
@@ -343,7 +347,8 @@ static void settle_row(struct hz *z, const struct lessor_resource *r, const stru
 		return;
 	}
 	/* Nor is it for a machine to say that what somebody gave another name was never made. */
-	for (const struct found *f = search->found; f; f = f->next) {
+	SLIST_FOREACH(f, &search->found, link)
+	{
 		if (f->adopted || !claims_row(&f->thing, r))
 			continue;
 		*ret_verdict = lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
@@ -359,6 +364,7 @@ static void settle_row(struct hz *z, const struct lessor_resource *r, const stru
 int lookup_unsettled(struct hz *z, uint32_t kind, int *ret_verdict)
 {
 	struct search search = { .z = z };
+	struct found *f;
 	int count = 0;
 
 	for (size_t i = 0; i < z->lease->resource_count; i++) {
@@ -373,8 +379,8 @@ int lookup_unsettled(struct hz *z, uint32_t kind, int *ret_verdict)
 	}
 	if (!count)
 		return 0;
-	for (struct found *f = search.found; f; f = f->next)
-		adopt(z, f);
+	SLIST_FOREACH(f, &search.found, link)
+	found_adopt(z, f);
 	*ret_verdict = lessor_pending(z->call, AT_ONCE, "");
 	for (size_t i = 0; i < z->lease->resource_count; i++) {
 		const struct lessor_resource *r = lessor_resource_at(z->lease, i);
@@ -389,18 +395,20 @@ int lookup_unsettled(struct hz *z, uint32_t kind, int *ret_verdict)
 enum lookup_named lookup_name(struct hz *z, uint32_t kind, const char *name, int *ret_verdict)
 {
 	struct search search = { .z = z };
+	struct found *found;
 
 	if (search_by_name(&search, kind, name, ret_verdict))
 		return NAMED_FAILED;
-	if (!search.found)
+	if (SLIST_EMPTY(&search.found))
 		return NAMED_NONE;
-	if (adopt(z, search.found))
+	found = SLIST_FIRST(&search.found);
+	if (found_adopt(z, found))
 		return NAMED_ADOPTED;
-	if (!thing_label(&search.found->thing, LESSOR_LABEL_SIG))
+	if (!thing_label(&found->thing, LESSOR_LABEL_SIG))
 		return NAMED_FOREIGN;
 	/* It was signed by us, and somebody has changed it: not a case for a machine. */
 	*ret_verdict = lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
 				     "%s (id %s) is there and is not provably ours", name,
-				     search.found->thing.id);
+				     found->thing.id);
 	return NAMED_FAILED;
 }

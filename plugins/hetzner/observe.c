@@ -25,7 +25,7 @@ void observe_add(struct awaited *a, struct lessor_waiting *waiting,
 	a->waiting = waiting;
 	a->z = (struct hz){ .call = waiting->call, .lease = waiting->lease };
 	a->id = strtoll(row->id, NULL, 10);
-	wait_begin(&a->wait, &a->z, attempt, row);
+	readiness_begin(&a->readiness, &a->z, attempt, row);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -46,7 +46,7 @@ static int look_begin(struct server_observation *look, struct lessor_call *call,
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		/* Some joined a little early, and must not be shown what they have seen before. */
-		int64_t age_ms = wait_listing_age(&all[i].wait) * 3 / 4;
+		int64_t age_ms = readiness_listing_age(&all[i].readiness) * 3 / 4;
 
 		look->by_id[i] = &all[i];
 		look->age_ms = age_ms < look->age_ms ? age_ms : look->age_ms;
@@ -64,7 +64,7 @@ static struct awaited *look_find(const struct server_observation *look, int64_t 
 	return found && !(*found)->is_found ? *found : NULL;
 }
 
-static void judge_item(struct server_observation *look, struct awaited *a, const json_t *item)
+static void check_item(struct server_observation *look, struct awaited *a, const json_t *item)
 {
 	struct server server;
 
@@ -73,12 +73,12 @@ static void judge_item(struct server_observation *look, struct awaited *a, const
 		return;
 	a->is_found = 1;
 	look->left--;
-	a->waiting->verdict = wait_judge(&a->wait, &server);
+	a->waiting->verdict = readiness_check(&a->readiness, &server);
 	a->is_followed = !a->waiting->verdict;
 }
 
 /* One page; 1 if nobody waits for what is on the next. */
-static int judge_page(struct server_observation *look, const struct reply *reply, int number)
+static int check_page(struct server_observation *look, const struct reply *reply, int number)
 {
 	int64_t oldest = look->by_id[0]->id;
 	struct list_page page;
@@ -97,7 +97,7 @@ static int judge_page(struct server_observation *look, const struct reply *reply
 			continue;
 		a = look_find(look, strtoll(id, NULL, 10));
 		if (a)
-			judge_item(look, a, item);
+			check_item(look, a, item);
 		is_last |= strtoll(id, NULL, 10) < oldest;
 	}
 	/* An exact read of each that is left costs less than so many pages. */
@@ -137,13 +137,13 @@ static size_t follow_some(struct server_observation *look, size_t from)
 
 	for (until = from; until < look->count; until++) {
 		const struct awaited *a = look->by_id[until];
-		size_t more = a->is_followed ? count_actions(a->wait.row->action) : 0;
+		size_t more = a->is_followed ? count_actions(a->readiness.row->action) : 0;
 
 		if (ids + more > ACTION_IDS_MOST)
 			break;
 		ids += more;
 		if (more)
-			append_actions(a->wait.row->action, path, sizeof(path));
+			append_actions(a->readiness.row->action, path, sizeof(path));
 	}
 	if (!ids)
 		return until;
@@ -152,14 +152,14 @@ static size_t follow_some(struct server_observation *look, size_t from)
 	for (size_t i = from; i < until; i++) {
 		struct awaited *a = look->by_id[i];
 
-		if (a->is_followed && a->wait.row->action[0])
-			a->waiting->verdict = wait_judge_actions(&a->wait, actions);
+		if (a->is_followed && a->readiness.row->action[0])
+			a->waiting->verdict = readiness_check_actions(&a->readiness, actions);
 	}
 	return until;
 }
 
 /* An adopted server's actions are a list of its own: that is left to a step of its own. */
-static void follow(struct server_observation *look)
+static void follow_all(struct server_observation *look)
 {
 	size_t at = 0;
 
@@ -168,8 +168,8 @@ static void follow(struct server_observation *look)
 	for (; at < look->count; at++) {
 		struct awaited *a = look->by_id[at];
 
-		if (a->is_followed && a->wait.row->action[0])
-			a->waiting->verdict = wait_go_on(&a->wait);
+		if (a->is_followed && a->readiness.row->action[0])
+			a->waiting->verdict = readiness_pending(&a->readiness);
 	}
 }
 
@@ -180,9 +180,9 @@ static int look_failed(struct server_observation *look, const struct reply *repl
 		struct awaited *a = look->by_id[i];
 
 		if (a->is_followed)
-			a->waiting->verdict = wait_go_on(&a->wait);
+			a->waiting->verdict = readiness_pending(&a->readiness);
 		else if (!a->is_found)
-			a->waiting->verdict = wait_look_failed(&a->wait, reply);
+			a->waiting->verdict = readiness_read_failed(&a->readiness, reply);
 	}
 	return api_retry(look->call, reply, "waiting for servers");
 }
@@ -198,12 +198,12 @@ int observe_look(struct lessor_call *call, struct awaited *all, size_t count)
 		char path[420];
 		auto_reply reply = { 0 };
 
-		wait_listing_path(call, number, path, sizeof(path));
+		readiness_listing_path(call, number, path, sizeof(path));
 		api_get(call, path, look.age_ms, &reply);
 		if (reply.rule)
 			return look_failed(&look, &reply);
-		is_last = judge_page(&look, &reply, number);
+		is_last = check_page(&look, &reply, number);
 	}
-	follow(&look);
+	follow_all(&look);
 	return LESSOR_DONE;
 }

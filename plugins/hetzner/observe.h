@@ -6,13 +6,13 @@
  */
 #pragma once
 
-#include "wait.h"
+#include "readiness.h"
 
 /* A waiting lease, its `verdict` to be set. */
 struct awaited {
 	struct lessor_waiting *waiting;
 	struct hz z;
-	struct wait wait;
+	struct readiness readiness;
 	int64_t id;		/* of its server */
 	int is_found;		/* a page shows it */
 	int is_followed;	/* ... and its actions have to be known */

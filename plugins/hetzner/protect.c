@@ -75,13 +75,13 @@ static void protection_write(struct hz *z, const struct lessor_resource *row, in
 	api_post(z->call, path, json_pack("{s:b, s:b}", "delete", on, "rebuild", on), row->row, ret);
 }
 
-static int refused(struct hz *z, const struct lessor_resource *row)
+static int change_refused(struct hz *z, const struct lessor_resource *row)
 {
 	return lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP, "%s (id %s) may not be changed",
 			     row->name, row->id);
 }
 
-static int failed(struct hz *z, const struct reply *reply, const char *doing)
+static int write_failed(struct hz *z, const struct reply *reply, const char *doing)
 {
 	return reply->error_class == LESSOR_CLASS_AUTH ? api_refuse(z->call, reply, doing) :
 							 api_retry(z->call, reply, doing);
@@ -128,12 +128,12 @@ static int keep_label(struct hz *z, const struct lessor_resource *row, struct re
 	thing_observe(read->thing, &seen);
 	rc = lessor_permit_change(z->call, row->row, LESSOR_CHANGE_LABELS, &seen, &change);
 	if (rc)
-		*ret_verdict = refused(z, row);
+		*ret_verdict = change_refused(z, row);
 	if (rc)
 		return rc > 0;
 	labels_write(z, row, &change, &reply);
 	if (reply.rule) {
-		*ret_verdict = failed(z, &reply, "labelling what is kept");
+		*ret_verdict = write_failed(z, &reply, "labelling what is kept");
 		return 0;
 	}
 	read_clear(read);
@@ -158,10 +158,10 @@ static int keep_protected(struct hz *z, const struct lessor_resource *row, struc
 	thing_observe(read->thing, &seen);
 	rc = lessor_permit_change(z->call, row->row, LESSOR_CHANGE_PROTECT, &seen, &change);
 	if (rc)
-		return rc > 0 ? lessor_pending(z->call, AT_ONCE, "") : refused(z, row);
+		return rc > 0 ? lessor_pending(z->call, AT_ONCE, "") : change_refused(z, row);
 	protection_write(z, row, 1, &reply);
 	if (reply.rule)
-		return failed(z, &reply, "protecting what is kept");
+		return write_failed(z, &reply, "protecting what is kept");
 	/* What this shows is what the host records. */
 	rc = read_exactly(z, row, &after, &verdict);
 	if (rc < 0)
@@ -172,7 +172,7 @@ static int keep_protected(struct hz *z, const struct lessor_resource *row, struc
 	return lessor_pending(z->call, AT_ONCE, "");
 }
 
-static int keep(struct hz *z, const struct lessor_resource *row)
+static int keep_resource(struct hz *z, const struct lessor_resource *row)
 {
 	auto_read read = { .thing = NULL };
 	int verdict;
@@ -201,7 +201,7 @@ int protection_keep(struct hz *z)
 
 			if (r->kind == order[k] && r->ours && r->id[0] && !r->protected_ms &&
 			    r->state == LESSOR_STATE_RETAINED)
-				return keep(z, r);
+				return keep_resource(z, r);
 		}
 	}
 	return LESSOR_DONE;
@@ -220,17 +220,17 @@ int protection_lift(struct hz *z, const struct lessor_resource *row, const struc
 	thing_observe(&server->thing, &seen);
 	/* Whether that needs an operator the host says itself: it may pass by itself as well. */
 	if (lessor_permit_change(z->call, row->row, LESSOR_CHANGE_UNPROTECT, &seen, &change))
-		return refused(z, row);
+		return change_refused(z, row);
 	/* First the label: no older store may take what comes next for its own. */
 	labels_write(z, row, &change, &labelled);
 	if (labelled.rule) {
 		/* Whether it was written all the same: the host learns it from this. */
 		read_exactly(z, row, &after, &verdict);
-		return failed(z, &labelled, "labelling what is to be deleted");
+		return write_failed(z, &labelled, "labelling what is to be deleted");
 	}
 	protection_write(z, row, 0, &lifted);
 	if (lifted.rule)
-		return failed(z, &lifted, "lifting its protection");
+		return write_failed(z, &lifted, "lifting its protection");
 	return read_exactly(z, row, &after, &verdict) < 0 ? verdict :
 							    lessor_pending(z->call, LIFTED_WAIT_MS, "");
 }

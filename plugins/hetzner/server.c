@@ -7,52 +7,52 @@
 #include <string.h>
 
 #include "api.h"
+#include "candidate.h"
 #include "key.h"
 #include "lookup.h"
-#include "pace.h"
-#include "pick.h"
+#include "poll_estimate.h"
 
 #define USER_DATA_MAX 32768
 #define BOOT_GUESS_POLLS 9	/* 18 s by default, a good day's boot */
 
 /* ---- attempts ---------------------------------------------------------------------- */
 
-static int nothing_left(struct hz *z, const struct tried *tried)
+static int nothing_left(struct hz *z, const struct attempts *attempts)
 {
-	const struct lessor_attempt *a = tried_most_telling(tried);
+	const struct lessor_attempt *a = attempts_most_telling(attempts);
 
 	if (!a)
 		return lessor_refuse(z->call, LESSOR_CLASS_INVALID,
 				     "no server type or no location is configured to try");
-	if (tried->count == 1)
+	if (attempts->count == 1)
 		return lessor_refuse(z->call, a->refused, "%s in %s: %s", a->type, a->location,
 				     a->reason);
 	return lessor_refuse(z->call, a->refused, "no machine after %zu attempts; %s in %s: %s",
-			     tried->count, a->type, a->location, a->reason);
+			     attempts->count, a->type, a->location, a->reason);
 }
 
 int server_next_attempt(struct hz *z)
 {
-	struct tried tried;
-	struct pick pick;
+	struct attempts attempts;
+	struct candidate candidate;
 
-	if (tried_init(z, &tried))
+	if (attempts_init(z, &attempts))
 		return lessor_retry(z->call, LESSOR_CLASS_BUG, 0, "too many attempts");
 	/* What is known to be in vain is recorded and skipped: it costs no call. */
-	while (pick_next(z, &tried, &pick) == 0) {
-		uint32_t number = (uint32_t)tried.count + 1;
+	while (candidate_next(z, &attempts, &candidate) == 0) {
+		uint32_t number = (uint32_t)attempts.count + 1;
 
-		if (lessor_attempt_open(z->call, number, pick.type, pick.location))
+		if (lessor_attempt_open(z->call, number, candidate.type, candidate.location))
 			return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 					    "no new attempt may be made now");
-		if (!pick.refused)
+		if (!candidate.refused)
 			return lessor_pending(z->call, AT_ONCE, "");
-		if (lessor_attempt_refused(z->call, number, pick.refused, pick.reason))
+		if (lessor_attempt_refused(z->call, number, candidate.refused, candidate.reason))
 			return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 					    "an attempt could not be closed");
-		tried_add(z, &tried, &pick);
+		attempts_add(z, &attempts, &candidate);
 	}
-	return nothing_left(z, &tried);
+	return nothing_left(z, &attempts);
 }
 
 /* Closes the attempt; the next step goes on to another, which may be none. */
@@ -236,13 +236,13 @@ static int server_made(struct hz *z, const struct lessor_attempt *attempt,
 	server_note_address(z, &server);
 	guess_ms = BOOT_GUESS_POLLS * lessor_option_int(z->call, OPT_POLL);
 	snprintf(what, sizeof(what), "boot/%.40s", attempt->type);
-	return lessor_pending(z->call, pace_first(z->call, what, guess_ms), "");
+	return lessor_pending(z->call, poll_estimate_first(z->call, what, guess_ms), "");
 }
 
 /* ---- the order --------------------------------------------------------------------- */
 
-static json_t *order(const struct lessor_lease *lease, const struct lessor_attempt *attempt,
-		     const struct lessor_intent *intent, const char *key_id)
+static json_t *server_order(const struct lessor_lease *lease, const struct lessor_attempt *attempt,
+			    const struct lessor_intent *intent, const char *key_id)
 {
 	/* Always a key: without one Hetzner mails a root password to a person. */
 	return json_pack("{s:s, s:s, s:s, s:s, s:[I], s:b, s:s%, s:o, s:{s:b, s:b}}",
@@ -270,7 +270,7 @@ int server_create(struct hz *z, const struct lessor_attempt *attempt, const char
 	if (lessor_intend(z->call, LESSOR_KIND_SERVER, attempt->number, &intent))
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "a server may not be made now");
-	api_post(z->call, "/servers", order(z->lease, attempt, &intent, key_id), intent.row,
+	api_post(z->call, "/servers", server_order(z->lease, attempt, &intent, key_id), intent.row,
 		 &reply);
 	if (!reply.rule)
 		return server_made(z, attempt, &intent, &reply);

@@ -74,7 +74,8 @@ json_t *command_json(const struct command *command)
 }
 
 /* The value of a placeholder that `text` begins with, and its length there; NULL: none. */
-static const char *placeholder(const char *text, const struct subject *subject, size_t *ret_len)
+static const char *placeholder_value(const char *text, const struct subject *subject,
+				     size_t *ret_len)
 {
 	const struct { const char *name, *value; } known[] = {
 		{ "{host}", subject->host }, { "{address}", subject->address },
@@ -98,7 +99,7 @@ static char *word_expand(const char *word, const struct subject *subject, char *
 
 		if (*word == '{') {
 			size_t found;
-			const char *put_in = placeholder(word, subject, &found);
+			const char *put_in = placeholder_value(word, subject, &found);
 
 			if (put_in) {
 				value = put_in;

@@ -154,8 +154,8 @@ struct inventory_reading {
 	size_t room;
 };
 
-static int wrong(const struct inventory_reading *r, const char *where, const char *key,
-		 const char *rule)
+static int inventory_error(const struct inventory_reading *r, const char *where, const char *key,
+			   const char *rule)
 {
 	snprintf(r->why, r->room, "%s: %s%s%s %s", r->path, where, key[0] ? ": " : "", key, rule);
 	return -1;
@@ -176,9 +176,9 @@ static int keys_set(const struct inventory_reading *r, struct host *host, const 
 				key = &keys[i];
 		}
 		if (!key)
-			return wrong(r, where, name, "is not a key that is known there");
+			return inventory_error(r, where, name, "is not a key that is known there");
 		if (key->set(host, value, &why))
-			return wrong(r, where, name, why);
+			return inventory_error(r, where, name, why);
 	}
 	return 0;
 }
@@ -195,23 +195,25 @@ static int host_check(const struct inventory_reading *r, const struct inventory 
 		      const struct host *host, const char *where)
 {
 	if (!host->name[0])
-		return wrong(r, where, "name", "is missing");
+		return inventory_error(r, where, "name", "is missing");
 	if (!host->address[0])
-		return wrong(r, where, "address", "is missing");
+		return inventory_error(r, where, "address", "is missing");
 	if (!host->type_count)
-		return wrong(r, where, "types", "is missing, there and in \"defaults\"");
+		return inventory_error(r, where, "types", "is missing, there and in \"defaults\"");
 	if ((host->probe == PROBE_TCP || host->probe == PROBE_SSH) && !is_numeric(host->address))
-		return wrong(r, where, "probe", "can look at a numeric address only; a command "
-			     "can look at any");
+		return inventory_error(r, where, "probe",
+				       "can look at a numeric address only; a command "
+				       "can look at any");
 	for (size_t i = 0; i < inventory->count; i++) {
 		const struct host *other = &inventory->hosts[i];
 
 		if (other == host)
 			continue;
 		if (strcmp(other->name, host->name) == 0)
-			return wrong(r, where, "name", "is there twice");
+			return inventory_error(r, where, "name", "is there twice");
 		if (host->port == other->port && strcasecmp(other->address, host->address) == 0)
-			return wrong(r, where, "address", "is another host's, with the same port");
+			return inventory_error(r, where, "address",
+					       "is another host's, with the same port");
 	}
 	return 0;
 }
@@ -226,7 +228,7 @@ static int host_read(const struct inventory_reading *r, struct inventory *invent
 	snprintf(where, sizeof(where), "host %zu%s%.64s%s", inventory->count + 1,
 		 name ? " (" : "", name ? name : "", name ? ")" : "");
 	if (!json_is_object(object))
-		return wrong(r, where, "", "must be an object");
+		return inventory_error(r, where, "", "must be an object");
 	snprintf(host->location, sizeof(host->location), "pool");
 	snprintf(host->architecture, sizeof(host->architecture), "x86");
 	host->port = 22;
@@ -250,18 +252,19 @@ static char *file_read(const struct inventory_reading *r, size_t *ret_len)
 	if (fd < 0 || fstat(fd, &st)) {
 		snprintf(r->why, r->room, "%s: cannot be opened (error %d)", r->path, errno);
 	} else if (!S_ISREG(st.st_mode) || st.st_size > INVENTORY_BYTES_MAX) {
-		wrong(r, "the inventory", "", "must be a regular file of at most 4 MiB");
+		inventory_error(r, "the inventory", "", "must be a regular file of at most 4 MiB");
 	} else if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 0022)) {
-		wrong(r, "the inventory", "", "names commands that are run: it must belong to root "
-		      "or to the user of lessord and be writable by nobody else");
+		inventory_error(r, "the inventory", "",
+				"names commands that are run: it must belong to root "
+				"or to the user of lessord and be writable by nobody else");
 	} else if ((text = malloc((size_t)st.st_size + 1)) == NULL) {
-		wrong(r, "the inventory", "", "finds no memory");
+		inventory_error(r, "the inventory", "", "finds no memory");
 	} else {
 		while (*ret_len < (size_t)st.st_size &&
 		       (got = read(fd, text + *ret_len, (size_t)st.st_size - *ret_len)) > 0)
 			*ret_len += (size_t)got;
 		if (got < 0) {
-			wrong(r, "the inventory", "", "cannot be read");
+			inventory_error(r, "the inventory", "", "cannot be read");
 			free(text);
 			text = NULL;
 		}
@@ -284,14 +287,15 @@ static int root_read(const struct inventory_reading *r, const json_t *root,
 
 	if (!json_is_object(root) || !json_is_array(hosts) ||
 	    (defaults && !json_is_object(defaults)))
-		return wrong(r, "the inventory", "", "must be an object with a list \"hosts\" and, if "
-			     "need be, an object \"defaults\"");
+		return inventory_error(r, "the inventory", "",
+				       "must be an object with a list \"hosts\" and, if "
+				       "need be, an object \"defaults\"");
 	json_object_foreach((json_t *)(uintptr_t)root, name, value) {
 		if (strcmp(name, "hosts") != 0 && strcmp(name, "defaults") != 0)
-			return wrong(r, name, "", "is neither \"hosts\" nor \"defaults\"");
+			return inventory_error(r, name, "", "is neither \"hosts\" nor \"defaults\"");
 	}
 	if (json_array_size(hosts) > HOSTS_MAX)
-		return wrong(r, "hosts", "", "are more than 5000");
+		return inventory_error(r, "hosts", "", "are more than 5000");
 	/* Also where there is no host that would tell. */
 	rc = keys_set(r, &trial, defaults, "\"defaults\"", 0);
 	command_fini(&trial.probe_command);
@@ -301,7 +305,7 @@ static int root_read(const struct inventory_reading *r, const json_t *root,
 		return -1;
 	inventory->hosts = calloc(json_array_size(hosts) + 1, sizeof(*inventory->hosts));
 	if (!inventory->hosts)
-		return wrong(r, "the inventory", "", "finds no memory");
+		return inventory_error(r, "the inventory", "", "finds no memory");
 	json_array_foreach(hosts, i, value) {
 		if (host_read(r, inventory, defaults, value))
 			return -1;

@@ -28,7 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "work.h"
+#include "step_context.h"
 
 #define SECOND 1000
 #define MINUTE (60 * SECOND)
@@ -167,24 +167,24 @@ static int static_reload(void *instance, struct lessor_call *call)
 static int static_provision(void *instance, struct lessor_call *call,
 			    const struct lessor_lease *lease)
 {
-	struct work w;
+	struct step_context ctx;
 	int verdict;
 
-	if (work_begin(&w, call, lease, instance, &verdict))
+	if (step_context_begin(&ctx, call, lease, instance, &verdict))
 		return verdict;
-	verdict = take_provision(&w);
-	work_end(&w);
+	verdict = acquire_provision(&ctx);
+	step_context_end(&ctx);
 	return verdict;
 }
 
-static int cleanup(struct work *w)
+static int cleanup_rows(struct step_context *ctx)
 {
 	int verdict;
 
-	if (work_settle(w, LESSOR_KIND_SERVER, &verdict))
+	if (step_context_settle(ctx, LESSOR_KIND_SERVER, &verdict))
 		return verdict;
-	for (size_t i = 0; i < w->lease->resource_count; i++) {
-		verdict = give_back(w, lessor_resource_at(w->lease, i));
+	for (size_t i = 0; i < ctx->lease->resource_count; i++) {
+		verdict = reclaim_row(ctx, lessor_resource_at(ctx->lease, i));
 		if (verdict != LESSOR_GONE)
 			return verdict;
 	}
@@ -194,13 +194,13 @@ static int cleanup(struct work *w)
 static int static_cleanup(void *instance, struct lessor_call *call,
 			  const struct lessor_lease *lease)
 {
-	struct work w;
+	struct step_context ctx;
 	int verdict;
 
-	if (work_begin(&w, call, lease, instance, &verdict))
+	if (step_context_begin(&ctx, call, lease, instance, &verdict))
 		return verdict;
-	verdict = cleanup(&w);
-	work_end(&w);
+	verdict = cleanup_rows(&ctx);
+	step_context_end(&ctx);
 	return verdict;
 }
 
@@ -215,59 +215,60 @@ static const struct lessor_resource *newest_row(const struct lessor_lease *lease
 	return NULL;
 }
 
-static int inspect(struct work *w)
+static int inspect_row(struct step_context *ctx)
 {
 	const struct lessor_resource *row;
-	const struct record *record;
+	const struct allocation *allocation;
 	int verdict;
 
 	/* There is no PENDING here; what was settled is seen by the next one. */
-	if (work_settle(w, LESSOR_KIND_SERVER, &verdict))
+	if (step_context_settle(ctx, LESSOR_KIND_SERVER, &verdict))
 		return verdict == LESSOR_PENDING ?
-		       lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
-				    "the ledger was brought up to date") : verdict;
-	row = newest_row(w->lease);
-	record = row ? book_by_id(&w->book, row->id) : NULL;
-	if (record) {
-		work_report(w, record);
+			       lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
+					    "the ledger was brought up to date") :
+			       verdict;
+	row = newest_row(ctx->lease);
+	allocation = row ? registry_by_id(&ctx->registry, row->id) : NULL;
+	if (allocation) {
+		step_context_report(ctx, allocation);
 		return LESSOR_DONE;
 	}
-	return row && w->book.unreadable ?
-	       lessor_retry(w->call, LESSOR_CLASS_PROVIDER, 0,
-			    "a record of the pool cannot be read: is it %s?", row->name) :
-	       LESSOR_GONE;
+	return row && ctx->registry.unreadable ?
+		       lessor_retry(ctx->call, LESSOR_CLASS_PROVIDER, 0,
+				    "a record of the pool cannot be read: is it %s?", row->name) :
+		       LESSOR_GONE;
 }
 
 static int static_inspect(void *instance, struct lessor_call *call,
 			  const struct lessor_lease *lease)
 {
-	struct work w;
+	struct step_context ctx;
 	int verdict;
 
-	if (work_begin(&w, call, lease, instance, &verdict))
+	if (step_context_begin(&ctx, call, lease, instance, &verdict))
 		return verdict;
-	verdict = inspect(&w);
-	work_end(&w);
+	verdict = inspect_row(&ctx);
+	step_context_end(&ctx);
 	return verdict;
 }
 
 /* ---- of the account ---------------------------------------------------------------------------- */
 
-static int list(struct work *w, uint32_t kind)
+static int list_kind(struct step_context *ctx, uint32_t kind)
 {
-	if (w->book.unreadable)
-		return lessor_retry(w->call, LESSOR_CLASS_PROVIDER, 0,
+	if (ctx->registry.unreadable)
+		return lessor_retry(ctx->call, LESSOR_CLASS_PROVIDER, 0,
 				    "a record of the pool cannot be read");
-	for (size_t i = 0; i < w->book.count; i++) {
-		const struct record *record = &w->book.records[i];
-		const char *broker = record_label(record, LESSOR_LABEL_INSTANCE);
-		struct lessor_observed seen = record_observed(record);
+	for (size_t i = 0; i < ctx->registry.count; i++) {
+		const struct allocation *allocation = &ctx->registry.allocations[i];
+		const char *broker = allocation_label(allocation, LESSOR_LABEL_INSTANCE);
+		struct lessor_observed seen = allocation_observed(allocation);
 
-		if (record->kind != kind || !broker ||
-		    strcmp(broker, lessor_broker_id(w->call)) != 0)
+		if (allocation->kind != kind || !broker ||
+		    strcmp(broker, lessor_broker_id(ctx->call)) != 0)
 			continue;
-		if (lessor_listed(w->call, &seen))
-			return lessor_retry(w->call, LESSOR_CLASS_BUG, 0,
+		if (lessor_listed(ctx->call, &seen))
+			return lessor_retry(ctx->call, LESSOR_CLASS_BUG, 0,
 					    "the host takes no more of the inventory");
 	}
 	return LESSOR_DONE;
@@ -275,86 +276,88 @@ static int list(struct work *w, uint32_t kind)
 
 static int static_list(void *instance, struct lessor_call *call, uint32_t kind)
 {
-	struct work w;
+	struct step_context ctx;
 	int verdict;
 
-	if (work_begin(&w, call, NULL, instance, &verdict))
+	if (step_context_begin(&ctx, call, NULL, instance, &verdict))
 		return verdict;
-	verdict = list(&w, kind);
-	work_end(&w);
+	verdict = list_kind(&ctx, kind);
+	step_context_end(&ctx);
 	return verdict;
 }
 
-static int mark_make(struct work *w)
+static int sentinel_make(struct step_context *ctx)
 {
 	struct lessor_intent intent = { .size = sizeof(intent) };
-	struct record_new from = { .intent = &intent, .kind = LESSOR_KIND_SENTINEL,
-				   .now_ms = lessor_now(w->call) };
-	enum book_made made = BOOK_NOT_MADE;
+	struct allocation_new from = { .intent = &intent,
+				       .kind = LESSOR_KIND_SENTINEL,
+				       .now_ms = lessor_now(ctx->call) };
+	enum registry_added made = REGISTRY_NOT_ADDED;
 	json_t *root;
 	int verdict = LESSOR_DONE;
 
-	if (lessor_intend(w->call, LESSOR_KIND_SENTINEL, 0, &intent))
-		return lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0,
+	if (lessor_intend(ctx->call, LESSOR_KIND_SENTINEL, 0, &intent))
+		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "the account's mark may not be made now");
-	root = record_make(&from);
+	root = allocation_make(&from);
 	if (root)
-		made = book_add(&w->book, root);
-	if (made == BOOK_NOT_MADE) {
-		lessor_not_created(w->call, intent.row, "it could not be written");
-		verdict = lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0,
+		made = registry_add(&ctx->registry, root);
+	if (made == REGISTRY_NOT_ADDED) {
+		lessor_not_created(ctx->call, intent.row, "it could not be written");
+		verdict = lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
 				       "the account's mark cannot be written");
-	} else if (made != BOOK_MADE) {
-		lessor_unknown(w->call, intent.row, "it may have been written");
-		verdict = lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
+	} else if (made != REGISTRY_ADDED) {
+		lessor_unknown(ctx->call, intent.row, "it may have been written");
+		verdict = lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
 				       "the account's mark is looked for");
-	} else if (lessor_created(w->call, intent.row,
+	} else if (lessor_created(ctx->call, intent.row,
 				  json_string_value(json_object_get(root, "id")), "")) {
-		verdict = lessor_retry(w->call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded");
+		verdict = lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded");
 	}
 	json_decref(root);
 	return verdict;
 }
 
-static int mark_check(struct work *w, const struct lessor_resource *row)
+static int sentinel_check(struct step_context *ctx, const struct lessor_resource *row)
 {
-	const struct record *record = book_by_id(&w->book, row->id);
+	const struct allocation *allocation = registry_by_id(&ctx->registry, row->id);
 
-	if (!record && w->book.unreadable)
-		return lessor_retry(w->call, LESSOR_CLASS_PROVIDER, 0,
+	if (!allocation && ctx->registry.unreadable)
+		return lessor_retry(ctx->call, LESSOR_CLASS_PROVIDER, 0,
 				    "a record of the pool cannot be read: is it the account's mark?");
-	if (!record || strcmp(record->name, row->name) != 0)
-		return lessor_refuse(w->call, LESSOR_CLASS_ACCOUNT,
+	if (!allocation || strcmp(allocation->name, row->name) != 0)
+		return lessor_refuse(ctx->call, LESSOR_CLASS_ACCOUNT,
 				     "the account's mark %s is not in the state directory: another "
-				     "one, or not mounted, or older than the store", row->name);
+				     "one, or not mounted, or older than the store",
+				     row->name);
 	return LESSOR_DONE;
 }
 
-static int probe(struct work *w)
+static int probe_account(struct step_context *ctx)
 {
 	int verdict;
 
-	for (size_t i = 0; i < w->lease->resource_count; i++) {
-		const struct lessor_resource *row = lessor_resource_at(w->lease, i);
+	for (size_t i = 0; i < ctx->lease->resource_count; i++) {
+		const struct lessor_resource *row = lessor_resource_at(ctx->lease, i);
 
 		if (row->kind == LESSOR_KIND_SENTINEL && row->id[0] && !row_is_over(row))
-			return mark_check(w, row);
+			return sentinel_check(ctx, row);
 	}
-	if (work_settle(w, LESSOR_KIND_SENTINEL, &verdict))
+	if (step_context_settle(ctx, LESSOR_KIND_SENTINEL, &verdict))
 		return verdict;
-	return mark_make(w);
+	return sentinel_make(ctx);
 }
 
 static int static_probe(void *instance, struct lessor_call *call,
 			const struct lessor_lease *account)
 {
-	struct work w;
+	struct step_context ctx;
 	int verdict;
 
-	if (work_begin(&w, call, account, instance, &verdict))
+	if (step_context_begin(&ctx, call, account, instance, &verdict))
 		return verdict;
-	verdict = probe(&w);
-	work_end(&w);
+	verdict = probe_account(&ctx);
+	step_context_end(&ctx);
 	return verdict;
 }
 
@@ -371,23 +374,23 @@ static int is_offered(const struct inventory *inventory, size_t before, const ch
 	return 0;
 }
 
-static int any_free(const struct work *w, const char *type, const char *location)
+static int any_free(const struct step_context *ctx, const char *type, const char *location)
 {
-	const struct inventory *inventory = w->pool->inventory;
+	const struct inventory *inventory = ctx->pool->inventory;
 
 	for (size_t i = 0; i < inventory->count; i++) {
 		const struct host *host = &inventory->hosts[i];
 
 		if (strcmp(host->location, location) == 0 && host_has_type(host, type) &&
-		    !host->drain && !book_of_host(&w->book, host->name))
+		    !host->drain && !registry_of_host(&ctx->registry, host->name))
 			return 1;
 	}
 	return 0;
 }
 
-static int catalog(struct work *w)
+static int offer_all(struct step_context *ctx)
 {
-	const struct inventory *inventory = w->pool->inventory;
+	const struct inventory *inventory = ctx->pool->inventory;
 
 	for (size_t i = 0; i < inventory->count; i++) {
 		const struct host *host = &inventory->hosts[i];
@@ -397,9 +400,9 @@ static int catalog(struct work *w)
 
 			if (is_offered(inventory, i, type, host->location))
 				continue;
-			if (lessor_offer(w->call, type, host->location, 0, "EUR",
-					 (uint32_t)any_free(w, type, host->location)))
-				return lessor_retry(w->call, LESSOR_CLASS_BUG, 0,
+			if (lessor_offer(ctx->call, type, host->location, 0, "EUR",
+					 (uint32_t)any_free(ctx, type, host->location)))
+				return lessor_retry(ctx->call, LESSOR_CLASS_BUG, 0,
 						    "the host takes no more offers");
 		}
 	}
@@ -408,13 +411,13 @@ static int catalog(struct work *w)
 
 static int static_catalog(void *instance, struct lessor_call *call)
 {
-	struct work w;
+	struct step_context ctx;
 	int verdict;
 
-	if (work_begin(&w, call, NULL, instance, &verdict))
+	if (step_context_begin(&ctx, call, NULL, instance, &verdict))
 		return verdict;
-	verdict = catalog(&w);
-	work_end(&w);
+	verdict = offer_all(&ctx);
+	step_context_end(&ctx);
 	return verdict;
 }
 

@@ -13,7 +13,7 @@
 
 enum { EXIT_TAKEN = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
-static void help(FILE *out)
+static void print_help(FILE *out)
 {
 	fputs("lessor-plugin-check: would lessord take this provider plugin?\n"
 	      "\n"
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 	char path[1024];
 
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-		help(stdout);
+		print_help(stdout);
 		return EXIT_TAKEN;
 	}
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 		return EXIT_TAKEN;
 	}
 	if (argc != 2 || argv[1][0] == '-' || argv[1][0] == '\0') {
-		help(stderr);
+		print_help(stderr);
 		return EXIT_USAGE;
 	}
 	if (path_absolute(argv[1], path, sizeof(path), &err) ||

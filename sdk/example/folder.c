@@ -125,7 +125,7 @@ static int look_id(const struct folder *f, struct look *look)
 	return look_run(f, look) ? -1 : look->count;
 }
 
-static struct lessor_observed observed(const struct machine *m)
+static struct lessor_observed machine_observed(const struct machine *m)
 {
 	struct lessor_observed seen = { sizeof(seen), LESSOR_KIND_SERVER, m->id, m->name,
 					m->labels, m->label_count, m->created_ms, NULL, NULL, NULL,
@@ -169,7 +169,7 @@ static const struct lessor_resource *row_of(const struct lessor_lease *lease)
 
 static void visit_unsettled(struct look *look, const struct machine *m)
 {
-	struct lessor_observed seen = observed(m);
+	struct lessor_observed seen = machine_observed(m);
 	char attempt[16];
 
 	snprintf(attempt, sizeof(attempt), "%" PRIu32, look->row->attempt);
@@ -188,7 +188,7 @@ static void visit_unsettled(struct look *look, const struct machine *m)
  * The process died, or the create's answer was lost: was it made? DONE if the row now
  * says what is; the next step reads it.
  */
-static int settle(const struct folder *f, struct look *look)
+static int settle_row(const struct folder *f, struct look *look)
 {
 	look->visit = visit_unsettled;
 	if (look_run(f, look))
@@ -206,8 +206,8 @@ static int settle(const struct folder *f, struct look *look)
 
 /* ---- provision -------------------------------------------------------------------------- */
 
-static int report(struct lessor_call *call, const struct lessor_lease *lease,
-		  const struct machine *m)
+static int report_machine(struct lessor_call *call, const struct lessor_lease *lease,
+			  const struct machine *m)
 {
 	lessor_output(call, LESSOR_OUT_HOST, lessor_option_text(call, "host"));
 	lessor_output(call, LESSOR_OUT_SERVER_ID, m->id);
@@ -227,8 +227,8 @@ static int give_up(struct lessor_call *call, uint32_t attempt, uint32_t error_cl
 	return lessor_refuse(call, error_class, "%s", why);
 }
 
-static int make(const struct folder *f, struct lessor_call *call, const struct lessor_lease *lease,
-		uint32_t attempt)
+static int make_machine(const struct folder *f, struct lessor_call *call,
+			const struct lessor_lease *lease, uint32_t attempt)
 {
 	struct lessor_intent intent = { 0 };
 	struct machine m;
@@ -260,7 +260,7 @@ static int make(const struct folder *f, struct lessor_call *call, const struct l
 	}
 	if (lessor_created(call, intent.row, m.id, ""))
 		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded");
-	return report(call, lease, &m);
+	return report_machine(call, lease, &m);
 }
 
 static int folder_provision(void *instance, struct lessor_call *call,
@@ -276,7 +276,7 @@ static int folder_provision(void *instance, struct lessor_call *call,
 	look.lease = lease;
 	look.row = row_of(lease);
 	if (look.row && is_unsettled(look.row)) {
-		verdict = settle(f, &look);
+		verdict = settle_row(f, &look);
 		return verdict == LESSOR_DONE ? lessor_pending(call, AT_ONCE, "") : verdict;
 	}
 	if (look.row) {
@@ -284,7 +284,7 @@ static int folder_provision(void *instance, struct lessor_call *call,
 		case 0:
 			return give_up(call, look.row->attempt, LESSOR_CLASS_FAILED, "it vanished");
 		case 1:
-			return report(call, lease, &look.found);
+			return report_machine(call, lease, &look.found);
 		default:
 			return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0,
 					    "the folder cannot be read");
@@ -296,7 +296,7 @@ static int folder_provision(void *instance, struct lessor_call *call,
 	if (!last && (!lease->type_count || !lease->location_count ||
 		      lessor_attempt_open(call, 1, lease->types[0], lease->locations[0])))
 		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "not wanted now");
-	return make(f, call, lease, 1);
+	return make_machine(f, call, lease, 1);
 }
 
 /* ---- cleanup, inspect, list --------------------------------------------------------------- */
@@ -305,7 +305,7 @@ static int folder_provision(void *instance, struct lessor_call *call,
  * PRESENT, or DELETE_UNKNOWN when a delete's outcome was lost, or DELETING: each begins with
  * a read of the exact id.
  */
-static int unmake(const struct folder *f, struct look *look)
+static int unmake_machine(const struct folder *f, struct look *look)
 {
 	struct lessor_call *call = look->call;
 	const struct lessor_resource *row = look->row;
@@ -323,7 +323,7 @@ static int unmake(const struct folder *f, struct look *look)
 		return lessor_still_there(call, row->row, "its delete came to nothing") ?
 		       lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded") :
 		       LESSOR_DONE;
-	seen = observed(&look->found);
+	seen = machine_observed(&look->found);
 	if (lessor_permit_delete(call, row->row, &seen))
 		return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "%s may not be deleted", row->name);
 	if (unlinkat(f->fd, look->found.name, 0)) {
@@ -350,7 +350,8 @@ static int folder_cleanup(void *instance, struct lessor_call *call, const struct
 	look.row = row_of(lease);
 	if (!look.row)
 		return LESSOR_GONE;
-	verdict = is_unsettled(look.row) ? settle(instance, &look) : unmake(instance, &look);
+	verdict = is_unsettled(look.row) ? settle_row(instance, &look) :
+					   unmake_machine(instance, &look);
 	return verdict == LESSOR_DONE ? lessor_pending(call, AT_ONCE, "") : verdict;
 }
 
@@ -365,7 +366,7 @@ static int folder_inspect(void *instance, struct lessor_call *call, const struct
 	if (!look.row)
 		return LESSOR_GONE;
 	if (is_unsettled(look.row)) {
-		verdict = settle(instance, &look);
+		verdict = settle_row(instance, &look);
 		return verdict == LESSOR_DONE ? lessor_retry(call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
 							     "the ledger was brought up to date") :
 						verdict;
@@ -373,12 +374,12 @@ static int folder_inspect(void *instance, struct lessor_call *call, const struct
 	there = look_id(instance, &look);
 	if (there < 0)
 		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "the folder cannot be read");
-	return there ? report(call, lease, &look.found) : LESSOR_GONE;
+	return there ? report_machine(call, lease, &look.found) : LESSOR_GONE;
 }
 
 static void visit_ours(struct look *look, const struct machine *m)
 {
-	struct lessor_observed seen = observed(m);
+	struct lessor_observed seen = machine_observed(m);
 
 	if (has_label(m, LESSOR_LABEL_INSTANCE, lessor_broker_id(look->call)))
 		lessor_listed(look->call, &seen);

@@ -156,22 +156,22 @@ static int change_catalogue(struct admin *a, struct err *err)
 	return catalogue_change(&a->cloud->catalogue, a->body, err);
 }
 
-static int act(struct admin *a, struct err *err)
+static int act_human(struct admin *a, struct err *err)
 {
 	return human_act(a->cloud, a->cloud->now_ms, a->body, err);
 }
 
-static int load(struct admin *a, struct err *err)
+static int load_scenario(struct admin *a, struct err *err)
 {
 	return cloud_load(a->cloud, a->cloud->now_ms, a->request->body ? a->request->body : "",
 		a->request->body_len, err);
 }
 
 /* With a body: a scenario to begin again with. */
-static int reset(struct admin *a, struct err *err)
+static int reset_world(struct admin *a, struct err *err)
 {
 	world_clear(a->cloud);
-	return a->request->body_len ? load(a, err) : 0;
+	return a->request->body_len ? load_scenario(a, err) : 0;
 }
 
 static const struct endpoint {
@@ -190,12 +190,12 @@ static const struct endpoint {
 	{ "POST", "/_sim/config", change_config, 1 },
 	{ "POST", "/_sim/token", change_token, 1 },
 	{ "POST", "/_sim/catalogue", change_catalogue, 1 },
-	{ "POST", "/_sim/human", act, 1 },
-	{ "POST", "/_sim/load", load, 1 },
-	{ "POST", "/_sim/reset", reset, 0 },
+	{ "POST", "/_sim/human", act_human, 1 },
+	{ "POST", "/_sim/load", load_scenario, 1 },
+	{ "POST", "/_sim/reset", reset_world, 0 },
 };
 
-static void fail(struct admin *a, int status, const char *text)
+static void answer_error(struct admin *a, int status, const char *text)
 {
 	buf_clear(&a->out);
 	a->response->status = status;
@@ -205,12 +205,12 @@ static void fail(struct admin *a, int status, const char *text)
 	out_end(&a->out, '}');
 }
 
-static void dispatch(struct admin *a)
+static void dispatch_request(struct admin *a)
 {
 	struct err err = { 0 };
 
 	if (a->request->remote) {
-		fail(a, 403, "only for this machine");
+		answer_error(a, 403, "only for this machine");
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
@@ -219,14 +219,14 @@ static void dispatch(struct admin *a)
 		if (strcmp(e->path, a->query.path) || strcmp(e->method, a->request->method))
 			continue;
 		if (e->needs_body && !a->body)
-			fail(a, 400, "the body must be JSON");
+			answer_error(a, 400, "the body must be JSON");
 		else if (e->fn(a, &err))
-			fail(a, err.kind == ERR_NOT_FOUND ? 404 : 400, err.text);
+			answer_error(a, err.kind == ERR_NOT_FOUND ? 404 : 400, err.text);
 		else if (!a->out.len && !a->lines)
 			buf_adds(&a->out, "{\"ok\":true}");
 		return;
 	}
-	fail(a, 404, "there is no such endpoint");
+	answer_error(a, 404, "there is no such endpoint");
 }
 
 void admin_handle(struct cloud *cloud, int64_t now_ms, const struct cloud_request *request,
@@ -239,7 +239,7 @@ void admin_handle(struct cloud *cloud, int64_t now_ms, const struct cloud_reques
 	buf_init(&a.out, ANSWER_MAX);
 	if (request->body && request->body_len)
 		a.body = json_loadb(request->body, request->body_len, 0, NULL);
-	dispatch(&a);
+	dispatch_request(&a);
 	cloud_response_add_header(response, "Content-Type",
 		a.lines ? "application/x-ndjson" : "application/json");
 	response->body_len = a.out.len;

@@ -16,7 +16,7 @@ static int complain_field(struct call *call, const char *field, const char *mess
 	return -1;
 }
 
-static int complain(struct call *call, const char *message)
+static int complain_text(struct call *call, const char *message)
 {
 	reply_text(call, message);
 	return -1;
@@ -69,7 +69,7 @@ static int read_own_ip(struct call *call, const json_t *net, int v6, struct serv
 	ip = json_is_integer(value) ? (struct ip *)world_find(call->cloud, CLOUD_IP,
 		call->project, json_integer_value(value)) : NULL;
 	if (!ip)
-		return complain(call, "primary ip not found");
+		return complain_text(call, "primary ip not found");
 	if (ip->v6 != v6) {
 		reply_error(call, 422, "primary_ip_version_mismatch",
 			"primary IP has the wrong version", NULL);
@@ -94,7 +94,8 @@ static int read_net(struct call *call, struct server_order *order)
 	    || read_own_ip(call, net, 0, order) || read_own_ip(call, net, 1, order))
 		return -1;
 	if (!order->ipv4 && !order->ipv6)
-		return complain(call, "a server without public network needs a private network");
+		return complain_text(call,
+				     "a server without public network needs a private network");
 	return 0;
 }
 
@@ -154,7 +155,7 @@ static int read_keys(struct call *call, struct buf *keys)
 		else
 			snprintf(text, sizeof(text), "SSH key '%lld' not found",
 				(long long)json_integer_value(ref));
-		return complain(call, text);
+		return complain_text(call, text);
 	}
 	return 0;
 }
@@ -197,23 +198,23 @@ static int read_references(struct call *call, struct server_order *order)
 		if (!order->location) {
 			snprintf(text, sizeof(text), "location '%.60s' not found",
 				json_is_string(location) ? json_string_value(location) : "?");
-			return complain(call, text);
+			return complain_text(call, text);
 		}
 	} else {
 		order->location = pick_location(call, order->type);
 	}
 	order->image = catalogue_find_image(image, order->type->arch);
 	if (!order->image && catalogue_find_image(image, !order->type->arch))
-		return complain(call, "image has wrong architecture");
+		return complain_text(call, "image has wrong architecture");
 	if (!order->image)
 		return complain_field(call, "image", "image not found");
 	if (order->image->arch != order->type->arch)
-		return complain(call, "image has wrong architecture");
+		return complain_text(call, "image has wrong architecture");
 	if (!(order->type->where & (1U << catalogue_location_index(order->location))))
-		return complain(call, "unsupported location for server type");
+		return complain_text(call, "unsupported location for server type");
 	if (catalogue_stock(&call->cloud->catalogue, order->type, order->location) & STOCK_GONE) {
 		snprintf(text, sizeof(text), "server type %d is deprecated", order->type->id);
-		return complain(call, text);
+		return complain_text(call, text);
 	}
 	return 0;
 }
@@ -269,7 +270,7 @@ static int check_stock(struct call *call, const struct server_order *order)
 }
 
 /* A stranger makes a server of the same name first, if there is none yet. */
-static void intrude(struct call *call, struct server_order order)
+static void take_name(struct call *call, struct server_order order)
 {
 	const char *name = json_string_value(json_object_get(call->body, "name"));
 	struct plan none = { 0 };
@@ -291,7 +292,7 @@ int order_read(struct call *call, struct server_order *ret, struct buf *keys)
 		return -1;
 	ret->user_data = json_string_value(json_object_get(call->body, "user_data"));
 	ret->keys = buf_str(keys);
-	intrude(call, *ret);
+	take_name(call, *ret);
 	if (world_find_name(call->cloud, CLOUD_SERVER, call->project,
 		json_string_value(json_object_get(call->body, "name")))) {
 		reply_name_taken(call, CLOUD_SERVER);

@@ -339,7 +339,7 @@ static int is_any(const json_t *ref)
 	return !ref || is_named(ref, "*");
 }
 
-static int mark(struct catalogue *cat, const json_t *list, unsigned set, struct err *err)
+static int mark_stock(struct catalogue *cat, const json_t *list, unsigned set, struct err *err)
 {
 	size_t i;
 	json_t *item;
@@ -392,11 +392,12 @@ int catalogue_change(struct catalogue *cat, const json_t *change, struct err *er
 	forget_types(cat);
 	if (!json_is_object(change))
 		return err_set(err, ERR_INVALID, "a catalogue change is an object");
-	if (mark(cat, json_object_get(change, "withdrawn"), STOCK_GONE | STOCK_WITHDRAWN, err)
-	    || mark(cat, json_object_get(change, "available"), 0, err)
-	    || mark(cat, json_object_get(change, "sold_out"), STOCK_SOLD_OUT, err)
-	    || mark(cat, json_object_get(change, "deprecated"), STOCK_DEPRECATED, err)
-	    || mark(cat, json_object_get(change, "gone"), STOCK_GONE, err))
+	if (mark_stock(cat, json_object_get(change, "withdrawn"), STOCK_GONE | STOCK_WITHDRAWN,
+		       err) ||
+	    mark_stock(cat, json_object_get(change, "available"), 0, err) ||
+	    mark_stock(cat, json_object_get(change, "sold_out"), STOCK_SOLD_OUT, err) ||
+	    mark_stock(cat, json_object_get(change, "deprecated"), STOCK_DEPRECATED, err) ||
+	    mark_stock(cat, json_object_get(change, "gone"), STOCK_GONE, err))
 		return -1;
 	if (switch_locations(cat, json_object_get(change, "enabled_locations"), 0, err))
 		return -1;

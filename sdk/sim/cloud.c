@@ -14,43 +14,6 @@
 /* A token of the bucket, in the units of which `rate_per_hour` come back each millisecond. */
 #define BUCKET_UNIT 3600000LL
 
-void cloud_response_init(struct cloud_response *response)
-{
-	*response = (struct cloud_response){ .status = 200 };
-	response->wire.head_cut = response->wire.body_cut = response->wire.declared = -1;
-}
-
-void cloud_response_fini(struct cloud_response *response)
-{
-	for (size_t i = 0; i < response->header_count; i++) {
-		free(response->headers[i].name);
-		free(response->headers[i].value);
-	}
-	free(response->headers);
-	free(response->body);
-	cloud_response_init(response);
-}
-
-void cloud_response_add_header(struct cloud_response *response, const char *name, const char *value)
-{
-	size_t n = response->header_count;
-
-	if (!(n & (n - 1)))
-		response->headers = xrealloc(response->headers,
-			(n ? n * 2 : 1) * sizeof(*response->headers));
-	response->headers[response->header_count++] =
-		(struct cloud_header){ xstrdup(name), xstrdup(value) };
-}
-
-const char *cloud_response_header(const struct cloud_response *response, const char *name)
-{
-	for (size_t i = 0; i < response->header_count; i++) {
-		if (!strcasecmp(response->headers[i].name, name))
-			return response->headers[i].value;
-	}
-	return NULL;
-}
-
 static struct bucket *bucket_fill(struct call *call)
 {
 	struct bucket *b = &call->cloud->buckets[call->project];
@@ -115,7 +78,7 @@ static void refuse_rate(struct call *call)
 	add_rate_headers(call);
 }
 
-static void identify(struct call *call)
+static void find_token(struct call *call)
 {
 	const char *header = call->request->authorization;
 
@@ -133,7 +96,7 @@ static void move_project(struct call *call)
 		call->project = (int)(args_int(other, "project", 1) & (PROJECTS_MAX - 1));
 }
 
-static double draw(void *arg)
+static double draw_number(void *arg)
 {
 	return (double)(world_random(arg) % 1000000) / 1000000;
 }
@@ -153,7 +116,7 @@ static void make_plan(struct call *call)
 		.now_ms = call->now_ms,
 	};
 
-	rules_match(call->cloud->rules, &subject, draw, call->cloud, &call->plan);
+	rules_match(call->cloud->rules, &subject, draw_number, call->cloud, &call->plan);
 	move_project(call);
 }
 
@@ -184,7 +147,7 @@ static void refuse_write(struct call *call)
 		reply_error(call, 403, "forbidden", "insufficient permissions", NULL);
 }
 
-static void authorize(struct call *call)
+static void authorize_call(struct call *call)
 {
 	if (!call->token)
 		reply_error(call, 401, "unauthorized", "unable to authenticate", NULL);
@@ -220,7 +183,7 @@ static void add_headers(struct call *call)
 		add_rate_headers(call);
 }
 
-static void execute(struct call *call, int allowed)
+static void execute_call(struct call *call, int allowed)
 {
 	const struct plan_item *answer = plan_find_answer(&call->plan);
 	int effect = !answer || args_true(answer->args, "effect", 0);
@@ -229,7 +192,7 @@ static void execute(struct call *call, int allowed)
 		if (effect && !allowed)
 			refuse_rate(call);
 		else if (effect)
-			authorize(call);
+			authorize_call(call);
 		if (answer && (allowed || !effect))
 			answer_fault(call, answer);
 	}
@@ -240,7 +203,7 @@ static void execute(struct call *call, int allowed)
 	call->response->body = buf_take(&call->out);
 }
 
-static void remember(struct call *call)
+static void record_call(struct call *call)
 {
 	struct counts_request record = {
 		.number = call->number,
@@ -273,14 +236,14 @@ void cloud_handle(struct cloud *cloud, int64_t now_ms, const struct cloud_reques
 	}
 	call.number = ++cloud->requests;
 	call_parse(&call);
-	identify(&call);
+	find_token(&call);
 	call_study(&call);
 	counts_call(cloud->counts, call.op, call.lease, call.name);
 	make_plan(&call);
 	allowed = bucket_take(&call);
 	if (!allowed || !is_held(&call, &ret_response->wire)) {
-		execute(&call, allowed);
-		remember(&call);
+		execute_call(&call, allowed);
+		record_call(&call);
 	}
 	call_clear(&call);
 }
@@ -298,14 +261,14 @@ int cloud_resume(struct cloud *cloud, int64_t now_ms, uint64_t ticket,
 	call.request = &held->request;
 	call.number = held->number;
 	call_parse(&call);
-	identify(&call);
+	find_token(&call);
 	memcpy(call.name, held->name, sizeof(call.name));
 	memcpy(call.lease, held->lease, sizeof(call.lease));
 	call.plan = held->plan;
 	held->plan = (struct plan){ 0 };
 	move_project(&call);
-	execute(&call, 1);
-	remember(&call);
+	execute_call(&call, 1);
+	record_call(&call);
 	call_clear(&call);
 	held_free(held);
 	return 0;

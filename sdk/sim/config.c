@@ -120,8 +120,9 @@ int config_change_token(struct cloud *cloud, const json_t *json, struct err *err
 	return 0;
 }
 
-static int each(struct cloud *cloud, const json_t *list,
-	int (*fn)(struct cloud *cloud, const json_t *json, struct err *err), struct err *err)
+static int each_item(struct cloud *cloud, const json_t *list,
+		     int (*fn)(struct cloud *cloud, const json_t *json, struct err *err),
+		     struct err *err)
 {
 	size_t i;
 	json_t *item;
@@ -177,10 +178,10 @@ int cloud_load(struct cloud *cloud, int64_t now_ms, const char *text, size_t len
 	cloud_advance(cloud, now_ms);
 	rc = check_members(root, err);
 	rc = rc ? rc : config_change(cloud, json_object_get(root, "config"), err);
-	rc = rc ? rc : each(cloud, json_object_get(root, "tokens"), config_change_token, err);
+	rc = rc ? rc : each_item(cloud, json_object_get(root, "tokens"), config_change_token, err);
 	if (!rc && catalogue)
 		rc = catalogue_change(&cloud->catalogue, catalogue, err);
-	rc = rc ? rc : each(cloud, json_object_get(root, "objects"), add_object, err);
+	rc = rc ? rc : each_item(cloud, json_object_get(root, "objects"), add_object, err);
 	if (!rc && faults)
 		rc = rules_add(cloud->rules, cloud->now_ms, faults, err);
 	json_decref(root);

@@ -172,7 +172,7 @@ static int read_chunks(const char *text, size_t len, struct buf *out, size_t *re
 	}
 }
 
-static void deliver(struct conn *conn, const struct head *head, const char *body, size_t len)
+static void deliver_request(struct conn *conn, const struct head *head, const char *body, size_t len)
 {
 	struct cloud_request request = {
 		.method = head->method, .target = head->target,
@@ -228,7 +228,7 @@ static void conn_read(struct conn *conn)
 	/* rc: 0 complete, 1 or -1 of the chunks: not yet, other: no request */
 	if (!rc) {
 		evbuffer_drain(in, size + used);
-		deliver(conn, &head, buf_str(&body), body.len);
+		deliver_request(conn, &head, buf_str(&body), body.len);
 	} else if (rc == 1 || (rc == -1 && head.length == -1 && head.target)) {
 		ask_for_body(conn, &head);
 	} else {
@@ -309,7 +309,7 @@ static void write_interim(struct evbuffer *out, int count)
 		evbuffer_add_printf(out, "HTTP/1.1 103 Early Hints\r\n\r\n");
 }
 
-static void build(struct conn *conn, struct evbuffer *out)
+static void build_answer(struct conn *conn, struct evbuffer *out)
 {
 	const struct cloud_response *r = &conn->response;
 	struct evbuffer *head = evbuffer_new();
@@ -349,20 +349,20 @@ static void conn_finish(struct conn *conn)
 	}
 }
 
-static void arm(struct conn *conn, int64_t ms)
+static void arm_timer(struct conn *conn, int64_t ms)
 {
 	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
 	event_add(conn->timer, &tv);
 }
 
-static void drip(struct conn *conn)
+static void drip_answer(struct conn *conn)
 {
 	struct evbuffer *out = bufferevent_get_output(conn->bev);
 
 	evbuffer_remove_buffer(conn->rest, out, conn->response.wire.drip_bytes);
 	if (evbuffer_get_length(conn->rest))
-		arm(conn, conn->response.wire.drip_ms);
+		arm_timer(conn, conn->response.wire.drip_ms);
 }
 
 static void conn_send(struct conn *conn)
@@ -375,9 +375,9 @@ static void conn_send(struct conn *conn)
 		write_interim(out, 64);
 		return;
 	}
-	build(conn, drips ? conn->rest : out);
+	build_answer(conn, drips ? conn->rest : out);
 	if (drips)
-		drip(conn);
+		drip_answer(conn);
 	/* Nothing to write means that nobody will tell when it is written. */
 	if (!evbuffer_get_length(out) && !evbuffer_get_length(conn->rest))
 		conn_finish(conn);
@@ -390,7 +390,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (conn->state == CONN_SENDING)
-		drip(conn);
+		drip_answer(conn);
 	else
 		conn_send(conn);
 }
@@ -422,7 +422,7 @@ void conn_answer(struct conn *conn, struct cloud_response *response)
 	if (conn->response.wire.signal_pid > 1 && !conn->response.wire.signal_late)
 		kill((pid_t)conn->response.wire.signal_pid, conn->response.wire.signal_number);
 	if (conn->response.wire.delay_ms > 0)
-		arm(conn, conn->response.wire.delay_ms);
+		arm_timer(conn, conn->response.wire.delay_ms);
 	else
 		conn_send(conn);
 }

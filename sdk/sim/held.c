@@ -21,19 +21,19 @@ uint64_t held_put(struct call *call)
 	memcpy(held->lease, call->lease, sizeof(held->lease));
 	held->plan = call->plan;
 	call->plan = (struct plan){ 0 };
-	held->next = call->cloud->held;
-	call->cloud->held = held;
+	SLIST_INSERT_HEAD(&call->cloud->held, held, link);
 	return held->ticket;
 }
 
 struct held *held_take(struct cloud *cloud, uint64_t ticket)
 {
-	for (struct held **at = &cloud->held; *at; at = &(*at)->next) {
-		struct held *held = *at;
+	struct held *held;
 
+	SLIST_FOREACH(held, &cloud->held, link)
+	{
 		if (held->ticket != ticket)
 			continue;
-		*at = held->next;
+		SLIST_REMOVE(&cloud->held, held, held, link);
 		return held;
 	}
 	return NULL;
@@ -53,19 +53,20 @@ void held_free(struct held *held)
 
 void held_free_all(struct cloud *cloud)
 {
-	while (cloud->held) {
-		struct held *next = cloud->held->next;
+	while (!SLIST_EMPTY(&cloud->held)) {
+		struct held *held = SLIST_FIRST(&cloud->held);
 
-		held_free(cloud->held);
-		cloud->held = next;
+		SLIST_REMOVE_HEAD(&cloud->held, link);
+		held_free(held);
 	}
 }
 
 size_t held_count(const struct cloud *cloud)
 {
+	const struct held *held;
 	size_t n = 0;
 
-	for (const struct held *held = cloud->held; held; held = held->next)
-		n++;
+	SLIST_FOREACH(held, &cloud->held, link)
+	n++;
 	return n;
 }

@@ -7,7 +7,7 @@
 #include "sim/call.h"
 
 struct held {
-	struct held *next;
+	SLIST_ENTRY(held) link;
 	uint64_t ticket, number;
 	struct cloud_request request;	/* strings owned */
 	struct plan plan;		/* what is still to go wrong with it */

@@ -56,7 +56,8 @@ static int create_server(struct cloud *cloud, int project, const json_t *order, 
 	return 0;
 }
 
-static int create(struct cloud *cloud, enum cloud_kind kind, const json_t *order, struct err *err)
+static int create_object(struct cloud *cloud, enum cloud_kind kind, const json_t *order,
+			 struct err *err)
 {
 	const char *public_key = args_str(order, "public_key", default_key);
 	const char *name = args_str(order, "name", "human");
@@ -86,7 +87,7 @@ static int create(struct cloud *cloud, enum cloud_kind kind, const json_t *order
 	}
 }
 
-static void destroy(struct cloud *cloud, struct thing *thing)
+static void delete_object(struct cloud *cloud, struct thing *thing)
 {
 	if (thing->kind == CLOUD_SERVER)
 		server_destroy(cloud, cloud->now_ms, (struct server *)thing, "human", 0);
@@ -95,7 +96,8 @@ static void destroy(struct cloud *cloud, struct thing *thing)
 }
 
 /* The same name, and nothing else, of what is deleted. */
-static int recreate(struct cloud *cloud, struct thing *thing, const json_t *order, struct err *err)
+static int recreate_object(struct cloud *cloud, struct thing *thing, const json_t *order,
+			   struct err *err)
 {
 	json_t *again = json_copy((json_t *)order);
 	enum cloud_kind kind = thing->kind;
@@ -103,13 +105,14 @@ static int recreate(struct cloud *cloud, struct thing *thing, const json_t *orde
 
 	json_object_set_new(again, "name", json_string(thing->name));
 	json_object_set_new(again, "project", json_integer(thing->project));
-	destroy(cloud, thing);
-	rc = create(cloud, kind, again, err);
+	delete_object(cloud, thing);
+	rc = create_object(cloud, kind, again, err);
 	json_decref(again);
 	return rc;
 }
 
-static int relabel(struct cloud *cloud, struct thing *thing, const json_t *order, struct err *err)
+static int relabel_object(struct cloud *cloud, struct thing *thing, const json_t *order,
+			  struct err *err)
 {
 	struct labels labels;
 
@@ -120,14 +123,15 @@ static int relabel(struct cloud *cloud, struct thing *thing, const json_t *order
 }
 
 /* The API protects no address that goes with its server; a person knows that. */
-static void protect(struct cloud *cloud, struct thing *thing, int on)
+static void protect_object(struct cloud *cloud, struct thing *thing, int on)
 {
 	if (on && thing->kind == CLOUD_IP)
 		ip_set_auto_delete(cloud, (struct ip *)thing, 0, "human", 0);
 	thing_protect(cloud, thing, on, "human", 0);
 }
 
-static int power(struct cloud *cloud, struct thing *thing, const char *status, struct err *err)
+static int power_server(struct cloud *cloud, struct thing *thing, const char *status,
+			struct err *err)
 {
 	if (thing->kind != CLOUD_SERVER)
 		return err_set(err, ERR_INVALID, "only servers have power");
@@ -139,17 +143,17 @@ static int act_on(struct cloud *cloud, struct thing *thing, const char *verb, co
 	struct err *err)
 {
 	if (!strcmp(verb, "recreate"))
-		return recreate(cloud, thing, order, err);
+		return recreate_object(cloud, thing, order, err);
 	if (!strcmp(verb, "relabel"))
-		return relabel(cloud, thing, order, err);
+		return relabel_object(cloud, thing, order, err);
 	if (!strcmp(verb, "poweroff") || !strcmp(verb, "poweron"))
-		return power(cloud, thing, strcmp(verb, "poweron") ? "off" : "running", err);
+		return power_server(cloud, thing, strcmp(verb, "poweron") ? "off" : "running", err);
 	if (!strcmp(verb, "delete"))
-		destroy(cloud, thing);
+		delete_object(cloud, thing);
 	else if (!strcmp(verb, "rename"))
 		thing_rename(cloud, thing, args_str(order, "to", "renamed"), "human", 0);
 	else if (!strcmp(verb, "protect") || !strcmp(verb, "unprotect"))
-		protect(cloud, thing, !strcmp(verb, "protect"));
+		protect_object(cloud, thing, !strcmp(verb, "protect"));
 	else
 		return err_set(err, ERR_INVALID, "there is no verb '%s'", verb);
 	return 0;
@@ -167,7 +171,7 @@ int human_act(struct cloud *cloud, int64_t now_ms, const json_t *order, struct e
 	if (read_kind(order, &kind, err))
 		return -1;
 	if (!strcmp(verb, "create"))
-		return create(cloud, kind, order, err);
+		return create_object(cloud, kind, order, err);
 	thing = name ? world_find_name(cloud, kind, project, name)
 		: world_find(cloud, kind, project, args_int(order, "id", -1));
 	if (!thing)

@@ -52,11 +52,6 @@ void ip_set_auto_delete(struct cloud *cloud, struct ip *ip, int on, const char *
 		on ? "on" : "off");
 }
 
-void ip_free(struct ip *ip)
-{
-	free(ip);
-}
-
 void ip_write(const struct cloud *cloud, const struct ip *ip, struct buf *out)
 {
 	out_begin(out, '{');

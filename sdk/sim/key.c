@@ -56,11 +56,17 @@ int key_fingerprint(const char *public_key, char ret[48])
 	return 0;
 }
 
+static void key_fini(struct thing *thing)
+{
+	free(((struct key *)thing)->public_key);
+}
+
 struct key *key_new(struct cloud *cloud, int project, const char *name, const char *public_key,
 	const json_t *labels, const char *who, uint64_t request)
 {
 	struct key *key = xcalloc(1, sizeof(*key));
 
+	key->base.fini = key_fini;
 	key->public_key = xstrdup(public_key);
 	key_fingerprint(public_key, key->fingerprint);
 	labels_read(labels, &key->base.labels, NULL);
@@ -80,12 +86,6 @@ struct key *key_find_fingerprint(const struct cloud *cloud, int project, const c
 			return key;
 	}
 	return NULL;
-}
-
-void key_free(struct key *key)
-{
-	free(key->public_key);
-	free(key);
 }
 
 void key_write(const struct cloud *cloud, const struct key *key, struct buf *out)

@@ -139,7 +139,7 @@ struct reader {
 	struct err *err;
 };
 
-static int complain(struct reader *r, const char *what)
+static int complain_at(struct reader *r, const char *what)
 {
 	return err_set(r->err, ERR_INVALID, "invalid label_selector: %s at pos %zu", what,
 		(size_t)(r->at - r->text));
@@ -151,7 +151,7 @@ static void skip_blanks(struct reader *r)
 		r->at++;
 }
 
-static int accept(struct reader *r, const char *token)
+static int accept_token(struct reader *r, const char *token)
 {
 	skip_blanks(r);
 	if (strncmp(r->at, token, strlen(token)))
@@ -177,22 +177,22 @@ static int read_value(struct reader *r, struct term *term)
 	auto_free char *value = read_word(r, 0);
 
 	if (!label_value_is_valid(value))
-		return complain(r, "invalid value");
+		return complain_at(r, "invalid value");
 	if (term->count == VALUES_MAX)
-		return complain(r, "too many values");
+		return complain_at(r, "too many values");
 	term->values[term->count++] = take(value);
 	return 0;
 }
 
 static int read_set(struct reader *r, struct term *term)
 {
-	if (!accept(r, "("))
-		return complain(r, "expected opening parenthesis");
+	if (!accept_token(r, "("))
+		return complain_at(r, "expected opening parenthesis");
 	do {
 		if (read_value(r, term))
 			return -1;
-	} while (accept(r, ","));
-	return accept(r, ")") ? 0 : complain(r, "expected closing parenthesis");
+	} while (accept_token(r, ","));
+	return accept_token(r, ")") ? 0 : complain_at(r, "expected closing parenthesis");
 }
 
 static int accept_keyword(struct reader *r, const char *word)
@@ -208,21 +208,21 @@ static int accept_keyword(struct reader *r, const char *word)
 
 static int read_term(struct reader *r, struct term *term)
 {
-	int negated = accept(r, "!");
+	int negated = accept_token(r, "!");
 
 	term->key = read_word(r, 1);
 	if (!label_key_is_valid(term->key))
-		return complain(r, "expected label key");
+		return complain_at(r, "expected label key");
 	term->kind = TERM_IN;
 	if (negated) {
 		term->kind = TERM_LACKS;
 		return 0;
 	}
-	if (accept(r, "!=")) {
+	if (accept_token(r, "!=")) {
 		term->kind = TERM_NOT_IN;
 		return read_value(r, term);
 	}
-	if (accept(r, "==") || accept(r, "="))
+	if (accept_token(r, "==") || accept_token(r, "="))
 		return read_value(r, term);
 	if (accept_keyword(r, "in"))
 		return read_set(r, term);
@@ -242,17 +242,17 @@ struct selector *selector_parse(const char *text, struct err *err)
 	skip_blanks(&r);
 	while (!rc && *r.at) {
 		if (s->count == TERMS_MAX) {
-			rc = complain(&r, "too many terms");
+			rc = complain_at(&r, "too many terms");
 			break;
 		}
 		rc = read_term(&r, &s->terms[s->count++]);
 		if (rc)
 			break;
 		skip_blanks(&r);
-		if (*r.at && !accept(&r, ","))
-			rc = complain(&r, "expected comma");
+		if (*r.at && !accept_token(&r, ","))
+			rc = complain_at(&r, "expected comma");
 		else if (r.at > text && r.at[-1] == ',' && !*r.at)
-			rc = complain(&r, "expected label key");
+			rc = complain_at(&r, "expected label key");
 	}
 	if (!rc)
 		return s;

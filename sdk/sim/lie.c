@@ -18,7 +18,7 @@ struct lie {
 };
 
 /* A string to be replaced by `text` once printed. */
-static json_t *mark(struct lie *lie, const char *text)
+static json_t *add_mark(struct lie *lie, const char *text)
 {
 	char name[16];
 
@@ -29,7 +29,7 @@ static json_t *mark(struct lie *lie, const char *text)
 	return json_string(name);
 }
 
-static void put(json_t *node, const char *key, json_t *value)
+static void put_member(json_t *node, const char *key, json_t *value)
 {
 	if (json_is_object(node) && value)
 		json_object_set(node, key, value);
@@ -38,7 +38,7 @@ static void put(json_t *node, const char *key, json_t *value)
 }
 
 /* Sets (NULL: removes) what a JSON pointer names; '*' is every element. */
-static void point(json_t *node, const char *pointer, json_t *value)
+static void set_pointer(json_t *node, const char *pointer, json_t *value)
 {
 	size_t len;
 	auto_free char *word = NULL;
@@ -54,38 +54,38 @@ static void point(json_t *node, const char *pointer, json_t *value)
 		int64_t i;
 
 		if (!*pointer)
-			put(node, word, value);
+			put_member(node, word, value);
 		else if (json_is_array(node) && !number_parse(word, &i))
-			point(json_array_get(node, (size_t)i), pointer, value);
+			set_pointer(json_array_get(node, (size_t)i), pointer, value);
 		else
-			point(json_object_get(node, word), pointer, value);
+			set_pointer(json_object_get(node, word), pointer, value);
 		return;
 	}
 	for (size_t i = 0; *pointer && i < json_array_size(node); i++)
-		point(json_array_get(node, i), pointer, value);
+		set_pointer(json_array_get(node, i), pointer, value);
 	if (*pointer)
 		json_object_foreach(node, key, child)
-			point(child, pointer, value);
+			set_pointer(child, pointer, value);
 }
 
-static void patch(struct lie *lie, const json_t *args)
+static void apply_patch(struct lie *lie, const json_t *args)
 {
 	const char *pointer;
 	json_t *value;
 	size_t i;
 
 	json_object_foreach(json_object_get(args, "set"), pointer, value)
-		point(lie->root, pointer, value);
+		set_pointer(lie->root, pointer, value);
 	json_object_foreach(json_object_get(args, "raw"), pointer, value) {
-		json_t *placed = mark(lie, json_is_string(value)
-			? json_string_value(value) : "null");
+		json_t *placed = add_mark(lie, json_is_string(value) ? json_string_value(value) :
+								       "null");
 
-		point(lie->root, pointer, placed);
+		set_pointer(lie->root, pointer, placed);
 		json_decref(placed);
 	}
 	json_array_foreach(json_object_get(args, "remove"), i, value) {
 		if (json_is_string(value))
-			point(lie->root, json_string_value(value), NULL);
+			set_pointer(lie->root, json_string_value(value), NULL);
 	}
 }
 
@@ -128,9 +128,9 @@ static void lie_id(struct lie *lie, json_t *object, const json_t *args)
 	else if (!strcmp(as, "string"))
 		value = json_string(text);
 	else if (!strcmp(as, "huge"))
-		value = mark(lie, "92233720368547758080");
+		value = add_mark(lie, "92233720368547758080");
 	else if (!strcmp(as, "exp"))
-		value = mark(lie, "1.18400001e8");
+		value = add_mark(lie, "1.18400001e8");
 	else if (!strcmp(as, "zero"))
 		value = json_integer(0);
 	else if (!strcmp(as, "negative"))
@@ -139,9 +139,9 @@ static void lie_id(struct lie *lie, json_t *object, const json_t *args)
 		value = json_null();
 	if (!strcmp(as, "float")) {
 		snprintf(text, sizeof(text), "%lld.5", (long long)id);
-		value = mark(lie, text);
+		value = add_mark(lie, text);
 	}
-	put(object, "id", value);
+	put_member(object, "id", value);
 	json_decref(value);
 }
 
@@ -190,7 +190,7 @@ static void lie_ip(struct lie *lie, json_t *object, const json_t *args)
 	else if (value && !strcmp(value, "missing"))
 		json_object_del(net, "ipv4");
 	else if (value)
-		put(json_object_get(net, "ipv4"), "ip", json_object_get(args, "value"));
+		put_member(json_object_get(net, "ipv4"), "ip", json_object_get(args, "value"));
 }
 
 /* Members nobody knows, in every object but labels. */
@@ -225,11 +225,11 @@ static void lie_details(struct lie *lie, const json_t *args)
 			!strcmp(as, "empty") ? json_object() : json_null());
 }
 
-static void apply(struct lie *lie, const struct plan_item *item)
+static void apply_fault(struct lie *lie, const struct plan_item *item)
 {
 	switch (item->kind) {
 	case FAULT_PATCH:
-		patch(lie, item->args);
+		apply_patch(lie, item->args);
 		break;
 	case FAULT_ID:
 		each_object(lie, lie_id, item->args);
@@ -262,7 +262,7 @@ static void apply(struct lie *lie, const struct plan_item *item)
 }
 
 /* Prints the root again, marks replaced. */
-static void print(struct lie *lie, struct buf *out)
+static void print_marked(struct lie *lie, struct buf *out)
 {
 	auto_free char *text = json_dumps(lie->root, JSON_COMPACT | JSON_ENCODE_ANY);
 	const char *at = text;
@@ -292,7 +292,7 @@ static void push_front(struct buf *out, const void *front, size_t len)
 	buf_adds(out, *rest == '{' ? rest + 1 : rest);
 }
 
-static void nest(struct buf *out, int64_t depth)
+static void nest_arrays(struct buf *out, int64_t depth)
 {
 	buf_clear(out);
 	buf_adds(out, "{\"server\":");
@@ -304,7 +304,7 @@ static void nest(struct buf *out, int64_t depth)
 }
 
 /* Says an id twice, differently. */
-static void say_twice(struct buf *out)
+static void duplicate_id(struct buf *out)
 {
 	auto_free char *text = xstrdup(buf_str(out));
 	const char *id = strstr(text, "\"id\":");
@@ -317,7 +317,7 @@ static void say_twice(struct buf *out)
 	buf_adds(out, id);
 }
 
-static void shape(struct buf *out, const json_t *args)
+static void shape_body(struct buf *out, const json_t *args)
 {
 	static const struct {
 		const char *as, *text;
@@ -347,9 +347,9 @@ static void shape(struct buf *out, const json_t *args)
 	else if (!strcmp(as, "surrogate"))
 		push_front(out, surrogate, sizeof(surrogate) - 1);
 	else if (!strcmp(as, "duplicate"))
-		say_twice(out);
+		duplicate_id(out);
 	else if (!strcmp(as, "deep"))
-		nest(out, args_int(args, "depth", 100000) % 10000000);
+		nest_arrays(out, args_int(args, "depth", 100000) % 10000000);
 	else if (!strcmp(as, "truncated"))
 		out->len /= 2;
 }
@@ -367,14 +367,14 @@ void lie_about(struct call *call)
 	lie.root = json_loads(buf_str(&call->out), 0, NULL);
 	if (lie.root) {
 		for (size_t i = 0; i < plan->count; i++)
-			apply(&lie, &plan->items[i]);
-		print(&lie, &call->out);
+			apply_fault(&lie, &plan->items[i]);
+		print_marked(&lie, &call->out);
 	}
 	json_decref(lie.root);
 	for (size_t i = 0; i < lie.mark_count; i++)
 		free(lie.marks[i]);
 	for (size_t i = 0; i < plan->count; i++) {
 		if (plan->items[i].kind == FAULT_SHAPE)
-			shape(&call->out, plan->items[i].args);
+			shape_body(&call->out, plan->items[i].args);
 	}
 }

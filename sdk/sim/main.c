@@ -89,7 +89,7 @@ struct settings {
 	size_t token_count;
 };
 
-static int usage(const char *what, const char *value)
+static int usage_error(const char *what, const char *value)
 {
 	fprintf(stderr, "hetzner-sim: %s '%s'; see --help\n", what, value);
 	return 2;
@@ -110,7 +110,7 @@ static int set_number(struct settings *s, const char *name, const char *text)
 	struct err err;
 
 	if (read_number(text, &value))
-		return usage("not a number", text);
+		return usage_error("not a number", text);
 	if (cloud_config_set(&s->cloud, name, value, &err)) {
 		fprintf(stderr, "hetzner-sim: %s\n", err.text);
 		return 2;
@@ -134,7 +134,7 @@ static int set_quota(struct settings *s, const char *text)
 	auto_free char *name = NULL;
 
 	if (!eq)
-		return usage("not NAME=N", text);
+		return usage_error("not NAME=N", text);
 	name = xasprintf("max_%.*s", (int)(eq - text), text);
 	return set_number(s, name, eq + 1);
 }
@@ -150,7 +150,7 @@ static int set_rate(struct settings *s, const char *text)
 static int add_token(struct settings *s, const char *text, int readonly)
 {
 	if (s->token_count == ARRAY_LEN(s->tokens))
-		return usage("too many tokens at", "--token");
+		return usage_error("too many tokens at", "--token");
 	s->tokens[s->token_count] = text;
 	s->readonly[s->token_count++] = readonly;
 	return 0;
@@ -159,7 +159,8 @@ static int add_token(struct settings *s, const char *text, int readonly)
 static int set_clock(struct settings *s, const char *text)
 {
 	s->shell.virtual_clock = !strcmp(text, "virtual");
-	return s->shell.virtual_clock || !strcmp(text, "real") ? 0 : usage("no such clock", text);
+	return s->shell.virtual_clock || !strcmp(text, "real") ? 0 :
+								 usage_error("no such clock", text);
 }
 
 static int set_shell(struct settings *s, int option, const char *text)
@@ -167,7 +168,7 @@ static int set_shell(struct settings *s, int option, const char *text)
 	int64_t value;
 
 	if (read_number(text, &value) || value < 0 || (option == OPT_SPEED && !value))
-		return usage("not a number", text);
+		return usage_error("not a number", text);
 	if (option == OPT_SPEED)
 		s->shell.speed = value;
 	else if (option == OPT_EPOCH)
@@ -193,7 +194,7 @@ static int set_net(struct settings *s, const char *text)
 
 	if (inet_pton(AF_INET, text, &in) != 1 || ntohl(in.s_addr) >> 24 != 127 ||
 	    ntohl(in.s_addr) >> 16 == 0x7f00)
-		return usage("not from 127.1.0.0 to 127.255.255.255:", text);
+		return usage_error("not from 127.1.0.0 to 127.255.255.255:", text);
 	s->cloud.machine_net = ntohl(in.s_addr);
 	return 0;
 }
@@ -271,7 +272,7 @@ static int load_scenario(struct cloud *cloud, const char *path, int64_t now_ms)
 	size_t len;
 
 	if (!f)
-		return usage("cannot open", path);
+		return usage_error("cannot open", path);
 	len = fread(text, 1, SCENARIO_MAX, f);
 	fclose(f);
 	if (!cloud_load(cloud, now_ms, text, len, &err))
@@ -287,14 +288,14 @@ static int write_port(const char *path, int port)
 	FILE *f = fopen(aside, "w");
 
 	if (!f)
-		return usage("cannot write", path);
+		return usage_error("cannot write", path);
 	fprintf(f, "%d\n", port);
 	if (fclose(f) || rename(aside, path))
-		return usage("cannot write", path);
+		return usage_error("cannot write", path);
 	return 0;
 }
 
-static int serve(struct settings *s, struct cloud *cloud)
+static int serve_cloud(struct settings *s, struct cloud *cloud)
 {
 	struct err err;
 	struct shell *shell = shell_new(cloud, &s->shell, &err);
@@ -334,7 +335,7 @@ int main(int argc, char **argv)
 	if (rc)
 		return rc == 1 ? 0 : rc;
 	if (optind < argc)
-		return usage("unexpected", argv[optind]);
+		return usage_error("unexpected", argv[optind]);
 	if (!s.shell.boxes)
 		s.cloud.machine_net = 0;
 	else if (!s.cloud.machine_net)
@@ -342,7 +343,7 @@ int main(int argc, char **argv)
 	cloud = cloud_new(&s.cloud);
 	for (size_t i = 0; i < s.token_count; i++)
 		cloud_add_token(cloud, s.tokens[i], 0, s.readonly[i]);
-	rc = serve(&s, cloud);
+	rc = serve_cloud(&s, cloud);
 	cloud_free(cloud);
 	return rc;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-static void separate(struct buf *b)
+static void add_comma(struct buf *b)
 {
 	if (b->len && !strchr("{[:", b->data[b->len - 1]))
 		buf_addc(b, ',');
@@ -12,7 +12,7 @@ static void separate(struct buf *b)
 
 void out_begin(struct buf *b, char bracket)
 {
-	separate(b);
+	add_comma(b);
 	buf_addc(b, bracket);
 }
 
@@ -21,7 +21,7 @@ void out_end(struct buf *b, char bracket)
 	buf_addc(b, bracket);
 }
 
-static void quote(struct buf *b, const char *s)
+static void add_quoted(struct buf *b, const char *s)
 {
 	const char *from = s;
 
@@ -44,8 +44,8 @@ static void quote(struct buf *b, const char *s)
 
 void out_key(struct buf *b, const char *key)
 {
-	separate(b);
-	quote(b, key);
+	add_comma(b);
+	add_quoted(b, key);
 	buf_addc(b, ':');
 }
 
@@ -55,13 +55,13 @@ void out_str(struct buf *b, const char *s)
 		out_null(b);
 		return;
 	}
-	separate(b);
-	quote(b, s);
+	add_comma(b);
+	add_quoted(b, s);
 }
 
 void out_int(struct buf *b, int64_t n)
 {
-	separate(b);
+	add_comma(b);
 	buf_addi(b, n);
 }
 
@@ -77,7 +77,7 @@ void out_null(struct buf *b)
 
 void out_raw(struct buf *b, const char *json)
 {
-	separate(b);
+	add_comma(b);
 	buf_adds(b, json);
 }
 

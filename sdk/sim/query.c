@@ -15,7 +15,7 @@ static int hex_value(char c)
 }
 
 /* A decoded NUL would end the string early; it stays encoded. */
-static char *decode(const char *s, size_t len, int plus)
+static char *percent_decode(const char *s, size_t len, int plus)
 {
 	char *out = xcalloc(1, len + 1);
 	char *p = out;
@@ -39,7 +39,7 @@ void query_parse(const char *target, struct query *ret)
 	size_t path = strcspn(target, "?#");
 	const char *at = target + path;
 
-	*ret = (struct query){ .path = decode(target, path, 0) };
+	*ret = (struct query){ .path = percent_decode(target, path, 0) };
 	if (*at != '?')
 		return;
 	at++;
@@ -50,8 +50,8 @@ void query_parse(const char *target, struct query *ret)
 		struct query_param *param = &ret->params[ret->count];
 
 		if (len) {
-			param->key = decode(at, key, 1);
-			param->value = eq ? decode(eq + 1, len - key - 1, 1) : xstrdup("");
+			param->key = percent_decode(at, key, 1);
+			param->value = eq ? percent_decode(eq + 1, len - key - 1, 1) : xstrdup("");
 			ret->count++;
 		}
 		at += len;

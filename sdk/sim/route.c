@@ -62,26 +62,6 @@ static const struct route routes[] = {
 	{ "GET", "/storage_boxes", OP_OTHER, empty_list },
 };
 
-static const char *const op_names[OP_COUNT] = {
-#define X(op, name) name,
-	OPS(X)
-#undef X
-};
-
-const char *op_name(enum op op)
-{
-	return op < OP_COUNT ? op_names[op] : "";
-}
-
-enum op op_find(const char *name)
-{
-	size_t i = 0;
-
-	while (i < OP_COUNT && strcmp(op_names[i], name))
-		i++;
-	return (enum op)i;
-}
-
 /* Fills ids with the numbers of the path. */
 static int path_matches(const char *pattern, const char *path, int64_t ids[2])
 {
@@ -155,7 +135,7 @@ void call_clear(struct call *call)
 	plan_fini(&call->plan);
 }
 
-static void set(char *to, size_t size, const char *from)
+static void set_text(char *to, size_t size, const char *from)
 {
 	if (from && *from && !*to)
 		snprintf(to, size, "%s", from);
@@ -166,10 +146,10 @@ static void study_object(struct call *call, enum cloud_kind kind, int64_t id)
 {
 	const struct thing *thing = world_find(call->cloud, kind, call->project, id);
 
-	set(call->lease, sizeof(call->lease), counts_lease_of(call->cloud->counts, kind, id));
+	set_text(call->lease, sizeof(call->lease), counts_lease_of(call->cloud->counts, kind, id));
 	if (!thing)
 		return;
-	set(call->name, sizeof(call->name), thing->name);
+	set_text(call->name, sizeof(call->name), thing->name);
 	if (kind == CLOUD_SERVER) {
 		call->type = ((const struct server *)thing)->type;
 		call->location = ((const struct server *)thing)->location;
@@ -197,7 +177,7 @@ static void study_actions(struct call *call)
 			return;
 		lease = whose;
 	}
-	set(call->lease, sizeof(call->lease), lease);
+	set_text(call->lease, sizeof(call->lease), lease);
 }
 
 static void study_body(struct call *call)
@@ -205,9 +185,10 @@ static void study_body(struct call *call)
 	const json_t *labels = json_object_get(call->body, "labels");
 	const char *label = call->cloud->lease_label;
 
-	set(call->lease, sizeof(call->lease),
-		json_string_value(json_object_get(labels, label)));
-	set(call->name, sizeof(call->name), json_string_value(json_object_get(call->body, "name")));
+	set_text(call->lease, sizeof(call->lease),
+		 json_string_value(json_object_get(labels, label)));
+	set_text(call->name, sizeof(call->name),
+		 json_string_value(json_object_get(call->body, "name")));
 	if (call->op == OP_SERVER_CREATE) {
 		call->type = catalogue_find_type(json_object_get(call->body, "server_type"));
 		call->location = catalogue_find_location(json_object_get(call->body, "location"));
@@ -219,14 +200,14 @@ static void study_query(struct call *call)
 	const char *text = query_get(&call->query, "label_selector");
 	struct selector *selector = text ? selector_parse(text, NULL) : NULL;
 
-	set(call->name, sizeof(call->name), query_get(&call->query, "name"));
+	set_text(call->name, sizeof(call->name), query_get(&call->query, "name"));
 	if (selector)
-		set(call->lease, sizeof(call->lease),
-			selector_asks(selector, call->cloud->lease_label));
+		set_text(call->lease, sizeof(call->lease),
+			 selector_asks(selector, call->cloud->lease_label));
 	selector_free(selector);
 	if (*call->name)
-		set(call->lease, sizeof(call->lease),
-			counts_lease_named(call->cloud->counts, call->name));
+		set_text(call->lease, sizeof(call->lease),
+			 counts_lease_named(call->cloud->counts, call->name));
 }
 
 void call_study(struct call *call)

@@ -4,6 +4,7 @@
  */
 #include <fnmatch.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "sim/fault.h"
 #include "sim/out.h"
@@ -12,7 +13,7 @@
 enum { FAULTS_MAX = 8 };
 
 struct rule {
-	struct rule *next;
+	STAILQ_ENTRY(rule) link;
 	int64_t id;
 	json_t *json;			/* as given; what follows points into it */
 	uint64_t ops;			/* bit per op; 0: all */
@@ -27,84 +28,19 @@ struct rule {
 	int64_t seen, hits;
 };
 
+STAILQ_HEAD(rule_list, rule);
+
 struct rules {
-	struct rule *first;
+	struct rule_list list;
 	int64_t last_id;
 };
 
-static const struct kind {
-	const char *name, *help;
-	enum fault_sort sort;
-} kinds[FAULT_KIND_COUNT] = {
-#define X(kind, name, sort, help) { name, help, FAULT_IS_##sort },
-	FAULT_KINDS(X)
-#undef X
-};
-
-const char *fault_name(enum fault_kind kind)
-{
-	return kinds[kind].name;
-}
-
-const char *fault_help(enum fault_kind kind)
-{
-	return kinds[kind].help;
-}
-
-enum fault_sort fault_sort(enum fault_kind kind)
-{
-	return kinds[kind].sort;
-}
-
-void plan_fini(struct plan *plan)
-{
-	for (size_t i = 0; i < plan->count; i++)
-		json_decref(plan->items[i].args);
-	plan->count = 0;
-}
-
-const json_t *plan_find(const struct plan *plan, enum fault_kind kind)
-{
-	for (size_t i = 0; i < plan->count; i++) {
-		if (plan->items[i].kind == kind)
-			return plan->items[i].args;
-	}
-	return NULL;
-}
-
-const struct plan_item *plan_find_answer(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->count; i++) {
-		if (fault_sort(plan->items[i].kind) == FAULT_IS_ANSWER)
-			return &plan->items[i];
-	}
-	return NULL;
-}
-
-int64_t args_int(const json_t *args, const char *key, int64_t otherwise)
-{
-	const json_t *value = json_object_get(args, key);
-
-	return json_is_integer(value) ? json_integer_value(value) : otherwise;
-}
-
-int args_true(const json_t *args, const char *key, int otherwise)
-{
-	const json_t *value = json_object_get(args, key);
-
-	return json_is_boolean(value) ? json_is_true(value) : otherwise;
-}
-
-const char *args_str(const json_t *args, const char *key, const char *otherwise)
-{
-	const json_t *value = json_object_get(args, key);
-
-	return json_is_string(value) ? json_string_value(value) : otherwise;
-}
-
 struct rules *rules_new(void)
 {
-	return xcalloc(1, sizeof(struct rules));
+	struct rules *rules = xcalloc(1, sizeof(*rules));
+
+	STAILQ_INIT(&rules->list);
+	return rules;
 }
 
 static void rule_free(struct rule *rule)
@@ -115,17 +51,14 @@ static void rule_free(struct rule *rule)
 
 void rules_remove(struct rules *rules, int64_t id)
 {
-	struct rule **at = &rules->first;
+	struct rule *rule, *next;
 
-	while (*at) {
-		struct rule *rule = *at;
-
-		if (!id || rule->id == id) {
-			*at = rule->next;
-			rule_free(rule);
-		} else {
-			at = &rule->next;
-		}
+	for (rule = STAILQ_FIRST(&rules->list); rule; rule = next) {
+		next = STAILQ_NEXT(rule, link);
+		if (id && rule->id != id)
+			continue;
+		STAILQ_REMOVE(&rules->list, rule, rule, link);
+		rule_free(rule);
 	}
 }
 
@@ -144,7 +77,7 @@ static int read_fault(struct rule *rule, json_t *json, struct err *err)
 	if (rule->fault_count == FAULTS_MAX)
 		return err_set(err, ERR_INVALID, "a rule has at most %d faults", FAULTS_MAX);
 	for (size_t i = 0; i < FAULT_KIND_COUNT; i++) {
-		if (strcmp(kinds[i].name, name))
+		if (strcmp(fault_name((enum fault_kind)i), name))
 			continue;
 		rule->faults[rule->fault_count++] =
 			(struct plan_item){ .kind = (enum fault_kind)i, .args = json };
@@ -288,31 +221,28 @@ static struct rule *rule_read(json_t *json, int64_t now_ms, struct err *err)
 int rules_add(struct rules *rules, int64_t now_ms, const json_t *json, struct err *err)
 {
 	const json_t *list = json_is_array(json) ? json : json_object_get(json, "faults");
-	struct rule *first = NULL, **end = &first;
+	struct rules added = { .list = STAILQ_HEAD_INITIALIZER(added.list) };
+	struct rule *rule;
 	size_t count = 1;
 	int plain = !json_is_array(list) || json_object_get(json, "match");
 
 	if (!plain)
 		count = json_array_size(list);
 	for (size_t i = 0; i < count; i++) {
-		*end = rule_read(plain ? (json_t *)json : json_array_get(list, i), now_ms, err);
-		if (!*end) {
-			struct rules rest = { .first = first };
-
-			rules_remove(&rest, 0);
+		rule = rule_read(plain ? (json_t *)json : json_array_get(list, i), now_ms, err);
+		if (!rule) {
+			rules_remove(&added, 0);
 			return -1;
 		}
-		end = &(*end)->next;
+		STAILQ_INSERT_TAIL(&added.list, rule, link);
 	}
-	for (end = &rules->first; *end;)
-		end = &(*end)->next;
-	*end = first;
-	for (; first; first = first->next)
-		first->id = ++rules->last_id;
+	STAILQ_FOREACH(rule, &added.list, link)
+	rule->id = ++rules->last_id;
+	STAILQ_CONCAT(&rules->list, &added.list);
 	return 0;
 }
 
-static int fits(const char *pattern, const char *text)
+static int pattern_fits(const char *pattern, const char *text)
 {
 	return !pattern || !fnmatch(pattern, text, 0);
 }
@@ -325,9 +255,10 @@ static int rule_fits(const struct rule *r, const struct fault_subject *s)
 		return 0;
 	if (r->reused >= 0 && r->reused != !!s->reused)
 		return 0;
-	return fits(r->method, s->method) && fits(r->path, path)
-		&& fits(r->server_type, s->server_type) && fits(r->location, s->location)
-		&& fits(r->name, s->name) && fits(r->lease, s->lease) && fits(r->token, s->token);
+	return pattern_fits(r->method, s->method) && pattern_fits(r->path, path) &&
+	       pattern_fits(r->server_type, s->server_type) &&
+	       pattern_fits(r->location, s->location) && pattern_fits(r->name, s->name) &&
+	       pattern_fits(r->lease, s->lease) && pattern_fits(r->token, s->token);
 }
 
 static int rule_is_spent(const struct rule *r, int64_t now_ms)
@@ -340,7 +271,10 @@ static int rule_is_spent(const struct rule *r, int64_t now_ms)
 void rules_match(struct rules *rules, const struct fault_subject *subject,
 	double (*draw)(void *), void *arg, struct plan *ret)
 {
-	for (struct rule *r = rules->first; r; r = r->next) {
+	struct rule *r;
+
+	STAILQ_FOREACH(r, &rules->list, link)
+	{
 		if (!rule_fits(r, subject) || subject->now_ms - r->added_ms < r->after_ms)
 			continue;
 		if (rule_is_spent(r, subject->now_ms) || ++r->seen <= r->skip)
@@ -359,18 +293,22 @@ void rules_match(struct rules *rules, const struct fault_subject *subject,
 
 size_t rules_pending(const struct rules *rules)
 {
+	const struct rule *r;
 	size_t n = 0;
 
-	for (const struct rule *r = rules->first; r; r = r->next)
-		n += r->count >= 0 && r->hits < r->count;
+	STAILQ_FOREACH(r, &rules->list, link)
+	n += r->count >= 0 && r->hits < r->count;
 	return n;
 }
 
 void rules_write(const struct rules *rules, struct buf *out)
 {
+	const struct rule *r;
+
 	out_begin(out, '{');
 	out_key_begin(out, "faults", '[');
-	for (const struct rule *r = rules->first; r; r = r->next) {
+	STAILQ_FOREACH(r, &rules->list, link)
+	{
 		json_t *shown = json_copy(r->json);
 		char *text;
 

@@ -102,7 +102,7 @@ static void never_begin(struct cloud *cloud, struct server *s, const struct serv
 }
 
 /* What is not shown, or not found, for a while. */
-static void veil(struct cloud *cloud, struct server *s, const struct plan *plan)
+static void hide_server(struct cloud *cloud, struct server *s, const struct plan *plan)
 {
 	const json_t *late = plan_find(plan, FAULT_IPV4_LATE);
 
@@ -122,6 +122,15 @@ static void veil(struct cloud *cloud, struct server *s, const struct plan *plan)
 	}
 }
 
+static void server_fini(struct thing *thing)
+{
+	struct server *server = (struct server *)thing;
+
+	free(server->actions);
+	free(server->user_data);
+	free(server->keys);
+}
+
 struct server *server_new(struct cloud *cloud, int project, const char *name,
 	const struct server_order *order, const struct plan *plan, const char *who,
 	uint64_t request)
@@ -129,6 +138,7 @@ struct server *server_new(struct cloud *cloud, int project, const char *name,
 	struct server *s = xcalloc(1, sizeof(*s));
 	const json_t *stuck = plan_find(plan, FAULT_STUCK);
 
+	s->base.fini = server_fini;
 	s->type = order->type;
 	s->location = order->location;
 	s->image = order->image;
@@ -148,7 +158,7 @@ struct server *server_new(struct cloud *cloud, int project, const char *name,
 		never_begin(cloud, s, order, stuck);
 	else
 		begin_life(cloud, s, order, plan);
-	veil(cloud, s, plan);
+	hide_server(cloud, s, plan);
 	return s;
 }
 
@@ -215,14 +225,6 @@ void server_wake(struct cloud *cloud, struct server *s, int64_t at_ms)
 	}
 	if (s->gone_ms <= at_ms)
 		server_pass_away(cloud, s, at_ms);
-}
-
-void server_free(struct server *server)
-{
-	free(server->actions);
-	free(server->user_data);
-	free(server->keys);
-	free(server);
 }
 
 int cloud_machine_find(const struct cloud *cloud, int project, int64_t id,

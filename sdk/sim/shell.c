@@ -183,7 +183,7 @@ static void on_wait_over(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Does what was held back. The client may have left; it happens all the same. */
-static void resume(struct pending *p)
+static void resume_pending(struct pending *p)
 {
 	struct shell *shell = p->shell;
 	struct conn *conn = p->conn;
@@ -210,7 +210,7 @@ static void on_hold_over(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	resume(arg);
+	resume_pending(arg);
 	check_waits(shell);
 }
 
@@ -274,7 +274,7 @@ static void serve_release(struct shell *shell, struct conn *conn, const json_t *
 		next = LIST_NEXT(p, link);
 		if (!p->ticket || (ticket && p->ticket != ticket))
 			continue;
-		resume(p);
+		resume_pending(p);
 		next = LIST_FIRST(&shell->pending);
 		count++;
 	}

@@ -6,7 +6,7 @@
 
 #include "util/alloc.h"
 
-static size_t hash(const char *s)
+static size_t hash_key(const char *s)
 {
 	uint64_t h = 14695981039346656037ULL;
 
@@ -17,14 +17,14 @@ static size_t hash(const char *s)
 
 static struct table_slot *slot_of(const struct table *table, const char *key)
 {
-	size_t i = hash(key) & (table->room - 1);
+	size_t i = hash_key(key) & (table->room - 1);
 
 	while (table->slots[i].key && strcmp(table->slots[i].key, key))
 		i = (i + 1) & (table->room - 1);
 	return &table->slots[i];
 }
 
-static void grow(struct table *table)
+static void table_grow(struct table *table)
 {
 	struct table old = *table;
 
@@ -57,7 +57,7 @@ size_t *table_put(struct table *table, const char *key, size_t value)
 	struct table_slot *slot;
 
 	if (table->count * 4 >= table->room * 3)
-		grow(table);
+		table_grow(table);
 	slot = slot_of(table, key);
 	if (!slot->key) {
 		slot->key = xstrdup(key);

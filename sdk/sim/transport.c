@@ -17,7 +17,7 @@ static enum cloud_end end_of(const json_t *args, enum cloud_end otherwise)
 	return args_true(args, "hang", 0) ? CLOUD_END_HANG : otherwise;
 }
 
-static void silence(struct cloud_wire *wire, enum cloud_end end)
+static void suppress_answer(struct cloud_wire *wire, enum cloud_end end)
 {
 	wire->head_cut = 0;
 	wire->end = end;
@@ -28,7 +28,7 @@ static int64_t clamp(int64_t n, int64_t low, int64_t high)
 	return n < low ? low : n > high ? high : n;
 }
 
-static void fatten(struct buf *out, int64_t bytes)
+static void pad_body(struct buf *out, int64_t bytes)
 {
 	char blanks[64];
 
@@ -76,14 +76,14 @@ static void write_bomb(struct buf *out, int64_t mib)
 	buf_add(out, "\0\0\0\0\0\0\0\0", 8);
 }
 
-static void bulk(struct call *call, const struct plan_item *item)
+static void apply_size_fault(struct call *call, const struct plan_item *item)
 {
 	struct cloud_response *r = call->response;
 	int64_t bytes;
 
 	switch (item->kind) {
 	case FAULT_BIG:
-		fatten(&call->out, args_int(item->args, "bytes", 2 << 20));
+		pad_body(&call->out, args_int(item->args, "bytes", 2 << 20));
 		break;
 	case FAULT_GZIP:
 		write_bomb(&call->out, args_int(item->args, "mib", 64));
@@ -105,7 +105,7 @@ static void bulk(struct call *call, const struct plan_item *item)
 	}
 }
 
-static void direct_signal(struct call *call, const json_t *args)
+static void apply_signal(struct call *call, const json_t *args)
 {
 	struct cloud_wire *wire = &call->response->wire;
 	const char *at = args_str(args, "at", "before");
@@ -117,7 +117,7 @@ static void direct_signal(struct call *call, const json_t *args)
 	wire->signal_late = !strcmp(at, "answered");
 }
 
-static void direct(struct call *call, const struct plan_item *item)
+static void apply_wire_fault(struct call *call, const struct plan_item *item)
 {
 	struct cloud_wire *wire = &call->response->wire;
 	const json_t *args = item->args;
@@ -127,10 +127,10 @@ static void direct(struct call *call, const struct plan_item *item)
 	case FAULT_CLOSE:
 	case FAULT_LOST:
 	case FAULT_STALE:
-		silence(wire, end_of(args, CLOUD_END_CLOSE));
+		suppress_answer(wire, end_of(args, CLOUD_END_CLOSE));
 		break;
 	case FAULT_HANG:
-		silence(wire, CLOUD_END_HANG);
+		suppress_answer(wire, CLOUD_END_HANG);
 		break;
 	case FAULT_DELAY:
 		wire->delay_ms = clamp(args_int(args, "ms", 1000), 0, INT32_MAX);
@@ -168,7 +168,7 @@ static void direct(struct call *call, const struct plan_item *item)
 		wire->end = CLOUD_END_CLOSE;
 		break;
 	case FAULT_SIGNAL:
-		direct_signal(call, args);
+		apply_signal(call, args);
 		break;
 	default:
 		break;
@@ -178,7 +178,7 @@ static void direct(struct call *call, const struct plan_item *item)
 void answer_wire(struct call *call)
 {
 	for (size_t i = 0; i < call->plan.count; i++)
-		bulk(call, &call->plan.items[i]);
+		apply_size_fault(call, &call->plan.items[i]);
 	for (size_t i = 0; i < call->plan.count; i++)
-		direct(call, &call->plan.items[i]);
+		apply_wire_fault(call, &call->plan.items[i]);
 }

@@ -58,7 +58,7 @@ struct search {
 	int found;
 };
 
-static void look(void *arg, const struct cloud_event *e)
+static void search_visit(void *arg, const struct cloud_event *e)
 {
 	struct search *s = arg;
 
@@ -73,7 +73,7 @@ static int event_met(struct cloud *cloud, const char *value, int *ret)
 	struct search s = { .what = value, .what_len = strcspn(value, ":") };
 
 	s.name = value + s.what_len + (value[s.what_len] == ':');
-	counts_visit(cloud->counts, 0, look, &s);
+	counts_visit(cloud->counts, 0, search_visit, &s);
 	*ret = s.found;
 	return 0;
 }

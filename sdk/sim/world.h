@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "sim/catalogue.h"
 #include "sim/cloud.h"
@@ -31,6 +32,7 @@ struct thing {
 	int64_t unlisted_until_ms;	/* lists leave it out before */
 	int ghost;			/* it is gone; only lists still show it */
 	size_t record;			/* index of its line in the counts */
+	void (*fini)(struct thing *thing); /* frees what its kind adds; NULL: nothing */
 };
 
 struct key {
@@ -136,13 +138,18 @@ struct cloud {
 	struct bucket buckets[PROJECTS_MAX];
 	struct rules *rules;
 	struct counts *counts;
-	struct held *held;		/* requests that wait to be executed */
+	SLIST_HEAD(, held) held; /* requests that wait to be executed */
 	uint64_t tickets, requests;
 };
 
-uint64_t world_random(struct cloud *cloud);
+/* world.c */
 void world_clear(struct cloud *cloud);	/* no objects, rules, counts, holds; tokens stay */
+struct token *world_token(struct cloud *cloud, const char *value); /* NULL: not allowed */
 
+/* thing.c: objects of any kind. */
+uint64_t world_random(struct cloud *cloud);
+/* Of any project, ghosts included. */
+struct thing *world_find_any(const struct cloud *cloud, enum cloud_kind kind, int64_t id);
 struct thing *world_find(const struct cloud *cloud, enum cloud_kind kind, int project, int64_t id);
 struct thing *world_find_name(const struct cloud *cloud, enum cloud_kind kind, int project,
 	const char *name);
@@ -150,6 +157,7 @@ size_t world_count(const struct cloud *cloud, enum cloud_kind kind, int project)
 /* Takes a new, zeroed object; fills in id, time and lease, and puts it on its shelf. */
 void world_add(struct cloud *cloud, struct thing *thing, enum cloud_kind kind, int project,
 	const char *name, const char *who, uint64_t request);
+void thing_free(struct thing *thing);
 void world_remove(struct cloud *cloud, struct thing *thing);	/* off its shelf, and freed */
 /* Not shown from now on for a while, as the `hidden` faults of the plan say. */
 void thing_hide(struct thing *thing, int64_t now_ms, const struct plan *plan);
@@ -168,8 +176,6 @@ void thing_protect(struct cloud *cloud, struct thing *thing, int on, const char 
 /* Gone: told, billed, freed. */
 void world_delete(struct cloud *cloud, int64_t at_ms, struct thing *thing, const char *who,
 	uint64_t request);
-
-struct token *world_token(struct cloud *cloud, const char *value);	/* NULL: not allowed */
 
 /* server.c: the life of a server. */
 struct server_order {
@@ -191,8 +197,7 @@ void server_set_phase(struct cloud *cloud, struct server *server, int64_t at_ms,
 void server_wake(struct cloud *cloud, struct server *server, int64_t at_ms);
 /* Deletes at once, as a person would see it in the end. */
 void server_destroy(struct cloud *cloud, int64_t at_ms, struct server *server, const char *who,
-	uint64_t request);
-void server_free(struct server *server);
+		    uint64_t request);
 void server_write(struct cloud *cloud, const struct server *server, int64_t now_ms,
 	struct buf *out);
 struct action *server_act(struct cloud *cloud, struct server *server, const char *command,
@@ -212,7 +217,6 @@ struct key *key_new(struct cloud *cloud, int project, const char *name, const ch
 /* MD5 of the key's blob as aa:bb:...; -1: no OpenSSH public key. */
 int key_fingerprint(const char *public_key, char ret[48]);
 struct key *key_find_fingerprint(const struct cloud *cloud, int project, const char *fingerprint);
-void key_free(struct key *key);
 void key_write(const struct cloud *cloud, const struct key *key, struct buf *out);
 
 /* ip.c */
@@ -220,8 +224,7 @@ void key_write(const struct cloud *cloud, const struct key *key, struct buf *out
 void ip_set_auto_delete(struct cloud *cloud, struct ip *ip, int on, const char *who,
 	uint64_t request);
 struct ip *ip_new(struct cloud *cloud, int project, int v6, const struct location *location,
-	int64_t server, int auto_delete, const char *who, uint64_t request);
-void ip_free(struct ip *ip);
+		  int64_t server, int auto_delete, const char *who, uint64_t request);
 void ip_write(const struct cloud *cloud, const struct ip *ip, struct buf *out);
 
 /* human.c: {"verb":"delete","kind":"server","name":"a"} */

@@ -25,7 +25,7 @@
 
 static const char default_user[] = "root";
 
-static void complain(const struct box_order *order, const char *what, const char *which)
+static void complain_user_data(const struct box_order *order, const char *what, const char *which)
 {
 	fprintf(stderr, "hetzner-sim: box %s: %s%s%s\n", order->machine.name, what,
 		*which ? " " : "", which);
@@ -41,7 +41,8 @@ static json_t *read_doc(const struct box_order *order)
 	if (!json_is_object(doc)) {
 		json_decref(doc);
 		if (*text)
-			complain(order, "its user data is no " HEAD " in JSON; left alone", "");
+			complain_user_data(order,
+					   "its user data is no " HEAD " in JSON; left alone", "");
 		doc = json_object();
 	}
 	return doc;
@@ -206,7 +207,8 @@ static int write_files(const struct box_order *order, struct born *born, struct 
 
 		if (!path || !json_is_string(content) || json_object_get(file, "encoding")
 		    || json_object_get(file, "append")) {
-			complain(order, "left out: the file", path ? path : "without a path");
+			complain_user_data(order, "left out: the file",
+					   path ? path : "without a path");
 			continue;
 		}
 		if (root_write(path, mode ? strtoul(mode, NULL, 8) & 0777 : 0644,

@@ -60,7 +60,7 @@ static int map_user(const struct boxes *boxes, pid_t pid, struct err *err)
 	return write_proc(pid, "uid_map", text, err);
 }
 
-static void reap(pid_t pid)
+static void reap_child(pid_t pid)
 {
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -70,8 +70,8 @@ static void reap(pid_t pid)
  * The process 1 of new namespaces, and the end of its leash. It is a copy of us, which
  * makes it as quick as it can be. No signal reaches it before it has forgotten us.
  */
-static pid_t spawn(const struct boxes *boxes, const struct box_order *order, int *ret_leash,
-	struct err *err)
+static pid_t spawn_box(const struct boxes *boxes, const struct box_order *order, int *ret_leash,
+		       struct err *err)
 {
 	sigset_t all, before;
 	int leash[2];
@@ -94,7 +94,7 @@ static pid_t spawn(const struct boxes *boxes, const struct box_order *order, int
 	if (map_user(boxes, pid, err) || write(leash[1], "", 1) != 1) {
 		kill(pid, SIGKILL);
 		close(leash[1]);
-		reap(pid);
+		reap_child(pid);
 		return -1;
 	}
 	*ret_leash = leash[1];
@@ -107,7 +107,7 @@ static void box_free(struct box *box)
 	LIST_REMOVE(box, link);
 	if (box->pid) {
 		kill(box->pid, SIGKILL);
-		reap(box->pid);
+		reap_child(box->pid);
 	}
 	if (box->leash >= 0)
 		close(box->leash);
@@ -129,7 +129,7 @@ static void box_start(struct boxes *boxes, int project, int64_t id,
 	box->name = xstrdup(machine->name);
 	box->address = xstrdup(machine->address);
 	box->leash = -1;
-	pid = spawn(boxes, &order, &box->leash, &err);
+	pid = spawn_box(boxes, &order, &box->leash, &err);
 	if (pid < 0)
 		fprintf(stderr, "hetzner-sim: box %s: %s\n", box->name, err.text);
 	box->pid = pid > 0 ? pid : 0;
@@ -230,7 +230,7 @@ static int try_one(const struct boxes *boxes, struct err *err)
 	struct box_order order = { .machine = { .name = "on-trial" }, .drop = !geteuid(),
 				   .trial = 1 };
 	int leash, status = 0;
-	pid_t pid = spawn(boxes, &order, &leash, err);
+	pid_t pid = spawn_box(boxes, &order, &leash, err);
 
 	if (pid < 0)
 		return -1;

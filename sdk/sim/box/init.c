@@ -148,7 +148,7 @@ static _Noreturn void become(const char *const *words, const char *log)
 }
 
 /* The wait status. */
-static int run(const char *const *words, const char *log)
+static int run_program(const char *const *words, const char *log)
 {
 	int status = -1;
 	pid_t pid = fork();
@@ -169,12 +169,12 @@ static _Noreturn void run_commands(const struct born *born)
 		const char **words = born_command(json_array_get(list, i));
 
 		if (words)
-			run(words, COMMANDS_LOG);
+			run_program(words, COMMANDS_LOG);
 	}
 	_exit(root_write_text("/var/lib/cloud/instance/boot-finished", 0644, "", &err) ? 1 : 0);
 }
 
-static int make(const struct box_order *order, struct born *born, struct err *err)
+static int make_box(const struct box_order *order, struct born *born, struct err *err)
 {
 	static const char *const keygen[] = {
 		"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
@@ -191,8 +191,8 @@ static int make(const struct box_order *order, struct born *born, struct err *er
 	    || born_apply(order, born, err))
 		return -1;
 	/* After the files: one of them may bring a folder for it. */
-	if (!born->has_host_key && (root_make_folders(keygen[7], err)
-		|| run(keygen, COMMANDS_LOG)))
+	if (!born->has_host_key &&
+	    (root_make_folders(keygen[7], err) || run_program(keygen, COMMANDS_LOG)))
 		return err_set(err, ERR_INTERNAL, "it gets no host key");
 	return write_sshd(order, born, err);
 }
@@ -224,7 +224,7 @@ _Noreturn void box_run(const struct box_order *order, int leash)
 		die(order, err.text);
 	if (sethostname(order->machine.name, strnlen(order->machine.name, 63)))
 		die(order, "cannot set its host name");
-	if (make(order, &born, &err))
+	if (make_box(order, &born, &err))
 		die(order, err.text);
 	if (order->trial)
 		_exit(0);

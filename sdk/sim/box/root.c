@@ -85,7 +85,7 @@ static unsigned long locked_flags(const char *path)
 }
 
 /* This machine's `path` at the same place in the box. What is not there is left out. */
-static int lend(const char *path, int writable, struct err *err)
+static int lend_path(const char *path, int writable, struct err *err)
 {
 	char target[PATH_ROOM];
 	struct stat st;
@@ -120,7 +120,7 @@ static int lend_top(const char *path, struct err *err)
 	ssize_t len = readlink(path, link, sizeof(link) - 1);
 
 	if (len < 0)
-		return lend(path, 0, err);
+		return lend_path(path, 0, err);
 	link[len] = '\0';
 	snprintf(target, sizeof(target), "%s%s", BASE, path);
 	return symlink(link, target) ? err_set_errno(err, errno, "cannot link %s", target) : 0;
@@ -146,11 +146,11 @@ static int lend_all(struct err *err)
 			return -1;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
-		if (lend(shared[i], 0, err))
+		if (lend_path(shared[i], 0, err))
 			return -1;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(devices); i++) {
-		if (lend(devices[i], 1, err))
+		if (lend_path(devices[i], 1, err))
 			return -1;
 	}
 	return 0;
@@ -194,7 +194,7 @@ static int fill_proc(struct err *err)
 	return err_set_errno(err, errno, "cannot mount /proc");
 }
 
-static int fill(struct err *err)
+static int fill_root(struct err *err)
 {
 	static const struct { const char *path; mode_t mode; } folders[] = {
 		{ "/dev", 0755 }, { "/dev/pts", 0755 }, { "/dev/shm", 01777 }, { "/etc", 0755 },
@@ -227,7 +227,7 @@ int root_enter(struct err *err)
 	/* Nothing of what follows is seen outside. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
 		return err_set_errno(err, errno, "cannot have mounts of our own");
-	if (mount_memory(BASE, err) || fill(err))
+	if (mount_memory(BASE, err) || fill_root(err))
 		return -1;
 	/* The old root comes to lie upon the new one, and is taken off. */
 	if (chdir(BASE) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH)

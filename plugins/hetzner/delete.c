@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "remove.h"
+#include "delete.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 
 #include "api.h"
 #include "lookup.h"
-#include "pace.h"
 #include "parse.h"
+#include "poll_estimate.h"
 #include "protect.h"
 #include "server.h"
 
@@ -26,7 +26,7 @@ static int is_server(const struct lessor_resource *row)
 	return row->kind == LESSOR_KIND_SERVER;
 }
 
-int remove_absence_counts(struct hz *z, const struct lessor_resource *row)
+int delete_absence_counts(struct hz *z, const struct lessor_resource *row)
 {
 	int64_t now = lessor_now(z->call);
 
@@ -79,14 +79,14 @@ static int read_failed(struct hz *z, const struct reply *reply)
 }
 
 /* How often a running delete was looked at: a hint for the pace, kept in the cursor. */
-static unsigned int looks_so_far(const struct hz *z)
+static unsigned int polls_so_far(const struct hz *z)
 {
-	unsigned int looks;
+	unsigned int polls;
 
-	return sscanf(z->lease->cursor, "delete %u", &looks) == 1 ? looks : 0;
+	return sscanf(z->lease->cursor, "delete %u", &polls) == 1 ? polls : 0;
 }
 
-static int look_again(struct hz *z, const struct lessor_resource *row)
+static int delete_pending(struct hz *z, const struct lessor_resource *row)
 {
 	int64_t wait_ms = (lessor_now(z->call) - row->changed_ms) / 8;
 	int64_t poll_ms = lessor_option_int(z->call, OPT_POLL);
@@ -97,7 +97,7 @@ static int look_again(struct hz *z, const struct lessor_resource *row)
 		wait_ms = poll_ms / 2;
 	if (wait_ms > DELETE_POLL_MOST_MS)
 		wait_ms = DELETE_POLL_MOST_MS;
-	snprintf(cursor, sizeof(cursor), "delete %u", looks_so_far(z) + 1);
+	snprintf(cursor, sizeof(cursor), "delete %u", polls_so_far(z) + 1);
 	return lessor_pending(z->call, wait_ms, cursor);
 }
 
@@ -150,14 +150,15 @@ static int prove_absence(struct hz *z, const struct lessor_resource *row, int su
 			snprintf(evidence, sizeof(evidence),
 				 "delete accepted, and %.20s reads as not there", row->id);
 		if (is_server(row) && succeeded)
-			pace_learn(z->call, "delete", since_change(z, row), looks_so_far(z) + 1);
+			poll_estimate_learn(z->call, "delete", since_change(z, row),
+					    polls_so_far(z) + 1);
 		return record_gone(z, row, evidence);
 	}
 	if (reply.rule)
 		return read_failed(z, &reply);
 	if (since_change(z, row) > LINGER_MS)
 		return delete_again(z, row, "still there long after its delete was accepted");
-	return look_again(z, row);
+	return delete_pending(z, row);
 }
 
 static int follow_delete(struct hz *z, const struct lessor_resource *row)
@@ -174,7 +175,7 @@ static int follow_delete(struct hz *z, const struct lessor_resource *row)
 	case DELETE_RUNS:
 		/* Some actions never end, and what they delete is gone all the same. */
 		return since_change(z, row) > LINGER_MS ? prove_absence(z, row, 0) :
-							  look_again(z, row);
+							  delete_pending(z, row);
 	case DELETE_UNREAD:
 		break;
 	}
@@ -211,7 +212,7 @@ static int delete_accepted(struct hz *z, const struct lessor_resource *row,
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "an accepted delete could not be recorded");
 	guess_ms = DELETE_GUESS_POLLS * lessor_option_int(z->call, OPT_POLL);
-	return lessor_pending(z->call, pace_first(z->call, "delete", guess_ms), "");
+	return lessor_pending(z->call, poll_estimate_first(z->call, "delete", guess_ms), "");
 }
 
 static int delete_found_nothing(struct hz *z, const struct lessor_resource *row)
@@ -298,7 +299,7 @@ static int delete_verified(struct hz *z, const struct lessor_resource *row,
 	return send_delete(z, row);
 }
 
-static int remove_present(struct hz *z, const struct lessor_resource *row)
+static int delete_present(struct hz *z, const struct lessor_resource *row)
 {
 	char path[64];
 	auto_reply reply = { 0 };
@@ -318,7 +319,7 @@ static int remove_present(struct hz *z, const struct lessor_resource *row)
 	return delete_verified(z, row, &sighting);
 }
 
-int remove_resource(struct hz *z, const struct lessor_resource *row)
+int delete_resource(struct hz *z, const struct lessor_resource *row)
 {
 	if (resource_is_over(row) || !row->ours)
 		return LESSOR_GONE;
@@ -343,5 +344,5 @@ int remove_resource(struct hz *z, const struct lessor_resource *row)
 		return lessor_refuse(z->call, LESSOR_CLASS_BUG, "%s is present and has no id",
 				     row->name);
 	/* One destructive request in a step. */
-	return z->destroyed ? lessor_pending(z->call, AT_ONCE, "") : remove_present(z, row);
+	return z->destroyed ? lessor_pending(z->call, AT_ONCE, "") : delete_present(z, row);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervise.h"
+#include "supervisor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* Where the descriptors are put; everything above goes. */
-#define RUN_FD 3
+#define JOB_FD 3
 #define INPUT_FD 4
 #define FIRST_FREE 5
 #define PARKED 16
@@ -26,7 +26,7 @@
 #define TAIL_ROOM 390
 
 struct watch {
-	const struct job *job;
+	const struct supervision *supervision;
 	int64_t stop_size;	/* the run file is longer: somebody wrote "stop" */
 	int64_t deadline_ms;
 	char tail[TAIL_ROOM];	/* the end of the output */
@@ -69,13 +69,13 @@ static void text_add_number(struct text *text, long number)
 
 static int64_t text_write(const struct text *text)
 {
-	ssize_t put = write(RUN_FD, text->at, text->len);
+	ssize_t put = write(JOB_FD, text->at, text->len);
 
 	return put < 0 ? 0 : put;
 }
 
 /* The outcome, in one write, on the disk before the lock goes with us. */
-static _Noreturn void end(const struct watch *w, int is_well, const char *how, long number)
+static _Noreturn void outcome_write(const struct watch *w, int is_well, const char *how, long number)
 {
 	struct text text = { .len = 0 };
 
@@ -96,7 +96,7 @@ static _Noreturn void end(const struct watch *w, int is_well, const char *how, l
 	}
 	text_add(&text, "\n");
 	text_write(&text);
-	fsync(RUN_FD);
+	fsync(JOB_FD);
 	_exit(0);
 }
 
@@ -114,16 +114,17 @@ static void close_from(unsigned first)
  * Nothing of the daemon's stays open: neither its store, whose lock the next daemon needs,
  * nor its sockets.
  */
-static void descriptors_arrange(const struct job *job)
+static void descriptors_arrange(const struct supervision *supervision)
 {
 	int null = fcntl(open("/dev/null", O_RDWR), F_DUPFD, PARKED);
-	int run = fcntl(job->run_fd, F_DUPFD, PARKED);
-	int input = fcntl(job->input_fd >= 0 ? job->input_fd : null, F_DUPFD, PARKED);
+	int job = fcntl(supervision->job_fd, F_DUPFD, PARKED);
+	int input = fcntl(supervision->input_fd >= 0 ? supervision->input_fd : null, F_DUPFD,
+			  PARKED);
 
-	for (int fd = 0; fd < RUN_FD; fd++)
+	for (int fd = 0; fd < JOB_FD; fd++)
 		dup2(null, fd);
 	/* The command inherits the run file, and with it the lock. */
-	dup2(run, RUN_FD);
+	dup2(job, JOB_FD);
 	dup2(input, INPUT_FD);
 	close_from(FIRST_FREE);
 }
@@ -143,7 +144,8 @@ static void signals_reset(void)
 
 /* ---- a command ------------------------------------------------------------------------------ */
 
-static _Noreturn void command_exec(const struct job *job, pid_t supervisor, int output)
+static _Noreturn void command_exec(const struct supervision *supervision, pid_t supervisor,
+				   int output)
 {
 	static const char complaint[] = "it cannot be run\n";
 
@@ -155,7 +157,7 @@ static _Noreturn void command_exec(const struct job *job, pid_t supervisor, int 
 	dup2(output, 1);
 	dup2(output, 2);
 	close_from(INPUT_FD);
-	execve(job->argv[0], job->argv, job->envp);
+	execve(supervision->argv[0], supervision->argv, supervision->envp);
 	if (write(2, complaint, sizeof(complaint) - 1) < 0)
 		_exit(126);
 	_exit(127);
@@ -192,7 +194,7 @@ static int is_told_to_stop(const struct watch *w)
 {
 	struct stat st;
 
-	return fstat(RUN_FD, &st) == 0 && st.st_size > w->stop_size;
+	return fstat(JOB_FD, &st) == 0 && st.st_size > w->stop_size;
 }
 
 /*
@@ -287,12 +289,12 @@ static _Noreturn void command_run(struct watch *w)
 	int status;
 
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
-		end(w, 0, "no pipe, error ", errno);
+		outcome_write(w, 0, "no pipe, error ", errno);
 	pid = fork();
 	if (pid < 0)
-		end(w, 0, "no process, error ", errno);
+		outcome_write(w, 0, "no process, error ", errno);
 	if (pid == 0)
-		command_exec(w->job, self, ends[1]);
+		command_exec(w->supervision, self, ends[1]);
 	/* Here as well, since nobody knows who of us comes first. */
 	setpgid(pid, pid);
 	close(ends[1]);
@@ -300,23 +302,23 @@ static _Noreturn void command_run(struct watch *w)
 	status = command_wait(w, pid, ends[0], &why);
 	rest_end();
 	if (why)
-		end(w, 0, why, -1);
+		outcome_write(w, 0, why, -1);
 	if (WIFSIGNALED(status))
-		end(w, 0, "killed by signal ", WTERMSIG(status));
-	end(w, WEXITSTATUS(status) == 0, "exit status ", WEXITSTATUS(status));
+		outcome_write(w, 0, "killed by signal ", WTERMSIG(status));
+	outcome_write(w, WEXITSTATUS(status) == 0, "exit status ", WEXITSTATUS(status));
 }
 
 /* ---- looking at a port --------------------------------------------------------------------------- */
 
-static void wait_for(struct watch *w, int fd, short events)
+static void poll_wait(struct watch *w, int fd, short events)
 {
 	struct pollfd one = { .fd = fd, .events = events };
 
 	while (poll(&one, 1, LOOK_MS) <= 0) {
 		if (mono_ms() >= w->deadline_ms)
-			end(w, 0, "no answer in time", -1);
+			outcome_write(w, 0, "no answer in time", -1);
 		if (is_told_to_stop(w))
-			end(w, 0, "it was told to stop", -1);
+			outcome_write(w, 0, "it was told to stop", -1);
 	}
 }
 
@@ -334,42 +336,43 @@ static int is_greeting(const struct watch *w)
 
 static _Noreturn void port_look(struct watch *w)
 {
-	const struct job *job = w->job;
-	int fd = socket(job->to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct supervision *supervision = w->supervision;
+	int fd = socket(supervision->to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	socklen_t len = sizeof(int);
 	char piece[128];
 	int error = 0;
 
 	if (fd < 0)
-		end(w, 0, "no socket, error ", errno);
-	if (connect(fd, (const struct sockaddr *)&job->to, job->to_len) && errno != EINPROGRESS)
+		outcome_write(w, 0, "no socket, error ", errno);
+	if (connect(fd, (const struct sockaddr *)&supervision->to, supervision->to_len) &&
+	    errno != EINPROGRESS)
 		error = errno;
 	if (!error) {
-		wait_for(w, fd, POLLOUT);
+		poll_wait(w, fd, POLLOUT);
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	}
 	if (error == ECONNREFUSED)
-		end(w, 0, "its port refuses connections", -1);
+		outcome_write(w, 0, "its port refuses connections", -1);
 	if (error)
-		end(w, 0, "it cannot be reached, error ", error);
-	while (job->wants_ssh && !is_greeting(w)) {
+		outcome_write(w, 0, "it cannot be reached, error ", error);
+	while (supervision->wants_ssh && !is_greeting(w)) {
 		ssize_t got;
 
-		wait_for(w, fd, POLLIN);
+		poll_wait(w, fd, POLLIN);
 		got = read(fd, piece, sizeof(piece));
 		if (got <= 0 || w->tail_len + (size_t)got > TAIL_ROOM)
-			end(w, 0, "its port does not speak SSH", -1);
+			outcome_write(w, 0, "its port does not speak SSH", -1);
 		tail_add(w, piece, (size_t)got);
 	}
-	end(w, 1, "", -1);
+	outcome_write(w, 1, "", -1);
 }
 
-_Noreturn void supervise(const struct job *job)
+_Noreturn void supervisor_run(const struct supervision *supervision)
 {
-	struct watch w = { .job = job };
+	struct watch w = { .supervision = supervision };
 	struct text text = { .len = 0 };
 
-	descriptors_arrange(job);
+	descriptors_arrange(supervision);
 	signals_reset();
 	setsid();
 	/* A copy of the daemon's memory is nobody's to read. */
@@ -381,9 +384,9 @@ _Noreturn void supervise(const struct job *job)
 	text_add(&text, "pid ");
 	text_add_number(&text, getpid());
 	text_add(&text, "\n");
-	w.stop_size = job->header_len + text_write(&text);
-	w.deadline_ms = mono_ms() + job->timeout_ms;
-	if (job->argv)
+	w.stop_size = supervision->header_len + text_write(&text);
+	w.deadline_ms = mono_ms() + supervision->timeout_ms;
+	if (supervision->argv)
 		command_run(&w);
 	port_look(&w);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pace.h"
+#include "poll_estimate.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,29 +24,30 @@ static int64_t recall(struct lessor_call *call, const char *key)
 	return text ? clamp(strtoll(text, NULL, 10)) : 0;
 }
 
-int64_t pace_first(struct lessor_call *call, const char *what, int64_t guess_ms)
+int64_t poll_estimate_first(struct lessor_call *call, const char *what, int64_t guess_ms)
 {
 	char key[96];
 	int64_t known;
 
-	snprintf(key, sizeof(key), "pace/%s", what);
+	snprintf(key, sizeof(key), "poll/%s", what);
 	known = recall(call, key);
 	return known ? known : guess_ms;
 }
 
-void pace_learn(struct lessor_call *call, const char *what, int64_t took_ms, unsigned int looks)
+void poll_estimate_learn(struct lessor_call *call, const char *what, int64_t took_ms,
+			 unsigned int polls)
 {
 	int64_t step_ms = lessor_option_int(call, OPT_POLL) / POLL_PART;
 	char key[96], text[24];
 	int64_t known;
 
-	snprintf(key, sizeof(key), "pace/%s", what);
+	snprintf(key, sizeof(key), "poll/%s", what);
 	known = recall(call, key);
 	/*
 	 * Seen at the first look: a little earlier may do, but each look too early is a call,
 	 * so not by much. Else it took at most so long.
 	 */
-	if (looks <= 1 && known)
+	if (polls <= 1 && known)
 		known -= known / 128 > step_ms ? known / 128 : step_ms;
 	else
 		known = took_ms;

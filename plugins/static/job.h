@@ -16,14 +16,14 @@
 
 #include <lessor/provider.h>
 
-#include "book.h"
 #include "inventory.h"
+#include "registry.h"
 
-enum run_kind { RUN_PROBE, RUN_PREPARE, RUN_RESET };
-const char *run_kind_name(enum run_kind kind);
+enum job_kind { JOB_PROBE, JOB_PREPARE, JOB_RESET };
+const char *job_kind_name(enum job_kind kind);
 
-struct run_order {
-	enum run_kind kind;
+struct job_order {
+	enum job_kind kind;
 	const char *id;			/* of the record; one run at a time for each */
 	char *const *argv;		/* NULL: look at address and port */
 	char *const *envp;
@@ -35,19 +35,20 @@ struct run_order {
 };
 
 /* 0: it runs. -1: it does not, errno says why. What a former run left is overwritten. */
-int run_start(struct lessor_call *call, const struct book *book, const struct run_order *order);
+int job_start(struct lessor_call *call, const struct registry *registry,
+	      const struct job_order *order);
 
-enum child_state {
-	RUN_NONE,
-	RUN_ACTIVE,
-	RUN_WELL,	/* it succeeded */
-	RUN_BADLY,	/* it failed, was too slow, or was stopped */
-	RUN_LOST,	/* it ended before it could say how */
+enum job_state {
+	JOB_NONE,
+	JOB_ACTIVE,
+	JOB_SUCCEEDED, /* it succeeded */
+	JOB_FAILED,    /* it failed, was too slow, or was stopped */
+	JOB_LOST,      /* it ended before it could say how */
 };
 
-struct run {
-	enum child_state state;
-	enum run_kind kind;
+struct job {
+	enum job_state state;
+	enum job_kind kind;
 	int64_t started_ms;
 	int64_t timeout_ms;
 	char how[96];	/* "exit status 3"; "" unless BADLY */
@@ -55,8 +56,8 @@ struct run {
 };
 
 /* -1: nobody knows, errno says why. */
-int run_look(const struct book *book, const char *id, struct run *ret);
+int job_read(const struct registry *registry, const char *id, struct job *ret);
 /* Asks it to end; it is over when run_look says so. */
-void run_stop(const struct book *book, const char *id);
+void job_stop(const struct registry *registry, const char *id);
 /* Forgets one that is over. */
-void run_forget(const struct book *book, const char *id);
+void job_forget(const struct registry *registry, const char *id);

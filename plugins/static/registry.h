@@ -16,40 +16,40 @@
 
 #include <stddef.h>
 
-#include "record.h"
+#include "allocation.h"
 
 /* For one step, on its thread. */
-struct book {
+struct registry {
 	int dir;
 	int lock;
-	struct record *records;
+	struct allocation *allocations;
 	size_t count;
 	int unreadable;		/* so many records could not be read: absence proves nothing */
 	char complaint[160];	/* the last of these, for the log */
 };
 
-enum book_opened {
-	BOOK_OPEN,
-	BOOK_BUSY,	/* another process or account has the lock */
-	BOOK_FAILED,	/* errno says why */
+enum registry_opened {
+	REGISTRY_OPEN,
+	REGISTRY_BUSY,	 /* another process or account has the lock */
+	REGISTRY_FAILED, /* errno says why */
 };
 /* Takes the lock and reads everything. book_close must follow BOOK_OPEN. */
-enum book_opened book_open(const char *path, struct book *ret);
-void book_close(struct book *book);
+enum registry_opened registry_open(const char *path, struct registry *ret);
+void registry_close(struct registry *registry);
 
-struct record *book_by_id(const struct book *book, const char *id);
+struct allocation *registry_by_id(const struct registry *registry, const char *id);
 /* The record of a host, readable or not; NULL: it is free. */
-const struct record *book_of_host(const struct book *book, const char *host);
+const struct allocation *registry_of_host(const struct registry *registry, const char *host);
 
-enum book_made {
-	BOOK_MADE,	/* and on the disk */
-	BOOK_TAKEN,	/* there is such a file already */
-	BOOK_NOT_MADE,	/* certainly not; errno says why */
-	BOOK_UNKNOWN,	/* made, and maybe not on the disk */
+enum registry_added {
+	REGISTRY_ADDED,	    /* and on the disk */
+	REGISTRY_TAKEN,	    /* there is such a file already */
+	REGISTRY_NOT_ADDED, /* certainly not; errno says why */
+	REGISTRY_UNKNOWN,   /* made, and maybe not on the disk */
 };
 /* Makes the record that `root` says, of which the caller keeps its reference. */
-enum book_made book_add(const struct book *book, const json_t *root);
+enum registry_added registry_add(const struct registry *registry, const json_t *root);
 /* Writes what was changed in `record->root`. -1: the old one may still be there. */
-int book_change(const struct book *book, const struct record *record);
+int registry_change(const struct registry *registry, const struct allocation *allocation);
 /* -1: it may still be there. */
-int book_remove(const struct book *book, const struct record *record);
+int registry_remove(const struct registry *registry, const struct allocation *allocation);

@@ -496,7 +496,7 @@ static void only_hosts_that_are_well(void **state)
 	assert_int_equal(pool_world_count(&w, "host-"), 1);
 	/* The next lease does not try in vain what was tried a moment ago. */
 	l = pool_world_take(&w, ID(2), "small");
-	expect_failed(&l, "no host is free: of 4, 1 leased, 3 not well");
+	expect_failed(&l, "no host is free: of 4, 1 leased, 3 unhealthy");
 	pool_world_give(&w, ID(1));
 	/* Later it does; and a port that accepts is enough for "tcp". */
 	close(silent_fd);

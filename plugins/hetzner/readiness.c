@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "wait.h"
+#include "readiness.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "api.h"
-#include "pace.h"
+#include "delete.h"
 #include "parse.h"
-#include "remove.h"
+#include "poll_estimate.h"
 #include "server.h"
 
 #define FOLLOW_MS (20 * 1000)	/* look at the actions this often though nothing is odd */
@@ -21,17 +21,17 @@
 static void progress_read(const char *cursor, struct progress *ret)
 {
 	*ret = (struct progress){ 0 };
-	if (sscanf(cursor, "boot %u %" SCNd64 " %" SCNd64 " %" SCNd64, &ret->looks,
+	if (sscanf(cursor, "boot %u %" SCNd64 " %" SCNd64 " %" SCNd64, &ret->polls,
 		   &ret->followed_ms, &ret->off_ms, &ret->lost_ms) != 4)
 		*ret = (struct progress){ 0 };
 }
 
-static int64_t elapsed(const struct wait *w)
+static int64_t elapsed(const struct readiness *w)
 {
 	return w->now - w->attempt->started_ms;
 }
 
-int wait_go_on(struct wait *w)
+int readiness_pending(struct readiness *w)
 {
 	int64_t wait_ms = elapsed(w) / 16;
 	char cursor[128];
@@ -41,13 +41,13 @@ int wait_go_on(struct wait *w)
 	if (wait_ms > 5 * w->poll_ms)
 		wait_ms = 5 * w->poll_ms;
 	snprintf(cursor, sizeof(cursor), "boot %u %" PRId64 " %" PRId64 " %" PRId64,
-		 w->progress.looks, w->progress.followed_ms, w->progress.off_ms,
+		 w->progress.polls, w->progress.followed_ms, w->progress.off_ms,
 		 w->progress.lost_ms);
 	return lessor_pending(w->z->call, wait_ms, cursor);
 }
 
 /* The server must go, and then the next candidate has its turn. */
-static int give_up(struct wait *w, uint32_t error_class, const char *reason)
+static int attempt_give_up(struct readiness *w, uint32_t error_class, const char *reason)
 {
 	lessor_log(w->z->call, LESSOR_LOG_INFO, "server %s (%s) is given up: %s", w->row->id,
 		   w->row->name, reason);
@@ -58,22 +58,22 @@ static int give_up(struct wait *w, uint32_t error_class, const char *reason)
 	return lessor_pending(w->z->call, ROLLBACK_WAIT_MS, "");
 }
 
-static int is_too_late(const struct wait *w)
+static int is_too_late(const struct readiness *w)
 {
 	return elapsed(w) > lessor_option_int(w->z->call, OPT_BOOT_TIMEOUT);
 }
 
-static int too_late(struct wait *w)
+static int too_late(struct readiness *w)
 {
 	char reason[64];
 
 	snprintf(reason, sizeof(reason), "not ready after %" PRId64 " s",
 		 lessor_option_int(w->z->call, OPT_BOOT_TIMEOUT) / 1000);
-	return give_up(w, LESSOR_CLASS_TIMEOUT, reason);
+	return attempt_give_up(w, LESSOR_CLASS_TIMEOUT, reason);
 }
 
 /* A look came to nothing: that never costs a good server, but time does. */
-int wait_look_failed(struct wait *w, const struct reply *reply)
+int readiness_read_failed(struct readiness *w, const struct reply *reply)
 {
 	/* That we may not look says nothing of the server, which may well run by now. */
 	if (reply->error_class == LESSOR_CLASS_RATE)
@@ -84,7 +84,7 @@ int wait_look_failed(struct wait *w, const struct reply *reply)
 
 /* ---- looking ------------------------------------------------------------------------ */
 
-static int is_ours(const struct wait *w, const struct server *s)
+static int is_ours(const struct readiness *w, const struct server *s)
 {
 	const char *instance = thing_label(&s->thing, LESSOR_LABEL_INSTANCE);
 	const char *lease = thing_label(&s->thing, LESSOR_LABEL_LEASE);
@@ -94,18 +94,18 @@ static int is_ours(const struct wait *w, const struct server *s)
 	       lease && strcmp(lease, w->z->lease->id) == 0;
 }
 
-static int is_ready(const struct wait *w, const struct server *s)
+static int is_ready(const struct readiness *w, const struct server *s)
 {
 	return strcmp(s->status, "running") == 0 && server_host(w->z->call, s)[0];
 }
 
-static int ready(struct wait *w, const struct server *s)
+static int report_ready(struct readiness *w, const struct server *s)
 {
 	struct lessor_call *call = w->z->call;
 	char what[64];
 
 	snprintf(what, sizeof(what), "boot/%.40s", w->attempt->type);
-	pace_learn(call, what, w->now - w->row->changed_ms, w->progress.looks);
+	poll_estimate_learn(call, what, w->now - w->row->changed_ms, w->progress.polls);
 	lessor_output(call, LESSOR_OUT_HOST, server_host(call, s));
 	lessor_output(call, LESSOR_OUT_SERVER_ID, s->thing.id);
 	lessor_output(call, LESSOR_OUT_SERVER_NAME, s->thing.name);
@@ -121,7 +121,7 @@ enum look_result {
 	LOOK_FAILED,	/* the reply says how */
 };
 
-static enum look_result look_on_page(struct wait *w, const struct reply *reply, int64_t number,
+static enum look_result look_on_page(struct readiness *w, const struct reply *reply, int64_t number,
 				     struct server *ret_server, int *ret_last)
 {
 	int64_t own = strtoll(w->row->id, NULL, 10);
@@ -146,7 +146,7 @@ static enum look_result look_on_page(struct wait *w, const struct reply *reply, 
 	return LOOK_ABSENT;
 }
 
-int64_t wait_listing_age(const struct wait *w)
+int64_t readiness_listing_age(const struct readiness *w)
 {
 	int64_t age_ms = w->now - w->row->changed_ms;
 
@@ -154,7 +154,7 @@ int64_t wait_listing_age(const struct wait *w)
 	return age_ms < 0 ? 0 : age_ms > w->poll_ms ? w->poll_ms : age_ms;
 }
 
-void wait_listing_path(struct lessor_call *call, int number, char *ret, size_t room)
+void readiness_listing_path(struct lessor_call *call, int number, char *ret, size_t room)
 {
 	char selector[160], encoded[300];
 
@@ -169,7 +169,7 @@ void wait_listing_path(struct lessor_call *call, int number, char *ret, size_t r
  * One listing, newest first, serves everybody who waits. It is good for finding
  * a server in it and for nothing else; the reply must outlive *ret_server.
  */
-static enum look_result look_in_listing(struct wait *w, struct reply *reply,
+static enum look_result look_in_listing(struct readiness *w, struct reply *reply,
 					struct server *ret_server)
 {
 	char path[420];
@@ -178,9 +178,9 @@ static enum look_result look_in_listing(struct wait *w, struct reply *reply,
 		enum look_result look;
 		int last;
 
-		wait_listing_path(w->z->call, number, path, sizeof(path));
+		readiness_listing_path(w->z->call, number, path, sizeof(path));
 		reply_clear(reply);
-		api_get(w->z->call, path, wait_listing_age(w), reply);
+		api_get(w->z->call, path, readiness_listing_age(w), reply);
 		if (reply->rule)
 			return LOOK_FAILED;
 		look = look_on_page(w, reply, number, ret_server, &last);
@@ -193,16 +193,16 @@ static enum look_result look_in_listing(struct wait *w, struct reply *reply,
 }
 
 /* An exact read found nothing. Young servers may not be readable yet; two looks must agree. */
-static int is_lost(struct wait *w)
+static int is_lost(struct readiness *w)
 {
-	if (!remove_absence_counts(w->z, w->row))
-		return wait_go_on(w);
+	if (!delete_absence_counts(w->z, w->row))
+		return readiness_pending(w);
 	if (!w->progress.lost_ms)
 		w->progress.lost_ms = w->now;
 	if (w->now - w->progress.lost_ms < LOST_MS)
-		return wait_go_on(w);
+		return readiness_pending(w);
 	/* Whether it is gone is settled like any other absence, before the next type is tried. */
-	return give_up(w, LESSOR_CLASS_FAILED, "the server disappeared while it was made");
+	return attempt_give_up(w, LESSOR_CLASS_FAILED, "the server disappeared while it was made");
 }
 
 /* ---- the actions -------------------------------------------------------------------- */
@@ -235,7 +235,7 @@ static int is_named(const char *actions, const char *id)
 }
 
 /* 1: all are done well; 0: some run, or nobody knows; -1: one failed. */
-static int actions_state(const struct wait *w, const json_t *list)
+static int actions_state(const struct readiness *w, const json_t *list)
 {
 	size_t i, done = 0;
 	json_t *item;
@@ -263,7 +263,7 @@ static int actions_state(const struct wait *w, const json_t *list)
 }
 
 /* Is there a reason to ask for its actions? */
-static int is_to_be_followed(struct wait *w, const struct server *s)
+static int is_to_be_followed(struct readiness *w, const struct server *s)
 {
 	int is_off = strcmp(s->status, "off") == 0;
 	int64_t since = w->progress.followed_ms ? w->progress.followed_ms : w->row->changed_ms;
@@ -279,26 +279,27 @@ static int is_to_be_followed(struct wait *w, const struct server *s)
 	return !w->progress.off_ms || w->now - w->progress.off_ms >= OFF_MS;
 }
 
-int wait_judge_actions(struct wait *w, const json_t *actions)
+int readiness_check_actions(struct readiness *w, const json_t *actions)
 {
 	int state = actions_state(w, actions);
 
 	w->progress.followed_ms = w->now;
 	if (state < 0)
-		return give_up(w, LESSOR_CLASS_FAILED,
-			       "the provider failed to make or start the server");
+		return attempt_give_up(w, LESSOR_CLASS_FAILED,
+				       "the provider failed to make or start the server");
 	if (!w->is_off || !state)
 		w->progress.off_ms = 0;
 	else if (!w->progress.off_ms)
 		w->progress.off_ms = w->now;
 	else if (w->now - w->progress.off_ms >= OFF_MS)
-		return give_up(w, LESSOR_CLASS_FAILED, "the server was made but does not start");
-	return wait_go_on(w);
+		return attempt_give_up(w, LESSOR_CLASS_FAILED,
+				       "the server was made but does not start");
+	return readiness_pending(w);
 }
 
 /* ---- one step ------------------------------------------------------------------------ */
 
-int wait_judge(struct wait *w, const struct server *s)
+int readiness_check(struct readiness *w, const struct server *s)
 {
 	w->progress.lost_ms = 0;
 	if (!is_ours(w, s)) {
@@ -306,23 +307,23 @@ int wait_judge(struct wait *w, const struct server *s)
 		lessor_log(w->z->call, LESSOR_LOG_WARNING,
 			   "server %s is not what the ledger says (name '%.63s'); waiting",
 			   w->row->id, s->thing.name);
-		return is_too_late(w) ? too_late(w) : wait_go_on(w);
+		return is_too_late(w) ? too_late(w) : readiness_pending(w);
 	}
 	server_note_address(w->z, s);
 	if (is_ready(w, s))
-		return ready(w, s);
+		return report_ready(w, s);
 	if (strcmp(s->status, "deleting") == 0)
-		return give_up(w, LESSOR_CLASS_FAILED,
-			       "somebody deletes the server while it is made");
+		return attempt_give_up(w, LESSOR_CLASS_FAILED,
+				       "somebody deletes the server while it is made");
 	if (is_too_late(w))
 		return too_late(w);
-	return is_to_be_followed(w, s) ? 0 : wait_go_on(w);
+	return is_to_be_followed(w, s) ? 0 : readiness_pending(w);
 }
 
 /* With its actions, if they have to be known. */
-static int judge_alone(struct wait *w, const struct server *s)
+static int check_alone(struct readiness *w, const struct server *s)
 {
-	int verdict = wait_judge(w, s);
+	int verdict = readiness_check(w, s);
 	char path[160];
 	auto_reply reply = { 0 };
 
@@ -330,10 +331,11 @@ static int judge_alone(struct wait *w, const struct server *s)
 		return verdict;
 	actions_path(w->row, path, sizeof(path));
 	api_get(w->z->call, path, 0, &reply);
-	return wait_judge_actions(w, reply.rule ? NULL : json_object_get(reply.root, "actions"));
+	return readiness_check_actions(w,
+				       reply.rule ? NULL : json_object_get(reply.root, "actions"));
 }
 
-static int look_exactly(struct wait *w)
+static int read_server(struct readiness *w)
 {
 	char path[64];
 	auto_reply reply = { 0 };
@@ -344,17 +346,17 @@ static int look_exactly(struct wait *w)
 	if (reply.rule && reply.rule->on_get == GET_GONE)
 		return is_lost(w);
 	if (reply.rule)
-		return wait_look_failed(w, &reply);
+		return readiness_read_failed(w, &reply);
 	if (parse_server(json_object_get(reply.root, "server"), &server))
 		return is_too_late(w) ? too_late(w) :
 		       api_nonsense(w->z->call, "waiting for the server");
-	return judge_alone(w, &server);
+	return check_alone(w, &server);
 }
 
-void wait_begin(struct wait *w, struct hz *z, const struct lessor_attempt *attempt,
-		const struct lessor_resource *row)
+void readiness_begin(struct readiness *w, struct hz *z, const struct lessor_attempt *attempt,
+		     const struct lessor_resource *row)
 {
-	*w = (struct wait){
+	*w = (struct readiness){
 		.z = z,
 		.attempt = attempt,
 		.row = row,
@@ -362,24 +364,24 @@ void wait_begin(struct wait *w, struct hz *z, const struct lessor_attempt *attem
 		.poll_ms = lessor_option_int(z->call, OPT_POLL),
 	};
 	progress_read(z->lease->cursor, &w->progress);
-	w->progress.looks++;
+	w->progress.polls++;
 }
 
-int wait_for_server(struct hz *z, const struct lessor_attempt *attempt,
-		    const struct lessor_resource *row)
+int readiness_step(struct hz *z, const struct lessor_attempt *attempt,
+		   const struct lessor_resource *row)
 {
 	auto_reply reply = { 0 };
 	struct server server;
-	struct wait w;
+	struct readiness w;
 
-	wait_begin(&w, z, attempt, row);
+	readiness_begin(&w, z, attempt, row);
 	switch (look_in_listing(&w, &reply, &server)) {
 	case LOOK_SEEN:
-		return judge_alone(&w, &server);
+		return check_alone(&w, &server);
 	case LOOK_FAILED:
-		return wait_look_failed(&w, &reply);
+		return readiness_read_failed(&w, &reply);
 	case LOOK_ABSENT:
 		break;
 	}
-	return look_exactly(&w);
+	return read_server(&w);
 }

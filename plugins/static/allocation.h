@@ -11,9 +11,9 @@
 
 #include <lessor/provider.h>
 
-#define RECORD_LABELS_MAX 16
-#define RECORD_FILE_ROOM 96
-#define RECORD_ID_ROOM 24
+#define ALLOCATION_LABELS_MAX 16
+#define ALLOCATION_FILE_ROOM 96
+#define ALLOCATION_ID_ROOM 24
 
 /* How far a host has come. It only goes forward. */
 enum stage {
@@ -26,9 +26,9 @@ enum stage {
  * Strings point into `root`, which the record owns. One that cannot be read has no root
  * and all its texts are ""; its file name still says which host it is of.
  */
-struct record {
+struct allocation {
 	json_t *root;
-	char file[RECORD_FILE_ROOM];
+	char file[ALLOCATION_FILE_ROOM];
 	const char *host;	/* "" for an account's mark */
 	const char *address;
 	const char *id;
@@ -36,7 +36,7 @@ struct record {
 	const char *type;
 	const char *location;
 	const json_t *reset;	/* the command as the inventory had it when the host was taken */
-	struct lessor_label labels[RECORD_LABELS_MAX];
+	struct lessor_label labels[ALLOCATION_LABELS_MAX];
 	size_t label_count;
 	int64_t created_ms;
 	int port;
@@ -46,19 +46,19 @@ struct record {
 };
 
 /* Takes over `root`; 0, or -1 and root released if it is no record. */
-int record_read(json_t *root, const char *file, struct record *ret);
-void record_fini(struct record *record);
+int allocation_read(json_t *root, const char *file, struct allocation *ret);
+void allocation_fini(struct allocation *allocation);
 
 /* Only in memory; book_change writes it. -1: no memory. */
-int record_set_stage(struct record *record, enum stage stage);
-int record_set_failures(struct record *record, int failures);
+int allocation_set_stage(struct allocation *allocation, enum stage stage);
+int allocation_set_failures(struct allocation *allocation, int failures);
 
 /* NULL if it has no such label. */
-const char *record_label(const struct record *record, const char *key);
-struct lessor_observed record_observed(const struct record *record);
+const char *allocation_label(const struct allocation *allocation, const char *key);
+struct lessor_observed allocation_observed(const struct allocation *allocation);
 
 /* What a new one says; any of host to reset is left out of an account's mark. */
-struct record_new {
+struct allocation_new {
 	const struct lessor_intent *intent;
 	uint32_t kind;
 	int64_t now_ms;
@@ -67,4 +67,4 @@ struct record_new {
 	json_t *reset;		/* taken over */
 };
 /* A new object, with an id that was never used before; NULL: no memory or no randomness. */
-json_t *record_make(const struct record_new *from);
+json_t *allocation_make(const struct allocation_new *from);

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-struct job {
-	int run_fd;		/* open for appending, and locked */
+struct supervision {
+	int job_fd;		/* open for appending, and locked */
 	int input_fd;		/* -1: none */
 	int64_t header_len;	/* of run_fd, before the supervisor writes its own line */
 	char *const *argv;	/* NULL: a probe of `to` */
@@ -21,4 +21,4 @@ struct job {
  * Called in a new process with all signals blocked. The parent has threads, so this uses
  * nothing but system calls, on memory that is there.
  */
-_Noreturn void supervise(const struct job *job);
+_Noreturn void supervisor_run(const struct supervision *supervision);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pick.h"
+#include "candidate.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define SOLDOUT_MS (5 * 60 * 1000)
-#define KNOWN_MS (2 * 60 * 60 * 1000)
+#define TYPE_CACHE_MS (2 * 60 * 60 * 1000)
 /*
  * Refusals as invalid that do not say what is wrong may have nothing to do with
  * the type; after so many the rest of the list is spared.
@@ -16,34 +16,34 @@
 #define INVALID_MOST 4
 #define KEY_ROOM 128
 
-int tried_init(struct hz *z, struct tried *ret)
+int attempts_init(struct hz *z, struct attempts *ret)
 {
 	const struct lessor_lease *lease = z->lease;
 	size_t room = lease->attempt_count + lease->type_count * lease->location_count + 1;
 
-	*ret = (struct tried){ .count = lease->attempt_count };
-	ret->attempts = lessor_alloc(z->call, room * sizeof(*ret->attempts));
-	if (!ret->attempts)
+	*ret = (struct attempts){ .count = lease->attempt_count };
+	ret->list = lessor_alloc(z->call, room * sizeof(*ret->list));
+	if (!ret->list)
 		return -1;
 	for (size_t i = 0; i < lease->attempt_count; i++)
-		ret->attempts[i] = *lessor_attempt_at(lease, i);
+		ret->list[i] = *lessor_attempt_at(lease, i);
 	return 0;
 }
 
-void tried_add(struct hz *z, struct tried *tried, const struct pick *pick)
+void attempts_add(struct hz *z, struct attempts *attempts, const struct candidate *candidate)
 {
-	char *reason = lessor_alloc(z->call, sizeof(pick->reason));
+	char *reason = lessor_alloc(z->call, sizeof(candidate->reason));
 
 	if (reason)
-		memcpy(reason, pick->reason, sizeof(pick->reason));
-	tried->attempts[tried->count] = (struct lessor_attempt){
-		.type = pick->type,
-		.location = pick->location,
+		memcpy(reason, candidate->reason, sizeof(candidate->reason));
+	attempts->list[attempts->count] = (struct lessor_attempt){
+		.type = candidate->type,
+		.location = candidate->location,
 		.reason = reason ? reason : "",
-		.number = (uint32_t)tried->count + 1,
-		.refused = pick->refused,
+		.number = (uint32_t)attempts->count + 1,
+		.refused = candidate->refused,
 	};
-	tried->count++;
+	attempts->count++;
 }
 
 /* ---- what is remembered of the account -------------------------------------------- */
@@ -68,22 +68,22 @@ static int64_t soldout_until(struct lessor_call *call, const char *type, const c
 	return until ? strtoll(until, NULL, 10) : 0;
 }
 
-void known_put(struct lessor_call *call, const char *type, const char *text)
+void type_cache_put(struct lessor_call *call, const char *type, const char *text)
 {
 	char key[KEY_ROOM];
 
 	snprintf(key, sizeof(key), "type/%s", type);
-	lessor_cache_put(call, key, text, KNOWN_MS);
+	lessor_cache_put(call, key, text, TYPE_CACHE_MS);
 }
 
-void known_complete(struct lessor_call *call)
+void type_cache_complete(struct lessor_call *call)
 {
 	/* Shorter than the types themselves: a missing type is then truly missing. */
-	lessor_cache_put(call, "catalogue", "complete", KNOWN_MS / 2);
+	lessor_cache_put(call, "catalogue", "complete", TYPE_CACHE_MS / 2);
 }
 
 /* Why the catalogue rules it out, or NULL. The text is "x86 nbg1 fsn1 ". */
-static const char *known_against(struct hz *z, const char *type, const char *location)
+static const char *type_cache_objection(struct hz *z, const char *type, const char *location)
 {
 	const struct lessor_lease *lease = z->lease;
 	char key[KEY_ROOM], word[64];
@@ -105,10 +105,10 @@ static const char *known_against(struct hz *z, const char *type, const char *loc
 
 /* ---- the order --------------------------------------------------------------------- */
 
-static int was_tried(const struct tried *tried, const char *type, const char *location)
+static int was_tried(const struct attempts *attempts, const char *type, const char *location)
 {
-	for (size_t i = 0; i < tried->count; i++) {
-		const struct lessor_attempt *a = &tried->attempts[i];
+	for (size_t i = 0; i < attempts->count; i++) {
+		const struct lessor_attempt *a = &attempts->list[i];
 
 		if (strcmp(a->type, type) != 0)
 			continue;
@@ -119,23 +119,23 @@ static int was_tried(const struct tried *tried, const char *type, const char *lo
 	return 0;
 }
 
-static int is_hopeless(const struct tried *tried)
+static int is_hopeless(const struct attempts *attempts)
 {
 	int invalid = 0;
 
-	for (size_t i = 0; i < tried->count; i++)
-		invalid += tried->attempts[i].refused == LESSOR_CLASS_INVALID &&
-			   strcmp(tried->attempts[i].reason, REASON_UNSPECIFIED) == 0;
+	for (size_t i = 0; i < attempts->count; i++)
+		invalid += attempts->list[i].refused == LESSOR_CLASS_INVALID &&
+			   strcmp(attempts->list[i].reason, REASON_UNSPECIFIED) == 0;
 	return invalid >= INVALID_MOST;
 }
 
-static void weigh(struct hz *z, struct pick *pick)
+static void candidate_check(struct hz *z, struct candidate *candidate)
 {
-	int64_t until = soldout_until(z->call, pick->type, pick->location);
+	int64_t until = soldout_until(z->call, candidate->type, candidate->location);
 	const char *against;
 
 	if (!until)
-		until = soldout_until(z->call, "*", pick->location);
+		until = soldout_until(z->call, "*", candidate->location);
 	if (until) {
 		time_t seconds = (time_t)(until / 1000);
 		char clock[16] = "later";
@@ -143,38 +143,38 @@ static void weigh(struct hz *z, struct pick *pick)
 
 		if (gmtime_r(&seconds, &tm))
 			strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-		pick->refused = LESSOR_CLASS_CAPACITY;
-		snprintf(pick->reason, sizeof(pick->reason),
+		candidate->refused = LESSOR_CLASS_CAPACITY;
+		snprintf(candidate->reason, sizeof(candidate->reason),
 			 "sold out a moment ago; not tried again before %s UTC", clock);
 		return;
 	}
-	against = known_against(z, pick->type, pick->location);
+	against = type_cache_objection(z, candidate->type, candidate->location);
 	if (against) {
-		pick->refused = LESSOR_CLASS_INVALID;
-		snprintf(pick->reason, sizeof(pick->reason), "%s", against);
+		candidate->refused = LESSOR_CLASS_INVALID;
+		snprintf(candidate->reason, sizeof(candidate->reason), "%s", against);
 	}
 }
 
-int pick_next(struct hz *z, const struct tried *tried, struct pick *ret)
+int candidate_next(struct hz *z, const struct attempts *attempts, struct candidate *ret)
 {
 	const struct lessor_lease *lease = z->lease;
 
-	if (is_hopeless(tried))
+	if (is_hopeless(attempts))
 		return -1;
 	for (size_t t = 0; t < lease->type_count; t++) {
 		for (size_t l = 0; l < lease->location_count; l++) {
-			if (was_tried(tried, lease->types[t], lease->locations[l]))
+			if (was_tried(attempts, lease->types[t], lease->locations[l]))
 				continue;
-			*ret = (struct pick){ .type = lease->types[t],
-					      .location = lease->locations[l] };
-			weigh(z, ret);
+			*ret = (struct candidate){ .type = lease->types[t],
+						   .location = lease->locations[l] };
+			candidate_check(z, ret);
 			return 0;
 		}
 	}
 	return -1;
 }
 
-const struct lessor_attempt *tried_most_telling(const struct tried *tried)
+const struct lessor_attempt *attempts_most_telling(const struct attempts *attempts)
 {
 	/* Best first: what another time may bring, then what a person must change. */
 	static const uint32_t order[] = {
@@ -183,10 +183,10 @@ const struct lessor_attempt *tried_most_telling(const struct tried *tried)
 	};
 
 	for (size_t o = 0; o < sizeof(order) / sizeof(order[0]); o++) {
-		for (size_t i = tried->count; i-- > 0;) {
-			if (tried->attempts[i].refused == order[o])
-				return &tried->attempts[i];
+		for (size_t i = attempts->count; i-- > 0;) {
+			if (attempts->list[i].refused == order[o])
+				return &attempts->list[i];
 		}
 	}
-	return tried->count ? &tried->attempts[tried->count - 1] : NULL;
+	return attempts->count ? &attempts->list[attempts->count - 1] : NULL;
 }

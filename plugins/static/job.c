@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "run.h"
+#include "job.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,43 +14,45 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "supervise.h"
+#include "supervisor.h"
 
-#define FILE_ROOM (RECORD_ID_ROOM + 8)
+#define FILE_ROOM (ALLOCATION_ID_ROOM + 8)
 #define TEXT_ROOM 2048
 
 static const char *const kinds[] = {
-	[RUN_PROBE] = "probe", [RUN_PREPARE] = "prepare", [RUN_RESET] = "reset",
+	[JOB_PROBE] = "probe",
+	[JOB_PREPARE] = "prepare",
+	[JOB_RESET] = "reset",
 };
 
-const char *run_kind_name(enum run_kind kind)
+const char *job_kind_name(enum job_kind kind)
 {
 	return kinds[kind];
 }
 
 static const char *file_of(const char *id, char ret[FILE_ROOM])
 {
-	snprintf(ret, FILE_ROOM, "run-%.*s", RECORD_ID_ROOM, id);
+	snprintf(ret, FILE_ROOM, "run-%.*s", ALLOCATION_ID_ROOM, id);
 	return ret;
 }
 
 /* ---- starting --------------------------------------------------------------------------- */
 
-static int address_parse(const struct run_order *order, struct job *job)
+static int address_parse(const struct job_order *order, struct supervision *supervision)
 {
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&job->to;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&job->to;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&supervision->to;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&supervision->to;
 
 	if (inet_pton(AF_INET, order->address, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
 		v4->sin_port = htons((uint16_t)order->port);
-		job->to_len = sizeof(*v4);
+		supervision->to_len = sizeof(*v4);
 		return 0;
 	}
 	if (inet_pton(AF_INET6, order->address, &v6->sin6_addr) == 1) {
 		v6->sin6_family = AF_INET6;
 		v6->sin6_port = htons((uint16_t)order->port);
-		job->to_len = sizeof(*v6);
+		supervision->to_len = sizeof(*v6);
 		return 0;
 	}
 	errno = EADDRNOTAVAIL;
@@ -80,21 +82,22 @@ static int input_make(const char *input, int *ret)
 	return 0;
 }
 
-static int header_write(struct lessor_call *call, const struct run_order *order, struct job *job)
+static int header_write(struct lessor_call *call, const struct job_order *order,
+			struct supervision *supervision)
 {
 	char text[128];
 	int len = snprintf(text, sizeof(text), "run %s %" PRId64 " %" PRId64 "\n", kinds[order->kind],
 			   lessor_now(call), order->timeout_ms);
 
-	job->header_len = len;
-	return write(job->run_fd, text, (size_t)len) == len ? 0 : -1;
+	supervision->header_len = len;
+	return write(supervision->job_fd, text, (size_t)len) == len ? 0 : -1;
 }
 
 /*
  * No handler of the daemon's may run in the child: all signals wait until it has none. And
  * until it has let go of what the daemon has open, whose locks it holds as well, we wait.
  */
-static int job_fork(const struct job *job)
+static int supervisor_fork(const struct supervision *supervision)
 {
 	sigset_t all, before;
 	int ends[2], why;
@@ -107,7 +110,7 @@ static int job_fork(const struct job *job)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	if (pid == 0)
-		supervise(job);
+		supervisor_run(supervision);
 	why = errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	close(ends[1]);
@@ -118,31 +121,36 @@ static int job_fork(const struct job *job)
 	return pid < 0 ? -1 : 0;
 }
 
-int run_start(struct lessor_call *call, const struct book *book, const struct run_order *order)
+int job_start(struct lessor_call *call, const struct registry *registry,
+	      const struct job_order *order)
 {
-	struct job job = { .input_fd = -1, .argv = order->argv, .envp = order->envp,
-			   .wants_ssh = order->wants_ssh, .timeout_ms = order->timeout_ms };
+	struct supervision supervision = { .input_fd = -1,
+					   .argv = order->argv,
+					   .envp = order->envp,
+					   .wants_ssh = order->wants_ssh,
+					   .timeout_ms = order->timeout_ms };
 	char file[FILE_ROOM];
 	int failed, why;
 
-	if (!order->argv && address_parse(order, &job))
+	if (!order->argv && address_parse(order, &supervision))
 		return -1;
 	file_of(order->id, file);
 	/* Not the same file: whatever still had the old one must not speak in this one. */
-	unlinkat(book->dir, file, 0);
-	job.run_fd = openat(book->dir, file,
-			    O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	failed = job.run_fd < 0 || flock(job.run_fd, LOCK_EX | LOCK_NB) ||
-		 header_write(call, order, &job) || input_make(order->input, &job.input_fd) ||
-		 job_fork(&job);
+	unlinkat(registry->dir, file, 0);
+	supervision.job_fd = openat(registry->dir, file,
+				    O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+				    0600);
+	failed = supervision.job_fd < 0 || flock(supervision.job_fd, LOCK_EX | LOCK_NB) ||
+		 header_write(call, order, &supervision) ||
+		 input_make(order->input, &supervision.input_fd) || supervisor_fork(&supervision);
 	why = errno;
-	if (job.input_fd >= 0)
-		close(job.input_fd);
+	if (supervision.input_fd >= 0)
+		close(supervision.input_fd);
 	/* The lock goes on: the supervisor has it, too. */
-	if (job.run_fd >= 0)
-		close(job.run_fd);
+	if (supervision.job_fd >= 0)
+		close(supervision.job_fd);
 	if (failed)
-		unlinkat(book->dir, file, 0);
+		unlinkat(registry->dir, file, 0);
 	errno = why;
 	return failed ? -1 : 0;
 }
@@ -150,7 +158,7 @@ int run_start(struct lessor_call *call, const struct book *book, const struct ru
 /* ---- looking ------------------------------------------------------------------------------ */
 
 /* One line of the file: "run KIND STARTED TIMEOUT", "pid N", "stop", "said TEXT", "end 0|1 HOW". */
-static void line_read(char *line, struct run *ret, pid_t *ret_pid)
+static void line_read(char *line, struct job *ret, pid_t *ret_pid)
 {
 	char kind[16];
 
@@ -158,22 +166,22 @@ static void line_read(char *line, struct run *ret, pid_t *ret_pid)
 		   &ret->timeout_ms) == 3) {
 		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 			if (strcmp(kind, kinds[i]) == 0)
-				ret->kind = (enum run_kind)i;
+				ret->kind = (enum job_kind)i;
 		}
 	} else if (strncmp(line, "pid ", 4) == 0) {
 		*ret_pid = (pid_t)strtol(line + 4, NULL, 10);
 	} else if (strncmp(line, "said ", 5) == 0) {
 		snprintf(ret->said, sizeof(ret->said), "%s", line + 5);
 	} else if (strncmp(line, "end 0", 5) == 0) {
-		ret->state = RUN_WELL;
+		ret->state = JOB_SUCCEEDED;
 	} else if (strncmp(line, "end 1 ", 6) == 0) {
-		ret->state = RUN_BADLY;
+		ret->state = JOB_FAILED;
 		snprintf(ret->how, sizeof(ret->how), "%s", line + 6);
 	}
 }
 
 /* What is not a whole line was not said. */
-static void text_read(char *text, struct run *ret, pid_t *ret_pid)
+static void text_read(char *text, struct job *ret, pid_t *ret_pid)
 {
 	char *end;
 
@@ -184,15 +192,15 @@ static void text_read(char *text, struct run *ret, pid_t *ret_pid)
 	}
 }
 
-int run_look(const struct book *book, const char *id, struct run *ret)
+int job_read(const struct registry *registry, const char *id, struct job *ret)
 {
 	char file[FILE_ROOM], text[TEXT_ROOM];
-	int fd = openat(book->dir, file_of(id, file), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(registry->dir, file_of(id, file), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	pid_t pid = 0;
 	ssize_t len;
 	int active;
 
-	*ret = (struct run){ .state = RUN_NONE };
+	*ret = (struct job){ .state = JOB_NONE };
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -1;
 	/* The lock first: what is read after it was free is all that will ever be. */
@@ -202,19 +210,20 @@ int run_look(const struct book *book, const char *id, struct run *ret)
 	if (len < 0)
 		return -1;
 	text[len] = '\0';
-	ret->state = RUN_LOST;
+	ret->state = JOB_LOST;
 	text_read(text, ret, &pid);
 	if (active)
-		ret->state = RUN_ACTIVE;
+		ret->state = JOB_ACTIVE;
 	else if (pid > 0)	/* if it was our child; a daemon started later has nothing to wait for */
 		waitpid(pid, NULL, WNOHANG);
 	return 0;
 }
 
-void run_stop(const struct book *book, const char *id)
+void job_stop(const struct registry *registry, const char *id)
 {
 	char file[FILE_ROOM];
-	int fd = openat(book->dir, file_of(id, file), O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(registry->dir, file_of(id, file),
+			O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
@@ -224,9 +233,9 @@ void run_stop(const struct book *book, const char *id)
 	close(fd);
 }
 
-void run_forget(const struct book *book, const char *id)
+void job_forget(const struct registry *registry, const char *id)
 {
 	char file[FILE_ROOM];
 
-	unlinkat(book->dir, file_of(id, file), 0);
+	unlinkat(registry->dir, file_of(id, file), 0);
 }

@@ -12,10 +12,10 @@
  * Brings one resource nearer to nothing. LESSOR_GONE when it is (or nothing is
  * to be done about it); otherwise the step's verdict.
  */
-int remove_resource(struct hz *z, const struct lessor_resource *row);
+int delete_resource(struct hz *z, const struct lessor_resource *row);
 
 /*
  * Does it prove anything that an exact read finds nothing, although we have not
  * deleted it? What was made just now may not be readable yet.
  */
-int remove_absence_counts(struct hz *z, const struct lessor_resource *row);
+int delete_absence_counts(struct hz *z, const struct lessor_resource *row);

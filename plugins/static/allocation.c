@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "record.h"
+#include "allocation.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,12 +20,12 @@ static const char *text_of(const json_t *root, const char *key)
 	return text ? text : "";
 }
 
-static int labels_read(const json_t *root, struct record *ret)
+static int labels_read(const json_t *root, struct allocation *ret)
 {
 	json_t *labels = json_object_get(root, "labels"), *value;
 	const char *key;
 
-	if (json_object_size(labels) > RECORD_LABELS_MAX)
+	if (json_object_size(labels) > ALLOCATION_LABELS_MAX)
 		return -1;
 	json_object_foreach(labels, key, value) {
 		if (!json_is_string(value))
@@ -49,9 +49,9 @@ static int stage_read(const json_t *root, enum stage *ret)
 	return -1;
 }
 
-int record_read(json_t *root, const char *file, struct record *ret)
+int allocation_read(json_t *root, const char *file, struct allocation *ret)
 {
-	struct record r = { .root = root, .kind = LESSOR_KIND_SERVER };
+	struct allocation r = { .root = root, .kind = LESSOR_KIND_SERVER };
 
 	snprintf(r.file, sizeof(r.file), "%s", file);
 	r.host = text_of(root, "host");
@@ -76,58 +76,58 @@ int record_read(json_t *root, const char *file, struct record *ret)
 	return 0;
 }
 
-void record_fini(struct record *record)
+void allocation_fini(struct allocation *allocation)
 {
-	json_decref(record->root);
-	record->root = NULL;
+	json_decref(allocation->root);
+	allocation->root = NULL;
 }
 
-int record_set_stage(struct record *record, enum stage stage)
+int allocation_set_stage(struct allocation *allocation, enum stage stage)
 {
-	record->stage = stage;
-	return json_object_set_new(record->root, "stage", json_string(stages[stage]));
+	allocation->stage = stage;
+	return json_object_set_new(allocation->root, "stage", json_string(stages[stage]));
 }
 
-int record_set_failures(struct record *record, int failures)
+int allocation_set_failures(struct allocation *allocation, int failures)
 {
-	record->failures = failures;
-	return json_object_set_new(record->root, "failures", json_integer(failures));
+	allocation->failures = failures;
+	return json_object_set_new(allocation->root, "failures", json_integer(failures));
 }
 
-const char *record_label(const struct record *record, const char *key)
+const char *allocation_label(const struct allocation *allocation, const char *key)
 {
-	for (size_t i = 0; i < record->label_count; i++) {
-		if (strcmp(record->labels[i].key, key) == 0)
-			return record->labels[i].value;
+	for (size_t i = 0; i < allocation->label_count; i++) {
+		if (strcmp(allocation->labels[i].key, key) == 0)
+			return allocation->labels[i].value;
 	}
 	return NULL;
 }
 
-struct lessor_observed record_observed(const struct record *record)
+struct lessor_observed allocation_observed(const struct allocation *allocation)
 {
 	return (struct lessor_observed){
 		.size = sizeof(struct lessor_observed),
-		.kind = record->kind,
-		.id = record->id,
-		.name = record->name,
-		.labels = record->labels,
-		.label_count = record->label_count,
-		.created_ms = record->created_ms,
-		.status = stages[record->stage],
-		.type = record->type,
-		.address = record->address,
+		.kind = allocation->kind,
+		.id = allocation->id,
+		.name = allocation->name,
+		.labels = allocation->labels,
+		.label_count = allocation->label_count,
+		.created_ms = allocation->created_ms,
+		.status = stages[allocation->stage],
+		.type = allocation->type,
+		.address = allocation->address,
 	};
 }
 
 /* Digits, since clients want a number, and few enough for a double to hold it. */
-static int id_make(char ret[RECORD_ID_ROOM])
+static int id_make(char ret[ALLOCATION_ID_ROOM])
 {
 	const uint64_t half = UINT64_C(1) << 52;
 	uint64_t number;
 
 	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
 		return -1;
-	snprintf(ret, RECORD_ID_ROOM, "%" PRIu64, half | (number & (half - 1)));
+	snprintf(ret, ALLOCATION_ID_ROOM, "%" PRIu64, half | (number & (half - 1)));
 	return 0;
 }
 
@@ -141,12 +141,12 @@ static json_t *labels_make(const struct lessor_intent *intent)
 	return labels;
 }
 
-json_t *record_make(const struct record_new *from)
+json_t *allocation_make(const struct allocation_new *from)
 {
-	char id[RECORD_ID_ROOM];
+	char id[ALLOCATION_ID_ROOM];
 	json_t *root;
 
-	if (id_make(id) || from->intent->label_count > RECORD_LABELS_MAX) {
+	if (id_make(id) || from->intent->label_count > ALLOCATION_LABELS_MAX) {
 		json_decref(from->reset);
 		return NULL;
 	}

@@ -10,6 +10,7 @@
 #include <lessor/provider.h>
 
 /* `what` is a short word, "boot/cx23". `guess_ms` as long as nothing is known. */
-int64_t pace_first(struct lessor_call *call, const char *what, int64_t guess_ms);
+int64_t poll_estimate_first(struct lessor_call *call, const char *what, int64_t guess_ms);
 /* It was over after `took_ms`; `looks`: at which look that was seen. */
-void pace_learn(struct lessor_call *call, const char *what, int64_t took_ms, unsigned int looks);
+void poll_estimate_learn(struct lessor_call *call, const char *what, int64_t took_ms,
+			 unsigned int polls);

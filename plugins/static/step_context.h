@@ -6,9 +6,9 @@
 
 #include <lessor/provider.h>
 
-#include "book.h"
 #include "inventory.h"
-#include "run.h"
+#include "job.h"
+#include "registry.h"
 
 #define OPT_INVENTORY "inventory"
 #define OPT_STATE "state"
@@ -26,17 +26,17 @@ struct pool {
 	struct inventory *inventory;
 };
 
-struct work {
+struct step_context {
 	struct lessor_call *call;
 	const struct lessor_lease *lease;	/* NULL: account work without a ledger */
 	const struct pool *pool;
-	struct book book;
+	struct registry registry;
 };
 
 /* Opens the book. 0, and work_end must follow; or -1 with the step's verdict. */
-int work_begin(struct work *w, struct lessor_call *call, const struct lessor_lease *lease,
-	       const struct pool *pool, int *ret_verdict);
-void work_end(struct work *w);
+int step_context_begin(struct step_context *ctx, struct lessor_call *call,
+		       const struct lessor_lease *lease, const struct pool *pool, int *ret_verdict);
+void step_context_end(struct step_context *ctx);
 
 /* May be in the book, and nobody knows: what was made is not in the ledger. */
 static inline int row_is_unsettled(const struct lessor_resource *row)
@@ -55,24 +55,25 @@ static inline int row_is_over(const struct lessor_resource *row)
  * that nothing is. 0: there was none. 1: with the step's verdict, PENDING when the ledger
  * moved on.
  */
-int work_settle(struct work *w, uint32_t kind, int *ret_verdict);
+int step_context_settle(struct step_context *ctx, uint32_t kind, int *ret_verdict);
 
 /* Says about the holder's host what clients are told. */
-void work_report(struct work *w, const struct record *record);
+void step_context_report(struct step_context *ctx, const struct allocation *allocation);
 
 /* ---- errands: what is run for a host, errand.c ------------------------------------------- */
 
 /* The host of a record as the inventory has it; NULL if it is another machine now, or none. */
-const struct host *errand_host(const struct work *w, const struct record *record);
+const struct host *hook_host(const struct step_context *ctx, const struct allocation *allocation);
 /* Is there something to run? -1: what there is cannot be read. */
-int errand_is_due(const struct work *w, const struct record *record, enum run_kind kind);
+int hook_is_due(const struct step_context *ctx, const struct allocation *allocation,
+		enum job_kind kind);
 /* 0: it runs. -1: it does not, and the log says why. */
-int errand_start(struct work *w, const struct record *record, enum run_kind kind);
+int hook_start(struct step_context *ctx, const struct allocation *allocation, enum job_kind kind);
 /* run_look, and a failure's output in the log. */
-int errand_look(struct work *w, const struct record *record, struct run *ret);
+int hook_read(struct step_context *ctx, const struct allocation *allocation, struct job *ret);
 
 /* ---- the two ways of a host, take.c and give.c ---------------------------------------------- */
 
-int take_provision(struct work *w);
+int acquire_provision(struct step_context *ctx);
 /* Gives back what `row` stands for. GONE, PENDING, RETRY or REFUSED. */
-int give_back(struct work *w, const struct lessor_resource *row);
+int reclaim_row(struct step_context *ctx, const struct lessor_resource *row);
