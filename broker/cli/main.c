@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/text.h"
@@ -23,10 +24,10 @@ static int command_run(struct cli *cli, int argc, char **argv)
 		return EXIT_OK;
 	}
 	if (at == argc) {
-		help_all(cli->help ? stdout : stderr);
+		help_all(cli->help ? stdout : stderr, commands);
 		return cli->help ? EXIT_OK : EXIT_USAGE;
 	}
-	cli->command = help_find(argv[at]);
+	cli->command = commands_find(argv[at]);
 	if (!cli->command)
 		return cli_usage_error(cli, "there is no command '%.40s'", argv[at]);
 	return cli->command->run(cli, argc - at - 1, argv + at + 1);
