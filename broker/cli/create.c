@@ -21,11 +21,11 @@ struct create_flags {
 	int64_t ttl_s, idle_s, wait_s;
 };
 
-static int length_read(const struct cli *cli, const char *name, const char *text, int64_t *ret)
+static int duration_read(const struct cli *cli, const char *name, const char *text, int64_t *ret)
 {
 	struct err err = { 0 };
 
-	if (!text || when_parse_length(text, ret, &err) == 0)
+	if (!text || when_parse_seconds(text, ret, &err) == 0)
 		return -1;
 	return cli_usage_error(cli, "--%s: %s", name, err.text);
 }
@@ -51,11 +51,11 @@ static int flags_read(struct cli *cli, struct create_flags *f, int argc, char **
 	int code = cli_parse(cli, own, argc, argv, NULL, 0);
 
 	if (code < 0)
-		code = length_read(cli, "ttl", f->ttl, &f->ttl_s);
+		code = duration_read(cli, "ttl", f->ttl, &f->ttl_s);
 	if (code < 0)
-		code = length_read(cli, "idle", f->idle, &f->idle_s);
+		code = duration_read(cli, "idle", f->idle, &f->idle_s);
 	if (code < 0)
-		code = length_read(cli, "wait", f->wait_text, &f->wait_s);
+		code = duration_read(cli, "wait", f->wait_text, &f->wait_s);
 	if (code >= 0)
 		return code;
 	if (f->class_name && f->type)

@@ -302,7 +302,7 @@ int command_heartbeat(struct cli *cli, int argc, char **argv)
 	int64_t seconds;
 	int code = cli_parse(cli, own, argc, argv, &ref, 1);
 
-	if (code < 0 && idle && when_parse_length(idle, &seconds, &err))
+	if (code < 0 && idle && when_parse_seconds(idle, &seconds, &err))
 		code = cli_usage_error(cli, "--idle: %s", err.text);
 	if (code < 0)
 		code = cli_connect(cli);

@@ -176,18 +176,19 @@ static void result_tell(const json_t *lease)
 	}
 }
 
-/* A length from now, or a point in time. */
-static int until_parse(const char *text, char out[TIME_TEXT_ROOM])
+/* A duration from now, or a time. -1, or the exit code after an error. */
+static int until_parse(const struct cli *cli, const char *text, char out[TIME_TEXT_ROOM])
 {
 	int64_t seconds, ms;
-	struct err err = { 0 };
 
-	if (when_parse_length(text, &seconds, &err) == 0)
+	if (when_parse_seconds(text, &seconds, NULL) == 0)
 		ms = when_wall_ms() + seconds * 1000;
 	else if (time_parse(text, &ms))
-		return -1;
+		return cli_usage_error(cli, "--until: '%.40s' is neither a duration from 1s to 366d "
+				       "nor a time; write for example 7d, 1h30m or "
+				       "2026-08-21T10:00:00Z", text);
 	time_format(ms, out);
-	return 0;
+	return -1;
 }
 
 int command_release(struct cli *cli, int argc, char **argv)
@@ -213,8 +214,8 @@ int command_release(struct cli *cli, int argc, char **argv)
 		code = cli_usage_error(cli, "--keep-server and --delete exclude each other");
 	if (code < 0 && (until || reason) && !keep)
 		code = cli_usage_error(cli, "--until and --reason go with --keep-server");
-	if (code < 0 && until && until_parse(until, until_text))
-		code = cli_usage_error(cli, "--until: 7d or 2026-08-21T10:00:00Z");
+	if (code < 0 && until)
+		code = until_parse(cli, until, until_text);
 	if (code < 0)
 		code = cli_connect(cli);
 	if (code >= 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lengths of time and points in time, as people and the server write them. */
+/* Durations as users write them, times as the server sends them, and waiting. */
 #pragma once
 
 #include <stddef.h>
@@ -9,11 +9,8 @@
 
 #define WHEN_ROOM 40
 
-/*
- * "90s", "30m", "2h", "1d", "1h30m". A bare number is refused, because nobody
- * agrees what it counts. Whole seconds, 1s to 366d.
- */
-int when_parse_length(const char *text, int64_t *ret_seconds, struct err *err);
+/* A duration (util/duration.h) of whole seconds, from 1s to 366d. */
+int when_parse_seconds(const char *text, int64_t *ret_seconds, struct err *err);
 
 /* "in 29m 3s", "3m 10s ago"; "" if `text` is NULL or no time. */
 void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_ROOM]);

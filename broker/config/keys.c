@@ -7,6 +7,7 @@
 
 #include "config/value.h"
 #include "util/alloc.h"
+#include "util/duration.h"
 
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
@@ -333,7 +334,7 @@ int key_set(const struct key *key, void *base, const char *value, struct err *er
 	case KEY_INT:
 		return value_int(value, key->min, key->max, at, err);
 	case KEY_DURATION:
-		return value_duration(value, key->min, key->max, at, err);
+		return duration_parse(value, key->min, key->max, at, err);
 	case KEY_MONEY:
 		return value_money(value, at, err);
 	case KEY_BOOL:
@@ -353,6 +354,7 @@ int key_set(const struct key *key, void *base, const char *value, struct err *er
 int key_show(const struct key *key, const void *base, int i, char *out, size_t room)
 {
 	const void *at = (const char *)base + key->offset;
+	char text[DURATION_TEXT_SIZE];
 
 	if (key->type == KEY_OTHER)
 		return key->show ? key->show(base, i, out, room) : 0;
@@ -366,7 +368,8 @@ int key_show(const struct key *key, const void *base, int i, char *out, size_t r
 		/* Less than can be said: it was left open. */
 		if (*(const int64_t *)at < key->min)
 			return 0;
-		value_write_duration(*(const int64_t *)at, out, room);
+		duration_format(*(const int64_t *)at, text);
+		snprintf(out, room, "%s", text);
 		break;
 	case KEY_MONEY:
 		value_write_money(*(const int64_t *)at, out, room);

@@ -36,47 +36,6 @@ int value_int(const char *text, int64_t min, int64_t max, int64_t *ret, struct e
 	return 0;
 }
 
-static const struct {
-	const char *suffix;
-	int64_t ms;
-} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
-
-void value_write_duration(int64_t ms, char *out, size_t room)
-{
-	size_t u = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		if (ms && ms % units[i].ms == 0)
-			u = i;
-	}
-	snprintf(out, room, "%" PRId64 "%s", ms / units[u].ms, ms ? units[u].suffix : "");
-}
-
-int value_duration(const char *text, int64_t min, int64_t max, int64_t *ret, struct err *err)
-{
-	size_t len = strspn(text, "0123456789");
-	char low[32], high[32];
-	int64_t n = 0;
-	int fine = digits(text, len, &n) == 0;
-
-	if (fine && strcmp(text, "0") != 0) {
-		fine = 0;
-		for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-			if (strcmp(text + len, units[i].suffix) == 0)
-				fine = !__builtin_mul_overflow(n, units[i].ms, &n);
-		}
-	}
-	if (fine && n >= min && n <= max) {
-		*ret = n;
-		return 0;
-	}
-	value_write_duration(min, low, sizeof(low));
-	value_write_duration(max, high, sizeof(high));
-	return err_set(err, ERR_INVALID, "'%s' is not a time from %s to %s (ms, s, m, h or d behind"
-		       " a"
-		       " whole number)", text, low, high);
-}
-
 int value_money(const char *text, int64_t *ret, struct err *err)
 {
 	size_t whole = strspn(text, "0123456789");

@@ -15,10 +15,6 @@
 typedef int (*value_text_fn)(const char *text, size_t room, char *ret, struct err *err);
 
 int value_int(const char *text, int64_t min, int64_t max, int64_t *ret, struct err *err);
-/* 250ms, 90s, 5m, 2h, 1d; 0 without a unit */
-int value_duration(const char *text, int64_t min, int64_t max, int64_t *ret, struct err *err);
-/* The other way, in the largest unit that divides it. */
-void value_write_duration(int64_t ms, char *out, size_t room);
 /* 12, 12.5, 0.004321: at most six decimals, in millionths */
 int value_money(const char *text, int64_t *ret, struct err *err);
 void value_write_money(int64_t micros, char *out, size_t room);

@@ -14,11 +14,9 @@
 
 #include "api/auth.h"
 #include "config/config.h"
-#include "config/value.h"
 #include "daemon/owner.h"
 #include "util/alloc.h"
-
-#define YEAR_MS (INT64_C(366) * 86400000)
+#include "util/duration.h"
 
 static int complain(const struct err *err, int code)
 {
@@ -82,7 +80,7 @@ static int token_add(struct store *store, const struct options *o, const struct 
 		return EXIT_USAGE;
 	}
 	if (o->expires) {
-		if (value_duration(o->expires, 1000, 100 * YEAR_MS, &expires, &err) < 0) {
+		if (duration_parse(o->expires, 1000, DURATION_MAX_MS, &expires, &err) < 0) {
 			err_prefix(&err, "--expires: ");
 			return complain(&err, EXIT_USAGE);
 		}
