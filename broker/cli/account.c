@@ -191,9 +191,9 @@ int command_usage(struct cli *cli, int argc, char **argv)
 {
 	const char *month = NULL;
 	int all = 0;
-	const struct option_spec own[] = {
-		{ "month", OPTION_VALUE, NULL, &month },
-		{ "all", OPTION_FLAG, &all, NULL },
+	const struct argv_option own[] = {
+		{ "month", ARGV_VALUE, .value = &month },
+		{ "all", ARGV_FLAG, .seen = &all },
 		{ 0 },
 	};
 	auto_free char *path = NULL;

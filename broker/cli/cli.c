@@ -12,15 +12,17 @@
 #include "cli/text.h"
 #include "util/alloc.h"
 
-void cli_common_options(struct cli *cli, struct option_spec out[CLI_COMMON_MAX])
+void cli_common_options(struct cli *cli, struct argv_option out[CLI_COMMON_MAX])
 {
-	const struct option_spec common[CLI_COMMON_MAX] = {
-		{ "url", OPTION_VALUE, NULL, &cli->flags.url },
-		{ "token-file", OPTION_VALUE, NULL, &cli->flags.token_file },
-		{ "config", OPTION_VALUE, NULL, &cli->flags.config },
-		{ "json", OPTION_FLAG, &cli->json, NULL },
-		{ "help", OPTION_FLAG, &cli->help, NULL },
-		{ "version", OPTION_FLAG, &cli->version, NULL },
+	const struct argv_option common[CLI_COMMON_MAX] = {
+		{ "url", ARGV_VALUE, .value = &cli->flags.url },
+		{ "token-file", ARGV_VALUE, .value = &cli->flags.token_file },
+		{ "config", ARGV_VALUE, .value = &cli->flags.config },
+		{ "json", ARGV_FLAG, .seen = &cli->json },
+		{ "help", ARGV_FLAG, .seen = &cli->help },
+		{ "version", ARGV_FLAG, .seen = &cli->version },
+		{ "token", ARGV_REFUSED, .why = "there is no --token, because every user of this "
+		  "machine can read a command line: use LESSOR_TOKEN or --token-file" },
 		{ 0 },
 	};
 
@@ -44,7 +46,7 @@ int cli_usage_error(const struct cli *cli, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
-int cli_parse(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+int cli_parse(struct cli *cli, const struct argv_option *own, int argc, char **argv,
 	      const char **words, int want)
 {
 	int count;
@@ -52,16 +54,16 @@ int cli_parse(struct cli *cli, const struct option_spec *own, int argc, char **a
 	return cli_parse_more(cli, own, argc, argv, words, want, want, &count);
 }
 
-int cli_parse_more(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+int cli_parse_more(struct cli *cli, const struct argv_option *own, int argc, char **argv,
 		   const char **words, int want, int most, int *ret_count)
 {
-	struct option_spec common[CLI_COMMON_MAX];
+	struct argv_option common[CLI_COMMON_MAX];
+	const struct argv_syntax syntax = { .options = own, .common = common, .words_max = most };
 	struct err err = { 0 };
 	int count = 0;
-	const char *none[1];
 
 	cli_common_options(cli, common);
-	if (options_parse(own, common, argc, argv, words ? words : none, most, &count, &err) < 0)
+	if (argv_parse(&syntax, argc, argv, words, &count, &err) < 0)
 		return cli_usage_error(cli, "%s", err.text);
 	if (cli->help) {
 		help_command(stdout, cli->command);
@@ -90,7 +92,7 @@ int cli_connect(struct cli *cli)
 	return EXIT_USAGE;
 }
 
-int cli_begin(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+int cli_begin(struct cli *cli, const struct argv_option *own, int argc, char **argv,
 	      const char **words, int want)
 {
 	int code = cli_parse(cli, own, argc, argv, words, want);

@@ -10,8 +10,8 @@
 
 #include "cli/client.h"
 #include "cli/exits.h"
-#include "cli/options.h"
 #include "cli/settings.h"
+#include "util/argv.h"
 
 struct cli;
 
@@ -34,20 +34,20 @@ struct cli {
 };
 
 /* The common flags, filled into `cli`; a list of CLI_COMMON_MAX with its end. */
-#define CLI_COMMON_MAX 7
-void cli_common_options(struct cli *cli, struct option_spec out[CLI_COMMON_MAX]);
+#define CLI_COMMON_MAX 8
+void cli_common_options(struct cli *cli, struct argv_option out[CLI_COMMON_MAX]);
 
 /*
  * Reads the command's flags (`own` may be NULL) and exactly `want` words, loads
  * the settings and opens the client. -1: go on; else the exit code to return.
  */
-int cli_begin(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+int cli_begin(struct cli *cli, const struct argv_option *own, int argc, char **argv,
 	      const char **words, int want);
 /* The two halves of it, for a command that checks its flags before the settings. */
-int cli_parse(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+int cli_parse(struct cli *cli, const struct argv_option *own, int argc, char **argv,
 	      const char **words, int want);
 /* From `want` to `most` words; how many came in *ret_count. */
-int cli_parse_more(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+int cli_parse_more(struct cli *cli, const struct argv_option *own, int argc, char **argv,
 		   const char **words, int want, int most, int *ret_count);
 int cli_connect(struct cli *cli);
 void cli_end(struct cli *cli);

@@ -33,19 +33,19 @@ static int duration_read(const struct cli *cli, const char *name, const char *te
 /* -1 or an exit code, as cli_parse. */
 static int flags_read(struct cli *cli, struct create_flags *f, int argc, char **argv)
 {
-	const struct option_spec own[] = {
-		{ "class", OPTION_VALUE, NULL, &f->class_name },
-		{ "type", OPTION_VALUE, NULL, &f->type },
-		{ "ttl", OPTION_VALUE, NULL, &f->ttl },
-		{ "idle", OPTION_VALUE, NULL, &f->idle },
-		{ "slug", OPTION_VALUE, NULL, &f->slug },
-		{ "account", OPTION_VALUE, NULL, &f->account },
-		{ "location", OPTION_VALUE, NULL, &f->location },
-		{ "image", OPTION_VALUE, NULL, &f->image },
-		{ "ssh-key", OPTION_VALUE, NULL, &f->key },
-		{ "keep", OPTION_FLAG, &f->keep, NULL },
-		{ "wait", OPTION_MAYBE, &f->wait, &f->wait_text },
-		{ "no-wait", OPTION_FLAG, &f->no_wait, NULL },
+	const struct argv_option own[] = {
+		{ "class", ARGV_VALUE, .value = &f->class_name },
+		{ "type", ARGV_VALUE, .value = &f->type },
+		{ "ttl", ARGV_VALUE, .value = &f->ttl },
+		{ "idle", ARGV_VALUE, .value = &f->idle },
+		{ "slug", ARGV_VALUE, .value = &f->slug },
+		{ "account", ARGV_VALUE, .value = &f->account },
+		{ "location", ARGV_VALUE, .value = &f->location },
+		{ "image", ARGV_VALUE, .value = &f->image },
+		{ "ssh-key", ARGV_VALUE, .value = &f->key },
+		{ "keep", ARGV_FLAG, .seen = &f->keep },
+		{ "wait", ARGV_OPTIONAL, .seen = &f->wait, .value = &f->wait_text },
+		{ "no-wait", ARGV_FLAG, .seen = &f->no_wait },
 		{ 0 },
 	};
 	int code = cli_parse(cli, own, argc, argv, NULL, 0);

@@ -141,8 +141,8 @@ int command_events(struct cli *cli, int argc, char **argv)
 {
 	const char *ref;
 	int follow = 0;
-	const struct option_spec own[] = {
-		{ "follow", OPTION_FLAG, &follow, NULL },
+	const struct argv_option own[] = {
+		{ "follow", ARGV_FLAG, .seen = &follow },
 		{ 0 },
 	};
 	struct client_answer answer;

@@ -199,11 +199,11 @@ int command_list(struct cli *cli, int argc, char **argv)
 {
 	const char *state = NULL;
 	int all = 0, retained = 0, attention = 0;
-	const struct option_spec own[] = {
-		{ "all", OPTION_FLAG, &all, NULL },
-		{ "state", OPTION_VALUE, NULL, &state },
-		{ "retained", OPTION_FLAG, &retained, NULL },
-		{ "attention", OPTION_FLAG, &attention, NULL },
+	const struct argv_option own[] = {
+		{ "all", ARGV_FLAG, .seen = &all },
+		{ "state", ARGV_VALUE, .value = &state },
+		{ "retained", ARGV_FLAG, .seen = &retained },
+		{ "attention", ARGV_FLAG, .seen = &attention },
 		{ 0 },
 	};
 	json_t *leases, *doc;
@@ -291,8 +291,8 @@ static int heartbeat_tell(const struct cli *cli, const struct client_answer *ans
 int command_heartbeat(struct cli *cli, int argc, char **argv)
 {
 	const char *idle = NULL, *ref;
-	const struct option_spec own[] = {
-		{ "idle", OPTION_VALUE, NULL, &idle },
+	const struct argv_option own[] = {
+		{ "idle", ARGV_VALUE, .value = &idle },
 		{ 0 },
 	};
 	struct client_request request = { .method = "POST" };

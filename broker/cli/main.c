@@ -11,12 +11,13 @@
 
 static int command_run(struct cli *cli, int argc, char **argv)
 {
-	struct option_spec common[CLI_COMMON_MAX];
+	struct argv_option common[CLI_COMMON_MAX];
+	const struct argv_syntax syntax = { .common = common, .words_max = ARGV_FIRST_WORD };
 	struct err err = { 0 };
 	int at;
 
 	cli_common_options(cli, common);
-	at = options_parse(common, NULL, argc, argv, NULL, 0, NULL, &err);
+	at = argv_parse(&syntax, argc, argv, NULL, NULL, &err);
 	if (at < 0)
 		return cli_usage_error(cli, "%s", err.text);
 	if (cli->version) {

@@ -196,12 +196,12 @@ int command_release(struct cli *cli, int argc, char **argv)
 	int keep = 0, delete = 0, no_wait = 0;
 	const char *until = NULL, *reason = NULL;
 	char until_text[TIME_TEXT_ROOM];
-	const struct option_spec own[] = {
-		{ "keep-server", OPTION_FLAG, &keep, NULL },
-		{ "delete", OPTION_FLAG, &delete, NULL },
-		{ "no-wait", OPTION_FLAG, &no_wait, NULL },
-		{ "until", OPTION_VALUE, NULL, &until },
-		{ "reason", OPTION_VALUE, NULL, &reason },
+	const struct argv_option own[] = {
+		{ "keep-server", ARGV_FLAG, .seen = &keep },
+		{ "delete", ARGV_FLAG, .seen = &delete },
+		{ "no-wait", ARGV_FLAG, .seen = &no_wait },
+		{ "until", ARGV_VALUE, .value = &until },
+		{ "reason", ARGV_VALUE, .value = &reason },
 		{ 0 },
 	};
 	struct client_answer answer;

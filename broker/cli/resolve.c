@@ -59,9 +59,9 @@ static void resolve_tell(const json_t *lease, const char *action)
 int command_resolve(struct cli *cli, int argc, char **argv)
 {
 	const char *row = NULL, *reason = NULL;
-	const struct option_spec own[] = {
-		{ "resource", OPTION_VALUE, NULL, &row },
-		{ "reason", OPTION_VALUE, NULL, &reason },
+	const struct argv_option own[] = {
+		{ "resource", ARGV_VALUE, .value = &row },
+		{ "reason", ARGV_VALUE, .value = &reason },
 		{ 0 },
 	};
 	struct client_request request = { .method = "POST" };

@@ -80,12 +80,12 @@ int command_sweep(struct cli *cli, int argc, char **argv)
 {
 	int run = 0, looked = 0, delete = 0;
 	const char *account = NULL, *reason = NULL;
-	const struct option_spec own[] = {
-		{ "run", OPTION_FLAG, &run, NULL },
-		{ "looked", OPTION_FLAG, &looked, NULL },
-		{ "delete", OPTION_FLAG, &delete, NULL },
-		{ "account", OPTION_VALUE, NULL, &account },
-		{ "reason", OPTION_VALUE, NULL, &reason },
+	const struct argv_option own[] = {
+		{ "run", ARGV_FLAG, .seen = &run },
+		{ "looked", ARGV_FLAG, .seen = &looked },
+		{ "delete", ARGV_FLAG, .seen = &delete },
+		{ "account", ARGV_VALUE, .value = &account },
+		{ "reason", ARGV_VALUE, .value = &reason },
 		{ 0 },
 	};
 	struct client_request request = { .method = "POST", .path = "/v1/admin/sweep" };

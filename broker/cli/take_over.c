@@ -31,9 +31,9 @@ int command_account(struct cli *cli, int argc, char **argv)
 {
 	const char *reason = NULL, *words[2];
 	int looked = 0;
-	const struct option_spec own[] = {
-		{ "looked", OPTION_FLAG, &looked, NULL },
-		{ "reason", OPTION_VALUE, NULL, &reason },
+	const struct argv_option own[] = {
+		{ "looked", ARGV_FLAG, .seen = &looked },
+		{ "reason", ARGV_VALUE, .value = &reason },
 		{ 0 },
 	};
 	struct client_request request = { .method = "POST" };

@@ -456,16 +456,16 @@ static void finish(struct daemon *d)
 	free(d);
 }
 
-int daemon_run(const struct options *options)
+int daemon_run(const struct command_line *line)
 {
 	struct daemon *d = xcalloc(1, sizeof(*d));
 	struct err err = { 0 };
 	int code;
 
-	d->options = options;
+	d->command_line = line;
 	d->signal_fd = d->stopped_fd = -1;
 	harden();
-	if (config_load(options->config, CONFIG_WHOLE, &d->config, &err) < 0) {
+	if (config_load(line->config, CONFIG_WHOLE, &d->config, &err) < 0) {
 		fprintf(stderr, "lessord: %s\n", err.text);
 		free(d);
 		return EXIT_USAGE;

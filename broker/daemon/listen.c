@@ -130,7 +130,7 @@ int daemon_listen(struct daemon *d, struct err *err)
 		return -1;
 	for (int i = 0; i < d->listener_count && !first_port; i++)
 		first_port = http_listener_port(d->listeners[i]);
-	if (d->options->port_file)
-		return write_port(d->options->port_file, first_port, err);
+	if (d->command_line->port_file)
+		return write_port(d->command_line->port_file, first_port, err);
 	return 0;
 }

@@ -138,14 +138,14 @@ static int read_store(const char *path, struct owed *o)
 	return err_set(&o->err, ERR_BUSY, "others keep writing to %s; try again", path);
 }
 
-int owed_list(const struct options *options)
+int owed_list(const struct command_line *line)
 {
 	struct config *config = NULL;
 	struct owed o = { .count = 0 };
 	int code;
 
 	/* Token files stay closed: no provider is asked anything. */
-	if (config_load(options->config, CONFIG_WITHOUT_TOKENS, &config, &o.err) < 0) {
+	if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &o.err) < 0) {
 		fprintf(stderr, "lessord: %s\n", o.err.text);
 		return EXIT_USAGE;
 	}

@@ -124,7 +124,7 @@ void daemon_reload(struct daemon *d)
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
 		 (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
 	notify_send(state);
-	refused = config_load(d->options->config, CONFIG_WHOLE, &now, &err) < 0 ||
+	refused = config_load(d->command_line->config, CONFIG_WHOLE, &now, &err) < 0 ||
 		  reload(d, now, &err) < 0;
 	if (refused)
 		log_error(NULL, "%s; nothing was changed, the old values are in force", err.text);

@@ -24,7 +24,7 @@ static int complain(const struct err *err, int code)
 	return code;
 }
 
-static int open_store(const struct options *o, const struct env *env, struct store **ret)
+static int open_store(const struct command_line *o, const struct env *env, struct store **ret)
 {
 	struct config *config = NULL;
 	struct err err = { 0 };
@@ -67,7 +67,7 @@ static int work_add(struct store *store, void *arg, struct err *err)
 	return store_token_add(store, arg, err);
 }
 
-static int token_add(struct store *store, const struct options *o, const struct env *env)
+static int token_add(struct store *store, const struct command_line *o, const struct env *env)
 {
 	int role = o->role ? token_role_parse(o->role) : TOKEN_USER;
 	char text[TOKEN_TEXT_ROOM];
@@ -160,7 +160,7 @@ static int work_revoke(struct store *store, void *arg, struct err *err)
 	return result < 0 ? -1 : 0;
 }
 
-static int token_revoke(struct store *store, const struct options *o, const struct env *env)
+static int token_revoke(struct store *store, const struct command_line *o, const struct env *env)
 {
 	struct revoke r = { .id = o->id, .now = env_wall_ms(env) };
 	struct err err = { 0 };
@@ -175,7 +175,7 @@ static int token_revoke(struct store *store, const struct options *o, const stru
 	return EXIT_FINE;
 }
 
-int tokens_command(const struct options *o)
+int tokens_command(const struct command_line *o)
 {
 	struct store *store = NULL;
 	struct env env;
@@ -185,9 +185,9 @@ int tokens_command(const struct options *o)
 	code = open_store(o, &env, &store);
 	if (code != EXIT_FINE)
 		return code;
-	if (o->what == DO_TOKEN_ADD)
+	if (o->mode == DO_TOKEN_ADD)
 		code = token_add(store, o, &env);
-	else if (o->what == DO_TOKEN_LIST)
+	else if (o->mode == DO_TOKEN_LIST)
 		code = token_list(store, &env);
 	else
 		code = token_revoke(store, o, &env);
