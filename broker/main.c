@@ -6,7 +6,7 @@
 #include "daemon/accounts.h"
 #include "daemon/daemon.h"
 #include "daemon/command_line.h"
-#include "daemon/owed.h"
+#include "daemon/residue_report.h"
 #include "daemon/tokens.h"
 
 int main(int argc, char **argv)
@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 	case DO_CHECK:
 		return accounts_check(&line);
 	case DO_OWED:
-		return owed_list(&line);
+		return residue_report_print(&line);
 	case DO_TOKEN_ADD:
 	case DO_TOKEN_LIST:
 	case DO_TOKEN_REVOKE:

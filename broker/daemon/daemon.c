@@ -16,7 +16,7 @@
 
 #include "daemon/notify.h"
 #include "daemon/place.h"
-#include "daemon/points.h"
+#include "daemon/crash_points.h"
 #include "daemon/tls.h"
 #include "daemon/tokens.h"
 #include "util/alloc.h"
@@ -389,7 +389,7 @@ static int start(struct daemon *d, struct err *err)
 	if (d->signal_fd < 0)
 		return EXIT_RUNTIME;
 	env_system(&d->env);
-	points_setup(&d->env);
+	crash_points_setup(&d->env);
 	code = start_store(d, &store, err);
 	if (code == EXIT_FINE && http_client_new(&client, &d->env, &d->client, err) < 0)
 		code = EXIT_RUNTIME;

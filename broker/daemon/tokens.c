@@ -14,7 +14,7 @@
 
 #include "api/auth.h"
 #include "config/config.h"
-#include "daemon/owner.h"
+#include "daemon/file_owner.h"
 #include "util/alloc.h"
 #include "util/duration.h"
 
@@ -43,7 +43,7 @@ static int open_store(const struct command_line *o, const struct env *env, struc
 		config_free(config);
 	}
 	umask(077);
-	if (owner_become(path, &err) < 0 || store_open_tool(path, env, ret, &err) < 0)
+	if (file_owner_become(path, &err) < 0 || store_open_tool(path, env, ret, &err) < 0)
 		return complain(&err, EXIT_STORE);
 	return EXIT_FINE;
 }

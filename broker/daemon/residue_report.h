@@ -4,4 +4,4 @@
 #include "daemon/command_line.h"
 
 /* lessord --owed; returns the exit code. */
-int owed_list(const struct command_line *line);
+int residue_report_print(const struct command_line *line);

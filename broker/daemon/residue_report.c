@@ -3,14 +3,14 @@
  * What is left at the providers, as the database has it: for whoever is about to take
  * lessord away, whether it runs or not. Nothing is changed and nobody is asked.
  */
-#include "daemon/owed.h"
+#include "daemon/residue_report.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "config/config.h"
-#include "daemon/owner.h"
+#include "daemon/file_owner.h"
 #include "store/store.h"
 #include "util/buf.h"
 
@@ -123,7 +123,7 @@ static int read_store(const char *path, struct owed *o)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0 && owner_become(path, &o->err) < 0)
+	if (stat(path, &st) == 0 && file_owner_become(path, &o->err) < 0)
 		return -1;
 	for (int i = 0; i < TRIES; i++) {
 		int rc;
@@ -138,7 +138,7 @@ static int read_store(const char *path, struct owed *o)
 	return err_set(&o->err, ERR_BUSY, "others keep writing to %s; try again", path);
 }
 
-int owed_list(const struct command_line *line)
+int residue_report_print(const struct command_line *line)
 {
 	struct config *config = NULL;
 	struct owed o = { .count = 0 };
