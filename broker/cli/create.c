@@ -99,7 +99,7 @@ static json_t *body_make(const struct create_flags *f, const struct settings *se
 static int result_tell(struct cli *cli, const struct creation *creation, const char *key_path)
 {
 	const json_t *lease = view_lease(creation->doc);
-	char distance[WHEN_ROOM];
+	char distance[WHEN_TEXT_SIZE];
 
 	if (cli->json)
 		return EXIT_OK;

@@ -7,7 +7,7 @@
 static volatile sig_atomic_t pending;
 static volatile sig_atomic_t count;
 
-static void note(int number)
+static void signal_note(int number)
 {
 	pending = number;
 	count++;
@@ -16,7 +16,7 @@ static void note(int number)
 void interrupt_setup(void)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = note };
+	struct sigaction action = { .sa_handler = signal_note };
 	struct sigaction old;
 	size_t i;
 

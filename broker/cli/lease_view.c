@@ -213,7 +213,7 @@ static void print_field(FILE *to, const char *name, const char *value)
 
 static void print_time(FILE *to, const char *name, const char *value, int64_t now_ms)
 {
-	char distance[WHEN_ROOM];
+	char distance[WHEN_TEXT_SIZE];
 
 	when_write_distance(value, now_ms, distance);
 	if (*value && *distance)

@@ -121,7 +121,7 @@ static void leases_print(const json_t *leases)
 	size_t i;
 
 	json_array_foreach(leases, i, one) {
-		char distance[WHEN_ROOM];
+		char distance[WHEN_TEXT_SIZE];
 		const char *cells[] = {
 			view_text(one, "id"), view_text(one, "slug"), view_text(one, "state"),
 			view_text(one, "provider"), view_text(one, "serverType"),
@@ -150,7 +150,7 @@ static void retained_print(const json_t *leases)
 	size_t i;
 
 	json_array_foreach(leases, i, one) {
-		char since[WHEN_ROOM], until[WHEN_ROOM], cost[40] = "";
+		char since[WHEN_TEXT_SIZE], until[WHEN_TEXT_SIZE], cost[40] = "";
 		auto_free char *left = view_residue(one);
 		const char *cells[] = {
 			view_text(one, "id"), view_text(one, "slug"), view_text(one, "owner"), left,
@@ -276,7 +276,7 @@ static int heartbeat_tell(const struct cli *cli, const struct client_answer *ans
 {
 	const json_t *lease = view_lease(answer->doc);
 	auto_free char *name = view_name(lease);
-	char distance[WHEN_ROOM];
+	char distance[WHEN_TEXT_SIZE];
 
 	if (cli->json) {
 		cli_print_json(answer->doc);

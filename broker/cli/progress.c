@@ -30,7 +30,7 @@ void progress_clear(struct progress *progress)
 }
 
 /* So many bytes of `text` as fit into one line of the terminal. */
-static int fitting(const char *text)
+static int line_fit(const char *text)
 {
 	struct winsize size = { 0 };
 	size_t len = strlen(text), at = 0;
@@ -59,7 +59,7 @@ void progress_show(struct progress *progress, const char *fmt, ...)
 	va_end(ap);
 	safe = text_safe(raw);
 	line = xasprintf("%llds %s", (long long)(when_mono_ms() - progress->start_ms) / 1000, safe);
-	fprintf(stderr, "\r\033[K%.*s", fitting(line), line);
+	fprintf(stderr, "\r\033[K%.*s", line_fit(line), line);
 	fflush(stderr);
 	progress->shown = 1;
 }

@@ -53,7 +53,7 @@ static int release_send(struct cli *cli, const char *ref, json_t *body, int wait
 	}
 }
 
-static int settled(const json_t *lease)
+static int lease_is_settled(const json_t *lease)
 {
 	return !view_is_live(lease) && view_what_is_left(lease) != LEFT_PENDING;
 }
@@ -66,7 +66,7 @@ static int release_watch(struct cli *cli, struct progress *progress, json_t **do
 	struct client_answer answer;
 
 	progress->no_events = 1;
-	while (!settled(view_lease(*doc)) && when_mono_ms() < end) {
+	while (!lease_is_settled(view_lease(*doc)) && when_mono_ms() < end) {
 		auto_free char *left = view_residue(view_lease(*doc));
 
 		progress_show(progress, "cleaning up %s", left);

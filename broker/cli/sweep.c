@@ -14,7 +14,7 @@
 static void account_print(const json_t *account, int64_t now_ms)
 {
 	const char *error = view_text(account, "error");
-	char distance[WHEN_ROOM];
+	char distance[WHEN_TEXT_SIZE];
 
 	when_write_distance(view_text(account, "sweptAt"), now_ms, distance);
 	text_say(stdout, "%s: swept %s, %lld of ours there, %zu in no ledger",
@@ -45,7 +45,7 @@ static void sweep_print(const json_t *doc)
 	json_array_foreach(json_object_get(doc, "accounts"), i, account) {
 		account_print(account, now_ms);
 		json_array_foreach(json_object_get(account, "strays"), k, one) {
-			char since[WHEN_ROOM];
+			char since[WHEN_TEXT_SIZE];
 			const char *stays = view_text(one, "stays");
 			const char *cells[] = {
 				view_text(account, "account"), view_text(one, "kind"),

@@ -24,7 +24,7 @@ int when_parse_seconds(const char *text, int64_t *ret_seconds, struct err *err)
 	return 0;
 }
 
-void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_ROOM])
+void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZE])
 {
 	char length[DURATION_TEXT_SIZE];
 	int64_t then, away;
@@ -35,11 +35,11 @@ void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_ROOM])
 	away = (then - now_ms) / 1000 * 1000;	/* nobody wants the milliseconds */
 	duration_summarize(away < 0 ? -away : away, length);
 	if (away < 0)
-		snprintf(out, WHEN_ROOM, "%.30s ago", length);
+		snprintf(out, WHEN_TEXT_SIZE, "%.30s ago", length);
 	else if (away > 0)
-		snprintf(out, WHEN_ROOM, "in %.30s", length);
+		snprintf(out, WHEN_TEXT_SIZE, "in %.30s", length);
 	else
-		snprintf(out, WHEN_ROOM, "now");
+		snprintf(out, WHEN_TEXT_SIZE, "now");
 }
 
 static int64_t clock_ms(clockid_t id)

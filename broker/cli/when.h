@@ -7,13 +7,13 @@
 
 #include "util/err.h"
 
-#define WHEN_ROOM 40
+#define WHEN_TEXT_SIZE 40
 
 /* A duration (util/duration.h) of whole seconds, from 1s to 366d. */
 int when_parse_seconds(const char *text, int64_t *ret_seconds, struct err *err);
 
 /* "in 29m 3s", "3m 10s ago"; "" if `text` is NULL or no time. */
-void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_ROOM]);
+void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZE]);
 
 int64_t when_wall_ms(void);
 int64_t when_mono_ms(void);

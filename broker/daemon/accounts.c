@@ -69,12 +69,6 @@ static int fill_tokens(struct config *config)
 	return missing;
 }
 
-static int complain(const struct err *err, int code)
-{
-	fprintf(stderr, "lessord: %s\n", err->text);
-	return code;
-}
-
 int accounts_check(const struct command_line *line)
 {
 	int in_service = getenv("CREDENTIALS_DIRECTORY") != NULL;
@@ -91,15 +85,15 @@ int accounts_check(const struct command_line *line)
 		/* Once more without tokens, if it was only that none is handed out here. */
 		if (in_service || err.kind != ERR_NOT_FOUND ||
 		    config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
-			code = complain(&err, EXIT_USAGE);
+			code = command_line_fail(&err, EXIT_USAGE);
 		else
 			missing = fill_tokens(config);
 	}
 	if (code == EXIT_FINE && config->tls_certificate[0] &&
 	    tls_load(config->tls_certificate, config->tls_key, &tls, &err) < 0)
-		code = complain(&err, EXIT_USAGE);
+		code = command_line_fail(&err, EXIT_USAGE);
 	if (code == EXIT_FINE && accounts_open(accounts, config, &env, &err) < 0)
-		code = complain(&err, EXIT_PROVIDER);
+		code = command_line_fail(&err, EXIT_PROVIDER);
 	if (code == EXIT_FINE) {
 		printf("%s is fine: %zu account%s, %zu"
 			" provider%s\n", line->config, accounts->count,
@@ -124,7 +118,7 @@ int accounts_dump_config(const struct command_line *line)
 	struct err err = { 0 };
 
 	if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
-		return complain(&err, EXIT_USAGE);
+		return command_line_fail(&err, EXIT_USAGE);
 	config_dump(config, stdout);
 	config_free(config);
 	return fflush(stdout) == 0 ? EXIT_FINE : EXIT_RUNTIME;
@@ -141,12 +135,12 @@ int accounts_dump(const struct command_line *line)
 	/* Without a file the installed providers are what is meant. */
 	if (access(line->config, F_OK) == 0) {
 		if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
-			code = complain(&err, EXIT_USAGE);
+			code = command_line_fail(&err, EXIT_USAGE);
 		else
 			dir = config->providers;
 	}
 	if (code == EXIT_FINE && provider_load(dir, line->provider, provider, &err) < 0)
-		code = complain(&err, EXIT_PROVIDER);
+		code = command_line_fail(&err, EXIT_PROVIDER);
 	if (code == EXIT_FINE)
 		provider_dump(provider, stdout);
 	config_free(config);

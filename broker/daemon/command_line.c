@@ -136,3 +136,9 @@ int command_line_read(int argc, char **argv, struct command_line *ret, struct er
 	*ret = c;
 	return 0;
 }
+
+int command_line_fail(const struct err *err, int code)
+{
+	fprintf(stderr, "lessord: %s\n", err->text);
+	return code;
+}

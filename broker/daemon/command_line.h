@@ -45,3 +45,5 @@ struct command_line {
 /* `argv` begins with the program's name. 0, or -1 with `err` filled. */
 int command_line_read(int argc, char **argv, struct command_line *ret, struct err *err);
 void command_line_help(FILE *out);
+/* Prints the error to standard error; returns `code`. */
+int command_line_fail(const struct err *err, int code);

@@ -19,7 +19,7 @@
 #define TRIES 5
 #define TEXT_MAX (256 << 20)
 
-struct owed {
+struct residue_report {
 	struct store *store;
 	struct buf text;
 	int64_t count;
@@ -40,11 +40,12 @@ static void add_residue(struct buf *b, const struct ledger *ledger)
 	const char *between = "";
 
 	for (size_t i = 0; i < ledger->resource_count; i++) {
-		const struct resource *r = &ledger->resources[i];
+		const struct resource *row = &ledger->resources[i];
 
-		if (!resource_is_residue(r))
+		if (!resource_is_residue(row))
 			continue;
-		buf_addf(b, "%s%s %s", between, resource_kind_name(r->kind), r->id[0] ? r->id : r->name);
+		buf_addf(b, "%s%s %s", between, resource_kind_name(row->kind),
+			 row->id[0] ? row->id : row->name);
 		between = ", ";
 	}
 	if (!between[0])
@@ -53,58 +54,58 @@ static void add_residue(struct buf *b, const struct ledger *ledger)
 
 static int add_lease(void *arg, const struct lease *l)
 {
-	struct owed *o = arg;
+	struct residue_report *r = arg;
 	struct ledger ledger;
 
-	o->last_n = l->n;
-	o->in_page++;
+	r->last_n = l->n;
+	r->in_page++;
 	if (!lease_is_live(l) && (l->cleanup == CLEANUP_DONE || l->cleanup == CLEANUP_NONE))
 		return 0;
-	if (store_ledger(o->store, l->n, &ledger, &o->err) < 0) {
-		o->failed = 1;
+	if (store_ledger(r->store, l->n, &ledger, &r->err) < 0) {
+		r->failed = 1;
 		return 1;
 	}
-	buf_addf(&o->text, "%s  %s  %s  %s  %s", l->id, or_dash(l->slug), l->owner, l->account,
+	buf_addf(&r->text, "%s  %s  %s  %s  %s", l->id, or_dash(l->slug), l->owner, l->account,
 		 lease_state_name(lease_shown_state(l)));
 	if (!lease_is_live(l))
-		buf_addf(&o->text, ", %s", lease_cleanup_name(l->cleanup));
-	buf_adds(&o->text, "  ");
-	add_residue(&o->text, &ledger);
-	buf_adds(&o->text, l->retained ? "  retained\n" : "  -\n");
+		buf_addf(&r->text, ", %s", lease_cleanup_name(l->cleanup));
+	buf_adds(&r->text, "  ");
+	add_residue(&r->text, &ledger);
+	buf_adds(&r->text, l->retained ? "  retained\n" : "  -\n");
 	ledger_fini(&ledger);
-	o->count++;
+	r->count++;
 	return 0;
 }
 
-static int read_each(struct owed *o, int cleanup)
+static int read_each(struct residue_report *r, int cleanup)
 {
 	struct store_list list = {
 		.scope = { .all = 1 }, .state = -1, .cleanup = cleanup, .limit = PAGE,
 	};
 
 	do {
-		o->in_page = 0;
-		if (store_lease_each(o->store, &list, add_lease, o, &o->err) < 0 || o->failed)
+		r->in_page = 0;
+		if (store_lease_each(r->store, &list, add_lease, r, &r->err) < 0 || r->failed)
 			return -1;
-		list.before_n = o->last_n;
-	} while (o->in_page == PAGE);
+		list.before_n = r->last_n;
+	} while (r->in_page == PAGE);
 	return 0;
 }
 
 /* Each by an index of its own, and all of one moment. */
-static int read_all(struct owed *o)
+static int read_all(struct residue_report *r)
 {
 	for (int cleanup = CLEANUP_NONE; cleanup < CLEANUP_DONE; cleanup++) {
-		if (read_each(o, cleanup) < 0)
+		if (read_each(r, cleanup) < 0)
 			return -1;
 	}
-	return o->text.overflow ? err_set(&o->err, ERR_IO, "there is too much to list") : 0;
+	return r->text.overflow ? err_set(&r->err, ERR_IO, "there is too much to list") : 0;
 }
 
 /* 1: it has to be read anew. */
-static int look(const char *path, struct owed *o)
+static int store_read_once(const char *path, struct residue_report *r)
 {
-	int rc = store_open_view(path, &o->store, &o->err);
+	int rc = store_open_view(path, &r->store, &r->err);
 	int holds;
 
 	if (rc == 1) {
@@ -112,56 +113,53 @@ static int look(const char *path, struct owed *o)
 		return 0;
 	}
 	if (rc < 0)
-		return o->err.kind == ERR_BUSY ? 1 : -1;
-	rc = read_all(o);
-	holds = store_view_holds(o->store);
-	store_close(o->store);
+		return r->err.kind == ERR_BUSY ? 1 : -1;
+	rc = read_all(r);
+	holds = store_view_holds(r->store);
+	store_close(r->store);
 	return holds ? rc : 1;
 }
 
-static int read_store(const char *path, struct owed *o)
+static int read_store(const char *path, struct residue_report *r)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0 && file_owner_become(path, &o->err) < 0)
+	if (stat(path, &st) == 0 && file_owner_become(path, &r->err) < 0)
 		return -1;
 	for (int i = 0; i < TRIES; i++) {
 		int rc;
 
-		buf_clear(&o->text);
-		o->count = o->last_n = 0;
-		o->failed = 0;
-		rc = look(path, o);
+		buf_clear(&r->text);
+		r->count = r->last_n = 0;
+		r->failed = 0;
+		rc = store_read_once(path, r);
 		if (rc <= 0)
 			return rc;
 	}
-	return err_set(&o->err, ERR_BUSY, "others keep writing to %s; try again", path);
+	return err_set(&r->err, ERR_BUSY, "others keep writing to %s; try again", path);
 }
 
 int residue_report_print(const struct command_line *line)
 {
 	struct config *config = NULL;
-	struct owed o = { .count = 0 };
+	struct residue_report r = { .count = 0 };
 	int code;
 
 	/* Token files stay closed: no provider is asked anything. */
-	if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &o.err) < 0) {
-		fprintf(stderr, "lessord: %s\n", o.err.text);
-		return EXIT_USAGE;
-	}
-	buf_init(&o.text, TEXT_MAX);
-	if (read_store(config->store, &o) < 0) {
-		fprintf(stderr, "lessord: %s\n", o.err.text);
-		code = EXIT_STORE;
+	if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &r.err) < 0)
+		return command_line_fail(&r.err, EXIT_USAGE);
+	buf_init(&r.text, TEXT_MAX);
+	if (read_store(config->store, &r) < 0) {
+		code = command_line_fail(&r.err, EXIT_STORE);
 	} else {
-		fputs(buf_str(&o.text), stdout);
-		printf("%" PRId64 " lease%s left with something at a provider\n", o.count,
-		       o.count == 1 ? "" : "s");
-		code = o.count ? EXIT_OWED : EXIT_FINE;
+		fputs(buf_str(&r.text), stdout);
+		printf("%" PRId64 " lease%s left with something at a provider\n", r.count,
+		       r.count == 1 ? "" : "s");
+		code = r.count ? EXIT_OWED : EXIT_FINE;
 		if (fflush(stdout) != 0)
 			code = EXIT_RUNTIME;
 	}
-	buf_fini(&o.text);
+	buf_fini(&r.text);
 	config_free(config);
 	return code;
 }

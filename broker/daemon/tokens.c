@@ -18,12 +18,6 @@
 #include "util/alloc.h"
 #include "util/duration.h"
 
-static int complain(const struct err *err, int code)
-{
-	fprintf(stderr, "lessord: %s\n", err->text);
-	return code;
-}
-
 static int open_store(const struct command_line *o, const struct env *env, struct store **ret)
 {
 	struct config *config = NULL;
@@ -33,18 +27,18 @@ static int open_store(const struct command_line *o, const struct env *env, struc
 	if (o->store) {
 		if (o->store[0] != '/') {
 			err_set(&err, ERR_INVALID, "--store needs an absolute path");
-			return complain(&err, EXIT_USAGE);
+			return command_line_fail(&err, EXIT_USAGE);
 		}
 		path = xstrdup(o->store);
 	} else {
 		if (config_load(o->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
-			return complain(&err, EXIT_USAGE);
+			return command_line_fail(&err, EXIT_USAGE);
 		path = xstrdup(config->store);
 		config_free(config);
 	}
 	umask(077);
 	if (file_owner_become(path, &err) < 0 || store_open_tool(path, env, ret, &err) < 0)
-		return complain(&err, EXIT_STORE);
+		return command_line_fail(&err, EXIT_STORE);
 	return EXIT_FINE;
 }
 
@@ -82,15 +76,15 @@ static int token_add(struct store *store, const struct command_line *o, const st
 	if (o->expires) {
 		if (duration_parse(o->expires, 1000, DURATION_MAX_MS, &expires, &err) < 0) {
 			err_prefix(&err, "--expires: ");
-			return complain(&err, EXIT_USAGE);
+			return command_line_fail(&err, EXIT_USAGE);
 		}
 		expires += env_wall_ms(env);
 	}
 	if (token_make(env, o->owner, o->org ? o->org : "default", role, expires, text, &token, &err) < 0)
-		return complain(&err, EXIT_USAGE);
+		return command_line_fail(&err, EXIT_USAGE);
 	if (in_transaction(store, work_add, &token, &err) < 0) {
 		explicit_bzero(text, sizeof(text));
-		return complain(&err, EXIT_STORE);
+		return command_line_fail(&err, EXIT_STORE);
 	}
 	printf("%s\n", text);
 	explicit_bzero(text, sizeof(text));
@@ -105,7 +99,7 @@ static int token_add(struct store *store, const struct command_line *o, const st
 
 /* ---- list -------------------------------------------------------------------------------- */
 
-static const char *day(int64_t ms, char out[32])
+static const char *time_text(int64_t ms, char out[32])
 {
 	time_t s = (time_t)(ms / 1000);
 	struct tm tm;
@@ -127,7 +121,7 @@ static void print_token(void *arg, const struct token *t)
 	else if (t->expires_ms && t->expires_ms <= now)
 		state = "expired";
 	printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s%s%s\n", t->id, state, token_role_name(t->role),
-	       day(t->created_ms, created), day(t->expires_ms, expires), t->owner,
+	       time_text(t->created_ms, created), time_text(t->expires_ms, expires), t->owner,
 	       t->org[0] ? " @ " : "", t->org);
 }
 
@@ -139,7 +133,7 @@ static int token_list(struct store *store, const struct env *env)
 	printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s\n", "ID", "STATE", "ROLE", "CREATED", "EXPIRES",
 	       "OWNER");
 	if (store_token_each(store, print_token, &now, &err) < 0)
-		return complain(&err, EXIT_STORE);
+		return command_line_fail(&err, EXIT_STORE);
 	return EXIT_FINE;
 }
 
@@ -166,7 +160,7 @@ static int token_revoke(struct store *store, const struct command_line *o, const
 	struct err err = { 0 };
 
 	if (in_transaction(store, work_revoke, &r, &err) < 0)
-		return complain(&err, EXIT_STORE);
+		return command_line_fail(&err, EXIT_STORE);
 	if (!r.found) {
 		fprintf(stderr, "lessord: no valid token has that id; see lessord token list\n");
 		return EXIT_USAGE;

@@ -52,7 +52,7 @@ static void distances(void **state)
 		{ "soon", "" },
 		{ "", "" },
 	};
-	char out[WHEN_ROOM];
+	char out[WHEN_TEXT_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
