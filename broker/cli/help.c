@@ -8,30 +8,32 @@
 #endif
 
 static const char common_text[] =
-	"flags of every command:\n"
-	"  --url URL          the server: https://HOST, http://HOST:PORT or unix:/PATH\n"
-	"  --token-file FILE  where the token is\n"
-	"  --config FILE      other settings than ~/.config/lessor/lessor.conf\n"
-	"  --json             the server's JSON instead of text\n"
-	"  --help             of the command, if there is one\n"
-	"  --version\n";
+	"options of every command:\n"
+	"  --url URL          lessord: https://HOST, http://HOST:PORT or unix:/PATH\n"
+	"  --token-file FILE  a file with the token\n"
+	"  --config FILE      a settings file other than ~/.config/lessor/lessor.conf\n"
+	"  --json             print lessord's JSON instead of text\n"
+	"  --help             print help, of the command if one is given\n"
+	"  --version          print the version\n";
 
 static const char settings_text[] =
-	"settings, each from the first place that has it:\n"
+	"settings, each from the first of these places that has it:\n"
 	"  url      --url, LESSOR_URL, CRABBOX_COORDINATOR, `url` in the file\n"
 	"  token    --token-file, LESSOR_TOKEN, LESSOR_TOKEN_FILE, CRABBOX_COORDINATOR_TOKEN\n"
-	"           (for that coordinator's URL only), `token_file` in the file\n"
+	"           (only for the URL in CRABBOX_COORDINATOR), `token_file` in the file\n"
 	"  account  --account, `account` in the file\n"
 	"  class    --class, `class` in the file\n"
-	"The file is $XDG_CONFIG_HOME/lessor/lessor.conf, or that below ~/.config, with lines\n"
-	"`key = value`. There is no --token: every user of a machine can read a command line.\n";
+	"The file is $XDG_CONFIG_HOME/lessor/lessor.conf, by default in ~/.config, with lines of\n"
+	"the form `key = value`. There is no --token: every user of this machine can read a\n"
+	"command line.\n";
 
 void help_all(FILE *to, const struct command *commands)
 {
 	const struct command *c;
 
-	fputs("usage: lessor [FLAGS] COMMAND [FLAGS]\n\nLeases machines from a lessord.\n\n"
-	      "commands:\n", to);
+	fputs("usage: lessor [OPTIONS] COMMAND [OPTIONS]\n\nLeases machines from lessord.\n\n"
+	      "commands:\n",
+	      to);
 	for (c = commands; c->name; c++)
 		fprintf(to, "  %-10s %s\n", c->name, c->summary);
 	fprintf(to, "\n%s\n%s\nexit codes:\n", common_text, settings_text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of lessord: finds the command, runs it, ends. */
+/* lessor, the command line of lessord. */
 #include <locale.h>
 #include <stdio.h>
 
@@ -30,7 +30,7 @@ static int command_run(struct cli *cli, int argc, char **argv)
 	}
 	cli->command = commands_find(argv[at]);
 	if (!cli->command)
-		return cli_usage_error(cli, "there is no command '%.40s'", argv[at]);
+		return cli_usage_error(cli, "unknown command '%.40s'", argv[at]);
 	return cli->command->run(cli, argc - at - 1, argv + at + 1);
 }
 
@@ -39,12 +39,12 @@ int main(int argc, char **argv)
 	struct cli cli = { 0 };
 	int code;
 
-	setlocale(LC_CTYPE, "");	/* for the widths in tables */
+	setlocale(LC_CTYPE, ""); /* for the column widths of tables */
 	interrupt_setup();
 	code = command_run(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 	cli_end(&cli);
 	if (fflush(stdout) || ferror(stdout)) {
-		text_complain("cannot write to standard output");
+		text_error("cannot write to standard output");
 		if (code == EXIT_OK)
 			code = EXIT_ERROR;
 	}

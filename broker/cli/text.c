@@ -66,7 +66,7 @@ static void line_print(FILE *to, const char *prefix, const char *fmt, va_list ap
 	fprintf(to, "%s%s\n", prefix, safe);
 }
 
-void text_say(FILE *to, const char *fmt, ...)
+void text_print(FILE *to, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -75,7 +75,7 @@ void text_say(FILE *to, const char *fmt, ...)
 	va_end(ap);
 }
 
-void text_complain(const char *fmt, ...)
+void text_error(const char *fmt, ...)
 {
 	va_list ap;
 

@@ -32,7 +32,7 @@ void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_TEXT_SI
 	out[0] = '\0';
 	if (!text || time_parse(text, &then))
 		return;
-	away = (then - now_ms) / 1000 * 1000;	/* nobody wants the milliseconds */
+	away = (then - now_ms) / 1000 * 1000; /* whole seconds */
 	duration_summarize(away < 0 ? -away : away, length);
 	if (away < 0)
 		snprintf(out, WHEN_TEXT_SIZE, "%.30s ago", length);
@@ -65,7 +65,7 @@ void when_sleep(int64_t ms)
 	int64_t end = when_mono_ms() + ms;
 	int64_t left = ms;
 
-	/* In slices, because a signal just before nanosleep would not shorten it. */
+	/* In slices, because a signal just before nanosleep does not shorten it. */
 	while (!interrupt_pending() && left > 0) {
 		struct timespec t = { .tv_nsec = (left < 200 ? left : 200) * 1000000 };
 
