@@ -5,37 +5,40 @@
 
 #include "daemon/accounts.h"
 #include "daemon/daemon.h"
-#include "daemon/options.h"
-#include "daemon/owed.h"
+#include "daemon/command_line.h"
+#include "daemon/residue_report.h"
 #include "daemon/tokens.h"
 
 int main(int argc, char **argv)
 {
-	struct options options;
+	struct command_line line;
+	struct err err = { 0 };
 
-	if (options_read(argc, argv, &options, stderr) < 0)
+	if (command_line_read(argc, argv, &line, &err) < 0) {
+		fprintf(stderr, "lessord: %s; see lessord --help\n", err.text);
 		return EXIT_USAGE;
-	switch (options.what) {
+	}
+	switch (line.mode) {
 	case DO_HELP:
-		options_help(stdout);
+		command_line_help(stdout);
 		return EXIT_FINE;
 	case DO_VERSION:
 		puts("lessord " LESSOR_VERSION);
 		return EXIT_FINE;
 	case DO_DUMP:
-		return accounts_dump(&options);
+		return accounts_dump(&line);
 	case DO_DUMP_CONFIG:
-		return accounts_dump_config(&options);
+		return accounts_dump_config(&line);
 	case DO_CHECK:
-		return accounts_check(&options);
+		return accounts_check(&line);
 	case DO_OWED:
-		return owed_list(&options);
+		return residue_report_print(&line);
 	case DO_TOKEN_ADD:
 	case DO_TOKEN_LIST:
 	case DO_TOKEN_REVOKE:
-		return tokens_command(&options);
+		return tokens_command(&line);
 	case DO_RUN:
 		break;
 	}
-	return daemon_run(&options);
+	return daemon_run(&line);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lessor providers, usage and whoami: what the server is and what we are to it. */
+/* lessor providers, usage and whoami. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -12,23 +12,23 @@
 #include "util/alloc.h"
 #include "util/buf.h"
 
-/* GET, and `print` for people. */
-static int answer_show(struct cli *cli, const char *path, void (*print)(const json_t *doc))
+/* GET; prints the JSON or calls `print`. */
+static int response_show(struct cli *cli, const char *path, void (*print)(const json_t *doc))
 {
-	struct client_answer answer;
-	int code = cli_get(cli, path, &answer);
+	struct client_response response;
+	int code = cli_get(cli, path, &response);
 
 	if (code >= 0)
 		return code;
 	if (cli->json)
-		cli_print_json(answer.doc);
+		cli_print_json(response.doc);
 	else
-		print(answer.doc);
-	client_answer_fini(&answer);
+		print(response.doc);
+	client_response_fini(&response);
 	return EXIT_OK;
 }
 
-/* "a, b, c" of an array of texts; the caller frees. */
+/* "a, b, c" from an array of strings; the caller frees. */
 static char *list_join(const json_t *list)
 {
 	struct buf out;
@@ -52,8 +52,8 @@ static const char *account_state(const json_t *account)
 	    *view_text(account, "blocked"))
 		return "blocked";
 	if (json_is_false(json_object_get(account, "configured")))
-		return "not set up";
-	return *view_text(account, "provenAt") ? "ready" : "not proven";
+		return "not configured";
+	return *view_text(account, "provenAt") ? "ready" : "not verified";
 }
 
 static void classes_print(const json_t *classes)
@@ -70,7 +70,7 @@ static void classes_print(const json_t *classes)
 		table_add(table, cells);
 	}
 	if (table_count(table))
-		text_say(stdout, "%s", "");
+		text_print(stdout, "%s", "");
 	fflush(stdout);
 	table_print(table);
 	table_free(table);
@@ -95,7 +95,7 @@ static void providers_print(const json_t *doc)
 		table_add(table, cells);
 	}
 	if (!table_count(table))
-		text_say(stderr, "no providers");
+		text_print(stderr, "no providers");
 	table_print(table);
 	table_free(table);
 	classes_print(json_object_get(doc, "classes"));
@@ -105,7 +105,7 @@ int command_providers(struct cli *cli, int argc, char **argv)
 {
 	int code = cli_begin(cli, NULL, argc, argv, NULL, 0);
 
-	return code < 0 ? answer_show(cli, "/v1/providers", providers_print) : code;
+	return code < 0 ? response_show(cli, "/v1/providers", providers_print) : code;
 }
 
 static void usage_rows_add(struct table *table, const json_t *usage, const char *key,
@@ -136,12 +136,12 @@ static void limits_print(const json_t *limits)
 		const char *name;
 		int money;
 	} lines[] = {
-		{ "maxActiveLeases", "leases at once, all", 0 },
-		{ "maxActiveLeasesPerOwner", "leases at once, per owner", 0 },
-		{ "maxActiveLeasesPerOrg", "leases at once, per org", 0 },
-		{ "maxMonthlyUSD", "USD a month, all", 1 },
-		{ "maxMonthlyUSDPerOwner", "USD a month, per owner", 1 },
-		{ "maxMonthlyUSDPerOrg", "USD a month, per org", 1 },
+		{ "maxActiveLeases", "active leases in total", 0 },
+		{ "maxActiveLeasesPerOwner", "active leases per owner", 0 },
+		{ "maxActiveLeasesPerOrg", "active leases per org", 0 },
+		{ "maxMonthlyUSD", "USD per month in total", 1 },
+		{ "maxMonthlyUSDPerOwner", "USD per month and owner", 1 },
+		{ "maxMonthlyUSDPerOrg", "USD per month and org", 1 },
 	};
 	size_t i;
 
@@ -149,8 +149,8 @@ static void limits_print(const json_t *limits)
 		double value = view_real(limits, lines[i].key);
 
 		if (value > 0)
-			text_say(stdout, "limit: %.*f %s", lines[i].money ? 2 : 0, value,
-				 lines[i].name);
+			text_print(stdout, "limit: %.*f %s", lines[i].money ? 2 : 0, value,
+				   lines[i].name);
 	}
 }
 
@@ -162,11 +162,11 @@ static void usage_print(const json_t *doc)
 	const json_t *usage = json_object_get(doc, "usage");
 	struct table *table = table_new(headings);
 
-	text_say(stdout, "%s: %lld leases, %lld active, %.1f hours, %.2f USD, %.2f USD reserved",
-		 view_text(usage, "month"), (long long)view_int(usage, "leases"),
-		 (long long)view_int(usage, "activeLeases"),
-		 view_real(usage, "runtimeSeconds") / 3600, view_real(usage, "estimatedUSD"),
-		 view_real(usage, "reservedUSD"));
+	text_print(stdout, "%s: %lld leases, %lld active, %.1f hours, %.2f USD, %.2f USD reserved",
+		   view_text(usage, "month"), (long long)view_int(usage, "leases"),
+		   (long long)view_int(usage, "activeLeases"),
+		   view_real(usage, "runtimeSeconds") / 3600, view_real(usage, "estimatedUSD"),
+		   view_real(usage, "reservedUSD"));
 	usage_rows_add(table, usage, "byOwner", "owner");
 	usage_rows_add(table, usage, "byOrg", "org");
 	usage_rows_add(table, usage, "byProvider", "account");
@@ -177,7 +177,7 @@ static void usage_print(const json_t *doc)
 	limits_print(json_object_get(doc, "limits"));
 }
 
-static int month_is_good(const char *month)
+static int month_is_valid(const char *month)
 {
 	int year, number, end = 0;
 
@@ -191,9 +191,9 @@ int command_usage(struct cli *cli, int argc, char **argv)
 {
 	const char *month = NULL;
 	int all = 0;
-	const struct option_spec own[] = {
-		{ "month", OPTION_VALUE, NULL, &month },
-		{ "all", OPTION_FLAG, &all, NULL },
+	const struct argv_option own[] = {
+		{ "month", ARGV_VALUE, .value = &month },
+		{ "all", ARGV_FLAG, .seen = &all },
 		{ 0 },
 	};
 	auto_free char *path = NULL;
@@ -202,8 +202,8 @@ int command_usage(struct cli *cli, int argc, char **argv)
 	struct tm tm;
 	int code = cli_parse(cli, own, argc, argv, NULL, 0);
 
-	if (code < 0 && month && !month_is_good(month))
-		code = cli_usage_error(cli, "--month: write YYYY-MM");
+	if (code < 0 && month && !month_is_valid(month))
+		code = cli_usage_error(cli, "--month must have the form YYYY-MM");
 	if (code < 0)
 		code = cli_connect(cli);
 	if (code >= 0)
@@ -211,7 +211,7 @@ int command_usage(struct cli *cli, int argc, char **argv)
 	gmtime_r(&seconds, &tm);
 	strftime(now, sizeof(now), "%Y-%m", &tm);
 	path = xasprintf("/v1/usage?scope=%s&month=%s", all ? "all" : "user", month ? month : now);
-	return answer_show(cli, path, usage_print);
+	return response_show(cli, path, usage_print);
 }
 
 static void whoami_print(const json_t *doc)
@@ -219,15 +219,15 @@ static void whoami_print(const json_t *doc)
 	const char *org = view_text(doc, "org");
 	const char *end = view_text(doc, "tokenExpiresAt");
 
-	text_say(stdout, "%s%s%s%s", view_text(doc, "owner"), *org ? " of " : "", org,
-		 json_is_true(json_object_get(doc, "admin")) ? ", admin" : "");
+	text_print(stdout, "%s%s%s%s", view_text(doc, "owner"), *org ? " of " : "", org,
+		   json_is_true(json_object_get(doc, "admin")) ? ", admin" : "");
 	if (*end)
-		text_say(stdout, "the token ends %s", end);
+		text_print(stdout, "the token expires %s", end);
 }
 
 int command_whoami(struct cli *cli, int argc, char **argv)
 {
 	int code = cli_begin(cli, NULL, argc, argv, NULL, 0);
 
-	return code < 0 ? answer_show(cli, "/v1/whoami", whoami_print) : code;
+	return code < 0 ? response_show(cli, "/v1/whoami", whoami_print) : code;
 }

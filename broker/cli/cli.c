@@ -12,15 +12,18 @@
 #include "cli/text.h"
 #include "util/alloc.h"
 
-void cli_common_options(struct cli *cli, struct option_spec out[CLI_COMMON_MAX])
+void cli_common_options(struct cli *cli, struct argv_option out[CLI_COMMON_MAX])
 {
-	const struct option_spec common[CLI_COMMON_MAX] = {
-		{ "url", OPTION_VALUE, NULL, &cli->flags.url },
-		{ "token-file", OPTION_VALUE, NULL, &cli->flags.token_file },
-		{ "config", OPTION_VALUE, NULL, &cli->flags.config },
-		{ "json", OPTION_FLAG, &cli->json, NULL },
-		{ "help", OPTION_FLAG, &cli->help, NULL },
-		{ "version", OPTION_FLAG, &cli->version, NULL },
+	const struct argv_option common[CLI_COMMON_MAX] = {
+		{ "url", ARGV_VALUE, .value = &cli->flags.url },
+		{ "token-file", ARGV_VALUE, .value = &cli->flags.token_file },
+		{ "config", ARGV_VALUE, .value = &cli->flags.config },
+		{ "json", ARGV_FLAG, .seen = &cli->json },
+		{ "help", ARGV_FLAG, .seen = &cli->help },
+		{ "version", ARGV_FLAG, .seen = &cli->version },
+		{ "token", ARGV_REFUSED,
+		  .why = "there is no --token, because every user of this "
+			 "machine can read a command line; use LESSOR_TOKEN or --token-file" },
 		{ 0 },
 	};
 
@@ -36,15 +39,15 @@ int cli_usage_error(const struct cli *cli, const char *fmt, ...)
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	text_complain("%s", text ? text : "wrong usage");
+	text_error("%s", text ? text : "invalid usage");
 	if (cli->command)
-		text_say(stderr, "see: lessor %s --help", cli->command->name);
+		text_print(stderr, "see: lessor %s --help", cli->command->name);
 	else
-		text_say(stderr, "see: lessor --help");
+		text_print(stderr, "see: lessor --help");
 	return EXIT_USAGE;
 }
 
-int cli_parse(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+int cli_parse(struct cli *cli, const struct argv_option *own, int argc, char **argv,
 	      const char **words, int want)
 {
 	int count;
@@ -52,16 +55,16 @@ int cli_parse(struct cli *cli, const struct option_spec *own, int argc, char **a
 	return cli_parse_more(cli, own, argc, argv, words, want, want, &count);
 }
 
-int cli_parse_more(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+int cli_parse_more(struct cli *cli, const struct argv_option *own, int argc, char **argv,
 		   const char **words, int want, int most, int *ret_count)
 {
-	struct option_spec common[CLI_COMMON_MAX];
+	struct argv_option common[CLI_COMMON_MAX];
+	const struct argv_syntax syntax = { .options = own, .common = common, .words_max = most };
 	struct err err = { 0 };
 	int count = 0;
-	const char *none[1];
 
 	cli_common_options(cli, common);
-	if (options_parse(own, common, argc, argv, words ? words : none, most, &count, &err) < 0)
+	if (argv_parse(&syntax, argc, argv, words, &count, &err) < 0)
 		return cli_usage_error(cli, "%s", err.text);
 	if (cli->help) {
 		help_command(stdout, cli->command);
@@ -73,8 +76,8 @@ int cli_parse_more(struct cli *cli, const struct option_spec *own, int argc, cha
 	}
 	*ret_count = count;
 	if (count < want || (want && !*words[0]))
-		return cli_usage_error(cli, "%s needs: %s", cli->command->name,
-				       cli->command->usage);
+		return cli_usage_error(cli, "missing argument; usage: lessor %s %s",
+				       cli->command->name, cli->command->usage);
 	return -1;
 }
 
@@ -86,11 +89,11 @@ int cli_connect(struct cli *cli)
 		cli->client = client_open(&cli->settings, &err);
 	if (cli->client)
 		return -1;
-	text_complain("%s", err.text);
+	text_error("%s", err.text);
 	return EXIT_USAGE;
 }
 
-int cli_begin(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+int cli_begin(struct cli *cli, const struct argv_option *own, int argc, char **argv,
 	      const char **words, int want)
 {
 	int code = cli_parse(cli, own, argc, argv, words, want);
@@ -105,34 +108,34 @@ void cli_end(struct cli *cli)
 	settings_fini(&cli->settings);
 }
 
-int cli_fail(const struct cli *cli, const struct client_answer *answer)
+int cli_fail(const struct cli *cli, const struct client_response *response)
 {
-	if (interrupt_pending() && answer->outcome != CLIENT_ANSWERED)
+	if (interrupt_pending() && response->outcome != CLIENT_COMPLETE)
 		return 128 + interrupt_pending();
-	if (answer->retry_after_s > 0)
-		text_complain("%s: %s; try again in %lld s", cli->command->name, answer->error,
-			      (long long)answer->retry_after_s);
+	if (response->retry_after_s > 0)
+		text_error("%s: %s; retry in %lld s", cli->command->name, response->error,
+			   (long long)response->retry_after_s);
 	else
-		text_complain("%s: %s", cli->command->name, answer->error);
-	if (answer->outcome != CLIENT_ANSWERED)
+		text_error("%s: %s", cli->command->name, response->error);
+	if (response->outcome != CLIENT_COMPLETE)
 		return EXIT_UNREACHABLE;
-	return exits_from_status(answer->status, client_error_code(answer));
+	return exits_from_status(response->status, client_error_code(response));
 }
 
-int cli_get(struct cli *cli, const char *path, struct client_answer *ret)
+int cli_get(struct cli *cli, const char *path, struct client_response *ret)
 {
 	int code = -1;
 
 	if (!client_get(cli->client, path, ret)) {
 		code = cli_fail(cli, ret);
-		client_answer_fini(ret);
+		client_response_fini(ret);
 	}
 	return code;
 }
 
 void cli_print_json(const json_t *doc)
 {
-	/* 15 digits give back 0.61 as 0.61; a terminal gets no raw C1 control. */
+	/* 15 digits print 0.61 as 0.61; a terminal must not receive raw C1 controls. */
 	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
 
 	if (isatty(STDOUT_FILENO))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every command shares: the common flags, the way to the server, and how
- * an error becomes a line and an exit code. One thread; results go to standard
- * output, everything else to standard error.
+ * What all commands share: the common options, the connection to lessord, and the
+ * translation of an error into a message and an exit code. Single-threaded. Results go to
+ * standard output, everything else to standard error.
  */
 #pragma once
 
@@ -10,8 +10,8 @@
 
 #include "cli/client.h"
 #include "cli/exits.h"
-#include "cli/options.h"
 #include "cli/settings.h"
+#include "util/argv.h"
 
 struct cli;
 
@@ -20,7 +20,7 @@ struct command {
 	const char *usage;	/* "REF [--idle D]" */
 	const char *summary;	/* one line of `lessor --help` */
 	const char *help;	/* lines of `lessor NAME --help`, each with its newline */
-	int (*run)(struct cli *cli, int argc, char **argv);	/* argv: what follows NAME */
+	int (*run)(struct cli *cli, int argc, char **argv); /* argv begins after NAME */
 };
 
 struct cli {
@@ -33,21 +33,21 @@ struct cli {
 	struct client *client;
 };
 
-/* The common flags, filled into `cli`; a list of CLI_COMMON_MAX with its end. */
-#define CLI_COMMON_MAX 7
-void cli_common_options(struct cli *cli, struct option_spec out[CLI_COMMON_MAX]);
+/* The table of the common options, which are stored in `cli`. */
+#define CLI_COMMON_MAX 8
+void cli_common_options(struct cli *cli, struct argv_option out[CLI_COMMON_MAX]);
 
 /*
- * Reads the command's flags (`own` may be NULL) and exactly `want` words, loads
- * the settings and opens the client. -1: go on; else the exit code to return.
+ * Reads the command's options (`own` may be NULL) and exactly `want` words, loads the
+ * settings and opens the client. Returns -1 to continue, otherwise the exit code.
  */
-int cli_begin(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+int cli_begin(struct cli *cli, const struct argv_option *own, int argc, char **argv,
 	      const char **words, int want);
-/* The two halves of it, for a command that checks its flags before the settings. */
-int cli_parse(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+/* The two halves of cli_begin, for a command that checks its options in between. */
+int cli_parse(struct cli *cli, const struct argv_option *own, int argc, char **argv,
 	      const char **words, int want);
-/* From `want` to `most` words; how many came in *ret_count. */
-int cli_parse_more(struct cli *cli, const struct option_spec *own, int argc, char **argv,
+/* From `want` to `most` words; *ret_count is their number. */
+int cli_parse_more(struct cli *cli, const struct argv_option *own, int argc, char **argv,
 		   const char **words, int want, int most, int *ret_count);
 int cli_connect(struct cli *cli);
 void cli_end(struct cli *cli);
@@ -55,16 +55,16 @@ void cli_end(struct cli *cli);
 int cli_usage_error(const struct cli *cli, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* One line about an answer that is not good; the exit code it means. */
-int cli_fail(const struct cli *cli, const struct client_answer *answer);
+/* Reports a response that is an error, or its absence, in one line; returns the exit code. */
+int cli_fail(const struct cli *cli, const struct client_response *response);
 
-/* GET into *ret; -1 if good, else the exit code, said already. */
-int cli_get(struct cli *cli, const char *path, struct client_answer *ret);
+/* GET into *ret. Returns -1 on success, otherwise the exit code; the error is reported. */
+int cli_get(struct cli *cli, const char *path, struct client_response *ret);
 
 /* One line of JSON on standard output. */
 void cli_print_json(const json_t *doc);
 
-/* "/v1/leases/REF" and `rest`, the reference encoded; the caller frees. */
+/* "/v1/leases/REF" and `rest`, with REF percent-encoded; the caller frees. */
 char *cli_lease_path(const char *ref, const char *rest);
 
 int command_create(struct cli *cli, int argc, char **argv);

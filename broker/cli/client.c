@@ -11,7 +11,7 @@
 #include "util/alloc.h"
 #include "util/buf.h"
 
-#define ANSWER_MAX (16 * 1024 * 1024)	/* 500 leases of 2 KiB are 1 MiB */
+#define RESPONSE_MAX (16 * 1024 * 1024) /* a page of 500 leases of 2 KiB is 1 MiB */
 #define CONNECT_TIMEOUT_MS 10000L
 #ifndef LESSOR_VERSION
 #define LESSOR_VERSION "0"
@@ -19,11 +19,11 @@
 
 struct client {
 	CURL *easy;
-	char *url;		/* for people, as the settings have it */
+	char *url; /* for messages, as in the settings */
 	char *url_from;
-	char *base;		/* what a path is appended to */
-	char *socket;		/* NULL over TCP */
-	int direct;		/* no proxy from the environment */
+	char *base;		/* paths are appended to it */
+	char *socket;		/* NULL for TCP */
+	int direct;		/* ignore proxies from the environment */
 	char *authorization;	/* the whole header line; NULL without a token */
 	char *token_from;
 	char curl_error[CURL_ERROR_SIZE];
@@ -53,7 +53,7 @@ static int host_is_local(const char *host)
 			!strcmp(host, "[::1]"));
 }
 
-/* Scheme, host and no secrets: a URL shows up in error texts. */
+/* Scheme, host and no secrets: the URL appears in error messages. */
 static int tcp_check(struct client *client, CURLU *url, struct err *err)
 {
 	char *scheme = part_get(url, CURLUPART_SCHEME);
@@ -63,18 +63,20 @@ static int tcp_check(struct client *client, CURLU *url, struct err *err)
 
 	client->direct = host_is_local(host);
 	if (plain && !client->direct && client->authorization && isatty(STDERR_FILENO))
-		text_complain("warning: the token goes to %s unencrypted; https:// would hide it",
-			      host ? host : "");
+		text_error("warning: the token is sent to %s unencrypted; use https://",
+			   host ? host : "");
 	curl_free(scheme);
 	curl_free(host);
 	if (!good)
 		return err_set(err, ERR_INVALID, "the URL from %s is not http://, https:// or "
 			       "unix:/path", client->url_from);
 	if (part_has(url, CURLUPART_USER) || part_has(url, CURLUPART_PASSWORD))
-		return err_set(err, ERR_INVALID, "the URL from %s holds a user or password; the "
-			       "server wants a token", client->url_from);
+		return err_set(err, ERR_INVALID,
+			       "the URL from %s contains a user or password; "
+			       "lessord needs a token instead",
+			       client->url_from);
 	if (part_has(url, CURLUPART_QUERY) || part_has(url, CURLUPART_FRAGMENT))
-		return err_set(err, ERR_INVALID, "the URL from %s holds a '?' or '#'",
+		return err_set(err, ERR_INVALID, "the URL from %s contains a '?' or '#'",
 			       client->url_from);
 	return 0;
 }
@@ -91,8 +93,10 @@ static int url_split(struct client *client, struct err *err)
 		if (!strncmp(path, "//", 2))
 			path += 2;
 		if (path[0] != '/' || strlen(path) > 107)
-			return err_set(err, ERR_INVALID, "the URL from %s is not unix:/path with "
-				       "at most 107 bytes of path", client->url_from);
+			return err_set(err, ERR_INVALID,
+				       "the URL from %s is not unix:/path with a "
+				       "path of at most 107 bytes",
+				       client->url_from);
 		client->socket = xstrdup(path);
 		client->base = xstrdup("http://localhost");
 		client->direct = 1;
@@ -130,7 +134,7 @@ struct client *client_open(const struct settings *settings, struct err *err)
 	}
 	client->easy = curl_easy_init();
 	if (!client->easy)
-		err_set(err, ERR_INTERNAL, "libcurl does not start");
+		err_set(err, ERR_INTERNAL, "cannot initialize libcurl");
 	if (!client->easy || url_split(client, err)) {
 		client_close(client);
 		return NULL;
@@ -180,7 +184,7 @@ static void easy_setup(struct client *client, const struct client_request *reque
 	curl_easy_reset(easy);
 	client->curl_error[0] = '\0';
 	curl_easy_setopt(easy, CURLOPT_URL, url);
-	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);	/* a lease called ".." is none */
+	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* a REF of ".." must stay one */
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, client->curl_error);
 #if LIBCURL_VERSION_NUM >= 0x075500
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -200,7 +204,7 @@ static void easy_setup(struct client *client, const struct client_request *reque
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_take);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, into);
-	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)ANSWER_MAX);
+	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)RESPONSE_MAX);
 	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, progress_check);
 	if (client->direct)
@@ -215,9 +219,9 @@ static void easy_setup(struct client *client, const struct client_request *reque
 	curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
 }
 
-/* The transfer did not end in an answer. */
-static void failure_tell(struct client *client, CURLcode code, const struct buf *body,
-			 struct client_answer *ret)
+/* The transfer failed. */
+static void failure_describe(struct client *client, CURLcode code, const struct buf *body,
+			     struct client_response *ret)
 {
 	const char *why = client->curl_error[0] ? client->curl_error : curl_easy_strerror(code);
 	long sent = 0, number = 0;
@@ -231,37 +235,44 @@ static void failure_tell(struct client *client, CURLcode code, const struct buf 
 		ret->outcome = sent ? CLIENT_INTERRUPTED : CLIENT_NOT_SENT;
 		snprintf(ret->error, sizeof(ret->error), "interrupted");
 	} else if (body->overflow || code == CURLE_FILESIZE_EXCEEDED) {
-		snprintf(ret->error, sizeof(ret->error), "the answer of %.120s is larger than "
-			 "%d MiB", client->url, ANSWER_MAX / 1024 / 1024);
+		snprintf(ret->error, sizeof(ret->error),
+			 "the response of %.120s is larger than "
+			 "%d MiB",
+			 client->url, RESPONSE_MAX / 1024 / 1024);
 	} else if (!sent && (code == CURLE_PEER_FAILED_VERIFICATION ||
 			     code == CURLE_SSL_CACERT_BADFILE)) {
-		snprintf(ret->error, sizeof(ret->error), "%.120s cannot be trusted: %.120s (the "
-			 "system's certificate store decides)", client->url, why);
+		snprintf(ret->error, sizeof(ret->error),
+			 "cannot verify the certificate of %.120s: "
+			 "%.120s (the system's certificate store is used)",
+			 client->url, why);
 	} else if (!sent) {
-		snprintf(ret->error, sizeof(ret->error), "cannot reach %.120s: %.120s; does "
-			 "lessord run there, and is %.60s right?", client->url, why,
-			 client->url_from);
+		snprintf(ret->error, sizeof(ret->error),
+			 "cannot connect to %.120s: %.120s; is "
+			 "lessord running there, and is %.60s correct?",
+			 client->url, why, client->url_from);
 	} else {
-		snprintf(ret->error, sizeof(ret->error), "no answer from %.120s: %.160s",
+		snprintf(ret->error, sizeof(ret->error), "no response from %.120s: %.160s",
 			 client->url, why);
 	}
 }
 
-static void refusal_tell(const struct client *client, const char *body, struct client_answer *ret)
+static void refusal_describe(const struct client *client, const char *body,
+			     struct client_response *ret)
 {
 	const char *code = client_error_code(ret);
 	const char *message = json_string_value(json_object_get(ret->doc, "message"));
 	const char *more = "";
 
 	if (ret->status >= 300 && ret->status < 400) {
-		snprintf(ret->error, sizeof(ret->error), "%.120s answers with a redirect "
-			 "(HTTP %d), which is not followed: set the final URL (%.60s)",
+		snprintf(ret->error, sizeof(ret->error),
+			 "%.120s responds with a redirect (HTTP "
+			 "%d), which is not followed; set the final URL (%.60s)",
 			 client->url, ret->status, client->url_from);
 		return;
 	}
 	if (ret->status == 401)
-		more = client->authorization ? ": the token was not taken"
-		       : ": set LESSOR_TOKEN or --token-file";
+		more = client->authorization ? ": the token was rejected" :
+					       ": set LESSOR_TOKEN or --token-file";
 	if (code)
 		snprintf(ret->error, sizeof(ret->error), "%.200s (%.60s, HTTP %d)%s",
 			 message ? message : code, code, ret->status, more);
@@ -271,12 +282,12 @@ static void refusal_tell(const struct client *client, const char *body, struct c
 	if (ret->status == 401 && client->token_from) {
 		size_t used = strlen(ret->error);
 
-		snprintf(ret->error + used, sizeof(ret->error) - used, " (it came from %.80s)",
+		snprintf(ret->error + used, sizeof(ret->error) - used, " (it is from %.80s)",
 			 client->token_from);
 	}
 }
 
-static int answer_read(struct client *client, const struct buf *body, struct client_answer *ret)
+static int response_read(struct client *client, const struct buf *body, struct client_response *ret)
 {
 	curl_off_t wait = 0;
 	json_error_t problem;
@@ -284,7 +295,7 @@ static int answer_read(struct client *client, const struct buf *body, struct cli
 
 	curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(client->easy, CURLINFO_RETRY_AFTER, &wait);
-	ret->outcome = CLIENT_ANSWERED;
+	ret->outcome = CLIENT_COMPLETE;
 	ret->status = (int)status;
 	ret->retry_after_s = wait;
 	ret->doc = json_loadb(buf_str(body), body->len, JSON_REJECT_DUPLICATES, &problem);
@@ -293,18 +304,20 @@ static int answer_read(struct client *client, const struct buf *body, struct cli
 		ret->doc = NULL;
 	}
 	if (status < 200 || status > 299) {
-		refusal_tell(client, buf_str(body), ret);
+		refusal_describe(client, buf_str(body), ret);
 		return 0;
 	}
 	if (ret->doc)
 		return 1;
-	snprintf(ret->error, sizeof(ret->error), "the answer of %.120s is not a JSON object: is it "
-		 "lessord, and is %.60s right?", client->url, client->url_from);
+	snprintf(ret->error, sizeof(ret->error),
+		 "the response of %.120s is not a JSON object; is "
+		 "that lessord, and is %.60s correct?",
+		 client->url, client->url_from);
 	return 0;
 }
 
 int client_call(struct client *client, const struct client_request *request,
-		struct client_answer *ret)
+		struct client_response *ret)
 {
 	struct curl_slist *headers = NULL;
 	auto_free char *body = NULL;
@@ -312,8 +325,8 @@ int client_call(struct client *client, const struct client_request *request,
 	CURLcode code;
 	int good = 0;
 
-	*ret = (struct client_answer){ 0 };
-	buf_init(&into, ANSWER_MAX);
+	*ret = (struct client_response){ 0 };
+	buf_init(&into, RESPONSE_MAX);
 	if (client->authorization)
 		headers = curl_slist_append(headers, client->authorization);
 	headers = curl_slist_append(headers, "Accept: application/json");
@@ -329,39 +342,39 @@ int client_call(struct client *client, const struct client_request *request,
 	easy_setup(client, request, headers, body ? body : "", &into);
 	code = curl_easy_perform(client->easy);
 	if (code == CURLE_OK)
-		good = answer_read(client, &into, ret);
+		good = response_read(client, &into, ret);
 	else
-		failure_tell(client, code, &into, ret);
+		failure_describe(client, code, &into, ret);
 	curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
 	buf_fini(&into);
 	return good;
 }
 
-int client_get(struct client *client, const char *path, struct client_answer *ret)
+int client_get(struct client *client, const char *path, struct client_response *ret)
 {
 	const struct client_request request = { .method = "GET", .path = path };
 
 	return client_call(client, &request, ret);
 }
 
-void client_answer_fini(struct client_answer *answer)
+void client_response_fini(struct client_response *response)
 {
-	json_decref(answer->doc);
-	*answer = (struct client_answer){ 0 };
+	json_decref(response->doc);
+	*response = (struct client_response){ 0 };
 }
 
-int client_may_retry(const struct client_answer *answer)
+int client_may_retry(const struct client_response *response)
 {
-	if (answer->outcome != CLIENT_ANSWERED)
-		return answer->outcome != CLIENT_INTERRUPTED;
-	return answer->status == 408 || answer->status == 429 || answer->status >= 500 ||
-	       (answer->status >= 200 && answer->status < 300 && !answer->doc);
+	if (response->outcome != CLIENT_COMPLETE)
+		return response->outcome != CLIENT_INTERRUPTED;
+	return response->status == 408 || response->status == 429 || response->status >= 500 ||
+	       (response->status >= 200 && response->status < 300 && !response->doc);
 }
 
-const char *client_error_code(const struct client_answer *answer)
+const char *client_error_code(const struct client_response *response)
 {
-	return json_string_value(json_object_get(answer->doc, "error"));
+	return json_string_value(json_object_get(response->doc, "error"));
 }
 
 char *client_encode(const char *text)

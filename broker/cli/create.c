@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lessor create: the flags, the request, the result. */
+/* lessor create: the options, the request and the result. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -21,47 +21,47 @@ struct create_flags {
 	int64_t ttl_s, idle_s, wait_s;
 };
 
-static int length_read(const struct cli *cli, const char *name, const char *text, int64_t *ret)
+static int duration_read(const struct cli *cli, const char *name, const char *text, int64_t *ret)
 {
 	struct err err = { 0 };
 
-	if (!text || when_parse_length(text, ret, &err) == 0)
+	if (!text || when_parse_seconds(text, ret, &err) == 0)
 		return -1;
 	return cli_usage_error(cli, "--%s: %s", name, err.text);
 }
 
-/* -1 or an exit code, as cli_parse. */
+/* -1 to continue, otherwise the exit code, as cli_parse. */
 static int flags_read(struct cli *cli, struct create_flags *f, int argc, char **argv)
 {
-	const struct option_spec own[] = {
-		{ "class", OPTION_VALUE, NULL, &f->class_name },
-		{ "type", OPTION_VALUE, NULL, &f->type },
-		{ "ttl", OPTION_VALUE, NULL, &f->ttl },
-		{ "idle", OPTION_VALUE, NULL, &f->idle },
-		{ "slug", OPTION_VALUE, NULL, &f->slug },
-		{ "account", OPTION_VALUE, NULL, &f->account },
-		{ "location", OPTION_VALUE, NULL, &f->location },
-		{ "image", OPTION_VALUE, NULL, &f->image },
-		{ "ssh-key", OPTION_VALUE, NULL, &f->key },
-		{ "keep", OPTION_FLAG, &f->keep, NULL },
-		{ "wait", OPTION_MAYBE, &f->wait, &f->wait_text },
-		{ "no-wait", OPTION_FLAG, &f->no_wait, NULL },
+	const struct argv_option own[] = {
+		{ "class", ARGV_VALUE, .value = &f->class_name },
+		{ "type", ARGV_VALUE, .value = &f->type },
+		{ "ttl", ARGV_VALUE, .value = &f->ttl },
+		{ "idle", ARGV_VALUE, .value = &f->idle },
+		{ "slug", ARGV_VALUE, .value = &f->slug },
+		{ "account", ARGV_VALUE, .value = &f->account },
+		{ "location", ARGV_VALUE, .value = &f->location },
+		{ "image", ARGV_VALUE, .value = &f->image },
+		{ "ssh-key", ARGV_VALUE, .value = &f->key },
+		{ "keep", ARGV_FLAG, .seen = &f->keep },
+		{ "wait", ARGV_OPTIONAL, .seen = &f->wait, .value = &f->wait_text },
+		{ "no-wait", ARGV_FLAG, .seen = &f->no_wait },
 		{ 0 },
 	};
 	int code = cli_parse(cli, own, argc, argv, NULL, 0);
 
 	if (code < 0)
-		code = length_read(cli, "ttl", f->ttl, &f->ttl_s);
+		code = duration_read(cli, "ttl", f->ttl, &f->ttl_s);
 	if (code < 0)
-		code = length_read(cli, "idle", f->idle, &f->idle_s);
+		code = duration_read(cli, "idle", f->idle, &f->idle_s);
 	if (code < 0)
-		code = length_read(cli, "wait", f->wait_text, &f->wait_s);
+		code = duration_read(cli, "wait", f->wait_text, &f->wait_s);
 	if (code >= 0)
 		return code;
 	if (f->class_name && f->type)
-		return cli_usage_error(cli, "--class and --type exclude each other");
+		return cli_usage_error(cli, "--class and --type are mutually exclusive");
 	if (f->wait && f->no_wait)
-		return cli_usage_error(cli, "--wait and --no-wait exclude each other");
+		return cli_usage_error(cli, "--wait and --no-wait are mutually exclusive");
 	return -1;
 }
 
@@ -96,24 +96,26 @@ static json_t *body_make(const struct create_flags *f, const struct settings *se
 	return body;
 }
 
-static int result_tell(struct cli *cli, const struct creation *creation, const char *key_path)
+static int result_print(struct cli *cli, const struct creation *creation, const char *key_path)
 {
 	const json_t *lease = view_lease(creation->doc);
-	char distance[WHEN_ROOM];
+	char distance[WHEN_TEXT_SIZE];
 
 	if (cli->json)
 		return EXIT_OK;
 	if (!view_is_ready(lease)) {
-		text_say(stdout, "%s: %s", view_text(lease, "state"), view_text(lease, "id"));
-		text_say(stderr, "see: lessor show %s", view_text(lease, "id"));
+		text_print(stdout, "%s: %s", view_text(lease, "state"), view_text(lease, "id"));
+		text_print(stderr, "see: lessor show %s", view_text(lease, "id"));
 		return EXIT_OK;
 	}
 	if (view_print_ready(stdout, lease, key_path))
 		return EXIT_ERROR;
 	when_write_distance(view_text(lease, "expiresAt"), when_wall_ms(), distance);
 	if (*distance)
-		text_say(stderr, "ends %s unless a heartbeat moves that; give it back: lessor "
-			 "release %s", distance, view_text(lease, "id"));
+		text_print(stderr,
+			   "ends %s unless a heartbeat extends it; to release it: lessor "
+			   "release %s",
+			   distance, view_text(lease, "id"));
 	return EXIT_OK;
 }
 
@@ -128,7 +130,7 @@ int command_create(struct cli *cli, int argc, char **argv)
 	if (code < 0)
 		code = cli_connect(cli);
 	if (code < 0 && keyfile_load(flags.key, &key, &err)) {
-		text_complain("create: %s", err.text);
+		text_error("create: %s", err.text);
 		code = EXIT_USAGE;
 	}
 	if (code >= 0) {
@@ -141,7 +143,7 @@ int command_create(struct cli *cli, int argc, char **argv)
 	if (cli->json && creation.doc)
 		cli_print_json(creation.doc);
 	if (code == EXIT_OK)
-		code = result_tell(cli, &creation, flags.key ? key.path : NULL);
+		code = result_print(cli, &creation, flags.key ? key.path : NULL);
 	creation_fini(&creation);
 	keyfile_fini(&key);
 	return code;

@@ -12,9 +12,9 @@
 #include "cli/when.h"
 #include "util/alloc.h"
 
-#define REPLAY_WINDOW_MS 90000	/* the contract's: after that the create is taken back */
+#define REPLAY_WINDOW_MS 90000 /* contract 2.2: after that the create is cancelled */
 #define REPLAY_PAUSE_MS 5000
-#define POST_TIMEOUT_MS 300000	/* a server that does not answer early answers with the machine */
+#define POST_TIMEOUT_MS 300000 /* a coordinator without `Prefer: wait` responds when ready */
 #define CANCEL_BUDGET_MS 10000
 #define CANCEL_PAUSE_MS 2000
 #define POLL_MS 1000
@@ -62,9 +62,9 @@ static const char *current_id(const struct creation *creation)
 	return *id ? id : creation->lease_id;
 }
 
-/* ---- taking it back -------------------------------------------------------- */
+/* ---- cancelling ------------------------------------------------------------ */
 
-/* The answer must say exactly what was cancelled. */
+/* The response must name exactly this create. */
 static int cancel_is_attested(const struct creation *creation, const json_t *doc)
 {
 	const json_t *canceled = json_object_get(doc, "canceledCreate");
@@ -74,9 +74,9 @@ static int cancel_is_attested(const struct creation *creation, const json_t *doc
 	       !strcmp(view_text(canceled, "state"), "canceled");
 }
 
-/* Asks until it is attested, refused or `end`; 1 when attested. */
+/* Repeats the request until the cancel is attested or refused, or until `end`; 1: attested. */
 static int cancel_send(struct creation *creation, struct cli *cli, int64_t end,
-		       struct client_answer *answer)
+		       struct client_response *response)
 {
 	auto_free char *path = cli_lease_path(creation->lease_id, "/cancel-create");
 	json_t *body = json_pack("{s:s}", "createAttemptID", creation->attempt_id);
@@ -92,33 +92,33 @@ static int cancel_send(struct creation *creation, struct cli *cli, int64_t end,
 			.timeout_ms = left > 2000 ? left : 2000,
 		};
 
-		client_call(cli->client, &request, answer);
-		done = cancel_is_attested(creation, answer->doc);
+		client_call(cli->client, &request, response);
+		done = cancel_is_attested(creation, response->doc);
 		last = left <= 0 || interrupt_pending();
-		if (done || last || !client_may_retry(answer))
+		if (done || last || !client_may_retry(response))
 			break;
-		client_answer_fini(answer);
+		client_response_fini(response);
 		when_sleep(CANCEL_PAUSE_MS);
 	}
 	json_decref(body);
 	return done;
 }
 
-/* Until nothing is left or `end`; the newest lease is kept in creation->doc. */
+/* Polls until nothing is left, or until `end`; the latest lease is in creation->doc. */
 static void cancel_watch(struct creation *creation, struct cli *cli, int64_t end)
 {
 	auto_free char *path = cli_lease_path(current_id(creation), "");
 
 	while (!interrupt_pending() && when_mono_ms() < end) {
 		const json_t *lease = view_lease(creation->doc);
-		struct client_answer answer;
+		struct client_response response;
 
 		if (!view_is_live(lease) && view_what_is_left(lease) != LEFT_PENDING)
 			return;
 		when_sleep(500);
-		if (client_get(cli->client, path, &answer) && view_lease(answer.doc))
-			doc_keep(creation, answer.doc);
-		client_answer_fini(&answer);
+		if (client_get(cli->client, path, &response) && view_lease(response.doc))
+			doc_keep(creation, response.doc);
+		client_response_fini(&response);
 	}
 }
 
@@ -128,48 +128,51 @@ static int cancel_report(struct creation *creation, struct cli *cli, int64_t end
 	const json_t *lease;
 
 	if (!view_lease(creation->doc)) {
-		text_say(stderr, "cancelled: nothing was made");
+		text_print(stderr, "cancelled: nothing was created");
 		return EXIT_OK;
 	}
 	cancel_watch(creation, cli, end);
 	lease = view_lease(creation->doc);
 	if (!view_is_live(lease) && view_what_is_left(lease) == LEFT_NOTHING) {
-		text_say(stderr, "cancelled: nothing is left");
+		text_print(stderr, "cancelled: nothing is left");
 		return EXIT_OK;
 	}
 	left = view_residue(lease);
-	text_say(stderr, "cancelled; the server is still cleaning up%s%s", *left ? ": " : "", left);
-	text_say(stderr, "see: lessor show %s", current_id(creation));
+	text_print(stderr, "cancelled; lessord is still cleaning up%s%s", *left ? ": " : "", left);
+	text_print(stderr, "see: lessor show %s", current_id(creation));
 	return EXIT_PENDING;
 }
 
-/* EXIT_OK: nothing is left; otherwise what may be left was said. */
+/* EXIT_OK: nothing is left; otherwise what may be left has been reported. */
 static int creation_cancel(struct creation *creation, struct cli *cli)
 {
 	int64_t end = when_mono_ms() + CANCEL_BUDGET_MS;
-	struct client_answer answer;
+	struct client_response response;
 	int code;
 
 	progress_clear(&creation->progress);
 	interrupt_clear();
-	text_say(stderr, "taking the create back (10 s; Ctrl-C again gives up)");
-	if (cancel_send(creation, cli, end, &answer)) {
-		if (view_lease(answer.doc))
-			doc_keep(creation, answer.doc);
+	text_print(stderr, "cancelling the create (at most 10 s; press Ctrl-C again to give up)");
+	if (cancel_send(creation, cli, end, &response)) {
+		if (view_lease(response.doc))
+			doc_keep(creation, response.doc);
 		code = cancel_report(creation, cli, end);
 	} else {
-		if (answer.outcome == CLIENT_ANSWERED && !client_may_retry(&answer))
-			code = answer.status < 300 ? EXIT_ERROR
-			       : exits_from_status(answer.status, client_error_code(&answer));
+		if (response.outcome == CLIENT_COMPLETE && !client_may_retry(&response))
+			code = response.status < 300 ?
+				       EXIT_ERROR :
+				       exits_from_status(response.status,
+							 client_error_code(&response));
 		else
 			code = EXIT_UNREACHABLE;
-		text_complain("the create could not be taken back: %s", *answer.error ? answer.error
-			      : "the answer does not say so");
-		text_say(stderr, "a machine of lease %s may exist until the lease ends; give it "
-			 "back with: lessor release %s", current_id(creation),
-			 current_id(creation));
+		text_error("cannot cancel the create: %s",
+			   *response.error ? response.error : "the response does not confirm it");
+		text_print(stderr,
+			   "a machine of lease %s may exist until the lease ends; to release "
+			   "it: lessor release %s",
+			   current_id(creation), current_id(creation));
 	}
-	client_answer_fini(&answer);
+	client_response_fini(&response);
 	return code;
 }
 
@@ -181,16 +184,16 @@ static int creation_interrupted(struct creation *creation, struct cli *cli)
 	return code == EXIT_OK ? 128 + number : code;
 }
 
-/* ---- asking for it ----------------------------------------------------------- */
+/* ---- requesting -------------------------------------------------------------- */
 
-enum sent { SENT_TAKEN, SENT_REFUSED, SENT_UNREACHED, SENT_LOST, SENT_INTERRUPTED };
+enum sent { SENT_ACCEPTED, SENT_REFUSED, SENT_UNREACHED, SENT_LOST, SENT_INTERRUPTED };
 
 /*
- * Sends the same body until there is an answer that decides. *answer is the
- * last one; SENT_LOST when a machine may be in the making and we do not know.
+ * Sends the same body until a response decides. *response is the last one; SENT_LOST: it is
+ * unknown whether a machine is being created.
  */
 static enum sent creation_send(struct creation *creation, struct cli *cli,
-			       struct client_answer *answer)
+			       struct client_response *response)
 {
 	int64_t window = creation->wait_ms && creation->wait_ms < REPLAY_WINDOW_MS
 			 ? creation->wait_ms : REPLAY_WINDOW_MS;
@@ -205,34 +208,34 @@ static enum sent creation_send(struct creation *creation, struct cli *cli,
 			.wait_s = 2,
 			.timeout_ms = timeout,
 		};
-		int good = client_call(cli->client, &request, answer);
+		int good = client_call(cli->client, &request, response);
 
-		if (good && view_lease(answer->doc))
-			return SENT_TAKEN;
-		if (answer->outcome != CLIENT_NOT_SENT)
+		if (good && view_lease(response->doc))
+			return SENT_ACCEPTED;
+		if (response->outcome != CLIENT_NOT_SENT)
 			perhaps = 1;
-		if (!perhaps)	/* our first word did not get out: nothing to take back */
+		if (!perhaps) /* nothing was ever sent, so there is nothing to cancel */
 			return SENT_UNREACHED;
 		if (interrupt_pending())
 			return SENT_INTERRUPTED;
 		if (good)
-			snprintf(answer->error, sizeof(answer->error),
-				 "the answer holds no lease");
+			snprintf(response->error, sizeof(response->error),
+				 "the response contains no lease");
 		/*
-		 * A refusal of the first try is final, 429 too. That of a later one says
-		 * nothing of what an earlier one may have made, unless it shows the lease.
+		 * A refusal of the first try is final, even a 429. A refusal of a later try
+		 * proves nothing about an earlier one, unless it contains the lease.
 		 */
-		else if (answer->status == 429 && !lost)
+		else if (response->status == 429 && !lost)
 			return SENT_REFUSED;
-		else if (!client_may_retry(answer))
-			return lost && !view_lease(answer->doc) ? SENT_LOST : SENT_REFUSED;
+		else if (!client_may_retry(response))
+			return lost && !view_lease(response->doc) ? SENT_LOST : SENT_REFUSED;
 		lost = 1;
-		progress_late(&creation->progress, answer);
+		progress_late(&creation->progress, response);
 		if (!end)
 			end = when_mono_ms() + window;
 		if (when_mono_ms() + pause >= end)
 			return SENT_LOST;
-		client_answer_fini(answer);
+		client_response_fini(response);
 		when_sleep(pause);
 		if (interrupt_pending())
 			return SENT_INTERRUPTED;
@@ -243,7 +246,7 @@ static enum sent creation_send(struct creation *creation, struct cli *cli,
 	}
 }
 
-/* ---- waiting for it ------------------------------------------------------------ */
+/* ---- waiting ------------------------------------------------------------------- */
 
 static int ended_report(struct creation *creation, const json_t *lease, const char *error)
 {
@@ -253,34 +256,34 @@ static int ended_report(struct creation *creation, const json_t *lease, const ch
 	auto_free char *left = view_residue(lease);
 
 	progress_clear(&creation->progress);
-	text_complain("create: %s %s%s%s", name, view_text(lease, "state"), *why ? ": " : "", why);
+	text_error("create: %s %s%s%s", name, view_text(lease, "state"), *why ? ": " : "", why);
 	view_print_attempts(stderr, lease);
 	if (*left)
-		text_say(stderr, "the server is still cleaning up: %s", left);
+		text_print(stderr, "lessord is still cleaning up: %s", left);
 	return EXIT_ENDED;
 }
 
-/* The lease as it is now into creation->doc; -1 to go on, else the exit code. */
+/* Updates creation->doc; -1 to continue, otherwise the exit code. */
 static int lease_refresh(struct creation *creation, struct cli *cli)
 {
 	auto_free char *path = cli_lease_path(current_id(creation), "");
-	struct client_answer answer;
+	struct client_response response;
 	int code = -1;
 
-	if (client_get(cli->client, path, &answer) && view_lease(answer.doc)) {
-		doc_keep(creation, answer.doc);
+	if (client_get(cli->client, path, &response) && view_lease(response.doc)) {
+		doc_keep(creation, response.doc);
 		progress_follow(&creation->progress, cli->client, view_lease(creation->doc));
 	} else if (interrupt_pending()) {
-		/* the caller sees it */
-	} else if (client_may_retry(&answer)) {
-		progress_late(&creation->progress, &answer);
+		/* the caller checks */
+	} else if (client_may_retry(&response)) {
+		progress_late(&creation->progress, &response);
 	} else {
 		progress_clear(&creation->progress);
-		code = cli_fail(cli, &answer);
-		text_say(stderr, "lease %s goes on without us; see: lessor show %s",
-			 current_id(creation), current_id(creation));
+		code = cli_fail(cli, &response);
+		text_print(stderr, "lease %s continues; see: lessor show %s", current_id(creation),
+			   current_id(creation));
 	}
-	client_answer_fini(&answer);
+	client_response_fini(&response);
 	return code;
 }
 
@@ -295,7 +298,7 @@ static int creation_wait(struct creation *creation, struct cli *cli)
 
 		if (!view_is_live(lease))
 			return ended_report(creation, lease, view_text(lease, "endReason"));
-		if (interrupt_pending())	/* one that came just now is not wanted either */
+		if (interrupt_pending()) /* even if the machine is ready by now */
 			return creation_interrupted(creation, cli);
 		if (view_is_ready(lease)) {
 			progress_clear(&creation->progress);
@@ -303,10 +306,10 @@ static int creation_wait(struct creation *creation, struct cli *cli)
 		}
 		if (when_mono_ms() >= end) {
 			progress_clear(&creation->progress);
-			text_complain("create: %s is not ready yet, and the wait is over; it goes "
-				      "on", current_id(creation));
-			text_say(stderr, "see: lessor show %s; give it back: lessor release %s",
-				 current_id(creation), current_id(creation));
+			text_error("create: timed out waiting for %s; the create continues",
+				   current_id(creation));
+			text_print(stderr, "see: lessor show %s; to release it: lessor release %s",
+				   current_id(creation), current_id(creation));
 			return EXIT_UNREACHABLE;
 		}
 		progress_show(&creation->progress, "%s: %s %s %s", view_text(lease, "state"),
@@ -322,21 +325,21 @@ static int creation_wait(struct creation *creation, struct cli *cli)
 
 int creation_run(struct creation *creation, struct cli *cli)
 {
-	struct client_answer answer;
+	struct client_response response;
 	enum sent sent;
 	int code;
 
-	progress_show(&creation->progress, "asking for a machine");
-	sent = creation_send(creation, cli, &answer);
+	progress_show(&creation->progress, "requesting a machine");
+	sent = creation_send(creation, cli, &response);
 	progress_clear(&creation->progress);
-	if (sent == SENT_TAKEN) {
-		auto_free char *name = view_name(view_lease(answer.doc));
+	if (sent == SENT_ACCEPTED) {
+		auto_free char *name = view_name(view_lease(response.doc));
 
-		doc_keep(creation, answer.doc);
-		client_answer_fini(&answer);
+		doc_keep(creation, response.doc);
+		client_response_fini(&response);
 		if (interrupt_pending())
 			return creation_interrupted(creation, cli);
-		text_say(stderr, "lease %s", name);
+		text_print(stderr, "lease %s", name);
 		if (creation->wait_ms)
 			return creation_wait(creation, cli);
 		if (!view_is_live(view_lease(creation->doc)))
@@ -344,23 +347,23 @@ int creation_run(struct creation *creation, struct cli *cli)
 		return EXIT_OK;
 	}
 	if (sent == SENT_INTERRUPTED) {
-		client_answer_fini(&answer);
+		client_response_fini(&response);
 		return creation_interrupted(creation, cli);
 	}
-	if (sent == SENT_REFUSED && view_lease(answer.doc)) {
-		/* It was taken, tried and has failed by now; or it had ended before. */
-		doc_keep(creation, answer.doc);
-		code = ended_report(creation, view_lease(creation->doc), answer.error);
-		client_answer_fini(&answer);
+	if (sent == SENT_REFUSED && view_lease(response.doc)) {
+		/* It was accepted and has failed since, or had ended before. */
+		doc_keep(creation, response.doc);
+		code = ended_report(creation, view_lease(creation->doc), response.error);
+		client_response_fini(&response);
 		return code;
 	}
-	code = cli_fail(cli, &answer);
+	code = cli_fail(cli, &response);
 	if (sent == SENT_LOST) {
 		int cancelled = creation_cancel(creation, cli);
 
 		if (cancelled != EXIT_OK)
 			code = cancelled;
 	}
-	client_answer_fini(&answer);
+	client_response_fini(&response);
 	return code;
 }

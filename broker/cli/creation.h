@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One create, from the first request to a machine or to nothing. The ids are
- * minted here, before anything is sent, so that a lost answer is asked for again
- * under the same name and never makes a second machine; and so that what cannot
- * be brought to an end can be taken back by that name.
+ * One create, from the first request to a ready machine or to none. The ids are generated
+ * here, before anything is sent: a request whose response is lost is repeated with the same
+ * ids, which never creates a second machine, and an unfinished create is cancelled by them.
  */
 #pragma once
 
@@ -17,17 +16,17 @@ struct creation {
 	char lease_id[24];	/* cbx_ and 12 hex digits */
 	char attempt_id[48];	/* cat_ and 32 */
 	json_t *body;		/* owned */
-	int64_t wait_ms;	/* how long to wait for the machine; 0: not at all */
+	int64_t wait_ms;	/* how long to wait for the machine; 0: do not wait */
 	struct progress progress;
-	json_t *doc;		/* the newest answer with the lease; owned; NULL at first */
+	json_t *doc; /* the latest response with the lease; owned; NULL at first */
 };
 
-/* Mints the ids and puts them into `body`, which is handed over. */
+/* Generates the ids and adds them to `body`, whose reference it takes over. */
 void creation_init(struct creation *creation, json_t *body, int64_t wait_ms);
 void creation_fini(struct creation *creation);
 
 /*
- * Sends, waits, takes back when it must. Everything but the final result is said
- * here. The exit code; `doc` is the lease as last seen.
+ * Sends the request, waits, and cancels if necessary. Reports everything but a successful
+ * result. Returns the exit code; `doc` is the lease as last seen.
  */
 int creation_run(struct creation *creation, struct cli *cli);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lessor events: a lease's timeline, once or as it grows. */
+/* lessor events: the timeline of a lease, once or continuously. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #define PAGE 500
 #define POLL_MS 1000
-#define SILENCE_MAX_MS 120000	/* a server that does not answer for so long has gone */
+#define SILENCE_MAX_MS 120000 /* give up after this long without a good response */
 
 static void event_print(const struct cli *cli, const json_t *event)
 {
@@ -22,12 +22,13 @@ static void event_print(const struct cli *cli, const json_t *event)
 	if (cli->json)
 		cli_print_json(event);
 	else
-		text_say(stdout, "%s  %s%s%s", view_text(event, "at"), view_event_type(event),
-			 *text ? "  " : "", text);
+		text_print(stdout, "%s  %s%s%s", view_text(event, "at"), view_event_type(event),
+			   *text ? "  " : "", text);
 }
 
-/* One page after *seq; the number of events, -1 without a good answer. */
-static int page_print(struct cli *cli, const char *id, int64_t *seq, struct client_answer *answer)
+/* Prints the page after *seq; the number of events, or -1 without a good response. */
+static int page_print(struct cli *cli, const char *id, int64_t *seq,
+		      struct client_response *response)
 {
 	auto_free char *rest = xasprintf("/events?after=%lld&limit=%d", (long long)*seq, PAGE);
 	auto_free char *path = cli_lease_path(id, rest);
@@ -35,9 +36,9 @@ static int page_print(struct cli *cli, const char *id, int64_t *seq, struct clie
 	size_t i;
 	int count = 0;
 
-	if (!client_get(cli->client, path, answer))
+	if (!client_get(cli->client, path, response))
 		return -1;
-	json_array_foreach(json_object_get(answer->doc, "events"), i, one) {
+	json_array_foreach (json_object_get(response->doc, "events"), i, one) {
 		if (view_int(one, "seq") <= *seq)
 			continue;
 		*seq = view_int(one, "seq");
@@ -48,58 +49,58 @@ static int page_print(struct cli *cli, const char *id, int64_t *seq, struct clie
 	return count;
 }
 
-/* 1: nothing can happen to it any more; 0: something can; -1: no good answer. */
-static int lease_is_over(struct cli *cli, const char *id, struct client_answer *answer)
+/* 1: no further events are possible; 0: they are; -1: no good response. */
+static int lease_is_over(struct cli *cli, const char *id, struct client_response *response)
 {
 	auto_free char *path = cli_lease_path(id, "");
 	const json_t *lease;
 
-	if (!client_get(cli->client, path, answer))
+	if (!client_get(cli->client, path, response))
 		return -1;
-	lease = view_lease(answer->doc);
+	lease = view_lease(response->doc);
 	if (!lease)
 		return 0;
 	return !view_is_live(lease) && view_what_is_left(lease) == LEFT_NOTHING;
 }
 
-/* `id` is a lease's id: a slug ends with its lease. */
+/* `id` must be an id, because a slug ends with its lease. */
 static int events_follow(struct cli *cli, const char *id)
 {
 	int64_t seq = 0, good_ms = when_mono_ms();
-	struct client_answer answer;
+	struct client_response response;
 	int over = 0, count;
 
 	while (!interrupt_pending() && !ferror(stdout)) {
-		count = page_print(cli, id, &seq, &answer);
-		if (count == 0 && over)		/* nothing came after the end */
-			return client_answer_fini(&answer), EXIT_OK;
+		count = page_print(cli, id, &seq, &response);
+		if (count == 0 && over) /* no event followed the end */
+			return client_response_fini(&response), EXIT_OK;
 		if (count == 0) {
-			client_answer_fini(&answer);
-			over = lease_is_over(cli, id, &answer);
+			client_response_fini(&response);
+			over = lease_is_over(cli, id, &response);
 			if (over < 0)
 				count = -1;
 		}
-		if (count < 0 && (!client_may_retry(&answer) ||
-				  when_mono_ms() - good_ms > SILENCE_MAX_MS)) {
-			int code = cli_fail(cli, &answer);
+		if (count < 0 &&
+		    (!client_may_retry(&response) || when_mono_ms() - good_ms > SILENCE_MAX_MS)) {
+			int code = cli_fail(cli, &response);
 
-			client_answer_fini(&answer);
+			client_response_fini(&response);
 			return code;
 		}
 		if (count >= 0)
 			good_ms = when_mono_ms();
-		client_answer_fini(&answer);
+		client_response_fini(&response);
 		if (count <= 0 && over <= 0)
 			when_sleep(POLL_MS);
 	}
 	return interrupt_pending() ? 128 + interrupt_pending() : EXIT_ERROR;
 }
 
-/* All there is, page by page, as one document with --json. */
+/* All events, page by page; with --json as one document. */
 static int events_once(struct cli *cli, const char *id)
 {
 	json_t *all = json_array();
-	struct client_answer answer;
+	struct client_response response;
 	int64_t seq = 0;
 	size_t i, got;
 	json_t *one;
@@ -110,13 +111,13 @@ static int events_once(struct cli *cli, const char *id)
 						 PAGE);
 		auto_free char *path = cli_lease_path(id, rest);
 
-		code = cli_get(cli, path, &answer);
+		code = cli_get(cli, path, &response);
 		if (code >= 0) {
 			json_decref(all);
 			return code;
 		}
 		got = 0;
-		json_array_foreach(json_object_get(answer.doc, "events"), i, one) {
+		json_array_foreach (json_object_get(response.doc, "events"), i, one) {
 			if (view_int(one, "seq") <= seq)
 				continue;
 			seq = view_int(one, "seq");
@@ -125,7 +126,7 @@ static int events_once(struct cli *cli, const char *id)
 				event_print(cli, one);
 			got++;
 		}
-		client_answer_fini(&answer);
+		client_response_fini(&response);
 	} while (got == PAGE);
 	if (cli->json) {
 		json_t *doc = json_pack("{s:O}", "events", all);
@@ -141,11 +142,11 @@ int command_events(struct cli *cli, int argc, char **argv)
 {
 	const char *ref;
 	int follow = 0;
-	const struct option_spec own[] = {
-		{ "follow", OPTION_FLAG, &follow, NULL },
+	const struct argv_option own[] = {
+		{ "follow", ARGV_FLAG, .seen = &follow },
 		{ 0 },
 	};
-	struct client_answer answer;
+	struct client_response response;
 	auto_free char *path = NULL;
 	auto_free char *id = NULL;
 	int code = cli_begin(cli, own, argc, argv, &ref, 1);
@@ -155,10 +156,10 @@ int command_events(struct cli *cli, int argc, char **argv)
 	if (!follow)
 		return events_once(cli, ref);
 	path = cli_lease_path(ref, "");
-	code = cli_get(cli, path, &answer);
+	code = cli_get(cli, path, &response);
 	if (code >= 0)
 		return code;
-	id = xstrdup(view_lease(answer.doc) ? view_text(view_lease(answer.doc), "id") : ref);
-	client_answer_fini(&answer);
+	id = xstrdup(view_lease(response.doc) ? view_text(view_lease(response.doc), "id") : ref);
+	client_response_fini(&response);
 	return events_follow(cli, id);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands, and what `--help` says of them. */
+/* What --help and --version print. */
 #pragma once
 
-#include <stddef.h>
 #include <stdio.h>
 
 struct command;
 
-const struct command *help_find(const char *name);	/* NULL if there is none */
-void help_all(FILE *to);
+/* `commands` ends with a NULL name. */
+void help_all(FILE *to, const struct command *commands);
 void help_command(FILE *to, const struct command *command);
 void help_version(FILE *to);

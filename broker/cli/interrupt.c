@@ -5,40 +5,33 @@
 #include <stddef.h>
 
 static volatile sig_atomic_t pending;
-static volatile sig_atomic_t count;
 
-static void note(int number)
+static void signal_note(int number)
 {
 	pending = number;
-	count++;
 }
 
 void interrupt_setup(void)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = note };
+	struct sigaction action = { .sa_handler = signal_note };
 	struct sigaction old;
 	size_t i;
 
 	sigemptyset(&action.sa_mask);
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		/* nohup and background jobs of a shell say that they want to be left alone */
+		/* a signal that nohup or the shell ignores for us stays ignored */
 		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN)
 			continue;
 		sigaction(numbers[i], &action, NULL);
 	}
-	/* A reader that went away must not end a create half way. */
+	/* A closed pipe must not end a create half way. */
 	signal(SIGPIPE, SIG_IGN);
 }
 
 int interrupt_pending(void)
 {
 	return pending;
-}
-
-int interrupt_count(void)
-{
-	return count;
 }
 
 void interrupt_clear(void)

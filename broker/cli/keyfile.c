@@ -39,7 +39,7 @@ static int base64_value(char c)
 	return at ? (int)(at - alphabet) : -1;
 }
 
-/* The blob says its own type, so a key cut short or glued together is noticed. */
+/* The blob contains its type, which detects truncated and concatenated keys. */
 static int blob_check(const char *base64, size_t len, const char *type)
 {
 	unsigned char head[64];
@@ -88,8 +88,10 @@ int keyfile_parse(const char *text, const char *path, char **ret_line, struct er
 	size_t len, type_len, blob_len, rest, i;
 
 	if (is_private(text))
-		return err_set(err, ERR_REFUSED, "'%.150s' is a PRIVATE key and stays where it is: "
-			       "give the public one, the file that ends in .pub", path);
+		return err_set(err, ERR_REFUSED,
+			       "'%.150s' is a PRIVATE key and was not sent; use "
+			       "the public key, the file that ends in .pub",
+			       path);
 	line = line_first(text, &len);
 	type_len = strcspn(line, " \t\r\n");
 	for (i = 0; i < ARRAY_LEN(key_types); i++) {
@@ -106,8 +108,10 @@ int keyfile_parse(const char *text, const char *path, char **ret_line, struct er
 		return err_set(err, ERR_INVALID, "the %s key in '%.150s' is damaged", type, path);
 	line_first(line + len, &rest);
 	if (rest)
-		return err_set(err, ERR_INVALID, "'%.150s' holds more than one key: give a "
-			       "file with one", path);
+		return err_set(err, ERR_INVALID,
+			       "'%.150s' contains more than one key; use a file "
+			       "with one",
+			       path);
 	*ret_line = xasprintf("%s %.*s", type, (int)blob_len, blob);
 	return 0;
 }
@@ -124,18 +128,18 @@ static int file_load(const char *path, char **ret_line, struct err *err)
 		return err_set_errno(err, errno, "cannot open the SSH key '%.150s'", path);
 	if (fstat(fileno(in), &st) == 0 && S_ISDIR(st.st_mode)) {
 		fclose(in);
-		return err_set(err, ERR_INVALID, "'%.150s' is a directory: give the key's "
-			       "file", path);
+		return err_set(err, ERR_INVALID, "'%.150s' is a directory; use the file of the key",
+			       path);
 	}
 	len = fread(text, 1, KEY_FILE_MAX, in);
 	result = ferror(in) || fgetc(in) != EOF ? -1 : 0;
 	fclose(in);
 	text[len] = '\0';
 	if (result || strlen(text) != len)
-		result = err_set(err, ERR_INVALID, "'%.150s' is no SSH public key file", path);
+		result = err_set(err, ERR_INVALID, "'%.150s' is not an SSH public key file", path);
 	else
 		result = keyfile_parse(text, path, ret_line, err);
-	explicit_bzero(text, sizeof(text));	/* it may have been a private one */
+	explicit_bzero(text, sizeof(text)); /* it may be a private key */
 	return result;
 }
 
@@ -158,8 +162,9 @@ int keyfile_load(const char *path, struct keyfile *ret, struct err *err)
 		ret->path = take(at);
 		return file_load(ret->path, &ret->line, err);
 	}
-	return err_set(err, ERR_INVALID, "there is no SSH public key in ~/.ssh; make one with "
-		       "'ssh-keygen -t ed25519', or say --ssh-key FILE.pub");
+	return err_set(err, ERR_INVALID,
+		       "no SSH public key found in ~/.ssh; create one with "
+		       "'ssh-keygen -t ed25519', or use --ssh-key FILE.pub");
 }
 
 void keyfile_fini(struct keyfile *key)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SSH public key that a machine is made for. A private key is refused, and what
- * was read of it is wiped.
+ * The SSH public key that is authorized on the machine. A private key is rejected, and the
+ * bytes read from it are wiped.
  */
 #pragma once
 
@@ -9,12 +9,12 @@
 
 struct keyfile {
 	char *path;
-	char *line;	/* "ssh-ed25519 AAAA..." without the comment, which names people */
+	char *line; /* "ssh-ed25519 AAAA..." without the comment, which may be personal */
 };
 
 /*
- * `path` NULL takes the first of id_ed25519.pub, id_ecdsa.pub and id_rsa.pub in
- * ~/.ssh. keyfile_fini frees *ret, after an error too.
+ * If `path` is NULL, uses the first of id_ed25519.pub, id_ecdsa.pub and id_rsa.pub in ~/.ssh.
+ * keyfile_fini frees *ret, also after an error.
  */
 int keyfile_load(const char *path, struct keyfile *ret, struct err *err);
 /* `text` is the whole file; the caller frees *ret_line. */

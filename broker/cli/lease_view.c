@@ -60,7 +60,7 @@ enum view_left view_what_is_left(const json_t *lease)
 		return LEFT_KEPT;
 	if (!strcmp(state, "attention"))
 		return LEFT_ATTENTION;
-	/* Owed, running, and what a newer server may call it; unless only a person can move it. */
+	/* Owed, or a state that a newer lessord has added. */
 	if (*state)
 		return *view_text(lease, "attention") ? LEFT_ATTENTION : LEFT_PENDING;
 	if (json_is_false(deletes))
@@ -110,7 +110,7 @@ char *view_price(const json_t *lease)
 	return usd > 0 ? xasprintf("%.4g USD/h", usd) : xstrdup("");
 }
 
-/* The names of a run's events are those of the contract; others say kind and text. */
+/* Events of runs have the contract's names; those of leases have kind and text. */
 const char *view_event_type(const json_t *event)
 {
 	const char *type = view_text(event, "type");
@@ -125,13 +125,13 @@ const char *view_event_text(const json_t *event)
 	return *text ? text : view_text(event, "text");
 }
 
-/* Names that a shell and ssh take as nothing but a name. */
-static int is_tame(const char *text)
+/* Safe as a bare word for a shell and for ssh. */
+static int is_safe(const char *text)
 {
-	static const char tame[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				   "0123456789._:-";
 
-	return *text && *text != '-' && text[strspn(text, tame)] == '\0';
+	return *text && *text != '-' && text[strspn(text, safe)] == '\0';
 }
 
 static const char *port_of(const json_t *lease)
@@ -141,15 +141,15 @@ static const char *port_of(const json_t *lease)
 	return *port ? port : "22";
 }
 
-static int target_is_tame(const json_t *lease)
+static int target_is_safe(const json_t *lease)
 {
 	const char *port = port_of(lease);
 
-	return is_tame(view_text(lease, "host")) && is_tame(view_text(lease, "sshUser")) &&
+	return is_safe(view_text(lease, "host")) && is_safe(view_text(lease, "sshUser")) &&
 	       strlen(port) <= 5 && port[strspn(port, "0123456789")] == '\0';
 }
 
-/* `-i FILE ` when the private half is beside the public one and ssh would not try it by itself. */
+/* `-i FILE ` if the private key is next to the public one; ssh may not try it otherwise. */
 static char *identity_flag(const char *key_path)
 {
 	size_t len = key_path ? strlen(key_path) : 0;
@@ -171,13 +171,14 @@ int view_print_ready(FILE *to, const json_t *lease, const char *key_path)
 	const char *port = port_of(lease);
 	auto_free char *identity = identity_flag(key_path);
 
-	if (!target_is_tame(lease)) {
-		text_complain("the server sent an address that is none: host '%s', port '%s', "
-			      "user '%s'", host, port, user);
+	if (!target_is_safe(lease)) {
+		text_error("the response contains an invalid address: host '%s', port '%s', "
+			   "user '%s'",
+			   host, port, user);
 		return -1;
 	}
-	text_say(to, "ready: %s %s %s", host, port, user);
-	text_say(to, "ssh %s-p %s %s@%s", identity, port, user, host);
+	text_print(to, "ready: %s %s %s", host, port, user);
+	text_print(to, "ssh %s-p %s %s@%s", identity, port, user, host);
 	return 0;
 }
 
@@ -201,23 +202,23 @@ void view_print_attempts(FILE *to, const json_t *lease)
 	json_array_foreach(attempts, i, one) {
 		auto_free char *text = view_attempt(one);
 
-		text_say(to, "  attempt %zu: %s", i + 1, text);
+		text_print(to, "  attempt %zu: %s", i + 1, text);
 	}
 }
 
 static void print_field(FILE *to, const char *name, const char *value)
 {
 	if (*value)
-		text_say(to, "%-12s %s", name, value);
+		text_print(to, "%-12s %s", name, value);
 }
 
 static void print_time(FILE *to, const char *name, const char *value, int64_t now_ms)
 {
-	char distance[WHEN_ROOM];
+	char distance[WHEN_TEXT_SIZE];
 
 	when_write_distance(value, now_ms, distance);
 	if (*value && *distance)
-		text_say(to, "%-12s %s (%s)", name, value, distance);
+		text_print(to, "%-12s %s (%s)", name, value, distance);
 	else
 		print_field(to, name, value);
 }
@@ -231,23 +232,23 @@ static void print_machine(FILE *to, const json_t *lease)
 
 	print_field(to, "class", view_text(lease, "class"));
 	if (*asked && strcmp(asked, type))
-		text_say(to, "%-12s %s (%s was asked for)", "type", type, asked);
+		text_print(to, "%-12s %s (requested: %s)", "type", type, asked);
 	else
 		print_field(to, "type", type);
 	print_field(to, "location", view_text(lease, "region"));
 	print_field(to, "image", view_text(lease, "imageName"));
 	if (*server)
-		text_say(to, "%-12s %s %s", "server", server, view_text(lease, "serverName"));
+		text_print(to, "%-12s %s %s", "server", server, view_text(lease, "serverName"));
 	print_field(to, "price", price);
-	if (*view_text(lease, "host") && target_is_tame(lease)) {
+	if (*view_text(lease, "host") && target_is_safe(lease)) {
 		print_field(to, "host", view_text(lease, "host"));
-		text_say(to, "%-12s ssh -p %s %s@%s", "login", port_of(lease),
-			 view_text(lease, "sshUser"), view_text(lease, "host"));
+		text_print(to, "%-12s ssh -p %s %s@%s", "login", port_of(lease),
+			   view_text(lease, "sshUser"), view_text(lease, "host"));
 		print_field(to, "host key", view_text(lease, "sshHostKey"));
 	}
 }
 
-/* What `lessor resolve --resource` takes. */
+/* The rows, for `lessor resolve --resource`. */
 static void print_rows(FILE *to, const json_t *cleanup)
 {
 	json_t *one;
@@ -255,9 +256,9 @@ static void print_rows(FILE *to, const json_t *cleanup)
 
 	json_array_foreach(json_object_get(cleanup, "residue"), i, one) {
 		if (view_int(one, "row"))
-			text_say(to, "  row %lld: %s %s, %s", (long long)view_int(one, "row"),
-				 view_text(one, "kind"), view_text(one, "name"),
-				 view_text(one, "state"));
+			text_print(to, "  row %lld: %s %s, %s", (long long)view_int(one, "row"),
+				   view_text(one, "kind"), view_text(one, "name"),
+				   view_text(one, "state"));
 	}
 }
 
@@ -270,8 +271,7 @@ static void print_cleanup(FILE *to, const json_t *lease, int64_t now_ms)
 	if (*state && strcmp(state, "none")) {
 		print_field(to, "cleanup", state);
 		if (view_int(cleanup, "tries"))
-			text_say(to, "%-12s %lld", "tries",
-				 (long long)view_int(cleanup, "tries"));
+			text_print(to, "%-12s %lld", "tries", (long long)view_int(cleanup, "tries"));
 		print_time(to, "next try", view_text(cleanup, "nextTryAt"), now_ms);
 		print_field(to, "last error", view_text(cleanup, "lastError"));
 		print_field(to, "left", residue);
@@ -280,8 +280,8 @@ static void print_cleanup(FILE *to, const json_t *lease, int64_t now_ms)
 		print_time(to, "kept until", view_text(lease, "retainUntil"), now_ms);
 		print_field(to, "kept because", view_text(lease, "retainReason"));
 		if (view_real(lease, "runningCost") > 0)
-			text_say(to, "%-12s %.2f %s", "cost so far", view_real(lease, "runningCost"),
-				 view_text(lease, "currency"));
+			text_print(to, "%-12s %.2f %s", "cost so far",
+				   view_real(lease, "runningCost"), view_text(lease, "currency"));
 	} else if (!*state) {
 		print_time(to, "cleanup since", view_text(lease, "cleanupStartedAt"), now_ms);
 		print_time(to, "next try", view_text(lease, "cleanupRetryAt"), now_ms);
@@ -300,8 +300,8 @@ void view_print(FILE *to, const json_t *lease)
 	print_field(to, "state", view_text(lease, "state"));
 	print_field(to, "failure", view_text(lease, "failureError"));
 	if (*view_text(lease, "owner"))
-		text_say(to, "%-12s %s %s", "owner", view_text(lease, "owner"),
-			 view_text(lease, "org"));
+		text_print(to, "%-12s %s %s", "owner", view_text(lease, "owner"),
+			   view_text(lease, "org"));
 	print_field(to, "account", view_text(lease, "provider"));
 	print_machine(to, lease);
 	print_field(to, "keep", json_is_true(json_object_get(lease, "keep")) ? "yes" : "");
@@ -314,7 +314,7 @@ void view_print(FILE *to, const json_t *lease)
 	print_field(to, "end reason", view_text(lease, "endReason"));
 	print_cleanup(to, lease, now_ms);
 	if (json_array_size(attempts)) {
-		text_say(to, "attempts");
+		text_print(to, "attempts");
 		view_print_attempts(to, lease);
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lessor list, show and heartbeat: leases as they stand. */
+/* lessor list, show and heartbeat. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "cli/when.h"
 #include "util/alloc.h"
 
-#define PAGE 500		/* more is cut by the server */
+#define PAGE 500 /* lessord's maximum */
 #define LIST_MAX 10000
 
 static int array_has(const json_t *leases, const char *id)
@@ -27,33 +27,33 @@ static int array_has(const json_t *leases, const char *id)
 	return 0;
 }
 
-/* One page of leases into `into`; *before becomes where the next one begins, NULL at the end. */
+/* Appends a page of leases; *before becomes the start of the next page, NULL at the end. */
 static int page_fetch(struct cli *cli, const char *query, int only_current, json_t *into,
 		      char **before)
 {
 	auto_free char *from = *before ? client_encode(*before) : NULL;
 	auto_free char *path = xasprintf("/v1/leases?limit=%d%s%s%s", PAGE, query,
 					 from ? "&before=" : "", from ? from : "");
-	struct client_answer answer;
+	struct client_response response;
 	const char *next;
 	json_t *one;
 	size_t i;
-	int code = cli_get(cli, path, &answer);
+	int code = cli_get(cli, path, &response);
 
 	if (code >= 0)
 		return code;
-	json_array_foreach(json_object_get(answer.doc, "leases"), i, one) {
-		/* A server without our filters sends what nobody asked for. */
+	json_array_foreach (json_object_get(response.doc, "leases"), i, one) {
+		/* A coordinator without our filters also sends other leases. */
 		if (only_current && ((!view_is_live(one) &&
 				      view_what_is_left(one) == LEFT_NOTHING) ||
 				     array_has(into, view_text(one, "id"))))
 			continue;
 		json_array_append(into, one);
 	}
-	next = view_text(answer.doc, "nextBefore");
+	next = view_text(response.doc, "nextBefore");
 	free(*before);
 	*before = *next ? xstrdup(next) : NULL;
-	client_answer_fini(&answer);
+	client_response_fini(&response);
 	return -1;
 }
 
@@ -68,11 +68,11 @@ static int leases_fetch(struct cli *cli, const char *query, int only_current, js
 			return code;
 	} while (before && json_array_size(into) < LIST_MAX);
 	if (before)
-		text_complain("list: only the newest %d are shown", LIST_MAX);
+		text_error("list: only the newest %d are shown", LIST_MAX);
 	return -1;
 }
 
-/* What lives, and what has ended and may still cost money. */
+/* Live leases, and ended ones that may still cost money. */
 static int leases_current(struct cli *cli, json_t *into)
 {
 	static const char *const queries[] = {
@@ -101,7 +101,7 @@ static const char *left_word(const json_t *lease)
 	case LEFT_PENDING:
 		return "cleaning up";
 	case LEFT_ATTENTION:
-		return "needs a person";
+		return "needs action";
 	case LEFT_KEPT:
 		return "kept";
 	case LEFT_NOTHING:
@@ -121,7 +121,7 @@ static void leases_print(const json_t *leases)
 	size_t i;
 
 	json_array_foreach(leases, i, one) {
-		char distance[WHEN_ROOM];
+		char distance[WHEN_TEXT_SIZE];
 		const char *cells[] = {
 			view_text(one, "id"), view_text(one, "slug"), view_text(one, "state"),
 			view_text(one, "provider"), view_text(one, "serverType"),
@@ -133,12 +133,12 @@ static void leases_print(const json_t *leases)
 		table_add(table, cells);
 	}
 	if (!table_count(table))
-		text_say(stderr, "no leases");
+		text_print(stderr, "no leases");
 	table_print(table);
 	table_free(table);
 }
 
-/* What costs money because somebody wants it. */
+/* Leases that cost money because a client wants to keep the server. */
 static void retained_print(const json_t *leases)
 {
 	static const char *const headings[] = {
@@ -150,7 +150,7 @@ static void retained_print(const json_t *leases)
 	size_t i;
 
 	json_array_foreach(leases, i, one) {
-		char since[WHEN_ROOM], until[WHEN_ROOM], cost[40] = "";
+		char since[WHEN_TEXT_SIZE], until[WHEN_TEXT_SIZE], cost[40] = "";
 		auto_free char *left = view_residue(one);
 		const char *cells[] = {
 			view_text(one, "id"), view_text(one, "slug"), view_text(one, "owner"), left,
@@ -166,7 +166,7 @@ static void retained_print(const json_t *leases)
 		table_add(table, cells);
 	}
 	if (!table_count(table))
-		text_say(stderr, "no leases");
+		text_print(stderr, "no leases");
 	table_print(table);
 	table_free(table);
 }
@@ -190,7 +190,7 @@ static void attention_print(const json_t *leases)
 		table_add(table, cells);
 	}
 	if (!table_count(table))
-		text_say(stderr, "no leases");
+		text_print(stderr, "no leases");
 	table_print(table);
 	table_free(table);
 }
@@ -199,19 +199,19 @@ int command_list(struct cli *cli, int argc, char **argv)
 {
 	const char *state = NULL;
 	int all = 0, retained = 0, attention = 0;
-	const struct option_spec own[] = {
-		{ "all", OPTION_FLAG, &all, NULL },
-		{ "state", OPTION_VALUE, NULL, &state },
-		{ "retained", OPTION_FLAG, &retained, NULL },
-		{ "attention", OPTION_FLAG, &attention, NULL },
+	const struct argv_option own[] = {
+		{ "all", ARGV_FLAG, .seen = &all },
+		{ "state", ARGV_VALUE, .value = &state },
+		{ "retained", ARGV_FLAG, .seen = &retained },
+		{ "attention", ARGV_FLAG, .seen = &attention },
 		{ 0 },
 	};
 	json_t *leases, *doc;
 	int code = cli_parse(cli, own, argc, argv, NULL, 0);
 
 	if (code < 0 && all + (state != NULL) + retained + attention > 1)
-		code = cli_usage_error(cli, "--all, --state, --retained and --attention exclude "
-				       "each other");
+		code = cli_usage_error(cli, "--all, --state, --retained and --attention are "
+					    "mutually exclusive");
 	if (code < 0)
 		code = cli_connect(cli);
 	if (code >= 0)
@@ -238,18 +238,18 @@ int command_list(struct cli *cli, int argc, char **argv)
 	return code;
 }
 
-/* The lease of an answer that must have one. */
-static int lease_need(const struct cli *cli, const struct client_answer *answer)
+/* -1 if the response has a lease, otherwise the exit code after an error. */
+static int lease_require(const struct cli *cli, const struct client_response *response)
 {
-	if (view_lease(answer->doc))
+	if (view_lease(response->doc))
 		return -1;
-	text_complain("%s: the answer holds no lease", cli->command->name);
+	text_error("%s: the response contains no lease", cli->command->name);
 	return EXIT_ERROR;
 }
 
 int command_show(struct cli *cli, int argc, char **argv)
 {
-	struct client_answer answer;
+	struct client_response response;
 	auto_free char *path = NULL;
 	const char *ref;
 	int code = cli_begin(cli, NULL, argc, argv, &ref, 1);
@@ -257,52 +257,52 @@ int command_show(struct cli *cli, int argc, char **argv)
 	if (code >= 0)
 		return code;
 	path = cli_lease_path(ref, "");
-	code = cli_get(cli, path, &answer);
+	code = cli_get(cli, path, &response);
 	if (code >= 0)
 		return code;
-	code = lease_need(cli, &answer);
+	code = lease_require(cli, &response);
 	if (code < 0) {
 		if (cli->json)
-			cli_print_json(answer.doc);
+			cli_print_json(response.doc);
 		else
-			view_print(stdout, view_lease(answer.doc));
+			view_print(stdout, view_lease(response.doc));
 		code = EXIT_OK;
 	}
-	client_answer_fini(&answer);
+	client_response_fini(&response);
 	return code;
 }
 
-static int heartbeat_tell(const struct cli *cli, const struct client_answer *answer)
+static int heartbeat_print(const struct cli *cli, const struct client_response *response)
 {
-	const json_t *lease = view_lease(answer->doc);
+	const json_t *lease = view_lease(response->doc);
 	auto_free char *name = view_name(lease);
-	char distance[WHEN_ROOM];
+	char distance[WHEN_TEXT_SIZE];
 
 	if (cli->json) {
-		cli_print_json(answer->doc);
+		cli_print_json(response->doc);
 		return EXIT_OK;
 	}
 	when_write_distance(view_text(lease, "expiresAt"), when_wall_ms(), distance);
-	text_say(stdout, "%s %s, ends %s (%s)", name, view_text(lease, "state"), distance,
-		 view_text(lease, "expiresAt"));
+	text_print(stdout, "%s %s, ends %s (%s)", name, view_text(lease, "state"), distance,
+		   view_text(lease, "expiresAt"));
 	return EXIT_OK;
 }
 
 int command_heartbeat(struct cli *cli, int argc, char **argv)
 {
 	const char *idle = NULL, *ref;
-	const struct option_spec own[] = {
-		{ "idle", OPTION_VALUE, NULL, &idle },
+	const struct argv_option own[] = {
+		{ "idle", ARGV_VALUE, .value = &idle },
 		{ 0 },
 	};
 	struct client_request request = { .method = "POST" };
-	struct client_answer answer;
+	struct client_response response;
 	struct err err = { 0 };
 	auto_free char *path = NULL;
 	int64_t seconds;
 	int code = cli_parse(cli, own, argc, argv, &ref, 1);
 
-	if (code < 0 && idle && when_parse_length(idle, &seconds, &err))
+	if (code < 0 && idle && when_parse_seconds(idle, &seconds, &err))
 		code = cli_usage_error(cli, "--idle: %s", err.text);
 	if (code < 0)
 		code = cli_connect(cli);
@@ -313,13 +313,13 @@ int command_heartbeat(struct cli *cli, int argc, char **argv)
 	request.body = json_object();
 	if (idle)
 		json_object_set_new(request.body, "idleTimeoutSeconds", json_integer(seconds));
-	if (client_call(cli->client, &request, &answer))
-		code = lease_need(cli, &answer);
+	if (client_call(cli->client, &request, &response))
+		code = lease_require(cli, &response);
 	else
-		code = cli_fail(cli, &answer);
+		code = cli_fail(cli, &response);
 	if (code < 0)
-		code = heartbeat_tell(cli, &answer);
+		code = heartbeat_print(cli, &response);
 	json_decref(request.body);
-	client_answer_fini(&answer);
+	client_response_fini(&response);
 	return code;
 }

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of lessord: finds the command, runs it, ends. */
+/* lessor, the command line of lessord. */
 #include <locale.h>
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/text.h"
 
 static int command_run(struct cli *cli, int argc, char **argv)
 {
-	struct option_spec common[CLI_COMMON_MAX];
+	struct argv_option common[CLI_COMMON_MAX];
+	const struct argv_syntax syntax = { .common = common, .words_max = ARGV_FIRST_WORD };
 	struct err err = { 0 };
 	int at;
 
 	cli_common_options(cli, common);
-	at = options_parse(common, NULL, argc, argv, NULL, 0, NULL, &err);
+	at = argv_parse(&syntax, argc, argv, NULL, NULL, &err);
 	if (at < 0)
 		return cli_usage_error(cli, "%s", err.text);
 	if (cli->version) {
@@ -23,12 +25,12 @@ static int command_run(struct cli *cli, int argc, char **argv)
 		return EXIT_OK;
 	}
 	if (at == argc) {
-		help_all(cli->help ? stdout : stderr);
+		help_all(cli->help ? stdout : stderr, commands);
 		return cli->help ? EXIT_OK : EXIT_USAGE;
 	}
-	cli->command = help_find(argv[at]);
+	cli->command = commands_find(argv[at]);
 	if (!cli->command)
-		return cli_usage_error(cli, "there is no command '%.40s'", argv[at]);
+		return cli_usage_error(cli, "unknown command '%.40s'", argv[at]);
 	return cli->command->run(cli, argc - at - 1, argv + at + 1);
 }
 
@@ -37,12 +39,12 @@ int main(int argc, char **argv)
 	struct cli cli = { 0 };
 	int code;
 
-	setlocale(LC_CTYPE, "");	/* for the widths in tables */
+	setlocale(LC_CTYPE, ""); /* for the column widths of tables */
 	interrupt_setup();
 	code = command_run(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 	cli_end(&cli);
 	if (fflush(stdout) || ferror(stdout)) {
-		text_complain("cannot write to standard output");
+		text_error("cannot write to standard output");
 		if (code == EXIT_OK)
 			code = EXIT_ERROR;
 	}

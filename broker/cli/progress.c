@@ -29,8 +29,8 @@ void progress_clear(struct progress *progress)
 	progress->shown = 0;
 }
 
-/* So many bytes of `text` as fit into one line of the terminal. */
-static int fitting(const char *text)
+/* How many bytes of `text` fit into one line of the terminal. */
+static int line_fit(const char *text)
 {
 	struct winsize size = { 0 };
 	size_t len = strlen(text), at = 0;
@@ -59,7 +59,7 @@ void progress_show(struct progress *progress, const char *fmt, ...)
 	va_end(ap);
 	safe = text_safe(raw);
 	line = xasprintf("%llds %s", (long long)(when_mono_ms() - progress->start_ms) / 1000, safe);
-	fprintf(stderr, "\r\033[K%.*s", fitting(line), line);
+	fprintf(stderr, "\r\033[K%.*s", line_fit(line), line);
 	fflush(stderr);
 	progress->shown = 1;
 }
@@ -74,7 +74,7 @@ void progress_note(struct progress *progress, const char *fmt, ...)
 		text = NULL;
 	va_end(ap);
 	progress_clear(progress);
-	text_say(stderr, "%s", text ? text : "");
+	text_print(stderr, "%s", text ? text : "");
 }
 
 static void events_follow(struct progress *progress, struct client *client, const json_t *lease)
@@ -82,19 +82,19 @@ static void events_follow(struct progress *progress, struct client *client, cons
 	auto_free char *rest = xasprintf("/events?after=%lld&limit=100",
 					 (long long)progress->event);
 	auto_free char *path = cli_lease_path(view_text(lease, "id"), rest);
-	struct client_answer answer;
+	struct client_response response;
 	json_t *one;
 	size_t i;
 
 	if (progress->no_events)
 		return;
-	if (!client_get(client, path, &answer)) {
-		/* Only our own server has them; nothing is lost without. */
-		progress->no_events = answer.outcome == CLIENT_ANSWERED && answer.status < 500;
-		client_answer_fini(&answer);
+	if (!client_get(client, path, &response)) {
+		/* Only lessord has events; the attempts below replace them. */
+		progress->no_events = response.outcome == CLIENT_COMPLETE && response.status < 500;
+		client_response_fini(&response);
 		return;
 	}
-	json_array_foreach(json_object_get(answer.doc, "events"), i, one) {
+	json_array_foreach (json_object_get(response.doc, "events"), i, one) {
 		const char *text = view_event_text(one);
 
 		if (view_int(one, "seq") <= progress->event)
@@ -102,7 +102,7 @@ static void events_follow(struct progress *progress, struct client *client, cons
 		progress->event = view_int(one, "seq");
 		progress_note(progress, "  %s%s%s", view_event_type(one), *text ? ": " : "", text);
 	}
-	client_answer_fini(&answer);
+	client_response_fini(&response);
 }
 
 void progress_follow(struct progress *progress, struct client *client, const json_t *lease)
@@ -111,7 +111,7 @@ void progress_follow(struct progress *progress, struct client *client, const jso
 
 	progress->is_late = 0;
 	events_follow(progress, client, lease);
-	/* Our own server's events tell of the attempts, and sooner. */
+	/* lessord's events include the attempts, and arrive earlier. */
 	if (!progress->no_events)
 		return;
 	for (; progress->attempts < json_array_size(attempts); progress->attempts++) {
@@ -121,9 +121,9 @@ void progress_follow(struct progress *progress, struct client *client, const jso
 	}
 }
 
-void progress_late(struct progress *progress, const struct client_answer *answer)
+void progress_late(struct progress *progress, const struct client_response *response)
 {
 	if (!progress->is_late)
-		progress_note(progress, "%s; trying again", answer->error);
+		progress_note(progress, "%s; retrying", response->error);
 	progress->is_late = 1;
 }

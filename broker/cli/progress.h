@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happens while a person waits, on standard error: on a terminal one line
- * that is written over, elsewhere nothing but the lines that stay.
+ * Progress on standard error: on a terminal one line that is overwritten, elsewhere only the
+ * lines that stay.
  */
 #pragma once
 
@@ -12,23 +12,23 @@
 
 struct progress {
 	int is_tty;
-	int shown;		/* a line is on the terminal that the next one replaces */
-	int64_t start_ms;
-	size_t attempts;	/* how many were told */
-	int64_t event;		/* the last one that was told */
-	int no_events;		/* the server has none to give */
-	int is_late;		/* it was said that the server does not answer */
+	int shown;	  /* there is a line on the terminal to overwrite */
+	int64_t start_ms; /* when_mono_ms */
+	size_t attempts;  /* how many have been printed */
+	int64_t event;	  /* sequence number of the last one printed */
+	int no_events;	  /* the other side has no events */
+	int is_late;	  /* a missing response has been reported */
 };
 
 void progress_init(struct progress *progress);
-/* The line that is written over; the seconds since the start are added. */
+/* Overwrites the line; the seconds since the start are put before the text. */
 void progress_show(struct progress *progress, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* A line that stays. */
+/* Prints a line that stays. */
 void progress_note(struct progress *progress, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void progress_clear(struct progress *progress);
-/* Notes the attempts and events that are new. */
+/* Prints new attempts and events. */
 void progress_follow(struct progress *progress, struct client *client, const json_t *lease);
-/* Notes, once, that the server does not answer just now. */
-void progress_late(struct progress *progress, const struct client_answer *answer);
+/* Reports a missing response, once until the next good one. */
+void progress_late(struct progress *progress, const struct client_response *response);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lessor release: gives a lease back and says what is left of it. */
+/* lessor release: releases a lease and reports what is left of it. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -13,15 +13,15 @@
 #include "util/alloc.h"
 #include "util/time.h"
 
-#define SEND_BUDGET_MS 60000	/* for the release itself to be taken */
-#define WATCH_MS 300000		/* for the cleanup to end, as long as other clients wait */
+#define SEND_BUDGET_MS 60000 /* for the release to be accepted */
+#define WATCH_MS 300000	     /* for the cleanup; other clients wait as long */
 #define RETRY_PAUSE_MS 2000
-#define PROTECT_WAIT_S 20	/* for what is kept to be protected at the provider */
+#define PROTECT_WAIT_S 20 /* for a kept server to be protected at the provider */
 #define POLL_MS 1000
 
-/* A release may be repeated: it changes nothing the second time. */
+/* Retries: repeating a release changes nothing. -1, or the exit code after an error. */
 static int release_send(struct cli *cli, const char *ref, json_t *body, int wait_s,
-			struct progress *progress, struct client_answer *answer)
+			struct progress *progress, struct client_response *response)
 {
 	auto_free char *path = cli_lease_path(ref, "/release");
 	int64_t end = when_mono_ms() + SEND_BUDGET_MS;
@@ -33,67 +33,69 @@ static int release_send(struct cli *cli, const char *ref, json_t *body, int wait
 	};
 
 	for (;;) {
-		int good = client_call(cli->client, &request, answer);
+		int good = client_call(cli->client, &request, response);
 
-		if (good && view_lease(answer->doc))
+		if (good && view_lease(response->doc))
 			return -1;
 		if (good)
-			snprintf(answer->error, sizeof(answer->error), "the answer holds no lease");
+			snprintf(response->error, sizeof(response->error),
+				 "the response contains no lease");
 		if (interrupt_pending()) {
-			text_complain("release: interrupted; it may or may not have been taken: "
-				      "lessor show %s", ref);
+			text_error("release: interrupted; the release may or may not have been "
+				   "accepted; see: lessor show %s",
+				   ref);
 			return 128 + interrupt_pending();
 		}
-		if (good || !client_may_retry(answer) || answer->outcome == CLIENT_NOT_SENT ||
+		if (good || !client_may_retry(response) || response->outcome == CLIENT_NOT_SENT ||
 		    when_mono_ms() + RETRY_PAUSE_MS >= end)
-			return cli_fail(cli, answer);
-		progress_late(progress, answer);
-		client_answer_fini(answer);
+			return cli_fail(cli, response);
+		progress_late(progress, response);
+		client_response_fini(response);
 		when_sleep(RETRY_PAUSE_MS);
 	}
 }
 
-static int settled(const json_t *lease)
+static int lease_is_settled(const json_t *lease)
 {
 	return !view_is_live(lease) && view_what_is_left(lease) != LEFT_PENDING;
 }
 
-/* Polls until it is settled or the time is over; *doc is the newest answer, owned. */
+/* Polls until the lease is settled or the time is over; *doc is the latest response, owned. */
 static int release_watch(struct cli *cli, struct progress *progress, json_t **doc)
 {
 	auto_free char *path = cli_lease_path(view_text(view_lease(*doc), "id"), "");
 	int64_t end = when_mono_ms() + WATCH_MS;
-	struct client_answer answer;
+	struct client_response response;
 
 	progress->no_events = 1;
-	while (!settled(view_lease(*doc)) && when_mono_ms() < end) {
+	while (!lease_is_settled(view_lease(*doc)) && when_mono_ms() < end) {
 		auto_free char *left = view_residue(view_lease(*doc));
 
 		progress_show(progress, "cleaning up %s", left);
 		when_sleep(POLL_MS);
 		if (interrupt_pending())
 			break;
-		if (client_get(cli->client, path, &answer) && view_lease(answer.doc)) {
+		if (client_get(cli->client, path, &response) && view_lease(response.doc)) {
 			progress->is_late = 0;
 			json_decref(*doc);
-			*doc = json_incref(answer.doc);
-		} else if (!interrupt_pending() && client_may_retry(&answer)) {
-			progress_late(progress, &answer);
+			*doc = json_incref(response.doc);
+		} else if (!interrupt_pending() && client_may_retry(&response)) {
+			progress_late(progress, &response);
 		} else if (!interrupt_pending()) {
 			int code;
 
 			progress_clear(progress);
-			code = cli_fail(cli, &answer);
-			client_answer_fini(&answer);
+			code = cli_fail(cli, &response);
+			client_response_fini(&response);
 			return code;
 		}
-		client_answer_fini(&answer);
+		client_response_fini(&response);
 	}
 	progress_clear(progress);
 	return -1;
 }
 
-static void pending_tell(const json_t *lease, const char *name)
+static void pending_print(const json_t *lease, const char *name)
 {
 	const json_t *cleanup = json_object_get(lease, "cleanup");
 	const char *error = view_text(cleanup, "lastError");
@@ -101,28 +103,29 @@ static void pending_tell(const json_t *lease, const char *name)
 
 	if (!*error)
 		error = view_text(lease, "cleanupError");
-	text_say(stdout, "released %s, cleanup pending%s%s", name, *left ? ": " : "", left);
+	text_print(stdout, "released %s, cleanup pending%s%s", name, *left ? ": " : "", left);
 	if (*error)
-		text_say(stderr, "the last try said: %s", error);
+		text_print(stderr, "last error: %s", error);
 }
 
-/* How safe it is what is kept; nothing from a server that does not say. */
-static void retention_tell(const json_t *lease)
+/* How safely the server is kept; nothing if the response does not say. */
+static void retention_print(const json_t *lease)
 {
 	const char *retention = view_text(lease, "retention");
 	const char *attention = view_text(lease, "attention");
 
 	if (!strcmp(retention, "protected"))
-		text_say(stderr, "it is protected against deletion at the provider");
+		text_print(stderr, "it is protected against deletion at the provider");
 	else if (!strcmp(retention, "recorded"))
-		text_say(stderr, "it is recorded as kept, and not protected at the provider");
+		text_print(stderr, "it is recorded as kept, but is not protected at the provider");
 	else if (!strcmp(retention, "unsure"))
-		text_say(stderr, "it is recorded as kept; whether it is still there is not certain");
+		text_print(stderr,
+			   "it is recorded as kept, but it is unknown whether it still exists");
 	if (*attention)
-		text_say(stderr, "a person is needed: %s", attention);
+		text_print(stderr, "operator action needed: %s", attention);
 }
 
-static void kept_tell(const json_t *lease, const char *name)
+static void kept_print(const json_t *lease, const char *name)
 {
 	const char *server = view_text(lease, "cloudID");
 	auto_free char *price = view_price(lease);
@@ -132,10 +135,10 @@ static void kept_tell(const json_t *lease, const char *name)
 		free(left);
 		left = xasprintf("server %s", server);
 	}
-	text_say(stdout, "released %s, and kept: %s", name, *left ? left : "the server");
-	retention_tell(lease);
-	text_say(stderr, "it goes on costing %s until: lessor release %s --delete",
-		 *price ? price : "money", view_text(lease, "id"));
+	text_print(stdout, "released %s, kept: %s", name, *left ? left : "the server");
+	retention_print(lease);
+	text_print(stderr, "it keeps costing %s until: lessor release %s --delete",
+		   *price ? price : "money", view_text(lease, "id"));
 }
 
 static int result_code(const json_t *lease)
@@ -146,48 +149,50 @@ static int result_code(const json_t *lease)
 	       : EXIT_PENDING;
 }
 
-static void result_tell(const json_t *lease)
+static void result_print(const json_t *lease)
 {
 	auto_free char *name = view_name(lease);
 	const char *state = view_text(lease, "state");
 	const char *attention = view_text(lease, "attention");
 
 	if (view_is_live(lease)) {
-		text_say(stdout, "%s is still %s", name, state);
+		text_print(stdout, "%s is still %s", name, state);
 		return;
 	}
 	switch (view_what_is_left(lease)) {
 	case LEFT_KEPT:
-		kept_tell(lease, name);
+		kept_print(lease, name);
 		break;
 	case LEFT_PENDING:
-		pending_tell(lease, name);
+		pending_print(lease, name);
 		break;
 	case LEFT_ATTENTION:
-		pending_tell(lease, name);
-		text_say(stderr, "a person is needed%s%s", *attention ? ": " : "", attention);
+		pending_print(lease, name);
+		text_print(stderr, "operator action needed%s%s", *attention ? ": " : "", attention);
 		break;
 	case LEFT_NOTHING:
 		if (!strcmp(state, "released"))
-			text_say(stdout, "released %s, and gone", name);
+			text_print(stdout, "released %s, nothing is left", name);
 		else
-			text_say(stdout, "%s is gone; it had %s before", name, state);
+			text_print(stdout, "nothing is left of %s, which had already %s", name,
+				   state);
 		break;
 	}
 }
 
-/* A length from now, or a point in time. */
-static int until_parse(const char *text, char out[TIME_TEXT_ROOM])
+/* A duration from now, or a time. -1, or the exit code after an error. */
+static int until_parse(const struct cli *cli, const char *text, char out[TIME_TEXT_ROOM])
 {
 	int64_t seconds, ms;
-	struct err err = { 0 };
 
-	if (when_parse_length(text, &seconds, &err) == 0)
+	if (when_parse_seconds(text, &seconds, NULL) == 0)
 		ms = when_wall_ms() + seconds * 1000;
 	else if (time_parse(text, &ms))
-		return -1;
+		return cli_usage_error(cli, "--until: '%.40s' is neither a duration from 1s to 366d "
+				       "nor a time; write for example 7d, 1h30m or "
+				       "2026-08-21T10:00:00Z", text);
 	time_format(ms, out);
-	return 0;
+	return -1;
 }
 
 int command_release(struct cli *cli, int argc, char **argv)
@@ -195,56 +200,57 @@ int command_release(struct cli *cli, int argc, char **argv)
 	int keep = 0, delete = 0, no_wait = 0;
 	const char *until = NULL, *reason = NULL;
 	char until_text[TIME_TEXT_ROOM];
-	const struct option_spec own[] = {
-		{ "keep-server", OPTION_FLAG, &keep, NULL },
-		{ "delete", OPTION_FLAG, &delete, NULL },
-		{ "no-wait", OPTION_FLAG, &no_wait, NULL },
-		{ "until", OPTION_VALUE, NULL, &until },
-		{ "reason", OPTION_VALUE, NULL, &reason },
+	const struct argv_option own[] = {
+		{ "keep-server", ARGV_FLAG, .seen = &keep },
+		{ "delete", ARGV_FLAG, .seen = &delete },
+		{ "no-wait", ARGV_FLAG, .seen = &no_wait },
+		{ "until", ARGV_VALUE, .value = &until },
+		{ "reason", ARGV_VALUE, .value = &reason },
 		{ 0 },
 	};
-	struct client_answer answer;
+	struct client_response response;
 	struct progress progress;
 	const char *ref;
 	json_t *body, *doc = NULL;
 	int code = cli_parse(cli, own, argc, argv, &ref, 1);
 
 	if (code < 0 && keep && delete)
-		code = cli_usage_error(cli, "--keep-server and --delete exclude each other");
+		code = cli_usage_error(cli, "--keep-server and --delete are mutually exclusive");
 	if (code < 0 && (until || reason) && !keep)
-		code = cli_usage_error(cli, "--until and --reason go with --keep-server");
-	if (code < 0 && until && until_parse(until, until_text))
-		code = cli_usage_error(cli, "--until: 7d or 2026-08-21T10:00:00Z");
+		code = cli_usage_error(cli, "--until and --reason need --keep-server");
+	if (code < 0 && until)
+		code = until_parse(cli, until, until_text);
 	if (code < 0)
 		code = cli_connect(cli);
 	if (code >= 0)
 		return code;
 	progress_init(&progress);
 	body = json_object();
-	if (keep || delete)	/* else the lease's own `keep` decides, at the server */
+	if (keep || delete) /* otherwise the lease's own `keep` decides */
 		json_object_set_new(body, "delete", json_boolean(delete));
 	if (until)
 		json_object_set_new(body, "retainUntil", json_string(until_text));
 	if (reason)
 		json_object_set_new(body, "reason", json_string(reason));
-	code = release_send(cli, ref, body, keep && !no_wait ? PROTECT_WAIT_S : 2, &progress, &answer);
+	code = release_send(cli, ref, body, keep && !no_wait ? PROTECT_WAIT_S : 2, &progress,
+			    &response);
 	json_decref(body);
 	if (code < 0) {
-		doc = json_incref(answer.doc);
+		doc = json_incref(response.doc);
 		if (!no_wait)
 			code = release_watch(cli, &progress, &doc);
 	}
-	client_answer_fini(&answer);
+	client_response_fini(&response);
 	if (code < 0) {
 		if (cli->json)
 			cli_print_json(doc);
 		else
-			result_tell(view_lease(doc));
+			result_print(view_lease(doc));
 		code = result_code(view_lease(doc));
 		if (code == EXIT_PENDING && no_wait)
-			code = EXIT_OK;		/* nobody asked for its end */
+			code = EXIT_OK; /* the cleanup was not waited for */
 		if (code == EXIT_PENDING && interrupt_pending()) {
-			text_complain("release: interrupted; the release was taken and goes on");
+			text_error("release: interrupted; the release was accepted and continues");
 			code = 128 + interrupt_pending();
 		}
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lessor resolve: what a person decides about a lease that cannot go on by itself. */
+/* lessor resolve: an operator's decision about a lease in attention. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -22,14 +22,19 @@ static int resolve_check(const struct cli *cli, const char *const *words, int co
 	int adopts = !strcmp(action, "adopt");
 
 	if (strcmp(action, "retry") && strcmp(action, "forget") && !adopts)
-		return cli_usage_error(cli, "resolve does retry, forget or adopt ID");
+		return cli_usage_error(cli, "the action must be retry, forget or adopt ID");
 	if (adopts != (count == 3))
-		return cli_usage_error(cli, adopts ? "adopt needs the provider's id" :
-				       "%s takes no more words", action);
+		return cli_usage_error(cli,
+				       adopts ? "adopt needs the resource's id at the provider" :
+						"%s takes no ID",
+				       action);
 	if (row && !is_row(row))
-		return cli_usage_error(cli, "--resource: the number of a row; lessor show names it");
+		return cli_usage_error(cli, "--resource must be the number of a row; lessor show "
+					    "lists them");
 	if (strcmp(action, "retry") && (!reason || !*reason))
-		return cli_usage_error(cli, "%s needs --reason TEXT; it stays in the timeline",
+		return cli_usage_error(cli,
+				       "%s needs --reason TEXT, which is recorded in the "
+				       "timeline",
 				       action);
 	return -1;
 }
@@ -38,34 +43,37 @@ static char *resolve_path(const char *ref, const char *action)
 {
 	auto_free char *encoded = client_encode(ref);
 
-	/* An owner may retry; the rest is an admin's. */
+	/* Owners may retry; the other actions are for admins. */
 	if (!strcmp(action, "retry"))
 		return cli_lease_path(ref, "/retry");
 	return xasprintf("/v1/admin/leases/%s/resolve", encoded);
 }
 
-static void resolve_tell(const json_t *lease, const char *action)
+static void resolve_print(const json_t *lease, const char *action)
 {
 	auto_free char *name = view_name(lease);
 	auto_free char *left = view_residue(lease);
 	const char *attention = view_text(lease, "attention");
 
-	text_say(stdout, "%s: %s%s%s", name, !strcmp(action, "retry") ? "tried again now" :
-		 !strcmp(action, "forget") ? "forgotten" : "adopted", *left ? "; left: " : "", left);
+	text_print(stdout, "%s: %s%s%s", name,
+		   !strcmp(action, "retry")  ? "retrying now" :
+		   !strcmp(action, "forget") ? "forgotten" :
+					       "adopted",
+		   *left ? "; left: " : "", left);
 	if (*attention)
-		text_say(stderr, "a person is needed: %s", attention);
+		text_print(stderr, "operator action needed: %s", attention);
 }
 
 int command_resolve(struct cli *cli, int argc, char **argv)
 {
 	const char *row = NULL, *reason = NULL;
-	const struct option_spec own[] = {
-		{ "resource", OPTION_VALUE, NULL, &row },
-		{ "reason", OPTION_VALUE, NULL, &reason },
+	const struct argv_option own[] = {
+		{ "resource", ARGV_VALUE, .value = &row },
+		{ "reason", ARGV_VALUE, .value = &reason },
 		{ 0 },
 	};
 	struct client_request request = { .method = "POST" };
-	struct client_answer answer;
+	struct client_response response;
 	auto_free char *path = NULL;
 	const char *words[3];
 	int count;
@@ -86,16 +94,16 @@ int command_resolve(struct cli *cli, int argc, char **argv)
 		json_object_set_new(request.body, "resource", json_integer(atoll(row)));
 	if (count == 3)
 		json_object_set_new(request.body, "id", json_string(words[2]));
-	if (!client_call(cli->client, &request, &answer)) {
-		code = cli_fail(cli, &answer);
+	if (!client_call(cli->client, &request, &response)) {
+		code = cli_fail(cli, &response);
 	} else if (cli->json) {
-		cli_print_json(answer.doc);
+		cli_print_json(response.doc);
 		code = EXIT_OK;
 	} else {
-		resolve_tell(view_lease(answer.doc), words[1]);
+		resolve_print(view_lease(response.doc), words[1]);
 		code = EXIT_OK;
 	}
 	json_decref(request.body);
-	client_answer_fini(&answer);
+	client_response_fini(&response);
 	return code;
 }

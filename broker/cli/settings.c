@@ -23,9 +23,9 @@ struct file_settings {
 struct file_reader {
 	FILE *in;
 	const char *path;
-	int line;		/* of what is being parsed */
+	int line; /* the current one */
 	struct file_settings *out;
-	struct err *err;	/* the first error; ERR_NONE so far */
+	struct err *err; /* the first error; kind ERR_NONE: none so far */
 };
 
 static char *line_read(char *str, int num, void *stream)
@@ -37,7 +37,7 @@ static char *line_read(char *str, int num, void *stream)
 		return NULL;
 	reader->line++;
 	len = strlen(str);
-	/* inih would take the rest of a long line for a line of its own. */
+	/* inih would parse the rest of a long line as another line. */
 	if (len && str[len - 1] != '\n' && !feof(reader->in)) {
 		err_set(reader->err, ERR_INVALID, "%s:%d: the line is longer than %d bytes",
 			reader->path, reader->line, num - 2);
@@ -64,8 +64,10 @@ static int value_take(void *data, const char *section, const char *name, const c
 	if (reader->err->kind)
 		return 0;
 	if (*section) {
-		err_set(reader->err, ERR_INVALID, "%s:%d: there are no sections here, but it is in "
-			"[%.40s]", reader->path, reader->line, section);
+		err_set(reader->err, ERR_INVALID,
+			"%s:%d: a setting in section [%.40s]; this file "
+			"has no sections",
+			reader->path, reader->line, section);
 		return 0;
 	}
 	for (i = 0; i < ARRAY_LEN(keys); i++) {
@@ -79,12 +81,14 @@ static int value_take(void *data, const char *section, const char *name, const c
 		*keys[i].value = xstrdup(value);
 		return 1;
 	}
-	err_set(reader->err, ERR_INVALID, "%s:%d: '%.40s' is no setting; there are url, "
-		"token_file, account and class", reader->path, reader->line, name);
+	err_set(reader->err, ERR_INVALID,
+		"%s:%d: unknown setting '%.40s'; the settings are url, "
+		"token_file, account and class",
+		reader->path, reader->line, name);
 	return 0;
 }
 
-/* `must` is 0 for the default place: no file there is no settings. */
+/* `must` is 0 for the default path, where the file may be missing. */
 static int file_read(const char *path, int must, struct file_settings *out, struct err *err)
 {
 	struct err first = { 0 };
@@ -117,7 +121,7 @@ static const char *env_get(const char *name)
 	return value && *value ? value : NULL;
 }
 
-/* The default settings file; NULL where there is no home. */
+/* The path of the default settings file; NULL without a home directory. */
 static char *file_default(void)
 {
 	const char *dir = env_get("XDG_CONFIG_HOME");
@@ -128,7 +132,7 @@ static char *file_default(void)
 	return home ? xasprintf("%s/.config/lessor/lessor.conf", home) : NULL;
 }
 
-/* A path of the settings file: ~/ is the home, a relative one is beside that file. */
+/* A path in the settings file: ~/ is the home directory; relative to the file's directory. */
 static char *path_resolve(const char *path, const char *file)
 {
 	const char *home = env_get("HOME");
@@ -141,7 +145,7 @@ static char *path_resolve(const char *path, const char *file)
 	return xasprintf("%.*s/%s", (int)(slash - file), file, path);
 }
 
-/* The text is never part of an error. */
+/* Errors never contain the token. */
 static int token_check(const char *token, const char *from, struct err *err)
 {
 	const char *p;
@@ -150,8 +154,10 @@ static int token_check(const char *token, const char *from, struct err *err)
 		return err_set(err, ERR_INVALID, "the token from %s is empty", from);
 	for (p = token; *p; p++) {
 		if (*p <= ' ' || *p >= 0x7f)
-			return err_set(err, ERR_INVALID, "the token from %s is not one word of "
-				       "printable ASCII", from);
+			return err_set(err, ERR_INVALID,
+				       "the token from %s must be printable ASCII "
+				       "without spaces",
+				       from);
 	}
 	return 0;
 }
@@ -168,8 +174,9 @@ static int token_read(const char *path, char **ret, struct err *err)
 	if (fd < 0)
 		return err_set_errno(err, errno, "cannot open the token file '%s'", path);
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
-		text_complain("warning: everybody on this machine can read the token file '%s'; "
-			      "chmod 600 it", path);
+		text_error("warning: every user of this machine can read the token file '%s'; "
+			   "run chmod 600 on it",
+			   path);
 	while (len < sizeof(text) - 1) {
 		got = read(fd, text + len, sizeof(text) - 1 - len);
 		if (got < 0 && errno == EINTR)
@@ -184,7 +191,7 @@ static int token_read(const char *path, char **ret, struct err *err)
 	}
 	text[len] = '\0';
 	if (len > SETTINGS_TOKEN_MAX || strlen(text) != len) {
-		result = err_set(err, ERR_INVALID, "'%s' does not look like a token file", path);
+		result = err_set(err, ERR_INVALID, "'%s' is not a token file", path);
 	} else {
 		while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
 			text[--len] = '\0';
@@ -235,8 +242,10 @@ static int url_choose(const struct settings_flags *flags, const struct file_sett
 		ret->url_from = xstrdup(places[i].from);
 		return 0;
 	}
-	return err_set(err, ERR_INVALID, "which server? Say --url URL, set LESSOR_URL, or write "
-		       "url = ... into %s", file_path ? file_path : "a file given by --config");
+	return err_set(err, ERR_INVALID,
+		       "no URL of lessord given; use --url URL, set LESSOR_URL, "
+		       "or write url = ... to %s",
+		       file_path ? file_path : "a file for --config");
 }
 
 static int token_choose(const struct settings_flags *flags, const struct file_settings *file,
@@ -251,7 +260,7 @@ static int token_choose(const struct settings_flags *flags, const struct file_se
 		return token_take(env_get("LESSOR_TOKEN"), "LESSOR_TOKEN", ret, err);
 	if (env_get("LESSOR_TOKEN_FILE"))
 		return token_take_file(env_get("LESSOR_TOKEN_FILE"), "LESSOR_TOKEN_FILE", ret, err);
-	/* A token made for that coordinator does not travel to another server. */
+	/* A token for that coordinator must not be sent anywhere else. */
 	if (env_get("CRABBOX_COORDINATOR_TOKEN") && other_url && !strcmp(other_url, ret->url))
 		return token_take(env_get("CRABBOX_COORDINATOR_TOKEN"), "CRABBOX_COORDINATOR_TOKEN",
 				  ret, err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the server is and who we are. A flag beats the environment, and that
- * beats the file. The token comes from a file or the environment, never from
- * the command line, and is shown to nobody but client_open.
+ * lessord's URL, the token and defaults. Options override the environment, which overrides
+ * the file. The token comes from a file or the environment, never from the command line, and
+ * only client_open uses it.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 
 #define SETTINGS_TOKEN_MAX 4096
 
-/* What the command line said; NULL where it said nothing. */
+/* From the command line; NULL: not given. */
 struct settings_flags {
 	const char *url;
 	const char *token_file;
@@ -19,16 +19,16 @@ struct settings_flags {
 
 struct settings {
 	char *url;		/* never NULL after a load */
-	char *url_from;		/* "--url", "LESSOR_URL", a file's name: for error texts */
-	char *token;		/* NULL: none; printable ASCII without blanks */
+	char *url_from;		/* "--url", "LESSOR_URL" or a file name, for messages */
+	char *token;		/* printable ASCII without spaces; NULL: none */
 	char *token_from;
-	char *account;		/* NULL: not said */
-	char *class_name;
+	char *account;	  /* NULL: not given */
+	char *class_name; /* NULL: not given */
 };
 
 /*
- * Fills *ret from the flags, this process's environment and the settings file.
- * settings_fini frees it, after an error too.
+ * Fills *ret from the options, the environment and the settings file. settings_fini frees it,
+ * also after an error.
  */
 int settings_load(const struct settings_flags *flags, struct settings *ret, struct err *err);
 void settings_fini(struct settings *settings);	/* wipes the token */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lessor sweep: what is at the providers, ours, and in no ledger; and what is to become of it. */
+/* lessor sweep: orphans, which are resources of ours in no ledger. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -14,22 +14,24 @@
 static void account_print(const json_t *account, int64_t now_ms)
 {
 	const char *error = view_text(account, "error");
-	char distance[WHEN_ROOM];
+	char distance[WHEN_TEXT_SIZE];
 
 	when_write_distance(view_text(account, "sweptAt"), now_ms, distance);
-	text_say(stdout, "%s: swept %s, %lld of ours there, %zu in no ledger",
-		 view_text(account, "account"), *distance ? distance : "never",
-		 (long long)view_int(account, "objects"),
-		 json_array_size(json_object_get(account, "strays")));
+	text_print(stdout, "%s: swept %s, %lld resources of ours, %zu orphans",
+		   view_text(account, "account"), *distance ? distance : "never",
+		   (long long)view_int(account, "objects"),
+		   json_array_size(json_object_get(account, "strays")));
 	if (view_int(account, "unproven"))
-		text_say(stdout, "%s: %lld carry our labels and not our signature: copies",
-			 view_text(account, "account"), (long long)view_int(account, "unproven"));
+		text_print(stdout, "%s: %lld copies, with our labels but without a valid signature",
+			   view_text(account, "account"), (long long)view_int(account, "unproven"));
 	if (*error)
-		text_say(stderr, "the last sweep did not come to its end: %s", error);
+		text_print(stderr, "the last sweep did not complete: %s", error);
 	if (json_is_true(json_object_get(account, "storeIsBehind")))
-		text_say(stderr, "%s holds what this store never made. Was an older copy restored? "
-			 "Nothing is deleted there until: lessor sweep --looked",
-			 view_text(account, "account"));
+		text_print(stderr,
+			   "%s has resources that the database does not know. Was an older "
+			   "copy restored? Orphans are not deleted there until: lessor sweep "
+			   "--looked",
+			   view_text(account, "account"));
 }
 
 static void sweep_print(const json_t *doc)
@@ -45,7 +47,7 @@ static void sweep_print(const json_t *doc)
 	json_array_foreach(json_object_get(doc, "accounts"), i, account) {
 		account_print(account, now_ms);
 		json_array_foreach(json_object_get(account, "strays"), k, one) {
-			char since[WHEN_ROOM];
+			char since[WHEN_TEXT_SIZE];
 			const char *stays = view_text(one, "stays");
 			const char *cells[] = {
 				view_text(account, "account"), view_text(one, "kind"),
@@ -63,16 +65,16 @@ static void sweep_print(const json_t *doc)
 	table_free(table);
 }
 
-static int sweep_result(const struct cli *cli, const struct client_answer *answer, int deletes)
+static int sweep_result(const struct cli *cli, const struct client_response *response, int deletes)
 {
 	if (cli->json) {
-		cli_print_json(answer->doc);
+		cli_print_json(response->doc);
 		return EXIT_OK;
 	}
 	if (deletes)
-		text_say(stdout, "%lld given to cleanup",
-			 (long long)view_int(answer->doc, "deleting"));
-	sweep_print(answer->doc);
+		text_print(stdout, "%lld handed to cleanup",
+			   (long long)view_int(response->doc, "deleting"));
+	sweep_print(response->doc);
 	return EXIT_OK;
 }
 
@@ -80,29 +82,29 @@ int command_sweep(struct cli *cli, int argc, char **argv)
 {
 	int run = 0, looked = 0, delete = 0;
 	const char *account = NULL, *reason = NULL;
-	const struct option_spec own[] = {
-		{ "run", OPTION_FLAG, &run, NULL },
-		{ "looked", OPTION_FLAG, &looked, NULL },
-		{ "delete", OPTION_FLAG, &delete, NULL },
-		{ "account", OPTION_VALUE, NULL, &account },
-		{ "reason", OPTION_VALUE, NULL, &reason },
+	const struct argv_option own[] = {
+		{ "run", ARGV_FLAG, .seen = &run },
+		{ "looked", ARGV_FLAG, .seen = &looked },
+		{ "delete", ARGV_FLAG, .seen = &delete },
+		{ "account", ARGV_VALUE, .value = &account },
+		{ "reason", ARGV_VALUE, .value = &reason },
 		{ 0 },
 	};
 	struct client_request request = { .method = "POST", .path = "/v1/admin/sweep" };
-	struct client_answer answer;
+	struct client_response response;
 	int code = cli_parse(cli, own, argc, argv, NULL, 0);
 
 	if (code < 0 && run + looked + delete > 1)
-		code = cli_usage_error(cli, "--run, --looked and --delete exclude each other");
+		code = cli_usage_error(cli, "--run, --looked and --delete are mutually exclusive");
 	if (code < 0 && !(run + looked + delete) && (account || reason))
-		code = cli_usage_error(cli, "--account and --reason go with --run, --looked or "
-				       "--delete");
+		code = cli_usage_error(cli,
+				       "--account and --reason need --run, --looked or --delete");
 	if (code < 0)
 		code = cli_connect(cli);
 	if (code >= 0)
 		return code;
 	if (!(run + looked + delete)) {
-		code = cli_get(cli, request.path, &answer);
+		code = cli_get(cli, request.path, &response);
 		if (code >= 0)
 			return code;
 	} else {
@@ -112,12 +114,12 @@ int command_sweep(struct cli *cli, int argc, char **argv)
 			json_object_set_new(request.body, "provider", json_string(account));
 		if (reason)
 			json_object_set_new(request.body, "reason", json_string(reason));
-		if (!client_call(cli->client, &request, &answer))
-			code = cli_fail(cli, &answer);
+		if (!client_call(cli->client, &request, &response))
+			code = cli_fail(cli, &response);
 		json_decref(request.body);
 	}
 	if (code < 0)
-		code = sweep_result(cli, &answer, delete);
-	client_answer_fini(&answer);
+		code = sweep_result(cli, &response, delete);
+	client_response_fini(&response);
 	return code;
 }

@@ -23,7 +23,7 @@ struct table *table_new(const char *const *headings)
 	table->scols = scols_new_table();
 	if (!table->scols)
 		abort();
-	/* Cells are safe already; it would escape our own backslashes. */
+	/* Cells are already escaped; libsmartcols would escape the backslashes. */
 	scols_table_enable_noencoding(table->scols, 1);
 	if (!tty)
 		scols_table_set_termforce(table->scols, SCOLS_TERMFORCE_NEVER);

@@ -12,32 +12,33 @@
 static int take_over_check(const struct cli *cli, const char *action, int looked)
 {
 	if (strcmp(action, "take-over"))
-		return cli_usage_error(cli, "account does take-over NAME");
+		return cli_usage_error(cli, "the action must be take-over NAME");
 	if (!looked)
-		return cli_usage_error(cli, "take-over needs --looked: look first at what lessor sweep, "
-				       "lessor list --retained and lessor list --attention show");
+		return cli_usage_error(cli,
+				       "take-over needs --looked: first check lessor sweep, lessor "
+				       "list --retained and lessor list --attention");
 	return -1;
 }
 
-static void take_over_tell(const json_t *doc)
+static void take_over_print(const json_t *doc)
 {
 	const json_t *account = json_object_get(doc, "account");
 
-	text_say(stdout, "%s: taken over", view_text(account, "name"));
-	text_say(stderr, "%s", view_text(account, "message"));
+	text_print(stdout, "%s: taken over", view_text(account, "name"));
+	text_print(stderr, "%s", view_text(account, "message"));
 }
 
 int command_account(struct cli *cli, int argc, char **argv)
 {
 	const char *reason = NULL, *words[2];
 	int looked = 0;
-	const struct option_spec own[] = {
-		{ "looked", OPTION_FLAG, &looked, NULL },
-		{ "reason", OPTION_VALUE, NULL, &reason },
+	const struct argv_option own[] = {
+		{ "looked", ARGV_FLAG, .seen = &looked },
+		{ "reason", ARGV_VALUE, .value = &reason },
 		{ 0 },
 	};
 	struct client_request request = { .method = "POST" };
-	struct client_answer answer;
+	struct client_response response;
 	auto_free char *name = NULL, *path = NULL;
 	int code = cli_parse(cli, own, argc, argv, words, 2);
 
@@ -54,13 +55,13 @@ int command_account(struct cli *cli, int argc, char **argv)
 	if (reason)
 		json_object_set_new(request.body, "reason", json_string(reason));
 	code = EXIT_OK;
-	if (!client_call(cli->client, &request, &answer))
-		code = cli_fail(cli, &answer);
+	if (!client_call(cli->client, &request, &response))
+		code = cli_fail(cli, &response);
 	else if (cli->json)
-		cli_print_json(answer.doc);
+		cli_print_json(response.doc);
 	else
-		take_over_tell(answer.doc);
+		take_over_print(response.doc);
 	json_decref(request.body);
-	client_answer_fini(&answer);
+	client_response_fini(&response);
 	return code;
 }

@@ -53,7 +53,7 @@ char *text_safe(const char *s)
 }
 
 __attribute__((format(printf, 3, 0)))
-static void say(FILE *to, const char *prefix, const char *fmt, va_list ap)
+static void line_print(FILE *to, const char *prefix, const char *fmt, va_list ap)
 {
 	auto_free char *raw = NULL;
 	auto_free char *safe = NULL;
@@ -66,22 +66,22 @@ static void say(FILE *to, const char *prefix, const char *fmt, va_list ap)
 	fprintf(to, "%s%s\n", prefix, safe);
 }
 
-void text_say(FILE *to, const char *fmt, ...)
+void text_print(FILE *to, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(to, "", fmt, ap);
+	line_print(to, "", fmt, ap);
 	va_end(ap);
 }
 
-void text_complain(const char *fmt, ...)
+void text_error(const char *fmt, ...)
 {
 	va_list ap;
 
 	fflush(stdout);
 	va_start(ap, fmt);
-	say(stderr, "lessor: ", fmt, ap);
+	line_print(stderr, "lessor: ", fmt, ap);
 	va_end(ap);
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything a person reads passes through here. What a server sent may hold
- * terminal control sequences, so a line is escaped as a whole: no caller can
- * forget one field of it.
+ * Output for users. Responses may contain terminal control sequences, so each line is escaped
+ * as a whole; callers cannot forget a field.
  */
 #pragma once
 
@@ -11,16 +10,16 @@
 #include "util/buf.h"
 
 /*
- * Appends `s` with control characters (C0, DEL, C1), bytes that are no UTF-8
- * and characters that reorder text written as \n, \x1b, \u202e. NULL adds nothing.
+ * Appends `s`, with control characters (C0, DEL, C1), invalid UTF-8 and characters that
+ * reorder text written as \n, \x1b, \u202e. NULL appends nothing.
  */
 void text_escape(struct buf *out, const char *s);
 char *text_safe(const char *s);		/* the same as a new string; the caller frees */
 
-/* One escaped line and its newline. `fmt` must not hold a newline itself. */
-void text_say(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* `lessor: ` and a line on standard error. */
-void text_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Prints one escaped line and a newline. `fmt` must not contain newlines. */
+void text_print(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same to standard error, after `lessor: `. */
+void text_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* `s` as one word for a POSIX shell; the caller frees. */
+/* `s` quoted as one word for a POSIX shell; the caller frees. */
 char *text_shell(const char *s);

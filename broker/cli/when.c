@@ -6,42 +6,40 @@
 #include <time.h>
 
 #include "cli/interrupt.h"
+#include "util/duration.h"
 #include "util/time.h"
 
-#define LENGTH_MAX_MS (INT64_C(366) * 86400 * 1000)
+#define LONGEST_MS (INT64_C(366) * 86400 * 1000)
 
-int when_parse_length(const char *text, int64_t *ret_seconds, struct err *err)
+int when_parse_seconds(const char *text, int64_t *ret_seconds, struct err *err)
 {
-	size_t len = strlen(text);
 	int64_t ms;
 
-	if (len == 0 || (text[len - 1] >= '0' && text[len - 1] <= '9') ||
-	    time_duration_parse(text, &ms) || ms % 1000)
-		return err_set(err, ERR_INVALID,
-			       "'%.40s' is not a length of time: write 90s, 30m, 2h, 1d or 1h30m",
-			       text);
-	if (ms < 1000 || ms > LENGTH_MAX_MS)
-		return err_set(err, ERR_INVALID, "'%.40s' is not between 1s and 366d", text);
+	if (duration_parse(text, 1000, LONGEST_MS, &ms, err) < 0)
+		return -1;
+	if (ms % 1000)
+		return err_set(err, ERR_INVALID, "'%.40s' is not a number of whole seconds; write for "
+			       "example 90s or 1h30m", text);
 	*ret_seconds = ms / 1000;
 	return 0;
 }
 
-void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_ROOM])
+void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZE])
 {
-	char length[32];
+	char length[DURATION_TEXT_SIZE];
 	int64_t then, away;
 
 	out[0] = '\0';
 	if (!text || time_parse(text, &then))
 		return;
-	away = (then - now_ms) / 1000 * 1000;	/* nobody wants the milliseconds */
-	time_duration_format(away < 0 ? -away : away, length);
+	away = (then - now_ms) / 1000 * 1000; /* whole seconds */
+	duration_summarize(away < 0 ? -away : away, length);
 	if (away < 0)
-		snprintf(out, WHEN_ROOM, "%.30s ago", length);
+		snprintf(out, WHEN_TEXT_SIZE, "%.30s ago", length);
 	else if (away > 0)
-		snprintf(out, WHEN_ROOM, "in %.30s", length);
+		snprintf(out, WHEN_TEXT_SIZE, "in %.30s", length);
 	else
-		snprintf(out, WHEN_ROOM, "now");
+		snprintf(out, WHEN_TEXT_SIZE, "now");
 }
 
 static int64_t clock_ms(clockid_t id)
@@ -67,7 +65,7 @@ void when_sleep(int64_t ms)
 	int64_t end = when_mono_ms() + ms;
 	int64_t left = ms;
 
-	/* In slices, because a signal just before nanosleep would not shorten it. */
+	/* In slices, because a signal just before nanosleep does not shorten it. */
 	while (!interrupt_pending() && left > 0) {
 		struct timespec t = { .tv_nsec = (left < 200 ? left : 200) * 1000000 };
 

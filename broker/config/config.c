@@ -186,7 +186,7 @@ static int line_check(struct reading *r, char *line, size_t len, struct err *err
 }
 
 /* An ini_reader: one line for inih, or NULL at the end. */
-static char *line_read(char *into, int room, void *arg)
+static char *line_read(char *into, int size, void *arg)
 {
 	struct reading *r = arg;
 	char line[INI_MAX_LINE + 2];
@@ -208,7 +208,7 @@ static char *line_read(char *into, int room, void *arg)
 		reading_fail(r, &err);
 		return NULL;
 	}
-	snprintf(into, (size_t)room, "%s\n", line);
+	snprintf(into, (size_t)size, "%s\n", line);
 	return into;
 }
 

@@ -7,6 +7,7 @@
 
 #include "config/value.h"
 #include "util/alloc.h"
+#include "util/duration.h"
 
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
@@ -82,22 +83,22 @@ static int set_log_level(void *section, const char *value, struct err *err)
 	return 0;
 }
 
-/* Appends names to an array of rows of `room` bytes, each once. */
-static int add_names(const char *value, char *rows, size_t room, int *count, int max,
+/* Appends names to an array of rows of `size` bytes, each once. */
+static int add_names(const char *value, char *rows, size_t size, int *count, int max,
 		     value_text_fn copy, struct err *err)
 {
 	char item[128];
 	int more;
 
 	while ((more = value_next(&value, item, sizeof(item), err)) > 0) {
-		char *row = rows + (size_t)*count * room;
+		char *row = rows + (size_t)*count * size;
 
 		if (*count == max)
 			return err_set(err, ERR_INVALID, "at most %d items", max);
-		if (copy(item, room, row, err) < 0)
+		if (copy(item, size, row, err) < 0)
 			return -1;
 		for (int i = 0; i < *count; i++) {
-			if (strcmp(rows + (size_t)i * room, row) == 0)
+			if (strcmp(rows + (size_t)i * size, row) == 0)
 				return err_set(err, ERR_INVALID, "'%s' is in the list twice", row);
 		}
 		++*count;
@@ -154,20 +155,20 @@ static int set_token(void *section, const char *value, struct err *err)
 /* ---- the other way ------------------------------------------------------------------- */
 
 /* One row of an array of texts. */
-static int show_row(const char *rows, size_t row_room, int count, int i, char *out, size_t room)
+static int show_row(const char *rows, size_t row_size, int count, int i, char *out, size_t size)
 {
 	if (i >= count)
 		return 0;
-	snprintf(out, room, "%s", rows + (size_t)i * row_room);
+	snprintf(out, size, "%s", rows + (size_t)i * row_size);
 	return 1;
 }
 
-static int show_word(const char *word, int i, char *out, size_t room)
+static int show_word(const char *word, int i, char *out, size_t size)
 {
-	return show_row(word, 0, 1, i, out, room);
+	return show_row(word, 0, 1, i, out, size);
 }
 
-static int show_listen(const void *section, int i, char *out, size_t room)
+static int show_listen(const void *section, int i, char *out, size_t size)
 {
 	const struct config *c = section;
 	const struct config_listen *l = &c->listen[i];
@@ -175,67 +176,67 @@ static int show_listen(const void *section, int i, char *out, size_t room)
 	if (i >= c->listen_count)
 		return 0;
 	if (l->family == CONFIG_UNIX)
-		snprintf(out, room, "unix:%s", l->path);
+		snprintf(out, size, "unix:%s", l->path);
 	else
-		snprintf(out, room, strchr(l->address, ':') ? "[%s]:%u" : "%s:%u", l->address,
+		snprintf(out, size, strchr(l->address, ':') ? "[%s]:%u" : "%s:%u", l->address,
 			 l->port);
 	return 1;
 }
 
-static int show_hosts(const void *section, int i, char *out, size_t room)
+static int show_hosts(const void *section, int i, char *out, size_t size)
 {
 	const struct config *c = section;
 
-	return show_row(c->hosts[0], sizeof(c->hosts[0]), c->host_count, i, out, room);
+	return show_row(c->hosts[0], sizeof(c->hosts[0]), c->host_count, i, out, size);
 }
 
-static int show_log(const void *section, int i, char *out, size_t room)
+static int show_log(const void *section, int i, char *out, size_t size)
 {
 	const struct config *c = section;
 
-	return show_word(c->log_format == LOG_JSON ? "json" : "human", i, out, room);
+	return show_word(c->log_format == LOG_JSON ? "json" : "human", i, out, size);
 }
 
-static int show_log_level(const void *section, int i, char *out, size_t room)
+static int show_log_level(const void *section, int i, char *out, size_t size)
 {
 	const struct config *c = section;
 
-	return show_word(log_level_name(c->log_level), i, out, room);
+	return show_word(log_level_name(c->log_level), i, out, size);
 }
 
-static int show_sweep_mode(const void *section, int i, char *out, size_t room)
+static int show_sweep_mode(const void *section, int i, char *out, size_t size)
 {
 	const struct config *c = section;
 
-	return show_word(c->sweep_deletes ? "delete" : "report", i, out, room);
+	return show_word(c->sweep_deletes ? "delete" : "report", i, out, size);
 }
 
-static int show_types(const void *section, int i, char *out, size_t room)
+static int show_types(const void *section, int i, char *out, size_t size)
 {
 	const struct config_class *c = section;
 
-	return show_row(c->types[0], sizeof(c->types[0]), c->type_count, i, out, room);
+	return show_row(c->types[0], sizeof(c->types[0]), c->type_count, i, out, size);
 }
 
-static int show_locations(const void *section, int i, char *out, size_t room)
+static int show_locations(const void *section, int i, char *out, size_t size)
 {
 	const struct account_config *a = &((const struct config_account *)section)->account;
 
-	return show_row(a->locations[0], sizeof(a->locations[0]), a->location_count, i, out, room);
+	return show_row(a->locations[0], sizeof(a->locations[0]), a->location_count, i, out, size);
 }
 
-static int show_images(const void *section, int i, char *out, size_t room)
+static int show_images(const void *section, int i, char *out, size_t size)
 {
 	const struct config_account *a = section;
 
-	return show_row(a->images[0], sizeof(a->images[0]), a->image_count, i, out, room);
+	return show_row(a->images[0], sizeof(a->images[0]), a->image_count, i, out, size);
 }
 
-static int show_max_steps(const void *section, int i, char *out, size_t room)
+static int show_max_steps(const void *section, int i, char *out, size_t size)
 {
 	const struct config_account *a = section;
 
-	snprintf(out, room, "%d", a->account.max_steps);
+	snprintf(out, size, "%d", a->account.max_steps);
 	return i == 0;
 }
 
@@ -333,49 +334,51 @@ int key_set(const struct key *key, void *base, const char *value, struct err *er
 	case KEY_INT:
 		return value_int(value, key->min, key->max, at, err);
 	case KEY_DURATION:
-		return value_duration(value, key->min, key->max, at, err);
+		return duration_parse(value, key->min, key->max, at, err);
 	case KEY_MONEY:
 		return value_money(value, at, err);
 	case KEY_BOOL:
 		return value_bool(value, at, err);
 	case KEY_PATH:
-		return value_path(value, key->room, at, err);
+		return value_path(value, key->size, at, err);
 	case KEY_NAME:
-		return value_name(value, key->room, at, err);
+		return value_name(value, key->size, at, err);
 	case KEY_IMAGE:
-		return value_image(value, key->room, at, err);
+		return value_image(value, key->size, at, err);
 	case KEY_OTHER:
 		break;
 	}
 	return key->set(base, value, err);
 }
 
-int key_show(const struct key *key, const void *base, int i, char *out, size_t room)
+int key_show(const struct key *key, const void *base, int i, char *out, size_t size)
 {
 	const void *at = (const char *)base + key->offset;
+	char text[DURATION_TEXT_SIZE];
 
 	if (key->type == KEY_OTHER)
-		return key->show ? key->show(base, i, out, room) : 0;
+		return key->show ? key->show(base, i, out, size) : 0;
 	if (i > 0)
 		return 0;
 	switch (key->type) {
 	case KEY_INT:
-		snprintf(out, room, "%" PRId64, *(const int64_t *)at);
+		snprintf(out, size, "%" PRId64, *(const int64_t *)at);
 		break;
 	case KEY_DURATION:
 		/* Less than can be said: it was left open. */
 		if (*(const int64_t *)at < key->min)
 			return 0;
-		value_write_duration(*(const int64_t *)at, out, room);
+		duration_format(*(const int64_t *)at, text);
+		snprintf(out, size, "%s", text);
 		break;
 	case KEY_MONEY:
-		value_write_money(*(const int64_t *)at, out, room);
+		value_write_money(*(const int64_t *)at, out, size);
 		break;
 	case KEY_BOOL:
-		snprintf(out, room, "%s", *(const int *)at ? "yes" : "no");
+		snprintf(out, size, "%s", *(const int *)at ? "yes" : "no");
 		break;
 	default:
-		snprintf(out, room, "%s", (const char *)at);
+		snprintf(out, size, "%s", (const char *)at);
 		break;
 	}
 	return out[0] != '\0';
@@ -386,7 +389,7 @@ const struct key *key_at(size_t index)
 	return index < ARRAY_LEN(keys) ? &keys[index] : NULL;
 }
 
-void key_names(enum section_kind section, char *out, size_t room)
+void key_names(enum section_kind section, char *out, size_t size)
 {
 	size_t len = 0;
 
@@ -394,9 +397,9 @@ void key_names(enum section_kind section, char *out, size_t room)
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (keys[i].section != section || keys[i].set == set_token)
 			continue;
-		len += (size_t)snprintf(out + len, room - len, "%s%s", len ? ","
+		len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ","
 			" " : "", keys[i].name);
-		if (len >= room)
+		if (len >= size)
 			return;
 	}
 }

@@ -33,11 +33,11 @@ struct key {
 	enum key_type type;
 	int is_list;		/* may be said again; grows */
 	size_t offset;		/* into struct config, or the section's own struct */
-	size_t room;		/* bytes of the member: what a text must fit */
+	size_t size;		/* bytes of the member: what a text must fit */
 	int64_t min, max;	/* of numbers */
 	int (*set)(void *section, const char *value, struct err *err);
 	/* KEY_OTHER: as key_show. NULL: there is nothing to show, it cannot be set. */
-	int (*show)(const void *section, int i, char *out, size_t room);
+	int (*show)(const void *section, int i, char *out, size_t size);
 };
 
 const struct key *key_find(enum section_kind section, const char *name, size_t *ret_index);
@@ -47,10 +47,10 @@ int key_set(const struct key *key, void *base, const char *value, struct err *er
  * The i-th item of the value, as the file would have it; one that is no list has one. 0 when
  * there is none, and so none of a key that has no value.
  */
-int key_show(const struct key *key, const void *base, int i, char *out, size_t room);
+int key_show(const struct key *key, const void *base, int i, char *out, size_t size);
 const struct key *key_at(size_t index);	/* all of them in turn; NULL at the end */
 /* "a, b, c": every key of the section. */
-void key_names(enum section_kind section, char *out, size_t room);
+void key_names(enum section_kind section, char *out, size_t size);
 
 /* check.c */
 void config_defaults(struct config *config);

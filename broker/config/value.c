@@ -8,7 +8,7 @@
 
 #include "util/alloc.h"
 
-static int digits(const char *text, size_t len, int64_t *ret)
+static int digits_read(const char *text, size_t len, int64_t *ret)
 {
 	int64_t n = 0;
 
@@ -28,7 +28,7 @@ int value_int(const char *text, int64_t min, int64_t max, int64_t *ret, struct e
 {
 	int64_t n;
 
-	if (digits(text, strlen(text), &n) < 0 || n < min || n > max)
+	if (digits_read(text, strlen(text), &n) < 0 || n < min || n > max)
 		return err_set(err, ERR_INVALID,
 			       "'%s' is not a whole number from %" PRId64 " to"
 			       " %" PRId64, text, min, max);
@@ -36,57 +36,16 @@ int value_int(const char *text, int64_t min, int64_t max, int64_t *ret, struct e
 	return 0;
 }
 
-static const struct {
-	const char *suffix;
-	int64_t ms;
-} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
-
-void value_write_duration(int64_t ms, char *out, size_t room)
-{
-	size_t u = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		if (ms && ms % units[i].ms == 0)
-			u = i;
-	}
-	snprintf(out, room, "%" PRId64 "%s", ms / units[u].ms, ms ? units[u].suffix : "");
-}
-
-int value_duration(const char *text, int64_t min, int64_t max, int64_t *ret, struct err *err)
-{
-	size_t len = strspn(text, "0123456789");
-	char low[32], high[32];
-	int64_t n = 0;
-	int fine = digits(text, len, &n) == 0;
-
-	if (fine && strcmp(text, "0") != 0) {
-		fine = 0;
-		for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-			if (strcmp(text + len, units[i].suffix) == 0)
-				fine = !__builtin_mul_overflow(n, units[i].ms, &n);
-		}
-	}
-	if (fine && n >= min && n <= max) {
-		*ret = n;
-		return 0;
-	}
-	value_write_duration(min, low, sizeof(low));
-	value_write_duration(max, high, sizeof(high));
-	return err_set(err, ERR_INVALID, "'%s' is not a time from %s to %s (ms, s, m, h or d behind"
-		       " a"
-		       " whole number)", text, low, high);
-}
-
 int value_money(const char *text, int64_t *ret, struct err *err)
 {
 	size_t whole = strspn(text, "0123456789");
 	int64_t n, fraction = 0;
 	size_t places = 0;
-	int fine = digits(text, whole, &n) == 0;
+	int fine = digits_read(text, whole, &n) == 0;
 
 	if (fine && text[whole] == '.') {
 		places = strlen(text + whole + 1);
-		fine = places <= 6 && digits(text + whole + 1, places, &fraction) == 0;
+		fine = places <= 6 && digits_read(text + whole + 1, places, &fraction) == 0;
 		for (size_t i = places; fine && i < 6; i++)
 			fraction *= 10;
 	} else if (text[whole]) {
@@ -100,13 +59,13 @@ int value_money(const char *text, int64_t *ret, struct err *err)
 	return 0;
 }
 
-void value_write_money(int64_t micros, char *out, size_t room)
+void value_write_money(int64_t micros, char *out, size_t size)
 {
-	int len = snprintf(out, room, "%" PRId64 ".%06" PRId64, micros / 1000000, micros % 1000000);
+	int len = snprintf(out, size, "%" PRId64 ".%06" PRId64, micros / 1000000, micros % 1000000);
 
-	while (len > 0 && (size_t)len < room && out[len - 1] == '0')
+	while (len > 0 && (size_t)len < size && out[len - 1] == '0')
 		out[--len] = '\0';
-	if (len > 0 && (size_t)len < room && out[len - 1] == '.')
+	if (len > 0 && (size_t)len < size && out[len - 1] == '.')
 		out[len - 1] = '\0';
 }
 
@@ -137,7 +96,7 @@ static int listen_tcp(const char *text, struct config_listen *out, struct err *e
 	int v6;
 
 	out->family = CONFIG_TCP;
-	if (!colon || digits(colon + 1, strlen(colon + 1), &port) < 0 || port > 65535)
+	if (!colon || digits_read(colon + 1, strlen(colon + 1), &port) < 0 || port > 65535)
 		goto wrong;
 	v6 = text[0] == '[';
 	len = (size_t)(colon - text);
@@ -178,59 +137,59 @@ int value_listen(const char *text, struct config_listen *ret, struct err *err)
 
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyz0123456789._-"
 
-int value_name(const char *text, size_t room, char *ret, struct err *err)
+int value_name(const char *text, size_t size, char *ret, struct err *err)
 {
 	size_t len = strlen(text);
 
-	if (len == 0 || len >= room || strchr("-._", text[0]) || strspn(text, NAME_CHARS) != len)
+	if (len == 0 || len >= size || strchr("-._", text[0]) || strspn(text, NAME_CHARS) != len)
 		return err_set(err, ERR_INVALID, "'%s' is not a name of at most %zu of a-z 0-9 . _"
 			       " -",
-			       text, room - 1);
+			       text, size - 1);
 	memcpy(ret, text, len + 1);
 	return 0;
 }
 
-int value_image(const char *text, size_t room, char *ret, struct err *err)
+int value_image(const char *text, size_t size, char *ret, struct err *err)
 {
 	size_t len = strlen(text);
 
-	if (len == 0 || len >= room || strchr("-._", text[0]) ||
+	if (len == 0 || len >= size || strchr("-._", text[0]) ||
 	    strspn(text, NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != len)
 		return err_set(err, ERR_INVALID, "'%s' is not an image of at most %zu of A-Z a-z"
 			       " 0-9 . _ -",
-			       text, room - 1);
+			       text, size - 1);
 	memcpy(ret, text, len + 1);
 	return 0;
 }
 
-int value_path(const char *text, size_t room, char *ret, struct err *err)
+int value_path(const char *text, size_t size, char *ret, struct err *err)
 {
 	size_t len = strlen(text);
 
 	if (len < 2 || text[0] != '/' || strstr(text, "/../") ||
 	    (len >= 3 && strcmp(text + len - 3, "/..") == 0))
 		return err_set(err, ERR_INVALID, "'%s' is not an absolute path without '..'", text);
-	if (len >= room)
-		return err_set(err, ERR_INVALID, "a path here has at most %zu bytes", room - 1);
+	if (len >= size)
+		return err_set(err, ERR_INVALID, "a path here has at most %zu bytes", size - 1);
 	memcpy(ret, text, len + 1);
 	return 0;
 }
 
-int value_word(const char *text, size_t room, char *ret, struct err *err)
+int value_word(const char *text, size_t size, char *ret, struct err *err)
 {
 	size_t len = strlen(text);
-	int fine = len > 0 && len < room;
+	int fine = len > 0 && len < size;
 
 	for (size_t i = 0; fine && i < len; i++)
 		fine = text[i] > ' ' && text[i] < 0x7f;
 	if (!fine)
 		return err_set(err, ERR_INVALID, "'%s' is not 1 to %zu printable characters without"
-			       " blanks", text, room - 1);
+			       " blanks", text, size - 1);
 	memcpy(ret, text, len + 1);
 	return 0;
 }
 
-int value_next(const char **cursor, char *item, size_t room, struct err *err)
+int value_next(const char **cursor, char *item, size_t size, struct err *err)
 {
 	const char *from = *cursor;
 	const char *end;
@@ -248,9 +207,9 @@ int value_next(const char **cursor, char *item, size_t room, struct err *err)
 	if (len == 0)
 		return err_set(err, ERR_INVALID, "a list is items with commas between them, none"
 			       " empty");
-	if (len >= room)
+	if (len >= size)
 		return err_set(err, ERR_INVALID, "an item of this list has at most %zu"
-			       " bytes", room - 1);
+			       " bytes", size - 1);
 	memcpy(item, from, len);
 	item[len] = '\0';
 	return 1;

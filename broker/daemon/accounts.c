@@ -69,13 +69,7 @@ static int fill_tokens(struct config *config)
 	return missing;
 }
 
-static int complain(const struct err *err, int code)
-{
-	fprintf(stderr, "lessord: %s\n", err->text);
-	return code;
-}
-
-int accounts_check(const struct options *options)
+int accounts_check(const struct command_line *line)
 {
 	int in_service = getenv("CREDENTIALS_DIRECTORY") != NULL;
 	struct accounts *accounts = xcalloc(1, sizeof(*accounts));
@@ -87,22 +81,22 @@ int accounts_check(const struct options *options)
 	int missing = 0;
 
 	env_system(&env);
-	if (config_load(options->config, CONFIG_WHOLE, &config, &err) < 0) {
+	if (config_load(line->config, CONFIG_WHOLE, &config, &err) < 0) {
 		/* Once more without tokens, if it was only that none is handed out here. */
 		if (in_service || err.kind != ERR_NOT_FOUND ||
-		    config_load(options->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
-			code = complain(&err, EXIT_USAGE);
+		    config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
+			code = command_line_fail(&err, EXIT_USAGE);
 		else
 			missing = fill_tokens(config);
 	}
 	if (code == EXIT_FINE && config->tls_certificate[0] &&
 	    tls_load(config->tls_certificate, config->tls_key, &tls, &err) < 0)
-		code = complain(&err, EXIT_USAGE);
+		code = command_line_fail(&err, EXIT_USAGE);
 	if (code == EXIT_FINE && accounts_open(accounts, config, &env, &err) < 0)
-		code = complain(&err, EXIT_PROVIDER);
+		code = command_line_fail(&err, EXIT_PROVIDER);
 	if (code == EXIT_FINE) {
 		printf("%s is fine: %zu account%s, %zu"
-			" provider%s\n", options->config, accounts->count,
+			" provider%s\n", line->config, accounts->count,
 		       accounts->count == 1 ? "" : "s", accounts->provider_count,
 		       accounts->provider_count == 1 ? "" : "s");
 		if (missing)
@@ -118,19 +112,19 @@ int accounts_check(const struct options *options)
 }
 
 /* Token files stay closed, so that whoever may read the file may ask. */
-int accounts_dump_config(const struct options *options)
+int accounts_dump_config(const struct command_line *line)
 {
 	struct config *config = NULL;
 	struct err err = { 0 };
 
-	if (config_load(options->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
-		return complain(&err, EXIT_USAGE);
+	if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
+		return command_line_fail(&err, EXIT_USAGE);
 	config_dump(config, stdout);
 	config_free(config);
 	return fflush(stdout) == 0 ? EXIT_FINE : EXIT_RUNTIME;
 }
 
-int accounts_dump(const struct options *options)
+int accounts_dump(const struct command_line *line)
 {
 	const char *dir = LESSOR_PROVIDER_DIR;
 	struct provider *provider = xcalloc(1, sizeof(*provider));
@@ -139,14 +133,14 @@ int accounts_dump(const struct options *options)
 	int code = EXIT_FINE;
 
 	/* Without a file the installed providers are what is meant. */
-	if (access(options->config, F_OK) == 0) {
-		if (config_load(options->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
-			code = complain(&err, EXIT_USAGE);
+	if (access(line->config, F_OK) == 0) {
+		if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
+			code = command_line_fail(&err, EXIT_USAGE);
 		else
 			dir = config->providers;
 	}
-	if (code == EXIT_FINE && provider_load(dir, options->provider, provider, &err) < 0)
-		code = complain(&err, EXIT_PROVIDER);
+	if (code == EXIT_FINE && provider_load(dir, line->provider, provider, &err) < 0)
+		code = command_line_fail(&err, EXIT_PROVIDER);
 	if (code == EXIT_FINE)
 		provider_dump(provider, stdout);
 	config_free(config);

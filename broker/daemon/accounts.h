@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "config/config.h"
-#include "daemon/options.h"
+#include "daemon/command_line.h"
 #include "loader/loader.h"
 #include "provider/account.h"
 #include "util/env.h"
@@ -26,6 +26,6 @@ int accounts_open(struct accounts *accounts, const struct config *config, const 
 void accounts_close(struct accounts *accounts);
 
 /* lessord --check-config, --dump-config and --dump-provider; each returns the exit code. */
-int accounts_check(const struct options *options);
-int accounts_dump_config(const struct options *options);
-int accounts_dump(const struct options *options);
+int accounts_check(const struct command_line *line);
+int accounts_dump_config(const struct command_line *line);
+int accounts_dump(const struct command_line *line);

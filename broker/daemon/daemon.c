@@ -16,23 +16,23 @@
 
 #include "daemon/notify.h"
 #include "daemon/place.h"
-#include "daemon/points.h"
+#include "daemon/crash_points.h"
 #include "daemon/tls.h"
 #include "daemon/tokens.h"
 #include "util/alloc.h"
 #include "util/log.h"
 
 /* After the steps had their time: for the answers to reach their clients. */
-#define FAREWELL_MS 3000
+#define DRAIN_GRACE_MS 3000
 /* And for what hurries up at the end of its time to do so, before the service manager kills us. */
-#define HURRY_MS 10000
+#define FORCE_GRACE_MS 10000
 /* The Go client keeps idle connections for 90 s; closing earlier could meet its next POST. */
 #define IDLE_MS 100000
 
 /* ---- before anything else ------------------------------------------------------------ */
 
 /* No core file and no debugger's view of a process that holds a provider's token. */
-static void harden(void)
+static void process_harden(void)
 {
 	const struct rlimit none = { 0, 0 };
 
@@ -115,7 +115,7 @@ static void on_server_empty(void *user)
 
 static void on_stopped(evutil_socket_t fd, short what, void *arg)
 {
-	static const struct timeval farewell = { .tv_sec = FAREWELL_MS / 1000 };
+	static const struct timeval grace = { .tv_sec = DRAIN_GRACE_MS / 1000 };
 	struct daemon *d = arg;
 	uint64_t n;
 
@@ -123,7 +123,7 @@ static void on_stopped(evutil_socket_t fd, short what, void *arg)
 	if (read(fd, &n, sizeof(n)) != (ssize_t)sizeof(n))
 		return;
 	d->engine_stopped = 1;
-	event_add(d->on_late, &farewell);
+	event_add(d->on_late, &grace);
 	end_if_done(d);
 }
 
@@ -152,9 +152,9 @@ static void *stopper_main(void *arg)
 	return NULL;
 }
 
-static void stop(struct daemon *d, const char *signal_name)
+static void daemon_stop(struct daemon *d, const char *signal_name)
 {
-	int64_t most_ms = d->config->drain_ms + FAREWELL_MS + HURRY_MS;
+	int64_t most_ms = d->config->drain_ms + DRAIN_GRACE_MS + FORCE_GRACE_MS;
 	char state[160];
 
 	if (d->stopping) {
@@ -181,7 +181,7 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo != SIGHUP)
-			stop(d, info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+			daemon_stop(d, info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
 		else if (!d->stopping)
 			daemon_reload(d);
 	}
@@ -379,7 +379,7 @@ static int start_server(struct daemon *d, struct err *err)
 	return daemon_listen(d, err);
 }
 
-static int start(struct daemon *d, struct err *err)
+static int daemon_start(struct daemon *d, struct err *err)
 {
 	const struct http_client_config client = { .user_agent = "lessord/" LESSOR_VERSION };
 	struct store *store = NULL, *runs = NULL;
@@ -389,7 +389,7 @@ static int start(struct daemon *d, struct err *err)
 	if (d->signal_fd < 0)
 		return EXIT_RUNTIME;
 	env_system(&d->env);
-	points_setup(&d->env);
+	crash_points_setup(&d->env);
 	code = start_store(d, &store, err);
 	if (code == EXIT_FINE && http_client_new(&client, &d->env, &d->client, err) < 0)
 		code = EXIT_RUNTIME;
@@ -417,7 +417,7 @@ static int start(struct daemon *d, struct err *err)
 }
 
 /* Copes with a half-started one. */
-static void finish(struct daemon *d)
+static void daemon_finish(struct daemon *d)
 {
 	if (d->stopping)
 		pthread_join(d->stopper, NULL);
@@ -456,22 +456,21 @@ static void finish(struct daemon *d)
 	free(d);
 }
 
-int daemon_run(const struct options *options)
+int daemon_run(const struct command_line *line)
 {
 	struct daemon *d = xcalloc(1, sizeof(*d));
 	struct err err = { 0 };
 	int code;
 
-	d->options = options;
+	d->command_line = line;
 	d->signal_fd = d->stopped_fd = -1;
-	harden();
-	if (config_load(options->config, CONFIG_WHOLE, &d->config, &err) < 0) {
-		fprintf(stderr, "lessord: %s\n", err.text);
+	process_harden();
+	if (config_load(line->config, CONFIG_WHOLE, &d->config, &err) < 0) {
 		free(d);
-		return EXIT_USAGE;
+		return command_line_fail(&err, EXIT_USAGE);
 	}
 	log_setup(2, d->config->log_format, d->config->log_level);
-	code = start(d, &err);
+	code = daemon_start(d, &err);
 	if (code == EXIT_FINE) {
 		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION }, { "store", d->config->store }),
 			   "ready");
@@ -481,6 +480,6 @@ int daemon_run(const struct options *options)
 	} else {
 		log_error(NULL, "%s", err.text);
 	}
-	finish(d);
+	daemon_finish(d);
 	return code;
 }

@@ -16,7 +16,7 @@
 #include "api/api.h"
 #include "config/config.h"
 #include "daemon/accounts.h"
-#include "daemon/options.h"
+#include "daemon/command_line.h"
 #include "engine/engine.h"
 #include "http/server.h"
 #include "provider/http_client.h"
@@ -28,7 +28,7 @@ struct ssl_ctx_st;
 #define DAEMON_LISTENERS_MAX (2 * CONFIG_LISTENERS_MAX)
 
 struct daemon {
-	const struct options *options;
+	const struct command_line *command_line;
 	struct config *config;		/* as at the start */
 	struct env env;
 	struct http_client *client;
@@ -57,7 +57,7 @@ struct daemon {
 };
 
 /* Runs until a signal ends it; returns the exit code. */
-int daemon_run(const struct options *options);
+int daemon_run(const struct command_line *line);
 
 /* reload.c */
 void daemon_api_config(const struct config *config, struct api_config *ret);

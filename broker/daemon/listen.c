@@ -48,7 +48,7 @@ static int write_port(const char *path, uint16_t port, struct err *err)
 	return 0;
 }
 
-static void listening(struct daemon *d, struct http_listener *made, const char *how)
+static void listener_add(struct daemon *d, struct http_listener *made, const char *how)
 {
 	int is_tls = http_listener_port(made) && d->tls;
 
@@ -73,7 +73,7 @@ static int listen_left(struct daemon *d, int count, struct err *err)
 				      d->config->behind_proxy, err);
 		if (!made)
 			return err_prefix(err, "a socket of the service manager's: ");
-		listening(d, made, ", left by the service manager");
+		listener_add(d, made, ", left by the service manager");
 	}
 	return 0;
 }
@@ -113,7 +113,7 @@ static int listen_file(struct daemon *d, int left, struct err *err)
 			made = http_listen_tcp(d->server, l->address, l->port, d->tls, c->behind_proxy, err);
 		if (!made)
 			return l->line ? err_prefix(err, "%s:%d: ", c->path, l->line) : -1;
-		listening(d, made, "");
+		listener_add(d, made, "");
 	}
 	return 0;
 }
@@ -130,7 +130,7 @@ int daemon_listen(struct daemon *d, struct err *err)
 		return -1;
 	for (int i = 0; i < d->listener_count && !first_port; i++)
 		first_port = http_listener_port(d->listeners[i]);
-	if (d->options->port_file)
-		return write_port(d->options->port_file, first_port, err);
+	if (d->command_line->port_file)
+		return write_port(d->command_line->port_file, first_port, err);
 	return 0;
 }

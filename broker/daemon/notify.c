@@ -13,7 +13,7 @@
 
 #include "util/alloc.h"
 
-static void notify(const char *state, int flags)
+static void state_send(const char *state, int flags)
 {
 	static const struct timeval most = { .tv_sec = 1 };
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -36,16 +36,16 @@ static void notify(const char *state, int flags)
 
 void notify_send(const char *state)
 {
-	notify(state, 0);
+	state_send(state, 0);
 }
 
 void notify_alive(void)
 {
-	notify("WATCHDOG=1", MSG_DONTWAIT);
+	state_send("WATCHDOG=1", MSG_DONTWAIT);
 }
 
 /* The number that a variable holds, or 0: also when it is none, or larger than `most`. */
-static int64_t number(const char *name, int64_t most)
+static int64_t env_number(const char *name, int64_t most)
 {
 	const char *text = getenv(name);
 	char *end;
@@ -60,14 +60,14 @@ static int64_t number(const char *name, int64_t most)
 int64_t notify_watchdog_ms(void)
 {
 	/* The variables are inherited: with a pid they mean only that process. */
-	if (getenv("WATCHDOG_PID") && number("WATCHDOG_PID", INT_MAX) != getpid())
+	if (getenv("WATCHDOG_PID") && env_number("WATCHDOG_PID", INT_MAX) != getpid())
 		return 0;
-	return number("WATCHDOG_USEC", INT64_MAX / 2) / 1000;
+	return env_number("WATCHDOG_USEC", INT64_MAX / 2) / 1000;
 }
 
 int notify_sockets(void)
 {
-	if (number("LISTEN_PID", INT_MAX) != getpid())
+	if (env_number("LISTEN_PID", INT_MAX) != getpid())
 		return 0;
-	return (int)number("LISTEN_FDS", INT_MAX - NOTIFY_FIRST_FD);
+	return (int)env_number("LISTEN_FDS", INT_MAX - NOTIFY_FIRST_FD);
 }

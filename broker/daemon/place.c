@@ -28,7 +28,7 @@ static void machine_id(char ret[MACHINE_ID_LEN + 1])
  * The inode, and which of the files that had its number. A file system that keeps no time
  * of birth has its device number; others do not need it, and it may change with a reboot.
  */
-int place_describe(const char *store, char *ret, size_t room, struct err *err)
+int place_describe(const char *store, char *ret, size_t size, struct err *err)
 {
 	char machine[MACHINE_ID_LEN + 1];
 	struct statx st;
@@ -37,10 +37,10 @@ int place_describe(const char *store, char *ret, size_t room, struct err *err)
 		return err_set_errno(err, errno, "cannot look at %s", store);
 	machine_id(machine);
 	if (st.stx_mask & STATX_BTIME)
-		snprintf(ret, room, "%s:%" PRIu64 "@%lld.%09u", machine, (uint64_t)st.stx_ino,
+		snprintf(ret, size, "%s:%" PRIu64 "@%lld.%09u", machine, (uint64_t)st.stx_ino,
 			 (long long)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
 	else
-		snprintf(ret, room, "%s:%" PRIu64 ":%u:%u", machine, (uint64_t)st.stx_ino,
+		snprintf(ret, size, "%s:%" PRIu64 ":%u:%u", machine, (uint64_t)st.stx_ino,
 			 st.stx_dev_major, st.stx_dev_minor);
 	return 0;
 }

@@ -10,4 +10,4 @@
 
 #include "util/err.h"
 
-int place_describe(const char *store, char *ret, size_t room, struct err *err);
+int place_describe(const char *store, char *ret, size_t size, struct err *err);

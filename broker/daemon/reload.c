@@ -70,7 +70,7 @@ static void renew_tls(struct daemon *d, struct ssl_ctx_st *fresh)
 	d->tls = fresh;
 }
 
-static int reload(struct daemon *d, struct config *now, struct err *err)
+static int config_apply(struct daemon *d, struct config *now, struct err *err)
 {
 	auto_free struct api_config *api = xcalloc(1, sizeof(*api));
 	struct ssl_ctx_st *tls = NULL;
@@ -124,8 +124,8 @@ void daemon_reload(struct daemon *d)
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
 		 (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
 	notify_send(state);
-	refused = config_load(d->options->config, CONFIG_WHOLE, &now, &err) < 0 ||
-		  reload(d, now, &err) < 0;
+	refused = config_load(d->command_line->config, CONFIG_WHOLE, &now, &err) < 0 ||
+		  config_apply(d, now, &err) < 0;
 	if (refused)
 		log_error(NULL, "%s; nothing was changed, the old values are in force", err.text);
 	else

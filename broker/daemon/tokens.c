@@ -14,19 +14,11 @@
 
 #include "api/auth.h"
 #include "config/config.h"
-#include "config/value.h"
-#include "daemon/owner.h"
+#include "daemon/file_owner.h"
 #include "util/alloc.h"
+#include "util/duration.h"
 
-#define YEAR_MS (INT64_C(366) * 86400000)
-
-static int complain(const struct err *err, int code)
-{
-	fprintf(stderr, "lessord: %s\n", err->text);
-	return code;
-}
-
-static int open_store(const struct options *o, const struct env *env, struct store **ret)
+static int open_store(const struct command_line *o, const struct env *env, struct store **ret)
 {
 	struct config *config = NULL;
 	struct err err = { 0 };
@@ -35,18 +27,18 @@ static int open_store(const struct options *o, const struct env *env, struct sto
 	if (o->store) {
 		if (o->store[0] != '/') {
 			err_set(&err, ERR_INVALID, "--store needs an absolute path");
-			return complain(&err, EXIT_USAGE);
+			return command_line_fail(&err, EXIT_USAGE);
 		}
 		path = xstrdup(o->store);
 	} else {
 		if (config_load(o->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
-			return complain(&err, EXIT_USAGE);
+			return command_line_fail(&err, EXIT_USAGE);
 		path = xstrdup(config->store);
 		config_free(config);
 	}
 	umask(077);
-	if (owner_become(path, &err) < 0 || store_open_tool(path, env, ret, &err) < 0)
-		return complain(&err, EXIT_STORE);
+	if (file_owner_become(path, &err) < 0 || store_open_tool(path, env, ret, &err) < 0)
+		return command_line_fail(&err, EXIT_STORE);
 	return EXIT_FINE;
 }
 
@@ -69,7 +61,7 @@ static int work_add(struct store *store, void *arg, struct err *err)
 	return store_token_add(store, arg, err);
 }
 
-static int token_add(struct store *store, const struct options *o, const struct env *env)
+static int token_add(struct store *store, const struct command_line *o, const struct env *env)
 {
 	int role = o->role ? token_role_parse(o->role) : TOKEN_USER;
 	char text[TOKEN_TEXT_ROOM];
@@ -82,17 +74,17 @@ static int token_add(struct store *store, const struct options *o, const struct 
 		return EXIT_USAGE;
 	}
 	if (o->expires) {
-		if (value_duration(o->expires, 1000, 100 * YEAR_MS, &expires, &err) < 0) {
+		if (duration_parse(o->expires, 1000, DURATION_MAX_MS, &expires, &err) < 0) {
 			err_prefix(&err, "--expires: ");
-			return complain(&err, EXIT_USAGE);
+			return command_line_fail(&err, EXIT_USAGE);
 		}
 		expires += env_wall_ms(env);
 	}
 	if (token_make(env, o->owner, o->org ? o->org : "default", role, expires, text, &token, &err) < 0)
-		return complain(&err, EXIT_USAGE);
+		return command_line_fail(&err, EXIT_USAGE);
 	if (in_transaction(store, work_add, &token, &err) < 0) {
 		explicit_bzero(text, sizeof(text));
-		return complain(&err, EXIT_STORE);
+		return command_line_fail(&err, EXIT_STORE);
 	}
 	printf("%s\n", text);
 	explicit_bzero(text, sizeof(text));
@@ -107,7 +99,7 @@ static int token_add(struct store *store, const struct options *o, const struct 
 
 /* ---- list -------------------------------------------------------------------------------- */
 
-static const char *day(int64_t ms, char out[32])
+static const char *time_text(int64_t ms, char out[32])
 {
 	time_t s = (time_t)(ms / 1000);
 	struct tm tm;
@@ -129,7 +121,7 @@ static void print_token(void *arg, const struct token *t)
 	else if (t->expires_ms && t->expires_ms <= now)
 		state = "expired";
 	printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s%s%s\n", t->id, state, token_role_name(t->role),
-	       day(t->created_ms, created), day(t->expires_ms, expires), t->owner,
+	       time_text(t->created_ms, created), time_text(t->expires_ms, expires), t->owner,
 	       t->org[0] ? " @ " : "", t->org);
 }
 
@@ -141,7 +133,7 @@ static int token_list(struct store *store, const struct env *env)
 	printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s\n", "ID", "STATE", "ROLE", "CREATED", "EXPIRES",
 	       "OWNER");
 	if (store_token_each(store, print_token, &now, &err) < 0)
-		return complain(&err, EXIT_STORE);
+		return command_line_fail(&err, EXIT_STORE);
 	return EXIT_FINE;
 }
 
@@ -162,13 +154,13 @@ static int work_revoke(struct store *store, void *arg, struct err *err)
 	return result < 0 ? -1 : 0;
 }
 
-static int token_revoke(struct store *store, const struct options *o, const struct env *env)
+static int token_revoke(struct store *store, const struct command_line *o, const struct env *env)
 {
 	struct revoke r = { .id = o->id, .now = env_wall_ms(env) };
 	struct err err = { 0 };
 
 	if (in_transaction(store, work_revoke, &r, &err) < 0)
-		return complain(&err, EXIT_STORE);
+		return command_line_fail(&err, EXIT_STORE);
 	if (!r.found) {
 		fprintf(stderr, "lessord: no valid token has that id; see lessord token list\n");
 		return EXIT_USAGE;
@@ -177,7 +169,7 @@ static int token_revoke(struct store *store, const struct options *o, const stru
 	return EXIT_FINE;
 }
 
-int tokens_command(const struct options *o)
+int tokens_command(const struct command_line *o)
 {
 	struct store *store = NULL;
 	struct env env;
@@ -187,9 +179,9 @@ int tokens_command(const struct options *o)
 	code = open_store(o, &env, &store);
 	if (code != EXIT_FINE)
 		return code;
-	if (o->what == DO_TOKEN_ADD)
+	if (o->mode == DO_TOKEN_ADD)
 		code = token_add(store, o, &env);
-	else if (o->what == DO_TOKEN_LIST)
+	else if (o->mode == DO_TOKEN_LIST)
 		code = token_list(store, &env);
 	else
 		code = token_revoke(store, o, &env);

@@ -9,7 +9,7 @@
 
 #include "provider/url.h"
 #include "util/alloc.h"
-#include "util/time.h"
+#include "util/duration.h"
 #include "util/utf8.h"
 
 #define OPTION_TEXT_MAX 1024
@@ -123,15 +123,24 @@ static int check_range(const struct lessor_option *option, int64_t value, struct
 {
 	if (option->max <= option->min || (value >= option->min && value <= option->max))
 		return 0;
-	if (option->type == LESSOR_OPTION_DURATION) {
-		char min[32], max[32];
-		time_duration_format(option->min, min);
-		time_duration_format(option->max, max);
-		return err_set(err, ERR_INVALID, "option '%s' must be between %s and %s",
-			       option->key, min, max);
-	}
 	return err_set(err, ERR_INVALID, "option '%s' must be between %lld and %lld", option->key,
 		       (long long)option->min, (long long)option->max);
+}
+
+static int parse_duration(const struct lessor_option *option, const char *text, int64_t *ret,
+			  struct err *err)
+{
+	int is_limited = option->max > option->min;
+	int64_t min = is_limited && option->min > 0 ? option->min : 0;
+	int64_t max = is_limited && option->max < DURATION_MAX_MS ? option->max : DURATION_MAX_MS;
+	auto_free char *seconds = NULL;
+
+	/* Here, and only here, a plain number of seconds has always been accepted as well. */
+	if (*text && text[strspn(text, "0123456789")] == '\0')
+		text = seconds = xasprintf("%ss", text);
+	if (duration_parse(text, min, max, ret, err))
+		return err_prefix(err, "option '%s': ", option->key);
+	return 0;
 }
 
 static int check_text(const struct lessor_option *option, const char *text, struct err *err)
@@ -172,11 +181,7 @@ static int option_parse(const struct lessor_option *option, const char *text,
 				       option->key);
 		break;
 	case LESSOR_OPTION_DURATION:
-		if (time_duration_parse(text, &ret->number))
-			return err_set(err, ERR_INVALID,
-				       "option '%s' must be a duration such as 90s, 5m or 2h",
-				       option->key);
-		if (check_range(option, ret->number, err))
+		if (parse_duration(option, text, &ret->number, err))
 			return -1;
 		break;
 	case LESSOR_OPTION_CHOICE:

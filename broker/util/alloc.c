@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void die(void)
+static void memory_fail(void)
 {
 	static const char text[] = "lessor: out of memory\n";
 
@@ -18,7 +18,7 @@ void *xcalloc(size_t count, size_t size)
 	void *p = calloc(count ? count : 1, size ? size : 1);
 
 	if (!p)
-		die();
+		memory_fail();
 	return p;
 }
 
@@ -27,7 +27,7 @@ void *xrealloc(void *old, size_t size)
 	void *p = realloc(old, size ? size : 1);
 
 	if (!p)
-		die();
+		memory_fail();
 	return p;
 }
 
@@ -61,6 +61,6 @@ char *xasprintf(const char *fmt, ...)
 	n = vasprintf(&out, fmt, ap);
 	va_end(ap);
 	if (n < 0)
-		die();
+		memory_fail();
 	return out;
 }

@@ -14,7 +14,7 @@
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256;
 
-static void die(void)
+static void hash_fail(void)
 {
 	static const char text[] = "lessor: libcrypto has no SHA-256\n";
 
@@ -31,7 +31,7 @@ static void hash_fetch(void)
 {
 	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	if (!sha256)
-		die();
+		hash_fail();
 	OPENSSL_atexit(hash_free);
 }
 
@@ -39,7 +39,7 @@ void hash_sha256(const void *data, size_t len, unsigned char out[HASH_SHA256_LEN
 {
 	pthread_once(&fetch_once, hash_fetch);
 	if (!EVP_Digest(data, len, out, NULL, sha256, NULL))
-		die();
+		hash_fail();
 }
 
 void hash_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
@@ -47,7 +47,7 @@ void hash_hmac_sha256(const void *key, size_t key_len, const void *data, size_t 
 {
 	pthread_once(&fetch_once, hash_fetch);
 	if (!HMAC(sha256, key, (int)key_len, data, len, out, NULL))
-		die();
+		hash_fail();
 }
 
 int hash_sha1(const void *data, size_t len, unsigned char out[HASH_SHA1_LEN])
@@ -83,7 +83,7 @@ uint32_t hash_fnv32(const void *data, size_t len)
 }
 
 /* Groups of `bits` from the top, as digits of `alphabet`; the last is filled up with zeros. */
-static size_t encode(const void *data, size_t len, const char *alphabet, unsigned int bits,
+static size_t bits_encode(const void *data, size_t len, const char *alphabet, unsigned int bits,
 		     char *out)
 {
 	const unsigned char *p = data;
@@ -107,12 +107,12 @@ static size_t encode(const void *data, size_t len, const char *alphabet, unsigne
 
 size_t hash_hex(const void *data, size_t len, char *out)
 {
-	return encode(data, len, "0123456789abcdef", 4, out);
+	return bits_encode(data, len, "0123456789abcdef", 4, out);
 }
 
 size_t hash_base32(const void *data, size_t len, char *out)
 {
-	return encode(data, len, "abcdefghijklmnopqrstuvwxyz234567", 5, out);
+	return bits_encode(data, len, "abcdefghijklmnopqrstuvwxyz234567", 5, out);
 }
 
 size_t hash_base64url(const void *data, size_t len, char *out)

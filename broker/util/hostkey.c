@@ -61,17 +61,17 @@ static void put_private(struct wire *w, const unsigned char seed[RAW],
 	hash_wipe(&section, sizeof(section));
 }
 
-static void write_pem(const struct wire *w, char *out, size_t room)
+static void write_pem(const struct wire *w, char *out, size_t size)
 {
 	unsigned char text[448];
 	size_t len = (size_t)EVP_EncodeBlock(text, w->bytes, (int)w->len);
-	size_t at = (size_t)snprintf(out, room, "-----BEGIN OPENSSH PRIVATE KEY-----\n");
+	size_t at = (size_t)snprintf(out, size, "-----BEGIN OPENSSH PRIVATE KEY-----\n");
 
 	for (size_t i = 0; i < len; i += LINE)
-		at += (size_t)snprintf(out + at, room - at, "%.*s\n",
+		at += (size_t)snprintf(out + at, size - at, "%.*s\n",
 				       (int)(len - i < LINE ? len - i : LINE),
 				       (const char *)text + i);
-	snprintf(out + at, room - at, "-----END OPENSSH PRIVATE KEY-----\n");
+	snprintf(out + at, size - at, "-----END OPENSSH PRIVATE KEY-----\n");
 	hash_wipe(text, sizeof(text));
 }
 

@@ -134,7 +134,7 @@ static void add_string(struct buf *out, char before, const char *s, char after)
 	buf_grow(out, all);
 }
 
-static void begin(struct jsonw *w, const char *key)
+static void value_begin(struct jsonw *w, const char *key)
 {
 	if (key)
 		add_string(w->out, w->comma ? ',' : 0, key, ':');
@@ -145,7 +145,7 @@ static void begin(struct jsonw *w, const char *key)
 
 void jsonw_object(struct jsonw *w, const char *key)
 {
-	begin(w, key);
+	value_begin(w, key);
 	buf_addc(w->out, '{');
 	w->comma = 0;
 }
@@ -158,7 +158,7 @@ void jsonw_end_object(struct jsonw *w)
 
 void jsonw_array(struct jsonw *w, const char *key)
 {
-	begin(w, key);
+	value_begin(w, key);
 	buf_addc(w->out, '[');
 	w->comma = 0;
 }
@@ -175,7 +175,7 @@ void jsonw_text(struct jsonw *w, const char *key, const char *value)
 		jsonw_null(w, key);
 		return;
 	}
-	begin(w, key);
+	value_begin(w, key);
 	add_string(w->out, 0, value, 0);
 }
 
@@ -187,13 +187,13 @@ void jsonw_text_if(struct jsonw *w, const char *key, const char *value)
 
 void jsonw_int(struct jsonw *w, const char *key, int64_t value)
 {
-	begin(w, key);
+	value_begin(w, key);
 	buf_addi(w->out, value);
 }
 
 void jsonw_int_text(struct jsonw *w, const char *key, int64_t value)
 {
-	begin(w, key);
+	value_begin(w, key);
 	buf_addc(w->out, '"');
 	buf_addi(w->out, value);
 	buf_addc(w->out, '"');
@@ -201,7 +201,7 @@ void jsonw_int_text(struct jsonw *w, const char *key, int64_t value)
 
 void jsonw_bool(struct jsonw *w, const char *key, int value)
 {
-	begin(w, key);
+	value_begin(w, key);
 	if (value)
 		buf_add(w->out, "true", 4);
 	else
@@ -210,7 +210,7 @@ void jsonw_bool(struct jsonw *w, const char *key, int value)
 
 void jsonw_null(struct jsonw *w, const char *key)
 {
-	begin(w, key);
+	value_begin(w, key);
 	buf_add(w->out, "null", 4);
 }
 
@@ -221,7 +221,7 @@ void jsonw_micros(struct jsonw *w, const char *key, int64_t micros)
 	char digits[8];
 	int i, len = 7;
 
-	begin(w, key);
+	value_begin(w, key);
 	if (micros < 0)
 		buf_addc(w->out, '-');
 	buf_addi(w->out, (int64_t)(size / 1000000));
@@ -243,7 +243,7 @@ void jsonw_time(struct jsonw *w, const char *key, int64_t ms)
 
 	if (!ms)
 		return;
-	begin(w, key);
+	value_begin(w, key);
 	/* The NUL of the text gives way to the closing quote. */
 	to = buf_reserve(w->out, TIME_TEXT_ROOM + 1);
 	if (!to)
@@ -256,6 +256,6 @@ void jsonw_time(struct jsonw *w, const char *key, int64_t ms)
 
 void jsonw_raw(struct jsonw *w, const char *key, const char *json)
 {
-	begin(w, key);
+	value_begin(w, key);
 	buf_adds(w->out, json);
 }

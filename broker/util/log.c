@@ -308,7 +308,7 @@ static int out_write_locked(const char *data, size_t len)
 	return n > 0 ? 0 : -1;
 }
 
-static void build(struct out *o, enum log_level level, const char *text,
+static void line_build(struct out *o, enum log_level level, const char *text,
 		  const struct log_field *fields)
 {
 	char when[TIME_TEXT_ROOM];
@@ -341,11 +341,11 @@ void log_write(enum log_level level, const struct log_field *fields, const char 
 	if (dropped) {
 		snprintf(lost, sizeof(lost), "%llu log lines were dropped: the reader is slow",
 			 (unsigned long long)dropped);
-		build(&o, LOG_LEVEL_WARNING, lost, NULL);
+		line_build(&o, LOG_LEVEL_WARNING, lost, NULL);
 		if (out_write_locked(o.data, o.len) == 0)
 			dropped = 0;
 	}
-	build(&o, level, text, fields);
+	line_build(&o, level, text, fields);
 	if (out_write_locked(o.data, o.len))
 		dropped++;
 	pthread_mutex_unlock(&lock);

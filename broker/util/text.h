@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Texts of fixed room, as the records have them. */
+/* Texts of fixed size, as the records have them. */
 #pragma once
 
 #include <string.h>
 
 /* Copies and terminates; what does not fit is cut, NULL is "". */
-static inline void text_set(char *to, size_t room, const char *from)
+static inline void text_set(char *to, size_t size, const char *from)
 {
 	size_t len = from ? strlen(from) : 0;
 
-	if (len >= room)
-		len = room - 1;
+	if (len >= size)
+		len = size - 1;
 	if (len)
 		memmove(to, from, len);
 	to[len] = '\0';

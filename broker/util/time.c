@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "util/time.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
 #define DAY_MS INT64_C(86400000)
-#define DURATION_MAX (INT64_C(36525) * DAY_MS)
 
 /* Howard Hinnant's civil_from_days and back: years begin in March, so leap days come last. */
 static void date_of_days(int64_t days, int *year, int *month, int *day)
@@ -150,73 +145,4 @@ int time_parse(const char *text, int64_t *ret_ms)
 		return -1;
 	*ret_ms = ms;
 	return 0;
-}
-
-static const struct {
-	const char *name;
-	int64_t ms;
-} units[] = { { "d", DAY_MS }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
-
-#define UNITS (sizeof(units) / sizeof(units[0]))
-
-int time_duration_parse(const char *text, int64_t *ret_ms)
-{
-	const char *p = text;
-	int64_t total = 0;
-	size_t unit = 0;
-
-	if (!*p)
-		return -1;
-	while (*p) {
-		int64_t value = 0;
-		size_t len;
-
-		if (*p < '0' || *p > '9')
-			return -1;
-		for (; *p >= '0' && *p <= '9'; p++) {
-			value = value * 10 + (*p - '0');
-			if (value > DURATION_MAX)
-				return -1;
-		}
-		len = strspn(p, "dhms");
-		if (!len && !*p && unit == 0) {
-			unit = 3;	/* nothing but digits */
-		} else {
-			while (unit < UNITS && (strlen(units[unit].name) != len ||
-						memcmp(units[unit].name, p, len) != 0))
-				unit++;
-			if (unit == UNITS)
-				return -1;
-		}
-		if (value > (DURATION_MAX - total) / units[unit].ms)
-			return -1;
-		total += value * units[unit++].ms;
-		p += len;
-	}
-	*ret_ms = total;
-	return 0;
-}
-
-void time_duration_format(int64_t ms, char out[32])
-{
-	const char *sign = ms < 0 ? "-" : "";
-	uint64_t rest = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
-	uint64_t first, second;
-	char text[64] = "";
-	size_t i = 0;
-
-	while (i < UNITS - 1 && rest < (uint64_t)units[i].ms)
-		i++;
-	first = rest / (uint64_t)units[i].ms;
-	rest %= (uint64_t)units[i].ms;
-	/* "5s 10ms" says no more than "5s" */
-	second = i < UNITS - 2 ? rest / (uint64_t)units[i + 1].ms : 0;
-	/* At most 26 bytes; the compiler cannot know how few the second number has. */
-	if (second)
-		snprintf(text, sizeof(text), "%s%" PRIu64 "%s %" PRIu64 "%s", sign, first, units[i].name,
-			 second, units[i + 1].name);
-	else
-		snprintf(text, sizeof(text), "%s%" PRIu64 "%s", sign, first, units[i].name);
-	memcpy(out, text, 32);
-	out[31] = '\0';
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Times and durations as text. Pure: nothing here asks a clock. Any thread. */
+/* Points in time as text. Pure: nothing here reads a clock. Any thread. */
 #pragma once
 
-#include <stddef.h>
 #include <stdint.h>
 
 #define TIME_TEXT_ROOM 25
@@ -19,12 +18,3 @@ void time_format(int64_t ms, char out[TIME_TEXT_ROOM]);
  * write; then *ret_ms is unchanged.
  */
 int time_parse(const char *text, int64_t *ret_ms);
-
-/*
- * "90s", "5m", "2h", "1d", "250ms", sums with falling units as in "1h30m", or a
- * plain number of seconds. 0, or -1 if it is none of these or more than 100
- * years; then *ret_ms is unchanged.
- */
-int time_duration_parse(const char *text, int64_t *ret_ms);
-/* For people, the two largest units: "2d 3h", "5m 10s", "250ms", "-10s". */
-void time_duration_format(int64_t ms, char out[32]);

@@ -98,7 +98,7 @@ class Life(unittest.TestCase):
     def test_a_life(self):
         self.assertEqual(self.cli("whoami").out, "alice@example.com of acme\n")
         # The first probe proves the account; the daemon listens before that.
-        until(lambda: "not proven" not in self.cli("providers").out)
+        until(lambda: "not verified" not in self.cli("providers").out)
         self.assertRegex(self.cli("providers").out, r"hetzner +hetzner +ready")
         made = self.cli("create", "--class", "tiny", "--slug", "my-box", "--ttl", "1h", "--idle",
                         "20m", "--image", "debian-12", "--location", "nbg1")
@@ -117,7 +117,7 @@ class Life(unittest.TestCase):
         # By its id: the slug is free again once it is released, and this may start late.
         follow = self.start("events", made.id, "--follow", "--json")
         gone = self.cli("release", "my-box")
-        self.assertEqual(gone.out, "released %s (my-box), and gone\n" % made.id)
+        self.assertEqual(gone.out, "released %s (my-box), nothing is left\n" % made.id)
         self.assertEqual(self.left(), [], "the command ends when everything is gone")
         events = [json.loads(x) for x in self.finish(follow, 0).out.splitlines()]
         self.assertEqual([e["seq"] for e in events], sorted({e["seq"] for e in events}))
@@ -125,17 +125,17 @@ class Life(unittest.TestCase):
         self.assertIn(made.id, self.cli("list", "--all").out)
         self.assertIn(made.id, self.cli("list", "--state", "released").out)
         again = self.cli("release", made.id)
-        self.assertIn("and gone", again.out)
+        self.assertIn("nothing is left", again.out)
         self.cli("heartbeat", made.id, code=6)
 
     def test_kept(self):
         made = self.cli("create", "--class", "tiny", "--keep")
         kept = self.cli("release", made.id)
-        self.assertRegex(kept.out, r"and kept: .*server \d+")
+        self.assertRegex(kept.out, r"kept: .*server \d+")
         self.assertRegex(kept.err, r"costing [0-9.]+ EUR/h until: lessor release cbx_\w+ --delete")
         self.assertEqual(len([t for t in self.left() if "server_type" in t]), 1)
         self.assertRegex(self.cli("list").out, made.id + r".* kept")
-        self.assertIn("and gone", self.cli("release", made.id, "--delete").out)
+        self.assertIn("nothing is left", self.cli("release", made.id, "--delete").out)
         self.gone()
 
     def test_kept_until(self):
@@ -160,7 +160,7 @@ class Life(unittest.TestCase):
         self.assertRegex(self.cli("list", "--attention").out, made.id)
         self.cli("resolve", made.id, "forget", "--reason", "mine", code=4)
         self.sim("DELETE", "/_sim/faults")
-        self.assertIn("tried again now", self.cli("resolve", made.id, "retry").out)
+        self.assertIn("retrying now", self.cli("resolve", made.id, "retry").out)
         self.gone()
         self.assertIn("retry: by alice@example.com", self.cli("events", made.id).out)
 
@@ -185,8 +185,8 @@ class Life(unittest.TestCase):
         self.env["LESSOR_TOKEN"] = self.broker.admin
         self.cli("sweep", "--run")
         until(lambda: "sweptAt" in self.doc("sweep")["accounts"][0])
-        self.assertRegex(self.cli("sweep").out, r"hetzner: swept .*, \d+ of ours there, 0 in")
-        self.assertIn("0 given to cleanup", self.cli("sweep", "--delete").out)
+        self.assertRegex(self.cli("sweep").out, r"hetzner: swept .*, \d+ resources of ours, 0 orphans")
+        self.assertIn("0 handed to cleanup", self.cli("sweep", "--delete").out)
 
     def test_fallback_and_failure(self):
         self.sim("POST", "/_sim/faults", {"match": {"op": "s.create", "server_type": "ccx13"},

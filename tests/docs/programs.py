@@ -33,7 +33,7 @@ def write(path, text, mode=0o644):
 def allowed(name, *args):
     """The options that a program names when it is given one that there is not."""
     text = run(name, *args, "--no-such", code=2)
-    there = re.search(r"there are (--[a-z-]+(?:, --[a-z-]+)*)", text)
+    there = re.search(r"the options are (--[a-z-]+(?:, --[a-z-]+)*)", text)
     if not there:
         raise AssertionError(f"{name} {args}: {text}")
     return {option[2:] for option in there.group(1).split(", ")}

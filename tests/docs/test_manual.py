@@ -253,7 +253,7 @@ class Lessor(unittest.TestCase):
         write(HOME + "/key.pub", new_key() + " me\n")
         write(HOME + "/token", cls.broker.admin + "\n", 0o600)
         cls.env = {"HOME": HOME, "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-        cls.common = LESSOR.options("DESCRIPTION", "Flags of every command")
+        cls.common = LESSOR.options("DESCRIPTION", "Options of every command")
         cls.own = {title.split()[0]: LESSOR.options("COMMANDS", title)
                    for title in LESSOR.subsections("COMMANDS")}
 
@@ -345,7 +345,7 @@ class Lessor(unittest.TestCase):
         keys = LESSOR.named("FILES", "", "Ic")
         path = write(HOME + "/settings", "nonsense = 1\n")
         said = self.lessor("whoami", "--config", path, code=2)
-        self.assertEqual(list(keys), re.findall(r"\w+", said.split("there are ")[1]
+        self.assertEqual(list(keys), re.findall(r"\w+", said.split("the settings are ")[1]
                                                 .replace(" and ", " ")))
         write(path, f"url = {self.url}\ntoken_file = token\naccount = nonsense\nclass = tiny\n")
         self.assertIn("provider must be one of", self.lessor("create", "--config", path, code=4))

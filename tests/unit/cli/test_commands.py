@@ -20,7 +20,7 @@ class Release(Case):
     def test_gone(self):
         server = self.script(owed(), owed(), gone())
         r = self.run_cli("release", "violet-prawn", code=0)
-        self.assertEqual(r.out, "released cbx_0123456789ab (violet-prawn), and gone\n")
+        self.assertEqual(r.out, "released cbx_0123456789ab (violet-prawn), nothing is left\n")
         self.assertEqual(server.requests[0].path, "/v1/leases/violet-prawn/release")
         self.assertEqual(server.requests[0].body, {})
         self.assertEqual(server.requests[1].path, "/v1/leases/cbx_0123456789ab")
@@ -38,13 +38,13 @@ class Release(Case):
         self.script(lease("released", cleanup={"state": "retained", "tries": 0},
                           hourlyPrice=0.0208, currency="EUR"))
         r = self.run_cli("release", "x", "--keep-server", code=0)
-        self.assertIn("and kept: server 4711", r.out)
+        self.assertIn("kept: server 4711", r.out)
         self.assertIn("0.0208 EUR/h until: lessor release cbx_0123456789ab --delete", r.err)
 
     def test_how_safe_it_is(self):
         for retention, words in (("protected", "is protected against deletion at the provider"),
                                  ("recorded", "not protected at the provider"),
-                                 ("unsure", "whether it is still there is not certain")):
+                                 ("unsure", "it is unknown whether it still exists")):
             kept = lease("released", cleanup={"state": "retained"}, retention=retention)
             server = self.script(kept)
             r = self.run_cli("release", "x", "--keep-server", code=0)
@@ -54,7 +54,7 @@ class Release(Case):
             self.assertRegex(self.run_cli("show", "x", code=0).out, r"retention +" + retention)
         server = self.script(dict(kept, attention="account hetzner is fenced"))
         r = self.run_cli("release", "x", "--keep-server", "--no-wait", code=0)
-        self.assertIn("a person is needed: account hetzner is fenced", r.err)
+        self.assertIn("operator action needed: account hetzner is fenced", r.err)
         self.assertEqual(server.requests[0].headers["Prefer"], "wait=2")
 
     def test_attention(self):
@@ -62,12 +62,12 @@ class Release(Case):
         r = self.run_cli("release", "x", code=8)
         self.assertIn("cleanup pending: server 4711 (crabbox-violet-prawn), ssh_key 12 (key-x)",
                       r.out)
-        self.assertIn("a person is needed: it is not ours", r.err)
+        self.assertIn("operator action needed: it is not ours", r.err)
 
     def test_the_account_is_blocked(self):
         server = self.script(dict(owed(), attention="account hetzner is blocked"))
         r = self.run_cli("release", "x", code=8)
-        self.assertIn("a person is needed: account hetzner is blocked", r.err)
+        self.assertIn("operator action needed: account hetzner is blocked", r.err)
         self.assertEqual(len(server.requests), 1, "nothing comes of waiting")
 
     def test_no_wait(self):
@@ -81,7 +81,7 @@ class Release(Case):
         r = self.interrupt_when(server, "GET", "", ["release", "x"])
         self.assertEqual(r.code, 130, r.err)
         self.assertIn("cleanup pending: server 4711", r.out)
-        self.assertIn("was taken and goes on", r.err)
+        self.assertIn("was accepted and continues", r.err)
 
     def test_interrupted_before_an_answer(self):
         server = self.serve(lambda r: HANG)
@@ -104,14 +104,14 @@ class Release(Case):
         for doc in (old, new, kept):
             del doc["cleanup"]
         self.script(old, new)
-        self.assertIn("and gone", self.run_cli("release", "x", code=0).out)
+        self.assertIn("nothing is left", self.run_cli("release", "x", code=0).out)
         self.script(kept)
-        self.assertIn("and kept", self.run_cli("release", "x", code=0).out)
+        self.assertIn(", kept: ", self.run_cli("release", "x", code=0).out)
 
     def test_ended_before(self):
         self.script(gone("expired"))
         r = self.run_cli("release", "x", code=0)
-        self.assertIn("is gone; it had expired before", r.out)
+        self.assertIn("which had already expired", r.out)
 
     def test_json(self):
         self.script(owed(), gone())
@@ -157,7 +157,7 @@ class People(Case):
         r = self.run_cli("sweep", "--delete", "--account", "hetzner", "--reason", "y", code=0)
         self.assertEqual(server.requests[1].body,
                          {"action": "delete", "provider": "hetzner", "reason": "y"})
-        self.assertIn("1 given to cleanup", r.out)
+        self.assertIn("1 handed to cleanup", r.out)
         self.run_cli("sweep", "--delete", "--run", code=2)
         self.run_cli("sweep", "--reason", "x", code=2)
 
@@ -226,14 +226,14 @@ class Codes(Case):
 
     def test_unauthorized(self):
         r = self.code(error(401, "unauthorized"), 5, "whoami")
-        self.assertIn("the token was not taken (it came from LESSOR_TOKEN)", r.err)
+        self.assertIn("the token was rejected (it is from LESSOR_TOKEN)", r.err)
         del self.env["LESSOR_TOKEN"]
         r = self.code(error(401, "unauthorized"), 5, "whoami")
         self.assertIn("set LESSOR_TOKEN", r.err)
 
     def test_retry_after(self):
         r = self.code(Answer(429, {"error": "slow_down"}, headers=[("Retry-After", "7")]), 4)
-        self.assertIn("try again in 7 s", r.err)
+        self.assertIn("retry in 7 s", r.err)
 
     def test_no_json(self):
         r = self.code(Answer(200, raw=b"<html>hello"), 1)
@@ -321,7 +321,7 @@ class Reading(Case):
     def test_show(self):
         self.serve(lambda r: ok(owed(nextTryAt="2099-01-01T00:00:00Z")))
         r = self.run_cli("show", "x", code=0)
-        for text in ("cbx_0123456789ab", "cx23 (ccx13 was asked for)", "released",
+        for text in ("cbx_0123456789ab", "cx23 (requested: ccx13)", "released",
                      "server 4711 (crabbox-violet-prawn), ssh_key 12 (key-x)", "locked"):
             self.assertIn(text, r.out)
         self.assertEqual(self.run_cli("show", "x", "--json", code=0).json()["lease"]["id"],
@@ -436,7 +436,7 @@ class Reading(Case):
         r = self.run_cli("usage", "--month", "2026-08", "--all", code=0)
         self.assertEqual(server.requests[0].query, "scope=all&month=2026-08")
         self.assertIn("2026-08: 3 leases, 1 active, 1.5 hours, 0.61 USD, 4.86 USD reserved", r.out)
-        self.assertIn("limit: 10 leases at once, all", r.out)
+        self.assertIn("limit: 10 active leases in total", r.out)
         doc = self.run_cli("usage", "--json", code=0)
         self.assertEqual(doc.json()["usage"]["estimatedUSD"], 0.61)
         self.assertIn('"estimatedUSD":0.61,', doc.out)

@@ -117,7 +117,7 @@ class Create(Case):
     def test_wait_ends(self):
         server = self.serve(Slow(99))
         r = self.run_cli("create", "--wait=2s", code=7)
-        self.assertIn("it goes on", r.err)
+        self.assertIn("the create continues", r.err)
         self.assertEqual(server.seen("POST", "/cancel-create"), [])
 
     def test_lost_answers_are_asked_for_again(self):
@@ -132,7 +132,7 @@ class Create(Case):
         posts = server.seen("POST")
         self.assertEqual(len(posts), 4)
         self.assertEqual(len({r.raw for r in posts}), 1, "the same body each time")
-        self.assertIn("trying again", r.err)
+        self.assertIn("retrying", r.err)
 
     def test_lost_for_good_is_taken_back(self):
         def script(request):
@@ -142,7 +142,7 @@ class Create(Case):
         server = self.serve(script)
         r = self.run_cli("create", "--wait=3s", code=7)
         self.assertGreater(len(server.seen("POST", "/v1/leases")), 1)
-        self.assertIn("cancelled: nothing was made", r.err)
+        self.assertIn("cancelled: nothing was created", r.err)
         posted = server.requests[0].body
         cancel = server.seen("POST", "/cancel-create")
         self.assertEqual(len(cancel), 1)
@@ -179,7 +179,7 @@ class Create(Case):
     def test_unreachable_is_said_at_once(self):
         self.env["LESSOR_URL"] = "http://127.0.0.1:1"
         r = self.run_cli("create", code=7)
-        self.assertIn("cannot reach http://127.0.0.1:1: Connection refused", r.err)
+        self.assertIn("cannot connect to http://127.0.0.1:1: Connection refused", r.err)
         self.assertIn("LESSOR_URL", r.err)
 
     def test_failed(self):
@@ -205,7 +205,7 @@ class Create(Case):
         server = self.serve(script)
         r = self.interrupt_when(server, "POST", "/v1/leases", ["create"])
         self.assertEqual(r.code, 130, r.err)
-        self.assertIn("cancelled: nothing was made", r.err)
+        self.assertIn("cancelled: nothing was created", r.err)
 
     def test_ctrl_c_while_waiting(self):
         slow, state = Slow(99), {"canceled": False, "polls": 0}
@@ -259,7 +259,7 @@ class Create(Case):
         server = self.serve(script)
         r = self.interrupt_when(server, "GET", "", ["create"])
         self.assertEqual(r.code, 4, r.err)
-        self.assertIn("could not be taken back", r.err)
+        self.assertIn("cannot cancel the create", r.err)
 
     def test_vanished_while_waiting(self):
         def script(request):

@@ -61,7 +61,7 @@ static void a_line_is_escaped_as_a_whole(void **state)
 
 	(void)state;
 	assert_non_null(f);
-	text_say(f, "x %s y", "\x1b]0;title\x07\nroot#");
+	text_print(f, "x %s y", "\x1b]0;title\x07\nroot#");
 	fclose(f);
 	assert_string_equal(text, "x \\x1b]0;title\\x07\\nroot# y\n");
 }

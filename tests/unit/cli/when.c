@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-static void lengths_have_units(void **state)
+static void durations_are_whole_seconds(void **state)
 {
 	static const struct {
 		const char *text;
@@ -18,7 +18,8 @@ static void lengths_have_units(void **state)
 		{ "1h30m", 5400 }, { "366d", 366 * 86400 }, { "1s", 1 },
 	};
 	static const char *const bad[] = {
-		"", "90", "1h30", "m", "h1", "-5m", "1.5h", "5 m", "5x", "500ms", "0s", "367d",
+		"", "90", "1h30", "m", "h1", "-5m", "1.5h", "5 m", "5x", "500ms", "1s500ms", "0",
+		"0s", "367d",
 		"99999999999999999999s", "30m1h", "\x1b[2J",
 	};
 	struct err err;
@@ -26,16 +27,17 @@ static void lengths_have_units(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		if (when_parse_length(good[i].text, &seconds, &err))
+		if (when_parse_seconds(good[i].text, &seconds, &err))
 			fail_msg("%s: %s", good[i].text, err.text);
 		assert_int_equal(seconds, good[i].seconds);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		seconds = -7;
-		if (!when_parse_length(bad[i], &seconds, &err))
-			fail_msg("'%s' was taken for %lld", bad[i], (long long)seconds);
+		if (!when_parse_seconds(bad[i], &seconds, &err))
+			fail_msg("'%s' was accepted as %lld", bad[i], (long long)seconds);
 		assert_int_equal(seconds, -7);
 		assert_int_equal(err.kind, ERR_INVALID);
+		assert_non_null(strstr(err.text, "90s or 1h30m"));
 	}
 }
 
@@ -50,7 +52,7 @@ static void distances(void **state)
 		{ "soon", "" },
 		{ "", "" },
 	};
-	char out[WHEN_ROOM];
+	char out[WHEN_TEXT_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -66,7 +68,7 @@ static void distances(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lengths_have_units),
+		cmocka_unit_test(durations_are_whole_seconds),
 		cmocka_unit_test(distances),
 	};
 

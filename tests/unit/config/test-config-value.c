@@ -24,28 +24,6 @@ static void numbers(void **state)
 	assert_int_equal(n, 10);
 }
 
-static void durations(void **state)
-{
-	static const struct { const char *text; int64_t ms; } good[] = {
-		{ "0", 0 }, { "250ms", 250 }, { "90s", 90000 }, { "5m", 300000 }, { "2h", 7200000 },
-		{ "1d", 86400000 }, { "0s", 0 },
-	};
-	static const char *const bad[] = { "", "5", "s", "-5s", "5 s", "5sec", "1.5h", "2d", "25h",
-					   "9223372036854775807d" };
-	struct err err = { 0 };
-	int64_t n;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		assert_int_equal(value_duration(good[i].text, 0, 86400000, &n, &err), 0);
-		assert_int_equal(n, good[i].ms);
-	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(value_duration(bad[i], 0, 86400000, &n, &err), -1);
-		assert_non_null(strstr(err.text, "from 0 to 1d"));
-	}
-}
-
 static void money(void **state)
 {
 	static const struct { const char *text; int64_t micros; } good[] = {
@@ -138,7 +116,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers),
-		cmocka_unit_test(durations),
 		cmocka_unit_test(money),
 		cmocka_unit_test(listeners),
 		cmocka_unit_test(lists),

@@ -102,7 +102,7 @@ static void all_of_it(void **state)
 		 "[account one]\nprovider = hetzner\nlocations = fsn1, nbg1\nimages = a,"
 		 " B-2\nimages = c\n"
 		 "image = c\nmax_steps = 4\nrate_per_hour = 3000\ntoken_file = %s\n"
-		 "settle = 90s\nprotect_retained = no\n"
+		 "settle = 1m30s\nprotect_retained = no\n"
 		 "endpoint = http://127.0.0.1:9/v1 ; not a comment of the value\nkeys = account\n"
 		 "[account two]\nprovider = other\nlocations = x\n", token);
 	c = good(text);

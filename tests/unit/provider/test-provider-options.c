@@ -124,9 +124,11 @@ static void test_refusals(void **state)
 	REFUSED("option 'size' must be a whole number", "name", "x", "size",
 		"99999999999999999999");
 	REFUSED("option 'backups' must be yes or no", "name", "x", "backups", "maybe");
-	REFUSED("option 'boot_timeout' must be a duration", "name", "x", "boot_timeout", "soon");
-	REFUSED("option 'boot_timeout' must be between 1s and 1h", "name", "x", "boot_timeout",
-		"2h");
+	REFUSED("option 'boot_timeout': 'soon' is not a duration from 1s to 1h", "name", "x",
+		"boot_timeout", "soon");
+	REFUSED("option 'boot_timeout': '2h' is not a duration from 1s to 1h", "name", "x",
+		"boot_timeout", "2h");
+	REFUSED("option 'boot_timeout': '0s' is not", "name", "x", "boot_timeout", "0");
 	REFUSED("option 'keys' must be one of lease|account", "name", "x", "keys", "lease|account");
 	REFUSED("option 'keys' must be one of", "name", "x", "keys", "");
 	REFUSED("option 'keys' must be one of", "name", "x", "keys", "leas");
@@ -144,7 +146,7 @@ static void test_values(void **state)
 {
 	static const char *const pairs[] = { "name", "blue", "size", "100", "big", "-7", "backups",
 					    "Yes",
-					     "boot_timeout", "90s", "keys", "account", "endpoint",
+					     "boot_timeout", "90", "keys", "account", "endpoint",
 					     "http://127.0.0.1:8080/v1/", NULL, NULL };
 	struct toy toy;
 	struct lessor_provider table = table_of();

@@ -85,66 +85,11 @@ static void test_parse(void **state)
 	}
 }
 
-static void test_duration_parse(void **state)
-{
-	static const struct {
-		const char *text;
-		int64_t ms;
-	} good[] = {
-		{ "90s", 90000 },  { "5m", 300000 },	{ "2h", 7200000 },    { "1d", 86400000 },
-		{ "90", 90000 },   { "0", 0 },		{ "0s", 0 },	      { "250ms", 250 },
-		{ "1h30m", 5400000 }, { "1d2h3m4s5ms", 93784005 }, { "1m1ms", 60001 },
-		{ "36525d", INT64_C(3155760000000) },
-	};
-	static const char *const bad[] = {
-		"", " 5s", "5s ", "-5s", "h", "5x", "1.5h", "5S", "30m1h", "1h5", "5mm", "5sm",
-		"1h1h", "36526d", "99999999999999999999", "36525d1ms", "5 s",
-	};
-	int64_t ms;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		if (time_duration_parse(good[i].text, &ms))
-			fail_msg("'%s' was refused", good[i].text);
-		assert_int_equal(ms, good[i].ms);
-	}
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		ms = 7;
-		if (time_duration_parse(bad[i], &ms) == 0)
-			fail_msg("'%s' was taken for a duration", bad[i]);
-		assert_int_equal(ms, 7);
-	}
-}
-
-static void test_duration_format(void **state)
-{
-	static const struct {
-		int64_t ms;
-		const char *text;
-	} rows[] = {
-		{ 0, "0ms" },		 { 250, "250ms" },	{ 1000, "1s" },
-		{ 1999, "1s" },		 { 310000, "5m 10s" },	{ 7200000, "2h" },
-		{ 5400000, "1h 30m" },	 { 183600000, "2d 3h" }, { -10000, "-10s" },
-		{ 86400000, "1d" },	 { INT64_MIN, "-106751991167d 7h" },
-	};
-	char text[32];
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		time_duration_format(rows[i].ms, text);
-		assert_string_equal(text, rows[i].text);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_duration_parse),
-		cmocka_unit_test(test_duration_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

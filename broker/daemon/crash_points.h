@@ -9,4 +9,4 @@
 #include "util/env.h"
 
 /* Sets env->point; does nothing in a build without the option. */
-void points_setup(struct env *env);
+void crash_points_setup(struct env *env);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/owner.h"
+#include "daemon/file_owner.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -9,7 +9,7 @@
 
 #include "util/alloc.h"
 
-int owner_become(const char *path, struct err *err)
+int file_owner_become(const char *path, struct err *err)
 {
 	auto_free char *dir = xstrdup(path);
 	char *slash = strrchr(dir, '/');

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "daemon/options.h"
+#include "daemon/command_line.h"
 
 /* lessord --owed; returns the exit code. */
-int owed_list(const struct options *options);
+int residue_report_print(const struct command_line *line);

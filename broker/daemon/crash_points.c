@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/points.h"
+#include "daemon/crash_points.h"
 
 #ifdef LESSOR_CRASH_POINTS
 
@@ -25,7 +25,7 @@ static void point_pass(void *data, const char *name)
 		kill(getpid(), SIGKILL);
 }
 
-void points_setup(struct env *env)
+void crash_points_setup(struct env *env)
 {
 	const char *at = getenv("LESSOR_CRASH_AT");
 	const char *count = getenv("LESSOR_CRASH_COUNT");
@@ -38,7 +38,7 @@ void points_setup(struct env *env)
 
 #else
 
-void points_setup(struct env *env)
+void crash_points_setup(struct env *env)
 {
 	(void)env;
 }

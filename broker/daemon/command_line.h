@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "util/err.h"
+
 /* What the process ends with; documented in the manual, so never renumbered. */
 enum exit_code {
 	EXIT_FINE = 0,
@@ -16,7 +18,7 @@ enum exit_code {
 	EXIT_OWED = 7,		/* --owed: something is left at a provider */
 };
 
-enum options_do {
+enum command_line_mode {
 	DO_RUN,
 	DO_CHECK,
 	DO_DUMP_CONFIG,
@@ -30,8 +32,8 @@ enum options_do {
 };
 
 /* All borrowed from argv. */
-struct options {
-	enum options_do what;
+struct command_line {
+	enum command_line_mode mode;
 	const char *config;
 	const char *port_file;		/* may be NULL */
 	const char *provider;		/* DO_DUMP */
@@ -40,6 +42,8 @@ struct options {
 	const char *id;			/* DO_TOKEN_REVOKE */
 };
 
-/* 0, or -1 after a sentence on `complain`. */
-int options_read(int argc, char **argv, struct options *ret, FILE *complain);
-void options_help(FILE *out);
+/* `argv` begins with the program's name. 0, or -1 with `err` filled. */
+int command_line_read(int argc, char **argv, struct command_line *ret, struct err *err);
+void command_line_help(FILE *out);
+/* Prints the error to standard error; returns `code`. */
+int command_line_fail(const struct err *err, int code);

@@ -7,4 +7,4 @@
  * Root becomes the owner of the directory that the database at `path` is in: files that
  * root made there would be closed to the daemon. For a tool, before it opens anything.
  */
-int owner_become(const char *path, struct err *err);
+int file_owner_become(const char *path, struct err *err);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of commands. Only main.c includes this: it hands a command down to its function
+ * and to the help, so that no command depends on the table.
+ */
+#pragma once
+
+#include "cli/cli.h"
+
+extern const struct command commands[];	/* ends with a NULL name */
+
+/* NULL if there is no such command. */
+const struct command *commands_find(const char *name);

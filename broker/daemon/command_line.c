@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/command_line.h"
+
+#include <string.h>
+
+#include "util/alloc.h"
+#include "util/argv.h"
+
+void command_line_help(FILE *out)
+{
+	fputs("lessord: the lease broker's daemon\n"
+	      "\n"
+	      "  lessord [--config FILE] [--port-file FILE]\n"
+	      "      Run. SIGTERM ends it in good order, SIGHUP reads limits, tokens and\n"
+	      "      certificates anew. --port-file gets the number of the first TCP port.\n"
+	      "  lessord --check-config [--config FILE]\n"
+	      "      Read everything, providers and their options too, and say what is wrong.\n"
+	      "  lessord --dump-config [--config FILE]\n"
+	      "      What is in force, presets too, as a configuration that says the same.\n"
+	      "  lessord --dump-provider NAME [--config FILE]\n"
+	      "      What a provider says of itself, with its options. NAME may be a path.\n"
+	      "  lessord --owed [--config FILE]\n"
+	      "      List the leases with something left at a provider, from the database alone,\n"
+	      "      whether the daemon runs or not.\n"
+	      "  lessord token add --owner OWNER [--org ORG] [--role user|reader|admin]\n"
+	      "                    [--expires TIME] [--config FILE | --store FILE]\n"
+	      "      Make a token for clients and print it, once. TIME is 90d, 12h, ...; the\n"
+	      "      organisation is \"default\" if none is given.\n"
+	      "  lessord token list [--config FILE | --store FILE]\n"
+	      "  lessord token revoke ID [--config FILE | --store FILE]\n"
+	      "      These three work while the daemon runs; it takes notice within a second.\n"
+	      "  lessord --version | --help\n"
+	      "\n"
+	      "Exit codes: 0 well, 1 it could not go on, 2 command line or configuration,\n"
+	      "3 provider or its options, 4 database damaged or out of reach, 5 another daemon\n"
+	      "has the database, 6 there is no usable token, 7 something is owed.\n"
+	      "\n"
+	      "The configuration is " LESSOR_CONFIG_FILE " unless said otherwise.\n",
+	      out);
+}
+
+/* lessord without "token": no operands. */
+static int run_read(int argc, char **argv, struct command_line *c, struct err *err)
+{
+	int mode = c->mode;
+	const struct argv_option options[] = {
+		{ "config", ARGV_VALUE, .value = &c->config },
+		{ "check-config", ARGV_FLAG, .seen = &mode, .mark = DO_CHECK },
+		{ "dump-config", ARGV_FLAG, .seen = &mode, .mark = DO_DUMP_CONFIG },
+		{ "dump-provider", ARGV_VALUE, .seen = &mode, .mark = DO_DUMP,
+		  .value = &c->provider },
+		{ "owed", ARGV_FLAG, .seen = &mode, .mark = DO_OWED },
+		{ "port-file", ARGV_VALUE, .value = &c->port_file },
+		{ "version", ARGV_FLAG, .seen = &mode, .mark = DO_VERSION },
+		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
+		{ 0 },
+	};
+	const struct argv_syntax syntax = { .options = options, .abbreviations = 1 };
+
+	if (argv_parse(&syntax, argc, argv, NULL, NULL, err) < 0)
+		return -1;
+	c->mode = (enum command_line_mode)mode;
+	return 0;
+}
+
+static int token_mode(const char *verb)
+{
+	static const struct {
+		const char *verb;
+		int mode;
+	} modes[] = {
+		{ "add", DO_TOKEN_ADD },
+		{ "list", DO_TOKEN_LIST },
+		{ "revoke", DO_TOKEN_REVOKE },
+		{ "--help", DO_HELP },
+		{ "-h", DO_HELP },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		if (strcmp(verb, modes[i].verb) == 0)
+			return modes[i].mode;
+	}
+	return -1;
+}
+
+/* lessord token; `argv` begins with the verb. */
+static int token_read(int argc, char **argv, struct command_line *c, struct err *err)
+{
+	int verb = token_mode(argc ? argv[0] : "");
+	int mode = verb;
+	const struct argv_option options[] = {
+		{ "config", ARGV_VALUE, .value = &c->config },
+		{ "store", ARGV_VALUE, .value = &c->store },
+		{ "owner", ARGV_VALUE, .value = &c->owner },
+		{ "org", ARGV_VALUE, .value = &c->org },
+		{ "role", ARGV_VALUE, .value = &c->role },
+		{ "expires", ARGV_VALUE, .value = &c->expires },
+		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
+		{ 0 },
+	};
+	const struct argv_syntax syntax = {
+		.options = options,
+		.abbreviations = 1,
+		.words_max = verb == DO_TOKEN_REVOKE,
+	};
+
+	if (verb < 0)
+		return err_set(err, ERR_INVALID, "token needs one of add, list, revoke");
+	if (argv_parse(&syntax, argc - 1, argv + 1, &c->id, NULL, err) < 0)
+		return -1;
+	c->mode = (enum command_line_mode)mode;
+	if (mode == DO_HELP)
+		return 0;
+	if (verb == DO_TOKEN_ADD && !c->owner)
+		return err_set(err, ERR_INVALID, "token add needs --owner");
+	if (verb == DO_TOKEN_REVOKE && !c->id)
+		return err_set(err, ERR_INVALID, "token revoke needs an ID, as token list shows it");
+	if (verb != DO_TOKEN_ADD && (c->owner || c->org || c->role || c->expires))
+		return err_set(err, ERR_INVALID, "--owner, --org, --role and --expires are for token"
+			       " add only");
+	return 0;
+}
+
+int command_line_read(int argc, char **argv, struct command_line *ret, struct err *err)
+{
+	struct command_line c = { .mode = DO_RUN, .config = LESSOR_CONFIG_FILE };
+	int is_token = argc > 1 && strcmp(argv[1], "token") == 0;
+	int failed;
+
+	if (is_token)
+		failed = token_read(argc - 2, argv + 2, &c, err);
+	else
+		failed = run_read(argc - (argc > 0), argv + (argc > 0), &c, err);
+	if (failed)
+		return -1;
+	*ret = c;
+	return 0;
+}
+
+int command_line_fail(const struct err *err, int code)
+{
+	fprintf(stderr, "lessord: %s\n", err->text);
+	return code;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is left at the providers, as the database has it: for whoever is about to take
+ * lessord away, whether it runs or not. Nothing is changed and nobody is asked.
+ */
+#include "daemon/residue_report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "config/config.h"
+#include "daemon/file_owner.h"
+#include "store/store.h"
+#include "util/buf.h"
+
+#define PAGE 100
+/* The second look finds the other process's log, and holds. */
+#define TRIES 5
+#define TEXT_MAX (256 << 20)
+
+struct residue_report {
+	struct store *store;
+	struct buf text;
+	int64_t count;
+	int64_t last_n;
+	int in_page;
+	struct err err;
+	int failed;
+};
+
+static const char *or_dash(const char *text)
+{
+	return text[0] ? text : "-";
+}
+
+/* What may still be there of it, by its id where that is known. */
+static void add_residue(struct buf *b, const struct ledger *ledger)
+{
+	const char *between = "";
+
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		const struct resource *row = &ledger->resources[i];
+
+		if (!resource_is_residue(row))
+			continue;
+		buf_addf(b, "%s%s %s", between, resource_kind_name(row->kind),
+			 row->id[0] ? row->id : row->name);
+		between = ", ";
+	}
+	if (!between[0])
+		buf_adds(b, "-");
+}
+
+static int add_lease(void *arg, const struct lease *l)
+{
+	struct residue_report *r = arg;
+	struct ledger ledger;
+
+	r->last_n = l->n;
+	r->in_page++;
+	if (!lease_is_live(l) && (l->cleanup == CLEANUP_DONE || l->cleanup == CLEANUP_NONE))
+		return 0;
+	if (store_ledger(r->store, l->n, &ledger, &r->err) < 0) {
+		r->failed = 1;
+		return 1;
+	}
+	buf_addf(&r->text, "%s  %s  %s  %s  %s", l->id, or_dash(l->slug), l->owner, l->account,
+		 lease_state_name(lease_shown_state(l)));
+	if (!lease_is_live(l))
+		buf_addf(&r->text, ", %s", lease_cleanup_name(l->cleanup));
+	buf_adds(&r->text, "  ");
+	add_residue(&r->text, &ledger);
+	buf_adds(&r->text, l->retained ? "  retained\n" : "  -\n");
+	ledger_fini(&ledger);
+	r->count++;
+	return 0;
+}
+
+static int read_each(struct residue_report *r, int cleanup)
+{
+	struct store_list list = {
+		.scope = { .all = 1 }, .state = -1, .cleanup = cleanup, .limit = PAGE,
+	};
+
+	do {
+		r->in_page = 0;
+		if (store_lease_each(r->store, &list, add_lease, r, &r->err) < 0 || r->failed)
+			return -1;
+		list.before_n = r->last_n;
+	} while (r->in_page == PAGE);
+	return 0;
+}
+
+/* Each by an index of its own, and all of one moment. */
+static int read_all(struct residue_report *r)
+{
+	for (int cleanup = CLEANUP_NONE; cleanup < CLEANUP_DONE; cleanup++) {
+		if (read_each(r, cleanup) < 0)
+			return -1;
+	}
+	return r->text.overflow ? err_set(&r->err, ERR_IO, "there is too much to list") : 0;
+}
+
+/* 1: it has to be read anew. */
+static int store_read_once(const char *path, struct residue_report *r)
+{
+	int rc = store_open_view(path, &r->store, &r->err);
+	int holds;
+
+	if (rc == 1) {
+		fprintf(stderr, "lessord: there is no store %s yet\n", path);
+		return 0;
+	}
+	if (rc < 0)
+		return r->err.kind == ERR_BUSY ? 1 : -1;
+	rc = read_all(r);
+	holds = store_view_holds(r->store);
+	store_close(r->store);
+	return holds ? rc : 1;
+}
+
+static int read_store(const char *path, struct residue_report *r)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && file_owner_become(path, &r->err) < 0)
+		return -1;
+	for (int i = 0; i < TRIES; i++) {
+		int rc;
+
+		buf_clear(&r->text);
+		r->count = r->last_n = 0;
+		r->failed = 0;
+		rc = store_read_once(path, r);
+		if (rc <= 0)
+			return rc;
+	}
+	return err_set(&r->err, ERR_BUSY, "others keep writing to %s; try again", path);
+}
+
+int residue_report_print(const struct command_line *line)
+{
+	struct config *config = NULL;
+	struct residue_report r = { .count = 0 };
+	int code;
+
+	/* Token files stay closed: no provider is asked anything. */
+	if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &r.err) < 0)
+		return command_line_fail(&r.err, EXIT_USAGE);
+	buf_init(&r.text, TEXT_MAX);
+	if (read_store(config->store, &r) < 0) {
+		code = command_line_fail(&r.err, EXIT_STORE);
+	} else {
+		fputs(buf_str(&r.text), stdout);
+		printf("%" PRId64 " lease%s left with something at a provider\n", r.count,
+		       r.count == 1 ? "" : "s");
+		code = r.count ? EXIT_OWED : EXIT_FINE;
+		if (fflush(stdout) != 0)
+			code = EXIT_RUNTIME;
+	}
+	buf_fini(&r.text);
+	config_free(config);
+	return code;
+}
