@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/call.h"
+#include "api/engine_request.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
 #include "api/result.h"
 
 #define LOOK_AT "lessor sweep, lessor list --retained and lessor list --attention"
@@ -88,7 +90,7 @@ void accounts_list(struct call *call)
 /* Contract 2.1: doctor fails when `configured` is false and prints what is missing. */
 void accounts_readiness(struct call *call)
 {
-	const struct account *account = call_account(call->api, call->param);
+	const struct account *account = lookup_account(call->api, call->param);
 	struct account_figures figures;
 	char message[512];
 	struct jsonw w;
@@ -126,7 +128,7 @@ void accounts_readiness(struct call *call)
 
 static void take_over_finish(struct call *call, struct engine_request *request)
 {
-	const struct account *account = call_account(call->api, request->expected_account);
+	const struct account *account = lookup_account(call->api, request->expected_account);
 	struct jsonw w;
 
 	if (result_check(call, request))
@@ -152,20 +154,20 @@ static int read_take_over(struct input *in, struct engine_request *request)
 void accounts_take_over(struct call *call)
 {
 	struct api *api = call->api;
-	const struct account *account = call_account(api, call->param);
+	const struct account *account = lookup_account(api, call->param);
 	struct engine_request *request;
 
 	if (!account) {
 		call_not_found(call);
 		return;
 	}
-	request = call_request(call, REQUEST_ACCOUNT);
+	request = engine_request_begin(call, REQUEST_ACCOUNT);
 	if (!request)
 		return;
 	memcpy(request->expected_account, account->config.name, sizeof(request->expected_account));
 	call->input.fault = &call->fault;
 	if (read_take_over(&call->input, request)) {
-		change_refuse(call, request);
+		engine_request_refuse(call, request);
 		return;
 	}
 	queue_submit(api->queue, request, take_over_finish);

@@ -2,34 +2,14 @@
 /* Heartbeat, release and cancel-create (contract 2.3, 2.7 and 4), and what people decide. */
 #include <string.h>
 
-#include "api/call.h"
+#include "api/engine_request.h"
 #include "api/grammar.h"
-#include "api/leases.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
+#include "api/render.h"
 #include "api/result.h"
 #include "api/telemetry.h"
-#include "util/text.h"
 #include "util/time.h"
-
-struct engine_request *change_begin(struct call *call, enum request_kind kind)
-{
-	struct engine_request *request;
-
-	if (!leases_ref(call->param)) {
-		call_not_found(call);
-		return NULL;
-	}
-	request = call_request(call, kind);
-	if (!request)
-		return NULL;
-	TEXT_SET(request->ref, call->param);
-	return request;
-}
-
-void change_refuse(struct call *call, struct engine_request *request)
-{
-	queue_drop(call->api->queue, request);
-	call_fault(call);
-}
 
 static int read_expected(struct call *call, struct engine_request *request)
 {
@@ -65,7 +45,7 @@ static void heartbeat_finish(struct call *call, struct engine_request *request)
 
 void change_heartbeat(struct call *call)
 {
-	struct engine_request *request = change_begin(call, REQUEST_HEARTBEAT);
+	struct engine_request *request = engine_request_begin_lease(call, REQUEST_HEARTBEAT);
 	struct input *in = &call->input;
 	json_t *telemetry = NULL;
 	int64_t seconds = 0;
@@ -86,7 +66,7 @@ void change_heartbeat(struct call *call)
 		request->idle_ms = (seconds > max ? max : seconds) * 1000;
 	}
 	if (in->failed) {
-		change_refuse(call, request);
+		engine_request_refuse(call, request);
 		return;
 	}
 	queue_submit(call->api->queue, request, heartbeat_finish);
@@ -117,7 +97,7 @@ static void read_retention(struct call *call, struct engine_request *request, in
 
 static void release_submit(struct call *call, int delete_machine)
 {
-	struct engine_request *request = change_begin(call, REQUEST_RELEASE);
+	struct engine_request *request = engine_request_begin_lease(call, REQUEST_RELEASE);
 	struct input *in = &call->input;
 
 	if (!request)
@@ -127,7 +107,7 @@ static void release_submit(struct call *call, int delete_machine)
 		input_bool(in, "delete", &delete_machine);
 	read_retention(call, request, delete_machine);
 	if (read_expected(call, request)) {
-		change_refuse(call, request);
+		engine_request_refuse(call, request);
 		return;
 	}
 	request->delete_machine = delete_machine;
@@ -163,7 +143,7 @@ static void cancel_finish(struct call *call, struct engine_request *request)
 	jsonw_text(&w, "state", "canceled");
 	jsonw_end_object(&w);
 	if (request->lease.id[0]) {
-		parts.is_unsure = call_is_unsure(call->api, &request->lease);
+		parts.is_unsure = lookup_is_unsure(call->api, &request->lease);
 		render_lease(&w, "lease", &request->lease, &parts);
 	}
 	jsonw_end_object(&w);
@@ -180,7 +160,7 @@ void change_cancel(struct call *call)
 			   "The lease id must be cbx_ and 12 lower-case hex digits.");
 		return;
 	}
-	request = change_begin(call, REQUEST_CANCEL_CREATE);
+	request = engine_request_begin_lease(call, REQUEST_CANCEL_CREATE);
 	if (!request)
 		return;
 	in->fault = &call->fault;
@@ -189,7 +169,7 @@ void change_cancel(struct call *call)
 		input_fail(in, 400, "invalid_create_attempt_id",
 			   "createAttemptID must be cat_ and 32 lower-case hex digits");
 	if (in->failed) {
-		change_refuse(call, request);
+		engine_request_refuse(call, request);
 		return;
 	}
 	queue_submit(call->api->queue, request, cancel_finish);
@@ -199,7 +179,7 @@ void change_cancel(struct call *call)
 
 void change_retry(struct call *call)
 {
-	struct engine_request *request = change_begin(call, REQUEST_RESOLVE);
+	struct engine_request *request = engine_request_begin_lease(call, REQUEST_RESOLVE);
 	struct input *in = &call->input;
 
 	if (!request)
@@ -208,7 +188,7 @@ void change_retry(struct call *call)
 	read_reason(in, request);
 	request->resolve = RESOLVE_RETRY;
 	if (read_expected(call, request)) {
-		change_refuse(call, request);
+		engine_request_refuse(call, request);
 		return;
 	}
 	queue_submit(call->api->queue, request, change_finish);
@@ -253,7 +233,7 @@ static void read_resolve(struct input *in, struct engine_request *request)
 
 void change_resolve(struct call *call)
 {
-	struct engine_request *request = change_begin(call, REQUEST_RESOLVE);
+	struct engine_request *request = engine_request_begin_lease(call, REQUEST_RESOLVE);
 	struct input *in = &call->input;
 
 	if (!request)
@@ -261,7 +241,7 @@ void change_resolve(struct call *call)
 	in->fault = &call->fault;
 	read_resolve(in, request);
 	if (read_expected(call, request)) {
-		change_refuse(call, request);
+		engine_request_refuse(call, request);
 		return;
 	}
 	queue_submit(call->api->queue, request, change_finish);

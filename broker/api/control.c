@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call.h"
+#include "api/control.h"
 #include "api/grammar.h"
-#include "api/runs.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
+#include "api/run_render.h"
 #include "api/telemetry.h"
 #include "http/websocket.h"
 #include "util/alloc.h"
@@ -237,7 +239,7 @@ static int page_add(void *arg, int64_t seq, int64_t at_ms, const char *fields)
 	size_t before = out->len;
 	int comma = page->w.comma;
 
-	runs_render_event(&page->w, page->follow->run_id, seq, at_ms, fields);
+	run_render_event(&page->w, page->follow->run_id, seq, at_ms, fields);
 	if (out->len > MESSAGE_OUT_MAX) {
 		out->len = before;
 		out->data[before] = '\0';
@@ -282,7 +284,7 @@ static void follow_go_on(struct control *c, struct follow *f)
 
 static void take_subscribe(struct control *c, struct input *in)
 {
-	struct store_scope scope = { .owner = c->caller.owner, .org = c->caller.org };
+	struct store_scope scope = lookup_scope(&c->caller);
 	struct follow *f = NULL;
 	struct run_row run;
 	char id[RUN_ID_ROOM] = "";
@@ -296,15 +298,11 @@ static void take_subscribe(struct control *c, struct input *in)
 		say_error(c, in->fault->code, in->fault->message);
 		return;
 	}
-	if (c->caller.role == TOKEN_ADMIN)
-		scope.all = 1;
-	else if (c->caller.role == TOKEN_READER)
-		scope.owner = NULL;
-	if (!runs_are_readable(c->api)) {
-		say_error(c, "store_unavailable", RUNS_UNAVAILABLE);
+	if (!lookup_has_runs(c->api)) {
+		say_error(c, "store_unavailable", LOOKUP_NO_RUNS);
 		return;
 	}
-	if (!runs_is_id(id) ||
+	if (!lookup_is_run_id(id) ||
 	    store_run_find(c->api->parts.runs_reader, id, &scope, RUN_READ, &run, NULL)) {
 		say_error(c, "not_found", "There is no such run.");
 		return;

@@ -224,3 +224,13 @@ int input_object(struct input *in, const char *key, json_t **ret)
 	*ret = value;
 	return 1;
 }
+
+size_t input_cut(const char *text, size_t len, size_t max)
+{
+	if (len <= max)
+		return len;
+	len = max;
+	while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+		len--;
+	return len;
+}

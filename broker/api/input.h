@@ -58,3 +58,6 @@ int input_object(struct input *in, const char *key, json_t **ret);
 /* As fault_set, but a fault that is there stays. Always returns -1. */
 int input_fail(struct input *in, int status, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* How many of the `len` bytes to keep so that at most `max` are, and no character is broken. */
+size_t input_cut(const char *text, size_t len, size_t max);

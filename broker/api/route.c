@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/call.h"
+#include "api/handlers.h"
 #include "util/alloc.h"
 
 #define LIST_QUERY "state limit provider owner org cleanup attention before view"

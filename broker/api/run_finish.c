@@ -8,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call.h"
-#include "api/result.h"
+#include "api/control.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
+#include "api/results.h"
+#include "api/run_render.h"
+#include "api/run_response.h"
 #include "api/runlog.h"
-#include "api/runs.h"
 #include "api/telemetry.h"
 #include "util/alloc.h"
 #include "util/text.h"
@@ -70,7 +73,7 @@ void run_finish_head(struct api *api, const struct http_head *head, const struct
 	if (!runs_is_usable(api->parts.runs)) {
 		rule->status = 503;
 		rule->code = "store_unavailable";
-		rule->message = RUNS_UNAVAILABLE;
+		rule->message = LOOKUP_NO_RUNS;
 		return;
 	}
 	if (sinks >= SINKS_MAX) {
@@ -137,7 +140,7 @@ static void read_short(struct input *in, const char *key, char *out, size_t room
 {
 	const json_t *value = json_object_get(in->root, key);
 	const char *text = json_string_value(value);
-	size_t len = text ? runs_cut(text, strlen(text), room - 1) : 0;
+	size_t len = text ? input_cut(text, strlen(text), room - 1) : 0;
 
 	if (len)
 		memcpy(out, text, len);
@@ -193,7 +196,7 @@ static void job_finish(struct call *call, struct run_request *request)
 	struct jsonw w;
 
 	/* A second end of a run changes nothing, and is told what is there. */
-	if (run_result_check(call, request)) {
+	if (run_response_check(call, request)) {
 		job_free(job);
 	} else if (request->result == RUN_RESULT_OK && request->op == RUN_LOG) {
 		job_go_on(job);
@@ -201,7 +204,7 @@ static void job_finish(struct call *call, struct run_request *request)
 		control_run_changed(call->api, job->run_id);
 		w = call_begin(call);
 		jsonw_object(&w, NULL);
-		runs_render(call, &w, &request->run);
+		run_render(call, &w, &request->run);
 		jsonw_end_object(&w);
 		call_answer(call, 200);
 		job_free(job);
@@ -221,7 +224,7 @@ static void ask_end(const struct finish_job *job, struct run_request *request)
 
 static void job_go_on(struct finish_job *job)
 {
-	struct run_request *request = call_run_request(&job->call, RUN_LOG);
+	struct run_request *request = run_request_begin(&job->call, RUN_LOG);
 	const char *piece;
 
 	if (!request) {
@@ -269,7 +272,7 @@ void run_finish_post(struct call *call)
 	struct runlog *log = sink_take(call->ex);
 	struct finish_job *job;
 
-	if (!runs_is_id(call->param)) {
+	if (!lookup_is_run_id(call->param)) {
 		call_not_found(call);
 		runlog_free(log);
 		return;

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call.h"
+#include "api/control.h"
 #include "api/grammar.h"
-#include "api/result.h"
-#include "api/runs.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
+#include "api/run_render.h"
+#include "api/run_response.h"
 #include "api/telemetry.h"
 #include "util/alloc.h"
 #include "util/text.h"
@@ -17,11 +19,11 @@ static struct run_request *told_begin(struct call *call, enum run_op op)
 {
 	struct run_request *request;
 
-	if ((op != RUN_CREATE || call->param[0]) && !runs_is_id(call->param)) {
+	if ((op != RUN_CREATE || call->param[0]) && !lookup_is_run_id(call->param)) {
 		call_not_found(call);
 		return NULL;
 	}
-	request = call_run_request(call, op);
+	request = run_request_begin(call, op);
 	if (!request)
 		return NULL;
 	TEXT_SET(request->id, call->param);
@@ -55,7 +57,7 @@ static void read_name(struct input *in, const char *key, char *out, size_t room)
 		input_fail(in, 400, "invalid_field", "%s must be a string", key);
 		return;
 	}
-	len = runs_cut(text, strlen(text), room - 1);
+	len = input_cut(text, strlen(text), room - 1);
 	memcpy(out, text, len);
 	out[len] = '\0';
 }
@@ -94,10 +96,10 @@ static void create_finish(struct call *call, struct run_request *request)
 {
 	struct jsonw w;
 
-	if (run_result_check(call, request) == 0) {
+	if (run_response_check(call, request) == 0) {
 		w = call_begin(call);
 		jsonw_object(&w, NULL);
-		runs_render(call, &w, &request->run);
+		run_render(call, &w, &request->run);
 		jsonw_end_object(&w);
 		call_answer(call, request->result == RUN_RESULT_REPLAY ? 200 : 201);
 	}
@@ -157,7 +159,7 @@ static void put_text(struct input *in, json_t *out, const char *key, size_t max)
 	if (!text)
 		input_fail(in, 400, "invalid_field", "%s must be a string", key);
 	else if (len)
-		json_object_set_new(out, key, json_stringn_nocheck(text, runs_cut(text, len, max)));
+		json_object_set_new(out, key, json_stringn_nocheck(text, input_cut(text, len, max)));
 }
 
 /* The event's own fields, as they will be given out again. */
@@ -195,14 +197,14 @@ static void event_finish(struct call *call, struct run_request *request)
 {
 	struct jsonw w;
 
-	if (run_result_check(call, request) == 0) {
+	if (run_response_check(call, request) == 0) {
 		control_run_changed(call->api, request->id);
 		w = call_begin(call);
 		jsonw_object(&w, NULL);
-		/* runs_render_event opens an object without a name. */
+		/* run_render_event opens an object without a name. */
 		buf_adds(w.out, "\"event\":");
 		w.comma = 0;
-		runs_render_event(&w, request->id, request->seq, request->at_ms,
+		run_render_event(&w, request->id, request->seq, request->at_ms,
 				  request->text);
 		jsonw_end_object(&w);
 		call_answer(call, 201);
@@ -233,10 +235,10 @@ static void telemetry_finish(struct call *call, struct run_request *request)
 {
 	struct jsonw w;
 
-	if (run_result_check(call, request) == 0) {
+	if (run_response_check(call, request) == 0) {
 		w = call_begin(call);
 		jsonw_object(&w, NULL);
-		runs_render(call, &w, &request->run);
+		run_render(call, &w, &request->run);
 		jsonw_end_object(&w);
 		call_answer(call, 200);
 	}

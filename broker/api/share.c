@@ -3,102 +3,16 @@
  * Who else may use a lease. A share reaches users of the lease's own organisation: by
  * their name in lower case, or all of them. It opens the API; it hands out no SSH key.
  */
-#include "api/share.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/engine_request.h"
 #include "api/grammar.h"
-#include "api/leases.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
 #include "api/result.h"
+#include "api/roster.h"
 #include "util/alloc.h"
-
-#define SHARES_MAX 64
-
-struct roster {
-	struct store_share list[SHARES_MAX + 1];
-	size_t count;
-	int64_t updated_ms;
-	char updated_by[128];
-};
-
-static void lower(char *text)
-{
-	for (; *text; text++) {
-		if (*text >= 'A' && *text <= 'Z')
-			*text = (char)(*text - 'A' + 'a');
-	}
-}
-
-/* ---- showing ------------------------------------------------------------------------- */
-
-static void roster_add(void *arg, const struct store_share *share)
-{
-	struct roster *roster = arg;
-
-	if (roster->count < ARRAY_LEN(roster->list))
-		roster->list[roster->count++] = *share;
-}
-
-static int roster_read(struct call *call, const struct lease *l, struct roster *roster,
-		       struct err *err)
-{
-	roster->count = 0;
-	return store_share_each(call->api->parts.reader, l->n, roster_add, roster,
-				&roster->updated_ms, roster->updated_by, err);
-}
-
-static void roster_render(struct jsonw *w, const struct roster *roster)
-{
-	int org = -1;
-
-	jsonw_object(w, "share");
-	jsonw_object(w, "users");
-	for (size_t i = 0; i < roster->count; i++) {
-		const struct store_share *share = &roster->list[i];
-
-		if (share->name[0])
-			jsonw_text(w, share->name, share->manage ? "manage" : "use");
-		else
-			org = share->manage;
-	}
-	jsonw_end_object(w);
-	if (org >= 0)
-		jsonw_text(w, "org", org ? "manage" : "use");
-	jsonw_time(w, "updatedAt", roster->updated_ms);
-	jsonw_text_if(w, "updatedBy", roster->updated_by);
-	jsonw_end_object(w);
-}
-
-static int may_see(const struct caller *caller, const struct lease *l,
-		   const struct roster *roster)
-{
-	char name[sizeof(caller->owner)];
-
-	if (caller->role == TOKEN_ADMIN)
-		return 1;
-	if (strcmp(caller->org, l->org))
-		return 0;
-	if (!strcmp(caller->owner, l->owner))
-		return 1;
-	memcpy(name, caller->owner, sizeof(name));
-	lower(name);
-	for (size_t i = 0; i < roster->count; i++) {
-		if (roster->list[i].manage &&
-		    (!roster->list[i].name[0] || !strcmp(roster->list[i].name, name)))
-			return 1;
-	}
-	return 0;
-}
-
-void share_render(struct call *call, struct jsonw *w, const struct lease *l)
-{
-	struct roster roster;
-
-	if (roster_read(call, l, &roster, NULL) == 0 && roster.updated_ms &&
-	    may_see(&call->caller, l, &roster))
-		roster_render(w, &roster);
-}
 
 static void share_answer(struct call *call, const struct lease *l)
 {
@@ -123,11 +37,11 @@ void share_get(struct call *call)
 	struct roster roster;
 	struct err err = { 0 };
 
-	if (leases_find(call))
+	if (lookup_lease(call))
 		return;
 	if (roster_read(call, &call->api->lease, &roster, &err))
 		call_broken(call, &err);
-	else if (!may_see(&call->caller, &call->api->lease, &roster))
+	else if (!roster_is_visible(&call->caller, &call->api->lease, &roster))
 		call_error(call, 403, "forbidden", "The lease is shared with you to be used only.");
 	else
 		share_answer(call, &call->api->lease);
@@ -165,7 +79,7 @@ static int read_name(struct input *in, const char *text, char out[128])
 		return wrong(in, "the name of a user is too long");
 	memcpy(out, text, len);
 	out[len] = '\0';
-	lower(out);
+	roster_lower(out);
 	return grammar_is_owner(out) ? 0 : wrong(in, "the name of a user is not one");
 }
 
@@ -175,7 +89,7 @@ static int add(struct input *in, struct roster *roster, const char *name, int ma
 		if (!strcmp(roster->list[i].name, name))
 			return wrong(in, "a user is named twice");
 	}
-	if (roster->count == SHARES_MAX)
+	if (roster->count == ROSTER_MAX)
 		return wrong(in, "a lease may be shared with 64 users");
 	memcpy(roster->list[roster->count].name, name, strlen(name) + 1);
 	roster->list[roster->count++].manage = manage;
@@ -234,7 +148,7 @@ static void share_finish(struct call *call, struct engine_request *request)
 
 static void share_submit(struct call *call, int is_put)
 {
-	struct engine_request *request = change_begin(call, REQUEST_SHARE);
+	struct engine_request *request = engine_request_begin_lease(call, REQUEST_SHARE);
 	struct roster roster = { .count = 0 };
 	struct store_share *copy;
 
@@ -242,7 +156,7 @@ static void share_submit(struct call *call, int is_put)
 		return;
 	call->input.fault = &call->fault;
 	if (is_put ? read_put(&call->input, &roster) : read_drop(&call->input, &roster)) {
-		change_refuse(call, request);
+		engine_request_refuse(call, request);
 		return;
 	}
 	copy = xcalloc(roster.count ? roster.count : 1, sizeof(*copy));

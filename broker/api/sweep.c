@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call.h"
+#include "api/engine_request.h"
+#include "api/handlers.h"
 #include "api/result.h"
 #include "lease/stray.h"
 #include "util/alloc.h"
@@ -132,13 +133,13 @@ static int read_sweep(struct input *in, struct engine_request *request)
 void sweep_ask(struct call *call)
 {
 	struct api *api = call->api;
-	struct engine_request *request = call_request(call, REQUEST_SWEEP);
+	struct engine_request *request = engine_request_begin(call, REQUEST_SWEEP);
 
 	if (!request)
 		return;
 	call->input.fault = &call->fault;
 	if (read_sweep(&call->input, request)) {
-		change_refuse(call, request);
+		engine_request_refuse(call, request);
 		return;
 	}
 	queue_submit(api->queue, request, sweep_finish);
