@@ -35,7 +35,7 @@ struct api {
 	struct queue *queue;
 	struct run_queue *run_queue;
 	const struct http_counters *counters;	/* may be NULL */
-	const struct route *routes;	/* the table, for who shows it */
+	const struct route *routes;		/* the table, for who shows it */
 	size_t route_count;
 	uint64_t (*answers)[6];		/* by route (one more for none) and status / 100 */
 	struct usage_job *usage_jobs;	/* usage answers being put together */

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "api/call.h"
+#include "api/wish.h"
 
 void service_health(struct call *call);
 void service_whoami(struct call *call);
@@ -45,6 +46,24 @@ void share_drop(struct call *call);
 void pool_show(struct call *call);
 void sweep_show(struct call *call);
 void sweep_ask(struct call *call);
+
+/* ---- bodies: the tables that their handlers read them by --------------------------------- */
+
+extern const struct input_table body_heartbeat;
+extern const struct input_table body_release;
+extern const struct input_table body_delete;
+extern const struct input_table body_cancel;
+extern const struct input_table body_retry;
+extern const struct input_table body_resolve;
+extern const struct input_table body_share_put;
+extern const struct input_table body_share;
+extern const struct input_table body_share_drop;
+extern const struct input_table body_take_over;
+extern const struct input_table body_sweep;
+extern const struct input_table body_run_create;
+extern const struct input_table body_run_event;
+extern const struct input_table body_run_telemetry;
+extern const struct input_table body_run_finish;
 
 /* ---- for api.c ------------------------------------------------------------------------- */
 

@@ -112,8 +112,9 @@ int lookup_run(struct call *call, struct run_row *run)
 	if (lookup_require_runs(call))
 		return -1;
 	rc = lookup_is_run_id(call->param) ?
-		 store_run_find(call->api->parts.runs_reader, call->param, &scope, RUN_READ, run, &err) :
-		 1;
+		     store_run_find(call->api->parts.runs_reader, call->param, &scope, RUN_READ,
+				    run, &err) :
+		     1;
 
 	if (rc > 0)
 		call_not_found(call);

@@ -70,10 +70,12 @@ static void route_metrics(struct buf *out, const struct api *api)
 		for (int i = 1; i < 6; i++) {
 			if (!api->answers[r][i])
 				continue;
-			buf_addf(out, "lessor_api_answers_total{method=\"%s\",route=\"%s\","
-				 "status=\"%dxx\"} %" PRIu64 "\n", r < api->route_count ?
-				 http_method_name(api->routes[r].method) : "",
-				 r < api->route_count ? api->routes[r].path : "", i, api->answers[r][i]);
+			buf_addf(out,
+				 "lessor_api_answers_total{method=\"%s\",route=\"%s\","
+				 "status=\"%dxx\"} %" PRIu64 "\n",
+				 r < api->route_count ? http_method_name(api->routes[r].method) : "",
+				 r < api->route_count ? api->routes[r].path : "", i,
+				 api->answers[r][i]);
 		}
 	}
 }

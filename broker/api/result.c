@@ -66,7 +66,8 @@ static void render_with_parts(struct call *call, struct jsonw *w,
 			      const struct engine_request *request)
 {
 	struct render_parts parts = {
-		.attempts = request->attempts, .attempt_count = request->attempt_count,
+		.attempts = request->attempts,
+		.attempt_count = request->attempt_count,
 		.now_ms = call_now(call),
 		.is_unsure = lookup_is_unsure(call->api, &request->lease),
 	};

@@ -4,12 +4,12 @@
 
 #include "api/call.h"
 
-#define ROSTER_MAX 64		/* users of one lease, besides the organisation */
+#define ROSTER_MAX 64 /* users of one lease, besides the organisation */
 
 struct roster {
-	struct store_share list[ROSTER_MAX + 1];	/* a name of "" is the whole organisation */
+	struct store_share list[ROSTER_MAX + 1]; /* a name of "" is the whole organisation */
 	size_t count;
-	int64_t updated_ms;	/* 0: the lease was never shared */
+	int64_t updated_ms; /* 0: the lease was never shared */
 	char updated_by[128];
 };
 

@@ -41,10 +41,10 @@ void run_render_row(struct jsonw *w, const struct run_row *r, const char *comman
 
 struct part {
 	struct jsonw *w;
-	const char *name;	/* render_raw: of the member */
-	struct buf *samples;	/* an array, not closed yet */
-	size_t last;		/* where its last element begins */
-	size_t first_len;	/* of its first one */
+	const char *name;    /* render_raw: of the member */
+	struct buf *samples; /* an array, not closed yet */
+	size_t last;	     /* where its last element begins */
+	size_t first_len;    /* of its first one */
 	int count;
 };
 
@@ -132,7 +132,7 @@ void run_render(struct call *call, struct jsonw *w, const struct run_row *run)
 }
 
 void run_render_event(struct jsonw *w, const char *run_id, int64_t seq, int64_t at_ms,
-		       const char *fields)
+		      const char *fields)
 {
 	size_t len = strlen(fields);
 

@@ -4,7 +4,7 @@
 
 #include "api/call.h"
 
-#define RUN_TEXT_MAX 16384	/* bytes of a message, a piece of output, a receipt */
+#define RUN_TEXT_MAX 16384 /* bytes of a message, a piece of output, a receipt */
 
 /* A cleared request for the call (run_queue.h); NULL: answered 503, too many wait. */
 struct run_request *run_request_begin(struct call *call, enum run_op op);

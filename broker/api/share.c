@@ -54,18 +54,48 @@ static int wrong(struct input *in, const char *what)
 	return input_fail(in, 400, "invalid_share", "%s", what);
 }
 
-/* 1 there, 0 not, -1 wrong. */
-static int read_role(struct input *in, const json_t *value, int *ret_manage)
-{
-	const char *text = json_string_value(value);
+/* Roles, by whether they may manage. */
+static const char *const share_roles[] = { "use", "manage", NULL };
 
-	if (!value || json_is_null(value) || (text && !text[0]))
-		return 0;
-	if (!text || (strcmp(text, "use") && strcmp(text, "manage")))
-		return wrong(in, "a share must be use or manage");
-	*ret_manage = !strcmp(text, "manage");
-	return 1;
-}
+#define SHARE_ROLE "use or manage"
+
+struct share_body {
+	json_t *share; /* the same two, as an answer shows them; NULL: absent */
+	json_t *users;
+	int org; /* its place in share_roles; -1: absent */
+};
+
+/* clang-format off */
+static const struct input_field share_fields[] = {
+	{ .name = "share", .type = INPUT_OBJECT, INPUT_TO(share_body, share),
+	  .members = &body_share },
+	{ .name = "users", .type = INPUT_MAP, INPUT_TO(share_body, users), .expected = SHARE_ROLE,
+	  .code = "invalid_share", .choices = share_roles },
+	{ .name = "org", .type = INPUT_CHOICE, .flags = INPUT_EMPTY | INPUT_TYPE_CODE,
+	  INPUT_TO(share_body, org), .expected = SHARE_ROLE, .code = "invalid_share",
+	  .choices = share_roles },
+};
+/* clang-format on */
+
+const struct input_table body_share_put = INPUT_TABLE("SharePut", NULL, share_fields);
+static const struct input_table body_share_outer = { NULL, NULL, share_fields, 1 };
+const struct input_table body_share = { "ShareMembers", NULL, share_fields + 1,
+					ARRAY_LEN(share_fields) - 1 };
+
+struct share_drop_body {
+	char user[256];
+	int org;
+};
+
+/* clang-format off */
+static const struct input_field share_drop_fields[] = {
+	{ .name = "user", .type = INPUT_TEXT, .flags = INPUT_EMPTY,
+	  INPUT_AT(share_drop_body, user), .expected = "the name of a user" },
+	{ .name = "org", .type = INPUT_BOOL, INPUT_TO(share_drop_body, org) },
+};
+/* clang-format on */
+
+const struct input_table body_share_drop = INPUT_TABLE("ShareDrop", NULL, share_drop_fields);
 
 static int read_name(struct input *in, const char *text, char out[128])
 {
@@ -96,46 +126,37 @@ static int add(struct input *in, struct roster *roster, const char *name, int ma
 	return 0;
 }
 
-/* The whole share as it is to be; also within "share", as it was given out. */
+/* The whole share as it will be; also within "share", as an answer shows it. */
 static int read_put(struct input *in, struct roster *roster)
 {
-	json_t *users = NULL;
-	json_t *inner = NULL;
-	json_t *outer = in->root;
+	struct share_body body = { .org = -1 };
 	const char *key;
 	json_t *value;
 	char name[128];
-	int manage = 0;
 
-	if (input_object(in, "share", &inner))
-		in->root = inner;
-	input_object(in, "users", &users);
-	json_object_foreach(users, key, value) {
-		int rc = read_role(in, value, &manage);
+	if (input_read(in, in->root, &body_share_outer, &body) ||
+	    input_read(in, body.share ? body.share : in->root, &body_share, &body))
+		return -1;
+	json_object_foreach (body.users, key, value) {
+		const char *role = json_string_value(value);
 
-		if (rc < 0 || read_name(in, key, name) || (rc && add(in, roster, name, manage)))
-			break;
+		if (read_name(in, key, name) ||
+		    (role && role[0] && add(in, roster, name, !strcmp(role, "manage"))))
+			return -1;
 	}
-	if (read_role(in, json_object_get(in->root, "org"), &manage) > 0)
-		add(in, roster, "", manage);
-	in->root = outer;
-	return in->failed ? -1 : 0;
+	return body.org < 0 ? 0 : add(in, roster, "", body.org);
 }
 
 /* {"user": NAME}, {"org": true}, both, or nothing: then all. */
 static int read_drop(struct input *in, struct roster *roster)
 {
-	char text[256] = "";
+	struct share_drop_body body = { .user = "" };
 	char name[128];
-	int org = 0;
 
-	if (input_text(in, "user", text, sizeof(text)) && text[0] &&
-	    read_name(in, text, name) == 0)
-		add(in, roster, name, 0);
-	input_bool(in, "org", &org);
-	if (org)
-		add(in, roster, "", 0);
-	return in->failed ? -1 : 0;
+	if (input_read(in, in->root, &body_share_drop, &body) ||
+	    (body.user[0] && (read_name(in, body.user, name) || add(in, roster, name, 0))))
+		return -1;
+	return body.org ? add(in, roster, "", 0) : 0;
 }
 
 static void share_finish(struct call *call, struct engine_request *request)
@@ -154,7 +175,6 @@ static void share_submit(struct call *call, int is_put)
 
 	if (!request)
 		return;
-	call->input.fault = &call->fault;
 	if (is_put ? read_put(&call->input, &roster) : read_drop(&call->input, &roster)) {
 		engine_request_refuse(call, request);
 		return;
