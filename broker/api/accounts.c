@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/call.h"
+#include "api/engine_request.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
 #include "api/result.h"
+#include "util/text.h"
 
 #define LOOK_AT "lessor sweep, lessor list --retained and lessor list --attention"
 
@@ -88,7 +91,7 @@ void accounts_list(struct call *call)
 /* Contract 2.1: doctor fails when `configured` is false and prints what is missing. */
 void accounts_readiness(struct call *call)
 {
-	const struct account *account = call_account(call->api, call->param);
+	const struct account *account = lookup_account(call->api, call->param);
 	struct account_figures figures;
 	char message[512];
 	struct jsonw w;
@@ -126,7 +129,7 @@ void accounts_readiness(struct call *call)
 
 static void take_over_finish(struct call *call, struct engine_request *request)
 {
-	const struct account *account = call_account(call->api, request->expected_account);
+	const struct account *account = lookup_account(call->api, request->expected_account);
 	struct jsonw w;
 
 	if (result_check(call, request))
@@ -138,35 +141,42 @@ static void take_over_finish(struct call *call, struct engine_request *request)
 	call_answer(call, 200);
 }
 
-static int read_take_over(struct input *in, struct engine_request *request)
-{
-	int looked = 0;
+struct take_over_body {
+	int looked;
+	char reason[160];
+};
 
-	input_bool(in, "looked", &looked);
-	input_line(in, "reason", request->reason, sizeof(request->reason));
-	if (!looked)
-		input_fail(in, 400, "not_looked", "look at " LOOK_AT " first; then say looked: true");
-	return in->failed ? -1 : 0;
-}
+/* clang-format off */
+static const struct input_field take_over_fields[] = {
+	{ .name = "looked", .type = INPUT_BOOL, .flags = INPUT_REQUIRED | INPUT_ONLY_TRUE,
+	  INPUT_TO(take_over_body, looked), .expected = "true, once you have looked at " LOOK_AT,
+	  .code = "not_looked" },
+	{ .name = "reason", .type = INPUT_LINE, INPUT_AT(take_over_body, reason),
+	  .expected = "one line of text" },
+};
+/* clang-format on */
+
+const struct input_table body_take_over = INPUT_TABLE("TakeOver", NULL, take_over_fields);
 
 void accounts_take_over(struct call *call)
 {
 	struct api *api = call->api;
-	const struct account *account = call_account(api, call->param);
+	const struct account *account = lookup_account(api, call->param);
+	struct take_over_body body = { .reason = "" };
 	struct engine_request *request;
 
 	if (!account) {
 		call_not_found(call);
 		return;
 	}
-	request = call_request(call, REQUEST_ACCOUNT);
+	request = engine_request_begin(call, REQUEST_ACCOUNT);
 	if (!request)
 		return;
 	memcpy(request->expected_account, account->config.name, sizeof(request->expected_account));
-	call->input.fault = &call->fault;
-	if (read_take_over(&call->input, request)) {
-		change_refuse(call, request);
+	if (input_read(&call->input, call->input.root, &body_take_over, &body)) {
+		engine_request_refuse(call, request);
 		return;
 	}
+	TEXT_SET(request->reason, body.reason);
 	queue_submit(api->queue, request, take_over_finish);
 }

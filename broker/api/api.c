@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/call.h"
+#include "api/handlers.h"
 #include "util/alloc.h"
 #include "util/log.h"
 
@@ -50,6 +50,8 @@ int api_new(const struct api_parts *parts, const struct api_config *config, stru
 
 	api->parts = *parts;
 	api->config = *config;
+	api->routes = route_table;
+	api->route_count = route_count;
 	api->answers = xcalloc(route_count + 1, sizeof(*api->answers));
 	api->cache = cache_new();
 	buf_init(&api->out, API_ANSWER_MAX);
@@ -240,10 +242,12 @@ static int call_authenticate(struct call *call)
 
 void api_handle(struct http_exchange *ex, void *user)
 {
-	struct call call = { .api = user, .ex = ex, .head = http_exchange_head(ex) };
+	struct api *api = user;
+	struct call call = { .api = api, .ex = ex, .head = http_exchange_head(ex) };
 	unsigned methods;
 
 	call.route = route_find(call.head->method, call.head->path, &methods, call.param);
+	call.answered = api->answers[call.route ? (size_t)(call.route - route_table) : route_count];
 	if (!call.route) {
 		if (methods)
 			refuse_method(&call, methods);

@@ -11,9 +11,7 @@
 
 static void call_count(struct call *call, int status)
 {
-	size_t row = call->route ? (size_t)(call->route - route_table) : route_count;
-
-	call->api->answers[row][status / 100 % 6]++;
+	call->answered[status / 100 % 6]++;
 }
 
 struct jsonw call_begin(struct call *call)
@@ -83,59 +81,6 @@ void call_broken(struct call *call, const struct err *err)
 int64_t call_now(const struct call *call)
 {
 	return env_wall_ms(call->api->parts.env);
-}
-
-struct store_scope call_scope(const struct call *call)
-{
-	struct store_scope scope = { .owner = call->caller.owner, .org = call->caller.org };
-
-	if (call->caller.role == TOKEN_ADMIN)
-		scope.all = 1;
-	else if (call->caller.role == TOKEN_READER)
-		scope.owner = NULL;
-	return scope;
-}
-
-struct engine_request *call_request(struct call *call, enum request_kind kind)
-{
-	struct api *api = call->api;
-	struct engine_request *request = queue_request(api->queue, call, kind,
-						       (size_t)api->config.pending_max);
-
-	if (!request) {
-		http_reply_header(call->ex, "Retry-After", "1");
-		call_error(call, 503, "busy", "Too many requests are waiting.");
-	}
-	return request;
-}
-
-struct run_request *call_run_request(struct call *call, enum run_op op)
-{
-	struct api *api = call->api;
-	struct run_request *request = run_queue_request(api->run_queue, call, op,
-							(size_t)api->config.pending_max);
-
-	if (!request) {
-		http_reply_header(call->ex, "Retry-After", "1");
-		call_error(call, 503, "busy", "Too many requests are waiting.");
-	}
-	return request;
-}
-
-struct account *call_account(const struct api *api, const char *name)
-{
-	for (size_t i = 0; i < api->parts.account_count; i++) {
-		if (!strcmp(api->parts.accounts[i]->config.name, name))
-			return api->parts.accounts[i];
-	}
-	return NULL;
-}
-
-int call_is_unsure(const struct api *api, const struct lease *l)
-{
-	const struct account *account = call_account(api, l->account);
-
-	return !account || account_is_fenced(account) || !account_is_proven(account, INT64_MAX);
 }
 
 static int hex_value(char c)

@@ -8,14 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call.h"
+#include "api/control.h"
 #include "api/grammar.h"
-#include "api/runs.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
+#include "api/run_render.h"
 #include "api/telemetry.h"
 #include "http/websocket.h"
 #include "util/alloc.h"
 #include "util/hash.h"
 #include "util/log.h"
+#include "util/text.h"
 
 #define CONTROLS_MAX 512
 #define CONTROLS_PER_OWNER 32
@@ -153,28 +156,43 @@ static void beat_finish(struct call *call, struct engine_request *request)
 	free(beat);
 }
 
+/* Of a message: openapi.json does not describe these. */
+struct beat_body {
+	char lease[64];
+	char expected_account[32];
+	json_t *telemetry;
+	int64_t idle_seconds;
+};
+
+/* clang-format off */
+static const struct input_field beat_fields[] = {
+	{ .name = "leaseID", .type = INPUT_TEXT, INPUT_AT(beat_body, lease) },
+	{ .name = "expectedProvider", .type = INPUT_TEXT, INPUT_AT(beat_body, expected_account) },
+	{ .name = "telemetry", .type = INPUT_OBJECT, INPUT_TO(beat_body, telemetry),
+	  .members = &body_telemetry },
+	/* 0 stands for "absent" where a client cannot leave it out. */
+	{ .name = "idleTimeoutSeconds", .type = INPUT_INT, INPUT_TO(beat_body, idle_seconds),
+	  .expected = "positive", .high = INT64_MAX },
+};
+/* clang-format on */
+
+static const struct input_table body_beat = INPUT_TABLE(NULL, NULL, beat_fields);
+
 static int read_beat(struct control *c, struct input *in, struct engine_request *request)
 {
-	json_t *telemetry = NULL;
-	int64_t seconds = 0;
+	struct beat_body body = { .lease = "" };
+	int64_t max = c->api->config.idle_max_ms / 1000;
+	int rc = input_read(in, in->root, &body_beat, &body);
 
-	input_text(in, "leaseID", request->ref, sizeof(request->ref));
-	input_text(in, "expectedProvider", request->expected_account,
-		   sizeof(request->expected_account));
-	if (input_object(in, "telemetry", &telemetry))
-		telemetry_read(in, telemetry, env_wall_ms(c->api->parts.env), &request->sample_ms,
-			       request->sample, sizeof(request->sample));
-	/* 0 stands for "not said" where a client cannot leave it out. */
-	if (input_int(in, "idleTimeoutSeconds", &seconds) && seconds) {
-		int64_t max = c->api->config.idle_max_ms / 1000;
-
-		if (seconds < 0)
-			input_fail(in, 400, "invalid_field", "idleTimeoutSeconds must be positive");
-		request->idle_ms = (seconds > max ? max : seconds) * 1000;
-	}
+	TEXT_SET(request->ref, body.lease);
+	TEXT_SET(request->expected_account, body.expected_account);
+	request->idle_ms = (body.idle_seconds > max ? max : body.idle_seconds) * 1000;
+	if (!rc && body.telemetry)
+		rc = telemetry_read(in, body.telemetry, env_wall_ms(c->api->parts.env),
+				    &request->sample_ms, request->sample, sizeof(request->sample));
 	if (!grammar_is_lease_id(request->ref) && !grammar_is_slug(request->ref))
-		input_fail(in, 404, "not_found", "there is no such lease");
-	return in->failed ? -1 : 0;
+		rc = input_fail(in, 404, "not_found", "There is no such lease.");
+	return rc < 0 ? -1 : 0;
 }
 
 static void take_heartbeat(struct control *c, struct input *in)
@@ -237,7 +255,7 @@ static int page_add(void *arg, int64_t seq, int64_t at_ms, const char *fields)
 	size_t before = out->len;
 	int comma = page->w.comma;
 
-	runs_render_event(&page->w, page->follow->run_id, seq, at_ms, fields);
+	run_render_event(&page->w, page->follow->run_id, seq, at_ms, fields);
 	if (out->len > MESSAGE_OUT_MAX) {
 		out->len = before;
 		out->data[before] = '\0';
@@ -280,32 +298,38 @@ static void follow_go_on(struct control *c, struct follow *f)
 		;
 }
 
+struct subscribe_body {
+	char run_id[RUN_ID_ROOM];
+	int64_t after, limit;
+};
+
+/* clang-format off */
+static const struct input_field subscribe_fields[] = {
+	{ .name = "runID", .type = INPUT_TEXT, INPUT_AT(subscribe_body, run_id) },
+	{ .name = "after", .type = INPUT_INT, INPUT_TO(subscribe_body, after) },
+	{ .name = "limit", .type = INPUT_INT, INPUT_TO(subscribe_body, limit) },
+};
+/* clang-format on */
+
+static const struct input_table body_subscribe = INPUT_TABLE(NULL, NULL, subscribe_fields);
+
 static void take_subscribe(struct control *c, struct input *in)
 {
-	struct store_scope scope = { .owner = c->caller.owner, .org = c->caller.org };
+	struct store_scope scope = lookup_scope(&c->caller);
 	struct follow *f = NULL;
+	struct subscribe_body body = { .limit = EVENTS_PRESET };
 	struct run_row run;
-	char id[RUN_ID_ROOM] = "";
-	int64_t after = 0;
-	int64_t limit = EVENTS_PRESET;
 
-	input_text(in, "runID", id, sizeof(id));
-	input_int(in, "after", &after);
-	input_int(in, "limit", &limit);
-	if (in->failed) {
+	if (input_read(in, in->root, &body_subscribe, &body)) {
 		say_error(c, in->fault->code, in->fault->message);
 		return;
 	}
-	if (c->caller.role == TOKEN_ADMIN)
-		scope.all = 1;
-	else if (c->caller.role == TOKEN_READER)
-		scope.owner = NULL;
-	if (!runs_are_readable(c->api)) {
-		say_error(c, "store_unavailable", RUNS_UNAVAILABLE);
+	if (!lookup_has_runs(c->api)) {
+		say_error(c, "store_unavailable", LOOKUP_NO_RUNS);
 		return;
 	}
-	if (!runs_is_id(id) ||
-	    store_run_find(c->api->parts.runs_reader, id, &scope, RUN_READ, &run, NULL)) {
+	if (!lookup_is_run_id(body.run_id) ||
+	    store_run_find(c->api->parts.runs_reader, body.run_id, &scope, RUN_READ, &run, NULL)) {
 		say_error(c, "not_found", "There is no such run.");
 		return;
 	}
@@ -322,8 +346,8 @@ static void take_subscribe(struct control *c, struct input *in)
 		f = &c->follows[c->follow_count++];
 	memcpy(f->run_id, run.id, sizeof(f->run_id));
 	f->n = run.n;
-	f->seq = after > 0 ? after : 0;
-	f->limit = limit < 1 || limit > EVENTS_PRESET ? EVENTS_PRESET : (int)limit;
+	f->seq = body.after > 0 ? body.after : 0;
+	f->limit = body.limit < 1 || body.limit > EVENTS_PRESET ? EVENTS_PRESET : (int)body.limit;
 	follow_go_on(c, f);
 }
 
@@ -341,11 +365,25 @@ void control_run_changed(struct api *api, const char *run_id)
 
 /* ---- messages ---------------------------------------------------------------------------- */
 
+struct message_body {
+	char type[32];
+};
+
+/* clang-format off */
+static const struct input_field message_fields[] = {
+	{ .name = "type", .type = INPUT_TEXT, .flags = INPUT_LENIENT,
+	  INPUT_AT(message_body, type) },
+};
+/* clang-format on */
+
+static const struct input_table body_message = INPUT_TABLE(NULL, NULL, message_fields);
+
 static void take_message(struct control *c, struct input *in)
 {
-	char type[32] = "";
+	struct message_body body = { .type = "" };
+	const char *type = body.type;
 
-	input_text(in, "type", type, sizeof(type));
+	input_read(in, in->root, &body_message, &body);
 	if (!strcmp(type, "heartbeat")) {
 		take_heartbeat(c, in);
 	} else if (!strcmp(type, "subscribe_run")) {

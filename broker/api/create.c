@@ -3,8 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/call.h"
+#include "api/engine_request.h"
 #include "api/grammar.h"
+#include "api/handlers.h"
 #include "api/result.h"
 #include "api/slug.h"
 #include "api/wish.h"
@@ -140,17 +141,17 @@ static void create_submit(struct call *call, const char *put_id)
 			     call->caller.role, put_id };
 	struct engine_request *request;
 
-	request = call_request(call, REQUEST_CREATE);
+	request = engine_request_begin(call, REQUEST_CREATE);
 	if (!request)
 		return;
 	call->input.fault = &call->fault;
 	if (read_key(call, request, put_id)) {
-		change_refuse(call, request);
+		engine_request_refuse(call, request);
 		return;
 	}
 	if (wish_read(&wish, &call->input, &request->create, request->body_hash, &call->fault)) {
 		if (create_known(call, request))
-			change_refuse(call, request);
+			engine_request_refuse(call, request);
 		return;
 	}
 	complete(call, &request->create);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/time.h"
+
 int input_fail(struct input *in, int status, const char *code, const char *fmt, ...)
 {
 	char message[FAULT_TEXT];
@@ -117,110 +119,263 @@ void input_close(struct input *in)
 	in->root = NULL;
 }
 
-static json_t *input_get(struct input *in, const char *key)
+size_t input_cut(const char *text, size_t len, size_t max)
 {
-	json_t *value = in->failed ? NULL : json_object_get(in->root, key);
-
-	return json_is_null(value) ? NULL : value;
+	if (len <= max)
+		return len;
+	len = max;
+	while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+		len--;
+	return len;
 }
 
-int input_text(struct input *in, const char *key, char *out, size_t room)
-{
-	json_t *value = input_get(in, key);
-	size_t len;
+/* ---- reading by a table -------------------------------------------------------------- */
 
-	if (!value)
+/* One field on its way: where it comes from and where it goes. */
+struct input_step {
+	struct input *in;
+	const struct input_table *table;
+	const struct input_field *field;
+	json_t *value;
+	char *target;
+};
+
+static int step_fail(const struct input_step *step, const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* "NAME WHAT": the name as a path, if the table is of a nested object. */
+static int step_fail(const struct input_step *step, const char *code, const char *fmt, ...)
+{
+	const char *of = step->table->of;
+	char what[FAULT_TEXT];
+	va_list ap;
+
+	/* A field that is not worth the request counts as absent. */
+	if (step->field->flags & INPUT_LENIENT)
 		return 0;
-	if (!json_is_string(value)) {
-		input_fail(in, 400, "invalid_field", "%s must be a string", key);
-		return 0;
-	}
-	len = json_string_length(value);
-	if (len >= room || memchr(json_string_value(value), '\0', len)) {
-		input_fail(in, 400, "invalid_field", "%s must be at most %zu bytes long", key,
-			   room - 1);
-		return 0;
-	}
-	memcpy(out, json_string_value(value), len);
-	out[len] = '\0';
-	return 1;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	return input_fail(step->in, 400, code ? code : "invalid_field", "%s%s%s %s", of ? of : "",
+			  of ? "." : "", step->field->name, what);
 }
 
-int input_line(struct input *in, const char *key, char *out, size_t room)
+static int step_wrong_type(const struct input_step *step, const char *type)
 {
-	if (!input_text(in, key, out, room))
-		return 0;
-	for (const char *c = out; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-			input_fail(in, 400, "invalid_field", "%s must be one line of text", key);
+	const struct input_field *field = step->field;
+
+	if (field->flags & INPUT_TYPE_CODE)
+		return step_fail(step, field->code, "must be %s", field->expected);
+	return step_fail(step, NULL, "must be %s", type);
+}
+
+static int step_unexpected(const struct input_step *step)
+{
+	return step_fail(step, step->field->code, "must be %s", step->field->expected);
+}
+
+static int is_one_line(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
 			return 0;
-		}
 	}
 	return 1;
 }
 
-int input_int(struct input *in, const char *key, int64_t *ret)
+/* Each reader: 1 it was there, 0 it counts as absent, -1 it is wrong. */
+static int read_text(const struct input_step *step)
 {
-	json_t *value = input_get(in, key);
+	const struct input_field *field = step->field;
+	const char *text = json_string_value(step->value);
+	size_t len = json_string_length(step->value);
 
-	if (!value)
+	if (!text)
+		return step_wrong_type(step, "a string");
+	if (!len && field->flags & INPUT_EMPTY)
 		return 0;
-	if (!json_is_integer(value)) {
-		input_fail(in, 400, "invalid_field",
-			   "%s must be an integer, without fraction or exponent", key);
-		return 0;
-	}
-	*ret = json_integer_value(value);
+	if (field->type == INPUT_CUT)
+		len = input_cut(text, strlen(text), field->room - 1);
+	else if (len >= field->room || memchr(text, '\0', len))
+		return step_fail(step, NULL, "must be at most %zu bytes long", field->room - 1);
+	if (field->type == INPUT_LINE && !is_one_line(text))
+		return step_fail(step, NULL, "must be one line of text");
+	if (field->type != INPUT_CUT && field->check && !field->check(text))
+		return step_unexpected(step);
+	memcpy(step->target, text, len);
+	step->target[len] = '\0';
+	if (field->type == INPUT_CUT && field->check && !field->check(step->target))
+		return step_unexpected(step);
 	return 1;
 }
 
-int input_bool(struct input *in, const char *key, int *ret)
+/* The place of a text among the field's choices; -1: it is none of them. */
+static int choice_place(const struct input_field *field, const char *text)
 {
-	json_t *value = input_get(in, key);
-
-	if (!value)
-		return 0;
-	if (!json_is_boolean(value)) {
-		input_fail(in, 400, "invalid_field", "%s must be true or false", key);
-		return 0;
+	for (int i = 0; field->choices[i]; i++) {
+		if (!strcmp(field->choices[i], text))
+			return i;
 	}
-	*ret = json_is_true(value);
+	return -1;
+}
+
+static int read_choice(const struct input_step *step)
+{
+	const char *text = json_string_value(step->value);
+	int place;
+
+	if (!text)
+		return step_wrong_type(step, "a string");
+	if (!text[0] && step->field->flags & INPUT_EMPTY)
+		return 0;
+	place = choice_place(step->field, text);
+	if (place < 0)
+		return step_unexpected(step);
+	memcpy(step->target, &place, sizeof(place));
 	return 1;
 }
 
-int input_texts(struct input *in, const char *key, size_t max, json_t **ret)
+static int is_in_range(const struct input_field *field, int64_t value)
 {
-	json_t *value = input_get(in, key);
+	return (!field->low && !field->high) || (value >= field->low && value <= field->high);
+}
+
+static int read_time(const struct input_step *step)
+{
+	const char *text = json_string_value(step->value);
+	int64_t ms;
+
+	if (!text)
+		return step_wrong_type(step, "a string");
+	if (time_parse(text, &ms) || !is_in_range(step->field, ms))
+		return step_unexpected(step);
+	memcpy(step->target, &ms, sizeof(ms));
+	return 1;
+}
+
+static int read_int(const struct input_step *step)
+{
+	int64_t value = json_integer_value(step->value);
+
+	if (!json_is_integer(step->value))
+		return step_wrong_type(step, "an integer, without fraction or exponent");
+	if (!is_in_range(step->field, value))
+		return step_unexpected(step);
+	memcpy(step->target, &value, sizeof(value));
+	return 1;
+}
+
+static int read_bool(const struct input_step *step)
+{
+	unsigned flags = step->field->flags;
+	int value = json_is_true(step->value);
+
+	if (!json_is_boolean(step->value))
+		return step_wrong_type(step, "true or false");
+	if ((value && flags & INPUT_ONLY_FALSE) || (!value && flags & INPUT_ONLY_TRUE))
+		return step_unexpected(step);
+	memcpy(step->target, &value, sizeof(value));
+	return 1;
+}
+
+static int read_strings(const struct input_step *step)
+{
+	const struct input_field *field = step->field;
 	json_t *item;
 	size_t i;
 
-	if (!value)
-		return 0;
-	if (!json_is_array(value) || json_array_size(value) > max) {
-		input_fail(in, 400, "invalid_field", "%s must be an array of at most %zu strings",
-			   key, max);
-		return 0;
+	if (field->room &&
+	    (!json_is_array(step->value) || json_array_size(step->value) > field->room))
+		return step_fail(step, NULL, "must be an array of at most %zu strings", field->room);
+	if (!json_is_array(step->value))
+		return step_wrong_type(step, "an array of strings");
+	json_array_foreach (step->value, i, item) {
+		if (!json_is_string(item))
+			return step_fail(step, NULL, "must hold only strings");
+		if (field->check && !field->check(json_string_value(item)))
+			return step_fail(step, field->code, "must each be %s", field->expected);
 	}
-	json_array_foreach(value, i, item) {
-		if (!json_is_string(item)) {
-			input_fail(in, 400, "invalid_field", "%s must hold only strings", key);
-			return 0;
-		}
-	}
-	*ret = value;
+	memcpy(step->target, &step->value, sizeof(step->value));
 	return 1;
 }
 
-int input_object(struct input *in, const char *key, json_t **ret)
+static int read_map(const struct input_step *step)
 {
-	json_t *value = input_get(in, key);
+	const char *name;
+	json_t *value;
 
-	if (!value)
-		return 0;
-	if (!json_is_object(value)) {
-		input_fail(in, 400, "invalid_field", "%s must be an object", key);
-		return 0;
+	if (!json_is_object(step->value))
+		return step_wrong_type(step, "an object");
+	json_object_foreach (step->value, name, value) {
+		const char *text = json_string_value(value);
+
+		if (json_is_null(value) || (text && !text[0]))
+			continue;
+		if (!text || choice_place(step->field, text) < 0)
+			return step_fail(step, step->field->code, "must each be %s",
+					 step->field->expected);
 	}
-	*ret = value;
+	memcpy(step->target, &step->value, sizeof(step->value));
 	return 1;
+}
+
+/* What the caller looks into itself. */
+static int read_value(const struct input_step *step)
+{
+	static const struct {
+		const char *type;
+		unsigned kinds; /* bits of 1 << json_type */
+	} types[] = {
+		[INPUT_STRING] = { "a string", 1u << JSON_STRING },
+		[INPUT_NUMBER] = { "a number", 1u << JSON_INTEGER | 1u << JSON_REAL },
+		[INPUT_COUNT] = { "a number", 1u << JSON_INTEGER | 1u << JSON_REAL },
+		[INPUT_OBJECT] = { "an object", 1u << JSON_OBJECT },
+	};
+
+	if (!(types[step->field->type].kinds & 1u << json_typeof(step->value)))
+		return step_wrong_type(step, types[step->field->type].type);
+	memcpy(step->target, &step->value, sizeof(step->value));
+	return 1;
+}
+
+static int read_field(const struct input_step *step)
+{
+	switch (step->field->type) {
+	case INPUT_TEXT:
+	case INPUT_LINE:
+	case INPUT_CUT:
+		return read_text(step);
+	case INPUT_CHOICE:
+		return read_choice(step);
+	case INPUT_TIME:
+		return read_time(step);
+	case INPUT_INT:
+		return read_int(step);
+	case INPUT_BOOL:
+		return read_bool(step);
+	case INPUT_STRINGS:
+		return read_strings(step);
+	case INPUT_MAP:
+		return read_map(step);
+	default:
+		return read_value(step);
+	}
+}
+
+int input_read(struct input *in, const json_t *object, const struct input_table *table, void *target)
+{
+	int was_there = 0;
+
+	for (size_t i = 0; i < table->count && !in->failed; i++) {
+		const struct input_field *field = &table->fields[i];
+		struct input_step step = { in, table, field, json_object_get(object, field->name),
+					   (char *)target + field->at };
+
+		if (field->flags & INPUT_ELSEWHERE || (field->flags & INPUT_FALLBACK && was_there))
+			continue;
+		was_there = step.value && !json_is_null(step.value) ? read_field(&step) : 0;
+		if (!was_there && field->flags & INPUT_REQUIRED && !in->failed)
+			step_fail(&step, field->code, "is required: %s", field->expected);
+	}
+	return in->failed ? -1 : 0;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading a JSON body strictly, with jansson. A known field of the wrong type is a
- * fault that names the field and what is allowed; null is the same as absent; a
- * field nobody asks for is never looked at, so it cannot set anything. The first
- * fault sticks: a reader asks for all fields and looks once, at the end.
+ * Reads JSON bodies strictly, with jansson. A body is described by one table, which is its
+ * reader, its error messages and, held against openapi.json by test-api-bodies, its
+ * documentation. A known field of the wrong type or value is an error that names the field
+ * and what it must be; null is the same as absent; a field that is not in the table is never
+ * looked at, so it cannot set anything. The first error stays. Pure.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <jansson.h>
 
 #include "api/fault.h"
+#include "util/alloc.h"
 
 #define INPUT_DEPTH_MAX 32
 #define INPUT_ITEMS_MAX 1024	/* members and elements in all */
@@ -21,7 +23,7 @@
 struct input_bounds {
 	size_t items;
 	size_t string;
-	int allow_nul;		/* as \u0000: what programs print holds anything */
+	int allow_nul; /* as \u0000: the output of programs may hold any byte */
 };
 
 struct input {
@@ -31,30 +33,88 @@ struct input {
 };
 
 /*
- * Parses a whole body. -1: `fault` is filled. `may_be_empty`: then nothing at all is
- * taken for {}. input_close takes a failed one too.
+ * Parses a whole body. -1: `fault` is filled in. `may_be_empty`: a body of no bytes is read
+ * as {}. input_close is needed after a failure, too.
  */
 int input_open(struct input *in, const char *body, size_t len, int may_be_empty,
 	       struct fault *fault);
-/* With other bounds than those above, but for the depth; nothing at all is not taken. */
+/* The same with other bounds, except for the depth; the body may not be empty. */
 int input_open_wide(struct input *in, const char *body, size_t len,
 		    const struct input_bounds *bounds, struct fault *fault);
 void input_close(struct input *in);
 
-/*
- * Each returns 1 when the field is there, 0 when it is absent or null (then *ret or out is
- * unchanged), and 0 with `failed` set when it is of the wrong type. A text must fit
- * `room`; it may hold any UTF-8 until its grammar was asked.
- */
-int input_text(struct input *in, const char *key, char *out, size_t room);
-/* The same, and no control characters in it. */
-int input_line(struct input *in, const char *key, char *out, size_t room);
-int input_int(struct input *in, const char *key, int64_t *ret);
-int input_bool(struct input *in, const char *key, int *ret);
-/* Borrowed. The array's elements must all be texts. */
-int input_texts(struct input *in, const char *key, size_t max, json_t **ret);
-int input_object(struct input *in, const char *key, json_t **ret);
+/* What a field holds, and what the reader writes to its place in the target. */
+enum input_type {
+	INPUT_TEXT,    /* a string that fits: char[room] */
+	INPUT_LINE,    /* a string that fits, without control characters: char[room] */
+	INPUT_CUT,     /* a string, cut to fit at the end of a character: char[room] */
+	INPUT_CHOICE,  /* a string, one of `choices`: int, its place among them */
+	INPUT_TIME,    /* a string, RFC 3339: int64_t, ms */
+	INPUT_INT,     /* an integer: int64_t */
+	INPUT_BOOL,    /* true or false: int */
+	INPUT_STRINGS, /* an array of strings, at most `room` (0: any number): json_t * */
+	INPUT_MAP,     /* an object of strings, each "", null or one of `choices`: json_t * */
+	INPUT_STRING,  /* a string of any length: json_t * */
+	INPUT_NUMBER,  /* a number: json_t * */
+	INPUT_COUNT,   /* a number that should be an integer: json_t * */
+	INPUT_OBJECT,  /* an object: json_t * */
+};
 
-/* As fault_set, but a fault that is there stays. Always returns -1. */
+enum input_flag {
+	INPUT_REQUIRED = 1,    /* to be absent is an error with the field's code */
+	INPUT_EMPTY = 2,       /* "" counts as absent */
+	INPUT_FALLBACK = 4,    /* another name of the field before: read if that one is absent */
+	INPUT_LENIENT = 8,     /* what is wrong counts as absent */
+	INPUT_TYPE_CODE = 16,  /* a wrong type has the field's code and words, too */
+	INPUT_ONLY_TRUE = 32,  /* a boolean that may not be false */
+	INPUT_ONLY_FALSE = 64, /* a boolean that may not be true */
+	INPUT_ELSEWHERE = 128, /* described here, read elsewhere */
+};
+
+/* One member of a body. All static data. */
+struct input_field {
+	const char *name;
+	enum input_type type;
+	unsigned flags;			   /* of input_flag */
+	size_t at;			   /* offset in the target */
+	size_t room;			   /* bytes of the place of a text; elements of an array */
+	const char *expected;		   /* "NAME must be ...": one sentence, for the client */
+	const char *code;		   /* of a wrong value; NULL: invalid_field */
+	const char *pattern;		   /* of a text, as in openapi.json; `check` decides */
+	int (*check)(const char *text);	   /* of a text, or of each element: 1 well formed */
+	const char *const *choices;	   /* ends with NULL */
+	int64_t low, high;		   /* of an integer or a time; both 0: any */
+	const struct input_table *members; /* of an object that has a table of its own */
+};
+
+/* The place of a text in the target, a structure of this type; and that of anything else. */
+#define INPUT_AT(type, member) \
+	.at = offsetof(struct type, member), .room = sizeof(((struct type *)0)->member)
+#define INPUT_TO(type, member) .at = offsetof(struct type, member)
+
+struct input_table {
+	const char *schema; /* its name in openapi.json; NULL: not there */
+	const char *of;	    /* of a nested object: its name in messages; else NULL */
+	const struct input_field *fields;
+	size_t count;
+};
+
+#define INPUT_TABLE(schema, of, fields)                     \
+	{                                                   \
+		(schema), (of), (fields), ARRAY_LEN(fields) \
+	}
+
+/*
+ * Reads the members of `object` (in->root, or an object in it) into `target`, in the order of
+ * the table. What is absent leaves its place as it is, so the caller fills in the defaults.
+ * json_t * are borrowed from the body. 0, or -1 and in->fault is filled in.
+ */
+int input_read(struct input *in, const json_t *object, const struct input_table *table,
+	       void *target);
+
+/* As fault_set, but an error that is there stays. Always returns -1. */
 int input_fail(struct input *in, int status, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* How many of the `len` bytes to keep so that at most `max` are, and no character is broken. */
+size_t input_cut(const char *text, size_t len, size_t max);

@@ -1,63 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "api/leases.h"
-
 #include <stdio.h>
 #include <string.h>
 
 #include "api/grammar.h"
-#include "api/share.h"
-#include "api/slug.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
+#include "api/render.h"
+#include "api/roster.h"
 
 #define LIST_PRESET 100
 #define LIST_MAX 500
 #define SCAN_MAX 1000
-
-int leases_ref(char param[ROUTE_PARAM_ROOM])
-{
-	char slug[48];
-
-	if (grammar_is_lease_id(param))
-		return 1;
-	for (char *c = param; *c; c++) {
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c - 'A' + 'a');
-	}
-	if (grammar_is_slug(param))
-		return 1;
-	/* As a slug was written when the lease was asked for. */
-	if (slug_normalize(param, slug))
-		return 0;
-	snprintf(param, ROUTE_PARAM_ROOM, "%s", slug);
-	return 1;
-}
-
-int leases_find(struct call *call)
-{
-	struct store *reader = call->api->parts.reader;
-	struct store_scope scope = call_scope(call);
-	struct lease *l = &call->api->lease;
-	struct err err = { 0 };
-	int rc;
-
-	if (!leases_ref(call->param)) {
-		call_not_found(call);
-		return -1;
-	}
-	if (grammar_is_lease_id(call->param))
-		rc = store_lease_visible(reader, call->param, &scope, l, &err);
-	else
-		rc = store_lease_by_slug(reader, call->param, &scope, l, &err);
-	if (rc == 0)
-		return 0;
-	if (rc > 0)
-		call_not_found(call);
-	else if (err.kind == ERR_CONFLICT)
-		call_error(call, 409, "ambiguous_slug",
-			   "Several leases have this slug: use the id.");
-	else
-		call_broken(call, &err);
-	return -1;
-}
 
 struct samples {
 	struct buf text;	/* an array, not closed yet */
@@ -79,7 +32,7 @@ static void leases_more(struct jsonw *w, const struct lease *l, void *arg)
 	struct call *call = arg;
 	struct samples samples = { .last = 0 };
 
-	share_render(call, w, l);
+	roster_render_lease(call, w, l);
 	if (!lease_is_live(l) || l->touched_ms == l->created_ms)
 		return;
 	buf_init(&samples.text, STORE_SAMPLES_MAX * (TELEMETRY_ROOM + 1) + 2);
@@ -111,7 +64,7 @@ static void lease_show(struct call *call, uint64_t version)
 		parts.resources = ledger.resources;
 		parts.resource_count = ledger.resource_count;
 		parts.now_ms = call_now(call);
-		parts.is_unsure = call_is_unsure(call->api, l);
+		parts.is_unsure = lookup_is_unsure(call->api, l);
 	}
 	w = call_begin(call);
 	jsonw_object(&w, NULL);
@@ -138,7 +91,7 @@ void leases_get(struct call *call)
 		call_broken(call, &err);
 		return;
 	}
-	if (leases_find(call) == 0)
+	if (lookup_lease(call) == 0)
 		lease_show(call, version);
 	store_snapshot_end(reader);
 }
@@ -161,7 +114,7 @@ struct lease_listing {
 static void listing_render(struct lease_listing *listing, const struct lease *l)
 {
 	struct ledger ledger = { 0 };
-	struct render_parts parts = { .is_unsure = call_is_unsure(listing->api, l) };
+	struct render_parts parts = { .is_unsure = lookup_is_unsure(listing->api, l) };
 
 	if (listing->is_whole)
 		parts.now_ms = listing->now_ms;
@@ -260,7 +213,7 @@ static int list_read(struct call *call, struct store_list *list, struct lease_li
 /* "before" is the id of the last lease of the page before; it must be visible, too. */
 static int list_before(struct call *call, struct store_list *list)
 {
-	struct store_scope scope = call_scope(call);
+	struct store_scope scope = lookup_scope(&call->caller);
 	char id[24];
 	struct err err = { 0 };
 	int rc = call_query(call, "before", id, sizeof(id));
@@ -277,7 +230,7 @@ static int list_before(struct call *call, struct store_list *list)
 
 void leases_list(struct call *call)
 {
-	struct store_list list = { .scope = call_scope(call) };
+	struct store_list list = { .scope = lookup_scope(&call->caller) };
 	struct lease_list_texts texts = { .scan = 0 };
 	struct lease_listing listing = { .api = call->api, .owner = "" };
 	struct err err;
@@ -338,7 +291,7 @@ void leases_events(struct call *call)
 		call_fault(call);
 		return;
 	}
-	if (leases_find(call))
+	if (lookup_lease(call))
 		return;
 	listing.w = call_begin(call);
 	jsonw_object(&listing.w, NULL);
@@ -361,7 +314,7 @@ void leases_residue(struct call *call)
 	struct err err;
 	struct jsonw w;
 
-	if (leases_find(call))
+	if (lookup_lease(call))
 		return;
 	if (store_ledger(call->api->parts.reader, l->n, &ledger, &err)) {
 		call_broken(call, &err);

@@ -2,7 +2,8 @@
 /* GET /v1/metrics: the Prometheus text format, version 0.0.4. */
 #include <inttypes.h>
 
-#include "api/call.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
 #include "util/alloc.h"
 
 static void metric_head(struct buf *out, const char *name, const char *type, const char *help)
@@ -65,14 +66,16 @@ static void http_metrics(struct buf *out, const struct http_counters *c)
 static void route_metrics(struct buf *out, const struct api *api)
 {
 	metric_head(out, "api_answers_total", "counter", "Answers by route and class of status.");
-	for (size_t r = 0; r <= route_count; r++) {
+	for (size_t r = 0; r <= api->route_count; r++) {
 		for (int i = 1; i < 6; i++) {
 			if (!api->answers[r][i])
 				continue;
-			buf_addf(out, "lessor_api_answers_total{method=\"%s\",route=\"%s\","
-				 "status=\"%dxx\"} %" PRIu64 "\n", r < route_count ?
-				 http_method_name(route_table[r].method) : "", r < route_count ?
-				 route_table[r].path : "", i, api->answers[r][i]);
+			buf_addf(out,
+				 "lessor_api_answers_total{method=\"%s\",route=\"%s\","
+				 "status=\"%dxx\"} %" PRIu64 "\n",
+				 r < api->route_count ? http_method_name(api->routes[r].method) : "",
+				 r < api->route_count ? api->routes[r].path : "", i,
+				 api->answers[r][i]);
 		}
 	}
 }
@@ -166,7 +169,7 @@ static int stranded_add(void *arg, const char *account)
 	struct stranded *stranded = arg;
 	struct store_counts counts;
 
-	if (!call_account(stranded->api, account) &&
+	if (!lookup_account(stranded->api, account) &&
 	    store_counts(stranded->api->parts.reader, "", "", account, &counts, NULL) == 0)
 		stranded->count += counts.account;
 	return 0;

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call.h"
-#include "api/grammar.h"
+#include "api/engine_request.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
 #include "api/result.h"
 
 /* What the client prints of a lease; an unknown one has its id alone. */
@@ -80,11 +81,11 @@ void pool_show(struct call *call)
 		call_fault(call);
 		return;
 	}
-	if (account[0] && !call_account(api, account)) {
+	if (account[0] && !lookup_account(api, account)) {
 		call_error(call, 400, "invalid_provider", "There is no provider of that name.");
 		return;
 	}
-	request = call_request(call, REQUEST_POOL);
+	request = engine_request_begin(call, REQUEST_POOL);
 	if (!request)
 		return;
 	memcpy(request->expected_account, account, sizeof(account));

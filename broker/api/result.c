@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/lookup.h"
 #include "api/render.h"
 
 static const struct {
@@ -65,9 +66,10 @@ static void render_with_parts(struct call *call, struct jsonw *w,
 			      const struct engine_request *request)
 {
 	struct render_parts parts = {
-		.attempts = request->attempts, .attempt_count = request->attempt_count,
+		.attempts = request->attempts,
+		.attempt_count = request->attempt_count,
 		.now_ms = call_now(call),
-		.is_unsure = call_is_unsure(call->api, &request->lease),
+		.is_unsure = lookup_is_unsure(call->api, &request->lease),
 	};
 	struct ledger ledger = { 0 };
 

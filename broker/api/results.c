@@ -3,10 +3,12 @@
  * The summary of a run's tests: so many files and failures, each text so long, and nothing
  * that is not known. What is of another type is left out, as the run is worth more.
  */
+#include "api/results.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/runs.h"
+#include "api/input.h"
 #include "util/alloc.h"
 
 #define FILES_MAX 50
@@ -21,7 +23,7 @@ static json_t *text_cut(const json_t *value)
 
 	if (!text)
 		return NULL;
-	return json_stringn_nocheck(text, runs_cut(text, len, TEXT_MAX));
+	return json_stringn_nocheck(text, input_cut(text, len, TEXT_MAX));
 }
 
 static json_t *read_files(const json_t *files)

@@ -12,6 +12,7 @@
 #include "store/store.h"
 
 struct call;
+struct input_table;
 
 #define ROLE(role) (1u << (role))
 #define ROLE_ANYONE 0u		/* no token needed */
@@ -44,6 +45,7 @@ struct route {
 	unsigned roles;
 	enum route_owns owns;
 	enum route_body body;
+	const struct input_table *members; /* of the body; NULL: it has none */
 	const char *query;	/* the keys it knows, one space between them */
 	void (*handle)(struct call *call);
 };

@@ -8,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call.h"
-#include "api/result.h"
+#include "api/control.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
+#include "api/results.h"
+#include "api/run_render.h"
+#include "api/run_response.h"
 #include "api/runlog.h"
-#include "api/runs.h"
 #include "api/telemetry.h"
 #include "util/alloc.h"
 #include "util/text.h"
@@ -70,7 +73,7 @@ void run_finish_head(struct api *api, const struct http_head *head, const struct
 	if (!runs_is_usable(api->parts.runs)) {
 		rule->status = 503;
 		rule->code = "store_unavailable";
-		rule->message = RUNS_UNAVAILABLE;
+		rule->message = LOOKUP_NO_RUNS;
 		return;
 	}
 	if (sinks >= SINKS_MAX) {
@@ -118,69 +121,83 @@ static void job_free(struct finish_job *job)
 	free(job);
 }
 
-/* The last sample; what is not well formed is not worth the run. */
-static void read_sample(struct call *call, struct input *in, struct finish_job *job)
+struct run_finish_body {
+	struct run_row told;
+	json_t *results, *telemetry, *receipt;
+};
+
+/* clang-format off */
+static const struct input_field run_finish_fields[] = {
+	{ .name = "exitCode", .type = INPUT_INT, .flags = INPUT_REQUIRED,
+	  INPUT_TO(run_finish_body, told.exit_code), .expected = "the exit status of the command" },
+	{ .name = "syncMs", .type = INPUT_INT, INPUT_TO(run_finish_body, told.sync_ms) },
+	{ .name = "commandMs", .type = INPUT_INT, INPUT_TO(run_finish_body, told.command_ms) },
+	{ .name = "log", .type = INPUT_STRING, .flags = INPUT_ELSEWHERE,
+	  .expected = "the log, where there are no chunks" },
+	{ .name = "logChunks", .type = INPUT_STRINGS, .flags = INPUT_ELSEWHERE,
+	  .expected = "the log, in pieces" },
+	{ .name = "logTruncated", .type = INPUT_BOOL,
+	  INPUT_TO(run_finish_body, told.log_truncated) },
+	{ .name = "blockedStage", .type = INPUT_CUT, .flags = INPUT_LENIENT,
+	  INPUT_AT(run_finish_body, told.blocked_stage) },
+	{ .name = "retryLikely", .type = INPUT_CUT, .flags = INPUT_LENIENT,
+	  INPUT_AT(run_finish_body, told.retry_likely) },
+	{ .name = "results", .type = INPUT_OBJECT, .flags = INPUT_LENIENT,
+	  INPUT_TO(run_finish_body, results) },
+	{ .name = "telemetry", .type = INPUT_OBJECT, .flags = INPUT_LENIENT,
+	  INPUT_TO(run_finish_body, telemetry) },
+	{ .name = "receipt", .type = INPUT_OBJECT, .flags = INPUT_TYPE_CODE,
+	  INPUT_TO(run_finish_body, receipt),
+	  .expected = "an object with members, of at most 16384 bytes", .code = "invalid_receipt" },
+};
+/* clang-format on */
+
+const struct input_table body_run_finish = INPUT_TABLE("RunFinish", NULL, run_finish_fields);
+
+/* The last sample, alone or as "end". One that is not well formed is not worth the run. */
+static void read_sample(struct call *call, const json_t *telemetry, struct finish_job *job)
 {
-	const json_t *telemetry = json_object_get(in->root, "telemetry");
 	const json_t *end = json_object_get(telemetry, "end");
 	struct fault ignored;
 	struct input quiet = { .fault = &ignored };
 
 	if (json_is_object(end))
 		telemetry = end;
-	if (json_is_object(telemetry))
+	if (telemetry)
 		telemetry_read(&quiet, telemetry, call_now(call), &job->sample_ms, job->sample,
 			       sizeof(job->sample));
 }
 
-static void read_short(struct input *in, const char *key, char *out, size_t room)
-{
-	const json_t *value = json_object_get(in->root, key);
-	const char *text = json_string_value(value);
-	size_t len = text ? runs_cut(text, strlen(text), room - 1) : 0;
-
-	if (len)
-		memcpy(out, text, len);
-	out[len] = '\0';
-}
-
 /*
- * Signed by the client, for whoever has its public key: it is kept as it is, and what it
- * says is none of our business. The client reads it back, and fails if it is not the same.
+ * What the client has signed: the broker keeps it as it is and does not interpret it. The
+ * client reads it back, and fails if it is not the same.
  */
-static char *read_receipt(struct input *in)
+static int read_receipt(struct input *in, const json_t *receipt, char **ret)
 {
-	const json_t *receipt = json_object_get(in->root, "receipt");
-	char *text;
-
-	if (!receipt || json_is_null(receipt))
-		return NULL;
-	text = json_object_size(receipt) ? json_dumps(receipt, JSON_COMPACT) : NULL;
-	if (!text || strlen(text) > RUN_TEXT_MAX)
-		input_fail(in, 400, "invalid_receipt",
-			   "receipt must be an object with fields, of at most %d bytes",
-			   RUN_TEXT_MAX);
-	return text;
+	if (!receipt)
+		return 0;
+	*ret = json_object_size(receipt) ? json_dumps(receipt, JSON_COMPACT) : NULL;
+	if (*ret && strlen(*ret) <= RUN_TEXT_MAX)
+		return 0;
+	return input_fail(in, 400, "invalid_receipt",
+			  "receipt must be an object with members, of at most %d bytes",
+			  RUN_TEXT_MAX);
 }
 
 static int read_finish(struct call *call, struct finish_job *job)
 {
 	struct input *in = &call->input;
-	struct run_row *told = &job->told;
+	struct run_finish_body body = { .results = NULL };
 
-	if (!input_int(in, "exitCode", &told->exit_code))
-		input_fail(in, 400, "invalid_field", "exitCode must be how the command ended");
-	input_int(in, "syncMs", &told->sync_ms);
-	input_int(in, "commandMs", &told->command_ms);
-	input_bool(in, "logTruncated", &told->log_truncated);
-	read_short(in, "blockedStage", told->blocked_stage, sizeof(told->blocked_stage));
-	read_short(in, "retryLikely", told->retry_likely, sizeof(told->retry_likely));
-	read_sample(call, in, job);
-	job->results = results_read(json_object_get(in->root, "results"));
-	job->receipt = read_receipt(in);
-	told->log_bytes = (int64_t)runlog_size(job->log);
-	told->log_truncated |= runlog_is_cut(job->log);
-	return in->failed ? -1 : 0;
+	if (input_read(in, in->root, &body_run_finish, &body) ||
+	    read_receipt(in, body.receipt, &job->receipt))
+		return -1;
+	job->told = body.told;
+	read_sample(call, body.telemetry, job);
+	job->results = results_read(body.results);
+	job->told.log_bytes = (int64_t)runlog_size(job->log);
+	job->told.log_truncated |= runlog_is_cut(job->log);
+	return 0;
 }
 
 /* ---- part by part ------------------------------------------------------------------------ */
@@ -193,7 +210,7 @@ static void job_finish(struct call *call, struct run_request *request)
 	struct jsonw w;
 
 	/* A second end of a run changes nothing, and is told what is there. */
-	if (run_result_check(call, request)) {
+	if (run_response_check(call, request)) {
 		job_free(job);
 	} else if (request->result == RUN_RESULT_OK && request->op == RUN_LOG) {
 		job_go_on(job);
@@ -201,7 +218,7 @@ static void job_finish(struct call *call, struct run_request *request)
 		control_run_changed(call->api, job->run_id);
 		w = call_begin(call);
 		jsonw_object(&w, NULL);
-		runs_render(call, &w, &request->run);
+		run_render(call, &w, &request->run);
 		jsonw_end_object(&w);
 		call_answer(call, 200);
 		job_free(job);
@@ -221,7 +238,7 @@ static void ask_end(const struct finish_job *job, struct run_request *request)
 
 static void job_go_on(struct finish_job *job)
 {
-	struct run_request *request = call_run_request(&job->call, RUN_LOG);
+	struct run_request *request = run_request_begin(&job->call, RUN_LOG);
 	const char *piece;
 
 	if (!request) {
@@ -269,7 +286,7 @@ void run_finish_post(struct call *call)
 	struct runlog *log = sink_take(call->ex);
 	struct finish_job *job;
 
-	if (!runs_is_id(call->param)) {
+	if (!lookup_is_run_id(call->param)) {
 		call_not_found(call);
 		runlog_free(log);
 		return;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* What clients tell of a run while it lasts: that it begins, what happens, how the machine fares. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call.h"
+#include "api/control.h"
 #include "api/grammar.h"
-#include "api/result.h"
-#include "api/runs.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
+#include "api/run_render.h"
+#include "api/run_response.h"
 #include "api/telemetry.h"
 #include "util/alloc.h"
 #include "util/text.h"
@@ -17,15 +18,14 @@ static struct run_request *told_begin(struct call *call, enum run_op op)
 {
 	struct run_request *request;
 
-	if ((op != RUN_CREATE || call->param[0]) && !runs_is_id(call->param)) {
+	if ((op != RUN_CREATE || call->param[0]) && !lookup_is_run_id(call->param)) {
 		call_not_found(call);
 		return NULL;
 	}
-	request = call_run_request(call, op);
+	request = run_request_begin(call, op);
 	if (!request)
 		return NULL;
 	TEXT_SET(request->id, call->param);
-	call->input.fault = &call->fault;
 	return request;
 }
 
@@ -42,84 +42,110 @@ static void told_refuse(struct call *call, struct run_request *request)
 	call_fault(call);
 }
 
-/* What a client calls something: cut to its room, of any length. */
-static void read_name(struct input *in, const char *key, char *out, size_t room)
-{
-	const json_t *value = json_object_get(in->root, key);
-	const char *text = json_string_value(value);
-	size_t len;
+/* ---- the bodies ------------------------------------------------------------------------- */
 
-	if (in->failed || !value || json_is_null(value))
-		return;
-	if (!text) {
-		input_fail(in, 400, "invalid_field", "%s must be a string", key);
-		return;
-	}
-	len = runs_cut(text, strlen(text), room - 1);
-	memcpy(out, text, len);
-	out[len] = '\0';
-}
+/* clang-format off */
+/*
+ * What the first message and every event may say of a run. The client knows the code for a
+ * lease id: it sends the run again once it has its lease.
+ */
+#define TOLD_FIELDS(body) \
+	{ .name = "slug", .type = INPUT_CUT, INPUT_AT(body, told.slug) }, \
+	{ .name = "provider", .type = INPUT_CUT, INPUT_AT(body, told.account) }, \
+	{ .name = "target", .type = INPUT_CUT, INPUT_AT(body, told.target) }, \
+	{ .name = "windowsMode", .type = INPUT_CUT, INPUT_AT(body, told.windows_mode) }, \
+	{ .name = "class", .type = INPUT_CUT, INPUT_AT(body, told.class_name) }, \
+	{ .name = "serverType", .type = INPUT_CUT, INPUT_AT(body, told.server_type) }, \
+	{ .name = "leaseID", .type = INPUT_CUT, .flags = INPUT_EMPTY, \
+	  INPUT_AT(body, told.lease_id), .expected = "cbx_ and 12 lower-case hex digits", \
+	  .code = "invalid_lease_id", .pattern = "^cbx_[0-9a-f]{12}$", \
+	  .check = grammar_is_lease_id }
+/* clang-format on */
 
-#define READ_NAME(in, key, field) read_name((in), (key), (field), sizeof(field))
+struct run_create_body {
+	struct run_row told;
+	json_t *command;
+};
 
-/* Of the first telling and of every event that knows more. */
-static void read_told(struct input *in, struct run_row *run)
-{
-	READ_NAME(in, "slug", run->slug);
-	READ_NAME(in, "provider", run->account);
-	READ_NAME(in, "target", run->target);
-	READ_NAME(in, "windowsMode", run->windows_mode);
-	READ_NAME(in, "class", run->class_name);
-	READ_NAME(in, "serverType", run->server_type);
-	READ_NAME(in, "leaseID", run->lease_id);
-	/* The client knows this code: it tells the run again once it has its lease. */
-	if (run->lease_id[0] && !grammar_is_lease_id(run->lease_id))
-		input_fail(in, 400, "invalid_lease_id",
-			   "leaseID must be cbx_ and 12 lower-case hex digits");
-}
+/* clang-format off */
+static const struct input_field run_create_fields[] = {
+	TOLD_FIELDS(run_create_body),
+	{ .name = "label", .type = INPUT_CUT, INPUT_AT(run_create_body, told.label) },
+	{ .name = "command", .type = INPUT_STRINGS, INPUT_TO(run_create_body, command) },
+};
+/* clang-format on */
+
+const struct input_table body_run_create = INPUT_TABLE("RunCreate", NULL, run_create_fields);
+
+struct run_event_body {
+	struct run_row told;
+	char type[64];
+	json_t *stream, *message, *data;
+	int64_t exit_code;
+};
+
+/* clang-format off */
+static const struct input_field run_event_fields[] = {
+	TOLD_FIELDS(run_event_body),
+	{ .name = "type", .type = INPUT_CUT, .flags = INPUT_EMPTY | INPUT_REQUIRED,
+	  INPUT_AT(run_event_body, type), .expected = "the kind of event" },
+	{ .name = "phase", .type = INPUT_CUT, INPUT_AT(run_event_body, told.phase) },
+	{ .name = "stream", .type = INPUT_STRING, INPUT_TO(run_event_body, stream) },
+	{ .name = "message", .type = INPUT_STRING, INPUT_TO(run_event_body, message) },
+	{ .name = "data", .type = INPUT_STRING, INPUT_TO(run_event_body, data) },
+	{ .name = "exitCode", .type = INPUT_INT, INPUT_TO(run_event_body, exit_code) },
+};
+/* clang-format on */
+
+const struct input_table body_run_event = INPUT_TABLE("RunEvent", NULL, run_event_fields);
+
+struct run_telemetry_body {
+	json_t *telemetry;
+};
+
+/* clang-format off */
+static const struct input_field run_telemetry_fields[] = {
+	{ .name = "telemetry", .type = INPUT_OBJECT, .flags = INPUT_REQUIRED,
+	  INPUT_TO(run_telemetry_body, telemetry), .expected = "an object with a figure",
+	  .code = "invalid_telemetry", .members = &body_telemetry },
+};
+/* clang-format on */
+
+const struct input_table body_run_telemetry = INPUT_TABLE("RunTelemetry", NULL,
+							  run_telemetry_fields);
 
 /* ---- the beginning ------------------------------------------------------------------ */
-
-/* Whole: the client runs nothing if another command than its own comes back. */
-static char *read_command(struct input *in)
-{
-	json_t *command = NULL;
-
-	if (!input_texts(in, "command", (size_t)-1, &command))
-		return xstrdup("null");
-	return json_dumps(command, JSON_COMPACT);
-}
 
 static void create_finish(struct call *call, struct run_request *request)
 {
 	struct jsonw w;
 
-	if (run_result_check(call, request) == 0) {
+	if (run_response_check(call, request) == 0) {
 		w = call_begin(call);
 		jsonw_object(&w, NULL);
-		runs_render(call, &w, &request->run);
+		run_render(call, &w, &request->run);
 		jsonw_end_object(&w);
 		call_answer(call, request->result == RUN_RESULT_REPLAY ? 200 : 201);
 	}
 	free(request->user);
 }
 
-/* POST: the run gets an id here. PUT: it has the client's, who may say the same again. */
+/* POST: the run gets an id here. PUT: it has the client's, which may repeat the request. */
 void run_create(struct call *call)
 {
-	struct input *in = &call->input;
+	struct run_create_body body = { .command = NULL };
 	struct run_request *request;
 
 	request = told_begin(call, RUN_CREATE);
 	if (!request)
 		return;
-	read_told(in, &request->told);
-	READ_NAME(in, "label", request->told.label);
-	told_text(request, read_command(in));
-	if (in->failed) {
+	if (input_read(&call->input, call->input.root, &body_run_create, &body)) {
 		told_refuse(call, request);
 		return;
 	}
+	request->told = body.told;
+	/* Whole: the client runs nothing if another command than its own comes back. */
+	told_text(request, body.command ? json_dumps(body.command, JSON_COMPACT) : xstrdup("null"));
 	run_queue_submit(call->api->run_queue, request, create_finish);
 }
 
@@ -146,48 +172,35 @@ static const char *phase_of(const char *type)
 	return "";
 }
 
-static void put_text(struct input *in, json_t *out, const char *key, size_t max)
+/* A text of the body, if there is one, cut to `max` bytes. */
+static void event_add_text(json_t *event, const json_t *body, const char *key, size_t max)
 {
-	const json_t *value = json_object_get(in->root, key);
-	const char *text = json_string_value(value);
-	size_t len = json_string_length(value);
+	const json_t *value = json_object_get(body, key);
+	size_t len = input_cut(json_string_value(value), json_string_length(value), max);
 
-	if (in->failed || !value || json_is_null(value))
-		return;
-	if (!text)
-		input_fail(in, 400, "invalid_field", "%s must be a string", key);
-	else if (len)
-		json_object_set_new(out, key, json_stringn_nocheck(text, runs_cut(text, len, max)));
+	if (len)
+		json_object_set_new(event, key, json_stringn_nocheck(json_string_value(value), len));
 }
 
-/* The event's own fields, as they will be given out again. */
-static char *read_event(struct input *in, struct run_request *request)
+/* The event's own members, as they will be sent again: those of its body, cut less short. */
+static char *event_text(const json_t *root, const struct run_event_body *body)
 {
 	static const char *const names[] = { "stream", "leaseID", "slug", "provider", "target",
 					     "windowsMode", "class", "serverType" };
-	json_t *out = json_object();
-	char type[64] = "";
-	int64_t exit_code;
+	json_t *event = json_object();
 	char *text;
 
-	READ_NAME(in, "type", type);
-	READ_NAME(in, "phase", request->told.phase);
-	if (!type[0])
-		input_fail(in, 400, "invalid_field", "type must be the kind of event");
-	if (!request->told.phase[0])
-		snprintf(request->told.phase, sizeof(request->told.phase), "%s", phase_of(type));
-	json_object_set_new(out, "type", json_string_nocheck(type));
-	if (request->told.phase[0])
-		json_object_set_new(out, "phase", json_string_nocheck(request->told.phase));
+	json_object_set_new(event, "type", json_string_nocheck(body->type));
+	if (body->told.phase[0])
+		json_object_set_new(event, "phase", json_string_nocheck(body->told.phase));
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		put_text(in, out, names[i], 127);
-	put_text(in, out, "message", RUN_TEXT_MAX);
-	put_text(in, out, "data", RUN_TEXT_MAX);
-	if (input_int(in, "exitCode", &exit_code))
-		json_object_set_new(out, "exitCode", json_integer(exit_code));
-	request->is_failed = !strcmp(type, "run.failed");
-	text = json_dumps(out, JSON_COMPACT);
-	json_decref(out);
+		event_add_text(event, root, names[i], 127);
+	event_add_text(event, root, "message", RUN_TEXT_MAX);
+	event_add_text(event, root, "data", RUN_TEXT_MAX);
+	if (json_is_integer(json_object_get(root, "exitCode")))
+		json_object_set_new(event, "exitCode", json_integer(body->exit_code));
+	text = json_dumps(event, JSON_COMPACT);
+	json_decref(event);
 	return text;
 }
 
@@ -195,15 +208,14 @@ static void event_finish(struct call *call, struct run_request *request)
 {
 	struct jsonw w;
 
-	if (run_result_check(call, request) == 0) {
+	if (run_response_check(call, request) == 0) {
 		control_run_changed(call->api, request->id);
 		w = call_begin(call);
 		jsonw_object(&w, NULL);
-		/* runs_render_event opens an object without a name. */
+		/* run_render_event opens an object without a name. */
 		buf_adds(w.out, "\"event\":");
 		w.comma = 0;
-		runs_render_event(&w, request->id, request->seq, request->at_ms,
-				  request->text);
+		run_render_event(&w, request->id, request->seq, request->at_ms, request->text);
 		jsonw_end_object(&w);
 		call_answer(call, 201);
 	}
@@ -213,17 +225,21 @@ static void event_finish(struct call *call, struct run_request *request)
 void run_event_post(struct call *call)
 {
 	struct input *in = &call->input;
+	struct run_event_body body = { .type = "" };
 	struct run_request *request;
 
 	request = told_begin(call, RUN_EVENT);
 	if (!request)
 		return;
-	read_told(in, &request->told);
-	told_text(request, read_event(in, request));
-	if (in->failed) {
+	if (input_read(in, in->root, &body_run_event, &body)) {
 		told_refuse(call, request);
 		return;
 	}
+	if (!body.told.phase[0])
+		TEXT_SET(body.told.phase, phase_of(body.type));
+	request->told = body.told;
+	request->is_failed = !strcmp(body.type, "run.failed");
+	told_text(request, event_text(in->root, &body));
 	run_queue_submit(call->api->run_queue, request, event_finish);
 }
 
@@ -233,10 +249,10 @@ static void telemetry_finish(struct call *call, struct run_request *request)
 {
 	struct jsonw w;
 
-	if (run_result_check(call, request) == 0) {
+	if (run_response_check(call, request) == 0) {
 		w = call_begin(call);
 		jsonw_object(&w, NULL);
-		runs_render(call, &w, &request->run);
+		run_render(call, &w, &request->run);
 		jsonw_end_object(&w);
 		call_answer(call, 200);
 	}
@@ -246,15 +262,15 @@ static void telemetry_finish(struct call *call, struct run_request *request)
 void run_telemetry_post(struct call *call)
 {
 	struct input *in = &call->input;
+	struct run_telemetry_body body = { .telemetry = NULL };
 	struct run_request *request;
-	json_t *sample = NULL;
 
 	request = told_begin(call, RUN_SAMPLE);
 	if (!request)
 		return;
-	if (!input_object(in, "telemetry", &sample) ||
-	    !telemetry_read(in, sample, call_now(call), &request->sample_ms,
-			    request->sample, sizeof(request->sample)))
+	if (input_read(in, in->root, &body_run_telemetry, &body) == 0 &&
+	    telemetry_read(in, body.telemetry, call_now(call), &request->sample_ms, request->sample,
+			   sizeof(request->sample)) == 0)
 		input_fail(in, 400, "invalid_telemetry", "telemetry must hold a figure");
 	if (in->failed) {
 		told_refuse(call, request);

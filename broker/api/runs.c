@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading run history: lists, one run, its log, its events. */
-#include "api/runs.h"
+#include "api/handlers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/grammar.h"
+#include "api/lookup.h"
+#include "api/run_render.h"
 #include "util/alloc.h"
 
 #define LIST_PRESET 50
@@ -15,216 +16,35 @@
 /* A list stops growing here; short of API_ANSWER_MAX by more than one run may have. */
 #define LIST_BYTES_MAX (6u << 20)
 
-int runs_is_id(const char *text)
-{
-	size_t len = strnlen(text, RUN_ID_ROOM);
-
-	return (len == 16 || len == 36) && !memcmp(text, "run_", 4) &&
-	       strspn(text + 4, "0123456789abcdef") == len - 4;
-}
-
-size_t runs_cut(const char *text, size_t len, size_t max)
-{
-	if (len <= max)
-		return len;
-	len = max;
-	while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
-		len--;
-	return len;
-}
-
-/* ---- as JSON ------------------------------------------------------------------------- */
-
-static void render_head(struct jsonw *w, const struct run_row *r, const char *command)
-{
-	jsonw_text(w, "id", r->id);
-	jsonw_text(w, "leaseID", r->lease_id);
-	jsonw_text(w, "owner", r->owner);
-	jsonw_text(w, "org", r->org);
-	jsonw_text(w, "provider", r->account);
-	jsonw_text(w, "class", r->class_name);
-	jsonw_text(w, "serverType", r->server_type);
-	jsonw_text(w, "state", run_state_name(r->state));
-	jsonw_text_if(w, "slug", r->slug);
-	jsonw_text_if(w, "target", r->target);
-	jsonw_text_if(w, "windowsMode", r->windows_mode);
-	jsonw_text_if(w, "label", r->label);
-	jsonw_text_if(w, "phase", r->phase);
-	jsonw_text_if(w, "blockedStage", r->blocked_stage);
-	jsonw_text_if(w, "retryLikely", r->retry_likely);
-	jsonw_raw(w, "command", command);
-	jsonw_time(w, "startedAt", r->started_ms);
-	jsonw_time(w, "lastEventAt", r->event_ms);
-	jsonw_time(w, "endedAt", r->ended_ms);
-	if (r->has_exit_code)
-		jsonw_int(w, "exitCode", r->exit_code);
-	else
-		jsonw_null(w, "exitCode");
-	jsonw_int(w, "syncMs", r->sync_ms);
-	jsonw_int(w, "commandMs", r->command_ms);
-	jsonw_int(w, "durationMs", r->ended_ms > r->started_ms ? r->ended_ms - r->started_ms : 0);
-	jsonw_int(w, "logBytes", r->log_bytes);
-	jsonw_bool(w, "logTruncated", r->log_truncated);
-	jsonw_int(w, "eventCount", r->event_count);
-}
-
-struct part {
-	struct jsonw *w;
-	const char *name;	/* render_raw: of the member */
-	struct buf *samples;	/* an array, not closed yet */
-	size_t last;		/* where its last element begins */
-	size_t first_len;	/* of its first one */
-	int count;
-};
-
-static int render_lease_id(void *arg, const char *text, size_t len)
-{
-	struct part *part = arg;
-	char id[24];
-
-	if (len < sizeof(id)) {
-		memcpy(id, text, len);
-		id[len] = '\0';
-		jsonw_text(part->w, NULL, id);
-	}
-	return 0;
-}
-
-static int render_raw(void *arg, const char *text, size_t len)
-{
-	struct part *part = arg;
-
-	(void)len;
-	jsonw_raw(part->w, part->name, text);
-	part->count++;
-	return 0;
-}
-
-static int sample_add(void *arg, const char *text, size_t len)
-{
-	struct part *part = arg;
-
-	buf_addc(part->samples, part->count ? ',' : '[');
-	part->last = part->samples->len;
-	buf_add(part->samples, text, len);
-	if (!part->count++)
-		part->first_len = len;
-	return 0;
-}
-
-/* The first and the last of what was seen, and all of it. */
-static void render_telemetry(struct call *call, struct jsonw *w, const struct run_row *r)
-{
-	struct buf auto_buf samples;
-	char first[TELEMETRY_ROOM];
-	struct part part = { .samples = &samples };
-
-	buf_init(&samples, STORE_SAMPLES_MAX * (TELEMETRY_ROOM + 1) + 2);
-	if (store_run_sample_each(call->api->parts.runs_reader, r->n, sample_add, &part, NULL) ||
-	    !part.count || part.first_len >= sizeof(first))
-		return;
-	memcpy(first, samples.data + 1, part.first_len);
-	first[part.first_len] = '\0';
-	jsonw_object(w, "telemetry");
-	jsonw_raw(w, "start", first);
-	jsonw_raw(w, "end", buf_str(&samples) + part.last);
-	buf_addc(&samples, ']');
-	jsonw_raw(w, "samples", buf_str(&samples));
-	jsonw_end_object(w);
-}
-
-static int take_command(void *arg, const char *text, size_t len)
-{
-	*(char **)arg = xstrndup(text, len);
-	return 1;
-}
-
-void runs_render(struct call *call, struct jsonw *w, const struct run_row *run)
-{
-	struct store *reader = call->api->parts.runs_reader;
-	struct part part = { .w = w, .name = "results" };
-	char *command = NULL;
-
-	store_run_command(reader, run->n, take_command, &command, NULL);
-	jsonw_object(w, "run");
-	render_head(w, run, command ? command : "null");
-	free(command);
-	jsonw_array(w, "leaseIDs");
-	store_run_lease_each(reader, run->n, render_lease_id, &part, NULL);
-	jsonw_end_array(w);
-	if (run->finished)
-		store_run_results(reader, run->n, render_raw, &part, NULL);
-	if (!part.count)
-		jsonw_null(w, "results");
-	render_telemetry(call, w, run);
-	jsonw_end_object(w);
-}
-
-void runs_render_event(struct jsonw *w, const char *run_id, int64_t seq, int64_t at_ms,
-		       const char *fields)
-{
-	size_t len = strlen(fields);
-
-	jsonw_object(w, NULL);
-	jsonw_text(w, "runID", run_id);
-	jsonw_int(w, "seq", seq);
-	jsonw_time(w, "createdAt", at_ms);
-	/* The object of the fields, without its braces. */
-	if (len > 2) {
-		buf_addc(w->out, ',');
-		buf_add(w->out, fields + 1, len - 2);
-	}
-	jsonw_end_object(w);
-}
-
 /* ---- one run ------------------------------------------------------------------------- */
-
-int runs_are_readable(const struct api *api)
-{
-	return api->parts.runs_reader && runs_is_usable(api->parts.runs);
-}
-
-static int refuse_unreadable(struct call *call)
-{
-	if (runs_are_readable(call->api))
-		return 0;
-	http_reply_header(call->ex, "Retry-After", "60");
-	call_error(call, 503, "store_unavailable", RUNS_UNAVAILABLE);
-	return -1;
-}
-
-/* The run of the path, if the caller may see it: 0, or -1: answered. */
-static int find(struct call *call, struct run_row *run)
-{
-	struct store_scope scope = call_scope(call);
-	struct err err = { 0 };
-	int rc;
-
-	if (refuse_unreadable(call))
-		return -1;
-	rc = runs_is_id(call->param) ?
-		 store_run_find(call->api->parts.runs_reader, call->param, &scope, RUN_READ, run, &err) :
-		 1;
-
-	if (rc > 0)
-		call_not_found(call);
-	else if (rc < 0)
-		call_broken(call, &err);
-	return rc ? -1 : 0;
-}
 
 void runs_get(struct call *call)
 {
 	struct run_row run;
 	struct jsonw w;
 
-	if (find(call, &run))
+	if (lookup_run(call, &run))
 		return;
 	w = call_begin(call);
 	jsonw_object(&w, NULL);
-	runs_render(call, &w, &run);
+	run_render(call, &w, &run);
 	jsonw_end_object(&w);
 	call_answer(call, 200);
+}
+
+struct receipt {
+	struct jsonw *w;
+	int count;
+};
+
+static int receipt_render(void *arg, const char *text, size_t len)
+{
+	struct receipt *receipt = arg;
+
+	(void)len;
+	jsonw_raw(receipt->w, "receipt", text);
+	receipt->count++;
+	return 0;
 }
 
 void runs_receipt(struct call *call)
@@ -232,18 +52,18 @@ void runs_receipt(struct call *call)
 	struct run_row run;
 	struct err err = { 0 };
 	struct jsonw w;
-	struct part part = { .w = &w, .name = "receipt" };
+	struct receipt receipt = { .w = &w };
 
-	if (find(call, &run))
+	if (lookup_run(call, &run))
 		return;
 	w = call_begin(call);
 	jsonw_object(&w, NULL);
-	if (store_run_receipt(call->api->parts.runs_reader, run.n, render_raw, &part, &err)) {
+	if (store_run_receipt(call->api->parts.runs_reader, run.n, receipt_render, &receipt, &err)) {
 		call_broken(call, &err);
 		return;
 	}
 	jsonw_end_object(&w);
-	if (part.count)
+	if (receipt.count)
 		call_answer(call, 200);
 	else
 		call_not_found(call);
@@ -258,7 +78,7 @@ static int event_add(void *arg, int64_t seq, int64_t at_ms, const char *fields)
 {
 	struct events *events = arg;
 
-	runs_render_event(&events->w, events->run_id, seq, at_ms, fields);
+	run_render_event(&events->w, events->run_id, seq, at_ms, fields);
 	return events->w.out->overflow;
 }
 
@@ -275,7 +95,7 @@ void runs_events(struct call *call)
 		call_fault(call);
 		return;
 	}
-	if (find(call, &run))
+	if (lookup_run(call, &run))
 		return;
 	events.run_id = run.id;
 	events.w = call_begin(call);
@@ -307,7 +127,7 @@ static int list_add(void *arg, const struct run_row *run, const char *command)
 	if (listing->owner[0] && strcmp(listing->owner, run->owner))
 		return 0;
 	jsonw_object(&listing->w, NULL);
-	render_head(&listing->w, run, command);
+	run_render_row(&listing->w, run, command);
 	jsonw_null(&listing->w, "results");
 	jsonw_end_object(&listing->w);
 	listing->count++;
@@ -343,7 +163,7 @@ static int list_read(struct call *call, struct store_run_list *list, struct list
 
 void runs_list(struct call *call)
 {
-	struct store_run_list list = { .scope = call_scope(call) };
+	struct store_run_list list = { .scope = lookup_scope(&call->caller) };
 	struct list_texts texts = { .owner = "" };
 	struct listing listing = { .owner = "" };
 	struct err err = { 0 };
@@ -352,7 +172,7 @@ void runs_list(struct call *call)
 		call_fault(call);
 		return;
 	}
-	if (refuse_unreadable(call))
+	if (lookup_require_runs(call))
 		return;
 	listing.limit = list.limit;
 	/* Whose runs an admin wants to see; of others the token decides. */
@@ -436,7 +256,7 @@ void runs_logs(struct call *call)
 	struct log_job *job;
 	struct run_row run;
 
-	if (find(call, &run))
+	if (lookup_run(call, &run))
 		return;
 	/* Parts that are there before the end are no log yet. */
 	if (!run.finished || !run.log_bytes) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The broker about itself: health, whoami, the OpenAPI file. */
 
-#include "api/call.h"
+#include "api/handlers.h"
 #include "api/openapi.h"
 
 /* Without a token, so it says nothing that is worth knowing. */

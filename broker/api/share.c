@@ -3,102 +3,16 @@
  * Who else may use a lease. A share reaches users of the lease's own organisation: by
  * their name in lower case, or all of them. It opens the API; it hands out no SSH key.
  */
-#include "api/share.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/engine_request.h"
 #include "api/grammar.h"
-#include "api/leases.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
 #include "api/result.h"
+#include "api/roster.h"
 #include "util/alloc.h"
-
-#define SHARES_MAX 64
-
-struct roster {
-	struct store_share list[SHARES_MAX + 1];
-	size_t count;
-	int64_t updated_ms;
-	char updated_by[128];
-};
-
-static void lower(char *text)
-{
-	for (; *text; text++) {
-		if (*text >= 'A' && *text <= 'Z')
-			*text = (char)(*text - 'A' + 'a');
-	}
-}
-
-/* ---- showing ------------------------------------------------------------------------- */
-
-static void roster_add(void *arg, const struct store_share *share)
-{
-	struct roster *roster = arg;
-
-	if (roster->count < ARRAY_LEN(roster->list))
-		roster->list[roster->count++] = *share;
-}
-
-static int roster_read(struct call *call, const struct lease *l, struct roster *roster,
-		       struct err *err)
-{
-	roster->count = 0;
-	return store_share_each(call->api->parts.reader, l->n, roster_add, roster,
-				&roster->updated_ms, roster->updated_by, err);
-}
-
-static void roster_render(struct jsonw *w, const struct roster *roster)
-{
-	int org = -1;
-
-	jsonw_object(w, "share");
-	jsonw_object(w, "users");
-	for (size_t i = 0; i < roster->count; i++) {
-		const struct store_share *share = &roster->list[i];
-
-		if (share->name[0])
-			jsonw_text(w, share->name, share->manage ? "manage" : "use");
-		else
-			org = share->manage;
-	}
-	jsonw_end_object(w);
-	if (org >= 0)
-		jsonw_text(w, "org", org ? "manage" : "use");
-	jsonw_time(w, "updatedAt", roster->updated_ms);
-	jsonw_text_if(w, "updatedBy", roster->updated_by);
-	jsonw_end_object(w);
-}
-
-static int may_see(const struct caller *caller, const struct lease *l,
-		   const struct roster *roster)
-{
-	char name[sizeof(caller->owner)];
-
-	if (caller->role == TOKEN_ADMIN)
-		return 1;
-	if (strcmp(caller->org, l->org))
-		return 0;
-	if (!strcmp(caller->owner, l->owner))
-		return 1;
-	memcpy(name, caller->owner, sizeof(name));
-	lower(name);
-	for (size_t i = 0; i < roster->count; i++) {
-		if (roster->list[i].manage &&
-		    (!roster->list[i].name[0] || !strcmp(roster->list[i].name, name)))
-			return 1;
-	}
-	return 0;
-}
-
-void share_render(struct call *call, struct jsonw *w, const struct lease *l)
-{
-	struct roster roster;
-
-	if (roster_read(call, l, &roster, NULL) == 0 && roster.updated_ms &&
-	    may_see(&call->caller, l, &roster))
-		roster_render(w, &roster);
-}
 
 static void share_answer(struct call *call, const struct lease *l)
 {
@@ -123,11 +37,11 @@ void share_get(struct call *call)
 	struct roster roster;
 	struct err err = { 0 };
 
-	if (leases_find(call))
+	if (lookup_lease(call))
 		return;
 	if (roster_read(call, &call->api->lease, &roster, &err))
 		call_broken(call, &err);
-	else if (!may_see(&call->caller, &call->api->lease, &roster))
+	else if (!roster_is_visible(&call->caller, &call->api->lease, &roster))
 		call_error(call, 403, "forbidden", "The lease is shared with you to be used only.");
 	else
 		share_answer(call, &call->api->lease);
@@ -140,18 +54,48 @@ static int wrong(struct input *in, const char *what)
 	return input_fail(in, 400, "invalid_share", "%s", what);
 }
 
-/* 1 there, 0 not, -1 wrong. */
-static int read_role(struct input *in, const json_t *value, int *ret_manage)
-{
-	const char *text = json_string_value(value);
+/* Roles, by whether they may manage. */
+static const char *const share_roles[] = { "use", "manage", NULL };
 
-	if (!value || json_is_null(value) || (text && !text[0]))
-		return 0;
-	if (!text || (strcmp(text, "use") && strcmp(text, "manage")))
-		return wrong(in, "a share must be use or manage");
-	*ret_manage = !strcmp(text, "manage");
-	return 1;
-}
+#define SHARE_ROLE "use or manage"
+
+struct share_body {
+	json_t *share; /* the same two, as an answer shows them; NULL: absent */
+	json_t *users;
+	int org; /* its place in share_roles; -1: absent */
+};
+
+/* clang-format off */
+static const struct input_field share_fields[] = {
+	{ .name = "share", .type = INPUT_OBJECT, INPUT_TO(share_body, share),
+	  .members = &body_share },
+	{ .name = "users", .type = INPUT_MAP, INPUT_TO(share_body, users), .expected = SHARE_ROLE,
+	  .code = "invalid_share", .choices = share_roles },
+	{ .name = "org", .type = INPUT_CHOICE, .flags = INPUT_EMPTY | INPUT_TYPE_CODE,
+	  INPUT_TO(share_body, org), .expected = SHARE_ROLE, .code = "invalid_share",
+	  .choices = share_roles },
+};
+/* clang-format on */
+
+const struct input_table body_share_put = INPUT_TABLE("SharePut", NULL, share_fields);
+static const struct input_table body_share_outer = { NULL, NULL, share_fields, 1 };
+const struct input_table body_share = { "ShareMembers", NULL, share_fields + 1,
+					ARRAY_LEN(share_fields) - 1 };
+
+struct share_drop_body {
+	char user[256];
+	int org;
+};
+
+/* clang-format off */
+static const struct input_field share_drop_fields[] = {
+	{ .name = "user", .type = INPUT_TEXT, .flags = INPUT_EMPTY,
+	  INPUT_AT(share_drop_body, user), .expected = "the name of a user" },
+	{ .name = "org", .type = INPUT_BOOL, INPUT_TO(share_drop_body, org) },
+};
+/* clang-format on */
+
+const struct input_table body_share_drop = INPUT_TABLE("ShareDrop", NULL, share_drop_fields);
 
 static int read_name(struct input *in, const char *text, char out[128])
 {
@@ -165,7 +109,7 @@ static int read_name(struct input *in, const char *text, char out[128])
 		return wrong(in, "the name of a user is too long");
 	memcpy(out, text, len);
 	out[len] = '\0';
-	lower(out);
+	roster_lower(out);
 	return grammar_is_owner(out) ? 0 : wrong(in, "the name of a user is not one");
 }
 
@@ -175,53 +119,44 @@ static int add(struct input *in, struct roster *roster, const char *name, int ma
 		if (!strcmp(roster->list[i].name, name))
 			return wrong(in, "a user is named twice");
 	}
-	if (roster->count == SHARES_MAX)
+	if (roster->count == ROSTER_MAX)
 		return wrong(in, "a lease may be shared with 64 users");
 	memcpy(roster->list[roster->count].name, name, strlen(name) + 1);
 	roster->list[roster->count++].manage = manage;
 	return 0;
 }
 
-/* The whole share as it is to be; also within "share", as it was given out. */
+/* The whole share as it will be; also within "share", as an answer shows it. */
 static int read_put(struct input *in, struct roster *roster)
 {
-	json_t *users = NULL;
-	json_t *inner = NULL;
-	json_t *outer = in->root;
+	struct share_body body = { .org = -1 };
 	const char *key;
 	json_t *value;
 	char name[128];
-	int manage = 0;
 
-	if (input_object(in, "share", &inner))
-		in->root = inner;
-	input_object(in, "users", &users);
-	json_object_foreach(users, key, value) {
-		int rc = read_role(in, value, &manage);
+	if (input_read(in, in->root, &body_share_outer, &body) ||
+	    input_read(in, body.share ? body.share : in->root, &body_share, &body))
+		return -1;
+	json_object_foreach (body.users, key, value) {
+		const char *role = json_string_value(value);
 
-		if (rc < 0 || read_name(in, key, name) || (rc && add(in, roster, name, manage)))
-			break;
+		if (read_name(in, key, name) ||
+		    (role && role[0] && add(in, roster, name, !strcmp(role, "manage"))))
+			return -1;
 	}
-	if (read_role(in, json_object_get(in->root, "org"), &manage) > 0)
-		add(in, roster, "", manage);
-	in->root = outer;
-	return in->failed ? -1 : 0;
+	return body.org < 0 ? 0 : add(in, roster, "", body.org);
 }
 
 /* {"user": NAME}, {"org": true}, both, or nothing: then all. */
 static int read_drop(struct input *in, struct roster *roster)
 {
-	char text[256] = "";
+	struct share_drop_body body = { .user = "" };
 	char name[128];
-	int org = 0;
 
-	if (input_text(in, "user", text, sizeof(text)) && text[0] &&
-	    read_name(in, text, name) == 0)
-		add(in, roster, name, 0);
-	input_bool(in, "org", &org);
-	if (org)
-		add(in, roster, "", 0);
-	return in->failed ? -1 : 0;
+	if (input_read(in, in->root, &body_share_drop, &body) ||
+	    (body.user[0] && (read_name(in, body.user, name) || add(in, roster, name, 0))))
+		return -1;
+	return body.org ? add(in, roster, "", 0) : 0;
 }
 
 static void share_finish(struct call *call, struct engine_request *request)
@@ -234,15 +169,14 @@ static void share_finish(struct call *call, struct engine_request *request)
 
 static void share_submit(struct call *call, int is_put)
 {
-	struct engine_request *request = change_begin(call, REQUEST_SHARE);
+	struct engine_request *request = engine_request_begin_lease(call, REQUEST_SHARE);
 	struct roster roster = { .count = 0 };
 	struct store_share *copy;
 
 	if (!request)
 		return;
-	call->input.fault = &call->fault;
 	if (is_put ? read_put(&call->input, &roster) : read_drop(&call->input, &roster)) {
-		change_refuse(call, request);
+		engine_request_refuse(call, request);
 		return;
 	}
 	copy = xcalloc(roster.count ? roster.count : 1, sizeof(*copy));

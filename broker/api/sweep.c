@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call.h"
+#include "api/engine_request.h"
+#include "api/handlers.h"
 #include "api/result.h"
 #include "lease/stray.h"
 #include "util/alloc.h"
+#include "util/text.h"
 
 #define STRAYS_SHOWN 1000	/* of one account */
 
@@ -111,35 +113,43 @@ static void sweep_finish(struct call *call, struct engine_request *request)
 		answer(call, request->sweep == SWEEP_DELETE ? request->count : -1);
 }
 
-static int read_sweep(struct input *in, struct engine_request *request)
-{
-	char action[16] = "";
+struct sweep_body {
+	int action; /* its place in sweep_actions */
+	char account[32];
+	char reason[160];
+};
 
-	input_text(in, "action", action, sizeof(action));
-	input_text(in, "provider", request->expected_account, sizeof(request->expected_account));
-	input_line(in, "reason", request->reason, sizeof(request->reason));
-	if (!strcmp(action, "run"))
-		request->sweep = SWEEP_RUN;
-	else if (!strcmp(action, "looked"))
-		request->sweep = SWEEP_LOOKED;
-	else if (!strcmp(action, "delete"))
-		request->sweep = SWEEP_DELETE;
-	else
-		input_fail(in, 400, "invalid_field", "action must be run, looked or delete");
-	return in->failed ? -1 : 0;
-}
+static const char *const sweep_actions[] = { "run", "looked", "delete", NULL };
+static const enum request_sweep sweeps[] = { SWEEP_RUN, SWEEP_LOOKED, SWEEP_DELETE };
+
+/* clang-format off */
+static const struct input_field sweep_fields[] = {
+	{ .name = "action", .type = INPUT_CHOICE, .flags = INPUT_REQUIRED,
+	  INPUT_TO(sweep_body, action), .expected = "run, looked or delete",
+	  .choices = sweep_actions },
+	{ .name = "provider", .type = INPUT_TEXT, INPUT_AT(sweep_body, account),
+	  .expected = "the name of an account" },
+	{ .name = "reason", .type = INPUT_LINE, INPUT_AT(sweep_body, reason),
+	  .expected = "one line of text" },
+};
+/* clang-format on */
+
+const struct input_table body_sweep = INPUT_TABLE("SweepAsk", NULL, sweep_fields);
 
 void sweep_ask(struct call *call)
 {
 	struct api *api = call->api;
-	struct engine_request *request = call_request(call, REQUEST_SWEEP);
+	struct engine_request *request = engine_request_begin(call, REQUEST_SWEEP);
+	struct sweep_body body = { .account = "" };
 
 	if (!request)
 		return;
-	call->input.fault = &call->fault;
-	if (read_sweep(&call->input, request)) {
-		change_refuse(call, request);
+	if (input_read(&call->input, call->input.root, &body_sweep, &body)) {
+		engine_request_refuse(call, request);
 		return;
 	}
+	request->sweep = sweeps[body.action];
+	TEXT_SET(request->expected_account, body.account);
+	TEXT_SET(request->reason, body.reason);
 	queue_submit(api->queue, request, sweep_finish);
 }

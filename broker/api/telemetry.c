@@ -8,77 +8,98 @@
 #include "util/alloc.h"
 #include "util/time.h"
 
-#define SOURCE_MAX 32
 #define FIGURE_MAX 1e15		/* of what is no count: more is nonsense, and long */
 
-enum figure_kind { FIGURE_COUNT, FIGURE_LOAD, FIGURE_PERCENT };
-
-static const struct {
-	const char *key;
-	enum figure_kind kind;
-} figures[] = {
-	{ "load1", FIGURE_LOAD },
-	{ "load5", FIGURE_LOAD },
-	{ "load15", FIGURE_LOAD },
-	{ "cpuCount", FIGURE_COUNT },
-	{ "memoryUsedBytes", FIGURE_COUNT },
-	{ "memoryTotalBytes", FIGURE_COUNT },
-	{ "memoryPercent", FIGURE_PERCENT },
-	{ "diskUsedBytes", FIGURE_COUNT },
-	{ "diskTotalBytes", FIGURE_COUNT },
-	{ "diskPercent", FIGURE_PERCENT },
-	{ "uptimeSeconds", FIGURE_COUNT },
+enum figure {
+	LOAD1,
+	LOAD5,
+	LOAD15,
+	CPU_COUNT,
+	MEMORY_USED,
+	MEMORY_TOTAL,
+	MEMORY_PERCENT,
+	DISK_USED,
+	DISK_TOTAL,
+	DISK_PERCENT,
+	UPTIME,
+	FIGURE_COUNT
 };
 
-static int wrong(struct input *in, const char *key, const char *allowed)
+struct telemetry_body {
+	int64_t captured_ms;
+	char source[33];
+	json_t *figures[FIGURE_COUNT];
+};
+
+static int is_source(const char *text)
 {
-	return input_fail(in, 400, "invalid_telemetry", "%s of telemetry must be %s", key, allowed);
+	return grammar_is_word(text, sizeof(((struct telemetry_body *)NULL)->source) - 1);
 }
 
-/* Never a fraction in a count, never anything else than a number. */
-static json_t *figure(const json_t *value, enum figure_kind kind)
+/* clang-format off */
+#define FIGURE(key, kind, place) \
+	{ .name = (key), .type = (kind), .flags = INPUT_TYPE_CODE, \
+	  INPUT_TO(telemetry_body, figures[place]), .expected = "a number", \
+	  .code = "invalid_telemetry" }
+
+static const struct input_field telemetry_fields[] = {
+	{ .name = "capturedAt", .type = INPUT_TIME, .flags = INPUT_TYPE_CODE,
+	  INPUT_TO(telemetry_body, captured_ms), .expected = "a time as in 2026-08-21T10:00:00Z",
+	  .code = "invalid_telemetry" },
+	{ .name = "source", .type = INPUT_TEXT, .flags = INPUT_LENIENT,
+	  INPUT_AT(telemetry_body, source), .expected = "at most 32 of [A-Za-z0-9._-]",
+	  .check = is_source },
+	FIGURE("load1", INPUT_NUMBER, LOAD1),
+	FIGURE("load5", INPUT_NUMBER, LOAD5),
+	FIGURE("load15", INPUT_NUMBER, LOAD15),
+	FIGURE("cpuCount", INPUT_COUNT, CPU_COUNT),
+	FIGURE("memoryUsedBytes", INPUT_COUNT, MEMORY_USED),
+	FIGURE("memoryTotalBytes", INPUT_COUNT, MEMORY_TOTAL),
+	FIGURE("memoryPercent", INPUT_NUMBER, MEMORY_PERCENT),
+	FIGURE("diskUsedBytes", INPUT_COUNT, DISK_USED),
+	FIGURE("diskTotalBytes", INPUT_COUNT, DISK_TOTAL),
+	FIGURE("diskPercent", INPUT_NUMBER, DISK_PERCENT),
+	FIGURE("uptimeSeconds", INPUT_COUNT, UPTIME),
+};
+/* clang-format on */
+
+#define FIRST_FIGURE 2 /* among the fields */
+
+const struct input_table body_telemetry = INPUT_TABLE("Telemetry", "telemetry", telemetry_fields);
+
+/* A count has no fraction; what is below its range is 0, what is above is cut. */
+static json_t *figure_json(const json_t *value, enum figure figure)
 {
+	int is_count = telemetry_fields[FIRST_FIGURE + figure].type == INPUT_COUNT;
 	double number = json_number_value(value);
 
-	if (kind == FIGURE_COUNT && json_is_integer(value))
+	if (is_count && json_is_integer(value))
 		return json_integer(json_integer_value(value) > 0 ? json_integer_value(value) : 0);
 	number = number > 0 ? number : 0;
 	if (number > FIGURE_MAX)
 		number = FIGURE_MAX;
-	if (kind == FIGURE_COUNT)
+	if (is_count)
 		return json_integer((json_int_t)number);
-	if (kind == FIGURE_PERCENT && number > 100)
+	if ((figure == MEMORY_PERCENT || figure == DISK_PERCENT) && number > 100)
 		number = 100;
 	return json_real(round(number * 1000) / 1000);
 }
 
-static int read_when(struct input *in, const json_t *object, int64_t now_ms, int64_t *ret_ms)
+/* How many figures there are. */
+static int sample_fill(json_t *sample, const struct telemetry_body *body)
 {
-	const json_t *value = json_object_get(object, "capturedAt");
-
-	*ret_ms = now_ms;
-	if (!value || json_is_null(value))
-		return 0;
-	if (!json_is_string(value) || time_parse(json_string_value(value), ret_ms))
-		return wrong(in, "capturedAt", "a time as in 2026-08-21T10:00:00Z");
-	/* The client's clock may be wrong; one from the future would stay the newest. */
-	if (*ret_ms > now_ms)
-		*ret_ms = now_ms;
-	return 0;
-}
-
-static int read_figures(struct input *in, const json_t *object, json_t *out)
-{
+	char when[TIME_TEXT_ROOM];
 	int count = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(figures); i++) {
-		const json_t *value = json_object_get(object, figures[i].key);
-
-		if (!value || json_is_null(value))
+	time_format(body->captured_ms, when);
+	json_object_set_new(sample, "capturedAt", json_string(when));
+	if (body->source[0])
+		json_object_set_new(sample, "source", json_string(body->source));
+	for (int i = 0; i < FIGURE_COUNT; i++) {
+		if (!body->figures[i])
 			continue;
-		if (!json_is_number(value))
-			return wrong(in, figures[i].key, "a number");
-		json_object_set_new(out, figures[i].key, figure(value, figures[i].kind));
+		json_object_set_new(sample, telemetry_fields[FIRST_FIGURE + i].name,
+				    figure_json(body->figures[i], (enum figure)i));
 		count++;
 	}
 	return count;
@@ -87,25 +108,23 @@ static int read_figures(struct input *in, const json_t *object, json_t *out)
 int telemetry_read(struct input *in, const json_t *object, int64_t now_ms, int64_t *ret_ms,
 		   char *out, size_t room)
 {
-	const json_t *source = json_object_get(object, "source");
-	json_t *sample = json_object();
-	char when[TIME_TEXT_ROOM];
+	struct telemetry_body body = { .captured_ms = now_ms };
+	json_t *sample;
 	size_t len = 0;
-	int rc = read_when(in, object, now_ms, ret_ms);
+	int count;
 
 	out[0] = '\0';
-	if (!rc) {
-		time_format(*ret_ms, when);
-		json_object_set_new(sample, "capturedAt", json_string(when));
-		if (json_is_string(source) && grammar_is_word(json_string_value(source), SOURCE_MAX))
-			json_object_set_new(sample, "source", json_string(json_string_value(source)));
-		rc = read_figures(in, object, sample);
-	}
-	if (rc > 0) {
+	if (input_read(in, object, &body_telemetry, &body))
+		return -1;
+	/* The client's clock may be wrong; a sample from the future would stay the newest. */
+	*ret_ms = body.captured_ms = body.captured_ms < now_ms ? body.captured_ms : now_ms;
+	sample = json_object();
+	count = sample_fill(sample, &body);
+	if (count)
 		len = json_dumpb(sample, out, room - 1, JSON_COMPACT | JSON_REAL_PRECISION(9));
-		rc = len && len < room ? 1 : wrong(in, "the whole", "shorter");
-		out[rc > 0 ? len : 0] = '\0';
-	}
 	json_decref(sample);
-	return rc < 0 ? -1 : rc > 0;
+	out[len < room ? len : 0] = '\0';
+	if (count && !out[0])
+		return input_fail(in, 400, "invalid_telemetry", "telemetry must be shorter");
+	return count > 0;
 }

@@ -11,6 +11,8 @@
 
 #include "api/input.h"
 
+extern const struct input_table body_telemetry;
+
 /*
  * The sample as complete JSON in `out`, its time in *ret_ms (not after `now_ms`, which it
  * is if the client tells none). 1; 0: there is no figure in it; -1: `in` has failed, with

@@ -14,7 +14,8 @@
 
 #include <event2/event.h>
 
-#include "api/call.h"
+#include "api/handlers.h"
+#include "api/lookup.h"
 #include "util/alloc.h"
 
 #define HOUR_MS 3600000
@@ -277,7 +278,7 @@ static int usage_scope(struct call *call, struct usage_job *job)
 	char scope[8] = "";
 	int rc;
 
-	job->scope = call_scope(call);
+	job->scope = lookup_scope(&call->caller);
 	snprintf(job->owner, sizeof(job->owner), "%s", call->caller.owner);
 	snprintf(job->org, sizeof(job->org), "%s", call->caller.org);
 	job->scope.owner = job->scope.owner ? job->owner : NULL;

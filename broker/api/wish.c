@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/wish.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,78 +10,199 @@
 #include "api/sshkey.h"
 #include "util/alloc.h"
 #include "util/hash.h"
+#include "util/text.h"
 
 #define PORT_TEXTS_MAX 64
 
-static int wrong(struct input *in, const char *key, const char *allowed)
+/* ---- the body ---------------------------------------------------------------------------- */
+
+struct create_body {
+	char id[24];
+	char attempt_token[48];
+	char slug[256];
+	char provider_key[256];
+	char host[256];
+	json_t *image_requirements, *capacity;
+	int desktop, browser, code, tailscale;
+	char account[32];
+	int target, architecture;
+	char os[24];
+	char class_name[32];
+	char server_type[32];
+	int type_explicit;
+	char location[32];
+	char image[64];
+	int64_t ttl_seconds, idle_seconds;
+	int keep;
+	char profile[48];
+	char pond[48];
+	char ssh_user[33];
+	char work_root[128];
+	char ssh_port[16];
+	json_t *fallback_ports, *exposed_ports;
+	char public_key[2048];
+};
+
+/* A name like those of our key objects would look like another lease. */
+static int is_slug(const char *text)
 {
-	return input_fail(in, 400, "invalid_field", "%s must be %s", key, allowed);
+	char slug[48];
+
+	return slug_normalize(text, slug) == 0 && strncmp(slug, "cbx-", 4) != 0;
 }
 
-/* ---- who it is ------------------------------------------------------------------------ */
-
-static int read_identity(const struct wish *wish, struct input *in, struct lease *l)
+static int is_profile(const char *text)
 {
-	char text[256] = "";
-	int named;
+	return grammar_is_word(text, sizeof(((struct lease *)NULL)->profile) - 1);
+}
 
-	input_text(in, "leaseID", l->id, sizeof(l->id));
-	input_text(in, "createAttemptID", l->attempt_token, sizeof(l->attempt_token));
+static int is_port(const char *text)
+{
+	return grammar_port(text) != 0;
+}
+
+#define PORT "a port from 1 to 65535, as decimal text"
+#define NOT_OFFERED "false: it is not offered here"
+
+static const char *const targets[] = { "linux", NULL };
+static const char *const architectures[] = { "amd64", "x86", NULL };
+
+/* clang-format off */
+static const struct input_field create_fields[] = {
+	{ .name = "leaseID", .type = INPUT_TEXT, .flags = INPUT_EMPTY, INPUT_AT(create_body, id),
+	  .expected = "cbx_ and 12 lower-case hex digits", .code = "invalid_lease_id",
+	  .pattern = "^cbx_[0-9a-f]{12}$", .check = grammar_is_lease_id },
+	{ .name = "createAttemptID", .type = INPUT_TEXT, .flags = INPUT_EMPTY,
+	  INPUT_AT(create_body, attempt_token), .expected = "cat_ and 32 lower-case hex digits",
+	  .code = "invalid_create_attempt_id", .pattern = "^cat_[0-9a-f]{32}$",
+	  .check = grammar_is_attempt },
+	{ .name = "slug", .type = INPUT_TEXT, .flags = INPUT_EMPTY, INPUT_AT(create_body, slug),
+	  .expected = "1 to 41 of [a-z0-9-], and must not begin with cbx-", .code = "invalid_slug",
+	  .check = is_slug },
+	{ .name = "requestedSlug", .type = INPUT_TEXT, .flags = INPUT_EMPTY | INPUT_FALLBACK,
+	  INPUT_AT(create_body, slug),
+	  .expected = "1 to 41 of [a-z0-9-], and must not begin with cbx-", .code = "invalid_slug",
+	  .check = is_slug },
+	{ .name = "providerKey", .type = INPUT_TEXT, .flags = INPUT_EMPTY,
+	  INPUT_AT(create_body, provider_key),
+	  .expected = "empty, or the name of this lease's own key" },
+	{ .name = "hostId", .type = INPUT_TEXT, .flags = INPUT_EMPTY, INPUT_AT(create_body, host),
+	  .expected = "empty" },
+	{ .name = "hostID", .type = INPUT_TEXT, .flags = INPUT_EMPTY | INPUT_FALLBACK,
+	  INPUT_AT(create_body, host), .expected = "empty" },
+	{ .name = "desktop", .type = INPUT_BOOL, .flags = INPUT_ONLY_FALSE,
+	  INPUT_TO(create_body, desktop), .expected = NOT_OFFERED, .code = "unsupported_feature" },
+	{ .name = "browser", .type = INPUT_BOOL, .flags = INPUT_ONLY_FALSE,
+	  INPUT_TO(create_body, browser), .expected = NOT_OFFERED, .code = "unsupported_feature" },
+	{ .name = "code", .type = INPUT_BOOL, .flags = INPUT_ONLY_FALSE,
+	  INPUT_TO(create_body, code), .expected = NOT_OFFERED, .code = "unsupported_feature" },
+	{ .name = "tailscale", .type = INPUT_BOOL, .flags = INPUT_ONLY_FALSE,
+	  INPUT_TO(create_body, tailscale), .expected = NOT_OFFERED,
+	  .code = "unsupported_feature" },
+	{ .name = "capacity", .type = INPUT_OBJECT, INPUT_TO(create_body, capacity) },
+	{ .name = "imageRequirements", .type = INPUT_OBJECT,
+	  INPUT_TO(create_body, image_requirements), .expected = "absent: it is not offered here" },
+	{ .name = "provider", .type = INPUT_TEXT, .flags = INPUT_EMPTY,
+	  INPUT_AT(create_body, account), .expected = "the name of a configured account" },
+	{ .name = "target", .type = INPUT_CHOICE, .flags = INPUT_EMPTY,
+	  INPUT_TO(create_body, target), .expected = "linux", .code = "unsupported_target",
+	  .choices = targets },
+	{ .name = "targetOS", .type = INPUT_CHOICE, .flags = INPUT_EMPTY | INPUT_FALLBACK,
+	  INPUT_TO(create_body, target), .expected = "linux", .code = "unsupported_target",
+	  .choices = targets },
+	{ .name = "architecture", .type = INPUT_CHOICE, .flags = INPUT_EMPTY,
+	  INPUT_TO(create_body, architecture), .expected = "amd64",
+	  .code = "unsupported_architecture", .choices = architectures },
+	{ .name = "os", .type = INPUT_TEXT, .flags = INPUT_EMPTY, INPUT_AT(create_body, os),
+	  .expected = "a system, as in ubuntu:24.04", .check = grammar_is_os },
+	{ .name = "class", .type = INPUT_TEXT, .flags = INPUT_EMPTY,
+	  INPUT_AT(create_body, class_name), .expected = "a class of this broker or a server type",
+	  .check = grammar_is_type },
+	{ .name = "serverType", .type = INPUT_TEXT, .flags = INPUT_EMPTY,
+	  INPUT_AT(create_body, server_type),
+	  .expected = "a server type: at most 31 of [a-z0-9.-]", .check = grammar_is_type },
+	{ .name = "serverTypeExplicit", .type = INPUT_BOOL, INPUT_TO(create_body, type_explicit) },
+	{ .name = "location", .type = INPUT_TEXT, .flags = INPUT_EMPTY,
+	  INPUT_AT(create_body, location), .expected = "a location of the account" },
+	{ .name = "image", .type = INPUT_TEXT, .flags = INPUT_EMPTY, INPUT_AT(create_body, image),
+	  .expected = "an image of the account" },
+	{ .name = "ttlSeconds", .type = INPUT_INT, INPUT_TO(create_body, ttl_seconds) },
+	{ .name = "idleTimeoutSeconds", .type = INPUT_INT, INPUT_TO(create_body, idle_seconds) },
+	{ .name = "keep", .type = INPUT_BOOL, INPUT_TO(create_body, keep) },
+	{ .name = "profile", .type = INPUT_TEXT, .flags = INPUT_EMPTY,
+	  INPUT_AT(create_body, profile), .expected = "at most 47 of [A-Za-z0-9._-]",
+	  .check = is_profile },
+	{ .name = "pond", .type = INPUT_TEXT, .flags = INPUT_EMPTY, INPUT_AT(create_body, pond),
+	  .expected = "at most 41 of [a-z0-9-]", .check = grammar_is_group },
+	{ .name = "sshUser", .type = INPUT_TEXT, .flags = INPUT_EMPTY,
+	  INPUT_AT(create_body, ssh_user),
+	  .expected = "a login name [a-z][a-z0-9_-]* of at most 32 that the system does not use itself",
+	  .check = grammar_is_user },
+	{ .name = "workRoot", .type = INPUT_TEXT, .flags = INPUT_EMPTY,
+	  INPUT_AT(create_body, work_root),
+	  .expected = "an absolute path of [A-Za-z0-9._-] parts that is not in a system directory",
+	  .check = grammar_is_work_root },
+	{ .name = "sshPort", .type = INPUT_TEXT, .flags = INPUT_EMPTY,
+	  INPUT_AT(create_body, ssh_port), .expected = PORT, .check = is_port },
+	{ .name = "sshFallbackPorts", .type = INPUT_STRINGS,
+	  .at = offsetof(struct create_body, fallback_ports), .room = PORT_TEXTS_MAX,
+	  .expected = PORT, .check = is_port },
+	{ .name = "exposedPorts", .type = INPUT_STRINGS,
+	  .at = offsetof(struct create_body, exposed_ports), .room = PORT_TEXTS_MAX,
+	  .expected = PORT, .check = is_port },
+	{ .name = "sshPublicKey", .type = INPUT_TEXT, .flags = INPUT_EMPTY | INPUT_REQUIRED,
+	  INPUT_AT(create_body, public_key), .expected = "an OpenSSH public key" },
+};
+/* clang-format on */
+
+const struct input_table body_create = INPUT_TABLE("Create", NULL, create_fields);
+
+/* ---- which lease it is ------------------------------------------------------------------- */
+
+static int read_identity(const struct wish *wish, struct input *in, const struct create_body *body,
+			 struct lease *l)
+{
+	TEXT_SET(l->id, body->id);
+	TEXT_SET(l->attempt_token, body->attempt_token);
 	if (l->attempt_token[0] && wish->put_id)
 		return input_fail(in, 400, "create_attempt_not_allowed",
 				  "createAttemptID is for POST only");
-	if (l->attempt_token[0] && !grammar_is_attempt(l->attempt_token))
-		return input_fail(in, 400, "invalid_create_attempt_id",
-				  "createAttemptID must be cat_ and 32 lower-case hex digits");
 	if (wish->put_id && l->id[0] && strcmp(l->id, wish->put_id))
 		return input_fail(in, 400, "lease_id_mismatch",
 				  "leaseID must be the id of the path");
 	if (wish->put_id)
 		snprintf(l->id, sizeof(l->id), "%s", wish->put_id);
-	if (!grammar_is_lease_id(l->id) && (l->id[0] || l->attempt_token[0]))
+	if (l->attempt_token[0] && !l->id[0])
 		return input_fail(in, 400, "invalid_lease_id",
-				  "leaseID must be cbx_ and 12 lower-case hex digits");
-
-	named = input_text(in, "slug", text, sizeof(text)) && text[0];
-	if (!named)
-		named = input_text(in, "requestedSlug", text, sizeof(text)) && text[0];
-	/* A name like our key objects' would read as another lease. */
-	if (named && (slug_normalize(text, l->slug) || !strncmp(l->slug, "cbx-", 4)))
-		return input_fail(in, 400, "invalid_slug",
-				  "slug must be 1 to %d of [a-z0-9-] and not begin with cbx-",
-				  SLUG_MAX);
+				  "leaseID is required beside createAttemptID");
+	if (body->slug[0])
+		slug_normalize(body->slug, l->slug);
 	return 0;
 }
 
-/* The canonical key name says nothing new; any other names something of somebody else's. */
-static int read_reserved(const struct wish *wish, struct input *in, const struct lease *l)
+/* The canonical key name says nothing new; any other belongs to somebody else. */
+static int read_reserved(const struct wish *wish, struct input *in, const struct create_body *body,
+			 const struct lease *l)
 {
 	static const char prefix[] = "crabbox-cbx-";
-	char text[256] = "";
-	char host[256] = "";
+	const char *key = body->provider_key;
 
-	input_text(in, "providerKey", text, sizeof(text));
-	input_text(in, "hostId", host, sizeof(host));
-	if (!host[0])
-		input_text(in, "hostID", host, sizeof(host));
-	if (in->failed)
-		return -1;
-	if (!strncmp(text, prefix, sizeof(prefix) - 1)) {
-		const char *hex = text + sizeof(prefix) - 1;
+	if (!strncmp(key, prefix, sizeof(prefix) - 1)) {
+		const char *hex = key + sizeof(prefix) - 1;
 
 		if (strspn(hex, "0123456789abcdef") != 12 || hex[12] ||
 		    (l->id[0] && strcmp(hex, l->id + 4)))
 			return input_fail(in, 400, "reserved_provider_key",
 					  "providerKey names the key of another lease");
-		text[0] = '\0';
+		key = "";
 	}
-	if (!text[0] && !host[0])
+	if (!key[0] && !body->host[0])
 		return 0;
 	if (wish->role != TOKEN_ADMIN)
 		return input_fail(in, 403, "admin_required", "%s may not be chosen",
-				  text[0] ? "providerKey" : "hostId");
+				  key[0] ? "providerKey" : "hostId");
 	return input_fail(in, 400, "unsupported_feature", "%s cannot be chosen here",
-			  text[0] ? "providerKey" : "hostId");
+			  key[0] ? "providerKey" : "hostId");
 }
 
 /* ---- which machine ---------------------------------------------------------------------- */
@@ -107,47 +227,55 @@ static void name_add(char *list, size_t room, const char *name)
 		snprintf(list + len, room - len, "%s%s", len ? ", " : "", name);
 }
 
-static int read_location(struct input *in, const struct account *account, struct lease *l)
+static int read_location(struct input *in, const struct create_body *body,
+			 const struct account *account, struct lease *l)
 {
 	char names[120] = "";
 
-	if (!input_text(in, "location", l->location, sizeof(l->location)) || !l->location[0])
-		return in->failed ? -1 : 0;
+	if (!body->location[0])
+		return 0;
 	for (int i = 0; i < account->config.location_count; i++) {
-		if (!strcmp(account->config.locations[i], l->location))
+		if (!strcmp(account->config.locations[i], body->location)) {
+			TEXT_SET(l->location, body->location);
 			return 0;
+		}
 		name_add(names, sizeof(names), account->config.locations[i]);
 	}
-	l->location[0] = '\0';
 	return input_fail(in, 400, "location_not_allowed",
 			  "location must be one of those configured here: %s", names);
 }
 
-static int read_image(const struct wish *wish, struct input *in, const struct account *account,
-		      struct lease *l)
+/* Is it an image that clients may choose in this account? If not, `names` has some that are. */
+static int image_is_allowed(const struct wish *wish, const struct account *account,
+			    const char *name, char *names, size_t room)
 {
-	char names[120] = "";
-
-	name_add(names, sizeof(names), account->config.image);
-	if (!input_text(in, "image", l->image, sizeof(l->image)) || !l->image[0]) {
-		snprintf(l->image, sizeof(l->image), "%s", account->config.image);
-		return in->failed ? -1 : 0;
-	}
-	if (!strcmp(l->image, account->config.image))
-		return 0;
+	if (!strcmp(name, account->config.image))
+		return 1;
+	name_add(names, room, account->config.image);
 	for (int i = 0; i < wish->config->image_count; i++) {
 		const struct api_image *image = &wish->config->images[i];
 
 		if (image->account[0] && strcmp(image->account, account->config.name))
 			continue;
-		if (!strcmp(image->name, l->image))
-			return 0;
+		if (!strcmp(image->name, name))
+			return 1;
 		if (strcmp(image->name, account->config.image))
-			name_add(names, sizeof(names), image->name);
+			name_add(names, room, image->name);
 	}
-	l->image[0] = '\0';
-	return input_fail(in, 400, "image_not_allowed",
-			  "image must be one of those configured here: %s", names);
+	return 0;
+}
+
+static int read_image(const struct wish *wish, struct input *in, const struct create_body *body,
+		      const struct account *account, struct lease *l)
+{
+	const char *image = body->image[0] ? body->image : account->config.image;
+	char names[120] = "";
+
+	if (!image_is_allowed(wish, account, image, names, sizeof(names)))
+		return input_fail(in, 400, "image_not_allowed",
+				  "image must be one of those configured here: %s", names);
+	snprintf(l->image, sizeof(l->image), "%s", image);
+	return 0;
 }
 
 static const struct api_class *find_class(const struct wish *wish, const char *name)
@@ -170,28 +298,19 @@ static void type_add(struct lease *l, const char *type)
 }
 
 /* Contract 3.4: an explicit type alone; else the type that was sent, then the class's. */
-static int read_types(const struct wish *wish, struct input *in, struct lease *l)
+static void read_types(const struct wish *wish, const struct create_body *body, struct lease *l)
 {
 	const struct api_class *class;
-	const char *type = l->requested_type;
-	int explicit = 0;
+	const char *type = body->server_type;
 
-	input_text(in, "class", l->class_name, sizeof(l->class_name));
-	input_text(in, "serverType", l->requested_type, sizeof(l->requested_type));
-	input_bool(in, "serverTypeExplicit", &explicit);
-	if (in->failed)
-		return -1;
-	if (!l->class_name[0])
-		snprintf(l->class_name, sizeof(l->class_name), "%s", wish->config->default_class);
-	if (!grammar_is_type(l->class_name))
-		return wrong(in, "class", "a class of this broker or a server type");
-	if (type[0] && !grammar_is_type(type))
-		return wrong(in, "serverType", "a server type: [a-z0-9.-], at most 31");
+	snprintf(l->class_name, sizeof(l->class_name), "%s",
+		 body->class_name[0] ? body->class_name : wish->config->default_class);
+	TEXT_SET(l->requested_type, type);
 	class = find_class(wish, l->class_name);
-	l->type_explicit = explicit && type[0];
+	l->type_explicit = body->type_explicit && type[0];
 	if (l->type_explicit) {
 		type_add(l, type);
-		return 0;
+		return;
 	}
 	if (type[0] && strcmp(type, l->class_name) && !find_class(wish, type))
 		type_add(l, type);
@@ -199,17 +318,16 @@ static int read_types(const struct wish *wish, struct input *in, struct lease *l
 		type_add(l, class->types[i]);
 	if (!class)
 		type_add(l, l->class_name);
-	return 0;
 }
 
-static int read_machine(const struct wish *wish, struct input *in, struct lease *l)
+static int read_machine(const struct wish *wish, struct input *in, const struct create_body *body,
+			struct lease *l)
 {
 	const struct account *account;
-	char text[32] = "";
 	char names[120] = "";
 
-	input_text(in, "provider", text, sizeof(text));
-	account = find_account(wish, text[0] ? text : wish->config->default_account);
+	account = find_account(wish,
+			       body->account[0] ? body->account : wish->config->default_account);
 	if (!account) {
 		for (size_t i = 0; i < wish->account_count; i++)
 			name_add(names, sizeof(names), wish->accounts[i]->config.name);
@@ -217,139 +335,67 @@ static int read_machine(const struct wish *wish, struct input *in, struct lease 
 				  names);
 	}
 	snprintf(l->account, sizeof(l->account), "%s", account->config.name);
-
-	text[0] = '\0';
-	if (!input_text(in, "target", text, sizeof(text)))
-		input_text(in, "targetOS", text, sizeof(text));
-	if (text[0] && strcmp(text, "linux"))
-		return input_fail(in, 400, "unsupported_target", "target must be linux");
-	text[0] = '\0';
-	input_text(in, "architecture", text, sizeof(text));
-	if (text[0] && strcmp(text, "amd64") && strcmp(text, "x86"))
-		return input_fail(in, 400, "unsupported_architecture",
-				  "architecture must be amd64");
 	snprintf(l->architecture, sizeof(l->architecture), "x86");
-	input_text(in, "os", l->os, sizeof(l->os));
-	if (l->os[0] && !grammar_is_os(l->os))
-		return wrong(in, "os", "like ubuntu:24.04");
-	if (read_types(wish, in, l) || read_location(in, account, l))
+	TEXT_SET(l->os, body->os);
+	read_types(wish, body, l);
+	if (read_location(in, body, account, l))
 		return -1;
-	return read_image(wish, in, account, l);
-}
-
-/* What this broker does not make, so that a machine without it is no surprise. */
-static int read_features(struct input *in)
-{
-	static const char *const features[] = { "desktop", "browser", "code", "tailscale" };
-	json_t *object = NULL;
-
-	for (size_t i = 0; i < ARRAY_LEN(features); i++) {
-		int wanted = 0;
-
-		input_bool(in, features[i], &wanted);
-		if (wanted)
-			return input_fail(in, 400, "unsupported_feature",
-					  "%s is not offered here", features[i]);
-	}
-	input_object(in, "capacity", &object);
-	if (input_object(in, "imageRequirements", &object))
-		return input_fail(in, 400, "unsupported_feature",
-				  "imageRequirements are not offered here");
-	return in->failed ? -1 : 0;
+	return read_image(wish, in, body, account, l);
 }
 
 /* ---- how to get in ------------------------------------------------------------------------ */
 
-static int read_ports(struct input *in, struct lease *l)
+static int read_ports(struct input *in, const struct create_body *body, struct lease *l)
 {
-	static const char allowed[] = "1 to 65535, as decimal text";
-	char text[16] = "2222";
-	json_t *list = NULL;
 	json_t *item;
 	size_t i;
 
-	input_text(in, "sshPort", text, sizeof(text));
-	l->ssh_port = text[0] ? grammar_port(text) : 2222;
-	if (!l->ssh_port)
-		return wrong(in, "sshPort", allowed);
-	input_texts(in, "sshFallbackPorts", PORT_TEXTS_MAX, &list);
-	json_array_foreach(list, i, item) {
+	l->ssh_port = grammar_port(body->ssh_port);
+	json_array_foreach (body->fallback_ports, i, item) {
 		int port = grammar_port(json_string_value(item));
 		int known = port == l->ssh_port;
 
-		if (!port)
-			return wrong(in, "each of sshFallbackPorts", allowed);
 		for (int k = 0; k < l->fallback_count; k++)
 			known = known || l->fallback_ports[k] == port;
 		if (known)
 			continue;
 		if (l->fallback_count == LEASE_PORTS_MAX)
-			return wrong(in, "sshFallbackPorts", "at most 8 different ports");
+			return input_fail(in, 400, "invalid_field",
+					  "sshFallbackPorts must be at most 8 different ports");
 		l->fallback_ports[l->fallback_count++] = port;
 	}
-	list = NULL;
-	input_texts(in, "exposedPorts", PORT_TEXTS_MAX, &list);
-	json_array_foreach(list, i, item) {
-		if (!grammar_port(json_string_value(item)))
-			return wrong(in, "each of exposedPorts", allowed);
-	}
-	return in->failed ? -1 : 0;
+	return 0;
 }
 
-static int read_access(struct input *in, struct lease *l, struct fault *fault)
+static int read_access(struct input *in, const struct create_body *body, struct lease *l,
+		       struct fault *fault)
 {
-	char key[sizeof(l->public_key)] = "";
-
-	snprintf(l->ssh_user, sizeof(l->ssh_user), "crabbox");
-	snprintf(l->work_root, sizeof(l->work_root), "/work/crabbox");
-	if (input_text(in, "sshUser", l->ssh_user, sizeof(l->ssh_user)) && !l->ssh_user[0])
-		snprintf(l->ssh_user, sizeof(l->ssh_user), "crabbox");
-	if (!grammar_is_user(l->ssh_user))
-		return wrong(in, "sshUser", "a login name [a-z][a-z0-9_-]* of at most 32 that is "
-			     "not one of the system's own");
-	if (input_text(in, "workRoot", l->work_root, sizeof(l->work_root)) && !l->work_root[0])
-		snprintf(l->work_root, sizeof(l->work_root), "/work/crabbox");
-	if (!grammar_is_work_root(l->work_root))
-		return wrong(in, "workRoot", "an absolute path of [A-Za-z0-9._-] parts, below no "
-			     "system directory");
-	if (read_ports(in, l))
+	TEXT_SET(l->ssh_user, body->ssh_user);
+	TEXT_SET(l->work_root, body->work_root);
+	if (read_ports(in, body, l))
 		return -1;
-	input_text(in, "sshPublicKey", key, sizeof(key));
-	if (in->failed)
-		return -1;
-	if (!key[0])
-		return wrong(in, "sshPublicKey", "an OpenSSH public key; it is needed");
-	return sshkey_check(key, l->public_key, sizeof(l->public_key), fault);
+	return sshkey_check(body->public_key, l->public_key, sizeof(l->public_key), fault);
 }
 
 /* ---- how long, and for whom ------------------------------------------------------------- */
 
-/* Seconds to ms: absent and not positive is the preset, too much is cut. Contract 2.2. */
-static int64_t read_seconds(struct input *in, const char *key, int64_t preset, int64_t max)
+/* Seconds to ms: absent and not positive is the default, too much is cut. Contract 2.2. */
+static int64_t life_ms(int64_t seconds, int64_t preset, int64_t max)
 {
-	int64_t seconds = 0;
-
-	if (!input_int(in, key, &seconds) || seconds <= 0)
+	if (seconds <= 0)
 		return preset < max ? preset : max;
 	return seconds > max / 1000 ? max : seconds * 1000;
 }
 
-static int read_life(const struct wish *wish, struct input *in, struct lease *l)
+static void read_life(const struct wish *wish, const struct create_body *body, struct lease *l)
 {
 	const struct api_config *config = wish->config;
 
-	l->ttl_ms = read_seconds(in, "ttlSeconds", config->ttl_ms, config->ttl_max_ms);
-	l->idle_ms = read_seconds(in, "idleTimeoutSeconds", config->idle_ms, config->idle_max_ms);
-	input_bool(in, "keep", &l->keep);
-	snprintf(l->profile, sizeof(l->profile), "default");
-	if (input_text(in, "profile", l->profile, sizeof(l->profile)) && !l->profile[0])
-		snprintf(l->profile, sizeof(l->profile), "default");
-	if (!grammar_is_word(l->profile, sizeof(l->profile) - 1))
-		return wrong(in, "profile", "at most 47 of [A-Za-z0-9._-]");
-	input_text(in, "pond", l->pond, sizeof(l->pond));
-	if (l->pond[0] && !grammar_is_group(l->pond))
-		return wrong(in, "pond", "at most 41 of [a-z0-9-]");
-	return in->failed ? -1 : 0;
+	l->ttl_ms = life_ms(body->ttl_seconds, config->ttl_ms, config->ttl_max_ms);
+	l->idle_ms = life_ms(body->idle_seconds, config->idle_ms, config->idle_max_ms);
+	l->keep = body->keep;
+	TEXT_SET(l->profile, body->profile);
+	TEXT_SET(l->pond, body->pond);
 }
 
 /*
@@ -371,10 +417,20 @@ static void hash_body(const struct input *in, char hash[65])
 int wish_read(const struct wish *wish, struct input *in, struct lease *ret, char hash[65],
 	      struct fault *fault)
 {
+	struct create_body body = { .profile = "default",
+				    .ssh_user = "crabbox",
+				    .work_root = "/work/crabbox",
+				    .ssh_port = "2222" };
+
 	hash_body(in, hash);
-	if (read_identity(wish, in, ret) || read_reserved(wish, in, ret) || read_features(in) ||
-	    read_machine(wish, in, ret) || read_life(wish, in, ret) ||
-	    read_access(in, ret, fault))
+	if (input_read(in, in->root, &body_create, &body) || read_identity(wish, in, &body, ret) ||
+	    read_reserved(wish, in, &body, ret))
 		return -1;
-	return in->failed ? -1 : 0;
+	if (body.image_requirements)
+		return input_fail(in, 400, "unsupported_feature",
+				  "imageRequirements are not offered here");
+	if (read_machine(wish, in, &body, ret))
+		return -1;
+	read_life(wish, &body, ret);
+	return read_access(in, &body, ret, fault);
 }

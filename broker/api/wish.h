@@ -12,6 +12,8 @@
 #include "api/fault.h"
 #include "api/input.h"
 
+extern const struct input_table body_create; /* "Create" */
+
 struct wish {
 	const struct api_config *config;
 	struct account **accounts;

@@ -78,6 +78,8 @@ def codes_sent():
             code = re.search(r'"([a-z_]+)"', found.group(2))
             if code:
                 add(STATUS[found.group(1)], code.group(1))
+        for code in re.findall(r'\.code = "([a-z_]+)"', text):  # a body's table
+            add(400, code)
         for code in re.findall(r'\[LEASE_REFUSAL_\w+\] = \{\s*"([a-z_]+)"', text):
             add(409, code)
         for status, code in re.findall(r'\[RESULT_\w+\] = \{ (\d+), "([a-z_]+)"', text):
@@ -100,7 +102,8 @@ class Contract(unittest.TestCase):
         keys = re.search(r'#define LIST_QUERY "([^"]*)"', text).group(1)
         there = []
         for method, path, role, query in re.findall(
-                r'\{ HTTP_(\w+), "([^"]+)", (ROLE_\w+), \w+, \w+,\s*("[^"]*"|LIST_QUERY),', text):
+                r'\{ HTTP_(\w+), "([^"]+)", (ROLE_\w+), \w+, \w+,\s*(?:NULL|&\w+),'
+                r'\s*("[^"]*"|LIST_QUERY),', text):
             query = keys if query == "LIST_QUERY" else query.strip('"')
             there.append([method, f"`{path}`", ROLES[role],
                           " ".join(f"`{k}`" for k in query.split()) or "-"])

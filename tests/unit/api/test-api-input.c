@@ -118,61 +118,204 @@ static void b124_b127_b128_b132_sizes(void **state)
 	assert_false(opens_free(text));		/* B132: 10,000 keys */
 }
 
+/* ---- reading by a table ------------------------------------------------------------------ */
+
+struct body {
+	int64_t number, when;
+	int flag, truth, choice;
+	char text[4], line[8], cut[4], other[8], code[8];
+	json_t *list, *map, *object, *string, *figure;
+};
+
+static int is_even(const char *text)
+{
+	return strlen(text) % 2 == 0;
+}
+
+static const char *const choices[] = { "red", "green", NULL };
+
+/* clang-format off */
+static const struct input_field fields[] = {
+	{ .name = "number", .type = INPUT_INT, INPUT_TO(body, number) },
+	{ .name = "range", .type = INPUT_INT, INPUT_TO(body, number), .low = 1, .high = 9,
+	  .expected = "1 to 9" },
+	{ .name = "flag", .type = INPUT_BOOL, INPUT_TO(body, flag) },
+	{ .name = "off", .type = INPUT_BOOL, .flags = INPUT_ONLY_FALSE, INPUT_TO(body, flag),
+	  .expected = "false", .code = "unsupported_feature" },
+	{ .name = "on", .type = INPUT_BOOL, .flags = INPUT_ONLY_TRUE, INPUT_TO(body, truth),
+	  .expected = "true" },
+	{ .name = "text", .type = INPUT_TEXT, INPUT_AT(body, text) },
+	{ .name = "line", .type = INPUT_LINE, INPUT_AT(body, line) },
+	{ .name = "cut", .type = INPUT_CUT, INPUT_AT(body, cut), .check = is_even,
+	  .expected = "even", .code = "odd" },
+	{ .name = "other", .type = INPUT_TEXT, .flags = INPUT_EMPTY, INPUT_AT(body, other),
+	  .check = is_even, .expected = "even" },
+	{ .name = "otherName", .type = INPUT_TEXT, .flags = INPUT_EMPTY | INPUT_FALLBACK,
+	  INPUT_AT(body, other), .check = is_even, .expected = "even" },
+	{ .name = "lenient", .type = INPUT_TEXT, .flags = INPUT_LENIENT, INPUT_AT(body, other),
+	  .check = is_even, .expected = "even" },
+	{ .name = "choice", .type = INPUT_CHOICE, INPUT_TO(body, choice), .choices = choices,
+	  .expected = "red or green" },
+	{ .name = "when", .type = INPUT_TIME, INPUT_TO(body, when), .low = 1, .high = INT64_MAX,
+	  .expected = "a time" },
+	{ .name = "list", .type = INPUT_STRINGS, .at = offsetof(struct body, list), .room = 2,
+	  .check = is_even, .expected = "even" },
+	{ .name = "any", .type = INPUT_STRINGS, INPUT_TO(body, list) },
+	{ .name = "map", .type = INPUT_MAP, INPUT_TO(body, map), .choices = choices,
+	  .expected = "red or green", .code = "no_color" },
+	{ .name = "object", .type = INPUT_OBJECT, INPUT_TO(body, object) },
+	{ .name = "string", .type = INPUT_STRING, INPUT_TO(body, string) },
+	{ .name = "figure", .type = INPUT_NUMBER, .flags = INPUT_TYPE_CODE, INPUT_TO(body, figure),
+	  .expected = "a number", .code = "no_figure" },
+	{ .name = "elsewhere", .type = INPUT_STRING, .flags = INPUT_ELSEWHERE },
+};
+/* clang-format on */
+static const struct input_table table = INPUT_TABLE(NULL, NULL, fields);
+
+/* clang-format off */
+static const struct input_field inner_fields[] = {
+	{ .name = "code", .type = INPUT_TEXT, .flags = INPUT_REQUIRED, INPUT_AT(body, code),
+	  .expected = "a code", .code = "no_code" },
+};
+/* clang-format on */
+static const struct input_table inner = INPUT_TABLE(NULL, "outer", inner_fields);
+
+static struct fault fault;
+static struct body body;
+
+/* Reads `text` into `body`: 0, or -1 and `fault` is filled. */
+static int reads_by(const struct input_table *by, const char *text)
+{
+	struct input in;
+	int rc;
+
+	memset(&fault, 0, sizeof(fault));
+	memset(&body, 0, sizeof(body));
+	assert_int_equal(input_open(&in, text, strlen(text), 0, &fault), 0);
+	rc = input_read(&in, in.root, by, &body);
+	assert_int_equal(rc, in.failed ? -1 : 0);
+	input_close(&in);
+	return rc;
+}
+
 static void b125_integers(void **state)
 {
 	static const char *const bad[] = { "5.0", "5e0", "true", "\"5\"", "[]", "{}", "1.5" };
-	char body[64];
+	char text[64];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		struct fault fault = { 0 };
-		struct input in;
-		int64_t value = 7;
-
-		snprintf(body, sizeof(body), "{\"ttlSeconds\":%s}", bad[i]);
-		assert_int_equal(input_open(&in, body, strlen(body), 0, &fault), 0);
-		assert_int_equal(input_int(&in, "ttlSeconds", &value), 0);
-		assert_true(in.failed);
-		assert_int_equal(value, 7);
+		snprintf(text, sizeof(text), "{\"number\":%s}", bad[i]);
+		assert_int_equal(reads_by(&table, text), -1);
+		assert_int_equal(body.number, 0);
 		assert_string_equal(fault.code, "invalid_field");
-		assert_non_null(strstr(fault.message, "ttlSeconds"));
-		input_close(&in);
+		assert_string_equal(fault.message,
+				    "number must be an integer, without fraction or exponent");
 	}
 }
 
-static void null_is_absent_and_the_first_fault_stays(void **state)
+static void each_type_has_its_errors(void **state)
 {
-	static const char body[] = "{\"a\":null,\"b\":1,\"c\":[\"x\",2],\"d\":\"12345\","
-				   "\"e\":true}";
-	struct fault fault = { 0 };
-	struct input in;
-	json_t *list = NULL;
-	int64_t number = 0;
-	char text[4] = "";
-	int flag = 0;
+	static const struct {
+		const char *text, *code, *message;
+	} rows[] = {
+		{ "{\"range\":0}", "invalid_field", "range must be 1 to 9" },
+		{ "{\"range\":10}", "invalid_field", "range must be 1 to 9" },
+		{ "{\"flag\":1}", "invalid_field", "flag must be true or false" },
+		{ "{\"off\":true}", "unsupported_feature", "off must be false" },
+		{ "{\"on\":false}", "invalid_field", "on must be true" },
+		{ "{\"text\":1}", "invalid_field", "text must be a string" },
+		{ "{\"text\":\"1234\"}", "invalid_field", "text must be at most 3 bytes long" },
+		{ "{\"line\":\"a\\nb\"}", "invalid_field", "line must be one line of text" },
+		{ "{\"line\":\"a\\u007f\"}", "invalid_field", "line must be one line of text" },
+		{ "{\"cut\":\"12345\"}", "odd", "cut must be even" },
+		{ "{\"cut\":1}", "invalid_field", "cut must be a string" },
+		{ "{\"other\":\"1\"}", "invalid_field", "other must be even" },
+		{ "{\"other\":\"\",\"otherName\":\"1\"}", "invalid_field",
+		  "otherName must be even" },
+		{ "{\"choice\":\"blue\"}", "invalid_field", "choice must be red or green" },
+		{ "{\"choice\":\"\"}", "invalid_field", "choice must be red or green" },
+		{ "{\"choice\":0}", "invalid_field", "choice must be a string" },
+		{ "{\"when\":\"noon\"}", "invalid_field", "when must be a time" },
+		{ "{\"when\":\"1970-01-01T00:00:00Z\"}", "invalid_field", "when must be a time" },
+		{ "{\"when\":0}", "invalid_field", "when must be a string" },
+		{ "{\"list\":\"12\"}", "invalid_field",
+		  "list must be an array of at most 2 strings" },
+		{ "{\"list\":[\"\",\"\",\"\"]}", "invalid_field",
+		  "list must be an array of at most 2 strings" },
+		{ "{\"list\":[\"12\",2]}", "invalid_field", "list must hold only strings" },
+		{ "{\"list\":[\"12\",\"1\"]}", "invalid_field", "list must each be even" },
+		{ "{\"any\":{}}", "invalid_field", "any must be an array of strings" },
+		{ "{\"map\":[]}", "invalid_field", "map must be an object" },
+		{ "{\"map\":{\"a\":\"blue\"}}", "no_color", "map must each be red or green" },
+		{ "{\"map\":{\"a\":1}}", "no_color", "map must each be red or green" },
+		{ "{\"object\":[]}", "invalid_field", "object must be an object" },
+		{ "{\"string\":[]}", "invalid_field", "string must be a string" },
+		{ "{\"figure\":\"1\"}", "no_figure", "figure must be a number" },
+	};
 
 	(void)state;
-	assert_int_equal(input_open(&in, body, sizeof(body) - 1, 0, &fault), 0);
-	assert_int_equal(input_text(&in, "a", text, sizeof(text)), 0);
-	assert_int_equal(input_int(&in, "a", &number), 0);
-	assert_int_equal(input_bool(&in, "a", &flag), 0);
-	assert_int_equal(input_texts(&in, "a", 9, &list), 0);
-	assert_false(in.failed);
-	assert_int_equal(input_int(&in, "b", &number), 1);
-	assert_int_equal(number, 1);
-	assert_int_equal(input_bool(&in, "e", &flag), 1);
-	assert_int_equal(flag, 1);
-	assert_int_equal(input_text(&in, "d", text, sizeof(text)), 0);
-	assert_string_equal(fault.message, "d must be at most 3 bytes long");
-	assert_int_equal(input_texts(&in, "c", 9, &list), 0);
-	assert_int_equal(input_text(&in, "b", text, sizeof(text)), 0);
-	assert_string_equal(fault.message, "d must be at most 3 bytes long");
-	input_close(&in);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		print_message("%s\n", rows[i].text);
+		assert_int_equal(reads_by(&table, rows[i].text), -1);
+		assert_int_equal(fault.status, 400);
+		assert_string_equal(fault.code, rows[i].code);
+		assert_string_equal(fault.message, rows[i].message);
+	}
+	assert_int_equal(reads_by(&inner, "{}"), -1);
+	assert_string_equal(fault.code, "no_code");
+	assert_string_equal(fault.message, "outer.code is required: a code");
+	assert_int_equal(reads_by(&inner, "{\"code\":null}"), -1);
+	assert_int_equal(reads_by(&inner, "{\"code\":\"\"}"), 0);
+}
+
+static void each_type_goes_to_its_place(void **state)
+{
+	(void)state;
+	assert_int_equal(reads_by(&table,
+				  "{\"range\":9,\"flag\":true,\"on\":true,\"text\":\"123\","
+				  "\"line\":\"a b\",\"cut\":\"12\xc3\xa4\",\"otherName\":\"four\","
+				  "\"choice\":\"green\",\"when\":\"1970-01-01T00:00:01Z\","
+				  "\"list\":[\"12\"],\"map\":{\"a\":\"red\",\"b\":null,\"c\":\"\"},"
+				  "\"object\":{},\"string\":\"s\",\"figure\":1.5}"),
+			 0);
+	assert_int_equal(body.number, 9);
+	assert_int_equal(body.flag, 1);
+	assert_int_equal(body.truth, 1);
+	assert_string_equal(body.text, "123");
+	assert_string_equal(body.line, "a b");
+	assert_string_equal(body.cut, "12");
+	assert_string_equal(body.other, "four");
+	assert_int_equal(body.choice, 1);
+	assert_int_equal(body.when, 1000);
+	assert_true(body.list && body.map && body.object && body.string && body.figure);
+	/* The other name is looked at only if the first one is absent. */
+	assert_int_equal(reads_by(&table, "{\"other\":\"1234\",\"otherName\":5,\"lenient\":5,"
+					  "\"elsewhere\":5,\"unknown\":5}"),
+			 0);
+	assert_string_equal(body.other, "1234");
+	assert_int_equal(reads_by(&table, "{\"lenient\":\"1\"}"), 0);
+	assert_string_equal(body.other, "");
+}
+
+static void null_is_absent_and_the_first_error_stays(void **state)
+{
+	char text[1024] = "{";
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(fields); i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s\"%s\":null",
+			 i ? "," : "", fields[i].name);
+	strcat(text, "}");
+	assert_int_equal(reads_by(&table, text), 0);
+	assert_int_equal(reads_by(&table, "{\"text\":\"12345\",\"object\":1}"), -1);
+	assert_string_equal(fault.message, "text must be at most 3 bytes long");
+	assert_int_equal(reads_by(&table, "{\"object\":1,\"text\":\"12345\"}"), -1);
+	assert_string_equal(fault.message, "text must be at most 3 bytes long");
 }
 
 static void an_empty_body_is_an_object_where_it_may_be(void **state)
 {
-	struct fault fault = { 0 };
 	struct input in;
 
 	(void)state;
@@ -192,7 +335,9 @@ int main(void)
 		cmocka_unit_test(b120_to_b129_bodies),
 		cmocka_unit_test(b124_b127_b128_b132_sizes),
 		cmocka_unit_test(b125_integers),
-		cmocka_unit_test(null_is_absent_and_the_first_fault_stays),
+		cmocka_unit_test(each_type_has_its_errors),
+		cmocka_unit_test(each_type_goes_to_its_place),
+		cmocka_unit_test(null_is_absent_and_the_first_error_stays),
 		cmocka_unit_test(an_empty_body_is_an_object_where_it_may_be),
 	};
 

@@ -307,10 +307,14 @@ static void put_has_its_own_rules(void **state)
 	assert_string_equal(lease.id, "cbx_0123456789ab");
 	assert_int_equal(read_as(cli_body, TOKEN_USER, "cbx_0123456789ab"), -1);
 	assert_string_equal(fault.code, "create_attempt_not_allowed");
-	assert_int_equal(read_as("{\"leaseID\":\"cbx_0123456789ac\"}", TOKEN_USER,
-				 "cbx_0123456789ab"), -1);
+	assert_int_equal(read_as("{\"sshPublicKey\":\"" ED25519
+				 "\",\"leaseID\":\"cbx_0123456789ac\"}",
+				 TOKEN_USER, "cbx_0123456789ab"),
+			 -1);
 	assert_string_equal(fault.code, "lease_id_mismatch");
-	assert_int_equal(read_as("{\"providerKey\":\"laptop\"}", TOKEN_ADMIN, NULL), -1);
+	assert_int_equal(read_as("{\"sshPublicKey\":\"" ED25519 "\",\"providerKey\":\"laptop\"}",
+				 TOKEN_ADMIN, NULL),
+			 -1);
 	assert_string_equal(fault.code, "unsupported_feature");
 }
 

@@ -1,8 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* What became of a request to run history, as an answer. */
-#include "api/runs.h"
+#include "api/run_response.h"
 
-int run_result_check(struct call *call, const struct run_request *request)
+struct run_request *run_request_begin(struct call *call, enum run_op op)
+{
+	struct api *api = call->api;
+	struct run_request *request = run_queue_request(api->run_queue, call, op,
+							(size_t)api->config.pending_max);
+
+	if (!request) {
+		http_reply_header(call->ex, "Retry-After", "1");
+		call_error(call, 503, "busy", "Too many requests are waiting.");
+	}
+	return request;
+}
+
+int run_response_check(struct call *call, const struct run_request *request)
 {
 	static const int status[] = {
 		[RUN_RESULT_FORBIDDEN] = 403,
