@@ -16,13 +16,6 @@
 /* A method longer than this is none of ours, whatever it is. */
 #define METHOD_LEN_MAX 32
 
-int parser_refuse(struct http_parser *p, enum http_refusal why)
-{
-	p->state = S_REFUSED;
-	p->refusal = (uint8_t)why;
-	return HTTP_STEP_REFUSED;
-}
-
 void http_parser_begin(struct http_parser *p, struct http_head *head,
 		       const struct http_limits *limits)
 {

@@ -44,7 +44,13 @@ struct parser_cursor {
 	struct http_span body;
 };
 
-/* Its last word: HTTP_STEP_REFUSED. */
-int parser_refuse(struct http_parser *p, enum http_refusal why);
+/* The parser's last step: it takes no more bytes. */
+static inline int parser_refuse(struct http_parser *p, enum http_refusal why)
+{
+	p->state = S_REFUSED;
+	p->refusal = (uint8_t)why;
+	return HTTP_STEP_REFUSED;
+}
+
 /* From the end of the head to the end of the body: a step, or HAND_OVER when more is needed. */
 int parser_body_feed(struct http_parser *p, struct parser_cursor *c);

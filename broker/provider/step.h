@@ -98,7 +98,6 @@ struct step {
 	STAILQ_ENTRY(step) queued; /* in a queue of whoever has it: the engine, or its workers */
 
 	/* for the owner's use while it is on its way */
-	struct step *next;
 	void *owner_data;
 };
 

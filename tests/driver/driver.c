@@ -68,6 +68,7 @@ void driver_init(struct driver *d, const struct driver_hooks *hooks, void *arg)
 		.hooks = hooks,
 		.arg = arg,
 	};
+	STAILQ_INIT(&d->queue);
 }
 
 /* ---- folder and account ------------------------------------------------------------------ */
@@ -158,23 +159,18 @@ static void barrier_now(void *arg, struct step *step)
 static void enqueue(void *arg, struct step *step)
 {
 	struct driver *d = arg;
-	struct step **at = &d->queue;
 
-	while (*at)
-		at = &(*at)->next;
-	step->next = NULL;
 	step->claim = claim_now;
 	step->barrier = barrier_now;
 	step->claim_arg = d;
-	*at = step;
+	STAILQ_INSERT_TAIL(&d->queue, step, queued);
 }
 
 static struct step *dequeue(struct driver *d)
 {
-	struct step *step = d->queue;
+	struct step *step = STAILQ_FIRST(&d->queue);
 
-	d->queue = step->next;
-	step->next = NULL;
+	STAILQ_REMOVE_HEAD(&d->queue, queued);
 	return step;
 }
 
@@ -197,7 +193,7 @@ void driver_close(struct driver *d)
 {
 	struct store *store = core_store(d->core);
 
-	while (d->queue)
+	while (!STAILQ_EMPTY(&d->queue))
 		step_free(dequeue(d));
 	core_free(d->core);
 	store_close(store);
@@ -239,7 +235,7 @@ int64_t driver_next_ms(const struct driver *d)
 
 void driver_run_queue(struct driver *d)
 {
-	while (d->queue) {
+	while (!STAILQ_EMPTY(&d->queue)) {
 		struct step *step = dequeue(d);
 
 		d->running = step;
@@ -276,7 +272,7 @@ int driver_settle(struct driver *d)
 		next = driver_next_ms(d);
 		if (++turns > TURNS_MOST)
 			return -1;
-	} while (d->queue || (next && next <= d->now_ms));
+	} while (!STAILQ_EMPTY(&d->queue) || (next && next <= d->now_ms));
 	return 0;
 }
 

@@ -59,7 +59,7 @@ struct driver {
 	struct engine_config config;
 	struct account *account;
 	struct core *core;
-	struct step *queue;	/* started, not yet run */
+	struct step_list queue; /* started, not yet run */
 	struct step *running;
 	long step_count;	/* steps run */
 	int commits_each_claim;

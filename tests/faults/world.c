@@ -262,7 +262,7 @@ static void broker_abandon(struct world *w)
 	w->inside_sqlite = 0;
 	w->d.core = NULL;
 	w->d.account = NULL;
-	w->d.queue = NULL;
+	STAILQ_INIT(&w->d.queue);
 	w->d.running = NULL;
 }
 

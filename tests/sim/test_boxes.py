@@ -388,7 +388,7 @@ class Lease(unittest.TestCase):
         box, = self.boxes()
         self.assertEqual(box["address"], ip)
         self.assertTrue(is_alive(box["pid"]))
-        self.assertIn("and gone", self.cli("release", "my-box"))
+        self.assertIn("nothing is left", self.cli("release", "my-box"))
         self.assertEqual(self.boxes(), [])
         self.assertFalse(is_alive(box["pid"]))
         self.assertTrue(ssh.refused())
