@@ -297,7 +297,7 @@ def function_at(lines, number):
 
 # ---- size -------------------------------------------------------------------------------
 
-LINES_MOST = 700
+LINES_MOST = 600
 COLUMNS_MOST = 100
 COLUMNS_SLACK = 20  # a comment behind a member of a table may stand out
 
