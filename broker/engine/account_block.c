@@ -15,7 +15,7 @@
 #include "util/log.h"
 #include "util/text.h"
 
-static int block(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
+static int lease_block(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
 	static const struct lease_event event = { .kind = LEASE_EVENT_BLOCKED };
 	int64_t *count = arg;
@@ -31,7 +31,7 @@ void core_lease_blocked(struct core *core, int64_t n)
 
 	/* What fails has broken the store, and the commit says so. */
 	if (a)
-		block(NULL, core, a, NULL);
+		lease_block(NULL, core, a, NULL);
 }
 
 void core_account_blocked(struct core *core, struct core_account *a)
@@ -44,7 +44,7 @@ void core_account_blocked(struct core *core, struct core_account *a)
 	}
 }
 
-static int unblock(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
+static int lease_unblock(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_UNBLOCKED, .u.is_start = *(const int *)arg };
 
@@ -53,12 +53,17 @@ static int unblock(void *arg, struct core *core, struct lease_aggregate *a, stru
 
 void core_account_unblocked(struct core *core, struct core_account *a, int is_start)
 {
-	core_lease_each(core, (struct store_list){
-		.state = -1, .cleanup = -1, .attention = 1, .account = a->account->config.name,
-	}, unblock, &is_start, NULL);
+	core_lease_each(core,
+			(struct store_list){
+				.state = -1,
+				.cleanup = -1,
+				.attention = 1,
+				.account = a->account->config.name,
+			},
+			lease_unblock, &is_start, NULL);
 }
 
-struct names {
+struct account_names {
 	struct core *core;
 	char (*list)[32];
 	size_t count;
@@ -66,7 +71,7 @@ struct names {
 
 static int name_add(void *arg, const char *account)
 {
-	struct names *names = arg;
+	struct account_names *names = arg;
 
 	if (core_account_find(names->core, account))
 		return 0;
@@ -77,14 +82,19 @@ static int name_add(void *arg, const char *account)
 
 int core_missing_init(struct core *core, struct err *err)
 {
-	struct names names = { .core = core };
+	struct account_names names = { .core = core };
 	int rc = store_account_each(core->store, name_add, &names, err);
 	int64_t count = 0;
 
 	for (size_t i = 0; i < names.count && !rc; i++)
-		rc = core_lease_each(core, (struct store_list){
-			.state = -1, .cleanup = -1, .open = 1, .account = names.list[i],
-		}, block, &count, err);
+		rc = core_lease_each(core,
+				     (struct store_list){
+					     .state = -1,
+					     .cleanup = -1,
+					     .open = 1,
+					     .account = names.list[i],
+				     },
+				     lease_block, &count, err);
 	free(names.list);
 	if (count)
 		log_error(NULL, "leases of accounts that are not configured: %" PRId64 "; nothing can be "

@@ -23,7 +23,7 @@
 #define ACCOUNT_REFUSED_CAP_MS (10 * 60 * 1000)
 
 /* A step of the account, which has a place of its own: it must run when all others wait. */
-static struct step *begin(struct core *core, struct core_account *a, enum step_op op)
+static struct step *account_step_begin(struct core *core, struct core_account *a, enum step_op op)
 {
 	struct step *step = core_step_begin(core, a, op, 0);
 
@@ -31,8 +31,8 @@ static struct step *begin(struct core *core, struct core_account *a, enum step_o
 	return step;
 }
 
-static void retry_at(struct core *core, struct core_account *a, enum account_task task, int tries,
-		     int64_t cap_ms, int64_t wait_ms)
+static void task_retry(struct core *core, struct core_account *a, enum account_task task, int tries,
+		       int64_t cap_ms, int64_t wait_ms)
 {
 	account_task_at(core, a, task, core_now(core) +
 			backoff_ms(tries, ACCOUNT_BACKOFF_MS, cap_ms, wait_ms, core_random32(core)));
@@ -49,7 +49,7 @@ static void probe_start(struct core *core, struct core_account *a)
 		a->probe_again = 1;
 		return;
 	}
-	step = begin(core, a, STEP_PROBE);
+	step = account_step_begin(core, a, STEP_PROBE);
 	a->probe_running = 1;
 	core_generation_due(core, a);
 	a->probe_wanted = a->gen.is_wanted;
@@ -113,8 +113,8 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 				  step->reason);
 			core_account_blocked(core, a);
 		}
-		retry_at(core, a, TASK_PROBE, a->probe_tries,
-			 blocks ? ACCOUNT_REFUSED_CAP_MS : ACCOUNT_BACKOFF_CAP_MS, step->wait_ms);
+		task_retry(core, a, TASK_PROBE, a->probe_tries,
+			   blocks ? ACCOUNT_REFUSED_CAP_MS : ACCOUNT_BACKOFF_CAP_MS, step->wait_ms);
 	}
 	for (size_t i = 0; i < a->own.ledger.resource_count; i++) {
 		const struct resource *r = &a->own.ledger.resources[i];
@@ -130,7 +130,7 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 static void catalog_start(struct core *core, struct core_account *a)
 {
 	if (core_account_is_proven(core, a))
-		begin(core, a, STEP_CATALOG);
+		account_step_begin(core, a, STEP_CATALOG);
 	else
 		account_task_at(core, a, TASK_CATALOG, core_now(core) + UNPROVEN_WAIT_MS);
 }
@@ -144,7 +144,8 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 	(void)err;
 	if (step->verdict != LESSOR_DONE) {
 		a->catalog_tries++;
-		retry_at(core, a, TASK_CATALOG, a->catalog_tries, ACCOUNT_BACKOFF_CAP_MS, step->wait_ms);
+		task_retry(core, a, TASK_CATALOG, a->catalog_tries, ACCOUNT_BACKOFF_CAP_MS,
+			   step->wait_ms);
 		return 0;
 	}
 	a->catalog_tries = 0;
@@ -172,7 +173,7 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 
 static void reload_start(struct core *core, struct core_account *a)
 {
-	begin(core, a, STEP_RELOAD);
+	account_step_begin(core, a, STEP_RELOAD);
 }
 
 void core_reload(struct core *core)
@@ -201,13 +202,14 @@ static int reload_done(struct core *core, struct core_account *a, struct step *s
 		log_warning(LOG_FIELDS({ "account", name }),
 			    "account %s could not read its files again and tries once more: %s", name,
 			    step->reason);
-		retry_at(core, a, TASK_RELOAD, a->reload_tries, ACCOUNT_BACKOFF_CAP_MS, step->wait_ms);
+		task_retry(core, a, TASK_RELOAD, a->reload_tries, ACCOUNT_BACKOFF_CAP_MS,
+			   step->wait_ms);
 	}
 	return 0;
 }
 
 /* A new one takes a place like any step of a lease: dispatch_ready starts it. */
-static void look_start(struct core *core, struct core_account *a)
+static void observe_start(struct core *core, struct core_account *a)
 {
 	core_observe_go_on(core, a);
 }
@@ -233,13 +235,13 @@ static const struct {
 	[TASK_CATALOG] = { "catalog", catalog_start, STEP_CATALOG, catalog_done },
 	[TASK_SWEEP] = { "sweep", core_sweep_due, STEP_LIST, list_done },
 	[TASK_RELOAD] = { "reload", reload_start, STEP_RELOAD, reload_done },
-	[TASK_LOOK] = { "look", look_start, STEP_OBSERVE, NULL },
+	[TASK_OBSERVE] = { "observe", observe_start, STEP_OBSERVE, NULL },
 };
 
-static void begin_task(struct core *core, struct core_account *a, enum account_task task)
+static void task_start(struct core *core, struct core_account *a, enum account_task task)
 {
 	/* What has ended is still taken in. */
-	if (core->draining && task != TASK_LOOK)
+	if (core->draining && task != TASK_OBSERVE)
 		return;
 	log_debug(LOG_FIELDS({ "account", a->account->config.name }), "task %s is due",
 		  tasks[task].name);
@@ -254,7 +256,7 @@ void account_tasks_due(struct core *core, int64_t now_ms)
 
 		if (!key)
 			return;
-		begin_task(core, &core->accounts[(key - 1) / TASK_COUNT],
+		task_start(core, &core->accounts[(key - 1) / TASK_COUNT],
 			   (enum account_task)((key - 1) % TASK_COUNT));
 	}
 }

@@ -17,7 +17,7 @@ static int is_offered(const struct lessor_provider *table, enum account_task tas
 		return table->catalog != NULL;
 	case TASK_RELOAD:
 		return table->reload != NULL;
-	case TASK_LOOK:
+	case TASK_OBSERVE:
 		return table->observe != NULL;
 	default:
 		return 1;
@@ -47,7 +47,7 @@ void core_generation_raise(struct core *core, const char *account)
 {
 	struct core_account *a = core_account_find(core, account);
 
-	if (!a || !core_account_is_counted(a))
+	if (!a || !core_account_has_generation(a))
 		return;
 	a->gen.is_wanted = 1;
 	account_task_soon(core, a, TASK_PROBE);

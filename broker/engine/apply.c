@@ -107,8 +107,8 @@ static int write_notes(struct core *core, const struct lease *l, const struct le
 	return 0;
 }
 
-static int write(struct core *core, struct lease_aggregate *a, const struct lease_effects *out,
-		 struct err *err)
+static int aggregate_write(struct core *core, struct lease_aggregate *a,
+			   const struct lease_effects *out, struct err *err)
 {
 	struct lease *l = &a->lease;
 
@@ -138,8 +138,8 @@ static int write(struct core *core, struct lease_aggregate *a, const struct leas
 }
 
 /* What follows in memory, and for others. */
-static int follow(struct core *core, struct lease_aggregate *a, const struct lease_effects *out,
-		  struct err *err)
+static int effects_carry_out(struct core *core, struct lease_aggregate *a,
+			     const struct lease_effects *out, struct err *err)
 {
 	struct core_account *account = core_account_find(core, a->lease.account);
 
@@ -171,7 +171,7 @@ int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct 
 		out = &own;
 	memset(out, 0, sizeof(*out));
 	lease_apply(a, event, facts, out);
-	if (write(core, a, out, err) || follow(core, a, out, err)) {
+	if (aggregate_write(core, a, out, err) || effects_carry_out(core, a, out, err)) {
 		/* What is in memory is not what is stored. */
 		store_break(core->store);
 		return -1;

@@ -20,8 +20,8 @@ static int find_users(struct core *core, const struct lease_aggregate *a,
 }
 
 /* Of the account's own: what the host's table of accounts and the counter must know of it. */
-static int follow_sentinel(struct core *core, struct core_account *a, struct lease_claim *claim,
-			   const struct lease_effects *out)
+static int sentinel_carry_out(struct core *core, struct core_account *a, struct lease_claim *claim,
+			      const struct lease_effects *out)
 {
 	const struct resource *r = &claim->resource;
 
@@ -39,7 +39,8 @@ static int follow_sentinel(struct core *core, struct core_account *a, struct lea
 }
 
 /* What the end of the step will be told. */
-static void remember(struct core *core, const struct step *step, const struct lease_effects *out)
+static void in_flight_note(struct core *core, const struct step *step,
+			   const struct lease_effects *out)
 {
 	struct in_flight *running = step->lease.n ? in_flight_find(core, step->lease.n) : NULL;
 
@@ -56,8 +57,8 @@ static void remember(struct core *core, const struct step *step, const struct le
 	}
 }
 
-static int apply(struct core *core, struct core_account *account, struct lease_aggregate *a,
-		 const struct step *step, struct lease_claim *claim)
+static int claim_apply(struct core *core, struct core_account *account, struct lease_aggregate *a,
+		       const struct step *step, struct lease_claim *claim)
 {
 	struct lease_event event = {
 		.kind = LEASE_EVENT_CLAIM,
@@ -74,8 +75,8 @@ static int apply(struct core *core, struct core_account *account, struct lease_a
 		claim->resource = a->ledger.resources[out.row_index];
 		claim->row = claim->resource.n;
 	}
-	remember(core, step, &out);
-	return a->lease.n ? 0 : follow_sentinel(core, account, claim, &out);
+	in_flight_note(core, step, &out);
+	return a->lease.n ? 0 : sentinel_carry_out(core, account, claim, &out);
 }
 
 void core_claim(struct core *core, struct step *step, struct lease_claim *claim)
@@ -95,6 +96,6 @@ void core_claim(struct core *core, struct step *step, struct lease_claim *claim)
 		core_generation_found(core, account, e->generation, e->holder, NULL);
 	if (!a->lease.n && (claim->kind == CLAIM_CHANGE || claim->kind == CLAIM_CHANGED))
 		claim->result = core_generation_claim(core, account, claim);
-	else if (apply(core, account, a, step, claim))
+	else if (claim_apply(core, account, a, step, claim))
 		claim->result = -1;
 }

@@ -47,7 +47,7 @@ static int load_pauses(struct core *core, struct err *err)
 	return 0;
 }
 
-static int restart_one(struct core *core, int64_t lease_n, const char *account, struct err *err)
+static int ledger_restart(struct core *core, int64_t lease_n, const char *account, struct err *err)
 {
 	static const struct lease_event event = { .kind = LEASE_EVENT_RESTART };
 	struct core_account *own = lease_n ? NULL : core_account_find(core, account);
@@ -60,7 +60,7 @@ static int restart_one(struct core *core, int64_t lease_n, const char *account, 
 }
 
 /* What the process before this one left under way has an unknown outcome. */
-static int restart(struct core *core, struct err *err)
+static int ledgers_restart(struct core *core, struct err *err)
 {
 	struct store_pending *pending;
 	size_t count;
@@ -77,7 +77,7 @@ static int restart(struct core *core, struct err *err)
 		return -1;
 	rc = 0;
 	for (size_t i = 0; i < count && !rc; i++)
-		rc = restart_one(core, pending[i].lease, pending[i].account, err);
+		rc = ledger_restart(core, pending[i].lease, pending[i].account, err);
 	free(pending);
 	return rc;
 }
@@ -86,14 +86,14 @@ static int restart(struct core *core, struct err *err)
  * What the process before this one left under way has an unknown outcome; and is this the
  * store that it worked with?
  */
-static int begin_life(struct core *core, struct err *err)
+static int core_restart(struct core *core, struct err *err)
 {
 	int rc = 0;
 
 	if (store_begin(core->store, err))
 		return -1;
 	core->in_transaction = 1;
-	rc = restart(core, err);
+	rc = ledgers_restart(core, err);
 	for (size_t i = 0; i < core->account_count && !rc; i++)
 		rc = core_generation_init(core, &core->accounts[i], err);
 	if (!rc && core->config.place[0])
@@ -138,7 +138,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	}
 	if (store_signer(core->store, &core->signer, err) ||
 	    store_account_key(core->store, core->account_key, sizeof(core->account_key), err) ||
-	    load_pauses(core, err) || begin_life(core, err) || core_schedule_all(core, err)) {
+	    load_pauses(core, err) || core_restart(core, err) || core_schedule_all(core, err)) {
 		core_free(core);
 		return -1;
 	}
@@ -157,8 +157,8 @@ void core_free(struct core *core)
 				;
 		free(core->accounts[i].listed);
 		lease_aggregate_fini(&core->accounts[i].own);
-		free(core->accounts[i].look.seen);
-		step_free(core->accounts[i].look.ended);
+		free(core->accounts[i].observation.observed);
+		step_free(core->accounts[i].observation.ended);
 	}
 	outbox_fini(core);
 	heap_free(core->due);
@@ -210,7 +210,7 @@ int core_must_flush(const struct core *core)
 }
 
 /* Commits, if there is anything. */
-static int commit(struct core *core, struct err *err)
+static int batch_commit(struct core *core, struct err *err)
 {
 	int is_written;
 
@@ -228,7 +228,7 @@ static int commit(struct core *core, struct err *err)
 
 int core_flush(struct core *core, struct err *err)
 {
-	if (core->in_transaction && commit(core, err))
+	if (core->in_transaction && batch_commit(core, err))
 		return -1;
 	outbox_release(core);
 	aggregates_trim(core->aggregates, is_pinned, core);
@@ -238,7 +238,8 @@ int core_flush(struct core *core, struct err *err)
 /* ---- due times --------------------------------------------------------------------- */
 
 /* What is past its deadline and yet goes on, as while the clock is doubted, must not spin. */
-static void wait_further(struct core *core, const struct lease *l, int is_stepping, int64_t now_ms)
+static void schedule_postponed(struct core *core, const struct lease *l, int is_stepping,
+			       int64_t now_ms)
 {
 	int64_t due_ms = is_stepping ? lease_deadline_ms(l) : lease_due_ms(l, now_ms);
 
@@ -274,7 +275,7 @@ static void lease_due(struct core *core, int64_t n)
 	/* It waits for a place then, which may take. */
 	is_ready = !is_running && lease_next_op(a, &facts) != LEASE_OP_NONE &&
 		   lease_step_is_due(&a->lease, facts.now_ms);
-	wait_further(core, &a->lease, is_running || is_ready, facts.now_ms);
+	schedule_postponed(core, &a->lease, is_running || is_ready, facts.now_ms);
 	if (is_ready)
 		queue_lease(core, a);
 }
@@ -292,14 +293,15 @@ void core_due(struct core *core)
 	dispatch_all(core);
 }
 
-static int64_t sooner(int64_t a, int64_t b)
+static int64_t earlier_ms(int64_t a, int64_t b)
 {
 	return !a || (b && b < a) ? b : a;
 }
 
 int64_t core_next_ms(const struct core *core)
 {
-	return sooner(sooner(heap_next(core->due), heap_next(core->tasks)), core->next_waiter_ms);
+	return earlier_ms(earlier_ms(heap_next(core->due), heap_next(core->tasks)),
+			  core->next_waiter_ms);
 }
 
 void core_drain(struct core *core)

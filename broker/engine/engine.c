@@ -82,7 +82,7 @@ static void inbox_init(struct inbox *inbox)
 	STAILQ_INIT(&inbox->results);
 }
 
-static void refuse(struct engine_request *request)
+static void request_reject(struct engine_request *request)
 {
 	request->result = RESULT_UNAVAILABLE;
 	snprintf(request->code, sizeof(request->code), "shutting_down");
@@ -102,11 +102,11 @@ void engine_submit(struct engine *engine, struct engine_request *request)
 	}
 	pthread_mutex_unlock(&engine->lock);
 	if (closed)
-		refuse(request);
+		request_reject(request);
 }
 
 /* On a worker's thread: hands it over and waits for the answer. */
-static void ask_and_wait(struct engine *engine, struct step *step, struct lease_claim *claim)
+static void claim_submit(struct engine *engine, struct step *step, struct lease_claim *claim)
 {
 	struct pending_claim pending = { .step = step, .claim = claim };
 
@@ -120,15 +120,15 @@ static void ask_and_wait(struct engine *engine, struct step *step, struct lease_
 	sem_destroy(&pending.answered);
 }
 
-static int claim(void *arg, struct step *step, struct lease_claim *claim)
+static int step_claim(void *arg, struct step *step, struct lease_claim *claim)
 {
-	ask_and_wait(arg, step, claim);
+	claim_submit(arg, step, claim);
 	return claim->result;
 }
 
-static void barrier(void *arg, struct step *step)
+static void step_barrier(void *arg, struct step *step)
 {
-	ask_and_wait(arg, step, NULL);
+	claim_submit(arg, step, NULL);
 }
 
 static void step_arrived(void *arg, struct step *step)
@@ -145,8 +145,8 @@ static void start_step(void *arg, struct step *step)
 {
 	struct engine *engine = arg;
 
-	step->claim = claim;
-	step->barrier = barrier;
+	step->claim = step_claim;
+	step->barrier = step_barrier;
 	step->claim_arg = engine;
 	for (size_t i = 0; i < engine->config.account_count; i++) {
 		if (engine->config.accounts[i] == step->account) {
@@ -176,7 +176,7 @@ static void inbox_take(struct inbox *from, struct inbox *to)
 }
 
 /* Waits for work or the next due time; with the lock held. */
-static void sleep_locked(struct engine *engine)
+static void wait_locked(struct engine *engine)
 {
 	int64_t next = core_next_ms(engine->core);
 	int64_t wait = engine->is_open ? CLAIMS_WAIT_MS : SLEEP_MOST_MS;
@@ -195,7 +195,7 @@ static void sleep_locked(struct engine *engine)
 }
 
 /* Each is gone from its worker's stack as soon as it is answered. */
-static void answer_claims(struct pending_claim_list *list)
+static void claims_answer(struct pending_claim_list *list)
 {
 	struct pending_claim *pending;
 
@@ -206,7 +206,7 @@ static void answer_claims(struct pending_claim_list *list)
 }
 
 /* Those that are decided are answered; the rest waits for the commit. */
-static void take_claims(struct core *core, struct inbox *work)
+static void claims_take(struct core *core, struct inbox *work)
 {
 	struct pending_claim_list claims = STAILQ_HEAD_INITIALIZER(claims);
 	struct pending_claim *pending;
@@ -227,7 +227,7 @@ static void take_claims(struct core *core, struct inbox *work)
  * Applies what was taken. `may_wait`: nothing but claims came, so it may be committed with
  * what follows of them. -1: the store is broken.
  */
-static int turn(struct engine *engine, struct inbox *work, int may_wait, struct err *err)
+static int batch_run(struct engine *engine, struct inbox *work, int may_wait, struct err *err)
 {
 	struct core *core = engine->core;
 	struct engine_request *request;
@@ -237,7 +237,7 @@ static int turn(struct engine *engine, struct inbox *work, int may_wait, struct 
 		core_prefetch(core, request);
 	if (core_begin(core, err))
 		return -1;
-	take_claims(core, work);
+	claims_take(core, work);
 	while ((step = STAILQ_FIRST(&work->results)) != NULL) {
 		STAILQ_REMOVE_HEAD(&work->results, queued);
 		core_step_done(core, step);
@@ -252,7 +252,7 @@ static int turn(struct engine *engine, struct inbox *work, int may_wait, struct 
 		return 0;
 	if (core_flush(core, err))
 		return -1;
-	answer_claims(&work->claims);
+	claims_answer(&work->claims);
 	return 0;
 }
 
@@ -268,7 +268,7 @@ static void *engine_main(void *arg)
 		int may_wait;
 
 		if (inbox_is_empty(&engine->inbox) && !(engine->stopping && !draining))
-			sleep_locked(engine);
+			wait_locked(engine);
 		inbox_take(&engine->inbox, &work);
 		may_wait = STAILQ_EMPTY(&work.requests) && STAILQ_EMPTY(&work.results) &&
 			   !STAILQ_EMPTY(&work.claims);
@@ -288,7 +288,7 @@ static void *engine_main(void *arg)
 			core_cancel_steps(engine->core);
 		pthread_mutex_unlock(&engine->lock);
 
-		if (turn(engine, &work, may_wait, &err)) {
+		if (batch_run(engine, &work, may_wait, &err)) {
 			/*
 			 * Nothing of this turn was promised and nothing will be: the
 			 * process ends, and the next one goes on from what is stored.
@@ -387,7 +387,7 @@ int engine_is_moving(const struct engine *engine, int64_t within_ms)
 	return env_mono_ms(engine->config.env) - atomic_load(&engine->moved_ms) <= within_ms;
 }
 
-static void wake(struct engine *engine, int cancel)
+static void stop_signal(struct engine *engine, int cancel)
 {
 	pthread_mutex_lock(&engine->lock);
 	engine->stopping = 1;
@@ -402,10 +402,10 @@ void engine_stop(struct engine *engine, int64_t grace_ms)
 
 	if (!engine->thread_runs)
 		return;
-	wake(engine, 0);
+	stop_signal(engine, 0);
 	until = env_after_ms(CLOCK_REALTIME, grace_ms);
 	if (pthread_timedjoin_np(engine->thread, NULL, &until)) {
-		wake(engine, 1);
+		stop_signal(engine, 1);
 		pthread_join(engine->thread, NULL);
 	}
 	engine->thread_runs = 0;

@@ -7,8 +7,8 @@
 #include "engine/internal.h"
 
 /* The heir's row becomes the owner's. */
-static int inherit(struct core *core, const struct lease *from, const struct resource *r,
-		   int64_t heir, struct err *err)
+static int key_inherit(struct core *core, const struct lease *from, const struct resource *r,
+		       int64_t heir, struct err *err)
 {
 	struct lease_event event = {
 		.kind = LEASE_EVENT_INHERIT,
@@ -37,7 +37,7 @@ int core_handover(struct core *core, struct lease_aggregate *a, struct err *err)
 			return -1;
 		if (!users.heir && !users.owners)
 			continue;
-		if ((users.heir && inherit(core, &a->lease, r, users.heir, err)) ||
+		if ((users.heir && key_inherit(core, &a->lease, r, users.heir, err)) ||
 		    core_apply(core, a, &event, NULL, err))
 			return -1;
 	}

@@ -40,24 +40,24 @@ enum account_task {
 	TASK_CATALOG, /* what its machines cost */
 	TASK_SWEEP,   /* its inventory is compared with the ledger (sweep.c) */
 	TASK_RELOAD,  /* the provider reads its files again */
-	TASK_LOOK,    /* a look at all that wait for their servers may begin (observe.c) */
+	TASK_OBSERVE, /* a look at all that wait for their servers may begin (observe.c) */
 	TASK_COUNT
 };
 
 /* A lease that a look has seen, and that is to be looked at again then. */
-struct look_seen {
+struct observed_lease {
 	int64_t n, due_ms;
 };
 
 /* Of an account whose provider looks for many leases at once; for observe.c. */
-struct core_look {
+struct shared_observation {
 	int is_running;			/* from its start until all have their results */
 	struct step *ended;		/* it has run; NULL: not yet */
 	size_t results;			/* of so many of its leases they are applied */
 	int64_t next_mono_ms;	/* no look begins before */
-	int64_t apart_ms;	/* between two of them, and so early may one join */
-	struct look_seen *seen;
-	size_t seen_count, seen_room;
+	int64_t interval_ms;	/* between two of them, and so early may one join */
+	struct observed_lease *observed;
+	size_t observed_count, observed_size;
 };
 
 struct core_account {
@@ -65,7 +65,7 @@ struct core_account {
 	struct lease_aggregate own;	/* its own ledger: the sentinel */
 	int running;
 	STAILQ_HEAD(, queued_lease) queues[QUEUE_COUNT];
-	struct core_look look;
+	struct shared_observation observation;
 	int64_t probe_due_ms, catalog_due_ms;
 	int probe_running;
 	int probe_wanted;	/* when the last one began, the counter was to be raised */
@@ -132,7 +132,7 @@ int core_account_is_verified(const struct core *core, const struct core_account 
 /* May its inventory be read? That is so of a fenced one, too. */
 int core_account_is_readable(const struct core *core, const struct core_account *a);
 /* Does its sentinel bear a generation? */
-int core_account_is_counted(const struct core_account *a);
+int core_account_has_generation(const struct core_account *a);
 /* Is any of its leases not over? */
 int core_account_has_open(struct core *core, const struct core_account *a);
 /* How late the account's provider may show what it made, ms. */
@@ -317,7 +317,7 @@ void core_observe_init(struct core_account *a);
 /* Starts a look for all that wait and are due: 1. 0: there is nothing to look for, or not now. */
 int core_observe_start(struct core *core, struct core_account *a);
 /* It is over: each of its leases has its result, or a step of its own next. Takes it over. */
-void core_observe_done(struct core *core, struct core_account *a, struct step *look);
+void core_observe_done(struct core *core, struct core_account *a, struct step *observation);
 /* Applies some more of the results, if there are any. */
 void core_observe_go_on(struct core *core, struct core_account *a);
 

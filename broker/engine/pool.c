@@ -24,35 +24,35 @@ int core_is_pool(const struct step *step)
 	return step->op == STEP_LIST && step->owner_data == &pool_mark;
 }
 
-static int is_asked(const struct engine_request *r, const struct core_account *a)
+static int is_requested(const struct engine_request *r, const struct core_account *a)
 {
 	return !r->expected_account[0] ||
 	       strcmp(r->expected_account, a->account->config.name) == 0;
 }
 
 /* Is every inventory it asks for there? */
-static int is_served(const struct core *core, const struct engine_request *r)
+static int is_complete(const struct core *core, const struct engine_request *r)
 {
 	for (size_t i = 0; i < core->account_count; i++) {
-		if (is_asked(r, &core->accounts[i]) && core->accounts[i].is_listing)
+		if (is_requested(r, &core->accounts[i]) && core->accounts[i].is_listing)
 			return 0;
 	}
 	return 1;
 }
 
-static void serve(struct core *core, struct engine_request *r)
+static void pool_answer(struct core *core, struct engine_request *r)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < core->account_count; i++) {
-		if (is_asked(r, &core->accounts[i]))
+		if (is_requested(r, &core->accounts[i]))
 			count += core->accounts[i].listed_count;
 	}
 	r->pool = xcalloc(count ? count : 1, sizeof(*r->pool));
 	for (size_t i = 0; i < core->account_count; i++) {
 		const struct core_account *a = &core->accounts[i];
 
-		if (!is_asked(r, a) || !a->listed_count)
+		if (!is_requested(r, a) || !a->listed_count)
 			continue;
 		memcpy(r->pool + r->pool_count, a->listed, a->listed_count * sizeof(*a->listed));
 		r->pool_count += a->listed_count;
@@ -99,14 +99,14 @@ void core_pool_done(struct core *core, struct core_account *a, struct step *step
 	}
 	for (struct engine_request *r = STAILQ_FIRST(&core->pool_waiters); r; r = next) {
 		next = STAILQ_NEXT(r, link);
-		if (!is_asked(r, a) || (!failed && !is_served(core, r)))
+		if (!is_requested(r, a) || (!failed && !is_complete(core, r)))
 			continue;
 		STAILQ_REMOVE(&core->pool_waiters, r, engine_request, link);
 		if (failed)
 			request_fail(r, RESULT_UNAVAILABLE, "inventory_unavailable",
 				     "the provider did not give its inventory; try again");
 		else
-			serve(core, r);
+			pool_answer(core, r);
 		core_answer(core, r);
 	}
 }
@@ -131,7 +131,7 @@ static int check_accounts(struct core *core, struct engine_request *r)
 	for (size_t i = 0; i < core->account_count; i++) {
 		struct core_account *a = &core->accounts[i];
 
-		if (!is_asked(r, a))
+		if (!is_requested(r, a))
 			continue;
 		found = 1;
 		if (account_is_blocked(a->account, NULL, 0)) {
@@ -166,12 +166,12 @@ int core_request_pool(struct core *core, struct engine_request *r, struct err *e
 	for (size_t i = 0; i < core->account_count; i++) {
 		struct core_account *a = &core->accounts[i];
 
-		if (is_asked(r, a) && !a->is_listing &&
+		if (is_requested(r, a) && !a->is_listing &&
 		    (!a->listed_ms || now - a->listed_ms >= FRESH_MS || now < a->listed_ms))
 			list_start(core, a);
 	}
-	if (is_served(core, r)) {
-		serve(core, r);
+	if (is_complete(core, r)) {
+		pool_answer(core, r);
 		return 0;
 	}
 	r->result = RESULT_PENDING;

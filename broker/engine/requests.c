@@ -22,7 +22,7 @@ static int may_change(struct engine_request *r)
 
 /* ---- create ------------------------------------------------------------------------ */
 
-static void mint_id(struct core *core, char id[24])
+static void lease_id_make(struct core *core, char id[24])
 {
 	unsigned char bytes[6];
 
@@ -36,7 +36,7 @@ static void mint_id(struct core *core, char id[24])
  * the existing client's other coordinator makes it: FNV-1a of "ID-N", 16 bits.
  */
 /* 0, 1 if no variant of it is free, -1. */
-static int settle_slug(struct core *core, struct lease *l, struct err *err)
+static int slug_make_unique(struct core *core, struct lease *l, struct err *err)
 {
 	char wanted[sizeof(l->slug)];
 	int taken;
@@ -55,7 +55,7 @@ static int settle_slug(struct core *core, struct lease *l, struct err *err)
 	return 1;
 }
 
-static int over(int64_t have, int64_t more, int64_t limit)
+static int limit_exceeded(int64_t have, int64_t more, int64_t limit)
 {
 	return limit > 0 && have + more > limit;
 }
@@ -71,19 +71,19 @@ static int check_limits(struct core *core, struct engine_request *r, const struc
 
 	if (store_counts(core->store, l->owner, l->org, l->account, &have, err))
 		return -1;
-	if (over(have.all, 1, limits->max_active))
+	if (limit_exceeded(have.all, 1, limits->max_active))
 		which = "active leases in all";
-	else if (over(have.owner, 1, limits->max_active_owner))
+	else if (limit_exceeded(have.owner, 1, limits->max_active_owner))
 		which = "active leases of this owner";
-	else if (over(have.org, 1, limits->max_active_org))
+	else if (limit_exceeded(have.org, 1, limits->max_active_org))
 		which = "active leases of this organisation";
-	else if (over(have.account, 1, limits->max_active_account))
+	else if (limit_exceeded(have.account, 1, limits->max_active_account))
 		which = "active leases of this provider";
-	else if (over(have.micros_all, price, limits->max_hour_micros))
+	else if (limit_exceeded(have.micros_all, price, limits->max_hour_micros))
 		which = "the hourly price in all";
-	else if (over(have.micros_owner, price, limits->max_hour_micros_owner))
+	else if (limit_exceeded(have.micros_owner, price, limits->max_hour_micros_owner))
 		which = "the hourly price of this owner";
-	else if (over(have.micros_org, price, limits->max_hour_micros_org))
+	else if (limit_exceeded(have.micros_org, price, limits->max_hour_micros_org))
 		which = "the hourly price of this organisation";
 	if (!which)
 		return 0;
@@ -91,7 +91,7 @@ static int check_limits(struct core *core, struct engine_request *r, const struc
 	return 1;
 }
 
-static void replay(struct engine_request *r, const struct lease_aggregate *a)
+static void request_replay(struct engine_request *r, const struct lease_aggregate *a)
 {
 	r->result = RESULT_REPLAY;
 	core_fill_answer(r, a);
@@ -115,7 +115,7 @@ static void create_again(struct engine_request *r, const struct lease_aggregate 
 		request_fail(r, RESULT_CONFLICT, "lease_state_changed", "the lease has ended");
 		core_fill_answer(r, a);
 	} else {
-		replay(r, a);
+		request_replay(r, a);
 	}
 }
 
@@ -140,7 +140,7 @@ static int create_known(struct core *core, struct engine_request *r, struct err 
 	a = core_lease(core, known.lease_n, err);
 	if (!a)
 		return -1;
-	replay(r, a);
+	request_replay(r, a);
 	return 1;
 }
 
@@ -192,7 +192,7 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	TEXT_SET(l->owner, r->caller.owner);
 	TEXT_SET(l->org, r->caller.org);
 	if (!l->id[0])
-		mint_id(core, l->id);
+		lease_id_make(core, l->id);
 	if (l->type_count && store_price_get(core->store, l->account, l->types[0], l->location,
 					     &price, NULL) == 0) {
 		l->price_hour_micros = price.hour_micros;
@@ -201,7 +201,7 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	rc = check_limits(core, r, l, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	rc = settle_slug(core, l, err);
+	rc = slug_make_unique(core, l, err);
 	if (rc > 0)
 		request_fail(r, RESULT_CONFLICT, "slug_taken",
 			     "the slug and all its variants are taken");
@@ -235,8 +235,8 @@ static int request_create(struct core *core, struct engine_request *r, struct er
 
 /* ---- the rest -------------------------------------------------------------------------- */
 
-static int release(struct core *core, struct engine_request *r, struct lease_aggregate *a,
-		   const struct lease_release *how, struct err *err)
+static int lease_release(struct core *core, struct engine_request *r, struct lease_aggregate *a,
+			 const struct lease_release *how, struct err *err)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_RELEASE, .u.release = *how };
 	struct lease_effects out;
@@ -258,7 +258,7 @@ static int request_release(struct core *core, struct engine_request *r, struct e
 	};
 	struct lease_aggregate *a = request_find_lease(core, r);
 
-	return a ? release(core, r, a, &how, err) : 0;
+	return a ? lease_release(core, r, a, &how, err) : 0;
 }
 
 static int request_cancel(struct core *core, struct engine_request *r, struct err *err)
@@ -288,7 +288,7 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 	}
 	/* A retained lease stays: only a release that says delete ends that. */
 	how.delete_machine = a->lease.retained ? -1 : 1;
-	return release(core, r, a, &how, err);
+	return lease_release(core, r, a, &how, err);
 }
 
 static int request_heartbeat(struct core *core, struct engine_request *r, struct err *err)
@@ -329,7 +329,7 @@ static const struct {
 	[REQUEST_ACCOUNT] = { core_request_account, 0 },
 };
 
-static int handle(struct core *core, struct engine_request *r, struct err *err)
+static int request_handle(struct core *core, struct engine_request *r, struct err *err)
 {
 	int is_undone = requests[r->kind].is_undone;
 
@@ -368,7 +368,7 @@ void core_request(struct core *core, struct engine_request *r)
 		core_answer(core, r);
 		return;
 	}
-	if (handle(core, r, &err)) {
+	if (request_handle(core, r, &err)) {
 		request_fail_store(r, &err);
 		core_answer(core, r);
 		return;

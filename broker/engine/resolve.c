@@ -17,7 +17,7 @@ static int find_claim(struct core *core, const struct lease_aggregate *a,
 					    &d->claimed_by, err) : 0;
 }
 
-static void say_refusal(struct engine_request *r, enum lease_refusal refusal, int64_t claimed_by)
+static void refusal_answer(struct engine_request *r, enum lease_refusal refusal, int64_t claimed_by)
 {
 	request_refuse(r, refusal);
 	if (refusal == LEASE_REFUSAL_CLAIMED)
@@ -27,7 +27,7 @@ static void say_refusal(struct engine_request *r, enum lease_refusal refusal, in
 }
 
 /* If it waits for its account, that is what must be tried. */
-static void try_account(struct core *core, const struct lease *l)
+static void account_retry(struct core *core, const struct lease *l)
 {
 	struct core_account *account = core_account_find(core, l->account);
 
@@ -63,12 +63,12 @@ int core_request_resolve(struct core *core, struct engine_request *r, struct err
 	    core_apply(core, a, &event, &out, err))
 		return -1;
 	if (out.refusal) {
-		say_refusal(r, out.refusal, event.u.decision.claimed_by);
+		refusal_answer(r, out.refusal, event.u.decision.claimed_by);
 		return 0;
 	}
 	r->result = RESULT_OK;
 	core_fill_answer(r, a);
 	if (r->resolve == RESOLVE_RETRY)
-		try_account(core, &a->lease);
+		account_retry(core, &a->lease);
 	return 0;
 }

@@ -21,7 +21,7 @@
 #define MOVED "the database is not where it was: another machine, or another file"
 
 /* Says and does what follows from it; `why` is for the operator. */
-static int fence(struct core *core, struct core_account *a, const char *why, struct err *err)
+static int account_fence(struct core *core, struct core_account *a, const char *why, struct err *err)
 {
 	const char *name = a->account->config.name;
 
@@ -53,11 +53,13 @@ int core_generation_init(struct core *core, struct core_account *a, struct err *
 	hash_hex(bytes, sizeof(bytes), a->gen.nonce);
 	a->gen.is_wanted = 1;
 	account_set_fenced(a->account, a->gen.is_fenced ? a->gen.why : NULL);
-	if (!core_account_is_counted(a) || !core->config.place[0])
+	if (!core_account_has_generation(a) || !core->config.place[0])
 		return 0;
 	if (store_place_get(core->store, place, sizeof(place), err))
 		return -1;
-	return place[0] && strcmp(place, core->config.place) != 0 ? fence(core, a, MOVED, err) : 0;
+	return place[0] && strcmp(place, core->config.place) != 0 ?
+		       account_fence(core, a, MOVED, err) :
+		       0;
 }
 
 /* The last one that was to be written was answered with yes. */
@@ -68,8 +70,8 @@ static int generation_written(struct core *core, struct core_account *a, struct 
 }
 
 /* The sentinel bears that; what does it mean? */
-static enum generation_state found(struct core *core, struct core_account *a, int64_t number,
-				   const char *holder, struct err *err)
+static enum generation_state generation_compare(struct core *core, struct core_account *a,
+						int64_t number, const char *holder, struct err *err)
 {
 	enum generation_state state = generation_found(&a->gen, number, holder);
 	char why[sizeof(a->gen.why)];
@@ -80,7 +82,7 @@ static enum generation_state found(struct core *core, struct core_account *a, in
 		snprintf(why, sizeof(why), "its sentinel bears generation %" PRId64 " of another process, "
 			 "this store has %" PRId64 ": an older copy, or a second daemon", number,
 			 a->gen.pending);
-		if (fence(core, a, why, err))
+		if (account_fence(core, a, why, err))
 			return GENERATION_OVERTAKEN;
 		a->surprised_ms = core_now(core);
 	} else if (state == GENERATION_ARRIVED) {
@@ -95,10 +97,11 @@ static enum generation_state found(struct core *core, struct core_account *a, in
 int core_generation_found(struct core *core, struct core_account *a, int64_t number,
 			  const char *holder, struct err *err)
 {
-	if (!core_account_is_counted(a))
+	if (!core_account_has_generation(a))
 		return 0;
-	return found(core, a, number, holder, err) == GENERATION_OVERTAKEN ?
-	       err_set(err, ERR_REFUSED, "the store may be older than the account") : 0;
+	return generation_compare(core, a, number, holder, err) == GENERATION_OVERTAKEN ?
+		       err_set(err, ERR_REFUSED, "the store may be older than the account") :
+		       0;
 }
 
 int core_generation_seen(struct core *core, struct core_account *a,
@@ -111,8 +114,8 @@ int core_generation_seen(struct core *core, struct core_account *a,
 }
 
 /* The next counter, committed, and the labels that say it. */
-static int raise_to(struct core *core, struct core_account *a, struct labels *labels,
-		    struct err *err)
+static int generation_raise_next(struct core *core, struct core_account *a, struct labels *labels,
+				 struct err *err)
 {
 	char number[24];
 
@@ -126,19 +129,21 @@ static int raise_to(struct core *core, struct core_account *a, struct labels *la
 int core_generation_begin(struct core *core, struct core_account *a, struct labels *labels,
 			  struct err *err)
 {
-	return core_account_is_counted(a) && !a->gen.is_fenced ? raise_to(core, a, labels, err) : 0;
+	return core_account_has_generation(a) && !a->gen.is_fenced ?
+		       generation_raise_next(core, a, labels, err) :
+		       0;
 }
 
 /* The labels to be written to one that was just read, if any. */
-static int generation_write(struct core *core, struct core_account *a,
-			    const struct lessor_observed *sentinel, struct labels *labels,
-			    struct err *err)
+static int generation_prepare(struct core *core, struct core_account *a,
+			      const struct lessor_observed *sentinel, struct labels *labels,
+			      struct err *err)
 {
-	if (!core_account_is_counted(a))
+	if (!core_account_has_generation(a))
 		return 0;
 	if (core_generation_seen(core, a, sentinel, err))
 		return -1;
-	return a->gen.is_wanted ? raise_to(core, a, labels, err) : 0;
+	return a->gen.is_wanted ? generation_raise_next(core, a, labels, err) : 0;
 }
 
 /* Whoever removed them has removed the proof, too. */
@@ -152,8 +157,8 @@ static void own_labels(const struct core *core, const struct resource *r, struct
 }
 
 /* May its labels be written? */
-static int change(struct core *core, struct core_account *a, const struct resource *r,
-		  struct lease_claim *claim)
+static int sentinel_change(struct core *core, struct core_account *a, const struct resource *r,
+			   struct lease_claim *claim)
 {
 	const struct lessor_observed *seen = &claim->evidence.seen;
 	const char *instance = observed_label(seen, LESSOR_LABEL_INSTANCE);
@@ -163,7 +168,7 @@ static int change(struct core *core, struct core_account *a, const struct resour
 	if (instance && strcmp(instance, core->signer.instance) != 0)
 		return err_set(&claim->err, ERR_REFUSED,
 			       "the sentinel bears the labels of another broker");
-	if (generation_write(core, a, seen, &claim->labels, &claim->err))
+	if (generation_prepare(core, a, seen, &claim->labels, &claim->err))
 		return -1;
 	claim->is_done = !claim->labels.count;
 	if (!claim->is_done)
@@ -181,7 +186,7 @@ int core_generation_claim(struct core *core, struct core_account *a, struct leas
 		return err_set(&claim->err, ERR_REFUSED, "of the sentinel only the labels change");
 	claim->resource = *r;
 	if (claim->kind == CLAIM_CHANGE)
-		return change(core, a, r, claim);
+		return sentinel_change(core, a, r, claim);
 	return claim->evidence.outcome == EFFECT_ACCEPTED ?
 		       generation_written(core, a, &claim->err) :
 		       0;
@@ -189,7 +194,7 @@ int core_generation_claim(struct core *core, struct core_account *a, struct leas
 
 void core_generation_due(struct core *core, struct core_account *a)
 {
-	if (core_account_is_counted(a) && a->gen.raised_ms &&
+	if (core_account_has_generation(a) && a->gen.raised_ms &&
 	    core_now(core) - a->gen.raised_ms >= RAISE_MS && core_account_has_open(core, a))
 		a->gen.is_wanted = 1;
 }

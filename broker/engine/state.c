@@ -96,7 +96,7 @@ int core_clock_is_suspect(const struct core *core)
 	return clock_is_doubted(&core->clock, env_mono_ms(core->env));
 }
 
-int core_account_is_counted(const struct core_account *a)
+int core_account_has_generation(const struct core_account *a)
 {
 	const struct lessor_provider *table = a->account->table;
 

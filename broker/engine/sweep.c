@@ -152,7 +152,7 @@ static void carry(struct stray *s, struct strays *before, int64_t now)
 	}
 }
 
-static void report(struct core *core, const struct stray *s)
+static void sighting_report(struct core *core, const struct stray *s)
 {
 	/* When it is news: first seen, and then when it is sure. */
 	if (s->looks > 2)
@@ -194,7 +194,7 @@ static int list_take(struct core *core, struct core_account *a, struct step *ste
 		if (rc <= 0)
 			continue;
 		carry(&s, &before, now);
-		report(core, &s);
+		sighting_report(core, &s);
 		rc = store_stray_put(core->store, &s, err);
 	}
 	/* What was not seen this time is no stray any more: sightings have no gaps. */
@@ -316,7 +316,7 @@ void core_sweep_due(struct core *core, struct core_account *a)
 	start_list(core, a);
 }
 
-static void failed(struct core *core, struct core_account *a, const char *why, int64_t wait_ms)
+static void sweep_failed(struct core *core, struct core_account *a, const char *why, int64_t wait_ms)
 {
 	struct sweep sweep;
 
@@ -332,7 +332,7 @@ static void failed(struct core *core, struct core_account *a, const char *why, i
 							   wait_ms, core_random32(core)));
 }
 
-static int complete(struct core *core, struct core_account *a, struct err *err)
+static int sweep_complete(struct core *core, struct core_account *a, struct err *err)
 {
 	struct sweep sweep;
 	struct strays strays = { 0 };
@@ -369,11 +369,11 @@ int core_sweep_done(struct core *core, struct core_account *a, struct step *step
 {
 	a->is_sweeping = 0;
 	if (step->verdict != LESSOR_DONE) {
-		failed(core, a, step->reason, step->wait_ms);
+		sweep_failed(core, a, step->reason, step->wait_ms);
 		return 0;
 	}
 	if (!core_account_is_readable(core, a)) {
-		failed(core, a, "the account is not proven to be the one we know", 0);
+		sweep_failed(core, a, "the account is not proven to be the one we know", 0);
 		return 0;
 	}
 	if (list_take(core, a, step, err))
@@ -384,13 +384,13 @@ int core_sweep_done(struct core *core, struct core_account *a, struct step *step
 		start_list(core, a);
 		return 0;
 	}
-	return complete(core, a, err);
+	return sweep_complete(core, a, err);
 }
 
 /* ---- what operators ask for ---------------------------------------------------------------- */
 
-static int ask_one(struct core *core, struct engine_request *r, struct core_account *a,
-		   struct err *err)
+static int sweep_request_one(struct core *core, struct engine_request *r, struct core_account *a,
+			     struct err *err)
 {
 	struct sweep sweep;
 	int64_t now = core_now(core);
@@ -441,7 +441,7 @@ int core_request_sweep(struct core *core, struct engine_request *r, struct err *
 		    strcmp(r->expected_account, a->account->config.name) != 0)
 			continue;
 		found = 1;
-		if (ask_one(core, r, a, err))
+		if (sweep_request_one(core, r, a, err))
 			return -1;
 	}
 	if (!found) {

@@ -10,7 +10,7 @@
 
 #define PROBE_MS 2000
 
-static int shift(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
+static int lease_shift(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
 	const int64_t *by = arg;
 	struct lease_event event = { .kind = LEASE_EVENT_CLOCK_SET, .u.clock_by_ms = *by };
@@ -18,21 +18,21 @@ static int shift(void *arg, struct core *core, struct lease_aggregate *a, struct
 	return core_apply(core, a, &event, NULL, err);
 }
 
-static void shift_each(struct core *core, int state, int cleanup, int64_t by)
+static void leases_shift(struct core *core, int state, int cleanup, int64_t by)
 {
 	/* What fails has broken the store, and the commit says so. */
-	core_lease_each(core, (struct store_list){ .state = state, .cleanup = cleanup }, shift, &by,
-			NULL);
+	core_lease_each(core, (struct store_list){ .state = state, .cleanup = cleanup },
+			lease_shift, &by, NULL);
 }
 
 /* Deadlines stay what they are, in wall clock time; waits are waits, whatever the clock says. */
-static void jumped(struct core *core, int64_t by)
+static void clock_jumped(struct core *core, int64_t by)
 {
 	core_schedule_all(core, NULL);
-	shift_each(core, LEASE_PROVISIONING, -1, by);
-	shift_each(core, -1, CLEANUP_OWED, by);
-	shift_each(core, -1, CLEANUP_ATTENTION, by);
-	shift_each(core, -1, CLEANUP_RETAINED, by);
+	leases_shift(core, LEASE_PROVISIONING, -1, by);
+	leases_shift(core, -1, CLEANUP_OWED, by);
+	leases_shift(core, -1, CLEANUP_ATTENTION, by);
+	leases_shift(core, -1, CLEANUP_RETAINED, by);
 	account_tasks_init(core);
 	for (size_t i = 0; i < core->account_count; i++)
 		account_task_at(core, &core->accounts[i], TASK_PROBE, core_now(core) + PROBE_MS);
@@ -46,5 +46,5 @@ void core_clock_watch(struct core *core)
 		return;
 	log_warning(NULL, "the wall clock jumped by %lld s; nothing ends by itself until it has gone with "
 		    "the monotonic one for %d minutes", (long long)(by / 1000), CLOCK_AGREE_MS / 60000);
-	jumped(core, by);
+	clock_jumped(core, by);
 }
