@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A blocked account and its leases: each that has something to do says that it
- * cannot and why, in its row, so that every list, metric and log knows; when the
- * account is proven again, they go on at once.
+ * The leases of a blocked account. Each lease that has work to do records in its row that it
+ * is blocked and why, so that lists, metrics and the log show it. Once the account is verified
+ * again, they continue at once.
  */
 #include "engine/internal.h"
 
@@ -29,7 +29,7 @@ void core_lease_blocked(struct core *core, int64_t n)
 {
 	struct lease_aggregate *a = core_lease(core, n, NULL);
 
-	/* What fails has broken the store, and the commit says so. */
+	/* A failed write marks the store broken; the commit then fails. */
 	if (a)
 		lease_block(NULL, core, a, NULL);
 }
@@ -97,7 +97,10 @@ int core_missing_init(struct core *core, struct err *err)
 				     lease_block, &count, err);
 	free(names.list);
 	if (count)
-		log_error(NULL, "leases of accounts that are not configured: %" PRId64 "; nothing can be "
-			  "done for them until they are: lessor list --attention", count);
+		log_error(NULL,
+			  "leases of accounts that are not configured: %" PRId64
+			  "; none can be cleaned up until its account is configured again; see: "
+			  "lessor list --attention",
+			  count);
 	return rc;
 }

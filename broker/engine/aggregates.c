@@ -11,9 +11,9 @@
 #define BUCKETS 4096
 
 struct entry {
-	struct lease_aggregate a;	/* first: what callers hold */
-	struct entry *by_n, *by_id;	/* the next one in the bucket */
-	struct entry *newer, *older;
+	struct lease_aggregate a;    /* first: callers hold a pointer to it */
+	struct entry *by_n, *by_id;  /* next in the hash bucket */
+	struct entry *newer, *older; /* by last use */
 };
 
 struct aggregates {
@@ -42,7 +42,7 @@ struct aggregates *aggregates_new(struct store *store, size_t most)
 	return all;
 }
 
-/* ---- by age ------------------------------------------------------------------------------ */
+/* ---- by last use ------------------------------------------------------------------------- */
 
 static void list_take(struct aggregates *all, struct entry *e)
 {
@@ -141,7 +141,7 @@ struct lease_aggregate *aggregates_peek_id(struct aggregates *all, const char *i
 	return e ? &entry_touch(all, e)->a : NULL;
 }
 
-/* Takes in what was read: the lease is in `e`, its rows are not. NULL: they cannot be read. */
+/* Adds a lease that was read into `e`, and reads its ledger. NULL: error, and `e` is freed. */
 static struct lease_aggregate *entry_load(struct aggregates *all, struct entry *e, struct err *err)
 {
 	if (store_ledger(all->store, e->a.lease.n, &e->a.ledger, err)) {
@@ -166,7 +166,7 @@ struct lease_aggregate *aggregates_get(struct aggregates *all, int64_t n, struct
 	if (rc == 0)
 		return entry_load(all, e, err);
 	if (rc == 1)
-		err_set(err, ERR_NOT_FOUND, "there is no lease in row %lld", (long long)n);
+		err_set(err, ERR_NOT_FOUND, "no lease in row %lld", (long long)n);
 	free(e);
 	return NULL;
 }
@@ -207,7 +207,7 @@ void aggregates_named(struct aggregates *all, struct lease_aggregate *a)
 void aggregates_abandon(struct lease_aggregate *a)
 {
 	lease_aggregate_fini(a);
-	free(a);	/* the entry begins with it */
+	free(a); /* the first member of its entry */
 }
 
 void aggregates_trim(struct aggregates *all, int (*is_pinned)(void *arg, int64_t n), void *arg)

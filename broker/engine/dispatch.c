@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* From a lease that is due to a running step, and from a step's end to the next one. */
+/* Turns due leases into steps, and finished steps into results. */
 #include "engine/internal.h"
 
 #include "bootstrap/bootstrap.h"
 #include "util/log.h"
 #include "util/text.h"
 
-/* A lease of an account that is not configured waits for a restart. */
+/* Retry interval of a lease whose account is not configured; configuring it takes a restart. */
 #define MISSING_MS (60 * 60 * 1000)
 
-/* The row's due time stays in the past until its step ran: after a crash it is due again. */
+/* The row's due time stays in the past until the step has run: after a crash it is due again. */
 void queue_lease(struct core *core, const struct lease_aggregate *lease)
 {
 	const struct lease *l = &lease->lease;
@@ -31,9 +31,9 @@ void queue_lease(struct core *core, const struct lease_aggregate *lease)
 }
 
 /*
- * What a machine made by this step boots with. The host key is made anew for each
- * step and never stored: the one that counts is that of the step which made the machine,
- * whose public half is committed with the intent (lease/resource_creates.c).
+ * Builds the cloud-init of a machine that this step may create. Each step gets a new host key,
+ * which is never stored: only the key of the step that creates the machine matters, and its
+ * public half is committed with the intent (lease/resource_creates.c).
  */
 static void make_user_data(struct core *core, struct step *step)
 {
@@ -44,15 +44,15 @@ static void make_user_data(struct core *core, struct step *step)
 
 	if (with_key && hostkey_make(core->env, &key, &err)) {
 		log_warning(LOG_FIELDS({ "lease", step->lease.id }, { "error", err.text }),
-			    "lease %s: using the host key that the machine makes itself",
+			    "lease %s: cannot generate a host key; the machine will make its own",
 			    step->lease.id);
 		with_key = 0;
 	}
 	buf_init(&data, BOOTSTRAP_MAX);
 	if (bootstrap_user_data(&step->lease, with_key ? &key : NULL, &data, &err)) {
-		/* Checked when the lease was accepted; a step without it makes nothing. */
+		/* Unexpected: this was checked at the create. The step will create nothing. */
 		log_error(LOG_FIELDS({ "lease", step->lease.id }, { "error", err.text }),
-			  "lease %s: its cloud-init cannot be built", step->lease.id);
+			  "lease %s: cannot build its cloud-init", step->lease.id);
 		buf_clear(&data);
 	} else if (with_key) {
 		TEXT_SET(step->host_key, key.public_line);
@@ -77,7 +77,7 @@ static void lease_start(struct core *core, struct core_account *account, int64_t
 	enum lease_op op;
 	struct step *step;
 
-	/* Since it was queued it may have been started, ended or put off. */
+	/* Since it was queued, the lease may have been started, ended or postponed. */
 	if (in_flight_find(core, n))
 		return;
 	a = core_lease(core, n, NULL);
@@ -99,8 +99,8 @@ static void lease_start(struct core *core, struct core_account *account, int64_t
 void dispatch_ready(struct core *core, struct core_account *a)
 {
 	/*
-	 * In an account that is not proven to be the one we know nothing new is made
-	 * and nothing is concluded from absence: there is no step worth a call.
+	 * In an account that is not verified nothing may be created, deleted or concluded from
+	 * absence, so no step could achieve anything.
 	 */
 	if (core->draining || !core_account_is_proven(core, a) ||
 	    account_is_blocked(a->account, NULL, 0))
@@ -124,7 +124,7 @@ void dispatch_all(struct core *core)
 		dispatch_ready(core, &core->accounts[i]);
 }
 
-/* Of a task of the account, which has a place of its own. */
+/* The step of an account task has run. */
 static void task_step_done(struct core *core, struct core_account *a, struct step *step)
 {
 	struct err err = { 0 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The steps that are on their way, found by their lease. */
+/* The steps in flight, by lease. */
 #include "engine/internal.h"
 
 #include "util/alloc.h"
@@ -32,7 +32,7 @@ struct in_flight *in_flight_find(struct core *core, int64_t n)
 	return running;
 }
 
-/* Of an observation for many leases: is there one that still wants it? */
+/* Does a shared observation still have a lease that was not cancelled? */
 static int is_wanted(const struct step *observation)
 {
 	for (size_t i = 0; i < observation->waiting_count; i++) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One look for many: leases whose server is made and not ready yet have a queue of their
- * own, and one step of the account looks for all of them. It takes one place; one runs at
- * a time, and a moment passes between two, so that what becomes due meanwhile shares the
- * next. Each lease in it counts as running, and its result is that of an ordinary provision
- * step; of which the look says nothing has such a step next.
+ * Shared observations. Leases whose server is created but not ready have a queue of their own,
+ * and one step of the account observes all of them. It counts as one step towards max_steps.
+ * An account runs one at a time and pauses between two, so that leases that become due
+ * meanwhile share the next one. Each covered lease counts as running and gets the result of an
+ * ordinary provision step. A lease that the observation does not cover gets such a step next.
  */
 #include "engine/internal.h"
 
@@ -14,20 +14,20 @@
 #include "util/text.h"
 
 #define OBSERVE_LEASES_MAX 1000
-/* A release waits for the look that its lease is in. */
+/* A release waits for the end of the observation that covers its lease, so this is short. */
 #define OBSERVE_DEADLINE_MS 20000
-/* Between two looks; less if the provider asks for waits that are short, or allows many calls. */
+/* The pause between two; shorter if the provider asks for short waits or allows many calls. */
 #define OBSERVE_INTERVAL_MS 250
 #define OBSERVE_INTERVAL_MIN_MS 25
 #define HOUR_MS (60 * 60 * 1000)
 #define OBSERVE_INTERVAL_DIVISOR 8
-/* One that has read many pages is followed by a longer pause. */
+/* The pause grows with the number of responses (pages) that the observation took. */
 #define OBSERVE_ANSWERS_DIVISOR 4
 #define OBSERVE_INTERVAL_FACTOR_MAX 8
-/* Results in one turn of the engine, so that a thousand do not hold up its answers. */
+/* Results applied per batch, so that a thousand of them do not delay other answers. */
 #define OBSERVE_RESULTS_MAX 128
 
-/* ---- a look begins ----------------------------------------------------------------- */
+/* ---- start ------------------------------------------------------------------------- */
 
 static void observation_add(struct step *observation, struct step *part)
 {
@@ -38,14 +38,14 @@ static void observation_add(struct step *observation, struct step *part)
 	observation->waiting[observation->waiting_count++] = part;
 }
 
-/* Takes a lease into the look, if it is due until then and still waits for its server. */
+/* Includes a lease in the observation, if it is due by `until_ms` and still awaits its server. */
 static void observation_add_lease(struct core *core, struct core_account *a,
 				  struct step *observation, int64_t n, int64_t until_ms)
 {
 	struct lease_aggregate *lease;
 	struct step *part;
 
-	/* Whatever has changed since it was queued has set another due time. */
+	/* A change since the lease was queued has set a new due time. */
 	lease = in_flight_find(core, n) ? NULL : core_lease(core, n, NULL);
 	if (!lease || lease->lease.state != LEASE_PROVISIONING ||
 	    !lease_step_is_due(&lease->lease, until_ms))
@@ -65,7 +65,7 @@ static void observation_add_lease(struct core *core, struct core_account *a,
 	core_schedule(core, &lease->lease);
 }
 
-/* Those that the last looks have seen and that are due in a moment come along. */
+/* Also includes leases of earlier observations that are due within the interval. */
 static void observation_add_early(struct core *core, struct core_account *a,
 				  struct step *observation)
 {
@@ -112,9 +112,9 @@ int core_observe_start(struct core *core, struct core_account *a)
 	return 1;
 }
 
-/* ---- and ends ---------------------------------------------------------------------- */
+/* ---- end --------------------------------------------------------------------------- */
 
-/* The look has failed, and says how: the lease waits as if its own step had. */
+/* The observation failed: the lease waits as if its own step had failed in the same way. */
 static void part_fail(struct step *part, const struct step *observation)
 {
 	part->verdict = LESSOR_RETRY;
@@ -124,8 +124,8 @@ static void part_fail(struct step *part, const struct step *observation)
 }
 
 /*
- * What becomes of a lease of which the look says nothing. 1: its step has a result all the
- * same. 0: it has a step of its own next.
+ * Decides how a lease continues that the observation did not cover. 1: its step has a result
+ * nevertheless. 0: it gets a step of its own.
  */
 static int part_resolve_unobserved(struct core *core, struct core_account *a,
 				   const struct step *observation, struct step *part)
@@ -138,7 +138,7 @@ static int part_resolve_unobserved(struct core *core, struct core_account *a,
 		part_fail(part, observation);
 		return 1;
 	}
-	/* One that came early is due in a moment, and in that moment's look. */
+	/* A lease that was included early becomes due soon, and then joins an observation again. */
 	if (lease_step_is_due(&lease->lease, core_now(core)))
 		queue_lease_alone(core, a, &lease->lease);
 	else
@@ -172,7 +172,7 @@ static void part_done(struct core *core, struct core_account *a, const struct st
 		observed_add(core, a, part);
 }
 
-/* Where many calls are allowed they need not be saved: then it is one call's share of the hour. */
+/* Bounds the interval. Where many calls are allowed, one call's share of the hour is enough. */
 static int64_t interval_bounded(const struct core_account *a, int64_t wanted_ms)
 {
 	int64_t rate = a->account->config.rate_per_hour;
@@ -184,7 +184,7 @@ static int64_t interval_bounded(const struct core_account *a, int64_t wanted_ms)
 						     wanted_ms;
 }
 
-/* When the next one may begin: by what the provider asks for, and by what this one took. */
+/* Sets when the next one may start: by the waits the provider asked for, and by this one's cost. */
 static void observation_schedule(struct core *core, struct core_account *a,
 				 const struct step *observation)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool: what servers of ours the provider says there are, for an operator who asks.
- * Nothing is concluded from it here. One list serves all who ask within some seconds:
- * it costs a call for every fifty machines.
+ * The pool: the servers in the provider's inventory, on an operator's request. Nothing is
+ * concluded from it here. A list costs one provider call per fifty machines, so one list
+ * answers all requests within a few seconds.
  */
 #include "engine/internal.h"
 
@@ -14,9 +14,9 @@
 #include "util/text.h"
 
 #define FRESH_MS 5000
-#define MACHINES_MAX 10000	/* of an account; more is no inventory that anybody reads */
+#define MACHINES_MAX 10000 /* per account; the rest is left out */
 
-/* The mark of a list that is the pool's. */
+/* Its address marks the pool's lists. */
 static char pool_mark;
 
 int core_is_pool(const struct step *step)
@@ -30,7 +30,7 @@ static int is_requested(const struct engine_request *r, const struct core_accoun
 	       strcmp(r->expected_account, a->account->config.name) == 0;
 }
 
-/* Is every inventory it asks for there? */
+/* Has every inventory that the request needs been read? */
 static int is_complete(const struct core *core, const struct engine_request *r)
 {
 	for (size_t i = 0; i < core->account_count; i++) {
@@ -104,7 +104,7 @@ void core_pool_done(struct core *core, struct core_account *a, struct step *step
 		STAILQ_REMOVE(&core->pool_waiters, r, engine_request, link);
 		if (failed)
 			request_fail(r, RESULT_UNAVAILABLE, "inventory_unavailable",
-				     "the provider did not give its inventory; try again");
+				     "cannot read the provider's inventory; try again");
 		else
 			pool_answer(core, r);
 		core_answer(core, r);
@@ -115,7 +115,7 @@ static void list_start(struct core *core, struct core_account *a)
 {
 	struct step *step = core_step_begin(core, a, STEP_LIST, 0);
 
-	/* Like all account work it has a place of its own. */
+	/* Like all account tasks, it does not count towards max_steps. */
 	a->running--;
 	step->list_kind = LESSOR_KIND_SERVER;
 	step->owner_data = &pool_mark;
@@ -123,7 +123,7 @@ static void list_start(struct core *core, struct core_account *a)
 	a->listed_ms = core_now(core);
 }
 
-/* 0: it may be asked; otherwise answered. */
+/* Can the accounts of the request be listed? -1: no, and its answer says why. */
 static int check_accounts(struct core *core, struct engine_request *r)
 {
 	int found = 0;
@@ -136,18 +136,18 @@ static int check_accounts(struct core *core, struct engine_request *r)
 		found = 1;
 		if (account_is_blocked(a->account, NULL, 0)) {
 			request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-				     "the provider account needs its operator");
+				     "the provider account is blocked: an operator must act");
 			return -1;
 		}
 		if (!core_account_is_verified(core, a)) {
 			request_fail(r, RESULT_UNAVAILABLE, "account_unproven",
-				     "the provider account is not proven yet; try again");
+				     "the provider account is not verified yet; try again");
 			return -1;
 		}
 	}
 	if (!found)
 		request_fail(r, RESULT_INVALID, "invalid_provider",
-			     "there is no such provider here");
+			     "no provider of this name is configured");
 	return found ? 0 : -1;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What clients ask for: create, cancel-create, release, heartbeat. */
+/* Requests of clients: create, cancel-create, release, heartbeat; and the table of all requests. */
 #include "engine/internal.h"
 
 #include <stdio.h>
@@ -11,12 +11,12 @@
 #define SLUG_MAX 41
 #define SLUG_TRIES 20
 
-/* Readers change nothing; an admin may act for others. */
+/* Read-only tokens may not submit any request to the engine. */
 static int may_change(struct engine_request *r)
 {
 	if (r->caller.role != TOKEN_READER)
 		return 1;
-	request_fail(r, RESULT_FORBIDDEN, "forbidden", "this token may only read");
+	request_fail(r, RESULT_FORBIDDEN, "forbidden", "this token is read-only");
 	return 0;
 }
 
@@ -32,10 +32,9 @@ static void lease_id_make(struct core *core, char id[24])
 }
 
 /*
- * A slug is unique among its owner's live leases; a taken one gets a tail as
- * the existing client's other coordinator makes it: FNV-1a of "ID-N", 16 bits.
+ * Makes the slug unique among its owner's live leases. A slug in use gets a suffix, computed as
+ * the client's original coordinator does: FNV-1a of "ID-N", 16 bits. 1: all variants are taken.
  */
-/* 0, 1 if no variant of it is free, -1. */
 static int slug_make_unique(struct core *core, struct lease *l, struct err *err)
 {
 	char wanted[sizeof(l->slug)];
@@ -60,7 +59,7 @@ static int limit_exceeded(int64_t have, int64_t more, int64_t limit)
 	return limit > 0 && have + more > limit;
 }
 
-/* Everything that may cost money counts: live, owed, in attention, retained. */
+/* Counts every lease that may cost money: live, owed, in attention, retained. 1: over a limit. */
 static int check_limits(struct core *core, struct engine_request *r, const struct lease *l,
 			struct err *err)
 {
@@ -72,7 +71,7 @@ static int check_limits(struct core *core, struct engine_request *r, const struc
 	if (store_counts(core->store, l->owner, l->org, l->account, &have, err))
 		return -1;
 	if (limit_exceeded(have.all, 1, limits->max_active))
-		which = "active leases in all";
+		which = "active leases";
 	else if (limit_exceeded(have.owner, 1, limits->max_active_owner))
 		which = "active leases of this owner";
 	else if (limit_exceeded(have.org, 1, limits->max_active_org))
@@ -80,11 +79,11 @@ static int check_limits(struct core *core, struct engine_request *r, const struc
 	else if (limit_exceeded(have.account, 1, limits->max_active_account))
 		which = "active leases of this provider";
 	else if (limit_exceeded(have.micros_all, price, limits->max_hour_micros))
-		which = "the hourly price in all";
+		which = "the total hourly price";
 	else if (limit_exceeded(have.micros_owner, price, limits->max_hour_micros_owner))
-		which = "the hourly price of this owner";
+		which = "the total hourly price of this owner";
 	else if (limit_exceeded(have.micros_org, price, limits->max_hour_micros_org))
-		which = "the hourly price of this organisation";
+		which = "the total hourly price of this organisation";
 	if (!which)
 		return 0;
 	request_fail(r, RESULT_LIMIT, "cost_limit_exceeded", "the limit on %s is reached", which);
@@ -97,14 +96,14 @@ static void request_replay(struct engine_request *r, const struct lease_aggregat
 	core_fill_answer(r, a);
 }
 
-/* The id is there already: the same attempt, or somebody else's. */
+/* A lease with this id exists: a replay if it is of the same attempt, otherwise a conflict. */
 static void create_again(struct engine_request *r, const struct lease_aggregate *a)
 {
 	const struct lease *l = &a->lease;
 	const char *token = r->create.attempt_token;
 
 	if (!request_is_callers(r, l) || !token[0] || !l->attempt_token[0]) {
-		request_fail(r, RESULT_CONFLICT, "lease_id_conflict", "the lease id is taken");
+		request_fail(r, RESULT_CONFLICT, "lease_id_conflict", "the lease id is in use");
 	} else if (strcmp(token, l->attempt_token) != 0) {
 		request_fail(r, RESULT_CONFLICT, "create_attempt_conflict",
 			     "the lease id belongs to another create attempt");
@@ -119,7 +118,7 @@ static void create_again(struct engine_request *r, const struct lease_aggregate 
 	}
 }
 
-/* By the Idempotency-Key. As create_replayed. */
+/* Looks for the Idempotency-Key. Returns what create_replayed returns. */
 static int create_known(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct store_idempotency known;
@@ -134,7 +133,7 @@ static int create_known(struct core *core, struct engine_request *r, struct err 
 		return rc < 0 ? -1 : 0;
 	if (strcmp(known.hash, r->body_hash) != 0) {
 		request_fail(r, RESULT_CONFLICT, "idempotency_key_reused",
-			     "this Idempotency-Key was used with another request");
+			     "this Idempotency-Key was used for a different request");
 		return 1;
 	}
 	a = core_lease(core, known.lease_n, err);
@@ -144,7 +143,7 @@ static int create_known(struct core *core, struct engine_request *r, struct err 
 	return 1;
 }
 
-/* 1: answered from what was stored before; 0: a new one; -1 error. */
+/* 1: a repeated or cancelled create, answered from the store; 0: a new one; -1: error. */
 static int create_replayed(struct core *core, struct engine_request *r, struct err *err)
 {
 	const char *id = r->create.id;
@@ -181,12 +180,12 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 
 	if (!account) {
 		request_fail(r, RESULT_INVALID, "invalid_provider",
-			     "there is no such provider here");
+			     "no provider of this name is configured");
 		return 0;
 	}
 	if (account_is_blocked(account->account, reason, sizeof(reason))) {
 		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-			     "the provider account needs its operator; nothing was made");
+			     "the provider account is blocked: an operator must act");
 		return 0;
 	}
 	TEXT_SET(l->owner, r->caller.owner);
@@ -204,7 +203,7 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	rc = slug_make_unique(core, l, err);
 	if (rc > 0)
 		request_fail(r, RESULT_CONFLICT, "slug_taken",
-			     "the slug and all its variants are taken");
+			     "the slug and all its variants are in use");
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	a = aggregates_begin(l);
@@ -233,7 +232,7 @@ static int request_create(struct core *core, struct engine_request *r, struct er
 	return rc ? (rc < 0 ? -1 : 0) : create_new(core, r, err);
 }
 
-/* ---- the rest -------------------------------------------------------------------------- */
+/* ---- release, cancel, heartbeat -------------------------------------------------------- */
 
 static int lease_release(struct core *core, struct engine_request *r, struct lease_aggregate *a,
 			 const struct lease_release *how, struct err *err)
@@ -270,7 +269,7 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 	if (rc < 0)
 		return -1;
 	if (rc == 1) {
-		/* Not come yet: should it come later, it makes nothing. */
+		/* The create has not arrived; the stored cancellation will refuse it. */
 		if (store_create_cancel(core->store, r->ref, r->attempt_token, r->caller.owner,
 					r->caller.org, core_now(core), err))
 			return -1;
@@ -278,7 +277,7 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 		return 0;
 	}
 	if (!request_is_callers(r, &a->lease)) {
-		request_fail(r, RESULT_NOT_FOUND, "not_found", "there is no such create attempt");
+		request_fail(r, RESULT_NOT_FOUND, "not_found", "no such create attempt");
 		return 0;
 	}
 	if (strcmp(a->lease.attempt_token, r->attempt_token) != 0) {
@@ -286,7 +285,7 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 			     "the lease id belongs to another create attempt");
 		return 0;
 	}
-	/* A retained lease stays: only a release that says delete ends that. */
+	/* A retained lease stays retained: only an explicit delete ends that. */
 	how.delete_machine = a->lease.retained ? -1 : 1;
 	return lease_release(core, r, a, &how, err);
 }
@@ -313,9 +312,11 @@ static int request_heartbeat(struct core *core, struct engine_request *r, struct
 	return 0;
 }
 
+/* ---- the table ------------------------------------------------------------------------- */
+
 static const struct {
 	int (*handle)(struct core *core, struct engine_request *r, struct err *err);
-	/* It only writes rows that nothing in memory follows: one that fails is undone by itself. */
+	/* It writes only rows that are not cached; on an error a savepoint undoes them. */
 	int is_undone;
 } requests[] = {
 	[REQUEST_CREATE] = { request_create, 0 },
@@ -340,7 +341,7 @@ static int request_handle(struct core *core, struct engine_request *r, struct er
 	if (is_undone)
 		store_savepoint_undo(core->store);
 	else
-		/* Half of it may be written: with the batch, nothing of it is. */
+		/* Parts of it may be written, and memory may differ: give up the whole batch. */
 		store_break(core->store);
 	return -1;
 }
@@ -349,7 +350,7 @@ void core_prefetch(struct core *core, const struct engine_request *r)
 {
 	struct lease_aggregate *a;
 
-	/* A create has no name yet, and a slug needs its owner. */
+	/* Ids only: a create has no `ref`, and a slug is looked up together with its owner. */
 	if (strncmp(r->ref, "cbx_", 4) == 0)
 		core_lease_by_id(core, r->ref, &a, NULL);
 }

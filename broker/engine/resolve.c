@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What operators decide about a lease that cannot go on by itself: try again, forget
- * a resource, or say which one it is. Each is a line of the timeline with who and
- * why. None of them deletes anything: a delete is ordinary cleanup's, behind
- * the one gate, after a read that proves the resource to be ours.
+ * Decisions of operators about a lease in attention: retry, forget a resource, or adopt one by
+ * its id. Each is recorded in the timeline with who and why. None of them deletes anything:
+ * only ordinary cleanup does, through the gate, after a read that proves that the resource is
+ * ours.
  */
 #include "engine/internal.h"
 
-/* The row of a ledger that names the resource already: found by what the decision is about. */
+/* ADOPT: finds a ledger row that already names the resource. */
 static int find_claim(struct core *core, const struct lease_aggregate *a,
 		      const struct engine_request *r, struct lease_decision *d, struct err *err)
 {
@@ -22,11 +22,11 @@ static void refusal_answer(struct engine_request *r, enum lease_refusal refusal,
 	request_refuse(r, refusal);
 	if (refusal == LEASE_REFUSAL_CLAIMED)
 		request_fail(r, RESULT_CONFLICT, r->code,
-			     "row %lld of a ledger already names this resource",
+			     "this resource is already in a ledger, as row %lld",
 			     (long long)claimed_by);
 }
 
-/* If it waits for its account, that is what must be tried. */
+/* If the lease waits for a blocked account, retrying means probing that account. */
 static void account_retry(struct core *core, const struct lease *l)
 {
 	struct core_account *account = core_account_find(core, l->account);
@@ -53,7 +53,7 @@ int core_request_resolve(struct core *core, struct engine_request *r, struct err
 	struct lease_effects out;
 
 	if (r->resolve != RESOLVE_RETRY && r->caller.role != TOKEN_ADMIN) {
-		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only an admin may decide this");
+		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only an admin may do this");
 		return 0;
 	}
 	a = request_find_lease(core, r);

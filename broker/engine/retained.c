@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Machines that are kept: whether what the store says of their protection still holds. */
+/* Retained machines: detects that a protection which the store records may be missing. */
 #include "engine/internal.h"
 
 #include <string.h>
 
-/* Is not known to be protected any more: its lease's next step sees to that. */
+/* Records that the protection is not known to exist. The lease's next step restores it. */
 static int forget_protection(struct core *core, struct lease_aggregate *a, int64_t row,
 			     struct err *err)
 {
@@ -13,7 +13,6 @@ static int forget_protection(struct core *core, struct lease_aggregate *a, int64
 	return core_apply(core, a, &event, NULL, err);
 }
 
-/* What is kept and was seen without its mark or its protection gets them anew. */
 int core_retained_check(struct core *core, int64_t row, const struct lessor_observed *seen,
 			struct err *err)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The counter in each account's sentinel (lease/generation.h): read by each probe and
- * at the end of each observation of absence, raised at a start, at each no-delete
- * release and now and then while a lease is open. Who finds that somebody else has
- * raised it stops: nothing of that account is made, deleted, expired or concluded.
+ * The generation in each account's sentinel (lease/generation.h). It is read by each probe and
+ * at the end of each absence observation. It is raised at a start, at each no-delete release,
+ * and at intervals while a lease is open. If another process has raised it, this store fences
+ * the account: nothing in it is created, deleted, expired or concluded.
  */
 #include "engine/internal.h"
 
@@ -15,12 +15,12 @@
 #include "util/hash.h"
 #include "util/text.h"
 
-/* While a lease is open the counter is raised at least this often: how old a copy may be. */
+/* The interval of raises while a lease is open: any older copy of the store is recognised. */
 #define RAISE_MS (10 * 60 * 1000)
 
-#define MOVED "the database is not where it was: another machine, or another file"
+#define MOVED "the database is not where it was at the last start: another machine, or another file"
 
-/* Says and does what follows from it; `why` is for the operator. */
+/* Fences the account and logs it; `why` is for the operator. */
 static int account_fence(struct core *core, struct core_account *a, const char *why, struct err *err)
 {
 	const char *name = a->account->config.name;
@@ -35,8 +35,8 @@ static int account_fence(struct core *core, struct core_account *a, const char *
 		       &(struct log_origin){ .level = LOG_LEVEL_ERROR,
 					     .account = name,
 					     .event = "account.fenced" },
-		       "account %s is fenced: %s; nothing of it is made, deleted or expired until an operator "
-		       "has looked: lessor account take-over %s --looked",
+		       "account %s is fenced: %s; nothing in it is created, deleted or expired "
+		       "until an operator has looked: lessor account take-over %s --looked",
 		       name, why, name);
 	core_account_blocked(core, a);
 	return 0;
@@ -62,14 +62,14 @@ int core_generation_init(struct core *core, struct core_account *a, struct err *
 		       0;
 }
 
-/* The last one that was to be written was answered with yes. */
+/* The pending generation is known to be in the sentinel. */
 static int generation_written(struct core *core, struct core_account *a, struct err *err)
 {
 	generation_arrived(&a->gen);
 	return store_generation_put(core->store, &a->gen, err);
 }
 
-/* The sentinel bears that; what does it mean? */
+/* Compares what the sentinel carries with the store, and acts on the result. */
 static enum generation_state generation_compare(struct core *core, struct core_account *a,
 						int64_t number, const char *holder, struct err *err)
 {
@@ -79,16 +79,17 @@ static enum generation_state generation_compare(struct core *core, struct core_a
 	if (a->gen.is_fenced)
 		return GENERATION_OVERTAKEN;
 	if (state == GENERATION_OVERTAKEN) {
-		snprintf(why, sizeof(why), "its sentinel bears generation %" PRId64 " of another process, "
-			 "this store has %" PRId64 ": an older copy, or a second daemon", number,
-			 a->gen.pending);
+		snprintf(why, sizeof(why),
+			 "its sentinel has generation %" PRId64 " of another process, this store "
+			 "has %" PRId64 ": an older copy, or a second daemon",
+			 number, a->gen.pending);
 		if (account_fence(core, a, why, err))
 			return GENERATION_OVERTAKEN;
 		a->surprised_ms = core_now(core);
 	} else if (state == GENERATION_ARRIVED) {
 		generation_written(core, a, err);
 	} else if (state == GENERATION_MISSING || a->gen.pending > a->gen.current) {
-		/* Ours did not arrive. */
+		/* Our last write did not arrive. */
 		a->gen.is_wanted = 1;
 	}
 	return state;
@@ -113,7 +114,7 @@ int core_generation_seen(struct core *core, struct core_account *a,
 				     err);
 }
 
-/* The next counter, committed, and the labels that say it. */
+/* Raises the generation, stores it as pending, and adds its labels. */
 static int generation_raise_next(struct core *core, struct core_account *a, struct labels *labels,
 				 struct err *err)
 {
@@ -134,7 +135,7 @@ int core_generation_begin(struct core *core, struct core_account *a, struct labe
 		       0;
 }
 
-/* The labels to be written to one that was just read, if any. */
+/* Adds the labels to write to a sentinel that was just read, if a raise is wanted. */
 static int generation_prepare(struct core *core, struct core_account *a,
 			      const struct lessor_observed *sentinel, struct labels *labels,
 			      struct err *err)
@@ -146,7 +147,7 @@ static int generation_prepare(struct core *core, struct core_account *a,
 	return a->gen.is_wanted ? generation_raise_next(core, a, labels, err) : 0;
 }
 
-/* Whoever removed them has removed the proof, too. */
+/* The sentinel's own labels: whoever removed them removed the proof of ownership, too. */
 static void own_labels(const struct core *core, const struct resource *r, struct labels *labels)
 {
 	struct labels own;
@@ -156,7 +157,7 @@ static void own_labels(const struct core *core, const struct resource *r, struct
 		labels_add(labels, own.items[i].key, own.items[i].value);
 }
 
-/* May its labels be written? */
+/* May the sentinel's labels be written? */
 static int sentinel_change(struct core *core, struct core_account *a, const struct resource *r,
 			   struct lease_claim *claim)
 {
@@ -164,7 +165,7 @@ static int sentinel_change(struct core *core, struct core_account *a, const stru
 	const char *instance = observed_label(seen, LESSOR_LABEL_INSTANCE);
 
 	if (!claim->evidence.is_read)
-		return err_set(&claim->err, ERR_REFUSED, "the sentinel was not read directly before");
+		return err_set(&claim->err, ERR_REFUSED, "the sentinel was not read just before");
 	if (instance && strcmp(instance, core->signer.instance) != 0)
 		return err_set(&claim->err, ERR_REFUSED,
 			       "the sentinel bears the labels of another broker");
@@ -183,7 +184,7 @@ int core_generation_claim(struct core *core, struct core_account *a, struct leas
 	if (!r)
 		return err_set(&claim->err, ERR_NOT_FOUND, "no such row in this ledger");
 	if (claim->change != LESSOR_CHANGE_LABELS)
-		return err_set(&claim->err, ERR_REFUSED, "of the sentinel only the labels change");
+		return err_set(&claim->err, ERR_REFUSED, "only the sentinel's labels can change");
 	claim->resource = *r;
 	if (claim->kind == CLAIM_CHANGE)
 		return sentinel_change(core, a, r, claim);
@@ -209,14 +210,14 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 		return 0;
 	}
 	if (!a) {
-		request_fail(r, RESULT_NOT_FOUND, "not_found", "there is no such account");
+		request_fail(r, RESULT_NOT_FOUND, "not_found", "no such account");
 		return 0;
 	}
 	r->result = RESULT_OK;
 	if (!a->gen.is_fenced)
 		return 0;
 	generation_take_over(&a->gen);
-	/* A newer store may have lifted what this one says is protected. */
+	/* A newer store may have lifted a protection that this one records. */
 	if (store_generation_put(core->store, &a->gen, err) ||
 	    core_retained_prove(core, r->expected_account, err))
 		return -1;
@@ -225,7 +226,7 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 		       &(struct log_origin){ .level = LOG_LEVEL_NOTICE,
 					     .account = r->expected_account,
 					     .event = "account.taken-over" },
-		       "%s takes over account %s: this store is the newest one from now on%s%s",
+		       "%s takes over account %s: this store is now the newest one%s%s",
 		       r->caller.owner, r->expected_account, r->reason[0] ? ": " : "", r->reason);
 	core_account_unblocked(core, a, 0);
 	account_task_soon(core, a, TASK_PROBE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* With whom a lease is shared: who owns it, may change it or is an admin decides. */
+/* Changes with whom a lease is shared. Allowed to whoever may change the lease. */
 #include "engine/internal.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@ struct share_list {
 	const struct engine_request *drop;
 };
 
-/* What stays of those that are there. */
+/* Keeps a share that is not in the list to remove. */
 static void share_keep(void *arg, const struct store_share *share)
 {
 	struct share_list *shares = arg;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests that wait for a lease to get somewhere: a create for its machine, a
- * release for nothing to be left. They are answered in the transaction that
- * gets it there, or when their time is over.
+ * Requests that wait: a create until its machine is ready, a release until the cleanup is
+ * complete or the machine is protected. They are answered in the transaction that gets the
+ * lease there, or after their wait_ms.
  */
 #include "engine/internal.h"
 
-/* What is kept: does its protection come by itself? Not while something stands in its way. */
+/* Will a retained lease become protected by itself? Not while it needs attention. */
 static int awaits_protection(struct core *core, const struct lease *l)
 {
 	const struct core_account *a = core_account_find(core, l->account);
@@ -66,7 +66,7 @@ void core_wake(struct core *core, const struct lease_aggregate *a)
 	}
 }
 
-/* Answers those of a bucket whose time is over (all: every one), with what there is. */
+/* Answers a bucket's requests whose time is over (`all`: every one), with the current lease. */
 static void bucket_time_out(struct core *core, struct request_list *bucket, int64_t now_ms, int all)
 {
 	struct engine_request *next;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * While the wall clock is doubted (schedule/clock.h) nothing ends by itself, since what ends
- * is deleted, and no absence settles, since it is measured in time. Clients can still release,
- * heartbeats are taken, and what is owed goes on, at its own pace.
+ * A jump of the wall clock. While the clock is suspect (schedule/clock.h), no lease ends because
+ * of time, since that would delete its machine; and no absence is concluded, since that depends
+ * on elapsed time. Releases and heartbeats are accepted, and owed cleanup continues.
  */
 #include "engine/internal.h"
 
@@ -20,12 +20,12 @@ static int lease_shift(void *arg, struct core *core, struct lease_aggregate *a, 
 
 static void leases_shift(struct core *core, int state, int cleanup, int64_t by)
 {
-	/* What fails has broken the store, and the commit says so. */
+	/* A failed write marks the store broken; the commit then fails. */
 	core_lease_each(core, (struct store_list){ .state = state, .cleanup = cleanup },
 			lease_shift, &by, NULL);
 }
 
-/* Deadlines stay what they are, in wall clock time; waits are waits, whatever the clock says. */
+/* Deadlines are wall clock times and stay. Waits are durations: their due times are shifted. */
 static void clock_jumped(struct core *core, int64_t by)
 {
 	core_schedule_all(core, NULL);
@@ -44,7 +44,9 @@ void core_clock_watch(struct core *core)
 
 	if (!by)
 		return;
-	log_warning(NULL, "the wall clock jumped by %lld s; nothing ends by itself until it has gone with "
-		    "the monotonic one for %d minutes", (long long)(by / 1000), CLOCK_AGREE_MS / 60000);
+	log_warning(NULL,
+		    "the wall clock jumped by %lld s; no lease expires until it has agreed with "
+		    "the monotonic clock for %d minutes",
+		    (long long)(by / 1000), CLOCK_AGREE_MS / 60000);
 	clock_jumped(core, by);
 }
