@@ -46,7 +46,8 @@ void core_account_blocked(struct core *core, struct core_account *a)
 
 static int lease_unblock(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
-	struct lease_event event = { .kind = LEASE_EVENT_UNBLOCKED, .u.is_start = *(const int *)arg };
+	struct lease_event event = { .kind = LEASE_EVENT_UNBLOCKED,
+				     .u.is_start = *(const int *)arg };
 
 	return core_apply(core, a, &event, NULL, err);
 }

@@ -215,7 +215,7 @@ static int reload_done(struct core *core, struct core_account *a, struct step *s
 /* A new observation counts towards max_steps, like a lease's step: dispatch_ready starts it. */
 static void observe_start(struct core *core, struct core_account *a)
 {
-	core_observe_go_on(core, a);
+	core_observe_continue(core, a);
 }
 
 static int list_done(struct core *core, struct core_account *a, struct step *step, struct err *err)

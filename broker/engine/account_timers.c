@@ -55,20 +55,21 @@ void core_generation_raise(struct core *core, const char *account)
 
 /* ---- the sweep ---------------------------------------------------------------------- */
 
-void sweep_at(struct core *core, struct core_account *a, int64_t due_ms)
+void sweep_schedule(struct core *core, struct core_account *a, int64_t due_ms)
 {
 	a->sweep_due_ms = due_ms;
 	account_task_at(core, a, TASK_SWEEP, due_ms);
 }
 
-void sweep_by(struct core *core, struct core_account *a, int64_t due_ms, const struct sweep *sweep)
+void sweep_schedule_by(struct core *core, struct core_account *a, int64_t due_ms,
+		       const struct sweep *sweep)
 {
 	int64_t soon = core_now(core) + SWEEP_SOON_MS;
 
 	/* soon_ms is too far away if the clock was set back since it was stored. */
 	if (sweep->soon_ms && sweep->soon_ms < soon)
 		soon = sweep->soon_ms;
-	sweep_at(core, a, sweep->soon_ms && soon < due_ms ? soon : due_ms);
+	sweep_schedule(core, a, sweep->soon_ms && soon < due_ms ? soon : due_ms);
 }
 
 static void sweep_init(struct core *core, struct core_account *a)
@@ -82,9 +83,9 @@ static void sweep_init(struct core *core, struct core_account *a)
 	if (sweep.begun_ms && sweep.begun_ms <= core_now(core))
 		due = sweep.begun_ms + core->config.sweep_ms;
 	if (core->config.sweep_ms)
-		sweep_by(core, a, due > 0 ? due : 1, &sweep);
+		sweep_schedule_by(core, a, due > 0 ? due : 1, &sweep);
 	else if (sweep.soon_ms)
-		sweep_by(core, a, INT64_MAX, &sweep);
+		sweep_schedule_by(core, a, INT64_MAX, &sweep);
 }
 
 int core_sweep_soon(struct core *core, struct core_account *a, struct err *err)
@@ -98,7 +99,7 @@ int core_sweep_soon(struct core *core, struct core_account *a, struct err *err)
 		sweep.soon_ms = soon;
 	/* If a sweep is running, its end schedules the next one. */
 	if (!a->is_sweeping && (!a->sweep_due_ms || a->sweep_due_ms > sweep.soon_ms))
-		sweep_at(core, a, sweep.soon_ms);
+		sweep_schedule(core, a, sweep.soon_ms);
 	return store_sweep_put(core->store, &sweep, err);
 }
 

@@ -91,7 +91,7 @@ struct core_account {
 	int64_t listed_ms; /* when the last read of the inventory started; 0: never, or failed */
 	struct pool_machine *listed;
 	size_t listed_count;
-	size_t sweep_at; /* sweep.c: index of the resource kind that is being listed */
+	size_t sweep_kind; /* sweep.c: index of the resource kind that is being listed */
 	int64_t sweep_objects, sweep_unproven; /* objects with a valid, with an invalid signature */
 };
 
@@ -232,9 +232,10 @@ void account_task_at(struct core *core, struct core_account *a, enum account_tas
 #define CATALOG_MS (60 * 60 * 1000)
 /* In the next batch. */
 void account_task_soon(struct core *core, struct core_account *a, enum account_task task);
-void sweep_at(struct core *core, struct core_account *a, int64_t due_ms);
+void sweep_schedule(struct core *core, struct core_account *a, int64_t due_ms);
 /* Sets the next sweep to `due_ms`, or earlier if `sweep` requires one earlier (soon_ms). */
-void sweep_by(struct core *core, struct core_account *a, int64_t due_ms, const struct sweep *sweep);
+void sweep_schedule_by(struct core *core, struct core_account *a, int64_t due_ms,
+		       const struct sweep *sweep);
 /* A sweep runs at most this long after something was concluded from absence alone. */
 #define SWEEP_SOON_MS (10 * 60 * 1000)
 /* Schedules that sweep. It is stored, so that it also runs after a restart. */
@@ -291,7 +292,7 @@ int core_handover(struct core *core, struct lease_aggregate *a, struct err *err)
 int core_retained_check(struct core *core, int64_t row, const struct lessor_observed *seen,
 			struct err *err);
 /* The store may have been behind: has the protection of all retained machines checked again. */
-int core_retained_prove(struct core *core, char *account, struct err *err);
+int core_retained_recheck(struct core *core, char *account, struct err *err);
 
 /* ---- sentinel.c: the generation -------------------------------------------------------------- */
 
@@ -331,7 +332,7 @@ int core_observe_start(struct core *core, struct core_account *a);
 /* The observation has run. Each lease gets its result, or a step of its own. Owns the step. */
 void core_observe_done(struct core *core, struct core_account *a, struct step *observation);
 /* Applies the next results of an observation that has run, if there are any. */
-void core_observe_go_on(struct core *core, struct core_account *a);
+void core_observe_continue(struct core *core, struct core_account *a);
 
 /* ---- sweep.c, pool.c: inventories ------------------------------------------------------------ */
 

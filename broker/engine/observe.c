@@ -207,7 +207,7 @@ static void observation_schedule(struct core *core, struct core_account *a,
 			(share > OBSERVE_INTERVAL_FACTOR_MAX ? OBSERVE_INTERVAL_FACTOR_MAX : share);
 }
 
-void core_observe_go_on(struct core *core, struct core_account *a)
+void core_observe_continue(struct core *core, struct core_account *a)
 {
 	struct step *observation = a->observation.ended;
 
@@ -234,7 +234,7 @@ void core_observe_done(struct core *core, struct core_account *a, struct step *o
 	observation_schedule(core, a, observation);
 	a->observation.ended = observation;
 	a->observation.results = 0;
-	core_observe_go_on(core, a);
+	core_observe_continue(core, a);
 }
 
 void core_observe_init(struct core_account *a)

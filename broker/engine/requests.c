@@ -192,8 +192,8 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	TEXT_SET(l->org, r->caller.org);
 	if (!l->id[0])
 		lease_id_make(core, l->id);
-	if (l->type_count && store_price_get(core->store, l->account, l->types[0], l->location,
-					     &price, NULL) == 0) {
+	if (l->type_count &&
+	    store_price_get(core->store, l->account, l->types[0], l->location, &price, NULL) == 0) {
 		l->price_hour_micros = price.hour_micros;
 		TEXT_SET(l->currency, price.currency);
 	}
@@ -253,7 +253,9 @@ static int lease_release(struct core *core, struct engine_request *r, struct lea
 static int request_release(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct lease_release how = {
-		.delete_machine = r->delete_machine, .until_ms = r->retain_until_ms, .reason = r->reason,
+		.delete_machine = r->delete_machine,
+		.until_ms = r->retain_until_ms,
+		.reason = r->reason,
 	};
 	struct lease_aggregate *a = request_find_lease(core, r);
 

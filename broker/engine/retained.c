@@ -28,7 +28,7 @@ int core_retained_check(struct core *core, int64_t row, const struct lessor_obse
 	return a ? forget_protection(core, a, row, err) : -1;
 }
 
-static int prove_lease(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
+static int lease_recheck(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
 	const char *account = arg;
 
@@ -42,12 +42,12 @@ static int prove_lease(void *arg, struct core *core, struct lease_aggregate *a, 
 	return 0;
 }
 
-int core_retained_prove(struct core *core, char *account, struct err *err)
+int core_retained_recheck(struct core *core, char *account, struct err *err)
 {
 	return core_lease_each(core,
 			       (struct store_list){
 				       .state = -1,
 				       .cleanup = CLEANUP_RETAINED,
 			       },
-			       prove_lease, account, err);
+			       lease_recheck, account, err);
 }

@@ -219,7 +219,7 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 	generation_take_over(&a->gen);
 	/* A newer store may have lifted a protection that this one records. */
 	if (store_generation_put(core->store, &a->gen, err) ||
-	    core_retained_prove(core, r->expected_account, err))
+	    core_retained_recheck(core, r->expected_account, err))
 		return -1;
 	account_set_fenced(a->account, NULL);
 	core_log_later(core,

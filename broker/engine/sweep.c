@@ -290,7 +290,7 @@ static void start_list(struct core *core, struct core_account *a)
 
 	/* Like all account tasks, it does not count towards max_steps. */
 	a->running--;
-	step->list_kind = kinds[a->sweep_at];
+	step->list_kind = kinds[a->sweep_kind];
 	a->is_sweeping = 1;
 }
 
@@ -301,9 +301,9 @@ void core_sweep_due(struct core *core, struct core_account *a)
 	if (a->is_sweeping)
 		return;
 	/* If anything below fails, this is the retry. */
-	sweep_at(core, a, core_now(core) + RETRY_MS);
+	sweep_schedule(core, a, core_now(core) + RETRY_MS);
 	if (!core_account_is_readable(core, a)) {
-		sweep_at(core, a, core_now(core) + UNPROVEN_WAIT_MS);
+		sweep_schedule(core, a, core_now(core) + UNPROVEN_WAIT_MS);
 		return;
 	}
 	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL))
@@ -311,8 +311,8 @@ void core_sweep_due(struct core *core, struct core_account *a)
 	sweep.begun_ms = core_now(core);
 	if (store_sweep_put(core->store, &sweep, NULL))
 		return;
-	sweep_at(core, a, 0);
-	a->sweep_at = 0;
+	sweep_schedule(core, a, 0);
+	a->sweep_kind = 0;
 	a->sweep_objects = a->sweep_unproven = 0;
 	start_list(core, a);
 }
@@ -329,8 +329,9 @@ static void sweep_failed(struct core *core, struct core_account *a, const char *
 		TEXT_SET(sweep.error, why);
 		store_sweep_put(core->store, &sweep, NULL);
 	}
-	sweep_at(core, a, core_now(core) + backoff_ms(a->sweep_tries, RETRY_MS, RETRY_CAP_MS,
-							   wait_ms, core_random32(core)));
+	sweep_schedule(core, a,
+		       core_now(core) + backoff_ms(a->sweep_tries, RETRY_MS, RETRY_CAP_MS, wait_ms,
+						   core_random32(core)));
 }
 
 static int sweep_complete(struct core *core, struct core_account *a, struct err *err)
@@ -365,8 +366,10 @@ static int sweep_complete(struct core *core, struct core_account *a, struct err 
 	if (!rc && core->config.sweep_deletes && core_account_is_verified(core, a))
 		rc = give_all(core, &sweep, 1, "the sweep", "", &given, err);
 	if (core->config.sweep_ms || sweep.soon_ms)
-		sweep_by(core, a, core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms :
-			 INT64_MAX, &sweep);
+		sweep_schedule_by(core, a,
+				  core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms :
+							  INT64_MAX,
+				  &sweep);
 	return rc;
 }
 
@@ -385,7 +388,7 @@ int core_sweep_done(struct core *core, struct core_account *a, struct step *step
 		return -1;
 	if (core->draining)
 		return 0;
-	if (++a->sweep_at < ARRAY_LEN(kinds)) {
+	if (++a->sweep_kind < ARRAY_LEN(kinds)) {
 		start_list(core, a);
 		return 0;
 	}
@@ -407,8 +410,9 @@ static int sweep_request_one(struct core *core, struct engine_request *r, struct
 	case SWEEP_RUN:
 		/* At most once per RETRY_MS: a sweep costs many provider calls. */
 		if (!a->is_sweeping)
-			sweep_at(core, a, sweep.begun_ms + RETRY_MS > now ?
-				      sweep.begun_ms + RETRY_MS : now);
+			sweep_schedule(core, a,
+				       sweep.begun_ms + RETRY_MS > now ? sweep.begun_ms + RETRY_MS :
+									 now);
 		return 0;
 	case SWEEP_LOOKED:
 		sweep.looked_ms = now;
