@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A blocked account and its leases: each that has something to do says that it
- * cannot and why, in its row, so that every list, metric and log knows; when the
- * account is proven again, they go on at once.
+ * The leases of a blocked account. Each lease that has work to do records in its row that it
+ * is blocked and why, so that lists, metrics and the log show it. Once the account is verified
+ * again, they continue at once.
  */
 #include "engine/internal.h"
 
@@ -15,7 +15,7 @@
 #include "util/log.h"
 #include "util/text.h"
 
-static int block(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
+static int lease_block(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
 	static const struct lease_event event = { .kind = LEASE_EVENT_BLOCKED };
 	int64_t *count = arg;
@@ -29,9 +29,9 @@ void core_lease_blocked(struct core *core, int64_t n)
 {
 	struct lease_aggregate *a = core_lease(core, n, NULL);
 
-	/* What fails has broken the store, and the commit says so. */
+	/* A failed write marks the store broken; the commit then fails. */
 	if (a)
-		block(NULL, core, a, NULL);
+		lease_block(NULL, core, a, NULL);
 }
 
 void core_account_blocked(struct core *core, struct core_account *a)
@@ -44,21 +44,27 @@ void core_account_blocked(struct core *core, struct core_account *a)
 	}
 }
 
-static int unblock(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
+static int lease_unblock(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
-	struct lease_event event = { .kind = LEASE_EVENT_UNBLOCKED, .u.is_start = *(const int *)arg };
+	struct lease_event event = { .kind = LEASE_EVENT_UNBLOCKED,
+				     .u.is_start = *(const int *)arg };
 
 	return core_apply(core, a, &event, NULL, err);
 }
 
 void core_account_unblocked(struct core *core, struct core_account *a, int is_start)
 {
-	core_lease_each(core, (struct store_list){
-		.state = -1, .cleanup = -1, .attention = 1, .account = a->account->config.name,
-	}, unblock, &is_start, NULL);
+	core_lease_each(core,
+			(struct store_list){
+				.state = -1,
+				.cleanup = -1,
+				.attention = 1,
+				.account = a->account->config.name,
+			},
+			lease_unblock, &is_start, NULL);
 }
 
-struct names {
+struct account_names {
 	struct core *core;
 	char (*list)[32];
 	size_t count;
@@ -66,7 +72,7 @@ struct names {
 
 static int name_add(void *arg, const char *account)
 {
-	struct names *names = arg;
+	struct account_names *names = arg;
 
 	if (core_account_find(names->core, account))
 		return 0;
@@ -77,20 +83,25 @@ static int name_add(void *arg, const char *account)
 
 int core_missing_init(struct core *core, struct err *err)
 {
-	struct names names = { .core = core };
+	struct account_names names = { .core = core };
 	int rc = store_account_each(core->store, name_add, &names, err);
 	int64_t count = 0;
 
 	for (size_t i = 0; i < names.count && !rc; i++)
-		rc = core_lease_each(core, (struct store_list){
-			.state = -1, .cleanup = -1, .open = 1, .account = names.list[i],
-		}, block, &count, err);
+		rc = core_lease_each(core,
+				     (struct store_list){
+					     .state = -1,
+					     .cleanup = -1,
+					     .open = 1,
+					     .account = names.list[i],
+				     },
+				     lease_block, &count, err);
 	free(names.list);
 	if (count)
 		log_error(NULL,
-			  "%" PRId64
-			  " leases belong to accounts that are not configured; configure these "
-			  "accounts to continue (lessor list --attention lists the leases)",
+			  "leases of accounts that are not configured: %" PRId64
+			  "; none can be cleaned up until its account is configured again; see: "
+			  "lessor list --attention",
 			  count);
 	return rc;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an account does beside its leases, as a table: how each task begins, and what its
- * end leads to. When they are due is in account_timers.c.
+ * The tasks of an account, as a table: how each starts, and what its result causes. When they
+ * are due is decided in account_timers.c.
  */
 
 #include <string.h>
@@ -12,18 +12,18 @@
 #include "util/log.h"
 #include "util/text.h"
 
-/* Prices are not asked for in an account that is not known yet. */
+/* Retry interval of the catalog task until the account is verified. */
 #define UNPROVEN_WAIT_MS 1000
-/* After another generation was found, the sentinel is read this often for an hour. */
+/* After a generation of another process was found, the probe runs this often for an hour. */
 #define SURPRISED_PROBE_MS (60 * 1000)
 #define SURPRISED_MS (60 * 60 * 1000)
 #define ACCOUNT_BACKOFF_MS 2000
 #define ACCOUNT_BACKOFF_CAP_MS (60 * 1000)
-/* Refused: an operator must act; asked again now and then in case they did. */
+/* Refused: an operator must act. The probe is repeated in case they have. */
 #define ACCOUNT_REFUSED_CAP_MS (10 * 60 * 1000)
 
-/* A step of the account, which has a place of its own: it must run when all others wait. */
-static struct step *begin(struct core *core, struct core_account *a, enum step_op op)
+/* Starts a step of the account. It does not count towards max_steps, so that it never waits. */
+static struct step *account_step_begin(struct core *core, struct core_account *a, enum step_op op)
 {
 	struct step *step = core_step_begin(core, a, op, 0);
 
@@ -31,8 +31,8 @@ static struct step *begin(struct core *core, struct core_account *a, enum step_o
 	return step;
 }
 
-static void retry_at(struct core *core, struct core_account *a, enum account_task task, int tries,
-		     int64_t cap_ms, int64_t wait_ms)
+static void task_retry(struct core *core, struct core_account *a, enum account_task task, int tries,
+		       int64_t cap_ms, int64_t wait_ms)
 {
 	account_task_at(core, a, task, core_now(core) +
 			backoff_ms(tries, ACCOUNT_BACKOFF_MS, cap_ms, wait_ms, core_random32(core)));
@@ -44,12 +44,12 @@ static void probe_start(struct core *core, struct core_account *a)
 {
 	struct step *step;
 
-	/* One at a time: of two writes of the counter the older one could arrive last. */
+	/* Only one at a time: with two, the older write of the generation could arrive last. */
 	if (a->probe_running) {
 		a->probe_again = 1;
 		return;
 	}
-	step = begin(core, a, STEP_PROBE);
+	step = account_step_begin(core, a, STEP_PROBE);
 	a->probe_running = 1;
 	core_generation_due(core, a);
 	a->probe_wanted = a->gen.is_wanted;
@@ -61,9 +61,12 @@ static int64_t probe_ms(const struct core *core, struct core_account *a)
 	int is_again = a->probe_again;
 	int is_surprised = a->surprised_ms && core_now(core) - a->surprised_ms < SURPRISED_MS;
 
-	/* Of what was asked for while this one ran the next one takes care. */
+	/* The next probe covers everything that was requested while this one ran. */
 	a->probe_again = 0;
-	/* What was wanted before it began, and was not asked for, is not asked for the next time. */
+	/*
+	 * A raise that was wanted during the probe needs another one soon. If it was already wanted
+	 * when the probe started, the plugin did not make it, and repeating would not help.
+	 */
 	if (is_again || (a->gen.is_wanted && !a->probe_wanted && !a->gen.is_fenced &&
 			 a->gen.raised_ms))
 		return 1000;
@@ -86,10 +89,10 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 		account_probed(a->account, 1, LESSOR_CLASS_NONE, NULL);
 		if (a->was_blocked)
 			log_notice(LOG_FIELDS({ "account", a->account->config.name }),
-				   "account %s is verified again; continuing",
+				   "account %s is verified again; resuming its work",
 				   a->account->config.name);
 		a->was_blocked = 0;
-		/* What waited for the account to be known is due when it was due. */
+		/* Leases that waited for the first verification are due as the store says. */
 		if (!a->was_proven)
 			core_schedule_all(core, NULL);
 		a->was_proven = 1;
@@ -108,13 +111,13 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 			a->was_blocked = 1;
 			log_error(LOG_FIELDS({ "account", a->account->config.name },
 					     { "class", error_class_name(step->error_class) }),
-				  "account %s is blocked: %s; nothing is created and no resource is considered "
-				  "absent until the account is verified again",
+				  "account %s is blocked: %s; nothing is created, deleted or "
+				  "concluded from absence in it until it is verified again",
 				  a->account->config.name, step->reason);
 			core_account_blocked(core, a);
 		}
-		retry_at(core, a, TASK_PROBE, a->probe_tries,
-			 blocks ? ACCOUNT_REFUSED_CAP_MS : ACCOUNT_BACKOFF_CAP_MS, step->wait_ms);
+		task_retry(core, a, TASK_PROBE, a->probe_tries,
+			   blocks ? ACCOUNT_REFUSED_CAP_MS : ACCOUNT_BACKOFF_CAP_MS, step->wait_ms);
 	}
 	for (size_t i = 0; i < a->own.ledger.resource_count; i++) {
 		const struct resource *r = &a->own.ledger.resources[i];
@@ -130,7 +133,7 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 static void catalog_start(struct core *core, struct core_account *a)
 {
 	if (core_account_is_proven(core, a))
-		begin(core, a, STEP_CATALOG);
+		account_step_begin(core, a, STEP_CATALOG);
 	else
 		account_task_at(core, a, TASK_CATALOG, core_now(core) + UNPROVEN_WAIT_MS);
 }
@@ -144,7 +147,8 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 	(void)err;
 	if (step->verdict != LESSOR_DONE) {
 		a->catalog_tries++;
-		retry_at(core, a, TASK_CATALOG, a->catalog_tries, ACCOUNT_BACKOFF_CAP_MS, step->wait_ms);
+		task_retry(core, a, TASK_CATALOG, a->catalog_tries, ACCOUNT_BACKOFF_CAP_MS,
+			   step->wait_ms);
 		return 0;
 	}
 	a->catalog_tries = 0;
@@ -162,7 +166,7 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 	if (store_prices_replace(core->store, a->account->config.name, prices, step->price_count,
 				 core_now(core), &why))
 		log_warning(LOG_FIELDS({ "error", why.text }),
-			    "cannot store the catalogue of account %s; keeping the old prices",
+			    "cannot store the prices of account %s; the old ones stay in use",
 			    a->account->config.name);
 	free(prices);
 	return 0;
@@ -172,7 +176,7 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 
 static void reload_start(struct core *core, struct core_account *a)
 {
-	begin(core, a, STEP_RELOAD);
+	account_step_begin(core, a, STEP_RELOAD);
 }
 
 void core_reload(struct core *core)
@@ -189,27 +193,29 @@ static int reload_done(struct core *core, struct core_account *a, struct step *s
 	(void)err;
 	if (step->verdict == LESSOR_DONE) {
 		a->reload_tries = 0;
-		log_notice(LOG_FIELDS({ "account", name }), "account %s: files reloaded", name);
-		/* What there is may be something else now. */
+		log_notice(LOG_FIELDS({ "account", name }), "account %s has reloaded its files",
+			   name);
+		/* The files may define what the account offers. */
 		account_task_soon(core, a, TASK_CATALOG);
 	} else if (step->verdict == LESSOR_REFUSED) {
 		a->reload_tries = 0;
 		log_error(LOG_FIELDS({ "account", name }),
-			  "account %s: files not reloaded, keeping the previous state: %s", name,
-			  step->reason);
+			  "account %s keeps its previous files: %s", name, step->reason);
 	} else {
 		a->reload_tries++;
 		log_warning(LOG_FIELDS({ "account", name }),
-			    "account %s: cannot reload files, retrying: %s", name, step->reason);
-		retry_at(core, a, TASK_RELOAD, a->reload_tries, ACCOUNT_BACKOFF_CAP_MS, step->wait_ms);
+			    "account %s could not reload its files and will retry: %s", name,
+			    step->reason);
+		task_retry(core, a, TASK_RELOAD, a->reload_tries, ACCOUNT_BACKOFF_CAP_MS,
+			   step->wait_ms);
 	}
 	return 0;
 }
 
-/* A new one takes a place like any step of a lease: dispatch_ready starts it. */
-static void look_start(struct core *core, struct core_account *a)
+/* A new observation counts towards max_steps, like a lease's step: dispatch_ready starts it. */
+static void observe_start(struct core *core, struct core_account *a)
 {
-	core_observe_go_on(core, a);
+	core_observe_continue(core, a);
 }
 
 static int list_done(struct core *core, struct core_account *a, struct step *step, struct err *err)
@@ -225,7 +231,7 @@ static int list_done(struct core *core, struct core_account *a, struct step *ste
 static const struct {
 	const char *name;
 	void (*start)(struct core *core, struct core_account *a);
-	/* what the end of its step leads to; NULL: it has none of its own */
+	/* applies the result of its step; NULL: core_step_done handles that step itself */
 	enum step_op op;
 	int (*done)(struct core *core, struct core_account *a, struct step *step, struct err *err);
 } tasks[TASK_COUNT] = {
@@ -233,13 +239,13 @@ static const struct {
 	[TASK_CATALOG] = { "catalog", catalog_start, STEP_CATALOG, catalog_done },
 	[TASK_SWEEP] = { "sweep", core_sweep_due, STEP_LIST, list_done },
 	[TASK_RELOAD] = { "reload", reload_start, STEP_RELOAD, reload_done },
-	[TASK_LOOK] = { "look", look_start, STEP_OBSERVE, NULL },
+	[TASK_OBSERVE] = { "observe", observe_start, STEP_OBSERVE, NULL },
 };
 
-static void begin_task(struct core *core, struct core_account *a, enum account_task task)
+static void task_start(struct core *core, struct core_account *a, enum account_task task)
 {
-	/* What has ended is still taken in. */
-	if (core->draining && task != TASK_LOOK)
+	/* Results of an observation that has run are applied even while draining. */
+	if (core->draining && task != TASK_OBSERVE)
 		return;
 	log_debug(LOG_FIELDS({ "account", a->account->config.name }), "task %s is due",
 		  tasks[task].name);
@@ -248,13 +254,13 @@ static void begin_task(struct core *core, struct core_account *a, enum account_t
 
 void account_tasks_due(struct core *core, int64_t now_ms)
 {
-	/* Each at most once: what is due again at once waits for the next turn. */
+	/* Each task at most once: one that is due again at once waits for the next batch. */
 	for (size_t i = 0; i < core->account_count * TASK_COUNT; i++) {
 		int64_t key = heap_pop(core->tasks, now_ms);
 
 		if (!key)
 			return;
-		begin_task(core, &core->accounts[(key - 1) / TASK_COUNT],
+		task_start(core, &core->accounts[(key - 1) / TASK_COUNT],
 			   (enum account_task)((key - 1) % TASK_COUNT));
 	}
 }

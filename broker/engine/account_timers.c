@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When the tasks of an account are due. What they do is in account_tasks.c, which is above all
- * that may ask for one.
+ * When the tasks of an account are due. Separate from account_tasks.c because the files that
+ * request a task are used by it.
  */
 #include "engine/internal.h"
 
-/* After the first start; later it is known when the last one began. */
+/* Delay of an account's first sweep. The later ones count from the start of the last one. */
 #define FIRST_MS (5 * 60 * 1000)
 
 static int is_offered(const struct lessor_provider *table, enum account_task task)
@@ -17,14 +17,14 @@ static int is_offered(const struct lessor_provider *table, enum account_task tas
 		return table->catalog != NULL;
 	case TASK_RELOAD:
 		return table->reload != NULL;
-	case TASK_LOOK:
+	case TASK_OBSERVE:
 		return table->observe != NULL;
 	default:
 		return 1;
 	}
 }
 
-/* Its place in the heap of tasks; 0 is no key. */
+/* The key of an account's task in the heap; never 0. */
 static int64_t task_key(const struct core *core, const struct core_account *a,
 			enum account_task task)
 {
@@ -47,7 +47,7 @@ void core_generation_raise(struct core *core, const char *account)
 {
 	struct core_account *a = core_account_find(core, account);
 
-	if (!a || !core_account_is_counted(a))
+	if (!a || !core_account_has_generation(a))
 		return;
 	a->gen.is_wanted = 1;
 	account_task_soon(core, a, TASK_PROBE);
@@ -55,21 +55,21 @@ void core_generation_raise(struct core *core, const char *account)
 
 /* ---- the sweep ---------------------------------------------------------------------- */
 
-void sweep_at(struct core *core, struct core_account *a, int64_t due_ms)
+void sweep_schedule(struct core *core, struct core_account *a, int64_t due_ms)
 {
 	a->sweep_due_ms = due_ms;
 	account_task_at(core, a, TASK_SWEEP, due_ms);
 }
 
-/* Then, or earlier if one was promised. */
-void sweep_by(struct core *core, struct core_account *a, int64_t due_ms, const struct sweep *sweep)
+void sweep_schedule_by(struct core *core, struct core_account *a, int64_t due_ms,
+		       const struct sweep *sweep)
 {
 	int64_t soon = core_now(core) + SWEEP_SOON_MS;
 
-	/* The clock may have been set back since. */
+	/* soon_ms is too far away if the clock was set back since it was stored. */
 	if (sweep->soon_ms && sweep->soon_ms < soon)
 		soon = sweep->soon_ms;
-	sweep_at(core, a, sweep->soon_ms && soon < due_ms ? soon : due_ms);
+	sweep_schedule(core, a, sweep->soon_ms && soon < due_ms ? soon : due_ms);
 }
 
 static void sweep_init(struct core *core, struct core_account *a)
@@ -83,9 +83,9 @@ static void sweep_init(struct core *core, struct core_account *a)
 	if (sweep.begun_ms && sweep.begun_ms <= core_now(core))
 		due = sweep.begun_ms + core->config.sweep_ms;
 	if (core->config.sweep_ms)
-		sweep_by(core, a, due > 0 ? due : 1, &sweep);
+		sweep_schedule_by(core, a, due > 0 ? due : 1, &sweep);
 	else if (sweep.soon_ms)
-		sweep_by(core, a, INT64_MAX, &sweep);
+		sweep_schedule_by(core, a, INT64_MAX, &sweep);
 }
 
 int core_sweep_soon(struct core *core, struct core_account *a, struct err *err)
@@ -97,15 +97,15 @@ int core_sweep_soon(struct core *core, struct core_account *a, struct err *err)
 		return -1;
 	if (!sweep.soon_ms || sweep.soon_ms > soon)
 		sweep.soon_ms = soon;
-	/* Of one that runs now its end takes care. */
+	/* If a sweep is running, its end schedules the next one. */
 	if (!a->is_sweeping && (!a->sweep_due_ms || a->sweep_due_ms > sweep.soon_ms))
-		sweep_at(core, a, sweep.soon_ms);
+		sweep_schedule(core, a, sweep.soon_ms);
 	return store_sweep_put(core->store, &sweep, err);
 }
 
-/* ---- all ------------------------------------------------------------------------------ */
+/* ---- start ---------------------------------------------------------------------------- */
 
-/* A crash does not make the prices older: fifty of them ask once. */
+/* Counts from the last read in the store, so that a crash loop does not read prices each time. */
 static int64_t catalog_due_ms(struct core *core, const struct core_account *a)
 {
 	int64_t at, now = core_now(core);

@@ -11,9 +11,9 @@
 #define BUCKETS 4096
 
 struct entry {
-	struct lease_aggregate a;	/* first: what callers hold */
-	struct entry *by_n, *by_id;	/* the next one in the bucket */
-	struct entry *newer, *older;
+	struct lease_aggregate a;    /* first: callers hold a pointer to it */
+	struct entry *by_n, *by_id;  /* next in the hash bucket */
+	struct entry *newer, *older; /* by last use */
 };
 
 struct aggregates {
@@ -42,7 +42,7 @@ struct aggregates *aggregates_new(struct store *store, size_t most)
 	return all;
 }
 
-/* ---- by age ------------------------------------------------------------------------------ */
+/* ---- by last use ------------------------------------------------------------------------- */
 
 static void list_take(struct aggregates *all, struct entry *e)
 {
@@ -67,7 +67,7 @@ static void list_put(struct aggregates *all, struct entry *e)
 	all->newest = e;
 }
 
-static struct entry *used(struct aggregates *all, struct entry *e)
+static struct entry *entry_touch(struct aggregates *all, struct entry *e)
 {
 	if (e && e != all->newest) {
 		list_take(all, e);
@@ -129,7 +129,7 @@ struct lease_aggregate *aggregates_peek(struct aggregates *all, int64_t n)
 
 	while (e && e->a.lease.n != n)
 		e = e->by_n;
-	return e ? &used(all, e)->a : NULL;
+	return e ? &entry_touch(all, e)->a : NULL;
 }
 
 struct lease_aggregate *aggregates_peek_id(struct aggregates *all, const char *id)
@@ -138,11 +138,11 @@ struct lease_aggregate *aggregates_peek_id(struct aggregates *all, const char *i
 
 	while (e && strcmp(e->a.lease.id, id) != 0)
 		e = e->by_id;
-	return e ? &used(all, e)->a : NULL;
+	return e ? &entry_touch(all, e)->a : NULL;
 }
 
-/* Takes in what was read: the lease is in `e`, its rows are not. NULL: they cannot be read. */
-static struct lease_aggregate *read_in(struct aggregates *all, struct entry *e, struct err *err)
+/* Adds a lease that was read into `e`, and reads its ledger. NULL: error, and `e` is freed. */
+static struct lease_aggregate *entry_load(struct aggregates *all, struct entry *e, struct err *err)
 {
 	if (store_ledger(all->store, e->a.lease.n, &e->a.ledger, err)) {
 		free(e);
@@ -164,9 +164,9 @@ struct lease_aggregate *aggregates_get(struct aggregates *all, int64_t n, struct
 	e = xcalloc(1, sizeof(*e));
 	rc = store_lease_by_n(all->store, n, &e->a.lease, err);
 	if (rc == 0)
-		return read_in(all, e, err);
+		return entry_load(all, e, err);
 	if (rc == 1)
-		err_set(err, ERR_NOT_FOUND, "there is no lease in row %lld", (long long)n);
+		err_set(err, ERR_NOT_FOUND, "no lease in row %lld", (long long)n);
 	free(e);
 	return NULL;
 }
@@ -186,7 +186,7 @@ int aggregates_get_id(struct aggregates *all, const char *id, struct lease_aggre
 		free(e);
 		return rc;
 	}
-	*ret = read_in(all, e, err);
+	*ret = entry_load(all, e, err);
 	return *ret ? 0 : -1;
 }
 
@@ -207,7 +207,7 @@ void aggregates_named(struct aggregates *all, struct lease_aggregate *a)
 void aggregates_abandon(struct lease_aggregate *a)
 {
 	lease_aggregate_fini(a);
-	free(a);	/* the entry begins with it */
+	free(a); /* the first member of its entry */
 }
 
 void aggregates_trim(struct aggregates *all, int (*is_pinned)(void *arg, int64_t n), void *arg)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a request is answered, in the words of the API. */
+/* Answers to requests: the API's codes and messages. */
 #include "engine/internal.h"
 
 #include <stdarg.h>
@@ -22,9 +22,9 @@ void request_fail(struct engine_request *r, enum request_result result, const ch
 
 void request_fail_store(struct engine_request *r, const struct err *err)
 {
-	log_error(LOG_FIELDS({ "error", err->text }), "cannot store a request");
+	log_error(LOG_FIELDS({ "error", err->text }), "database error while handling a request");
 	request_fail(r, RESULT_UNAVAILABLE, "store_unavailable",
-		     "the request could not be stored; try again");
+		     "the request could not be saved; try again");
 }
 
 void request_refuse(struct engine_request *r, enum lease_refusal refusal)
@@ -36,22 +36,22 @@ void request_refuse(struct engine_request *r, enum lease_refusal refusal)
 		[LEASE_REFUSAL_EXPIRED] = { "lease_expired", "the lease has expired" },
 		[LEASE_REFUSAL_CLEANUP_RUNS] = {
 			"cleanup_in_progress",
-			"cleanup has begun: something of the lease may already be being deleted",
+			"cleanup is in progress and may already be deleting resources of the lease",
 		},
 		[LEASE_REFUSAL_MACHINE_GONE] = {
 			"cleanup_in_progress", "the machine of the lease is already gone",
 		},
-		[LEASE_REFUSAL_ALIVE] = { "lease_alive", "the lease is live; release it first" },
+		[LEASE_REFUSAL_ALIVE] = { "lease_alive", "release the lease first" },
 		[LEASE_REFUSAL_NOTHING_TO_RETRY] = { "nothing_to_retry", "there is nothing to retry" },
 		[LEASE_REFUSAL_NOTHING_TO_FORGET] = {
 			"nothing_to_forget",
-			"that row of the ledger holds no resource of ours that may exist",
+			"this ledger row holds no resource of the lease that may still exist",
 		},
 		[LEASE_REFUSAL_NO_SUCH_RESOURCE] = {
-			"no_such_resource", "name the row of the ledger that this resource belongs to",
+			"no_such_resource", "specify the ledger row that this resource belongs to",
 		},
 		[LEASE_REFUSAL_CLAIMED] = {
-			"resource_claimed", "a ledger already names this resource",
+			"resource_claimed", "this resource is already in a ledger",
 		},
 	};
 

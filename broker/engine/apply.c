@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From an event to the store: the facts are gathered, lease_apply decides, and what it
- * changed is written. What others are told waits for the commit. Since it decides before
- * anything is written, there is nothing to undo: a write that fails breaks the store.
+ * Applies events: gathers the facts, lets lease_apply decide, and writes what it changed.
+ * Answers and log lines wait for the commit. All decisions precede the first write, so nothing
+ * ever needs to be undone; a failed write breaks the store.
  */
 #include "engine/internal.h"
 
@@ -107,8 +107,8 @@ static int write_notes(struct core *core, const struct lease *l, const struct le
 	return 0;
 }
 
-static int write(struct core *core, struct lease_aggregate *a, const struct lease_effects *out,
-		 struct err *err)
+static int aggregate_write(struct core *core, struct lease_aggregate *a,
+			   const struct lease_effects *out, struct err *err)
 {
 	struct lease *l = &a->lease;
 
@@ -125,21 +125,21 @@ static int write(struct core *core, struct lease_aggregate *a, const struct leas
 		return 0;
 	if (out->changed && store_lease_update(core->store, l, err))
 		return -1;
-	/* A heartbeat, or what became ready and begins its idle time anew. */
+	/* A heartbeat, or a lease that became active, whose idle time starts now. */
 	if (l->touched_ms != a->touched_written_ms) {
 		if (store_touch(core->store, l->n, l->touched_ms, err))
 			return -1;
 		a->touched_written_ms = l->touched_ms;
 	}
-	/* What its machine does is of no interest any more. */
+	/* The lease has ended: its telemetry is no longer needed. */
 	if (out->goal_changed && !lease_is_live(l) && store_telemetry_drop(core->store, l->n, err))
 		return -1;
 	return write_notes(core, l, out, err);
 }
 
-/* What follows in memory, and for others. */
-static int follow(struct core *core, struct lease_aggregate *a, const struct lease_effects *out,
-		  struct err *err)
+/* The effects other than writing the aggregate: schedules, waiters, the running step. */
+static int effects_carry_out(struct core *core, struct lease_aggregate *a,
+			     const struct lease_effects *out, struct err *err)
 {
 	struct core_account *account = core_account_find(core, a->lease.account);
 
@@ -171,8 +171,8 @@ int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct 
 		out = &own;
 	memset(out, 0, sizeof(*out));
 	lease_apply(a, event, facts, out);
-	if (write(core, a, out, err) || follow(core, a, out, err)) {
-		/* What is in memory is not what is stored. */
+	if (aggregate_write(core, a, out, err) || effects_carry_out(core, a, out, err)) {
+		/* Memory and store now differ. */
 		store_break(core->store);
 		return -1;
 	}
@@ -186,5 +186,3 @@ int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_
 
 	return core_apply_facts(core, a, event, &facts, out, err);
 }
-
-/* ---- many ------------------------------------------------------------------------------------ */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What a running step asks to be made durable: each is an event of its lease's aggregate. */
+/* Claims of running steps: each is applied as an event of the lease's or account's aggregate. */
 #include "engine/internal.h"
 
 #include "util/text.h"
 
-/* Who else names what the claim is about, where that decides. */
+/* Finds which other leases use the claim's resource, for the claims that depend on it. */
 static int find_users(struct core *core, const struct lease_aggregate *a,
 		      const struct lease_claim *claim, struct resource_users *ret, struct err *err)
 {
@@ -19,9 +19,9 @@ static int find_users(struct core *core, const struct lease_aggregate *a,
 	return r ? store_resource_users(core->store, r->account, r->kind, r->id, a->lease.n, ret, err) : 0;
 }
 
-/* Of the account's own: what the host's table of accounts and the counter must know of it. */
-static int follow_sentinel(struct core *core, struct core_account *a, struct lease_claim *claim,
-			   const struct lease_effects *out)
+/* After a claim about the sentinel: updates the account's sentinel id and its generation. */
+static int sentinel_carry_out(struct core *core, struct core_account *a, struct lease_claim *claim,
+			      const struct lease_effects *out)
 {
 	const struct resource *r = &claim->resource;
 
@@ -31,15 +31,16 @@ static int follow_sentinel(struct core *core, struct core_account *a, struct lea
 	if (out->is_sentinel_known)
 		account_set_sentinel(a->account, r->id);
 	if (out->is_sentinel_found) {
-		/* What it bears tells at once whether this store is behind; it is read again soon. */
+		/* Its generation shows whether the store is behind. The probe repeats the read. */
 		core_generation_seen(core, a, claim->seen, NULL);
 		a->probe_again = 1;
 	}
 	return 0;
 }
 
-/* What the end of the step will be told. */
-static void remember(struct core *core, const struct step *step, const struct lease_effects *out)
+/* Keeps what core_step_result needs when the step ends. */
+static void in_flight_note(struct core *core, const struct step *step,
+			   const struct lease_effects *out)
 {
 	struct in_flight *running = step->lease.n ? in_flight_find(core, step->lease.n) : NULL;
 
@@ -49,15 +50,15 @@ static void remember(struct core *core, const struct step *step, const struct le
 		running->not_now = 1;
 	if (out->absence_ms)
 		running->absence_ms = out->absence_ms;
-	/* The first one is what stands in the way. */
+	/* The first refusal is the cause; later ones may follow from it. */
 	if (out->refusal_class && !running->refusal_class) {
 		running->refusal_class = out->refusal_class;
 		TEXT_SET(running->refusal, out->refusal_text);
 	}
 }
 
-static int apply(struct core *core, struct core_account *account, struct lease_aggregate *a,
-		 const struct step *step, struct lease_claim *claim)
+static int claim_apply(struct core *core, struct core_account *account, struct lease_aggregate *a,
+		       const struct step *step, struct lease_claim *claim)
 {
 	struct lease_event event = {
 		.kind = LEASE_EVENT_CLAIM,
@@ -70,12 +71,12 @@ static int apply(struct core *core, struct core_account *account, struct lease_a
 	    core_apply_facts(core, a, &event, &facts, &out, &claim->err))
 		return -1;
 	if (out.has_row) {
-		/* A new row has its number now. */
+		/* A new row has received its number. */
 		claim->resource = a->ledger.resources[out.row_index];
 		claim->row = claim->resource.n;
 	}
-	remember(core, step, &out);
-	return a->lease.n ? 0 : follow_sentinel(core, account, claim, &out);
+	in_flight_note(core, step, &out);
+	return a->lease.n ? 0 : sentinel_carry_out(core, account, claim, &out);
 }
 
 void core_claim(struct core *core, struct step *step, struct lease_claim *claim)
@@ -90,11 +91,11 @@ void core_claim(struct core *core, struct step *step, struct lease_claim *claim)
 		a = core_lease(core, step->lease.n, &claim->err);
 	if (!a)
 		return;
-	/* Shows it that this store is behind, its account is fenced before anything is concluded. */
+	/* If the sentinel shows that the store is behind, fence the account before deciding. */
 	if (e->is_sentinel_read)
 		core_generation_found(core, account, e->generation, e->holder, NULL);
 	if (!a->lease.n && (claim->kind == CLAIM_CHANGE || claim->kind == CLAIM_CHANGED))
 		claim->result = core_generation_claim(core, account, claim);
-	else if (apply(core, account, a, step, claim))
+	else if (claim_apply(core, account, a, step, claim))
 		claim->result = -1;
 }

@@ -9,15 +9,16 @@
 #include "util/log.h"
 #include "util/text.h"
 
+/* Retry interval of a due lease that cannot be read. */
 #define DUE_RETRY_MS 5000
-/* What is past its time and may not end for now is looked at again after this long. */
+/* Retry interval of a lease that is past its deadline and must not end yet. */
 #define POSTPONED_MS 60000
-/* A shorter pause, or a smaller change of one, is not worth a write. */
+/* Shorter pauses, and smaller changes of a pause, are not stored. */
 #define PAUSE_KEPT_MS 2000
 
 /*
- * What a 429 said holds for the next process, too. By the wall clock, so it is written
- * again when that jumps.
+ * Stores the pauses that providers asked for with a 429, so that they also bind the next
+ * process. The stored time is wall clock, so a jump of the clock causes a new write.
  */
 static void keep_pauses(struct core *core)
 {
@@ -28,7 +29,7 @@ static void keep_pauses(struct core *core)
 
 		if (left < PAUSE_KEPT_MS || llabs(until - a->paused_until_ms) < PAUSE_KEPT_MS)
 			continue;
-		/* One that fails breaks the store, and the commit says so. */
+		/* A failed write marks the store broken; the commit then fails. */
 		if (store_pause_put(core->store, a->account->config.name, until, NULL) == 0)
 			a->paused_until_ms = until;
 	}
@@ -47,20 +48,20 @@ static int load_pauses(struct core *core, struct err *err)
 	return 0;
 }
 
-static int restart_one(struct core *core, int64_t lease_n, const char *account, struct err *err)
+static int ledger_restart(struct core *core, int64_t lease_n, const char *account, struct err *err)
 {
 	static const struct lease_event event = { .kind = LEASE_EVENT_RESTART };
 	struct core_account *own = lease_n ? NULL : core_account_find(core, account);
 	struct lease_aggregate *a = own ? &own->own : core_lease(core, lease_n, err);
 
-	/* The sentinel of an account that is not configured any more waits until it is. */
+	/* The sentinel of an account that is no longer configured waits until it is again. */
 	if (!lease_n && !own)
 		return 0;
 	return a ? core_apply(core, a, &event, NULL, err) : -1;
 }
 
-/* What the process before this one left under way has an unknown outcome. */
-static int restart(struct core *core, struct err *err)
+/* Operations that the previous process left in progress have an unknown outcome. */
+static int ledgers_restart(struct core *core, struct err *err)
 {
 	struct store_pending *pending;
 	size_t count;
@@ -77,30 +78,33 @@ static int restart(struct core *core, struct err *err)
 		return -1;
 	rc = 0;
 	for (size_t i = 0; i < count && !rc; i++)
-		rc = restart_one(core, pending[i].lease, pending[i].account, err);
+		rc = ledger_restart(core, pending[i].lease, pending[i].account, err);
 	free(pending);
 	return rc;
 }
 
 /*
- * What the process before this one left under way has an unknown outcome; and is this the
- * store that it worked with?
+ * The first transaction of a process: marks interrupted operations as unknown, checks whether
+ * the database has moved, and blocks or unblocks leases as the configuration requires.
  */
-static int begin_life(struct core *core, struct err *err)
+static int core_restart(struct core *core, struct err *err)
 {
 	int rc = 0;
 
 	if (store_begin(core->store, err))
 		return -1;
 	core->in_transaction = 1;
-	rc = restart(core, err);
+	rc = ledgers_restart(core, err);
 	for (size_t i = 0; i < core->account_count && !rc; i++)
 		rc = core_generation_init(core, &core->accounts[i], err);
 	if (!rc && core->config.place[0])
 		rc = store_place_put(core->store, core->config.place, err);
 	if (!rc)
 		rc = core_missing_init(core, err);
-	/* What waited for an account that is configured again; others wait for its proof. */
+	/*
+	 * Leases that waited for their account to be configured continue: at once if it has no
+	 * probe, otherwise when the probe succeeds.
+	 */
 	for (size_t i = 0; i < core->account_count && !rc; i++) {
 		if (!core->accounts[i].account->table->probe)
 			core_account_unblocked(core, &core->accounts[i], 1);
@@ -138,7 +142,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	}
 	if (store_signer(core->store, &core->signer, err) ||
 	    store_account_key(core->store, core->account_key, sizeof(core->account_key), err) ||
-	    load_pauses(core, err) || begin_life(core, err) || core_schedule_all(core, err)) {
+	    load_pauses(core, err) || core_restart(core, err) || core_schedule_all(core, err)) {
 		core_free(core);
 		return -1;
 	}
@@ -157,8 +161,8 @@ void core_free(struct core *core)
 				;
 		free(core->accounts[i].listed);
 		lease_aggregate_fini(&core->accounts[i].own);
-		free(core->accounts[i].look.seen);
-		step_free(core->accounts[i].look.ended);
+		free(core->accounts[i].observation.observed);
+		step_free(core->accounts[i].observation.ended);
 	}
 	outbox_fini(core);
 	heap_free(core->due);
@@ -184,7 +188,7 @@ void core_set_limits(struct core *core, const struct engine_limits *limits)
 	core->config.limits = *limits;
 }
 
-/* ---- transactions ------------------------------------------------------------- */
+/* ---- batches ------------------------------------------------------------------ */
 
 int core_begin(struct core *core, struct err *err)
 {
@@ -209,8 +213,8 @@ int core_must_flush(const struct core *core)
 	return !outbox_is_empty(core) || store_broken(core->store);
 }
 
-/* Commits, if there is anything. */
-static int commit(struct core *core, struct err *err)
+/* Commits the transaction. */
+static int batch_commit(struct core *core, struct err *err)
 {
 	int is_written;
 
@@ -228,17 +232,18 @@ static int commit(struct core *core, struct err *err)
 
 int core_flush(struct core *core, struct err *err)
 {
-	if (core->in_transaction && commit(core, err))
+	if (core->in_transaction && batch_commit(core, err))
 		return -1;
 	outbox_release(core);
 	aggregates_trim(core->aggregates, is_pinned, core);
-	return store_broken(core->store) ? err_set(err, ERR_IO, "database error") : 0;
+	return store_broken(core->store) ? err_set(err, ERR_IO, "the store is broken") : 0;
 }
 
 /* ---- due times --------------------------------------------------------------------- */
 
-/* What is past its deadline and yet goes on, as while the clock is doubted, must not spin. */
-static void wait_further(struct core *core, const struct lease *l, int is_stepping, int64_t now_ms)
+/* Postpones a lease that is past its deadline but must not end yet, to avoid a busy loop. */
+static void schedule_postponed(struct core *core, const struct lease *l, int is_stepping,
+			       int64_t now_ms)
 {
 	int64_t due_ms = is_stepping ? lease_deadline_ms(l) : lease_due_ms(l, now_ms);
 
@@ -262,7 +267,7 @@ static void lease_due(struct core *core, int64_t n)
 		if (err.kind == ERR_NOT_FOUND)
 			return;
 		log_error(LOG_FIELDS({ "error", err.text }),
-			  "cannot read a lease that is due; retrying in %d s", DUE_RETRY_MS / 1000);
+			  "cannot read a due lease; retrying in %d s", DUE_RETRY_MS / 1000);
 		heap_set(core->due, n, core_now(core) + DUE_RETRY_MS);
 		return;
 	}
@@ -270,10 +275,10 @@ static void lease_due(struct core *core, int64_t n)
 	if (core_apply_facts(core, a, &tick, &facts, NULL, &err))
 		return;
 	is_running = in_flight_find(core, n) != NULL;
-	/* It waits for a place then, which may take. */
+	/* If it is ready, it is queued and may wait long for a free place in its account. */
 	is_ready = !is_running && lease_next_op(a, &facts) != LEASE_OP_NONE &&
 		   lease_step_is_due(&a->lease, facts.now_ms);
-	wait_further(core, &a->lease, is_running || is_ready, facts.now_ms);
+	schedule_postponed(core, &a->lease, is_running || is_ready, facts.now_ms);
 	if (is_ready)
 		queue_lease(core, a);
 }
@@ -284,21 +289,22 @@ void core_due(struct core *core)
 	int64_t n;
 
 	account_tasks_due(core, now);
-	/* Bounded, so that a backlog does not hold up the answers of this batch. */
+	/* Bounded, so that a backlog does not delay the answers of this batch. */
 	for (int i = 0; i < 256 && (n = heap_pop(core->due, now)) != 0; i++)
 		lease_due(core, n);
 	core_wait_timeouts(core, now, 0);
 	dispatch_all(core);
 }
 
-static int64_t sooner(int64_t a, int64_t b)
+static int64_t earlier_ms(int64_t a, int64_t b)
 {
 	return !a || (b && b < a) ? b : a;
 }
 
 int64_t core_next_ms(const struct core *core)
 {
-	return sooner(sooner(heap_next(core->due), heap_next(core->tasks)), core->next_waiter_ms);
+	return earlier_ms(earlier_ms(heap_next(core->due), heap_next(core->tasks)),
+			  core->next_waiter_ms);
 }
 
 void core_drain(struct core *core)

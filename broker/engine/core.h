@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine's core, without a thread of its own: whoever calls it gives it
- * requests, commits and step results between core_begin and core_flush. The
- * daemon does that on the engine thread (engine.c), a test under a virtual
- * clock on its own.
+ * The core of the engine: everything but the thread. The caller passes requests, claims and
+ * finished steps to it between core_begin and core_flush. In the daemon the caller is the
+ * engine thread (engine.c); in tests it is the test itself, under a virtual clock.
  *
- * Every function but core_new and core_free belongs to one thread at a time.
+ * Not thread-safe: one thread at a time may use a core.
  */
 #pragma once
 
@@ -17,53 +16,61 @@
 struct core;
 
 struct core_hooks {
-	/* A step is ready to run; called by core_flush after the commit. Moves the step. */
+	/* Runs a step. Called by core_flush, after the commit. The callee owns the step until it
+	 * returns it with core_step_done. */
 	void (*start)(void *arg, struct step *step);
 	void *arg;
 };
 
+/* The configuration is copied; the caller closes config->store after core_free. -1: error. */
 int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	     struct core **ret, struct err *err);
+/* NULL is fine. Steps that were started and not returned must not be used afterwards. */
 void core_free(struct core *core);
 
 /*
- * Reads the lease that the request names into memory, if it is not there. Before core_begin:
- * what is read within a batch keeps all of it waiting. What fails here fails in core_request.
+ * Loads the lease that the request names, unless it is in memory. Call it before core_begin:
+ * a read inside a batch delays everything in that batch. A read error is not reported here;
+ * core_request repeats the read and reports it.
  */
 void core_prefetch(struct core *core, const struct engine_request *request);
-/* Opens the batch's transaction, if none is open. -1: the store is broken. */
+/* Opens the transaction of a batch, if none is open. -1: the store is broken. */
 int core_begin(struct core *core, struct err *err);
-/* The request's `done` comes with core_flush, or later. */
+/*
+ * Applies a request. The core owns it until it calls request->done, which happens in
+ * core_flush: in that of this batch or, for a request that waits, of a later one.
+ */
 void core_request(struct core *core, struct engine_request *request);
 /*
- * Fills claim->result and the answers. The step may go on with them; what it does outside
- * the process waits for core_flush.
+ * Decides a claim: fills in claim->result and the answers. The step may use them at once, but
+ * must not cause any effect outside the process before core_flush.
  */
 void core_claim(struct core *core, struct step *step, struct lease_claim *claim);
-/* The step is the core's again, and freed. */
+/* Applies the result of a step that has run, and frees the step. */
 void core_step_done(struct core *core, struct step *step);
-/* Everything due at env's time. */
+/* Processes what is due at the current time of config->env. */
 void core_due(struct core *core);
 /*
- * Commits; then answers what was decided and starts the steps that are ready.
- * -1: the store is broken, nothing was promised; the process must end.
+ * Commits the batch; then writes the log, answers requests and starts steps.
+ * -1: the store is broken. Nothing of the batch was acknowledged; the process must exit.
  */
 int core_flush(struct core *core, struct err *err);
 
-/* Does somebody wait for the commit: an answer, a step, a line of the log? */
+/* Is anything waiting for the commit: an answer, a step, a log line? Also 1 if the store broke. */
 int core_must_flush(const struct core *core);
 
-/* When core_due should be called next, wall clock; 0: nothing is due. */
+/* When core_due must be called next, wall clock in ms; 0: nothing is due. */
 int64_t core_next_ms(const struct core *core);
+/* Steps in flight: started or waiting for core_flush, with each lease of a shared observation. */
 int core_steps_running(const struct core *core);
-/* After core_flush: is what is in memory what is stored? -1: not. For tests. */
+/* For tests, after core_flush. -1: an aggregate in memory differs from the store. */
 int core_check(const struct core *core, struct err *err);
-/* The store it was given; still the giver's to close, after core_free. */
+/* The store of the configuration. */
 struct store *core_store(const struct core *core);
 void core_set_limits(struct core *core, const struct engine_limits *limits);
-/* Every account reads its provider's files again; how that went is in the log. */
+/* Schedules a reload of the provider files of every account; the results are logged. */
 void core_reload(struct core *core);
-/* No new steps are started from now on, new requests are refused, waiting ones answered. */
+/* Starts no more steps, rejects new requests, and answers those that wait. */
 void core_drain(struct core *core);
-/* Tells every running step to come to its end. */
+/* Sets the cancel flag of every running step. */
 void core_cancel_steps(struct core *core);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine thread: a queue in front of the core, workers behind it.
+ * The engine thread, with a queue in front of the core and workers behind it.
  *
  *   loop thread --requests--> +--------+ --steps--> workers
  *                             | engine |
  *   loop thread <--answers--- +--------+ <--claims, results-- workers
  *
- * One mutex guards the three lists of `struct inbox` and the flags; everything
- * else belongs to the engine thread. Each turn takes all that has queued up,
- * applies it in one transaction, commits, and only then answers. Claims are answered
- * once they are decided: their step asks for the commit itself, before its next
- * request, and until then those that follow join the transaction.
+ * One mutex guards the three lists of `struct inbox` and the flags; everything else belongs to
+ * the engine thread. Each iteration takes everything that has queued up, applies it in one
+ * transaction, commits, and only then answers. Claims are the exception: they are answered as
+ * soon as they are decided. A step requests the commit itself (the barrier) before its next
+ * request to the provider; until then, further claims can join the transaction.
  */
 #include "engine/engine.h"
 
@@ -26,18 +26,18 @@
 #include "util/bug.h"
 #include "util/log.h"
 
-/* How long the thread sleeps at most when nothing is due; the wall clock may have jumped. */
+/* The longest sleep, even if nothing is due: the wall clock may jump meanwhile. */
 #define SLEEP_MOST_MS 1000
-_Static_assert(SLEEP_MOST_MS * 2 < ENGINE_ROUND_MS, "asleep is not stuck");
+_Static_assert(SLEEP_MOST_MS * 2 < ENGINE_ROUND_MS, "an idle engine would count as stuck");
 #define ENGINE_STACK (1024 * 1024)
 
-/* A transaction of claims alone is committed after this long, if nobody asks for it. */
+/* A transaction that holds only claims is committed after this long if no barrier requests it. */
 #define CLAIMS_WAIT_MS 5
 
-/* A worker's claim, or its wait for the commit, on the worker's stack until `answered`. */
+/* A claim or barrier of a worker; on the worker's stack until `answered` is posted. */
 struct pending_claim {
 	struct step *step;
-	struct lease_claim *claim;	/* NULL: answered once all of before is durable */
+	struct lease_claim *claim; /* NULL: a barrier, answered after the commit */
 	sem_t answered;
 	STAILQ_ENTRY(pending_claim) link;
 };
@@ -53,11 +53,8 @@ struct inbox {
 struct engine {
 	struct engine_config config;
 	struct core *core;
-	int is_open;		/* the last turn has left its transaction open; the thread's own */
-	/*
-	 * One set for each account: a provider that does not answer holds its own threads
-	 * only, and no other account waits for them.
-	 */
+	int is_open; /* the last iteration left its transaction open; engine thread only */
+	/* One pool per account, so that a provider that hangs blocks only its own account. */
 	struct workers **workers;
 	pthread_t thread;
 	int thread_runs;
@@ -67,12 +64,12 @@ struct engine {
 	struct inbox inbox;
 	struct engine_limits limits;
 	int limits_changed;
-	int reload;		/* the providers' files */
-	int stopping;		/* drain */
-	int cancel;		/* and tell the steps to hurry */
-	int closed;		/* nothing is taken any more: requests are refused at once */
+	int reload;   /* a reload of the provider files is requested */
+	int stopping; /* draining is requested */
+	int cancel;   /* cancelling the running steps is requested, too */
+	int closed;   /* the thread has ended: engine_submit rejects requests */
 
-	atomic_llong moved_ms;	/* monotonic, when the last turn ended */
+	atomic_llong moved_ms; /* when the last iteration ended, monotonic clock */
 };
 
 static void inbox_init(struct inbox *inbox)
@@ -82,7 +79,7 @@ static void inbox_init(struct inbox *inbox)
 	STAILQ_INIT(&inbox->results);
 }
 
-static void refuse(struct engine_request *request)
+static void request_reject(struct engine_request *request)
 {
 	request->result = RESULT_UNAVAILABLE;
 	snprintf(request->code, sizeof(request->code), "shutting_down");
@@ -103,11 +100,11 @@ void engine_submit(struct engine *engine, struct engine_request *request)
 	}
 	pthread_mutex_unlock(&engine->lock);
 	if (closed)
-		refuse(request);
+		request_reject(request);
 }
 
-/* On a worker's thread: hands it over and waits for the answer. */
-static void ask_and_wait(struct engine *engine, struct step *step, struct lease_claim *claim)
+/* On a worker thread: queues a claim, or a barrier if `claim` is NULL, and waits for the answer. */
+static void claim_submit(struct engine *engine, struct step *step, struct lease_claim *claim)
 {
 	struct pending_claim pending = { .step = step, .claim = claim };
 
@@ -121,15 +118,15 @@ static void ask_and_wait(struct engine *engine, struct step *step, struct lease_
 	sem_destroy(&pending.answered);
 }
 
-static int claim(void *arg, struct step *step, struct lease_claim *claim)
+static int step_claim(void *arg, struct step *step, struct lease_claim *claim)
 {
-	ask_and_wait(arg, step, claim);
+	claim_submit(arg, step, claim);
 	return claim->result;
 }
 
-static void barrier(void *arg, struct step *step)
+static void step_barrier(void *arg, struct step *step)
 {
-	ask_and_wait(arg, step, NULL);
+	claim_submit(arg, step, NULL);
 }
 
 static void step_arrived(void *arg, struct step *step)
@@ -146,8 +143,8 @@ static void start_step(void *arg, struct step *step)
 {
 	struct engine *engine = arg;
 
-	step->claim = claim;
-	step->barrier = barrier;
+	step->claim = step_claim;
+	step->barrier = step_barrier;
 	step->claim_arg = engine;
 	for (size_t i = 0; i < engine->config.account_count; i++) {
 		if (engine->config.accounts[i] == step->account) {
@@ -155,7 +152,7 @@ static void start_step(void *arg, struct step *step)
 			return;
 		}
 	}
-	/* Steps are of the accounts that the engine was made with. */
+	/* Every step belongs to a configured account. */
 	BUG_ON(1);
 }
 
@@ -167,7 +164,7 @@ static int inbox_is_empty(const struct inbox *inbox)
 	       STAILQ_EMPTY(&inbox->results);
 }
 
-/* A tail queue holds a pointer into its own head: it cannot be copied. */
+/* Moves the lists. An STAILQ head cannot be copied: it holds a pointer into itself. */
 static void inbox_take(struct inbox *from, struct inbox *to)
 {
 	inbox_init(to);
@@ -176,8 +173,8 @@ static void inbox_take(struct inbox *from, struct inbox *to)
 	STAILQ_CONCAT(&to->results, &from->results);
 }
 
-/* Waits for work or the next due time; with the lock held. */
-static void sleep_locked(struct engine *engine)
+/* Waits for work or the next due time. The caller holds the lock. */
+static void wait_locked(struct engine *engine)
 {
 	int64_t next = core_next_ms(engine->core);
 	int64_t wait = engine->is_open ? CLAIMS_WAIT_MS : SLEEP_MOST_MS;
@@ -195,8 +192,8 @@ static void sleep_locked(struct engine *engine)
 	pthread_cond_timedwait(&engine->arrived, &engine->lock, &until);
 }
 
-/* Each is gone from its worker's stack as soon as it is answered. */
-static void answer_claims(struct pending_claim_list *list)
+/* An entry must not be used after sem_post: its worker's stack frame is gone. */
+static void claims_answer(struct pending_claim_list *list)
 {
 	struct pending_claim *pending;
 
@@ -206,8 +203,8 @@ static void answer_claims(struct pending_claim_list *list)
 	}
 }
 
-/* Those that are decided are answered; the rest waits for the commit. */
-static void take_claims(struct core *core, struct inbox *work)
+/* Decides and answers the claims; the barriers stay in the list until the commit. */
+static void claims_take(struct core *core, struct inbox *work)
 {
 	struct pending_claim_list claims = STAILQ_HEAD_INITIALIZER(claims);
 	struct pending_claim *pending;
@@ -225,10 +222,10 @@ static void take_claims(struct core *core, struct inbox *work)
 }
 
 /*
- * Applies what was taken. `may_wait`: nothing but claims came, so it may be committed with
- * what follows of them. -1: the store is broken.
+ * Applies a batch and commits it. `may_wait`: it holds only claims, so the transaction may stay
+ * open for the claims that follow. -1: the store is broken.
  */
-static int turn(struct engine *engine, struct inbox *work, int may_wait, struct err *err)
+static int batch_run(struct engine *engine, struct inbox *work, int may_wait, struct err *err)
 {
 	struct core *core = engine->core;
 	struct engine_request *request;
@@ -238,7 +235,7 @@ static int turn(struct engine *engine, struct inbox *work, int may_wait, struct 
 		core_prefetch(core, request);
 	if (core_begin(core, err))
 		return -1;
-	take_claims(core, work);
+	claims_take(core, work);
 	while ((step = STAILQ_FIRST(&work->results)) != NULL) {
 		STAILQ_REMOVE_HEAD(&work->results, queued);
 		core_step_done(core, step);
@@ -253,7 +250,7 @@ static int turn(struct engine *engine, struct inbox *work, int may_wait, struct 
 		return 0;
 	if (core_flush(core, err))
 		return -1;
-	answer_claims(&work->claims);
+	claims_answer(&work->claims);
 	return 0;
 }
 
@@ -269,7 +266,7 @@ static void *engine_main(void *arg)
 		int may_wait;
 
 		if (inbox_is_empty(&engine->inbox) && !(engine->stopping && !draining))
-			sleep_locked(engine);
+			wait_locked(engine);
 		inbox_take(&engine->inbox, &work);
 		may_wait = STAILQ_EMPTY(&work.requests) && STAILQ_EMPTY(&work.results) &&
 			   !STAILQ_EMPTY(&work.claims);
@@ -289,10 +286,10 @@ static void *engine_main(void *arg)
 			core_cancel_steps(engine->core);
 		pthread_mutex_unlock(&engine->lock);
 
-		if (turn(engine, &work, may_wait, &err)) {
+		if (batch_run(engine, &work, may_wait, &err)) {
 			/*
-			 * Nothing of this turn was promised and nothing will be: the
-			 * process ends, and the next one goes on from what is stored.
+			 * Nothing of this batch was acknowledged, and nothing will be. The
+			 * process exits; the next one continues from the store.
 			 */
 			engine->config.on_broken(engine->config.on_broken_arg, err.text);
 			return NULL;
@@ -388,7 +385,7 @@ int engine_is_moving(const struct engine *engine, int64_t within_ms)
 	return env_mono_ms(engine->config.env) - atomic_load(&engine->moved_ms) <= within_ms;
 }
 
-static void wake(struct engine *engine, int cancel)
+static void stop_signal(struct engine *engine, int cancel)
 {
 	pthread_mutex_lock(&engine->lock);
 	engine->stopping = 1;
@@ -403,10 +400,10 @@ void engine_stop(struct engine *engine, int64_t grace_ms)
 
 	if (!engine->thread_runs)
 		return;
-	wake(engine, 0);
+	stop_signal(engine, 0);
 	until = env_after_ms(CLOCK_REALTIME, grace_ms);
 	if (pthread_timedjoin_np(engine->thread, NULL, &until)) {
-		wake(engine, 1);
+		stop_signal(engine, 1);
 		pthread_join(engine->thread, NULL);
 	}
 	engine->thread_runs = 0;

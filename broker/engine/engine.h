@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine: owns the leases and the one writing connection. Requests, step results,
- * claims of steps and due times are applied one after the other in one transaction; it is
- * committed, and only then the answers go out. A busy moment becomes a group commit by
- * itself.
+ * The engine owns the leases and the only connection that writes to the store. It takes all
+ * requests, step results and claims that have queued up, and everything that is due, applies
+ * them one after the other in one transaction, commits, and only then answers. Under load,
+ * many changes therefore share one commit.
  *
- * The core (core.h) does this on whatever thread calls it; engine.c gives it a
- * thread, a queue and workers.
+ * The core (core.h) does this on the thread that calls it; engine.c adds a thread, a queue
+ * and workers.
  */
 #pragma once
 
@@ -22,37 +22,40 @@
 
 struct engine;
 
-/* Limits that a reload may change. 0 = off. */
+/* Limits that a reload can change. 0: no limit. */
 struct engine_limits {
-	int64_t max_active;		/* leases that count, all together */
+	int64_t max_active; /* leases that may cost money, in all */
 	int64_t max_active_owner;
 	int64_t max_active_org;
 	int64_t max_active_account;
-	int64_t max_hour_micros;	/* sum of hourly prices */
+	int64_t max_hour_micros; /* sum of hourly prices, 1/1,000,000 of a unit of money */
 	int64_t max_hour_micros_owner;
 	int64_t max_hour_micros_org;
 };
 
 struct engine_config {
 	const struct env *env;
-	struct store *store;		/* the writing one; the engine's from engine_new on */
-	struct account **accounts;	/* borrowed, live longer than the engine */
+	struct store *store; /* the writing one; the engine closes it, even if engine_new fails */
+	struct account **accounts; /* borrowed; must outlive the engine */
 	size_t account_count;
 	struct engine_limits limits;
-	int worker_threads;	/* for each account */
-	/* how late providers of accounts that do not say may show what they made; 0: as the plugin says */
+	int worker_threads; /* per account */
+	/*
+	 * How long a provider may take to show what it created; for accounts that do not configure
+	 * it. 0: as the plugin says.
+	 */
 	int64_t settle_ms;
 	/*
-	 * Which file of which machine the database is, "" if that does not matter: where it is
-	 * another than at the last start, all accounts are fenced until an operator has looked.
+	 * Identifies the machine and the database file; "": not checked. If it differs from that of
+	 * the last start, all accounts are fenced until an operator takes them over.
 	 */
 	char place[128];
-	int64_t boot_ms;		/* how long a lease may wait for its machine in all */
-	int64_t probe_ms;		/* how often an account is proven */
-	int64_t sweep_ms;		/* how often it is compared with the ledger; 0: never */
-	int64_t sweep_grace_ms;		/* how old a stray must be to be deleted */
-	int sweep_deletes;		/* without being asked */
-	/* Called on the engine's thread when the store broke: the process must end. */
+	int64_t boot_ms;	/* how long a lease may stay provisioning, over all attempts */
+	int64_t probe_ms;	/* interval between two probes of an account */
+	int64_t sweep_ms;	/* interval between two sweeps of an account; 0: never */
+	int64_t sweep_grace_ms; /* minimum age of an orphan that a sweep may hand to cleanup */
+	int sweep_deletes;	/* sweeps hand orphans to cleanup without an operator's request */
+	/* Called on the engine thread, once, when the store is broken: the process must exit. */
 	void (*on_broken)(void *arg, const char *why);
 	void *on_broken_arg;
 };
@@ -66,40 +69,37 @@ enum request_kind {
 	REQUEST_SWEEP,
 	REQUEST_POOL,
 	REQUEST_SHARE,
-	REQUEST_ACCOUNT,	/* take over expected_account: this store is the newest */
+	REQUEST_ACCOUNT, /* take over expected_account: lift its fence */
 };
 
 enum request_resolve { RESOLVE_RETRY, RESOLVE_FORGET, RESOLVE_ADOPT };
 enum request_sweep { SWEEP_RUN, SWEEP_LOOKED, SWEEP_DELETE };
 enum request_share { SHARE_PUT, SHARE_DROP, SHARE_DROP_ALL };
 
-/*
- * What became of a request. `code` is the API's snake_case error code for
- * everything but the three kinds of success.
- */
+/* The result of a request. All but the three kinds of success set `code`, the API's error code. */
 enum request_result {
-	RESULT_OK,		/* done; `lease` is as it is now */
-	RESULT_CREATED,		/* a new lease */
-	RESULT_REPLAY,		/* the same as before; `lease` is as it is now */
-	RESULT_NOT_FOUND,	/* or not the caller's */
+	RESULT_OK,	  /* done; `lease` is its current state */
+	RESULT_CREATED,	  /* a new lease */
+	RESULT_REPLAY,	  /* a repeated create; `lease` is its current state */
+	RESULT_NOT_FOUND, /* also: not visible to the caller */
 	RESULT_FORBIDDEN,
 	RESULT_INVALID,
-	RESULT_CONFLICT,	/* `code` says which */
-	RESULT_LIMIT,		/* a cap */
-	RESULT_UNAVAILABLE,	/* shutting down, or the account is blocked */
-	RESULT_PENDING,		/* the engine's own: the answer comes later */
+	RESULT_CONFLICT,    /* `code` says which */
+	RESULT_LIMIT,	    /* one of the engine_limits is reached */
+	RESULT_UNAVAILABLE, /* shutting down, the account cannot be used, or a store error */
+	RESULT_PENDING,	    /* internal: the request is answered later */
 };
 
-/* A server that the provider says is there. */
+/* A server in a provider's inventory. */
 #define POOL_LABELS_MAX 12
 struct pool_machine {
 	char account[32];
 	char id[32];
 	char name[64];
-	char status[32];	/* the provider's word, "" if not told */
+	char status[32]; /* as the provider reports it; "": not reported */
 	char type[32];
 	char address[64];
-	char lease[24];		/* by its labels, whose signature is right; "" if it is not */
+	char lease[24]; /* from its labels; "" if their signature is not valid */
 	struct {
 		char key[64], value[64];
 	} labels[POOL_LABELS_MAX];
@@ -112,99 +112,112 @@ struct pool_machine {
 struct engine_request {
 	enum request_kind kind;
 	struct caller caller;
-	char ref[64];			/* lease id or slug, except for a create */
-	char expected_account[32];	/* "" = not checked */
+	char ref[64];		   /* lease id or slug; unused by create */
+	char expected_account[32]; /* the account that the lease must belong to; "": any */
 
-	int own_only;			/* what is shared with the caller does not count */
-	/* why, of a release that keeps it, of RESOLVE, SWEEP and ACCOUNT; "" */
+	int own_only; /* ignore leases that are only shared with the caller */
+	/* why: RELEASE without delete, RESOLVE, SWEEP, ACCOUNT; "": not stated */
 	char reason[160];
-	/* create, release: answer when the machine is ready or the end is final, at the latest after
-	 * this long; 0 = at once */
+	/*
+	 * CREATE, RELEASE: wait at most this long until the machine is ready or the cleanup is
+	 * complete; 0: answer at once.
+	 */
 	int64_t wait_ms;
 
 	union {	/* by kind */
 		struct {	/* CREATE */
 			/*
-			 * What was asked for, checked and completed by the caller: id (or "" to have one
-			 * made), account, slug ("" to have one made), class and the fields of "what was
-			 * asked for". created_ms, owner and org are set by the engine.
+			 * The requested lease. The caller has validated it and filled in id ("":
+			 * the engine makes one), account, slug, class and all fields under "what
+			 * was asked for" in struct lease. The engine sets created_ms, owner, org.
 			 */
 			struct lease create;
-			char idempotency_key[128];	/* "" = none */
-			char body_hash[65];	/* hex SHA-256 of the body, as the client sent it */
+			char idempotency_key[128]; /* "": none */
+			char body_hash[65];	   /* hex SHA-256 of the request body as received */
 		};
 		struct {	/* CANCEL_CREATE */
 			char attempt_token[48];
 		};
 		struct {	/* RELEASE */
-			int delete_machine;	/* 1 yes, 0 keep it, -1 as the lease says (!keep) */
-			/* One that keeps it: till when, 0: not said; and is it only final once it is
-			 * protected at the provider, if it will be? */
-			int64_t retain_until_ms;
+			int delete_machine; /* 1: delete; 0: retain; -1: as `keep` says */
+			/* Without delete: */
+			int64_t retain_until_ms; /* wall clock; 0: no end stated */
+			/* wait until it is protected at the provider, if that is possible */
 			int wait_protected;
 		};
 		struct {	/* HEARTBEAT */
-			int64_t idle_ms;	/* new idle time, 0 = unchanged */
-			int64_t sample_ms;	/* of `sample` */
-			char sample[TELEMETRY_ROOM];	/* telemetry as complete JSON, "" = none */
+			int64_t idle_ms;	     /* new idle time; 0: unchanged */
+			int64_t sample_ms;	     /* when `sample` was taken, wall clock */
+			char sample[TELEMETRY_ROOM]; /* telemetry, a JSON object; "": none */
 		};
 		struct {	/* RESOLVE */
 			enum request_resolve resolve;
-			int64_t row;		/* of the ledger; 0: all that may exist, or the only one */
-			char resource_id[32];	/* RESOLVE_ADOPT: the provider's */
+			int64_t row; /* of the ledger; 0: all that may exist (ADOPT: the one) */
+			char resource_id[32]; /* RESOLVE_ADOPT: the provider's id */
 		};
-		struct {	/* SWEEP, of expected_account or all */
+		struct { /* SWEEP, of expected_account or of all accounts */
 			enum request_sweep sweep;
-			int64_t count;		/* answer: strays that were given to cleanup */
+			int64_t count; /* answer: number of orphans handed to cleanup */
 		};
-		struct {	/* POOL, of expected_account or all */
-			struct pool_machine *pool;	/* answer: an array that the caller frees */
+		struct { /* POOL, of expected_account or of all accounts */
+			struct pool_machine *pool; /* answer: an array; the caller frees it */
 			size_t pool_count;
 		};
-		struct {	/* SHARE: with whom from now on, or no more; borrowed until `done` */
+		struct { /* SHARE; the list is borrowed until `done` */
 			enum request_share share;
-			const struct store_share *shares;
+			const struct store_share *shares; /* the new list, or whom to remove */
 			size_t share_count;
 		};
 	};
 
-	/* answers */
+	/* answers, set by the engine */
 	enum request_result result;
 	char code[40];
 	char message[200];
 	struct lease lease;
-	struct attempt attempts[ATTEMPTS_SHOWN];	/* of the lease; only for create and release */
+	struct attempt attempts[ATTEMPTS_SHOWN]; /* of the lease; create and release only */
 	size_t attempt_count;
 
 	/*
-	 * Called on the engine's thread after the commit (or when the engine stops).
-	 * It must only hand over; the request is the caller's again.
+	 * Called exactly once, after the commit, on the engine thread; or, when the engine has
+	 * stopped, on the thread of engine_submit. The request is then the caller's again. It must
+	 * not block.
 	 */
 	void (*done)(struct engine_request *request);
 	void *user;
 
-	STAILQ_ENTRY(engine_request) link; /* the engine's while it has it */
+	STAILQ_ENTRY(engine_request) link; /* the engine's, until `done` */
 	int64_t wait_until_ms;
 };
 
 STAILQ_HEAD(request_list, engine_request);
 
+/*
+ * Opens the core and starts the workers and the engine thread. The configuration is copied.
+ * -1: error; the store is closed in any case.
+ */
 int engine_new(const struct engine_config *config, struct engine **ret, struct err *err);
-/* Any thread. The request is the engine's until done is called; done is always called. */
+/*
+ * Any thread. The engine owns the request until it calls `done`, which it always does unless the
+ * store breaks.
+ */
 void engine_submit(struct engine *engine, struct engine_request *request);
+/* Any thread. The limits hold from the next batch on. */
 void engine_set_limits(struct engine *engine, const struct engine_limits *limits);
-/* Every account reads its provider's files again; how that went is in the log. Any thread. */
+/* Reloads the provider files of every account; the results are logged. Any thread. */
 void engine_reload(struct engine *engine);
 /*
- * Has it come round in the last `within_ms`? With nothing to do it still does, every
- * second, so less than ENGINE_ROUND_MS is not asked of it. For the watchdog; any thread.
+ * Has the engine completed an iteration within the last `within_ms`? An idle engine completes
+ * one every second, so values below ENGINE_ROUND_MS are raised to it. For the watchdog; any
+ * thread.
  */
 #define ENGINE_ROUND_MS 3000
 int engine_is_moving(const struct engine *engine, int64_t within_ms);
 /*
- * Refuses new requests, answers waiting ones, lets running steps come to their
- * end (or cancels them after grace_ms), commits, joins. What is owed stays owed
- * in the store.
+ * Rejects new requests, answers those that wait, and lets running steps finish; cancels them
+ * after `grace_ms`. Commits and joins the engine thread. Owed cleanup stays in the store and
+ * continues after the next start.
  */
 void engine_stop(struct engine *engine, int64_t grace_ms);
+/* Stops the engine at once if it runs, and closes the store. NULL is fine. */
 void engine_free(struct engine *engine);

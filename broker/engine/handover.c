@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A key that another lease uses as well is handed over to it, in one transaction: the
- * lease that made it is done, and whoever uses it last deletes it. Nothing waits for
- * a key, and nothing that is free counts as a machine.
+ * A key that another lease also uses is handed over to that lease, in one transaction. The
+ * lease that created the key can then complete its cleanup; the last user deletes the key. So no
+ * cleanup waits for other leases, and no lease counts against the limits because of a key, which
+ * is free.
  */
 #include "engine/internal.h"
 
-/* The heir's row becomes the owner's. */
-static int inherit(struct core *core, const struct lease *from, const struct resource *r,
-		   int64_t heir, struct err *err)
+/* The heir's row, which only used the key, becomes the owner's. */
+static int key_inherit(struct core *core, const struct lease *from, const struct resource *r,
+		       int64_t heir, struct err *err)
 {
 	struct lease_event event = {
 		.kind = LEASE_EVENT_INHERIT,
@@ -37,7 +38,7 @@ int core_handover(struct core *core, struct lease_aggregate *a, struct err *err)
 			return -1;
 		if (!users.heir && !users.owners)
 			continue;
-		if ((users.heir && inherit(core, &a->lease, r, users.heir, err)) ||
+		if ((users.heir && key_inherit(core, &a->lease, r, users.heir, err)) ||
 		    core_apply(core, a, &event, NULL, err))
 			return -1;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The steps that are on their way, found by their lease. */
+/* The steps in flight, by lease. */
 #include "engine/internal.h"
 
 #include "util/alloc.h"
@@ -32,11 +32,11 @@ struct in_flight *in_flight_find(struct core *core, int64_t n)
 	return running;
 }
 
-/* Of an observation for many leases: is there one that still wants it? */
-static int is_wanted(const struct step *look)
+/* Does a shared observation still have a lease that was not cancelled? */
+static int is_wanted(const struct step *observation)
 {
-	for (size_t i = 0; i < look->waiting_count; i++) {
-		if (look->waiting[i] && !atomic_load(&look->waiting[i]->cancel))
+	for (size_t i = 0; i < observation->waiting_count; i++) {
+		if (observation->waiting[i] && !atomic_load(&observation->waiting[i]->cancel))
 			return 1;
 	}
 	return 0;
@@ -44,11 +44,11 @@ static int is_wanted(const struct step *look)
 
 void in_flight_cancel(struct in_flight *running)
 {
-	struct step *look = running->step->look;
+	struct step *observation = running->step->look;
 
 	atomic_store(&running->step->cancel, 1);
-	if (look && !is_wanted(look))
-		atomic_store(&look->cancel, 1);
+	if (observation && !is_wanted(observation))
+		atomic_store(&observation->cancel, 1);
 }
 
 struct in_flight in_flight_take(struct core *core, const struct step *step)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One look for many: leases whose server is made and not ready yet have a queue of their
- * own, and one step of the account looks for all of them. It takes one place; one runs at
- * a time, and a moment passes between two, so that what becomes due meanwhile shares the
- * next. Each lease in it counts as running, and its result is that of an ordinary provision
- * step; of which the look says nothing has such a step next.
+ * Shared observations. Leases whose server is created but not ready have a queue of their own,
+ * and one step of the account observes all of them. It counts as one step towards max_steps.
+ * An account runs one at a time and pauses between two, so that leases that become due
+ * meanwhile share the next one. Each covered lease counts as running and gets the result of an
+ * ordinary provision step. A lease that the observation does not cover gets such a step next.
  */
 #include "engine/internal.h"
 
@@ -13,38 +13,39 @@
 #include "util/log.h"
 #include "util/text.h"
 
-#define LOOK_LEASES_MAX 1000
-/* A release waits for the look that its lease is in. */
-#define LOOK_DEADLINE_MS 20000
-/* Between two looks; less if the provider asks for waits that are short, or allows many calls. */
-#define LOOK_APART_MS 250
-#define LOOK_APART_LEAST_MS 25
+#define OBSERVE_LEASES_MAX 1000
+/* A release waits for the end of the observation that covers its lease, so this is short. */
+#define OBSERVE_DEADLINE_MS 20000
+/* The pause between two; shorter if the provider asks for short waits or allows many calls. */
+#define OBSERVE_INTERVAL_MS 250
+#define OBSERVE_INTERVAL_MIN_MS 25
 #define HOUR_MS (60 * 60 * 1000)
-#define LOOK_APART_SHARE 8
-/* One that has read many pages is followed by a longer pause. */
-#define LOOK_ANSWERS_SHARE 4
-#define LOOK_APART_MOST 8
-/* Results in one turn of the engine, so that a thousand do not hold up its answers. */
-#define LOOK_RESULTS_MOST 128
+#define OBSERVE_INTERVAL_DIVISOR 8
+/* The pause grows with the number of responses (pages) that the observation took. */
+#define OBSERVE_ANSWERS_DIVISOR 4
+#define OBSERVE_INTERVAL_FACTOR_MAX 8
+/* Results applied per batch, so that a thousand of them do not delay other answers. */
+#define OBSERVE_RESULTS_MAX 128
 
-/* ---- a look begins ----------------------------------------------------------------- */
+/* ---- start ------------------------------------------------------------------------- */
 
-static void look_add(struct step *look, struct step *part)
+static void observation_add(struct step *observation, struct step *part)
 {
-	if ((look->waiting_count & (look->waiting_count - 1)) == 0)
-		look->waiting = xrealloc(look->waiting, (look->waiting_count * 2 + 1) *
-					 sizeof(*look->waiting));
-	look->waiting[look->waiting_count++] = part;
+	if ((observation->waiting_count & (observation->waiting_count - 1)) == 0)
+		observation->waiting = xrealloc(observation->waiting,
+						(observation->waiting_count * 2 + 1) *
+							sizeof(*observation->waiting));
+	observation->waiting[observation->waiting_count++] = part;
 }
 
-/* Takes a lease into the look, if it is due until then and still waits for its server. */
-static void join(struct core *core, struct core_account *a, struct step *look, int64_t n,
-		 int64_t until_ms)
+/* Includes a lease in the observation, if it is due by `until_ms` and still awaits its server. */
+static void observation_add_lease(struct core *core, struct core_account *a,
+				  struct step *observation, int64_t n, int64_t until_ms)
 {
 	struct lease_aggregate *lease;
 	struct step *part;
 
-	/* Whatever has changed since it was queued has set another due time. */
+	/* A change since the lease was queued has set a new due time. */
 	lease = in_flight_find(core, n) ? NULL : core_lease(core, n, NULL);
 	if (!lease || lease->lease.state != LEASE_PROVISIONING ||
 	    !lease_step_is_due(&lease->lease, until_ms))
@@ -57,84 +58,87 @@ static void join(struct core *core, struct core_account *a, struct step *look, i
 	part->lease = lease->lease;
 	ledger_copy(&lease->ledger, &part->ledger);
 	part->epoch = lease->lease.epoch;
-	part->look = look;
+	part->look = observation;
 	part->is_unobserved = 1;
 	in_flight_add(core, n, part);
-	look_add(look, part);
+	observation_add(observation, part);
 	core_schedule(core, &lease->lease);
 }
 
-/* Those that the last looks have seen and that are due in a moment come along. */
-static void join_early(struct core *core, struct core_account *a, struct step *look)
+/* Also includes leases of earlier observations that are due within the interval. */
+static void observation_add_early(struct core *core, struct core_account *a,
+				  struct step *observation)
 {
-	int64_t now = core_now(core), until = now + a->look.apart_ms;
+	int64_t now = core_now(core), until = now + a->observation.interval_ms;
 	size_t left = 0;
 
-	for (size_t i = 0; i < a->look.seen_count; i++) {
-		struct look_seen seen = a->look.seen[i];
+	for (size_t i = 0; i < a->observation.observed_count; i++) {
+		struct observed_lease seen = a->observation.observed[i];
 
-		if (seen.due_ms > until || (seen.due_ms > now &&
-					    look->waiting_count >= LOOK_LEASES_MAX))
-			a->look.seen[left++] = seen;
+		if (seen.due_ms > until ||
+		    (seen.due_ms > now && observation->waiting_count >= OBSERVE_LEASES_MAX))
+			a->observation.observed[left++] = seen;
 		else if (seen.due_ms > now)
-			join(core, a, look, seen.n, until);
+			observation_add_lease(core, a, observation, seen.n, until);
 	}
-	a->look.seen_count = left;
+	a->observation.observed_count = left;
 }
 
 int core_observe_start(struct core *core, struct core_account *a)
 {
 	int64_t now = core_now(core);
-	int64_t wait_ms = a->look.next_mono_ms - env_mono_ms(core->env);
-	struct step *look;
+	int64_t wait_ms = a->observation.next_mono_ms - env_mono_ms(core->env);
+	struct step *observation;
 	int64_t n;
 
-	if (STAILQ_EMPTY(&a->queues[QUEUE_OBSERVE]) || a->look.is_running)
+	if (STAILQ_EMPTY(&a->queues[QUEUE_OBSERVE]) || a->observation.is_running)
 		return 0;
 	if (wait_ms > 0) {
-		account_task_at(core, a, TASK_LOOK, now + wait_ms);
+		account_task_at(core, a, TASK_OBSERVE, now + wait_ms);
 		return 0;
 	}
-	look = core_step_new(core, a, STEP_OBSERVE);
-	while (look->waiting_count < LOOK_LEASES_MAX && (n = queue_pop(a, QUEUE_OBSERVE)) != 0)
-		join(core, a, look, n, now);
-	if (!look->waiting_count) {
-		step_free(look);
+	observation = core_step_new(core, a, STEP_OBSERVE);
+	while (observation->waiting_count < OBSERVE_LEASES_MAX &&
+	       (n = queue_pop(a, QUEUE_OBSERVE)) != 0)
+		observation_add_lease(core, a, observation, n, now);
+	if (!observation->waiting_count) {
+		step_free(observation);
 		return 0;
 	}
-	join_early(core, a, look);
-	look->deadline_ms = now + LOOK_DEADLINE_MS;
-	a->look.is_running = 1;
-	core_step_start(core, a, look, 0);
+	observation_add_early(core, a, observation);
+	observation->deadline_ms = now + OBSERVE_DEADLINE_MS;
+	a->observation.is_running = 1;
+	core_step_start(core, a, observation, 0);
 	return 1;
 }
 
-/* ---- and ends ---------------------------------------------------------------------- */
+/* ---- end --------------------------------------------------------------------------- */
 
-/* The look has failed, and says how: the lease waits as if its own step had. */
-static void fail_with(struct step *part, const struct step *look)
+/* The observation failed: the lease waits as if its own step had failed in the same way. */
+static void part_fail(struct step *part, const struct step *observation)
 {
 	part->verdict = LESSOR_RETRY;
-	part->error_class = look->error_class;
-	part->wait_ms = look->wait_ms;
-	TEXT_SET(part->reason, look->reason);
+	part->error_class = observation->error_class;
+	part->wait_ms = observation->wait_ms;
+	TEXT_SET(part->reason, observation->reason);
 }
 
 /*
- * What becomes of a lease of which the look says nothing. 1: its step has a result all the
- * same. 0: it has a step of its own next.
+ * Decides how a lease continues that the observation did not cover. 1: its step has a result
+ * nevertheless. 0: it gets a step of its own.
  */
-static int settle_unobserved(struct core *core, struct core_account *a, const struct step *look,
-			     struct step *part)
+static int part_resolve_unobserved(struct core *core, struct core_account *a,
+				   const struct step *observation, struct step *part)
 {
 	const struct lease_aggregate *lease = core_lease(core, part->lease.n, NULL);
 
 	if (!lease || lease->lease.epoch != part->epoch ||
-	    (look->verdict == LESSOR_RETRY && !look->violation) || step_is_denied(look)) {
-		fail_with(part, look);
+	    (observation->verdict == LESSOR_RETRY && !observation->violation) ||
+	    step_is_denied(observation)) {
+		part_fail(part, observation);
 		return 1;
 	}
-	/* One that came early is due in a moment, and in that moment's look. */
+	/* A lease that was included early becomes due soon, and then joins an observation again. */
 	if (lease_step_is_due(&lease->lease, core_now(core)))
 		queue_lease_alone(core, a, &lease->lease);
 	else
@@ -142,91 +146,98 @@ static int settle_unobserved(struct core *core, struct core_account *a, const st
 	return 0;
 }
 
-static void seen_add(struct core *core, struct core_account *a, const struct step *part)
+static void observed_add(struct core *core, struct core_account *a, const struct step *part)
 {
-	struct core_look *look = &a->look;
+	struct shared_observation *o = &a->observation;
 
-	if (look->seen_count == look->seen_room) {
-		look->seen_room = look->seen_room ? look->seen_room * 2 : 16;
-		look->seen = xrealloc(look->seen, look->seen_room * sizeof(*look->seen));
+	if (o->observed_count == o->observed_size) {
+		o->observed_size = o->observed_size ? o->observed_size * 2 : 16;
+		o->observed = xrealloc(o->observed, o->observed_size * sizeof(*o->observed));
 	}
-	look->seen[look->seen_count++] = (struct look_seen){
-		.n = part->lease.n, .due_ms = core_now(core) + part->wait_ms,
+	o->observed[o->observed_count++] = (struct observed_lease){
+		.n = part->lease.n,
+		.due_ms = core_now(core) + part->wait_ms,
 	};
 }
 
-static void part_done(struct core *core, struct core_account *a, const struct step *look,
+static void part_done(struct core *core, struct core_account *a, const struct step *observation,
 		      struct step *part)
 {
 	struct in_flight ran = in_flight_take(core, part);
 
-	if (part->is_unobserved && !settle_unobserved(core, a, look, part))
+	if (part->is_unobserved && !part_resolve_unobserved(core, a, observation, part))
 		return;
 	core_step_result(core, a, part, &ran);
 	if (part->verdict == LESSOR_PENDING && part->wait_ms > 0)
-		seen_add(core, a, part);
+		observed_add(core, a, part);
 }
 
-/* Where many calls are allowed they need not be saved: then it is one call's share of the hour. */
-static int64_t apart_ms(const struct core_account *a, int64_t wanted_ms)
+/* Bounds the interval. Where many calls are allowed, one call's share of the hour is enough. */
+static int64_t interval_bounded(const struct core_account *a, int64_t wanted_ms)
 {
 	int64_t rate = a->account->config.rate_per_hour;
 
 	if (rate && wanted_ms > HOUR_MS / rate)
 		wanted_ms = HOUR_MS / rate;
-	return wanted_ms < LOOK_APART_LEAST_MS ? LOOK_APART_LEAST_MS :
-	       wanted_ms > LOOK_APART_MS ? LOOK_APART_MS : wanted_ms;
+	return wanted_ms < OBSERVE_INTERVAL_MIN_MS ? OBSERVE_INTERVAL_MIN_MS :
+	       wanted_ms > OBSERVE_INTERVAL_MS	   ? OBSERVE_INTERVAL_MS :
+						     wanted_ms;
 }
 
-/* When the next one may begin: by what the provider asks for, and by what this one took. */
-static void pace(struct core *core, struct core_account *a, const struct step *look)
+/* Sets when the next one may start: by the waits the provider asked for, and by this one's cost. */
+static void observation_schedule(struct core *core, struct core_account *a,
+				 const struct step *observation)
 {
 	int64_t shortest = 0, share;
 
-	for (size_t i = 0; i < look->waiting_count; i++) {
-		const struct step *part = look->waiting[i];
+	for (size_t i = 0; i < observation->waiting_count; i++) {
+		const struct step *part = observation->waiting[i];
 
 		if (part->verdict == LESSOR_PENDING && !part->is_unobserved && part->wait_ms > 0 &&
 		    (!shortest || part->wait_ms < shortest))
 			shortest = part->wait_ms;
 	}
 	if (shortest)
-		a->look.apart_ms = apart_ms(a, shortest / LOOK_APART_SHARE);
-	share = 1 + look->answers / LOOK_ANSWERS_SHARE;
-	a->look.next_mono_ms = env_mono_ms(core->env) + a->look.apart_ms *
-			       (share > LOOK_APART_MOST ? LOOK_APART_MOST : share);
+		a->observation.interval_ms = interval_bounded(a,
+							      shortest / OBSERVE_INTERVAL_DIVISOR);
+	share = 1 + observation->answers / OBSERVE_ANSWERS_DIVISOR;
+	a->observation.next_mono_ms =
+		env_mono_ms(core->env) +
+		a->observation.interval_ms *
+			(share > OBSERVE_INTERVAL_FACTOR_MAX ? OBSERVE_INTERVAL_FACTOR_MAX : share);
 }
 
-void core_observe_go_on(struct core *core, struct core_account *a)
+void core_observe_continue(struct core *core, struct core_account *a)
 {
-	struct step *look = a->look.ended;
+	struct step *observation = a->observation.ended;
 
-	if (!look)
+	if (!observation)
 		return;
-	for (int i = 0; i < LOOK_RESULTS_MOST && a->look.results < look->waiting_count; i++)
-		part_done(core, a, look, look->waiting[a->look.results++]);
-	if (a->look.results < look->waiting_count) {
-		account_task_at(core, a, TASK_LOOK, core_now(core) + 1);
+	for (int i = 0;
+	     i < OBSERVE_RESULTS_MAX && a->observation.results < observation->waiting_count; i++)
+		part_done(core, a, observation, observation->waiting[a->observation.results++]);
+	if (a->observation.results < observation->waiting_count) {
+		account_task_at(core, a, TASK_OBSERVE, core_now(core) + 1);
 		return;
 	}
-	if (step_is_denied(look))
-		core_step_denied(core, a, look);
-	a->look.ended = NULL;
-	a->look.is_running = 0;
-	step_free(look);
+	if (step_is_denied(observation))
+		core_step_denied(core, a, observation);
+	a->observation.ended = NULL;
+	a->observation.is_running = 0;
+	step_free(observation);
 }
 
-void core_observe_done(struct core *core, struct core_account *a, struct step *look)
+void core_observe_done(struct core *core, struct core_account *a, struct step *observation)
 {
 	a->running--;
 	BUG_ON(a->running < 0);
-	pace(core, a, look);
-	a->look.ended = look;
-	a->look.results = 0;
-	core_observe_go_on(core, a);
+	observation_schedule(core, a, observation);
+	a->observation.ended = observation;
+	a->observation.results = 0;
+	core_observe_continue(core, a);
 }
 
 void core_observe_init(struct core_account *a)
 {
-	a->look.apart_ms = apart_ms(a, LOOK_APART_MS);
+	a->observation.interval_ms = interval_bounded(a, OBSERVE_INTERVAL_MS);
 }

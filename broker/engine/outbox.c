@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What waits for the commit: answers, lines of the log, steps to start. Whatever was decided is
- * said, and acted on, once it is durable; a batch that fails says nothing.
+ * Answers, log lines and steps that wait for the commit. A decision is announced and acted on
+ * only once it is durable; a batch that fails announces nothing.
  */
 #include "engine/internal.h"
 
@@ -84,7 +84,7 @@ static void write_log_lines(struct core *core)
 	}
 }
 
-/* Whoever is answered may ask again at once: each queue is taken as it stands. */
+/* A `done` callback may cause new answers, so the list is emptied first. */
 static void send_answers(struct core *core)
 {
 	struct request_list answers = STAILQ_HEAD_INITIALIZER(answers);

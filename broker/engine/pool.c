@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool: what servers of ours the provider says there are, for an operator who asks.
- * Nothing is concluded from it here. One list serves all who ask within some seconds:
- * it costs a call for every fifty machines.
+ * The pool: the servers in the provider's inventory, on an operator's request. Nothing is
+ * concluded from it here. A list costs one provider call per fifty machines, so one list
+ * answers all requests within a few seconds.
  */
 #include "engine/internal.h"
 
@@ -14,9 +14,9 @@
 #include "util/text.h"
 
 #define FRESH_MS 5000
-#define MACHINES_MAX 10000	/* of an account; more is no inventory that anybody reads */
+#define MACHINES_MAX 10000 /* per account; the rest is left out */
 
-/* The mark of a list that is the pool's. */
+/* Its address marks the pool's lists. */
 static char pool_mark;
 
 int core_is_pool(const struct step *step)
@@ -24,35 +24,35 @@ int core_is_pool(const struct step *step)
 	return step->op == STEP_LIST && step->owner_data == &pool_mark;
 }
 
-static int is_asked(const struct engine_request *r, const struct core_account *a)
+static int is_requested(const struct engine_request *r, const struct core_account *a)
 {
 	return !r->expected_account[0] ||
 	       strcmp(r->expected_account, a->account->config.name) == 0;
 }
 
-/* Is every inventory it asks for there? */
-static int is_served(const struct core *core, const struct engine_request *r)
+/* Has every inventory that the request needs been read? */
+static int is_complete(const struct core *core, const struct engine_request *r)
 {
 	for (size_t i = 0; i < core->account_count; i++) {
-		if (is_asked(r, &core->accounts[i]) && core->accounts[i].is_listing)
+		if (is_requested(r, &core->accounts[i]) && core->accounts[i].is_listing)
 			return 0;
 	}
 	return 1;
 }
 
-static void serve(struct core *core, struct engine_request *r)
+static void pool_answer(struct core *core, struct engine_request *r)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < core->account_count; i++) {
-		if (is_asked(r, &core->accounts[i]))
+		if (is_requested(r, &core->accounts[i]))
 			count += core->accounts[i].listed_count;
 	}
 	r->pool = xcalloc(count ? count : 1, sizeof(*r->pool));
 	for (size_t i = 0; i < core->account_count; i++) {
 		const struct core_account *a = &core->accounts[i];
 
-		if (!is_asked(r, a) || !a->listed_count)
+		if (!is_requested(r, a) || !a->listed_count)
 			continue;
 		memcpy(r->pool + r->pool_count, a->listed, a->listed_count * sizeof(*a->listed));
 		r->pool_count += a->listed_count;
@@ -99,14 +99,14 @@ void core_pool_done(struct core *core, struct core_account *a, struct step *step
 	}
 	for (struct engine_request *r = STAILQ_FIRST(&core->pool_waiters); r; r = next) {
 		next = STAILQ_NEXT(r, link);
-		if (!is_asked(r, a) || (!failed && !is_served(core, r)))
+		if (!is_requested(r, a) || (!failed && !is_complete(core, r)))
 			continue;
 		STAILQ_REMOVE(&core->pool_waiters, r, engine_request, link);
 		if (failed)
 			request_fail(r, RESULT_UNAVAILABLE, "inventory_unavailable",
-				     "cannot read the inventory from the provider; try again");
+				     "cannot read the provider's inventory; try again");
 		else
-			serve(core, r);
+			pool_answer(core, r);
 		core_answer(core, r);
 	}
 }
@@ -115,7 +115,7 @@ static void list_start(struct core *core, struct core_account *a)
 {
 	struct step *step = core_step_begin(core, a, STEP_LIST, 0);
 
-	/* Like all account work it has a place of its own. */
+	/* Like all account tasks, it does not count towards max_steps. */
 	a->running--;
 	step->list_kind = LESSOR_KIND_SERVER;
 	step->owner_data = &pool_mark;
@@ -123,7 +123,7 @@ static void list_start(struct core *core, struct core_account *a)
 	a->listed_ms = core_now(core);
 }
 
-/* 0: it may be asked; otherwise answered. */
+/* Can the accounts of the request be listed? -1: no, and its answer says why. */
 static int check_accounts(struct core *core, struct engine_request *r)
 {
 	int found = 0;
@@ -131,12 +131,12 @@ static int check_accounts(struct core *core, struct engine_request *r)
 	for (size_t i = 0; i < core->account_count; i++) {
 		struct core_account *a = &core->accounts[i];
 
-		if (!is_asked(r, a))
+		if (!is_requested(r, a))
 			continue;
 		found = 1;
 		if (account_is_blocked(a->account, NULL, 0)) {
 			request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-				     "the provider account is blocked: operator action is needed");
+				     "the provider account is blocked: an operator must act");
 			return -1;
 		}
 		if (!core_account_is_verified(core, a)) {
@@ -146,7 +146,8 @@ static int check_accounts(struct core *core, struct engine_request *r)
 		}
 	}
 	if (!found)
-		request_fail(r, RESULT_INVALID, "invalid_provider", "no such provider");
+		request_fail(r, RESULT_INVALID, "invalid_provider",
+			     "no provider of this name is configured");
 	return found ? 0 : -1;
 }
 
@@ -156,7 +157,8 @@ int core_request_pool(struct core *core, struct engine_request *r, struct err *e
 
 	(void)err;
 	if (r->caller.role != TOKEN_ADMIN) {
-		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only admins may read the inventory");
+		request_fail(r, RESULT_FORBIDDEN, "forbidden",
+			     "only an admin may see the inventory");
 		return 0;
 	}
 	if (check_accounts(core, r))
@@ -164,12 +166,12 @@ int core_request_pool(struct core *core, struct engine_request *r, struct err *e
 	for (size_t i = 0; i < core->account_count; i++) {
 		struct core_account *a = &core->accounts[i];
 
-		if (is_asked(r, a) && !a->is_listing &&
+		if (is_requested(r, a) && !a->is_listing &&
 		    (!a->listed_ms || now - a->listed_ms >= FRESH_MS || now < a->listed_ms))
 			list_start(core, a);
 	}
-	if (is_served(core, r)) {
-		serve(core, r);
+	if (is_complete(core, r)) {
+		pool_answer(core, r);
 		return 0;
 	}
 	r->result = RESULT_PENDING;
@@ -184,7 +186,7 @@ void core_pool_drain(struct core *core)
 	while ((r = STAILQ_FIRST(&core->pool_waiters)) != NULL) {
 		STAILQ_REMOVE_HEAD(&core->pool_waiters, link);
 		request_fail(r, RESULT_UNAVAILABLE, "shutting_down",
-			     "the broker is shutting down; try again");
+			     "the broker is stopping; try again");
 		core_answer(core, r);
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* When a lease has its turn: its due time, and its place among those that wait for their account. */
+/* Due times of leases, and the queues of leases that wait for a free place in their account. */
 #include "engine/internal.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 void core_schedule(struct core *core, const struct lease *l)
 {
-	/* While a step runs only the deadline may interrupt; its result sets the next due time. */
+	/* While a step runs, only the deadline is due; the step's result sets the next due time. */
 	heap_set(core->due, l->n,
 		 in_flight_find(core, l->n) ? lease_deadline_ms(l) :
 					      lease_due_ms(l, core_now(core)));
@@ -47,7 +47,7 @@ int64_t queue_pop(struct core_account *a, enum step_queue which)
 
 void queue_lease_alone(struct core *core, struct core_account *a, const struct lease *l)
 {
-	/* It waits for a place: until its step has run only the deadline may interrupt. */
+	/* Until its step has run, only the deadline is due. */
 	heap_set(core->due, l->n, lease_deadline_ms(l));
 	queue_push(a, QUEUE_OTHER, l->n);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which lease a request means, and whether the caller may change it. */
+/* Finds the lease that a request names, and checks whether the caller may change it. */
 #include "engine/internal.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@ int request_is_callers(const struct engine_request *r, const struct lease *l)
 	       (strcmp(r->caller.owner, l->owner) == 0 && strcmp(r->caller.org, l->org) == 0);
 }
 
-/* By id, else by slug among the live ones. As store_lease_visible. */
+/* By id, otherwise by slug among live leases. Returns what store_lease_visible returns. */
 static int find_visible(struct core *core, const struct engine_request *r,
 			enum store_sharing sharing, int64_t *ret, struct err *err)
 {
@@ -29,7 +29,7 @@ static int find_visible(struct core *core, const struct engine_request *r,
 	return rc;
 }
 
-/* In memory and the caller's own: no need to ask. */
+/* The common case without a query: the lease is in memory and the caller's own. */
 static struct lease_aggregate *find_own(struct core *core, const struct engine_request *r)
 {
 	struct lease_aggregate *a = aggregates_peek_id(core->aggregates, r->ref);
@@ -53,12 +53,12 @@ static struct lease_aggregate *find_shown(struct core *core, struct engine_reque
 		return a;
 	if (rc == 1 && !r->own_only && find_visible(core, r, SHARED_USE, &n, &err) == 0)
 		request_fail(r, RESULT_FORBIDDEN, "forbidden",
-			     "the lease is shared with you for use only, not for changes");
+			     "the lease is shared with you for use only; you cannot change it");
 	else if (rc == 1)
 		request_fail(r, RESULT_NOT_FOUND, "not_found", "no such lease");
 	else if (err.kind == ERR_CONFLICT)
 		request_fail(r, RESULT_CONFLICT, "ambiguous_slug",
-			     "several leases have this slug; use the id");
+			     "several leases have this slug; use the lease id");
 	else
 		request_fail_store(r, &err);
 	return NULL;

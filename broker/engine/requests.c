@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What clients ask for: create, cancel-create, release, heartbeat. */
+/* Requests of clients: create, cancel-create, release, heartbeat; and the table of all requests. */
 #include "engine/internal.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #define SLUG_MAX 41
 #define SLUG_TRIES 20
 
-/* Readers change nothing; an admin may act for others. */
+/* Read-only tokens may not submit any request to the engine. */
 static int may_change(struct engine_request *r)
 {
 	if (r->caller.role != TOKEN_READER)
@@ -22,7 +22,7 @@ static int may_change(struct engine_request *r)
 
 /* ---- create ------------------------------------------------------------------------ */
 
-static void mint_id(struct core *core, char id[24])
+static void lease_id_make(struct core *core, char id[24])
 {
 	unsigned char bytes[6];
 
@@ -32,11 +32,10 @@ static void mint_id(struct core *core, char id[24])
 }
 
 /*
- * A slug is unique among its owner's live leases; a taken one gets a tail as
- * the existing client's other coordinator makes it: FNV-1a of "ID-N", 16 bits.
+ * Makes the slug unique among its owner's live leases. A slug in use gets a suffix, computed as
+ * the client's original coordinator does: FNV-1a of "ID-N", 16 bits. 1: all variants are taken.
  */
-/* 0, 1 if no variant of it is free, -1. */
-static int settle_slug(struct core *core, struct lease *l, struct err *err)
+static int slug_make_unique(struct core *core, struct lease *l, struct err *err)
 {
 	char wanted[sizeof(l->slug)];
 	int taken;
@@ -55,12 +54,12 @@ static int settle_slug(struct core *core, struct lease *l, struct err *err)
 	return 1;
 }
 
-static int over(int64_t have, int64_t more, int64_t limit)
+static int limit_exceeded(int64_t have, int64_t more, int64_t limit)
 {
 	return limit > 0 && have + more > limit;
 }
 
-/* Everything that may cost money counts: live, owed, in attention, retained. */
+/* Counts every lease that may cost money: live, owed, in attention, retained. 1: over a limit. */
 static int check_limits(struct core *core, struct engine_request *r, const struct lease *l,
 			struct err *err)
 {
@@ -71,41 +70,40 @@ static int check_limits(struct core *core, struct engine_request *r, const struc
 
 	if (store_counts(core->store, l->owner, l->org, l->account, &have, err))
 		return -1;
-	if (over(have.all, 1, limits->max_active))
-		which = "active leases in total";
-	else if (over(have.owner, 1, limits->max_active_owner))
+	if (limit_exceeded(have.all, 1, limits->max_active))
+		which = "active leases";
+	else if (limit_exceeded(have.owner, 1, limits->max_active_owner))
 		which = "active leases of this owner";
-	else if (over(have.org, 1, limits->max_active_org))
+	else if (limit_exceeded(have.org, 1, limits->max_active_org))
 		which = "active leases of this organisation";
-	else if (over(have.account, 1, limits->max_active_account))
+	else if (limit_exceeded(have.account, 1, limits->max_active_account))
 		which = "active leases of this provider";
-	else if (over(have.micros_all, price, limits->max_hour_micros))
+	else if (limit_exceeded(have.micros_all, price, limits->max_hour_micros))
 		which = "the total hourly price";
-	else if (over(have.micros_owner, price, limits->max_hour_micros_owner))
-		which = "the hourly price of this owner";
-	else if (over(have.micros_org, price, limits->max_hour_micros_org))
-		which = "the hourly price of this organisation";
+	else if (limit_exceeded(have.micros_owner, price, limits->max_hour_micros_owner))
+		which = "the total hourly price of this owner";
+	else if (limit_exceeded(have.micros_org, price, limits->max_hour_micros_org))
+		which = "the total hourly price of this organisation";
 	if (!which)
 		return 0;
 	request_fail(r, RESULT_LIMIT, "cost_limit_exceeded", "the limit on %s is reached", which);
 	return 1;
 }
 
-static void replay(struct engine_request *r, const struct lease_aggregate *a)
+static void request_replay(struct engine_request *r, const struct lease_aggregate *a)
 {
 	r->result = RESULT_REPLAY;
 	core_fill_answer(r, a);
 }
 
-/* The id is there already: the same attempt, or somebody else's. */
+/* A lease with this id exists: a replay if it is of the same attempt, otherwise a conflict. */
 static void create_again(struct engine_request *r, const struct lease_aggregate *a)
 {
 	const struct lease *l = &a->lease;
 	const char *token = r->create.attempt_token;
 
 	if (!request_is_callers(r, l) || !token[0] || !l->attempt_token[0]) {
-		request_fail(r, RESULT_CONFLICT, "lease_id_conflict",
-			     "the lease id is already in use");
+		request_fail(r, RESULT_CONFLICT, "lease_id_conflict", "the lease id is in use");
 	} else if (strcmp(token, l->attempt_token) != 0) {
 		request_fail(r, RESULT_CONFLICT, "create_attempt_conflict",
 			     "the lease id belongs to another create attempt");
@@ -116,11 +114,11 @@ static void create_again(struct engine_request *r, const struct lease_aggregate 
 		request_fail(r, RESULT_CONFLICT, "lease_state_changed", "the lease has ended");
 		core_fill_answer(r, a);
 	} else {
-		replay(r, a);
+		request_replay(r, a);
 	}
 }
 
-/* By the Idempotency-Key. As create_replayed. */
+/* Looks for the Idempotency-Key. Returns what create_replayed returns. */
 static int create_known(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct store_idempotency known;
@@ -135,17 +133,17 @@ static int create_known(struct core *core, struct engine_request *r, struct err 
 		return rc < 0 ? -1 : 0;
 	if (strcmp(known.hash, r->body_hash) != 0) {
 		request_fail(r, RESULT_CONFLICT, "idempotency_key_reused",
-			     "this Idempotency-Key was already used with a different request");
+			     "this Idempotency-Key was used for a different request");
 		return 1;
 	}
 	a = core_lease(core, known.lease_n, err);
 	if (!a)
 		return -1;
-	replay(r, a);
+	request_replay(r, a);
 	return 1;
 }
 
-/* 1: answered from what was stored before; 0: a new one; -1 error. */
+/* 1: a repeated or cancelled create, answered from the store; 0: a new one; -1: error. */
 static int create_replayed(struct core *core, struct engine_request *r, struct err *err)
 {
 	const char *id = r->create.id;
@@ -181,30 +179,31 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	int rc;
 
 	if (!account) {
-		request_fail(r, RESULT_INVALID, "invalid_provider", "no such provider");
+		request_fail(r, RESULT_INVALID, "invalid_provider",
+			     "no provider of this name is configured");
 		return 0;
 	}
 	if (account_is_blocked(account->account, reason, sizeof(reason))) {
 		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-			     "the provider account is blocked: operator action is needed; nothing was created");
+			     "the provider account is blocked: an operator must act");
 		return 0;
 	}
 	TEXT_SET(l->owner, r->caller.owner);
 	TEXT_SET(l->org, r->caller.org);
 	if (!l->id[0])
-		mint_id(core, l->id);
-	if (l->type_count && store_price_get(core->store, l->account, l->types[0], l->location,
-					     &price, NULL) == 0) {
+		lease_id_make(core, l->id);
+	if (l->type_count &&
+	    store_price_get(core->store, l->account, l->types[0], l->location, &price, NULL) == 0) {
 		l->price_hour_micros = price.hour_micros;
 		TEXT_SET(l->currency, price.currency);
 	}
 	rc = check_limits(core, r, l, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	rc = settle_slug(core, l, err);
+	rc = slug_make_unique(core, l, err);
 	if (rc > 0)
 		request_fail(r, RESULT_CONFLICT, "slug_taken",
-			     "the slug and all its variants are already in use");
+			     "the slug and all its variants are in use");
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	a = aggregates_begin(l);
@@ -233,10 +232,10 @@ static int request_create(struct core *core, struct engine_request *r, struct er
 	return rc ? (rc < 0 ? -1 : 0) : create_new(core, r, err);
 }
 
-/* ---- the rest -------------------------------------------------------------------------- */
+/* ---- release, cancel, heartbeat -------------------------------------------------------- */
 
-static int release(struct core *core, struct engine_request *r, struct lease_aggregate *a,
-		   const struct lease_release *how, struct err *err)
+static int lease_release(struct core *core, struct engine_request *r, struct lease_aggregate *a,
+			 const struct lease_release *how, struct err *err)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_RELEASE, .u.release = *how };
 	struct lease_effects out;
@@ -254,11 +253,13 @@ static int release(struct core *core, struct engine_request *r, struct lease_agg
 static int request_release(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct lease_release how = {
-		.delete_machine = r->delete_machine, .until_ms = r->retain_until_ms, .reason = r->reason,
+		.delete_machine = r->delete_machine,
+		.until_ms = r->retain_until_ms,
+		.reason = r->reason,
 	};
 	struct lease_aggregate *a = request_find_lease(core, r);
 
-	return a ? release(core, r, a, &how, err) : 0;
+	return a ? lease_release(core, r, a, &how, err) : 0;
 }
 
 static int request_cancel(struct core *core, struct engine_request *r, struct err *err)
@@ -270,7 +271,7 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 	if (rc < 0)
 		return -1;
 	if (rc == 1) {
-		/* Not come yet: should it come later, it makes nothing. */
+		/* The create has not arrived; the stored cancellation will refuse it. */
 		if (store_create_cancel(core->store, r->ref, r->attempt_token, r->caller.owner,
 					r->caller.org, core_now(core), err))
 			return -1;
@@ -286,9 +287,9 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 			     "the lease id belongs to another create attempt");
 		return 0;
 	}
-	/* A retained lease stays: only a release that says delete ends that. */
+	/* A retained lease stays retained: only an explicit delete ends that. */
 	how.delete_machine = a->lease.retained ? -1 : 1;
-	return release(core, r, a, &how, err);
+	return lease_release(core, r, a, &how, err);
 }
 
 static int request_heartbeat(struct core *core, struct engine_request *r, struct err *err)
@@ -313,9 +314,11 @@ static int request_heartbeat(struct core *core, struct engine_request *r, struct
 	return 0;
 }
 
+/* ---- the table ------------------------------------------------------------------------- */
+
 static const struct {
 	int (*handle)(struct core *core, struct engine_request *r, struct err *err);
-	/* It only writes rows that nothing in memory follows: one that fails is undone by itself. */
+	/* It writes only rows that are not cached; on an error a savepoint undoes them. */
 	int is_undone;
 } requests[] = {
 	[REQUEST_CREATE] = { request_create, 0 },
@@ -329,7 +332,7 @@ static const struct {
 	[REQUEST_ACCOUNT] = { core_request_account, 0 },
 };
 
-static int handle(struct core *core, struct engine_request *r, struct err *err)
+static int request_handle(struct core *core, struct engine_request *r, struct err *err)
 {
 	int is_undone = requests[r->kind].is_undone;
 
@@ -340,7 +343,7 @@ static int handle(struct core *core, struct engine_request *r, struct err *err)
 	if (is_undone)
 		store_savepoint_undo(core->store);
 	else
-		/* Half of it may be written: with the batch, nothing of it is. */
+		/* Parts of it may be written, and memory may differ: give up the whole batch. */
 		store_break(core->store);
 	return -1;
 }
@@ -349,7 +352,7 @@ void core_prefetch(struct core *core, const struct engine_request *r)
 {
 	struct lease_aggregate *a;
 
-	/* A create has no name yet, and a slug needs its owner. */
+	/* Ids only: a create has no `ref`, and a slug is looked up together with its owner. */
 	if (strncmp(r->ref, "cbx_", 4) == 0)
 		core_lease_by_id(core, r->ref, &a, NULL);
 }
@@ -360,7 +363,7 @@ void core_request(struct core *core, struct engine_request *r)
 
 	if (core->draining) {
 		request_fail(r, RESULT_UNAVAILABLE, "shutting_down",
-			     "the broker is shutting down; try again");
+			     "the broker is stopping; try again");
 		core_answer(core, r);
 		return;
 	}
@@ -368,7 +371,7 @@ void core_request(struct core *core, struct engine_request *r)
 		core_answer(core, r);
 		return;
 	}
-	if (handle(core, r, &err)) {
+	if (request_handle(core, r, &err)) {
 		request_fail_store(r, &err);
 		core_answer(core, r);
 		return;

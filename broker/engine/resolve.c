@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What operators decide about a lease that cannot go on by itself: try again, forget
- * a resource, or say which one it is. Each is a line of the timeline with who and
- * why. None of them deletes anything: a delete is ordinary cleanup's, behind
- * the one gate, after a read that proves the resource to be ours.
+ * Decisions of operators about a lease in attention: retry, forget a resource, or adopt one by
+ * its id. Each is recorded in the timeline with who and why. None of them deletes anything:
+ * only ordinary cleanup does, through the gate, after a read that proves that the resource is
+ * ours.
  */
 #include "engine/internal.h"
 
-/* The row of a ledger that names the resource already: found by what the decision is about. */
+/* ADOPT: finds a ledger row that already names the resource. */
 static int find_claim(struct core *core, const struct lease_aggregate *a,
 		      const struct engine_request *r, struct lease_decision *d, struct err *err)
 {
@@ -17,17 +17,17 @@ static int find_claim(struct core *core, const struct lease_aggregate *a,
 					    &d->claimed_by, err) : 0;
 }
 
-static void say_refusal(struct engine_request *r, enum lease_refusal refusal, int64_t claimed_by)
+static void refusal_answer(struct engine_request *r, enum lease_refusal refusal, int64_t claimed_by)
 {
 	request_refuse(r, refusal);
 	if (refusal == LEASE_REFUSAL_CLAIMED)
 		request_fail(r, RESULT_CONFLICT, r->code,
-			     "row %lld of a ledger already names this resource",
+			     "this resource is already in a ledger, as row %lld",
 			     (long long)claimed_by);
 }
 
-/* If it waits for its account, that is what must be tried. */
-static void try_account(struct core *core, const struct lease *l)
+/* If the lease waits for a blocked account, retrying means probing that account. */
+static void account_retry(struct core *core, const struct lease *l)
 {
 	struct core_account *account = core_account_find(core, l->account);
 
@@ -53,7 +53,7 @@ int core_request_resolve(struct core *core, struct engine_request *r, struct err
 	struct lease_effects out;
 
 	if (r->resolve != RESOLVE_RETRY && r->caller.role != TOKEN_ADMIN) {
-		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only admins may do this");
+		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only an admin may do this");
 		return 0;
 	}
 	a = request_find_lease(core, r);
@@ -63,12 +63,12 @@ int core_request_resolve(struct core *core, struct engine_request *r, struct err
 	    core_apply(core, a, &event, &out, err))
 		return -1;
 	if (out.refusal) {
-		say_refusal(r, out.refusal, event.u.decision.claimed_by);
+		refusal_answer(r, out.refusal, event.u.decision.claimed_by);
 		return 0;
 	}
 	r->result = RESULT_OK;
 	core_fill_answer(r, a);
 	if (r->resolve == RESOLVE_RETRY)
-		try_account(core, &a->lease);
+		account_retry(core, &a->lease);
 	return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Machines that are kept: whether what the store says of their protection still holds. */
+/* Retained machines: detects that a protection which the store records may be missing. */
 #include "engine/internal.h"
 
 #include <string.h>
 
-/* Is not known to be protected any more: its lease's next step sees to that. */
+/* Records that the protection is not known to exist. The lease's next step restores it. */
 static int forget_protection(struct core *core, struct lease_aggregate *a, int64_t row,
 			     struct err *err)
 {
@@ -13,7 +13,6 @@ static int forget_protection(struct core *core, struct lease_aggregate *a, int64
 	return core_apply(core, a, &event, NULL, err);
 }
 
-/* What is kept and was seen without its mark or its protection gets them anew. */
 int core_retained_check(struct core *core, int64_t row, const struct lessor_observed *seen,
 			struct err *err)
 {
@@ -29,7 +28,7 @@ int core_retained_check(struct core *core, int64_t row, const struct lessor_obse
 	return a ? forget_protection(core, a, row, err) : -1;
 }
 
-static int prove_lease(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
+static int lease_recheck(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
 	const char *account = arg;
 
@@ -43,12 +42,12 @@ static int prove_lease(void *arg, struct core *core, struct lease_aggregate *a, 
 	return 0;
 }
 
-int core_retained_prove(struct core *core, char *account, struct err *err)
+int core_retained_recheck(struct core *core, char *account, struct err *err)
 {
 	return core_lease_each(core,
 			       (struct store_list){
 				       .state = -1,
 				       .cleanup = CLEANUP_RETAINED,
 			       },
-			       prove_lease, account, err);
+			       lease_recheck, account, err);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The counter in each account's sentinel (lease/generation.h): read by each probe and
- * at the end of each observation of absence, raised at a start, at each no-delete
- * release and now and then while a lease is open. Who finds that somebody else has
- * raised it stops: nothing of that account is made, deleted, expired or concluded.
+ * The generation in each account's sentinel (lease/generation.h). It is read by each probe and
+ * at the end of each absence observation. It is raised at a start, at each no-delete release,
+ * and at intervals while a lease is open. If another process has raised it, this store fences
+ * the account: nothing in it is created, deleted, expired or concluded.
  */
 #include "engine/internal.h"
 
@@ -15,13 +15,13 @@
 #include "util/hash.h"
 #include "util/text.h"
 
-/* While a lease is open the counter is raised at least this often: how old a copy may be. */
+/* The interval of raises while a lease is open: any older copy of the store is recognised. */
 #define RAISE_MS (10 * 60 * 1000)
 
-#define MOVED "the database was moved: it is on another machine, or is another file"
+#define MOVED "the database is not where it was at the last start: another machine, or another file"
 
-/* Says and does what follows from it; `why` is for the operator. */
-static int fence(struct core *core, struct core_account *a, const char *why, struct err *err)
+/* Fences the account and logs it; `why` is for the operator. */
+static int account_fence(struct core *core, struct core_account *a, const char *why, struct err *err)
 {
 	const char *name = a->account->config.name;
 
@@ -35,8 +35,8 @@ static int fence(struct core *core, struct core_account *a, const char *why, str
 		       &(struct log_origin){ .level = LOG_LEVEL_ERROR,
 					     .account = name,
 					     .event = "account.fenced" },
-		       "account %s is fenced: %s; nothing in it is created, deleted or expired until an "
-		       "operator runs: lessor account take-over %s --looked",
+		       "account %s is fenced: %s; nothing in it is created, deleted or expired "
+		       "until an operator has looked: lessor account take-over %s --looked",
 		       name, why, name);
 	core_account_blocked(core, a);
 	return 0;
@@ -53,23 +53,25 @@ int core_generation_init(struct core *core, struct core_account *a, struct err *
 	hash_hex(bytes, sizeof(bytes), a->gen.nonce);
 	a->gen.is_wanted = 1;
 	account_set_fenced(a->account, a->gen.is_fenced ? a->gen.why : NULL);
-	if (!core_account_is_counted(a) || !core->config.place[0])
+	if (!core_account_has_generation(a) || !core->config.place[0])
 		return 0;
 	if (store_place_get(core->store, place, sizeof(place), err))
 		return -1;
-	return place[0] && strcmp(place, core->config.place) != 0 ? fence(core, a, MOVED, err) : 0;
+	return place[0] && strcmp(place, core->config.place) != 0 ?
+		       account_fence(core, a, MOVED, err) :
+		       0;
 }
 
-/* The last one that was to be written was answered with yes. */
+/* The pending generation is known to be in the sentinel. */
 static int generation_written(struct core *core, struct core_account *a, struct err *err)
 {
 	generation_arrived(&a->gen);
 	return store_generation_put(core->store, &a->gen, err);
 }
 
-/* The sentinel bears that; what does it mean? */
-static enum generation_state found(struct core *core, struct core_account *a, int64_t number,
-				   const char *holder, struct err *err)
+/* Compares what the sentinel carries with the store, and acts on the result. */
+static enum generation_state generation_compare(struct core *core, struct core_account *a,
+						int64_t number, const char *holder, struct err *err)
 {
 	enum generation_state state = generation_found(&a->gen, number, holder);
 	char why[sizeof(a->gen.why)];
@@ -78,16 +80,16 @@ static enum generation_state found(struct core *core, struct core_account *a, in
 		return GENERATION_OVERTAKEN;
 	if (state == GENERATION_OVERTAKEN) {
 		snprintf(why, sizeof(why),
-			 "its sentinel has generation %" PRId64 " of another process, this "
-			 "database has %" PRId64 ": an older copy, or a second daemon",
+			 "its sentinel has generation %" PRId64 " of another process, this store "
+			 "has %" PRId64 ": an older copy, or a second daemon",
 			 number, a->gen.pending);
-		if (fence(core, a, why, err))
+		if (account_fence(core, a, why, err))
 			return GENERATION_OVERTAKEN;
 		a->surprised_ms = core_now(core);
 	} else if (state == GENERATION_ARRIVED) {
 		generation_written(core, a, err);
 	} else if (state == GENERATION_MISSING || a->gen.pending > a->gen.current) {
-		/* Ours did not arrive. */
+		/* Our last write did not arrive. */
 		a->gen.is_wanted = 1;
 	}
 	return state;
@@ -96,10 +98,10 @@ static enum generation_state found(struct core *core, struct core_account *a, in
 int core_generation_found(struct core *core, struct core_account *a, int64_t number,
 			  const char *holder, struct err *err)
 {
-	if (!core_account_is_counted(a))
+	if (!core_account_has_generation(a))
 		return 0;
-	return found(core, a, number, holder, err) == GENERATION_OVERTAKEN ?
-		       err_set(err, ERR_REFUSED, "the database may be older than the account") :
+	return generation_compare(core, a, number, holder, err) == GENERATION_OVERTAKEN ?
+		       err_set(err, ERR_REFUSED, "the store may be older than the account") :
 		       0;
 }
 
@@ -112,9 +114,9 @@ int core_generation_seen(struct core *core, struct core_account *a,
 				     err);
 }
 
-/* The next counter, committed, and the labels that say it. */
-static int raise_to(struct core *core, struct core_account *a, struct labels *labels,
-		    struct err *err)
+/* Raises the generation, stores it as pending, and adds its labels. */
+static int generation_raise_next(struct core *core, struct core_account *a, struct labels *labels,
+				 struct err *err)
 {
 	char number[24];
 
@@ -128,22 +130,24 @@ static int raise_to(struct core *core, struct core_account *a, struct labels *la
 int core_generation_begin(struct core *core, struct core_account *a, struct labels *labels,
 			  struct err *err)
 {
-	return core_account_is_counted(a) && !a->gen.is_fenced ? raise_to(core, a, labels, err) : 0;
+	return core_account_has_generation(a) && !a->gen.is_fenced ?
+		       generation_raise_next(core, a, labels, err) :
+		       0;
 }
 
-/* The labels to be written to one that was just read, if any. */
-static int generation_write(struct core *core, struct core_account *a,
-			    const struct lessor_observed *sentinel, struct labels *labels,
-			    struct err *err)
+/* Adds the labels to write to a sentinel that was just read, if a raise is wanted. */
+static int generation_prepare(struct core *core, struct core_account *a,
+			      const struct lessor_observed *sentinel, struct labels *labels,
+			      struct err *err)
 {
-	if (!core_account_is_counted(a))
+	if (!core_account_has_generation(a))
 		return 0;
 	if (core_generation_seen(core, a, sentinel, err))
 		return -1;
-	return a->gen.is_wanted ? raise_to(core, a, labels, err) : 0;
+	return a->gen.is_wanted ? generation_raise_next(core, a, labels, err) : 0;
 }
 
-/* Whoever removed them has removed the proof, too. */
+/* The sentinel's own labels: whoever removed them removed the proof of ownership, too. */
 static void own_labels(const struct core *core, const struct resource *r, struct labels *labels)
 {
 	struct labels own;
@@ -153,20 +157,19 @@ static void own_labels(const struct core *core, const struct resource *r, struct
 		labels_add(labels, own.items[i].key, own.items[i].value);
 }
 
-/* May its labels be written? */
-static int change(struct core *core, struct core_account *a, const struct resource *r,
-		  struct lease_claim *claim)
+/* May the sentinel's labels be written? */
+static int sentinel_change(struct core *core, struct core_account *a, const struct resource *r,
+			   struct lease_claim *claim)
 {
 	const struct lessor_observed *seen = &claim->evidence.seen;
 	const char *instance = observed_label(seen, LESSOR_LABEL_INSTANCE);
 
 	if (!claim->evidence.is_read)
-		return err_set(&claim->err, ERR_REFUSED,
-			       "the sentinel was not read directly before the change");
+		return err_set(&claim->err, ERR_REFUSED, "the sentinel was not read just before");
 	if (instance && strcmp(instance, core->signer.instance) != 0)
 		return err_set(&claim->err, ERR_REFUSED,
-			       "the sentinel has the labels of another broker");
-	if (generation_write(core, a, seen, &claim->labels, &claim->err))
+			       "the sentinel bears the labels of another broker");
+	if (generation_prepare(core, a, seen, &claim->labels, &claim->err))
 		return -1;
 	claim->is_done = !claim->labels.count;
 	if (!claim->is_done)
@@ -181,11 +184,10 @@ int core_generation_claim(struct core *core, struct core_account *a, struct leas
 	if (!r)
 		return err_set(&claim->err, ERR_NOT_FOUND, "no such row in this ledger");
 	if (claim->change != LESSOR_CHANGE_LABELS)
-		return err_set(&claim->err, ERR_REFUSED,
-			       "only the labels of the sentinel can be changed");
+		return err_set(&claim->err, ERR_REFUSED, "only the sentinel's labels can change");
 	claim->resource = *r;
 	if (claim->kind == CLAIM_CHANGE)
-		return change(core, a, r, claim);
+		return sentinel_change(core, a, r, claim);
 	return claim->evidence.outcome == EFFECT_ACCEPTED ?
 		       generation_written(core, a, &claim->err) :
 		       0;
@@ -193,7 +195,7 @@ int core_generation_claim(struct core *core, struct core_account *a, struct leas
 
 void core_generation_due(struct core *core, struct core_account *a)
 {
-	if (core_account_is_counted(a) && a->gen.raised_ms &&
+	if (core_account_has_generation(a) && a->gen.raised_ms &&
 	    core_now(core) - a->gen.raised_ms >= RAISE_MS && core_account_has_open(core, a))
 		a->gen.is_wanted = 1;
 }
@@ -204,7 +206,7 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 
 	if (r->caller.role != TOKEN_ADMIN) {
 		request_fail(r, RESULT_FORBIDDEN, "forbidden",
-			     "only admins may take over an account");
+			     "only an admin may take over an account");
 		return 0;
 	}
 	if (!a) {
@@ -215,16 +217,16 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 	if (!a->gen.is_fenced)
 		return 0;
 	generation_take_over(&a->gen);
-	/* A newer store may have lifted what this one says is protected. */
+	/* A newer store may have lifted a protection that this one records. */
 	if (store_generation_put(core->store, &a->gen, err) ||
-	    core_retained_prove(core, r->expected_account, err))
+	    core_retained_recheck(core, r->expected_account, err))
 		return -1;
 	account_set_fenced(a->account, NULL);
 	core_log_later(core,
 		       &(struct log_origin){ .level = LOG_LEVEL_NOTICE,
 					     .account = r->expected_account,
 					     .event = "account.taken-over" },
-		       "%s takes over account %s: this database counts as the newest one from now on%s%s",
+		       "%s takes over account %s: this store is now the newest one%s%s",
 		       r->caller.owner, r->expected_account, r->reason[0] ? ": " : "", r->reason);
 	core_account_unblocked(core, a, 0);
 	account_task_soon(core, a, TASK_PROBE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* With whom a lease is shared: who owns it, may change it or is an admin decides. */
+/* Changes with whom a lease is shared. Allowed to whoever may change the lease. */
 #include "engine/internal.h"
 
 #include <stdio.h>
@@ -8,16 +8,16 @@
 
 #include "util/alloc.h"
 
-struct shares {
+struct share_list {
 	struct store_share *list;
 	size_t count;
 	const struct engine_request *drop;
 };
 
-/* What stays of those that are there. */
-static void keep(void *arg, const struct store_share *share)
+/* Keeps a share that is not in the list to remove. */
+static void share_keep(void *arg, const struct store_share *share)
 {
-	struct shares *shares = arg;
+	struct share_list *shares = arg;
 
 	for (size_t i = 0; i < shares->drop->share_count; i++) {
 		if (!strcmp(shares->drop->shares[i].name, share->name))
@@ -27,13 +27,13 @@ static void keep(void *arg, const struct store_share *share)
 	shares->list[shares->count++] = *share;
 }
 
-static int drop(struct core *core, struct engine_request *r, const struct lease *l,
-		struct err *err)
+static int shares_drop(struct core *core, struct engine_request *r, const struct lease *l,
+		       struct err *err)
 {
-	struct shares shares = { .drop = r };
+	struct share_list shares = { .drop = r };
 	int64_t updated_ms;
 	char by[128];
-	int rc = store_share_each(core->store, l->n, keep, &shares, &updated_ms, by, err);
+	int rc = store_share_each(core->store, l->n, share_keep, &shares, &updated_ms, by, err);
 
 	if (!rc)
 		rc = store_share_replace(core->store, l, shares.list, shares.count, core_now(core),
@@ -53,7 +53,7 @@ int core_request_share(struct core *core, struct engine_request *r, struct err *
 		return 0;
 	l = &a->lease;
 	if (r->share == SHARE_DROP)
-		rc = drop(core, r, l, err);
+		rc = shares_drop(core, r, l, err);
 	else
 		rc = store_share_replace(core->store, l, r->shares,
 					 r->share == SHARE_PUT ? r->share_count : 0,

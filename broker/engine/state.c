@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bottom of the core: the time, the accounts, the leases, and what is known of them. Nothing
- * here changes a lease.
+ * The bottom of the core: access to the clock, the accounts and the leases. Nothing here changes
+ * a lease.
  */
 #include "engine/internal.h"
 
 #include <string.h>
 
-/* How late a provider that does not say may show what it made. */
+/* How long a provider may take to show what it created, if it does not say. */
 #define SETTLE_MS (5 * 60 * 1000)
 #define PAGE 256
 
@@ -18,7 +18,7 @@ int64_t core_now(const struct core *core)
 
 uint32_t core_random32(struct core *core)
 {
-	/* Each event asks for one, and few need it: a system call for each would be dear. */
+	/* Every event gets a number and few use it: a system call for each would cost too much. */
 	if (!core->random_left) {
 		env_random(core->env, core->random, sizeof(core->random));
 		core->random_left = sizeof(core->random) / sizeof(core->random[0]);
@@ -40,7 +40,7 @@ int core_account_protects(const struct core_account *a)
 	return a->account->table->retain != NULL && a->account->config.protect_retained;
 }
 
-/* How old a proof may be: one missed probe is no reason to stop. */
+/* Three probe intervals: a single missed probe must not stop the account. */
 int core_account_is_proven(const struct core *core, const struct core_account *a)
 {
 	return !a->account->table->probe ||
@@ -96,11 +96,11 @@ int core_clock_is_suspect(const struct core *core)
 	return clock_is_doubted(&core->clock, env_mono_ms(core->env));
 }
 
-int core_account_is_counted(const struct core_account *a)
+int core_account_has_generation(const struct core_account *a)
 {
 	const struct lessor_provider *table = a->account->table;
 
-	/* As call_is_own_io has it: beside the host's HTTP, I/O of its own changes nothing. */
+	/* As in operation_is_own_io: with the host's HTTP, a provider's own I/O has no effects. */
 	return table->probe && (table->http_auth || !(table->capabilities & LESSOR_OWN_IO));
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* How a step is made, and takes its place in its account. */
+/* Makes steps and starts them. */
 #include "engine/internal.h"
 
 #include "util/text.h"
 
-/* Longer than the longest provider call (a create may take a minute) by some reads. */
+/* The longest provider call (a create may take a minute) and some reads. */
 #define STEP_DEADLINE_MS 90000
 
 struct step *core_step_new(const struct core *core, struct core_account *a, enum step_op op)

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sweep: now and then the whole inventory of an account is compared with the
- * ledger. What is signed by us and in no ledger is a stray (lease/stray.h): it
- * is written down, reported, and, only where an operator wants it, given to its
- * ended lease's ledger, from where ordinary cleanup deletes it.
+ * The sweep periodically compares the whole inventory of an account with the ledger. A resource
+ * that we signed and no ledger holds is an orphan: it is stored and reported. Only where an
+ * operator wants it, it is also added to the ledger of its ended lease, so that ordinary cleanup
+ * deletes it.
  *
- * A sweep is one step for each kind of resource, one after the other. That it
- * began is committed before its first call, so that fifty crashes make no fifty
- * sweeps. It counts only if every list was complete and the account was proven
- * before and after.
+ * A sweep is one step per kind of resource, one after the other. Its start is committed before
+ * its first call, so that a crash loop does not repeat it. It counts only if every list was
+ * complete and the account was verified before and after.
  */
 #include "engine/internal.h"
 
@@ -24,7 +23,7 @@
 #define RETRY_MS (60 * 1000)
 #define RETRY_CAP_MS (30 * 60 * 1000)
 #define UNPROVEN_WAIT_MS (60 * 1000)
-/* Of each account; more is a case for a person, and reported as far as this. */
+/* Per account; the rest is ignored. So many need an operator anyway. */
 #define STRAYS_MAX 10000
 
 static const uint32_t kinds[] = { LESSOR_KIND_SERVER, LESSOR_KIND_KEY, LESSOR_KIND_ADDRESS };
@@ -32,7 +31,7 @@ static const uint32_t kinds[] = { LESSOR_KIND_SERVER, LESSOR_KIND_KEY, LESSOR_KI
 struct strays {
 	struct stray *list;
 	size_t count;
-	int any_ahead;		/* some show a lost history since an operator last looked */
+	int any_ahead; /* some found since the last review show that the store is behind */
 	int64_t looked_ms;
 };
 
@@ -60,8 +59,8 @@ static int strays_load(struct core *core, const struct sweep *sweep, struct stra
 /* ---- one list ---------------------------------------------------------------------------- */
 
 /*
- * What was meant, was concluded to be absent, and shows after all, owes again by itself,
- * whatever the sweep's mode. 1: it was such a thing.
+ * A resource that the lease intended, that was concluded to be absent, and that shows up now
+ * makes the lease owe cleanup again, whatever the sweep's mode. 1: it is such a resource.
  */
 static int take_late_arrival(struct core *core, struct lease_aggregate *a, const struct stray *s,
 			     struct err *err)
@@ -79,7 +78,7 @@ static int take_late_arrival(struct core *core, struct lease_aggregate *a, const
 	return store_stray_drop(core->store, s->account, s->kind, s->id, err) ? -1 : 1;
 }
 
-/* An address that nothing uses. 1: it came with a server of a lease that is over; 0: not; -1. */
+/* Judges an unused address. 1: it came with a server of an ended lease; 0: it did not. */
 static int judge_address(struct core *core, const char *account, const struct lessor_observed *seen,
 			 struct stray *ret, struct err *err)
 {
@@ -106,7 +105,7 @@ static int judge_address(struct core *core, const char *account, const struct le
 	return 1;
 }
 
-/* 1: a stray, in *s; 0: not; -1 error. `seen`: as it was listed, NULL if it is not listed now. */
+/* 1: an orphan, classified in *s; 0: not. `seen`: as listed now; NULL: not from a list. */
 static int judge(struct core *core, struct core_account *account, struct stray *s,
 		 const struct lessor_observed *seen, struct err *err)
 {
@@ -133,7 +132,7 @@ static int judge(struct core *core, struct core_account *account, struct stray *
 	return 1;
 }
 
-/* The sightings of the same thing before this one, if there were any without a gap. */
+/* Merges the earlier sightings of the same resource, which had no gap, into this one. */
 static void carry(struct stray *s, struct strays *before, int64_t now)
 {
 	s->first_ms = s->last_ms = now;
@@ -147,14 +146,14 @@ static void carry(struct stray *s, struct strays *before, int64_t now)
 			s->first_ms = b->first_ms;
 			s->looks = b->looks + 1;
 		}
-		b->looks = 0;	/* taken */
+		b->looks = 0; /* merged */
 		return;
 	}
 }
 
-static void report(struct core *core, const struct stray *s)
+static void sighting_report(struct core *core, const struct stray *s)
 {
-	/* When it is news: first seen, and then when it is sure. */
+	/* Twice only: at the first sighting, and when the second confirms it. */
 	if (s->looks > 2)
 		return;
 	core_log_later(core,
@@ -163,7 +162,7 @@ static void report(struct core *core, const struct stray *s)
 					     .lease = s->lease,
 					     .account = s->account,
 					     .event = "sweep.orphan" },
-		       "orphan found: %s %s (id %s) is ours but in no ledger (%s); see lessor sweep",
+		       "orphan found: %s %s (id %s), ours and in no ledger (%s); see: lessor sweep",
 		       resource_kind_name(s->kind), s->name, s->id, stray_why_name(s->why));
 }
 
@@ -194,10 +193,10 @@ static int list_take(struct core *core, struct core_account *a, struct step *ste
 		if (rc <= 0)
 			continue;
 		carry(&s, &before, now);
-		report(core, &s);
+		sighting_report(core, &s);
 		rc = store_stray_put(core->store, &s, err);
 	}
-	/* What was not seen this time is no stray any more: sightings have no gaps. */
+	/* A gap in the sightings ends them: whatever was not seen this time is dropped. */
 	for (size_t i = 0; i < before.count && !rc; i++) {
 		if (before.list[i].kind == step->list_kind && before.list[i].looks)
 			rc = store_stray_drop(core->store, account, step->list_kind,
@@ -207,9 +206,9 @@ static int list_take(struct core *core, struct core_account *a, struct step *ste
 	return rc;
 }
 
-/* ---- giving to cleanup ------------------------------------------------------------------- */
+/* ---- handing orphans to cleanup ---------------------------------------------------------- */
 
-/* 0: done; 1: not any more; -1 error. */
+/* Adds an orphan to its lease's ledger. 0: done; 1: refused, since the lease has changed. */
 static int give(struct core *core, const struct stray *s, const char *who, const char *reason,
 		struct err *err)
 {
@@ -231,8 +230,9 @@ static int give(struct core *core, const struct stray *s, const char *who, const
 }
 
 /*
- * Gives what may go to cleanup. By itself only if it is few: very many at once
- * is what a mistake looks like, and a person decides. *ret_given: how many.
+ * Hands the orphans that may be deleted to cleanup, up to the limit. `by_itself`: without an
+ * operator's request; then none if there are more than the limit, since very many at once
+ * suggest a mistake, and an operator must decide. *ret_given: how many.
  */
 static int give_all(struct core *core, struct sweep *sweep, int by_itself, const char *who,
 		    const char *reason, int64_t *ret_given, struct err *err)
@@ -248,15 +248,15 @@ static int give_all(struct core *core, struct sweep *sweep, int by_itself, const
 				    core->config.sweep_grace_ms, now);
 	if (by_itself && may > limit) {
 		log_warning(LOG_FIELDS({ "account", sweep->account }),
-			    "the sweep would delete %lld resources, more than the limit of %lld: an "
-			    "operator must decide (lessor sweep --delete)",
+			    "the sweep would delete %lld orphans, more than the %lld allowed at "
+			    "once; if that is right: lessor sweep --delete",
 			    (long long)may, (long long)limit);
 		may = 0;
 	}
 	for (size_t i = 0; i < strays.count && !rc && may && given < limit; i++) {
 		struct stray *s = &strays.list[i];
 
-		/* Things have changed since it was seen. */
+		/* The ledgers have changed since it was seen: judge it again. */
 		if (stray_holds(s, sweep, strays.any_ahead, core->config.sweep_grace_ms, now))
 			continue;
 		rc = judge(core, core_account_find(core, sweep->account), s, NULL, err);
@@ -282,15 +282,15 @@ static int give_all(struct core *core, struct sweep *sweep, int by_itself, const
 	return rc;
 }
 
-/* ---- from due to done -------------------------------------------------------------------- */
+/* ---- start and end ----------------------------------------------------------------------- */
 
 static void start_list(struct core *core, struct core_account *a)
 {
 	struct step *step = core_step_begin(core, a, STEP_LIST, 0);
 
-	/* Like all account work it has a place of its own. */
+	/* Like all account tasks, it does not count towards max_steps. */
 	a->running--;
-	step->list_kind = kinds[a->sweep_at];
+	step->list_kind = kinds[a->sweep_kind];
 	a->is_sweeping = 1;
 }
 
@@ -300,10 +300,10 @@ void core_sweep_due(struct core *core, struct core_account *a)
 
 	if (a->is_sweeping)
 		return;
-	/* Should anything below fail, it is tried again. */
-	sweep_at(core, a, core_now(core) + RETRY_MS);
+	/* If anything below fails, this is the retry. */
+	sweep_schedule(core, a, core_now(core) + RETRY_MS);
 	if (!core_account_is_readable(core, a)) {
-		sweep_at(core, a, core_now(core) + UNPROVEN_WAIT_MS);
+		sweep_schedule(core, a, core_now(core) + UNPROVEN_WAIT_MS);
 		return;
 	}
 	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL))
@@ -311,28 +311,30 @@ void core_sweep_due(struct core *core, struct core_account *a)
 	sweep.begun_ms = core_now(core);
 	if (store_sweep_put(core->store, &sweep, NULL))
 		return;
-	sweep_at(core, a, 0);
-	a->sweep_at = 0;
+	sweep_schedule(core, a, 0);
+	a->sweep_kind = 0;
 	a->sweep_objects = a->sweep_unproven = 0;
 	start_list(core, a);
 }
 
-static void failed(struct core *core, struct core_account *a, const char *why, int64_t wait_ms)
+static void sweep_failed(struct core *core, struct core_account *a, const char *why, int64_t wait_ms)
 {
 	struct sweep sweep;
 
 	a->sweep_tries++;
 	log_notice(LOG_FIELDS({ "account", a->account->config.name }, { "reason", why }),
-		   "a sweep of account %s did not complete; ignored", a->account->config.name);
+		   "the sweep of account %s did not complete; its result is ignored",
+		   a->account->config.name);
 	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL) == 0) {
 		TEXT_SET(sweep.error, why);
 		store_sweep_put(core->store, &sweep, NULL);
 	}
-	sweep_at(core, a, core_now(core) + backoff_ms(a->sweep_tries, RETRY_MS, RETRY_CAP_MS,
-							   wait_ms, core_random32(core)));
+	sweep_schedule(core, a,
+		       core_now(core) + backoff_ms(a->sweep_tries, RETRY_MS, RETRY_CAP_MS, wait_ms,
+						   core_random32(core)));
 }
 
-static int complete(struct core *core, struct core_account *a, struct err *err)
+static int sweep_complete(struct core *core, struct core_account *a, struct err *err)
 {
 	struct sweep sweep;
 	struct strays strays = { 0 };
@@ -343,7 +345,10 @@ static int complete(struct core *core, struct core_account *a, struct err *err)
 	sweep.objects = a->sweep_objects;
 	sweep.unproven = a->sweep_unproven;
 	sweep.error[0] = '\0';
-	/* One that may not take back what it saw, or ran before, is not the one that was promised. */
+	/*
+	 * The sweep that soon_ms requires must start after that time and run in a verified account,
+	 * where a late arrival can be handled. Otherwise another one is scheduled.
+	 */
 	if (sweep.soon_ms <= sweep.begun_ms && core_account_is_verified(core, a))
 		sweep.soon_ms = 0;
 	else if (sweep.soon_ms && sweep.soon_ms <= core_now(core))
@@ -353,16 +358,18 @@ static int complete(struct core *core, struct core_account *a, struct err *err)
 	     strays_load(core, &sweep, &strays, err) ? -1 : 0;
 	if (!rc && strays.any_ahead)
 		log_error(LOG_FIELDS({ "account", sweep.account }),
-			  "account %s holds resources with our signature that this database never created: "
-			  "is it an older copy? No sweep deletes anything there until an operator has "
-			  "looked: lessor sweep, then lessor sweep --looked",
+			  "account %s holds resources with our signature that this store never "
+			  "created: is it an older copy? Sweeps delete nothing there until an "
+			  "operator has checked: lessor sweep, then lessor sweep --looked",
 			  sweep.account);
 	free(strays.list);
 	if (!rc && core->config.sweep_deletes && core_account_is_verified(core, a))
 		rc = give_all(core, &sweep, 1, "the sweep", "", &given, err);
 	if (core->config.sweep_ms || sweep.soon_ms)
-		sweep_by(core, a, core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms :
-			 INT64_MAX, &sweep);
+		sweep_schedule_by(core, a,
+				  core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms :
+							  INT64_MAX,
+				  &sweep);
 	return rc;
 }
 
@@ -370,28 +377,28 @@ int core_sweep_done(struct core *core, struct core_account *a, struct step *step
 {
 	a->is_sweeping = 0;
 	if (step->verdict != LESSOR_DONE) {
-		failed(core, a, step->reason, step->wait_ms);
+		sweep_failed(core, a, step->reason, step->wait_ms);
 		return 0;
 	}
 	if (!core_account_is_readable(core, a)) {
-		failed(core, a, "the account is not verified", 0);
+		sweep_failed(core, a, "the account is not verified", 0);
 		return 0;
 	}
 	if (list_take(core, a, step, err))
 		return -1;
 	if (core->draining)
 		return 0;
-	if (++a->sweep_at < ARRAY_LEN(kinds)) {
+	if (++a->sweep_kind < ARRAY_LEN(kinds)) {
 		start_list(core, a);
 		return 0;
 	}
-	return complete(core, a, err);
+	return sweep_complete(core, a, err);
 }
 
-/* ---- what operators ask for ---------------------------------------------------------------- */
+/* ---- operators' requests -------------------------------------------------------------------- */
 
-static int ask_one(struct core *core, struct engine_request *r, struct core_account *a,
-		   struct err *err)
+static int sweep_request_one(struct core *core, struct engine_request *r, struct core_account *a,
+			     struct err *err)
 {
 	struct sweep sweep;
 	int64_t now = core_now(core);
@@ -401,10 +408,11 @@ static int ask_one(struct core *core, struct engine_request *r, struct core_acco
 		return -1;
 	switch (r->sweep) {
 	case SWEEP_RUN:
-		/* Not more often than the calls are worth. */
+		/* At most once per RETRY_MS: a sweep costs many provider calls. */
 		if (!a->is_sweeping)
-			sweep_at(core, a, sweep.begun_ms + RETRY_MS > now ?
-				      sweep.begun_ms + RETRY_MS : now);
+			sweep_schedule(core, a,
+				       sweep.begun_ms + RETRY_MS > now ? sweep.begun_ms + RETRY_MS :
+									 now);
 		return 0;
 	case SWEEP_LOOKED:
 		sweep.looked_ms = now;
@@ -413,7 +421,7 @@ static int ask_one(struct core *core, struct engine_request *r, struct core_acco
 			       &(struct log_origin){ .level = LOG_LEVEL_NOTICE,
 						     .account = sweep.account,
 						     .event = "sweep.looked" },
-			       "%s has looked at the orphans of account %s%s%s", r->caller.owner,
+			       "%s has reviewed the orphans of account %s%s%s", r->caller.owner,
 			       sweep.account, r->reason[0] ? ": " : "", r->reason);
 		return store_sweep_put(core->store, &sweep, err);
 	case SWEEP_DELETE:
@@ -432,7 +440,7 @@ int core_request_sweep(struct core *core, struct engine_request *r, struct err *
 	int found = 0;
 
 	if (r->caller.role != TOKEN_ADMIN) {
-		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only admins may sweep");
+		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only an admin may request a sweep");
 		return 0;
 	}
 	for (size_t i = 0; i < core->account_count; i++) {
@@ -442,11 +450,12 @@ int core_request_sweep(struct core *core, struct engine_request *r, struct err *
 		    strcmp(r->expected_account, a->account->config.name) != 0)
 			continue;
 		found = 1;
-		if (ask_one(core, r, a, err))
+		if (sweep_request_one(core, r, a, err))
 			return -1;
 	}
 	if (!found) {
-		request_fail(r, RESULT_INVALID, "invalid_provider", "no such provider");
+		request_fail(r, RESULT_INVALID, "invalid_provider",
+			     "no provider of this name is configured");
 		return 0;
 	}
 	r->result = RESULT_OK;

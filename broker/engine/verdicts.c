@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the verdict of a step leads to: for its lease, and for its account. */
+/* Applies results of steps to their lease and to their account. */
 #include "engine/internal.h"
 
 #include <string.h>
@@ -10,9 +10,11 @@
 #include "util/text.h"
 
 #define ACCOUNT_BACKOFF_MS 2000
-/* Refused: an operator must act; asked again now and then in case they did. */
+/* Refused: an operator must act. The probe is repeated in case they have. */
 #define ACCOUNT_REFUSED_CAP_MS (10 * 60 * 1000)
+/* A denial counts as consecutive if the last one is at most this long ago. */
 #define DENIALS_FORGOTTEN_MS (60 * 60 * 1000)
+/* Delay of the probe after the first denial. */
 #define DENIED_PROBE_MS 1000
 
 static enum lease_op lease_op_of(enum step_op op)
@@ -23,7 +25,7 @@ static enum lease_op lease_op_of(enum step_op op)
 				      LEASE_OP_LOOK;
 }
 
-/* What the machine costs that this step made ready. */
+/* Looks up the price of the machine, if this step made it ready. Zeroed if it is not known. */
 static void find_price(struct core *core, const struct step *step, struct store_price *ret)
 {
 	*ret = (struct store_price){ 0 };
@@ -67,7 +69,7 @@ static int lease_result(struct core *core, struct step *step, const struct in_fl
 	event.u.verdict.price_hour_micros = price.hour_micros;
 	if (core_apply(core, a, &event, NULL, err))
 		return -1;
-	/* It is due by its row again, whatever the verdict changed. */
+	/* No step runs any more: the due time in the row holds again, even if it did not change. */
 	core_schedule(core, &a->lease);
 	return 0;
 }
@@ -79,8 +81,9 @@ int step_is_denied(const struct step *step)
 }
 
 /*
- * Refused, whatever the probe says: a token that may only read proves the account and
- * deletes nothing. So the probe that would let the step go on waits longer each time.
+ * A step can be denied although the probe succeeds: with a read-only token, for example, the
+ * account is verified but nothing can be deleted. So that step and probe do not alternate in a
+ * busy loop, the probe that unblocks the account is delayed longer each time.
  */
 void core_step_denied(struct core *core, struct core_account *a, const struct step *step)
 {
@@ -95,7 +98,10 @@ void core_step_denied(struct core *core, struct core_account *a, const struct st
 		return;
 	a->denials = now - a->denied_ms < DENIALS_FORGOTTEN_MS ? a->denials + 1 : 0;
 	a->denied_ms = now;
-	/* The step may have read something just now, and reads it again once the probe is well. */
+	/*
+	 * The denied step may just have read a server and repeats that read after the probe. The
+	 * delay keeps the two reads apart.
+	 */
 	if (!a->denials)
 		account_task_at(core, a, TASK_PROBE, now + DENIED_PROBE_MS);
 	else
@@ -116,13 +122,13 @@ void core_step_log(const struct step *step)
 		log_debug(LOG_FIELDS({ "account", step->account->config.name },
 				     { "step", step_op_name(step->op) },
 				     { "lease", step->lease.id }, { "reason", step->reason }),
-			  "step done with verdict %d after %d calls", step->verdict, step->calls);
+			  "step ended with verdict %d after %d calls", step->verdict, step->calls);
 }
 
 void core_step_unrecorded(struct core *core, const struct step *step, const struct err *err)
 {
 	log_error(LOG_FIELDS({ "lease", step->lease.id }, { "error", err->text }),
-		  "cannot record the result of a step");
+		  "cannot store the result of a step");
 	store_break(core->store);
 }
 
@@ -131,29 +137,29 @@ void core_step_result(struct core *core, struct core_account *a, struct step *st
 {
 	struct err err = { 0 };
 
-	/* Whatever the plugin made of it, or did after it: that an operator must look is decided. */
+	/* A refused permit that needs an operator decides, whatever the plugin returned. */
 	if (ran->refusal_class) {
 		step->verdict = LESSOR_REFUSED;
 		step->error_class = ran->refusal_class;
 		TEXT_SET(step->reason, ran->refusal);
 	} else if (ran->not_now && step->verdict == LESSOR_REFUSED &&
 		   step->error_class == LESSOR_CLASS_OWNERSHIP) {
-		/* The plugin could only say "refused"; that it will pass is known here. */
+		/* The plugin cannot know that the reason for the refused permit is temporary. */
 		step->verdict = LESSOR_RETRY;
 	}
 	if (step->op == STEP_CLEANUP && step->verdict == LESSOR_GONE && !step->violation &&
 	    ledger_residue(&step->ledger)) {
 		step->violation = 1;
 		TEXT_SET(step->reason,
-			 "it reported that nothing is left, but the ledger still holds a resource");
+			 "it reported that nothing is left, but the ledger still holds resources");
 	}
 	core_step_log(step);
-	/* One of many that are looked for together has no place of its own. */
+	/* In a shared observation only the observation itself counts towards max_steps. */
 	a->running -= !step->look;
 	BUG_ON(a->running < 0);
 	if (lease_result(core, step, ran, &err))
 		core_step_unrecorded(core, step, &err);
-	/* The provider's word on the credential or the account counts at once, whichever step heard it. */
+	/* A provider that rejects the credential or the account blocks it, whatever the step. */
 	if (step_is_denied(step) && !ran->refusal_class)
 		core_step_denied(core, a, step);
 }

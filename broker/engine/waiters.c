@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests that wait for a lease to get somewhere: a create for its machine, a
- * release for nothing to be left. They are answered in the transaction that
- * gets it there, or when their time is over.
+ * Requests that wait: a create until its machine is ready, a release until the cleanup is
+ * complete or the machine is protected. They are answered in the transaction that gets the
+ * lease there, or after their wait_ms.
  */
 #include "engine/internal.h"
 
-/* What is kept: does its protection come by itself? Not while something stands in its way. */
+/* Will a retained lease become protected by itself? Not while it needs attention. */
 static int awaits_protection(struct core *core, const struct lease *l)
 {
 	const struct core_account *a = core_account_find(core, l->account);
@@ -15,8 +15,8 @@ static int awaits_protection(struct core *core, const struct lease *l)
 	       core_account_protects(a);
 }
 
-static int is_settled(struct core *core, const struct engine_request *request,
-		      const struct lease *l)
+static int is_answerable(struct core *core, const struct engine_request *request,
+			 const struct lease *l)
 {
 	if (request->kind == REQUEST_CREATE)
 		return l->state != LEASE_PROVISIONING;
@@ -39,7 +39,8 @@ int core_is_awaited(const struct core *core, int64_t n)
 
 void core_wait(struct core *core, struct engine_request *request)
 {
-	if (request->wait_ms <= 0 || core->draining || is_settled(core, request, &request->lease)) {
+	if (request->wait_ms <= 0 || core->draining ||
+	    is_answerable(core, request, &request->lease)) {
 		core_answer(core, request);
 		return;
 	}
@@ -57,7 +58,7 @@ void core_wake(struct core *core, const struct lease_aggregate *a)
 
 	for (struct engine_request *r = STAILQ_FIRST(bucket); r; r = next) {
 		next = STAILQ_NEXT(r, link);
-		if (r->lease.n != l->n || !is_settled(core, r, l))
+		if (r->lease.n != l->n || !is_answerable(core, r, l))
 			continue;
 		STAILQ_REMOVE(bucket, r, engine_request, link);
 		core_fill_answer(r, a);
@@ -65,8 +66,8 @@ void core_wake(struct core *core, const struct lease_aggregate *a)
 	}
 }
 
-/* Answers those of a bucket whose time is over (all: every one), with what there is. */
-static void time_out(struct core *core, struct request_list *bucket, int64_t now_ms, int all)
+/* Answers a bucket's requests whose time is over (`all`: every one), with the current lease. */
+static void bucket_time_out(struct core *core, struct request_list *bucket, int64_t now_ms, int all)
 {
 	struct engine_request *next;
 
@@ -93,7 +94,7 @@ void core_wait_timeouts(struct core *core, int64_t now_ms, int all)
 		return;
 	core->next_waiter_ms = 0;
 	for (int i = 0; i < WAITER_BUCKETS; i++)
-		time_out(core, &core->waiters[i], now_ms, all);
+		bucket_time_out(core, &core->waiters[i], now_ms, all);
 }
 
 void waiters_init(struct core *core)

@@ -250,7 +250,7 @@ class Elsewhere(Case):
         shutil.copy(desk.home + "/store", desk.home + "/moved")
         os.rename(desk.home + "/moved", desk.home + "/store")
         desk.start()
-        self.told(desk, "the database was moved")
+        self.told(desk, "not where it was")
         self.nothing_ends(desk, lease)
         desk.proven()
         self.take_over(desk)
@@ -267,7 +267,7 @@ class Elsewhere(Case):
         kept, lease = desk.create(ttlSeconds=6), desk.create()
         backup(desk.home + "/store", desk.home + "/copy")
         second = self.copy(desk, desk.home + "/copy")
-        self.told(second, "the database was moved")
+        self.told(second, "not where it was")
         self.assertFalse(desk.is_fenced())
         desk.keep(kept)
         self.nothing_ends(second, kept)
@@ -334,7 +334,7 @@ class Unconfigured(Case):
         desk.stop()
         desk.edit("[account hetzner]", "[account renamed]")
         desk.start()
-        self.assertIn("4 leases belong to accounts that are not configured", desk.log())
+        self.assertIn("leases of accounts that are not configured: 4", desk.log())
         self.assertEqual(desk.metric("lessor_leases_without_account"), 4)
         gone = "account hetzner is not in the configuration any more"
         for lease in (deleted, kept, left, early):

@@ -290,11 +290,11 @@ class SideBySide(PoolCase):
             until(lambda: expect in self.broker.log()[mark:], why=lambda: self.broker.log()[mark:])
 
         self.write("pool.json", '{"hosts": [{"name": "a3"}]}')
-        reload("account pool: files not reloaded, keeping the previous state: %s/pool.json: host 1 (a3): address is missing" %
+        reload("account pool keeps its previous files: %s/pool.json: host 1 (a3): address is missing" %
                self.home)
         self.gone(self.take("a2"))
         self.inventory("a3", "a4")
-        reload("account pool: files reloaded")
+        reload("account pool has reloaded its files")
         boxes = [self.take("a3"), self.take("a4")]
         self.assertEqual(self.held(), ["a1", "a3", "a4"])
         self.refused("no host is free: of 2, 2 leased")
@@ -308,7 +308,7 @@ class SideBySide(PoolCase):
             self.gone(other)
         mark = len(self.broker.log())
         self.inventory("a1", "a2")
-        reload("account pool: files reloaded")
+        reload("account pool has reloaded its files")
         self.gone(self.take("a1"))
 
 

@@ -29,7 +29,7 @@ static void a_life_leaves_nothing(void **state)
 	assert_int_equal(lease(ID).due_ms, 0);
 }
 
-/* What a request names is read before its batch; a name that is none reads nothing. */
+/* The lease that a request names is read before the batch; a name that is no id reads nothing. */
 static void what_a_request_names_is_read_in_advance(void **state)
 {
 	struct engine_request request = { .kind = REQUEST_HEARTBEAT };
@@ -129,7 +129,7 @@ static void a_lost_create_is_sent_again_only_after_settling(void **state)
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
 }
 
-/* That it was not seen while it was looked for is no proof, later, that it is gone. */
+/* Look-ups that did not find it while its create was unknown do not count later as absence. */
 static void looks_before_an_adoption_prove_no_absence(void **state)
 {
 	struct asked a = { 0 }, b = { 0 };
@@ -156,7 +156,7 @@ static void looks_before_an_adoption_prove_no_absence(void **state)
 	assert_int_equal(w.deleted, 1);
 }
 
-/* Nor does a second one, when in between it was read, though it may not be deleted. */
+/* Nor do two, if a read found it in between, even though it may not be deleted. */
 static void a_read_between_two_absences_starts_anew(void **state)
 {
 	struct asked a = { 0 };
@@ -169,7 +169,7 @@ static void a_read_between_two_absences_starts_anew(void **state)
 	world_settle(&w);
 	w.cloud[0].alive = 1;
 	w.strip_labels = 1;
-	/* Long enough for the account to be proven since the first look. */
+	/* Long enough for the account to be verified since the first observation. */
 	world_pass(&w, 2 * 60 * MINUTE);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
 	w.cloud[0].alive = 0;
@@ -376,7 +376,7 @@ static void a_no_delete_before_the_permit_holds(void **state)
 
 	(void)state;
 	create_ready(ID);
-	/* Both in one turn, before any step runs. */
+	/* Both in one batch, before any step runs. */
 	world_release(&w, &a, ID, 1);
 	world_release(&w, &keep, ID, 0);
 	assert_int_equal(keep.request.result, RESULT_OK);

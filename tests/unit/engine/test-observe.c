@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One look serves many: who is in it, what its result is for each, and what it may not hold up. */
+/* Shared observations: which leases they cover, the results, and what they must not delay. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +57,7 @@ static void release(int i, int delete_machine)
 	assert_int_equal(a.request.result, RESULT_OK);
 }
 
-/* ---- who is in it -------------------------------------------------------------------- */
+/* ---- which leases it covers ---------------------------------------------------------- */
 
 static void three_hundred_are_served_by_a_few_looks(void **state)
 {
@@ -67,7 +67,7 @@ static void three_hundred_are_served_by_a_few_looks(void **state)
 		create(i);
 	world_pass(&w, MINUTE);
 	expect_active(MANY);
-	/* A step for each to make its server, and none to look for it. */
+	/* One step per lease creates its server, and none observes it. */
 	assert_int_equal(w.provisions, MANY);
 	assert_int_equal(w.looked, MANY * 11);
 	assert_in_range(w.looks, 11, 30);
@@ -88,7 +88,7 @@ static void without_observe_each_looks_for_itself(void **state)
 	assert_int_equal(w.provisions, 2 * 5);
 }
 
-/* Those whose times are a little apart come together, and stay. */
+/* Leases whose due times are slightly apart end up in one observation, and stay together. */
 static void what_is_due_in_a_moment_comes_along(void **state)
 {
 	(void)state;
@@ -102,7 +102,7 @@ static void what_is_due_in_a_moment_comes_along(void **state)
 	assert_in_range(w.looks, 21, 25);
 }
 
-/* What is looked for the first time is due when it is likely to be ready, and not before. */
+/* The first observation of a server is due when it is likely to be ready, not before. */
 static void nobody_is_looked_for_before_the_first_time(void **state)
 {
 	(void)state;
@@ -118,7 +118,7 @@ static void nobody_is_looked_for_before_the_first_time(void **state)
 	assert_int_equal(w.looks, 2);
 }
 
-/* A lone one is looked for at its time; of two looks the second waits a moment. */
+/* A single lease is observed when it is due; a second observation waits for the interval. */
 static void looks_are_a_moment_apart(void **state)
 {
 	int64_t begun = w.d.now_ms;
@@ -146,7 +146,7 @@ static void a_clock_that_is_set_back_stops_no_look(void **state)
 	assert_int_equal(lease_at(0).state, LEASE_ACTIVE);
 }
 
-/* ---- what becomes of them ------------------------------------------------------------ */
+/* ---- the results --------------------------------------------------------------------- */
 
 static void one_that_is_left_out_has_a_step_of_its_own(void **state)
 {
@@ -157,7 +157,7 @@ static void one_that_is_left_out_has_a_step_of_its_own(void **state)
 		create(i);
 	world_pass(&w, MINUTE);
 	expect_active(3);
-	/* Each time that it is due the look comes first, and then its step. */
+	/* Whenever it is due, the observation runs first, and then its own step. */
 	assert_int_equal(w.provisions, 3 + 4);
 	assert_in_range(w.looks, 4, 8);
 }
@@ -180,7 +180,7 @@ static void a_look_that_fails_is_a_failure_of_each(void **state)
 	}
 	world_pass(&w, MINUTE);
 	assert_int_equal(w.provisions, 50);
-	/* Each of them waits longer each time, and they meet at few times. */
+	/* Each backs off on its own, so few of them are due at the same time. */
 	assert_in_range(w.looks, 3, 120);
 	w.look_verdict = 0;
 	world_pass(&w, 2 * MINUTE);
@@ -208,7 +208,7 @@ static void a_refused_credential_blocks_and_costs_nobody(void **state)
 	assert_int_equal(w.made, 2);
 }
 
-/* One that waits for the next look is in no queue of steps, and says so all the same. */
+/* A lease that waits for the next observation is marked as blocked like any other. */
 static void who_waits_for_a_look_is_blocked_with_its_account(void **state)
 {
 	(void)state;
@@ -216,7 +216,7 @@ static void who_waits_for_a_look_is_blocked_with_its_account(void **state)
 	world_pass(&w, 10);
 	create(1);
 	w.boot_polls = 1;
-	/* The first look has been, and the second one must wait a moment. */
+	/* The first observation has run; the second must wait for the interval. */
 	world_pass(&w, 1100);
 	assert_int_equal(w.looks, 1);
 	account_probed(w.d.account, 0, LESSOR_CLASS_AUTH, "the token is refused");
@@ -226,7 +226,7 @@ static void who_waits_for_a_look_is_blocked_with_its_account(void **state)
 	assert_true(lease_at(1).attention[0]);
 }
 
-/* Neither a refusal without reason nor a breach stands between a lease and its machine. */
+/* Neither an unexplained refusal nor a breach of contract keeps a lease from its machine. */
 static void a_look_that_cannot_be_leaves_it_to_provision(void **state)
 {
 	static const int verdicts[] = { LESSOR_REFUSED, 42, LESSOR_GONE, LESSOR_PENDING };
@@ -260,7 +260,7 @@ static void a_restart_changes_nothing(void **state)
 	assert_int_equal(w.made, 20);
 }
 
-/* ---- meanwhile ------------------------------------------------------------------------- */
+/* ---- while it runs --------------------------------------------------------------------- */
 
 static int was_cancelled;
 
@@ -316,7 +316,7 @@ static void a_no_delete_during_the_look_keeps(void **state)
 	assert_int_equal(w.deleted, 0);
 }
 
-/* In an account with a single place neither side waits for ever for the other. */
+/* With max_steps 1, observations and other steps do not starve each other. */
 static void cleanups_first_then_looks_then_creates(void **state)
 {
 	(void)state;
@@ -363,7 +363,7 @@ static void a_drain_lets_the_look_end(void **state)
 	expect_active(3);
 }
 
-/* Their results are applied in several turns, also then. */
+/* Then, too, the results are applied over several batches. */
 static void a_drain_lets_all_have_their_results(void **state)
 {
 	(void)state;
@@ -377,7 +377,7 @@ static void a_drain_lets_all_have_their_results(void **state)
 	expect_active(250);
 }
 
-/* A process that ends in between has lost nothing but the rest of them. */
+/* A process that ends in between loses only the results that are not yet applied. */
 static void a_restart_between_the_results(void **state)
 {
 	int active = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engine owes whom: permits in the ledger, absence, attention, words after the commit. */
+/* The engine's promises: permits in the ledger, absence, attention, no answer before its commit. */
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -57,7 +57,7 @@ static void a_permit_is_a_state_of_the_row(void **state)
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 }
 
-/* R2: what was permitted when the process died may have been done. */
+/* R2: a delete that was permitted when the process died may have been done. */
 static void a_permit_outlives_its_process(void **state)
 {
 	struct asked a;
@@ -76,14 +76,14 @@ static void a_permit_outlives_its_process(void **state)
 	assert_int_equal(a.request.result, RESULT_CONFLICT);
 	assert_string_equal(a.request.code, "cleanup_in_progress");
 	assert_false(lease(ID).retained);
-	/* And it is read and deleted anew once the account is known. */
+	/* It is read and deleted again once the account is verified. */
 	w.probe_refuses = 0;
 	world_pass(&w, HOUR);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	assert_int_equal(world_alive(&w), 0);
 }
 
-/* R1: an answer that was lost is no "still there". */
+/* R1: a delete whose response was lost does not count as "still there". */
 static void a_lost_delete_keeps_nothing(void **state)
 {
 	struct asked a;
@@ -100,7 +100,7 @@ static void a_lost_delete_keeps_nothing(void **state)
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 }
 
-/* Its machine is gone; a key alone is nothing to keep. */
+/* The machine is gone: there is nothing but a key, which cannot be retained. */
 static void nothing_is_kept_of_a_machine_that_is_gone(void **state)
 {
 	struct asked a;
@@ -124,7 +124,7 @@ static void nothing_is_kept_of_a_machine_that_is_gone(void **state)
 
 /* ---- absence ---------------------------------------------------------------------------- */
 
-/* It is seen again after it was concluded to be absent: the row opens, and it is deleted. */
+/* A server that shows up after it was concluded to be absent is deleted after all. */
 static void what_shows_late_is_owed_again(void **state)
 {
 	(void)state;
@@ -142,7 +142,7 @@ static void what_shows_late_is_owed_again(void **state)
 	assert_int_equal(world_alive(&w), 0);
 }
 
-/* The sweep that was promised is not forgotten with the process that promised it. */
+/* The sweep that such a conclusion requires also runs after a restart. */
 static void what_shows_after_a_restart_is_owed_again(void **state)
 {
 	(void)state;
@@ -188,7 +188,7 @@ static void a_stored_due_time_is_not_believed(void **state)
 	assert_int_equal(world_alive(&w), 0);
 }
 
-/* After a start nothing expires before the account is known. */
+/* After a start nothing expires before the account is verified. */
 static void nothing_expires_while_the_account_is_unknown(void **state)
 {
 	(void)state;
@@ -207,7 +207,7 @@ static void nothing_expires_while_the_account_is_unknown(void **state)
 
 /* ---- attention ----------------------------------------------------------------------------- */
 
-/* R14: it is tried for ever, and somebody is told. */
+/* R14: it is retried for ever, and raises attention. */
 static void what_is_owed_for_too_long_needs_an_operator(void **state)
 {
 	(void)state;
@@ -223,7 +223,7 @@ static void what_is_owed_for_too_long_needs_an_operator(void **state)
 	assert_string_equal(lease(ID).attention, "");
 }
 
-/* R9: a plugin that calls it gone, again and again, while the ledger knows better. */
+/* R9: a plugin that repeatedly reports GONE although the ledger still holds resources. */
 static void breaches_in_a_row_need_an_operator(void **state)
 {
 	(void)state;
@@ -250,7 +250,7 @@ static void a_refused_permit_is_not_hidden(void **state)
 	assert_int_equal(lease(ID).attention_class, LESSOR_CLASS_OWNERSHIP);
 }
 
-/* ---- words ---------------------------------------------------------------------------------- */
+/* ---- answers and log lines ------------------------------------------------------------------- */
 
 static char *log_of(void (*act)(void))
 {
@@ -333,7 +333,7 @@ static void create_another(const char *id)
 	w.before_create = NULL;
 }
 
-/* A key that may be going by now lets nobody in later. */
+/* A key whose delete may be under way cannot be reused. */
 static void a_dying_key_is_not_used(void **state)
 {
 	(void)state;

@@ -23,7 +23,7 @@ struct toy_server {
 	char id[32];
 	char name[64];
 	char lease[32];
-	char host_key[96];	/* what it was born with, "" if nothing of the kind */
+	char host_key[96]; /* the public host key in its user data; "": none */
 	struct labels labels;
 	char keys[LABELS_MAX][32];
 };
@@ -44,11 +44,11 @@ struct world {
 	int strip_labels;		/* a person did */
 	int probe_refuses;
 	int probes, provisions, cleanups;	/* steps run */
-	int looks;			/* observes run ... */
-	size_t looked, look_most;	/* ... for so many leases in all, and in one of them */
-	int look_verdict;		/* not 0: a look returns that, and tells of nobody ... */
-	uint32_t look_class;		/* ... with this class, if it is a failure */
-	const char *look_misses;	/* the lease of this id is never told of */
+	int looks;				/* observations run */
+	size_t looked, look_most;	/* leases they covered: in all, and at most in one */
+	int look_verdict;		/* not 0: observations return this and cover no lease */
+	uint32_t look_class;		/* the class of look_verdict, if that is a failure */
+	const char *look_misses;	/* the id of a lease that observations do not cover */
 	char ops[64];			/* the last steps, a letter each: P, C, L */
 	int lists;			/* inventories asked for */
 	int list_fails;			/* so many RETRYs before one is complete */
@@ -62,7 +62,7 @@ struct world {
 	void (*during_delete)(struct world *w);
 	/* and when a create begins, with its call */
 	void (*before_create)(struct world *w, struct lessor_call *call);
-	/* and in the middle of a look */
+	/* and in the middle of an observation */
 	void (*during_look)(struct world *w, struct lessor_call *call);
 	/* and when a cleanup begins */
 	void (*before_cleanup)(struct world *w, struct lessor_call *call);
@@ -72,9 +72,9 @@ void world_start(struct world *w, const struct engine_limits *limits);
 /* With a provider that has observe. */
 void world_start_observing(struct world *w, const struct engine_limits *limits);
 void world_end(struct world *w);
-/* A crash: the core goes without another word, the store stays, a new core begins. */
-/* The test has written beside the core: what that has in memory is read again. */
+/* The test has written to the store behind the core: drops what the core has in memory. */
 void world_forget(struct world *w);
+/* A crash: frees the core without stopping it, and opens a new one on the same store. */
 void world_restart(struct world *w, const struct engine_limits *limits);
 
 /* Runs everything that is due now, and the steps that follow, until nothing is. */
@@ -82,7 +82,7 @@ void world_settle(struct world *w);
 /* Moves the clock from due time to due time, `ms` in all. */
 void world_pass(struct world *w, int64_t ms);
 
-/* Asks, settles nothing. The request must stay until `*answered` is 1. */
+/* Submits a request without running anything. It must stay valid until `*answered` is 1. */
 void world_ask(struct world *w, struct asked *a);
 void world_create(struct world *w, struct asked *a, const char *id);
 void world_release(struct world *w, struct asked *a, const char *ref, int delete_machine);
