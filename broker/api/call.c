@@ -135,7 +135,7 @@ int call_is_unsure(const struct api *api, const struct lease *l)
 {
 	const struct account *account = call_account(api, l->account);
 
-	return !account || account_is_fenced(account) || !account_is_proven(account, INT64_MAX);
+	return !account || account_is_fenced(account) || !account_is_verified(account, INT64_MAX);
 }
 
 static int hex_value(char c)

@@ -27,7 +27,7 @@
 #define AUTHORIZATION_ROOM 128
 
 struct follow {
-	char run_id[RUN_ID_ROOM];
+	char run_id[RUN_ID_SIZE];
 	int64_t n;		/* the run's row */
 	int64_t seq;		/* of the last event that was sent */
 	int limit;		/* events in one message */
@@ -285,7 +285,7 @@ static void take_subscribe(struct control *c, struct input *in)
 	struct store_scope scope = { .owner = c->caller.owner, .org = c->caller.org };
 	struct follow *f = NULL;
 	struct run_row run;
-	char id[RUN_ID_ROOM] = "";
+	char id[RUN_ID_SIZE] = "";
 	int64_t after = 0;
 	int64_t limit = EVENTS_PRESET;
 

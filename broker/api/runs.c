@@ -17,7 +17,7 @@
 
 int runs_is_id(const char *text)
 {
-	size_t len = strnlen(text, RUN_ID_ROOM);
+	size_t len = strnlen(text, RUN_ID_SIZE);
 
 	return (len == 16 || len == 36) && !memcmp(text, "run_", 4) &&
 	       strspn(text + 4, "0123456789abcdef") == len - 4;

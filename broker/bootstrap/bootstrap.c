@@ -50,7 +50,7 @@ static int check_work_root(const char *root, struct err *err)
  * The key without its comment, which says nothing to sshd: `type base64`, and the
  * lease's id in its place.
  */
-static int make_key(const struct lease *l, char *out, size_t room, struct err *err)
+static int make_key(const struct lease *l, char *out, size_t size, struct err *err)
 {
 	const char *key = l->public_key;
 	size_t type = strspn(key, LOWER DIGITS "-@.");
@@ -63,7 +63,7 @@ static int make_key(const struct lease *l, char *out, size_t room, struct err *e
 		return err_set(err, ERR_INVALID, "the public key is not an OpenSSH key line");
 	if (strspn(l->id, LOWER DIGITS "_") != strlen(l->id))
 		return err_set(err, ERR_INTERNAL, "a lease id is not [a-z0-9_]");
-	if ((size_t)snprintf(out, room, "%.*s %s", (int)(end - key), key, l->id) >= room)
+	if ((size_t)snprintf(out, size, "%.*s %s", (int)(end - key), key, l->id) >= size)
 		return err_set(err, ERR_INVALID, "the public key is too long");
 	return 0;
 }

@@ -50,7 +50,7 @@ struct engine_config {
 	int64_t boot_ms;		/* how long a lease may wait for its machine in all */
 	int64_t probe_ms;		/* how often an account is proven */
 	int64_t sweep_ms;		/* how often it is compared with the ledger; 0: never */
-	int64_t sweep_grace_ms;		/* how old a stray must be to be deleted */
+	int64_t sweep_grace_ms;		/* how old an orphan must be to be deleted */
 	int sweep_deletes;		/* without being asked */
 	/* Called on the engine's thread when the store broke: the process must end. */
 	void (*on_broken)(void *arg, const char *why);
@@ -155,7 +155,7 @@ struct engine_request {
 		};
 		struct {	/* SWEEP, of expected_account or all */
 			enum request_sweep sweep;
-			int64_t count;		/* answer: strays that were given to cleanup */
+			int64_t count; /* answer: orphans that were given to cleanup */
 		};
 		struct {	/* POOL, of expected_account or all */
 			struct pool_machine *pool;	/* answer: an array that the caller frees */

@@ -71,7 +71,7 @@ struct core_account {
 	int probe_wanted;	/* when the last one began, the counter was to be raised */
 	int probe_tries, catalog_tries, reload_tries;
 	int was_blocked;
-	int was_proven;		/* since the start */
+	int was_verified; /* since the start */
 	struct generation gen;
 	int probe_again;	/* what the last probe found out asks for another one */
 	int64_t surprised_ms;	/* when another generation was last found, 0: never */
@@ -86,7 +86,7 @@ struct core_account {
 	struct pool_machine *listed;
 	size_t listed_count;
 	size_t sweep_at;	/* the kind that is being listed */
-	int64_t sweep_objects, sweep_unproven;
+	int64_t sweep_objects, sweep_unverified;
 };
 
 struct core {
@@ -126,7 +126,7 @@ struct core_account *core_account_find(struct core *core, const char *name);
 /* Can what is kept there be protected at the provider, and is it meant to be? */
 int core_account_protects(const struct core_account *a);
 /* Was it proven lately? One missed probe is no reason to stop. */
-int core_account_is_proven(const struct core *core, const struct core_account *a);
+int core_account_is_identified(const struct core *core, const struct core_account *a);
 /* Is the account proven, so that absence and inventories mean something? */
 int core_account_is_verified(const struct core *core, const struct core_account *a);
 /* May its inventory be read? That is so of a fenced one, too. */

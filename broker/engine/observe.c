@@ -124,8 +124,8 @@ static void fail_with(struct step *part, const struct step *look)
  * What becomes of a lease of which the look says nothing. 1: its step has a result all the
  * same. 0: it has a step of its own next.
  */
-static int settle_unobserved(struct core *core, struct core_account *a, const struct step *look,
-			     struct step *part)
+static int unobserved_reconcile(struct core *core, struct core_account *a, const struct step *look,
+				struct step *part)
 {
 	const struct lease_aggregate *lease = core_lease(core, part->lease.n, NULL);
 
@@ -160,7 +160,7 @@ static void part_done(struct core *core, struct core_account *a, const struct st
 {
 	struct in_flight ran = in_flight_take(core, part);
 
-	if (part->is_unobserved && !settle_unobserved(core, a, look, part))
+	if (part->is_unobserved && !unobserved_reconcile(core, a, look, part))
 		return;
 	core_step_result(core, a, part, &ran);
 	if (part->verdict == LESSOR_PENDING && part->wait_ms > 0)

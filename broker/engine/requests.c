@@ -36,7 +36,7 @@ static void mint_id(struct core *core, char id[24])
  * the existing client's other coordinator makes it: FNV-1a of "ID-N", 16 bits.
  */
 /* 0, 1 if no variant of it is free, -1. */
-static int settle_slug(struct core *core, struct lease *l, struct err *err)
+static int slug_choose(struct core *core, struct lease *l, struct err *err)
 {
 	char wanted[sizeof(l->slug)];
 	int taken;
@@ -201,7 +201,7 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	rc = check_limits(core, r, l, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	rc = settle_slug(core, l, err);
+	rc = slug_choose(core, l, err);
 	if (rc > 0)
 		request_fail(r, RESULT_CONFLICT, "slug_taken",
 			     "the slug and all its variants are taken");

@@ -24,13 +24,13 @@ const char *lease_claim_name(enum lease_claim_kind kind)
 		[CLAIM_CREATED] = "created",
 		[CLAIM_NOT_CREATED] = "not_created",
 		[CLAIM_UNKNOWN] = "unknown",
-		[CLAIM_NOT_SEEN] = "not_seen",
+		[CLAIM_REPORT_ABSENT] = "not_seen",
 		[CLAIM_ADOPT] = "adopt",
 		[CLAIM_REUSE] = "reuse",
 		[CLAIM_PERMIT] = "permit_delete",
 		[CLAIM_DELETING] = "deleting",
 		[CLAIM_DELETE_UNKNOWN] = "delete_unknown",
-		[CLAIM_STILL_THERE] = "still_there",
+		[CLAIM_REPORT_PRESENT] = "still_there",
 		[CLAIM_GONE] = "gone",
 		[CLAIM_CHANGE] = "permit_change",
 		[CLAIM_CHANGED] = "changed",
@@ -48,7 +48,7 @@ void lease_aggregate_fini(struct lease_aggregate *a)
 }
 
 /* What the table of the lease is told of its ledger. */
-static void count(const struct ledger *ledger, struct lease_facts *f)
+static void facts_count(const struct ledger *ledger, struct lease_facts *f)
 {
 	int servers = 0, gone = 0;
 
@@ -68,17 +68,18 @@ static void count(const struct ledger *ledger, struct lease_facts *f)
 	f->server_gone = gone && !servers;
 }
 
-static struct lease_facts counted(const struct lease_aggregate *a, const struct lease_facts *facts)
+static struct lease_facts facts_counted(const struct lease_aggregate *a,
+					const struct lease_facts *facts)
 {
 	struct lease_facts f = *facts;
 
-	count(&a->ledger, &f);
+	facts_count(&a->ledger, &f);
 	return f;
 }
 
 enum lease_op lease_next_op(const struct lease_aggregate *a, const struct lease_facts *facts)
 {
-	struct lease_facts f = counted(a, facts);
+	struct lease_facts f = facts_counted(a, facts);
 
 	return lifecycle_next(&a->lease, &f);
 }
@@ -116,17 +117,17 @@ static void to_rows(struct applying *p, int kind)
 /* The lease's part, and what of it the rows follow. */
 static void to_lease(struct applying *p, int kind)
 {
-	count(&p->a->ledger, &p->f);
+	facts_count(&p->a->ledger, &p->f);
 	lifecycle_apply(&p->a->lease, kind, p->e, &p->f, p->out);
 	if (p->out->retain_rows)
 		to_rows(p, ROW_RETAIN);
 	if (p->out->unretain_rows)
 		to_rows(p, ROW_UNRETAIN);
 	p->out->retain_rows = p->out->unretain_rows = 0;
-	count(&p->a->ledger, &p->f);
+	facts_count(&p->a->ledger, &p->f);
 }
 
-static void release(struct applying *p)
+static void aggregate_release(struct applying *p)
 {
 	to_lease(p, LEASE_EVENT_RELEASE);
 	if (p->out->refusal)
@@ -137,7 +138,7 @@ static void release(struct applying *p)
 	to_lease(p, LIFE_RETAIN_UNTIL);
 }
 
-static void claim(struct applying *p)
+static void aggregate_claim(struct applying *p)
 {
 	struct row_event v = {
 		.a = p->a, .l = p->a->lease.n ? &p->a->lease : NULL, .claim = p->e->u.claim.claim,
@@ -158,7 +159,7 @@ static void claim(struct applying *p)
  * Ready is a server of the ledger that is provably ours, as this step has read it: what was
  * made under another name or without its labels could not be deleted later.
  */
-static void verdict(struct applying *p)
+static void aggregate_verdict(struct applying *p)
 {
 	const struct lease_verdict *v = &p->e->u.verdict;
 	struct lease_event refused = *p->e;
@@ -188,7 +189,7 @@ static void verdict(struct applying *p)
 }
 
 /* What the old clock calls the future would be too young for as long as the clock went back. */
-static void clock_set(struct applying *p)
+static void aggregate_clock_set(struct applying *p)
 {
 	for (size_t i = 0; p->e->u.clock_by_ms < 0 && i < p->a->ledger.resource_count; i++) {
 		struct resource *r = &p->a->ledger.resources[i];
@@ -217,7 +218,7 @@ static void note_decision(struct applying *p, const struct resource *r, const ch
 		       d->reason[0] ? ": " : "", d->reason);
 }
 
-static void retry(struct applying *p)
+static void aggregate_retry(struct applying *p)
 {
 	to_lease(p, LEASE_EVENT_RETRY);
 	if (!p->out->refusal)
@@ -243,7 +244,7 @@ static void note_forgotten(struct applying *p, const struct resource *r, int don
 			       done - FORGOTTEN_LINES_MAX, d->by, d->reason[0] ? ": " : "", d->reason);
 }
 
-static void forget(struct applying *p)
+static void aggregate_forget(struct applying *p)
 {
 	struct ledger *ledger = &p->a->ledger;
 	int64_t row = p->e->u.decision.row;
@@ -305,7 +306,7 @@ static enum lease_refusal may_adopt(const struct applying *p, const struct resou
 	return is_under_way(r) ? LEASE_REFUSAL_CLEANUP_RUNS : LEASE_REFUSAL_NONE;
 }
 
-static void adopt(struct applying *p)
+static void aggregate_adopt(struct applying *p)
 {
 	const struct lease_decision *d = &p->e->u.decision;
 	const struct lease *l = &p->a->lease;
@@ -348,7 +349,7 @@ static int is_late(const struct resource *r, const struct lease_sighting *s)
  * What was meant, was concluded to be absent, and shows after all: the row says whose it is,
  * so it owes again by itself. Nothing happens if it is no such thing.
  */
-static void late_arrival(struct applying *p)
+static void aggregate_late_arrival(struct applying *p)
 {
 	const struct lease_sighting *s = &p->e->u.seen;
 	const struct lease *l = &p->a->lease;
@@ -382,7 +383,7 @@ static void late_arrival(struct applying *p)
 		       resource_kind_name(s->kind), s->name, s->id, p->f.account);
 }
 
-static void swept(struct applying *p)
+static void aggregate_swept(struct applying *p)
 {
 	const struct lease_sighting *s = &p->e->u.seen;
 	struct resource r = {
@@ -412,7 +413,7 @@ static void swept(struct applying *p)
 		       s->reason);
 }
 
-static void unprotected(struct applying *p)
+static void aggregate_unprotected(struct applying *p)
 {
 	for (size_t i = 0; i < p->a->ledger.resource_count; i++) {
 		struct resource *r = &p->a->ledger.resources[i];
@@ -447,7 +448,7 @@ const struct resource *lease_next_handover(const struct lease_aggregate *a,
 	return NULL;
 }
 
-static void hand_over(struct applying *p)
+static void aggregate_hand_over(struct applying *p)
 {
 	for (size_t i = 0; i < p->a->ledger.resource_count; i++) {
 		if (p->a->ledger.resources[i].n == p->e->u.handover.row)
@@ -456,7 +457,7 @@ static void hand_over(struct applying *p)
 }
 
 /* The heir's row becomes the owner's. */
-static void inherit(struct applying *p)
+static void aggregate_inherit(struct applying *p)
 {
 	const struct resource *from = p->e->u.handover.from;
 	struct lease *l = &p->a->lease;
@@ -497,7 +498,7 @@ static void inherit(struct applying *p)
  * What is left of an ended lease, as its row says it: does it cost money, is it safe? Whether
  * the account can be relied on changes without the lease; who shows it asks for that (api/).
  */
-static void derive(struct applying *p)
+static void aggregate_derive(struct applying *p)
 {
 	struct lease *l = &p->a->lease;
 	const struct lease_facts *f = &p->f;
@@ -507,7 +508,7 @@ static void derive(struct applying *p)
 		l->retention = RETENTION_NONE;
 		return;
 	}
-	count(&p->a->ledger, &p->f);
+	facts_count(&p->a->ledger, &p->f);
 	/* A step on its way may yet bring something. */
 	l->is_billed = f->billed > 0 || f->running;
 	l->retention = !l->retained || l->cleanup == CLEANUP_DONE ? RETENTION_NONE :
@@ -515,7 +516,7 @@ static void derive(struct applying *p)
 		       f->unprotected || !f->can_protect ? RETENTION_RECORDED : RETENTION_PROTECTED;
 }
 
-static void restart(struct applying *p)
+static void aggregate_restart(struct applying *p)
 {
 	for (size_t i = 0; i < p->a->ledger.resource_count; i++)
 		to_row(p, &p->a->ledger.resources[i], ROW_RESTART);
@@ -523,19 +524,19 @@ static void restart(struct applying *p)
 
 /* What has rows to decide, too. All others are the lease's alone. */
 static void (*const handlers[LEASE_EVENT_COUNT])(struct applying *p) = {
-	[LEASE_EVENT_RELEASE] = release,
-	[LEASE_EVENT_CLOCK_SET] = clock_set,
-	[LEASE_EVENT_RESTART] = restart,
-	[LEASE_EVENT_VERDICT] = verdict,
-	[LEASE_EVENT_CLAIM] = claim,
-	[LEASE_EVENT_RETRY] = retry,
-	[LEASE_EVENT_FORGET] = forget,
-	[LEASE_EVENT_ADOPT] = adopt,
-	[LEASE_EVENT_LATE_ARRIVAL] = late_arrival,
-	[LEASE_EVENT_SWEPT] = swept,
-	[LEASE_EVENT_UNPROTECTED] = unprotected,
-	[LEASE_EVENT_HAND_OVER] = hand_over,
-	[LEASE_EVENT_INHERIT] = inherit,
+	[LEASE_EVENT_RELEASE] = aggregate_release,
+	[LEASE_EVENT_CLOCK_SET] = aggregate_clock_set,
+	[LEASE_EVENT_RESTART] = aggregate_restart,
+	[LEASE_EVENT_VERDICT] = aggregate_verdict,
+	[LEASE_EVENT_CLAIM] = aggregate_claim,
+	[LEASE_EVENT_RETRY] = aggregate_retry,
+	[LEASE_EVENT_FORGET] = aggregate_forget,
+	[LEASE_EVENT_ADOPT] = aggregate_adopt,
+	[LEASE_EVENT_LATE_ARRIVAL] = aggregate_late_arrival,
+	[LEASE_EVENT_SWEPT] = aggregate_swept,
+	[LEASE_EVENT_UNPROTECTED] = aggregate_unprotected,
+	[LEASE_EVENT_HAND_OVER] = aggregate_hand_over,
+	[LEASE_EVENT_INHERIT] = aggregate_inherit,
 };
 
 void lease_apply(struct lease_aggregate *a, const struct lease_event *event,
@@ -548,5 +549,5 @@ void lease_apply(struct lease_aggregate *a, const struct lease_event *event,
 	else
 		to_lease(&p, (int)event->kind);
 	if (out->changed)
-		derive(&p);
+		aggregate_derive(&p);
 }

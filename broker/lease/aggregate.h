@@ -35,7 +35,11 @@ struct lease_aggregate {
 };
 
 enum lease_op {
-	LEASE_OP_NONE, LEASE_OP_PROVISION, LEASE_OP_CLEANUP, LEASE_OP_LOOK, LEASE_OP_RETAIN
+	LEASE_OP_NONE,
+	LEASE_OP_PROVISION,
+	LEASE_OP_CLEANUP,
+	LEASE_OP_INSPECT,
+	LEASE_OP_RETAIN
 };
 
 /* ---- what happens ----------------------------------------------------------------------- */
@@ -149,7 +153,7 @@ struct lease_facts {
 	int64_t now_ms;
 	uint32_t random;
 	int running;		/* a step is on its way */
-	int clock_doubted;	/* the wall clock jumped: nothing ends because of it */
+	int is_clock_suspect;	/* the wall clock jumped: nothing ends because of it */
 	/* the account */
 	const char *account;	/* its name */
 	int can_protect;	/* its provider has a way to protect what is kept */

@@ -77,70 +77,73 @@ static int server_may_exist(const struct ledger *ledger)
 	return 0;
 }
 
-static enum authorization refuse(enum authorization a, struct err *err, const char *why)
+static enum authorization gate_refuse(enum authorization a, struct err *err, const char *why)
 {
 	err_set(err, ERR_REFUSED, "%s", why);
 	return a;
 }
 
 /* By what the ledger and the account say; nothing of it needs a read. */
-static enum authorization by_ledger(const struct lease *l, const struct ledger *ledger,
-				    const struct resource *r, int64_t step_epoch,
-				    const struct gate_facts *facts, struct err *err)
+static enum authorization gate_by_ledger(const struct lease *l, const struct ledger *ledger,
+					 const struct resource *r, int64_t step_epoch,
+					 const struct gate_facts *facts, struct err *err)
 {
 	if (!facts->is_verified)
-		return refuse(AUTHORIZATION_UNVERIFIED, err,
-			      "the account is not proven to be the one we know");
+		return gate_refuse(AUTHORIZATION_UNVERIFIED, err,
+				   "the account is not proven to be the one we know");
 	if (facts->is_fenced)
-		return refuse(AUTHORIZATION_FENCED, err,
-			      "the store may be older than the account; see lessor account take-over");
+		return gate_refuse(AUTHORIZATION_FENCED, err,
+				   "the store may be older than the account; see lessor account take-over");
 	if (!r || r->lease != l->n || !r->ours)
-		return refuse(AUTHORIZATION_NOT_OURS, err, "not a resource that this lease made");
+		return gate_refuse(AUTHORIZATION_NOT_OURS, err,
+				   "not a resource that this lease made");
 	if (l->retained || r->state == LESSOR_STATE_RETAINED)
-		return refuse(AUTHORIZATION_RETAINED, err,
-			      "the lease was released without deleting; only an explicit delete ends that");
+		return gate_refuse(AUTHORIZATION_RETAINED, err,
+				   "the lease was released without deleting; only an explicit delete ends that");
 	if (step_epoch != l->epoch)
-		return refuse(AUTHORIZATION_STALE, err, "the lease's goal changed while this step ran");
+		return gate_refuse(AUTHORIZATION_STALE, err,
+				   "the lease's goal changed while this step ran");
 	if (r->state != LESSOR_STATE_PRESENT && r->state != LESSOR_STATE_DELETE_UNKNOWN) {
 		err_set(err, ERR_REFUSED, "the ledger holds it as %s", resource_state_name(r->state));
 		return AUTHORIZATION_NOT_DELETABLE;
 	}
 	if (!r->id[0])
-		return refuse(AUTHORIZATION_NO_ID, err, "the ledger holds no id for it");
+		return gate_refuse(AUTHORIZATION_NO_ID, err, "the ledger holds no id for it");
 	if (lease_is_live(l) &&
 	    !(l->state == LEASE_PROVISIONING && r->attempt && attempt_is_refused(ledger, r->attempt)))
-		return refuse(AUTHORIZATION_IN_USE, err, "the lease is alive and uses it");
+		return gate_refuse(AUTHORIZATION_IN_USE, err, "the lease is alive and uses it");
 	if (r->kind == LESSOR_KIND_KEY && server_may_exist(ledger))
-		return refuse(AUTHORIZATION_SERVER_FIRST, err,
-			      "its server is not proven gone; a key goes last");
+		return gate_refuse(AUTHORIZATION_SERVER_FIRST, err,
+				   "its server is not proven gone; a key goes last");
 	if (facts->is_shared)
-		return refuse(AUTHORIZATION_SHARED, err, "another lease uses it");
+		return gate_refuse(AUTHORIZATION_SHARED, err, "another lease uses it");
 	return AUTHORIZATION_GRANTED;
 }
 
 /* By what was read just now. */
-static enum authorization by_reading(const struct signer *signer, const struct lease *l,
-				     const struct resource *r, const struct observation *seen,
-				     struct err *err)
+static enum authorization gate_by_reading(const struct signer *signer, const struct lease *l,
+					  const struct resource *r, const struct observation *seen,
+					  struct err *err)
 {
 	if (!seen->is_read)
-		return refuse(AUTHORIZATION_NOT_READ, err,
-			      "not deleted, because this step did not read it directly before");
+		return gate_refuse(AUTHORIZATION_NOT_READ, err,
+				   "not deleted, because this step did not read it directly before");
 	if (!seen->seen->id || strcmp(seen->seen->id, r->id) != 0)
-		return refuse(AUTHORIZATION_WRONG_ID, err,
-			      "not deleted, because what was read has another id");
+		return gate_refuse(AUTHORIZATION_WRONG_ID, err,
+				   "not deleted, because what was read has another id");
 	if (ledger_verify(signer, l->account, l, r, seen->seen, err)) {
 		err_prefix(err, "not deleted, because it is not proven ours: ");
 		return AUTHORIZATION_SIGNATURE;
 	}
 	if (seen->retain > r->retain_epoch)
-		return refuse(AUTHORIZATION_RETENTION_MARK, err,
-			      "it was released without deleting, and this store does not know of it");
+		return gate_refuse(AUTHORIZATION_RETENTION_MARK, err,
+				   "it was released without deleting, and this store does not know of it");
 	if (seen->seen->protection != LESSOR_PROTECTION_ON)
 		return AUTHORIZATION_GRANTED;
 	if (r->protect_by == PROTECT_OURS)
-		return refuse(AUTHORIZATION_UNPROTECT, err, "our own protection must be lifted first");
-	return refuse(AUTHORIZATION_PROTECTED, err, "it is protected against deletion there");
+		return gate_refuse(AUTHORIZATION_UNPROTECT, err,
+				   "our own protection must be lifted first");
+	return gate_refuse(AUTHORIZATION_PROTECTED, err, "it is protected against deletion there");
 }
 
 enum authorization lease_authorize(const struct signer *signer, const struct lease *l,
@@ -149,9 +152,9 @@ enum authorization lease_authorize(const struct signer *signer, const struct lea
 				   struct err *err)
 {
 	const struct resource *r = ledger_find(ledger, row);
-	enum authorization a = by_ledger(l, ledger, r, step_epoch, facts, err);
+	enum authorization a = gate_by_ledger(l, ledger, r, step_epoch, facts, err);
 
-	return a == AUTHORIZATION_GRANTED ? by_reading(signer, l, r, seen, err) : a;
+	return a == AUTHORIZATION_GRANTED ? gate_by_reading(signer, l, r, seen, err) : a;
 }
 
 int ledger_may_intend(const struct lease *l, const struct ledger *ledger, uint32_t kind,

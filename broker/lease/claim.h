@@ -16,22 +16,22 @@
 #include "util/err.h"
 
 enum lease_claim_kind {
-	CLAIM_ATTEMPT,		/* attempt, type, location */
-	CLAIM_ATTEMPT_REFUSED,	/* attempt, error_class, text */
-	CLAIM_INTEND,		/* resource_kind, attempt -> row, name, labels */
-	CLAIM_CREATED,		/* row, id, action */
-	CLAIM_NOT_CREATED,	/* row, text */
-	CLAIM_UNKNOWN,		/* row, text */
-	CLAIM_NOT_SEEN,		/* row, evidence */
-	CLAIM_ADOPT,		/* seen -> row */
-	CLAIM_REUSE,		/* resource_kind, id, name in `text` -> row */
-	CLAIM_PERMIT,		/* row, evidence: may it be deleted? */
-	CLAIM_DELETING,		/* row, action */
-	CLAIM_DELETE_UNKNOWN,	/* row, text */
-	CLAIM_STILL_THERE,	/* row, text, evidence */
-	CLAIM_GONE,		/* row, text, evidence */
-	CLAIM_CHANGE,		/* row, change, evidence -> labels, is_done: may it be changed? */
-	CLAIM_CHANGED,		/* row, change, evidence: what became of it */
+	CLAIM_ATTEMPT,	       /* attempt, type, location */
+	CLAIM_ATTEMPT_REFUSED, /* attempt, error_class, text */
+	CLAIM_INTEND,	       /* resource_kind, attempt -> row, name, labels */
+	CLAIM_CREATED,	       /* row, id, action */
+	CLAIM_NOT_CREATED,     /* row, text */
+	CLAIM_UNKNOWN,	       /* row, text */
+	CLAIM_REPORT_ABSENT,   /* row, evidence */
+	CLAIM_ADOPT,	       /* seen -> row */
+	CLAIM_REUSE,	       /* resource_kind, id, name in `text` -> row */
+	CLAIM_PERMIT,	       /* row, evidence: may it be deleted? */
+	CLAIM_DELETING,	       /* row, action */
+	CLAIM_DELETE_UNKNOWN,  /* row, text */
+	CLAIM_REPORT_PRESENT,  /* row, text, evidence */
+	CLAIM_GONE,	       /* row, text, evidence */
+	CLAIM_CHANGE,	       /* row, change, evidence -> labels, is_done: may it be changed? */
+	CLAIM_CHANGED,	       /* row, change, evidence: what became of it */
 	CLAIM_COUNT
 };
 const char *lease_claim_name(enum lease_claim_kind kind);
@@ -59,7 +59,7 @@ struct claim_evidence {
 	/* the account's sentinel, read after all of that */
 	int is_sentinel_read;
 	int64_t generation;	/* what it bore, 0: none */
-	char holder[GENERATION_HOLDER_ROOM];
+	char holder[GENERATION_HOLDER_SIZE];
 };
 
 /* Pointers are borrowed for the call. */

@@ -6,7 +6,7 @@
 #include "util/text.h"
 
 /* Nobody writes a counter without a name; "" in the store is nobody yet. */
-static int knows(const struct generation *g, const char *holder)
+static int holder_is_known(const struct generation *g, const char *holder)
 {
 	size_t len = strlen(holder);
 
@@ -23,14 +23,14 @@ static int knows(const struct generation *g, const char *holder)
 }
 
 /* Puts a holder in front of a list; what does not fit falls off its end, whole. */
-static void push(char *list, size_t room, const char *holder)
+static void holder_push(char *list, size_t size, const char *holder)
 {
 	size_t len = strlen(holder);
 	size_t keep = strlen(list);
 
 	if (!len)
 		return;
-	while (keep && len + 1 + keep >= room) {
+	while (keep && len + 1 + keep >= size) {
 		while (keep && list[keep - 1] != ' ')
 			keep--;
 		keep -= keep > 0;
@@ -52,7 +52,7 @@ enum generation_state generation_found(struct generation *g, int64_t found, cons
 	/* Whoever is behind what was there already has been overtaken himself: a late write. */
 	if (found < g->current)
 		return GENERATION_MISSING;
-	if (found > g->pending || !knows(g, holder))
+	if (found > g->pending || !holder_is_known(g, holder))
 		return GENERATION_OVERTAKEN;
 	if (g->pending > g->current && found == g->pending && strcmp(holder, g->holder) == 0)
 		return GENERATION_ARRIVED;
@@ -71,9 +71,9 @@ void generation_raise(struct generation *g, int64_t now_ms)
 	if (g->pending == g->current)
 		g->before[0] = '\0';
 	if (strcmp(g->holder, g->nonce) != 0)
-		push(g->before, sizeof(g->before), g->holder);
-	if (!knows(g, g->found_holder))
-		push(g->before, sizeof(g->before), g->found_holder);
+		holder_push(g->before, sizeof(g->before), g->holder);
+	if (!holder_is_known(g, g->found_holder))
+		holder_push(g->before, sizeof(g->before), g->found_holder);
 	g->pending = (g->found > most ? g->found : most) + 1;
 	TEXT_SET(g->holder, g->nonce);
 	g->raised_ms = now_ms;

@@ -16,29 +16,29 @@
 
 #include <stdint.h>
 
-#define GENERATION_HOLDER_ROOM 33	/* 128 bits in hex */
+#define GENERATION_HOLDER_SIZE 33 /* 128 bits in hex */
 
 struct generation {
 	/* as committed */
 	char account[32];
 	int64_t current;	/* seen there; 0: this store has never raised one */
 	int64_t pending;	/* to be seen there; equal to current when nothing is on its way */
-	char holder[GENERATION_HOLDER_ROOM];	/* who wrote pending; "" if nobody yet */
+	char holder[GENERATION_HOLDER_SIZE]; /* who wrote pending; "" if nobody yet */
 	/*
 	 * Whose counter it replaced, and whose writes since then may still arrive: a list
 	 * with blanks, newest first.
 	 */
-	char before[4 * GENERATION_HOLDER_ROOM];
+	char before[4 * GENERATION_HOLDER_SIZE];
 	int is_fenced;
 	char why[160];		/* why it is fenced */
 
 	/* of this process */
-	char nonce[GENERATION_HOLDER_ROOM];
+	char nonce[GENERATION_HOLDER_SIZE];
 	int is_wanted;		/* a raise is due: a start, a no-delete release, time */
 	int64_t raised_ms;	/* when this process last raised it, 0: not yet */
 	/* what the sentinel bore when it was last read; 0 and "": no counter */
 	int64_t found;
-	char found_holder[GENERATION_HOLDER_ROOM];
+	char found_holder[GENERATION_HOLDER_SIZE];
 };
 
 enum generation_state {

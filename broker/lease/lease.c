@@ -62,7 +62,7 @@ enum lease_state lease_shown_state(const struct lease *l)
 }
 
 /* What a row read from a file adds up to need not be a time. */
-static int64_t later(int64_t at_ms, int64_t by_ms)
+static int64_t time_add(int64_t at_ms, int64_t by_ms)
 {
 	int64_t sum;
 
@@ -71,8 +71,8 @@ static int64_t later(int64_t at_ms, int64_t by_ms)
 
 int64_t lease_expires_ms(const struct lease *l)
 {
-	int64_t ttl = later(l->created_ms, l->ttl_ms);
-	int64_t idle = later(l->touched_ms, l->idle_ms);
+	int64_t ttl = time_add(l->created_ms, l->ttl_ms);
+	int64_t idle = time_add(l->touched_ms, l->idle_ms);
 
 	if (l->state == LEASE_PROVISIONING || !l->idle_ms)
 		return ttl;
@@ -90,7 +90,7 @@ int64_t lease_deadline_ms(const struct lease *l)
 	return expires;
 }
 
-static int64_t earliest(int64_t a, int64_t b)
+static int64_t time_earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
@@ -104,8 +104,9 @@ int64_t lease_due_ms(const struct lease *l, int64_t now_ms)
 							   l->due_ms == l->retain_until_ms)))
 		return l->due_ms;
 	if (!lease_is_live(l))
-		return earliest(l->due_ms ? l->due_ms : INT64_MAX, later(now_ms, LEASE_WAIT_MOST_MS));
-	return l->due_ms ? earliest(l->due_ms, deadline) : deadline;
+		return time_earlier(l->due_ms ? l->due_ms : INT64_MAX,
+				    time_add(now_ms, LEASE_WAIT_MOST_MS));
+	return l->due_ms ? time_earlier(l->due_ms, deadline) : deadline;
 }
 
 int lease_step_is_due(const struct lease *l, int64_t now_ms)
@@ -115,5 +116,5 @@ int lease_step_is_due(const struct lease *l, int64_t now_ms)
 	if (l->due_ms && l->due_ms <= now_ms)
 		return 1;
 	/* No such time was ever set by a rule. */
-	return is_owed && (!l->due_ms || l->due_ms > later(now_ms, LEASE_WAIT_MOST_MS));
+	return is_owed && (!l->due_ms || l->due_ms > time_add(now_ms, LEASE_WAIT_MOST_MS));
 }

@@ -47,13 +47,13 @@ struct attempt *ledger_add_attempt(struct ledger *ledger, const struct attempt *
 }
 
 /* As ledger_add grows it: to a power of two. */
-static size_t room_for(size_t count)
+static size_t array_cap(size_t count)
 {
-	size_t room = 1;
+	size_t size = 1;
 
-	while (room < count)
-		room *= 2;
-	return room;
+	while (size < count)
+		size *= 2;
+	return size;
 }
 
 void ledger_copy(const struct ledger *from, struct ledger *to)
@@ -61,11 +61,11 @@ void ledger_copy(const struct ledger *from, struct ledger *to)
 	*to = (struct ledger){ .resource_count = from->resource_count,
 			       .attempt_count = from->attempt_count };
 	if (from->resource_count) {
-		to->resources = xcalloc(room_for(from->resource_count), sizeof(*to->resources));
+		to->resources = xcalloc(array_cap(from->resource_count), sizeof(*to->resources));
 		memcpy(to->resources, from->resources, from->resource_count * sizeof(*to->resources));
 	}
 	if (from->attempt_count) {
-		to->attempts = xcalloc(room_for(from->attempt_count), sizeof(*to->attempts));
+		to->attempts = xcalloc(array_cap(from->attempt_count), sizeof(*to->attempts));
 		memcpy(to->attempts, from->attempts, from->attempt_count * sizeof(*to->attempts));
 	}
 }
@@ -190,9 +190,9 @@ int ledger_awaits_server(const struct ledger *ledger)
 }
 
 /* A tag over all that makes a name or a label set one of a kind. */
-static void tag(const struct signer *signer, const char *what, const char *account,
-		const char *lease, uint32_t kind, uint32_t attempt, const char *name,
-		char *out, size_t chars)
+static void tag_make(const struct signer *signer, const char *what, const char *account,
+		     const char *lease, uint32_t kind, uint32_t attempt, const char *name,
+		     char *out, size_t chars)
 {
 	unsigned char mac[32];
 	char text[512];
@@ -213,8 +213,8 @@ void ledger_name(const struct signer *signer, const char *account, const struct 
 	char unique[NAME_TAG_CHARS + 1];
 	size_t len;
 
-	tag(signer, "name", account, l ? l->id : ACCOUNT_LEASE, kind, attempt, "", unique,
-	    NAME_TAG_CHARS);
+	tag_make(signer, "name", account, l ? l->id : ACCOUNT_LEASE, kind, attempt, "", unique,
+		 NAME_TAG_CHARS);
 	len = (size_t)snprintf(out, 64, "lessor-%.*s", NAME_SLUG_MAX, l ? l->slug : "account");
 	while (len && !isalnum((unsigned char)out[len - 1]))
 		len--;
@@ -272,7 +272,7 @@ static void labels_of(const struct signer *signer, const char *account, const ch
 
 	*out = (struct labels){ 0 };
 	snprintf(number, sizeof(number), "%u", attempt);
-	tag(signer, "sig", account, lease, kind, attempt, name, sig, SIG_CHARS);
+	tag_make(signer, "sig", account, lease, kind, attempt, name, sig, SIG_CHARS);
 	labels_add(out, LESSOR_LABEL_INSTANCE, signer->instance);
 	labels_add(out, LESSOR_LABEL_LEASE, lease);
 	labels_add(out, LESSOR_LABEL_ATTEMPT, number);

@@ -17,8 +17,9 @@ enum lease_op lifecycle_next(const struct lease *l, const struct lease_facts *fa
 	if (l->state == LEASE_PROVISIONING)
 		return LEASE_OP_PROVISION;
 	if (l->retained)
-		return facts->unsure ? LEASE_OP_LOOK :
-		       facts->unprotected && facts->can_protect ? LEASE_OP_RETAIN : LEASE_OP_NONE;
+		return facts->unsure				? LEASE_OP_INSPECT :
+		       facts->unprotected && facts->can_protect ? LEASE_OP_RETAIN :
+								  LEASE_OP_NONE;
 	if (l->cleanup == CLEANUP_OWED || l->cleanup == CLEANUP_ATTENTION)
 		return LEASE_OP_CLEANUP;
 	return LEASE_OP_NONE;
@@ -26,7 +27,7 @@ enum lease_op lifecycle_next(const struct lease *l, const struct lease_facts *fa
 
 /* ---- its begin ---------------------------------------------------------------------------- */
 
-static void begin(struct life *s)
+static void on_begin(struct life *s)
 {
 	struct lease *l = s->l;
 
@@ -36,7 +37,7 @@ static void begin(struct life *s)
 	l->retained = 0;
 	l->created_ms = l->updated_ms = l->touched_ms = s->f->now_ms;
 	l->ready_ms = l->ended_ms = l->released_ms = 0;
-	l->provision_deadline_ms = s->f->now_ms + earlier(s->e->u.boot_ms, l->ttl_ms);
+	l->provision_deadline_ms = s->f->now_ms + time_earlier(s->e->u.boot_ms, l->ttl_ms);
 	l->due_ms = s->f->now_ms;
 	l->tries = 0;
 	l->is_billed = 1;
@@ -54,15 +55,15 @@ static void begin(struct life *s)
  */
 static int may_end(const struct life *s)
 {
-	if (s->f->clock_doubted)
+	if (s->f->is_clock_suspect)
 		return 0;
 	return !s->f->is_blind ||
 	       !(s->l->state == LEASE_ACTIVE || s->f->residue || s->f->running);
 }
 
-static void tick_provisioning(struct life *s)
+static void on_tick_provisioning(struct life *s)
 {
-	int64_t deadline = earlier(lease_expires_ms(s->l), s->l->provision_deadline_ms);
+	int64_t deadline = time_earlier(lease_expires_ms(s->l), s->l->provision_deadline_ms);
 
 	if (!may_end(s) || s->f->now_ms < deadline)
 		return;
@@ -71,7 +72,7 @@ static void tick_provisioning(struct life *s)
 	lease_note_add(s->out, NOTE_INFO, "lease.failed", "the machine was not ready in time");
 }
 
-static void tick_active(struct life *s)
+static void on_tick_active(struct life *s)
 {
 	struct lease *l = s->l;
 	int64_t expires = lease_expires_ms(l);
@@ -93,7 +94,7 @@ static void tick_active(struct life *s)
  * What was to be kept until now is still kept: an operator is told, and nothing is deleted.
  * What was looked for may be settled, and the look's result lost with its process.
  */
-static void tick_retained(struct life *s)
+static void on_tick_retained(struct life *s)
 {
 	struct lease *l = s->l;
 	int64_t due = lease_retained_due(l, s->f);
@@ -108,7 +109,7 @@ static void tick_retained(struct life *s)
 		s->out->changed = 1;
 	}
 	if (!l->retain_until_ms || s->f->now_ms < l->retain_until_ms || l->attention[0] ||
-	    s->f->clock_doubted)
+	    s->f->is_clock_suspect)
 		return;
 	lifecycle_attend(s, LESSOR_CLASS_NONE, "the time its owner meant to keep it for is over");
 	l->due_ms = lease_retained_due(l, s->f);
@@ -118,7 +119,7 @@ static void tick_retained(struct life *s)
  * It waits as long as it would have waited by the old clock: not at once, and not for
  * years. Deadlines stay what they are, in wall clock time.
  */
-static void shift(struct life *s)
+static void due_shift(struct life *s)
 {
 	struct lease *l = s->l;
 	int64_t now = s->f->now_ms;
@@ -133,17 +134,17 @@ static void shift(struct life *s)
 	s->out->changed = 1;
 }
 
-static void shift_retained(struct life *s)
+static void due_shift_retained(struct life *s)
 {
 	/* The end of a retention was named by a person, in words of the wall clock. */
 	if (s->l->due_ms != s->l->retain_until_ms)
-		shift(s);
+		due_shift(s);
 }
 
 /* ---- its account --------------------------------------------------------------------------- */
 
 /* In words that its owner may read; more is for those who may run `lessor providers`. */
-static void block(struct life *s)
+static void on_blocked(struct life *s)
 {
 	char reason[128];
 
@@ -166,12 +167,12 @@ static void block(struct life *s)
 static void unblock_at_start(struct life *s)
 {
 	if (!s->f->running)
-		s->l->due_ms = earlier(s->l->due_ms, s->f->now_ms + START_PAUSE_MS);
+		s->l->due_ms = time_earlier(s->l->due_ms, s->f->now_ms + START_PAUSE_MS);
 	s->out->changed = 1;
 }
 
 /* What waited for its account is due at once. */
-static void unblock(struct life *s)
+static void on_unblocked(struct life *s)
 {
 	struct lease *l = s->l;
 
@@ -195,7 +196,7 @@ static void unblock(struct life *s)
 
 /* ---- what operators decide, and what turns up ------------------------------------------------ */
 
-static void retry_now(struct life *s)
+static void on_retry(struct life *s)
 {
 	if (lifecycle_next(s->l, s->f) == LEASE_OP_NONE) {
 		s->out->refusal = LEASE_REFUSAL_NOTHING_TO_RETRY;
@@ -206,7 +207,7 @@ static void retry_now(struct life *s)
 	s->out->changed = 1;
 }
 
-static void forgotten(struct life *s)
+static void on_forgotten(struct life *s)
 {
 	struct lease *l = s->l;
 
@@ -224,7 +225,7 @@ static void forgotten(struct life *s)
 	}
 }
 
-static void found(struct life *s)
+static void on_found(struct life *s)
 {
 	struct lease *l = s->l;
 
@@ -240,7 +241,7 @@ static void found(struct life *s)
 	l->due_ms = s->f->now_ms;
 }
 
-static void kept_elsewhere(struct life *s)
+static void on_kept_elsewhere(struct life *s)
 {
 	struct lease *l = s->l;
 
@@ -258,10 +259,10 @@ static void kept_elsewhere(struct life *s)
 	/* Until its owner says what becomes of it; that it is protected settles nothing. */
 	lifecycle_attend(s, LESSOR_CLASS_NONE,
 	       "it was released without deleting, and this store did not know of it");
-	l->due_ms = s->f->now_ms + LOOK_PAUSE_MS;
+	l->due_ms = s->f->now_ms + INSPECT_PAUSE_MS;
 }
 
-static void unprotected(struct life *s)
+static void on_unprotected(struct life *s)
 {
 	s->l->due_ms = s->f->now_ms;
 	s->out->changed = 1;
@@ -298,21 +299,24 @@ static const handler table[LIFE_EVENT_COUNT][PHASE_COUNT] = {
 	/* provisioning, active, owed, attention, retained, done */
 	[LEASE_EVENT_RELEASE] = { on_release_live, on_release_live, on_release_owed,
 				  on_release_owed, on_release_retained, on_release_done },
-	[LEASE_EVENT_HEARTBEAT] = { on_touch, on_touch, on_touch_ended,
-				    on_touch_ended, on_touch_ended, on_touch_ended },
-	[LEASE_EVENT_TICK] = { tick_provisioning, tick_active, NULL, NULL, tick_retained, NULL },
-	[LEASE_EVENT_BLOCKED] = { block, block, block, block, block, NULL },
-	[LEASE_EVENT_UNBLOCKED] = { unblock, unblock, unblock, unblock, unblock, NULL },
-	[LEASE_EVENT_CLOCK_SET] = { shift, NULL, shift, shift, shift_retained, NULL },
-	[LEASE_EVENT_VERDICT] = { on_verdict_provisioning, NULL, on_verdict_owed,
-				  on_verdict_owed, on_verdict_retained, NULL },
-	[LEASE_EVENT_RETRY] = { retry_now, retry_now, retry_now, retry_now, retry_now, retry_now },
-	[LEASE_EVENT_UNPROTECTED] = { NULL, NULL, NULL, NULL, unprotected, NULL },
+	[LEASE_EVENT_HEARTBEAT] = { on_touch, on_touch, on_touch_ended, on_touch_ended,
+				    on_touch_ended, on_touch_ended },
+	[LEASE_EVENT_TICK] = { on_tick_provisioning, on_tick_active, NULL, NULL, on_tick_retained,
+			       NULL },
+	[LEASE_EVENT_BLOCKED] = { on_blocked, on_blocked, on_blocked, on_blocked, on_blocked, NULL },
+	[LEASE_EVENT_UNBLOCKED] = { on_unblocked, on_unblocked, on_unblocked, on_unblocked,
+				    on_unblocked, NULL },
+	[LEASE_EVENT_CLOCK_SET] = { due_shift, NULL, due_shift, due_shift, due_shift_retained,
+				    NULL },
+	[LEASE_EVENT_VERDICT] = { on_verdict_provisioning, NULL, on_verdict_owed, on_verdict_owed,
+				  on_verdict_retained, NULL },
+	[LEASE_EVENT_RETRY] = { on_retry, on_retry, on_retry, on_retry, on_retry, on_retry },
+	[LEASE_EVENT_UNPROTECTED] = { NULL, NULL, NULL, NULL, on_unprotected, NULL },
 	[LIFE_RETAIN_UNTIL] = { NULL, NULL, NULL, NULL, on_retain_until, NULL },
-	[LIFE_FOUND] = { NULL, NULL, found, found, found, found },
-	[LIFE_FORGOTTEN] = { NULL, NULL, forgotten, forgotten, forgotten, NULL },
-	[LIFE_KEPT_ELSEWHERE] = { kept_elsewhere, kept_elsewhere, kept_elsewhere,
-				  kept_elsewhere, kept_elsewhere, kept_elsewhere },
+	[LIFE_FOUND] = { NULL, NULL, on_found, on_found, on_found, on_found },
+	[LIFE_FORGOTTEN] = { NULL, NULL, on_forgotten, on_forgotten, on_forgotten, NULL },
+	[LIFE_KEPT_ELSEWHERE] = { on_kept_elsewhere, on_kept_elsewhere, on_kept_elsewhere,
+				  on_kept_elsewhere, on_kept_elsewhere, on_kept_elsewhere },
 };
 
 void lifecycle_apply(struct lease *l, int kind, const struct lease_event *event,
@@ -320,7 +324,7 @@ void lifecycle_apply(struct lease *l, int kind, const struct lease_event *event,
 {
 	struct life s = { .l = l, .e = event, .f = facts, .out = out };
 	/* A new lease has no state yet, whatever its memory holds. */
-	handler handle = kind == LEASE_EVENT_BEGIN ? begin : table[kind][phase_of(l)];
+	handler handle = kind == LEASE_EVENT_BEGIN ? on_begin : table[kind][phase_of(l)];
 
 	if (handle)
 		handle(&s);

@@ -36,7 +36,7 @@ void lease_goal_change(struct lease *l, const struct lease_facts *facts, struct 
 
 int64_t lease_cleanup_due(const struct lease_facts *facts)
 {
-	return facts->now_ms + (facts->unsure ? LOOK_PAUSE_MS : 0);
+	return facts->now_ms + (facts->unsure ? INSPECT_PAUSE_MS : 0);
 }
 
 int64_t lease_retained_due(const struct lease *l, const struct lease_facts *facts)

@@ -8,7 +8,7 @@
 #include "lease/lifecycle.h"
 
 /* Between two looks for what nobody knows. */
-#define LOOK_PAUSE_MS 1000
+#define INSPECT_PAUSE_MS 1000
 
 /* One event of one lease. */
 struct life {
@@ -18,7 +18,7 @@ struct life {
 	struct lease_effects *out;
 };
 
-static inline int64_t earlier(int64_t a, int64_t b)
+static inline int64_t time_earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }

@@ -12,7 +12,7 @@
 #define ASKED_AGAIN_MS 1000
 
 /* A no-delete release: from its commit on nothing of this lease is deleted. */
-static void retain(struct life *s)
+static void lifecycle_retain(struct life *s)
 {
 	struct lease *l = s->l;
 
@@ -65,7 +65,7 @@ void on_release_live(struct life *s)
 	lease_note_add(s->out, NOTE_INFO, is_cancel ? "lease.canceled" : "lease.released", "%s",
 		       is_cancel ? "its creation was cancelled" : "released by its owner");
 	if (keep && s->l->cleanup == CLEANUP_OWED)
-		retain(s);
+		lifecycle_retain(s);
 }
 
 /* When a client first released it, though it had ended otherwise. */
@@ -89,10 +89,10 @@ void on_release_owed(struct life *s)
 		lifecycle_cleaned(s);
 	} else if (!wants_delete(s)) {
 		lease_goal_change(l, s->f, s->out);
-		retain(s);
+		lifecycle_retain(s);
 	} else if (l->cleanup == CLEANUP_ATTENTION && s->e->u.release.delete_machine == 1) {
 		/* However often it is asked for. */
-		l->due_ms = earlier(l->due_ms, s->f->now_ms + ASKED_AGAIN_MS);
+		l->due_ms = time_earlier(l->due_ms, s->f->now_ms + ASKED_AGAIN_MS);
 		s->out->changed = 1;
 	}
 }
@@ -150,7 +150,7 @@ void on_touch(struct life *s)
 	int64_t idle_ms = s->e->u.idle_ms;
 
 	/* What does not end by itself now is still alive. */
-	if (s->f->now_ms >= lease_expires_ms(l) && !s->f->clock_doubted && !s->f->is_blind) {
+	if (s->f->now_ms >= lease_expires_ms(l) && !s->f->is_clock_suspect && !s->f->is_blind) {
 		s->out->refusal = LEASE_REFUSAL_EXPIRED;
 		return;
 	}

@@ -53,13 +53,13 @@ static void retry_later(struct life *s, int64_t base, int64_t cap)
 	s->l->due_ms = retry_due(s, base, cap);
 }
 
-static void pending(struct life *s)
+static void verdict_pending(struct life *s)
 {
 	TEXT_SET(s->l->cursor, s->e->u.verdict.cursor);
-	s->l->due_ms = s->f->now_ms + earlier(s->e->u.verdict.wait_ms, PENDING_MOST_MS);
+	s->l->due_ms = s->f->now_ms + time_earlier(s->e->u.verdict.wait_ms, PENDING_MOST_MS);
 }
 
-static void ready(struct life *s)
+static void verdict_ready(struct life *s)
 {
 	const struct lease_verdict *v = &s->e->u.verdict;
 	struct lease *l = s->l;
@@ -82,7 +82,7 @@ static void ready(struct life *s)
 		       l->server_location, l->host);
 }
 
-static void refused(struct life *s)
+static void verdict_refused(struct life *s)
 {
 	const struct lease_verdict *v = &s->e->u.verdict;
 
@@ -105,13 +105,13 @@ void on_verdict_provisioning(struct life *s)
 	s->out->changed = 1;
 	switch (s->e->u.verdict.verdict) {
 	case LESSOR_DONE:
-		ready(s);
+		verdict_ready(s);
 		return;
 	case LESSOR_REFUSED:
-		refused(s);
+		verdict_refused(s);
 		return;
 	case LESSOR_PENDING:
-		pending(s);
+		verdict_pending(s);
 		l->tries = 0;
 		break;
 	default:
@@ -119,8 +119,8 @@ void on_verdict_provisioning(struct life *s)
 		lease_note_add(s->out, NOTE_INFO, "provision.retry", "%s", s->e->u.verdict.reason);
 		break;
 	}
-	if (!s->f->clock_doubted)
-		l->due_ms = earlier(l->due_ms, l->provision_deadline_ms);
+	if (!s->f->is_clock_suspect)
+		l->due_ms = time_earlier(l->due_ms, l->provision_deadline_ms);
 }
 
 /* Has what is owed been owed for too long: by tries, by time, or by money? */
@@ -161,7 +161,7 @@ static void warn_if_owed_too_long(struct life *s)
 }
 
 /* Breaks in a row; 1 if it has become a case for an operator. */
-static int breach(struct life *s)
+static int breach_count(struct life *s)
 {
 	const struct lease_verdict *v = &s->e->u.verdict;
 	char reason[200];
@@ -206,11 +206,11 @@ void on_verdict_owed(struct life *s)
 	if (s->e->u.verdict.op != LEASE_OP_CLEANUP)
 		return;
 	s->out->changed = 1;
-	if (breach(s))
+	if (breach_count(s))
 		return;
 	switch (s->e->u.verdict.verdict) {
 	case LESSOR_PENDING:
-		pending(s);
+		verdict_pending(s);
 		/* It moves again: whatever stood in its way is gone. */
 		if (!owed_too_long(s)) {
 			l->cleanup = CLEANUP_OWED;
@@ -257,7 +257,7 @@ static void protected_next(struct life *s)
 	} else if (s->e->u.verdict.verdict == LESSOR_REFUSED) {
 		kept_refused(s);
 	} else if (s->e->u.verdict.verdict == LESSOR_PENDING) {
-		pending(s);
+		verdict_pending(s);
 	} else {
 		retry_later(s, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS);
 		if (s->l->tries == OWED_TRIES)
@@ -266,7 +266,7 @@ static void protected_next(struct life *s)
 }
 
 /* What nobody knows is looked for, and what was found is told. */
-static void looked(struct life *s)
+static void verdict_inspected(struct life *s)
 {
 	if (!s->f->unsure)
 		kept_well(s);
@@ -281,17 +281,17 @@ void on_verdict_retained(struct life *s)
 {
 	enum lease_op op = s->e->u.verdict.op;
 
-	if (!is_stale(s) && op != LEASE_OP_LOOK && op != LEASE_OP_RETAIN)
+	if (!is_stale(s) && op != LEASE_OP_INSPECT && op != LEASE_OP_RETAIN)
 		return;
 	s->out->changed = 1;
 	if (!s->f->residue)
 		lifecycle_cleaned(s);
 	else if (is_stale(s))
 		s->l->due_ms = lease_retained_due(s->l, s->f);
-	else if (breach(s))
+	else if (breach_count(s))
 		return;
 	else if (op == LEASE_OP_RETAIN)
 		protected_next(s);
 	else
-		looked(s);
+		verdict_inspected(s);
 }

@@ -21,7 +21,7 @@ static void label_number(struct labels *labels, const char *key, int64_t value)
 }
 
 /* Nothing is changed of what is not provably ours. */
-static int verify(struct row_event *v)
+static int row_verify(struct row_event *v)
 {
 	const struct claim_evidence *e = &v->claim->evidence;
 	struct err err = { 0 };
@@ -35,7 +35,7 @@ static int verify(struct row_event *v)
 }
 
 /* What bears its mark, and has no protection there or has it, is protected. */
-static void mark(struct row_event *v)
+static void row_mark(struct row_event *v)
 {
 	const struct lessor_observed *seen = &v->claim->evidence.seen;
 
@@ -62,7 +62,7 @@ int row_labels(struct row_event *v)
 
 	if (!is_kept(v))
 		return row_refuse(v, "it is not kept, or its lease's goal changed");
-	if (verify(v))
+	if (row_verify(v))
 		return -1;
 	found = observed_retain(&v->claim->evidence.seen);
 	r->seen_ms = v->f->now_ms;
@@ -73,7 +73,7 @@ int row_labels(struct row_event *v)
 	if (found >= r->retain_epoch) {
 		r->retain_epoch = r->label_known = found;
 		if (v->claim->evidence.seen.protection == LESSOR_PROTECTION_UNKNOWN)
-			mark(v);
+			row_mark(v);
 		v->claim->is_done = 1;
 		return row_changed(v);
 	}
@@ -86,13 +86,13 @@ int row_protect(struct row_event *v)
 {
 	if (!is_kept(v))
 		return row_refuse(v, "it is not kept, or its lease's goal changed");
-	if (verify(v))
+	if (row_verify(v))
 		return -1;
 	if (observed_retain(&v->claim->evidence.seen) != v->r->retain_epoch)
 		return row_refuse(v, "its label comes first");
 	v->claim->is_done = v->claim->evidence.seen.protection != LESSOR_PROTECTION_OFF;
 	if (v->claim->is_done)
-		mark(v);
+		row_mark(v);
 	else
 		v->r->protect_by = PROTECT_PERHAPS_OURS;
 	return row_changed(v);
@@ -140,14 +140,14 @@ int row_labels_done(struct row_event *v)
 	if (!v->l || !e->is_seen)
 		return 0;
 	/* Written over, or lost in between: not a case for a machine. */
-	if (verify(v))
+	if (row_verify(v))
 		return -1;
 	if (e->outcome != EFFECT_ACCEPTED || observed_retain(&e->seen) != r->retain_epoch)
 		return 0;
 	r->label_known = r->retain_epoch;
 	r->seen_ms = v->f->now_ms;
 	if (e->seen.protection == LESSOR_PROTECTION_UNKNOWN)
-		mark(v);
+		row_mark(v);
 	return row_changed(v);
 }
 
@@ -162,7 +162,7 @@ int row_protect_done(struct row_event *v)
 	else if (e->outcome == EFFECT_ACCEPTED && is_on)
 		v->r->protect_by = PROTECT_OURS;
 	if (is_on && v->r->state == LESSOR_STATE_RETAINED)
-		mark(v);
+		row_mark(v);
 	return row_changed(v);
 }
 

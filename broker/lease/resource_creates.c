@@ -136,7 +136,7 @@ int row_create_unknown(struct row_event *v)
 	return row_note(v, "unknown", v->claim->text);
 }
 
-int row_not_seen(struct row_event *v)
+int row_report_absent(struct row_event *v)
 {
 	struct absence_facts facts = row_absence(v);
 	char evidence[sizeof(v->r->evidence)];
@@ -147,7 +147,7 @@ int row_not_seen(struct row_event *v)
 	if (row_check_proof(v))
 		return -1;
 	if (absence_observe(v->r, &facts) != ABSENCE_PROVEN)
-		return row_not_settled(v);
+		return row_absence_pending(v);
 	snprintf(evidence, sizeof(evidence), "never existed: not found in %d complete look-ups",
 		 v->r->absent_count);
 	row_set(v, LESSOR_STATE_NEVER_EXISTED, evidence);
@@ -176,7 +176,7 @@ static int claims_row(const struct row_event *v, const struct lessor_observed *s
  * Something claims to be what is looked for, and is not proven ours: so not to see it
  * another time is no second look that finds nothing, but the first.
  */
-static void look_anew(struct row_event *v, const struct lessor_observed *seen)
+static void observation_restart(struct row_event *v, const struct lessor_observed *seen)
 {
 	for (size_t i = 0; i < v->a->ledger.resource_count; i++) {
 		struct resource *r = &v->a->ledger.resources[i];
@@ -209,7 +209,7 @@ static struct resource *row_found(struct row_event *v, const struct lessor_obser
 	return best;
 }
 
-static int adopted(struct row_event *v, const struct lessor_observed *seen)
+static int row_adopted(struct row_event *v, const struct lessor_observed *seen)
 {
 	struct resource *r = v->r;
 
@@ -244,7 +244,7 @@ int row_adopt(struct row_event *v)
 	TEXT_SET(like.account, account);
 	ledger_name(v->f->signer, account, v->l, like.kind, like.attempt, like.name);
 	if (ledger_verify(v->f->signer, account, v->l, &like, seen, &v->claim->err)) {
-		look_anew(v, seen);
+		observation_restart(v, seen);
 		return -1;
 	}
 	v->r = row_found(v, seen, &like);
@@ -253,7 +253,7 @@ int row_adopt(struct row_event *v)
 		row_add(v, &like);
 	else if (v->r->id[0] && !lessor_state_is_over(v->r->state))
 		return row_answer(v);
-	return adopted(v, seen);
+	return row_adopted(v, seen);
 }
 
 int row_reuse(struct row_event *v)

@@ -72,7 +72,7 @@ int row_delete_unknown(struct row_event *v)
 }
 
 /* It was said to be still there, and is in this state. */
-static int still_there(struct row_event *v, uint32_t state)
+static int report_present(struct row_event *v, uint32_t state)
 {
 	struct resource *r = v->r;
 
@@ -88,32 +88,32 @@ static int still_there(struct row_event *v, uint32_t state)
 	return row_note(v, "still-there", v->claim->text);
 }
 
-int row_permitted_still_there(struct row_event *v)
+int row_report_present_permitted(struct row_event *v)
 {
 	const struct claim_evidence *e = &v->claim->evidence;
 
 	if (!e->is_own_io && e->outcome != EFFECT_NOT_SENT && e->outcome != EFFECT_REFUSED)
-		return still_there(v, LESSOR_STATE_DELETE_UNKNOWN);
-	return still_there(v, not_deleted(v));
+		return report_present(v, LESSOR_STATE_DELETE_UNKNOWN);
+	return report_present(v, not_deleted(v));
 }
 
-int row_deleted_still_there(struct row_event *v)
+int row_report_present_deleted(struct row_event *v)
 {
 	const struct claim_evidence *e = &v->claim->evidence;
 	int is_unknown = v->r->state == LESSOR_STATE_DELETE_UNKNOWN;
 
 	/* An accepted delete is shown for a while, too: a read alone says nothing of it. */
 	if (e->is_gave_up || (e->is_own_io && !is_unknown))
-		return still_there(v, not_deleted(v));
+		return report_present(v, not_deleted(v));
 	/* While unknown the word of a listing is enough: it only ends the looks that found nothing. */
 	if (!e->is_seen && !e->is_own_io && !is_unknown)
 		return row_refuse(v, "nothing shows that it is still there");
-	return still_there(v, LESSOR_STATE_DELETE_UNKNOWN);
+	return report_present(v, LESSOR_STATE_DELETE_UNKNOWN);
 }
 
-int row_present_still_there(struct row_event *v)
+int row_report_present_known(struct row_event *v)
 {
-	return still_there(v, v->r->state);
+	return report_present(v, v->r->state);
 }
 
 int row_gone(struct row_event *v)
@@ -126,7 +126,7 @@ int row_gone(struct row_event *v)
 	if (row_check_proof(v))
 		return -1;
 	if (absence_observe(v->r, &facts) != ABSENCE_PROVEN)
-		return row_not_settled(v);
+		return row_absence_pending(v);
 	v->r->action[0] = '\0';
 	row_set(v, LESSOR_STATE_GONE, v->claim->text);
 	/* Without a delete of ours it may yet show: somebody looks once more. */

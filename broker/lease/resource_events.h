@@ -66,7 +66,7 @@ int row_keep(struct row_event *v, int64_t retain);
 int row_check_proof(struct row_event *v);
 struct absence_facts row_absence(const struct row_event *v);
 /* The observation did not settle it: the count lasts though the answer is no. -1. */
-int row_not_settled(struct row_event *v);
+int row_absence_pending(struct row_event *v);
 /* What was read shows whether a lifting of the protection that nobody knows of came about. */
 int row_unprotect_seen(struct row_event *v);
 /* Records why, and decides what becomes of the lease. -1. */
@@ -83,14 +83,14 @@ int row_reuse(struct row_event *v);
 int row_created(struct row_event *v);
 int row_not_created(struct row_event *v);
 int row_create_unknown(struct row_event *v);
-int row_not_seen(struct row_event *v);
+int row_report_absent(struct row_event *v);
 /* resource_deletes.c */
 int row_permit(struct row_event *v);
 int row_deleting(struct row_event *v);
 int row_delete_unknown(struct row_event *v);
-int row_permitted_still_there(struct row_event *v);
-int row_deleted_still_there(struct row_event *v);
-int row_present_still_there(struct row_event *v);
+int row_report_present_permitted(struct row_event *v);
+int row_report_present_deleted(struct row_event *v);
+int row_report_present_known(struct row_event *v);
 int row_gone(struct row_event *v);
 /* resource_changes.c */
 int row_labels(struct row_event *v);

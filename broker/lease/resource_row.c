@@ -111,11 +111,11 @@ struct absence_facts row_absence(const struct row_event *v)
 		.begun_ms = e->begun_ms ? e->begun_ms : v->f->now_ms,
 		.ended_ms = v->f->now_ms,
 		.settle_ms = v->f->settle_ms,
-		.is_clock_suspect = v->f->clock_doubted,
+		.is_clock_suspect = v->f->is_clock_suspect,
 	};
 }
 
-int row_not_settled(struct row_event *v)
+int row_absence_pending(struct row_event *v)
 {
 	struct absence_facts facts = row_absence(v);
 

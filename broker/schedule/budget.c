@@ -29,7 +29,7 @@ void budget_init(struct budget *b, int64_t per_hour, int64_t mono_ms)
 	};
 }
 
-static void refill(struct budget *b, int64_t mono_ms)
+static void budget_refill(struct budget *b, int64_t mono_ms)
 {
 	int64_t passed = mono_ms - b->at_ms;
 
@@ -49,7 +49,7 @@ int64_t budget_take(struct budget *b, enum budget_class cls, int64_t mono_ms)
 
 	if (mono_ms < b->paused_until_ms)
 		return b->paused_until_ms - mono_ms;
-	refill(b, mono_ms);
+	budget_refill(b, mono_ms);
 	need = b->per_hour * floor_percent[cls] * 10 + 1000;
 	if (b->milli >= need) {
 		b->milli -= 1000;
@@ -62,7 +62,7 @@ int64_t budget_take(struct budget *b, enum budget_class cls, int64_t mono_ms)
 
 void budget_observe(struct budget *b, int64_t limit, int64_t remaining, int64_t mono_ms)
 {
-	refill(b, mono_ms);
+	budget_refill(b, mono_ms);
 	if (limit >= LIMIT_LEAST && limit <= LIMIT_MOST)
 		b->per_hour = limit;
 	/*
@@ -80,7 +80,7 @@ int64_t budget_refused(struct budget *b, int64_t retry_after_ms, uint32_t jitter
 {
 	int64_t pause;
 
-	refill(b, mono_ms);
+	budget_refill(b, mono_ms);
 	if (b->pause_ms < PAUSE_FIRST_MS)
 		b->pause_ms = PAUSE_FIRST_MS;
 	else if (b->pause_ms < PAUSE_MOST_MS)

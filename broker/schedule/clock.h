@@ -15,10 +15,10 @@
 /* Zeroed: nothing is known yet. */
 struct clock_watch {
 	int64_t offset_ms;		/* wall clock less monotonic, when last looked at */
-	int64_t doubted_until_mono_ms;
+	int64_t suspect_until_mono_ms;
 	int is_known;
 };
 
 /* By how much it has jumped since the last look; 0: it has not. A slow drift is followed. */
-int64_t clock_look(struct clock_watch *watch, int64_t wall_ms, int64_t mono_ms);
-int clock_is_doubted(const struct clock_watch *watch, int64_t mono_ms);
+int64_t clock_observe(struct clock_watch *watch, int64_t wall_ms, int64_t mono_ms);
+int clock_is_suspect(const struct clock_watch *watch, int64_t mono_ms);

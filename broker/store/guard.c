@@ -112,7 +112,7 @@ int guard_file(const char *path, struct err *err)
 	return check_file(path, O_RDWR | O_CREAT, err);
 }
 
-int guard_seen(const char *path, struct err *err)
+int guard_check(const char *path, struct err *err)
 {
 	/* A pipe would be waited at. */
 	return check_file(path, O_RDONLY | O_NONBLOCK, err);

@@ -12,8 +12,7 @@
 #define INSTANCE_CHARS 16
 #define KEY_RAW 32
 
-int meta_get(struct store *store, const char *key, void *ret, size_t room, int *len,
-	     struct err *err)
+int meta_get(struct store *store, const char *key, void *ret, size_t size, int *len, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT value FROM meta WHERE key = ?1", err);
 	int rc;
@@ -25,7 +24,7 @@ int meta_get(struct store *store, const char *key, void *ret, size_t room, int *
 	if (rc)
 		return rc;
 	*len = sqlite3_column_bytes(stmt, 0);
-	if (*len <= 0 || (size_t)*len > room) {
+	if (*len <= 0 || (size_t)*len > size) {
 		sqlite3_reset(stmt);
 		return err_set(err, ERR_REFUSED, "%s: the value of %s is damaged", store->path, key);
 	}
@@ -56,7 +55,7 @@ static size_t put_string(unsigned char *to, const void *data, size_t len)
 }
 
 /* The private half is forgotten before it was ever seen. */
-static int make_public_key(char *out, size_t room, struct err *err)
+static int make_public_key(char *out, size_t size, struct err *err)
 {
 	static const char type[] = "ssh-ed25519";
 	EVP_PKEY *pair = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
@@ -71,11 +70,11 @@ static int make_public_key(char *out, size_t room, struct err *err)
 	len = put_string(blob, type, strlen(type));
 	len += put_string(blob + len, raw, sizeof(raw));
 	EVP_EncodeBlock(text, blob, (int)len);
-	snprintf(out, room, "%s %s lessor-sentinel", type, (const char *)text);
+	snprintf(out, size, "%s %s lessor-sentinel", type, (const char *)text);
 	return 0;
 }
 
-static int make(struct store *store, const struct env *env, struct err *err)
+static int identity_create(struct store *store, const struct env *env, struct err *err)
 {
 	unsigned char bytes[INSTANCE_CHARS];
 	char instance[HASH_BASE32_ROOM(INSTANCE_CHARS)];
@@ -108,7 +107,7 @@ int identity_make(struct store *store, const struct env *env, struct err *err)
 		return -1;
 	rc = meta_get(store, "instance", instance, sizeof(instance), &len, err);
 	if (rc == 1)
-		rc = make(store, env, err);
+		rc = identity_create(store, env, err);
 	if (rc) {
 		store_rollback(store);
 		return -1;
@@ -130,10 +129,10 @@ int store_signer(struct store *store, struct signer *ret, struct err *err)
 	return 0;
 }
 
-int store_place_get(struct store *store, char *ret, size_t room, struct err *err)
+int store_place_get(struct store *store, char *ret, size_t size, struct err *err)
 {
 	int len = 0;
-	int rc = meta_get(store, "place", ret, room - 1, &len, err);
+	int rc = meta_get(store, "place", ret, size - 1, &len, err);
 
 	ret[rc ? 0 : len] = '\0';
 	return rc < 0 ? -1 : 0;
@@ -150,11 +149,11 @@ int store_place_put(struct store *store, const char *place, struct err *err)
 	return store_run(store, stmt, "writing where we are", err);
 }
 
-int store_account_key(struct store *store, char *ret, size_t room, struct err *err)
+int store_account_key(struct store *store, char *ret, size_t size, struct err *err)
 {
 	int len;
 
-	if (meta_get(store, "account_key", ret, room - 1, &len, err))
+	if (meta_get(store, "account_key", ret, size - 1, &len, err))
 		return -1;
 	ret[len] = '\0';
 	return 0;

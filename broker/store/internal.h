@@ -40,7 +40,7 @@ struct store {
 	int reader;
 	int is_wanted;		/* a transaction was asked for: it begins at the first write ... */
 	int is_open;		/* ... and has */
-	int unwatched;		/* a view that takes no locks, as nobody had the file when it was `seen` */
+	int is_unlocked; /* a view that takes no locks, as nobody had the file when it was `seen` */
 	struct stat seen;
 	const uint32_t *index;	/* data_version.c: the header of the log's index; NULL until it is mapped */
 	uint32_t seen_index[STORE_INDEX_WORDS];
@@ -65,7 +65,7 @@ int store_row(struct store *store, sqlite3_stmt *stmt, const char *doing, struct
 int store_exec(struct store *store, const char *sql, const char *doing, struct err *err);
 
 void bind_text(sqlite3_stmt *stmt, int index, const char *text);
-void column_text(sqlite3_stmt *stmt, int index, char *to, size_t room);
+void column_text(sqlite3_stmt *stmt, int index, char *to, size_t size);
 #define COLUMN_TEXT(stmt, index, field) column_text((stmt), (index), (field), sizeof(field))
 
 /* guard.c: before SQLite opens it. May others write the folder, is it somebody else's? */
@@ -73,7 +73,7 @@ int guard_folder(const char *path, struct err *err);
 /* Makes the file with mode 0600, or checks that it has it, is ours and is not cut short. */
 int guard_file(const char *path, struct err *err);
 /* Checks the same and makes nothing; ERR_NOT_FOUND if there is no such file. */
-int guard_seen(const char *path, struct err *err);
+int guard_check(const char *path, struct err *err);
 /* The daemon's lock, held as long as the descriptor is open; ERR_BUSY while another has it. */
 int guard_lock(const char *path, int *ret_fd, struct err *err);
 
@@ -92,7 +92,7 @@ int schema_check(struct store *store, struct err *err);
 /* identity.c: on the first open makes the instance id, the signing key and the account key. */
 int identity_make(struct store *store, const struct env *env, struct err *err);
 /* What is known of this file under a key: 0, 1 nothing, -1. */
-int meta_get(struct store *store, const char *key, void *ret, size_t room, int *len,
+int meta_get(struct store *store, const char *key, void *ret, size_t size, int *len,
 	     struct err *err);
 int meta_put(struct store *store, const char *key, const void *value, size_t len,
 	     struct err *err);
@@ -108,8 +108,8 @@ int store_open_writer(const char *path, const struct schema *schema, enum writer
  * For a look that changes and makes nothing: neither whole nor of this schema, perhaps.
  * ERR_NOT_FOUND if there is no such file.
  */
-int store_open_look(const char *path, const struct schema *schema, struct store **ret,
-		    struct err *err);
+int store_open_unchecked(const char *path, const struct schema *schema, struct store **ret,
+			 struct err *err);
 int store_open_reading(const char *path, const struct schema *schema, struct store **ret,
 		       struct err *err);
 /* run_rows.c: makes known to a connection of the runs' file how to ask whose a lease is. */

@@ -45,13 +45,13 @@
 	"FROM lease " index "LEFT JOIN beat ON beat.lease = lease.n "
 #define SELECT_LEASE SELECT_BY("")
 
-static void types_join(const struct lease *l, char *out, size_t room)
+static void types_join(const struct lease *l, char *out, size_t size)
 {
 	size_t len = 0;
 
 	out[0] = '\0';
 	for (int i = 0; i < l->type_count; i++)
-		len += (size_t)snprintf(out + len, room - len, "%s%s", i ? "," : "", l->types[i]);
+		len += (size_t)snprintf(out + len, size - len, "%s%s", i ? "," : "", l->types[i]);
 }
 
 static void types_split(struct lease *l, const char *text)
@@ -70,13 +70,13 @@ static void types_split(struct lease *l, const char *text)
 	}
 }
 
-static void ports_join(const struct lease *l, char *out, size_t room)
+static void ports_join(const struct lease *l, char *out, size_t size)
 {
 	size_t len = 0;
 
 	out[0] = '\0';
 	for (int i = 0; i < l->fallback_count; i++)
-		len += (size_t)snprintf(out + len, room - len, "%s%d", i ? "," : "",
+		len += (size_t)snprintf(out + len, size - len, "%s%d", i ? "," : "",
 					l->fallback_ports[i]);
 }
 
@@ -172,7 +172,7 @@ const char *store_lease_differs(const struct lease *a, const struct lease *b)
 	return NULL;
 }
 
-static int one(struct store *store, sqlite3_stmt *stmt, struct lease *ret, struct err *err)
+static int lease_one(struct store *store, sqlite3_stmt *stmt, struct lease *ret, struct err *err)
 {
 	int rc = store_row(store, stmt, "reading a lease", err);
 
@@ -190,7 +190,7 @@ int store_lease_by_n(struct store *store, int64_t n, struct lease *ret, struct e
 	if (!stmt)
 		return -1;
 	sqlite3_bind_int64(stmt, 1, n);
-	return one(store, stmt, ret, err);
+	return lease_one(store, stmt, ret, err);
 }
 
 int store_lease_by_id(struct store *store, const char *id, struct lease *ret, struct err *err)
@@ -200,7 +200,7 @@ int store_lease_by_id(struct store *store, const char *id, struct lease *ret, st
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, id);
-	return one(store, stmt, ret, err);
+	return lease_one(store, stmt, ret, err);
 }
 
 int store_lease_is_of(struct store *store, const char *id, const char *owner, const char *org,
@@ -252,7 +252,7 @@ int store_lease_visible(struct store *store, const char *id, const struct store_
 		return -1;
 	bind_text(stmt, 1, id);
 	bind_scope(stmt, scope);
-	return one(store, stmt, ret, err);
+	return lease_one(store, stmt, ret, err);
 }
 
 int store_lease_by_slug(struct store *store, const char *slug, const struct store_scope *scope,
@@ -501,8 +501,8 @@ int store_account_each(struct store *store, store_account_fn fn, void *arg, stru
 }
 
 /* One sum of the tally; none yet is nothing. */
-static int tally_get(struct store *store, int scope, const char *name, const char *org,
-		     int64_t *ret_leases, int64_t *ret_micros, struct err *err)
+static int usage_totals_get(struct store *store, int scope, const char *name, const char *org,
+			    int64_t *ret_leases, int64_t *ret_micros, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT leases, micros FROM tally "
 					   "WHERE scope = ?1 AND name = ?2 AND org = ?3", err);
@@ -528,10 +528,10 @@ int store_counts(struct store *store, const char *owner, const char *org, const 
 	struct store_counts got = { 0 };
 	int64_t micros_account;
 
-	if (tally_get(store, 0, "", "", &got.all, &got.micros_all, err) ||
-	    tally_get(store, 1, owner, org, &got.owner, &got.micros_owner, err) ||
-	    tally_get(store, 2, "", org, &got.org, &got.micros_org, err) ||
-	    tally_get(store, 3, account, "", &got.account, &micros_account, err))
+	if (usage_totals_get(store, 0, "", "", &got.all, &got.micros_all, err) ||
+	    usage_totals_get(store, 1, owner, org, &got.owner, &got.micros_owner, err) ||
+	    usage_totals_get(store, 2, "", org, &got.org, &got.micros_org, err) ||
+	    usage_totals_get(store, 3, account, "", &got.account, &micros_account, err))
 		return -1;
 	*ret = got;
 	return 0;

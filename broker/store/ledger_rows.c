@@ -123,7 +123,7 @@ static int read_resources(struct store *store, int64_t lease_n, const char *acco
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT " RESOURCE_COLUMNS ", n FROM resource "
 					   "WHERE lease = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY n",
 					   err);
-	size_t room = 0;
+	size_t cap = 0;
 	int rc;
 
 	if (!stmt)
@@ -134,9 +134,9 @@ static int read_resources(struct store *store, int64_t lease_n, const char *acco
 	else
 		sqlite3_bind_null(stmt, 2);
 	while ((rc = store_row(store, stmt, "reading the ledger", err)) == 0) {
-		if (ret->resource_count == room) {
-			room = room ? room * 2 : 1;
-			ret->resources = xrealloc(ret->resources, room * sizeof(*ret->resources));
+		if (ret->resource_count == cap) {
+			cap = cap ? cap * 2 : 1;
+			ret->resources = xrealloc(ret->resources, cap * sizeof(*ret->resources));
 		}
 		resource_read(stmt, &ret->resources[ret->resource_count++]);
 	}
@@ -147,7 +147,7 @@ static int read_attempts(struct store *store, int64_t lease_n, struct ledger *re
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT number, type, location, refused, reason, "
 					   "started_ms FROM attempt WHERE lease = ?1 ORDER BY number", err);
-	size_t room = 0;
+	size_t cap = 0;
 	int rc;
 
 	if (!stmt)
@@ -156,9 +156,9 @@ static int read_attempts(struct store *store, int64_t lease_n, struct ledger *re
 	while ((rc = store_row(store, stmt, "reading the attempts", err)) == 0) {
 		struct attempt *a;
 
-		if (ret->attempt_count == room) {
-			room = room ? room * 2 : 1;
-			ret->attempts = xrealloc(ret->attempts, room * sizeof(*ret->attempts));
+		if (ret->attempt_count == cap) {
+			cap = cap ? cap * 2 : 1;
+			ret->attempts = xrealloc(ret->attempts, cap * sizeof(*ret->attempts));
 		}
 		a = &ret->attempts[ret->attempt_count++];
 		*a = (struct attempt){

@@ -14,28 +14,28 @@
 #include "util/hash.h"
 
 #define PAIR_BYTES 16
-#define PAIR_ROOM HASH_HEX_ROOM(PAIR_BYTES)
-#define INSTANCE_ROOM 32
+#define PAIR_SIZE HASH_HEX_ROOM(PAIR_BYTES)
+#define INSTANCE_SIZE 32
 
 /* Both texts, "" while there is none. */
 struct pair {
-	char instance[INSTANCE_ROOM];
-	char id[PAIR_ROOM];
+	char instance[INSTANCE_SIZE];
+	char id[PAIR_SIZE];
 };
 
-void store_runs_path(const char *path, char ret[STORE_RUNS_PATH_ROOM])
+void store_runs_path(const char *path, char ret[STORE_RUNS_PATH_SIZE])
 {
 	size_t len = strlen(path);
 	int has_end = len > 3 && !strcmp(path + len - 3, ".db") && path[len - 4] != '/';
 
-	snprintf(ret, STORE_RUNS_PATH_ROOM, "%.*s-runs%s", (int)(has_end ? len - 3 : len), path,
+	snprintf(ret, STORE_RUNS_PATH_SIZE, "%.*s-runs%s", (int)(has_end ? len - 3 : len), path,
 		 has_end ? ".db" : "");
 }
 
-static int pair_text(struct store *store, const char *key, char *ret, size_t room, struct err *err)
+static int pair_text(struct store *store, const char *key, char *ret, size_t size, struct err *err)
 {
 	int len = 0;
-	int rc = meta_get(store, key, ret, room - 1, &len, err);
+	int rc = meta_get(store, key, ret, size - 1, &len, err);
 
 	ret[rc ? 0 : len] = '\0';
 	return rc < 0 ? -1 : 0;
@@ -48,28 +48,31 @@ static int pair_read(struct store *store, struct pair *ret, struct err *err)
 }
 
 /* Zeroed where there is no file, or an empty one. */
-static int pair_look(const char *path, struct pair *ret, struct err *err)
+static int pair_inspect(const char *path, struct pair *ret, struct err *err)
 {
-	struct store *look;
+	struct store *file;
 	struct err own = { 0 };
 	int64_t tables = 0;
 	int pending, rc;
 
 	memset(ret, 0, sizeof(*ret));
-	if (store_open_look(path, &schema_runs, &look, &own)) {
+	if (store_open_unchecked(path, &schema_runs, &file, &own)) {
 		if (own.kind == ERR_NOT_FOUND)
 			return 0;
 		if (err)
 			*err = own;
 		return -1;
 	}
-	rc = schema_pending(look, &pending, err) ||
-	     schema_number(look, "SELECT count(*) FROM sqlite_schema", &tables, err) ||
-	     (tables && pair_read(look, ret, err)) ? -1 : 0;
+	rc = schema_pending(file, &pending, err) ||
+			     schema_number(file, "SELECT count(*) FROM sqlite_schema", &tables,
+					   err) ||
+			     (tables && pair_read(file, ret, err)) ?
+		     -1 :
+		     0;
 	if (!rc && tables && !ret->id[0])
 		rc = err_set(err, ERR_REFUSED, "the store %s is damaged: it does not say whose it is; "
 			     "restore a backup of it", path);
-	store_close(look);
+	store_close(file);
 	return rc;
 }
 
@@ -193,13 +196,13 @@ static int pair_join(struct store *leases, const char *path, const struct env *e
 int store_open_runs(struct store *leases, const struct env *env, struct store **ret,
 		    int *ret_is_lost, struct err *err)
 {
-	char path[STORE_RUNS_PATH_ROOM];
+	char path[STORE_RUNS_PATH_SIZE];
 	struct pair ours, theirs;
 	struct store *runs;
 
 	*ret_is_lost = 0;
 	store_runs_path(leases->path, path);
-	if (pair_read(leases, &ours, err) || pair_look(path, &theirs, err) ||
+	if (pair_read(leases, &ours, err) || pair_inspect(path, &theirs, err) ||
 	    pair_check(leases, path, &ours, &theirs, err) ||
 	    pair_join(leases, path, env, &ours, &theirs, err) ||
 	    store_open_writer(path, &schema_runs, WRITER_DAEMON, &runs, err))
@@ -215,7 +218,7 @@ int store_open_runs(struct store *leases, const struct env *env, struct store **
 
 int store_open_runs_reader(const char *path, struct store **ret, struct err *err)
 {
-	char name[STORE_RUNS_PATH_ROOM];
+	char name[STORE_RUNS_PATH_SIZE];
 	struct store *runs;
 
 	store_runs_path(path, name);

@@ -102,7 +102,7 @@ static int copy_run(struct store *leases, int64_t old_n, struct store *runs, str
 }
 
 /* The next run behind *n. 0 with its row, id and size; 1 there is none; -1. */
-static int next_run(struct store *leases, int64_t *n, char id[RUN_ID_ROOM], int64_t *ret_bytes,
+static int next_run(struct store *leases, int64_t *n, char id[RUN_ID_SIZE], int64_t *ret_bytes,
 		    struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(leases, "SELECT n, id, bytes FROM run WHERE n > ?1"
@@ -116,7 +116,7 @@ static int next_run(struct store *leases, int64_t *n, char id[RUN_ID_ROOM], int6
 	if (rc)
 		return rc;
 	*n = sqlite3_column_int64(stmt, 0);
-	column_text(stmt, 1, id, RUN_ID_ROOM);
+	column_text(stmt, 1, id, RUN_ID_SIZE);
 	*ret_bytes = sqlite3_column_int64(stmt, 2);
 	sqlite3_reset(stmt);
 	return 0;
@@ -126,7 +126,7 @@ static int next_run(struct store *leases, int64_t *n, char id[RUN_ID_ROOM], int6
 static int copy_batch(struct store *leases, struct store *runs, int64_t *n, struct err *err)
 {
 	int64_t copied = 0, bytes;
-	char id[RUN_ID_ROOM];
+	char id[RUN_ID_SIZE];
 	int rc = 0;
 
 	if (store_begin(runs, err))

@@ -394,8 +394,8 @@ int store_run_log_put(struct store *store, int64_t n, int64_t part, const void *
 		return -1;
 	if (len > PACK_LEN_MAX)
 		return err_set(err, ERR_INVALID, "a part of a log of %zu bytes", len);
-	packed = xcalloc(1, pack_room(len));
-	size = pack(data, len, packed);
+	packed = xcalloc(1, pack_bound(len));
+	size = pack_encode(data, len, packed);
 	sqlite3_bind_int64(stmt, 1, n);
 	sqlite3_bind_int64(stmt, 2, part);
 	sqlite3_bind_blob64(stmt, 3, packed, size, SQLITE_STATIC);
@@ -431,7 +431,7 @@ static int unpack_part(void *arg, const char *text, size_t len)
 	long size = pack_len(packed, len);
 	char *out = size < 0 ? NULL : xcalloc(1, (size_t)size + 1);
 
-	u->is_damaged = !out || unpack(packed, len, out);
+	u->is_damaged = !out || pack_decode(packed, len, out);
 	if (!u->is_damaged)
 		u->fn(u->arg, out, (size_t)size);
 	free(out);

@@ -14,13 +14,13 @@
 
 #include "store/store.h"
 
-#define STORE_RUNS_PATH_ROOM 264
+#define STORE_RUNS_PATH_SIZE 264
 
 /*
  * Where the runs of that store are: "-runs" goes before the ".db" at the end of its name, or to
  * its end: lessor.db and lessor-runs.db, store and store-runs.
  */
-void store_runs_path(const char *path, char ret[STORE_RUNS_PATH_ROOM]);
+void store_runs_path(const char *path, char ret[STORE_RUNS_PATH_SIZE]);
 /*
  * Opens (and makes, and migrates) the runs' file of `leases`, the daemon's writing connection
  * from store_open, for writing as the only daemon; the same checks. Runs that the leases' file
@@ -41,7 +41,7 @@ void store_runs_use(struct store *runs, struct store *leases);
 
 enum run_state { RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED };
 #define RUN_STATE_COUNT 3
-#define RUN_ID_ROOM 40
+#define RUN_ID_SIZE 40
 
 const char *run_state_name(enum run_state state);
 int run_state_parse(const char *text);	/* -1 if there is none */
@@ -49,7 +49,7 @@ int run_state_parse(const char *text);	/* -1 if there is none */
 /* A run without its long texts. */
 struct run_row {
 	int64_t n;
-	char id[RUN_ID_ROOM];		/* run_ and 12 hex digits; 32 if the client made it */
+	char id[RUN_ID_SIZE]; /* run_ and 12 hex digits; 32 if the client made it */
 	char owner[128];
 	char org[64];
 	char lease_id[24];		/* the last one it used, "" before the first */

@@ -14,7 +14,9 @@
 #define COUNTED(row) "(" row ".state <= 1 OR " row ".cleanup BETWEEN 1 AND 3)"
 /* lease_counts() in SQL: live, or owed, retained, in attention and not free. */
 #define COUNTS(row) "(" row ".state <= 1 OR " row ".is_billed AND " row ".cleanup BETWEEN 1 AND 3)"
-#define TALLY(row, leases, micros) \
+/* SQL is laid out by hand. */
+/* clang-format off */
+#define USAGE_TOTALS(row, leases, micros) \
 	"INSERT INTO tally VALUES(0, '', '', " leases ", " micros ")," \
 	"(1, " row ".owner, " row ".org, " leases ", " micros ")," \
 	"(2, '', " row ".org, " leases ", " micros ")," \
@@ -69,15 +71,15 @@ static const char *const migrations[] = {
 	" scope INTEGER NOT NULL, name TEXT NOT NULL, org TEXT NOT NULL, leases INTEGER NOT NULL,"
 	" micros INTEGER NOT NULL, PRIMARY KEY(scope, name, org)) WITHOUT ROWID;"
 	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease WHEN " COUNTED("NEW") " BEGIN "
-	TALLY("NEW", "1", "NEW.price_hour_micros") "END;"
+	USAGE_TOTALS("NEW", "1", "NEW.price_hour_micros") "END;"
 	"CREATE TRIGGER lease_updated AFTER UPDATE OF state, cleanup, price_hour_micros ON lease"
 	" WHEN " COUNTED("NEW") " <> " COUNTED("OLD")
 	" OR " COUNTED("NEW") " AND NEW.price_hour_micros <> OLD.price_hour_micros BEGIN "
-	TALLY("NEW", COUNTED("NEW") " - " COUNTED("OLD"),
-	      COUNTED("NEW") " * NEW.price_hour_micros - " COUNTED("OLD") " * OLD.price_hour_micros")
+	USAGE_TOTALS("NEW", COUNTED("NEW") " - " COUNTED("OLD"),
+		     COUNTED("NEW") " * NEW.price_hour_micros - " COUNTED("OLD") " * OLD.price_hour_micros")
 	"END;"
 	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN " COUNTED("OLD") " BEGIN "
-	TALLY("OLD", "-1", "-OLD.price_hour_micros") "END;"
+	USAGE_TOTALS("OLD", "-1", "-OLD.price_hour_micros") "END;"
 	/* Narrow, so that many heartbeats share a page and a group commit stays small. */
 	"CREATE TABLE beat(lease INTEGER PRIMARY KEY, touched_ms INTEGER NOT NULL);"
 	"CREATE TABLE resource("
@@ -224,15 +226,15 @@ static const char *const migrations[] = {
 	"INSERT INTO tally SELECT 3, account, '', sum(" COUNTS("lease") "),"
 	" sum(" COUNTS("lease") " * price_hour_micros) FROM lease GROUP BY account;"
 	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease WHEN " COUNTS("NEW") " BEGIN "
-	TALLY("NEW", "1", "NEW.price_hour_micros") "END;"
+	USAGE_TOTALS("NEW", "1", "NEW.price_hour_micros") "END;"
 	"CREATE TRIGGER lease_updated AFTER UPDATE OF state, cleanup, is_billed, price_hour_micros"
 	" ON lease WHEN " COUNTS("NEW") " <> " COUNTS("OLD")
 	" OR " COUNTS("NEW") " AND NEW.price_hour_micros <> OLD.price_hour_micros BEGIN "
-	TALLY("NEW", COUNTS("NEW") " - " COUNTS("OLD"),
-	      COUNTS("NEW") " * NEW.price_hour_micros - " COUNTS("OLD") " * OLD.price_hour_micros")
+	USAGE_TOTALS("NEW", COUNTS("NEW") " - " COUNTS("OLD"),
+		     COUNTS("NEW") " * NEW.price_hour_micros - " COUNTS("OLD") " * OLD.price_hour_micros")
 	"END;"
 	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN " COUNTS("OLD") " BEGIN "
-	TALLY("OLD", "-1", "-OLD.price_hour_micros") "END;"
+	USAGE_TOTALS("OLD", "-1", "-OLD.price_hour_micros") "END;"
 	/* The counter in each account's sentinel (lease/generation.h). */
 	"CREATE TABLE generation("
 	" account TEXT PRIMARY KEY, current INTEGER NOT NULL, pending INTEGER NOT NULL,"
@@ -244,6 +246,8 @@ static const char *const migrations[] = {
 	 */
 	"",
 };
+
+/* clang-format on */
 
 #define RUNS_MOVED 8
 

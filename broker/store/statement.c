@@ -131,13 +131,13 @@ void bind_text(sqlite3_stmt *stmt, int index, const char *text)
 	sqlite3_bind_text(stmt, index, text ? text : "", -1, SQLITE_STATIC);
 }
 
-void column_text(sqlite3_stmt *stmt, int index, char *to, size_t room)
+void column_text(sqlite3_stmt *stmt, int index, char *to, size_t size)
 {
 	const char *text = (const char *)sqlite3_column_text(stmt, index);
 	size_t len = text ? (size_t)sqlite3_column_bytes(stmt, index) : 0;
 
-	if (len >= room)
-		len = room - 1;
+	if (len >= size)
+		len = size - 1;
 	if (len)
 		memcpy(to, text, len);
 	to[len] = '\0';

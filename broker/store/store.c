@@ -124,7 +124,7 @@ static int journal_setup(struct store *store, enum writer writer, struct err *er
  * A tool that finds an older schema changes it only while no daemon runs: the
  * daemon would go on with statements made for the old one.
  */
-static int migrate(struct store *store, int is_daemon, struct err *err)
+static int store_migrate(struct store *store, int is_daemon, struct err *err)
 {
 	int pending, rc;
 
@@ -180,7 +180,7 @@ int store_open_writer(const char *path, const struct schema *schema, enum writer
 	if (!rc && (open_connection(store, SQLITE_OPEN_READWRITE,
 				    is_daemon ? DAEMON_BUSY_MS : TOOL_BUSY_MS, &own) ||
 		    journal_setup(store, writer, &own) || check_integrity(store, &own) ||
-		    migrate(store, is_daemon, &own)))
+		    store_migrate(store, is_daemon, &own)))
 		rc = check_damaged(store, &own);
 	if (rc) {
 		if (err)
@@ -257,13 +257,13 @@ static int has_log(const struct store *store)
  * could not take it away again. So it reads the file alone, and takes no locks: whether
  * somebody came meanwhile is looked at afterwards.
  */
-static int open_unwatched(struct store *store, struct err *err)
+static int open_unlocked(struct store *store, struct err *err)
 {
 	auto_buf struct buf uri = { 0 };
 
 	if (stat(store->path, &store->seen))
 		return err_set_errno(err, errno, "the store %s", store->path);
-	store->unwatched = 1;
+	store->is_unlocked = 1;
 	buf_init(&uri, 4 * sizeof(store->path));
 	buf_adds(&uri, "file:");
 	for (const char *c = store->path; *c; c++) {
@@ -277,18 +277,18 @@ static int open_unwatched(struct store *store, struct err *err)
 			  TOOL_BUSY_MS, err);
 }
 
-static int look_begin(struct store *store, struct err *err)
+static int unchecked_begin(struct store *store, struct err *err)
 {
-	if (guard_seen(store->path, err) || guard_folder(store->path, err))
+	if (guard_check(store->path, err) || guard_folder(store->path, err))
 		return -1;
-	if (has_log(store) ? open_connection(store, SQLITE_OPEN_READONLY, TOOL_BUSY_MS, err)
-			   : open_unwatched(store, err))
+	if (has_log(store) ? open_connection(store, SQLITE_OPEN_READONLY, TOOL_BUSY_MS, err) :
+			     open_unlocked(store, err))
 		return -1;
 	return store_exec(store, "BEGIN", "beginning", err);
 }
 
-int store_open_look(const char *path, const struct schema *schema, struct store **ret,
-		    struct err *err)
+int store_open_unchecked(const char *path, const struct schema *schema, struct store **ret,
+			 struct err *err)
 {
 	struct store *store = store_new(path, schema, err);
 	struct err own = { 0 };
@@ -296,7 +296,7 @@ int store_open_look(const char *path, const struct schema *schema, struct store 
 	if (!store)
 		return -1;
 	store->reader = 1;
-	if (look_begin(store, &own)) {
+	if (unchecked_begin(store, &own)) {
 		check_damaged(store, &own);
 		if (err)
 			*err = own;
@@ -309,7 +309,7 @@ int store_open_look(const char *path, const struct schema *schema, struct store 
 
 static int view_begin(struct store *store, struct err *err)
 {
-	if (look_begin(store, err) || check_integrity(store, err))
+	if (unchecked_begin(store, err) || check_integrity(store, err))
 		return -1;
 	return schema_readable(store, err);
 }
@@ -346,7 +346,7 @@ int store_view_holds(const struct store *store)
 {
 	struct stat now;
 
-	return !store->unwatched ||
+	return !store->is_unlocked ||
 	       (!has_log(store) && stat(store->path, &now) == 0 &&
 		now.st_ino == store->seen.st_ino && now.st_size == store->seen.st_size &&
 		now.st_mtim.tv_sec == store->seen.st_mtim.tv_sec &&

@@ -23,7 +23,7 @@
 #include "lease/generation.h"
 #include "lease/ledger.h"
 #include "lease/lease.h"
-#include "lease/stray.h"
+#include "lease/orphan.h"
 #include "util/env.h"
 #include "util/err.h"
 
@@ -101,7 +101,7 @@ void store_savepoint_undo(struct store *store);
 /* The instance id and the signing key of this database. */
 int store_signer(struct store *store, struct signer *ret, struct err *err);
 /* A public key (OpenSSH line) whose private half nobody has; made once per database. */
-int store_account_key(struct store *store, char *ret, size_t room, struct err *err);
+int store_account_key(struct store *store, char *ret, size_t size, struct err *err);
 
 /* ---- leases ------------------------------------------------------------------- */
 
@@ -348,15 +348,15 @@ int store_generation_put(struct store *store, const struct generation *g, struct
  * Where the database was when it was last opened: "" if that was never written down. A
  * text of the caller's; put replaces it.
  */
-int store_place_get(struct store *store, char *ret, size_t room, struct err *err);
+int store_place_get(struct store *store, char *ret, size_t size, struct err *err);
 int store_place_put(struct store *store, const char *place, struct err *err);
 
 /* A zeroed one when there was none yet. */
 int store_sweep_get(struct store *store, const char *account, struct sweep *ret, struct err *err);
 int store_sweep_put(struct store *store, const struct sweep *sweep, struct err *err);
-typedef int (*store_stray_fn)(void *arg, const struct stray *s);	/* non-zero stops */
-int store_stray_each(struct store *store, const char *account, store_stray_fn fn, void *arg,
-		     struct err *err);
-int store_stray_put(struct store *store, const struct stray *s, struct err *err);
-int store_stray_drop(struct store *store, const char *account, uint32_t kind, const char *id,
-		     struct err *err);
+typedef int (*store_orphan_fn)(void *arg, const struct orphan *s); /* non-zero stops */
+int store_orphan_each(struct store *store, const char *account, store_orphan_fn fn, void *arg,
+		      struct err *err);
+int store_orphan_put(struct store *store, const struct orphan *s, struct err *err);
+int store_orphan_drop(struct store *store, const char *account, uint32_t kind, const char *id,
+		      struct err *err);

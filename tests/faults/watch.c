@@ -10,7 +10,7 @@
 /* An expired lease is noticed within this much healthy time. */
 #define NOTICED_MS (60 * SECOND)
 /* So long at least a clock that has jumped is not believed. */
-#define DOUBT_MS MINUTE
+#define SUSPECT_MS MINUTE
 
 static int state_may_follow(enum lease_state from, enum lease_state to)
 {
@@ -103,7 +103,7 @@ static void watch_expiry(struct world *w, struct known *k, const struct lease *l
 
 	if (w->jumped) {
 		/* I23: a clock that nobody can trust yet ends nothing. */
-		if (w->now_ms - w->jumped_ms < DOUBT_MS && !w->restarts)
+		if (w->now_ms - w->jumped_ms < SUSPECT_MS && !w->restarts)
 			violate(w, "I23: %s expired %lld s after the clock had jumped", k->id,
 				(long long)(w->now_ms - w->jumped_ms) / 1000);
 		return;

@@ -297,7 +297,7 @@ static void a_breach_does_not_keep_what_is_gone(void **state)
 /* A retained lease stays retained, and its timeline is told once. */
 static void breaches_of_what_looks_or_protects(void **state)
 {
-	static const enum lease_op ops[] = { LEASE_OP_LOOK, LEASE_OP_RETAIN };
+	static const enum lease_op ops[] = { LEASE_OP_INSPECT, LEASE_OP_RETAIN };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
@@ -478,7 +478,7 @@ static void what_turns_up_is_owed_or_kept(void **state)
 	assert_int_equal(l.cleanup_started_ms, BEGAN);
 	assert_string_equal(l.attention, "");
 	l = kept();
-	step(&l, LEASE_OP_LOOK, LESSOR_GONE, (struct lease_facts){ .now_ms = NOW + 61000 });
+	step(&l, LEASE_OP_INSPECT, LESSOR_GONE, (struct lease_facts){ .now_ms = NOW + 61000 });
 	assert_int_equal(l.cleanup, CLEANUP_DONE);
 	facts.unprotected = facts.can_protect = 1;
 	out = happen(&l, LIFE_FOUND, facts);

@@ -223,13 +223,13 @@ static void it_expires_at_idle_or_ttl_and_not_before(void **state)
 static void a_clock_in_doubt_ends_nothing(void **state)
 {
 	struct lease l = ready();
-	struct lease_facts facts = { .residue = 2, .clock_doubted = 1 };
+	struct lease_facts facts = { .residue = 2, .is_clock_suspect = 1 };
 
 	(void)state;
 	facts.now_ms = lease_expires_ms(&l) + 24 * 3600000;
 	tick(&l, facts);
 	assert_int_equal(l.state, LEASE_ACTIVE);
-	facts.clock_doubted = 0;
+	facts.is_clock_suspect = 0;
 	tick(&l, facts);
 	assert_int_equal(l.state, LEASE_EXPIRED);
 }
@@ -291,12 +291,12 @@ static void a_heartbeat_moves_the_deadline_but_not_past_the_ttl(void **state)
 	struct lease_facts facts = { .now_ms = NOW + 600000 };
 
 	(void)state;
-	out = beat(&l, 0, facts);
+	out = heartbeat(&l, 0, facts);
 	assert_int_equal(out.refusal, LEASE_REFUSAL_NONE);
 	assert_false(out.changed);
 	assert_int_equal(lease_expires_ms(&l), NOW + 1200000);
 	for (facts.now_ms = NOW + 1000000; facts.now_ms < NOW + 3600000; facts.now_ms += 500000)
-		out = beat(&l, 0, facts);
+		out = heartbeat(&l, 0, facts);
 	assert_int_equal(lease_expires_ms(&l), NOW + 3600000);
 	/* The due time that is in the row lags; the tick brings it up. */
 	facts.now_ms = l.due_ms;
@@ -313,15 +313,15 @@ static void a_heartbeat_at_the_deadline_revives_nothing(void **state)
 	struct lease_facts facts = { .now_ms = lease_expires_ms(&l) };
 
 	(void)state;
-	out = beat(&l, 0, facts);
+	out = heartbeat(&l, 0, facts);
 	assert_int_equal(out.refusal, LEASE_REFUSAL_EXPIRED);
 	/* While nothing ends by itself it lives. */
 	facts.is_blind = 1;
-	out = beat(&l, 0, facts);
+	out = heartbeat(&l, 0, facts);
 	assert_int_equal(out.refusal, LEASE_REFUSAL_NONE);
 	assert_int_equal(l.touched_ms, facts.now_ms);
 	l.state = LEASE_RELEASED;
-	out = beat(&l, 0, facts);
+	out = heartbeat(&l, 0, facts);
 	assert_int_equal(out.refusal, LEASE_REFUSAL_ENDED);
 }
 
@@ -332,7 +332,7 @@ static void a_shorter_idle_time_is_due_earlier(void **state)
 	struct lease_facts facts = { .now_ms = NOW + 60000 };
 
 	(void)state;
-	out = beat(&l, 30000, facts);
+	out = heartbeat(&l, 30000, facts);
 	assert_true(out.changed);
 	assert_int_equal(l.due_ms, NOW + 90000);
 	assert_int_equal(l.updated_ms, NOW + 60000);
@@ -403,7 +403,7 @@ static void no_delete_during_a_step_is_looked_at_should_the_step_never_end(void 
 	release(&l, 0, in_flight);
 	assert_true(l.retained);
 	assert_true(l.due_ms > 0);
-	assert_int_equal(lifecycle_next(&l, &later), LEASE_OP_LOOK);
+	assert_int_equal(lifecycle_next(&l, &later), LEASE_OP_INSPECT);
 }
 
 /* What was looked for is settled in the ledger, and the look's result was lost with its process. */
@@ -465,9 +465,9 @@ static void no_delete_during_create_keeps_a_late_server(void **state)
 	/* The step comes back with nobody knowing: it is looked for, only to be recorded. */
 	end_step(&l, &v, &facts);
 	assert_int_equal(l.due_ms, NOW + 10000);
-	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_LOOK);
+	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_INSPECT);
 	facts.unsure = 0;
-	step(&l, LEASE_OP_LOOK, LESSOR_DONE, facts);
+	step(&l, LEASE_OP_INSPECT, LESSOR_DONE, facts);
 	assert_int_equal(l.due_ms, 0);
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_NONE);

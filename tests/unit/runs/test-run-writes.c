@@ -136,7 +136,7 @@ static int fails_at(const struct request *request, int writes)
 
 static int setup(void **state)
 {
-	char path[STORE_RUNS_PATH_ROOM];
+	char path[STORE_RUNS_PATH_SIZE];
 	const struct request *request = *state;
 
 	past_start(&w, 30 * DAY, DAY, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lease/stray.h"
+#include "lease/orphan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,25 +11,25 @@
 
 static const struct {
 	const char *name;
-	int is_ahead;
+	int is_newer_than_store;
 } whys[] = {
 #define X(name, text, lost) [name] = { text, lost },
-	STRAY_WHYS(X)
+	ORPHAN_WHYS(X)
 #undef X
 };
 
-const char *stray_why_name(enum stray_why why)
+const char *orphan_why_name(enum orphan_why why)
 {
-	return why < STRAY_WHY_COUNT ? whys[why].name : "unknown";
+	return why < ORPHAN_WHY_COUNT ? whys[why].name : "unknown";
 }
 
-int stray_is_ahead(enum stray_why why)
+int orphan_is_newer_than_store(enum orphan_why why)
 {
-	return why < STRAY_WHY_COUNT && whys[why].is_ahead;
+	return why < ORPHAN_WHY_COUNT && whys[why].is_newer_than_store;
 }
 
-int stray_read(const struct signer *signer, const char *account, const struct lessor_observed *seen,
-	       struct stray *ret)
+int orphan_read(const struct signer *signer, const char *account,
+		const struct lessor_observed *seen, struct orphan *ret)
 {
 	const char *lease = observed_label(seen, LESSOR_LABEL_LEASE);
 	const char *attempt = observed_label(seen, LESSOR_LABEL_ATTEMPT);
@@ -47,8 +47,10 @@ int stray_read(const struct signer *signer, const char *account, const struct le
 	r.attempt = (uint32_t)strtoul(attempt, NULL, 10);
 	if (ledger_verify(signer, account, &l, &r, seen, NULL))
 		return 0;
-	*ret = (struct stray){
-		.kind = seen->kind, .attempt = r.attempt, .made_ms = seen->created_ms,
+	*ret = (struct orphan){
+		.kind = seen->kind,
+		.attempt = r.attempt,
+		.made_ms = seen->created_ms,
 	};
 	TEXT_SET(ret->account, account);
 	TEXT_SET(ret->id, seen->id);
@@ -57,12 +59,12 @@ int stray_read(const struct signer *signer, const char *account, const struct le
 	return 1;
 }
 
-int stray_judge(const struct stray *s, const struct lease *l, const struct ledger *ledger)
+int orphan_classify(const struct orphan *s, const struct lease *l, const struct ledger *ledger)
 {
 	int was_meant = 0;
 
 	if (!l || strcmp(l->account, s->account) != 0)
-		return STRAY_UNKNOWN;
+		return ORPHAN_UNKNOWN;
 	for (size_t i = 0; i < ledger->resource_count; i++) {
 		const struct resource *r = &ledger->resources[i];
 
@@ -75,42 +77,42 @@ int stray_judge(const struct stray *s, const struct lease *l, const struct ledge
 		was_meant |= strcmp(r->name, s->name) == 0;
 	}
 	if (l->retained)
-		return STRAY_RETAINED;
+		return ORPHAN_RETAINED;
 	/* Before anything is made a row says so, and rows stay: no row, then history was lost. */
 	if (!was_meant)
-		return STRAY_AHEAD;
-	return lease_is_live(l) ? STRAY_ALIVE : STRAY_ENDED;
+		return ORPHAN_NEWER_THAN_STORE;
+	return lease_is_live(l) ? ORPHAN_ALIVE : ORPHAN_ENDED;
 }
 
-const char *stray_holds(const struct stray *s, const struct sweep *sweep, int any_ahead,
-			int64_t grace_ms, int64_t now_ms)
+const char *orphan_holds(const struct orphan *s, const struct sweep *sweep,
+			 int any_newer_than_store, int64_t grace_ms, int64_t now_ms)
 {
 	int64_t made = s->made_ms > 0 && s->made_ms < s->first_ms ? s->made_ms : s->first_ms;
 
 	switch (s->why) {
-	case STRAY_UNKNOWN:
+	case ORPHAN_UNKNOWN:
 		return "its lease is not known here; only a person at the provider can delete it";
-	case STRAY_ADDRESS:
+	case ORPHAN_ADDRESS:
 		return "an address carries no signature; only a person at the provider can delete it";
-	case STRAY_RETAINED:
+	case ORPHAN_RETAINED:
 		return "its lease is kept at its owner's wish";
-	case STRAY_ALIVE:
+	case ORPHAN_ALIVE:
 		return "its lease is alive";
 	default:
 		break;
 	}
-	if (any_ahead)
+	if (any_newer_than_store)
 		return "the store may be older than the provider; look, then: lessor sweep --looked";
-	if (!sweep->done_ms || s->last_ms < sweep->done_ms - STRAY_CONFIRM_MS)
+	if (!sweep->done_ms || s->last_ms < sweep->done_ms - ORPHAN_CONFIRM_MS)
 		return "the last complete sweep did not see it";
-	if (s->looks < 2 || s->last_ms - s->first_ms < STRAY_CONFIRM_MS)
+	if (s->sightings < 2 || s->last_ms - s->first_ms < ORPHAN_CONFIRM_MS)
 		return "it was not seen twice yet, a quarter of an hour apart";
 	if (now_ms - made < grace_ms)
 		return "it is too young";
 	return NULL;
 }
 
-int64_t stray_limit(int64_t objects)
+int64_t orphan_limit(int64_t objects)
 {
 	int64_t share = objects / LIMIT_SHARE;
 
