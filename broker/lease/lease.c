@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include <lessor/provider.h>
+
+#include "util/text.h"
+
 static const char *const state_names[] = {
 #define X(name, text) [name] = text,
 	LEASE_STATES(X)
@@ -20,6 +24,24 @@ static const char *const retention_names[] = {
 	LEASE_RETENTIONS(X)
 #undef X
 };
+
+/* clang-format off */
+static const char *const end_texts[] = {
+#define X(name, text) [name] = text,
+	LEASE_END_REASONS(X)
+#undef X
+#define X(name, text) [LEASE_END_CLASS_##name] = text,
+	LEASE_ERROR_CLASSES(X)
+#undef X
+};
+
+#define LESSOR_CLASS_UNKNOWN (LESSOR_CLASS_BUG + 1)
+#define X(name, text) \
+	_Static_assert(LESSOR_CLASS_##name == LEASE_END_CLASS_##name - LEASE_END_CLASS_NONE, \
+		       "LEASE_ERROR_CLASSES has the order of LESSOR_CLASS_");
+LEASE_ERROR_CLASSES(X)
+#undef X
+/* clang-format on */
 
 const char *lease_state_name(enum lease_state state)
 {
@@ -43,6 +65,37 @@ int lease_state_parse(const char *text)
 			return i;
 	}
 	return -1;
+}
+
+enum lease_end_reason lease_end_of_class(uint32_t error_class)
+{
+	return error_class <= LESSOR_CLASS_BUG ?
+		       (enum lease_end_reason)(LEASE_END_CLASS_NONE + error_class) :
+		       LEASE_END_CLASS_UNKNOWN;
+}
+
+const char *error_class_name(uint32_t error_class)
+{
+	return end_texts[lease_end_of_class(error_class)];
+}
+
+const char *lease_end_text(const struct lease *l)
+{
+	return l->end_reason < LEASE_END_REASON_COUNT ? end_texts[l->end_reason] :
+							l->end_reason_other;
+}
+
+void lease_end_parse(struct lease *l, const char *text)
+{
+	l->end_reason_other[0] = '\0';
+	for (int i = 0; i < LEASE_END_REASON_COUNT; i++) {
+		if (strcmp(end_texts[i], text) == 0) {
+			l->end_reason = (enum lease_end_reason)i;
+			return;
+		}
+	}
+	l->end_reason = LEASE_END_OTHER;
+	TEXT_SET(l->end_reason_other, text);
 }
 
 int lease_is_live(const struct lease *l)

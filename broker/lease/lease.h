@@ -37,6 +37,47 @@
 	X(RETENTION_RECORDED, "recorded")	/* committed here: no delete is started */ \
 	X(RETENTION_PROTECTED, "protected")	/* and marked and protected at the provider */
 
+/* clang-format off: a table is one row a line. */
+/* The classes of failure, in the order of LESSOR_CLASS_: its suffix, text as clients see it. */
+#define LEASE_ERROR_CLASSES(X)    \
+	X(NONE, "none")           \
+	X(TRANSIENT, "transient") \
+	X(CAPACITY, "capacity")   \
+	X(QUOTA, "quota")         \
+	X(RATE, "rate")           \
+	X(AUTH, "auth")           \
+	X(ACCOUNT, "account")     \
+	X(INVALID, "invalid")     \
+	X(CONFLICT, "conflict")   \
+	X(OWNERSHIP, "ownership") \
+	X(PROTECTED, "protected") \
+	X(TIMEOUT, "timeout")     \
+	X(FAILED, "failed")       \
+	X(PROVIDER, "provider")   \
+	X(BUG, "bug")             \
+	X(UNKNOWN, "unknown") /* a number that is no class */
+
+/* Why a lease ended: name, text as it is stored and as clients see it. */
+#define LEASE_END_REASONS(X)                                                      \
+	X(LEASE_END_NONE, "") /* it has not */                                    \
+	X(LEASE_END_RELEASED, "released")                                         \
+	X(LEASE_END_CANCELED, "canceled") /* by its client, while provisioning */ \
+	X(LEASE_END_TTL, "ttl")                                                   \
+	X(LEASE_END_IDLE, "idle")                                                 \
+	X(LEASE_END_DEADLINE, "deadline") /* the machine was not ready in time */
+
+enum lease_end_reason {
+#define X(name, text) name,
+	LEASE_END_REASONS(X)
+#undef X
+#define X(name, text) LEASE_END_CLASS_##name, /* the create failed with this class */
+		LEASE_ERROR_CLASSES(X)
+#undef X
+			LEASE_END_REASON_COUNT,
+	LEASE_END_OTHER /* a text that this version does not know: end_reason_other */
+};
+/* clang-format on */
+
 enum lease_retention {
 #define X(name, text) name,
 	LEASE_RETENTIONS(X)
@@ -63,6 +104,8 @@ const char *lease_cleanup_name(enum lease_cleanup cleanup);
 const char *lease_retention_name(enum lease_retention retention);
 /* -1 if there is no such state. */
 int lease_state_parse(const char *text);
+/* Text of a LESSOR_CLASS_, as clients see it ("capacity", "quota", ...). */
+const char *error_class_name(uint32_t error_class);
 
 struct lease {
 	int64_t n;			/* row number in the store */
@@ -106,7 +149,8 @@ struct lease {
 	int64_t ended_ms;
 	int64_t released_ms;		/* when a client first released it; may be after it ended otherwise */
 	int64_t updated_ms;
-	char end_reason[32];		/* released, canceled, ttl, idle, capacity, ... */
+	enum lease_end_reason end_reason;
+	char end_reason_other[32];	/* LEASE_END_OTHER: the text as it is stored */
 	char failure[256];		/* for the client: why it failed */
 
 	/* the next thing to do */
@@ -136,6 +180,13 @@ struct lease {
 	/* kept in a narrow table of their own, joined in when read */
 	int64_t touched_ms;		/* last heartbeat; created_ms before the first */
 };
+
+/* Why a create that failed with a LESSOR_CLASS_ ended its lease. */
+enum lease_end_reason lease_end_of_class(uint32_t error_class);
+/* Why it ended, "" if it has not. Borrowed from the table or from `l`. */
+const char *lease_end_text(const struct lease *l);
+/* The reverse, of what a store holds; an unknown text is kept as it is, up to its size. */
+void lease_end_parse(struct lease *l, const char *text);
 
 /*
  * The state a client is shown. A released lease that had expired or failed

@@ -115,29 +115,6 @@ const char *resource_state_name(uint32_t state)
 	return state >= 1 && state < ARRAY_LEN(names) ? names[state] : "unknown";
 }
 
-const char *error_class_name(uint32_t error_class)
-{
-	static const char *const names[] = {
-		[LESSOR_CLASS_NONE] = "none",
-		[LESSOR_CLASS_TRANSIENT] = "transient",
-		[LESSOR_CLASS_CAPACITY] = "capacity",
-		[LESSOR_CLASS_QUOTA] = "quota",
-		[LESSOR_CLASS_RATE] = "rate",
-		[LESSOR_CLASS_AUTH] = "auth",
-		[LESSOR_CLASS_ACCOUNT] = "account",
-		[LESSOR_CLASS_INVALID] = "invalid",
-		[LESSOR_CLASS_CONFLICT] = "conflict",
-		[LESSOR_CLASS_OWNERSHIP] = "ownership",
-		[LESSOR_CLASS_PROTECTED] = "protected",
-		[LESSOR_CLASS_TIMEOUT] = "timeout",
-		[LESSOR_CLASS_FAILED] = "failed",
-		[LESSOR_CLASS_PROVIDER] = "provider",
-		[LESSOR_CLASS_BUG] = "bug",
-	};
-
-	return error_class <= LESSOR_CLASS_BUG ? names[error_class] : "unknown";
-}
-
 int resource_is_residue(const struct resource *r)
 {
 	return r->ours && !lessor_state_is_over(r->state);

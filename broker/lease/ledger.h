@@ -91,8 +91,6 @@ const struct resource *ledger_find(const struct ledger *ledger, int64_t n);
 
 const char *resource_kind_name(uint32_t kind);
 const char *resource_state_name(uint32_t state);
-/* Text of a LESSOR_CLASS_, as clients see it ("capacity", "quota", ...). */
-const char *error_class_name(uint32_t error_class);
 
 /* May it still exist, and did we make it? Such a row is residue. */
 int resource_is_residue(const struct resource *r);

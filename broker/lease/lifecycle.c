@@ -68,7 +68,7 @@ static void on_tick_provisioning(struct life *s)
 	if (!may_end(s) || s->f->now_ms < deadline)
 		return;
 	TEXT_SET(s->l->failure, "the machine was not ready in time");
-	lifecycle_end(s, LEASE_FAILED, "deadline");
+	lifecycle_end(s, LEASE_FAILED, LEASE_END_DEADLINE);
 	lease_note_add(s->out, NOTE_INFO, "lease.failed", "the machine was not ready in time");
 }
 
@@ -85,9 +85,11 @@ static void on_tick_active(struct life *s)
 		l->due_ms = expires;
 		return;
 	}
-	lifecycle_end(s, LEASE_EXPIRED, expires == l->created_ms + l->ttl_ms ? "ttl" : "idle");
-	lease_note_add(s->out, NOTE_INFO, "lease.expired", "%s", strcmp(l->end_reason, "ttl") == 0 ?
-		       "its time is over" : "nobody used it for its idle time");
+	lifecycle_end(s, LEASE_EXPIRED,
+		      expires == l->created_ms + l->ttl_ms ? LEASE_END_TTL : LEASE_END_IDLE);
+	lease_note_add(s->out, NOTE_INFO, "lease.expired", "%s",
+		       l->end_reason == LEASE_END_TTL ? "its time is over" :
+							"nobody used it for its idle time");
 }
 
 /*
@@ -249,7 +251,7 @@ static void on_kept_elsewhere(struct life *s)
 	if (lease_is_live(l)) {
 		l->state = LEASE_RELEASED;
 		l->ended_ms = s->f->now_ms;
-		TEXT_SET(l->end_reason, "released");
+		l->end_reason = LEASE_END_RELEASED;
 	}
 	l->retained = 1;
 	l->cleanup = CLEANUP_RETAINED;

@@ -55,12 +55,12 @@ int64_t lease_retained_due(const struct lease *l, const struct lease_facts *fact
 }
 
 /* The end of a live lease, whatever the reason. Everything it may have made is now owed. */
-void lifecycle_end(struct life *s, enum lease_state state, const char *reason)
+void lifecycle_end(struct life *s, enum lease_state state, enum lease_end_reason reason)
 {
 	struct lease *l = s->l;
 
 	l->state = state;
-	TEXT_SET(l->end_reason, reason);
+	l->end_reason = reason;
 	l->ended_ms = s->f->now_ms;
 	lease_goal_change(l, s->f, s->out);
 	if (s->f->residue || s->f->running) {

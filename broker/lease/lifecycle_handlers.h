@@ -26,7 +26,7 @@ static inline int64_t time_earlier(int64_t a, int64_t b)
 /* ---- lifecycle_changes.c ---- */
 
 /* The end of a live lease, whatever the reason. Everything it may have made is now owed. */
-void lifecycle_end(struct life *s, enum lease_state state, const char *reason);
+void lifecycle_end(struct life *s, enum lease_state state, enum lease_end_reason reason);
 /* Nothing of it is left. */
 void lifecycle_cleaned(struct life *s);
 /* An operator is needed; in the timeline if it is news. */

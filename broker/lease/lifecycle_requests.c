@@ -60,7 +60,7 @@ void on_release_live(struct life *s)
 
 	if (is_too_late_to_keep(s))
 		return;
-	lifecycle_end(s, LEASE_RELEASED, is_cancel ? "canceled" : "released");
+	lifecycle_end(s, LEASE_RELEASED, is_cancel ? LEASE_END_CANCELED : LEASE_END_RELEASED);
 	s->l->released_ms = s->f->now_ms;
 	lease_note_add(s->out, NOTE_INFO, is_cancel ? "lease.canceled" : "lease.released", "%s",
 		       is_cancel ? "its creation was cancelled" : "released by its owner");

@@ -87,7 +87,7 @@ static void verdict_refused(struct life *s)
 	const struct lease_verdict *v = &s->e->u.verdict;
 
 	TEXT_SET(s->l->failure, v->reason);
-	lifecycle_end(s, LEASE_FAILED, error_class_name(v->error_class));
+	lifecycle_end(s, LEASE_FAILED, lease_end_of_class(v->error_class));
 	lease_note_add(s->out, NOTE_INFO, "lease.failed", "%s", v->reason);
 }
 

@@ -127,7 +127,7 @@ int row_unprotect(struct row_event *v)
 	r->marked_ms = 0;
 	label_number(&v->claim->labels, LESSOR_LABEL_RETAIN, r->retain_epoch);
 	row_set(v, LESSOR_STATE_UNPROTECT_AUTHORIZED, "lifting its protection was permitted");
-	return row_note(v, "unprotect-permitted", v->l->end_reason);
+	return row_note(v, "unprotect-permitted", lease_end_text(v->l));
 }
 
 /* ---- what became of it ------------------------------------------------------------------- */

@@ -50,7 +50,7 @@ int row_permit(struct row_event *v)
 	v->r->action[0] = '\0';
 	v->r->protect_by = PROTECT_NOT_OURS;
 	row_set(v, LESSOR_STATE_DELETE_AUTHORIZED, "a delete was permitted");
-	return row_note(v, "delete-permitted", v->l->end_reason);
+	return row_note(v, "delete-permitted", lease_end_text(v->l));
 }
 
 /* ---- what became of it ---------------------------------------------------------------- */

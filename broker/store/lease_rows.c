@@ -20,10 +20,11 @@
 	I(ssh_port, ssh_port) T(work_root, work_root) T(public_key, public_key) T(pond, pond) \
 	I(keep, keep) I(ttl_ms, ttl_ms) I(created_ms, created_ms) \
 	I(provision_deadline_ms, provision_deadline_ms)
+/* clang-format off */
 #define MOVING(T, I, E) \
 	I(idle_ms, idle_ms) E(state, state) E(cleanup, cleanup) I(epoch, epoch) \
 	I(retained, retained) I(ready_ms, ready_ms) I(ended_ms, ended_ms) \
-	I(released_ms, released_ms) I(updated_ms, updated_ms) T(end_reason, end_reason) \
+	I(released_ms, released_ms) I(updated_ms, updated_ms) \
 	T(failure, failure) T(cursor, cursor) I(due_ms, due_ms) I(tries, tries) \
 	I(cleanup_started_ms, cleanup_started_ms) T(last_error, last_error) \
 	T(attention, attention) I(attention_class, attention_class) \
@@ -33,13 +34,14 @@
 	T(server_location, server_location) I(price_hour_micros, price_hour_micros) \
 	T(currency, currency) E(retention, retention) I(is_billed, is_billed) \
 	I(breaches, breaches)
+/* clang-format on */
 
 #define NAME(column, field) #column ", "
 #define SET(column, field) #column " = ?, "
 #define MARK(column, field) "?, "
 
-/* types and fallback_ports are lists; touched_ms comes from the heartbeats. */
-#define COLUMNS FIXED(NAME, NAME, NAME) MOVING(NAME, NAME, NAME) "types, fallback_ports"
+/* Not as they are in struct lease: a name, two lists, and what comes from the heartbeats. */
+#define COLUMNS FIXED(NAME, NAME, NAME) MOVING(NAME, NAME, NAME) "end_reason, types, fallback_ports"
 #define SELECT_BY(index) \
 	"SELECT " COLUMNS ", lease.n, ifnull(beat.touched_ms, created_ms) " \
 	"FROM lease " index "LEFT JOIN beat ON beat.lease = lease.n "
@@ -110,6 +112,7 @@ static void lease_read(sqlite3_stmt *stmt, struct lease *l)
 	MOVING(READ_T, READ_I, READ_I)
 #undef READ_T
 #undef READ_I
+	lease_end_parse(l, text_at(stmt, i++));
 	types_split(l, text_at(stmt, i++));
 	ports_split(l, text_at(stmt, i++));
 	l->n = sqlite3_column_int64(stmt, i++);
@@ -124,8 +127,11 @@ int store_lease_insert(struct store *store, struct lease *l, struct err *err)
 	char types[LEASE_TYPES_MAX * sizeof(l->types[0])];
 	char ports[LEASE_PORTS_MAX * 8];
 	int i = 1;
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO lease(" COLUMNS ") VALUES("
-		FIXED(MARK, MARK, MARK) MOVING(MARK, MARK, MARK) "?, ?)", err);
+	sqlite3_stmt *stmt = store_prepare(store,
+					   "INSERT INTO lease(" COLUMNS
+					   ") VALUES(" FIXED(MARK, MARK, MARK)
+						   MOVING(MARK, MARK, MARK) "?, ?, ?)",
+					   err);
 
 	if (!stmt)
 		return -1;
@@ -133,6 +139,7 @@ int store_lease_insert(struct store *store, struct lease *l, struct err *err)
 	MOVING(BIND_T, BIND_I, BIND_I)
 	types_join(l, types, sizeof(types));
 	ports_join(l, ports, sizeof(ports));
+	bind_text(stmt, i++, lease_end_text(l));
 	bind_text(stmt, i++, types);
 	bind_text(stmt, i++, ports);
 	if (store_run(store, stmt, "inserting a lease", err))
@@ -144,12 +151,15 @@ int store_lease_insert(struct store *store, struct lease *l, struct err *err)
 int store_lease_update(struct store *store, const struct lease *l, struct err *err)
 {
 	int i = 1;
-	sqlite3_stmt *stmt = store_prepare(store, "UPDATE lease SET " MOVING(SET, SET, SET)
-					   "n = n WHERE n = ?", err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "UPDATE lease SET " MOVING(SET, SET, SET) "end_reason = ? WHERE n = ?",
+			      err);
 
 	if (!stmt)
 		return -1;
 	MOVING(BIND_T, BIND_I, BIND_I)
+	bind_text(stmt, i++, lease_end_text(l));
 	sqlite3_bind_int64(stmt, i, l->n);
 	if (store_run(store, stmt, "updating a lease", err))
 		return -1;
@@ -165,6 +175,8 @@ const char *store_lease_differs(const struct lease *a, const struct lease *b)
 {
 	FIXED(DIFFER_T, DIFFER_I, DIFFER_I)
 	MOVING(DIFFER_T, DIFFER_I, DIFFER_I)
+	if (strcmp(lease_end_text(a), lease_end_text(b)))
+		return "end_reason";
 	DIFFER_I(n, n)
 	DIFFER_I(touched_ms, touched_ms)
 	DIFFER_I(types, type_count)

@@ -166,7 +166,7 @@ static void check_history(struct live *v)
 	const struct lease *before = &lease_before, *l = &v->a.lease;
 
 	if (before->ended_ms && (l->ended_ms != before->ended_ms || l->state != before->state ||
-				 strcmp(l->end_reason, before->end_reason) != 0))
+				 l->end_reason != before->end_reason))
 		live_wrong(v, "history: when or why it ended was written again");
 	if (before->released_ms && l->released_ms != before->released_ms)
 		live_wrong(v, "history: when it was released was written again");

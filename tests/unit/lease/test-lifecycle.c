@@ -163,7 +163,7 @@ static void a_refusal_fails_it_and_owes_what_may_exist(void **state)
 	assert_int_equal(l.ended_ms, NOW + 5);
 	assert_int_equal(l.updated_ms, NOW + 5);
 	assert_int_equal(l.state, LEASE_FAILED);
-	assert_string_equal(l.end_reason, "capacity");
+	assert_int_equal(l.end_reason, LEASE_END_CLASS_CAPACITY);
 	assert_string_equal(l.failure, "because");
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_int_equal(l.due_ms, NOW + 5);
@@ -206,7 +206,7 @@ static void it_expires_at_idle_or_ttl_and_not_before(void **state)
 	facts.now_ms++;
 	out = tick(&l, facts);
 	assert_int_equal(l.state, LEASE_EXPIRED);
-	assert_string_equal(l.end_reason, "idle");
+	assert_int_equal(l.end_reason, LEASE_END_IDLE);
 	assert_string_equal(out.notes[0].text, "nobody used it for its idle time");
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_int_equal(l.due_ms, facts.now_ms);
@@ -215,7 +215,7 @@ static void it_expires_at_idle_or_ttl_and_not_before(void **state)
 	l.touched_ms = NOW + 3600000;
 	facts.now_ms = NOW + 3600000;
 	out = tick(&l, facts);
-	assert_string_equal(l.end_reason, "ttl");
+	assert_int_equal(l.end_reason, LEASE_END_TTL);
 	assert_string_equal(out.notes[0].kind, "lease.expired");
 	assert_string_equal(out.notes[0].text, "its time is over");
 }
@@ -257,7 +257,7 @@ static void when_blind_nothing_ends(void **state)
 	assert_int_equal(active.state, LEASE_EXPIRED);
 	tick(&booting, facts);
 	assert_int_equal(booting.state, LEASE_FAILED);
-	assert_string_equal(booting.end_reason, "deadline");
+	assert_int_equal(booting.end_reason, LEASE_END_DEADLINE);
 }
 
 /* It holds nothing that could be wanted, and its client waits. */
@@ -532,7 +532,7 @@ static void history_is_written_once(void **state)
 	release(&l, 1, (struct lease_facts){ .now_ms = NOW + 9000000, .residue = 2 });
 	assert_int_equal(l.state, LEASE_EXPIRED);
 	assert_int_equal(l.ended_ms, ended);
-	assert_string_equal(l.end_reason, "idle");
+	assert_int_equal(l.end_reason, LEASE_END_IDLE);
 	assert_int_equal(lease_shown_state(&l), LEASE_RELEASED);
 }
 

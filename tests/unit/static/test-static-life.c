@@ -41,7 +41,7 @@ static void expect_host(const struct lease *l, const char *host, const char *add
 static void expect_failed(const struct lease *l, const char *why, const char *text)
 {
 	assert_int_equal(l->state, LEASE_FAILED);
-	assert_string_equal(l->end_reason, why);
+	assert_string_equal(lease_end_text(l), why);
 	if (!strstr(l->failure, text))
 		fail_msg("\"%s\" is not in \"%s\"", text, l->failure);
 }
