@@ -25,7 +25,7 @@ static int check_user(const char *user, struct err *err)
 
 	if (len == 0 || len > 32 || !strchr(LOWER "_", user[0]) ||
 	    strspn(user, LOWER DIGITS "_-") != len)
-		return err_set(err, ERR_INVALID, "the ssh user is not [a-z_][a-z0-9_-]{0,31}");
+		return err_set(err, ERR_INVALID, "the SSH user must match [a-z_][a-z0-9_-]{0,31}");
 	return 0;
 }
 
@@ -34,14 +34,14 @@ static int check_work_root(const char *root, struct err *err)
 	size_t len = strlen(root);
 
 	if (len < 2 || root[0] != '/')
-		return err_set(err, ERR_INVALID, "the work root is not an absolute path");
+		return err_set(err, ERR_INVALID, "the work root must be an absolute path");
 	for (size_t i = 0; i < len; i++) {
 		if (root[i] < ' ' || root[i] > '~')
-			return err_set(err, ERR_INVALID, "the work root is not printable ASCII");
+			return err_set(err, ERR_INVALID, "the work root must be printable ASCII");
 	}
 	for (const char *part = root; part; part = strchr(part + 1, '/')) {
 		if (strncmp(part, "/..", 3) == 0 && (part[3] == '/' || part[3] == '\0'))
-			return err_set(err, ERR_INVALID, "the work root has a '..' in it");
+			return err_set(err, ERR_INVALID, "the work root must not contain '..'");
 	}
 	return 0;
 }
@@ -60,9 +60,9 @@ static int make_key(const struct lease *l, char *out, size_t size, struct err *e
 	if (type == 0 || body < 16 || (*end != ' ' && *end != '\0') ||
 	    (strncmp(key, "ssh-", 4) != 0 && strncmp(key, "ecdsa-", 6) != 0 &&
 	     strncmp(key, "sk-", 3) != 0))
-		return err_set(err, ERR_INVALID, "the public key is not an OpenSSH key line");
+		return err_set(err, ERR_INVALID, "the public key must be an OpenSSH key line");
 	if (strspn(l->id, LOWER DIGITS "_") != strlen(l->id))
-		return err_set(err, ERR_INTERNAL, "a lease id is not [a-z0-9_]");
+		return err_set(err, ERR_INTERNAL, "the lease id must be [a-z0-9_]");
 	if ((size_t)snprintf(out, size, "%.*s %s", (int)(end - key), key, l->id) >= size)
 		return err_set(err, ERR_INVALID, "the public key is too long");
 	return 0;
@@ -82,7 +82,7 @@ static int make_sshd(const struct lease *l, struct buf *out, struct err *err)
 		int known = 0;
 
 		if (port < 1 || port > 65535)
-			return err_set(err, ERR_INVALID, "an ssh port is not from 1 to 65535");
+			return err_set(err, ERR_INVALID, "an SSH port must be from 1 to 65535");
 		for (int k = 0; k < count; k++)
 			known |= seen[k] == port;
 		if (known)
@@ -186,7 +186,7 @@ int bootstrap_user_data(const struct lease *l, const struct hostkey *host_key, s
 	buf_reserve(&doc, BOOTSTRAP_MAX);
 	write_document(&doc, l, host_key, key, buf_str(&sshd));
 	if (doc.overflow)
-		rc = err_set(err, ERR_INVALID, "the machine's cloud-init has more than %d bytes",
+		rc = err_set(err, ERR_INVALID, "the cloud-init document is larger than %d bytes",
 			     BOOTSTRAP_MAX);
 	else
 		buf_add(out, doc.data, doc.len);

@@ -383,7 +383,7 @@ int core_sweep_done(struct core *core, struct core_account *a, struct step *step
 		return 0;
 	}
 	if (!core_account_is_readable(core, a)) {
-		sweep_failed(core, a, "the account is not proven to be the one we know", 0);
+		sweep_failed(core, a, "the account is not verified", 0);
 		return 0;
 	}
 	if (list_take(core, a, step, err))

@@ -173,8 +173,8 @@ static void aggregate_verdict(struct applying *p)
 		    r->kind != LESSOR_KIND_SERVER || strcmp(r->id, v->server_id) != 0)
 			continue;
 		if (ledger_verify(p->f.signer, r->account, &p->a->lease, r, v->shown, &why)) {
-			snprintf(reason, sizeof(reason), "server %s is not what was asked for: %.160s",
-				 r->id, why.text);
+			snprintf(reason, sizeof(reason),
+				 "server %s does not match the ledger: %.160s", r->id, why.text);
 			refused.u.verdict.verdict = LESSOR_REFUSED;
 			refused.u.verdict.error_class = LESSOR_CLASS_OWNERSHIP;
 			refused.u.verdict.reason = reason;
@@ -368,7 +368,7 @@ static void aggregate_late_arrival(struct applying *p)
 	if (!late || lease_is_live(l))
 		return;
 	TEXT_SET(late->id, s->id);
-	TEXT_SET(late->evidence, "it was thought to be absent, and showed later");
+	TEXT_SET(late->evidence, "appeared after it was concluded to be absent");
 	late->state = l->retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
 	late->retain_epoch = l->retained ? l->epoch : late->retain_epoch;
 	late->changed_ms = late->seen_ms = p->f.now_ms;
@@ -378,8 +378,9 @@ static void aggregate_late_arrival(struct applying *p)
 	p->out->has_row = 1;
 	p->out->row_index = (size_t)(late - p->a->ledger.resources);
 	to_lease(p, LIFE_FOUND);
-	lease_note_add(p->out, NOTE_ERROR, "lease.late", "%s %s id %s showed after it was thought to be "
-		       "absent; it is owed again; is `settle` of account %s too short?",
+	lease_note_add(p->out, NOTE_ERROR, "lease.late",
+		       "%s %s id %s appeared after it was concluded to be "
+		       "absent; cleanup resumes; is `settle` of account %s too short?",
 		       resource_kind_name(s->kind), s->name, s->id, p->f.account);
 }
 
@@ -404,11 +405,11 @@ static void aggregate_swept(struct applying *p)
 	TEXT_SET(r.account, p->f.account);
 	TEXT_SET(r.name, s->name);
 	TEXT_SET(r.id, s->id);
-	TEXT_SET(r.evidence, "found by the sweep, signature checked");
+	TEXT_SET(r.evidence, "found by a sweep, signature verified");
 	ledger_add(&p->a->ledger, &r);
 	to_lease(p, LIFE_FOUND);
 	lease_note_add(p->out, NOTE_INFO, "lease.swept",
-		       "%s %s id %s was left over and is deleted now, by %s%s%s",
+		       "orphan %s %s id %s was handed to cleanup by %s%s%s",
 		       resource_kind_name(s->kind), s->name, s->id, s->by, s->reason[0] ? ": " : "",
 		       s->reason);
 }

@@ -23,19 +23,19 @@ static void attention_advice(const struct lease *l, uint32_t error_class, char *
 		break;
 	case LESSOR_CLASS_AUTH:
 	case LESSOR_CLASS_ACCOUNT:
-		snprintf(out, size,
-			 "it goes on by itself once the account is proven: lessor providers");
+		snprintf(out, size, "it resumes once the account is verified: lessor providers");
 		break;
 	case LESSOR_CLASS_PROTECTED:
-		snprintf(out, size, "unprotect it there, then: lessor resolve %s retry", l->id);
+		snprintf(out, size, "remove its protection there, then: lessor resolve %s retry",
+			 l->id);
 		break;
 	case LESSOR_CLASS_OWNERSHIP:
 	case LESSOR_CLASS_CONFLICT:
-		snprintf(out, size, "look at it there, then: lessor resolve %s retry, or forget",
+		snprintf(out, size, "inspect it there, then: lessor resolve %s retry, or forget",
 			 l->id);
 		break;
 	default:
-		snprintf(out, size, "when that is mended: lessor resolve %s retry", l->id);
+		snprintf(out, size, "once that is fixed: lessor resolve %s retry", l->id);
 		break;
 	}
 }

@@ -89,32 +89,31 @@ static enum authorization gate_by_ledger(const struct lease *l, const struct led
 					 const struct gate_facts *facts, struct err *err)
 {
 	if (!facts->is_verified)
-		return gate_refuse(AUTHORIZATION_UNVERIFIED, err,
-				   "the account is not proven to be the one we know");
+		return gate_refuse(AUTHORIZATION_UNVERIFIED, err, "the account is not verified");
 	if (facts->is_fenced)
 		return gate_refuse(AUTHORIZATION_FENCED, err,
 				   "the store may be older than the account; see lessor account take-over");
 	if (!r || r->lease != l->n || !r->ours)
-		return gate_refuse(AUTHORIZATION_NOT_OURS, err,
-				   "not a resource that this lease made");
+		return gate_refuse(AUTHORIZATION_NOT_OURS, err, "this lease did not create it");
 	if (l->retained || r->state == LESSOR_STATE_RETAINED)
 		return gate_refuse(AUTHORIZATION_RETAINED, err,
-				   "the lease was released without deleting; only an explicit delete ends that");
+				   "the lease was released with delete: false; only an explicit delete ends that");
 	if (step_epoch != l->epoch)
 		return gate_refuse(AUTHORIZATION_STALE, err,
 				   "the lease's goal changed while this step ran");
 	if (r->state != LESSOR_STATE_PRESENT && r->state != LESSOR_STATE_DELETE_UNKNOWN) {
-		err_set(err, ERR_REFUSED, "the ledger holds it as %s", resource_state_name(r->state));
+		err_set(err, ERR_REFUSED, "its state in the ledger is %s",
+			resource_state_name(r->state));
 		return AUTHORIZATION_NOT_DELETABLE;
 	}
 	if (!r->id[0])
-		return gate_refuse(AUTHORIZATION_NO_ID, err, "the ledger holds no id for it");
+		return gate_refuse(AUTHORIZATION_NO_ID, err, "the ledger has no id for it");
 	if (lease_is_live(l) &&
 	    !(l->state == LEASE_PROVISIONING && r->attempt && attempt_is_refused(ledger, r->attempt)))
-		return gate_refuse(AUTHORIZATION_IN_USE, err, "the lease is alive and uses it");
+		return gate_refuse(AUTHORIZATION_IN_USE, err, "the lease is live and uses it");
 	if (r->kind == LESSOR_KIND_KEY && server_may_exist(ledger))
 		return gate_refuse(AUTHORIZATION_SERVER_FIRST, err,
-				   "its server is not proven gone; a key goes last");
+				   "its server may still exist; a key is deleted last");
 	if (facts->is_shared)
 		return gate_refuse(AUTHORIZATION_SHARED, err, "another lease uses it");
 	return AUTHORIZATION_GRANTED;
@@ -127,23 +126,24 @@ static enum authorization gate_by_reading(const struct signer *signer, const str
 {
 	if (!seen->is_read)
 		return gate_refuse(AUTHORIZATION_NOT_READ, err,
-				   "not deleted, because this step did not read it directly before");
+				   "not deleted: this step did not read it immediately before");
 	if (!seen->seen->id || strcmp(seen->seen->id, r->id) != 0)
 		return gate_refuse(AUTHORIZATION_WRONG_ID, err,
-				   "not deleted, because what was read has another id");
+				   "not deleted: the object read has a different id");
 	if (ledger_verify(signer, l->account, l, r, seen->seen, err)) {
-		err_prefix(err, "not deleted, because it is not proven ours: ");
+		err_prefix(err, "not deleted: ownership not verified: ");
 		return AUTHORIZATION_SIGNATURE;
 	}
 	if (seen->retain > r->retain_epoch)
 		return gate_refuse(AUTHORIZATION_RETENTION_MARK, err,
-				   "it was released without deleting, and this store does not know of it");
+				   "its label says that it is kept, by a release that this store does not know");
 	if (seen->seen->protection != LESSOR_PROTECTION_ON)
 		return AUTHORIZATION_GRANTED;
 	if (r->protect_by == PROTECT_OURS)
 		return gate_refuse(AUTHORIZATION_UNPROTECT, err,
-				   "our own protection must be lifted first");
-	return gate_refuse(AUTHORIZATION_PROTECTED, err, "it is protected against deletion there");
+				   "the protection that lessor set must be lifted first");
+	return gate_refuse(AUTHORIZATION_PROTECTED, err,
+			   "it has delete protection that lessor did not set");
 }
 
 enum authorization lease_authorize(const struct signer *signer, const struct lease *l,
@@ -161,7 +161,7 @@ int ledger_may_intend(const struct lease *l, const struct ledger *ledger, uint32
 		      uint32_t attempt, int64_t step_epoch, struct err *err)
 {
 	if (step_epoch != l->epoch || l->state != LEASE_PROVISIONING)
-		return err_set(err, ERR_REFUSED, "the lease no longer wants a machine");
+		return err_set(err, ERR_REFUSED, "the lease no longer needs a machine");
 	if (kind == LESSOR_KIND_SENTINEL)
 		return err_set(err, ERR_REFUSED, "a sentinel belongs to an account");
 	for (size_t i = 0; i < ledger->resource_count; i++) {
@@ -171,7 +171,7 @@ int ledger_may_intend(const struct lease *l, const struct ledger *ledger, uint32
 			continue;
 		/* One server at a time: another attempt waits until the last one is proven gone. */
 		if (kind == LESSOR_KIND_SERVER || r->attempt == attempt)
-			return err_set(err, ERR_CONFLICT, "the ledger already holds a %s in the state %s",
+			return err_set(err, ERR_CONFLICT, "the ledger already has a %s in state %s",
 				       resource_kind_name(kind), resource_state_name(r->state));
 	}
 	if (kind == LESSOR_KIND_SERVER) {
@@ -179,8 +179,9 @@ int ledger_may_intend(const struct lease *l, const struct ledger *ledger, uint32
 			const struct attempt *a = &ledger->attempts[i];
 
 			if (a->number == attempt)
-				return a->refused ? err_set(err, ERR_CONFLICT, "attempt %u is refused",
-							    attempt) : 0;
+				return a->refused ? err_set(err, ERR_CONFLICT,
+							    "attempt %u was refused", attempt) :
+						    0;
 		}
 		return err_set(err, ERR_CONFLICT, "attempt %u was not opened", attempt);
 	}

@@ -308,14 +308,14 @@ int ledger_verify(const struct signer *signer, const char *account, const struct
 	struct labels want;
 
 	if (seen->kind != r->kind)
-		return err_set(err, ERR_CONFLICT, "it is a %s, the ledger names a %s",
+		return err_set(err, ERR_CONFLICT, "it is a %s, but the ledger says %s",
 			       resource_kind_name(seen->kind), resource_kind_name(r->kind));
 	if (!seen->id || !seen->id[0])
-		return err_set(err, ERR_CONFLICT, "what was read has no id");
+		return err_set(err, ERR_CONFLICT, "the object read has no id");
 	if (r->id[0] && strcmp(seen->id, r->id) != 0)
-		return err_set(err, ERR_CONFLICT, "its id is not the one in the ledger");
+		return err_set(err, ERR_CONFLICT, "its id differs from the ledger");
 	if (!seen->name || strcmp(seen->name, r->name) != 0)
-		return err_set(err, ERR_CONFLICT, "its name is not the one in the ledger");
+		return err_set(err, ERR_CONFLICT, "its name differs from the ledger");
 	labels_of(signer, account, r->signed_lease[0] ? r->signed_lease : l ? l->id : ACCOUNT_LEASE,
 		  "", r->kind, r->attempt, r->name, &want);
 	for (size_t i = 0; i < want.count; i++) {
@@ -329,7 +329,8 @@ int ledger_verify(const struct signer *signer, const char *account, const struct
 				       want.items[i].key);
 		if (strlen(value) != strlen(want.items[i].value) ||
 		    !hash_equal(value, want.items[i].value, strlen(value)))
-			return err_set(err, ERR_CONFLICT, "its label %s is not what we put there",
+			return err_set(err, ERR_CONFLICT,
+				       "its label %s is not the one that lessor set",
 				       want.items[i].key);
 	}
 	return 0;

@@ -88,8 +88,8 @@ static void on_tick_active(struct life *s)
 	lifecycle_end(s, LEASE_EXPIRED,
 		      expires == l->created_ms + l->ttl_ms ? LEASE_END_TTL : LEASE_END_IDLE);
 	lease_note_add(s->out, NOTE_INFO, "lease.expired", "%s",
-		       l->end_reason == LEASE_END_TTL ? "its time is over" :
-							"nobody used it for its idle time");
+		       l->end_reason == LEASE_END_TTL ? "its TTL is over" :
+							"its idle timeout is over");
 }
 
 /*
@@ -113,7 +113,7 @@ static void on_tick_retained(struct life *s)
 	if (!l->retain_until_ms || s->f->now_ms < l->retain_until_ms || l->attention[0] ||
 	    s->f->is_clock_suspect)
 		return;
-	lifecycle_attend(s, LESSOR_CLASS_NONE, "the time its owner meant to keep it for is over");
+	lifecycle_attend(s, LESSOR_CLASS_NONE, "its retention period is over");
 	l->due_ms = lease_retained_due(l, s->f);
 }
 
@@ -156,9 +156,9 @@ static void on_blocked(struct life *s)
 		return;
 	snprintf(reason, sizeof(reason), "account %s %s", s->l->account,
 		 s->f->block == LEASE_BLOCK_MISSING ?
-		 "is not in the configuration any more; nothing can be done for it" :
-		 s->f->block == LEASE_BLOCK_FENCED ? "is fenced and an operator must look" :
-						     "is blocked and an operator must look");
+			 "is no longer configured; nothing can be done for it" :
+		 s->f->block == LEASE_BLOCK_FENCED ? "is fenced and needs operator action" :
+						     "is blocked and needs operator action");
 	lifecycle_attend(s, LESSOR_CLASS_ACCOUNT, reason);
 }
 
@@ -193,7 +193,8 @@ static void on_unblocked(struct life *s)
 		l->due_ms = lease_retained_due(l, s->f);
 	l->tries = 0;
 	s->out->changed = 1;
-	lease_note_add(s->out, NOTE_INFO, "lease.unblocked", "account %s is proven again", l->account);
+	lease_note_add(s->out, NOTE_INFO, "lease.unblocked", "account %s is verified again",
+		       l->account);
 }
 
 /* ---- what operators decide, and what turns up ------------------------------------------------ */
@@ -218,7 +219,7 @@ static void on_forgotten(struct life *s)
 		l->cleanup = CLEANUP_DONE;
 		l->due_ms = 0;
 		lease_note_add(s->out, NOTE_INFO, "lease.forgotten",
-			       "nothing that is left of it is ours any more");
+			       "everything that was left has been forgotten");
 	} else if (l->retained) {
 		l->due_ms = lease_retained_due(l, s->f);
 	} else {
@@ -260,7 +261,7 @@ static void on_kept_elsewhere(struct life *s)
 	s->out->retain_rows = 1;
 	/* Until its owner says what becomes of it; that it is protected settles nothing. */
 	lifecycle_attend(s, LESSOR_CLASS_NONE,
-	       "it was released without deleting, and this store did not know of it");
+			 "its label says that it is kept, by a release that this store does not know");
 	l->due_ms = s->f->now_ms + INSPECT_PAUSE_MS;
 }
 
@@ -269,7 +270,7 @@ static void on_unprotected(struct life *s)
 	s->l->due_ms = s->f->now_ms;
 	s->out->changed = 1;
 	lease_note_add(s->out, NOTE_INFO, "lease.unprotected",
-		       "what it keeps is not known to be protected at the provider any more");
+		       "its protection at the provider is no longer certain");
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */

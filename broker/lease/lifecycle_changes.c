@@ -84,7 +84,7 @@ void lifecycle_cleaned(struct life *s)
 	l->cursor[0] = l->last_error[0] = l->attention[0] = '\0';
 	l->updated_ms = s->f->now_ms;
 	s->out->changed = 1;
-	lease_note_add(s->out, NOTE_INFO, "lease.cleaned", "nothing of it is left at the provider");
+	lease_note_add(s->out, NOTE_INFO, "lease.cleaned", "nothing is left at the provider");
 }
 
 /* Says so in the timeline if it is news. */

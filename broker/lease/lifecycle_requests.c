@@ -25,7 +25,7 @@ static void lifecycle_retain(struct life *s)
 	s->out->retain_rows = 1;
 	s->out->raise_generation = 1;
 	lease_note_add(s->out, NOTE_INFO, "lease.retained",
-		       "released without deleting: what it made is kept until an explicit delete");
+		       "released with delete: false; its resources are kept until an explicit delete");
 }
 
 static int wants_delete(const struct life *s)
@@ -63,7 +63,7 @@ void on_release_live(struct life *s)
 	lifecycle_end(s, LEASE_RELEASED, is_cancel ? LEASE_END_CANCELED : LEASE_END_RELEASED);
 	s->l->released_ms = s->f->now_ms;
 	lease_note_add(s->out, NOTE_INFO, is_cancel ? "lease.canceled" : "lease.released", "%s",
-		       is_cancel ? "its creation was cancelled" : "released by its owner");
+		       is_cancel ? "its create was cancelled" : "released by its owner");
 	if (keep && s->l->cleanup == CLEANUP_OWED)
 		lifecycle_retain(s);
 }
@@ -139,9 +139,9 @@ void on_retain_until(struct life *s)
 	l->due_ms = lease_retained_due(l, s->f);
 	l->updated_ms = s->f->now_ms;
 	s->out->changed = 1;
-	lease_note_add(s->out, NOTE_INFO, "lease.retain-until", "%s%s%s", until_ms ?
-		       "an end was named" : "no end was named", l->retain_reason[0] ? ": " : "",
-		       l->retain_reason);
+	lease_note_add(s->out, NOTE_INFO, "lease.retain-until", "%s%s%s",
+		       until_ms ? "retained until a set time" : "retained without an end",
+		       l->retain_reason[0] ? ": " : "", l->retain_reason);
 }
 
 void on_touch(struct life *s)

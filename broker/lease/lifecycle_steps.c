@@ -154,7 +154,7 @@ static void warn_if_owed_too_long(struct life *s)
 
 	if (s->l->cleanup == CLEANUP_ATTENTION || !owed_too_long(s))
 		return;
-	snprintf(reason, sizeof(reason), "its cleanup has not ended in %lld min: %.100s",
+	snprintf(reason, sizeof(reason), "cleanup not complete after %lld min: %.100s",
 		 (long long)((s->f->now_ms - s->l->cleanup_started_ms) / 60000),
 		 last[0] ? last : s->e->u.verdict.reason);
 	need_operator(s, LESSOR_CLASS_TRANSIENT, reason);
@@ -173,7 +173,7 @@ static int breach_count(struct life *s)
 	if (++s->l->breaches < BREACHES_MOST)
 		return 0;
 	retry_later(s, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS);
-	snprintf(reason, sizeof(reason), "provider %s breaks its contract: %.120s", v->provider,
+	snprintf(reason, sizeof(reason), "provider %s violates its contract: %.120s", v->provider,
 		 v->reason);
 	need_operator(s, LESSOR_CLASS_BUG, reason);
 	return 1;
@@ -253,7 +253,7 @@ static void protected_next(struct life *s)
 	if (!s->f->unprotected) {
 		kept_well(s);
 		lease_note_add(s->out, NOTE_INFO, "lease.protected",
-			       "what it keeps is marked and protected at the provider");
+			       "its resources are labelled and protected at the provider");
 	} else if (s->e->u.verdict.verdict == LESSOR_REFUSED) {
 		kept_refused(s);
 	} else if (s->e->u.verdict.verdict == LESSOR_PENDING) {

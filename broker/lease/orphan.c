@@ -91,24 +91,24 @@ const char *orphan_holds(const struct orphan *s, const struct sweep *sweep,
 
 	switch (s->why) {
 	case ORPHAN_UNKNOWN:
-		return "its lease is not known here; only a person at the provider can delete it";
+		return "its lease is unknown to this store; delete it at the provider";
 	case ORPHAN_ADDRESS:
-		return "an address carries no signature; only a person at the provider can delete it";
+		return "an address carries no signature; delete it at the provider";
 	case ORPHAN_RETAINED:
-		return "its lease is kept at its owner's wish";
+		return "its lease is retained";
 	case ORPHAN_ALIVE:
-		return "its lease is alive";
+		return "its lease is live";
 	default:
 		break;
 	}
 	if (any_newer_than_store)
-		return "the store may be older than the provider; look, then: lessor sweep --looked";
+		return "the store may be older than the account; inspect it, then: lessor sweep --looked";
 	if (!sweep->done_ms || s->last_ms < sweep->done_ms - ORPHAN_CONFIRM_MS)
 		return "the last complete sweep did not see it";
 	if (s->sightings < 2 || s->last_ms - s->first_ms < ORPHAN_CONFIRM_MS)
-		return "it was not seen twice yet, a quarter of an hour apart";
+		return "it has not been seen twice, 15 minutes apart";
 	if (now_ms - made < grace_ms)
-		return "it is too young";
+		return "it is younger than the grace period";
 	return NULL;
 }
 

@@ -27,10 +27,10 @@ static int row_verify(struct row_event *v)
 	struct err err = { 0 };
 
 	if (!e->is_read && !e->is_seen)
-		return row_refuse(v, "it was not read in this step directly before");
+		return row_refuse(v, "this step did not read it immediately before");
 	if (ledger_verify(v->f->signer, v->r->account, v->l, v->r, &e->seen, &err) == 0)
 		return 0;
-	err_prefix(&err, "not changed, because it is not proven ours: ");
+	err_prefix(&err, "not changed: ownership not verified: ");
 	return row_refuse_for_operator(v, LESSOR_CLASS_OWNERSHIP, err.text);
 }
 
@@ -61,7 +61,7 @@ int row_labels(struct row_event *v)
 	int64_t found;
 
 	if (!is_kept(v))
-		return row_refuse(v, "it is not kept, or its lease's goal changed");
+		return row_refuse(v, "its lease is not retained, or has changed its goal");
 	if (row_verify(v))
 		return -1;
 	found = observed_retain(&v->claim->evidence.seen);
@@ -85,11 +85,11 @@ int row_labels(struct row_event *v)
 int row_protect(struct row_event *v)
 {
 	if (!is_kept(v))
-		return row_refuse(v, "it is not kept, or its lease's goal changed");
+		return row_refuse(v, "its lease is not retained, or has changed its goal");
 	if (row_verify(v))
 		return -1;
 	if (observed_retain(&v->claim->evidence.seen) != v->r->retain_epoch)
-		return row_refuse(v, "its label comes first");
+		return row_refuse(v, "its label must be written first");
 	v->claim->is_done = v->claim->evidence.seen.protection != LESSOR_PROTECTION_OFF;
 	if (v->claim->is_done)
 		row_mark(v);
@@ -105,7 +105,7 @@ int row_unprotect(struct row_event *v)
 	enum authorization a;
 
 	if (!v->l)
-		return row_refuse(v, "of the sentinel only the labels change");
+		return row_refuse(v, "only the labels of a sentinel may change");
 	if (v->claim->evidence.is_seen && row_unprotect_seen(v))
 		return -1;
 	a = row_authorize(v);
@@ -118,7 +118,7 @@ int row_unprotect(struct row_event *v)
 		r->protect_by = PROTECT_NOT_OURS;
 		a = AUTHORIZATION_PROTECTED;
 		err_set(&v->claim->err, ERR_REFUSED,
-			"it is protected by a store that knew more than this one");
+			"it was protected by a newer copy of this store");
 	}
 	if (a != AUTHORIZATION_UNPROTECT)
 		return row_permit_refused(v, a);

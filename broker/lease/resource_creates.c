@@ -21,9 +21,9 @@ int attempt_open(struct row_event *v)
 	struct attempt a = { .number = v->claim->attempt, .started_ms = v->f->now_ms };
 
 	if (!wants_machine(v))
-		return row_refuse(v, "the lease no longer wants a machine");
+		return row_refuse(v, "the lease no longer needs a machine");
 	if (a.number != v->a->ledger.attempt_count + 1)
-		return row_refuse(v, "attempts are numbered one after the other");
+		return row_refuse(v, "attempts must be numbered consecutively");
 	a.lease = v->l->n;
 	TEXT_SET(a.type, v->claim->type);
 	TEXT_SET(a.location, v->claim->location);
@@ -60,10 +60,11 @@ static int may_intend_sentinel(struct row_event *v)
 {
 	for (size_t i = 0; i < v->a->ledger.resource_count; i++) {
 		if (!lessor_state_is_over(v->a->ledger.resources[i].state))
-			return row_refuse(v, "the account has its sentinel");
+			return row_refuse(v, "the account already has a sentinel");
 	}
-	return v->claim->resource_kind == LESSOR_KIND_SENTINEL ? 0 :
-	       row_refuse(v, "account work makes nothing but the sentinel");
+	return v->claim->resource_kind == LESSOR_KIND_SENTINEL ?
+		       0 :
+		       row_refuse(v, "account work may create nothing but the sentinel");
 }
 
 /* Before it is made: so whoever is led to the machine knows it, whatever happens in between. */
@@ -116,7 +117,7 @@ int row_created(struct row_event *v)
 	if (!v->claim->id || !v->claim->id[0])
 		return row_refuse(v, "created without an id");
 	if (r->id[0] && strcmp(r->id, v->claim->id) != 0)
-		return row_refuse(v, "the ledger holds another id for it");
+		return row_refuse(v, "the ledger has a different id for it");
 	TEXT_SET(r->id, v->claim->id);
 	TEXT_SET(r->action, v->claim->action);
 	row_set(v, row_present(v), "created");
@@ -143,7 +144,7 @@ int row_report_absent(struct row_event *v)
 
 	/* The sentinel is what an account is proven by; of itself only the look-ups can tell. */
 	if (v->l && !v->f->gate.is_verified)
-		return row_refuse(v, "the account is not proven to be the one we know");
+		return row_refuse(v, "the account is not verified");
 	if (row_check_proof(v))
 		return -1;
 	if (absence_observe(v->r, &facts) != ABSENCE_PROVEN)
@@ -220,7 +221,7 @@ static int row_adopted(struct row_event *v, const struct lessor_observed *seen)
 	/* Kept, by a store that knew more than this one. */
 	if (observed_retain(seen) > r->retain_epoch && !(v->l && v->l->retained))
 		return row_keep(v, observed_retain(seen));
-	row_set(v, row_present(v), "found by look-up, signature checked");
+	row_set(v, row_present(v), "found by look-up, signature verified");
 	v->out->is_sentinel_known = v->out->is_sentinel_found = !v->l;
 	return row_note(v, "adopted", NULL);
 }
@@ -268,17 +269,17 @@ int row_reuse(struct row_event *v)
 	};
 
 	if (!v->l || !claim->id || !claim->id[0])
-		return row_refuse(v, "reused without an id, or by no lease");
+		return row_refuse(v, "a reuse needs an id and a lease");
 	/* An address comes with its server, and is written down wherever that is read. */
 	if (r.kind != LESSOR_KIND_ADDRESS && !wants_machine(v))
-		return row_refuse(v, "the lease no longer wants a machine");
+		return row_refuse(v, "the lease no longer needs a machine");
 	if (v->f->users.deleting)
 		return row_refuse(v, "another lease may be deleting it");
 	r.lease = v->l->n;
 	TEXT_SET(r.account, v->f->account);
 	TEXT_SET(r.id, claim->id);
 	TEXT_SET(r.name, claim->text);
-	TEXT_SET(r.evidence, "made by someone else; never deleted");
+	TEXT_SET(r.evidence, "created by someone else; never deleted");
 	row_add(v, &r);
 	return row_note(v, "reused", NULL);
 }

@@ -36,7 +36,7 @@ int row_permit(struct row_event *v)
 	enum authorization a;
 
 	if (!v->l)
-		return row_refuse(v, "an account's own resources are not deleted by steps");
+		return row_refuse(v, "a step may not delete an account's own resources");
 	/* Permitted or not, and whoever it belongs to now. */
 	if (e->is_seen && strcmp(e->seen.id, v->r->id) == 0) {
 		seen_again(v);
@@ -107,7 +107,7 @@ int row_report_present_deleted(struct row_event *v)
 		return report_present(v, not_deleted(v));
 	/* While unknown the word of a listing is enough: it only ends the looks that found nothing. */
 	if (!e->is_seen && !e->is_own_io && !is_unknown)
-		return row_refuse(v, "nothing shows that it is still there");
+		return row_refuse(v, "nothing shows that it still exists");
 	return report_present(v, LESSOR_STATE_DELETE_UNKNOWN);
 }
 
@@ -122,7 +122,7 @@ int row_gone(struct row_event *v)
 	int by_delete = v->r->state == LESSOR_STATE_DELETING;
 
 	if (!v->f->gate.is_verified)
-		return row_refuse(v, "the account is not proven to be the one we know");
+		return row_refuse(v, "the account is not verified");
 	if (row_check_proof(v))
 		return -1;
 	if (absence_observe(v->r, &facts) != ABSENCE_PROVEN)

@@ -11,27 +11,27 @@
 
 static int is_known(struct row_event *v)
 {
-	return row_refuse(v, "what became of its create is known");
+	return row_refuse(v, "the outcome of its create is known");
 }
 
 static int not_permitted(struct row_event *v)
 {
-	return row_refuse(v, "no delete of it was permitted in this step");
+	return row_refuse(v, "this step has no permit to delete it");
 }
 
 static int not_shown(struct row_event *v)
 {
-	return row_refuse(v, "nothing shows that it is still there");
+	return row_refuse(v, "nothing shows that it still exists");
 }
 
 static int not_recorded(struct row_event *v)
 {
-	return row_refuse(v, "what became of its create or its delete is not recorded yet");
+	return row_refuse(v, "the outcome of its create or delete is not recorded yet");
 }
 
 static int not_kept(struct row_event *v)
 {
-	return row_refuse(v, "it is not kept, or its lease's goal changed");
+	return row_refuse(v, "its lease is not retained, or has changed its goal");
 }
 
 static int row_ignore(struct row_event *v)
@@ -101,7 +101,7 @@ static int row_forget(struct row_event *v)
 
 static int row_hand_over(struct row_event *v)
 {
-	row_set(v, LESSOR_STATE_HANDED_OVER, "another lease uses it and owns it from now on");
+	row_set(v, LESSOR_STATE_HANDED_OVER, "handed over to another lease that uses it");
 	lease_note_add(v->out, NOTE_QUIET, "key.handed-over", "%s id %s", v->r->name, v->r->id);
 	return 0;
 }

@@ -83,21 +83,22 @@ int row_keep(struct row_event *v, int64_t retain)
 	r->retain_epoch = r->label_known = retain;
 	r->protect_by = PROTECT_NOT_OURS;
 	r->marked_ms = 0;
-	row_set(v, LESSOR_STATE_RETAINED, "kept by a store that knew more");
-	row_note(v, "kept", "it bears the mark of a no-delete release");
+	row_set(v, LESSOR_STATE_RETAINED, "retained by a newer copy of this store");
+	row_note(v, "kept", "it carries the label of a no-delete release");
 	if (!v->l || v->l->retained)
-		return row_refuse(v, "it bears the mark of a no-delete release");
+		return row_refuse(v, "it carries the label of a no-delete release");
 	lifecycle_apply(v->l, LIFE_KEPT_ELSEWHERE, v->e, v->f, v->out);
 	/* What is said of it next is newer than what was found. */
 	if (retain < INT64_MAX && v->l->epoch <= retain)
 		v->l->epoch = retain + 1;
-	return row_refuse(v, "it was released without deleting, and this store did not know of it");
+	return row_refuse(v,
+			  "its label says that it is kept, by a release that this store does not know");
 }
 
 int row_check_proof(struct row_event *v)
 {
 	if (!v->claim->evidence.is_proof)
-		return row_refuse(v, "the account was not proven in this step");
+		return row_refuse(v, "the account was not verified in this step");
 	if (v->f->gate.is_fenced)
 		return row_refuse(v, "the store may be older than the account");
 	return 0;
@@ -121,7 +122,7 @@ int row_absence_pending(struct row_event *v)
 
 	v->out->absence_ms = absence_next_ms(v->r, &facts);
 	row_changed(v);
-	return err_set(&v->claim->err, ERR_BUSY, "not settled yet");
+	return err_set(&v->claim->err, ERR_BUSY, "absence is not proven yet");
 }
 
 /* ---- the gate ------------------------------------------------------------------------- */
@@ -132,7 +133,7 @@ static void note_refusal(struct row_event *v, enum authorization a, const char *
 	char evidence[sizeof(v->r->evidence)];
 
 	lease_note_add(v->out, NOTE_LOG_ONLY, "delete-refused",
-		       "not permitted to delete %s (id %s, %s): %s", v->r->name, v->r->id,
+		       "delete of %s (id %s) not permitted (%s): %s", v->r->name, v->r->id,
 		       authorization_name(a), why);
 	TEXT_SET(evidence, why);
 	if (strcmp(v->r->evidence, evidence) == 0)

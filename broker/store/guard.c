@@ -35,13 +35,15 @@ int guard_folder(const char *path, struct err *err)
 	struct stat st;
 
 	if (stat(folder, &st))
-		return err_set_errno(err, errno, "the store's folder %s", folder);
+		return err_set_errno(err, errno, "the store's directory %s", folder);
 	if (st.st_mode & (S_IWOTH | S_IWGRP))
 		return err_set(err, ERR_REFUSED,
-			       "the store's folder %s can be written by others (mode %04o); chmod go-w it, "
-			       "or take a folder of its own", folder, (unsigned int)st.st_mode & 07777);
+			       "the store's directory %s is writable by others (mode %04o); run chmod go-w on "
+			       "it, or use a directory of its own",
+			       folder, (unsigned int)st.st_mode & 07777);
 	if (is_foreign(&st))
-		return err_set(err, ERR_REFUSED, "the store's folder %s belongs to user %u, not to user %u",
+		return err_set(err, ERR_REFUSED,
+			       "the store's directory %s belongs to user %u, not to user %u",
 			       folder, (unsigned int)st.st_uid, (unsigned int)geteuid());
 	return 0;
 }
@@ -70,7 +72,8 @@ static int check_whole(int fd, const char *path, int64_t size, struct err *err)
 		return 0;
 	if (pread(fd, h, sizeof(h), 0) != (ssize_t)sizeof(h) || memcmp(h, "SQLite format 3", 16) != 0)
 		return err_set(err, ERR_REFUSED,
-			       "the store %s is damaged or no database at all; restore a backup of it", path);
+			       "the store %s is damaged or not a database; restore it from a backup",
+			       path);
 	if (stat(log, &st) == 0 && st.st_size > 0)
 		return 0;
 	page = big_endian(h + 16, 2);
@@ -79,8 +82,8 @@ static int check_whole(int fd, const char *path, int64_t size, struct err *err)
 	/* The count is true only if the last writer kept it up (offset 24 equals offset 92). */
 	if (memcmp(h + 24, h + 92, 4) == 0 && size < page * pages)
 		return err_set(err, ERR_REFUSED,
-			       "the store %s is damaged: it ends after %lld of %lld bytes; restore a backup "
-			       "of it",
+			       "the store %s is damaged: it ends after %lld of %lld bytes; restore it "
+			       "from a backup",
 			       path, (long long)size, (long long)page * pages);
 	return 0;
 }
@@ -91,7 +94,7 @@ static int check_file(const char *path, int flags, struct err *err)
 	struct stat st;
 
 	if (fd < 0 && errno == ENOENT)
-		return err_set(err, ERR_NOT_FOUND, "there is no store %s", path);
+		return err_set(err, ERR_NOT_FOUND, "the store %s does not exist", path);
 	if (fd < 0 || fstat(fd, &st))
 		return err_set_errno(err, errno, "the store %s", path);
 	if (!S_ISREG(st.st_mode))
@@ -99,7 +102,7 @@ static int check_file(const char *path, int flags, struct err *err)
 	/* It holds the signing key: reading it is enough to pass for this broker. */
 	if (st.st_mode & (S_IRWXO | S_IRWXG))
 		return err_set(err, ERR_REFUSED,
-			       "the store %s can be read or written by others (mode %04o); chmod 600 it",
+			       "the store %s is accessible to others (mode %04o); run chmod 600 on it",
 			       path, (unsigned int)st.st_mode & 07777);
 	if (is_foreign(&st))
 		return err_set(err, ERR_REFUSED, "the store %s belongs to user %u, not to user %u", path,
@@ -137,8 +140,9 @@ int guard_lock(const char *path, int *ret_fd, struct err *err)
 		if (why != EWOULDBLOCK)
 			return err_set_errno(err, why, "locking %s", name);
 		return err_set(err, ERR_BUSY,
-			       "another lessord (pid %s) has the store %s; stop it first, or give this one "
-			       "its own", *pid ? pid : "unknown", path);
+			       "another lessord (pid %s) is using the store %s; stop it first, or "
+			       "configure another store",
+			       *pid ? pid : "unknown", path);
 	}
 	/* For the sentence above only; the file stays, so that nobody locks one that was unlinked. */
 	len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());

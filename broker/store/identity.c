@@ -20,7 +20,7 @@ int meta_get(struct store *store, const char *key, void *ret, size_t size, int *
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, key);
-	rc = store_row(store, stmt, "reading who we are", err);
+	rc = store_row(store, stmt, "reading the identity", err);
 	if (rc)
 		return rc;
 	*len = sqlite3_column_bytes(stmt, 0);
@@ -42,7 +42,7 @@ int meta_put(struct store *store, const char *key, const void *value, size_t len
 		return -1;
 	bind_text(stmt, 1, key);
 	sqlite3_bind_blob(stmt, 2, value, (int)len, SQLITE_STATIC);
-	return store_run(store, stmt, "writing who we are", err);
+	return store_run(store, stmt, "writing the identity", err);
 }
 
 /* The wire form of RFC 4253: a length and the bytes. */
@@ -66,7 +66,7 @@ static int make_public_key(char *out, size_t size, struct err *err)
 
 	EVP_PKEY_free(pair);
 	if (!ok)
-		return err_set(err, ERR_INTERNAL, "libcrypto makes no ed25519 key");
+		return err_set(err, ERR_INTERNAL, "libcrypto cannot generate an ed25519 key");
 	len = put_string(blob, type, strlen(type));
 	len += put_string(blob + len, raw, sizeof(raw));
 	EVP_EncodeBlock(text, blob, (int)len);
@@ -146,7 +146,7 @@ int store_place_put(struct store *store, const char *place, struct err *err)
 	if (!stmt)
 		return -1;
 	sqlite3_bind_blob(stmt, 1, place, (int)strlen(place), SQLITE_STATIC);
-	return store_run(store, stmt, "writing where we are", err);
+	return store_run(store, stmt, "writing the location", err);
 }
 
 int store_account_key(struct store *store, char *ret, size_t size, struct err *err)

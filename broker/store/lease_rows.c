@@ -164,7 +164,7 @@ int store_lease_update(struct store *store, const struct lease *l, struct err *e
 	if (store_run(store, stmt, "updating a lease", err))
 		return -1;
 	if (sqlite3_changes(store->db) != 1)
-		return err_set(err, ERR_NOT_FOUND, "there is no lease in row %lld", (long long)l->n);
+		return err_set(err, ERR_NOT_FOUND, "there is no lease row %lld", (long long)l->n);
 	return 0;
 }
 
@@ -447,7 +447,7 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT count(*) FROM lease "
 					   "INDEXED BY lease_attention WHERE attention <> ''", err);
 
-	if (!stmt || store_row(store, stmt, "counting who needs a person", err))
+	if (!stmt || store_row(store, stmt, "counting leases in attention", err))
 		return -1;
 	*ret = sqlite3_column_int64(stmt, 0);
 	sqlite3_reset(stmt);
@@ -491,7 +491,7 @@ int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *
 		return -1;
 	sqlite3_bind_int64(stmt, 1, n);
 	sqlite3_bind_int64(stmt, 2, touched_ms);
-	return store_run(store, stmt, "touching a lease", err);
+	return store_run(store, stmt, "recording a heartbeat", err);
 }
 
 /* ---- caps and usage --------------------------------------------------------------------- */

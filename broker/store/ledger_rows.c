@@ -244,7 +244,7 @@ int store_resource_users(struct store *store, const char *account, uint32_t kind
 	sqlite3_bind_int64(stmt, 2, kind);
 	bind_text(stmt, 3, id);
 	sqlite3_bind_int64(stmt, 4, but_lease_n);
-	while ((rc = store_row(store, stmt, "looking for who shares a resource", err)) == 0) {
+	while ((rc = store_row(store, stmt, "looking for other users of a resource", err)) == 0) {
 		ret->count++;
 		ret->deleting += sqlite3_column_int(stmt, 2);
 		if (sqlite3_column_int(stmt, 1))
@@ -269,7 +269,7 @@ int store_resource_claim(struct store *store, const char *account, uint32_t kind
 	bind_text(stmt, 1, account);
 	sqlite3_bind_int64(stmt, 2, kind);
 	bind_text(stmt, 3, id);
-	rc = store_row(store, stmt, "looking for who claims a resource", err);
+	rc = store_row(store, stmt, "looking for the row of a resource", err);
 	*ret = rc == 0 ? sqlite3_column_int64(stmt, 0) : 0;
 	if (rc == 0)
 		sqlite3_reset(stmt);
@@ -288,7 +288,7 @@ int store_resource_lease(struct store *store, const char *account, uint32_t kind
 	bind_text(stmt, 1, account);
 	sqlite3_bind_int64(stmt, 2, kind);
 	bind_text(stmt, 3, id);
-	if (store_row(store, stmt, "looking for whose a resource was", err))
+	if (store_row(store, stmt, "looking for the lease of a resource", err))
 		return -1;
 	*ret = sqlite3_column_int64(stmt, 0);
 	sqlite3_reset(stmt);
@@ -306,7 +306,7 @@ int store_pending(struct store *store, struct store_pending **ret, size_t *ret_c
 	*ret_count = 0;
 	if (!stmt)
 		return -1;
-	while ((rc = store_row(store, stmt, "reading what was under way", err)) == 0) {
+	while ((rc = store_row(store, stmt, "reading what was in progress", err)) == 0) {
 		struct store_pending *p;
 
 		if (!(*ret_count & (*ret_count - 1)))

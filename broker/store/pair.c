@@ -70,8 +70,10 @@ static int pair_inspect(const char *path, struct pair *ret, struct err *err)
 		     -1 :
 		     0;
 	if (!rc && tables && !ret->id[0])
-		rc = err_set(err, ERR_REFUSED, "the store %s is damaged: it does not say whose it is; "
-			     "restore a backup of it", path);
+		rc = err_set(err, ERR_REFUSED,
+			     "the store %s is damaged: its pair id is missing; "
+			     "restore it from a backup",
+			     path);
 	store_close(file);
 	return rc;
 }
@@ -135,7 +137,7 @@ static int sync_path(const char *path, struct err *err)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 || fsync(fd) ? err_set_errno(err, errno, "bringing %s to the disk", path) : 0;
+	return fd < 0 || fsync(fd) ? err_set_errno(err, errno, "syncing %s to disk", path) : 0;
 }
 
 static int sync_folder_of(const char *path, struct err *err)
@@ -157,7 +159,7 @@ static int file_write(const char *path, const struct pair *pair, struct err *err
 	rc = pair_write(runs, pair, 1, err);
 	store_close(runs);
 	if (!rc && access(log, F_OK) == 0)
-		rc = err_set(err, ERR_IO, "%s could not be written whole", path);
+		rc = err_set(err, ERR_IO, "%s could not be written completely", path);
 	return rc ? rc : sync_path(path, err);
 }
 

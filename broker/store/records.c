@@ -325,7 +325,7 @@ int store_pause_put(struct store *store, const char *account, int64_t until_ms, 
 		return -1;
 	bind_text(stmt, 1, account);
 	sqlite3_bind_int64(stmt, 2, until_ms);
-	return store_run(store, stmt, "writing down an account's pause", err);
+	return store_run(store, stmt, "recording an account's pause", err);
 }
 
 /* ---- generations ---------------------------------------------------------------------------- */

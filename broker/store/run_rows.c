@@ -131,7 +131,7 @@ static void lease_is_of(sqlite3_context *context, int count, sqlite3_value **val
 	for (int i = 0; i < count; i++)
 		text[i] = (const char *)sqlite3_value_text(values[i]);
 	if (!leases) {
-		sqlite3_result_error(context, "no leases to look at", -1);
+		sqlite3_result_error(context, "no connection to the leases' file", -1);
 		return;
 	}
 	rc = store_lease_is_of(leases, text[0], text[1], text[2], &err);
@@ -231,7 +231,7 @@ static int texts_each(struct store *store, sqlite3_stmt *stmt, store_text_fn fn,
 	int count = 0;
 	int rc;
 
-	while ((rc = store_row(store, stmt, "reading of a run", err)) == 0) {
+	while ((rc = store_row(store, stmt, "reading a run", err)) == 0) {
 		const char *text = sqlite3_column_blob(stmt, 0);
 		size_t len = (size_t)sqlite3_column_bytes(stmt, 0);
 
@@ -270,7 +270,7 @@ int store_run_lease_add(struct store *store, int64_t n, const char *lease_id, st
 		return -1;
 	sqlite3_bind_int64(stmt, 1, n);
 	bind_text(stmt, 2, lease_id);
-	return store_run(store, stmt, "noting a run's lease", err);
+	return store_run(store, stmt, "recording a run's lease", err);
 }
 
 int store_run_lease_each(struct store *store, int64_t n, store_text_fn fn, void *arg,
@@ -334,8 +334,10 @@ int store_run_sample_add(struct store *store, int64_t n, int64_t at_ms, const ch
 	bind_text(add, 3, data);
 	sqlite3_bind_int64(cut, 1, n);
 	sqlite3_bind_int(cut, 2, STORE_SAMPLES_MAX);
-	return store_run(store, add, "keeping a sample of a run", err) ||
-	       store_run(store, cut, "keeping a sample of a run", err) ? -1 : 0;
+	return store_run(store, add, "storing a sample of a run", err) ||
+			       store_run(store, cut, "storing a sample of a run", err) ?
+		       -1 :
+		       0;
 }
 
 int store_run_sample_each(struct store *store, int64_t n, store_text_fn fn, void *arg,
@@ -354,7 +356,7 @@ static int put_text(struct store *store, const char *sql, int64_t n, const char 
 		return -1;
 	sqlite3_bind_int64(stmt, 1, n);
 	bind_text(stmt, 2, text);
-	return store_run(store, stmt, "keeping how a run ended", err);
+	return store_run(store, stmt, "storing how a run ended", err);
 }
 
 int store_run_results_put(struct store *store, int64_t n, const char *results, struct err *err)
@@ -393,13 +395,13 @@ int store_run_log_put(struct store *store, int64_t n, int64_t part, const void *
 	if (!stmt)
 		return -1;
 	if (len > PACK_LEN_MAX)
-		return err_set(err, ERR_INVALID, "a part of a log of %zu bytes", len);
+		return err_set(err, ERR_INVALID, "a log part of %zu bytes is too large", len);
 	packed = xcalloc(1, pack_bound(len));
 	size = pack_encode(data, len, packed);
 	sqlite3_bind_int64(stmt, 1, n);
 	sqlite3_bind_int64(stmt, 2, part);
 	sqlite3_bind_blob64(stmt, 3, packed, size, SQLITE_STATIC);
-	rc = store_run(store, stmt, "keeping the log of a run", err);
+	rc = store_run(store, stmt, "storing the log of a run", err);
 	sqlite3_clear_bindings(stmt);
 	free(packed);
 	*ret_stored = size;
@@ -415,7 +417,7 @@ int store_run_log_cut(struct store *store, int64_t n, int64_t parts, struct err 
 		return -1;
 	sqlite3_bind_int64(stmt, 1, n);
 	sqlite3_bind_int64(stmt, 2, parts);
-	return store_run(store, stmt, "keeping the log of a run", err);
+	return store_run(store, stmt, "storing the log of a run", err);
 }
 
 struct unpacked {
@@ -512,7 +514,7 @@ int store_run_bytes(struct store *store, int64_t *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT ifnull(sum(bytes), 0) FROM run", err);
 
-	if (!stmt || store_row(store, stmt, "summing up runs", err))
+	if (!stmt || store_row(store, stmt, "summing the sizes of runs", err))
 		return -1;
 	*ret = sqlite3_column_int64(stmt, 0);
 	sqlite3_reset(stmt);

@@ -325,14 +325,17 @@ int schema_pending(struct store *store, int *ret_pending, struct err *err)
 	    schema_number(store, "PRAGMA application_id", &application, err))
 		return -1;
 	if (tables && application != store->schema->application)
-		return err_set(err, ERR_REFUSED, "%s is a database of another program", store->path);
+		return err_set(err, ERR_REFUSED, "%s is the database of another program",
+			       store->path);
 	if (version < 0)
-		return err_set(err, ERR_REFUSED, "the store %s is damaged: its schema has the version "
-			       "%lld; restore a backup of it", store->path, (long long)version);
+		return err_set(err, ERR_REFUSED,
+			       "the store %s is damaged: its schema version is "
+			       "%lld; restore it from a backup",
+			       store->path, (long long)version);
 	if (version > store->schema->newest)
 		return err_set(err, ERR_REFUSED,
-			       "%s was written by a newer lessord (schema %d, this one knows %d); "
-			       "install that version again, or restore a backup made before it",
+			       "%s was written by a newer lessord (schema %d, this one supports %d); "
+			       "install that version, or restore a backup made before the upgrade",
 			       store->path, (int)version, store->schema->newest);
 	*ret_pending = version < store->schema->newest;
 	return 0;
@@ -387,8 +390,8 @@ int schema_readable(struct store *store, struct err *err)
 	if (version == 0)
 		return 1;
 	return err_set(err, ERR_REFUSED,
-		       "%s was written by an older lessord (schema %d, this one knows %d); "
-		       "start this one once, which brings it up to date",
+		       "%s was written by an older lessord (schema %d, this one supports %d); "
+		       "start this lessord once to upgrade it",
 		       store->path, (int)version, store->schema->newest);
 }
 
@@ -409,7 +412,7 @@ int schema_check(struct store *store, struct err *err)
 }
 
 static const struct schema_check checks[] = {
-	{ "sums of what counts against caps",
+	{ "usage totals",
 	  "WITH live AS (SELECT * FROM lease WHERE state <= 1"
 	  " OR is_billed AND cleanup BETWEEN 1 AND 3),"
 	  " want(scope, name, org, leases, micros) AS ("
@@ -423,17 +426,17 @@ static const struct schema_check checks[] = {
 	  " WHERE want.leases <> ifnull(tally.leases, 0) OR want.micros <> ifnull(tally.micros, 0))"
 	  " + (SELECT count(*) FROM tally LEFT JOIN want USING(scope, name, org)"
 	  " WHERE tally.leases <> ifnull(want.leases, 0))" },
-	{ "resources of no lease",
+	{ "resources without a lease",
 	  "SELECT count(*) FROM resource WHERE lease <> 0 AND lease NOT IN (SELECT n FROM lease)" },
-	{ "attempts of no lease",
+	{ "attempts without a lease",
 	  "SELECT count(*) FROM attempt WHERE lease NOT IN (SELECT n FROM lease)" },
-	{ "heartbeats of no lease",
+	{ "heartbeats without a lease",
 	  "SELECT count(*) FROM beat WHERE lease NOT IN (SELECT n FROM lease)" },
-	{ "shares of no lease",
+	{ "shares without a lease",
 	  "SELECT count(*) FROM share WHERE lease NOT IN (SELECT n FROM lease)" },
-	{ "telemetry of no lease",
+	{ "telemetry without a lease",
 	  "SELECT count(*) FROM telemetry WHERE lease NOT IN (SELECT n FROM lease)" },
-	{ "idempotency keys of no lease",
+	{ "idempotency keys without a lease",
 	  "SELECT count(*) FROM idempotency WHERE lease NOT IN (SELECT n FROM lease)" },
 };
 

@@ -105,7 +105,7 @@ static int transaction_open(struct store *store, struct err *err)
 {
 	if (!store->is_wanted || store->is_open)
 		return 0;
-	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning", err))
+	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning a transaction", err))
 		return -1;
 	store->is_open = 1;
 	return 0;
@@ -159,8 +159,8 @@ int store_begin(struct store *store, struct err *err)
 {
 	BUG_ON(store->is_open);
 	if (store->broken)
-		return err_set(err, ERR_IO, "%s: a write has failed before", store->path);
-	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning", err))
+		return err_set(err, ERR_IO, "%s: an earlier write failed", store->path);
+	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning a transaction", err))
 		return -1;
 	store->is_open = 1;
 	return 0;
@@ -170,7 +170,7 @@ int store_begin_at_write(struct store *store, struct err *err)
 {
 	BUG_ON(store->is_open);
 	if (store->broken)
-		return err_set(err, ERR_IO, "%s: a write has failed before", store->path);
+		return err_set(err, ERR_IO, "%s: an earlier write failed", store->path);
 	store->is_wanted = 1;
 	return 0;
 }
@@ -184,7 +184,7 @@ int store_commit(struct store *store, struct err *err)
 {
 	if (store->broken) {
 		store_rollback(store);
-		return err_set(err, ERR_IO, "%s: a write of this transaction has failed", store->path);
+		return err_set(err, ERR_IO, "%s: a write of this transaction failed", store->path);
 	}
 	store->is_wanted = 0;
 	if (!store->is_open)
@@ -207,12 +207,15 @@ void store_rollback(struct store *store)
 
 int store_savepoint(struct store *store, struct err *err)
 {
-	return transaction_open(store, err) || statement_run_text(store, "SAVEPOINT one", "marking", err) ? -1 : 0;
+	return transaction_open(store, err) || statement_run_text(store, "SAVEPOINT one",
+								  "setting a savepoint", err) ?
+		       -1 :
+		       0;
 }
 
 int store_savepoint_keep(struct store *store, struct err *err)
 {
-	if (statement_run_text(store, "RELEASE one", "keeping", err)) {
+	if (statement_run_text(store, "RELEASE one", "releasing a savepoint", err)) {
 		store->broken = 1;
 		return -1;
 	}
@@ -222,8 +225,8 @@ int store_savepoint_keep(struct store *store, struct err *err)
 void store_savepoint_undo(struct store *store)
 {
 	/* A write that failed hard has rolled everything back itself. */
-	if (statement_run_text(store, "ROLLBACK TO one", "undoing", NULL) ||
-	    statement_run_text(store, "RELEASE one", "undoing", NULL))
+	if (statement_run_text(store, "ROLLBACK TO one", "rolling back to a savepoint", NULL) ||
+	    statement_run_text(store, "RELEASE one", "rolling back to a savepoint", NULL))
 		store->broken = 1;
 }
 
@@ -231,10 +234,10 @@ void store_savepoint_undo(struct store *store)
 
 int store_snapshot_begin(struct store *store, struct err *err)
 {
-	return statement_run_text(store, "BEGIN", "beginning to read", err);
+	return statement_run_text(store, "BEGIN", "beginning a snapshot", err);
 }
 
 void store_snapshot_end(struct store *store)
 {
-	statement_run_text(store, "COMMIT", "ending to read", NULL);
+	statement_run_text(store, "COMMIT", "ending a snapshot", NULL);
 }

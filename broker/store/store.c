@@ -33,8 +33,9 @@ static int check_pragma(struct store *store, const char *pragma, struct err *err
 	if (!stmt || store_row(store, stmt, "checking the integrity", err))
 		return -1;
 	if (strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
-		err_set(err, ERR_REFUSED, "the store %s is damaged: %.100s; restore a backup of it",
-			store->path, (const char *)sqlite3_column_text(stmt, 0));
+		err_set(err, ERR_REFUSED,
+			"the store %s is damaged: %.100s; restore it from a backup", store->path,
+			(const char *)sqlite3_column_text(stmt, 0));
 	else
 		err = NULL;
 	sqlite3_reset(stmt);
@@ -115,8 +116,10 @@ static int journal_setup(struct store *store, enum writer writer, struct err *er
 	is_wal = strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
 	sqlite3_reset(stmt);
 	if (!is_wal)
-		return err_set(err, ERR_REFUSED, "the store %s cannot have a write-ahead log; put it on"
-			       " a local disk", store->path);
+		return err_set(err, ERR_REFUSED,
+			       "the store %s cannot use a write-ahead log; move it to"
+			       " a local disk",
+			       store->path);
 	return store_exec(store, "PRAGMA wal_autocheckpoint = 4000", "setting up", err);
 }
 
@@ -145,8 +148,10 @@ static int store_migrate(struct store *store, int is_daemon, struct err *err)
 static int check_damaged(struct store *store, struct err *err)
 {
 	if ((err->native & 0xff) == SQLITE_NOTADB || (err->native & 0xff) == SQLITE_CORRUPT)
-		err_set(err, ERR_REFUSED, "the store %s is damaged or no database at all; restore a"
-			" backup of it", store->path);
+		err_set(err, ERR_REFUSED,
+			"the store %s is damaged or not a database; restore it"
+			" from a backup",
+			store->path);
 	return -1;
 }
 
@@ -284,7 +289,7 @@ static int unchecked_begin(struct store *store, struct err *err)
 	if (has_log(store) ? open_connection(store, SQLITE_OPEN_READONLY, TOOL_BUSY_MS, err) :
 			     open_unlocked(store, err))
 		return -1;
-	return store_exec(store, "BEGIN", "beginning", err);
+	return store_exec(store, "BEGIN", "beginning a transaction", err);
 }
 
 int store_open_unchecked(const char *path, const struct schema *schema, struct store **ret,
@@ -332,7 +337,7 @@ int store_open_view(const char *path, struct store **ret, struct err *err)
 		rc = 1;
 	/* Half of a change looks like damage. */
 	if (!store_view_holds(store))
-		rc = err_set(&own, ERR_BUSY, "others keep writing to %s; try again", store->path);
+		rc = err_set(&own, ERR_BUSY, "%s is being written; try again", store->path);
 	if (rc < 0) {
 		check_damaged(store, &own);
 		if (err)

@@ -53,7 +53,7 @@ int store_sweep_put(struct store *store, const struct sweep *sweep, struct err *
 	bind_text(stmt, 8, sweep->looked_by);
 	sqlite3_bind_int64(stmt, 9, sweep->deleted_ms);
 	sqlite3_bind_int64(stmt, 10, sweep->soon_ms);
-	return store_run(store, stmt, "writing down a sweep", err);
+	return store_run(store, stmt, "recording a sweep", err);
 }
 
 int store_orphan_each(struct store *store, const char *account, store_orphan_fn fn, void *arg,
@@ -67,7 +67,7 @@ int store_orphan_each(struct store *store, const char *account, store_orphan_fn 
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, account);
-	while ((rc = store_row(store, stmt, "reading the strays", err)) == 0) {
+	while ((rc = store_row(store, stmt, "reading the orphans", err)) == 0) {
 		struct orphan s = {
 			.kind = (uint32_t)sqlite3_column_int64(stmt, 0),
 			.attempt = (uint32_t)sqlite3_column_int64(stmt, 4),
@@ -108,7 +108,7 @@ int store_orphan_put(struct store *store, const struct orphan *s, struct err *er
 	sqlite3_bind_int64(stmt, 9, s->first_ms);
 	sqlite3_bind_int64(stmt, 10, s->last_ms);
 	sqlite3_bind_int64(stmt, 11, s->sightings);
-	return store_run(store, stmt, "writing down a stray", err);
+	return store_run(store, stmt, "recording an orphan", err);
 }
 
 int store_orphan_drop(struct store *store, const char *account, uint32_t kind, const char *id,
@@ -122,5 +122,5 @@ int store_orphan_drop(struct store *store, const char *account, uint32_t kind, c
 	bind_text(stmt, 1, account);
 	sqlite3_bind_int64(stmt, 2, kind);
 	bind_text(stmt, 3, id);
-	return store_run(store, stmt, "forgetting a stray", err);
+	return store_run(store, stmt, "removing an orphan", err);
 }

@@ -207,7 +207,7 @@ static void it_expires_at_idle_or_ttl_and_not_before(void **state)
 	out = tick(&l, facts);
 	assert_int_equal(l.state, LEASE_EXPIRED);
 	assert_int_equal(l.end_reason, LEASE_END_IDLE);
-	assert_string_equal(out.notes[0].text, "nobody used it for its idle time");
+	assert_string_equal(out.notes[0].text, "its idle timeout is over");
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_int_equal(l.due_ms, facts.now_ms);
 
@@ -217,7 +217,7 @@ static void it_expires_at_idle_or_ttl_and_not_before(void **state)
 	out = tick(&l, facts);
 	assert_int_equal(l.end_reason, LEASE_END_TTL);
 	assert_string_equal(out.notes[0].kind, "lease.expired");
-	assert_string_equal(out.notes[0].text, "its time is over");
+	assert_string_equal(out.notes[0].text, "its TTL is over");
 }
 
 static void a_clock_in_doubt_ends_nothing(void **state)
@@ -557,8 +557,8 @@ static void a_refused_cleanup_asks_for_a_person_and_goes_on_slowly(void **state)
 	release(&l, 1, (struct lease_facts){ .now_ms = NOW + 60000, .residue = 2 });
 	step(&l, LEASE_OP_CLEANUP, LESSOR_REFUSED, facts);
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
-	assert_string_equal(l.attention, "because; when that is mended: lessor resolve "
-			    "cbx_0123456789ab retry");
+	assert_string_equal(l.attention, "because; once that is fixed: lessor resolve "
+					 "cbx_0123456789ab retry");
 	assert_true(l.due_ms >= NOW + 61000 + 150000);
 	assert_true(lease_counts(&l));
 	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_CLEANUP);

@@ -298,7 +298,7 @@ static void a_refused_protection_needs_an_operator(void **state)
 	(void)state;
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 	assert_string_equal(l.attention,
-			    "because; when that is mended: lessor resolve cbx_0123456789ab retry");
+			    "because; once that is fixed: lessor resolve cbx_0123456789ab retry");
 	assert_int_equal(notes_of(&out, "lease.attention"), 1);
 	assert_true(l.due_ms >= LATER + 150000);
 	out = step(&l, LEASE_OP_RETAIN, LESSOR_REFUSED, to_protect());
@@ -433,7 +433,7 @@ static void the_end_of_the_time_is_told_and_ends_nothing(void **state)
 	facts.is_clock_suspect = 0;
 	out = tick(&l, facts);
 	assert_int_equal(notes_of(&out, "lease.attention"), 1);
-	assert_non_null(strstr(l.attention, "the time its owner meant to keep it for is over"));
+	assert_non_null(strstr(l.attention, "its retention period is over"));
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 	assert_int_equal(l.due_ms, 0);
 	assert_false(tick(&l, facts).changed);
@@ -587,7 +587,7 @@ static void kept_by_a_store_that_knew_more(void **state)
 				 lease_is_live(&before) ? LEASE_END_RELEASED : before.end_reason);
 		assert_int_equal(l.ended_ms, lease_is_live(&before) ? LATER : before.ended_ms);
 		assert_int_equal(notes_of(&out, "lease.attention"), 1);
-		assert_non_null(strstr(l.attention, "this store did not know of it"));
+		assert_non_null(strstr(l.attention, "this store does not know"));
 		assert_non_null(strstr(l.attention, "lessor release cbx_0123456789ab --delete"));
 		assert_in_range(l.due_ms, LATER, LATER + 5000);
 	}

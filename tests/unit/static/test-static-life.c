@@ -411,7 +411,7 @@ static void a_record_that_was_tampered_with(void **state)
 	pool_world_release(&w, ID(1), 1);
 	pool_world_go(&w, ID(1), 300000, is_in_attention);
 	l = pool_world_lease(&w, ID(1));
-	assert_non_null(strstr(l.attention, "its label lessor-sig is not what we put there"));
+	assert_non_null(strstr(l.attention, "its label lessor-sig is not the one that lessor set"));
 	assert_true(pool_world_has(&w, "host-a1.json"));
 	pool_world_end(&w);
 }

@@ -483,7 +483,7 @@ static void a_check_finds_what_does_not_agree(void **state)
 	assert_int_equal(store_resource_insert(store, &r, NULL), 0);
 	scratch_commit();
 	assert_int_equal(store_check(store, &err), -1);
-	assert_non_null(strstr(err.text, "resources of no lease"));
+	assert_non_null(strstr(err.text, "resources without a lease"));
 	assert_false(store_broken(store));
 }
 
