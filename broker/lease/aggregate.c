@@ -12,7 +12,7 @@
 #include "util/alloc.h"
 #include "util/text.h"
 
-/* The rest of the notes is for what follows for the lease. */
+/* Leaves two notes for the consequences for the lease. */
 #define FORGOTTEN_LINES_MAX (LEASE_NOTES_MAX - 2)
 
 const char *lease_claim_name(enum lease_claim_kind kind)
@@ -47,7 +47,7 @@ void lease_aggregate_fini(struct lease_aggregate *a)
 	*a = (struct lease_aggregate){ 0 };
 }
 
-/* What the table of the lease is told of its ledger. */
+/* The counts of the ledger that the lease's table uses. */
 static void facts_count(const struct ledger *ledger, struct lease_facts *f)
 {
 	int servers = 0, gone = 0;
@@ -114,7 +114,7 @@ static void to_rows(struct applying *p, int kind)
 	}
 }
 
-/* The lease's part, and what of it the rows follow. */
+/* Applies the event to the lease, then the consequences to its rows. */
 static void to_lease(struct applying *p, int kind)
 {
 	facts_count(&p->a->ledger, &p->f);
@@ -132,7 +132,7 @@ static void aggregate_release(struct applying *p)
 	to_lease(p, LEASE_EVENT_RELEASE);
 	if (p->out->refusal)
 		return;
-	/* Nobody should believe that it goes away now, or is protected. */
+	/* Tell the client that it is neither deleted nor protected now. */
 	if (p->out->changed && p->f.is_unsure && p->f.is_blocked)
 		to_lease(p, LEASE_EVENT_BLOCKED);
 	to_lease(p, LIFE_RETAIN_UNTIL);
@@ -147,7 +147,10 @@ static void aggregate_claim(struct applying *p)
 
 	v.claim->err = (struct err){ 0 };
 	v.claim->result = claim_apply(&v);
-	/* It bears the mark of a retention that this store has forgotten: all of it is kept. */
+	/*
+	 * A resource carries a retention label that this store does not know: retain all of
+	 * the lease.
+	 */
 	if (p->out->retain_rows)
 		to_rows(p, ROW_RETAIN);
 	p->out->retain_rows = 0;
@@ -156,8 +159,8 @@ static void aggregate_claim(struct applying *p)
 }
 
 /*
- * Ready is a server of the ledger that is provably ours, as this step has read it: what was
- * made under another name or without its labels could not be deleted later.
+ * Ready requires a server of the ledger that this step has read and verified as ours: one
+ * with another name or without its labels could not be deleted later.
  */
 static void aggregate_verdict(struct applying *p)
 {
@@ -185,10 +188,13 @@ static void aggregate_verdict(struct applying *p)
 		r->is_dirty = 1;
 	}
 	to_lease(p, LEASE_EVENT_VERDICT);
-	p->e = NULL;	/* `refused` ends here */
+	p->e = NULL; /* `refused` goes out of scope */
 }
 
-/* What the old clock calls the future would be too young for as long as the clock went back. */
+/*
+ * After the clock was set back, times of the old clock lie in the future and would delay
+ * absence.
+ */
 static void aggregate_clock_set(struct applying *p)
 {
 	for (size_t i = 0; p->e->u.clock_by_ms < 0 && i < p->a->ledger.resource_count; i++) {
@@ -225,14 +231,14 @@ static void aggregate_retry(struct applying *p)
 		note_decision(p, NULL, "retry");
 }
 
-/* The delete that was permitted may be on its way: saying yes would be a lie. */
+/* A permitted delete may be in progress: no decision can be confirmed now. */
 static int is_under_way(const struct resource *r)
 {
 	return r->state == LESSOR_STATE_DELETE_AUTHORIZED ||
 	       r->state == LESSOR_STATE_UNPROTECT_AUTHORIZED;
 }
 
-/* More rows than there is room for lines are told by their number. */
+/* Rows beyond FORGOTTEN_LINES_MAX are only counted. */
 static void note_forgotten(struct applying *p, const struct resource *r, int done)
 {
 	const struct lease_decision *d = &p->e->u.decision;
@@ -315,7 +321,7 @@ static void aggregate_adopt(struct applying *p)
 	p->out->refusal = may_adopt(p, r);
 	if (p->out->refusal)
 		return;
-	/* What is known of another thing says nothing of this one. */
+	/* What the row knew of another resource does not apply to this one. */
 	if (strcmp(r->id, d->resource_id) != 0) {
 		r->protect_by = PROTECT_NOT_OURS;
 		r->label_known = 0;
@@ -346,8 +352,8 @@ static int is_late(const struct resource *r, const struct lease_sighting *s)
 }
 
 /*
- * What was meant, was concluded to be absent, and shows after all: the row says whose it is,
- * so it owes again by itself. Nothing happens if it is no such thing.
+ * A resource with an intent that was concluded to be absent was seen after all. Its row says
+ * whose it is, so its cleanup resumes by itself. No effect otherwise.
  */
 static void aggregate_late_arrival(struct applying *p)
 {
@@ -358,7 +364,7 @@ static void aggregate_late_arrival(struct applying *p)
 	for (size_t i = 0; i < p->a->ledger.resource_count; i++) {
 		struct resource *r = &p->a->ledger.resources[i];
 
-		/* What we deleted, and is back, is an orphan like any other. */
+		/* A resource that we deleted and that is back is an ordinary orphan. */
 		if (r->kind == s->kind && strcmp(r->id, s->id) == 0 &&
 		    r->state == LESSOR_STATE_GONE && !r->absent_count)
 			return;
@@ -393,7 +399,7 @@ static void aggregate_swept(struct applying *p)
 		.created_ms = p->f.now_ms, .changed_ms = p->f.now_ms,
 	};
 
-	/* The rules asked already; this is the last word before the row. */
+	/* Checked before; repeated here, since this adds the row. */
 	if (lease_is_live(&p->a->lease)) {
 		p->out->refusal = LEASE_REFUSAL_ALIVE;
 		return;
@@ -437,7 +443,7 @@ const struct resource *lease_next_handover(const struct lease_aggregate *a,
 
 	if (lease_is_live(&a->lease) || a->lease.retained || a->lease.cleanup == CLEANUP_DONE)
 		return NULL;
-	/* Its server is first: until it is gone it may still need the key. */
+	/* The server first: it may need the key until it is gone. */
 	for (const struct resource *r = ledger->resources; r != end; r++) {
 		if (r->kind != LESSOR_KIND_KEY && resource_is_residue(r))
 			return NULL;
@@ -457,7 +463,7 @@ static void aggregate_hand_over(struct applying *p)
 	}
 }
 
-/* The heir's row becomes the owner's. */
+/* The user's row becomes the owner's. */
 static void aggregate_inherit(struct applying *p)
 {
 	const struct resource *from = p->e->u.handover.from;
@@ -474,7 +480,7 @@ static void aggregate_inherit(struct applying *p)
 	r->attempt = from->attempt;
 	r->seen_ms = from->seen_ms;
 	r->state = l->retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
-	/* The label that it bears counts the epochs of another lease. */
+	/* Its label holds an epoch of the previous lease. */
 	r->retain_epoch = l->retained && l->epoch > from->retain_epoch ? l->epoch : from->retain_epoch;
 	r->label_known = from->label_known;
 	r->marked_ms = 0;
@@ -488,16 +494,19 @@ static void aggregate_inherit(struct applying *p)
 		       p->e->u.handover.from_lease);
 	if (!l->retained)
 		return;
-	/* Its mark is due. */
+	/* Its label must be written. */
 	l->due_ms = p->f.now_ms;
 	p->out->changed = 1;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------ */
+/*
+ * ---- all events
+ * ------------------------------------------------------------------------------
+ */
 
 /*
- * What is left of an ended lease, as its row says it: does it cost money, is it safe? Whether
- * the account can be relied on changes without the lease; who shows it asks for that (api/).
+ * What remains of an ended lease: does it cost money, how is it retained? Whether the
+ * account is reliable changes independently; the API adds that when it shows the lease.
  */
 static void aggregate_derive(struct applying *p)
 {
@@ -510,7 +519,7 @@ static void aggregate_derive(struct applying *p)
 		return;
 	}
 	facts_count(&p->a->ledger, &p->f);
-	/* A step on its way may yet bring something. */
+	/* A running step may still create something. */
 	l->is_billed = f->billed > 0 || f->running;
 	l->retention = !l->retained || l->cleanup == CLEANUP_DONE ? RETENTION_NONE :
 		       f->unsure || f->running ? RETENTION_UNSURE :
@@ -523,7 +532,7 @@ static void aggregate_restart(struct applying *p)
 		to_row(p, &p->a->ledger.resources[i], ROW_RESTART);
 }
 
-/* What has rows to decide, too. All others are the lease's alone. */
+/* Events that concern rows. All others concern the lease alone. */
 static void (*const handlers[LEASE_EVENT_COUNT])(struct applying *p) = {
 	[LEASE_EVENT_RELEASE] = aggregate_release,
 	[LEASE_EVENT_CLOCK_SET] = aggregate_clock_set,

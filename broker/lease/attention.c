@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What needs an operator, in words that say what to do. */
+/* The attention text: why operator action is needed, and which. */
 #include <stdio.h>
 #include <string.h>
 
@@ -47,7 +47,7 @@ int lease_attention_set(struct lease *l, uint32_t error_class, const char *reaso
 	int size;
 
 	attention_advice(l, error_class, what, sizeof(what));
-	/* The reason may be cut, what to do may not. */
+	/* The reason may be truncated, the action may not. */
 	size = (int)(sizeof(text) - strlen(what) - 3);
 	snprintf(text, sizeof(text), "%.*s; %s", size, reason, what);
 	l->attention_class = error_class;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one gate. Every delete of the whole program, whether of a rollback, a
- * release, an expiry or a sweep, is decided by lease_authorize.
+ * The gate: lease_authorize decides every delete in the program, whether for a rollback, a
+ * release, an expiry or a sweep.
  */
 #include "lease/ledger.h"
 
@@ -51,7 +51,7 @@ int authorization_passes(enum authorization a)
 	}
 }
 
-/* A rollback may remove what a refused attempt left, and nothing else of a live lease. */
+/* In a live lease, a rollback may delete only the resources of a refused attempt. */
 static int attempt_is_refused(const struct ledger *ledger, uint32_t number)
 {
 	for (size_t i = 0; i < ledger->attempt_count; i++) {
@@ -67,9 +67,9 @@ static int server_may_exist(const struct ledger *ledger)
 		const struct resource *r = &ledger->resources[i];
 
 		/*
-		 * A server that an operator told us to forget is not our business any more,
-		 * and so nothing to wait for: the machine does not need the key object it was
-		 * made with, and the key is ours and would stay for ever.
+		 * A server that an operator disowned need not be waited for: the machine
+		 * does not need the key object it was created with, and the key is ours and
+		 * would stay for ever.
 		 */
 		if (r->kind == LESSOR_KIND_SERVER && !lessor_state_is_over(r->state))
 			return 1;
@@ -83,7 +83,7 @@ static enum authorization gate_refuse(enum authorization a, struct err *err, con
 	return a;
 }
 
-/* By what the ledger and the account say; nothing of it needs a read. */
+/* What the ledger and the account decide, without a read. */
 static enum authorization gate_by_ledger(const struct lease *l, const struct ledger *ledger,
 					 const struct resource *r, int64_t step_epoch,
 					 const struct gate_facts *facts, struct err *err)
@@ -119,7 +119,7 @@ static enum authorization gate_by_ledger(const struct lease *l, const struct led
 	return AUTHORIZATION_GRANTED;
 }
 
-/* By what was read just now. */
+/* What the read of this step decides. */
 static enum authorization gate_by_reading(const struct signer *signer, const struct lease *l,
 					  const struct resource *r, const struct observation *seen,
 					  struct err *err)
@@ -169,7 +169,10 @@ int ledger_may_intend(const struct lease *l, const struct ledger *ledger, uint32
 
 		if (r->kind != kind || lessor_state_is_over(r->state))
 			continue;
-		/* One server at a time: another attempt waits until the last one is proven gone. */
+		/*
+		 * One server at a time: the next attempt waits until the last server is
+		 * proven gone.
+		 */
 		if (kind == LESSOR_KIND_SERVER || r->attempt == attempt)
 			return err_set(err, ERR_CONFLICT, "the ledger already has a %s in state %s",
 				       resource_kind_name(kind), resource_state_name(r->state));

@@ -114,7 +114,7 @@ enum lease_state lease_shown_state(const struct lease *l)
 	return l->released_ms ? LEASE_RELEASED : l->state;
 }
 
-/* What a row read from a file adds up to need not be a time. */
+/* Values read from a file may overflow. */
 static int64_t time_add(int64_t at_ms, int64_t by_ms)
 {
 	int64_t sum;
@@ -152,7 +152,7 @@ int64_t lease_due_ms(const struct lease *l, int64_t now_ms)
 {
 	int64_t deadline = lease_deadline_ms(l);
 
-	/* Nothing more happens by itself; or its owner named the end of what it keeps. */
+	/* Done; or retained, with nothing due before the end of the retention: as stored. */
 	if (l->cleanup == CLEANUP_DONE || (l->retained && (!l->due_ms ||
 							   l->due_ms == l->retain_until_ms)))
 		return l->due_ms;
@@ -168,6 +168,6 @@ int lease_step_is_due(const struct lease *l, int64_t now_ms)
 
 	if (l->due_ms && l->due_ms <= now_ms)
 		return 1;
-	/* No such time was ever set by a rule. */
+	/* No rule sets such a time: the stored one is damaged. */
 	return is_owed && (!l->due_ms || l->due_ms > time_add(now_ms, LEASE_WAIT_MOST_MS));
 }

@@ -9,7 +9,7 @@
 #include "util/alloc.h"
 #include "util/hash.h"
 
-/* What a label says for the account's own resources, which belong to no lease. */
+/* The lease label of the account's own resources, which belong to no lease. */
 #define ACCOUNT_LEASE "account"
 #define NAME_SLUG_MAX 32
 #define NAME_TAG_CHARS 12
@@ -46,7 +46,7 @@ struct attempt *ledger_add_attempt(struct ledger *ledger, const struct attempt *
 	return added;
 }
 
-/* As ledger_add grows it: to a power of two. */
+/* The next power of two, as ledger_add grows arrays. */
 static size_t array_cap(size_t count)
 {
 	size_t size = 1;
@@ -103,7 +103,7 @@ const char *resource_state_name(uint32_t state)
 		[LESSOR_STATE_GONE] = "gone",
 		[LESSOR_STATE_RETAINED] = "retained",
 		[LESSOR_STATE_DISOWNED] = "disowned",
-		/* For clients: a delete may be under way. */
+		/* Clients see `deleting`: a delete may be in progress. */
 		[LESSOR_STATE_DELETE_AUTHORIZED] = "deleting",
 		[LESSOR_STATE_DELETE_UNKNOWN] = "deleting",
 		[LESSOR_STATE_NEVER_EXISTED] = "gone",
@@ -166,7 +166,7 @@ int ledger_awaits_server(const struct ledger *ledger)
 	return found;
 }
 
-/* A tag over all that makes a name or a label set one of a kind. */
+/* An HMAC over everything that identifies a resource. */
 static void tag_make(const struct signer *signer, const char *what, const char *account,
 		     const char *lease, uint32_t kind, uint32_t attempt, const char *name,
 		     char *out, size_t chars)
@@ -175,7 +175,7 @@ static void tag_make(const struct signer *signer, const char *what, const char *
 	char text[512];
 	char code[64];
 
-	/* Fields are separated by a byte that none of them can contain. */
+	/* Fields are separated by a byte that cannot occur in them. */
 	snprintf(text, sizeof(text), "%s\n%s\n%s\n%s\n%u\n%s\n%s", what, signer->instance, account,
 		 lease, attempt, resource_kind_name(kind), name);
 	hash_hmac_sha256(signer->key, sizeof(signer->key), text, strlen(text), mac);
@@ -200,7 +200,7 @@ void ledger_name(const struct signer *signer, const char *account, const struct 
 		 unique);
 }
 
-/* Reduces any text to the label grammar: [A-Za-z0-9._-]{1,63}, alphanumeric at both ends. */
+/* Reduces a text to the label grammar: [A-Za-z0-9._-]{1,63}, alphanumeric at both ends. */
 static void label_value(const char *text, char out[64])
 {
 	size_t len = 0;
@@ -230,10 +230,6 @@ void labels_add(struct labels *labels, const char *key, const char *value)
 	labels->count++;
 }
 
-/*
- * `items` points into `text`: whoever copies a struct labels by value calls this
- * on the copy.
- */
 void labels_rebase(struct labels *labels)
 {
 	for (size_t i = 0; i < labels->count; i++)
@@ -274,7 +270,7 @@ const char *observed_label(const struct lessor_observed *seen, const char *key)
 	return NULL;
 }
 
-/* A label's number, 0 if there is none, and what is not understood as it is to be taken. */
+/* The number in a label; 0 if there is no such label, `not_understood` if it is malformed. */
 static int64_t observed_number(const struct lessor_observed *seen, const char *key,
 			       int64_t not_understood)
 {
@@ -292,13 +288,13 @@ static int64_t observed_number(const struct lessor_observed *seen, const char *k
 
 int64_t observed_retain(const struct lessor_observed *seen)
 {
-	/* What is marked in a way that we do not understand is marked all the same. */
+	/* A malformed retention label still counts as one. */
 	return observed_number(seen, LESSOR_LABEL_RETAIN, INT64_MAX);
 }
 
 int64_t observed_generation(const struct lessor_observed *seen)
 {
-	/* More than any store has counted to, and a take-over can still count on. */
+	/* Above any real counter, and a take-over can still count on from it. */
 	return observed_number(seen, LESSOR_LABEL_GEN, INT64_C(100000000000000000));
 }
 
@@ -321,7 +317,7 @@ int ledger_verify(const struct signer *signer, const char *account, const struct
 	for (size_t i = 0; i < want.count; i++) {
 		const char *value = observed_label(seen, want.items[i].key);
 
-		/* The owner is for people and may change hands. */
+		/* The owner label is informational and may change. */
 		if (strcmp(want.items[i].key, LESSOR_LABEL_OWNER) == 0)
 			continue;
 		if (!value)

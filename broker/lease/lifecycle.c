@@ -9,7 +9,7 @@
 #include "util/alloc.h"
 #include "util/text.h"
 
-/* What a step was refused before a start is tried again this long after it. */
+/* After a start, a step that was refused before it is retried this much later. */
 #define START_PAUSE_MS 60000
 
 enum lease_op lifecycle_next(const struct lease *l, const struct lease_facts *facts)
@@ -25,7 +25,10 @@ enum lease_op lifecycle_next(const struct lease *l, const struct lease_facts *fa
 	return LEASE_OP_NONE;
 }
 
-/* ---- its begin ---------------------------------------------------------------------------- */
+/*
+ * ---- creation
+ * -----------------------------------------------------------------------------
+ */
 
 static void on_begin(struct life *s)
 {
@@ -49,9 +52,9 @@ static void on_begin(struct life *s)
 /* ---- time ---------------------------------------------------------------------------------- */
 
 /*
- * May it end because of the time? Not by a clock that is doubted: what ends now is deleted.
- * Nor by a store that may be older than what clients have asked for since; but for what has
- * made nothing yet.
+ * May time end it? Not while the clock is suspect, since what ends now is deleted. Nor while
+ * the store may be older than what clients have requested since, unless nothing was created
+ * yet.
  */
 static int may_end(const struct life *s)
 {
@@ -80,7 +83,10 @@ static void on_tick_active(struct life *s)
 	if (!may_end(s))
 		return;
 	if (s->f->now_ms < expires) {
-		/* Heartbeats move the deadline without writing this row; the due time follows here. */
+		/*
+		 * Heartbeats move the deadline without writing this row; update the due
+		 * time.
+		 */
 		s->out->changed |= l->due_ms != expires;
 		l->due_ms = expires;
 		return;
@@ -93,8 +99,8 @@ static void on_tick_active(struct life *s)
 }
 
 /*
- * What was to be kept until now is still kept: an operator is told, and nothing is deleted.
- * What was looked for may be settled, and the look's result lost with its process.
+ * The retention period is over: raise attention, never delete. The row may also be done
+ * already, if a look-up's result was lost with its process.
  */
 static void on_tick_retained(struct life *s)
 {
@@ -118,8 +124,8 @@ static void on_tick_retained(struct life *s)
 }
 
 /*
- * It waits as long as it would have waited by the old clock: not at once, and not for
- * years. Deadlines stay what they are, in wall clock time.
+ * Keep the remaining wait of the old clock, neither due at once nor in years. Deadlines stay
+ * as they are, in wall clock time.
  */
 static void due_shift(struct life *s)
 {
@@ -138,14 +144,17 @@ static void due_shift(struct life *s)
 
 static void due_shift_retained(struct life *s)
 {
-	/* The end of a retention was named by a person, in words of the wall clock. */
+	/* The end of a retention was set in wall clock time. */
 	if (s->l->due_ms != s->l->retain_until_ms)
 		due_shift(s);
 }
 
-/* ---- its account --------------------------------------------------------------------------- */
+/*
+ * ---- the account
+ * ----------------------------------------------------------------------------
+ */
 
-/* In words that its owner may read; more is for those who may run `lessor providers`. */
+/* The owner may read this; details are in `lessor providers`, for admins. */
 static void on_blocked(struct life *s)
 {
 	char reason[128];
@@ -163,8 +172,8 @@ static void on_blocked(struct life *s)
 }
 
 /*
- * A step that was refused is not repeated at each start: fifty crashes in a row would be
- * fifty refusals. But who starts it anew has perhaps mended the credential.
+ * Do not repeat a refused step at once after each start: fifty crashes in a row would be
+ * fifty refusals. Repeat it soon, though: the restart may have fixed the credential.
  */
 static void unblock_at_start(struct life *s)
 {
@@ -173,14 +182,14 @@ static void unblock_at_start(struct life *s)
 	s->out->changed = 1;
 }
 
-/* What waited for its account is due at once. */
+/* A lease that waited for its account is due at once. */
 static void on_unblocked(struct life *s)
 {
 	struct lease *l = s->l;
 
 	if (!lease_waits_for_account(l))
 		return;
-	/* What a step refused stays said until a step did better. */
+	/* Attention raised by a refused step stays until a step succeeds. */
 	if (l->cleanup != CLEANUP_ATTENTION)
 		l->attention[0] = '\0';
 	if (s->e->u.is_start && l->tries) {
@@ -197,7 +206,10 @@ static void on_unblocked(struct life *s)
 		       l->account);
 }
 
-/* ---- what operators decide, and what turns up ------------------------------------------------ */
+/*
+ * ---- operator decisions, resources found
+ * ---------------------------------------------------
+ */
 
 static void on_retry(struct life *s)
 {
@@ -259,7 +271,7 @@ static void on_kept_elsewhere(struct life *s)
 	l->retain_until_ms = 0;
 	l->retain_reason[0] = '\0';
 	s->out->retain_rows = 1;
-	/* Until its owner says what becomes of it; that it is protected settles nothing. */
+	/* Stays until its owner decides; protecting it does not resolve it. */
 	lifecycle_attend(s, LESSOR_CLASS_NONE,
 			 "its label says that it is kept, by a release that this store does not know");
 	l->due_ms = s->f->now_ms + INSPECT_PAUSE_MS;
@@ -297,7 +309,7 @@ static enum phase phase_of(const struct lease *l)
 
 typedef void (*handler)(struct life *s);
 
-/* Nothing happens where there is nothing in the table. */
+/* NULL: the event has no effect in this state. */
 static const handler table[LIFE_EVENT_COUNT][PHASE_COUNT] = {
 	/* provisioning, active, owed, attention, retained, done */
 	[LEASE_EVENT_RELEASE] = { on_release_live, on_release_live, on_release_owed,
@@ -326,7 +338,7 @@ void lifecycle_apply(struct lease *l, int kind, const struct lease_event *event,
 		     const struct lease_facts *facts, struct lease_effects *out)
 {
 	struct life s = { .l = l, .e = event, .f = facts, .out = out };
-	/* A new lease has no state yet, whatever its memory holds. */
+	/* A new lease has no state yet. */
 	handler handle = kind == LEASE_EVENT_BEGIN ? on_begin : table[kind][phase_of(l)];
 
 	if (handle)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes at the provider that are no deletes: the mark and the protection of what a
- * no-delete release keeps, and their lifting before an explicit delete. What is about to
- * be written is committed first; what became of it is judged by what was read after it.
+ * Changes at the provider other than deletes: the label and the protection of retained
+ * resources, and lifting the protection before an explicit delete. A change is committed
+ * before it is written; its outcome is decided by a read after it.
  */
 #include "lease/resource_events.h"
 
@@ -20,7 +20,7 @@ static void label_number(struct labels *labels, const char *key, int64_t value)
 	labels_add(labels, key, number);
 }
 
-/* Nothing is changed of what is not provably ours. */
+/* Only resources verified as ours are changed. */
 static int row_verify(struct row_event *v)
 {
 	const struct claim_evidence *e = &v->claim->evidence;
@@ -34,7 +34,7 @@ static int row_verify(struct row_event *v)
 	return row_refuse_for_operator(v, LESSOR_CLASS_OWNERSHIP, err.text);
 }
 
-/* What bears its mark, and has no protection there or has it, is protected. */
+/* Protected: it carries its label, and its protection is on or does not exist there. */
 static void row_mark(struct row_event *v)
 {
 	const struct lessor_observed *seen = &v->claim->evidence.seen;
@@ -54,7 +54,7 @@ static int is_kept(struct row_event *v)
 
 /* ---- may it be changed? ----------------------------------------------------------------- */
 
-/* Its label, before it is written. */
+/* Before the label is written. */
 int row_labels(struct row_event *v)
 {
 	struct resource *r = v->r;
@@ -67,7 +67,7 @@ int row_labels(struct row_event *v)
 	found = observed_retain(&v->claim->evidence.seen);
 	r->seen_ms = v->f->now_ms;
 	absence_reset(r);
-	/* A store that knew more was there, and so the protection is not known to be ours. */
+	/* A newer copy of the store was here, so the protection may not be ours. */
 	if (found > r->label_known)
 		r->protect_by = PROTECT_NOT_OURS;
 	if (found >= r->retain_epoch) {
@@ -98,7 +98,7 @@ int row_protect(struct row_event *v)
 	return row_changed(v);
 }
 
-/* A permit of its own: from here on its protection may be being lifted. */
+/* A separate permit: from here on, the protection may be being lifted. */
 int row_unprotect(struct row_event *v)
 {
 	struct resource *r = v->r;
@@ -110,7 +110,7 @@ int row_unprotect(struct row_event *v)
 		return -1;
 	a = row_authorize(v);
 	if (a == AUTHORIZATION_GRANTED) {
-		v->claim->is_done = 1;	/* it is not protected */
+		v->claim->is_done = 1; /* not protected: nothing to lift */
 		return row_answer(v);
 	}
 	if (a == AUTHORIZATION_UNPROTECT &&
@@ -130,7 +130,7 @@ int row_unprotect(struct row_event *v)
 	return row_note(v, "unprotect-permitted", lease_end_text(v->l));
 }
 
-/* ---- what became of it ------------------------------------------------------------------- */
+/* ---- outcomes ---------------------------------------------------------------------------- */
 
 int row_labels_done(struct row_event *v)
 {
@@ -139,7 +139,7 @@ int row_labels_done(struct row_event *v)
 
 	if (!v->l || !e->is_seen)
 		return 0;
-	/* Written over, or lost in between: not a case for a machine. */
+	/* Overwritten or lost in between: needs operator action. */
 	if (row_verify(v))
 		return -1;
 	if (e->outcome != EFFECT_ACCEPTED || observed_retain(&e->seen) != r->retain_epoch)
@@ -156,7 +156,7 @@ int row_protect_done(struct row_event *v)
 	const struct claim_evidence *e = &v->claim->evidence;
 	int is_on = e->is_seen && e->seen.protection == LESSOR_PROTECTION_ON;
 
-	/* It was read off, so it is not ours. */
+	/* It was read as off before, so any protection is not ours. */
 	if (e->outcome == EFFECT_NOT_SENT || e->outcome == EFFECT_REFUSED)
 		v->r->protect_by = PROTECT_NOT_OURS;
 	else if (e->outcome == EFFECT_ACCEPTED && is_on)
@@ -171,7 +171,7 @@ int row_unprotect_done(struct row_event *v)
 	const struct claim_evidence *e = &v->claim->evidence;
 	struct resource *r = v->r;
 
-	/* Answered, or found by a read after an answer that was lost. */
+	/* Answered, or confirmed by a read after the answer was lost. */
 	if (e->is_labelled ||
 	    (e->is_seen && observed_retain(&e->seen) == r->retain_epoch &&
 	     ledger_verify(v->f->signer, r->account, v->l, r, &e->seen, NULL) == 0))
@@ -181,7 +181,7 @@ int row_unprotect_done(struct row_event *v)
 		return row_set(v, row_present(v), "lifting its protection was refused");
 	}
 	if (e->outcome == EFFECT_ACCEPTED && e->is_seen) {
-		/* On again by now, it is somebody else's. */
+		/* If it is on again, somebody else set it. */
 		r->protect_by = PROTECT_NOT_OURS;
 		return row_set(v, row_present(v), "its protection was lifted");
 	}
@@ -200,7 +200,7 @@ int row_unprotect_seen(struct row_event *v)
 		r->protect_by = PROTECT_NOT_OURS;
 		return row_set(v, row_present(v), "its protection was lifted");
 	}
-	/* The request may still be out. */
+	/* The request may still be in flight. */
 	if (v->f->now_ms < settled_ms) {
 		v->out->not_now = 1;
 		v->out->absence_ms = settled_ms;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Intents, what became of them, and what a look-up found. */
+/* Intents, their outcomes, and look-ups. */
 #include "lease/resource_events.h"
 
 #include <stdio.h>
@@ -55,7 +55,7 @@ int attempt_refuse(struct row_event *v)
 
 /* ---- intents ------------------------------------------------------------------------------- */
 
-/* The account's own sentinel: once, while the ledger holds none. */
+/* The account's own sentinel: only while the ledger has none. */
 static int may_intend_sentinel(struct row_event *v)
 {
 	for (size_t i = 0; i < v->a->ledger.resource_count; i++) {
@@ -67,7 +67,7 @@ static int may_intend_sentinel(struct row_event *v)
 		       row_refuse(v, "account work may create nothing but the sentinel");
 }
 
-/* Before it is made: so whoever is led to the machine knows it, whatever happens in between. */
+/* Recorded before the create, so that the key is known whatever happens in between. */
 static void keep_host_key(struct row_event *v)
 {
 	const char *key = v->e->u.claim.host_key;
@@ -142,7 +142,10 @@ int row_report_absent(struct row_event *v)
 	struct absence_facts facts = row_absence(v);
 	char evidence[sizeof(v->r->evidence)];
 
-	/* The sentinel is what an account is proven by; of itself only the look-ups can tell. */
+	/*
+	 * An account is verified by its sentinel; the sentinel itself needs only the
+	 * look-ups.
+	 */
 	if (v->l && !v->f->gate.is_verified)
 		return row_refuse(v, "the account is not verified");
 	if (row_check_proof(v))
@@ -158,7 +161,7 @@ int row_report_absent(struct row_event *v)
 
 /* ---- what a look-up found -------------------------------------------------------------------- */
 
-/* Does what is not proven ours claim to be this row's, by its name or by its labels? */
+/* Does an unverified object claim to be this row's, by name or by labels? */
 static int claims_row(const struct row_event *v, const struct lessor_observed *seen,
 		      const struct resource *r)
 {
@@ -174,8 +177,8 @@ static int claims_row(const struct row_event *v, const struct lessor_observed *s
 }
 
 /*
- * Something claims to be what is looked for, and is not proven ours: so not to see it
- * another time is no second look that finds nothing, but the first.
+ * An object claims to be the resource but is not verified as ours. If it disappears later,
+ * that is the first observation of absence, not the second.
  */
 static void observation_restart(struct row_event *v, const struct lessor_observed *seen)
 {
@@ -191,7 +194,10 @@ static void observation_restart(struct row_event *v, const struct lessor_observe
 	}
 }
 
-/* The row that what was found is of: the one that names it, or one that looks for it. */
+/*
+ * The row of a found object: the one with its id, else one without an id, preferably
+ * unknown.
+ */
 static struct resource *row_found(struct row_event *v, const struct lessor_observed *seen,
 				  const struct resource *like)
 {
@@ -215,10 +221,10 @@ static int row_adopted(struct row_event *v, const struct lessor_observed *seen)
 	struct resource *r = v->r;
 
 	TEXT_SET(r->id, seen->id);
-	/* Looks that did not find it say nothing of whether it goes away again. */
+	/* Earlier absences say nothing about whether it disappears again. */
 	absence_reset(r);
 	r->seen_ms = v->f->now_ms;
-	/* Kept, by a store that knew more than this one. */
+	/* Retained by a newer copy of this store. */
 	if (observed_retain(seen) > r->retain_epoch && !(v->l && v->l->retained))
 		return row_keep(v, observed_retain(seen));
 	row_set(v, row_present(v), "found by look-up, signature verified");
@@ -226,7 +232,7 @@ static int row_adopted(struct row_event *v, const struct lessor_observed *seen)
 	return row_note(v, "adopted", NULL);
 }
 
-/* Takes a resource that a look-up found into the ledger, if it is exactly ours. */
+/* Adds a resource that a look-up found to the ledger, if it is exactly ours. */
 int row_adopt(struct row_event *v)
 {
 	const struct lessor_observed *seen = v->claim->seen;
@@ -250,7 +256,7 @@ int row_adopt(struct row_event *v)
 	}
 	v->r = row_found(v, seen, &like);
 	if (!v->r)
-		/* One too many, or one that was thought never to have been: it is ours all the same. */
+		/* A duplicate, or one concluded never to have existed: ours all the same. */
 		row_add(v, &like);
 	else if (v->r->id[0] && !lessor_state_is_over(v->r->state))
 		return row_answer(v);
@@ -270,7 +276,7 @@ int row_reuse(struct row_event *v)
 
 	if (!v->l || !claim->id || !claim->id[0])
 		return row_refuse(v, "a reuse needs an id and a lease");
-	/* An address comes with its server, and is written down wherever that is read. */
+	/* An address comes with its server and is recorded whenever the server is read. */
 	if (r.kind != LESSOR_KIND_ADDRESS && !wants_machine(v))
 		return row_refuse(v, "the lease no longer needs a machine");
 	if (v->f->users.deleting)

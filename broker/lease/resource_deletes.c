@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Permits, deletes and absence. A permit is a state of the row: from its commit on,
- * through a crash, a restart or a takeover, it says that a delete may be under way,
- * until the answer, or absence, says otherwise.
+ * Permits, deletes and absence. A permit is a state of the row. From its commit on, through
+ * a crash, a restart or a takeover, it means that a delete may be in progress, until the
+ * answer or proven absence says otherwise.
  */
 #include "lease/resource_events.h"
 
@@ -11,7 +11,7 @@
 #include "lease/lifecycle.h"
 #include "util/text.h"
 
-/* It was read just now: whatever said that it is not there was wrong. */
+/* It was read just now: resets earlier observations of absence. */
 static void seen_again(struct row_event *v)
 {
 	int changed = absence_reset(v->r);
@@ -22,7 +22,7 @@ static void seen_again(struct row_event *v)
 	row_changed(v);
 }
 
-/* Nothing deletes it as far as we know; a delete of before without an outcome may yet. */
+/* No delete of it is known to be in progress, except an earlier one with unknown outcome. */
 static uint32_t not_deleted(struct row_event *v)
 {
 	return v->r->deletes_unknown ? LESSOR_STATE_DELETE_UNKNOWN : row_present(v);
@@ -37,7 +37,7 @@ int row_permit(struct row_event *v)
 
 	if (!v->l)
 		return row_refuse(v, "a step may not delete an account's own resources");
-	/* Permitted or not, and whoever it belongs to now. */
+	/* Whether permitted or not, and whoever owns it. */
 	if (e->is_seen && strcmp(e->seen.id, v->r->id) == 0) {
 		seen_again(v);
 		if (row_unprotect_seen(v))
@@ -53,7 +53,7 @@ int row_permit(struct row_event *v)
 	return row_note(v, "delete-permitted", lease_end_text(v->l));
 }
 
-/* ---- what became of it ---------------------------------------------------------------- */
+/* ---- outcomes ---------------------------------------------------------------------------- */
 
 int row_deleting(struct row_event *v)
 {
@@ -71,7 +71,7 @@ int row_delete_unknown(struct row_event *v)
 	return row_note(v, "delete-unknown", v->claim->text);
 }
 
-/* It was said to be still there, and is in this state. */
+/* The resource was reported to exist still; sets its state. */
 static int report_present(struct row_event *v, uint32_t state)
 {
 	struct resource *r = v->r;
@@ -79,7 +79,7 @@ static int report_present(struct row_event *v, uint32_t state)
 	if (state == LESSOR_STATE_DELETE_UNKNOWN && r->state != LESSOR_STATE_DELETE_UNKNOWN &&
 	    !r->deletes_unknown)
 		r->deletes_unknown = 1;
-	/* Told again by a slow retry it is no news. */
+	/* A repetition by a slow retry is not recorded again. */
 	if (r->state == state && !r->action[0] && strcmp(r->evidence, v->claim->text) == 0)
 		return absence_reset(r) ? row_changed(v) : row_answer(v);
 	r->action[0] = '\0';
@@ -102,10 +102,13 @@ int row_report_present_deleted(struct row_event *v)
 	const struct claim_evidence *e = &v->claim->evidence;
 	int is_unknown = v->r->state == LESSOR_STATE_DELETE_UNKNOWN;
 
-	/* An accepted delete is shown for a while, too: a read alone says nothing of it. */
+	/*
+	 * After an accepted delete the resource may be shown for a while: a read alone
+	 * proves nothing.
+	 */
 	if (e->is_gave_up || (e->is_own_io && !is_unknown))
 		return report_present(v, not_deleted(v));
-	/* While unknown the word of a listing is enough: it only ends the looks that found nothing. */
+	/* While unknown, a listing suffices: it only resets the observations of absence. */
 	if (!e->is_seen && !e->is_own_io && !is_unknown)
 		return row_refuse(v, "nothing shows that it still exists");
 	return report_present(v, LESSOR_STATE_DELETE_UNKNOWN);
@@ -129,7 +132,7 @@ int row_gone(struct row_event *v)
 		return row_absence_pending(v);
 	v->r->action[0] = '\0';
 	row_set(v, LESSOR_STATE_GONE, v->claim->text);
-	/* Without a delete of ours it may yet show: somebody looks once more. */
+	/* Without a delete of ours it may still appear: sweep once more. */
 	v->out->sweep_soon = !by_delete;
 	return row_note(v, "gone", v->claim->text);
 }

@@ -7,7 +7,10 @@
 #include "lease/lifecycle.h"
 #include "util/text.h"
 
-/* ---- handlers that need few words --------------------------------------------------------- */
+/*
+ * ---- short handlers
+ * -----------------------------------------------------------------------
+ */
 
 static int is_known(struct row_event *v)
 {
@@ -40,7 +43,7 @@ static int row_ignore(struct row_event *v)
 	return 0;
 }
 
-/* Changed, by what is no claim: no step is answered with it. */
+/* Marks the row dirty for an event that is not a claim, so no step is answered with it. */
 static int row_touched(struct row_event *v)
 {
 	v->r->is_dirty = 1;
@@ -71,7 +74,10 @@ static int unprotect_lost(struct row_event *v)
 
 static int row_retain(struct row_event *v)
 {
-	/* A mark of this epoch is due; a keep after a delete begins again with it. */
+	/*
+	 * The label must be written with this epoch, also when a no-delete release follows a
+	 * delete.
+	 */
 	v->r->state = LESSOR_STATE_RETAINED;
 	v->r->changed_ms = v->f->now_ms;
 	v->r->marked_ms = 0;
@@ -110,7 +116,7 @@ static int row_hand_over(struct row_event *v)
 
 typedef int (*handler)(struct row_event *v);
 
-/* Short names, so that a line of the table is a line. */
+/* Short names keep the rows of the table on few lines. */
 #define create_ok row_created
 #define create_no row_not_created
 #define create_q row_create_unknown
@@ -123,10 +129,10 @@ typedef int (*handler)(struct row_event *v);
 #define there_13 row_unprotect_seen
 
 /*
- * In the order of the numbers of the states: nothing, INTENDED, UNKNOWN, PRESENT,
- * DELETING, GONE, RETAINED, DISOWNED, DELETE_AUTHORIZED, DELETE_UNKNOWN, NEVER_EXISTED,
- * HANDED_OVER, UNPROTECT_AUTHORIZED, UNPROTECT_UNKNOWN. Where there is nothing, nothing
- * happens. A permit is asked of every state: the gate says which of them is none.
+ * By number of the state: none, INTENDED, UNKNOWN, PRESENT, DELETING, GONE, RETAINED,
+ * DISOWNED, DELETE_AUTHORIZED, DELETE_UNKNOWN, NEVER_EXISTED, HANDED_OVER,
+ * UNPROTECT_AUTHORIZED, UNPROTECT_UNKNOWN. NULL: no effect. Permits are handled in every
+ * state, since the gate gives the reason for a refusal.
  */
 static const handler table[ROW_EVENT_COUNT][LESSOR_STATE_UNPROTECT_UNKNOWN + 1] = {
 	/* 1 intended, 2 unknown, 3 present, 4 deleting, 5 gone, 6 retained, 7 disowned, 8 authorized,
@@ -165,7 +171,7 @@ static const handler table[ROW_EVENT_COUNT][LESSOR_STATE_UNPROTECT_UNKNOWN + 1] 
 			    row_unprotect, row_unprotect, row_unprotect, row_unprotect,
 			    row_unprotect, row_unprotect, row_unprotect, row_unprotect,
 			    row_unprotect },
-	/* Its goal may have changed since: the change was made all the same. */
+	/* In every state: the lease's goal may have changed since, but the change was made. */
 	[ROW_LABELS_DONE] = { NULL, row_labels_done, row_labels_done, row_labels_done,
 			      row_labels_done, row_labels_done, row_labels_done, row_labels_done,
 			      row_labels_done, row_labels_done, row_labels_done, row_labels_done,
@@ -217,7 +223,7 @@ static int change_kind(const struct lease_claim *claim)
 			claim->change == LESSOR_CHANGE_PROTECT ? 1 : 2);
 }
 
-/* Of no row: it is made, or looked for. */
+/* Claims that name no row. 1 if the claim names one. */
 static int apply_rowless(struct row_event *v)
 {
 	switch (v->claim->kind) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the handlers of a row's events share. */
+/* Helpers shared by the handlers of a row's events. */
 #include "lease/resource_events.h"
 
 #include <stdio.h>
@@ -35,7 +35,7 @@ int row_changed(struct row_event *v)
 
 int row_set(struct row_event *v, uint32_t state, const char *evidence)
 {
-	/* What an operator told us to forget stays forgotten, whatever a late answer says of it. */
+	/* A disowned row stays disowned, whatever a late answer says, unless it is gone. */
 	if (v->r->state != LESSOR_STATE_DISOWNED || state == LESSOR_STATE_GONE)
 		v->r->state = state;
 	v->r->changed_ms = v->f->now_ms;
@@ -68,7 +68,7 @@ uint32_t row_present(struct row_event *v)
 
 	if (!v->l || !v->l->retained)
 		return LESSOR_STATE_PRESENT;
-	/* From here on its mark is due. */
+	/* From here on, its label must be written. */
 	if (r->state != LESSOR_STATE_RETAINED && r->retain_epoch < v->l->epoch) {
 		r->retain_epoch = v->l->epoch;
 		r->marked_ms = 0;
@@ -88,7 +88,7 @@ int row_keep(struct row_event *v, int64_t retain)
 	if (!v->l || v->l->retained)
 		return row_refuse(v, "it carries the label of a no-delete release");
 	lifecycle_apply(v->l, LIFE_KEPT_ELSEWHERE, v->e, v->f, v->out);
-	/* What is said of it next is newer than what was found. */
+	/* The next change must have a greater epoch than the label found. */
 	if (retain < INT64_MAX && v->l->epoch <= retain)
 		v->l->epoch = retain + 1;
 	return row_refuse(v,
@@ -127,7 +127,7 @@ int row_absence_pending(struct row_event *v)
 
 /* ---- the gate ------------------------------------------------------------------------- */
 
-/* In the timeline once, not at each slow retry. */
+/* Recorded in the timeline once, not at each slow retry. */
 static void note_refusal(struct row_event *v, enum authorization a, const char *why)
 {
 	char evidence[sizeof(v->r->evidence)];
@@ -155,7 +155,7 @@ int row_permit_refused(struct row_event *v, enum authorization a)
 	case AUTHORIZATION_RETENTION_MARK:
 		return row_keep(v, e->seen.id ? observed_retain(&e->seen) : INT64_MAX);
 	case AUTHORIZATION_PROTECTED:
-		/* It is there, and so no delete of ours can be under way. */
+		/* It exists and is protected, so no delete of ours can be in progress. */
 		v->r->deletes_unknown = 0;
 		row_set(v, row_present(v), why);
 		return row_refuse_for_operator(v, LESSOR_CLASS_PROTECTED, why);

@@ -8,7 +8,7 @@
 #define PAUSE_MOST_MS 60000
 #define RETRY_AFTER_LEAST_MS 1000
 #define RETRY_AFTER_MOST_MS HOUR_MS
-/* A limit outside of this is not believed. */
+/* A limit outside this range is ignored. */
 #define LIMIT_LEAST 10
 #define LIMIT_MOST 10000000
 
@@ -66,9 +66,9 @@ void budget_observe(struct budget *b, int64_t limit, int64_t remaining, int64_t 
 	if (limit >= LIMIT_LEAST && limit <= LIMIT_MOST)
 		b->per_hour = limit;
 	/*
-	 * The account may be shared with other tools, so the provider's count is
-	 * believed when it is lower; when it is higher, our own count only lags
-	 * by what is in flight, and goes up by itself.
+	 * The account may be shared with other tools, so a lower count by the provider is
+	 * adopted. A higher one is not: our own count only lags by the calls in flight and
+	 * recovers by itself.
 	 */
 	if (remaining >= 0 && remaining <= b->per_hour && remaining * 1000 < b->milli)
 		b->milli = remaining * 1000;

@@ -56,7 +56,7 @@ static struct heap_slot *slot_find(const struct heap *heap, int64_t key)
 	return &heap->slots[i];
 }
 
-/* Frees the slot and closes the gap, so that no tombstones pile up. */
+/* Frees the slot and closes the gap, so that no tombstones accumulate. */
 static void slot_drop(struct heap *heap, struct heap_slot *slot)
 {
 	size_t mask = heap->slot_count - 1;
