@@ -12,11 +12,11 @@
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
-/* ---- what may go in ------------------------------------------------------------------- */
+/* ---- checks --------------------------------------------------------------------------- */
 
 /*
- * The API has checked all of this more narrowly. It is checked once more where it is
- * used, so that no other way into a lease ever becomes a way into a root shell.
+ * The API has checked all of this more strictly. It is checked again where it is used, so
+ * that no other way into a lease can lead to a root shell.
  */
 
 static int check_user(const char *user, struct err *err)
@@ -46,10 +46,7 @@ static int check_work_root(const char *root, struct err *err)
 	return 0;
 }
 
-/*
- * The key without its comment, which says nothing to sshd: `type base64`, and the
- * lease's id in its place.
- */
+/* The key with its comment, which sshd ignores, replaced by the lease's id. */
 static int make_key(const struct lease *l, char *out, size_t size, struct err *err)
 {
 	const char *key = l->public_key;
@@ -68,7 +65,7 @@ static int make_key(const struct lease *l, char *out, size_t size, struct err *e
 	return 0;
 }
 
-/* sshd's lines, the lease's port first, none twice. */
+/* The configuration of sshd: the lease's port first, no port twice. */
 static int make_sshd(const struct lease *l, struct buf *out, struct err *err)
 {
 	int seen[LEASE_PORTS_MAX + 1];
@@ -124,7 +121,7 @@ static void write_file(struct jsonw *w, const char *path, const char *mode, cons
 	jsonw_end_object(w);
 }
 
-/* The only host key there is: cloud-init takes away those of the image. */
+/* The only host key: cloud-init deletes those of the image. */
 static void write_host_key(struct jsonw *w, const struct hostkey *key)
 {
 	if (!key)
@@ -156,7 +153,7 @@ static void write_document(struct buf *doc, const struct lease *l, const struct 
 	write_file(&w, SCRIPT_READY_PATH, "0755", script_ready);
 	write_file(&w, SCRIPT_SETUP_PATH, "0755", script_setup);
 	jsonw_end_array(&w);
-	/* A list is an argument vector: cloud-init quotes each. */
+	/* A list is an argument vector: cloud-init quotes each argument. */
 	jsonw_array(&w, "runcmd");
 	jsonw_array(&w, NULL);
 	jsonw_text(&w, NULL, SCRIPT_SETUP_PATH);
@@ -182,7 +179,7 @@ int bootstrap_user_data(const struct lease *l, const struct hostkey *host_key, s
 	    make_key(l, key, sizeof(key), err) < 0 || make_sshd(l, &sshd, err) < 0)
 		return -1;
 
-	/* All of it at once: a buffer that grows leaves copies of the host key behind. */
+	/* Reserved at once: a buffer that grows leaves copies of the host key behind. */
 	buf_reserve(&doc, BOOTSTRAP_MAX);
 	write_document(&doc, l, host_key, key, buf_str(&sshd));
 	if (doc.overflow)

@@ -131,7 +131,7 @@ struct engine_request {
 			 */
 			struct lease create;
 			char idempotency_key[128];	/* "" = none */
-			char body_hash[65];	/* hex SHA-256 of the body, as the client sent it */
+			char body_hash[65];		/* as in struct store_idempotency */
 		};
 		struct {	/* CANCEL_CREATE */
 			char attempt_token[48];

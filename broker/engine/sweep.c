@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sweep: now and then the whole inventory of an account is compared with the
- * ledger. What is signed by us and in no ledger is an orphan (lease/orphan.h): it
- * is written down, reported, and, only where an operator wants it, given to its
- * ended lease's ledger, from where ordinary cleanup deletes it.
+ * The sweep: compares the whole inventory of an account with the ledger from time to time.
+ * A resource with our signature that is in no ledger is an orphan (lease/orphan.h): it is
+ * recorded, reported and, only if the operator enabled it, added to its ended lease's
+ * ledger, from where ordinary cleanup deletes it.
  *
- * A sweep is one step for each kind of resource, one after the other. That it
- * began is committed before its first call, so that fifty crashes make no fifty
- * sweeps. It counts only if every list was complete and the account was proven
- * before and after.
+ * A sweep runs one step for each kind of resource in turn. Its start is committed before
+ * its first call, so that fifty crashes do not cause fifty sweeps. It counts only if every
+ * list was complete and the account was verified before and after.
  */
 #include "engine/internal.h"
 
@@ -24,7 +23,7 @@
 #define RETRY_MS (60 * 1000)
 #define RETRY_CAP_MS (30 * 60 * 1000)
 #define UNVERIFIED_WAIT_MS (60 * 1000)
-/* Of each account; more is a case for a person, and reported as far as this. */
+/* Of each account; more need operator action and are not loaded. */
 #define ORPHANS_MAX 10000
 
 static const uint32_t kinds[] = { LESSOR_KIND_SERVER, LESSOR_KIND_KEY, LESSOR_KIND_ADDRESS };
@@ -32,7 +31,7 @@ static const uint32_t kinds[] = { LESSOR_KIND_SERVER, LESSOR_KIND_KEY, LESSOR_KI
 struct orphans {
 	struct orphan *list;
 	size_t count;
-	int any_newer_than_store; /* some show a lost history since an operator last looked */
+	int any_newer_than_store; /* some show lost history, first seen after an operator's last review */
 	int64_t looked_ms;
 };
 
@@ -61,8 +60,8 @@ static int orphans_load(struct core *core, const struct sweep *sweep, struct orp
 /* ---- one list ---------------------------------------------------------------------------- */
 
 /*
- * What was meant, was concluded to be absent, and shows after all, owes again by itself,
- * whatever the sweep's mode. 1: it was such a thing.
+ * A resource that was concluded to be absent and shows after all: its cleanup resumes by
+ * itself, in every mode of the sweep. 1: it was one; 0: not; -1.
  */
 static int take_late_arrival(struct core *core, struct lease_aggregate *a, const struct orphan *s,
 			     struct err *err)
@@ -80,7 +79,7 @@ static int take_late_arrival(struct core *core, struct lease_aggregate *a, const
 	return store_orphan_drop(core->store, s->account, s->kind, s->id, err) ? -1 : 1;
 }
 
-/* An address that nothing uses. 1: it came with a server of a lease that is over; 0: not; -1. */
+/* An unused address. 1: it came with a server of a lease that is done; 0: not; -1. */
 static int classify_address(struct core *core, const char *account,
 			    const struct lessor_observed *seen, struct orphan *ret, struct err *err)
 {
@@ -109,7 +108,7 @@ static int classify_address(struct core *core, const char *account,
 	return 1;
 }
 
-/* 1: an orphan, in *s; 0: not; -1 error. `seen`: as it was listed, NULL if it is not listed now. */
+/* 1: an orphan, in *s; 0: not; -1. `seen`: as listed, NULL if this is no listing. */
 static int classify_sighting(struct core *core, struct core_account *account, struct orphan *s,
 			     const struct lessor_observed *seen, struct err *err)
 {
@@ -136,7 +135,7 @@ static int classify_sighting(struct core *core, struct core_account *account, st
 	return 1;
 }
 
-/* The sightings of the same thing before this one, if there were any without a gap. */
+/* Continues an unbroken series of sightings of the same resource, if there is one. */
 static void merge_sighting(struct orphan *s, struct orphans *before, int64_t now)
 {
 	s->first_ms = s->last_ms = now;
@@ -150,14 +149,14 @@ static void merge_sighting(struct orphan *s, struct orphans *before, int64_t now
 			s->first_ms = b->first_ms;
 			s->sightings = b->sightings + 1;
 		}
-		b->sightings = 0; /* taken */
+		b->sightings = 0; /* continued */
 		return;
 	}
 }
 
 static void report_orphan(struct core *core, const struct orphan *s)
 {
-	/* When it is news: first seen, and then when it is sure. */
+	/* Reported at the first sighting and again when confirmed. */
 	if (s->sightings > 2)
 		return;
 	core_log_later(core,
@@ -166,7 +165,7 @@ static void report_orphan(struct core *core, const struct orphan *s)
 					     .lease = s->lease,
 					     .account = s->account,
 					     .event = "sweep.orphan" },
-		       "the sweep saw %s %s (id %s) that is ours and in no ledger (%s): lessor sweep",
+		       "orphan: %s %s (id %s) is ours and in no ledger (%s); see: lessor sweep",
 		       resource_kind_name(s->kind), s->name, s->id, orphan_why_name(s->why));
 }
 
@@ -202,7 +201,7 @@ static int list_take(struct core *core, struct core_account *a, struct step *ste
 		report_orphan(core, &s);
 		rc = store_orphan_put(core->store, &s, err);
 	}
-	/* What was not seen this time is no orphan any more: sightings have no gaps. */
+	/* An orphan not seen this time is dropped: a series of sightings has no gaps. */
 	for (size_t i = 0; i < before.count && !rc; i++) {
 		if (before.list[i].kind == step->list_kind && before.list[i].sightings)
 			rc = store_orphan_drop(core->store, account, step->list_kind,
@@ -212,9 +211,9 @@ static int list_take(struct core *core, struct core_account *a, struct step *ste
 	return rc;
 }
 
-/* ---- giving to cleanup ------------------------------------------------------------------- */
+/* ---- cleanup ---------------------------------------------------------------------------- */
 
-/* 0: done; 1: not any more; -1 error. */
+/* 0: handed over; 1: no longer possible; -1. */
 static int hand_to_cleanup(struct core *core, const struct orphan *s, const char *who,
 			   const char *reason, struct err *err)
 {
@@ -236,8 +235,8 @@ static int hand_to_cleanup(struct core *core, const struct orphan *s, const char
 }
 
 /*
- * Gives what may go to cleanup. By itself only if it is few: very many at once
- * is what a mistake looks like, and a person decides. *ret_handed: how many.
+ * Hands orphans to cleanup. `by_itself`: only if they are few, since a great many at once
+ * look like a mistake and need operator action. *ret_handed: how many.
  */
 static int hand_all_to_cleanup(struct core *core, struct sweep *sweep, int by_itself,
 			       const char *who, const char *reason, int64_t *ret_handed,
@@ -254,14 +253,15 @@ static int hand_all_to_cleanup(struct core *core, struct sweep *sweep, int by_it
 				     core->config.sweep_grace_ms, now);
 	if (by_itself && may > limit) {
 		log_warning(LOG_FIELDS({ "account", sweep->account }),
-			    "the sweep would delete %lld resources, more than %lld at once: a person "
-			    "must decide: lessor sweep --delete", (long long)may, (long long)limit);
+			    "the sweep would delete %lld resources, more than %lld at once: operator "
+			    "action is needed: lessor sweep --delete",
+			    (long long)may, (long long)limit);
 		may = 0;
 	}
 	for (size_t i = 0; i < orphans.count && !rc && may && handed < limit; i++) {
 		struct orphan *s = &orphans.list[i];
 
-		/* Things have changed since it was seen. */
+		/* The lease may have changed since the sighting. */
 		if (orphan_holds(s, sweep, orphans.any_newer_than_store,
 				 core->config.sweep_grace_ms, now))
 			continue;
@@ -295,7 +295,7 @@ static void start_list(struct core *core, struct core_account *a)
 {
 	struct step *step = core_step_begin(core, a, STEP_LIST, 0);
 
-	/* Like all account work it has a place of its own. */
+	/* Like all account work, it does not take a lease's place. */
 	a->running--;
 	step->list_kind = kinds[a->sweep_at];
 	a->is_sweeping = 1;
@@ -307,7 +307,7 @@ void core_sweep_due(struct core *core, struct core_account *a)
 
 	if (a->is_sweeping)
 		return;
-	/* Should anything below fail, it is tried again. */
+	/* If anything below fails, the sweep is retried. */
 	sweep_at(core, a, core_now(core) + RETRY_MS);
 	if (!core_account_is_readable(core, a)) {
 		sweep_at(core, a, core_now(core) + UNVERIFIED_WAIT_MS);
@@ -330,8 +330,7 @@ static void sweep_failed(struct core *core, struct core_account *a, const char *
 
 	a->sweep_tries++;
 	log_notice(LOG_FIELDS({ "account", a->account->config.name }, { "reason", why }),
-		   "a sweep of account %s did not come to its end and counts for nothing",
-		   a->account->config.name);
+		   "a sweep of account %s did not complete; ignored", a->account->config.name);
 	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL) == 0) {
 		TEXT_SET(sweep.error, why);
 		store_sweep_put(core->store, &sweep, NULL);
@@ -351,7 +350,10 @@ static int sweep_complete(struct core *core, struct core_account *a, struct err 
 	sweep.objects = a->sweep_objects;
 	sweep.unverified = a->sweep_unverified;
 	sweep.error[0] = '\0';
-	/* One that may not take back what it saw, or ran before, is not the one that was promised. */
+	/*
+	 * A sweep that began before, or whose account is not verified, does not count as the
+	 * one that soon_ms requires.
+	 */
 	if (sweep.soon_ms <= sweep.begun_ms && core_account_is_verified(core, a))
 		sweep.soon_ms = 0;
 	else if (sweep.soon_ms && sweep.soon_ms <= core_now(core))
@@ -410,7 +412,7 @@ static int request_one(struct core *core, struct engine_request *r, struct core_
 		return -1;
 	switch (r->sweep) {
 	case SWEEP_RUN:
-		/* Not more often than the calls are worth. */
+		/* At most once per RETRY_MS, to save calls. */
 		if (!a->is_sweeping)
 			sweep_at(core, a, sweep.begun_ms + RETRY_MS > now ?
 				      sweep.begun_ms + RETRY_MS : now);
@@ -422,7 +424,7 @@ static int request_one(struct core *core, struct engine_request *r, struct core_
 			       &(struct log_origin){ .level = LOG_LEVEL_NOTICE,
 						     .account = sweep.account,
 						     .event = "sweep.looked" },
-			       "%s has looked at the strays of account %s%s%s", r->caller.owner,
+			       "%s has reviewed the orphans of account %s%s%s", r->caller.owner,
 			       sweep.account, r->reason[0] ? ": " : "", r->reason);
 		return store_sweep_put(core->store, &sweep, err);
 	case SWEEP_DELETE:

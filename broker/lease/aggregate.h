@@ -44,29 +44,31 @@ enum lease_op {
 
 /* ---- what happens ----------------------------------------------------------------------- */
 
-#define LEASE_EVENTS(X)                                                                             \
-	/* what clients ask for */                                                                  \
-	X(LEASE_EVENT_BEGIN) /* a new lease; the request's fields are set */                        \
-	X(LEASE_EVENT_RELEASE)                                                                      \
-	X(LEASE_EVENT_HEARTBEAT)                                                                    \
-	/* time, the account, the end of a step */                                                  \
-	X(LEASE_EVENT_TICK)    /* its due time has come */                                          \
-	X(LEASE_EVENT_BLOCKED) /* its account is blocked, fenced or missing: no step can run */     \
-	X(LEASE_EVENT_UNBLOCKED)                                                                    \
-	X(LEASE_EVENT_CLOCK_SET) /* the wall clock was set: waits keep their length */              \
-	X(LEASE_EVENT_RESTART)	 /* the process that ran its step is gone */                        \
-	X(LEASE_EVENT_VERDICT)                                                                      \
-	X(LEASE_EVENT_CLAIM) /* a running step reports on its rows */                               \
-	/* what an operator decides */                                                              \
-	X(LEASE_EVENT_RETRY)                                                                        \
-	X(LEASE_EVENT_FORGET)                                                                       \
-	X(LEASE_EVENT_ADOPT)                                                                        \
-	/* what a sweep saw; keys shared with another lease */                                      \
-	X(LEASE_EVENT_LATE_ARRIVAL) /* a resource concluded to be absent was seen after all */      \
-	X(LEASE_EVENT_SWEPT)	    /* an orphan of this lease is handed to its cleanup */          \
-	X(LEASE_EVENT_UNPROTECTED) /* the protection of a retained resource is no longer certain */ \
-	X(LEASE_EVENT_HAND_OVER)   /* its key passes to another lease that uses it */               \
-	X(LEASE_EVENT_INHERIT)	   /* the same, for the lease that receives it */
+/* clang-format off */
+#define LEASE_EVENTS(X) \
+	/* what clients ask for */ \
+	X(LEASE_EVENT_BEGIN)		/* a new lease; the request's fields are set */ \
+	X(LEASE_EVENT_RELEASE) \
+	X(LEASE_EVENT_HEARTBEAT) \
+	/* time, the account, the end of a step */ \
+	X(LEASE_EVENT_TICK)		/* its due time has come */ \
+	X(LEASE_EVENT_BLOCKED)		/* its account is blocked, fenced or missing: no step can run */ \
+	X(LEASE_EVENT_UNBLOCKED) \
+	X(LEASE_EVENT_CLOCK_SET)	/* the wall clock was set: waits keep their length */ \
+	X(LEASE_EVENT_RESTART)		/* the process that ran its step is gone */ \
+	X(LEASE_EVENT_VERDICT) \
+	X(LEASE_EVENT_CLAIM)		/* a running step reports on its rows */ \
+	/* what an operator decides */ \
+	X(LEASE_EVENT_RETRY) \
+	X(LEASE_EVENT_FORGET) \
+	X(LEASE_EVENT_ADOPT) \
+	/* what a sweep saw; keys shared with another lease */ \
+	X(LEASE_EVENT_LATE_ARRIVAL)	/* a resource concluded to be absent was seen after all */ \
+	X(LEASE_EVENT_SWEPT)		/* an orphan of this lease is handed to its cleanup */ \
+	X(LEASE_EVENT_UNPROTECTED)	/* the protection of a retained resource is no longer certain */ \
+	X(LEASE_EVENT_HAND_OVER)	/* its key passes to another lease that uses it */ \
+	X(LEASE_EVENT_INHERIT)		/* the same, for the lease that receives it */
+/* clang-format on */
 
 enum lease_event_kind {
 #define X(name) name,

@@ -22,61 +22,59 @@
 	X(LEASE_EXPIRED, "expired") \
 	X(LEASE_FAILED, "failed")
 
+/* clang-format off */
 /* Pending cleanup, independent of the state. */
-#define LEASE_CLEANUPS(X)                                                                         \
-	X(CLEANUP_NONE, "none") /* live: nothing to clean up */                                   \
-	X(CLEANUP_OWED,                                                                           \
-	  "owed") /* resources may exist and must be deleted; retried until they are */           \
-	X(CLEANUP_RETAINED,                                                                       \
-	  "retained") /* resources may exist and are kept at the client's request */              \
+#define LEASE_CLEANUPS(X) \
+	X(CLEANUP_NONE, "none")		/* live: nothing to clean up */ \
+	X(CLEANUP_OWED, "owed")		/* resources may exist; deletes are retried until none is left */ \
+	X(CLEANUP_RETAINED, "retained")	/* resources may exist and are kept at the client's request */ \
 	X(CLEANUP_ATTENTION, "attention") /* resources may exist and operator action is needed */ \
-	X(CLEANUP_DONE, "done")		  /* nothing is left, proven */
+	X(CLEANUP_DONE, "done")		/* nothing is left, proven */
 
 /* How safe the resources kept by a no-delete release are. */
-#define LEASE_RETENTIONS(X)                                                                       \
-	X(RETENTION_NONE, "")	      /* nothing is retained */                                   \
-	X(RETENTION_UNSURE, "unsure") /* a resource is unknown, or the account is not verified */ \
-	X(RETENTION_RECORDED, "recorded")   /* committed: no delete is started */                 \
-	X(RETENTION_PROTECTED, "protected") /* also labelled and protected at the provider */
+#define LEASE_RETENTIONS(X) \
+	X(RETENTION_NONE, "")			/* nothing is retained */ \
+	X(RETENTION_UNSURE, "unsure")		/* a resource is unknown, or the account is not verified */ \
+	X(RETENTION_RECORDED, "recorded")	/* committed: no delete is started */ \
+	X(RETENTION_PROTECTED, "protected")	/* also labelled and protected at the provider */
 
-/* clang-format off: a table is one row a line. */
 /* The classes of failure, in the order of LESSOR_CLASS_: its suffix, text as clients see it. */
-#define LEASE_ERROR_CLASSES(X)    \
-	X(NONE, "none")           \
+#define LEASE_ERROR_CLASSES(X) \
+	X(NONE, "none") \
 	X(TRANSIENT, "transient") \
-	X(CAPACITY, "capacity")   \
-	X(QUOTA, "quota")         \
-	X(RATE, "rate")           \
-	X(AUTH, "auth")           \
-	X(ACCOUNT, "account")     \
-	X(INVALID, "invalid")     \
-	X(CONFLICT, "conflict")   \
+	X(CAPACITY, "capacity") \
+	X(QUOTA, "quota") \
+	X(RATE, "rate") \
+	X(AUTH, "auth") \
+	X(ACCOUNT, "account") \
+	X(INVALID, "invalid") \
+	X(CONFLICT, "conflict") \
 	X(OWNERSHIP, "ownership") \
 	X(PROTECTED, "protected") \
-	X(TIMEOUT, "timeout")     \
-	X(FAILED, "failed")       \
-	X(PROVIDER, "provider")   \
-	X(BUG, "bug")             \
-	X(UNKNOWN, "unknown") /* a number that is no class */
+	X(TIMEOUT, "timeout") \
+	X(FAILED, "failed") \
+	X(PROVIDER, "provider") \
+	X(BUG, "bug") \
+	X(UNKNOWN, "unknown")			/* a number that is no class */
 
 /* Why a lease ended: name, text as it is stored and as clients see it. */
-#define LEASE_END_REASONS(X)                                                      \
-	X(LEASE_END_NONE, "") /* it has not */                                    \
-	X(LEASE_END_RELEASED, "released")                                         \
-	X(LEASE_END_CANCELED, "canceled") /* by its client, while provisioning */ \
-	X(LEASE_END_TTL, "ttl")                                                   \
-	X(LEASE_END_IDLE, "idle")                                                 \
-	X(LEASE_END_DEADLINE, "deadline") /* the machine was not ready in time */
+#define LEASE_END_REASONS(X) \
+	X(LEASE_END_NONE, "")			/* it has not */ \
+	X(LEASE_END_RELEASED, "released") \
+	X(LEASE_END_CANCELED, "canceled")	/* by its client, while provisioning */ \
+	X(LEASE_END_TTL, "ttl") \
+	X(LEASE_END_IDLE, "idle") \
+	X(LEASE_END_DEADLINE, "deadline")	/* the machine was not ready in time */
 
 enum lease_end_reason {
 #define X(name, text) name,
 	LEASE_END_REASONS(X)
 #undef X
-#define X(name, text) LEASE_END_CLASS_##name, /* the create failed with this class */
-		LEASE_ERROR_CLASSES(X)
+#define X(name, text) LEASE_END_CLASS_##name,	/* the create failed with this class */
+	LEASE_ERROR_CLASSES(X)
 #undef X
-			LEASE_END_REASON_COUNT,
-	LEASE_END_OTHER /* a text that this version does not know: end_reason_other */
+	LEASE_END_REASON_COUNT,
+	LEASE_END_OTHER		/* a text that this version does not know: end_reason_other */
 };
 /* clang-format on */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who this broker is: its id, its signing key, and the sentinel's public key. */
+/* The broker's identity: its id, its signing key, and the sentinel's public key. */
 #include "store/internal.h"
 
 #include <openssl/evp.h>
@@ -45,7 +45,7 @@ int meta_put(struct store *store, const char *key, const void *value, size_t len
 	return store_run(store, stmt, "writing the identity", err);
 }
 
-/* The wire form of RFC 4253: a length and the bytes. */
+/* A string in the format of RFC 4253: length and bytes. */
 static size_t put_string(unsigned char *to, const void *data, size_t len)
 {
 	to[0] = to[1] = to[2] = 0;
@@ -54,7 +54,7 @@ static size_t put_string(unsigned char *to, const void *data, size_t len)
 	return 4 + len;
 }
 
-/* The private half is forgotten before it was ever seen. */
+/* The private half is never stored or shown. */
 static int make_public_key(char *out, size_t size, struct err *err)
 {
 	static const char type[] = "ssh-ed25519";
@@ -85,7 +85,7 @@ static int identity_create(struct store *store, const struct env *env, struct er
 	env_random(env, bytes, sizeof(bytes));
 	env_random(env, key, sizeof(key));
 	hash_base32(bytes, sizeof(bytes), instance);
-	/* A label value, and for people to read: begins with a letter. */
+	/* Used as a label value and shown to users: begins with a letter. */
 	if (instance[0] < 'a')
 		instance[0] = (char)('a' + bytes[0] % 26);
 	rc = make_public_key(public_key, sizeof(public_key), err) ||
@@ -102,7 +102,7 @@ int identity_make(struct store *store, const struct env *env, struct err *err)
 	char instance[32];
 	int len, rc;
 
-	/* The tool and the daemon may both be the first: whoever begins second finds it made. */
+	/* The tool and the daemon may both be first: the second finds the identity created. */
 	if (store_begin(store, err))
 		return -1;
 	rc = meta_get(store, "instance", instance, sizeof(instance), &len, err);

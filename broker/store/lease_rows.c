@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Leases, their heartbeats, and what counts against caps. */
+/* Leases, their heartbeats, and totals of what counts against limits. */
 #include "store/internal.h"
 
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include "util/text.h"
 
 /*
- * The columns in one place, in one order: what was asked for (FIXED), then what
- * changes (MOVING). T text, I integer, E enum.
+ * The columns in one place and order: the request (FIXED), then what changes (MOVING). T
+ * text, I integer, E enum.
  */
 #define FIXED(T, I, E) \
 	T(id, id) T(attempt_token, attempt_token) T(owner, owner) T(org, org) \
@@ -40,7 +40,7 @@
 #define SET(column, field) #column " = ?, "
 #define MARK(column, field) "?, "
 
-/* Not as they are in struct lease: a name, two lists, and what comes from the heartbeats. */
+/* end_reason and the two lists are converted; touched_ms comes from the heartbeats. */
 #define COLUMNS FIXED(NAME, NAME, NAME) MOVING(NAME, NAME, NAME) "end_reason, types, fallback_ports"
 #define SELECT_BY(index) \
 	"SELECT " COLUMNS ", lease.n, ifnull(beat.touched_ms, created_ms) " \
@@ -93,7 +93,7 @@ static void ports_split(struct lease *l, const char *text)
 	}
 }
 
-/* A file that somebody made by hand may hold NULL even there. */
+/* A file edited by hand may hold NULL even there. */
 static const char *text_at(sqlite3_stmt *stmt, int index)
 {
 	const char *text = (const char *)sqlite3_column_text(stmt, index);
@@ -234,8 +234,8 @@ int store_lease_is_of(struct store *store, const char *id, const char *owner, co
 }
 
 /*
- * Ownership is part of the query: a token sees its owner's leases and those shared with
- * it; an empty owner with an org (a reader's scope) sees the whole org's.
+ * Ownership is part of the query: a token sees its owner's leases and those shared with it;
+ * an empty owner with an org (a reader's scope) sees the whole organisation's.
  */
 #define SHARED "EXISTS(SELECT 1 FROM share WHERE share.lease = lease.n AND share.org = ?4" \
 	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9)"
@@ -287,7 +287,7 @@ int store_lease_by_slug(struct store *store, const char *slug, const struct stor
 	is_own = scope->owner && !strcmp(ret->owner, scope->owner) && !scope->all;
 	rc = store_row(store, stmt, "reading a lease by its slug", err);
 	if (rc == 0 && is_own) {
-		/* One of the two is another's; an owner's live slugs are all different. */
+		/* The other one is shared: an owner's live slugs are all different. */
 		sqlite3_reset(stmt);
 		return 0;
 	}
@@ -319,9 +319,9 @@ int store_slug_taken(struct store *store, const char *slug, const char *owner, c
 /* ---- lists ---------------------------------------------------------------------------- */
 
 /*
- * One text per shape, so that each walks an index that fits it, newest first,
- * and reads few rows that it does not return: live leases and those with
- * something owed are few among many, an owner's are few among all.
+ * One statement per kind of list, so that each uses a suitable index, newest first, and
+ * reads few rows that it does not return: live leases and those to clean up are few among
+ * many, an owner's are few among all.
  */
 #define LIST(index, where) \
 	SELECT_BY(index) "WHERE " where " AND lease.n < ?5 AND (?1 < 0 OR state = ?1) AND " VISIBLE \
@@ -331,7 +331,7 @@ int store_slug_taken(struct store *store, const char *slug, const char *owner, c
 	"lease.n IN (SELECT lease FROM share WHERE share.org = ?4" \
 	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9) AND owner <> ?3"
 
-/* Is it walked by an index of owners, which has no leases of others? */
+/* Does it use an index by owner, which has no leases of others? */
 static int is_by_owner(const struct store_list *list)
 {
 	return !list->scope.all && list->scope.owner && list->scope.owner[0] &&
@@ -343,7 +343,7 @@ static const char *list_sql(const struct store_list *list)
 {
 	int own = is_by_owner(list);
 
-	/* Few, whatever else is asked. */
+	/* Few, whatever the other conditions. */
 	if (list->attention)
 		return LIST("INDEXED BY lease_attention ", "attention <> ''");
 	if (list->open)
@@ -384,7 +384,7 @@ static sqlite3_stmt *list_begin(struct store *store, const struct store_list *li
 	return stmt;
 }
 
-/* One of the two lists that are merged: the next row of it, or none any more. */
+/* One of the two lists that are merged: its next row; `stmt` NULL at its end. */
 struct list_head {
 	sqlite3_stmt *stmt;
 	struct lease l;
@@ -416,7 +416,7 @@ int store_lease_each(struct store *store, const struct store_list *list, store_l
 
 	if (!heads[0].stmt)
 		return -1;
-	/* What is shared is little, and is walked beside. */
+	/* Shared leases are few; they are merged from a list of their own. */
 	if (is_by_owner(list) && list->scope.sharing != SHARED_NOT) {
 		heads[1].stmt = list_begin(store, list, LIST("", LIST_SHARED), err);
 		if (!heads[1].stmt)
@@ -454,7 +454,7 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 	return 0;
 }
 
-/* lease_deadline_ms() in SQL, and for what has ended the longest wait. */
+/* lease_deadline_ms() in SQL; for ended leases the longest wait. */
 #define DUE_LIMIT \
 	"CASE WHEN state > 1 THEN ?1 + ?2 ELSE min(created_ms + ttl_ms," \
 	" CASE WHEN state = 0 THEN provision_deadline_ms" \
@@ -464,7 +464,7 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *arg,
 		   struct err *err)
 {
-	/* As lease_due_ms has it: no stored due time counts beyond a lease's limits. */
+	/* As in lease_due_ms: a stored due time never counts beyond the lease's limits. */
 	sqlite3_stmt *stmt = store_prepare(store,
 		"SELECT n, CASE WHEN retained AND due_ms = retain_until_ms THEN due_ms"
 		" ELSE min(CASE WHEN due_ms > 0 THEN due_ms ELSE ?3 END, " DUE_LIMIT ") END"
@@ -494,7 +494,7 @@ int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *
 	return store_run(store, stmt, "recording a heartbeat", err);
 }
 
-/* ---- caps and usage --------------------------------------------------------------------- */
+/* ---- limits and usage ------------------------------------------------------------------- */
 
 int store_account_each(struct store *store, store_account_fn fn, void *arg, struct err *err)
 {
@@ -512,7 +512,7 @@ int store_account_each(struct store *store, store_account_fn fn, void *arg, stru
 	return rc < 0 ? -1 : 0;
 }
 
-/* One sum of the tally; none yet is nothing. */
+/* One row of the totals; leaves zeros if there is none. */
 static int usage_totals_get(struct store *store, int scope, const char *name, const char *org,
 			    int64_t *ret_leases, int64_t *ret_micros, struct err *err)
 {

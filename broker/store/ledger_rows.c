@@ -213,9 +213,9 @@ int store_resource_by_n(struct store *store, int64_t n, struct resource *ret, st
 	return rc;
 }
 
-/* What nothing more is to be done about: lessor_state_is_over. */
+/* lessor_state_is_over() in SQL. */
 #define OVER "(5, 7, 10, 11)"
-/* A delete may be under way: resource_may_be_deleting. */
+/* resource_may_be_deleting() in SQL. */
 #define DELETING "(4, 8, 9, 12, 13)"
 
 _Static_assert(LESSOR_STATE_GONE == 5 && LESSOR_STATE_DISOWNED == 7 &&
@@ -228,7 +228,7 @@ _Static_assert(CLEANUP_DONE == 4, "store_resource_users says so");
 int store_resource_users(struct store *store, const char *account, uint32_t kind, const char *id,
 			 int64_t but_lease_n, struct resource_users *ret, struct err *err)
 {
-	/* A lease counts as long as it may still use it: not done, or its row not over. */
+	/* A lease counts while it is not done and its row is not over. */
 	sqlite3_stmt *stmt = store_prepare(store,
 		"SELECT resource.n, ours, resource.state IN " DELETING " FROM resource"
 		" JOIN lease ON lease.n = resource.lease"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <zlib.h>
 
-/* A tag, and the length before, little-endian; then the bytes. */
+/* A tag and the unpacked length, little-endian; then the data. */
 #define HEAD 5
 #define TAG_RAW 'r'
 #define TAG_DEFLATED 'z'

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The runs' file beside the leases' file: where it is, whose it is, and opening it. */
+/* The runs' file: its path, its pair id, and opening it. */
 #include "store/runs.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 #define PAIR_SIZE HASH_HEX_ROOM(PAIR_BYTES)
 #define INSTANCE_SIZE 32
 
-/* Both texts, "" while there is none. */
+/* Both texts; "": none yet. */
 struct pair {
 	char instance[INSTANCE_SIZE];
 	char id[PAIR_SIZE];
@@ -47,7 +47,7 @@ static int pair_read(struct store *store, struct pair *ret, struct err *err)
 	       pair_text(store, "pair", ret->id, sizeof(ret->id), err) ? -1 : 0;
 }
 
-/* Zeroed where there is no file, or an empty one. */
+/* Zeroed if there is no file or an empty one. */
 static int pair_inspect(const char *path, struct pair *ret, struct err *err)
 {
 	struct store *file;
@@ -79,8 +79,8 @@ static int pair_inspect(const char *path, struct pair *ret, struct err *err)
 }
 
 /*
- * A store that knows no pair yet takes a file of its own instance: a start was interrupted, or
- * the leases' file is a backup from before there were two.
+ * A store without a pair id adopts a file of its own instance: a start was interrupted, or
+ * the leases' file is a backup from before the split.
  */
 static int pair_check(const struct store *leases, const char *path, const struct pair *ours,
 		      const struct pair *theirs, struct err *err)
@@ -104,7 +104,7 @@ static void pair_make(const struct env *env, struct pair *pair)
 
 /* ---- a new file ------------------------------------------------------------------------- */
 
-/* The leases' file has its instance already. */
+/* The leases' file already has its instance. */
 static int pair_write(struct store *store, const struct pair *pair, int with_instance,
 		      struct err *err)
 {
@@ -126,7 +126,7 @@ static int file_remove(const char *path, const char *end, struct err *err)
 	return unlink(name) && errno != ENOENT ? err_set_errno(err, errno, "removing %s", name) : 0;
 }
 
-/* SQLite would take what an earlier file of that name has left for this one's. */
+/* SQLite would apply leftovers of an earlier file of that name to this one. */
 static int leftovers_remove(const char *path, struct err *err)
 {
 	return file_remove(path, "-journal", err) || file_remove(path, "-wal", err) ||
@@ -147,7 +147,7 @@ static int sync_folder_of(const char *path, struct err *err)
 	return sync_path(dirname(copy), err);
 }
 
-/* All of it is on the disk, at once, and nothing of it in a log. */
+/* Writes the whole file and syncs it; nothing remains in a log. */
 static int file_write(const char *path, const struct pair *pair, struct err *err)
 {
 	auto_free char *log = xasprintf("%s-wal", path);
@@ -164,8 +164,8 @@ static int file_write(const char *path, const struct pair *pair, struct err *err
 }
 
 /*
- * Under another name until it is whole: a power cut while a database is being made may leave
- * a damaged one, which would have to be taken away by hand.
+ * Written under another name until complete: a power failure during the creation of a
+ * database may leave a damaged one, which would have to be removed by hand.
  */
 static int file_make(const char *path, const struct pair *pair, struct err *err)
 {
@@ -179,7 +179,7 @@ static int file_make(const char *path, const struct pair *pair, struct err *err)
 	return sync_folder_of(path, err) || file_remove(fresh, ".lock", err) ? -1 : 0;
 }
 
-/* The new file first: until the leases' file knows of it, nothing was lost with it. */
+/* The new file first: until the leases' file records the pair, losing it loses nothing. */
 static int pair_join(struct store *leases, const char *path, const struct env *env,
 		     const struct pair *ours, const struct pair *theirs, struct err *err)
 {

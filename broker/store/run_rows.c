@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs: who may see them, their lists, what they consist of, and their end. */
+/* Runs: access, lists, parts and retention. */
 #include "store/runs.h"
 
 #include <stdlib.h>
@@ -33,7 +33,7 @@ int run_state_parse(const char *text)
 
 /* ---- the row ------------------------------------------------------------------------- */
 
-/* The columns in one place: what stays (FIXED), then what changes. T text, I integer. */
+/* The columns in one place: fixed ones, then those that change. T text, I integer. */
 #define FIXED(T, I) T(id, id) T(owner, owner) T(org, org) T(label, label) I(started_ms, started_ms)
 #define MOVING(T, I) \
 	T(lease, lease_id) T(slug, slug) T(account, account) T(target, target) \
@@ -98,7 +98,7 @@ int store_run_update(struct store *store, const struct run_row *r, struct err *e
 	return store_run(store, stmt, "updating a run", err);
 }
 
-/* The first row, if there is one, and the statement reset. */
+/* Reads the first row, if any, and resets the statement. */
 static int run_one(struct store *store, sqlite3_stmt *stmt, struct run_row *ret, struct err *err)
 {
 	int rc = store_row(store, stmt, "reading a run", err);
@@ -110,7 +110,7 @@ static int run_one(struct store *store, sqlite3_stmt *stmt, struct run_row *ret,
 	return 0;
 }
 
-/* ---- who may ------------------------------------------------------------------------ */
+/* ---- access ------------------------------------------------------------------------ */
 
 #define WRITABLE "(?2 OR (run.org = ?4 AND run.owner = ?3)) "
 #define READABLE \
@@ -118,8 +118,8 @@ static int run_one(struct store *store, sqlite3_stmt *stmt, struct run_row *ret,
 	"SELECT 1 FROM run_lease AS u WHERE u.run = run.n AND lease_is_of(u.lease, ?3, ?4))) "
 
 /*
- * Leases are in another file. Each is looked up in it by itself, as committed then: an owner
- * and an organisation that a lease has once it keeps for ever.
+ * Leases are in another file. Each is looked up there separately, as committed at that time:
+ * the owner and organisation of a lease never change.
  */
 static void lease_is_of(sqlite3_context *context, int count, sqlite3_value **values)
 {
@@ -175,7 +175,7 @@ int store_run_find(struct store *store, const char *id, const struct store_scope
 	return run_one(store, stmt, ret, err);
 }
 
-/* One text per shape, so that each walks an index, newest first. */
+/* One statement per kind of list, so that each uses an index, newest first. */
 #define LIST(index, where) \
 	"SELECT " COLUMNS "run.n, command FROM run " index "WHERE " where " AND run.n < ?5 AND " \
 	"(?1 < 0 OR run.state = ?1) AND " READABLE "ORDER BY run.n DESC LIMIT ?6"
@@ -222,9 +222,9 @@ int store_run_each(struct store *store, const struct store_run_list *list, store
 	return rc < 0 ? -1 : 0;
 }
 
-/* ---- what it consists of ----------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------- */
 
-/* Gives each row's only column to `fn`. How many rows there were, or -1. */
+/* Passes each row's single column to `fn`. The number of rows, or -1. */
 static int texts_each(struct store *store, sqlite3_stmt *stmt, store_text_fn fn, void *arg,
 		      struct err *err)
 {
@@ -521,7 +521,7 @@ int store_run_bytes(struct store *store, int64_t *ret, struct err *err)
 	return 0;
 }
 
-/* Rows of a run in one table, at most so many. How many they were, or -1. */
+/* Deletes at most `limit` rows of a run from one table. The number deleted, or -1. */
 static int drop_rows(struct store *store, const char *sql, int64_t n, int limit, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, sql, err);
@@ -547,7 +547,7 @@ int store_run_drop(struct store *store, int64_t n, int parts, struct err *err)
 	events = drop_rows(store, SOME("run_event", "seq"), n, parts - count, err);
 	if (events < 0 || count + events >= parts)
 		return events < 0 ? -1 : 1;
-	/* The rest is little: at most STORE_SAMPLES_MAX rows, and those of its leases. */
+	/* The rest is small: at most STORE_SAMPLES_MAX samples, and the leases it used. */
 	if (drop_rows(store, SOME("run_sample", "at_ms"), n, 1000, err) < 0 ||
 	    drop_rows(store, SOME("run_lease", "lease"), n, 1000, err) < 0 ||
 	    drop_rows(store, SOME("run_results", "run"), n, 1, err) < 0 ||

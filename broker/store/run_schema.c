@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The schema of the runs' file: numbered migrations, under the same rules as the leases'
- * (schema.c). The row of a run is small and lists read it alone; what is long is in pieces of
- * its own, which are taken away a few at a time.
+ * The schema of the runs' file: numbered migrations under the same rules as the leases'
+ * (schema.c). Lists read only the small row of a run; large texts are in tables of their
+ * own, which are deleted a few rows at a time.
  */
 #include "store/internal.h"
 

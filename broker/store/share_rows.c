@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who else may use a lease, and what its machine was last seen to do. */
+/* Sharing and telemetry of leases. */
 #include "store/internal.h"
 
 /* ---- sharing --------------------------------------------------------------------------- */

@@ -9,8 +9,8 @@
 /* ---- statements ---------------------------------------------------------------- */
 
 /*
- * After one of these nobody knows what is on the disk: SQLite would go on after
- * a failed fsync as if nothing had been.
+ * After one of these errors the state on disk is unknown: SQLite would continue after a
+ * failed fsync as if nothing had happened.
  */
 static int code_breaks_store(int code)
 {
@@ -100,7 +100,7 @@ static int statement_run_text(struct store *store, const char *sql, const char *
 	return stmt ? statement_run(store, stmt, doing, err) : -1;
 }
 
-/* The transaction that was asked for begins with its first write: reads need none. */
+/* The requested transaction begins with its first write; reads need none. */
 static int transaction_open(struct store *store, struct err *err)
 {
 	if (!store->is_wanted || store->is_open)
@@ -114,7 +114,7 @@ static int transaction_open(struct store *store, struct err *err)
 int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err)
 {
 	if (transaction_open(store, err)) {
-		/* What was bound is bound again the next time. */
+		/* Parameters are bound again on the next use. */
 		sqlite3_reset(stmt);
 		return -1;
 	}
@@ -224,13 +224,13 @@ int store_savepoint_keep(struct store *store, struct err *err)
 
 void store_savepoint_undo(struct store *store)
 {
-	/* A write that failed hard has rolled everything back itself. */
+	/* A fatal write error has already rolled everything back. */
 	if (statement_run_text(store, "ROLLBACK TO one", "rolling back to a savepoint", NULL) ||
 	    statement_run_text(store, "RELEASE one", "rolling back to a savepoint", NULL))
 		store->broken = 1;
 }
 
-/* ---- reading at one moment ------------------------------------------------------------- */
+/* ---- snapshots ------------------------------------------------------------------------- */
 
 int store_snapshot_begin(struct store *store, struct err *err)
 {

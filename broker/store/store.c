@@ -14,18 +14,18 @@
 #include "util/text.h"
 
 /*
- * A tool may write beside the daemon. The daemon holds up everybody while it
- * waits, a tool only its caller.
+ * A tool may write beside the daemon. While the daemon waits for the lock, everybody waits;
+ * while a tool waits, only its caller.
  */
 #define DAEMON_BUSY_MS 1000
 #define TOOL_BUSY_MS 5000
 #define CACHE_KIB "8192"
-/* Up to this size the whole file is checked at start: about 4 ms for each MiB. */
+/* Up to this size the whole file is checked at start, at about 4 ms per MiB. */
 #define CHECK_WHOLE_BYTES (8 * 1024 * 1024)
 
 /* ---- opening ------------------------------------------------------------------------- */
 
-/* The first complaint of a checking pragma, in `err`. */
+/* Runs a checking pragma; the first problem goes to `err`. */
 static int check_pragma(struct store *store, const char *pragma, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, pragma, err);
@@ -43,9 +43,9 @@ static int check_pragma(struct store *store, const char *pragma, struct err *err
 }
 
 /*
- * A start may not take seconds, so a large file is looked at whole only by
- * store_check. The guard has seen that it is not cut short, and every page is
- * checked when it is read (cell_size_check).
+ * A start must not take seconds, so a large file is checked in full only by store_check. The
+ * guard has checked that it is not truncated, and every page is checked when it is read
+ * (cell_size_check).
  */
 static int check_integrity(struct store *store, struct err *err)
 {
@@ -70,11 +70,11 @@ int store_check(struct store *store, struct err *err)
 
 static void sqlite_setup(void)
 {
-	/* Nobody asks for SQLite's own statistics; keeping them takes a lock at each allocation. */
+	/* SQLite's memory statistics are unused and cost a lock at each allocation. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-/* `name` is the path, or the URI of it. */
+/* `name` is the path or its URI. */
 static int open_named(struct store *store, const char *name, int flags, int busy_ms,
 		      struct err *err)
 {
@@ -103,7 +103,7 @@ static int open_connection(struct store *store, int flags, int busy_ms, struct e
 	return open_named(store, store->path, flags, busy_ms, err);
 }
 
-/* Asking for WAL succeeds even where there can be none; the answer says what it is now. */
+/* The pragma succeeds even where WAL is unsupported; its result is the mode in effect. */
 static int journal_setup(struct store *store, enum writer writer, struct err *err)
 {
 	const char *sync = writer == WRITER_UNSYNCED ? "PRAGMA synchronous = OFF"
@@ -124,8 +124,8 @@ static int journal_setup(struct store *store, enum writer writer, struct err *er
 }
 
 /*
- * A tool that finds an older schema changes it only while no daemon runs: the
- * daemon would go on with statements made for the old one.
+ * A tool migrates an older schema only while no daemon runs: the daemon would continue with
+ * statements prepared for the old one.
  */
 static int store_migrate(struct store *store, int is_daemon, struct err *err)
 {
@@ -258,9 +258,9 @@ static int has_log(const struct store *store)
 }
 
 /*
- * Where there is no log nobody has the store open, and even a reader would make one and
- * could not take it away again. So it reads the file alone, and takes no locks: whether
- * somebody came meanwhile is looked at afterwards.
+ * Without a log nobody has the store open, and even a reader would create one and could not
+ * remove it. So read the file alone, without locks, and check afterwards whether somebody
+ * opened it meanwhile.
  */
 static int open_unlocked(struct store *store, struct err *err)
 {
@@ -335,7 +335,7 @@ int store_open_view(const char *path, struct store **ret, struct err *err)
 	}
 	if (own.kind == ERR_NOT_FOUND)
 		rc = 1;
-	/* Half of a change looks like damage. */
+	/* A partial change looks like damage. */
 	if (!store_view_holds(store))
 		rc = err_set(&own, ERR_BUSY, "%s is being written; try again", store->path);
 	if (rc < 0) {
