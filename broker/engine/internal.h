@@ -125,9 +125,9 @@ int core_clock_is_suspect(const struct core *core);
 struct core_account *core_account_find(struct core *core, const char *name);
 /* Can what is kept there be protected at the provider, and is it meant to be? */
 int core_account_protects(const struct core_account *a);
-/* Was it proven lately? One missed probe is no reason to stop. */
+/* Was its sentinel verified recently? One missed probe is tolerated. */
 int core_account_is_identified(const struct core *core, const struct core_account *a);
-/* Is the account proven, so that absence and inventories mean something? */
+/* Is it verified and not blocked, so that absence and inventories mean something? */
 int core_account_is_verified(const struct core *core, const struct core_account *a);
 /* May its inventory be read? That is so of a fenced one, too. */
 int core_account_is_readable(const struct core *core, const struct core_account *a);

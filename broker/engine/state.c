@@ -40,7 +40,7 @@ int core_account_protects(const struct core_account *a)
 	return a->account->table->retain != NULL && a->account->config.protect_retained;
 }
 
-/* How old a proof may be: one missed probe is no reason to stop. */
+/* Three probe intervals: one missed probe is tolerated. */
 int core_account_is_identified(const struct core *core, const struct core_account *a)
 {
 	return !a->account->table->probe ||

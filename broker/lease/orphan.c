@@ -40,7 +40,7 @@ int orphan_read(const struct signer *signer, const char *account,
 	    strlen(seen->name) >= sizeof(r.name) || !lease || strlen(lease) >= sizeof(ret->lease) ||
 	    !attempt)
 		return 0;
-	/* The name is under the signature: what is signed for one name proves no other. */
+	/* The signature covers the name: a signature for one name proves no other. */
 	TEXT_SET(l.id, lease);
 	TEXT_SET(r.id, seen->id);
 	TEXT_SET(r.name, seen->name);
@@ -70,7 +70,7 @@ int orphan_classify(const struct orphan *s, const struct lease *l, const struct 
 
 		if (r->kind != s->kind)
 			continue;
-		/* Forgotten by an operator it is claimed all the same. */
+		/* A disowned row still claims its resource. */
 		if ((r->state == LESSOR_STATE_DISOWNED || !lessor_state_is_over(r->state)) &&
 		    strcmp(r->id[0] ? r->id : r->name, r->id[0] ? s->id : s->name) == 0)
 			return -1;
@@ -78,7 +78,10 @@ int orphan_classify(const struct orphan *s, const struct lease *l, const struct 
 	}
 	if (l->retained)
 		return ORPHAN_RETAINED;
-	/* Before anything is made a row says so, and rows stay: no row, then history was lost. */
+	/*
+	 * An intent is recorded before each create and rows are never removed: no row means
+	 * lost history.
+	 */
 	if (!was_meant)
 		return ORPHAN_NEWER_THAN_STORE;
 	return lease_is_live(l) ? ORPHAN_ALIVE : ORPHAN_ENDED;

@@ -70,9 +70,12 @@ int64_t account_option_int(const struct account *account, const char *key);
 
 /* ---- is it the account we know? (rule 7) ---- */
 
-/* The probe's result. proven: DONE. Otherwise `error_class` and a sentence; AUTH and ACCOUNT block. */
+/*
+ * The probe's result. `verified`: DONE. Otherwise `error_class` and a sentence; AUTH and
+ * ACCOUNT block.
+ */
 void account_probed(struct account *account, int verified, uint32_t error_class, const char *reason);
-/* Was it proven within the last `max_age_ms`, and nothing spoke against it since? */
+/* Was it verified within the last `max_age_ms`, and not contradicted since? */
 int account_is_verified(const struct account *account, int64_t max_age_ms);
 /* Blocked: nothing new is made, nothing is concluded from absence. `reason` may be NULL. */
 int account_is_blocked(const struct account *account, char *reason, size_t size);

@@ -23,7 +23,7 @@ struct account_state {
 	/* behind `lock` */
 	pthread_mutex_t lock;
 	struct budget budget;
-	int is_verified; /* at verified_mono_ms, and nothing spoke against it since */
+	int is_verified; /* at verified_mono_ms, and not contradicted since */
 	int64_t verified_mono_ms;
 	char sentinel[32];
 	struct account_figures figures;
