@@ -23,8 +23,9 @@ static void account_message(const struct call *call, const struct account *accou
 	const char *why = figures->fenced ? figures->fence : figures->reason;
 
 	if (!may_not_be_used(figures))
-		snprintf(out, room, "%s", figures->proven_ms ? "The account is proven and in use." :
-			 "The account has not been proven yet.");
+		snprintf(out, room, "%s",
+			 figures->verified_ms ? "The account is proven and in use." :
+						"The account has not been proven yet.");
 	else if (call->caller.role == TOKEN_USER || !why[0])
 		snprintf(out, room, "The account is %s; an operator must look.",
 			 figures->fenced ? "fenced" : "blocked");
@@ -54,7 +55,7 @@ static void render_account(struct jsonw *w, const char *key, const struct call *
 	jsonw_text(w, "image", account->config.image);
 	jsonw_bool(w, "blocked", may_not_be_used(&figures));
 	jsonw_bool(w, "fenced", figures.fenced);
-	jsonw_time(w, "provenAt", figures.proven_ms);
+	jsonw_time(w, "provenAt", figures.verified_ms);
 	jsonw_text(w, "message", message);
 	jsonw_end_object(w);
 }
@@ -115,8 +116,10 @@ void accounts_readiness(struct call *call)
 	jsonw_text(&w, "message", message);
 	jsonw_array(&w, "checks");
 	jsonw_object(&w, NULL);
-	jsonw_text(&w, "status", may_not_be_used(&figures) ? "failed" :
-				 figures.proven_ms ? "ok" : "warning");
+	jsonw_text(&w, "status",
+		   may_not_be_used(&figures) ? "failed" :
+		   figures.verified_ms	     ? "ok" :
+					       "warning");
 	jsonw_text(&w, "check", "account");
 	jsonw_text(&w, "message", message);
 	jsonw_end_object(&w);

@@ -30,7 +30,7 @@
 #define AUTHORIZATION_ROOM 128
 
 struct follow {
-	char run_id[RUN_ID_ROOM];
+	char run_id[RUN_ID_SIZE];
 	int64_t n;		/* the run's row */
 	int64_t seq;		/* of the last event that was sent */
 	int limit;		/* events in one message */
@@ -299,7 +299,7 @@ static void follow_go_on(struct control *c, struct follow *f)
 }
 
 struct subscribe_body {
-	char run_id[RUN_ID_ROOM];
+	char run_id[RUN_ID_SIZE];
 	int64_t after, limit;
 };
 

@@ -14,7 +14,7 @@
 /* 422 when the request can never work, 409 when the world was in the way. */
 static int failed_status(const struct engine_request *request)
 {
-	if (!strcmp(request->lease.end_reason, error_class_name(LESSOR_CLASS_INVALID)))
+	if (request->lease.end_reason == LEASE_END_CLASS_INVALID)
 		return 422;
 	return 409;
 }
@@ -38,10 +38,10 @@ static const char *failed_message(const struct lease *l)
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		if (!strcmp(l->end_reason, error_class_name(texts[i].error_class)))
+		if (l->end_reason == lease_end_of_class(texts[i].error_class))
 			return texts[i].text;
 	}
-	if (!strcmp(l->end_reason, "deadline"))
+	if (l->end_reason == LEASE_END_DEADLINE)
 		return "The machine was not ready in time.";
 	return "The machine could not be made.";
 }
@@ -55,9 +55,10 @@ static void create_answer(struct call *call, const struct engine_request *reques
 		result_lease_error(call, failed_status(request), "provisioning_failed",
 				   failed_message(l), request);
 	} else if (!lease_is_live(l)) {
-		result_lease_error(call, 409, is_put ? "lease_id_conflict" :
-				   !strcmp(l->end_reason, "canceled") ? "create_canceled" :
-				   "lease_state_changed",
+		result_lease_error(call, 409,
+				   is_put			       ? "lease_id_conflict" :
+				   l->end_reason == LEASE_END_CANCELED ? "create_canceled" :
+									 "lease_state_changed",
 				   "The lease has ended.", request);
 	} else if (request->result == RESULT_CREATED) {
 		result_lease(call, 201, request);

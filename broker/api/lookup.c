@@ -20,7 +20,7 @@ int lookup_is_unsure(const struct api *api, const struct lease *l)
 {
 	const struct account *account = lookup_account(api, l->account);
 
-	return !account || account_is_fenced(account) || !account_is_proven(account, INT64_MAX);
+	return !account || account_is_fenced(account) || !account_is_verified(account, INT64_MAX);
 }
 
 struct store_scope lookup_scope(const struct caller *caller)
@@ -83,7 +83,7 @@ int lookup_lease(struct call *call)
 
 int lookup_is_run_id(const char *text)
 {
-	size_t len = strnlen(text, RUN_ID_ROOM);
+	size_t len = strnlen(text, RUN_ID_SIZE);
 
 	return (len == 16 || len == 36) && !memcmp(text, "run_", 4) &&
 	       strspn(text + 4, "0123456789abcdef") == len - 4;

@@ -126,11 +126,11 @@ static void account_metrics(struct buf *out, const struct api *api)
 	for (size_t i = 0; i < api->parts.account_count; i++) {
 		account_figures(api->parts.accounts[i], &figures);
 		buf_addf(out, "lessor_account_proven_seconds{account=\"%s\"} %" PRId64 "\n",
-			 api->parts.accounts[i]->config.name, figures.proven_ms / 1000);
+			 api->parts.accounts[i]->config.name, figures.verified_ms / 1000);
 	}
 }
 
-static int stray_count(void *arg, const struct stray *s)
+static int orphan_count(void *arg, const struct orphan *s)
 {
 	(void)s;
 	++*(int64_t *)arg;
@@ -144,7 +144,7 @@ static void sweep_metrics(struct buf *out, const struct api *api)
 		const char *name = api->parts.accounts[i]->config.name;
 		int64_t count = 0;
 
-		if (store_stray_each(api->parts.reader, name, stray_count, &count, NULL) == 0)
+		if (store_orphan_each(api->parts.reader, name, orphan_count, &count, NULL) == 0)
 			buf_addf(out, "lessor_sweep_strays{account=\"%s\"} %" PRId64 "\n", name,
 				 count);
 	}

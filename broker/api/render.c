@@ -206,7 +206,7 @@ static void render_times(struct jsonw *w, const struct lease *l)
 	jsonw_time(w, "readyAt", l->ready_ms);
 	jsonw_time(w, "endedAt", l->ended_ms);
 	jsonw_time(w, "releasedAt", l->released_ms);
-	jsonw_text_if(w, "endReason", l->end_reason);
+	jsonw_text_if(w, "endReason", lease_end_text(l));
 }
 
 void render_lease(struct jsonw *w, const char *key, const struct lease *l,

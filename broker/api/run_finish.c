@@ -98,7 +98,7 @@ struct finish_job {
 	struct call call;
 	struct finish_job *next;
 	struct runlog *log;
-	char run_id[RUN_ID_ROOM];
+	char run_id[RUN_ID_SIZE];
 	struct run_row told;
 	int64_t sample_ms;
 	char sample[TELEMETRY_ROOM];

@@ -6,41 +6,42 @@
 #include "api/engine_request.h"
 #include "api/handlers.h"
 #include "api/result.h"
-#include "lease/stray.h"
+#include "lease/orphan.h"
 #include "util/alloc.h"
 #include "util/text.h"
 
-#define STRAYS_SHOWN 1000	/* of one account */
+#define ORPHANS_SHOWN 1000 /* of one account */
 
 struct showing {
-	struct stray *list;
+	struct orphan *list;
 	size_t count;
 	int64_t looked_ms;
-	int any_ahead;
+	int any_newer_than_store;
 };
 
-static int showing_add(void *arg, const struct stray *s)
+static int showing_add(void *arg, const struct orphan *s)
 {
 	struct showing *showing = arg;
 
-	showing->any_ahead |= stray_is_ahead(s->why) && s->first_ms > showing->looked_ms;
-	if (showing->count < STRAYS_SHOWN)
+	showing->any_newer_than_store |= orphan_is_newer_than_store(s->why) &&
+					 s->first_ms > showing->looked_ms;
+	if (showing->count < ORPHANS_SHOWN)
 		showing->list[showing->count++] = *s;
 	return 0;
 }
 
-static void render_stray(struct jsonw *w, const struct stray *s, const char *holds)
+static void render_orphan(struct jsonw *w, const struct orphan *s, const char *holds)
 {
 	jsonw_object(w, NULL);
 	jsonw_text(w, "kind", resource_kind_name(s->kind));
 	jsonw_text(w, "id", s->id);
 	jsonw_text(w, "name", s->name);
 	jsonw_text(w, "lease", s->lease);
-	jsonw_text(w, "why", stray_why_name(s->why));
+	jsonw_text(w, "why", orphan_why_name(s->why));
 	jsonw_time(w, "createdAt", s->made_ms);
 	jsonw_time(w, "firstSeenAt", s->first_ms);
 	jsonw_time(w, "lastSeenAt", s->last_ms);
-	jsonw_int(w, "sightings", s->looks);
+	jsonw_int(w, "sightings", s->sightings);
 	jsonw_bool(w, "wouldDelete", !holds);
 	jsonw_text_if(w, "stays", holds);
 	jsonw_end_object(w);
@@ -50,14 +51,14 @@ static int render_account(const struct call *call, struct jsonw *w, const char *
 			  struct err *err)
 {
 	const struct api *api = call->api;
-	auto_free struct stray *list = xcalloc(STRAYS_SHOWN, sizeof(*list));
+	auto_free struct orphan *list = xcalloc(ORPHANS_SHOWN, sizeof(*list));
 	struct showing showing = { .list = list };
 	struct sweep sweep;
 
 	if (store_sweep_get(api->parts.reader, account, &sweep, err))
 		return -1;
 	showing.looked_ms = sweep.looked_ms;
-	if (store_stray_each(api->parts.reader, account, showing_add, &showing, err))
+	if (store_orphan_each(api->parts.reader, account, showing_add, &showing, err))
 		return -1;
 	jsonw_object(w, NULL);
 	jsonw_text(w, "account", account);
@@ -65,16 +66,17 @@ static int render_account(const struct call *call, struct jsonw *w, const char *
 	jsonw_time(w, "sweptAt", sweep.done_ms);
 	jsonw_text_if(w, "error", sweep.error);
 	jsonw_int(w, "objects", sweep.objects);
-	jsonw_int(w, "unproven", sweep.unproven);
-	jsonw_bool(w, "storeIsBehind", showing.any_ahead);
+	jsonw_int(w, "unproven", sweep.unverified);
+	jsonw_bool(w, "storeIsBehind", showing.any_newer_than_store);
 	jsonw_time(w, "lookedAt", sweep.looked_ms);
 	jsonw_text_if(w, "lookedBy", sweep.looked_by);
 	jsonw_time(w, "deletedAt", sweep.deleted_ms);
-	jsonw_int(w, "atOnce", stray_limit(sweep.objects));
+	jsonw_int(w, "atOnce", orphan_limit(sweep.objects));
 	jsonw_array(w, "strays");
 	for (size_t i = 0; i < showing.count; i++)
-		render_stray(w, &list[i], stray_holds(&list[i], &sweep, showing.any_ahead,
-						      api->config.sweep_grace_ms, call_now(call)));
+		render_orphan(w, &list[i],
+			      orphan_holds(&list[i], &sweep, showing.any_newer_than_store,
+					   api->config.sweep_grace_ms, call_now(call)));
 	jsonw_end_array(w);
 	jsonw_end_object(w);
 	return 0;

@@ -12,11 +12,11 @@
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
-/* ---- what may go in ------------------------------------------------------------------- */
+/* ---- checks --------------------------------------------------------------------------- */
 
 /*
- * The API has checked all of this more narrowly. It is checked once more where it is
- * used, so that no other way into a lease ever becomes a way into a root shell.
+ * The API has checked all of this more strictly. It is checked again where it is used, so
+ * that no other way into a lease can lead to a root shell.
  */
 
 static int check_user(const char *user, struct err *err)
@@ -25,7 +25,7 @@ static int check_user(const char *user, struct err *err)
 
 	if (len == 0 || len > 32 || !strchr(LOWER "_", user[0]) ||
 	    strspn(user, LOWER DIGITS "_-") != len)
-		return err_set(err, ERR_INVALID, "the ssh user is not [a-z_][a-z0-9_-]{0,31}");
+		return err_set(err, ERR_INVALID, "the SSH user must match [a-z_][a-z0-9_-]{0,31}");
 	return 0;
 }
 
@@ -34,23 +34,20 @@ static int check_work_root(const char *root, struct err *err)
 	size_t len = strlen(root);
 
 	if (len < 2 || root[0] != '/')
-		return err_set(err, ERR_INVALID, "the work root is not an absolute path");
+		return err_set(err, ERR_INVALID, "the work root must be an absolute path");
 	for (size_t i = 0; i < len; i++) {
 		if (root[i] < ' ' || root[i] > '~')
-			return err_set(err, ERR_INVALID, "the work root is not printable ASCII");
+			return err_set(err, ERR_INVALID, "the work root must be printable ASCII");
 	}
 	for (const char *part = root; part; part = strchr(part + 1, '/')) {
 		if (strncmp(part, "/..", 3) == 0 && (part[3] == '/' || part[3] == '\0'))
-			return err_set(err, ERR_INVALID, "the work root has a '..' in it");
+			return err_set(err, ERR_INVALID, "the work root must not contain '..'");
 	}
 	return 0;
 }
 
-/*
- * The key without its comment, which says nothing to sshd: `type base64`, and the
- * lease's id in its place.
- */
-static int make_key(const struct lease *l, char *out, size_t room, struct err *err)
+/* The key with its comment, which sshd ignores, replaced by the lease's id. */
+static int make_key(const struct lease *l, char *out, size_t size, struct err *err)
 {
 	const char *key = l->public_key;
 	size_t type = strspn(key, LOWER DIGITS "-@.");
@@ -60,15 +57,15 @@ static int make_key(const struct lease *l, char *out, size_t room, struct err *e
 	if (type == 0 || body < 16 || (*end != ' ' && *end != '\0') ||
 	    (strncmp(key, "ssh-", 4) != 0 && strncmp(key, "ecdsa-", 6) != 0 &&
 	     strncmp(key, "sk-", 3) != 0))
-		return err_set(err, ERR_INVALID, "the public key is not an OpenSSH key line");
+		return err_set(err, ERR_INVALID, "the public key must be an OpenSSH key line");
 	if (strspn(l->id, LOWER DIGITS "_") != strlen(l->id))
-		return err_set(err, ERR_INTERNAL, "a lease id is not [a-z0-9_]");
-	if ((size_t)snprintf(out, room, "%.*s %s", (int)(end - key), key, l->id) >= room)
+		return err_set(err, ERR_INTERNAL, "the lease id must be [a-z0-9_]");
+	if ((size_t)snprintf(out, size, "%.*s %s", (int)(end - key), key, l->id) >= size)
 		return err_set(err, ERR_INVALID, "the public key is too long");
 	return 0;
 }
 
-/* sshd's lines, the lease's port first, none twice. */
+/* The configuration of sshd: the lease's port first, no port twice. */
 static int make_sshd(const struct lease *l, struct buf *out, struct err *err)
 {
 	int seen[LEASE_PORTS_MAX + 1];
@@ -82,7 +79,7 @@ static int make_sshd(const struct lease *l, struct buf *out, struct err *err)
 		int known = 0;
 
 		if (port < 1 || port > 65535)
-			return err_set(err, ERR_INVALID, "an ssh port is not from 1 to 65535");
+			return err_set(err, ERR_INVALID, "an SSH port must be from 1 to 65535");
 		for (int k = 0; k < count; k++)
 			known |= seen[k] == port;
 		if (known)
@@ -124,7 +121,7 @@ static void write_file(struct jsonw *w, const char *path, const char *mode, cons
 	jsonw_end_object(w);
 }
 
-/* The only host key there is: cloud-init takes away those of the image. */
+/* The only host key: cloud-init deletes those of the image. */
 static void write_host_key(struct jsonw *w, const struct hostkey *key)
 {
 	if (!key)
@@ -156,7 +153,7 @@ static void write_document(struct buf *doc, const struct lease *l, const struct 
 	write_file(&w, SCRIPT_READY_PATH, "0755", script_ready);
 	write_file(&w, SCRIPT_SETUP_PATH, "0755", script_setup);
 	jsonw_end_array(&w);
-	/* A list is an argument vector: cloud-init quotes each. */
+	/* A list is an argument vector: cloud-init quotes each argument. */
 	jsonw_array(&w, "runcmd");
 	jsonw_array(&w, NULL);
 	jsonw_text(&w, NULL, SCRIPT_SETUP_PATH);
@@ -182,11 +179,11 @@ int bootstrap_user_data(const struct lease *l, const struct hostkey *host_key, s
 	    make_key(l, key, sizeof(key), err) < 0 || make_sshd(l, &sshd, err) < 0)
 		return -1;
 
-	/* All of it at once: a buffer that grows leaves copies of the host key behind. */
+	/* Reserved at once: a buffer that grows leaves copies of the host key behind. */
 	buf_reserve(&doc, BOOTSTRAP_MAX);
 	write_document(&doc, l, host_key, key, buf_str(&sshd));
 	if (doc.overflow)
-		rc = err_set(err, ERR_INVALID, "the machine's cloud-init has more than %d bytes",
+		rc = err_set(err, ERR_INVALID, "the cloud-init document is larger than %d bytes",
 			     BOOTSTRAP_MAX);
 	else
 		buf_add(out, doc.data, doc.len);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Constant text: nothing of a lease is ever put into these. Both are checked with
- * sh -n and shellcheck by the tests.
+ * Constant text: no value of a lease is inserted. The tests check both with sh -n and
+ * shellcheck.
  */
 #include "bootstrap/scripts.h"
 
-/* The client runs this until it exits 0. It leaves no file behind. */
+/* The client runs this until it exits 0. It creates no files. */
 const char script_ready[] =
 	"#!/bin/sh\n"
 	"# Exits 0 when this machine can be worked on by the user who runs this.\n"
@@ -21,9 +21,9 @@ const char script_ready[] =
 	"test -w \"$root\"\n";
 
 /*
- * ssh.socket: newer Ubuntus start sshd by socket activation and take the ports from
- * the configuration when systemd is reloaded; restarting the socket where it is not
- * used would start it beside the service.
+ * ssh.socket: newer Ubuntu releases start sshd by socket activation and take its ports from
+ * the configuration on a reload of systemd; restarting the socket where it is unused would
+ * start it beside the service.
  */
 const char script_setup[] =
 	"#!/bin/sh\n"

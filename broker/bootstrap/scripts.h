@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What runs on the machine. Inside the room only. */
+/* Scripts that run on the machine. Inside the room only. */
 #pragma once
 
 #define SCRIPT_READY_PATH "/usr/local/bin/crabbox-ready"

@@ -227,7 +227,7 @@ static int start_watchdog(struct daemon *d, struct err *err)
 /* NULL: they are done without. */
 static struct store *open_runs(struct daemon *d, struct store *leases)
 {
-	char path[STORE_RUNS_PATH_ROOM];
+	char path[STORE_RUNS_PATH_SIZE];
 	struct store *runs = NULL;
 	struct err err = { 0 };
 	int is_lost;

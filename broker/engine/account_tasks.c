@@ -13,7 +13,7 @@
 #include "util/text.h"
 
 /* Retry interval of the catalog task until the account is verified. */
-#define UNPROVEN_WAIT_MS 1000
+#define UNVERIFIED_WAIT_MS 1000
 /* After a generation of another process was found, the probe runs this often for an hour. */
 #define SURPRISED_PROBE_MS (60 * 1000)
 #define SURPRISED_MS (60 * 60 * 1000)
@@ -83,7 +83,7 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 	a->probe_running = 0;
 	if (step->verdict == LESSOR_DONE) {
 		int was_blocked = a->was_blocked || account_is_blocked(a->account, NULL, 0);
-		int is_start = !a->was_proven;
+		int is_start = !a->was_verified;
 
 		a->probe_tries = 0;
 		account_probed(a->account, 1, LESSOR_CLASS_NONE, NULL);
@@ -93,9 +93,9 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 				   a->account->config.name);
 		a->was_blocked = 0;
 		/* Leases that waited for the first verification are due as the store says. */
-		if (!a->was_proven)
+		if (!a->was_verified)
 			core_schedule_all(core, NULL);
-		a->was_proven = 1;
+		a->was_verified = 1;
 		if ((was_blocked || is_start) && !account_is_fenced(a->account))
 			core_account_unblocked(core, a, is_start && !was_blocked);
 		account_task_at(core, a, TASK_PROBE, now + probe_ms(core, a));
@@ -132,10 +132,10 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 
 static void catalog_start(struct core *core, struct core_account *a)
 {
-	if (core_account_is_proven(core, a))
+	if (core_account_is_identified(core, a))
 		account_step_begin(core, a, STEP_CATALOG);
 	else
-		account_task_at(core, a, TASK_CATALOG, core_now(core) + UNPROVEN_WAIT_MS);
+		account_task_at(core, a, TASK_CATALOG, core_now(core) + UNVERIFIED_WAIT_MS);
 }
 
 static int catalog_done(struct core *core, struct core_account *a, struct step *step,

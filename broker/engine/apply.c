@@ -23,7 +23,7 @@ static void account_facts(struct core *core, const struct core_account *a, struc
 	f->gate.is_verified = core_account_is_verified(core, a);
 	f->gate.is_fenced = account_is_fenced(a->account);
 	f->can_protect = core_account_protects(a);
-	f->is_blind = (a->account->table->probe && !a->was_proven) || f->gate.is_fenced;
+	f->is_blind = (a->account->table->probe && !a->was_verified) || f->gate.is_fenced;
 	f->is_unsure = !f->gate.is_verified;
 	f->is_blocked = account_is_blocked(a->account, NULL, 0);
 	f->block = f->gate.is_fenced ? LEASE_BLOCK_FENCED : LEASE_BLOCK_ACCOUNT;
@@ -36,7 +36,7 @@ struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a
 		.now_ms = core_now(core),
 		.random = core_random32(core),
 		.running = a->lease.n && in_flight_find(core, a->lease.n),
-		.clock_doubted = core_clock_is_suspect(core),
+		.is_clock_suspect = core_clock_is_suspect(core),
 		.account = a->lease.account,
 		.signer = &core->signer,
 	};

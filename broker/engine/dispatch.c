@@ -66,7 +66,7 @@ static void make_user_data(struct core *core, struct step *step)
 static const enum step_op step_ops[] = {
 	[LEASE_OP_PROVISION] = STEP_PROVISION,
 	[LEASE_OP_CLEANUP] = STEP_CLEANUP,
-	[LEASE_OP_LOOK] = STEP_INSPECT,
+	[LEASE_OP_INSPECT] = STEP_INSPECT,
 	[LEASE_OP_RETAIN] = STEP_RETAIN,
 };
 
@@ -102,7 +102,7 @@ void dispatch_ready(struct core *core, struct core_account *a)
 	 * In an account that is not verified nothing may be created, deleted or concluded from
 	 * absence, so no step could achieve anything.
 	 */
-	if (core->draining || !core_account_is_proven(core, a) ||
+	if (core->draining || !core_account_is_identified(core, a) ||
 	    account_is_blocked(a->account, NULL, 0))
 		return;
 	while (a->running < a->account->config.max_steps) {

@@ -77,7 +77,7 @@ struct core_account {
 	int probe_wanted; /* gen.is_wanted when the running probe started */
 	int probe_tries, catalog_tries, reload_tries;
 	int was_blocked;
-	int was_proven; /* verified at least once since the start */
+	int was_verified; /* verified at least once since the start */
 	struct generation gen;
 	int probe_again;      /* repeat the probe soon after the one that runs */
 	int64_t surprised_ms; /* when a generation of another process was last found; 0: never */
@@ -92,7 +92,7 @@ struct core_account {
 	struct pool_machine *listed;
 	size_t listed_count;
 	size_t sweep_kind; /* sweep.c: index of the resource kind that is being listed */
-	int64_t sweep_objects, sweep_unproven; /* objects with a valid, with an invalid signature */
+	int64_t sweep_objects, sweep_unverified; /* objects with a valid, with an invalid signature */
 };
 
 struct core {
@@ -132,7 +132,7 @@ struct core_account *core_account_find(struct core *core, const char *name);
 /* Are its retained machines protected at the provider: supported and configured? */
 int core_account_protects(const struct core_account *a);
 /* Was it verified recently? A single missed probe does not matter. */
-int core_account_is_proven(const struct core *core, const struct core_account *a);
+int core_account_is_identified(const struct core *core, const struct core_account *a);
 /* Verified recently and not blocked: can absence and inventories be relied on? */
 int core_account_is_verified(const struct core *core, const struct core_account *a);
 /* May its inventory be read? A fenced account's may, too. */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lease/stray.h"
+#include "lease/orphan.h"
 #include "util/alloc.h"
 #include "util/text.h"
 
@@ -63,7 +63,7 @@ static void pool_answer(struct core *core, struct engine_request *r)
 static void machine_fill(const struct core *core, const char *account,
 			 const struct lessor_observed *seen, struct pool_machine *ret)
 {
-	struct stray s;
+	struct orphan s;
 
 	TEXT_SET(ret->account, account);
 	TEXT_SET(ret->id, seen->id);
@@ -71,7 +71,7 @@ static void machine_fill(const struct core *core, const char *account,
 	TEXT_SET(ret->status, seen->status);
 	TEXT_SET(ret->type, seen->type);
 	TEXT_SET(ret->address, seen->address);
-	if (stray_read(&core->signer, account, seen, &s))
+	if (orphan_read(&core->signer, account, seen, &s))
 		TEXT_SET(ret->lease, s.lease);
 	for (size_t i = 0; i < seen->label_count && ret->label_count < POOL_LABELS_MAX; i++) {
 		TEXT_SET(ret->labels[ret->label_count].key, seen->labels[i].key);

@@ -107,7 +107,7 @@ static void create_again(struct engine_request *r, const struct lease_aggregate 
 	} else if (strcmp(token, l->attempt_token) != 0) {
 		request_fail(r, RESULT_CONFLICT, "create_attempt_conflict",
 			     "the lease id belongs to another create attempt");
-	} else if (!lease_is_live(l) && strcmp(l->end_reason, "canceled") == 0) {
+	} else if (!lease_is_live(l) && l->end_reason == LEASE_END_CANCELED) {
 		request_fail(r, RESULT_CONFLICT, "create_canceled", "this create was cancelled");
 		core_fill_answer(r, a);
 	} else if (!lease_is_live(l)) {

@@ -41,20 +41,20 @@ int core_account_protects(const struct core_account *a)
 }
 
 /* Three probe intervals: a single missed probe must not stop the account. */
-int core_account_is_proven(const struct core *core, const struct core_account *a)
+int core_account_is_identified(const struct core *core, const struct core_account *a)
 {
 	return !a->account->table->probe ||
-	       account_is_proven(a->account, core->config.probe_ms * 3);
+	       account_is_verified(a->account, core->config.probe_ms * 3);
 }
 
 int core_account_is_verified(const struct core *core, const struct core_account *a)
 {
-	return core_account_is_proven(core, a) && !account_is_blocked(a->account, NULL, 0);
+	return core_account_is_identified(core, a) && !account_is_blocked(a->account, NULL, 0);
 }
 
 int core_account_is_readable(const struct core *core, const struct core_account *a)
 {
-	return core_account_is_proven(core, a) &&
+	return core_account_is_identified(core, a) &&
 	       (account_is_fenced(a->account) || !account_is_blocked(a->account, NULL, 0));
 }
 
@@ -93,7 +93,7 @@ int core_account_has_open(struct core *core, const struct core_account *a)
 
 int core_clock_is_suspect(const struct core *core)
 {
-	return clock_is_doubted(&core->clock, env_mono_ms(core->env));
+	return clock_is_suspect(&core->clock, env_mono_ms(core->env));
 }
 
 int core_account_has_generation(const struct core_account *a)

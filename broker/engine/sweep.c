@@ -22,38 +22,39 @@
 
 #define RETRY_MS (60 * 1000)
 #define RETRY_CAP_MS (30 * 60 * 1000)
-#define UNPROVEN_WAIT_MS (60 * 1000)
+#define UNVERIFIED_WAIT_MS (60 * 1000)
 /* Per account; the rest is ignored. So many need an operator anyway. */
-#define STRAYS_MAX 10000
+#define ORPHANS_MAX 10000
 
 static const uint32_t kinds[] = { LESSOR_KIND_SERVER, LESSOR_KIND_KEY, LESSOR_KIND_ADDRESS };
 
-struct strays {
-	struct stray *list;
+struct orphans {
+	struct orphan *list;
 	size_t count;
-	int any_ahead; /* some found since the last review show that the store is behind */
+	int any_newer_than_store; /* some found since the last review show that the store is behind */
 	int64_t looked_ms;
 };
 
-static int strays_add(void *arg, const struct stray *s)
+static int orphans_add(void *arg, const struct orphan *s)
 {
-	struct strays *strays = arg;
+	struct orphans *orphans = arg;
 
-	if (strays->count == STRAYS_MAX)
+	if (orphans->count == ORPHANS_MAX)
 		return 1;
-	if (!(strays->count & (strays->count - 1)))
-		strays->list = xrealloc(strays->list, (strays->count ? strays->count * 2 : 1) *
-					sizeof(*strays->list));
-	strays->list[strays->count++] = *s;
-	strays->any_ahead |= stray_is_ahead(s->why) && s->first_ms > strays->looked_ms;
+	if (!(orphans->count & (orphans->count - 1)))
+		orphans->list = xrealloc(orphans->list, (orphans->count ? orphans->count * 2 : 1) *
+								sizeof(*orphans->list));
+	orphans->list[orphans->count++] = *s;
+	orphans->any_newer_than_store |= orphan_is_newer_than_store(s->why) &&
+					 s->first_ms > orphans->looked_ms;
 	return 0;
 }
 
-static int strays_load(struct core *core, const struct sweep *sweep, struct strays *ret,
-		       struct err *err)
+static int orphans_load(struct core *core, const struct sweep *sweep, struct orphans *ret,
+			struct err *err)
 {
-	*ret = (struct strays){ .looked_ms = sweep->looked_ms };
-	return store_stray_each(core->store, sweep->account, strays_add, ret, err);
+	*ret = (struct orphans){ .looked_ms = sweep->looked_ms };
+	return store_orphan_each(core->store, sweep->account, orphans_add, ret, err);
 }
 
 /* ---- one list ---------------------------------------------------------------------------- */
@@ -62,7 +63,7 @@ static int strays_load(struct core *core, const struct sweep *sweep, struct stra
  * A resource that the lease intended, that was concluded to be absent, and that shows up now
  * makes the lease owe cleanup again, whatever the sweep's mode. 1: it is such a resource.
  */
-static int take_late_arrival(struct core *core, struct lease_aggregate *a, const struct stray *s,
+static int take_late_arrival(struct core *core, struct lease_aggregate *a, const struct orphan *s,
 			     struct err *err)
 {
 	struct lease_event event = {
@@ -75,12 +76,12 @@ static int take_late_arrival(struct core *core, struct lease_aggregate *a, const
 		return -1;
 	if (!out.has_row)
 		return 0;
-	return store_stray_drop(core->store, s->account, s->kind, s->id, err) ? -1 : 1;
+	return store_orphan_drop(core->store, s->account, s->kind, s->id, err) ? -1 : 1;
 }
 
 /* Judges an unused address. 1: it came with a server of an ended lease; 0: it did not. */
-static int judge_address(struct core *core, const char *account, const struct lessor_observed *seen,
-			 struct stray *ret, struct err *err)
+static int classify_address(struct core *core, const char *account, const struct lessor_observed *seen,
+			 struct orphan *ret, struct err *err)
 {
 	struct lease l;
 	int64_t n;
@@ -95,8 +96,10 @@ static int judge_address(struct core *core, const char *account, const struct le
 		return -1;
 	if (lease_is_live(&l) || (l.cleanup != CLEANUP_DONE && l.cleanup != CLEANUP_NONE))
 		return 0;
-	*ret = (struct stray){
-		.kind = seen->kind, .why = STRAY_ADDRESS, .made_ms = seen->created_ms,
+	*ret = (struct orphan){
+		.kind = seen->kind,
+		.why = ORPHAN_ADDRESS,
+		.made_ms = seen->created_ms,
 	};
 	TEXT_SET(ret->account, account);
 	TEXT_SET(ret->id, seen->id);
@@ -106,7 +109,7 @@ static int judge_address(struct core *core, const char *account, const struct le
 }
 
 /* 1: an orphan, classified in *s; 0: not. `seen`: as listed now; NULL: not from a list. */
-static int judge(struct core *core, struct core_account *account, struct stray *s,
+static int classify_sighting(struct core *core, struct core_account *account, struct orphan *s,
 		 const struct lessor_observed *seen, struct err *err)
 {
 	struct lease_aggregate *a = NULL;
@@ -120,7 +123,7 @@ static int judge(struct core *core, struct core_account *account, struct stray *
 		return seen ? core_retained_check(core, claim, seen, err) : 0;
 	if (core_lease_by_id(core, s->lease, &a, err) < 0)
 		return -1;
-	why = stray_judge(s, a ? &a->lease : NULL, a ? &a->ledger : NULL);
+	why = orphan_classify(s, a ? &a->lease : NULL, a ? &a->ledger : NULL);
 	if (why < 0)
 		return 0;
 	if (seen && a && !account_is_fenced(account->account)) {
@@ -128,79 +131,81 @@ static int judge(struct core *core, struct core_account *account, struct stray *
 		if (late)
 			return late < 0 ? -1 : 0;
 	}
-	s->why = (enum stray_why)why;
+	s->why = (enum orphan_why)why;
 	return 1;
 }
 
 /* Merges the earlier sightings of the same resource, which had no gap, into this one. */
-static void carry(struct stray *s, struct strays *before, int64_t now)
+static void merge_sighting(struct orphan *s, struct orphans *before, int64_t now)
 {
 	s->first_ms = s->last_ms = now;
-	s->looks = 1;
+	s->sightings = 1;
 	for (size_t i = 0; i < before->count; i++) {
-		struct stray *b = &before->list[i];
+		struct orphan *b = &before->list[i];
 
 		if (b->kind != s->kind || strcmp(b->id, s->id) != 0)
 			continue;
 		if (strcmp(b->name, s->name) == 0 && strcmp(b->lease, s->lease) == 0) {
 			s->first_ms = b->first_ms;
-			s->looks = b->looks + 1;
+			s->sightings = b->sightings + 1;
 		}
-		b->looks = 0; /* merged */
+		b->sightings = 0; /* merged */
 		return;
 	}
 }
 
-static void sighting_report(struct core *core, const struct stray *s)
+static void sighting_report(struct core *core, const struct orphan *s)
 {
 	/* Twice only: at the first sighting, and when the second confirms it. */
-	if (s->looks > 2)
+	if (s->sightings > 2)
 		return;
 	core_log_later(core,
-		       &(struct log_origin){ .level = s->looks == 2 ? LOG_LEVEL_WARNING :
-								      LOG_LEVEL_NOTICE,
+		       &(struct log_origin){ .level = s->sightings == 2 ? LOG_LEVEL_WARNING :
+									  LOG_LEVEL_NOTICE,
 					     .lease = s->lease,
 					     .account = s->account,
 					     .event = "sweep.orphan" },
 		       "orphan found: %s %s (id %s), ours and in no ledger (%s); see: lessor sweep",
-		       resource_kind_name(s->kind), s->name, s->id, stray_why_name(s->why));
+		       resource_kind_name(s->kind), s->name, s->id, orphan_why_name(s->why));
 }
 
 static int list_take(struct core *core, struct core_account *a, struct step *step, struct err *err)
 {
 	const char *account = a->account->config.name;
 	struct sweep sweep;
-	struct strays before = { 0 };
+	struct orphans before = { 0 };
 	int64_t now = core_now(core);
 	int rc = store_sweep_get(core->store, account, &sweep, err) ||
-		 strays_load(core, &sweep, &before, err) ? -1 : 0;
+				 orphans_load(core, &sweep, &before, err) ?
+			 -1 :
+			 0;
 
 	for (size_t i = 0; i < step->listed_count && !rc; i++) {
 		const struct lessor_observed *seen = &step->listed[i].seen;
-		struct stray s;
+		struct orphan s;
 
 		if (seen->kind != step->list_kind)
 			continue;
 		if (seen->kind == LESSOR_KIND_ADDRESS) {
-			rc = judge_address(core, account, seen, &s, err);
-		} else if (!stray_read(&core->signer, account, seen, &s)) {
-			a->sweep_unproven++;
+			rc = classify_address(core, account, seen, &s, err);
+		} else if (!orphan_read(&core->signer, account, seen, &s)) {
+			a->sweep_unverified++;
 			continue;
 		} else {
 			a->sweep_objects++;
-			rc = judge(core, a, &s, seen, err);
+			rc = classify_sighting(core, a, &s, seen, err);
 		}
 		if (rc <= 0)
 			continue;
-		carry(&s, &before, now);
+		merge_sighting(&s, &before, now);
 		sighting_report(core, &s);
-		rc = store_stray_put(core->store, &s, err);
+		rc = store_orphan_put(core->store, &s, err);
 	}
 	/* A gap in the sightings ends them: whatever was not seen this time is dropped. */
 	for (size_t i = 0; i < before.count && !rc; i++) {
-		if (before.list[i].kind == step->list_kind && before.list[i].looks)
-			rc = store_stray_drop(core->store, account, step->list_kind,
-					      before.list[i].id, err);
+		if (before.list[i].kind == step->list_kind && before.list[i].sightings)
+			rc = store_orphan_drop(core->store, account, step->list_kind,
+					       before.list[i].id, err);
 	}
 	free(before.list);
 	return rc;
@@ -209,7 +214,7 @@ static int list_take(struct core *core, struct core_account *a, struct step *ste
 /* ---- handing orphans to cleanup ---------------------------------------------------------- */
 
 /* Adds an orphan to its lease's ledger. 0: done; 1: refused, since the lease has changed. */
-static int give(struct core *core, const struct stray *s, const char *who, const char *reason,
+static int hand_to_cleanup(struct core *core, const struct orphan *s, const char *who, const char *reason,
 		struct err *err)
 {
 	struct lease_event event = {
@@ -226,26 +231,27 @@ static int give(struct core *core, const struct stray *s, const char *who, const
 		return -1;
 	if (out.refusal)
 		return 1;
-	return store_stray_drop(core->store, s->account, s->kind, s->id, err);
+	return store_orphan_drop(core->store, s->account, s->kind, s->id, err);
 }
 
 /*
  * Hands the orphans that may be deleted to cleanup, up to the limit. `by_itself`: without an
  * operator's request; then none if there are more than the limit, since very many at once
- * suggest a mistake, and an operator must decide. *ret_given: how many.
+ * suggest a mistake, and an operator must decide. *ret_handed: how many.
  */
-static int give_all(struct core *core, struct sweep *sweep, int by_itself, const char *who,
-		    const char *reason, int64_t *ret_given, struct err *err)
+static int hand_all_to_cleanup(struct core *core, struct sweep *sweep, int by_itself,
+			       const char *who, const char *reason, int64_t *ret_handed,
+			       struct err *err)
 {
-	int64_t limit = stray_limit(sweep->objects);
+	int64_t limit = orphan_limit(sweep->objects);
 	int64_t now = core_now(core);
-	int64_t may = 0, given = 0;
-	struct strays strays;
-	int rc = strays_load(core, sweep, &strays, err);
+	int64_t may = 0, handed = 0;
+	struct orphans orphans;
+	int rc = orphans_load(core, sweep, &orphans, err);
 
-	for (size_t i = 0; i < strays.count && !rc; i++)
-		may += !stray_holds(&strays.list[i], sweep, strays.any_ahead,
-				    core->config.sweep_grace_ms, now);
+	for (size_t i = 0; i < orphans.count && !rc; i++)
+		may += !orphan_holds(&orphans.list[i], sweep, orphans.any_newer_than_store,
+				     core->config.sweep_grace_ms, now);
 	if (by_itself && may > limit) {
 		log_warning(LOG_FIELDS({ "account", sweep->account }),
 			    "the sweep would delete %lld orphans, more than the %lld allowed at "
@@ -253,32 +259,33 @@ static int give_all(struct core *core, struct sweep *sweep, int by_itself, const
 			    (long long)may, (long long)limit);
 		may = 0;
 	}
-	for (size_t i = 0; i < strays.count && !rc && may && given < limit; i++) {
-		struct stray *s = &strays.list[i];
+	for (size_t i = 0; i < orphans.count && !rc && may && handed < limit; i++) {
+		struct orphan *s = &orphans.list[i];
 
 		/* The ledgers have changed since it was seen: judge it again. */
-		if (stray_holds(s, sweep, strays.any_ahead, core->config.sweep_grace_ms, now))
+		if (orphan_holds(s, sweep, orphans.any_newer_than_store, core->config.sweep_grace_ms, now))
 			continue;
-		rc = judge(core, core_account_find(core, sweep->account), s, NULL, err);
+		rc = classify_sighting(core, core_account_find(core, sweep->account), s, NULL, err);
 		if (rc < 0)
 			break;
 		if (rc == 0) {
-			rc = store_stray_drop(core->store, s->account, s->kind, s->id, err);
+			rc = store_orphan_drop(core->store, s->account, s->kind, s->id, err);
 			continue;
 		}
 		rc = 0;
-		if (stray_holds(s, sweep, strays.any_ahead, core->config.sweep_grace_ms, now))
+		if (orphan_holds(s, sweep, orphans.any_newer_than_store,
+				 core->config.sweep_grace_ms, now))
 			continue;
-		rc = give(core, s, who, reason, err);
-		given += !rc;
+		rc = hand_to_cleanup(core, s, who, reason, err);
+		handed += !rc;
 		rc = rc < 0 ? -1 : 0;
 	}
-	free(strays.list);
-	if (!rc && given) {
+	free(orphans.list);
+	if (!rc && handed) {
 		sweep->deleted_ms = now;
 		rc = store_sweep_put(core->store, sweep, err);
 	}
-	*ret_given = given;
+	*ret_handed = handed;
 	return rc;
 }
 
@@ -303,7 +310,7 @@ void core_sweep_due(struct core *core, struct core_account *a)
 	/* If anything below fails, this is the retry. */
 	sweep_schedule(core, a, core_now(core) + RETRY_MS);
 	if (!core_account_is_readable(core, a)) {
-		sweep_schedule(core, a, core_now(core) + UNPROVEN_WAIT_MS);
+		sweep_schedule(core, a, core_now(core) + UNVERIFIED_WAIT_MS);
 		return;
 	}
 	if (store_sweep_get(core->store, a->account->config.name, &sweep, NULL))
@@ -313,7 +320,7 @@ void core_sweep_due(struct core *core, struct core_account *a)
 		return;
 	sweep_schedule(core, a, 0);
 	a->sweep_kind = 0;
-	a->sweep_objects = a->sweep_unproven = 0;
+	a->sweep_objects = a->sweep_unverified = 0;
 	start_list(core, a);
 }
 
@@ -337,13 +344,13 @@ static void sweep_failed(struct core *core, struct core_account *a, const char *
 static int sweep_complete(struct core *core, struct core_account *a, struct err *err)
 {
 	struct sweep sweep;
-	struct strays strays = { 0 };
-	int64_t given = 0;
+	struct orphans orphans = { 0 };
+	int64_t handed = 0;
 	int rc = store_sweep_get(core->store, a->account->config.name, &sweep, err);
 
 	sweep.done_ms = core_now(core);
 	sweep.objects = a->sweep_objects;
-	sweep.unproven = a->sweep_unproven;
+	sweep.unverified = a->sweep_unverified;
 	sweep.error[0] = '\0';
 	/*
 	 * The sweep that soon_ms requires must start after that time and run in a verified account,
@@ -355,16 +362,18 @@ static int sweep_complete(struct core *core, struct core_account *a, struct err 
 		sweep.soon_ms = core_now(core) + SWEEP_SOON_MS;
 	a->sweep_tries = 0;
 	rc = rc || store_sweep_put(core->store, &sweep, err) ||
-	     strays_load(core, &sweep, &strays, err) ? -1 : 0;
-	if (!rc && strays.any_ahead)
+			     orphans_load(core, &sweep, &orphans, err) ?
+		     -1 :
+		     0;
+	if (!rc && orphans.any_newer_than_store)
 		log_error(LOG_FIELDS({ "account", sweep.account }),
 			  "account %s holds resources with our signature that this store never "
 			  "created: is it an older copy? Sweeps delete nothing there until an "
 			  "operator has checked: lessor sweep, then lessor sweep --looked",
 			  sweep.account);
-	free(strays.list);
+	free(orphans.list);
 	if (!rc && core->config.sweep_deletes && core_account_is_verified(core, a))
-		rc = give_all(core, &sweep, 1, "the sweep", "", &given, err);
+		rc = hand_all_to_cleanup(core, &sweep, 1, "the sweep", "", &handed, err);
 	if (core->config.sweep_ms || sweep.soon_ms)
 		sweep_schedule_by(core, a,
 				  core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms :
@@ -402,7 +411,7 @@ static int sweep_request_one(struct core *core, struct engine_request *r, struct
 {
 	struct sweep sweep;
 	int64_t now = core_now(core);
-	int64_t given = 0;
+	int64_t handed = 0;
 
 	if (store_sweep_get(core->store, a->account->config.name, &sweep, err))
 		return -1;
@@ -427,11 +436,11 @@ static int sweep_request_one(struct core *core, struct engine_request *r, struct
 	case SWEEP_DELETE:
 		break;
 	}
-	if (!core_account_is_verified(core, a) || now - sweep.deleted_ms < STRAY_CONFIRM_MS)
+	if (!core_account_is_verified(core, a) || now - sweep.deleted_ms < ORPHAN_CONFIRM_MS)
 		return 0;
-	if (give_all(core, &sweep, 0, r->caller.owner, r->reason, &given, err))
+	if (hand_all_to_cleanup(core, &sweep, 0, r->caller.owner, r->reason, &handed, err))
 		return -1;
-	r->count += given;
+	r->count += handed;
 	return 0;
 }
 

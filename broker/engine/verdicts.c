@@ -22,7 +22,7 @@ static enum lease_op lease_op_of(enum step_op op)
 	return op == STEP_PROVISION ? LEASE_OP_PROVISION :
 	       op == STEP_CLEANUP   ? LEASE_OP_CLEANUP :
 	       op == STEP_RETAIN    ? LEASE_OP_RETAIN :
-				      LEASE_OP_LOOK;
+				      LEASE_OP_INSPECT;
 }
 
 /* Looks up the price of the machine, if this step made it ready. Zeroed if it is not known. */

@@ -40,7 +40,7 @@ static void clock_jumped(struct core *core, int64_t by)
 
 void core_clock_watch(struct core *core)
 {
-	int64_t by = clock_look(&core->clock, core_now(core), env_mono_ms(core->env));
+	int64_t by = clock_observe(&core->clock, core_now(core), env_mono_ms(core->env));
 
 	if (!by)
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lease/absence.h"
 
-/* The first moment at which an observation may count. */
+/* The earliest time at which an observation may count. */
 static int64_t counts_from(const struct resource *r, int64_t settle_ms)
 {
 	if (lessor_state_is_unsettled(r->state))
@@ -11,7 +11,7 @@ static int64_t counts_from(const struct resource *r, int64_t settle_ms)
 
 static int64_t apart_ms(const struct resource *r)
 {
-	/* Seen already, and hidden again, it is no case of a listing that is late. */
+	/* Seen before and missing again: not a listing that lags behind a create. */
 	return lessor_state_is_unsettled(r->state) && !r->seen_ms ? ABSENCE_LOOKUP_MS :
 								    ABSENCE_APART_MS;
 }
@@ -31,7 +31,7 @@ enum absence absence_observe(struct resource *r, const struct absence_facts *fac
 		return ABSENCE_PROVEN;
 	if (facts->is_clock_suspect || facts->begun_ms < counts_from(r, facts->settle_ms))
 		return ABSENCE_IGNORED;
-	/* The clock may have been set back since the first one. */
+	/* The clock may have been set back since the first observation. */
 	if (!r->absent_count || r->first_absent_ms > facts->begun_ms) {
 		r->absent_count = 1;
 		r->first_absent_ms = facts->ended_ms;

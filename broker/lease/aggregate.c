@@ -12,7 +12,7 @@
 #include "util/alloc.h"
 #include "util/text.h"
 
-/* The rest of the notes is for what follows for the lease. */
+/* Leaves two notes for the consequences for the lease. */
 #define FORGOTTEN_LINES_MAX (LEASE_NOTES_MAX - 2)
 
 const char *lease_claim_name(enum lease_claim_kind kind)
@@ -24,13 +24,13 @@ const char *lease_claim_name(enum lease_claim_kind kind)
 		[CLAIM_CREATED] = "created",
 		[CLAIM_NOT_CREATED] = "not_created",
 		[CLAIM_UNKNOWN] = "unknown",
-		[CLAIM_NOT_SEEN] = "not_seen",
+		[CLAIM_REPORT_ABSENT] = "not_seen",
 		[CLAIM_ADOPT] = "adopt",
 		[CLAIM_REUSE] = "reuse",
 		[CLAIM_PERMIT] = "permit_delete",
 		[CLAIM_DELETING] = "deleting",
 		[CLAIM_DELETE_UNKNOWN] = "delete_unknown",
-		[CLAIM_STILL_THERE] = "still_there",
+		[CLAIM_REPORT_PRESENT] = "still_there",
 		[CLAIM_GONE] = "gone",
 		[CLAIM_CHANGE] = "permit_change",
 		[CLAIM_CHANGED] = "changed",
@@ -47,8 +47,8 @@ void lease_aggregate_fini(struct lease_aggregate *a)
 	*a = (struct lease_aggregate){ 0 };
 }
 
-/* What the table of the lease is told of its ledger. */
-static void count(const struct ledger *ledger, struct lease_facts *f)
+/* The counts of the ledger that the lease's table uses. */
+static void facts_count(const struct ledger *ledger, struct lease_facts *f)
 {
 	int servers = 0, gone = 0;
 
@@ -68,17 +68,18 @@ static void count(const struct ledger *ledger, struct lease_facts *f)
 	f->server_gone = gone && !servers;
 }
 
-static struct lease_facts counted(const struct lease_aggregate *a, const struct lease_facts *facts)
+static struct lease_facts facts_counted(const struct lease_aggregate *a,
+					const struct lease_facts *facts)
 {
 	struct lease_facts f = *facts;
 
-	count(&a->ledger, &f);
+	facts_count(&a->ledger, &f);
 	return f;
 }
 
 enum lease_op lease_next_op(const struct lease_aggregate *a, const struct lease_facts *facts)
 {
-	struct lease_facts f = counted(a, facts);
+	struct lease_facts f = facts_counted(a, facts);
 
 	return lifecycle_next(&a->lease, &f);
 }
@@ -113,31 +114,31 @@ static void to_rows(struct applying *p, int kind)
 	}
 }
 
-/* The lease's part, and what of it the rows follow. */
+/* Applies the event to the lease, then the consequences to its rows. */
 static void to_lease(struct applying *p, int kind)
 {
-	count(&p->a->ledger, &p->f);
+	facts_count(&p->a->ledger, &p->f);
 	lifecycle_apply(&p->a->lease, kind, p->e, &p->f, p->out);
 	if (p->out->retain_rows)
 		to_rows(p, ROW_RETAIN);
 	if (p->out->unretain_rows)
 		to_rows(p, ROW_UNRETAIN);
 	p->out->retain_rows = p->out->unretain_rows = 0;
-	count(&p->a->ledger, &p->f);
+	facts_count(&p->a->ledger, &p->f);
 }
 
-static void release(struct applying *p)
+static void aggregate_release(struct applying *p)
 {
 	to_lease(p, LEASE_EVENT_RELEASE);
 	if (p->out->refusal)
 		return;
-	/* Nobody should believe that it goes away now, or is protected. */
+	/* Tell the client that it is neither deleted nor protected now. */
 	if (p->out->changed && p->f.is_unsure && p->f.is_blocked)
 		to_lease(p, LEASE_EVENT_BLOCKED);
 	to_lease(p, LIFE_RETAIN_UNTIL);
 }
 
-static void claim(struct applying *p)
+static void aggregate_claim(struct applying *p)
 {
 	struct row_event v = {
 		.a = p->a, .l = p->a->lease.n ? &p->a->lease : NULL, .claim = p->e->u.claim.claim,
@@ -146,7 +147,10 @@ static void claim(struct applying *p)
 
 	v.claim->err = (struct err){ 0 };
 	v.claim->result = claim_apply(&v);
-	/* It bears the mark of a retention that this store has forgotten: all of it is kept. */
+	/*
+	 * A resource carries a retention label that this store does not know: retain all of
+	 * the lease.
+	 */
 	if (p->out->retain_rows)
 		to_rows(p, ROW_RETAIN);
 	p->out->retain_rows = 0;
@@ -155,10 +159,10 @@ static void claim(struct applying *p)
 }
 
 /*
- * Ready is a server of the ledger that is provably ours, as this step has read it: what was
- * made under another name or without its labels could not be deleted later.
+ * Ready requires a server of the ledger that this step has read and verified as ours: one
+ * with another name or without its labels could not be deleted later.
  */
-static void verdict(struct applying *p)
+static void aggregate_verdict(struct applying *p)
 {
 	const struct lease_verdict *v = &p->e->u.verdict;
 	struct lease_event refused = *p->e;
@@ -172,8 +176,8 @@ static void verdict(struct applying *p)
 		    r->kind != LESSOR_KIND_SERVER || strcmp(r->id, v->server_id) != 0)
 			continue;
 		if (ledger_verify(p->f.signer, r->account, &p->a->lease, r, v->shown, &why)) {
-			snprintf(reason, sizeof(reason), "server %s is not what was asked for: %.160s",
-				 r->id, why.text);
+			snprintf(reason, sizeof(reason),
+				 "server %s does not match the ledger: %.160s", r->id, why.text);
 			refused.u.verdict.verdict = LESSOR_REFUSED;
 			refused.u.verdict.error_class = LESSOR_CLASS_OWNERSHIP;
 			refused.u.verdict.reason = reason;
@@ -184,11 +188,14 @@ static void verdict(struct applying *p)
 		r->is_dirty = 1;
 	}
 	to_lease(p, LEASE_EVENT_VERDICT);
-	p->e = NULL;	/* `refused` ends here */
+	p->e = NULL; /* `refused` goes out of scope */
 }
 
-/* What the old clock calls the future would be too young for as long as the clock went back. */
-static void clock_set(struct applying *p)
+/*
+ * After the clock was set back, times of the old clock lie in the future and would delay
+ * absence.
+ */
+static void aggregate_clock_set(struct applying *p)
 {
 	for (size_t i = 0; p->e->u.clock_by_ms < 0 && i < p->a->ledger.resource_count; i++) {
 		struct resource *r = &p->a->ledger.resources[i];
@@ -217,21 +224,21 @@ static void note_decision(struct applying *p, const struct resource *r, const ch
 		       d->reason[0] ? ": " : "", d->reason);
 }
 
-static void retry(struct applying *p)
+static void aggregate_retry(struct applying *p)
 {
 	to_lease(p, LEASE_EVENT_RETRY);
 	if (!p->out->refusal)
 		note_decision(p, NULL, "retry");
 }
 
-/* The delete that was permitted may be on its way: saying yes would be a lie. */
+/* A permitted delete may be in progress: no decision can be confirmed now. */
 static int is_under_way(const struct resource *r)
 {
 	return r->state == LESSOR_STATE_DELETE_AUTHORIZED ||
 	       r->state == LESSOR_STATE_UNPROTECT_AUTHORIZED;
 }
 
-/* More rows than there is room for lines are told by their number. */
+/* Rows beyond FORGOTTEN_LINES_MAX are only counted. */
 static void note_forgotten(struct applying *p, const struct resource *r, int done)
 {
 	const struct lease_decision *d = &p->e->u.decision;
@@ -243,7 +250,7 @@ static void note_forgotten(struct applying *p, const struct resource *r, int don
 			       done - FORGOTTEN_LINES_MAX, d->by, d->reason[0] ? ": " : "", d->reason);
 }
 
-static void forget(struct applying *p)
+static void aggregate_forget(struct applying *p)
 {
 	struct ledger *ledger = &p->a->ledger;
 	int64_t row = p->e->u.decision.row;
@@ -305,7 +312,7 @@ static enum lease_refusal may_adopt(const struct applying *p, const struct resou
 	return is_under_way(r) ? LEASE_REFUSAL_CLEANUP_RUNS : LEASE_REFUSAL_NONE;
 }
 
-static void adopt(struct applying *p)
+static void aggregate_adopt(struct applying *p)
 {
 	const struct lease_decision *d = &p->e->u.decision;
 	const struct lease *l = &p->a->lease;
@@ -314,7 +321,7 @@ static void adopt(struct applying *p)
 	p->out->refusal = may_adopt(p, r);
 	if (p->out->refusal)
 		return;
-	/* What is known of another thing says nothing of this one. */
+	/* What the row knew of another resource does not apply to this one. */
 	if (strcmp(r->id, d->resource_id) != 0) {
 		r->protect_by = PROTECT_NOT_OURS;
 		r->label_known = 0;
@@ -345,10 +352,10 @@ static int is_late(const struct resource *r, const struct lease_sighting *s)
 }
 
 /*
- * What was meant, was concluded to be absent, and shows after all: the row says whose it is,
- * so it owes again by itself. Nothing happens if it is no such thing.
+ * A resource with an intent that was concluded to be absent was seen after all. Its row says
+ * whose it is, so its cleanup resumes by itself. No effect otherwise.
  */
-static void late_arrival(struct applying *p)
+static void aggregate_late_arrival(struct applying *p)
 {
 	const struct lease_sighting *s = &p->e->u.seen;
 	const struct lease *l = &p->a->lease;
@@ -357,7 +364,7 @@ static void late_arrival(struct applying *p)
 	for (size_t i = 0; i < p->a->ledger.resource_count; i++) {
 		struct resource *r = &p->a->ledger.resources[i];
 
-		/* What we deleted, and is back, is an orphan like any other. */
+		/* A resource that we deleted and that is back is an ordinary orphan. */
 		if (r->kind == s->kind && strcmp(r->id, s->id) == 0 &&
 		    r->state == LESSOR_STATE_GONE && !r->absent_count)
 			return;
@@ -367,7 +374,7 @@ static void late_arrival(struct applying *p)
 	if (!late || lease_is_live(l))
 		return;
 	TEXT_SET(late->id, s->id);
-	TEXT_SET(late->evidence, "it was thought to be absent, and showed later");
+	TEXT_SET(late->evidence, "appeared after it was concluded to be absent");
 	late->state = l->retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
 	late->retain_epoch = l->retained ? l->epoch : late->retain_epoch;
 	late->changed_ms = late->seen_ms = p->f.now_ms;
@@ -377,12 +384,13 @@ static void late_arrival(struct applying *p)
 	p->out->has_row = 1;
 	p->out->row_index = (size_t)(late - p->a->ledger.resources);
 	to_lease(p, LIFE_FOUND);
-	lease_note_add(p->out, NOTE_ERROR, "lease.late", "%s %s id %s showed after it was thought to be "
-		       "absent; it is owed again; is `settle` of account %s too short?",
+	lease_note_add(p->out, NOTE_ERROR, "lease.late",
+		       "%s %s id %s appeared after it was concluded to be "
+		       "absent; cleanup resumes; is `settle` of account %s too short?",
 		       resource_kind_name(s->kind), s->name, s->id, p->f.account);
 }
 
-static void swept(struct applying *p)
+static void aggregate_swept(struct applying *p)
 {
 	const struct lease_sighting *s = &p->e->u.seen;
 	struct resource r = {
@@ -391,7 +399,7 @@ static void swept(struct applying *p)
 		.created_ms = p->f.now_ms, .changed_ms = p->f.now_ms,
 	};
 
-	/* The rules asked already; this is the last word before the row. */
+	/* Checked before; repeated here, since this adds the row. */
 	if (lease_is_live(&p->a->lease)) {
 		p->out->refusal = LEASE_REFUSAL_ALIVE;
 		return;
@@ -403,16 +411,16 @@ static void swept(struct applying *p)
 	TEXT_SET(r.account, p->f.account);
 	TEXT_SET(r.name, s->name);
 	TEXT_SET(r.id, s->id);
-	TEXT_SET(r.evidence, "found by the sweep, signature checked");
+	TEXT_SET(r.evidence, "found by a sweep, signature verified");
 	ledger_add(&p->a->ledger, &r);
 	to_lease(p, LIFE_FOUND);
 	lease_note_add(p->out, NOTE_INFO, "lease.swept",
-		       "%s %s id %s was left over and is deleted now, by %s%s%s",
+		       "orphan %s %s id %s was handed to cleanup by %s%s%s",
 		       resource_kind_name(s->kind), s->name, s->id, s->by, s->reason[0] ? ": " : "",
 		       s->reason);
 }
 
-static void unprotected(struct applying *p)
+static void aggregate_unprotected(struct applying *p)
 {
 	for (size_t i = 0; i < p->a->ledger.resource_count; i++) {
 		struct resource *r = &p->a->ledger.resources[i];
@@ -435,7 +443,7 @@ const struct resource *lease_next_handover(const struct lease_aggregate *a,
 
 	if (lease_is_live(&a->lease) || a->lease.retained || a->lease.cleanup == CLEANUP_DONE)
 		return NULL;
-	/* Its server is first: until it is gone it may still need the key. */
+	/* The server first: it may need the key until it is gone. */
 	for (const struct resource *r = ledger->resources; r != end; r++) {
 		if (r->kind != LESSOR_KIND_KEY && resource_is_residue(r))
 			return NULL;
@@ -447,7 +455,7 @@ const struct resource *lease_next_handover(const struct lease_aggregate *a,
 	return NULL;
 }
 
-static void hand_over(struct applying *p)
+static void aggregate_hand_over(struct applying *p)
 {
 	for (size_t i = 0; i < p->a->ledger.resource_count; i++) {
 		if (p->a->ledger.resources[i].n == p->e->u.handover.row)
@@ -455,8 +463,8 @@ static void hand_over(struct applying *p)
 	}
 }
 
-/* The heir's row becomes the owner's. */
-static void inherit(struct applying *p)
+/* The user's row becomes the owner's. */
+static void aggregate_inherit(struct applying *p)
 {
 	const struct resource *from = p->e->u.handover.from;
 	struct lease *l = &p->a->lease;
@@ -472,7 +480,7 @@ static void inherit(struct applying *p)
 	r->attempt = from->attempt;
 	r->seen_ms = from->seen_ms;
 	r->state = l->retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
-	/* The label that it bears counts the epochs of another lease. */
+	/* Its label holds an epoch of the previous lease. */
 	r->retain_epoch = l->retained && l->epoch > from->retain_epoch ? l->epoch : from->retain_epoch;
 	r->label_known = from->label_known;
 	r->marked_ms = 0;
@@ -486,18 +494,21 @@ static void inherit(struct applying *p)
 		       p->e->u.handover.from_lease);
 	if (!l->retained)
 		return;
-	/* Its mark is due. */
+	/* Its label must be written. */
 	l->due_ms = p->f.now_ms;
 	p->out->changed = 1;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------ */
+/*
+ * ---- all events
+ * ------------------------------------------------------------------------------
+ */
 
 /*
- * What is left of an ended lease, as its row says it: does it cost money, is it safe? Whether
- * the account can be relied on changes without the lease; who shows it asks for that (api/).
+ * What remains of an ended lease: does it cost money, how is it retained? Whether the
+ * account is reliable changes independently; the API adds that when it shows the lease.
  */
-static void derive(struct applying *p)
+static void aggregate_derive(struct applying *p)
 {
 	struct lease *l = &p->a->lease;
 	const struct lease_facts *f = &p->f;
@@ -507,35 +518,35 @@ static void derive(struct applying *p)
 		l->retention = RETENTION_NONE;
 		return;
 	}
-	count(&p->a->ledger, &p->f);
-	/* A step on its way may yet bring something. */
+	facts_count(&p->a->ledger, &p->f);
+	/* A running step may still create something. */
 	l->is_billed = f->billed > 0 || f->running;
 	l->retention = !l->retained || l->cleanup == CLEANUP_DONE ? RETENTION_NONE :
 		       f->unsure || f->running ? RETENTION_UNSURE :
 		       f->unprotected || !f->can_protect ? RETENTION_RECORDED : RETENTION_PROTECTED;
 }
 
-static void restart(struct applying *p)
+static void aggregate_restart(struct applying *p)
 {
 	for (size_t i = 0; i < p->a->ledger.resource_count; i++)
 		to_row(p, &p->a->ledger.resources[i], ROW_RESTART);
 }
 
-/* What has rows to decide, too. All others are the lease's alone. */
+/* Events that concern rows. All others concern the lease alone. */
 static void (*const handlers[LEASE_EVENT_COUNT])(struct applying *p) = {
-	[LEASE_EVENT_RELEASE] = release,
-	[LEASE_EVENT_CLOCK_SET] = clock_set,
-	[LEASE_EVENT_RESTART] = restart,
-	[LEASE_EVENT_VERDICT] = verdict,
-	[LEASE_EVENT_CLAIM] = claim,
-	[LEASE_EVENT_RETRY] = retry,
-	[LEASE_EVENT_FORGET] = forget,
-	[LEASE_EVENT_ADOPT] = adopt,
-	[LEASE_EVENT_LATE_ARRIVAL] = late_arrival,
-	[LEASE_EVENT_SWEPT] = swept,
-	[LEASE_EVENT_UNPROTECTED] = unprotected,
-	[LEASE_EVENT_HAND_OVER] = hand_over,
-	[LEASE_EVENT_INHERIT] = inherit,
+	[LEASE_EVENT_RELEASE] = aggregate_release,
+	[LEASE_EVENT_CLOCK_SET] = aggregate_clock_set,
+	[LEASE_EVENT_RESTART] = aggregate_restart,
+	[LEASE_EVENT_VERDICT] = aggregate_verdict,
+	[LEASE_EVENT_CLAIM] = aggregate_claim,
+	[LEASE_EVENT_RETRY] = aggregate_retry,
+	[LEASE_EVENT_FORGET] = aggregate_forget,
+	[LEASE_EVENT_ADOPT] = aggregate_adopt,
+	[LEASE_EVENT_LATE_ARRIVAL] = aggregate_late_arrival,
+	[LEASE_EVENT_SWEPT] = aggregate_swept,
+	[LEASE_EVENT_UNPROTECTED] = aggregate_unprotected,
+	[LEASE_EVENT_HAND_OVER] = aggregate_hand_over,
+	[LEASE_EVENT_INHERIT] = aggregate_inherit,
 };
 
 void lease_apply(struct lease_aggregate *a, const struct lease_event *event,
@@ -548,5 +559,5 @@ void lease_apply(struct lease_aggregate *a, const struct lease_event *event,
 	else
 		to_lease(&p, (int)event->kind);
 	if (out->changed)
-		derive(&p);
+		aggregate_derive(&p);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What needs an operator, in words that say what to do. */
+/* The attention text: why operator action is needed, and which. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,25 +14,28 @@ int lease_waits_for_account(const struct lease *l)
 				   l->attention_class == LESSOR_CLASS_ACCOUNT);
 }
 
-static void advice(const struct lease *l, uint32_t error_class, char *out, size_t room)
+static void attention_advice(const struct lease *l, uint32_t error_class, char *out, size_t size)
 {
 	switch (error_class) {
 	case LESSOR_CLASS_NONE:
-		snprintf(out, room, "lessor release %s --delete, or --keep-server --until TIME", l->id);
+		snprintf(out, size, "lessor release %s --delete, or --keep-server --until TIME",
+			 l->id);
 		break;
 	case LESSOR_CLASS_AUTH:
 	case LESSOR_CLASS_ACCOUNT:
-		snprintf(out, room, "it goes on by itself once the account is proven: lessor providers");
+		snprintf(out, size, "it resumes once the account is verified: lessor providers");
 		break;
 	case LESSOR_CLASS_PROTECTED:
-		snprintf(out, room, "unprotect it there, then: lessor resolve %s retry", l->id);
+		snprintf(out, size, "remove its protection there, then: lessor resolve %s retry",
+			 l->id);
 		break;
 	case LESSOR_CLASS_OWNERSHIP:
 	case LESSOR_CLASS_CONFLICT:
-		snprintf(out, room, "look at it there, then: lessor resolve %s retry, or forget", l->id);
+		snprintf(out, size, "inspect it there, then: lessor resolve %s retry, or forget",
+			 l->id);
 		break;
 	default:
-		snprintf(out, room, "when that is mended: lessor resolve %s retry", l->id);
+		snprintf(out, size, "once that is fixed: lessor resolve %s retry", l->id);
 		break;
 	}
 }
@@ -41,12 +44,12 @@ int lease_attention_set(struct lease *l, uint32_t error_class, const char *reaso
 {
 	char text[sizeof(l->attention)];
 	char what[112];
-	int room;
+	int size;
 
-	advice(l, error_class, what, sizeof(what));
-	/* The reason may be cut, what to do may not. */
-	room = (int)(sizeof(text) - strlen(what) - 3);
-	snprintf(text, sizeof(text), "%.*s; %s", room, reason, what);
+	attention_advice(l, error_class, what, sizeof(what));
+	/* The reason may be truncated, the action may not. */
+	size = (int)(sizeof(text) - strlen(what) - 3);
+	snprintf(text, sizeof(text), "%.*s; %s", size, reason, what);
 	l->attention_class = error_class;
 	if (strcmp(l->attention, text) == 0)
 		return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one gate. Every delete of the whole program, whether of a rollback, a
- * release, an expiry or a sweep, is decided by lease_authorize.
+ * The gate: lease_authorize decides every delete in the program, whether for a rollback, a
+ * release, an expiry or a sweep.
  */
 #include "lease/ledger.h"
 
@@ -51,7 +51,7 @@ int authorization_passes(enum authorization a)
 	}
 }
 
-/* A rollback may remove what a refused attempt left, and nothing else of a live lease. */
+/* In a live lease, a rollback may delete only the resources of a refused attempt. */
 static int attempt_is_refused(const struct ledger *ledger, uint32_t number)
 {
 	for (size_t i = 0; i < ledger->attempt_count; i++) {
@@ -67,9 +67,9 @@ static int server_may_exist(const struct ledger *ledger)
 		const struct resource *r = &ledger->resources[i];
 
 		/*
-		 * A server that an operator told us to forget is not our business any more,
-		 * and so nothing to wait for: the machine does not need the key object it was
-		 * made with, and the key is ours and would stay for ever.
+		 * A server that an operator disowned need not be waited for: the machine
+		 * does not need the key object it was created with, and the key is ours and
+		 * would stay for ever.
 		 */
 		if (r->kind == LESSOR_KIND_SERVER && !lessor_state_is_over(r->state))
 			return 1;
@@ -77,70 +77,73 @@ static int server_may_exist(const struct ledger *ledger)
 	return 0;
 }
 
-static enum authorization refuse(enum authorization a, struct err *err, const char *why)
+static enum authorization gate_refuse(enum authorization a, struct err *err, const char *why)
 {
 	err_set(err, ERR_REFUSED, "%s", why);
 	return a;
 }
 
-/* By what the ledger and the account say; nothing of it needs a read. */
-static enum authorization by_ledger(const struct lease *l, const struct ledger *ledger,
-				    const struct resource *r, int64_t step_epoch,
-				    const struct gate_facts *facts, struct err *err)
+/* What the ledger and the account decide, without a read. */
+static enum authorization gate_by_ledger(const struct lease *l, const struct ledger *ledger,
+					 const struct resource *r, int64_t step_epoch,
+					 const struct gate_facts *facts, struct err *err)
 {
 	if (!facts->is_verified)
-		return refuse(AUTHORIZATION_UNVERIFIED, err,
-			      "the account is not proven to be the one we know");
+		return gate_refuse(AUTHORIZATION_UNVERIFIED, err, "the account is not verified");
 	if (facts->is_fenced)
-		return refuse(AUTHORIZATION_FENCED, err,
-			      "the store may be older than the account; see lessor account take-over");
+		return gate_refuse(AUTHORIZATION_FENCED, err,
+				   "the store may be older than the account; see lessor account take-over");
 	if (!r || r->lease != l->n || !r->ours)
-		return refuse(AUTHORIZATION_NOT_OURS, err, "not a resource that this lease made");
+		return gate_refuse(AUTHORIZATION_NOT_OURS, err, "this lease did not create it");
 	if (l->retained || r->state == LESSOR_STATE_RETAINED)
-		return refuse(AUTHORIZATION_RETAINED, err,
-			      "the lease was released without deleting; only an explicit delete ends that");
+		return gate_refuse(AUTHORIZATION_RETAINED, err,
+				   "the lease was released with delete: false; only an explicit delete ends that");
 	if (step_epoch != l->epoch)
-		return refuse(AUTHORIZATION_STALE, err, "the lease's goal changed while this step ran");
+		return gate_refuse(AUTHORIZATION_STALE, err,
+				   "the lease's goal changed while this step ran");
 	if (r->state != LESSOR_STATE_PRESENT && r->state != LESSOR_STATE_DELETE_UNKNOWN) {
-		err_set(err, ERR_REFUSED, "the ledger holds it as %s", resource_state_name(r->state));
+		err_set(err, ERR_REFUSED, "its state in the ledger is %s",
+			resource_state_name(r->state));
 		return AUTHORIZATION_NOT_DELETABLE;
 	}
 	if (!r->id[0])
-		return refuse(AUTHORIZATION_NO_ID, err, "the ledger holds no id for it");
+		return gate_refuse(AUTHORIZATION_NO_ID, err, "the ledger has no id for it");
 	if (lease_is_live(l) &&
 	    !(l->state == LEASE_PROVISIONING && r->attempt && attempt_is_refused(ledger, r->attempt)))
-		return refuse(AUTHORIZATION_IN_USE, err, "the lease is alive and uses it");
+		return gate_refuse(AUTHORIZATION_IN_USE, err, "the lease is live and uses it");
 	if (r->kind == LESSOR_KIND_KEY && server_may_exist(ledger))
-		return refuse(AUTHORIZATION_SERVER_FIRST, err,
-			      "its server is not proven gone; a key goes last");
+		return gate_refuse(AUTHORIZATION_SERVER_FIRST, err,
+				   "its server may still exist; a key is deleted last");
 	if (facts->is_shared)
-		return refuse(AUTHORIZATION_SHARED, err, "another lease uses it");
+		return gate_refuse(AUTHORIZATION_SHARED, err, "another lease uses it");
 	return AUTHORIZATION_GRANTED;
 }
 
-/* By what was read just now. */
-static enum authorization by_reading(const struct signer *signer, const struct lease *l,
-				     const struct resource *r, const struct observation *seen,
-				     struct err *err)
+/* What the read of this step decides. */
+static enum authorization gate_by_reading(const struct signer *signer, const struct lease *l,
+					  const struct resource *r, const struct observation *seen,
+					  struct err *err)
 {
 	if (!seen->is_read)
-		return refuse(AUTHORIZATION_NOT_READ, err,
-			      "not deleted, because this step did not read it directly before");
+		return gate_refuse(AUTHORIZATION_NOT_READ, err,
+				   "not deleted: this step did not read it immediately before");
 	if (!seen->seen->id || strcmp(seen->seen->id, r->id) != 0)
-		return refuse(AUTHORIZATION_WRONG_ID, err,
-			      "not deleted, because what was read has another id");
+		return gate_refuse(AUTHORIZATION_WRONG_ID, err,
+				   "not deleted: the object read has a different id");
 	if (ledger_verify(signer, l->account, l, r, seen->seen, err)) {
-		err_prefix(err, "not deleted, because it is not proven ours: ");
+		err_prefix(err, "not deleted: ownership not verified: ");
 		return AUTHORIZATION_SIGNATURE;
 	}
 	if (seen->retain > r->retain_epoch)
-		return refuse(AUTHORIZATION_RETENTION_MARK, err,
-			      "it was released without deleting, and this store does not know of it");
+		return gate_refuse(AUTHORIZATION_RETENTION_MARK, err,
+				   "its label says that it is kept, by a release that this store does not know");
 	if (seen->seen->protection != LESSOR_PROTECTION_ON)
 		return AUTHORIZATION_GRANTED;
 	if (r->protect_by == PROTECT_OURS)
-		return refuse(AUTHORIZATION_UNPROTECT, err, "our own protection must be lifted first");
-	return refuse(AUTHORIZATION_PROTECTED, err, "it is protected against deletion there");
+		return gate_refuse(AUTHORIZATION_UNPROTECT, err,
+				   "the protection that lessor set must be lifted first");
+	return gate_refuse(AUTHORIZATION_PROTECTED, err,
+			   "it has delete protection that lessor did not set");
 }
 
 enum authorization lease_authorize(const struct signer *signer, const struct lease *l,
@@ -149,16 +152,16 @@ enum authorization lease_authorize(const struct signer *signer, const struct lea
 				   struct err *err)
 {
 	const struct resource *r = ledger_find(ledger, row);
-	enum authorization a = by_ledger(l, ledger, r, step_epoch, facts, err);
+	enum authorization a = gate_by_ledger(l, ledger, r, step_epoch, facts, err);
 
-	return a == AUTHORIZATION_GRANTED ? by_reading(signer, l, r, seen, err) : a;
+	return a == AUTHORIZATION_GRANTED ? gate_by_reading(signer, l, r, seen, err) : a;
 }
 
 int ledger_may_intend(const struct lease *l, const struct ledger *ledger, uint32_t kind,
 		      uint32_t attempt, int64_t step_epoch, struct err *err)
 {
 	if (step_epoch != l->epoch || l->state != LEASE_PROVISIONING)
-		return err_set(err, ERR_REFUSED, "the lease no longer wants a machine");
+		return err_set(err, ERR_REFUSED, "the lease no longer needs a machine");
 	if (kind == LESSOR_KIND_SENTINEL)
 		return err_set(err, ERR_REFUSED, "a sentinel belongs to an account");
 	for (size_t i = 0; i < ledger->resource_count; i++) {
@@ -166,9 +169,12 @@ int ledger_may_intend(const struct lease *l, const struct ledger *ledger, uint32
 
 		if (r->kind != kind || lessor_state_is_over(r->state))
 			continue;
-		/* One server at a time: another attempt waits until the last one is proven gone. */
+		/*
+		 * One server at a time: the next attempt waits until the last server is
+		 * proven gone.
+		 */
 		if (kind == LESSOR_KIND_SERVER || r->attempt == attempt)
-			return err_set(err, ERR_CONFLICT, "the ledger already holds a %s in the state %s",
+			return err_set(err, ERR_CONFLICT, "the ledger already has a %s in state %s",
 				       resource_kind_name(kind), resource_state_name(r->state));
 	}
 	if (kind == LESSOR_KIND_SERVER) {
@@ -176,8 +182,9 @@ int ledger_may_intend(const struct lease *l, const struct ledger *ledger, uint32
 			const struct attempt *a = &ledger->attempts[i];
 
 			if (a->number == attempt)
-				return a->refused ? err_set(err, ERR_CONFLICT, "attempt %u is refused",
-							    attempt) : 0;
+				return a->refused ? err_set(err, ERR_CONFLICT,
+							    "attempt %u was refused", attempt) :
+						    0;
 		}
 		return err_set(err, ERR_CONFLICT, "attempt %u was not opened", attempt);
 	}

@@ -5,8 +5,8 @@
 
 #include "util/text.h"
 
-/* Nobody writes a counter without a name; "" in the store is nobody yet. */
-static int knows(const struct generation *g, const char *holder)
+/* A counter is never written without a holder; "" in the store: none yet. */
+static int holder_is_known(const struct generation *g, const char *holder)
 {
 	size_t len = strlen(holder);
 
@@ -22,15 +22,15 @@ static int knows(const struct generation *g, const char *holder)
 	return 0;
 }
 
-/* Puts a holder in front of a list; what does not fit falls off its end, whole. */
-static void push(char *list, size_t room, const char *holder)
+/* Prepends a holder to a list; drops whole entries from the end if it gets too long. */
+static void holder_push(char *list, size_t size, const char *holder)
 {
 	size_t len = strlen(holder);
 	size_t keep = strlen(list);
 
 	if (!len)
 		return;
-	while (keep && len + 1 + keep >= room) {
+	while (keep && len + 1 + keep >= size) {
 		while (keep && list[keep - 1] != ' ')
 			keep--;
 		keep -= keep > 0;
@@ -46,13 +46,16 @@ enum generation_state generation_found(struct generation *g, int64_t found, cons
 {
 	g->found = found;
 	TEXT_SET(g->found_holder, holder);
-	/* Removed by hand, or from before there were any; the labels on what is retained stay. */
+	/*
+	 * Removed by hand, or older than generations; labels on retained resources still
+	 * protect.
+	 */
 	if (!found)
 		return GENERATION_MISSING;
-	/* Whoever is behind what was there already has been overtaken himself: a late write. */
+	/* Lower than what was there: a late write by a holder that was itself overtaken. */
 	if (found < g->current)
 		return GENERATION_MISSING;
-	if (found > g->pending || !knows(g, holder))
+	if (found > g->pending || !holder_is_known(g, holder))
 		return GENERATION_OVERTAKEN;
 	if (g->pending > g->current && found == g->pending && strcmp(holder, g->holder) == 0)
 		return GENERATION_ARRIVED;
@@ -71,9 +74,9 @@ void generation_raise(struct generation *g, int64_t now_ms)
 	if (g->pending == g->current)
 		g->before[0] = '\0';
 	if (strcmp(g->holder, g->nonce) != 0)
-		push(g->before, sizeof(g->before), g->holder);
-	if (!knows(g, g->found_holder))
-		push(g->before, sizeof(g->before), g->found_holder);
+		holder_push(g->before, sizeof(g->before), g->holder);
+	if (!holder_is_known(g, g->found_holder))
+		holder_push(g->before, sizeof(g->before), g->found_holder);
 	g->pending = (g->found > most ? g->found : most) + 1;
 	TEXT_SET(g->holder, g->nonce);
 	g->raised_ms = now_ms;
@@ -91,7 +94,7 @@ void generation_take_over(struct generation *g)
 	if (g->found > g->pending)
 		g->pending = g->found;
 	g->current = g->pending;
-	/* Not read yet, it still bears what this store knows of. */
+	/* If not read yet, the sentinel still has the holder that this store knows. */
 	if (g->found)
 		TEXT_SET(g->before, g->found_holder);
 	g->is_fenced = 0;

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include <lessor/provider.h>
+
+#include "util/text.h"
+
 static const char *const state_names[] = {
 #define X(name, text) [name] = text,
 	LEASE_STATES(X)
@@ -20,6 +24,24 @@ static const char *const retention_names[] = {
 	LEASE_RETENTIONS(X)
 #undef X
 };
+
+/* clang-format off */
+static const char *const end_texts[] = {
+#define X(name, text) [name] = text,
+	LEASE_END_REASONS(X)
+#undef X
+#define X(name, text) [LEASE_END_CLASS_##name] = text,
+	LEASE_ERROR_CLASSES(X)
+#undef X
+};
+
+#define LESSOR_CLASS_UNKNOWN (LESSOR_CLASS_BUG + 1)
+#define X(name, text) \
+	_Static_assert(LESSOR_CLASS_##name == LEASE_END_CLASS_##name - LEASE_END_CLASS_NONE, \
+		       "LEASE_ERROR_CLASSES has the order of LESSOR_CLASS_");
+LEASE_ERROR_CLASSES(X)
+#undef X
+/* clang-format on */
 
 const char *lease_state_name(enum lease_state state)
 {
@@ -45,6 +67,37 @@ int lease_state_parse(const char *text)
 	return -1;
 }
 
+enum lease_end_reason lease_end_of_class(uint32_t error_class)
+{
+	return error_class <= LESSOR_CLASS_BUG ?
+		       (enum lease_end_reason)(LEASE_END_CLASS_NONE + error_class) :
+		       LEASE_END_CLASS_UNKNOWN;
+}
+
+const char *error_class_name(uint32_t error_class)
+{
+	return end_texts[lease_end_of_class(error_class)];
+}
+
+const char *lease_end_text(const struct lease *l)
+{
+	return l->end_reason < LEASE_END_REASON_COUNT ? end_texts[l->end_reason] :
+							l->end_reason_other;
+}
+
+void lease_end_parse(struct lease *l, const char *text)
+{
+	l->end_reason_other[0] = '\0';
+	for (int i = 0; i < LEASE_END_REASON_COUNT; i++) {
+		if (strcmp(end_texts[i], text) == 0) {
+			l->end_reason = (enum lease_end_reason)i;
+			return;
+		}
+	}
+	l->end_reason = LEASE_END_OTHER;
+	TEXT_SET(l->end_reason_other, text);
+}
+
 int lease_is_live(const struct lease *l)
 {
 	return l->state == LEASE_PROVISIONING || l->state == LEASE_ACTIVE;
@@ -61,8 +114,8 @@ enum lease_state lease_shown_state(const struct lease *l)
 	return l->released_ms ? LEASE_RELEASED : l->state;
 }
 
-/* What a row read from a file adds up to need not be a time. */
-static int64_t later(int64_t at_ms, int64_t by_ms)
+/* Values read from a file may overflow. */
+static int64_t time_add(int64_t at_ms, int64_t by_ms)
 {
 	int64_t sum;
 
@@ -71,8 +124,8 @@ static int64_t later(int64_t at_ms, int64_t by_ms)
 
 int64_t lease_expires_ms(const struct lease *l)
 {
-	int64_t ttl = later(l->created_ms, l->ttl_ms);
-	int64_t idle = later(l->touched_ms, l->idle_ms);
+	int64_t ttl = time_add(l->created_ms, l->ttl_ms);
+	int64_t idle = time_add(l->touched_ms, l->idle_ms);
 
 	if (l->state == LEASE_PROVISIONING || !l->idle_ms)
 		return ttl;
@@ -90,7 +143,7 @@ int64_t lease_deadline_ms(const struct lease *l)
 	return expires;
 }
 
-static int64_t earliest(int64_t a, int64_t b)
+static int64_t time_earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
@@ -99,13 +152,14 @@ int64_t lease_due_ms(const struct lease *l, int64_t now_ms)
 {
 	int64_t deadline = lease_deadline_ms(l);
 
-	/* Nothing more happens by itself; or its owner named the end of what it keeps. */
+	/* Done; or retained, with nothing due before the end of the retention: as stored. */
 	if (l->cleanup == CLEANUP_DONE || (l->retained && (!l->due_ms ||
 							   l->due_ms == l->retain_until_ms)))
 		return l->due_ms;
 	if (!lease_is_live(l))
-		return earliest(l->due_ms ? l->due_ms : INT64_MAX, later(now_ms, LEASE_WAIT_MOST_MS));
-	return l->due_ms ? earliest(l->due_ms, deadline) : deadline;
+		return time_earlier(l->due_ms ? l->due_ms : INT64_MAX,
+				    time_add(now_ms, LEASE_WAIT_MOST_MS));
+	return l->due_ms ? time_earlier(l->due_ms, deadline) : deadline;
 }
 
 int lease_step_is_due(const struct lease *l, int64_t now_ms)
@@ -114,6 +168,6 @@ int lease_step_is_due(const struct lease *l, int64_t now_ms)
 
 	if (l->due_ms && l->due_ms <= now_ms)
 		return 1;
-	/* No such time was ever set by a rule. */
-	return is_owed && (!l->due_ms || l->due_ms > later(now_ms, LEASE_WAIT_MOST_MS));
+	/* No rule sets such a time: the stored one is damaged. */
+	return is_owed && (!l->due_ms || l->due_ms > time_add(now_ms, LEASE_WAIT_MOST_MS));
 }

@@ -9,7 +9,7 @@
 #include "util/alloc.h"
 #include "util/hash.h"
 
-/* What a label says for the account's own resources, which belong to no lease. */
+/* The lease label of the account's own resources, which belong to no lease. */
 #define ACCOUNT_LEASE "account"
 #define NAME_SLUG_MAX 32
 #define NAME_TAG_CHARS 12
@@ -46,14 +46,14 @@ struct attempt *ledger_add_attempt(struct ledger *ledger, const struct attempt *
 	return added;
 }
 
-/* As ledger_add grows it: to a power of two. */
-static size_t room_for(size_t count)
+/* The next power of two, as ledger_add grows arrays. */
+static size_t array_cap(size_t count)
 {
-	size_t room = 1;
+	size_t size = 1;
 
-	while (room < count)
-		room *= 2;
-	return room;
+	while (size < count)
+		size *= 2;
+	return size;
 }
 
 void ledger_copy(const struct ledger *from, struct ledger *to)
@@ -61,11 +61,11 @@ void ledger_copy(const struct ledger *from, struct ledger *to)
 	*to = (struct ledger){ .resource_count = from->resource_count,
 			       .attempt_count = from->attempt_count };
 	if (from->resource_count) {
-		to->resources = xcalloc(room_for(from->resource_count), sizeof(*to->resources));
+		to->resources = xcalloc(array_cap(from->resource_count), sizeof(*to->resources));
 		memcpy(to->resources, from->resources, from->resource_count * sizeof(*to->resources));
 	}
 	if (from->attempt_count) {
-		to->attempts = xcalloc(room_for(from->attempt_count), sizeof(*to->attempts));
+		to->attempts = xcalloc(array_cap(from->attempt_count), sizeof(*to->attempts));
 		memcpy(to->attempts, from->attempts, from->attempt_count * sizeof(*to->attempts));
 	}
 }
@@ -103,7 +103,7 @@ const char *resource_state_name(uint32_t state)
 		[LESSOR_STATE_GONE] = "gone",
 		[LESSOR_STATE_RETAINED] = "retained",
 		[LESSOR_STATE_DISOWNED] = "disowned",
-		/* For clients: a delete may be under way. */
+		/* Clients see `deleting`: a delete may be in progress. */
 		[LESSOR_STATE_DELETE_AUTHORIZED] = "deleting",
 		[LESSOR_STATE_DELETE_UNKNOWN] = "deleting",
 		[LESSOR_STATE_NEVER_EXISTED] = "gone",
@@ -113,29 +113,6 @@ const char *resource_state_name(uint32_t state)
 	};
 
 	return state >= 1 && state < ARRAY_LEN(names) ? names[state] : "unknown";
-}
-
-const char *error_class_name(uint32_t error_class)
-{
-	static const char *const names[] = {
-		[LESSOR_CLASS_NONE] = "none",
-		[LESSOR_CLASS_TRANSIENT] = "transient",
-		[LESSOR_CLASS_CAPACITY] = "capacity",
-		[LESSOR_CLASS_QUOTA] = "quota",
-		[LESSOR_CLASS_RATE] = "rate",
-		[LESSOR_CLASS_AUTH] = "auth",
-		[LESSOR_CLASS_ACCOUNT] = "account",
-		[LESSOR_CLASS_INVALID] = "invalid",
-		[LESSOR_CLASS_CONFLICT] = "conflict",
-		[LESSOR_CLASS_OWNERSHIP] = "ownership",
-		[LESSOR_CLASS_PROTECTED] = "protected",
-		[LESSOR_CLASS_TIMEOUT] = "timeout",
-		[LESSOR_CLASS_FAILED] = "failed",
-		[LESSOR_CLASS_PROVIDER] = "provider",
-		[LESSOR_CLASS_BUG] = "bug",
-	};
-
-	return error_class <= LESSOR_CLASS_BUG ? names[error_class] : "unknown";
 }
 
 int resource_is_residue(const struct resource *r)
@@ -189,16 +166,16 @@ int ledger_awaits_server(const struct ledger *ledger)
 	return found;
 }
 
-/* A tag over all that makes a name or a label set one of a kind. */
-static void tag(const struct signer *signer, const char *what, const char *account,
-		const char *lease, uint32_t kind, uint32_t attempt, const char *name,
-		char *out, size_t chars)
+/* An HMAC over everything that identifies a resource. */
+static void tag_make(const struct signer *signer, const char *what, const char *account,
+		     const char *lease, uint32_t kind, uint32_t attempt, const char *name,
+		     char *out, size_t chars)
 {
 	unsigned char mac[32];
 	char text[512];
 	char code[64];
 
-	/* Fields are separated by a byte that none of them can contain. */
+	/* Fields are separated by a byte that cannot occur in them. */
 	snprintf(text, sizeof(text), "%s\n%s\n%s\n%s\n%u\n%s\n%s", what, signer->instance, account,
 		 lease, attempt, resource_kind_name(kind), name);
 	hash_hmac_sha256(signer->key, sizeof(signer->key), text, strlen(text), mac);
@@ -213,8 +190,8 @@ void ledger_name(const struct signer *signer, const char *account, const struct 
 	char unique[NAME_TAG_CHARS + 1];
 	size_t len;
 
-	tag(signer, "name", account, l ? l->id : ACCOUNT_LEASE, kind, attempt, "", unique,
-	    NAME_TAG_CHARS);
+	tag_make(signer, "name", account, l ? l->id : ACCOUNT_LEASE, kind, attempt, "", unique,
+		 NAME_TAG_CHARS);
 	len = (size_t)snprintf(out, 64, "lessor-%.*s", NAME_SLUG_MAX, l ? l->slug : "account");
 	while (len && !isalnum((unsigned char)out[len - 1]))
 		len--;
@@ -223,7 +200,7 @@ void ledger_name(const struct signer *signer, const char *account, const struct 
 		 unique);
 }
 
-/* Reduces any text to the label grammar: [A-Za-z0-9._-]{1,63}, alphanumeric at both ends. */
+/* Reduces a text to the label grammar: [A-Za-z0-9._-]{1,63}, alphanumeric at both ends. */
 static void label_value(const char *text, char out[64])
 {
 	size_t len = 0;
@@ -253,10 +230,6 @@ void labels_add(struct labels *labels, const char *key, const char *value)
 	labels->count++;
 }
 
-/*
- * `items` points into `text`: whoever copies a struct labels by value calls this
- * on the copy.
- */
 void labels_rebase(struct labels *labels)
 {
 	for (size_t i = 0; i < labels->count; i++)
@@ -272,7 +245,7 @@ static void labels_of(const struct signer *signer, const char *account, const ch
 
 	*out = (struct labels){ 0 };
 	snprintf(number, sizeof(number), "%u", attempt);
-	tag(signer, "sig", account, lease, kind, attempt, name, sig, SIG_CHARS);
+	tag_make(signer, "sig", account, lease, kind, attempt, name, sig, SIG_CHARS);
 	labels_add(out, LESSOR_LABEL_INSTANCE, signer->instance);
 	labels_add(out, LESSOR_LABEL_LEASE, lease);
 	labels_add(out, LESSOR_LABEL_ATTEMPT, number);
@@ -297,7 +270,7 @@ const char *observed_label(const struct lessor_observed *seen, const char *key)
 	return NULL;
 }
 
-/* A label's number, 0 if there is none, and what is not understood as it is to be taken. */
+/* The number in a label; 0 if there is no such label, `not_understood` if it is malformed. */
 static int64_t observed_number(const struct lessor_observed *seen, const char *key,
 			       int64_t not_understood)
 {
@@ -315,13 +288,13 @@ static int64_t observed_number(const struct lessor_observed *seen, const char *k
 
 int64_t observed_retain(const struct lessor_observed *seen)
 {
-	/* What is marked in a way that we do not understand is marked all the same. */
+	/* A malformed retention label still counts as one. */
 	return observed_number(seen, LESSOR_LABEL_RETAIN, INT64_MAX);
 }
 
 int64_t observed_generation(const struct lessor_observed *seen)
 {
-	/* More than any store has counted to, and a take-over can still count on. */
+	/* Above any real counter, and a take-over can still count on from it. */
 	return observed_number(seen, LESSOR_LABEL_GEN, INT64_C(100000000000000000));
 }
 
@@ -331,20 +304,20 @@ int ledger_verify(const struct signer *signer, const char *account, const struct
 	struct labels want;
 
 	if (seen->kind != r->kind)
-		return err_set(err, ERR_CONFLICT, "it is a %s, the ledger names a %s",
+		return err_set(err, ERR_CONFLICT, "it is a %s, but the ledger says %s",
 			       resource_kind_name(seen->kind), resource_kind_name(r->kind));
 	if (!seen->id || !seen->id[0])
-		return err_set(err, ERR_CONFLICT, "what was read has no id");
+		return err_set(err, ERR_CONFLICT, "the object read has no id");
 	if (r->id[0] && strcmp(seen->id, r->id) != 0)
-		return err_set(err, ERR_CONFLICT, "its id is not the one in the ledger");
+		return err_set(err, ERR_CONFLICT, "its id differs from the ledger");
 	if (!seen->name || strcmp(seen->name, r->name) != 0)
-		return err_set(err, ERR_CONFLICT, "its name is not the one in the ledger");
+		return err_set(err, ERR_CONFLICT, "its name differs from the ledger");
 	labels_of(signer, account, r->signed_lease[0] ? r->signed_lease : l ? l->id : ACCOUNT_LEASE,
 		  "", r->kind, r->attempt, r->name, &want);
 	for (size_t i = 0; i < want.count; i++) {
 		const char *value = observed_label(seen, want.items[i].key);
 
-		/* The owner is for people and may change hands. */
+		/* The owner label is informational and may change. */
 		if (strcmp(want.items[i].key, LESSOR_LABEL_OWNER) == 0)
 			continue;
 		if (!value)
@@ -352,7 +325,8 @@ int ledger_verify(const struct signer *signer, const char *account, const struct
 				       want.items[i].key);
 		if (strlen(value) != strlen(want.items[i].value) ||
 		    !hash_equal(value, want.items[i].value, strlen(value)))
-			return err_set(err, ERR_CONFLICT, "its label %s is not what we put there",
+			return err_set(err, ERR_CONFLICT,
+				       "its label %s is not the one that lessor set",
 				       want.items[i].key);
 	}
 	return 0;

@@ -9,7 +9,7 @@
 #include "util/alloc.h"
 #include "util/text.h"
 
-/* What a step was refused before a start is tried again this long after it. */
+/* After a start, a step that was refused before it is retried this much later. */
 #define START_PAUSE_MS 60000
 
 enum lease_op lifecycle_next(const struct lease *l, const struct lease_facts *facts)
@@ -17,16 +17,20 @@ enum lease_op lifecycle_next(const struct lease *l, const struct lease_facts *fa
 	if (l->state == LEASE_PROVISIONING)
 		return LEASE_OP_PROVISION;
 	if (l->retained)
-		return facts->unsure ? LEASE_OP_LOOK :
-		       facts->unprotected && facts->can_protect ? LEASE_OP_RETAIN : LEASE_OP_NONE;
+		return facts->unsure				? LEASE_OP_INSPECT :
+		       facts->unprotected && facts->can_protect ? LEASE_OP_RETAIN :
+								  LEASE_OP_NONE;
 	if (l->cleanup == CLEANUP_OWED || l->cleanup == CLEANUP_ATTENTION)
 		return LEASE_OP_CLEANUP;
 	return LEASE_OP_NONE;
 }
 
-/* ---- its begin ---------------------------------------------------------------------------- */
+/*
+ * ---- creation
+ * -----------------------------------------------------------------------------
+ */
 
-static void begin(struct life *s)
+static void on_begin(struct life *s)
 {
 	struct lease *l = s->l;
 
@@ -36,7 +40,7 @@ static void begin(struct life *s)
 	l->retained = 0;
 	l->created_ms = l->updated_ms = l->touched_ms = s->f->now_ms;
 	l->ready_ms = l->ended_ms = l->released_ms = 0;
-	l->provision_deadline_ms = s->f->now_ms + earlier(s->e->u.boot_ms, l->ttl_ms);
+	l->provision_deadline_ms = s->f->now_ms + time_earlier(s->e->u.boot_ms, l->ttl_ms);
 	l->due_ms = s->f->now_ms;
 	l->tries = 0;
 	l->is_billed = 1;
@@ -48,30 +52,30 @@ static void begin(struct life *s)
 /* ---- time ---------------------------------------------------------------------------------- */
 
 /*
- * May it end because of the time? Not by a clock that is doubted: what ends now is deleted.
- * Nor by a store that may be older than what clients have asked for since; but for what has
- * made nothing yet.
+ * May time end it? Not while the clock is suspect, since what ends now is deleted. Nor while
+ * the store may be older than what clients have requested since, unless nothing was created
+ * yet.
  */
 static int may_end(const struct life *s)
 {
-	if (s->f->clock_doubted)
+	if (s->f->is_clock_suspect)
 		return 0;
 	return !s->f->is_blind ||
 	       !(s->l->state == LEASE_ACTIVE || s->f->residue || s->f->running);
 }
 
-static void tick_provisioning(struct life *s)
+static void on_tick_provisioning(struct life *s)
 {
-	int64_t deadline = earlier(lease_expires_ms(s->l), s->l->provision_deadline_ms);
+	int64_t deadline = time_earlier(lease_expires_ms(s->l), s->l->provision_deadline_ms);
 
 	if (!may_end(s) || s->f->now_ms < deadline)
 		return;
 	TEXT_SET(s->l->failure, "the machine was not ready in time");
-	lifecycle_end(s, LEASE_FAILED, "deadline");
+	lifecycle_end(s, LEASE_FAILED, LEASE_END_DEADLINE);
 	lease_note_add(s->out, NOTE_INFO, "lease.failed", "the machine was not ready in time");
 }
 
-static void tick_active(struct life *s)
+static void on_tick_active(struct life *s)
 {
 	struct lease *l = s->l;
 	int64_t expires = lease_expires_ms(l);
@@ -79,21 +83,26 @@ static void tick_active(struct life *s)
 	if (!may_end(s))
 		return;
 	if (s->f->now_ms < expires) {
-		/* Heartbeats move the deadline without writing this row; the due time follows here. */
+		/*
+		 * Heartbeats move the deadline without writing this row; update the due
+		 * time.
+		 */
 		s->out->changed |= l->due_ms != expires;
 		l->due_ms = expires;
 		return;
 	}
-	lifecycle_end(s, LEASE_EXPIRED, expires == l->created_ms + l->ttl_ms ? "ttl" : "idle");
-	lease_note_add(s->out, NOTE_INFO, "lease.expired", "%s", strcmp(l->end_reason, "ttl") == 0 ?
-		       "its time is over" : "nobody used it for its idle time");
+	lifecycle_end(s, LEASE_EXPIRED,
+		      expires == l->created_ms + l->ttl_ms ? LEASE_END_TTL : LEASE_END_IDLE);
+	lease_note_add(s->out, NOTE_INFO, "lease.expired", "%s",
+		       l->end_reason == LEASE_END_TTL ? "its TTL is over" :
+							"its idle timeout is over");
 }
 
 /*
- * What was to be kept until now is still kept: an operator is told, and nothing is deleted.
- * What was looked for may be settled, and the look's result lost with its process.
+ * The retention period is over: raise attention, never delete. The row may also be done
+ * already, if a look-up's result was lost with its process.
  */
-static void tick_retained(struct life *s)
+static void on_tick_retained(struct life *s)
 {
 	struct lease *l = s->l;
 	int64_t due = lease_retained_due(l, s->f);
@@ -108,17 +117,17 @@ static void tick_retained(struct life *s)
 		s->out->changed = 1;
 	}
 	if (!l->retain_until_ms || s->f->now_ms < l->retain_until_ms || l->attention[0] ||
-	    s->f->clock_doubted)
+	    s->f->is_clock_suspect)
 		return;
-	lifecycle_attend(s, LESSOR_CLASS_NONE, "the time its owner meant to keep it for is over");
+	lifecycle_attend(s, LESSOR_CLASS_NONE, "its retention period is over");
 	l->due_ms = lease_retained_due(l, s->f);
 }
 
 /*
- * It waits as long as it would have waited by the old clock: not at once, and not for
- * years. Deadlines stay what they are, in wall clock time.
+ * Keep the remaining wait of the old clock, neither due at once nor in years. Deadlines stay
+ * as they are, in wall clock time.
  */
-static void shift(struct life *s)
+static void due_shift(struct life *s)
 {
 	struct lease *l = s->l;
 	int64_t now = s->f->now_ms;
@@ -133,17 +142,20 @@ static void shift(struct life *s)
 	s->out->changed = 1;
 }
 
-static void shift_retained(struct life *s)
+static void due_shift_retained(struct life *s)
 {
-	/* The end of a retention was named by a person, in words of the wall clock. */
+	/* The end of a retention was set in wall clock time. */
 	if (s->l->due_ms != s->l->retain_until_ms)
-		shift(s);
+		due_shift(s);
 }
 
-/* ---- its account --------------------------------------------------------------------------- */
+/*
+ * ---- the account
+ * ----------------------------------------------------------------------------
+ */
 
-/* In words that its owner may read; more is for those who may run `lessor providers`. */
-static void block(struct life *s)
+/* The owner may read this; details are in `lessor providers`, for admins. */
+static void on_blocked(struct life *s)
 {
 	char reason[128];
 
@@ -153,31 +165,31 @@ static void block(struct life *s)
 		return;
 	snprintf(reason, sizeof(reason), "account %s %s", s->l->account,
 		 s->f->block == LEASE_BLOCK_MISSING ?
-		 "is not in the configuration any more; nothing can be done for it" :
-		 s->f->block == LEASE_BLOCK_FENCED ? "is fenced and an operator must look" :
-						     "is blocked and an operator must look");
+			 "is no longer configured; nothing can be done for it" :
+		 s->f->block == LEASE_BLOCK_FENCED ? "is fenced and needs operator action" :
+						     "is blocked and needs operator action");
 	lifecycle_attend(s, LESSOR_CLASS_ACCOUNT, reason);
 }
 
 /*
- * A step that was refused is not repeated at each start: fifty crashes in a row would be
- * fifty refusals. But who starts it anew has perhaps mended the credential.
+ * Do not repeat a refused step at once after each start: fifty crashes in a row would be
+ * fifty refusals. Repeat it soon, though: the restart may have fixed the credential.
  */
 static void unblock_at_start(struct life *s)
 {
 	if (!s->f->running)
-		s->l->due_ms = earlier(s->l->due_ms, s->f->now_ms + START_PAUSE_MS);
+		s->l->due_ms = time_earlier(s->l->due_ms, s->f->now_ms + START_PAUSE_MS);
 	s->out->changed = 1;
 }
 
-/* What waited for its account is due at once. */
-static void unblock(struct life *s)
+/* A lease that waited for its account is due at once. */
+static void on_unblocked(struct life *s)
 {
 	struct lease *l = s->l;
 
 	if (!lease_waits_for_account(l))
 		return;
-	/* What a step refused stays said until a step did better. */
+	/* Attention raised by a refused step stays until a step succeeds. */
 	if (l->cleanup != CLEANUP_ATTENTION)
 		l->attention[0] = '\0';
 	if (s->e->u.is_start && l->tries) {
@@ -190,12 +202,16 @@ static void unblock(struct life *s)
 		l->due_ms = lease_retained_due(l, s->f);
 	l->tries = 0;
 	s->out->changed = 1;
-	lease_note_add(s->out, NOTE_INFO, "lease.unblocked", "account %s is proven again", l->account);
+	lease_note_add(s->out, NOTE_INFO, "lease.unblocked", "account %s is verified again",
+		       l->account);
 }
 
-/* ---- what operators decide, and what turns up ------------------------------------------------ */
+/*
+ * ---- operator decisions, resources found
+ * ---------------------------------------------------
+ */
 
-static void retry_now(struct life *s)
+static void on_retry(struct life *s)
 {
 	if (lifecycle_next(s->l, s->f) == LEASE_OP_NONE) {
 		s->out->refusal = LEASE_REFUSAL_NOTHING_TO_RETRY;
@@ -206,7 +222,7 @@ static void retry_now(struct life *s)
 	s->out->changed = 1;
 }
 
-static void forgotten(struct life *s)
+static void on_forgotten(struct life *s)
 {
 	struct lease *l = s->l;
 
@@ -215,7 +231,7 @@ static void forgotten(struct life *s)
 		l->cleanup = CLEANUP_DONE;
 		l->due_ms = 0;
 		lease_note_add(s->out, NOTE_INFO, "lease.forgotten",
-			       "nothing that is left of it is ours any more");
+			       "everything that was left has been forgotten");
 	} else if (l->retained) {
 		l->due_ms = lease_retained_due(l, s->f);
 	} else {
@@ -224,7 +240,7 @@ static void forgotten(struct life *s)
 	}
 }
 
-static void found(struct life *s)
+static void on_found(struct life *s)
 {
 	struct lease *l = s->l;
 
@@ -240,7 +256,7 @@ static void found(struct life *s)
 	l->due_ms = s->f->now_ms;
 }
 
-static void kept_elsewhere(struct life *s)
+static void on_kept_elsewhere(struct life *s)
 {
 	struct lease *l = s->l;
 
@@ -248,25 +264,25 @@ static void kept_elsewhere(struct life *s)
 	if (lease_is_live(l)) {
 		l->state = LEASE_RELEASED;
 		l->ended_ms = s->f->now_ms;
-		TEXT_SET(l->end_reason, "released");
+		l->end_reason = LEASE_END_RELEASED;
 	}
 	l->retained = 1;
 	l->cleanup = CLEANUP_RETAINED;
 	l->retain_until_ms = 0;
 	l->retain_reason[0] = '\0';
 	s->out->retain_rows = 1;
-	/* Until its owner says what becomes of it; that it is protected settles nothing. */
+	/* Stays until its owner decides; protecting it does not resolve it. */
 	lifecycle_attend(s, LESSOR_CLASS_NONE,
-	       "it was released without deleting, and this store did not know of it");
-	l->due_ms = s->f->now_ms + LOOK_PAUSE_MS;
+			 "its label says that it is kept, by a release that this store does not know");
+	l->due_ms = s->f->now_ms + INSPECT_PAUSE_MS;
 }
 
-static void unprotected(struct life *s)
+static void on_unprotected(struct life *s)
 {
 	s->l->due_ms = s->f->now_ms;
 	s->out->changed = 1;
 	lease_note_add(s->out, NOTE_INFO, "lease.unprotected",
-		       "what it keeps is not known to be protected at the provider any more");
+		       "its protection at the provider is no longer certain");
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -293,34 +309,37 @@ static enum phase phase_of(const struct lease *l)
 
 typedef void (*handler)(struct life *s);
 
-/* Nothing happens where there is nothing in the table. */
+/* NULL: the event has no effect in this state. */
 static const handler table[LIFE_EVENT_COUNT][PHASE_COUNT] = {
 	/* provisioning, active, owed, attention, retained, done */
 	[LEASE_EVENT_RELEASE] = { on_release_live, on_release_live, on_release_owed,
 				  on_release_owed, on_release_retained, on_release_done },
-	[LEASE_EVENT_HEARTBEAT] = { on_touch, on_touch, on_touch_ended,
-				    on_touch_ended, on_touch_ended, on_touch_ended },
-	[LEASE_EVENT_TICK] = { tick_provisioning, tick_active, NULL, NULL, tick_retained, NULL },
-	[LEASE_EVENT_BLOCKED] = { block, block, block, block, block, NULL },
-	[LEASE_EVENT_UNBLOCKED] = { unblock, unblock, unblock, unblock, unblock, NULL },
-	[LEASE_EVENT_CLOCK_SET] = { shift, NULL, shift, shift, shift_retained, NULL },
-	[LEASE_EVENT_VERDICT] = { on_verdict_provisioning, NULL, on_verdict_owed,
-				  on_verdict_owed, on_verdict_retained, NULL },
-	[LEASE_EVENT_RETRY] = { retry_now, retry_now, retry_now, retry_now, retry_now, retry_now },
-	[LEASE_EVENT_UNPROTECTED] = { NULL, NULL, NULL, NULL, unprotected, NULL },
+	[LEASE_EVENT_HEARTBEAT] = { on_touch, on_touch, on_touch_ended, on_touch_ended,
+				    on_touch_ended, on_touch_ended },
+	[LEASE_EVENT_TICK] = { on_tick_provisioning, on_tick_active, NULL, NULL, on_tick_retained,
+			       NULL },
+	[LEASE_EVENT_BLOCKED] = { on_blocked, on_blocked, on_blocked, on_blocked, on_blocked, NULL },
+	[LEASE_EVENT_UNBLOCKED] = { on_unblocked, on_unblocked, on_unblocked, on_unblocked,
+				    on_unblocked, NULL },
+	[LEASE_EVENT_CLOCK_SET] = { due_shift, NULL, due_shift, due_shift, due_shift_retained,
+				    NULL },
+	[LEASE_EVENT_VERDICT] = { on_verdict_provisioning, NULL, on_verdict_owed, on_verdict_owed,
+				  on_verdict_retained, NULL },
+	[LEASE_EVENT_RETRY] = { on_retry, on_retry, on_retry, on_retry, on_retry, on_retry },
+	[LEASE_EVENT_UNPROTECTED] = { NULL, NULL, NULL, NULL, on_unprotected, NULL },
 	[LIFE_RETAIN_UNTIL] = { NULL, NULL, NULL, NULL, on_retain_until, NULL },
-	[LIFE_FOUND] = { NULL, NULL, found, found, found, found },
-	[LIFE_FORGOTTEN] = { NULL, NULL, forgotten, forgotten, forgotten, NULL },
-	[LIFE_KEPT_ELSEWHERE] = { kept_elsewhere, kept_elsewhere, kept_elsewhere,
-				  kept_elsewhere, kept_elsewhere, kept_elsewhere },
+	[LIFE_FOUND] = { NULL, NULL, on_found, on_found, on_found, on_found },
+	[LIFE_FORGOTTEN] = { NULL, NULL, on_forgotten, on_forgotten, on_forgotten, NULL },
+	[LIFE_KEPT_ELSEWHERE] = { on_kept_elsewhere, on_kept_elsewhere, on_kept_elsewhere,
+				  on_kept_elsewhere, on_kept_elsewhere, on_kept_elsewhere },
 };
 
 void lifecycle_apply(struct lease *l, int kind, const struct lease_event *event,
 		     const struct lease_facts *facts, struct lease_effects *out)
 {
 	struct life s = { .l = l, .e = event, .f = facts, .out = out };
-	/* A new lease has no state yet, whatever its memory holds. */
-	handler handle = kind == LEASE_EVENT_BEGIN ? begin : table[kind][phase_of(l)];
+	/* A new lease has no state yet. */
+	handler handle = kind == LEASE_EVENT_BEGIN ? on_begin : table[kind][phase_of(l)];
 
 	if (handle)
 		handle(&s);

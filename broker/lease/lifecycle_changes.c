@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes of a lease that several handlers make. */
+/* Changes of a lease shared by several handlers. */
 #include "lease/lifecycle_handlers.h"
 
 #include <stdarg.h>
@@ -36,7 +36,7 @@ void lease_goal_change(struct lease *l, const struct lease_facts *facts, struct 
 
 int64_t lease_cleanup_due(const struct lease_facts *facts)
 {
-	return facts->now_ms + (facts->unsure ? LOOK_PAUSE_MS : 0);
+	return facts->now_ms + (facts->unsure ? INSPECT_PAUSE_MS : 0);
 }
 
 int64_t lease_retained_due(const struct lease *l, const struct lease_facts *facts)
@@ -44,8 +44,8 @@ int64_t lease_retained_due(const struct lease *l, const struct lease_facts *fact
 	int was_told = l->attention[0] && l->attention_class == LESSOR_CLASS_NONE;
 
 	/*
-	 * An unknown create is still looked for, to be recorded; and what a step that runs
-	 * will say is not awaited for ever: it may die with its process.
+	 * An unknown create is still looked for, to be recorded. A running step's result
+	 * cannot be awaited for ever: the step may die with its process.
 	 */
 	if (facts->unsure || facts->running)
 		return lease_cleanup_due(facts);
@@ -54,13 +54,12 @@ int64_t lease_retained_due(const struct lease *l, const struct lease_facts *fact
 	return was_told ? 0 : l->retain_until_ms;
 }
 
-/* The end of a live lease, whatever the reason. Everything it may have made is now owed. */
-void lifecycle_end(struct life *s, enum lease_state state, const char *reason)
+void lifecycle_end(struct life *s, enum lease_state state, enum lease_end_reason reason)
 {
 	struct lease *l = s->l;
 
 	l->state = state;
-	TEXT_SET(l->end_reason, reason);
+	l->end_reason = reason;
 	l->ended_ms = s->f->now_ms;
 	lease_goal_change(l, s->f, s->out);
 	if (s->f->residue || s->f->running) {
@@ -73,7 +72,6 @@ void lifecycle_end(struct life *s, enum lease_state state, const char *reason)
 	}
 }
 
-/* Nothing of it is left. */
 void lifecycle_cleaned(struct life *s)
 {
 	struct lease *l = s->l;
@@ -84,10 +82,9 @@ void lifecycle_cleaned(struct life *s)
 	l->cursor[0] = l->last_error[0] = l->attention[0] = '\0';
 	l->updated_ms = s->f->now_ms;
 	s->out->changed = 1;
-	lease_note_add(s->out, NOTE_INFO, "lease.cleaned", "nothing of it is left at the provider");
+	lease_note_add(s->out, NOTE_INFO, "lease.cleaned", "nothing is left at the provider");
 }
 
-/* Says so in the timeline if it is news. */
 void lifecycle_attend(struct life *s, uint32_t error_class, const char *reason)
 {
 	if (!lease_attention_set(s->l, error_class, reason))

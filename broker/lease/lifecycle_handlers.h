@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handlers of the table in lifecycle.c, by the file that holds them. Each is one event
- * in one state of the lease; nobody else calls them.
+ * The handlers of the table in lifecycle.c, by file. Each handles one event in one state of
+ * the lease; nothing else calls them.
  */
 #pragma once
 
 #include "lease/lifecycle.h"
 
-/* Between two looks for what nobody knows. */
-#define LOOK_PAUSE_MS 1000
+/* Between two look-ups of an unknown resource. */
+#define INSPECT_PAUSE_MS 1000
 
 /* One event of one lease. */
 struct life {
@@ -18,18 +18,18 @@ struct life {
 	struct lease_effects *out;
 };
 
-static inline int64_t earlier(int64_t a, int64_t b)
+static inline int64_t time_earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
 
 /* ---- lifecycle_changes.c ---- */
 
-/* The end of a live lease, whatever the reason. Everything it may have made is now owed. */
-void lifecycle_end(struct life *s, enum lease_state state, const char *reason);
-/* Nothing of it is left. */
+/* Ends a live lease; everything it may have created must now be cleaned up. */
+void lifecycle_end(struct life *s, enum lease_state state, enum lease_end_reason reason);
+/* Nothing is left: cleanup is done. */
 void lifecycle_cleaned(struct life *s);
-/* An operator is needed; in the timeline if it is news. */
+/* Operator action is needed; recorded in the timeline if new. */
 void lifecycle_attend(struct life *s, uint32_t error_class, const char *reason);
 
 /* ---- lifecycle_steps.c ---- */

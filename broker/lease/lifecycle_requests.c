@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a release and a heartbeat do to a lease. */
+/* Releases and heartbeats. */
 #include "lease/lifecycle_handlers.h"
 
 #include <string.h>
@@ -8,11 +8,11 @@
 
 #include "util/text.h"
 
-/* Who asks again for the delete of what waits for an operator has it looked at this soon. */
+/* A repeated delete request for a lease in attention retries it after this long. */
 #define ASKED_AGAIN_MS 1000
 
-/* A no-delete release: from its commit on nothing of this lease is deleted. */
-static void retain(struct life *s)
+/* A no-delete release: from its commit on, no delete of this lease starts. */
+static void lifecycle_retain(struct life *s)
 {
 	struct lease *l = s->l;
 
@@ -20,12 +20,12 @@ static void retain(struct life *s)
 	l->cleanup = CLEANUP_RETAINED;
 	l->retain_until_ms = 0;
 	l->retain_reason[0] = '\0';
-	/* Its rows become retained now, and none of them is protected yet. */
+	/* Its rows become retained now; none is protected yet. */
 	l->due_ms = s->f->can_protect ? s->f->now_ms : lease_retained_due(l, s->f);
 	s->out->retain_rows = 1;
 	s->out->raise_generation = 1;
 	lease_note_add(s->out, NOTE_INFO, "lease.retained",
-		       "released without deleting: what it made is kept until an explicit delete");
+		       "released with delete: false; its resources are kept until an explicit delete");
 }
 
 static int wants_delete(const struct life *s)
@@ -35,13 +35,16 @@ static int wants_delete(const struct life *s)
 	return s->l->retained ? 0 : !s->l->keep;
 }
 
-/* Its rows may be over before the step that said so has ended. */
+/* The rows may be over while the step that reported it still runs. */
 static int may_be_left(const struct life *s)
 {
 	return s->f->residue || s->f->running;
 }
 
-/* What may be going already cannot be kept; and of an ended lease only its machine is worth it. */
+/*
+ * A delete in progress cannot be kept from completing; of an ended lease, only the machine
+ * is worth keeping.
+ */
 static int is_too_late_to_keep(struct life *s)
 {
 	if (wants_delete(s))
@@ -60,15 +63,15 @@ void on_release_live(struct life *s)
 
 	if (is_too_late_to_keep(s))
 		return;
-	lifecycle_end(s, LEASE_RELEASED, is_cancel ? "canceled" : "released");
+	lifecycle_end(s, LEASE_RELEASED, is_cancel ? LEASE_END_CANCELED : LEASE_END_RELEASED);
 	s->l->released_ms = s->f->now_ms;
 	lease_note_add(s->out, NOTE_INFO, is_cancel ? "lease.canceled" : "lease.released", "%s",
-		       is_cancel ? "its creation was cancelled" : "released by its owner");
+		       is_cancel ? "its create was cancelled" : "released by its owner");
 	if (keep && s->l->cleanup == CLEANUP_OWED)
-		retain(s);
+		lifecycle_retain(s);
 }
 
-/* When a client first released it, though it had ended otherwise. */
+/* Records the first release by a client, even after another end. */
 static void note_release(struct life *s)
 {
 	if (s->l->released_ms)
@@ -85,14 +88,14 @@ void on_release_owed(struct life *s)
 		return;
 	note_release(s);
 	if (!wants_delete(s) && !may_be_left(s)) {
-		/* The step that found nothing left was lost with its process. */
+		/* The result of the step that found nothing left was lost with its process. */
 		lifecycle_cleaned(s);
 	} else if (!wants_delete(s)) {
 		lease_goal_change(l, s->f, s->out);
-		retain(s);
+		lifecycle_retain(s);
 	} else if (l->cleanup == CLEANUP_ATTENTION && s->e->u.release.delete_machine == 1) {
-		/* However often it is asked for. */
-		l->due_ms = earlier(l->due_ms, s->f->now_ms + ASKED_AGAIN_MS);
+		/* However often the client repeats it. */
+		l->due_ms = time_earlier(l->due_ms, s->f->now_ms + ASKED_AGAIN_MS);
 		s->out->changed = 1;
 	}
 }
@@ -121,7 +124,7 @@ void on_release_done(struct life *s)
 		note_release(s);
 }
 
-/* Only what is said anew: a plain repetition changes nothing. */
+/* Applies only new values: a plain repetition changes nothing. */
 void on_retain_until(struct life *s)
 {
 	const struct lease_release *r = &s->e->u.release;
@@ -139,9 +142,9 @@ void on_retain_until(struct life *s)
 	l->due_ms = lease_retained_due(l, s->f);
 	l->updated_ms = s->f->now_ms;
 	s->out->changed = 1;
-	lease_note_add(s->out, NOTE_INFO, "lease.retain-until", "%s%s%s", until_ms ?
-		       "an end was named" : "no end was named", l->retain_reason[0] ? ": " : "",
-		       l->retain_reason);
+	lease_note_add(s->out, NOTE_INFO, "lease.retain-until", "%s%s%s",
+		       until_ms ? "retained until a set time" : "retained without an end",
+		       l->retain_reason[0] ? ": " : "", l->retain_reason);
 }
 
 void on_touch(struct life *s)
@@ -149,8 +152,8 @@ void on_touch(struct life *s)
 	struct lease *l = s->l;
 	int64_t idle_ms = s->e->u.idle_ms;
 
-	/* What does not end by itself now is still alive. */
-	if (s->f->now_ms >= lease_expires_ms(l) && !s->f->clock_doubted && !s->f->is_blind) {
+	/* A lease that time may not end now is still live. */
+	if (s->f->now_ms >= lease_expires_ms(l) && !s->f->is_clock_suspect && !s->f->is_blind) {
 		s->out->refusal = LEASE_REFUSAL_EXPIRED;
 		return;
 	}
@@ -160,7 +163,7 @@ void on_touch(struct life *s)
 		return;
 	l->idle_ms = idle_ms;
 	l->updated_ms = s->f->now_ms;
-	/* A shorter idle time may end it before the due time that is set. */
+	/* A shorter idle timeout may end it before the current due time. */
 	if (l->state == LEASE_ACTIVE)
 		l->due_ms = lease_expires_ms(l);
 	s->out->changed = 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the end of a step does to its lease. */
+/* The effect of a step's verdict on its lease. */
 #include "lease/lifecycle_handlers.h"
 
 #include <stdio.h>
@@ -10,29 +10,29 @@
 #include "schedule/backoff.h"
 #include "util/text.h"
 
-/* A person waits for the machine: come back soon, and never give up on a blip. */
+/* A client is waiting: retry soon, and never fail because of a short outage. */
 #define PROVISION_BACKOFF_MS 1000
 #define PROVISION_BACKOFF_CAP_MS 60000
-/* Nobody waits: seconds at first, at most a quarter of an hour. */
+/* Background retries: from seconds up to 15 minutes. */
 #define CLEANUP_BACKOFF_MS 2000
 #define CLEANUP_BACKOFF_CAP_MS (15 * 60 * 1000)
-/* Something only an operator can change; looked at again in case they did. */
+/* Operator action is needed; retried in case it was taken. */
 #define ATTENTION_BACKOFF_MS (5 * 60 * 1000)
 #define ATTENTION_BACKOFF_CAP_MS (60 * 60 * 1000)
-/* A cleanup that has not ended by then needs an operator ... */
+/* A cleanup that has not completed by then is put in attention ... */
 #define OWED_TRIES 10
 #define OWED_MS (60 * 60 * 1000)
 #define OWED_MICROS 1000000
-/* ... and what costs nothing may take longer. */
+/* ... and later if only free resources are left. */
 #define OWED_FREE_MS (24 * 60 * 60 * 1000)
-/* So many breaches in a row are no accident. */
+/* So many consecutive contract violations are not accidental. */
 #define BREACHES_MOST 8
-/* What a provider may ask us to wait between two polls. */
+/* The longest wait that a plugin may request between two polls. */
 #define PENDING_MOST_MS (5 * 60 * 1000)
 
 /*
- * When to try again after a failure. No backoff steps over the end of a settling time, but
- * for what the provider asks.
+ * When to retry after a failure. No backoff extends past the next time that absence can be
+ * observed, unless the provider asks for it.
  */
 static int64_t retry_due(const struct life *s, int64_t base, int64_t cap)
 {
@@ -53,13 +53,13 @@ static void retry_later(struct life *s, int64_t base, int64_t cap)
 	s->l->due_ms = retry_due(s, base, cap);
 }
 
-static void pending(struct life *s)
+static void verdict_pending(struct life *s)
 {
 	TEXT_SET(s->l->cursor, s->e->u.verdict.cursor);
-	s->l->due_ms = s->f->now_ms + earlier(s->e->u.verdict.wait_ms, PENDING_MOST_MS);
+	s->l->due_ms = s->f->now_ms + time_earlier(s->e->u.verdict.wait_ms, PENDING_MOST_MS);
 }
 
-static void ready(struct life *s)
+static void verdict_ready(struct life *s)
 {
 	const struct lease_verdict *v = &s->e->u.verdict;
 	struct lease *l = s->l;
@@ -82,12 +82,12 @@ static void ready(struct life *s)
 		       l->server_location, l->host);
 }
 
-static void refused(struct life *s)
+static void verdict_refused(struct life *s)
 {
 	const struct lease_verdict *v = &s->e->u.verdict;
 
 	TEXT_SET(s->l->failure, v->reason);
-	lifecycle_end(s, LEASE_FAILED, error_class_name(v->error_class));
+	lifecycle_end(s, LEASE_FAILED, lease_end_of_class(v->error_class));
 	lease_note_add(s->out, NOTE_INFO, "lease.failed", "%s", v->reason);
 }
 
@@ -105,13 +105,13 @@ void on_verdict_provisioning(struct life *s)
 	s->out->changed = 1;
 	switch (s->e->u.verdict.verdict) {
 	case LESSOR_DONE:
-		ready(s);
+		verdict_ready(s);
 		return;
 	case LESSOR_REFUSED:
-		refused(s);
+		verdict_refused(s);
 		return;
 	case LESSOR_PENDING:
-		pending(s);
+		verdict_pending(s);
 		l->tries = 0;
 		break;
 	default:
@@ -119,11 +119,11 @@ void on_verdict_provisioning(struct life *s)
 		lease_note_add(s->out, NOTE_INFO, "provision.retry", "%s", s->e->u.verdict.reason);
 		break;
 	}
-	if (!s->f->clock_doubted)
-		l->due_ms = earlier(l->due_ms, l->provision_deadline_ms);
+	if (!s->f->is_clock_suspect)
+		l->due_ms = time_earlier(l->due_ms, l->provision_deadline_ms);
 }
 
-/* Has what is owed been owed for too long: by tries, by time, or by money? */
+/* Has the cleanup taken too long, by tries, time or cost? */
 static int owed_too_long(const struct life *s)
 {
 	int64_t owed_ms = s->f->now_ms - s->l->cleanup_started_ms;
@@ -146,7 +146,7 @@ static void need_operator(struct life *s, uint32_t error_class, const char *reas
 		lease_note_add(s->out, NOTE_WARNING, "lease.attention", "%s", s->l->attention);
 }
 
-/* It goes on by itself, and somebody should know that it does not end. */
+/* The cleanup continues by itself, but an operator should know that it does not complete. */
 static void warn_if_owed_too_long(struct life *s)
 {
 	const char *last = s->l->last_error;
@@ -154,14 +154,14 @@ static void warn_if_owed_too_long(struct life *s)
 
 	if (s->l->cleanup == CLEANUP_ATTENTION || !owed_too_long(s))
 		return;
-	snprintf(reason, sizeof(reason), "its cleanup has not ended in %lld min: %.100s",
+	snprintf(reason, sizeof(reason), "cleanup not complete after %lld min: %.100s",
 		 (long long)((s->f->now_ms - s->l->cleanup_started_ms) / 60000),
 		 last[0] ? last : s->e->u.verdict.reason);
 	need_operator(s, LESSOR_CLASS_TRANSIENT, reason);
 }
 
-/* Breaks in a row; 1 if it has become a case for an operator. */
-static int breach(struct life *s)
+/* Counts consecutive violations; 1 if operator action is needed. */
+static int breach_count(struct life *s)
 {
 	const struct lease_verdict *v = &s->e->u.verdict;
 	char reason[200];
@@ -173,7 +173,7 @@ static int breach(struct life *s)
 	if (++s->l->breaches < BREACHES_MOST)
 		return 0;
 	retry_later(s, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS);
-	snprintf(reason, sizeof(reason), "provider %s breaks its contract: %.120s", v->provider,
+	snprintf(reason, sizeof(reason), "provider %s violates its contract: %.120s", v->provider,
 		 v->reason);
 	need_operator(s, LESSOR_CLASS_BUG, reason);
 	return 1;
@@ -182,7 +182,7 @@ static int breach(struct life *s)
 static void cleanup_retried(struct life *s)
 {
 	retry_later(s, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS);
-	/* The first failure and then each doubling: the timeline tells, it does not flood. */
+	/* Records the first failure and then each doubling, to keep the timeline short. */
 	if ((s->l->tries & (s->l->tries - 1)) == 0)
 		lease_note_add(s->out, NOTE_INFO, "cleanup.retry", "%s", s->e->u.verdict.reason);
 	warn_if_owed_too_long(s);
@@ -192,13 +192,13 @@ void on_verdict_owed(struct life *s)
 {
 	struct lease *l = s->l;
 
-	/* Whatever it says last: nothing is left. */
+	/* Whatever the verdict, nothing is left. */
 	if (!s->f->residue) {
 		lifecycle_cleaned(s);
 		return;
 	}
 	if (is_stale(s)) {
-		/* What it found out is in the ledger already; it decides nothing. */
+		/* Its findings are in the ledger already; a stale step decides nothing. */
 		l->due_ms = lease_cleanup_due(s->f);
 		s->out->changed = 1;
 		return;
@@ -206,12 +206,12 @@ void on_verdict_owed(struct life *s)
 	if (s->e->u.verdict.op != LEASE_OP_CLEANUP)
 		return;
 	s->out->changed = 1;
-	if (breach(s))
+	if (breach_count(s))
 		return;
 	switch (s->e->u.verdict.verdict) {
 	case LESSOR_PENDING:
-		pending(s);
-		/* It moves again: whatever stood in its way is gone. */
+		verdict_pending(s);
+		/* Progress: the obstacle is gone. */
 		if (!owed_too_long(s)) {
 			l->cleanup = CLEANUP_OWED;
 			l->attention[0] = '\0';
@@ -228,7 +228,7 @@ void on_verdict_owed(struct life *s)
 	}
 }
 
-/* What is kept is known: nothing stands in its way. */
+/* Everything retained is known and protected as far as possible. */
 static void kept_well(struct life *s)
 {
 	struct lease *l = s->l;
@@ -240,24 +240,24 @@ static void kept_well(struct life *s)
 	l->due_ms = lease_retained_due(l, s->f);
 }
 
-/* Only an operator can tell what stands in the way of what is kept. */
+/* Operator action is needed to go on. */
 static void kept_refused(struct life *s)
 {
 	retry_later(s, ATTENTION_BACKOFF_MS, ATTENTION_BACKOFF_CAP_MS);
 	lifecycle_attend(s, s->e->u.verdict.error_class, s->e->u.verdict.reason);
 }
 
-/* What is kept is being protected at the provider. */
+/* A RETAIN step: labels and protects the retained resources. */
 static void protected_next(struct life *s)
 {
 	if (!s->f->unprotected) {
 		kept_well(s);
 		lease_note_add(s->out, NOTE_INFO, "lease.protected",
-			       "what it keeps is marked and protected at the provider");
+			       "its resources are labelled and protected at the provider");
 	} else if (s->e->u.verdict.verdict == LESSOR_REFUSED) {
 		kept_refused(s);
 	} else if (s->e->u.verdict.verdict == LESSOR_PENDING) {
-		pending(s);
+		verdict_pending(s);
 	} else {
 		retry_later(s, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS);
 		if (s->l->tries == OWED_TRIES)
@@ -265,13 +265,16 @@ static void protected_next(struct life *s)
 	}
 }
 
-/* What nobody knows is looked for, and what was found is told. */
-static void looked(struct life *s)
+/* An INSPECT step: looks for unknown resources. */
+static void verdict_inspected(struct life *s)
 {
 	if (!s->f->unsure)
 		kept_well(s);
 	else if (s->e->u.verdict.verdict == LESSOR_REFUSED)
-		/* Something is there that may be it, and cannot be proven to be. */
+		/*
+		 * Something that may be the resource exists, but its ownership cannot be
+		 * verified.
+		 */
 		kept_refused(s);
 	else
 		retry_later(s, CLEANUP_BACKOFF_MS, CLEANUP_BACKOFF_CAP_MS);
@@ -281,17 +284,17 @@ void on_verdict_retained(struct life *s)
 {
 	enum lease_op op = s->e->u.verdict.op;
 
-	if (!is_stale(s) && op != LEASE_OP_LOOK && op != LEASE_OP_RETAIN)
+	if (!is_stale(s) && op != LEASE_OP_INSPECT && op != LEASE_OP_RETAIN)
 		return;
 	s->out->changed = 1;
 	if (!s->f->residue)
 		lifecycle_cleaned(s);
 	else if (is_stale(s))
 		s->l->due_ms = lease_retained_due(s->l, s->f);
-	else if (breach(s))
+	else if (breach_count(s))
 		return;
 	else if (op == LEASE_OP_RETAIN)
 		protected_next(s);
 	else
-		looked(s);
+		verdict_inspected(s);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes at the provider that are no deletes: the mark and the protection of what a
- * no-delete release keeps, and their lifting before an explicit delete. What is about to
- * be written is committed first; what became of it is judged by what was read after it.
+ * Changes at the provider other than deletes: the label and the protection of retained
+ * resources, and lifting the protection before an explicit delete. A change is committed
+ * before it is written; its outcome is decided by a read after it.
  */
 #include "lease/resource_events.h"
 
@@ -20,22 +20,22 @@ static void label_number(struct labels *labels, const char *key, int64_t value)
 	labels_add(labels, key, number);
 }
 
-/* Nothing is changed of what is not provably ours. */
-static int verify(struct row_event *v)
+/* Only resources verified as ours are changed. */
+static int row_verify(struct row_event *v)
 {
 	const struct claim_evidence *e = &v->claim->evidence;
 	struct err err = { 0 };
 
 	if (!e->is_read && !e->is_seen)
-		return row_refuse(v, "it was not read in this step directly before");
+		return row_refuse(v, "this step did not read it immediately before");
 	if (ledger_verify(v->f->signer, v->r->account, v->l, v->r, &e->seen, &err) == 0)
 		return 0;
-	err_prefix(&err, "not changed, because it is not proven ours: ");
+	err_prefix(&err, "not changed: ownership not verified: ");
 	return row_refuse_for_operator(v, LESSOR_CLASS_OWNERSHIP, err.text);
 }
 
-/* What bears its mark, and has no protection there or has it, is protected. */
-static void mark(struct row_event *v)
+/* Protected: it carries its label, and its protection is on or does not exist there. */
+static void row_mark(struct row_event *v)
 {
 	const struct lessor_observed *seen = &v->claim->evidence.seen;
 
@@ -54,26 +54,26 @@ static int is_kept(struct row_event *v)
 
 /* ---- may it be changed? ----------------------------------------------------------------- */
 
-/* Its label, before it is written. */
+/* Before the label is written. */
 int row_labels(struct row_event *v)
 {
 	struct resource *r = v->r;
 	int64_t found;
 
 	if (!is_kept(v))
-		return row_refuse(v, "it is not kept, or its lease's goal changed");
-	if (verify(v))
+		return row_refuse(v, "its lease is not retained, or has changed its goal");
+	if (row_verify(v))
 		return -1;
 	found = observed_retain(&v->claim->evidence.seen);
 	r->seen_ms = v->f->now_ms;
 	absence_reset(r);
-	/* A store that knew more was there, and so the protection is not known to be ours. */
+	/* A newer copy of the store was here, so the protection may not be ours. */
 	if (found > r->label_known)
 		r->protect_by = PROTECT_NOT_OURS;
 	if (found >= r->retain_epoch) {
 		r->retain_epoch = r->label_known = found;
 		if (v->claim->evidence.seen.protection == LESSOR_PROTECTION_UNKNOWN)
-			mark(v);
+			row_mark(v);
 		v->claim->is_done = 1;
 		return row_changed(v);
 	}
@@ -85,32 +85,32 @@ int row_labels(struct row_event *v)
 int row_protect(struct row_event *v)
 {
 	if (!is_kept(v))
-		return row_refuse(v, "it is not kept, or its lease's goal changed");
-	if (verify(v))
+		return row_refuse(v, "its lease is not retained, or has changed its goal");
+	if (row_verify(v))
 		return -1;
 	if (observed_retain(&v->claim->evidence.seen) != v->r->retain_epoch)
-		return row_refuse(v, "its label comes first");
+		return row_refuse(v, "its label must be written first");
 	v->claim->is_done = v->claim->evidence.seen.protection != LESSOR_PROTECTION_OFF;
 	if (v->claim->is_done)
-		mark(v);
+		row_mark(v);
 	else
 		v->r->protect_by = PROTECT_PERHAPS_OURS;
 	return row_changed(v);
 }
 
-/* A permit of its own: from here on its protection may be being lifted. */
+/* A separate permit: from here on, the protection may be being lifted. */
 int row_unprotect(struct row_event *v)
 {
 	struct resource *r = v->r;
 	enum authorization a;
 
 	if (!v->l)
-		return row_refuse(v, "of the sentinel only the labels change");
+		return row_refuse(v, "only the labels of a sentinel may change");
 	if (v->claim->evidence.is_seen && row_unprotect_seen(v))
 		return -1;
 	a = row_authorize(v);
 	if (a == AUTHORIZATION_GRANTED) {
-		v->claim->is_done = 1;	/* it is not protected */
+		v->claim->is_done = 1; /* not protected: nothing to lift */
 		return row_answer(v);
 	}
 	if (a == AUTHORIZATION_UNPROTECT &&
@@ -118,7 +118,7 @@ int row_unprotect(struct row_event *v)
 		r->protect_by = PROTECT_NOT_OURS;
 		a = AUTHORIZATION_PROTECTED;
 		err_set(&v->claim->err, ERR_REFUSED,
-			"it is protected by a store that knew more than this one");
+			"it was protected by a newer copy of this store");
 	}
 	if (a != AUTHORIZATION_UNPROTECT)
 		return row_permit_refused(v, a);
@@ -127,10 +127,10 @@ int row_unprotect(struct row_event *v)
 	r->marked_ms = 0;
 	label_number(&v->claim->labels, LESSOR_LABEL_RETAIN, r->retain_epoch);
 	row_set(v, LESSOR_STATE_UNPROTECT_AUTHORIZED, "lifting its protection was permitted");
-	return row_note(v, "unprotect-permitted", v->l->end_reason);
+	return row_note(v, "unprotect-permitted", lease_end_text(v->l));
 }
 
-/* ---- what became of it ------------------------------------------------------------------- */
+/* ---- outcomes ---------------------------------------------------------------------------- */
 
 int row_labels_done(struct row_event *v)
 {
@@ -139,15 +139,15 @@ int row_labels_done(struct row_event *v)
 
 	if (!v->l || !e->is_seen)
 		return 0;
-	/* Written over, or lost in between: not a case for a machine. */
-	if (verify(v))
+	/* Overwritten or lost in between: needs operator action. */
+	if (row_verify(v))
 		return -1;
 	if (e->outcome != EFFECT_ACCEPTED || observed_retain(&e->seen) != r->retain_epoch)
 		return 0;
 	r->label_known = r->retain_epoch;
 	r->seen_ms = v->f->now_ms;
 	if (e->seen.protection == LESSOR_PROTECTION_UNKNOWN)
-		mark(v);
+		row_mark(v);
 	return row_changed(v);
 }
 
@@ -156,13 +156,13 @@ int row_protect_done(struct row_event *v)
 	const struct claim_evidence *e = &v->claim->evidence;
 	int is_on = e->is_seen && e->seen.protection == LESSOR_PROTECTION_ON;
 
-	/* It was read off, so it is not ours. */
+	/* It was read as off before, so any protection is not ours. */
 	if (e->outcome == EFFECT_NOT_SENT || e->outcome == EFFECT_REFUSED)
 		v->r->protect_by = PROTECT_NOT_OURS;
 	else if (e->outcome == EFFECT_ACCEPTED && is_on)
 		v->r->protect_by = PROTECT_OURS;
 	if (is_on && v->r->state == LESSOR_STATE_RETAINED)
-		mark(v);
+		row_mark(v);
 	return row_changed(v);
 }
 
@@ -171,7 +171,7 @@ int row_unprotect_done(struct row_event *v)
 	const struct claim_evidence *e = &v->claim->evidence;
 	struct resource *r = v->r;
 
-	/* Answered, or found by a read after an answer that was lost. */
+	/* Answered, or confirmed by a read after the answer was lost. */
 	if (e->is_labelled ||
 	    (e->is_seen && observed_retain(&e->seen) == r->retain_epoch &&
 	     ledger_verify(v->f->signer, r->account, v->l, r, &e->seen, NULL) == 0))
@@ -181,7 +181,7 @@ int row_unprotect_done(struct row_event *v)
 		return row_set(v, row_present(v), "lifting its protection was refused");
 	}
 	if (e->outcome == EFFECT_ACCEPTED && e->is_seen) {
-		/* On again by now, it is somebody else's. */
+		/* If it is on again, somebody else set it. */
 		r->protect_by = PROTECT_NOT_OURS;
 		return row_set(v, row_present(v), "its protection was lifted");
 	}
@@ -200,7 +200,7 @@ int row_unprotect_seen(struct row_event *v)
 		r->protect_by = PROTECT_NOT_OURS;
 		return row_set(v, row_present(v), "its protection was lifted");
 	}
-	/* The request may still be out. */
+	/* The request may still be in flight. */
 	if (v->f->now_ms < settled_ms) {
 		v->out->not_now = 1;
 		v->out->absence_ms = settled_ms;

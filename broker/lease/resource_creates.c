@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Intents, what became of them, and what a look-up found. */
+/* Intents, their outcomes, and look-ups. */
 #include "lease/resource_events.h"
 
 #include <stdio.h>
@@ -21,9 +21,9 @@ int attempt_open(struct row_event *v)
 	struct attempt a = { .number = v->claim->attempt, .started_ms = v->f->now_ms };
 
 	if (!wants_machine(v))
-		return row_refuse(v, "the lease no longer wants a machine");
+		return row_refuse(v, "the lease no longer needs a machine");
 	if (a.number != v->a->ledger.attempt_count + 1)
-		return row_refuse(v, "attempts are numbered one after the other");
+		return row_refuse(v, "attempts must be numbered consecutively");
 	a.lease = v->l->n;
 	TEXT_SET(a.type, v->claim->type);
 	TEXT_SET(a.location, v->claim->location);
@@ -55,18 +55,19 @@ int attempt_refuse(struct row_event *v)
 
 /* ---- intents ------------------------------------------------------------------------------- */
 
-/* The account's own sentinel: once, while the ledger holds none. */
+/* The account's own sentinel: only while the ledger has none. */
 static int may_intend_sentinel(struct row_event *v)
 {
 	for (size_t i = 0; i < v->a->ledger.resource_count; i++) {
 		if (!lessor_state_is_over(v->a->ledger.resources[i].state))
-			return row_refuse(v, "the account has its sentinel");
+			return row_refuse(v, "the account already has a sentinel");
 	}
-	return v->claim->resource_kind == LESSOR_KIND_SENTINEL ? 0 :
-	       row_refuse(v, "account work makes nothing but the sentinel");
+	return v->claim->resource_kind == LESSOR_KIND_SENTINEL ?
+		       0 :
+		       row_refuse(v, "account work may create nothing but the sentinel");
 }
 
-/* Before it is made: so whoever is led to the machine knows it, whatever happens in between. */
+/* Recorded before the create, so that the key is known whatever happens in between. */
 static void keep_host_key(struct row_event *v)
 {
 	const char *key = v->e->u.claim.host_key;
@@ -116,7 +117,7 @@ int row_created(struct row_event *v)
 	if (!v->claim->id || !v->claim->id[0])
 		return row_refuse(v, "created without an id");
 	if (r->id[0] && strcmp(r->id, v->claim->id) != 0)
-		return row_refuse(v, "the ledger holds another id for it");
+		return row_refuse(v, "the ledger has a different id for it");
 	TEXT_SET(r->id, v->claim->id);
 	TEXT_SET(r->action, v->claim->action);
 	row_set(v, row_present(v), "created");
@@ -136,18 +137,21 @@ int row_create_unknown(struct row_event *v)
 	return row_note(v, "unknown", v->claim->text);
 }
 
-int row_not_seen(struct row_event *v)
+int row_report_absent(struct row_event *v)
 {
 	struct absence_facts facts = row_absence(v);
 	char evidence[sizeof(v->r->evidence)];
 
-	/* The sentinel is what an account is proven by; of itself only the look-ups can tell. */
+	/*
+	 * An account is verified by its sentinel; the sentinel itself needs only the
+	 * look-ups.
+	 */
 	if (v->l && !v->f->gate.is_verified)
-		return row_refuse(v, "the account is not proven to be the one we know");
+		return row_refuse(v, "the account is not verified");
 	if (row_check_proof(v))
 		return -1;
 	if (absence_observe(v->r, &facts) != ABSENCE_PROVEN)
-		return row_not_settled(v);
+		return row_absence_pending(v);
 	snprintf(evidence, sizeof(evidence), "never existed: not found in %d complete look-ups",
 		 v->r->absent_count);
 	row_set(v, LESSOR_STATE_NEVER_EXISTED, evidence);
@@ -157,7 +161,7 @@ int row_not_seen(struct row_event *v)
 
 /* ---- what a look-up found -------------------------------------------------------------------- */
 
-/* Does what is not proven ours claim to be this row's, by its name or by its labels? */
+/* Does an unverified object claim to be this row's, by name or by labels? */
 static int claims_row(const struct row_event *v, const struct lessor_observed *seen,
 		      const struct resource *r)
 {
@@ -173,10 +177,10 @@ static int claims_row(const struct row_event *v, const struct lessor_observed *s
 }
 
 /*
- * Something claims to be what is looked for, and is not proven ours: so not to see it
- * another time is no second look that finds nothing, but the first.
+ * An object claims to be the resource but is not verified as ours. If it disappears later,
+ * that is the first observation of absence, not the second.
  */
-static void look_anew(struct row_event *v, const struct lessor_observed *seen)
+static void observation_restart(struct row_event *v, const struct lessor_observed *seen)
 {
 	for (size_t i = 0; i < v->a->ledger.resource_count; i++) {
 		struct resource *r = &v->a->ledger.resources[i];
@@ -190,7 +194,10 @@ static void look_anew(struct row_event *v, const struct lessor_observed *seen)
 	}
 }
 
-/* The row that what was found is of: the one that names it, or one that looks for it. */
+/*
+ * The row of a found object: the one with its id, else one without an id, preferably
+ * unknown.
+ */
 static struct resource *row_found(struct row_event *v, const struct lessor_observed *seen,
 				  const struct resource *like)
 {
@@ -209,23 +216,23 @@ static struct resource *row_found(struct row_event *v, const struct lessor_obser
 	return best;
 }
 
-static int adopted(struct row_event *v, const struct lessor_observed *seen)
+static int row_adopted(struct row_event *v, const struct lessor_observed *seen)
 {
 	struct resource *r = v->r;
 
 	TEXT_SET(r->id, seen->id);
-	/* Looks that did not find it say nothing of whether it goes away again. */
+	/* Earlier absences say nothing about whether it disappears again. */
 	absence_reset(r);
 	r->seen_ms = v->f->now_ms;
-	/* Kept, by a store that knew more than this one. */
+	/* Retained by a newer copy of this store. */
 	if (observed_retain(seen) > r->retain_epoch && !(v->l && v->l->retained))
 		return row_keep(v, observed_retain(seen));
-	row_set(v, row_present(v), "found by look-up, signature checked");
+	row_set(v, row_present(v), "found by look-up, signature verified");
 	v->out->is_sentinel_known = v->out->is_sentinel_found = !v->l;
 	return row_note(v, "adopted", NULL);
 }
 
-/* Takes a resource that a look-up found into the ledger, if it is exactly ours. */
+/* Adds a resource that a look-up found to the ledger, if it is exactly ours. */
 int row_adopt(struct row_event *v)
 {
 	const struct lessor_observed *seen = v->claim->seen;
@@ -244,16 +251,16 @@ int row_adopt(struct row_event *v)
 	TEXT_SET(like.account, account);
 	ledger_name(v->f->signer, account, v->l, like.kind, like.attempt, like.name);
 	if (ledger_verify(v->f->signer, account, v->l, &like, seen, &v->claim->err)) {
-		look_anew(v, seen);
+		observation_restart(v, seen);
 		return -1;
 	}
 	v->r = row_found(v, seen, &like);
 	if (!v->r)
-		/* One too many, or one that was thought never to have been: it is ours all the same. */
+		/* A duplicate, or one concluded never to have existed: ours all the same. */
 		row_add(v, &like);
 	else if (v->r->id[0] && !lessor_state_is_over(v->r->state))
 		return row_answer(v);
-	return adopted(v, seen);
+	return row_adopted(v, seen);
 }
 
 int row_reuse(struct row_event *v)
@@ -268,17 +275,17 @@ int row_reuse(struct row_event *v)
 	};
 
 	if (!v->l || !claim->id || !claim->id[0])
-		return row_refuse(v, "reused without an id, or by no lease");
-	/* An address comes with its server, and is written down wherever that is read. */
+		return row_refuse(v, "a reuse needs an id and a lease");
+	/* An address comes with its server and is recorded whenever the server is read. */
 	if (r.kind != LESSOR_KIND_ADDRESS && !wants_machine(v))
-		return row_refuse(v, "the lease no longer wants a machine");
+		return row_refuse(v, "the lease no longer needs a machine");
 	if (v->f->users.deleting)
 		return row_refuse(v, "another lease may be deleting it");
 	r.lease = v->l->n;
 	TEXT_SET(r.account, v->f->account);
 	TEXT_SET(r.id, claim->id);
 	TEXT_SET(r.name, claim->text);
-	TEXT_SET(r.evidence, "made by someone else; never deleted");
+	TEXT_SET(r.evidence, "created by someone else; never deleted");
 	row_add(v, &r);
 	return row_note(v, "reused", NULL);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Permits, deletes and absence. A permit is a state of the row: from its commit on,
- * through a crash, a restart or a takeover, it says that a delete may be under way,
- * until the answer, or absence, says otherwise.
+ * Permits, deletes and absence. A permit is a state of the row. From its commit on, through
+ * a crash, a restart or a takeover, it means that a delete may be in progress, until the
+ * answer or proven absence says otherwise.
  */
 #include "lease/resource_events.h"
 
@@ -11,7 +11,7 @@
 #include "lease/lifecycle.h"
 #include "util/text.h"
 
-/* It was read just now: whatever said that it is not there was wrong. */
+/* It was read just now: resets earlier observations of absence. */
 static void seen_again(struct row_event *v)
 {
 	int changed = absence_reset(v->r);
@@ -22,7 +22,7 @@ static void seen_again(struct row_event *v)
 	row_changed(v);
 }
 
-/* Nothing deletes it as far as we know; a delete of before without an outcome may yet. */
+/* No delete of it is known to be in progress, except an earlier one with unknown outcome. */
 static uint32_t not_deleted(struct row_event *v)
 {
 	return v->r->deletes_unknown ? LESSOR_STATE_DELETE_UNKNOWN : row_present(v);
@@ -36,8 +36,8 @@ int row_permit(struct row_event *v)
 	enum authorization a;
 
 	if (!v->l)
-		return row_refuse(v, "an account's own resources are not deleted by steps");
-	/* Permitted or not, and whoever it belongs to now. */
+		return row_refuse(v, "a step may not delete an account's own resources");
+	/* Whether permitted or not, and whoever owns it. */
 	if (e->is_seen && strcmp(e->seen.id, v->r->id) == 0) {
 		seen_again(v);
 		if (row_unprotect_seen(v))
@@ -50,10 +50,10 @@ int row_permit(struct row_event *v)
 	v->r->action[0] = '\0';
 	v->r->protect_by = PROTECT_NOT_OURS;
 	row_set(v, LESSOR_STATE_DELETE_AUTHORIZED, "a delete was permitted");
-	return row_note(v, "delete-permitted", v->l->end_reason);
+	return row_note(v, "delete-permitted", lease_end_text(v->l));
 }
 
-/* ---- what became of it ---------------------------------------------------------------- */
+/* ---- outcomes ---------------------------------------------------------------------------- */
 
 int row_deleting(struct row_event *v)
 {
@@ -71,15 +71,15 @@ int row_delete_unknown(struct row_event *v)
 	return row_note(v, "delete-unknown", v->claim->text);
 }
 
-/* It was said to be still there, and is in this state. */
-static int still_there(struct row_event *v, uint32_t state)
+/* The resource was reported to exist still; sets its state. */
+static int report_present(struct row_event *v, uint32_t state)
 {
 	struct resource *r = v->r;
 
 	if (state == LESSOR_STATE_DELETE_UNKNOWN && r->state != LESSOR_STATE_DELETE_UNKNOWN &&
 	    !r->deletes_unknown)
 		r->deletes_unknown = 1;
-	/* Told again by a slow retry it is no news. */
+	/* A repetition by a slow retry is not recorded again. */
 	if (r->state == state && !r->action[0] && strcmp(r->evidence, v->claim->text) == 0)
 		return absence_reset(r) ? row_changed(v) : row_answer(v);
 	r->action[0] = '\0';
@@ -88,32 +88,35 @@ static int still_there(struct row_event *v, uint32_t state)
 	return row_note(v, "still-there", v->claim->text);
 }
 
-int row_permitted_still_there(struct row_event *v)
+int row_report_present_permitted(struct row_event *v)
 {
 	const struct claim_evidence *e = &v->claim->evidence;
 
 	if (!e->is_own_io && e->outcome != EFFECT_NOT_SENT && e->outcome != EFFECT_REFUSED)
-		return still_there(v, LESSOR_STATE_DELETE_UNKNOWN);
-	return still_there(v, not_deleted(v));
+		return report_present(v, LESSOR_STATE_DELETE_UNKNOWN);
+	return report_present(v, not_deleted(v));
 }
 
-int row_deleted_still_there(struct row_event *v)
+int row_report_present_deleted(struct row_event *v)
 {
 	const struct claim_evidence *e = &v->claim->evidence;
 	int is_unknown = v->r->state == LESSOR_STATE_DELETE_UNKNOWN;
 
-	/* An accepted delete is shown for a while, too: a read alone says nothing of it. */
+	/*
+	 * After an accepted delete the resource may be shown for a while: a read alone
+	 * proves nothing.
+	 */
 	if (e->is_gave_up || (e->is_own_io && !is_unknown))
-		return still_there(v, not_deleted(v));
-	/* While unknown the word of a listing is enough: it only ends the looks that found nothing. */
+		return report_present(v, not_deleted(v));
+	/* While unknown, a listing suffices: it only resets the observations of absence. */
 	if (!e->is_seen && !e->is_own_io && !is_unknown)
-		return row_refuse(v, "nothing shows that it is still there");
-	return still_there(v, LESSOR_STATE_DELETE_UNKNOWN);
+		return row_refuse(v, "nothing shows that it still exists");
+	return report_present(v, LESSOR_STATE_DELETE_UNKNOWN);
 }
 
-int row_present_still_there(struct row_event *v)
+int row_report_present_known(struct row_event *v)
 {
-	return still_there(v, v->r->state);
+	return report_present(v, v->r->state);
 }
 
 int row_gone(struct row_event *v)
@@ -122,14 +125,14 @@ int row_gone(struct row_event *v)
 	int by_delete = v->r->state == LESSOR_STATE_DELETING;
 
 	if (!v->f->gate.is_verified)
-		return row_refuse(v, "the account is not proven to be the one we know");
+		return row_refuse(v, "the account is not verified");
 	if (row_check_proof(v))
 		return -1;
 	if (absence_observe(v->r, &facts) != ABSENCE_PROVEN)
-		return row_not_settled(v);
+		return row_absence_pending(v);
 	v->r->action[0] = '\0';
 	row_set(v, LESSOR_STATE_GONE, v->claim->text);
-	/* Without a delete of ours it may yet show: somebody looks once more. */
+	/* Without a delete of ours it may still appear: sweep once more. */
 	v->out->sweep_soon = !by_delete;
 	return row_note(v, "gone", v->claim->text);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a resource, as a table of its row's state and of what is said of it: by a
- * step (claim.h), by a restart, by the goal of its lease, or by an operator. For
+ * The lifecycle of a resource as a table of the row's state and the event: a step's claim
+ * (claim.h), a restart, a change of the lease's goal, or an operator's decision. For
  * aggregate.c and the files that hold the handlers:
  *
- *	resource_events.c	the table, and the handlers that need few words
- *	resource_creates.c	intents, what became of them, what a look-up found
+ *	resource_events.c	the table and the short handlers
+ *	resource_creates.c	intents, their outcomes, look-ups
  *	resource_deletes.c	permits, deletes, absence
- *	resource_changes.c	labels and protection of what is kept
+ *	resource_changes.c	labels and protection of retained resources
  *	resource_row.c		what the handlers share
  */
 #pragma once
@@ -15,23 +15,28 @@
 #include "lease/absence.h"
 #include "lease/aggregate.h"
 
-/* After the claims of claim.h, whose changes are told apart. */
+/* These follow the claims of claim.h; CLAIM_CHANGE and CLAIM_CHANGED are split by change. */
 enum {
-	ROW_LABELS = CLAIM_COUNT, ROW_PROTECT, ROW_UNPROTECT,
-	ROW_LABELS_DONE, ROW_PROTECT_DONE, ROW_UNPROTECT_DONE,
-	ROW_RESTART,		/* the process that ran its step is gone */
-	ROW_RETAIN, ROW_UNRETAIN,	/* its lease is kept; is to be deleted after all */
-	ROW_FORGET,		/* an operator says that it is not ours */
+	ROW_LABELS = CLAIM_COUNT,
+	ROW_PROTECT,
+	ROW_UNPROTECT,
+	ROW_LABELS_DONE,
+	ROW_PROTECT_DONE,
+	ROW_UNPROTECT_DONE,
+	ROW_RESTART, /* the process that ran its step is gone */
+	ROW_RETAIN,
+	ROW_UNRETAIN, /* its lease is retained; its lease is to be deleted after all */
+	ROW_FORGET,   /* an operator disowns it */
 	ROW_HAND_OVER,
 	ROW_EVENT_COUNT
 };
 
-/* One thing that is said of one row. */
+/* One event of one row. */
 struct row_event {
 	struct lease_aggregate *a;
 	struct lease *l;		/* NULL: the account's own */
-	struct resource *r;		/* NULL if the claim is of no row */
-	struct lease_claim *claim;	/* NULL if it is no claim */
+	struct resource *r;		/* NULL if the claim concerns no row */
+	struct lease_claim *claim;	/* NULL if the event is not a claim */
 	const struct lease_event *e;
 	const struct lease_facts *f;
 	struct lease_effects *out;
@@ -39,39 +44,48 @@ struct row_event {
 
 /* 0 or -1, with the reason in the claim. */
 int row_event_apply(struct row_event *v, int kind);
-/* A claim, with its row found. */
+/* Finds the claim's row and applies it. */
 int claim_apply(struct row_event *v);
 
 /* ---- resource_row.c ---- */
 
-/* -1, with the reason for the log. */
+/* Refuses the claim; -1. */
 int row_refuse(struct row_event *v, const char *why);
-/* The same, of what an operator must look at: the step's end says so, whatever its verdict. */
+/*
+ * The same, where operator action is needed; the end of the step reports it, whatever its
+ * verdict.
+ */
 int row_refuse_for_operator(struct row_event *v, uint32_t error_class, const char *why);
-/* The row is what the claim is answered with. 0. */
+/* Answers the claim with the row. 0. */
 int row_answer(struct row_event *v);
-/* And it is changed. 0. */
+/* The same, and marks the row dirty. 0. */
 int row_changed(struct row_event *v);
-/* The same, into a state. */
+/* The same, with a new state and its evidence. 0. */
 int row_set(struct row_event *v, uint32_t state, const char *evidence);
-/* A line of the lease's timeline: "server.VERB". 0. */
+/* Adds a line to the lease's timeline, for instance "server.VERB". 0. */
 int row_note(struct row_event *v, const char *verb, const char *detail);
-/* A new row of the ledger, which the claim is about from here on. */
+/* Adds a row to the ledger; the event then concerns that row. */
 void row_add(struct row_event *v, const struct resource *r);
-/* What is there: retained, with the lease's epoch, if the lease is. */
+/*
+ * The state of an existing resource: PRESENT, or RETAINED with the lease's epoch if the
+ * lease is retained.
+ */
 uint32_t row_present(struct row_event *v);
-/* What bears the mark of a retention that this store has forgotten is kept. -1. */
+/* Retains a resource whose retention label this store does not know. -1. */
 int row_keep(struct row_event *v, int64_t retain);
-/* The observation of a claim is complete only if it proves the project: -1 if not. */
+/* An observation is complete only if it proves the project: -1 if not. */
 int row_check_proof(struct row_event *v);
 struct absence_facts row_absence(const struct row_event *v);
-/* The observation did not settle it: the count lasts though the answer is no. -1. */
-int row_not_settled(struct row_event *v);
-/* What was read shows whether a lifting of the protection that nobody knows of came about. */
+/* Absence is not proven yet: keeps the count and refuses. -1. */
+int row_absence_pending(struct row_event *v);
+/*
+ * UNPROTECT_UNKNOWN: decides from the read whether the protection was lifted. -1 if still
+ * unknown.
+ */
 int row_unprotect_seen(struct row_event *v);
-/* Records why, and decides what becomes of the lease. -1. */
+/* Records why, and applies the consequences for the lease. -1. */
 int row_permit_refused(struct row_event *v, enum authorization a);
-/* The gate, told what this claim shows. */
+/* Asks the gate, with the claim's evidence. */
 enum authorization row_authorize(struct row_event *v);
 
 /* resource_creates.c */
@@ -83,14 +97,14 @@ int row_reuse(struct row_event *v);
 int row_created(struct row_event *v);
 int row_not_created(struct row_event *v);
 int row_create_unknown(struct row_event *v);
-int row_not_seen(struct row_event *v);
+int row_report_absent(struct row_event *v);
 /* resource_deletes.c */
 int row_permit(struct row_event *v);
 int row_deleting(struct row_event *v);
 int row_delete_unknown(struct row_event *v);
-int row_permitted_still_there(struct row_event *v);
-int row_deleted_still_there(struct row_event *v);
-int row_present_still_there(struct row_event *v);
+int row_report_present_permitted(struct row_event *v);
+int row_report_present_deleted(struct row_event *v);
+int row_report_present_known(struct row_event *v);
 int row_gone(struct row_event *v);
 /* resource_changes.c */
 int row_labels(struct row_event *v);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the handlers of a row's events share. */
+/* Helpers shared by the handlers of a row's events. */
 #include "lease/resource_events.h"
 
 #include <stdio.h>
@@ -35,7 +35,7 @@ int row_changed(struct row_event *v)
 
 int row_set(struct row_event *v, uint32_t state, const char *evidence)
 {
-	/* What an operator told us to forget stays forgotten, whatever a late answer says of it. */
+	/* A disowned row stays disowned, whatever a late answer says, unless it is gone. */
 	if (v->r->state != LESSOR_STATE_DISOWNED || state == LESSOR_STATE_GONE)
 		v->r->state = state;
 	v->r->changed_ms = v->f->now_ms;
@@ -68,7 +68,7 @@ uint32_t row_present(struct row_event *v)
 
 	if (!v->l || !v->l->retained)
 		return LESSOR_STATE_PRESENT;
-	/* From here on its mark is due. */
+	/* From here on, its label must be written. */
 	if (r->state != LESSOR_STATE_RETAINED && r->retain_epoch < v->l->epoch) {
 		r->retain_epoch = v->l->epoch;
 		r->marked_ms = 0;
@@ -83,21 +83,22 @@ int row_keep(struct row_event *v, int64_t retain)
 	r->retain_epoch = r->label_known = retain;
 	r->protect_by = PROTECT_NOT_OURS;
 	r->marked_ms = 0;
-	row_set(v, LESSOR_STATE_RETAINED, "kept by a store that knew more");
-	row_note(v, "kept", "it bears the mark of a no-delete release");
+	row_set(v, LESSOR_STATE_RETAINED, "retained by a newer copy of this store");
+	row_note(v, "kept", "it carries the label of a no-delete release");
 	if (!v->l || v->l->retained)
-		return row_refuse(v, "it bears the mark of a no-delete release");
+		return row_refuse(v, "it carries the label of a no-delete release");
 	lifecycle_apply(v->l, LIFE_KEPT_ELSEWHERE, v->e, v->f, v->out);
-	/* What is said of it next is newer than what was found. */
+	/* The next change must have a greater epoch than the label found. */
 	if (retain < INT64_MAX && v->l->epoch <= retain)
 		v->l->epoch = retain + 1;
-	return row_refuse(v, "it was released without deleting, and this store did not know of it");
+	return row_refuse(v,
+			  "its label says that it is kept, by a release that this store does not know");
 }
 
 int row_check_proof(struct row_event *v)
 {
 	if (!v->claim->evidence.is_proof)
-		return row_refuse(v, "the account was not proven in this step");
+		return row_refuse(v, "the account was not verified in this step");
 	if (v->f->gate.is_fenced)
 		return row_refuse(v, "the store may be older than the account");
 	return 0;
@@ -111,28 +112,28 @@ struct absence_facts row_absence(const struct row_event *v)
 		.begun_ms = e->begun_ms ? e->begun_ms : v->f->now_ms,
 		.ended_ms = v->f->now_ms,
 		.settle_ms = v->f->settle_ms,
-		.is_clock_suspect = v->f->clock_doubted,
+		.is_clock_suspect = v->f->is_clock_suspect,
 	};
 }
 
-int row_not_settled(struct row_event *v)
+int row_absence_pending(struct row_event *v)
 {
 	struct absence_facts facts = row_absence(v);
 
 	v->out->absence_ms = absence_next_ms(v->r, &facts);
 	row_changed(v);
-	return err_set(&v->claim->err, ERR_BUSY, "not settled yet");
+	return err_set(&v->claim->err, ERR_BUSY, "absence is not proven yet");
 }
 
 /* ---- the gate ------------------------------------------------------------------------- */
 
-/* In the timeline once, not at each slow retry. */
+/* Recorded in the timeline once, not at each slow retry. */
 static void note_refusal(struct row_event *v, enum authorization a, const char *why)
 {
 	char evidence[sizeof(v->r->evidence)];
 
 	lease_note_add(v->out, NOTE_LOG_ONLY, "delete-refused",
-		       "not permitted to delete %s (id %s, %s): %s", v->r->name, v->r->id,
+		       "delete of %s (id %s) not permitted (%s): %s", v->r->name, v->r->id,
 		       authorization_name(a), why);
 	TEXT_SET(evidence, why);
 	if (strcmp(v->r->evidence, evidence) == 0)
@@ -154,7 +155,7 @@ int row_permit_refused(struct row_event *v, enum authorization a)
 	case AUTHORIZATION_RETENTION_MARK:
 		return row_keep(v, e->seen.id ? observed_retain(&e->seen) : INT64_MAX);
 	case AUTHORIZATION_PROTECTED:
-		/* It is there, and so no delete of ours can be under way. */
+		/* It exists and is protected, so no delete of ours can be in progress. */
 		v->r->deletes_unknown = 0;
 		row_set(v, row_present(v), why);
 		return row_refuse_for_operator(v, LESSOR_CLASS_PROTECTED, why);

@@ -24,19 +24,19 @@ int64_t account_option_int(const struct account *account, const char *key)
 
 /* ---- is it the account we know? ---- */
 
-void account_probed(struct account *account, int proven, uint32_t error_class, const char *reason)
+void account_probed(struct account *account, int verified, uint32_t error_class, const char *reason)
 {
 	struct account_state *state = account->state;
 
 	pthread_mutex_lock(&state->lock);
-	if (proven) {
-		state->is_proven = 1;
-		state->proven_mono_ms = env_mono_ms(account->env);
-		state->figures.proven_ms = env_wall_ms(account->env);
+	if (verified) {
+		state->is_verified = 1;
+		state->verified_mono_ms = env_mono_ms(account->env);
+		state->figures.verified_ms = env_wall_ms(account->env);
 		state->figures.blocked = 0;
 		state->figures.reason[0] = '\0';
 	} else if (error_class == LESSOR_CLASS_AUTH || error_class == LESSOR_CLASS_ACCOUNT) {
-		state->is_proven = 0;
+		state->is_verified = 0;
 		state->figures.blocked = 1;
 		snprintf(state->figures.reason, sizeof(state->figures.reason), "%s",
 			 reason ? reason : "");
@@ -44,19 +44,19 @@ void account_probed(struct account *account, int proven, uint32_t error_class, c
 	pthread_mutex_unlock(&state->lock);
 }
 
-int account_is_proven(const struct account *account, int64_t max_age_ms)
+int account_is_verified(const struct account *account, int64_t max_age_ms)
 {
 	struct account_state *state = account->state;
 	int64_t now = env_mono_ms(account->env);
-	int proven;
+	int verified;
 
 	pthread_mutex_lock(&state->lock);
 	/* without a probe the provider is assumed well */
-	proven = !state->figures.blocked &&
-		 (!account->table->probe ||
-		  (state->is_proven && now - state->proven_mono_ms <= max_age_ms));
+	verified = !state->figures.blocked &&
+		   (!account->table->probe ||
+		    (state->is_verified && now - state->verified_mono_ms <= max_age_ms));
 	pthread_mutex_unlock(&state->lock);
-	return proven;
+	return verified;
 }
 
 int account_is_blocked(const struct account *account, char *reason, size_t size)

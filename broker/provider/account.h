@@ -70,10 +70,13 @@ int64_t account_option_int(const struct account *account, const char *key);
 
 /* ---- is it the account we know? (rule 7) ---- */
 
-/* The probe's result. proven: DONE. Otherwise `error_class` and a sentence; AUTH and ACCOUNT block. */
-void account_probed(struct account *account, int proven, uint32_t error_class, const char *reason);
-/* Was it proven within the last `max_age_ms`, and nothing spoke against it since? */
-int account_is_proven(const struct account *account, int64_t max_age_ms);
+/*
+ * The probe's result. `verified`: DONE. Otherwise `error_class` and a sentence; AUTH and
+ * ACCOUNT block.
+ */
+void account_probed(struct account *account, int verified, uint32_t error_class, const char *reason);
+/* Was it verified within the last `max_age_ms`, and not contradicted since? */
+int account_is_verified(const struct account *account, int64_t max_age_ms);
 /* Blocked: nothing new is made, nothing is concluded from absence. `reason` may be NULL. */
 int account_is_blocked(const struct account *account, char *reason, size_t size);
 /*
@@ -98,7 +101,7 @@ void account_pause(struct account *account, int64_t ms);
 struct account_figures {
 	int64_t calls, calls_failed, calls_shared, budget_waits;
 	int64_t rate_remaining;		/* as the provider stated last, -1 unknown */
-	int64_t proven_ms;		/* wall clock, 0 never */
+	int64_t verified_ms;		/* wall clock, 0 never */
 	int blocked;
 	char reason[160];
 	int fenced;

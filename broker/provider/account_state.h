@@ -23,8 +23,8 @@ struct account_state {
 	/* behind `lock` */
 	pthread_mutex_t lock;
 	struct budget budget;
-	int is_proven;			/* at proven_mono_ms, and nothing spoke against it since */
-	int64_t proven_mono_ms;
+	int is_verified; /* at verified_mono_ms, and not contradicted since */
+	int64_t verified_mono_ms;
 	char sentinel[32];
 	struct account_figures figures;
 };

@@ -169,7 +169,7 @@ const struct lessor_lease *operation_lease(struct operation *op);
 /* ---- after the plugin's function returned ---- */
 
 /* Settles by the record what the plugin has not reported. */
-void operation_settle(struct operation *op);
+void operation_reconcile(struct operation *op);
 /* What the operation's verdict makes of the step: results, and breaches. */
 void operation_conclude(struct operation *op, int verdict);
 /* Operations for the leases of an observe, and the end of these. */

@@ -36,8 +36,8 @@ static int claim_is_allowed(const struct step *step, enum lease_claim_kind kind)
 			return 1;
 		/* fall through */
 	case STEP_INSPECT:
-		return kind == CLAIM_ADOPT || kind == CLAIM_NOT_SEEN || kind == CLAIM_GONE ||
-		       kind == CLAIM_STILL_THERE || kind == CLAIM_REUSE;
+		return kind == CLAIM_ADOPT || kind == CLAIM_REPORT_ABSENT || kind == CLAIM_GONE ||
+		       kind == CLAIM_REPORT_PRESENT || kind == CLAIM_REUSE;
 	default:
 		return 0;
 	}

@@ -43,7 +43,7 @@ static enum effect_outcome effect_outcome_of(struct operation *op,
 }
 
 /* A change is judged by what was read after it, a delete that nobody reported by its answer. */
-static void effect_settle(struct operation *op, struct operation_effect *effect)
+static void effect_reconcile(struct operation *op, struct operation_effect *effect)
 {
 	const struct resource *row = ledger_find(&op->step->ledger, effect->row);
 	struct lease_claim what = { .row = effect->row, .text = "" };
@@ -55,10 +55,12 @@ static void effect_settle(struct operation *op, struct operation_effect *effect)
 	effect->permitted = 0;
 	if (row->state == LESSOR_STATE_DELETE_AUTHORIZED) {
 		what.kind = what.evidence.outcome == EFFECT_NOT_SENT ||
-			    what.evidence.outcome == EFFECT_REFUSED ? CLAIM_STILL_THERE :
-								      CLAIM_DELETE_UNKNOWN;
-		what.text = what.kind == CLAIM_STILL_THERE ? "its delete had no effect" :
-							      "what became of its delete is not known";
+					    what.evidence.outcome == EFFECT_REFUSED ?
+				    CLAIM_REPORT_PRESENT :
+				    CLAIM_DELETE_UNKNOWN;
+		what.text = what.kind == CLAIM_REPORT_PRESENT ?
+				    "its delete had no effect" :
+				    "what became of its delete is not known";
 		operation_claim(op, &what);
 	} else if (effect->change) {
 		what.kind = CLAIM_CHANGED;
@@ -78,7 +80,7 @@ static struct operation_effect *effect_next(struct operation *op, int64_t row, c
 	struct operation_effect *effect = operation_effect_get(op, row);
 
 	if (effect)
-		effect_settle(op, effect);
+		effect_reconcile(op, effect);
 	else
 		operation_violation(op, "%s: more than %d effects in one step", name,
 				    OPERATION_EFFECTS_MAX);
@@ -152,12 +154,13 @@ static int host_delete_unknown(struct lessor_call *base, int64_t row, const char
 	return 0;
 }
 
-static int host_still_there(struct lessor_call *base, int64_t row, const char *reason)
+static int host_report_present(struct lessor_call *base, int64_t row, const char *reason)
 {
 	struct operation *op = operation_of(base);
 	const struct resource *resource = operation_row(op, row, "still_there");
 	const struct operation_effect *effect = operation_effect_find(op, row);
-	struct lease_claim what = { .kind = CLAIM_STILL_THERE, .row = row,
+	struct lease_claim what = { .kind = CLAIM_REPORT_PRESENT,
+				    .row = row,
 				    .text = plugin_text(reason) };
 
 	if (!resource)
@@ -221,7 +224,7 @@ static int host_gone(struct lessor_call *base, int64_t row, const char *evidence
 		return operation_violation(op, "gone without evidence");
 	/* First, whether its delete was accepted: what proves its absence depends on that. */
 	if (effect)
-		effect_settle(op, effect);
+		effect_reconcile(op, effect);
 	if (row_prove_absent(op, ledger_find(&op->step->ledger, row), &what.evidence) ||
 	    operation_claim(op, &what))
 		return -1;
@@ -291,7 +294,7 @@ static int host_permit_change(struct lessor_call *base, int64_t row, uint32_t wh
 }
 
 /* After the operation: what it has not reported is settled by the record. */
-void operation_settle(struct operation *op)
+void operation_reconcile(struct operation *op)
 {
 	for (size_t i = 0; i < op->effect_count; i++) {
 		struct operation_effect *effect = &op->effects[i];
@@ -310,7 +313,7 @@ void operation_settle(struct operation *op)
 						    (long long)effect->row);
 			operation_claim(op, &what);
 		}
-		effect_settle(op, effect);
+		effect_reconcile(op, effect);
 	}
 }
 
@@ -320,6 +323,6 @@ void operation_delete_fill(struct lessor_host *host)
 	host->deleting = host_deleting;
 	host->delete_unknown = host_delete_unknown;
 	host->permit_change = host_permit_change;
-	host->still_there = host_still_there;
+	host->still_there = host_report_present;
 	host->gone = host_gone;
 }

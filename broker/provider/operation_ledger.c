@@ -195,10 +195,10 @@ static int host_not_created(struct lessor_call *base, int64_t row, const char *r
 	return 0;
 }
 
-static int host_not_seen(struct lessor_call *base, int64_t row)
+static int host_report_absent(struct lessor_call *base, int64_t row)
 {
 	struct operation *op = operation_of(base);
-	struct lease_claim what = { .kind = CLAIM_NOT_SEEN, .row = row };
+	struct lease_claim what = { .kind = CLAIM_REPORT_ABSENT, .row = row };
 	const struct resource *resource = operation_row(op, row, "not_seen");
 
 	if (!resource)
@@ -251,7 +251,7 @@ void operation_ledger_fill(struct lessor_host *host)
 	host->created = host_created;
 	host->not_created = host_not_created;
 	host->unknown = host_unknown;
-	host->not_seen = host_not_seen;
+	host->not_seen = host_report_absent;
 	host->adopt = host_adopt;
 	host->reuse = host_reuse;
 }

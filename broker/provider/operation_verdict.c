@@ -86,7 +86,7 @@ void operation_conclude(struct operation *op, int verdict)
 {
 	struct step *step = op->step;
 
-	operation_settle(op);
+	operation_reconcile(op);
 	int allowed = verdict_check(op, verdict) == 0;
 
 	step->answers = (int)op->request_count;

@@ -373,7 +373,7 @@ static int sweep(struct history *history, struct err *err)
 	int rc;
 
 	/* An age means nothing while the clock is doubted. */
-	if (clock_is_doubted(&history->clock, env_mono_ms(history->env)))
+	if (clock_is_suspect(&history->clock, env_mono_ms(history->env)))
 		return 0;
 	rc = close_stale(history, err);
 	return rc ? rc : drop_oldest(history, err);
@@ -430,7 +430,7 @@ void history_free(struct history *history)
 
 int history_begin(struct history *history, struct err *err)
 {
-	clock_look(&history->clock, wall_ms(history), env_mono_ms(history->env));
+	clock_observe(&history->clock, wall_ms(history), env_mono_ms(history->env));
 	if (store_begin_at_write(history->store, err))
 		return -1;
 	history->in_transaction = 1;

@@ -80,7 +80,7 @@ enum run_result {
 struct run_request {
 	enum run_op op;
 	struct caller caller;
-	char id[RUN_ID_ROOM];	/* of the run; RUN_CREATE: made if it is "" */
+	char id[RUN_ID_SIZE]; /* of the run; RUN_CREATE: made if it is "" */
 	/*
 	 * RUN_CREATE and RUN_EVENT: what is known now; "" is nothing new. RUN_FINISH: exit
 	 * code, durations, stages, log_bytes and log_truncated.

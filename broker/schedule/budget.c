@@ -8,7 +8,7 @@
 #define PAUSE_MOST_MS 60000
 #define RETRY_AFTER_LEAST_MS 1000
 #define RETRY_AFTER_MOST_MS HOUR_MS
-/* A limit outside of this is not believed. */
+/* A limit outside this range is ignored. */
 #define LIMIT_LEAST 10
 #define LIMIT_MOST 10000000
 
@@ -29,7 +29,7 @@ void budget_init(struct budget *b, int64_t per_hour, int64_t mono_ms)
 	};
 }
 
-static void refill(struct budget *b, int64_t mono_ms)
+static void budget_refill(struct budget *b, int64_t mono_ms)
 {
 	int64_t passed = mono_ms - b->at_ms;
 
@@ -49,7 +49,7 @@ int64_t budget_take(struct budget *b, enum budget_class cls, int64_t mono_ms)
 
 	if (mono_ms < b->paused_until_ms)
 		return b->paused_until_ms - mono_ms;
-	refill(b, mono_ms);
+	budget_refill(b, mono_ms);
 	need = b->per_hour * floor_percent[cls] * 10 + 1000;
 	if (b->milli >= need) {
 		b->milli -= 1000;
@@ -62,13 +62,13 @@ int64_t budget_take(struct budget *b, enum budget_class cls, int64_t mono_ms)
 
 void budget_observe(struct budget *b, int64_t limit, int64_t remaining, int64_t mono_ms)
 {
-	refill(b, mono_ms);
+	budget_refill(b, mono_ms);
 	if (limit >= LIMIT_LEAST && limit <= LIMIT_MOST)
 		b->per_hour = limit;
 	/*
-	 * The account may be shared with other tools, so the provider's count is
-	 * believed when it is lower; when it is higher, our own count only lags
-	 * by what is in flight, and goes up by itself.
+	 * The account may be shared with other tools, so a lower count by the provider is
+	 * adopted. A higher one is not: our own count only lags by the calls in flight and
+	 * recovers by itself.
 	 */
 	if (remaining >= 0 && remaining <= b->per_hour && remaining * 1000 < b->milli)
 		b->milli = remaining * 1000;
@@ -80,7 +80,7 @@ int64_t budget_refused(struct budget *b, int64_t retry_after_ms, uint32_t jitter
 {
 	int64_t pause;
 
-	refill(b, mono_ms);
+	budget_refill(b, mono_ms);
 	if (b->pause_ms < PAUSE_FIRST_MS)
 		b->pause_ms = PAUSE_FIRST_MS;
 	else if (b->pause_ms < PAUSE_MOST_MS)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "schedule/clock.h"
 
-int64_t clock_look(struct clock_watch *watch, int64_t wall_ms, int64_t mono_ms)
+int64_t clock_observe(struct clock_watch *watch, int64_t wall_ms, int64_t mono_ms)
 {
 	int64_t offset = wall_ms - mono_ms;
 	int64_t by = watch->is_known ? offset - watch->offset_ms : 0;
@@ -10,11 +10,11 @@ int64_t clock_look(struct clock_watch *watch, int64_t wall_ms, int64_t mono_ms)
 	watch->offset_ms = offset;
 	if (by <= CLOCK_JUMP_MS && by >= -CLOCK_JUMP_MS)
 		return 0;
-	watch->doubted_until_mono_ms = mono_ms + CLOCK_AGREE_MS;
+	watch->suspect_until_mono_ms = mono_ms + CLOCK_AGREE_MS;
 	return by;
 }
 
-int clock_is_doubted(const struct clock_watch *watch, int64_t mono_ms)
+int clock_is_suspect(const struct clock_watch *watch, int64_t mono_ms)
 {
-	return watch->doubted_until_mono_ms > mono_ms;
+	return watch->suspect_until_mono_ms > mono_ms;
 }

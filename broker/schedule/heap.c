@@ -16,18 +16,18 @@ struct heap_slot {
 
 struct heap {
 	struct heap_entry *entries;
-	size_t count, room;
+	size_t count, cap;
 	struct heap_slot *slots;
-	size_t slot_count;	/* a power of two, at least twice `room` */
+	size_t slot_count;	/* a power of two, at least twice `cap` */
 };
 
 struct heap *heap_new(void)
 {
 	struct heap *heap = xcalloc(1, sizeof(*heap));
 
-	heap->room = 64;
-	heap->entries = xcalloc(heap->room, sizeof(*heap->entries));
-	heap->slot_count = heap->room * 2;
+	heap->cap = 64;
+	heap->entries = xcalloc(heap->cap, sizeof(*heap->entries));
+	heap->slot_count = heap->cap * 2;
 	heap->slots = xcalloc(heap->slot_count, sizeof(*heap->slots));
 	return heap;
 }
@@ -56,7 +56,7 @@ static struct heap_slot *slot_find(const struct heap *heap, int64_t key)
 	return &heap->slots[i];
 }
 
-/* Frees the slot and closes the gap, so that no tombstones pile up. */
+/* Frees the slot and closes the gap, so that no tombstones accumulate. */
 static void slot_drop(struct heap *heap, struct heap_slot *slot)
 {
 	size_t mask = heap->slot_count - 1;
@@ -78,7 +78,7 @@ static void slot_drop(struct heap *heap, struct heap_slot *slot)
 	heap->slots[hole] = (struct heap_slot){ 0, 0 };
 }
 
-static void place(struct heap *heap, size_t i, struct heap_entry entry)
+static void entry_place(struct heap *heap, size_t i, struct heap_entry entry)
 {
 	struct heap_slot *slot = slot_find(heap, entry.key);
 
@@ -90,10 +90,10 @@ static void place(struct heap *heap, size_t i, struct heap_entry entry)
 static void sift_up(struct heap *heap, size_t i, struct heap_entry entry)
 {
 	while (i > 0 && heap->entries[(i - 1) / 2].due_ms > entry.due_ms) {
-		place(heap, i, heap->entries[(i - 1) / 2]);
+		entry_place(heap, i, heap->entries[(i - 1) / 2]);
 		i = (i - 1) / 2;
 	}
-	place(heap, i, entry);
+	entry_place(heap, i, entry);
 }
 
 static void sift_down(struct heap *heap, size_t i, struct heap_entry entry)
@@ -108,10 +108,10 @@ static void sift_down(struct heap *heap, size_t i, struct heap_entry entry)
 			child++;
 		if (heap->entries[child].due_ms >= entry.due_ms)
 			break;
-		place(heap, i, heap->entries[child]);
+		entry_place(heap, i, heap->entries[child]);
 		i = child;
 	}
-	place(heap, i, entry);
+	entry_place(heap, i, entry);
 }
 
 static void remove_at(struct heap *heap, size_t i)
@@ -128,15 +128,15 @@ static void remove_at(struct heap *heap, size_t i)
 		sift_down(heap, i, last);
 }
 
-static void grow(struct heap *heap)
+static void heap_grow(struct heap *heap)
 {
-	heap->room *= 2;
-	heap->entries = xrealloc(heap->entries, heap->room * sizeof(*heap->entries));
+	heap->cap *= 2;
+	heap->entries = xrealloc(heap->entries, heap->cap * sizeof(*heap->entries));
 	free(heap->slots);
-	heap->slot_count = heap->room * 2;
+	heap->slot_count = heap->cap * 2;
 	heap->slots = xcalloc(heap->slot_count, sizeof(*heap->slots));
 	for (size_t i = 0; i < heap->count; i++)
-		place(heap, i, heap->entries[i]);
+		entry_place(heap, i, heap->entries[i]);
 }
 
 void heap_set(struct heap *heap, int64_t key, int64_t due_ms)
@@ -147,8 +147,8 @@ void heap_set(struct heap *heap, int64_t key, int64_t due_ms)
 		remove_at(heap, slot->place - 1);
 	if (!due_ms)
 		return;
-	if (heap->count == heap->room)
-		grow(heap);
+	if (heap->count == heap->cap)
+		heap_grow(heap);
 	heap->count++;
 	sift_up(heap, heap->count - 1, (struct heap_entry){ due_ms, key });
 }

@@ -47,7 +47,7 @@ uint64_t store_data_version(struct store *store)
 {
 	uint32_t now[STORE_INDEX_WORDS];
 
-	if (!store->index && !store->unwatched && has_log(store))
+	if (!store->index && !store->is_unlocked && has_log(store))
 		store->index = index_map(store);
 	if (!store->index)
 		return 0;

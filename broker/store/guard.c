@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The file before SQLite sees it: whose it is, who may write it, who has it
- * open, whether it is whole.
- */
+/* Checks of the file before SQLite opens it: owner, permissions, lock, completeness. */
 #include "store/internal.h"
 
 #include <errno.h>
@@ -18,15 +15,15 @@
 
 #define HEADER_LEN 100
 
-/* Root may open everybody's, so that an operator's tool need not change its user. */
+/* Root may open any user's file, so that an operator need not switch users. */
 static int is_foreign(const struct stat *st)
 {
 	return st->st_uid != geteuid() && st->st_uid != 0 && geteuid() != 0;
 }
 
 /*
- * A sticky folder such as /tmp is refused too: there anybody can put a -wal file
- * beside a database that has none yet, and SQLite would believe it.
+ * A sticky directory such as /tmp is refused, too: anybody could put a -wal file beside a
+ * database that has none yet, and SQLite would apply it.
  */
 int guard_folder(const char *path, struct err *err)
 {
@@ -35,13 +32,15 @@ int guard_folder(const char *path, struct err *err)
 	struct stat st;
 
 	if (stat(folder, &st))
-		return err_set_errno(err, errno, "the store's folder %s", folder);
+		return err_set_errno(err, errno, "the store's directory %s", folder);
 	if (st.st_mode & (S_IWOTH | S_IWGRP))
 		return err_set(err, ERR_REFUSED,
-			       "the store's folder %s can be written by others (mode %04o); chmod go-w it, "
-			       "or take a folder of its own", folder, (unsigned int)st.st_mode & 07777);
+			       "the store's directory %s is writable by others (mode %04o); run chmod go-w on "
+			       "it, or use a directory of its own",
+			       folder, (unsigned int)st.st_mode & 07777);
 	if (is_foreign(&st))
-		return err_set(err, ERR_REFUSED, "the store's folder %s belongs to user %u, not to user %u",
+		return err_set(err, ERR_REFUSED,
+			       "the store's directory %s belongs to user %u, not to user %u",
 			       folder, (unsigned int)st.st_uid, (unsigned int)geteuid());
 	return 0;
 }
@@ -56,8 +55,8 @@ static uint32_t big_endian(const unsigned char *p, int len)
 }
 
 /*
- * A file that ends before its own header says was cut off, by a full disk or a
- * broken copy. While a log has pages that the file has not, it may be shorter.
+ * A file shorter than its header says was truncated, by a full disk or an incomplete copy.
+ * It may be shorter while a log holds the missing pages.
  */
 static int check_whole(int fd, const char *path, int64_t size, struct err *err)
 {
@@ -70,17 +69,21 @@ static int check_whole(int fd, const char *path, int64_t size, struct err *err)
 		return 0;
 	if (pread(fd, h, sizeof(h), 0) != (ssize_t)sizeof(h) || memcmp(h, "SQLite format 3", 16) != 0)
 		return err_set(err, ERR_REFUSED,
-			       "the store %s is damaged or no database at all; restore a backup of it", path);
+			       "the store %s is damaged or not a database; restore it from a backup",
+			       path);
 	if (stat(log, &st) == 0 && st.st_size > 0)
 		return 0;
 	page = big_endian(h + 16, 2);
 	page = page == 1 ? 65536 : page;
 	pages = big_endian(h + 28, 4);
-	/* The count is true only if the last writer kept it up (offset 24 equals offset 92). */
+	/*
+	 * The count is valid only if the last writer updated it (offset 24 equals offset
+	 * 92).
+	 */
 	if (memcmp(h + 24, h + 92, 4) == 0 && size < page * pages)
 		return err_set(err, ERR_REFUSED,
-			       "the store %s is damaged: it ends after %lld of %lld bytes; restore a backup "
-			       "of it",
+			       "the store %s is damaged: it ends after %lld of %lld bytes; restore it "
+			       "from a backup",
 			       path, (long long)size, (long long)page * pages);
 	return 0;
 }
@@ -91,15 +94,15 @@ static int check_file(const char *path, int flags, struct err *err)
 	struct stat st;
 
 	if (fd < 0 && errno == ENOENT)
-		return err_set(err, ERR_NOT_FOUND, "there is no store %s", path);
+		return err_set(err, ERR_NOT_FOUND, "the store %s does not exist", path);
 	if (fd < 0 || fstat(fd, &st))
 		return err_set_errno(err, errno, "the store %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_REFUSED, "the store %s is not a regular file", path);
-	/* It holds the signing key: reading it is enough to pass for this broker. */
+	/* It holds the signing key: whoever can read it can impersonate this broker. */
 	if (st.st_mode & (S_IRWXO | S_IRWXG))
 		return err_set(err, ERR_REFUSED,
-			       "the store %s can be read or written by others (mode %04o); chmod 600 it",
+			       "the store %s is accessible to others (mode %04o); run chmod 600 on it",
 			       path, (unsigned int)st.st_mode & 07777);
 	if (is_foreign(&st))
 		return err_set(err, ERR_REFUSED, "the store %s belongs to user %u, not to user %u", path,
@@ -112,9 +115,9 @@ int guard_file(const char *path, struct err *err)
 	return check_file(path, O_RDWR | O_CREAT, err);
 }
 
-int guard_seen(const char *path, struct err *err)
+int guard_check(const char *path, struct err *err)
 {
-	/* A pipe would be waited at. */
+	/* O_NONBLOCK: opening a pipe would block. */
 	return check_file(path, O_RDONLY | O_NONBLOCK, err);
 }
 
@@ -137,10 +140,14 @@ int guard_lock(const char *path, int *ret_fd, struct err *err)
 		if (why != EWOULDBLOCK)
 			return err_set_errno(err, why, "locking %s", name);
 		return err_set(err, ERR_BUSY,
-			       "another lessord (pid %s) has the store %s; stop it first, or give this one "
-			       "its own", *pid ? pid : "unknown", path);
+			       "another lessord (pid %s) is using the store %s; stop it first, or "
+			       "configure another store",
+			       *pid ? pid : "unknown", path);
 	}
-	/* For the sentence above only; the file stays, so that nobody locks one that was unlinked. */
+	/*
+	 * The pid is for the message above only. The file is never unlinked, so that nobody
+	 * locks an unlinked one.
+	 */
 	len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
 	if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)len, 0) != len) {
 		int why = errno;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who this broker is: its id, its signing key, and the sentinel's public key. */
+/* The broker's identity: its id, its signing key, and the sentinel's public key. */
 #include "store/internal.h"
 
 #include <openssl/evp.h>
@@ -12,8 +12,7 @@
 #define INSTANCE_CHARS 16
 #define KEY_RAW 32
 
-int meta_get(struct store *store, const char *key, void *ret, size_t room, int *len,
-	     struct err *err)
+int meta_get(struct store *store, const char *key, void *ret, size_t size, int *len, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT value FROM meta WHERE key = ?1", err);
 	int rc;
@@ -21,11 +20,11 @@ int meta_get(struct store *store, const char *key, void *ret, size_t room, int *
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, key);
-	rc = store_row(store, stmt, "reading who we are", err);
+	rc = store_row(store, stmt, "reading the identity", err);
 	if (rc)
 		return rc;
 	*len = sqlite3_column_bytes(stmt, 0);
-	if (*len <= 0 || (size_t)*len > room) {
+	if (*len <= 0 || (size_t)*len > size) {
 		sqlite3_reset(stmt);
 		return err_set(err, ERR_REFUSED, "%s: the value of %s is damaged", store->path, key);
 	}
@@ -43,10 +42,10 @@ int meta_put(struct store *store, const char *key, const void *value, size_t len
 		return -1;
 	bind_text(stmt, 1, key);
 	sqlite3_bind_blob(stmt, 2, value, (int)len, SQLITE_STATIC);
-	return store_run(store, stmt, "writing who we are", err);
+	return store_run(store, stmt, "writing the identity", err);
 }
 
-/* The wire form of RFC 4253: a length and the bytes. */
+/* A string in the format of RFC 4253: length and bytes. */
 static size_t put_string(unsigned char *to, const void *data, size_t len)
 {
 	to[0] = to[1] = to[2] = 0;
@@ -55,8 +54,8 @@ static size_t put_string(unsigned char *to, const void *data, size_t len)
 	return 4 + len;
 }
 
-/* The private half is forgotten before it was ever seen. */
-static int make_public_key(char *out, size_t room, struct err *err)
+/* The private half is never stored or shown. */
+static int make_public_key(char *out, size_t size, struct err *err)
 {
 	static const char type[] = "ssh-ed25519";
 	EVP_PKEY *pair = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
@@ -67,15 +66,15 @@ static int make_public_key(char *out, size_t room, struct err *err)
 
 	EVP_PKEY_free(pair);
 	if (!ok)
-		return err_set(err, ERR_INTERNAL, "libcrypto makes no ed25519 key");
+		return err_set(err, ERR_INTERNAL, "libcrypto cannot generate an ed25519 key");
 	len = put_string(blob, type, strlen(type));
 	len += put_string(blob + len, raw, sizeof(raw));
 	EVP_EncodeBlock(text, blob, (int)len);
-	snprintf(out, room, "%s %s lessor-sentinel", type, (const char *)text);
+	snprintf(out, size, "%s %s lessor-sentinel", type, (const char *)text);
 	return 0;
 }
 
-static int make(struct store *store, const struct env *env, struct err *err)
+static int identity_create(struct store *store, const struct env *env, struct err *err)
 {
 	unsigned char bytes[INSTANCE_CHARS];
 	char instance[HASH_BASE32_ROOM(INSTANCE_CHARS)];
@@ -86,7 +85,7 @@ static int make(struct store *store, const struct env *env, struct err *err)
 	env_random(env, bytes, sizeof(bytes));
 	env_random(env, key, sizeof(key));
 	hash_base32(bytes, sizeof(bytes), instance);
-	/* A label value, and for people to read: begins with a letter. */
+	/* Used as a label value and shown to users: begins with a letter. */
 	if (instance[0] < 'a')
 		instance[0] = (char)('a' + bytes[0] % 26);
 	rc = make_public_key(public_key, sizeof(public_key), err) ||
@@ -103,12 +102,12 @@ int identity_make(struct store *store, const struct env *env, struct err *err)
 	char instance[32];
 	int len, rc;
 
-	/* The tool and the daemon may both be the first: whoever begins second finds it made. */
+	/* The tool and the daemon may both be first: the second finds the identity created. */
 	if (store_begin(store, err))
 		return -1;
 	rc = meta_get(store, "instance", instance, sizeof(instance), &len, err);
 	if (rc == 1)
-		rc = make(store, env, err);
+		rc = identity_create(store, env, err);
 	if (rc) {
 		store_rollback(store);
 		return -1;
@@ -130,10 +129,10 @@ int store_signer(struct store *store, struct signer *ret, struct err *err)
 	return 0;
 }
 
-int store_place_get(struct store *store, char *ret, size_t room, struct err *err)
+int store_place_get(struct store *store, char *ret, size_t size, struct err *err)
 {
 	int len = 0;
-	int rc = meta_get(store, "place", ret, room - 1, &len, err);
+	int rc = meta_get(store, "place", ret, size - 1, &len, err);
 
 	ret[rc ? 0 : len] = '\0';
 	return rc < 0 ? -1 : 0;
@@ -147,14 +146,14 @@ int store_place_put(struct store *store, const char *place, struct err *err)
 	if (!stmt)
 		return -1;
 	sqlite3_bind_blob(stmt, 1, place, (int)strlen(place), SQLITE_STATIC);
-	return store_run(store, stmt, "writing where we are", err);
+	return store_run(store, stmt, "writing the location", err);
 }
 
-int store_account_key(struct store *store, char *ret, size_t room, struct err *err)
+int store_account_key(struct store *store, char *ret, size_t size, struct err *err)
 {
 	int len;
 
-	if (meta_get(store, "account_key", ret, room - 1, &len, err))
+	if (meta_get(store, "account_key", ret, size - 1, &len, err))
 		return -1;
 	ret[len] = '\0';
 	return 0;

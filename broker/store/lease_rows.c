@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Leases, their heartbeats, and what counts against caps. */
+/* Leases, their heartbeats, and totals of what counts against limits. */
 #include "store/internal.h"
 
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include "util/text.h"
 
 /*
- * The columns in one place, in one order: what was asked for (FIXED), then what
- * changes (MOVING). T text, I integer, E enum.
+ * The columns in one place and order: the request (FIXED), then what changes (MOVING). T
+ * text, I integer, E enum.
  */
 #define FIXED(T, I, E) \
 	T(id, id) T(attempt_token, attempt_token) T(owner, owner) T(org, org) \
@@ -20,10 +20,11 @@
 	I(ssh_port, ssh_port) T(work_root, work_root) T(public_key, public_key) T(pond, pond) \
 	I(keep, keep) I(ttl_ms, ttl_ms) I(created_ms, created_ms) \
 	I(provision_deadline_ms, provision_deadline_ms)
+/* clang-format off */
 #define MOVING(T, I, E) \
 	I(idle_ms, idle_ms) E(state, state) E(cleanup, cleanup) I(epoch, epoch) \
 	I(retained, retained) I(ready_ms, ready_ms) I(ended_ms, ended_ms) \
-	I(released_ms, released_ms) I(updated_ms, updated_ms) T(end_reason, end_reason) \
+	I(released_ms, released_ms) I(updated_ms, updated_ms) \
 	T(failure, failure) T(cursor, cursor) I(due_ms, due_ms) I(tries, tries) \
 	I(cleanup_started_ms, cleanup_started_ms) T(last_error, last_error) \
 	T(attention, attention) I(attention_class, attention_class) \
@@ -33,25 +34,26 @@
 	T(server_location, server_location) I(price_hour_micros, price_hour_micros) \
 	T(currency, currency) E(retention, retention) I(is_billed, is_billed) \
 	I(breaches, breaches)
+/* clang-format on */
 
 #define NAME(column, field) #column ", "
 #define SET(column, field) #column " = ?, "
 #define MARK(column, field) "?, "
 
-/* types and fallback_ports are lists; touched_ms comes from the heartbeats. */
-#define COLUMNS FIXED(NAME, NAME, NAME) MOVING(NAME, NAME, NAME) "types, fallback_ports"
+/* end_reason and the two lists are converted; touched_ms comes from the heartbeats. */
+#define COLUMNS FIXED(NAME, NAME, NAME) MOVING(NAME, NAME, NAME) "end_reason, types, fallback_ports"
 #define SELECT_BY(index) \
 	"SELECT " COLUMNS ", lease.n, ifnull(beat.touched_ms, created_ms) " \
 	"FROM lease " index "LEFT JOIN beat ON beat.lease = lease.n "
 #define SELECT_LEASE SELECT_BY("")
 
-static void types_join(const struct lease *l, char *out, size_t room)
+static void types_join(const struct lease *l, char *out, size_t size)
 {
 	size_t len = 0;
 
 	out[0] = '\0';
 	for (int i = 0; i < l->type_count; i++)
-		len += (size_t)snprintf(out + len, room - len, "%s%s", i ? "," : "", l->types[i]);
+		len += (size_t)snprintf(out + len, size - len, "%s%s", i ? "," : "", l->types[i]);
 }
 
 static void types_split(struct lease *l, const char *text)
@@ -70,13 +72,13 @@ static void types_split(struct lease *l, const char *text)
 	}
 }
 
-static void ports_join(const struct lease *l, char *out, size_t room)
+static void ports_join(const struct lease *l, char *out, size_t size)
 {
 	size_t len = 0;
 
 	out[0] = '\0';
 	for (int i = 0; i < l->fallback_count; i++)
-		len += (size_t)snprintf(out + len, room - len, "%s%d", i ? "," : "",
+		len += (size_t)snprintf(out + len, size - len, "%s%d", i ? "," : "",
 					l->fallback_ports[i]);
 }
 
@@ -91,7 +93,7 @@ static void ports_split(struct lease *l, const char *text)
 	}
 }
 
-/* A file that somebody made by hand may hold NULL even there. */
+/* A file edited by hand may hold NULL even there. */
 static const char *text_at(sqlite3_stmt *stmt, int index)
 {
 	const char *text = (const char *)sqlite3_column_text(stmt, index);
@@ -110,6 +112,7 @@ static void lease_read(sqlite3_stmt *stmt, struct lease *l)
 	MOVING(READ_T, READ_I, READ_I)
 #undef READ_T
 #undef READ_I
+	lease_end_parse(l, text_at(stmt, i++));
 	types_split(l, text_at(stmt, i++));
 	ports_split(l, text_at(stmt, i++));
 	l->n = sqlite3_column_int64(stmt, i++);
@@ -124,8 +127,11 @@ int store_lease_insert(struct store *store, struct lease *l, struct err *err)
 	char types[LEASE_TYPES_MAX * sizeof(l->types[0])];
 	char ports[LEASE_PORTS_MAX * 8];
 	int i = 1;
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO lease(" COLUMNS ") VALUES("
-		FIXED(MARK, MARK, MARK) MOVING(MARK, MARK, MARK) "?, ?)", err);
+	sqlite3_stmt *stmt = store_prepare(store,
+					   "INSERT INTO lease(" COLUMNS
+					   ") VALUES(" FIXED(MARK, MARK, MARK)
+						   MOVING(MARK, MARK, MARK) "?, ?, ?)",
+					   err);
 
 	if (!stmt)
 		return -1;
@@ -133,6 +139,7 @@ int store_lease_insert(struct store *store, struct lease *l, struct err *err)
 	MOVING(BIND_T, BIND_I, BIND_I)
 	types_join(l, types, sizeof(types));
 	ports_join(l, ports, sizeof(ports));
+	bind_text(stmt, i++, lease_end_text(l));
 	bind_text(stmt, i++, types);
 	bind_text(stmt, i++, ports);
 	if (store_run(store, stmt, "inserting a lease", err))
@@ -144,17 +151,20 @@ int store_lease_insert(struct store *store, struct lease *l, struct err *err)
 int store_lease_update(struct store *store, const struct lease *l, struct err *err)
 {
 	int i = 1;
-	sqlite3_stmt *stmt = store_prepare(store, "UPDATE lease SET " MOVING(SET, SET, SET)
-					   "n = n WHERE n = ?", err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "UPDATE lease SET " MOVING(SET, SET, SET) "end_reason = ? WHERE n = ?",
+			      err);
 
 	if (!stmt)
 		return -1;
 	MOVING(BIND_T, BIND_I, BIND_I)
+	bind_text(stmt, i++, lease_end_text(l));
 	sqlite3_bind_int64(stmt, i, l->n);
 	if (store_run(store, stmt, "updating a lease", err))
 		return -1;
 	if (sqlite3_changes(store->db) != 1)
-		return err_set(err, ERR_NOT_FOUND, "there is no lease in row %lld", (long long)l->n);
+		return err_set(err, ERR_NOT_FOUND, "there is no lease row %lld", (long long)l->n);
 	return 0;
 }
 
@@ -165,6 +175,8 @@ const char *store_lease_differs(const struct lease *a, const struct lease *b)
 {
 	FIXED(DIFFER_T, DIFFER_I, DIFFER_I)
 	MOVING(DIFFER_T, DIFFER_I, DIFFER_I)
+	if (strcmp(lease_end_text(a), lease_end_text(b)))
+		return "end_reason";
 	DIFFER_I(n, n)
 	DIFFER_I(touched_ms, touched_ms)
 	DIFFER_I(types, type_count)
@@ -172,7 +184,7 @@ const char *store_lease_differs(const struct lease *a, const struct lease *b)
 	return NULL;
 }
 
-static int one(struct store *store, sqlite3_stmt *stmt, struct lease *ret, struct err *err)
+static int lease_one(struct store *store, sqlite3_stmt *stmt, struct lease *ret, struct err *err)
 {
 	int rc = store_row(store, stmt, "reading a lease", err);
 
@@ -190,7 +202,7 @@ int store_lease_by_n(struct store *store, int64_t n, struct lease *ret, struct e
 	if (!stmt)
 		return -1;
 	sqlite3_bind_int64(stmt, 1, n);
-	return one(store, stmt, ret, err);
+	return lease_one(store, stmt, ret, err);
 }
 
 int store_lease_by_id(struct store *store, const char *id, struct lease *ret, struct err *err)
@@ -200,7 +212,7 @@ int store_lease_by_id(struct store *store, const char *id, struct lease *ret, st
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, id);
-	return one(store, stmt, ret, err);
+	return lease_one(store, stmt, ret, err);
 }
 
 int store_lease_is_of(struct store *store, const char *id, const char *owner, const char *org,
@@ -222,8 +234,8 @@ int store_lease_is_of(struct store *store, const char *id, const char *owner, co
 }
 
 /*
- * Ownership is part of the query: a token sees its owner's leases and those shared with
- * it; an empty owner with an org (a reader's scope) sees the whole org's.
+ * Ownership is part of the query: a token sees its owner's leases and those shared with it;
+ * an empty owner with an org (a reader's scope) sees the whole organisation's.
  */
 #define SHARED "EXISTS(SELECT 1 FROM share WHERE share.lease = lease.n AND share.org = ?4" \
 	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9)"
@@ -252,7 +264,7 @@ int store_lease_visible(struct store *store, const char *id, const struct store_
 		return -1;
 	bind_text(stmt, 1, id);
 	bind_scope(stmt, scope);
-	return one(store, stmt, ret, err);
+	return lease_one(store, stmt, ret, err);
 }
 
 int store_lease_by_slug(struct store *store, const char *slug, const struct store_scope *scope,
@@ -275,7 +287,7 @@ int store_lease_by_slug(struct store *store, const char *slug, const struct stor
 	is_own = scope->owner && !strcmp(ret->owner, scope->owner) && !scope->all;
 	rc = store_row(store, stmt, "reading a lease by its slug", err);
 	if (rc == 0 && is_own) {
-		/* One of the two is another's; an owner's live slugs are all different. */
+		/* The other one is shared: an owner's live slugs are all different. */
 		sqlite3_reset(stmt);
 		return 0;
 	}
@@ -307,9 +319,9 @@ int store_slug_taken(struct store *store, const char *slug, const char *owner, c
 /* ---- lists ---------------------------------------------------------------------------- */
 
 /*
- * One text per shape, so that each walks an index that fits it, newest first,
- * and reads few rows that it does not return: live leases and those with
- * something owed are few among many, an owner's are few among all.
+ * One statement per kind of list, so that each uses a suitable index, newest first, and
+ * reads few rows that it does not return: live leases and those to clean up are few among
+ * many, an owner's are few among all.
  */
 #define LIST(index, where) \
 	SELECT_BY(index) "WHERE " where " AND lease.n < ?5 AND (?1 < 0 OR state = ?1) AND " VISIBLE \
@@ -319,7 +331,7 @@ int store_slug_taken(struct store *store, const char *slug, const char *owner, c
 	"lease.n IN (SELECT lease FROM share WHERE share.org = ?4" \
 	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9) AND owner <> ?3"
 
-/* Is it walked by an index of owners, which has no leases of others? */
+/* Does it use an index by owner, which has no leases of others? */
 static int is_by_owner(const struct store_list *list)
 {
 	return !list->scope.all && list->scope.owner && list->scope.owner[0] &&
@@ -331,7 +343,7 @@ static const char *list_sql(const struct store_list *list)
 {
 	int own = is_by_owner(list);
 
-	/* Few, whatever else is asked. */
+	/* Few, whatever the other conditions. */
 	if (list->attention)
 		return LIST("INDEXED BY lease_attention ", "attention <> ''");
 	if (list->open)
@@ -372,7 +384,7 @@ static sqlite3_stmt *list_begin(struct store *store, const struct store_list *li
 	return stmt;
 }
 
-/* One of the two lists that are merged: the next row of it, or none any more. */
+/* One of the two lists that are merged: its next row; `stmt` NULL at its end. */
 struct list_head {
 	sqlite3_stmt *stmt;
 	struct lease l;
@@ -404,7 +416,7 @@ int store_lease_each(struct store *store, const struct store_list *list, store_l
 
 	if (!heads[0].stmt)
 		return -1;
-	/* What is shared is little, and is walked beside. */
+	/* Shared leases are few; they are merged from a list of their own. */
 	if (is_by_owner(list) && list->scope.sharing != SHARED_NOT) {
 		heads[1].stmt = list_begin(store, list, LIST("", LIST_SHARED), err);
 		if (!heads[1].stmt)
@@ -435,14 +447,14 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT count(*) FROM lease "
 					   "INDEXED BY lease_attention WHERE attention <> ''", err);
 
-	if (!stmt || store_row(store, stmt, "counting who needs a person", err))
+	if (!stmt || store_row(store, stmt, "counting leases in attention", err))
 		return -1;
 	*ret = sqlite3_column_int64(stmt, 0);
 	sqlite3_reset(stmt);
 	return 0;
 }
 
-/* lease_deadline_ms() in SQL, and for what has ended the longest wait. */
+/* lease_deadline_ms() in SQL; for ended leases the longest wait. */
 #define DUE_LIMIT \
 	"CASE WHEN state > 1 THEN ?1 + ?2 ELSE min(created_ms + ttl_ms," \
 	" CASE WHEN state = 0 THEN provision_deadline_ms" \
@@ -452,7 +464,7 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *arg,
 		   struct err *err)
 {
-	/* As lease_due_ms has it: no stored due time counts beyond a lease's limits. */
+	/* As in lease_due_ms: a stored due time never counts beyond the lease's limits. */
 	sqlite3_stmt *stmt = store_prepare(store,
 		"SELECT n, CASE WHEN retained AND due_ms = retain_until_ms THEN due_ms"
 		" ELSE min(CASE WHEN due_ms > 0 THEN due_ms ELSE ?3 END, " DUE_LIMIT ") END"
@@ -479,10 +491,10 @@ int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *
 		return -1;
 	sqlite3_bind_int64(stmt, 1, n);
 	sqlite3_bind_int64(stmt, 2, touched_ms);
-	return store_run(store, stmt, "touching a lease", err);
+	return store_run(store, stmt, "recording a heartbeat", err);
 }
 
-/* ---- caps and usage --------------------------------------------------------------------- */
+/* ---- limits and usage ------------------------------------------------------------------- */
 
 int store_account_each(struct store *store, store_account_fn fn, void *arg, struct err *err)
 {
@@ -500,9 +512,9 @@ int store_account_each(struct store *store, store_account_fn fn, void *arg, stru
 	return rc < 0 ? -1 : 0;
 }
 
-/* One sum of the tally; none yet is nothing. */
-static int tally_get(struct store *store, int scope, const char *name, const char *org,
-		     int64_t *ret_leases, int64_t *ret_micros, struct err *err)
+/* One row of the totals; leaves zeros if there is none. */
+static int usage_totals_get(struct store *store, int scope, const char *name, const char *org,
+			    int64_t *ret_leases, int64_t *ret_micros, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT leases, micros FROM tally "
 					   "WHERE scope = ?1 AND name = ?2 AND org = ?3", err);
@@ -528,10 +540,10 @@ int store_counts(struct store *store, const char *owner, const char *org, const 
 	struct store_counts got = { 0 };
 	int64_t micros_account;
 
-	if (tally_get(store, 0, "", "", &got.all, &got.micros_all, err) ||
-	    tally_get(store, 1, owner, org, &got.owner, &got.micros_owner, err) ||
-	    tally_get(store, 2, "", org, &got.org, &got.micros_org, err) ||
-	    tally_get(store, 3, account, "", &got.account, &micros_account, err))
+	if (usage_totals_get(store, 0, "", "", &got.all, &got.micros_all, err) ||
+	    usage_totals_get(store, 1, owner, org, &got.owner, &got.micros_owner, err) ||
+	    usage_totals_get(store, 2, "", org, &got.org, &got.micros_org, err) ||
+	    usage_totals_get(store, 3, account, "", &got.account, &micros_account, err))
 		return -1;
 	*ret = got;
 	return 0;

@@ -123,7 +123,7 @@ static int read_resources(struct store *store, int64_t lease_n, const char *acco
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT " RESOURCE_COLUMNS ", n FROM resource "
 					   "WHERE lease = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY n",
 					   err);
-	size_t room = 0;
+	size_t cap = 0;
 	int rc;
 
 	if (!stmt)
@@ -134,9 +134,9 @@ static int read_resources(struct store *store, int64_t lease_n, const char *acco
 	else
 		sqlite3_bind_null(stmt, 2);
 	while ((rc = store_row(store, stmt, "reading the ledger", err)) == 0) {
-		if (ret->resource_count == room) {
-			room = room ? room * 2 : 1;
-			ret->resources = xrealloc(ret->resources, room * sizeof(*ret->resources));
+		if (ret->resource_count == cap) {
+			cap = cap ? cap * 2 : 1;
+			ret->resources = xrealloc(ret->resources, cap * sizeof(*ret->resources));
 		}
 		resource_read(stmt, &ret->resources[ret->resource_count++]);
 	}
@@ -147,7 +147,7 @@ static int read_attempts(struct store *store, int64_t lease_n, struct ledger *re
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT number, type, location, refused, reason, "
 					   "started_ms FROM attempt WHERE lease = ?1 ORDER BY number", err);
-	size_t room = 0;
+	size_t cap = 0;
 	int rc;
 
 	if (!stmt)
@@ -156,9 +156,9 @@ static int read_attempts(struct store *store, int64_t lease_n, struct ledger *re
 	while ((rc = store_row(store, stmt, "reading the attempts", err)) == 0) {
 		struct attempt *a;
 
-		if (ret->attempt_count == room) {
-			room = room ? room * 2 : 1;
-			ret->attempts = xrealloc(ret->attempts, room * sizeof(*ret->attempts));
+		if (ret->attempt_count == cap) {
+			cap = cap ? cap * 2 : 1;
+			ret->attempts = xrealloc(ret->attempts, cap * sizeof(*ret->attempts));
 		}
 		a = &ret->attempts[ret->attempt_count++];
 		*a = (struct attempt){
@@ -213,9 +213,9 @@ int store_resource_by_n(struct store *store, int64_t n, struct resource *ret, st
 	return rc;
 }
 
-/* What nothing more is to be done about: lessor_state_is_over. */
+/* lessor_state_is_over() in SQL. */
 #define OVER "(5, 7, 10, 11)"
-/* A delete may be under way: resource_may_be_deleting. */
+/* resource_may_be_deleting() in SQL. */
 #define DELETING "(4, 8, 9, 12, 13)"
 
 _Static_assert(LESSOR_STATE_GONE == 5 && LESSOR_STATE_DISOWNED == 7 &&
@@ -228,7 +228,7 @@ _Static_assert(CLEANUP_DONE == 4, "store_resource_users says so");
 int store_resource_users(struct store *store, const char *account, uint32_t kind, const char *id,
 			 int64_t but_lease_n, struct resource_users *ret, struct err *err)
 {
-	/* A lease counts as long as it may still use it: not done, or its row not over. */
+	/* A lease counts while it is not done and its row is not over. */
 	sqlite3_stmt *stmt = store_prepare(store,
 		"SELECT resource.n, ours, resource.state IN " DELETING " FROM resource"
 		" JOIN lease ON lease.n = resource.lease"
@@ -244,7 +244,7 @@ int store_resource_users(struct store *store, const char *account, uint32_t kind
 	sqlite3_bind_int64(stmt, 2, kind);
 	bind_text(stmt, 3, id);
 	sqlite3_bind_int64(stmt, 4, but_lease_n);
-	while ((rc = store_row(store, stmt, "looking for who shares a resource", err)) == 0) {
+	while ((rc = store_row(store, stmt, "looking for other users of a resource", err)) == 0) {
 		ret->count++;
 		ret->deleting += sqlite3_column_int(stmt, 2);
 		if (sqlite3_column_int(stmt, 1))
@@ -269,7 +269,7 @@ int store_resource_claim(struct store *store, const char *account, uint32_t kind
 	bind_text(stmt, 1, account);
 	sqlite3_bind_int64(stmt, 2, kind);
 	bind_text(stmt, 3, id);
-	rc = store_row(store, stmt, "looking for who claims a resource", err);
+	rc = store_row(store, stmt, "looking for the row of a resource", err);
 	*ret = rc == 0 ? sqlite3_column_int64(stmt, 0) : 0;
 	if (rc == 0)
 		sqlite3_reset(stmt);
@@ -288,7 +288,7 @@ int store_resource_lease(struct store *store, const char *account, uint32_t kind
 	bind_text(stmt, 1, account);
 	sqlite3_bind_int64(stmt, 2, kind);
 	bind_text(stmt, 3, id);
-	if (store_row(store, stmt, "looking for whose a resource was", err))
+	if (store_row(store, stmt, "looking for the lease of a resource", err))
 		return -1;
 	*ret = sqlite3_column_int64(stmt, 0);
 	sqlite3_reset(stmt);
@@ -306,7 +306,7 @@ int store_pending(struct store *store, struct store_pending **ret, size_t *ret_c
 	*ret_count = 0;
 	if (!stmt)
 		return -1;
-	while ((rc = store_row(store, stmt, "reading what was under way", err)) == 0) {
+	while ((rc = store_row(store, stmt, "reading what was in progress", err)) == 0) {
 		struct store_pending *p;
 
 		if (!(*ret_count & (*ret_count - 1)))

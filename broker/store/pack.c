@@ -5,25 +5,25 @@
 #include <string.h>
 #include <zlib.h>
 
-/* A tag, and the length before, little-endian; then the bytes. */
+/* A tag and the unpacked length, little-endian; then the data. */
 #define HEAD 5
 #define TAG_RAW 'r'
 #define TAG_DEFLATED 'z'
 
-size_t pack_room(size_t len)
+size_t pack_bound(size_t len)
 {
 	return HEAD + compressBound(len);
 }
 
-size_t pack(const void *data, size_t len, unsigned char *out)
+size_t pack_encode(const void *data, size_t len, unsigned char *out)
 {
-	uLongf room = compressBound(len);
+	uLongf size = compressBound(len);
 
 	for (int i = 0; i < 4; i++)
 		out[1 + i] = (unsigned char)(len >> 8 * i);
 	out[0] = TAG_DEFLATED;
-	if (compress2(out + HEAD, &room, data, len, Z_BEST_SPEED) == Z_OK && room < len)
-		return HEAD + room;
+	if (compress2(out + HEAD, &size, data, len, Z_BEST_SPEED) == Z_OK && size < len)
+		return HEAD + size;
 	out[0] = TAG_RAW;
 	if (len)
 		memcpy(out + HEAD, data, len);
@@ -43,7 +43,7 @@ long pack_len(const unsigned char *packed, size_t len)
 	return (long)size;
 }
 
-int unpack(const unsigned char *packed, size_t len, char *out)
+int pack_decode(const unsigned char *packed, size_t len, char *out)
 {
 	long size = pack_len(packed, len);
 	uLongf got = (uLongf)size;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Texts made small: what runs print is four fifths repetition. Quick rather than small,
- * and never larger than it was but for the tag. Inside the room only. Any thread.
+ * Compression of run logs, which are highly repetitive. Optimised for speed; the result is
+ * never larger than the input plus the tag. Inside the room only. Any thread.
  */
 #pragma once
 
 #include <stddef.h>
 
-#define PACK_LEN_MAX (1u << 20)		/* of what is packed at once */
+#define PACK_LEN_MAX (1u << 20) /* maximum input, bytes */
 
-/* Room for the packed form of `len` bytes. */
-size_t pack_room(size_t len);
-/* Returns how much of `out` it takes. `len` is at most PACK_LEN_MAX. */
-size_t pack(const void *data, size_t len, unsigned char *out);
-/* How many bytes come of it, -1: it is nothing that pack() wrote. */
+/* Maximum size of the packed form of `len` bytes. */
+size_t pack_bound(size_t len);
+/* Returns the number of bytes written to `out`. `len` is at most PACK_LEN_MAX. */
+size_t pack_encode(const void *data, size_t len, unsigned char *out);
+/* The unpacked size, -1 if pack_encode did not write this. */
 long pack_len(const unsigned char *packed, size_t len);
-/* Fills exactly that many; -1: it is damaged. */
-int unpack(const unsigned char *packed, size_t len, char *out);
+/* Writes exactly that many bytes to `out`; -1: damaged. */
+int pack_decode(const unsigned char *packed, size_t len, char *out);

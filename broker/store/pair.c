@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The runs' file beside the leases' file: where it is, whose it is, and opening it. */
+/* The runs' file: its path, its pair id, and opening it. */
 #include "store/runs.h"
 
 #include <errno.h>
@@ -14,28 +14,28 @@
 #include "util/hash.h"
 
 #define PAIR_BYTES 16
-#define PAIR_ROOM HASH_HEX_ROOM(PAIR_BYTES)
-#define INSTANCE_ROOM 32
+#define PAIR_SIZE HASH_HEX_ROOM(PAIR_BYTES)
+#define INSTANCE_SIZE 32
 
-/* Both texts, "" while there is none. */
+/* Both texts; "": none yet. */
 struct pair {
-	char instance[INSTANCE_ROOM];
-	char id[PAIR_ROOM];
+	char instance[INSTANCE_SIZE];
+	char id[PAIR_SIZE];
 };
 
-void store_runs_path(const char *path, char ret[STORE_RUNS_PATH_ROOM])
+void store_runs_path(const char *path, char ret[STORE_RUNS_PATH_SIZE])
 {
 	size_t len = strlen(path);
 	int has_end = len > 3 && !strcmp(path + len - 3, ".db") && path[len - 4] != '/';
 
-	snprintf(ret, STORE_RUNS_PATH_ROOM, "%.*s-runs%s", (int)(has_end ? len - 3 : len), path,
+	snprintf(ret, STORE_RUNS_PATH_SIZE, "%.*s-runs%s", (int)(has_end ? len - 3 : len), path,
 		 has_end ? ".db" : "");
 }
 
-static int pair_text(struct store *store, const char *key, char *ret, size_t room, struct err *err)
+static int pair_text(struct store *store, const char *key, char *ret, size_t size, struct err *err)
 {
 	int len = 0;
-	int rc = meta_get(store, key, ret, room - 1, &len, err);
+	int rc = meta_get(store, key, ret, size - 1, &len, err);
 
 	ret[rc ? 0 : len] = '\0';
 	return rc < 0 ? -1 : 0;
@@ -47,35 +47,40 @@ static int pair_read(struct store *store, struct pair *ret, struct err *err)
 	       pair_text(store, "pair", ret->id, sizeof(ret->id), err) ? -1 : 0;
 }
 
-/* Zeroed where there is no file, or an empty one. */
-static int pair_look(const char *path, struct pair *ret, struct err *err)
+/* Zeroed if there is no file or an empty one. */
+static int pair_inspect(const char *path, struct pair *ret, struct err *err)
 {
-	struct store *look;
+	struct store *file;
 	struct err own = { 0 };
 	int64_t tables = 0;
 	int pending, rc;
 
 	memset(ret, 0, sizeof(*ret));
-	if (store_open_look(path, &schema_runs, &look, &own)) {
+	if (store_open_unchecked(path, &schema_runs, &file, &own)) {
 		if (own.kind == ERR_NOT_FOUND)
 			return 0;
 		if (err)
 			*err = own;
 		return -1;
 	}
-	rc = schema_pending(look, &pending, err) ||
-	     schema_number(look, "SELECT count(*) FROM sqlite_schema", &tables, err) ||
-	     (tables && pair_read(look, ret, err)) ? -1 : 0;
+	rc = schema_pending(file, &pending, err) ||
+			     schema_number(file, "SELECT count(*) FROM sqlite_schema", &tables,
+					   err) ||
+			     (tables && pair_read(file, ret, err)) ?
+		     -1 :
+		     0;
 	if (!rc && tables && !ret->id[0])
-		rc = err_set(err, ERR_REFUSED, "the store %s is damaged: it does not say whose it is; "
-			     "restore a backup of it", path);
-	store_close(look);
+		rc = err_set(err, ERR_REFUSED,
+			     "the store %s is damaged: its pair id is missing; "
+			     "restore it from a backup",
+			     path);
+	store_close(file);
 	return rc;
 }
 
 /*
- * A store that knows no pair yet takes a file of its own instance: a start was interrupted, or
- * the leases' file is a backup from before there were two.
+ * A store without a pair id adopts a file of its own instance: a start was interrupted, or
+ * the leases' file is a backup from before the split.
  */
 static int pair_check(const struct store *leases, const char *path, const struct pair *ours,
 		      const struct pair *theirs, struct err *err)
@@ -99,7 +104,7 @@ static void pair_make(const struct env *env, struct pair *pair)
 
 /* ---- a new file ------------------------------------------------------------------------- */
 
-/* The leases' file has its instance already. */
+/* The leases' file already has its instance. */
 static int pair_write(struct store *store, const struct pair *pair, int with_instance,
 		      struct err *err)
 {
@@ -121,7 +126,7 @@ static int file_remove(const char *path, const char *end, struct err *err)
 	return unlink(name) && errno != ENOENT ? err_set_errno(err, errno, "removing %s", name) : 0;
 }
 
-/* SQLite would take what an earlier file of that name has left for this one's. */
+/* SQLite would apply leftovers of an earlier file of that name to this one. */
 static int leftovers_remove(const char *path, struct err *err)
 {
 	return file_remove(path, "-journal", err) || file_remove(path, "-wal", err) ||
@@ -132,7 +137,7 @@ static int sync_path(const char *path, struct err *err)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 || fsync(fd) ? err_set_errno(err, errno, "bringing %s to the disk", path) : 0;
+	return fd < 0 || fsync(fd) ? err_set_errno(err, errno, "syncing %s to disk", path) : 0;
 }
 
 static int sync_folder_of(const char *path, struct err *err)
@@ -142,7 +147,7 @@ static int sync_folder_of(const char *path, struct err *err)
 	return sync_path(dirname(copy), err);
 }
 
-/* All of it is on the disk, at once, and nothing of it in a log. */
+/* Writes the whole file and syncs it; nothing remains in a log. */
 static int file_write(const char *path, const struct pair *pair, struct err *err)
 {
 	auto_free char *log = xasprintf("%s-wal", path);
@@ -154,13 +159,13 @@ static int file_write(const char *path, const struct pair *pair, struct err *err
 	rc = pair_write(runs, pair, 1, err);
 	store_close(runs);
 	if (!rc && access(log, F_OK) == 0)
-		rc = err_set(err, ERR_IO, "%s could not be written whole", path);
+		rc = err_set(err, ERR_IO, "%s could not be written completely", path);
 	return rc ? rc : sync_path(path, err);
 }
 
 /*
- * Under another name until it is whole: a power cut while a database is being made may leave
- * a damaged one, which would have to be taken away by hand.
+ * Written under another name until complete: a power failure during the creation of a
+ * database may leave a damaged one, which would have to be removed by hand.
  */
 static int file_make(const char *path, const struct pair *pair, struct err *err)
 {
@@ -174,7 +179,7 @@ static int file_make(const char *path, const struct pair *pair, struct err *err)
 	return sync_folder_of(path, err) || file_remove(fresh, ".lock", err) ? -1 : 0;
 }
 
-/* The new file first: until the leases' file knows of it, nothing was lost with it. */
+/* The new file first: until the leases' file records the pair, losing it loses nothing. */
 static int pair_join(struct store *leases, const char *path, const struct env *env,
 		     const struct pair *ours, const struct pair *theirs, struct err *err)
 {
@@ -193,13 +198,13 @@ static int pair_join(struct store *leases, const char *path, const struct env *e
 int store_open_runs(struct store *leases, const struct env *env, struct store **ret,
 		    int *ret_is_lost, struct err *err)
 {
-	char path[STORE_RUNS_PATH_ROOM];
+	char path[STORE_RUNS_PATH_SIZE];
 	struct pair ours, theirs;
 	struct store *runs;
 
 	*ret_is_lost = 0;
 	store_runs_path(leases->path, path);
-	if (pair_read(leases, &ours, err) || pair_look(path, &theirs, err) ||
+	if (pair_read(leases, &ours, err) || pair_inspect(path, &theirs, err) ||
 	    pair_check(leases, path, &ours, &theirs, err) ||
 	    pair_join(leases, path, env, &ours, &theirs, err) ||
 	    store_open_writer(path, &schema_runs, WRITER_DAEMON, &runs, err))
@@ -215,7 +220,7 @@ int store_open_runs(struct store *leases, const struct env *env, struct store **
 
 int store_open_runs_reader(const char *path, struct store **ret, struct err *err)
 {
-	char name[STORE_RUNS_PATH_ROOM];
+	char name[STORE_RUNS_PATH_SIZE];
 	struct store *runs;
 
 	store_runs_path(path, name);

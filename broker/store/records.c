@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The timeline, idempotency, tokens, prices: what is written once and looked up. */
+/* The timeline, idempotency keys, tokens, prices, pauses and generations. */
 #include "store/internal.h"
 
 #include <string.h>
@@ -205,7 +205,7 @@ int store_token_each(struct store *store, store_token_fn fn, void *arg, struct e
 			.revoked_ms = sqlite3_column_int64(stmt, 7),
 		};
 
-		/* A row that cannot be whole opens nothing. */
+		/* A damaged row grants nothing. */
 		if (sqlite3_column_bytes(stmt, 1) != (int)sizeof(token.hash))
 			continue;
 		COLUMN_TEXT(stmt, 0, token.id);
@@ -325,7 +325,7 @@ int store_pause_put(struct store *store, const char *account, int64_t until_ms, 
 		return -1;
 	bind_text(stmt, 1, account);
 	sqlite3_bind_int64(stmt, 2, until_ms);
-	return store_run(store, stmt, "writing down an account's pause", err);
+	return store_run(store, stmt, "recording an account's pause", err);
 }
 
 /* ---- generations ---------------------------------------------------------------------------- */

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs of a leases' file from before schema 8 go into the runs' file. Each run is copied with
- * all it consists of in one transaction, unless one of its id is there already; when all of
- * them are on the disk, their tables go from the leases' file, in one transaction. So a crash
- * at any point leaves each run in one of the files at least, and in the runs' file once.
+ * Moves the runs of a leases' file from before schema 8 to the runs' file. Each run is
+ * copied with all its parts in one transaction, unless a run with its id is already there;
+ * once all are on disk, their tables are dropped from the leases' file in one transaction.
+ * So a crash at any point leaves each run in at least one of the files, and once in the
+ * runs' file.
  */
 #include "store/internal.h"
 #include "store/runs.h"
 
 #include "util/alloc.h"
 
-/* So much is copied between two commits, roughly. */
+/* Approximate amount copied between two commits. */
 #define BATCH_BYTES (16 << 20)
 
 #define RUN_COLUMNS \
@@ -20,7 +21,7 @@
 	" event_bytes, bytes, command"
 #define RUN_COLUMN_COUNT 29
 
-/* What a run consists of: the columns behind its row number. */
+/* The parts of a run: the columns after its row number. */
 static const struct {
 	const char *read, *write;
 	int columns;
@@ -36,7 +37,7 @@ static const struct {
 	  "INSERT INTO run_log VALUES(?1, ?2, ?3)", 2 },
 };
 
-/* Each row that `from` has becomes one of `to`, from that parameter on. */
+/* Copies each row of `from` into `to`, starting at parameter `first`. */
 static int copy_rows(struct store *leases, sqlite3_stmt *from, struct store *runs, sqlite3_stmt *to,
 		     int columns, int first, struct err *err)
 {
@@ -71,7 +72,7 @@ static int copy_pieces(struct store *leases, int64_t old_n, struct store *runs, 
 	return 0;
 }
 
-/* 1 there is a run of that id, 0, -1. */
+/* Is there a run with that id? 1, 0, -1. */
 static int is_there(struct store *runs, const char *id, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(runs, "SELECT 1 FROM run WHERE id = ?1", err);
@@ -101,8 +102,8 @@ static int copy_run(struct store *leases, int64_t old_n, struct store *runs, str
 	return copy_pieces(leases, old_n, runs, sqlite3_last_insert_rowid(runs->db), err);
 }
 
-/* The next run behind *n. 0 with its row, id and size; 1 there is none; -1. */
-static int next_run(struct store *leases, int64_t *n, char id[RUN_ID_ROOM], int64_t *ret_bytes,
+/* The next run after *n. 0 with its row, id and size; 1 none; -1. */
+static int next_run(struct store *leases, int64_t *n, char id[RUN_ID_SIZE], int64_t *ret_bytes,
 		    struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(leases, "SELECT n, id, bytes FROM run WHERE n > ?1"
@@ -116,17 +117,17 @@ static int next_run(struct store *leases, int64_t *n, char id[RUN_ID_ROOM], int6
 	if (rc)
 		return rc;
 	*n = sqlite3_column_int64(stmt, 0);
-	column_text(stmt, 1, id, RUN_ID_ROOM);
+	column_text(stmt, 1, id, RUN_ID_SIZE);
 	*ret_bytes = sqlite3_column_int64(stmt, 2);
 	sqlite3_reset(stmt);
 	return 0;
 }
 
-/* One transaction's worth behind *n. 0 there may be more, 1 that was all, -1. */
+/* Copies one transaction's worth after *n. 0 there may be more, 1 done, -1. */
 static int copy_batch(struct store *leases, struct store *runs, int64_t *n, struct err *err)
 {
 	int64_t copied = 0, bytes;
-	char id[RUN_ID_ROOM];
+	char id[RUN_ID_SIZE];
 	int rc = 0;
 
 	if (store_begin(runs, err))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs: who may see them, their lists, what they consist of, and their end. */
+/* Runs: access, lists, parts and retention. */
 #include "store/runs.h"
 
 #include <stdlib.h>
@@ -33,7 +33,7 @@ int run_state_parse(const char *text)
 
 /* ---- the row ------------------------------------------------------------------------- */
 
-/* The columns in one place: what stays (FIXED), then what changes. T text, I integer. */
+/* The columns in one place: fixed ones, then those that change. T text, I integer. */
 #define FIXED(T, I) T(id, id) T(owner, owner) T(org, org) T(label, label) I(started_ms, started_ms)
 #define MOVING(T, I) \
 	T(lease, lease_id) T(slug, slug) T(account, account) T(target, target) \
@@ -98,7 +98,7 @@ int store_run_update(struct store *store, const struct run_row *r, struct err *e
 	return store_run(store, stmt, "updating a run", err);
 }
 
-/* The first row, if there is one, and the statement reset. */
+/* Reads the first row, if any, and resets the statement. */
 static int run_one(struct store *store, sqlite3_stmt *stmt, struct run_row *ret, struct err *err)
 {
 	int rc = store_row(store, stmt, "reading a run", err);
@@ -110,7 +110,7 @@ static int run_one(struct store *store, sqlite3_stmt *stmt, struct run_row *ret,
 	return 0;
 }
 
-/* ---- who may ------------------------------------------------------------------------ */
+/* ---- access ------------------------------------------------------------------------ */
 
 #define WRITABLE "(?2 OR (run.org = ?4 AND run.owner = ?3)) "
 #define READABLE \
@@ -118,8 +118,8 @@ static int run_one(struct store *store, sqlite3_stmt *stmt, struct run_row *ret,
 	"SELECT 1 FROM run_lease AS u WHERE u.run = run.n AND lease_is_of(u.lease, ?3, ?4))) "
 
 /*
- * Leases are in another file. Each is looked up in it by itself, as committed then: an owner
- * and an organisation that a lease has once it keeps for ever.
+ * Leases are in another file. Each is looked up there separately, as committed at that time:
+ * the owner and organisation of a lease never change.
  */
 static void lease_is_of(sqlite3_context *context, int count, sqlite3_value **values)
 {
@@ -131,7 +131,7 @@ static void lease_is_of(sqlite3_context *context, int count, sqlite3_value **val
 	for (int i = 0; i < count; i++)
 		text[i] = (const char *)sqlite3_value_text(values[i]);
 	if (!leases) {
-		sqlite3_result_error(context, "no leases to look at", -1);
+		sqlite3_result_error(context, "no connection to the leases' file", -1);
 		return;
 	}
 	rc = store_lease_is_of(leases, text[0], text[1], text[2], &err);
@@ -175,7 +175,7 @@ int store_run_find(struct store *store, const char *id, const struct store_scope
 	return run_one(store, stmt, ret, err);
 }
 
-/* One text per shape, so that each walks an index, newest first. */
+/* One statement per kind of list, so that each uses an index, newest first. */
 #define LIST(index, where) \
 	"SELECT " COLUMNS "run.n, command FROM run " index "WHERE " where " AND run.n < ?5 AND " \
 	"(?1 < 0 OR run.state = ?1) AND " READABLE "ORDER BY run.n DESC LIMIT ?6"
@@ -222,16 +222,16 @@ int store_run_each(struct store *store, const struct store_run_list *list, store
 	return rc < 0 ? -1 : 0;
 }
 
-/* ---- what it consists of ----------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------- */
 
-/* Gives each row's only column to `fn`. How many rows there were, or -1. */
+/* Passes each row's single column to `fn`. The number of rows, or -1. */
 static int texts_each(struct store *store, sqlite3_stmt *stmt, store_text_fn fn, void *arg,
 		      struct err *err)
 {
 	int count = 0;
 	int rc;
 
-	while ((rc = store_row(store, stmt, "reading of a run", err)) == 0) {
+	while ((rc = store_row(store, stmt, "reading a run", err)) == 0) {
 		const char *text = sqlite3_column_blob(stmt, 0);
 		size_t len = (size_t)sqlite3_column_bytes(stmt, 0);
 
@@ -270,7 +270,7 @@ int store_run_lease_add(struct store *store, int64_t n, const char *lease_id, st
 		return -1;
 	sqlite3_bind_int64(stmt, 1, n);
 	bind_text(stmt, 2, lease_id);
-	return store_run(store, stmt, "noting a run's lease", err);
+	return store_run(store, stmt, "recording a run's lease", err);
 }
 
 int store_run_lease_each(struct store *store, int64_t n, store_text_fn fn, void *arg,
@@ -334,8 +334,10 @@ int store_run_sample_add(struct store *store, int64_t n, int64_t at_ms, const ch
 	bind_text(add, 3, data);
 	sqlite3_bind_int64(cut, 1, n);
 	sqlite3_bind_int(cut, 2, STORE_SAMPLES_MAX);
-	return store_run(store, add, "keeping a sample of a run", err) ||
-	       store_run(store, cut, "keeping a sample of a run", err) ? -1 : 0;
+	return store_run(store, add, "storing a sample of a run", err) ||
+			       store_run(store, cut, "storing a sample of a run", err) ?
+		       -1 :
+		       0;
 }
 
 int store_run_sample_each(struct store *store, int64_t n, store_text_fn fn, void *arg,
@@ -354,7 +356,7 @@ static int put_text(struct store *store, const char *sql, int64_t n, const char 
 		return -1;
 	sqlite3_bind_int64(stmt, 1, n);
 	bind_text(stmt, 2, text);
-	return store_run(store, stmt, "keeping how a run ended", err);
+	return store_run(store, stmt, "storing how a run ended", err);
 }
 
 int store_run_results_put(struct store *store, int64_t n, const char *results, struct err *err)
@@ -393,13 +395,13 @@ int store_run_log_put(struct store *store, int64_t n, int64_t part, const void *
 	if (!stmt)
 		return -1;
 	if (len > PACK_LEN_MAX)
-		return err_set(err, ERR_INVALID, "a part of a log of %zu bytes", len);
-	packed = xcalloc(1, pack_room(len));
-	size = pack(data, len, packed);
+		return err_set(err, ERR_INVALID, "a log part of %zu bytes is too large", len);
+	packed = xcalloc(1, pack_bound(len));
+	size = pack_encode(data, len, packed);
 	sqlite3_bind_int64(stmt, 1, n);
 	sqlite3_bind_int64(stmt, 2, part);
 	sqlite3_bind_blob64(stmt, 3, packed, size, SQLITE_STATIC);
-	rc = store_run(store, stmt, "keeping the log of a run", err);
+	rc = store_run(store, stmt, "storing the log of a run", err);
 	sqlite3_clear_bindings(stmt);
 	free(packed);
 	*ret_stored = size;
@@ -415,7 +417,7 @@ int store_run_log_cut(struct store *store, int64_t n, int64_t parts, struct err 
 		return -1;
 	sqlite3_bind_int64(stmt, 1, n);
 	sqlite3_bind_int64(stmt, 2, parts);
-	return store_run(store, stmt, "keeping the log of a run", err);
+	return store_run(store, stmt, "storing the log of a run", err);
 }
 
 struct unpacked {
@@ -431,7 +433,7 @@ static int unpack_part(void *arg, const char *text, size_t len)
 	long size = pack_len(packed, len);
 	char *out = size < 0 ? NULL : xcalloc(1, (size_t)size + 1);
 
-	u->is_damaged = !out || unpack(packed, len, out);
+	u->is_damaged = !out || pack_decode(packed, len, out);
 	if (!u->is_damaged)
 		u->fn(u->arg, out, (size_t)size);
 	free(out);
@@ -512,14 +514,14 @@ int store_run_bytes(struct store *store, int64_t *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT ifnull(sum(bytes), 0) FROM run", err);
 
-	if (!stmt || store_row(store, stmt, "summing up runs", err))
+	if (!stmt || store_row(store, stmt, "summing the sizes of runs", err))
 		return -1;
 	*ret = sqlite3_column_int64(stmt, 0);
 	sqlite3_reset(stmt);
 	return 0;
 }
 
-/* Rows of a run in one table, at most so many. How many they were, or -1. */
+/* Deletes at most `limit` rows of a run from one table. The number deleted, or -1. */
 static int drop_rows(struct store *store, const char *sql, int64_t n, int limit, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, sql, err);
@@ -545,7 +547,7 @@ int store_run_drop(struct store *store, int64_t n, int parts, struct err *err)
 	events = drop_rows(store, SOME("run_event", "seq"), n, parts - count, err);
 	if (events < 0 || count + events >= parts)
 		return events < 0 ? -1 : 1;
-	/* The rest is little: at most STORE_SAMPLES_MAX rows, and those of its leases. */
+	/* The rest is small: at most STORE_SAMPLES_MAX samples, and the leases it used. */
 	if (drop_rows(store, SOME("run_sample", "at_ms"), n, 1000, err) < 0 ||
 	    drop_rows(store, SOME("run_lease", "lease"), n, 1000, err) < 0 ||
 	    drop_rows(store, SOME("run_results", "run"), n, 1, err) < 0 ||

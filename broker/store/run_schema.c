@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The schema of the runs' file: numbered migrations, under the same rules as the leases'
- * (schema.c). The row of a run is small and lists read it alone; what is long is in pieces of
- * its own, which are taken away a few at a time.
+ * The schema of the runs' file: numbered migrations under the same rules as the leases'
+ * (schema.c). Lists read only the small row of a run; large texts are in tables of their
+ * own, which are deleted a few rows at a time.
  */
 #include "store/internal.h"
 
@@ -45,17 +45,17 @@ static const char *const migrations[] = {
 };
 
 static const struct schema_check checks[] = {
-	{ "events of no run",
+	{ "events without a run",
 	  "SELECT count(*) FROM run_event WHERE run NOT IN (SELECT n FROM run)" },
-	{ "logs of no run",
+	{ "logs without a run",
 	  "SELECT count(*) FROM run_log WHERE run NOT IN (SELECT n FROM run)" },
-	{ "results of no run",
+	{ "results without a run",
 	  "SELECT count(*) FROM run_results WHERE run NOT IN (SELECT n FROM run)" },
-	{ "receipts of no run",
+	{ "receipts without a run",
 	  "SELECT count(*) FROM run_receipt WHERE run NOT IN (SELECT n FROM run)" },
-	{ "samples of no run",
+	{ "samples without a run",
 	  "SELECT count(*) FROM run_sample WHERE run NOT IN (SELECT n FROM run)" },
-	{ "leases of no run",
+	{ "leases without a run",
 	  "SELECT count(*) FROM run_lease WHERE run NOT IN (SELECT n FROM run)" },
 };
 

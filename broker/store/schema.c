@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The schema of the leases' file, as numbered migrations, and what applies them to either
- * file. Each is applied in one transaction that also raises PRAGMA user_version; one that was
- * released is never edited. Version N of the file is what the first N migrations make.
+ * The schema of the leases' file as numbered migrations, and the code that applies
+ * migrations to either file. Each runs in one transaction that also raises PRAGMA
+ * user_version. A released migration is never edited. Version N of the file is the result of
+ * the first N migrations.
  */
 #include "store/internal.h"
 
@@ -10,11 +11,13 @@
 
 #include "util/alloc.h"
 
-/* What counted before schema 7: also a lease of which only something free was left. */
+/* What counted before schema 7: also leases with only free resources left. */
 #define COUNTED(row) "(" row ".state <= 1 OR " row ".cleanup BETWEEN 1 AND 3)"
-/* lease_counts() in SQL: live, or owed, retained, in attention and not free. */
+/* lease_counts() in SQL: live, or billed and owed, retained or in attention. */
 #define COUNTS(row) "(" row ".state <= 1 OR " row ".is_billed AND " row ".cleanup BETWEEN 1 AND 3)"
-#define TALLY(row, leases, micros) \
+/* SQL is laid out by hand. */
+/* clang-format off */
+#define USAGE_TOTALS(row, leases, micros) \
 	"INSERT INTO tally VALUES(0, '', '', " leases ", " micros ")," \
 	"(1, " row ".owner, " row ".org, " leases ", " micros ")," \
 	"(2, '', " row ".org, " leases ", " micros ")," \
@@ -45,13 +48,13 @@ static const char *const migrations[] = {
 	" host TEXT NOT NULL, server_id TEXT NOT NULL, server_name TEXT NOT NULL,"
 	" server_type TEXT NOT NULL, server_location TEXT NOT NULL,"
 	" price_hour_micros INTEGER NOT NULL, currency TEXT NOT NULL);"
-	/* The planner's start: only what is due at all. */
+	/* To fill the heap at start: only leases with a due time. */
 	"CREATE INDEX lease_due ON lease(due_ms) WHERE due_ms > 0;"
 	"CREATE INDEX lease_slug ON lease(slug, owner, org) WHERE state <= 1;"
 	"CREATE INDEX lease_created ON lease(created_ms);"
 	/*
-	 * Lists, newest first (the row number is the last column of every index). The
-	 * mass of leases is ended and cleaned: they are not in lease_open.
+	 * Lists, newest first (the row number is the last column of every index). Most
+	 * leases are ended and cleaned up: those are not in lease_open.
 	 */
 	"CREATE INDEX lease_open ON lease(cleanup) WHERE cleanup <> 4;"
 	"CREATE INDEX lease_attention ON lease(n) WHERE attention <> '';"
@@ -61,23 +64,23 @@ static const char *const migrations[] = {
 	"CREATE INDEX lease_org ON lease(org);"
 	"CREATE INDEX lease_account ON lease(account);"
 	/*
-	 * What counts against caps (lease_counts), as sums that every change of a
-	 * lease moves along: scope 0 all, 1 owner and org, 2 org, 3 account. Asked
-	 * before every create, so it must not cost more with more leases.
+	 * Totals of what counts against limits (lease_counts), maintained by every change of
+	 * a lease: scope 0 all, 1 owner and org, 2 org, 3 account. Read before every create,
+	 * so the cost must not grow with the number of leases.
 	 */
 	"CREATE TABLE tally("
 	" scope INTEGER NOT NULL, name TEXT NOT NULL, org TEXT NOT NULL, leases INTEGER NOT NULL,"
 	" micros INTEGER NOT NULL, PRIMARY KEY(scope, name, org)) WITHOUT ROWID;"
 	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease WHEN " COUNTED("NEW") " BEGIN "
-	TALLY("NEW", "1", "NEW.price_hour_micros") "END;"
+	USAGE_TOTALS("NEW", "1", "NEW.price_hour_micros") "END;"
 	"CREATE TRIGGER lease_updated AFTER UPDATE OF state, cleanup, price_hour_micros ON lease"
 	" WHEN " COUNTED("NEW") " <> " COUNTED("OLD")
 	" OR " COUNTED("NEW") " AND NEW.price_hour_micros <> OLD.price_hour_micros BEGIN "
-	TALLY("NEW", COUNTED("NEW") " - " COUNTED("OLD"),
-	      COUNTED("NEW") " * NEW.price_hour_micros - " COUNTED("OLD") " * OLD.price_hour_micros")
+	USAGE_TOTALS("NEW", COUNTED("NEW") " - " COUNTED("OLD"),
+		     COUNTED("NEW") " * NEW.price_hour_micros - " COUNTED("OLD") " * OLD.price_hour_micros")
 	"END;"
 	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN " COUNTED("OLD") " BEGIN "
-	TALLY("OLD", "-1", "-OLD.price_hour_micros") "END;"
+	USAGE_TOTALS("OLD", "-1", "-OLD.price_hour_micros") "END;"
 	/* Narrow, so that many heartbeats share a page and a group commit stays small. */
 	"CREATE TABLE beat(lease INTEGER PRIMARY KEY, touched_ms INTEGER NOT NULL);"
 	"CREATE TABLE resource("
@@ -111,10 +114,10 @@ static const char *const migrations[] = {
 	" account TEXT NOT NULL, type TEXT NOT NULL, location TEXT NOT NULL,"
 	" hour_micros INTEGER NOT NULL, currency TEXT NOT NULL, available INTEGER NOT NULL,"
 	" at_ms INTEGER NOT NULL, PRIMARY KEY(account, type, location)) WITHOUT ROWID;"
-	/* Until when an account's provider wants no calls (429); the process may be another then. */
+	/* Until when an account's provider accepts no calls (429), across restarts. */
 	"CREATE TABLE pause("
 	" account TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;"
-	/* The last sweep of each account, and what it saw that is ours and in no ledger. */
+	/* The last sweep of each account, and the orphans it saw. */
 	"CREATE TABLE sweep("
 	" account TEXT PRIMARY KEY, begun_ms INTEGER NOT NULL, done_ms INTEGER NOT NULL,"
 	" objects INTEGER NOT NULL, unproven INTEGER NOT NULL, error TEXT NOT NULL,"
@@ -126,8 +129,8 @@ static const char *const migrations[] = {
 	" made_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,"
 	" looks INTEGER NOT NULL, PRIMARY KEY(account, kind, id)) WITHOUT ROWID;",
 	/*
-	 * 2: who else may use a lease (name "" is its whole organisation), and what its
-	 * machine was last seen to do: a ring of some samples while the lease lives.
+	 * 2: sharing of leases (name "": the whole organisation), and telemetry of machines:
+	 * a ring of samples while the lease is live.
 	 */
 	"CREATE TABLE share("
 	" lease INTEGER NOT NULL, org TEXT NOT NULL, name TEXT NOT NULL, manage INTEGER NOT NULL,"
@@ -138,11 +141,11 @@ static const char *const migrations[] = {
 	"CREATE TABLE telemetry("
 	" lease INTEGER NOT NULL, at_ms INTEGER NOT NULL, data TEXT NOT NULL,"
 	" PRIMARY KEY(lease, at_ms)) WITHOUT ROWID;",
-	/* 3: by what the machine is known */
+	/* 3: the machine's SSH host key */
 	"ALTER TABLE lease ADD COLUMN host_key TEXT NOT NULL DEFAULT '';",
 	/*
-	 * 4: run history. The row is small and lists read it alone; what is long is in
-	 * pieces of its own, which the sweep takes away a few at a time.
+	 * 4: run history. Lists read only the small row; large texts are in tables of their
+	 * own, which the retention deletes a few rows at a time.
 	 */
 	"CREATE TABLE run("
 	" n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, org TEXT NOT NULL,"
@@ -174,14 +177,14 @@ static const char *const migrations[] = {
 	"CREATE TABLE run_log("
 	" run INTEGER NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL,"
 	" PRIMARY KEY(run, part));",
-	/* 5: what is not over, newest first, whatever its cleanup */
+	/* 5: leases that are not done, newest first, whatever their cleanup */
 	"CREATE INDEX lease_current ON lease(n) WHERE cleanup <> 4;",
-	/* 6: how a run ended, as its client signed it */
+	/* 6: the client's signed statement of a run's end */
 	"CREATE TABLE run_receipt(run INTEGER PRIMARY KEY, data TEXT NOT NULL);",
 	/*
-	 * 7: what may be being deleted, how often and since when something is absent, how it
-	 * is protected at the provider, and what the account's sentinel bears. What is free
-	 * counts against no limit any more.
+	 * 7: permits and deletes with unknown outcome, observations of absence, protection
+	 * at the provider, and the account's generation. Free resources no longer count
+	 * against limits.
 	 */
 	"ALTER TABLE resource RENAME COLUMN first_look_ms TO first_absent_ms;"
 	"ALTER TABLE resource RENAME COLUMN looks TO absent_count;"
@@ -194,9 +197,12 @@ static const char *const migrations[] = {
 	"ALTER TABLE resource ADD COLUMN protect_by INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE resource ADD COLUMN marked_ms INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE sweep ADD COLUMN soon_ms INTEGER NOT NULL DEFAULT 0;"
-	/* Looks that were counted by other rules prove nothing of what may still be there. */
+	/*
+	 * Observations counted by older rules prove nothing about resources that may still
+	 * exist.
+	 */
 	"UPDATE resource SET first_absent_ms = 0, absent_count = 0 WHERE state NOT IN (5, 7);"
-	/* What a start has to look at: intents and permits whose step died. */
+	/* What a start must process: intents and permits whose step was lost. */
 	"CREATE INDEX resource_pending ON resource(state) WHERE state IN (1, 8, 12);"
 	"DROP TRIGGER lease_inserted; DROP TRIGGER lease_updated; DROP TRIGGER lease_deleted;"
 	"ALTER TABLE lease ADD COLUMN retention INTEGER NOT NULL DEFAULT 0;"
@@ -206,8 +212,8 @@ static const char *const migrations[] = {
 	"SELECT 1 FROM resource WHERE lease = lease.n AND ours AND kind NOT IN (2, 5)"
 	" AND state NOT IN (5, 7));"
 	/*
-	 * What was retained before is recorded, unless nobody knows whether it exists, and protected
-	 * as soon as its account is proven.
+	 * Leases retained before are recorded, unless a resource is unknown, and are
+	 * protected as soon as their account is verified.
 	 */
 	"UPDATE resource SET retain_epoch = (SELECT epoch FROM lease WHERE n = resource.lease)"
 	" WHERE state = 6;"
@@ -224,26 +230,28 @@ static const char *const migrations[] = {
 	"INSERT INTO tally SELECT 3, account, '', sum(" COUNTS("lease") "),"
 	" sum(" COUNTS("lease") " * price_hour_micros) FROM lease GROUP BY account;"
 	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease WHEN " COUNTS("NEW") " BEGIN "
-	TALLY("NEW", "1", "NEW.price_hour_micros") "END;"
+	USAGE_TOTALS("NEW", "1", "NEW.price_hour_micros") "END;"
 	"CREATE TRIGGER lease_updated AFTER UPDATE OF state, cleanup, is_billed, price_hour_micros"
 	" ON lease WHEN " COUNTS("NEW") " <> " COUNTS("OLD")
 	" OR " COUNTS("NEW") " AND NEW.price_hour_micros <> OLD.price_hour_micros BEGIN "
-	TALLY("NEW", COUNTS("NEW") " - " COUNTS("OLD"),
-	      COUNTS("NEW") " * NEW.price_hour_micros - " COUNTS("OLD") " * OLD.price_hour_micros")
+	USAGE_TOTALS("NEW", COUNTS("NEW") " - " COUNTS("OLD"),
+		     COUNTS("NEW") " * NEW.price_hour_micros - " COUNTS("OLD") " * OLD.price_hour_micros")
 	"END;"
 	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN " COUNTS("OLD") " BEGIN "
-	TALLY("OLD", "-1", "-OLD.price_hour_micros") "END;"
-	/* The counter in each account's sentinel (lease/generation.h). */
+	USAGE_TOTALS("OLD", "-1", "-OLD.price_hour_micros") "END;"
+	/* The generation of each account's sentinel (lease/generation.h). */
 	"CREATE TABLE generation("
 	" account TEXT PRIMARY KEY, current INTEGER NOT NULL, pending INTEGER NOT NULL,"
 	" holder TEXT NOT NULL, before TEXT NOT NULL, is_fenced INTEGER NOT NULL,"
 	" why TEXT NOT NULL) WITHOUT ROWID;",
 	/*
-	 * 8: run history has a file of its own (run_schema.c). Its tables go at once where they
-	 * are empty, else when the rows were moved (run_move.c).
+	 * 8: run history is in a file of its own (run_schema.c). Its tables are dropped at
+	 * once if they are empty, else after the rows were moved (run_move.c).
 	 */
 	"",
 };
+
+/* clang-format on */
 
 #define RUNS_MOVED 8
 
@@ -281,7 +289,7 @@ int schema_drop_runs(struct store *leases, struct err *err)
 			  "DROP TABLE run_receipt;", "dropping what was moved", err);
 }
 
-/* 1, 0, -1. The statement is not kept, as its table may go. */
+/* 1, 0, -1. The statement is not kept, as its table may be dropped. */
 static int is_run_there(struct store *leases, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -315,26 +323,29 @@ int schema_pending(struct store *store, int *ret_pending, struct err *err)
 {
 	int64_t version, application, tables;
 
-	/* In this order: another process may make the schema between any two of them. */
+	/* In this order: another process may create the schema between any two of them. */
 	if (schema_version(store, &version, err) ||
 	    schema_number(store, "SELECT count(*) FROM sqlite_schema", &tables, err) ||
 	    schema_number(store, "PRAGMA application_id", &application, err))
 		return -1;
 	if (tables && application != store->schema->application)
-		return err_set(err, ERR_REFUSED, "%s is a database of another program", store->path);
+		return err_set(err, ERR_REFUSED, "%s is the database of another program",
+			       store->path);
 	if (version < 0)
-		return err_set(err, ERR_REFUSED, "the store %s is damaged: its schema has the version "
-			       "%lld; restore a backup of it", store->path, (long long)version);
+		return err_set(err, ERR_REFUSED,
+			       "the store %s is damaged: its schema version is "
+			       "%lld; restore it from a backup",
+			       store->path, (long long)version);
 	if (version > store->schema->newest)
 		return err_set(err, ERR_REFUSED,
-			       "%s was written by a newer lessord (schema %d, this one knows %d); "
-			       "install that version again, or restore a backup made before it",
+			       "%s was written by a newer lessord (schema %d, this one supports %d); "
+			       "install that version, or restore a backup made before the upgrade",
 			       store->path, (int)version, store->schema->newest);
 	*ret_pending = version < store->schema->newest;
 	return 0;
 }
 
-/* One migration in one transaction; 1 if another process made it meanwhile. */
+/* Applies one migration in one transaction; 1 if another process did it meanwhile. */
 static int migrate_to(struct store *store, int64_t version, struct err *err)
 {
 	char set[96];
@@ -383,8 +394,8 @@ int schema_readable(struct store *store, struct err *err)
 	if (version == 0)
 		return 1;
 	return err_set(err, ERR_REFUSED,
-		       "%s was written by an older lessord (schema %d, this one knows %d); "
-		       "start this one once, which brings it up to date",
+		       "%s was written by an older lessord (schema %d, this one supports %d); "
+		       "start this lessord once to upgrade it",
 		       store->path, (int)version, store->schema->newest);
 }
 
@@ -405,7 +416,7 @@ int schema_check(struct store *store, struct err *err)
 }
 
 static const struct schema_check checks[] = {
-	{ "sums of what counts against caps",
+	{ "usage totals",
 	  "WITH live AS (SELECT * FROM lease WHERE state <= 1"
 	  " OR is_billed AND cleanup BETWEEN 1 AND 3),"
 	  " want(scope, name, org, leases, micros) AS ("
@@ -419,22 +430,22 @@ static const struct schema_check checks[] = {
 	  " WHERE want.leases <> ifnull(tally.leases, 0) OR want.micros <> ifnull(tally.micros, 0))"
 	  " + (SELECT count(*) FROM tally LEFT JOIN want USING(scope, name, org)"
 	  " WHERE tally.leases <> ifnull(want.leases, 0))" },
-	{ "resources of no lease",
+	{ "resources without a lease",
 	  "SELECT count(*) FROM resource WHERE lease <> 0 AND lease NOT IN (SELECT n FROM lease)" },
-	{ "attempts of no lease",
+	{ "attempts without a lease",
 	  "SELECT count(*) FROM attempt WHERE lease NOT IN (SELECT n FROM lease)" },
-	{ "heartbeats of no lease",
+	{ "heartbeats without a lease",
 	  "SELECT count(*) FROM beat WHERE lease NOT IN (SELECT n FROM lease)" },
-	{ "shares of no lease",
+	{ "shares without a lease",
 	  "SELECT count(*) FROM share WHERE lease NOT IN (SELECT n FROM lease)" },
-	{ "telemetry of no lease",
+	{ "telemetry without a lease",
 	  "SELECT count(*) FROM telemetry WHERE lease NOT IN (SELECT n FROM lease)" },
-	{ "idempotency keys of no lease",
+	{ "idempotency keys without a lease",
 	  "SELECT count(*) FROM idempotency WHERE lease NOT IN (SELECT n FROM lease)" },
 };
 
 const struct schema schema_leases = {
-	.application = 0x4c535352,	/* "LSSR": file(1) knows it by that, too */
+	.application = 0x4c535352, /* "LSSR", which file(1) shows, too */
 	.migrations = migrations,
 	.newest = (int)ARRAY_LEN(migrations),
 	.finish = finish_migration,

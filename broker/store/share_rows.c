@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who else may use a lease, and what its machine was last seen to do. */
+/* Sharing and telemetry of leases. */
 #include "store/internal.h"
 
 /* ---- sharing --------------------------------------------------------------------------- */
@@ -18,14 +18,14 @@ int store_share_each(struct store *store, int64_t lease_n, store_share_fn fn, vo
 	if (!head || !stmt)
 		return -1;
 	sqlite3_bind_int64(head, 1, lease_n);
-	rc = store_row(store, head, "reading who shares a lease", err);
+	rc = store_row(store, head, "reading the users of a lease", err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	*ret_ms = sqlite3_column_int64(head, 0);
 	column_text(head, 1, ret_by, 128);
 	sqlite3_reset(head);
 	sqlite3_bind_int64(stmt, 1, lease_n);
-	while ((rc = store_row(store, stmt, "reading who shares a lease", err)) == 0) {
+	while ((rc = store_row(store, stmt, "reading the users of a lease", err)) == 0) {
 		struct store_share share = { .manage = sqlite3_column_int(stmt, 1) };
 
 		COLUMN_TEXT(stmt, 0, share.name);
@@ -90,8 +90,10 @@ int store_telemetry_add(struct store *store, int64_t lease_n, int64_t at_ms, con
 	bind_text(add, 3, data);
 	sqlite3_bind_int64(cut, 1, lease_n);
 	sqlite3_bind_int(cut, 2, STORE_SAMPLES_MAX);
-	return store_run(store, add, "keeping a sample", err) ||
-	       store_run(store, cut, "keeping a sample", err) ? -1 : 0;
+	return store_run(store, add, "storing a sample", err) ||
+			       store_run(store, cut, "storing a sample", err) ?
+		       -1 :
+		       0;
 }
 
 int store_telemetry_each(struct store *store, int64_t lease_n, store_telemetry_fn fn, void *arg,

@@ -9,8 +9,8 @@
 /* ---- statements ---------------------------------------------------------------- */
 
 /*
- * After one of these nobody knows what is on the disk: SQLite would go on after
- * a failed fsync as if nothing had been.
+ * After one of these errors the state on disk is unknown: SQLite would continue after a
+ * failed fsync as if nothing had happened.
  */
 static int code_breaks_store(int code)
 {
@@ -100,12 +100,12 @@ static int statement_run_text(struct store *store, const char *sql, const char *
 	return stmt ? statement_run(store, stmt, doing, err) : -1;
 }
 
-/* The transaction that was asked for begins with its first write: reads need none. */
+/* The requested transaction begins with its first write; reads need none. */
 static int transaction_open(struct store *store, struct err *err)
 {
 	if (!store->is_wanted || store->is_open)
 		return 0;
-	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning", err))
+	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning a transaction", err))
 		return -1;
 	store->is_open = 1;
 	return 0;
@@ -114,7 +114,7 @@ static int transaction_open(struct store *store, struct err *err)
 int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err)
 {
 	if (transaction_open(store, err)) {
-		/* What was bound is bound again the next time. */
+		/* Parameters are bound again on the next use. */
 		sqlite3_reset(stmt);
 		return -1;
 	}
@@ -131,13 +131,13 @@ void bind_text(sqlite3_stmt *stmt, int index, const char *text)
 	sqlite3_bind_text(stmt, index, text ? text : "", -1, SQLITE_STATIC);
 }
 
-void column_text(sqlite3_stmt *stmt, int index, char *to, size_t room)
+void column_text(sqlite3_stmt *stmt, int index, char *to, size_t size)
 {
 	const char *text = (const char *)sqlite3_column_text(stmt, index);
 	size_t len = text ? (size_t)sqlite3_column_bytes(stmt, index) : 0;
 
-	if (len >= room)
-		len = room - 1;
+	if (len >= size)
+		len = size - 1;
 	if (len)
 		memcpy(to, text, len);
 	to[len] = '\0';
@@ -159,8 +159,8 @@ int store_begin(struct store *store, struct err *err)
 {
 	BUG_ON(store->is_open);
 	if (store->broken)
-		return err_set(err, ERR_IO, "%s: a write has failed before", store->path);
-	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning", err))
+		return err_set(err, ERR_IO, "%s: an earlier write failed", store->path);
+	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning a transaction", err))
 		return -1;
 	store->is_open = 1;
 	return 0;
@@ -170,7 +170,7 @@ int store_begin_at_write(struct store *store, struct err *err)
 {
 	BUG_ON(store->is_open);
 	if (store->broken)
-		return err_set(err, ERR_IO, "%s: a write has failed before", store->path);
+		return err_set(err, ERR_IO, "%s: an earlier write failed", store->path);
 	store->is_wanted = 1;
 	return 0;
 }
@@ -184,7 +184,7 @@ int store_commit(struct store *store, struct err *err)
 {
 	if (store->broken) {
 		store_rollback(store);
-		return err_set(err, ERR_IO, "%s: a write of this transaction has failed", store->path);
+		return err_set(err, ERR_IO, "%s: a write of this transaction failed", store->path);
 	}
 	store->is_wanted = 0;
 	if (!store->is_open)
@@ -207,12 +207,15 @@ void store_rollback(struct store *store)
 
 int store_savepoint(struct store *store, struct err *err)
 {
-	return transaction_open(store, err) || statement_run_text(store, "SAVEPOINT one", "marking", err) ? -1 : 0;
+	return transaction_open(store, err) || statement_run_text(store, "SAVEPOINT one",
+								  "setting a savepoint", err) ?
+		       -1 :
+		       0;
 }
 
 int store_savepoint_keep(struct store *store, struct err *err)
 {
-	if (statement_run_text(store, "RELEASE one", "keeping", err)) {
+	if (statement_run_text(store, "RELEASE one", "releasing a savepoint", err)) {
 		store->broken = 1;
 		return -1;
 	}
@@ -221,20 +224,20 @@ int store_savepoint_keep(struct store *store, struct err *err)
 
 void store_savepoint_undo(struct store *store)
 {
-	/* A write that failed hard has rolled everything back itself. */
-	if (statement_run_text(store, "ROLLBACK TO one", "undoing", NULL) ||
-	    statement_run_text(store, "RELEASE one", "undoing", NULL))
+	/* A fatal write error has already rolled everything back. */
+	if (statement_run_text(store, "ROLLBACK TO one", "rolling back to a savepoint", NULL) ||
+	    statement_run_text(store, "RELEASE one", "rolling back to a savepoint", NULL))
 		store->broken = 1;
 }
 
-/* ---- reading at one moment ------------------------------------------------------------- */
+/* ---- snapshots ------------------------------------------------------------------------- */
 
 int store_snapshot_begin(struct store *store, struct err *err)
 {
-	return statement_run_text(store, "BEGIN", "beginning to read", err);
+	return statement_run_text(store, "BEGIN", "beginning a snapshot", err);
 }
 
 void store_snapshot_end(struct store *store)
 {
-	statement_run_text(store, "COMMIT", "ending to read", NULL);
+	statement_run_text(store, "COMMIT", "ending a snapshot", NULL);
 }

@@ -14,18 +14,18 @@
 #include "util/text.h"
 
 /*
- * A tool may write beside the daemon. The daemon holds up everybody while it
- * waits, a tool only its caller.
+ * A tool may write beside the daemon. While the daemon waits for the lock, everybody waits;
+ * while a tool waits, only its caller.
  */
 #define DAEMON_BUSY_MS 1000
 #define TOOL_BUSY_MS 5000
 #define CACHE_KIB "8192"
-/* Up to this size the whole file is checked at start: about 4 ms for each MiB. */
+/* Up to this size the whole file is checked at start, at about 4 ms per MiB. */
 #define CHECK_WHOLE_BYTES (8 * 1024 * 1024)
 
 /* ---- opening ------------------------------------------------------------------------- */
 
-/* The first complaint of a checking pragma, in `err`. */
+/* Runs a checking pragma; the first problem goes to `err`. */
 static int check_pragma(struct store *store, const char *pragma, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, pragma, err);
@@ -33,8 +33,9 @@ static int check_pragma(struct store *store, const char *pragma, struct err *err
 	if (!stmt || store_row(store, stmt, "checking the integrity", err))
 		return -1;
 	if (strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
-		err_set(err, ERR_REFUSED, "the store %s is damaged: %.100s; restore a backup of it",
-			store->path, (const char *)sqlite3_column_text(stmt, 0));
+		err_set(err, ERR_REFUSED,
+			"the store %s is damaged: %.100s; restore it from a backup", store->path,
+			(const char *)sqlite3_column_text(stmt, 0));
 	else
 		err = NULL;
 	sqlite3_reset(stmt);
@@ -42,9 +43,9 @@ static int check_pragma(struct store *store, const char *pragma, struct err *err
 }
 
 /*
- * A start may not take seconds, so a large file is looked at whole only by
- * store_check. The guard has seen that it is not cut short, and every page is
- * checked when it is read (cell_size_check).
+ * A start must not take seconds, so a large file is checked in full only by store_check. The
+ * guard has checked that it is not truncated, and every page is checked when it is read
+ * (cell_size_check).
  */
 static int check_integrity(struct store *store, struct err *err)
 {
@@ -69,11 +70,11 @@ int store_check(struct store *store, struct err *err)
 
 static void sqlite_setup(void)
 {
-	/* Nobody asks for SQLite's own statistics; keeping them takes a lock at each allocation. */
+	/* SQLite's memory statistics are unused and cost a lock at each allocation. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-/* `name` is the path, or the URI of it. */
+/* `name` is the path or its URI. */
 static int open_named(struct store *store, const char *name, int flags, int busy_ms,
 		      struct err *err)
 {
@@ -102,7 +103,7 @@ static int open_connection(struct store *store, int flags, int busy_ms, struct e
 	return open_named(store, store->path, flags, busy_ms, err);
 }
 
-/* Asking for WAL succeeds even where there can be none; the answer says what it is now. */
+/* The pragma succeeds even where WAL is unsupported; its result is the mode in effect. */
 static int journal_setup(struct store *store, enum writer writer, struct err *err)
 {
 	const char *sync = writer == WRITER_UNSYNCED ? "PRAGMA synchronous = OFF"
@@ -115,16 +116,18 @@ static int journal_setup(struct store *store, enum writer writer, struct err *er
 	is_wal = strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
 	sqlite3_reset(stmt);
 	if (!is_wal)
-		return err_set(err, ERR_REFUSED, "the store %s cannot have a write-ahead log; put it on"
-			       " a local disk", store->path);
+		return err_set(err, ERR_REFUSED,
+			       "the store %s cannot use a write-ahead log; move it to"
+			       " a local disk",
+			       store->path);
 	return store_exec(store, "PRAGMA wal_autocheckpoint = 4000", "setting up", err);
 }
 
 /*
- * A tool that finds an older schema changes it only while no daemon runs: the
- * daemon would go on with statements made for the old one.
+ * A tool migrates an older schema only while no daemon runs: the daemon would continue with
+ * statements prepared for the old one.
  */
-static int migrate(struct store *store, int is_daemon, struct err *err)
+static int store_migrate(struct store *store, int is_daemon, struct err *err)
 {
 	int pending, rc;
 
@@ -145,8 +148,10 @@ static int migrate(struct store *store, int is_daemon, struct err *err)
 static int check_damaged(struct store *store, struct err *err)
 {
 	if ((err->native & 0xff) == SQLITE_NOTADB || (err->native & 0xff) == SQLITE_CORRUPT)
-		err_set(err, ERR_REFUSED, "the store %s is damaged or no database at all; restore a"
-			" backup of it", store->path);
+		err_set(err, ERR_REFUSED,
+			"the store %s is damaged or not a database; restore it"
+			" from a backup",
+			store->path);
 	return -1;
 }
 
@@ -180,7 +185,7 @@ int store_open_writer(const char *path, const struct schema *schema, enum writer
 	if (!rc && (open_connection(store, SQLITE_OPEN_READWRITE,
 				    is_daemon ? DAEMON_BUSY_MS : TOOL_BUSY_MS, &own) ||
 		    journal_setup(store, writer, &own) || check_integrity(store, &own) ||
-		    migrate(store, is_daemon, &own)))
+		    store_migrate(store, is_daemon, &own)))
 		rc = check_damaged(store, &own);
 	if (rc) {
 		if (err)
@@ -253,17 +258,17 @@ static int has_log(const struct store *store)
 }
 
 /*
- * Where there is no log nobody has the store open, and even a reader would make one and
- * could not take it away again. So it reads the file alone, and takes no locks: whether
- * somebody came meanwhile is looked at afterwards.
+ * Without a log nobody has the store open, and even a reader would create one and could not
+ * remove it. So read the file alone, without locks, and check afterwards whether somebody
+ * opened it meanwhile.
  */
-static int open_unwatched(struct store *store, struct err *err)
+static int open_unlocked(struct store *store, struct err *err)
 {
 	auto_buf struct buf uri = { 0 };
 
 	if (stat(store->path, &store->seen))
 		return err_set_errno(err, errno, "the store %s", store->path);
-	store->unwatched = 1;
+	store->is_unlocked = 1;
 	buf_init(&uri, 4 * sizeof(store->path));
 	buf_adds(&uri, "file:");
 	for (const char *c = store->path; *c; c++) {
@@ -277,18 +282,18 @@ static int open_unwatched(struct store *store, struct err *err)
 			  TOOL_BUSY_MS, err);
 }
 
-static int look_begin(struct store *store, struct err *err)
+static int unchecked_begin(struct store *store, struct err *err)
 {
-	if (guard_seen(store->path, err) || guard_folder(store->path, err))
+	if (guard_check(store->path, err) || guard_folder(store->path, err))
 		return -1;
-	if (has_log(store) ? open_connection(store, SQLITE_OPEN_READONLY, TOOL_BUSY_MS, err)
-			   : open_unwatched(store, err))
+	if (has_log(store) ? open_connection(store, SQLITE_OPEN_READONLY, TOOL_BUSY_MS, err) :
+			     open_unlocked(store, err))
 		return -1;
-	return store_exec(store, "BEGIN", "beginning", err);
+	return store_exec(store, "BEGIN", "beginning a transaction", err);
 }
 
-int store_open_look(const char *path, const struct schema *schema, struct store **ret,
-		    struct err *err)
+int store_open_unchecked(const char *path, const struct schema *schema, struct store **ret,
+			 struct err *err)
 {
 	struct store *store = store_new(path, schema, err);
 	struct err own = { 0 };
@@ -296,7 +301,7 @@ int store_open_look(const char *path, const struct schema *schema, struct store 
 	if (!store)
 		return -1;
 	store->reader = 1;
-	if (look_begin(store, &own)) {
+	if (unchecked_begin(store, &own)) {
 		check_damaged(store, &own);
 		if (err)
 			*err = own;
@@ -309,7 +314,7 @@ int store_open_look(const char *path, const struct schema *schema, struct store 
 
 static int view_begin(struct store *store, struct err *err)
 {
-	if (look_begin(store, err) || check_integrity(store, err))
+	if (unchecked_begin(store, err) || check_integrity(store, err))
 		return -1;
 	return schema_readable(store, err);
 }
@@ -330,9 +335,9 @@ int store_open_view(const char *path, struct store **ret, struct err *err)
 	}
 	if (own.kind == ERR_NOT_FOUND)
 		rc = 1;
-	/* Half of a change looks like damage. */
+	/* A partial change looks like damage. */
 	if (!store_view_holds(store))
-		rc = err_set(&own, ERR_BUSY, "others keep writing to %s; try again", store->path);
+		rc = err_set(&own, ERR_BUSY, "%s is being written; try again", store->path);
 	if (rc < 0) {
 		check_damaged(store, &own);
 		if (err)
@@ -346,7 +351,7 @@ int store_view_holds(const struct store *store)
 {
 	struct stat now;
 
-	return !store->unwatched ||
+	return !store->is_unlocked ||
 	       (!has_log(store) && stat(store->path, &now) == 0 &&
 		now.st_ino == store->seen.st_ino && now.st_size == store->seen.st_size &&
 		now.st_mtim.tv_sec == store->seen.st_mtim.tv_sec &&

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store: the one room that knows SQL. One function per fact; a function
- * that changes something belongs inside store_begin .. store_commit, where
- * store_savepoint lets one of many requests fail alone.
+ * The store: the only room that uses SQL, with one function per fact. A function that
+ * changes something must be called between store_begin and store_commit; store_savepoint
+ * lets one request of a batch fail alone.
  *
- * Threads: a `struct store` is one connection and belongs to one thread. The
- * engine thread has the writing one; the loop thread opens another with
- * store_open_reader, which sees what was committed.
+ * Threads: a `struct store` is one connection and belongs to one thread. The engine thread
+ * has the writing one; the loop thread opens another with store_open_reader, which sees
+ * committed data.
  *
- * Errors: a write that fails with an I/O error, a full disk or a corrupt page
- * sets store_broken: the caller must stop acknowledging and end the process. What
- * was not committed was never promised.
+ * Errors: a write that fails with an I/O error, a full disk or a corrupt page sets
+ * store_broken: the caller must stop acknowledging requests and end the process. Nothing
+ * uncommitted has been acknowledged.
  *
- * SQLite in WAL mode, synchronous=FULL; 0600 in its directory. Text that comes
- * back is what was put in; numbers are 64 bit.
+ * SQLite in WAL mode, synchronous=FULL, file mode 0600. Texts are returned as they were
+ * stored; numbers are 64 bit.
  */
 #pragma once
 
@@ -23,7 +23,7 @@
 #include "lease/generation.h"
 #include "lease/ledger.h"
 #include "lease/lease.h"
-#include "lease/stray.h"
+#include "lease/orphan.h"
 #include "util/env.h"
 #include "util/err.h"
 
@@ -32,64 +32,63 @@ struct store;
 /* ---- opening ---------------------------------------------------------------- */
 
 /*
- * Opens (and makes, and migrates) the database for writing, as the only daemon:
- * a second one fails with ERR_BUSY. Checks its integrity. A file of a newer
- * schema, a damaged one or one others may write is refused with a sentence that
- * says what to do. On the first open an instance id and a signing key are made
- * from `env`'s randomness.
+ * Opens the database for writing, creating or migrating it if necessary, as the only daemon:
+ * a second one fails with ERR_BUSY. Checks its integrity. A file of a newer schema, a
+ * damaged one or one that others may write is refused with a sentence that says what to do.
+ * The first open creates an instance id and a signing key from `env`'s randomness.
  */
 int store_open(const char *path, const struct env *env, struct store **ret, struct err *err);
-/* For `lessord token`: writes beside a running daemon; same checks, no daemon lock. */
+/* For `lessord token`: writes while a daemon may be running; same checks, no daemon lock. */
 int store_open_tool(const char *path, const struct env *env, struct store **ret, struct err *err);
 /* Read-only, for another thread of the daemon that holds `path`. */
 int store_open_reader(const char *path, struct store **ret, struct err *err);
 /*
- * Read-only, for a tool, beside a daemon or without one: makes no file, changes no
- * schema, and checks as the others do. What is read through it is of one moment.
- * 0; 1 if there is no database, or one that nothing was ever put into; -1.
+ * Read-only, for a tool, with or without a running daemon: creates no file, changes no
+ * schema, does the same checks. Reads one consistent snapshot. 0; 1 if there is no database
+ * or an empty one; -1.
  */
 int store_open_view(const char *path, struct store **ret, struct err *err);
 /*
- * 0 if another process began to write meanwhile beside a view that found nobody there:
- * what it read is worth nothing, and a view that is opened now will do better. Else 1.
+ * 1 if what the view read is valid. 0 if the view was opened while nobody had the database
+ * open and another process has begun to write since: discard what was read and open a new
+ * view.
  */
 int store_view_holds(const struct store *store);
-void store_close(struct store *store);	/* NULL is fine */
+void store_close(struct store *store); /* NULL is allowed */
 /*
- * Reader: everything read between the two is of one moment, and takes one lock instead of
- * one per statement. Does not nest. Keep it short: the log cannot shrink meanwhile.
+ * Reader: reads between the two see one consistent snapshot and take one lock instead of one
+ * per statement. Does not nest. Keep it short: the log cannot be truncated meanwhile.
  */
 int store_snapshot_begin(struct store *store, struct err *err);
 void store_snapshot_end(struct store *store);
 /*
- * Reader: a number that rises with every commit that changed something, by whichever
- * process; 0: unknown. Get it first, then read: as long as it stays the same, reading again
- * gives the same result. Not within a snapshot. Takes no lock and makes no system call.
+ * Reader: a number that rises with every commit that changed something, by any process; 0:
+ * unknown. Get it first, then read: while it stays the same, reading again gives the same
+ * result. Not within a snapshot. Takes no lock and makes no system call.
  */
 uint64_t store_data_version(struct store *store);
 /*
- * Every page, every index, every sum and reference; on any connection. Takes
- * about 10 s a GiB, so store_open does it only for small files. 0, or -1 with the
- * first thing that is wrong.
+ * Full check of pages, indexes, totals and references, on any connection. Takes about 10 s
+ * per GiB, so store_open does it only for small files. 0, or -1 with the first error found.
  */
 int store_check(struct store *store, struct err *err);
 
-/* 1 after a write failed in a way that leaves its fate unknown; never reset. */
+/* 1 once a write failed with an unknown outcome; never reset. */
 int store_broken(const struct store *store);
-/* What is in memory is not what was written: nothing of this transaction may be committed. */
+/* Sets store_broken: memory and database differ, so this transaction must not be committed. */
 void store_break(struct store *store);
 
 /* ---- transactions (writer) --------------------------------------------------- */
 
 int store_begin(struct store *store, struct err *err);
 /*
- * The same, for a writer that is the only one: it takes the lock with its first write, and
- * none if there is none. What it reads before that another one may change in between.
+ * The same, but takes the lock with the first write, if there is one. Only for a sole
+ * writer: what is read before that may still change otherwise.
  */
 int store_begin_at_write(struct store *store, struct err *err);
-/* Has it written anything? */
+/* Has the transaction written anything? */
 int store_is_written(const struct store *store);
-/* On -1 nothing of the transaction is promised and store_broken is set. */
+/* On -1 the transaction's outcome is unknown and store_broken is set. */
 int store_commit(struct store *store, struct err *err);
 void store_rollback(struct store *store);
 int store_savepoint(struct store *store, struct err *err);
@@ -100,19 +99,19 @@ void store_savepoint_undo(struct store *store);
 
 /* The instance id and the signing key of this database. */
 int store_signer(struct store *store, struct signer *ret, struct err *err);
-/* A public key (OpenSSH line) whose private half nobody has; made once per database. */
-int store_account_key(struct store *store, char *ret, size_t room, struct err *err);
+/* A public key (OpenSSH line) whose private half does not exist; created once per database. */
+int store_account_key(struct store *store, char *ret, size_t size, struct err *err);
 
 /* ---- leases ------------------------------------------------------------------- */
 
 /* Inserts; sets l->n. ERR_CONFLICT if the id is taken. */
 int store_lease_insert(struct store *store, struct lease *l, struct err *err);
 /*
- * Writes everything that may change: not what was asked for, except idle_ms, which a
- * heartbeat may set; nor touched_ms, which is store_touch's.
+ * Writes everything that may change: idle_ms, but nothing else of the request, and not
+ * touched_ms, for which see store_touch.
  */
 int store_lease_update(struct store *store, const struct lease *l, struct err *err);
-/* The first column in which two rows differ, NULL: in none. For tests of who keeps copies. */
+/* The first column in which two rows differ, NULL if none. To check copies kept in memory. */
 const char *store_lease_differs(const struct lease *a, const struct lease *b);
 /* 0 found, 1 none, -1 error. */
 int store_lease_by_n(struct store *store, int64_t n, struct lease *ret, struct err *err);
@@ -121,12 +120,15 @@ int store_lease_by_id(struct store *store, const char *id, struct lease *ret, st
 int store_lease_is_of(struct store *store, const char *id, const char *owner, const char *org,
 		      struct err *err);
 
-/* What of that which others share with the asker counts. */
+/* Which leases shared by others are included. */
 enum store_sharing { SHARED_USE, SHARED_MANAGE, SHARED_NOT };
 
-/* Who asks. Ownership is part of each query: foreign and missing look the same. */
+/*
+ * The caller's view. Ownership is part of each query: foreign and missing leases look the
+ * same.
+ */
 struct store_scope {
-	int all;		/* an admin's or reader-of-all's view */
+	int all; /* an admin's or an unrestricted reader's view */
 	const char *owner;
 	const char *org;
 	enum store_sharing sharing;	/* at least this */
@@ -134,8 +136,8 @@ struct store_scope {
 int store_lease_visible(struct store *store, const char *id, const struct store_scope *scope,
 			struct lease *ret, struct err *err);
 /*
- * By slug among the visible leases in state provisioning or active; the owner's own
- * goes before a shared one. 0, 1 none, -1; ERR_CONFLICT when several have it.
+ * By slug among the visible live leases; the caller's own is preferred to a shared one. 0, 1
+ * none, -1; ERR_CONFLICT if several match.
  */
 int store_lease_by_slug(struct store *store, const char *slug, const struct store_scope *scope,
 			struct lease *ret, struct err *err);
@@ -148,8 +150,8 @@ struct store_list {
 	int state;		/* -1: any */
 	int cleanup;		/* -1: any */
 	const char *account;	/* NULL: any */
-	int attention;		/* only those that need a person */
-	int open;		/* only those of which something may be left */
+	int attention;		/* only those in attention */
+	int open;		/* only those whose cleanup is not done */
 	int64_t before_n;	/* rows below this one; 0: from the newest */
 	int limit;		/* 1..1000 */
 };
@@ -158,26 +160,26 @@ typedef int (*store_lease_fn)(void *arg, const struct lease *l);	/* non-zero sto
 int store_lease_each(struct store *store, const struct store_list *list, store_lease_fn fn,
 		     void *arg, struct err *err);
 
-/* How many leases need a person. */
+/* The number of leases in attention. */
 int store_attention_count(struct store *store, int64_t *ret, struct err *err);
 
-/* Rows with a due time, for the planner at start: (n, due_ms). */
+/* Rows with a due time, to fill the heap at start: (n, due_ms). */
 typedef void (*store_due_fn)(void *arg, int64_t n, int64_t due_ms);
 int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *arg,
 		   struct err *err);
 
-/* The narrow table. Durable with the commit like all else. */
+/* Records a heartbeat, in a narrow table of its own. Durable with the commit. */
 int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *err);
 
 /* ---- sharing and telemetry ------------------------------------------------------- */
 
-/* Another user of the lease's own organisation, in lower case; "" is all of them. */
+/* A user of the lease's own organisation, in lower case; "": all of its users. */
 struct store_share {
 	char name[128];
-	int manage;		/* may change it, too */
+	int manage; /* may also change it */
 };
 typedef void (*store_share_fn)(void *arg, const struct store_share *share);
-/* In the order of the names. *ret_ms 0: it never was shared. */
+/* In order of name. *ret_ms 0: it was never shared. */
 int store_share_each(struct store *store, int64_t lease_n, store_share_fn fn, void *arg,
 		     int64_t *ret_ms, char ret_by[128], struct err *err);
 /* Replaces all of them. */
@@ -186,7 +188,7 @@ int store_share_replace(struct store *store, const struct lease *l,
 			const char *by, struct err *err);
 
 #define STORE_SAMPLES_MAX 60
-/* Keeps a sample, complete JSON, of a time; one of that time stays as it is. */
+/* Stores a sample, complete JSON; an existing one with the same time is kept. */
 int store_telemetry_add(struct store *store, int64_t lease_n, int64_t at_ms, const char *data,
 			struct err *err);
 typedef void (*store_telemetry_fn)(void *arg, const char *data);
@@ -195,7 +197,7 @@ int store_telemetry_each(struct store *store, int64_t lease_n, store_telemetry_f
 			 struct err *err);
 int store_telemetry_drop(struct store *store, int64_t lease_n, struct err *err);
 
-/* ---- what counts against caps --------------------------------------------------- */
+/* ---- usage against limits -------------------------------------------------------- */
 
 struct store_counts {
 	/* Leases for which lease_counts() holds; `owner` is the owner within the org. */
@@ -209,7 +211,7 @@ int store_counts(struct store *store, const char *owner, const char *org, const 
 typedef int (*store_account_fn)(void *arg, const char *account);	/* non-zero stops */
 int store_account_each(struct store *store, store_account_fn fn, void *arg, struct err *err);
 
-/* A lease as usage sees it; newest month first is the caller's business. */
+/* A lease as the usage report needs it, in no particular order. */
 struct store_usage_row {
 	char owner[128], org[64], account[32], server_type[32];
 	enum lease_state state;
@@ -230,12 +232,12 @@ int store_resource_update(struct store *store, const struct resource *r, struct 
 const char *store_resource_differs(const struct resource *a, const struct resource *b);
 /* 0 found, 1 none, -1 error. */
 int store_resource_by_n(struct store *store, int64_t n, struct resource *ret, struct err *err);
-/* Other leases that are not done and name this id in this account. */
+/* Other leases, not yet done, with this id in this account. */
 int store_resource_users(struct store *store, const char *account, uint32_t kind, const char *id,
 			 int64_t but_lease_n, struct resource_users *ret, struct err *err);
 /*
- * Whose rows a step left in a state that no step is in any more (INTENDED and the
- * permits), as after a crash. An array that the caller frees; lease 0: the account's own.
+ * Leases with rows that a lost step left INTENDED or permitted, as after a crash. An array
+ * that the caller frees; lease 0: the account's own.
  */
 struct store_pending {
 	int64_t lease;
@@ -243,10 +245,10 @@ struct store_pending {
 };
 int store_pending(struct store *store, struct store_pending **ret, size_t *ret_count,
 		  struct err *err);
-/* The row that names this resource and is not gone in *ret, 0 if none does. */
+/* The row with this resource that is not gone in *ret, 0 if none. */
 int store_resource_claim(struct store *store, const char *account, uint32_t kind, const char *id,
 			 int64_t *ret, struct err *err);
-/* The lease whose ledger named this id last, whatever the row's state; *ret 0: none did. */
+/* The lease whose ledger had this id last, in any state; *ret 0: none. */
 int store_resource_lease(struct store *store, const char *account, uint32_t kind, const char *id,
 			 int64_t *ret, struct err *err);
 /* The account's own rows (lease 0): the sentinel. */
@@ -261,7 +263,7 @@ struct store_event {
 	int64_t n;
 	int64_t at_ms;
 	char kind[40];		/* dotted, "lease.created", "server.created", ... */
-	char text[256];		/* one sentence for people */
+	char text[256];		/* one sentence for humans */
 };
 int store_event_add(struct store *store, int64_t lease_n, int64_t at_ms, const char *kind,
 		    const char *text, struct err *err);
@@ -273,7 +275,8 @@ int store_event_each(struct store *store, int64_t lease_n, int64_t after, int li
 /* ---- idempotency --------------------------------------------------------------------- */
 
 struct store_idempotency {
-	char hash[65];		/* hex SHA-256 of the normalized body */
+	/* hex SHA-256 of the JSON that the client sent, keys sorted, without white space */
+	char hash[65];
 	int64_t lease_n;
 };
 /* 0 found, 1 none, -1. Keys are per owner and org. */
@@ -281,7 +284,7 @@ int store_idempotency_get(struct store *store, const char *owner, const char *or
 			  struct store_idempotency *ret, struct err *err);
 int store_idempotency_put(struct store *store, const char *owner, const char *org, const char *key,
 			  const struct store_idempotency *value, int64_t now_ms, struct err *err);
-/* Tombstones of creates cancelled before they came. 1 yes, 0 no, -1. */
+/* Was this create cancelled before it arrived? 1 yes, 0 no, -1. */
 int store_create_canceled(struct store *store, const char *lease_id, const char *token,
 			  struct err *err);
 int store_create_cancel(struct store *store, const char *lease_id, const char *token,
@@ -293,7 +296,7 @@ enum token_role { TOKEN_USER, TOKEN_READER, TOKEN_ADMIN };
 const char *token_role_name(enum token_role role);
 int token_role_parse(const char *text);	/* -1 if none */
 
-/* Who asks, as the token says. */
+/* The caller, according to the token. */
 struct caller {
 	char owner[128];
 	char org[64];
@@ -314,12 +317,12 @@ int store_token_add(struct store *store, const struct token *token, struct err *
 int store_token_revoke(struct store *store, const char *id, int64_t now_ms, struct err *err); /* 0, 1 none, -1 */
 typedef void (*store_token_fn)(void *arg, const struct token *token);
 int store_token_each(struct store *store, store_token_fn fn, void *arg, struct err *err);
-/* Changes whenever a token was added or revoked, by whichever process. */
+/* Changes whenever a token is added or revoked, by any process. */
 int store_token_epoch(struct store *store, int64_t *ret, struct err *err);
 
 /* ---- account facts that outlive a restart ------------------------------------------------ */
 
-/* Catalogue prices, replaced as a whole per account. */
+/* Catalogue prices, replaced as a whole for each account. */
 struct store_price {
 	char type[32];
 	char location[32];
@@ -335,28 +338,28 @@ int store_price_get(struct store *store, const char *account, const char *type,
 /* When they were last replaced, 0: never. */
 int store_prices_age(struct store *store, const char *account, int64_t *ret_ms, struct err *err);
 
-/* Until when the provider wants no calls (wall clock); 0: it never said so. */
+/* Until when the provider accepts no calls (429), wall clock ms; 0: no pause. */
 int store_pause_get(struct store *store, const char *account, int64_t *ret_ms, struct err *err);
 int store_pause_put(struct store *store, const char *account, int64_t until_ms, struct err *err);
 
-/* What was committed of it; but for the account a zeroed one when there was none yet. */
+/* The committed part; zeroed except for the account if there is none yet. */
 int store_generation_get(struct store *store, const char *account, struct generation *ret,
 			 struct err *err);
 int store_generation_put(struct store *store, const struct generation *g, struct err *err);
 
 /*
- * Where the database was when it was last opened: "" if that was never written down. A
- * text of the caller's; put replaces it.
+ * The location of the database when it was last opened, as recorded by the caller; "" if
+ * never recorded.
  */
-int store_place_get(struct store *store, char *ret, size_t room, struct err *err);
+int store_place_get(struct store *store, char *ret, size_t size, struct err *err);
 int store_place_put(struct store *store, const char *place, struct err *err);
 
-/* A zeroed one when there was none yet. */
+/* Zeroed except for the account if there was none yet. */
 int store_sweep_get(struct store *store, const char *account, struct sweep *ret, struct err *err);
 int store_sweep_put(struct store *store, const struct sweep *sweep, struct err *err);
-typedef int (*store_stray_fn)(void *arg, const struct stray *s);	/* non-zero stops */
-int store_stray_each(struct store *store, const char *account, store_stray_fn fn, void *arg,
-		     struct err *err);
-int store_stray_put(struct store *store, const struct stray *s, struct err *err);
-int store_stray_drop(struct store *store, const char *account, uint32_t kind, const char *id,
-		     struct err *err);
+typedef int (*store_orphan_fn)(void *arg, const struct orphan *s); /* non-zero stops */
+int store_orphan_each(struct store *store, const char *account, store_orphan_fn fn, void *arg,
+		      struct err *err);
+int store_orphan_put(struct store *store, const struct orphan *s, struct err *err);
+int store_orphan_drop(struct store *store, const char *account, uint32_t kind, const char *id,
+		      struct err *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The last sweep of each account, and the strays it saw. */
+/* The last sweep of each account, and the orphans it saw. */
 #include "store/internal.h"
 
 #include <string.h>
@@ -24,7 +24,7 @@ int store_sweep_get(struct store *store, const char *account, struct sweep *ret,
 	ret->begun_ms = sqlite3_column_int64(stmt, 0);
 	ret->done_ms = sqlite3_column_int64(stmt, 1);
 	ret->objects = sqlite3_column_int64(stmt, 2);
-	ret->unproven = sqlite3_column_int64(stmt, 3);
+	ret->unverified = sqlite3_column_int64(stmt, 3);
 	COLUMN_TEXT(stmt, 4, ret->error);
 	ret->looked_ms = sqlite3_column_int64(stmt, 5);
 	COLUMN_TEXT(stmt, 6, ret->looked_by);
@@ -47,17 +47,17 @@ int store_sweep_put(struct store *store, const struct sweep *sweep, struct err *
 	sqlite3_bind_int64(stmt, 2, sweep->begun_ms);
 	sqlite3_bind_int64(stmt, 3, sweep->done_ms);
 	sqlite3_bind_int64(stmt, 4, sweep->objects);
-	sqlite3_bind_int64(stmt, 5, sweep->unproven);
+	sqlite3_bind_int64(stmt, 5, sweep->unverified);
 	bind_text(stmt, 6, sweep->error);
 	sqlite3_bind_int64(stmt, 7, sweep->looked_ms);
 	bind_text(stmt, 8, sweep->looked_by);
 	sqlite3_bind_int64(stmt, 9, sweep->deleted_ms);
 	sqlite3_bind_int64(stmt, 10, sweep->soon_ms);
-	return store_run(store, stmt, "writing down a sweep", err);
+	return store_run(store, stmt, "recording a sweep", err);
 }
 
-int store_stray_each(struct store *store, const char *account, store_stray_fn fn, void *arg,
-		     struct err *err)
+int store_orphan_each(struct store *store, const char *account, store_orphan_fn fn, void *arg,
+		      struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT kind, id, name, lease, attempt, why, made_ms, "
 					   "first_ms, last_ms, looks FROM stray WHERE account = ?1 "
@@ -67,15 +67,15 @@ int store_stray_each(struct store *store, const char *account, store_stray_fn fn
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, account);
-	while ((rc = store_row(store, stmt, "reading the strays", err)) == 0) {
-		struct stray s = {
+	while ((rc = store_row(store, stmt, "reading the orphans", err)) == 0) {
+		struct orphan s = {
 			.kind = (uint32_t)sqlite3_column_int64(stmt, 0),
 			.attempt = (uint32_t)sqlite3_column_int64(stmt, 4),
-			.why = (enum stray_why)sqlite3_column_int(stmt, 5),
+			.why = (enum orphan_why)sqlite3_column_int(stmt, 5),
 			.made_ms = sqlite3_column_int64(stmt, 6),
 			.first_ms = sqlite3_column_int64(stmt, 7),
 			.last_ms = sqlite3_column_int64(stmt, 8),
-			.looks = sqlite3_column_int64(stmt, 9),
+			.sightings = sqlite3_column_int64(stmt, 9),
 		};
 
 		TEXT_SET(s.account, account);
@@ -90,7 +90,7 @@ int store_stray_each(struct store *store, const char *account, store_stray_fn fn
 	return rc < 0 ? -1 : 0;
 }
 
-int store_stray_put(struct store *store, const struct stray *s, struct err *err)
+int store_orphan_put(struct store *store, const struct orphan *s, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "INSERT OR REPLACE INTO stray VALUES(?1, ?2, ?3, ?4, "
 					   "?5, ?6, ?7, ?8, ?9, ?10, ?11)", err);
@@ -107,12 +107,12 @@ int store_stray_put(struct store *store, const struct stray *s, struct err *err)
 	sqlite3_bind_int64(stmt, 8, s->made_ms);
 	sqlite3_bind_int64(stmt, 9, s->first_ms);
 	sqlite3_bind_int64(stmt, 10, s->last_ms);
-	sqlite3_bind_int64(stmt, 11, s->looks);
-	return store_run(store, stmt, "writing down a stray", err);
+	sqlite3_bind_int64(stmt, 11, s->sightings);
+	return store_run(store, stmt, "recording an orphan", err);
 }
 
-int store_stray_drop(struct store *store, const char *account, uint32_t kind, const char *id,
-		     struct err *err)
+int store_orphan_drop(struct store *store, const char *account, uint32_t kind, const char *id,
+		      struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "DELETE FROM stray WHERE account = ?1 AND kind = ?2 "
 					   "AND id = ?3", err);
@@ -122,5 +122,5 @@ int store_stray_drop(struct store *store, const char *account, uint32_t kind, co
 	bind_text(stmt, 1, account);
 	sqlite3_bind_int64(stmt, 2, kind);
 	bind_text(stmt, 3, id);
-	return store_run(store, stmt, "forgetting a stray", err);
+	return store_run(store, stmt, "removing an orphan", err);
 }

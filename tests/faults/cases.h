@@ -85,7 +85,7 @@ struct totals {
 	} points[POINTS_MAX];		/* crashes by the point they were at */
 	long matrix[OPS_MAX][FAULTS_MAX];	/* met */
 	long planned[OPS_MAX][FAULTS_MAX], tried[OPS_MAX][FAULTS_MAX];
-	long attention, calls, most_calls, most_window, strays;
+	long attention, calls, most_calls, most_window, orphans;
 	int64_t longest_ms;
 	char most_calls_name[160], longest_name[160];
 	uint32_t trace;			/* of the last case */

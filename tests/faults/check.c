@@ -33,7 +33,7 @@ struct sought {
 	int found, why;
 };
 
-static int is_sought(void *arg, const struct stray *s)
+static int is_sought(void *arg, const struct orphan *s)
 {
 	struct sought *sought = arg;
 
@@ -52,9 +52,9 @@ static int is_reported(struct world *w, const struct lease *l, const struct made
 {
 	struct sought sought = { m->id, 0, 0 };
 
-	store_stray_each(core_store(w->d.core), "hetzner", is_sought, &sought, NULL);
-	w->strays += sought.found;
-	if (sought.found && l && l->retained && sought.why != STRAY_RETAINED)
+	store_orphan_each(core_store(w->d.core), "hetzner", is_sought, &sought, NULL);
+	w->orphans += sought.found;
+	if (sought.found && l && l->retained && sought.why != ORPHAN_RETAINED)
 		violate(w, "I3: the sweep does not know that the lease of %s is kept", m->name);
 	return sought.found;
 }

@@ -112,8 +112,8 @@ static int report(const struct totals *t)
 	if (!run.only) {
 		printf("slowest to converge: %lld s (%s); most calls: %ld (%s); %ld in five minutes; "
 		       "%ld leases in attention, %ld things reported as strays\n",
-		       (long long)t->longest_ms / 1000, t->longest_name,
-		       t->most_calls, t->most_calls_name, t->most_window, t->attention, t->strays);
+		       (long long)t->longest_ms / 1000, t->longest_name, t->most_calls,
+		       t->most_calls_name, t->most_window, t->attention, t->orphans);
 	}
 	printf("faults %d/%d: %ld cases, %.1f calls a case, %.1f s of CPU; %ld passed, %ld failed\n",
 	       run.shard, run.shards, cases, cases ? (double)t->calls / (double)cases : 0,

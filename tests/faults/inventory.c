@@ -99,7 +99,7 @@ void inventory_restored(struct world *w, struct store *store)
 	w->sweep_begun_ms = sweep.begun_ms;
 	w->sweep_done_ms = sweep.done_ms;
 	for (size_t i = 0; i < w->made_count; i++)
-		w->made[i].is_ahead = w->made[i].by_us && !rows_of(store, &w->made[i]);
+		w->made[i].is_newer_than_store = w->made[i].by_us && !rows_of(store, &w->made[i]);
 }
 
 struct swept {
@@ -132,7 +132,7 @@ void inventory_deletes(struct world *w, const struct made *m)
 	 * Nobody here ever says that somebody has looked. It may have been meant once more
 	 * since then: beside the row that the sweep made there is another one.
 	 */
-	if (m->is_ahead && rows_of(core_store(w->d.core), m) < 2)
+	if (m->is_newer_than_store && rows_of(core_store(w->d.core), m) < 2)
 		violate(w, "I25: the sweep deleted %s, which is newer than the store", m->name);
 	if (m->sights < 2 ||
 	    (m->last_sight_ms - m->first_sight_ms < APART_MS && !w->jumped))

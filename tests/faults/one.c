@@ -75,7 +75,7 @@ static void count(struct run *run, const struct one *one, struct world *w, int m
 	if (w->crashed_at)
 		count_point(t, w->crashed_at);
 	t->met[one->group] += met;
-	t->strays += w->strays;
+	t->orphans += w->orphans;
 	t->calls += w->calls;
 	if (w->calls > t->most_calls) {
 		t->most_calls = w->calls;

@@ -236,7 +236,7 @@ class Life(kill.Life):
         attention = answer["lease"].get("attention")
         if not attention:
             return
-        if not self.killed or "it is protected against deletion there" not in attention:
+        if not self.killed or "it has delete protection that lessor did not set" not in attention:
             raise Wrong(f"needs an operator: {attention}")
         for server in self.cloud.sim("GET", "state")["servers"]:
             if ("server", server["id"]) not in self.strangers:

@@ -10,7 +10,7 @@
 /* An expired lease is noticed within this much healthy time. */
 #define NOTICED_MS (60 * SECOND)
 /* So long at least a clock that has jumped is not believed. */
-#define DOUBT_MS MINUTE
+#define SUSPECT_MS MINUTE
 
 static int state_may_follow(enum lease_state from, enum lease_state to)
 {
@@ -59,7 +59,7 @@ static int cleanup_may_follow(enum lease_cleanup from, enum lease_cleanup to, in
 static void watch_failure(struct world *w, const struct known *k, const struct lease *l)
 {
 	if (w->may_fail || w->outage || w->jumped || w->restored ||
-	    (w->may_be_late && strcmp(l->end_reason, "deadline") == 0))
+	    (w->may_be_late && l->end_reason == LEASE_END_DEADLINE))
 		return;
 	for (size_t i = 0; i < w->made_count; i++) {
 		if (w->made[i].edited && strcmp(w->made[i].lease, k->id) == 0)
@@ -87,8 +87,7 @@ static void watch_change(struct world *w, struct known *k, const struct lease *l
 		violate(w, "I9: cleanup of %s went from %s to %s", k->id,
 			lease_cleanup_name(was->cleanup), lease_cleanup_name(l->cleanup));
 	/* History is written once. */
-	if ((was->ended_ms && (l->ended_ms != was->ended_ms ||
-			       strcmp(l->end_reason, was->end_reason) != 0)) ||
+	if ((was->ended_ms && (l->ended_ms != was->ended_ms || l->end_reason != was->end_reason)) ||
 	    (was->released_ms && l->released_ms != was->released_ms))
 		violate(w, "I14: when or why %s ended was written anew", k->id);
 	if (was->retained && !l->retained && !k->delete_asked)
@@ -103,7 +102,7 @@ static void watch_expiry(struct world *w, struct known *k, const struct lease *l
 
 	if (w->jumped) {
 		/* I23: a clock that nobody can trust yet ends nothing. */
-		if (w->d.now_ms - w->jumped_ms < DOUBT_MS && !w->restarts)
+		if (w->d.now_ms - w->jumped_ms < SUSPECT_MS && !w->restarts)
 			violate(w, "I23: %s expired %lld s after the clock had jumped", k->id,
 				(long long)(w->d.now_ms - w->jumped_ms) / 1000);
 		return;

@@ -127,7 +127,7 @@ struct made {
 	int relabelled;		/* by a person: nobody can prove it ours */
 	int elsewhere;		/* made in another project: nobody can see it here */
 	int deletes;		/* requested by us */
-	int is_ahead;		/* the store is older than its making */
+	int is_newer_than_store; /* the store is older than its making */
 	int is_given_up;	/* looked for long enough, and never shown */
 	int given_back;		/* deleted by a person, and back */
 	int was_read;		/* by its exact id, whole: its address is known */
@@ -187,7 +187,7 @@ struct world {
 	struct made *made;
 	size_t made_count;
 	int creates;			/* servers made by us */
-	int strays;			/* left, and reported by the sweep */
+	int orphans;			/* left, and reported by the sweep */
 	long calls;			/* requests to the provider */
 	long most_in_window;		/* most calls within five minutes */
 	int64_t window[4096];		/* ring of call times */

@@ -98,7 +98,7 @@ static void promises_hold(unsigned int k)
 		if (is_over(&was->last)) {
 			PROMISE(l.state == was->last.state, k);
 			PROMISE(l.ended_ms == was->last.ended_ms, k);
-			PROMISE(strcmp(l.end_reason, was->last.end_reason) == 0, k);
+			PROMISE(l.end_reason == was->last.end_reason, k);
 		}
 		if (was->last.cleanup == CLEANUP_DONE)
 			PROMISE(l.cleanup == CLEANUP_DONE, k);

@@ -81,7 +81,7 @@ void live_free(struct live *v)
 void live_start(struct live *v, const struct config *config, struct world *ret)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_BEGIN, .u.boot_ms = 4 * HOUR_MS };
-	struct world w = { .account = ACCOUNT_PROVEN, .was_proven = 1, .left = config->budget };
+	struct world w = { .account = ACCOUNT_VERIFIED, .was_verified = 1, .left = config->budget };
 
 	v->config = config;
 	v->now_ms = BEGIN_MS;
@@ -98,16 +98,16 @@ void live_start(struct live *v, const struct config *config, struct world *ret)
 /* As broker/engine/apply.c has them. A step that has come to its end runs no more. */
 static struct lease_facts facts(const struct live *v)
 {
-	int is_verified = v->w.account == ACCOUNT_PROVEN;
+	int is_verified = v->w.account == ACCOUNT_VERIFIED;
 	int is_fenced = v->w.account == ACCOUNT_FENCED;
 
 	return (struct lease_facts){
 		.now_ms = v->now_ms,
 		.running = v->w.step.at != AT_NOTHING,
-		.clock_doubted = v->w.is_doubted,
+		.is_clock_suspect = v->w.is_clock_suspect,
 		.account = "acc",
 		.can_protect = !v->config->cannot_protect,
-		.is_blind = !v->w.was_proven || is_fenced,
+		.is_blind = !v->w.was_verified || is_fenced,
 		.is_unsure = !is_verified,
 		.is_blocked = v->w.account == ACCOUNT_BLOCKED || is_fenced,
 		.block = is_fenced ? LEASE_BLOCK_FENCED : LEASE_BLOCK_ACCOUNT,
@@ -166,7 +166,7 @@ static void check_history(struct live *v)
 	const struct lease *before = &lease_before, *l = &v->a.lease;
 
 	if (before->ended_ms && (l->ended_ms != before->ended_ms || l->state != before->state ||
-				 strcmp(l->end_reason, before->end_reason) != 0))
+				 l->end_reason != before->end_reason))
 		live_wrong(v, "history: when or why it ended was written again");
 	if (before->released_ms && l->released_ms != before->released_ms)
 		live_wrong(v, "history: when it was released was written again");
@@ -229,8 +229,8 @@ static void check_blind(struct live *v, const struct lease_event *event, int is_
 {
 	if (event->kind == LEASE_EVENT_TICK && lease_is_live(&lease_before) &&
 	    !lease_is_live(&v->a.lease) &&
-	    (v->w.is_doubted || (is_blind && (lease_before.state == LEASE_ACTIVE ||
-					      ledger_residue(&v->a.ledger)))))
+	    (v->w.is_clock_suspect ||
+	     (is_blind && (lease_before.state == LEASE_ACTIVE || ledger_residue(&v->a.ledger)))))
 		live_wrong(v, "blind: it ended by itself");
 }
 

@@ -417,7 +417,7 @@ void step_plan(struct live *v)
 		plan_provision(v);
 	else if (step->op == LEASE_OP_CLEANUP)
 		plan_cleanup(v);
-	else if (step->op == LEASE_OP_LOOK)
+	else if (step->op == LEASE_OP_INSPECT)
 		plan_look(v);
 	else
 		plan_retain(v);
@@ -426,8 +426,10 @@ void step_plan(struct live *v)
 static const char *op_name(enum lease_op op)
 {
 	static const char *const names[] = {
-		[LEASE_OP_PROVISION] = "provision", [LEASE_OP_CLEANUP] = "cleanup",
-		[LEASE_OP_LOOK] = "look", [LEASE_OP_RETAIN] = "retain",
+		[LEASE_OP_PROVISION] = "provision",
+		[LEASE_OP_CLEANUP] = "cleanup",
+		[LEASE_OP_INSPECT] = "look",
+		[LEASE_OP_RETAIN] = "retain",
 	};
 
 	return names[op];
@@ -437,7 +439,7 @@ static const char *op_name(enum lease_op op)
 static enum lease_op tick(struct live *v)
 {
 	live_apply_kind(v, LEASE_EVENT_TICK);
-	if (v->w.step.at != AT_NOTHING || v->w.account != ACCOUNT_PROVEN || !live_is_due(v))
+	if (v->w.step.at != AT_NOTHING || v->w.account != ACCOUNT_VERIFIED || !live_is_due(v))
 		return LEASE_OP_NONE;
 	return live_next_op(v);
 }
@@ -541,21 +543,40 @@ static void move_verdict(struct mover *m)
 /* ---- the table ------------------------------------------------------------------------------------------ */
 
 static void (*const points[STEP_POINT_COUNT])(struct mover *m) = {
-	[AT_NOTHING] = move_start, [AT_END] = move_verdict,
-	[AT_ATTEMPT] = move_attempt, [AT_INTEND] = move_intend, [AT_CREATE] = move_create,
-	[AT_CREATED] = move_created, [AT_WAIT] = move_wait, [AT_READY] = move_ready,
-	[AT_GIVE_UP] = move_give_up, [AT_LIST] = move_list, [AT_LISTED] = move_listed,
-	[AT_READ] = move_read, [AT_SEEN] = move_seen, [AT_ABSENT] = move_absent,
-	[AT_LISTED_ONLY] = move_listed_only, [AT_DELETE] = move_delete,
-	[AT_DELETED] = move_deleted, [AT_READ_AGAIN] = move_read_again,
-	[AT_NOT_FOUND] = move_not_found, [AT_READ_404] = move_read_404,
-	[AT_FOLLOW] = move_follow, [AT_STILL_THERE] = move_still_there,
-	[AT_LIFT_LABEL] = move_lift_label, [AT_LIFT] = move_lift,
-	[AT_LIFT_READ] = move_lift_read, [AT_LIFTED] = move_lifted,
-	[AT_KEEP_READ] = move_keep_read, [AT_KEEP_LABEL] = move_keep_label,
-	[AT_LABEL] = move_label, [AT_LABEL_READ] = move_label_read,
-	[AT_LABELLED] = move_labelled, [AT_KEEP_PROTECT] = move_keep_protect,
-	[AT_PROTECT] = move_protect, [AT_PROTECT_READ] = move_protect_read,
+	[AT_NOTHING] = move_start,
+	[AT_END] = move_verdict,
+	[AT_ATTEMPT] = move_attempt,
+	[AT_INTEND] = move_intend,
+	[AT_CREATE] = move_create,
+	[AT_CREATED] = move_created,
+	[AT_WAIT] = move_wait,
+	[AT_READY] = move_ready,
+	[AT_GIVE_UP] = move_give_up,
+	[AT_LIST] = move_list,
+	[AT_LISTED] = move_listed,
+	[AT_READ] = move_read,
+	[AT_SEEN] = move_seen,
+	[AT_ABSENT] = move_absent,
+	[AT_LISTED_ONLY] = move_listed_only,
+	[AT_DELETE] = move_delete,
+	[AT_DELETED] = move_deleted,
+	[AT_READ_AGAIN] = move_read_again,
+	[AT_NOT_FOUND] = move_not_found,
+	[AT_READ_404] = move_read_404,
+	[AT_FOLLOW] = move_follow,
+	[AT_REPORT_PRESENT] = move_report_present,
+	[AT_LIFT_LABEL] = move_lift_label,
+	[AT_LIFT] = move_lift,
+	[AT_LIFT_READ] = move_lift_read,
+	[AT_LIFTED] = move_lifted,
+	[AT_KEEP_READ] = move_keep_read,
+	[AT_KEEP_LABEL] = move_keep_label,
+	[AT_LABEL] = move_label,
+	[AT_LABEL_READ] = move_label_read,
+	[AT_LABELLED] = move_labelled,
+	[AT_KEEP_PROTECT] = move_keep_protect,
+	[AT_PROTECT] = move_protect,
+	[AT_PROTECT_READ] = move_protect_read,
 	[AT_PROTECTED] = move_protected,
 };
 

@@ -93,7 +93,7 @@ void move_read_again(struct mover *m);
 void move_not_found(struct mover *m);
 void move_read_404(struct mover *m);
 void move_follow(struct mover *m);
-void move_still_there(struct mover *m);
+void move_report_present(struct mover *m);
 /* Carried out by the provider: here every wrong delete is caught. */
 void world_destroy(struct live *v, enum thing thing);
 /* moves_keep.c */

@@ -128,7 +128,7 @@ void move_listed_only(struct mover *m)
 {
 	struct live *v = move_begin(m);
 
-	step_say_kind(v, CLAIM_STILL_THERE);
+	step_say_kind(v, CLAIM_REPORT_PRESENT);
 	step_verdict(v, LESSOR_RETRY, LESSOR_CLASS_PROVIDER);
 	move_end(m, HEALTHY, "commit that %s is listed", thing_name(step_thing(m->from)));
 }
@@ -223,7 +223,7 @@ void move_deleted(struct mover *m)
 		return;
 	}
 	v = move_begin(m);
-	step_say_kind(v, is_refused ? CLAIM_STILL_THERE : CLAIM_DELETE_UNKNOWN);
+	step_say_kind(v, is_refused ? CLAIM_REPORT_PRESENT : CLAIM_DELETE_UNKNOWN);
 	step_verdict(v, is_refused && m->from->objects[step_thing(m->from)].protection != OFF ?
 		     LESSOR_REFUSED : LESSOR_RETRY, LESSOR_CLASS_PROTECTED);
 	move_end(m, HEALTHY, "commit that the delete %s", is_refused ? "had no effect" : "is unknown");
@@ -254,7 +254,7 @@ void move_not_found(struct mover *m)
 void move_read_404(struct mover *m)
 {
 	struct live *v = move_begin(m);
-	struct lease_claim claim = step_claim(v, CLAIM_STILL_THERE);
+	struct lease_claim claim = step_claim(v, CLAIM_REPORT_PRESENT);
 
 	/* What the permit was used for is settled first, by its answer alone. */
 	live_claim(v, &claim);
@@ -286,7 +286,7 @@ void move_follow(struct mover *m)
 	step_saw(v, is_seen);
 	if (row->has_action && o->action == ACTION_FAILED && v->w.step.is_proof) {
 		v->w.step.is_gave_up = 1;
-		follow_end(m, v, AT_STILL_THERE, "it failed");
+		follow_end(m, v, AT_REPORT_PRESENT, "it failed");
 		return;
 	}
 	follow_end(m, v, is_seen ? AT_END : AT_ABSENT, is_seen ? "it is there" : "it is not there");
@@ -295,14 +295,14 @@ void move_follow(struct mover *m)
 		return;
 	v = move_begin(m);
 	step_saw(v, 1);
-	follow_end(m, v, AT_STILL_THERE, "it is there, too long");
+	follow_end(m, v, AT_REPORT_PRESENT, "it is there, too long");
 }
 
-void move_still_there(struct mover *m)
+void move_report_present(struct mover *m)
 {
 	struct live *v = move_begin(m);
 
-	step_say_kind(v, CLAIM_STILL_THERE);
+	step_say_kind(v, CLAIM_REPORT_PRESENT);
 	step_verdict(v, LESSOR_RETRY, LESSOR_CLASS_TRANSIENT);
 	move_end(m, HEALTHY, "commit that %s is still there", thing_name(step_thing(m->from)));
 }

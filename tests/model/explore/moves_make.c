@@ -262,14 +262,14 @@ static int is_meant(const struct resource *r, enum thing thing)
 }
 
 /* What the completed look-up says of one row. Returns the verdict. */
-static int settle_row(struct live *v, size_t row, unsigned int strange)
+static int row_reconcile(struct live *v, size_t row, unsigned int strange)
 {
 	for (int i = 0; i < OBJECTS; i++) {
 		if (strange & 1u << i && is_meant(&v->a.ledger.resources[row], i))
 			return LESSOR_REFUSED;
 	}
 	v->w.step.row = (uint8_t)row;
-	return step_say_kind(v, CLAIM_NOT_SEEN) ? LESSOR_RETRY : LESSOR_PENDING;
+	return step_say_kind(v, CLAIM_REPORT_ABSENT) ? LESSOR_RETRY : LESSOR_PENDING;
 }
 
 void move_listed(struct mover *m)
@@ -284,10 +284,10 @@ void move_listed(struct mover *m)
 
 		if (!lessor_state_is_unsettled(r->state) || r->kind != thing_kind(v->w.step.thing))
 			continue;
-		settled = settle_row(v, i, strange);
+		settled = row_reconcile(v, i, strange);
 		verdict = settled == LESSOR_PENDING ? verdict : settled;
 	}
-	if (verdict == LESSOR_PENDING && v->w.step.op == LEASE_OP_LOOK)
+	if (verdict == LESSOR_PENDING && v->w.step.op == LEASE_OP_INSPECT)
 		verdict = LESSOR_RETRY;
 	step_verdict(v, verdict, verdict == LESSOR_REFUSED ? LESSOR_CLASS_OWNERSHIP :
 							     LESSOR_CLASS_TRANSIENT);

@@ -192,11 +192,11 @@ static void clock_jumps(struct mover *m)
 	struct lease_event event = {
 		.kind = LEASE_EVENT_CLOCK_SET, .u.clock_by_ms = INT64_C(3600000),
 	};
-	struct live *v = m->from->is_doubted ? NULL : move_begin_of(m, &m->from->left.clocks);
+	struct live *v = m->from->is_clock_suspect ? NULL : move_begin_of(m, &m->from->left.clocks);
 
 	if (v) {
 		age_rows(&v->w.store, age_most(v->config), age_most(v->config));
-		v->w.is_doubted = 1;
+		v->w.is_clock_suspect = 1;
 		v->w.is_time_over = 1;
 		live_apply(v, &event);
 		move_end(m, FAULTY, "the clock JUMPS ahead");
@@ -206,10 +206,10 @@ static void clock_jumps(struct mover *m)
 		if (m->from->objects[i].state == HIDDEN || m->from->objects[i].late != LATE_NOTHING)
 			return;
 	}
-	if (!m->from->is_doubted || m->from->step.at != AT_NOTHING)
+	if (!m->from->is_clock_suspect || m->from->step.at != AT_NOTHING)
 		return;
 	v = move_begin(m);
-	v->w.is_doubted = 0;
+	v->w.is_clock_suspect = 0;
 	age_rows(&v->w.store, age_most(v->config), age_most(v->config));
 	move_end(m, HEALTHY, "the clock is believed again");
 }
@@ -337,12 +337,12 @@ static void release_delete(struct mover *m)
 
 static enum lease_refusal heartbeat_refusal(const struct world *w)
 {
-	int is_blind = !w->was_proven || w->account == ACCOUNT_FENCED;
+	int is_blind = !w->was_verified || w->account == ACCOUNT_FENCED;
 
 	if (!store_is_live(&w->store))
 		return LEASE_REFUSAL_ENDED;
-	return w->is_time_over && !is_blind && !w->is_doubted ? LEASE_REFUSAL_EXPIRED :
-							       LEASE_REFUSAL_NONE;
+	return w->is_time_over && !is_blind && !w->is_clock_suspect ? LEASE_REFUSAL_EXPIRED :
+								      LEASE_REFUSAL_NONE;
 }
 
 static void heartbeat(struct mover *m)
@@ -456,7 +456,7 @@ static void probe(struct mover *m)
 
 	/* What it would find is known. */
 	if (m->from->account == ACCOUNT_FENCED ||
-	    m->from->account == (m->from->is_other_project ? ACCOUNT_BLOCKED : ACCOUNT_PROVEN))
+	    m->from->account == (m->from->is_other_project ? ACCOUNT_BLOCKED : ACCOUNT_VERIFIED))
 		return;
 	v = move_begin(m);
 	if (m->from->is_other_project) {
@@ -467,9 +467,9 @@ static void probe(struct mover *m)
 		move_end(m, HEALTHY, "probe: another project");
 		return;
 	}
-	event.u.is_start = !m->from->was_proven && !is_blocked;
-	v->w.account = ACCOUNT_PROVEN;
-	v->w.was_proven = 1;
+	event.u.is_start = !m->from->was_verified && !is_blocked;
+	v->w.account = ACCOUNT_VERIFIED;
+	v->w.was_verified = 1;
 	live_apply(v, &event);
 	move_end(m, HEALTHY, "probe: ours");
 }
@@ -480,7 +480,7 @@ static void restart(struct live *v)
 	/* A fence is in the store. */
 	if (v->w.account != ACCOUNT_FENCED)
 		v->w.account = ACCOUNT_UNKNOWN;
-	v->w.was_proven = 0;
+	v->w.was_verified = 0;
 	live_apply_kind(v, LEASE_EVENT_RESTART);
 }
 
@@ -534,7 +534,7 @@ static void take_over(struct mover *m)
 		event.u.seen.row = i + 1;
 		live_apply(v, &event);
 	}
-	v->w.account = v->w.is_other_project ? ACCOUNT_UNKNOWN : ACCOUNT_PROVEN;
+	v->w.account = v->w.is_other_project ? ACCOUNT_UNKNOWN : ACCOUNT_VERIFIED;
 	live_apply_kind(v, LEASE_EVENT_UNBLOCKED);
 	move_end(m, HEALTHY, "operator: TAKE OVER");
 }

@@ -80,18 +80,18 @@ struct object {
 /* ---- a step ------------------------------------------------------------------------------------ */
 
 /* What a step does next. A request and what is committed of its answer are two moves. */
-#define STEP_POINTS(X) \
-	X(AT_NOTHING)		/* there is no step */ \
-	X(AT_END)		/* it ends with its verdict */ \
-	X(AT_ATTEMPT) X(AT_INTEND) X(AT_CREATE) X(AT_CREATED) \
-	X(AT_WAIT) X(AT_READY) X(AT_GIVE_UP) \
-	X(AT_LIST) X(AT_LISTED) \
-	X(AT_READ) X(AT_SEEN) X(AT_ABSENT) X(AT_LISTED_ONLY) \
-	X(AT_DELETE) X(AT_DELETED) X(AT_READ_AGAIN) X(AT_NOT_FOUND) X(AT_READ_404) \
-	X(AT_FOLLOW) X(AT_STILL_THERE) \
-	X(AT_LIFT_LABEL) X(AT_LIFT) X(AT_LIFT_READ) X(AT_LIFTED) \
-	X(AT_KEEP_READ) X(AT_KEEP_LABEL) X(AT_LABEL) X(AT_LABEL_READ) X(AT_LABELLED) \
-	X(AT_KEEP_PROTECT) X(AT_PROTECT) X(AT_PROTECT_READ) X(AT_PROTECTED)
+#define STEP_POINTS(X)                                                                             \
+	X(AT_NOTHING) /* there is no step */                                                       \
+	X(AT_END)     /* it ends with its verdict */                                               \
+	X(AT_ATTEMPT)                                                                              \
+	X(AT_INTEND) X(AT_CREATE) X(AT_CREATED) X(AT_WAIT) X(AT_READY) X(AT_GIVE_UP) X(AT_LIST)    \
+		X(AT_LISTED) X(AT_READ) X(AT_SEEN) X(AT_ABSENT) X(AT_LISTED_ONLY) X(AT_DELETE)     \
+			X(AT_DELETED) X(AT_READ_AGAIN) X(AT_NOT_FOUND) X(AT_READ_404) X(AT_FOLLOW) \
+				X(AT_REPORT_PRESENT) X(AT_LIFT_LABEL) X(AT_LIFT) X(AT_LIFT_READ)   \
+					X(AT_LIFTED) X(AT_KEEP_READ) X(AT_KEEP_LABEL) X(AT_LABEL)  \
+						X(AT_LABEL_READ) X(AT_LABELLED) X(AT_KEEP_PROTECT) \
+							X(AT_PROTECT) X(AT_PROTECT_READ)           \
+								X(AT_PROTECTED)
 
 enum step_point {
 #define X(name) name,
@@ -118,7 +118,7 @@ struct step {
 /* ---- all of it ----------------------------------------------------------------------------------- */
 
 /* As the daemon knows it: not proven since its start, proven, another one, or ahead of its store. */
-enum account { ACCOUNT_UNKNOWN, ACCOUNT_PROVEN, ACCOUNT_BLOCKED, ACCOUNT_FENCED };
+enum account { ACCOUNT_UNKNOWN, ACCOUNT_VERIFIED, ACCOUNT_BLOCKED, ACCOUNT_FENCED };
 
 /* How often each may still happen. */
 struct budget {
@@ -139,10 +139,10 @@ struct world {
 	struct store store;
 	struct step step;
 	struct object objects[OBJECTS];
-	uint8_t account, was_proven;
+	uint8_t account, was_verified;
 	uint8_t is_other_project;	/* the token opens another project now */
 	uint8_t is_time_over;		/* its deadline has passed */
-	uint8_t is_doubted;		/* the wall clock jumped */
+	uint8_t is_clock_suspect;	/* the wall clock jumped */
 	uint8_t is_restored;		/* an older store is in use: history was lost */
 	uint8_t is_bared;		/* somebody switched a protection off */
 	struct budget left;

@@ -99,7 +99,7 @@ static void all_types_sold_out_fails_and_leaves_nothing(void **state)
 	world_create(&w, &a, ID);
 	world_pass(&w, MINUTE);
 	assert_int_equal(a.request.lease.state, LEASE_FAILED);
-	assert_string_equal(a.request.lease.end_reason, "capacity");
+	assert_int_equal(a.request.lease.end_reason, LEASE_END_CLASS_CAPACITY);
 	assert_int_equal(a.request.attempt_count, 3);
 	assert_int_equal(a.request.lease.cleanup, CLEANUP_DONE);
 	assert_int_equal(w.made, 0);

@@ -142,7 +142,7 @@ static void create(struct engine *engine)
 	until.tv_sec += 60;
 	assert_int_equal(sem_timedwait(&done, &until), 0);
 	sem_destroy(&done);
-	assert_string_equal(request.lease.end_reason, "capacity");
+	assert_int_equal(request.lease.end_reason, LEASE_END_CLASS_CAPACITY);
 }
 
 static void a_yes_is_durable_before_it_is_acted_on(void **state)

@@ -109,7 +109,7 @@ static void lease_shared(void)
 	assert_int_equal(asked.request.result, RESULT_OK);
 }
 
-static void a_stray(void)
+static void an_orphan(void)
 {
 	struct asked a = { 0 };
 
@@ -247,8 +247,8 @@ static const struct fuse_case requests[] = {
 	{ "resolve: retry", lease_in_attention, resolve_retry, 2 },
 	{ "resolve: forget", lease_in_attention, resolve_forget, 3 },
 	{ "resolve: adopt", lease_unsure, resolve_adopt, 2 },
-	{ "sweep: looked", a_stray, sweep_looked, 1 },
-	{ "sweep: delete", a_stray, sweep_delete, 4 },
+	{ "sweep: looked", an_orphan, sweep_looked, 1 },
+	{ "sweep: delete", an_orphan, sweep_delete, 4 },
 	{ "share", lease_ready, share_put, 4 },
 	{ "share otherwise", lease_shared, share_put, 6 },
 	{ "share less", lease_shared, share_drop, 5 },

@@ -22,21 +22,21 @@ static int setup(void **state)
 }
 
 static struct {
-	struct stray list[8];
+	struct orphan list[8];
 	int count;
 } seen;
 
-static int stray_add(void *arg, const struct stray *s)
+static int orphan_add(void *arg, const struct orphan *s)
 {
 	(void)arg;
 	seen.list[seen.count++] = *s;
 	return seen.count == 8;
 }
 
-static int strays(void)
+static int orphans(void)
 {
 	seen.count = 0;
-	assert_int_equal(store_stray_each(core_store(w.d.core), "toy", stray_add, NULL, NULL), 0);
+	assert_int_equal(store_orphan_each(core_store(w.d.core), "toy", orphan_add, NULL, NULL), 0);
 	return seen.count;
 }
 
@@ -76,7 +76,7 @@ static void left_over(const char *id)
 	w.deleted = 0;
 }
 
-static void what_the_ledger_names_is_no_stray(void **state)
+static void what_the_ledger_names_is_no_orphan(void **state)
 {
 	struct asked a = { 0 };
 
@@ -89,19 +89,19 @@ static void what_the_ledger_names_is_no_stray(void **state)
 	world_pass(&w, 20 * MINUTE);
 	assert_true(w.lists > 0);
 	assert_int_equal(sweep().objects, 2);
-	assert_int_equal(strays(), 0);
+	assert_int_equal(orphans(), 0);
 }
 
-static void a_stray_is_reported_and_stays(void **state)
+static void an_orphan_is_reported_and_stays(void **state)
 {
 	(void)state;
 	left_over(ID);
 	world_pass(&w, 12 * HOUR);
-	assert_int_equal(strays(), 1);
+	assert_int_equal(orphans(), 1);
 	assert_string_equal(seen.list[0].lease, ID);
-	assert_int_equal(seen.list[0].why, STRAY_ENDED);
-	assert_true(seen.list[0].looks > 2);
-	assert_null(stray_holds(&seen.list[0], &(struct sweep){ .done_ms = sweep().done_ms }, 0, HOUR,
+	assert_int_equal(seen.list[0].why, ORPHAN_ENDED);
+	assert_true(seen.list[0].sightings > 2);
+	assert_null(orphan_holds(&seen.list[0], &(struct sweep){ .done_ms = sweep().done_ms }, 0, HOUR,
 				w.d.now_ms));
 	assert_int_equal(world_alive(&w), 1);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
@@ -114,10 +114,10 @@ static void an_operator_may_have_it_deleted(void **state)
 	/* Not seen yet, then not seen twice, then too young. */
 	assert_int_equal(ask(SWEEP_DELETE), 0);
 	world_pass(&w, 31 * MINUTE);
-	assert_int_equal(strays(), 1);
+	assert_int_equal(orphans(), 1);
 	assert_int_equal(ask(SWEEP_DELETE), 0);
 	world_pass(&w, 30 * MINUTE);
-	assert_int_equal(seen.list[0].looks, 1);
+	assert_int_equal(seen.list[0].sightings, 1);
 	assert_int_equal(ask(SWEEP_DELETE), 0);
 	assert_int_equal(world_alive(&w), 1);
 	world_pass(&w, HOUR);
@@ -126,7 +126,7 @@ static void an_operator_may_have_it_deleted(void **state)
 	assert_int_equal(world_alive(&w), 0);
 	assert_int_equal(w.deleted, 1);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
-	assert_int_equal(strays(), 0);
+	assert_int_equal(orphans(), 0);
 }
 
 static void where_it_is_configured_it_happens_by_itself(void **state)
@@ -153,15 +153,15 @@ static void the_gate_has_the_last_word(void **state)
 	assert_int_equal(world_alive(&w), 1);
 }
 
-static void copies_and_strangers_are_no_strays(void **state)
+static void copies_and_strangers_are_no_orphans(void **state)
 {
 	(void)state;
 	left_over(ID);
 	/* Our labels on a name they are not for. */
 	TEXT_SET(w.cloud[0].name, "a-copy");
 	world_pass(&w, 3 * HOUR);
-	assert_int_equal(strays(), 0);
-	assert_int_equal(sweep().unproven, 1);
+	assert_int_equal(orphans(), 0);
+	assert_int_equal(sweep().unverified, 1);
 	assert_int_equal(ask(SWEEP_DELETE), 0);
 	assert_int_equal(world_alive(&w), 1);
 }
@@ -171,14 +171,14 @@ static void a_sighting_with_a_gap_begins_anew(void **state)
 	(void)state;
 	left_over(ID);
 	world_pass(&w, 40 * MINUTE);
-	assert_int_equal(strays(), 1);
+	assert_int_equal(orphans(), 1);
 	w.cloud[0].alive = 0;
 	world_pass(&w, 30 * MINUTE);
-	assert_int_equal(strays(), 0);
+	assert_int_equal(orphans(), 0);
 	w.cloud[0].alive = 1;
 	world_pass(&w, 30 * MINUTE);
-	assert_int_equal(strays(), 1);
-	assert_int_equal(seen.list[0].looks, 1);
+	assert_int_equal(orphans(), 1);
+	assert_int_equal(seen.list[0].sightings, 1);
 	assert_int_equal(ask(SWEEP_DELETE), 0);
 }
 
@@ -190,11 +190,11 @@ static void a_sweep_that_was_not_complete_counts_for_nothing(void **state)
 	left_over(ID);
 	w.list_fails = 3;
 	world_pass(&w, 30 * MINUTE);
-	assert_int_equal(strays(), 0);
+	assert_int_equal(orphans(), 0);
 	assert_int_equal(sweep().done_ms, before);
 	assert_string_equal(sweep().error, "half of the pages");
 	world_pass(&w, 30 * MINUTE);
-	assert_int_equal(strays(), 1);
+	assert_int_equal(orphans(), 1);
 	assert_string_equal(sweep().error, "");
 }
 
@@ -215,8 +215,8 @@ static void a_kept_lease_is_left_alone(void **state)
 		w.cloud[1].labels.items[i] = (struct lessor_label){ w.cloud[1].keys[i],
 								    w.cloud[1].labels.text[i] };
 	world_pass(&w, 6 * HOUR);
-	assert_int_equal(strays(), 1);
-	assert_int_equal(seen.list[0].why, STRAY_RETAINED);
+	assert_int_equal(orphans(), 1);
+	assert_int_equal(seen.list[0].why, ORPHAN_RETAINED);
 	assert_int_equal(ask(SWEEP_DELETE), 0);
 	world_pass(&w, 6 * HOUR);
 	assert_int_equal(world_alive(&w), 2);
@@ -242,9 +242,9 @@ static void after_a_restore_nothing_goes_until_somebody_looked(void **state)
 	w.between_lives = command;
 	world_restart(&w, NULL);
 	world_pass(&w, 6 * HOUR);
-	assert_int_equal(strays(), 2);
-	assert_int_equal(seen.list[0].why, STRAY_ENDED);
-	assert_int_equal(seen.list[1].why, STRAY_UNKNOWN);
+	assert_int_equal(orphans(), 2);
+	assert_int_equal(seen.list[0].why, ORPHAN_ENDED);
+	assert_int_equal(seen.list[1].why, ORPHAN_UNKNOWN);
 	assert_int_equal(ask(SWEEP_DELETE), 0);
 	assert_int_equal(world_alive(&w), 2);
 	ask(SWEEP_LOOKED);
@@ -253,7 +253,7 @@ static void after_a_restore_nothing_goes_until_somebody_looked(void **state)
 	world_pass(&w, HOUR);
 	/* What nobody here knows is never deleted. */
 	assert_int_equal(world_alive(&w), 1);
-	assert_int_equal(strays(), 1);
+	assert_int_equal(orphans(), 1);
 	assert_int_equal(ask(SWEEP_DELETE), 0);
 }
 
@@ -290,7 +290,7 @@ static void a_blocked_account_is_not_swept(void **state)
 	lists = w.lists;
 	world_pass(&w, 12 * HOUR);
 	assert_int_equal(w.lists, lists);
-	assert_int_equal(strays(), 0);
+	assert_int_equal(orphans(), 0);
 	assert_int_equal(ask(SWEEP_DELETE), 0);
 }
 
@@ -319,12 +319,12 @@ static void others_may_not_sweep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SWEEP_TEST(what_the_ledger_names_is_no_stray),
-		SWEEP_TEST(a_stray_is_reported_and_stays),
+		SWEEP_TEST(what_the_ledger_names_is_no_orphan),
+		SWEEP_TEST(an_orphan_is_reported_and_stays),
 		SWEEP_TEST(an_operator_may_have_it_deleted),
 		SWEEP_TEST(where_it_is_configured_it_happens_by_itself),
 		SWEEP_TEST(the_gate_has_the_last_word),
-		SWEEP_TEST(copies_and_strangers_are_no_strays),
+		SWEEP_TEST(copies_and_strangers_are_no_orphans),
 		SWEEP_TEST(a_sighting_with_a_gap_begins_anew),
 		SWEEP_TEST(a_sweep_that_was_not_complete_counts_for_nothing),
 		SWEEP_TEST(a_kept_lease_is_left_alone),

@@ -25,7 +25,7 @@ static void number_rows(struct life *life, struct ledger *ledger)
 
 struct lease_facts life_facts(const struct life *life)
 {
-	int is_verified = life->is_proven && !life->unproven;
+	int is_verified = life->is_verified && !life->unverified;
 
 	return (struct lease_facts){
 		.now_ms = life->now_ms,

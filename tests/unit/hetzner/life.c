@@ -27,7 +27,7 @@ static void begin_process(struct life *life)
 	life->gen.is_wanted = 1;
 	life->gen.raised_ms = life->gen.found = 0;
 	life->gen.found_holder[0] = '\0';
-	life->is_proven = 0;
+	life->is_verified = 0;
 }
 
 struct life *life_open(const char *const *options)
@@ -158,10 +158,10 @@ static void judge(struct life *life, struct step *step)
 		TEXT_SET(step->reason, "it says that nothing is left, and something is");
 	}
 	if (step->op == STEP_PROBE)
-		life->is_proven = step->verdict == LESSOR_DONE ||
-				  (life->is_proven && step->verdict != LESSOR_REFUSED);
+		life->is_verified = step->verdict == LESSOR_DONE ||
+				    (life->is_verified && step->verdict != LESSOR_REFUSED);
 	else if (is_denied)
-		life->is_proven = 0;
+		life->is_verified = 0;
 }
 
 static void run(struct life *life, struct step *step)
@@ -246,7 +246,7 @@ int life_step(struct life *life)
 	static const enum step_op ops[] = {
 		[LEASE_OP_PROVISION] = STEP_PROVISION,
 		[LEASE_OP_CLEANUP] = STEP_CLEANUP,
-		[LEASE_OP_LOOK] = STEP_INSPECT,
+		[LEASE_OP_INSPECT] = STEP_INSPECT,
 		[LEASE_OP_RETAIN] = STEP_RETAIN,
 	};
 	struct lease_event tick = { .kind = LEASE_EVENT_TICK };
@@ -257,7 +257,7 @@ int life_step(struct life *life)
 
 	if (!l->due_ms)
 		return 0;
-	if (!life->is_proven) {
+	if (!life->is_verified) {
 		prove(life);
 		return 1;
 	}

@@ -39,8 +39,8 @@ struct life {
 	struct generation gen;		/* of the account */
 	int64_t last_row;
 	int64_t settle_ms;
-	int is_proven;			/* by the last probe, and no step was refused since */
-	int unproven;			/* whatever it said: nothing is concluded from absence */
+	int is_verified;		/* by the last probe, and no step was refused since */
+	int unverified;			/* whatever it said: nothing is concluded from absence */
 	int shared;			/* another lease names the same things */
 	/* of the running step: as struct running of the engine */
 	int not_now;

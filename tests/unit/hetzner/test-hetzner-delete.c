@@ -95,14 +95,14 @@ static void another_project_answers(void **state)
 	struct life *life = life_active("cx23");
 
 	(void)state;
-	life->unproven = 1;
+	life->unverified = 1;
 	life_fault(life, "{'match':{'op':['s.get','k.get','a.get']},'for_ms':600000,"
 			 "'fault':{'kind':'not_found'}}");
 	life_release(life, 1);
 	life_end(life, 10);
 	assert_int_not_equal(life->lease.cleanup, CLEANUP_DONE);
 	assert_non_null(life_row(life, LESSOR_KIND_SERVER));
-	life->unproven = 0;
+	life->unverified = 0;
 	life->now_ms += 600000;
 	life_end(life, 60);
 	life_expect_clean(life, 0);
@@ -336,7 +336,7 @@ static void a_delete_that_we_may_not(void **state)
 		assert_int_equal(life->error_class, LESSOR_CLASS_AUTH);
 		assert_int_equal(life->lease.cleanup, CLEANUP_ATTENTION);
 		assert_int_equal(life->lease.attention_class, LESSOR_CLASS_AUTH);
-		assert_false(life->is_proven);
+		assert_false(life->is_verified);
 		/* It certainly did not happen. */
 		assert_int_equal(server(life)->state, LESSOR_STATE_PRESENT);
 		for (int n = 0; n < 60 && life->lease.cleanup != CLEANUP_DONE; n++)

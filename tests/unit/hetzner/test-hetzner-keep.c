@@ -313,7 +313,7 @@ static void keeping_with_a_token_that_may_only_read(void **state)
 	life_step(life);
 	assert_int_equal(life->verdict, LESSOR_REFUSED);
 	assert_int_equal(life->error_class, LESSOR_CLASS_AUTH);
-	assert_false(life->is_proven);
+	assert_false(life->is_verified);
 	life_readonly(life, 0);
 	settle(life);
 	for (int i = 0; i < 20; i++)

@@ -158,7 +158,7 @@ static void an_explicit_type_that_is_sold_out(void **state)
 		life_begin(life, "cx23", "nbg1");
 		life_run(life, 60);
 		assert_int_equal(life->lease.state, LEASE_FAILED);
-		assert_string_equal(life->lease.end_reason, "capacity");
+		assert_int_equal(life->lease.end_reason, LEASE_END_CLASS_CAPACITY);
 		assert_int_equal(life->book.attempt_count, 1);
 		life_expect_clean(life, 0);
 	}
@@ -250,7 +250,7 @@ static void invalid_without_a_reason_ends_it(void **state)
 	life_begin(life, "cx23,cx33,cx43,cx53,cpx22", "nbg1");
 	life_run(life, 60);
 	assert_int_equal(life->lease.state, LEASE_FAILED);
-	assert_string_equal(life->lease.end_reason, "invalid");
+	assert_int_equal(life->lease.end_reason, LEASE_END_CLASS_INVALID);
 	assert_int_equal(life_count_requests(life, "POST /servers"), 4);
 	assert_int_equal(life->book.attempt_count, 4);
 	for (size_t i = 0; i < life->book.attempt_count; i++)

@@ -328,7 +328,7 @@ static void the_name_taken_by_what_was_ours(void **state)
 			met |= life_count_requests(life, "POST /servers 409") &&
 			       life->error_class == LESSOR_CLASS_OWNERSHIP;
 		assert_int_equal(life->lease.state, LEASE_FAILED);
-		assert_string_equal(life->lease.end_reason, "ownership");
+		assert_int_equal(life->lease.end_reason, LEASE_END_CLASS_OWNERSHIP);
 		assert_int_equal(life->book.attempt_count, 1);
 		life_end(life, 60);
 		assert_int_equal(life->lease.cleanup, CLEANUP_ATTENTION);

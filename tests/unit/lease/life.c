@@ -140,7 +140,7 @@ struct lease_effects until(struct lease *l, int64_t until_ms, const char *reason
 	return apply(l, LIFE_RETAIN_UNTIL, &event, &facts);
 }
 
-struct lease_effects beat(struct lease *l, int64_t idle_ms, struct lease_facts facts)
+struct lease_effects heartbeat(struct lease *l, int64_t idle_ms, struct lease_facts facts)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_HEARTBEAT, .u.idle_ms = idle_ms };
 

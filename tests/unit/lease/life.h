@@ -35,7 +35,7 @@ struct lease_effects release(struct lease *l, int delete_machine, struct lease_f
 /* A release that keeps it says till when, and why. */
 struct lease_effects until(struct lease *l, int64_t until_ms, const char *reason,
 			   struct lease_facts facts);
-struct lease_effects beat(struct lease *l, int64_t idle_ms, struct lease_facts facts);
+struct lease_effects heartbeat(struct lease *l, int64_t idle_ms, struct lease_facts facts);
 struct lease_effects tick(struct lease *l, struct lease_facts facts);
 /* How many lines of the timeline are of this kind. */
 int notes_of(const struct lease_effects *out, const char *kind);

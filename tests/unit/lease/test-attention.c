@@ -45,7 +45,7 @@ static void ten_failures_are_too_many(void **state)
 	}
 	out = step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, after(2 * MINUTE, 1));
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
-	assert_true(says(&l, "its cleanup has not ended in 2 min: because"));
+	assert_true(says(&l, "cleanup not complete after 2 min: because"));
 	assert_true(says(&l, "lessor resolve cbx_0123456789ab retry"));
 	assert_int_equal(l.attention_class, LESSOR_CLASS_TRANSIENT);
 	assert_int_equal(notes_of(&out, "lease.attention"), 1);
@@ -53,7 +53,7 @@ static void ten_failures_are_too_many(void **state)
 	assert_true(l.due_ms <= BEGAN + 2 * MINUTE + 15 * MINUTE);
 	out = step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, after(3 * MINUTE, 1));
 	assert_int_equal(notes_of(&out, "lease.attention"), 0);
-	assert_true(says(&l, "in 2 min"));
+	assert_true(says(&l, "after 2 min"));
 }
 
 /* The verdict by which it is noticed does not matter. */
@@ -68,7 +68,7 @@ static void too_long_ago(int verdict, int billed, int64_t micros, int64_t most_m
 	assert_string_equal(l.attention, "");
 	out = step(&l, LEASE_OP_CLEANUP, verdict, after(most_ms, billed));
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
-	assert_true(says(&l, "its cleanup has not ended"));
+	assert_true(says(&l, "cleanup not complete after"));
 	assert_int_equal(notes_of(&out, "lease.attention"), 1);
 }
 
@@ -111,7 +111,7 @@ static void progress_does_not_end_what_took_too_long(void **state)
 						after(HOUR + i * 1000, 1));
 
 		assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
-		assert_true(says(&l, "in 60 min"));
+		assert_true(says(&l, "after 60 min"));
 		assert_int_equal(out.note_count, 0);
 	}
 	/* Once only something free is left, there is time again. */
@@ -195,14 +195,15 @@ static void who_deletes_again_has_it_looked_at_soon(void **state)
 
 static void each_class_says_what_to_do(void **state)
 {
-	static const struct { uint32_t error_class; const char *what; } rows[] = {
+	static const struct { uint32_t error_class; const char *what;
+	} rows[] = {
 		{ LESSOR_CLASS_NONE, "lessor release cbx_0123456789ab --delete, or --keep-server" },
-		{ LESSOR_CLASS_AUTH, "it goes on by itself once the account is proven" },
-		{ LESSOR_CLASS_ACCOUNT, "it goes on by itself once the account is proven" },
-		{ LESSOR_CLASS_PROTECTED, "unprotect it there, then: lessor resolve" },
-		{ LESSOR_CLASS_OWNERSHIP, "look at it there, then: lessor resolve" },
-		{ LESSOR_CLASS_CONFLICT, "look at it there, then: lessor resolve" },
-		{ LESSOR_CLASS_BUG, "when that is mended: lessor resolve" },
+		{ LESSOR_CLASS_AUTH, "it resumes once the account is verified" },
+		{ LESSOR_CLASS_ACCOUNT, "it resumes once the account is verified" },
+		{ LESSOR_CLASS_PROTECTED, "remove its protection there, then: lessor resolve" },
+		{ LESSOR_CLASS_OWNERSHIP, "inspect it there, then: lessor resolve" },
+		{ LESSOR_CLASS_CONFLICT, "inspect it there, then: lessor resolve" },
+		{ LESSOR_CLASS_BUG, "once that is fixed: lessor resolve" },
 	};
 	char reason[400], what[400];
 
@@ -254,7 +255,7 @@ static void eight_breaches_in_a_row_are_no_accident(void **state)
 		out = broken_step(&l, LEASE_OP_CLEANUP, verdicts[i], after(MINUTE, 0));
 		assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
 		assert_int_equal(l.attention_class, LESSOR_CLASS_BUG);
-		assert_true(says(&l, "provider plugin breaks its contract: because"));
+		assert_true(says(&l, "provider plugin violates its contract: because"));
 		assert_int_equal(notes_of(&out, "lease.attention"), 1);
 		assert_true(l.due_ms >= BEGAN + MINUTE + 150000);
 		/* Each further one is slow, and no news. */
@@ -297,7 +298,7 @@ static void a_breach_does_not_keep_what_is_gone(void **state)
 /* A retained lease stays retained, and its timeline is told once. */
 static void breaches_of_what_looks_or_protects(void **state)
 {
-	static const enum lease_op ops[] = { LEASE_OP_LOOK, LEASE_OP_RETAIN };
+	static const enum lease_op ops[] = { LEASE_OP_INSPECT, LEASE_OP_RETAIN };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
@@ -478,7 +479,7 @@ static void what_turns_up_is_owed_or_kept(void **state)
 	assert_int_equal(l.cleanup_started_ms, BEGAN);
 	assert_string_equal(l.attention, "");
 	l = kept();
-	step(&l, LEASE_OP_LOOK, LESSOR_GONE, (struct lease_facts){ .now_ms = NOW + 61000 });
+	step(&l, LEASE_OP_INSPECT, LESSOR_GONE, (struct lease_facts){ .now_ms = NOW + 61000 });
 	assert_int_equal(l.cleanup, CLEANUP_DONE);
 	facts.unprotected = facts.can_protect = 1;
 	out = happen(&l, LIFE_FOUND, facts);

@@ -156,10 +156,11 @@ static int64_t due_after(struct lease l, enum lease_op op, int verdict, int64_t 
 
 static void no_backoff_steps_over_the_end_of_settling(void **state)
 {
-	static const struct { enum lease_op op; int verdict; } rows[] = {
+	static const struct { enum lease_op op; int verdict;
+	} rows[] = {
 		{ LEASE_OP_PROVISION, LESSOR_RETRY }, { LEASE_OP_CLEANUP, LESSOR_RETRY },
-		{ LEASE_OP_CLEANUP, LESSOR_REFUSED }, { LEASE_OP_LOOK, LESSOR_RETRY },
-		{ LEASE_OP_LOOK, LESSOR_REFUSED }, { LEASE_OP_RETAIN, LESSOR_RETRY },
+		{ LEASE_OP_CLEANUP, LESSOR_REFUSED }, { LEASE_OP_INSPECT, LESSOR_RETRY },
+		{ LEASE_OP_INSPECT, LESSOR_REFUSED }, { LEASE_OP_RETAIN, LESSOR_RETRY },
 		{ LEASE_OP_RETAIN, LESSOR_REFUSED },
 	};
 	const int64_t now = NOW + 90000;

@@ -21,7 +21,7 @@
 /* What the provider holds. */
 struct sentinel {
 	int64_t number;
-	char holder[GENERATION_HOLDER_ROOM];
+	char holder[GENERATION_HOLDER_SIZE];
 };
 
 static int process;
@@ -113,7 +113,7 @@ static void each_start_counts_and_knows_the_one_before(void **state)
 
 	(void)state;
 	for (int i = 1; i <= 10; i++) {
-		char last[GENERATION_HOLDER_ROOM];
+		char last[GENERATION_HOLDER_SIZE];
 
 		TEXT_SET(last, s.holder);
 		start(&g);
@@ -254,9 +254,10 @@ static void the_last_few_processes_are_known(void **state)
 		put(&g, &writes[i]);
 		/* Whole names, whatever fell off. */
 		for (size_t k = 0; k < strlen(g.before); k++)
-			assert_int_equal(g.before[k] == ' ', k % GENERATION_HOLDER_ROOM ==
-					 GENERATION_HOLDER_ROOM - 1);
-		assert_int_equal(strlen(g.before) % GENERATION_HOLDER_ROOM, GENERATION_HOLDER_ROOM - 1);
+			assert_int_equal(g.before[k] == ' ',
+					 k % GENERATION_HOLDER_SIZE == GENERATION_HOLDER_SIZE - 1);
+		assert_int_equal(strlen(g.before) % GENERATION_HOLDER_SIZE,
+				 GENERATION_HOLDER_SIZE - 1);
 	}
 	assert_int_equal(look(&g, &writes[7]), GENERATION_ARRIVED);
 	g.current = 1;

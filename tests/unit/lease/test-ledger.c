@@ -95,7 +95,7 @@ static enum authorization authorize(struct fixture *f, int64_t row)
 		assert_true(err.text[0] != '\0');
 	}
 	if (a == AUTHORIZATION_SIGNATURE)
-		assert_memory_equal(err.text, "not deleted, because it is not proven ours: it", 45);
+		assert_memory_equal(err.text, "not deleted: ownership not verified: it", 39);
 	return a;
 }
 

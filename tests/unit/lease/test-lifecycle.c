@@ -163,7 +163,7 @@ static void a_refusal_fails_it_and_owes_what_may_exist(void **state)
 	assert_int_equal(l.ended_ms, NOW + 5);
 	assert_int_equal(l.updated_ms, NOW + 5);
 	assert_int_equal(l.state, LEASE_FAILED);
-	assert_string_equal(l.end_reason, "capacity");
+	assert_int_equal(l.end_reason, LEASE_END_CLASS_CAPACITY);
 	assert_string_equal(l.failure, "because");
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_int_equal(l.due_ms, NOW + 5);
@@ -206,8 +206,8 @@ static void it_expires_at_idle_or_ttl_and_not_before(void **state)
 	facts.now_ms++;
 	out = tick(&l, facts);
 	assert_int_equal(l.state, LEASE_EXPIRED);
-	assert_string_equal(l.end_reason, "idle");
-	assert_string_equal(out.notes[0].text, "nobody used it for its idle time");
+	assert_int_equal(l.end_reason, LEASE_END_IDLE);
+	assert_string_equal(out.notes[0].text, "its idle timeout is over");
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_int_equal(l.due_ms, facts.now_ms);
 
@@ -215,21 +215,21 @@ static void it_expires_at_idle_or_ttl_and_not_before(void **state)
 	l.touched_ms = NOW + 3600000;
 	facts.now_ms = NOW + 3600000;
 	out = tick(&l, facts);
-	assert_string_equal(l.end_reason, "ttl");
+	assert_int_equal(l.end_reason, LEASE_END_TTL);
 	assert_string_equal(out.notes[0].kind, "lease.expired");
-	assert_string_equal(out.notes[0].text, "its time is over");
+	assert_string_equal(out.notes[0].text, "its TTL is over");
 }
 
 static void a_clock_in_doubt_ends_nothing(void **state)
 {
 	struct lease l = ready();
-	struct lease_facts facts = { .residue = 2, .clock_doubted = 1 };
+	struct lease_facts facts = { .residue = 2, .is_clock_suspect = 1 };
 
 	(void)state;
 	facts.now_ms = lease_expires_ms(&l) + 24 * 3600000;
 	tick(&l, facts);
 	assert_int_equal(l.state, LEASE_ACTIVE);
-	facts.clock_doubted = 0;
+	facts.is_clock_suspect = 0;
 	tick(&l, facts);
 	assert_int_equal(l.state, LEASE_EXPIRED);
 }
@@ -257,7 +257,7 @@ static void when_blind_nothing_ends(void **state)
 	assert_int_equal(active.state, LEASE_EXPIRED);
 	tick(&booting, facts);
 	assert_int_equal(booting.state, LEASE_FAILED);
-	assert_string_equal(booting.end_reason, "deadline");
+	assert_int_equal(booting.end_reason, LEASE_END_DEADLINE);
 }
 
 /* It holds nothing that could be wanted, and its client waits. */
@@ -291,12 +291,12 @@ static void a_heartbeat_moves_the_deadline_but_not_past_the_ttl(void **state)
 	struct lease_facts facts = { .now_ms = NOW + 600000 };
 
 	(void)state;
-	out = beat(&l, 0, facts);
+	out = heartbeat(&l, 0, facts);
 	assert_int_equal(out.refusal, LEASE_REFUSAL_NONE);
 	assert_false(out.changed);
 	assert_int_equal(lease_expires_ms(&l), NOW + 1200000);
 	for (facts.now_ms = NOW + 1000000; facts.now_ms < NOW + 3600000; facts.now_ms += 500000)
-		out = beat(&l, 0, facts);
+		out = heartbeat(&l, 0, facts);
 	assert_int_equal(lease_expires_ms(&l), NOW + 3600000);
 	/* The due time that is in the row lags; the tick brings it up. */
 	facts.now_ms = l.due_ms;
@@ -313,15 +313,15 @@ static void a_heartbeat_at_the_deadline_revives_nothing(void **state)
 	struct lease_facts facts = { .now_ms = lease_expires_ms(&l) };
 
 	(void)state;
-	out = beat(&l, 0, facts);
+	out = heartbeat(&l, 0, facts);
 	assert_int_equal(out.refusal, LEASE_REFUSAL_EXPIRED);
 	/* While nothing ends by itself it lives. */
 	facts.is_blind = 1;
-	out = beat(&l, 0, facts);
+	out = heartbeat(&l, 0, facts);
 	assert_int_equal(out.refusal, LEASE_REFUSAL_NONE);
 	assert_int_equal(l.touched_ms, facts.now_ms);
 	l.state = LEASE_RELEASED;
-	out = beat(&l, 0, facts);
+	out = heartbeat(&l, 0, facts);
 	assert_int_equal(out.refusal, LEASE_REFUSAL_ENDED);
 }
 
@@ -332,7 +332,7 @@ static void a_shorter_idle_time_is_due_earlier(void **state)
 	struct lease_facts facts = { .now_ms = NOW + 60000 };
 
 	(void)state;
-	out = beat(&l, 30000, facts);
+	out = heartbeat(&l, 30000, facts);
 	assert_true(out.changed);
 	assert_int_equal(l.due_ms, NOW + 90000);
 	assert_int_equal(l.updated_ms, NOW + 60000);
@@ -403,7 +403,7 @@ static void no_delete_during_a_step_is_looked_at_should_the_step_never_end(void 
 	release(&l, 0, in_flight);
 	assert_true(l.retained);
 	assert_true(l.due_ms > 0);
-	assert_int_equal(lifecycle_next(&l, &later), LEASE_OP_LOOK);
+	assert_int_equal(lifecycle_next(&l, &later), LEASE_OP_INSPECT);
 }
 
 /* What was looked for is settled in the ledger, and the look's result was lost with its process. */
@@ -465,9 +465,9 @@ static void no_delete_during_create_keeps_a_late_server(void **state)
 	/* The step comes back with nobody knowing: it is looked for, only to be recorded. */
 	end_step(&l, &v, &facts);
 	assert_int_equal(l.due_ms, NOW + 10000);
-	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_LOOK);
+	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_INSPECT);
 	facts.unsure = 0;
-	step(&l, LEASE_OP_LOOK, LESSOR_DONE, facts);
+	step(&l, LEASE_OP_INSPECT, LESSOR_DONE, facts);
 	assert_int_equal(l.due_ms, 0);
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_NONE);
@@ -532,7 +532,7 @@ static void history_is_written_once(void **state)
 	release(&l, 1, (struct lease_facts){ .now_ms = NOW + 9000000, .residue = 2 });
 	assert_int_equal(l.state, LEASE_EXPIRED);
 	assert_int_equal(l.ended_ms, ended);
-	assert_string_equal(l.end_reason, "idle");
+	assert_int_equal(l.end_reason, LEASE_END_IDLE);
 	assert_int_equal(lease_shown_state(&l), LEASE_RELEASED);
 }
 
@@ -557,8 +557,8 @@ static void a_refused_cleanup_asks_for_a_person_and_goes_on_slowly(void **state)
 	release(&l, 1, (struct lease_facts){ .now_ms = NOW + 60000, .residue = 2 });
 	step(&l, LEASE_OP_CLEANUP, LESSOR_REFUSED, facts);
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
-	assert_string_equal(l.attention, "because; when that is mended: lessor resolve "
-			    "cbx_0123456789ab retry");
+	assert_string_equal(l.attention, "because; once that is fixed: lessor resolve "
+					 "cbx_0123456789ab retry");
 	assert_true(l.due_ms >= NOW + 61000 + 150000);
 	assert_true(lease_counts(&l));
 	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_CLEANUP);

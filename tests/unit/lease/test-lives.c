@@ -21,7 +21,7 @@ static struct lease_facts random_facts(uint32_t seed, int64_t now_ms)
 	facts.can_protect = (int)(seed >> 10) % 2;
 	facts.server_gone = facts.residue ? (seed >> 11) % 4 == 0 : 0;
 	facts.is_blind = (seed >> 13) % 4 == 0;
-	facts.clock_doubted = (seed >> 15) % 8 == 0;
+	facts.is_clock_suspect = (seed >> 15) % 8 == 0;
 	return facts;
 }
 
@@ -40,7 +40,7 @@ static int random_event(struct lease *l, uint32_t seed, const struct lease_facts
 		release(l, -1, *facts);
 		break;
 	case 3:
-		beat(l, 0, *facts);
+		heartbeat(l, 0, *facts);
 		break;
 	case 4:
 	case 5:

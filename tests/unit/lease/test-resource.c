@@ -296,6 +296,20 @@ static void texts_exist_for_every_value(void **state)
 	for (uint32_t c = LESSOR_CLASS_NONE; c <= LESSOR_CLASS_BUG; c++)
 		assert_string_not_equal(error_class_name(c), "unknown");
 	assert_string_equal(error_class_name(9999), "unknown");
+	for (int i = LEASE_END_NONE; i < LEASE_END_REASON_COUNT; i++) {
+		struct lease l = { .end_reason = (enum lease_end_reason)i };
+		char text[32];
+
+		strcpy(text, lease_end_text(&l));
+		l.end_reason = LEASE_END_OTHER;
+		lease_end_parse(&l, text);
+		assert_int_equal(l.end_reason, i);
+		assert_string_equal(l.end_reason_other, "");
+	}
+	for (uint32_t c = LESSOR_CLASS_NONE; c <= LESSOR_CLASS_BUG + 1; c++)
+		assert_string_equal(lease_end_text(
+					    &(struct lease){ .end_reason = lease_end_of_class(c) }),
+				    error_class_name(c));
 	for (int s = 0; s < LEASE_STATE_COUNT; s++)
 		assert_int_equal(lease_state_parse(lease_state_name((enum lease_state)s)), s);
 	assert_int_equal(lease_state_parse("nonsense"), -1);

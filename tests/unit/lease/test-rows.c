@@ -92,7 +92,10 @@ static void a_failed_delete_says_nothing_of_an_earlier_one(void **state)
 	struct lease_aggregate a = owing(LESSOR_STATE_DELETE_AUTHORIZED, LESSOR_STATE_PRESENT);
 	struct lease_event keep = { .kind = LEASE_EVENT_RELEASE, .u.release.delete_machine = 0 };
 	struct lease_claim failed = {
-		.kind = CLAIM_STILL_THERE, .row = 1, .action = "", .text = "its action failed",
+		.kind = CLAIM_REPORT_PRESENT,
+		.row = 1,
+		.action = "",
+		.text = "its action failed",
 		.evidence = { .is_own_io = 1, .is_gave_up = 1, .is_seen = 1 },
 	};
 	struct lease_event event = {

@@ -319,7 +319,7 @@ static void test_not_seen_without_the_sentinel(void **state)
 	toy_start_case(&toy, &toy_table, UNKNOWN);
 	account_set_sentinel(toy.account, "");
 	step_free(toy_play(&toy, STEP_CLEANUP, LOOK "; !not_seen 1"));
-	assert_int_equal(toy.commits[CLAIM_NOT_SEEN], 0);
+	assert_int_equal(toy.commits[CLAIM_REPORT_ABSENT], 0);
 	assert_int_equal(toy.sent_count, 2);
 	toy_stop(&toy);
 }
@@ -339,7 +339,7 @@ static void test_the_generation_is_passed_on(void **state)
 	assert_int_equal(step->calls, 3);
 	step_free(step);
 	assert_string_equal(toy.sent[2].url, "https://api.toy.example/v1/marks/77");
-	e = &toy.last[CLAIM_NOT_SEEN].evidence;
+	e = &toy.last[CLAIM_REPORT_ABSENT].evidence;
 	assert_int_equal(e->is_sentinel_read, 1);
 	assert_int_equal(e->generation, 12);
 	assert_string_equal(e->holder, "abcdef");

@@ -236,27 +236,27 @@ static void test_proof(void **state)
 	(void)state;
 
 	toy_start(&toy, 0);
-	assert_int_equal(account_is_proven(toy.account, 1000), 0);
+	assert_int_equal(account_is_verified(toy.account, 1000), 0);
 	assert_int_equal(account_is_blocked(toy.account, reason, sizeof(reason)), 0);
 	account_probed(toy.account, 1, 0, NULL);
-	assert_int_equal(account_is_proven(toy.account, 1000), 1);
+	assert_int_equal(account_is_verified(toy.account, 1000), 1);
 	toy.mono_ms += 1000;
-	assert_int_equal(account_is_proven(toy.account, 1000), 1);
+	assert_int_equal(account_is_verified(toy.account, 1000), 1);
 	toy.mono_ms += 1;
-	assert_int_equal(account_is_proven(toy.account, 1000), 0);
+	assert_int_equal(account_is_verified(toy.account, 1000), 0);
 	account_probed(toy.account, 1, 0, NULL);
 	/* that it could not be asked is no word against it */
 	account_probed(toy.account, 0, LESSOR_CLASS_TRANSIENT, "down");
-	assert_int_equal(account_is_proven(toy.account, 1000), 1);
+	assert_int_equal(account_is_verified(toy.account, 1000), 1);
 	account_probed(toy.account, 0, LESSOR_CLASS_ACCOUNT, "another project");
-	assert_int_equal(account_is_proven(toy.account, 1000), 0);
+	assert_int_equal(account_is_verified(toy.account, 1000), 0);
 	assert_int_equal(account_is_blocked(toy.account, reason, sizeof(reason)), 1);
 	assert_string_equal(reason, "another project");
 	account_probed(toy.account, 0, LESSOR_CLASS_TRANSIENT, "down");
 	assert_int_equal(account_is_blocked(toy.account, NULL, 0), 1);
 	account_probed(toy.account, 1, 0, NULL);
 	assert_int_equal(account_is_blocked(toy.account, NULL, 0), 0);
-	assert_int_equal(account_is_proven(toy.account, 1000), 1);
+	assert_int_equal(account_is_verified(toy.account, 1000), 1);
 	account_set_sentinel(toy.account, "77");
 	account_sentinel(toy.account, reason);
 	assert_string_equal(reason, "77");

@@ -93,7 +93,7 @@ static uint32_t state_after(const struct resource *row, const struct lease_claim
 		return is_unsettled ? LESSOR_STATE_NEVER_EXISTED : 0;
 	case CLAIM_UNKNOWN:
 		return is_unsettled ? LESSOR_STATE_UNKNOWN : 0;
-	case CLAIM_NOT_SEEN:
+	case CLAIM_REPORT_ABSENT:
 		return is_unsettled && e->is_absent && e->is_proof ? LESSOR_STATE_NEVER_EXISTED : 0;
 	case CLAIM_PERMIT:
 		return e->is_read && strcmp(e->seen.id, row->id) == 0 ?
@@ -102,7 +102,7 @@ static uint32_t state_after(const struct resource *row, const struct lease_claim
 		return is_authorized ? LESSOR_STATE_DELETING : 0;
 	case CLAIM_DELETE_UNKNOWN:
 		return is_authorized ? LESSOR_STATE_DELETE_UNKNOWN : 0;
-	case CLAIM_STILL_THERE:
+	case CLAIM_REPORT_PRESENT:
 		return still_state(row, e);
 	case CLAIM_GONE:
 		return !is_authorized && !is_unsettled && e->is_absent && e->is_proof ?

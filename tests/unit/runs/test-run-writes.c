@@ -107,7 +107,7 @@ static int is_saved;
 
 static const char *start(void)
 {
-	static char path[STORE_RUNS_PATH_ROOM];
+	static char path[STORE_RUNS_PATH_SIZE];
 
 	past_start(&w, 30 * DAY, DAY, 0);
 	store_runs_path(w.path, path);

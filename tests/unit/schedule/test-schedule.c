@@ -208,7 +208,7 @@ static void heap_agrees_with_a_model(void **state)
 
 /* ---- the clock ---------------------------------------------------------------------- */
 
-static void clock_is_doubted_for_a_while_after_a_jump(void **state)
+static void clock_is_suspect_for_a_while_after_a_jump(void **state)
 {
 	static const int64_t jumps[] = { CLOCK_JUMP_MS + 1, -CLOCK_JUMP_MS - 1, 400 * 86400000LL };
 
@@ -218,17 +218,17 @@ static void clock_is_doubted_for_a_while_after_a_jump(void **state)
 		int64_t wall = 1800000000000, mono = 5000;
 
 		/* The first look has nothing to compare with. */
-		assert_int_equal(clock_look(&watch, wall, mono), 0);
-		assert_false(clock_is_doubted(&watch, mono));
-		assert_int_equal(clock_look(&watch, wall + jumps[i], mono), jumps[i]);
-		assert_true(clock_is_doubted(&watch, mono));
-		assert_true(clock_is_doubted(&watch, mono + CLOCK_AGREE_MS - 1));
-		assert_false(clock_is_doubted(&watch, mono + CLOCK_AGREE_MS));
+		assert_int_equal(clock_observe(&watch, wall, mono), 0);
+		assert_false(clock_is_suspect(&watch, mono));
+		assert_int_equal(clock_observe(&watch, wall + jumps[i], mono), jumps[i]);
+		assert_true(clock_is_suspect(&watch, mono));
+		assert_true(clock_is_suspect(&watch, mono + CLOCK_AGREE_MS - 1));
+		assert_false(clock_is_suspect(&watch, mono + CLOCK_AGREE_MS));
 		/* Both go together from there. */
-		assert_int_equal(clock_look(&watch, wall + jumps[i] + 1000, mono + 1000), 0);
+		assert_int_equal(clock_observe(&watch, wall + jumps[i] + 1000, mono + 1000), 0);
 		/* The way back is a jump, too, and the doubt begins anew. */
-		assert_int_equal(clock_look(&watch, wall + 2000, mono + 2000), -jumps[i]);
-		assert_true(clock_is_doubted(&watch, mono + CLOCK_AGREE_MS + 1000));
+		assert_int_equal(clock_observe(&watch, wall + 2000, mono + 2000), -jumps[i]);
+		assert_true(clock_is_suspect(&watch, mono + CLOCK_AGREE_MS + 1000));
 	}
 }
 
@@ -239,10 +239,10 @@ static void clock_that_is_steered_slowly_is_followed(void **state)
 
 	(void)state;
 	for (int64_t mono = 0; mono < 100 * 60000; mono += 60000) {
-		assert_int_equal(clock_look(&watch, wall, mono), 0);
+		assert_int_equal(clock_observe(&watch, wall, mono), 0);
 		wall += 60000 + CLOCK_JUMP_MS;
 	}
-	assert_false(clock_is_doubted(&watch, 100 * 60000));
+	assert_false(clock_is_suspect(&watch, 100 * 60000));
 }
 
 int main(void)
@@ -259,7 +259,7 @@ int main(void)
 		cmocka_unit_test(budget_takes_up_the_pause_of_a_process_before),
 		cmocka_unit_test(heap_gives_the_earliest_and_never_early),
 		cmocka_unit_test(heap_agrees_with_a_model),
-		cmocka_unit_test(clock_is_doubted_for_a_while_after_a_jump),
+		cmocka_unit_test(clock_is_suspect_for_a_while_after_a_jump),
 		cmocka_unit_test(clock_that_is_steered_slowly_is_followed),
 	};
 

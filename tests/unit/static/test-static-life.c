@@ -41,7 +41,7 @@ static void expect_host(const struct lease *l, const char *host, const char *add
 static void expect_failed(const struct lease *l, const char *why, const char *text)
 {
 	assert_int_equal(l->state, LEASE_FAILED);
-	assert_string_equal(l->end_reason, why);
+	assert_string_equal(lease_end_text(l), why);
 	if (!strstr(l->failure, text))
 		fail_msg("\"%s\" is not in \"%s\"", text, l->failure);
 }
@@ -411,7 +411,7 @@ static void a_record_that_was_tampered_with(void **state)
 	pool_world_release(&w, ID(1), 1);
 	pool_world_go(&w, ID(1), 300000, is_in_attention);
 	l = pool_world_lease(&w, ID(1));
-	assert_non_null(strstr(l.attention, "its label lessor-sig is not what we put there"));
+	assert_non_null(strstr(l.attention, "its label lessor-sig is not the one that lessor set"));
 	assert_true(pool_world_has(&w, "host-a1.json"));
 	pool_world_end(&w);
 }

@@ -311,7 +311,7 @@ static void the_engines_threads(void **state)
 		if (l->state == LEASE_ACTIVE)
 			held[i % 2][strtol(l->server_name + 1, NULL, 10)]++;
 		else
-			assert_string_equal(l->end_reason, "capacity");
+			assert_int_equal(l->end_reason, LEASE_END_CLASS_CAPACITY);
 	}
 	for (int i = 0; i < 2; i++) {
 		for (int h = 1; h <= HOSTS; h++)

@@ -55,7 +55,7 @@ static void what_others_may_write_is_refused(void **state)
 	refused("chmod 600");
 	assert_int_equal(chmod(path, 0600), 0);
 	assert_int_equal(chmod(folder, 0777), 0);
-	refused("can be written by others");
+	refused("is writable by others");
 	assert_int_equal(chmod(folder, 0700), 0);
 }
 
@@ -230,7 +230,7 @@ static void a_sticky_folder_is_refused_too(void **state)
 	store_close(store);
 	store = NULL;
 	assert_int_equal(chmod(folder, 01777), 0);
-	refused("can be written by others");
+	refused("is writable by others");
 	assert_int_equal(chmod(folder, 0700), 0);
 }
 

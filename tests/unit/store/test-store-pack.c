@@ -15,17 +15,17 @@
 
 static void round_trip(const char *data, size_t len, size_t most)
 {
-	unsigned char *packed = malloc(pack_room(len));
-	size_t size = pack(data, len, packed);
+	unsigned char *packed = malloc(pack_bound(len));
+	size_t size = pack_encode(data, len, packed);
 	char *back = malloc(len + 1);
 
 	assert_true(size <= most);
 	assert_int_equal(pack_len(packed, size), (long)len);
-	assert_int_equal(unpack(packed, size, back), 0);
+	assert_int_equal(pack_decode(packed, size, back), 0);
 	assert_memory_equal(back, data, len);
 	/* Cut short, it is none. */
 	for (size_t cut = 0; cut < size && cut < 40; cut++)
-		assert_int_equal(unpack(packed, cut, back), -1);
+		assert_int_equal(pack_decode(packed, cut, back), -1);
 	free(back);
 	free(packed);
 }
@@ -62,7 +62,8 @@ static void nonsense_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(unpack((const unsigned char *)rows[i].bytes, rows[i].len, out), -1);
+		assert_int_equal(pack_decode((const unsigned char *)rows[i].bytes, rows[i].len, out),
+				 -1);
 	free(out);
 }
 

@@ -24,7 +24,7 @@
 #define LEASE "cbx_004b9c45860b"
 #define INTERRUPTED VFS_POWER_CUT_EXIT
 
-static char runs_file[STORE_RUNS_PATH_ROOM];
+static char runs_file[STORE_RUNS_PATH_SIZE];
 
 static int setup(void **state)
 {
@@ -66,7 +66,7 @@ static void refused(const char *why)
 
 static int is_there(const char *name, const char *end)
 {
-	char whole[STORE_RUNS_PATH_ROOM + 8];
+	char whole[STORE_RUNS_PATH_SIZE + 8];
 
 	snprintf(whole, sizeof(whole), "%s%s", name, end);
 	return access(whole, F_OK) == 0;
@@ -138,7 +138,7 @@ static void the_name_follows_from_the_leases(void **state)
 		{ "/a/x.db.old", "/a/x.db.old-runs" },
 		{ "/a/.db", "/a/.db-runs" },
 	};
-	char longest[256], got[STORE_RUNS_PATH_ROOM];
+	char longest[256], got[STORE_RUNS_PATH_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -271,7 +271,7 @@ static void copy(const char *from, const char *to)
 /* Restored alone, either half goes with the other: they name each other by texts. */
 static void a_backup_of_one_half_goes_with_the_other(void **state)
 {
-	char saved[2][STORE_RUNS_PATH_ROOM + 8];
+	char saved[2][STORE_RUNS_PATH_SIZE + 8];
 	struct run_row r;
 
 	(void)state;
@@ -597,7 +597,7 @@ static void a_crash_at_any_point_loses_and_doubles_nothing(void **state)
 /* What was mapped does not outlive the machine. */
 static void memory_lost(void)
 {
-	char name[STORE_RUNS_PATH_ROOM + 8];
+	char name[STORE_RUNS_PATH_SIZE + 8];
 
 	snprintf(name, sizeof(name), "%s-shm", path);
 	unlink(name);
@@ -687,7 +687,7 @@ static void an_old_backup_adds_what_is_not_there(void **state)
 /* Those that cannot be moved now stay where they are. */
 static void a_foreign_file_in_the_way_loses_no_run(void **state)
 {
-	char aside[STORE_RUNS_PATH_ROOM + 8];
+	char aside[STORE_RUNS_PATH_SIZE + 8];
 
 	(void)state;
 	reopen();

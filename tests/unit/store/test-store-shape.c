@@ -105,7 +105,7 @@ static void runs_every_shape(const struct store_scope *scope)
 	assert_int_equal(store_run_find(runs, "run_x", scope, RUN_WRITE, &r, NULL), 1);
 }
 
-static int no_stray(void *arg, const struct stray *s)
+static int no_orphan(void *arg, const struct orphan *s)
 {
 	(void)arg;
 	(void)s;
@@ -187,7 +187,7 @@ static void ask_everything(void)
 	assert_int_equal(store_generation_get(store, "a", &g, NULL), 0);
 	assert_int_equal(store_place_get(store, by, sizeof(by), NULL), 0);
 	assert_int_equal(store_sweep_get(store, "a", &sweep, NULL), 0);
-	assert_int_equal(store_stray_each(store, "a", no_stray, NULL, NULL), 0);
+	assert_int_equal(store_orphan_each(store, "a", no_orphan, NULL, NULL), 0);
 	assert_int_equal(store_share_each(store, 1, no_share, NULL, &n, by, NULL), 0);
 	assert_int_equal(store_telemetry_each(store, 1, no_sample, NULL, NULL), 0);
 	assert_int_equal(store_run_command(runs, 1, no_text, NULL, NULL), 0);
@@ -216,7 +216,7 @@ static void write_everything(void)
 	struct token token = { .id = "tok" };
 	struct generation g = { .account = "b" };
 	struct sweep sweep = { .account = "b" };
-	struct stray stray = { .account = "b", .kind = 1, .id = "7" };
+	struct orphan orphan = { .account = "b", .kind = 1, .id = "7" };
 	struct store_share share = { .name = "bob" };
 
 	scratch_begin();
@@ -238,8 +238,8 @@ static void write_everything(void)
 	assert_int_equal(store_generation_put(store, &g, NULL), 0);
 	assert_int_equal(store_place_put(store, "here", NULL), 0);
 	assert_int_equal(store_sweep_put(store, &sweep, NULL), 0);
-	assert_int_equal(store_stray_put(store, &stray, NULL), 0);
-	assert_int_equal(store_stray_drop(store, "b", 1, "7", NULL), 0);
+	assert_int_equal(store_orphan_put(store, &orphan, NULL), 0);
+	assert_int_equal(store_orphan_drop(store, "b", 1, "7", NULL), 0);
 	assert_int_equal(store_share_replace(store, &l, &share, 1, 1, "o", NULL), 0);
 	assert_int_equal(store_telemetry_add(store, l.n, 1, "{}", NULL), 0);
 	assert_int_equal(store_telemetry_drop(store, l.n, NULL), 0);
@@ -483,7 +483,7 @@ static void a_check_finds_what_does_not_agree(void **state)
 	assert_int_equal(store_resource_insert(store, &r, NULL), 0);
 	scratch_commit();
 	assert_int_equal(store_check(store, &err), -1);
-	assert_non_null(strstr(err.text, "resources of no lease"));
+	assert_non_null(strstr(err.text, "resources without a lease"));
 	assert_false(store_broken(store));
 }
 

@@ -142,7 +142,7 @@ static void check_lease(const struct expected *e)
 	assert_int_equal(l.is_billed, 1);
 	assert_int_equal(l.breaches, 0);
 	assert_string_equal(l.currency, "EUR");
-	assert_string_equal(l.end_reason, e->end_reason);
+	assert_string_equal(lease_end_text(&l), e->end_reason);
 	assert_string_equal(l.last_error, e->last_error);
 	assert_string_equal(l.cursor, e->cursor);
 	assert_string_equal(l.attention, "");

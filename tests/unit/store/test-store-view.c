@@ -216,7 +216,7 @@ static void it_checks_as_the_others_do(void **state)
 	refused("chmod 600");
 	assert_int_equal(chmod(path, 0600), 0);
 	assert_int_equal(chmod(folder, 0777), 0);
-	refused("can be written by others");
+	refused("is writable by others");
 	assert_int_equal(chmod(folder, 0700), 0);
 	snprintf(target, sizeof(target), "%s.real", path);
 	assert_int_equal(rename(path, target), 0);

@@ -48,6 +48,27 @@ static void a_lease_comes_back_as_it_went_in(void **state)
 	store_rollback(store);
 }
 
+/* Of a newer version that was taken back, or of a hand. */
+static void an_unknown_end_reason_is_kept(void **state)
+{
+	struct lease l = scratch_insert("cbx_000000000001");
+
+	(void)state;
+	lease_end_parse(&l, "nonsense of 31 bytes, no more..and more");
+	scratch_begin();
+	assert_int_equal(store_lease_update(store, &l, NULL), 0);
+	scratch_commit();
+	assert_int_equal(store_lease_by_n(store, l.n, &l, NULL), 0);
+	assert_int_equal(l.end_reason, LEASE_END_OTHER);
+	assert_string_equal(lease_end_text(&l), "nonsense of 31 bytes, no more..");
+	l.tries = 1;
+	scratch_begin();
+	assert_int_equal(store_lease_update(store, &l, NULL), 0);
+	scratch_commit();
+	assert_int_equal(store_lease_by_n(store, l.n, &l, NULL), 0);
+	assert_string_equal(lease_end_text(&l), "nonsense of 31 bytes, no more..");
+}
+
 static void an_id_is_taken_once(void **state)
 {
 	struct lease l = scratch_insert("cbx_000000000001");
@@ -440,6 +461,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_lease_comes_back_as_it_went_in),
+		TEST(an_unknown_end_reason_is_kept),
 		TEST(an_id_is_taken_once),
 		TEST(a_savepoint_undoes_only_its_own),
 		TEST(a_reader_sees_what_was_committed),
