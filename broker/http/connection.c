@@ -24,7 +24,7 @@ static void connection_destroy(struct http_connection *conn)
 		TAILQ_REMOVE(&server->woken, conn, wake_link);
 	server->counters.connections_open--;
 	if (conn->is_tls && !conn->is_broken && conn->phase != PHASE_HANDSHAKE)
-		tls_say_goodbye(conn->transport.bev);
+		tls_send_close_notify(conn->transport.bev);
 	transport_close(&conn->transport);
 	if (conn->reading)
 		exchange_release(conn->reading);
@@ -45,7 +45,7 @@ static void connection_destroy(struct http_connection *conn)
 		TAILQ_REMOVE(&queue, ex, link);
 		exchange_detach(ex);
 	}
-	exchange_tell_leaving(server);
+	exchange_notify_detached(server);
 	socket_free(socket);
 }
 
@@ -68,7 +68,7 @@ int connection_close_idle(struct http_server *server)
 	}
 	if (!oldest)
 		return 0;
-	server->counters.closed_for_room++;
+	server->counters.closed_at_limit++;
 	connection_destroy(oldest);
 	return 1;
 }
@@ -297,13 +297,13 @@ static void connection_flush(struct http_connection *conn)
 }
 
 /* Is the handler of the answer being sent to be told that there is room again? */
-static int connection_owes_drain(const struct http_connection *conn)
+static int connection_needs_drain(const struct http_connection *conn)
 {
 	const struct http_exchange *ex = TAILQ_FIRST(&conn->queue);
 
 	if (conn->socket)
-		return socket_owes_drain(conn->socket) && !conn->is_broken &&
-		       !conn->is_closing && !evbuffer_get_length(conn->output);
+		return socket_needs_drain(conn->socket) && !conn->is_broken && !conn->is_closing &&
+		       !evbuffer_get_length(conn->output);
 	return ex && ex->drain_owed && ex->state == EXCHANGE_OPEN && !conn->is_broken &&
 	       !evbuffer_get_length(conn->output);
 }
@@ -312,7 +312,7 @@ static void connection_drained(struct http_connection *conn)
 {
 	struct http_exchange *ex = TAILQ_FIRST(&conn->queue);
 
-	if (!connection_owes_drain(conn))
+	if (!connection_needs_drain(conn))
 		return;
 	if (conn->socket) {
 		socket_drained(conn->socket);
@@ -331,7 +331,7 @@ static int connection_finish(struct http_connection *conn)
 	if (conn->is_shut)
 		return 0;
 	if (conn->is_tls)
-		tls_say_goodbye(conn->transport.bev);
+		tls_send_close_notify(conn->transport.bev);
 	shutdown(conn->transport.fd, SHUT_WR);
 	conn->is_shut = 1;
 	conn->phase = PHASE_LINGER;
@@ -421,7 +421,7 @@ void connection_turn(struct http_connection *conn)
 	conn->is_busy = 0;
 	if (connection_settle(conn))
 		connection_destroy(conn);
-	else if (connection_owes_drain(conn))
+	else if (connection_needs_drain(conn))
 		/* All that it produced is gone already, and nothing else would tell it. */
 		connection_wake(conn);
 }
@@ -490,14 +490,14 @@ again:
 	/* A handler may end exchanges while it is told: begin again after each. */
 	TAILQ_FOREACH(ex, &conn->queue, link) {
 		if (ex->state == EXCHANGE_OPEN && !ex->is_gone) {
-			exchange_tell_gone(ex);
+			exchange_notify_gone(ex);
 			goto again;
 		}
 	}
 	conn->is_busy = 0;
 }
 
-static void on_news(void *arg, enum transport_news news)
+static void on_transport_event(void *arg, enum transport_event news)
 {
 	struct http_connection *conn = arg;
 	struct http_server *server = conn->server;
@@ -530,7 +530,10 @@ void connection_open(struct http_server *server, int fd, const struct http_peer 
 
 	conn->server = server;
 	conn->transport = (struct transport){
-		.fd = fd, .buffer = server->buffer, .tell = on_news, .arg = conn,
+		.fd = fd,
+		.buffer = server->buffer,
+		.notify = on_transport_event,
+		.arg = conn,
 	};
 	conn->peer = *peer;
 	conn->is_tls = tls != NULL;

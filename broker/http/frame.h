@@ -11,7 +11,7 @@
 
 #include "util/buf.h"
 
-#define FRAME_HEAD_ROOM 10
+#define FRAME_HEAD_SIZE 10
 #define FRAME_CONTROL_MAX 125
 
 enum frame_step {
@@ -35,7 +35,7 @@ enum frame_step {
 struct frame_parser {
 	struct buf message;		/* of the text so far; its maximum is the limit */
 	char control[FRAME_CONTROL_MAX + 1];
-	unsigned char head[FRAME_HEAD_ROOM + 4];	/* and mask */
+	unsigned char head[FRAME_HEAD_SIZE + 4]; /* and mask */
 	unsigned head_len, head_need;
 	unsigned char mask[4];
 	unsigned opcode;		/* of this frame */
@@ -58,7 +58,7 @@ void frame_parser_fini(struct frame_parser *p);
 enum frame_step frame_feed(struct frame_parser *p, const char *data, size_t len, size_t *ret_used);
 
 /* The head of a whole, unmasked frame; returns its length. */
-size_t frame_head(unsigned opcode, size_t len, unsigned char out[FRAME_HEAD_ROOM]);
+size_t frame_head(unsigned opcode, size_t len, unsigned char out[FRAME_HEAD_SIZE]);
 #define FRAME_OP_CONTINUATION 0
 #define FRAME_OP_TEXT 1
 #define FRAME_OP_BINARY 2

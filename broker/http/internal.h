@@ -47,7 +47,7 @@ struct http_exchange {
 	unsigned is_chunked : 1;
 	unsigned no_content : 1;		/* HEAD, 204, 304: no byte of a body is sent */
 	unsigned drain_owed : 1;
-	unsigned is_leaving : 1;		/* on the server's list of that name */
+	unsigned is_detached : 1;		/* on the server's list of that name */
 	struct evbuffer *held;			/* the answer, while others go first; or NULL */
 	http_gone_fn on_gone;
 	void *gone_arg;
@@ -55,7 +55,7 @@ struct http_exchange {
 	void *drain_arg;
 	char *body;
 	size_t body_len;
-	size_t body_room;
+	size_t body_size;
 	struct http_sink *sink;			/* or NULL */
 	struct buf fields;			/* extra field lines of the answer */
 	uint64_t serial;
@@ -68,12 +68,12 @@ TAILQ_HEAD(exchange_list, http_exchange);
 
 /* ---- transport.c: knows none of the others but tls.c ------------------------------------ */
 
-enum transport_news {
-	TRANSPORT_READ,		/* there is input */
-	TRANSPORT_SENT,		/* all output was taken */
-	TRANSPORT_SECURED,	/* the TLS handshake is done */
-	TRANSPORT_EOF,		/* plain: the client has closed its sending side */
-	TRANSPORT_BROKEN,	/* nothing can be sent or received */
+enum transport_event {
+	TRANSPORT_READ,	   /* there is input */
+	TRANSPORT_SENT,	   /* all output was taken */
+	TRANSPORT_SECURED, /* the TLS handshake is done */
+	TRANSPORT_EOF,	   /* plain: the client has closed its sending side */
+	TRANSPORT_BROKEN,  /* nothing can be sent or received */
 };
 
 #define TRANSPORT_READ_MAX 4096	/* bytes received at once */
@@ -82,7 +82,7 @@ struct transport {
 	int fd;					/* owned */
 	char *buffer;				/* TRANSPORT_READ_MAX bytes, shared with others */
 	/* Called from the loop. May close the transport. */
-	void (*tell)(void *arg, enum transport_news news);
+	void (*notify)(void *arg, enum transport_event news);
 	void *arg;
 	/* Filled in by transport_open(). */
 	struct evbuffer *output;
@@ -198,7 +198,7 @@ struct http_server {
 	struct connection_list woken;
 	struct event *wake_event;
 	struct event *tick_event;
-	struct exchange_list leaving;		/* the connection is gone; not told yet */
+	struct exchange_list detached; /* the connection is gone; not told yet */
 	struct exchange_list pool;
 	unsigned pool_len;
 	uint64_t exchanges_live;		/* not in the pool */
@@ -210,7 +210,7 @@ struct http_server {
 };
 
 #define ACCEPT_PAUSED_FULL 1u
-#define ACCEPT_PAUSED_STARVED 2u
+#define ACCEPT_PAUSED_EXHAUSTED 2u
 
 /* server.c */
 uint64_t server_now(struct http_server *server);	/* reads the clock; coarse */
@@ -231,7 +231,7 @@ void tls_prepare(struct ssl_ctx_st *ctx);
 void tls_ref(struct ssl_ctx_st *ctx);
 void tls_unref(struct ssl_ctx_st *ctx);			/* takes NULL */
 struct bufferevent *tls_accept(struct event_base *base, struct ssl_ctx_st *ctx, int fd);
-void tls_say_goodbye(struct bufferevent *bev);		/* close_notify, without waiting */
+void tls_send_close_notify(struct bufferevent *bev); /* close_notify, without waiting */
 
 /* connection.c */
 void connection_open(struct http_server *server, int fd, const struct http_peer *peer,
@@ -251,14 +251,14 @@ void exchange_free(struct http_exchange *ex);		/* one that the pool had */
 int exchange_add_body(struct http_exchange *ex, const char *data, size_t len);
 void exchange_end(struct http_exchange *ex);		/* the handler, or a refusal, is done */
 void exchange_detach(struct http_exchange *ex);		/* its connection goes away */
-void exchange_tell_leaving(struct http_server *server);	/* calls handlers */
-void exchange_tell_gone(struct http_exchange *ex);
+void exchange_notify_detached(struct http_server *server); /* calls handlers */
+void exchange_notify_gone(struct http_exchange *ex);
 int exchange_is_first(const struct http_exchange *ex);
 
 /* websocket.c: what connection.c asks of an upgraded one */
 struct http_socket;
 size_t socket_feed(struct http_socket *socket, const char *data, size_t len);
-int socket_owes_drain(const struct http_socket *socket);
+int socket_needs_drain(const struct http_socket *socket);
 void socket_drained(struct http_socket *socket);
 uint32_t socket_tick_ms(const struct http_socket *socket);
 int socket_tick(struct http_socket *socket, uint64_t now);	/* -1: it was silent for too long */

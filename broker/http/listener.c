@@ -99,7 +99,7 @@ void listener_retry(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (server->reserve_fd < 0)
 		server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	server->accept_paused &= ~ACCEPT_PAUSED_STARVED;
+	server->accept_paused &= ~ACCEPT_PAUSED_EXHAUSTED;
 	listener_update_all(server);
 }
 
@@ -107,7 +107,7 @@ void listener_retry(evutil_socket_t fd, short what, void *arg)
  * The descriptors (or the memory for them) ran out. One client is told so with the
  * reserved descriptor, and nobody is accepted for a moment.
  */
-static void listener_starve(struct http_listener *l, int errnum)
+static void listener_exhausted(struct http_listener *l, int errnum)
 {
 	static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
 				   "Content-Length: 0\r\nRetry-After: 1\r\n\r\n";
@@ -130,7 +130,7 @@ static void listener_starve(struct http_listener *l, int errnum)
 		server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	}
 	server->counters.accept_failed++;
-	server->accept_paused |= ACCEPT_PAUSED_STARVED;
+	server->accept_paused |= ACCEPT_PAUSED_EXHAUSTED;
 	listener_update_all(server);
 	event_add(server->accept_timer, &pause);
 	server_log(server, LOG_ACCEPT_FAILED, strerror(errnum));
@@ -163,7 +163,7 @@ static void listener_accept(evutil_socket_t listening, short what, void *arg)
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			    errno == ENOMEM)
-				listener_starve(l, errno);
+				listener_exhausted(l, errno);
 			/* EINTR, ECONNABORTED and what the network reports: try the next. */
 			else if (errno != EAGAIN)
 				continue;
@@ -303,7 +303,7 @@ struct http_listener *http_listen_tcp(struct http_server *server, const char *ad
 }
 
 /* Removes the socket of a dead process. Returns 0 when the path is free then. */
-static int path_clear(const union listener_address *a, struct err *err)
+static int socket_path_clear(const union listener_address *a, struct err *err)
 {
 	const char *path = a->un.sun_path;
 	struct stat st;
@@ -331,7 +331,7 @@ static int path_clear(const union listener_address *a, struct err *err)
 }
 
 /* Not asked for where it is so already: a hardened service may not even ask. */
-static int set_group(const char *path, gid_t gid)
+static int socket_set_group(const char *path, gid_t gid)
 {
 	struct stat st;
 
@@ -341,13 +341,13 @@ static int set_group(const char *path, gid_t gid)
 }
 
 /* The mode and the group are set before the first connect() can succeed. */
-static int unix_bind(int fd, const union listener_address *a, gid_t gid, struct err *err)
+static int socket_bind(int fd, const union listener_address *a, gid_t gid, struct err *err)
 {
 	const char *path = a->un.sun_path;
 
 	if (bind(fd, &a->any, sizeof(a->un)))
 		return err_set_errno(err, errno, "cannot bind '%s'", path);
-	if (chmod(path, 0660) || set_group(path, gid) || listen(fd, BACKLOG)) {
+	if (chmod(path, 0660) || socket_set_group(path, gid) || listen(fd, BACKLOG)) {
 		err_set_errno(err, errno, "cannot listen on '%s'", path);
 		unlink(path);
 		return -1;
@@ -371,14 +371,14 @@ struct http_listener *http_listen_unix(struct http_server *server, const char *p
 		return NULL;
 	}
 	memcpy(a.un.sun_path, path, strlen(path));
-	if (path_clear(&a, err))
+	if (socket_path_clear(&a, err))
 		return NULL;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		err_set_errno(err, errno, "cannot make a socket for '%s'", path);
 		return NULL;
 	}
-	if (unix_bind(fd, &a, gid, err)) {
+	if (socket_bind(fd, &a, gid, err)) {
 		close(fd);
 		return NULL;
 	}

@@ -74,7 +74,7 @@ static int line_begin(struct http_parser *p, char c)
 	return HAND_OVER;
 }
 
-static int method_take(struct http_parser *p, char c)
+static int method_read(struct http_parser *p, char c)
 {
 	p->line_len++;
 	if (c == ' ') {
@@ -137,10 +137,10 @@ static int target_end(struct http_parser *p)
 	return HAND_OVER;
 }
 
-static int target_take(struct http_parser *p, struct parser_cursor *c)
+static int target_read(struct http_parser *p, struct parser_cursor *c)
 {
-	size_t room = p->limits->line_max > p->line_len ? p->limits->line_max - p->line_len : 0;
-	const char *stop = (size_t)(c->end - c->at) > room ? c->at + room : c->end;
+	size_t space = p->limits->line_max > p->line_len ? p->limits->line_max - p->line_len : 0;
+	const char *stop = (size_t)(c->end - c->at) > space ? c->at + space : c->end;
 	const char *at = c->at;
 	size_t n;
 
@@ -160,7 +160,7 @@ static int target_take(struct http_parser *p, struct parser_cursor *c)
 	return *at == ' ' ? target_end(p) : parser_refuse(p, HTTP_REFUSED_TARGET);
 }
 
-static int version_take(struct http_parser *p, char c)
+static int version_read(struct http_parser *p, char c)
 {
 	static const char form[] = "HTTP/d.d\r";
 	char want = form[p->token_len];
@@ -205,17 +205,17 @@ static int line_feed(struct http_parser *p, struct parser_cursor *c)
 			step = line_begin(p, *c->at++);
 			break;
 		case S_METHOD:
-			step = method_take(p, *c->at++);
+			step = method_read(p, *c->at++);
 			break;
 		case S_TARGET_START:
 			/* Leaves the "/" to the next state, which stores it. */
 			step = target_start(p, *c->at);
 			break;
 		case S_TARGET:
-			step = target_take(p, c);
+			step = target_read(p, c);
 			break;
 		case S_VERSION:
-			step = version_take(p, *c->at++);
+			step = version_read(p, *c->at++);
 			break;
 		default:
 			step = line_end(p, *c->at++);
@@ -228,7 +228,7 @@ static int line_feed(struct http_parser *p, struct parser_cursor *c)
 /* ---- the fields ---- */
 
 /* How many more bytes this field line may have. */
-static size_t field_room(const struct http_parser *p)
+static size_t field_space(const struct http_parser *p)
 {
 	uint32_t line = p->limits->field_max - p->line_len;
 	uint32_t all = p->limits->fields_max - p->fields_len;
@@ -254,10 +254,10 @@ static int field_begin(struct http_parser *p, char c)
 	return HAND_OVER;
 }
 
-static int name_take(struct http_parser *p, struct parser_cursor *c)
+static int name_read(struct http_parser *p, struct parser_cursor *c)
 {
-	size_t room = field_room(p);
-	const char *stop = (size_t)(c->end - c->at) > room ? c->at + room : c->end;
+	size_t space = field_space(p);
+	const char *stop = (size_t)(c->end - c->at) > space ? c->at + space : c->end;
 	const char *at = c->at;
 	char *out = text_end(p);
 	struct http_head *head = p->head;
@@ -302,7 +302,7 @@ static int value_end(struct http_parser *p)
 	return HAND_OVER;
 }
 
-static int is_blank(char c)
+static int char_is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
@@ -313,7 +313,7 @@ static void value_store(struct http_parser *p, const char *piece, size_t len)
 	size_t trimmed = len;
 
 	memcpy(text_end(p), piece, len);
-	while (trimmed && is_blank(piece[trimmed - 1]))
+	while (trimmed && char_is_blank(piece[trimmed - 1]))
 		trimmed--;
 	if (trimmed)
 		p->trimmed = p->head->text_len + (uint32_t)trimmed;
@@ -322,15 +322,15 @@ static void value_store(struct http_parser *p, const char *piece, size_t len)
 }
 
 /* The white space before the value is counted and not stored. */
-static int value_take(struct http_parser *p, struct parser_cursor *c)
+static int value_read(struct http_parser *p, struct parser_cursor *c)
 {
-	size_t room = field_room(p);
-	const char *stop = (size_t)(c->end - c->at) > room ? c->at + room : c->end;
+	size_t space = field_space(p);
+	const char *stop = (size_t)(c->end - c->at) > space ? c->at + space : c->end;
 	const char *at = c->at;
 	const char *from;
 
 	if (p->state == S_VALUE_START) {
-		while (at < stop && is_blank(*at))
+		while (at < stop && char_is_blank(*at))
 			at++;
 	}
 	from = at;
@@ -390,14 +390,14 @@ static int field_end(struct http_parser *p, char c)
 	return HAND_OVER;
 }
 
-static const struct http_field *known_field(const struct http_head *head, int field)
+static const struct http_field *field_register(const struct http_head *head, int field)
 {
 	return head->known[field] ? &head->fields[head->known[field] - 1] : NULL;
 }
 
-static enum http_refusal framing_decide(struct http_head *head)
+static enum http_refusal framing_set(struct http_head *head)
 {
-	const struct http_field *coding = known_field(head, HTTP_FIELD_TRANSFER_ENCODING);
+	const struct http_field *coding = field_register(head, HTTP_FIELD_TRANSFER_ENCODING);
 	int has_length = head->known[HTTP_FIELD_CONTENT_LENGTH] != 0;
 	enum http_refusal why;
 
@@ -428,15 +428,15 @@ static enum http_refusal framing_decide(struct http_head *head)
 static int head_end(struct http_parser *p, char c)
 {
 	struct http_head *head = p->head;
-	const struct http_field *encoding = known_field(head, HTTP_FIELD_CONTENT_ENCODING);
-	const struct http_field *expect = known_field(head, HTTP_FIELD_EXPECT);
+	const struct http_field *encoding = field_register(head, HTTP_FIELD_CONTENT_ENCODING);
+	const struct http_field *expect = field_register(head, HTTP_FIELD_EXPECT);
 	enum http_refusal why;
 
 	if (c != '\n')
 		return parser_refuse(p, HTTP_REFUSED_FIELD);
 	if (head->minor == 1 && !head->host)
 		return parser_refuse(p, HTTP_REFUSED_HOST);
-	why = framing_decide(head);
+	why = framing_set(head);
 	if (why)
 		return parser_refuse(p, why);
 	if (encoding && strcasecmp(encoding->value, "identity"))
@@ -464,11 +464,11 @@ static int fields_feed(struct http_parser *p, struct parser_cursor *c)
 				c->at++;
 			break;
 		case S_NAME:
-			step = name_take(p, c);
+			step = name_read(p, c);
 			break;
 		case S_VALUE_START:
 		case S_VALUE:
-			step = value_take(p, c);
+			step = value_read(p, c);
 			break;
 		case S_FIELD_LF:
 			step = field_end(p, *c->at++);

@@ -44,8 +44,8 @@
 #include <stdint.h>
 
 /* Upper bounds of the limits below: what the buffers are built for. */
-#define HTTP_LINE_ROOM 4096
-#define HTTP_FIELDS_ROOM 16384
+#define HTTP_LINE_SIZE 4096
+#define HTTP_FIELDS_SIZE 16384
 #define HTTP_FIELD_COUNT_MAX 64
 
 /* PROPFIND is here so that a route table can answer 405 to it; FOO is 501. */
@@ -171,7 +171,7 @@ struct http_head {
 	struct http_field fields[HTTP_FIELD_COUNT_MAX];
 	/* private */
 	uint32_t text_len;
-	char text[2 * (HTTP_LINE_ROOM + 1) + HTTP_FIELDS_ROOM];
+	char text[2 * (HTTP_LINE_SIZE + 1) + HTTP_FIELDS_SIZE];
 };
 
 enum http_step {
@@ -207,7 +207,7 @@ struct http_parser {
 
 void http_limits_init(struct http_limits *limits);
 /* Cuts what is above its upper bound. */
-void http_limits_cut(struct http_limits *limits);
+void http_limits_clamp(struct http_limits *limits);
 
 /*
  * Starts a request. `head` and `limits` are borrowed until the request is done;

@@ -41,12 +41,12 @@ void http_config_init(struct http_config *config)
 	http_limits_init(&config->limits);
 }
 
-static void config_cut(struct http_config *config)
+static void config_clamp(struct http_config *config)
 {
 	const uint32_t deadlines[] = { config->handshake_ms, config->head_ms, config->body_ms,
 				       config->write_ms, config->idle_ms, config->linger_ms };
 
-	http_limits_cut(&config->limits);
+	http_limits_clamp(&config->limits);
 	for (size_t i = 0; i < ARRAY_LEN(deadlines); i++) {
 		if (config->tick_ms > deadlines[i] / 4)
 			config->tick_ms = deadlines[i] / 4;
@@ -120,7 +120,7 @@ void server_log(struct http_server *server, enum log_kind kind, const char *text
 	server->callbacks.on_log(HTTP_LOG_WARNING, line, server->user);
 }
 
-static void empty_check(struct http_server *server)
+static void server_check_empty(struct http_server *server)
 {
 	void (*on_empty)(void *user) = server->on_empty;
 
@@ -149,7 +149,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	if (!TAILQ_EMPTY(&server->woken))
 		event_active(server->wake_event, EV_TIMEOUT, 0);
 	/* Last: it may free the server. */
-	empty_check(server);
+	server_check_empty(server);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -236,7 +236,7 @@ struct http_server *http_server_new(struct event_base *base, const struct http_c
 
 	server->base = base;
 	server->config = *config;
-	config_cut(&server->config);
+	config_clamp(&server->config);
 	server->config.hosts = NULL;
 	server->config.answer_fields = NULL;
 	server->callbacks = *callbacks;
@@ -246,7 +246,7 @@ struct http_server *http_server_new(struct event_base *base, const struct http_c
 	TAILQ_INIT(&server->listeners);
 	TAILQ_INIT(&server->connections);
 	TAILQ_INIT(&server->woken);
-	TAILQ_INIT(&server->leaving);
+	TAILQ_INIT(&server->detached);
 	TAILQ_INIT(&server->pool);
 	server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (server_fill(server, config, err)) {

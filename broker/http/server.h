@@ -118,7 +118,7 @@ struct http_counters {
 	uint64_t refusals[HTTP_REFUSAL_COUNT];
 	uint64_t gone;			/* exchanges whose client left before the answer */
 	uint64_t closed_idle;
-	uint64_t closed_for_room;	/* idle ones, at max_connections */
+	uint64_t closed_at_limit;	/* idle ones, at max_connections */
 	uint64_t closed_silent;		/* no byte of a request, or no handshake, in time */
 	uint64_t closed_slow_reader;
 	uint64_t accept_full;		/* times that max_connections paused accepting */

@@ -60,7 +60,7 @@ struct bufferevent *tls_accept(struct event_base *base, struct ssl_ctx_st *ctx, 
 	return bev;
 }
 
-void tls_say_goodbye(struct bufferevent *bev)
+void tls_send_close_notify(struct bufferevent *bev)
 {
 	SSL *ssl = bufferevent_openssl_get_ssl(bev);
 

@@ -84,7 +84,7 @@ static const struct {
 };
 
 /* Equal when "_" in `name` is read as "-". */
-static int is_disguise(const char *name, const char *known, size_t len)
+static int name_is_disguised(const char *name, const char *known, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		if ((name[i] == '_' ? '-' : name[i]) != known[i])
@@ -102,7 +102,7 @@ int token_find_field(const char *name, size_t len)
 			continue;
 		if (!memcmp(known, name, len))
 			return (int)i;
-		if (is_disguise(name, known, len))
+		if (name_is_disguised(name, known, len))
 			return -2;
 	}
 	return -1;
@@ -110,7 +110,7 @@ int token_find_field(const char *name, size_t len)
 
 int token_check_escapes(const char *text, size_t len)
 {
-	char decoded[HTTP_LINE_ROOM];
+	char decoded[HTTP_LINE_SIZE];
 	size_t n = 0;
 
 	if (len > sizeof(decoded))
@@ -137,7 +137,7 @@ int token_check_escapes(const char *text, size_t len)
 	return utf8_valid(decoded, n) ? 0 : -1;
 }
 
-static int is_port(const char *text, size_t len)
+static int text_is_port(const char *text, size_t len)
 {
 	unsigned value = 0;
 
@@ -172,7 +172,7 @@ size_t token_check_host(const char *text, size_t len)
 	}
 	if (!n || n > 255)
 		return 0;
-	if (n < len && (text[n] != ':' || !is_port(text + n + 1, len - n - 1)))
+	if (n < len && (text[n] != ':' || !text_is_port(text + n + 1, len - n - 1)))
 		return 0;
 	return n;
 }

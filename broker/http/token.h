@@ -43,7 +43,7 @@ int token_find_field(const char *name, size_t len);
 
 /*
  * Are the %-escapes whole, free of control characters, and is what they stand
- * for (with the rest, which is ASCII) valid UTF-8? At most HTTP_LINE_ROOM bytes.
+ * for (with the rest, which is ASCII) valid UTF-8? At most HTTP_LINE_SIZE bytes.
  * Returns 0 or -1.
  */
 int token_check_escapes(const char *text, size_t len);

@@ -183,7 +183,7 @@ int64_t account_count_response(struct account *account, const struct env_http_re
 void account_count_coalesced(struct account *account)
 {
 	pthread_mutex_lock(&account->state->lock);
-	account->state->figures.calls_shared++;
+	account->state->figures.calls_coalesced++;
 	pthread_mutex_unlock(&account->state->lock);
 }
 

@@ -96,7 +96,7 @@ void account_pause(struct account *account, int64_t ms);
 /* ---- figures for readiness, metrics and the log ---- */
 
 struct account_figures {
-	int64_t calls, calls_failed, calls_shared, budget_waits;
+	int64_t calls, calls_failed, calls_coalesced, budget_waits;
 	int64_t rate_remaining;		/* as the provider stated last, -1 unknown */
 	int64_t proven_ms;		/* wall clock, 0 never */
 	int blocked;

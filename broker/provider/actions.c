@@ -12,7 +12,7 @@ struct lessor_action action_at(const struct lessor_provider *table, size_t i)
 	return action;
 }
 
-static int is_placeholder(const char *segment, size_t len)
+static int segment_is_placeholder(const char *segment, size_t len)
 {
 	return len > 2 && segment[0] == '{' && segment[len - 1] == '}';
 }
@@ -31,7 +31,7 @@ static int path_matches(const char *template, const char *path, char *ret_id, si
 		size_t want = strcspn(++template, "/");
 		size_t have = strcspn(++path, "/?");
 
-		if (is_placeholder(template, want)) {
+		if (segment_is_placeholder(template, want)) {
 			if (!have)
 				return 0;
 			if (want == strlen(ACTION_ID_PLACE) &&

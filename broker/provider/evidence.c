@@ -14,7 +14,8 @@
 #define VALUE_MAX 1024
 
 size_t evidence_add(struct operation *op, const struct lessor_action *action, const char *id,
-		    const char *target, const struct lessor_http_response *response, int is_shared)
+		    const char *target, const struct lessor_http_response *response,
+		    int is_coalesced)
 {
 	struct operation_request *r;
 
@@ -25,7 +26,7 @@ size_t evidence_add(struct operation *op, const struct lessor_action *action, co
 		.target = operation_dup(op, target),
 		.outcome = response->outcome,
 		.status = (int)response->status,
-		.is_shared = is_shared,
+		.is_coalesced = is_coalesced,
 		.body = response->body,
 		.body_len = response->body_len,
 	};
@@ -160,7 +161,7 @@ static int request_reads_row(const struct operation_request *r, const struct res
 {
 	return r->action.effect == LESSOR_READS && r->action.object_at &&
 	       action_is_about(&r->action, row->kind) && row->id[0] &&
-	       strcmp(r->id, row->id) == 0 && !r->is_shared;
+	       strcmp(r->id, row->id) == 0 && !r->is_coalesced;
 }
 
 int evidence_exact(struct operation *op, const struct resource *row, struct lessor_observed *ret,
@@ -298,7 +299,7 @@ static int request_selects(const struct operation *op, const struct operation_re
 	char value[VALUE_MAX];
 
 	if (r->action.effect != LESSOR_LISTS || !action_is_about(&r->action, row->kind) ||
-	    r->is_shared || (other && query_value(r->target, other, value) != 0))
+	    r->is_coalesced || (other && query_value(r->target, other, value) != 0))
 		return 0;
 	if (!key)
 		return 1;
@@ -503,7 +504,7 @@ int evidence_action(struct operation *op, const struct resource *row, int *ret_f
 		struct operation_request *r = &op->requests[i];
 		const char *status;
 
-		if (r->action.effect != LESSOR_READS || !r->action.status_at || r->is_shared ||
+		if (r->action.effect != LESSOR_READS || !r->action.status_at || r->is_coalesced ||
 		    strcmp(r->id, row->action) != 0 || !request_succeeded(r))
 			continue;
 		status = json_string_value(request_value(r, r->action.status_at));

@@ -11,7 +11,8 @@
 
 /* Records a request and its outcome. Returns its number, from 1. */
 size_t evidence_add(struct operation *op, const struct lessor_action *action, const char *id,
-		    const char *target, const struct lessor_http_response *response, int is_shared);
+		    const char *target, const struct lessor_http_response *response,
+		    int is_coalesced);
 void evidence_fini(struct operation *op);
 
 /*

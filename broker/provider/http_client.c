@@ -473,7 +473,7 @@ static void http_client_call(void *data, const struct env_http_request *request,
 
 /* ---- life ---- */
 
-static char *dup_or_null(const char *text)
+static char *text_dup_or_null(const char *text)
 {
 	return text && text[0] ? xstrdup(text) : NULL;
 }
@@ -493,8 +493,8 @@ int http_client_new(const struct http_client_config *config, struct env *env,
 	pthread_mutex_init(&client->lock, NULL);
 	client->user_agent = xstrdup(config && config->user_agent ? config->user_agent : "lessord");
 	if (config) {
-		client->ca_file = dup_or_null(config->ca_file);
-		client->proxy = dup_or_null(config->proxy);
+		client->ca_file = text_dup_or_null(config->ca_file);
+		client->proxy = text_dup_or_null(config->proxy);
 		client->allow_plain = config->allow_plain;
 	}
 	env->http = http_client_call;

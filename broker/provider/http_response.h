@@ -13,9 +13,9 @@
 struct http_response {
 	atomic_int refs;
 	struct env_http_response http;
-	int64_t asked_mono_ms;	/* when the request was started: the answer is at least that new */
+	int64_t requested_mono_ms; /* when the request was started: the answer is at least that new */
 };
 
-struct http_response *http_response_new(int64_t asked_mono_ms);	/* one reference, the caller's */
+struct http_response *http_response_new(int64_t requested_mono_ms); /* one reference, the caller's */
 struct http_response *http_response_ref(struct http_response *response);
 void http_response_unref(struct http_response *response);		/* takes NULL */

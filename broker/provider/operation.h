@@ -56,7 +56,7 @@ struct operation_request {
 	const char *target;	/* path and query */
 	uint32_t outcome;	/* LESSOR_HAPPENED, ... */
 	int status;
-	int is_shared;		/* the response was, or may have been, another step's */
+	int is_coalesced;	/* the response was, or may have been, another step's */
 	const char *body;	/* of a response; lives as long as the operation */
 	size_t body_len;
 	struct json_t *root;	/* parsed when first needed */

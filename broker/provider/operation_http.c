@@ -202,7 +202,7 @@ static void response_set_not_sent(struct lessor_http_response *ret, struct opera
 	ret->error = operation_dup(op, error);
 }
 
-static int is_out_of_time(void *arg)
+static int operation_is_out_of_time(void *arg)
 {
 	const struct operation *op = arg;
 
@@ -357,7 +357,8 @@ static void outgoing_send_own(struct outgoing_request *out, struct lessor_http_r
 	response_hold(op, response);
 	if (leads) {
 		/* that we ran out of time says nothing to those who wait */
-		int ours = response->http.outcome != ENV_HTTP_ANSWERED && is_out_of_time(op);
+		int ours = response->http.outcome != ENV_HTTP_ANSWERED &&
+			   operation_is_out_of_time(op);
 		coalesce_finish(coalesce, out->http.path, ours ? NULL : response);
 	}
 	response_describe(ret, response, wait_ms, 0);
@@ -375,14 +376,18 @@ static void outgoing_send_coalesced(struct outgoing_request *out, struct lessor_
 	if (oldest < op->effect_mono_ms)
 		oldest = op->effect_mono_ms;
 	switch (coalesce_get(op->account->state->coalesce, out->http.path, oldest, now,
-			     is_out_of_time, op, &response)) {
+			     operation_is_out_of_time, op, &response)) {
 	case COALESCE_HIT:
 		response_hold(op, response);
 		account_count_coalesced(op->account);
 		now = env_mono_ms(op->account->env);
-		response_describe(ret, response, response->http.retry_after_ms > 0 ?
-				  response->http.retry_after_ms : 0,
-				  now > response->asked_mono_ms ? now - response->asked_mono_ms : 0);
+		response_describe(ret, response,
+				  response->http.retry_after_ms > 0 ?
+					  response->http.retry_after_ms :
+					  0,
+				  now > response->requested_mono_ms ?
+					  now - response->requested_mono_ms :
+					  0);
 		evidence_add(op, &out->action, out->id, out->http.path, ret, 1);
 		return;
 	case COALESCE_GAVE_UP:
@@ -408,7 +413,7 @@ static void outgoing_run(struct outgoing_request *out, struct lessor_http_respon
 		op->begun_ms = env_wall_ms(op->account->env);
 	if (atomic_load(&op->step->cancel))
 		response_set_not_sent(ret, op, LESSOR_CLASS_TRANSIENT, 0, "cancelled");
-	else if (is_out_of_time(op))
+	else if (operation_is_out_of_time(op))
 		response_set_not_sent(ret, op, LESSOR_CLASS_TRANSIENT, 0,
 				      "the step's time is over");
 	else if (!out->effect && out->http.share_ms > 0)

@@ -32,7 +32,7 @@ struct workers {
 	} *threads;
 };
 
-static void step_unrun(struct step *step)
+static void step_set_not_run(struct step *step)
 {
 	step->verdict = LESSOR_RETRY;
 	step->error_class = LESSOR_CLASS_TRANSIENT;
@@ -132,7 +132,7 @@ void workers_submit(struct workers *workers, struct step *step)
 	}
 	pthread_mutex_unlock(&workers->lock);
 	if (stopping) {
-		step_unrun(step);
+		step_set_not_run(step);
 		workers->done(workers->arg, step);
 	}
 }
@@ -154,7 +154,7 @@ void workers_free(struct workers *workers)
 	for (int i = 0; i < workers->count; i++)
 		pthread_join(workers->threads[i].thread, NULL);
 	while ((step = queue_pop_locked(workers)) != NULL) {
-		step_unrun(step);
+		step_set_not_run(step);
 		workers->done(workers->arg, step);
 	}
 	pthread_cond_destroy(&workers->more);

@@ -35,6 +35,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "store/runs.h"
 #include "store/store.h"
@@ -109,8 +110,10 @@ struct run_request {
 	void (*done)(struct run_request *request);
 	void *user;
 
-	struct run_request *next;	/* the room's while it has it */
+	STAILQ_ENTRY(run_request) link; /* the room's while it has it */
 };
+
+STAILQ_HEAD(run_request_list, run_request);
 
 /* Takes both connections over, also when it fails. */
 int runs_new(const struct runs_config *config, struct runs **ret, struct err *err);

@@ -22,7 +22,7 @@ static size_t wire_len;
 static void put(unsigned flags, const char *payload, size_t len)
 {
 	static const unsigned char mask[4] = { 0x37, 0xfa, 0x21, 0x3d };
-	unsigned char head[FRAME_HEAD_ROOM];
+	unsigned char head[FRAME_HEAD_SIZE];
 	size_t head_len = frame_head(0, len, head);
 
 	head[0] = (unsigned char)flags;
@@ -238,7 +238,7 @@ static void closes(void **state)
 
 static void heads(void **state)
 {
-	unsigned char out[FRAME_HEAD_ROOM];
+	unsigned char out[FRAME_HEAD_SIZE];
 
 	(void)state;
 	assert_int_equal(frame_head(FRAME_OP_TEXT, 5, out), 2);

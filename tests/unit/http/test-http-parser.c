@@ -572,10 +572,10 @@ static void test_limits_can_be_lowered(void **state)
 	assert_int_equal(http_parser_feed(&p, "abc", 3, &used, &body), HTTP_STEP_REFUSED);
 	assert_int_equal(used, 0);
 	limits.line_max = limits.fields_max = limits.field_max = limits.field_count = UINT32_MAX;
-	http_limits_cut(&limits);
-	assert_int_equal(limits.line_max, HTTP_LINE_ROOM);
+	http_limits_clamp(&limits);
+	assert_int_equal(limits.line_max, HTTP_LINE_SIZE);
 	assert_int_equal(limits.field_count, HTTP_FIELD_COUNT_MAX);
-	assert_int_equal(limits.field_max, HTTP_FIELDS_ROOM);
+	assert_int_equal(limits.field_max, HTTP_FIELDS_SIZE);
 	free(head);
 }
 

@@ -80,7 +80,7 @@ static void test_age(void **state)
 	struct account_figures figures;
 	account_figures(toy.account, &figures);
 	assert_int_equal(figures.calls, 2);
-	assert_int_equal(figures.calls_shared, 1);
+	assert_int_equal(figures.calls_coalesced, 1);
 }
 
 /* Only what is good is kept. */
