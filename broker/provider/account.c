@@ -22,7 +22,7 @@ int64_t account_option_int(const struct account *account, const char *key)
 	return value ? value->number : 0;
 }
 
-/* ---- is it the account we know? ---- */
+/* ---- verification ---- */
 
 void account_probed(struct account *account, int proven, uint32_t error_class, const char *reason)
 {
@@ -51,7 +51,7 @@ int account_is_proven(const struct account *account, int64_t max_age_ms)
 	int proven;
 
 	pthread_mutex_lock(&state->lock);
-	/* without a probe the provider is assumed well */
+	/* a provider without a probe counts as healthy */
 	proven = !state->figures.blocked &&
 		 (!account->table->probe ||
 		  (state->is_proven && now - state->proven_mono_ms <= max_age_ms));
@@ -157,7 +157,7 @@ int64_t account_count_response(struct account *account, const struct env_http_re
 
 	if (wait > WAIT_MOST_MS)
 		wait = WAIT_MOST_MS;
-	/* an operator who gives us a part of the account means it */
+	/* rate_per_hour is the operator's share of the account: a larger limit does not raise it */
 	if (account->config.rate_per_hour > 0 && limit > account->config.rate_per_hour)
 		limit = account->config.rate_per_hour;
 	env_random(account->env, &jitter, sizeof(jitter));

@@ -17,13 +17,13 @@ static int segment_is_placeholder(const char *segment, size_t len)
 	return len > 2 && segment[0] == '{' && segment[len - 1] == '}';
 }
 
-/* An {id} that stands twice is one id. */
+/* Every {id} of a template stands for the same id. */
 static int id_is_same(const char *id, const char *segment, size_t len)
 {
 	return !id[0] || (strlen(id) == len && memcmp(id, segment, len) == 0);
 }
 
-/* One segment after the other; both begin with a slash. */
+/* Compares segment by segment; both begin with a slash. */
 static int path_matches(const char *template, const char *path, char *ret_id, size_t id_size)
 {
 	ret_id[0] = '\0';

@@ -13,7 +13,7 @@
 #define COALESCE_BYTES_MAX (4u << 20)
 #define COALESCE_POLL_MS 50
 
-/* One request in flight. Lives until the last waiter has seen its result. */
+/* A request in flight. Freed when the last waiter has read its result. */
 struct flight {
 	char *path;
 	int64_t requested_mono_ms;
@@ -28,7 +28,7 @@ struct coalesce_entry {
 	struct http_response *response;
 };
 
-/* `lock` guards everything. */
+/* `lock` guards all members. */
 struct coalesce {
 	pthread_mutex_t lock;
 	pthread_cond_t finished;
@@ -97,7 +97,7 @@ static void flight_unref_locked(struct flight *flight)
 		flight_free(flight);
 }
 
-/* 1: finished. 0: the caller gave up. */
+/* Returns 1 when the request has finished, 0 when the caller gave up. */
 static int flight_wait_locked(struct coalesce *coalesce, struct flight *flight,
 			      int (*give_up)(void *arg), void *arg)
 {
@@ -177,7 +177,7 @@ static void coalesce_keep_locked(struct coalesce *coalesce, const char *path,
 		i++;
 	if (i < coalesce->count)
 		entry_drop(coalesce, i);
-	/* the oldest goes first; it is the least likely to be new enough for anybody */
+	/* evict the oldest: it is the least likely to be fresh enough */
 	while (coalesce->count == COALESCE_ENTRIES_MAX ||
 	       coalesce->bytes + response->http.body_len > COALESCE_BYTES_MAX) {
 		size_t oldest = 0;

@@ -14,7 +14,7 @@
 
 #define OPTION_TEXT_MAX 1024
 
-/* An older plugin's element is shorter than ours: what it lacks is zero. */
+/* An older plugin's element may be shorter than ours: missing members are zero. */
 static struct lessor_option option_at(const struct lessor_provider *table, size_t i)
 {
 	struct lessor_option option = { 0 };
@@ -26,7 +26,7 @@ static struct lessor_option option_at(const struct lessor_provider *table, size_
 	return option;
 }
 
-/* How many letters differ; good enough for keys of at most 32. */
+/* Levenshtein distance; both texts are short keys. */
 static int text_distance(const char *a, const char *b)
 {
 	size_t n = strlen(b);
@@ -141,7 +141,7 @@ static int text_check(const struct lessor_option *option, const char *text, stru
 			       OPTION_TEXT_MAX);
 	for (const char *p = text; *p; p++) {
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return err_set(err, ERR_INVALID, "option '%s' holds a control character",
+			return err_set(err, ERR_INVALID, "option '%s' contains a control character",
 				       option->key);
 	}
 	if (!utf8_valid(text, strlen(text)))
@@ -191,7 +191,8 @@ static int option_parse(const struct lessor_option *option, const char *text,
 		text = origin;
 		break;
 	default:
-		return err_set(err, ERR_INVALID, "option '%s' has a type this lessor does not know",
+		return err_set(err, ERR_INVALID,
+			       "option '%s' has a type that this version of lessor does not support",
 			       option->key);
 	}
 	ret->text = xstrdup(text);
@@ -212,7 +213,7 @@ static int given_check(const struct lessor_provider *table, const struct account
 			return key_unknown(table, given[i].key, err);
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(given[i].key, given[j].key) == 0)
-				return err_set(err, ERR_INVALID, "option '%s' is given twice",
+				return err_set(err, ERR_INVALID, "option '%s' is set twice",
 					       given[i].key);
 		}
 	}
@@ -241,7 +242,7 @@ int options_check(const struct lessor_provider *table, const struct account_opti
 			options_fini(&options);
 			return -1;
 		}
-		/* an empty preset means "not set", whatever the type */
+		/* an empty default means "not set", whatever the type */
 		if (text == option.preset && text[0] == '\0') {
 			options.values[i].text = xstrdup("");
 			options.values[i].type = option.type;

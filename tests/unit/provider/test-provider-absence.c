@@ -20,8 +20,8 @@
 
 /* ---- deleting ---------------------------------------------------------------------------- */
 
-#define NOT_ACCEPTED "whose delete no answer of this step accepts"
-#define NO_PERMIT "for which this step has no permit"
+#define NOT_ACCEPTED "no response of this step accepts its delete"
+#define NO_PERMIT "this step has no permit"
 
 static void test_deleting(void **state)
 {
@@ -31,30 +31,36 @@ static void test_deleting(void **state)
 		  DELETING },
 		{ "accepted with 204", PRESENT,
 		  PERMIT "answer DELETE /servers/42 204; " DELETE "deleting 1", NULL, DELETING },
-		{ "accepted, after one without an outcome", DELETE_UNKNOWN, PERMIT DELETE "deleting 1 7",
-		  NULL, DELETING },
+		{ "accepted, after one without an outcome", DELETE_UNKNOWN,
+		  PERMIT DELETE "deleting 1 7", NULL, DELETING },
 		{ "no request", PRESENT, PERMIT "!deleting 1 7", NOT_ACCEPTED, DELETE_UNKNOWN },
 		{ "not sent", PRESENT, "unsent DELETE /servers/42; " PERMIT DELETE "!deleting 1",
 		  NOT_ACCEPTED, DELETE_UNKNOWN },
-		{ "404", PRESENT, PERMIT "take 42; " DELETE "!deleting 1", NOT_ACCEPTED, DELETE_UNKNOWN },
+		{ "404", PRESENT, PERMIT "take 42; " DELETE "!deleting 1", NOT_ACCEPTED,
+		  DELETE_UNKNOWN },
 		{ "423", PRESENT, PERMIT "answer DELETE /servers/42 423; " DELETE "!deleting 1",
 		  NOT_ACCEPTED, DELETE_UNKNOWN },
 		{ "500", PRESENT, PERMIT "answer DELETE /servers/42 500; " DELETE "!deleting 1",
 		  NOT_ACCEPTED, DELETE_UNKNOWN },
-		{ "lost", PRESENT, PERMIT "lose DELETE /servers/42; " DELETE "!deleting 1", NOT_ACCEPTED,
-		  DELETE_UNKNOWN },
-		{ "twice", PRESENT, PERMIT DELETE "deleting 1 7; !deleting 1 8", NO_PERMIT, DELETING },
+		{ "lost", PRESENT, PERMIT "lose DELETE /servers/42; " DELETE "!deleting 1",
+		  NOT_ACCEPTED, DELETE_UNKNOWN },
+		{ "twice", PRESENT, PERMIT DELETE "deleting 1 7; !deleting 1 8", NO_PERMIT,
+		  DELETING },
 		{ "by the answer to an earlier one", PRESENT,
-		  "answer DELETE /servers/42 202; " PERMIT DELETE "delete_unknown 1; " PERMIT "!deleting 1",
+		  "answer DELETE /servers/42 202; " PERMIT DELETE "delete_unknown 1; " PERMIT
+		  "!deleting 1",
 		  NOT_ACCEPTED, DELETE_UNKNOWN },
 		{ "no permit", PRESENT, READ "!deleting 1 7", NO_PERMIT, PRESENT },
-		{ "a permit that was refused", PRESENT, "!permit 1; !deleting 1", NO_PERMIT, PRESENT },
-		{ "without a read, a permit or a request", PRESENT, "!deleting 1", NO_PERMIT, PRESENT },
-		{ "one that another step began", DELETE_UNKNOWN, "!deleting 1", NO_PERMIT, DELETE_UNKNOWN },
+		{ "a permit that was refused", PRESENT, "!permit 1; !deleting 1", NO_PERMIT,
+		  PRESENT },
+		{ "without a read, a permit or a request", PRESENT, "!deleting 1", NO_PERMIT,
+		  PRESENT },
+		{ "one that another step began", DELETE_UNKNOWN, "!deleting 1", NO_PERMIT,
+		  DELETE_UNKNOWN },
 		{ "one that is under way", DELETING, "!deleting 1", NO_PERMIT, DELETING },
 		{ "an action that cannot be one", PRESENT,
 		  PERMIT DELETE "!deleting 1 0123456789012345678901234567890123456789",
-		  "an action that cannot be one", DELETE_UNKNOWN },
+		  "an invalid action", DELETE_UNKNOWN },
 		{ "a row that is not there", PRESENT, "!deleting 9", "not in this ledger", PRESENT },
 	};
 	(void)state;
@@ -180,7 +186,7 @@ static void test_still_there(void **state)
 
 /* ---- gone: our delete was accepted -------------------------------------------------------------- */
 
-#define NO_READ "whose exact read of this step did not answer"
+#define NO_READ "no exact read of this step shows it absent"
 #define ABSENT "take 42; " READ
 #define AS(status) "answer GET /servers/42 " status "; " READ "!gone 1"
 
@@ -456,12 +462,14 @@ static void test_own_io_is_taken_at_its_word(void **state)
 {
 	static const struct toy_case provision[] = {
 		{ "created", 0, "intend server; created 1 42", NULL, PRESENT },
-		{ "not created", 0, "intend server; not_created 1", NULL, LESSOR_STATE_NEVER_EXISTED },
-		{ "silent", 0, "intend server", "its outcome not reported", LESSOR_STATE_UNKNOWN },
+		{ "not created", 0, "intend server; not_created 1", NULL,
+		  LESSOR_STATE_NEVER_EXISTED },
+		{ "silent", 0, "intend server", "its outcome was not reported",
+		  LESSOR_STATE_UNKNOWN },
 		{ "not seen", LESSOR_STATE_UNKNOWN, "not_seen 1", NULL, LESSOR_STATE_NEVER_EXISTED },
 		{ "found", LESSOR_STATE_UNKNOWN, "adopt server 42 toy-1", NULL, PRESENT },
 		{ "ready", PRESENT, "ready 42 toy-1", NULL, PRESENT },
-		{ "ready without a row", 0, "ready 42 toy-1", "which the ledger does not hold", 0 },
+		{ "ready without a row", 0, "ready 42 toy-1", "which is not in the ledger", 0 },
 	};
 	static const struct toy_case cleanup[] = {
 		{ "deleting", PRESENT, "permit 1 42; deleting 1", NULL, DELETING },

@@ -21,49 +21,60 @@
 
 #define MAKE "intend server; POST /servers 1; "
 #define MAKE_AS(status, body) "answer POST /servers " status " " body "; " MAKE
-#define NOT_SHOWN "no answer to its create shows that id"
+#define NOT_SHOWN "no response to its create shows that id"
 
 static void test_created(void **state)
 {
 	static const struct toy_case cases[] = {
 		{ "the id in the answer", 0, MAKE "created 1 4711", NULL, PRESENT },
 		{ "with an action to wait for", 0, MAKE "created 1 4711 9", NULL, PRESENT },
-		{ "an id that is text", 0, "intend key; POST /keys 1; created 1 k-4711", NULL, PRESENT },
-		{ "a number as text", 0, MAKE_AS("200", "{\"server\":{\"id\":\"4711\"}}")
-		  "created 1 4711", NULL, PRESENT },
+		{ "an id that is text", 0, "intend key; POST /keys 1; created 1 k-4711", NULL,
+		  PRESENT },
+		{ "a number as text", 0,
+		  MAKE_AS("200", "{\"server\":{\"id\":\"4711\"}}") "created 1 4711", NULL, PRESENT },
 		{ "twice", 0, MAKE "created 1 4711; !created 1 4711", NULL, PRESENT },
 		{ "another id", 0, MAKE "!created 1 4712", NOT_SHOWN, UNKNOWN },
 		{ "a shorter id", 0, MAKE "!created 1 471", NOT_SHOWN, UNKNOWN },
-		{ "a longer id", 0, MAKE_AS("201", "{\"server\":{\"id\":\"47110\"}}") "!created 1 4711",
-		  NOT_SHOWN, UNKNOWN },
+		{ "a longer id", 0,
+		  MAKE_AS("201", "{\"server\":{\"id\":\"47110\"}}") "!created 1 4711", NOT_SHOWN,
+		  UNKNOWN },
 		{ "the id at another place", 0,
-		  MAKE_AS("201", "{\"id\":4711,\"action\":{\"id\":4711},\"server\":{\"id\":1}}")
-		  "!created 1 4711", NOT_SHOWN, UNKNOWN },
-		{ "the id deeper down", 0, MAKE_AS("201", "{\"server\":{\"server\":{\"id\":4711}}}")
-		  "!created 1 4711", NOT_SHOWN, UNKNOWN },
-		{ "an id that is no id", 0, MAKE_AS("201", "{\"server\":{\"id\":4711.0}}")
-		  "!created 1 4711", NOT_SHOWN, UNKNOWN },
+		  MAKE_AS("201",
+			  "{\"id\":4711,\"action\":{\"id\":4711},\"server\":{\"id\":1}}") "!created 1 4711",
+		  NOT_SHOWN, UNKNOWN },
+		{ "the id deeper down", 0,
+		  MAKE_AS("201", "{\"server\":{\"server\":{\"id\":4711}}}") "!created 1 4711",
+		  NOT_SHOWN, UNKNOWN },
+		{ "an id that is no id", 0,
+		  MAKE_AS("201", "{\"server\":{\"id\":4711.0}}") "!created 1 4711", NOT_SHOWN,
+		  UNKNOWN },
 		{ "two answers in one", 0,
-		  MAKE_AS("201", "{\"server\":{\"id\":4711},\"server\":{\"id\":4711}}")
-		  "!created 1 4711", NOT_SHOWN, UNKNOWN },
+		  MAKE_AS("201",
+			  "{\"server\":{\"id\":4711},\"server\":{\"id\":4711}}") "!created 1 4711",
+		  NOT_SHOWN, UNKNOWN },
 		{ "half an answer", 0, MAKE_AS("201", "{\"server\":{\"id\":4711}") "!created 1 4711",
 		  NOT_SHOWN, UNKNOWN },
 		{ "no JSON", 0, MAKE_AS("201", "4711") "!created 1 4711", NOT_SHOWN, UNKNOWN },
-		{ "a 5xx that shows it", 0, MAKE_AS("503", "{\"server\":{\"id\":4711}}")
-		  "!created 1 4711", NOT_SHOWN, UNKNOWN },
-		{ "a 4xx that shows it", 0, MAKE_AS("409", "{\"server\":{\"id\":4711}}")
-		  "!created 1 4711", NOT_SHOWN, UNKNOWN },
-		{ "a lost answer", 0, "lose POST /servers; " MAKE "!created 1 4711", NOT_SHOWN, UNKNOWN },
+		{ "a 5xx that shows it", 0,
+		  MAKE_AS("503", "{\"server\":{\"id\":4711}}") "!created 1 4711", NOT_SHOWN,
+		  UNKNOWN },
+		{ "a 4xx that shows it", 0,
+		  MAKE_AS("409", "{\"server\":{\"id\":4711}}") "!created 1 4711", NOT_SHOWN,
+		  UNKNOWN },
+		{ "a lost answer", 0, "lose POST /servers; " MAKE "!created 1 4711", NOT_SHOWN,
+		  UNKNOWN },
 		{ "a request that was not sent", 0, "unsent POST /servers; " MAKE "!created 1 4711",
 		  NOT_SHOWN, UNKNOWN },
 		{ "no request", 0, "intend server; !created 1 4711", NOT_SHOWN, UNKNOWN },
 		{ "the answer to another row's create", 0,
 		  "intend server; intend server; POST /servers 1; POST /servers 2; !created 1 4712; "
-		  "created 2 4712", NOT_SHOWN, UNKNOWN },
+		  "created 2 4712",
+		  NOT_SHOWN, UNKNOWN },
 		{ "a read that shows it", 0,
-		  "put servers 42 other; " MAKE "GET /servers/42; !created 1 42", NOT_SHOWN, UNKNOWN },
-		{ "no id", 0, MAKE "!created 1", "id or action that cannot be one", UNKNOWN },
-		{ "an id with a slash", 0, MAKE "!created 1 47/11", "id or action that cannot be one",
+		  "put servers 42 other; " MAKE "GET /servers/42; !created 1 42", NOT_SHOWN,
+		  UNKNOWN },
+		{ "no id", 0, MAKE "!created 1", "invalid id or action", UNKNOWN },
+		{ "an id with a slash", 0, MAKE "!created 1 47/11", "invalid id or action",
 		  UNKNOWN },
 		{ "an intent of another step", LESSOR_STATE_INTENDED, "!created 1 42", "use adopt",
 		  LESSOR_STATE_INTENDED },
@@ -77,7 +88,7 @@ static void test_created(void **state)
 /* One intent, one request, one report. */
 static void test_creates_that_end_without_a_report(void **state)
 {
-	static const char silent[] = "its outcome not reported";
+	static const char silent[] = "its outcome was not reported";
 	static const struct toy_case cases[] = {
 		{ "answered", 0, "intend server; POST /servers 1", silent, UNKNOWN },
 		{ "refused", 0, MAKE_AS("422", "{}"), silent, UNKNOWN },
@@ -85,10 +96,10 @@ static void test_creates_that_end_without_a_report(void **state)
 		{ "not sent", 0, "unsent POST /servers; " MAKE, NULL, NEVER },
 		{ "no request", 0, "intend server", NULL, NEVER },
 		{ "unknown", 0, "lose POST /servers; " MAKE "unknown 1", NULL, UNKNOWN },
-		{ "a second request", 0, MAKE "!POST /servers 1; created 1 4711", "was sent already",
-		  PRESENT },
+		{ "a second request", 0, MAKE "!POST /servers 1; created 1 4711",
+		  "was already sent", PRESENT },
 		{ "a request after unknown", 0, "intend server; unknown 1; !POST /servers 1",
-		  "not intended any more", UNKNOWN },
+		  "no longer intended", UNKNOWN },
 		{ "a request without an intent", 0, "!POST /servers 0", "for no row", 0 },
 		{ "a request of another step's intent", LESSOR_STATE_INTENDED, "!POST /servers 1",
 		  "without an intent of this step", LESSOR_STATE_INTENDED },
@@ -105,7 +116,7 @@ static void test_creates_that_end_without_a_report(void **state)
 static void not_created_after(const char *status, int is_believed)
 {
 	char script[200];
-	struct toy_case c = { status, 0, script, is_believed ? NULL : "kept as unknown",
+	struct toy_case c = { status, 0, script, is_believed ? NULL : "recorded as unknown",
 			      is_believed ? NEVER : UNKNOWN };
 
 	snprintf(script, sizeof(script), MAKE_AS("%s", "{}") "%snot_created 1", status,
@@ -129,7 +140,7 @@ static void test_not_created_by_status(void **state)
 }
 
 #define TAKEN "answer POST /servers 409; " MAKE
-#define NO_ANSWER "not_created though no answer says so"
+#define NO_ANSWER "not_created, but no response says so"
 
 /* "Taken" may be by an earlier create of ours: the listing by name says whose it is. */
 static void test_not_created(void **state)
@@ -429,7 +440,7 @@ static void test_listings_of_what_was_handed_over(void **state)
 
 /* ---- adopt ------------------------------------------------------------------------------- */
 
-#define NO_SIGHT "which no answer of this step shows"
+#define NO_SIGHT "no response of this step shows it"
 #define THERE "put servers 42 toy-1; "
 
 /* Name and labels are those of the answer: what the plugin says of them is always a lie here. */
@@ -464,30 +475,36 @@ static void test_adopt(void **state)
 
 /* ---- ready ------------------------------------------------------------------------------- */
 
-#define NOT_HELD "which the ledger does not hold"
+#define NOT_HELD "which is not in the ledger"
 
 static void test_ready(void **state)
 {
 	static const struct toy_case cases[] = {
 		{ "read", PRESENT, "GET /servers/42; ready 42 toy-1", NULL, PRESENT },
 		{ "listed", PRESENT, "GET /servers; ready 42 toy-1", NULL, PRESENT },
-		{ "listed for another step", PRESENT, "SHARED /servers; ready 42 toy-1", NULL, PRESENT },
+		{ "listed for another step", PRESENT, "SHARED /servers; ready 42 toy-1", NULL,
+		  PRESENT },
 		{ "just made", 0, MAKE "created 1 4711; ready 4711 toy-1", NULL, PRESENT },
-		{ "without a row", 0, "put servers 42 toy-1; GET /servers/42; ready 42 toy-1", NOT_HELD, 0 },
+		{ "without a row", 0, "put servers 42 toy-1; GET /servers/42; ready 42 toy-1",
+		  NOT_HELD, 0 },
 		{ "without an id", PRESENT, "GET /servers/42; ready", NOT_HELD, PRESENT },
 		{ "of another id", PRESENT, "put servers 43 toy-1; GET /servers; ready 43 toy-1",
 		  NOT_HELD, PRESENT },
 		{ "of another name", PRESENT, "GET /servers/42; ready 42 toy-2", NOT_HELD, PRESENT },
 		{ "without a name", PRESENT, "GET /servers/42; ready 42", NOT_HELD, PRESENT },
-		{ "of a row without an outcome", UNKNOWN, "put servers 42 toy-1; GET /servers; "
-		  "ready 42 toy-1", NOT_HELD, UNKNOWN },
+		{ "of a row without an outcome", UNKNOWN,
+		  "put servers 42 toy-1; GET /servers; "
+		  "ready 42 toy-1",
+		  NOT_HELD, UNKNOWN },
 		{ "of a row that is being deleted", LESSOR_STATE_DELETE_UNKNOWN,
 		  "GET /servers/42; ready 42 toy-1", NOT_HELD, LESSOR_STATE_DELETE_UNKNOWN },
-		{ "never shown", PRESENT, "ready 42 toy-1", "no answer of this step shows", PRESENT },
-		{ "read as absent", PRESENT, "take 42; GET /servers/42; GET /servers; ready 42 toy-1",
-		  "no answer of this step shows", PRESENT },
+		{ "never shown", PRESENT, "ready 42 toy-1", "no response of this step shows",
+		  PRESENT },
+		{ "read as absent", PRESENT,
+		  "take 42; GET /servers/42; GET /servers; ready 42 toy-1",
+		  "no response of this step shows", PRESENT },
 		{ "a key of that id", PRESENT, "put keys 42 toy-1; GET /keys/42; ready 42 toy-1",
-		  "no answer of this step shows", PRESENT },
+		  "no response of this step shows", PRESENT },
 	};
 	(void)state;
 

@@ -207,7 +207,7 @@ static void ready_is_what_the_look_has_shown(void **state)
 	(void)state;
 	expect(look, 0, LESSOR_DONE, NULL);
 	expect(look, 1, LESSOR_DONE, NULL);
-	expect(look, 2, LESSOR_RETRY, "no answer of this step shows the server 43");
+	expect(look, 2, LESSOR_RETRY, "no response of this step shows the server 43");
 	assert_int_equal(look->violation, 0);
 	step_free(look);
 }
@@ -220,7 +220,7 @@ static void a_failed_answer_shows_nothing(void **state)
 	toy_answer(&toy, "GET", "/servers", 503, "{\"servers\":[{\"id\":41,\"name\":\"toy-1\"}]}");
 	look = toy_observe(&toy, all_ready);
 	for (size_t i = 0; i < 3; i++)
-		expect(look, i, LESSOR_RETRY, "no answer of this step shows the server");
+		expect(look, i, LESSOR_RETRY, "no response of this step shows the server");
 	step_free(look);
 }
 
@@ -254,7 +254,7 @@ static void another_leases_server_is_not_ones_own(void **state)
 	struct step *look = toy_observe(&toy, mixes_up);
 
 	(void)state;
-	expect(look, 0, LESSOR_RETRY, "which the ledger does not hold");
+	expect(look, 0, LESSOR_RETRY, "which is not in the ledger");
 	step_free(look);
 }
 

@@ -126,9 +126,9 @@ static void test_row_rules(void **state)
 {
 	(void)state;
 	violates(STEP_PROVISION, strange_rows, "row 99, which is not in this ledger");
-	violates(STEP_CLEANUP, intends, "intend inside of cleanup");
-	violates(STEP_INSPECT, intends, "no effects");
-	violates(STEP_RETAIN, intends, "no effects");
+	violates(STEP_CLEANUP, intends, "intend in cleanup");
+	violates(STEP_INSPECT, intends, "may not make this claim");
+	violates(STEP_RETAIN, intends, "may not make this claim");
 	violates(STEP_PROVISION, intends_badly, "intend of kind 0");
 	for (size_t i = 0; i < ARRAY_LEN(toy.commits); i++)
 		assert_int_equal(toy.commits[i], 0);
@@ -274,8 +274,8 @@ static void test_verdicts(void **state)
 	violates(STEP_PROVISION, returns_zero, "ended with verdict 0");
 	violates(STEP_PROVISION, returns_77, "ended with verdict 77");
 	violates(STEP_PROVISION, returns_minus, "ended with verdict -1");
-	violates(STEP_PROVISION, returns_bare_pending, "without saying why");
-	violates(STEP_CLEANUP, returns_bare_refused, "without saying why");
+	violates(STEP_PROVISION, returns_bare_pending, "without a reason");
+	violates(STEP_CLEANUP, returns_bare_refused, "without a reason");
 	violates(STEP_CLEANUP, returns_done, "ended with verdict 1");
 	violates(STEP_INSPECT, returns_pending, "ended with verdict 2");
 	violates(STEP_LIST, returns_pending, "ended with verdict 2");

@@ -130,14 +130,14 @@ static void test_refusals(void **state)
 	REFUSED("option 'keys' must be one of lease|account", "name", "x", "keys", "lease|account");
 	REFUSED("option 'keys' must be one of", "name", "x", "keys", "");
 	REFUSED("option 'keys' must be one of", "name", "x", "keys", "leas");
-	REFUSED("option 'keys' is given twice", "name", "x", "keys", "lease", "keys", "account");
-	REFUSED("option 'name' holds a control character", "name", "a\nb");
+	REFUSED("option 'keys' is set twice", "name", "x", "keys", "lease", "keys", "account");
+	REFUSED("option 'name' contains a control character", "name", "a\nb");
 	REFUSED("option 'name' is not UTF-8", "name", "\xff\xfe");
-	REFUSED("option 'endpoint' must be https", "name", "x", "endpoint", "http://api.example");
+	REFUSED("option 'endpoint' must use https", "name", "x", "endpoint", "http://api.example");
 	refused_with((const char *const[]){ "name", "x", NULL, NULL }, NULL, "needs a token");
 	refused_with((const char *const[]){ "name", "x", NULL, NULL }, "", "the token must have");
 	refused_with((const char *const[]){ "name", "x", NULL, NULL }, "secret\r\nHost: x",
-		     "the token holds a blank");
+		     "the token contains a space");
 }
 
 static void test_values(void **state)
@@ -179,10 +179,10 @@ static void test_open(void **state)
 	open_fails = 1;
 	REFUSED("'x' is no name for me", "name", "x");
 	open_fails = 3;
-	REFUSED("answered open with verdict 9", "name", "x");
+	REFUSED("returned verdict 9 from open", "name", "x");
 	assert_int_equal(closed, 0);
 	open_fails = 2;
-	REFUSED("broke its contract in open: GET / inside open", "name", "x");
+	REFUSED("violated the plugin contract in open: GET / inside open", "name", "x");
 	assert_int_equal(closed, 1);
 	open_fails = 0;
 }

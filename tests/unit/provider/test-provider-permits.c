@@ -68,7 +68,7 @@ static void test_permit_delete(void **state)
 	};
 	static const struct toy_case elsewhere[] = {
 		{ "where nothing is deleted", PRESENT, READ "!permit 1",
-		  "inside an operation that has no effects", PRESENT },
+		  "in an operation that may not make this claim", PRESENT },
 	};
 	(void)state;
 
@@ -118,39 +118,42 @@ static void test_a_permit_is_judged_by_the_answer(void **state)
 static void test_a_delete_needs_its_permit(void **state)
 {
 	static const struct toy_case cases[] = {
-		{ "by DELETE", PRESENT, PERMIT "DELETE /servers/42 1; deleting 1 7", NULL, DELETING },
-		{ "by POST", PRESENT, PERMIT "POST /servers/42/destroy 1; deleting 1 7", NULL, DELETING },
+		{ "by DELETE", PRESENT, PERMIT "DELETE /servers/42 1; deleting 1 7", NULL,
+		  DELETING },
+		{ "by POST", PRESENT, PERMIT "POST /servers/42/destroy 1; deleting 1 7", NULL,
+		  DELETING },
 		{ "by GET", PRESENT, PERMIT "EFFECT /servers/42/terminate 1; deleting 1 7", NULL,
 		  DELETING },
 		{ "with a read between", PRESENT,
 		  PERMIT "GET /actions/7; DELETE /servers/42 1; deleting 1 7", NULL, DELETING },
 		{ "no permit", PRESENT, READ "!DELETE /servers/42 1", "without a permit", PRESENT },
-		{ "no permit, by POST", PRESENT, READ "!POST /servers/42/destroy 1", "without a permit",
-		  PRESENT },
-		{ "no permit, by GET", PRESENT, READ "!EFFECT /servers/42/terminate 1", "without a permit",
-		  PRESENT },
-		{ "by GET, without a row", PRESENT, READ "!EFFECT /servers/42/terminate", "for no row",
-		  PRESENT },
+		{ "no permit, by POST", PRESENT, READ "!POST /servers/42/destroy 1",
+		  "without a permit", PRESENT },
+		{ "no permit, by GET", PRESENT, READ "!EFFECT /servers/42/terminate 1",
+		  "without a permit", PRESENT },
+		{ "by GET, without a row", PRESENT, READ "!EFFECT /servers/42/terminate",
+		  "for no row", PRESENT },
 		{ "a permit that was refused", PRESENT, "!permit 1; !DELETE /servers/42 1",
 		  "without a permit", PRESENT },
-		{ "twice", PRESENT, PERMIT "DELETE /servers/42 1; !DELETE /servers/42 1; deleting 1 7",
-		  "its permit was used already", DELETING },
+		{ "twice", PRESENT,
+		  PERMIT "DELETE /servers/42 1; !DELETE /servers/42 1; deleting 1 7",
+		  "its permit was already used", DELETING },
 		{ "twice, in two ways", PRESENT,
 		  PERMIT "POST /servers/42/destroy 1; !DELETE /servers/42 1; deleting 1 7",
-		  "its permit was used already", DELETING },
+		  "its permit was already used", DELETING },
 		{ "twice, after an answer that was lost", PRESENT,
 		  PERMIT "lose DELETE /servers/42; DELETE /servers/42 1; !DELETE /servers/42 1",
-		  "its permit was used already", LESSOR_STATE_DELETE_UNKNOWN },
+		  "its permit was already used", LESSOR_STATE_DELETE_UNKNOWN },
 		{ "twice, though it was not sent", PRESENT,
 		  PERMIT "unsent DELETE /servers/42; DELETE /servers/42 1; !DELETE /servers/42 1",
-		  "its permit was used already", PRESENT },
+		  "its permit was already used", PRESENT },
 		{ "permitted twice", PRESENT,
 		  PERMIT "permit 1; DELETE /servers/42 1; !DELETE /servers/42 1; deleting 1",
-		  "its permit was used already", DELETING },
+		  "its permit was already used", DELETING },
 		{ "a permit that was given back for another", PRESENT,
 		  PERMIT "unprotect 1; !DELETE /servers/42 1", "without a permit", PRESENT },
-		{ "another collection", PRESENT,
-		  "put keys 42 x; " PERMIT "!DELETE /keys/42 1", "for a row of another kind", PRESENT },
+		{ "another collection", PRESENT, "put keys 42 x; " PERMIT "!DELETE /keys/42 1",
+		  "for a row of another kind", PRESENT },
 		{ "another id", PRESENT, "put servers 43 x; " PERMIT "!DELETE /servers/43 1",
 		  "for a row of another id", PRESENT },
 		{ "a longer id", PRESENT, "put servers 422 x; " PERMIT "!DELETE /servers/422 1",
@@ -158,20 +161,21 @@ static void test_a_delete_needs_its_permit(void **state)
 		{ "a shorter id", PRESENT, "put servers 4 x; " PERMIT "!DELETE /servers/4 1",
 		  "for a row of another id", PRESENT },
 		{ "an id in the query", PRESENT,
-		  "put servers 43 x; " PERMIT "!DELETE /servers/43?/servers/42 1", "for a row of another id",
-		  PRESENT },
-		{ "an escaped id", PRESENT, PERMIT "!DELETE /servers/%34%32 1", "for a row of another id",
-		  PRESENT },
-		{ "all of them", PRESENT, PERMIT "!DELETE /servers 1", "none of its declared actions",
-		  PRESENT },
-		{ "by name", PRESENT, PERMIT "!DELETE /servers?name=toy-1 1", "none of its declared actions",
-		  PRESENT },
+		  "put servers 43 x; " PERMIT "!DELETE /servers/43?/servers/42 1",
+		  "for a row of another id", PRESENT },
+		{ "an escaped id", PRESENT, PERMIT "!DELETE /servers/%34%32 1",
+		  "for a row of another id", PRESENT },
+		{ "all of them", PRESENT, PERMIT "!DELETE /servers 1",
+		  "none of its declared actions", PRESENT },
+		{ "by name", PRESENT, PERMIT "!DELETE /servers?name=toy-1 1",
+		  "none of its declared actions", PRESENT },
 		{ "a part of it", PRESENT, PERMIT "!DELETE /servers/42/volumes 1",
 		  "none of its declared actions", PRESENT },
 		{ "a slash behind it", PRESENT, PERMIT "!DELETE /servers/42/ 1",
 		  "none of its declared actions", PRESENT },
 		{ "no row", PRESENT, PERMIT "!DELETE /servers/42 0", "for no row", PRESENT },
-		{ "a row that is not there", PRESENT, PERMIT "!DELETE /servers/42 9", "for no row", PRESENT },
+		{ "a row that is not there", PRESENT, PERMIT "!DELETE /servers/42 9", "for no row",
+		  PRESENT },
 	};
 	(void)state;
 
@@ -199,7 +203,7 @@ static void test_a_permit_is_of_one_row(void **state)
 	toy_start_case(&toy, &toy_table, PRESENT);
 	toy.rows[0].ours = 0;
 	step = toy_play(&toy, STEP_CLEANUP, PERMIT "!DELETE /servers/42 1");
-	assert_non_null(strstr(step->reason, "for no row that this lease made"));
+	assert_non_null(strstr(step->reason, "for no row that this lease created"));
 	step_free(step);
 	assert_int_equal(sent_of(&toy, "DELETE"), 0);
 	/* a permit does not outlive its step */
@@ -314,16 +318,19 @@ static void test_permit_change(void **state)
 {
 	static const struct toy_case cases[] = {
 		{ "labels", RETAINED, READ "label 1; PUT /servers/42 1; " READ, NULL, RETAINED },
-		{ "protection", RETAINED, READ "protect 1; POST /servers/42/actions/protect 1; " READ, NULL,
-		  RETAINED },
+		{ "protection", RETAINED,
+		  READ "protect 1; POST /servers/42/actions/protect 1; " READ, NULL, RETAINED },
 		{ "one after the other", RETAINED,
-		  READ "label 1; PUT /servers/42 1; " READ "protect 1; POST /servers/42/actions/protect 1; "
-		  READ "label 1; PUT /servers/42 1; " READ, NULL, RETAINED },
+		  READ "label 1; PUT /servers/42 1; " READ
+		       "protect 1; POST /servers/42/actions/protect 1; " READ
+		       "label 1; PUT /servers/42 1; " READ,
+		  NULL, RETAINED },
 		{ "labels twice", RETAINED, READ "label 1; PUT /servers/42 1; !PUT /servers/42 1",
-		  "its permit was used already", RETAINED },
+		  "its permit was already used", RETAINED },
 		{ "protection twice", RETAINED,
-		  READ "protect 1; POST /servers/42/actions/protect 1; !POST /servers/42/actions/protect 1",
-		  "its permit was used already", RETAINED },
+		  READ
+		  "protect 1; POST /servers/42/actions/protect 1; !POST /servers/42/actions/protect 1",
+		  "its permit was already used", RETAINED },
 		{ "protection with a permit for labels", RETAINED,
 		  READ "label 1; !POST /servers/42/actions/protect 1",
 		  "without a permit to change its protection", RETAINED },
@@ -334,39 +341,45 @@ static void test_permit_change(void **state)
 		{ "another id", RETAINED, "put servers 43 x; " READ "label 1; !PUT /servers/43 1",
 		  "for a row of another id", RETAINED },
 		{ "not read", RETAINED, "!label 1", NULL, RETAINED },
-		{ "another step's read", RETAINED, "SHARED /servers/42; !protect 1 42", NULL, RETAINED },
+		{ "another step's read", RETAINED, "SHARED /servers/42; !protect 1 42", NULL,
+		  RETAINED },
 		{ "read, and then another request", RETAINED, READ "GET /actions/7; !label 1", NULL,
 		  RETAINED },
 		{ "an answer about another id", RETAINED,
-		  "answer GET /servers/42 200 {\"server\":{\"id\":43}}; " READ "!label 1 42", NULL, RETAINED },
+		  "answer GET /servers/42 200 {\"server\":{\"id\":43}}; " READ "!label 1 42", NULL,
+		  RETAINED },
 		{ "read before the last change", RETAINED,
 		  READ "label 1; PUT /servers/42 1; !protect 1", NULL, RETAINED },
-		{ "a row that is not there", RETAINED, READ "!label 9", "not in this ledger", RETAINED },
+		{ "a row that is not there", RETAINED, READ "!label 9", "not in this ledger",
+		  RETAINED },
 	};
 	static const struct toy_case cleanup[] = {
 		{ "lifting", PRESENT,
-		  READ "unprotect 1; PUT /servers/42 1; POST /servers/42/actions/protect 1; " READ, NULL,
-		  PRESENT },
+		  READ "unprotect 1; PUT /servers/42 1; POST /servers/42/actions/protect 1; " READ,
+		  NULL, PRESENT },
 		{ "lifting, and then the delete", PRESENT,
-		  READ "unprotect 1; PUT /servers/42 1; POST /servers/42/actions/protect 1; "
-		  PERMIT "DELETE /servers/42 1; deleting 1 7", NULL, DELETING },
+		  READ "unprotect 1; PUT /servers/42 1; POST /servers/42/actions/protect 1; " PERMIT
+		       "DELETE /servers/42 1; deleting 1 7",
+		  NULL, DELETING },
 		{ "lifting twice", PRESENT,
 		  READ "unprotect 1; PUT /servers/42 1; POST /servers/42/actions/protect 1; "
-		  "!POST /servers/42/actions/protect 1; " READ, "its permit was used already", PRESENT },
+		       "!POST /servers/42/actions/protect 1; " READ,
+		  "its permit was already used", PRESENT },
 		{ "labels twice while lifting", PRESENT,
-		  READ "unprotect 1; PUT /servers/42 1; !PUT /servers/42 1", "its permit was used already",
-		  PRESENT },
+		  READ "unprotect 1; PUT /servers/42 1; !PUT /servers/42 1",
+		  "its permit was already used", PRESENT },
 		{ "lifting, and its answer lost", PRESENT,
 		  READ "unprotect 1; PUT /servers/42 1; lose POST /servers/42/actions/protect; "
-		  "POST /servers/42/actions/protect 1", NULL, LESSOR_STATE_UNPROTECT_UNKNOWN },
+		       "POST /servers/42/actions/protect 1",
+		  NULL, LESSOR_STATE_UNPROTECT_UNKNOWN },
 		{ "lifting before its labels are written", PRESENT,
-		  READ "unprotect 1; !POST /servers/42/actions/protect 1", "its labels are not written yet",
-		  PRESENT },
+		  READ "unprotect 1; !POST /servers/42/actions/protect 1",
+		  "its labels have not been written yet", PRESENT },
 		{ "a delete in its stead", PRESENT, READ "unprotect 1; !DELETE /servers/42 1",
 		  "without a permit", PRESENT },
 		{ "lifting with the permit to delete", PRESENT,
-		  PERMIT "!POST /servers/42/actions/protect 1", "without a permit to change its protection",
-		  PRESENT },
+		  PERMIT "!POST /servers/42/actions/protect 1",
+		  "without a permit to change its protection", PRESENT },
 	};
 	(void)state;
 
