@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of an exchange: pool, body, ownership, gone. Answers are in reply.c. */
+/* The life of an exchange: pool, body, ownership, disconnection. Answers: reply.c. */
 #include "http/exchange.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 #include "http/internal.h"
 #include "util/alloc.h"
 
-/* Kept for reuse; what is above is given back to the allocator. */
+/* exchanges beyond this number are freed instead of pooled */
 #define POOL_MAX 256
 #define BODY_KEPT_MAX 16384
 #define BODY_SIZE_FIRST 1024
@@ -25,7 +25,7 @@ struct http_exchange *exchange_acquire(struct http_connection *conn)
 		TAILQ_REMOVE(&server->pool, ex, link);
 		server->pool_len--;
 	} else {
-		/* The head is large, mostly untouched, and need not be zeroed. */
+		/* the head is large, mostly unused, and need not be zeroed */
 		ex = xrealloc(NULL, sizeof(*ex));
 		memset(ex, 0, offsetof(struct http_exchange, head));
 		buf_init(&ex->fields, FIELDS_MAX);
@@ -75,14 +75,14 @@ void exchange_release(struct http_exchange *ex)
 		server_release(server);
 		return;
 	}
-	/* The last one used is the next one used: it is warm. */
+	/* reuse the most recently used exchange first: it is still in the CPU's cache */
 	TAILQ_INSERT_HEAD(&server->pool, ex, link);
 	server->pool_len++;
 }
 
 /*
- * The room grows with what has arrived, never with what was announced. Returns
- * -1 when there is no memory: the size is the client's choice, so it is checked.
+ * The buffer grows with the bytes that arrive, never with the announced length. Returns -1 if
+ * there is no memory: the size is chosen by the client, so the allocation is checked.
  */
 int exchange_add_body(struct http_exchange *ex, const char *data, size_t len)
 {
@@ -145,7 +145,7 @@ void exchange_notify_gone(struct http_exchange *ex)
 		on_gone(ex, ex->gone_arg);
 }
 
-/* Calls nobody: those that are to be told are put on the list of the detached. */
+/* Calls no handler: exchanges whose handler must be notified go to the server's list. */
 void exchange_detach(struct http_exchange *ex)
 {
 	ex->conn = NULL;
@@ -183,7 +183,7 @@ const char *http_exchange_body(const struct http_exchange *ex, size_t *ret_len)
 	*ret_len = ex->body_len;
 	if (!ex->body_len)
 		return "";
-	/* exchange_add_body always leaves room for it. */
+	/* exchange_add_body always leaves space for the NUL */
 	ex->body[ex->body_len] = '\0';
 	return ex->body;
 }

@@ -21,7 +21,7 @@ static enum frame_step frame_fail(struct frame_parser *p, uint16_t code)
 {
 	if (!p->code)
 		p->code = code;
-	/* No head is ever whole any more. */
+	/* a head of length 0 never completes: every later call fails */
 	p->head_need = 0;
 	return FRAME_BAD;
 }
@@ -31,14 +31,14 @@ static int opcode_is_control(const struct frame_parser *p)
 	return (p->opcode & 8) != 0;
 }
 
-/* The first two bytes say how long the head is. 0, or -1: frame_fail. */
+/* The first two bytes determine the length of the head. Returns 0, or -1 if they are invalid. */
 static int head_begin(struct frame_parser *p)
 {
 	unsigned char flags = p->head[0], len = p->head[1];
 
 	p->opcode = flags & 0x0f;
 	p->is_last = flags >> 7;
-	/* No extension was agreed on, and every client masks. */
+	/* no extension was negotiated, and clients must mask */
 	if ((flags & 0x70) || !(len & 0x80)) {
 		frame_fail(p, FRAME_CODE_PROTOCOL);
 		return -1;
@@ -62,7 +62,7 @@ static int head_begin(struct frame_parser *p)
 	return 0;
 }
 
-/* Each length has one way to be written. */
+/* a length must use its shortest encoding */
 static int head_read_len(struct frame_parser *p, uint64_t *ret)
 {
 	unsigned char len = p->head[1] & 0x7f;
@@ -123,7 +123,7 @@ static void payload_add(struct frame_parser *p, const char *data, size_t len)
 	}
 }
 
-/* Codes that may stand in a frame: 1004 to 1006 and 1015 may not, and the rest is nobody's. */
+/* Codes allowed in a close frame: 1004 to 1006 and 1015 are reserved, the others undefined. */
 static int code_is_valid(unsigned code)
 {
 	return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
@@ -165,7 +165,7 @@ static enum frame_step frame_finish(struct frame_parser *p)
 	return FRAME_TEXT;
 }
 
-/* As much of a head as there is. 1: it is whole, 0: more is needed, -1: frame_fail. */
+/* Reads as much of the head as is available. 1: complete; 0: more bytes are needed; -1: invalid. */
 static int head_feed(struct frame_parser *p, const char *data, size_t len, size_t *used)
 {
 	while (p->head_len < p->head_need) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a request head, the limits, and the fixed words of the parser's lists. */
+/* Access to a request head, the limits, and the texts of the parser's lists. */
 #include <string.h>
 #include <strings.h>
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three small machines, one after the other: the request line, the fields, the
- * body (parser_body.c). Each takes bytes until it needs more, refuses, or hands over. Every
- * decision depends on the bytes so far and never on where a feed ended: that is
- * what makes the pieces irrelevant, and why no machine looks ahead.
+ * Three small state machines in sequence: request line, fields, body (parser_body.c). Each
+ * consumes bytes until it needs more, refuses, or hands over. Decisions depend only on the
+ * bytes so far, never on where a chunk of input ended, so no machine looks ahead.
  */
 #include "http/parser.h"
 
@@ -13,7 +12,7 @@
 #include "http/parser_states.h"
 #include "http/token.h"
 
-/* A method longer than this is none of ours, whatever it is. */
+/* a longer method cannot be a known one */
 #define METHOD_LEN_MAX 32
 
 int parser_refuse(struct http_parser *p, enum http_refusal why)
@@ -31,7 +30,7 @@ void http_parser_begin(struct http_parser *p, struct http_head *head,
 	p->head = head;
 	p->body_max = limits->body_max;
 	p->state = S_START;
-	/* Not the fields and not the text: they are written before they are read. */
+	/* fields and text need no zeroing: they are written before they are read */
 	memset(head, 0, offsetof(struct http_head, fields));
 	head->text_len = 0;
 }
@@ -78,7 +77,7 @@ static int method_read(struct http_parser *p, char c)
 {
 	p->line_len++;
 	if (c == ' ') {
-		/* The target of a CONNECT is of another form: say so before it is looked at. */
+		/* a CONNECT has another form of target: refuse it before parsing that */
 		if (p->token_len == 7 && !memcmp(p->method, "CONNECT", 7))
 			return parser_refuse(p, HTTP_REFUSED_METHOD);
 		p->state = S_TARGET_START;
@@ -108,7 +107,7 @@ static char *text_end(struct http_parser *p)
 	return p->head->text + p->head->text_len;
 }
 
-/* The space after the target has come. */
+/* Called at the space after the target. */
 static int target_end(struct http_parser *p)
 {
 	struct http_head *head = p->head;
@@ -125,7 +124,7 @@ static int target_end(struct http_parser *p)
 	head->path = target;
 	head->path_len = (uint16_t)path_len;
 	if (question) {
-		/* The path gets a copy, so that both it and the target end with a NUL. */
+		/* copy the path, so that it and the target both end with a NUL */
 		head->query = question + 1;
 		head->query_len = (uint16_t)(len - path_len - 1);
 		head->path = memcpy(text_end(p), target, path_len);
@@ -208,7 +207,7 @@ static int line_feed(struct http_parser *p, struct parser_cursor *c)
 			step = method_read(p, *c->at++);
 			break;
 		case S_TARGET_START:
-			/* Leaves the "/" to the next state, which stores it. */
+			/* leaves the "/" to the next state, which stores it */
 			step = target_start(p, *c->at);
 			break;
 		case S_TARGET:
@@ -286,7 +285,7 @@ static int name_read(struct http_parser *p, struct parser_cursor *c)
 	return HAND_OVER;
 }
 
-/* The CR after the value has come. */
+/* Called at the CR after the value. */
 static int value_end(struct http_parser *p)
 {
 	struct http_head *head = p->head;
@@ -307,7 +306,7 @@ static int char_is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Stores a piece of the value, and notes where the last character that counts is. */
+/* Stores part of the value, and the position of its last non-blank character. */
 static void value_store(struct http_parser *p, const char *piece, size_t len)
 {
 	size_t trimmed = len;
@@ -321,7 +320,7 @@ static void value_store(struct http_parser *p, const char *piece, size_t len)
 	p->state = S_VALUE;
 }
 
-/* The white space before the value is counted and not stored. */
+/* White space before the value counts towards the limit but is not stored. */
 static int value_read(struct http_parser *p, struct parser_cursor *c)
 {
 	size_t space = field_space(p);
@@ -353,7 +352,7 @@ static int value_read(struct http_parser *p, struct parser_cursor *c)
 	return parser_refuse(p, HTTP_REFUSED_FIELD);
 }
 
-/* A field is complete: what can be judged about it alone is judged now. */
+/* A field is complete: checks that concern this field alone. */
 static int field_end(struct http_parser *p, char c)
 {
 	static const uint8_t single[] = {
@@ -424,7 +423,7 @@ static enum http_refusal framing_set(struct http_head *head)
 	}
 }
 
-/* The head is complete: what concerns several fields is judged now. */
+/* The head is complete: checks that concern several fields. */
 static int head_end(struct http_parser *p, char c)
 {
 	struct http_head *head = p->head;
@@ -458,7 +457,10 @@ static int fields_feed(struct http_parser *p, struct parser_cursor *c)
 	while (step == HAND_OVER && c->at < c->end && p->state < S_HEAD_DONE) {
 		switch (p->state) {
 		case S_FIELD_START:
-			/* The end of the head is used up; a name is left to the next state. */
+			/*
+			 * the CR that ends the head is consumed; the first byte of a name is
+			 * left
+			 */
 			step = field_begin(p, *c->at);
 			if (p->state == S_HEAD_LF)
 				c->at++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The third machine of the parser: a body of known length, or in chunks. */
+/* The parser's third state machine: a body of known length, or in chunks. */
 #include "http/parser_states.h"
 
 #include "http/token.h"
@@ -44,7 +44,7 @@ static int chunk_size_read(struct http_parser *p, char c)
 	return HAND_OVER;
 }
 
-/* A state whose only way on is one character. */
+/* Handles a state that accepts exactly one character. */
 static int char_expect(struct http_parser *p, char c, char want, enum parser_state next)
 {
 	if (c != want)
@@ -57,7 +57,7 @@ static int chunk_begin(struct http_parser *p, char c)
 {
 	if (char_expect(p, c, '\n', p->left ? S_CHUNK_DATA : S_LAST_CR) != HAND_OVER)
 		return HTTP_STEP_REFUSED;
-	/* taken <= body_max always holds here. */
+	/* invariant: taken <= body_max */
 	if (p->left > p->body_max - p->taken)
 		return parser_refuse(p, HTTP_REFUSED_BODY_SIZE);
 	p->taken += p->left;

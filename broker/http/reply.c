@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Composing answers. An answer goes to the connection's output when its exchange
- * is the first of the queue, and else into a buffer of its own until it is.
- * Nothing is written to a socket here: connection_turn() does that once for all
- * answers of a turn.
+ * Composes answers. An answer goes to the connection's output if its exchange is the first of
+ * the queue, otherwise to a buffer of its own until then. Nothing is written to a socket here:
+ * connection_turn() does that once for all answers of a turn.
  */
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +39,7 @@ static const char *const reasons[STATUS_MAX - STATUS_MIN + 1] = {
 #undef X
 };
 
-/* Status line, Date, Content-Length, Connection and the like without what varies. */
+/* Status line, Date, Content-Length, Connection and other parts of bounded length. */
 #define HEAD_SIZE 256
 
 static char *text_append(char *to, const char *text, size_t len)
@@ -116,7 +115,7 @@ static char *head_append(char *to, struct http_exchange *ex, const struct answer
 	return PUT(to, "\r\n");
 }
 
-/* The head, and the body if there is one, in one piece of memory: one write. */
+/* Head and body go into one contiguous buffer, so that one write sends them. */
 static void answer_compose(struct http_exchange *ex, const struct answer *a)
 {
 	size_t body_len = a->mode == BODY_LENGTH && !ex->no_content ? a->len : 0;
@@ -146,7 +145,7 @@ static int status_is_bodiless(int status)
 	return status == 204 || status == 304;
 }
 
-/* What the server itself has to say about this answer, before it is composed. */
+/* Applies the server's own rules to an answer before it is composed. */
 static void answer_prepare(struct http_exchange *ex, int *status)
 {
 	struct http_connection *conn = ex->conn;
@@ -154,7 +153,7 @@ static void answer_prepare(struct http_exchange *ex, int *status)
 	if (*status < STATUS_MIN || *status > STATUS_MAX)
 		*status = 500;
 	ex->no_content = ex->head.method == HTTP_HEAD || status_is_bodiless(*status);
-	/* Nothing else comes after it on a draining connection: say so. */
+	/* the last answer on a draining connection announces the close */
 	if (ex->server->is_draining && !TAILQ_NEXT(ex, link) && !conn->reading)
 		ex->close = 1;
 }
@@ -171,7 +170,7 @@ void http_reply(struct http_exchange *ex, int status, const char *content_type,
 			a.mode = BODY_NONE;
 		answer_compose(ex, &a);
 	} else {
-		/* A second answer is a bug of the handler: the first one stays unfinished. */
+		/* a second answer is a bug in the handler: leave the first one unfinished */
 		ex->close = 1;
 	}
 	exchange_end(ex);
@@ -311,7 +310,7 @@ void http_stream_end(struct http_exchange *ex)
 		if (out)
 			evbuffer_add(out, "0\r\n\r\n", 5);
 	}
-	/* An end without a beginning is a bug of the handler: the client gets no lie. */
+	/* an end without a beginning is a bug in the handler: send no false success */
 	if (!ex->is_streaming)
 		ex->close = 1;
 	exchange_end(ex);

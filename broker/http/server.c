@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The root object: configuration, clock, host names, waking, ticking, the end. */
+/* The root object: configuration, clock, host names, wake-up, tick, shutdown. */
 #include "http/server.h"
 
 #include <fcntl.h>
@@ -61,7 +61,7 @@ uint64_t server_now(struct http_server *server)
 {
 	struct timespec ts;
 
-	/* 4 ms fine, and a fifth of the price of the exact one. */
+	/* resolution 4 ms, at a fifth of the cost of CLOCK_MONOTONIC */
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	server->now = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 	return server->now;
@@ -106,8 +106,8 @@ void server_add_host(struct http_server *server, const char *host)
 void server_log(struct http_server *server, enum log_kind kind, const char *text)
 {
 	static const char *const what[LOG_KIND_COUNT] = {
-		[LOG_ACCEPT_FAILED] = "cannot accept connections, trying again soon",
-		[LOG_ACCEPT_FULL] = "no more connections are accepted for now",
+		[LOG_ACCEPT_FAILED] = "cannot accept connections; retrying shortly",
+		[LOG_ACCEPT_FULL] = "not accepting connections for now",
 	};
 	uint64_t now = server_now(server);
 	char line[256];
@@ -138,7 +138,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* Only those that are there now: a turn may wake others, and the loop has other work. */
+	/* only those woken so far: a turn may wake others, and the loop has other work */
 	TAILQ_FOREACH(conn, &server->woken, wake_link)
 		count++;
 	while (count-- && (conn = TAILQ_FIRST(&server->woken)) != NULL) {
@@ -148,7 +148,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	}
 	if (!TAILQ_EMPTY(&server->woken))
 		event_active(server->wake_event, EV_TIMEOUT, 0);
-	/* Last: it may free the server. */
+	/* last: this may free the server */
 	server_check_empty(server);
 }
 
@@ -166,12 +166,12 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		connection_tick(conn, now);
 		conn = next;
 	}
-	/* Clients were waiting, and nobody had been idle for long enough then. */
+	/* clients are waiting, and an idle connection may be old enough to close now */
 	if (server->accept_paused & ACCEPT_PAUSED_FULL)
 		connection_close_idle(server);
 }
 
-/* Whole lines, each a token, a colon and clean text. */
+/* Complete lines, each a token, a colon and text without control characters. */
 static int fields_check(const char *text)
 {
 	while (*text) {
@@ -200,7 +200,7 @@ static int hosts_fill(struct http_server *server, const struct http_config *conf
 		const char *host = config->hosts[i];
 
 		if (token_check_host(host, strlen(host)) != strlen(host))
-			return err_set(err, ERR_INVALID, "'%.100s' is not a host name", host);
+			return err_set(err, ERR_INVALID, "'%.100s' is not a valid host name", host);
 		server_add_host(server, host);
 	}
 	return 0;
@@ -215,14 +215,15 @@ static int server_fill(struct http_server *server, const struct http_config *con
 	server->wake_event = event_new(server->base, -1, 0, on_wake, server);
 	server->accept_timer = event_new(server->base, -1, 0, listener_retry, server);
 	if (!server->tick_event || !server->wake_event || !server->accept_timer)
-		return err_set(err, ERR_NO_MEMORY, "cannot make the server's timers");
+		return err_set(err, ERR_NO_MEMORY, "cannot create the server's timers");
 	if (fields_check(server->answer_fields))
-		return err_set(err, ERR_INVALID, "the answer fields are not well formed");
+		return err_set(err, ERR_INVALID,
+			       "the additional response header fields are malformed");
 	if (hosts_fill(server, config, err))
 		return -1;
 	if (getrandom(&server->boot, sizeof(server->boot), 0) != sizeof(server->boot))
 		return err_set(err, ERR_IO, "cannot read random bytes");
-	/* An answer to a client that left must not end the process. */
+	/* writing to a client that has disconnected must not kill the process */
 	if (!sigaction(SIGPIPE, NULL, &old) && old.sa_handler == SIG_DFL)
 		signal(SIGPIPE, SIG_IGN);
 	return 0;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading and writing one socket. Knows nothing of HTTP.
+ * Reads and writes one socket; knows nothing of HTTP.
  *
- * Plain: bytes are received into a buffer that all connections share and used there; only
- * what the owner may not use yet is copied. Output is written when the owner flushes it;
- * only what the kernel does not take waits for the socket to become writable. So a request
- * costs one system call to read and one to answer, and no epoll_ctl().
+ * Plain: bytes are received into a buffer that all connections share and are used there; only
+ * bytes that the owner cannot use yet are copied. Output is written when the owner flushes it;
+ * only what the kernel does not accept waits until the socket is writable. So a request costs
+ * one system call to read and one to answer, and no epoll_ctl().
+ *
  * TLS: a bufferevent reads and writes.
  */
 #include <errno.h>
@@ -29,7 +30,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	t->notify(t->arg, n > 0 ? TRANSPORT_READ : n == 0 ? TRANSPORT_EOF : TRANSPORT_BROKEN);
 }
 
-/* Hands the kernel what it takes. -1: the connection is broken. */
+/* Writes what the kernel accepts. -1: the connection failed. */
 static int transport_write(struct transport *t)
 {
 	while (evbuffer_get_length(t->output)) {
@@ -99,7 +100,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	struct transport *t = arg;
 
 	(void)bev;
-	/* Once it has seen the end, a TLS bufferevent cannot write either. */
+	/* after end of input a TLS bufferevent cannot write either */
 	t->notify(t->arg, what & BEV_EVENT_CONNECTED ? TRANSPORT_SECURED : TRANSPORT_BROKEN);
 }
 
@@ -117,7 +118,7 @@ static int tls_open(struct transport *t, struct event_base *base, struct ssl_ctx
 	return 0;
 }
 
-/* ---- either ----------------------------------------------------------------------------- */
+/* ---- common ----------------------------------------------------------------------------- */
 
 int transport_open(struct transport *t, struct event_base *base, struct ssl_ctx_st *tls)
 {
@@ -196,7 +197,7 @@ void transport_set_read(struct transport *t, unsigned on)
 
 int transport_flush(struct transport *t)
 {
-	/* Once it waits for the socket, on_writable goes on. */
+	/* while waiting for the socket, on_writable continues */
 	if (t->bev || t->write_on)
 		return 0;
 	if (transport_write(t))

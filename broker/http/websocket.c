@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The connection does the reading, writing and dying as for HTTP (connection.c); here is
- * what the bytes of an upgraded one mean.
+ * The messages of an upgraded connection. Reading, writing and destruction work as for HTTP
+ * (connection.c).
  */
 #include "http/websocket.h"
 
@@ -13,7 +13,7 @@
 #include "util/alloc.h"
 #include "util/hash.h"
 
-/* Of every handshake, by RFC 6455, section 1.3. */
+/* RFC 6455, section 1.3 */
 #define ACCEPT_SALT "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define KEY_LEN 24	/* 16 bytes in base64 */
 #define KEY_TAIL "=="
@@ -24,8 +24,8 @@ struct http_socket {
 	struct http_socket_config config;
 	void *arg;
 	struct frame_parser parser;
-	uint64_t received_at; /* when the client last sent something, of server_now() */
-	int is_detached;      /* the handler is told nothing any more */
+	uint64_t received_at; /* server_now() of the client's last input */
+	int is_detached;      /* no more callbacks to the handler */
 	int drain_owed;
 };
 
@@ -38,7 +38,7 @@ void http_socket_config_init(struct http_socket_config *config)
 
 /* ---- the handshake ------------------------------------------------------------------ */
 
-/* 22 characters of base64, of which the last one has four bits too many, and "==". */
+/* 16 bytes in base64: 22 characters, the last of which has four unused bits, and "==". */
 static int key_is_valid(const char *key)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -54,14 +54,14 @@ int http_websocket_refusal(const struct http_head *head, const char **ret_code,
 	const char *version = http_head_find(head, "sec-websocket-version");
 
 	*ret_code = "websocket_required";
-	*ret_message = "This is a WebSocket of version 13.";
+	*ret_message = "This route requires a WebSocket handshake, version 13.";
 	if (!head->upgrade || !http_head_lists(head, HTTP_FIELD_UPGRADE, "websocket") ||
 	    head->method != HTTP_GET || head->minor < 1)
 		return 426;
 	if (!version || strcmp(version, "13"))
 		return 426;
 	*ret_code = "bad_handshake";
-	*ret_message = "The WebSocket handshake is not well formed.";
+	*ret_message = "The WebSocket handshake is malformed.";
 	if (!key_is_valid(http_head_find(head, "sec-websocket-key")) || head->close ||
 	    head->framing != HTTP_FRAMING_NONE)
 		return 400;
@@ -96,14 +96,15 @@ struct http_socket *http_websocket_accept(struct http_exchange *ex,
 	struct http_connection *conn = ex->conn;
 	struct http_socket *socket;
 
-	/* Behind other requests its answer would have to wait, and what comes then with it. */
+	/* a 101 cannot be queued behind other answers, nor the frames that follow it */
 	if (!conn || !exchange_is_first(ex) || ex->close || conn->is_eof || ex->is_answered) {
 		http_reply_error(ex, 400, "bad_handshake",
-				 "The WebSocket handshake must be alone on its connection.");
+				 "A WebSocket handshake must not be pipelined with other requests.");
 		return NULL;
 	}
 	if (handshake_accept(ex)) {
-		http_reply_error(ex, 501, "websocket_not_implemented", "There are no WebSockets here.");
+		http_reply_error(ex, 501, "websocket_not_implemented",
+				 "WebSockets are not available on this server.");
 		return NULL;
 	}
 	socket = xcalloc(1, sizeof(*socket));
@@ -118,7 +119,7 @@ struct http_socket *http_websocket_accept(struct http_exchange *ex,
 	return socket;
 }
 
-/* ---- what is sent ---------------------------------------------------------------------- */
+/* ---- sending ---------------------------------------------------------------------------- */
 
 static void socket_send_frame(struct http_socket *socket, unsigned opcode, const void *data,
 			      size_t len)
@@ -144,7 +145,7 @@ int http_socket_send(struct http_socket *socket, const char *text, size_t len)
 	return 1;
 }
 
-/* The last thing that is sent; what still comes is not read. `code` 0: without one. */
+/* Sends a close frame as the last output, and stops parsing input. `code` 0: no code. */
 static void socket_send_close(struct http_socket *socket, uint16_t code)
 {
 	const unsigned char payload[] = { (unsigned char)(code >> 8), (unsigned char)code };
@@ -172,7 +173,7 @@ static void socket_notify_closed(struct http_socket *socket)
 	socket->handler.on_closed(socket, socket->arg);
 }
 
-/* ---- what the connection asks ------------------------------------------------------------ */
+/* ---- called by the connection ----------------------------------------------------------- */
 
 static void socket_handle_step(struct http_socket *socket, enum frame_step step)
 {
@@ -198,7 +199,7 @@ static void socket_handle_step(struct http_socket *socket, enum frame_step step)
 	}
 }
 
-/* One piece, up to the end of a message. Returns how much of it was used. */
+/* Feeds input, up to the end of a message. Returns how many bytes were used. */
 size_t socket_feed(struct http_socket *socket, const char *data, size_t len)
 {
 	enum frame_step step;

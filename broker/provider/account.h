@@ -32,7 +32,8 @@ struct account_config {
 	int location_count;		/* > 0 */
 	char image[64];
 	int max_steps;			/* steps at once, 1..64 */
-	int64_t settle_ms; /* a created resource may become visible this much later; 0: the provider's value */
+	/* a created resource may become visible this much later; 0: the provider's value */
+	int64_t settle_ms;
 	int protect_retained;  /* also set the provider's delete protection on retained servers */
 	int64_t rate_per_hour; /* requests per hour; 0: as the provider states */
 	char *token;			/* the provider credential; wiped by account_free */

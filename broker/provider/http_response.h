@@ -13,10 +13,11 @@
 struct http_response {
 	atomic_int refs;
 	struct env_http_response http;
-	int64_t requested_mono_ms; /* when the request was started; the response is at least that recent */
+	/* when the request was started; the response is at least that recent */
+	int64_t requested_mono_ms;
 };
 
-struct http_response *http_response_new(
-	int64_t requested_mono_ms); /* the caller holds the one reference */
+/* the caller holds the one reference */
+struct http_response *http_response_new(int64_t requested_mono_ms);
 struct http_response *http_response_ref(struct http_response *response);
 void http_response_unref(struct http_response *response); /* accepts NULL */

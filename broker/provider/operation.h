@@ -79,7 +79,8 @@ struct operation {
 	size_t response_bytes;
 	struct operation_request *requests; /* in order of completion */
 	size_t request_count;
-	struct operation_effect *effects;	/* OPERATION_EFFECTS_MAX, allocated with the first */
+	/* OPERATION_EFFECTS_MAX, allocated with the first */
+	struct operation_effect *effects;
 	size_t effect_count;
 	int64_t begun_ms;		/* wall clock, before the first request; 0: none yet */
 	int is_undurable;		/* something was claimed since the last barrier */
@@ -88,7 +89,8 @@ struct operation {
 	/* observe: one operation per lease, and the plugin's view of them */
 	struct operation *parts;
 	struct lessor_waiting *waiting;
-	struct operation *observer; /* in such a part: the operation whose requests are its record */
+	/* in such a part: the operation whose requests are its record */
+	struct operation *observer;
 
 	int verdict; /* set by pending or fail, 0: none */
 	uint32_t verdict_class;

@@ -59,9 +59,13 @@ struct step {
 	 */
 	struct step **waiting;
 	size_t waiting_count;
-	struct step *
-		look; /* in a step of `waiting`: the step that covers it; NULL: it runs by itself */
-	atomic_int cancel; /* set by any thread: a request in flight is abandoned within some 50 ms (the outcome of a create or delete is then unknown) */
+	/* in a step of `waiting`: the step that covers it; NULL: it runs by itself */
+	struct step *look;
+	/*
+	 * set by any thread: a request in flight is abandoned within some 50 ms (the outcome of a
+	 * create or delete is then unknown)
+	 */
+	atomic_int cancel;
 
 	/*
 	 * Has the engine decide the claim, and fills in its results. Returns claim->result.
@@ -81,10 +85,14 @@ struct step {
 	char cursor[1024];
 	char host[64], server_id[32], server_name[64], server_type[32], location[32], status[32];
 	int violation; /* the plugin violated the contract; `reason` says how */
-	struct lessor_observed
-		shown; /* after a DONE of provision: the server as this step saw it; deep copy */
+	/* after a DONE of provision: the server as this step saw it; deep copy */
+	struct lessor_observed shown;
 	int is_shown;
-	int is_unobserved; /* in a step of `waiting`: the observation did not cover it, and no other result is meaningful */
+	/*
+	 * in a step of `waiting`: the observation did not cover it, and no other result is
+	 * meaningful
+	 */
+	int is_unobserved;
 	int calls;   /* requests sent to the provider */
 	int answers; /* requests recorded, with or without a response, coalesced ones included */
 	struct step_price *prices;	/* STEP_CATALOG; owned */
@@ -126,8 +134,8 @@ struct workers;
  */
 int workers_new(int threads, void (*done)(void *arg, struct step *step), void *arg,
 		struct workers **ret, struct err *err);
-void workers_submit(struct workers *workers,
-		    struct step *step); /* any thread; takes over the step */
+/* any thread; takes over the step */
+void workers_submit(struct workers *workers, struct step *step);
 /*
  * Cancels running steps, returns queued ones unrun through `done` with RETRY, and joins the
  * threads.

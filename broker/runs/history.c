@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Run history: what clients tell of their runs is written down, and the old of it is taken
- * away. Nothing here decides anything about a lease.
+ * Run history: stores what clients report about their runs, and deletes old runs. Nothing here
+ * decides anything about a lease.
  */
 #include "runs/history.h"
 
@@ -17,10 +17,13 @@
 #include "util/text.h"
 
 #define SWEEP_MS (10 * 60 * 1000)
-/* While there is more to take away: so much in a turn, so that requests have theirs. */
+/*
+ * While there is more to delete: rows per turn and pause between turns, so that requests are
+ * not delayed.
+ */
 #define SWEEP_PARTS 32
 #define SWEEP_PAUSE_MS 20
-/* What a run takes here beside its texts, roughly. */
+/* approximate size of a run without its texts */
 #define RUN_BYTES 1024
 
 struct history {
@@ -53,7 +56,7 @@ void history_refuse(struct run_request *request, int is_broken)
 			     "run history is not available");
 	else
 		request_fail(request, RUN_RESULT_UNAVAILABLE, "shutting_down",
-			     "the broker is stopping; try again");
+			     "lessord is shutting down; try again");
 	request->done(request);
 }
 
@@ -63,7 +66,7 @@ static struct store_scope request_scope(const struct run_request *r)
 				     .org = r->caller.org };
 }
 
-/* 0 found; 1 answered; -1 error. */
+/* 0: found; 1: answered; -1: error. */
 static int request_find_run(struct history *history, struct run_request *r, struct run_row *run,
 			    struct err *err)
 {
@@ -71,11 +74,11 @@ static int request_find_run(struct history *history, struct run_request *r, stru
 	int rc = store_run_find(history->store, r->id, &scope, RUN_WRITE, run, err);
 
 	if (rc == 1)
-		request_fail(r, RUN_RESULT_NOT_FOUND, "not_found", "there is no such run");
+		request_fail(r, RUN_RESULT_NOT_FOUND, "not_found", "no such run");
 	return rc;
 }
 
-/* "" leaves what is there. */
+/* "" keeps the stored value. */
 #define MERGE_TEXT(run, told, field)                           \
 	do {                                                   \
 		if ((told)->field[0])                          \
@@ -91,7 +94,7 @@ static int run_merge(struct history *history, struct run_row *run, const struct 
 	MERGE_TEXT(run, told, windows_mode);
 	MERGE_TEXT(run, told, class_name);
 	MERGE_TEXT(run, told, server_type);
-	/* What comes after the end is of the lease, not of the run. */
+	/* a phase reported after the end belongs to the lease, not to the run */
 	if (!run->finished)
 		MERGE_TEXT(run, told, phase);
 	if (!told->lease_id[0])
@@ -121,9 +124,12 @@ static int sample_add(struct history *history, struct run_row *run, const struct
 	return store_run_sample_add(history->store, run->n, r->sample_ms, r->sample, err);
 }
 
-/* ---- what is told ------------------------------------------------------------------- */
+/* ---- reports ---------------------------------------------------------------------------- */
 
-/* A lease that is there must be one that the caller may see; one that is not may be any. */
+/*
+ * The lease, if it exists, must be visible to the caller; a run may also name one that does
+ * not exist.
+ */
 static int lease_check(struct history *history, struct run_request *r, const char *id,
 		       struct err *err)
 {
@@ -140,7 +146,7 @@ static int lease_check(struct history *history, struct run_request *r, const cha
 	else if (rc == 1)
 		return 0;
 	if (rc == 1)
-		request_fail(r, RUN_RESULT_NOT_FOUND, "not_found", "there is no such lease");
+		request_fail(r, RUN_RESULT_NOT_FOUND, "not_found", "no such lease");
 	return rc;
 }
 
@@ -157,7 +163,10 @@ static int command_compare(void *arg, const char *text, size_t len)
 	return 1;
 }
 
-/* The same run told again, by a client that had no answer. 0 it is not there, 1 answered, -1. */
+/*
+ * Handles a repeated create, by a client that got no response. 0: no such run yet; 1:
+ * answered; -1: error.
+ */
 static int run_replay(struct history *history, struct run_request *r, struct err *err)
 {
 	const struct store_scope all = { .all = 1 };
@@ -251,14 +260,14 @@ static int run_log(struct history *history, struct run_request *r, struct run_ro
 {
 	size_t stored;
 
-	/* It has its log already, and keeps it. */
+	/* a finished run keeps the log that it has */
 	if (run->finished) {
 		r->result = RUN_RESULT_REPLAY;
 		return 0;
 	}
 	if (store_run_log_put(history->store, run->n, r->part, r->data, r->len, &stored, err))
 		return -1;
-	/* Should nobody come to finish it, it is counted all the same. */
+	/* count it now, since the run may never be finished */
 	run->bytes += (int64_t)stored;
 	run->event_ms = history_wall_ms(history);
 	r->result = RUN_RESULT_OK;
@@ -332,9 +341,9 @@ static int request_handle(struct history *history, struct run_request *r, struct
 	return ops[r->op](history, r, run, err);
 }
 
-/* ---- what is old ------------------------------------------------------------------------ */
+/* ---- retention -------------------------------------------------------------------------- */
 
-/* Whose client died: nobody will say how it ended. 1 there was one, 0, -1. */
+/* Ends a run whose client has died. 1: there was one; 0: none; -1: error. */
 static int run_close_stale(struct history *history, struct err *err)
 {
 	int64_t now = history_wall_ms(history);
@@ -344,13 +353,16 @@ static int run_close_stale(struct history *history, struct err *err)
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	run.state = RUN_FAILED;
-	/* When it was last heard of: its age counts from there. */
+	/* the last report: the run's age counts from there */
 	run.ended_ms = run.event_ms;
 	TEXT_SET(run.phase, "abandoned");
 	return store_run_update(history->store, &run, err) ? -1 : 1;
 }
 
-/* 1 something was taken away, 0 nothing has to be, -1. */
+/*
+ * Deletes part of the oldest run, if it must go. 1: something was deleted; 0: nothing to
+ * delete; -1: error.
+ */
 static int run_drop_oldest(struct history *history, struct err *err)
 {
 	int64_t now = history_wall_ms(history);
@@ -375,7 +387,7 @@ static int history_sweep(struct history *history, struct err *err)
 {
 	int rc;
 
-	/* An age means nothing while the clock is doubted. */
+	/* ages mean nothing while the clock is in doubt */
 	if (clock_is_doubted(&history->clock, env_mono_ms(history->env)))
 		return 0;
 	rc = run_close_stale(history, err);
@@ -395,7 +407,8 @@ void history_due(struct history *history)
 	rc = history_sweep(history, &err);
 	if (rc < 0) {
 		store_savepoint_undo(history->store);
-		log_warning(LOG_FIELDS({ "error", err.text }), "old runs could not be taken away");
+		log_warning(LOG_FIELDS({ "error", err.text }),
+			    "cannot delete old runs; retrying later");
 		return;
 	}
 	store_savepoint_keep(history->store, NULL);
@@ -420,7 +433,7 @@ struct history *history_new(const struct runs_config *config)
 	history->env = config->env;
 	history->store = config->store;
 	STAILQ_INIT(&history->answered);
-	/* A crash loop sweeps no more often than once in a while. */
+	/* the first sweep waits too, so that a crash loop does not sweep at each start */
 	if (store_run_any(history->store, NULL) > 0)
 		history->due_ms = history_wall_ms(history) + SWEEP_MS;
 	return history;
@@ -440,7 +453,7 @@ int history_begin(struct history *history, struct err *err)
 	return 0;
 }
 
-/* One that fails is undone by itself: nothing in memory follows what it wrote. */
+/* Rolls back a failed request alone: memory holds no copy of what it wrote. */
 static int request_apply(struct history *history, struct run_request *r, struct err *err)
 {
 	if (store_savepoint(history->store, err))
@@ -455,13 +468,14 @@ void history_request(struct history *history, struct run_request *r)
 {
 	struct err err = { 0 };
 
-	/* Readers change nothing. */
+	/* readers may change nothing */
 	if (r->caller.role == TOKEN_READER) {
-		request_fail(r, RUN_RESULT_FORBIDDEN, "forbidden", "this token may only read");
+		request_fail(r, RUN_RESULT_FORBIDDEN, "forbidden", "this token is read-only");
 	} else if (request_apply(history, r, &err)) {
-		log_error(LOG_FIELDS({ "error", err.text }), "what was told of a run could not be stored");
+		log_error(LOG_FIELDS({ "error", err.text }),
+			  "cannot store a report about a run; the client is asked to try again");
 		request_fail(r, RUN_RESULT_UNAVAILABLE, "store_unavailable",
-			     "the request could not be stored; try again");
+			     "cannot store the request; try again");
 	}
 	STAILQ_INSERT_TAIL(&history->answered, r, link);
 }
@@ -472,7 +486,7 @@ int history_flush(struct history *history, struct err *err)
 	struct run_request *r;
 	int rc = history->in_transaction && store_commit(history->store, err) ? -1 : 0;
 
-	/* Before anybody hears of it and asks again. */
+	/* before any client gets its answer and asks again */
 	if (rc)
 		history->config.on_broken(history->config.on_broken_arg, err->text);
 	history->in_transaction = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread of run history: a queue in front of history.c. One mutex guards the queue and the
- * flags; everything else belongs to the thread.
+ * The runs thread: a queue in front of history.c. One mutex guards the queue and the flags;
+ * everything else belongs to the thread.
  */
 #include "runs/runs.h"
 
@@ -16,9 +16,9 @@
 #include "util/alloc.h"
 
 #define RUNS_STACK (512 * 1024)
-/* On a busy machine a log waits, and a heartbeat does not. */
+/* on a busy machine logs wait, heartbeats do not */
 #define RUNS_NICE 10
-/* The wall clock may have been set meanwhile: what is due is looked at this often at least. */
+/* recheck what is due at least this often, since the wall clock may have been set */
 #define SLEEP_MOST_MS (10 * 60 * 1000)
 
 struct runs {
@@ -28,11 +28,11 @@ struct runs {
 	int thread_runs;
 	atomic_int is_broken;
 
-	pthread_mutex_t lock;	/* guards the following */
+	pthread_mutex_t lock; /* guards the members below */
 	pthread_cond_t arrived;
 	struct run_request_list queue;
 	int stopping;
-	int closed;		/* nothing is taken any more: requests are refused at once */
+	int closed; /* no more requests: they are refused immediately */
 };
 
 void runs_submit(struct runs *runs, struct run_request *request)
@@ -57,7 +57,7 @@ int runs_is_usable(const struct runs *runs)
 
 /* ---- the thread ------------------------------------------------------------------------- */
 
-/* Waits for a request, the next due time or the end; with the lock held. */
+/* Waits for a request, the next due time or shutdown. Call with the lock held. */
 static void runs_wait_locked(struct runs *runs)
 {
 	int64_t next = history_next_ms(runs->history);
@@ -72,7 +72,7 @@ static void runs_wait_locked(struct runs *runs)
 	pthread_cond_timedwait(&runs->arrived, &runs->lock, &until);
 }
 
-/* On the thread, before the first request is refused for it. */
+/* Called on the runs thread before the first request is refused. */
 static void runs_set_broken(void *arg, const char *why)
 {
 	struct runs *runs = arg;
@@ -81,7 +81,10 @@ static void runs_set_broken(void *arg, const char *why)
 	runs->config.on_broken(runs->config.on_broken_arg, why);
 }
 
-/* All that was taken, in one transaction. -1: the store is broken, and all were refused. */
+/*
+ * Processes all queued requests in one transaction. -1: the store is broken, and all were
+ * refused.
+ */
 static int runs_turn(struct runs *runs, struct run_request_list *work, struct err *err)
 {
 	struct history *history = runs->history;
@@ -103,7 +106,7 @@ static int runs_turn(struct runs *runs, struct run_request_list *work, struct er
 	return history_flush(history, err);
 }
 
-/* From here on everything is refused, by whoever submits it. */
+/* Refuses what is queued. From here on runs_submit refuses requests itself. */
 static void runs_close_locked(struct runs *runs, int is_broken)
 {
 	struct run_request_list left = STAILQ_HEAD_INITIALIZER(left);
@@ -125,7 +128,7 @@ static void *runs_main(void *arg)
 	struct err err = { 0 };
 	int is_broken = 0;
 
-	/* Linux: of this thread alone. Where it is not allowed, it is done without. */
+	/* on Linux this affects the calling thread only; failure is harmless */
 	setpriority(PRIO_PROCESS, (id_t)gettid(), RUNS_NICE);
 	pthread_mutex_lock(&runs->lock);
 	while (!is_broken && !(runs->stopping && STAILQ_EMPTY(&runs->queue))) {
@@ -143,7 +146,7 @@ static void *runs_main(void *arg)
 	return NULL;
 }
 
-/* ---- life ------------------------------------------------------------------------------- */
+/* ---- lifecycle -------------------------------------------------------------------------- */
 
 static int thread_start(struct runs *runs, struct err *err)
 {
@@ -155,7 +158,7 @@ static int thread_start(struct runs *runs, struct err *err)
 	rc = pthread_create(&runs->thread, &attr, runs_main, runs);
 	pthread_attr_destroy(&attr);
 	if (rc)
-		return err_set_errno(err, rc, "cannot start the thread of run history");
+		return err_set_errno(err, rc, "cannot start the run history thread");
 	runs->thread_runs = 1;
 	return 0;
 }
