@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was made, and what was never made: each report is believed with its evidence,
- * and refused, or recorded as unknown, without.
+ * Outcomes of creates: each report is accepted with its evidence, and rejected, or recorded as
+ * unknown, without.
  */
 #include "toy.h"
 
@@ -9,7 +9,7 @@
 
 #define LOOK "GET /servers?name=toy-1; GET /servers?" TOY_LABELS
 #define LOOK_LABELS "GET /servers?" TOY_LABELS
-/* Two things that are this lease's and not row 1. */
+/* Two objects of this lease that are not row 1. */
 #define OTHERS \
 	"put servers 50 toy-8; mark 50 lessor-attempt 2; " \
 	"put servers 51 toy-9; mark 51 lessor-attempt 3; "
@@ -124,7 +124,7 @@ static void not_created_after(const char *status, int is_believed)
 	toy_cases(&toy_table, STEP_PROVISION, &c, 1);
 }
 
-/* A 4xx says no, but for what a proxy may say of a request that it has passed on. */
+/* A 4xx is a refusal, except for those that a proxy may send after forwarding the request. */
 static void test_not_created_by_status(void **state)
 {
 	static const char *const truths[] = { "400", "401", "402", "403", "404", "412", "422", "423",
@@ -142,7 +142,7 @@ static void test_not_created_by_status(void **state)
 #define TAKEN "answer POST /servers 409; " MAKE
 #define NO_ANSWER "not_created, but no response says so"
 
-/* "Taken" may be by an earlier create of ours: the listing by name says whose it is. */
+/* "Taken" may refer to an earlier create of ours: the listing by name shows whose it is. */
 static void test_not_created(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -288,7 +288,7 @@ static void test_not_seen(void **state)
 	TOY_CASES(&toy_table, STEP_INSPECT, cases);
 }
 
-/* What was listed before the create says nothing of it. */
+/* A listing from before the create proves nothing about it. */
 static void test_not_seen_before_the_create(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -302,7 +302,7 @@ static void test_not_seen_before_the_create(void **state)
 	TOY_CASES(&toy_table, STEP_PROVISION, cases);
 }
 
-/* Nothing is concluded in an account that is not proven after the look-up, and nothing broken. */
+/* Without proof of the account after the look-up, nothing is concluded; that is no violation. */
 static void test_not_seen_without_the_sentinel(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -326,7 +326,7 @@ static void test_not_seen_without_the_sentinel(void **state)
 	(void)state;
 
 	TOY_CASES(&toy_table, STEP_CLEANUP, cases);
-	/* an account that has none yet */
+	/* an account without a sentinel yet */
 	toy_start_case(&toy, &toy_table, UNKNOWN);
 	account_set_sentinel(toy.account, "");
 	step_free(toy_play(&toy, STEP_CLEANUP, LOOK "; !not_seen 1"));
@@ -335,7 +335,7 @@ static void test_not_seen_without_the_sentinel(void **state)
 	toy_stop(&toy);
 }
 
-/* The sentinel is read last, by the host, and what it bears is passed on. */
+/* The host reads the sentinel last and passes on its labels. */
 static void test_the_generation_is_passed_on(void **state)
 {
 	const struct claim_evidence *e;
@@ -356,7 +356,7 @@ static void test_the_generation_is_passed_on(void **state)
 	assert_string_equal(e->holder, "abcdef");
 	assert_int_equal(e->is_absent && e->is_proof, 1);
 	toy_stop(&toy);
-	/* a sentinel that bears none */
+	/* a sentinel without a generation */
 	toy_start_case(&toy, &toy_table, UNKNOWN);
 	step_free(toy_play(&toy, STEP_CLEANUP, LOOK "; not_seen 1"));
 	assert_int_equal(e->is_sentinel_read, 1);
@@ -365,7 +365,7 @@ static void test_the_generation_is_passed_on(void **state)
 	toy_stop(&toy);
 }
 
-/* An account's own row is looked for without itself as the proof. */
+/* A look-up of the sentinel does not use the sentinel as proof. */
 static void test_not_seen_of_the_sentinel(void **state)
 {
 	static const char labels[] = "GET /marks?" TOY_LABELS_OF("account");
@@ -390,7 +390,7 @@ static void test_not_seen_of_the_sentinel(void **state)
 	toy_stop(&toy);
 }
 
-/* What a listing cannot select it shows all of. */
+/* A listing without filters shows everything. */
 static void test_listings_without_filters(void **state)
 {
 	struct lessor_provider table = toy_table_copy();
@@ -405,14 +405,16 @@ static void test_listings_without_filters(void **state)
 		  UNKNOWN },
 		{ "shown under another name", UNKNOWN,
 		  "put servers 42 renamed; GET /servers; !not_seen 1", INCOMPLETE, UNKNOWN },
-		/* what others made has another name and other labels */
+		/* objects of others have another name and other labels */
 		{ "another lease's", UNKNOWN,
-		  "put servers 50 x; mark 50 lessor-lease cbx_ffffffffffff; GET /servers; not_seen 1", NULL,
-		  NEVER },
+		  "put servers 50 x; mark 50 lessor-lease cbx_ffffffffffff; GET /servers; not_seen 1",
+		  NULL, NEVER },
 		{ "another broker's", UNKNOWN,
-		  "put servers 50 x; mark 50 lessor-instance other; GET /servers; not_seen 1", NULL, NEVER },
+		  "put servers 50 x; mark 50 lessor-instance other; GET /servers; not_seen 1", NULL,
+		  NEVER },
 		{ "another kind's", UNKNOWN,
-		  "put servers 50 x; mark 50 lessor-kind volume; GET /servers; not_seen 1", NULL, NEVER },
+		  "put servers 50 x; mark 50 lessor-kind volume; GET /servers; not_seen 1", NULL,
+		  NEVER },
 	};
 	(void)state;
 
@@ -422,7 +424,7 @@ static void test_listings_without_filters(void **state)
 	TOY_CASES(&table, STEP_CLEANUP, neither);
 }
 
-/* What another lease handed over bears that lease's labels. */
+/* A resource that was handed over has the labels of the earlier lease. */
 static void test_listings_of_what_was_handed_over(void **state)
 {
 	static const char script[] = "take 42; GET /servers/42; GET /servers?name=toy-1; "
@@ -443,7 +445,7 @@ static void test_listings_of_what_was_handed_over(void **state)
 #define NO_SIGHT "no response of this step shows it"
 #define THERE "put servers 42 toy-1; "
 
-/* Name and labels are those of the answer: what the plugin says of them is always a lie here. */
+/* Name and labels come from the response: the plugin's own are always wrong here. */
 static void test_adopt(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -511,7 +513,7 @@ static void test_ready(void **state)
 	TOY_CASES(&toy_table, STEP_PROVISION, cases);
 }
 
-/* DONE without evidence becomes RETRY; with it, the engine is given what was seen. */
+/* DONE without evidence becomes RETRY; with evidence, the engine gets what was observed. */
 static void test_ready_is_what_was_shown(void **state)
 {
 	struct step *step;
@@ -535,7 +537,7 @@ static void test_ready_is_what_was_shown(void **state)
 	assert_string_equal(observed_label(&step->shown, LESSOR_LABEL_SIG), "signed");
 	assert_int_equal(step->shown.protection, LESSOR_PROTECTION_OFF);
 	step_free(step);
-	/* what this lease did not make is no machine of it */
+	/* a server that this lease did not create is not its machine */
 	toy.rows[0].ours = 0;
 	step = toy_play(&toy, STEP_PROVISION, "GET /servers/42; ready 42 toy-1");
 	assert_int_equal(step->violation, 1);

@@ -60,7 +60,7 @@ static struct lessor_provider table_of(void)
 	return table;
 }
 
-/* Everything from malloc, as account_new wants it. */
+/* All memory from malloc, as account_new requires. */
 static struct account_config config_of(const char *const *pairs, const char *token)
 {
 	struct account_config config = { .location_count = 1, .max_steps = 1 };
@@ -243,7 +243,7 @@ static void test_proof(void **state)
 	toy.mono_ms += 1;
 	assert_int_equal(account_is_proven(toy.account, 1000), 0);
 	account_probed(toy.account, 1, 0, NULL);
-	/* that it could not be asked is no word against it */
+	/* a failed probe is no evidence against it */
 	account_probed(toy.account, 0, LESSOR_CLASS_TRANSIENT, "down");
 	assert_int_equal(account_is_proven(toy.account, 1000), 1);
 	account_probed(toy.account, 0, LESSOR_CLASS_ACCOUNT, "another project");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything that can be told of a run, with each of its writes failing in turn, as when memory
- * runs out: the answer is never a success, the request leaves no trace, and the next one works.
+ * Every request of run history, with each of its writes failing in turn, as when memory runs
+ * out: the answer is never a success, the request leaves no trace, and the next one works.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -97,7 +97,7 @@ static const struct request {
 	const char *name;
 	void (*before)(void);
 	void (*ask)(void);
-	int least;		/* writes it makes at least; more is fine */
+	int least; /* minimum number of writes */
 } requests[] = {
 	{ "create", nothing, ask_run_create, 4 },
 	{ "event", a_run, run_event, 3 },
