@@ -91,7 +91,7 @@ static void account_metrics(struct buf *out, const struct api *api)
 		{ "account_calls_failed_total", "counter", "Provider calls that failed.",
 		  offsetof(struct account_figures, calls_failed) },
 		{ "account_calls_shared_total", "counter", "Reads that shared another's answer.",
-		  offsetof(struct account_figures, calls_shared) },
+		  offsetof(struct account_figures, calls_coalesced) },
 		{ "account_budget_waits_total", "counter", "Calls that waited for the budget.",
 		  offsetof(struct account_figures, budget_waits) },
 		{ "account_rate_remaining", "gauge", "Calls left, as the provider said, or -1.",

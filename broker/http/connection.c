@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One connection: bytes in, requests out to the handler, answers in order back,
- * deadlines. All work happens in connection_turn(), which is run when bytes came,
- * when output drained, or when somebody woke the connection; it parses, writes
- * once, and settles what is waited for next. So no function that a handler can call
- * destroys a connection or calls a handler. Reading and writing: transport.c.
+ * One connection: passes requests to the handler, sends the answers in order, enforces
+ * deadlines. All work happens in connection_turn(), which runs when input arrives, output has
+ * drained, or connection_wake() was called: it parses, writes once, and sets what to wait for
+ * next. So no function that a handler can call destroys a connection or calls a handler.
+ * Reading and writing: transport.c.
  */
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -24,7 +24,7 @@ static void connection_destroy(struct http_connection *conn)
 		TAILQ_REMOVE(&server->woken, conn, wake_link);
 	server->counters.connections_open--;
 	if (conn->is_tls && !conn->is_broken && conn->phase != PHASE_HANDSHAKE)
-		tls_say_goodbye(conn->transport.bev);
+		tls_send_close_notify(conn->transport.bev);
 	transport_close(&conn->transport);
 	if (conn->reading)
 		exchange_release(conn->reading);
@@ -40,12 +40,12 @@ static void connection_destroy(struct http_connection *conn)
 		if (server->is_draining)
 			event_active(server->wake_event, EV_TIMEOUT, 0);
 	}
-	/* Last, because it calls handlers: they may end these or any other exchange. */
+	/* last, because this calls handlers, which may end these or any other exchanges */
 	while ((ex = TAILQ_FIRST(&queue)) != NULL) {
 		TAILQ_REMOVE(&queue, ex, link);
 		exchange_detach(ex);
 	}
-	exchange_tell_leaving(server);
+	exchange_notify_detached(server);
 	socket_free(socket);
 }
 
@@ -55,7 +55,7 @@ void connection_close_all(struct http_server *server)
 		connection_destroy(TAILQ_FIRST(&server->connections));
 }
 
-/* An idle connection has nothing under way: nobody is told of its end. */
+/* An idle connection has no exchanges, so no handler needs to be notified. */
 int connection_close_idle(struct http_server *server)
 {
 	struct http_connection *conn, *oldest = NULL;
@@ -68,7 +68,7 @@ int connection_close_idle(struct http_server *server)
 	}
 	if (!oldest)
 		return 0;
-	server->counters.closed_for_room++;
+	server->counters.closed_at_limit++;
 	connection_destroy(oldest);
 	return 1;
 }
@@ -94,8 +94,8 @@ static void queue_push(struct http_connection *conn, struct http_exchange *ex)
 }
 
 /*
- * The first exchange of the queue has ended: it leaves, and those behind it that
- * have something to say say it, up to the first that has not ended.
+ * Removes exchanges that have ended from the head of the queue, and flushes held answers up to
+ * and including the first exchange that is still open.
  */
 void connection_advance(struct http_connection *conn)
 {
@@ -114,7 +114,7 @@ void connection_advance(struct http_connection *conn)
 		if (ex->close) {
 			conn->is_closing = 1;
 			conn->parse_off = 1;
-			/* A client that did not ask for the close may have sent more. */
+			/* a client that did not request the close may have sent more */
 			conn->linger |= !ex->head.close;
 		}
 		exchange_release(ex);
@@ -123,7 +123,7 @@ void connection_advance(struct http_connection *conn)
 		conn->upgrade_hold = 0;
 }
 
-/* Answers with an error, in its turn, and takes nothing more from this client. */
+/* Queues an error answer and stops taking requests from this client. */
 static void connection_refuse(struct http_connection *conn, enum http_refusal why)
 {
 	struct http_exchange *ex = conn->reading ? conn->reading : exchange_acquire(conn);
@@ -161,7 +161,7 @@ static void body_begin(struct http_connection *conn)
 	http_parser_allow_body(&conn->parser, rule.max);
 	conn->phase = PHASE_BODY;
 	conn->read_deadline = server->now + rule.deadline_ms;
-	/* A body that will be refused for its length is not asked for. */
+	/* do not ask for a body that will be refused for its length */
 	conn->continue_owed = ex->head.expect_continue &&
 			      (ex->head.framing == HTTP_FRAMING_CHUNKED ||
 			       ex->head.length <= rule.max);
@@ -190,7 +190,7 @@ static void connection_request(struct http_connection *conn)
 	struct http_exchange *ex = conn->reading;
 
 	conn->reading = NULL;
-	/* It is read: how long its answer takes is the handler's affair. */
+	/* the request is complete: from here no deadline applies until the answer */
 	conn->phase = PHASE_NONE;
 	conn->read_deadline = 0;
 	conn->continue_owed = 0;
@@ -205,7 +205,7 @@ static void connection_request(struct http_connection *conn)
 	server->callbacks.on_request(ex, server->user);
 }
 
-/* May the next bytes be parsed? Requests that have begun are always read to their end. */
+/* May more input be parsed? A request that has begun is always read to its end. */
 static int connection_can_parse(const struct http_connection *conn)
 {
 	const struct http_server *server = conn->server;
@@ -221,7 +221,7 @@ static int connection_can_parse(const struct http_connection *conn)
 	       evbuffer_get_length(conn->output) <= server->config.output_max;
 }
 
-/* Feeds one piece, up to the end of a request. Returns how much of it was used. */
+/* Feeds input to the parser, up to the end of a request. Returns how many bytes were used. */
 static size_t connection_feed(struct http_connection *conn, const char *data, size_t len)
 {
 	struct http_span body;
@@ -296,14 +296,14 @@ static void connection_flush(struct http_connection *conn)
 		conn->is_broken = 1;
 }
 
-/* Is the handler of the answer being sent to be told that there is room again? */
-static int connection_owes_drain(const struct http_connection *conn)
+/* Is an on_drain call due? */
+static int connection_needs_drain(const struct http_connection *conn)
 {
 	const struct http_exchange *ex = TAILQ_FIRST(&conn->queue);
 
 	if (conn->socket)
-		return socket_owes_drain(conn->socket) && !conn->is_broken &&
-		       !conn->is_closing && !evbuffer_get_length(conn->output);
+		return socket_needs_drain(conn->socket) && !conn->is_broken && !conn->is_closing &&
+		       !evbuffer_get_length(conn->output);
 	return ex && ex->drain_owed && ex->state == EXCHANGE_OPEN && !conn->is_broken &&
 	       !evbuffer_get_length(conn->output);
 }
@@ -312,7 +312,7 @@ static void connection_drained(struct http_connection *conn)
 {
 	struct http_exchange *ex = TAILQ_FIRST(&conn->queue);
 
-	if (!connection_owes_drain(conn))
+	if (!connection_needs_drain(conn))
 		return;
 	if (conn->socket) {
 		socket_drained(conn->socket);
@@ -323,7 +323,7 @@ static void connection_drained(struct http_connection *conn)
 		ex->on_drain(ex, ex->drain_arg);
 }
 
-/* Everything was sent. Returns 1 when the connection is to be destroyed now. */
+/* All output was sent. Returns 1 if the connection must be destroyed now. */
 static int connection_finish(struct http_connection *conn)
 {
 	if (conn->is_eof || !conn->linger)
@@ -331,7 +331,7 @@ static int connection_finish(struct http_connection *conn)
 	if (conn->is_shut)
 		return 0;
 	if (conn->is_tls)
-		tls_say_goodbye(conn->transport.bev);
+		tls_send_close_notify(conn->transport.bev);
 	shutdown(conn->transport.fd, SHUT_WR);
 	conn->is_shut = 1;
 	conn->phase = PHASE_LINGER;
@@ -339,7 +339,7 @@ static int connection_finish(struct http_connection *conn)
 	return 0;
 }
 
-/* What is waited for from now on, and until when. */
+/* Sets the phase: what to wait for, and the deadline. */
 static void connection_set_phase(struct http_connection *conn, size_t unsent)
 {
 	const struct http_config *config = &conn->server->config;
@@ -371,7 +371,7 @@ static void connection_set_phase(struct http_connection *conn, size_t unsent)
 	conn->read_deadline = wait ? conn->server->now + wait : 0;
 }
 
-/* Returns 1 when the connection is to be destroyed. */
+/* Returns 1 if the connection must be destroyed. */
 static int connection_settle(struct http_connection *conn)
 {
 	struct http_server *server = conn->server;
@@ -394,7 +394,7 @@ static int connection_settle(struct http_connection *conn)
 		}
 	}
 	connection_set_phase(conn, unsent);
-	/* What is discarded is read too: that is how we learn that the client left. */
+	/* keep reading while discarding: this detects that the client has disconnected */
 	transport_set_read(&conn->transport,
 			   !conn->is_eof && (conn->parse_off || connection_can_parse(conn)));
 	return 0;
@@ -412,7 +412,7 @@ void connection_turn(struct http_connection *conn)
 		connection_parse(conn);
 		connection_flush(conn);
 		connection_drained(conn);
-		/* A drained stream may have produced, and room may have come for requests. */
+		/* a drained stream may have produced output, and requests may fit again */
 		connection_flush(conn);
 		more = connection_can_parse(conn) && transport_input_len(&conn->transport);
 	} while (more);
@@ -421,8 +421,8 @@ void connection_turn(struct http_connection *conn)
 	conn->is_busy = 0;
 	if (connection_settle(conn))
 		connection_destroy(conn);
-	else if (connection_owes_drain(conn))
-		/* All that it produced is gone already, and nothing else would tell it. */
+	else if (connection_needs_drain(conn))
+		/* its output was sent already, so no event will continue the stream */
 		connection_wake(conn);
 }
 
@@ -473,7 +473,7 @@ void connection_tick(struct http_connection *conn, uint64_t now)
 	connection_turn(conn);
 }
 
-/* The client has closed its side: a request that was cut has no effect. */
+/* The client has closed its sending side: an incomplete request has no effect. */
 static void connection_eof(struct http_connection *conn)
 {
 	struct http_exchange *ex;
@@ -487,17 +487,17 @@ static void connection_eof(struct http_connection *conn)
 	conn->continue_owed = 0;
 	conn->is_busy = 1;
 again:
-	/* A handler may end exchanges while it is told: begin again after each. */
+	/* on_gone may end exchanges: restart after each call */
 	TAILQ_FOREACH(ex, &conn->queue, link) {
 		if (ex->state == EXCHANGE_OPEN && !ex->is_gone) {
-			exchange_tell_gone(ex);
+			exchange_notify_gone(ex);
 			goto again;
 		}
 	}
 	conn->is_busy = 0;
 }
 
-static void on_news(void *arg, enum transport_news news)
+static void on_transport_event(void *arg, enum transport_event news)
 {
 	struct http_connection *conn = arg;
 	struct http_server *server = conn->server;
@@ -530,7 +530,10 @@ void connection_open(struct http_server *server, int fd, const struct http_peer 
 
 	conn->server = server;
 	conn->transport = (struct transport){
-		.fd = fd, .buffer = server->buffer, .tell = on_news, .arg = conn,
+		.fd = fd,
+		.buffer = server->buffer,
+		.notify = on_transport_event,
+		.arg = conn,
 	};
 	conn->peer = *peer;
 	conn->is_tls = tls != NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of an exchange: pool, body, ownership, gone. Answers are in reply.c. */
+/* The life of an exchange: pool, body, ownership, disconnection. Answers: reply.c. */
 #include "http/exchange.h"
 
 #include <inttypes.h>
@@ -10,10 +10,10 @@
 #include "http/internal.h"
 #include "util/alloc.h"
 
-/* Kept for reuse; what is above is given back to the allocator. */
+/* exchanges beyond this number are freed instead of pooled */
 #define POOL_MAX 256
 #define BODY_KEPT_MAX 16384
-#define BODY_ROOM_FIRST 1024
+#define BODY_SIZE_FIRST 1024
 #define FIELDS_MAX 4096
 
 struct http_exchange *exchange_acquire(struct http_connection *conn)
@@ -25,7 +25,7 @@ struct http_exchange *exchange_acquire(struct http_connection *conn)
 		TAILQ_REMOVE(&server->pool, ex, link);
 		server->pool_len--;
 	} else {
-		/* The head is large, mostly untouched, and need not be zeroed. */
+		/* the head is large, mostly unused, and need not be zeroed */
 		ex = xrealloc(NULL, sizeof(*ex));
 		memset(ex, 0, offsetof(struct http_exchange, head));
 		buf_init(&ex->fields, FIELDS_MAX);
@@ -55,7 +55,7 @@ void exchange_release(struct http_exchange *ex)
 	ex->held = NULL;
 	ex->conn = NULL;
 	ex->close = ex->is_gone = ex->is_answered = ex->is_streaming = ex->is_chunked = 0;
-	ex->no_content = ex->drain_owed = ex->is_leaving = 0;
+	ex->no_content = ex->drain_owed = ex->is_detached = 0;
 	ex->on_gone = NULL;
 	ex->on_drain = NULL;
 	ex->id[0] = '\0';
@@ -63,10 +63,10 @@ void exchange_release(struct http_exchange *ex)
 		ex->sink->drop(ex->sink);
 	ex->sink = NULL;
 	ex->body_len = 0;
-	if (ex->body_room > BODY_KEPT_MAX) {
+	if (ex->body_size > BODY_KEPT_MAX) {
 		free(ex->body);
 		ex->body = NULL;
-		ex->body_room = 0;
+		ex->body_size = 0;
 	}
 	buf_clear(&ex->fields);
 	server->exchanges_live--;
@@ -75,14 +75,14 @@ void exchange_release(struct http_exchange *ex)
 		server_release(server);
 		return;
 	}
-	/* The last one used is the next one used: it is warm. */
+	/* reuse the most recently used exchange first: it is still in the CPU's cache */
 	TAILQ_INSERT_HEAD(&server->pool, ex, link);
 	server->pool_len++;
 }
 
 /*
- * The room grows with what has arrived, never with what was announced. Returns
- * -1 when there is no memory: the size is the client's choice, so it is checked.
+ * The buffer grows with the bytes that arrive, never with the announced length. Returns -1 if
+ * there is no memory: the size is chosen by the client, so the allocation is checked.
  */
 int exchange_add_body(struct http_exchange *ex, const char *data, size_t len)
 {
@@ -92,17 +92,17 @@ int exchange_add_body(struct http_exchange *ex, const char *data, size_t len)
 		ex->sink->add(ex->sink, data, len);
 		return 0;
 	}
-	if (need > ex->body_room) {
-		size_t room = ex->body_room ? ex->body_room : BODY_ROOM_FIRST;
+	if (need > ex->body_size) {
+		size_t size = ex->body_size ? ex->body_size : BODY_SIZE_FIRST;
 		char *grown;
 
-		while (room < need)
-			room *= 2;
-		grown = realloc(ex->body, room);
+		while (size < need)
+			size *= 2;
+		grown = realloc(ex->body, size);
 		if (!grown)
 			return -1;
 		ex->body = grown;
-		ex->body_room = room;
+		ex->body_size = size;
 	}
 	memcpy(ex->body + ex->body_len, data, len);
 	ex->body_len += len;
@@ -121,9 +121,9 @@ void exchange_end(struct http_exchange *ex)
 	ex->server->counters.requests_open--;
 	ex->state = EXCHANGE_ENDED;
 	if (!conn) {
-		if (ex->is_leaving)
-			TAILQ_REMOVE(&ex->server->leaving, ex, link);
-		ex->is_leaving = 0;
+		if (ex->is_detached)
+			TAILQ_REMOVE(&ex->server->detached, ex, link);
+		ex->is_detached = 0;
 		exchange_release(ex);
 		return;
 	}
@@ -132,7 +132,7 @@ void exchange_end(struct http_exchange *ex)
 	connection_wake(conn);
 }
 
-void exchange_tell_gone(struct http_exchange *ex)
+void exchange_notify_gone(struct http_exchange *ex)
 {
 	http_gone_fn on_gone = ex->on_gone;
 
@@ -145,7 +145,7 @@ void exchange_tell_gone(struct http_exchange *ex)
 		on_gone(ex, ex->gone_arg);
 }
 
-/* Calls nobody: those that are to be told are put on the list of the leaving. */
+/* Calls no handler: exchanges whose handler must be notified go to the server's list. */
 void exchange_detach(struct http_exchange *ex)
 {
 	ex->conn = NULL;
@@ -157,19 +157,19 @@ void exchange_detach(struct http_exchange *ex)
 		evbuffer_free(ex->held);
 	ex->held = NULL;
 	if (!ex->is_gone) {
-		ex->is_leaving = 1;
-		TAILQ_INSERT_TAIL(&ex->server->leaving, ex, link);
+		ex->is_detached = 1;
+		TAILQ_INSERT_TAIL(&ex->server->detached, ex, link);
 	}
 }
 
-void exchange_tell_leaving(struct http_server *server)
+void exchange_notify_detached(struct http_server *server)
 {
 	struct http_exchange *ex;
 
-	while ((ex = TAILQ_FIRST(&server->leaving)) != NULL) {
-		TAILQ_REMOVE(&server->leaving, ex, link);
-		ex->is_leaving = 0;
-		exchange_tell_gone(ex);
+	while ((ex = TAILQ_FIRST(&server->detached)) != NULL) {
+		TAILQ_REMOVE(&server->detached, ex, link);
+		ex->is_detached = 0;
+		exchange_notify_gone(ex);
 	}
 }
 
@@ -183,7 +183,7 @@ const char *http_exchange_body(const struct http_exchange *ex, size_t *ret_len)
 	*ret_len = ex->body_len;
 	if (!ex->body_len)
 		return "";
-	/* exchange_add_body always leaves room for it. */
+	/* exchange_add_body always leaves space for the NUL */
 	ex->body[ex->body_len] = '\0';
 	return ex->body;
 }

@@ -1,34 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request and its answer, as a handler sees them. Loop thread only.
+ * A request and its answer, as a handler sees them. Loop thread only.
  *
- * Ownership. on_request() is handed the exchange and owns it until it ends it, at
- * once or at any later time on the same thread. Exactly one of these ends it:
+ * Ownership. on_request() receives the exchange and owns it until it ends it, immediately
+ * or later on the same thread. Exactly one of these ends it:
  *
  *	http_reply()		the whole answer
  *	http_stream_end()	the end of an answer begun with http_stream_begin()
  *	http_drop()		no answer, or no more of it: the connection is closed
  *
- * After that the pointer is dead. Until then the head, the body, the peer and the
- * id stay as they are, even when the client is gone or the server was freed.
+ * After that the pointer is invalid. Until then head, body, peer and id stay unchanged,
+ * even if the client disconnects or the server is freed.
  *
- * Gone. When the client closes its side or the connection breaks before the
- * exchange has ended, on_gone (if one was set) is called once. The exchange is
- * still the handler's and must still be ended; answering it is harmless. (A client
- * that only closed its sending side still gets the answer; the two cannot be told
- * apart, so a handler that stops work on on_gone gives that client nothing.) While
- * `queue_max` requests wait on the connection, or one that asked for an upgrade, it is
- * not read, and a disconnect is noticed late.
+ * Disconnection. If the client closes its side or the connection fails before the exchange
+ * has ended, on_gone (if set) is called once. The handler still owns the exchange and must
+ * end it; answering is harmless. (A client that closed only its sending side still gets the
+ * answer. The two cases cannot be distinguished, so a handler that stops working on on_gone
+ * sends such a client nothing.) While `queue_max` requests wait on the connection, or one
+ * that asked for an upgrade, the server does not read from it and notices a disconnect late.
  *
- * Nothing here calls back into the handler: on_gone, on_drain and the next
- * on_request are always called from the event loop, never from inside a function
- * of this file, except that on_request may be followed by the next one at once
- * when it has returned.
+ * Callbacks. Functions of this file never call the handler: on_gone, on_drain and the next
+ * on_request are called from the event loop, except that the next on_request may follow as
+ * soon as the current one has returned.
  *
- * Order. Requests of one connection may be pipelined and ended in any order: the
- * answers are held back and leave in the order of the requests.
+ * Order. The requests of a connection may be pipelined and ended in any order: answers are
+ * held back and sent in the order of the requests.
  *
- * HEAD is answered like GET: give the body, it is counted and not sent.
+ * HEAD is answered like GET: pass the body; it is counted and not sent.
  */
 #pragma once
 
@@ -46,67 +44,67 @@ struct http_peer {
 	int is_unix;
 	int is_tls;
 	int is_loopback;	/* TCP from 127.0.0.0/8 or ::1 */
-	/* Of a Unix peer, by SO_PEERCRED; (uid_t)-1, (gid_t)-1 and 0 for others. */
+	/* From SO_PEERCRED for a Unix peer; (uid_t)-1, (gid_t)-1 and 0 for others. */
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
 };
 
 const struct http_head *http_exchange_head(const struct http_exchange *ex);
-/* The whole body, decoded; a NUL follows it that *ret_len does not count. Never NULL. */
+/* The whole decoded body, followed by a NUL that *ret_len does not count. Never NULL. */
 const char *http_exchange_body(const struct http_exchange *ex, size_t *ret_len);
 /*
- * Where a body goes that is too large to be kept whole: in pieces, in their order, as they
- * arrive. Set by on_head (http/server.h); http_exchange_body is empty then. Until the
- * handler takes it, it is the exchange's, which drops it when no request comes of it.
+ * Receives, in order and as they arrive, the pieces of a body that is too large to be kept
+ * in memory. Set by on_head (http/server.h); http_exchange_body is empty then. The exchange
+ * owns the sink until the handler takes it, and drops it if the request is never completed.
  */
 struct http_sink {
 	void (*add)(struct http_sink *sink, const char *data, size_t len);
 	void (*drop)(struct http_sink *sink);	/* frees it */
 };
-/* The handler's from here on; NULL if there is none, or it was taken. */
+/* Passes the sink to the handler; NULL if there is none, or it was taken already. */
 struct http_sink *http_exchange_sink(struct http_exchange *ex);
 const struct http_peer *http_exchange_peer(const struct http_exchange *ex);
-/* Our own id of the request, unique in time and among processes: 25 characters. */
+/* The server's id for the request, unique over time and processes: 25 characters. */
 const char *http_exchange_id(struct http_exchange *ex);
 int http_exchange_is_gone(const struct http_exchange *ex);
 
 typedef void (*http_gone_fn)(struct http_exchange *ex, void *arg);
-/* NULL takes it back. If the client is gone already it is not called: ask first. */
+/* NULL removes it. Not called if the client is gone already: check first. */
 void http_exchange_on_gone(struct http_exchange *ex, http_gone_fn on_gone, void *arg);
 
 /*
- * Adds a field to the answer, before http_reply() or http_stream_begin(). Returns
- * -1, and adds nothing, when the name is not a token or is one the server writes
- * itself (Connection, Content-Length, Content-Type, Date, Transfer-Encoding), when
- * the value holds a control character, or when 4096 bytes are exceeded.
+ * Adds a header field to the answer; call before http_reply() or http_stream_begin().
+ * Returns -1, and adds nothing, if the name is not a token or is one that the server writes
+ * itself (Connection, Content-Length, Content-Type, Date, Transfer-Encoding), if the value
+ * contains a control character, or if the fields would exceed 4096 bytes.
  */
 int http_reply_header(struct http_exchange *ex, const char *name, const char *value);
 
 /*
  * Answers and ends the exchange. `status` is 200 to 599; 204 and 304 are sent
  * without a body and without Content-Length. `body` is copied; it may be NULL with
- * len 0. `content_type` may be NULL: then there is no such field.
+ * len 0. `content_type` NULL omits the field.
  */
 void http_reply(struct http_exchange *ex, int status, const char *content_type,
 		const char *body, size_t len);
 
 /*
- * Answers {"error":code,"message":message} and ends the exchange. Both are ours,
- * never the client's text; `code` is snake_case. `message` is escaped.
+ * Answers {"error":code,"message":message} and ends the exchange. Both must be fixed
+ * texts, never the client's; `code` is snake_case. `message` is escaped.
  */
 void http_reply_error(struct http_exchange *ex, int status, const char *code,
 		      const char *message);
 
-/* As the next answer, but the connection is closed after it. Call before it. */
+/* Closes the connection after the next answer. Call before answering. */
 void http_reply_close(struct http_exchange *ex);
 
 /*
- * An answer of unknown length, chunked (for a 1.0 client: until the close). After
- * http_stream_chunk() returned 1, more than `stream_max` bytes are unsent: stop,
- * and go on when on_drain is called (once, when all was sent). A handler that does
- * not stop is not cut off, but its memory grows. -1: the client is gone, the bytes
- * were dropped. on_drain may be NULL.
+ * An answer of unknown length: chunked, or for a 1.0 client until the connection closes.
+ * http_stream_chunk() returns 1 if more than `stream_max` bytes are unsent: stop, and
+ * continue when on_drain is called (once, when all was sent). A handler that does not stop
+ * is not interrupted, but the buffer grows. It returns -1 if the client is gone and the
+ * bytes were dropped. on_drain may be NULL.
  */
 typedef void (*http_drain_fn)(struct http_exchange *ex, void *arg);
 void http_stream_begin(struct http_exchange *ex, int status, const char *content_type,
@@ -114,11 +112,10 @@ void http_stream_begin(struct http_exchange *ex, int status, const char *content
 int http_stream_chunk(struct http_exchange *ex, const char *data, size_t len);
 void http_stream_end(struct http_exchange *ex);
 
-/* Ends the exchange without (the rest of) an answer and closes the connection. */
+/* Ends the exchange without an answer, or without the rest of it, and closes the connection. */
 void http_drop(struct http_exchange *ex);
 
 /*
- * Taking the connection over after a 101: http/websocket.h. head->upgrade says what the
- * client asked; a connection with an upgrade request reads nothing beyond it until it was
- * answered.
+ * Taking over the connection with a 101: http/websocket.h. head->upgrade is set if the
+ * client asked for it. Nothing beyond an upgrade request is read until it was answered.
  */

@@ -17,52 +17,53 @@ void frame_parser_fini(struct frame_parser *p)
 	buf_fini(&p->message);
 }
 
-static enum frame_step bad(struct frame_parser *p, uint16_t code)
+static enum frame_step frame_fail(struct frame_parser *p, uint16_t code)
 {
 	if (!p->code)
 		p->code = code;
-	/* No head is ever whole any more. */
+	/* a head of length 0 never completes: every later call fails */
 	p->head_need = 0;
 	return FRAME_BAD;
 }
 
-static int is_control(const struct frame_parser *p)
+static int opcode_is_control(const struct frame_parser *p)
 {
 	return (p->opcode & 8) != 0;
 }
 
-/* The first two bytes say how long the head is. 0, or -1: bad. */
+/* The first two bytes determine the length of the head. Returns 0, or -1 if they are invalid. */
 static int head_begin(struct frame_parser *p)
 {
 	unsigned char flags = p->head[0], len = p->head[1];
 
 	p->opcode = flags & 0x0f;
 	p->is_last = flags >> 7;
-	/* No extension was agreed on, and every client masks. */
+	/* no extension was negotiated, and clients must mask */
 	if ((flags & 0x70) || !(len & 0x80)) {
-		bad(p, FRAME_CODE_PROTOCOL);
+		frame_fail(p, FRAME_CODE_PROTOCOL);
 		return -1;
 	}
 	len &= 0x7f;
-	if (is_control(p) ? !p->is_last || len > FRAME_CONTROL_MAX || p->opcode > FRAME_OP_PONG :
-			    p->opcode > FRAME_OP_BINARY) {
-		bad(p, FRAME_CODE_PROTOCOL);
+	if (opcode_is_control(p) ?
+		    !p->is_last || len > FRAME_CONTROL_MAX || p->opcode > FRAME_OP_PONG :
+		    p->opcode > FRAME_OP_BINARY) {
+		frame_fail(p, FRAME_CODE_PROTOCOL);
 		return -1;
 	}
-	if (!is_control(p) && (p->opcode == FRAME_OP_CONTINUATION) != p->in_message) {
-		bad(p, FRAME_CODE_PROTOCOL);
+	if (!opcode_is_control(p) && (p->opcode == FRAME_OP_CONTINUATION) != p->in_message) {
+		frame_fail(p, FRAME_CODE_PROTOCOL);
 		return -1;
 	}
 	if (p->opcode == FRAME_OP_BINARY) {
-		bad(p, FRAME_CODE_UNSUPPORTED);
+		frame_fail(p, FRAME_CODE_UNSUPPORTED);
 		return -1;
 	}
 	p->head_need = 2 + (len == 126 ? 2 : len == 127 ? 8 : 0) + 4;
 	return 0;
 }
 
-/* Each length has one way to be written. */
-static int read_len(struct frame_parser *p, uint64_t *ret)
+/* a length must use its shortest encoding */
+static int head_read_len(struct frame_parser *p, uint64_t *ret)
 {
 	unsigned char len = p->head[1] & 0x7f;
 	unsigned bytes = len == 126 ? 2 : len == 127 ? 8 : 0;
@@ -76,22 +77,22 @@ static int read_len(struct frame_parser *p, uint64_t *ret)
 	return 0;
 }
 
-static int head_done(struct frame_parser *p)
+static int head_finish(struct frame_parser *p)
 {
 	uint64_t len;
 
-	if (read_len(p, &len)) {
-		bad(p, FRAME_CODE_PROTOCOL);
+	if (head_read_len(p, &len)) {
+		frame_fail(p, FRAME_CODE_PROTOCOL);
 		return -1;
 	}
 	memcpy(p->mask, p->head + p->head_need - 4, 4);
-	if (!is_control(p)) {
+	if (!opcode_is_control(p)) {
 		if (p->is_given) {
 			buf_clear(&p->message);
 			p->is_given = 0;
 		}
 		if (len > p->message.max - p->message.len) {
-			bad(p, FRAME_CODE_TOO_BIG);
+			frame_fail(p, FRAME_CODE_TOO_BIG);
 			return -1;
 		}
 		p->in_message = 1;
@@ -111,7 +112,7 @@ static void payload_add(struct frame_parser *p, const char *data, size_t len)
 
 		for (size_t i = 0; i < n; i++)
 			plain[i] = (char)((unsigned char)data[i] ^ p->mask[(p->at + i) & 3]);
-		if (is_control(p))
+		if (opcode_is_control(p))
 			memcpy(p->control + p->at, plain, n);
 		else
 			buf_add(&p->message, plain, n);
@@ -122,49 +123,50 @@ static void payload_add(struct frame_parser *p, const char *data, size_t len)
 	}
 }
 
-/* Codes that may stand in a frame: 1004 to 1006 and 1015 may not, and the rest is nobody's. */
-static int code_is_good(unsigned code)
+/* Codes allowed in a close frame: 1004 to 1006 and 1015 are reserved, the others undefined. */
+static int code_is_valid(unsigned code)
 {
 	return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
 	       (code >= 3000 && code <= 4999);
 }
 
-static enum frame_step close_done(struct frame_parser *p)
+static enum frame_step close_finish(struct frame_parser *p)
 {
 	unsigned code = (unsigned)(unsigned char)p->control[0] << 8 |
 			(unsigned char)p->control[1];
 
 	if (!p->at)
 		return FRAME_CLOSE;
-	if (p->at < 2 || !code_is_good(code))
-		return bad(p, FRAME_CODE_PROTOCOL);
+	if (p->at < 2 || !code_is_valid(code))
+		return frame_fail(p, FRAME_CODE_PROTOCOL);
 	if (!utf8_valid(p->control + 2, p->at - 2))
-		return bad(p, FRAME_CODE_NOT_UTF8);
+		return frame_fail(p, FRAME_CODE_NOT_UTF8);
 	p->code = (uint16_t)code;
 	return FRAME_CLOSE;
 }
 
-static enum frame_step frame_done(struct frame_parser *p)
+static enum frame_step frame_finish(struct frame_parser *p)
 {
 	p->head_len = 0;
 	p->head_need = 2;
 	p->in_payload = 0;
-	if (is_control(p)) {
+	if (opcode_is_control(p)) {
 		p->control[p->at] = '\0';
 		return p->opcode == FRAME_OP_PING ? FRAME_PING :
-		       p->opcode == FRAME_OP_PONG ? FRAME_PONG : close_done(p);
+		       p->opcode == FRAME_OP_PONG ? FRAME_PONG :
+						    close_finish(p);
 	}
 	if (!p->is_last)
 		return FRAME_MORE;
 	p->in_message = 0;
 	p->is_given = 1;
 	if (!utf8_valid(buf_str(&p->message), p->message.len))
-		return bad(p, FRAME_CODE_NOT_UTF8);
+		return frame_fail(p, FRAME_CODE_NOT_UTF8);
 	return FRAME_TEXT;
 }
 
-/* As much of a head as there is. 1: it is whole, 0: more is needed, -1: bad. */
-static int feed_head(struct frame_parser *p, const char *data, size_t len, size_t *used)
+/* Reads as much of the head as is available. 1: complete; 0: more bytes are needed; -1: invalid. */
+static int head_feed(struct frame_parser *p, const char *data, size_t len, size_t *used)
 {
 	while (p->head_len < p->head_need) {
 		if (*used == len)
@@ -173,7 +175,7 @@ static int feed_head(struct frame_parser *p, const char *data, size_t len, size_
 		if (p->head_len == 2 && head_begin(p))
 			return -1;
 	}
-	return head_done(p) ? -1 : 1;
+	return head_finish(p) ? -1 : 1;
 }
 
 enum frame_step frame_feed(struct frame_parser *p, const char *data, size_t len, size_t *ret_used)
@@ -186,7 +188,7 @@ enum frame_step frame_feed(struct frame_parser *p, const char *data, size_t len,
 		return FRAME_BAD;
 	for (;;) {
 		if (!p->in_payload) {
-			int rc = feed_head(p, data, len, ret_used);
+			int rc = head_feed(p, data, len, ret_used);
 
 			if (rc <= 0)
 				return rc < 0 ? FRAME_BAD : FRAME_MORE;
@@ -198,13 +200,13 @@ enum frame_step frame_feed(struct frame_parser *p, const char *data, size_t len,
 		*ret_used += n;
 		if (p->left)
 			return FRAME_MORE;
-		step = frame_done(p);
+		step = frame_finish(p);
 		if (step != FRAME_MORE)
 			return step;
 	}
 }
 
-size_t frame_head(unsigned opcode, size_t len, unsigned char out[FRAME_HEAD_ROOM])
+size_t frame_head(unsigned opcode, size_t len, unsigned char out[FRAME_HEAD_SIZE])
 {
 	unsigned bytes = len < 126 ? 0 : len < 65536 ? 2 : 8;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * WebSocket frames (RFC 6455, section 5) as a server reads and writes them: a pure
- * machine over bytes. Strict: masks are required, lengths minimal, reserved bits and
- * opcodes refused, text is UTF-8. No extension is spoken. Binary messages are refused.
+ * WebSocket frames (RFC 6455, section 5) as a server reads and writes them: a pure state
+ * machine over bytes. Strict: clients must mask, lengths must be minimal, reserved bits and
+ * opcodes are refused, text must be UTF-8. No extensions; binary messages are refused.
  */
 #pragma once
 
@@ -11,16 +11,16 @@
 
 #include "util/buf.h"
 
-#define FRAME_HEAD_ROOM 10
+#define FRAME_HEAD_SIZE 10
 #define FRAME_CONTROL_MAX 125
 
 enum frame_step {
-	FRAME_MORE,	/* everything was used; more bytes are needed */
-	FRAME_TEXT,	/* a whole message, whatever it was cut into */
+	FRAME_MORE, /* all input was used; more bytes are needed */
+	FRAME_TEXT, /* a complete message, however it was fragmented */
 	FRAME_PING,
 	FRAME_PONG,
 	FRAME_CLOSE,
-	FRAME_BAD,	/* close with frame_code(); every later call says so again */
+	FRAME_BAD, /* invalid; close with `code`. Every later call returns this again */
 };
 
 /* Close codes, RFC 6455 section 7.4.1. */
@@ -33,32 +33,35 @@ enum frame_step {
 #define FRAME_CODE_TOO_BIG 1009
 
 struct frame_parser {
-	struct buf message;		/* of the text so far; its maximum is the limit */
+	struct buf message; /* the text received so far; its maximum is the limit */
 	char control[FRAME_CONTROL_MAX + 1];
-	unsigned char head[FRAME_HEAD_ROOM + 4];	/* and mask */
+	unsigned char head[FRAME_HEAD_SIZE + 4]; /* with the mask */
 	unsigned head_len, head_need;
 	unsigned char mask[4];
-	unsigned opcode;		/* of this frame */
-	int is_last;			/* of its message */
-	int in_message;			/* a first frame was there, a last one not yet */
+	unsigned opcode; /* opcode of this frame */
+	int is_last;	 /* last frame of its message */
+	int in_message;	 /* a message has begun and not ended */
 	int in_payload;
-	int is_given;			/* the message was returned: begin anew */
-	uint64_t left, at;		/* of the payload */
-	uint16_t code;			/* FRAME_BAD, or what a close said; 0: nothing */
+	int is_given;	   /* the message was returned; the next one starts afresh */
+	uint64_t left, at; /* payload bytes left, and read */
+	uint16_t code;	   /* with FRAME_BAD, or from a close frame; 0: none */
 };
 
-/* `message_max`: bytes of a message; more is FRAME_CODE_TOO_BIG before a byte of it is kept. */
+/*
+ * `message_max`: bytes per message. A longer one fails with FRAME_CODE_TOO_BIG before any of
+ * the excess is stored.
+ */
 void frame_parser_init(struct frame_parser *p, size_t message_max);
 void frame_parser_fini(struct frame_parser *p);
 /*
- * Takes bytes; *ret_used is how many. After any step but MORE and BAD call again with the
- * rest. The payload of the step is p->message or p->control (with its length in p->at),
- * NUL-terminated, until the next call.
+ * Feeds bytes; *ret_used is how many were used. After any step but MORE and BAD call again
+ * with the rest. The payload of the step is p->message or p->control (length in p->at),
+ * NUL-terminated, and valid until the next call.
  */
 enum frame_step frame_feed(struct frame_parser *p, const char *data, size_t len, size_t *ret_used);
 
-/* The head of a whole, unmasked frame; returns its length. */
-size_t frame_head(unsigned opcode, size_t len, unsigned char out[FRAME_HEAD_ROOM]);
+/* Writes the head of an unfragmented, unmasked frame; returns its length. */
+size_t frame_head(unsigned opcode, size_t len, unsigned char out[FRAME_HEAD_SIZE]);
 #define FRAME_OP_CONTINUATION 0
 #define FRAME_OP_TEXT 1
 #define FRAME_OP_BINARY 2

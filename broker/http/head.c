@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a request head, the limits, and the fixed words of the parser's lists. */
+/* Access to a request head, the limits, and the texts of the parser's lists. */
 #include <string.h>
 #include <strings.h>
 
@@ -83,23 +83,23 @@ int http_head_lists(const struct http_head *head, enum http_known_field field, c
 void http_limits_init(struct http_limits *limits)
 {
 	*limits = (struct http_limits){
-		.line_max = HTTP_LINE_ROOM,
+		.line_max = HTTP_LINE_SIZE,
 		.field_max = 8192,
-		.fields_max = HTTP_FIELDS_ROOM,
+		.fields_max = HTTP_FIELDS_SIZE,
 		.field_count = HTTP_FIELD_COUNT_MAX,
 		.body_max = 65536,
 	};
 }
 
-static uint32_t at_most(uint32_t value, uint32_t max)
+static uint32_t limit_clamp(uint32_t value, uint32_t max)
 {
 	return value < max ? value : max;
 }
 
-void http_limits_cut(struct http_limits *limits)
+void http_limits_clamp(struct http_limits *limits)
 {
-	limits->line_max = at_most(limits->line_max, HTTP_LINE_ROOM);
-	limits->fields_max = at_most(limits->fields_max, HTTP_FIELDS_ROOM);
-	limits->field_max = at_most(limits->field_max, limits->fields_max);
-	limits->field_count = at_most(limits->field_count, HTTP_FIELD_COUNT_MAX);
+	limits->line_max = limit_clamp(limits->line_max, HTTP_LINE_SIZE);
+	limits->fields_max = limit_clamp(limits->fields_max, HTTP_FIELDS_SIZE);
+	limits->field_max = limit_clamp(limits->field_max, limits->fields_max);
+	limits->field_count = limit_clamp(limits->field_count, HTTP_FIELD_COUNT_MAX);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listening sockets and accepting. Accepting stops, for all listeners at once, while
- * max_connections are open and for a moment after the descriptors ran out; so neither
- * case spins, and the kernel's backlog holds the clients meanwhile.
+ * Listening sockets and accepting connections. All listeners stop accepting while
+ * max_connections are open, and for a moment after the process ran out of descriptors. Neither
+ * case spins, and clients wait in the kernel's backlog meanwhile.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include "util/err.h"
 
 #define BACKLOG 511
-/* Then the loop goes round once, so that accepting cannot starve the connected. */
+/* then return to the event loop, so that accepting cannot starve open connections */
 #define ACCEPTS_AT_ONCE 64
 
 union listener_address {
@@ -47,7 +47,7 @@ static int address_is_wildcard(const union listener_address *a)
 					     IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
 }
 
-/* The address without its port; `size` of INET6_ADDRSTRLEN is enough. */
+/* Formats the address without its port; a `size` of INET6_ADDRSTRLEN is enough. */
 static uint16_t address_print(const union listener_address *a, char *text, socklen_t size)
 {
 	text[0] = '\0';
@@ -99,15 +99,15 @@ void listener_retry(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (server->reserve_fd < 0)
 		server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	server->accept_paused &= ~ACCEPT_PAUSED_STARVED;
+	server->accept_paused &= ~ACCEPT_PAUSED_EXHAUSTED;
 	listener_update_all(server);
 }
 
 /*
- * The descriptors (or the memory for them) ran out. One client is told so with the
- * reserved descriptor, and nobody is accepted for a moment.
+ * Out of descriptors, or of memory for them. Answers one client with 503, using the reserved
+ * descriptor, and pauses accepting.
  */
-static void listener_starve(struct http_listener *l, int errnum)
+static void listener_exhausted(struct http_listener *l, int errnum)
 {
 	static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
 				   "Content-Length: 0\r\nRetry-After: 1\r\n\r\n";
@@ -130,7 +130,7 @@ static void listener_starve(struct http_listener *l, int errnum)
 		server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	}
 	server->counters.accept_failed++;
-	server->accept_paused |= ACCEPT_PAUSED_STARVED;
+	server->accept_paused |= ACCEPT_PAUSED_EXHAUSTED;
 	listener_update_all(server);
 	event_add(server->accept_timer, &pause);
 	server_log(server, LOG_ACCEPT_FAILED, strerror(errnum));
@@ -149,22 +149,22 @@ static void listener_accept(evutil_socket_t listening, short what, void *arg)
 		int fd;
 		int is_full = server->counters.connections_open >= server->config.max_connections;
 
-		/* Only of the first is it known that it is there; it comes again for others. */
+		/* only the first client is known to be waiting; the others cause another event */
 		if (is_full && i > 0)
 			return;
 		if (is_full && !connection_close_idle(server)) {
 			server->counters.accept_full++;
 			server->accept_paused |= ACCEPT_PAUSED_FULL;
 			listener_update_all(server);
-			server_log(server, LOG_ACCEPT_FULL, "the connection limit is reached");
+			server_log(server, LOG_ACCEPT_FULL, "connection limit reached");
 			return;
 		}
 		fd = accept4(listening, &a.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			    errno == ENOMEM)
-				listener_starve(l, errno);
-			/* EINTR, ECONNABORTED and what the network reports: try the next. */
+				listener_exhausted(l, errno);
+			/* EINTR, ECONNABORTED and network errors: try the next client */
 			else if (errno != EAGAIN)
 				continue;
 			return;
@@ -175,7 +175,7 @@ static void listener_accept(evutil_socket_t listening, short what, void *arg)
 	}
 }
 
-/* Takes over `fd` in every case. `name` is copied. */
+/* Takes over `fd` even on failure. `name` is copied. */
 static struct http_listener *listener_new(struct http_server *server, int fd,
 					  struct ssl_ctx_st *tls, const char *name,
 					  struct err *err)
@@ -207,7 +207,7 @@ void listener_close(struct http_listener *l)
 	TAILQ_REMOVE(&l->server->listeners, l, link);
 	if (l->event)
 		event_free(l->event);
-	/* Another process may have bound the same path since: then it is not ours. */
+	/* do not remove a socket that another process has bound to the same path since */
 	if (l->unlink_path && !lstat(l->unlink_path, &st) && st.st_dev == l->unlink_dev &&
 	    st.st_ino == l->unlink_ino)
 		unlink(l->unlink_path);
@@ -218,13 +218,14 @@ void listener_close(struct http_listener *l)
 	free(l);
 }
 
-/* Binds nothing wider than what was said, and nothing plain beyond this machine. */
+/* Refuses plain HTTP on anything but a loopback address. */
 static int address_check(const union listener_address *a, const char *text, struct ssl_ctx_st *tls,
 			 int plain_behind_proxy, struct err *err)
 {
 	if (!tls && !plain_behind_proxy && !address_is_loopback(a))
 		return err_set(err, ERR_REFUSED,
-			       "refusing to listen without TLS on %s, which is not loopback", text);
+			       "refusing to listen without TLS on %s, which is not a loopback address",
+			       text);
 	return 0;
 }
 
@@ -243,9 +244,9 @@ static struct http_listener *listen_inet(struct http_server *server, int fd,
 		close(fd);
 		return NULL;
 	}
-	/* Accepted sockets inherit it. Without it a TLS answer may wait 40 ms for an ACK. */
+	/* inherited by accepted sockets; otherwise a TLS answer may wait 40 ms for an ACK */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	/* A client that waits minutes for its machine, and vanishes, is noticed in two. */
+	/* notices within two minutes that a client has vanished while it waits for its machine */
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
@@ -288,7 +289,7 @@ struct http_listener *http_listen_tcp(struct http_server *server, const char *ad
 		return NULL;
 	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
-		err_set_errno(err, errno, "cannot make a socket for %s", address);
+		err_set_errno(err, errno, "cannot create a socket for %s", address);
 		return NULL;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -302,8 +303,8 @@ struct http_listener *http_listen_tcp(struct http_server *server, const char *ad
 	return listen_inet(server, fd, tls, err);
 }
 
-/* Removes the socket of a dead process. Returns 0 when the path is free then. */
-static int path_clear(const union listener_address *a, struct err *err)
+/* Removes the socket of a dead process. Returns 0 if the path is free afterwards. */
+static int socket_path_clear(const union listener_address *a, struct err *err)
 {
 	const char *path = a->un.sun_path;
 	struct stat st;
@@ -312,17 +313,17 @@ static int path_clear(const union listener_address *a, struct err *err)
 	if (lstat(path, &st)) {
 		if (errno == ENOENT)
 			return 0;
-		return err_set_errno(err, errno, "cannot look at '%s'", path);
+		return err_set_errno(err, errno, "cannot stat '%s'", path);
 	}
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(err, ERR_CONFLICT, "'%s' exists and is not a socket", path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return err_set_errno(err, errno, "cannot make a socket");
+		return err_set_errno(err, errno, "cannot create a socket");
 	rc = connect(fd, &a->any, sizeof(a->un));
 	errnum = errno;
 	close(fd);
-	/* EAGAIN says that its backlog is full: there is somebody. */
+	/* EAGAIN: the backlog of a live listener is full */
 	if (!rc || errnum != ECONNREFUSED)
 		return err_set(err, ERR_BUSY, "'%s' is in use by another process", path);
 	if (unlink(path) && errno != ENOENT)
@@ -330,8 +331,8 @@ static int path_clear(const union listener_address *a, struct err *err)
 	return 0;
 }
 
-/* Not asked for where it is so already: a hardened service may not even ask. */
-static int set_group(const char *path, gid_t gid)
+/* Does nothing if the group is right already: a hardened service may not call chown. */
+static int socket_set_group(const char *path, gid_t gid)
 {
 	struct stat st;
 
@@ -340,14 +341,14 @@ static int set_group(const char *path, gid_t gid)
 	return chown(path, (uid_t)-1, gid);
 }
 
-/* The mode and the group are set before the first connect() can succeed. */
-static int unix_bind(int fd, const union listener_address *a, gid_t gid, struct err *err)
+/* Sets mode and group before listening, so before any connect() can succeed. */
+static int socket_bind(int fd, const union listener_address *a, gid_t gid, struct err *err)
 {
 	const char *path = a->un.sun_path;
 
 	if (bind(fd, &a->any, sizeof(a->un)))
 		return err_set_errno(err, errno, "cannot bind '%s'", path);
-	if (chmod(path, 0660) || set_group(path, gid) || listen(fd, BACKLOG)) {
+	if (chmod(path, 0660) || socket_set_group(path, gid) || listen(fd, BACKLOG)) {
 		err_set_errno(err, errno, "cannot listen on '%s'", path);
 		unlink(path);
 		return -1;
@@ -366,19 +367,19 @@ struct http_listener *http_listen_unix(struct http_server *server, const char *p
 	memset(&a, 0, sizeof(a));
 	a.un.sun_family = AF_UNIX;
 	if (!*path || strlen(path) >= sizeof(a.un.sun_path)) {
-		err_set(err, ERR_INVALID, "the path of a Unix socket has 1 to %zu characters",
+		err_set(err, ERR_INVALID, "the path of a Unix socket must have 1 to %zu characters",
 			sizeof(a.un.sun_path) - 1);
 		return NULL;
 	}
 	memcpy(a.un.sun_path, path, strlen(path));
-	if (path_clear(&a, err))
+	if (socket_path_clear(&a, err))
 		return NULL;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
-		err_set_errno(err, errno, "cannot make a socket for '%s'", path);
+		err_set_errno(err, errno, "cannot create a socket for '%s'", path);
 		return NULL;
 	}
-	if (unix_bind(fd, &a, gid, err)) {
+	if (socket_bind(fd, &a, gid, err)) {
 		close(fd);
 		return NULL;
 	}
@@ -430,7 +431,7 @@ struct http_listener *http_listen_fd(struct http_server *server, int fd, struct 
 	default:
 		break;
 	}
-	err_set(err, ERR_INVALID, "descriptor %d is of a kind that is not served", fd);
+	err_set(err, ERR_INVALID, "descriptor %d has an unsupported address family", fd);
 	return NULL;
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three small machines, one after the other: the request line, the fields, the
- * body (parser_body.c). Each takes bytes until it needs more, refuses, or hands over. Every
- * decision depends on the bytes so far and never on where a feed ended: that is
- * what makes the pieces irrelevant, and why no machine looks ahead.
+ * Three small state machines in sequence: request line, fields, body (parser_body.c). Each
+ * consumes bytes until it needs more, refuses, or hands over. Decisions depend only on the
+ * bytes so far, never on where a chunk of input ended, so no machine looks ahead.
  */
 #include "http/parser.h"
 
@@ -13,7 +12,7 @@
 #include "http/parser_states.h"
 #include "http/token.h"
 
-/* A method longer than this is none of ours, whatever it is. */
+/* a longer method cannot be a known one */
 #define METHOD_LEN_MAX 32
 
 void http_parser_begin(struct http_parser *p, struct http_head *head,
@@ -24,7 +23,7 @@ void http_parser_begin(struct http_parser *p, struct http_head *head,
 	p->head = head;
 	p->body_max = limits->body_max;
 	p->state = S_START;
-	/* Not the fields and not the text: they are written before they are read. */
+	/* fields and text need no zeroing: they are written before they are read */
 	memset(head, 0, offsetof(struct http_head, fields));
 	head->text_len = 0;
 }
@@ -67,11 +66,11 @@ static int line_begin(struct http_parser *p, char c)
 	return HAND_OVER;
 }
 
-static int method_take(struct http_parser *p, char c)
+static int method_read(struct http_parser *p, char c)
 {
 	p->line_len++;
 	if (c == ' ') {
-		/* The target of a CONNECT is of another form: say so before it is looked at. */
+		/* a CONNECT has another form of target: refuse it before parsing that */
 		if (p->token_len == 7 && !memcmp(p->method, "CONNECT", 7))
 			return parser_refuse(p, HTTP_REFUSED_METHOD);
 		p->state = S_TARGET_START;
@@ -101,7 +100,7 @@ static char *text_end(struct http_parser *p)
 	return p->head->text + p->head->text_len;
 }
 
-/* The space after the target has come. */
+/* Called at the space after the target. */
 static int target_end(struct http_parser *p)
 {
 	struct http_head *head = p->head;
@@ -118,7 +117,7 @@ static int target_end(struct http_parser *p)
 	head->path = target;
 	head->path_len = (uint16_t)path_len;
 	if (question) {
-		/* The path gets a copy, so that both it and the target end with a NUL. */
+		/* copy the path, so that it and the target both end with a NUL */
 		head->query = question + 1;
 		head->query_len = (uint16_t)(len - path_len - 1);
 		head->path = memcpy(text_end(p), target, path_len);
@@ -130,10 +129,10 @@ static int target_end(struct http_parser *p)
 	return HAND_OVER;
 }
 
-static int target_take(struct http_parser *p, struct parser_cursor *c)
+static int target_read(struct http_parser *p, struct parser_cursor *c)
 {
-	size_t room = p->limits->line_max > p->line_len ? p->limits->line_max - p->line_len : 0;
-	const char *stop = (size_t)(c->end - c->at) > room ? c->at + room : c->end;
+	size_t space = p->limits->line_max > p->line_len ? p->limits->line_max - p->line_len : 0;
+	const char *stop = (size_t)(c->end - c->at) > space ? c->at + space : c->end;
 	const char *at = c->at;
 	size_t n;
 
@@ -153,7 +152,7 @@ static int target_take(struct http_parser *p, struct parser_cursor *c)
 	return *at == ' ' ? target_end(p) : parser_refuse(p, HTTP_REFUSED_TARGET);
 }
 
-static int version_take(struct http_parser *p, char c)
+static int version_read(struct http_parser *p, char c)
 {
 	static const char form[] = "HTTP/d.d\r";
 	char want = form[p->token_len];
@@ -198,17 +197,17 @@ static int line_feed(struct http_parser *p, struct parser_cursor *c)
 			step = line_begin(p, *c->at++);
 			break;
 		case S_METHOD:
-			step = method_take(p, *c->at++);
+			step = method_read(p, *c->at++);
 			break;
 		case S_TARGET_START:
-			/* Leaves the "/" to the next state, which stores it. */
+			/* leaves the "/" to the next state, which stores it */
 			step = target_start(p, *c->at);
 			break;
 		case S_TARGET:
-			step = target_take(p, c);
+			step = target_read(p, c);
 			break;
 		case S_VERSION:
-			step = version_take(p, *c->at++);
+			step = version_read(p, *c->at++);
 			break;
 		default:
 			step = line_end(p, *c->at++);
@@ -221,7 +220,7 @@ static int line_feed(struct http_parser *p, struct parser_cursor *c)
 /* ---- the fields ---- */
 
 /* How many more bytes this field line may have. */
-static size_t field_room(const struct http_parser *p)
+static size_t field_space(const struct http_parser *p)
 {
 	uint32_t line = p->limits->field_max - p->line_len;
 	uint32_t all = p->limits->fields_max - p->fields_len;
@@ -247,10 +246,10 @@ static int field_begin(struct http_parser *p, char c)
 	return HAND_OVER;
 }
 
-static int name_take(struct http_parser *p, struct parser_cursor *c)
+static int name_read(struct http_parser *p, struct parser_cursor *c)
 {
-	size_t room = field_room(p);
-	const char *stop = (size_t)(c->end - c->at) > room ? c->at + room : c->end;
+	size_t space = field_space(p);
+	const char *stop = (size_t)(c->end - c->at) > space ? c->at + space : c->end;
 	const char *at = c->at;
 	char *out = text_end(p);
 	struct http_head *head = p->head;
@@ -279,7 +278,7 @@ static int name_take(struct http_parser *p, struct parser_cursor *c)
 	return HAND_OVER;
 }
 
-/* The CR after the value has come. */
+/* Called at the CR after the value. */
 static int value_end(struct http_parser *p)
 {
 	struct http_head *head = p->head;
@@ -295,18 +294,18 @@ static int value_end(struct http_parser *p)
 	return HAND_OVER;
 }
 
-static int is_blank(char c)
+static int char_is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
-/* Stores a piece of the value, and notes where the last character that counts is. */
+/* Stores part of the value, and the position of its last non-blank character. */
 static void value_store(struct http_parser *p, const char *piece, size_t len)
 {
 	size_t trimmed = len;
 
 	memcpy(text_end(p), piece, len);
-	while (trimmed && is_blank(piece[trimmed - 1]))
+	while (trimmed && char_is_blank(piece[trimmed - 1]))
 		trimmed--;
 	if (trimmed)
 		p->trimmed = p->head->text_len + (uint32_t)trimmed;
@@ -314,16 +313,16 @@ static void value_store(struct http_parser *p, const char *piece, size_t len)
 	p->state = S_VALUE;
 }
 
-/* The white space before the value is counted and not stored. */
-static int value_take(struct http_parser *p, struct parser_cursor *c)
+/* White space before the value counts towards the limit but is not stored. */
+static int value_read(struct http_parser *p, struct parser_cursor *c)
 {
-	size_t room = field_room(p);
-	const char *stop = (size_t)(c->end - c->at) > room ? c->at + room : c->end;
+	size_t space = field_space(p);
+	const char *stop = (size_t)(c->end - c->at) > space ? c->at + space : c->end;
 	const char *at = c->at;
 	const char *from;
 
 	if (p->state == S_VALUE_START) {
-		while (at < stop && is_blank(*at))
+		while (at < stop && char_is_blank(*at))
 			at++;
 	}
 	from = at;
@@ -346,7 +345,7 @@ static int value_take(struct http_parser *p, struct parser_cursor *c)
 	return parser_refuse(p, HTTP_REFUSED_FIELD);
 }
 
-/* A field is complete: what can be judged about it alone is judged now. */
+/* A field is complete: checks that concern this field alone. */
 static int field_end(struct http_parser *p, char c)
 {
 	static const uint8_t single[] = {
@@ -383,14 +382,14 @@ static int field_end(struct http_parser *p, char c)
 	return HAND_OVER;
 }
 
-static const struct http_field *known_field(const struct http_head *head, int field)
+static const struct http_field *field_register(const struct http_head *head, int field)
 {
 	return head->known[field] ? &head->fields[head->known[field] - 1] : NULL;
 }
 
-static enum http_refusal framing_decide(struct http_head *head)
+static enum http_refusal framing_set(struct http_head *head)
 {
-	const struct http_field *coding = known_field(head, HTTP_FIELD_TRANSFER_ENCODING);
+	const struct http_field *coding = field_register(head, HTTP_FIELD_TRANSFER_ENCODING);
 	int has_length = head->known[HTTP_FIELD_CONTENT_LENGTH] != 0;
 	enum http_refusal why;
 
@@ -417,19 +416,19 @@ static enum http_refusal framing_decide(struct http_head *head)
 	}
 }
 
-/* The head is complete: what concerns several fields is judged now. */
+/* The head is complete: checks that concern several fields. */
 static int head_end(struct http_parser *p, char c)
 {
 	struct http_head *head = p->head;
-	const struct http_field *encoding = known_field(head, HTTP_FIELD_CONTENT_ENCODING);
-	const struct http_field *expect = known_field(head, HTTP_FIELD_EXPECT);
+	const struct http_field *encoding = field_register(head, HTTP_FIELD_CONTENT_ENCODING);
+	const struct http_field *expect = field_register(head, HTTP_FIELD_EXPECT);
 	enum http_refusal why;
 
 	if (c != '\n')
 		return parser_refuse(p, HTTP_REFUSED_FIELD);
 	if (head->minor == 1 && !head->host)
 		return parser_refuse(p, HTTP_REFUSED_HOST);
-	why = framing_decide(head);
+	why = framing_set(head);
 	if (why)
 		return parser_refuse(p, why);
 	if (encoding && strcasecmp(encoding->value, "identity"))
@@ -451,17 +450,20 @@ static int fields_feed(struct http_parser *p, struct parser_cursor *c)
 	while (step == HAND_OVER && c->at < c->end && p->state < S_HEAD_DONE) {
 		switch (p->state) {
 		case S_FIELD_START:
-			/* The end of the head is used up; a name is left to the next state. */
+			/*
+			 * the CR that ends the head is consumed; the first byte of a name is
+			 * left
+			 */
 			step = field_begin(p, *c->at);
 			if (p->state == S_HEAD_LF)
 				c->at++;
 			break;
 		case S_NAME:
-			step = name_take(p, c);
+			step = name_read(p, c);
 			break;
 		case S_VALUE_START:
 		case S_VALUE:
-			step = value_take(p, c);
+			step = value_read(p, c);
 			break;
 		case S_FIELD_LF:
 			step = field_end(p, *c->at++);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The third machine of the parser: a body of known length, or in chunks. */
+/* The parser's third state machine: a body of known length, or in chunks. */
 #include "http/parser_states.h"
 
 #include "http/token.h"
@@ -29,7 +29,7 @@ static int body_begin(struct http_parser *p)
 	return HTTP_STEP_DONE;
 }
 
-static int chunk_size_take(struct http_parser *p, char c)
+static int chunk_size_read(struct http_parser *p, char c)
 {
 	int digit = token_hex(c);
 
@@ -44,8 +44,8 @@ static int chunk_size_take(struct http_parser *p, char c)
 	return HAND_OVER;
 }
 
-/* A state whose only way on is one character. */
-static int expect(struct http_parser *p, char c, char want, enum parser_state next)
+/* Handles a state that accepts exactly one character. */
+static int char_expect(struct http_parser *p, char c, char want, enum parser_state next)
 {
 	if (c != want)
 		return parser_refuse(p, HTTP_REFUSED_CHUNK);
@@ -55,16 +55,16 @@ static int expect(struct http_parser *p, char c, char want, enum parser_state ne
 
 static int chunk_begin(struct http_parser *p, char c)
 {
-	if (expect(p, c, '\n', p->left ? S_CHUNK_DATA : S_LAST_CR) != HAND_OVER)
+	if (char_expect(p, c, '\n', p->left ? S_CHUNK_DATA : S_LAST_CR) != HAND_OVER)
 		return HTTP_STEP_REFUSED;
-	/* taken <= body_max always holds here. */
+	/* invariant: taken <= body_max */
 	if (p->left > p->body_max - p->taken)
 		return parser_refuse(p, HTTP_REFUSED_BODY_SIZE);
 	p->taken += p->left;
 	return HAND_OVER;
 }
 
-static int data_take(struct http_parser *p, struct parser_cursor *c)
+static int data_read(struct http_parser *p, struct parser_cursor *c)
 {
 	size_t n = (size_t)(c->end - c->at);
 
@@ -94,26 +94,26 @@ int parser_body_feed(struct http_parser *p, struct parser_cursor *c)
 		switch (p->state) {
 		case S_LENGTH:
 		case S_CHUNK_DATA:
-			step = data_take(p, c);
+			step = data_read(p, c);
 			break;
 		case S_CHUNK_SIZE:
-			step = chunk_size_take(p, *c->at++);
+			step = chunk_size_read(p, *c->at++);
 			break;
 		case S_CHUNK_SIZE_LF:
 			step = chunk_begin(p, *c->at++);
 			break;
 		case S_CHUNK_CR:
-			step = expect(p, *c->at++, '\r', S_CHUNK_LF);
+			step = char_expect(p, *c->at++, '\r', S_CHUNK_LF);
 			break;
 		case S_CHUNK_LF:
 			p->token_len = 0;
-			step = expect(p, *c->at++, '\n', S_CHUNK_SIZE);
+			step = char_expect(p, *c->at++, '\n', S_CHUNK_SIZE);
 			break;
 		case S_LAST_CR:
-			step = expect(p, *c->at++, '\r', S_LAST_LF);
+			step = char_expect(p, *c->at++, '\r', S_LAST_LF);
 			break;
 		default:
-			step = expect(p, *c->at++, '\n', S_DONE);
+			step = char_expect(p, *c->at++, '\n', S_DONE);
 			break;
 		}
 	}

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What the machines of the parser share; for parser.c and parser_body.c. */
+/* Shared by the parser's state machines, parser.c and parser_body.c. */
 #pragma once
 
 #include "http/parser.h"
 
 enum parser_state {
 	/* request line */
-	S_START,		/* nothing yet */
-	S_START_LF,		/* the CR of a skipped line */
-	S_START_AGAIN,		/* one line was skipped; no second */
+	S_START,       /* nothing yet */
+	S_START_LF,    /* the CR of a skipped line */
+	S_START_AGAIN, /* one empty line was skipped; a second is refused */
 	S_METHOD,
 	S_TARGET_START,
 	S_TARGET,
@@ -35,7 +35,7 @@ enum parser_state {
 	S_REFUSED,
 };
 
-/* What a machine says beside a step: the next machine takes over. */
+/* Returned instead of a step: the next machine takes over. */
 #define HAND_OVER (-1)
 
 struct parser_cursor {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Composing answers. An answer goes to the connection's output when its exchange
- * is the first of the queue, and else into a buffer of its own until it is.
- * Nothing is written to a socket here: connection_turn() does that once for all
- * answers of a turn.
+ * Composes answers. An answer goes to the connection's output if its exchange is the first of
+ * the queue, otherwise to a buffer of its own until then. Nothing is written to a socket here:
+ * connection_turn() does that once for all answers of a turn.
  */
 #include <stdio.h>
 #include <string.h>
@@ -40,18 +39,18 @@ static const char *const reasons[STATUS_MAX - STATUS_MIN + 1] = {
 #undef X
 };
 
-/* Status line, Date, Content-Length, Connection and the like without what varies. */
-#define HEAD_ROOM 256
+/* Status line, Date, Content-Length, Connection and other parts of bounded length. */
+#define HEAD_SIZE 256
 
-static char *put(char *to, const char *text, size_t len)
+static char *text_append(char *to, const char *text, size_t len)
 {
 	memcpy(to, text, len);
 	return to + len;
 }
 
-#define PUT(to, literal) put(to, literal, sizeof(literal) - 1)
+#define PUT(to, literal) text_append(to, literal, sizeof(literal) - 1)
 
-static char *put_number(char *to, size_t value)
+static char *number_append(char *to, size_t value)
 {
 	char digits[24];
 	char *p = digits + sizeof(digits);
@@ -60,10 +59,10 @@ static char *put_number(char *to, size_t value)
 		*--p = (char)('0' + value % 10);
 		value /= 10;
 	} while (value);
-	return put(to, p, (size_t)(digits + sizeof(digits) - p));
+	return text_append(to, p, (size_t)(digits + sizeof(digits) - p));
 }
 
-static struct evbuffer *target(struct http_exchange *ex)
+static struct evbuffer *reply_output(struct http_exchange *ex)
 {
 	if (exchange_is_first(ex))
 		return ex->conn->output;
@@ -85,56 +84,56 @@ struct answer {
 	size_t len;
 };
 
-static char *put_head(char *to, struct http_exchange *ex, const struct answer *a)
+static char *head_append(char *to, struct http_exchange *ex, const struct answer *a)
 {
 	const char *reason = reasons[a->status - STATUS_MIN];
 	struct http_server *server = ex->server;
 
 	to = PUT(to, "HTTP/1.1 ");
-	to = put_number(to, (size_t)a->status);
+	to = number_append(to, (size_t)a->status);
 	*to++ = ' ';
 	if (reason)
-		to = put(to, reason, strlen(reason));
+		to = text_append(to, reason, strlen(reason));
 	to = PUT(to, "\r\n");
-	to = put(to, server_date_line(server), DATE_LINE_LEN);
+	to = text_append(to, server_date_line(server), DATE_LINE_LEN);
 	if (a->type) {
 		to = PUT(to, "Content-Type: ");
-		to = put(to, a->type, strlen(a->type));
+		to = text_append(to, a->type, strlen(a->type));
 		to = PUT(to, "\r\n");
 	}
 	if (a->mode == BODY_LENGTH) {
 		to = PUT(to, "Content-Length: ");
-		to = put_number(to, a->len);
+		to = number_append(to, a->len);
 		to = PUT(to, "\r\n");
 	} else if (a->mode == BODY_CHUNKED) {
 		to = PUT(to, "Transfer-Encoding: chunked\r\n");
 	}
 	if (ex->close)
 		to = PUT(to, "Connection: close\r\n");
-	to = put(to, server->answer_fields, server->answer_fields_len);
-	to = put(to, buf_str(&ex->fields), ex->fields.len);
+	to = text_append(to, server->answer_fields, server->answer_fields_len);
+	to = text_append(to, buf_str(&ex->fields), ex->fields.len);
 	return PUT(to, "\r\n");
 }
 
-/* The head, and the body if there is one, in one piece of memory: one write. */
-static void compose(struct http_exchange *ex, const struct answer *a)
+/* Head and body go into one contiguous buffer, so that one write sends them. */
+static void answer_compose(struct http_exchange *ex, const struct answer *a)
 {
 	size_t body_len = a->mode == BODY_LENGTH && !ex->no_content ? a->len : 0;
-	size_t room = HEAD_ROOM + (a->type ? strlen(a->type) : 0) +
-		      ex->server->answer_fields_len + ex->fields.len + body_len;
-	struct evbuffer *out = target(ex);
+	size_t size = HEAD_SIZE + (a->type ? strlen(a->type) : 0) + ex->server->answer_fields_len +
+		      ex->fields.len + body_len;
+	struct evbuffer *out = reply_output(ex);
 	struct evbuffer_iovec vec;
 	char *end;
 
 	ex->is_answered = 1;
 	ex->server->counters.answers[a->status / 100]++;
-	if (!out || evbuffer_reserve_space(out, (ev_ssize_t)room, &vec, 1) < 1) {
+	if (!out || evbuffer_reserve_space(out, (ev_ssize_t)size, &vec, 1) < 1) {
 		ex->conn->is_broken = 1;
 		return;
 	}
-	end = put_head(vec.iov_base, ex, a);
+	end = head_append(vec.iov_base, ex, a);
 	if (body_len)
-		end = put(end, a->body, body_len);
+		end = text_append(end, a->body, body_len);
 	vec.iov_len = (size_t)(end - (char *)vec.iov_base);
 	ex->server->counters.bytes_out += vec.iov_len;
 	if (evbuffer_commit_space(out, &vec, 1))
@@ -146,15 +145,15 @@ static int status_is_bodiless(int status)
 	return status == 204 || status == 304;
 }
 
-/* What the server itself has to say about this answer, before it is composed. */
-static void prepare(struct http_exchange *ex, int *status)
+/* Applies the server's own rules to an answer before it is composed. */
+static void answer_prepare(struct http_exchange *ex, int *status)
 {
 	struct http_connection *conn = ex->conn;
 
 	if (*status < STATUS_MIN || *status > STATUS_MAX)
 		*status = 500;
 	ex->no_content = ex->head.method == HTTP_HEAD || status_is_bodiless(*status);
-	/* Nothing else comes after it on a draining connection: say so. */
+	/* the last answer on a draining connection announces the close */
 	if (ex->server->is_draining && !TAILQ_NEXT(ex, link) && !conn->reading)
 		ex->close = 1;
 }
@@ -165,19 +164,19 @@ void http_reply(struct http_exchange *ex, int status, const char *content_type,
 	struct answer a = { .type = content_type, .mode = BODY_LENGTH, .body = body, .len = len };
 
 	if (ex->conn && !ex->is_answered) {
-		prepare(ex, &status);
+		answer_prepare(ex, &status);
 		a.status = status;
 		if (status_is_bodiless(status))
 			a.mode = BODY_NONE;
-		compose(ex, &a);
+		answer_compose(ex, &a);
 	} else {
-		/* A second answer is a bug of the handler: the first one stays unfinished. */
+		/* a second answer is a bug in the handler: leave the first one unfinished */
 		ex->close = 1;
 	}
 	exchange_end(ex);
 }
 
-static void put_json_string(struct buf *b, const char *text)
+static void json_append_string(struct buf *b, const char *text)
 {
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
@@ -197,9 +196,9 @@ void http_reply_error(struct http_exchange *ex, int status, const char *code, co
 
 	buf_init(&body, 4096);
 	buf_adds(&body, "{\"error\":\"");
-	put_json_string(&body, code);
+	json_append_string(&body, code);
 	buf_adds(&body, "\",\"message\":\"");
-	put_json_string(&body, message);
+	json_append_string(&body, message);
 	buf_adds(&body, "\"}");
 	http_reply(ex, status, "application/json", body.data, body.len);
 }
@@ -216,7 +215,7 @@ void http_reply_close(struct http_exchange *ex)
 	ex->close = 1;
 }
 
-static int is_ours(const char *name)
+static int field_is_reserved(const char *name)
 {
 	static const char *const ours[] = { "connection", "content-length", "content-type",
 					    "date", "transfer-encoding" };
@@ -232,7 +231,7 @@ int http_reply_header(struct http_exchange *ex, const char *name, const char *va
 {
 	size_t name_len = strlen(name), value_len = strlen(value);
 
-	if (!name_len || is_ours(name))
+	if (!name_len || field_is_reserved(name))
 		return -1;
 	for (size_t i = 0; i < name_len; i++) {
 		if (!token_lower(name[i]))
@@ -263,7 +262,7 @@ void http_stream_begin(struct http_exchange *ex, int status, const char *content
 	ex->drain_arg = arg;
 	if (!ex->conn)
 		return;
-	prepare(ex, &status);
+	answer_prepare(ex, &status);
 	a.status = status;
 	if (status_is_bodiless(status)) {
 		a.mode = BODY_NONE;
@@ -272,7 +271,7 @@ void http_stream_begin(struct http_exchange *ex, int status, const char *content
 		ex->close = 1;
 	}
 	ex->is_chunked = a.mode == BODY_CHUNKED;
-	compose(ex, &a);
+	answer_compose(ex, &a);
 	connection_wake(ex->conn);
 }
 
@@ -285,7 +284,7 @@ int http_stream_chunk(struct http_exchange *ex, const char *data, size_t len)
 		return -1;
 	if (!ex->is_streaming || ex->no_content || !len)
 		return 0;
-	out = target(ex);
+	out = reply_output(ex);
 	if (!out)
 		return -1;
 	if (ex->is_chunked)
@@ -306,12 +305,12 @@ int http_stream_chunk(struct http_exchange *ex, const char *data, size_t len)
 void http_stream_end(struct http_exchange *ex)
 {
 	if (ex->conn && ex->is_streaming && ex->is_chunked && !ex->no_content) {
-		struct evbuffer *out = target(ex);
+		struct evbuffer *out = reply_output(ex);
 
 		if (out)
 			evbuffer_add(out, "0\r\n\r\n", 5);
 	}
-	/* An end without a beginning is a bug of the handler: the client gets no lie. */
+	/* an end without a beginning is a bug in the handler: send no false success */
 	if (!ex->is_streaming)
 		ex->close = 1;
 	exchange_end(ex);

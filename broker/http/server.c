@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The root object: configuration, clock, host names, waking, ticking, the end. */
+/* The root object: configuration, clock, host names, wake-up, tick, shutdown. */
 #include "http/server.h"
 
 #include <fcntl.h>
@@ -41,12 +41,12 @@ void http_config_init(struct http_config *config)
 	http_limits_init(&config->limits);
 }
 
-static void config_cut(struct http_config *config)
+static void config_clamp(struct http_config *config)
 {
 	const uint32_t deadlines[] = { config->handshake_ms, config->head_ms, config->body_ms,
 				       config->write_ms, config->idle_ms, config->linger_ms };
 
-	http_limits_cut(&config->limits);
+	http_limits_clamp(&config->limits);
 	for (size_t i = 0; i < ARRAY_LEN(deadlines); i++) {
 		if (config->tick_ms > deadlines[i] / 4)
 			config->tick_ms = deadlines[i] / 4;
@@ -61,7 +61,7 @@ uint64_t server_now(struct http_server *server)
 {
 	struct timespec ts;
 
-	/* 4 ms fine, and a fifth of the price of the exact one. */
+	/* resolution 4 ms, at a fifth of the cost of CLOCK_MONOTONIC */
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	server->now = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 	return server->now;
@@ -106,8 +106,8 @@ void server_add_host(struct http_server *server, const char *host)
 void server_log(struct http_server *server, enum log_kind kind, const char *text)
 {
 	static const char *const what[LOG_KIND_COUNT] = {
-		[LOG_ACCEPT_FAILED] = "cannot accept connections, trying again soon",
-		[LOG_ACCEPT_FULL] = "no more connections are accepted for now",
+		[LOG_ACCEPT_FAILED] = "cannot accept connections; retrying shortly",
+		[LOG_ACCEPT_FULL] = "not accepting connections for now",
 	};
 	uint64_t now = server_now(server);
 	char line[256];
@@ -120,7 +120,7 @@ void server_log(struct http_server *server, enum log_kind kind, const char *text
 	server->callbacks.on_log(HTTP_LOG_WARNING, line, server->user);
 }
 
-static void empty_check(struct http_server *server)
+static void server_check_empty(struct http_server *server)
 {
 	void (*on_empty)(void *user) = server->on_empty;
 
@@ -138,7 +138,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* Only those that are there now: a turn may wake others, and the loop has other work. */
+	/* only those woken so far: a turn may wake others, and the loop has other work */
 	TAILQ_FOREACH(conn, &server->woken, wake_link)
 		count++;
 	while (count-- && (conn = TAILQ_FIRST(&server->woken)) != NULL) {
@@ -148,8 +148,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	}
 	if (!TAILQ_EMPTY(&server->woken))
 		event_active(server->wake_event, EV_TIMEOUT, 0);
-	/* Last: it may free the server. */
-	empty_check(server);
+	/* last: this may free the server */
+	server_check_empty(server);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -166,12 +166,12 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		connection_tick(conn, now);
 		conn = next;
 	}
-	/* Clients were waiting, and nobody had been idle for long enough then. */
+	/* clients are waiting, and an idle connection may be old enough to close now */
 	if (server->accept_paused & ACCEPT_PAUSED_FULL)
 		connection_close_idle(server);
 }
 
-/* Whole lines, each a token, a colon and clean text. */
+/* Complete lines, each a token, a colon and text without control characters. */
 static int fields_check(const char *text)
 {
 	while (*text) {
@@ -200,7 +200,7 @@ static int hosts_fill(struct http_server *server, const struct http_config *conf
 		const char *host = config->hosts[i];
 
 		if (token_check_host(host, strlen(host)) != strlen(host))
-			return err_set(err, ERR_INVALID, "'%.100s' is not a host name", host);
+			return err_set(err, ERR_INVALID, "'%.100s' is not a valid host name", host);
 		server_add_host(server, host);
 	}
 	return 0;
@@ -215,14 +215,15 @@ static int server_fill(struct http_server *server, const struct http_config *con
 	server->wake_event = event_new(server->base, -1, 0, on_wake, server);
 	server->accept_timer = event_new(server->base, -1, 0, listener_retry, server);
 	if (!server->tick_event || !server->wake_event || !server->accept_timer)
-		return err_set(err, ERR_NO_MEMORY, "cannot make the server's timers");
+		return err_set(err, ERR_NO_MEMORY, "cannot create the server's timers");
 	if (fields_check(server->answer_fields))
-		return err_set(err, ERR_INVALID, "the answer fields are not well formed");
+		return err_set(err, ERR_INVALID,
+			       "the additional response header fields are malformed");
 	if (hosts_fill(server, config, err))
 		return -1;
 	if (getrandom(&server->boot, sizeof(server->boot), 0) != sizeof(server->boot))
 		return err_set(err, ERR_IO, "cannot read random bytes");
-	/* An answer to a client that left must not end the process. */
+	/* writing to a client that has disconnected must not kill the process */
 	if (!sigaction(SIGPIPE, NULL, &old) && old.sa_handler == SIG_DFL)
 		signal(SIGPIPE, SIG_IGN);
 	return 0;
@@ -236,7 +237,7 @@ struct http_server *http_server_new(struct event_base *base, const struct http_c
 
 	server->base = base;
 	server->config = *config;
-	config_cut(&server->config);
+	config_clamp(&server->config);
 	server->config.hosts = NULL;
 	server->config.answer_fields = NULL;
 	server->callbacks = *callbacks;
@@ -246,7 +247,7 @@ struct http_server *http_server_new(struct event_base *base, const struct http_c
 	TAILQ_INIT(&server->listeners);
 	TAILQ_INIT(&server->connections);
 	TAILQ_INIT(&server->woken);
-	TAILQ_INIT(&server->leaving);
+	TAILQ_INIT(&server->detached);
 	TAILQ_INIT(&server->pool);
 	server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (server_fill(server, config, err)) {

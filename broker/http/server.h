@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The HTTP/1.1 server: listeners, connections, deadlines, limits, counters. It
- * knows nothing of what it serves: requests go to a handler (http/exchange.h).
+ * The HTTP/1.1 server: listeners, connections, deadlines, limits, counters. It knows nothing
+ * of what it serves: a handler answers the requests (http/exchange.h).
  *
- * Thread. Everything here runs on the thread that runs the event base, takes no
- * lock and never blocks. The base is the caller's; make it like this:
+ * Threads. Everything runs on the thread of the event base, takes no lock and never blocks.
+ * The caller creates the base like this:
  *
  *	struct event_config *c = event_config_new();
  *	event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
  *	base = event_base_new_with_config(c);
  *
- * Without EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST, where other threads open descriptors
- * too: the list takes a closed descriptor out of epoll a loop's turn late, when its
- * number may be another thread's already. Nothing is lost: a connection's events are
- * seldom turned off and on here. http_server_new() ignores SIGPIPE if nobody else has
- * set it.
+ * Do not set EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST if other threads open descriptors: the
+ * changelist removes a closed descriptor from epoll one iteration late, when another thread
+ * may already have reused its number. Leaving it out costs nothing, since a connection's
+ * events are rarely switched off and on here. http_server_new() ignores SIGPIPE unless the
+ * program has a disposition of its own for it.
  *
- * What a connection goes through, and the deadline (absolute, in total) of each part:
+ * The phases of a connection, with their deadlines (absolute, for the whole phase):
  *
  *	accepted -> [TLS handshake: handshake_ms]
- *	         -> head: head_ms      over: 408 and close; silent: close
- *	         -> body: body_ms      over: 408 and close
- *	         -> the handler        no deadline here: the handler's own affair
- *	         -> answer: write_ms   from the first unsent byte to the last; over: close
- *	         -> idle: idle_ms      over: close
+ *	         -> head: head_ms      exceeded: 408 and close; no input: close
+ *	         -> body: body_ms      exceeded: 408 and close
+ *	         -> the handler        no deadline; the handler's responsibility
+ *	         -> answer: write_ms   from the first unsent byte to the last; exceeded: close
+ *	         -> idle: idle_ms      exceeded: close
  *	         -> head ...
- *	         -> [after an error: linger_ms, input discarded, so that the client sees the
- *	            answer and not a reset]
+ *	         -> [after an error: linger_ms, discarding input, so that the client receives
+ *	            the answer and not a reset]
  *
- * Deadlines are looked at every `tick_ms`, so they come up to one tick late.
+ * Deadlines are checked every `tick_ms`, so they fire up to one tick late.
  *
- * Back-pressure. A connection is neither read nor parsed while `queue_max` requests
- * of it wait for their answers, or more than `output_max` bytes are unsent.
+ * Back-pressure. A connection is neither read nor parsed while `queue_max` of its requests
+ * wait for their answers, or more than `output_max` bytes are unsent.
  */
 #pragma once
 
@@ -52,128 +52,126 @@ struct http_config {
 	struct http_limits limits;
 	uint32_t handshake_ms;		/* 5000 */
 	uint32_t head_ms;		/* 10000 */
-	uint32_t body_ms;		/* 20000; a body rule may set another */
+	uint32_t body_ms;		/* 20000; a body rule may override it */
 	uint32_t write_ms;		/* 20000 */
 	uint32_t idle_ms;		/* 30000 */
 	uint32_t linger_ms;		/* 1000 */
-	uint32_t tick_ms;		/* 250; cut to a quarter of the shortest deadline */
-	uint32_t accept_retry_ms;	/* 200: pause after EMFILE and the like */
-	uint32_t max_connections;	/* 1024; at the limit nothing is accepted ... */
-	uint32_t spare_idle_ms;		/* 1000: ... but one idle for so long makes room */
-	uint32_t max_requests;		/* 10000 on one connection, then it is closed */
+	uint32_t tick_ms;		/* 250; at most a quarter of the shortest deadline */
+	uint32_t accept_retry_ms;	/* 200: pause after running out of descriptors */
+	uint32_t max_connections;	/* 1024; none is accepted beyond that ... */
+	uint32_t spare_idle_ms;		/* 1000: ... but one idle this long is closed for it */
+	uint32_t max_requests;		/* 10000 per connection, then it is closed */
 	uint32_t queue_max;		/* 8 */
 	size_t output_max;		/* 65536 */
 	size_t stream_max;		/* 65536 */
 	/*
-	 * Host names allowed beside "localhost", "127.0.0.1", "[::1]" and the addresses
-	 * of the listeners; without port (any port is allowed), IPv6 in brackets. A
-	 * request for another host over TCP is answered 421. Copied.
+	 * Host names allowed in addition to "localhost", "127.0.0.1", "[::1]" and the
+	 * addresses of the listeners; without port (any port is allowed), IPv6 in brackets.
+	 * Over TCP, a request for another host is answered 421. Copied.
 	 */
 	const char *const *hosts;
 	size_t host_count;
-	int any_host;			/* 1: no such check */
-	/* Field lines for every answer, each with its CRLF; "" is the default. Copied. */
+	int any_host; /* 1: do not check the host */
+	/* Header lines for every answer, each with its CRLF; default "". Copied. */
 	const char *answer_fields;
 };
 
-void http_config_init(struct http_config *config);	/* the defaults above */
+void http_config_init(struct http_config *config); /* sets the defaults above */
 
 enum http_log_level { HTTP_LOG_WARNING, HTTP_LOG_NOTICE };
 
 /*
- * What may be decided once the head is known and before the body is taken. The
- * defaults are filled in. To refuse, set `status` (400 to 599), `code` and
- * `message` (static text): the body is not read, and the connection is closed.
+ * What on_head may decide before the body is read. The defaults are filled in. To refuse
+ * the request, set `status` (400 to 599), `code` and `message` (static text): the body is
+ * not read, and the connection is closed.
  */
 struct http_body_rule {
 	uint64_t max;		/* bytes */
 	uint32_t deadline_ms;
-	struct http_sink *sink;	/* NULL: into memory. The exchange's, whatever is decided here */
+	struct http_sink *sink; /* NULL: keep the body in memory. The exchange owns it */
 	int status;
 	const char *code;
 	const char *message;
 };
 
 struct http_callbacks {
-	/* A complete request. See http/exchange.h for who owns it. Needed. */
+	/* A complete request; for its ownership see http/exchange.h. Required. */
 	void (*on_request)(struct http_exchange *ex, void *user);
 	/*
-	 * A head with a body behind it. May be NULL. It may only look: the exchange is not
-	 * the handler's yet and must not be answered or kept.
+	 * A request head that a body follows. May be NULL. The exchange is not the handler's
+	 * yet: it must be neither answered nor kept.
 	 */
 	void (*on_head)(const struct http_exchange *ex, struct http_body_rule *rule, void *user);
-	/* One sentence, no input in it, at most one a second of a kind. May be NULL. */
+	/* One sentence without client input; at most one per kind and second. May be NULL. */
 	void (*on_log)(enum http_log_level level, const char *text, void *user);
 };
 
-/* Since the start; gauges are marked. Read them at any time on the loop thread. */
+/* Counters since the start, and gauges where marked. Read them on the loop thread. */
 struct http_counters {
 	uint64_t connections_open;	/* gauge */
 	uint64_t connections_accepted;
 	uint64_t connections_tls;	/* handshakes completed */
 	uint64_t connections_tls_failed;
-	uint64_t requests_open;		/* gauge: handed to a handler and not ended */
-	uint64_t requests;		/* handed to a handler */
+	uint64_t requests_open;		/* gauge: passed to a handler and not ended */
+	uint64_t requests;		/* passed to a handler */
 	uint64_t answers[6];		/* by status / 100, refusals included; [0] is unused */
 	uint64_t refusals[HTTP_REFUSAL_COUNT];
-	uint64_t gone;			/* exchanges whose client left before the answer */
+	uint64_t gone; /* exchanges whose client disconnected before the answer */
 	uint64_t closed_idle;
-	uint64_t closed_for_room;	/* idle ones, at max_connections */
+	uint64_t closed_at_limit;	/* idle ones closed at max_connections */
 	uint64_t closed_silent;		/* no byte of a request, or no handshake, in time */
 	uint64_t closed_slow_reader;
-	uint64_t accept_full;		/* times that max_connections paused accepting */
-	uint64_t accept_failed;		/* times that EMFILE and the like paused it */
+	uint64_t accept_full;	/* pauses of accepting at max_connections */
+	uint64_t accept_failed; /* pauses after running out of descriptors */
 	uint64_t bytes_in;
-	uint64_t bytes_out;		/* handed to connections */
+	uint64_t bytes_out; /* queued for sending */
 };
 
 /*
- * Both structs are copied; `user` is borrowed and passed to every callback. NULL
- * on error (a bad host name or answer field), with *err filled.
+ * Copies both structs; `user` is borrowed and passed to every callback. Returns NULL with
+ * *err on failure (an invalid host name or answer field).
  */
 struct http_server *http_server_new(struct event_base *base, const struct http_config *config,
 				    const struct http_callbacks *callbacks, void *user,
 				    struct err *err);
 
 /*
- * Closes everything now. on_gone is called for exchanges that were not ended, from
- * inside this function; they remain valid, and must still be ended, as ever. Takes
- * NULL. To be called before the base is freed; of the callbacks of this server only
- * on_empty may call it.
+ * Closes everything immediately. Calls on_gone for exchanges that have not ended; these
+ * remain valid and must still be ended. Accepts NULL. Call before freeing the base; of
+ * this server's callbacks only on_empty may call it.
  */
 void http_server_free(struct http_server *server);
 
 /*
- * A TCP listener on a numeric address, port 0 for any. `tls` may be NULL: plain. It
- * gets a reference of its own, and TLS below 1.2, renegotiation and any ALPN but
- * http/1.1 are switched off in it. A plain listener on an address that is not
- * loopback is refused unless `plain_behind_proxy` says that a proxy does TLS.
- * Borrowed: the server owns and closes it. NULL on error.
+ * Opens a TCP listener on a numeric address; port 0 means any. `tls` NULL means plain;
+ * otherwise takes a reference to it and disables TLS below 1.2, renegotiation and any ALPN
+ * but http/1.1 in it. Refuses to listen in plain on an address that is not loopback, unless
+ * `plain_behind_proxy` states that a proxy does TLS. The listener is borrowed: the server
+ * owns and closes it. NULL on error.
  */
 struct http_listener *http_listen_tcp(struct http_server *server, const char *address,
 				      uint16_t port, struct ssl_ctx_st *tls,
 				      int plain_behind_proxy, struct err *err);
 
 /*
- * A Unix socket with mode 0660, and group `gid` unless (gid_t)-1. A socket left
- * behind by a dead process is replaced; one that answers, or anything that is not a
- * socket, is an error. Unlinked at close if it is still ours.
+ * Opens a Unix socket with mode 0660, and group `gid` unless it is (gid_t)-1. Replaces the
+ * socket of a dead process; a live socket, or a file that is not a socket, is an error.
+ * Closing unlinks the socket if it is still the one created here.
  */
 struct http_listener *http_listen_unix(struct http_server *server, const char *path, gid_t gid,
 				       struct err *err);
 
 /*
- * A listening socket that is open already (socket activation), of any of the two
- * families. It is closed by the server once this has succeeded; never unlinked.
- * The rule about plain TCP holds here too.
+ * Uses a socket that is listening already (socket activation), TCP or Unix. On success the
+ * server closes it at the end, and never unlinks it. The rule about plain TCP applies.
  */
 struct http_listener *http_listen_fd(struct http_server *server, int fd, struct ssl_ctx_st *tls,
 				     int plain_behind_proxy, struct err *err);
 
-/* "127.0.0.1:8080", "[::1]:8080" or the path. Borrowed. */
+/* "127.0.0.1:8080", "[::1]:8080" or the path; borrowed. */
 const char *http_listener_name(const struct http_listener *listener);
 uint16_t http_listener_port(const struct http_listener *listener);	/* 0 for Unix */
-/* New certificates: for connections accepted from now on. A TLS listener only. */
+/* Replaces the certificates, for connections accepted from now on. TLS listeners only. */
 void http_listener_set_tls(struct http_listener *listener, struct ssl_ctx_st *tls);
 
 /*

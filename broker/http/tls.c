@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The only file that knows OpenSSL: what a context must be, and one connection's TLS. */
+/* The only file that uses OpenSSL: setup of contexts, and TLS for a connection. */
 #include <event2/bufferevent_ssl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include "http/internal.h"
 
-/* http/1.1 or nothing: a client that offers only something else is refused. */
+/* Accepts http/1.1 only: a client that offers ALPN without it is refused. */
 static int alpn_select(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 		       const unsigned char *offered, unsigned int offered_len, void *arg)
 {
@@ -27,7 +27,7 @@ void tls_prepare(struct ssl_ctx_st *ctx)
 	if (SSL_CTX_get_min_proto_version(ctx) < TLS1_2_VERSION)
 		SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	/* An idle connection gives its 34 KB of buffers back. */
+	/* frees 34 KB of buffers per idle connection */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_alpn_select_cb(ctx, alpn_select, NULL);
 }
@@ -55,16 +55,16 @@ struct bufferevent *tls_accept(struct event_base *base, struct ssl_ctx_st *ctx, 
 		SSL_free(ssl);
 		return NULL;
 	}
-	/* A close without close_notify is an end like another: lengths are explicit here. */
+	/* a close without close_notify is a normal end: HTTP states its lengths */
 	bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
 	return bev;
 }
 
-void tls_say_goodbye(struct bufferevent *bev)
+void tls_send_close_notify(struct bufferevent *bev)
 {
 	SSL *ssl = bufferevent_openssl_get_ssl(bev);
 
-	/* Does not block: the socket does not, and what is not taken is lost, which is fine. */
+	/* the socket is non-blocking; losing the alert is harmless */
 	ERR_clear_error();
 	if (ssl && !(SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN))
 		(void)SSL_shutdown(ssl);

@@ -7,7 +7,7 @@
 #include "util/alloc.h"
 #include "util/utf8.h"
 
-/* Made by hand from RFC 9110, 5.6.2; the letters of both cases map to the lower one. */
+/* From RFC 9110, 5.6.2; upper-case letters map to lower case. */
 const unsigned char token_lower_table[256] = {
 	['!'] = '!', ['#'] = '#', ['$'] = '$', ['%'] = '%', ['&'] = '&', ['\''] = '\'',
 	['*'] = '*', ['+'] = '+', ['-'] = '-', ['.'] = '.', ['^'] = '^', ['_'] = '_',
@@ -28,7 +28,7 @@ const unsigned char token_lower_table[256] = {
 #define T TOKEN_TARGET | TOKEN_VALUE
 #define V TOKEN_VALUE
 
-/* One row is 16 characters. */
+/* 16 characters per row */
 const unsigned char token_class_table[256] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, V, 0, 0, 0, 0, 0, 0,
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -83,8 +83,8 @@ static const struct {
 #undef X
 };
 
-/* Equal when "_" in `name` is read as "-". */
-static int is_disguise(const char *name, const char *known, size_t len)
+/* Would they be equal if "_" in `name` were "-"? */
+static int name_is_disguised(const char *name, const char *known, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		if ((name[i] == '_' ? '-' : name[i]) != known[i])
@@ -102,7 +102,7 @@ int token_find_field(const char *name, size_t len)
 			continue;
 		if (!memcmp(known, name, len))
 			return (int)i;
-		if (is_disguise(name, known, len))
+		if (name_is_disguised(name, known, len))
 			return -2;
 	}
 	return -1;
@@ -110,7 +110,7 @@ int token_find_field(const char *name, size_t len)
 
 int token_check_escapes(const char *text, size_t len)
 {
-	char decoded[HTTP_LINE_ROOM];
+	char decoded[HTTP_LINE_SIZE];
 	size_t n = 0;
 
 	if (len > sizeof(decoded))
@@ -137,7 +137,7 @@ int token_check_escapes(const char *text, size_t len)
 	return utf8_valid(decoded, n) ? 0 : -1;
 }
 
-static int is_port(const char *text, size_t len)
+static int text_is_port(const char *text, size_t len)
 {
 	unsigned value = 0;
 
@@ -172,7 +172,7 @@ size_t token_check_host(const char *text, size_t len)
 	}
 	if (!n || n > 255)
 		return 0;
-	if (n < len && (text[n] != ':' || !is_port(text + n + 1, len - n - 1)))
+	if (n < len && (text[n] != ':' || !text_is_port(text + n + 1, len - n - 1)))
 		return 0;
 	return n;
 }
@@ -208,7 +208,7 @@ int token_next_element(const char **at, const char *end, struct http_span *ret_e
 	if (!from || from > end)
 		return 0;
 	to = from == end ? NULL : memchr(from, ',', (size_t)(end - from));
-	/* Past the end says that the last element was handed out. */
+	/* NULL: the last element was returned */
 	*at = to ? to + 1 : NULL;
 	if (!to)
 		to = end;
@@ -233,7 +233,7 @@ enum http_refusal token_check_coding(const char *text, size_t len)
 			if (!token_lower(one.at[i]))
 				return HTTP_REFUSED_CODING;
 		}
-		/* chunked is the last one, and the only one of its kind. */
+		/* chunked must be last and must not be repeated */
 		if (chunked)
 			return HTTP_REFUSED_CODING;
 		if (one.len == 7 && !strncasecmp(one.at, "chunked", 7))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The small grammars inside a request: pure functions over complete strings,
- * used by the parser once a token has ended. Any thread.
+ * The small grammars within a request: pure functions over complete strings that the parser
+ * calls at the end of a token. Any thread.
  */
 #pragma once
 
@@ -10,9 +10,9 @@
 
 #include "http/parser.h"
 
-/* RFC 9110 tchar: the character in lower case, or 0 when it is none. */
+/* RFC 9110 tchar: the character in lower case, or 0 if it is not one. */
 extern const unsigned char token_lower_table[256];
-/* Bits of what a byte may be part of. */
+/* Bit flags: where a byte may occur. */
 #define TOKEN_TARGET 1		/* path and query of RFC 3986 */
 #define TOKEN_VALUE 2		/* a field value: visible, 0x80-0xFF, space, TAB */
 extern const unsigned char token_class_table[256];
@@ -38,27 +38,26 @@ int token_hex(char c);
 /* The method, or HTTP_METHOD_COUNT for any other token. Upper case only. */
 enum http_method token_find_method(const char *text, size_t len);
 
-/* The known field of that lower-case name; -1: unknown; -2: one with "_" for "-". */
+/* The known field with that lower-case name; -1: unknown; -2: a known name with "_" for "-". */
 int token_find_field(const char *name, size_t len);
 
 /*
- * Are the %-escapes whole, free of control characters, and is what they stand
- * for (with the rest, which is ASCII) valid UTF-8? At most HTTP_LINE_ROOM bytes.
- * Returns 0 or -1.
+ * Are the %-escapes complete and free of control characters, and is the decoded text valid
+ * UTF-8? (The rest is ASCII.) At most HTTP_LINE_SIZE bytes. Returns 0 or -1.
  */
 int token_check_escapes(const char *text, size_t len);
 
-/* host [":" port]; returns the length of the host, or 0 when it is not well formed. */
+/* host [":" port]; returns the length of the host, or 0 if it is malformed. */
 size_t token_check_host(const char *text, size_t len);
 
 /* 1*DIGIT without a leading zero; saturates at UINT64_MAX. Returns 0 or -1. */
 int token_read_length(const char *text, size_t len, uint64_t *ret_value);
 
-/* The value of one Transfer-Encoding: HTTP_REFUSED_NONE says "chunked" alone. */
+/* Checks the value of a Transfer-Encoding field: HTTP_REFUSED_NONE if it is exactly "chunked". */
 enum http_refusal token_check_coding(const char *text, size_t len);
 
 /*
- * Walks a comma-separated list: the next element, without the white space around
- * it, may be empty. Returns 0 at the end. *at is moved; end does not move.
+ * Iterates over a comma-separated list: the next element, without surrounding white space,
+ * which may be empty. Returns 0 at the end. Advances *at; `end` is fixed.
  */
 int token_next_element(const char **at, const char *end, struct http_span *ret_element);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading and writing one socket. Knows nothing of HTTP.
+ * Reads and writes one socket; knows nothing of HTTP.
  *
- * Plain: bytes are received into a buffer that all connections share and used there; only
- * what the owner may not use yet is copied. Output is written when the owner flushes it;
- * only what the kernel does not take waits for the socket to become writable. So a request
- * costs one system call to read and one to answer, and no epoll_ctl().
+ * Plain: bytes are received into a buffer that all connections share and are used there; only
+ * bytes that the owner cannot use yet are copied. Output is written when the owner flushes it;
+ * only what the kernel does not accept waits until the socket is writable. So a request costs
+ * one system call to read and one to answer, and no epoll_ctl().
+ *
  * TLS: a bufferevent reads and writes.
  */
 #include <errno.h>
@@ -26,11 +27,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	t->fresh = t->buffer;
 	t->fresh_len = n > 0 ? (size_t)n : 0;
-	t->tell(t->arg, n > 0 ? TRANSPORT_READ : n == 0 ? TRANSPORT_EOF : TRANSPORT_BROKEN);
+	t->notify(t->arg, n > 0 ? TRANSPORT_READ : n == 0 ? TRANSPORT_EOF : TRANSPORT_BROKEN);
 }
 
-/* Hands the kernel what it takes. -1: the connection is broken. */
-static int write_out(struct transport *t)
+/* Writes what the kernel accepts. -1: the connection failed. */
+static int transport_write(struct transport *t)
 {
 	while (evbuffer_get_length(t->output)) {
 		int n = evbuffer_write(t->output, t->fd);
@@ -47,13 +48,13 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (write_out(t))
-		t->tell(t->arg, TRANSPORT_BROKEN);
+	if (transport_write(t))
+		t->notify(t->arg, TRANSPORT_BROKEN);
 	else if (!evbuffer_get_length(t->output))
-		t->tell(t->arg, TRANSPORT_SENT);
+		t->notify(t->arg, TRANSPORT_SENT);
 }
 
-static int open_plain(struct transport *t, struct event_base *base)
+static int plain_open(struct transport *t, struct event_base *base)
 {
 	t->input = evbuffer_new();
 	t->output = evbuffer_new();
@@ -63,7 +64,7 @@ static int open_plain(struct transport *t, struct event_base *base)
 	       event_add(t->readable, NULL) == 0 ? 0 : -1;
 }
 
-static void close_plain(struct transport *t)
+static void plain_close(struct transport *t)
 {
 	if (t->readable)
 		event_free(t->readable);
@@ -83,7 +84,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 	struct transport *t = arg;
 
 	(void)bev;
-	t->tell(t->arg, TRANSPORT_READ);
+	t->notify(t->arg, TRANSPORT_READ);
 }
 
 static void on_write(struct bufferevent *bev, void *arg)
@@ -91,7 +92,7 @@ static void on_write(struct bufferevent *bev, void *arg)
 	struct transport *t = arg;
 
 	(void)bev;
-	t->tell(t->arg, TRANSPORT_SENT);
+	t->notify(t->arg, TRANSPORT_SENT);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
@@ -99,11 +100,11 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	struct transport *t = arg;
 
 	(void)bev;
-	/* Once it has seen the end, a TLS bufferevent cannot write either. */
-	t->tell(t->arg, what & BEV_EVENT_CONNECTED ? TRANSPORT_SECURED : TRANSPORT_BROKEN);
+	/* after end of input a TLS bufferevent cannot write either */
+	t->notify(t->arg, what & BEV_EVENT_CONNECTED ? TRANSPORT_SECURED : TRANSPORT_BROKEN);
 }
 
-static int open_tls(struct transport *t, struct event_base *base, struct ssl_ctx_st *tls)
+static int tls_open(struct transport *t, struct event_base *base, struct ssl_ctx_st *tls)
 {
 	t->bev = tls_accept(base, tls, t->fd);
 	if (!t->bev) {
@@ -117,15 +118,15 @@ static int open_tls(struct transport *t, struct event_base *base, struct ssl_ctx
 	return 0;
 }
 
-/* ---- either ----------------------------------------------------------------------------- */
+/* ---- common ----------------------------------------------------------------------------- */
 
 int transport_open(struct transport *t, struct event_base *base, struct ssl_ctx_st *tls)
 {
 	t->read_on = 1;
 	if (tls)
-		return open_tls(t, base, tls);
-	if (open_plain(t, base)) {
-		close_plain(t);
+		return tls_open(t, base, tls);
+	if (plain_open(t, base)) {
+		plain_close(t);
 		return -1;
 	}
 	return 0;
@@ -134,7 +135,7 @@ int transport_open(struct transport *t, struct event_base *base, struct ssl_ctx_
 void transport_close(struct transport *t)
 {
 	if (!t->bev) {
-		close_plain(t);
+		plain_close(t);
 		return;
 	}
 	bufferevent_setcb(t->bev, NULL, NULL, NULL, NULL);
@@ -196,10 +197,10 @@ void transport_set_read(struct transport *t, unsigned on)
 
 int transport_flush(struct transport *t)
 {
-	/* Once it waits for the socket, on_writable goes on. */
+	/* while waiting for the socket, on_writable continues */
 	if (t->bev || t->write_on)
 		return 0;
-	if (write_out(t))
+	if (transport_write(t))
 		return -1;
 	if (evbuffer_get_length(t->output) && event_add(t->writable, NULL) == 0)
 		t->write_on = 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The connection does the reading, writing and dying as for HTTP (connection.c); here is
- * what the bytes of an upgraded one mean.
+ * The messages of an upgraded connection. Reading, writing and destruction work as for HTTP
+ * (connection.c).
  */
 #include "http/websocket.h"
 
@@ -13,7 +13,7 @@
 #include "util/alloc.h"
 #include "util/hash.h"
 
-/* Of every handshake, by RFC 6455, section 1.3. */
+/* RFC 6455, section 1.3 */
 #define ACCEPT_SALT "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define KEY_LEN 24	/* 16 bytes in base64 */
 #define KEY_TAIL "=="
@@ -24,8 +24,8 @@ struct http_socket {
 	struct http_socket_config config;
 	void *arg;
 	struct frame_parser parser;
-	uint64_t heard;		/* when the client last sent something, of server_now() */
-	int is_deaf;		/* the handler is told nothing any more */
+	uint64_t received_at; /* server_now() of the client's last input */
+	int is_detached;      /* no more callbacks to the handler */
 	int drain_owed;
 };
 
@@ -38,8 +38,8 @@ void http_socket_config_init(struct http_socket_config *config)
 
 /* ---- the handshake ------------------------------------------------------------------ */
 
-/* 22 characters of base64, of which the last one has four bits too many, and "==". */
-static int key_is_good(const char *key)
+/* 16 bytes in base64: 22 characters, the last of which has four unused bits, and "==". */
+static int key_is_valid(const char *key)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				       "0123456789+/";
@@ -54,21 +54,21 @@ int http_websocket_refusal(const struct http_head *head, const char **ret_code,
 	const char *version = http_head_find(head, "sec-websocket-version");
 
 	*ret_code = "websocket_required";
-	*ret_message = "This is a WebSocket of version 13.";
+	*ret_message = "This route requires a WebSocket handshake, version 13.";
 	if (!head->upgrade || !http_head_lists(head, HTTP_FIELD_UPGRADE, "websocket") ||
 	    head->method != HTTP_GET || head->minor < 1)
 		return 426;
 	if (!version || strcmp(version, "13"))
 		return 426;
 	*ret_code = "bad_handshake";
-	*ret_message = "The WebSocket handshake is not well formed.";
-	if (!key_is_good(http_head_find(head, "sec-websocket-key")) || head->close ||
+	*ret_message = "The WebSocket handshake is malformed.";
+	if (!key_is_valid(http_head_find(head, "sec-websocket-key")) || head->close ||
 	    head->framing != HTTP_FRAMING_NONE)
 		return 400;
 	return 0;
 }
 
-static int answer_101(struct http_exchange *ex)
+static int handshake_accept(struct http_exchange *ex)
 {
 	unsigned char digest[HASH_SHA1_LEN];
 	char text[KEY_LEN + sizeof(ACCEPT_SALT)];
@@ -96,14 +96,15 @@ struct http_socket *http_websocket_accept(struct http_exchange *ex,
 	struct http_connection *conn = ex->conn;
 	struct http_socket *socket;
 
-	/* Behind other requests its answer would have to wait, and what comes then with it. */
+	/* a 101 cannot be queued behind other answers, nor the frames that follow it */
 	if (!conn || !exchange_is_first(ex) || ex->close || conn->is_eof || ex->is_answered) {
 		http_reply_error(ex, 400, "bad_handshake",
-				 "The WebSocket handshake must be alone on its connection.");
+				 "A WebSocket handshake must not be pipelined with other requests.");
 		return NULL;
 	}
-	if (answer_101(ex)) {
-		http_reply_error(ex, 501, "websocket_not_implemented", "There are no WebSockets here.");
+	if (handshake_accept(ex)) {
+		http_reply_error(ex, 501, "websocket_not_implemented",
+				 "WebSockets are not available on this server.");
 		return NULL;
 	}
 	socket = xcalloc(1, sizeof(*socket));
@@ -111,19 +112,20 @@ struct http_socket *http_websocket_accept(struct http_exchange *ex,
 	socket->handler = *handler;
 	socket->config = *config;
 	socket->arg = arg;
-	socket->heard = server_now(conn->server);
+	socket->received_at = server_now(conn->server);
 	frame_parser_init(&socket->parser, config->message_max);
 	conn->socket = socket;
 	exchange_end(ex);
 	return socket;
 }
 
-/* ---- what is sent ---------------------------------------------------------------------- */
+/* ---- sending ---------------------------------------------------------------------------- */
 
-static void put_frame(struct http_socket *socket, unsigned opcode, const void *data, size_t len)
+static void socket_send_frame(struct http_socket *socket, unsigned opcode, const void *data,
+			      size_t len)
 {
 	struct http_connection *conn = socket->conn;
-	unsigned char head[FRAME_HEAD_ROOM];
+	unsigned char head[FRAME_HEAD_SIZE];
 	size_t head_len = frame_head(opcode, len, head);
 
 	if (evbuffer_add(conn->output, head, head_len) || evbuffer_add(conn->output, data, len))
@@ -136,22 +138,22 @@ int http_socket_send(struct http_socket *socket, const char *text, size_t len)
 {
 	if (socket->conn->is_closing || socket->conn->is_broken)
 		return -1;
-	put_frame(socket, FRAME_OP_TEXT, text, len);
+	socket_send_frame(socket, FRAME_OP_TEXT, text, len);
 	if (evbuffer_get_length(socket->conn->output) <= socket->config.output_max)
 		return 0;
 	socket->drain_owed = 1;
 	return 1;
 }
 
-/* The last thing that is sent; what still comes is not read. `code` 0: without one. */
-static void say_close(struct http_socket *socket, uint16_t code)
+/* Sends a close frame as the last output, and stops parsing input. `code` 0: no code. */
+static void socket_send_close(struct http_socket *socket, uint16_t code)
 {
 	const unsigned char payload[] = { (unsigned char)(code >> 8), (unsigned char)code };
 	struct http_connection *conn = socket->conn;
 
 	if (conn->is_closing)
 		return;
-	put_frame(socket, FRAME_OP_CLOSE, payload, code ? sizeof(payload) : 0);
+	socket_send_frame(socket, FRAME_OP_CLOSE, payload, code ? sizeof(payload) : 0);
 	conn->is_closing = 1;
 	conn->parse_off = 1;
 	conn->linger = 1;
@@ -159,37 +161,37 @@ static void say_close(struct http_socket *socket, uint16_t code)
 
 void http_socket_close(struct http_socket *socket, uint16_t code)
 {
-	socket->is_deaf = 1;
-	say_close(socket, code);
+	socket->is_detached = 1;
+	socket_send_close(socket, code);
 }
 
-static void tell_closed(struct http_socket *socket)
+static void socket_notify_closed(struct http_socket *socket)
 {
-	if (socket->is_deaf)
+	if (socket->is_detached)
 		return;
-	socket->is_deaf = 1;
+	socket->is_detached = 1;
 	socket->handler.on_closed(socket, socket->arg);
 }
 
-/* ---- what the connection asks ------------------------------------------------------------ */
+/* ---- called by the connection ----------------------------------------------------------- */
 
-static void step_taken(struct http_socket *socket, enum frame_step step)
+static void socket_handle_step(struct http_socket *socket, enum frame_step step)
 {
 	struct frame_parser *p = &socket->parser;
 
 	switch (step) {
 	case FRAME_TEXT:
-		if (!socket->is_deaf)
+		if (!socket->is_detached)
 			socket->handler.on_text(socket, buf_str(&p->message), p->message.len,
 						socket->arg);
 		break;
 	case FRAME_PING:
-		put_frame(socket, FRAME_OP_PONG, p->control, (size_t)p->at);
+		socket_send_frame(socket, FRAME_OP_PONG, p->control, (size_t)p->at);
 		break;
 	case FRAME_CLOSE:
 	case FRAME_BAD:
-		say_close(socket, p->code);
-		tell_closed(socket);
+		socket_send_close(socket, p->code);
+		socket_notify_closed(socket);
 		break;
 	case FRAME_PONG:
 	case FRAME_MORE:
@@ -197,27 +199,27 @@ static void step_taken(struct http_socket *socket, enum frame_step step)
 	}
 }
 
-/* One piece, up to the end of a message. Returns how much of it was used. */
+/* Feeds input, up to the end of a message. Returns how many bytes were used. */
 size_t socket_feed(struct http_socket *socket, const char *data, size_t len)
 {
 	enum frame_step step;
 	size_t used;
 
-	socket->heard = socket->conn->server->now;
+	socket->received_at = socket->conn->server->now;
 	step = frame_feed(&socket->parser, data, len, &used);
-	step_taken(socket, step);
+	socket_handle_step(socket, step);
 	return step == FRAME_BAD ? len : used;
 }
 
-int socket_owes_drain(const struct http_socket *socket)
+int socket_needs_drain(const struct http_socket *socket)
 {
-	return socket->drain_owed && !socket->is_deaf;
+	return socket->drain_owed && !socket->is_detached;
 }
 
 void socket_drained(struct http_socket *socket)
 {
 	socket->drain_owed = 0;
-	if (socket->handler.on_drain && !socket->is_deaf)
+	if (socket->handler.on_drain && !socket->is_detached)
 		socket->handler.on_drain(socket, socket->arg);
 }
 
@@ -228,24 +230,24 @@ uint32_t socket_tick_ms(const struct http_socket *socket)
 
 int socket_tick(struct http_socket *socket, uint64_t now)
 {
-	if (now - socket->heard >= socket->config.idle_ms)
+	if (now - socket->received_at >= socket->config.idle_ms)
 		return -1;
-	if (now - socket->heard >= socket->config.ping_ms && !socket->conn->is_closing)
-		put_frame(socket, FRAME_OP_PING, "", 0);
+	if (now - socket->received_at >= socket->config.ping_ms && !socket->conn->is_closing)
+		socket_send_frame(socket, FRAME_OP_PING, "", 0);
 	return 0;
 }
 
 void socket_go_away(struct http_socket *socket)
 {
-	say_close(socket, FRAME_CODE_GOING_AWAY);
-	tell_closed(socket);
+	socket_send_close(socket, FRAME_CODE_GOING_AWAY);
+	socket_notify_closed(socket);
 }
 
 void socket_free(struct http_socket *socket)
 {
 	if (!socket)
 		return;
-	tell_closed(socket);
+	socket_notify_closed(socket);
 	frame_parser_fini(&socket->parser);
 	free(socket);
 }

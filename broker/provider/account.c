@@ -22,7 +22,7 @@ int64_t account_option_int(const struct account *account, const char *key)
 	return value ? value->number : 0;
 }
 
-/* ---- is it the account we know? ---- */
+/* ---- verification ---- */
 
 void account_probed(struct account *account, int verified, uint32_t error_class, const char *reason)
 {
@@ -51,10 +51,10 @@ int account_is_verified(const struct account *account, int64_t max_age_ms)
 	int verified;
 
 	pthread_mutex_lock(&state->lock);
-	/* without a probe the provider is assumed well */
+	/* a provider without a probe counts as healthy */
 	verified = !state->figures.blocked &&
-		   (!account->table->probe ||
-		    (state->is_verified && now - state->verified_mono_ms <= max_age_ms));
+		 (!account->table->probe ||
+		  (state->is_verified && now - state->verified_mono_ms <= max_age_ms));
 	pthread_mutex_unlock(&state->lock);
 	return verified;
 }
@@ -157,7 +157,7 @@ int64_t account_count_response(struct account *account, const struct env_http_re
 
 	if (wait > WAIT_MOST_MS)
 		wait = WAIT_MOST_MS;
-	/* an operator who gives us a part of the account means it */
+	/* rate_per_hour is the operator's share of the account: a larger limit does not raise it */
 	if (account->config.rate_per_hour > 0 && limit > account->config.rate_per_hour)
 		limit = account->config.rate_per_hour;
 	env_random(account->env, &jitter, sizeof(jitter));
@@ -183,7 +183,7 @@ int64_t account_count_response(struct account *account, const struct env_http_re
 void account_count_coalesced(struct account *account)
 {
 	pthread_mutex_lock(&account->state->lock);
-	account->state->figures.calls_shared++;
+	account->state->figures.calls_coalesced++;
 	pthread_mutex_unlock(&account->state->lock);
 }
 

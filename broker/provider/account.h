@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An account: one configured use of a provider. The API's field `provider`
- * names an account.
+ * An account: one configured use of a provider. The API's field `provider` names an account.
  *
- * Made at start on the main thread, freed after all threads are gone. The
- * fields before the line are constant in between; what changes sits behind the
- * functions, which lock.
+ * Created on the main thread at startup and freed after all other threads have ended. The
+ * members above the line are constant in between; those below change and are accessed only
+ * through functions, which lock.
  */
 #pragma once
 
@@ -33,9 +32,10 @@ struct account_config {
 	int location_count;		/* > 0 */
 	char image[64];
 	int max_steps;			/* steps at once, 1..64 */
-	int64_t settle_ms;		/* how late it may show what it made; 0 = as the provider says */
-	int protect_retained;		/* what a no-delete release keeps is protected there, too */
-	int64_t rate_per_hour;		/* calls the account has in an hour; 0 = as the provider says */
+	/* a created resource may become visible this much later; 0: the provider's value */
+	int64_t settle_ms;
+	int protect_retained;  /* also set the provider's delete protection on retained servers */
+	int64_t rate_per_hour; /* requests per hour; 0: as the provider states */
 	char *token;			/* the provider credential; wiped by account_free */
 	struct account_option *options;	/* the provider's own, in file order */
 	size_t option_count;
@@ -51,14 +51,14 @@ struct account {
 };
 
 /*
- * Checks the options against the plugin's table (unknown, missing, wrong:
- * ERR_INVALID naming key and rule; the caller names the account), opens the instance. Takes over `config`'s
- * memory on success and leaves it empty: token, options, and each option's key
- * and value are freed by account_free, so all of them come from malloc. On
- * failure all of it stays the caller's. The token is registered with log_secret.
+ * Checks the options against the plugin's table (unknown, missing or invalid: ERR_INVALID
+ * naming key and rule; the caller names the account) and opens the instance. On success takes
+ * over the memory of `config` and leaves it empty: token, options, and each option's key and
+ * value are freed by account_free, so all of them must come from malloc. On failure everything
+ * remains the caller's. Registers the token with log_secret.
  *
- * Requests go to the plugin's http_origin, or to its option "endpoint" if it
- * declares one: https, or http for a loopback host.
+ * Requests go to the plugin's http_origin or, if it declares an option "endpoint", to that
+ * URL: https, or http for a loopback host.
  */
 int account_new(const struct env *env, const struct lessor_provider *table,
 		struct account_config *config, struct account **ret, struct err *err);
@@ -68,39 +68,42 @@ void account_free(struct account *account);
 const char *account_option_text(const struct account *account, const char *key);
 int64_t account_option_int(const struct account *account, const char *key);
 
-/* ---- is it the account we know? (rule 7) ---- */
+/* ---- verification: is it still the known account? (rule 7) ---- */
 
 /*
- * The probe's result. `verified`: DONE. Otherwise `error_class` and a sentence; AUTH and
- * ACCOUNT block.
+ * Records the result of a probe. `verified`: it ended with DONE; otherwise `error_class` and a
+ * sentence say why. AUTH and ACCOUNT block the account.
  */
 void account_probed(struct account *account, int verified, uint32_t error_class, const char *reason);
-/* Was it verified within the last `max_age_ms`, and not contradicted since? */
+/* Was the account verified within the last `max_age_ms`, without a failed verification since? */
 int account_is_verified(const struct account *account, int64_t max_age_ms);
-/* Blocked: nothing new is made, nothing is concluded from absence. `reason` may be NULL. */
+/*
+ * Is the account blocked? If so, nothing is created and nothing is concluded from absence.
+ * `reason` may be NULL.
+ */
 int account_is_blocked(const struct account *account, char *reason, size_t size);
 /*
- * Fenced: the store is older than the account, or another daemon has taken over. It counts
- * as blocked, whatever a probe finds. `why` NULL ends it.
+ * Fences the account: the store is older than the account, or another daemon has taken over. A
+ * fenced account counts as blocked, whatever a probe finds. `why` NULL: ends it.
  */
 void account_set_fenced(struct account *account, const char *why);
 int account_is_fenced(const struct account *account);
-/* The sentinel's provider id, "" while none. */
+/* The sentinel's provider id; "" while there is none. */
 void account_set_sentinel(struct account *account, const char *id);
 void account_sentinel(const struct account *account, char ret[32]);
 
-/* ---- the provider's "not before" (429), which a restart does not end ---- */
+/* ---- pause requested by the provider (429), which outlives a restart ---- */
 
-/* How much of it is left, ms; 0: none. */
+/* The rest of the pause in ms; 0: none. */
 int64_t account_paused(const struct account *account);
-/* What was left of it when the process before this one ended; at most 1 h is believed. */
+/* Restores what was left of the pause when the previous process ended; at most 1 h is accepted. */
 void account_pause(struct account *account, int64_t ms);
 
 /* ---- figures for readiness, metrics and the log ---- */
 
 struct account_figures {
-	int64_t calls, calls_failed, calls_shared, budget_waits;
-	int64_t rate_remaining;		/* as the provider stated last, -1 unknown */
+	int64_t calls, calls_failed, calls_coalesced, budget_waits;
+	int64_t rate_remaining;		/* last value that the provider reported, -1: unknown */
 	int64_t verified_ms;		/* wall clock, 0 never */
 	int blocked;
 	char reason[160];

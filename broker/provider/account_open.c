@@ -9,11 +9,11 @@
 #include "util/alloc.h"
 #include "util/log.h"
 
-/* The default rate, until a response states the account's own. */
+/* Assumed rate until a response states the account's own. */
 #define CALLS_PER_HOUR 3600
 #define TOKEN_MAX 1024
 
-/* What goes into a header line must not be able to end it. */
+/* The token becomes part of a header line and must not be able to end it. */
 static int token_check(const char *token, struct err *err)
 {
 	size_t len = strlen(token);
@@ -24,7 +24,7 @@ static int token_check(const char *token, struct err *err)
 	for (size_t i = 0; i < len; i++) {
 		if (token[i] <= 0x20 || token[i] >= 0x7f)
 			return err_set(err, ERR_INVALID,
-				       "the token holds a blank, a control character or a byte outside ASCII");
+				       "the token contains a space, a control character or a non-ASCII byte");
 	}
 	return 0;
 }
@@ -43,7 +43,7 @@ static int account_set_origin(struct account *account, struct err *err)
 	}
 	if (!account->table->http_origin)
 		return err_set(err, ERR_INVALID,
-			       "provider '%s' names no origin and no endpoint is set",
+			       "provider '%s' has no default URL; set the option 'endpoint'",
 			       account->table->name);
 	if (url_origin_check(account->table->http_origin, state->origin, err))
 		return err_prefix(err, "the origin of provider '%s' ", account->table->name);
@@ -57,7 +57,7 @@ static int account_check(struct account *account, const struct account_config *c
 		return err_set(err, ERR_INVALID, "there must be 1 to %d locations",
 			       ACCOUNT_LOCATIONS_MAX);
 	if (config->rate_per_hour < 0)
-		return err_set(err, ERR_INVALID, "the rate per hour must not be negative");
+		return err_set(err, ERR_INVALID, "the hourly rate must not be negative");
 	if (account->table->http_auth && !config->token)
 		return err_set(err, ERR_INVALID, "provider '%s' needs a token",
 			       account->table->name);
@@ -83,7 +83,7 @@ static void account_config_fini(struct account_config *config)
 	*config = (struct account_config){ 0 };
 }
 
-/* Everything but the configuration's memory and the instance. */
+/* Frees everything but the configuration's memory and the instance. */
 static void account_free_state(struct account *account)
 {
 	struct account_state *state = account->state;
@@ -111,11 +111,12 @@ static int instance_open(struct account *account, struct err *err)
 	if (verdict == LESSOR_REFUSED && op.verdict == LESSOR_REFUSED) {
 		rc = err_set(err, ERR_REFUSED, "%s", op.verdict_reason);
 	} else if (verdict != LESSOR_DONE) {
-		rc = err_set(err, ERR_INTERNAL, "provider '%s' answered open with verdict %d", name,
+		rc = err_set(err, ERR_INTERNAL, "provider '%s' returned verdict %d from open", name,
 			     verdict);
 	} else if (op.violation[0]) {
-		rc = err_set(err, ERR_INTERNAL, "provider '%s' broke its contract in open: %.160s",
-			     name, op.violation);
+		rc = err_set(err, ERR_INTERNAL,
+			     "provider '%s' violated the plugin contract in open: %.160s", name,
+			     op.violation);
 		account->table->close(account->instance);
 	}
 	operation_fini(&op);

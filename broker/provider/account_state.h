@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The changing part of an account, for this room only. */
+/* The mutable part of an account; private to broker/provider. */
 #pragma once
 
 #include <pthread.h>
@@ -14,23 +14,26 @@
 
 struct account_state {
 	/* constant after account_new */
-	char origin[URL_ORIGIN_MAX];	/* where its requests go, "" for a provider without HTTP */
+	char origin[URL_ORIGIN_MAX]; /* base URL of its requests, "" for a provider without HTTP */
 	struct option_values options;
-	/* own locks */
+	/* these have locks of their own */
 	struct coalesce *coalesce;
 	struct text_cache *cache;
 	pthread_mutex_t serial;		/* held by a step of a LESSOR_PER_INSTANCE provider */
-	/* behind `lock` */
+	/* guarded by `lock` */
 	pthread_mutex_t lock;
 	struct budget budget;
-	int is_verified; /* at verified_mono_ms, and not contradicted since */
+	int is_verified; /* since verified_mono_ms, without a failed verification after it */
 	int64_t verified_mono_ms;
 	char sentinel[32];
 	struct account_figures figures;
 };
 
-/* Takes one request from the budget: 0, or how long to wait. */
+/* Takes one request from the budget. Returns 0, or how many ms to wait. */
 int64_t account_take_call(struct account *account, enum budget_class cls);
-/* Counts a request and its outcome. Returns how long to wait before the next one, 0: not stated. */
+/*
+ * Counts a request and its outcome. Returns how many ms to wait before the next one, 0: not
+ * stated.
+ */
 int64_t account_count_response(struct account *account, const struct env_http_response *response);
 void account_count_coalesced(struct account *account);

@@ -12,18 +12,18 @@ struct lessor_action action_at(const struct lessor_provider *table, size_t i)
 	return action;
 }
 
-static int is_placeholder(const char *segment, size_t len)
+static int segment_is_placeholder(const char *segment, size_t len)
 {
 	return len > 2 && segment[0] == '{' && segment[len - 1] == '}';
 }
 
-/* An {id} that stands twice is one id. */
+/* Every {id} of a template stands for the same id. */
 static int id_is_same(const char *id, const char *segment, size_t len)
 {
 	return !id[0] || (strlen(id) == len && memcmp(id, segment, len) == 0);
 }
 
-/* One segment after the other; both begin with a slash. */
+/* Compares segment by segment; both begin with a slash. */
 static int path_matches(const char *template, const char *path, char *ret_id, size_t id_size)
 {
 	ret_id[0] = '\0';
@@ -31,7 +31,7 @@ static int path_matches(const char *template, const char *path, char *ret_id, si
 		size_t want = strcspn(++template, "/");
 		size_t have = strcspn(++path, "/?");
 
-		if (is_placeholder(template, want)) {
+		if (segment_is_placeholder(template, want)) {
 			if (!have)
 				return 0;
 			if (want == strlen(ACTION_ID_PLACE) &&

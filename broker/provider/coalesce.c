@@ -13,10 +13,10 @@
 #define COALESCE_BYTES_MAX (4u << 20)
 #define COALESCE_POLL_MS 50
 
-/* One request in flight. Lives until the last waiter has seen its result. */
+/* A request in flight. Freed when the last waiter has read its result. */
 struct flight {
 	char *path;
-	int64_t asked_mono_ms;
+	int64_t requested_mono_ms;
 	int refs;		/* leader and waiters */
 	int finished;
 	struct http_response *response;	/* NULL: no result */
@@ -28,7 +28,7 @@ struct coalesce_entry {
 	struct http_response *response;
 };
 
-/* `lock` guards everything. */
+/* `lock` guards all members. */
 struct coalesce {
 	pthread_mutex_t lock;
 	pthread_cond_t finished;
@@ -97,7 +97,7 @@ static void flight_unref_locked(struct flight *flight)
 		flight_free(flight);
 }
 
-/* 1: finished. 0: the caller gave up. */
+/* Returns 1 when the request has finished, 0 when the caller gave up. */
 static int flight_wait_locked(struct coalesce *coalesce, struct flight *flight,
 			      int (*give_up)(void *arg), void *arg)
 {
@@ -122,7 +122,7 @@ static enum coalesce_result coalesce_get_locked(struct coalesce *coalesce, const
 	for (;;) {
 		for (size_t i = 0; i < coalesce->count; i++) {
 			if (strcmp(coalesce->entries[i].path, path) == 0 &&
-			    coalesce->entries[i].response->asked_mono_ms >= oldest_mono_ms) {
+			    coalesce->entries[i].response->requested_mono_ms >= oldest_mono_ms) {
 				*ret = http_response_ref(coalesce->entries[i].response);
 				return COALESCE_HIT;
 			}
@@ -130,7 +130,7 @@ static enum coalesce_result coalesce_get_locked(struct coalesce *coalesce, const
 		flight = flight_find_locked(coalesce, path);
 		if (!flight)
 			break;
-		if (flight->asked_mono_ms < oldest_mono_ms)
+		if (flight->requested_mono_ms < oldest_mono_ms)
 			return COALESCE_ALONE;
 		flight->refs++;
 		int finished = flight_wait_locked(coalesce, flight, give_up, arg);
@@ -146,7 +146,7 @@ static enum coalesce_result coalesce_get_locked(struct coalesce *coalesce, const
 	}
 	flight = xcalloc(1, sizeof(*flight));
 	flight->path = xstrdup(path);
-	flight->asked_mono_ms = now_mono_ms;
+	flight->requested_mono_ms = now_mono_ms;
 	flight->refs = 1;
 	LIST_INSERT_HEAD(&coalesce->flights, flight, link);
 	return COALESCE_LEAD;
@@ -177,13 +177,13 @@ static void coalesce_keep_locked(struct coalesce *coalesce, const char *path,
 		i++;
 	if (i < coalesce->count)
 		entry_drop(coalesce, i);
-	/* the oldest goes first; it is the least likely to be new enough for anybody */
+	/* evict the oldest: it is the least likely to be fresh enough */
 	while (coalesce->count == COALESCE_ENTRIES_MAX ||
 	       coalesce->bytes + response->http.body_len > COALESCE_BYTES_MAX) {
 		size_t oldest = 0;
 		for (i = 1; i < coalesce->count; i++) {
-			if (coalesce->entries[i].response->asked_mono_ms <
-			    coalesce->entries[oldest].response->asked_mono_ms)
+			if (coalesce->entries[i].response->requested_mono_ms <
+			    coalesce->entries[oldest].response->requested_mono_ms)
 				oldest = i;
 		}
 		entry_drop(coalesce, oldest);

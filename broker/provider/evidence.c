@@ -14,7 +14,8 @@
 #define VALUE_MAX 1024
 
 size_t evidence_add(struct operation *op, const struct lessor_action *action, const char *id,
-		    const char *target, const struct lessor_http_response *response, int is_shared)
+		    const char *target, const struct lessor_http_response *response,
+		    int is_coalesced)
 {
 	struct operation_request *r;
 
@@ -25,7 +26,7 @@ size_t evidence_add(struct operation *op, const struct lessor_action *action, co
 		.target = operation_dup(op, target),
 		.outcome = response->outcome,
 		.status = (int)response->status,
-		.is_shared = is_shared,
+		.is_coalesced = is_coalesced,
 		.body = response->body,
 		.body_len = response->body_len,
 	};
@@ -42,7 +43,7 @@ void evidence_fini(struct operation *op)
 	free(op->requests);
 }
 
-/* ---- reading an answer ---------------------------------------------------------------- */
+/* ---- reading a response ---------------------------------------------------------------- */
 
 static int request_succeeded(const struct operation_request *r)
 {
@@ -59,7 +60,7 @@ static const json_t *request_root(struct operation_request *r)
 	return r->root;
 }
 
-/* A JSON pointer without escapes, which no member that we know has. */
+/* Resolves a JSON pointer. No escapes: no known member name needs one. */
 static const json_t *pointer_get(const json_t *json, const char *pointer)
 {
 	char word[128];
@@ -78,13 +79,13 @@ static const json_t *pointer_get(const json_t *json, const char *pointer)
 	return pointer && *pointer == '\0' ? json : NULL;
 }
 
-/* What the response holds at a place. */
+/* The value at a place of the response. */
 static const json_t *request_value(struct operation_request *r, const char *pointer)
 {
 	return pointer_get(request_root(r), pointer);
 }
 
-/* An id as text; "" if it is none. */
+/* An id as text; "" if the value is not an id. */
 static void id_copy(const json_t *json, char ret[OPERATION_ID_SIZE])
 {
 	ret[0] = '\0';
@@ -117,7 +118,7 @@ static const char *object_text(struct operation *op, const json_t *object, const
 	return operation_dup(op, text ? text : "");
 }
 
-/* Everything that the host checks of an object, in the operation's own memory. */
+/* Copies all that the host checks of an object into the operation's memory. */
 static void object_describe(struct operation *op, const struct lessor_action *action,
 			    const json_t *object, uint32_t kind, struct lessor_observed *ret)
 {
@@ -160,7 +161,7 @@ static int request_reads_row(const struct operation_request *r, const struct res
 {
 	return r->action.effect == LESSOR_READS && r->action.object_at &&
 	       action_is_about(&r->action, row->kind) && row->id[0] &&
-	       strcmp(r->id, row->id) == 0 && !r->is_shared;
+	       strcmp(r->id, row->id) == 0 && !r->is_coalesced;
 }
 
 int evidence_exact(struct operation *op, const struct resource *row, struct lessor_observed *ret,
@@ -195,7 +196,10 @@ static int hex_value(char c)
 	       c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The piece of a target behind `p`: its path, or "key=value"; pieces of `skipped` are left out. */
+/*
+ * The piece of a target that begins at `p`: its path, or "key=value"; pieces with the key
+ * `skipped` are left out.
+ */
 static const char *target_piece(const char *p, const char *skipped, size_t *ret_len)
 {
 	size_t len = skipped ? strlen(skipped) : 0;
@@ -209,7 +213,7 @@ static const char *target_piece(const char *p, const char *skipped, size_t *ret_
 	}
 }
 
-/* Are two targets the same, apart from the value of that key? */
+/* Are two targets equal, apart from the value of that key? */
 static int target_is(const char *a, const char *b, const char *but)
 {
 	size_t a_len, b_len;
@@ -225,7 +229,7 @@ static int target_is(const char *a, const char *b, const char *but)
 	return 1;
 }
 
-/* Where the value of a key of the query begins. NULL: it has none. */
+/* The start of a query key's value; NULL: the key is absent. */
 static const char *query_find(const char *query, const char *key)
 {
 	size_t len = strlen(key);
@@ -239,8 +243,9 @@ static const char *query_find(const char *query, const char *key)
 }
 
 /*
- * The value of a key of the target's query, decoded: 1. 0: it has none. -1: it is too long,
- * or the key stands there twice, and which one counts only the provider knows.
+ * Decodes the value of a key of the target's query. Returns 1; 0 if the key is absent; -1 if
+ * the value is too long or the key occurs twice, since only the provider knows which one
+ * counts.
  */
 static int query_value(const char *target, const char *key, char ret[VALUE_MAX])
 {
@@ -264,7 +269,7 @@ static int query_value(const char *target, const char *key, char ret[VALUE_MAX])
 	return *p && *p != '&' ? -1 : 1;
 }
 
-/* 0: it is none. */
+/* Returns 0 if the value is not a page number. */
 static long request_page(const struct operation_request *r)
 {
 	char value[VALUE_MAX], *end;
@@ -279,7 +284,10 @@ static long request_page(const struct operation_request *r)
 
 enum filter { BY_NAME, BY_LABELS };
 
-/* Whose labels the row's resource bears; what another lease handed over bears that one's. */
+/*
+ * The lease in the labels of the row's resource: for a resource that was handed over, the
+ * lease that created it.
+ */
 static const char *row_lease(const struct operation *op, const struct resource *row)
 {
 	return row->signed_lease[0] ? row->signed_lease :
@@ -287,8 +295,8 @@ static const char *row_lease(const struct operation *op, const struct resource *
 }
 
 /*
- * Does the listing select what the row's resource would be among, and nothing less? A thing
- * whose name or whose labels were changed is in one of the two only, so each stands alone.
+ * Would the listing, as filtered, include the row's resource? A resource whose name or labels
+ * were changed appears in only one of the two listings, so each is checked by itself.
  */
 static int request_selects(const struct operation *op, const struct operation_request *r,
 			   const struct resource *row, enum filter by)
@@ -298,7 +306,7 @@ static int request_selects(const struct operation *op, const struct operation_re
 	char value[VALUE_MAX];
 
 	if (r->action.effect != LESSOR_LISTS || !action_is_about(&r->action, row->kind) ||
-	    r->is_shared || (other && query_value(r->target, other, value) != 0))
+	    r->is_coalesced || (other && query_value(r->target, other, value) != 0))
 		return 0;
 	if (!key)
 		return 1;
@@ -318,7 +326,7 @@ static int label_is(const json_t *labels, const char *key, const char *value)
 	return have && strcmp(have, value) == 0;
 }
 
-/* Do its labels say that it is the row's resource, whatever it is called? */
+/* Do the labels identify it as the row's resource, whatever its name? */
 static int labels_match(const struct operation *op, const json_t *labels,
 			const struct resource *row)
 {
@@ -333,8 +341,8 @@ static int labels_match(const struct operation *op, const json_t *labels,
 }
 
 /*
- * May the item be the row's resource? While its id is not known, whatever has its name or its
- * labels may be it; `is_signed`: only what bears a signature, too.
+ * Could the item be the row's resource? While the id is unknown, any item with its name or its
+ * labels could be; with `is_signed`, only one that also bears a signature.
  */
 static int item_may_be(const struct operation *op, const struct operation_request *r,
 		       const json_t *item, const struct resource *row, int is_signed)
@@ -374,8 +382,9 @@ static int page_is_last(struct operation_request *r)
 }
 
 /*
- * From the first page requested after `since` to the last, each requested with the same query as
- * the first: pages of another size leave gaps. Returns what evidence_unlisted does.
+ * Searches the pages from the first one requested after `since` to the last. All must have
+ * been requested with the same query as the first, since pages of another size leave gaps.
+ * Returns the same as evidence_unlisted.
  */
 static int listing_search(struct operation *op, const struct resource *row, enum filter by,
 			  size_t since, int is_signed)
@@ -400,7 +409,7 @@ static int listing_search(struct operation *op, const struct resource *row, enum
 		}
 		if (shown == SHOWN_NO_LIST || page < 1 || page != want ||
 		    !target_is(first, r->target, r->action.page)) {
-			want = 0;	/* nothing continues it */
+			want = 0; /* no page continues this listing */
 			continue;
 		}
 		complete |= page_is_last(r);
@@ -423,7 +432,7 @@ int evidence_unlisted_name(struct operation *op, const struct resource *row, siz
 	return listing_search(op, row, BY_NAME, since, 1);
 }
 
-/* The objects of an answer by their ids; of two with the same id the first counts. */
+/* Indexes the objects of a response by id; of two with the same id the first counts. */
 static const json_t *request_objects(struct operation_request *r)
 {
 	const json_t *object = request_value(r, r->action.object_at);
@@ -448,7 +457,7 @@ static const json_t *request_objects(struct operation_request *r)
 
 int evidence_shown(struct operation *op, uint32_t kind, const char *id, struct lessor_observed *ret)
 {
-	/* Of a lease that is observed with others: what the observer has read. */
+	/* A lease that is observed together with others uses the observer's record. */
 	struct operation *record = op->observer ? op->observer : op;
 
 	for (size_t i = record->request_count; id[0] && i > 0; i--) {
@@ -475,7 +484,7 @@ int evidence_made(struct operation *op, const struct operation_effect *effect, c
 	return object && object_has_id(&r->action, object, id);
 }
 
-/* A 4xx refuses, except those that a proxy may send after it has passed the request on. */
+/* A 4xx is a refusal, except for those that a proxy may send after forwarding the request. */
 static int status_is_refusal(int status)
 {
 	return status >= 400 && status < 500 && status != 408 && status != 421 && status != 425 &&
@@ -503,7 +512,7 @@ int evidence_action(struct operation *op, const struct resource *row, int *ret_f
 		struct operation_request *r = &op->requests[i];
 		const char *status;
 
-		if (r->action.effect != LESSOR_READS || !r->action.status_at || r->is_shared ||
+		if (r->action.effect != LESSOR_READS || !r->action.status_at || r->is_coalesced ||
 		    strcmp(r->id, row->action) != 0 || !request_succeeded(r))
 			continue;
 		status = json_string_value(request_value(r, r->action.status_at));

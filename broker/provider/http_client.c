@@ -18,13 +18,13 @@
 
 #define CONNECT_MS 5000
 #define HEAD_MAX (64u << 10)
-#define RESPONSE_MAX (1u << 20)	/* unless the request sets its own */
+#define RESPONSE_MAX (1u << 20) /* default of max_response */
 #define IDLE_CONNECTION_S 60
-#define CANCEL_POLL_MS 50	/* how soon a set cancel flag is seen */
+#define CANCEL_POLL_MS 50 /* interval of checks of the cancel flag */
 #define LOW_SPEED_BYTES 100
 #define LOW_SPEED_S 10
 
-/* A thread's own handle. Only its thread touches it; the list is for the end. */
+/* A thread's handle, used by that thread only; the list is for cleanup. */
 struct http_thread {
 	struct http_client *client;
 	CURLM *multi;
@@ -32,7 +32,7 @@ struct http_thread {
 	LIST_ENTRY(http_thread) link;
 };
 
-/* `lock` guards `threads`; the rest is constant. */
+/* `lock` guards `threads`; the other members are constant. */
 struct http_client {
 	char *ca_file;
 	char *proxy;
@@ -43,16 +43,16 @@ struct http_client {
 	LIST_HEAD(, http_thread) threads;
 };
 
-/* One request while it runs; on the stack. */
+/* A request in progress; on the stack. */
 struct http_transfer {
 	const struct env_http_request *request;
 	CURLU *url;
 	struct http_headers headers;
 	struct buf body;
 	size_t head_bytes;
-	int is_reached;		/* connected: from here on the request may have been sent */
+	int is_reached; /* connected: the request may have been sent */
 	int is_head_over;
-	int may_be_local;	/* this machine and the link are allowed to be the other side */
+	int may_be_local; /* loopback and link-local peers are allowed */
 	struct curl_slist *fields;
 	char error[CURL_ERROR_SIZE];
 };
@@ -83,12 +83,12 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 	struct http_transfer *transfer = arg;
 	size_t len = size * count;
 
-	/* counted here: CURLOPT_MAXFILESIZE does not see a chunked answer's length */
+	/* CURLOPT_MAXFILESIZE does not cover chunked responses, so the limit is enforced here */
 	buf_add(&transfer->body, data, len);
 	return transfer->body.overflow ? 0 : len;
 }
 
-/* EL 9 has libcurl 7.76. A lower number here builds what is built there. */
+/* EL 9 has libcurl 7.76. Define a lower number to build what would be built there. */
 #ifndef LESSOR_CURL_VERSION
 #define LESSOR_CURL_VERSION LIBCURL_VERSION_NUM
 #endif
@@ -97,7 +97,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 #define CURL_HAS_QUICK_EXIT (LESSOR_CURL_VERSION >= 0x075700)
 
 #if CURL_HAS_PREREQ
-/* Connected, TLS done, nothing of the request sent yet. */
+/* Called when the connection and TLS are up and nothing of the request has been sent. */
 static int on_ready(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
 	struct http_transfer *transfer = arg;
@@ -113,7 +113,7 @@ static int on_ready(void *arg, char *remote, char *local, int remote_port, int l
 }
 #endif
 
-/* Older ones say afterwards whether they got as far as on_ready. */
+/* Without PREREQFUNCTION: asks libcurl after the transfer whether it reached that point. */
 static void transfer_update_reached(struct http_transfer *transfer, CURL *easy)
 {
 #if CURL_HAS_PREREQ
@@ -127,7 +127,10 @@ static void transfer_update_reached(struct http_transfer *transfer, CURL *easy)
 #endif
 }
 
-/* A name that resolves to this machine or to a cloud's metadata address is not a provider. */
+/*
+ * Loopback, unspecified and link-local addresses (a cloud's metadata service) are never a
+ * provider.
+ */
 static int address_is_local(const struct sockaddr *address)
 {
 	if (address->sa_family == AF_INET) {
@@ -156,13 +159,13 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
 	(void)purpose;
 	if (!transfer->may_be_local && address_is_local(&address->addr)) {
 		snprintf(transfer->error, sizeof(transfer->error),
-			 "the provider's name resolves to an address of this machine or link");
+			 "the provider's host name resolves to a loopback or link-local address");
 		return CURL_SOCKET_BAD;
 	}
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* ---- setting up ---- */
+/* ---- setup ---- */
 
 static int request_is_get(const struct env_http_request *request)
 {
@@ -181,7 +184,7 @@ static void transfer_add_field(struct http_transfer *transfer, const char *line)
 static void transfer_set_fields(struct http_transfer *transfer)
 {
 	transfer_add_field(transfer, "Accept: application/json");
-	/* an interim response is one more thing to go wrong */
+	/* no 100-continue: an interim response only adds a way to fail */
 	transfer_add_field(transfer, "Expect:");
 	if (transfer->request->body)
 		transfer_add_field(transfer, "Content-Type: application/json");
@@ -203,7 +206,7 @@ static void transfer_fields_fini(struct http_transfer *transfer)
 	transfer->fields = NULL;
 }
 
-/* All of curl's options are set here. */
+/* The only place that sets curl options. */
 static void transfer_set_options(CURL *easy, const struct http_client *client,
 				 struct http_transfer *transfer)
 {
@@ -213,7 +216,7 @@ static void transfer_set_options(CURL *easy, const struct http_client *client,
 
 	curl_easy_reset(easy);
 	curl_easy_setopt(easy, CURLOPT_CURLU, transfer->url);
-	/* http: see transfer_set_url */
+	/* plain http: transfer_set_url decides */
 #if CURL_HAS_PROTOCOLS_STR
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "https");
@@ -238,7 +241,7 @@ static void transfer_set_options(CURL *easy, const struct http_client *client,
 			 timeout_ms < CONNECT_MS ? timeout_ms : (long)CONNECT_MS);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
 	if (is_get) {
-		/* a create may be silent for longer than this while the provider works */
+		/* reads only: a provider may work on a create in silence for longer than this */
 		curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES);
 		curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)LOW_SPEED_S);
 	}
@@ -248,7 +251,7 @@ static void transfer_set_options(CURL *easy, const struct http_client *client,
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 #if CURL_HAS_QUICK_EXIT
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);	/* do not wait for a resolver that hangs */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a hanging resolver */
 #endif
 	curl_easy_setopt(easy, CURLOPT_UNRESTRICTED_AUTH, 0L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
@@ -282,7 +285,7 @@ static void http_thread_fini(struct http_thread *thread)
 	free(thread);
 }
 
-/* At a thread's end. */
+/* Called when a thread ends. */
 static void http_thread_end(void *arg)
 {
 	struct http_thread *thread = arg;
@@ -315,7 +318,7 @@ static struct http_thread *http_thread_get(struct http_client *client)
 
 /* ---- one request ---- */
 
-/* curl's code, or -1 when the cancel flag ended it. */
+/* Returns curl's code, or -1 if the cancel flag ended the transfer. */
 static int transfer_perform(struct http_thread *thread, const struct env_http_request *request)
 {
 	int slice_ms = request->cancel ? CANCEL_POLL_MS : 1000;
@@ -342,7 +345,7 @@ static int transfer_perform(struct http_thread *thread, const struct env_http_re
 		if (message && message->msg == CURLMSG_DONE)
 			code = (int)message->data.result;
 	}
-	/* in the middle of a transfer this closes its connection */
+	/* this closes the connection of an unfinished transfer */
 	curl_multi_remove_handle(thread->multi, thread->easy);
 	return code;
 }
@@ -358,19 +361,19 @@ static void response_fail(struct env_http_response *ret, enum env_http_outcome o
 	}
 }
 
-/* A complete response: is it acceptable? */
+/* Decides whether a complete response is acceptable. */
 static void transfer_classify(struct http_transfer *transfer, long status,
 			      struct env_http_response *ret)
 {
 	ret->status = (int)status;
 	if (status >= 300 && status < 400) {
 		response_fail(ret, ENV_HTTP_BROKEN,
-			      "the provider answered with a redirect; not followed");
+			      "the provider sent a redirect, which is never followed");
 	} else if (status < 200 || status > 599) {
-		response_fail(ret, ENV_HTTP_BROKEN,
-			      "the provider answered with a status that is none");
+		response_fail(ret, ENV_HTTP_BROKEN, "the provider sent an invalid HTTP status");
 	} else if (transfer->headers.is_encoded) {
-		response_fail(ret, ENV_HTTP_BROKEN, "the provider encoded its answer unasked");
+		response_fail(ret, ENV_HTTP_BROKEN,
+			      "the provider sent a Content-Encoding that was not requested");
 	} else {
 		ret->outcome = ENV_HTTP_ANSWERED;
 		ret->body_len = transfer->body.len;
@@ -394,14 +397,14 @@ static void transfer_finish(struct http_transfer *transfer, struct http_thread *
 	http_headers_finish(&transfer->headers, (int64_t)time(NULL), ret);
 	if (code == CURLE_OK && !transfer->headers.is_complete) {
 		response_fail(ret, ENV_HTTP_LOST,
-			      "the connection ended inside the head of the answer");
+			      "the connection closed before the response headers were complete");
 	} else if (code == CURLE_OK) {
 		curl_easy_getinfo(thread->easy, CURLINFO_RESPONSE_CODE, &status);
 		transfer_classify(transfer, status, ret);
 	} else if (transfer->is_head_over) {
-		response_fail(ret, ENV_HTTP_BROKEN, "the head of the answer is larger than 64 KiB");
+		response_fail(ret, ENV_HTTP_BROKEN, "the response headers are larger than 64 KiB");
 	} else if (transfer->body.overflow || code == CURLE_FILESIZE_EXCEEDED) {
-		response_fail(ret, ENV_HTTP_BROKEN, "the answer is larger than allowed");
+		response_fail(ret, ENV_HTTP_BROKEN, "the response is larger than allowed");
 	} else if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL ||
 		   code == CURLE_BAD_CONTENT_ENCODING || code == CURLE_HTTP_RETURNED_ERROR) {
 		response_fail(ret, ENV_HTTP_BROKEN, text);
@@ -410,7 +413,7 @@ static void transfer_finish(struct http_transfer *transfer, struct http_thread *
 	}
 }
 
-/* Takes the URL apart for curl as well: the one that is checked is the one that is used. */
+/* Parses the URL once, for the checks and for curl, so that the checked URL is the one used. */
 static const char *transfer_set_url(struct http_transfer *transfer,
 				    const struct http_client *client)
 {
@@ -425,13 +428,13 @@ static const char *transfer_set_url(struct http_transfer *transfer,
 	    curl_url_get(transfer->url, CURLUPART_SCHEME, &scheme, 0) ||
 	    curl_url_get(transfer->url, CURLUPART_HOST, &host, 0) ||
 	    (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
-		rule = "the URL is neither http nor https";
+		rule = "the URL is not a valid http or https URL";
 	} else {
 		int is_loopback = url_host_is_loopback(host);
 
-		/* a secret does not cross a wire in the clear */
+		/* never send the credential in the clear */
 		if (strcmp(scheme, "http") == 0 && !is_loopback && !client->allow_plain)
-			rule = "plain http is for loopback hosts only";
+			rule = "plain http is allowed for loopback hosts only";
 		transfer->may_be_local = is_loopback || client->allow_plain || client->proxy;
 	}
 	curl_free(scheme);
@@ -450,7 +453,7 @@ static void http_client_call(void *data, const struct env_http_request *request,
 	const char *rule = transfer_set_url(&transfer, client);
 	struct http_thread *thread = rule ? NULL : http_thread_get(client);
 	if (!rule && !thread)
-		rule = "no memory for a connection";
+		rule = "cannot create a libcurl handle";
 	else if (!rule && request_is_cancelled(request))
 		rule = "cancelled";
 	if (rule) {
@@ -464,16 +467,16 @@ static void http_client_call(void *data, const struct env_http_request *request,
 	transfer_set_options(thread->easy, client, &transfer);
 	int code = transfer_perform(thread, request);
 	transfer_finish(&transfer, thread, code, ret);
-	/* nothing of this transfer stays behind in the kept handle */
+	/* the reused handle keeps no reference to this transfer */
 	curl_easy_reset(thread->easy);
 	transfer_fields_fini(&transfer);
 	curl_url_cleanup(transfer.url);
 	buf_fini(&transfer.body);
 }
 
-/* ---- life ---- */
+/* ---- lifecycle ---- */
 
-static char *dup_or_null(const char *text)
+static char *text_dup_or_null(const char *text)
 {
 	return text && text[0] ? xstrdup(text) : NULL;
 }
@@ -484,17 +487,17 @@ int http_client_new(const struct http_client_config *config, struct env *env,
 	struct http_client *client;
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return err_set(err, ERR_INTERNAL, "libcurl cannot be set up");
+		return err_set(err, ERR_INTERNAL, "cannot initialise libcurl");
 	client = xcalloc(1, sizeof(*client));
 	if (pthread_key_create(&client->key, http_thread_end)) {
 		free(client);
-		return err_set(err, ERR_INTERNAL, "no key left for a thread's connection");
+		return err_set(err, ERR_INTERNAL, "cannot create a thread-specific key");
 	}
 	pthread_mutex_init(&client->lock, NULL);
 	client->user_agent = xstrdup(config && config->user_agent ? config->user_agent : "lessord");
 	if (config) {
-		client->ca_file = dup_or_null(config->ca_file);
-		client->proxy = dup_or_null(config->proxy);
+		client->ca_file = text_dup_or_null(config->ca_file);
+		client->proxy = text_dup_or_null(config->proxy);
 		client->allow_plain = config->allow_plain;
 	}
 	env->http = http_client_call;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon's HTTP client, behind env->http: libcurl, known to http.c alone.
+ * The daemon's HTTP client, called through env->http. Uses libcurl, which only http_client.c,
+ * http_headers.c and url.c include.
  *
- * Each thread has one kept handle in a private multi, so that connections and
- * the parsed CA store are reused and nothing of curl is shared. What is not a
- * GET goes out on a connection of its own: libcurl silently sends a POST again
- * when a kept connection dies before the answer.
+ * Each thread keeps one handle in a multi of its own: connections and the parsed CA store are
+ * reused, and threads share nothing of curl. Requests other than GET use a fresh connection,
+ * because libcurl silently repeats a POST if a reused connection closes before the response.
  *
- * Outcomes: NOT_SENT only before the request's first byte (resolving,
- * connecting, TLS), LOST for whatever goes wrong after, BROKEN for a redirect,
- * an answer over its size, or one that is not HTTP.
+ * Outcomes: NOT_SENT only for failures before the first byte of the request (resolving,
+ * connecting, TLS); LOST for failures after that; BROKEN for a redirect, an oversized
+ * response, or one that is not valid HTTP.
  */
 #pragma once
 
@@ -19,21 +19,21 @@
 struct http_client;
 
 struct http_client_config {
-	const char *ca_file;	/* NULL: the system's; libcurl itself ignores SSL_CERT_FILE */
+	const char *ca_file;	/* NULL: the system's; libcurl ignores SSL_CERT_FILE */
 	const char *proxy;	/* NULL: none; the environment is ignored */
 	const char *user_agent;	/* NULL: "lessord" */
 	/*
-	 * http, and addresses of this machine and of the link, for any host. Without
-	 * it both are for loopback hosts only.
+	 * Allows plain http, and loopback and link-local addresses, for any host. Otherwise
+	 * both are limited to loopback hosts.
 	 */
 	int allow_plain;
 };
 
 /*
- * Sets env->http and env->data; env_system's functions do not need the latter.
- * Main thread, before there are others. `config` may be NULL.
+ * Sets env->http and env->data; the functions of env_system do not use the latter. Call on the
+ * main thread before starting others. `config` may be NULL.
  */
 int http_client_new(const struct http_client_config *config, struct env *env,
 		    struct http_client **ret, struct err *err);
-/* After all threads that used it are gone (their handles go with them), and after the last call. */
+/* Call after the last request, when all threads that used it have ended (each frees its handle). */
 void http_client_free(struct http_client *client);

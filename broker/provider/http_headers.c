@@ -12,7 +12,7 @@
 #include "util/alloc.h"
 
 #define VALUE_MAX 256
-#define NUMBER_MOST 1000000000000	/* absurd beyond: a unix time in seconds has ten digits */
+#define NUMBER_MOST 1000000000000 /* more is implausible: a Unix time in seconds has ten digits */
 #define RETRY_MOST_S 86400
 
 void http_headers_init(struct http_headers *headers)
@@ -27,7 +27,7 @@ void http_headers_init(struct http_headers *headers)
 	};
 }
 
-/* A plain number, maybe with parameters after it; -1 for anything else. */
+/* Parses a number that parameters may follow; -1 for anything else. */
 static int64_t number_parse(const char *text)
 {
 	int64_t value = 0;
@@ -41,13 +41,13 @@ static int64_t number_parse(const char *text)
 	return p > text && (*p == '\0' || strchr(" \t,;", *p)) ? value : -1;
 }
 
-/* "Fri, 21 Aug 2026 10:00:00 GMT", the one form that RFC 9110 allows to send */
+/* "Fri, 21 Aug 2026 10:00:00 GMT", the only form that RFC 9110 allows senders */
 static int64_t date_parse(const char *text)
 {
 	static const char form[] = "Aaa, 00 Aaa 0000 00:00:00 GMT";
 	time_t at;
 
-	/* libcurl reads many more, and completes what is missing */
+	/* curl_getdate accepts many other forms and fills in missing parts */
 	for (size_t i = 0; i < sizeof(form); i++) {
 		int is_letter = form[i] == 'a' || (form[i] == 'A' && form[i + 1] == 'a');
 
@@ -113,7 +113,7 @@ void http_headers_line(struct http_headers *headers, const char *line, size_t le
 	char text[VALUE_MAX];
 	char *value;
 
-	/* a status line: an interim response's fields do not count for this one */
+	/* a status line: forget the fields of an interim response */
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
 		http_headers_init(headers);
 		return;
@@ -139,7 +139,7 @@ void http_headers_finish(const struct http_headers *headers, int64_t wall_s,
 {
 	ret->retry_after_ms = headers->retry_after_ms;
 	if (ret->retry_after_ms < 0 && headers->retry_date_s >= 0) {
-		/* by the sender's own clock where it is known */
+		/* relative to the sender's clock if the response has a Date */
 		int64_t now_s = headers->date_s >= 0 ? headers->date_s : wall_s;
 		int64_t wait_s = headers->retry_date_s > now_s ? headers->retry_date_s - now_s : 0;
 		ret->retry_after_ms = (wait_s > RETRY_MOST_S ? RETRY_MOST_S : wait_s) * 1000;

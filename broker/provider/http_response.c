@@ -3,12 +3,12 @@
 
 #include "util/alloc.h"
 
-struct http_response *http_response_new(int64_t asked_mono_ms)
+struct http_response *http_response_new(int64_t requested_mono_ms)
 {
 	struct http_response *response = xcalloc(1, sizeof(*response));
 
 	atomic_init(&response->refs, 1);
-	response->asked_mono_ms = asked_mono_ms;
+	response->requested_mono_ms = requested_mono_ms;
 	return response;
 }
 

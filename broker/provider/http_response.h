@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A provider's response, held by whoever reads it: the steps that sent the request, and
- * the account's coalesced responses. Constant once made; the count is atomic.
+ * A provider's response, reference-counted: held by the steps that sent the request and by the
+ * account's coalesced responses. Immutable once created; the count is atomic.
  */
 #pragma once
 
@@ -13,9 +13,11 @@
 struct http_response {
 	atomic_int refs;
 	struct env_http_response http;
-	int64_t asked_mono_ms;	/* when the request was started: the answer is at least that new */
+	/* when the request was started; the response is at least that recent */
+	int64_t requested_mono_ms;
 };
 
-struct http_response *http_response_new(int64_t asked_mono_ms);	/* one reference, the caller's */
+/* the caller holds the one reference */
+struct http_response *http_response_new(int64_t requested_mono_ms);
 struct http_response *http_response_ref(struct http_response *response);
-void http_response_unref(struct http_response *response);		/* takes NULL */
+void http_response_unref(struct http_response *response); /* accepts NULL */

@@ -5,7 +5,7 @@
 
 #include "provider/account_state.h"
 
-/* One lock for all providers that want one operation at a time: slow and safe. */
+/* One lock for all providers that declare LESSOR_SERIAL or no known value. */
 static pthread_mutex_t serial = PTHREAD_MUTEX_INITIALIZER;
 
 static int operation_dispatch(struct operation *op)
@@ -22,7 +22,7 @@ static int operation_dispatch(struct operation *op)
 	case STEP_INSPECT:
 		return table->inspect(instance, &op->base, operation_lease(op));
 	case STEP_PROBE:
-		/* absent: assumed well */
+		/* a provider without a probe counts as healthy */
 		return table->probe ? table->probe(instance, &op->base, operation_lease(op)) :
 				      LESSOR_DONE;
 	case STEP_CATALOG:
@@ -47,7 +47,7 @@ static int operation_run(struct operation *op)
 	pthread_mutex_t *lock = NULL;
 	int verdict;
 
-	/* an unset or unknown value means the safe one */
+	/* an unset or unknown value means serial, the safe choice */
 	if (concurrency == LESSOR_PER_INSTANCE)
 		lock = &op->account->state->serial;
 	else if (concurrency != LESSOR_PARALLEL)

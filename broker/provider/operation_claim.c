@@ -5,7 +5,7 @@
 
 #include "util/alloc.h"
 
-/* The step's own ledger follows what was committed. */
+/* Updates the step's copy of the ledger with what was decided. */
 static void ledger_put(struct ledger *ledger, const struct resource *resource)
 {
 	for (size_t i = 0; i < ledger->resource_count; i++) {
@@ -20,8 +20,8 @@ static void ledger_put(struct ledger *ledger, const struct resource *resource)
 }
 
 /*
- * inspect and retain settle what is unknown by reading; retain also changes what is kept. An
- * observe for many leases only finds out how far their servers are.
+ * inspect and retain resolve unknown outcomes by reading; retain also changes retained
+ * resources. An observe for several leases only finds out the state of their servers.
  */
 static int claim_is_allowed(const struct step *step, enum lease_claim_kind kind)
 {
@@ -58,12 +58,13 @@ int operation_claim(struct operation *op, struct lease_claim *what)
 	const char *name = lease_claim_name(what->kind);
 
 	if (op->opening || !step->claim || !claim_is_allowed(step, what->kind))
-		return operation_violation(op, "%s inside an operation that has no effects", name);
+		return operation_violation(op, "%s in an operation that may not make this claim",
+					   name);
 	what->result = -1;
 	int result = step->claim(step->claim_arg, step, what);
-	/* A lease that is observed with others has its requests sent by the observer. */
+	/* If the lease is observed with others, the observer sends its requests. */
 	(op->observer ? op->observer : op)->is_undurable = 1;
-	/* A provider with I/O of its own may act on it at once. */
+	/* A provider with I/O of its own may act on the answer immediately. */
 	if (operation_is_own_io(op))
 		operation_barrier(op);
 	if (what->resource.n)
@@ -72,7 +73,7 @@ int operation_claim(struct operation *op, struct lease_claim *what)
 		log_info(LOG_FIELDS({ "provider", op->account->table->name },
 				    { "account", op->account->config.name },
 				    { "lease", step->lease.id }, { "reason", what->err.text }),
-			 "the host said no to '%s'", name);
+			 "claim '%s' refused", name);
 		return -1;
 	}
 	return 0;
@@ -83,7 +84,7 @@ const struct resource *operation_row(struct operation *op, int64_t row, const ch
 	const struct resource *resource = ledger_find(&op->step->ledger, row);
 
 	if (!resource)
-		operation_violation(op, "%s of row %lld, which is not in this ledger", name,
+		operation_violation(op, "%s for row %lld, which is not in this ledger", name,
 				    (long long)row);
 	return resource;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Permits to delete and to change, and what a plugin reports of them. What it does not
- * report is settled by the record of this step's requests.
+ * Permits to delete and to change, and a plugin's reports about them. The record of the step's
+ * requests settles whatever the plugin does not report.
  */
 #include "provider/operation.h"
 
@@ -11,7 +11,10 @@
 #include "provider/evidence.h"
 #include "util/alloc.h"
 
-/* What the exact read of this step shows, or what a provider with I/O of its own reports. */
+/*
+ * Evidence from the exact read of this step, or from the report of a provider with I/O of its
+ * own.
+ */
 static int row_read_evidence(struct operation *op, const struct resource *row,
 			     const struct lessor_observed *from, const char *name,
 			     struct claim_evidence *ret)
@@ -31,7 +34,7 @@ static int row_read_evidence(struct operation *op, const struct resource *row,
 	return 0;
 }
 
-/* What a permit was used for, as the record has it. */
+/* The outcome of the permitted request, from the record. */
 static enum effect_outcome effect_outcome_of(struct operation *op,
 					     const struct operation_effect *effect)
 {
@@ -42,7 +45,7 @@ static enum effect_outcome effect_outcome_of(struct operation *op,
 	return evidence_outcome(op, effect->change ? effect->protected : effect->destroyed);
 }
 
-/* A change is judged by what was read after it, a delete that nobody reported by its answer. */
+/* A change is settled by the read after it; an unreported delete by its response. */
 static void effect_reconcile(struct operation *op, struct operation_effect *effect)
 {
 	const struct resource *row = ledger_find(&op->step->ledger, effect->row);
@@ -55,12 +58,10 @@ static void effect_reconcile(struct operation *op, struct operation_effect *effe
 	effect->permitted = 0;
 	if (row->state == LESSOR_STATE_DELETE_AUTHORIZED) {
 		what.kind = what.evidence.outcome == EFFECT_NOT_SENT ||
-					    what.evidence.outcome == EFFECT_REFUSED ?
-				    CLAIM_REPORT_PRESENT :
-				    CLAIM_DELETE_UNKNOWN;
-		what.text = what.kind == CLAIM_REPORT_PRESENT ?
-				    "its delete had no effect" :
-				    "what became of its delete is not known";
+			    what.evidence.outcome == EFFECT_REFUSED ? CLAIM_REPORT_PRESENT :
+								      CLAIM_DELETE_UNKNOWN;
+		what.text = what.kind == CLAIM_REPORT_PRESENT ? "the delete had no effect" :
+							     "the outcome of the delete is unknown";
 		operation_claim(op, &what);
 	} else if (effect->change) {
 		what.kind = CLAIM_CHANGED;
@@ -74,7 +75,10 @@ static void effect_reconcile(struct operation *op, struct operation_effect *effe
 	}
 }
 
-/* The effect of a row for which a permit is requested; an earlier one is settled first. */
+/*
+ * Returns the effect entry of a row for which a permit is requested; settles an earlier effect
+ * first.
+ */
 static struct operation_effect *effect_next(struct operation *op, int64_t row, const char *name)
 {
 	struct operation_effect *effect = operation_effect_get(op, row);
@@ -117,16 +121,18 @@ static int host_deleting(struct lessor_call *base, int64_t row, const char *acti
 	if (!resource)
 		return -1;
 	if (!plugin_action_is_valid(what.action))
-		return operation_violation(op, "deleting with an action that cannot be one");
+		return operation_violation(op, "deleting with an invalid action");
 	if (resource->state != LESSOR_STATE_DELETE_AUTHORIZED)
-		return operation_violation(op, "deleting of %s, for which this step has no permit",
+		return operation_violation(op, "deleting for %s, but this step has no permit",
 					   resource->name);
 	if (!operation_is_own_io(op) &&
 	    (!effect || evidence_outcome(op, effect->destroyed) != EFFECT_ACCEPTED)) {
-		operation_violation(op, "deleting of %s, whose delete no answer of this step "
-				    "accepts", resource->name);
+		operation_violation(op,
+				    "deleting for %s, but no response of this step accepts "
+				    "its delete",
+				    resource->name);
 		what.kind = CLAIM_DELETE_UNKNOWN;
-		what.text = "what became of its delete is not known";
+		what.text = "the outcome of the delete is unknown";
 		operation_claim(op, &what);
 		return -1;
 	}
@@ -146,8 +152,8 @@ static int host_delete_unknown(struct lessor_call *base, int64_t row, const char
 	if (!resource)
 		return -1;
 	if (resource->state != LESSOR_STATE_DELETE_AUTHORIZED)
-		return operation_violation(op, "delete_unknown of %s, for which this step has no "
-					   "permit", resource->name);
+		return operation_violation(op, "delete_unknown for %s, but this step has no permit",
+					   resource->name);
 	if (operation_claim(op, &what))
 		return -1;
 	operation_effect_report(op, row);
@@ -170,7 +176,7 @@ static int host_report_present(struct lessor_call *base, int64_t row, const char
 								    EFFECT_NOT_SENT;
 	if (!what.evidence.is_own_io) {
 		row_read_evidence(op, resource, NULL, "still_there", &what.evidence);
-		/* Otherwise the action is that of its create. */
+		/* In any other state the action is that of its create. */
 		if (resource->state == LESSOR_STATE_DELETING)
 			evidence_action(op, resource, &what.evidence.is_gave_up);
 	}
@@ -180,7 +186,7 @@ static int host_report_present(struct lessor_call *base, int64_t row, const char
 	return 0;
 }
 
-/* Does the record of this step prove its absence, to the degree that its state requires? */
+/* Does the record of this step prove its absence, as far as its state requires? */
 static int row_prove_absent(struct operation *op, const struct resource *row,
 			    struct claim_evidence *evidence)
 {
@@ -194,18 +200,24 @@ static int row_prove_absent(struct operation *op, const struct resource *row,
 		return 0;
 	}
 	if (row->id[0] && evidence_exact(op, row, &seen, &is_last) != 0)
-		return operation_violation(op, "gone of %s, whose exact read of this step did not "
-					   "answer that it is not there", row->name);
+		return operation_violation(op,
+					   "gone for %s, but no exact read of this step shows it "
+					   "absent",
+					   row->name);
 	if (row->state == LESSOR_STATE_DELETING && evidence_has_actions(op)) {
 		evidence->is_proof = evidence_action(op, row, &failed) ||
 				     (effect && evidence_outcome(op, effect->destroyed) ==
 				      EFFECT_ACCEPTED);
 		if (failed)
-			return operation_violation(op, "gone of %s, whose delete failed; it is "
-						   "still there", row->name);
+			return operation_violation(op,
+						   "gone for %s, but its delete failed and it "
+						   "still exists",
+						   row->name);
 	} else if (evidence_unlisted(op, row) != 1) {
-		return operation_violation(op, "gone of %s without complete listings of this step "
-					   "that do not show it", row->name);
+		return operation_violation(op,
+					   "gone for %s without complete listings of this step "
+					   "that do not show it",
+					   row->name);
 	}
 	evidence->is_absent = 1;
 	return operation_prove_project(op, evidence);
@@ -222,7 +234,10 @@ static int host_gone(struct lessor_call *base, int64_t row, const char *evidence
 		return -1;
 	if (!what.text[0])
 		return operation_violation(op, "gone without evidence");
-	/* First, whether its delete was accepted: what proves its absence depends on that. */
+	/*
+	 * Settle the delete first: the proof that absence needs depends on whether it was
+	 * accepted.
+	 */
 	if (effect)
 		effect_reconcile(op, effect);
 	if (row_prove_absent(op, ledger_find(&op->step->ledger, row), &what.evidence) ||
@@ -232,7 +247,7 @@ static int host_gone(struct lessor_call *base, int64_t row, const char *evidence
 	return 0;
 }
 
-/* All labels that it must bear: those that were read, and those that the engine wants there. */
+/* Merges the labels that were read with those that the engine requires. */
 static int labels_merge(struct operation *op, const struct lessor_observed *seen,
 			const struct labels *set, struct lessor_change *ret)
 {
@@ -293,23 +308,27 @@ static int host_permit_change(struct lessor_call *base, int64_t row, uint32_t wh
 	return what.is_done;
 }
 
-/* After the operation: what it has not reported is settled by the record. */
+/* After the operation: settles from the record what the plugin has not reported. */
 void operation_reconcile(struct operation *op)
 {
 	for (size_t i = 0; i < op->effect_count; i++) {
 		struct operation_effect *effect = &op->effects[i];
 		const struct resource *row = ledger_find(&op->step->ledger, effect->row);
 		enum effect_outcome outcome = evidence_outcome(op, effect->made);
-		struct lease_claim what = { .kind = CLAIM_UNKNOWN, .row = effect->row,
-					    .text = "its create ended without a report" };
+		struct lease_claim what = {
+			.kind = CLAIM_UNKNOWN,
+			.row = effect->row,
+			.text = "the plugin did not report the outcome of the create"
+		};
 
 		if (effect->intended && !effect->reported && row &&
 		    row->state == LESSOR_STATE_INTENDED) {
 			if (outcome == EFFECT_NOT_SENT && !operation_is_own_io(op))
 				what.kind = CLAIM_NOT_CREATED;
 			else
-				operation_violation(op, "a create for row %lld was sent and its "
-						    "outcome not reported",
+				operation_violation(op,
+						    "a create for row %lld was sent but its "
+						    "outcome was not reported",
 						    (long long)effect->row);
 			operation_claim(op, &what);
 		}

@@ -18,7 +18,7 @@
 #define LISTED_MAX 100000
 #define OFFERS_MAX 20000
 
-/* ---- the host's table: small things ---- */
+/* ---- the host's table: log, time, memory, options ---- */
 
 static void host_log(struct lessor_call *base, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -98,7 +98,7 @@ static int host_pending(struct lessor_call *base, int64_t wait_ms, const char *c
 		cursor = "";
 	if (strlen(cursor) > CURSOR_MAX || !utf8_valid(cursor, strlen(cursor))) {
 		operation_violation(op, "a cursor must be at most %d bytes of UTF-8", CURSOR_MAX);
-		return -1;	/* no verdict: step_run makes it a RETRY */
+		return -1; /* no verdict is recorded: step_run turns that into RETRY */
 	}
 	op->verdict = LESSOR_PENDING;
 	op->verdict_class = LESSOR_CLASS_NONE;
@@ -120,7 +120,7 @@ static int host_fail(struct lessor_call *base, int verdict, uint32_t error_class
 		return operation_violation(op, "fail with verdict %d, which is neither RETRY nor "
 					   "REFUSED", verdict);
 	if (error_class > LESSOR_CLASS_BUG) {
-		operation_violation(op, "class %u is none of provider.h", error_class);
+		operation_violation(op, "error class %u is not defined in provider.h", error_class);
 		error_class = LESSOR_CLASS_BUG;
 	}
 	op->verdict = verdict;
@@ -163,7 +163,8 @@ static void host_output(struct lessor_call *base, int key, const char *value)
 	};
 
 	if (key < LESSOR_OUT_HOST || key > LESSOR_OUT_STATUS || !value) {
-		operation_violation(op, "output %d is none of provider.h, or has no value", key);
+		operation_violation(op, "output %d is not defined in provider.h, or has no value",
+				    key);
 		return;
 	}
 	if (strlen(value) >= outputs[key].size || !output_is_sane(key, value)) {
@@ -193,12 +194,12 @@ static void host_cache_put(struct lessor_call *base, const char *key, const char
 	struct operation *op = operation_of(base);
 
 	if (!key || keep_ms < 0) {
-		operation_violation(op, "cache_put without a key or for less than no time");
+		operation_violation(op, "cache_put without a key, or with a negative duration");
 		return;
 	}
 	if (text_cache_put(op->account->state->cache, key, value,
 			   env_mono_ms(op->account->env) + wait_clamp(keep_ms)))
-		operation_violation(op, "cache_put of a key or value that is too long");
+		operation_violation(op, "cache_put with a key or value that is too long");
 }
 
 /* ---- collectors ---- */
@@ -213,7 +214,7 @@ static int host_listed(struct lessor_call *base, const struct lessor_observed *f
 		return operation_violation(op, "listed outside of list");
 	if (!from || plugin_copy_in(&seen, sizeof(seen), from, from->size, PLUGIN_OBSERVED_MIN) ||
 	    !seen.id || !seen.id[0] || (seen.label_count && !seen.labels))
-		return operation_violation(op, "listed something without size or id");
+		return operation_violation(op, "listed an object without size or id");
 	if (step->listed_count >= LISTED_MAX)
 		return -1;
 	step_add_listed(step, &seen);
@@ -233,8 +234,8 @@ static int host_offer(struct lessor_call *base, const char *type, const char *lo
 	    strlen(location) >= sizeof(price.location) || !currency ||
 	    strlen(currency) >= sizeof(price.currency) || price_hour_micros < 0)
 		return operation_violation(op,
-					   "an offer with a type, location, currency or price that "
-					   "cannot be");
+					   "an offer with an invalid type, location, currency or "
+					   "price");
 	if (step->price_count >= OFFERS_MAX)
 		return -1;
 	memcpy(price.type, type, strlen(type));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A plugin's requests. The last place before the network where a request that
- * makes or destroys something can be stopped, and the only one that sees the
- * credential: a request goes out only to the account's own origin, only within
- * its budget, only as one of the provider's declared actions, and with an effect
- * only for a row of this lease and under a live intent or permit.
+ * A plugin's requests. This is the last place where a request that creates or destroys
+ * something can be stopped, and the only one that sees the credential. A request goes only to
+ * the account's own origin, within its budget, and as one of the provider's declared actions;
+ * one with an effect must belong to a row of this lease and be covered by a live intent or
+ * permit.
  */
 #include "provider/operation.h"
 
@@ -20,11 +20,11 @@
 
 #define BODY_MAX (1u << 20)
 #define RESPONSE_MAX (1u << 20)
-/* Per operation, since all of them are readable until it ends. */
+/* Per operation: its responses stay readable until it ends. */
 #define RESPONSES_MAX 1024
 #define RESPONSES_BYTES_MAX (64u << 20)
 #define READ_MS 30000
-/* A create may take long at the provider, and cutting it short makes its outcome unknown. */
+/* A create may take long at the provider, and cutting it short leaves its outcome unknown. */
 #define EFFECT_MS 60000
 
 struct outgoing_request {
@@ -32,12 +32,12 @@ struct outgoing_request {
 	struct lessor_http_request http;
 	struct lessor_action action;
 	char id[OPERATION_ID_SIZE];	/* the path's {id}, "" if it has none */
-	struct operation_effect *effect;	/* NULL for what has no effect */
-	char shown[200];		/* the path, for log lines */
+	struct operation_effect *effect; /* NULL: the request has no effect */
+	char shown[200];		 /* the path as logged */
 	char url[URL_ORIGIN_MAX + URL_PATH_MAX];
 };
 
-/* ---- may it be sent? ---- */
+/* ---- checks before sending ---- */
 
 static int outgoing_refuse(struct outgoing_request *out, const char *why)
 {
@@ -45,33 +45,34 @@ static int outgoing_refuse(struct outgoing_request *out, const char *why)
 				   out->action.name, why);
 }
 
-/* A delete: a permit of this step for this row that no request has used. */
+/* A delete needs an unused permit of this step for this row. */
 static int outgoing_check_delete(struct outgoing_request *out, const struct resource *row)
 {
 	if (!out->effect || !out->effect->permitted)
 		return outgoing_refuse(out, out->effect && out->effect->destroyed ?
-				       "its permit was used already" : "without a permit");
-	/* Its outcome is already reported: by now the row may have been retained. */
+						    "its permit was already used" :
+						    "without a permit");
+	/* Its outcome was reported already, so the row may be retained by now. */
 	if (row->state != LESSOR_STATE_DELETE_AUTHORIZED)
-		return outgoing_refuse(out, "its permit is over");
+		return outgoing_refuse(out, "its permit has ended");
 	return action_has_id(&out->action) ? 0 : outgoing_refuse(out, "a delete that names no id");
 }
 
-/* A create: an intent of this step, and no request for it before. */
+/* A create needs an intent of this step for which no request was sent. */
 static int outgoing_check_create(struct outgoing_request *out, const struct resource *row)
 {
 	if (!out->effect || !out->effect->intended)
 		return outgoing_refuse(out, "without an intent of this step");
 	if (row->state != LESSOR_STATE_INTENDED)
-		return outgoing_refuse(out, "for a row that is not intended any more");
+		return outgoing_refuse(out, "for a row that is no longer intended");
 	if (out->effect->made)
-		return outgoing_refuse(out, "a request for this intent was sent already");
+		return outgoing_refuse(out, "a request for this intent was already sent");
 	return 0;
 }
 
 /*
- * A change: granted in this step; or of what this lease has made while it is brought up, where
- * several requests may belong to one row.
+ * A change needs a permit of this step, or must be of a resource that this lease created and
+ * that is still being brought up; then several requests may belong to one row.
  */
 static int outgoing_check_change(struct outgoing_request *out, const struct resource *row)
 {
@@ -83,16 +84,19 @@ static int outgoing_check_change(struct outgoing_request *out, const struct reso
 		if (granted != LESSOR_CHANGE_PROTECT && granted != LESSOR_CHANGE_UNPROTECT)
 			return outgoing_refuse(out, "without a permit to change its protection");
 		if (out->effect->protected)
-			return outgoing_refuse(out, "its permit was used already");
-		/* First the label: no older store may take what comes next for its own. */
+			return outgoing_refuse(out, "its permit was already used");
+		/*
+		 * The label comes first, so that an older store cannot mistake what follows
+		 * for its own.
+		 */
 		if (granted == LESSOR_CHANGE_UNPROTECT &&
 		    evidence_outcome(out->op, out->effect->changed) != EFFECT_ACCEPTED)
-			return outgoing_refuse(out, "its labels are not written yet");
+			return outgoing_refuse(out, "its labels have not been written yet");
 		return 0;
 	}
 	if (granted == LESSOR_CHANGE_LABELS || granted == LESSOR_CHANGE_UNPROTECT) {
 		if (out->effect->changed)
-			return outgoing_refuse(out, "its permit was used already");
+			return outgoing_refuse(out, "its permit was already used");
 		return 0;
 	}
 	if (out->op->step->op == STEP_PROVISION && row->state == LESSOR_STATE_PRESENT)
@@ -100,21 +104,21 @@ static int outgoing_check_change(struct outgoing_request *out, const struct reso
 	return outgoing_refuse(out, "without a permit to change it");
 }
 
-/* What has an effect belongs to a row of this lease, which it made and whose id it names. */
+/* A request with an effect must belong to a row that this lease created, and name that row's id. */
 static int outgoing_check_effect(struct outgoing_request *out)
 {
 	struct operation *op = out->op;
 	const struct resource *row = ledger_find(&op->step->ledger, out->http.row);
 
 	if (!row || !row->ours)
-		return outgoing_refuse(out, "for no row that this lease made");
+		return outgoing_refuse(out, "for no row that this lease created");
 	if (!action_is_about(&out->action, row->kind))
 		return outgoing_refuse(out, "for a row of another kind");
 	if (action_has_id(&out->action) && strcmp(out->id, row->id) != 0)
 		return outgoing_refuse(out, "for a row of another id");
 	out->effect = operation_effect_get(op, row->n);
 	if (!out->effect)
-		return outgoing_refuse(out, "more effects than one step may have");
+		return outgoing_refuse(out, "too many effects in one step");
 	switch (out->action.effect) {
 	case LESSOR_DESTROYS:
 		return outgoing_check_delete(out, row);
@@ -125,7 +129,7 @@ static int outgoing_check_effect(struct outgoing_request *out)
 	}
 }
 
-/* Is it a request at all, and one that the provider has declared? */
+/* Is it a well-formed request that the provider has declared? */
 static int outgoing_check_form(struct outgoing_request *out)
 {
 	struct operation *op = out->op;
@@ -140,7 +144,8 @@ static int outgoing_check_form(struct outgoing_request *out)
 	if (op->opening)
 		return operation_violation(op, "%s %s inside open", out->http.method, out->shown);
 	if (op->observer)
-		return operation_violation(op, "%s %s on the call of a lease inside observe",
+		return operation_violation(op,
+					   "%s %s through the call object of a single lease in observe",
 					   out->http.method, out->shown);
 	if (!op->account->state->origin[0])
 		return operation_violation(op, "%s %s by a provider that declares no http_auth",
@@ -150,12 +155,12 @@ static int outgoing_check_form(struct outgoing_request *out)
 		return operation_violation(op, "%s %s is none of its declared actions",
 					   out->http.method, out->shown);
 	if (out->http.body_len > BODY_MAX || (out->http.body_len && !out->http.body))
-		return outgoing_refuse(out, "a body that cannot be one");
+		return outgoing_refuse(out, "an invalid body");
 	if (out->http.flags)
-		return outgoing_refuse(out, "flags that this host does not know");
+		return outgoing_refuse(out, "unknown flags");
 	if (op->response_count >= RESPONSES_MAX || op->response_bytes >= RESPONSES_BYTES_MAX)
 		return operation_violation(op,
-					   "more than %d requests or %u MiB of answers in one step",
+					   "more than %d requests or %u MiB of responses in one step",
 					   RESPONSES_MAX, RESPONSES_BYTES_MAX >> 20);
 	return 0;
 }
@@ -202,7 +207,7 @@ static void response_set_not_sent(struct lessor_http_response *ret, struct opera
 	ret->error = operation_dup(op, error);
 }
 
-static int is_out_of_time(void *arg)
+static int operation_is_out_of_time(void *arg)
 {
 	const struct operation *op = arg;
 
@@ -210,7 +215,7 @@ static int is_out_of_time(void *arg)
 	       env_wall_ms(op->account->env) >= op->step->deadline_ms;
 }
 
-/* The response's body stays readable for the plugin until its operation ends. */
+/* Keeps the response's body readable for the plugin until the operation ends. */
 static void response_hold(struct operation *op, struct http_response *response)
 {
 	op->responses = xgrow(op->responses, op->response_count, sizeof(*op->responses));
@@ -248,7 +253,7 @@ static void response_describe(struct lessor_http_response *ret, const struct htt
 		ret->error_class = LESSOR_CLASS_TRANSIENT;
 		break;
 	}
-	ret->error = http->error[0] ? http->error : "no complete answer";
+	ret->error = http->error[0] ? http->error : "no complete response";
 }
 
 static void outgoing_log(const struct outgoing_request *out, const struct env_http_response *http,
@@ -267,7 +272,7 @@ static void outgoing_log(const struct outgoing_request *out, const struct env_ht
 		  "%s %s", out->http.method, out->shown);
 }
 
-/* Its number in the record is the next one; its permit is used up from here on. */
+/* Assigns the next number of the record to the request, which uses up its permit. */
 static void effect_begin(struct outgoing_request *out)
 {
 	struct operation_effect *effect = out->effect;
@@ -291,7 +296,7 @@ static void effect_begin(struct outgoing_request *out)
 	effect->last = number;
 }
 
-/* Sends it and fills `response`. Returns how long to wait before the next one. */
+/* Sends the request and fills `response`. Returns how many ms to wait before the next one. */
 static int64_t outgoing_send(struct outgoing_request *out, struct http_response *response)
 {
 	struct operation *op = out->op;
@@ -337,7 +342,7 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 	return wait_ms;
 }
 
-/* `leads`: others wait for the same response. */
+/* `leads`: other steps wait for the same response. */
 static void outgoing_send_own(struct outgoing_request *out, struct lessor_http_response *ret,
 			      int leads)
 {
@@ -349,15 +354,16 @@ static void outgoing_send_own(struct outgoing_request *out, struct lessor_http_r
 		if (leads)
 			coalesce_finish(coalesce, out->http.path, NULL);
 		response_set_not_sent(ret, op, LESSOR_CLASS_RATE, wait_ms,
-				      "the account's budget of calls is used up for now");
+				      "the account's request budget is used up for now");
 		return;
 	}
 	struct http_response *response = http_response_new(env_mono_ms(op->account->env));
 	wait_ms = outgoing_send(out, response);
 	response_hold(op, response);
 	if (leads) {
-		/* that we ran out of time says nothing to those who wait */
-		int ours = response->http.outcome != ENV_HTTP_ANSWERED && is_out_of_time(op);
+		/* our own timeout is no result for the steps that wait */
+		int ours = response->http.outcome != ENV_HTTP_ANSWERED &&
+			   operation_is_out_of_time(op);
 		coalesce_finish(coalesce, out->http.path, ours ? NULL : response);
 	}
 	response_describe(ret, response, wait_ms, 0);
@@ -371,23 +377,27 @@ static void outgoing_send_coalesced(struct outgoing_request *out, struct lessor_
 	int64_t oldest = out->http.share_ms < now ? now - out->http.share_ms : 0;
 	struct http_response *response = NULL;
 
-	/* after an effect of its own a step must not see a response from before it */
+	/* after an effect of its own, a step must not see an older response */
 	if (oldest < op->effect_mono_ms)
 		oldest = op->effect_mono_ms;
 	switch (coalesce_get(op->account->state->coalesce, out->http.path, oldest, now,
-			     is_out_of_time, op, &response)) {
+			     operation_is_out_of_time, op, &response)) {
 	case COALESCE_HIT:
 		response_hold(op, response);
 		account_count_coalesced(op->account);
 		now = env_mono_ms(op->account->env);
-		response_describe(ret, response, response->http.retry_after_ms > 0 ?
-				  response->http.retry_after_ms : 0,
-				  now > response->asked_mono_ms ? now - response->asked_mono_ms : 0);
+		response_describe(ret, response,
+				  response->http.retry_after_ms > 0 ?
+					  response->http.retry_after_ms :
+					  0,
+				  now > response->requested_mono_ms ?
+					  now - response->requested_mono_ms :
+					  0);
 		evidence_add(op, &out->action, out->id, out->http.path, ret, 1);
 		return;
 	case COALESCE_GAVE_UP:
 		response_set_not_sent(ret, op, LESSOR_CLASS_TRANSIENT, 0,
-				      "cancelled while another step was asking the same");
+				      "cancelled while waiting for another step's response");
 		return;
 	case COALESCE_LEAD:
 		outgoing_send_own(out, ret, 1);
@@ -398,7 +408,7 @@ static void outgoing_send_coalesced(struct outgoing_request *out, struct lessor_
 	}
 }
 
-/* Sends what was checked, if there is still time. */
+/* Sends the checked request if there is still time. */
 static void outgoing_run(struct outgoing_request *out, struct lessor_http_response *ret)
 {
 	struct operation *op = out->op;
@@ -408,9 +418,9 @@ static void outgoing_run(struct outgoing_request *out, struct lessor_http_respon
 		op->begun_ms = env_wall_ms(op->account->env);
 	if (atomic_load(&op->step->cancel))
 		response_set_not_sent(ret, op, LESSOR_CLASS_TRANSIENT, 0, "cancelled");
-	else if (is_out_of_time(op))
+	else if (operation_is_out_of_time(op))
 		response_set_not_sent(ret, op, LESSOR_CLASS_TRANSIENT, 0,
-				      "the step's time is over");
+				      "the step's deadline has passed");
 	else if (!out->effect && out->http.share_ms > 0)
 		outgoing_send_coalesced(out, ret);
 	else
@@ -439,7 +449,7 @@ static int host_http(struct lessor_call *base, const struct lessor_http_request 
 		response_set_not_sent(&ret, op, LESSOR_CLASS_BUG, 0, "the request has no size");
 	} else if (outgoing_check(&out)) {
 		response_set_not_sent(&ret, op, LESSOR_CLASS_BUG, 0,
-				      "the request breaks the contract and was not sent");
+				      "the request violates the plugin contract and was not sent");
 	} else {
 		outgoing_run(&out, &ret);
 	}

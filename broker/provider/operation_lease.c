@@ -11,7 +11,7 @@ static void lease_fill_ledger(struct operation *op, struct lessor_lease *lease)
 	struct lessor_attempt *attempts = operation_alloc(op, (ledger->attempt_count + 1) *
 							  sizeof(*attempts));
 
-	/* a snapshot: the step's own ledger moves on with each commit */
+	/* a snapshot: the step's own copy changes with each claim */
 	for (size_t i = 0; i < ledger->resource_count; i++) {
 		const struct resource *from = &ledger->resources[i];
 		resources[i] = (struct lessor_resource){

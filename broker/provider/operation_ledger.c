@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A plugin's reports to the ledger, and its requests for intents. The engine decides; here
- * a report is checked against the record of this step's requests, and what this operation
- * is permitted is remembered, since operation_http.c sends nothing without. This file has
- * what is made and found, operation_delete.c what is deleted and changed.
+ * A plugin's reports to the ledger, and its requests for intents. The engine decides; this
+ * file checks each report against the record of the step's requests, and remembers what the
+ * operation was granted, since operation_http.c sends nothing without. It handles what is
+ * created and found; operation_delete.c handles deletes and changes.
  */
 #include "provider/operation.h"
 
@@ -31,7 +31,7 @@ static int host_attempt(struct lessor_call *base, uint32_t attempt, const char *
 					   ledger->attempt_count);
 	if (!type || !type[0] || strlen(type) >= sizeof(opened.type) || !location ||
 	    strlen(location) >= sizeof(opened.location))
-		return operation_violation(op, "attempt with a type or location that cannot be");
+		return operation_violation(op, "attempt with an invalid type or location");
 	if (operation_claim(op, &what))
 		return -1;
 	memcpy(opened.type, type, strlen(type));
@@ -52,8 +52,10 @@ static int host_attempt_refused(struct lessor_call *base, uint32_t attempt, uint
 				    .error_class = error_class, .text = plugin_text(reason) };
 
 	if (attempt < 1 || attempt > ledger->attempt_count)
-		return operation_violation(op, "attempt_refused of attempt %u, which was not "
-					   "opened", attempt);
+		return operation_violation(op,
+					   "attempt_refused for attempt %u, which was not "
+					   "opened",
+					   attempt);
 	if (error_class == LESSOR_CLASS_NONE || error_class > LESSOR_CLASS_BUG)
 		return operation_violation(op, "attempt_refused with class %u", error_class);
 	if (operation_claim(op, &what))
@@ -68,7 +70,7 @@ static int host_attempt_refused(struct lessor_call *base, uint32_t attempt, uint
 	return 0;
 }
 
-/* ---- making ---- */
+/* ---- creates ---- */
 
 static int host_intend(struct lessor_call *base, uint32_t kind, uint32_t attempt,
 		       struct lessor_intent *intent)
@@ -84,7 +86,7 @@ static int host_intend(struct lessor_call *base, uint32_t kind, uint32_t attempt
 	if (kind < LESSOR_KIND_SERVER || kind > LESSOR_KIND_OTHER)
 		return operation_violation(op, "intend of kind %u", kind);
 	if (op->step->op == STEP_CLEANUP)
-		return operation_violation(op, "intend inside of cleanup");
+		return operation_violation(op, "intend in cleanup");
 	if (op->effect_count == OPERATION_EFFECTS_MAX)
 		return operation_violation(op, "more than %d effects in one step",
 					   OPERATION_EFFECTS_MAX);
@@ -106,13 +108,13 @@ static int host_intend(struct lessor_call *base, uint32_t kind, uint32_t attempt
 	return 0;
 }
 
-/* The outcome of a create is kept as unknown, whatever the plugin makes of it. */
+/* Records the outcome of a create as unknown, whatever the plugin reported. */
 static int effect_keep_unknown(struct operation *op, struct operation_effect *effect,
 			       const char *why)
 {
 	struct lease_claim what = { .kind = CLAIM_UNKNOWN, .row = effect->row, .text = why };
 
-	operation_violation(op, "%s; kept as unknown", why);
+	operation_violation(op, "%s; recorded as unknown", why);
 	operation_claim(op, &what);
 	effect->reported = 1;
 	return -1;
@@ -127,15 +129,15 @@ static int host_created(struct lessor_call *base, int64_t row, const char *id, c
 
 	if (!operation_row(op, row, "created"))
 		return -1;
-	/* what a look-up finds goes through adopt, which checks whose it is */
+	/* what a look-up finds must go through adopt, which checks ownership */
 	if (!effect || !effect->intended)
 		return operation_violation(op,
-					   "created of a row that this step did not intend; use adopt");
+					   "created for a row that this step did not intend; use adopt");
 	if (!id || !plugin_id_is_valid(id) || !plugin_action_is_valid(what.action))
-		return operation_violation(op, "created with an id or action that cannot be one");
+		return operation_violation(op, "created with an invalid id or action");
 	if (!operation_is_own_io(op) && !evidence_made(op, effect, id))
 		return effect_keep_unknown(op, effect,
-					   "created though no answer to its create shows that id");
+					   "created, but no response to its create shows that id");
 	if (operation_claim(op, &what))
 		return -1;
 	operation_effect_report(op, row);
@@ -155,8 +157,8 @@ static int host_unknown(struct lessor_call *base, int64_t row, const char *reaso
 }
 
 /*
- * Does the record show that the row's create had no effect? A "taken" may be by an earlier
- * one of ours whose answer was lost: then the listing by its name decides whose it is.
+ * Does the record show that the row's create had no effect? A "taken" may refer to an earlier
+ * server of ours whose create response was lost; the listing by name then decides whose it is.
  */
 static int effect_was_refused(struct operation *op, const struct operation_effect *effect)
 {
@@ -180,14 +182,14 @@ static int host_not_created(struct lessor_call *base, int64_t row, const char *r
 	if (!operation_row(op, row, "not_created"))
 		return -1;
 	/*
-	 * "Definitely refused" is a claim that allows another create. It needs a
-	 * refusal in a response, or that nothing was sent in this step.
+	 * "Definitely refused" allows another create, so it needs a refusal in a response, or
+	 * that nothing was sent in this step.
 	 */
 	if (!effect || !effect->intended)
-		return operation_violation(op, "not_created of a row that this step did not "
-					   "intend; look for it and use not_seen");
+		return operation_violation(op, "not_created for a row that this step did not "
+					       "intend; look it up and use not_seen");
 	if (!effect_was_refused(op, effect))
-		return effect_keep_unknown(op, effect, "not_created though no answer says so");
+		return effect_keep_unknown(op, effect, "not_created, but no response says so");
 	if (operation_claim(op, &what))
 		return -1;
 	effect->reported = 1;
@@ -204,11 +206,13 @@ static int host_report_absent(struct lessor_call *base, int64_t row)
 	if (!resource)
 		return -1;
 	what.evidence.is_own_io = operation_is_own_io(op);
-	/* For the sentinel itself there are only the listings. */
+	/* For the sentinel itself, the listings are the only proof. */
 	what.evidence.is_proof = what.evidence.is_own_io || !op->step->lease.n;
 	if (!what.evidence.is_own_io && evidence_unlisted(op, resource) != 1)
-		return operation_violation(op, "not_seen of %s without complete listings of this "
-					   "step that do not show it", resource->name);
+		return operation_violation(op,
+					   "not_seen for %s without complete listings of this "
+					   "step that do not show it",
+					   resource->name);
 	what.evidence.is_absent = 1;
 	return operation_prove_project(op, &what.evidence) ? -1 : operation_claim(op, &what);
 }
@@ -222,7 +226,8 @@ static int host_adopt(struct lessor_call *base, const struct lessor_observed *fr
 	if (plugin_copy_observed(op, &seen, from, "adopt"))
 		return -1;
 	if (!operation_is_own_io(op) && !evidence_shown(op, seen.kind, seen.id, &seen))
-		return operation_violation(op, "adopt of id %s, which no answer of this step shows",
+		return operation_violation(op,
+					   "adopt of id %s, but no response of this step shows it",
 					   seen.id);
 	what.resource_kind = seen.kind;
 	what.id = seen.id;
@@ -239,7 +244,7 @@ static int host_reuse(struct lessor_call *base, uint32_t kind, const char *id, c
 				    .text = plugin_text(name) };
 
 	if (!id || !plugin_id_is_valid(id) || kind < LESSOR_KIND_SERVER || kind > LESSOR_KIND_OTHER)
-		return operation_violation(op, "reuse with a kind or id that cannot be one");
+		return operation_violation(op, "reuse with an invalid kind or id");
 	return operation_claim(op, &what);
 }
 

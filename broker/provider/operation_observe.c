@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * observe: one operation for the leases of an account that wait for their servers. Each has an
- * operation of its own, a part, and its step ends as if its provision had run. The requests are
- * those of the observer: they are the record of each lease, good for "it was shown" and, like
- * any shared response, for no permit and no absence.
+ * observe: one operation for all leases of an account that wait for their servers. Each has an
+ * operation of its own, a part, and its step ends as if its provision had run. The observer
+ * sends the requests, which form the record of each lease: enough to show a resource but, like
+ * any coalesced response, not enough for a permit or an absence.
  */
 #include "provider/operation.h"
 
@@ -32,7 +32,7 @@ void operation_observe_begin(struct operation *op)
 	}
 }
 
-/* Nothing was reported of the lease: not even something that may not be. */
+/* Nothing was reported for the lease, not even something invalid. */
 static int part_is_unreported(const struct operation *part, int verdict)
 {
 	return !verdict && !part->verdict && !part->violation[0];

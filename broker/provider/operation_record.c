@@ -64,8 +64,8 @@ int operation_violation(struct operation *op, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	log_warning(operation_log_fields(op, fields),
-		    "the provider plugin broke its contract: %s; not done", text);
+	log_warning(operation_log_fields(op, fields), "plugin contract violation, rejected: %s",
+		    text);
 	if (!op->violation[0])
 		snprintf(op->violation, sizeof(op->violation), "%s", text);
 	return -1;
@@ -75,7 +75,7 @@ int operation_is_own_io(const struct operation *op)
 {
 	const struct lessor_provider *table = op->account->table;
 
-	/* What goes through the host's HTTP is on record, and is judged by that. */
+	/* What goes through the host's HTTP is on record and is checked against that. */
 	return (table->capabilities & LESSOR_OWN_IO) && !table->http_auth;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Is this still the account that we know? */
+/* Verifies that the token still opens the known account. */
 #include "provider/operation.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "provider/evidence.h"
 #include "provider/url.h"
 
-/* The action that reads it. */
+/* Finds the action that reads the sentinel. */
 static int sentinel_action(const struct lessor_provider *table, struct lessor_action *ret)
 {
 	for (size_t i = 0; i < table->action_count; i++) {
@@ -22,8 +22,8 @@ static int sentinel_action(const struct lessor_provider *table, struct lessor_ac
 }
 
 /*
- * Reads the account's sentinel, by the host's own request. 1: it is there (or there is
- * none to read); what it bears is in `evidence`. 0: it could not be read, or is not there.
+ * Reads the account's sentinel with a request of the host's own. 1: it is present (or there is
+ * none to read); its labels are in `evidence`. 0: it could not be read, or is absent.
  */
 static int sentinel_read(struct operation *op, struct claim_evidence *evidence)
 {
@@ -34,7 +34,10 @@ static int sentinel_read(struct operation *op, struct claim_evidence *evidence)
 	const char *value;
 	int is_last;
 
-	/* Without one the account is assumed to be the one we know. */
+	/*
+	 * A provider without a probe has no sentinel: the account is assumed to be the known
+	 * one.
+	 */
 	if (!op->account->table->probe || operation_is_own_io(op))
 		return 1;
 	account_sentinel(op->account, row.id);
@@ -42,7 +45,7 @@ static int sentinel_read(struct operation *op, struct claim_evidence *evidence)
 	    action_path(&action, row.id, path, sizeof(path)))
 		return 0;
 	operation_get(op, &action, row.id, path);
-	/* If it was not sent, an older read of it proves nothing of what was read since. */
+	/* If this request was not sent, an older read proves nothing about later reads. */
 	if (evidence_exact(op, &row, &seen, &is_last) != 1 || !is_last)
 		return 0;
 	evidence->is_sentinel_read = 1;
@@ -61,6 +64,6 @@ int operation_prove_project(struct operation *op, struct claim_evidence *evidenc
 	}
 	log_info(LOG_FIELDS({ "account", op->account->config.name },
 			    { "lease", op->step->lease.id }),
-		 "an observation does not count: the account's sentinel could not be read after it");
+		 "observation ignored: the account's sentinel could not be read after it");
 	return -1;
 }

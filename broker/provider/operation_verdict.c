@@ -5,7 +5,7 @@
 
 #include "provider/evidence.h"
 
-/* May this operation end so? */
+/* Is this verdict allowed for the operation? */
 static int verdict_is_allowed(enum step_op op, int verdict)
 {
 	static const unsigned allowed[] = {
@@ -28,7 +28,7 @@ static int verdict_is_allowed(enum step_op op, int verdict)
 	return verdict >= LESSOR_DONE && verdict <= LESSOR_GONE && (allowed[op] & 1u << verdict);
 }
 
-/* Ready is a server that the ledger holds and that this step has seen. */
+/* A ready server must be in the ledger and in a response of this step. */
 static int ready_check(struct operation *op)
 {
 	struct step *step = op->step;
@@ -44,16 +44,19 @@ static int ready_check(struct operation *op)
 		    r->id[0] && strcmp(r->id, step->server_id) == 0)
 			row = r;
 	}
-	/* A machine that existed before its lease may be reported under its own name. */
+	/* A machine that existed before its lease keeps its own name. */
 	if (!row || (!operation_is_own_io(op) && strcmp(row->name, step->server_name) != 0))
-		return operation_violation(op, "provision is done with the server '%s' (id '%s'), "
-					   "which the ledger does not hold", step->server_name,
-					   step->server_id);
+		return operation_violation(op,
+					   "provision is done with the server '%s' (id '%s'), "
+					   "which is not in the ledger",
+					   step->server_name, step->server_id);
 	if (operation_is_own_io(op))
 		return 0;
 	if (!evidence_shown(op, LESSOR_KIND_SERVER, row->id, &seen))
-		return operation_violation(op, "provision is done and no answer of this step shows "
-					   "the server %s", row->id);
+		return operation_violation(op,
+					   "provision is done, but no response of this step shows "
+					   "the server %s",
+					   row->id);
 	step_set_shown(step, &seen);
 	return 0;
 }
@@ -67,7 +70,7 @@ static int verdict_check(struct operation *op, int verdict)
 					   verdict);
 	if ((verdict == LESSOR_PENDING || verdict == LESSOR_RETRY || verdict == LESSOR_REFUSED) &&
 	    op->verdict != verdict)
-		return operation_violation(op, "%s ended with verdict %d without saying why",
+		return operation_violation(op, "%s ended with verdict %d without a reason",
 					   step_op_name(step->op), verdict);
 	return step->op == STEP_PROVISION && verdict == LESSOR_DONE ? ready_check(op) : 0;
 }

@@ -14,7 +14,7 @@
 
 #define OPTION_TEXT_MAX 1024
 
-/* An older plugin's element is shorter than ours: what it lacks is zero. */
+/* An older plugin's element may be shorter than ours: missing members are zero. */
 static struct lessor_option option_at(const struct lessor_provider *table, size_t i)
 {
 	struct lessor_option option = { 0 };
@@ -26,7 +26,7 @@ static struct lessor_option option_at(const struct lessor_provider *table, size_
 	return option;
 }
 
-/* How many letters differ; good enough for keys of at most 32. */
+/* Levenshtein distance; both texts are short keys. */
 static int text_distance(const char *a, const char *b)
 {
 	size_t n = strlen(b);
@@ -53,7 +53,7 @@ static int text_distance(const char *a, const char *b)
 	return row[n];
 }
 
-static int unknown_key(const struct lessor_provider *table, const char *key, struct err *err)
+static int key_unknown(const struct lessor_provider *table, const char *key, struct err *err)
 {
 	char nearest[33] = "";
 	int least = 99;
@@ -74,7 +74,7 @@ static int unknown_key(const struct lessor_provider *table, const char *key, str
 		       key, nearest[0] ? "; the nearest is '" : "", nearest, nearest[0] ? "'" : "");
 }
 
-static int parse_int(const char *text, int64_t *ret)
+static int int_parse(const char *text, int64_t *ret)
 {
 	char *end;
 
@@ -88,7 +88,7 @@ static int parse_int(const char *text, int64_t *ret)
 	return 0;
 }
 
-static int parse_bool(const char *text, int64_t *ret)
+static int bool_parse(const char *text, int64_t *ret)
 {
 	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
 
@@ -101,7 +101,7 @@ static int parse_bool(const char *text, int64_t *ret)
 	return -1;
 }
 
-static int parse_choice(const char *text, const char *choices, int64_t *ret)
+static int choice_parse(const char *text, const char *choices, int64_t *ret)
 {
 	size_t len = strlen(text);
 	int64_t index = 0;
@@ -119,7 +119,7 @@ static int parse_choice(const char *text, const char *choices, int64_t *ret)
 	return -1;
 }
 
-static int check_range(const struct lessor_option *option, int64_t value, struct err *err)
+static int range_check(const struct lessor_option *option, int64_t value, struct err *err)
 {
 	if (option->max <= option->min || (value >= option->min && value <= option->max))
 		return 0;
@@ -127,7 +127,7 @@ static int check_range(const struct lessor_option *option, int64_t value, struct
 		       (long long)option->min, (long long)option->max);
 }
 
-static int parse_duration(const struct lessor_option *option, const char *text, int64_t *ret,
+static int duration_check(const struct lessor_option *option, const char *text, int64_t *ret,
 			  struct err *err)
 {
 	int is_limited = option->max > option->min;
@@ -143,14 +143,14 @@ static int parse_duration(const struct lessor_option *option, const char *text, 
 	return 0;
 }
 
-static int check_text(const struct lessor_option *option, const char *text, struct err *err)
+static int text_check(const struct lessor_option *option, const char *text, struct err *err)
 {
 	if (strlen(text) > OPTION_TEXT_MAX)
 		return err_set(err, ERR_INVALID, "option '%s' is longer than %d bytes", option->key,
 			       OPTION_TEXT_MAX);
 	for (const char *p = text; *p; p++) {
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return err_set(err, ERR_INVALID, "option '%s' holds a control character",
+			return err_set(err, ERR_INVALID, "option '%s' contains a control character",
 				       option->key);
 	}
 	if (!utf8_valid(text, strlen(text)))
@@ -163,29 +163,29 @@ static int option_parse(const struct lessor_option *option, const char *text,
 {
 	char origin[URL_ORIGIN_MAX];
 
-	if (check_text(option, text, err))
+	if (text_check(option, text, err))
 		return -1;
 	switch (option->type) {
 	case LESSOR_OPTION_TEXT:
 		break;
 	case LESSOR_OPTION_INT:
-		if (parse_int(text, &ret->number))
+		if (int_parse(text, &ret->number))
 			return err_set(err, ERR_INVALID, "option '%s' must be a whole number",
 				       option->key);
-		if (check_range(option, ret->number, err))
+		if (range_check(option, ret->number, err))
 			return -1;
 		break;
 	case LESSOR_OPTION_BOOL:
-		if (parse_bool(text, &ret->number))
+		if (bool_parse(text, &ret->number))
 			return err_set(err, ERR_INVALID, "option '%s' must be yes or no",
 				       option->key);
 		break;
 	case LESSOR_OPTION_DURATION:
-		if (parse_duration(option, text, &ret->number, err))
+		if (duration_check(option, text, &ret->number, err))
 			return -1;
 		break;
 	case LESSOR_OPTION_CHOICE:
-		if (parse_choice(text, option->choices, &ret->number))
+		if (choice_parse(text, option->choices, &ret->number))
 			return err_set(err, ERR_INVALID, "option '%s' must be one of %s",
 				       option->key,
 				       option->choices);
@@ -196,7 +196,8 @@ static int option_parse(const struct lessor_option *option, const char *text,
 		text = origin;
 		break;
 	default:
-		return err_set(err, ERR_INVALID, "option '%s' has a type this lessor does not know",
+		return err_set(err, ERR_INVALID,
+			       "option '%s' has a type that this version of lessor does not support",
 			       option->key);
 	}
 	ret->text = xstrdup(text);
@@ -205,7 +206,7 @@ static int option_parse(const struct lessor_option *option, const char *text,
 	return 0;
 }
 
-static int check_given(const struct lessor_provider *table, const struct account_option *given,
+static int given_check(const struct lessor_provider *table, const struct account_option *given,
 		       size_t given_count, struct err *err)
 {
 	for (size_t i = 0; i < given_count; i++) {
@@ -214,10 +215,10 @@ static int check_given(const struct lessor_provider *table, const struct account
 		       strcmp(option_at(table, at).key, given[i].key) != 0)
 			at++;
 		if (at == table->option_count)
-			return unknown_key(table, given[i].key, err);
+			return key_unknown(table, given[i].key, err);
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(given[i].key, given[j].key) == 0)
-				return err_set(err, ERR_INVALID, "option '%s' is given twice",
+				return err_set(err, ERR_INVALID, "option '%s' is set twice",
 					       given[i].key);
 		}
 	}
@@ -230,7 +231,7 @@ int options_check(const struct lessor_provider *table, const struct account_opti
 	struct option_values options = { 0 };
 
 	*ret = options;
-	if (check_given(table, given, given_count, err))
+	if (given_check(table, given, given_count, err))
 		return -1;
 	options.values = xcalloc(table->option_count, sizeof(*options.values));
 	for (size_t i = 0; i < table->option_count; i++) {
@@ -246,7 +247,7 @@ int options_check(const struct lessor_provider *table, const struct account_opti
 			options_fini(&options);
 			return -1;
 		}
-		/* an empty preset means "not set", whatever the type */
+		/* an empty default means "not set", whatever the type */
 		if (text == option.preset && text[0] == '\0') {
 			options.values[i].text = xstrdup("");
 			options.values[i].type = option.type;

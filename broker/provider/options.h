@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A plugin's options are data: this checks what the configuration says against
- * that data, so that no plugin parses text and every wrong line is answered in
- * the same words. Pure.
+ * A plugin declares its options as data. This code checks the configuration against that data,
+ * so plugins parse no text and all errors are worded alike. Pure.
  */
 #pragma once
 
@@ -22,11 +21,11 @@ struct option_value {
 };
 
 struct option_values {
-	struct option_value *values;	/* one for each declared option, in the plugin's order */
+	struct option_value *values; /* one per declared option, in the plugin's order */
 	size_t count;
 };
 
-/* ERR_INVALID naming key and rule; *ret is empty then. */
+/* On failure ERR_INVALID, naming key and rule, and *ret is empty. */
 int options_check(const struct lessor_provider *table, const struct account_option *given,
 		  size_t given_count, struct option_values *ret, struct err *err);
 void options_fini(struct option_values *options);

@@ -16,7 +16,10 @@ int plugin_copy_in(void *ret, size_t ret_size, const void *from, uint32_t size, 
 	return 0;
 }
 
-/* Ids and actions go into columns and lines: short and printable; none is fine for an action. */
+/*
+ * Ids and actions are stored and logged: they must be short and printable. An action may be
+ * empty.
+ */
 int plugin_action_is_valid(const char *action)
 {
 	size_t len = 0;
@@ -43,7 +46,8 @@ int plugin_copy_observed(struct operation *op, struct lessor_observed *ret,
 	if (!from || plugin_copy_in(ret, sizeof(*ret), from, from->size, PLUGIN_OBSERVED_MIN) ||
 	    !ret->id || !plugin_id_is_valid(ret->id) || !ret->name || (ret->label_count && !ret->labels) ||
 	    ret->label_count > 1000)
-		return operation_violation(op, "%s without what was read: size, id, name, labels",
+		return operation_violation(op,
+					   "%s without a valid observation (size, id, name, labels)",
 					   name);
 	for (size_t i = 0; i < ret->label_count; i++) {
 		if (!ret->labels[i].key || !ret->labels[i].value)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A step: one provider operation, with its inputs copied in and its results copied
- * back. It is moved from the engine to a worker and back, never shared; while it runs
- * it requests intents and permits and records results through `claim`, and before its
- * next request to the provider waits through `barrier` until all that it claimed is
- * durable.
+ * A step: one provider operation, with its inputs copied in and its results copied out. It
+ * moves from the engine to a worker and back and is never shared. While it runs, it requests
+ * intents and permits and records results through `claim`; before its next request to the
+ * provider, `barrier` waits until all its claims are durable.
  */
 #pragma once
 
@@ -43,51 +42,59 @@ struct step {
 	/* in */
 	enum step_op op;
 	struct account *account;
-	struct lease lease;		/* a zeroed one for account work */
-	struct ledger ledger;		/* kept up to date by the commits of this step */
+	struct lease lease;   /* zeroed for account tasks */
+	struct ledger ledger; /* updated by the claims of this step */
 	int64_t epoch;
 	int64_t deadline_ms;		/* wall clock */
-	char instance[32];		/* the broker's id */
+	char instance[32];		/* id of the lessor database */
 	char account_key[512];
-	char *user_data;		/* owned; wiped, for the host key in it */
+	char *user_data; /* owned; wiped when freed, since it contains the host key */
 	size_t user_data_len;
-	char host_key[96];		/* its public half, "" if there is none in user_data */
+	char host_key[96];		/* the public host key, "" if user_data contains none */
 	uint32_t list_kind;		/* STEP_LIST */
 	/*
-	 * STEP_OBSERVE: provision steps, one a lease, that run by this one. They go wherever it
-	 * goes and end with it, each with a result of its own. The array is the step's, and what
-	 * is not NULL in it when the step is freed.
+	 * STEP_OBSERVE: one provision step per lease that this step covers. They move with it
+	 * and end with it, each with a result of its own. This step owns the array, and what
+	 * is not NULL in it when it is freed.
 	 */
 	struct step **waiting;
 	size_t waiting_count;
-	struct step *look;		/* of a step in `waiting`: that one; NULL: it runs by itself */
-	atomic_int cancel;		/* any thread may set it: a request in flight is given up within
-					 * some 50 ms (a create's or delete's outcome is then unknown) */
+	/* in a step of `waiting`: the step that covers it; NULL: it runs by itself */
+	struct step *look;
+	/*
+	 * set by any thread: a request in flight is abandoned within some 50 ms (the outcome of a
+	 * create or delete is then unknown)
+	 */
+	atomic_int cancel;
 
 	/*
-	 * Has the claim decided and answers, its answers filled in. Returns claim->result.
-	 * Nothing may be done with a yes at the provider, or anywhere outside the process,
-	 * before `barrier` has returned. Called on the worker's thread.
+	 * Has the engine decide the claim, and fills in its results. Returns claim->result.
+	 * After a "yes" nothing may be done at the provider, or anywhere outside the process,
+	 * until `barrier` has returned. Called on the worker's thread.
 	 */
 	int (*claim)(void *arg, struct step *step, struct lease_claim *claim);
-	/* Returns when all that this step claimed is durable; NULL: it is at once. */
+	/* Returns when all claims of this step are durable. NULL: claims are durable at once. */
 	void (*barrier)(void *arg, struct step *step);
 	void *claim_arg;
 
 	/* out */
 	int verdict;			/* LESSOR_ */
 	uint32_t error_class;
-	int64_t wait_ms;		/* as the provider or the host's budget requires; 0: choose */
+	int64_t wait_ms; /* required by the provider or the request budget; 0: the engine chooses */
 	char reason[256];
 	char cursor[1024];
 	char host[64], server_id[32], server_name[64], server_type[32], location[32], status[32];
-	int violation;			/* the plugin broke the contract; reason says how */
-	struct lessor_observed shown;	/* DONE of provision: the server as this step saw it; deep copy */
+	int violation; /* the plugin violated the contract; `reason` says how */
+	/* after a DONE of provision: the server as this step saw it; deep copy */
+	struct lessor_observed shown;
 	int is_shown;
-	int is_unobserved;		/* of a step in `waiting`: the observation did not cover
-					 * it, and nothing else of the result is meaningful */
-	int calls;			/* provider requests made */
-	int answers;			/* requests with a response or without, coalesced ones too */
+	/*
+	 * in a step of `waiting`: the observation did not cover it, and no other result is
+	 * meaningful
+	 */
+	int is_unobserved;
+	int calls;   /* requests sent to the provider */
+	int answers; /* requests recorded, with or without a response, coalesced ones included */
 	struct step_price *prices;	/* STEP_CATALOG; owned */
 	size_t price_count;
 	struct {
@@ -95,9 +102,9 @@ struct step {
 	} *listed;			/* STEP_LIST */
 	size_t listed_count;
 
-	STAILQ_ENTRY(step) queued; /* in a queue of whoever has it: the engine, or its workers */
+	STAILQ_ENTRY(step) queued; /* in a queue of the current owner: engine or workers */
 
-	/* for the owner's use while it is on its way */
+	/* for use by the current owner */
 	void *owner_data;
 };
 
@@ -105,14 +112,14 @@ STAILQ_HEAD(step_list, step);
 
 struct step *step_new(enum step_op op, struct account *account);
 void step_free(struct step *step);
-/* Deep copies of what the step saw: into `listed`, and into `shown`. */
+/* Add deep copies of what the step saw: to `listed`, and as `shown`. */
 void step_add_listed(struct step *step, const struct lessor_observed *seen);
 void step_set_shown(struct step *step, const struct lessor_observed *seen);
 
 /*
- * Runs the operation to its verdict on this thread. Any verdict the contract
- * does not allow becomes LESSOR_RETRY with `violation` set. Never fails. Those in `waiting`
- * have their results as well, each as if its own operation had run, or is_unobserved.
+ * Runs the operation on this thread until it returns a verdict. A verdict that the contract
+ * does not allow becomes LESSOR_RETRY with `violation` set. Never fails. The steps in
+ * `waiting` get results too, each as if its own operation had run, or is_unobserved.
  */
 void step_run(struct step *step);
 
@@ -120,10 +127,16 @@ void step_run(struct step *step);
 
 struct workers;
 
-/* `done` is called on the worker's thread with the step it may not touch again. */
+/*
+ * `done` is called on the worker's thread and takes over the step. ERR_INVALID, or no thread
+ * could be started.
+ */
 int workers_new(int threads, void (*done)(void *arg, struct step *step), void *arg,
 		struct workers **ret, struct err *err);
-void workers_submit(struct workers *workers, struct step *step);	/* any thread; moves the step */
-/* Sets every running step's cancel, lets queued ones go unrun (returned through done with
- * RETRY), waits for the threads. */
+/* any thread; takes over the step */
+void workers_submit(struct workers *workers, struct step *step);
+/*
+ * Cancels running steps, returns queued ones unrun through `done` with RETRY, and joins the
+ * threads.
+ */
 void workers_free(struct workers *workers);

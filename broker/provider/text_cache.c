@@ -16,7 +16,7 @@ struct cache_entry {
 	int64_t until_mono_ms;
 };
 
-/* `lock` guards everything. */
+/* `lock` guards all members. */
 struct text_cache {
 	pthread_mutex_t lock;
 	struct cache_entry entries[TEXT_CACHE_ENTRIES_MAX];

@@ -18,11 +18,11 @@ int url_host_is_loopback(const char *host)
 
 	if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
 		return 1;
-	/* four plain decimal numbers: 127.evil.example must not pass */
+	/* a strict dotted quad: 127.evil.example must not pass */
 	return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
-/* Does the authority hold this host, as it is written, and nothing else but a port? */
+/* Is the authority exactly this host, as written, with at most a port? */
 static int authority_is_plain(const char *authority, const char *host, const char *port)
 {
 	char plain[URL_ORIGIN_MAX];
@@ -34,8 +34,9 @@ static int authority_is_plain(const char *authority, const char *host, const cha
 }
 
 /*
- * libcurl decodes a host, completes an IPv4 address and accepts what no DNS name has: here a
- * host must be written as it is used, so that nothing else can read it differently.
+ * libcurl decodes hosts, completes IPv4 addresses and accepts characters that DNS names do not
+ * have. Here a host must be written exactly as it is used, so that no other parser can read it
+ * differently.
  */
 static int host_is_plain(const char *authority, const char *host, const char *port)
 {
@@ -46,7 +47,7 @@ static int host_is_plain(const char *authority, const char *host, const char *po
 	if (host[0] != '[')
 		return strspn(host, HOST_CHARS) == strlen(host) && host[0] != '.' &&
 		       host[0] != '-' && authority_is_plain(authority, host, port);
-	/* newer versions write an IPv6 address anew */
+	/* newer versions of libcurl normalise IPv6 addresses */
 	if (authority[0] != '[' || authority[len] != ']' || len > INET6_ADDRSTRLEN)
 		return 0;
 	memcpy(literal, authority + 1, len - 1);
@@ -66,15 +67,15 @@ static int url_host_check(CURLU *url, const char *text, const char *authority, s
 	int rc = 0;
 
 	if (code == CURLUE_USER_NOT_ALLOWED)
-		return err_set(err, ERR_INVALID, "must not carry a user or password");
+		return err_set(err, ERR_INVALID, "must not contain a user name or password");
 	if (code || curl_url_get(url, CURLUPART_HOST, &host, 0))
-		return err_set(err, ERR_INVALID, "has no sane host");
+		return err_set(err, ERR_INVALID, "has no valid host");
 	curl_url_get(url, CURLUPART_PORT, &port, 0);
 	if (!host_is_plain(authority, host, port))
-		rc = err_set(err, ERR_INVALID, "has no sane host");
+		rc = err_set(err, ERR_INVALID, "has no valid host");
 	else if (strncmp(text, "http://", 7) == 0 && !url_host_is_loopback(host))
 		rc = err_set(err, ERR_INVALID,
-			     "must be https; http is allowed for a loopback host only");
+			     "must use https; http is allowed only for a loopback host");
 	curl_free(host);
 	curl_free(port);
 	return rc;
@@ -90,7 +91,7 @@ static int base_path_check(const char *path, struct err *err)
 	if (rule)
 		return err_set(err, ERR_INVALID, "has a base path that %s", rule);
 	if (strpbrk(path, "?%"))
-		return err_set(err, ERR_INVALID, "must have no query and no escapes");
+		return err_set(err, ERR_INVALID, "must not contain a query or percent-escapes");
 	return 0;
 }
 
@@ -120,7 +121,7 @@ int url_origin_check(const char *text, char ret[URL_ORIGIN_MAX], struct err *err
 	return 0;
 }
 
-/* %2e, %2f, %5c, %00 and the like would mean one thing here and another there. */
+/* Escapes such as %2e, %2f, %5c and %00 may be read differently by the server. */
 static int escape_is_plain(const char *p)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -145,9 +146,9 @@ const char *url_path_broken_rule(const char *path)
 	for (p = path; *p; p++) {
 		unsigned char c = (unsigned char)*p;
 		if (c <= 0x20 || c >= 0x7f)
-			return "holds a blank, a control character or a byte that must be escaped";
+			return "contains a space, a control character or a byte that must be escaped";
 		if (c == '#')
-			return "holds a '#'";
+			return "contains a '#'";
 		if (query)
 			continue;
 		if (c == '?') {
@@ -155,15 +156,15 @@ const char *url_path_broken_rule(const char *path)
 			continue;
 		}
 		if (c == '\\')
-			return "holds a backslash";
+			return "contains a backslash";
 		if (c == '%' && !escape_is_plain(p))
-			return "escapes what must not be escaped in a path";
+			return "contains an escape that is not allowed in a path";
 		if (c == '/' && p[1] == '/')
-			return "holds '//'";
+			return "contains '//'";
 		if (c == '/' && p[1] == '.') {
 			const char *end = p + 1 + strspn(p + 1, ".");
 			if (*end == '/' || *end == '?' || *end == '\0')
-				return "holds a segment of dots";
+				return "contains a segment of dots";
 		}
 	}
 	return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads that run steps. A step belongs to whoever holds it: the submitter,
- * then the queue, then one worker, then `done`. Nothing else is shared.
+ * Threads that run steps. A step has one owner at a time: the submitter, the queue, one
+ * worker, then `done`. Nothing else is shared.
  */
 #include "provider/step.h"
 
@@ -12,7 +12,7 @@
 
 #include "util/alloc.h"
 
-/* Enough for TLS and a JSON parser that nests; only what is touched costs memory. */
+/* Enough for TLS and a recursive JSON parser; untouched pages cost no memory. */
 #define STACK_BYTES (1u << 20)
 #define THREADS_MAX 256
 
@@ -32,7 +32,7 @@ struct workers {
 	} *threads;
 };
 
-static void step_unrun(struct step *step)
+static void step_set_not_run(struct step *step)
 {
 	step->verdict = LESSOR_RETRY;
 	step->error_class = LESSOR_CLASS_TRANSIENT;
@@ -63,7 +63,7 @@ static void *worker_main(void *arg)
 		worker->running = step;
 		pthread_mutex_unlock(&workers->lock);
 		step_run(step);
-		/* from here on workers_free must not touch it */
+		/* workers_free must not touch the step after this */
 		pthread_mutex_lock(&workers->lock);
 		worker->running = NULL;
 		pthread_mutex_unlock(&workers->lock);
@@ -82,7 +82,7 @@ static int threads_start(struct workers *workers, int threads, struct err *err)
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	/* signals are the main thread's; threads inherit the mask */
+	/* only the main thread takes signals; threads inherit the mask */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (workers->count < threads && rc == 0) {
@@ -132,7 +132,7 @@ void workers_submit(struct workers *workers, struct step *step)
 	}
 	pthread_mutex_unlock(&workers->lock);
 	if (stopping) {
-		step_unrun(step);
+		step_set_not_run(step);
 		workers->done(workers->arg, step);
 	}
 }
@@ -154,7 +154,7 @@ void workers_free(struct workers *workers)
 	for (int i = 0; i < workers->count; i++)
 		pthread_join(workers->threads[i].thread, NULL);
 	while ((step = queue_pop_locked(workers)) != NULL) {
-		step_unrun(step);
+		step_set_not_run(step);
 		workers->done(workers->arg, step);
 	}
 	pthread_cond_destroy(&workers->more);

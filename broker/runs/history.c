@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Run history: what clients tell of their runs is written down, and the old of it is taken
- * away. Nothing here decides anything about a lease.
+ * Run history: stores what clients report about their runs, and deletes old runs. Nothing here
+ * decides anything about a lease.
  */
 #include "runs/history.h"
 
@@ -17,10 +17,13 @@
 #include "util/text.h"
 
 #define SWEEP_MS (10 * 60 * 1000)
-/* While there is more to take away: so much in a turn, so that requests have theirs. */
+/*
+ * While there is more to delete: rows per turn and pause between turns, so that requests are
+ * not delayed.
+ */
 #define SWEEP_PARTS 32
 #define SWEEP_PAUSE_MS 20
-/* What a run takes here beside its texts, roughly. */
+/* approximate size of a run without its texts */
 #define RUN_BYTES 1024
 
 struct history {
@@ -29,11 +32,11 @@ struct history {
 	struct store *store;
 	struct clock_watch clock;
 	int64_t due_ms;		/* 0: there are no runs */
-	struct run_request *answers, **answers_tail;	/* done after the commit */
+	struct run_request_list answered; /* `done` is called after the commit */
 	int in_transaction;
 };
 
-static int64_t wall_ms(const struct history *history)
+static int64_t history_wall_ms(const struct history *history)
 {
 	return env_wall_ms(history->env);
 }
@@ -53,64 +56,67 @@ void history_refuse(struct run_request *request, int is_broken)
 			     "run history is not available");
 	else
 		request_fail(request, RUN_RESULT_UNAVAILABLE, "shutting_down",
-			     "the broker is stopping; try again");
+			     "lessord is shutting down; try again");
 	request->done(request);
 }
 
-static struct store_scope scope_of(const struct run_request *r)
+static struct store_scope request_scope(const struct run_request *r)
 {
 	return (struct store_scope){ .all = r->caller.role == TOKEN_ADMIN, .owner = r->caller.owner,
 				     .org = r->caller.org };
 }
 
-/* 0 found; 1 answered; -1 error. */
-static int find(struct history *history, struct run_request *r, struct run_row *run, struct err *err)
+/* 0: found; 1: answered; -1: error. */
+static int request_find_run(struct history *history, struct run_request *r, struct run_row *run,
+			    struct err *err)
 {
-	struct store_scope scope = scope_of(r);
+	struct store_scope scope = request_scope(r);
 	int rc = store_run_find(history->store, r->id, &scope, RUN_WRITE, run, err);
 
 	if (rc == 1)
-		request_fail(r, RUN_RESULT_NOT_FOUND, "not_found", "there is no such run");
+		request_fail(r, RUN_RESULT_NOT_FOUND, "not_found", "no such run");
 	return rc;
 }
 
-/* "" leaves what is there. */
-#define TAKE(run, told, field) \
-	do { \
-		if ((told)->field[0]) \
+/* "" keeps the stored value. */
+#define MERGE_TEXT(run, told, field)                           \
+	do {                                                   \
+		if ((told)->field[0])                          \
 			TEXT_SET((run)->field, (told)->field); \
 	} while (0)
 
-static int take_told(struct history *history, struct run_row *run, const struct run_row *told, struct err *err)
+static int run_merge(struct history *history, struct run_row *run, const struct run_row *told,
+		     struct err *err)
 {
-	TAKE(run, told, slug);
-	TAKE(run, told, account);
-	TAKE(run, told, target);
-	TAKE(run, told, windows_mode);
-	TAKE(run, told, class_name);
-	TAKE(run, told, server_type);
-	/* What comes after the end is of the lease, not of the run. */
+	MERGE_TEXT(run, told, slug);
+	MERGE_TEXT(run, told, account);
+	MERGE_TEXT(run, told, target);
+	MERGE_TEXT(run, told, windows_mode);
+	MERGE_TEXT(run, told, class_name);
+	MERGE_TEXT(run, told, server_type);
+	/* a phase reported after the end belongs to the lease, not to the run */
 	if (!run->finished)
-		TAKE(run, told, phase);
+		MERGE_TEXT(run, told, phase);
 	if (!told->lease_id[0])
 		return 0;
 	TEXT_SET(run->lease_id, told->lease_id);
 	return store_run_lease_add(history->store, run->n, run->lease_id, err);
 }
 
-static int add_event(struct history *history, struct run_row *run, const char *fields, struct err *err)
+static int event_add(struct history *history, struct run_row *run, const char *fields,
+		     struct err *err)
 {
 	size_t len = strlen(fields);
 
 	run->event_count++;
 	run->event_bytes += (int64_t)len;
 	run->bytes += (int64_t)len + 64;
-	run->event_ms = wall_ms(history);
+	run->event_ms = history_wall_ms(history);
 	return store_run_event_add(history->store, run->n, run->event_count, run->event_ms, fields,
 				   err);
 }
 
-static int add_sample(struct history *history, struct run_row *run, const struct run_request *r,
+static int sample_add(struct history *history, struct run_row *run, const struct run_request *r,
 		      struct err *err)
 {
 	if (!r->sample[0])
@@ -118,14 +124,17 @@ static int add_sample(struct history *history, struct run_row *run, const struct
 	return store_run_sample_add(history->store, run->n, r->sample_ms, r->sample, err);
 }
 
-/* ---- what is told ------------------------------------------------------------------- */
+/* ---- reports ---------------------------------------------------------------------------- */
 
-/* A lease that is there must be one that the caller may see; one that is not may be any. */
-static int check_lease(struct history *history, struct run_request *r, const char *id,
+/*
+ * The lease, if it exists, must be visible to the caller; a run may also name one that does
+ * not exist.
+ */
+static int lease_check(struct history *history, struct run_request *r, const char *id,
 		       struct err *err)
 {
 	struct store *leases = history->config.leases;
-	struct store_scope scope = scope_of(r);
+	struct store_scope scope = request_scope(r);
 	struct lease l;
 	int rc;
 
@@ -137,7 +146,7 @@ static int check_lease(struct history *history, struct run_request *r, const cha
 	else if (rc == 1)
 		return 0;
 	if (rc == 1)
-		request_fail(r, RUN_RESULT_NOT_FOUND, "not_found", "there is no such lease");
+		request_fail(r, RUN_RESULT_NOT_FOUND, "not_found", "no such lease");
 	return rc;
 }
 
@@ -146,7 +155,7 @@ struct compared {
 	int is_same;
 };
 
-static int compare_command(void *arg, const char *text, size_t len)
+static int command_compare(void *arg, const char *text, size_t len)
 {
 	struct compared *compared = arg;
 
@@ -154,7 +163,10 @@ static int compare_command(void *arg, const char *text, size_t len)
 	return 1;
 }
 
-/* The same run told again, by a client that had no answer. 0 it is not there, 1 answered, -1. */
+/*
+ * Handles a repeated create, by a client that got no response. 0: no such run yet; 1:
+ * answered; -1: error.
+ */
 static int run_replay(struct history *history, struct run_request *r, struct err *err)
 {
 	const struct store_scope all = { .all = 1 };
@@ -164,7 +176,7 @@ static int run_replay(struct history *history, struct run_request *r, struct err
 
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	if (store_run_command(history->store, run->n, compare_command, &command, err) < 0)
+	if (store_run_command(history->store, run->n, command_compare, &command, err) < 0)
 		return -1;
 	if (command.is_same && !strcmp(run->label, r->told.label) &&
 	    !strcmp(run->owner, r->caller.owner) && !strcmp(run->org, r->caller.org))
@@ -181,7 +193,7 @@ static int run_create(struct history *history, struct run_request *r, struct err
 	int rc = r->id[0] ? run_replay(history, r, err) : 0;
 
 	if (rc == 0)
-		rc = check_lease(history, r, r->told.lease_id, err);
+		rc = lease_check(history, r, r->told.lease_id, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	*run = r->told;
@@ -195,16 +207,16 @@ static int run_create(struct history *history, struct run_request *r, struct err
 	TEXT_SET(run->owner, r->caller.owner);
 	TEXT_SET(run->org, r->caller.org);
 	TEXT_SET(run->phase, "starting");
-	run->started_ms = run->event_ms = wall_ms(history);
+	run->started_ms = run->event_ms = history_wall_ms(history);
 	run->bytes = RUN_BYTES + (int64_t)strlen(r->text);
 	if (store_run_insert(history->store, run, r->text, err) ||
 	    (run->lease_id[0] && store_run_lease_add(history->store, run->n, run->lease_id, err)) ||
-	    add_event(history, run, "{\"type\":\"run.started\",\"phase\":\"starting\"}", err) ||
+	    event_add(history, run, "{\"type\":\"run.started\",\"phase\":\"starting\"}", err) ||
 	    store_run_update(history->store, run, err))
 		return -1;
 	TEXT_SET(r->id, run->id);
 	if (!history->due_ms)
-		history->due_ms = wall_ms(history) + SWEEP_MS;
+		history->due_ms = history_wall_ms(history) + SWEEP_MS;
 	r->result = RUN_RESULT_CREATED;
 	return 0;
 }
@@ -219,14 +231,14 @@ static int run_event(struct history *history, struct run_request *r, struct run_
 		request_fail(r, RUN_RESULT_CONFLICT, "run_too_large", "this run has too many events");
 		return 0;
 	}
-	rc = check_lease(history, r, r->told.lease_id, err);
+	rc = lease_check(history, r, r->told.lease_id, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	if (take_told(history, run, &r->told, err) || add_event(history, run, r->text, err))
+	if (run_merge(history, run, &r->told, err) || event_add(history, run, r->text, err))
 		return -1;
 	if (r->is_failed && run->state == RUN_RUNNING) {
 		run->state = RUN_FAILED;
-		run->ended_ms = wall_ms(history);
+		run->ended_ms = history_wall_ms(history);
 	}
 	r->seq = run->event_count;
 	r->at_ms = run->event_ms;
@@ -237,10 +249,10 @@ static int run_event(struct history *history, struct run_request *r, struct run_
 static int run_sample(struct history *history, struct run_request *r, struct run_row *run,
 		      struct err *err)
 {
-	run->event_ms = wall_ms(history);
+	run->event_ms = history_wall_ms(history);
 	r->result = RUN_RESULT_OK;
-	return add_sample(history, run, r, err) || store_run_update(history->store, run, err) ?
-	       -1 : 0;
+	return sample_add(history, run, r, err) || store_run_update(history->store, run, err) ? -1 :
+												0;
 }
 
 static int run_log(struct history *history, struct run_request *r, struct run_row *run,
@@ -248,21 +260,21 @@ static int run_log(struct history *history, struct run_request *r, struct run_ro
 {
 	size_t stored;
 
-	/* It has its log already, and keeps it. */
+	/* a finished run keeps the log that it has */
 	if (run->finished) {
 		r->result = RUN_RESULT_REPLAY;
 		return 0;
 	}
 	if (store_run_log_put(history->store, run->n, r->part, r->data, r->len, &stored, err))
 		return -1;
-	/* Should nobody come to finish it, it is counted all the same. */
+	/* count it now, since the run may never be finished */
 	run->bytes += (int64_t)stored;
-	run->event_ms = wall_ms(history);
+	run->event_ms = history_wall_ms(history);
 	r->result = RUN_RESULT_OK;
 	return store_run_update(history->store, run, err);
 }
 
-static int take_size(void *arg, const char *text, size_t len)
+static int size_store(void *arg, const char *text, size_t len)
 {
 	(void)text;
 	*(int64_t *)arg = (int64_t)len;
@@ -285,10 +297,10 @@ static int run_finish(struct history *history, struct run_request *r, struct run
 	run->command_ms = r->told.command_ms;
 	run->log_bytes = r->told.log_bytes;
 	run->log_truncated = r->told.log_truncated;
-	TAKE(run, &r->told, blocked_stage);
-	TAKE(run, &r->told, retry_likely);
+	MERGE_TEXT(run, &r->told, blocked_stage);
+	MERGE_TEXT(run, &r->told, retry_likely);
 	run->state = run->exit_code ? RUN_FAILED : RUN_SUCCEEDED;
-	run->ended_ms = wall_ms(history);
+	run->ended_ms = history_wall_ms(history);
 	TEXT_SET(run->phase, run_state_name(run->state));
 	snprintf(event, sizeof(event),
 		 "{\"type\":\"command.finished\",\"phase\":\"command\",\"exitCode\":%lld}",
@@ -296,10 +308,10 @@ static int run_finish(struct history *history, struct run_request *r, struct run
 	if (store_run_log_cut(history->store, run->n, r->part, err) ||
 	    (r->text && store_run_results_put(history->store, run->n, r->text, err)) ||
 	    (r->receipt && store_run_receipt_put(history->store, run->n, r->receipt, err)) ||
-	    add_sample(history, run, r, err) || add_event(history, run, event, err))
+	    sample_add(history, run, r, err) || event_add(history, run, event, err))
 		return -1;
 	if (store_run_log_size(history->store, run->n, &stored, err) ||
-	    store_run_command(history->store, run->n, take_size, &command, err) < 0)
+	    store_run_command(history->store, run->n, size_store, &command, err) < 0)
 		return -1;
 	run->bytes = RUN_BYTES + command + run->event_bytes + 64 * run->event_count + stored +
 		     (r->text ? (int64_t)strlen(r->text) : 0) +
@@ -309,7 +321,7 @@ static int run_finish(struct history *history, struct run_request *r, struct run
 	return store_run_update(history->store, run, err);
 }
 
-static int handle(struct history *history, struct run_request *r, struct err *err)
+static int request_handle(struct history *history, struct run_request *r, struct err *err)
 {
 	static int (*const ops[])(struct history *, struct run_request *, struct run_row *,
 				  struct err *) = {
@@ -323,34 +335,37 @@ static int handle(struct history *history, struct run_request *r, struct err *er
 
 	if (r->op == RUN_CREATE)
 		return run_create(history, r, err);
-	rc = find(history, r, run, err);
+	rc = request_find_run(history, r, run, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	return ops[r->op](history, r, run, err);
 }
 
-/* ---- what is old ------------------------------------------------------------------------ */
+/* ---- retention -------------------------------------------------------------------------- */
 
-/* Whose client died: nobody will say how it ended. 1 there was one, 0, -1. */
-static int close_stale(struct history *history, struct err *err)
+/* Ends a run whose client has died. 1: there was one; 0: none; -1: error. */
+static int run_close_stale(struct history *history, struct err *err)
 {
-	int64_t now = wall_ms(history);
+	int64_t now = history_wall_ms(history);
 	struct run_row run;
 	int rc = store_run_stale(history->store, now - history->config.stale_ms, &run, err);
 
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	run.state = RUN_FAILED;
-	/* When it was last heard of: its age counts from there. */
+	/* the last report: the run's age counts from there */
 	run.ended_ms = run.event_ms;
 	TEXT_SET(run.phase, "abandoned");
 	return store_run_update(history->store, &run, err) ? -1 : 1;
 }
 
-/* 1 something was taken away, 0 nothing has to be, -1. */
-static int drop_oldest(struct history *history, struct err *err)
+/*
+ * Deletes part of the oldest run, if it must go. 1: something was deleted; 0: nothing to
+ * delete; -1: error.
+ */
+static int run_drop_oldest(struct history *history, struct err *err)
 {
-	int64_t now = wall_ms(history);
+	int64_t now = history_wall_ms(history);
 	int64_t bytes = 0;
 	struct run_row run;
 	int rc = 1;
@@ -368,15 +383,15 @@ static int drop_oldest(struct history *history, struct err *err)
 	return store_run_drop(history->store, run.n, SWEEP_PARTS, err) < 0 ? -1 : 1;
 }
 
-static int sweep(struct history *history, struct err *err)
+static int history_sweep(struct history *history, struct err *err)
 {
 	int rc;
 
-	/* An age means nothing while the clock is doubted. */
+	/* ages mean nothing while the clock is in doubt */
 	if (clock_is_suspect(&history->clock, env_mono_ms(history->env)))
 		return 0;
-	rc = close_stale(history, err);
-	return rc ? rc : drop_oldest(history, err);
+	rc = run_close_stale(history, err);
+	return rc ? rc : run_drop_oldest(history, err);
 }
 
 void history_due(struct history *history)
@@ -384,20 +399,21 @@ void history_due(struct history *history)
 	struct err err = { 0 };
 	int rc;
 
-	if (!history->due_ms || history->due_ms > wall_ms(history))
+	if (!history->due_ms || history->due_ms > history_wall_ms(history))
 		return;
-	history->due_ms = wall_ms(history) + SWEEP_MS;
+	history->due_ms = history_wall_ms(history) + SWEEP_MS;
 	if (store_savepoint(history->store, &err))
 		return;
-	rc = sweep(history, &err);
+	rc = history_sweep(history, &err);
 	if (rc < 0) {
 		store_savepoint_undo(history->store);
-		log_warning(LOG_FIELDS({ "error", err.text }), "old runs could not be taken away");
+		log_warning(LOG_FIELDS({ "error", err.text }),
+			    "cannot delete old runs; retrying later");
 		return;
 	}
 	store_savepoint_keep(history->store, NULL);
 	if (rc)
-		history->due_ms = wall_ms(history) + SWEEP_PAUSE_MS;
+		history->due_ms = history_wall_ms(history) + SWEEP_PAUSE_MS;
 	else if (store_run_any(history->store, NULL) == 0)
 		history->due_ms = 0;
 }
@@ -416,10 +432,10 @@ struct history *history_new(const struct runs_config *config)
 	history->config = *config;
 	history->env = config->env;
 	history->store = config->store;
-	history->answers_tail = &history->answers;
-	/* A crash loop sweeps no more often than once in a while. */
+	STAILQ_INIT(&history->answered);
+	/* the first sweep waits too, so that a crash loop does not sweep at each start */
 	if (store_run_any(history->store, NULL) > 0)
-		history->due_ms = wall_ms(history) + SWEEP_MS;
+		history->due_ms = history_wall_ms(history) + SWEEP_MS;
 	return history;
 }
 
@@ -430,19 +446,19 @@ void history_free(struct history *history)
 
 int history_begin(struct history *history, struct err *err)
 {
-	clock_observe(&history->clock, wall_ms(history), env_mono_ms(history->env));
+	clock_observe(&history->clock, history_wall_ms(history), env_mono_ms(history->env));
 	if (store_begin_at_write(history->store, err))
 		return -1;
 	history->in_transaction = 1;
 	return 0;
 }
 
-/* One that fails is undone by itself: nothing in memory follows what it wrote. */
-static int apply(struct history *history, struct run_request *r, struct err *err)
+/* Rolls back a failed request alone: memory holds no copy of what it wrote. */
+static int request_apply(struct history *history, struct run_request *r, struct err *err)
 {
 	if (store_savepoint(history->store, err))
 		return -1;
-	if (handle(history, r, err) == 0)
+	if (request_handle(history, r, err) == 0)
 		return store_savepoint_keep(history->store, err);
 	store_savepoint_undo(history->store);
 	return -1;
@@ -452,38 +468,35 @@ void history_request(struct history *history, struct run_request *r)
 {
 	struct err err = { 0 };
 
-	/* Readers change nothing. */
+	/* readers may change nothing */
 	if (r->caller.role == TOKEN_READER) {
-		request_fail(r, RUN_RESULT_FORBIDDEN, "forbidden", "this token may only read");
-	} else if (apply(history, r, &err)) {
-		log_error(LOG_FIELDS({ "error", err.text }), "what was told of a run could not be stored");
+		request_fail(r, RUN_RESULT_FORBIDDEN, "forbidden", "this token is read-only");
+	} else if (request_apply(history, r, &err)) {
+		log_error(LOG_FIELDS({ "error", err.text }),
+			  "cannot store a report about a run; the client is asked to try again");
 		request_fail(r, RUN_RESULT_UNAVAILABLE, "store_unavailable",
-			     "the request could not be stored; try again");
+			     "cannot store the request; try again");
 	}
-	r->next = NULL;
-	*history->answers_tail = r;
-	history->answers_tail = &r->next;
+	STAILQ_INSERT_TAIL(&history->answered, r, link);
 }
 
 int history_flush(struct history *history, struct err *err)
 {
-	struct run_request *r = history->answers;
+	struct run_request_list answered = STAILQ_HEAD_INITIALIZER(answered);
+	struct run_request *r;
 	int rc = history->in_transaction && store_commit(history->store, err) ? -1 : 0;
 
-	/* Before anybody hears of it and asks again. */
+	/* before any client gets its answer and asks again */
 	if (rc)
 		history->config.on_broken(history->config.on_broken_arg, err->text);
 	history->in_transaction = 0;
-	history->answers = NULL;
-	history->answers_tail = &history->answers;
-	while (r) {
-		struct run_request *next = r->next;
-
+	STAILQ_CONCAT(&answered, &history->answered);
+	while ((r = STAILQ_FIRST(&answered)) != NULL) {
+		STAILQ_REMOVE_HEAD(&answered, link);
 		if (rc)
 			history_refuse(r, 1);
 		else
 			r->done(r);
-		r = next;
 	}
 	return rc;
 }

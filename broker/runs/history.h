@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Run history without a thread of its own: the rules of what may be told of a run, and what is
- * closed and taken away in time. Whoever calls it gives it requests between history_begin and
- * history_flush: the daemon on the room's thread (runs.c), a test under a virtual clock.
+ * Run history without a thread of its own: the rules for what clients may report about runs,
+ * and which runs are ended or deleted when. The caller passes requests between history_begin
+ * and history_flush: the runs thread in the daemon (runs.c), a test under a virtual clock.
  */
 #pragma once
 
@@ -10,22 +10,25 @@
 
 struct history;
 
-/* The store and the reader stay the caller's. on_broken is called by history_flush. */
+/* The caller keeps the store and the reader. history_flush calls on_broken. */
 struct history *history_new(const struct runs_config *config);
-void history_free(struct history *history);	/* NULL is fine */
+void history_free(struct history *history); /* accepts NULL */
 
-/* Opens the turn's transaction. -1: the store is broken. */
+/* Begins the transaction of a turn. -1: the store is broken. */
 int history_begin(struct history *history, struct err *err);
-/* Its `done` comes with history_flush. */
+/* Applies a request; history_flush calls its `done`. */
 void history_request(struct history *history, struct run_request *request);
-/* What is due at env's time: runs whose client fell silent, and what is too old or too much. */
+/*
+ * Does what is due at env's time: ends runs whose client is silent, deletes runs that are too
+ * old or exceed the size limit.
+ */
 void history_due(struct history *history);
 /*
- * Commits, then answers. -1 with `err`, which is not NULL: the store is broken; on_broken was
- * called, and then everything of this turn was refused.
+ * Commits, then answers. -1 with `err`, which must not be NULL: the store is broken, on_broken
+ * was called, and every request of this turn was refused.
  */
 int history_flush(struct history *history, struct err *err);
-/* When history_due should be called next, wall clock; 0: nothing is due. */
+/* Wall-clock time at which to call history_due next, in ms; 0: nothing is due. */
 int64_t history_next_ms(const struct history *history);
-/* Answers a request that no store will take: shutting down, or broken. */
+/* Refuses a request because of shutdown or a broken store. */
 void history_refuse(struct run_request *request, int is_broken);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread of run history: a queue in front of history.c. One mutex guards the queue and the
- * flags; everything else belongs to the thread.
+ * The runs thread: a queue in front of history.c. One mutex guards the queue and the flags;
+ * everything else belongs to the thread.
  */
 #include "runs/runs.h"
 
@@ -16,9 +16,9 @@
 #include "util/alloc.h"
 
 #define RUNS_STACK (512 * 1024)
-/* On a busy machine a log waits, and a heartbeat does not. */
+/* on a busy machine logs wait, heartbeats do not */
 #define RUNS_NICE 10
-/* The wall clock may have been set meanwhile: what is due is looked at this often at least. */
+/* recheck what is due at least this often, since the wall clock may have been set */
 #define SLEEP_MOST_MS (10 * 60 * 1000)
 
 struct runs {
@@ -28,23 +28,21 @@ struct runs {
 	int thread_runs;
 	atomic_int is_broken;
 
-	pthread_mutex_t lock;	/* guards the following */
+	pthread_mutex_t lock; /* guards the members below */
 	pthread_cond_t arrived;
-	struct run_request *queue, **queue_tail;
+	struct run_request_list queue;
 	int stopping;
-	int closed;		/* nothing is taken any more: requests are refused at once */
+	int closed; /* no more requests: they are refused immediately */
 };
 
 void runs_submit(struct runs *runs, struct run_request *request)
 {
 	int closed;
 
-	request->next = NULL;
 	pthread_mutex_lock(&runs->lock);
 	closed = runs->closed;
 	if (!closed) {
-		*runs->queue_tail = request;
-		runs->queue_tail = &request->next;
+		STAILQ_INSERT_TAIL(&runs->queue, request, link);
 		pthread_cond_signal(&runs->arrived);
 	}
 	pthread_mutex_unlock(&runs->lock);
@@ -59,8 +57,8 @@ int runs_is_usable(const struct runs *runs)
 
 /* ---- the thread ------------------------------------------------------------------------- */
 
-/* Waits for a request, the next due time or the end; with the lock held. */
-static void sleep_locked(struct runs *runs)
+/* Waits for a request, the next due time or shutdown. Call with the lock held. */
+static void runs_wait_locked(struct runs *runs)
 {
 	int64_t next = history_next_ms(runs->history);
 	int64_t wait = next ? next - env_wall_ms(runs->config.env) : SLEEP_MOST_MS;
@@ -74,8 +72,8 @@ static void sleep_locked(struct runs *runs)
 	pthread_cond_timedwait(&runs->arrived, &runs->lock, &until);
 }
 
-/* On the thread, before the first request is refused for it. */
-static void broke(void *arg, const char *why)
+/* Called on the runs thread before the first request is refused. */
+static void runs_set_broken(void *arg, const char *why)
 {
 	struct runs *runs = arg;
 
@@ -83,22 +81,24 @@ static void broke(void *arg, const char *why)
 	runs->config.on_broken(runs->config.on_broken_arg, why);
 }
 
-/* All that was taken, in one transaction. -1: the store is broken, and all were refused. */
-static int turn(struct runs *runs, struct run_request *work, struct err *err)
+/*
+ * Processes all queued requests in one transaction. -1: the store is broken, and all were
+ * refused.
+ */
+static int runs_turn(struct runs *runs, struct run_request_list *work, struct err *err)
 {
 	struct history *history = runs->history;
+	struct run_request *request;
 	int is_open = history_begin(history, err) == 0;
 
 	if (!is_open)
-		broke(runs, err->text);
-	while (work) {
-		struct run_request *next = work->next;
-
+		runs_set_broken(runs, err->text);
+	while ((request = STAILQ_FIRST(work)) != NULL) {
+		STAILQ_REMOVE_HEAD(work, link);
 		if (is_open)
-			history_request(history, work);
+			history_request(history, request);
 		else
-			history_refuse(work, 1);
-		work = next;
+			history_refuse(request, 1);
 	}
 	if (!is_open)
 		return -1;
@@ -106,28 +106,18 @@ static int turn(struct runs *runs, struct run_request *work, struct err *err)
 	return history_flush(history, err);
 }
 
-static struct run_request *take_locked(struct runs *runs)
+/* Refuses what is queued. From here on runs_submit refuses requests itself. */
+static void runs_close_locked(struct runs *runs, int is_broken)
 {
-	struct run_request *work = runs->queue;
-
-	runs->queue = NULL;
-	runs->queue_tail = &runs->queue;
-	return work;
-}
-
-/* From here on everything is refused, by whoever submits it. */
-static void close_locked(struct runs *runs, int is_broken)
-{
-	struct run_request *left;
+	struct run_request_list left = STAILQ_HEAD_INITIALIZER(left);
+	struct run_request *request;
 
 	runs->closed = 1;
-	left = take_locked(runs);
+	STAILQ_CONCAT(&left, &runs->queue);
 	pthread_mutex_unlock(&runs->lock);
-	while (left) {
-		struct run_request *next = left->next;
-
-		history_refuse(left, is_broken);
-		left = next;
+	while ((request = STAILQ_FIRST(&left)) != NULL) {
+		STAILQ_REMOVE_HEAD(&left, link);
+		history_refuse(request, is_broken);
 	}
 	pthread_mutex_lock(&runs->lock);
 }
@@ -138,25 +128,25 @@ static void *runs_main(void *arg)
 	struct err err = { 0 };
 	int is_broken = 0;
 
-	/* Linux: of this thread alone. Where it is not allowed, it is done without. */
+	/* on Linux this affects the calling thread only; failure is harmless */
 	setpriority(PRIO_PROCESS, (id_t)gettid(), RUNS_NICE);
 	pthread_mutex_lock(&runs->lock);
-	while (!is_broken && !(runs->stopping && !runs->queue)) {
-		struct run_request *work;
+	while (!is_broken && !(runs->stopping && STAILQ_EMPTY(&runs->queue))) {
+		struct run_request_list work = STAILQ_HEAD_INITIALIZER(work);
 
-		if (!runs->queue)
-			sleep_locked(runs);
-		work = take_locked(runs);
+		if (STAILQ_EMPTY(&runs->queue))
+			runs_wait_locked(runs);
+		STAILQ_CONCAT(&work, &runs->queue);
 		pthread_mutex_unlock(&runs->lock);
-		is_broken = turn(runs, work, &err) != 0;
+		is_broken = runs_turn(runs, &work, &err) != 0;
 		pthread_mutex_lock(&runs->lock);
 	}
-	close_locked(runs, is_broken);
+	runs_close_locked(runs, is_broken);
 	pthread_mutex_unlock(&runs->lock);
 	return NULL;
 }
 
-/* ---- life ------------------------------------------------------------------------------- */
+/* ---- lifecycle -------------------------------------------------------------------------- */
 
 static int thread_start(struct runs *runs, struct err *err)
 {
@@ -168,7 +158,7 @@ static int thread_start(struct runs *runs, struct err *err)
 	rc = pthread_create(&runs->thread, &attr, runs_main, runs);
 	pthread_attr_destroy(&attr);
 	if (rc)
-		return err_set_errno(err, rc, "cannot start the thread of run history");
+		return err_set_errno(err, rc, "cannot start the run history thread");
 	runs->thread_runs = 1;
 	return 0;
 }
@@ -179,7 +169,7 @@ int runs_new(const struct runs_config *config, struct runs **ret, struct err *er
 	pthread_condattr_t attr;
 
 	runs->config = *config;
-	runs->queue_tail = &runs->queue;
+	STAILQ_INIT(&runs->queue);
 	pthread_mutex_init(&runs->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -188,7 +178,7 @@ int runs_new(const struct runs_config *config, struct runs **ret, struct err *er
 	if (config->store) {
 		struct runs_config own = *config;
 
-		own.on_broken = broke;
+		own.on_broken = runs_set_broken;
 		own.on_broken_arg = runs;
 		runs->history = history_new(&own);
 	} else {

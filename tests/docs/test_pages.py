@@ -239,7 +239,7 @@ class Tests(unittest.TestCase):
         """Each seeded defect stands beside the rule that it breaks."""
         text = section("tests/README.md", "## The promises")
         named = re.findall(r"\d+", " ".join(cells[4] for cells in rows(text)))
-        named += re.findall(r"[;,] (\d+)", text[text.index("Beside the rules"):])
+        named += re.findall(r"[;,] (\d+)", text[text.index("In addition to the rules"):])
         there = {os.path.basename(n).split("-")[0].lstrip("0")
                  for n in sources(lint.DEFECTS, ends=".patch")}
         self.assertEqual(sorted(there ^ set(named), key=int), [])

@@ -170,7 +170,7 @@ void client_open(struct harness *h, struct client *c)
 	int one = 1;
 
 	assert_true(fd >= 0);
-	/* Small pieces are what is tested: they must not wait for each other. */
+	/* the tests send small pieces, which Nagle's algorithm must not delay */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
 	client_open_fd(h, c, fd);
@@ -206,7 +206,7 @@ void client_read(struct client *c, int on)
 		event_del(c->event);
 }
 
-/* Goes round the loop while the server does not take the bytes. */
+/* Runs the loop until the server has accepted the bytes. */
 void client_send(struct client *c, const char *data, size_t len)
 {
 	if (c->bev) {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server and its clients on one event base in one thread, run by hand: a test
- * says what it waits for, and the loop goes round until it is so, or five
- * seconds are over and the test fails. Nothing sleeps.
+ * A server and its clients on one event base in one thread. A test says what it waits for, and
+ * the loop runs until that is so, or the test fails after five seconds. Nothing sleeps.
  */
 #pragma once
 
@@ -36,11 +35,11 @@ struct harness {
 	unsigned requests;
 	struct http_exchange *kept[KEPT_MAX];	/* by harness_keep; NULL once ended */
 	unsigned kept_count;
-	unsigned gone;			/* calls of on_gone for kept ones */
+	unsigned gone; /* calls of on_gone for kept exchanges */
 	unsigned drained;
 	unsigned logs;
 	unsigned empty;
-	int is_late;			/* the guard went off */
+	int is_late; /* the guard timer has fired */
 };
 
 struct client {
@@ -63,7 +62,8 @@ uint64_t harness_ms(void);
 
 /* Handlers. */
 void harness_echo(struct harness *h, struct http_exchange *ex);	/* METHOD target body */
-void harness_keep(struct harness *h, struct http_exchange *ex);	/* for later, with on_gone */
+void harness_keep(struct harness *h,
+		  struct http_exchange *ex); /* keeps the exchange, with on_gone */
 
 void harness_wait_begin(struct harness *h);
 void harness_step(struct harness *h);
@@ -80,12 +80,12 @@ void harness_step(struct harness *h);
 
 void client_open(struct harness *h, struct client *c);
 void client_open_fd(struct harness *h, struct client *c, int fd);
-void client_close(struct client *c);	/* FIN; takes a closed one */
+void client_close(struct client *c);	/* FIN; accepts a closed client */
 void client_reset(struct client *c);	/* RST */
 void client_read(struct client *c, int on);
 void client_send(struct client *c, const char *data, size_t len);
 #define SEND(c, literal) client_send(c, literal, sizeof(literal) - 1)
 const char *client_text(struct client *c);
-unsigned client_count(struct client *c, const char *text);	/* how often it came */
+unsigned client_count(struct client *c, const char *text); /* how often it was received */
 
 #define GET_FIELDS "Host: localhost\r\n\r\n"

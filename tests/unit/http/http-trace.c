@@ -68,7 +68,7 @@ struct run {
 	int is_over;
 };
 
-/* What must hold of every head, whatever the input was. */
+/* Invariants of every head, whatever the input. */
 static void check_head(const struct http_head *h)
 {
 	if (strlen(h->target) != h->target_len || strlen(h->path) != h->path_len ||
@@ -135,7 +135,7 @@ void trace_run(struct trace *t, const char *data, size_t len, trace_cut_fn cut, 
 	buf_init(&r.body, TEXT_MAX);
 	http_limits_init(&r.limits);
 	r.head = xcalloc(1, sizeof(*r.head));
-	/* What is used before it was written must not look right by chance. */
+	/* memory that is read before it was written must not look valid by chance */
 	memset(r.head, 0xa5, sizeof(*r.head));
 	http_parser_begin(&r.parser, r.head, &r.limits);
 	for (size_t at = 0; at < len && !r.is_over;) {

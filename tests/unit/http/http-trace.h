@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs the parser over bytes as a connection would, and writes down what it read:
- * one JSON line for each request, then one that says how it ended. Two runs
- * over the same bytes must give the same text however the bytes were cut. Shared by
- * the unit tests, the fuzz target and the differential test.
+ * Runs the parser over bytes as a connection would, and records what it read: one JSON line
+ * per request, then one for the end. Two runs over the same bytes must give the same text,
+ * however the bytes were split. Shared by the unit tests, the fuzz target and the differential
+ * test.
  */
 #pragma once
 
@@ -13,15 +13,15 @@
 #include "http/parser.h"
 #include "util/buf.h"
 
-/* How long the piece that begins at `at` is (0 reads as 1; what is too long is cut). */
+/* The length of the piece that begins at `at` (0 counts as 1; too long a piece is cut). */
 typedef size_t (*trace_cut_fn)(size_t at, void *arg);
 
 struct trace {
-	struct buf text;		/* the lines; trace_fini() frees them */
+	struct buf text;		/* the lines; freed by trace_fini() */
 	unsigned requests;		/* complete ones */
-	enum http_refusal refusal;	/* HTTP_REFUSED_NONE: more bytes were wanted, or closed */
+	enum http_refusal refusal;	/* HTTP_REFUSED_NONE: unfinished, or closed */
 	int is_started;			/* an unfinished request is left */
-	size_t used;			/* bytes taken */
+	size_t used;			/* bytes used */
 };
 
 /* `cut` may be NULL: one piece. Every piece is fed from memory of exactly its size. */

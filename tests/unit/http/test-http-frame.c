@@ -22,7 +22,7 @@ static size_t wire_len;
 static void put(unsigned flags, const char *payload, size_t len)
 {
 	static const unsigned char mask[4] = { 0x37, 0xfa, 0x21, 0x3d };
-	unsigned char head[FRAME_HEAD_ROOM];
+	unsigned char head[FRAME_HEAD_SIZE];
 	size_t head_len = frame_head(0, len, head);
 
 	head[0] = (unsigned char)flags;
@@ -36,7 +36,7 @@ static void put(unsigned flags, const char *payload, size_t len)
 
 #define PUT(flags, text) put((flags), (text), sizeof(text) - 1)
 
-/* What came of the wire, as text: T(...) a message, p P c(code,...) and X(code). */
+/* The parsed frames as text: T(...) a message, p P c(code,...) and X(code). */
 static char got[4096];
 
 static void note(const char *fmt, const char *text, size_t len)
@@ -94,7 +94,7 @@ static void run(size_t piece)
 	frame_parser_fini(&p);
 }
 
-/* The same, whatever pieces it comes in. */
+/* The result must be the same however the bytes are split. */
 static void expect(const char *want)
 {
 	static const size_t pieces[] = { 0, 1, 2, 3, 7, 100 };
@@ -140,7 +140,7 @@ static void messages(void **state)
 	put(0x81, long_text, 126);
 	put(0x81, long_text, MAX);
 	expect("T(125)T(126)T(1000)");
-	/* A character that is cut between two frames. */
+	/* a character split between two frames */
 	PUT(0x01, "\xe2\x82");
 	PUT(0x80, "\xac");
 	expect("T(\xe2\x82\xac)");
@@ -183,14 +183,14 @@ static void what_is_refused(void **state)
 	PUT(0x81, "a");
 	PUT(0x00, "b");
 	expect("T(a)X(1002)");
-	/* Lengths that have a shorter form, and ones that cannot be. */
+	/* lengths that are not minimal, and invalid ones */
 	RAW("\x81\xfe\x00\x7d\0\0\0\0");
 	expect("X(1002)");
 	RAW("\x81\xff\0\0\0\0\0\0\xff\xff\0\0\0\0");
 	expect("X(1002)");
 	RAW("\x81\xff\x80\0\0\0\0\1\0\0\0\0\0\0");
 	expect("X(1002)");
-	/* Too much: said with the head, before a byte of it. */
+	/* too long: refused at the head, before any payload */
 	put(0x81, long_text, MAX + 1);
 	wire_len -= MAX + 1;
 	expect("X(1009)");
@@ -238,7 +238,7 @@ static void closes(void **state)
 
 static void heads(void **state)
 {
-	unsigned char out[FRAME_HEAD_ROOM];
+	unsigned char out[FRAME_HEAD_SIZE];
 
 	(void)state;
 	assert_int_equal(frame_head(FRAME_OP_TEXT, 5, out), 2);

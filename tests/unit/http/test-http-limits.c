@@ -349,7 +349,7 @@ static void test_b213_idle_make_room(void **state)
 	client_open(&h, &next);
 	SEND(&next, "GET /next HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, h.kept_count == 5 && idle[0].is_eof);
-	assert_int_equal(harness_counters(&h)->closed_for_room, 1);
+	assert_int_equal(harness_counters(&h)->closed_at_limit, 1);
 	assert_false(idle[1].is_eof || busy.is_eof);
 	http_reply(h.kept[0], 200, NULL, "done", 4);
 	http_reply(h.kept[4], 200, NULL, "done", 4);

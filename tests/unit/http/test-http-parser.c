@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The must-refuse rows of the hostile-input list, one test for each byte string,
- * the row's number in its name. Every one is fed whole, cut at every
- * position (or at 200 of them when it is long), and byte by byte: the trace must be
- * the same. Rows that only a server can show are in test-http-server.c.
+ * The must-refuse rows of the hostile-input list, one test for each byte string, with the
+ * row's number in its name. Each is fed whole, split at every position (or at 200 of them if
+ * it is long), and byte by byte: the trace must be the same. Rows that need a server are in
+ * test-http-server.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,9 +55,9 @@ struct row {
 	struct bytes head, fill;
 	size_t times;
 	struct bytes tail;
-	int status;		/* of the refusal; 200: accepted; 0: unfinished */
-	unsigned requests;	/* accepted before that; with 200 this is 1 unless given */
-	size_t at_most;		/* bytes taken before the refusal */
+	int status;	   /* status of the refusal; 200: accepted; 0: unfinished */
+	unsigned requests; /* accepted before that; with 200 the default is 1 */
+	size_t at_most;	   /* bytes used before the refusal */
 };
 
 static const struct row rows[] = {
@@ -76,8 +76,8 @@ static const struct row rows[] = {
 	FIELD("B002", "CR CR LF after a field", "A: b\r", 400),
 	{ "B003", "one empty line", S("\r\n" GET "\r\n"), .status = 200 },
 	{ "B003", "two empty lines", S("\r\n\r\n" GET "\r\n"), .status = 400 },
-	{ "B003", "one between requests", S(GET "\r\n\r\n" GET "\r\n"),
-	  .status = 200, .requests = 2 },
+	{ "B003", "one between requests", S(GET "\r\n\r\n" GET "\r\n"), .status = 200,
+	  .requests = 2 },
 	{ "B003", "two between requests", S(GET "\r\n\r\n\r\n" GET "\r\n"), .status = 400,
 	  .requests = 1 },
 	{ "B003", "CR alone", S("\r" GET "\r\n"), .status = 400 },
@@ -218,65 +218,95 @@ static const struct row rows[] = {
 	  S("\r\nC: " TEXT_8K "d\r\n\r\n"), .status = 431 },
 	{ "B047", "60 fields of 1 KB", S(GET), S("A: " TEXT_1K "\r\n"), 60, S("\r\n"),
 	  .status = 431, .at_most = 16384 + 64 },
-	{ "B048", "two Content-Types", S(POST "Content-Type: application/json\r\n"
-	  "Content-Type: text/plain\r\nContent-Length: 0\r\n\r\n"), .status = 400 },
+	{ "B048", "two Content-Types",
+	  S(POST "Content-Type: application/json\r\n"
+		 "Content-Type: text/plain\r\nContent-Length: 0\r\n\r\n"),
+	  .status = 400 },
 	FIELD("B048", "two Authorizations", "Authorization: a\r\nAuthorization: b", 400),
 	FIELD("B048", "two Origins", "Origin: a\r\norigin: a", 400),
 	FIELD("B049", "method override", "X-HTTP-Method-Override: DELETE", 200),
-	FIELD("B050", "forwarded", "X-Forwarded-For: 1.2.3.4\r\nForwarded: for=x\r\nX-Real-IP: "
-	"1", 200),
+	FIELD("B050", "forwarded",
+	      "X-Forwarded-For: 1.2.3.4\r\nForwarded: for=x\r\nX-Real-IP: "
+	      "1",
+	      200),
 	{ "B051", "100-continue", S(POST "Expect: 100-continue\r\nContent-Length: 2\r\n\r\nab"),
 	  .status = 200 },
-	{ "B051", "100-Continue in other case", S(POST "Expect: "
-	"100-Continue\r\nContent-Length: 2\r\n"
-	  "\r\nab"), .status = 200 },
-	{ "B052", "100-continue over the limit", S(POST "Expect: 100-continue\r\n"
-	  "Content-Length: 65537\r\n\r\n"), .status = 413 },
+	{ "B051", "100-Continue in other case",
+	  S(POST "Expect: "
+		 "100-Continue\r\nContent-Length: 2\r\n"
+		 "\r\nab"),
+	  .status = 200 },
+	{ "B052", "100-continue over the limit",
+	  S(POST "Expect: 100-continue\r\n"
+		 "Content-Length: 65537\r\n\r\n"),
+	  .status = 413 },
 	FIELD("B053", "other expectation", "Expect: something", 417),
 	FIELD("B053", "two in one", "Expect: 100-continue, x", 417),
-	{ "B054", "Connection names a framing field", S(POST "Connection: Content-Length\r\n"
-	  "Content-Length: 2\r\n\r\nab"), .status = 200 },
-	FIELD("B055", "h2c", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
-	      "HTTP2-Settings: AAMAAABkAAQ", 200),
+	{ "B054", "Connection names a framing field",
+	  S(POST "Connection: Content-Length\r\n"
+		 "Content-Length: 2\r\n\r\nab"),
+	  .status = 200 },
+	FIELD("B055", "h2c",
+	      "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+	      "HTTP2-Settings: AAMAAABkAAQ",
+	      200),
 	{ "B056", "1000 ranges", S(GET "Range: bytes=0-0"), S(",1-1"), 1000, S("\r\n\r\n"),
 	  .status = 200 },
 	FIELD("B057", "Accept-Encoding", "Accept-Encoding: gzip", 200),
 	{ "B058", "gzip body", S(POST "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nab"),
 	  .status = 415 },
-	{ "B058", "identity body", S(POST "Content-Encoding: identity\r\nContent-Length: "
-	"2\r\n\r\nab"),
+	{ "B058", "identity body",
+	  S(POST "Content-Encoding: identity\r\nContent-Length: "
+		 "2\r\n\r\nab"),
 	  .status = 200 },
-	{ "B059", "8 KB of cookies", S(GET "Cookie: "), S("a"), 8000, S("\r\n\r\n"),
-	  .status = 200 },
+	{ "B059", "8 KB of cookies", S(GET "Cookie: "), S("a"), 8000, S("\r\n\r\n"), .status = 200 },
 	/* 3.4 body framing */
-	{ "B060", "CL, TE", S(POST "Content-Length: 5\r\nTransfer-Encoding: "
-	"chunked\r\n\r\n0\r\n\r\n"),
+	{ "B060", "CL, TE",
+	  S(POST "Content-Length: 5\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n0\r\n\r\n"),
 	  .status = 400 },
-	{ "B060", "TE, CL", S(POST "Transfer-Encoding: chunked\r\nContent-Length: "
-	"5\r\n\r\n0\r\n\r\n"),
+	{ "B060", "TE, CL",
+	  S(POST "Transfer-Encoding: chunked\r\nContent-Length: "
+		 "5\r\n\r\n0\r\n\r\n"),
 	  .status = 400 },
-	{ "B060", "CL 0, TE", S(POST "Content-Length: 0\r\nTransfer-Encoding: "
-	"chunked\r\n\r\n0\r\n\r\n"),
+	{ "B060", "CL 0, TE",
+	  S(POST "Content-Length: 0\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n0\r\n\r\n"),
 	  .status = 400 },
 	{ "B061", "equal", S(POST "Content-Length: 5\r\nContent-Length: 5\r\n\r\nabcde"),
 	  .status = 400 },
 	{ "B062", "different", S(POST "Content-Length: 0\r\nContent-Length: 5\r\n\r\nabcde"),
 	  .status = 400 },
-	{ "B062", "hidden request", S(POST "Content-Length: 0\r\nContent-Length: 44\r\n\r\n"
-	  "DELETE /v1/leases/other HTTP/1.1\r\nHost: a\r\n\r\n"), .status = 400 },
+	{ "B062", "hidden request",
+	  S(POST "Content-Length: 0\r\nContent-Length: 44\r\n\r\n"
+		 "DELETE /v1/leases/other HTTP/1.1\r\nHost: a\r\n\r\n"),
+	  .status = 400 },
 	{ "B063", "list", S(POST "Content-Length: 5, 5\r\n\r\nabcde"), .status = 400 },
 	{ "B063", "list without space", S(POST "Content-Length: 5,5\r\n\r\nabcde"), .status = 400 },
-	LENGTH("-1"), LENGTH("-0"), LENGTH("+5"), LENGTH("0x5"), LENGTH("5abc"), LENGTH("1e1"),
-	LENGTH("5.0"), LENGTH(""), LENGTH("5 5"), LENGTH("05"), LENGTH("00"), LENGTH("\"5\""),
-	LENGTH("\xb2"), LENGTH("5;"), LENGTH("x"),
+	LENGTH("-1"),
+	LENGTH("-0"),
+	LENGTH("+5"),
+	LENGTH("0x5"),
+	LENGTH("5abc"),
+	LENGTH("1e1"),
+	LENGTH("5.0"),
+	LENGTH(""),
+	LENGTH("5 5"),
+	LENGTH("05"),
+	LENGTH("00"),
+	LENGTH("\"5\""),
+	LENGTH("\xb2"),
+	LENGTH("5;"),
+	LENGTH("x"),
 	{ "B067", "2^63-1", S(POST "Content-Length: 9223372036854775807\r\n\r\n"), .status = 413 },
 	{ "B067", "2^63", S(POST "Content-Length: 9223372036854775808\r\n\r\n"), .status = 413 },
 	{ "B067", "2^64-1", S(POST "Content-Length: 18446744073709551615\r\n\r\n"), .status = 413 },
 	{ "B067", "2^64", S(POST "Content-Length: 18446744073709551616\r\n\r\n"), .status = 413 },
 	{ "B067", "2^64+5", S(POST "Content-Length: 18446744073709551621\r\n\r\nabcde"),
 	  .status = 413 },
-	{ "B067", "10^40", S(POST "Content-Length: "
-	"10000000000000000000000000000000000000000\r\n\r\n"),
+	{ "B067", "10^40",
+	  S(POST "Content-Length: "
+		 "10000000000000000000000000000000000000000\r\n\r\n"),
 	  .status = 413 },
 	{ "B068", "one over", S(POST "Content-Length: 65537\r\n\r\n"), .status = 413 },
 	{ "B068", "exactly", S(POST "Content-Length: 65536\r\n\r\n"), S("a"), 65536, S(""),
@@ -288,16 +318,17 @@ static const struct row rows[] = {
 	  .status = 200 },
 	{ "B070", "POST without length", S(POST "\r\n"), .status = 411 },
 	{ "B070", "PUT without length", S("PUT /x HTTP/1.1\r\nHost: a\r\n\r\n"), .status = 411 },
-	{ "B070", "PATCH without length", S("PATCH /x HTTP/1.1\r\nHost: a\r\n\r\n"),
-	  .status = 411 },
+	{ "B070", "PATCH without length", S("PATCH /x HTTP/1.1\r\nHost: a\r\n\r\n"), .status = 411 },
 	{ "B070", "POST of nothing", S(POST "Content-Length: 0\r\n\r\n"), .status = 200 },
 	FIELD("B071", "GET with body", "Content-Length: 1", 400),
 	FIELD("B071", "GET with length 0", "Content-Length: 0", 200),
-	{ "B071", "HEAD with body", S("HEAD /x HTTP/1.1\r\nHost: a\r\nContent-Length: "
-	"5\r\n\r\nabcde"),
+	{ "B071", "HEAD with body",
+	  S("HEAD /x HTTP/1.1\r\nHost: a\r\nContent-Length: "
+	    "5\r\n\r\nabcde"),
 	  .status = 400 },
-	{ "B071", "DELETE with body", S("DELETE /x HTTP/1.1\r\nHost: a\r\nContent-Length: "
-	"2\r\n\r\n{}"),
+	{ "B071", "DELETE with body",
+	  S("DELETE /x HTTP/1.1\r\nHost: a\r\nContent-Length: "
+	    "2\r\n\r\n{}"),
 	  .status = 200 },
 	{ "B071", "DELETE without", S("DELETE /x HTTP/1.1\r\nHost: a\r\n\r\n"), .status = 200 },
 	{ "B072", "short body", S(POST "Content-Length: 5\r\n\r\nabc"), .status = 0 },
@@ -307,8 +338,10 @@ static const struct row rows[] = {
 	  .status = 400, .requests = 1 },
 	CODING("B075", "xchunked", 501),
 	CODING("B075", "chunked1", 501),
-	{ "B075", "xchunked with CL", S(POST "Transfer-Encoding: xchunked\r\nContent-Length: 5\r\n"
-	  "\r\nabcde"), .status = 400 },
+	{ "B075", "xchunked with CL",
+	  S(POST "Transfer-Encoding: xchunked\r\nContent-Length: 5\r\n"
+		 "\r\nabcde"),
+	  .status = 400 },
 	CODING("B076", "gzip, chunked", 501),
 	CODING("B076", "gzip,chunked", 501),
 	CODING("B076", "gzip", 501),
@@ -317,13 +350,20 @@ static const struct row rows[] = {
 	CODING("B077", "chunked, gzip", 400),
 	CODING("B078", "chunked, chunked", 400),
 	CODING("B078", "chunked,chunked", 400),
-	{ "B078", "two fields", S(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: "
-	"chunked\r\n"
-	  "\r\n0\r\n\r\n"), .status = 400 },
-	{ "B078", "two fields, one other", S(POST "Transfer-Encoding: identity\r\n"
-	  "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), .status = 400 },
+	{ "B078", "two fields",
+	  S(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: "
+		 "chunked\r\n"
+		 "\r\n0\r\n\r\n"),
+	  .status = 400 },
+	{ "B078", "two fields, one other",
+	  S(POST "Transfer-Encoding: identity\r\n"
+		 "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+	  .status = 400 },
 	CODING("B080", "\"chunked\"", 400),
-	CODING("B080", "\x0b" "chunked", 400),
+	CODING("B080",
+	       "\x0b"
+	       "chunked",
+	       400),
 	CODING("B080", "chun ked", 400),
 	CODING("B080", "chunked;q=1", 400),
 	CODING("B080", "", 400),
@@ -334,13 +374,17 @@ static const struct row rows[] = {
 	CODING("B081", "chunked\t ", 200),
 	CODING("B081", "CHUNKED", 200),
 	{ "B081", "no space", S(POST "Transfer-Encoding:chunked\r\n\r\n0\r\n\r\n"), .status = 200 },
-	{ "B082", "TE in 1.0", S("POST /x HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-	  "0\r\n\r\n"), .status = 400 },
+	{ "B082", "TE in 1.0",
+	  S("POST /x HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "0\r\n\r\n"),
+	  .status = 400 },
 	{ "B083", "space before colon", S(POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
 	  .status = 400 },
-	{ "B083", "space before colon, CL", S(POST "Content-Length: 5\r\nTransfer-Encoding : "
-	"chunked\r\n"
-	  "\r\n0\r\n\r\n"), .status = 400 },
+	{ "B083", "space before colon, CL",
+	  S(POST "Content-Length: 5\r\nTransfer-Encoding : "
+		 "chunked\r\n"
+		 "\r\n0\r\n\r\n"),
+	  .status = 400 },
 	CHUNK("B085", "space after size", "5 \r\nabcde\r\n0\r\n\r\n", 400),
 	CHUNK("B085", "TAB after size", "5\t\r\nabcde\r\n0\r\n\r\n", 400),
 	CHUNK("B085", "space before size", " 5\r\nabcde\r\n0\r\n\r\n", 400),
@@ -357,8 +401,8 @@ static const struct row rows[] = {
 	CHUNK("B087", "2^64", "10000000000000000\r\nabcde\r\n", 400),
 	CHUNK("B087", "2^32-1", "ffffffff\r\nabcde\r\n", 413),
 	CHUNK("B087", "8 digits", "00000005\r\nabcde\r\n0\r\n\r\n", 200),
-	CHUNK("B087", "upper and lower case",
-		"A\r\n0123456789\r\nb\r\n0123456789a\r\n0\r\n\r\n", 200),
+	CHUNK("B087", "upper and lower case", "A\r\n0123456789\r\nb\r\n0123456789a\r\n0\r\n\r\n",
+	      200),
 	CHUNK("B088", "LF after size", "5\nabcde\r\n0\r\n\r\n", 400),
 	CHUNK("B088", "LF after data", "5\r\nabcde\n0\r\n\r\n", 400),
 	CHUNK("B088", "LF after the last size", "5\r\nabcde\r\n0\n\r\n", 400),
@@ -371,8 +415,7 @@ static const struct row rows[] = {
 	CHUNK("B090", "short extension", "5;a=b\r\nabcde\r\n0\r\n\r\n", 400),
 	CHUNK("B090", "extension on the last", "5\r\nabcde\r\n0;a\r\n\r\n", 400),
 	{ "B091", "extension of 200 KB", S(CHUNKED "5;"), S("a"), 200000,
-		S("\r\nabcde\r\n0\r\n\r\n"),
-	  .status = 400, .at_most = 1024 },
+	  S("\r\nabcde\r\n0\r\n\r\n"), .status = 400, .at_most = 1024 },
 	CHUNK("B091", "extension with LF", "5;\nabcde\r\n0\r\n\r\n", 400),
 	{ "B092", "trailer field", S(CHUNKED "0\r\nA: b\r\n\r\n"), .status = 400 },
 	{ "B092", "trailer Content-Length", S(CHUNKED "0\r\nContent-Length: 5\r\n\r\n"),
@@ -381,12 +424,13 @@ static const struct row rows[] = {
 	  .status = 200 },
 	{ "B094", "no last chunk", S(CHUNKED "5\r\nabcde\r\n"), .status = 0 },
 	{ "B094", "last chunk unfinished", S(CHUNKED "5\r\nabcde\r\n0\r\n"), .status = 0 },
-	{ "B095", "TE on GET", S(GET "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+	{ "B095", "TE on GET", S(GET "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), .status = 400 },
+	{ "B095", "TE on HEAD",
+	  S("HEAD /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+	    "chunked\r\n\r\n"
+	    "0\r\n\r\n"),
 	  .status = 400 },
-	{ "B095", "TE on HEAD", S("HEAD /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
-	"chunked\r\n\r\n"
-	  "0\r\n\r\n"), .status = 400 },
-	/* 3.5, what a parser can know of it */
+	/* 3.5, as far as the parser is concerned */
 	LINE("B100", "dot segments are kept", "GET /v1/../a//b/./c HTTP/1.1", 200),
 	LINE("B101", "encoded dots and slashes are kept", "GET /%2e%2e/%2f%5c HTTP/1.1", 200),
 	LINE("B102", "%00", "GET /%00 HTTP/1.1", 400),
@@ -406,8 +450,7 @@ static const struct row rows[] = {
 	LINE("B103", "good UTF-8", "GET /%c3%a9%f0%9f%98%80 HTTP/1.1", 200),
 	/* 3.11 other protocols */
 	{ "B230", "TLS ClientHello", S("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
-		.status = 400,
-	  .at_most = 1 },
+	  .status = 400, .at_most = 1 },
 	{ "B231", "h2 preface", S("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), .status = 400 },
 	{ "B232", "SSH banner", S("SSH-2.0-OpenSSH_9.2p1\r\n"), .status = 400 },
 	{ "B233", "EHLO", S("EHLO example.org\r\n"), .status = 400 },
@@ -485,7 +528,7 @@ static void test_row(void **state)
 	free(data);
 }
 
-/* ---- what was read ---- */
+/* ---- parsed requests ---- */
 
 static void check_reads(const char *request, const char *line)
 {
@@ -560,7 +603,7 @@ static void test_limits_can_be_lowered(void **state)
 	assert_int_equal(http_parser_feed(&p, request, sizeof(request) - 1, &used, &body),
 			 HTTP_STEP_REFUSED);
 	assert_int_equal(http_parser_refusal(&p), HTTP_REFUSED_FIELDS_SIZE);
-	/* A route may take more, or less, than the default. */
+	/* a route may allow more or less than the default */
 	http_limits_init(&limits);
 	http_parser_begin(&p, head, &limits);
 	assert_int_equal(http_parser_feed(&p, request, sizeof(request) - 1, &used, &body),
@@ -568,14 +611,14 @@ static void test_limits_can_be_lowered(void **state)
 	http_parser_allow_body(&p, 8);
 	assert_int_equal(http_parser_feed(&p, "", 0, &used, &body), HTTP_STEP_REFUSED);
 	assert_int_equal(http_parser_refusal(&p), HTTP_REFUSED_BODY_SIZE);
-	/* Refused stays refused. */
+	/* a refusal is final */
 	assert_int_equal(http_parser_feed(&p, "abc", 3, &used, &body), HTTP_STEP_REFUSED);
 	assert_int_equal(used, 0);
 	limits.line_max = limits.fields_max = limits.field_max = limits.field_count = UINT32_MAX;
-	http_limits_cut(&limits);
-	assert_int_equal(limits.line_max, HTTP_LINE_ROOM);
+	http_limits_clamp(&limits);
+	assert_int_equal(limits.line_max, HTTP_LINE_SIZE);
 	assert_int_equal(limits.field_count, HTTP_FIELD_COUNT_MAX);
-	assert_int_equal(limits.field_max, HTTP_FIELDS_ROOM);
+	assert_int_equal(limits.field_max, HTTP_FIELDS_SIZE);
 	free(head);
 }
 
@@ -606,7 +649,7 @@ static void test_finds_fields(void **state)
 	free(head);
 }
 
-/* Every byte in every place of a good request: no crash, and the cuts agree. */
+/* Every byte in every position of a valid request: no crash, and all splits agree. */
 static void test_every_byte_everywhere(void **state)
 {
 	static const char request[] = POST "A: b\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bodies that go past memory: in order, bounded, and given back whatever becomes of the request. */
+/* Bodies that bypass memory: in order, bounded, and released whatever happens to the request. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +83,7 @@ static void handle(struct harness *h, struct http_exchange *ex)
 	http_reply(ex, 200, "text/plain", text, strlen(text));
 }
 
-/* One that never asks for it. */
+/* A handler that never takes the sink. */
 static void handle_blind(struct harness *h, struct http_exchange *ex)
 {
 	(void)h;
@@ -147,7 +147,7 @@ static void each_is_dropped_once(void **state)
 	struct client c;
 
 	(void)state;
-	/* The client leaves, politely and not. */
+	/* the client disconnects, with a FIN and with a reset */
 	start(&h, handle);
 	for (int k = 0; k < 2; k++) {
 		client_open(&h, &c);
@@ -159,7 +159,7 @@ static void each_is_dropped_once(void **state)
 			client_close(&c);
 		WAIT(&h, dropped == k + 1);
 	}
-	/* Longer than it may be, and refused outright. */
+	/* too long, and refused at the head */
 	allowed = 10;
 	client_open(&h, &c);
 	SEND(&c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 11\r\n\r\n");
@@ -172,14 +172,14 @@ static void each_is_dropped_once(void **state)
 	WAIT(&h, client_count(&c, " 403 ") == 1);
 	WAIT(&h, dropped == 4);
 	client_close(&c);
-	/* Nobody asks for it. */
+	/* no handler takes it */
 	refuse = 0;
 	h.handler = handle_blind;
 	client_open(&h, &c);
 	SEND(&c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nabcde");
 	WAIT(&h, client_count(&c, " 200 ") == 1);
 	WAIT(&h, dropped == 5);
-	/* The server ends in the middle of one. */
+	/* the server is freed during a body */
 	SEND(&c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nab");
 	WAIT(&h, made == 6);
 	harness_stop(&h);

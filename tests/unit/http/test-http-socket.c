@@ -83,7 +83,7 @@ static void open_socket(struct harness *h, struct client *c)
 
 static void frame(struct client *c, unsigned flags, const char *payload, size_t len)
 {
-	unsigned char head[FRAME_HEAD_ROOM + 4];
+	unsigned char head[FRAME_HEAD_SIZE + 4];
 	size_t n = frame_head(0, len, head);
 
 	head[0] = (unsigned char)flags;

@@ -16,10 +16,10 @@ static struct {
 	int shut;
 	int inside, most, arrived;
 	int waiters;
-	const pthread_mutex_t *blocked[BLOCKED_MAX];	/* what each of them waits for */
+	const pthread_mutex_t *blocked[BLOCKED_MAX]; /* the lock that each of them waits for */
 	int blocked_count;
 } at;
-/* A waiter looks up every now and then, and waits again. */
+/* A waiter wakes up regularly and waits again. */
 static __thread int is_waiter;
 
 int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
@@ -42,7 +42,7 @@ static void leave(void)
 	pthread_mutex_unlock(&lock);
 }
 
-/* ---- in front of the C library ---- */
+/* ---- wrappers of the C library ---- */
 
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 {
@@ -67,7 +67,7 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 	return rc;
 }
 
-/* Counted under the lock that it waits with, so whoever gets that lock next finds it waiting. */
+/* Counted under the lock of the wait, so whoever gets that lock next finds it waiting. */
 int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
 				  const struct timespec *until)
 {
@@ -174,7 +174,7 @@ static void await(int (*is_so)(int count), int count, const char *what)
 	while (!is_so(count)) {
 		if (__real_pthread_cond_timedwait(&changed, &lock, &until) == 0)
 			continue;
-		/* What threads are up to then, no teardown can end. */
+		/* no teardown can stop threads in this state */
 		fprintf(stderr, "%d never %s: %d arrived, %d wait for an answer, %d for a lock\n",
 			count, what, at.arrived, at.waiters, at.blocked_count);
 		abort();

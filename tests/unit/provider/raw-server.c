@@ -24,8 +24,8 @@ struct raw_server {
 	uint16_t port;
 	void (*serve)(struct raw_peer *peer);
 	pthread_t thread;
-	int stop_fd;		/* an eventfd: readable from the beginning of the end on */
-	int is_finished;	/* no thread runs any more */
+	int stop_fd;			/* an eventfd: readable once the server is stopping */
+	int is_finished;		/* all threads have ended */
 	_Atomic uint16_t last_port;	/* of the connection after which no more are accepted */
 	atomic_int connections;
 	pthread_t peer_threads[PEERS_MAX];
@@ -65,7 +65,10 @@ static void *accept_main(void *arg)
 		if (n == PEERS_MAX)
 			abort();
 		server->peers[n] = (struct raw_peer){ .server = server, .fd = fd, .number = n };
-		/* counted before it is served, so that who got an answer finds it counted */
+		/*
+		 * counted before it is served, so that a client that got a response finds it
+		 * counted
+		 */
 		atomic_store(&server->connections, n + 1);
 		pthread_create(&server->peer_threads[n], NULL, peer_main, &server->peers[n]);
 	}
@@ -91,7 +94,7 @@ struct raw_server *raw_start(void (*serve)(struct raw_peer *peer))
 	return server;
 }
 
-/* Connections are accepted in their order, so that ours is the last one. */
+/* Connections are accepted in order, so ours is the last one. */
 static void accept_end(struct raw_server *server)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(server->port) };
@@ -136,7 +139,7 @@ uint16_t raw_port(const struct raw_server *server)
 	return server->port;
 }
 
-/* Waits for bytes; 0 when the server is being stopped. */
+/* Waits for bytes; 0 if the server is being stopped. */
 static int peer_wait(struct raw_peer *peer)
 {
 	struct pollfd fds[] = { { .fd = peer->server->stop_fd, .events = POLLIN },

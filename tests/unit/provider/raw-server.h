@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server that does exactly what a test says, byte by byte: for each
- * connection, in the order they come, a script is run on its own thread.
+ * A server scripted byte by byte: for each connection, in order of arrival, a script runs on a
+ * thread of its own.
  */
 #pragma once
 
@@ -20,27 +20,30 @@ struct raw_peer {
 };
 
 struct raw_server *raw_start(void (*serve)(struct raw_peer *peer));
-/* Closes everything, joins everything. */
+/* Closes all connections and joins all threads. */
 void raw_stop(struct raw_server *server);
 /*
- * After the client has closed its connections: serves all that it began, to their ends. What it
- * sent has been read then, and is counted.
+ * Call after the client has closed its connections: serves every request that has begun to its
+ * end. Everything that the client sent has been read and counted then.
  */
 void raw_finish(struct raw_server *server);
 uint16_t raw_port(const struct raw_server *server);
 
-/* Reads one whole request (head and Content-Length body), keeps it; 0, or -1 at the end. */
+/*
+ * Reads and keeps one whole request (head and Content-Length body). 0, or -1 at the end of
+ * input.
+ */
 int raw_read(struct raw_peer *peer);
 void raw_write(struct raw_peer *peer, const char *text);
 void raw_write_len(struct raw_peer *peer, const char *data, size_t len);
-/* The other side gets a reset instead of an end. */
+/* Closes the connection with a reset. */
 void raw_reset(struct raw_peer *peer);
-/* Says nothing for so long, -1: for ever; 1, or 0 when the server is being stopped. */
+/* Sends nothing for `ms`, -1: for ever. Returns 1, or 0 if the server is being stopped. */
 int raw_pause(struct raw_peer *peer, int ms);
 
-/* How many requests of a method have come so far; NULL: of any. */
+/* The number of requests received with a method; NULL: with any. */
 int raw_count(struct raw_server *server, const char *method);
-/* Waits until so many have come. */
+/* Waits until that many were received. */
 void raw_await(struct raw_server *server, const char *method, int count);
 int raw_connections(struct raw_server *server);
 /* A copy of the n-th request. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What became of a delete, and what is gone: each report is believed with its
- * evidence, and refused, or recorded as unknown, without.
+ * Outcomes of deletes, and absence: each report is accepted with its evidence, and rejected,
+ * or recorded as unknown, without.
  */
 #include "toy.h"
 
@@ -20,8 +20,8 @@
 
 /* ---- deleting ---------------------------------------------------------------------------- */
 
-#define NOT_ACCEPTED "whose delete no answer of this step accepts"
-#define NO_PERMIT "for which this step has no permit"
+#define NOT_ACCEPTED "no response of this step accepts its delete"
+#define NO_PERMIT "this step has no permit"
 
 static void test_deleting(void **state)
 {
@@ -31,30 +31,36 @@ static void test_deleting(void **state)
 		  DELETING },
 		{ "accepted with 204", PRESENT,
 		  PERMIT "answer DELETE /servers/42 204; " DELETE "deleting 1", NULL, DELETING },
-		{ "accepted, after one without an outcome", DELETE_UNKNOWN, PERMIT DELETE "deleting 1 7",
-		  NULL, DELETING },
+		{ "accepted, after one without an outcome", DELETE_UNKNOWN,
+		  PERMIT DELETE "deleting 1 7", NULL, DELETING },
 		{ "no request", PRESENT, PERMIT "!deleting 1 7", NOT_ACCEPTED, DELETE_UNKNOWN },
 		{ "not sent", PRESENT, "unsent DELETE /servers/42; " PERMIT DELETE "!deleting 1",
 		  NOT_ACCEPTED, DELETE_UNKNOWN },
-		{ "404", PRESENT, PERMIT "take 42; " DELETE "!deleting 1", NOT_ACCEPTED, DELETE_UNKNOWN },
+		{ "404", PRESENT, PERMIT "take 42; " DELETE "!deleting 1", NOT_ACCEPTED,
+		  DELETE_UNKNOWN },
 		{ "423", PRESENT, PERMIT "answer DELETE /servers/42 423; " DELETE "!deleting 1",
 		  NOT_ACCEPTED, DELETE_UNKNOWN },
 		{ "500", PRESENT, PERMIT "answer DELETE /servers/42 500; " DELETE "!deleting 1",
 		  NOT_ACCEPTED, DELETE_UNKNOWN },
-		{ "lost", PRESENT, PERMIT "lose DELETE /servers/42; " DELETE "!deleting 1", NOT_ACCEPTED,
-		  DELETE_UNKNOWN },
-		{ "twice", PRESENT, PERMIT DELETE "deleting 1 7; !deleting 1 8", NO_PERMIT, DELETING },
+		{ "lost", PRESENT, PERMIT "lose DELETE /servers/42; " DELETE "!deleting 1",
+		  NOT_ACCEPTED, DELETE_UNKNOWN },
+		{ "twice", PRESENT, PERMIT DELETE "deleting 1 7; !deleting 1 8", NO_PERMIT,
+		  DELETING },
 		{ "by the answer to an earlier one", PRESENT,
-		  "answer DELETE /servers/42 202; " PERMIT DELETE "delete_unknown 1; " PERMIT "!deleting 1",
+		  "answer DELETE /servers/42 202; " PERMIT DELETE "delete_unknown 1; " PERMIT
+		  "!deleting 1",
 		  NOT_ACCEPTED, DELETE_UNKNOWN },
 		{ "no permit", PRESENT, READ "!deleting 1 7", NO_PERMIT, PRESENT },
-		{ "a permit that was refused", PRESENT, "!permit 1; !deleting 1", NO_PERMIT, PRESENT },
-		{ "without a read, a permit or a request", PRESENT, "!deleting 1", NO_PERMIT, PRESENT },
-		{ "one that another step began", DELETE_UNKNOWN, "!deleting 1", NO_PERMIT, DELETE_UNKNOWN },
+		{ "a permit that was refused", PRESENT, "!permit 1; !deleting 1", NO_PERMIT,
+		  PRESENT },
+		{ "without a read, a permit or a request", PRESENT, "!deleting 1", NO_PERMIT,
+		  PRESENT },
+		{ "one that another step began", DELETE_UNKNOWN, "!deleting 1", NO_PERMIT,
+		  DELETE_UNKNOWN },
 		{ "one that is under way", DELETING, "!deleting 1", NO_PERMIT, DELETING },
 		{ "an action that cannot be one", PRESENT,
 		  PERMIT DELETE "!deleting 1 0123456789012345678901234567890123456789",
-		  "an action that cannot be one", DELETE_UNKNOWN },
+		  "an invalid action", DELETE_UNKNOWN },
 		{ "a row that is not there", PRESENT, "!deleting 9", "not in this ledger", PRESENT },
 	};
 	(void)state;
@@ -62,7 +68,7 @@ static void test_deleting(void **state)
 	TOY_CASES(&toy_table, STEP_CLEANUP, cases);
 }
 
-/* Another row's delete is none of this one. */
+/* The delete of another row is no evidence for this one. */
 static void test_deleting_by_another_rows_answer(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -79,21 +85,21 @@ static void test_deleting_by_another_rows_answer(void **state)
 static void test_delete_unknown(void **state)
 {
 	static const struct toy_case cases[] = {
-		{ "lost", PRESENT, PERMIT "lose DELETE /servers/42; " DELETE "delete_unknown 1", NULL,
-		  DELETE_UNKNOWN },
-		/* to say that one does not know is always allowed */
+		{ "lost", PRESENT, PERMIT "lose DELETE /servers/42; " DELETE "delete_unknown 1",
+		  NULL, DELETE_UNKNOWN },
+		/* reporting an unknown outcome is always allowed */
 		{ "accepted", PRESENT, PERMIT DELETE "delete_unknown 1", NULL, DELETE_UNKNOWN },
 		{ "no request", PRESENT, PERMIT "delete_unknown 1", NULL, DELETE_UNKNOWN },
 		{ "no permit", PRESENT, READ "!delete_unknown 1", NO_PERMIT, PRESENT },
-		{ "after deleting", PRESENT, PERMIT DELETE "deleting 1; !delete_unknown 1", NO_PERMIT,
-		  DELETING },
+		{ "after deleting", PRESENT, PERMIT DELETE "deleting 1; !delete_unknown 1",
+		  NO_PERMIT, DELETING },
 	};
 	(void)state;
 
 	TOY_CASES(&toy_table, STEP_CLEANUP, cases);
 }
 
-/* ---- steps that say nothing of their delete ------------------------------------------------- */
+/* ---- steps that do not report their delete ------------------------------------------------ */
 
 static void test_deletes_that_end_without_a_report(void **state)
 {
@@ -127,8 +133,8 @@ static void test_still_there(void **state)
 	static const struct toy_case cases[] = {
 		{ "nothing was deleted", PRESENT, READ "still_there 1", NULL, PRESENT },
 		{ "no request", PRESENT, PERMIT "still_there 1", NULL, PRESENT },
-		{ "not sent", PRESENT, "unsent DELETE /servers/42; " PERMIT DELETE "still_there 1", NULL,
-		  PRESENT },
+		{ "not sent", PRESENT, "unsent DELETE /servers/42; " PERMIT DELETE "still_there 1",
+		  NULL, PRESENT },
 		{ "401", PRESENT, REFUSED("401"), NULL, PRESENT },
 		{ "403", PRESENT, REFUSED("403"), NULL, PRESENT },
 		{ "409", PRESENT, REFUSED("409"), NULL, PRESENT },
@@ -141,7 +147,7 @@ static void test_still_there(void **state)
 		{ "accepted", PRESENT, PERMIT DELETE "still_there 1", NULL, DELETE_UNKNOWN },
 		{ "lost", PRESENT, PERMIT "lose DELETE /servers/42; " DELETE "still_there 1", NULL,
 		  DELETE_UNKNOWN },
-		/* what is being deleted is shown for a while, too */
+		/* an object that is being deleted may still be shown for a while */
 		{ "lost, and read again", PRESENT,
 		  PERMIT "answer DELETE /servers/42 504; " DELETE READ "still_there 1", NULL,
 		  DELETE_UNKNOWN },
@@ -149,29 +155,35 @@ static void test_still_there(void **state)
 		  DELETE_UNKNOWN },
 		{ "under way, and read", DELETING, READ "still_there 1", NULL, DELETE_UNKNOWN },
 		{ "under way, and not read", DELETING, "!still_there 1", NULL, DELETING },
-		{ "under way, and read by another step", DELETING, "SHARED /servers/42; !still_there 1",
+		{ "under way, and read by another step", DELETING,
+		  "SHARED /servers/42; !still_there 1", NULL, DELETING },
+		{ "under way, and read as absent", DELETING, "take 42; " READ "!still_there 1",
 		  NULL, DELETING },
-		{ "under way, and read as absent", DELETING, "take 42; " READ "!still_there 1", NULL,
-		  DELETING },
 		{ "its action failed", DELETING,
 		  "answer GET /actions/7 200 {\"action\":{\"status\":\"error\"}}; GET /actions/7; "
-		  "still_there 1", NULL, PRESENT },
+		  "still_there 1",
+		  NULL, PRESENT },
 		{ "its action goes on", DELETING,
 		  "answer GET /actions/7 200 {\"action\":{\"status\":\"running\"}}; GET /actions/7; "
-		  "!still_there 1", NULL, DELETING },
-		/* what it was told to wait for then is not this delete */
+		  "!still_there 1",
+		  NULL, DELETING },
+		/* the action of the earlier request is not this delete */
 		{ "an action failed, and no delete is known to be under way", DELETE_UNKNOWN,
 		  "answer GET /actions/7 200 {\"action\":{\"status\":\"error\"}}; GET /actions/7; "
-		  "!still_there 1", NULL, DELETE_UNKNOWN },
+		  "!still_there 1",
+		  NULL, DELETE_UNKNOWN },
 		{ "another action failed", DELETING,
 		  "answer GET /actions/8 200 {\"action\":{\"status\":\"error\"}}; GET /actions/8; "
-		  "!still_there 1", NULL, DELETING },
+		  "!still_there 1",
+		  NULL, DELETING },
 		{ "its action failed, as another step read", DELETING,
 		  "answer GET /actions/7 200 {\"action\":{\"status\":\"error\"}}; SHARED /actions/7; "
-		  "!still_there 1", NULL, DELETING },
+		  "!still_there 1",
+		  NULL, DELETING },
 		{ "its action failed, says an error", DELETING,
 		  "answer GET /actions/7 500 {\"action\":{\"status\":\"error\"}}; GET /actions/7; "
-		  "!still_there 1", NULL, DELETING },
+		  "!still_there 1",
+		  NULL, DELETING },
 	};
 	(void)state;
 
@@ -180,7 +192,7 @@ static void test_still_there(void **state)
 
 /* ---- gone: our delete was accepted -------------------------------------------------------------- */
 
-#define NO_READ "whose exact read of this step did not answer"
+#define NO_READ "no exact read of this step shows it absent"
 #define ABSENT "take 42; " READ
 #define AS(status) "answer GET /servers/42 " status "; " READ "!gone 1"
 
@@ -190,24 +202,30 @@ static void test_gone_after_an_accepted_delete(void **state)
 		{ "404", DELETING, ABSENT "gone 1", NULL, GONE },
 		{ "410", DELETING, "answer GET /servers/42 410; " READ "gone 1", NULL, GONE },
 		{ "404, then its action", DELETING, ABSENT "GET /actions/7; gone 1", NULL, GONE },
-		{ "its action is over, then 404", DELETING, "GET /actions/7; " ABSENT "gone 1", NULL, GONE },
-		/* absence is what the exact read says; the action proves the project only */
+		{ "its action is over, then 404", DELETING, "GET /actions/7; " ABSENT "gone 1",
+		  NULL, GONE },
+		/* the exact read shows absence; the action proves only the project */
 		{ "its action goes on", DELETING,
-		  "answer GET /actions/7 200 {\"action\":{\"status\":\"running\"}}; GET /actions/7; "
-		  ABSENT "gone 1", NULL, GONE },
-		{ "its action is not there any more", DELETING, "answer GET /actions/7 404; GET /actions/7; "
-		  ABSENT "gone 1", NULL, GONE },
-		{ "all in one step", PRESENT, PERMIT DELETE "deleting 1 7; " READ "gone 1", NULL, GONE },
+		  "answer GET /actions/7 200 {\"action\":{\"status\":\"running\"}}; GET /actions/7; " ABSENT
+		  "gone 1",
+		  NULL, GONE },
+		{ "its action is not there any more", DELETING,
+		  "answer GET /actions/7 404; GET /actions/7; " ABSENT "gone 1", NULL, GONE },
+		{ "all in one step", PRESENT, PERMIT DELETE "deleting 1 7; " READ "gone 1", NULL,
+		  GONE },
 		{ "its action failed", DELETING,
-		  "answer GET /actions/7 200 {\"action\":{\"status\":\"error\"}}; GET /actions/7; "
-		  ABSENT "!gone 1", "whose delete failed", DELETING },
+		  "answer GET /actions/7 200 {\"action\":{\"status\":\"error\"}}; GET /actions/7; " ABSENT
+		  "!gone 1",
+		  "its delete failed", DELETING },
 		{ "another action failed", DELETING,
-		  "answer GET /actions/8 200 {\"action\":{\"status\":\"error\"}}; GET /actions/8; "
-		  ABSENT "gone 1", NULL, GONE },
+		  "answer GET /actions/8 200 {\"action\":{\"status\":\"error\"}}; GET /actions/8; " ABSENT
+		  "gone 1",
+		  NULL, GONE },
 		{ "not read", DELETING, "take 42; !gone 1", NO_READ, DELETING },
-		{ "not read, but listed nowhere", DELETING, "take 42; " LOOK "!gone 1", NO_READ, DELETING },
-		{ "not read, but its action is over", DELETING, "take 42; GET /actions/7; !gone 1", NO_READ,
+		{ "not read, but listed nowhere", DELETING, "take 42; " LOOK "!gone 1", NO_READ,
 		  DELETING },
+		{ "not read, but its action is over", DELETING, "take 42; GET /actions/7; !gone 1",
+		  NO_READ, DELETING },
 		{ "read by another step", DELETING, "take 42; SHARED /servers/42; !gone 1", NO_READ,
 		  DELETING },
 		{ "read by other steps, too", DELETING,
@@ -216,22 +234,22 @@ static void test_gone_after_an_accepted_delete(void **state)
 		  "answer GET /servers/42 404; " READ "heal; " PERMIT DELETE "deleting 1 7; !gone 1",
 		  NO_READ, DELETING },
 		{ "200", DELETING, READ "!gone 1", NO_READ, DELETING },
-		{ "200 after 404", DELETING, "answer GET /servers/42 404; " READ "heal; " READ "!gone 1",
-		  NO_READ, DELETING },
+		{ "200 after 404", DELETING,
+		  "answer GET /servers/42 404; " READ "heal; " READ "!gone 1", NO_READ, DELETING },
 		{ "200 without it", DELETING, AS("200"), NO_READ, DELETING },
 		{ "401", DELETING, AS("401"), NO_READ, DELETING },
 		{ "403", DELETING, AS("403"), NO_READ, DELETING },
 		{ "429", DELETING, AS("429"), NO_READ, DELETING },
 		{ "500", DELETING, AS("500"), NO_READ, DELETING },
 		{ "503 that says 404", DELETING,
-		  "answer GET /servers/42 503 {\"error\":{\"code\":\"not_found\"}}; " READ "!gone 1", NO_READ,
-		  DELETING },
+		  "answer GET /servers/42 503 {\"error\":{\"code\":\"not_found\"}}; " READ "!gone 1",
+		  NO_READ, DELETING },
 		{ "lost", DELETING, "lose GET /servers/42; " READ "!gone 1", NO_READ, DELETING },
 		{ "another id", DELETING, "take 42; GET /servers/43; !gone 1", NO_READ, DELETING },
-		{ "the same id of another kind", DELETING, "take 42; GET /keys/42; !gone 1", NO_READ,
-		  DELETING },
-		{ "a path that is no exact read", DELETING, "take 42; GET /servers?id=42; !gone 1", NO_READ,
-		  DELETING },
+		{ "the same id of another kind", DELETING, "take 42; GET /keys/42; !gone 1",
+		  NO_READ, DELETING },
+		{ "a path that is no exact read", DELETING, "take 42; GET /servers?id=42; !gone 1",
+		  NO_READ, DELETING },
 	};
 	(void)state;
 
@@ -255,7 +273,7 @@ static void counts_requests(uint32_t start, const char *script, int calls, int i
 	toy_stop(&toy);
 }
 
-/* The sentinel is asked only where nothing else in the step proves the project. */
+/* The sentinel is read only if nothing else in the step proves the project. */
 static void test_what_proves_the_project(void **state)
 {
 	(void)state;
@@ -266,11 +284,11 @@ static void test_what_proves_the_project(void **state)
 	counts_requests(DELETING, "answer GET /actions/7 404; GET /actions/7; " ABSENT "gone 1", 3, 1);
 	counts_requests(PRESENT, PERMIT DELETE "deleting 1; " READ "gone 1", 3, 0);
 	counts_requests(PRESENT, ABSENT LOOK "gone 1", 4, 1);
-	/* an action says nothing of what no accepted delete of ours explains */
+	/* without an accepted delete of ours, an action proves nothing */
 	counts_requests(DELETE_UNKNOWN, "GET /actions/7; " ABSENT LOOK "gone 1", 5, 1);
 }
 
-/* Where deletes leave no action the listings must agree. */
+/* If deletes leave no action, the listings must agree. */
 static void test_gone_where_deletes_leave_no_action(void **state)
 {
 	struct lessor_provider table = toy_table_without("read_action");
@@ -286,13 +304,16 @@ static void test_gone_where_deletes_leave_no_action(void **state)
 	(void)state;
 
 	TOY_CASES(&table, STEP_CLEANUP, cases);
-	/* a list of actions is not one that can be read */
+	/* a list of actions is not an action that can be read */
 	table = toy_table_copy();
 	toy_action("read_action")->effect = LESSOR_LISTS;
 	TOY_CASES(&table, STEP_CLEANUP, cases);
 }
 
-/* ---- gone: nothing of ours explains it ------------------------------------------------------------ */
+/*
+ * ---- gone: without a delete of ours
+ * ------------------------------------------------------------
+ */
 
 #define NOT_LISTED "without complete listings of this step that do not show it"
 #define LOST PERMIT "lose DELETE /servers/42; " DELETE
@@ -330,7 +351,7 @@ static void test_gone_without_an_accepted_delete(void **state)
 	TOY_CASES(&toy_table, STEP_RETAIN, cases);
 }
 
-/* The delete's outcome is settled first, by the record: what proves absence depends on it. */
+/* The record settles the delete's outcome first: the proof of absence depends on it. */
 static void test_gone_settles_the_delete_first(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -356,7 +377,7 @@ static void test_gone_settles_the_delete_first(void **state)
 	toy_stop(&toy);
 }
 
-/* What a plugin once got away with: the machine stayed, and nothing was owed for it. */
+/* A plugin could once do this: the machine stayed, and no cleanup was owed. */
 static void test_gone_without_any_request_is_not_believed(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -396,7 +417,7 @@ static void test_gone_says_why(void **state)
 	toy_stop(&toy);
 }
 
-/* A token that now opens another project makes everything absent; that is no breach either. */
+/* With a token of another project everything looks absent; that is no contract violation. */
 static void test_gone_without_the_sentinel(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -451,17 +472,19 @@ static void test_the_generation_is_passed_on(void **state)
 
 /* ---- providers with I/O of their own ---------------------------------------------------------------- */
 
-/* There is no record: its word is taken, and what it does not say is unknown. */
+/* Without a record the plugin's reports are accepted, and what it does not report is unknown. */
 static void test_own_io_is_taken_at_its_word(void **state)
 {
 	static const struct toy_case provision[] = {
 		{ "created", 0, "intend server; created 1 42", NULL, PRESENT },
-		{ "not created", 0, "intend server; not_created 1", NULL, LESSOR_STATE_NEVER_EXISTED },
-		{ "silent", 0, "intend server", "its outcome not reported", LESSOR_STATE_UNKNOWN },
+		{ "not created", 0, "intend server; not_created 1", NULL,
+		  LESSOR_STATE_NEVER_EXISTED },
+		{ "silent", 0, "intend server", "its outcome was not reported",
+		  LESSOR_STATE_UNKNOWN },
 		{ "not seen", LESSOR_STATE_UNKNOWN, "not_seen 1", NULL, LESSOR_STATE_NEVER_EXISTED },
 		{ "found", LESSOR_STATE_UNKNOWN, "adopt server 42 toy-1", NULL, PRESENT },
 		{ "ready", PRESENT, "ready 42 toy-1", NULL, PRESENT },
-		{ "ready without a row", 0, "ready 42 toy-1", "which the ledger does not hold", 0 },
+		{ "ready without a row", 0, "ready 42 toy-1", "which is not in the ledger", 0 },
 	};
 	static const struct toy_case cleanup[] = {
 		{ "deleting", PRESENT, "permit 1 42; deleting 1", NULL, DELETING },
@@ -481,7 +504,7 @@ static void test_own_io_is_taken_at_its_word(void **state)
 	TOY_CASES(&toy_own_io_table, STEP_CLEANUP, cleanup);
 }
 
-/* Who sends requests through the host is judged by them, whatever else it declares. */
+/* A plugin that sends requests through the host needs their evidence, whatever else it declares. */
 static void test_own_io_beside_the_hosts_http(void **state)
 {
 	struct lessor_provider table = toy_table;
@@ -512,7 +535,7 @@ static void test_own_io_evidence(void **state)
 	assert_int_equal(toy.last[CLAIM_GONE].evidence.is_sentinel_read, 0);
 	assert_int_equal(toy.sent_count, 0);
 	toy_stop(&toy);
-	/* what was permitted and never told of is unknown, a change as well */
+	/* a permitted effect without a report is unknown, a change as well */
 	toy_start_case(&toy, &toy_own_io_table, LESSOR_STATE_RETAINED);
 	step = toy_play(&toy, STEP_RETAIN, "protect 1 42");
 	assert_int_equal(step->violation, 0);

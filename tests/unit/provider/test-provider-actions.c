@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which declared action is a request? Pure. */
+/* Matching requests to declared actions. Pure. */
 #include "toy.h"
 
 #include "provider/actions.h"
@@ -86,7 +86,7 @@ static void test_the_query_does_not_count(void **state)
 	finds("GET", "/servers?", "list", "");
 	finds("GET", "/servers/42?with=all", "read", "42");
 	finds("GET", "/?x", "root", "");
-	/* what stands in a query is no segment */
+	/* the query is not part of the path's segments */
 	finds("DELETE", "/servers/43?/42", "delete", "43");
 	finds("GET", "/servers?/42", "list", "");
 	finds_none("DELETE", "/servers?id=42");
@@ -100,13 +100,13 @@ static void test_words_match_one_segment_whatever_it_is(void **state)
 	finds("POST", "/servers/42/any/reboot", "any", "42");
 	finds("GET", "/catalog/sizes", "word", "");
 	finds("GET", "/catalog/{id}", "word", "");
-	/* the id is where {id} stands, and nowhere else */
+	/* the id is the segment in the place of {id} */
 	finds("GET", "/zones/7/disks/42", "zoned", "42");
 	finds_none("GET", "/zones//disks/42");
 	finds_none("GET", "/catalog/sizes/small");
 	finds_none("GET", "/catalog/");
 	finds_none("GET", "/catalog");
-	/* a word has a name */
+	/* a placeholder needs a name */
 	finds("GET", "/odd/{}", "brace", "");
 	finds_none("GET", "/odd/thing");
 }
@@ -114,7 +114,7 @@ static void test_words_match_one_segment_whatever_it_is(void **state)
 static void test_escapes_are_not_undone(void **state)
 {
 	(void)state;
-	/* the id is compared byte for byte, so this is not 42 */
+	/* ids are compared byte by byte, so this is not 42 */
 	finds("GET", "/servers/%34%32", "read", "%34%32");
 	finds("GET", "/servers/a%3Ab", "read", "a%3Ab");
 	finds_none("GET", "/%73ervers");
@@ -138,11 +138,11 @@ static void test_an_id_longer_than_any_is_none(void **state)
 	(void)state;
 	finds("DELETE", "/servers/123456789012345", "delete", "123456789012345");
 	finds_none("DELETE", "/servers/1234567890123456");
-	/* another word may be as long as it likes */
+	/* other placeholders have no limit on length */
 	finds("GET", "/catalog/12345678901234567890", "word", "");
 }
 
-/* Whatever stands first: a request that may be a delete is one. */
+/* In any order of the table: a request that may be a delete counts as one. */
 static void test_the_strictest_action_counts(void **state)
 {
 	static const struct lessor_action list[] = {
@@ -158,7 +158,7 @@ static void test_the_strictest_action_counts(void **state)
 	assert_int_equal(action_find(&table, "GET", "/servers/reap", &action, id, sizeof(id)), 0);
 	assert_string_equal(action.name, "reap");
 	assert_string_equal(id, "");
-	/* of two reads the first */
+	/* of two reads, the first */
 	assert_int_equal(action_find(&table, "GET", "/servers/42", &action, id, sizeof(id)), 0);
 	assert_string_equal(action.name, "read");
 	assert_string_equal(id, "42");
@@ -166,7 +166,7 @@ static void test_the_strictest_action_counts(void **state)
 	assert_string_equal(action.name, "list");
 }
 
-/* {id} is the object's id wherever it stands. */
+/* {id} is the object's id, wherever it occurs. */
 static void test_an_id_that_stands_twice(void **state)
 {
 	static const struct lessor_action list[] = {
@@ -189,7 +189,7 @@ static void test_an_id_that_stands_twice(void **state)
 	assert_int_equal(action_path(&list[0], "42", path, 20), -1);
 }
 
-/* What a plugin's older header did not have is zero. */
+/* Members that an older header does not have are zero. */
 static void test_smaller_actions(void **state)
 {
 	struct lessor_provider table = table_of(actions, ARRAY_LEN(actions));
@@ -243,7 +243,7 @@ static void test_action_path(void **state)
 	action.path = "/servers";
 	assert_int_equal(action_path(&action, "42", path, sizeof(path)), 0);
 	assert_string_equal(path, "/servers");
-	/* nobody knows what stands for another word */
+	/* the value of another placeholder is unknown */
 	action.path = "/zones/{zone}/disks/{id}";
 	assert_int_equal(action_path(&action, "42", path, sizeof(path)), -1);
 	action.path = "/servers/{id}";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What steps of one account share, with threads: answers, the pool, turns. */
+/* What the steps of an account share, with threads: responses, workers, serial operations. */
 #include "toy.h"
 
 #include <stdatomic.h>
@@ -47,7 +47,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* What a step saw travels in its reason. */
+/* The step returns what it saw in its reason. */
 static int shares(struct lessor_call *call, const struct lessor_lease *lease)
 {
 	struct lessor_http_response response;
@@ -80,10 +80,10 @@ static void test_age(void **state)
 	struct account_figures figures;
 	account_figures(toy.account, &figures);
 	assert_int_equal(figures.calls, 2);
-	assert_int_equal(figures.calls_shared, 1);
+	assert_int_equal(figures.calls_coalesced, 1);
 }
 
-/* Only what is good is kept. */
+/* Only successful responses are kept. */
 static void test_failures_are_not_kept(void **state)
 {
 	(void)state;
@@ -96,7 +96,7 @@ static void test_failures_are_not_kept(void **state)
 	assert_int_equal(toy.sent_count, 4);
 }
 
-/* After an effect of its own a step is not told the world before it. */
+/* After an effect of its own, a step does not get older responses. */
 static int effect_then_share(struct lessor_call *call, const struct lessor_lease *lease)
 {
 	struct lessor_intent intent = { .size = sizeof(intent) };
@@ -160,7 +160,10 @@ static void pool_stop(struct pool *pool)
 	pthread_mutex_destroy(&pool->lock);
 }
 
-/* Eight steps ask the same, of which one does for all; the answer comes when all wait for it. */
+/*
+ * Eight steps request the same, and one does so for all; the response comes when all wait for
+ * it.
+ */
 static void eight_share(struct pool *pool)
 {
 	places_shut();
@@ -190,7 +193,7 @@ static void test_single_flight(void **state)
 	assert_int_equal(toy.sent_count, 1);
 }
 
-/* A failure is shared by those who waited for it: seven more would fail as well. */
+/* Waiters share a failure: seven more requests would fail as well. */
 static void test_shared_failure(void **state)
 {
 	struct pool pool;
@@ -203,7 +206,7 @@ static void test_shared_failure(void **state)
 	assert_int_equal(toy.sent_count, 1);
 }
 
-/* The one who asks is cancelled: the one who waits asks for himself. */
+/* The leader is cancelled: the waiter sends a request of its own. */
 static void test_leader_cancelled(void **state)
 {
 	struct pool pool;
@@ -221,7 +224,7 @@ static void test_leader_cancelled(void **state)
 	pool_wait(&pool, 1);
 	assert_ptr_equal(pool.done[0], leader);
 	saw(leader, "3 0");
-	/* the second is on its way by itself now */
+	/* the second step now sends its own request */
 	places_await_arrived(2);
 	pool_stop(&pool);
 	assert_int_equal(pool.count, 2);
@@ -229,7 +232,7 @@ static void test_leader_cancelled(void **state)
 	assert_int_equal(toy.sent_count, 2);
 }
 
-/* One who waits may give up without the others noticing. */
+/* A waiter may give up without an effect on the others. */
 static void test_waiter_cancelled(void **state)
 {
 	struct pool pool;
@@ -308,7 +311,7 @@ static void run_at_once(uint32_t concurrency, int most)
 	pool_start(&pool, 4);
 	for (int i = 0; i < 4; i++)
 		workers_submit(pool.workers, toy_step(&toy, STEP_PROVISION, asks));
-	/* All four are as far as they get: in the network, or at the lock of the one there. */
+	/* all four have come as far as they can: to the network, or to the lock */
 	places_await_arrived(most);
 	if (most < 4)
 		places_await_blocked(4 - most);
@@ -355,7 +358,7 @@ static void test_text_cache(void **state)
 	big[TEXT_CACHE_VALUE_MAX] = '\0';
 	assert_int_equal(text_cache_put(cache, "b", big, 100), -1);
 	big[TEXT_CACHE_VALUE_MAX - 8] = '\0';
-	/* full: what would be stale first goes first */
+	/* full: the entry that expires first is evicted first */
 	for (int i = 0; i < 300; i++) {
 		snprintf(key, sizeof(key), "k%d", i);
 		assert_int_equal(text_cache_put(cache, key, i < 20 ? big : "small", 1000 + i), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was made, and what was never made: each report is believed with its evidence,
- * and refused, or recorded as unknown, without.
+ * Outcomes of creates: each report is accepted with its evidence, and rejected, or recorded as
+ * unknown, without.
  */
 #include "toy.h"
 
@@ -9,7 +9,7 @@
 
 #define LOOK "GET /servers?name=toy-1; GET /servers?" TOY_LABELS
 #define LOOK_LABELS "GET /servers?" TOY_LABELS
-/* Two things that are this lease's and not row 1. */
+/* Two objects of this lease that are not row 1. */
 #define OTHERS \
 	"put servers 50 toy-8; mark 50 lessor-attempt 2; " \
 	"put servers 51 toy-9; mark 51 lessor-attempt 3; "
@@ -21,49 +21,60 @@
 
 #define MAKE "intend server; POST /servers 1; "
 #define MAKE_AS(status, body) "answer POST /servers " status " " body "; " MAKE
-#define NOT_SHOWN "no answer to its create shows that id"
+#define NOT_SHOWN "no response to its create shows that id"
 
 static void test_created(void **state)
 {
 	static const struct toy_case cases[] = {
 		{ "the id in the answer", 0, MAKE "created 1 4711", NULL, PRESENT },
 		{ "with an action to wait for", 0, MAKE "created 1 4711 9", NULL, PRESENT },
-		{ "an id that is text", 0, "intend key; POST /keys 1; created 1 k-4711", NULL, PRESENT },
-		{ "a number as text", 0, MAKE_AS("200", "{\"server\":{\"id\":\"4711\"}}")
-		  "created 1 4711", NULL, PRESENT },
+		{ "an id that is text", 0, "intend key; POST /keys 1; created 1 k-4711", NULL,
+		  PRESENT },
+		{ "a number as text", 0,
+		  MAKE_AS("200", "{\"server\":{\"id\":\"4711\"}}") "created 1 4711", NULL, PRESENT },
 		{ "twice", 0, MAKE "created 1 4711; !created 1 4711", NULL, PRESENT },
 		{ "another id", 0, MAKE "!created 1 4712", NOT_SHOWN, UNKNOWN },
 		{ "a shorter id", 0, MAKE "!created 1 471", NOT_SHOWN, UNKNOWN },
-		{ "a longer id", 0, MAKE_AS("201", "{\"server\":{\"id\":\"47110\"}}") "!created 1 4711",
-		  NOT_SHOWN, UNKNOWN },
+		{ "a longer id", 0,
+		  MAKE_AS("201", "{\"server\":{\"id\":\"47110\"}}") "!created 1 4711", NOT_SHOWN,
+		  UNKNOWN },
 		{ "the id at another place", 0,
-		  MAKE_AS("201", "{\"id\":4711,\"action\":{\"id\":4711},\"server\":{\"id\":1}}")
-		  "!created 1 4711", NOT_SHOWN, UNKNOWN },
-		{ "the id deeper down", 0, MAKE_AS("201", "{\"server\":{\"server\":{\"id\":4711}}}")
-		  "!created 1 4711", NOT_SHOWN, UNKNOWN },
-		{ "an id that is no id", 0, MAKE_AS("201", "{\"server\":{\"id\":4711.0}}")
-		  "!created 1 4711", NOT_SHOWN, UNKNOWN },
+		  MAKE_AS("201",
+			  "{\"id\":4711,\"action\":{\"id\":4711},\"server\":{\"id\":1}}") "!created 1 4711",
+		  NOT_SHOWN, UNKNOWN },
+		{ "the id deeper down", 0,
+		  MAKE_AS("201", "{\"server\":{\"server\":{\"id\":4711}}}") "!created 1 4711",
+		  NOT_SHOWN, UNKNOWN },
+		{ "an id that is no id", 0,
+		  MAKE_AS("201", "{\"server\":{\"id\":4711.0}}") "!created 1 4711", NOT_SHOWN,
+		  UNKNOWN },
 		{ "two answers in one", 0,
-		  MAKE_AS("201", "{\"server\":{\"id\":4711},\"server\":{\"id\":4711}}")
-		  "!created 1 4711", NOT_SHOWN, UNKNOWN },
+		  MAKE_AS("201",
+			  "{\"server\":{\"id\":4711},\"server\":{\"id\":4711}}") "!created 1 4711",
+		  NOT_SHOWN, UNKNOWN },
 		{ "half an answer", 0, MAKE_AS("201", "{\"server\":{\"id\":4711}") "!created 1 4711",
 		  NOT_SHOWN, UNKNOWN },
 		{ "no JSON", 0, MAKE_AS("201", "4711") "!created 1 4711", NOT_SHOWN, UNKNOWN },
-		{ "a 5xx that shows it", 0, MAKE_AS("503", "{\"server\":{\"id\":4711}}")
-		  "!created 1 4711", NOT_SHOWN, UNKNOWN },
-		{ "a 4xx that shows it", 0, MAKE_AS("409", "{\"server\":{\"id\":4711}}")
-		  "!created 1 4711", NOT_SHOWN, UNKNOWN },
-		{ "a lost answer", 0, "lose POST /servers; " MAKE "!created 1 4711", NOT_SHOWN, UNKNOWN },
+		{ "a 5xx that shows it", 0,
+		  MAKE_AS("503", "{\"server\":{\"id\":4711}}") "!created 1 4711", NOT_SHOWN,
+		  UNKNOWN },
+		{ "a 4xx that shows it", 0,
+		  MAKE_AS("409", "{\"server\":{\"id\":4711}}") "!created 1 4711", NOT_SHOWN,
+		  UNKNOWN },
+		{ "a lost answer", 0, "lose POST /servers; " MAKE "!created 1 4711", NOT_SHOWN,
+		  UNKNOWN },
 		{ "a request that was not sent", 0, "unsent POST /servers; " MAKE "!created 1 4711",
 		  NOT_SHOWN, UNKNOWN },
 		{ "no request", 0, "intend server; !created 1 4711", NOT_SHOWN, UNKNOWN },
 		{ "the answer to another row's create", 0,
 		  "intend server; intend server; POST /servers 1; POST /servers 2; !created 1 4712; "
-		  "created 2 4712", NOT_SHOWN, UNKNOWN },
+		  "created 2 4712",
+		  NOT_SHOWN, UNKNOWN },
 		{ "a read that shows it", 0,
-		  "put servers 42 other; " MAKE "GET /servers/42; !created 1 42", NOT_SHOWN, UNKNOWN },
-		{ "no id", 0, MAKE "!created 1", "id or action that cannot be one", UNKNOWN },
-		{ "an id with a slash", 0, MAKE "!created 1 47/11", "id or action that cannot be one",
+		  "put servers 42 other; " MAKE "GET /servers/42; !created 1 42", NOT_SHOWN,
+		  UNKNOWN },
+		{ "no id", 0, MAKE "!created 1", "invalid id or action", UNKNOWN },
+		{ "an id with a slash", 0, MAKE "!created 1 47/11", "invalid id or action",
 		  UNKNOWN },
 		{ "an intent of another step", LESSOR_STATE_INTENDED, "!created 1 42", "use adopt",
 		  LESSOR_STATE_INTENDED },
@@ -77,7 +88,7 @@ static void test_created(void **state)
 /* One intent, one request, one report. */
 static void test_creates_that_end_without_a_report(void **state)
 {
-	static const char silent[] = "its outcome not reported";
+	static const char silent[] = "its outcome was not reported";
 	static const struct toy_case cases[] = {
 		{ "answered", 0, "intend server; POST /servers 1", silent, UNKNOWN },
 		{ "refused", 0, MAKE_AS("422", "{}"), silent, UNKNOWN },
@@ -85,10 +96,10 @@ static void test_creates_that_end_without_a_report(void **state)
 		{ "not sent", 0, "unsent POST /servers; " MAKE, NULL, NEVER },
 		{ "no request", 0, "intend server", NULL, NEVER },
 		{ "unknown", 0, "lose POST /servers; " MAKE "unknown 1", NULL, UNKNOWN },
-		{ "a second request", 0, MAKE "!POST /servers 1; created 1 4711", "was sent already",
-		  PRESENT },
+		{ "a second request", 0, MAKE "!POST /servers 1; created 1 4711",
+		  "was already sent", PRESENT },
 		{ "a request after unknown", 0, "intend server; unknown 1; !POST /servers 1",
-		  "not intended any more", UNKNOWN },
+		  "no longer intended", UNKNOWN },
 		{ "a request without an intent", 0, "!POST /servers 0", "for no row", 0 },
 		{ "a request of another step's intent", LESSOR_STATE_INTENDED, "!POST /servers 1",
 		  "without an intent of this step", LESSOR_STATE_INTENDED },
@@ -105,7 +116,7 @@ static void test_creates_that_end_without_a_report(void **state)
 static void not_created_after(const char *status, int is_believed)
 {
 	char script[200];
-	struct toy_case c = { status, 0, script, is_believed ? NULL : "kept as unknown",
+	struct toy_case c = { status, 0, script, is_believed ? NULL : "recorded as unknown",
 			      is_believed ? NEVER : UNKNOWN };
 
 	snprintf(script, sizeof(script), MAKE_AS("%s", "{}") "%snot_created 1", status,
@@ -113,7 +124,7 @@ static void not_created_after(const char *status, int is_believed)
 	toy_cases(&toy_table, STEP_PROVISION, &c, 1);
 }
 
-/* A 4xx says no, but for what a proxy may say of a request that it has passed on. */
+/* A 4xx is a refusal, except for those that a proxy may send after forwarding the request. */
 static void test_not_created_by_status(void **state)
 {
 	static const char *const truths[] = { "400", "401", "402", "403", "404", "412", "422", "423",
@@ -129,9 +140,9 @@ static void test_not_created_by_status(void **state)
 }
 
 #define TAKEN "answer POST /servers 409; " MAKE
-#define NO_ANSWER "not_created though no answer says so"
+#define NO_ANSWER "not_created, but no response says so"
 
-/* "Taken" may be by an earlier create of ours: the listing by name says whose it is. */
+/* "Taken" may refer to an earlier create of ours: the listing by name shows whose it is. */
 static void test_not_created(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -277,7 +288,7 @@ static void test_not_seen(void **state)
 	TOY_CASES(&toy_table, STEP_INSPECT, cases);
 }
 
-/* What was listed before the create says nothing of it. */
+/* A listing from before the create proves nothing about it. */
 static void test_not_seen_before_the_create(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -291,7 +302,7 @@ static void test_not_seen_before_the_create(void **state)
 	TOY_CASES(&toy_table, STEP_PROVISION, cases);
 }
 
-/* Nothing is concluded in an account that is not proven after the look-up, and nothing broken. */
+/* Without proof of the account after the look-up, nothing is concluded; that is no violation. */
 static void test_not_seen_without_the_sentinel(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -315,7 +326,7 @@ static void test_not_seen_without_the_sentinel(void **state)
 	(void)state;
 
 	TOY_CASES(&toy_table, STEP_CLEANUP, cases);
-	/* an account that has none yet */
+	/* an account without a sentinel yet */
 	toy_start_case(&toy, &toy_table, UNKNOWN);
 	account_set_sentinel(toy.account, "");
 	step_free(toy_play(&toy, STEP_CLEANUP, LOOK "; !not_seen 1"));
@@ -324,7 +335,7 @@ static void test_not_seen_without_the_sentinel(void **state)
 	toy_stop(&toy);
 }
 
-/* The sentinel is read last, by the host, and what it bears is passed on. */
+/* The host reads the sentinel last and passes on its labels. */
 static void test_the_generation_is_passed_on(void **state)
 {
 	const struct claim_evidence *e;
@@ -345,7 +356,7 @@ static void test_the_generation_is_passed_on(void **state)
 	assert_string_equal(e->holder, "abcdef");
 	assert_int_equal(e->is_absent && e->is_proof, 1);
 	toy_stop(&toy);
-	/* a sentinel that bears none */
+	/* a sentinel without a generation */
 	toy_start_case(&toy, &toy_table, UNKNOWN);
 	step_free(toy_play(&toy, STEP_CLEANUP, LOOK "; not_seen 1"));
 	assert_int_equal(e->is_sentinel_read, 1);
@@ -354,7 +365,7 @@ static void test_the_generation_is_passed_on(void **state)
 	toy_stop(&toy);
 }
 
-/* An account's own row is looked for without itself as the proof. */
+/* A look-up of the sentinel does not use the sentinel as proof. */
 static void test_not_seen_of_the_sentinel(void **state)
 {
 	static const char labels[] = "GET /marks?" TOY_LABELS_OF("account");
@@ -379,7 +390,7 @@ static void test_not_seen_of_the_sentinel(void **state)
 	toy_stop(&toy);
 }
 
-/* What a listing cannot select it shows all of. */
+/* A listing without filters shows everything. */
 static void test_listings_without_filters(void **state)
 {
 	struct lessor_provider table = toy_table_copy();
@@ -394,14 +405,16 @@ static void test_listings_without_filters(void **state)
 		  UNKNOWN },
 		{ "shown under another name", UNKNOWN,
 		  "put servers 42 renamed; GET /servers; !not_seen 1", INCOMPLETE, UNKNOWN },
-		/* what others made has another name and other labels */
+		/* objects of others have another name and other labels */
 		{ "another lease's", UNKNOWN,
-		  "put servers 50 x; mark 50 lessor-lease cbx_ffffffffffff; GET /servers; not_seen 1", NULL,
-		  NEVER },
+		  "put servers 50 x; mark 50 lessor-lease cbx_ffffffffffff; GET /servers; not_seen 1",
+		  NULL, NEVER },
 		{ "another broker's", UNKNOWN,
-		  "put servers 50 x; mark 50 lessor-instance other; GET /servers; not_seen 1", NULL, NEVER },
+		  "put servers 50 x; mark 50 lessor-instance other; GET /servers; not_seen 1", NULL,
+		  NEVER },
 		{ "another kind's", UNKNOWN,
-		  "put servers 50 x; mark 50 lessor-kind volume; GET /servers; not_seen 1", NULL, NEVER },
+		  "put servers 50 x; mark 50 lessor-kind volume; GET /servers; not_seen 1", NULL,
+		  NEVER },
 	};
 	(void)state;
 
@@ -411,7 +424,7 @@ static void test_listings_without_filters(void **state)
 	TOY_CASES(&table, STEP_CLEANUP, neither);
 }
 
-/* What another lease handed over bears that lease's labels. */
+/* A resource that was handed over has the labels of the earlier lease. */
 static void test_listings_of_what_was_handed_over(void **state)
 {
 	static const char script[] = "take 42; GET /servers/42; GET /servers?name=toy-1; "
@@ -429,10 +442,10 @@ static void test_listings_of_what_was_handed_over(void **state)
 
 /* ---- adopt ------------------------------------------------------------------------------- */
 
-#define NO_SIGHT "which no answer of this step shows"
+#define NO_SIGHT "no response of this step shows it"
 #define THERE "put servers 42 toy-1; "
 
-/* Name and labels are those of the answer: what the plugin says of them is always a lie here. */
+/* Name and labels come from the response: the plugin's own are always wrong here. */
 static void test_adopt(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -464,37 +477,43 @@ static void test_adopt(void **state)
 
 /* ---- ready ------------------------------------------------------------------------------- */
 
-#define NOT_HELD "which the ledger does not hold"
+#define NOT_HELD "which is not in the ledger"
 
 static void test_ready(void **state)
 {
 	static const struct toy_case cases[] = {
 		{ "read", PRESENT, "GET /servers/42; ready 42 toy-1", NULL, PRESENT },
 		{ "listed", PRESENT, "GET /servers; ready 42 toy-1", NULL, PRESENT },
-		{ "listed for another step", PRESENT, "SHARED /servers; ready 42 toy-1", NULL, PRESENT },
+		{ "listed for another step", PRESENT, "SHARED /servers; ready 42 toy-1", NULL,
+		  PRESENT },
 		{ "just made", 0, MAKE "created 1 4711; ready 4711 toy-1", NULL, PRESENT },
-		{ "without a row", 0, "put servers 42 toy-1; GET /servers/42; ready 42 toy-1", NOT_HELD, 0 },
+		{ "without a row", 0, "put servers 42 toy-1; GET /servers/42; ready 42 toy-1",
+		  NOT_HELD, 0 },
 		{ "without an id", PRESENT, "GET /servers/42; ready", NOT_HELD, PRESENT },
 		{ "of another id", PRESENT, "put servers 43 toy-1; GET /servers; ready 43 toy-1",
 		  NOT_HELD, PRESENT },
 		{ "of another name", PRESENT, "GET /servers/42; ready 42 toy-2", NOT_HELD, PRESENT },
 		{ "without a name", PRESENT, "GET /servers/42; ready 42", NOT_HELD, PRESENT },
-		{ "of a row without an outcome", UNKNOWN, "put servers 42 toy-1; GET /servers; "
-		  "ready 42 toy-1", NOT_HELD, UNKNOWN },
+		{ "of a row without an outcome", UNKNOWN,
+		  "put servers 42 toy-1; GET /servers; "
+		  "ready 42 toy-1",
+		  NOT_HELD, UNKNOWN },
 		{ "of a row that is being deleted", LESSOR_STATE_DELETE_UNKNOWN,
 		  "GET /servers/42; ready 42 toy-1", NOT_HELD, LESSOR_STATE_DELETE_UNKNOWN },
-		{ "never shown", PRESENT, "ready 42 toy-1", "no answer of this step shows", PRESENT },
-		{ "read as absent", PRESENT, "take 42; GET /servers/42; GET /servers; ready 42 toy-1",
-		  "no answer of this step shows", PRESENT },
+		{ "never shown", PRESENT, "ready 42 toy-1", "no response of this step shows",
+		  PRESENT },
+		{ "read as absent", PRESENT,
+		  "take 42; GET /servers/42; GET /servers; ready 42 toy-1",
+		  "no response of this step shows", PRESENT },
 		{ "a key of that id", PRESENT, "put keys 42 toy-1; GET /keys/42; ready 42 toy-1",
-		  "no answer of this step shows", PRESENT },
+		  "no response of this step shows", PRESENT },
 	};
 	(void)state;
 
 	TOY_CASES(&toy_table, STEP_PROVISION, cases);
 }
 
-/* DONE without evidence becomes RETRY; with it, the engine is given what was seen. */
+/* DONE without evidence becomes RETRY; with evidence, the engine gets what was observed. */
 static void test_ready_is_what_was_shown(void **state)
 {
 	struct step *step;
@@ -518,7 +537,7 @@ static void test_ready_is_what_was_shown(void **state)
 	assert_string_equal(observed_label(&step->shown, LESSOR_LABEL_SIG), "signed");
 	assert_int_equal(step->shown.protection, LESSOR_PROTECTION_OFF);
 	step_free(step);
-	/* what this lease did not make is no machine of it */
+	/* a server that this lease did not create is not its machine */
 	toy.rows[0].ours = 0;
 	step = toy_play(&toy, STEP_PROVISION, "GET /servers/42; ready 42 toy-1");
 	assert_int_equal(step->violation, 1);

@@ -36,7 +36,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	/* the client first: its kept connections are what the server waits for */
+	/* free the client first: the server waits for its idle connections */
 	http_client_free(client);
 	if (server)
 		raw_stop(server);
@@ -44,7 +44,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Ends the client's connections. Nothing that it may yet send is left then. */
+/* Ends the client's connections, so that it can send nothing more. */
 static void client_end(void)
 {
 	http_client_free(client);
@@ -116,7 +116,7 @@ static void test_reuse(void **state)
 	(void)state;
 
 	server = raw_start(serve_well);
-	/* the environment has no say */
+	/* the environment is ignored */
 	setenv("http_proxy", "http://127.0.0.1:1", 1);
 	setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
 	for (int i = 0; i < 5; i++)
@@ -126,7 +126,7 @@ static void test_reuse(void **state)
 	is(ask("DELETE", "/a/1"), ENV_HTTP_ANSWERED, 200);
 	is(ask("PUT", "/a/1"), ENV_HTTP_ANSWERED, 200);
 	assert_int_equal(raw_connections(server), 4);
-	/* the kept one was not lost over them */
+	/* the idle connection was not lost in the meantime */
 	is(ask("GET", "/a"), ENV_HTTP_ANSWERED, 200);
 	assert_int_equal(raw_connections(server), 4);
 
@@ -147,7 +147,7 @@ static void test_reuse(void **state)
 	unsetenv("ALL_PROXY");
 }
 
-/* reliability F1: the kept connection dies as soon as the next request arrives */
+/* the idle connection closes as soon as the next request arrives */
 static void serve_once_then_die(struct raw_peer *peer)
 {
 	if (raw_read(peer))
@@ -162,11 +162,11 @@ static void test_dying_connection(void **state)
 	(void)state;
 	server = raw_start(serve_once_then_die);
 	is(ask("GET", "/warm"), ENV_HTTP_ANSWERED, 200);
-	/* the kept connection is not even tried for it */
+	/* the idle connection is not used for it */
 	is(ask("POST", "/servers"), ENV_HTTP_ANSWERED, 200);
 	assert_int_equal(raw_count(server, "POST"), 1);
 	assert_int_equal(raw_connections(server), 2);
-	/* a read may be asked again, and is */
+	/* a read may be repeated, and is */
 	is(ask("GET", "/again"), ENV_HTTP_ANSWERED, 200);
 	assert_int_equal(raw_count(server, "GET"), 3);
 }
@@ -207,7 +207,7 @@ static void test_refused(void **state)
 	(void)state;
 
 	server = raw_start(serve_well);
-	/* a port that nobody listens at */
+	/* a port without a listener */
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	socklen_t len = sizeof(address);
@@ -218,7 +218,7 @@ static void test_refused(void **state)
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/x", ntohs(address.sin_port));
 	request.url = url;
 	is(ask_with(&request, ""), ENV_HTTP_NOT_SENT, 0);
-	/* one that is full: the connection hangs */
+	/* a full backlog: the connection hangs */
 	assert_int_equal(listen(fd, 0), 0);
 	int fill[8];
 	for (int i = 0; i < 8; i++) {
@@ -246,7 +246,10 @@ static void test_refused(void **state)
 	assert_int_equal(raw_count(server, NULL), 0);
 }
 
-/* The other side speaks no TLS: the handshake fails, and no byte of ours was seen. */
+/*
+ * The peer does not speak TLS: the handshake fails, and the peer receives nothing of the
+ * request.
+ */
 static void serve_garbage(struct raw_peer *peer)
 {
 	char data[64];
@@ -270,7 +273,7 @@ static void test_no_tls(void **state)
 
 /* ---- sent, and no complete answer ---- */
 
-static const char *_Atomic piece;	/* what is answered before the connection ends */
+static const char *_Atomic piece; /* what the server sends before it closes the connection */
 static atomic_int ends_with_reset;
 
 static void serve_piece(struct raw_peer *peer)
@@ -307,7 +310,10 @@ static void test_half_answers(void **state)
 			int before = raw_count(server, "POST");
 			piece = pieces[i];
 			struct env_http_response answer = ask("POST", "/x");
-			/* half a status line may be called lost or nonsense, but never an answer */
+			/*
+			 * half a status line may count as lost or invalid, but never as a
+			 * response
+			 */
 			if (i == 1 || i == 2)
 				assert_true(answer.outcome == ENV_HTTP_LOST ||
 					    answer.outcome == ENV_HTTP_BROKEN);
@@ -322,7 +328,7 @@ static void test_half_answers(void **state)
 	ends_with_reset = 0;
 }
 
-/* ---- answers that cannot be one ---- */
+/* ---- invalid responses ---- */
 
 static void test_broken_answers(void **state)
 {
@@ -345,7 +351,7 @@ static void test_broken_answers(void **state)
 	answers("GET", "HTTP/1.1 200 OK\r\n\r\n{}", ENV_HTTP_ANSWERED);
 }
 
-/* Nobody is followed anywhere, and so nothing is told to anybody. */
+/* Redirects are not followed, so the other server receives nothing. */
 static struct raw_server *elsewhere;
 
 static void serve_redirect(struct raw_peer *peer)
@@ -486,7 +492,7 @@ static void test_deadline(void **state)
 static atomic_int cancel;
 static int64_t cancelled_at;
 
-/* When the request has come, and the client can only wait. */
+/* The request has arrived, and the client is waiting. */
 static void *cancel_then(void *arg)
 {
 	(void)arg;
@@ -510,7 +516,7 @@ static void test_cancel(void **state)
 	pthread_join(thread, NULL);
 	print_message("cancelled after %lld ms\n", (long long)(ended - cancelled_at));
 	assert_true(ended - cancelled_at < 500);
-	/* cancelled before it began: nothing is sent */
+	/* cancelled before it starts: nothing is sent */
 	int before = raw_count(server, NULL);
 	is(ask_with(&request, "/x"), ENV_HTTP_NOT_SENT, 0);
 	assert_int_equal(raw_count(server, NULL), before);
@@ -579,7 +585,7 @@ static void test_retry_after(void **state)
 
 /* ---- addresses ---- */
 
-/* A name is not trusted to lead away from this machine. */
+/* A host name may resolve to this machine, so its address is checked. */
 static void test_addresses(void **state)
 {
 	struct env_http_request request = { .method = "GET", .timeout_ms = 2000 };

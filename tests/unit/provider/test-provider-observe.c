@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One look for many leases: whose word is believed of whom, and what no look may do. */
+/* One observation for several leases: what it proves for each, and what it must not do. */
 #include "toy.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 static struct toy toy;
 static struct lessor_http_response got;
 
-/* Three leases, with the servers 41, 42 and 43 of names toy-1 to toy-3; 43 is not in the cloud. */
+/* Three leases with the servers 41, 42 and 43, named toy-1 to toy-3; 43 is not in the cloud. */
 static int setup(void **state)
 {
 	(void)state;
@@ -42,7 +42,7 @@ static int says_done(struct lessor_call *call, const char *id, const char *name)
 	return LESSOR_DONE;
 }
 
-/* Its own server is ready, whatever is shown. */
+/* Reports its own server as ready, whatever is shown. */
 static void ready(struct lessor_waiting *waiting, size_t i)
 {
 	struct lessor_waiting *w = lessor_waiting_at(waiting, i);
@@ -165,7 +165,7 @@ static void what_a_waiting_lease_may_report(void **state)
 	step_free(look);
 }
 
-/* A lease whose client has gone is told so; the look goes on for the others. */
+/* A cancelled lease's part is told so; the observation continues for the others. */
 static int asks_who_is_cancelled(struct lessor_call *call, struct lessor_waiting *waiting,
 				 size_t count)
 {
@@ -207,7 +207,7 @@ static void ready_is_what_the_look_has_shown(void **state)
 	(void)state;
 	expect(look, 0, LESSOR_DONE, NULL);
 	expect(look, 1, LESSOR_DONE, NULL);
-	expect(look, 2, LESSOR_RETRY, "no answer of this step shows the server 43");
+	expect(look, 2, LESSOR_RETRY, "no response of this step shows the server 43");
 	assert_int_equal(look->violation, 0);
 	step_free(look);
 }
@@ -220,11 +220,11 @@ static void a_failed_answer_shows_nothing(void **state)
 	toy_answer(&toy, "GET", "/servers", 503, "{\"servers\":[{\"id\":41,\"name\":\"toy-1\"}]}");
 	look = toy_observe(&toy, all_ready);
 	for (size_t i = 0; i < 3; i++)
-		expect(look, i, LESSOR_RETRY, "no answer of this step shows the server");
+		expect(look, i, LESSOR_RETRY, "no response of this step shows the server");
 	step_free(look);
 }
 
-/* An answer that another step asked for will do: no permit and no absence follows from it. */
+/* A response to another step's request is sufficient: no permit and no absence depends on it. */
 static void a_shared_listing_will_do(void **state)
 {
 	struct step *look;
@@ -254,7 +254,7 @@ static void another_leases_server_is_not_ones_own(void **state)
 	struct step *look = toy_observe(&toy, mixes_up);
 
 	(void)state;
-	expect(look, 0, LESSOR_RETRY, "which the ledger does not hold");
+	expect(look, 0, LESSOR_RETRY, "which is not in the ledger");
 	step_free(look);
 }
 
@@ -274,7 +274,7 @@ static void a_provider_with_its_own_io_is_believed(void **state)
 
 /* ---- breaches -------------------------------------------------------------------------- */
 
-/* What a plugin does on the call of a lease, and what the host says. */
+/* What a plugin does with the call object of a lease, and the host's result. */
 static int (*deed)(struct lessor_call *call);
 
 static int deed_on_part(struct lessor_call *call, struct lessor_waiting *waiting, size_t count)
@@ -400,13 +400,13 @@ static void nothing_else_may_be_done(void **state)
 
 		deed = deeds[i];
 		look = toy_observe(&toy, deed_on_part);
-		/* Whose call it was is to blame, and nobody else. */
+		/* Only the lease whose call object was used is affected. */
 		expect(look, 0, LESSOR_DONE, NULL);
 		expect(look, 1, LESSOR_PENDING, "");
 		assert_int_equal(look->violation, 0);
 		step_free(look);
 		if (deed == does_get)
-			continue;	/* which is what the look's own call is for */
+			continue; /* allowed on the observation's own call object */
 		look = toy_observe(&toy, deed_on_look);
 		assert_int_equal(look->violation, 1);
 		expect(look, 0, LESSOR_DONE, NULL);
@@ -463,7 +463,7 @@ static void verdicts_that_cannot_be(void **state)
 	step_free(look);
 }
 
-/* Polls leave a part of the account's budget to deletes, and a look is a poll. */
+/* Polls leave part of the account's budget for deletes, and an observation is a poll. */
 static int asks_for_ever(struct lessor_call *call, struct lessor_waiting *waiting, size_t count)
 {
 	(void)waiting;

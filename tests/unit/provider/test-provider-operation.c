@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Does the host keep a plugin to the contract of provider.h? */
+/* The host enforces the contract of provider.h. */
 #include "toy.h"
 
 #include <stdio.h>
@@ -97,7 +97,7 @@ static int strange_rows(struct lessor_call *call, const struct lessor_lease *lea
 	return done(call);
 }
 
-/* Where nothing may be made, nothing is intended either. */
+/* Where nothing may be created, nothing may be intended. */
 static int intends(struct lessor_call *call, const struct lessor_lease *lease)
 {
 	struct lessor_intent intent = { .size = sizeof(intent) };
@@ -126,9 +126,9 @@ static void test_row_rules(void **state)
 {
 	(void)state;
 	violates(STEP_PROVISION, strange_rows, "row 99, which is not in this ledger");
-	violates(STEP_CLEANUP, intends, "intend inside of cleanup");
-	violates(STEP_INSPECT, intends, "no effects");
-	violates(STEP_RETAIN, intends, "no effects");
+	violates(STEP_CLEANUP, intends, "intend in cleanup");
+	violates(STEP_INSPECT, intends, "may not make this claim");
+	violates(STEP_RETAIN, intends, "may not make this claim");
 	violates(STEP_PROVISION, intends_badly, "intend of kind 0");
 	for (size_t i = 0; i < ARRAY_LEN(toy.commits); i++)
 		assert_int_equal(toy.commits[i], 0);
@@ -137,7 +137,7 @@ static void test_row_rules(void **state)
 	assert_int_equal(toy.sent_count, 0);
 }
 
-/* ---- what a request may look like ---- */
+/* ---- form of requests ---- */
 
 static const char *bad_path;
 
@@ -274,8 +274,8 @@ static void test_verdicts(void **state)
 	violates(STEP_PROVISION, returns_zero, "ended with verdict 0");
 	violates(STEP_PROVISION, returns_77, "ended with verdict 77");
 	violates(STEP_PROVISION, returns_minus, "ended with verdict -1");
-	violates(STEP_PROVISION, returns_bare_pending, "without saying why");
-	violates(STEP_CLEANUP, returns_bare_refused, "without saying why");
+	violates(STEP_PROVISION, returns_bare_pending, "without a reason");
+	violates(STEP_CLEANUP, returns_bare_refused, "without a reason");
 	violates(STEP_CLEANUP, returns_done, "ended with verdict 1");
 	violates(STEP_INSPECT, returns_pending, "ended with verdict 2");
 	violates(STEP_LIST, returns_pending, "ended with verdict 2");
@@ -363,7 +363,7 @@ static void test_429(void **state)
 	assert_int_equal(got.outcome, LESSOR_HAPPENED);
 	assert_int_equal(got.status, 429);
 	assert_int_equal(got.wait_ms, 30000);
-	/* nobody asks before that, not even for a delete */
+	/* no request before that, not even a delete */
 	verdict(STEP_CLEANUP, one_get, LESSOR_RETRY);
 	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
 	assert_int_equal(got.error_class, LESSOR_CLASS_RATE);
@@ -483,7 +483,7 @@ static void reset(struct toy *t, const struct env_http_request *request,
 {
 	(void)t;
 	answer->outcome = ENV_HTTP_LOST;
-	/* As careless as a library's own words may be. */
+	/* As careless as a library's texts may be. */
 	snprintf(answer->error, sizeof(answer->error), "reset after %s", request->authorization);
 }
 

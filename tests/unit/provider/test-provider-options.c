@@ -60,7 +60,7 @@ static struct lessor_provider table_of(void)
 	return table;
 }
 
-/* Everything from malloc, as account_new wants it. */
+/* All memory from malloc, as account_new requires. */
 static struct account_config config_of(const char *const *pairs, const char *token)
 {
 	struct account_config config = { .location_count = 1, .max_steps = 1 };
@@ -132,14 +132,14 @@ static void test_refusals(void **state)
 	REFUSED("option 'keys' must be one of lease|account", "name", "x", "keys", "lease|account");
 	REFUSED("option 'keys' must be one of", "name", "x", "keys", "");
 	REFUSED("option 'keys' must be one of", "name", "x", "keys", "leas");
-	REFUSED("option 'keys' is given twice", "name", "x", "keys", "lease", "keys", "account");
-	REFUSED("option 'name' holds a control character", "name", "a\nb");
+	REFUSED("option 'keys' is set twice", "name", "x", "keys", "lease", "keys", "account");
+	REFUSED("option 'name' contains a control character", "name", "a\nb");
 	REFUSED("option 'name' is not UTF-8", "name", "\xff\xfe");
-	REFUSED("option 'endpoint' must be https", "name", "x", "endpoint", "http://api.example");
+	REFUSED("option 'endpoint' must use https", "name", "x", "endpoint", "http://api.example");
 	refused_with((const char *const[]){ "name", "x", NULL, NULL }, NULL, "needs a token");
 	refused_with((const char *const[]){ "name", "x", NULL, NULL }, "", "the token must have");
 	refused_with((const char *const[]){ "name", "x", NULL, NULL }, "secret\r\nHost: x",
-		     "the token holds a blank");
+		     "the token contains a space");
 }
 
 static void test_values(void **state)
@@ -181,10 +181,10 @@ static void test_open(void **state)
 	open_fails = 1;
 	REFUSED("'x' is no name for me", "name", "x");
 	open_fails = 3;
-	REFUSED("answered open with verdict 9", "name", "x");
+	REFUSED("returned verdict 9 from open", "name", "x");
 	assert_int_equal(closed, 0);
 	open_fails = 2;
-	REFUSED("broke its contract in open: GET / inside open", "name", "x");
+	REFUSED("violated the plugin contract in open: GET / inside open", "name", "x");
 	assert_int_equal(closed, 1);
 	open_fails = 0;
 }
@@ -245,7 +245,7 @@ static void test_proof(void **state)
 	toy.mono_ms += 1;
 	assert_int_equal(account_is_verified(toy.account, 1000), 0);
 	account_probed(toy.account, 1, 0, NULL);
-	/* that it could not be asked is no word against it */
+	/* a failed probe is no evidence against it */
 	account_probed(toy.account, 0, LESSOR_CLASS_TRANSIENT, "down");
 	assert_int_equal(account_is_verified(toy.account, 1000), 1);
 	account_probed(toy.account, 0, LESSOR_CLASS_ACCOUNT, "another project");

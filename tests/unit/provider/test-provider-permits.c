@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What opens the way to a delete or a change, and what a permit does not open. */
+/* What permits a delete or a change, and what a permit does not allow. */
 #include "toy.h"
 
 #include <stdio.h>
@@ -22,7 +22,7 @@ static int sent_of(const struct toy *toy, const char *method)
 
 /* ---- permit_delete --------------------------------------------------------------------- */
 
-/* It is the last request's exact read that counts, and nothing that the plugin says. */
+/* Only the exact read of the last request counts, not the plugin's copy. */
 static void test_permit_delete(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -68,7 +68,7 @@ static void test_permit_delete(void **state)
 	};
 	static const struct toy_case elsewhere[] = {
 		{ "where nothing is deleted", PRESENT, READ "!permit 1",
-		  "inside an operation that has no effects", PRESENT },
+		  "in an operation that may not make this claim", PRESENT },
 	};
 	(void)state;
 
@@ -78,7 +78,7 @@ static void test_permit_delete(void **state)
 	TOY_CASES(&toy_table, STEP_RETAIN, elsewhere);
 }
 
-/* The gate judges the answer; the plugin's word for it is never looked at. */
+/* The gate checks the response; the plugin's copy is ignored. */
 static void test_a_permit_is_judged_by_the_answer(void **state)
 {
 	const struct toy_claim *claim;
@@ -99,13 +99,13 @@ static void test_a_permit_is_judged_by_the_answer(void **state)
 			    " lessor-attempt=1 lessor-kind=server lessor-sig=signed team=blue lessor-retain=3");
 	assert_int_equal(claim->evidence.seen.protection, LESSOR_PROTECTION_ON);
 	toy_stop(&toy);
-	/* seen, and not last: the engine is told, and gives no permit */
+	/* seen, but not last: the engine is asked, and refuses */
 	toy_start_case(&toy, &toy_table, PRESENT);
 	step_free(toy_play(&toy, STEP_CLEANUP, READ "GET /actions/7; !permit 1"));
 	assert_int_equal(claim->evidence.is_read, 0);
 	assert_int_equal(claim->evidence.is_seen, 1);
 	toy_stop(&toy);
-	/* nothing that can be used was seen */
+	/* nothing usable was seen */
 	toy_start_case(&toy, &toy_table, PRESENT);
 	step_free(toy_play(&toy, STEP_CLEANUP, "SHARED /servers/42; !permit 1 42"));
 	assert_int_equal(claim->evidence.is_seen, 0);
@@ -118,39 +118,42 @@ static void test_a_permit_is_judged_by_the_answer(void **state)
 static void test_a_delete_needs_its_permit(void **state)
 {
 	static const struct toy_case cases[] = {
-		{ "by DELETE", PRESENT, PERMIT "DELETE /servers/42 1; deleting 1 7", NULL, DELETING },
-		{ "by POST", PRESENT, PERMIT "POST /servers/42/destroy 1; deleting 1 7", NULL, DELETING },
+		{ "by DELETE", PRESENT, PERMIT "DELETE /servers/42 1; deleting 1 7", NULL,
+		  DELETING },
+		{ "by POST", PRESENT, PERMIT "POST /servers/42/destroy 1; deleting 1 7", NULL,
+		  DELETING },
 		{ "by GET", PRESENT, PERMIT "EFFECT /servers/42/terminate 1; deleting 1 7", NULL,
 		  DELETING },
 		{ "with a read between", PRESENT,
 		  PERMIT "GET /actions/7; DELETE /servers/42 1; deleting 1 7", NULL, DELETING },
 		{ "no permit", PRESENT, READ "!DELETE /servers/42 1", "without a permit", PRESENT },
-		{ "no permit, by POST", PRESENT, READ "!POST /servers/42/destroy 1", "without a permit",
-		  PRESENT },
-		{ "no permit, by GET", PRESENT, READ "!EFFECT /servers/42/terminate 1", "without a permit",
-		  PRESENT },
-		{ "by GET, without a row", PRESENT, READ "!EFFECT /servers/42/terminate", "for no row",
-		  PRESENT },
+		{ "no permit, by POST", PRESENT, READ "!POST /servers/42/destroy 1",
+		  "without a permit", PRESENT },
+		{ "no permit, by GET", PRESENT, READ "!EFFECT /servers/42/terminate 1",
+		  "without a permit", PRESENT },
+		{ "by GET, without a row", PRESENT, READ "!EFFECT /servers/42/terminate",
+		  "for no row", PRESENT },
 		{ "a permit that was refused", PRESENT, "!permit 1; !DELETE /servers/42 1",
 		  "without a permit", PRESENT },
-		{ "twice", PRESENT, PERMIT "DELETE /servers/42 1; !DELETE /servers/42 1; deleting 1 7",
-		  "its permit was used already", DELETING },
+		{ "twice", PRESENT,
+		  PERMIT "DELETE /servers/42 1; !DELETE /servers/42 1; deleting 1 7",
+		  "its permit was already used", DELETING },
 		{ "twice, in two ways", PRESENT,
 		  PERMIT "POST /servers/42/destroy 1; !DELETE /servers/42 1; deleting 1 7",
-		  "its permit was used already", DELETING },
+		  "its permit was already used", DELETING },
 		{ "twice, after an answer that was lost", PRESENT,
 		  PERMIT "lose DELETE /servers/42; DELETE /servers/42 1; !DELETE /servers/42 1",
-		  "its permit was used already", LESSOR_STATE_DELETE_UNKNOWN },
+		  "its permit was already used", LESSOR_STATE_DELETE_UNKNOWN },
 		{ "twice, though it was not sent", PRESENT,
 		  PERMIT "unsent DELETE /servers/42; DELETE /servers/42 1; !DELETE /servers/42 1",
-		  "its permit was used already", PRESENT },
+		  "its permit was already used", PRESENT },
 		{ "permitted twice", PRESENT,
 		  PERMIT "permit 1; DELETE /servers/42 1; !DELETE /servers/42 1; deleting 1",
-		  "its permit was used already", DELETING },
+		  "its permit was already used", DELETING },
 		{ "a permit that was given back for another", PRESENT,
 		  PERMIT "unprotect 1; !DELETE /servers/42 1", "without a permit", PRESENT },
-		{ "another collection", PRESENT,
-		  "put keys 42 x; " PERMIT "!DELETE /keys/42 1", "for a row of another kind", PRESENT },
+		{ "another collection", PRESENT, "put keys 42 x; " PERMIT "!DELETE /keys/42 1",
+		  "for a row of another kind", PRESENT },
 		{ "another id", PRESENT, "put servers 43 x; " PERMIT "!DELETE /servers/43 1",
 		  "for a row of another id", PRESENT },
 		{ "a longer id", PRESENT, "put servers 422 x; " PERMIT "!DELETE /servers/422 1",
@@ -158,27 +161,28 @@ static void test_a_delete_needs_its_permit(void **state)
 		{ "a shorter id", PRESENT, "put servers 4 x; " PERMIT "!DELETE /servers/4 1",
 		  "for a row of another id", PRESENT },
 		{ "an id in the query", PRESENT,
-		  "put servers 43 x; " PERMIT "!DELETE /servers/43?/servers/42 1", "for a row of another id",
-		  PRESENT },
-		{ "an escaped id", PRESENT, PERMIT "!DELETE /servers/%34%32 1", "for a row of another id",
-		  PRESENT },
-		{ "all of them", PRESENT, PERMIT "!DELETE /servers 1", "none of its declared actions",
-		  PRESENT },
-		{ "by name", PRESENT, PERMIT "!DELETE /servers?name=toy-1 1", "none of its declared actions",
-		  PRESENT },
+		  "put servers 43 x; " PERMIT "!DELETE /servers/43?/servers/42 1",
+		  "for a row of another id", PRESENT },
+		{ "an escaped id", PRESENT, PERMIT "!DELETE /servers/%34%32 1",
+		  "for a row of another id", PRESENT },
+		{ "all of them", PRESENT, PERMIT "!DELETE /servers 1",
+		  "none of its declared actions", PRESENT },
+		{ "by name", PRESENT, PERMIT "!DELETE /servers?name=toy-1 1",
+		  "none of its declared actions", PRESENT },
 		{ "a part of it", PRESENT, PERMIT "!DELETE /servers/42/volumes 1",
 		  "none of its declared actions", PRESENT },
 		{ "a slash behind it", PRESENT, PERMIT "!DELETE /servers/42/ 1",
 		  "none of its declared actions", PRESENT },
 		{ "no row", PRESENT, PERMIT "!DELETE /servers/42 0", "for no row", PRESENT },
-		{ "a row that is not there", PRESENT, PERMIT "!DELETE /servers/42 9", "for no row", PRESENT },
+		{ "a row that is not there", PRESENT, PERMIT "!DELETE /servers/42 9", "for no row",
+		  PRESENT },
 	};
 	(void)state;
 
 	TOY_CASES(&toy_table, STEP_CLEANUP, cases);
 }
 
-/* A permit for one row opens nothing for another. */
+/* A permit for one row allows nothing for another. */
 static void test_a_permit_is_of_one_row(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -195,11 +199,11 @@ static void test_a_permit_is_of_one_row(void **state)
 	(void)state;
 
 	TOY_CASES(&toy_table, STEP_PROVISION, cases);
-	/* what this lease did not make */
+	/* a resource that this lease did not create */
 	toy_start_case(&toy, &toy_table, PRESENT);
 	toy.rows[0].ours = 0;
 	step = toy_play(&toy, STEP_CLEANUP, PERMIT "!DELETE /servers/42 1");
-	assert_non_null(strstr(step->reason, "for no row that this lease made"));
+	assert_non_null(strstr(step->reason, "for no row that this lease created"));
 	step_free(step);
 	assert_int_equal(sent_of(&toy, "DELETE"), 0);
 	/* a permit does not outlive its step */
@@ -212,7 +216,7 @@ static void test_a_permit_is_of_one_row(void **state)
 	toy_stop(&toy);
 }
 
-/* An action without {id} names nothing, whatever it says. The loader refuses it as well. */
+/* An action without {id} names no object. The loader rejects it as well. */
 static void test_a_delete_names_an_id(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -227,7 +231,7 @@ static void test_a_delete_names_an_id(void **state)
 	TOY_CASES(&table, STEP_CLEANUP, cases);
 }
 
-/* An effect is known by its action; a flag of the request or its method says nothing. */
+/* The action determines the effect, not the method or a flag of the request. */
 static void test_no_method_is_harmless(void **state)
 {
 	struct lessor_provider table = toy_table_copy();
@@ -244,16 +248,24 @@ static void test_no_method_is_harmless(void **state)
 	TOY_CASES(&table, STEP_PROVISION, cases);
 }
 
-/* ---- an intent opens nothing but its create -------------------------------------------------- */
+/* ---- an intent allows only its create -------------------------------------------------------- */
 
 static void test_an_intent_opens_no_path_of_somebody_elses(void **state)
 {
 	static const char *const requests[] = {
-		/* none of its actions, or of an id that is not the row's */
-		"POST /servers/42/actions/poweroff", "POST /servers/42/actions/poweron",
-		"POST /servers/42/actions/rebuild", "POST /servers/42/actions/protect",
-		"POST /servers/42/destroy", "POST /servers/42", "PUT /servers/42", "DELETE /servers/42",
-		"EFFECT /servers/42/terminate", "POST /keys", "PUT /servers", "POST /servers/",
+		/* not a declared action, or another row's id */
+		"POST /servers/42/actions/poweroff",
+		"POST /servers/42/actions/poweron",
+		"POST /servers/42/actions/rebuild",
+		"POST /servers/42/actions/protect",
+		"POST /servers/42/destroy",
+		"POST /servers/42",
+		"PUT /servers/42",
+		"DELETE /servers/42",
+		"EFFECT /servers/42/terminate",
+		"POST /keys",
+		"PUT /servers",
+		"POST /servers/",
 	};
 	(void)state;
 
@@ -314,16 +326,19 @@ static void test_permit_change(void **state)
 {
 	static const struct toy_case cases[] = {
 		{ "labels", RETAINED, READ "label 1; PUT /servers/42 1; " READ, NULL, RETAINED },
-		{ "protection", RETAINED, READ "protect 1; POST /servers/42/actions/protect 1; " READ, NULL,
-		  RETAINED },
+		{ "protection", RETAINED,
+		  READ "protect 1; POST /servers/42/actions/protect 1; " READ, NULL, RETAINED },
 		{ "one after the other", RETAINED,
-		  READ "label 1; PUT /servers/42 1; " READ "protect 1; POST /servers/42/actions/protect 1; "
-		  READ "label 1; PUT /servers/42 1; " READ, NULL, RETAINED },
+		  READ "label 1; PUT /servers/42 1; " READ
+		       "protect 1; POST /servers/42/actions/protect 1; " READ
+		       "label 1; PUT /servers/42 1; " READ,
+		  NULL, RETAINED },
 		{ "labels twice", RETAINED, READ "label 1; PUT /servers/42 1; !PUT /servers/42 1",
-		  "its permit was used already", RETAINED },
+		  "its permit was already used", RETAINED },
 		{ "protection twice", RETAINED,
-		  READ "protect 1; POST /servers/42/actions/protect 1; !POST /servers/42/actions/protect 1",
-		  "its permit was used already", RETAINED },
+		  READ
+		  "protect 1; POST /servers/42/actions/protect 1; !POST /servers/42/actions/protect 1",
+		  "its permit was already used", RETAINED },
 		{ "protection with a permit for labels", RETAINED,
 		  READ "label 1; !POST /servers/42/actions/protect 1",
 		  "without a permit to change its protection", RETAINED },
@@ -334,39 +349,45 @@ static void test_permit_change(void **state)
 		{ "another id", RETAINED, "put servers 43 x; " READ "label 1; !PUT /servers/43 1",
 		  "for a row of another id", RETAINED },
 		{ "not read", RETAINED, "!label 1", NULL, RETAINED },
-		{ "another step's read", RETAINED, "SHARED /servers/42; !protect 1 42", NULL, RETAINED },
+		{ "another step's read", RETAINED, "SHARED /servers/42; !protect 1 42", NULL,
+		  RETAINED },
 		{ "read, and then another request", RETAINED, READ "GET /actions/7; !label 1", NULL,
 		  RETAINED },
 		{ "an answer about another id", RETAINED,
-		  "answer GET /servers/42 200 {\"server\":{\"id\":43}}; " READ "!label 1 42", NULL, RETAINED },
+		  "answer GET /servers/42 200 {\"server\":{\"id\":43}}; " READ "!label 1 42", NULL,
+		  RETAINED },
 		{ "read before the last change", RETAINED,
 		  READ "label 1; PUT /servers/42 1; !protect 1", NULL, RETAINED },
-		{ "a row that is not there", RETAINED, READ "!label 9", "not in this ledger", RETAINED },
+		{ "a row that is not there", RETAINED, READ "!label 9", "not in this ledger",
+		  RETAINED },
 	};
 	static const struct toy_case cleanup[] = {
 		{ "lifting", PRESENT,
-		  READ "unprotect 1; PUT /servers/42 1; POST /servers/42/actions/protect 1; " READ, NULL,
-		  PRESENT },
+		  READ "unprotect 1; PUT /servers/42 1; POST /servers/42/actions/protect 1; " READ,
+		  NULL, PRESENT },
 		{ "lifting, and then the delete", PRESENT,
-		  READ "unprotect 1; PUT /servers/42 1; POST /servers/42/actions/protect 1; "
-		  PERMIT "DELETE /servers/42 1; deleting 1 7", NULL, DELETING },
+		  READ "unprotect 1; PUT /servers/42 1; POST /servers/42/actions/protect 1; " PERMIT
+		       "DELETE /servers/42 1; deleting 1 7",
+		  NULL, DELETING },
 		{ "lifting twice", PRESENT,
 		  READ "unprotect 1; PUT /servers/42 1; POST /servers/42/actions/protect 1; "
-		  "!POST /servers/42/actions/protect 1; " READ, "its permit was used already", PRESENT },
+		       "!POST /servers/42/actions/protect 1; " READ,
+		  "its permit was already used", PRESENT },
 		{ "labels twice while lifting", PRESENT,
-		  READ "unprotect 1; PUT /servers/42 1; !PUT /servers/42 1", "its permit was used already",
-		  PRESENT },
+		  READ "unprotect 1; PUT /servers/42 1; !PUT /servers/42 1",
+		  "its permit was already used", PRESENT },
 		{ "lifting, and its answer lost", PRESENT,
 		  READ "unprotect 1; PUT /servers/42 1; lose POST /servers/42/actions/protect; "
-		  "POST /servers/42/actions/protect 1", NULL, LESSOR_STATE_UNPROTECT_UNKNOWN },
+		       "POST /servers/42/actions/protect 1",
+		  NULL, LESSOR_STATE_UNPROTECT_UNKNOWN },
 		{ "lifting before its labels are written", PRESENT,
-		  READ "unprotect 1; !POST /servers/42/actions/protect 1", "its labels are not written yet",
-		  PRESENT },
+		  READ "unprotect 1; !POST /servers/42/actions/protect 1",
+		  "its labels have not been written yet", PRESENT },
 		{ "a delete in its stead", PRESENT, READ "unprotect 1; !DELETE /servers/42 1",
 		  "without a permit", PRESENT },
 		{ "lifting with the permit to delete", PRESENT,
-		  PERMIT "!POST /servers/42/actions/protect 1", "without a permit to change its protection",
-		  PRESENT },
+		  PERMIT "!POST /servers/42/actions/protect 1",
+		  "without a permit to change its protection", PRESENT },
 	};
 	(void)state;
 
@@ -379,7 +400,7 @@ static void test_permit_change(void **state)
 #define OFF LESSOR_PROTECTION_OFF
 #define NOT_READ LESSOR_PROTECTION_UNKNOWN
 
-/* Changes of a machine that is being provisioned use up nothing. */
+/* Changes of a machine that is being provisioned use up no permit. */
 static void test_permit_change_after_changes_without_one(void **state)
 {
 	static const struct toy_case cases[] = {
@@ -391,7 +412,7 @@ static void test_permit_change_after_changes_without_one(void **state)
 	TOY_CASES(&toy_table, STEP_PROVISION, cases);
 }
 
-/* What became of a change is told by its answer, and by what was read after it. */
+/* The response and the read after it determine the outcome of a change. */
 static void test_changes_are_judged_by_the_read_after(void **state)
 {
 	static const struct {
@@ -428,7 +449,7 @@ static void test_changes_are_judged_by_the_read_after(void **state)
 	}
 }
 
-/* While a protection is lifted both requests count, each for itself. */
+/* While a protection is lifted, both requests count separately. */
 static void test_lifting_tells_of_the_labels_too(void **state)
 {
 	static const char lift[] = READ "unprotect 1; PUT /servers/42 1; "
@@ -448,7 +469,7 @@ static void test_lifting_tells_of_the_labels_too(void **state)
 	assert_int_equal(claim->evidence.seen.protection, LESSOR_PROTECTION_OFF);
 	assert_non_null(strstr(claim->labels, "lessor-retain=4"));
 	toy_stop(&toy);
-	/* labels that were refused: nothing is lifted */
+	/* the labels were refused: nothing is lifted */
 	toy_start_case(&toy, &toy_table, PRESENT);
 	toy_answer(&toy, "PUT", "/servers/42", 422, NULL);
 	step_free(toy_play(&toy, STEP_CLEANUP, READ "unprotect 1; PUT /servers/42 1; "
@@ -458,7 +479,7 @@ static void test_lifting_tells_of_the_labels_too(void **state)
 	toy_stop(&toy);
 }
 
-/* All that it must bear: what others put there, and what the host wants there. */
+/* All labels that are required: those of others, and those of the host. */
 static void test_labels_of_others_are_kept(void **state)
 {
 	static const char script[] = READ "label 1; PUT /servers/42 1; " READ;
@@ -473,7 +494,7 @@ static void test_labels_of_others_are_kept(void **state)
 	assert_string_equal(toy.last[CLAIM_CHANGED].labels,
 			    "lessor-instance=" TOY_INSTANCE " lessor-lease=" TOY_LEASE " lessor-attempt=1 "
 			    "lessor-kind=server lessor-sig=signed team=blue lessor-retain=3 lessor-new=x");
-	/* it bears them already: there is nothing to send */
+	/* the labels are there already: nothing is sent */
 	toy.sent_count = 0;
 	step_free(toy_play(&toy, STEP_RETAIN, READ "=label 1"));
 	assert_int_equal(toy.sent_count, 1);
@@ -484,13 +505,13 @@ static void test_labels_of_others_are_kept(void **state)
 	toy_label(&toy, "42", "lessor-new", "y");
 	step_free(toy_play(&toy, STEP_RETAIN, script));
 	assert_int_equal(sent_of(&toy, "PUT"), 1);
-	/* the engine wants nothing changed */
+	/* the engine requires no change */
 	toy.nothing_to_change = 1;
 	step_free(toy_play(&toy, STEP_RETAIN, READ "=label 1; " READ "=protect 1"));
 	toy_stop(&toy);
 }
 
-/* Of lifting, labels that are there already are no reason to do nothing. */
+/* When lifting a protection, labels that are there already do not end the change. */
 static void test_lifting_with_nothing_to_label(void **state)
 {
 	struct toy toy;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* To whom the HTTP client says anything: TLS with a certificate made for the test. */
+/* Whom the HTTP client trusts: TLS with a certificate made for the test. */
 #include "provider/http_client.h"
 
 #include <setjmp.h>
@@ -29,7 +29,7 @@ static int port;
 static pthread_t thread;
 static atomic_int stopping, connections, requests;
 
-/* For 127.0.0.1 and for nothing else, signed by itself. */
+/* Self-signed, for 127.0.0.1 only. */
 static void certificate_make(void)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -156,7 +156,7 @@ static enum env_http_outcome ask(struct env *env, const char *host, const char *
 	return answer.outcome;
 }
 
-/* Nobody whose certificate is not vouched for learns of a request, let alone of the token. */
+/* A server with an untrusted certificate receives no request, let alone the token. */
 static void test_unknown_signer(void **state)
 {
 	struct http_client *client;

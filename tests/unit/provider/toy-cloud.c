@@ -7,13 +7,13 @@
 
 #define BASE "https://api.toy.example/v1/"
 
-/* A request, taken apart. */
+/* A parsed request. */
 struct asked {
 	const char *method;
-	const char *target;	/* behind the base's last slash */
+	const char *target; /* after the base's last slash */
 	char collection[12];
 	char id[32];
-	char action[16];	/* what stands behind the id */
+	char action[16];	/* the part after the id */
 	const char *query;	/* "" if there is none */
 	json_t *body;		/* borrowed; NULL: none, or no JSON */
 };
@@ -27,7 +27,7 @@ static uint32_t kind_of(const char *collection)
 						    LESSOR_KIND_SENTINEL;
 }
 
-/* Of servers ids are numbers. */
+/* The ids of servers are numbers. */
 static json_t *id_json(const char *id)
 {
 	char *end;
@@ -262,7 +262,7 @@ static void answer_list(struct toy *toy, const struct asked *asked, struct env_h
 					   json_integer(page + 1) : json_null()));
 }
 
-/* It gets the name of the newest intent of its kind. */
+/* The object gets the name of the newest intent of its kind. */
 static void answer_create(struct toy *toy, const struct asked *asked,
 			  struct env_http_response *answer)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The toy's engine: believes what the host lets through, and moves the row as
- * broker/engine does. Its own rules are left out: whether a permit is granted, say,
- * depends on the read only.
+ * The toy's engine: accepts what the host lets through, and changes the row as broker/engine
+ * does. It has no rules of its own: it grants a permit, for example, based on the read alone.
  */
 #include "toy.h"
 
@@ -79,7 +78,7 @@ static uint32_t change_state(const struct resource *row, const struct lease_clai
 	return e->outcome == EFFECT_UNKNOWN ? LESSOR_STATE_UNPROTECT_UNKNOWN : LESSOR_STATE_PRESENT;
 }
 
-/* The state that the commit leads to; 0: the engine says no. */
+/* The state after the commit; 0: the engine refuses. */
 static uint32_t state_after(const struct resource *row, const struct lease_claim *what)
 {
 	const struct claim_evidence *e = &what->evidence;

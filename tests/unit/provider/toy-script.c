@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Steps as text: what a plugin does, what the cloud does meanwhile, and what the host
- * is expected to say to each. One step at a time, on the test's own thread.
+ * Steps as text: what a plugin does, what the cloud does meanwhile, and the expected result of
+ * each call. One step at a time, on the test's own thread.
  */
 #include "toy.h"
 
@@ -11,7 +11,7 @@
 #define ARGS_MAX 5
 #define SCRIPT_MAX 2048
 
-/* The step that is being played. */
+/* The step that is being run. */
 static struct {
 	struct toy *toy;
 	const char *script;
@@ -33,7 +33,7 @@ static uint32_t kind_of(const char *name)
 
 /* ---- requests ------------------------------------------------------------------------ */
 
-/* A request that breaks a rule was not sent, and the plugin is told so. */
+/* A request that breaks a rule was not sent, and the plugin gets an error. */
 static int was_let_out(const struct lessor_http_response *response)
 {
 	return response->outcome == LESSOR_DID_NOT_HAPPEN &&
@@ -117,7 +117,7 @@ static int not_seen(char **args)
 	return lessor_not_seen(play.call, NUMBER(args[1]));
 }
 
-/* Whatever a plugin says that it saw: a name that is not there, no labels. */
+/* A false observation of the plugin's: a wrong name, no labels. */
 static void lie(uint32_t kind, const char *id, struct lessor_observed *ret)
 {
 	toy_see(id, ret);
@@ -233,7 +233,7 @@ static int cloud_heal(char **args)
 	return 0;
 }
 
-/* From now on the step's time is over, and it sends nothing any more. */
+/* The step's deadline passes: it can send nothing more. */
 static int time_over(char **args)
 {
 	(void)args;
@@ -248,35 +248,35 @@ static const struct verb {
 	int (*run)(char **args);
 } verbs[] = {
 	/* a request: path [row] */
-	{ "GET", read_own },		/* a read of this step's own */
-	{ "SHARED", read_shared },	/* a read that may be another step's */
+	{ "GET", read_own },	   /* a read of this step's own */
+	{ "SHARED", read_shared }, /* a read that may be coalesced */
 	{ "POST", send },
-	{ "PUT", send },		/* with the labels of the change, if it has any */
+	{ "PUT", send }, /* with the labels of the change, if it has any */
 	{ "DELETE", send },
-	{ "EFFECT", send },		/* a GET that is declared to have one */
+	{ "EFFECT", send }, /* a GET that is declared to have one */
 	/* to the ledger: row ... */
-	{ "intend", intend },		/* kind */
-	{ "created", created },		/* row id [action] */
+	{ "intend", intend },	/* kind */
+	{ "created", created }, /* row id [action] */
 	{ "not_created", not_created },
 	{ "unknown", unknown },
 	{ "not_seen", not_seen },
-	{ "adopt", adopt },		/* kind id [name] */
-	{ "permit", permit },		/* row [id]: what the plugin says to have read is a lie */
-	{ "deleting", deleting },	/* row [action] */
+	{ "adopt", adopt },	  /* kind id [name] */
+	{ "permit", permit },	  /* row [id]: what the plugin claims to have read is false */
+	{ "deleting", deleting }, /* row [action] */
 	{ "delete_unknown", delete_unknown },
 	{ "still_there", still_there },
 	{ "gone", gone },
 	{ "label", change },
 	{ "protect", change },
 	{ "unprotect", change },
-	{ "ready", ready },		/* [id [name]] */
+	{ "ready", ready }, /* [id [name]] */
 	/* the cloud */
-	{ "put", cloud_put },		/* collection id name */
-	{ "take", cloud_take },		/* id */
-	{ "mark", cloud_label },	/* id key [value] */
-	{ "answer", cloud_answer },	/* method target status [body] */
-	{ "lose", cloud_lose },		/* method target */
-	{ "unsent", cloud_unsent },	/* method target */
+	{ "put", cloud_put },	    /* collection id name */
+	{ "take", cloud_take },	    /* id */
+	{ "mark", cloud_label },    /* id key [value] */
+	{ "answer", cloud_answer }, /* method target status [body] */
+	{ "lose", cloud_lose },	    /* method target */
+	{ "unsent", cloud_unsent }, /* method target */
 	{ "heal", cloud_heal },
 	{ "late", time_over },
 };

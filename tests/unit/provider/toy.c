@@ -81,7 +81,7 @@ static const struct lessor_action actions[] = {
 	EFFECT("poweron_server", "POST", "/servers/{id}/actions/poweron", LESSOR_CHANGES, SERVERS),
 	EFFECT("protect_server", "POST", "/servers/{id}/actions/protect", LESSOR_PROTECTS, SERVERS),
 	EFFECT("delete_server", "DELETE", "/servers/{id}", LESSOR_DESTROYS, SERVERS),
-	/* two more ways, since no method is harmless by itself */
+	/* two more actions, since no method is harmless by itself */
 	EFFECT("destroy_server", "POST", "/servers/{id}/destroy", LESSOR_DESTROYS, SERVERS),
 	EFFECT("terminate_server", "GET", "/servers/{id}/terminate", LESSOR_DESTROYS, SERVERS),
 	ONE("read_key", "GET", "/keys/{id}", LESSOR_READS, KEYS, "key"),
@@ -92,8 +92,12 @@ static const struct lessor_action actions[] = {
 	MANY("list_marks", "/marks", MARKS, "marks"),
 	ONE("create_mark", "POST", "/marks", LESSOR_MAKES, MARKS, "mark"),
 	EFFECT("label_mark", "PUT", "/marks/{id}", LESSOR_CHANGES, MARKS),
-	{ .name = "read_action", .method = "GET", .path = "/actions/{id}", .effect = LESSOR_READS,
-	  .status_at = "/action/status", .failed = "error" },
+	{ .name = "read_action",
+	  .method = "GET",
+	  .path = "/actions/{id}",
+	  .effect = LESSOR_READS,
+	  .status_at = "/action/status",
+	  .failed = "error" },
 };
 
 #define TABLE \
@@ -184,7 +188,7 @@ static void sent_add(struct toy *toy, const struct env_http_request *request)
 	sent->timeout_ms = request->timeout_ms;
 }
 
-/* What this thread's step has claimed, and not waited for. */
+/* Claims of this thread's step that it has not waited for. */
 static _Thread_local int undurable;
 
 static int toy_claim(void *arg, struct step *step, struct lease_claim *claim)
@@ -330,7 +334,7 @@ struct step *toy_observe_step(struct toy *toy, toy_look look)
 		part->ledger.resource_count = 1;
 		part->ledger.resources[0] = toy->rows[i];
 		part->look = step;
-		part->claim = NULL;	/* it comes with the look */
+		part->claim = NULL; /* the observing step has it */
 		step->waiting[i] = part;
 	}
 	the_look = look;

@@ -38,7 +38,7 @@
 	"label_selector=lessor-instance%3D%3D" TOY_INSTANCE "%2Clessor-lease%3D%3D" lease
 #define TOY_LABELS TOY_LABELS_OF(TOY_LEASE)
 
-/* One request that reached the network. */
+/* A request that reached the network. */
 struct toy_sent {
 	char method[8];
 	char url[300];
@@ -48,20 +48,20 @@ struct toy_sent {
 	int64_t timeout_ms;
 };
 
-/* One thing in the cloud. */
+/* An object in the cloud. */
 struct toy_object {
 	char collection[12];	/* "servers", "keys", "marks" */
 	char id[32];
 	json_t *json;
 };
 
-/* What becomes of a request instead of what should. */
+/* A fault: what happens to a request instead. */
 struct toy_fault {
 	char method[8];
 	char target[200];	/* path, with or without the query */
 	enum env_http_outcome outcome;
 	int status;
-	const char *body;	/* NULL: the cloud's own, which then does what it is asked */
+	const char *body; /* NULL: the cloud responds as usual, and carries out the request */
 };
 
 /* The last commit of a kind. */
@@ -78,7 +78,7 @@ struct toy {
 	const struct lessor_provider *table;
 	struct account *account;
 	int64_t wall_ms, mono_ms;	/* the test moves them */
-	int is_account;			/* its steps are of the account, not of a lease */
+	int is_account;			/* its steps belong to the account, not to a lease */
 
 	pthread_mutex_t lock;		/* of what follows */
 	struct toy_sent sent[TOY_SENT_MAX];
@@ -96,7 +96,7 @@ struct toy {
 	int row_count;
 	int commits[TOY_COMMITS];	/* by kind */
 	struct toy_claim last[TOY_COMMITS];
-	int deny;			/* kind of commit that is answered no, -1: none */
+	int deny;			/* kind of commit that is refused, -1: none */
 	struct labels set;		/* what a permitted change sets */
 	int nothing_to_change;
 };
@@ -105,7 +105,7 @@ typedef int (*toy_script)(struct lessor_call *call, const struct lessor_lease *l
 typedef int (*toy_look)(struct lessor_call *call, struct lessor_waiting *waiting, size_t count);
 
 extern const struct lessor_provider toy_table;
-/* It reaches its machines by itself. */
+/* A provider with I/O of its own. */
 extern const struct lessor_provider toy_own_io_table;
 
 void toy_start(struct toy *toy, int64_t rate_per_hour);
@@ -113,24 +113,24 @@ void toy_start_as(struct toy *toy, const struct lessor_provider *table, int64_t 
 void toy_stop(struct toy *toy);
 /* A copy of toy_table whose actions may be changed until the next copy is made. */
 struct lessor_provider toy_table_copy(void);
-/* The one of that name in such a copy. */
+/* The action with that name in such a copy. */
 struct lessor_action *toy_action(const char *name);
-/* Without it. */
+/* A copy without that action. */
 struct lessor_provider toy_table_without(const char *name);
 
 /* A step of the toy's account for `script`; its ledger is a copy of the toy's rows. */
 struct step *toy_step(struct toy *toy, enum step_op op, toy_script script);
-/* Runs one and hands it back. */
+/* Runs a step and returns it. */
 struct step *toy_run(struct toy *toy, enum step_op op, toy_script script);
 /* An observe for as many leases as there are rows; each holds one of them. */
 struct step *toy_observe_step(struct toy *toy, toy_look look);
-/* Runs it and hands it back. */
+/* Runs it and returns it. */
 struct step *toy_observe(struct toy *toy, toy_look look);
 /* Runs it and expects a contract violation that says so. */
 void toy_violates(struct toy *toy, enum step_op op, toy_script script, const char *text);
 /* Runs it and expects that verdict, and no violation. */
 void toy_verdict(struct toy *toy, enum step_op op, toy_script script, int verdict);
-/* A row as if made earlier. Returns its number. */
+/* Adds a row as if created earlier. Returns its number. */
 int64_t toy_row(struct toy *toy, uint32_t kind, uint32_t state, const char *id);
 
 /* Requests, for scripts. */
@@ -146,19 +146,19 @@ int toy_commit(void *arg, struct step *step, struct lease_claim *what);
 
 /* ---- toy-cloud.c ---- */
 
-/* A thing with the labels of the lease; the lock is not needed while no step runs. */
+/* An object with the labels of the lease; the lock is not needed while no step runs. */
 struct toy_object *toy_put(struct toy *toy, const char *collection, const char *id,
 			   const char *name);
 void toy_take(struct toy *toy, const char *id);
 /* Sets one of its labels; NULL removes it. */
 void toy_label(struct toy *toy, const char *id, const char *key, const char *value);
 void toy_protect(struct toy *toy, const char *id, int is_protected);
-/* That request is answered so and has no effect. */
+/* The request gets this response and has no effect. */
 void toy_answer(struct toy *toy, const char *method, const char *target, int status,
 		const char *body);
-/* It has its effect and its answer is lost. */
+/* The request has its effect, and the response is lost. */
 void toy_lose(struct toy *toy, const char *method, const char *target);
-/* It does not leave the house. */
+/* The request is not sent. */
 void toy_unsent(struct toy *toy, const char *method, const char *target);
 void toy_cloud_answer(struct toy *toy, const struct env_http_request *request,
 		      struct env_http_response *answer);
@@ -184,5 +184,5 @@ struct toy_case {
 void toy_cases(const struct lessor_provider *table, enum step_op op, const struct toy_case *cases,
 	       size_t count);
 #define TOY_CASES(table, op, cases) toy_cases(table, op, cases, ARRAY_LEN(cases))
-/* The start of a case, for tests that look at more than its end. */
+/* The start of a case, for tests that check more than its end. */
 void toy_start_case(struct toy *toy, const struct lessor_provider *table, uint32_t state);

@@ -43,7 +43,7 @@ static void past_random(void *data, void *out, size_t len)
 							     1013904223) >> 24);
 }
 
-/* Whoever asked is told by the turn's return. */
+/* the return value of the turn tells the test */
 static void on_broken(void *arg, const char *why)
 {
 	(void)arg;
@@ -61,7 +61,7 @@ static void begin(struct past *w)
 
 	MUST(store_open(w->path, &w->env, &w->leases, &err) == 0, err);
 	MUST(store_open_runs(w->leases, &w->env, &w->store, &is_lost, &err) == 0, err);
-	/* One thread has both here; in a daemon it is a reader. */
+	/* here one thread has both connections; in the daemon this one is a reader */
 	store_runs_use(w->store, w->leases);
 	config.store = w->store;
 	config.leases = w->leases;

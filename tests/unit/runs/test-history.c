@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of run history in time: it ends, it ages, it is too much. */
+/* Run history over time: runs end, age, and exceed the size limit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -23,7 +23,7 @@ static void start(int64_t keep_ms, int64_t stale_ms, int64_t bytes_max)
 	past_start(&w, keep_ms, stale_ms, bytes_max);
 }
 
-/* What is told next; tell() clears what belongs to one telling. */
+/* The next request; tell() clears what belongs to a single one. */
 static struct run_request change;
 
 static void tell(enum run_op op, const char *id)
@@ -58,7 +58,7 @@ static void put_parts(const char *id, int parts, enum run_result result)
 	static uint32_t dice;
 
 	for (int i = 0; i < parts; i++) {
-		/* Nothing that could be made smaller. */
+		/* incompressible */
 		for (size_t k = 0; k < sizeof(data); k++)
 			data[k] = (unsigned char)((dice = dice * 1664525 + 1013904223) >> 24);
 		change.data = data;
@@ -126,7 +126,7 @@ static void nobody_comes_to_finish_it(void **state)
 	assert_false(r.has_exit_code);
 	assert_int_equal(find(other, &r), 0);
 	assert_int_equal(r.state, RUN_RUNNING);
-	/* Its client was only slow: the end is still taken. */
+	/* its client was only slow: the end is still accepted */
 	finish(id, 1);
 	assert_int_equal(find(id, &r), 0);
 	assert_int_equal(r.state, RUN_SUCCEEDED);
@@ -155,7 +155,7 @@ static void what_is_old_goes_whole_and_what_runs_stays(void **state)
 	assert_int_equal(log_size(old.n), 0);
 	assert_int_equal(find(young_id, &young), 0);
 	assert_int_equal(log_size(young.n), 3 * PART);
-	/* It has ended by now, with its silence, and so is as old as that. */
+	/* it was ended because of its silence, and its age counts from there */
 	assert_int_equal(find(open_id, &open), 1);
 	if (store_check(w.store, NULL))
 		fail_msg("the store is not whole");
@@ -180,10 +180,10 @@ static void too_much_goes_oldest_first(void **state)
 		assert_int_equal(find(ids[i], &r), i < 3 ? 1 : 0);
 	assert_int_equal(store_run_bytes(w.store, &bytes, NULL), 0);
 	assert_true(bytes <= 40 * PART && bytes > 29 * PART);
-	/* Kept for ever, as far as there is room. */
+	/* kept for ever, within the size limit */
 	past_pass(&w, 100 * DAY);
 	assert_int_equal(find(ids[5], &r), 0);
-	/* Parts of what nobody finishes count as well. */
+	/* parts of an unfinished run count as well */
 	put_log(begin(), 60);
 	past_pass(&w, 2 * DAY);
 	assert_int_equal(store_run_bytes(w.store, &bytes, NULL), 0);
@@ -225,7 +225,10 @@ static void expect_same_end(const struct run_row *before, int event_count)
 	assert_int_equal(events(now.n), event_count);
 }
 
-/* A client whose finish got no answer repeats it, perhaps with other values: the first stands. */
+/*
+ * A client that got no response to its finish repeats it, perhaps with other values: the first
+ * one counts.
+ */
 static void a_second_finish_changes_nothing(void **state)
 {
 	/* Parts of the log with the first finish, and with the second. */
@@ -256,7 +259,7 @@ static void a_second_finish_changes_nothing(void **state)
 	past_end(&w);
 }
 
-/* A crash in the middle of an end leaves parts that nobody is shown; the next end replaces them. */
+/* A crash during a finish leaves parts that no one sees; the next finish replaces them. */
 static void a_crash_between_the_parts(void **state)
 {
 	struct run_row r;
@@ -309,7 +312,7 @@ static void the_last_one_goes_too(void **state)
 	past_end(&w);
 }
 
-/* Leases are in the other file: looked at as they are now, by whoever asks. */
+/* Leases are in the other file: their present owner decides. */
 static void a_run_names_leases_that_its_owner_may_see(void **state)
 {
 	struct run_row r;
@@ -332,7 +335,7 @@ static void a_run_names_leases_that_its_owner_may_see(void **state)
 	TEXT_SET(change.told.lease_id, "cbx_00000000000b");
 	tell(RUN_CREATE, NULL);
 	assert_int_equal(change.result, RUN_RESULT_NOT_FOUND);
-	/* Its own, and one that nobody has yet. */
+	/* its own lease, and one that does not exist yet */
 	change.text = "{\"type\":\"lease.created\"}";
 	TEXT_SET(change.told.lease_id, "cbx_00000000000a");
 	tell(RUN_EVENT, id);
@@ -392,7 +395,7 @@ static void events_have_a_limit(void **state)
 	}
 	assert_string_equal(change.code, "run_too_large");
 	assert_true(taken > 50 && taken < 70);
-	/* It can be ended all the same. */
+	/* it can be finished nevertheless */
 	finish(id, 1);
 	free(text);
 	past_end(&w);

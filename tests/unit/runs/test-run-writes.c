@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything that can be told of a run, with each of its writes failing in turn, as when memory
- * runs out: the answer is never a success, the request leaves no trace, and the next one works.
+ * Every request of run history, with each of its writes failing in turn, as when memory runs
+ * out: the answer is never a success, the request leaves no trace, and the next one works.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The room's thread: what is in the file when a request was answered, what a broken file does,
- * and how it ends. The answers arrive on the room's thread, and the tests wait for them.
+ * The runs thread: what is in the file when a request is answered, what a broken file does,
+ * and shutdown. The answers arrive on the runs thread, and the tests wait for them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,8 +33,8 @@ static struct store *leases, *reader;
 static struct runs *runs;
 static sem_t answers;
 static int broken;		/* how often on_broken was called */
-static int not_in_the_file;	/* answered, and not there for another connection */
-static int still_usable;	/* refused by a store that was said to be fine */
+static int not_in_the_file;	/* answered, but not visible to another connection */
+static int still_usable;	/* refused by a store that was reported as usable */
 
 static void on_broken(void *arg, const char *why)
 {
@@ -43,7 +43,7 @@ static void on_broken(void *arg, const char *why)
 	broken++;
 }
 
-/* Another connection looks as soon as the answer is there, before anything else is done. */
+/* Another connection reads the file as soon as the answer arrives, before anything else happens. */
 static void answered(struct run_request *r)
 {
 	const struct store_scope all = { .all = 1 };
@@ -169,7 +169,7 @@ static void what_is_answered_is_in_the_file(void **state)
 	assert_int_equal(runs_in_file(), MANY);
 }
 
-/* What has queued up is taken, what comes later is told so: each is answered once. */
+/* Queued requests are processed, later ones are refused: each is answered exactly once. */
 static void a_stop_answers_everything(void **state)
 {
 	struct run_request *all[MANY], *late = create();
@@ -197,7 +197,7 @@ static void a_stop_answers_everything(void **state)
 	runs_stop(runs);
 }
 
-/* At each write of a turn: nothing false is answered, and the leases' file is another matter. */
+/* With a failure at each write of a turn: no false answer, and the leases' file is unaffected. */
 static void a_broken_file_is_told_once_and_refuses(void **state)
 {
 	static const struct { enum vfs_op op; int code; } kinds[] = {
@@ -226,7 +226,7 @@ static void a_broken_file_is_told_once_and_refuses(void **state)
 		assert_string_equal(second->code, "store_unavailable");
 		assert_false(runs_is_usable(runs));
 		assert_int_equal(still_usable, 0);
-		/* The leases go on, in the same process. */
+		/* the leases' file still works, in the same process */
 		assert_int_equal(store_begin(leases, NULL), 0);
 		assert_int_equal(store_place_put(leases, "here", NULL), 0);
 		assert_int_equal(store_commit(leases, NULL), 0);
@@ -234,10 +234,10 @@ static void a_broken_file_is_told_once_and_refuses(void **state)
 		assert_int_equal(broken, 1);
 		free(first);
 		free(second);
-		/* The next life begins with what was acknowledged, and takes more. */
+		/* the next start finds what was acknowledged, and accepts more */
 		end();
 		begin(1);
-		/* After a failed sync nobody knows; it was not acknowledged. */
+		/* after a failed sync the result is uncertain; it was not acknowledged */
 		assert_in_range(runs_in_file(), before, before + (kinds[i].op == VFS_SYNC));
 		first = create();
 		runs_submit(runs, first);
