@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/grammar.h"
-#include "api/limit.h"
+#include "api/auth_throttle.h"
+#include "api/validate.h"
 #include "util/alloc.h"
 #include "util/hash.h"
 #include "util/log.h"
@@ -37,7 +37,7 @@ struct auth {
 	struct store *reader;
 	struct table table;		/* ordered by id */
 	struct known dummy;		/* what an unknown id is compared with */
-	struct limit *limit;
+	struct auth_throttle *throttle;
 	int64_t epoch;
 	int64_t looked_ms;		/* monotonic: when the epoch was last asked for */
 	uint64_t looked_version;	/* the store's, then */
@@ -51,10 +51,10 @@ int token_make(const struct env *env, const char *owner, const char *org, enum t
 	unsigned char bytes[ID_LEN / 2 + 32];
 	char secret[HASH_BASE64_ROOM(32)];
 
-	if (!grammar_is_owner(owner))
+	if (!validate_owner(owner))
 		return err_set(err, ERR_INVALID, "an owner is 1 to 127 characters of "
 			       "[A-Za-z0-9._@:+-] and begins with a letter or digit");
-	if (!grammar_is_org(org))
+	if (!validate_org(org))
 		return err_set(err, ERR_INVALID, "an organisation is 1 to 63 characters of "
 			       "[A-Za-z0-9._@:+-] and begins with a letter or digit");
 	env_random(env, bytes, sizeof(bytes));
@@ -166,7 +166,7 @@ int auth_new(const struct env *env, struct store *reader, struct auth **ret, str
 	env_random(env, &seed, sizeof(seed));
 	env_random(env, auth->dummy.hash, sizeof(auth->dummy.hash));
 	auth->dummy.revoked = 1;
-	auth->limit = limit_new(seed);
+	auth->throttle = auth_throttle_new(seed);
 	if (auth_reload(auth, err)) {
 		auth_free(auth);
 		return -1;
@@ -179,7 +179,7 @@ void auth_free(struct auth *auth)
 {
 	if (!auth)
 		return;
-	limit_free(auth->limit);
+	auth_throttle_free(auth->throttle);
 	free(auth->table.items);
 	free(auth);
 }
@@ -269,7 +269,8 @@ enum auth_result auth_check(struct auth *auth, const char *authorization, const 
 		return AUTH_OK;
 	}
 	auth->counters.refused++;
-	if (!limit_count(auth->limit, address, refusals_per_minute, env_mono_ms(auth->env)))
+	if (!auth_throttle_count(auth->throttle, address, refusals_per_minute,
+				 env_mono_ms(auth->env)))
 		return AUTH_REFUSED;
 	auth->counters.limited++;
 	return AUTH_LIMITED;

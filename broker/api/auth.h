@@ -28,7 +28,7 @@
 
 /*
  * Makes a token: the text to hand out, once, and the row to store. ERR_INVALID when owner
- * or org is not well formed (api/grammar.h). expires_ms 0 is never.
+ * or org is not well formed (api/validate.h). expires_ms 0 is never.
  */
 int token_make(const struct env *env, const char *owner, const char *org, enum token_role role,
 	       int64_t expires_ms, char text[TOKEN_TEXT_ROOM], struct token *ret, struct err *err);

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <sys/queue.h>
+
 #include "util/err.h"
 
 struct completions;
@@ -14,7 +16,7 @@ struct event_base;
 /* A part of what is on its way. */
 struct completion {
 	void (*finish)(struct completion *completion);	/* loop thread; it may free what it is part of */
-	struct completion *next;
+	STAILQ_ENTRY(completion) entry;
 };
 
 int completions_new(struct event_base *base, struct completions **ret, struct err *err);

@@ -9,11 +9,12 @@
 #include <string.h>
 
 #include "api/control.h"
-#include "api/grammar.h"
 #include "api/handlers.h"
 #include "api/lookup.h"
+#include "api/reply.h"
 #include "api/run_render.h"
 #include "api/telemetry.h"
+#include "api/validate.h"
 #include "http/websocket.h"
 #include "util/alloc.h"
 #include "util/hash.h"
@@ -37,12 +38,12 @@ struct follow {
 };
 
 struct control {
-	struct control *next;
+	LIST_ENTRY(control) entry;
 	struct api *api;
 	struct http_socket *socket;
 	struct caller caller;
 	char authorization[AUTHORIZATION_ROOM];	/* wiped at the end */
-	struct beat *beats;
+	LIST_HEAD(, beat) beats;
 	int beat_count;
 	struct follow follows[FOLLOWS_MAX];
 	int follow_count;
@@ -51,7 +52,7 @@ struct control {
 
 /* A heartbeat that is with the engine; its control may be gone when it comes back. */
 struct beat {
-	struct beat *next;
+	LIST_ENTRY(beat) entry;
 	struct control *control;
 	char lease[ROUTE_PARAM_ROOM];
 };
@@ -60,15 +61,12 @@ struct beat {
 
 static void control_free(struct control *c)
 {
-	struct control **at = &c->api->controls;
+	struct beat *beat;
 
-	while (*at && *at != c)
-		at = &(*at)->next;
-	if (*at)
-		*at = c->next;
+	LIST_REMOVE(c, entry);
 	c->api->control_count--;
-	for (struct beat *beat = c->beats; beat; beat = beat->next)
-		beat->control = NULL;
+	LIST_FOREACH(beat, &c->beats, entry)
+	beat->control = NULL;
 	hash_wipe(c->authorization, sizeof(c->authorization));
 	free(c);
 }
@@ -81,13 +79,13 @@ static void control_close(struct control *c, uint16_t code)
 
 void control_stop(struct api *api)
 {
-	while (api->controls)
-		control_close(api->controls, FRAME_CODE_GOING_AWAY);
+	while (!LIST_EMPTY(&api->controls))
+		control_close(LIST_FIRST(&api->controls), FRAME_CODE_GOING_AWAY);
 }
 
 /* ---- what is said ---------------------------------------------------------------------- */
 
-static void send_out(struct control *c)
+static void socket_send(struct control *c)
 {
 	struct buf *out = &c->api->out;
 
@@ -95,7 +93,7 @@ static void send_out(struct control *c)
 		c->is_full = 1;
 }
 
-static struct jsonw say(struct control *c, const char *type)
+static struct jsonw message_begin(struct control *c, const char *type)
 {
 	struct jsonw w;
 
@@ -106,26 +104,26 @@ static struct jsonw say(struct control *c, const char *type)
 	return w;
 }
 
-static void said(struct control *c, struct jsonw *w)
+static void message_send(struct control *c, struct jsonw *w)
 {
 	jsonw_end_object(w);
-	send_out(c);
+	socket_send(c);
 }
 
-static void say_error(struct control *c, const char *code, const char *message)
+static void message_error(struct control *c, const char *code, const char *message)
 {
-	struct jsonw w = say(c, "error");
+	struct jsonw w = message_begin(c, "error");
 
 	jsonw_text(&w, "code", code);
 	jsonw_text(&w, "message", message);
-	said(c, &w);
+	message_send(c, &w);
 }
 
 /* ---- heartbeats ---------------------------------------------------------------------------- */
 
-static void say_beat(struct control *c, const char *lease, int64_t expires_ms, const char *error)
+static void message_beat(struct control *c, const char *lease, int64_t expires_ms, const char *error)
 {
-	struct jsonw w = say(c, "heartbeat");
+	struct jsonw w = message_begin(c, "heartbeat");
 
 	jsonw_text(&w, "leaseID", lease);
 	jsonw_bool(&w, "ok", !error);
@@ -133,25 +131,24 @@ static void say_beat(struct control *c, const char *lease, int64_t expires_ms, c
 		jsonw_text(&w, "error", error);
 	else
 		jsonw_time(&w, "expiresAt", expires_ms);
-	said(c, &w);
+	message_send(c, &w);
 }
 
-static void beat_finish(struct call *call, struct engine_request *request)
+static void beat_finish(struct api_request *request, struct engine_request *engine_request)
 {
-	struct beat *beat = request->user;
+	struct beat *beat = engine_request->user;
 	struct control *c = beat->control;
-	int ok = request->result == RESULT_OK;
+	int ok = engine_request->result == RESULT_OK;
 
-	(void)call;
+	(void)request;
 	if (c) {
-		struct beat **at = &c->beats;
-
-		while (*at != beat)
-			at = &(*at)->next;
-		*at = beat->next;
+		LIST_REMOVE(beat, entry);
 		c->beat_count--;
-		say_beat(c, ok ? request->lease.id : beat->lease, lease_expires_ms(&request->lease),
-			 ok ? NULL : request->code[0] ? request->code : "internal");
+		message_beat(c, ok ? engine_request->lease.id : beat->lease,
+			     lease_expires_ms(&engine_request->lease),
+			     ok			     ? NULL :
+			     engine_request->code[0] ? engine_request->code :
+						       "internal");
 	}
 	free(beat);
 }
@@ -165,70 +162,71 @@ struct beat_body {
 };
 
 /* clang-format off */
-static const struct input_field beat_fields[] = {
-	{ .name = "leaseID", .type = INPUT_TEXT, INPUT_AT(beat_body, lease) },
-	{ .name = "expectedProvider", .type = INPUT_TEXT, INPUT_AT(beat_body, expected_account) },
-	{ .name = "telemetry", .type = INPUT_OBJECT, INPUT_TO(beat_body, telemetry),
+static const struct body_field beat_fields[] = {
+	{ .name = "leaseID", .type = FIELD_TEXT, FIELD_AT(beat_body, lease) },
+	{ .name = "expectedProvider", .type = FIELD_TEXT, FIELD_AT(beat_body, expected_account) },
+	{ .name = "telemetry", .type = FIELD_OBJECT, FIELD_TO(beat_body, telemetry),
 	  .members = &body_telemetry },
 	/* 0 stands for "absent" where a client cannot leave it out. */
-	{ .name = "idleTimeoutSeconds", .type = INPUT_INT, INPUT_TO(beat_body, idle_seconds),
+	{ .name = "idleTimeoutSeconds", .type = FIELD_INT, FIELD_TO(beat_body, idle_seconds),
 	  .expected = "positive", .high = INT64_MAX },
 };
 /* clang-format on */
 
-static const struct input_table body_beat = INPUT_TABLE(NULL, NULL, beat_fields);
+static const struct body_table body_beat = BODY_TABLE(NULL, NULL, beat_fields);
 
-static int read_beat(struct control *c, struct input *in, struct engine_request *request)
+static int read_beat(struct control *c, struct json_body *in, struct engine_request *engine_request)
 {
 	struct beat_body body = { .lease = "" };
 	int64_t max = c->api->config.idle_max_ms / 1000;
-	int rc = input_read(in, in->root, &body_beat, &body);
+	int rc = json_body_read(in, in->root, &body_beat, &body);
 
-	TEXT_SET(request->ref, body.lease);
-	TEXT_SET(request->expected_account, body.expected_account);
-	request->idle_ms = (body.idle_seconds > max ? max : body.idle_seconds) * 1000;
+	TEXT_SET(engine_request->ref, body.lease);
+	TEXT_SET(engine_request->expected_account, body.expected_account);
+	engine_request->idle_ms = (body.idle_seconds > max ? max : body.idle_seconds) * 1000;
 	if (!rc && body.telemetry)
 		rc = telemetry_read(in, body.telemetry, env_wall_ms(c->api->parts.env),
-				    &request->sample_ms, request->sample, sizeof(request->sample));
-	if (!grammar_is_lease_id(request->ref) && !grammar_is_slug(request->ref))
-		rc = input_fail(in, 404, "not_found", "There is no such lease.");
+				    &engine_request->sample_ms, engine_request->sample,
+				    sizeof(engine_request->sample));
+	if (!validate_lease_id(engine_request->ref) && !validate_slug(engine_request->ref))
+		rc = json_body_fail(in, 404, "not_found", "There is no such lease.");
 	return rc < 0 ? -1 : 0;
 }
 
-static void take_heartbeat(struct control *c, struct input *in)
+static void take_heartbeat(struct control *c, struct json_body *in)
 {
 	struct api *api = c->api;
-	struct call call = { .api = api, .caller = c->caller };
-	struct engine_request *request = NULL;
+	struct api_request request = { .api = api, .caller = c->caller };
+	struct engine_request *engine_request = NULL;
 	struct beat *beat;
 
 	if (c->caller.role == TOKEN_READER) {
-		say_beat(c, "", 0, "forbidden");
+		message_beat(c, "", 0, "forbidden");
 		return;
 	}
 	if (c->beat_count < BEATS_MAX)
-		request = queue_request(api->queue, &call, REQUEST_HEARTBEAT,
-					(size_t)api->config.pending_max);
-	if (!request) {
-		say_beat(c, "", 0, "busy");
+		engine_request = engine_queue_request(api->engine_queue, &request,
+						      REQUEST_HEARTBEAT,
+						      (size_t)api->config.pending_max);
+	if (!engine_request) {
+		message_beat(c, "", 0, "busy");
 		return;
 	}
-	if (read_beat(c, in, request)) {
-		say_beat(c, grammar_is_lease_id(request->ref) ? request->ref : "", 0,
-			 in->fault->code);
-		queue_drop(api->queue, request);
+	if (read_beat(c, in, engine_request)) {
+		message_beat(c, validate_lease_id(engine_request->ref) ? engine_request->ref : "",
+			     0, in->error->code);
+		engine_queue_drop(api->engine_queue, engine_request);
 		return;
 	}
 	/* Whom it is shared with does not keep it alive from here. */
-	request->own_only = 1;
+	engine_request->own_only = 1;
 	beat = xcalloc(1, sizeof(*beat));
-	memcpy(beat->lease, request->ref, sizeof(beat->lease));
+	memcpy(beat->lease, engine_request->ref, sizeof(beat->lease));
 	beat->control = c;
-	beat->next = c->beats;
-	c->beats = beat;
+	LIST_INSERT_HEAD(&c->beats, beat, entry);
 	c->beat_count++;
-	request->user = beat;
-	queue_submit(api->queue, request, beat_finish);
+	engine_request->user = beat;
+	engine_queue_submit(api->engine_queue, engine_request, beat_finish);
 }
 
 /* ---- following a run ----------------------------------------------------------------------- */
@@ -273,14 +271,14 @@ static int follow_send(struct control *c, struct follow *f)
 {
 	struct event_page page = { .follow = f, .seq = f->seq };
 
-	page.w = say(c, "run_events");
+	page.w = message_begin(c, "run_events");
 	jsonw_text(&page.w, "runID", f->run_id);
 	jsonw_array(&page.w, "events");
 	if (store_run_event_each(c->api->parts.runs_reader, f->n, f->seq, f->limit, page_add, &page,
 				 NULL) || page.is_too_large) {
 		follow_drop(c, f);
 		/* The client goes on by asking for pages. */
-		say_error(c, "event_too_large", "Ask for the events of this run.");
+		message_error(c, "event_too_large", "Ask for the events of this run.");
 		return -1;
 	}
 	jsonw_end_array(&page.w);
@@ -288,7 +286,7 @@ static int follow_send(struct control *c, struct follow *f)
 		return 0;
 	jsonw_int(&page.w, "nextSeq", page.seq);
 	f->seq = page.seq;
-	said(c, &page.w);
+	message_send(c, &page.w);
 	return 1;
 }
 
@@ -304,33 +302,33 @@ struct subscribe_body {
 };
 
 /* clang-format off */
-static const struct input_field subscribe_fields[] = {
-	{ .name = "runID", .type = INPUT_TEXT, INPUT_AT(subscribe_body, run_id) },
-	{ .name = "after", .type = INPUT_INT, INPUT_TO(subscribe_body, after) },
-	{ .name = "limit", .type = INPUT_INT, INPUT_TO(subscribe_body, limit) },
+static const struct body_field subscribe_fields[] = {
+	{ .name = "runID", .type = FIELD_TEXT, FIELD_AT(subscribe_body, run_id) },
+	{ .name = "after", .type = FIELD_INT, FIELD_TO(subscribe_body, after) },
+	{ .name = "limit", .type = FIELD_INT, FIELD_TO(subscribe_body, limit) },
 };
 /* clang-format on */
 
-static const struct input_table body_subscribe = INPUT_TABLE(NULL, NULL, subscribe_fields);
+static const struct body_table body_subscribe = BODY_TABLE(NULL, NULL, subscribe_fields);
 
-static void take_subscribe(struct control *c, struct input *in)
+static void take_subscribe(struct control *c, struct json_body *in)
 {
 	struct store_scope scope = lookup_scope(&c->caller);
 	struct follow *f = NULL;
 	struct subscribe_body body = { .limit = EVENTS_PRESET };
 	struct run_row run;
 
-	if (input_read(in, in->root, &body_subscribe, &body)) {
-		say_error(c, in->fault->code, in->fault->message);
+	if (json_body_read(in, in->root, &body_subscribe, &body)) {
+		message_error(c, in->error->code, in->error->message);
 		return;
 	}
 	if (!lookup_has_runs(c->api)) {
-		say_error(c, "store_unavailable", LOOKUP_NO_RUNS);
+		message_error(c, "store_unavailable", LOOKUP_NO_RUNS);
 		return;
 	}
 	if (!lookup_is_run_id(body.run_id) ||
 	    store_run_find(c->api->parts.runs_reader, body.run_id, &scope, RUN_READ, &run, NULL)) {
-		say_error(c, "not_found", "There is no such run.");
+		message_error(c, "not_found", "There is no such run.");
 		return;
 	}
 	/* The same one again is followed from where the client says it is. */
@@ -339,7 +337,7 @@ static void take_subscribe(struct control *c, struct input *in)
 			f = &c->follows[i];
 	}
 	if (!f && c->follow_count == FOLLOWS_MAX) {
-		say_error(c, "too_many_runs", "This socket follows enough runs.");
+		message_error(c, "too_many_runs", "This socket follows enough runs.");
 		return;
 	}
 	if (!f)
@@ -353,7 +351,10 @@ static void take_subscribe(struct control *c, struct input *in)
 
 void control_run_changed(struct api *api, const char *run_id)
 {
-	for (struct control *c = api->controls; c; c = c->next) {
+	struct control *c;
+
+	LIST_FOREACH(c, &api->controls, entry)
+	{
 		for (int i = 0; i < c->follow_count; i++) {
 			if (!strcmp(c->follows[i].run_id, run_id)) {
 				follow_go_on(c, &c->follows[i]);
@@ -370,49 +371,49 @@ struct message_body {
 };
 
 /* clang-format off */
-static const struct input_field message_fields[] = {
-	{ .name = "type", .type = INPUT_TEXT, .flags = INPUT_LENIENT,
-	  INPUT_AT(message_body, type) },
+static const struct body_field message_fields[] = {
+	{ .name = "type", .type = FIELD_TEXT, .flags = FIELD_LENIENT,
+	  FIELD_AT(message_body, type) },
 };
 /* clang-format on */
 
-static const struct input_table body_message = INPUT_TABLE(NULL, NULL, message_fields);
+static const struct body_table body_message = BODY_TABLE(NULL, NULL, message_fields);
 
-static void take_message(struct control *c, struct input *in)
+static void take_message(struct control *c, struct json_body *in)
 {
 	struct message_body body = { .type = "" };
 	const char *type = body.type;
 
-	input_read(in, in->root, &body_message, &body);
+	json_body_read(in, in->root, &body_message, &body);
 	if (!strcmp(type, "heartbeat")) {
 		take_heartbeat(c, in);
 	} else if (!strcmp(type, "subscribe_run")) {
 		take_subscribe(c, in);
 	} else if (!strcmp(type, "ping")) {
-		struct jsonw w = say(c, "pong");
+		struct jsonw w = message_begin(c, "pong");
 
-		said(c, &w);
+		message_send(c, &w);
 	} else if (strcmp(type, "ack") && strcmp(type, "pong")) {
-		say_error(c, "unknown_type", "There is no message of this type.");
+		message_error(c, "unknown_type", "There is no message of this type.");
 	}
 }
 
 static void on_text(struct http_socket *socket, const char *text, size_t len, void *arg)
 {
 	struct control *c = arg;
-	struct fault fault = { .status = 0 };
-	struct input in;
+	struct api_error error = { .status = 0 };
+	struct json_body in;
 
 	(void)socket;
 	if (!auth_peek(c->api->auth, c->authorization, &c->caller)) {
 		control_close(c, FRAME_CODE_POLICY);
 		return;
 	}
-	if (input_open(&in, text, len, 0, &fault))
-		say_error(c, fault.code, fault.message);
+	if (json_body_open(&in, text, len, 0, &error))
+		message_error(c, error.code, error.message);
 	else
 		take_message(c, &in);
-	input_close(&in);
+	json_body_close(&in);
 }
 
 static void on_drain(struct http_socket *socket, void *arg)
@@ -434,20 +435,21 @@ static void on_closed(struct http_socket *socket, void *arg)
 
 /* ---- the handshake ------------------------------------------------------------------------ */
 
-static int too_many(struct call *call)
+static int too_many(struct api_request *request)
 {
+	const struct control *c;
 	size_t own = 0;
 
-	for (const struct control *c = call->api->controls; c; c = c->next)
-		own += !strcmp(c->caller.owner, call->caller.owner) &&
-		       !strcmp(c->caller.org, call->caller.org);
-	return call->api->control_count >= CONTROLS_MAX || own >= CONTROLS_PER_OWNER;
+	LIST_FOREACH(c, &request->api->controls, entry)
+	own += !strcmp(c->caller.owner, request->caller.owner) &&
+	       !strcmp(c->caller.org, request->caller.org);
+	return request->api->control_count >= CONTROLS_MAX || own >= CONTROLS_PER_OWNER;
 }
 
 /* The first thing that is said; the client does not need it. */
-static void say_hello(struct control *c)
+static void message_hello(struct control *c)
 {
-	struct jsonw w = say(c, "hello");
+	struct jsonw w = message_begin(c, "hello");
 	unsigned char bytes[8];
 	char id[HASH_HEX_ROOM(8)];
 
@@ -455,46 +457,45 @@ static void say_hello(struct control *c)
 	hash_hex(bytes, sizeof(bytes), id);
 	jsonw_int(&w, "protocol", 1);
 	jsonw_text(&w, "clientID", id);
-	said(c, &w);
+	message_send(c, &w);
 }
 
-void control_open(struct call *call)
+void control_open(struct api_request *request)
 {
 	static const struct http_socket_handler handler = { on_text, on_drain, on_closed };
-	const char *authorization = http_head_known(call->head, HTTP_FIELD_AUTHORIZATION);
+	const char *authorization = http_head_known(request->head, HTTP_FIELD_AUTHORIZATION);
 	struct http_socket_config config;
-	struct api *api = call->api;
+	struct api *api = request->api;
 	const char *code, *message;
 	struct control *c;
-	int status = http_websocket_refusal(call->head, &code, &message);
+	int status = http_websocket_refusal(request->head, &code, &message);
 
 	if (status == 426) {
-		http_reply_header(call->ex, "Upgrade", "websocket");
-		http_reply_header(call->ex, "Sec-WebSocket-Version", "13");
+		http_reply_header(request->ex, "Upgrade", "websocket");
+		http_reply_header(request->ex, "Sec-WebSocket-Version", "13");
 	}
 	if (status) {
-		call_error(call, status, code, message);
+		reply_error(request, status, code, message);
 		return;
 	}
 	/* The client goes on without; it asks again with its next heartbeat. */
-	if (too_many(call) || strlen(authorization) >= AUTHORIZATION_ROOM) {
-		call_error(call, 503, "busy", "There are enough sockets.");
+	if (too_many(request) || strlen(authorization) >= AUTHORIZATION_ROOM) {
+		reply_error(request, 503, "busy", "There are enough sockets.");
 		return;
 	}
 	c = xcalloc(1, sizeof(*c));
 	c->api = api;
-	c->caller = call->caller;
+	c->caller = request->caller;
 	memcpy(c->authorization, authorization, strlen(authorization) + 1);
 	http_socket_config_init(&config);
 	config.message_max = MESSAGE_IN_MAX;
-	c->socket = http_websocket_accept(call->ex, &handler, &config, c);
+	c->socket = http_websocket_accept(request->ex, &handler, &config, c);
 	if (!c->socket) {
 		hash_wipe(c->authorization, sizeof(c->authorization));
 		free(c);
 		return;
 	}
-	c->next = api->controls;
-	api->controls = c;
+	LIST_INSERT_HEAD(&api->controls, c, entry);
 	api->control_count++;
-	say_hello(c);
+	message_hello(c);
 }

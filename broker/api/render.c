@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/fault.h"
-#include "api/grammar.h"
+#include "api/api_error.h"
+#include "api/validate.h"
 
 static void text_scrubbed(struct jsonw *w, const char *key, const char *text)
 {
@@ -13,14 +13,14 @@ static void text_scrubbed(struct jsonw *w, const char *key, const char *text)
 
 	if (!text[0])
 		return;
-	fault_scrub(text, clean, sizeof(clean));
+	api_error_scrub(text, clean, sizeof(clean));
 	jsonw_text(w, key, clean);
 }
 
 /* A decimal id as the integer that the client wants; 0 for other providers' ids. */
 static int64_t server_number(const char *id)
 {
-	return grammar_is_number(id) ? strtoll(id, NULL, 10) : 0;
+	return validate_number(id) ? strtoll(id, NULL, 10) : 0;
 }
 
 static enum lease_state shown_state(const struct lease *l)

@@ -2,7 +2,7 @@
 /* With whom a lease is shared, as the store has it: contract 2.15. Loop thread. */
 #pragma once
 
-#include "api/call.h"
+#include "api/request.h"
 
 #define ROSTER_MAX 64 /* users of one lease, besides the organisation */
 
@@ -13,11 +13,12 @@ struct roster {
 	char updated_by[128];
 };
 
-int roster_read(struct call *call, const struct lease *l, struct roster *roster, struct err *err);
+int roster_read(struct api_request *request, const struct lease *l, struct roster *roster,
+		struct err *err);
 /* As "share" into the object that is open. */
 void roster_render(struct jsonw *w, const struct roster *roster);
 /* "share" of a lease, for a caller who may manage it; nothing if it was never shared. */
-void roster_render_lease(struct call *call, struct jsonw *w, const struct lease *l);
+void roster_render_lease(struct api_request *request, struct jsonw *w, const struct lease *l);
 /* May the caller see with whom the lease is shared? That is who may manage it. */
 int roster_is_visible(const struct caller *caller, const struct lease *l,
 		      const struct roster *roster);

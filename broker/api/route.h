@@ -11,8 +11,8 @@
 #include "http/parser.h"
 #include "store/store.h"
 
-struct call;
-struct input_table;
+struct api_request;
+struct body_table;
 
 #define ROLE(role) (1u << (role))
 #define ROLE_ANYONE 0u		/* no token needed */
@@ -45,9 +45,9 @@ struct route {
 	unsigned roles;
 	enum route_owns owns;
 	enum route_body body;
-	const struct input_table *members; /* of the body; NULL: it has none */
+	const struct body_table *members; /* of the body; NULL: it has none */
 	const char *query;	/* the keys it knows, one space between them */
-	void (*handle)(struct call *call);
+	void (*handle)(struct api_request *request);
 };
 
 extern const struct route route_table[];

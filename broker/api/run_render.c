@@ -84,14 +84,14 @@ static int sample_add(void *arg, const char *text, size_t len)
 }
 
 /* The first and the last of what was seen, and all of it. */
-static void render_telemetry(struct call *call, struct jsonw *w, const struct run_row *r)
+static void render_telemetry(struct api_request *request, struct jsonw *w, const struct run_row *r)
 {
 	struct buf auto_buf samples;
 	char first[TELEMETRY_ROOM];
 	struct part part = { .samples = &samples };
 
 	buf_init(&samples, STORE_SAMPLES_MAX * (TELEMETRY_ROOM + 1) + 2);
-	if (store_run_sample_each(call->api->parts.runs_reader, r->n, sample_add, &part, NULL) ||
+	if (store_run_sample_each(request->api->parts.runs_reader, r->n, sample_add, &part, NULL) ||
 	    !part.count || part.first_len >= sizeof(first))
 		return;
 	memcpy(first, samples.data + 1, part.first_len);
@@ -110,9 +110,9 @@ static int take_command(void *arg, const char *text, size_t len)
 	return 1;
 }
 
-void run_render(struct call *call, struct jsonw *w, const struct run_row *run)
+void run_render(struct api_request *request, struct jsonw *w, const struct run_row *run)
 {
-	struct store *reader = call->api->parts.runs_reader;
+	struct store *reader = request->api->parts.runs_reader;
 	struct part part = { .w = w, .name = "results" };
 	char *command = NULL;
 
@@ -127,7 +127,7 @@ void run_render(struct call *call, struct jsonw *w, const struct run_row *run)
 		store_run_results(reader, run->n, render_raw, &part, NULL);
 	if (!part.count)
 		jsonw_null(w, "results");
-	render_telemetry(call, w, run);
+	render_telemetry(request, w, run);
 	jsonw_end_object(w);
 }
 

@@ -2,10 +2,10 @@
 /* Runs and their events as JSON: contract 2.10. Loop thread. */
 #pragma once
 
-#include "api/call.h"
+#include "api/request.h"
 
 /* The whole run as "run"; results and samples are read from the store. */
-void run_render(struct call *call, struct jsonw *w, const struct run_row *run);
+void run_render(struct api_request *request, struct jsonw *w, const struct run_row *run);
 /* The members of a run that its row holds, into the object that is open. */
 void run_render_row(struct jsonw *w, const struct run_row *r, const char *command);
 /* An event as it is sent; `fields` is what was stored. */

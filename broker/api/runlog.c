@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "util/alloc.h"
 #include "util/buf.h"
@@ -12,63 +13,57 @@
 
 /* ---- blocks ----------------------------------------------------------------------- */
 
-struct block {
-	struct block *next;
+struct log_block {
+	TAILQ_ENTRY(log_block) entry;
 	size_t len;
 	char data[RUNLOG_BLOCK];
 };
 
-struct blocks {
-	struct block *first, *last;
+struct log_blocks {
+	TAILQ_HEAD(log_block_list, log_block) list;
 	size_t size;
 	int is_cut;
 	int is_there;		/* a text was seen, if only an empty one */
 };
 
-static void blocks_drop_first(struct blocks *b)
+static void blocks_drop_first(struct log_blocks *b)
 {
-	struct block *first = b->first;
+	struct log_block *first = TAILQ_FIRST(&b->list);
 
-	b->first = first->next;
-	if (!b->first)
-		b->last = NULL;
+	TAILQ_REMOVE(&b->list, first, entry);
 	b->size -= first->len;
 	free(first);
 }
 
-static void blocks_free(struct blocks *b)
+static void blocks_free(struct log_blocks *b)
 {
-	while (b->first)
+	while (!TAILQ_EMPTY(&b->list))
 		blocks_drop_first(b);
 }
 
-static void blocks_add(struct blocks *b, const char *data, size_t len, size_t max)
+static void blocks_add(struct log_blocks *b, const char *data, size_t len, size_t max)
 {
+	struct log_block *last = TAILQ_LAST(&b->list, log_block_list);
+
 	while (len) {
-		size_t room = b->last ? RUNLOG_BLOCK - b->last->len : 0;
+		size_t room = last ? RUNLOG_BLOCK - last->len : 0;
 
 		if (!room) {
-			struct block *fresh = xrealloc(NULL, sizeof(*fresh));
-
-			fresh->next = NULL;
-			fresh->len = 0;
-			if (b->last)
-				b->last->next = fresh;
-			else
-				b->first = fresh;
-			b->last = fresh;
+			last = xrealloc(NULL, sizeof(*last));
+			last->len = 0;
+			TAILQ_INSERT_TAIL(&b->list, last, entry);
 			room = RUNLOG_BLOCK;
 		}
 		if (room > len)
 			room = len;
-		memcpy(b->last->data + b->last->len, data, room);
-		b->last->len += room;
+		memcpy(last->data + last->len, data, room);
+		last->len += room;
 		b->size += room;
 		data += room;
 		len -= room;
 	}
-	/* The last one is never dropped: it is being filled. */
-	while (b->size > max && b->first != b->last) {
+	/* The last block is never dropped: it is being filled. */
+	while (b->size > max && TAILQ_FIRST(&b->list) != last) {
 		blocks_drop_first(b);
 		b->is_cut = 1;
 	}
@@ -88,8 +83,8 @@ enum escape { ESCAPE_NONE, ESCAPE_BEGUN, ESCAPE_HEX };
 struct runlog {
 	size_t log_max;
 	struct buf rest;
-	struct blocks log, chunks;
-	struct block *given;		/* by runlog_next */
+	struct log_blocks log, chunks;
+	struct log_block *given;	/* by runlog_next */
 	const char *wrong;		/* the first thing that is */
 	enum place place;
 	enum escape escape;
@@ -100,7 +95,7 @@ struct runlog {
 	int named_chunks;		/* the name was "logChunks" */
 	char key[KEY_ROOM];
 	size_t key_len;
-	struct blocks *into;		/* PLACE_TEXT */
+	struct log_blocks *into; /* PLACE_TEXT */
 	int hex_left;
 	uint32_t unit;			/* UTF-16, of an escape */
 	uint32_t high;			/* half of a pair that waits for the other; 0: none */
@@ -111,6 +106,8 @@ struct runlog *runlog_new(size_t log_max, size_t rest_max)
 	struct runlog *r = xcalloc(1, sizeof(*r));
 
 	r->log_max = log_max;
+	TAILQ_INIT(&r->log.list);
+	TAILQ_INIT(&r->chunks.list);
 	buf_init(&r->rest, rest_max);
 	return r;
 }
@@ -126,7 +123,7 @@ void runlog_free(struct runlog *r)
 	free(r);
 }
 
-static void fail(struct runlog *r, const char *why)
+static void runlog_fail(struct runlog *r, const char *why)
 {
 	if (!r->wrong)
 		r->wrong = why;
@@ -207,7 +204,7 @@ static void escape_begun(struct runlog *r, char c)
 		high_alone(r);
 		text_add(r, &values[at - names], 1);
 	} else {
-		fail(r, "the log holds an escape that JSON does not have");
+		runlog_fail(r, "the log holds an escape that JSON does not have");
 	}
 }
 
@@ -216,7 +213,7 @@ static void escape_hex(struct runlog *r, char c)
 	int value = hex_digit(c);
 
 	if (value < 0) {
-		fail(r, "the log holds an escape that JSON does not have");
+		runlog_fail(r, "the log holds an escape that JSON does not have");
 		return;
 	}
 	r->unit = r->unit << 4 | (uint32_t)value;
@@ -252,7 +249,7 @@ static size_t feed_text(struct runlog *r, const char *data, size_t len)
 		high_alone(r);
 		r->place = PLACE_BETWEEN;
 	} else {
-		fail(r, "the log holds a control character that is not escaped");
+		runlog_fail(r, "the log holds a control character that is not escaped");
 	}
 	return 1;
 }
@@ -326,7 +323,7 @@ static size_t feed_between(struct runlog *r, char c)
 	case '{':
 	case '[':
 		if (++r->depth > DEPTH_MAX)
-			fail(r, "the body is nested too deep");
+			runlog_fail(r, "the body is nested too deep");
 		r->wants_key = r->depth == 1 && c == '{';
 		r->in_chunks = r->depth == 2 && c == '[' && r->named_chunks;
 		break;
@@ -369,9 +366,9 @@ void runlog_feed(struct runlog *r, const char *data, size_t len)
 const char *runlog_end(struct runlog *r)
 {
 	if (r->rest.overflow)
-		fail(r, "the body is too large beside its log");
+		runlog_fail(r, "the body is too large beside its log");
 	if (r->place != PLACE_BETWEEN)
-		fail(r, "the body ends in the middle of a string");
+		runlog_fail(r, "the body ends in the middle of a string");
 	return r->wrong;
 }
 
@@ -388,22 +385,20 @@ const char *runlog_rest(const struct runlog *r, size_t *ret_len)
 
 /* ---- what was kept ------------------------------------------------------------------ */
 
-static struct blocks *kept(struct runlog *r)
+static struct log_blocks *runlog_kept(struct runlog *r)
 {
 	return r->chunks.is_there ? &r->chunks : &r->log;
 }
 
 int runlog_next(struct runlog *r, const char **ret, size_t *ret_len)
 {
-	struct blocks *b = kept(r);
+	struct log_blocks *b = runlog_kept(r);
 
 	free(r->given);
-	r->given = b->first;
+	r->given = TAILQ_FIRST(&b->list);
 	if (!r->given)
 		return 0;
-	b->first = r->given->next;
-	if (!b->first)
-		b->last = NULL;
+	TAILQ_REMOVE(&b->list, r->given, entry);
 	*ret = r->given->data;
 	*ret_len = r->given->len;
 	return 1;

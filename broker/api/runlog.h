@@ -4,7 +4,7 @@
  * run's log, much of it escapes. The log's texts ("log" and the elements of "logChunks" of
  * the outer object) are decoded on the way into blocks, of which the last ones are kept;
  * the rest of the body, with null in the place of those texts, is kept for the ordinary
- * reader (input.h). So a body costs its log's decoded size at most, once, and no part of it
+ * reader (json_body.h). So a body costs its log's decoded size at most, once, and no part of it
  * holds up the loop. Pure; belongs to one thread.
  */
 #pragma once

@@ -8,10 +8,10 @@
 
 #include <stddef.h>
 
-#include "api/fault.h"
+#include "api/api_error.h"
 
 /*
  * Copies the line without its one allowed trailing newline. -1: `out` is "", and
- * `fault` names what is allowed and never repeats the input.
+ * `error` names what is allowed and never repeats the input.
  */
-int sshkey_check(const char *line, char *out, size_t room, struct fault *fault);
+int sshkey_check(const char *line, char *out, size_t room, struct api_error *error);

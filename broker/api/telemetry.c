@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "api/grammar.h"
+#include "api/validate.h"
 #include "util/alloc.h"
 #include "util/time.h"
 
@@ -33,44 +33,44 @@ struct telemetry_body {
 
 static int is_source(const char *text)
 {
-	return grammar_is_word(text, sizeof(((struct telemetry_body *)NULL)->source) - 1);
+	return validate_word(text, sizeof(((struct telemetry_body *)NULL)->source) - 1);
 }
 
 /* clang-format off */
 #define FIGURE(key, kind, place) \
-	{ .name = (key), .type = (kind), .flags = INPUT_TYPE_CODE, \
-	  INPUT_TO(telemetry_body, figures[place]), .expected = "a number", \
+	{ .name = (key), .type = (kind), .flags = FIELD_TYPE_CODE, \
+	  FIELD_TO(telemetry_body, figures[place]), .expected = "a number", \
 	  .code = "invalid_telemetry" }
 
-static const struct input_field telemetry_fields[] = {
-	{ .name = "capturedAt", .type = INPUT_TIME, .flags = INPUT_TYPE_CODE,
-	  INPUT_TO(telemetry_body, captured_ms), .expected = "a time as in 2026-08-21T10:00:00Z",
+static const struct body_field telemetry_fields[] = {
+	{ .name = "capturedAt", .type = FIELD_TIME, .flags = FIELD_TYPE_CODE,
+	  FIELD_TO(telemetry_body, captured_ms), .expected = "a time as in 2026-08-21T10:00:00Z",
 	  .code = "invalid_telemetry" },
-	{ .name = "source", .type = INPUT_TEXT, .flags = INPUT_LENIENT,
-	  INPUT_AT(telemetry_body, source), .expected = "at most 32 of [A-Za-z0-9._-]",
+	{ .name = "source", .type = FIELD_TEXT, .flags = FIELD_LENIENT,
+	  FIELD_AT(telemetry_body, source), .expected = "at most 32 of [A-Za-z0-9._-]",
 	  .check = is_source },
-	FIGURE("load1", INPUT_NUMBER, LOAD1),
-	FIGURE("load5", INPUT_NUMBER, LOAD5),
-	FIGURE("load15", INPUT_NUMBER, LOAD15),
-	FIGURE("cpuCount", INPUT_COUNT, CPU_COUNT),
-	FIGURE("memoryUsedBytes", INPUT_COUNT, MEMORY_USED),
-	FIGURE("memoryTotalBytes", INPUT_COUNT, MEMORY_TOTAL),
-	FIGURE("memoryPercent", INPUT_NUMBER, MEMORY_PERCENT),
-	FIGURE("diskUsedBytes", INPUT_COUNT, DISK_USED),
-	FIGURE("diskTotalBytes", INPUT_COUNT, DISK_TOTAL),
-	FIGURE("diskPercent", INPUT_NUMBER, DISK_PERCENT),
-	FIGURE("uptimeSeconds", INPUT_COUNT, UPTIME),
+	FIGURE("load1", FIELD_NUMBER, LOAD1),
+	FIGURE("load5", FIELD_NUMBER, LOAD5),
+	FIGURE("load15", FIELD_NUMBER, LOAD15),
+	FIGURE("cpuCount", FIELD_COUNT, CPU_COUNT),
+	FIGURE("memoryUsedBytes", FIELD_COUNT, MEMORY_USED),
+	FIGURE("memoryTotalBytes", FIELD_COUNT, MEMORY_TOTAL),
+	FIGURE("memoryPercent", FIELD_NUMBER, MEMORY_PERCENT),
+	FIGURE("diskUsedBytes", FIELD_COUNT, DISK_USED),
+	FIGURE("diskTotalBytes", FIELD_COUNT, DISK_TOTAL),
+	FIGURE("diskPercent", FIELD_NUMBER, DISK_PERCENT),
+	FIGURE("uptimeSeconds", FIELD_COUNT, UPTIME),
 };
 /* clang-format on */
 
 #define FIRST_FIGURE 2 /* among the fields */
 
-const struct input_table body_telemetry = INPUT_TABLE("Telemetry", "telemetry", telemetry_fields);
+const struct body_table body_telemetry = BODY_TABLE("Telemetry", "telemetry", telemetry_fields);
 
 /* A count has no fraction; what is below its range is 0, what is above is cut. */
 static json_t *figure_json(const json_t *value, enum figure figure)
 {
-	int is_count = telemetry_fields[FIRST_FIGURE + figure].type == INPUT_COUNT;
+	int is_count = telemetry_fields[FIRST_FIGURE + figure].type == FIELD_COUNT;
 	double number = json_number_value(value);
 
 	if (is_count && json_is_integer(value))
@@ -105,7 +105,7 @@ static int sample_fill(json_t *sample, const struct telemetry_body *body)
 	return count;
 }
 
-int telemetry_read(struct input *in, const json_t *object, int64_t now_ms, int64_t *ret_ms,
+int telemetry_read(struct json_body *in, const json_t *object, int64_t now_ms, int64_t *ret_ms,
 		   char *out, size_t room)
 {
 	struct telemetry_body body = { .captured_ms = now_ms };
@@ -114,7 +114,7 @@ int telemetry_read(struct input *in, const json_t *object, int64_t now_ms, int64
 	int count;
 
 	out[0] = '\0';
-	if (input_read(in, object, &body_telemetry, &body))
+	if (json_body_read(in, object, &body_telemetry, &body))
 		return -1;
 	/* The client's clock may be wrong; a sample from the future would stay the newest. */
 	*ret_ms = body.captured_ms = body.captured_ms < now_ms ? body.captured_ms : now_ms;
@@ -125,6 +125,6 @@ int telemetry_read(struct input *in, const json_t *object, int64_t now_ms, int64
 	json_decref(sample);
 	out[len < room ? len : 0] = '\0';
 	if (count && !out[0])
-		return input_fail(in, 400, "invalid_telemetry", "telemetry must be shorter");
+		return json_body_fail(in, 400, "invalid_telemetry", "telemetry must be shorter");
 	return count > 0;
 }

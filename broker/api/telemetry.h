@@ -9,14 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/input.h"
+#include "api/json_body.h"
 
-extern const struct input_table body_telemetry;
+extern const struct body_table body_telemetry;
 
 /*
  * The sample as complete JSON in `out`, its time in *ret_ms (not after `now_ms`, which it
  * is if the client tells none). 1; 0: there is no figure in it; -1: `in` has failed, with
  * the code invalid_telemetry. `room` is TELEMETRY_ROOM.
  */
-int telemetry_read(struct input *in, const json_t *object, int64_t now_ms, int64_t *ret_ms,
+int telemetry_read(struct json_body *in, const json_t *object, int64_t now_ms, int64_t *ret_ms,
 		   char *out, size_t room);

@@ -102,9 +102,9 @@ int accounts_check(const struct options *options)
 		code = complain(&err, EXIT_PROVIDER);
 	if (code == EXIT_FINE) {
 		printf("%s is fine: %zu account%s, %zu"
-			" provider%s\n", options->config, accounts->count,
-		       accounts->count == 1 ? "" : "s", accounts->provider_count,
-		       accounts->provider_count == 1 ? "" : "s");
+		       " provider%s\n",
+		       options->config, accounts->count, accounts->count == 1 ? "" : "s",
+		       accounts->provider_count, accounts->provider_count == 1 ? "" : "s");
 		if (missing)
 			printf("%d credential%s not looked at: only systemd hands them"
 				" out\n", missing,

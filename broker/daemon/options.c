@@ -182,8 +182,10 @@ static int read_token(int argc, char **argv, struct options *o, FILE *complain)
 	if (o->what == DO_TOKEN_REVOKE && !o->id)
 		return wrong(complain, "token revoke needs the ID that token list shows", NULL);
 	if (o->what != DO_TOKEN_ADD && (o->owner || o->org || o->role || o->expires))
-		return wrong(complain, "--owner, --org, --role and --expires belong to token"
-			     " add", NULL);
+		return wrong(complain,
+			     "--owner, --org, --role and --expires belong to token"
+			     " add",
+			     NULL);
 	return 0;
 }
 

@@ -44,7 +44,8 @@ static void add_residue(struct buf *b, const struct ledger *ledger)
 
 		if (!resource_is_residue(r))
 			continue;
-		buf_addf(b, "%s%s %s", between, resource_kind_name(r->kind), r->id[0] ? r->id : r->name);
+		buf_addf(b, "%s%s %s", between, resource_kind_name(r->kind),
+			 r->id[0] ? r->id : r->name);
 		between = ", ";
 	}
 	if (!between[0])

@@ -217,7 +217,8 @@ static void runs_broken(void *arg, const char *why)
 
 static void runs_open(void)
 {
-	struct runs_config config = { .env = &stage.world.env, .stale_ms = 86400000,
+	struct runs_config config = { .env = &stage.world.env,
+				      .stale_ms = 86400000,
 				      .on_broken = runs_broken };
 	struct err err = { 0 };
 	int is_lost;
@@ -271,8 +272,8 @@ int stage_setup(void **state)
 	stage.config.limits = limits;
 	/* Nothing waits unless a test wants it to. */
 	stage.config.create_wait_ms = stage.config.release_wait_ms = 0;
-	parts = (struct api_parts){ stage.base, &stage.world.env, NULL, stage.accounts, 1,
-				    stage.reader, NULL, stage.runs_reader };
+	parts = (struct api_parts){ stage.base, &stage.world.env, NULL, stage.accounts,
+				    1,		stage.reader,	  NULL, stage.runs_reader };
 	if (api_new(&parts, &stage.config, &stage.api, &err))
 		fail_msg("%s", err.text);
 	return 0;

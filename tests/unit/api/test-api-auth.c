@@ -2,7 +2,7 @@
 #include "table.h"
 
 #include "api/auth.h"
-#include "api/limit.h"
+#include "api/auth_throttle.h"
 #include "util/hash.h"
 
 /* ---- a store of tokens, a clock and a generator that the test turns ---------------------- */
@@ -287,20 +287,20 @@ static void b149_refusals_are_counted_by_address(void **state)
 
 static void an_ipv6_network_counts_as_one_and_the_table_is_bounded(void **state)
 {
-	struct limit *limit = limit_new(42);
+	struct auth_throttle *limit = auth_throttle_new(42);
 	char address[64];
 
 	(void)state;
 	for (int i = 0; i < 20; i++) {
 		snprintf(address, sizeof(address), "2001:db8:1:2::%x", i + 1);
-		assert_int_equal(limit_count(limit, address, 10, 1), i >= 10);
+		assert_int_equal(auth_throttle_count(limit, address, 10, 1), i >= 10);
 	}
-	assert_int_equal(limit_count(limit, "2001:db8:1:3::1", 10, 1), 0);
+	assert_int_equal(auth_throttle_count(limit, "2001:db8:1:3::1", 10, 1), 0);
 	for (int i = 0; i < 100000; i++) {
 		snprintf(address, sizeof(address), "10.%d.%d.%d", i >> 16, i >> 8 & 255, i & 255);
-		assert_int_equal(limit_count(limit, address, 10, 2), 0);
+		assert_int_equal(auth_throttle_count(limit, address, 10, 2), 0);
 	}
-	limit_free(limit);
+	auth_throttle_free(limit);
 }
 
 int main(void)

@@ -9,12 +9,12 @@
 #include <stddef.h>
 
 #include "api/api.h"
-#include "api/fault.h"
-#include "api/input.h"
+#include "api/api_error.h"
+#include "api/json_body.h"
 
-extern const struct input_table body_create; /* "Create" */
+extern const struct body_table body_create; /* "Create" */
 
-struct wish {
+struct create_request {
 	const struct api_config *config;
 	struct account **accounts;
 	size_t account_count;
@@ -24,8 +24,8 @@ struct wish {
 
 /*
  * Fills the request fields of `ret` (a zeroed one) and the SHA-256 of the body, in hex. -1:
- * `fault` says what is wrong; the hash is there all the same. An id or slug that the client
+ * `error` says what is wrong; the hash is there all the same. An id or slug that the client
  * left open stays "".
  */
-int wish_read(const struct wish *wish, struct input *in, struct lease *ret, char hash[65],
-	      struct fault *fault);
+int create_request_read(const struct create_request *create, struct json_body *in,
+			struct lease *ret, char hash[65], struct api_error *error);

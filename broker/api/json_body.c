@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "api/input.h"
+#include "api/json_body.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,9 +7,9 @@
 
 #include "util/time.h"
 
-int input_fail(struct input *in, int status, const char *code, const char *fmt, ...)
+int json_body_fail(struct json_body *in, int status, const char *code, const char *fmt, ...)
 {
-	char message[FAULT_TEXT];
+	char message[API_ERROR_TEXT];
 	va_list ap;
 
 	if (in->failed)
@@ -18,7 +18,7 @@ int input_fail(struct input *in, int status, const char *code, const char *fmt, 
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
-	return fault_set(in->fault, status, code, "%s", message);
+	return api_error_set(in->error, status, code, "%s", message);
 }
 
 /*
@@ -26,8 +26,8 @@ int input_fail(struct input *in, int status, const char *code, const char *fmt, 
  * and the length of a string, before it sees the text. What is not JSON at all passes
  * and is refused there.
  */
-static int input_bound(struct input *in, const char *body, size_t len,
-		       const struct input_bounds *bounds)
+static int json_body_check(struct json_body *in, const char *body, size_t len,
+			   const struct json_body_bounds *bounds)
 {
 	size_t depth = 0;
 	size_t items = 0;
@@ -43,9 +43,9 @@ static int input_bound(struct input *in, const char *body, size_t len,
 			else if (c == '"')
 				inside = 0;
 			if (i - string > bounds->string)
-				return input_fail(in, 400, "invalid_json",
-						  "a string of the body is longer than %zu bytes",
-						  bounds->string);
+				return json_body_fail(in, 400, "invalid_json",
+						      "a string of the body is longer than %zu bytes",
+						      bounds->string);
 			continue;
 		}
 		switch (c) {
@@ -55,10 +55,10 @@ static int input_bound(struct input *in, const char *body, size_t len,
 			break;
 		case '{':
 		case '[':
-			if (++depth > INPUT_DEPTH_MAX)
-				return input_fail(in, 400, "invalid_json",
-						  "the body is nested more than %d levels deep",
-						  INPUT_DEPTH_MAX);
+			if (++depth > JSON_BODY_DEPTH_MAX)
+				return json_body_fail(in, 400, "invalid_json",
+						      "the body is nested more than %d levels deep",
+						      JSON_BODY_DEPTH_MAX);
 			break;
 		case '}':
 		case ']':
@@ -67,9 +67,9 @@ static int input_bound(struct input *in, const char *body, size_t len,
 			break;
 		case ',':
 			if (++items >= bounds->items)
-				return input_fail(in, 400, "invalid_json",
-						  "the body has more than %zu members",
-						  bounds->items);
+				return json_body_fail(in, 400, "invalid_json",
+						      "the body has more than %zu members",
+						      bounds->items);
 			break;
 		default:
 			break;
@@ -78,48 +78,50 @@ static int input_bound(struct input *in, const char *body, size_t len,
 	return 0;
 }
 
-int input_open_wide(struct input *in, const char *body, size_t len,
-		    const struct input_bounds *bounds, struct fault *fault)
+int json_body_open_wide(struct json_body *in, const char *body, size_t len,
+			const struct json_body_bounds *bounds, struct api_error *error)
 {
-	json_error_t error;
+	json_error_t parse_error;
 
 	memset(in, 0, sizeof(*in));
-	in->fault = fault;
-	if (input_bound(in, body, len, bounds))
+	in->error = error;
+	if (json_body_check(in, body, len, bounds))
 		return -1;
-	in->root = json_loadb(body, len, JSON_REJECT_DUPLICATES |
-			      (bounds->allow_nul ? JSON_ALLOW_NUL : 0), &error);
+	in->root = json_loadb(body, len,
+			      JSON_REJECT_DUPLICATES | (bounds->allow_nul ? JSON_ALLOW_NUL : 0),
+			      &parse_error);
 	if (!in->root)
-		return input_fail(in, 400, "invalid_json",
-				  json_error_code(&error) == json_error_duplicate_key ?
-				  "the body names a field twice" :
-				  "the body is not one well-formed JSON object");
+		return json_body_fail(in, 400, "invalid_json",
+				      json_error_code(&parse_error) == json_error_duplicate_key ?
+					      "the body names a field twice" :
+					      "the body is not one well-formed JSON object");
 	if (!json_is_object(in->root))
-		return input_fail(in, 400, "invalid_json", "the body must be a JSON object");
+		return json_body_fail(in, 400, "invalid_json", "the body must be a JSON object");
 	return 0;
 }
 
-int input_open(struct input *in, const char *body, size_t len, int may_be_empty,
-	       struct fault *fault)
+int json_body_open(struct json_body *in, const char *body, size_t len, int may_be_empty,
+		   struct api_error *error)
 {
-	static const struct input_bounds bounds = { INPUT_ITEMS_MAX, INPUT_STRING_MAX, 0 };
+	static const struct json_body_bounds bounds = { JSON_BODY_ITEMS_MAX, JSON_BODY_STRING_MAX,
+							0 };
 
 	if (len == 0 && may_be_empty) {
 		memset(in, 0, sizeof(*in));
-		in->fault = fault;
+		in->error = error;
 		in->root = json_object();
 		return 0;
 	}
-	return input_open_wide(in, body, len, &bounds, fault);
+	return json_body_open_wide(in, body, len, &bounds, error);
 }
 
-void input_close(struct input *in)
+void json_body_close(struct json_body *in)
 {
 	json_decref(in->root);
 	in->root = NULL;
 }
 
-size_t input_cut(const char *text, size_t len, size_t max)
+size_t json_body_cut(const char *text, size_t len, size_t max)
 {
 	if (len <= max)
 		return len;
@@ -132,44 +134,44 @@ size_t input_cut(const char *text, size_t len, size_t max)
 /* ---- reading by a table -------------------------------------------------------------- */
 
 /* One field on its way: where it comes from and where it goes. */
-struct input_step {
-	struct input *in;
-	const struct input_table *table;
-	const struct input_field *field;
+struct body_step {
+	struct json_body *in;
+	const struct body_table *table;
+	const struct body_field *field;
 	json_t *value;
 	char *target;
 };
 
-static int step_fail(const struct input_step *step, const char *code, const char *fmt, ...)
+static int step_fail(const struct body_step *step, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* "NAME WHAT": the name as a path, if the table is of a nested object. */
-static int step_fail(const struct input_step *step, const char *code, const char *fmt, ...)
+static int step_fail(const struct body_step *step, const char *code, const char *fmt, ...)
 {
 	const char *of = step->table->of;
-	char what[FAULT_TEXT];
+	char what[API_ERROR_TEXT];
 	va_list ap;
 
 	/* A field that is not worth the request counts as absent. */
-	if (step->field->flags & INPUT_LENIENT)
+	if (step->field->flags & FIELD_LENIENT)
 		return 0;
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	return input_fail(step->in, 400, code ? code : "invalid_field", "%s%s%s %s", of ? of : "",
-			  of ? "." : "", step->field->name, what);
+	return json_body_fail(step->in, 400, code ? code : "invalid_field", "%s%s%s %s",
+			      of ? of : "", of ? "." : "", step->field->name, what);
 }
 
-static int step_wrong_type(const struct input_step *step, const char *type)
+static int step_wrong_type(const struct body_step *step, const char *type)
 {
-	const struct input_field *field = step->field;
+	const struct body_field *field = step->field;
 
-	if (field->flags & INPUT_TYPE_CODE)
+	if (field->flags & FIELD_TYPE_CODE)
 		return step_fail(step, field->code, "must be %s", field->expected);
 	return step_fail(step, NULL, "must be %s", type);
 }
 
-static int step_unexpected(const struct input_step *step)
+static int step_unexpected(const struct body_step *step)
 {
 	return step_fail(step, step->field->code, "must be %s", step->field->expected);
 }
@@ -184,33 +186,33 @@ static int is_one_line(const char *text)
 }
 
 /* Each reader: 1 it was there, 0 it counts as absent, -1 it is wrong. */
-static int read_text(const struct input_step *step)
+static int read_text(const struct body_step *step)
 {
-	const struct input_field *field = step->field;
+	const struct body_field *field = step->field;
 	const char *text = json_string_value(step->value);
 	size_t len = json_string_length(step->value);
 
 	if (!text)
 		return step_wrong_type(step, "a string");
-	if (!len && field->flags & INPUT_EMPTY)
+	if (!len && field->flags & FIELD_EMPTY)
 		return 0;
-	if (field->type == INPUT_CUT)
-		len = input_cut(text, strlen(text), field->room - 1);
+	if (field->type == FIELD_CUT)
+		len = json_body_cut(text, strlen(text), field->room - 1);
 	else if (len >= field->room || memchr(text, '\0', len))
 		return step_fail(step, NULL, "must be at most %zu bytes long", field->room - 1);
-	if (field->type == INPUT_LINE && !is_one_line(text))
+	if (field->type == FIELD_LINE && !is_one_line(text))
 		return step_fail(step, NULL, "must be one line of text");
-	if (field->type != INPUT_CUT && field->check && !field->check(text))
+	if (field->type != FIELD_CUT && field->check && !field->check(text))
 		return step_unexpected(step);
 	memcpy(step->target, text, len);
 	step->target[len] = '\0';
-	if (field->type == INPUT_CUT && field->check && !field->check(step->target))
+	if (field->type == FIELD_CUT && field->check && !field->check(step->target))
 		return step_unexpected(step);
 	return 1;
 }
 
 /* The place of a text among the field's choices; -1: it is none of them. */
-static int choice_place(const struct input_field *field, const char *text)
+static int choice_place(const struct body_field *field, const char *text)
 {
 	for (int i = 0; field->choices[i]; i++) {
 		if (!strcmp(field->choices[i], text))
@@ -219,14 +221,14 @@ static int choice_place(const struct input_field *field, const char *text)
 	return -1;
 }
 
-static int read_choice(const struct input_step *step)
+static int read_choice(const struct body_step *step)
 {
 	const char *text = json_string_value(step->value);
 	int place;
 
 	if (!text)
 		return step_wrong_type(step, "a string");
-	if (!text[0] && step->field->flags & INPUT_EMPTY)
+	if (!text[0] && step->field->flags & FIELD_EMPTY)
 		return 0;
 	place = choice_place(step->field, text);
 	if (place < 0)
@@ -235,12 +237,12 @@ static int read_choice(const struct input_step *step)
 	return 1;
 }
 
-static int is_in_range(const struct input_field *field, int64_t value)
+static int is_in_range(const struct body_field *field, int64_t value)
 {
 	return (!field->low && !field->high) || (value >= field->low && value <= field->high);
 }
 
-static int read_time(const struct input_step *step)
+static int read_time(const struct body_step *step)
 {
 	const char *text = json_string_value(step->value);
 	int64_t ms;
@@ -253,7 +255,7 @@ static int read_time(const struct input_step *step)
 	return 1;
 }
 
-static int read_int(const struct input_step *step)
+static int read_int(const struct body_step *step)
 {
 	int64_t value = json_integer_value(step->value);
 
@@ -265,22 +267,22 @@ static int read_int(const struct input_step *step)
 	return 1;
 }
 
-static int read_bool(const struct input_step *step)
+static int read_bool(const struct body_step *step)
 {
 	unsigned flags = step->field->flags;
 	int value = json_is_true(step->value);
 
 	if (!json_is_boolean(step->value))
 		return step_wrong_type(step, "true or false");
-	if ((value && flags & INPUT_ONLY_FALSE) || (!value && flags & INPUT_ONLY_TRUE))
+	if ((value && flags & FIELD_ONLY_FALSE) || (!value && flags & FIELD_ONLY_TRUE))
 		return step_unexpected(step);
 	memcpy(step->target, &value, sizeof(value));
 	return 1;
 }
 
-static int read_strings(const struct input_step *step)
+static int read_strings(const struct body_step *step)
 {
-	const struct input_field *field = step->field;
+	const struct body_field *field = step->field;
 	json_t *item;
 	size_t i;
 
@@ -299,7 +301,7 @@ static int read_strings(const struct input_step *step)
 	return 1;
 }
 
-static int read_map(const struct input_step *step)
+static int read_map(const struct body_step *step)
 {
 	const char *name;
 	json_t *value;
@@ -320,16 +322,16 @@ static int read_map(const struct input_step *step)
 }
 
 /* What the caller looks into itself. */
-static int read_value(const struct input_step *step)
+static int read_value(const struct body_step *step)
 {
 	static const struct {
 		const char *type;
 		unsigned kinds; /* bits of 1 << json_type */
 	} types[] = {
-		[INPUT_STRING] = { "a string", 1u << JSON_STRING },
-		[INPUT_NUMBER] = { "a number", 1u << JSON_INTEGER | 1u << JSON_REAL },
-		[INPUT_COUNT] = { "a number", 1u << JSON_INTEGER | 1u << JSON_REAL },
-		[INPUT_OBJECT] = { "an object", 1u << JSON_OBJECT },
+		[FIELD_STRING] = { "a string", 1u << JSON_STRING },
+		[FIELD_NUMBER] = { "a number", 1u << JSON_INTEGER | 1u << JSON_REAL },
+		[FIELD_COUNT] = { "a number", 1u << JSON_INTEGER | 1u << JSON_REAL },
+		[FIELD_OBJECT] = { "an object", 1u << JSON_OBJECT },
 	};
 
 	if (!(types[step->field->type].kinds & 1u << json_typeof(step->value)))
@@ -338,43 +340,44 @@ static int read_value(const struct input_step *step)
 	return 1;
 }
 
-static int read_field(const struct input_step *step)
+static int read_field(const struct body_step *step)
 {
 	switch (step->field->type) {
-	case INPUT_TEXT:
-	case INPUT_LINE:
-	case INPUT_CUT:
+	case FIELD_TEXT:
+	case FIELD_LINE:
+	case FIELD_CUT:
 		return read_text(step);
-	case INPUT_CHOICE:
+	case FIELD_CHOICE:
 		return read_choice(step);
-	case INPUT_TIME:
+	case FIELD_TIME:
 		return read_time(step);
-	case INPUT_INT:
+	case FIELD_INT:
 		return read_int(step);
-	case INPUT_BOOL:
+	case FIELD_BOOL:
 		return read_bool(step);
-	case INPUT_STRINGS:
+	case FIELD_STRINGS:
 		return read_strings(step);
-	case INPUT_MAP:
+	case FIELD_MAP:
 		return read_map(step);
 	default:
 		return read_value(step);
 	}
 }
 
-int input_read(struct input *in, const json_t *object, const struct input_table *table, void *target)
+int json_body_read(struct json_body *in, const json_t *object, const struct body_table *table,
+		   void *target)
 {
 	int was_there = 0;
 
 	for (size_t i = 0; i < table->count && !in->failed; i++) {
-		const struct input_field *field = &table->fields[i];
-		struct input_step step = { in, table, field, json_object_get(object, field->name),
-					   (char *)target + field->at };
+		const struct body_field *field = &table->fields[i];
+		struct body_step step = { in, table, field, json_object_get(object, field->name),
+					  (char *)target + field->at };
 
-		if (field->flags & INPUT_ELSEWHERE || (field->flags & INPUT_FALLBACK && was_there))
+		if (field->flags & FIELD_ELSEWHERE || (field->flags & FIELD_FALLBACK && was_there))
 			continue;
 		was_there = step.value && !json_is_null(step.value) ? read_field(&step) : 0;
-		if (!was_there && field->flags & INPUT_REQUIRED && !in->failed)
+		if (!was_there && field->flags & FIELD_REQUIRED && !in->failed)
 			step_fail(&step, field->code, "is required: %s", field->expected);
 	}
 	return in->failed ? -1 : 0;

@@ -8,9 +8,10 @@
 
 #include <stdint.h>
 
-struct limit;
+struct auth_throttle;
 
-struct limit *limit_new(uint64_t seed);
-void limit_free(struct limit *limit);
+struct auth_throttle *auth_throttle_new(uint64_t seed);
+void auth_throttle_free(struct auth_throttle *throttle);
 /* Counts one more of this address; 1 if it is beyond `per_minute` (0: no limit). */
-int limit_count(struct limit *limit, const char *address, int per_minute, int64_t mono_ms);
+int auth_throttle_count(struct auth_throttle *throttle, const char *address, int per_minute,
+			int64_t mono_ms);

@@ -9,16 +9,16 @@
 
 #include <stddef.h>
 
-#define FAULT_TEXT 240
+#define API_ERROR_TEXT 240
 
-struct fault {
+struct api_error {
 	int status;
 	char code[40];
-	char message[FAULT_TEXT];
+	char message[API_ERROR_TEXT];
 };
 
-/* Always returns -1, so that `return fault_set(...)` is one line. */
-int fault_set(struct fault *fault, int status, const char *code, const char *fmt, ...)
+/* Always returns -1, so that `return api_error_set(...)` is one line. */
+int api_error_set(struct api_error *error, int status, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /*
@@ -27,4 +27,4 @@ int fault_set(struct fault *fault, int status, const char *code, const char *fmt
  * existing client would misread ("not_found", "http 401", "http 404") are broken
  * up. `out` may be `text`.
  */
-void fault_scrub(const char *text, char *out, size_t room);
+void api_error_scrub(const char *text, char *out, size_t room);

@@ -5,4 +5,4 @@
 #include <jansson.h>
 
 /* The summary as it may be kept, as complete JSON that the caller frees; NULL: it is none. */
-char *results_read(const json_t *results);
+char *test_report_read(const json_t *results);
