@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The accounts: whether each works and why not, and the take-over of one that is fenced. */
+/* The accounts: the state of each and its reason, and the take-over of a fenced one. */
 #include <stdio.h>
 #include <string.h>
 
@@ -17,21 +17,24 @@ static int may_not_be_used(const struct account_figures *figures)
 	return figures->blocked || figures->fenced;
 }
 
-/* Why an account does not work is for those who can do something about it. */
+/* The reason is shown only to roles that can act on it. */
 static void account_message(const struct api_request *request, const struct account *account,
 			    const struct account_figures *figures, char *out, size_t room)
 {
 	const char *why = figures->fenced ? figures->fence : figures->reason;
 
 	if (!may_not_be_used(figures))
-		snprintf(out, room, "%s", figures->proven_ms ? "The account is proven and in use." :
-			 "The account has not been proven yet.");
+		snprintf(out, room, "%s",
+			 figures->proven_ms ? "The account is verified and in use." :
+					      "The account has not been verified yet.");
 	else if (request->caller.role == TOKEN_USER || !why[0])
-		snprintf(out, room, "The account is %s; an operator must look.",
+		snprintf(out, room, "The account is %s; an operator must act.",
 			 figures->fenced ? "fenced" : "blocked");
 	else if (figures->fenced)
-		snprintf(out, room, "The account is fenced: %s. Look at " LOOK_AT
-			 ", then: lessor account take-over %s --looked", why, account->config.name);
+		snprintf(out, room,
+			 "The account is fenced: %s. Check " LOOK_AT
+			 ", then run: lessor account take-over %s --looked",
+			 why, account->config.name);
 	else
 		snprintf(out, room, "%s", why);
 	api_error_scrub(out, out, room);
@@ -98,7 +101,7 @@ void accounts_readiness(struct api_request *request)
 	struct jsonw w;
 
 	if (!account) {
-		reply_error(request, 400, "invalid_provider", "There is no provider of that name.");
+		reply_error(request, 400, "invalid_provider", "No such provider.");
 		return;
 	}
 	account_figures(account, &figures);
@@ -109,7 +112,8 @@ void accounts_readiness(struct api_request *request)
 	jsonw_bool(&w, "configured", !may_not_be_used(&figures));
 	jsonw_array(&w, "missing");
 	if (figures.fenced)
-		jsonw_text(&w, NULL, "an operator's decision that this database is the newest one");
+		jsonw_text(&w, NULL,
+			   "an operator's confirmation that this database is the newest one");
 	else if (figures.blocked)
 		jsonw_text(&w, NULL, "a credential that opens the known account");
 	jsonw_end_array(&w);
@@ -151,7 +155,7 @@ struct take_over_body {
 /* clang-format off */
 static const struct body_field take_over_fields[] = {
 	{ .name = "looked", .type = FIELD_BOOL, .flags = FIELD_REQUIRED | FIELD_ONLY_TRUE,
-	  FIELD_TO(take_over_body, looked), .expected = "true, once you have looked at " LOOK_AT,
+	  FIELD_TO(take_over_body, looked), .expected = "true, once you have checked " LOOK_AT,
 	  .code = "not_looked" },
 	{ .name = "reason", .type = FIELD_LINE, FIELD_AT(take_over_body, reason),
 	  .expected = "one line of text" },

@@ -64,8 +64,9 @@ int api_new(const struct api_parts *parts, const struct api_config *config, stru
 	api->engine_queue = engine_queue_new(api->completions, parts->engine);
 	api->run_queue = run_queue_new(api->completions, parts->runs);
 	if (!auth_counters(api->auth)->tokens)
-		log_warning(NULL, "there is no API token: everything but /v1/health is refused "
-			    "until 'lessord token add' has made one");
+		log_warning(NULL,
+			    "there is no API token: all requests except /v1/health are refused "
+			    "until one is created with 'lessord token add'");
 	*ret = api;
 	return 0;
 }
@@ -108,9 +109,9 @@ size_t api_pending(const struct api *api)
 	return engine_queue_count(api->engine_queue);
 }
 
-/* ---- what stands between a request and its handler --------------------------------- */
+/* ---- checks before a handler --------------------------------- */
 
-/* An Origin is only sent by browsers; ours is the one whose authority is the Host. */
+/* Only browsers send an Origin. Ours has the Host as its authority. */
 static int origin_is_ours(const struct http_head *head)
 {
 	const char *origin = http_head_known(head, HTTP_FIELD_ORIGIN);
@@ -159,8 +160,8 @@ static int query_check(struct api_request *request)
 		if (!place)
 			return api_error_set(&request->error, 400, "unknown_query",
 					     request->route->query[0] ?
-						     "The query may hold these keys only: %s." :
-						     "This route takes no query.",
+						     "Unknown query key. Allowed keys: %s." :
+						     "This route takes no query string.",
 					     request->route->query);
 		if (seen & (1u << place))
 			return api_error_set(&request->error, 400, "duplicate_query",
@@ -205,10 +206,10 @@ static void refuse_method(struct api_request *request, unsigned methods)
 
 	route_allow(methods, allow, sizeof(allow));
 	http_reply_header(request->ex, "Allow", allow);
-	reply_error(request, 405, "method_not_allowed", "The method is not allowed here.");
+	reply_error(request, 405, "method_not_allowed", "This path does not support the method.");
 }
 
-/* 0 when the caller may go on; else the request was answered. */
+/* 0: the caller may continue; -1: answered. */
 static int request_authenticate(struct api_request *request)
 {
 	const struct route *route = request->route;
@@ -224,12 +225,12 @@ static int request_authenticate(struct api_request *request)
 	case AUTH_LIMITED:
 		http_reply_header(request->ex, "Retry-After", "60");
 		reply_error(request, 429, "too_many_refusals",
-			    "Too many requests without a valid token came from this address.");
+			    "Too many requests without a valid token from this address.");
 		return -1;
 	case AUTH_REFUSED:
 	default:
 		http_reply_header(request->ex, "WWW-Authenticate", "Bearer");
-		reply_error(request, 401, "unauthorized", "A valid bearer token is needed.");
+		reply_error(request, 401, "unauthorized", "A valid bearer token is required.");
 		return -1;
 	}
 	if (route->roles & ROLE(request->caller.role))
@@ -238,10 +239,10 @@ static int request_authenticate(struct api_request *request)
 			      { "owner", request->caller.owner }, { "org", request->caller.org },
 			      { "role", token_role_name(request->caller.role) },
 			      { "address", peer->address }, { "route", route->path }),
-		   "a request was refused: the token's role does not reach");
+		   "request refused: insufficient role");
 	reply_error(request, 403, "forbidden",
 		    route->roles == ROLE_ADMIN ? "admin token required" :
-						 "The token's role does not allow this.");
+						 "The role of this token does not allow this.");
 	return -1;
 }
 
@@ -264,7 +265,7 @@ void api_handle(struct http_exchange *ex, void *user)
 	}
 	if (!origin_is_ours(request.head)) {
 		reply_error(&request, 403, "origin_not_allowed",
-			    "Pages of other origins may not ask.");
+			    "Requests from pages of other origins are refused.");
 		return;
 	}
 	if (request_authenticate(&request))
@@ -276,7 +277,7 @@ void api_handle(struct http_exchange *ex, void *user)
 	json_body_close(&request.body);
 }
 
-/* A body that nobody will read is not taken: the client hears so before it sends it. */
+/* A body that no handler would read is refused before the client sends it. */
 void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void *user)
 {
 	const struct http_head *head = http_exchange_head(ex);
@@ -290,7 +291,7 @@ void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void 
 	if (!route && !methods) {
 		rule->status = 404;
 		rule->code = "not_found";
-		rule->message = "There is nothing here.";
+		rule->message = "Not found.";
 	} else if (route && route->body == BODY_WIDE) {
 		rule->max = ROUTE_WIDE_MAX;
 	} else if (route && route->body == BODY_STREAM) {

@@ -18,7 +18,7 @@ int api_error_set(struct api_error *error, int status, const char *code, const c
 	return -1;
 }
 
-/* What the client searches for, and where in it a character is replaced by which. */
+/* What the client searches for; the character at `at` is replaced by `by`. */
 static const struct {
 	const char *words;
 	size_t at;

@@ -35,7 +35,7 @@ void auth_throttle_free(struct auth_throttle *throttle)
 	free(throttle);
 }
 
-/* Mixes eight bytes at a time; the seed is secret, so that nobody can aim at a bucket. */
+/* The seed is secret, so that nobody can aim at a bucket. */
 static uint64_t address_hash(uint64_t seed, const char *address)
 {
 	unsigned char bytes[64] = { 0 };

@@ -22,7 +22,7 @@ struct completions {
 	STAILQ_HEAD(completion_list, completion) list;
 };
 
-static void completions_take(struct completions *completions)
+static void completions_finish(struct completions *completions)
 {
 	struct completion_list taken = STAILQ_HEAD_INITIALIZER(taken);
 	struct completion *completion;
@@ -41,11 +41,11 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 	uint64_t count;
 
 	(void)what;
-	/* The counter is taken before the list, so that a ring in between is not lost. */
+	/* The counter is read before the list, so that a signal in between is not lost. */
 	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN && errno != EINTR)
 		log_error(LOG_FIELDS({ "error", strerror(errno) }),
-			  "the answers of other threads cannot be waited for");
-	completions_take(arg);
+			  "cannot read the eventfd of finished requests");
+	completions_finish(arg);
 }
 
 int completions_new(struct event_base *base, struct completions **ret, struct err *err)
@@ -56,7 +56,7 @@ int completions_new(struct event_base *base, struct completions **ret, struct er
 	pthread_mutex_init(&completions->lock, NULL);
 	completions->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (completions->fd < 0) {
-		err_set_errno(err, errno, "cannot make an eventfd");
+		err_set_errno(err, errno, "cannot create an eventfd");
 		completions_free(completions);
 		return -1;
 	}
@@ -78,7 +78,7 @@ void completions_put(struct completions *completions, struct completion *complet
 	pthread_mutex_lock(&completions->lock);
 	ring = STAILQ_EMPTY(&completions->list);
 	STAILQ_INSERT_TAIL(&completions->list, completion, entry);
-	/* Inside the lock, so that completions_free cannot close it meanwhile. */
+	/* Inside the lock, so that completions_free does not close the eventfd meanwhile. */
 	if (ring && write(completions->fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		log_error(LOG_FIELDS({ "error", strerror(errno) }), "cannot wake the loop");
 	pthread_mutex_unlock(&completions->lock);
@@ -87,7 +87,7 @@ void completions_put(struct completions *completions, struct completion *complet
 void completions_drain(struct completions *completions)
 {
 	do {
-		completions_take(completions);
+		completions_finish(completions);
 	} while (!STAILQ_EMPTY(&completions->list));
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * GET /v1/control: the WebSocket over which a client sends heartbeats and follows runs
- * (contract 2.9). It says nothing that the routes do not; it saves requests. Each message
- * is as small as the client reads by default. The token is looked at with every message:
- * one that is revoked closes its socket.
+ * (contract 2.9). It offers nothing that the routes do not; it saves requests. No message is
+ * longer than the client reads by default. The token is verified with every message: if it
+ * was revoked, the socket is closed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,16 +24,16 @@
 #define CONTROLS_MAX 512
 #define CONTROLS_PER_OWNER 32
 #define FOLLOWS_MAX 16		/* runs that one socket follows */
-#define BEATS_MAX 8		/* heartbeats of one socket that are with the engine */
+#define BEATS_MAX 8		/* heartbeats of one socket that wait for the engine */
 #define MESSAGE_IN_MAX 65536
-#define MESSAGE_OUT_MAX 30000	/* the client's reader takes 32 KiB */
+#define MESSAGE_OUT_MAX 30000 /* the client reads up to 32 KiB */
 #define EVENTS_PRESET 100
 #define AUTHORIZATION_ROOM 128
 
 struct follow {
 	char run_id[RUN_ID_ROOM];
 	int64_t n;		/* the run's row */
-	int64_t seq;		/* of the last event that was sent */
+	int64_t seq;		/* of the last event sent */
 	int limit;		/* events in one message */
 };
 
@@ -47,10 +47,10 @@ struct control {
 	int beat_count;
 	struct follow follows[FOLLOWS_MAX];
 	int follow_count;
-	int is_full;		/* wait for the client to read */
+	int is_full; /* waits for the client to read */
 };
 
-/* A heartbeat that is with the engine; its control may be gone when it comes back. */
+/* A heartbeat that waits for the engine; its socket may be closed meanwhile. */
 struct beat {
 	LIST_ENTRY(beat) entry;
 	struct control *control;
@@ -83,7 +83,7 @@ void control_stop(struct api *api)
 		control_close(LIST_FIRST(&api->controls), FRAME_CODE_GOING_AWAY);
 }
 
-/* ---- what is said ---------------------------------------------------------------------- */
+/* ---- messages out ---------------------------------------------------------------------- */
 
 static void socket_send(struct control *c)
 {
@@ -153,7 +153,7 @@ static void beat_finish(struct api_request *request, struct engine_request *engi
 	free(beat);
 }
 
-/* Of a message: openapi.json does not describe these. */
+/* Messages have no schema in openapi.json. */
 struct beat_body {
 	char lease[64];
 	char expected_account[32];
@@ -189,7 +189,7 @@ static int read_beat(struct control *c, struct json_body *in, struct engine_requ
 				    &engine_request->sample_ms, engine_request->sample,
 				    sizeof(engine_request->sample));
 	if (!validate_lease_id(engine_request->ref) && !validate_slug(engine_request->ref))
-		rc = json_body_fail(in, 404, "not_found", "There is no such lease.");
+		rc = json_body_fail(in, 404, "not_found", "No such lease.");
 	return rc < 0 ? -1 : 0;
 }
 
@@ -218,7 +218,7 @@ static void take_heartbeat(struct control *c, struct json_body *in)
 		engine_queue_drop(api->engine_queue, engine_request);
 		return;
 	}
-	/* Whom it is shared with does not keep it alive from here. */
+	/* Users with whom the lease is shared do not keep it alive from here. */
 	engine_request->own_only = 1;
 	beat = xcalloc(1, sizeof(*beat));
 	memcpy(beat->lease, engine_request->ref, sizeof(beat->lease));
@@ -237,13 +237,13 @@ static void follow_drop(struct control *c, struct follow *f)
 	*f = c->follows[c->follow_count];
 }
 
-/* Events as far as they fit into one message. */
+/* As many events as fit into one message. */
 struct event_page {
 	struct jsonw w;
 	const struct follow *follow;
-	int64_t seq;		/* of the last one that fits */
+	int64_t seq; /* of the last event that fits */
 	int count;
-	int is_too_large;	/* not even one alone */
+	int is_too_large; /* a single event does not fit */
 };
 
 static int page_add(void *arg, int64_t seq, int64_t at_ms, const char *fields)
@@ -266,7 +266,7 @@ static int page_add(void *arg, int64_t seq, int64_t at_ms, const char *fields)
 	return 0;
 }
 
-/* Sends the next message of a run's events. 1: there may be more, 0: there is not, -1: dropped. */
+/* Sends the next events of a run. 1: there may be more; 0: no more; -1: no longer followed. */
 static int follow_send(struct control *c, struct follow *f)
 {
 	struct event_page page = { .follow = f, .seq = f->seq };
@@ -277,8 +277,9 @@ static int follow_send(struct control *c, struct follow *f)
 	if (store_run_event_each(c->api->parts.runs_reader, f->n, f->seq, f->limit, page_add, &page,
 				 NULL) || page.is_too_large) {
 		follow_drop(c, f);
-		/* The client goes on by asking for pages. */
-		message_error(c, "event_too_large", "Ask for the events of this run.");
+		/* The client falls back to GET. */
+		message_error(c, "event_too_large",
+			      "An event is too large for this socket: use GET /v1/runs/{run}/events.");
 		return -1;
 	}
 	jsonw_end_array(&page.w);
@@ -328,16 +329,16 @@ static void take_subscribe(struct control *c, struct json_body *in)
 	}
 	if (!lookup_is_run_id(body.run_id) ||
 	    store_run_find(c->api->parts.runs_reader, body.run_id, &scope, RUN_READ, &run, NULL)) {
-		message_error(c, "not_found", "There is no such run.");
+		message_error(c, "not_found", "No such run.");
 		return;
 	}
-	/* The same one again is followed from where the client says it is. */
+	/* A run that is followed already continues where the client says. */
 	for (int i = 0; i < c->follow_count && !f; i++) {
 		if (c->follows[i].n == run.n)
 			f = &c->follows[i];
 	}
 	if (!f && c->follow_count == FOLLOWS_MAX) {
-		message_error(c, "too_many_runs", "This socket follows enough runs.");
+		message_error(c, "too_many_runs", "This socket follows too many runs.");
 		return;
 	}
 	if (!f)
@@ -394,7 +395,7 @@ static void take_message(struct control *c, struct json_body *in)
 
 		message_send(c, &w);
 	} else if (strcmp(type, "ack") && strcmp(type, "pong")) {
-		message_error(c, "unknown_type", "There is no message of this type.");
+		message_error(c, "unknown_type", "Unknown message type.");
 	}
 }
 
@@ -422,7 +423,7 @@ static void on_drain(struct http_socket *socket, void *arg)
 
 	(void)socket;
 	c->is_full = 0;
-	/* From the last one on, which may go away on the way. */
+	/* Backwards, because following one may end. */
 	for (int i = c->follow_count - 1; i >= 0 && !c->is_full; i--)
 		follow_go_on(c, &c->follows[i]);
 }
@@ -446,7 +447,7 @@ static int too_many(struct api_request *request)
 	return request->api->control_count >= CONTROLS_MAX || own >= CONTROLS_PER_OWNER;
 }
 
-/* The first thing that is said; the client does not need it. */
+/* The first message; the client does not depend on it. */
 static void message_hello(struct control *c)
 {
 	struct jsonw w = message_begin(c, "hello");
@@ -478,9 +479,9 @@ void control_open(struct api_request *request)
 		reply_error(request, status, code, message);
 		return;
 	}
-	/* The client goes on without; it asks again with its next heartbeat. */
+	/* The client works without a socket and tries again at its next heartbeat. */
 	if (too_many(request) || strlen(authorization) >= AUTHORIZATION_ROOM) {
-		reply_error(request, 503, "busy", "There are enough sockets.");
+		reply_error(request, 503, "busy", "Too many control sockets.");
 		return;
 	}
 	c = xcalloc(1, sizeof(*c));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The sockets of GET /v1/control, for who changes what they follow. Loop thread. */
+/* For handlers that change what the sockets of GET /v1/control follow. Loop thread. */
 #pragma once
 
 #include "api/request.h"
 
-/* Something was added to a run: sends it to the sockets that follow the run. */
+/* Call it after a run has changed: sends the new events to the sockets that follow it. */
 void control_run_changed(struct api *api, const char *run_id);

@@ -13,7 +13,7 @@
 #include "api/validate.h"
 #include "util/hash.h"
 
-/* 422 when the request can never work, 409 when the world was in the way. */
+/* 422: the request can never succeed; 409: it may succeed at another time. */
 static int failed_status(const struct engine_request *engine_request)
 {
 	if (!strcmp(engine_request->lease.end_reason, error_class_name(LESSOR_CLASS_INVALID)))
@@ -21,22 +21,23 @@ static int failed_status(const struct engine_request *engine_request)
 	return 409;
 }
 
-/* In words of ours; the provider's are in the attempts. */
+/* In our own words; the provider's are in the attempts. */
 static const char *failed_message(const struct lease *l)
 {
 	static const struct {
 		uint32_t error_class;
 		const char *text;
 	} texts[] = {
-		{ LESSOR_CLASS_CAPACITY, "No server of the types tried is to be had now." },
-		{ LESSOR_CLASS_QUOTA, "The provider account's own limit is reached." },
-		{ LESSOR_CLASS_RATE, "The provider account has no calls left for now." },
-		{ LESSOR_CLASS_AUTH, "The provider refuses the broker's credential." },
-		{ LESSOR_CLASS_ACCOUNT, "The provider account is not the one we know." },
-		{ LESSOR_CLASS_INVALID, "The provider refuses the request as it stands." },
-		{ LESSOR_CLASS_CONFLICT, "Something of somebody else's stands in the way." },
+		{ LESSOR_CLASS_CAPACITY, "No server of the requested types is available." },
+		{ LESSOR_CLASS_QUOTA, "The provider account has reached its quota." },
+		{ LESSOR_CLASS_RATE, "The provider account has reached its request limit." },
+		{ LESSOR_CLASS_AUTH, "The provider rejected the broker's credential." },
+		{ LESSOR_CLASS_ACCOUNT,
+		  "The credential opens another provider account than before." },
+		{ LESSOR_CLASS_INVALID, "The provider rejected the request as invalid." },
+		{ LESSOR_CLASS_CONFLICT, "The request conflicts with a resource that is not ours." },
 		{ LESSOR_CLASS_TIMEOUT, "The machine was not ready in time." },
-		{ LESSOR_CLASS_FAILED, "The provider failed to make the machine." },
+		{ LESSOR_CLASS_FAILED, "The provider failed to create the machine." },
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -45,10 +46,10 @@ static const char *failed_message(const struct lease *l)
 	}
 	if (!strcmp(l->end_reason, "deadline"))
 		return "The machine was not ready in time.";
-	return "The machine could not be made.";
+	return "The machine could not be created.";
 }
 
-/* An answer to a create that found or made its lease. */
+/* Answers a create whose lease exists, whether new or found. */
 static void create_answer(struct api_request *request, const struct engine_request *engine_request,
 			  int is_put)
 {
@@ -77,10 +78,10 @@ static void create_finish(struct api_request *request, struct engine_request *en
 {
 	int is_put = request->route->method == HTTP_PUT;
 
-	/* To the client of a PUT an id in use with another intent is one and the same thing. */
+	/* The client of a PUT does not distinguish the ways in which an id is in use. */
 	if (is_put && engine_request->result == RESULT_CONFLICT) {
 		reply_error(request, 409, "lease_id_conflict",
-			    "The lease id is taken, or was used with another request.");
+			    "The lease id is taken or was used with another request.");
 		return;
 	}
 	if (engine_response_check(request, engine_request) == 0)
@@ -92,7 +93,7 @@ static int read_key(struct api_request *request, struct engine_request *engine_r
 {
 	const char *key = http_head_known(request->head, HTTP_FIELD_IDEMPOTENCY_KEY);
 
-	/* A PUT is its own key: the colon keeps it apart from every client's. */
+	/* The id of a PUT is its key; a client's own key cannot contain a colon. */
 	if (put_id) {
 		snprintf(engine_request->idempotency_key, sizeof(engine_request->idempotency_key),
 			 "put:%s", put_id);
@@ -108,7 +109,7 @@ static int read_key(struct api_request *request, struct engine_request *engine_r
 	return 0;
 }
 
-/* What the client left open. */
+/* Fills in what the client left open. */
 static void lease_complete(const struct api_request *request, struct lease *l)
 {
 	unsigned char bytes[6];
@@ -123,8 +124,8 @@ static void lease_complete(const struct api_request *request, struct lease *l)
 }
 
 /*
- * Refused now, and yet no new request: what was allowed when it came first is its lease. 0: it
- * was answered.
+ * A repeated request may be invalid under the present configuration; it still gets the lease
+ * that it created. 0: answered; -1: it is not a repetition.
  */
 static int create_known(struct api_request *request, struct engine_request *engine_request)
 {

@@ -43,7 +43,7 @@ struct create_body {
 	char public_key[2048];
 };
 
-/* A name like those of our key objects would look like another lease. */
+/* A slug like the name of a key object would look like another lease. */
 static int is_slug(const char *text)
 {
 	char slug[48];
@@ -62,7 +62,7 @@ static int is_port(const char *text)
 }
 
 #define PORT "a port from 1 to 65535, as decimal text"
-#define NOT_OFFERED "false: it is not offered here"
+#define NOT_OFFERED "false: it is not supported"
 
 static const char *const targets[] = { "linux", NULL };
 static const char *const architectures[] = { "amd64", "x86", NULL };
@@ -101,7 +101,7 @@ static const struct body_field create_fields[] = {
 	  .code = "unsupported_feature" },
 	{ .name = "capacity", .type = FIELD_OBJECT, FIELD_TO(create_body, capacity) },
 	{ .name = "imageRequirements", .type = FIELD_OBJECT,
-	  FIELD_TO(create_body, image_requirements), .expected = "absent: it is not offered here" },
+	  FIELD_TO(create_body, image_requirements), .expected = "absent: it is not supported" },
 	{ .name = "provider", .type = FIELD_TEXT, .flags = FIELD_EMPTY,
 	  FIELD_AT(create_body, account), .expected = "the name of a configured account" },
 	{ .name = "target", .type = FIELD_CHOICE, .flags = FIELD_EMPTY,
@@ -180,7 +180,7 @@ static int read_identity(const struct create_request *create, struct json_body *
 	return 0;
 }
 
-/* The canonical key name says nothing new; any other belongs to somebody else. */
+/* The client always sends the lease's own key name; any other belongs to somebody else. */
 static int read_reserved(const struct create_request *create, struct json_body *in,
 			 const struct create_body *body, const struct lease *l)
 {
@@ -199,9 +199,9 @@ static int read_reserved(const struct create_request *create, struct json_body *
 	if (!key[0] && !body->host[0])
 		return 0;
 	if (create->role != TOKEN_ADMIN)
-		return json_body_fail(in, 403, "admin_required", "%s may not be chosen",
+		return json_body_fail(in, 403, "admin_required", "only an admin may choose %s",
 				      key[0] ? "providerKey" : "hostId");
-	return json_body_fail(in, 400, "unsupported_feature", "%s cannot be chosen here",
+	return json_body_fail(in, 400, "unsupported_feature", "choosing %s is not supported",
 			      key[0] ? "providerKey" : "hostId");
 }
 
@@ -218,7 +218,7 @@ static const struct account *find_account(const struct create_request *create, c
 	return NULL;
 }
 
-/* As many of the names as fit into a sentence. */
+/* Appends a name if it still fits into the sentence. */
 static void name_add(char *list, size_t room, const char *name)
 {
 	size_t len = strlen(list);
@@ -241,11 +241,10 @@ static int read_location(struct json_body *in, const struct create_body *body,
 		}
 		name_add(names, sizeof(names), account->config.locations[i]);
 	}
-	return json_body_fail(in, 400, "location_not_allowed",
-			      "location must be one of those configured here: %s", names);
+	return json_body_fail(in, 400, "location_not_allowed", "location must be one of: %s", names);
 }
 
-/* Is it an image that clients may choose in this account? If not, `names` has some that are. */
+/* May clients choose this image in this account? If not, `names` lists some they may. */
 static int image_is_allowed(const struct create_request *create, const struct account *account,
 			    const char *name, char *names, size_t room)
 {
@@ -273,8 +272,8 @@ static int read_image(const struct create_request *create, struct json_body *in,
 	char names[120] = "";
 
 	if (!image_is_allowed(create, account, image, names, sizeof(names)))
-		return json_body_fail(in, 400, "image_not_allowed",
-				      "image must be one of those configured here: %s", names);
+		return json_body_fail(in, 400, "image_not_allowed", "image must be one of: %s",
+				      names);
 	snprintf(l->image, sizeof(l->image), "%s", image);
 	return 0;
 }
@@ -298,7 +297,7 @@ static void type_add(struct lease *l, const char *type)
 		snprintf(l->types[l->type_count++], sizeof(l->types[0]), "%s", type);
 }
 
-/* Contract 3.4: an explicit type alone; else the type that was sent, then the class's. */
+/* Contract 3.4: an explicit type alone; otherwise the requested type, then those of the class. */
 static void read_types(const struct create_request *create, const struct create_body *body,
 		       struct lease *l)
 {
@@ -345,7 +344,7 @@ static int read_machine(const struct create_request *create, struct json_body *i
 	return read_image(create, in, body, account, l);
 }
 
-/* ---- how to get in ------------------------------------------------------------------------ */
+/* ---- access ------------------------------------------------------------------------ */
 
 static int read_ports(struct json_body *in, const struct create_body *body, struct lease *l)
 {
@@ -379,9 +378,9 @@ static int read_access(struct json_body *in, const struct create_body *body, str
 	return sshkey_check(body->public_key, l->public_key, sizeof(l->public_key), error);
 }
 
-/* ---- how long, and for whom ------------------------------------------------------------- */
+/* ---- duration and purpose ------------------------------------------------------------- */
 
-/* Seconds to ms: absent and not positive is the default, too much is cut. Contract 2.2. */
+/* Seconds to ms: 0 and less is the default, more than `max` is reduced. Contract 2.2. */
 static int64_t life_ms(int64_t seconds, int64_t preset, int64_t max)
 {
 	if (seconds <= 0)
@@ -402,8 +401,8 @@ static void read_life(const struct create_request *create, const struct create_b
 }
 
 /*
- * What the client sent, in one order and with one spacing: what is made of it depends on a
- * configuration that may be another one when it asks again.
+ * Of what the client sent, in canonical order and spacing, and not of what became of it: that
+ * depends on the configuration, which may change before the request is repeated.
  */
 static void hash_body(const struct json_body *in, char hash[65])
 {
@@ -431,7 +430,7 @@ int create_request_read(const struct create_request *create, struct json_body *i
 		return -1;
 	if (body.image_requirements)
 		return json_body_fail(in, 400, "unsupported_feature",
-				      "imageRequirements are not offered here");
+				      "imageRequirements are not supported");
 	if (read_machine(create, in, &body, ret))
 		return -1;
 	read_life(create, &body, ret);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a create asks for: a JSON body made into the request fields of a lease, every
- * one checked against its grammar, completed with the defaults, and never more
- * than the configuration allows. Contract 2.2, 3.3 and 3.4. Does no I/O.
+ * The body of a create: read by its table, completed with the defaults, limited to what the
+ * configuration allows, and written to the request fields of a lease. Contract 2.2, 3.3 and
+ * 3.4. Does no I/O.
  */
 #pragma once
 
@@ -23,9 +23,9 @@ struct create_request {
 };
 
 /*
- * Fills the request fields of `ret` (a zeroed one) and the SHA-256 of the body, in hex. -1:
- * `error` says what is wrong; the hash is there all the same. An id or slug that the client
- * left open stays "".
+ * Fills in the request fields of `ret`, which is zeroed, and the SHA-256 of the body in hex.
+ * -1: `error` is filled in, and so is the hash. An id or slug that the client left open stays
+ * "".
  */
 int create_request_read(const struct create_request *create, struct json_body *in,
 			struct lease *ret, char hash[65], struct api_error *error);

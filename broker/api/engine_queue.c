@@ -10,7 +10,7 @@
 #include "util/alloc.h"
 #include "util/log.h"
 
-#define KEPT_MAX 256 /* pendings kept for the next request, 17 KB each */
+#define KEPT_MAX 256 /* kept for reuse, 17 KB each */
 
 struct engine_pending {
 	struct engine_request engine_request; /* first: the engine knows only this */
@@ -21,11 +21,11 @@ struct engine_pending {
 	SLIST_ENTRY(engine_pending) entry;
 };
 
-/* Loop thread, but for `completions`. */
+/* Loop thread, except for `completions`. */
 struct engine_queue {
 	struct engine *engine;
 	struct completions *completions;
-	size_t count; /* on their way */
+	size_t count; /* open */
 	SLIST_HEAD(, engine_pending) kept;
 	size_t kept_count;
 };
@@ -67,7 +67,8 @@ void engine_queue_free(struct engine_queue *queue)
 	if (!queue)
 		return;
 	if (queue->count)
-		log_error(NULL, "%zu requests were still with the engine at the end", queue->count);
+		log_error(NULL, "%zu requests were still open in the engine at shutdown",
+			  queue->count);
 	while ((pending = SLIST_FIRST(&queue->kept))) {
 		SLIST_REMOVE_HEAD(&queue->kept, entry);
 		free(pending);
@@ -91,7 +92,7 @@ struct engine_request *engine_queue_request(struct engine_queue *queue,
 		pending = xcalloc(1, sizeof(*pending));
 	}
 	queue->count++;
-	/* All but the large answers, which the engine fills. */
+	/* All except the large results, which the engine fills in. */
 	engine_request = &pending->engine_request;
 	memset(engine_request, 0, offsetof(struct engine_request, lease));
 	engine_request->lease.id[0] = '\0';

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests on their way to the engine and back (completion.h). Loop thread. */
+/* Requests to the engine, from submission to their return (completion.h). Loop thread. */
 #pragma once
 
 #include <stddef.h>
@@ -11,22 +11,22 @@ struct api_request;
 struct engine_pending;
 struct engine_queue;
 
-/* Answers the request; loop thread. The request is gone when it returns. */
+/* Answers the request; loop thread. `engine_request` is invalid after it returns. */
 typedef void (*engine_queue_finish_fn)(struct api_request *request,
 				       struct engine_request *engine_request);
 
 struct engine_queue *engine_queue_new(struct completions *completions, struct engine *engine);
 /*
- * A cleared request for the request, its caller filled in; NULL when `max` are on their way.
- * `create` is only cleared for a REQUEST_CREATE.
+ * A cleared request to the engine, with its kind and caller; NULL if `max` are open. Belongs to
+ * the caller until it is submitted or dropped.
  */
 struct engine_request *engine_queue_request(struct engine_queue *queue,
 					    const struct api_request *request,
 					    enum request_kind kind, size_t max);
-/* Not submitted after all. */
+/* Returns a request that was not submitted. */
 void engine_queue_drop(struct engine_queue *queue, struct engine_request *engine_request);
 void engine_queue_submit(struct engine_queue *queue, struct engine_request *engine_request,
 			 engine_queue_finish_fn finish);
 size_t engine_queue_count(const struct engine_queue *queue);
-/* After completions_drain. NULL is fine. */
+/* Call it after completions_drain. NULL is allowed. */
 void engine_queue_free(struct engine_queue *queue);

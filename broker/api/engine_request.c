@@ -14,7 +14,7 @@ struct engine_request *engine_request_begin(struct api_request *request, enum re
 
 	if (!engine_request) {
 		http_reply_header(request->ex, "Retry-After", "1");
-		reply_error(request, 503, "busy", "Too many requests are waiting.");
+		reply_error(request, 503, "busy", "Too many requests are waiting; try again.");
 	}
 	return engine_request;
 }

@@ -14,9 +14,9 @@ static const struct {
 } answers[] = {
 	[RESULT_FORBIDDEN] = { 403, "forbidden", "This is not allowed." },
 	[RESULT_INVALID] = { 400, "invalid_request", "The request is not valid." },
-	[RESULT_CONFLICT] = { 409, "conflict", "It contradicts what is there." },
+	[RESULT_CONFLICT] = { 409, "conflict", "The request conflicts with the present state." },
 	[RESULT_LIMIT] = { 429, "cost_limit_exceeded", "A limit is reached." },
-	[RESULT_UNAVAILABLE] = { 503, "unavailable", "Not now; try again." },
+	[RESULT_UNAVAILABLE] = { 503, "unavailable", "Temporarily unavailable; try again." },
 };
 
 int engine_response_check(struct api_request *request, const struct engine_request *engine_request)
@@ -33,10 +33,10 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 		reply_not_found(request);
 		return -1;
 	case RESULT_UNAVAILABLE:
-		/* Blocked until an operator acts: no 5xx, which the client would repeat. */
+		/* Blocked until an operator acts: not a 5xx, which the client would repeat. */
 		if (!strcmp(engine_request->code, "provider_blocked")) {
 			reply_error(request, 424, "provider_not_configured",
-				    "This account cannot be used until an operator has looked.");
+				    "This account cannot be used until an operator acts.");
 			return -1;
 		}
 		http_reply_header(request->ex, "Retry-After", "2");
@@ -53,7 +53,7 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 	case RESULT_LIMIT:
 		break;
 	default:
-		reply_error(request, 500, "internal", "The engine gave no answer.");
+		reply_error(request, 500, "internal", "The engine returned no result.");
 		return -1;
 	}
 	api_error_scrub(engine_request->message[0] ? engine_request->message :
@@ -64,7 +64,7 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 	return -1;
 }
 
-/* The residue is not in the request; it is read when there may be some. */
+/* The residue is not part of the result; it is read if there may be any. */
 static void render_with_parts(struct api_request *request, struct jsonw *w,
 			      const struct engine_request *engine_request)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engine answered, as HTTP. Loop thread. */
+/* Results of the engine as HTTP answers. Loop thread. */
 #pragma once
 
 #include "api/request.h"
 
-/* Answers the request unless it went well: 0 if it did, -1 if it was answered. */
+/* 0: it succeeded, and the caller answers; -1: it failed and was answered. */
 int engine_response_check(struct api_request *request, const struct engine_request *engine_request);
-/* {"lease": ...} with what the engine gave with it. */
+/* {"lease": ...}, with the attempts of the result. */
 void engine_response_lease(struct api_request *request, int status,
 			   const struct engine_request *engine_request);
 /*
- * An error that carries the lease: {"error","message","provisioningAttempts","lease"}, the
- * words first, because the client shows 600 bytes.
+ * An error with the lease: {"error","message","provisioningAttempts","lease"}. The texts come
+ * first, because the client shows only 600 bytes.
  */
 void engine_response_lease_error(struct api_request *request, int status, const char *code,
 				 const char *message, const struct engine_request *engine_request);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handlers: what each route calls once the caller, the query and the body have passed
- * (api.c). Each answers its call, at once or when another thread is done. Only route.c and
- * api.c use them; what two of them need lies in a file below. Loop thread.
+ * The handlers: the functions of the route table, called after the caller, the query and the
+ * syntax of the body have been checked (api.c). Each answers its request, at once or when
+ * another thread has finished. Only route.c and api.c use them; what several of them share is
+ * in the files below them. Loop thread.
  */
 #pragma once
 
@@ -47,7 +48,7 @@ void pool_show(struct api_request *request);
 void sweep_show(struct api_request *request);
 void sweep_ask(struct api_request *request);
 
-/* ---- bodies: the tables that their handlers read them by --------------------------------- */
+/* ---- the tables of their bodies --------------------------------- */
 
 extern const struct body_table body_heartbeat;
 extern const struct body_table body_release;
@@ -67,10 +68,10 @@ extern const struct body_table body_run_finish;
 
 /* ---- for api.c ------------------------------------------------------------------------- */
 
-/* Once the head of a finish is known: where its body goes. */
+/* Called with the head of a finish, before its body: decides where the body goes. */
 void run_finish_head(struct api *api, const struct http_head *head, const struct route *route,
 		     struct http_body_rule *rule);
-/* Each ends what of its kind is still under way, at the end of the api. */
+/* Each ends the work of its kind that is still open, when the api ends. */
 void usage_stop(struct api *api);
 void runs_logs_stop(struct api *api);
 void control_stop(struct api *api);

@@ -22,9 +22,8 @@ int json_body_fail(struct json_body *in, int status, const char *code, const cha
 }
 
 /*
- * jansson recurses to 2,048 levels and takes any number of members; this bounds both,
- * and the length of a string, before it sees the text. What is not JSON at all passes
- * and is refused there.
+ * jansson recurses to 2,048 levels and accepts any number of members. This limits both, and
+ * the length of a string, before jansson sees the text. It leaves malformed JSON to jansson.
  */
 static int json_body_check(struct json_body *in, const char *body, size_t len,
 			   const struct json_body_bounds *bounds)
@@ -68,7 +67,7 @@ static int json_body_check(struct json_body *in, const char *body, size_t len,
 		case ',':
 			if (++items >= bounds->items)
 				return json_body_fail(in, 400, "invalid_json",
-						      "the body has more than %zu members",
+						      "the body has more than %zu members and elements",
 						      bounds->items);
 			break;
 		default:
@@ -93,7 +92,7 @@ int json_body_open_wide(struct json_body *in, const char *body, size_t len,
 	if (!in->root)
 		return json_body_fail(in, 400, "invalid_json",
 				      json_error_code(&parse_error) == json_error_duplicate_key ?
-					      "the body names a field twice" :
+					      "the body has a duplicate member" :
 					      "the body is not one well-formed JSON object");
 	if (!json_is_object(in->root))
 		return json_body_fail(in, 400, "invalid_json", "the body must be a JSON object");
@@ -133,7 +132,7 @@ size_t json_body_cut(const char *text, size_t len, size_t max)
 
 /* ---- reading by a table -------------------------------------------------------------- */
 
-/* One field on its way: where it comes from and where it goes. */
+/* One field being read: where it comes from and where it goes. */
 struct body_step {
 	struct json_body *in;
 	const struct body_table *table;
@@ -145,14 +144,14 @@ struct body_step {
 static int step_fail(const struct body_step *step, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* "NAME WHAT": the name as a path, if the table is of a nested object. */
+/* The message is "NAME WHAT"; NAME is a path if the table is of a nested object. */
 static int step_fail(const struct body_step *step, const char *code, const char *fmt, ...)
 {
 	const char *of = step->table->of;
 	char what[API_ERROR_TEXT];
 	va_list ap;
 
-	/* A field that is not worth the request counts as absent. */
+	/* An invalid field that may be left out counts as absent. */
 	if (step->field->flags & FIELD_LENIENT)
 		return 0;
 	va_start(ap, fmt);
@@ -185,7 +184,7 @@ static int is_one_line(const char *text)
 	return 1;
 }
 
-/* Each reader: 1 it was there, 0 it counts as absent, -1 it is wrong. */
+/* Each reader returns 1: written; 0: counts as absent; -1: an error. */
 static int read_text(const struct body_step *step)
 {
 	const struct body_field *field = step->field;
@@ -211,7 +210,7 @@ static int read_text(const struct body_step *step)
 	return 1;
 }
 
-/* The place of a text among the field's choices; -1: it is none of them. */
+/* The index of a text among the choices; -1: it is none of them. */
 static int choice_place(const struct body_field *field, const char *text)
 {
 	for (int i = 0; field->choices[i]; i++) {
@@ -321,7 +320,7 @@ static int read_map(const struct body_step *step)
 	return 1;
 }
 
-/* What the caller looks into itself. */
+/* A value that the caller interprets itself. */
 static int read_value(const struct body_step *step)
 {
 	static const struct {

@@ -23,7 +23,7 @@
 struct json_body_bounds {
 	size_t items;
 	size_t string;
-	int allow_nul; /* as \u0000: the output of programs may hold any byte */
+	int allow_nul; /* accept \u0000: the output of programs may hold any byte */
 };
 
 struct json_body {
@@ -61,11 +61,11 @@ enum field_type {
 };
 
 enum field_flag {
-	FIELD_REQUIRED = 1,    /* to be absent is an error with the field's code */
+	FIELD_REQUIRED = 1,    /* absence is an error with the field's code */
 	FIELD_EMPTY = 2,       /* "" counts as absent */
 	FIELD_FALLBACK = 4,    /* another name of the field before: read if that one is absent */
-	FIELD_LENIENT = 8,     /* what is wrong counts as absent */
-	FIELD_TYPE_CODE = 16,  /* a wrong type has the field's code and words, too */
+	FIELD_LENIENT = 8,     /* a wrong type or value counts as absent */
+	FIELD_TYPE_CODE = 16,  /* a wrong type has the code and the text of a wrong value */
 	FIELD_ONLY_TRUE = 32,  /* a boolean that may not be false */
 	FIELD_ONLY_FALSE = 64, /* a boolean that may not be true */
 	FIELD_ELSEWHERE = 128, /* described here, read elsewhere */

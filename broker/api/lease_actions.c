@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Heartbeat, release and cancel-create (contract 2.3, 2.7 and 4), and what people decide. */
+/* Heartbeat, release and cancel-create (contract 2.3, 2.7 and 4), and operators' decisions. */
 #include <string.h>
 
 #include "api/engine_request.h"
@@ -51,7 +51,7 @@ struct release_body {
 
 #define RETAIN_UNTIL "a time in the future, as in 2026-08-21T10:00:00Z"
 
-/* The members of a delete by an admin are all but the first: that deletes in any case. */
+/* A delete by an admin has all members except the first. */
 /* clang-format off */
 static const struct body_field release_fields[] = {
 	{ .name = "delete", .type = FIELD_BOOL, FIELD_TO(release_body, delete_machine) },
@@ -82,7 +82,7 @@ static const struct body_field cancel_fields[] = {
 const struct body_table body_cancel = BODY_TABLE("Cancel", NULL, cancel_fields);
 
 struct resolve_body {
-	int action;  /* its place in resolve_actions */
+	int action;  /* index of resolve_actions */
 	int64_t row; /* of the ledger; 0: absent */
 	char resource_id[32];
 	char reason[160];
@@ -92,7 +92,7 @@ struct resolve_body {
 static const char *const resolve_actions[] = { "retry", "forget", "adopt", NULL };
 static const enum request_resolve resolves[] = { RESOLVE_RETRY, RESOLVE_FORGET, RESOLVE_ADOPT };
 
-/* Of a provider; it becomes part of a path there. */
+/* The provider's id of a resource; it becomes part of a path there. */
 static int is_resource_id(const char *text)
 {
 	size_t len = strlen(text);
@@ -103,7 +103,7 @@ static int is_resource_id(const char *text)
 
 #define RESOURCE_ID "the provider's id of the resource"
 
-/* The members of a retry are the last two. */
+/* A retry has the last two members. */
 /* clang-format off */
 static const struct body_field resolve_fields[] = {
 	{ .name = "action", .type = FIELD_CHOICE, .flags = FIELD_REQUIRED,
@@ -122,7 +122,7 @@ const struct body_table body_resolve = BODY_TABLE("Resolve", NULL, resolve_field
 const struct body_table body_retry = { "Retry", NULL, resolve_fields + 3,
 				       ARRAY_LEN(resolve_fields) - 3 };
 
-/* ---- what clients do ---------------------------------------------------------------------- */
+/* ---- actions of clients ---------------------------------------------------------------------- */
 
 static void lease_action_finish(struct api_request *request, struct engine_request *engine_request)
 {
@@ -130,7 +130,7 @@ static void lease_action_finish(struct api_request *request, struct engine_reque
 		engine_response_lease(request, 200, engine_request);
 }
 
-/* Without attempts and without a look at the ledger: this is the busiest route. */
+/* Without the attempts and the ledger: this is the busiest route. */
 static void heartbeat_finish(struct api_request *request, struct engine_request *engine_request)
 {
 	struct jsonw w;
@@ -166,7 +166,7 @@ void lease_action_heartbeat(struct api_request *request)
 	engine_queue_submit(request->api->engine_queue, engine_request, heartbeat_finish);
 }
 
-/* Until when a release that keeps the machine means to keep it; to come, and not of a delete. */
+/* The end of a retention must be in the future, and a delete has none. */
 static int check_retention(struct api_request *request, const struct release_body *body)
 {
 	if (body->retain_until_ms && body->delete_machine == 1)
@@ -210,7 +210,7 @@ void lease_action_delete(struct api_request *request)
 	release_submit(request, &body_delete, 1);
 }
 
-/* What the client checks word for word: contract 2.3. */
+/* The client compares this word for word: contract 2.3. */
 static void cancel_finish(struct api_request *request, struct engine_request *engine_request)
 {
 	struct render_parts parts = { .attempts = NULL };
@@ -256,9 +256,9 @@ void lease_action_cancel(struct api_request *request)
 	engine_queue_submit(request->api->engine_queue, engine_request, cancel_finish);
 }
 
-/* ---- what operators decide -------------------------------------------------------------- */
+/* ---- decisions of operators -------------------------------------------------------------- */
 
-/* What an action needs beside it. */
+/* The members that an action requires. */
 static int check_resolve(struct json_body *in, const struct resolve_body *body)
 {
 	enum request_resolve resolve = resolves[body->action];
@@ -271,7 +271,7 @@ static int check_resolve(struct json_body *in, const struct resolve_body *body)
 	return 0;
 }
 
-/* The action of a retry is not in its body. */
+/* The body of a retry has no action; the default is retry. */
 static void resolve_submit(struct api_request *request, const struct body_table *table)
 {
 	struct engine_request *engine_request = engine_request_begin_lease(request, REQUEST_RESOLVE);

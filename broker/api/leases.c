@@ -28,7 +28,7 @@ static void sample_add(void *arg, const char *data)
 	buf_adds(&samples->text, data);
 }
 
-/* What its machine was last seen to do, and with whom it is shared. */
+/* Adds with whom the lease is shared, and its telemetry. */
 static void leases_more(struct jsonw *w, const struct lease *l, void *arg)
 {
 	struct api_request *request = arg;
@@ -48,7 +48,7 @@ static void leases_more(struct jsonw *w, const struct lease *l, void *arg)
 	buf_fini(&samples.text);
 }
 
-/* Answers with the lease that was found. `version` is the store's from before the search. */
+/* Answers with the lease that was found. `version` is the store's before the lookup. */
 static void lease_show(struct api_request *request, uint64_t version)
 {
 	struct render_parts parts = { .more = leases_more, .more_arg = request };
@@ -104,17 +104,17 @@ void leases_get(struct api_request *request)
 
 struct lease_listing {
 	const struct api *api;
-	int is_whole;		/* the residue is told, too, and what it has cost */
+	int is_whole; /* with residue and running cost */
 	int64_t now_ms;
 	struct jsonw w;
-	const char *owner;	/* "": any; only for an admin who names no organisation */
+	const char *owner; /* "": any; else set only for an admin who names no organisation */
 	char last[24];
 	int limit;
 	int seen;
 	int count;
 };
 
-/* The lists of what costs money or needs a person are short, and what is left is their point. */
+/* Lists of leases that are retained or need an operator are short, and show the residue. */
 static void listing_render(struct lease_listing *listing, const struct lease *l)
 {
 	struct ledger ledger = { 0 };
@@ -157,13 +157,13 @@ struct lease_list_texts {
 	char account[32];
 	char owner[128];
 	char org[64];
-	int scan;	/* the owner is looked for row by row */
+	int scan; /* the owner is compared row by row */
 };
 
 static int list_refuse(struct api_request *request, const char *key)
 {
 	return api_error_set(&request->error, 400, "invalid_query",
-			     "the query value of %s is not known", key);
+			     "unknown value of the query key %s", key);
 }
 
 static int list_read(struct api_request *request, struct store_list *list,
@@ -204,7 +204,7 @@ static int list_read(struct api_request *request, struct store_list *list,
 	if (rc < 0)
 		return -1;
 	list->account = rc > 0 ? texts->account : NULL;
-	/* Whose leases an admin wants to see; of others the token decides. */
+	/* An admin chooses whose leases to list; for others the token decides. */
 	if (query_text(request, "owner", texts->owner, sizeof(texts->owner)) < 0 ||
 	    query_text(request, "org", texts->org, sizeof(texts->org)) < 0)
 		return -1;
@@ -215,7 +215,7 @@ static int list_read(struct api_request *request, struct store_list *list,
 	return 0;
 }
 
-/* "before" is the id of the last lease of the page before; it must be visible, too. */
+/* "before" is the id of the last lease of the previous page; it must be visible. */
 static int list_before(struct api_request *request, struct store_list *list)
 {
 	struct store_scope scope = lookup_scope(&request->caller);
@@ -228,7 +228,7 @@ static int list_before(struct api_request *request, struct store_list *list)
 	if (rc < 0 || !validate_lease_id(id) ||
 	    store_lease_visible(request->api->parts.reader, id, &scope, &request->api->lease, &err))
 		return api_error_set(&request->error, 400, "invalid_query",
-				     "before must be the id of a lease that you may see");
+				     "before must be the id of a visible lease");
 	list->before_n = request->api->lease.n;
 	return 0;
 }
@@ -248,7 +248,7 @@ void leases_list(struct api_request *request)
 	listing.now_ms = lookup_now_ms(request);
 	listing.is_whole = list.attention || list.cleanup == CLEANUP_RETAINED ||
 			   list.cleanup == CLEANUP_ATTENTION;
-	/* An owner of any organisation is on no index: a bounded number of rows is looked at. */
+	/* No index covers an owner in any organisation: at most SCAN_MAX rows are read. */
 	if (texts.scan) {
 		list.limit = SCAN_MAX;
 		listing.owner = texts.owner;
@@ -267,7 +267,7 @@ void leases_list(struct api_request *request)
 	reply_json(request, 200);
 }
 
-/* ---- what happened, and what is left ----------------------------------------------------- */
+/* ---- events and residue ----------------------------------------------------- */
 
 static int event_add_json(void *arg, const struct store_event *event)
 {

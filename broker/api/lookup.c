@@ -81,7 +81,7 @@ int lookup_lease(struct api_request *request)
 		reply_not_found(request);
 	else if (err.kind == ERR_CONFLICT)
 		reply_error(request, 409, "ambiguous_slug",
-			    "Several leases have this slug: use the id.");
+			    "Several leases have this slug; use the id.");
 	else
 		reply_store_error(request, &err);
 	return -1;

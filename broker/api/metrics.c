@@ -25,26 +25,27 @@ static void http_metrics(struct buf *out, const struct http_counters *c)
 		const char *name, *type, *help;
 		uint64_t value;
 	} rows[] = {
-		{ "http_connections_open", "gauge", "Connections now.", c->connections_open },
+		{ "http_connections_open", "gauge", "Open connections.", c->connections_open },
 		{ "http_connections_total", "counter", "Connections accepted.",
 		  c->connections_accepted },
 		{ "http_tls_total", "counter", "TLS handshakes completed.", c->connections_tls },
 		{ "http_tls_failed_total", "counter", "TLS handshakes failed.",
 		  c->connections_tls_failed },
-		{ "http_requests_open", "gauge", "Requests without an answer yet.",
+		{ "http_requests_open", "gauge", "Requests without an answer so far.",
 		  c->requests_open },
 		{ "http_requests_total", "counter", "Requests handed to a handler.", c->requests },
-		{ "http_gone_total", "counter", "Clients that left before the answer.", c->gone },
+		{ "http_gone_total", "counter", "Clients that disconnected before the answer.",
+		  c->gone },
 		{ "http_closed_idle_total", "counter", "Connections closed for idleness.",
 		  c->closed_idle },
 		{ "http_closed_silent_total", "counter", "Connections closed for silence.",
 		  c->closed_silent },
 		{ "http_closed_slow_total", "counter", "Connections closed for slow reading.",
 		  c->closed_slow_reader },
-		{ "http_accept_full_total", "counter", "Times that all connections were taken.",
-		  c->accept_full },
-		{ "http_accept_failed_total", "counter", "Times that descriptors ran out.",
-		  c->accept_failed },
+		{ "http_accept_full_total", "counter",
+		  "Times accepting paused because all connections were in use.", c->accept_full },
+		{ "http_accept_failed_total", "counter",
+		  "Times accepting failed, for example for lack of descriptors.", c->accept_failed },
 		{ "http_bytes_in_total", "counter", "Bytes read.", c->bytes_in },
 		{ "http_bytes_out_total", "counter", "Bytes written.", c->bytes_out },
 	};
@@ -57,7 +58,7 @@ static void http_metrics(struct buf *out, const struct http_counters *c)
 			 c->answers[i]);
 	metric_add_head(out, "http_refusals_total", "counter", "Requests refused by the HTTP room.");
 	for (int i = 1; i < HTTP_REFUSAL_COUNT; i++) {
-		/* Several refusals share a code; only those that happened are worth a line. */
+		/* Several refusals share a code. Only those that occurred are shown. */
 		if (c->refusals[i])
 			buf_addf(out, "lessor_http_refusals_total{code=\"%s\",n=\"%d\"} %" PRIu64
 				 "\n", http_refusal_code((enum http_refusal)i), i, c->refusals[i]);
@@ -92,11 +93,12 @@ static void account_metrics(struct buf *out, const struct api *api)
 		  offsetof(struct account_figures, calls) },
 		{ "account_calls_failed_total", "counter", "Provider calls that failed.",
 		  offsetof(struct account_figures, calls_failed) },
-		{ "account_calls_shared_total", "counter", "Reads that shared another's answer.",
+		{ "account_calls_shared_total", "counter",
+		  "Reads that shared the response of another.",
 		  offsetof(struct account_figures, calls_shared) },
 		{ "account_budget_waits_total", "counter", "Calls that waited for the budget.",
 		  offsetof(struct account_figures, budget_waits) },
-		{ "account_rate_remaining", "gauge", "Calls left, as the provider said, or -1.",
+		{ "account_rate_remaining", "gauge", "Calls left according to the provider, or -1.",
 		  offsetof(struct account_figures, rate_remaining) },
 	};
 	struct account_figures figures;
@@ -112,19 +114,20 @@ static void account_metrics(struct buf *out, const struct api *api)
 				 *(const int64_t *)(const void *)(base + rows[r].at));
 		}
 	}
-	metric_add_head(out, "account_blocked", "gauge", "1 when the account must not be used.");
+	metric_add_head(out, "account_blocked", "gauge", "1 if the account cannot be used.");
 	for (size_t i = 0; i < api->parts.account_count; i++) {
 		account_figures(api->parts.accounts[i], &figures);
 		buf_addf(out, "lessor_account_blocked{account=\"%s\"} %d\n",
 			 api->parts.accounts[i]->config.name, figures.blocked != 0);
 	}
 	metric_add_head(out, "account_fenced", "gauge",
-			"1 when the store may be older than the account: an operator must look.");
+			"1 if the database may be older than the account: needs operator action.");
 	for (size_t i = 0; i < api->parts.account_count; i++)
 		buf_addf(out, "lessor_account_fenced{account=\"%s\"} %d\n",
 			 api->parts.accounts[i]->config.name,
 			 account_is_fenced(api->parts.accounts[i]));
-	metric_add_head(out, "account_proven_seconds", "gauge", "When the account was last proven.");
+	metric_add_head(out, "account_proven_seconds", "gauge",
+			"When the account was last verified.");
 	for (size_t i = 0; i < api->parts.account_count; i++) {
 		account_figures(api->parts.accounts[i], &figures);
 		buf_addf(out, "lessor_account_proven_seconds{account=\"%s\"} %" PRId64 "\n",
@@ -141,7 +144,8 @@ static int stray_count(void *arg, const struct stray *s)
 
 static void sweep_metrics(struct buf *out, const struct api *api)
 {
-	metric_add_head(out, "sweep_strays", "gauge", "Resources of ours that no ledger names.");
+	metric_add_head(out, "sweep_strays", "gauge",
+			"Orphans: our resources that are in no ledger.");
 	for (size_t i = 0; i < api->parts.account_count; i++) {
 		const char *name = api->parts.accounts[i]->config.name;
 		int64_t count = 0;
@@ -151,7 +155,7 @@ static void sweep_metrics(struct buf *out, const struct api *api)
 				 count);
 	}
 	metric_add_head(out, "sweep_done_seconds", "gauge",
-			"When the account was last swept whole.");
+			"When a sweep of the account last completed.");
 	for (size_t i = 0; i < api->parts.account_count; i++) {
 		const char *name = api->parts.accounts[i]->config.name;
 		struct sweep sweep;
@@ -188,35 +192,36 @@ void metrics_show(struct api_request *request)
 	int64_t attention;
 
 	buf_clear(out);
-	metric_add_head(out, "build_info", "gauge", "The version that runs.");
+	metric_add_head(out, "build_info", "gauge", "The running version.");
 	buf_addf(out, "lessor_build_info{version=\"%s\"} 1\n", api->config.version);
-	metric_add(out, "api_pending", "gauge", "Requests with the engine.",
+	metric_add(out, "api_pending", "gauge", "Requests that wait for the engine.",
 		   (int64_t)engine_queue_count(api->engine_queue));
-	metric_add(out, "runs_pending", "gauge", "Requests with run history.",
+	metric_add(out, "runs_pending", "gauge", "Requests that wait for run history.",
 		   (int64_t)run_queue_count(api->run_queue));
-	metric_add(out, "runs_available", "gauge", "Is there run history? 0: the log says why not.",
+	metric_add(out, "runs_available", "gauge",
+		   "1 if run history is available; if 0, the log has the reason.",
 		   runs_is_usable(api->parts.runs));
-	metric_add(out, "auth_tokens", "gauge", "API tokens known.", (int64_t)auth->tokens);
+	metric_add(out, "auth_tokens", "gauge", "API tokens loaded.", (int64_t)auth->tokens);
 	metric_add(out, "auth_accepted_total", "counter", "Requests with a valid token.",
 		   (int64_t)auth->accepted);
-	metric_add(out, "auth_refused_total", "counter", "Requests without one.",
+	metric_add(out, "auth_refused_total", "counter", "Requests without a valid token.",
 		   (int64_t)auth->refused);
-	metric_add(out, "auth_limited_total", "counter", "Of these, answered 429.",
+	metric_add(out, "auth_limited_total", "counter", "Refused requests that were answered 429.",
 		   (int64_t)auth->limited);
 	if (store_counts(api->parts.reader, request->caller.owner, request->caller.org, "", &counts,
 			 NULL) == 0) {
-		metric_add(out, "leases_counted", "gauge", "Leases that count against the caps.",
+		metric_add(out, "leases_counted", "gauge", "Leases that count against the limits.",
 			   counts.all);
-		metric_add(out, "leases_hourly_micros", "gauge", "Their hourly prices, summed.",
+		metric_add(out, "leases_hourly_micros", "gauge", "Sum of their hourly prices.",
 			   counts.micros_all);
 	}
 	sweep_metrics(out, api);
 	if (store_attention_count(api->parts.reader, &attention, NULL) == 0)
-		metric_add(out, "leases_attention", "gauge", "Leases that need a person.",
+		metric_add(out, "leases_attention", "gauge", "Leases that need operator action.",
 			   attention);
 	if (store_account_each(api->parts.reader, stranded_add, &stranded, NULL) == 0)
 		metric_add(out, "leases_without_account", "gauge",
-			   "Leases that may cost money, of accounts that are not configured.",
+			   "Leases that may cost money in accounts that are not configured.",
 			   stranded.count);
 	route_metrics(out, api);
 	account_metrics(out, api);

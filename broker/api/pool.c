@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET /v1/pool: the servers that are really there, for `list --all` and `doctor` of an
- * admin (contract 2.12). The client tells orphans by the label "lease", which is only
- * given where the broker's signature is right.
+ * GET /v1/pool: the servers that exist at the provider, for an admin's `list --all` and
+ * `doctor` (contract 2.12). The client recognises orphans by the label "lease", which is
+ * present only where the broker's signature is valid.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "api/query.h"
 #include "api/reply.h"
 
-/* What the client prints of a lease; an unknown one has its id alone. */
+/* What the client prints of a lease; of an unknown one only the id. */
 static void render_lease_labels(struct api_request *request, struct jsonw *w, const char *id)
 {
 	struct lease *l = &request->api->lease;
@@ -48,7 +48,7 @@ static void render_machine(struct api_request *request, struct jsonw *w,
 	if (m->lease[0])
 		render_lease_labels(request, w, m->lease);
 	for (int i = 0; i < m->label_count; i++) {
-		/* Those of the provider's that could be taken for ours are left out. */
+		/* Other labels at the provider could be mistaken for those above. */
 		if (!strncmp(m->labels[i].key, "lessor-", 7))
 			jsonw_text(w, m->labels[i].key, m->labels[i].value);
 	}
@@ -85,7 +85,7 @@ void pool_show(struct api_request *request)
 		return;
 	}
 	if (account[0] && !lookup_account(api, account)) {
-		reply_error(request, 400, "invalid_provider", "There is no provider of that name.");
+		reply_error(request, 400, "invalid_provider", "No such provider.");
 		return;
 	}
 	engine_request = engine_request_begin(request, REQUEST_POOL);

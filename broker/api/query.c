@@ -14,7 +14,7 @@ static int hex_value(char c)
 	return (c | 32) - 'a' + 10;
 }
 
-/* The parser has checked that every "%" has two hex digits and hides no control character. */
+/* The parser has checked that two hex digits follow each "%", of no control character. */
 static int query_decode(const char *text, size_t len, char *out, size_t room)
 {
 	size_t n = 0;
@@ -45,7 +45,7 @@ int query_text(struct api_request *request, const char *key, char *out, size_t r
 			if (query_decode(at + key_len + 1, len - key_len - 1, out, room) == 0)
 				return 1;
 			return api_error_set(&request->error, 400, "invalid_query",
-					 "the query value of %s is too long", key);
+					     "the value of the query key %s is too long", key);
 		}
 		at += len;
 		at += *at == '&';
@@ -63,7 +63,7 @@ int query_int(struct api_request *request, const char *key, int64_t low, int64_t
 		return rc;
 	if (!validate_number(text))
 		return api_error_set(&request->error, 400, "invalid_query",
-				 "the query value of %s must be a whole number", key);
+				     "the value of the query key %s must be a whole number", key);
 	value = strtoll(text, NULL, 10);
 	*ret = value < low ? low : value > high ? high : value;
 	return 1;

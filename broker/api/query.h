@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What a request asks for besides its body: query keys, and how long it waits. Loop thread. */
+/* Query keys, and how long a request wants to wait. Loop thread. */
 #pragma once
 
 #include "api/request.h"
 
-/* The decoded value of a query key: 1, 0 absent or empty. Too long for `room`: `error` and -1. */
+/* The decoded value of a query key. 1; 0: absent or empty; -1: too long, request->error is set. */
 int query_text(struct api_request *request, const char *key, char *out, size_t room);
-/* As above, a number cut to [low, high]. */
+/* The same for a number, limited to [low, high]. */
 int query_int(struct api_request *request, const char *key, int64_t low, int64_t high, int64_t *ret);
 /*
- * How long to wait: "Prefer: wait=N" or "respond-async", else `preset`; cut to the maximum.
- * *ret_asked, unless it is NULL: did the client itself ask to wait?
+ * How long to wait in ms: "Prefer: wait=N" or "respond-async", else `preset`, and at most the
+ * configured maximum. *ret_asked, unless it is NULL: did the client ask to wait?
  */
 int64_t query_wait_ms(const struct api_request *request, int64_t preset, int *ret_asked);

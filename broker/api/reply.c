@@ -35,13 +35,12 @@ void reply_json(struct api_request *request, int status)
 	struct buf *out = &request->api->out;
 
 	if (out->overflow) {
-		log_error(NULL, "an answer was larger than %u bytes; 500 was sent instead",
-			  REPLY_MAX);
+		log_error(NULL, "an answer exceeded %u bytes; sent 500 instead", REPLY_MAX);
 		reply_error(request, 500, "answer_too_large", "The answer is too large.");
 		return;
 	}
 	reply_text(request, status, "application/json", buf_str(out), out->len);
-	/* One long list must not be remembered for ever. */
+	/* Do not keep the memory of one long list. */
 	if (out->room > (1u << 20))
 		buf_fini(out);
 }
@@ -67,7 +66,7 @@ void reply_not_found(struct api_request *request)
 void reply_store_error(struct api_request *request, const struct err *err)
 {
 	log_error(LOG_FIELDS({ "request", http_exchange_id(request->ex) }, { "error", err->text }),
-		  "a read of the store failed; 503 was answered");
+		  "cannot read the store; answered 503");
 	http_reply_header(request->ex, "Retry-After", "1");
-	reply_error(request, 503, "store_unavailable", "The store cannot be read just now.");
+	reply_error(request, 503, "store_unavailable", "The store cannot be read now; try again.");
 }

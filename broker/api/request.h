@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request on its way through this room, and what the files of the room share;
- * nobody outside includes it. Loop thread only.
+ * The context of one request, and the state that the files of this room share. Not for other
+ * rooms. Loop thread only.
  *
  *	api_handle -> route -> caller -> body -> handler -> reply_json / reply_request_error
  *	                                            |
@@ -34,16 +34,16 @@ struct api {
 	struct engine_queue *engine_queue;
 	struct run_queue *run_queue;
 	const struct http_counters *counters; /* may be NULL */
-	const struct route *routes;	      /* the table, for who shows it */
+	const struct route *routes;	      /* the route table */
 	size_t route_count;
-	uint64_t (*answers)[6];		     /* by route (one more for none) and status / 100 */
+	uint64_t (*answers)[6];		     /* by route, plus one for no route, and status / 100 */
 	LIST_HEAD(, usage_job) usage_jobs;   /* usage reports being put together */
 	LIST_HEAD(, log_job) log_jobs;	     /* logs being sent */
 	LIST_HEAD(, finish_job) finish_jobs; /* ends of runs being stored */
 	LIST_HEAD(, control) controls;	     /* sockets */
 	size_t control_count;
 	struct cache *cache; /* rendered leases */
-	/* Used again and again, so that a read allocates nothing. */
+	/* Reused, so that a read allocates nothing. */
 	struct buf out;
 	struct lease lease;
 };
@@ -51,11 +51,11 @@ struct api {
 struct api_request {
 	struct api *api;
 	struct http_exchange *ex;
-	const struct route *route;    /* NULL: no such */
+	const struct route *route;    /* NULL: no such route */
 	uint64_t *answered;	      /* the route's row of api->answers */
-	const struct http_head *head; /* as long as the exchange */
+	const struct http_head *head; /* borrowed from the exchange */
 	struct caller caller;
 	char param[ROUTE_PARAM_ROOM];
-	struct json_body body; /* the body; only until the handler returns */
+	struct json_body body; /* only until the handler returns */
 	struct api_error error;
 };

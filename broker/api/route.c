@@ -87,10 +87,10 @@ const struct route route_table[] = {
 
 const size_t route_count = ARRAY_LEN(route_table);
 
-/* What stands before and after the "{...}" of a path, and is compared as it is. */
+/* The literal parts of a path, before and after its "{...}". */
 struct shape {
 	size_t before;
-	const char *tail;	/* what stands after; NULL: there is no "{...}" */
+	const char *tail; /* the part after it; NULL: there is no "{...}" */
 	size_t after;
 };
 
@@ -108,7 +108,7 @@ static void shapes_fill(void)
 	}
 }
 
-/* How long the segment of the "{...}" is; 0 where there is none; -1: another path. */
+/* The length of the segment that matches "{...}"; 0: the path has none; -1: no match. */
 static int path_matches(const char *pattern, const struct shape *shape, const char *path,
 			size_t len)
 {

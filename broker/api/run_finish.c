@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * POST /v1/runs/{run}/finish: how a run ended, with its log (contract 2.10). The body is
- * read as it comes (runlog.h) and only from who has a token; then the log goes to run
- * history part by part, each a small transaction among all the others, and at last the
- * rest, which makes the parts the run's log.
+ * POST /v1/runs/{run}/finish: the result of a run, with its log (contract 2.10). The body is
+ * read as it arrives (runlog.h), and only if the token is valid. Then the log is sent to run
+ * history in parts, each a small transaction among all others, and finally the rest, which
+ * turns the parts into the log of the run.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,16 +21,16 @@
 #include "util/text.h"
 
 #define FINISH_MAX (64u << 20)		/* bytes of a body */
-#define FINISH_MS 60000			/* the client's own patience */
-#define REST_MAX (2u << 20)		/* of it beside the log */
-#define SINKS_MAX 8			/* bodies on their way; each may hold two logs */
+#define FINISH_MS 60000			/* the client's timeout */
+#define REST_MAX (2u << 20)		/* bytes of it besides the log */
+#define SINKS_MAX 8			/* bodies being read; each may hold two logs */
 
 struct finish_sink {
 	struct http_sink sink;
 	struct runlog *log;
 };
 
-/* A sink may outlive the api: the connections are closed after it. */
+/* Open sinks. A sink may outlive the api: connections are closed after it. */
 static int sinks;
 
 static void sink_add(struct http_sink *sink, const char *data, size_t len)
@@ -47,7 +47,7 @@ static void sink_drop(struct http_sink *sink)
 	free(finish);
 }
 
-/* The log of the body; the sink is gone. NULL: there was no body. */
+/* Takes the log out of the sink and frees the sink. NULL: there was no body. */
 static struct runlog *sink_take(struct http_exchange *ex)
 {
 	struct finish_sink *finish = (struct finish_sink *)(void *)http_exchange_sink(ex);
@@ -66,11 +66,11 @@ void run_finish_head(struct api *api, const struct http_head *head, const struct
 	struct finish_sink *finish;
 	struct caller caller;
 
-	/* Who has no token gets the same answer as ever, after a body of the usual size. */
+	/* Without a valid token the limit stays as usual, and the handler is not reached. */
 	if (!auth_peek(api->auth, http_head_known(head, HTTP_FIELD_AUTHORIZATION), &caller) ||
 	    !(route->roles & ROLE(caller.role)))
 		return;
-	/* Nor is a body taken that nobody could keep. */
+	/* A body that could not be stored is refused before it is sent. */
 	if (!runs_is_usable(api->parts.runs)) {
 		rule->status = 503;
 		rule->code = "store_unavailable";
@@ -80,7 +80,7 @@ void run_finish_head(struct api *api, const struct http_head *head, const struct
 	if (sinks >= SINKS_MAX) {
 		rule->status = 503;
 		rule->code = "busy";
-		rule->message = "Too many runs are being finished.";
+		rule->message = "Too many runs are being finished; try again.";
 		return;
 	}
 	finish = xcalloc(1, sizeof(*finish));
@@ -93,7 +93,7 @@ void run_finish_head(struct api *api, const struct http_head *head, const struct
 	rule->deadline_ms = FINISH_MS;
 }
 
-/* ---- what it says --------------------------------------------------------------------- */
+/* ---- the body --------------------------------------------------------------------- */
 
 struct finish_job {
 	struct api_request request;
@@ -150,7 +150,7 @@ static const struct body_field run_finish_fields[] = {
 
 const struct body_table body_run_finish = BODY_TABLE("RunFinish", NULL, run_finish_fields);
 
-/* The last sample, alone or as "end". One that is not well formed is not worth the run. */
+/* The last sample, alone or as "end". An invalid one is ignored: the run matters more. */
 static void read_sample(struct api_request *request, const json_t *telemetry, struct finish_job *job)
 {
 	const json_t *end = json_object_get(telemetry, "end");
@@ -196,7 +196,7 @@ static int read_finish(struct api_request *request, struct finish_job *job)
 	return 0;
 }
 
-/* ---- part by part ------------------------------------------------------------------------ */
+/* ---- sending it, part by part ------------------------------------------------------------------------ */
 
 static void finish_job_continue(struct finish_job *job);
 
@@ -205,7 +205,7 @@ static void finish_job_answer(struct api_request *request, struct run_request *r
 	struct finish_job *job = run_request->user;
 	struct jsonw w;
 
-	/* A second end of a run changes nothing, and is told what is there. */
+	/* To finish a run again changes nothing and answers with what is stored. */
 	if (run_response_check(request, run_request)) {
 		finish_job_free(job);
 	} else if (run_request->result == RUN_RESULT_OK && run_request->op == RUN_LOG) {
@@ -264,7 +264,7 @@ static int is_being_finished(const struct api *api, const char *id)
 	return 0;
 }
 
-/* The rest of the body, once the log is out of it: 0, or -1 with request->error. */
+/* Parses the rest of the body, without the log. 0; -1: request->error is set. */
 static int open_rest(struct api_request *request, struct runlog *log)
 {
 	static const struct json_body_bounds bounds = { 65536, REST_MAX, 1 };
@@ -298,7 +298,7 @@ void run_finish_post(struct api_request *request)
 	}
 	if (is_being_finished(request->api, request->param)) {
 		reply_error(request, 409, "run_is_being_finished",
-			    "Another request finishes this run.");
+			    "Another request is finishing this run.");
 		runlog_free(log);
 		return;
 	}

@@ -20,7 +20,7 @@ struct run_pending {
 struct run_queue {
 	struct runs *runs;
 	struct completions *completions;
-	size_t count;		/* on their way */
+	size_t count; /* open */
 };
 
 struct run_queue *run_queue_new(struct completions *completions, struct runs *runs)
@@ -35,7 +35,8 @@ struct run_queue *run_queue_new(struct completions *completions, struct runs *ru
 void run_queue_free(struct run_queue *queue)
 {
 	if (queue && queue->count)
-		log_error(NULL, "%zu requests were still with run history at the end", queue->count);
+		log_error(NULL, "%zu requests were still open in run history at shutdown",
+			  queue->count);
 	free(queue);
 }
 

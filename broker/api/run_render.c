@@ -41,10 +41,10 @@ void run_render_row(struct jsonw *w, const struct run_row *r, const char *comman
 
 struct part {
 	struct jsonw *w;
-	const char *name;    /* render_raw: of the member */
+	const char *name;    /* name of the member, for render_raw */
 	struct buf *samples; /* an array, not closed yet */
-	size_t last;	     /* where its last element begins */
-	size_t first_len;    /* of its first one */
+	size_t last;	     /* where its last element starts */
+	size_t first_len;    /* of its first element */
 	int count;
 };
 
@@ -83,7 +83,7 @@ static int sample_add(void *arg, const char *text, size_t len)
 	return 0;
 }
 
-/* The first and the last of what was seen, and all of it. */
+/* The first and the last sample, and all of them. */
 static void render_telemetry(struct api_request *request, struct jsonw *w, const struct run_row *r)
 {
 	struct buf auto_buf samples;
@@ -140,7 +140,7 @@ void run_render_event(struct jsonw *w, const char *run_id, int64_t seq, int64_t 
 	jsonw_text(w, "runID", run_id);
 	jsonw_int(w, "seq", seq);
 	jsonw_time(w, "createdAt", at_ms);
-	/* The object of the fields, without its braces. */
+	/* The object of the stored members, without its braces. */
 	if (len > 2) {
 		buf_addc(w->out, ',');
 		buf_add(w->out, fields + 1, len - 2);

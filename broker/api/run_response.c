@@ -10,7 +10,7 @@ struct run_request *run_request_begin(struct api_request *request, enum run_op o
 
 	if (!run_request) {
 		http_reply_header(request->ex, "Retry-After", "1");
-		reply_error(request, 503, "busy", "Too many requests are waiting.");
+		reply_error(request, 503, "busy", "Too many requests are waiting; try again.");
 	}
 	return run_request;
 }
@@ -40,7 +40,7 @@ int run_response_check(struct api_request *request, const struct run_request *ru
 	case RUN_RESULT_CONFLICT:
 		break;
 	default:
-		reply_error(request, 500, "internal", "Run history gave no answer.");
+		reply_error(request, 500, "internal", "Run history returned no result.");
 		return -1;
 	}
 	api_error_scrub(run_request->message, message, sizeof(message));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What clients tell of a run while it lasts: that it begins, what happens, how the machine fares. */
+/* What clients report of a run while it lasts: its beginning, events and telemetry. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@
 #include "util/alloc.h"
 #include "util/text.h"
 
-/* The request, with a text of the heap as its user; NULL: answered. */
+/* A request whose user will be a text on the heap. NULL: answered. */
 static struct run_request *run_write_begin(struct api_request *request, enum run_op op)
 {
 	struct run_request *run_request;
@@ -47,8 +47,8 @@ static void run_write_refuse(struct api_request *request, struct run_request *ru
 
 /* clang-format off */
 /*
- * What the first message and every event may say of a run. The client knows the code for a
- * lease id: it sends the run again once it has its lease.
+ * What a create and every event may say about a run. The client knows the code of an invalid
+ * lease id: it then repeats the create once it has its lease.
  */
 #define TOLD_FIELDS(body) \
 	{ .name = "slug", .type = FIELD_CUT, FIELD_AT(body, told.slug) }, \
@@ -114,7 +114,7 @@ static const struct body_field run_telemetry_fields[] = {
 
 const struct body_table body_run_telemetry = BODY_TABLE("RunTelemetry", NULL, run_telemetry_fields);
 
-/* ---- the beginning ------------------------------------------------------------------ */
+/* ---- creating ------------------------------------------------------------------ */
 
 static void create_finish(struct api_request *request, struct run_request *run_request)
 {
@@ -130,7 +130,7 @@ static void create_finish(struct api_request *request, struct run_request *run_r
 	free(run_request->user);
 }
 
-/* POST: the run gets an id here. PUT: it has the client's, which may repeat the request. */
+/* POST: run history makes the id. PUT: the client has made it and may repeat the request. */
 void run_create(struct api_request *request)
 {
 	struct run_create_body body = { .command = NULL };
@@ -144,7 +144,7 @@ void run_create(struct api_request *request)
 		return;
 	}
 	run_request->told = body.told;
-	/* Whole: the client runs nothing if another command than its own comes back. */
+	/* Complete: the client aborts if the command in the answer differs from its own. */
 	run_write_set_text(run_request,
 			   body.command ? json_dumps(body.command, JSON_COMPACT) : xstrdup("null"));
 	run_queue_submit(request->api->run_queue, run_request, create_finish);
@@ -152,7 +152,7 @@ void run_create(struct api_request *request)
 
 /* ---- events --------------------------------------------------------------------------- */
 
-/* What the client does not say, the type tells. */
+/* The phase of an event that does not name one. */
 static const char *phase_of(const char *type)
 {
 	static const struct {
@@ -173,7 +173,7 @@ static const char *phase_of(const char *type)
 	return "";
 }
 
-/* A text of the body, if there is one, cut to `max` bytes. */
+/* Copies a text of the body, if it is there, cut to `max` bytes. */
 static void event_add_text(json_t *event, const json_t *body, const char *key, size_t max)
 {
 	const json_t *value = json_object_get(body, key);
@@ -183,7 +183,7 @@ static void event_add_text(json_t *event, const json_t *body, const char *key, s
 		json_object_set_new(event, key, json_stringn_nocheck(json_string_value(value), len));
 }
 
-/* The event's own members, as they will be sent again: those of its body, cut less short. */
+/* The event as it is stored and sent again. Its texts are cut less than those of the run. */
 static char *event_text(const json_t *root, const struct run_event_body *body)
 {
 	static const char *const names[] = { "stream", "leaseID", "slug", "provider", "target",

@@ -23,7 +23,7 @@ struct log_blocks {
 	TAILQ_HEAD(log_block_list, log_block) list;
 	size_t size;
 	int is_cut;
-	int is_there;		/* a text was seen, if only an empty one */
+	int is_there; /* a text was there, even if empty */
 };
 
 static void blocks_drop_first(struct log_blocks *b)
@@ -69,13 +69,13 @@ static void blocks_add(struct log_blocks *b, const char *data, size_t len, size_
 	}
 }
 
-/* ---- the machine -------------------------------------------------------------------- */
+/* ---- the state machine -------------------------------------------------------------------- */
 
 enum place {
-	PLACE_BETWEEN,		/* no string */
-	PLACE_KEY,		/* a name of the outer object */
-	PLACE_STRING,		/* a string of the rest */
-	PLACE_TEXT,		/* a text of the log */
+	PLACE_BETWEEN, /* outside strings */
+	PLACE_KEY,     /* a name of the outer object */
+	PLACE_STRING,  /* a string of the rest */
+	PLACE_TEXT,    /* a text of the log */
 };
 
 enum escape { ESCAPE_NONE, ESCAPE_BEGUN, ESCAPE_HEX };
@@ -85,7 +85,7 @@ struct runlog {
 	struct buf rest;
 	struct log_blocks log, chunks;
 	struct log_block *given;	/* by runlog_next */
-	const char *wrong;		/* the first thing that is */
+	const char *wrong;		/* the first error */
 	enum place place;
 	enum escape escape;
 	int depth;
@@ -98,7 +98,7 @@ struct runlog {
 	struct log_blocks *into; /* PLACE_TEXT */
 	int hex_left;
 	uint32_t unit;			/* UTF-16, of an escape */
-	uint32_t high;			/* half of a pair that waits for the other; 0: none */
+	uint32_t high;			/* first half of a surrogate pair; 0: none */
 };
 
 struct runlog *runlog_new(size_t log_max, size_t rest_max)
@@ -157,7 +157,7 @@ static void text_add_char(struct runlog *r, uint32_t c)
 	text_add(r, out, len);
 }
 
-/* Half a pair that nothing follows stands for no character. */
+/* Half a surrogate pair stands for no character. */
 static void high_alone(struct runlog *r)
 {
 	if (r->high)
@@ -204,7 +204,7 @@ static void escape_begun(struct runlog *r, char c)
 		high_alone(r);
 		text_add(r, &values[at - names], 1);
 	} else {
-		runlog_fail(r, "the log holds an escape that JSON does not have");
+		runlog_fail(r, "the log has an invalid escape");
 	}
 }
 
@@ -213,7 +213,7 @@ static void escape_hex(struct runlog *r, char c)
 	int value = hex_digit(c);
 
 	if (value < 0) {
-		runlog_fail(r, "the log holds an escape that JSON does not have");
+		runlog_fail(r, "the log has an invalid escape");
 		return;
 	}
 	r->unit = r->unit << 4 | (uint32_t)value;
@@ -223,7 +223,7 @@ static void escape_hex(struct runlog *r, char c)
 	unit_done(r);
 }
 
-/* As much of a text of the log as there is without looking closer. */
+/* Up to the next byte of the log with a meaning of its own. */
 static size_t feed_text(struct runlog *r, const char *data, size_t len)
 {
 	size_t n = 0;
@@ -249,7 +249,7 @@ static size_t feed_text(struct runlog *r, const char *data, size_t len)
 		high_alone(r);
 		r->place = PLACE_BETWEEN;
 	} else {
-		runlog_fail(r, "the log holds a control character that is not escaped");
+		runlog_fail(r, "the log has a control character that is not escaped");
 	}
 	return 1;
 }
@@ -259,7 +259,7 @@ static int key_is(const struct runlog *r, const char *name)
 	return r->key_len == strlen(name) && !memcmp(r->key, name, r->key_len);
 }
 
-/* Names and strings of the rest are passed on as they are; their reader checks them. */
+/* Names and strings of the rest are copied unchanged; the reader of the rest checks them. */
 static size_t feed_string(struct runlog *r, const char *data, size_t len)
 {
 	size_t n = 0;
@@ -323,7 +323,7 @@ static size_t feed_between(struct runlog *r, char c)
 	case '{':
 	case '[':
 		if (++r->depth > DEPTH_MAX)
-			runlog_fail(r, "the body is nested too deep");
+			runlog_fail(r, "the body is nested too deeply");
 		r->wants_key = r->depth == 1 && c == '{';
 		r->in_chunks = r->depth == 2 && c == '[' && r->named_chunks;
 		break;
@@ -366,7 +366,7 @@ void runlog_feed(struct runlog *r, const char *data, size_t len)
 const char *runlog_end(struct runlog *r)
 {
 	if (r->rest.overflow)
-		runlog_fail(r, "the body is too large beside its log");
+		runlog_fail(r, "the body is too large apart from its log");
 	if (r->place != PLACE_BETWEEN)
 		runlog_fail(r, "the body ends in the middle of a string");
 	return r->wrong;
@@ -383,7 +383,7 @@ const char *runlog_rest(const struct runlog *r, size_t *ret_len)
 	return buf_str(&r->rest);
 }
 
-/* ---- what was kept ------------------------------------------------------------------ */
+/* ---- the kept log ------------------------------------------------------------------ */
 
 static struct log_blocks *runlog_kept(struct runlog *r)
 {

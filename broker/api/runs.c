@@ -13,8 +13,8 @@
 
 #define LIST_PRESET 50
 #define LIST_MAX 500
-#define EVENTS_MAX 500		/* the client pages by this number, and takes less for the end */
-/* A list stops growing here; short of REPLY_MAX by more than one run may have. */
+#define EVENTS_MAX 500 /* the client pages by this number, and treats a shorter page as the last */
+/* A list ends here: what is left of REPLY_MAX holds any one run. */
 #define LIST_BYTES_MAX (6u << 20)
 
 /* ---- one run ------------------------------------------------------------------------- */
@@ -117,7 +117,7 @@ void runs_events(struct api_request *request)
 
 struct listing {
 	struct jsonw w;
-	const char *owner;	/* "": any; only for an admin who names no organisation */
+	const char *owner; /* "": any; else set only for an admin who names no organisation */
 	int limit;
 	int count;
 };
@@ -178,11 +178,11 @@ void runs_list(struct api_request *request)
 	if (lookup_require_runs(request))
 		return;
 	listing.limit = list.limit;
-	/* Whose runs an admin wants to see; of others the token decides. */
+	/* An admin chooses whose runs to list; for others the token decides. */
 	if (list.scope.all && texts.org[0]) {
 		list.scope = (struct store_scope){ .owner = texts.owner, .org = texts.org };
 	} else if (list.scope.all && texts.owner[0]) {
-		/* On no index: a bounded number of rows is looked at. */
+		/* No index covers this: a limited number of rows is read. */
 		listing.owner = texts.owner;
 		list.limit = 1000;
 	}
@@ -200,13 +200,13 @@ void runs_list(struct api_request *request)
 
 /* ---- the log ---------------------------------------------------------------------------- */
 
-/* A log on its way to a client that takes it as fast as it can. */
+/* A log that is being sent, as fast as the client reads. */
 struct log_job {
 	struct api_request request;
 	LIST_ENTRY(log_job) entry;
 	int64_t n;		/* the run's row */
-	int64_t part;		/* the next one */
-	int message_send;	/* by http_stream_chunk, of the last one */
+	int64_t part;		/* the next to send */
+	int message_send;	/* what http_stream_chunk returned for the last part */
 };
 
 static void log_job_end(struct log_job *job)
@@ -226,7 +226,7 @@ static int log_send(void *arg, const char *text, size_t len)
 	return 1;
 }
 
-/* Until the client has enough for now, or there is no more. */
+/* Sends parts until the connection is full or the log ends. */
 static void log_go_on(struct http_exchange *ex, void *arg)
 {
 	struct log_job *job = arg;
@@ -256,7 +256,7 @@ void runs_logs(struct api_request *request)
 
 	if (lookup_run(request, &run))
 		return;
-	/* Parts that are there before the end are no log yet. */
+	/* Before the run is finished its parts are not a log. */
 	if (!run.finished || !run.log_bytes) {
 		reply_text(request, 200, type, "", 0);
 		return;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The broker about itself: health, whoami, the OpenAPI file. */
+/* Health, whoami and the OpenAPI file. */
 
 #include "api/handlers.h"
 #include "api/openapi.h"
 #include "api/reply.h"
 
-/* Without a token, so it says nothing that is worth knowing. */
+/* Needs no token, so it reveals nothing. */
 void service_health(struct api_request *request)
 {
 	struct jsonw w = reply_begin(request);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who else may use a lease. A share reaches users of the lease's own organisation: by
- * their name in lower case, or all of them. It opens the API; it hands out no SSH key.
+ * Who else may use a lease. A lease can be shared with users of its own organisation: by name,
+ * in lower case, or with all of them. Sharing grants access to the API, not to the machine.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -43,8 +43,7 @@ void share_get(struct api_request *request)
 	if (roster_read(request, &request->api->lease, &roster, &err))
 		reply_store_error(request, &err);
 	else if (!roster_is_visible(&request->caller, &request->api->lease, &roster))
-		reply_error(request, 403, "forbidden",
-			    "The lease is shared with you to be used only.");
+		reply_error(request, 403, "forbidden", "You may use this lease, but not manage it.");
 	else
 		share_answer(request, &request->api->lease);
 }
@@ -56,15 +55,15 @@ static int share_refuse(struct json_body *in, const char *what)
 	return json_body_fail(in, 400, "invalid_share", "%s", what);
 }
 
-/* Roles, by whether they may manage. */
+/* The index is 1 for the role that may manage. */
 static const char *const share_roles[] = { "use", "manage", NULL };
 
 #define SHARE_ROLE "use or manage"
 
 struct share_body {
-	json_t *share; /* the same two, as an answer shows them; NULL: absent */
+	json_t *share; /* the other two, nested as in an answer; NULL: absent */
 	json_t *users;
-	int org; /* its place in share_roles; -1: absent */
+	int org; /* index of share_roles; -1: absent */
 };
 
 /* clang-format off */
@@ -108,11 +107,13 @@ static int read_name(struct json_body *in, const char *text, char out[128])
 	while (len && strchr(" \t", text[len - 1]))
 		len--;
 	if (len >= 128)
-		return share_refuse(in, "the name of a user is too long");
+		return share_refuse(in, "the name of a user must be at most 127 bytes long");
 	memcpy(out, text, len);
 	out[len] = '\0';
 	roster_lower(out);
-	return validate_owner(out) ? 0 : share_refuse(in, "the name of a user is not one");
+	return validate_owner(out) ?
+		       0 :
+		       share_refuse(in, "the name of a user must be 1 to 127 of [A-Za-z0-9._@:+-]");
 }
 
 static int roster_add_user(struct json_body *in, struct roster *roster, const char *name, int manage)
@@ -122,13 +123,13 @@ static int roster_add_user(struct json_body *in, struct roster *roster, const ch
 			return share_refuse(in, "a user is named twice");
 	}
 	if (roster->count == ROSTER_MAX)
-		return share_refuse(in, "a lease may be shared with 64 users");
+		return share_refuse(in, "a lease can be shared with at most 64 users");
 	memcpy(roster->list[roster->count].name, name, strlen(name) + 1);
 	roster->list[roster->count++].manage = manage;
 	return 0;
 }
 
-/* The whole share as it will be; also within "share", as an answer shows it. */
+/* Replaces all users; they may also be nested in "share", as in an answer. */
 static int read_put(struct json_body *in, struct roster *roster)
 {
 	struct share_body body = { .org = -1 };
@@ -149,7 +150,7 @@ static int read_put(struct json_body *in, struct roster *roster)
 	return body.org < 0 ? 0 : roster_add_user(in, roster, "", body.org);
 }
 
-/* {"user": NAME}, {"org": true}, both, or nothing: then all. */
+/* {"user": NAME}, {"org": true} or both; an empty body removes all. */
 static int read_drop(struct json_body *in, struct roster *roster)
 {
 	struct share_drop_body body = { .user = "" };

@@ -13,7 +13,7 @@
 #define RSA_BITS_MIN 2048
 #define RSA_BITS_MAX 8192
 
-/* What follows the type in the blob. */
+/* The parts of the blob after the type. */
 enum sshkey_part { END, RAW32, CURVE, POINT, NUMBER, MODULUS, APPLICATION };
 
 static const struct sshkey_type {
@@ -37,7 +37,7 @@ struct blob {
 	size_t left;
 };
 
-/* The next length-prefixed string; -1 if there is none. */
+/* The next length-prefixed string; -1: there is none. */
 static int blob_take(struct blob *blob, const unsigned char **ret, size_t *ret_len)
 {
 	uint32_t len;
@@ -60,7 +60,7 @@ static int text_equals(const unsigned char *data, size_t len, const char *text)
 	return len == strlen(text) && !memcmp(data, text, len);
 }
 
-/* A positive number in its shortest form; returns its bits, 0 if it is none. */
+/* The number of bits of a positive number in its shortest form; 0: it is not one. */
 static size_t number_bits(const unsigned char *data, size_t len)
 {
 	size_t bits;
@@ -148,7 +148,7 @@ static const struct sshkey_type *type_find(const char *line)
 	return NULL;
 }
 
-/* The decoder of OpenSSL overlooks white space and padding; encoding again does not. */
+/* OpenSSL's decoder tolerates white space and padding; encoding again detects both. */
 static int base64_is(const char *text, size_t len, unsigned char *out, size_t *ret_len)
 {
 	unsigned char again[LINE_MAX_LEN + 5];
@@ -206,7 +206,7 @@ int sshkey_check(const char *line, char *out, size_t room, struct api_error *err
 		out[0] = '\0';
 		return api_error_set(error, 400, "invalid_public_key",
 				     "sshPublicKey must be exactly 'type base64 [comment]' with a "
-				     "whole key of that type; an RSA key needs %d to %d bits",
+				     "complete key of that type; an RSA key must have %d to %d bits",
 				     RSA_BITS_MIN, RSA_BITS_MAX);
 	}
 	return 0;

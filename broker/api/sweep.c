@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sweep as an operator sees it: what was seen, what would be done, and the asking for it. */
+/* The sweep for operators: what was found, what would be deleted, and starting one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,7 +83,7 @@ static int render_account(const struct api_request *request, struct jsonw *w, co
 	return 0;
 }
 
-/* `given` < 0: nothing was asked for. */
+/* `given`: orphans handed to cleanup; < 0: not shown. */
 static void sweep_reply(struct api_request *request, int64_t given)
 {
 	struct jsonw w = reply_begin(request);
@@ -119,7 +119,7 @@ static void sweep_finish(struct api_request *request, struct engine_request *eng
 }
 
 struct sweep_body {
-	int action; /* its place in sweep_actions */
+	int action; /* index of sweep_actions */
 	char account[32];
 	char reason[160];
 };

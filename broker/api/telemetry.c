@@ -8,7 +8,7 @@
 #include "util/alloc.h"
 #include "util/time.h"
 
-#define FIGURE_MAX 1e15		/* of what is no count: more is nonsense, and long */
+#define FIGURE_MAX 1e15 /* of a figure that is no count; more makes no sense */
 
 enum figure {
 	LOAD1,
@@ -67,7 +67,7 @@ static const struct body_field telemetry_fields[] = {
 
 const struct body_table body_telemetry = BODY_TABLE("Telemetry", "telemetry", telemetry_fields);
 
-/* A count has no fraction; what is below its range is 0, what is above is cut. */
+/* A count has no fraction. Values out of range are set to its ends. */
 static json_t *figure_json(const json_t *value, enum figure figure)
 {
 	int is_count = telemetry_fields[FIRST_FIGURE + figure].type == FIELD_COUNT;
@@ -85,7 +85,7 @@ static json_t *figure_json(const json_t *value, enum figure figure)
 	return json_real(round(number * 1000) / 1000);
 }
 
-/* How many figures there are. */
+/* Returns how many figures there are. */
 static int sample_fill(json_t *sample, const struct telemetry_body *body)
 {
 	char when[TIME_TEXT_ROOM];

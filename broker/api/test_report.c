@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The summary of a run's tests: so many files and failures, each text so long, and nothing
- * that is not known. What is of another type is left out, as the run is worth more.
+ * The summary of the tests of a run: known members only, with a limited number of files and
+ * failures and limited texts. Members of a wrong type are left out: the run matters more.
  */
 #include "api/test_report.h"
 

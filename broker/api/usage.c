@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET /v1/usage: the leases created in a month, summed up by owner, organisation,
- * account and type. Contract 6.3. A month may hold hundreds of thousands of
- * leases, so it is read hour by hour, a few milliseconds at a time, with the loop's
- * other work in between; the answer comes when the last hour was read.
+ * GET /v1/usage: the leases created in a month, summed by owner, organisation, account and
+ * type. Contract 6.3. A month may have hundreds of thousands of leases, so it is read hour by
+ * hour, for a few milliseconds at a time, with the other work of the loop in between. The
+ * answer is sent after the last hour.
  *
- * GET /v1/capacity: what of its limit the caller uses just now.
+ * GET /v1/capacity: how much of its limit the caller uses.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@
 
 #define HOUR_MS 3600000
 #define TURN_MS 2
-#define GROUPS_MAX 200		/* of one kind; the rest is summed up as "(other)" */
+#define GROUPS_MAX 200 /* of one kind; the rest is summed as "(other)" */
 #define JOBS_MAX 16
 
 struct sum {
@@ -57,7 +57,7 @@ struct usage_job {
 	} groups[GROUPING_COUNT];
 };
 
-/* ---- summing up ---------------------------------------------------------------------- */
+/* ---- summing ---------------------------------------------------------------------- */
 
 static void sum_add(struct sum *sum, const struct store_usage_row *row, int64_t now_ms,
 		    int64_t usd_micros)
@@ -157,7 +157,7 @@ static void limits_render(struct jsonw *w, const struct api_config *config)
 	jsonw_array(w, "capacityAdminOwners");
 	jsonw_end_array(w);
 	jsonw_int(w, "maxActiveLeasesPerCapacityAdmin", 0);
-	/* This broker caps what runs in an hour, not what a month adds up to. */
+	/* This broker limits the price per hour, not the sum of a month. */
 	jsonw_int(w, "maxMonthlyUSD", 0);
 	jsonw_int(w, "maxMonthlyUSDPerOwner", 0);
 	jsonw_int(w, "maxMonthlyUSDPerOrg", 0);
@@ -225,7 +225,7 @@ static void usage_turn(evutil_socket_t fd, short what, void *arg)
 	usage_job_free(job);
 }
 
-/* ---- the question ------------------------------------------------------------------------- */
+/* ---- the request ------------------------------------------------------------------------- */
 
 static int64_t month_start(int year, int month)
 {
@@ -263,13 +263,13 @@ static int usage_month(struct api_request *request, struct usage_job *job)
 		 (unsigned)year % 10000, (unsigned)month % 100);
 	job->from_ms = month_start(year, month);
 	job->to_ms = month == 12 ? month_start(year + 1, 1) : month_start(year, month + 1);
-	/* No lease is created after now: those hours need no look. */
+	/* There are no leases after now. */
 	if (job->to_ms > job->now_ms + HOUR_MS)
 		job->to_ms = job->now_ms + HOUR_MS;
 	return 0;
 }
 
-/* Of an admin the query decides; of all others the token. */
+/* An admin chooses by the query; for others the token decides. */
 static int usage_scope(struct api_request *request, struct usage_job *job)
 {
 	char scope[8] = "";
@@ -312,7 +312,8 @@ void usage_show(struct api_request *request)
 	count++;
 	if (count >= JOBS_MAX) {
 		http_reply_header(request->ex, "Retry-After", "1");
-		reply_error(request, 503, "busy", "Too many usage reports are being put together.");
+		reply_error(request, 503, "busy",
+			    "Too many usage reports are in progress; try again.");
 		return;
 	}
 	job = xcalloc(1, sizeof(*job));
@@ -329,7 +330,7 @@ void usage_show(struct api_request *request)
 	usage_turn(-1, 0, job);
 }
 
-/* What the owner has of what an owner may have at once; 0: there is no such limit. */
+/* The open leases of the owner and the limit per owner; 0: no limit. */
 void usage_capacity(struct api_request *request)
 {
 	struct store_counts counts;

@@ -12,7 +12,7 @@ static const char lower_hex[] = "0123456789abcdef";
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
-/* `first` then `rest`, at most `max` in all. */
+/* A character of `first`, then characters of `rest`; at most `max` in all. */
 static int text_is(const char *s, const char *first, const char *rest, size_t max)
 {
 	size_t len = strnlen(s, max + 1);
@@ -85,7 +85,7 @@ int validate_os(const char *s)
 			    strspn(s + name + 1, DIGITS ".") == strlen(s + name + 1));
 }
 
-/* Names that Debian, Ubuntu and their server images give to their own accounts. */
+/* System accounts of Debian, Ubuntu and their server images. */
 static const char *const system_users[] = {
 	"root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp",
 	"proxy", "www-data", "backup", "list", "irc", "gnats", "nobody", "sshd", "syslog",
@@ -106,7 +106,7 @@ int validate_user(const char *s)
 	return 1;
 }
 
-/* The bootstrap gives this directory to the user, so it must not be one of the system's. */
+/* The bootstrap makes the user its owner, so it must not be a system directory. */
 int validate_work_root(const char *s)
 {
 	static const char *const closed[] = { "bin", "boot", "dev", "etc", "lib", "lib32", "lib64",
