@@ -19,25 +19,25 @@ static int may_not_be_used(const struct account_figures *figures)
 
 /* The reason is shown only to roles that can act on it. */
 static void account_message(const struct api_request *request, const struct account *account,
-			    const struct account_figures *figures, char *out, size_t room)
+			    const struct account_figures *figures, char *out, size_t size)
 {
 	const char *why = figures->fenced ? figures->fence : figures->reason;
 
 	if (!may_not_be_used(figures))
-		snprintf(out, room, "%s",
+		snprintf(out, size, "%s",
 			 figures->proven_ms ? "The account is verified and in use." :
 					      "The account has not been verified yet.");
 	else if (request->caller.role == TOKEN_USER || !why[0])
-		snprintf(out, room, "The account is %s; an operator must act.",
+		snprintf(out, size, "The account is %s; an operator must act.",
 			 figures->fenced ? "fenced" : "blocked");
 	else if (figures->fenced)
-		snprintf(out, room,
+		snprintf(out, size,
 			 "The account is fenced: %s. Check " LOOK_AT
 			 ", then run: lessor account take-over %s --looked",
 			 why, account->config.name);
 	else
-		snprintf(out, room, "%s", why);
-	api_error_scrub(out, out, room);
+		snprintf(out, size, "%s", why);
+	api_error_scrub(out, out, size);
 }
 
 static void render_account(struct jsonw *w, const char *key, const struct api_request *request,

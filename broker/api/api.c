@@ -282,7 +282,7 @@ void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void 
 {
 	const struct http_head *head = http_exchange_head(ex);
 	const struct route *route;
-	char param[ROUTE_PARAM_ROOM];
+	char param[ROUTE_PARAM_SIZE];
 	unsigned methods;
 
 	route = route_find(head->method, head->path, &methods, param);

@@ -31,9 +31,9 @@ static const struct {
 	{ "InvalidInstanceID.NotFound", 17, ' ' },
 };
 
-void api_error_scrub(const char *text, char *out, size_t room)
+void api_error_scrub(const char *text, char *out, size_t size)
 {
-	size_t len = strnlen(text, room - 1);
+	size_t len = strnlen(text, size - 1);
 
 	memmove(out, text, len);
 	out[len] = '\0';

@@ -25,4 +25,4 @@ int api_error_set(struct api_error *error, int status, const char *code, const c
  * bytes above 126 become "?", and the words that the existing client would misread
  * ("not_found", "http 401", "http 404") are broken up. `out` may be `text`.
  */
-void api_error_scrub(const char *text, char *out, size_t room);
+void api_error_scrub(const char *text, char *out, size_t size);

@@ -15,7 +15,7 @@
 #define PREFIX "lsr_"
 #define ID_LEN 16
 #define SECRET_LEN 43
-#define TEXT_LEN (TOKEN_TEXT_ROOM - 1)
+#define TEXT_LEN (TOKEN_TEXT_SIZE - 1)
 #define TOKENS_MAX 100000
 
 struct known {
@@ -29,7 +29,7 @@ struct known {
 struct table {
 	struct known *items;
 	size_t count;
-	size_t room;
+	size_t capacity;
 };
 
 struct auth {
@@ -46,7 +46,7 @@ struct auth {
 };
 
 int token_make(const struct env *env, const char *owner, const char *org, enum token_role role,
-	       int64_t expires_ms, char text[TOKEN_TEXT_ROOM], struct token *ret, struct err *err)
+	       int64_t expires_ms, char text[TOKEN_TEXT_SIZE], struct token *ret, struct err *err)
 {
 	unsigned char bytes[ID_LEN / 2 + 32];
 	char secret[HASH_BASE64_ROOM(32)];
@@ -63,7 +63,7 @@ int token_make(const struct env *env, const char *owner, const char *org, enum t
 	memset(ret, 0, sizeof(*ret));
 	hash_hex(bytes, ID_LEN / 2, ret->id);
 	hash_base64url(bytes + ID_LEN / 2, 32, secret);
-	snprintf(text, TOKEN_TEXT_ROOM, PREFIX "%s_%s", ret->id, secret);
+	snprintf(text, TOKEN_TEXT_SIZE, PREFIX "%s_%s", ret->id, secret);
 	hash_sha256(text, TEXT_LEN, ret->hash);
 	snprintf(ret->owner, sizeof(ret->owner), "%s", owner);
 	snprintf(ret->org, sizeof(ret->org), "%s", org);
@@ -114,9 +114,9 @@ static void table_add(void *arg, const struct token *token)
 
 	if (table->count >= TOKENS_MAX)
 		return;
-	if (table->count == table->room) {
-		table->room = table->room ? table->room * 2 : 16;
-		table->items = xrealloc(table->items, table->room * sizeof(*table->items));
+	if (table->count == table->capacity) {
+		table->capacity = table->capacity ? table->capacity * 2 : 16;
+		table->items = xrealloc(table->items, table->capacity * sizeof(*table->items));
 	}
 	item = &table->items[table->count++];
 	memset(item, 0, sizeof(*item));
@@ -228,8 +228,8 @@ static const char *bearer_text(const char *authorization)
 
 static int auth_verify(const struct auth *auth, const char *text, struct caller *ret)
 {
-	static const char nothing[TOKEN_TEXT_ROOM] =
-		PREFIX "0000000000000000_0000000000000000000000000000000000000000000";
+	static const char nothing[TOKEN_TEXT_SIZE] = PREFIX
+		"0000000000000000_0000000000000000000000000000000000000000000";
 	unsigned char hash[HASH_SHA256_LEN];
 	const struct known *found;
 	int good = token_is_text(text);

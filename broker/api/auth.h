@@ -22,14 +22,14 @@
 #include "util/env.h"
 #include "util/err.h"
 
-#define TOKEN_TEXT_ROOM 65
+#define TOKEN_TEXT_SIZE 65
 
 /*
  * Makes a token: the text, which is shown once, and the row to store. ERR_INVALID if owner or
  * org is malformed (api/validate.h). expires_ms 0: never.
  */
 int token_make(const struct env *env, const char *owner, const char *org, enum token_role role,
-	       int64_t expires_ms, char text[TOKEN_TEXT_ROOM], struct token *ret, struct err *err);
+	       int64_t expires_ms, char text[TOKEN_TEXT_SIZE], struct token *ret, struct err *err);
 
 enum auth_result {
 	AUTH_OK,

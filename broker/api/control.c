@@ -27,8 +27,8 @@
 #define BEATS_MAX 8		/* heartbeats of one socket that wait for the engine */
 #define MESSAGE_IN_MAX 65536
 #define MESSAGE_OUT_MAX 30000 /* the client reads up to 32 KiB */
-#define EVENTS_PRESET 100
-#define AUTHORIZATION_ROOM 128
+#define EVENTS_DEFAULT 100
+#define AUTHORIZATION_SIZE 128
 
 struct follow {
 	char run_id[RUN_ID_ROOM];
@@ -42,7 +42,7 @@ struct control {
 	struct api *api;
 	struct http_socket *socket;
 	struct caller caller;
-	char authorization[AUTHORIZATION_ROOM];	/* wiped at the end */
+	char authorization[AUTHORIZATION_SIZE]; /* wiped at the end */
 	LIST_HEAD(, beat) beats;
 	int beat_count;
 	struct follow follows[FOLLOWS_MAX];
@@ -54,7 +54,7 @@ struct control {
 struct beat {
 	LIST_ENTRY(beat) entry;
 	struct control *control;
-	char lease[ROUTE_PARAM_ROOM];
+	char lease[ROUTE_PARAM_SIZE];
 };
 
 /* ---- life --------------------------------------------------------------------------- */
@@ -316,7 +316,7 @@ static void take_subscribe(struct control *c, struct json_body *in)
 {
 	struct store_scope scope = lookup_scope(&c->caller);
 	struct follow *f = NULL;
-	struct subscribe_body body = { .limit = EVENTS_PRESET };
+	struct subscribe_body body = { .limit = EVENTS_DEFAULT };
 	struct run_row run;
 
 	if (json_body_read(in, in->root, &body_subscribe, &body)) {
@@ -346,7 +346,7 @@ static void take_subscribe(struct control *c, struct json_body *in)
 	memcpy(f->run_id, run.id, sizeof(f->run_id));
 	f->n = run.n;
 	f->seq = body.after > 0 ? body.after : 0;
-	f->limit = body.limit < 1 || body.limit > EVENTS_PRESET ? EVENTS_PRESET : (int)body.limit;
+	f->limit = body.limit < 1 || body.limit > EVENTS_DEFAULT ? EVENTS_DEFAULT : (int)body.limit;
 	follow_go_on(c, f);
 }
 
@@ -480,7 +480,7 @@ void control_open(struct api_request *request)
 		return;
 	}
 	/* The client works without a socket and tries again at its next heartbeat. */
-	if (too_many(request) || strlen(authorization) >= AUTHORIZATION_ROOM) {
+	if (too_many(request) || strlen(authorization) >= AUTHORIZATION_SIZE) {
 		reply_error(request, 503, "busy", "Too many control sockets.");
 		return;
 	}

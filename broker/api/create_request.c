@@ -145,10 +145,10 @@ static const struct body_field create_fields[] = {
 	{ .name = "sshPort", .type = FIELD_TEXT, .flags = FIELD_EMPTY,
 	  FIELD_AT(create_body, ssh_port), .expected = PORT, .check = is_port },
 	{ .name = "sshFallbackPorts", .type = FIELD_STRINGS,
-	  .at = offsetof(struct create_body, fallback_ports), .room = PORT_TEXTS_MAX,
+	  .at = offsetof(struct create_body, fallback_ports), .size = PORT_TEXTS_MAX,
 	  .expected = PORT, .check = is_port },
 	{ .name = "exposedPorts", .type = FIELD_STRINGS,
-	  .at = offsetof(struct create_body, exposed_ports), .room = PORT_TEXTS_MAX,
+	  .at = offsetof(struct create_body, exposed_ports), .size = PORT_TEXTS_MAX,
 	  .expected = PORT, .check = is_port },
 	{ .name = "sshPublicKey", .type = FIELD_TEXT, .flags = FIELD_EMPTY | FIELD_REQUIRED,
 	  FIELD_AT(create_body, public_key), .expected = "an OpenSSH public key" },
@@ -219,12 +219,12 @@ static const struct account *find_account(const struct create_request *create, c
 }
 
 /* Appends a name if it still fits into the sentence. */
-static void name_add(char *list, size_t room, const char *name)
+static void name_add(char *list, size_t size, const char *name)
 {
 	size_t len = strlen(list);
 
-	if (len + strlen(name) + 3 < room)
-		snprintf(list + len, room - len, "%s%s", len ? ", " : "", name);
+	if (len + strlen(name) + 3 < size)
+		snprintf(list + len, size - len, "%s%s", len ? ", " : "", name);
 }
 
 static int read_location(struct json_body *in, const struct create_body *body,
@@ -246,11 +246,11 @@ static int read_location(struct json_body *in, const struct create_body *body,
 
 /* May clients choose this image in this account? If not, `names` lists some they may. */
 static int image_is_allowed(const struct create_request *create, const struct account *account,
-			    const char *name, char *names, size_t room)
+			    const char *name, char *names, size_t size)
 {
 	if (!strcmp(name, account->config.image))
 		return 1;
-	name_add(names, room, account->config.image);
+	name_add(names, size, account->config.image);
 	for (int i = 0; i < create->config->image_count; i++) {
 		const struct api_image *image = &create->config->images[i];
 
@@ -259,7 +259,7 @@ static int image_is_allowed(const struct create_request *create, const struct ac
 		if (!strcmp(image->name, name))
 			return 1;
 		if (strcmp(image->name, account->config.image))
-			name_add(names, room, image->name);
+			name_add(names, size, image->name);
 	}
 	return 0;
 }
@@ -381,10 +381,10 @@ static int read_access(struct json_body *in, const struct create_body *body, str
 /* ---- duration and purpose ------------------------------------------------------------- */
 
 /* Seconds to ms: 0 and less is the default, more than `max` is reduced. Contract 2.2. */
-static int64_t life_ms(int64_t seconds, int64_t preset, int64_t max)
+static int64_t life_ms(int64_t seconds, int64_t default_ms, int64_t max)
 {
 	if (seconds <= 0)
-		return preset < max ? preset : max;
+		return default_ms < max ? default_ms : max;
 	return seconds > max / 1000 ? max : seconds * 1000;
 }
 

@@ -13,7 +13,7 @@
 #define KEPT_MAX 256 /* kept for reuse, 17 KB each */
 
 struct engine_pending {
-	struct engine_request engine_request; /* first: the engine knows only this */
+	struct engine_request engine_request; /* first: the engine sees only this */
 	struct completion completion;
 	struct api_request request;
 	engine_queue_finish_fn finish;

@@ -196,9 +196,9 @@ static int read_text(const struct body_step *step)
 	if (!len && field->flags & FIELD_EMPTY)
 		return 0;
 	if (field->type == FIELD_CUT)
-		len = json_body_cut(text, strlen(text), field->room - 1);
-	else if (len >= field->room || memchr(text, '\0', len))
-		return step_fail(step, NULL, "must be at most %zu bytes long", field->room - 1);
+		len = json_body_cut(text, strlen(text), field->size - 1);
+	else if (len >= field->size || memchr(text, '\0', len))
+		return step_fail(step, NULL, "must be at most %zu bytes long", field->size - 1);
 	if (field->type == FIELD_LINE && !is_one_line(text))
 		return step_fail(step, NULL, "must be one line of text");
 	if (field->type != FIELD_CUT && field->check && !field->check(text))
@@ -285,9 +285,9 @@ static int read_strings(const struct body_step *step)
 	json_t *item;
 	size_t i;
 
-	if (field->room &&
-	    (!json_is_array(step->value) || json_array_size(step->value) > field->room))
-		return step_fail(step, NULL, "must be an array of at most %zu strings", field->room);
+	if (field->size &&
+	    (!json_is_array(step->value) || json_array_size(step->value) > field->size))
+		return step_fail(step, NULL, "must be an array of at most %zu strings", field->size);
 	if (!json_is_array(step->value))
 		return step_wrong_type(step, "an array of strings");
 	json_array_foreach (step->value, i, item) {

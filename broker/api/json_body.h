@@ -45,14 +45,14 @@ void json_body_close(struct json_body *in);
 
 /* What a field holds, and what the reader writes to its place in the target. */
 enum field_type {
-	FIELD_TEXT,    /* a string that fits: char[room] */
-	FIELD_LINE,    /* a string that fits, without control characters: char[room] */
-	FIELD_CUT,     /* a string, cut to fit at the end of a character: char[room] */
+	FIELD_TEXT,    /* a string that fits: char[size] */
+	FIELD_LINE,    /* a string that fits, without control characters: char[size] */
+	FIELD_CUT,     /* a string, cut to fit at the end of a character: char[size] */
 	FIELD_CHOICE,  /* a string, one of `choices`: int, its place among them */
 	FIELD_TIME,    /* a string, RFC 3339: int64_t, ms */
 	FIELD_INT,     /* an integer: int64_t */
 	FIELD_BOOL,    /* true or false: int */
-	FIELD_STRINGS, /* an array of strings, at most `room` (0: any number): json_t * */
+	FIELD_STRINGS, /* an array of strings, at most `size` (0: any number): json_t * */
 	FIELD_MAP,     /* an object of strings, each "", null or one of `choices`: json_t * */
 	FIELD_STRING,  /* a string of any length: json_t * */
 	FIELD_NUMBER,  /* a number: json_t * */
@@ -77,7 +77,7 @@ struct body_field {
 	enum field_type type;
 	unsigned flags;			  /* of field_flag */
 	size_t at;			  /* offset in the target */
-	size_t room;			  /* bytes of the place of a text; elements of an array */
+	size_t size;			  /* bytes of the place of a text; elements of an array */
 	const char *expected;		  /* "NAME must be ...": one sentence, for the client */
 	const char *code;		  /* of a wrong value; NULL: invalid_field */
 	const char *pattern;		  /* of a text, as in openapi.json; `check` decides */
@@ -89,7 +89,7 @@ struct body_field {
 
 /* The place of a text in the target, a structure of this type; and that of anything else. */
 #define FIELD_AT(type, member) \
-	.at = offsetof(struct type, member), .room = sizeof(((struct type *)0)->member)
+	.at = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
 #define FIELD_TO(type, member) .at = offsetof(struct type, member)
 
 struct body_table {

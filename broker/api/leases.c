@@ -10,7 +10,7 @@
 #include "api/roster.h"
 #include "api/validate.h"
 
-#define LIST_PRESET 100
+#define LIST_DEFAULT 100
 #define LIST_MAX 500
 #define SCAN_MAX 1000
 
@@ -170,7 +170,7 @@ static int list_read(struct api_request *request, struct store_list *list,
 		     struct lease_list_texts *texts)
 {
 	char text[32];
-	int64_t limit = LIST_PRESET;
+	int64_t limit = LIST_DEFAULT;
 	int rc;
 
 	rc = query_text(request, "state", text, sizeof(text));
@@ -288,7 +288,7 @@ void leases_events(struct api_request *request)
 {
 	struct lease_listing listing = { .count = 0 };
 	int64_t after = 0;
-	int64_t limit = LIST_PRESET;
+	int64_t limit = LIST_DEFAULT;
 	struct err err;
 
 	if (query_int(request, "after", 0, INT64_MAX, &after) < 0 ||

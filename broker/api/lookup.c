@@ -40,7 +40,7 @@ struct store_scope lookup_scope(const struct caller *caller)
 	return scope;
 }
 
-int lookup_lease_ref(char param[ROUTE_PARAM_ROOM])
+int lookup_lease_ref(char param[ROUTE_PARAM_SIZE])
 {
 	char slug[48];
 
@@ -55,7 +55,7 @@ int lookup_lease_ref(char param[ROUTE_PARAM_ROOM])
 	/* As a slug was written when the lease was asked for. */
 	if (slug_normalize(param, slug))
 		return 0;
-	snprintf(param, ROUTE_PARAM_ROOM, "%s", slug);
+	snprintf(param, ROUTE_PARAM_SIZE, "%s", slug);
 	return 1;
 }
 

@@ -21,7 +21,7 @@ struct store_scope lookup_scope(const struct caller *caller);
  * Turns a path segment into a reference: an exact lease id, or a slug in its normal form. 0:
  * it is neither, so there is no such lease.
  */
-int lookup_lease_ref(char param[ROUTE_PARAM_ROOM]);
+int lookup_lease_ref(char param[ROUTE_PARAM_SIZE]);
 /* Reads the lease of the path, if the caller may see it, into api->lease. 0; -1: answered. */
 int lookup_lease(struct api_request *request);
 

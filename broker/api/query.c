@@ -15,12 +15,12 @@ static int hex_value(char c)
 }
 
 /* The parser has checked that two hex digits follow each "%", of no control character. */
-static int query_decode(const char *text, size_t len, char *out, size_t room)
+static int query_decode(const char *text, size_t len, char *out, size_t size)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		if (n + 1 >= room)
+		if (n + 1 >= size)
 			return -1;
 		if (text[i] == '%' && i + 2 < len) {
 			out[n++] = (char)(hex_value(text[i + 1]) << 4 | hex_value(text[i + 2]));
@@ -33,7 +33,7 @@ static int query_decode(const char *text, size_t len, char *out, size_t room)
 	return 0;
 }
 
-int query_text(struct api_request *request, const char *key, char *out, size_t room)
+int query_text(struct api_request *request, const char *key, char *out, size_t size)
 {
 	const char *at = request->head->query;
 	size_t key_len = strlen(key);
@@ -42,7 +42,7 @@ int query_text(struct api_request *request, const char *key, char *out, size_t r
 		size_t len = strcspn(at, "&");
 
 		if (len > key_len + 1 && !memcmp(at, key, key_len) && at[key_len] == '=') {
-			if (query_decode(at + key_len + 1, len - key_len - 1, out, room) == 0)
+			if (query_decode(at + key_len + 1, len - key_len - 1, out, size) == 0)
 				return 1;
 			return api_error_set(&request->error, 400, "invalid_query",
 					     "the value of the query key %s is too long", key);
@@ -69,10 +69,10 @@ int query_int(struct api_request *request, const char *key, int64_t low, int64_t
 	return 1;
 }
 
-int64_t query_wait_ms(const struct api_request *request, int64_t preset, int *ret_asked)
+int64_t query_wait_ms(const struct api_request *request, int64_t default_ms, int *ret_asked)
 {
 	const char *at = http_head_find(request->head, "prefer");
-	int64_t wait = preset;
+	int64_t wait = default_ms;
 	int asked = 0;
 
 	while (at && *at) {

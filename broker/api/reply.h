@@ -4,14 +4,14 @@
 
 #include "api/request.h"
 
-#define REPLY_MAX (8u << 20)	/* bytes of one answer */
+#define REPLY_MAX (8u << 20) /* bytes of one answer */
 
 /* Starts an answer in api->out, which is emptied. */
 struct jsonw reply_begin(struct api_request *request);
 /* Sends api->out as JSON. */
 void reply_json(struct api_request *request, int status);
 void reply_text(struct api_request *request, int status, const char *type, const char *body,
-		      size_t len);
+		size_t len);
 /* Sends the head of an answer that is then streamed (http/exchange.h). */
 void reply_stream(struct api_request *request, const char *type, http_drain_fn on_drain, void *arg);
 /* Sends request->error. */

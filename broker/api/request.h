@@ -55,7 +55,7 @@ struct api_request {
 	uint64_t *answered;	      /* the route's row of api->answers */
 	const struct http_head *head; /* borrowed from the exchange */
 	struct caller caller;
-	char param[ROUTE_PARAM_ROOM];
+	char param[ROUTE_PARAM_SIZE];
 	struct json_body body; /* only until the handler returns */
 	struct api_error error;
 };

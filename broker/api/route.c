@@ -118,7 +118,7 @@ static int path_matches(const char *pattern, const struct shape *shape, const ch
 		return -1;
 	if (!shape->tail)
 		return param ? -1 : 0;
-	if (!param || param >= ROUTE_PARAM_ROOM ||
+	if (!param || param >= ROUTE_PARAM_SIZE ||
 	    memcmp(path + len - shape->after, shape->tail, shape->after) ||
 	    memchr(path + shape->before, '/', param))
 		return -1;
@@ -126,7 +126,7 @@ static int path_matches(const char *pattern, const struct shape *shape, const ch
 }
 
 const struct route *route_find(enum http_method method, const char *path, unsigned *ret_methods,
-			       char param[ROUTE_PARAM_ROOM])
+			       char param[ROUTE_PARAM_SIZE])
 {
 	enum http_method wanted = method == HTTP_HEAD ? HTTP_GET : method;
 	size_t len = strlen(path);
@@ -151,16 +151,16 @@ const struct route *route_find(enum http_method method, const char *path, unsign
 	return NULL;
 }
 
-void route_allow(unsigned methods, char *out, size_t room)
+void route_allow(unsigned methods, char *out, size_t size)
 {
 	size_t len = 0;
 
 	if (methods & (1u << HTTP_GET))
 		methods |= 1u << HTTP_HEAD;
 	out[0] = '\0';
-	for (int method = 0; method < HTTP_METHOD_COUNT && len < room; method++) {
+	for (int method = 0; method < HTTP_METHOD_COUNT && len < size; method++) {
 		if (methods & (1u << method))
-			len += (size_t)snprintf(out + len, room - len, "%s%s", len ? ", " : "",
+			len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ", " : "",
 						http_method_name((enum http_method)method));
 	}
 }

@@ -52,7 +52,7 @@ struct route {
 extern const struct route route_table[];
 extern const size_t route_count;
 
-#define ROUTE_PARAM_ROOM 64
+#define ROUTE_PARAM_SIZE 64
 
 /*
  * The route of a path as sent, undecoded. NULL with *ret_methods 0: no such path. NULL with
@@ -60,8 +60,8 @@ extern const size_t route_count;
  * the segment that matches "{...}", "" if there is none.
  */
 const struct route *route_find(enum http_method method, const char *path, unsigned *ret_methods,
-			       char param[ROUTE_PARAM_ROOM]);
+			       char param[ROUTE_PARAM_SIZE]);
 /* The value of the Allow header for such bits. */
-void route_allow(unsigned methods, char *out, size_t room);
+void route_allow(unsigned methods, char *out, size_t size);
 /* 1 + the index of the key (`len` bytes) among those of the route; 0: unknown. */
 int route_knows_query(const struct route *route, const char *key, size_t len);

@@ -10,7 +10,7 @@
 #include "util/log.h"
 
 struct run_pending {
-	struct run_request run_request; /* first: the room knows only this */
+	struct run_request run_request; /* first: run history sees only this */
 	struct completion completion;
 	struct api_request request;
 	run_queue_finish_fn finish;
@@ -74,7 +74,7 @@ struct run_request *run_queue_request(struct run_queue *queue, const struct api_
 	return &pending->run_request;
 }
 
-/* The room's thread. */
+/* Thread of run history. */
 static void run_done(struct run_request *run_request)
 {
 	struct run_pending *pending = (struct run_pending *)(void *)run_request;

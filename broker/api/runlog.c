@@ -9,7 +9,7 @@
 #include "util/buf.h"
 
 #define DEPTH_MAX 64
-#define KEY_ROOM 16
+#define KEY_SIZE 16
 
 /* ---- blocks ----------------------------------------------------------------------- */
 
@@ -46,21 +46,21 @@ static void blocks_add(struct log_blocks *b, const char *data, size_t len, size_
 	struct log_block *last = TAILQ_LAST(&b->list, log_block_list);
 
 	while (len) {
-		size_t room = last ? RUNLOG_BLOCK - last->len : 0;
+		size_t space = last ? RUNLOG_BLOCK - last->len : 0;
 
-		if (!room) {
+		if (!space) {
 			last = xrealloc(NULL, sizeof(*last));
 			last->len = 0;
 			TAILQ_INSERT_TAIL(&b->list, last, entry);
-			room = RUNLOG_BLOCK;
+			space = RUNLOG_BLOCK;
 		}
-		if (room > len)
-			room = len;
-		memcpy(last->data + last->len, data, room);
-		last->len += room;
-		b->size += room;
-		data += room;
-		len -= room;
+		if (space > len)
+			space = len;
+		memcpy(last->data + last->len, data, space);
+		last->len += space;
+		b->size += space;
+		data += space;
+		len -= space;
 	}
 	/* The last block is never dropped: it is being filled. */
 	while (b->size > max && TAILQ_FIRST(&b->list) != last) {
@@ -84,8 +84,8 @@ struct runlog {
 	size_t log_max;
 	struct buf rest;
 	struct log_blocks log, chunks;
-	struct log_block *given;	/* by runlog_next */
-	const char *wrong;		/* the first error */
+	struct log_block *given; /* by runlog_next */
+	const char *wrong;	 /* the first error */
 	enum place place;
 	enum escape escape;
 	int depth;
@@ -93,7 +93,7 @@ struct runlog {
 	int in_chunks;			/* in the array of chunks, not deeper */
 	int in_log;			/* the name was "log" */
 	int named_chunks;		/* the name was "logChunks" */
-	char key[KEY_ROOM];
+	char key[KEY_SIZE];
 	size_t key_len;
 	struct log_blocks *into; /* PLACE_TEXT */
 	int hex_left;
@@ -273,14 +273,14 @@ static size_t feed_string(struct runlog *r, const char *data, size_t len)
 			break;
 		}
 		if (r->place == PLACE_KEY) {
-			if (r->key_len < KEY_ROOM)
+			if (r->key_len < KEY_SIZE)
 				r->key[r->key_len] = data[n];
 			r->key_len++;
 		}
 	}
 	if (n < len) {
 		n++;
-		if (r->place == PLACE_KEY && r->key_len <= KEY_ROOM) {
+		if (r->place == PLACE_KEY && r->key_len <= KEY_SIZE) {
 			r->in_log = key_is(r, "log");
 			r->named_chunks = key_is(r, "logChunks");
 		}

@@ -11,7 +11,7 @@
 #include <string.h>
 #include "util/alloc.h"
 
-#define LIST_PRESET 50
+#define LIST_DEFAULT 50
 #define LIST_MAX 500
 #define EVENTS_MAX 500 /* the client pages by this number, and treats a shorter page as the last */
 /* A list ends here: what is left of REPLY_MAX holds any one run. */
@@ -146,7 +146,7 @@ static int list_read(struct api_request *request, struct store_run_list *list,
 		     struct list_texts *texts)
 {
 	char state[16];
-	int64_t limit = LIST_PRESET;
+	int64_t limit = LIST_DEFAULT;
 	int rc = query_text(request, "state", state, sizeof(state));
 
 	list->state = rc > 0 ? run_state_parse(state) : -1;

@@ -164,7 +164,7 @@ static int base64_is(const char *text, size_t len, unsigned char *out, size_t *r
 	return !memcmp(again, text, len);
 }
 
-int sshkey_check(const char *line, char *out, size_t room, struct api_error *error)
+int sshkey_check(const char *line, char *out, size_t size, struct api_error *error)
 {
 	unsigned char data[LINE_MAX_LEN];
 	const struct sshkey_type *type;
@@ -176,7 +176,7 @@ int sshkey_check(const char *line, char *out, size_t room, struct api_error *err
 	out[0] = '\0';
 	if (len > 0 && line[len - 1] == '\n')
 		len--;
-	if (len == 0 || len > LINE_MAX_LEN || len >= room) {
+	if (len == 0 || len > LINE_MAX_LEN || len >= size) {
 		return api_error_set(error, 400, "invalid_public_key",
 				     "sshPublicKey must be one OpenSSH public key of at most %d bytes",
 				     LINE_MAX_LEN);

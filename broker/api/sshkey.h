@@ -14,4 +14,4 @@
  * Copies the line without its trailing newline, of which one is allowed. -1: `out` is "", and
  * `error` says what is allowed, without repeating the input.
  */
-int sshkey_check(const char *line, char *out, size_t room, struct api_error *error);
+int sshkey_check(const char *line, char *out, size_t size, struct api_error *error);

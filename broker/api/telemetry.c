@@ -106,7 +106,7 @@ static int sample_fill(json_t *sample, const struct telemetry_body *body)
 }
 
 int telemetry_read(struct json_body *in, const json_t *object, int64_t now_ms, int64_t *ret_ms,
-		   char *out, size_t room)
+		   char *out, size_t size)
 {
 	struct telemetry_body body = { .captured_ms = now_ms };
 	json_t *sample;
@@ -121,9 +121,9 @@ int telemetry_read(struct json_body *in, const json_t *object, int64_t now_ms, i
 	sample = json_object();
 	count = sample_fill(sample, &body);
 	if (count)
-		len = json_dumpb(sample, out, room - 1, JSON_COMPACT | JSON_REAL_PRECISION(9));
+		len = json_dumpb(sample, out, size - 1, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	json_decref(sample);
-	out[len < room ? len : 0] = '\0';
+	out[len < size ? len : 0] = '\0';
 	if (count && !out[0])
 		return json_body_fail(in, 400, "invalid_telemetry", "telemetry must be shorter");
 	return count > 0;

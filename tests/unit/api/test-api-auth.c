@@ -64,7 +64,7 @@ static void env_fill(void *data, void *out, size_t len)
 static const struct env env = { .wall_ms = env_wall, .mono_ms = env_mono, .random = env_fill };
 
 static struct auth *auth;
-static char alice[TOKEN_TEXT_ROOM], reader[TOKEN_TEXT_ROOM];
+static char alice[TOKEN_TEXT_SIZE], reader[TOKEN_TEXT_SIZE];
 
 static void add(const char *owner, enum token_role role, int64_t expires_ms, char *text)
 {
@@ -115,7 +115,7 @@ static void tokens_have_their_form(void **state)
 {
 	struct token token;
 	struct err err = { 0 };
-	char text[TOKEN_TEXT_ROOM];
+	char text[TOKEN_TEXT_SIZE];
 	unsigned char hash[32];
 
 	(void)state;
@@ -217,7 +217,7 @@ static void tokens_expire_and_are_revoked(void **state)
 
 static void new_tokens_are_seen_and_a_broken_store_changes_nothing(void **state)
 {
-	char bob[TOKEN_TEXT_ROOM];
+	char bob[TOKEN_TEXT_SIZE];
 
 	(void)state;
 	add("bob", TOKEN_ADMIN, 0, bob);
@@ -238,7 +238,7 @@ static void new_tokens_are_seen_and_a_broken_store_changes_nothing(void **state)
 /* Nobody waits a second for a new token, and the store is asked no more often than that needs. */
 static void a_new_token_is_good_at_once(void **state)
 {
-	char bob[TOKEN_TEXT_ROOM], carol[TOKEN_TEXT_ROOM];
+	char bob[TOKEN_TEXT_SIZE], carol[TOKEN_TEXT_SIZE];
 
 	(void)state;
 	version = 1;

@@ -68,7 +68,7 @@ static int is_in(const json_t *array, const char *text)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(array, i, item) {
+	json_array_foreach (array, i, item) {
 		if (!strcmp(json_string_value(item), text))
 			return 1;
 	}
@@ -96,7 +96,7 @@ static void compare_text(const struct body_field *field, const json_t *schema)
 	/* A pattern has its own length. */
 	if (is_bounded && !field->pattern)
 		assert_int_equal(json_integer_value(json_object_get(schema, "maxLength")),
-				 field->room - 1);
+				 field->size - 1);
 	else
 		assert_null(json_object_get(schema, "maxLength"));
 	compare_choices(field, schema);
@@ -127,7 +127,7 @@ static void compare_strings(const struct body_field *field, const json_t *schema
 {
 	assert_true(is_type(schema, "array"));
 	assert_true(is_type(json_object_get(schema, "items"), "string"));
-	assert_int_equal(json_integer_value(json_object_get(schema, "maxItems")), field->room);
+	assert_int_equal(json_integer_value(json_object_get(schema, "maxItems")), field->size);
 }
 
 static void compare_table(const struct body_table *table, json_t *schema);
@@ -227,7 +227,8 @@ static void openapi_and_the_tables_agree(void **state)
 				 route->body != BODY_OPTIONAL);
 		compare_table(route->members,
 			      json_object_get(json_object_get(json_object_get(body, "content"),
-							      "application/json"), "schema"));
+							      "application/json"),
+					      "schema"));
 	}
 }
 
@@ -248,7 +249,7 @@ static void table_is_whole(const struct body_table *table)
 		assert_int_equal(field->choices != NULL,
 				 field->type == FIELD_CHOICE || field->type == FIELD_MAP);
 		if (!(field->flags & FIELD_ELSEWHERE))
-			assert_true(is_text ? field->room > 1 : field->room < 1000);
+			assert_true(is_text ? field->size > 1 : field->size < 1000);
 		if (field->flags & FIELD_FALLBACK) {
 			assert_true(i > 0);
 			assert_int_equal(field->at, table->fields[i - 1].at);
@@ -273,10 +274,18 @@ static void each_table_is_whole(void **state)
 static void patterns_are_what_is_checked(void **state)
 {
 	static const char *const texts[] = {
-		"", "cbx_", "cbx_0123456789ab", "cbx_0123456789abc", "cbx_0123456789a",
-		"cbx_0123456789AB", "xcbx_0123456789ab", "cbx_0123456789ab\n",
-		"cat_0123456789abcdef0123456789abcdef", "cat_0123456789abcdef0123456789abcde",
-		"cat_0123456789abcdef0123456789abcdef0", "cat_0123456789abcdeg0123456789abcdef",
+		"",
+		"cbx_",
+		"cbx_0123456789ab",
+		"cbx_0123456789abc",
+		"cbx_0123456789a",
+		"cbx_0123456789AB",
+		"xcbx_0123456789ab",
+		"cbx_0123456789ab\n",
+		"cat_0123456789abcdef0123456789abcdef",
+		"cat_0123456789abcdef0123456789abcde",
+		"cat_0123456789abcdef0123456789abcdef0",
+		"cat_0123456789abcdeg0123456789abcdef",
 	};
 	int count = 0;
 

@@ -62,8 +62,8 @@ static void b120_to_b129_bodies(void **state)
 		print_message("%s\n", rows[i].row);
 		assert_int_equal(opens(rows[i].body, strlen(rows[i].body)), rows[i].good);
 	}
-	assert_false(opens("{\"a\":\"\0\"}", 9));		/* B129: raw NUL */
-	assert_false(opens("{\0\"\0a\0\"\0:\0001\0}\0", 14));	/* B121: UTF-16 */
+	assert_false(opens("{\"a\":\"\0\"}", 9));	      /* B129: raw NUL */
+	assert_false(opens("{\0\"\0a\0\"\0:\0001\0}\0", 14)); /* B121: UTF-16 */
 }
 
 /* `head` n times, then `tail` n times. */
@@ -105,17 +105,17 @@ static void b124_b127_b128_b132_sizes(void **state)
 	strcpy(text, "{\"a\":");
 	memset(text + 5, '9', 60000);
 	strcpy(text + 60005, "}");
-	assert_false(opens_free(text));		/* B124 */
+	assert_false(opens_free(text)); /* B124 */
 	text = malloc(65536);
 	strcpy(text, "{\"");
 	memset(text + 2, 'k', 60000);
 	strcpy(text + 60002, "\":1}");
-	assert_false(opens_free(text));		/* B132: key of 60 KB */
+	assert_false(opens_free(text)); /* B132: key of 60 KB */
 	text = malloc(200000);
 	strcpy(text, "{");
 	for (int i = 0, at = 1; i < 10000; i++)
 		at += sprintf(text + at, "%s\"k%d\":1%s", i ? "," : "", i, i == 9999 ? "}" : "");
-	assert_false(opens_free(text));		/* B132: 10,000 keys */
+	assert_false(opens_free(text)); /* B132: 10,000 keys */
 }
 
 /* ---- reading by a table ------------------------------------------------------------------ */
@@ -158,7 +158,7 @@ static const struct body_field fields[] = {
 	  .expected = "red or green" },
 	{ .name = "when", .type = FIELD_TIME, FIELD_TO(body, when), .low = 1, .high = INT64_MAX,
 	  .expected = "a time" },
-	{ .name = "list", .type = FIELD_STRINGS, .at = offsetof(struct body, list), .room = 2,
+	{ .name = "list", .type = FIELD_STRINGS, .at = offsetof(struct body, list), .size = 2,
 	  .check = is_even, .expected = "even" },
 	{ .name = "any", .type = FIELD_STRINGS, FIELD_TO(body, list) },
 	{ .name = "map", .type = FIELD_MAP, FIELD_TO(body, map), .choices = choices,
