@@ -12,7 +12,6 @@
 #include "api/handlers.h"
 #include "api/lookup.h"
 #include "api/reply.h"
-#include "api/run_render.h"
 #include "api/telemetry.h"
 #include "api/validate.h"
 #include "http/websocket.h"
@@ -23,32 +22,8 @@
 
 #define CONTROLS_MAX 512
 #define CONTROLS_PER_OWNER 32
-#define FOLLOWS_MAX 16		/* runs that one socket follows */
-#define BEATS_MAX 8		/* heartbeats of one socket that wait for the engine */
+#define BEATS_MAX 8 /* heartbeats of one socket that wait for the engine */
 #define MESSAGE_IN_MAX 65536
-#define MESSAGE_OUT_MAX 30000 /* the client reads up to 32 KiB */
-#define EVENTS_DEFAULT 100
-#define AUTHORIZATION_SIZE 128
-
-struct follow {
-	char run_id[RUN_ID_ROOM];
-	int64_t n;		/* the run's row */
-	int64_t seq;		/* of the last event sent */
-	int limit;		/* events in one message */
-};
-
-struct control {
-	LIST_ENTRY(control) entry;
-	struct api *api;
-	struct http_socket *socket;
-	struct caller caller;
-	char authorization[AUTHORIZATION_SIZE]; /* wiped at the end */
-	LIST_HEAD(, beat) beats;
-	int beat_count;
-	struct follow follows[FOLLOWS_MAX];
-	int follow_count;
-	int is_full; /* waits for the client to read */
-};
 
 /* A heartbeat that waits for the engine; its socket may be closed meanwhile. */
 struct beat {
@@ -65,8 +40,8 @@ static void control_free(struct control *c)
 
 	LIST_REMOVE(c, entry);
 	c->api->control_count--;
-	LIST_FOREACH(beat, &c->beats, entry)
-	beat->control = NULL;
+	for (beat = LIST_FIRST(&c->beats); beat; beat = LIST_NEXT(beat, entry))
+		beat->control = NULL;
 	hash_wipe(c->authorization, sizeof(c->authorization));
 	free(c);
 }
@@ -83,47 +58,12 @@ void control_stop(struct api *api)
 		control_close(LIST_FIRST(&api->controls), FRAME_CODE_GOING_AWAY);
 }
 
-/* ---- messages out ---------------------------------------------------------------------- */
-
-static void socket_send(struct control *c)
-{
-	struct buf *out = &c->api->out;
-
-	if (http_socket_send(c->socket, buf_str(out), out->len) > 0)
-		c->is_full = 1;
-}
-
-static struct jsonw message_begin(struct control *c, const char *type)
-{
-	struct jsonw w;
-
-	buf_clear(&c->api->out);
-	jsonw_init(&w, &c->api->out);
-	jsonw_object(&w, NULL);
-	jsonw_text(&w, "type", type);
-	return w;
-}
-
-static void message_send(struct control *c, struct jsonw *w)
-{
-	jsonw_end_object(w);
-	socket_send(c);
-}
-
-static void message_error(struct control *c, const char *code, const char *message)
-{
-	struct jsonw w = message_begin(c, "error");
-
-	jsonw_text(&w, "code", code);
-	jsonw_text(&w, "message", message);
-	message_send(c, &w);
-}
-
 /* ---- heartbeats ---------------------------------------------------------------------------- */
 
-static void message_beat(struct control *c, const char *lease, int64_t expires_ms, const char *error)
+static void control_send_beat(struct control *c, const char *lease, int64_t expires_ms,
+			      const char *error)
 {
-	struct jsonw w = message_begin(c, "heartbeat");
+	struct jsonw w = control_begin(c, "heartbeat");
 
 	jsonw_text(&w, "leaseID", lease);
 	jsonw_bool(&w, "ok", !error);
@@ -131,7 +71,7 @@ static void message_beat(struct control *c, const char *lease, int64_t expires_m
 		jsonw_text(&w, "error", error);
 	else
 		jsonw_time(&w, "expiresAt", expires_ms);
-	message_send(c, &w);
+	control_send(c, &w);
 }
 
 static void beat_finish(struct api_request *request, struct engine_request *engine_request)
@@ -144,11 +84,11 @@ static void beat_finish(struct api_request *request, struct engine_request *engi
 	if (c) {
 		LIST_REMOVE(beat, entry);
 		c->beat_count--;
-		message_beat(c, ok ? engine_request->lease.id : beat->lease,
-			     lease_expires_ms(&engine_request->lease),
-			     ok			     ? NULL :
-			     engine_request->code[0] ? engine_request->code :
-						       "internal");
+		control_send_beat(c, ok ? engine_request->lease.id : beat->lease,
+				  lease_expires_ms(&engine_request->lease),
+				  ok			  ? NULL :
+				  engine_request->code[0] ? engine_request->code :
+							    "internal");
 	}
 	free(beat);
 }
@@ -193,7 +133,7 @@ static int read_beat(struct control *c, struct json_body *in, struct engine_requ
 	return rc < 0 ? -1 : 0;
 }
 
-static void take_heartbeat(struct control *c, struct json_body *in)
+static void control_beat(struct control *c, struct json_body *in)
 {
 	struct api *api = c->api;
 	struct api_request request = { .api = api, .caller = c->caller };
@@ -201,7 +141,7 @@ static void take_heartbeat(struct control *c, struct json_body *in)
 	struct beat *beat;
 
 	if (c->caller.role == TOKEN_READER) {
-		message_beat(c, "", 0, "forbidden");
+		control_send_beat(c, "", 0, "forbidden");
 		return;
 	}
 	if (c->beat_count < BEATS_MAX)
@@ -209,12 +149,13 @@ static void take_heartbeat(struct control *c, struct json_body *in)
 						      REQUEST_HEARTBEAT,
 						      (size_t)api->config.pending_max);
 	if (!engine_request) {
-		message_beat(c, "", 0, "busy");
+		control_send_beat(c, "", 0, "busy");
 		return;
 	}
 	if (read_beat(c, in, engine_request)) {
-		message_beat(c, validate_lease_id(engine_request->ref) ? engine_request->ref : "",
-			     0, in->error->code);
+		control_send_beat(c,
+				  validate_lease_id(engine_request->ref) ? engine_request->ref : "",
+				  0, in->error->code);
 		engine_queue_drop(api->engine_queue, engine_request);
 		return;
 	}
@@ -229,143 +170,7 @@ static void take_heartbeat(struct control *c, struct json_body *in)
 	engine_queue_submit(api->engine_queue, engine_request, beat_finish);
 }
 
-/* ---- following a run ----------------------------------------------------------------------- */
-
-static void follow_drop(struct control *c, struct follow *f)
-{
-	c->follow_count--;
-	*f = c->follows[c->follow_count];
-}
-
-/* As many events as fit into one message. */
-struct event_page {
-	struct jsonw w;
-	const struct follow *follow;
-	int64_t seq; /* of the last event that fits */
-	int count;
-	int is_too_large; /* a single event does not fit */
-};
-
-static int page_add(void *arg, int64_t seq, int64_t at_ms, const char *fields)
-{
-	struct event_page *page = arg;
-	struct buf *out = page->w.out;
-	size_t before = out->len;
-	int comma = page->w.comma;
-
-	run_render_event(&page->w, page->follow->run_id, seq, at_ms, fields);
-	if (out->len > MESSAGE_OUT_MAX) {
-		out->len = before;
-		out->data[before] = '\0';
-		page->w.comma = comma;
-		page->is_too_large = !page->count;
-		return 1;
-	}
-	page->seq = seq;
-	page->count++;
-	return 0;
-}
-
-/* Sends the next events of a run. 1: there may be more; 0: no more; -1: no longer followed. */
-static int follow_send(struct control *c, struct follow *f)
-{
-	struct event_page page = { .follow = f, .seq = f->seq };
-
-	page.w = message_begin(c, "run_events");
-	jsonw_text(&page.w, "runID", f->run_id);
-	jsonw_array(&page.w, "events");
-	if (store_run_event_each(c->api->parts.runs_reader, f->n, f->seq, f->limit, page_add, &page,
-				 NULL) || page.is_too_large) {
-		follow_drop(c, f);
-		/* The client falls back to GET. */
-		message_error(c, "event_too_large",
-			      "An event is too large for this socket: use GET /v1/runs/{run}/events.");
-		return -1;
-	}
-	jsonw_end_array(&page.w);
-	if (!page.count)
-		return 0;
-	jsonw_int(&page.w, "nextSeq", page.seq);
-	f->seq = page.seq;
-	message_send(c, &page.w);
-	return 1;
-}
-
-static void follow_go_on(struct control *c, struct follow *f)
-{
-	while (!c->is_full && follow_send(c, f) > 0)
-		;
-}
-
-struct subscribe_body {
-	char run_id[RUN_ID_ROOM];
-	int64_t after, limit;
-};
-
-/* clang-format off */
-static const struct body_field subscribe_fields[] = {
-	{ .name = "runID", .type = FIELD_TEXT, FIELD_AT(subscribe_body, run_id) },
-	{ .name = "after", .type = FIELD_INT, FIELD_TO(subscribe_body, after) },
-	{ .name = "limit", .type = FIELD_INT, FIELD_TO(subscribe_body, limit) },
-};
-/* clang-format on */
-
-static const struct body_table body_subscribe = BODY_TABLE(NULL, NULL, subscribe_fields);
-
-static void take_subscribe(struct control *c, struct json_body *in)
-{
-	struct store_scope scope = lookup_scope(&c->caller);
-	struct follow *f = NULL;
-	struct subscribe_body body = { .limit = EVENTS_DEFAULT };
-	struct run_row run;
-
-	if (json_body_read(in, in->root, &body_subscribe, &body)) {
-		message_error(c, in->error->code, in->error->message);
-		return;
-	}
-	if (!lookup_has_runs(c->api)) {
-		message_error(c, "store_unavailable", LOOKUP_NO_RUNS);
-		return;
-	}
-	if (!lookup_is_run_id(body.run_id) ||
-	    store_run_find(c->api->parts.runs_reader, body.run_id, &scope, RUN_READ, &run, NULL)) {
-		message_error(c, "not_found", "No such run.");
-		return;
-	}
-	/* A run that is followed already continues where the client says. */
-	for (int i = 0; i < c->follow_count && !f; i++) {
-		if (c->follows[i].n == run.n)
-			f = &c->follows[i];
-	}
-	if (!f && c->follow_count == FOLLOWS_MAX) {
-		message_error(c, "too_many_runs", "This socket follows too many runs.");
-		return;
-	}
-	if (!f)
-		f = &c->follows[c->follow_count++];
-	memcpy(f->run_id, run.id, sizeof(f->run_id));
-	f->n = run.n;
-	f->seq = body.after > 0 ? body.after : 0;
-	f->limit = body.limit < 1 || body.limit > EVENTS_DEFAULT ? EVENTS_DEFAULT : (int)body.limit;
-	follow_go_on(c, f);
-}
-
-void control_run_changed(struct api *api, const char *run_id)
-{
-	struct control *c;
-
-	LIST_FOREACH(c, &api->controls, entry)
-	{
-		for (int i = 0; i < c->follow_count; i++) {
-			if (!strcmp(c->follows[i].run_id, run_id)) {
-				follow_go_on(c, &c->follows[i]);
-				break;
-			}
-		}
-	}
-}
-
-/* ---- messages ---------------------------------------------------------------------------- */
+/* ---- messages in ---------------------------------------------------------------------------- */
 
 struct message_body {
 	char type[32];
@@ -380,22 +185,22 @@ static const struct body_field message_fields[] = {
 
 static const struct body_table body_message = BODY_TABLE(NULL, NULL, message_fields);
 
-static void take_message(struct control *c, struct json_body *in)
+static void control_message(struct control *c, struct json_body *in)
 {
 	struct message_body body = { .type = "" };
 	const char *type = body.type;
 
 	json_body_read(in, in->root, &body_message, &body);
 	if (!strcmp(type, "heartbeat")) {
-		take_heartbeat(c, in);
+		control_beat(c, in);
 	} else if (!strcmp(type, "subscribe_run")) {
-		take_subscribe(c, in);
+		control_subscribe(c, in);
 	} else if (!strcmp(type, "ping")) {
-		struct jsonw w = message_begin(c, "pong");
+		struct jsonw w = control_begin(c, "pong");
 
-		message_send(c, &w);
+		control_send(c, &w);
 	} else if (strcmp(type, "ack") && strcmp(type, "pong")) {
-		message_error(c, "unknown_type", "Unknown message type.");
+		control_error(c, "unknown_type", "Unknown message type.");
 	}
 }
 
@@ -411,21 +216,16 @@ static void on_text(struct http_socket *socket, const char *text, size_t len, vo
 		return;
 	}
 	if (json_body_open(&in, text, len, 0, &error))
-		message_error(c, error.code, error.message);
+		control_error(c, error.code, error.message);
 	else
-		take_message(c, &in);
+		control_message(c, &in);
 	json_body_close(&in);
 }
 
 static void on_drain(struct http_socket *socket, void *arg)
 {
-	struct control *c = arg;
-
 	(void)socket;
-	c->is_full = 0;
-	/* Backwards, because following one may end. */
-	for (int i = c->follow_count - 1; i >= 0 && !c->is_full; i--)
-		follow_go_on(c, &c->follows[i]);
+	control_drained(arg);
 }
 
 static void on_closed(struct http_socket *socket, void *arg)
@@ -436,21 +236,21 @@ static void on_closed(struct http_socket *socket, void *arg)
 
 /* ---- the handshake ------------------------------------------------------------------------ */
 
-static int too_many(struct api_request *request)
+static int has_too_many(struct api_request *request)
 {
 	const struct control *c;
 	size_t own = 0;
 
-	LIST_FOREACH(c, &request->api->controls, entry)
-	own += !strcmp(c->caller.owner, request->caller.owner) &&
-	       !strcmp(c->caller.org, request->caller.org);
+	for (c = LIST_FIRST(&request->api->controls); c; c = LIST_NEXT(c, entry))
+		own += !strcmp(c->caller.owner, request->caller.owner) &&
+		       !strcmp(c->caller.org, request->caller.org);
 	return request->api->control_count >= CONTROLS_MAX || own >= CONTROLS_PER_OWNER;
 }
 
 /* The first message; the client does not depend on it. */
-static void message_hello(struct control *c)
+static void control_send_hello(struct control *c)
 {
-	struct jsonw w = message_begin(c, "hello");
+	struct jsonw w = control_begin(c, "hello");
 	unsigned char bytes[8];
 	char id[HASH_HEX_ROOM(8)];
 
@@ -458,7 +258,7 @@ static void message_hello(struct control *c)
 	hash_hex(bytes, sizeof(bytes), id);
 	jsonw_int(&w, "protocol", 1);
 	jsonw_text(&w, "clientID", id);
-	message_send(c, &w);
+	control_send(c, &w);
 }
 
 void control_open(struct api_request *request)
@@ -480,7 +280,7 @@ void control_open(struct api_request *request)
 		return;
 	}
 	/* The client works without a socket and tries again at its next heartbeat. */
-	if (too_many(request) || strlen(authorization) >= AUTHORIZATION_SIZE) {
+	if (has_too_many(request) || strlen(authorization) >= CONTROL_AUTHORIZATION_SIZE) {
 		reply_error(request, 503, "busy", "Too many control sockets.");
 		return;
 	}
@@ -498,5 +298,5 @@ void control_open(struct api_request *request)
 	}
 	LIST_INSERT_HEAD(&api->controls, c, entry);
 	api->control_count++;
-	message_hello(c);
+	control_send_hello(c);
 }

@@ -256,8 +256,7 @@ static int is_being_finished(const struct api *api, const char *id)
 {
 	const struct finish_job *job;
 
-	LIST_FOREACH(job, &api->finish_jobs, entry)
-	{
+	for (job = LIST_FIRST(&api->finish_jobs); job; job = LIST_NEXT(job, entry)) {
 		if (!strcmp(job->run_id, id))
 			return 1;
 	}

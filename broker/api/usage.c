@@ -308,8 +308,8 @@ void usage_show(struct api_request *request)
 	struct usage_job *job;
 	int count = 0;
 
-	LIST_FOREACH(job, &request->api->usage_jobs, entry)
-	count++;
+	for (job = LIST_FIRST(&request->api->usage_jobs); job; job = LIST_NEXT(job, entry))
+		count++;
 	if (count >= JOBS_MAX) {
 		http_reply_header(request->ex, "Retry-After", "1");
 		reply_error(request, 503, "busy",
