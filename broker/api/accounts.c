@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The accounts: whether each works and why not, and the take-over of one that is fenced. */
+/* The accounts: the state of each and its reason, and the take-over of a fenced one. */
 #include <stdio.h>
 #include <string.h>
 
 #include "api/engine_request.h"
+#include "api/engine_response.h"
 #include "api/handlers.h"
 #include "api/lookup.h"
-#include "api/result.h"
+#include "api/reply.h"
 #include "util/text.h"
 
 #define LOOK_AT "lessor sweep, lessor list --retained and lessor list --attention"
@@ -16,35 +17,37 @@ static int may_not_be_used(const struct account_figures *figures)
 	return figures->blocked || figures->fenced;
 }
 
-/* Why an account does not work is for those who can do something about it. */
-static void account_message(const struct call *call, const struct account *account,
-			    const struct account_figures *figures, char *out, size_t room)
+/* The reason is shown only to roles that can act on it. */
+static void account_message(const struct api_request *request, const struct account *account,
+			    const struct account_figures *figures, char *out, size_t size)
 {
 	const char *why = figures->fenced ? figures->fence : figures->reason;
 
 	if (!may_not_be_used(figures))
-		snprintf(out, room, "%s",
-			 figures->verified_ms ? "The account is proven and in use." :
-						"The account has not been proven yet.");
-	else if (call->caller.role == TOKEN_USER || !why[0])
-		snprintf(out, room, "The account is %s; an operator must look.",
+		snprintf(out, size, "%s",
+			 figures->verified_ms ? "The account is verified and in use." :
+					      "The account has not been verified yet.");
+	else if (request->caller.role == TOKEN_USER || !why[0])
+		snprintf(out, size, "The account is %s; an operator must act.",
 			 figures->fenced ? "fenced" : "blocked");
 	else if (figures->fenced)
-		snprintf(out, room, "The account is fenced: %s. Look at " LOOK_AT
-			 ", then: lessor account take-over %s --looked", why, account->config.name);
+		snprintf(out, size,
+			 "The account is fenced: %s. Check " LOOK_AT
+			 ", then run: lessor account take-over %s --looked",
+			 why, account->config.name);
 	else
-		snprintf(out, room, "%s", why);
-	fault_scrub(out, out, room);
+		snprintf(out, size, "%s", why);
+	api_error_scrub(out, out, size);
 }
 
-static void render_account(struct jsonw *w, const char *key, const struct call *call,
+static void render_account(struct jsonw *w, const char *key, const struct api_request *request,
 			   const struct account *account)
 {
 	struct account_figures figures;
 	char message[512];
 
 	account_figures(account, &figures);
-	account_message(call, account, &figures, message, sizeof(message));
+	account_message(request, account, &figures, message, sizeof(message));
 	jsonw_object(w, key);
 	jsonw_text(w, "name", account->config.name);
 	jsonw_text(w, "plugin", account->config.provider);
@@ -71,45 +74,46 @@ static void render_class(struct jsonw *w, const struct api_class *class)
 	jsonw_end_object(w);
 }
 
-void accounts_list(struct call *call)
+void accounts_list(struct api_request *request)
 {
-	const struct api *api = call->api;
-	struct jsonw w = call_begin(call);
+	const struct api *api = request->api;
+	struct jsonw w = reply_begin(request);
 
 	jsonw_object(&w, NULL);
 	jsonw_array(&w, "providers");
 	for (size_t i = 0; i < api->parts.account_count; i++)
-		render_account(&w, NULL, call, api->parts.accounts[i]);
+		render_account(&w, NULL, request, api->parts.accounts[i]);
 	jsonw_end_array(&w);
 	jsonw_array(&w, "classes");
 	for (int i = 0; i < api->config.class_count; i++)
 		render_class(&w, &api->config.classes[i]);
 	jsonw_end_array(&w);
 	jsonw_end_object(&w);
-	call_answer(call, 200);
+	reply_json(request, 200);
 }
 
 /* Contract 2.1: doctor fails when `configured` is false and prints what is missing. */
-void accounts_readiness(struct call *call)
+void accounts_readiness(struct api_request *request)
 {
-	const struct account *account = lookup_account(call->api, call->param);
+	const struct account *account = lookup_account(request->api, request->param);
 	struct account_figures figures;
 	char message[512];
 	struct jsonw w;
 
 	if (!account) {
-		call_error(call, 400, "invalid_provider", "There is no provider of that name.");
+		reply_error(request, 400, "invalid_provider", "No such provider.");
 		return;
 	}
 	account_figures(account, &figures);
-	account_message(call, account, &figures, message, sizeof(message));
-	w = call_begin(call);
+	account_message(request, account, &figures, message, sizeof(message));
+	w = reply_begin(request);
 	jsonw_object(&w, NULL);
 	jsonw_text(&w, "provider", account->config.name);
 	jsonw_bool(&w, "configured", !may_not_be_used(&figures));
 	jsonw_array(&w, "missing");
 	if (figures.fenced)
-		jsonw_text(&w, NULL, "an operator's decision that this database is the newest one");
+		jsonw_text(&w, NULL,
+			   "an operator's confirmation that this database is the newest one");
 	else if (figures.blocked)
 		jsonw_text(&w, NULL, "a credential that opens the known account");
 	jsonw_end_array(&w);
@@ -125,23 +129,24 @@ void accounts_readiness(struct call *call)
 	jsonw_end_object(&w);
 	jsonw_end_array(&w);
 	jsonw_end_object(&w);
-	call_answer(call, 200);
+	reply_json(request, 200);
 }
 
 /* ---- take-over ----------------------------------------------------------------------- */
 
-static void take_over_finish(struct call *call, struct engine_request *request)
+static void take_over_finish(struct api_request *request, struct engine_request *engine_request)
 {
-	const struct account *account = lookup_account(call->api, request->expected_account);
+	const struct account *account = lookup_account(request->api,
+						       engine_request->expected_account);
 	struct jsonw w;
 
-	if (result_check(call, request))
+	if (engine_response_check(request, engine_request))
 		return;
-	w = call_begin(call);
+	w = reply_begin(request);
 	jsonw_object(&w, NULL);
-	render_account(&w, "account", call, account);
+	render_account(&w, "account", request, account);
 	jsonw_end_object(&w);
-	call_answer(call, 200);
+	reply_json(request, 200);
 }
 
 struct take_over_body {
@@ -150,36 +155,37 @@ struct take_over_body {
 };
 
 /* clang-format off */
-static const struct input_field take_over_fields[] = {
-	{ .name = "looked", .type = INPUT_BOOL, .flags = INPUT_REQUIRED | INPUT_ONLY_TRUE,
-	  INPUT_TO(take_over_body, looked), .expected = "true, once you have looked at " LOOK_AT,
+static const struct body_field take_over_fields[] = {
+	{ .name = "looked", .type = FIELD_BOOL, .flags = FIELD_REQUIRED | FIELD_ONLY_TRUE,
+	  FIELD_TO(take_over_body, looked), .expected = "true, once you have checked " LOOK_AT,
 	  .code = "not_looked" },
-	{ .name = "reason", .type = INPUT_LINE, INPUT_AT(take_over_body, reason),
+	{ .name = "reason", .type = FIELD_LINE, FIELD_AT(take_over_body, reason),
 	  .expected = "one line of text" },
 };
 /* clang-format on */
 
-const struct input_table body_take_over = INPUT_TABLE("TakeOver", NULL, take_over_fields);
+const struct body_table body_take_over = BODY_TABLE("TakeOver", NULL, take_over_fields);
 
-void accounts_take_over(struct call *call)
+void accounts_take_over(struct api_request *request)
 {
-	struct api *api = call->api;
-	const struct account *account = lookup_account(api, call->param);
+	struct api *api = request->api;
+	const struct account *account = lookup_account(api, request->param);
 	struct take_over_body body = { .reason = "" };
-	struct engine_request *request;
+	struct engine_request *engine_request;
 
 	if (!account) {
-		call_not_found(call);
+		reply_not_found(request);
 		return;
 	}
-	request = engine_request_begin(call, REQUEST_ACCOUNT);
-	if (!request)
+	engine_request = engine_request_begin(request, REQUEST_ACCOUNT);
+	if (!engine_request)
 		return;
-	memcpy(request->expected_account, account->config.name, sizeof(request->expected_account));
-	if (input_read(&call->input, call->input.root, &body_take_over, &body)) {
-		engine_request_refuse(call, request);
+	memcpy(engine_request->expected_account, account->config.name,
+	       sizeof(engine_request->expected_account));
+	if (json_body_read(&request->body, request->body.root, &body_take_over, &body)) {
+		engine_request_refuse(request, engine_request);
 		return;
 	}
-	TEXT_SET(request->reason, body.reason);
-	queue_submit(api->queue, request, take_over_finish);
+	TEXT_SET(engine_request->reason, body.reason);
+	engine_queue_submit(api->engine_queue, engine_request, take_over_finish);
 }

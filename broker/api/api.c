@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "api/handlers.h"
+#include "api/reply.h"
 #include "util/alloc.h"
 #include "util/log.h"
 
@@ -54,17 +55,18 @@ int api_new(const struct api_parts *parts, const struct api_config *config, stru
 	api->route_count = route_count;
 	api->answers = xcalloc(route_count + 1, sizeof(*api->answers));
 	api->cache = cache_new();
-	buf_init(&api->out, API_ANSWER_MAX);
+	buf_init(&api->out, REPLY_MAX);
 	if (auth_new(parts->env, parts->reader, &api->auth, err) ||
 	    completions_new(parts->base, &api->completions, err)) {
 		api_free(api);
 		return -1;
 	}
-	api->queue = queue_new(api->completions, parts->engine);
+	api->engine_queue = engine_queue_new(api->completions, parts->engine);
 	api->run_queue = run_queue_new(api->completions, parts->runs);
 	if (!auth_counters(api->auth)->tokens)
-		log_warning(NULL, "there is no API token: everything but /v1/health is refused "
-			    "until 'lessord token add' has made one");
+		log_warning(NULL,
+			    "there is no API token: all requests except /v1/health are refused "
+			    "until one is created with 'lessord token add'");
 	*ret = api;
 	return 0;
 }
@@ -78,7 +80,7 @@ void api_free(struct api *api)
 	control_stop(api);
 	if (api->completions)
 		completions_drain(api->completions);
-	queue_free(api->queue);
+	engine_queue_free(api->engine_queue);
 	run_queue_free(api->run_queue);
 	completions_free(api->completions);
 	auth_free(api->auth);
@@ -104,12 +106,12 @@ void api_set_counters(struct api *api, const struct http_counters *counters)
 
 size_t api_pending(const struct api *api)
 {
-	return queue_count(api->queue);
+	return engine_queue_count(api->engine_queue);
 }
 
-/* ---- what stands between a request and its handler --------------------------------- */
+/* ---- checks before a handler --------------------------------- */
 
-/* An Origin is only sent by browsers; ours is the one whose authority is the Host. */
+/* Only browsers send an Origin. Ours has the Host as its authority. */
 static int origin_is_ours(const struct http_head *head)
 {
 	const char *origin = http_head_known(head, HTTP_FIELD_ORIGIN);
@@ -145,23 +147,25 @@ static int type_is_json(const char *type)
 	return !strcasecmp(type, "charset=utf-8") || !strcasecmp(type, "charset=\"utf-8\"");
 }
 
-static int query_check(struct call *call)
+static int query_check(struct api_request *request)
 {
-	const char *at = call->head->query;
+	const char *at = request->head->query;
 	unsigned seen = 0;
 
 	while (at && *at) {
 		size_t len = strcspn(at, "&");
 		size_t key = strcspn(at, "=&");
-		int place = route_knows_query(call->route, at, key);
+		int place = route_knows_query(request->route, at, key);
 
 		if (!place)
-			return fault_set(&call->fault, 400, "unknown_query", call->route->query[0] ?
-					 "The query may hold these keys only: %s." :
-					 "This route takes no query.", call->route->query);
+			return api_error_set(&request->error, 400, "unknown_query",
+					     request->route->query[0] ?
+						     "Unknown query key. Allowed keys: %s." :
+						     "This route takes no query string.",
+					     request->route->query);
 		if (seen & (1u << place))
-			return fault_set(&call->fault, 400, "duplicate_query",
-					 "A query key may be given only once.");
+			return api_error_set(&request->error, 400, "duplicate_query",
+					     "A query key may be given only once.");
 		seen |= 1u << place;
 		at += len;
 		at += *at == '&';
@@ -169,111 +173,116 @@ static int query_check(struct call *call)
 	return 0;
 }
 
-static int body_check(struct call *call)
+static int body_check(struct api_request *request)
 {
-	const char *type = http_head_known(call->head, HTTP_FIELD_CONTENT_TYPE);
+	const char *type = http_head_known(request->head, HTTP_FIELD_CONTENT_TYPE);
 	const char *body;
 	size_t len;
 
-	body = http_exchange_body(call->ex, &len);
-	if (call->route->body == BODY_NONE) {
+	body = http_exchange_body(request->ex, &len);
+	if (request->route->body == BODY_NONE) {
 		if (len)
-			return fault_set(&call->fault, 400, "unexpected_body",
-					 "This route takes no body.");
+			return api_error_set(&request->error, 400, "unexpected_body",
+					     "This route takes no body.");
 		return 0;
 	}
 	if (type ? !type_is_json(type) : len > 0)
-		return fault_set(&call->fault, 415, "unsupported_media_type",
-				 "The body must be application/json.");
-	if (call->route->body == BODY_STREAM)
+		return api_error_set(&request->error, 415, "unsupported_media_type",
+				     "The body must be application/json.");
+	if (request->route->body == BODY_STREAM)
 		return 0;
-	if (call->route->body == BODY_WIDE) {
-		static const struct input_bounds wide = { 32768, ROUTE_WIDE_MAX, 1 };
+	if (request->route->body == BODY_WIDE) {
+		static const struct json_body_bounds wide = { 32768, ROUTE_WIDE_MAX, 1 };
 
-		return input_open_wide(&call->input, body, len, &wide, &call->fault);
+		return json_body_open_wide(&request->body, body, len, &wide, &request->error);
 	}
-	return input_open(&call->input, body, len, call->route->body == BODY_OPTIONAL,
-			  &call->fault);
+	return json_body_open(&request->body, body, len, request->route->body == BODY_OPTIONAL,
+			      &request->error);
 }
 
-static void refuse_method(struct call *call, unsigned methods)
+static void refuse_method(struct api_request *request, unsigned methods)
 {
 	char allow[64];
 
 	route_allow(methods, allow, sizeof(allow));
-	http_reply_header(call->ex, "Allow", allow);
-	call_error(call, 405, "method_not_allowed", "The method is not allowed here.");
+	http_reply_header(request->ex, "Allow", allow);
+	reply_error(request, 405, "method_not_allowed", "This path does not support the method.");
 }
 
-/* 0 when the caller may go on; else the call was answered. */
-static int call_authenticate(struct call *call)
+/* 0: the caller may continue; -1: answered. */
+static int request_authenticate(struct api_request *request)
 {
-	const struct route *route = call->route;
-	const struct http_peer *peer = http_exchange_peer(call->ex);
+	const struct route *route = request->route;
+	const struct http_peer *peer = http_exchange_peer(request->ex);
 
 	if (route->roles == ROLE_ANYONE)
 		return 0;
-	switch (auth_check(call->api->auth, http_head_known(call->head, HTTP_FIELD_AUTHORIZATION),
-			   peer->address, call->api->config.refusals_per_minute, &call->caller)) {
+	switch (auth_check(request->api->auth,
+			   http_head_known(request->head, HTTP_FIELD_AUTHORIZATION), peer->address,
+			   request->api->config.refusals_per_minute, &request->caller)) {
 	case AUTH_OK:
 		break;
 	case AUTH_LIMITED:
-		http_reply_header(call->ex, "Retry-After", "60");
-		call_error(call, 429, "too_many_refusals",
-			   "Too many requests without a valid token came from this address.");
+		http_reply_header(request->ex, "Retry-After", "60");
+		reply_error(request, 429, "too_many_refusals",
+			    "Too many requests without a valid token from this address.");
 		return -1;
 	case AUTH_REFUSED:
 	default:
-		http_reply_header(call->ex, "WWW-Authenticate", "Bearer");
-		call_error(call, 401, "unauthorized", "A valid bearer token is needed.");
+		http_reply_header(request->ex, "WWW-Authenticate", "Bearer");
+		reply_error(request, 401, "unauthorized", "A valid bearer token is required.");
 		return -1;
 	}
-	if (route->roles & ROLE(call->caller.role))
+	if (route->roles & ROLE(request->caller.role))
 		return 0;
-	log_notice(LOG_FIELDS({ "request", http_exchange_id(call->ex) },
-			      { "owner", call->caller.owner }, { "org", call->caller.org },
-			      { "role", token_role_name(call->caller.role) },
+	log_notice(LOG_FIELDS({ "request", http_exchange_id(request->ex) },
+			      { "owner", request->caller.owner }, { "org", request->caller.org },
+			      { "role", token_role_name(request->caller.role) },
 			      { "address", peer->address }, { "route", route->path }),
-		   "a request was refused: the token's role does not reach");
-	call_error(call, 403, "forbidden", route->roles == ROLE_ADMIN ? "admin token required" :
-		   "The token's role does not allow this.");
+		   "request refused: insufficient role");
+	reply_error(request, 403, "forbidden",
+		    route->roles == ROLE_ADMIN ? "admin token required" :
+						 "The role of this token does not allow this.");
 	return -1;
 }
 
 void api_handle(struct http_exchange *ex, void *user)
 {
 	struct api *api = user;
-	struct call call = { .api = api, .ex = ex, .head = http_exchange_head(ex) };
+	struct api_request request = { .api = api, .ex = ex, .head = http_exchange_head(ex) };
 	unsigned methods;
 
-	call.route = route_find(call.head->method, call.head->path, &methods, call.param);
-	call.answered = api->answers[call.route ? (size_t)(call.route - route_table) : route_count];
-	if (!call.route) {
+	request.route = route_find(request.head->method, request.head->path, &methods,
+				   request.param);
+	request.answered =
+		api->answers[request.route ? (size_t)(request.route - route_table) : route_count];
+	if (!request.route) {
 		if (methods)
-			refuse_method(&call, methods);
+			refuse_method(&request, methods);
 		else
-			call_not_found(&call);
+			reply_not_found(&request);
 		return;
 	}
-	if (!origin_is_ours(call.head)) {
-		call_error(&call, 403, "origin_not_allowed", "Pages of other origins may not ask.");
+	if (!origin_is_ours(request.head)) {
+		reply_error(&request, 403, "origin_not_allowed",
+			    "Requests from pages of other origins are refused.");
 		return;
 	}
-	if (call_authenticate(&call))
+	if (request_authenticate(&request))
 		return;
-	if (query_check(&call) || body_check(&call))
-		call_fault(&call);
+	if (query_check(&request) || body_check(&request))
+		reply_request_error(&request);
 	else
-		call.route->handle(&call);
-	input_close(&call.input);
+		request.route->handle(&request);
+	json_body_close(&request.body);
 }
 
-/* A body that nobody will read is not taken: the client hears so before it sends it. */
+/* A body that no handler would read is refused before the client sends it. */
 void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void *user)
 {
 	const struct http_head *head = http_exchange_head(ex);
 	const struct route *route;
-	char param[ROUTE_PARAM_ROOM];
+	char param[ROUTE_PARAM_SIZE];
 	unsigned methods;
 
 	route = route_find(head->method, head->path, &methods, param);
@@ -282,7 +291,7 @@ void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void 
 	if (!route && !methods) {
 		rule->status = 404;
 		rule->code = "not_found";
-		rule->message = "There is nothing here.";
+		rule->message = "Not found.";
 	} else if (route && route->body == BODY_WIDE) {
 		rule->max = ROUTE_WIDE_MAX;
 	} else if (route && route->body == BODY_STREAM) {

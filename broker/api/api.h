@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The API: routes, authentication, JSON in and out, ownership. It is handed
- * complete requests (http/exchange.h) and knows nothing of sockets.
+ * The API: routes, authentication, JSON in and out, ownership. It receives complete
+ * requests (http/exchange.h) and knows nothing of sockets.
  *
- * Everything here runs on the loop thread. Reads are answered there, from the
- * reading connections of the store, each bounded and on an index. What changes
- * something becomes a struct engine_request or, of run history, a struct
- * run_request; their answers come back from the other threads through one list
- * and an eventfd (completion.h).
+ * Everything here runs on the loop thread. Reads are answered there, from the reading
+ * connections of the store; each is bounded and uses an index. A change becomes a struct
+ * engine_request or, for run history, a struct run_request. Their results return from the
+ * other threads through one list and an eventfd (completion.h).
  */
 #pragma once
 
@@ -28,7 +27,7 @@ struct http_body_rule;
 struct http_counters;
 struct http_exchange;
 
-/* Field lines for http_config.answer_fields: no cache, no sniffing. There is no CORS, ever. */
+/* Header lines for http_config.answer_fields: no caching, no sniffing. CORS is never allowed. */
 #define API_ANSWER_FIELDS \
 	"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n" \
 	"Cross-Origin-Resource-Policy: same-origin\r\n"
@@ -36,20 +35,20 @@ struct http_exchange;
 #define API_CLASSES_MAX 32
 #define API_IMAGES_MAX 512
 
-/* A class: the server types to try, best first. */
+/* A class: server types in the order in which they are tried. */
 struct api_class {
 	char name[32];
 	char types[LEASE_TYPES_MAX][32];
 	int type_count;
 };
 
-/* An image that clients may ask for beside the account's own. */
+/* An image that clients may choose besides the account's own. */
 struct api_image {
 	char account[32];	/* "" = in every account */
 	char name[64];
 };
 
-/* A plain value; api_config_init fills in what is shown here. */
+/* A plain value. The comments give the defaults that api_config_init sets. */
 struct api_config {
 	char service[32];		/* "lessor": what /v1/health says */
 	char version[32];		/* "": for metrics and the OpenAPI reader */
@@ -59,39 +58,39 @@ struct api_config {
 	char default_account[32];	/* for a create that names none; "" = the first account */
 	struct api_image images[API_IMAGES_MAX];
 	int image_count;		/* 0 */
-	int64_t ttl_ms;			/* 5400 s, when the client names none */
-	int64_t ttl_max_ms;		/* 86400 s; more is cut */
+	int64_t ttl_ms;			/* 5400 s; when the client gives none */
+	int64_t ttl_max_ms;		/* 86400 s; more is reduced to it */
 	int64_t idle_ms;		/* 1800 s */
 	int64_t idle_max_ms;		/* 86400 s */
-	int64_t create_wait_ms;		/* 20 s for the machine, then "provisioning" is said */
+	int64_t create_wait_ms; /* 20 s for the machine, then the answer is "provisioning" */
 	int64_t release_wait_ms;	/* 20 s for the end of the cleanup */
-	int64_t wait_max_ms;		/* 600 s: what "Prefer: wait=N" is cut to */
-	int64_t usd_micros;		/* 1080000: US dollars a unit of the accounts' currency */
-	int refusals_per_minute;	/* 10: answers 401 to one address, then 429 */
-	int pending_max;		/* 2048: requests the engine may have of us, then 503 */
-	struct engine_limits limits;	/* all 0; only shown, by /v1/usage */
-	int64_t sweep_grace_ms;		/* 1 h; as the engine has it, to say what would be deleted */
+	int64_t wait_max_ms;		/* 600 s; the most that "Prefer: wait=N" gets */
+	int64_t usd_micros; /* 1080000; US dollars per unit of the accounts' currency, in millionths */
+	int refusals_per_minute;	/* 10; answers 401 per address, then 429 */
+	int pending_max;		/* 2048; requests that may wait for the engine, then 503 */
+	struct engine_limits limits;	/* all 0; shown by /v1/usage, enforced by the engine */
+	int64_t sweep_grace_ms;		/* 1 h; the engine's, to show what would be deleted */
 	int sweep_deletes;		/* 0 */
-	size_t run_log_max;		/* 8 MiB: what of a run's output is kept */
+	size_t run_log_max;		/* 8 MiB; how much of a run's log is kept */
 };
 
 void api_config_init(struct api_config *config);
 
-/* What it works with; all borrowed, all live longer than the api. */
+/* What the api uses. All borrowed; all must outlive it. */
 struct api_parts {
 	struct event_base *base;
 	const struct env *env;
 	struct engine *engine;
 	struct account **accounts;
 	size_t account_count;
-	struct store *reader;		/* store_open_reader, for this thread only */
+	struct store *reader; /* from store_open_reader; used on this thread only */
 	struct runs *runs;
-	struct store *runs_reader;	/* so, too, of the runs' file, using `reader`; NULL: there is none */
+	struct store *runs_reader; /* the same for the runs' file; NULL: there is none */
 };
 
 /*
- * Loads the tokens and registers the eventfd on the base. The config is copied.
- * Not having a single token is no error: then only /v1/health is served.
+ * Loads the tokens and registers the eventfd on the base. The config is copied. Without any
+ * token only /v1/health is served; that is not an error.
  */
 int api_new(const struct api_parts *parts, const struct api_config *config, struct api **ret,
 	    struct err *err);
@@ -100,17 +99,17 @@ int api_new(const struct api_parts *parts, const struct api_config *config, stru
 void api_handle(struct http_exchange *ex, void *user);
 void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void *user);
 
-/* For /v1/metrics: http_server_counters() of the server, once there is one; NULL takes it back. */
+/* For /v1/metrics: the server's http_server_counters(), borrowed; NULL removes them. */
 void api_set_counters(struct api *api, const struct http_counters *counters);
 
-/* Tokens anew, and the config if one is given. Requests that run are not touched. */
+/* Reloads the tokens, and replaces the config unless it is NULL. Open requests go on as before. */
 int api_reload(struct api *api, const struct api_config *config, struct err *err);
 
-/* How many requests the engine has of us. */
+/* How many requests wait for the engine. */
 size_t api_pending(const struct api *api);
 
 /*
- * After engine_stop and runs_stop, which have answered everything, and before the base and the
- * HTTP server are freed. Answers that are still on their way are given. NULL is fine.
+ * Call it after engine_stop and runs_stop, which finish every request, and before the base and
+ * the HTTP server are freed. Sends the answers that are still due. NULL is allowed.
  */
 void api_free(struct api *api);

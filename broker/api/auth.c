@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/grammar.h"
-#include "api/limit.h"
+#include "api/auth_throttle.h"
+#include "api/validate.h"
 #include "util/alloc.h"
 #include "util/hash.h"
 #include "util/log.h"
@@ -15,7 +15,7 @@
 #define PREFIX "lsr_"
 #define ID_LEN 16
 #define SECRET_LEN 43
-#define TEXT_LEN (TOKEN_TEXT_ROOM - 1)
+#define TEXT_LEN (TOKEN_TEXT_SIZE - 1)
 #define TOKENS_MAX 100000
 
 struct known {
@@ -29,39 +29,41 @@ struct known {
 struct table {
 	struct known *items;
 	size_t count;
-	size_t room;
+	size_t capacity;
 };
 
 struct auth {
 	const struct env *env;
 	struct store *reader;
 	struct table table;		/* ordered by id */
-	struct known dummy;		/* what an unknown id is compared with */
-	struct limit *limit;
+	struct known dummy;		/* compared with where the id is unknown */
+	struct auth_throttle *throttle;
 	int64_t epoch;
-	int64_t looked_ms;		/* monotonic: when the epoch was last asked for */
-	uint64_t looked_version;	/* the store's, then */
-	int has_failed;			/* and it could not be read */
+	int64_t looked_ms;	 /* monotonic; when the epoch was last read */
+	uint64_t looked_version; /* the store's data version at that time */
+	int has_failed;		 /* the epoch could not be read */
 	struct auth_counters counters;
 };
 
 int token_make(const struct env *env, const char *owner, const char *org, enum token_role role,
-	       int64_t expires_ms, char text[TOKEN_TEXT_ROOM], struct token *ret, struct err *err)
+	       int64_t expires_ms, char text[TOKEN_TEXT_SIZE], struct token *ret, struct err *err)
 {
 	unsigned char bytes[ID_LEN / 2 + 32];
 	char secret[HASH_BASE64_ROOM(32)];
 
-	if (!grammar_is_owner(owner))
-		return err_set(err, ERR_INVALID, "an owner is 1 to 127 characters of "
-			       "[A-Za-z0-9._@:+-] and begins with a letter or digit");
-	if (!grammar_is_org(org))
-		return err_set(err, ERR_INVALID, "an organisation is 1 to 63 characters of "
-			       "[A-Za-z0-9._@:+-] and begins with a letter or digit");
+	if (!validate_owner(owner))
+		return err_set(err, ERR_INVALID,
+			       "an owner must be 1 to 127 characters of "
+			       "[A-Za-z0-9._@:+-] and begin with a letter or digit");
+	if (!validate_org(org))
+		return err_set(err, ERR_INVALID,
+			       "an organisation must be 1 to 63 characters of "
+			       "[A-Za-z0-9._@:+-] and begin with a letter or digit");
 	env_random(env, bytes, sizeof(bytes));
 	memset(ret, 0, sizeof(*ret));
 	hash_hex(bytes, ID_LEN / 2, ret->id);
 	hash_base64url(bytes + ID_LEN / 2, 32, secret);
-	snprintf(text, TOKEN_TEXT_ROOM, PREFIX "%s_%s", ret->id, secret);
+	snprintf(text, TOKEN_TEXT_SIZE, PREFIX "%s_%s", ret->id, secret);
 	hash_sha256(text, TEXT_LEN, ret->hash);
 	snprintf(ret->owner, sizeof(ret->owner), "%s", owner);
 	snprintf(ret->org, sizeof(ret->org), "%s", org);
@@ -73,7 +75,7 @@ int token_make(const struct env *env, const char *owner, const char *org, enum t
 	return 0;
 }
 
-/* What the characters of a token's id, and those of its secret, may be. */
+/* The characters of a token's id, and those of its secret. */
 #define HEX 1
 #define BASE64URL 2
 
@@ -112,9 +114,9 @@ static void table_add(void *arg, const struct token *token)
 
 	if (table->count >= TOKENS_MAX)
 		return;
-	if (table->count == table->room) {
-		table->room = table->room ? table->room * 2 : 16;
-		table->items = xrealloc(table->items, table->room * sizeof(*table->items));
+	if (table->count == table->capacity) {
+		table->capacity = table->capacity ? table->capacity * 2 : 16;
+		table->items = xrealloc(table->items, table->capacity * sizeof(*table->items));
 	}
 	item = &table->items[table->count++];
 	memset(item, 0, sizeof(*item));
@@ -148,7 +150,7 @@ int auth_reload(struct auth *auth, struct err *err)
 {
 	int64_t epoch;
 
-	/* In this order: a token added in between is seen twice, never missed. */
+	/* In this order, a token added in between is read twice rather than missed. */
 	auth->looked_version = store_data_version(auth->reader);
 	if (store_token_epoch(auth->reader, &epoch, err))
 		return -1;
@@ -166,7 +168,7 @@ int auth_new(const struct env *env, struct store *reader, struct auth **ret, str
 	env_random(env, &seed, sizeof(seed));
 	env_random(env, auth->dummy.hash, sizeof(auth->dummy.hash));
 	auth->dummy.revoked = 1;
-	auth->limit = limit_new(seed);
+	auth->throttle = auth_throttle_new(seed);
 	if (auth_reload(auth, err)) {
 		auth_free(auth);
 		return -1;
@@ -179,12 +181,12 @@ void auth_free(struct auth *auth)
 {
 	if (!auth)
 		return;
-	limit_free(auth->limit);
+	auth_throttle_free(auth->throttle);
 	free(auth->table.items);
 	free(auth);
 }
 
-/* If the store cannot be read, the tokens stay as they are; the next attempt is in a second. */
+/* If the store cannot be read, the tokens stay as they are; retried after a second. */
 static void auth_refresh(struct auth *auth)
 {
 	int64_t epoch;
@@ -198,11 +200,10 @@ static void auth_refresh(struct auth *auth)
 			return;
 	}
 	auth->has_failed = 1;
-	log_warning(NULL, "cannot read the API tokens again: %s; the ones read before are used",
-		    err.text);
+	log_warning(NULL, "cannot reload the API tokens: %s; using those loaded before", err.text);
 }
 
-/* As many steps whether it is there or not; the dummy if it is not. */
+/* Takes as many steps for an unknown id, which gets the dummy. */
 static const struct known *table_find(const struct auth *auth, const char *id)
 {
 	const struct known *at = auth->table.items;
@@ -217,7 +218,7 @@ static const struct known *table_find(const struct auth *auth, const char *id)
 	return left && !memcmp(at->id, id, ID_LEN) ? at : &auth->dummy;
 }
 
-/* "Bearer", one space, the token; the scheme's case does not matter. */
+/* "Bearer", one space, the token. The scheme is case-insensitive. */
 static const char *bearer_text(const char *authorization)
 {
 	if (!authorization || strncasecmp(authorization, "Bearer ", 7))
@@ -225,10 +226,10 @@ static const char *bearer_text(const char *authorization)
 	return authorization + 7;
 }
 
-static int auth_knows(const struct auth *auth, const char *text, struct caller *ret)
+static int auth_verify(const struct auth *auth, const char *text, struct caller *ret)
 {
-	static const char nothing[TOKEN_TEXT_ROOM] =
-		PREFIX "0000000000000000_0000000000000000000000000000000000000000000";
+	static const char nothing[TOKEN_TEXT_SIZE] = PREFIX
+		"0000000000000000_0000000000000000000000000000000000000000000";
 	unsigned char hash[HASH_SHA256_LEN];
 	const struct known *found;
 	int good = token_is_text(text);
@@ -252,13 +253,13 @@ int auth_peek(struct auth *auth, const char *authorization, struct caller *ret)
 
 	if (env_mono_ms(auth->env) - auth->looked_ms >= 1000)
 		auth_refresh(auth);
-	if (auth_knows(auth, text, ret))
+	if (auth_verify(auth, text, ret))
 		return 1;
-	/* It may have been added since: whoever got a token may use it at once. */
+	/* The token may be newer than the table: a new token works at once. */
 	if (auth->has_failed || store_data_version(auth->reader) == auth->looked_version)
 		return 0;
 	auth_refresh(auth);
-	return auth_knows(auth, text, ret);
+	return auth_verify(auth, text, ret);
 }
 
 enum auth_result auth_check(struct auth *auth, const char *authorization, const char *address,
@@ -269,7 +270,8 @@ enum auth_result auth_check(struct auth *auth, const char *authorization, const 
 		return AUTH_OK;
 	}
 	auth->counters.refused++;
-	if (!limit_count(auth->limit, address, refusals_per_minute, env_mono_ms(auth->env)))
+	if (!auth_throttle_count(auth->throttle, address, refusals_per_minute,
+				 env_mono_ms(auth->env)))
 		return AUTH_REFUSED;
 	auth->counters.limited++;
 	return AUTH_LIMITED;

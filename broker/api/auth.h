@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who asks. A token's text is
+ * Authentication by tokens. The text of a token is
  *
  *	lsr_<16 hex digits: its public id>_<43 characters base64url: 256 random bits>
  *
- * and only the SHA-256 of the whole text is stored, so that neither the database nor
- * a backup of it opens anything. Found by the public id, compared in constant time;
- * an unknown id, an expired token and a text that is no token cost the same digest
- * and the same comparison.
+ * Only the SHA-256 of the whole text is stored, so neither the database nor a backup of it
+ * grants access. A token is found by its public id and compared in constant time; an unknown
+ * id, an expired token and a malformed text cost the same digest and the same comparison.
  *
- * The tokens are kept in memory and read again when the store says that one was
- * added or revoked. It is asked once a second, and before a token is refused if
- * anything was committed since. Loop thread only, but for token_make, which any
- * thread may call.
+ * The tokens are held in memory and reloaded when the store reports that one was added or
+ * revoked. The store is asked once a second, and before a token is refused if anything was
+ * committed since. Loop thread only, except for token_make, which any thread may call.
  */
 #pragma once
 
@@ -24,19 +22,19 @@
 #include "util/env.h"
 #include "util/err.h"
 
-#define TOKEN_TEXT_ROOM 65
+#define TOKEN_TEXT_SIZE 65
 
 /*
- * Makes a token: the text to hand out, once, and the row to store. ERR_INVALID when owner
- * or org is not well formed (api/grammar.h). expires_ms 0 is never.
+ * Makes a token: the text, which is shown once, and the row to store. ERR_INVALID if owner or
+ * org is malformed (api/validate.h). expires_ms 0: never.
  */
 int token_make(const struct env *env, const char *owner, const char *org, enum token_role role,
-	       int64_t expires_ms, char text[TOKEN_TEXT_ROOM], struct token *ret, struct err *err);
+	       int64_t expires_ms, char text[TOKEN_TEXT_SIZE], struct token *ret, struct err *err);
 
 enum auth_result {
 	AUTH_OK,
-	AUTH_REFUSED,	/* 401 */
-	AUTH_LIMITED,	/* 429: refused too often from this address */
+	AUTH_REFUSED, /* 401 */
+	AUTH_LIMITED, /* 429: too many refusals of this address */
 };
 
 struct auth;
@@ -47,15 +45,15 @@ struct auth_counters {
 };
 
 int auth_new(const struct env *env, struct store *reader, struct auth **ret, struct err *err);
-void auth_free(struct auth *auth);	/* NULL is fine */
-/* Reads the tokens now. On -1 those it had stay. */
+void auth_free(struct auth *auth); /* NULL is allowed */
+/* Reloads the tokens. On -1 the old ones stay. */
 int auth_reload(struct auth *auth, struct err *err);
 /*
- * `authorization` is the header's value, or NULL. `address` is the peer's: a valid token
+ * `authorization` is the value of the header, or NULL; `address` is the peer's. A valid token
  * is accepted however often its address was refused.
  */
 enum auth_result auth_check(struct auth *auth, const char *authorization, const char *address,
 			    int refusals_per_minute, struct caller *ret);
-/* The same look without its consequences: 1 a good token, 0 not. Nothing is counted. */
+/* Verifies a token without counting anything: 1 valid, 0 not. */
 int auth_peek(struct auth *auth, const char *authorization, struct caller *ret);
 const struct auth_counters *auth_counters(const struct auth *auth);

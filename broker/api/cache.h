@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A cache of rendered leases. An entry holds for one lease id, one caller and one
- * store_data_version(): as long as nothing was committed, rendering again would give the
- * same bytes. At most CACHE_SLOTS entries of CACHE_ENTRY_MAX bytes. Loop thread only.
+ * A cache of rendered leases. An entry is valid for one lease id, one caller and one
+ * store_data_version(): until the next commit, rendering again would give the same bytes. At
+ * most CACHE_SLOTS entries of CACHE_ENTRY_MAX bytes. Loop thread only.
  */
 #pragma once
 
@@ -18,8 +18,8 @@
 struct cache;
 
 struct cache *cache_new(void);
-void cache_free(struct cache *cache);	/* NULL is fine */
-/* NULL if there is none. Borrowed until the next cache_put. Version 0 finds nothing. */
+void cache_free(struct cache *cache); /* NULL is allowed */
+/* NULL: not cached. Borrowed until the next cache_put. Version 0 is never found. */
 const struct buf *cache_find(const struct cache *cache, uint64_t version,
 			     const struct caller *caller, const char *id);
 /* Replaces the entry in its slot. Does nothing if the version is 0 or the answer too large. */

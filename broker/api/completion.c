@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -17,22 +18,20 @@
 struct completions {
 	struct event *event;
 	int fd;
-	pthread_mutex_t lock;	/* guards the next two */
-	struct completion *first;
-	struct completion **last;
+	pthread_mutex_t lock; /* guards the list */
+	STAILQ_HEAD(completion_list, completion) list;
 };
 
-static void completions_take(struct completions *completions)
+static void completions_finish(struct completions *completions)
 {
-	struct completion *completion, *next;
+	struct completion_list taken = STAILQ_HEAD_INITIALIZER(taken);
+	struct completion *completion;
 
 	pthread_mutex_lock(&completions->lock);
-	completion = completions->first;
-	completions->first = NULL;
-	completions->last = &completions->first;
+	STAILQ_CONCAT(&taken, &completions->list);
 	pthread_mutex_unlock(&completions->lock);
-	for (; completion; completion = next) {
-		next = completion->next;
+	while ((completion = STAILQ_FIRST(&taken))) {
+		STAILQ_REMOVE_HEAD(&taken, entry);
 		completion->finish(completion);
 	}
 }
@@ -42,22 +41,22 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 	uint64_t count;
 
 	(void)what;
-	/* The counter is taken before the list, so that a ring in between is not lost. */
+	/* The counter is read before the list, so that a signal in between is not lost. */
 	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN && errno != EINTR)
 		log_error(LOG_FIELDS({ "error", strerror(errno) }),
-			  "the answers of other threads cannot be waited for");
-	completions_take(arg);
+			  "cannot read the eventfd of finished requests");
+	completions_finish(arg);
 }
 
 int completions_new(struct event_base *base, struct completions **ret, struct err *err)
 {
 	struct completions *completions = xcalloc(1, sizeof(*completions));
 
-	completions->last = &completions->first;
+	STAILQ_INIT(&completions->list);
 	pthread_mutex_init(&completions->lock, NULL);
 	completions->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (completions->fd < 0) {
-		err_set_errno(err, errno, "cannot make an eventfd");
+		err_set_errno(err, errno, "cannot create an eventfd");
 		completions_free(completions);
 		return -1;
 	}
@@ -76,12 +75,10 @@ void completions_put(struct completions *completions, struct completion *complet
 	uint64_t one = 1;
 	int ring;
 
-	completion->next = NULL;
 	pthread_mutex_lock(&completions->lock);
-	ring = !completions->first;
-	*completions->last = completion;
-	completions->last = &completion->next;
-	/* Inside the lock, so that completions_free cannot close it meanwhile. */
+	ring = STAILQ_EMPTY(&completions->list);
+	STAILQ_INSERT_TAIL(&completions->list, completion, entry);
+	/* Inside the lock, so that completions_free does not close the eventfd meanwhile. */
 	if (ring && write(completions->fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		log_error(LOG_FIELDS({ "error", strerror(errno) }), "cannot wake the loop");
 	pthread_mutex_unlock(&completions->lock);
@@ -90,8 +87,8 @@ void completions_put(struct completions *completions, struct completion *complet
 void completions_drain(struct completions *completions)
 {
 	do {
-		completions_take(completions);
-	} while (completions->first);
+		completions_finish(completions);
+	} while (!STAILQ_EMPTY(&completions->list));
 }
 
 void completions_free(struct completions *completions)

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * GET /v1/control: the WebSocket over which a client sends heartbeats and follows runs
- * (contract 2.9). It says nothing that the routes do not; it saves requests. Each message
- * is as small as the client reads by default. The token is looked at with every message:
- * one that is revoked closes its socket.
+ * (contract 2.9). It offers nothing that the routes do not; it saves requests. No message is
+ * longer than the client reads by default. The token is verified with every message: if it
+ * was revoked, the socket is closed.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/control.h"
-#include "api/grammar.h"
 #include "api/handlers.h"
 #include "api/lookup.h"
-#include "api/run_render.h"
+#include "api/reply.h"
 #include "api/telemetry.h"
+#include "api/validate.h"
 #include "http/websocket.h"
 #include "util/alloc.h"
 #include "util/hash.h"
@@ -22,52 +22,25 @@
 
 #define CONTROLS_MAX 512
 #define CONTROLS_PER_OWNER 32
-#define FOLLOWS_MAX 16		/* runs that one socket follows */
-#define BEATS_MAX 8		/* heartbeats of one socket that are with the engine */
+#define BEATS_MAX 8 /* heartbeats of one socket that wait for the engine */
 #define MESSAGE_IN_MAX 65536
-#define MESSAGE_OUT_MAX 30000	/* the client's reader takes 32 KiB */
-#define EVENTS_PRESET 100
-#define AUTHORIZATION_ROOM 128
 
-struct follow {
-	char run_id[RUN_ID_SIZE];
-	int64_t n;		/* the run's row */
-	int64_t seq;		/* of the last event that was sent */
-	int limit;		/* events in one message */
-};
-
-struct control {
-	struct control *next;
-	struct api *api;
-	struct http_socket *socket;
-	struct caller caller;
-	char authorization[AUTHORIZATION_ROOM];	/* wiped at the end */
-	struct beat *beats;
-	int beat_count;
-	struct follow follows[FOLLOWS_MAX];
-	int follow_count;
-	int is_full;		/* wait for the client to read */
-};
-
-/* A heartbeat that is with the engine; its control may be gone when it comes back. */
+/* A heartbeat that waits for the engine; its socket may be closed meanwhile. */
 struct beat {
-	struct beat *next;
+	LIST_ENTRY(beat) entry;
 	struct control *control;
-	char lease[ROUTE_PARAM_ROOM];
+	char lease[ROUTE_PARAM_SIZE];
 };
 
 /* ---- life --------------------------------------------------------------------------- */
 
 static void control_free(struct control *c)
 {
-	struct control **at = &c->api->controls;
+	struct beat *beat;
 
-	while (*at && *at != c)
-		at = &(*at)->next;
-	if (*at)
-		*at = c->next;
+	LIST_REMOVE(c, entry);
 	c->api->control_count--;
-	for (struct beat *beat = c->beats; beat; beat = beat->next)
+	for (beat = LIST_FIRST(&c->beats); beat; beat = LIST_NEXT(beat, entry))
 		beat->control = NULL;
 	hash_wipe(c->authorization, sizeof(c->authorization));
 	free(c);
@@ -81,51 +54,16 @@ static void control_close(struct control *c, uint16_t code)
 
 void control_stop(struct api *api)
 {
-	while (api->controls)
-		control_close(api->controls, FRAME_CODE_GOING_AWAY);
-}
-
-/* ---- what is said ---------------------------------------------------------------------- */
-
-static void send_out(struct control *c)
-{
-	struct buf *out = &c->api->out;
-
-	if (http_socket_send(c->socket, buf_str(out), out->len) > 0)
-		c->is_full = 1;
-}
-
-static struct jsonw say(struct control *c, const char *type)
-{
-	struct jsonw w;
-
-	buf_clear(&c->api->out);
-	jsonw_init(&w, &c->api->out);
-	jsonw_object(&w, NULL);
-	jsonw_text(&w, "type", type);
-	return w;
-}
-
-static void said(struct control *c, struct jsonw *w)
-{
-	jsonw_end_object(w);
-	send_out(c);
-}
-
-static void say_error(struct control *c, const char *code, const char *message)
-{
-	struct jsonw w = say(c, "error");
-
-	jsonw_text(&w, "code", code);
-	jsonw_text(&w, "message", message);
-	said(c, &w);
+	while (!LIST_EMPTY(&api->controls))
+		control_close(LIST_FIRST(&api->controls), FRAME_CODE_GOING_AWAY);
 }
 
 /* ---- heartbeats ---------------------------------------------------------------------------- */
 
-static void say_beat(struct control *c, const char *lease, int64_t expires_ms, const char *error)
+static void control_send_beat(struct control *c, const char *lease, int64_t expires_ms,
+			      const char *error)
 {
-	struct jsonw w = say(c, "heartbeat");
+	struct jsonw w = control_begin(c, "heartbeat");
 
 	jsonw_text(&w, "leaseID", lease);
 	jsonw_bool(&w, "ok", !error);
@@ -133,30 +71,29 @@ static void say_beat(struct control *c, const char *lease, int64_t expires_ms, c
 		jsonw_text(&w, "error", error);
 	else
 		jsonw_time(&w, "expiresAt", expires_ms);
-	said(c, &w);
+	control_send(c, &w);
 }
 
-static void beat_finish(struct call *call, struct engine_request *request)
+static void beat_finish(struct api_request *request, struct engine_request *engine_request)
 {
-	struct beat *beat = request->user;
+	struct beat *beat = engine_request->user;
 	struct control *c = beat->control;
-	int ok = request->result == RESULT_OK;
+	int ok = engine_request->result == RESULT_OK;
 
-	(void)call;
+	(void)request;
 	if (c) {
-		struct beat **at = &c->beats;
-
-		while (*at != beat)
-			at = &(*at)->next;
-		*at = beat->next;
+		LIST_REMOVE(beat, entry);
 		c->beat_count--;
-		say_beat(c, ok ? request->lease.id : beat->lease, lease_expires_ms(&request->lease),
-			 ok ? NULL : request->code[0] ? request->code : "internal");
+		control_send_beat(c, ok ? engine_request->lease.id : beat->lease,
+				  lease_expires_ms(&engine_request->lease),
+				  ok			  ? NULL :
+				  engine_request->code[0] ? engine_request->code :
+							    "internal");
 	}
 	free(beat);
 }
 
-/* Of a message: openapi.json does not describe these. */
+/* Messages have no schema in openapi.json. */
 struct beat_body {
 	char lease[64];
 	char expected_account[32];
@@ -165,265 +102,130 @@ struct beat_body {
 };
 
 /* clang-format off */
-static const struct input_field beat_fields[] = {
-	{ .name = "leaseID", .type = INPUT_TEXT, INPUT_AT(beat_body, lease) },
-	{ .name = "expectedProvider", .type = INPUT_TEXT, INPUT_AT(beat_body, expected_account) },
-	{ .name = "telemetry", .type = INPUT_OBJECT, INPUT_TO(beat_body, telemetry),
+static const struct body_field beat_fields[] = {
+	{ .name = "leaseID", .type = FIELD_TEXT, FIELD_AT(beat_body, lease) },
+	{ .name = "expectedProvider", .type = FIELD_TEXT, FIELD_AT(beat_body, expected_account) },
+	{ .name = "telemetry", .type = FIELD_OBJECT, FIELD_TO(beat_body, telemetry),
 	  .members = &body_telemetry },
 	/* 0 stands for "absent" where a client cannot leave it out. */
-	{ .name = "idleTimeoutSeconds", .type = INPUT_INT, INPUT_TO(beat_body, idle_seconds),
+	{ .name = "idleTimeoutSeconds", .type = FIELD_INT, FIELD_TO(beat_body, idle_seconds),
 	  .expected = "positive", .high = INT64_MAX },
 };
 /* clang-format on */
 
-static const struct input_table body_beat = INPUT_TABLE(NULL, NULL, beat_fields);
+static const struct body_table body_beat = BODY_TABLE(NULL, NULL, beat_fields);
 
-static int read_beat(struct control *c, struct input *in, struct engine_request *request)
+static int read_beat(struct control *c, struct json_body *in, struct engine_request *engine_request)
 {
 	struct beat_body body = { .lease = "" };
 	int64_t max = c->api->config.idle_max_ms / 1000;
-	int rc = input_read(in, in->root, &body_beat, &body);
+	int rc = json_body_read(in, in->root, &body_beat, &body);
 
-	TEXT_SET(request->ref, body.lease);
-	TEXT_SET(request->expected_account, body.expected_account);
-	request->idle_ms = (body.idle_seconds > max ? max : body.idle_seconds) * 1000;
+	TEXT_SET(engine_request->ref, body.lease);
+	TEXT_SET(engine_request->expected_account, body.expected_account);
+	engine_request->idle_ms = (body.idle_seconds > max ? max : body.idle_seconds) * 1000;
 	if (!rc && body.telemetry)
 		rc = telemetry_read(in, body.telemetry, env_wall_ms(c->api->parts.env),
-				    &request->sample_ms, request->sample, sizeof(request->sample));
-	if (!grammar_is_lease_id(request->ref) && !grammar_is_slug(request->ref))
-		rc = input_fail(in, 404, "not_found", "There is no such lease.");
+				    &engine_request->sample_ms, engine_request->sample,
+				    sizeof(engine_request->sample));
+	if (!validate_lease_id(engine_request->ref) && !validate_slug(engine_request->ref))
+		rc = json_body_fail(in, 404, "not_found", "No such lease.");
 	return rc < 0 ? -1 : 0;
 }
 
-static void take_heartbeat(struct control *c, struct input *in)
+static void control_beat(struct control *c, struct json_body *in)
 {
 	struct api *api = c->api;
-	struct call call = { .api = api, .caller = c->caller };
-	struct engine_request *request = NULL;
+	struct api_request request = { .api = api, .caller = c->caller };
+	struct engine_request *engine_request = NULL;
 	struct beat *beat;
 
 	if (c->caller.role == TOKEN_READER) {
-		say_beat(c, "", 0, "forbidden");
+		control_send_beat(c, "", 0, "forbidden");
 		return;
 	}
 	if (c->beat_count < BEATS_MAX)
-		request = queue_request(api->queue, &call, REQUEST_HEARTBEAT,
-					(size_t)api->config.pending_max);
-	if (!request) {
-		say_beat(c, "", 0, "busy");
+		engine_request = engine_queue_request(api->engine_queue, &request,
+						      REQUEST_HEARTBEAT,
+						      (size_t)api->config.pending_max);
+	if (!engine_request) {
+		control_send_beat(c, "", 0, "busy");
 		return;
 	}
-	if (read_beat(c, in, request)) {
-		say_beat(c, grammar_is_lease_id(request->ref) ? request->ref : "", 0,
-			 in->fault->code);
-		queue_drop(api->queue, request);
+	if (read_beat(c, in, engine_request)) {
+		control_send_beat(c,
+				  validate_lease_id(engine_request->ref) ? engine_request->ref : "",
+				  0, in->error->code);
+		engine_queue_drop(api->engine_queue, engine_request);
 		return;
 	}
-	/* Whom it is shared with does not keep it alive from here. */
-	request->own_only = 1;
+	/* Users with whom the lease is shared do not keep it alive from here. */
+	engine_request->own_only = 1;
 	beat = xcalloc(1, sizeof(*beat));
-	memcpy(beat->lease, request->ref, sizeof(beat->lease));
+	memcpy(beat->lease, engine_request->ref, sizeof(beat->lease));
 	beat->control = c;
-	beat->next = c->beats;
-	c->beats = beat;
+	LIST_INSERT_HEAD(&c->beats, beat, entry);
 	c->beat_count++;
-	request->user = beat;
-	queue_submit(api->queue, request, beat_finish);
+	engine_request->user = beat;
+	engine_queue_submit(api->engine_queue, engine_request, beat_finish);
 }
 
-/* ---- following a run ----------------------------------------------------------------------- */
-
-static void follow_drop(struct control *c, struct follow *f)
-{
-	c->follow_count--;
-	*f = c->follows[c->follow_count];
-}
-
-/* Events as far as they fit into one message. */
-struct event_page {
-	struct jsonw w;
-	const struct follow *follow;
-	int64_t seq;		/* of the last one that fits */
-	int count;
-	int is_too_large;	/* not even one alone */
-};
-
-static int page_add(void *arg, int64_t seq, int64_t at_ms, const char *fields)
-{
-	struct event_page *page = arg;
-	struct buf *out = page->w.out;
-	size_t before = out->len;
-	int comma = page->w.comma;
-
-	run_render_event(&page->w, page->follow->run_id, seq, at_ms, fields);
-	if (out->len > MESSAGE_OUT_MAX) {
-		out->len = before;
-		out->data[before] = '\0';
-		page->w.comma = comma;
-		page->is_too_large = !page->count;
-		return 1;
-	}
-	page->seq = seq;
-	page->count++;
-	return 0;
-}
-
-/* Sends the next message of a run's events. 1: there may be more, 0: there is not, -1: dropped. */
-static int follow_send(struct control *c, struct follow *f)
-{
-	struct event_page page = { .follow = f, .seq = f->seq };
-
-	page.w = say(c, "run_events");
-	jsonw_text(&page.w, "runID", f->run_id);
-	jsonw_array(&page.w, "events");
-	if (store_run_event_each(c->api->parts.runs_reader, f->n, f->seq, f->limit, page_add, &page,
-				 NULL) || page.is_too_large) {
-		follow_drop(c, f);
-		/* The client goes on by asking for pages. */
-		say_error(c, "event_too_large", "Ask for the events of this run.");
-		return -1;
-	}
-	jsonw_end_array(&page.w);
-	if (!page.count)
-		return 0;
-	jsonw_int(&page.w, "nextSeq", page.seq);
-	f->seq = page.seq;
-	said(c, &page.w);
-	return 1;
-}
-
-static void follow_go_on(struct control *c, struct follow *f)
-{
-	while (!c->is_full && follow_send(c, f) > 0)
-		;
-}
-
-struct subscribe_body {
-	char run_id[RUN_ID_SIZE];
-	int64_t after, limit;
-};
-
-/* clang-format off */
-static const struct input_field subscribe_fields[] = {
-	{ .name = "runID", .type = INPUT_TEXT, INPUT_AT(subscribe_body, run_id) },
-	{ .name = "after", .type = INPUT_INT, INPUT_TO(subscribe_body, after) },
-	{ .name = "limit", .type = INPUT_INT, INPUT_TO(subscribe_body, limit) },
-};
-/* clang-format on */
-
-static const struct input_table body_subscribe = INPUT_TABLE(NULL, NULL, subscribe_fields);
-
-static void take_subscribe(struct control *c, struct input *in)
-{
-	struct store_scope scope = lookup_scope(&c->caller);
-	struct follow *f = NULL;
-	struct subscribe_body body = { .limit = EVENTS_PRESET };
-	struct run_row run;
-
-	if (input_read(in, in->root, &body_subscribe, &body)) {
-		say_error(c, in->fault->code, in->fault->message);
-		return;
-	}
-	if (!lookup_has_runs(c->api)) {
-		say_error(c, "store_unavailable", LOOKUP_NO_RUNS);
-		return;
-	}
-	if (!lookup_is_run_id(body.run_id) ||
-	    store_run_find(c->api->parts.runs_reader, body.run_id, &scope, RUN_READ, &run, NULL)) {
-		say_error(c, "not_found", "There is no such run.");
-		return;
-	}
-	/* The same one again is followed from where the client says it is. */
-	for (int i = 0; i < c->follow_count && !f; i++) {
-		if (c->follows[i].n == run.n)
-			f = &c->follows[i];
-	}
-	if (!f && c->follow_count == FOLLOWS_MAX) {
-		say_error(c, "too_many_runs", "This socket follows enough runs.");
-		return;
-	}
-	if (!f)
-		f = &c->follows[c->follow_count++];
-	memcpy(f->run_id, run.id, sizeof(f->run_id));
-	f->n = run.n;
-	f->seq = body.after > 0 ? body.after : 0;
-	f->limit = body.limit < 1 || body.limit > EVENTS_PRESET ? EVENTS_PRESET : (int)body.limit;
-	follow_go_on(c, f);
-}
-
-void control_run_changed(struct api *api, const char *run_id)
-{
-	for (struct control *c = api->controls; c; c = c->next) {
-		for (int i = 0; i < c->follow_count; i++) {
-			if (!strcmp(c->follows[i].run_id, run_id)) {
-				follow_go_on(c, &c->follows[i]);
-				break;
-			}
-		}
-	}
-}
-
-/* ---- messages ---------------------------------------------------------------------------- */
+/* ---- messages in ---------------------------------------------------------------------------- */
 
 struct message_body {
 	char type[32];
 };
 
 /* clang-format off */
-static const struct input_field message_fields[] = {
-	{ .name = "type", .type = INPUT_TEXT, .flags = INPUT_LENIENT,
-	  INPUT_AT(message_body, type) },
+static const struct body_field message_fields[] = {
+	{ .name = "type", .type = FIELD_TEXT, .flags = FIELD_LENIENT,
+	  FIELD_AT(message_body, type) },
 };
 /* clang-format on */
 
-static const struct input_table body_message = INPUT_TABLE(NULL, NULL, message_fields);
+static const struct body_table body_message = BODY_TABLE(NULL, NULL, message_fields);
 
-static void take_message(struct control *c, struct input *in)
+static void control_message(struct control *c, struct json_body *in)
 {
 	struct message_body body = { .type = "" };
 	const char *type = body.type;
 
-	input_read(in, in->root, &body_message, &body);
+	json_body_read(in, in->root, &body_message, &body);
 	if (!strcmp(type, "heartbeat")) {
-		take_heartbeat(c, in);
+		control_beat(c, in);
 	} else if (!strcmp(type, "subscribe_run")) {
-		take_subscribe(c, in);
+		control_subscribe(c, in);
 	} else if (!strcmp(type, "ping")) {
-		struct jsonw w = say(c, "pong");
+		struct jsonw w = control_begin(c, "pong");
 
-		said(c, &w);
+		control_send(c, &w);
 	} else if (strcmp(type, "ack") && strcmp(type, "pong")) {
-		say_error(c, "unknown_type", "There is no message of this type.");
+		control_error(c, "unknown_type", "Unknown message type.");
 	}
 }
 
 static void on_text(struct http_socket *socket, const char *text, size_t len, void *arg)
 {
 	struct control *c = arg;
-	struct fault fault = { .status = 0 };
-	struct input in;
+	struct api_error error = { .status = 0 };
+	struct json_body in;
 
 	(void)socket;
 	if (!auth_peek(c->api->auth, c->authorization, &c->caller)) {
 		control_close(c, FRAME_CODE_POLICY);
 		return;
 	}
-	if (input_open(&in, text, len, 0, &fault))
-		say_error(c, fault.code, fault.message);
+	if (json_body_open(&in, text, len, 0, &error))
+		control_error(c, error.code, error.message);
 	else
-		take_message(c, &in);
-	input_close(&in);
+		control_message(c, &in);
+	json_body_close(&in);
 }
 
 static void on_drain(struct http_socket *socket, void *arg)
 {
-	struct control *c = arg;
-
 	(void)socket;
-	c->is_full = 0;
-	/* From the last one on, which may go away on the way. */
-	for (int i = c->follow_count - 1; i >= 0 && !c->is_full; i--)
-		follow_go_on(c, &c->follows[i]);
+	control_drained(arg);
 }
 
 static void on_closed(struct http_socket *socket, void *arg)
@@ -434,20 +236,21 @@ static void on_closed(struct http_socket *socket, void *arg)
 
 /* ---- the handshake ------------------------------------------------------------------------ */
 
-static int too_many(struct call *call)
+static int has_too_many(struct api_request *request)
 {
+	const struct control *c;
 	size_t own = 0;
 
-	for (const struct control *c = call->api->controls; c; c = c->next)
-		own += !strcmp(c->caller.owner, call->caller.owner) &&
-		       !strcmp(c->caller.org, call->caller.org);
-	return call->api->control_count >= CONTROLS_MAX || own >= CONTROLS_PER_OWNER;
+	for (c = LIST_FIRST(&request->api->controls); c; c = LIST_NEXT(c, entry))
+		own += !strcmp(c->caller.owner, request->caller.owner) &&
+		       !strcmp(c->caller.org, request->caller.org);
+	return request->api->control_count >= CONTROLS_MAX || own >= CONTROLS_PER_OWNER;
 }
 
-/* The first thing that is said; the client does not need it. */
-static void say_hello(struct control *c)
+/* The first message; the client does not depend on it. */
+static void control_send_hello(struct control *c)
 {
-	struct jsonw w = say(c, "hello");
+	struct jsonw w = control_begin(c, "hello");
 	unsigned char bytes[8];
 	char id[HASH_HEX_ROOM(8)];
 
@@ -455,46 +258,45 @@ static void say_hello(struct control *c)
 	hash_hex(bytes, sizeof(bytes), id);
 	jsonw_int(&w, "protocol", 1);
 	jsonw_text(&w, "clientID", id);
-	said(c, &w);
+	control_send(c, &w);
 }
 
-void control_open(struct call *call)
+void control_open(struct api_request *request)
 {
 	static const struct http_socket_handler handler = { on_text, on_drain, on_closed };
-	const char *authorization = http_head_known(call->head, HTTP_FIELD_AUTHORIZATION);
+	const char *authorization = http_head_known(request->head, HTTP_FIELD_AUTHORIZATION);
 	struct http_socket_config config;
-	struct api *api = call->api;
+	struct api *api = request->api;
 	const char *code, *message;
 	struct control *c;
-	int status = http_websocket_refusal(call->head, &code, &message);
+	int status = http_websocket_refusal(request->head, &code, &message);
 
 	if (status == 426) {
-		http_reply_header(call->ex, "Upgrade", "websocket");
-		http_reply_header(call->ex, "Sec-WebSocket-Version", "13");
+		http_reply_header(request->ex, "Upgrade", "websocket");
+		http_reply_header(request->ex, "Sec-WebSocket-Version", "13");
 	}
 	if (status) {
-		call_error(call, status, code, message);
+		reply_error(request, status, code, message);
 		return;
 	}
-	/* The client goes on without; it asks again with its next heartbeat. */
-	if (too_many(call) || strlen(authorization) >= AUTHORIZATION_ROOM) {
-		call_error(call, 503, "busy", "There are enough sockets.");
+	/* The client works without a socket and tries again at its next heartbeat. */
+	if (has_too_many(request) || strlen(authorization) >= CONTROL_AUTHORIZATION_SIZE) {
+		reply_error(request, 503, "busy", "Too many control sockets.");
 		return;
 	}
 	c = xcalloc(1, sizeof(*c));
 	c->api = api;
-	c->caller = call->caller;
+	c->caller = request->caller;
 	memcpy(c->authorization, authorization, strlen(authorization) + 1);
 	http_socket_config_init(&config);
 	config.message_max = MESSAGE_IN_MAX;
-	c->socket = http_websocket_accept(call->ex, &handler, &config, c);
+	c->socket = http_websocket_accept(request->ex, &handler, &config, c);
 	if (!c->socket) {
 		hash_wipe(c->authorization, sizeof(c->authorization));
 		free(c);
 		return;
 	}
-	c->next = api->controls;
-	api->controls = c;
+	LIST_INSERT_HEAD(&api->controls, c, entry);
 	api->control_count++;
-	say_hello(c);
+	control_send_hello(c);
 }

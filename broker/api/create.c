@@ -3,38 +3,41 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/create_request.h"
 #include "api/engine_request.h"
-#include "api/grammar.h"
+#include "api/engine_response.h"
 #include "api/handlers.h"
-#include "api/result.h"
+#include "api/query.h"
+#include "api/reply.h"
 #include "api/slug.h"
-#include "api/wish.h"
+#include "api/validate.h"
 #include "util/hash.h"
 
-/* 422 when the request can never work, 409 when the world was in the way. */
-static int failed_status(const struct engine_request *request)
+/* 422: the request can never succeed; 409: it may succeed at another time. */
+static int failed_status(const struct engine_request *engine_request)
 {
-	if (request->lease.end_reason == LEASE_END_CLASS_INVALID)
+	if (engine_request->lease.end_reason == LEASE_END_CLASS_INVALID)
 		return 422;
 	return 409;
 }
 
-/* In words of ours; the provider's are in the attempts. */
+/* In our own words; the provider's are in the attempts. */
 static const char *failed_message(const struct lease *l)
 {
 	static const struct {
 		uint32_t error_class;
 		const char *text;
 	} texts[] = {
-		{ LESSOR_CLASS_CAPACITY, "No server of the types tried is to be had now." },
-		{ LESSOR_CLASS_QUOTA, "The provider account's own limit is reached." },
-		{ LESSOR_CLASS_RATE, "The provider account has no calls left for now." },
-		{ LESSOR_CLASS_AUTH, "The provider refuses the broker's credential." },
-		{ LESSOR_CLASS_ACCOUNT, "The provider account is not the one we know." },
-		{ LESSOR_CLASS_INVALID, "The provider refuses the request as it stands." },
-		{ LESSOR_CLASS_CONFLICT, "Something of somebody else's stands in the way." },
+		{ LESSOR_CLASS_CAPACITY, "No server of the requested types is available." },
+		{ LESSOR_CLASS_QUOTA, "The provider account has reached its quota." },
+		{ LESSOR_CLASS_RATE, "The provider account has reached its request limit." },
+		{ LESSOR_CLASS_AUTH, "The provider rejected the broker's credential." },
+		{ LESSOR_CLASS_ACCOUNT,
+		  "The credential opens another provider account than before." },
+		{ LESSOR_CLASS_INVALID, "The provider rejected the request as invalid." },
+		{ LESSOR_CLASS_CONFLICT, "The request conflicts with a resource that is not ours." },
 		{ LESSOR_CLASS_TIMEOUT, "The machine was not ready in time." },
-		{ LESSOR_CLASS_FAILED, "The provider failed to make the machine." },
+		{ LESSOR_CLASS_FAILED, "The provider failed to create the machine." },
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -43,70 +46,76 @@ static const char *failed_message(const struct lease *l)
 	}
 	if (l->end_reason == LEASE_END_DEADLINE)
 		return "The machine was not ready in time.";
-	return "The machine could not be made.";
+	return "The machine could not be created.";
 }
 
-/* An answer to a create that found or made its lease. */
-static void create_answer(struct call *call, const struct engine_request *request, int is_put)
+/* Answers a create whose lease exists, whether new or found. */
+static void create_answer(struct api_request *request, const struct engine_request *engine_request,
+			  int is_put)
 {
-	const struct lease *l = &request->lease;
+	const struct lease *l = &engine_request->lease;
 
 	if (l->state == LEASE_FAILED && !is_put) {
-		result_lease_error(call, failed_status(request), "provisioning_failed",
-				   failed_message(l), request);
+		engine_response_lease_error(request, failed_status(engine_request),
+					    "provisioning_failed", failed_message(l),
+					    engine_request);
 	} else if (!lease_is_live(l)) {
-		result_lease_error(call, 409,
-				   is_put			       ? "lease_id_conflict" :
-				   l->end_reason == LEASE_END_CANCELED ? "create_canceled" :
-									 "lease_state_changed",
-				   "The lease has ended.", request);
-	} else if (request->result == RESULT_CREATED) {
-		result_lease(call, 201, request);
+		engine_response_lease_error(request, 409,
+					    is_put ? "lease_id_conflict" :
+					    l->end_reason == LEASE_END_CANCELED ?
+						     "create_canceled" :
+						     "lease_state_changed",
+					    "The lease has ended.", engine_request);
+	} else if (engine_request->result == RESULT_CREATED) {
+		engine_response_lease(request, 201, engine_request);
 	} else {
-		result_lease(call, is_put && l->state == LEASE_PROVISIONING ? 202 : 200, request);
+		engine_response_lease(request, is_put && l->state == LEASE_PROVISIONING ? 202 : 200,
+				      engine_request);
 	}
 }
 
-static void create_finish(struct call *call, struct engine_request *request)
+static void create_finish(struct api_request *request, struct engine_request *engine_request)
 {
-	int is_put = call->route->method == HTTP_PUT;
+	int is_put = request->route->method == HTTP_PUT;
 
-	/* To the client of a PUT an id in use with another intent is one and the same thing. */
-	if (is_put && request->result == RESULT_CONFLICT) {
-		call_error(call, 409, "lease_id_conflict",
-			   "The lease id is taken, or was used with another request.");
+	/* The client of a PUT does not distinguish the ways in which an id is in use. */
+	if (is_put && engine_request->result == RESULT_CONFLICT) {
+		reply_error(request, 409, "lease_id_conflict",
+			    "The lease id is taken or was used with another request.");
 		return;
 	}
-	if (result_check(call, request) == 0)
-		create_answer(call, request, is_put);
+	if (engine_response_check(request, engine_request) == 0)
+		create_answer(request, engine_request, is_put);
 }
 
-static int read_key(struct call *call, struct engine_request *request, const char *put_id)
+static int read_key(struct api_request *request, struct engine_request *engine_request,
+		    const char *put_id)
 {
-	const char *key = http_head_known(call->head, HTTP_FIELD_IDEMPOTENCY_KEY);
+	const char *key = http_head_known(request->head, HTTP_FIELD_IDEMPOTENCY_KEY);
 
-	/* A PUT is its own key: the colon keeps it apart from every client's. */
+	/* The id of a PUT is its key; a client's own key cannot contain a colon. */
 	if (put_id) {
-		snprintf(request->idempotency_key, sizeof(request->idempotency_key), "put:%s",
-			 put_id);
+		snprintf(engine_request->idempotency_key, sizeof(engine_request->idempotency_key),
+			 "put:%s", put_id);
 		return 0;
 	}
 	if (!key)
 		return 0;
-	if (!grammar_is_key(key))
-		return fault_set(&call->fault, 400, "invalid_idempotency_key",
-				 "Idempotency-Key must be 1 to 127 of [A-Za-z0-9._~-].");
-	snprintf(request->idempotency_key, sizeof(request->idempotency_key), "%s", key);
+	if (!validate_key(key))
+		return api_error_set(&request->error, 400, "invalid_idempotency_key",
+				     "Idempotency-Key must be 1 to 127 of [A-Za-z0-9._~-].");
+	snprintf(engine_request->idempotency_key, sizeof(engine_request->idempotency_key), "%s",
+		 key);
 	return 0;
 }
 
-/* What the client left open. */
-static void complete(const struct call *call, struct lease *l)
+/* Fills in what the client left open. */
+static void lease_complete(const struct api_request *request, struct lease *l)
 {
 	unsigned char bytes[6];
 
 	if (!l->id[0]) {
-		env_random(call->api->parts.env, bytes, sizeof(bytes));
+		env_random(request->api->parts.env, bytes, sizeof(bytes));
 		memcpy(l->id, "cbx_", 4);
 		hash_hex(bytes, sizeof(bytes), l->id + 4);
 	}
@@ -115,62 +124,63 @@ static void complete(const struct call *call, struct lease *l)
 }
 
 /*
- * Refused now, and yet no new request: what was allowed when it came first is its lease. 0: it
- * was answered.
+ * A repeated request may be invalid under the present configuration; it still gets the lease
+ * that it created. 0: answered; -1: it is not a repetition.
  */
-static int create_known(struct call *call, struct engine_request *request)
+static int create_known(struct api_request *request, struct engine_request *engine_request)
 {
-	struct store *reader = call->api->parts.reader;
+	struct store *reader = request->api->parts.reader;
 	struct store_idempotency known;
 
-	if (!request->idempotency_key[0] ||
-	    store_idempotency_get(reader, call->caller.owner, call->caller.org,
-				  request->idempotency_key, &known, NULL) ||
-	    strcmp(known.hash, request->body_hash) ||
-	    store_lease_by_n(reader, known.lease_n, &request->lease, NULL))
+	if (!engine_request->idempotency_key[0] ||
+	    store_idempotency_get(reader, request->caller.owner, request->caller.org,
+				  engine_request->idempotency_key, &known, NULL) ||
+	    strcmp(known.hash, engine_request->body_hash) ||
+	    store_lease_by_n(reader, known.lease_n, &engine_request->lease, NULL))
 		return -1;
-	request->result = RESULT_REPLAY;
-	create_finish(call, request);
-	queue_drop(call->api->queue, request);
+	engine_request->result = RESULT_REPLAY;
+	create_finish(request, engine_request);
+	engine_queue_drop(request->api->engine_queue, engine_request);
 	return 0;
 }
 
-static void create_submit(struct call *call, const char *put_id)
+static void create_submit(struct api_request *request, const char *put_id)
 {
-	struct api *api = call->api;
-	struct wish wish = { &api->config, api->parts.accounts, api->parts.account_count,
-			     call->caller.role, put_id };
-	struct engine_request *request;
+	struct api *api = request->api;
+	struct create_request create = { &api->config, api->parts.accounts,
+					 api->parts.account_count, request->caller.role, put_id };
+	struct engine_request *engine_request;
 
-	request = engine_request_begin(call, REQUEST_CREATE);
-	if (!request)
+	engine_request = engine_request_begin(request, REQUEST_CREATE);
+	if (!engine_request)
 		return;
-	call->input.fault = &call->fault;
-	if (read_key(call, request, put_id)) {
-		engine_request_refuse(call, request);
-		return;
-	}
-	if (wish_read(&wish, &call->input, &request->create, request->body_hash, &call->fault)) {
-		if (create_known(call, request))
-			engine_request_refuse(call, request);
+	request->body.error = &request->error;
+	if (read_key(request, engine_request, put_id)) {
+		engine_request_refuse(request, engine_request);
 		return;
 	}
-	complete(call, &request->create);
-	request->wait_ms = call_wait_ms(call, api->config.create_wait_ms, NULL);
-	queue_submit(api->queue, request, create_finish);
+	if (create_request_read(&create, &request->body, &engine_request->create,
+				engine_request->body_hash, &request->error)) {
+		if (create_known(request, engine_request))
+			engine_request_refuse(request, engine_request);
+		return;
+	}
+	lease_complete(request, &engine_request->create);
+	engine_request->wait_ms = query_wait_ms(request, api->config.create_wait_ms, NULL);
+	engine_queue_submit(api->engine_queue, engine_request, create_finish);
 }
 
-void create_post(struct call *call)
+void create_post(struct api_request *request)
 {
-	create_submit(call, NULL);
+	create_submit(request, NULL);
 }
 
-void create_put(struct call *call)
+void create_put(struct api_request *request)
 {
-	if (!grammar_is_lease_id(call->param)) {
-		call_error(call, 400, "invalid_lease_id",
-			   "The lease id must be cbx_ and 12 lower-case hex digits.");
+	if (!validate_lease_id(request->param)) {
+		reply_error(request, 400, "invalid_lease_id",
+			    "The lease id must be cbx_ and 12 lower-case hex digits.");
 		return;
 	}
-	create_submit(call, call->param);
+	create_submit(request, request->param);
 }

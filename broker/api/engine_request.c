@@ -2,38 +2,41 @@
 #include "api/engine_request.h"
 
 #include "api/lookup.h"
+#include "api/reply.h"
 #include "util/text.h"
 
-struct engine_request *engine_request_begin(struct call *call, enum request_kind kind)
+struct engine_request *engine_request_begin(struct api_request *request, enum request_kind kind)
 {
-	struct api *api = call->api;
-	struct engine_request *request = queue_request(api->queue, call, kind,
-						       (size_t)api->config.pending_max);
+	struct api *api = request->api;
+	struct engine_request *engine_request =
+		engine_queue_request(api->engine_queue, request, kind,
+				     (size_t)api->config.pending_max);
 
-	if (!request) {
-		http_reply_header(call->ex, "Retry-After", "1");
-		call_error(call, 503, "busy", "Too many requests are waiting.");
+	if (!engine_request) {
+		http_reply_header(request->ex, "Retry-After", "1");
+		reply_error(request, 503, "busy", "Too many requests are waiting; try again.");
 	}
-	return request;
+	return engine_request;
 }
 
-struct engine_request *engine_request_begin_lease(struct call *call, enum request_kind kind)
+struct engine_request *engine_request_begin_lease(struct api_request *request,
+						  enum request_kind kind)
 {
-	struct engine_request *request;
+	struct engine_request *engine_request;
 
-	if (!lookup_lease_ref(call->param)) {
-		call_not_found(call);
+	if (!lookup_lease_ref(request->param)) {
+		reply_not_found(request);
 		return NULL;
 	}
-	request = engine_request_begin(call, kind);
-	if (!request)
+	engine_request = engine_request_begin(request, kind);
+	if (!engine_request)
 		return NULL;
-	TEXT_SET(request->ref, call->param);
-	return request;
+	TEXT_SET(engine_request->ref, request->param);
+	return engine_request;
 }
 
-void engine_request_refuse(struct call *call, struct engine_request *request)
+void engine_request_refuse(struct api_request *request, struct engine_request *engine_request)
 {
-	queue_drop(call->api->queue, request);
-	call_fault(call);
+	engine_queue_drop(request->api->engine_queue, engine_request);
+	reply_request_error(request);
 }

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/grammar.h"
+#include "api/reply.h"
 #include "api/slug.h"
+#include "api/validate.h"
 
 struct account *lookup_account(const struct api *api, const char *name)
 {
@@ -23,6 +24,11 @@ int lookup_is_unsure(const struct api *api, const struct lease *l)
 	return !account || account_is_fenced(account) || !account_is_verified(account, INT64_MAX);
 }
 
+int64_t lookup_now_ms(const struct api_request *request)
+{
+	return env_wall_ms(request->api->parts.env);
+}
+
 struct store_scope lookup_scope(const struct caller *caller)
 {
 	struct store_scope scope = { .owner = caller->owner, .org = caller->org };
@@ -34,50 +40,50 @@ struct store_scope lookup_scope(const struct caller *caller)
 	return scope;
 }
 
-int lookup_lease_ref(char param[ROUTE_PARAM_ROOM])
+int lookup_lease_ref(char param[ROUTE_PARAM_SIZE])
 {
 	char slug[48];
 
-	if (grammar_is_lease_id(param))
+	if (validate_lease_id(param))
 		return 1;
 	for (char *c = param; *c; c++) {
 		if (*c >= 'A' && *c <= 'Z')
 			*c = (char)(*c - 'A' + 'a');
 	}
-	if (grammar_is_slug(param))
+	if (validate_slug(param))
 		return 1;
 	/* As a slug was written when the lease was asked for. */
 	if (slug_normalize(param, slug))
 		return 0;
-	snprintf(param, ROUTE_PARAM_ROOM, "%s", slug);
+	snprintf(param, ROUTE_PARAM_SIZE, "%s", slug);
 	return 1;
 }
 
-int lookup_lease(struct call *call)
+int lookup_lease(struct api_request *request)
 {
-	struct store *reader = call->api->parts.reader;
-	struct store_scope scope = lookup_scope(&call->caller);
-	struct lease *l = &call->api->lease;
+	struct store *reader = request->api->parts.reader;
+	struct store_scope scope = lookup_scope(&request->caller);
+	struct lease *l = &request->api->lease;
 	struct err err = { 0 };
 	int rc;
 
-	if (!lookup_lease_ref(call->param)) {
-		call_not_found(call);
+	if (!lookup_lease_ref(request->param)) {
+		reply_not_found(request);
 		return -1;
 	}
-	if (grammar_is_lease_id(call->param))
-		rc = store_lease_visible(reader, call->param, &scope, l, &err);
+	if (validate_lease_id(request->param))
+		rc = store_lease_visible(reader, request->param, &scope, l, &err);
 	else
-		rc = store_lease_by_slug(reader, call->param, &scope, l, &err);
+		rc = store_lease_by_slug(reader, request->param, &scope, l, &err);
 	if (rc == 0)
 		return 0;
 	if (rc > 0)
-		call_not_found(call);
+		reply_not_found(request);
 	else if (err.kind == ERR_CONFLICT)
-		call_error(call, 409, "ambiguous_slug",
-			   "Several leases have this slug: use the id.");
+		reply_error(request, 409, "ambiguous_slug",
+			    "Several leases have this slug; use the id.");
 	else
-		call_broken(call, &err);
+		reply_store_error(request, &err);
 	return -1;
 }
 
@@ -94,31 +100,31 @@ int lookup_has_runs(const struct api *api)
 	return api->parts.runs_reader && runs_is_usable(api->parts.runs);
 }
 
-int lookup_require_runs(struct call *call)
+int lookup_require_runs(struct api_request *request)
 {
-	if (lookup_has_runs(call->api))
+	if (lookup_has_runs(request->api))
 		return 0;
-	http_reply_header(call->ex, "Retry-After", "60");
-	call_error(call, 503, "store_unavailable", LOOKUP_NO_RUNS);
+	http_reply_header(request->ex, "Retry-After", "60");
+	reply_error(request, 503, "store_unavailable", LOOKUP_NO_RUNS);
 	return -1;
 }
 
-int lookup_run(struct call *call, struct run_row *run)
+int lookup_run(struct api_request *request, struct run_row *run)
 {
-	struct store_scope scope = lookup_scope(&call->caller);
+	struct store_scope scope = lookup_scope(&request->caller);
 	struct err err = { 0 };
 	int rc;
 
-	if (lookup_require_runs(call))
+	if (lookup_require_runs(request))
 		return -1;
-	rc = lookup_is_run_id(call->param) ?
-		     store_run_find(call->api->parts.runs_reader, call->param, &scope, RUN_READ,
-				    run, &err) :
+	rc = lookup_is_run_id(request->param) ?
+		     store_run_find(request->api->parts.runs_reader, request->param, &scope,
+				    RUN_READ, run, &err) :
 		     1;
 
 	if (rc > 0)
-		call_not_found(call);
+		reply_not_found(request);
 	else if (rc < 0)
-		call_broken(call, &err);
+		reply_store_error(request, &err);
 	return rc ? -1 : 0;
 }

@@ -4,17 +4,18 @@
 
 #include "api/handlers.h"
 #include "api/lookup.h"
+#include "api/reply.h"
 #include "util/alloc.h"
 
-static void metric_head(struct buf *out, const char *name, const char *type, const char *help)
+static void metric_add_head(struct buf *out, const char *name, const char *type, const char *help)
 {
 	buf_addf(out, "# HELP lessor_%s %s\n# TYPE lessor_%s %s\n", name, help, name, type);
 }
 
-static void metric(struct buf *out, const char *name, const char *type, const char *help,
-		   int64_t value)
+static void metric_add(struct buf *out, const char *name, const char *type, const char *help,
+		       int64_t value)
 {
-	metric_head(out, name, type, help);
+	metric_add_head(out, name, type, help);
 	buf_addf(out, "lessor_%s %" PRId64 "\n", name, value);
 }
 
@@ -24,39 +25,40 @@ static void http_metrics(struct buf *out, const struct http_counters *c)
 		const char *name, *type, *help;
 		uint64_t value;
 	} rows[] = {
-		{ "http_connections_open", "gauge", "Connections now.", c->connections_open },
+		{ "http_connections_open", "gauge", "Open connections.", c->connections_open },
 		{ "http_connections_total", "counter", "Connections accepted.",
 		  c->connections_accepted },
 		{ "http_tls_total", "counter", "TLS handshakes completed.", c->connections_tls },
 		{ "http_tls_failed_total", "counter", "TLS handshakes failed.",
 		  c->connections_tls_failed },
-		{ "http_requests_open", "gauge", "Requests without an answer yet.",
+		{ "http_requests_open", "gauge", "Requests without an answer so far.",
 		  c->requests_open },
 		{ "http_requests_total", "counter", "Requests handed to a handler.", c->requests },
-		{ "http_gone_total", "counter", "Clients that left before the answer.", c->gone },
+		{ "http_gone_total", "counter", "Clients that disconnected before the answer.",
+		  c->gone },
 		{ "http_closed_idle_total", "counter", "Connections closed for idleness.",
 		  c->closed_idle },
 		{ "http_closed_silent_total", "counter", "Connections closed for silence.",
 		  c->closed_silent },
 		{ "http_closed_slow_total", "counter", "Connections closed for slow reading.",
 		  c->closed_slow_reader },
-		{ "http_accept_full_total", "counter", "Times that all connections were taken.",
-		  c->accept_full },
-		{ "http_accept_failed_total", "counter", "Times that descriptors ran out.",
-		  c->accept_failed },
+		{ "http_accept_full_total", "counter",
+		  "Times accepting paused because all connections were in use.", c->accept_full },
+		{ "http_accept_failed_total", "counter",
+		  "Times accepting failed, for example for lack of descriptors.", c->accept_failed },
 		{ "http_bytes_in_total", "counter", "Bytes read.", c->bytes_in },
 		{ "http_bytes_out_total", "counter", "Bytes written.", c->bytes_out },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		metric(out, rows[i].name, rows[i].type, rows[i].help, (int64_t)rows[i].value);
-	metric_head(out, "http_answers_total", "counter", "Answers by class of status.");
+		metric_add(out, rows[i].name, rows[i].type, rows[i].help, (int64_t)rows[i].value);
+	metric_add_head(out, "http_answers_total", "counter", "Answers by class of status.");
 	for (int i = 1; i < 6; i++)
 		buf_addf(out, "lessor_http_answers_total{status=\"%dxx\"} %" PRIu64 "\n", i,
 			 c->answers[i]);
-	metric_head(out, "http_refusals_total", "counter", "Requests refused by the HTTP room.");
+	metric_add_head(out, "http_refusals_total", "counter", "Requests refused by the HTTP room.");
 	for (int i = 1; i < HTTP_REFUSAL_COUNT; i++) {
-		/* Several refusals share a code; only those that happened are worth a line. */
+		/* Several refusals share a code. Only those that occurred are shown. */
 		if (c->refusals[i])
 			buf_addf(out, "lessor_http_refusals_total{code=\"%s\",n=\"%d\"} %" PRIu64
 				 "\n", http_refusal_code((enum http_refusal)i), i, c->refusals[i]);
@@ -65,7 +67,8 @@ static void http_metrics(struct buf *out, const struct http_counters *c)
 
 static void route_metrics(struct buf *out, const struct api *api)
 {
-	metric_head(out, "api_answers_total", "counter", "Answers by route and class of status.");
+	metric_add_head(out, "api_answers_total", "counter",
+			"Answers by route and class of status.");
 	for (size_t r = 0; r <= api->route_count; r++) {
 		for (int i = 1; i < 6; i++) {
 			if (!api->answers[r][i])
@@ -90,17 +93,18 @@ static void account_metrics(struct buf *out, const struct api *api)
 		  offsetof(struct account_figures, calls) },
 		{ "account_calls_failed_total", "counter", "Provider calls that failed.",
 		  offsetof(struct account_figures, calls_failed) },
-		{ "account_calls_shared_total", "counter", "Reads that shared another's answer.",
+		{ "account_calls_shared_total", "counter",
+		  "Reads that shared the response of another.",
 		  offsetof(struct account_figures, calls_coalesced) },
 		{ "account_budget_waits_total", "counter", "Calls that waited for the budget.",
 		  offsetof(struct account_figures, budget_waits) },
-		{ "account_rate_remaining", "gauge", "Calls left, as the provider said, or -1.",
+		{ "account_rate_remaining", "gauge", "Calls left according to the provider, or -1.",
 		  offsetof(struct account_figures, rate_remaining) },
 	};
 	struct account_figures figures;
 
 	for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
-		metric_head(out, rows[r].name, rows[r].type, rows[r].help);
+		metric_add_head(out, rows[r].name, rows[r].type, rows[r].help);
 		for (size_t i = 0; i < api->parts.account_count; i++) {
 			const char *base = (const char *)&figures;
 
@@ -110,19 +114,20 @@ static void account_metrics(struct buf *out, const struct api *api)
 				 *(const int64_t *)(const void *)(base + rows[r].at));
 		}
 	}
-	metric_head(out, "account_blocked", "gauge", "1 when the account must not be used.");
+	metric_add_head(out, "account_blocked", "gauge", "1 if the account cannot be used.");
 	for (size_t i = 0; i < api->parts.account_count; i++) {
 		account_figures(api->parts.accounts[i], &figures);
 		buf_addf(out, "lessor_account_blocked{account=\"%s\"} %d\n",
 			 api->parts.accounts[i]->config.name, figures.blocked != 0);
 	}
-	metric_head(out, "account_fenced", "gauge",
-		    "1 when the store may be older than the account: an operator must look.");
+	metric_add_head(out, "account_fenced", "gauge",
+			"1 if the database may be older than the account: needs operator action.");
 	for (size_t i = 0; i < api->parts.account_count; i++)
 		buf_addf(out, "lessor_account_fenced{account=\"%s\"} %d\n",
 			 api->parts.accounts[i]->config.name,
 			 account_is_fenced(api->parts.accounts[i]));
-	metric_head(out, "account_proven_seconds", "gauge", "When the account was last proven.");
+	metric_add_head(out, "account_proven_seconds", "gauge",
+			"When the account was last verified.");
 	for (size_t i = 0; i < api->parts.account_count; i++) {
 		account_figures(api->parts.accounts[i], &figures);
 		buf_addf(out, "lessor_account_proven_seconds{account=\"%s\"} %" PRId64 "\n",
@@ -139,7 +144,8 @@ static int orphan_count(void *arg, const struct orphan *s)
 
 static void sweep_metrics(struct buf *out, const struct api *api)
 {
-	metric_head(out, "sweep_strays", "gauge", "Resources of ours that no ledger names.");
+	metric_add_head(out, "sweep_strays", "gauge",
+			"Orphans: our resources that are in no ledger.");
 	for (size_t i = 0; i < api->parts.account_count; i++) {
 		const char *name = api->parts.accounts[i]->config.name;
 		int64_t count = 0;
@@ -148,7 +154,8 @@ static void sweep_metrics(struct buf *out, const struct api *api)
 			buf_addf(out, "lessor_sweep_strays{account=\"%s\"} %" PRId64 "\n", name,
 				 count);
 	}
-	metric_head(out, "sweep_done_seconds", "gauge", "When the account was last swept whole.");
+	metric_add_head(out, "sweep_done_seconds", "gauge",
+			"When a sweep of the account last completed.");
 	for (size_t i = 0; i < api->parts.account_count; i++) {
 		const char *name = api->parts.accounts[i]->config.name;
 		struct sweep sweep;
@@ -175,49 +182,50 @@ static int stranded_add(void *arg, const char *account)
 	return 0;
 }
 
-void metrics_show(struct call *call)
+void metrics_show(struct api_request *request)
 {
-	const struct api *api = call->api;
+	const struct api *api = request->api;
 	const struct auth_counters *auth = auth_counters(api->auth);
-	struct buf *out = &call->api->out;
+	struct buf *out = &request->api->out;
 	struct store_counts counts;
 	struct stranded stranded = { .api = api };
 	int64_t attention;
 
 	buf_clear(out);
-	metric_head(out, "build_info", "gauge", "The version that runs.");
+	metric_add_head(out, "build_info", "gauge", "The running version.");
 	buf_addf(out, "lessor_build_info{version=\"%s\"} 1\n", api->config.version);
-	metric(out, "api_pending", "gauge", "Requests with the engine.",
-	       (int64_t)queue_count(api->queue));
-	metric(out, "runs_pending", "gauge", "Requests with run history.",
-	       (int64_t)run_queue_count(api->run_queue));
-	metric(out, "runs_available", "gauge", "Is there run history? 0: the log says why not.",
-	       runs_is_usable(api->parts.runs));
-	metric(out, "auth_tokens", "gauge", "API tokens known.", (int64_t)auth->tokens);
-	metric(out, "auth_accepted_total", "counter", "Requests with a valid token.",
-	       (int64_t)auth->accepted);
-	metric(out, "auth_refused_total", "counter", "Requests without one.",
-	       (int64_t)auth->refused);
-	metric(out, "auth_limited_total", "counter", "Of these, answered 429.",
-	       (int64_t)auth->limited);
-	if (store_counts(api->parts.reader, call->caller.owner, call->caller.org, "", &counts,
+	metric_add(out, "api_pending", "gauge", "Requests that wait for the engine.",
+		   (int64_t)engine_queue_count(api->engine_queue));
+	metric_add(out, "runs_pending", "gauge", "Requests that wait for run history.",
+		   (int64_t)run_queue_count(api->run_queue));
+	metric_add(out, "runs_available", "gauge",
+		   "1 if run history is available; if 0, the log has the reason.",
+		   runs_is_usable(api->parts.runs));
+	metric_add(out, "auth_tokens", "gauge", "API tokens loaded.", (int64_t)auth->tokens);
+	metric_add(out, "auth_accepted_total", "counter", "Requests with a valid token.",
+		   (int64_t)auth->accepted);
+	metric_add(out, "auth_refused_total", "counter", "Requests without a valid token.",
+		   (int64_t)auth->refused);
+	metric_add(out, "auth_limited_total", "counter", "Refused requests that were answered 429.",
+		   (int64_t)auth->limited);
+	if (store_counts(api->parts.reader, request->caller.owner, request->caller.org, "", &counts,
 			 NULL) == 0) {
-		metric(out, "leases_counted", "gauge", "Leases that count against the caps.",
-		       counts.all);
-		metric(out, "leases_hourly_micros", "gauge", "Their hourly prices, summed.",
-		       counts.micros_all);
+		metric_add(out, "leases_counted", "gauge", "Leases that count against the limits.",
+			   counts.all);
+		metric_add(out, "leases_hourly_micros", "gauge", "Sum of their hourly prices.",
+			   counts.micros_all);
 	}
 	sweep_metrics(out, api);
 	if (store_attention_count(api->parts.reader, &attention, NULL) == 0)
-		metric(out, "leases_attention", "gauge", "Leases that need a person.", attention);
+		metric_add(out, "leases_attention", "gauge", "Leases that need operator action.",
+			   attention);
 	if (store_account_each(api->parts.reader, stranded_add, &stranded, NULL) == 0)
-		metric(out, "leases_without_account", "gauge",
-		       "Leases that may cost money, of accounts that are not configured.",
-		       stranded.count);
+		metric_add(out, "leases_without_account", "gauge",
+			   "Leases that may cost money in accounts that are not configured.",
+			   stranded.count);
 	route_metrics(out, api);
 	account_metrics(out, api);
 	if (api->counters)
 		http_metrics(out, api->counters);
-	call_answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(out),
-			 out->len);
+	reply_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(out), out->len);
 }

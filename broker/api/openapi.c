@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The assembler takes the file in; OPENAPI_FILE comes from CMake. */
+/* The assembler includes the file; CMake defines OPENAPI_FILE. */
 #include "api/openapi.h"
 
 __asm__(".pushsection .rodata\n"

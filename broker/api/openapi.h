@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* openapi.json, as it is in the source tree. Static. */
+/* The text of openapi.json, as in the source tree. Static. */
 #pragma once
 
 #include <stddef.h>

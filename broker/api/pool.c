@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET /v1/pool: the servers that are really there, for `list --all` and `doctor` of an
- * admin (contract 2.12). The client tells orphans by the label "lease", which is only
- * given where the broker's signature is right.
+ * GET /v1/pool: the servers that exist at the provider, for an admin's `list --all` and
+ * `doctor` (contract 2.12). The client recognises orphans by the label "lease", which is
+ * present only where the broker's signature is valid.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/engine_request.h"
+#include "api/engine_response.h"
 #include "api/handlers.h"
 #include "api/lookup.h"
-#include "api/result.h"
+#include "api/query.h"
+#include "api/reply.h"
 
-/* What the client prints of a lease; an unknown one has its id alone. */
-static void render_lease_labels(struct call *call, struct jsonw *w, const char *id)
+/* What the client prints of a lease; of an unknown one only the id. */
+static void render_lease_labels(struct api_request *request, struct jsonw *w, const char *id)
 {
-	struct lease *l = &call->api->lease;
+	struct lease *l = &request->api->lease;
 
 	jsonw_text(w, "lease", id);
-	if (store_lease_by_id(call->api->parts.reader, id, l, NULL))
+	if (store_lease_by_id(request->api->parts.reader, id, l, NULL))
 		return;
 	jsonw_text(w, "slug", l->slug);
 	jsonw_text(w, "keep", l->keep ? "true" : "false");
@@ -29,7 +31,8 @@ static void render_lease_labels(struct call *call, struct jsonw *w, const char *
 	jsonw_text(w, "cleanup", lease_cleanup_name(l->cleanup));
 }
 
-static void render_machine(struct call *call, struct jsonw *w, const struct pool_machine *m)
+static void render_machine(struct api_request *request, struct jsonw *w,
+			   const struct pool_machine *m)
 {
 	jsonw_object(w, NULL);
 	jsonw_text(w, "id", m->id);
@@ -43,9 +46,9 @@ static void render_machine(struct call *call, struct jsonw *w, const struct pool
 	jsonw_text(w, "crabbox", "true");
 	jsonw_text(w, "provider", m->account);
 	if (m->lease[0])
-		render_lease_labels(call, w, m->lease);
+		render_lease_labels(request, w, m->lease);
 	for (int i = 0; i < m->label_count; i++) {
-		/* Those of the provider's that could be taken for ours are left out. */
+		/* Other labels at the provider could be mistaken for those above. */
 		if (!strncmp(m->labels[i].key, "lessor-", 7))
 			jsonw_text(w, m->labels[i].key, m->labels[i].value);
 	}
@@ -53,41 +56,41 @@ static void render_machine(struct call *call, struct jsonw *w, const struct pool
 	jsonw_end_object(w);
 }
 
-static void pool_finish(struct call *call, struct engine_request *request)
+static void pool_finish(struct api_request *request, struct engine_request *engine_request)
 {
 	struct jsonw w;
 
-	if (result_check(call, request) == 0) {
-		w = call_begin(call);
+	if (engine_response_check(request, engine_request) == 0) {
+		w = reply_begin(request);
 		jsonw_object(&w, NULL);
 		jsonw_array(&w, "machines");
-		for (size_t i = 0; i < request->pool_count; i++)
-			render_machine(call, &w, &request->pool[i]);
+		for (size_t i = 0; i < engine_request->pool_count; i++)
+			render_machine(request, &w, &engine_request->pool[i]);
 		jsonw_end_array(&w);
 		jsonw_end_object(&w);
-		call_answer(call, 200);
+		reply_json(request, 200);
 	}
-	free(request->pool);
-	request->pool = NULL;
+	free(engine_request->pool);
+	engine_request->pool = NULL;
 }
 
-void pool_show(struct call *call)
+void pool_show(struct api_request *request)
 {
-	struct api *api = call->api;
-	struct engine_request *request;
+	struct api *api = request->api;
+	struct engine_request *engine_request;
 	char account[32] = "";
 
-	if (call_query(call, "provider", account, sizeof(account)) < 0) {
-		call_fault(call);
+	if (query_text(request, "provider", account, sizeof(account)) < 0) {
+		reply_request_error(request);
 		return;
 	}
 	if (account[0] && !lookup_account(api, account)) {
-		call_error(call, 400, "invalid_provider", "There is no provider of that name.");
+		reply_error(request, 400, "invalid_provider", "No such provider.");
 		return;
 	}
-	request = engine_request_begin(call, REQUEST_POOL);
-	if (!request)
+	engine_request = engine_request_begin(request, REQUEST_POOL);
+	if (!engine_request)
 		return;
-	memcpy(request->expected_account, account, sizeof(account));
-	queue_submit(api->queue, request, pool_finish);
+	memcpy(engine_request->expected_account, account, sizeof(account));
+	engine_queue_submit(api->engine_queue, engine_request, pool_finish);
 }

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/fault.h"
-#include "api/grammar.h"
+#include "api/api_error.h"
+#include "api/validate.h"
 
 static void text_scrubbed(struct jsonw *w, const char *key, const char *text)
 {
@@ -13,34 +13,34 @@ static void text_scrubbed(struct jsonw *w, const char *key, const char *text)
 
 	if (!text[0])
 		return;
-	fault_scrub(text, clean, sizeof(clean));
+	api_error_scrub(text, clean, sizeof(clean));
 	jsonw_text(w, key, clean);
 }
 
-/* A decimal id as the integer that the client wants; 0 for other providers' ids. */
+/* A decimal id as the integer that the client expects; 0 for any other id. */
 static int64_t server_number(const char *id)
 {
-	return grammar_is_number(id) ? strtoll(id, NULL, 10) : 0;
+	return validate_number(id) ? strtoll(id, NULL, 10) : 0;
 }
 
 static enum lease_state shown_state(const struct lease *l)
 {
 	enum lease_state state = lease_shown_state(l);
 
-	/* Never active without a host: the client would dial its own machine. */
+	/* Never active without a host: the client would connect to its own machine. */
 	return state == LEASE_ACTIVE && !l->host[0] ? LEASE_PROVISIONING : state;
 }
 
-/* Its end is over: the address and the host key are another's by now. */
+/* Cleanup is complete: the address and the host key may be in use elsewhere. */
 static int is_gone(const struct lease *l)
 {
 	return !lease_is_live(l) && (l->cleanup == CLEANUP_DONE || l->cleanup == CLEANUP_NONE);
 }
 
 /*
- * What the client's release protocol reads, contract 4.2. A client of 0.46 looks at the
- * times and errors; later ones want the status, the time of its completion, and neither host
- * nor host key beside it.
+ * For the client's release protocol, contract 4.2. A client of 0.46 reads the times and
+ * errors; later ones require the status, the time of completion, and neither host nor host key
+ * beside it.
  */
 static void render_release(struct jsonw *w, const struct lease *l)
 {
@@ -57,14 +57,14 @@ static void render_release(struct jsonw *w, const struct lease *l)
 	case CLEANUP_DONE:
 		jsonw_bool(w, "releaseDeletesServer", 1);
 		jsonw_text(w, "cleanupStatus", "complete");
-		/* After it nothing of it changes. */
+		/* Nothing changes after completion. */
 		jsonw_time(w, "cleanupCompletedAt", l->updated_ms);
 		return;
 	case CLEANUP_ATTENTION:
 		has_failed = 1;
 		break;
 	default:
-		/* Whoever waits for the end of it should know that only an operator brings it. */
+		/* A client that waits for the end must learn that it needs operator action. */
 		has_failed |= l->attention[0] != '\0';
 		break;
 	}
@@ -74,8 +74,10 @@ static void render_release(struct jsonw *w, const struct lease *l)
 		   l->ended_ms);
 	if (!has_failed)
 		return;
-	text_scrubbed(w, "cleanupError", l->attention[0] ? l->attention :
-		      l->last_error[0] ? l->last_error : "a person must look at this lease");
+	text_scrubbed(w, "cleanupError",
+		      l->attention[0]  ? l->attention :
+		      l->last_error[0] ? l->last_error :
+					 "this lease needs operator action");
 	jsonw_time(w, "cleanupRetryAt", l->due_ms);
 	jsonw_int(w, "cleanupAttempts", l->tries);
 }
@@ -116,7 +118,7 @@ static void render_cleanup(struct jsonw *w, const struct lease *l,
 	text_scrubbed(w, "attention", l->attention);
 }
 
-/* What is kept at the client's wish: how safe, till when, why, and what it has cost since it was made. */
+/* Of a retained lease: how safe it is, until when and why it is kept, and what it has cost. */
 static void render_retention(struct jsonw *w, const struct lease *l,
 			     const struct render_parts *parts)
 {
@@ -243,7 +245,7 @@ int render_wants_ledger(const struct lease *l)
 {
 	if (l->state != LEASE_ACTIVE || l->cleanup != CLEANUP_NONE)
 		return 1;
-	/* Fallback took place: the attempts say why. */
+	/* A fallback was used; the attempts give the reason. */
 	return l->type_count > 0 && (strcmp(l->server_type, l->types[0]) ||
 				     (l->location[0] && strcmp(l->location, l->server_location)));
 }

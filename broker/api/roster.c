@@ -21,10 +21,11 @@ static void roster_add(void *arg, const struct store_share *share)
 		roster->list[roster->count++] = *share;
 }
 
-int roster_read(struct call *call, const struct lease *l, struct roster *roster, struct err *err)
+int roster_read(struct api_request *request, const struct lease *l, struct roster *roster,
+		struct err *err)
 {
 	roster->count = 0;
-	return store_share_each(call->api->parts.reader, l->n, roster_add, roster,
+	return store_share_each(request->api->parts.reader, l->n, roster_add, roster,
 				&roster->updated_ms, roster->updated_by, err);
 }
 
@@ -71,11 +72,11 @@ int roster_is_visible(const struct caller *caller, const struct lease *l,
 	return 0;
 }
 
-void roster_render_lease(struct call *call, struct jsonw *w, const struct lease *l)
+void roster_render_lease(struct api_request *request, struct jsonw *w, const struct lease *l)
 {
 	struct roster roster;
 
-	if (roster_read(call, l, &roster, NULL) == 0 && roster.updated_ms &&
-	    roster_is_visible(&call->caller, l, &roster))
+	if (roster_read(request, l, &roster, NULL) == 0 && roster.updated_ms &&
+	    roster_is_visible(&request->caller, l, &roster))
 		roster_render(w, &roster);
 }

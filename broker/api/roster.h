@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* With whom a lease is shared, as the store has it: contract 2.15. Loop thread. */
+/* The users of a shared lease, read from the store: contract 2.15. Loop thread. */
 #pragma once
 
-#include "api/call.h"
+#include "api/request.h"
 
 #define ROSTER_MAX 64 /* users of one lease, besides the organisation */
 
@@ -13,13 +13,14 @@ struct roster {
 	char updated_by[128];
 };
 
-int roster_read(struct call *call, const struct lease *l, struct roster *roster, struct err *err);
-/* As "share" into the object that is open. */
+int roster_read(struct api_request *request, const struct lease *l, struct roster *roster,
+		struct err *err);
+/* The member "share" of the open object. */
 void roster_render(struct jsonw *w, const struct roster *roster);
 /* "share" of a lease, for a caller who may manage it; nothing if it was never shared. */
-void roster_render_lease(struct call *call, struct jsonw *w, const struct lease *l);
-/* May the caller see with whom the lease is shared? That is who may manage it. */
+void roster_render_lease(struct api_request *request, struct jsonw *w, const struct lease *l);
+/* May the caller see the users? That is whoever may manage the lease. */
 int roster_is_visible(const struct caller *caller, const struct lease *l,
 		      const struct roster *roster);
-/* In place, ASCII only: how names are stored. */
+/* Converts a name to lower case (ASCII), as names are stored. In place. */
 void roster_lower(char *name);

@@ -41,13 +41,13 @@ const struct route route_table[] = {
 	{ HTTP_DELETE, "/v1/leases/{lease}/share", ROLE_WRITES, OWNS_CHANGED, BODY_OPTIONAL,
 	  &body_share_drop, "", share_drop },
 	{ HTTP_POST, "/v1/leases/{lease}/heartbeat", ROLE_WRITES, OWNS_CHANGED, BODY_OPTIONAL,
-	  &body_heartbeat, "", change_heartbeat },
+	  &body_heartbeat, "", lease_action_heartbeat },
 	{ HTTP_POST, "/v1/leases/{lease}/release", ROLE_WRITES, OWNS_CHANGED, BODY_OPTIONAL,
-	  &body_release, "", change_release },
+	  &body_release, "", lease_action_release },
 	{ HTTP_POST, "/v1/leases/{lease}/cancel-create", ROLE_WRITES, OWNS_CHANGED, BODY_NEEDED,
-	  &body_cancel, "", change_cancel },
+	  &body_cancel, "", lease_action_cancel },
 	{ HTTP_POST, "/v1/leases/{lease}/retry", ROLE_WRITES, OWNS_CHANGED, BODY_OPTIONAL,
-	  &body_retry, "", change_retry },
+	  &body_retry, "", lease_action_retry },
 
 	{ HTTP_GET, "/v1/control", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "", control_open },
 	{ HTTP_GET, "/v1/runs", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL,
@@ -73,11 +73,11 @@ const struct route route_table[] = {
 	{ HTTP_GET, "/v1/admin/leases", ROLE_ADMIN, OWNS_ALL, BODY_NONE, NULL, LIST_QUERY,
 	  leases_list },
 	{ HTTP_POST, "/v1/admin/leases/{lease}/release", ROLE_ADMIN, OWNS_ALL, BODY_OPTIONAL,
-	  &body_release, "", change_release },
+	  &body_release, "", lease_action_release },
 	{ HTTP_POST, "/v1/admin/leases/{lease}/delete", ROLE_ADMIN, OWNS_ALL, BODY_OPTIONAL,
-	  &body_delete, "", change_delete },
+	  &body_delete, "", lease_action_delete },
 	{ HTTP_POST, "/v1/admin/leases/{lease}/resolve", ROLE_ADMIN, OWNS_ALL, BODY_NEEDED,
-	  &body_resolve, "", change_resolve },
+	  &body_resolve, "", lease_action_resolve },
 	{ HTTP_POST, "/v1/admin/accounts/{account}/take-over", ROLE_ADMIN, OWNS_NOTHING,
 	  BODY_NEEDED, &body_take_over, "", accounts_take_over },
 	{ HTTP_GET, "/v1/admin/sweep", ROLE_ADMIN, OWNS_ALL, BODY_NONE, NULL, "", sweep_show },
@@ -87,10 +87,10 @@ const struct route route_table[] = {
 
 const size_t route_count = ARRAY_LEN(route_table);
 
-/* What stands before and after the "{...}" of a path, and is compared as it is. */
+/* The literal parts of a path, before and after its "{...}". */
 struct shape {
 	size_t before;
-	const char *tail;	/* what stands after; NULL: there is no "{...}" */
+	const char *tail; /* the part after it; NULL: there is no "{...}" */
 	size_t after;
 };
 
@@ -108,7 +108,7 @@ static void shapes_fill(void)
 	}
 }
 
-/* How long the segment of the "{...}" is; 0 where there is none; -1: another path. */
+/* The length of the segment that matches "{...}"; 0: the path has none; -1: no match. */
 static int path_matches(const char *pattern, const struct shape *shape, const char *path,
 			size_t len)
 {
@@ -118,7 +118,7 @@ static int path_matches(const char *pattern, const struct shape *shape, const ch
 		return -1;
 	if (!shape->tail)
 		return param ? -1 : 0;
-	if (!param || param >= ROUTE_PARAM_ROOM ||
+	if (!param || param >= ROUTE_PARAM_SIZE ||
 	    memcmp(path + len - shape->after, shape->tail, shape->after) ||
 	    memchr(path + shape->before, '/', param))
 		return -1;
@@ -126,7 +126,7 @@ static int path_matches(const char *pattern, const struct shape *shape, const ch
 }
 
 const struct route *route_find(enum http_method method, const char *path, unsigned *ret_methods,
-			       char param[ROUTE_PARAM_ROOM])
+			       char param[ROUTE_PARAM_SIZE])
 {
 	enum http_method wanted = method == HTTP_HEAD ? HTTP_GET : method;
 	size_t len = strlen(path);
@@ -151,16 +151,16 @@ const struct route *route_find(enum http_method method, const char *path, unsign
 	return NULL;
 }
 
-void route_allow(unsigned methods, char *out, size_t room)
+void route_allow(unsigned methods, char *out, size_t size)
 {
 	size_t len = 0;
 
 	if (methods & (1u << HTTP_GET))
 		methods |= 1u << HTTP_HEAD;
 	out[0] = '\0';
-	for (int method = 0; method < HTTP_METHOD_COUNT && len < room; method++) {
+	for (int method = 0; method < HTTP_METHOD_COUNT && len < size; method++) {
 		if (methods & (1u << method))
-			len += (size_t)snprintf(out + len, room - len, "%s%s", len ? ", " : "",
+			len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ", " : "",
 						http_method_name((enum http_method)method));
 	}
 }

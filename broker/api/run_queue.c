@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call.h"
+#include "api/request.h"
 #include "util/alloc.h"
 #include "util/log.h"
 
-struct pending_run {
-	struct run_request request;	/* first: the room knows only this */
+struct run_pending {
+	struct run_request run_request; /* first: run history sees only this */
 	struct completion completion;
-	struct call call;
+	struct api_request request;
 	run_queue_finish_fn finish;
 	struct run_queue *queue;
 };
@@ -20,7 +20,7 @@ struct pending_run {
 struct run_queue {
 	struct runs *runs;
 	struct completions *completions;
-	size_t count;		/* on their way */
+	size_t count; /* open */
 };
 
 struct run_queue *run_queue_new(struct completions *completions, struct runs *runs)
@@ -35,29 +35,31 @@ struct run_queue *run_queue_new(struct completions *completions, struct runs *ru
 void run_queue_free(struct run_queue *queue)
 {
 	if (queue && queue->count)
-		log_error(NULL, "%zu requests were still with run history at the end", queue->count);
+		log_error(NULL, "%zu requests were still open in run history at shutdown",
+			  queue->count);
 	free(queue);
 }
 
-void run_queue_drop(struct run_queue *queue, struct run_request *request)
+void run_queue_drop(struct run_queue *queue, struct run_request *run_request)
 {
 	queue->count--;
-	free(request);
+	free(run_request);
 }
 
 static void run_finish(struct completion *completion)
 {
-	struct pending_run *pending = (struct pending_run *)(void *)
-		((char *)completion - offsetof(struct pending_run, completion));
+	struct run_pending *pending =
+		(struct run_pending *)(void *)((char *)completion -
+					       offsetof(struct run_pending, completion));
 
-	pending->finish(&pending->call, &pending->request);
-	run_queue_drop(pending->queue, &pending->request);
+	pending->finish(&pending->request, &pending->run_request);
+	run_queue_drop(pending->queue, &pending->run_request);
 }
 
-struct run_request *run_queue_request(struct run_queue *queue, const struct call *call,
+struct run_request *run_queue_request(struct run_queue *queue, const struct api_request *request,
 				      enum run_op op, size_t max)
 {
-	struct pending_run *pending;
+	struct run_pending *pending;
 
 	if (queue->count >= max)
 		return NULL;
@@ -65,29 +67,29 @@ struct run_request *run_queue_request(struct run_queue *queue, const struct call
 	queue->count++;
 	pending->completion.finish = run_finish;
 	pending->queue = queue;
-	pending->call = *call;
-	memset(&pending->call.input, 0, sizeof(pending->call.input));
-	pending->request.op = op;
-	pending->request.caller = call->caller;
-	return &pending->request;
+	pending->request = *request;
+	memset(&pending->request.body, 0, sizeof(pending->request.body));
+	pending->run_request.op = op;
+	pending->run_request.caller = request->caller;
+	return &pending->run_request;
 }
 
-/* The room's thread. */
-static void run_done(struct run_request *request)
+/* Thread of run history. */
+static void run_done(struct run_request *run_request)
 {
-	struct pending_run *pending = (struct pending_run *)(void *)request;
+	struct run_pending *pending = (struct run_pending *)(void *)run_request;
 
 	completions_put(pending->queue->completions, &pending->completion);
 }
 
-void run_queue_submit(struct run_queue *queue, struct run_request *request,
+void run_queue_submit(struct run_queue *queue, struct run_request *run_request,
 		      run_queue_finish_fn finish)
 {
-	struct pending_run *pending = (struct pending_run *)(void *)request;
+	struct run_pending *pending = (struct run_pending *)(void *)run_request;
 
 	pending->finish = finish;
-	request->done = run_done;
-	runs_submit(queue->runs, request);
+	run_request->done = run_done;
+	runs_submit(queue->runs, run_request);
 }
 
 size_t run_queue_count(const struct run_queue *queue)

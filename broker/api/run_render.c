@@ -41,10 +41,10 @@ void run_render_row(struct jsonw *w, const struct run_row *r, const char *comman
 
 struct part {
 	struct jsonw *w;
-	const char *name;    /* render_raw: of the member */
+	const char *name;    /* name of the member, for render_raw */
 	struct buf *samples; /* an array, not closed yet */
-	size_t last;	     /* where its last element begins */
-	size_t first_len;    /* of its first one */
+	size_t last;	     /* where its last element starts */
+	size_t first_len;    /* of its first element */
 	int count;
 };
 
@@ -83,15 +83,15 @@ static int sample_add(void *arg, const char *text, size_t len)
 	return 0;
 }
 
-/* The first and the last of what was seen, and all of it. */
-static void render_telemetry(struct call *call, struct jsonw *w, const struct run_row *r)
+/* The first and the last sample, and all of them. */
+static void render_telemetry(struct api_request *request, struct jsonw *w, const struct run_row *r)
 {
 	struct buf auto_buf samples;
 	char first[TELEMETRY_ROOM];
 	struct part part = { .samples = &samples };
 
 	buf_init(&samples, STORE_SAMPLES_MAX * (TELEMETRY_ROOM + 1) + 2);
-	if (store_run_sample_each(call->api->parts.runs_reader, r->n, sample_add, &part, NULL) ||
+	if (store_run_sample_each(request->api->parts.runs_reader, r->n, sample_add, &part, NULL) ||
 	    !part.count || part.first_len >= sizeof(first))
 		return;
 	memcpy(first, samples.data + 1, part.first_len);
@@ -110,9 +110,9 @@ static int take_command(void *arg, const char *text, size_t len)
 	return 1;
 }
 
-void run_render(struct call *call, struct jsonw *w, const struct run_row *run)
+void run_render(struct api_request *request, struct jsonw *w, const struct run_row *run)
 {
-	struct store *reader = call->api->parts.runs_reader;
+	struct store *reader = request->api->parts.runs_reader;
 	struct part part = { .w = w, .name = "results" };
 	char *command = NULL;
 
@@ -127,7 +127,7 @@ void run_render(struct call *call, struct jsonw *w, const struct run_row *run)
 		store_run_results(reader, run->n, render_raw, &part, NULL);
 	if (!part.count)
 		jsonw_null(w, "results");
-	render_telemetry(call, w, run);
+	render_telemetry(request, w, run);
 	jsonw_end_object(w);
 }
 
@@ -140,7 +140,7 @@ void run_render_event(struct jsonw *w, const char *run_id, int64_t seq, int64_t 
 	jsonw_text(w, "runID", run_id);
 	jsonw_int(w, "seq", seq);
 	jsonw_time(w, "createdAt", at_ms);
-	/* The object of the fields, without its braces. */
+	/* The object of the stored members, without its braces. */
 	if (len > 2) {
 		buf_addc(w->out, ',');
 		buf_add(w->out, fields + 1, len - 2);

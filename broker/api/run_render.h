@@ -2,12 +2,12 @@
 /* Runs and their events as JSON: contract 2.10. Loop thread. */
 #pragma once
 
-#include "api/call.h"
+#include "api/request.h"
 
-/* The whole run as "run"; results and samples are read from the store. */
-void run_render(struct call *call, struct jsonw *w, const struct run_row *run);
-/* The members of a run that its row holds, into the object that is open. */
+/* The complete run as "run"; reads results and samples from the store. */
+void run_render(struct api_request *request, struct jsonw *w, const struct run_row *run);
+/* The members of a run that its row holds, into the open object. */
 void run_render_row(struct jsonw *w, const struct run_row *r, const char *command);
-/* An event as it is sent; `fields` is what was stored. */
+/* An event as an object; `fields` is the stored object. */
 void run_render_event(struct jsonw *w, const char *run_id, int64_t seq, int64_t at_ms,
 		      const char *fields);

@@ -1,65 +1,66 @@
 /* SPDX-License-Identifier: MIT */
-/* What clients tell of a run while it lasts: that it begins, what happens, how the machine fares. */
+/* What clients report of a run while it lasts: its beginning, events and telemetry. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/control.h"
-#include "api/grammar.h"
 #include "api/handlers.h"
 #include "api/lookup.h"
+#include "api/reply.h"
 #include "api/run_render.h"
 #include "api/run_response.h"
 #include "api/telemetry.h"
+#include "api/validate.h"
 #include "util/alloc.h"
 #include "util/text.h"
 
-/* The request, with a text of the heap as its user; NULL: answered. */
-static struct run_request *told_begin(struct call *call, enum run_op op)
+/* A request whose user will be a text on the heap. NULL: answered. */
+static struct run_request *run_write_begin(struct api_request *request, enum run_op op)
 {
-	struct run_request *request;
+	struct run_request *run_request;
 
-	if ((op != RUN_CREATE || call->param[0]) && !lookup_is_run_id(call->param)) {
-		call_not_found(call);
+	if ((op != RUN_CREATE || request->param[0]) && !lookup_is_run_id(request->param)) {
+		reply_not_found(request);
 		return NULL;
 	}
-	request = run_request_begin(call, op);
-	if (!request)
+	run_request = run_request_begin(request, op);
+	if (!run_request)
 		return NULL;
-	TEXT_SET(request->id, call->param);
-	return request;
+	TEXT_SET(run_request->id, request->param);
+	return run_request;
 }
 
-static void told_text(struct run_request *request, char *text)
+static void run_write_set_text(struct run_request *run_request, char *text)
 {
-	request->user = text;
-	request->text = text;
+	run_request->user = text;
+	run_request->text = text;
 }
 
-static void told_refuse(struct call *call, struct run_request *request)
+static void run_write_refuse(struct api_request *request, struct run_request *run_request)
 {
-	free(request->user);
-	run_queue_drop(call->api->run_queue, request);
-	call_fault(call);
+	free(run_request->user);
+	run_queue_drop(request->api->run_queue, run_request);
+	reply_request_error(request);
 }
 
 /* ---- the bodies ------------------------------------------------------------------------- */
 
 /* clang-format off */
 /*
- * What the first message and every event may say of a run. The client knows the code for a
- * lease id: it sends the run again once it has its lease.
+ * What a create and every event may say about a run. The client knows the code of an invalid
+ * lease id: it then repeats the create once it has its lease.
  */
 #define TOLD_FIELDS(body) \
-	{ .name = "slug", .type = INPUT_CUT, INPUT_AT(body, told.slug) }, \
-	{ .name = "provider", .type = INPUT_CUT, INPUT_AT(body, told.account) }, \
-	{ .name = "target", .type = INPUT_CUT, INPUT_AT(body, told.target) }, \
-	{ .name = "windowsMode", .type = INPUT_CUT, INPUT_AT(body, told.windows_mode) }, \
-	{ .name = "class", .type = INPUT_CUT, INPUT_AT(body, told.class_name) }, \
-	{ .name = "serverType", .type = INPUT_CUT, INPUT_AT(body, told.server_type) }, \
-	{ .name = "leaseID", .type = INPUT_CUT, .flags = INPUT_EMPTY, \
-	  INPUT_AT(body, told.lease_id), .expected = "cbx_ and 12 lower-case hex digits", \
+	{ .name = "slug", .type = FIELD_CUT, FIELD_AT(body, told.slug) }, \
+	{ .name = "provider", .type = FIELD_CUT, FIELD_AT(body, told.account) }, \
+	{ .name = "target", .type = FIELD_CUT, FIELD_AT(body, told.target) }, \
+	{ .name = "windowsMode", .type = FIELD_CUT, FIELD_AT(body, told.windows_mode) }, \
+	{ .name = "class", .type = FIELD_CUT, FIELD_AT(body, told.class_name) }, \
+	{ .name = "serverType", .type = FIELD_CUT, FIELD_AT(body, told.server_type) }, \
+	{ .name = "leaseID", .type = FIELD_CUT, .flags = FIELD_EMPTY, \
+	  FIELD_AT(body, told.lease_id), .expected = "cbx_ and 12 lower-case hex digits", \
 	  .code = "invalid_lease_id", .pattern = "^cbx_[0-9a-f]{12}$", \
-	  .check = grammar_is_lease_id }
+	  .check = validate_lease_id }
 /* clang-format on */
 
 struct run_create_body {
@@ -68,14 +69,14 @@ struct run_create_body {
 };
 
 /* clang-format off */
-static const struct input_field run_create_fields[] = {
+static const struct body_field run_create_fields[] = {
 	TOLD_FIELDS(run_create_body),
-	{ .name = "label", .type = INPUT_CUT, INPUT_AT(run_create_body, told.label) },
-	{ .name = "command", .type = INPUT_STRINGS, INPUT_TO(run_create_body, command) },
+	{ .name = "label", .type = FIELD_CUT, FIELD_AT(run_create_body, told.label) },
+	{ .name = "command", .type = FIELD_STRINGS, FIELD_TO(run_create_body, command) },
 };
 /* clang-format on */
 
-const struct input_table body_run_create = INPUT_TABLE("RunCreate", NULL, run_create_fields);
+const struct body_table body_run_create = BODY_TABLE("RunCreate", NULL, run_create_fields);
 
 struct run_event_body {
 	struct run_row told;
@@ -85,73 +86,73 @@ struct run_event_body {
 };
 
 /* clang-format off */
-static const struct input_field run_event_fields[] = {
+static const struct body_field run_event_fields[] = {
 	TOLD_FIELDS(run_event_body),
-	{ .name = "type", .type = INPUT_CUT, .flags = INPUT_EMPTY | INPUT_REQUIRED,
-	  INPUT_AT(run_event_body, type), .expected = "the kind of event" },
-	{ .name = "phase", .type = INPUT_CUT, INPUT_AT(run_event_body, told.phase) },
-	{ .name = "stream", .type = INPUT_STRING, INPUT_TO(run_event_body, stream) },
-	{ .name = "message", .type = INPUT_STRING, INPUT_TO(run_event_body, message) },
-	{ .name = "data", .type = INPUT_STRING, INPUT_TO(run_event_body, data) },
-	{ .name = "exitCode", .type = INPUT_INT, INPUT_TO(run_event_body, exit_code) },
+	{ .name = "type", .type = FIELD_CUT, .flags = FIELD_EMPTY | FIELD_REQUIRED,
+	  FIELD_AT(run_event_body, type), .expected = "the kind of event" },
+	{ .name = "phase", .type = FIELD_CUT, FIELD_AT(run_event_body, told.phase) },
+	{ .name = "stream", .type = FIELD_STRING, FIELD_TO(run_event_body, stream) },
+	{ .name = "message", .type = FIELD_STRING, FIELD_TO(run_event_body, message) },
+	{ .name = "data", .type = FIELD_STRING, FIELD_TO(run_event_body, data) },
+	{ .name = "exitCode", .type = FIELD_INT, FIELD_TO(run_event_body, exit_code) },
 };
 /* clang-format on */
 
-const struct input_table body_run_event = INPUT_TABLE("RunEvent", NULL, run_event_fields);
+const struct body_table body_run_event = BODY_TABLE("RunEvent", NULL, run_event_fields);
 
 struct run_telemetry_body {
 	json_t *telemetry;
 };
 
 /* clang-format off */
-static const struct input_field run_telemetry_fields[] = {
-	{ .name = "telemetry", .type = INPUT_OBJECT, .flags = INPUT_REQUIRED,
-	  INPUT_TO(run_telemetry_body, telemetry), .expected = "an object with a figure",
+static const struct body_field run_telemetry_fields[] = {
+	{ .name = "telemetry", .type = FIELD_OBJECT, .flags = FIELD_REQUIRED,
+	  FIELD_TO(run_telemetry_body, telemetry), .expected = "an object with a figure",
 	  .code = "invalid_telemetry", .members = &body_telemetry },
 };
 /* clang-format on */
 
-const struct input_table body_run_telemetry = INPUT_TABLE("RunTelemetry", NULL,
-							  run_telemetry_fields);
+const struct body_table body_run_telemetry = BODY_TABLE("RunTelemetry", NULL, run_telemetry_fields);
 
-/* ---- the beginning ------------------------------------------------------------------ */
+/* ---- creating ------------------------------------------------------------------ */
 
-static void create_finish(struct call *call, struct run_request *request)
+static void create_finish(struct api_request *request, struct run_request *run_request)
 {
 	struct jsonw w;
 
-	if (run_response_check(call, request) == 0) {
-		w = call_begin(call);
+	if (run_response_check(request, run_request) == 0) {
+		w = reply_begin(request);
 		jsonw_object(&w, NULL);
-		run_render(call, &w, &request->run);
+		run_render(request, &w, &run_request->run);
 		jsonw_end_object(&w);
-		call_answer(call, request->result == RUN_RESULT_REPLAY ? 200 : 201);
+		reply_json(request, run_request->result == RUN_RESULT_REPLAY ? 200 : 201);
 	}
-	free(request->user);
+	free(run_request->user);
 }
 
-/* POST: the run gets an id here. PUT: it has the client's, which may repeat the request. */
-void run_create(struct call *call)
+/* POST: run history makes the id. PUT: the client has made it and may repeat the request. */
+void run_create(struct api_request *request)
 {
 	struct run_create_body body = { .command = NULL };
-	struct run_request *request;
+	struct run_request *run_request;
 
-	request = told_begin(call, RUN_CREATE);
-	if (!request)
+	run_request = run_write_begin(request, RUN_CREATE);
+	if (!run_request)
 		return;
-	if (input_read(&call->input, call->input.root, &body_run_create, &body)) {
-		told_refuse(call, request);
+	if (json_body_read(&request->body, request->body.root, &body_run_create, &body)) {
+		run_write_refuse(request, run_request);
 		return;
 	}
-	request->told = body.told;
-	/* Whole: the client runs nothing if another command than its own comes back. */
-	told_text(request, body.command ? json_dumps(body.command, JSON_COMPACT) : xstrdup("null"));
-	run_queue_submit(call->api->run_queue, request, create_finish);
+	run_request->told = body.told;
+	/* Complete: the client aborts if the command in the answer differs from its own. */
+	run_write_set_text(run_request,
+			   body.command ? json_dumps(body.command, JSON_COMPACT) : xstrdup("null"));
+	run_queue_submit(request->api->run_queue, run_request, create_finish);
 }
 
 /* ---- events --------------------------------------------------------------------------- */
 
-/* What the client does not say, the type tells. */
+/* The phase of an event that does not name one. */
 static const char *phase_of(const char *type)
 {
 	static const struct {
@@ -172,17 +173,17 @@ static const char *phase_of(const char *type)
 	return "";
 }
 
-/* A text of the body, if there is one, cut to `max` bytes. */
+/* Copies a text of the body, if it is there, cut to `max` bytes. */
 static void event_add_text(json_t *event, const json_t *body, const char *key, size_t max)
 {
 	const json_t *value = json_object_get(body, key);
-	size_t len = input_cut(json_string_value(value), json_string_length(value), max);
+	size_t len = json_body_cut(json_string_value(value), json_string_length(value), max);
 
 	if (len)
 		json_object_set_new(event, key, json_stringn_nocheck(json_string_value(value), len));
 }
 
-/* The event's own members, as they will be sent again: those of its body, cut less short. */
+/* The event as it is stored and sent again. Its texts are cut less than those of the run. */
 static char *event_text(const json_t *root, const struct run_event_body *body)
 {
 	static const char *const names[] = { "stream", "leaseID", "slug", "provider", "target",
@@ -204,77 +205,78 @@ static char *event_text(const json_t *root, const struct run_event_body *body)
 	return text;
 }
 
-static void event_finish(struct call *call, struct run_request *request)
+static void event_finish(struct api_request *request, struct run_request *run_request)
 {
 	struct jsonw w;
 
-	if (run_response_check(call, request) == 0) {
-		control_run_changed(call->api, request->id);
-		w = call_begin(call);
+	if (run_response_check(request, run_request) == 0) {
+		control_run_changed(request->api, run_request->id);
+		w = reply_begin(request);
 		jsonw_object(&w, NULL);
 		/* run_render_event opens an object without a name. */
 		buf_adds(w.out, "\"event\":");
 		w.comma = 0;
-		run_render_event(&w, request->id, request->seq, request->at_ms, request->text);
+		run_render_event(&w, run_request->id, run_request->seq, run_request->at_ms,
+				 run_request->text);
 		jsonw_end_object(&w);
-		call_answer(call, 201);
+		reply_json(request, 201);
 	}
-	free(request->user);
+	free(run_request->user);
 }
 
-void run_event_post(struct call *call)
+void run_event_post(struct api_request *request)
 {
-	struct input *in = &call->input;
+	struct json_body *in = &request->body;
 	struct run_event_body body = { .type = "" };
-	struct run_request *request;
+	struct run_request *run_request;
 
-	request = told_begin(call, RUN_EVENT);
-	if (!request)
+	run_request = run_write_begin(request, RUN_EVENT);
+	if (!run_request)
 		return;
-	if (input_read(in, in->root, &body_run_event, &body)) {
-		told_refuse(call, request);
+	if (json_body_read(in, in->root, &body_run_event, &body)) {
+		run_write_refuse(request, run_request);
 		return;
 	}
 	if (!body.told.phase[0])
 		TEXT_SET(body.told.phase, phase_of(body.type));
-	request->told = body.told;
-	request->is_failed = !strcmp(body.type, "run.failed");
-	told_text(request, event_text(in->root, &body));
-	run_queue_submit(call->api->run_queue, request, event_finish);
+	run_request->told = body.told;
+	run_request->is_failed = !strcmp(body.type, "run.failed");
+	run_write_set_text(run_request, event_text(in->root, &body));
+	run_queue_submit(request->api->run_queue, run_request, event_finish);
 }
 
 /* ---- telemetry -------------------------------------------------------------------------- */
 
-static void telemetry_finish(struct call *call, struct run_request *request)
+static void telemetry_finish(struct api_request *request, struct run_request *run_request)
 {
 	struct jsonw w;
 
-	if (run_response_check(call, request) == 0) {
-		w = call_begin(call);
+	if (run_response_check(request, run_request) == 0) {
+		w = reply_begin(request);
 		jsonw_object(&w, NULL);
-		run_render(call, &w, &request->run);
+		run_render(request, &w, &run_request->run);
 		jsonw_end_object(&w);
-		call_answer(call, 200);
+		reply_json(request, 200);
 	}
-	free(request->user);
+	free(run_request->user);
 }
 
-void run_telemetry_post(struct call *call)
+void run_telemetry_post(struct api_request *request)
 {
-	struct input *in = &call->input;
+	struct json_body *in = &request->body;
 	struct run_telemetry_body body = { .telemetry = NULL };
-	struct run_request *request;
+	struct run_request *run_request;
 
-	request = told_begin(call, RUN_SAMPLE);
-	if (!request)
+	run_request = run_write_begin(request, RUN_SAMPLE);
+	if (!run_request)
 		return;
-	if (input_read(in, in->root, &body_run_telemetry, &body) == 0 &&
-	    telemetry_read(in, body.telemetry, call_now(call), &request->sample_ms, request->sample,
-			   sizeof(request->sample)) == 0)
-		input_fail(in, 400, "invalid_telemetry", "telemetry must hold a figure");
+	if (json_body_read(in, in->root, &body_run_telemetry, &body) == 0 &&
+	    telemetry_read(in, body.telemetry, lookup_now_ms(request), &run_request->sample_ms,
+			   run_request->sample, sizeof(run_request->sample)) == 0)
+		json_body_fail(in, 400, "invalid_telemetry", "telemetry must hold a figure");
 	if (in->failed) {
-		told_refuse(call, request);
+		run_write_refuse(request, run_request);
 		return;
 	}
-	run_queue_submit(call->api->run_queue, request, telemetry_finish);
+	run_queue_submit(request->api->run_queue, run_request, telemetry_finish);
 }

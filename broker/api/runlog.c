@@ -3,84 +3,79 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "util/alloc.h"
 #include "util/buf.h"
 
 #define DEPTH_MAX 64
-#define KEY_ROOM 16
+#define KEY_SIZE 16
 
 /* ---- blocks ----------------------------------------------------------------------- */
 
-struct block {
-	struct block *next;
+struct log_block {
+	TAILQ_ENTRY(log_block) entry;
 	size_t len;
 	char data[RUNLOG_BLOCK];
 };
 
-struct blocks {
-	struct block *first, *last;
+struct log_blocks {
+	TAILQ_HEAD(log_block_list, log_block) list;
 	size_t size;
 	int is_cut;
-	int is_there;		/* a text was seen, if only an empty one */
+	int is_there; /* a text was there, even if empty */
 };
 
-static void blocks_drop_first(struct blocks *b)
+static void blocks_drop_first(struct log_blocks *b)
 {
-	struct block *first = b->first;
+	struct log_block *first = TAILQ_FIRST(&b->list);
 
-	b->first = first->next;
-	if (!b->first)
-		b->last = NULL;
+	TAILQ_REMOVE(&b->list, first, entry);
 	b->size -= first->len;
 	free(first);
 }
 
-static void blocks_free(struct blocks *b)
+static void blocks_free(struct log_blocks *b)
 {
-	while (b->first)
+	while (!TAILQ_EMPTY(&b->list))
 		blocks_drop_first(b);
 }
 
-static void blocks_add(struct blocks *b, const char *data, size_t len, size_t max)
+static void blocks_add(struct log_blocks *b, const char *data, size_t len, size_t max)
 {
+	struct log_block *last = TAILQ_LAST(&b->list, log_block_list);
+
 	while (len) {
-		size_t room = b->last ? RUNLOG_BLOCK - b->last->len : 0;
+		size_t space = last ? RUNLOG_BLOCK - last->len : 0;
 
-		if (!room) {
-			struct block *fresh = xrealloc(NULL, sizeof(*fresh));
-
-			fresh->next = NULL;
-			fresh->len = 0;
-			if (b->last)
-				b->last->next = fresh;
-			else
-				b->first = fresh;
-			b->last = fresh;
-			room = RUNLOG_BLOCK;
+		if (!space) {
+			last = xrealloc(NULL, sizeof(*last));
+			last->len = 0;
+			TAILQ_INSERT_TAIL(&b->list, last, entry);
+			space = RUNLOG_BLOCK;
 		}
-		if (room > len)
-			room = len;
-		memcpy(b->last->data + b->last->len, data, room);
-		b->last->len += room;
-		b->size += room;
-		data += room;
-		len -= room;
+		if (space > len)
+			space = len;
+		memcpy(last->data + last->len, data, space);
+		last->len += space;
+		b->size += space;
+		data += space;
+		len -= space;
 	}
-	/* The last one is never dropped: it is being filled. */
-	while (b->size > max && b->first != b->last) {
+	/* The last block is never dropped: it is being filled. */
+	while (b->size > max && TAILQ_FIRST(&b->list) != last) {
 		blocks_drop_first(b);
 		b->is_cut = 1;
 	}
 }
 
-/* ---- the machine -------------------------------------------------------------------- */
+/* ---- the state machine -------------------------------------------------------------------- */
 
 enum place {
-	PLACE_BETWEEN,		/* no string */
-	PLACE_KEY,		/* a name of the outer object */
-	PLACE_STRING,		/* a string of the rest */
-	PLACE_TEXT,		/* a text of the log */
+	PLACE_BETWEEN, /* outside strings */
+	PLACE_KEY,     /* a name of the outer object */
+	PLACE_STRING,  /* a string of the rest */
+	PLACE_TEXT,    /* a text of the log */
 };
 
 enum escape { ESCAPE_NONE, ESCAPE_BEGUN, ESCAPE_HEX };
@@ -88,9 +83,9 @@ enum escape { ESCAPE_NONE, ESCAPE_BEGUN, ESCAPE_HEX };
 struct runlog {
 	size_t log_max;
 	struct buf rest;
-	struct blocks log, chunks;
-	struct block *given;		/* by runlog_next */
-	const char *wrong;		/* the first thing that is */
+	struct log_blocks log, chunks;
+	struct log_block *given; /* by runlog_next */
+	const char *wrong;	 /* the first error */
 	enum place place;
 	enum escape escape;
 	int depth;
@@ -98,12 +93,12 @@ struct runlog {
 	int in_chunks;			/* in the array of chunks, not deeper */
 	int in_log;			/* the name was "log" */
 	int named_chunks;		/* the name was "logChunks" */
-	char key[KEY_ROOM];
+	char key[KEY_SIZE];
 	size_t key_len;
-	struct blocks *into;		/* PLACE_TEXT */
+	struct log_blocks *into; /* PLACE_TEXT */
 	int hex_left;
 	uint32_t unit;			/* UTF-16, of an escape */
-	uint32_t high;			/* half of a pair that waits for the other; 0: none */
+	uint32_t high;			/* first half of a surrogate pair; 0: none */
 };
 
 struct runlog *runlog_new(size_t log_max, size_t rest_max)
@@ -111,6 +106,8 @@ struct runlog *runlog_new(size_t log_max, size_t rest_max)
 	struct runlog *r = xcalloc(1, sizeof(*r));
 
 	r->log_max = log_max;
+	TAILQ_INIT(&r->log.list);
+	TAILQ_INIT(&r->chunks.list);
 	buf_init(&r->rest, rest_max);
 	return r;
 }
@@ -126,7 +123,7 @@ void runlog_free(struct runlog *r)
 	free(r);
 }
 
-static void fail(struct runlog *r, const char *why)
+static void runlog_fail(struct runlog *r, const char *why)
 {
 	if (!r->wrong)
 		r->wrong = why;
@@ -160,7 +157,7 @@ static void text_add_char(struct runlog *r, uint32_t c)
 	text_add(r, out, len);
 }
 
-/* Half a pair that nothing follows stands for no character. */
+/* Half a surrogate pair stands for no character. */
 static void high_alone(struct runlog *r)
 {
 	if (r->high)
@@ -207,7 +204,7 @@ static void escape_begun(struct runlog *r, char c)
 		high_alone(r);
 		text_add(r, &values[at - names], 1);
 	} else {
-		fail(r, "the log holds an escape that JSON does not have");
+		runlog_fail(r, "the log has an invalid escape");
 	}
 }
 
@@ -216,7 +213,7 @@ static void escape_hex(struct runlog *r, char c)
 	int value = hex_digit(c);
 
 	if (value < 0) {
-		fail(r, "the log holds an escape that JSON does not have");
+		runlog_fail(r, "the log has an invalid escape");
 		return;
 	}
 	r->unit = r->unit << 4 | (uint32_t)value;
@@ -226,7 +223,7 @@ static void escape_hex(struct runlog *r, char c)
 	unit_done(r);
 }
 
-/* As much of a text of the log as there is without looking closer. */
+/* Up to the next byte of the log with a meaning of its own. */
 static size_t feed_text(struct runlog *r, const char *data, size_t len)
 {
 	size_t n = 0;
@@ -252,7 +249,7 @@ static size_t feed_text(struct runlog *r, const char *data, size_t len)
 		high_alone(r);
 		r->place = PLACE_BETWEEN;
 	} else {
-		fail(r, "the log holds a control character that is not escaped");
+		runlog_fail(r, "the log has a control character that is not escaped");
 	}
 	return 1;
 }
@@ -262,7 +259,7 @@ static int key_is(const struct runlog *r, const char *name)
 	return r->key_len == strlen(name) && !memcmp(r->key, name, r->key_len);
 }
 
-/* Names and strings of the rest are passed on as they are; their reader checks them. */
+/* Names and strings of the rest are copied unchanged; the reader of the rest checks them. */
 static size_t feed_string(struct runlog *r, const char *data, size_t len)
 {
 	size_t n = 0;
@@ -276,14 +273,14 @@ static size_t feed_string(struct runlog *r, const char *data, size_t len)
 			break;
 		}
 		if (r->place == PLACE_KEY) {
-			if (r->key_len < KEY_ROOM)
+			if (r->key_len < KEY_SIZE)
 				r->key[r->key_len] = data[n];
 			r->key_len++;
 		}
 	}
 	if (n < len) {
 		n++;
-		if (r->place == PLACE_KEY && r->key_len <= KEY_ROOM) {
+		if (r->place == PLACE_KEY && r->key_len <= KEY_SIZE) {
 			r->in_log = key_is(r, "log");
 			r->named_chunks = key_is(r, "logChunks");
 		}
@@ -326,7 +323,7 @@ static size_t feed_between(struct runlog *r, char c)
 	case '{':
 	case '[':
 		if (++r->depth > DEPTH_MAX)
-			fail(r, "the body is nested too deep");
+			runlog_fail(r, "the body is nested too deeply");
 		r->wants_key = r->depth == 1 && c == '{';
 		r->in_chunks = r->depth == 2 && c == '[' && r->named_chunks;
 		break;
@@ -369,9 +366,9 @@ void runlog_feed(struct runlog *r, const char *data, size_t len)
 const char *runlog_end(struct runlog *r)
 {
 	if (r->rest.overflow)
-		fail(r, "the body is too large beside its log");
+		runlog_fail(r, "the body is too large apart from its log");
 	if (r->place != PLACE_BETWEEN)
-		fail(r, "the body ends in the middle of a string");
+		runlog_fail(r, "the body ends in the middle of a string");
 	return r->wrong;
 }
 
@@ -386,24 +383,22 @@ const char *runlog_rest(const struct runlog *r, size_t *ret_len)
 	return buf_str(&r->rest);
 }
 
-/* ---- what was kept ------------------------------------------------------------------ */
+/* ---- the kept log ------------------------------------------------------------------ */
 
-static struct blocks *kept(struct runlog *r)
+static struct log_blocks *runlog_kept(struct runlog *r)
 {
 	return r->chunks.is_there ? &r->chunks : &r->log;
 }
 
 int runlog_next(struct runlog *r, const char **ret, size_t *ret_len)
 {
-	struct blocks *b = kept(r);
+	struct log_blocks *b = runlog_kept(r);
 
 	free(r->given);
-	r->given = b->first;
+	r->given = TAILQ_FIRST(&b->list);
 	if (!r->given)
 		return 0;
-	b->first = r->given->next;
-	if (!b->first)
-		b->last = NULL;
+	TAILQ_REMOVE(&b->list, r->given, entry);
 	*ret = r->given->data;
 	*ret_len = r->given->len;
 	return 1;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The body that ends a run, as it arrives: up to 64 MiB of JSON of which nearly all is the
- * run's log, much of it escapes. The log's texts ("log" and the elements of "logChunks" of
- * the outer object) are decoded on the way into blocks, of which the last ones are kept;
- * the rest of the body, with null in the place of those texts, is kept for the ordinary
- * reader (input.h). So a body costs its log's decoded size at most, once, and no part of it
- * holds up the loop. Pure; belongs to one thread.
+ * Reads the body of a finish as it arrives: up to 64 MiB of JSON, nearly all of it the log of
+ * the run, with many escapes. The log ("log" and the elements of "logChunks" of the outer
+ * object) is decoded into blocks, of which the last are kept. The rest of the body, with null
+ * in place of those texts, is kept for the ordinary reader (json_body.h). So a body takes at
+ * most the decoded size of its log in memory, and no part of it blocks the loop. Pure; for one
+ * thread.
  */
 #pragma once
 
@@ -16,25 +16,25 @@ struct runlog;
 
 #define RUNLOG_BLOCK 65536
 
-/* `log_max`: bytes of log that are kept, the last ones, to within a block. */
+/* `log_max`: how many bytes at the end of the log are kept, to within a block. */
 struct runlog *runlog_new(size_t log_max, size_t rest_max);
-void runlog_free(struct runlog *r);	/* NULL is fine */
+void runlog_free(struct runlog *r); /* NULL is allowed */
 void runlog_feed(struct runlog *r, const char *data, size_t len);
 /*
- * After the last byte. NULL, or what is wrong in words for the client: then the body is
- * refused. What this does not see is left to the reader of the rest.
+ * Call it after the last byte. NULL, or an error for the client (static): the body is refused.
+ * Errors outside the log are left to the reader of the rest.
  */
 const char *runlog_end(struct runlog *r);
-/* Was it more than rest_max beside the log? Then runlog_end says so, too. */
+/* Was the rest longer than rest_max? Then runlog_end has returned an error. */
 int runlog_is_too_large(const struct runlog *r);
 const char *runlog_rest(const struct runlog *r, size_t *ret_len);
 
 /*
- * The log, piece by piece, oldest first: the chunks, or "log" if there was none. A piece
- * is the caller's until the next call. 1; 0: there is no more.
+ * The next piece of the log, oldest first: of the chunks, or of "log" if there was none.
+ * Borrowed until the next call. 1; 0: there are no more.
  */
 int runlog_next(struct runlog *r, const char **ret, size_t *ret_len);
-/* Bytes that runlog_next gives, before its first call. */
+/* How many bytes runlog_next will return; before its first call. */
 size_t runlog_size(const struct runlog *r);
-/* Was more sent than is kept? */
+/* Was the beginning of the log dropped? */
 int runlog_is_cut(const struct runlog *r);

@@ -1,39 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* The broker about itself: health, whoami, the OpenAPI file. */
+/* Health, whoami and the OpenAPI file. */
 
 #include "api/handlers.h"
 #include "api/openapi.h"
+#include "api/reply.h"
 
-/* Without a token, so it says nothing that is worth knowing. */
-void service_health(struct call *call)
+/* Needs no token, so it reveals nothing. */
+void service_health(struct api_request *request)
 {
-	struct jsonw w = call_begin(call);
+	struct jsonw w = reply_begin(request);
 
 	jsonw_object(&w, NULL);
 	jsonw_bool(&w, "ok", 1);
-	jsonw_text(&w, "service", call->api->config.service);
+	jsonw_text(&w, "service", request->api->config.service);
 	jsonw_end_object(&w);
-	call_answer(call, 200);
+	reply_json(request, 200);
 }
 
-void service_whoami(struct call *call)
+void service_whoami(struct api_request *request)
 {
-	struct jsonw w = call_begin(call);
+	struct jsonw w = reply_begin(request);
 
 	jsonw_object(&w, NULL);
-	jsonw_text(&w, "owner", call->caller.owner);
-	jsonw_text(&w, "org", call->caller.org);
+	jsonw_text(&w, "owner", request->caller.owner);
+	jsonw_text(&w, "org", request->caller.org);
 	jsonw_text(&w, "auth", "bearer");
-	jsonw_bool(&w, "admin", call->caller.role == TOKEN_ADMIN);
-	jsonw_text(&w, "role", token_role_name(call->caller.role));
+	jsonw_bool(&w, "admin", request->caller.role == TOKEN_ADMIN);
+	jsonw_text(&w, "role", token_role_name(request->caller.role));
 	jsonw_end_object(&w);
-	call_answer(call, 200);
+	reply_json(request, 200);
 }
 
-void service_openapi(struct call *call)
+void service_openapi(struct api_request *request)
 {
 	size_t len;
 	const char *text = openapi_text(&len);
 
-	call_answer_text(call, 200, "application/json", text, len);
+	reply_text(request, 200, "application/json", text, len);
 }

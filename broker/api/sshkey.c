@@ -13,7 +13,7 @@
 #define RSA_BITS_MIN 2048
 #define RSA_BITS_MAX 8192
 
-/* What follows the type in the blob. */
+/* The parts of the blob after the type. */
 enum sshkey_part { END, RAW32, CURVE, POINT, NUMBER, MODULUS, APPLICATION };
 
 static const struct sshkey_type {
@@ -37,7 +37,7 @@ struct blob {
 	size_t left;
 };
 
-/* The next length-prefixed string; -1 if there is none. */
+/* The next length-prefixed string; -1: there is none. */
 static int blob_take(struct blob *blob, const unsigned char **ret, size_t *ret_len)
 {
 	uint32_t len;
@@ -60,7 +60,7 @@ static int text_equals(const unsigned char *data, size_t len, const char *text)
 	return len == strlen(text) && !memcmp(data, text, len);
 }
 
-/* A positive number in its shortest form; returns its bits, 0 if it is none. */
+/* The number of bits of a positive number in its shortest form; 0: it is not one. */
 static size_t number_bits(const unsigned char *data, size_t len)
 {
 	size_t bits;
@@ -148,7 +148,7 @@ static const struct sshkey_type *type_find(const char *line)
 	return NULL;
 }
 
-/* The decoder of OpenSSL overlooks white space and padding; encoding again does not. */
+/* OpenSSL's decoder tolerates white space and padding; encoding again detects both. */
 static int base64_is(const char *text, size_t len, unsigned char *out, size_t *ret_len)
 {
 	unsigned char again[LINE_MAX_LEN + 5];
@@ -164,7 +164,7 @@ static int base64_is(const char *text, size_t len, unsigned char *out, size_t *r
 	return !memcmp(again, text, len);
 }
 
-int sshkey_check(const char *line, char *out, size_t room, struct fault *fault)
+int sshkey_check(const char *line, char *out, size_t size, struct api_error *error)
 {
 	unsigned char data[LINE_MAX_LEN];
 	const struct sshkey_type *type;
@@ -176,19 +176,19 @@ int sshkey_check(const char *line, char *out, size_t room, struct fault *fault)
 	out[0] = '\0';
 	if (len > 0 && line[len - 1] == '\n')
 		len--;
-	if (len == 0 || len > LINE_MAX_LEN || len >= room) {
-		return fault_set(fault, 400, "invalid_public_key",
-				 "sshPublicKey must be one OpenSSH public key of at most %d bytes",
-				 LINE_MAX_LEN);
+	if (len == 0 || len > LINE_MAX_LEN || len >= size) {
+		return api_error_set(error, 400, "invalid_public_key",
+				     "sshPublicKey must be one OpenSSH public key of at most %d bytes",
+				     LINE_MAX_LEN);
 	}
 	memcpy(out, line, len);
 	out[len] = '\0';
 	type = type_find(out);
 	if (!type) {
 		out[0] = '\0';
-		return fault_set(fault, 400, "invalid_public_key",
-				 "sshPublicKey must begin with ssh-ed25519, ssh-rsa, "
-				 "ecdsa-sha2-nistp256/384/521 or an sk- type of OpenSSH");
+		return api_error_set(error, 400, "invalid_public_key",
+				     "sshPublicKey must begin with ssh-ed25519, ssh-rsa, "
+				     "ecdsa-sha2-nistp256/384/521 or an sk- type of OpenSSH");
 	}
 	base64 = out + strlen(type->name) + 1;
 	end = strchr(base64, ' ');
@@ -196,17 +196,18 @@ int sshkey_check(const char *line, char *out, size_t room, struct fault *fault)
 		end = out + len;
 	} else if (!comment_is(end + 1, (size_t)(out + len - end - 1))) {
 		out[0] = '\0';
-		return fault_set(fault, 400, "invalid_public_key",
-				 "the comment of sshPublicKey must be 1 to %d characters of "
-				 "[A-Za-z0-9._@:+-] and single spaces", COMMENT_MAX);
+		return api_error_set(error, 400, "invalid_public_key",
+				     "the comment of sshPublicKey must be 1 to %d characters of "
+				     "[A-Za-z0-9._@:+-] and single spaces",
+				     COMMENT_MAX);
 	}
 	if (!base64_is(base64, (size_t)(end - base64), data, &data_len) ||
 	    !blob_is(type, data, data_len)) {
 		out[0] = '\0';
-		return fault_set(fault, 400, "invalid_public_key",
-				 "sshPublicKey must be exactly 'type base64 [comment]' with a "
-				 "whole key of that type; an RSA key needs %d to %d bits",
-				 RSA_BITS_MIN, RSA_BITS_MAX);
+		return api_error_set(error, 400, "invalid_public_key",
+				     "sshPublicKey must be exactly 'type base64 [comment]' with a "
+				     "complete key of that type; an RSA key must have %d to %d bits",
+				     RSA_BITS_MIN, RSA_BITS_MAX);
 	}
 	return 0;
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An OpenSSH public key line, checked to the last byte: it goes into cloud-init and
- * to the provider. Exactly `type base64 [comment]`, one space each; the decoded
- * blob holds the same type, the lengths that type has, and nothing more. Pure.
+ * Checks an OpenSSH public key line completely, because it goes into cloud-init and to the
+ * provider. It must be exactly `type base64 [comment]` with single spaces, and the decoded
+ * blob must have the same type, valid lengths for it, and nothing else. Pure.
  */
 #pragma once
 
 #include <stddef.h>
 
-#include "api/fault.h"
+#include "api/api_error.h"
 
 /*
- * Copies the line without its one allowed trailing newline. -1: `out` is "", and
- * `fault` names what is allowed and never repeats the input.
+ * Copies the line without its trailing newline, of which one is allowed. -1: `out` is "", and
+ * `error` says what is allowed, without repeating the input.
  */
-int sshkey_check(const char *line, char *out, size_t room, struct fault *fault);
+int sshkey_check(const char *line, char *out, size_t size, struct api_error *error);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The sweep as an operator sees it: what was seen, what would be done, and the asking for it. */
+/* The sweep for operators: what was found, what would be deleted, and starting one. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/engine_request.h"
+#include "api/engine_response.h"
 #include "api/handlers.h"
-#include "api/result.h"
+#include "api/lookup.h"
+#include "api/reply.h"
 #include "lease/orphan.h"
 #include "util/alloc.h"
 #include "util/text.h"
@@ -47,10 +49,10 @@ static void render_orphan(struct jsonw *w, const struct orphan *s, const char *h
 	jsonw_end_object(w);
 }
 
-static int render_account(const struct call *call, struct jsonw *w, const char *account,
+static int render_account(const struct api_request *request, struct jsonw *w, const char *account,
 			  struct err *err)
 {
-	const struct api *api = call->api;
+	const struct api *api = request->api;
 	auto_free struct orphan *list = xcalloc(ORPHANS_SHOWN, sizeof(*list));
 	struct showing showing = { .list = list };
 	struct sweep sweep;
@@ -75,48 +77,50 @@ static int render_account(const struct call *call, struct jsonw *w, const char *
 	jsonw_array(w, "strays");
 	for (size_t i = 0; i < showing.count; i++)
 		render_orphan(w, &list[i],
-			      orphan_holds(&list[i], &sweep, showing.any_newer_than_store,
-					   api->config.sweep_grace_ms, call_now(call)));
+			     orphan_holds(&list[i], &sweep, showing.any_newer_than_store,
+					 api->config.sweep_grace_ms, lookup_now_ms(request)));
 	jsonw_end_array(w);
 	jsonw_end_object(w);
 	return 0;
 }
 
-/* `given` < 0: nothing was asked for. */
-static void answer(struct call *call, int64_t given)
+/* `given`: orphans handed to cleanup; < 0: not shown. */
+static void sweep_reply(struct api_request *request, int64_t given)
 {
-	struct jsonw w = call_begin(call);
+	struct jsonw w = reply_begin(request);
 	struct err err = { 0 };
 
 	jsonw_object(&w, NULL);
-	jsonw_text(&w, "mode", call->api->config.sweep_deletes ? "delete" : "report");
+	jsonw_text(&w, "mode", request->api->config.sweep_deletes ? "delete" : "report");
 	if (given >= 0)
 		jsonw_int(&w, "deleting", given);
 	jsonw_array(&w, "accounts");
-	for (size_t i = 0; i < call->api->parts.account_count; i++) {
-		if (render_account(call, &w, call->api->parts.accounts[i]->config.name, &err)) {
-			call_broken(call, &err);
+	for (size_t i = 0; i < request->api->parts.account_count; i++) {
+		if (render_account(request, &w, request->api->parts.accounts[i]->config.name,
+				   &err)) {
+			reply_store_error(request, &err);
 			return;
 		}
 	}
 	jsonw_end_array(&w);
 	jsonw_end_object(&w);
-	call_answer(call, 200);
+	reply_json(request, 200);
 }
 
-void sweep_show(struct call *call)
+void sweep_show(struct api_request *request)
 {
-	answer(call, -1);
+	sweep_reply(request, -1);
 }
 
-static void sweep_finish(struct call *call, struct engine_request *request)
+static void sweep_finish(struct api_request *request, struct engine_request *engine_request)
 {
-	if (result_check(call, request) == 0)
-		answer(call, request->sweep == SWEEP_DELETE ? request->count : -1);
+	if (engine_response_check(request, engine_request) == 0)
+		sweep_reply(request,
+			    engine_request->sweep == SWEEP_DELETE ? engine_request->count : -1);
 }
 
 struct sweep_body {
-	int action; /* its place in sweep_actions */
+	int action; /* index of sweep_actions */
 	char account[32];
 	char reason[160];
 };
@@ -125,33 +129,33 @@ static const char *const sweep_actions[] = { "run", "looked", "delete", NULL };
 static const enum request_sweep sweeps[] = { SWEEP_RUN, SWEEP_LOOKED, SWEEP_DELETE };
 
 /* clang-format off */
-static const struct input_field sweep_fields[] = {
-	{ .name = "action", .type = INPUT_CHOICE, .flags = INPUT_REQUIRED,
-	  INPUT_TO(sweep_body, action), .expected = "run, looked or delete",
+static const struct body_field sweep_fields[] = {
+	{ .name = "action", .type = FIELD_CHOICE, .flags = FIELD_REQUIRED,
+	  FIELD_TO(sweep_body, action), .expected = "run, looked or delete",
 	  .choices = sweep_actions },
-	{ .name = "provider", .type = INPUT_TEXT, INPUT_AT(sweep_body, account),
+	{ .name = "provider", .type = FIELD_TEXT, FIELD_AT(sweep_body, account),
 	  .expected = "the name of an account" },
-	{ .name = "reason", .type = INPUT_LINE, INPUT_AT(sweep_body, reason),
+	{ .name = "reason", .type = FIELD_LINE, FIELD_AT(sweep_body, reason),
 	  .expected = "one line of text" },
 };
 /* clang-format on */
 
-const struct input_table body_sweep = INPUT_TABLE("SweepAsk", NULL, sweep_fields);
+const struct body_table body_sweep = BODY_TABLE("SweepAsk", NULL, sweep_fields);
 
-void sweep_ask(struct call *call)
+void sweep_ask(struct api_request *request)
 {
-	struct api *api = call->api;
-	struct engine_request *request = engine_request_begin(call, REQUEST_SWEEP);
+	struct api *api = request->api;
+	struct engine_request *engine_request = engine_request_begin(request, REQUEST_SWEEP);
 	struct sweep_body body = { .account = "" };
 
-	if (!request)
+	if (!engine_request)
 		return;
-	if (input_read(&call->input, call->input.root, &body_sweep, &body)) {
-		engine_request_refuse(call, request);
+	if (json_body_read(&request->body, request->body.root, &body_sweep, &body)) {
+		engine_request_refuse(request, engine_request);
 		return;
 	}
-	request->sweep = sweeps[body.action];
-	TEXT_SET(request->expected_account, body.account);
-	TEXT_SET(request->reason, body.reason);
-	queue_submit(api->queue, request, sweep_finish);
+	engine_request->sweep = sweeps[body.action];
+	TEXT_SET(engine_request->expected_account, body.account);
+	TEXT_SET(engine_request->reason, body.reason);
+	engine_queue_submit(api->engine_queue, engine_request, sweep_finish);
 }

@@ -4,11 +4,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "api/grammar.h"
+#include "api/validate.h"
 #include "util/alloc.h"
 #include "util/time.h"
 
-#define FIGURE_MAX 1e15		/* of what is no count: more is nonsense, and long */
+#define FIGURE_MAX 1e15 /* of a figure that is no count; more makes no sense */
 
 enum figure {
 	LOAD1,
@@ -33,44 +33,44 @@ struct telemetry_body {
 
 static int is_source(const char *text)
 {
-	return grammar_is_word(text, sizeof(((struct telemetry_body *)NULL)->source) - 1);
+	return validate_word(text, sizeof(((struct telemetry_body *)NULL)->source) - 1);
 }
 
 /* clang-format off */
 #define FIGURE(key, kind, place) \
-	{ .name = (key), .type = (kind), .flags = INPUT_TYPE_CODE, \
-	  INPUT_TO(telemetry_body, figures[place]), .expected = "a number", \
+	{ .name = (key), .type = (kind), .flags = FIELD_TYPE_CODE, \
+	  FIELD_TO(telemetry_body, figures[place]), .expected = "a number", \
 	  .code = "invalid_telemetry" }
 
-static const struct input_field telemetry_fields[] = {
-	{ .name = "capturedAt", .type = INPUT_TIME, .flags = INPUT_TYPE_CODE,
-	  INPUT_TO(telemetry_body, captured_ms), .expected = "a time as in 2026-08-21T10:00:00Z",
+static const struct body_field telemetry_fields[] = {
+	{ .name = "capturedAt", .type = FIELD_TIME, .flags = FIELD_TYPE_CODE,
+	  FIELD_TO(telemetry_body, captured_ms), .expected = "a time as in 2026-08-21T10:00:00Z",
 	  .code = "invalid_telemetry" },
-	{ .name = "source", .type = INPUT_TEXT, .flags = INPUT_LENIENT,
-	  INPUT_AT(telemetry_body, source), .expected = "at most 32 of [A-Za-z0-9._-]",
+	{ .name = "source", .type = FIELD_TEXT, .flags = FIELD_LENIENT,
+	  FIELD_AT(telemetry_body, source), .expected = "at most 32 of [A-Za-z0-9._-]",
 	  .check = is_source },
-	FIGURE("load1", INPUT_NUMBER, LOAD1),
-	FIGURE("load5", INPUT_NUMBER, LOAD5),
-	FIGURE("load15", INPUT_NUMBER, LOAD15),
-	FIGURE("cpuCount", INPUT_COUNT, CPU_COUNT),
-	FIGURE("memoryUsedBytes", INPUT_COUNT, MEMORY_USED),
-	FIGURE("memoryTotalBytes", INPUT_COUNT, MEMORY_TOTAL),
-	FIGURE("memoryPercent", INPUT_NUMBER, MEMORY_PERCENT),
-	FIGURE("diskUsedBytes", INPUT_COUNT, DISK_USED),
-	FIGURE("diskTotalBytes", INPUT_COUNT, DISK_TOTAL),
-	FIGURE("diskPercent", INPUT_NUMBER, DISK_PERCENT),
-	FIGURE("uptimeSeconds", INPUT_COUNT, UPTIME),
+	FIGURE("load1", FIELD_NUMBER, LOAD1),
+	FIGURE("load5", FIELD_NUMBER, LOAD5),
+	FIGURE("load15", FIELD_NUMBER, LOAD15),
+	FIGURE("cpuCount", FIELD_COUNT, CPU_COUNT),
+	FIGURE("memoryUsedBytes", FIELD_COUNT, MEMORY_USED),
+	FIGURE("memoryTotalBytes", FIELD_COUNT, MEMORY_TOTAL),
+	FIGURE("memoryPercent", FIELD_NUMBER, MEMORY_PERCENT),
+	FIGURE("diskUsedBytes", FIELD_COUNT, DISK_USED),
+	FIGURE("diskTotalBytes", FIELD_COUNT, DISK_TOTAL),
+	FIGURE("diskPercent", FIELD_NUMBER, DISK_PERCENT),
+	FIGURE("uptimeSeconds", FIELD_COUNT, UPTIME),
 };
 /* clang-format on */
 
 #define FIRST_FIGURE 2 /* among the fields */
 
-const struct input_table body_telemetry = INPUT_TABLE("Telemetry", "telemetry", telemetry_fields);
+const struct body_table body_telemetry = BODY_TABLE("Telemetry", "telemetry", telemetry_fields);
 
-/* A count has no fraction; what is below its range is 0, what is above is cut. */
+/* A count has no fraction. Values out of range are set to its ends. */
 static json_t *figure_json(const json_t *value, enum figure figure)
 {
-	int is_count = telemetry_fields[FIRST_FIGURE + figure].type == INPUT_COUNT;
+	int is_count = telemetry_fields[FIRST_FIGURE + figure].type == FIELD_COUNT;
 	double number = json_number_value(value);
 
 	if (is_count && json_is_integer(value))
@@ -85,7 +85,7 @@ static json_t *figure_json(const json_t *value, enum figure figure)
 	return json_real(round(number * 1000) / 1000);
 }
 
-/* How many figures there are. */
+/* Returns how many figures there are. */
 static int sample_fill(json_t *sample, const struct telemetry_body *body)
 {
 	char when[TIME_TEXT_ROOM];
@@ -105,8 +105,8 @@ static int sample_fill(json_t *sample, const struct telemetry_body *body)
 	return count;
 }
 
-int telemetry_read(struct input *in, const json_t *object, int64_t now_ms, int64_t *ret_ms,
-		   char *out, size_t room)
+int telemetry_read(struct json_body *in, const json_t *object, int64_t now_ms, int64_t *ret_ms,
+		   char *out, size_t size)
 {
 	struct telemetry_body body = { .captured_ms = now_ms };
 	json_t *sample;
@@ -114,17 +114,17 @@ int telemetry_read(struct input *in, const json_t *object, int64_t now_ms, int64
 	int count;
 
 	out[0] = '\0';
-	if (input_read(in, object, &body_telemetry, &body))
+	if (json_body_read(in, object, &body_telemetry, &body))
 		return -1;
 	/* The client's clock may be wrong; a sample from the future would stay the newest. */
 	*ret_ms = body.captured_ms = body.captured_ms < now_ms ? body.captured_ms : now_ms;
 	sample = json_object();
 	count = sample_fill(sample, &body);
 	if (count)
-		len = json_dumpb(sample, out, room - 1, JSON_COMPACT | JSON_REAL_PRECISION(9));
+		len = json_dumpb(sample, out, size - 1, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	json_decref(sample);
-	out[len < room ? len : 0] = '\0';
+	out[len < size ? len : 0] = '\0';
 	if (count && !out[0])
-		return input_fail(in, 400, "invalid_telemetry", "telemetry must be shorter");
+		return json_body_fail(in, 400, "invalid_telemetry", "telemetry must be shorter");
 	return count > 0;
 }

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a client has seen its machine do: load, memory, disk (contract 2.7). What is
- * known is checked and written anew, so that what is kept is small, and what is given
- * back has the types that the client decodes. Pure.
+ * Telemetry: load, memory and disk of a machine, measured by the client (contract 2.7). Known
+ * members are checked and written anew, so that a stored sample is small and has the types
+ * that the client decodes. Pure.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/input.h"
+#include "api/json_body.h"
 
-extern const struct input_table body_telemetry;
+extern const struct body_table body_telemetry;
 
 /*
- * The sample as complete JSON in `out`, its time in *ret_ms (not after `now_ms`, which it
- * is if the client tells none). 1; 0: there is no figure in it; -1: `in` has failed, with
- * the code invalid_telemetry. `room` is TELEMETRY_ROOM.
+ * Writes the sample as complete JSON to `out`, and its time to *ret_ms: `now_ms` if the client
+ * gave none or a later one. 1; 0: it has no figure; -1: in->error is set, with the code
+ * invalid_telemetry. `size` is TELEMETRY_ROOM.
  */
-int telemetry_read(struct input *in, const json_t *object, int64_t now_ms, int64_t *ret_ms,
-		   char *out, size_t room);
+int telemetry_read(struct json_body *in, const json_t *object, int64_t now_ms, int64_t *ret_ms,
+		   char *out, size_t size);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET /v1/usage: the leases created in a month, summed up by owner, organisation,
- * account and type. Contract 6.3. A month may hold hundreds of thousands of
- * leases, so it is read hour by hour, a few milliseconds at a time, with the loop's
- * other work in between; the answer comes when the last hour was read.
+ * GET /v1/usage: the leases created in a month, summed by owner, organisation, account and
+ * type. Contract 6.3. A month may have hundreds of thousands of leases, so it is read hour by
+ * hour, for a few milliseconds at a time, with the other work of the loop in between. The
+ * answer is sent after the last hour.
  *
- * GET /v1/capacity: what of its limit the caller uses just now.
+ * GET /v1/capacity: how much of its limit the caller uses.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +16,13 @@
 
 #include "api/handlers.h"
 #include "api/lookup.h"
+#include "api/query.h"
+#include "api/reply.h"
 #include "util/alloc.h"
 
 #define HOUR_MS 3600000
 #define TURN_MS 2
-#define GROUPS_MAX 200		/* of one kind; the rest is summed up as "(other)" */
+#define GROUPS_MAX 200 /* of one kind; the rest is summed as "(other)" */
 #define JOBS_MAX 16
 
 struct sum {
@@ -39,8 +41,8 @@ static const char *const grouping_names[] = {
 };
 
 struct usage_job {
-	struct call call;
-	struct usage_job *next;
+	struct api_request request;
+	LIST_ENTRY(usage_job) entry;
 	struct event *event;
 	char month[8];
 	char scope_name[8];
@@ -55,7 +57,7 @@ struct usage_job {
 	} groups[GROUPING_COUNT];
 };
 
-/* ---- summing up ---------------------------------------------------------------------- */
+/* ---- summing ---------------------------------------------------------------------- */
 
 static void sum_add(struct sum *sum, const struct store_usage_row *row, int64_t now_ms,
 		    int64_t usd_micros)
@@ -95,7 +97,7 @@ static struct sum *group_sum(struct usage_job *job, enum grouping by, const char
 static void usage_row(void *arg, const struct store_usage_row *row)
 {
 	struct usage_job *job = arg;
-	int64_t usd = job->call.api->config.usd_micros;
+	int64_t usd = job->request.api->config.usd_micros;
 	char type[80];
 
 	snprintf(type, sizeof(type), "%s:%s", row->account,
@@ -155,7 +157,7 @@ static void limits_render(struct jsonw *w, const struct api_config *config)
 	jsonw_array(w, "capacityAdminOwners");
 	jsonw_end_array(w);
 	jsonw_int(w, "maxActiveLeasesPerCapacityAdmin", 0);
-	/* This broker caps what runs in an hour, not what a month adds up to. */
+	/* This broker limits the price per hour, not the sum of a month. */
 	jsonw_int(w, "maxMonthlyUSD", 0);
 	jsonw_int(w, "maxMonthlyUSDPerOwner", 0);
 	jsonw_int(w, "maxMonthlyUSDPerOrg", 0);
@@ -168,7 +170,7 @@ static void limits_render(struct jsonw *w, const struct api_config *config)
 
 static void usage_answer(struct usage_job *job)
 {
-	struct jsonw w = call_begin(&job->call);
+	struct jsonw w = reply_begin(&job->request);
 
 	jsonw_object(&w, NULL);
 	jsonw_object(&w, "usage");
@@ -180,19 +182,14 @@ static void usage_answer(struct usage_job *job)
 	for (int by = 0; by < GROUPING_COUNT; by++)
 		groups_render(&w, job, (enum grouping)by);
 	jsonw_end_object(&w);
-	limits_render(&w, &job->call.api->config);
+	limits_render(&w, &job->request.api->config);
 	jsonw_end_object(&w);
-	call_answer(&job->call, 200);
+	reply_json(&job->request, 200);
 }
 
-static void job_free(struct usage_job *job)
+static void usage_job_free(struct usage_job *job)
 {
-	struct usage_job **at = &job->call.api->usage_jobs;
-
-	while (*at && *at != job)
-		at = &(*at)->next;
-	if (*at)
-		*at = job->next;
+	LIST_REMOVE(job, entry);
 	if (job->event)
 		event_free(job->event);
 	free(job);
@@ -202,7 +199,7 @@ static void usage_turn(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval soon = { 0, 0 };
 	struct usage_job *job = arg;
-	const struct env *env = job->call.api->parts.env;
+	const struct env *env = job->request.api->parts.env;
 	int64_t until = env_mono_ms(env) + TURN_MS;
 	struct err err;
 
@@ -212,10 +209,10 @@ static void usage_turn(evutil_socket_t fd, short what, void *arg)
 		int64_t to = job->from_ms + HOUR_MS < job->to_ms ? job->from_ms + HOUR_MS :
 			     job->to_ms;
 
-		if (store_usage_each(job->call.api->parts.reader, &job->scope, job->from_ms, to,
+		if (store_usage_each(job->request.api->parts.reader, &job->scope, job->from_ms, to,
 				     usage_row, job, &err)) {
-			call_broken(&job->call, &err);
-			job_free(job);
+			reply_store_error(&job->request, &err);
+			usage_job_free(job);
 			return;
 		}
 		job->from_ms = to;
@@ -225,10 +222,10 @@ static void usage_turn(evutil_socket_t fd, short what, void *arg)
 		}
 	}
 	usage_answer(job);
-	job_free(job);
+	usage_job_free(job);
 }
 
-/* ---- the question ------------------------------------------------------------------------- */
+/* ---- the request ------------------------------------------------------------------------- */
 
 static int64_t month_start(int year, int month)
 {
@@ -237,10 +234,10 @@ static int64_t month_start(int year, int month)
 	return (int64_t)timegm(&tm) * 1000;
 }
 
-static int usage_month(struct call *call, struct usage_job *job)
+static int usage_month(struct api_request *request, struct usage_job *job)
 {
 	char text[16] = "";
-	int rc = call_query(call, "month", text, sizeof(text));
+	int rc = query_text(request, "month", text, sizeof(text));
 	time_t now = (time_t)(job->now_ms / 1000);
 	struct tm tm;
 	int year, month;
@@ -254,42 +251,42 @@ static int usage_month(struct call *call, struct usage_job *job)
 	} else {
 		if (strlen(text) != 7 || text[4] != '-' || strspn(text, "0123456789") != 4 ||
 		    strspn(text + 5, "0123456789") != 2)
-			return fault_set(&call->fault, 400, "invalid_month",
-					 "month must be YYYY-MM");
+			return api_error_set(&request->error, 400, "invalid_month",
+					     "month must be YYYY-MM");
 		year = (int)strtol(text, NULL, 10);
 		month = (int)strtol(text + 5, NULL, 10);
 		if (year < 1970 || month < 1 || month > 12)
-			return fault_set(&call->fault, 400, "invalid_month",
-					 "month must be YYYY-MM");
+			return api_error_set(&request->error, 400, "invalid_month",
+					     "month must be YYYY-MM");
 	}
 	snprintf(job->month, sizeof(job->month), "%04u-%02u",
 		 (unsigned)year % 10000, (unsigned)month % 100);
 	job->from_ms = month_start(year, month);
 	job->to_ms = month == 12 ? month_start(year + 1, 1) : month_start(year, month + 1);
-	/* No lease is created after now: those hours need no look. */
+	/* There are no leases after now. */
 	if (job->to_ms > job->now_ms + HOUR_MS)
 		job->to_ms = job->now_ms + HOUR_MS;
 	return 0;
 }
 
-/* Of an admin the query decides; of all others the token. */
-static int usage_scope(struct call *call, struct usage_job *job)
+/* An admin chooses by the query; for others the token decides. */
+static int usage_scope(struct api_request *request, struct usage_job *job)
 {
 	char scope[8] = "";
 	int rc;
 
-	job->scope = lookup_scope(&call->caller);
-	snprintf(job->owner, sizeof(job->owner), "%s", call->caller.owner);
-	snprintf(job->org, sizeof(job->org), "%s", call->caller.org);
+	job->scope = lookup_scope(&request->caller);
+	snprintf(job->owner, sizeof(job->owner), "%s", request->caller.owner);
+	snprintf(job->org, sizeof(job->org), "%s", request->caller.org);
 	job->scope.owner = job->scope.owner ? job->owner : NULL;
 	job->scope.org = job->org;
 	snprintf(job->scope_name, sizeof(job->scope_name), "%s",
-		 call->caller.role == TOKEN_READER ? "org" : "user");
-	if (call->caller.role != TOKEN_ADMIN)
+		 request->caller.role == TOKEN_READER ? "org" : "user");
+	if (request->caller.role != TOKEN_ADMIN)
 		return 0;
-	rc = call_query(call, "scope", scope, sizeof(scope));
-	if (rc < 0 || call_query(call, "owner", job->owner, sizeof(job->owner)) < 0 ||
-	    call_query(call, "org", job->org, sizeof(job->org)) < 0)
+	rc = query_text(request, "scope", scope, sizeof(scope));
+	if (rc < 0 || query_text(request, "owner", job->owner, sizeof(job->owner)) < 0 ||
+	    query_text(request, "org", job->org, sizeof(job->org)) < 0)
 		return -1;
 	if (!scope[0] || !strcmp(scope, "user")) {
 		job->scope = (struct store_scope){ 0, job->owner, job->org, SHARED_NOT };
@@ -298,67 +295,69 @@ static int usage_scope(struct call *call, struct usage_job *job)
 	} else if (!strcmp(scope, "all")) {
 		job->scope = (struct store_scope){ .all = 1 };
 	} else {
-		return fault_set(&call->fault, 400, "invalid_scope",
-				 "scope must be user, org or all");
+		return api_error_set(&request->error, 400, "invalid_scope",
+				     "scope must be user, org or all");
 	}
 	if (scope[0])
 		snprintf(job->scope_name, sizeof(job->scope_name), "%s", scope);
 	return 0;
 }
 
-void usage_show(struct call *call)
+void usage_show(struct api_request *request)
 {
 	struct usage_job *job;
 	int count = 0;
 
-	for (job = call->api->usage_jobs; job; job = job->next)
+	for (job = LIST_FIRST(&request->api->usage_jobs); job; job = LIST_NEXT(job, entry))
 		count++;
 	if (count >= JOBS_MAX) {
-		http_reply_header(call->ex, "Retry-After", "1");
-		call_error(call, 503, "busy", "Too many usage reports are being put together.");
+		http_reply_header(request->ex, "Retry-After", "1");
+		reply_error(request, 503, "busy",
+			    "Too many usage reports are in progress; try again.");
 		return;
 	}
 	job = xcalloc(1, sizeof(*job));
-	job->call = *call;
-	memset(&job->call.input, 0, sizeof(job->call.input));
-	job->now_ms = call_now(call);
-	if (usage_scope(call, job) || usage_month(call, job)) {
-		call_fault(call);
-		job_free(job);
+	job->request = *request;
+	memset(&job->request.body, 0, sizeof(job->request.body));
+	job->now_ms = lookup_now_ms(request);
+	LIST_INSERT_HEAD(&request->api->usage_jobs, job, entry);
+	if (usage_scope(request, job) || usage_month(request, job)) {
+		reply_request_error(request);
+		usage_job_free(job);
 		return;
 	}
-	job->next = call->api->usage_jobs;
-	call->api->usage_jobs = job;
-	job->event = evtimer_new(call->api->parts.base, usage_turn, job);
+	job->event = evtimer_new(request->api->parts.base, usage_turn, job);
 	usage_turn(-1, 0, job);
 }
 
-/* What the owner has of what an owner may have at once; 0: there is no such limit. */
-void usage_capacity(struct call *call)
+/* The open leases of the owner and the limit per owner; 0: no limit. */
+void usage_capacity(struct api_request *request)
 {
 	struct store_counts counts;
 	struct err err = { 0 };
 	struct jsonw w;
 
-	if (store_counts(call->api->parts.reader, call->caller.owner, call->caller.org, "", &counts,
-			 &err)) {
-		call_broken(call, &err);
+	if (store_counts(request->api->parts.reader, request->caller.owner, request->caller.org, "",
+			 &counts, &err)) {
+		reply_store_error(request, &err);
 		return;
 	}
-	w = call_begin(call);
+	w = reply_begin(request);
 	jsonw_object(&w, NULL);
-	jsonw_text(&w, "owner", call->caller.owner);
+	jsonw_text(&w, "owner", request->caller.owner);
 	jsonw_int(&w, "activeLeases", counts.owner);
-	jsonw_int(&w, "effectiveLimit", call->api->config.limits.max_active_owner);
-	jsonw_time(&w, "observedAt", call_now(call));
+	jsonw_int(&w, "effectiveLimit", request->api->config.limits.max_active_owner);
+	jsonw_time(&w, "observedAt", lookup_now_ms(request));
 	jsonw_end_object(&w);
-	call_answer(call, 200);
+	reply_json(request, 200);
 }
 
 void usage_stop(struct api *api)
 {
-	while (api->usage_jobs) {
-		http_drop(api->usage_jobs->call.ex);
-		job_free(api->usage_jobs);
+	struct usage_job *job;
+
+	while ((job = LIST_FIRST(&api->usage_jobs))) {
+		http_drop(job->request.ex);
+		usage_job_free(job);
 	}
 }

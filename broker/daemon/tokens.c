@@ -64,7 +64,7 @@ static int work_add(struct store *store, void *arg, struct err *err)
 static int token_add(struct store *store, const struct command_line *o, const struct env *env)
 {
 	int role = o->role ? token_role_parse(o->role) : TOKEN_USER;
-	char text[TOKEN_TEXT_ROOM];
+	char text[TOKEN_TEXT_SIZE];
 	struct token token;
 	struct err err = { 0 };
 	int64_t expires = 0;

@@ -138,7 +138,7 @@ class Case(unittest.TestCase):
         self.assertIn(why, account["message"])
         self.assertIn("lessor account take-over hetzner --looked", account["message"])
         self.assertEqual(desk.account(desk.alice)["message"],
-                         "The account is fenced; an operator must look.")
+                         "The account is fenced; an operator must act.")
         ready = desk.ask("GET", "/v1/providers/hetzner/readiness", desk.alice).json
         self.assertIs(ready["configured"], False)
         self.assertEqual(desk.metric(FENCED), 1)

@@ -20,7 +20,7 @@ RULES = "broker/RULES.md"
 ARCHITECTURE = "broker/README.md"
 PAGES = ["README.md", ARCHITECTURE, RULES, CONTRACT, "sdk/doc/abi.md", "tests/README.md",
          "packaging/CHANGELOG.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"]
-# What a refused request of the engine becomes (broker/api/result.c).
+# What a refused request of the engine becomes (broker/api/engine_response.c).
 STATUS = {"NOT_FOUND": 404, "FORBIDDEN": 403, "INVALID": 400, "CONFLICT": 409, "LIMIT": 429,
           "UNAVAILABLE": 503}
 ONE_WORD = {"busy", "conflict", "forbidden", "internal", "unauthorized", "unavailable"}
@@ -62,7 +62,7 @@ def codes_sent():
         if "_" in code or code in ONE_WORD:
             sent.setdefault(code, set()).add(int(status))
 
-    call = re.compile(r"\b(?:fault_set|input_fail|call_error|result_lease_error|http_reply_error)"
+    call = re.compile(r"\b(?:api_error_set|json_body_fail|reply_error|engine_response_lease_error|http_reply_error)"
                       r"\(([^;]*?);", re.S)
     say = re.compile(r"\b(?:request_fail|request_fail)\(\s*\w+,\s*(?:RUN_)?RESULT_(\w+),([^;]*?);", re.S)
     for name in sources("broker/api/", "broker/engine/", "broker/runs/", "broker/http/websocket.c",
@@ -91,7 +91,7 @@ def codes_sent():
     for status in re.findall(r"return (\d+);", re.search(
             r"failed_status\(.*?^}", read("broker/api/create.c"), re.S | re.M).group(0)):
         add(status, "provisioning_failed")
-    # What result.c makes of an account that needs its operator.
+    # What engine_response.c makes of an account that needs its operator.
     del sent["provider_blocked"]
     return sent
 
@@ -102,7 +102,7 @@ class Contract(unittest.TestCase):
         keys = re.search(r'#define LIST_QUERY "([^"]*)"', text).group(1)
         there = []
         for method, path, role, query in re.findall(
-                r'\{ HTTP_(\w+), "([^"]+)", (ROLE_\w+), \w+, \w+,\s*(?:NULL|&\w+),'
+                r'\{ HTTP_(\w+), "([^"]+)", (ROLE_\w+),\s*\w+,\s*\w+,\s*(?:NULL|&\w+),'
                 r'\s*("[^"]*"|LIST_QUERY),', text):
             query = keys if query == "LIST_QUERY" else query.strip('"')
             there.append([method, f"`{path}`", ROLES[role],

@@ -6,8 +6,8 @@
  */
 #include "../../unit/api/stage.h"
 
-#include "api/grammar.h"
-#include "api/wish.h"
+#include "api/validate.h"
+#include "api/create_request.h"
 #include "bootstrap/bootstrap.h"
 #include "util/log.h"
 
@@ -41,21 +41,21 @@ static int is_plain(const char *text)
 
 static void lease_is_well(const struct lease *l, const char *hash)
 {
-	PROMISE(!l->id[0] || grammar_is_lease_id(l->id));
-	PROMISE(!l->attempt_token[0] || grammar_is_attempt(l->attempt_token));
-	PROMISE(!l->slug[0] || grammar_is_slug(l->slug));
+	PROMISE(!l->id[0] || validate_lease_id(l->id));
+	PROMISE(!l->attempt_token[0] || validate_attempt(l->attempt_token));
+	PROMISE(!l->slug[0] || validate_slug(l->slug));
 	PROMISE(strcmp(l->account, "hetzner") == 0);
-	PROMISE(grammar_is_type(l->class_name) || !l->class_name[0]);
-	PROMISE(!l->requested_type[0] || grammar_is_type(l->requested_type));
+	PROMISE(validate_type(l->class_name) || !l->class_name[0]);
+	PROMISE(!l->requested_type[0] || validate_type(l->requested_type));
 	PROMISE(l->type_count >= 1 && l->type_count <= LEASE_TYPES_MAX);
 	for (int i = 0; i < l->type_count; i++)
-		PROMISE(grammar_is_type(l->types[i]));
-	PROMISE(!l->image[0] || grammar_is_image(l->image));
-	PROMISE(!l->pond[0] || grammar_is_group(l->pond));
-	PROMISE(!l->os[0] || grammar_is_os(l->os));
-	PROMISE(grammar_is_word(l->profile, sizeof(l->profile) - 1));
-	PROMISE(grammar_is_user(l->ssh_user));
-	PROMISE(grammar_is_work_root(l->work_root));
+		PROMISE(validate_type(l->types[i]));
+	PROMISE(!l->image[0] || validate_image(l->image));
+	PROMISE(!l->pond[0] || validate_group(l->pond));
+	PROMISE(!l->os[0] || validate_os(l->os));
+	PROMISE(validate_word(l->profile, sizeof(l->profile) - 1));
+	PROMISE(validate_user(l->ssh_user));
+	PROMISE(validate_work_root(l->work_root));
 	PROMISE(l->ssh_port >= 1 && l->ssh_port <= 65535);
 	PROMISE(l->fallback_count >= 0 && l->fallback_count <= LEASE_PORTS_MAX);
 	for (int i = 0; i < l->fallback_count; i++)
@@ -71,23 +71,23 @@ static void lease_is_well(const struct lease *l, const char *hash)
 static void as_create(const char *body, size_t len, enum token_role role)
 {
 	struct api_config config;
-	struct wish wish = { &config, accounts, 1, role, NULL };
+	struct create_request create = { &config, accounts, 1, role, NULL };
 	struct lease lease = { 0 };
-	struct fault fault = { 0 };
+	struct api_error error = { 0 };
 	struct err err = { 0 };
-	struct input in;
+	struct json_body in;
 	struct buf user_data;
 	char hash[65] = "";
 	int rc;
 
 	api_config_init(&config);
-	rc = input_open(&in, body, len, 0, &fault);
+	rc = json_body_open(&in, body, len, 0, &error);
 	if (!rc)
-		rc = wish_read(&wish, &in, &lease, hash, &fault);
-	input_close(&in);
+		rc = create_request_read(&create, &in, &lease, hash, &error);
+	json_body_close(&in);
 	if (rc) {
-		PROMISE(fault.status >= 400 && fault.status < 500 && fault.message[0]);
-		PROMISE(is_plain(fault.message));
+		PROMISE(error.status >= 400 && error.status < 500 && error.message[0]);
+		PROMISE(is_plain(error.message));
 		return;
 	}
 	lease_is_well(&lease, hash);

@@ -32,8 +32,8 @@ struct stage {
 	struct api *api;
 	int hold;			/* 1: the engine keeps what it is given */
 	struct engine_request *held;
-	char alice[TOKEN_TEXT_ROOM], bob[TOKEN_TEXT_ROOM], reader_token[TOKEN_TEXT_ROOM];
-	char admin[TOKEN_TEXT_ROOM], stranger[TOKEN_TEXT_ROOM];
+	char alice[TOKEN_TEXT_SIZE], bob[TOKEN_TEXT_SIZE], reader_token[TOKEN_TEXT_SIZE];
+	char admin[TOKEN_TEXT_SIZE], stranger[TOKEN_TEXT_SIZE];
 	/* the answer to the last request */
 	int status;			/* 0: none yet */
 	char headers[1024];

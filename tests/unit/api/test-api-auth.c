@@ -2,7 +2,7 @@
 #include "table.h"
 
 #include "api/auth.h"
-#include "api/limit.h"
+#include "api/auth_throttle.h"
 #include "util/hash.h"
 
 /* ---- a store of tokens, a clock and a generator that the test turns ---------------------- */
@@ -64,7 +64,7 @@ static void env_fill(void *data, void *out, size_t len)
 static const struct env env = { .wall_ms = env_wall, .mono_ms = env_mono, .random = env_fill };
 
 static struct auth *auth;
-static char alice[TOKEN_TEXT_ROOM], reader[TOKEN_TEXT_ROOM];
+static char alice[TOKEN_TEXT_SIZE], reader[TOKEN_TEXT_SIZE];
 
 static void add(const char *owner, enum token_role role, int64_t expires_ms, char *text)
 {
@@ -115,7 +115,7 @@ static void tokens_have_their_form(void **state)
 {
 	struct token token;
 	struct err err = { 0 };
-	char text[TOKEN_TEXT_ROOM];
+	char text[TOKEN_TEXT_SIZE];
 	unsigned char hash[32];
 
 	(void)state;
@@ -217,7 +217,7 @@ static void tokens_expire_and_are_revoked(void **state)
 
 static void new_tokens_are_seen_and_a_broken_store_changes_nothing(void **state)
 {
-	char bob[TOKEN_TEXT_ROOM];
+	char bob[TOKEN_TEXT_SIZE];
 
 	(void)state;
 	add("bob", TOKEN_ADMIN, 0, bob);
@@ -238,7 +238,7 @@ static void new_tokens_are_seen_and_a_broken_store_changes_nothing(void **state)
 /* Nobody waits a second for a new token, and the store is asked no more often than that needs. */
 static void a_new_token_is_good_at_once(void **state)
 {
-	char bob[TOKEN_TEXT_ROOM], carol[TOKEN_TEXT_ROOM];
+	char bob[TOKEN_TEXT_SIZE], carol[TOKEN_TEXT_SIZE];
 
 	(void)state;
 	version = 1;
@@ -287,20 +287,20 @@ static void b149_refusals_are_counted_by_address(void **state)
 
 static void an_ipv6_network_counts_as_one_and_the_table_is_bounded(void **state)
 {
-	struct limit *limit = limit_new(42);
+	struct auth_throttle *limit = auth_throttle_new(42);
 	char address[64];
 
 	(void)state;
 	for (int i = 0; i < 20; i++) {
 		snprintf(address, sizeof(address), "2001:db8:1:2::%x", i + 1);
-		assert_int_equal(limit_count(limit, address, 10, 1), i >= 10);
+		assert_int_equal(auth_throttle_count(limit, address, 10, 1), i >= 10);
 	}
-	assert_int_equal(limit_count(limit, "2001:db8:1:3::1", 10, 1), 0);
+	assert_int_equal(auth_throttle_count(limit, "2001:db8:1:3::1", 10, 1), 0);
 	for (int i = 0; i < 100000; i++) {
 		snprintf(address, sizeof(address), "10.%d.%d.%d", i >> 16, i >> 8 & 255, i & 255);
-		assert_int_equal(limit_count(limit, address, 10, 2), 0);
+		assert_int_equal(auth_throttle_count(limit, address, 10, 2), 0);
 	}
-	limit_free(limit);
+	auth_throttle_free(limit);
 }
 
 int main(void)

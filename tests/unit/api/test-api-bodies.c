@@ -68,14 +68,14 @@ static int is_in(const json_t *array, const char *text)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(array, i, item) {
+	json_array_foreach (array, i, item) {
 		if (!strcmp(json_string_value(item), text))
 			return 1;
 	}
 	return 0;
 }
 
-static void compare_choices(const struct input_field *field, const json_t *schema)
+static void compare_choices(const struct body_field *field, const json_t *schema)
 {
 	json_t *list = json_object_get(schema, "enum");
 	size_t count = 0;
@@ -85,25 +85,24 @@ static void compare_choices(const struct input_field *field, const json_t *schem
 	assert_int_equal(json_array_size(list), count);
 }
 
-static void compare_text(const struct input_field *field, const json_t *schema)
+static void compare_text(const struct body_field *field, const json_t *schema)
 {
 	/* Cut, it may be as long as it likes. */
-	int is_bounded = field->type == INPUT_TEXT || field->type == INPUT_LINE;
+	int is_bounded = field->type == FIELD_TEXT || field->type == FIELD_LINE;
 
 	assert_true(is_type(schema, "string"));
-	assert_string_equal(text_of(schema, "format"),
-			    field->type == INPUT_TIME ? "date-time" : "");
+	assert_string_equal(text_of(schema, "format"), field->type == FIELD_TIME ? "date-time" : "");
 	assert_string_equal(text_of(schema, "pattern"), field->pattern ? field->pattern : "");
 	/* A pattern has its own length. */
 	if (is_bounded && !field->pattern)
 		assert_int_equal(json_integer_value(json_object_get(schema, "maxLength")),
-				 field->room - 1);
+				 field->size - 1);
 	else
 		assert_null(json_object_get(schema, "maxLength"));
 	compare_choices(field, schema);
 }
 
-static void compare_int(const struct input_field *field, const json_t *schema)
+static void compare_int(const struct body_field *field, const json_t *schema)
 {
 	const json_t *low = json_object_get(schema, "minimum");
 	const json_t *high = json_object_get(schema, "maximum");
@@ -115,55 +114,55 @@ static void compare_int(const struct input_field *field, const json_t *schema)
 	assert_true(!high || json_integer_value(high) == field->high);
 }
 
-static void compare_bool(const struct input_field *field, const json_t *schema)
+static void compare_bool(const struct body_field *field, const json_t *schema)
 {
 	const json_t *only = json_object_get(schema, "const");
 
 	assert_true(is_type(schema, "boolean"));
-	assert_int_equal(json_is_true(only), (field->flags & INPUT_ONLY_TRUE) != 0);
-	assert_int_equal(json_is_false(only), (field->flags & INPUT_ONLY_FALSE) != 0);
+	assert_int_equal(json_is_true(only), (field->flags & FIELD_ONLY_TRUE) != 0);
+	assert_int_equal(json_is_false(only), (field->flags & FIELD_ONLY_FALSE) != 0);
 }
 
-static void compare_strings(const struct input_field *field, const json_t *schema)
+static void compare_strings(const struct body_field *field, const json_t *schema)
 {
 	assert_true(is_type(schema, "array"));
 	assert_true(is_type(json_object_get(schema, "items"), "string"));
-	assert_int_equal(json_integer_value(json_object_get(schema, "maxItems")), field->room);
+	assert_int_equal(json_integer_value(json_object_get(schema, "maxItems")), field->size);
 }
 
-static void compare_table(const struct input_table *table, json_t *schema);
+static void compare_table(const struct body_table *table, json_t *schema);
 
-static void compare_field(const struct input_field *field, json_t *schema)
+static void compare_field(const struct body_field *field, json_t *schema)
 {
 	switch (field->type) {
-	case INPUT_TEXT:
-	case INPUT_LINE:
-	case INPUT_CUT:
-	case INPUT_STRING:
-	case INPUT_TIME:
-	case INPUT_CHOICE:
+	case FIELD_TEXT:
+	case FIELD_LINE:
+	case FIELD_CUT:
+	case FIELD_STRING:
+	case FIELD_TIME:
+	case FIELD_CHOICE:
 		compare_text(field, schema);
 		break;
-	case INPUT_INT:
+	case FIELD_INT:
 		compare_int(field, schema);
 		break;
-	case INPUT_BOOL:
+	case FIELD_BOOL:
 		compare_bool(field, schema);
 		break;
-	case INPUT_STRINGS:
+	case FIELD_STRINGS:
 		compare_strings(field, schema);
 		break;
-	case INPUT_NUMBER:
+	case FIELD_NUMBER:
 		assert_true(is_type(schema, "number"));
 		break;
-	case INPUT_COUNT:
+	case FIELD_COUNT:
 		assert_true(is_type(schema, "integer"));
 		break;
-	case INPUT_MAP:
+	case FIELD_MAP:
 		assert_true(is_type(schema, "object"));
 		compare_choices(field, json_object_get(schema, "additionalProperties"));
 		break;
-	case INPUT_OBJECT:
+	case FIELD_OBJECT:
 		if (field->members)
 			compare_table(field->members, schema);
 		assert_true(is_type(schema_of(schema), "object"));
@@ -174,7 +173,7 @@ static void compare_field(const struct input_field *field, json_t *schema)
 }
 
 /* The schema of the table's name, member by member. */
-static void compare_table(const struct input_table *table, json_t *schema)
+static void compare_table(const struct body_table *table, json_t *schema)
 {
 	const char *ref = strrchr(text_of(schema, "$ref"), '/');
 	json_t *properties, *required, *item;
@@ -187,8 +186,8 @@ static void compare_table(const struct input_table *table, json_t *schema)
 	properties = json_object_get(schema, "properties");
 	required = json_object_get(schema, "required");
 	for (size_t i = 0; i < table->count; i++) {
-		const struct input_field *field = &table->fields[i];
-		int is_required = (field->flags & INPUT_REQUIRED) != 0;
+		const struct body_field *field = &table->fields[i];
+		int is_required = (field->flags & FIELD_REQUIRED) != 0;
 
 		print_message("\t%s\n", field->name);
 		item = json_object_get(properties, field->name);
@@ -228,34 +227,35 @@ static void openapi_and_the_tables_agree(void **state)
 				 route->body != BODY_OPTIONAL);
 		compare_table(route->members,
 			      json_object_get(json_object_get(json_object_get(body, "content"),
-							      "application/json"), "schema"));
+							      "application/json"),
+					      "schema"));
 	}
 }
 
 /* What a client would be told, and what the reader relies on. */
-static void table_is_whole(const struct input_table *table)
+static void table_is_whole(const struct body_table *table)
 {
 	for (size_t i = 0; i < table->count; i++) {
-		const struct input_field *field = &table->fields[i];
-		int is_text = field->type == INPUT_TEXT || field->type == INPUT_LINE ||
-			      field->type == INPUT_CUT;
-		unsigned speaks = INPUT_REQUIRED | INPUT_TYPE_CODE | INPUT_ONLY_TRUE |
-				  INPUT_ONLY_FALSE;
+		const struct body_field *field = &table->fields[i];
+		int is_text = field->type == FIELD_TEXT || field->type == FIELD_LINE ||
+			      field->type == FIELD_CUT;
+		unsigned speaks = FIELD_REQUIRED | FIELD_TYPE_CODE | FIELD_ONLY_TRUE |
+				  FIELD_ONLY_FALSE;
 
 		print_message("%s.%s\n", table->schema, field->name);
 		if (field->check || field->choices || field->low || field->high ||
 		    field->flags & speaks)
 			assert_non_null(field->expected);
 		assert_int_equal(field->choices != NULL,
-				 field->type == INPUT_CHOICE || field->type == INPUT_MAP);
-		if (!(field->flags & INPUT_ELSEWHERE))
-			assert_true(is_text ? field->room > 1 : field->room < 1000);
-		if (field->flags & INPUT_FALLBACK) {
+				 field->type == FIELD_CHOICE || field->type == FIELD_MAP);
+		if (!(field->flags & FIELD_ELSEWHERE))
+			assert_true(is_text ? field->size > 1 : field->size < 1000);
+		if (field->flags & FIELD_FALLBACK) {
 			assert_true(i > 0);
 			assert_int_equal(field->at, table->fields[i - 1].at);
 			assert_int_equal(field->type, table->fields[i - 1].type);
 		}
-		assert_false(field->flags & INPUT_REQUIRED && field->flags & INPUT_LENIENT);
+		assert_false(field->flags & FIELD_REQUIRED && field->flags & FIELD_LENIENT);
 		if (field->members)
 			table_is_whole(field->members);
 	}
@@ -274,19 +274,27 @@ static void each_table_is_whole(void **state)
 static void patterns_are_what_is_checked(void **state)
 {
 	static const char *const texts[] = {
-		"", "cbx_", "cbx_0123456789ab", "cbx_0123456789abc", "cbx_0123456789a",
-		"cbx_0123456789AB", "xcbx_0123456789ab", "cbx_0123456789ab\n",
-		"cat_0123456789abcdef0123456789abcdef", "cat_0123456789abcdef0123456789abcde",
-		"cat_0123456789abcdef0123456789abcdef0", "cat_0123456789abcdeg0123456789abcdef",
+		"",
+		"cbx_",
+		"cbx_0123456789ab",
+		"cbx_0123456789abc",
+		"cbx_0123456789a",
+		"cbx_0123456789AB",
+		"xcbx_0123456789ab",
+		"cbx_0123456789ab\n",
+		"cat_0123456789abcdef0123456789abcdef",
+		"cat_0123456789abcdef0123456789abcde",
+		"cat_0123456789abcdef0123456789abcdef0",
+		"cat_0123456789abcdeg0123456789abcdef",
 	};
 	int count = 0;
 
 	(void)state;
 	for (size_t r = 0; r < route_count; r++) {
-		const struct input_table *table = route_table[r].members;
+		const struct body_table *table = route_table[r].members;
 
 		for (size_t i = 0; table && i < table->count; i++) {
-			const struct input_field *field = &table->fields[i];
+			const struct body_field *field = &table->fields[i];
 			regex_t regex;
 
 			if (!field->pattern)

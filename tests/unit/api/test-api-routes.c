@@ -52,7 +52,7 @@ static void each_path_finds_its_own_route(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		char param[ROUTE_PARAM_ROOM] = "old";
+		char param[ROUTE_PARAM_SIZE] = "old";
 		unsigned methods;
 		const struct route *route = route_find(cases[i].method, cases[i].path, &methods,
 						       param);
@@ -70,7 +70,7 @@ static void each_path_finds_its_own_route(void **state)
 /* A segment of 63 characters fits, one of 64 is no path of ours. */
 static void a_segment_has_its_bound(void **state)
 {
-	char path[128], param[ROUTE_PARAM_ROOM];
+	char path[128], param[ROUTE_PARAM_SIZE];
 	unsigned methods;
 
 	(void)state;

@@ -3,8 +3,8 @@
 
 #include <openssl/evp.h>
 
-#include "api/fault.h"
-#include "api/grammar.h"
+#include "api/api_error.h"
+#include "api/validate.h"
 #include "api/slug.h"
 #include "api/sshkey.h"
 
@@ -13,16 +13,16 @@
 static void ids_are_exact(void **state)
 {
 	(void)state;
-	assert_true(grammar_is_lease_id("cbx_0123456789ab"));
-	assert_false(grammar_is_lease_id("cbx_0123456789a"));
-	assert_false(grammar_is_lease_id("cbx_0123456789abc"));
-	assert_false(grammar_is_lease_id("cbx_0123456789AB"));
-	assert_false(grammar_is_lease_id("CBX_0123456789ab"));
-	assert_false(grammar_is_lease_id("cbx_%30123456789"));
-	assert_false(grammar_is_lease_id(""));
-	assert_true(grammar_is_attempt("cat_0123456789abcdef0123456789abcdef"));
-	assert_false(grammar_is_attempt("cat_0123456789abcdef0123456789abcde"));
-	assert_false(grammar_is_attempt("cat_0123456789abcdef0123456789abcdeF"));
+	assert_true(validate_lease_id("cbx_0123456789ab"));
+	assert_false(validate_lease_id("cbx_0123456789a"));
+	assert_false(validate_lease_id("cbx_0123456789abc"));
+	assert_false(validate_lease_id("cbx_0123456789AB"));
+	assert_false(validate_lease_id("CBX_0123456789ab"));
+	assert_false(validate_lease_id("cbx_%30123456789"));
+	assert_false(validate_lease_id(""));
+	assert_true(validate_attempt("cat_0123456789abcdef0123456789abcdef"));
+	assert_false(validate_attempt("cat_0123456789abcdef0123456789abcde"));
+	assert_false(validate_attempt("cat_0123456789abcdef0123456789abcdeF"));
 }
 
 /* B180, B187: nothing that means something elsewhere passes any of the word grammars. */
@@ -35,20 +35,20 @@ static void b180_b187_injections_are_no_words(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		print_message("row %zu\n", i);
-		assert_false(grammar_is_type(rows[i]));
-		assert_false(grammar_is_image(rows[i]));
-		assert_false(grammar_is_word(rows[i], 47));
-		assert_false(grammar_is_account(rows[i]));
-		assert_false(grammar_is_group(rows[i]));
-		assert_false(grammar_is_slug(rows[i]));
+		assert_false(validate_type(rows[i]));
+		assert_false(validate_image(rows[i]));
+		assert_false(validate_word(rows[i], 47));
+		assert_false(validate_account(rows[i]));
+		assert_false(validate_group(rows[i]));
+		assert_false(validate_slug(rows[i]));
 		if (strcmp(rows[i], "a..b"))
-			assert_false(grammar_is_owner(rows[i]));
+			assert_false(validate_owner(rows[i]));
 	}
-	assert_true(grammar_is_type("ccx63"));
-	assert_true(grammar_is_image("ubuntu-24.04"));
-	assert_true(grammar_is_os("ubuntu:24.04"));
-	assert_false(grammar_is_os("ubuntu:"));
-	assert_false(grammar_is_os("Ubuntu:24.04"));
+	assert_true(validate_type("ccx63"));
+	assert_true(validate_image("ubuntu-24.04"));
+	assert_true(validate_os("ubuntu:24.04"));
+	assert_false(validate_os("ubuntu:"));
+	assert_false(validate_os("Ubuntu:24.04"));
 }
 
 /* B164, B165 */
@@ -58,12 +58,12 @@ static void b165_owners_are_plain(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		assert_false(grammar_is_owner(bad[i]));
-		assert_false(grammar_is_org(bad[i]));
+		assert_false(validate_owner(bad[i]));
+		assert_false(validate_org(bad[i]));
 	}
-	assert_true(grammar_is_owner("alice@example.com"));
-	assert_true(grammar_is_owner("github:12345"));
-	assert_true(grammar_is_org("acme"));
+	assert_true(validate_owner("alice@example.com"));
+	assert_true(validate_owner("github:12345"));
+	assert_true(validate_org("acme"));
 }
 
 static void b185_users_and_directories(void **state)
@@ -80,19 +80,19 @@ static void b185_users_and_directories(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad_users); i++)
-		assert_false(grammar_is_user(bad_users[i]));
-	assert_true(grammar_is_user("crabbox"));
-	assert_true(grammar_is_user("a-b_c9"));
+		assert_false(validate_user(bad_users[i]));
+	assert_true(validate_user("crabbox"));
+	assert_true(validate_user("a-b_c9"));
 	for (size_t i = 0; i < COUNT(bad_roots); i++)
-		assert_false(grammar_is_work_root(bad_roots[i]));
+		assert_false(validate_work_root(bad_roots[i]));
 	for (size_t i = 0; i < COUNT(good_roots); i++)
-		assert_true(grammar_is_work_root(good_roots[i]));
+		assert_true(validate_work_root(good_roots[i]));
 	memset(longest, 'a', sizeof(longest));
 	longest[0] = '/';
 	longest[128] = '\0';
-	assert_false(grammar_is_work_root(longest));
+	assert_false(validate_work_root(longest));
 	longest[127] = '\0';
-	assert_true(grammar_is_work_root(longest));
+	assert_true(validate_work_root(longest));
 }
 
 static void b192_ports(void **state)
@@ -102,10 +102,10 @@ static void b192_ports(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++)
-		assert_int_equal(grammar_port(bad[i]), 0);
-	assert_int_equal(grammar_port("1"), 1);
-	assert_int_equal(grammar_port("2222"), 2222);
-	assert_int_equal(grammar_port("65535"), 65535);
+		assert_int_equal(validate_port(bad[i]), 0);
+	assert_int_equal(validate_port("1"), 1);
+	assert_int_equal(validate_port("2222"), 2222);
+	assert_int_equal(validate_port("65535"), 65535);
 }
 
 /* ---- slugs -------------------------------------------------------------------------- */
@@ -155,7 +155,7 @@ static void b186_slugs_are_normalized_or_refused(void **state)
 		assert_int_equal(slug_normalize(rows[i].in, slug), rows[i].out ? 0 : -1);
 		if (rows[i].out) {
 			assert_string_equal(slug, rows[i].out);
-			assert_true(grammar_is_slug(slug));
+			assert_true(validate_slug(slug));
 		}
 	}
 }
@@ -225,12 +225,12 @@ static char *ecdsa(const char *type, const char *curve, size_t point, int form)
 static int accepts(const char *line)
 {
 	char out[2048];
-	struct fault fault = { 0 };
-	int rc = sshkey_check(line, out, sizeof(out), &fault);
+	struct api_error error = { 0 };
+	int rc = sshkey_check(line, out, sizeof(out), &error);
 
 	if (rc) {
-		assert_int_equal(fault.status, 400);
-		assert_string_equal(fault.code, "invalid_public_key");
+		assert_int_equal(error.status, 400);
+		assert_string_equal(error.code, "invalid_public_key");
 		assert_string_equal(out, "");
 	}
 	return rc == 0;
@@ -311,14 +311,14 @@ static void texts_are_scrubbed(void **state)
 	char out[64];
 
 	(void)state;
-	fault_scrub("image not_found: http 404 HTTP 401\x1b[2J\n\xff", out, sizeof(out));
+	api_error_scrub("image not_found: http 404 HTTP 401\x1b[2J\n\xff", out, sizeof(out));
 	assert_null(strstr(out, "not_found"));
 	assert_null(strstr(out, "http 404"));
 	assert_null(strstr(out, "HTTP 401"));
 	assert_null(strchr(out, '\x1b'));
 	assert_null(strchr(out, '\n'));
 	assert_non_null(strstr(out, "image not found"));
-	fault_scrub("12345678", out, 5);
+	api_error_scrub("12345678", out, 5);
 	assert_string_equal(out, "1234");
 }
 

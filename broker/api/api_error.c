@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-#include "api/fault.h"
+#include "api/api_error.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-int fault_set(struct fault *fault, int status, const char *code, const char *fmt, ...)
+int api_error_set(struct api_error *error, int status, const char *code, const char *fmt, ...)
 {
 	va_list ap;
 
-	fault->status = status;
-	snprintf(fault->code, sizeof(fault->code), "%s", code);
+	error->status = status;
+	snprintf(error->code, sizeof(error->code), "%s", code);
 	va_start(ap, fmt);
-	vsnprintf(fault->message, sizeof(fault->message), fmt, ap);
+	vsnprintf(error->message, sizeof(error->message), fmt, ap);
 	va_end(ap);
 	return -1;
 }
 
-/* What the client searches for, and where in it a character is replaced by which. */
+/* What the client searches for; the character at `at` is replaced by `by`. */
 static const struct {
 	const char *words;
 	size_t at;
@@ -31,9 +31,9 @@ static const struct {
 	{ "InvalidInstanceID.NotFound", 17, ' ' },
 };
 
-void fault_scrub(const char *text, char *out, size_t room)
+void api_error_scrub(const char *text, char *out, size_t size)
 {
-	size_t len = strnlen(text, room - 1);
+	size_t len = strnlen(text, size - 1);
 
 	memmove(out, text, len);
 	out[len] = '\0';

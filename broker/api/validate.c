@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "api/grammar.h"
+#include "api/validate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static const char lower_hex[] = "0123456789abcdef";
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
-/* `first` then `rest`, at most `max` in all. */
+/* A character of `first`, then characters of `rest`; at most `max` in all. */
 static int text_is(const char *s, const char *first, const char *rest, size_t max)
 {
 	size_t len = strnlen(s, max + 1);
@@ -27,12 +27,12 @@ static int id_is(const char *s, const char *prefix, size_t hex)
 	return !strncmp(s, prefix, len) && strspn(s + len, lower_hex) == hex && !s[len + hex];
 }
 
-int grammar_is_lease_id(const char *s)
+int validate_lease_id(const char *s)
 {
 	return id_is(s, "cbx_", 12);
 }
 
-int grammar_is_attempt(const char *s)
+int validate_attempt(const char *s)
 {
 	return id_is(s, "cat_", 32);
 }
@@ -45,37 +45,37 @@ static int dashed_is(const char *s, size_t max)
 	       !strstr(s, "--");
 }
 
-int grammar_is_slug(const char *s)
+int validate_slug(const char *s)
 {
 	return dashed_is(s, 47);
 }
 
-int grammar_is_group(const char *s)
+int validate_group(const char *s)
 {
 	return dashed_is(s, 41);
 }
 
-int grammar_is_account(const char *s)
+int validate_account(const char *s)
 {
 	return text_is(s, LOWER, LOWER DIGITS "_-", 31);
 }
 
-int grammar_is_type(const char *s)
+int validate_type(const char *s)
 {
 	return text_is(s, LOWER DIGITS, LOWER DIGITS ".-", 31) && !strstr(s, "..");
 }
 
-int grammar_is_image(const char *s)
+int validate_image(const char *s)
 {
 	return text_is(s, LOWER UPPER DIGITS, LOWER UPPER DIGITS "._-", 63) && !strstr(s, "..");
 }
 
-int grammar_is_word(const char *s, size_t max)
+int validate_word(const char *s, size_t max)
 {
 	return text_is(s, LOWER UPPER DIGITS, LOWER UPPER DIGITS "._-", max) && !strstr(s, "..");
 }
 
-int grammar_is_os(const char *s)
+int validate_os(const char *s)
 {
 	size_t name = strspn(s, LOWER DIGITS);
 
@@ -85,7 +85,7 @@ int grammar_is_os(const char *s)
 			    strspn(s + name + 1, DIGITS ".") == strlen(s + name + 1));
 }
 
-/* Names that Debian, Ubuntu and their server images give to their own accounts. */
+/* System accounts of Debian, Ubuntu and their server images. */
 static const char *const system_users[] = {
 	"root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp",
 	"proxy", "www-data", "backup", "list", "irc", "gnats", "nobody", "sshd", "syslog",
@@ -93,7 +93,7 @@ static const char *const system_users[] = {
 	"usbmux", "fwupd-refresh", "sudo", "wheel", "adm", "shadow", "disk", "docker",
 };
 
-int grammar_is_user(const char *s)
+int validate_user(const char *s)
 {
 	if (!text_is(s, LOWER "_", LOWER DIGITS "_-", 32) || s[0] == '_' ||
 	    !strncmp(s, "systemd-", 8)) {
@@ -106,8 +106,8 @@ int grammar_is_user(const char *s)
 	return 1;
 }
 
-/* The bootstrap gives this directory to the user, so it must not be one of the system's. */
-int grammar_is_work_root(const char *s)
+/* The bootstrap makes the user its owner, so it must not be a system directory. */
+int validate_work_root(const char *s)
 {
 	static const char *const closed[] = { "bin", "boot", "dev", "etc", "lib", "lib32", "lib64",
 		"libx32", "proc", "root", "run", "sbin", "sys", "usr", "lost+found" };
@@ -139,27 +139,27 @@ int grammar_is_work_root(const char *s)
 	return 1;
 }
 
-int grammar_is_owner(const char *s)
+int validate_owner(const char *s)
 {
 	return text_is(s, LOWER UPPER DIGITS, LOWER UPPER DIGITS "._@:+-", 127);
 }
 
-int grammar_is_org(const char *s)
+int validate_org(const char *s)
 {
 	return text_is(s, LOWER UPPER DIGITS, LOWER UPPER DIGITS "._@:+-", 63);
 }
 
-int grammar_is_key(const char *s)
+int validate_key(const char *s)
 {
 	return text_is(s, LOWER UPPER DIGITS "._~-", LOWER UPPER DIGITS "._~-", 127);
 }
 
-int grammar_is_number(const char *s)
+int validate_number(const char *s)
 {
 	return text_is(s, digits, digits, 18);
 }
 
-int grammar_port(const char *s)
+int validate_port(const char *s)
 {
 	long port;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "api/limit.h"
+#include "api/auth_throttle.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -11,31 +11,31 @@
 #define WAYS 4
 #define WINDOW_MS 60000
 
-struct seen {
+struct throttled {
 	uint64_t address;	/* 0: free */
 	int64_t since_ms;
 	int count;
 };
 
-struct limit {
+struct auth_throttle {
 	uint64_t seed;
-	struct seen seen[BUCKETS][WAYS];
+	struct throttled throttled[BUCKETS][WAYS];
 };
 
-struct limit *limit_new(uint64_t seed)
+struct auth_throttle *auth_throttle_new(uint64_t seed)
 {
-	struct limit *limit = xcalloc(1, sizeof(*limit));
+	struct auth_throttle *throttle = xcalloc(1, sizeof(*throttle));
 
-	limit->seed = seed;
-	return limit;
+	throttle->seed = seed;
+	return throttle;
 }
 
-void limit_free(struct limit *limit)
+void auth_throttle_free(struct auth_throttle *throttle)
 {
-	free(limit);
+	free(throttle);
 }
 
-/* Mixes eight bytes at a time; the seed is secret, so that nobody can aim at a bucket. */
+/* The seed is secret, so that nobody can aim at a bucket. */
 static uint64_t address_hash(uint64_t seed, const char *address)
 {
 	unsigned char bytes[64] = { 0 };
@@ -54,11 +54,12 @@ static uint64_t address_hash(uint64_t seed, const char *address)
 	return hash ? hash : 1;
 }
 
-int limit_count(struct limit *limit, const char *address, int per_minute, int64_t mono_ms)
+int auth_throttle_count(struct auth_throttle *throttle, const char *address, int per_minute,
+			int64_t mono_ms)
 {
-	uint64_t hash = address_hash(limit->seed, address);
-	struct seen *bucket = limit->seen[hash % BUCKETS];
-	struct seen *mine = bucket;
+	uint64_t hash = address_hash(throttle->seed, address);
+	struct throttled *bucket = throttle->throttled[hash % BUCKETS];
+	struct throttled *mine = bucket;
 
 	for (int i = 0; i < WAYS; i++) {
 		if (bucket[i].address == hash) {

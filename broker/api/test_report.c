@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The summary of a run's tests: so many files and failures, each text so long, and nothing
- * that is not known. What is of another type is left out, as the run is worth more.
+ * The summary of the tests of a run: known members only, with a limited number of files and
+ * failures and limited texts. Members of a wrong type are left out: the run matters more.
  */
-#include "api/results.h"
+#include "api/test_report.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/input.h"
+#include "api/json_body.h"
 #include "util/alloc.h"
 
 #define FILES_MAX 50
@@ -23,7 +23,7 @@ static json_t *text_cut(const json_t *value)
 
 	if (!text)
 		return NULL;
-	return json_stringn_nocheck(text, input_cut(text, len, TEXT_MAX));
+	return json_stringn_nocheck(text, json_body_cut(text, len, TEXT_MAX));
 }
 
 static json_t *read_files(const json_t *files)
@@ -79,7 +79,7 @@ static json_t *read_failed(const json_t *failed)
 	return out;
 }
 
-char *results_read(const json_t *results)
+char *test_report_read(const json_t *results)
 {
 	static const char *const counts[] = { "suites", "tests", "failures", "errors", "skipped" };
 	const json_t *seconds = json_object_get(results, "timeSeconds");

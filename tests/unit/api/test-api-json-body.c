@@ -3,19 +3,19 @@
 
 #include <time.h>
 
-#include "api/input.h"
+#include "api/json_body.h"
 
 static int opens(const char *body, size_t len)
 {
-	struct fault fault = { 0 };
-	struct input in;
-	int rc = input_open(&in, body, len, 0, &fault);
+	struct api_error error = { 0 };
+	struct json_body in;
+	int rc = json_body_open(&in, body, len, 0, &error);
 
 	if (rc) {
-		assert_int_equal(fault.status, 400);
-		assert_string_equal(fault.code, "invalid_json");
+		assert_int_equal(error.status, 400);
+		assert_string_equal(error.code, "invalid_json");
 	}
-	input_close(&in);
+	json_body_close(&in);
 	return rc == 0;
 }
 
@@ -62,8 +62,8 @@ static void b120_to_b129_bodies(void **state)
 		print_message("%s\n", rows[i].row);
 		assert_int_equal(opens(rows[i].body, strlen(rows[i].body)), rows[i].good);
 	}
-	assert_false(opens("{\"a\":\"\0\"}", 9));		/* B129: raw NUL */
-	assert_false(opens("{\0\"\0a\0\"\0:\0001\0}\0", 14));	/* B121: UTF-16 */
+	assert_false(opens("{\"a\":\"\0\"}", 9));	      /* B129: raw NUL */
+	assert_false(opens("{\0\"\0a\0\"\0:\0001\0}\0", 14)); /* B121: UTF-16 */
 }
 
 /* `head` n times, then `tail` n times. */
@@ -105,17 +105,17 @@ static void b124_b127_b128_b132_sizes(void **state)
 	strcpy(text, "{\"a\":");
 	memset(text + 5, '9', 60000);
 	strcpy(text + 60005, "}");
-	assert_false(opens_free(text));		/* B124 */
+	assert_false(opens_free(text)); /* B124 */
 	text = malloc(65536);
 	strcpy(text, "{\"");
 	memset(text + 2, 'k', 60000);
 	strcpy(text + 60002, "\":1}");
-	assert_false(opens_free(text));		/* B132: key of 60 KB */
+	assert_false(opens_free(text)); /* B132: key of 60 KB */
 	text = malloc(200000);
 	strcpy(text, "{");
 	for (int i = 0, at = 1; i < 10000; i++)
 		at += sprintf(text + at, "%s\"k%d\":1%s", i ? "," : "", i, i == 9999 ? "}" : "");
-	assert_false(opens_free(text));		/* B132: 10,000 keys */
+	assert_false(opens_free(text)); /* B132: 10,000 keys */
 }
 
 /* ---- reading by a table ------------------------------------------------------------------ */
@@ -135,66 +135,66 @@ static int is_even(const char *text)
 static const char *const choices[] = { "red", "green", NULL };
 
 /* clang-format off */
-static const struct input_field fields[] = {
-	{ .name = "number", .type = INPUT_INT, INPUT_TO(body, number) },
-	{ .name = "range", .type = INPUT_INT, INPUT_TO(body, number), .low = 1, .high = 9,
+static const struct body_field fields[] = {
+	{ .name = "number", .type = FIELD_INT, FIELD_TO(body, number) },
+	{ .name = "range", .type = FIELD_INT, FIELD_TO(body, number), .low = 1, .high = 9,
 	  .expected = "1 to 9" },
-	{ .name = "flag", .type = INPUT_BOOL, INPUT_TO(body, flag) },
-	{ .name = "off", .type = INPUT_BOOL, .flags = INPUT_ONLY_FALSE, INPUT_TO(body, flag),
+	{ .name = "flag", .type = FIELD_BOOL, FIELD_TO(body, flag) },
+	{ .name = "off", .type = FIELD_BOOL, .flags = FIELD_ONLY_FALSE, FIELD_TO(body, flag),
 	  .expected = "false", .code = "unsupported_feature" },
-	{ .name = "on", .type = INPUT_BOOL, .flags = INPUT_ONLY_TRUE, INPUT_TO(body, truth),
+	{ .name = "on", .type = FIELD_BOOL, .flags = FIELD_ONLY_TRUE, FIELD_TO(body, truth),
 	  .expected = "true" },
-	{ .name = "text", .type = INPUT_TEXT, INPUT_AT(body, text) },
-	{ .name = "line", .type = INPUT_LINE, INPUT_AT(body, line) },
-	{ .name = "cut", .type = INPUT_CUT, INPUT_AT(body, cut), .check = is_even,
+	{ .name = "text", .type = FIELD_TEXT, FIELD_AT(body, text) },
+	{ .name = "line", .type = FIELD_LINE, FIELD_AT(body, line) },
+	{ .name = "cut", .type = FIELD_CUT, FIELD_AT(body, cut), .check = is_even,
 	  .expected = "even", .code = "odd" },
-	{ .name = "other", .type = INPUT_TEXT, .flags = INPUT_EMPTY, INPUT_AT(body, other),
+	{ .name = "other", .type = FIELD_TEXT, .flags = FIELD_EMPTY, FIELD_AT(body, other),
 	  .check = is_even, .expected = "even" },
-	{ .name = "otherName", .type = INPUT_TEXT, .flags = INPUT_EMPTY | INPUT_FALLBACK,
-	  INPUT_AT(body, other), .check = is_even, .expected = "even" },
-	{ .name = "lenient", .type = INPUT_TEXT, .flags = INPUT_LENIENT, INPUT_AT(body, other),
+	{ .name = "otherName", .type = FIELD_TEXT, .flags = FIELD_EMPTY | FIELD_FALLBACK,
+	  FIELD_AT(body, other), .check = is_even, .expected = "even" },
+	{ .name = "lenient", .type = FIELD_TEXT, .flags = FIELD_LENIENT, FIELD_AT(body, other),
 	  .check = is_even, .expected = "even" },
-	{ .name = "choice", .type = INPUT_CHOICE, INPUT_TO(body, choice), .choices = choices,
+	{ .name = "choice", .type = FIELD_CHOICE, FIELD_TO(body, choice), .choices = choices,
 	  .expected = "red or green" },
-	{ .name = "when", .type = INPUT_TIME, INPUT_TO(body, when), .low = 1, .high = INT64_MAX,
+	{ .name = "when", .type = FIELD_TIME, FIELD_TO(body, when), .low = 1, .high = INT64_MAX,
 	  .expected = "a time" },
-	{ .name = "list", .type = INPUT_STRINGS, .at = offsetof(struct body, list), .room = 2,
+	{ .name = "list", .type = FIELD_STRINGS, .at = offsetof(struct body, list), .size = 2,
 	  .check = is_even, .expected = "even" },
-	{ .name = "any", .type = INPUT_STRINGS, INPUT_TO(body, list) },
-	{ .name = "map", .type = INPUT_MAP, INPUT_TO(body, map), .choices = choices,
+	{ .name = "any", .type = FIELD_STRINGS, FIELD_TO(body, list) },
+	{ .name = "map", .type = FIELD_MAP, FIELD_TO(body, map), .choices = choices,
 	  .expected = "red or green", .code = "no_color" },
-	{ .name = "object", .type = INPUT_OBJECT, INPUT_TO(body, object) },
-	{ .name = "string", .type = INPUT_STRING, INPUT_TO(body, string) },
-	{ .name = "figure", .type = INPUT_NUMBER, .flags = INPUT_TYPE_CODE, INPUT_TO(body, figure),
+	{ .name = "object", .type = FIELD_OBJECT, FIELD_TO(body, object) },
+	{ .name = "string", .type = FIELD_STRING, FIELD_TO(body, string) },
+	{ .name = "figure", .type = FIELD_NUMBER, .flags = FIELD_TYPE_CODE, FIELD_TO(body, figure),
 	  .expected = "a number", .code = "no_figure" },
-	{ .name = "elsewhere", .type = INPUT_STRING, .flags = INPUT_ELSEWHERE },
+	{ .name = "elsewhere", .type = FIELD_STRING, .flags = FIELD_ELSEWHERE },
 };
 /* clang-format on */
-static const struct input_table table = INPUT_TABLE(NULL, NULL, fields);
+static const struct body_table table = BODY_TABLE(NULL, NULL, fields);
 
 /* clang-format off */
-static const struct input_field inner_fields[] = {
-	{ .name = "code", .type = INPUT_TEXT, .flags = INPUT_REQUIRED, INPUT_AT(body, code),
+static const struct body_field inner_fields[] = {
+	{ .name = "code", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, FIELD_AT(body, code),
 	  .expected = "a code", .code = "no_code" },
 };
 /* clang-format on */
-static const struct input_table inner = INPUT_TABLE(NULL, "outer", inner_fields);
+static const struct body_table inner = BODY_TABLE(NULL, "outer", inner_fields);
 
-static struct fault fault;
+static struct api_error error;
 static struct body body;
 
 /* Reads `text` into `body`: 0, or -1 and `fault` is filled. */
-static int reads_by(const struct input_table *by, const char *text)
+static int reads_by(const struct body_table *by, const char *text)
 {
-	struct input in;
+	struct json_body in;
 	int rc;
 
-	memset(&fault, 0, sizeof(fault));
+	memset(&error, 0, sizeof(error));
 	memset(&body, 0, sizeof(body));
-	assert_int_equal(input_open(&in, text, strlen(text), 0, &fault), 0);
-	rc = input_read(&in, in.root, by, &body);
+	assert_int_equal(json_body_open(&in, text, strlen(text), 0, &error), 0);
+	rc = json_body_read(&in, in.root, by, &body);
 	assert_int_equal(rc, in.failed ? -1 : 0);
-	input_close(&in);
+	json_body_close(&in);
 	return rc;
 }
 
@@ -208,8 +208,8 @@ static void b125_integers(void **state)
 		snprintf(text, sizeof(text), "{\"number\":%s}", bad[i]);
 		assert_int_equal(reads_by(&table, text), -1);
 		assert_int_equal(body.number, 0);
-		assert_string_equal(fault.code, "invalid_field");
-		assert_string_equal(fault.message,
+		assert_string_equal(error.code, "invalid_field");
+		assert_string_equal(error.message,
 				    "number must be an integer, without fraction or exponent");
 	}
 }
@@ -258,13 +258,13 @@ static void each_type_has_its_errors(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		print_message("%s\n", rows[i].text);
 		assert_int_equal(reads_by(&table, rows[i].text), -1);
-		assert_int_equal(fault.status, 400);
-		assert_string_equal(fault.code, rows[i].code);
-		assert_string_equal(fault.message, rows[i].message);
+		assert_int_equal(error.status, 400);
+		assert_string_equal(error.code, rows[i].code);
+		assert_string_equal(error.message, rows[i].message);
 	}
 	assert_int_equal(reads_by(&inner, "{}"), -1);
-	assert_string_equal(fault.code, "no_code");
-	assert_string_equal(fault.message, "outer.code is required: a code");
+	assert_string_equal(error.code, "no_code");
+	assert_string_equal(error.message, "outer.code is required: a code");
 	assert_int_equal(reads_by(&inner, "{\"code\":null}"), -1);
 	assert_int_equal(reads_by(&inner, "{\"code\":\"\"}"), 0);
 }
@@ -309,24 +309,24 @@ static void null_is_absent_and_the_first_error_stays(void **state)
 	strcat(text, "}");
 	assert_int_equal(reads_by(&table, text), 0);
 	assert_int_equal(reads_by(&table, "{\"text\":\"12345\",\"object\":1}"), -1);
-	assert_string_equal(fault.message, "text must be at most 3 bytes long");
+	assert_string_equal(error.message, "text must be at most 3 bytes long");
 	assert_int_equal(reads_by(&table, "{\"object\":1,\"text\":\"12345\"}"), -1);
-	assert_string_equal(fault.message, "text must be at most 3 bytes long");
+	assert_string_equal(error.message, "text must be at most 3 bytes long");
 }
 
 static void an_empty_body_is_an_object_where_it_may_be(void **state)
 {
-	struct input in;
+	struct json_body in;
 
 	(void)state;
-	assert_int_equal(input_open(&in, "", 0, 1, &fault), 0);
+	assert_int_equal(json_body_open(&in, "", 0, 1, &error), 0);
 	assert_true(json_is_object(in.root));
-	input_close(&in);
+	json_body_close(&in);
 	/* B135: what is not empty must be whole. */
-	assert_int_equal(input_open(&in, "{\"delete\":", 10, 1, &fault), -1);
-	input_close(&in);
-	assert_int_equal(input_open(&in, " ", 1, 1, &fault), -1);
-	input_close(&in);
+	assert_int_equal(json_body_open(&in, "{\"delete\":", 10, 1, &error), -1);
+	json_body_close(&in);
+	assert_int_equal(json_body_open(&in, " ", 1, 1, &error), -1);
+	json_body_close(&in);
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "table.h"
 
-#include "api/wish.h"
+#include "api/create_request.h"
 
 static struct account hetzner = { .config = { .name = "hetzner", .provider = "hetzner",
 	.locations = { "fsn1", "nbg1" }, .location_count = 2, .image = "ubuntu-24.04" } };
@@ -11,7 +11,7 @@ static struct account *accounts[] = { &hetzner, &other };
 
 static struct api_config config;
 static struct lease lease;
-static struct fault fault;
+static struct api_error error;
 static char hash[65];
 
 static int setup(void **state)
@@ -27,18 +27,18 @@ static int setup(void **state)
 
 static int read_as(const char *body, enum token_role role, const char *put_id)
 {
-	struct wish wish = { &config, accounts, 2, role, put_id };
-	struct input in;
+	struct create_request create = { &config, accounts, 2, role, put_id };
+	struct json_body in;
 	int rc;
 
 	memset(&lease, 0, sizeof(lease));
-	memset(&fault, 0, sizeof(fault));
-	assert_int_equal(input_open(&in, body, strlen(body), 0, &fault), 0);
-	rc = wish_read(&wish, &in, &lease, hash, &fault);
-	input_close(&in);
+	memset(&error, 0, sizeof(error));
+	assert_int_equal(json_body_open(&in, body, strlen(body), 0, &error), 0);
+	rc = create_request_read(&create, &in, &lease, hash, &error);
+	json_body_close(&in);
 	if (rc) {
-		assert_true(strlen(fault.message) > 0 && strlen(fault.message) < 240);
-		assert_null(strstr(fault.message, "not_found"));
+		assert_true(strlen(error.message) > 0 && strlen(error.message) < 240);
+		assert_null(strstr(error.message, "not_found"));
 	}
 	return rc;
 }
@@ -204,15 +204,15 @@ static void refusals_name_field_status_and_code(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		print_message("%s\n", rows[i].row);
 		assert_int_equal(reads(rows[i].more), -1);
-		assert_int_equal(fault.status, rows[i].status);
-		assert_string_equal(fault.code, rows[i].code);
+		assert_int_equal(error.status, rows[i].status);
+		assert_string_equal(error.code, rows[i].code);
 	}
 	assert_int_equal(read_as("{}", TOKEN_USER, NULL), -1);
-	assert_non_null(strstr(fault.message, "sshPublicKey"));
+	assert_non_null(strstr(error.message, "sshPublicKey"));
 	assert_int_equal(read_as("{\"sshPublicKey\":\"ssh-rsa x\"}", TOKEN_USER, NULL), -1);
-	assert_string_equal(fault.code, "invalid_public_key");
+	assert_string_equal(error.code, "invalid_public_key");
 	assert_int_equal(reads(",\"location\":\"hel1\""), -1);
-	assert_non_null(strstr(fault.message, "fsn1, nbg1"));
+	assert_non_null(strstr(error.message, "fsn1, nbg1"));
 }
 
 static void allowed_variants(void **state)
@@ -306,16 +306,16 @@ static void put_has_its_own_rules(void **state)
 	assert_int_equal(read_as(key, TOKEN_USER, "cbx_0123456789ab"), 0);
 	assert_string_equal(lease.id, "cbx_0123456789ab");
 	assert_int_equal(read_as(cli_body, TOKEN_USER, "cbx_0123456789ab"), -1);
-	assert_string_equal(fault.code, "create_attempt_not_allowed");
+	assert_string_equal(error.code, "create_attempt_not_allowed");
 	assert_int_equal(read_as("{\"sshPublicKey\":\"" ED25519
 				 "\",\"leaseID\":\"cbx_0123456789ac\"}",
 				 TOKEN_USER, "cbx_0123456789ab"),
 			 -1);
-	assert_string_equal(fault.code, "lease_id_mismatch");
+	assert_string_equal(error.code, "lease_id_mismatch");
 	assert_int_equal(read_as("{\"sshPublicKey\":\"" ED25519 "\",\"providerKey\":\"laptop\"}",
 				 TOKEN_ADMIN, NULL),
 			 -1);
-	assert_string_equal(fault.code, "unsupported_feature");
+	assert_string_equal(error.code, "unsupported_feature");
 }
 
 /* The hash is of what was sent, however it is spaced and ordered, and of nothing else. */

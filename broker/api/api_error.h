@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An error as the client sees it: a status, a snake_case code and one sentence, all our own.
+ * It never contains text of the client or of a provider: the existing client searches every
+ * error for substrings such as "http 404".
+ */
+#pragma once
+
+#include <stddef.h>
+
+#define API_ERROR_TEXT 240
+
+struct api_error {
+	int status;
+	char code[40];
+	char message[API_ERROR_TEXT];
+};
+
+/* Always returns -1, for `return api_error_set(...)`. */
+int api_error_set(struct api_error *error, int status, const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/*
+ * Copies a text of a provider or the engine so that it can be shown: control characters and
+ * bytes above 126 become "?", and the words that the existing client would misread
+ * ("not_found", "http 401", "http 404") are broken up. `out` may be `text`.
+ */
+void api_error_scrub(const char *text, char *out, size_t size);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/reply.h"
+
+#include "util/log.h"
+
+static void reply_count(struct api_request *request, int status)
+{
+	request->answered[status / 100 % 6]++;
+}
+
+struct jsonw reply_begin(struct api_request *request)
+{
+	struct jsonw w;
+
+	buf_clear(&request->api->out);
+	jsonw_init(&w, &request->api->out);
+	return w;
+}
+
+void reply_text(struct api_request *request, int status, const char *type, const char *body,
+		size_t len)
+{
+	reply_count(request, status);
+	http_reply(request->ex, status, type, body, len);
+}
+
+void reply_stream(struct api_request *request, const char *type, http_drain_fn on_drain, void *arg)
+{
+	reply_count(request, 200);
+	http_stream_begin(request->ex, 200, type, on_drain, arg);
+}
+
+void reply_json(struct api_request *request, int status)
+{
+	struct buf *out = &request->api->out;
+
+	if (out->overflow) {
+		log_error(NULL, "an answer exceeded %u bytes; sent 500 instead", REPLY_MAX);
+		reply_error(request, 500, "answer_too_large", "The answer is too large.");
+		return;
+	}
+	reply_text(request, status, "application/json", buf_str(out), out->len);
+	/* Do not keep the memory of one long list. */
+	if (out->room > (1u << 20))
+		buf_fini(out);
+}
+
+void reply_error(struct api_request *request, int status, const char *code, const char *message)
+{
+	reply_count(request, status);
+	http_reply_error(request->ex, status, code, message);
+}
+
+void reply_request_error(struct api_request *request)
+{
+	reply_error(request, request->error.status, request->error.code, request->error.message);
+}
+
+void reply_not_found(struct api_request *request)
+{
+	static const char body[] = "{\"error\":\"not_found\"}";
+
+	reply_text(request, 404, "application/json", body, sizeof(body) - 1);
+}
+
+void reply_store_error(struct api_request *request, const struct err *err)
+{
+	log_error(LOG_FIELDS({ "request", http_exchange_id(request->ex) }, { "error", err->text }),
+		  "cannot read the store; answered 503");
+	http_reply_header(request->ex, "Retry-After", "1");
+	reply_error(request, 503, "store_unavailable", "The store cannot be read now; try again.");
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The context of one request, and the state that the files of this room share. Not for other
+ * rooms. Loop thread only.
+ *
+ *	api_handle -> route -> caller -> body -> handler -> reply_json / reply_request_error
+ *	                                            |
+ *	                                            +-> engine_queue_submit -> engine -> completion -> finish
+ *	                                            +-> run_queue_submit -> runs ----^
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "api/api.h"
+#include "api/api_error.h"
+#include "api/auth.h"
+#include "api/cache.h"
+#include "api/engine_queue.h"
+#include "api/json_body.h"
+#include "api/route.h"
+#include "api/run_queue.h"
+#include "http/exchange.h"
+#include "http/server.h"
+#include "util/buf.h"
+#include "util/jsonw.h"
+
+struct api {
+	struct api_parts parts;
+	struct api_config config;
+	struct auth *auth;
+	struct completions *completions;
+	struct engine_queue *engine_queue;
+	struct run_queue *run_queue;
+	const struct http_counters *counters; /* may be NULL */
+	const struct route *routes;	      /* the route table */
+	size_t route_count;
+	uint64_t (*answers)[6];		     /* by route, plus one for no route, and status / 100 */
+	LIST_HEAD(, usage_job) usage_jobs;   /* usage reports being put together */
+	LIST_HEAD(, log_job) log_jobs;	     /* logs being sent */
+	LIST_HEAD(, finish_job) finish_jobs; /* ends of runs being stored */
+	LIST_HEAD(, control) controls;	     /* sockets */
+	size_t control_count;
+	struct cache *cache; /* rendered leases */
+	/* Reused, so that a read allocates nothing. */
+	struct buf out;
+	struct lease lease;
+};
+
+struct api_request {
+	struct api *api;
+	struct http_exchange *ex;
+	const struct route *route;    /* NULL: no such route */
+	uint64_t *answered;	      /* the route's row of api->answers */
+	const struct http_head *head; /* borrowed from the exchange */
+	struct caller caller;
+	char param[ROUTE_PARAM_SIZE];
+	struct json_body body; /* only until the handler returns */
+	struct api_error error;
+};
