@@ -129,7 +129,7 @@ class RunsFile(unittest.TestCase):
         answer = desk.new_run()
         self.assertEqual((answer.status, answer.error), (503, "store_unavailable"), answer)
         self.is_without_runs(desk)
-        self.assertEqual(desk.log().count("run history cannot be used"), 1)
+        self.assertEqual(desk.log().count("run history is unavailable"), 1)
         desk.stop()
         os.unlink(desk.home + "/fail")
         desk.start()

@@ -133,7 +133,7 @@ endpoint = http://127.0.0.1:1/v1
             tried[mode] |= {arg[2:] for arg in args if arg.startswith("--")} | {"config"}
             return self.lessord(*args, **kwargs)
 
-        self.assertIn("is fine", told("run", "--check-config"))
+        self.assertIn("is valid", told("run", "--check-config"))
         self.assertIn("[limits]", told("run", "--dump-config"))
         self.assertNotIn("word", told("run", "--dump-config"))
         self.assertIn("name=hetzner", told("run", "--dump-provider", "hetzner"))
@@ -141,7 +141,7 @@ endpoint = http://127.0.0.1:1/v1
         self.assertIn("0 leases", told("run", "--owed"))
         told("run", "--version")
         told("run", "--help")
-        roles = re.findall(r"--role is ([a-z, ]+)", told("token", "token", "add", "--owner", "a",
+        roles = re.findall(r"--role must be ([a-z, ]+)", told("token", "token", "add", "--owner", "a",
                                                          "--role", "nonsense", code=2))
         roles = re.findall(r"user|reader|admin", roles[0])
         text = "\n".join(self.token_options["role"].body)
