@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGHUP: limits, lifetimes, TLS certificates and the log are reloaded, all of them or, if
- * anything in the file is wrong, none. Then each provider reloads its own files.
+ * SIGHUP: limits, lifetimes, client tokens, TLS certificates and log settings are reloaded,
+ * all of them or, if anything in the file is wrong, none. Then each provider reloads its own
+ * files.
  */
 #include "daemon/daemon.h"
 

@@ -143,36 +143,37 @@ static void the_place_is_named(void **state)
 	(void)state;
 	bad("x = 1\n", 1, "before the first section");
 	bad("[sever]\n" ACCOUNT, 1, "allowed: [server], [sweep], [runs], [limits]");
-	bad("\n[account]\n", 2, "no section [account]");
-	bad("[server]\nlisten_on = 1\n", 2, "no key 'listen_on' in [server]; allowed: listen, ");
-	bad("[server]\nstore = /a\nstore = /b\n", 3, "'store' is there twice");
-	bad("[server]\n[limits]\n[server]\n", 3, "[server] is there twice");
-	bad("[limits]\n[limits]\n", 2, "twice");
-	bad("[class a]\ntypes = x\n[class a]\n", 3, "twice");
-	bad(ACCOUNT ACCOUNT, 4, "twice");
-	bad(ACCOUNT "zone = a\nzone = b\n", 5, "'zone' is there twice");
+	bad("\n[account]\n", 2, "unknown section [account]");
+	bad("[server]\nlisten_on = 1\n", 2,
+	    "unknown key 'listen_on' in [server]; allowed: listen, ");
+	bad("[server]\nstore = /a\nstore = /b\n", 3, "duplicate key 'store'");
+	bad("[server]\n[limits]\n[server]\n", 3, "duplicate section [server]");
+	bad("[limits]\n[limits]\n", 2, "duplicate");
+	bad("[class a]\ntypes = x\n[class a]\n", 3, "duplicate");
+	bad(ACCOUNT ACCOUNT, 4, "duplicate");
+	bad(ACCOUNT "zone = a\nzone = b\n", 5, "duplicate key 'zone'");
 	bad("[server]\nstore\n", 2, "KEY = VALUE");
 	bad("[server]\nstore =\n", 2, "no value");
-	bad("[server]\n  store = /a\n", 2, "begin with a blank");
+	bad("[server]\n  store = /a\n", 2, "begin with a space");
 	bad("[server\n", 1, "alone on its line");
 	bad("[server] x\n", 1, "alone on its line");
 	bad("[server]\nlog = xml\n", 2, "log: 'xml' is neither human nor json");
 	bad("[server]\nlog_level = loud\n", 2, "error, warning");
 	bad("[server]\nworker_threads = 0\n", 2, "worker_threads: '0' is not a whole number from"
 	    " 1");
-	bad("[class a]\ntypes = x, x\n", 2, "twice");
+	bad("[class a]\ntypes = x, x\n", 2, "duplicate");
 	bad("[class a]\n" ACCOUNT, 1, "needs types");
 	bad("[class A]\n", 1, "name");
 	bad("[account 1]\n", 1, "begins with a letter");
 	bad("[account a]\nlocations = x\n", 1, "needs provider");
 	bad("[account a]\nprovider = x\n", 1, "needs locations");
 	bad(ACCOUNT "Endpoint = x\n", 4, "the provider's own");
-	bad(ACCOUNT "token = x\n", 4, "does not belong into this file");
+	bad(ACCOUNT "token = x\n", 4, "must not be in this file");
 	bad(ACCOUNT "settle = 0\n", 4, "settle: ");
 	bad(ACCOUNT "settle = 2h\n", 4, "settle: ");
 	bad(ACCOUNT "protect_retained = maybe\n", 4, "protect_retained: ");
 	bad("[server]\n", 0, "no [account NAME]");
-	bad("[limits]\ndefault_ttl = 2d\n" ACCOUNT, 0, "default_ttl is more than max_ttl");
+	bad("[limits]\ndefault_ttl = 2d\n" ACCOUNT, 0, "default_ttl exceeds max_ttl");
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "[server]\nstore = /", 18);
 	strcpy(text + 300, "\n");
@@ -186,8 +187,8 @@ static void the_bind_is_never_widened(void **state)
 	bad("[server]\nlisten = [::]:8480\n" ACCOUNT, 2, "tokens would cross the network");
 	bad("[server]\nlisten = 192.0.2.1:8480\nbehind_proxy = no\n" ACCOUNT, 2, "behind_proxy ="
 	    " yes");
-	bad("[server]\nlisten = 127.0.0.1:1, 127.0.0.1:1\n" ACCOUNT, 2, "twice");
-	bad("[server]\ntls_certificate = /a\n" ACCOUNT, 0, "belong together");
+	bad("[server]\nlisten = 127.0.0.1:1, 127.0.0.1:1\n" ACCOUNT, 2, "duplicate");
+	bad("[server]\ntls_certificate = /a\n" ACCOUNT, 0, "must be set together");
 	config_free(good("[server]\nlisten = 0.0.0.0:8480\nbehind_proxy = yes\n" ACCOUNT));
 	config_free(good("[server]\nlisten = 0.0.0.0:8480\ntls_certificate = /a\ntls_key ="
 		" /b\n" ACCOUNT));
@@ -228,7 +229,7 @@ static void tokens_are_private(void **state)
 	unlink(token);
 	snprintf(text, sizeof(text), ACCOUNT "token_file = %s\n", dir);
 	bad(text, 1, "not a regular file");
-	bad(ACCOUNT "token_file = /a\ncredential = b\n", 1, "one of them is enough");
+	bad(ACCOUNT "token_file = /a\ncredential = b\n", 1, "mutually exclusive");
 	unsetenv("CREDENTIALS_DIRECTORY");
 	bad(ACCOUNT "credential = token\n", 1, "LoadCredential=token");
 	bad(ACCOUNT "credential = ../token\n", 4, "name");
@@ -251,7 +252,7 @@ static void others_may_not_write_it(void **state)
 	(void)state;
 	put(file, ACCOUNT, 0646);
 	assert_int_equal(config_load(file, CONFIG_WHOLE, &c, &err), -1);
-	assert_non_null(strstr(err.text, "written by others"));
+	assert_non_null(strstr(err.text, "writable by other users"));
 	assert_int_equal(config_load(dir, CONFIG_WHOLE, &c, &err), -1);
 	assert_non_null(strstr(err.text, "not a regular file"));
 	assert_int_equal(config_load("/nonexistent/x", CONFIG_WHOLE, &c, &err), -1);
