@@ -133,7 +133,7 @@ class Config(unittest.TestCase):
             provider = self.providers.get(section)
             if (section, key) in needed or provider and "required" in provider[key]:
                 self.assertIsNone(item.default())
-                self.assertIn("It must be said.", item.text)
+                self.assertIn("Required.", item.text)
             elif provider:
                 self.assertEqual(item.default(), provider[key]["preset"], key)
             else:
