@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole files: what they give, and where the finger points when they are wrong. */
+/* Whole files: their values, and the file and line that an error names. */
 #include "config/config.h"
 
 #include <setjmp.h>
@@ -58,7 +58,7 @@ static void bad(const char *text, int line, const char *why)
 		fail_msg("'%s' is not '%s... %s ...'", err.text, place, why);
 }
 
-static void presets(void **state)
+static void defaults(void **state)
 {
 	struct config *c = good(ACCOUNT);
 
@@ -77,7 +77,7 @@ static void presets(void **state)
 	assert_int_equal(c->accounts[0].image_count, 1);
 	assert_null(c->accounts[0].account.token);
 	assert_int_equal(c->accounts[0].line, 1);
-	/* As the provider says; and what is kept is protected there. */
+	/* settle: as the provider declares; kept servers are protected. */
 	assert_int_equal(c->settle_ms, 0);
 	assert_int_equal(c->accounts[0].account.settle_ms, 0);
 	assert_int_equal(c->accounts[0].account.protect_retained, 1);
@@ -282,7 +282,7 @@ static void a_reload_knows_its_limits(void **state)
 	config_free(f);
 }
 
-/* Read again, a dump gives the same dump, and a preset is what an empty file has. */
+/* A dump that is loaded yields the same dump, and defaults those of an empty file. */
 static void a_dump_says_the_same(void **state)
 {
 	struct config *a = good("[server]\nlisten = 127.0.0.1:1, [::1]:0\nlisten = unix:/run/x\n"
@@ -316,14 +316,14 @@ static void a_dump_says_the_same(void **state)
 	assert_non_null(strstr(text[0], "\n#tls_key =\n"));
 	assert_non_null(strstr(text[0], "\nimages = debian-12, Fedora\n"));
 	assert_non_null(strstr(text[0], "\nkeys = account\n"));
-	/* Of the account: it was left open, and 0 could not be said. */
+	/* Of the account: not set, and 0 is not a valid value. */
 	assert_non_null(strstr(text[0], "\n#settle =\nprotect_retained = no\n"));
 	config_free(a);
 	free(text[0]);
 	free(text[1]);
 }
 
-/* The example says what the presets are: every key in it is there, commented out. */
+/* The example shows the defaults of all keys, commented out. */
 static void the_example_is_right(void **state)
 {
 	FILE *from = fopen(EXAMPLE, "r");
@@ -338,7 +338,7 @@ static void the_example_is_right(void **state)
 	while (fgets(line, sizeof(line), from)) {
 		const char *start = line;
 
-		/* "#key = value" is a preset, "#"
+		/* "#key = value" is a default, "#"
 			" text" is text; the account at its end is the operator's. */
 		if (line[0] == '#' && line[1] >= 'a' && line[1] <= 'z' && strstr(line, " = ")) {
 			start++;
@@ -350,7 +350,7 @@ static void the_example_is_right(void **state)
 		}
 		if (strncmp(start, "credential", 10) == 0 || strncmp(start, "token_file", 10) == 0 ||
 		    strncmp(start, "tls_", 4) == 0 || strncmp(start, "settle", 6) == 0)
-			continue;	/* these need files, or have no preset */
+			continue;	/* these need files, or have no default */
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", start);
 	}
 	fclose(from);
@@ -393,7 +393,7 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(presets),
+		cmocka_unit_test(defaults),
 		cmocka_unit_test(all_of_it),
 		cmocka_unit_test(the_place_is_named),
 		cmocka_unit_test(the_bind_is_never_widened),

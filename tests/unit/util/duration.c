@@ -31,14 +31,14 @@ static const struct {
 };
 
 static const char *const bad[] = {
-	/* no unit, or nothing but one */
+	/* a missing unit or number */
 	"", "5", "00", "1h30", "h", "ms", "m5",
 	/* signs, fractions, spaces, other units */
 	"-5s", "+5s", "1.5h", "1e3s", " 5s", "5s ", "5 s", "1h 30m", "5S", "5x", "5sec", "5mm",
 	"5sm", "5min", "1w",
 	/* out of order, or twice */
 	"30m1h", "1h1h", "1ms1s",
-	/* too long */
+	/* overflow, and beyond the maximum */
 	"36601d", "36600d1ms", "878401h", "9223372036854775807d", "9223372036854775808ms",
 	"99999999999999999999", "99999999999999999999s",
 };
