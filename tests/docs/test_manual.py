@@ -107,7 +107,7 @@ endpoint = http://127.0.0.1:1/v1
     def test_environment(self):
         used = set()
         for path in glob.glob(SOURCE + "/broker/**/*.c", recursive=True):
-            if "/cli/" not in path:
+            if "/broker/cli/" not in path:
                 used |= set(re.findall(r'(?:getenv|number)\("([A-Z_]+)"', read(path)))
         # Only in a build whose daemon a test may kill.
         used -= {"LESSOR_CRASH_AT", "LESSOR_CRASH_COUNT"}

@@ -338,8 +338,7 @@ static void the_example_is_right(void **state)
 	while (fgets(line, sizeof(line), from)) {
 		const char *start = line;
 
-		/* "#key = value" is a default, "#"
-			" text" is text; the account at its end is the operator's. */
+		/* "#key = value" is a default, "# text" is text; [account] is the operator's. */
 		if (line[0] == '#' && line[1] >= 'a' && line[1] <= 'z' && strstr(line, " = ")) {
 			start++;
 			keys++;
