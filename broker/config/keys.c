@@ -396,8 +396,11 @@ void key_names(enum section_kind section, char *out, size_t size)
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (keys[i].section != section || keys[i].set == set_token)
 			continue;
-		len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ","
-			" " : "", keys[i].name);
+		len += (size_t)snprintf(out + len, size - len, "%s%s",
+					len ? ","
+					      " " :
+					      "",
+					keys[i].name);
 		if (len >= size)
 			return;
 	}

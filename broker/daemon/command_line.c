@@ -70,11 +70,8 @@ static int token_mode(const char *verb)
 		const char *verb;
 		int mode;
 	} modes[] = {
-		{ "add", DO_TOKEN_ADD },
-		{ "list", DO_TOKEN_LIST },
-		{ "revoke", DO_TOKEN_REVOKE },
-		{ "--help", DO_HELP },
-		{ "-h", DO_HELP },
+		{ "add", DO_TOKEN_ADD }, { "list", DO_TOKEN_LIST }, { "revoke", DO_TOKEN_REVOKE },
+		{ "--help", DO_HELP },	 { "-h", DO_HELP },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {

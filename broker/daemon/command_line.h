@@ -35,11 +35,11 @@ enum command_line_mode {
 struct command_line {
 	enum command_line_mode mode;
 	const char *config;
-	const char *port_file;		/* may be NULL */
-	const char *provider;		/* DO_DUMP */
-	const char *store;		/* token: overrides the configuration; may be NULL */
-	const char *owner, *org, *role, *expires;	/* DO_TOKEN_ADD; owner is set */
-	const char *id;			/* DO_TOKEN_REVOKE */
+	const char *port_file; /* may be NULL */
+	const char *provider;  /* DO_DUMP */
+	const char *store;     /* token: overrides the configuration; may be NULL */
+	const char *owner, *org, *role, *expires; /* DO_TOKEN_ADD; owner is set */
+	const char *id;				  /* DO_TOKEN_REVOKE */
 };
 
 /* `argv` begins with the program's name. 0, or -1 with `err` filled. */

@@ -80,7 +80,10 @@ static int add_lease(void *arg, const struct lease *l)
 static int read_each(struct residue_report *r, int cleanup)
 {
 	struct store_list list = {
-		.scope = { .all = 1 }, .state = -1, .cleanup = cleanup, .limit = PAGE,
+		.scope = { .all = 1 },
+		.state = -1,
+		.cleanup = cleanup,
+		.limit = PAGE,
 	};
 
 	do {

@@ -84,7 +84,7 @@ uint32_t hash_fnv32(const void *data, size_t len)
 
 /* Encodes groups of `bits` bits, most significant first; the last group is padded with zeros. */
 static size_t bits_encode(const void *data, size_t len, const char *alphabet, unsigned int bits,
-		     char *out)
+			  char *out)
 {
 	const unsigned char *p = data;
 	unsigned int have = 0;

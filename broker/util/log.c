@@ -309,7 +309,7 @@ static int out_write_locked(const char *data, size_t len)
 }
 
 static void line_build(struct out *o, enum log_level level, const char *text,
-		  const struct log_field *fields)
+		       const struct log_field *fields)
 {
 	char when[TIME_TEXT_ROOM];
 	struct timespec now;

@@ -95,7 +95,7 @@ static void the_default_is_the_best_there_is(void **state)
 	keyfile_fini(&key);
 	assert_int_equal(mkdir(ssh, 0700), 0);
 	put(rsa, "-----BEGIN RSA PRIVATE KEY-----\n");
-	assert_int_equal(keyfile_load(NULL, &key, &err), -1);	/* never the private key */
+	assert_int_equal(keyfile_load(NULL, &key, &err), -1); /* never the private key */
 	keyfile_fini(&key);
 	put(ecdsa, ECDSA "\n");
 	assert_int_equal(keyfile_load(NULL, &key, &err), 0);

@@ -115,11 +115,8 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),
-		cmocka_unit_test(money),
-		cmocka_unit_test(listeners),
-		cmocka_unit_test(lists),
-		cmocka_unit_test(names),
+		cmocka_unit_test(numbers), cmocka_unit_test(money), cmocka_unit_test(listeners),
+		cmocka_unit_test(lists),   cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

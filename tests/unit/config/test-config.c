@@ -104,7 +104,8 @@ static void all_of_it(void **state)
 		 "image = c\nmax_steps = 4\nrate_per_hour = 3000\ntoken_file = %s\n"
 		 "settle = 1m30s\nprotect_retained = no\n"
 		 "endpoint = http://127.0.0.1:9/v1 ; not a comment of the value\nkeys = account\n"
-		 "[account two]\nprovider = other\nlocations = x\n", token);
+		 "[account two]\nprovider = other\nlocations = x\n",
+		 token);
 	c = good(text);
 	assert_int_equal(c->listen_count, 3);
 	assert_true(c->listen[1].family == CONFIG_UNIX && c->listen[1].line == 3);
@@ -349,7 +350,7 @@ static void the_example_is_right(void **state)
 		}
 		if (strncmp(start, "credential", 10) == 0 || strncmp(start, "token_file", 10) == 0 ||
 		    strncmp(start, "tls_", 4) == 0 || strncmp(start, "settle", 6) == 0)
-			continue;	/* these need files, or have no default */
+			continue; /* these need files, or have no default */
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", start);
 	}
 	fclose(from);

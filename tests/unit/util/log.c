@@ -129,7 +129,7 @@ static void test_secret(void **state)
 	log_setup(pipe_fds[1], LOG_HUMAN, LOG_LEVEL_INFO);
 	log_secret("tok/en+12345");
 	log_secret("tok/en+1234567890");
-	log_secret("abc");	/* too short: would match ordinary words */
+	log_secret("abc"); /* too short: would match ordinary words */
 	log_secret(NULL);
 	log_info(LOG_FIELDS({ "h", "Bearer tok/en+1234567890." }), "abc tok/en+12345, %s",
 		 "dG9rL2VuKzEyMzQ1 tok%2Fen%2B12345");
