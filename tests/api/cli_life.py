@@ -249,7 +249,7 @@ class Life(unittest.TestCase):
         self.broker.kill()
         # It says so, once, when it has noticed.
         said = ""
-        while "trying again" not in said:
+        while "retrying" not in said:
             line = process.stderr.readline()
             self.assertTrue(line, said)
             said += line

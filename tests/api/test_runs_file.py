@@ -104,7 +104,7 @@ class RunsFile(unittest.TestCase):
         os.rename(desk.runs, desk.home + "/aside")
         desk.start()
         self.has_runs(desk)
-        self.assertIn("the file of run history was not there", desk.log())
+        self.assertIn("the run history file was missing", desk.log())
 
     def test_a_damaged_one(self):
         desk = self.desk()
