@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lessord. What it does is in daemon/; here only which of it. */
+/* lessord: selects the mode. */
 #include <stdio.h>
 #include <unistd.h>
 

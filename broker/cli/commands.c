@@ -21,7 +21,7 @@ const struct command commands[] = {
 		"  --ssh-key FILE   the SSH public key that may log in; the default is the first of\n"
 		"                   id_ed25519.pub, id_ecdsa.pub and id_rsa.pub in ~/.ssh\n"
 		"  --keep           a release without --delete keeps the server\n"
-		"  --wait[=D]       wait until the machine is ready, at most D; the default, 15m\n"
+		"  --wait[=D]       wait until the machine is ready (the default), at most D or 15m\n"
 		"  --no-wait        return as soon as lessord has accepted the request\n"
 		"\n"
 		"On Ctrl-C the create is cancelled; if anything may remain, lessor says so. If the\n"

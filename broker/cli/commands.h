@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 
-extern const struct command commands[];	/* ends with a NULL name */
+extern const struct command commands[]; /* ends with a NULL name */
 
 /* NULL if there is no such command. */
 const struct command *commands_find(const char *name);

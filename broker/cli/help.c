@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/help.h"
 
+#include <ctype.h>
+
 #include "cli/cli.h"
 
 #ifndef LESSOR_VERSION
@@ -44,8 +46,8 @@ void help_all(FILE *to, const struct command *commands)
 
 void help_command(FILE *to, const struct command *command)
 {
-	fprintf(to, "usage: lessor %s%s%s\n\n%s.\n\n", command->name, *command->usage ? " " : "",
-		command->usage, command->summary);
+	fprintf(to, "usage: lessor %s%s%s\n\n%c%s.\n\n", command->name, *command->usage ? " " : "",
+		command->usage, toupper((unsigned char)*command->summary), command->summary + 1);
 	if (*command->help)
 		fprintf(to, "%s\n", command->help);
 	fputs(common_text, to);

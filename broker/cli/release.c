@@ -188,9 +188,11 @@ static int until_parse(const struct cli *cli, const char *text, char out[TIME_TE
 	if (when_parse_seconds(text, &seconds, NULL) == 0)
 		ms = when_wall_ms() + seconds * 1000;
 	else if (time_parse(text, &ms))
-		return cli_usage_error(cli, "--until: '%.40s' is neither a duration from 1s to 366d "
+		return cli_usage_error(cli,
+				       "--until: '%.40s' is neither a duration from 1s to 366d "
 				       "nor a time; write for example 7d, 1h30m or "
-				       "2026-08-21T10:00:00Z", text);
+				       "2026-08-21T10:00:00Z",
+				       text);
 	time_format(ms, out);
 	return -1;
 }

@@ -52,8 +52,8 @@ char *text_safe(const char *s)
 	return buf_take(&b);
 }
 
-__attribute__((format(printf, 3, 0)))
-static void line_print(FILE *to, const char *prefix, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void line_print(FILE *to, const char *prefix,
+							     const char *fmt, va_list ap)
 {
 	auto_free char *raw = NULL;
 	auto_free char *safe = NULL;

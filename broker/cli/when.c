@@ -18,8 +18,10 @@ int when_parse_seconds(const char *text, int64_t *ret_seconds, struct err *err)
 	if (duration_parse(text, 1000, LONGEST_MS, &ms, err) < 0)
 		return -1;
 	if (ms % 1000)
-		return err_set(err, ERR_INVALID, "'%.40s' is not a number of whole seconds; write for "
-			       "example 90s or 1h30m", text);
+		return err_set(err, ERR_INVALID,
+			       "'%.40s' is not a number of whole seconds; write for "
+			       "example 90s or 1h30m",
+			       text);
 	*ret_seconds = ms / 1000;
 	return 0;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a file leaves out, and what only the whole of it can tell.
- */
+/* Defaults, and the checks that need the whole file. */
 #include "config/keys.h"
 
 #include <stdio.h>
@@ -20,11 +18,11 @@
 #define LESSOR_PROVIDER_DIR "/usr/lib/lessor/providers"
 #endif
 
-/* The classes a client knows, best first. */
+/* The classes that clients know; server types in order of preference. */
 static const struct {
 	const char *name;
 	const char *types[LEASE_TYPES_MAX];
-} class_presets[] = {
+} class_defaults[] = {
 	{ "tiny", { "ccx13", "cpx22", "cx23" } },
 	{ "small", { "ccx23", "cpx32", "cx33" } },
 	{ "standard", { "ccx33", "cpx62", "cx53" } },
@@ -65,25 +63,28 @@ static int check_listeners(struct config *c, struct err *err)
 		c->listen_count = 1;
 	}
 	if (!c->tls_certificate[0] != !c->tls_key[0])
-		return err_set(err, ERR_INVALID, "%s: tls_certificate and tls_key belong together",
+		return err_set(err, ERR_INVALID,
+			       "%s: tls_certificate and tls_key must be set"
+			       " together",
 			       c->path);
 	for (int i = 0; i < c->listen_count; i++) {
 		const struct config_listen *l = &c->listen[i];
 
 		if (l->family == CONFIG_TCP && !l->is_loopback && !c->tls_certificate[0] &&
 		    !c->behind_proxy)
-			return err_set(err, ERR_REFUSED, "%s:%d: %s is reachable from elsewhere, and"
-				       " tokens would cross the network in the clear; give"
-				       " tls_certificate and tls_key, or say behind_proxy = yes if a"
-				       " proxy does TLS", c->path, l->line, l->address);
+			return err_set(err, ERR_REFUSED,
+				       "%s:%d: %s is not a loopback address, and"
+				       " tokens would cross the network unencrypted; set"
+				       " tls_certificate and tls_key, or behind_proxy = yes if a"
+				       " proxy terminates TLS",
+				       c->path, l->line, l->address);
 		for (int k = 0; k < i; k++) {
 			const struct config_listen *o = &c->listen[k];
 
 			if (o->family == l->family && o->port == l->port && (l->port || l->path[0]) &&
 			    strcmp(o->address, l->address) == 0 && strcmp(o->path, l->path) == 0)
-				return err_set(err, ERR_INVALID, "%s:%d: this address is there"
-					       " twice", c->path,
-					       l->line);
+				return err_set(err, ERR_INVALID, "%s:%d: duplicate address",
+					       c->path, l->line);
 		}
 	}
 	return 0;
@@ -92,21 +93,21 @@ static int check_listeners(struct config *c, struct err *err)
 static int check_limits(const struct config *c, struct err *err)
 {
 	if (c->limits.default_ttl_ms > c->limits.max_ttl_ms)
-		return err_set(err, ERR_INVALID, "%s: default_ttl is more than max_ttl", c->path);
+		return err_set(err, ERR_INVALID, "%s: default_ttl exceeds max_ttl", c->path);
 	if (c->limits.default_idle_ms > c->limits.max_idle_ms)
-		return err_set(err, ERR_INVALID, "%s: default_idle is more than max_idle", c->path);
+		return err_set(err, ERR_INVALID, "%s: default_idle exceeds max_idle", c->path);
 	return 0;
 }
 
-static void preset_classes(struct config *c)
+static void classes_default(struct config *c)
 {
-	for (size_t i = 0; i < ARRAY_LEN(class_presets); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(class_defaults); i++) {
 		struct config_class *to = &c->classes[c->class_count++];
 
-		snprintf(to->name, sizeof(to->name), "%s", class_presets[i].name);
-		while (to->type_count < LEASE_TYPES_MAX && class_presets[i].types[to->type_count]) {
+		snprintf(to->name, sizeof(to->name), "%s", class_defaults[i].name);
+		while (to->type_count < LEASE_TYPES_MAX && class_defaults[i].types[to->type_count]) {
 			snprintf(to->types[to->type_count], sizeof(to->types[0]), "%s",
-				 class_presets[i].types[to->type_count]);
+				 class_defaults[i].types[to->type_count]);
 			to->type_count++;
 		}
 	}
@@ -119,17 +120,18 @@ static int check_account(struct config *c, struct config_account *a, enum config
 	int known = 0;
 
 	if (!conf->provider[0])
-		return err_set(err, ERR_INVALID, "%s:%d: [account %s] needs provider ="
-			       " NAME", c->path,
-			       a->line, conf->name);
+		return err_set(err, ERR_INVALID, "%s:%d: [account %s] needs provider = NAME",
+			       c->path, a->line, conf->name);
 	if (conf->location_count == 0)
-		return err_set(err, ERR_INVALID, "%s:%d: [account %s] needs locations = A, B: where"
-			       " machines"
-			       " may be made, best first", c->path, a->line, conf->name);
+		return err_set(err, ERR_INVALID,
+			       "%s:%d: [account %s] needs locations = A, B, where"
+			       " to create machines, in order of preference",
+			       c->path, a->line, conf->name);
 	if (a->token_file[0] && a->credential[0])
-		return err_set(err, ERR_INVALID, "%s:%d: [account %s] has both token_file and"
-			       " credential;"
-			       " one of them is enough", c->path, a->line, conf->name);
+		return err_set(err, ERR_INVALID,
+			       "%s:%d: [account %s]: token_file and credential are"
+			       " mutually exclusive",
+			       c->path, a->line, conf->name);
 	if (!conf->image[0])
 		snprintf(conf->image, sizeof(conf->image), "%s", a->image_count ? a->images[0] :
 			 "ubuntu-24.04");
@@ -139,8 +141,9 @@ static int check_account(struct config *c, struct config_account *a, enum config
 		known |= strcmp(a->images[i], conf->image) == 0;
 	if (!known) {
 		if (a->image_count == CONFIG_IMAGES_MAX)
-			return err_set(err, ERR_INVALID, "%s:%d: [account %s]: image '%s' is not"
-				       " among images",
+			return err_set(err, ERR_INVALID,
+				       "%s:%d: [account %s]: image '%s' is not in"
+				       " images",
 				       c->path, a->line, conf->name, conf->image);
 		snprintf(a->images[a->image_count++], sizeof(a->images[0]), "%s", conf->image);
 	}
@@ -156,17 +159,17 @@ int config_check(struct config *c, enum config_how how, struct err *err)
 	if (check_listeners(c, err) < 0 || check_limits(c, err) < 0)
 		return -1;
 	if (c->class_count == 0)
-		preset_classes(c);
+		classes_default(c);
 	for (int i = 0; i < c->class_count; i++) {
 		if (c->classes[i].type_count == 0)
-			return err_set(err, ERR_INVALID, "%s:%d: [class %s] needs types = A, B,"
-				       " best first",
+			return err_set(err, ERR_INVALID,
+				       "%s:%d: [class %s] needs types = A, B, in"
+				       " order of preference",
 				       c->path, c->classes[i].line, c->classes[i].name);
 	}
 	if (c->account_count == 0)
-		return err_set(err, ERR_INVALID, "%s: no [account NAME]: there is nothing to make"
-			       " machines"
-			       " with", c->path);
+		return err_set(err, ERR_INVALID, "%s: no [account NAME]; at least one is needed",
+			       c->path);
 	for (int i = 0; i < c->account_count; i++) {
 		if (check_account(c, &c->accounts[i], how, err) < 0)
 			return -1;
@@ -174,7 +177,7 @@ int config_check(struct config *c, enum config_how how, struct err *err)
 	return 0;
 }
 
-/* ---- what a reload cannot change ------------------------------------------------- */
+/* ---- differences that need a restart --------------------------------------------- */
 
 static int options_differ(const struct account_config *a, const struct account_config *b)
 {
@@ -263,6 +266,6 @@ const char *config_needs_restart(const struct config *old, const struct config *
 	    old->run_keep_ms != now->run_keep_ms || old->run_stale_ms != now->run_stale_ms ||
 	    old->run_mib_max != now->run_mib_max || old->run_log_mib != now->run_log_mib ||
 	    old->create_wait_ms != now->create_wait_ms || old->release_wait_ms != now->release_wait_ms)
-		return "the waiting times, [sweep], [runs] and worker_threads";
+		return "[sweep], [runs], worker_threads or a timeout of [server]";
 	return NULL;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libinih splits lines; what it passes over in silence is refused here. It cuts
- * lines, section and key names at fixed lengths, takes an indented line for more
- * of the last value, and says nothing of a section without keys: so the function
- * that hands it lines looks at each one first, and knows its number.
+ * libinih splits lines. It silently truncates lines, section names and key names, treats an
+ * indented line as a continuation of the previous value, and does not report sections without
+ * keys. So line_read, which supplies its lines, checks each line first and counts them.
  */
 #include "config/config.h"
 
@@ -19,7 +18,7 @@
 #include "config/value.h"
 #include "util/alloc.h"
 
-/* inih has INI_MAX_LINE bytes for a line, its newline and a NUL. */
+/* inih has a buffer of INI_MAX_LINE bytes for a line, its newline and a NUL. */
 #define LINE_MAX_BYTES (INI_MAX_LINE - 3)
 #define FILE_MAX_LINES 4096
 
@@ -29,7 +28,7 @@ struct reading {
 	int line;
 	int in_section;
 	enum section_kind kind;
-	void *base;		/* what the section fills; NULL if it was refused */
+	void *base;		/* the struct of the section; NULL if the section is invalid */
 	uint64_t seen;		/* keys of this section, by index */
 	int seen_server, seen_limits, seen_sweep, seen_runs;
 	int failed;
@@ -50,7 +49,7 @@ static void reading_fail(struct reading *r, const struct err *why)
 static int section_server(struct reading *r, struct err *err)
 {
 	if (r->seen_server++)
-		return err_set(err, ERR_INVALID, "[server] is there twice");
+		return err_set(err, ERR_INVALID, "duplicate section [server]");
 	r->kind = SECTION_SERVER;
 	r->base = r->config;
 	return 0;
@@ -59,7 +58,7 @@ static int section_server(struct reading *r, struct err *err)
 static int section_sweep(struct reading *r, struct err *err)
 {
 	if (r->seen_sweep++)
-		return err_set(err, ERR_INVALID, "[sweep] is there twice");
+		return err_set(err, ERR_INVALID, "duplicate section [sweep]");
 	r->kind = SECTION_SWEEP;
 	r->base = r->config;
 	return 0;
@@ -68,7 +67,7 @@ static int section_sweep(struct reading *r, struct err *err)
 static int section_runs(struct reading *r, struct err *err)
 {
 	if (r->seen_runs++)
-		return err_set(err, ERR_INVALID, "[runs] is there twice");
+		return err_set(err, ERR_INVALID, "duplicate section [runs]");
 	r->kind = SECTION_RUNS;
 	r->base = r->config;
 	return 0;
@@ -77,7 +76,7 @@ static int section_runs(struct reading *r, struct err *err)
 static int section_limits(struct reading *r, struct err *err)
 {
 	if (r->seen_limits++)
-		return err_set(err, ERR_INVALID, "[limits] is there twice");
+		return err_set(err, ERR_INVALID, "duplicate section [limits]");
 	r->kind = SECTION_LIMITS;
 	r->base = r->config;
 	return 0;
@@ -89,12 +88,12 @@ static int section_class(struct reading *r, const char *name, struct err *err)
 	struct config_class *class = &c->classes[c->class_count];
 
 	if (c->class_count == CONFIG_CLASSES_MAX)
-		return err_set(err, ERR_INVALID, "at most %d classes", CONFIG_CLASSES_MAX);
+		return err_set(err, ERR_INVALID, "more than %d classes", CONFIG_CLASSES_MAX);
 	if (value_name(name, sizeof(class->name), class->name, err) < 0)
 		return -1;
 	for (int i = 0; i < c->class_count; i++) {
 		if (strcmp(c->classes[i].name, class->name) == 0)
-			return err_set(err, ERR_INVALID, "[class %s] is there twice", name);
+			return err_set(err, ERR_INVALID, "duplicate section [class %s]", name);
 	}
 	class->line = r->line;
 	c->class_count++;
@@ -109,15 +108,16 @@ static int section_account(struct reading *r, const char *name, struct err *err)
 	struct config_account *account = &c->accounts[c->account_count];
 
 	if (c->account_count == CONFIG_ACCOUNTS_MAX)
-		return err_set(err, ERR_INVALID, "at most %d accounts", CONFIG_ACCOUNTS_MAX);
+		return err_set(err, ERR_INVALID, "more than %d accounts", CONFIG_ACCOUNTS_MAX);
 	if (value_name(name, sizeof(account->account.name), account->account.name, err) < 0)
 		return -1;
 	if (name[0] < 'a' || strchr(name, '.'))
-		return err_set(err, ERR_INVALID, "an account's name begins with a letter and has no"
-			       " dot");
+		return err_set(err, ERR_INVALID,
+			       "the name of an account begins with a letter and"
+			       " contains no dot");
 	for (int i = 0; i < c->account_count; i++) {
 		if (strcmp(c->accounts[i].account.name, account->account.name) == 0)
-			return err_set(err, ERR_INVALID, "[account %s] is there twice", name);
+			return err_set(err, ERR_INVALID, "duplicate section [account %s]", name);
 	}
 	account->line = r->line;
 	account->account.protect_retained = 1;
@@ -128,7 +128,7 @@ static int section_account(struct reading *r, const char *name, struct err *err)
 	return 0;
 }
 
-/* `text` is what stands between the brackets. */
+/* `text` is the text between the brackets. */
 static int section_open(struct reading *r, char *text, struct err *err)
 {
 	r->in_section = 1;
@@ -146,8 +146,10 @@ static int section_open(struct reading *r, char *text, struct err *err)
 		return section_class(r, text + 6, err);
 	if (strncmp(text, "account ", 8) == 0)
 		return section_account(r, text + 8, err);
-	return err_set(err, ERR_INVALID, "no section [%.40s]; allowed: [server], [sweep], [runs],"
-		       " [limits], [class NAME], [account NAME]", text);
+	return err_set(err, ERR_INVALID,
+		       "unknown section [%.40s]; allowed: [server], [sweep],"
+		       " [runs], [limits], [class NAME], [account NAME]",
+		       text);
 }
 
 /* ---- lines ---------------------------------------------------------------------------- */
@@ -160,11 +162,12 @@ static int line_check(struct reading *r, char *line, size_t len, struct err *err
 	if (r->line > FILE_MAX_LINES)
 		return err_set(err, ERR_INVALID, "more than %d lines", FILE_MAX_LINES);
 	if (len > LINE_MAX_BYTES)
-		return err_set(err, ERR_INVALID, "a line has at most %d bytes; say the key of a"
-			       " list again to"
-			       " add to it", LINE_MAX_BYTES);
+		return err_set(err, ERR_INVALID,
+			       "a line has at most %d bytes; repeat the key of a"
+			       " list to add to it",
+			       LINE_MAX_BYTES);
 	if (strlen(line) != len)
-		return err_set(err, ERR_INVALID, "a NUL byte");
+		return err_set(err, ERR_INVALID, "the line contains a NUL byte");
 	if (strspn(line, " \t\r") == len || line[0] == '#' || line[0] == ';')
 		return 0;
 	if (line[0] == ' ' || line[0] == '\t') {
@@ -172,20 +175,20 @@ static int line_check(struct reading *r, char *line, size_t len, struct err *err
 
 		if (*text == '#' || *text == ';')
 			return 0;
-		return err_set(err, ERR_INVALID, "a line may not begin with a blank");
+		return err_set(err, ERR_INVALID, "a line must not begin with a space or tab");
 	}
 	if (line[0] != '[')
 		return 0;
 	end = strchr(line, ']');
 	if (!end || (end[1 + strspn(end + 1, " \t\r")] != '\0' &&
 		     end[1 + strspn(end + 1, " \t\r")] != ';'))
-		return err_set(err, ERR_INVALID, "a section is [NAME] alone on its line");
+		return err_set(err, ERR_INVALID, "a section must be [NAME], alone on its line");
 	memcpy(section, line + 1, (size_t)(end - line - 1));
 	section[end - line - 1] = '\0';
 	return section_open(r, section, err);
 }
 
-/* An ini_reader: one line for inih, or NULL at the end. */
+/* An ini_reader: supplies the next line, or NULL at the end or after an error. */
 static char *line_read(char *into, int size, void *arg)
 {
 	struct reading *r = arg;
@@ -221,16 +224,18 @@ static int set_option(struct config_account *a, const char *name, const char *va
 
 	if (len == 0 || len > 32 || strspn(name, "abcdefghijklmnopqrstuvwxyz_") != len) {
 		key_names(SECTION_ACCOUNT, names, sizeof(names));
-		return err_set(err, ERR_INVALID, "no key '%.40s' in [account]; allowed: %s and the"
-			       " provider's own, of a-z and _", name, names);
+		return err_set(err, ERR_INVALID,
+			       "unknown key '%.40s' in [account]; allowed: %s and"
+			       " the provider's own, of a-z and _",
+			       name, names);
 	}
 	for (size_t i = 0; i < conf->option_count; i++) {
 		if (strcmp(conf->options[i].key, name) == 0)
-			return err_set(err, ERR_INVALID, "'%s' is there twice", name);
+			return err_set(err, ERR_INVALID, "duplicate key '%s'", name);
 	}
 	if (conf->option_count == CONFIG_OPTIONS_MAX)
-		return err_set(err, ERR_INVALID, "at most %d options of a"
-			       " provider", CONFIG_OPTIONS_MAX);
+		return err_set(err, ERR_INVALID, "more than %d options for the provider",
+			       CONFIG_OPTIONS_MAX);
 	conf->options[conf->option_count].key = xstrdup(name);
 	conf->options[conf->option_count].value = xstrdup(value);
 	conf->option_count++;
@@ -246,28 +251,29 @@ static int line_set(struct reading *r, const char *name, const char *value, stru
 	size_t i;
 
 	if (!r->in_section)
-		return err_set(err, ERR_INVALID, "'%.40s' stands before the first section", name);
+		return err_set(err, ERR_INVALID, "key '%.40s' before the first section", name);
 	key = key_find(r->kind, name, &i);
 	if (!key && r->kind == SECTION_ACCOUNT)
 		return set_option(r->base, name, value, err);
 	if (!key) {
 		key_names(r->kind, names, sizeof(names));
-		return err_set(err, ERR_INVALID, "no key '%.40s' in [%s]; allowed: %s", name,
+		return err_set(err, ERR_INVALID, "unknown key '%.40s' in [%s]; allowed: %s", name,
 			       section_names[r->kind], names);
 	}
 	if (!key->is_list && r->seen & (UINT64_C(1) << i))
-		return err_set(err, ERR_INVALID, "'%s' is there twice", name);
+		return err_set(err, ERR_INVALID, "duplicate key '%s'", name);
 	r->seen |= UINT64_C(1) << i;
 	if (value[0] == '\0')
-		return err_set(err, ERR_INVALID, "%s has no value; leave the line out for the"
-			       " preset",
+		return err_set(err, ERR_INVALID,
+			       "%s has no value; remove the line to use the"
+			       " default",
 			       name);
 	if (key_set(key, r->base, value, err) < 0)
 		return err_prefix(err, "%s: ", name);
 	return 0;
 }
 
-/* An ini_handler; 0 is "wrong", which inih only counts. */
+/* An ini_handler; 0 is an error, which inih only counts. */
 static int line_handle(void *arg, const char *section, const char *name, const char *value)
 {
 	struct reading *r = arg;
@@ -301,11 +307,11 @@ static FILE *file_open(const char *path, struct err *err)
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		err_set(err, ERR_INVALID, "%s is not a regular file", path);
 	else if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 0002))
-		err_set(err, ERR_REFUSED, "%s can be written by others, who could then point a"
-			" provider's"
-			" token at themselves; it must belong to root or to the user of lessord,"
-			" mode 0644"
-			" or less", path);
+		err_set(err, ERR_REFUSED,
+			"%s is writable by other users, who could redirect a"
+			" provider's token; it must belong to root or to the user of lessord, with"
+			" mode 0644 or less",
+			path);
 	else if ((file = fdopen(fd, "r")) == NULL)
 		err_set_errno(err, errno, "cannot read %s", path);
 	else
@@ -321,7 +327,8 @@ int config_load(const char *path, enum config_how how, struct config **ret, stru
 	int wrong;
 
 	if (strlen(path) >= sizeof(c->path))
-		return err_set(err, ERR_INVALID, "the path of the configuration has more than %zu"
+		return err_set(err, ERR_INVALID,
+			       "the path of the configuration has more than %zu"
 			       " bytes",
 			       sizeof(c->path) - 1);
 	r.file = file_open(path, err);
@@ -336,10 +343,10 @@ int config_load(const char *path, enum config_how how, struct config **ret, stru
 		err_set(&r.err, ERR_IO, "cannot read %s", path);
 		r.failed = 1;
 	} else if (!r.failed && wrong != 0) {
-		/* What inih itself did not take: a line without '='. It counts lines as we do. */
+		/* inih itself rejected a line, one without '='. It counts lines as we do. */
 		struct err why = { 0 };
 
-		err_set(&why, ERR_INVALID, "a line is [SECTION], KEY = VALUE or a # comment");
+		err_set(&why, ERR_INVALID, "a line must be [SECTION], KEY = VALUE or a # comment");
 		r.line = wrong;
 		reading_fail(&r, &why);
 	}

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration file, read once into a value that nobody changes. The only
- * room that knows the file's format (libinih) and the only one that reads a
- * provider's token from disk.
+ * The configuration file, parsed once into a struct that does not change. The only room that
+ * knows the file format (libinih) and the only one that reads provider tokens from disk.
  *
- * Strict: an unknown section or key, a value out of range, a key said twice (but
- * for lists, which grow) or a line too long for the parser is an error that names
- * file, line and what is allowed. Nothing here has the network, a plugin or a
- * thread; a provider's own options are carried along and checked by account_new.
+ * Strict: an unknown section or key, a value out of range, a duplicate key (except lists,
+ * which grow) and a line too long for the parser are errors that name the file, the line and
+ * what is allowed. No network, plugins or threads here; a provider's own options are passed
+ * through and checked by account_new.
  */
 #pragma once
 
@@ -33,7 +32,7 @@ enum config_family { CONFIG_TCP, CONFIG_UNIX };
 struct config_listen {
 	enum config_family family;
 	char address[64];	/* numeric; TCP only */
-	uint16_t port;		/* 0: any free one */
+	uint16_t port;		/* 0: any free port */
 	char path[108];		/* Unix only */
 	int is_loopback;	/* TCP only */
 	int line;
@@ -43,18 +42,18 @@ struct config_class {
 	char name[32];
 	char types[LEASE_TYPES_MAX][32];	/* candidates, best first */
 	int type_count;
-	int line;		/* of the section; 0 for a built-in one */
+	int line; /* of the section; 0 for a built-in class */
 };
 
 struct config_account {
 	/*
-	 * As account_new wants it (config_account_dup, since that one takes memory
-	 * over). `token` is NULL for a provider that needs none.
+	 * For account_new, which takes ownership: pass it a config_account_dup. `token` is
+	 * NULL for a provider that needs none.
 	 */
 	struct account_config account;
-	char images[CONFIG_IMAGES_MAX][64];	/* what a client may ask for; at least account.image */
+	char images[CONFIG_IMAGES_MAX][64]; /* clients may request these; includes account.image */
 	int image_count;
-	char token_file[256];	/* "" if there is none, or it is a systemd credential */
+	char token_file[256]; /* "": none, or a systemd credential */
 	char credential[64];
 	int line;
 };
@@ -73,9 +72,9 @@ struct config {
 	/* [server] */
 	struct config_listen listen[CONFIG_LISTENERS_MAX];
 	int listen_count;	/* > 0 */
-	char socket_group[33];	/* of Unix sockets; "" = ours */
+	char socket_group[33];	/* of Unix sockets; "": that of the process */
 	char store[256];
-	char providers[256];	/* where plugins are */
+	char providers[256];	/* directory of the plugins */
 	int log_format;		/* enum log_format */
 	int log_level;		/* enum log_level */
 	char tls_certificate[256];	/* both or neither */
@@ -85,10 +84,10 @@ struct config {
 	int host_count;
 	int64_t create_wait_ms;
 	int64_t release_wait_ms;
-	int64_t settle_ms;	/* of accounts that do not say; 0: as their providers say */
+	int64_t settle_ms; /* default of accounts; 0: as declared by their providers */
 	int64_t boot_ms;
 	int64_t probe_ms;
-	int64_t drain_ms;	/* how long running requests and steps may take at the end */
+	int64_t drain_ms; /* how long requests and steps may take at shutdown */
 	int64_t worker_threads;
 
 	/* [sweep] */
@@ -97,15 +96,15 @@ struct config {
 	int sweep_deletes;
 
 	/* [runs] */
-	int64_t run_keep_ms;		/* 0: for ever */
+	int64_t run_keep_ms; /* 0: forever */
 	int64_t run_stale_ms;
-	int64_t run_mib_max;		/* all of them; 0: anything */
-	int64_t run_log_mib;		/* one's log */
+	int64_t run_mib_max; /* all runs together; 0: unlimited */
+	int64_t run_log_mib; /* the log of one run */
 
 	/* [limits] */
 	struct config_limits limits;
 
-	/* [class NAME]; the contract's six if the file has none */
+	/* [class NAME]; the built-in six if the file has none */
 	struct config_class classes[CONFIG_CLASSES_MAX];
 	int class_count;
 
@@ -116,24 +115,25 @@ struct config {
 
 enum config_how {
 	CONFIG_WHOLE,
-	CONFIG_WITHOUT_TOKENS,	/* for tools that need no provider; token files stay closed */
+	CONFIG_WITHOUT_TOKENS, /* opens no token files; for tools that need no provider */
 };
 
 /*
- * Reads and checks the file and the token files it names. On -1 the error's text
- * begins with FILE:LINE: wherever a line is to blame.
+ * Reads and checks the file and the token files that it names. On -1 the text of the error
+ * begins with "FILE:LINE: ", or "FILE: " if no single line is wrong. ERR_NOT_FOUND: a systemd
+ * credential is not available.
  */
 int config_load(const char *path, enum config_how how, struct config **ret, struct err *err);
-void config_free(struct config *config);	/* NULL is fine; tokens are wiped */
+void config_free(struct config *config); /* may be NULL; wipes tokens */
 
-/* A deep copy for account_new; config_account_fini frees one that it did not take. */
+/* A deep copy for account_new; config_account_fini frees it if account_new failed. */
 void config_account_dup(const struct config_account *from, struct account_config *ret);
 void config_account_fini(struct account_config *account);
-/* Wipes the tokens, once the accounts have theirs. */
+/* Wipes the tokens, after the accounts have copies. */
 void config_forget_tokens(struct config *config);
 
-/* All of it, presets too, as a file that says the same. No token is in it. */
+/* Writes the effective configuration, including defaults, as an equivalent file; no tokens. */
 void config_dump(const struct config *config, FILE *out);
 
-/* Does one of the two say something that only a start can change? NULL if not, else what. */
+/* Which difference needs a restart: its name, for a message; NULL if none does. */
 const char *config_needs_restart(const struct config *old, const struct config *now);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A provider's token from a file of its own: systemd's credential directory, or
- * a path. Refused if anybody else could have read or written it, because then it
- * is no secret any more and only an operator can mend that.
+ * Reads a provider's token from a file of its own, at a path or in systemd's credential
+ * directory. A file that other users can read or write is rejected: the token may no longer
+ * be secret, and only an operator can replace it.
  */
 #include "config/keys.h"
 
@@ -23,19 +23,20 @@ static int credential_check(int fd, const char *path, mode_t forbidden, struct e
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return err_set_errno(err, errno, "cannot look at the token file %s", path);
+		return err_set_errno(err, errno, "cannot stat the token file %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_REFUSED, "the token file %s is not a regular file", path);
 	if (st.st_uid != 0 && st.st_uid != geteuid())
-		return err_set(err, ERR_REFUSED, "the token file %s belongs to user %u; it must"
-			       " belong to"
-			       " root or to the user of lessord", path, (unsigned)st.st_uid);
+		return err_set(err, ERR_REFUSED,
+			       "the token file %s belongs to user %u; it must"
+			       " belong to root or to the user of lessord",
+			       path, (unsigned)st.st_uid);
 	if (st.st_mode & forbidden)
-		return err_set(err, ERR_REFUSED, "the token file %s has mode %04o, so others can"
-			       " reach it;"
-			       " chmod 600 it, and make a new token if anybody may have read"
-			       " it", path,
-			       (unsigned)st.st_mode & 07777);
+		return err_set(err, ERR_REFUSED,
+			       "the token file %s with mode %04o is accessible to"
+			       " other users; run chmod 600 on it, and create a new token if anyone"
+			       " may have read it",
+			       path, (unsigned)st.st_mode & 07777);
 	return 0;
 }
 
@@ -49,9 +50,10 @@ static int credential_clean(char *text, size_t len, const char *path, struct err
 		return err_set(err, ERR_INVALID, "the token file %s is empty", path);
 	for (size_t i = 0; i < len; i++) {
 		if (text[i] <= ' ' || text[i] >= 0x7f)
-			return err_set(err, ERR_INVALID, "the token file %s must hold one line, the"
-				       " token,"
-				       " printable and without blanks", path);
+			return err_set(err, ERR_INVALID,
+				       "the token file %s must contain one line,"
+				       " the token, in printable ASCII without spaces",
+				       path);
 	}
 	return 0;
 }
@@ -69,12 +71,12 @@ int credential_read(const char *file, const char *credential, char **ret, struct
 		const char *dir = getenv("CREDENTIALS_DIRECTORY");
 
 		if (!dir || dir[0] != '/')
-			return err_set(err, ERR_NOT_FOUND, "credential '%s': CREDENTIALS_DIRECTORY"
-				       " is not set;"
-				       " the unit needs"
-				       " LoadCredential=%s:/path", credential, credential);
+			return err_set(err, ERR_NOT_FOUND,
+				       "credential '%s': CREDENTIALS_DIRECTORY"
+				       " is not set; the unit needs LoadCredential=%s:/path",
+				       credential, credential);
 		path = xasprintf("%s/%s", dir, credential);
-		/* The directory is private; group bits there are the mask of systemd's ACL. */
+		/* The directory is private; group bits are the mask of systemd's ACL. */
 		forbidden = 0027;
 	} else {
 		path = xstrdup(file);
@@ -96,9 +98,8 @@ int credential_read(const char *file, const char *credential, char **ret, struct
 		len += (size_t)n;
 		if (len > TOKEN_MAX) {
 			explicit_bzero(text, sizeof(text));
-			return err_set(err, ERR_INVALID, "the token file %s has more than %d"
-				       " bytes", path,
-				       TOKEN_MAX);
+			return err_set(err, ERR_INVALID, "the token file %s has more than %d bytes",
+				       path, TOKEN_MAX);
 		}
 	}
 	text[len] = '\0';

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is in force, in the words of the file: reading it again gives the same
- * configuration. A key without a value is a comment.
+ * Writes the effective configuration as a file that yields the same configuration. A key
+ * without a value is a comment.
  */
 #include "config/keys.h"
 
 #include <string.h>
 
-/* Where a list goes on with its key said again; the file's own limit is at 197. */
+/* Columns after which a list continues on a line with its key repeated; a line has at most 197. */
 #define WIDTH 90
 
 static void dump_key(const struct key *key, const void *base, FILE *out)

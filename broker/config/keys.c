@@ -23,8 +23,8 @@ static int set_listen(void *section, const char *value, struct err *err)
 
 	while ((more = value_next(&value, item, sizeof(item), err)) > 0) {
 		if (c->listen_count == CONFIG_LISTENERS_MAX)
-			return err_set(err, ERR_INVALID, "at most %d"
-				       " addresses", CONFIG_LISTENERS_MAX);
+			return err_set(err, ERR_INVALID, "more than %d addresses",
+				       CONFIG_LISTENERS_MAX);
 		if (value_listen(item, &c->listen[c->listen_count], err) < 0)
 			return -1;
 		c->listen_count++;
@@ -40,7 +40,7 @@ static int set_hosts(void *section, const char *value, struct err *err)
 
 	while ((more = value_next(&value, item, sizeof(item), err)) > 0) {
 		if (c->host_count == CONFIG_HOSTS_MAX)
-			return err_set(err, ERR_INVALID, "at most %d hosts", CONFIG_HOSTS_MAX);
+			return err_set(err, ERR_INVALID, "more than %d hosts", CONFIG_HOSTS_MAX);
 		if (value_word(item, sizeof(c->hosts[0]), c->hosts[c->host_count], err) < 0)
 			return -1;
 		c->host_count++;
@@ -83,7 +83,7 @@ static int set_log_level(void *section, const char *value, struct err *err)
 	return 0;
 }
 
-/* Appends names to an array of rows of `size` bytes, each once. */
+/* Appends the names in a list to an array of rows of `size` bytes; duplicates are errors. */
 static int add_names(const char *value, char *rows, size_t size, int *count, int max,
 		     value_text_fn copy, struct err *err)
 {
@@ -94,12 +94,12 @@ static int add_names(const char *value, char *rows, size_t size, int *count, int
 		char *row = rows + (size_t)*count * size;
 
 		if (*count == max)
-			return err_set(err, ERR_INVALID, "at most %d items", max);
+			return err_set(err, ERR_INVALID, "more than %d items", max);
 		if (copy(item, size, row, err) < 0)
 			return -1;
 		for (int i = 0; i < *count; i++) {
 			if (strcmp(rows + (size_t)i * size, row) == 0)
-				return err_set(err, ERR_INVALID, "'%s' is in the list twice", row);
+				return err_set(err, ERR_INVALID, "duplicate item '%s'", row);
 		}
 		++*count;
 	}
@@ -145,16 +145,15 @@ static int set_token(void *section, const char *value, struct err *err)
 {
 	(void)section;
 	(void)value;
-	return err_set(err, ERR_REFUSED, "a token does not belong into this file, which is copied,"
-		       " shown"
-		       " and kept in version control; put it alone into a file with mode 0600 and"
-		       " say"
-		       " token_file = /path, or credential = NAME under systemd");
+	return err_set(err, ERR_REFUSED,
+		       "a token must not be in this file, which may be copied or"
+		       " kept in version control; store it in a file of its own with mode 0600 and"
+		       " set token_file = /path, or credential = NAME under systemd");
 }
 
-/* ---- the other way ------------------------------------------------------------------- */
+/* ---- values as text ------------------------------------------------------------------ */
 
-/* One row of an array of texts. */
+/* One row of an array of strings. */
 static int show_row(const char *rows, size_t row_size, int count, int i, char *out, size_t size)
 {
 	if (i >= count)
@@ -257,7 +256,7 @@ static int show_max_steps(const void *section, int i, char *out, size_t size)
 #define OWN(section, name, is_list, set, show) \
 	{ section, name, KEY_OTHER, is_list, 0, 0, 0, 0, set, show }
 
-/* Durations of 0 mean "do not wait"; limits of 0 mean "off". */
+/* A duration of 0 means "do not wait"; a limit of 0 means "none". */
 static const struct key keys[] = {
 	OWN(SECTION_SERVER, "listen", 1, set_listen, show_listen),
 	SERVER("socket_group", KEY_NAME, socket_group, 0, 0),
@@ -365,7 +364,7 @@ int key_show(const struct key *key, const void *base, int i, char *out, size_t s
 		snprintf(out, size, "%" PRId64, *(const int64_t *)at);
 		break;
 	case KEY_DURATION:
-		/* Less than can be said: it was left open. */
+		/* Below the minimum: not set. */
 		if (*(const int64_t *)at < key->min)
 			return 0;
 		duration_format(*(const int64_t *)at, text);
@@ -397,8 +396,11 @@ void key_names(enum section_kind section, char *out, size_t size)
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (keys[i].section != section || keys[i].set == set_token)
 			continue;
-		len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ","
-			" " : "", keys[i].name);
+		len += (size_t)snprintf(out + len, size - len, "%s%s",
+					len ? ","
+					      " " :
+					      "",
+					keys[i].name);
 		if (len >= size)
 			return;
 	}

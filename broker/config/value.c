@@ -30,8 +30,8 @@ int value_int(const char *text, int64_t min, int64_t max, int64_t *ret, struct e
 
 	if (digits_read(text, strlen(text), &n) < 0 || n < min || n > max)
 		return err_set(err, ERR_INVALID,
-			       "'%s' is not a whole number from %" PRId64 " to"
-			       " %" PRId64, text, min, max);
+			       "'%s' is not a whole number from %" PRId64 " to %" PRId64, text, min,
+			       max);
 	*ret = n;
 	return 0;
 }
@@ -52,9 +52,10 @@ int value_money(const char *text, int64_t *ret, struct err *err)
 		fine = 0;
 	}
 	if (!fine || __builtin_mul_overflow(n, 1000000, &n) || __builtin_add_overflow(n, fraction, &n))
-		return err_set(err, ERR_INVALID, "'%s' is not an amount such as 12 or 12.50 (at"
-			       " most six"
-			       " decimals)", text);
+		return err_set(err, ERR_INVALID,
+			       "'%s' is not an amount such as 12 or 12.50, with at"
+			       " most six decimals",
+			       text);
 	*ret = n;
 	return 0;
 }
@@ -116,8 +117,10 @@ static int listen_tcp(const char *text, struct config_listen *out, struct err *e
 	out->is_loopback = v6 ? memcmp(raw, &in6addr_loopback, 16) == 0 : raw[0] == 127;
 	return 0;
 wrong:
-	return err_set(err, ERR_INVALID, "'%s' is not an address to listen on: 127.0.0.1:8480,"
-		       " [::1]:8480 (numeric, with a port) or unix:/path", text);
+	return err_set(err, ERR_INVALID,
+		       "'%s' is not an address such as 127.0.0.1:8480,"
+		       " [::1]:8480 (numeric, with a port) or unix:/path",
+		       text);
 }
 
 int value_listen(const char *text, struct config_listen *ret, struct err *err)
@@ -142,8 +145,9 @@ int value_name(const char *text, size_t size, char *ret, struct err *err)
 	size_t len = strlen(text);
 
 	if (len == 0 || len >= size || strchr("-._", text[0]) || strspn(text, NAME_CHARS) != len)
-		return err_set(err, ERR_INVALID, "'%s' is not a name of at most %zu of a-z 0-9 . _"
-			       " -",
+		return err_set(err, ERR_INVALID,
+			       "'%s' is not a name of at most %zu characters, of"
+			       " a-z 0-9 . _ -, beginning with a letter or digit",
 			       text, size - 1);
 	memcpy(ret, text, len + 1);
 	return 0;
@@ -155,8 +159,9 @@ int value_image(const char *text, size_t size, char *ret, struct err *err)
 
 	if (len == 0 || len >= size || strchr("-._", text[0]) ||
 	    strspn(text, NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != len)
-		return err_set(err, ERR_INVALID, "'%s' is not an image of at most %zu of A-Z a-z"
-			       " 0-9 . _ -",
+		return err_set(err, ERR_INVALID,
+			       "'%s' is not an image name of at most %zu"
+			       " characters, of A-Z a-z 0-9 . _ -, beginning with a letter or digit",
 			       text, size - 1);
 	memcpy(ret, text, len + 1);
 	return 0;
@@ -170,7 +175,7 @@ int value_path(const char *text, size_t size, char *ret, struct err *err)
 	    (len >= 3 && strcmp(text + len - 3, "/..") == 0))
 		return err_set(err, ERR_INVALID, "'%s' is not an absolute path without '..'", text);
 	if (len >= size)
-		return err_set(err, ERR_INVALID, "a path here has at most %zu bytes", size - 1);
+		return err_set(err, ERR_INVALID, "the path has more than %zu bytes", size - 1);
 	memcpy(ret, text, len + 1);
 	return 0;
 }
@@ -183,8 +188,10 @@ int value_word(const char *text, size_t size, char *ret, struct err *err)
 	for (size_t i = 0; fine && i < len; i++)
 		fine = text[i] > ' ' && text[i] < 0x7f;
 	if (!fine)
-		return err_set(err, ERR_INVALID, "'%s' is not 1 to %zu printable characters without"
-			       " blanks", text, size - 1);
+		return err_set(err, ERR_INVALID,
+			       "'%s' is not 1 to %zu printable ASCII characters"
+			       " without spaces",
+			       text, size - 1);
 	memcpy(ret, text, len + 1);
 	return 0;
 }
@@ -205,11 +212,12 @@ int value_next(const char **cursor, char *item, size_t size, struct err *err)
 	while (len > 0 && (from[len - 1] == ' ' || from[len - 1] == '\t'))
 		len--;
 	if (len == 0)
-		return err_set(err, ERR_INVALID, "a list is items with commas between them, none"
-			       " empty");
+		return err_set(err, ERR_INVALID,
+			       "the list has an empty item; separate items with"
+			       " single commas");
 	if (len >= size)
-		return err_set(err, ERR_INVALID, "an item of this list has at most %zu"
-			       " bytes", size - 1);
+		return err_set(err, ERR_INVALID, "an item of the list has more than %zu bytes",
+			       size - 1);
 	memcpy(item, from, len);
 	item[len] = '\0';
 	return 1;

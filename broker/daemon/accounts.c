@@ -53,8 +53,8 @@ void accounts_close(struct accounts *a)
 		account_free(a->list[--a->count]);
 }
 
-/* A credential is there only where systemd started us; a stand-in lets the rest be checked. */
-static int fill_tokens(struct config *config)
+/* Credentials exist only under systemd; placeholders allow the rest to be checked. */
+static int tokens_fill(struct config *config)
 {
 	int missing = 0;
 
@@ -62,7 +62,7 @@ static int fill_tokens(struct config *config)
 		struct config_account *a = &config->accounts[i];
 
 		if (a->credential[0]) {
-			a->account.token = xstrdup("not-there-while-checking");
+			a->account.token = xstrdup("placeholder-for-checking");
 			missing++;
 		}
 	}
@@ -82,12 +82,12 @@ int accounts_check(const struct command_line *line)
 
 	env_system(&env);
 	if (config_load(line->config, CONFIG_WHOLE, &config, &err) < 0) {
-		/* Once more without tokens, if it was only that none is handed out here. */
+		/* If only a credential is missing, check everything else without tokens. */
 		if (in_service || err.kind != ERR_NOT_FOUND ||
 		    config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
 			code = command_line_fail(&err, EXIT_USAGE);
 		else
-			missing = fill_tokens(config);
+			missing = tokens_fill(config);
 	}
 	if (code == EXIT_FINE && config->tls_certificate[0] &&
 	    tls_load(config->tls_certificate, config->tls_key, &tls, &err) < 0)
@@ -95,14 +95,12 @@ int accounts_check(const struct command_line *line)
 	if (code == EXIT_FINE && accounts_open(accounts, config, &env, &err) < 0)
 		code = command_line_fail(&err, EXIT_PROVIDER);
 	if (code == EXIT_FINE) {
-		printf("%s is fine: %zu account%s, %zu"
-			" provider%s\n", line->config, accounts->count,
-		       accounts->count == 1 ? "" : "s", accounts->provider_count,
+		printf("%s is valid: %zu account%s, %zu provider%s\n", line->config,
+		       accounts->count, accounts->count == 1 ? "" : "s", accounts->provider_count,
 		       accounts->provider_count == 1 ? "" : "s");
 		if (missing)
-			printf("%d credential%s not looked at: only systemd hands them"
-				" out\n", missing,
-			       missing == 1 ? " was" : "s were");
+			printf("%d credential%s not checked, because only systemd provides them\n",
+			       missing, missing == 1 ? " was" : "s were");
 	}
 	tls_free(tls);
 	accounts_close(accounts);
@@ -111,7 +109,7 @@ int accounts_check(const struct command_line *line)
 	return code;
 }
 
-/* Token files stay closed, so that whoever may read the file may ask. */
+/* Opens no token files, so that every user who may read the configuration can run it. */
 int accounts_dump_config(const struct command_line *line)
 {
 	struct config *config = NULL;
@@ -132,7 +130,7 @@ int accounts_dump(const struct command_line *line)
 	struct err err = { 0 };
 	int code = EXIT_FINE;
 
-	/* Without a file the installed providers are what is meant. */
+	/* Without a configuration file, use the installed providers. */
 	if (access(line->config, F_OK) == 0) {
 		if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
 			code = command_line_fail(&err, EXIT_USAGE);

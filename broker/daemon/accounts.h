@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Providers and accounts: loaded on the main thread, before there are others. */
+/* Providers and accounts. Main thread, before other threads exist. */
 #pragma once
 
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "util/err.h"
 
 struct accounts {
-	/* A provider is loaded once, however many accounts use it. */
+	/* Each provider is loaded once, even if several accounts use it. */
 	struct provider providers[CONFIG_ACCOUNTS_MAX];
 	char names[CONFIG_ACCOUNTS_MAX][32];
 	size_t provider_count;
@@ -20,12 +20,12 @@ struct accounts {
 	size_t count;
 };
 
-/* Start with a zeroed one. On -1 what was opened stays for accounts_close. */
+/* `accounts` must be zeroed. On -1, call accounts_close for those already opened. */
 int accounts_open(struct accounts *accounts, const struct config *config, const struct env *env,
 		  struct err *err);
 void accounts_close(struct accounts *accounts);
 
-/* lessord --check-config, --dump-config and --dump-provider; each returns the exit code. */
+/* lessord --check-config, --dump-config and --dump-provider; each returns its exit code. */
 int accounts_check(const struct command_line *line);
 int accounts_dump_config(const struct command_line *line);
 int accounts_dump(const struct command_line *line);

@@ -8,38 +8,39 @@
 
 void command_line_help(FILE *out)
 {
-	fputs("lessord: the lease broker's daemon\n"
+	fputs("lessord, a lease broker for machines\n"
 	      "\n"
 	      "  lessord [--config FILE] [--port-file FILE]\n"
-	      "      Run. SIGTERM ends it in good order, SIGHUP reads limits, tokens and\n"
-	      "      certificates anew. --port-file gets the number of the first TCP port.\n"
+	      "      Run. SIGTERM stops it gracefully; SIGHUP reloads limits, log settings\n"
+	      "      and certificates. --port-file: write the first TCP port to FILE when ready.\n"
 	      "  lessord --check-config [--config FILE]\n"
-	      "      Read everything, providers and their options too, and say what is wrong.\n"
+	      "      Check the configuration, including the providers and their options.\n"
 	      "  lessord --dump-config [--config FILE]\n"
-	      "      What is in force, presets too, as a configuration that says the same.\n"
+	      "      Print the effective configuration, including defaults.\n"
 	      "  lessord --dump-provider NAME [--config FILE]\n"
-	      "      What a provider says of itself, with its options. NAME may be a path.\n"
+	      "      Describe a provider and its options. NAME may be a path.\n"
 	      "  lessord --owed [--config FILE]\n"
-	      "      List the leases with something left at a provider, from the database alone,\n"
-	      "      whether the daemon runs or not.\n"
+	      "      List the leases with resources left at a provider, according to the\n"
+	      "      database. lessord may be running.\n"
 	      "  lessord token add --owner OWNER [--org ORG] [--role user|reader|admin]\n"
-	      "                    [--expires TIME] [--config FILE | --store FILE]\n"
-	      "      Make a token for clients and print it, once. TIME is 90d, 12h, ...; the\n"
-	      "      organisation is \"default\" if none is given.\n"
+	      "                    [--expires DURATION] [--config FILE | --store FILE]\n"
+	      "      Create a client token and print it; it is never shown again. DURATION is\n"
+	      "      for example 90d or 12h. The default organisation is \"default\".\n"
 	      "  lessord token list [--config FILE | --store FILE]\n"
 	      "  lessord token revoke ID [--config FILE | --store FILE]\n"
-	      "      These three work while the daemon runs; it takes notice within a second.\n"
+	      "      The token commands work while lessord is running and take effect within a\n"
+	      "      second.\n"
 	      "  lessord --version | --help\n"
 	      "\n"
-	      "Exit codes: 0 well, 1 it could not go on, 2 command line or configuration,\n"
-	      "3 provider or its options, 4 database damaged or out of reach, 5 another daemon\n"
-	      "has the database, 6 there is no usable token, 7 something is owed.\n"
+	      "Exit codes: 0 success, 1 runtime failure, 2 invalid command line or configuration,\n"
+	      "3 invalid provider or provider options, 4 database damaged or not accessible,\n"
+	      "5 database in use by another lessord, 6 no usable token, 7 resources are left (--owed).\n"
 	      "\n"
-	      "The configuration is " LESSOR_CONFIG_FILE " unless said otherwise.\n",
+	      "The default configuration file is " LESSOR_CONFIG_FILE ".\n",
 	      out);
 }
 
-/* lessord without "token": no operands. */
+/* Without "token" there are no operands. */
 static int run_read(int argc, char **argv, struct command_line *c, struct err *err)
 {
 	int mode = c->mode;
@@ -69,11 +70,8 @@ static int token_mode(const char *verb)
 		const char *verb;
 		int mode;
 	} modes[] = {
-		{ "add", DO_TOKEN_ADD },
-		{ "list", DO_TOKEN_LIST },
-		{ "revoke", DO_TOKEN_REVOKE },
-		{ "--help", DO_HELP },
-		{ "-h", DO_HELP },
+		{ "add", DO_TOKEN_ADD }, { "list", DO_TOKEN_LIST }, { "revoke", DO_TOKEN_REVOKE },
+		{ "--help", DO_HELP },	 { "-h", DO_HELP },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
@@ -83,7 +81,7 @@ static int token_mode(const char *verb)
 	return -1;
 }
 
-/* lessord token; `argv` begins with the verb. */
+/* `argv` begins after "token", with the verb. */
 static int token_read(int argc, char **argv, struct command_line *c, struct err *err)
 {
 	int verb = token_mode(argc ? argv[0] : "");
@@ -114,10 +112,11 @@ static int token_read(int argc, char **argv, struct command_line *c, struct err 
 	if (verb == DO_TOKEN_ADD && !c->owner)
 		return err_set(err, ERR_INVALID, "token add needs --owner");
 	if (verb == DO_TOKEN_REVOKE && !c->id)
-		return err_set(err, ERR_INVALID, "token revoke needs an ID, as token list shows it");
+		return err_set(err, ERR_INVALID, "token revoke needs an ID; see lessord token list");
 	if (verb != DO_TOKEN_ADD && (c->owner || c->org || c->role || c->expires))
-		return err_set(err, ERR_INVALID, "--owner, --org, --role and --expires are for token"
-			       " add only");
+		return err_set(err, ERR_INVALID,
+			       "--owner, --org, --role and --expires need token"
+			       " add");
 	return 0;
 }
 

@@ -6,16 +6,16 @@
 
 #include "util/err.h"
 
-/* What the process ends with; documented in the manual, so never renumbered. */
+/* Exit codes; documented in lessord(8), so never renumbered. */
 enum exit_code {
 	EXIT_FINE = 0,
-	EXIT_RUNTIME = 1,	/* it ran and could not go on */
-	EXIT_USAGE = 2,		/* the command line or the configuration is wrong */
-	EXIT_PROVIDER = 3,	/* a provider was refused, or its options were */
-	EXIT_STORE = 4,		/* the database is damaged, too new, or cannot be opened */
-	EXIT_SECOND = 5,	/* another daemon has the database */
-	EXIT_NO_TOKEN = 6,	/* there is no token that anybody could use */
-	EXIT_OWED = 7,		/* --owed: something is left at a provider */
+	EXIT_RUNTIME = 1,  /* a failure while running */
+	EXIT_USAGE = 2,	   /* the command line or the configuration is invalid */
+	EXIT_PROVIDER = 3, /* a provider or its options were rejected */
+	EXIT_STORE = 4,	   /* the database is damaged, too new, or cannot be opened */
+	EXIT_SECOND = 5,   /* another lessord uses the database */
+	EXIT_NO_TOKEN = 6, /* there is no usable client token */
+	EXIT_OWED = 7,	   /* --owed: resources are left at a provider */
 };
 
 enum command_line_mode {
@@ -35,11 +35,11 @@ enum command_line_mode {
 struct command_line {
 	enum command_line_mode mode;
 	const char *config;
-	const char *port_file;		/* may be NULL */
-	const char *provider;		/* DO_DUMP */
-	const char *store;		/* token: instead of the configuration's; may be NULL */
-	const char *owner, *org, *role, *expires;	/* DO_TOKEN_ADD; owner is set */
-	const char *id;			/* DO_TOKEN_REVOKE */
+	const char *port_file; /* may be NULL */
+	const char *provider;  /* DO_DUMP */
+	const char *store;     /* token: overrides the configuration; may be NULL */
+	const char *owner, *org, *role, *expires; /* DO_TOKEN_ADD; owner is set */
+	const char *id;				  /* DO_TOKEN_REVOKE */
 };
 
 /* `argv` begins with the program's name. 0, or -1 with `err` filled. */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static atomic_long passed;
-static long deadly;
+static long kill_at;
 static int count_fd = -1;
 
 static void point_pass(void *data, const char *name)
@@ -21,7 +21,7 @@ static void point_pass(void *data, const char *name)
 	(void)data;
 	if (count_fd >= 0)
 		dprintf(count_fd, "%s\n", name);
-	if (n == deadly)
+	if (n == kill_at)
 		kill(getpid(), SIGKILL);
 }
 
@@ -30,7 +30,7 @@ void crash_points_setup(struct env *env)
 	const char *at = getenv("LESSOR_CRASH_AT");
 	const char *count = getenv("LESSOR_CRASH_COUNT");
 
-	deadly = at ? strtol(at, NULL, 10) : 0;
+	kill_at = at ? strtol(at, NULL, 10) : 0;
 	if (count)
 		count_fd = open(count, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	env->point = point_pass;

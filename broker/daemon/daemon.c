@@ -22,16 +22,16 @@
 #include "util/alloc.h"
 #include "util/log.h"
 
-/* After the steps had their time: for the answers to reach their clients. */
+/* After the steps have ended or been cancelled: for responses to reach their clients. */
 #define DRAIN_GRACE_MS 3000
-/* And for what hurries up at the end of its time to do so, before the service manager kills us. */
+/* For cancelled steps to end, before the service manager kills the process. */
 #define FORCE_GRACE_MS 10000
 /* The Go client keeps idle connections for 90 s; closing earlier could meet its next POST. */
 #define IDLE_MS 100000
 
-/* ---- before anything else ------------------------------------------------------------ */
+/* ---- process and callbacks ----------------------------------------------------------- */
 
-/* No core file and no debugger's view of a process that holds a provider's token. */
+/* No core files and no debuggers: the process holds provider tokens. */
 static void process_harden(void)
 {
 	const struct rlimit none = { 0, 0 };
@@ -39,16 +39,13 @@ static void process_harden(void)
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	setrlimit(RLIMIT_CORE, &none);
-	/* The leak checker of a test build looks at its own process from outside. */
+	/* The leak checker of a test build traces its own process. */
 #ifndef __SANITIZE_ADDRESS__
 	prctl(PR_SET_DUMPABLE, 0);
 #endif
 }
 
-/*
- * The signals we answer are blocked in every thread, as these inherit the mask, and
- * come out of a descriptor on the loop.
- */
+/* Blocks the handled signals, in later threads too; the loop reads them from a descriptor. */
 static int signals_open(struct err *err)
 {
 	sigset_t set;
@@ -65,22 +62,24 @@ static int signals_open(struct err *err)
 	return fd;
 }
 
-/* The engine's thread: nothing may be acknowledged any more, and nothing is. */
+/* Engine thread. Nothing has been acknowledged since the failure, and nothing may be. */
 static void on_broken(void *arg, const char *why)
 {
 	(void)arg;
-	log_error(NULL, "the store is broken, and so nothing can be promised: %s; exiting", why);
-	notify_send("STATUS=the store is broken");
+	log_error(NULL, "database error: %s; exiting so that no unsaved change is acknowledged",
+		  why);
+	notify_send("STATUS=database error");
 	_exit(EXIT_RUNTIME);
 }
 
 static void runs_unusable(const struct err *err)
 {
-	log_error(LOG_FIELDS({ "error", err->text }), "run history cannot be used: its routes answer"
-		  " 503 until the next start; leases are served");
+	log_error(LOG_FIELDS({ "error", err->text }),
+		  "run history is unavailable until the next"
+		  " start: its routes respond with 503; leases are served");
 }
 
-/* The runs' thread. What is acknowledged is on the disk; leases are another matter. */
+/* Runs thread. What has been acknowledged is on disk; leases are unaffected. */
 static void on_runs_broken(void *arg, const char *why)
 {
 	struct err err = { 0 };
@@ -88,7 +87,7 @@ static void on_runs_broken(void *arg, const char *why)
 	(void)arg;
 	err_set(&err, ERR_IO, "%s", why);
 	runs_unusable(&err);
-	notify_send("STATUS=serving, without run history: see the log");
+	notify_send("STATUS=serving without run history; see the log");
 }
 
 static void on_http_log(enum http_log_level level, const char *text, void *user)
@@ -97,7 +96,7 @@ static void on_http_log(enum http_log_level level, const char *text, void *user)
 	log_write(level == HTTP_LOG_WARNING ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, NULL, "%s", text);
 }
 
-/* ---- the end ----------------------------------------------------------------------------- */
+/* ---- shutdown ---------------------------------------------------------------------------- */
 
 static void end_if_done(struct daemon *d)
 {
@@ -133,11 +132,11 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	log_warning(NULL, "connections are still open; closing them");
+	log_warning(NULL, "closing connections that are still open");
 	event_base_loopexit(d->base, NULL);
 }
 
-/* engine_stop waits for steps; the loop must go on meanwhile, to give the answers. */
+/* engine_stop waits for steps, while the loop must continue to send responses. */
 static void *stopper_main(void *arg)
 {
 	struct daemon *d = arg;
@@ -145,7 +144,7 @@ static void *stopper_main(void *arg)
 	ssize_t written;
 
 	engine_stop(d->engine, d->config->drain_ms);
-	/* After it: what clients tell of their runs is taken as long as anything is. */
+	/* Last: run history is accepted as long as any request is. */
 	runs_stop(d->runs);
 	written = write(d->stopped_fd, &one, sizeof(one));
 	(void)written;
@@ -158,17 +157,19 @@ static void daemon_stop(struct daemon *d, const char *signal_name)
 	char state[160];
 
 	if (d->stopping) {
-		log_warning(NULL, "told to stop twice; exiting at once");
+		log_warning(NULL, "second stop signal; exiting immediately");
 		_exit(EXIT_RUNTIME);
 	}
 	d->stopping = 1;
 	log_notice(LOG_FIELDS({ "signal", signal_name }), "stopping");
-	snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRId64 "000\n"
-		 "STATUS=finishing requests and steps", most_ms);
+	snprintf(state, sizeof(state),
+		 "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRId64 "000\n"
+		 "STATUS=stopping: finishing requests and steps",
+		 most_ms);
 	notify_send(state);
 	http_server_drain(d->server, on_server_empty, d);
 	if (pthread_create(&d->stopper, NULL, stopper_main, d) != 0) {
-		log_error(NULL, "no thread to stop the engine with; exiting at once");
+		log_error(NULL, "cannot create a thread to stop the engine; exiting immediately");
 		_exit(EXIT_RUNTIME);
 	}
 }
@@ -190,9 +191,9 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 /* ---- the watchdog ------------------------------------------------------------------------ */
 
 /*
- * That this runs shows that the loop does; the engine's thread is asked. Workers are not:
- * what they wait for is elsewhere and has its deadline. Once the engine has ended, the rest
- * is bounded by on_late.
+ * That this runs proves that the loop does; the engine's progress is checked. Workers are not
+ * checked: they wait for providers, with deadlines. After the engine has ended, on_late limits
+ * the rest.
  */
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
@@ -203,8 +204,8 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 	if (d->engine_stopped || engine_is_moving(d->engine, d->watchdog_ms))
 		notify_alive();
 	else
-		log_error(NULL, "the engine is stuck, in the store or before it; a service"
-			  " manager is not told otherwise");
+		log_error(NULL, "the engine is stuck; not sending WATCHDOG=1 to the service"
+				" manager");
 }
 
 static int start_watchdog(struct daemon *d, struct err *err)
@@ -218,13 +219,13 @@ static int start_watchdog(struct daemon *d, struct err *err)
 	every.tv_usec = d->watchdog_ms % 1000 * 1000;
 	d->on_watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
 	if (!d->on_watchdog || event_add(d->on_watchdog, &every) < 0)
-		return err_set(err, ERR_IO, "cannot make a timer");
+		return err_set(err, ERR_IO, "cannot create a timer");
 	return 0;
 }
 
-/* ---- the start ------------------------------------------------------------------------ */
+/* ---- start ---------------------------------------------------------------------------- */
 
-/* NULL: they are done without. */
+/* NULL: continue without run history. */
 static struct store *open_runs(struct daemon *d, struct store *leases)
 {
 	char path[STORE_RUNS_PATH_SIZE];
@@ -238,8 +239,9 @@ static struct store *open_runs(struct daemon *d, struct store *leases)
 		return NULL;
 	}
 	if (is_lost)
-		log_warning(LOG_FIELDS({ "file", path }), "the file of run history was not there, and a new"
-			    " one was made: what clients told of earlier runs is lost");
+		log_warning(LOG_FIELDS({ "file", path }),
+			    "the run history file was missing, and a new"
+			    " one was created: the history of earlier runs is lost");
 	return runs;
 }
 
@@ -253,17 +255,18 @@ static int start_store(struct daemon *d, struct store **ret, struct err *err)
 	if (usable < 0)
 		return EXIT_STORE;
 	if (!usable) {
-		err_set(err, ERR_REFUSED, "there is no usable token, so nobody could use this"
-			" daemon; make"
-			" one with: lessord token add --owner NAME --config %s", d->config->path);
+		err_set(err, ERR_REFUSED,
+			"there is no usable client token; create one with:"
+			" lessord token add --owner NAME --config %s",
+			d->config->path);
 		return EXIT_NO_TOKEN;
 	}
 	return EXIT_FINE;
 }
 
 /*
- * Leases are worth more than what is told of runs, so a runs' file that cannot be used stops
- * nothing (runs/runs.h). What is missing is logged, and the routes answer 503.
+ * An unusable run history file does not stop the daemon, because leases matter more
+ * (runs/runs.h): the reason is logged, and the routes respond with 503.
  */
 static int start_runs(struct daemon *d, struct store *store, struct err *err)
 {
@@ -292,7 +295,7 @@ static int start_runs(struct daemon *d, struct store *store, struct err *err)
 	return runs_new(&rc, &d->runs, err);
 }
 
-/* Takes `store` over, also when it fails. */
+/* Takes ownership of `store`, also on failure. */
 static int start_engine(struct daemon *d, struct store *store, struct err *err)
 {
 	const struct config *c = d->config;
@@ -328,12 +331,12 @@ static int start_base(struct daemon *d, struct err *err)
 	event_config_free(ec);
 	d->stopped_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!d->base || d->stopped_fd < 0)
-		return err_set(err, ERR_IO, "cannot make an event loop");
+		return err_set(err, ERR_IO, "cannot create an event loop");
 	d->on_signal = event_new(d->base, d->signal_fd, EV_READ | EV_PERSIST, on_signal, d);
 	d->on_stopped = event_new(d->base, d->stopped_fd, EV_READ | EV_PERSIST, on_stopped, d);
 	d->on_late = event_new(d->base, -1, 0, on_late, d);
 	if (event_add(d->on_signal, NULL) < 0 || event_add(d->on_stopped, NULL) < 0)
-		return err_set(err, ERR_IO, "cannot watch for signals");
+		return err_set(err, ERR_IO, "cannot wait for signals");
 	return 0;
 }
 
@@ -416,7 +419,7 @@ static int daemon_start(struct daemon *d, struct err *err)
 	return EXIT_FINE;
 }
 
-/* Copes with a half-started one. */
+/* Also after a start that failed. */
 static void daemon_finish(struct daemon *d)
 {
 	if (d->stopping)
@@ -429,7 +432,7 @@ static void daemon_finish(struct daemon *d)
 		api_set_counters(d->api, NULL);
 	api_free(d->api);
 	http_server_free(d->server);
-	/* The writing connections go last: they empty the write-ahead logs. */
+	/* The writing connections are closed last: they checkpoint the write-ahead logs. */
 	store_close(d->runs_reader);
 	store_close(d->reader);
 	runs_free(d->runs);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon: puts the rooms together, in this order, and takes them apart in the
- * other one.
+ * The daemon: starts its parts in this order, and stops them in the reverse order.
  *
  *	configuration -> log -> store -> providers and accounts -> [threads from here]
  *	-> engine -> run history -> api and http -> listeners -> READY
@@ -24,7 +23,7 @@
 
 struct ssl_ctx_st;
 
-/* Those of the file, and as many that a service manager hands over. */
+/* From the file, and as many passed by the service manager. */
 #define DAEMON_LISTENERS_MAX (2 * CONFIG_LISTENERS_MAX)
 
 struct daemon {
@@ -36,7 +35,7 @@ struct daemon {
 	struct accounts accounts;
 	struct engine *engine;
 	struct runs *runs;
-	struct store *runs_reader;	/* NULL: there is no run history in this life */
+	struct store *runs_reader; /* NULL: no run history until the next start */
 	struct event_base *base;
 	struct api *api;
 	struct http_server *server;
@@ -45,18 +44,18 @@ struct daemon {
 	struct ssl_ctx_st *tls;
 	int signal_fd;
 	struct event *on_signal;
-	int64_t watchdog_ms;		/* how often the service manager hears of us; 0: never */
+	int64_t watchdog_ms; /* interval of WATCHDOG=1; 0: none */
 	struct event *on_watchdog;
 
-	/* the end */
+	/* shutdown */
 	int stopping;
 	int engine_stopped, server_empty;
 	pthread_t stopper;
-	int stopped_fd;			/* eventfd: the stopper is through */
+	int stopped_fd; /* eventfd: the stopper has finished */
 	struct event *on_stopped, *on_late;
 };
 
-/* Runs until a signal ends it; returns the exit code. */
+/* Runs until a signal stops it; returns the exit code. */
 int daemon_run(const struct command_line *line);
 
 /* reload.c */

@@ -19,12 +19,12 @@ int file_owner_become(const char *path, struct err *err)
 		return 0;
 	slash[slash == dir] = '\0';
 	if (stat(dir, &st) < 0)
-		return err_set_errno(err, errno, "cannot look at %s, where the database is to"
-				     " be", dir);
+		return err_set_errno(err, errno, "cannot access %s, the directory of the database",
+				     dir);
 	if (st.st_uid == 0)
 		return 0;
 	if (setgroups(0, NULL) < 0 || setgid(st.st_gid) < 0 || setuid(st.st_uid) < 0)
-		return err_set_errno(err, errno, "cannot become user %u, who owns %s",
+		return err_set_errno(err, errno, "cannot switch to user %u, the owner of %s",
 				     (unsigned)st.st_uid, dir);
 	return 0;
 }

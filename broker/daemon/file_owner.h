@@ -4,7 +4,8 @@
 #include "util/err.h"
 
 /*
- * Root becomes the owner of the directory that the database at `path` is in: files that
- * root made there would be closed to the daemon. For a tool, before it opens anything.
+ * If the process is root, switches to the owner of the directory that contains `path`, since
+ * the daemon could not open files that root creates there. For tools, before they open
+ * anything.
  */
 int file_owner_become(const char *path, struct err *err);

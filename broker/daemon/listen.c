@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listeners: the sockets that a service manager left us, and the addresses of the
- * configuration that are not among them. Where sockets were left the preset address is not
- * opened: somebody has said otherwise.
+ * Listeners: the sockets that the service manager passed, and the configured addresses that
+ * are not among them. If sockets were passed, the default address is not opened.
  */
 #include "daemon/daemon.h"
 
@@ -28,13 +27,13 @@ static int socket_group(const struct config *c, gid_t *ret, struct err *err)
 		return 0;
 	group = getgrnam(c->socket_group);
 	if (!group)
-		return err_set(err, ERR_NOT_FOUND, "socket_group: there is no group '%s'",
+		return err_set(err, ERR_NOT_FOUND, "socket_group: group '%s' does not exist",
 			       c->socket_group);
 	*ret = group->gr_gid;
 	return 0;
 }
 
-/* The file appears with its content or not at all. */
+/* Atomically: the file never exists without its content. */
 static int write_port(const char *path, uint16_t port, struct err *err)
 {
 	auto_free char *temporary = xasprintf("%s.new", path);
@@ -57,12 +56,14 @@ static void listener_add(struct daemon *d, struct http_listener *made, const cha
 		   http_listener_name(made), how);
 }
 
-/* Nothing stands in for a socket that is not as it should be: the unit is to be mended. */
-static int listen_left(struct daemon *d, int count, struct err *err)
+/* An unsuitable socket is an error rather than ignored: the unit must be corrected. */
+static int listen_passed(struct daemon *d, int count, struct err *err)
 {
 	if (count > DAEMON_LISTENERS_MAX - d->config->listen_count)
-		return err_set(err, ERR_INVALID, "the service manager left %d sockets; at most %d"
-			       " are served", count, DAEMON_LISTENERS_MAX - d->config->listen_count);
+		return err_set(err, ERR_INVALID,
+			       "the service manager passed %d sockets; the maximum"
+			       " is %d",
+			       count, DAEMON_LISTENERS_MAX - d->config->listen_count);
 	for (int fd = NOTIFY_FIRST_FD; fd < NOTIFY_FIRST_FD + count; fd++) {
 		struct http_listener *made;
 		int domain = 0;
@@ -72,13 +73,13 @@ static int listen_left(struct daemon *d, int count, struct err *err)
 		made = http_listen_fd(d->server, fd, domain == AF_UNIX ? NULL : d->tls,
 				      d->config->behind_proxy, err);
 		if (!made)
-			return err_prefix(err, "a socket of the service manager's: ");
-		listener_add(d, made, ", left by the service manager");
+			return err_prefix(err, "socket passed by the service manager: ");
+		listener_add(d, made, ", passed by the service manager");
 	}
 	return 0;
 }
 
-static int is_left(const struct daemon *d, const struct config_listen *l)
+static int is_passed(const struct daemon *d, const struct config_listen *l)
 {
 	char name[128];
 
@@ -94,7 +95,7 @@ static int is_left(const struct daemon *d, const struct config_listen *l)
 	return 0;
 }
 
-static int listen_file(struct daemon *d, int left, struct err *err)
+static int listen_file(struct daemon *d, int passed, struct err *err)
 {
 	const struct config *c = d->config;
 	gid_t gid;
@@ -105,7 +106,7 @@ static int listen_file(struct daemon *d, int left, struct err *err)
 		const struct config_listen *l = &c->listen[i];
 		struct http_listener *made;
 
-		if (left && (l->line == 0 || is_left(d, l)))
+		if (passed && (l->line == 0 || is_passed(d, l)))
 			continue;
 		if (l->family == CONFIG_UNIX)
 			made = http_listen_unix(d->server, l->path, gid, err);
@@ -122,11 +123,11 @@ int daemon_listen(struct daemon *d, struct err *err)
 {
 	const struct config *c = d->config;
 	uint16_t first_port = 0;
-	int left = notify_sockets();
+	int passed = notify_sockets();
 
 	if (c->tls_certificate[0] && tls_load(c->tls_certificate, c->tls_key, &d->tls, err) < 0)
 		return -1;
-	if (listen_left(d, left, err) < 0 || listen_file(d, left, err) < 0)
+	if (listen_passed(d, passed, err) < 0 || listen_file(d, passed, err) < 0)
 		return -1;
 	for (int i = 0; i < d->listener_count && !first_port; i++)
 		first_port = http_listener_port(d->listeners[i]);

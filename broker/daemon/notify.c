@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sd_notify and its relatives by hand: libsystemd costs eight libraries. */
+/* sd_notify and related functions, without libsystemd and its dependencies. */
 #include "daemon/notify.h"
 
 #include <limits.h>
@@ -44,7 +44,7 @@ void notify_alive(void)
 	state_send("WATCHDOG=1", MSG_DONTWAIT);
 }
 
-/* The number that a variable holds, or 0: also when it is none, or larger than `most`. */
+/* The number in a variable; 0 if it is unset, not a number, or greater than `most`. */
 static int64_t env_number(const char *name, int64_t most)
 {
 	const char *text = getenv(name);
@@ -59,7 +59,7 @@ static int64_t env_number(const char *name, int64_t most)
 
 int64_t notify_watchdog_ms(void)
 {
-	/* The variables are inherited: with a pid they mean only that process. */
+	/* Child processes inherit the variables; they apply only to the process with this pid. */
 	if (getenv("WATCHDOG_PID") && env_number("WATCHDOG_PID", INT_MAX) != getpid())
 		return 0;
 	return env_number("WATCHDOG_USEC", INT64_MAX / 2) / 1000;

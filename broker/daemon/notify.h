@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The service manager's side of the daemon, by its environment; without one nothing
- * here does anything. Main thread.
+ * The service manager's protocol (sd_notify, watchdog, socket activation), through the
+ * environment. Does nothing without a service manager. Main thread, but for notify_send.
  */
 #pragma once
 
 #include <stdint.h>
 
 /*
- * Tells the service manager, if one asked to be told: "READY=1", "STOPPING=1\nSTATUS=...". One
- * that does not listen costs a second.
+ * Sends a state such as "READY=1" or "STOPPING=1\nSTATUS=...". Blocks for at most a second if
+ * the service manager does not read. Any thread.
  */
 void notify_send(const char *state);
-/* WATCHDOG=1; one that does not listen costs nothing and is told again the next time. */
+/* Sends WATCHDOG=1; never blocks, and drops it if the service manager does not read. */
 void notify_alive(void);
 
-/* How often it wants to hear WATCHDOG=1 at least, in ms; 0: it does not. */
+/* The watchdog timeout in ms; 0: no watchdog. */
 int64_t notify_watchdog_ms(void);
 
-/* How many listening sockets it left us, from descriptor NOTIFY_FIRST_FD on. */
+/* How many listening sockets were passed, from descriptor NOTIFY_FIRST_FD on. */
 #define NOTIFY_FIRST_FD 3
 int notify_sockets(void);

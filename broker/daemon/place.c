@@ -11,7 +11,7 @@
 #define MACHINE_ID "/etc/machine-id"
 #define MACHINE_ID_LEN 32
 
-/* "" where there is none: then the file alone must do. */
+/* "" if there is none; then only the file identifies the place. */
 static void machine_id(char ret[MACHINE_ID_LEN + 1])
 {
 	FILE *file = fopen(MACHINE_ID, "re");
@@ -25,8 +25,8 @@ static void machine_id(char ret[MACHINE_ID_LEN + 1])
 }
 
 /*
- * The inode, and which of the files that had its number. A file system that keeps no time
- * of birth has its device number; others do not need it, and it may change with a reboot.
+ * The inode number and the birth time, since inode numbers are reused. The device number is
+ * used only without a birth time, because it may change with a reboot.
  */
 int place_describe(const char *store, char *ret, size_t size, struct err *err)
 {
@@ -34,7 +34,7 @@ int place_describe(const char *store, char *ret, size_t size, struct err *err)
 	struct statx st;
 
 	if (statx(AT_FDCWD, store, 0, STATX_INO | STATX_BTIME, &st) < 0)
-		return err_set_errno(err, errno, "cannot look at %s", store);
+		return err_set_errno(err, errno, "cannot stat %s", store);
 	machine_id(machine);
 	if (st.stx_mask & STATX_BTIME)
 		snprintf(ret, size, "%s:%" PRIu64 "@%lld.%09u", machine, (uint64_t)st.stx_ino,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which file of which machine the database is, as a text that stays the same through
- * restarts, reboots and a copy over the file's contents, and is another one for a copy
+ * The place of the database: its machine and file, as a string. It stays the same across
+ * restarts, reboots and a restore that overwrites the file's contents, and differs for a copy
  * elsewhere and for a file that replaced it.
  */
 #pragma once

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGHUP: limits, tokens, waiting times of the API, TLS certificates and the log
- * level are taken over as a whole or, when anything in the file is wrong, not at all.
- * Then the providers read their own files again, each for itself.
+ * SIGHUP: limits, lifetimes, client tokens, TLS certificates and log settings are reloaded,
+ * all of them or, if anything in the file is wrong, none. Then each provider reloads its own
+ * files.
  */
 #include "daemon/daemon.h"
 
@@ -18,8 +18,8 @@
 #include "util/alloc.h"
 #include "util/log.h"
 
-_Static_assert(API_CLASSES_MAX >= CONFIG_CLASSES_MAX, "every class has room");
-_Static_assert(API_IMAGES_MAX >= CONFIG_ACCOUNTS_MAX * CONFIG_IMAGES_MAX, "every image has room");
+_Static_assert(API_CLASSES_MAX >= CONFIG_CLASSES_MAX, "every class fits");
+_Static_assert(API_IMAGES_MAX >= CONFIG_ACCOUNTS_MAX * CONFIG_IMAGES_MAX, "every image fits");
 
 void daemon_api_config(const struct config *c, struct api_config *ret)
 {
@@ -35,7 +35,7 @@ void daemon_api_config(const struct config *c, struct api_config *ret)
 		ret->classes[i].type_count = c->classes[i].type_count;
 		has_default |= strcmp(c->classes[i].name, ret->default_class) == 0;
 	}
-	/* The contract's own, or else the first of the file. */
+	/* The contract's default, or else the first class of the file. */
 	if (!has_default)
 		snprintf(ret->default_class, sizeof(ret->default_class), "%s", c->classes[0].name);
 	for (int i = 0; i < c->account_count; i++) {
@@ -60,7 +60,7 @@ void daemon_api_config(const struct config *c, struct api_config *ret)
 	ret->run_log_max = (size_t)c->run_log_mib << 20;
 }
 
-static void renew_tls(struct daemon *d, struct ssl_ctx_st *fresh)
+static void tls_replace(struct daemon *d, struct ssl_ctx_st *fresh)
 {
 	for (int i = 0; i < d->listener_count; i++) {
 		if (http_listener_port(d->listeners[i]))
@@ -80,7 +80,7 @@ static int config_apply(struct daemon *d, struct config *now, struct err *err)
 	    tls_load(now->tls_certificate, now->tls_key, &tls, err) < 0)
 		return -1;
 	daemon_api_config(now, api);
-	/* What only a start can change stays as it was, also where the API could show it. */
+	/* Settings that need a restart stay unchanged, also where the API shows them. */
 	rest = config_needs_restart(d->config, now);
 	if (rest) {
 		auto_free struct api_config *old = xcalloc(1, sizeof(*old));
@@ -104,11 +104,13 @@ static int config_apply(struct daemon *d, struct config *now, struct err *err)
 	engine_set_limits(d->engine, &now->limits.engine);
 	engine_reload(d->engine);
 	if (tls)
-		renew_tls(d, tls);
+		tls_replace(d, tls);
 	log_setup(2, now->log_format, now->log_level);
 	if (rest)
-		log_warning(NULL, "a change of %s needs a restart; it stays as it was until"
-			" then", rest);
+		log_warning(NULL,
+			    "a change of %s needs a restart; until then the old value is in"
+			    " effect",
+			    rest);
 	return 0;
 }
 
@@ -127,11 +129,11 @@ void daemon_reload(struct daemon *d)
 	refused = config_load(d->command_line->config, CONFIG_WHOLE, &now, &err) < 0 ||
 		  config_apply(d, now, &err) < 0;
 	if (refused)
-		log_error(NULL, "%s; nothing was changed, the old values are in force", err.text);
+		log_error(NULL, "%s; nothing was changed, the old configuration is in effect",
+			  err.text);
 	else
-		log_notice(NULL, "the configuration was read again");
+		log_notice(NULL, "configuration reloaded");
 	config_free(now);
-	notify_send(refused ? "READY=1\nSTATUS=serving; the configuration was refused at the last"
-			      " reload, see the log" :
+	notify_send(refused ? "READY=1\nSTATUS=serving; the last reload failed, see the log" :
 			      "READY=1\nSTATUS=serving");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is left at the providers, as the database has it: for whoever is about to take
- * lessord away, whether it runs or not. Nothing is changed and nobody is asked.
+ * For an operator who is about to remove lessord, whether it is running or not. Reads the
+ * database only: changes nothing and sends nothing to a provider.
  */
 #include "daemon/residue_report.h"
 
@@ -15,7 +15,7 @@
 #include "util/buf.h"
 
 #define PAGE 100
-/* The second look finds the other process's log, and holds. */
+/* Usually the second read sees the other process's write-ahead log and is consistent. */
 #define TRIES 5
 #define TEXT_MAX (256 << 20)
 
@@ -29,12 +29,12 @@ struct residue_report {
 	int failed;
 };
 
-static const char *or_dash(const char *text)
+static const char *text_or_dash(const char *text)
 {
 	return text[0] ? text : "-";
 }
 
-/* What may still be there of it, by its id where that is known. */
+/* What may still exist, by id or, if that is unknown, by name. */
 static void add_residue(struct buf *b, const struct ledger *ledger)
 {
 	const char *between = "";
@@ -65,7 +65,7 @@ static int add_lease(void *arg, const struct lease *l)
 		r->failed = 1;
 		return 1;
 	}
-	buf_addf(&r->text, "%s  %s  %s  %s  %s", l->id, or_dash(l->slug), l->owner, l->account,
+	buf_addf(&r->text, "%s  %s  %s  %s  %s", l->id, text_or_dash(l->slug), l->owner, l->account,
 		 lease_state_name(lease_shown_state(l)));
 	if (!lease_is_live(l))
 		buf_addf(&r->text, ", %s", lease_cleanup_name(l->cleanup));
@@ -80,7 +80,10 @@ static int add_lease(void *arg, const struct lease *l)
 static int read_each(struct residue_report *r, int cleanup)
 {
 	struct store_list list = {
-		.scope = { .all = 1 }, .state = -1, .cleanup = cleanup, .limit = PAGE,
+		.scope = { .all = 1 },
+		.state = -1,
+		.cleanup = cleanup,
+		.limit = PAGE,
 	};
 
 	do {
@@ -92,24 +95,24 @@ static int read_each(struct residue_report *r, int cleanup)
 	return 0;
 }
 
-/* Each by an index of its own, and all of one moment. */
+/* Each state by its own index, and all in one snapshot. */
 static int read_all(struct residue_report *r)
 {
 	for (int cleanup = CLEANUP_NONE; cleanup < CLEANUP_DONE; cleanup++) {
 		if (read_each(r, cleanup) < 0)
 			return -1;
 	}
-	return r->text.overflow ? err_set(&r->err, ERR_IO, "there is too much to list") : 0;
+	return r->text.overflow ? err_set(&r->err, ERR_IO, "the list is too long") : 0;
 }
 
-/* 1: it has to be read anew. */
+/* 0, -1 on error, 1: inconsistent, read again. */
 static int store_read_once(const char *path, struct residue_report *r)
 {
 	int rc = store_open_view(path, &r->store, &r->err);
 	int holds;
 
 	if (rc == 1) {
-		fprintf(stderr, "lessord: there is no store %s yet\n", path);
+		fprintf(stderr, "lessord: there is no database %s yet\n", path);
 		return 0;
 	}
 	if (rc < 0)
@@ -136,7 +139,7 @@ static int read_store(const char *path, struct residue_report *r)
 		if (rc <= 0)
 			return rc;
 	}
-	return err_set(&r->err, ERR_BUSY, "others keep writing to %s; try again", path);
+	return err_set(&r->err, ERR_BUSY, "%s keeps changing; try again", path);
 }
 
 int residue_report_print(const struct command_line *line)
@@ -145,7 +148,7 @@ int residue_report_print(const struct command_line *line)
 	struct residue_report r = { .count = 0 };
 	int code;
 
-	/* Token files stay closed: no provider is asked anything. */
+	/* No token is needed, since nothing is sent to a provider. */
 	if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &r.err) < 0)
 		return command_line_fail(&r.err, EXIT_USAGE);
 	buf_init(&r.text, TEXT_MAX);
@@ -153,7 +156,7 @@ int residue_report_print(const struct command_line *line)
 		code = command_line_fail(&r.err, EXIT_STORE);
 	} else {
 		fputs(buf_str(&r.text), stdout);
-		printf("%" PRId64 " lease%s left with something at a provider\n", r.count,
+		printf("%" PRId64 " lease%s with resources left at a provider\n", r.count,
 		       r.count == 1 ? "" : "s");
 		code = r.count ? EXIT_OWED : EXIT_FINE;
 		if (fflush(stdout) != 0)

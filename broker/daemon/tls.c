@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Only reads files: what a connection's TLS must be is http/tls.c's business. */
+/* Reads the files; http/tls.c sets the protocol parameters. */
 #include "daemon/tls.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@ static int tls_fail(SSL_CTX *ctx, struct err *err, const char *what, const char 
 
 	ERR_clear_error();
 	SSL_CTX_free(ctx);
-	return err_set(err, ERR_INVALID, "%s %s: %s", what, path, reason ? reason : "not usable");
+	return err_set(err, ERR_INVALID, "%s %s: %s", what, path, reason ? reason : "unusable");
 }
 
 int tls_load(const char *certificate, const char *key, struct ssl_ctx_st **ret, struct err *err)
@@ -24,9 +24,10 @@ int tls_load(const char *certificate, const char *key, struct ssl_ctx_st **ret, 
 	if (stat(key, &st) < 0)
 		return err_set_errno(err, errno, "tls_key %s", key);
 	if (st.st_mode & 0007)
-		return err_set(err, ERR_REFUSED, "tls_key %s can be reached by everybody; chmod 600"
-			       " it and"
-			       " make a new key if anybody may have read it", key);
+		return err_set(err, ERR_REFUSED,
+			       "tls_key %s is accessible to all users; run chmod"
+			       " 600 on it, and create a new key if anyone may have read it",
+			       key);
 	ctx = SSL_CTX_new(TLS_server_method());
 	if (!ctx)
 		return tls_fail(NULL, err, "TLS", "cannot be set up");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tokens of the API's clients, beside a daemon that may be running. Of a token
- * only its digest is kept, so it is printed here once and never again.
+ * Client tokens, while a daemon may be running. The database stores only the digest of a
+ * token, so it is printed once, when it is created.
  */
 #include "daemon/tokens.h"
 
@@ -70,7 +70,7 @@ static int token_add(struct store *store, const struct command_line *o, const st
 	int64_t expires = 0;
 
 	if (role < 0) {
-		fprintf(stderr, "lessord: --role is user, reader or admin\n");
+		fprintf(stderr, "lessord: --role must be user, reader or admin\n");
 		return EXIT_USAGE;
 	}
 	if (o->expires) {
@@ -89,10 +89,13 @@ static int token_add(struct store *store, const struct command_line *o, const st
 	printf("%s\n", text);
 	explicit_bzero(text, sizeof(text));
 	if (fflush(stdout) != 0) {
-		fprintf(stderr, "lessord: the token could not be printed; revoke %s\n", token.id);
+		fprintf(stderr,
+			"lessord: cannot print the token; revoke it: lessord token revoke"
+			" %s\n",
+			token.id);
 		return EXIT_RUNTIME;
 	}
-	fprintf(stderr, "Token %s of %s (%s). It is shown only this once.\n", token.id, token.owner,
+	fprintf(stderr, "Token %s of %s (%s). It will not be shown again.\n", token.id, token.owner,
 		token_role_name(token.role));
 	return EXIT_FINE;
 }
@@ -162,10 +165,11 @@ static int token_revoke(struct store *store, const struct command_line *o, const
 	if (in_transaction(store, work_revoke, &r, &err) < 0)
 		return command_line_fail(&err, EXIT_STORE);
 	if (!r.found) {
-		fprintf(stderr, "lessord: no valid token has that id; see lessord token list\n");
+		fprintf(stderr, "lessord: there is no valid token with this id; see lessord token"
+				" list\n");
 		return EXIT_USAGE;
 	}
-	fprintf(stderr, "Token %s opens nothing any more.\n", o->id);
+	fprintf(stderr, "Token %s is revoked.\n", o->id);
 	return EXIT_FINE;
 }
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_SHOWN_MAX 24	/* bytes; what follows an unknown name may be a secret */
+#define NAME_SHOWN_MAX 24 /* bytes; what follows an unknown name may be a secret */
 
 /* How many options of a table `name` may stand for; 1 if one is called that. *ret: the last. */
 static int table_find(const struct argv_option *option, const char *name, size_t len,
@@ -112,7 +112,8 @@ int argv_parse(const struct argv_syntax *syntax, int argc, char **argv, const ch
 		} else if (arg[1] == '-') {
 			used = option_read(syntax, argc - i, argv + i, err);
 		} else {
-			used = err_set(err, ERR_INVALID, "options have long names, such as --help; "
+			used = err_set(err, ERR_INVALID,
+				       "options have long names, such as --help; "
 				       "-h is the only short one");
 		}
 		if (used < 0)

@@ -9,26 +9,26 @@
 #include "util/err.h"
 
 enum argv_kind {
-	ARGV_FLAG,	/* --name */
-	ARGV_VALUE,	/* --name=VALUE, or --name VALUE unless VALUE begins with -- */
-	ARGV_OPTIONAL,	/* --name, --name=VALUE */
-	ARGV_REFUSED,	/* never accepted: `why` is the error */
+	ARGV_FLAG,     /* --name */
+	ARGV_VALUE,    /* --name=VALUE, or --name VALUE unless VALUE begins with -- */
+	ARGV_OPTIONAL, /* --name, --name=VALUE */
+	ARGV_REFUSED,  /* never accepted: `why` is the error */
 };
 
 struct argv_option {
-	const char *name;	/* without --; NULL ends a table */
+	const char *name; /* without --; NULL ends a table */
 	enum argv_kind kind;
-	int *seen;		/* set to `mark`, or to 1 if that is 0; may be NULL */
+	int *seen; /* set to `mark`, or to 1 if that is 0; may be NULL */
 	int mark;
-	const char **value;	/* points into argv, is never ""; may be NULL */
-	const char *why;	/* ARGV_REFUSED */
+	const char **value; /* points into argv, is never ""; may be NULL */
+	const char *why;    /* ARGV_REFUSED */
 };
 
 struct argv_syntax {
-	const struct argv_option *options;	/* may be NULL */
-	const struct argv_option *common;	/* more of them; may be NULL */
-	int abbreviations;	/* an unambiguous beginning of a name stands for it */
-	int words_max;		/* operands to accept; ARGV_FIRST_WORD: stop before the first */
+	const struct argv_option *options; /* may be NULL */
+	const struct argv_option *common;  /* more of them; may be NULL */
+	int abbreviations;		   /* an unambiguous beginning of a name stands for it */
+	int words_max; /* operands to accept; ARGV_FIRST_WORD: stop before the first */
 };
 
 #define ARGV_FIRST_WORD (-1)

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checks for what cannot be unless lessor itself is wrong. They are on in every build: a
- * broker that no longer knows what it does must stop before it acts, and a restart goes on
- * from what is stored. Never for what comes from outside (clients, providers, plugins, files,
- * the network): that gets an error.
+ * Checks for conditions that only a bug in lessor can cause. Enabled in every build: a broker
+ * with inconsistent state must stop before it acts, and a restart continues from the database.
+ * Never for input (clients, providers, plugins, files, the network), which gets an error.
  */
 #pragma once
 
-/* True: writes the place, the condition and a backtrace to stderr, and aborts. */
+/* If true, writes the location, the condition and a backtrace to stderr, and aborts. */
 #define BUG_ON(condition)                                                                     \
 	do {                                                                                  \
 		if (__builtin_expect(!!(condition), 0))                                       \
 			bug_abort(__FILE__, __LINE__, __func__, #condition);                  \
 	} while (0)
 
-/* Any thread; allocates nothing of its own. */
+/* Any thread; allocates nothing itself. */
 _Noreturn void bug_abort(const char *file, int line, const char *function, const char *condition)
 	__attribute__((cold));

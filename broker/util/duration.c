@@ -73,8 +73,10 @@ int duration_parse(const char *text, int64_t min_ms, int64_t max_ms, int64_t *re
 	}
 	duration_format(min_ms, min);
 	duration_format(max_ms, max);
-	return err_set(err, ERR_INVALID, "'%.40s' is not a duration from %s to %s; write whole numbers "
-		       "with units (d, h, m, s, ms), such as 90s or 1h30m", text, min, max);
+	return err_set(err, ERR_INVALID,
+		       "'%.40s' is not a duration from %s to %s; write whole numbers "
+		       "with units (d, h, m, s, ms), such as 90s or 1h30m",
+		       text, min, max);
 }
 
 void duration_format(int64_t ms, char out[DURATION_TEXT_SIZE])
@@ -106,8 +108,8 @@ void duration_summarize(int64_t ms, char out[DURATION_TEXT_SIZE])
 	second = i < UNITS - 2 ? rest / (uint64_t)units[i + 1].ms : 0;
 	/* At most 26 bytes; the compiler cannot know the range of the second number. */
 	if (second)
-		snprintf(text, sizeof(text), "%s%" PRIu64 "%s %" PRIu64 "%s", sign, first, units[i].name,
-			 second, units[i + 1].name);
+		snprintf(text, sizeof(text), "%s%" PRIu64 "%s %" PRIu64 "%s", sign, first,
+			 units[i].name, second, units[i + 1].name);
 	else
 		snprintf(text, sizeof(text), "%s%" PRIu64 "%s", sign, first, units[i].name);
 	memcpy(out, text, DURATION_TEXT_SIZE);

@@ -17,7 +17,7 @@
 
 #include "util/err.h"
 
-#define DURATION_MAX_MS (INT64_C(36600) * 86400000)	/* 100 years of 366 days */
+#define DURATION_MAX_MS (INT64_C(36600) * 86400000) /* 100 years of 366 days */
 #define DURATION_TEXT_SIZE 32
 
 /*

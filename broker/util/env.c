@@ -22,7 +22,7 @@ static int64_t system_wall_ms(void *data)
 	return clock_ms(CLOCK_REALTIME);
 }
 
-/* Goes on while the host sleeps, unlike CLOCK_MONOTONIC: a lease does not live longer for it. */
+/* CLOCK_BOOTTIME includes suspend, which must not prolong a lease. */
 static int64_t system_mono_ms(void *data)
 {
 	(void)data;
@@ -40,9 +40,9 @@ static void system_random(void *data, void *out, size_t len)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0) {
-			static const char text[] = "lessor: no randomness from the system\n";
+			static const char text[] = "lessor: getrandom failed\n";
 
-			/* Keys and tokens without it would be worse than none. */
+			/* Never generate predictable keys and tokens. */
 			(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
 			abort();
 		}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything the core may ask of the world. The daemon fills it from the
- * operating system (env_system); a test fills it from a virtual clock, a seeded
- * generator and a simulated cloud, and runs the same core.
+ * Everything that the core uses of the outside world. The daemon fills it from the operating
+ * system (env_system); a test fills it with a virtual clock, a seeded generator and a simulated
+ * cloud, and runs the same core.
  *
  * All functions may be called from any thread.
  */
@@ -15,21 +15,21 @@
 
 struct env_http_request {
 	const char *method;
-	const char *url;		/* whole URL; the caller has checked its origin */
+	const char *url;		/* complete; the caller has checked its origin */
 	const char *authorization;	/* header value, or NULL; never logged */
 	const void *body;		/* NULL if none; sent as application/json */
 	size_t body_len;
-	int fresh;			/* use a connection that nothing was sent on before */
-	int64_t timeout_ms;		/* for all of it, the body of the response included */
+	int fresh;			/* use a new connection */
+	int64_t timeout_ms;		/* in total, including the response body */
 	size_t max_response;		/* bytes; a larger response is ENV_HTTP_BROKEN */
-	const atomic_int *cancel;	/* may be NULL; becomes non-zero to give up early */
+	const atomic_int *cancel;	/* may be NULL; non-zero cancels the request */
 };
 
 enum env_http_outcome {
-	ENV_HTTP_NOT_SENT,	/* nothing reached the other side */
-	ENV_HTTP_ANSWERED,	/* a complete response */
-	ENV_HTTP_LOST,		/* sent, or maybe, and no complete response */
-	ENV_HTTP_BROKEN,	/* not a valid response */
+	ENV_HTTP_NOT_SENT, /* nothing was sent */
+	ENV_HTTP_ANSWERED, /* a complete response */
+	ENV_HTTP_LOST,	   /* possibly sent, and no complete response */
+	ENV_HTTP_BROKEN,   /* not a valid response */
 };
 
 struct env_http_response {
@@ -40,25 +40,25 @@ struct env_http_response {
 	char content_type[64];
 	char request_id[64];		/* X-Correlation-Id or X-Request-Id */
 	int64_t retry_after_ms;		/* -1: absent */
-	int64_t rate_limit;		/* RateLimit-Limit, -1: absent */
+	int64_t rate_limit;		/* RateLimit-Limit; -1: absent */
 	int64_t rate_remaining;
-	int64_t rate_reset_s;		/* unix seconds */
-	char error[160];		/* when not answered */
+	int64_t rate_reset_s; /* seconds since 1970 */
+	char error[160];      /* unless ENV_HTTP_ANSWERED */
 };
 
 struct env {
 	void *data;
 	int64_t (*wall_ms)(void *data);	/* since 1970; may jump */
-	int64_t (*mono_ms)(void *data);	/* since some start; never goes back */
+	int64_t (*mono_ms)(void *data); /* since an arbitrary start; never decreases */
 	void (*random)(void *data, void *out, size_t len);
 	/* Blocks. Always fills `response`; env_http_response_fini frees it. */
 	void (*http)(void *data, const struct env_http_request *request,
 		     struct env_http_response *response);
-	/* A numbered place where a test may kill the process. `name` is a literal. */
+	/* A point at which a test may kill the process. `name` is a literal. */
 	void (*point)(void *data, const char *name);
 };
 
-/* So many ms from now, by the real clock: what waits for threads takes. */
+/* The time `ms` from now on the real clock, for functions that wait for other threads. */
 struct timespec env_after_ms(clockid_t clock, int64_t ms);
 
 static inline int64_t env_wall_ms(const struct env *env)
@@ -79,6 +79,6 @@ static inline void env_point(const struct env *env, const char *name)
 		env->point(env->data, name);
 }
 
-/* Clocks and randomness of this system; http and point are left NULL. */
+/* The system's clocks and random numbers; `http` and `point` are NULL. */
 void env_system(struct env *env);
 void env_http_response_fini(struct env_http_response *response);

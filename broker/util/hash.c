@@ -10,7 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-/* Fetched once: an implicit fetch takes locks and most of a microsecond on every call. */
+/* Fetched once, because an implicit fetch locks and costs almost a microsecond per call. */
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256;
 
@@ -82,9 +82,9 @@ uint32_t hash_fnv32(const void *data, size_t len)
 	return h;
 }
 
-/* Groups of `bits` from the top, as digits of `alphabet`; the last is filled up with zeros. */
+/* Encodes groups of `bits` bits, most significant first; the last group is padded with zeros. */
 static size_t bits_encode(const void *data, size_t len, const char *alphabet, unsigned int bits,
-		     char *out)
+			  char *out)
 {
 	const unsigned char *p = data;
 	unsigned int have = 0;

@@ -8,8 +8,8 @@
 #include "util/hash.h"
 
 #define RAW 32
-#define LINE 70		/* columns of a PEM body, as ssh-keygen's */
-#define BLOCK 8		/* what a private section without a cipher is padded to */
+#define LINE 70 /* columns of the PEM body, as in ssh-keygen */
+#define BLOCK 8 /* an unencrypted private section is padded to a multiple of this */
 
 static const char type[] = "ssh-ed25519";
 
@@ -32,14 +32,14 @@ static void put_number(struct wire *w, uint32_t value)
 	put_raw(w, bytes, sizeof(bytes));
 }
 
-/* RFC 4251: a length and the bytes. */
+/* RFC 4251: the length and the bytes. */
 static void put_string(struct wire *w, const void *data, size_t len)
 {
 	put_number(w, (uint32_t)len);
 	put_raw(w, data, len);
 }
 
-/* The private section of OpenSSH's PROTOCOL.key: once more the pair, and padding. */
+/* The private section of OpenSSH's PROTOCOL.key: the key pair again, and padding. */
 static void put_private(struct wire *w, const unsigned char seed[RAW],
 			const unsigned char public[RAW], uint32_t check)
 {
@@ -87,7 +87,7 @@ static int public_half(const unsigned char seed[RAW], unsigned char public[RAW])
 
 int hostkey_make(const struct env *env, struct hostkey *ret, struct err *err)
 {
-	static const char magic[] = "openssh-key-v1";	/* its NUL counts */
+	static const char magic[] = "openssh-key-v1"; /* including the NUL */
 	unsigned char seed[RAW], public[RAW], text[76];
 	struct wire blob = { .len = 0 }, key = { .len = 0 };
 	uint32_t check;
@@ -97,7 +97,7 @@ int hostkey_make(const struct env *env, struct hostkey *ret, struct err *err)
 	env_random(env, &check, sizeof(check));
 	if (public_half(seed, public)) {
 		hash_wipe(seed, sizeof(seed));
-		return err_set(err, ERR_INTERNAL, "libcrypto makes no ed25519 key");
+		return err_set(err, ERR_INTERNAL, "libcrypto cannot generate an Ed25519 key");
 	}
 	put_string(&blob, type, strlen(type));
 	put_string(&blob, public, sizeof(public));

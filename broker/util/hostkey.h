@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A machine's SSH host key, made before the machine is: its public half is told to who
- * will log in, so that already the first connection is checked; its private half goes to
- * the machine and is forgotten. Any thread.
+ * The SSH host key of a machine, generated before the machine is created. Clients get the
+ * public key, so that they can verify the first connection; the private key is sent to the
+ * machine and not kept. Any thread.
  */
 #pragma once
 
@@ -13,9 +13,9 @@
 
 struct hostkey {
 	char public_line[HOSTKEY_PUBLIC_ROOM];	/* "ssh-ed25519 BASE64", without a comment */
-	char private_pem[512];			/* as OpenSSH writes it, unencrypted */
+	char private_pem[512];			/* OpenSSH format, unencrypted */
 };
 
-/* From `env`'s randomness. -1: libcrypto makes no ed25519 key; *ret is all zero then. */
+/* Uses env's random numbers. -1 if libcrypto lacks Ed25519; then *ret is zeroed. */
 int hostkey_make(const struct env *env, struct hostkey *ret, struct err *err);
 void hostkey_wipe(struct hostkey *key);

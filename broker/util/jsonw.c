@@ -20,7 +20,7 @@ static int is_plain(unsigned char c)
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 #define HIGH EACH(0x80)
 
-/* Is one of the eight bytes not plain? A borrow or carry comes only out of one that is not. */
+/* 1 if one of the eight bytes is not plain. Only such a byte causes a borrow or carry. */
 static inline int has_special(uint64_t x)
 {
 	uint64_t quote = x ^ EACH('"');
@@ -46,7 +46,7 @@ static inline int is_all_plain(const char *s, size_t len)
 		memcpy(&x, s, len);
 		return !has_special(x);
 	}
-	/* The last word may overlap the one before. */
+	/* The last word may overlap the previous one. */
 	for (size_t i = 0; i + sizeof(x) < len; i += sizeof(x)) {
 		if (has_special(word_at(s + i)))
 			return 0;
@@ -77,7 +77,7 @@ static void add_special(struct buf *out, uint32_t c)
 	}
 }
 
-/* Plain runs are copied whole; what is not UTF-8 becomes U+FFFD. */
+/* Copies plain runs whole; replaces invalid UTF-8 with U+FFFD. */
 static void add_escaped(struct buf *out, const char *s, size_t len)
 {
 	buf_addc(out, '"');
@@ -244,7 +244,7 @@ void jsonw_time(struct jsonw *w, const char *key, int64_t ms)
 	if (!ms)
 		return;
 	value_begin(w, key);
-	/* The NUL of the text gives way to the closing quote. */
+	/* The closing quote overwrites the NUL of the text. */
 	to = buf_reserve(w->out, TIME_TEXT_ROOM + 1);
 	if (!to)
 		return;

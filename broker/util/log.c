@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A line is built in a buffer of LOG_LINE_MAX bytes and written with one call that
- * does not wait: poll first, and a pipe that polls writable takes a page whole.
- * Everything but the level is guarded by `lock`.
+ * Each line is built in a buffer of LOG_LINE_MAX bytes and written with one call that does not
+ * block: a pipe that poll reports as writable accepts a page. `lock` guards everything but the
+ * level.
  */
 #include "util/log.h"
 
@@ -26,12 +26,12 @@
 #include "util/time.h"
 #include "util/utf8.h"
 
-#define LOG_LINE_MAX 4096		/* PIPE_BUF: a longer line could be torn or block */
-#define TEXT_MAX 1000		/* bytes of the sentence as shown */
-#define VALUE_MAX 256		/* bytes of a field's value as shown */
+#define LOG_LINE_MAX 4096 /* PIPE_BUF: a longer write could be split or block */
+#define TEXT_MAX 1000	  /* bytes shown of the sentence */
+#define VALUE_MAX 256	  /* bytes shown of a field's value */
 #define SECRETS_MAX 64
-#define SECRET_MIN 6		/* a shorter one would blank out ordinary words */
-#define SECRET_FORMS 4		/* as it is, base64, base64url, percent-encoded */
+#define SECRET_MIN 6   /* bytes; shorter ones would match ordinary words */
+#define SECRET_FORMS 4 /* plain, base64, base64url, percent-encoded */
 
 struct out {
 	char data[LOG_LINE_MAX];
@@ -125,7 +125,7 @@ static char *percent_encode(const char *s)
 	return out;
 }
 
-/* Ends before the characters that depend on what follows the secret. */
+/* The length of the encoding that does not depend on what follows the secret. */
 static size_t base64_fixed(size_t len)
 {
 	return len * 8 / 6;
@@ -153,7 +153,7 @@ void log_secret(const char *secret)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Length of the longest secret that begins at `s`, 0 if none does. */
+/* The length of the longest secret at `s`; 0: none. */
 static size_t secret_at(const char *s)
 {
 	size_t i, best = 0;
@@ -167,7 +167,7 @@ static size_t secret_at(const char *s)
 
 /* ---- building a line ------------------------------------------------------------ */
 
-/* Keeps room for the end of the line. */
+/* Reserves space for the end of the line. */
 static void out_add(struct out *o, const char *s, size_t len)
 {
 	if (len < sizeof(o->data) - 16 - o->len) {
@@ -181,7 +181,7 @@ static void out_adds(struct out *o, const char *s)
 	out_add(o, s, strlen(s));
 }
 
-/* Line and paragraph separators, and the marks that turn the direction of text. */
+/* Line and paragraph separators, and characters that change the direction of text. */
 static int is_hidden(uint32_t c)
 {
 	return (c >= 0x7f && c <= 0x9f) || (c >= 0x200b && c <= 0x200f) ||
@@ -207,7 +207,7 @@ static void out_add_char(struct out *o, const char *s, size_t n, uint32_t c, int
 	}
 }
 
-/* Escaped, secrets replaced, cut after `max` bytes of the original. */
+/* Escapes, replaces secrets, and truncates after `max` bytes of the original. */
 static void out_add_text(struct out *o, const char *s, size_t max, int quoted)
 {
 	size_t len = strlen(s), used = 0;
@@ -249,7 +249,7 @@ static void build_json(struct out *o, const char *when, enum log_level level, co
 	out_adds(o, "\",\"msg\":");
 	out_add_quoted(o, text, TEXT_MAX);
 	for (; f && f->key; f++) {
-		/* A field that does not fit whole would leave JSON that is none. */
+		/* A truncated field would make the JSON invalid. */
 		if (o->len + strlen(f->key) + VALUE_MAX * 6 + 64 > sizeof(o->data))
 			break;
 		out_adds(o, ",");
@@ -289,7 +289,7 @@ static void build_human(struct out *o, const char *when, enum log_level level, c
 	o->data[o->len++] = '\n';
 }
 
-/* 0 written, -1 not now. */
+/* 0, or -1 if it would block. */
 static int out_write_locked(const char *data, size_t len)
 {
 	struct pollfd p = { .fd = out_fd, .events = POLLOUT };
@@ -302,14 +302,14 @@ static int out_write_locked(const char *data, size_t len)
 			return -1;
 		n = write(out_fd, data, len);
 	}
-	/* A torn line is ended, so that the next one stands alone. */
+	/* Terminate a partial line. */
 	if (n > 0 && (size_t)n < len)
 		(void)!write(out_fd, "\n", 1);
 	return n > 0 ? 0 : -1;
 }
 
 static void line_build(struct out *o, enum log_level level, const char *text,
-		  const struct log_field *fields)
+		       const struct log_field *fields)
 {
 	char when[TIME_TEXT_ROOM];
 	struct timespec now;
@@ -339,7 +339,7 @@ void log_write(enum log_level level, const struct log_field *fields, const char 
 
 	pthread_mutex_lock(&lock);
 	if (dropped) {
-		snprintf(lost, sizeof(lost), "%llu log lines were dropped: the reader is slow",
+		snprintf(lost, sizeof(lost), "%llu log lines were dropped: slow reader",
 			 (unsigned long long)dropped);
 		line_build(&o, LOG_LEVEL_WARNING, lost, NULL);
 		if (out_write_locked(o.data, o.len) == 0)

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One line per event: a sentence first, then fields. Written to one descriptor
- * (standard error by default) as JSON or for people; never blocks for long:
- * when the reader is slow, lines are dropped and counted. Any thread.
+ * One line per event, a sentence followed by fields, to one descriptor (standard error by
+ * default), as text or JSON. Never blocks: if the reader is slow, lines are dropped and
+ * counted. Any thread.
  *
- * Values that came from outside are escaped and cut at 256 bytes. Secrets are
- * never given to these functions; log_secret registers one so that it is
- * replaced should it turn up inside another text.
+ * Values are escaped and truncated to 256 bytes. Do not log secrets; log_secret registers one
+ * so that it is replaced if it occurs in another text.
  */
 #pragma once
 
 #include <stdint.h>
 
 enum log_level {
-	LOG_LEVEL_ERROR = 3,	/* an operator must act */
-	LOG_LEVEL_WARNING = 4,	/* degraded, handled; the text ends in what is done about it */
-	LOG_LEVEL_NOTICE = 5,	/* the service's own changes of state */
-	LOG_LEVEL_INFO = 6,	/* changes of leases */
+	LOG_LEVEL_ERROR = 3,   /* needs operator action */
+	LOG_LEVEL_WARNING = 4, /* degraded, handled; the text says how */
+	LOG_LEVEL_NOTICE = 5,  /* state changes of the service */
+	LOG_LEVEL_INFO = 6,    /* state changes of leases */
 	LOG_LEVEL_DEBUG = 7,
 };
 
@@ -29,7 +28,7 @@ struct log_field {
 };
 
 void log_setup(int fd, enum log_format format, enum log_level level);
-int log_level_parse(const char *text);	/* -1 if there is none of that name */
+int log_level_parse(const char *text); /* -1: no such level */
 const char *log_level_name(int level);
 void log_secret(const char *secret);	/* copied; at most 64 of them */
 int log_enabled(enum log_level level);

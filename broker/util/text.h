@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Texts of fixed size, as the records have them. */
+/* Strings in arrays of fixed size. */
 #pragma once
 
 #include <string.h>
 
-/* Copies and terminates; what does not fit is cut, NULL is "". */
+/* Copies and terminates `from`, truncated if necessary; NULL is "". */
 static inline void text_set(char *to, size_t size, const char *from)
 {
 	size_t len = from ? strlen(from) : 0;
@@ -16,5 +16,5 @@ static inline void text_set(char *to, size_t size, const char *from)
 	to[len] = '\0';
 }
 
-/* For an array, whose size the compiler knows. */
+/* text_set for an array of known size. */
 #define TEXT_SET(field, from) text_set((field), sizeof(field), (from))

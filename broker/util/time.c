@@ -3,7 +3,7 @@
 
 #define DAY_MS INT64_C(86400000)
 
-/* Howard Hinnant's civil_from_days and back: years begin in March, so leap days come last. */
+/* Howard Hinnant's civil_from_days and its inverse: years begin in March, leap days are last. */
 static void date_of_days(int64_t days, int *year, int *month, int *day)
 {
 	int64_t z = days + 719468;
@@ -68,7 +68,7 @@ void time_format(int64_t ms, char out[TIME_TEXT_ROOM])
 	*p = '\0';
 }
 
-/* Reads exactly `digits` digits at *p and then the character `after` (0: none). */
+/* Reads exactly `digits` digits at *p, followed by the character `after` (0: none). */
 static int get_digits(const char **p, int digits, char after, int *ret)
 {
 	int value = 0;
@@ -92,7 +92,7 @@ static int month_days(int year, int month)
 	return days[month - 1] + (month == 2 && leap);
 }
 
-/* ".123" after the seconds, and "Z" or "+01:00" to the end. */
+/* Optionally ".123", then "Z" or "+01:00", then the end. */
 static int get_fraction_and_offset(const char *p, int *ret_ms, int *ret_minutes)
 {
 	int ms = 0, scale = 100, sign, hours, minutes;

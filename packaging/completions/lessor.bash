@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# Completes lessor(1). Leases and accounts are asked of the server that the line itself
-# would ask, for two seconds at most; what comes back is a name or is dropped.
+# Completes lessor(1). Leases and accounts come from the lessord that the command line would
+# use, within two seconds; anything that does not look like a name is dropped.
 
-# lessor ARG..., as the line would call it. Words that a shell would still change ask nothing.
+# Runs lessor ARG... with the line's connection options; not if a word needs shell expansion.
 _lessor_ask() {
 	local word
 	for word in "${ask[@]}"; do
@@ -12,7 +12,7 @@ _lessor_ask() {
 	timeout 2 "${program/#\~\//$HOME/}" "${ask[@]/#\~\//$HOME/}" "$@" 2>/dev/null </dev/null
 }
 
-# Leases that FILTER (all, live) lets through; a slug names a lease only while it lives.
+# Leases that match FILTER (all, live). Slugs name live leases only.
 _lessor_leases() {
 	local id slug state rest
 	while read -r id slug state rest; do
@@ -34,7 +34,7 @@ _lessor_attention() {
 	done < <(_lessor_ask list --attention)
 }
 
-# The first column below HEADING, up to an empty line.
+# The first column of a table, from HEADING to an empty line.
 _lessor_column() {
 	local name rest inside=""
 	while read -r name rest; do

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import Broker, BrokerCase, need, until  # noqa: E402
 
-NOTHING = "0 leases left with something at a provider\n"
+NOTHING = "0 leases with resources left at a provider\n"
 
 
 class Owed(BrokerCase):
@@ -30,7 +30,7 @@ class Owed(BrokerCase):
         self.assertEqual(self.owed(), (code, text, ""))
 
     def left(self, *lines):
-        self.said(7, "".join(line + "\n" for line in lines) + "%d lease%s left with something at a"
+        self.said(7, "".join(line + "\n" for line in lines) + "%d lease%s with resources left at a"
                   " provider\n" % (len(lines), "" if len(lines) == 1 else "s"))
 
     def line(self, lease, state, kept="-"):
@@ -102,7 +102,7 @@ class Owed(BrokerCase):
             lines = out.splitlines()
             self.assertEqual(sorted(line.split()[0] for line in lines[:-1]),
                              sorted(lease["id"] for lease in leases))
-            self.assertEqual(lines[-1], "105 leases left with something at a provider")
+            self.assertEqual(lines[-1], "105 leases with resources left at a provider")
             list(pool.map(self.release, leases))
 
 
@@ -136,7 +136,7 @@ class Elsewhere(unittest.TestCase):
             self.edit("/store\n", place + "\n")
             code, out, err = self.owed()
             self.assertEqual((code, out), (0, NOTHING))
-            self.assertIn("there is no store " + self.broker.home + place, err)
+            self.assertIn("there is no database " + self.broker.home + place, err)
             self.assertFalse(os.path.exists(self.broker.home + place))
             self.doCleanups()
 

@@ -104,7 +104,7 @@ class RunsFile(unittest.TestCase):
         os.rename(desk.runs, desk.home + "/aside")
         desk.start()
         self.has_runs(desk)
-        self.assertIn("the file of run history was not there", desk.log())
+        self.assertIn("the run history file was missing", desk.log())
 
     def test_a_damaged_one(self):
         desk = self.desk()
@@ -129,7 +129,7 @@ class RunsFile(unittest.TestCase):
         answer = desk.new_run()
         self.assertEqual((answer.status, answer.error), (503, "store_unavailable"), answer)
         self.is_without_runs(desk)
-        self.assertEqual(desk.log().count("run history cannot be used"), 1)
+        self.assertEqual(desk.log().count("run history is unavailable"), 1)
         desk.stop()
         os.unlink(desk.home + "/fail")
         desk.start()

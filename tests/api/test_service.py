@@ -171,7 +171,7 @@ class Notify(Home):
         self.assertEqual(notices.next(PATIENCE)["RELOADING"], "1")
         notice = notices.next(PATIENCE)
         self.assertEqual(notice["READY"], "1")
-        self.assertIn("refused", notice["STATUS"])
+        self.assertIn("the last reload failed", notice["STATUS"])
         self.assertEqual(service.ask("GET", "/v1/health").status, 200)
 
 
@@ -307,7 +307,7 @@ class Sockets(Home):
                                 (not_listening, "not a listening socket")):
             service.sockets = [wrong]
             self.assertEqual(service.ends(), 2)
-            self.assertIn("a socket of the service manager's: ", service.log())
+            self.assertIn("socket passed by the service manager: ", service.log())
             self.assertIn(sentence, service.log())
         # Meant for another process: as if there were none.
         service.listen_pid = "1"

@@ -133,7 +133,7 @@ class Config(unittest.TestCase):
             provider = self.providers.get(section)
             if (section, key) in needed or provider and "required" in provider[key]:
                 self.assertIsNone(item.default())
-                self.assertIn("It must be said.", item.text)
+                self.assertIn("Required.", item.text)
             elif provider:
                 self.assertEqual(item.default(), provider[key]["preset"], key)
             else:
@@ -171,7 +171,7 @@ class Config(unittest.TestCase):
             if not item.range():
                 # Then the program knows of none either.
                 self.assertNotIn("max", option)
-                self.assertNotIn(item.words[3:], (["Ar", "time"], ["Ar", "number"]), key)
+                self.assertNotIn(item.words[3:], (["Ar", "duration"], ["Ar", "number"]), key)
                 continue
             low, high = (as_ms(end) for end in item.range())
             unit = "ms" if re.search(r"[a-z]", item.range()[1]) else ""
@@ -241,7 +241,7 @@ class Config(unittest.TestCase):
             value = {"log_level": "debug"}.get(key, value)
             self.conf({**least, ("server", "log_level"): "notice", (section, key): value})
             daemon.send_signal(signal.SIGHUP)
-            said = until(b"was read again")
+            said = until(b"configuration reloaded")
             self.assertEqual("needs a restart" in said,
                              section != "limits" and (section, key) not in taken,
                              f"[{section}] {key} = {value}: {said}")

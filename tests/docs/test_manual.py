@@ -107,7 +107,7 @@ endpoint = http://127.0.0.1:1/v1
     def test_environment(self):
         used = set()
         for path in glob.glob(SOURCE + "/broker/**/*.c", recursive=True):
-            if "/cli/" not in path:
+            if "/broker/cli/" not in path:
                 used |= set(re.findall(r'(?:getenv|number)\("([A-Z_]+)"', read(path)))
         # Only in a build whose daemon a test may kill.
         used -= {"LESSOR_CRASH_AT", "LESSOR_CRASH_COUNT"}
@@ -133,7 +133,7 @@ endpoint = http://127.0.0.1:1/v1
             tried[mode] |= {arg[2:] for arg in args if arg.startswith("--")} | {"config"}
             return self.lessord(*args, **kwargs)
 
-        self.assertIn("is fine", told("run", "--check-config"))
+        self.assertIn("is valid", told("run", "--check-config"))
         self.assertIn("[limits]", told("run", "--dump-config"))
         self.assertNotIn("word", told("run", "--dump-config"))
         self.assertIn("name=hetzner", told("run", "--dump-provider", "hetzner"))
@@ -141,7 +141,7 @@ endpoint = http://127.0.0.1:1/v1
         self.assertIn("0 leases", told("run", "--owed"))
         told("run", "--version")
         told("run", "--help")
-        roles = re.findall(r"--role is ([a-z, ]+)", told("token", "token", "add", "--owner", "a",
+        roles = re.findall(r"--role must be ([a-z, ]+)", told("token", "token", "add", "--owner", "a",
                                                          "--role", "nonsense", code=2))
         roles = re.findall(r"user|reader|admin", roles[0])
         text = "\n".join(self.token_options["role"].body)

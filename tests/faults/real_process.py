@@ -176,7 +176,7 @@ class Process(unittest.TestCase):
             answer = b.ask("POST", "/v1/leases", b.alice, cli_body())
             self.assertEqual(answer.status, 429, answer)
         self.rewrite(b, good.replace("max_active_per_owner = 1", "max_active_per_owner = 2"))
-        self.hup(b, "was read again")
+        self.hup(b, "configuration reloaded")
         second = self.create(b)
         for lease_id in (kept, second):
             self.release(b, lease_id)

@@ -316,7 +316,7 @@ equal "and its one machine" "$(grep -o '^cbx_[0-9a-f]*\|[1-9][0-9]* lease' "$wor
 	"$lease 1 lease"
 must "apt removes" apt-get remove -y lessord lessor lessor-dev
 equal "and warns of what runs on" "$(grep -o 'WARNING: .*\.' "$work/out")" \
-	"WARNING: 1 lease left with something at a provider."
+	"WARNING: 1 lease with resources left at a provider."
 grep -q "A purge forgets them" "$work/out" || fail "nothing is said of a purge"
 ok "saying what a purge does"
 [ ! -e /usr/sbin/lessord ] || fail "the program is still there"

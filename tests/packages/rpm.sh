@@ -498,7 +498,7 @@ ok "the lease outlives the upgrade"
 rpm -qp --qf '%{PREUN}' "$work"/2/lessord-[0-9]*.rpm >"$top/preun"
 chroot "$top" /bin/sh /preun 0 >"$work/found" 2>&1 || fail "%preun"
 must "an erase would warn of the lease" \
-	grep -qx "WARNING: 1 lease left with something at a provider." "$work/found"
+	grep -qx "WARNING: 1 lease with resources left at a provider." "$work/found"
 [ -z "$debian" ] || asked "--no-reload disable --now lessord.service lessord.socket"
 chroot "$top" /bin/sh /preun 1 >"$work/found" 2>&1 || fail "%preun of an upgrade"
 must "an upgrade does not" [ ! -s "$work/found" ]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""A server that says what a test tells it to, and remembers what it was asked."""
+"""A scripted server that records its requests."""
 import http.server
 import json
 import socketserver
 import threading
 
-DROP = object()     # close the connection without an answer
-HANG = object()     # say nothing until the client goes away
+DROP = object()     # close the connection without a response
+HANG = object()     # never respond
 PATIENCE = 60
 
 

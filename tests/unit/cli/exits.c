@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The numbers are a promise: this table changes only with a major version. */
+/* Scripts depend on the numbers: this table changes only with a major version. */
 #include "cli/exits.h"
 
 #include <setjmp.h>

@@ -32,7 +32,7 @@ static void bad(const char *text, const char *why)
 	char *line = NULL;
 
 	if (!keyfile_parse(text, "f.pub", &line, &err))
-		fail_msg("'%s' was taken", text);
+		fail_msg("'%s' was accepted", text);
 	assert_null(line);
 	if (!strstr(err.text, why))
 		fail_msg("'%s' is not in: %s", why, err.text);
@@ -53,7 +53,7 @@ static void keys(void **state)
 	bad("ssh-ed25519\n", "damaged");
 	bad("ssh-ed25519 AAAA\n", "damaged");
 	bad("ssh-ed25519 !" ED25519, "damaged");
-	/* the blob of another type */
+	/* the blob is of another type */
 	bad("ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "damaged");
 	bad(ED25519 "\n" ECDSA "\n", "more than one");
 }
@@ -95,7 +95,7 @@ static void the_default_is_the_best_there_is(void **state)
 	keyfile_fini(&key);
 	assert_int_equal(mkdir(ssh, 0700), 0);
 	put(rsa, "-----BEGIN RSA PRIVATE KEY-----\n");
-	assert_int_equal(keyfile_load(NULL, &key, &err), -1);	/* never the private half */
+	assert_int_equal(keyfile_load(NULL, &key, &err), -1); /* never the private key */
 	keyfile_fini(&key);
 	put(ecdsa, ECDSA "\n");
 	assert_int_equal(keyfile_load(NULL, &key, &err), 0);

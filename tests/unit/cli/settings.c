@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A flag beats the environment, and that beats the file. */
+/* Options override the environment, which overrides the file. */
 #include "cli/settings.h"
 
 #include <setjmp.h>
@@ -108,7 +108,7 @@ static void the_url(void **state)
 	load("http://flag", NULL);
 	assert_string_equal(got.url, "http://flag");
 	assert_string_equal(got.url_from, "--url");
-	setenv("LESSOR_URL", "", 1);	/* empty is not said */
+	setenv("LESSOR_URL", "", 1); /* empty counts as not set */
 	load(NULL, NULL);
 	assert_string_equal(got.url, "http://crab");
 }
@@ -118,7 +118,7 @@ static void the_token(void **state)
 	(void)state;
 	load("http://x", NULL);
 	assert_null(got.token);
-	conf("token_file = token1\nurl = http://x\n");	/* beside the settings file */
+	conf("token_file = token1\nurl = http://x\n"); /* relative to the settings file */
 	load(NULL, NULL);
 	assert_string_equal(got.token, "tok1");
 	conf("token_file = ~/lessor/token2\nurl = http://x\n");

@@ -96,7 +96,7 @@ class Release(Case):
         self.assertEqual(len(server.seen("POST", "/release")), 3)
 
     def test_other_servers(self):
-        """The reference's fields, without ours."""
+        """A coordinator without our extensions."""
         old = lease("released", cleanupStartedAt="2026-08-21T10:00:00Z",
                     releaseDeletesServer=True)
         new = lease("released", releaseDeletesServer=True)
@@ -348,7 +348,7 @@ class Reading(Case):
         lines = r.out.splitlines()
         self.assertEqual(len(lines), 4)
         self.assertRegex(lines[0], r"^LEASE +SLUG +STATE")
-        self.assertIn("long-" * 20 + "\\x1b[1m", r.out)     # nothing is cut
+        self.assertIn("long-" * 20 + "\\x1b[1m", r.out)     # nothing is truncated
         self.assertNotIn("cbx_000000000003", r.out)
         self.assertEqual(len(self.run_cli("list", "--json", code=0).json()["leases"]), 3)
         self.assertEqual(len(self.run_cli("list", "--all", "--json", code=0).json()["leases"]), 2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""lessor create: progress, lost answers, Ctrl-C, failures."""
+"""lessor create: progress, lost responses, Ctrl-C, failures."""
 import os
 import re
 import signal
@@ -150,7 +150,7 @@ class Create(Case):
         self.assertEqual(cancel[0].body, {"createAttemptID": posted["createAttemptID"]})
 
     def test_a_refusal_after_a_lost_answer_is_taken_back(self):
-        """The refused repetition says nothing of what the lost one may have made."""
+        """A refused repetition proves nothing about the lost request."""
         answers = [DROP, error(429, "slow_down"), error(401, "unauthorized")]
 
         def script(request):

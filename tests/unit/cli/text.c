@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a server sends must not reach the terminal as anything but text. */
+/* A response must not send control sequences to the terminal. */
 #include "cli/text.h"
 
 #include <setjmp.h>
@@ -42,7 +42,7 @@ static void broken_utf8_is_shown_as_bytes(void **state)
 	(void)state;
 	safe("\xff" "a", "\\xffa");
 	safe("\xc0\x9b", "\\xc0\\x9b");			/* overlong ESC-like */
-	safe("\xe2\x82", "\\xe2\\x82");			/* cut short */
+	safe("\xe2\x82", "\\xe2\\x82");			/* truncated */
 	safe("\xed\xa0\x80", "\\xed\\xa0\\x80");	/* a surrogate */
 }
 

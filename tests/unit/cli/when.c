@@ -18,9 +18,10 @@ static void durations_are_whole_seconds(void **state)
 		{ "1h30m", 5400 }, { "366d", 366 * 86400 }, { "1s", 1 },
 	};
 	static const char *const bad[] = {
-		"", "90", "1h30", "m", "h1", "-5m", "1.5h", "5 m", "5x", "500ms", "1s500ms", "0",
-		"0s", "367d",
-		"99999999999999999999s", "30m1h", "\x1b[2J",
+		"",	   "90",      "1h30", "m",    "h1",
+		"-5m",	   "1.5h",    "5 m",  "5x",   "500ms",
+		"1s500ms", "0",	      "0s",   "367d", "99999999999999999999s",
+		"30m1h",   "\x1b[2J",
 	};
 	struct err err;
 	int64_t seconds;

@@ -63,7 +63,7 @@ static void listeners(void **state)
 	assert_false(l.is_loopback);
 	assert_int_equal(value_listen("[::]:80", &l, &err), 0);
 	assert_false(l.is_loopback);
-	/* A mapped loopback address reaches loopback only, but it is not what anybody means. */
+	/* A mapped loopback address is loopback, but not treated as such: probably a mistake. */
 	assert_int_equal(value_listen("[::ffff:127.0.0.1]:80", &l, &err), 0);
 	assert_false(l.is_loopback);
 	assert_int_equal(value_listen("unix:/run/lessor/lessord.sock", &l, &err), 0);
@@ -115,11 +115,8 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),
-		cmocka_unit_test(money),
-		cmocka_unit_test(listeners),
-		cmocka_unit_test(lists),
-		cmocka_unit_test(names),
+		cmocka_unit_test(numbers), cmocka_unit_test(money), cmocka_unit_test(listeners),
+		cmocka_unit_test(lists),   cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole files: what they give, and where the finger points when they are wrong. */
+/* Whole files: their values, and the file and line that an error names. */
 #include "config/config.h"
 
 #include <setjmp.h>
@@ -58,7 +58,7 @@ static void bad(const char *text, int line, const char *why)
 		fail_msg("'%s' is not '%s... %s ...'", err.text, place, why);
 }
 
-static void presets(void **state)
+static void defaults(void **state)
 {
 	struct config *c = good(ACCOUNT);
 
@@ -77,7 +77,7 @@ static void presets(void **state)
 	assert_int_equal(c->accounts[0].image_count, 1);
 	assert_null(c->accounts[0].account.token);
 	assert_int_equal(c->accounts[0].line, 1);
-	/* As the provider says; and what is kept is protected there. */
+	/* settle: as the provider declares; kept servers are protected. */
 	assert_int_equal(c->settle_ms, 0);
 	assert_int_equal(c->accounts[0].account.settle_ms, 0);
 	assert_int_equal(c->accounts[0].account.protect_retained, 1);
@@ -104,7 +104,8 @@ static void all_of_it(void **state)
 		 "image = c\nmax_steps = 4\nrate_per_hour = 3000\ntoken_file = %s\n"
 		 "settle = 1m30s\nprotect_retained = no\n"
 		 "endpoint = http://127.0.0.1:9/v1 ; not a comment of the value\nkeys = account\n"
-		 "[account two]\nprovider = other\nlocations = x\n", token);
+		 "[account two]\nprovider = other\nlocations = x\n",
+		 token);
 	c = good(text);
 	assert_int_equal(c->listen_count, 3);
 	assert_true(c->listen[1].family == CONFIG_UNIX && c->listen[1].line == 3);
@@ -143,36 +144,37 @@ static void the_place_is_named(void **state)
 	(void)state;
 	bad("x = 1\n", 1, "before the first section");
 	bad("[sever]\n" ACCOUNT, 1, "allowed: [server], [sweep], [runs], [limits]");
-	bad("\n[account]\n", 2, "no section [account]");
-	bad("[server]\nlisten_on = 1\n", 2, "no key 'listen_on' in [server]; allowed: listen, ");
-	bad("[server]\nstore = /a\nstore = /b\n", 3, "'store' is there twice");
-	bad("[server]\n[limits]\n[server]\n", 3, "[server] is there twice");
-	bad("[limits]\n[limits]\n", 2, "twice");
-	bad("[class a]\ntypes = x\n[class a]\n", 3, "twice");
-	bad(ACCOUNT ACCOUNT, 4, "twice");
-	bad(ACCOUNT "zone = a\nzone = b\n", 5, "'zone' is there twice");
+	bad("\n[account]\n", 2, "unknown section [account]");
+	bad("[server]\nlisten_on = 1\n", 2,
+	    "unknown key 'listen_on' in [server]; allowed: listen, ");
+	bad("[server]\nstore = /a\nstore = /b\n", 3, "duplicate key 'store'");
+	bad("[server]\n[limits]\n[server]\n", 3, "duplicate section [server]");
+	bad("[limits]\n[limits]\n", 2, "duplicate");
+	bad("[class a]\ntypes = x\n[class a]\n", 3, "duplicate");
+	bad(ACCOUNT ACCOUNT, 4, "duplicate");
+	bad(ACCOUNT "zone = a\nzone = b\n", 5, "duplicate key 'zone'");
 	bad("[server]\nstore\n", 2, "KEY = VALUE");
 	bad("[server]\nstore =\n", 2, "no value");
-	bad("[server]\n  store = /a\n", 2, "begin with a blank");
+	bad("[server]\n  store = /a\n", 2, "begin with a space");
 	bad("[server\n", 1, "alone on its line");
 	bad("[server] x\n", 1, "alone on its line");
 	bad("[server]\nlog = xml\n", 2, "log: 'xml' is neither human nor json");
 	bad("[server]\nlog_level = loud\n", 2, "error, warning");
 	bad("[server]\nworker_threads = 0\n", 2, "worker_threads: '0' is not a whole number from"
 	    " 1");
-	bad("[class a]\ntypes = x, x\n", 2, "twice");
+	bad("[class a]\ntypes = x, x\n", 2, "duplicate");
 	bad("[class a]\n" ACCOUNT, 1, "needs types");
 	bad("[class A]\n", 1, "name");
 	bad("[account 1]\n", 1, "begins with a letter");
 	bad("[account a]\nlocations = x\n", 1, "needs provider");
 	bad("[account a]\nprovider = x\n", 1, "needs locations");
 	bad(ACCOUNT "Endpoint = x\n", 4, "the provider's own");
-	bad(ACCOUNT "token = x\n", 4, "does not belong into this file");
+	bad(ACCOUNT "token = x\n", 4, "must not be in this file");
 	bad(ACCOUNT "settle = 0\n", 4, "settle: ");
 	bad(ACCOUNT "settle = 2h\n", 4, "settle: ");
 	bad(ACCOUNT "protect_retained = maybe\n", 4, "protect_retained: ");
 	bad("[server]\n", 0, "no [account NAME]");
-	bad("[limits]\ndefault_ttl = 2d\n" ACCOUNT, 0, "default_ttl is more than max_ttl");
+	bad("[limits]\ndefault_ttl = 2d\n" ACCOUNT, 0, "default_ttl exceeds max_ttl");
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "[server]\nstore = /", 18);
 	strcpy(text + 300, "\n");
@@ -186,8 +188,8 @@ static void the_bind_is_never_widened(void **state)
 	bad("[server]\nlisten = [::]:8480\n" ACCOUNT, 2, "tokens would cross the network");
 	bad("[server]\nlisten = 192.0.2.1:8480\nbehind_proxy = no\n" ACCOUNT, 2, "behind_proxy ="
 	    " yes");
-	bad("[server]\nlisten = 127.0.0.1:1, 127.0.0.1:1\n" ACCOUNT, 2, "twice");
-	bad("[server]\ntls_certificate = /a\n" ACCOUNT, 0, "belong together");
+	bad("[server]\nlisten = 127.0.0.1:1, 127.0.0.1:1\n" ACCOUNT, 2, "duplicate");
+	bad("[server]\ntls_certificate = /a\n" ACCOUNT, 0, "must be set together");
 	config_free(good("[server]\nlisten = 0.0.0.0:8480\nbehind_proxy = yes\n" ACCOUNT));
 	config_free(good("[server]\nlisten = 0.0.0.0:8480\ntls_certificate = /a\ntls_key ="
 		" /b\n" ACCOUNT));
@@ -228,7 +230,7 @@ static void tokens_are_private(void **state)
 	unlink(token);
 	snprintf(text, sizeof(text), ACCOUNT "token_file = %s\n", dir);
 	bad(text, 1, "not a regular file");
-	bad(ACCOUNT "token_file = /a\ncredential = b\n", 1, "one of them is enough");
+	bad(ACCOUNT "token_file = /a\ncredential = b\n", 1, "mutually exclusive");
 	unsetenv("CREDENTIALS_DIRECTORY");
 	bad(ACCOUNT "credential = token\n", 1, "LoadCredential=token");
 	bad(ACCOUNT "credential = ../token\n", 4, "name");
@@ -251,7 +253,7 @@ static void others_may_not_write_it(void **state)
 	(void)state;
 	put(file, ACCOUNT, 0646);
 	assert_int_equal(config_load(file, CONFIG_WHOLE, &c, &err), -1);
-	assert_non_null(strstr(err.text, "written by others"));
+	assert_non_null(strstr(err.text, "writable by other users"));
 	assert_int_equal(config_load(dir, CONFIG_WHOLE, &c, &err), -1);
 	assert_non_null(strstr(err.text, "not a regular file"));
 	assert_int_equal(config_load("/nonexistent/x", CONFIG_WHOLE, &c, &err), -1);
@@ -281,7 +283,7 @@ static void a_reload_knows_its_limits(void **state)
 	config_free(f);
 }
 
-/* Read again, a dump gives the same dump, and a preset is what an empty file has. */
+/* A dump that is loaded yields the same dump, and defaults those of an empty file. */
 static void a_dump_says_the_same(void **state)
 {
 	struct config *a = good("[server]\nlisten = 127.0.0.1:1, [::1]:0\nlisten = unix:/run/x\n"
@@ -315,14 +317,14 @@ static void a_dump_says_the_same(void **state)
 	assert_non_null(strstr(text[0], "\n#tls_key =\n"));
 	assert_non_null(strstr(text[0], "\nimages = debian-12, Fedora\n"));
 	assert_non_null(strstr(text[0], "\nkeys = account\n"));
-	/* Of the account: it was left open, and 0 could not be said. */
+	/* Of the account: not set, and 0 is not a valid value. */
 	assert_non_null(strstr(text[0], "\n#settle =\nprotect_retained = no\n"));
 	config_free(a);
 	free(text[0]);
 	free(text[1]);
 }
 
-/* The example says what the presets are: every key in it is there, commented out. */
+/* The example shows the defaults of all keys, commented out. */
 static void the_example_is_right(void **state)
 {
 	FILE *from = fopen(EXAMPLE, "r");
@@ -337,8 +339,7 @@ static void the_example_is_right(void **state)
 	while (fgets(line, sizeof(line), from)) {
 		const char *start = line;
 
-		/* "#key = value" is a preset, "#"
-			" text" is text; the account at its end is the operator's. */
+		/* "#key = value" is a default, "# text" is text; [account] is the operator's. */
 		if (line[0] == '#' && line[1] >= 'a' && line[1] <= 'z' && strstr(line, " = ")) {
 			start++;
 			keys++;
@@ -349,7 +350,7 @@ static void the_example_is_right(void **state)
 		}
 		if (strncmp(start, "credential", 10) == 0 || strncmp(start, "token_file", 10) == 0 ||
 		    strncmp(start, "tls_", 4) == 0 || strncmp(start, "settle", 6) == 0)
-			continue;	/* these need files, or have no preset */
+			continue; /* these need files, or have no default */
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", start);
 	}
 	fclose(from);
@@ -392,7 +393,7 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(presets),
+		cmocka_unit_test(defaults),
 		cmocka_unit_test(all_of_it),
 		cmocka_unit_test(the_place_is_named),
 		cmocka_unit_test(the_bind_is_never_widened),

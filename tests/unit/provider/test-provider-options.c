@@ -144,10 +144,14 @@ static void test_refusals(void **state)
 
 static void test_values(void **state)
 {
-	static const char *const pairs[] = { "name", "blue", "size", "100", "big", "-7", "backups",
-					    "Yes",
-					     "boot_timeout", "90", "keys", "account", "endpoint",
-					     "http://127.0.0.1:8080/v1/", NULL, NULL };
+	static const char *const pairs[] = { "name",	     "blue",
+					     "size",	     "100",
+					     "big",	     "-7",
+					     "backups",	     "Yes",
+					     "boot_timeout", "90",
+					     "keys",	     "account",
+					     "endpoint",     "http://127.0.0.1:8080/v1/",
+					     NULL,	     NULL };
 	struct toy toy;
 	struct lessor_provider table = table_of();
 	struct account_config config = config_of(pairs, "tttoken");

@@ -62,7 +62,7 @@ static void forms(void **state)
 	assert_int_equal(parse(words, 2, &count, 2, "--token-file=x=y", "--wait=3m"), 2);
 	assert_string_equal(file, "x=y");
 	assert_string_equal(length, "3m");
-	/* an optional value is only taken with '=' */
+	/* an optional value needs '=' */
 	assert_int_equal(parse(words, 2, &count, 2, "--wait", "ref"), 2);
 	assert_int_equal(wait_seen, 1);
 	assert_null(length);
@@ -109,7 +109,7 @@ static void abbreviated(void **state)
 	assert_int_equal(parse(NULL, 0, NULL, 2, "--js", "--tok=f"), 2);
 	assert_int_equal(json, 1);
 	assert_string_equal(file, "f");
-	/* a whole name that another begins with, in either table */
+	/* a complete name that is also an abbreviation of another one */
 	assert_int_equal(parse(NULL, 0, NULL, 1, "--wait=1s"), 1);
 	assert_string_equal(length, "1s");
 	assert_int_equal(parse(NULL, 0, NULL, 1, "--wai"), -1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A check that fails ends the process, and says where and why. */
+/* A failed check aborts, and prints where and why. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 
 #include "util/bug.h"
 
-/* Runs the check with that value in a child; its wait status, and what it wrote. */
+/* Runs the check in a child process; returns its wait status and its output. */
 static int check_in_child(int value, char *ret, size_t size)
 {
 	int ends[2], status;
@@ -64,7 +64,7 @@ static void what_does_not_hold_aborts(void **state)
 	assert_non_null(strstr(text, "BUG: "));
 	assert_non_null(strstr(text, "bug.c:"));
 	assert_non_null(strstr(text, "check_in_child: value > 1"));
-	/* The backtrace: at least this test's own frames. */
+	/* The backtrace contains at least the frames of this test. */
 	assert_non_null(strstr(text, "util-bug"));
 }
 

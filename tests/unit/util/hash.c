@@ -45,7 +45,7 @@ static void test_hmac(void **state)
 	check_hex(out, 32, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
-/* RFC 4648, section 10, in our dress */
+/* RFC 4648, section 10, in lower case and without padding */
 static void test_encodings(void **state)
 {
 	static const struct {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The pair is right (tests/unit/bootstrap lets ssh-keygen read it), new each time, and wiped. */
+/* The key pair is valid (tests/unit/bootstrap checks it with ssh-keygen), random, and wiped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@ static void fixed_random(void *data, void *out, size_t len)
 	memset(out, 7, len);
 }
 
-/* Of 32 bytes of 7. */
+/* For the seed of 32 bytes with the value 7. */
 static void known_pair(void **state)
 {
 	struct hostkey key;

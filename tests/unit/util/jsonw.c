@@ -92,7 +92,7 @@ static void test_times(void **state)
 	buf_fini(&b);
 }
 
-/* Whatever bytes go in, an independent reader accepts what comes out. */
+/* For any input bytes, an independent parser accepts the output. */
 static void test_strings(void **state)
 {
 	static const char *const in[] = {
@@ -121,7 +121,7 @@ static void test_strings(void **state)
 	}
 }
 
-/* Each byte at each place of a word of eight, against the rules said byte by byte. */
+/* Each byte at each position in a word of eight, against the rules applied byte by byte. */
 static void test_bytes(void **state)
 {
 	char in[20], want[128];
@@ -161,7 +161,7 @@ static void test_bytes(void **state)
 	buf_fini(&b);
 }
 
-/* Whatever the maximum is: all of it, or the mark and no more than the maximum. */
+/* For any maximum: the whole output, or `overflow` and no more than the maximum. */
 static void test_every_maximum(void **state)
 {
 	static const char whole[] = "{\"at\":\"2026-08-21T10:00:00.000Z\",\"a\":\"b\\\"c\",\"n\":-15}";

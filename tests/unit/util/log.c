@@ -35,7 +35,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* What was written so far, without the time of a human line. */
+/* The output so far, without the times of text lines. */
 static const char *read_all(int skip)
 {
 	static char text[1 << 17];
@@ -94,7 +94,7 @@ static void test_json(void **state)
 	assert_string_equal(json_string_value(json_object_get(got, "k")), "a\"\\\n\xef\xbf\xbd");
 	json_decref(got);
 
-	/* The worst that can be given is still one line of JSON. */
+	/* The worst input still yields one line of JSON. */
 	for (i = 0; i < sizeof(hard) - 1; i++)
 		hard[i] = (char)(i % 2 ? '\x01' : '"');
 	hard[i] = '\0';
@@ -129,13 +129,13 @@ static void test_secret(void **state)
 	log_setup(pipe_fds[1], LOG_HUMAN, LOG_LEVEL_INFO);
 	log_secret("tok/en+12345");
 	log_secret("tok/en+1234567890");
-	log_secret("abc");	/* too short: would hide words */
+	log_secret("abc"); /* too short: would match ordinary words */
 	log_secret(NULL);
 	log_info(LOG_FIELDS({ "h", "Bearer tok/en+1234567890." }), "abc tok/en+12345, %s",
 		 "dG9rL2VuKzEyMzQ1 tok%2Fen%2B12345");
 	assert_string_equal(read_all(HUMAN), "info abc ***, *** *** h=\"Bearer ***.\"\n");
 
-	/* across the cut */
+	/* across the truncation */
 	memset(value, 'v', 250);
 	strcpy(value + 250, "tok/en+1234567890");
 	log_info(LOG_FIELDS({ "k", value }), "x");
