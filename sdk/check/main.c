@@ -34,7 +34,8 @@ static int path_absolute(const char *path, char *ret, size_t room, struct err *e
 	int len;
 
 	if (path[0] != '/' && !getcwd(here, sizeof(here)))
-		return err_set(err, ERR_INVALID, "provider '%s': cannot determine the current directory", path);
+		return err_set(err, ERR_INVALID,
+			       "provider '%s': cannot determine the current directory", path);
 	len = snprintf(ret, room, "%s%s%s", here, path[0] == '/' ? "" : "/", path);
 	if (len < 0 || (size_t)len >= room)
 		return err_set(err, ERR_INVALID, "provider '%.64s': path too long", path);
@@ -51,7 +52,7 @@ static int name_check(const struct provider *provider, struct err *err)
 	if (strncmp(file, name, len) == 0 && strcmp(file + len, ".so") == 0)
 		return 0;
 	return err_set(err, ERR_REFUSED,
-		       "provider '%s' rejected: its name is '%s', so lessord would look for %s.so",
+		       "provider '%s' refused: its name is '%s', so lessord would look for %s.so",
 		       provider->path, name, name);
 }
 

@@ -58,27 +58,27 @@ static const struct option options[] = {
 };
 
 static const char help[] =
-"usage: hetzner-sim [options]\n"
-"A simulated Hetzner Cloud API on a local port; administration under /_sim/.\n\n"
-"  --listen ADDRESS:PORT     address to listen on (127.0.0.1:0; port 0: any)\n"
-"  --admin-listen ADDR:PORT  a second port, stays open when /_sim/listener closes the first\n"
-"  --port-file FILE          write the port number to FILE once it is open\n"
-"  --token TOKEN             a token to accept (repeatable; default: any token)\n"
-"  --readonly-token TOKEN    a read-only token\n"
-"  --scenario FILE           JSON: config, tokens, catalogue, objects, faults\n"
-"  --clock real|virtual      virtual: time advances only with POST /_sim/advance\n"
-"  --speed N                 simulated seconds per real second (1)\n"
-"  --epoch SECONDS           initial Unix time of the clock (now)\n"
-"  --create-ms, --off-ms, --boot-ms, --lag-ms, --delete-ms, --ip-delete-ms, --power-ms N\n"
-"                            durations in the life of a server, in simulated milliseconds\n"
-"  --rate-limit on|off|N     N requests per hour (on: 3600)\n"
-"  --quota NAME=N            servers, dedicated_cores, primary_ips, keys\n"
-"  --seed N                  seed for ids and probabilities (0)\n"
-"  --lease-label KEY         the label that identifies a lease (lessor-lease)\n"
-"  --boxes                   run an sshd on its own loopback address for each running server\n"
-"  --box-user NAME           user that boxes run as, if started as root (nobody)\n"
-"  --box-net 127.A.B.0       their first address (random in 127.64.0.0/10)\n"
-"  --list-faults             print the kinds of faults\n";
+	"usage: hetzner-sim [options]\n"
+	"A simulated Hetzner Cloud API on a local port; administration under /_sim/.\n\n"
+	"  --listen ADDRESS:PORT     address to listen on (127.0.0.1:0; port 0: any)\n"
+	"  --admin-listen ADDR:PORT  a second port, stays open when /_sim/listener closes the first\n"
+	"  --port-file FILE          write the port number to FILE once it is open\n"
+	"  --token TOKEN             a token to accept (repeatable; default: any token)\n"
+	"  --readonly-token TOKEN    a read-only token\n"
+	"  --scenario FILE           JSON: config, tokens, catalogue, objects, faults\n"
+	"  --clock real|virtual      virtual: time advances only with POST /_sim/advance\n"
+	"  --speed N                 simulated seconds per real second (1)\n"
+	"  --epoch SECONDS           initial Unix time of the clock (now)\n"
+	"  --create-ms, --off-ms, --boot-ms, --lag-ms, --delete-ms, --ip-delete-ms, --power-ms N\n"
+	"                            durations in the life of a server, in simulated milliseconds\n"
+	"  --rate-limit on|off|N     N requests per hour (on: 3600)\n"
+	"  --quota NAME=N            servers, dedicated_cores, primary_ips, keys\n"
+	"  --seed N                  seed for ids and probabilities (0)\n"
+	"  --lease-label KEY         the label that identifies a lease (lessor-lease)\n"
+	"  --boxes                   run an sshd on its own loopback address for each running server\n"
+	"  --box-user NAME           user that boxes run as, if started as root (nobody)\n"
+	"  --box-net 127.A.B.0       their first address (random in 127.64.0.0/10)\n"
+	"  --list-faults             print the kinds of faults\n";
 
 struct settings {
 	struct cloud_config cloud;
@@ -304,8 +304,8 @@ static int serve_cloud(struct settings *s, struct cloud *cloud)
 	if (!shell) {
 		int no_boxes = err.kind == SHELL_NO_BOXES;
 
-		fprintf(stderr, "hetzner-sim: %s%s\n", no_boxes ? "boxes are not supported here: " : "",
-			err.text);
+		fprintf(stderr, "hetzner-sim: %s%s\n",
+			no_boxes ? "boxes are not supported here: " : "", err.text);
 		return no_boxes ? EXIT_NO_BOXES : 1;
 	}
 	if (s->scenario)

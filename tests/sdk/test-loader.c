@@ -104,7 +104,7 @@ static void test_absolute_path(void **state)
 	snprintf(path, sizeof(path), "%s/other.so", PLUGINS);
 	assert_int_equal(provider_load(NULL, path, &provider, NULL), 0);
 	assert_string_equal(provider.table.name, "another");
-	refused(PLUGINS, "other", "calls itself 'another'");
+	refused(PLUGINS, "other", "its name is 'another'");
 	refused(NULL, "./other.so", "must be absolute");
 }
 
@@ -149,10 +149,10 @@ static void test_abi(void **state)
 	(void)state;
 	assert_int_equal(LESSOR_ABI_MAJOR, 0);
 	assert_int_equal(LESSOR_ABI_MINOR, 3);
-	refused(PLUGINS, "abi", "speaks ABI 7.3, this lessor speaks ABI 0.3: install a newer lessor");
-	refused(PLUGINS, "minor", "speaks ABI 0.4, this lessor speaks ABI 0.3: install a newer lessor");
-	refused(PLUGINS, "past", "speaks ABI 0.2, this lessor speaks ABI 0.3: rebuild the provider");
-	refused(PLUGINS, "first", "speaks ABI 1.1, this lessor speaks ABI 0.3");
+	refused(PLUGINS, "abi", "has ABI 7.3, this lessor has ABI 0.3: install a newer lessor");
+	refused(PLUGINS, "minor", "has ABI 0.4, this lessor has ABI 0.3: install a newer lessor");
+	refused(PLUGINS, "past", "has ABI 0.2, this lessor has ABI 0.3: rebuild the provider");
+	refused(PLUGINS, "first", "has ABI 1.1, this lessor has ABI 0.3");
 }
 
 static void check_action(const struct action_case *c)
@@ -201,14 +201,14 @@ static void test_actions_dumped(void **state)
 static void test_bad_table(void **state)
 {
 	(void)state;
-	refused(PLUGINS, "tiny", "its table says 8 bytes");
+	refused(PLUGINS, "tiny", "its table has 8 bytes");
 	refused(PLUGINS, "half", "ends within an operation");
 	refused(PLUGINS, "null", "returns no table");
 	refused(PLUGINS, "nosymbol", "no symbol 'lessor_provider_entry_v1'");
-	refused(PLUGINS, "lacking", "lacks the operation 'list'");
+	refused(PLUGINS, "lacking", "has no operation 'list'");
 	refused(PLUGINS, "badname", "its name must be");
 	refused(PLUGINS, "auth", "http_auth must be");
-	refused(PLUGINS, "noactions", "it makes requests and declares no actions");
+	refused(PLUGINS, "noactions", "it uses HTTP but declares no actions");
 	refused(PLUGINS, "noway", "it declares neither http_auth nor LESSOR_OWN_IO");
 	refused(PLUGINS, "negative", "visible_within_ms is negative");
 	refused(PLUGINS, "badoption", "option 2: its key must be");
@@ -250,10 +250,10 @@ static void test_bad_file(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	for (size_t most = 64; most < (size_t)st.st_size; most += 97) {
 		copy("good", "half", most, 0644);
-		refused(room, "half", "it is cut short");
+		refused(room, "half", "it is truncated");
 	}
 	copy("good", "half", (size_t)st.st_size - 1, 0644);
-	refused(room, "half", "it is cut short");
+	refused(room, "half", "it is truncated");
 
 	snprintf(path, sizeof(path), "%s/text.so", room);
 	FILE *out = fopen(path, "w");

@@ -328,7 +328,7 @@ class InstallTest(unittest.TestCase):
         self.assertIn("name=folder\n", said)
         self.assertIn("option.base.required=1\n", said)
         # Each refusal is one line.
-        for name, change, why in (("other", None, "calls itself 'folder'"),
+        for name, change, why in (("other", None, "its name is 'folder'"),
                                   ("open", 0o666, "must not be writable"),
                                   ("none", 0, "No such file")):
             plugin = f"{place}/{name}.so"

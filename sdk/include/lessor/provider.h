@@ -132,7 +132,7 @@ extern "C" {
 #define LESSOR_DONE 1		/* the operation's goal is reached */
 #define LESSOR_PENDING 2	/* in progress; call again after the stated wait (lessor_pending) */
 #define LESSOR_RETRY 3		/* failed; the same step may work later (lessor_retry) */
-#define LESSOR_REFUSED 4	/* cannot work as requested; operator or client must act (lessor_refuse) */
+#define LESSOR_REFUSED 4 /* cannot work as requested; operator or client must act (lessor_refuse) */
 #define LESSOR_GONE 5		/* cleanup: nothing of this lease is left; inspect: it does not exist */
 /*
  * Any other value, and DONE from provision without LESSOR_OUT_HOST, is a breach of
@@ -163,16 +163,16 @@ extern "C" {
 #define LESSOR_KIND_KEY 2	/* a login key object */
 #define LESSOR_KIND_ADDRESS 3
 #define LESSOR_KIND_VOLUME 4
-#define LESSOR_KIND_SENTINEL 5	/* an object that proves which account this is */
+#define LESSOR_KIND_SENTINEL 5 /* an object that proves which account this is */
 #define LESSOR_KIND_OTHER 6
 
-#define LESSOR_STATE_INTENDED 1	/* about to be created; after a restart: outcome unknown */
+#define LESSOR_STATE_INTENDED 1 /* about to be created; after a restart: outcome unknown */
 #define LESSOR_STATE_UNKNOWN 2	/* the create's response was lost */
 #define LESSOR_STATE_PRESENT 3	/* exists, id known */
 #define LESSOR_STATE_DELETING 4	/* delete accepted, absence not yet proven */
 #define LESSOR_STATE_GONE 5	/* proven absent */
 #define LESSOR_STATE_RETAINED 6	/* kept by a no-delete release: never deleted */
-#define LESSOR_STATE_DISOWNED 7	/* an operator gave it up: no longer managed */
+#define LESSOR_STATE_DISOWNED 7 /* an operator gave it up: no longer managed */
 /* A permit was granted: a delete may be under way. Seen only within a step. */
 #define LESSOR_STATE_DELETE_AUTHORIZED 8
 #define LESSOR_STATE_DELETE_UNKNOWN 9	/* a delete was or may have been sent: outcome unknown */
@@ -180,7 +180,7 @@ extern "C" {
 #define LESSOR_STATE_HANDED_OVER 11	/* another lease uses and owns it now */
 /* Removal of its protection may be under way. Seen only within a step. */
 #define LESSOR_STATE_UNPROTECT_AUTHORIZED 12
-#define LESSOR_STATE_UNPROTECT_UNKNOWN 13	/* the protection was or may have been removed */
+#define LESSOR_STATE_UNPROTECT_UNKNOWN 13 /* the protection was or may have been removed */
 
 /* ---- The ledger as a step sees it ---------------------------------------- */
 
@@ -196,7 +196,7 @@ struct lessor_resource {
 	uint32_t kind;		/* LESSOR_KIND_ */
 	uint32_t state;		/* LESSOR_STATE_ */
 	uint32_t attempt;	/* the attempt it belongs to; 0: shared by all attempts */
-	uint32_t ours;		/* 1: created by this lease, may be deleted; 0: reused, never deleted */
+	uint32_t ours; /* 1: created by this lease, may be deleted; 0: reused, never deleted */
 };
 
 /* One attempt with one server type in one location; numbered from 1. */
@@ -221,11 +221,11 @@ struct lessor_lease {
 	const char *image;		/* the image asked for, as the provider names it */
 	const char *architecture;	/* "x86" or "arm" */
 	const char *public_key;		/* the client's key, one OpenSSH line, checked */
-	const char *account_key;	/* for the sentinel: a public key whose private key nobody has */
-	const char *user_data;		/* what the machine boots with */
+	const char *account_key; /* for the sentinel: a public key whose private key nobody has */
+	const char *user_data;	 /* what the machine boots with */
 	size_t user_data_len;
-	const char *cursor;		/* set by the last PENDING step, "" at first; <= 1000 bytes */
-	const char *sentinel_id;	/* the provider's id of the account's sentinel, "" while there is none */
+	const char *cursor; /* set by the last PENDING step, "" at first; <= 1000 bytes */
+	const char *sentinel_id; /* the provider's id of the account's sentinel, "" while there is none */
 	const char *const *types;	/* server types to try, best first */
 	size_t type_count;
 	const char *const *locations;	/* locations to try, best first */
@@ -237,7 +237,7 @@ struct lessor_lease {
 	size_t attempt_count;
 	size_t attempt_size;
 	int64_t created_ms;
-	int64_t deadline_ms;		/* when provisioning must be finished */
+	int64_t deadline_ms; /* when provisioning must be finished */
 };
 
 /* Final: nothing remains to be done for a resource in this state. */
@@ -267,12 +267,12 @@ struct lessor_observed {
 	const char *name;
 	const struct lessor_label *labels;
 	size_t label_count;
-	int64_t created_ms;		/* by the provider's clock; 0 if unknown */
+	int64_t created_ms; /* by the provider's clock; 0 if unknown */
 	/* For a listed server, informational; NULL if unknown. */
-	const char *status;		/* as the provider calls it */
+	const char *status; /* as the provider calls it */
 	const char *type;
 	const char *address;
-	uint32_t protection;		/* LESSOR_PROTECTION_: the provider's delete protection */
+	uint32_t protection; /* LESSOR_PROTECTION_: the provider's delete protection */
 	uint32_t reserved;
 };
 
@@ -286,11 +286,13 @@ struct lessor_observed {
 #define LESSOR_LABEL_ATTEMPT "lessor-attempt"	/* decimal */
 #define LESSOR_LABEL_KIND "lessor-kind"		/* "server", "key", ... */
 #define LESSOR_LABEL_OWNER "lessor-owner"	/* informational: reduced to the label grammar */
-#define LESSOR_LABEL_SIG "lessor-sig"		/* the host's signature over all of these except the owner */
+#define LESSOR_LABEL_SIG "lessor-sig" /* the host's signature over all of these except the owner */
 /* Labels that the host adds later (lessor_permit_change): */
-#define LESSOR_LABEL_RETAIN "lessor-retain"	/* kept by a no-delete release: the lease's epoch at the release, decimal */
-#define LESSOR_LABEL_GEN "lessor-gen"		/* sentinel: counter of the broker's starts and no-delete releases */
-#define LESSOR_LABEL_HOLDER "lessor-holder"	/* sentinel: the process that wrote lessor-gen */
+#define LESSOR_LABEL_RETAIN \
+	"lessor-retain" /* kept by a no-delete release: the lease's epoch at the release, decimal */
+#define LESSOR_LABEL_GEN \
+	"lessor-gen" /* sentinel: counter of the broker's starts and no-delete releases */
+#define LESSOR_LABEL_HOLDER "lessor-holder" /* sentinel: the process that wrote lessor-gen */
 
 /* Filled in by lessor_intend: the name and labels of the resource to create. */
 struct lessor_intent {
@@ -360,18 +362,18 @@ struct lessor_action {
 	const char *object_at;	/* READS, MAKES: the object in a 2xx response; LISTS: the array */
 	const char *id_at;	/* in the object: its id, a string or an integer */
 	const char *name_at;
-	const char *labels_at;	/* an object of strings */
+	const char *labels_at;	  /* an object of strings */
 	const char *protected_at; /* a boolean: true while deletion is refused */
 	/* READS of a running delete: {id} is the `action` of lessor_deleting */
-	const char *status_at;	/* from the root of the response: a string */
-	const char *failed;	/* its value if the delete failed for good: nothing was or will be deleted */
+	const char *status_at; /* from the root of the response: a string */
+	const char *failed; /* its value if the delete failed for good: nothing was or will be deleted */
 	/*
 	 * LISTS: query keys, each at most once in a request. NULL: the list has no such filter.
 	 * Filter a listing by name or by labels, never by both; the requests for its pages must
 	 * differ only in the page number.
 	 */
 	const char *by_name;	/* value: the exact name */
-	const char *by_labels;	/* value: a selector that contains both the instance and the lease */
+	const char *by_labels; /* value: a selector that contains both the instance and the lease */
 	const char *page;	/* value: the page's number, from 1 */
 	const char *next_at;	/* from the root: absent, null, false, 0 or "" on the last page */
 	uint32_t kinds;		/* LESSOR_KIND_BIT of the kinds of resource it applies to */
@@ -394,13 +396,13 @@ struct lessor_http_request {
 					 * already percent-encoded; may carry a query */
 	const void *body;		/* JSON, or NULL */
 	size_t body_len;
-	int64_t row;			/* ledger row of the effect; required for requests with an effect */
-	int64_t share_ms;		/* reads: accept the response to an identical request, also of another
+	int64_t row;	  /* ledger row of the effect; required for requests with an effect */
+	int64_t share_ms; /* reads: accept the response to an identical request, also of another
 					 * step, up to this old; 0: always send. A shared response proves no
 					 * absence and is not enough for a permit */
 };
 
-#define LESSOR_DID_NOT_HAPPEN 1	/* the request was not sent, for whatever reason */
+#define LESSOR_DID_NOT_HAPPEN 1 /* the request was not sent, for whatever reason */
 #define LESSOR_HAPPENED 2	/* a complete response was read: evaluate status and body */
 #define LESSOR_UNKNOWN 3	/* was or may have been sent, and there is no complete response */
 #define LESSOR_CONTRADICTORY 4	/* not an acceptable response: a redirect, too large, not HTTP */
@@ -409,26 +411,27 @@ struct lessor_http_response {
 	uint32_t size;			/* sizeof(struct lessor_http_response), set by the plugin */
 	uint32_t outcome;
 	int32_t status;			/* HTTP status; 0 unless outcome is HAPPENED */
-	uint32_t error_class;		/* LESSOR_CLASS_ if there is no response: RATE if the host's request
+	uint32_t error_class; /* LESSOR_CLASS_ if there is no response: RATE if the host's request
 					 * budget is used up, BUG if the request broke a rule above */
 	const char *body;		/* terminated by NUL as well; "" if none */
 	size_t body_len;
 	const char *content_type;	/* "" if none */
 	const char *request_id;		/* the provider's correlation id, for the log; "" if none */
 	const char *error;		/* one sentence if there is no response; "" otherwise */
-	int64_t wait_ms;		/* how long to wait, from Retry-After, RateLimit-* or the budget; 0 if
+	int64_t wait_ms; /* how long to wait, from Retry-After, RateLimit-* or the budget; 0 if
 					 * unknown */
-	int64_t age_ms;			/* age of a shared response */
+	int64_t age_ms;	 /* age of a shared response */
 };
 
 /* ---- Outputs: facts for the client, copied by the host ------------------- */
 
 #define LESSOR_OUT_HOST 1		/* address to connect to; required for DONE from provision */
 #define LESSOR_OUT_SERVER_ID 2		/* the id of a row of the lease that is PRESENT */
-#define LESSOR_OUT_SERVER_NAME 3	/* its name; with LESSOR_OWN_IO the machine's own name is accepted */
+#define LESSOR_OUT_SERVER_NAME \
+	3 /* its name; with LESSOR_OWN_IO the machine's own name is accepted */
 #define LESSOR_OUT_SERVER_TYPE 4
 #define LESSOR_OUT_LOCATION 5
-#define LESSOR_OUT_STATUS 6		/* inspect: its state as the provider calls it */
+#define LESSOR_OUT_STATUS 6 /* inspect: its state as the provider calls it */
 
 /* ---- The host's table ------------------------------------------------------ */
 
@@ -577,10 +580,10 @@ struct lessor_call {
  */
 struct lessor_waiting {
 	uint32_t size;			/* of this structure, set by the host */
-	int32_t verdict;		/* set by the plugin: what provision would return (DONE, PENDING,
+	int32_t verdict;	  /* set by the plugin: what provision would return (DONE, PENDING,
 					 * RETRY, REFUSED); left at 0: no verdict on this lease */
-	struct lessor_call *call;	/* the lease's own; must not be used for requests */
-	const struct lessor_lease *lease;	/* without user_data: observe creates nothing */
+	struct lessor_call *call; /* the lease's own; must not be used for requests */
+	const struct lessor_lease *lease; /* without user_data: observe creates nothing */
 };
 
 /* ---- Options: declared as data -------------------------------------------- */

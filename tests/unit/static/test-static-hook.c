@@ -230,7 +230,7 @@ static void a_reset_that_hangs(void **state)
 	assert_true(child > 1);
 	pool_world_go(&w, ID(1), 60000, is_in_attention);
 	l = pool_world_lease(&w, ID(1));
-	assert_non_null(strstr(l.attention, "it took longer than it may"));
+	assert_non_null(strstr(l.attention, "it exceeded its timeout"));
 	expect_end(child);
 	assert_true(pool_world_has(&w, "host-a1.json"));
 	pool_world_end(&w);
@@ -391,7 +391,7 @@ static void what_a_supervisor_leaves_behind(void **state)
 	assert_int_equal(lines(&w, "ran"), 1);
 	l = pool_world_lease(&w, ID(1));
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
-	assert_non_null(strstr(l.attention, "is over its time and cannot be ended"));
+	assert_non_null(strstr(l.attention, "exceeded its timeout and cannot be stopped"));
 	touch(&w, "fixed");
 	assert_int_equal(kill(rest, SIGKILL), 0);
 	pool_world_go(&w, ID(1), 3 * 3600000, is_clean);

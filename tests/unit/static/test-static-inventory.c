@@ -143,7 +143,7 @@ static void what_it_may_not_say(void **state)
 	bad("{'hosts': [{'name': 'x', 'address': 'a b'," TYPES "}]}", "address must be");
 	bad("{'hosts': [{'name': 'x', 'address': 5," TYPES "}]}", "address must be");
 	bad("{'hosts': [{" HOST "," TYPES "}, {'name': 'a1', 'address': '192.0.2.2'," TYPES "}]}",
-	    "host 2 (a1): name is there twice");
+	    "host 2 (a1): name is used twice");
 	bad("{'hosts': [{" HOST "," TYPES "}, {'name': 'a2', 'address': '192.0.2.1'," TYPES "}]}",
 	    "host 2 (a2): address is another host's");
 	bad("{'hosts': [{'name': 'x', 'address': 'x.example.com', 'probe': 'ssh'," TYPES "}]}",

@@ -366,7 +366,8 @@ static void nothing_without_the_lock(void **state)
 	pool_world_create(&w, ID(1), "small");
 	pool_world_settle(&w);
 	l = pool_world_lease(&w, ID(1));
-	assert_non_null(strstr(l.last_error, "somebody else has the state directory's lock"));
+	assert_non_null(strstr(l.last_error,
+			       "the state directory is locked by another process or account"));
 	assert_int_equal(pool_world_count(&w, "host-"), 0);
 	close(fd);
 	pool_world_go(&w, ID(1), 60000, is_active);
