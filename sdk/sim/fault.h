@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults as data. A rule says which requests it is for, how often, and what
- * goes wrong; the kinds are one list, from which the help and the parser come.
+ * Faults as data. A rule says which requests it applies to, how often, and what goes wrong.
+ * All kinds are in one list, from which help and parser are generated.
  *
- * Four sorts. ANSWER: another answer instead of the real one; nothing happens,
- * unless the fault says "effect": true. WIRE: the answer's way to the client.
- * LIFE: what becomes of the objects. BODY: lies in an otherwise good answer.
+ * There are four sorts. ANSWER: another response instead of the real one; the request is
+ * not executed, unless the fault has "effect": true. WIRE: transport of the response to the
+ * client. LIFE: behaviour of the objects. BODY: errors in an otherwise valid response.
  */
 #pragma once
 
@@ -127,20 +127,20 @@ enum { PLAN_MAX = 16 };
 struct plan {
 	struct plan_item {
 		enum fault_kind kind;
-		json_t *args;		/* a reference of our own */
+		json_t *args; /* owned reference */
 	} items[PLAN_MAX];
 	size_t count;
 };
 void plan_fini(struct plan *plan);
-/* Its args, or NULL. */
+/* The arguments of a fault, or NULL. */
 const json_t *plan_find(const struct plan *plan, enum fault_kind kind);
-/* The first one that answers instead; NULL: none does. */
+/* The first ANSWER fault, or NULL. */
 const struct plan_item *plan_find_answer(const struct plan *plan);
 int64_t args_int(const json_t *args, const char *key, int64_t otherwise);
 int args_true(const json_t *args, const char *key, int otherwise);
 const char *args_str(const json_t *args, const char *key, const char *otherwise);
 
-/* What a rule may look at. Strings are "" where the request says nothing. */
+/* What rules are matched against. Strings are "" if unknown. */
 struct fault_subject {
 	enum op op;
 	const char *method, *path;
@@ -152,12 +152,12 @@ struct fault_subject {
 struct rules;
 struct rules *rules_new(void);
 void rules_free(struct rules *rules);
-/* A rule, a list of rules, or {"faults": [...]}. All or, with an error, none are added. */
+/* Adds a rule, a list of rules, or {"faults": [...]}; on error none of them. */
 int rules_add(struct rules *rules, int64_t now_ms, const json_t *json, struct err *err);
 void rules_remove(struct rules *rules, int64_t id);	/* 0: all */
-/* Every rule that applies counts the request; `random` gives a number below 1. */
+/* Every matching rule counts the request; `draw` returns a random number below 1. */
 void rules_match(struct rules *rules, const struct fault_subject *subject,
 	double (*draw)(void *), void *arg, struct plan *ret);
-/* Finite rules that have not yet done all they were to do. */
+/* The number of finite rules that are not exhausted. */
 size_t rules_pending(const struct rules *rules);
 void rules_write(const struct rules *rules, struct buf *out);
