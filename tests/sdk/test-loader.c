@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads good and bad plugins and holds the loader to its sentences. */
+/* Loads valid and invalid plugins and checks the loader's messages. */
 #include "loader/loader.h"
 
 #include <setjmp.h>
@@ -17,7 +17,7 @@
 #include "util/alloc.h"
 #include "util/log.h"
 
-static char room[128];	/* a directory of our own, for files with bad manners */
+static char room[128]; /* a temporary directory for unacceptable files */
 static int log_pipe[2];
 
 static void refused(const char *dir, const char *name, const char *sentence)
@@ -33,7 +33,7 @@ static void refused(const char *dir, const char *name, const char *sentence)
 	assert_null(strstr(err.text, "/proc/self/fd"));
 }
 
-/* Copies a plugin into the room under a name, with a mode. */
+/* Copies a plugin to that directory, with a name and a mode. */
 static void copy(const char *from, const char *to, size_t most, mode_t mode)
 {
 	char path[512], data[65536];
@@ -81,7 +81,7 @@ static void test_good(void **state)
 	assert_non_null(strstr(text, "option.keys.choices=lease|account\n"));
 }
 
-/* Two files one after the other are two plugins, though the first descriptor was closed. */
+/* Two files are two plugins, although the first descriptor was closed. */
 static void test_two(void **state)
 {
 	struct provider a, b;
@@ -117,7 +117,7 @@ static void test_older(void **state)
 	assert_non_null(provider.table.list);
 	assert_null(provider.table.probe);
 	assert_int_equal(provider.plugin_size, offsetof(struct lessor_provider, probe));
-	/* And when `observe` did not exist yet. */
+	/* From before `observe` existed. */
 	assert_int_equal(provider_load(PLUGINS, "unobserving", &provider, NULL), 0);
 	assert_non_null(provider.table.retain);
 	assert_null(provider.table.observe);
@@ -143,7 +143,7 @@ static void test_newer(void **state)
 	assert_non_null(provider.table.list);
 }
 
-/* While its major version is 0, the language may change with each minor one. */
+/* While the major version is 0, minor versions are incompatible. */
 static void test_abi(void **state)
 {
 	(void)state;
@@ -169,7 +169,7 @@ static void check_action(const struct action_case *c)
 		fail_msg("%s is accepted", c->name);
 	if (c->says && !strstr(err.text, c->says))
 		fail_msg("%s: '%s' does not say '%s'", c->name, err.text, c->says);
-	/* It is the second one that is wrong. */
+	/* The second one is invalid. */
 	if (c->says && !c->count && !strstr(err.text, "refused: action 2: "))
 		fail_msg("%s: '%s' does not say which", c->name, err.text);
 }

@@ -154,7 +154,7 @@ def setUpModule():
     if not line:
         text = done.communicate(timeout=PATIENCE)[1].decode()
         if done.returncode == NO_BOXES:
-            print("SKIPPED: this system makes no boxes: " + text)
+            print("SKIPPED: this system does not support boxes: " + text)
             sys.exit(77)
         raise AssertionError("%d: %s" % (done.returncode, text))
     done.terminate()

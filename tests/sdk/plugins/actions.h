@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Actions with one thing wrong each, and those that are just right: what a plugin declares
- * and what the loader must say to it, in one table for both sides. Which of them the plugin
- * declares is in ACTION_CASE of the environment.
+ * Invalid actions, each with one error, and valid ones: the plugin's declaration and the
+ * loader's expected message, in one table for both sides. The environment variable
+ * ACTION_CASE selects the one that the plugin declares.
  */
 #pragma once
 
@@ -14,11 +14,11 @@
 
 struct action_case {
 	const char *name;
-	const char *says;	/* NULL: it is accepted */
+	const char *says; /* NULL: accepted */
 	struct lessor_action action;
-	size_t count;		/* 0: one of the usual size, after a good one */
+	size_t count; /* 0: one of the usual size, after a valid one */
 	size_t size;
-	int is_absent;		/* it says that there are some, and points nowhere */
+	int is_absent; /* a count without a table */
 };
 
 #define SERVERS LESSOR_KIND_BIT(LESSOR_KIND_SERVER)

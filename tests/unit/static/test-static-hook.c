@@ -163,9 +163,10 @@ static void a_failed_reset_keeps_the_host(void **state)
 	pool_world_release(&w, ID(1), 1);
 	pool_world_go(&w, ID(1), 60000, is_in_attention);
 	l = pool_world_lease(&w, ID(1));
-	assert_string_equal(l.attention, "the reset of host a1 failed: exit status 3; nobody else gets "
-			    "it before a reset has succeeded; when that is mended: lessor resolve "
-			    ID(1) " retry");
+	assert_string_equal(l.attention,
+			    "the reset of host a1 failed: exit status 3; the host "
+			    "stays allocated until a reset succeeds; when that is mended: lessor resolve " ID(
+				    1) " retry");
 	assert_string_equal(said(&w, "ran"), "a1 192.0.2.1\n");
 	/* It has come to nothing, so the next one needs a permit of its own. */
 	assert_int_equal(pool_world_state(&w, ID(1)), LESSOR_STATE_PRESENT);

@@ -121,7 +121,7 @@ static void what_it_may_not_say(void **state)
 	bad("{'hosts': {}}", "must be an object with a list \"hosts\"");
 	bad("{'hosts': [], 'defaults': []}", "an object \"defaults\"");
 	bad("{'hosts': [], 'host': []}", "host is neither");
-	bad("{'hosts': [], 'defaults': {'name': 'a'}}", "\"defaults\": name is not a key");
+	bad("{'hosts': [], 'defaults': {'name': 'a'}}", "\"defaults\": name is not a known key");
 	bad("{'hosts': [], 'defaults': {'port': 0}}", "\"defaults\": port must be a number");
 	bad("{'hosts': ['a1']}", "host 1 must be an object");
 	bad("{'hosts': [{" TYPES "}]}", "host 1: name is missing");
@@ -161,7 +161,7 @@ static void whose_it_may_be(void **state)
 	(void)state;
 	write_file("{'hosts': []}");
 	assert_int_equal(chmod(path, 0664), 0);
-	refused("writable by nobody else");
+	refused("writable only by its owner");
 	assert_int_equal(unlink(path), 0);
 	refused("cannot be opened");
 	assert_int_equal(mkdir(path, 0755), 0);
@@ -170,7 +170,7 @@ static void whose_it_may_be(void **state)
 	if (geteuid() == 0) {
 		write_file("{'hosts': []}");
 		assert_int_equal(chown(path, 12345, 12345), 0);
-		refused("must belong to root or to the user of lessord");
+		refused("must be owned by root or by lessord's user");
 	}
 }
 
