@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an inventory may say, and what is said about one that may not. And what becomes of a
- * command's words.
+ * Valid and invalid inventories and the messages about them; expansion of a command's words.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -105,7 +104,7 @@ static void what_it_may_say(void **state)
 	assert_int_equal(host->probe, PROBE_COMMAND);
 	assert_null(inventory_find(inventory, "d"));
 	inventory_free(inventory);
-	/* Several behind one address. */
+	/* Several hosts behind one address. */
 	inventory = good("{'defaults': {" TYPES "}, 'hosts': [{" HOST ", 'port': 2201},"
 			 "{'name': 'a2', 'address': '192.0.2.1', 'port': 2202}]}");
 	inventory_free(inventory);
