@@ -134,7 +134,7 @@ static int list_visit(void *arg, const struct thing *thing)
 	return inventory->is_full ? -1 : 0;
 }
 
-/* They carry no labels: which of them are ours the host knows by their ids. */
+/* They have no labels; the host recognises ours by their ids. */
 static int address_visit(void *arg, const struct thing *thing)
 {
 	struct account_inventory *inventory = arg;

@@ -23,7 +23,7 @@ static int read_kind(const json_t *order, enum cloud_kind *ret, struct err *err)
 	return err_set(err, ERR_INVALID, "unknown kind '%s'", name);
 }
 
-/* A server that has been running since it was made, as far as anybody sees. */
+/* Creates a server that is running immediately. */
 static void make_server(struct cloud *cloud, int project, const json_t *order,
 	const struct server_order *what)
 {

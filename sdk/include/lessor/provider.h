@@ -217,8 +217,8 @@ struct lessor_lease {
 	uint32_t size;			/* of this structure, set by the host */
 	uint32_t flags;			/* none yet */
 	const char *id;			/* the lease's id; for account work (probe) "" */
-	const char *slug;		/* a short name for people: [a-z0-9-]{1,41} */
-	const char *image;		/* the image asked for, as the provider names it */
+	const char *slug;		/* a short human-readable name: [a-z0-9-]{1,41} */
+	const char *image;		/* the requested image, as the provider names it */
 	const char *architecture;	/* "x86" or "arm" */
 	const char *public_key;		/* the client's key, one OpenSSH line, checked */
 	const char *account_key; /* for the sentinel: a public key whose private key nobody has */
