@@ -9,7 +9,7 @@
 #include "lookup.h"
 #include "protect.h"
 
-/* ---- the mark that proves which project the token opens ------------------------------- */
+/* ---- the sentinel, which proves which project the token opens ------------------------------- */
 
 static const struct lessor_resource *sentinel_row(const struct lessor_lease *account)
 {
@@ -25,11 +25,11 @@ static const struct lessor_resource *sentinel_row(const struct lessor_lease *acc
 static int probe_refused(struct hz *z, const struct reply *reply)
 {
 	if (reply->outcome == LESSOR_HAPPENED && reply->error_class == LESSOR_CLASS_AUTH)
-		return api_refuse(z->call, reply, "reading the account's mark");
-	return api_retry(z->call, reply, "reading the account's mark");
+		return api_refuse(z->call, reply, "reading the account's sentinel");
+	return api_retry(z->call, reply, "reading the account's sentinel");
 }
 
-/* The host counts its starts and no-delete releases there. */
+/* The host counts its starts and no-delete releases in the labels. */
 static int sentinel_count_up(struct hz *z, const struct lessor_resource *row,
 			     const struct thing *sentinel)
 {
@@ -41,10 +41,10 @@ static int sentinel_count_up(struct hz *z, const struct lessor_resource *row,
 	if (lessor_permit_change(z->call, row->row, LESSOR_CHANGE_LABELS, &seen, &change))
 		return LESSOR_DONE;
 	labels_write(z, row, &change, &reply);
-	/* A token that may only read proves the account, and can neither make nor delete. */
+	/* A read-only token proves the account but can neither create nor delete. */
 	if (reply.rule && reply.outcome == LESSOR_HAPPENED &&
 	    reply.error_class == LESSOR_CLASS_AUTH)
-		return api_refuse(z->call, &reply, "writing the account's mark");
+		return api_refuse(z->call, &reply, "writing the account's sentinel");
 	return LESSOR_DONE;
 }
 
@@ -59,18 +59,19 @@ static int probe_sentinel(struct hz *z, const struct lessor_resource *row)
 	api_get(z->call, path, 0, &reply);
 	if (reply.rule && reply.rule->on_get == GET_GONE)
 		return lessor_refuse(z->call, LESSOR_CLASS_ACCOUNT,
-				     "the account's mark %s (SSH key %s) is not there: another "
-				     "project, or somebody removed it", row->name, row->id);
+				     "the account's sentinel %s (SSH key %s) does not exist: "
+				     "the token opens another project, or somebody deleted it",
+				     row->name, row->id);
 	if (reply.rule)
 		return probe_refused(z, &reply);
 	if (parse_key(json_object_get(reply.root, "ssh_key"), LESSOR_KIND_SENTINEL, &key) ||
 	    strcmp(key.thing.id, row->id) != 0)
-		return api_nonsense(z->call, "reading the account's mark");
+		return api_nonsense(z->call, "reading the account's sentinel");
 	instance = thing_label(&key.thing, LESSOR_LABEL_INSTANCE);
 	if (strcmp(key.thing.name, row->name) != 0 ||
 	    (instance && strcmp(instance, lessor_broker_id(z->call)) != 0))
 		return lessor_refuse(z->call, LESSOR_CLASS_ACCOUNT,
-				     "SSH key %s is not the account's mark %s any more", row->id,
+				     "SSH key %s is no longer the account's sentinel %s", row->id,
 				     row->name);
 	return sentinel_count_up(z, row, &key.thing);
 }
@@ -83,15 +84,16 @@ int account_probe(struct hz *z)
 
 	if (row)
 		return probe_sentinel(z, row);
-	/* There is no PENDING here. */
+	/* probe cannot return PENDING. */
 	if (lookup_unsettled(z, LESSOR_KIND_SENTINEL, &verdict))
 		return verdict == LESSOR_PENDING ?
-		       lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
-				    "the account's mark was looked for; its ledger moved on") :
-		       verdict;
+			       lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
+					    "the account's sentinel was looked up and its ledger was "
+					    "updated") :
+			       verdict;
 	if (key_ensure(z, LESSOR_KIND_SENTINEL, z->lease->account_key, &id, &verdict) == 0)
 		return LESSOR_DONE;
-	/* Made, or found, and recorded: that it exists was seen just now. */
+	/* Created or found, and recorded: it was just seen to exist. */
 	return verdict == LESSOR_PENDING ? LESSOR_DONE : verdict;
 }
 
@@ -111,10 +113,10 @@ static int list_visit(void *arg, const struct thing *thing)
 	int is_sentinel = kind && strcmp(kind, "sentinel") == 0;
 	struct lessor_observed seen;
 
-	/* The provider's filter is asked, and not trusted. */
+	/* The provider's filter is used but not trusted. */
 	if (!instance || strcmp(instance, lessor_broker_id(inventory->call)) != 0)
 		return 0;
-	/* Both are SSH keys there. */
+	/* Keys and sentinels are both SSH keys at Hetzner. */
 	if (inventory->kind != LESSOR_KIND_SERVER &&
 	    is_sentinel != (inventory->kind == LESSOR_KIND_SENTINEL))
 		return 0;
@@ -132,7 +134,7 @@ static int list_visit(void *arg, const struct thing *thing)
 	return inventory->is_full ? -1 : 0;
 }
 
-/* They carry no labels: which of them are ours the host knows by their ids. */
+/* They have no labels; the host recognises ours by their ids. */
 static int address_visit(void *arg, const struct thing *thing)
 {
 	struct account_inventory *inventory = arg;
@@ -154,7 +156,7 @@ static int list_all(struct account_inventory *inventory, const char *query, look
 		return verdict;
 	if (inventory->is_full)
 		return lessor_retry(inventory->call, LESSOR_CLASS_BUG, 0,
-				    "the host takes no more of the inventory");
+				    "the host accepts no more objects");
 	return LESSOR_DONE;
 }
 
@@ -165,7 +167,7 @@ int account_list(struct lessor_call *call, uint32_t kind)
 
 	if (kind == LESSOR_KIND_ADDRESS)
 		return list_all(&inventory, "", address_visit);
-	/* Nothing of any other kind is ever made here. */
+	/* No other kinds are ever created. */
 	if (kind != LESSOR_KIND_SERVER && kind != LESSOR_KIND_KEY && kind != LESSOR_KIND_SENTINEL)
 		return LESSOR_DONE;
 	snprintf(selector, sizeof(selector), LESSOR_LABEL_INSTANCE "==%.100s",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Work for the account: its mark, its inventory, its catalogue.
+ * Operations on the account: its sentinel, its inventory, its catalogue.
  */
 #pragma once
 

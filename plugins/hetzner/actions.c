@@ -3,7 +3,7 @@
 
 #define SERVERS LESSOR_KIND_BIT(LESSOR_KIND_SERVER)
 #define KEYS LESSOR_KIND_BIT(LESSOR_KIND_KEY)
-/* The account's sentinel is an SSH key, too; it is never deleted. */
+/* The account's sentinel is also an SSH key; it is never deleted. */
 #define ALL_KEYS (KEYS | LESSOR_KIND_BIT(LESSOR_KIND_SENTINEL))
 #define ADDRESSES LESSOR_KIND_BIT(LESSOR_KIND_ADDRESS)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every request that this provider makes. */
+/* Every request that this provider sends. */
 #pragma once
 
 #include <lessor/provider.h>

@@ -38,7 +38,7 @@ static void reply_classify(struct lessor_call *call, const char *method, const c
 	ret->error_class = response->outcome == LESSOR_DID_NOT_HAPPEN && response->error_class ?
 			   response->error_class : ret->rule->error_class;
 	ret->wait_ms = longer(ret->rule->wait_ms, response->wait_ms);
-	/* A thing that is not there is an answer like any other. */
+	/* "Not found" is an ordinary result, not logged as a failure. */
 	if (ret->rule->on_get == GET_GONE && strcmp(method, "POST") != 0)
 		return;
 	if (response->outcome == LESSOR_HAPPENED)
@@ -46,7 +46,7 @@ static void reply_classify(struct lessor_call *call, const char *method, const c
 			   "correlation id '%s'", method, path, (int)response->status,
 			   code ? code : "", MESSAGE_SHOWN, ret->message, response->request_id);
 	else
-		lessor_log(call, LESSOR_LOG_INFO, "%s %s: no answer: %s", method, path,
+		lessor_log(call, LESSOR_LOG_INFO, "%s %s: no response: %s", method, path,
 			   response->error);
 }
 
@@ -57,7 +57,7 @@ static void request_send(struct lessor_call *call, const struct lessor_http_requ
 
 	*ret = (struct reply){ 0 };
 	if (lessor_http(call, request, &response)) {
-		/* Not even an outcome: the host says no. */
+		/* No outcome: the host refused the request. */
 		response.outcome = LESSOR_DID_NOT_HAPPEN;
 		response.error_class = LESSOR_CLASS_BUG;
 		response.error = "the host refused the request";
@@ -108,7 +108,8 @@ static void send_body(struct lessor_call *call, const char *method, const char *
 			.message = "",
 			.error_class = LESSOR_CLASS_BUG,
 		};
-		lessor_log(call, LESSOR_LOG_ERROR, "%s %s: its body is no JSON", method, path);
+		lessor_log(call, LESSOR_LOG_ERROR, "%s %s: the body is not valid JSON", method,
+			   path);
 		return;
 	}
 	request.body_len = strlen(text);
@@ -140,7 +141,7 @@ void api_delete(struct lessor_call *call, const char *path, int64_t row, struct 
 	request_send(call, &request, ret);
 }
 
-/* Our own words; the status is a number a person can look up. */
+/* Never shows the provider's message, only its status. */
 static int verdict_fail(struct lessor_call *call, const struct reply *reply, int verdict,
 			const char *doing)
 {
@@ -148,16 +149,16 @@ static int verdict_fail(struct lessor_call *call, const struct reply *reply, int
 
 	if (reply->outcome == LESSOR_HAPPENED && error_class == LESSOR_CLASS_AUTH)
 		return call->host->fail(call, verdict, error_class, reply->wait_ms,
-					"%s: the provider refuses our credential (status %d)",
+					"%s: the provider rejected the credential (status %d)",
 					doing, reply->status);
 	if (reply->outcome == LESSOR_HAPPENED)
 		return call->host->fail(call, verdict, error_class, reply->wait_ms,
-					"%s: the provider answered with status %d", doing,
+					"%s: the provider returned status %d", doing,
 					reply->status);
 	return call->host->fail(call, verdict, error_class, reply->wait_ms, "%s: %s", doing,
 				reply->outcome == LESSOR_DID_NOT_HAPPEN ?
-				"the request was not sent" :
-				"the answer was lost or made no sense");
+					"the request was not sent" :
+					"the response was lost or invalid");
 }
 
 int api_retry(struct lessor_call *call, const struct reply *reply, const char *doing)
@@ -172,7 +173,7 @@ int api_refuse(struct lessor_call *call, const struct reply *reply, const char *
 
 int api_nonsense(struct lessor_call *call, const char *doing)
 {
-	return lessor_retry(call, LESSOR_CLASS_PROVIDER, 0, "%s: the answer made no sense", doing);
+	return lessor_retry(call, LESSOR_CLASS_PROVIDER, 0, "%s: the response was invalid", doing);
 }
 
 void api_encode(const char *text, char *ret, size_t room)

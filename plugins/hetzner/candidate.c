@@ -10,8 +10,8 @@
 #define SOLDOUT_MS (5 * 60 * 1000)
 #define TYPE_CACHE_MS (2 * 60 * 60 * 1000)
 /*
- * Refusals as invalid that do not say what is wrong may have nothing to do with
- * the type; after so many the rest of the list is spared.
+ * A refusal as invalid that does not name a field may have nothing to do with the
+ * type; after this many the remaining candidates are skipped.
  */
 #define INVALID_MOST 4
 #define KEY_ROOM 128
@@ -46,7 +46,7 @@ void attempts_add(struct hz *z, struct attempts *attempts, const struct candidat
 	attempts->count++;
 }
 
-/* ---- what is remembered of the account -------------------------------------------- */
+/* ---- cached for the account -------------------------------------------- */
 
 void soldout_mark(struct lessor_call *call, const char *type, const char *location)
 {
@@ -57,7 +57,7 @@ void soldout_mark(struct lessor_call *call, const char *type, const char *locati
 	lessor_cache_put(call, key, until, SOLDOUT_MS);
 }
 
-/* Until when it need not be tried, ms; 0: it may. */
+/* Until when not to try it, ms; 0: try it. */
 static int64_t soldout_until(struct lessor_call *call, const char *type, const char *location)
 {
 	char key[KEY_ROOM];
@@ -78,11 +78,11 @@ void type_cache_put(struct lessor_call *call, const char *type, const char *text
 
 void type_cache_complete(struct lessor_call *call)
 {
-	/* Shorter than the types themselves: a missing type is then truly missing. */
+	/* Shorter than for the types: a type that is missing from the cache is then unknown. */
 	lessor_cache_put(call, "catalogue", "complete", TYPE_CACHE_MS / 2);
 }
 
-/* Why the catalogue rules it out, or NULL. The text is "x86 nbg1 fsn1 ". */
+/* The reason why the catalogue rules it out, or NULL. The text is "x86 nbg1 fsn1 ". */
 static const char *type_cache_objection(struct hz *z, const char *type, const char *location)
 {
 	const struct lessor_lease *lease = z->lease;
@@ -94,10 +94,11 @@ static const char *type_cache_objection(struct hz *z, const char *type, const ch
 	text = lessor_cache_get(z->call, key);
 	if (!text)
 		return lessor_cache_get(z->call, "catalogue") ?
-		       "the provider has no such server type" : NULL;
+			       "the provider has no such server type" :
+			       NULL;
 	len = strcspn(text, " ");
-	if (lease->architecture[0] && (strlen(lease->architecture) != len ||
-				       strncmp(text, lease->architecture, len) != 0))
+	if (lease->architecture[0] &&
+	    (strlen(lease->architecture) != len || strncmp(text, lease->architecture, len) != 0))
 		return "the server type has another architecture";
 	snprintf(word, sizeof(word), " %.60s ", location);
 	return strstr(text + len, word) ? NULL : "the server type is not offered in this location";
@@ -112,7 +113,7 @@ static int was_tried(const struct attempts *attempts, const char *type, const ch
 
 		if (strcmp(a->type, type) != 0)
 			continue;
-		/* A limit is the project's; another location does not change it. */
+		/* A limit applies to the project; another location does not help. */
 		if (strcmp(a->location, location) == 0 || a->refused == LESSOR_CLASS_QUOTA)
 			return 1;
 	}
@@ -145,7 +146,7 @@ static void candidate_check(struct hz *z, struct candidate *candidate)
 			strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
 		candidate->refused = LESSOR_CLASS_CAPACITY;
 		snprintf(candidate->reason, sizeof(candidate->reason),
-			 "sold out a moment ago; not tried again before %s UTC", clock);
+			 "recently sold out; not retried before %s UTC", clock);
 		return;
 	}
 	against = type_cache_objection(z, candidate->type, candidate->location);
@@ -176,10 +177,10 @@ int candidate_next(struct hz *z, const struct attempts *attempts, struct candida
 
 const struct lessor_attempt *attempts_most_telling(const struct attempts *attempts)
 {
-	/* Best first: what another time may bring, then what a person must change. */
+	/* First what may work later, then what an operator must change. */
 	static const uint32_t order[] = {
-		LESSOR_CLASS_CAPACITY, LESSOR_CLASS_QUOTA, LESSOR_CLASS_TIMEOUT,
-		LESSOR_CLASS_FAILED, LESSOR_CLASS_CONFLICT,
+		LESSOR_CLASS_CAPACITY, LESSOR_CLASS_QUOTA,    LESSOR_CLASS_TIMEOUT,
+		LESSOR_CLASS_FAILED,   LESSOR_CLASS_CONFLICT,
 	};
 
 	for (size_t o = 0; o < sizeof(order) / sizeof(order[0]); o++) {

@@ -9,9 +9,9 @@
 #include "parse.h"
 
 #define PAGES_MAX 20
-#define CURRENCY "EUR"	/* the prices of server_types name none; Hetzner bills in it */
+#define CURRENCY "EUR" /* server_types has no currency; Hetzner bills in this one */
 
-/* Gross price per hour in a location, 0 if it is not told. */
+/* Gross price per hour in a location; 0 if unknown. */
 static int64_t price_in(const json_t *type, const char *location)
 {
 	size_t i;
@@ -31,7 +31,7 @@ static int64_t price_in(const json_t *type, const char *location)
 	return 0;
 }
 
-/* Deprecated things can be ordered until a day that is told. */
+/* What is deprecated can be ordered until the given day. */
 static int is_orderable(struct lessor_call *call, const json_t *of)
 {
 	const char *until = json_string_value(json_object_get(json_object_get(of, "deprecation"),
@@ -41,7 +41,7 @@ static int is_orderable(struct lessor_call *call, const json_t *of)
 	return !until_ms || lessor_now(call) < until_ms;
 }
 
-/* Offers one type in one location, and adds the location to `known` if it can be ordered. */
+/* Offers one type in one location; appends the location to `known` if it can be ordered there. */
 static int offer_location(struct lessor_call *call, const json_t *type, const char *name,
 			  const json_t *location, char *known, size_t room)
 {
@@ -55,7 +55,7 @@ static int offer_location(struct lessor_call *call, const json_t *type, const ch
 	if (!where || !where[0] || strlen(where) > 24)
 		return -1;
 	orderable = is_orderable(call, type) && is_orderable(call, location);
-	/* `available` is a hint of this moment; the refusal itself is remembered elsewhere. */
+	/* `available` is only a momentary hint; actual refusals are cached by soldout_mark. */
 	if (orderable && len + strlen(where) + 2 < room)
 		snprintf(known + len, room - len, "%s ", where);
 	return lessor_offer(call, name, where, price_in(type, where), CURRENCY,
@@ -73,7 +73,7 @@ static int offer_type(struct lessor_call *call, const json_t *type)
 
 	if (!name || !name[0] || strlen(name) > 24 || !architecture || strlen(architecture) > 16)
 		return -1;
-	/* Before there was `locations`, a price told where a type is offered. */
+	/* Older responses have no `locations`; their prices list where a type is offered. */
 	if (!json_is_array(locations))
 		locations = json_object_get(type, "prices");
 	if (!json_is_array(locations))

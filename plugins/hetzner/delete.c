@@ -12,14 +12,15 @@
 #include "protect.h"
 #include "server.h"
 
-#define YOUNG_MS (15 * 1000)		/* since its state last changed ... */
-#define SETTLED_MS (60 * 1000)		/* ... or since it was intended */
-#define LOCK_MS (5 * 60 * 1000)		/* so long `locked` is believed to be the making */
+#define YOUNG_MS (15 * 1000)	/* since its last change of state ... */
+#define SETTLED_MS (60 * 1000)	/* ... or since its intent */
+#define LOCK_MS (5 * 60 * 1000) /* for this long `locked` is attributed to the create */
 #define LOCKED_WAIT_MS 3000
 #define ABSENCE_WAIT_MS 5000
 #define DELETE_GUESS_POLLS 2		/* 4 s by default */
 #define DELETE_POLL_MOST_MS (20 * 1000)
-#define LINGER_MS (5 * 60 * 1000)	/* so long after it is read, and deleted anew if it is there */
+#define LINGER_MS \
+	(5 * 60 * 1000) /* after this time it is read, and deleted again if it still exists */
 
 static int is_server(const struct lessor_resource *row)
 {
@@ -42,14 +43,14 @@ static int record_gone(struct hz *z, const struct lessor_resource *row, const ch
 {
 	if (lessor_gone(z->call, row->row, evidence))
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, ABSENCE_WAIT_MS,
-				    "%s reads as gone; it is looked at again before that is believed",
+				    "%s reads as gone; waiting for a second observation",
 				    row->name);
 	return LESSOR_GONE;
 }
 
 /*
- * No delete of ours was accepted, so one way of reading is not enough: something that an
- * exact read denies and a listing shows is there.
+ * No delete of ours was accepted, so one kind of read is not enough: a resource that a
+ * listing shows exists, even if an exact read does not find it.
  */
 static int record_vanished(struct hz *z, const struct lessor_resource *row, const char *evidence)
 {
@@ -60,12 +61,12 @@ static int record_vanished(struct hz *z, const struct lessor_resource *row, cons
 		return verdict;
 	if (!shown)
 		return record_gone(z, row, evidence);
-	lessor_still_there(z->call, row->row, "a listing shows it, an exact read does not");
+	lessor_still_there(z->call, row->row, "a listing shows it, but an exact read does not");
 	return lessor_retry(z->call, LESSOR_CLASS_PROVIDER, 0,
-			    "%s (id %s) is in a listing and cannot be read", row->name, row->id);
+			    "%s (id %s) is listed but cannot be read", row->name, row->id);
 }
 
-/* An exact read: 200, or the API's own word that there is no such thing. */
+/* An exact read: did the API itself report that the resource does not exist? */
 static int read_is_absent(const struct reply *reply)
 {
 	return reply->rule && reply->rule->on_get == GET_GONE;
@@ -74,11 +75,11 @@ static int read_is_absent(const struct reply *reply)
 static int read_failed(struct hz *z, const struct reply *reply)
 {
 	return reply->rule->on_get == GET_REFUSED ?
-	       api_refuse(z->call, reply, "reading what is to be deleted") :
-	       api_retry(z->call, reply, "reading what is to be deleted");
+		       api_refuse(z->call, reply, "reading the resource to delete") :
+		       api_retry(z->call, reply, "reading the resource to delete");
 }
 
-/* How often a running delete was looked at: a hint for the pace, kept in the cursor. */
+/* How often a running delete was polled: input of the estimate, kept in the cursor. */
 static unsigned int polls_so_far(const struct hz *z)
 {
 	unsigned int polls;
@@ -92,7 +93,7 @@ static int delete_pending(struct hz *z, const struct lessor_resource *row)
 	int64_t poll_ms = lessor_option_int(z->call, OPT_POLL);
 	char cursor[32];
 
-	/* Slower the longer it takes. */
+	/* Polls less often the longer it takes. */
 	if (wait_ms < poll_ms / 2)
 		wait_ms = poll_ms / 2;
 	if (wait_ms > DELETE_POLL_MOST_MS)
@@ -115,7 +116,7 @@ static enum delete_state delete_state(struct hz *z, const struct lessor_resource
 		return DELETE_UNTOLD;
 	snprintf(path, sizeof(path), "/actions/%s", row->action);
 	api_get(z->call, path, 0, reply);
-	/* Actions of vanished things vanish too. */
+	/* The actions of a deleted resource disappear with it. */
 	if (read_is_absent(reply))
 		return DELETE_UNTOLD;
 	if (reply->rule)
@@ -133,7 +134,7 @@ static int delete_again(struct hz *z, const struct lessor_resource *row, const c
 	return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0, "%s: %s", row->name, reason);
 }
 
-/* The action is over, or there is none: only the exact id's absence counts. */
+/* The action is finished, or there is none: only the absence of the exact id counts. */
 static int prove_absence(struct hz *z, const struct lessor_resource *row, int succeeded)
 {
 	char path[64], evidence[128];
@@ -144,11 +145,11 @@ static int prove_absence(struct hz *z, const struct lessor_resource *row, int su
 	if (read_is_absent(&reply)) {
 		if (succeeded)
 			snprintf(evidence, sizeof(evidence),
-				 "delete action %s succeeded and %.20s reads as not there",
-				 row->action, row->id);
+				 "delete action %s succeeded and %.20s is not found", row->action,
+				 row->id);
 		else
 			snprintf(evidence, sizeof(evidence),
-				 "delete accepted, and %.20s reads as not there", row->id);
+				 "delete accepted and %.20s is not found", row->id);
 		if (is_server(row) && succeeded)
 			poll_estimate_learn(z->call, "delete", since_change(z, row),
 					    polls_so_far(z) + 1);
@@ -157,7 +158,7 @@ static int prove_absence(struct hz *z, const struct lessor_resource *row, int su
 	if (reply.rule)
 		return read_failed(z, &reply);
 	if (since_change(z, row) > LINGER_MS)
-		return delete_again(z, row, "still there long after its delete was accepted");
+		return delete_again(z, row, "still exists long after its delete was accepted");
 	return delete_pending(z, row);
 }
 
@@ -173,7 +174,7 @@ static int follow_delete(struct hz *z, const struct lessor_resource *row)
 	case DELETE_FAILED:
 		return delete_again(z, row, "the provider failed to delete it");
 	case DELETE_RUNS:
-		/* Some actions never end, and what they delete is gone all the same. */
+		/* Some actions never finish although the resource is gone. */
 		return since_change(z, row) > LINGER_MS ? prove_absence(z, row, 0) :
 							  delete_pending(z, row);
 	case DELETE_UNREAD:
@@ -192,18 +193,18 @@ static int delete_accepted(struct hz *z, const struct lessor_resource *row,
 	int64_t guess_ms;
 
 	if (!is_server(row)) {
-		/* Keys have no action and go at once; that they did is read all the same. */
+		/* Keys have no action and are deleted immediately; that is verified by a read. */
 		if (lessor_deleting(z->call, row->row, ""))
 			return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 					    "an accepted delete could not be recorded");
 		return prove_absence(z, row, 0);
 	}
 	if (parse_action(json_object_get(reply->root, "action"), &action) == 0) {
-		/* The answer to something else says nothing of this server. */
+		/* A response to another request is no evidence about this server. */
 		if (strcmp(action.command, "delete_server") != 0 ||
 		    !action_is_of(&action, row->id)) {
 			lessor_delete_unknown(z->call, row->row,
-					      "its delete was answered with another action");
+					      "the response to its delete names another action");
 			return api_nonsense(z->call, "deleting");
 		}
 		id = action.id;
@@ -227,7 +228,8 @@ static int delete_found_nothing(struct hz *z, const struct lessor_resource *row)
 	if (reply.rule)
 		return read_failed(z, &reply);
 	return lessor_retry(z->call, LESSOR_CLASS_PROVIDER, 0,
-			    "%s can be read and not be deleted", row->name);
+			    "%s can be read but the provider does not find it to delete",
+			    row->name);
 }
 
 static int send_delete(struct hz *z, const struct lessor_resource *row)
@@ -244,12 +246,13 @@ static int send_delete(struct hz *z, const struct lessor_resource *row)
 	case DELETE_GONE:
 		return delete_found_nothing(z, row);
 	case DELETE_UNKNOWN:
-		lessor_delete_unknown(z->call, row->row, "its delete has no usable answer");
+		lessor_delete_unknown(z->call, row->row, "no usable response to its delete");
 		return api_retry(z->call, &reply, "deleting");
 	case DELETE_REFUSED:
 		if (reply.error_class == LESSOR_CLASS_PROTECTED)
 			return lessor_refuse(z->call, LESSOR_CLASS_PROTECTED,
-					     "%s (id %s) is protected against deletion there",
+					     "%s (id %s) is protected against deletion at the "
+					     "provider",
 					     row->name, row->id);
 		return api_refuse(z->call, &reply, "deleting");
 	case DELETE_RETRY:
@@ -258,7 +261,7 @@ static int send_delete(struct hz *z, const struct lessor_resource *row)
 	return api_retry(z->call, &reply, "deleting");
 }
 
-/* What was read, in the form the host judges. */
+/* What was read, as passed to the host. */
 struct sighting {
 	struct server server;
 	struct ssh_key key;
@@ -283,13 +286,13 @@ static int delete_verified(struct hz *z, const struct lessor_resource *row,
 
 	if (is_server(row))
 		server_note_address(z, &sighting->server);
-	/* Whether the protection is ours to lift is not for us to say. */
+	/* The host decides whether this protection may be removed. */
 	if (is_server(row) && sighting->server.is_protected)
 		return protection_lift(z, row, &sighting->server);
-	/* While it is being made a delete would be refused: spare the call. */
+	/* During its creation a delete would be refused: save the request. */
 	if (is_server(row) && sighting->server.locked &&
 	    lessor_now(z->call) - row->created_ms < LOCK_MS) {
-		lessor_still_there(z->call, row->row, "it is locked there");
+		lessor_still_there(z->call, row->row, "it is locked at the provider");
 		return lessor_pending(z->call, LOCKED_WAIT_MS, "");
 	}
 	thing_observe(sighting->thing, &seen);
@@ -313,9 +316,9 @@ static int delete_present(struct hz *z, const struct lessor_resource *row)
 	if (reply.rule)
 		return read_failed(z, &reply);
 	if (parse_sighting(row, reply.root, &sighting))
-		return api_nonsense(z->call, "reading what is to be deleted");
+		return api_nonsense(z->call, "reading the resource to delete");
 	if (strcmp(sighting.thing->id, row->id) != 0)
-		return api_nonsense(z->call, "reading what is to be deleted by its id");
+		return api_nonsense(z->call, "reading the resource to delete by its id");
 	return delete_verified(z, row, &sighting);
 }
 
@@ -325,11 +328,10 @@ int delete_resource(struct hz *z, const struct lessor_resource *row)
 		return LESSOR_GONE;
 	if (row->kind != LESSOR_KIND_SERVER && row->kind != LESSOR_KIND_KEY)
 		return lessor_refuse(z->call, LESSOR_CLASS_BUG,
-				     "%s is of a kind that is never made here", row->name);
+				     "%s is of a kind that this provider never creates", row->name);
 	switch (row->state) {
 	case LESSOR_STATE_RETAINED:
-		return lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
-				     "%s is kept at its owner's wish", row->name);
+		return lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP, "%s is retained", row->name);
 	case LESSOR_STATE_DELETING:
 		return follow_delete(z, row);
 	case LESSOR_STATE_PRESENT:
@@ -338,11 +340,11 @@ int delete_resource(struct hz *z, const struct lessor_resource *row)
 		break;
 	default:
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "whether %s was made is not settled yet", row->name);
+				    "it is not yet known whether %s was created", row->name);
 	}
 	if (!row->id[0])
-		return lessor_refuse(z->call, LESSOR_CLASS_BUG, "%s is present and has no id",
+		return lessor_refuse(z->call, LESSOR_CLASS_BUG, "%s is present but has no id",
 				     row->name);
-	/* One destructive request in a step. */
+	/* At most one destructive request per step. */
 	return z->destroyed ? lessor_pending(z->call, AT_ONCE, "") : delete_present(z, row);
 }

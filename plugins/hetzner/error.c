@@ -20,25 +20,24 @@ static const struct rule rules[] = {
 	{ 405, "method_not_allowed", CLASS(BUG), CREATE_REFUSED, DELETE_REFUSED, GET_REFUSED, 0 },
 	{ 409, "uniqueness_error", CLASS(CONFLICT), CREATE_TAKEN, DELETE_RETRY, GET_RETRY, 0 },
 	{ 409, "conflict", CLASS(TRANSIENT), CREATE_UNKNOWN, DELETE_RETRY, GET_RETRY, 2000 },
-	{ 410, "deprecated_api_endpoint", CLASS(BUG), CREATE_REFUSED, DELETE_REFUSED,
-	  GET_REFUSED, 0 },
+	{ 410, "deprecated_api_endpoint", CLASS(BUG), CREATE_REFUSED, DELETE_REFUSED, GET_REFUSED,
+	  0 },
 	{ 0, "resource_unavailable", CLASS(CAPACITY), CREATE_NEXT, DELETE_RETRY, GET_RETRY, 0 },
 	{ 0, "placement_error", CLASS(CAPACITY), CREATE_NEXT, DELETE_RETRY, GET_RETRY, 0 },
 	{ 0, "invalid_input", CLASS(INVALID), CREATE_FIELDS, DELETE_REFUSED, GET_REFUSED, 0 },
 	{ 0, "invalid_server_type", CLASS(INVALID), CREATE_NEXT, DELETE_REFUSED, GET_REFUSED, 0 },
 	{ 422, "service_error", CLASS(TRANSIENT), CREATE_UNKNOWN, DELETE_RETRY, GET_RETRY, 2000 },
 	{ 0, "unsupported_error", CLASS(INVALID), CREATE_NEXT, DELETE_REFUSED, GET_REFUSED, 0 },
-	{ 0, "must_be_unassigned", CLASS(TRANSIENT), CREATE_REFUSED, DELETE_RETRY, GET_RETRY,
-	  2000 },
+	{ 0, "must_be_unassigned", CLASS(TRANSIENT), CREATE_REFUSED, DELETE_RETRY, GET_RETRY, 2000 },
 	{ 423, "locked", CLASS(TRANSIENT), CREATE_WAIT, DELETE_RETRY, GET_RETRY, 3000 },
 	{ 423, "protected", CLASS(PROTECTED), CREATE_REFUSED, DELETE_REFUSED, GET_RETRY, 0 },
 	{ 423, "resource_locked", CLASS(PROTECTED), CREATE_REFUSED, DELETE_REFUSED, GET_RETRY, 0 },
 	{ 429, "rate_limit_exceeded", CLASS(RATE), CREATE_WAIT, DELETE_RETRY, GET_RETRY, 0 },
 
-	/* A code that is not above: the status decides. */
+	/* Other codes: the status decides. */
 	{ 401, NULL, CLASS(AUTH), CREATE_REFUSED, DELETE_REFUSED, GET_RETRY, 0 },
 	{ 403, NULL, CLASS(AUTH), CREATE_REFUSED, DELETE_REFUSED, GET_RETRY, 60000 },
-	/* Says that something is missing, but not what: no evidence that the thing is gone. */
+	/* Does not say what is missing: no evidence that the resource is gone. */
 	{ 404, NULL, CLASS(PROVIDER), CREATE_REFUSED, DELETE_UNKNOWN, GET_RETRY, 0 },
 	{ 408, NULL, CLASS(TRANSIENT), CREATE_UNKNOWN, DELETE_UNKNOWN, GET_RETRY, 0 },
 	{ 409, NULL, CLASS(TRANSIENT), CREATE_UNKNOWN, DELETE_RETRY, GET_RETRY, 2000 },
@@ -53,7 +52,7 @@ static const struct rule rules[] = {
 
 /*
  * Every 5xx, with or without a code: server_error, bad_gateway, unavailable,
- * robot_unavailable, timeout, or a gateway's page. And an answer that got lost.
+ * robot_unavailable, timeout, or a gateway's page; and a lost response.
  */
 static const struct rule broken = {
 	.error_class = CLASS(TRANSIENT),
@@ -62,7 +61,7 @@ static const struct rule broken = {
 	.on_get = GET_RETRY,
 };
 
-/* An answer that no API gives: a redirect, a 206, a page in place of JSON. */
+/* A response that the API never sends: a redirect, a 206, a page instead of JSON. */
 static const struct rule nonsense = {
 	.error_class = CLASS(PROVIDER),
 	.on_create = CREATE_UNKNOWN,
@@ -77,7 +76,7 @@ static const struct rule not_sent = {
 	.on_get = GET_RETRY,
 };
 
-/* Said also of requests that were done, or are being done, whatever the code is. */
+/* These statuses also occur for requests that were or are being executed, whatever the code. */
 static int settles_nothing(int status)
 {
 	return status == 408 || status == 409 || status == 421 || status == 425 || status == 499;
@@ -97,8 +96,8 @@ const struct rule *error_rule(int status, const char *code)
 	if (status < 400 || status >= 600)
 		return &nonsense;
 	/*
-	 * A 4xx without a code is not the API speaking, but something in front of
-	 * it. Only what such a thing may rightly say on its own counts.
+	 * A 4xx without a code comes from a gateway, not from the API. Only statuses that a
+	 * gateway can decide on its own count.
 	 */
 	if (!code[0] && status != 401 && status != 429)
 		return &nonsense;

@@ -1,52 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an answer of Hetzner's means, by HTTP status and error.code and nothing
- * else: never by its text. Pure.
+ * The meaning of a response, determined only by HTTP status and error.code, never by
+ * its text. Pure.
  */
 #pragma once
 
 #include <stdint.h>
 
-/* For a POST that makes something. */
+/* For a POST that creates a resource. */
 enum on_create {
-	CREATE_REFUSED,	/* did not happen, and never will */
-	CREATE_NEXT,	/* did not happen; another type or location may do */
-	CREATE_FIELDS,	/* did not happen; which of the two, the named fields tell */
-	CREATE_WAIT,	/* did not happen; the same may do later */
-	CREATE_TAKEN,	/* did not happen: name or fingerprint exists; look whose it is */
-	CREATE_UNKNOWN,	/* nobody knows */
+	CREATE_REFUSED, /* did not happen, and cannot work */
+	CREATE_NEXT,	/* did not happen; another type or location may work */
+	CREATE_FIELDS,	/* did not happen; the named fields decide between the two above */
+	CREATE_WAIT,	/* did not happen; the same request may work later */
+	CREATE_TAKEN,	/* did not happen: name or fingerprint exists; find out whose it is */
+	CREATE_UNKNOWN, /* outcome unknown */
 };
 
 /* For a DELETE. */
 enum on_delete {
-	DELETE_RETRY,	/* did not happen; later */
-	DELETE_GONE,	/* there is no such thing */
-	DELETE_REFUSED,	/* did not happen; a person must act */
-	DELETE_UNKNOWN,	/* nobody knows: read it again */
+	DELETE_RETRY,	/* did not happen; retry later */
+	DELETE_GONE,	/* the resource does not exist */
+	DELETE_REFUSED, /* did not happen; an operator must act */
+	DELETE_UNKNOWN, /* outcome unknown: read it again */
 };
 
 /* For a GET. */
 enum on_get {
 	GET_RETRY,
-	GET_GONE,	/* the API itself says that there is no such thing */
-	GET_REFUSED,	/* this request is wrong; a person must act */
+	GET_GONE,    /* the API itself reports that the resource does not exist */
+	GET_REFUSED, /* the request is invalid; an operator must act */
 };
 
 struct rule {
-	int status;		/* 0: any 4xx that settles something. Of two that fit, the first counts */
+	int status; /* 0: any 4xx with a definite outcome. The first matching rule counts */
 	const char *code;	/* NULL: any other code */
 	uint32_t error_class;	/* LESSOR_CLASS_ */
 	enum on_create on_create;
 	enum on_delete on_delete;
 	enum on_get on_get;
-	int64_t wait_ms;	/* at least so long before the next try; 0: as the host likes */
+	int64_t wait_ms; /* minimum wait before the next try; 0: the host chooses */
 };
 
 /*
- * The rule for an answer that is no success. `code` is "" when the body held
- * none. Never NULL.
+ * The rule for an unsuccessful response. `code` is "" if the body has none. Never NULL.
  */
 const struct rule *error_rule(int status, const char *code);
-/* The rules for a request without an answer. */
+/* The rules for a request without a response. */
 const struct rule *error_rule_not_sent(void);
 const struct rule *error_rule_lost(void);

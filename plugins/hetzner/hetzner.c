@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hetzner Cloud. The table, the options, and the order in which a lease's steps
- * follow from its ledger. Nothing is kept between steps: no instance, no state.
+ * Hetzner Cloud: the table, the options, and the order of a lease's steps, which follows
+ * from its ledger. Nothing is kept between steps: no instance, no state.
  */
 #include "hetzner.h"
 
@@ -22,22 +22,22 @@ static const struct lessor_option options[] = {
 	{
 		.key = OPT_ENDPOINT,
 		.preset = "https://api.hetzner.cloud/v1",
-		.help = "Where the API is, with its base path.",
+		.help = "URL of the API, with its base path.",
 		.type = LESSOR_OPTION_URL,
 	},
 	{
 		.key = OPT_KEYS,
 		.preset = "lease",
 		.choices = "lease|account",
-		.help = "One SSH key object per lease, or one per account and the client's key in "
-			"cloud-init only.",
+		.help = "lease: one SSH key object per lease; account: one per account, and "
+			"the client's key only in cloud-init.",
 		.type = LESSOR_OPTION_CHOICE,
 	},
 	{
 		.key = OPT_BOOT_TIMEOUT,
 		.preset = "10m",
-		.help = "How long a server may take to run before it is deleted and the next type "
-			"is tried.",
+		.help = "How long to wait for a server to run before it is deleted and the "
+			"next type is tried.",
 		.min = 1000,
 		.max = 60 * 60 * 1000,
 		.type = LESSOR_OPTION_DURATION,
@@ -45,7 +45,7 @@ static const struct lessor_option options[] = {
 	{
 		.key = OPT_POLL,
 		.preset = "2s",
-		.help = "How often servers that are being made are looked at.",
+		.help = "How often to poll servers that are being created.",
 		.min = 10,
 		.max = 60 * 1000,
 		.type = LESSOR_OPTION_DURATION,
@@ -96,7 +96,7 @@ static const struct lessor_resource *server_of(const struct lessor_lease *lease,
 	return NULL;
 }
 
-/* Takes away what refused attempts left. GONE when there is nothing of the kind. */
+/* Deletes what refused attempts left behind. GONE if there is nothing. */
 static int rollback_attempts(struct hz *z)
 {
 	for (size_t i = 0; i < z->lease->resource_count; i++) {
@@ -116,7 +116,7 @@ static int rollback_attempts(struct hz *z)
 	return LESSOR_GONE;
 }
 
-/* The id of the key that the server is made with. -1 with the step's verdict. */
+/* The id of the key for the server. -1 with the step's verdict. */
 static int need_key(struct hz *z, const char **ret_id, int *ret_verdict)
 {
 	if (!keys_are_shared(z->call))
@@ -125,7 +125,7 @@ static int need_key(struct hz *z, const char **ret_id, int *ret_verdict)
 	if ((*ret_id)[0])
 		return 0;
 	*ret_verdict = lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "the account's SSH key is not there yet");
+				    "the account's SSH key does not exist yet");
 	return -1;
 }
 
@@ -155,7 +155,7 @@ static int hetzner_provision(void *instance, struct lessor_call *call,
 
 /* ---- observe ------------------------------------------------------------------------- */
 
-/* The server that the lease waits for. NULL: something else comes first. */
+/* The server that the lease waits for. NULL: something else must be done first. */
 static const struct lessor_resource *awaited_server(const struct lessor_lease *lease,
 						    const struct lessor_attempt **ret_attempt)
 {
@@ -180,7 +180,7 @@ static int hetzner_observe(void *instance, struct lessor_call *call,
 
 	(void)instance;
 	if (!all)
-		return lessor_retry(call, LESSOR_CLASS_BUG, 0, "no memory to look for so many");
+		return lessor_retry(call, LESSOR_CLASS_BUG, 0, "out of memory");
 	for (size_t i = 0; i < count; i++) {
 		struct lessor_waiting *w = lessor_waiting_at(waiting, i);
 		const struct lessor_attempt *attempt;
@@ -194,7 +194,7 @@ static int hetzner_observe(void *instance, struct lessor_call *call,
 
 /* ---- cleanup ------------------------------------------------------------------------- */
 
-/* All of a kind, in the ledger's order. GONE when nothing is left of it. */
+/* Deletes all resources of a kind, in ledger order. GONE if none is left. */
 static int delete_kind(struct hz *z, uint32_t kind)
 {
 	for (size_t i = 0; i < z->lease->resource_count; i++) {
@@ -251,7 +251,7 @@ static int report_server(struct hz *z, const struct lessor_resource *row, const 
 		return api_nonsense(z->call, "reading the server by its id");
 	if (strcmp(s->thing.name, row->name) != 0)
 		return lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
-				     "server %s is not named %s any more", row->id, row->name);
+				     "server %s is no longer named %s", row->id, row->name);
 	server_note_address(z, s);
 	if (server_host(z->call, s)[0])
 		lessor_output(z->call, LESSOR_OUT_HOST, server_host(z->call, s));
@@ -264,8 +264,8 @@ static int report_server(struct hz *z, const struct lessor_resource *row, const 
 }
 
 /*
- * Also settles what nobody knows: of a retained lease it is looked for, to be
- * recorded and never to be deleted.
+ * Also settles unknown creates: those of a retained lease are looked up to be recorded,
+ * never to be deleted.
  */
 static int hetzner_inspect(void *instance, struct lessor_call *call,
 			   const struct lessor_lease *lease)
@@ -281,11 +281,11 @@ static int hetzner_inspect(void *instance, struct lessor_call *call,
 	(void)instance;
 	if (!looked)
 		looked = lookup_unsettled(&z, LESSOR_KIND_KEY, &verdict);
-	/* There is no PENDING here; what was settled is seen by the next one. */
+	/* inspect cannot return PENDING; the next call sees what was settled. */
 	if (looked)
-		return verdict == LESSOR_PENDING ?
-		       lessor_retry(call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
-				    "the ledger was brought up to date") : verdict;
+		return verdict == LESSOR_PENDING ? lessor_retry(call, LESSOR_CLASS_TRANSIENT,
+								AT_ONCE, "the ledger was updated") :
+						   verdict;
 	row = newest_server(lease);
 	if (!row)
 		return LESSOR_GONE;
@@ -348,7 +348,7 @@ static const struct lessor_provider hetzner = {
 	.actions = hetzner_actions,
 	.action_count = HETZNER_ACTIONS,
 	.action_size = sizeof(struct lessor_action),
-	/* Lists and reads lag behind creates by seconds; a minute is what its own clients wait. */
+	/* Lists and reads lag seconds behind creates; Hetzner's own clients wait a minute. */
 	.visible_within_ms = 60 * 1000,
 	.open = hetzner_open,
 	.close = hetzner_close,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of this plugin share about a running step.
+ * The context of a running step, shared by the files of this plugin.
  */
 #pragma once
 
@@ -15,13 +15,13 @@
 #define OPT_BOOT_TIMEOUT "boot_timeout"
 #define OPT_POLL "poll"
 
-/* The next step may follow at once. (0 would leave the choice to the host.) */
+/* The next step may follow immediately. (With 0 the host would choose.) */
 #define AT_ONCE 1
 
 struct hz {
 	struct lessor_call *call;
 	const struct lessor_lease *lease;
-	int destroyed;		/* this step has sent its one destructive request */
+	int destroyed; /* this step has sent its only destructive request */
 };
 
 static inline int keys_are_shared(struct lessor_call *call)
@@ -32,9 +32,9 @@ static inline int keys_are_shared(struct lessor_call *call)
 }
 
 /*
- * Where clients are sent: "" while there is no such place. The host takes plain http
- * for a loopback endpoint alone, and the machines of a cloud on this machine may be
- * here as well; nobody else's answer ever sends a client to itself.
+ * The address for clients, "" while there is none. The host accepts plain http only for a
+ * loopback endpoint, that is, a simulated cloud, whose machines may be on loopback too; no
+ * other response can direct a client to a loopback address.
  */
 static inline const char *server_host(struct lessor_call *call, const struct server *s)
 {
@@ -45,13 +45,13 @@ static inline const char *server_host(struct lessor_call *call, const struct ser
 	return s->host;
 }
 
-/* May be at the provider, and nobody knows: the create's answer is not in the ledger. */
+/* May exist at the provider: the outcome of its create is not in the ledger. */
 static inline int resource_is_unsettled(const struct lessor_resource *r)
 {
 	return lessor_state_is_unsettled(r->state);
 }
 
-/* Nothing more is to be done about it. */
+/* Nothing remains to be done. */
 static inline int resource_is_over(const struct lessor_resource *r)
 {
 	return lessor_state_is_over(r->state);

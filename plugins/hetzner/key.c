@@ -11,7 +11,7 @@
 
 #define BLOB_MAX 16384
 
-/* The base64 field of an OpenSSH line, decoded. Its length, or -1. */
+/* Decodes the base64 field of an OpenSSH line. Returns its length, or -1. */
 static int key_blob(const char *public_key, unsigned char blob[BLOB_MAX])
 {
 	size_t type_len = strcspn(public_key, " \t");
@@ -68,7 +68,7 @@ int thing_is_as_intended(const struct thing *thing, const struct lessor_intent *
 	return 1;
 }
 
-/* ---- somebody else's key of the same material ------------------------------------- */
+/* ---- an existing key with the same material ------------------------------------- */
 
 struct twin {
 	const char *fingerprint;
@@ -79,7 +79,7 @@ struct twin {
 
 static int twin_visit(void *arg, const struct thing *thing)
 {
-	/* lookup_pages gives keys here; the thing is the first member of its key. */
+	/* lookup_pages passes keys here; `thing` is the first member of the key. */
 	const struct ssh_key *key = (const struct ssh_key *)(const void *)thing;
 	struct twin *twin = arg;
 
@@ -92,8 +92,9 @@ static int twin_visit(void *arg, const struct thing *thing)
 }
 
 /*
- * Name or material is taken: take what is ours, use what is the same, or stop. It may
- * be our own lost order, so the row stays open until it is known whose it is.
+ * The name or the key exists already: adopt it if it is ours, reuse it if it is the same
+ * key, or stop. It may be from our own lost request, so the row stays open until its
+ * owner is known.
  */
 static int key_is_taken(struct hz *z, uint32_t kind, const struct lessor_intent *intent,
 			const char *public_key)
@@ -102,15 +103,18 @@ static int key_is_taken(struct hz *z, uint32_t kind, const struct lessor_intent 
 	struct twin twin = { .fingerprint = fingerprint };
 	int verdict;
 
-	lessor_unknown(z->call, intent->row, "name or material is taken");
+	lessor_unknown(z->call, intent->row, "the name or the key is taken");
 	switch (lookup_name(z, kind, intent->name, &verdict)) {
 	case NAMED_ADOPTED:
 		return lessor_pending(z->call, AT_ONCE, "");
 	case NAMED_FOREIGN:
-		lessor_not_created(z->call, intent->row, "somebody else's key has the name");
-		return lessor_refuse(z->call, kind == LESSOR_KIND_SENTINEL ? LESSOR_CLASS_ACCOUNT :
-				     LESSOR_CLASS_CONFLICT,
-				     "an SSH key named %s is there already and is not ours",
+		lessor_not_created(z->call, intent->row,
+				   "the name belongs to a key that is "
+				   "not ours");
+		return lessor_refuse(z->call,
+				     kind == LESSOR_KIND_SENTINEL ? LESSOR_CLASS_ACCOUNT :
+								    LESSOR_CLASS_CONFLICT,
+				     "an SSH key named %s already exists and is not ours",
 				     intent->name);
 	case NAMED_FAILED:
 		return verdict;
@@ -119,31 +123,33 @@ static int key_is_taken(struct hz *z, uint32_t kind, const struct lessor_intent 
 	}
 	if (key_fingerprint(public_key, fingerprint))
 		return lessor_refuse(z->call, LESSOR_CLASS_INVALID,
-				     "the public key is no key that can be fingerprinted");
+				     "the public key has no valid fingerprint");
 	api_encode(fingerprint, encoded, sizeof(encoded));
 	snprintf(query, sizeof(query), "fingerprint=%s", encoded);
 	if (lookup_pages(z->call, kind, query, twin_visit, &twin, &verdict))
 		return verdict;
 	if (!twin.found)
 		return lessor_retry(z->call, LESSOR_CLASS_CONFLICT, 0,
-				    "the provider calls the SSH key taken, and shows none such");
-	/* It came into sight between the two look-ups: perhaps our own, and the next step asks. */
+				    "the provider reports the SSH key as taken but shows no "
+				    "such key");
+	/* It became visible between the two look-ups: perhaps ours; the next step checks. */
 	if (strcmp(twin.name, intent->name) == 0)
 		return lessor_retry(z->call, LESSOR_CLASS_CONFLICT, 0,
-				    "an SSH key named %s came into sight only now", intent->name);
-	lessor_not_created(z->call, intent->row, "the same key is there under another name");
-	/* The mark must be the account's own, or it proves nothing. */
+				    "an SSH key named %s became visible just now", intent->name);
+	lessor_not_created(z->call, intent->row, "the same key exists under another name");
+	/* The sentinel must be the account's own, or it proves nothing. */
 	if (kind == LESSOR_KIND_SENTINEL)
 		return lessor_refuse(z->call, LESSOR_CLASS_ACCOUNT,
-				     "the account's key is there under another name, %.63s: does "
-				     "another account use the same project?", twin.name);
+				     "the account's key exists under another name, %.63s: does "
+				     "another account use the same project?",
+				     twin.name);
 	if (lessor_reuse(z->call, kind, twin.thing.id, twin.name))
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "the same key of another name may not be used now");
+				    "the same key under another name cannot be used now");
 	return lessor_pending(z->call, AT_ONCE, "");
 }
 
-/* ---- making one -------------------------------------------------------------------- */
+/* ---- creating a key -------------------------------------------------------------------- */
 
 static int key_made(struct hz *z, uint32_t kind, const struct lessor_intent *intent,
 		    const struct reply *reply)
@@ -152,8 +158,10 @@ static int key_made(struct hz *z, uint32_t kind, const struct lessor_intent *int
 
 	if (parse_key(json_object_get(reply->root, "ssh_key"), kind, &key) ||
 	    !thing_is_as_intended(&key.thing, intent)) {
-		lessor_unknown(z->call, intent->row, "the answer does not show the key asked for");
-		return api_nonsense(z->call, "making the SSH key");
+		lessor_unknown(z->call, intent->row,
+			       "the response does not show the requested "
+			       "key");
+		return api_nonsense(z->call, "creating the SSH key");
 	}
 	if (lessor_created(z->call, intent->row, key.thing.id, ""))
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
@@ -168,7 +176,7 @@ static int key_create(struct hz *z, uint32_t kind, const char *public_key)
 
 	if (lessor_intend(z->call, kind, 0, &intent))
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "an SSH key may not be made now");
+				    "no SSH key may be created now");
 	api_post(z->call, "/ssh_keys",
 		 json_pack("{s:s, s:s, s:o}", "name", intent.name, "public_key", public_key,
 			   "labels", labels_json(intent.labels, intent.label_count)), intent.row,
@@ -177,20 +185,20 @@ static int key_create(struct hz *z, uint32_t kind, const char *public_key)
 		return key_made(z, kind, &intent, &reply);
 	switch (reply.rule->on_create) {
 	case CREATE_UNKNOWN:
-		lessor_unknown(z->call, intent.row, "making the SSH key: no usable answer");
-		return api_retry(z->call, &reply, "making the SSH key");
+		lessor_unknown(z->call, intent.row, "creating the SSH key: no usable response");
+		return api_retry(z->call, &reply, "creating the SSH key");
 	case CREATE_TAKEN:
 		return key_is_taken(z, kind, &intent, public_key);
 	case CREATE_WAIT:
 		lessor_not_created(z->call, intent.row, "not now");
-		return api_retry(z->call, &reply, "making the SSH key");
+		return api_retry(z->call, &reply, "creating the SSH key");
 	case CREATE_REFUSED:
 	case CREATE_NEXT:
 	case CREATE_FIELDS:
 		break;
 	}
 	lessor_not_created(z->call, intent.row, "refused");
-	return api_refuse(z->call, &reply, "making the SSH key");
+	return api_refuse(z->call, &reply, "creating the SSH key");
 }
 
 int key_ensure(struct hz *z, uint32_t kind, const char *public_key, const char **ret_id,

@@ -10,10 +10,10 @@
 #include "api.h"
 
 #define PER_PAGE 50
-#define PAGES_MAX 200	/* 10,000 things in one project are nobody's project */
+#define PAGES_MAX 200 /* no project has 10,000 objects */
 #define QUERY_MAX 512
 
-/* Ids seen so far, to visit each once though listings shift under us. */
+/* Ids seen so far, to visit each once although listings shift between pages. */
 struct seen_ids {
 	char (*ids)[ID_ROOM];
 	size_t count, room;
@@ -47,7 +47,7 @@ static int seen_add(struct lessor_call *call, struct seen_ids *seen, const char 
 	return 1;
 }
 
-/* Whichever it is, its thing is at its beginning. */
+/* Each of them begins with its thing. */
 union item {
 	struct thing thing;
 	struct server server;
@@ -70,7 +70,7 @@ static const char *member_of(uint32_t kind)
 	       kind == LESSOR_KIND_ADDRESS ? "primary_ips" : "ssh_keys";
 }
 
-/* One page: 0 go on, 1 enough, -1 nonsense. */
+/* One page. 0: continue; 1: stop; -1: invalid. */
 static int visit_page(struct lessor_call *call, uint32_t kind, const struct list_page *page,
 		      struct seen_ids *seen, lookup_visit_fn *visit, void *arg)
 {
@@ -109,12 +109,12 @@ int lookup_pages(struct lessor_call *call, uint32_t kind, const char *query,
 			 query, query[0] ? "&" : "", PER_PAGE, number);
 		api_get(call, path, 0, &reply);
 		if (reply.rule) {
-			*ret_verdict = api_retry(call, &reply, "looking it up");
+			*ret_verdict = api_retry(call, &reply, "look-up");
 			return -1;
 		}
 		if (parse_page(reply.root, member, number, &page))
 			break;
-		/* A listing that changed while it was read may have hidden something. */
+		/* A listing that changed while it was read may have missed something. */
 		if (number > 1 && page.total != total)
 			break;
 		total = page.total;
@@ -123,7 +123,7 @@ int lookup_pages(struct lessor_call *call, uint32_t kind, const char *query,
 			return 0;
 		if (rc < 0)
 			break;
-		/* A full page that tells neither total nor next may not be the last. */
+		/* A full page with neither total nor next may not be the last. */
 		if (!page.next && total < 0 && json_array_size(page.items) >= PER_PAGE)
 			continue;
 		if (!page.next) {
@@ -132,13 +132,15 @@ int lookup_pages(struct lessor_call *call, uint32_t kind, const char *query,
 			return 0;
 		}
 	}
-	lessor_log(call, LESSOR_LOG_INFO, "GET /%s?%s: not a complete, consistent listing", member,
-		   query);
-	*ret_verdict = api_nonsense(call, "looking it up");
+	lessor_log(call, LESSOR_LOG_INFO,
+		   "GET /%s?%s: the listing is incomplete or "
+		   "inconsistent",
+		   member, query);
+	*ret_verdict = api_nonsense(call, "look-up");
 	return -1;
 }
 
-/* ---- what may have been made ------------------------------------------------------ */
+/* ---- resources that may have been created ------------------------------------------------------ */
 
 struct found {
 	struct thing thing;
@@ -146,11 +148,11 @@ struct found {
 	int adopted;
 };
 
-/* Collects copies of what matches, in the host's scratch memory. */
+/* Collects copies of matching resources in the host's scratch memory. */
 struct search {
 	struct hz *z;
-	const char *name;	/* this name, or NULL: ... */
-	const char *lease;	/* the labels of this lease */
+	const char *name;  /* search for this name; or NULL, and ... */
+	const char *lease; /* search for the labels of this lease */
 	SLIST_HEAD(, found) found;
 	int full;
 };
@@ -189,7 +191,7 @@ static int label_is(const struct thing *thing, const char *key, const char *valu
 	return have && strcmp(have, value) == 0;
 }
 
-/* Does it have the name of something that is looked for, whatever its labels are? */
+/* Does it have the name of an unsettled row, whatever its labels are? */
 static int is_looked_for(const struct lessor_lease *lease, const struct thing *thing)
 {
 	for (size_t i = 0; i < lease->resource_count; i++) {
@@ -202,7 +204,7 @@ static int is_looked_for(const struct lessor_lease *lease, const struct thing *t
 	return 0;
 }
 
-/* The provider's filter is asked, and not trusted. */
+/* The provider's filter is used but not trusted. */
 static int search_matches(const struct search *search, const struct thing *thing)
 {
 	if (search->name)
@@ -239,7 +241,7 @@ static int search_run(struct search *search, uint32_t kind, const char *query, i
 		return -1;
 	if (search->full) {
 		*ret_verdict = lessor_retry(search->z->call, LESSOR_CLASS_BUG, 0,
-					    "looking it up: no memory for what was found");
+					    "look-up: out of memory");
 		return -1;
 	}
 	return 0;
@@ -256,7 +258,7 @@ static int search_by_name(struct search *search, uint32_t kind, const char *name
 	return search_run(search, kind, query, ret_verdict);
 }
 
-/* Account work has no lease; the host labels it "account". */
+/* Account operations have no lease; the host labels their resources "account". */
 static void labels_query(struct lessor_call *call, const char *lease, char *ret, size_t room)
 {
 	char selector[QUERY_MAX / 3], encoded[QUERY_MAX];
@@ -316,7 +318,7 @@ static int found_adopt(struct hz *z, struct found *found)
 	return found->adopted;
 }
 
-/* Bears the labels that this row's resource was given. */
+/* Does it have the labels of this row's resource? */
 static int claims_row(const struct thing *thing, const struct lessor_resource *r)
 {
 	const char *attempt = thing_label(thing, LESSOR_LABEL_ATTEMPT);
@@ -325,7 +327,7 @@ static int claims_row(const struct thing *thing, const struct lessor_resource *r
 	       strtoul(attempt, NULL, 10) == r->attempt;
 }
 
-/* What the completed search says of one row. */
+/* Settles one row after a complete search. */
 static void settle_row(struct hz *z, const struct lessor_resource *r, const struct search *search,
 		       int *ret_verdict)
 {
@@ -338,27 +340,28 @@ static void settle_row(struct hz *z, const struct lessor_resource *r, const stru
 		if (f->adopted)
 			return;
 		/*
-		 * Names are unique, so ours is not there too. But it may be ours
-		 * after somebody took its labels: not a case for a machine.
+		 * Names are unique, so ours cannot exist too. But this may be ours with
+		 * its labels removed: an operator must decide.
 		 */
 		*ret_verdict = lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
-					     "%s (id %s) is there and is not provably ours",
-					     r->name, f->thing.id);
+					     "%s (id %s) exists but is not provably ours", r->name,
+					     f->thing.id);
 		return;
 	}
-	/* Nor is it for a machine to say that what somebody gave another name was never made. */
+	/* A renamed resource was created: that, too, an operator must decide. */
 	SLIST_FOREACH(f, &search->found, link)
 	{
 		if (f->adopted || !claims_row(&f->thing, r))
 			continue;
 		*ret_verdict = lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
-					     "%s (id %s) has the labels of %s and is not provably ours",
+					     "%s (id %s) has the labels of %s but is not "
+					     "provably ours",
 					     f->thing.name, f->thing.id, r->name);
 		return;
 	}
 	if (lessor_not_seen(z->call, r->row))
 		*ret_verdict = lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
-					    "whether %s was made is not settled yet", r->name);
+					    "it is not yet known whether %s was created", r->name);
 }
 
 int lookup_unsettled(struct hz *z, uint32_t kind, int *ret_verdict)
@@ -385,7 +388,7 @@ int lookup_unsettled(struct hz *z, uint32_t kind, int *ret_verdict)
 	for (size_t i = 0; i < z->lease->resource_count; i++) {
 		const struct lessor_resource *r = lessor_resource_at(z->lease, i);
 
-		/* All rows are heard; the last that cannot be settled speaks. */
+		/* Settle all rows; the last one that cannot be settled sets the verdict. */
 		if (r->kind == kind && resource_is_unsettled(r))
 			settle_row(z, r, &search, ret_verdict);
 	}
@@ -406,9 +409,9 @@ enum lookup_named lookup_name(struct hz *z, uint32_t kind, const char *name, int
 		return NAMED_ADOPTED;
 	if (!thing_label(&found->thing, LESSOR_LABEL_SIG))
 		return NAMED_FOREIGN;
-	/* It was signed by us, and somebody has changed it: not a case for a machine. */
+	/* Signed by us and changed by somebody else: an operator must decide. */
 	*ret_verdict = lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
-				     "%s (id %s) is there and is not provably ours", name,
+				     "%s (id %s) exists but is not provably ours", name,
 				     found->thing.id);
 	return NAMED_FAILED;
 }

@@ -7,11 +7,11 @@
 
 #include "parse.h"
 
-#define PAGES_FREE 4		/* further ones must be worth a call each */
-#define ACTION_IDS_MOST 25	/* in one request; what is beyond is dropped without a word */
-#define ACTION_REQUESTS_MOST 8	/* in one look; who is left out is followed at the next one */
+#define PAGES_FREE 4	       /* each further page must save a request */
+#define ACTION_IDS_MOST 25     /* per request; the API silently drops more */
+#define ACTION_REQUESTS_MOST 8 /* per operation; the rest is left to the next one */
 
-/* The look: who is waited for, by ascending id. */
+/* One observation: the awaited servers by ascending id. */
 struct server_observation {
 	struct lessor_call *call;
 	struct awaited **by_id;
@@ -45,7 +45,7 @@ static int look_begin(struct server_observation *look, struct lessor_call *call,
 	if (!look->by_id)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		/* Some joined a little early, and must not be shown what they have seen before. */
+		/* Some leases joined slightly early and must not see the previous listing again. */
 		int64_t age_ms = readiness_listing_age(&all[i].readiness) * 3 / 4;
 
 		look->by_id[i] = &all[i];
@@ -55,7 +55,7 @@ static int look_begin(struct server_observation *look, struct lessor_call *call,
 	return 0;
 }
 
-/* NULL: nobody waits for it, or it was seen already. */
+/* NULL: not awaited, or already found. */
 static struct awaited *look_find(const struct server_observation *look, int64_t id)
 {
 	struct awaited key = { .id = id }, *key_at = &key, **found;
@@ -68,7 +68,7 @@ static void check_item(struct server_observation *look, struct awaited *a, const
 {
 	struct server server;
 
-	/* What cannot be understood is read by its id. */
+	/* A server that cannot be parsed is read by its id later. */
 	if (parse_server(item, &server))
 		return;
 	a->is_found = 1;
@@ -77,7 +77,7 @@ static void check_item(struct server_observation *look, struct awaited *a, const
 	a->is_followed = !a->waiting->verdict;
 }
 
-/* One page; 1 if nobody waits for what is on the next. */
+/* One page; returns 1 if no further page is needed. */
 static int check_page(struct server_observation *look, const struct reply *reply, int number)
 {
 	int64_t oldest = look->by_id[0]->id;
@@ -100,11 +100,11 @@ static int check_page(struct server_observation *look, const struct reply *reply
 			check_item(look, a, item);
 		is_last |= strtoll(id, NULL, 10) < oldest;
 	}
-	/* An exact read of each that is left costs less than so many pages. */
+	/* Reading the remaining servers by id is cheaper than more pages. */
 	return is_last || !look->left || (size_t)number + 1 >= PAGES_FREE + look->left;
 }
 
-/* How many ids "1,2" has. */
+/* The number of ids in "1,2". */
 static size_t count_actions(const char *actions)
 {
 	size_t count = actions[0] != '\0';
@@ -127,7 +127,7 @@ static void append_actions(const char *actions, char *path, size_t room)
 	}
 }
 
-/* The actions of some, by one request. Returns where the next ones begin. */
+/* Reads the actions of some servers in one request. Returns where to continue. */
 static size_t follow_some(struct server_observation *look, size_t from)
 {
 	char path[1024] = "/actions?";
@@ -158,7 +158,7 @@ static size_t follow_some(struct server_observation *look, size_t from)
 	return until;
 }
 
-/* An adopted server's actions are a list of its own: that is left to a step of its own. */
+/* An adopted server has a list of actions of its own, which is left to its own step. */
 static void follow_all(struct server_observation *look)
 {
 	size_t at = 0;
@@ -173,7 +173,7 @@ static void follow_all(struct server_observation *look)
 	}
 }
 
-/* Whoever complains, or is down, is not asked for actions either. */
+/* After a failed read, the actions are not read either. */
 static int look_failed(struct server_observation *look, const struct reply *reply)
 {
 	for (size_t i = 0; i < look->count; i++) {
@@ -193,7 +193,7 @@ int observe_look(struct lessor_call *call, struct awaited *all, size_t count)
 	int is_last = 0;
 
 	if (look_begin(&look, call, all, count))
-		return lessor_retry(call, LESSOR_CLASS_BUG, 0, "no memory to look for so many");
+		return lessor_retry(call, LESSOR_CLASS_BUG, 0, "out of memory");
 	for (int number = 1; !is_last; number++) {
 		char path[420];
 		auto_reply reply = { 0 };

@@ -14,14 +14,14 @@
 
 int parse_id(const json_t *json, char ret[ID_ROOM])
 {
-	/* A real, a string, a number beyond 63 bits: none of them is an id. */
+	/* Reals, strings and numbers beyond 63 bits are not ids. */
 	if (!json_is_integer(json) || json_integer_value(json) <= 0)
 		return -1;
 	snprintf(ret, ID_ROOM, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
 	return 0;
 }
 
-/* The text of a member; "" if it is absent or null. NULL if it is something else. */
+/* A string member; "" if absent or null, NULL if it is not a string. */
 static const char *text_or_empty(const json_t *object, const char *key)
 {
 	const json_t *value = json_object_get(object, key);
@@ -77,7 +77,7 @@ int host_is_usable(const char *ipv4)
 	return ip >> 24 != 0 && ip >> 24 != 127 && ip >> 16 != 0xa9fe && ip >> 28 < 0xe;
 }
 
-/* Whoever has services of this machine on loopback has them on 127.0.x.y. */
+/* 127.0.x.y is excluded: local services listen there. */
 int host_is_local(const char *ipv4)
 {
 	struct in_addr address;
@@ -90,8 +90,8 @@ int host_is_local(const char *ipv4)
 }
 
 /*
- * An address that cannot be one is none yet: it must not hide from us a machine
- * that has to be deleted, nor one bad entry a whole listing.
+ * An invalid address counts as not assigned yet: it must not hide a machine that has to be
+ * deleted, nor make a whole listing unusable.
  */
 static void parse_host(const json_t *net, struct server *ret)
 {
@@ -110,7 +110,7 @@ int parse_server(const json_t *json, struct server *ret)
 	if (!ret->status)
 		return -1;
 	parse_host(json_object_get(json, "public_net"), ret);
-	/* It is only remembered, so an answer without it is as good. */
+	/* Only recorded; a response without it is valid. */
 	if (parse_id(json_object_get(json_object_get(json_object_get(json, "public_net"), "ipv4"),
 				     "id"), ret->address_id))
 		ret->address_id[0] = '\0';
@@ -154,7 +154,7 @@ int parse_action(const json_t *json, struct action *ret)
 	ret->command = json_string_value(json_object_get(json, "command"));
 	if (!status || !ret->command || parse_id(json_object_get(json, "id"), ret->id))
 		return -1;
-	/* Whatever else it may be called one day, it is not over. */
+	/* Any unknown status counts as running. */
 	ret->status = strcmp(status, "success") == 0 ? ACTION_SUCCESS :
 		      strcmp(status, "error") == 0 ? ACTION_ERROR : ACTION_RUNNING;
 	ret->resources = json_object_get(json, "resources");

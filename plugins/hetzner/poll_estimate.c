@@ -9,8 +9,8 @@
 
 #define KEEP_MS (6 * 60 * 60 * 1000)
 #define LEAST_MS 1
-#define POLL_PART 16	/* of the time between two looks, so much earlier is tried each time */
-#define MOST_MS (60 * 1000)	/* one odd hour must not make all later leases wait */
+#define POLL_PART 16	    /* the fraction of the poll interval by which the estimate shrinks */
+#define MOST_MS (60 * 1000) /* a slow hour must not delay all later leases */
 
 static int64_t clamp(int64_t ms)
 {
@@ -44,8 +44,9 @@ void poll_estimate_learn(struct lessor_call *call, const char *what, int64_t too
 	snprintf(key, sizeof(key), "poll/%s", what);
 	known = recall(call, key);
 	/*
-	 * Seen at the first look: a little earlier may do, but each look too early is a call,
-	 * so not by much. Else it took at most so long.
+	 * Finished at the first poll: a slightly shorter estimate may do, but only slightly,
+	 * since each poll that is too early costs a request. Otherwise `took_ms` is an upper
+	 * bound.
 	 */
 	if (polls <= 1 && known)
 		known -= known / 128 > step_ms ? known / 128 : step_ms;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When to look first for what takes its time (a boot, a delete). Learned from
- * what it took before, so that one look does where blind polling takes five.
+ * When to poll first for an operation that takes time (a boot, a delete), learned
+ * from earlier durations, so that one poll suffices instead of five.
  */
 #pragma once
 
@@ -9,8 +9,8 @@
 
 #include <lessor/provider.h>
 
-/* `what` is a short word, "boot/cx23". `guess_ms` as long as nothing is known. */
+/* `what` is a short key, "boot/cx23". Returns `guess_ms` while nothing is known. */
 int64_t poll_estimate_first(struct lessor_call *call, const char *what, int64_t guess_ms);
-/* It was over after `took_ms`; `looks`: at which look that was seen. */
+/* The operation took `took_ms`; `polls` is the number of polls that were needed. */
 void poll_estimate_learn(struct lessor_call *call, const char *what, int64_t took_ms,
 			 unsigned int polls);

@@ -9,10 +9,10 @@
 #include "parse.h"
 #include "server.h"
 
-/* The delete begins with a read of the server, which was read just now. */
+/* The delete begins with a read of the server, which was just read. */
 #define LIFTED_WAIT_MS 1000
 
-/* What was read of a row's resource; `reply` owns the texts. */
+/* A row's resource as read; `reply` owns the strings. */
 struct read {
 	struct reply reply;
 	struct server server;
@@ -26,7 +26,7 @@ static void read_clear(struct read *read)
 }
 #define auto_read __attribute__((cleanup(read_clear))) struct read
 
-/* 1: it is there; 0: it is not; -1: nobody knows, with the step's verdict. */
+/* 1: it exists; 0: it does not; -1: unknown, with the step's verdict. */
 static int read_exactly(struct hz *z, const struct lessor_resource *row, struct read *ret,
 			int *ret_verdict)
 {
@@ -39,14 +39,14 @@ static int read_exactly(struct hz *z, const struct lessor_resource *row, struct 
 	if (ret->reply.rule && ret->reply.rule->on_get == GET_GONE)
 		return 0;
 	if (ret->reply.rule) {
-		*ret_verdict = api_retry(z->call, &ret->reply, "reading what is kept");
+		*ret_verdict = api_retry(z->call, &ret->reply, "reading the retained resource");
 		return -1;
 	}
 	rc = is_server ? parse_server(json_object_get(ret->reply.root, "server"), &ret->server) :
 			 parse_key(json_object_get(ret->reply.root, "ssh_key"), row->kind, &ret->key);
 	ret->thing = is_server ? &ret->server.thing : &ret->key.thing;
 	if (rc || strcmp(ret->thing->id, row->id) != 0) {
-		*ret_verdict = api_nonsense(z->call, "reading what is kept");
+		*ret_verdict = api_nonsense(z->call, "reading the retained resource");
 		return -1;
 	}
 	if (is_server)
@@ -71,7 +71,7 @@ static void protection_write(struct hz *z, const struct lessor_resource *row, in
 	char path[96];
 
 	snprintf(path, sizeof(path), "/servers/%s/actions/change_protection", row->id);
-	/* The API takes both or none. */
+	/* The API requires both to be equal. */
 	api_post(z->call, path, json_pack("{s:b, s:b}", "delete", on, "rebuild", on), row->row, ret);
 }
 
@@ -87,7 +87,7 @@ static int write_failed(struct hz *z, const struct reply *reply, const char *doi
 							 api_retry(z->call, reply, doing);
 }
 
-/* ---- keeping ---------------------------------------------------------------------------- */
+/* ---- retention ---------------------------------------------------------------------------- */
 
 static int keep_vanished(struct hz *z, const struct lessor_resource *row)
 {
@@ -99,9 +99,11 @@ static int keep_vanished(struct hz *z, const struct lessor_resource *row)
 	if (!shown && lessor_gone(z->call, row->row, "an exact read and listings found nothing") == 0)
 		return lessor_pending(z->call, AT_ONCE, "");
 	if (shown)
-		lessor_still_there(z->call, row->row, "a listing shows it, an exact read does not");
+		lessor_still_there(z->call, row->row,
+				   "a listing shows it, but an exact read "
+				   "does not");
 	return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
-			    "%s cannot be read; it is looked at again", row->name);
+			    "%s cannot be read; it will be checked again", row->name);
 }
 
 static int is_labelled(const struct thing *thing, const struct lessor_change *change)
@@ -116,7 +118,7 @@ static int is_labelled(const struct thing *thing, const struct lessor_change *ch
 	return 1;
 }
 
-/* 1: it bears its label, as it was read last; else the step's verdict. */
+/* 1: it has its label, according to the last read; otherwise the step's verdict. */
 static int keep_label(struct hz *z, const struct lessor_resource *row, struct read *read,
 		      int *ret_verdict)
 {
@@ -133,7 +135,7 @@ static int keep_label(struct hz *z, const struct lessor_resource *row, struct re
 		return rc > 0;
 	labels_write(z, row, &change, &reply);
 	if (reply.rule) {
-		*ret_verdict = write_failed(z, &reply, "labelling what is kept");
+		*ret_verdict = write_failed(z, &reply, "labelling the retained resource");
 		return 0;
 	}
 	read_clear(read);
@@ -161,8 +163,8 @@ static int keep_protected(struct hz *z, const struct lessor_resource *row, struc
 		return rc > 0 ? lessor_pending(z->call, AT_ONCE, "") : change_refused(z, row);
 	protection_write(z, row, 1, &reply);
 	if (reply.rule)
-		return write_failed(z, &reply, "protecting what is kept");
-	/* What this shows is what the host records. */
+		return write_failed(z, &reply, "protecting the retained resource");
+	/* The host records what this read shows. */
 	rc = read_exactly(z, row, &after, &verdict);
 	if (rc < 0)
 		return verdict;
@@ -207,7 +209,7 @@ int protection_keep(struct hz *z)
 	return LESSOR_DONE;
 }
 
-/* ---- lifting ----------------------------------------------------------------------------- */
+/* ---- removing the protection ----------------------------------------------------------------------------- */
 
 int protection_lift(struct hz *z, const struct lessor_resource *row, const struct server *server)
 {
@@ -218,19 +220,19 @@ int protection_lift(struct hz *z, const struct lessor_resource *row, const struc
 	int verdict;
 
 	thing_observe(&server->thing, &seen);
-	/* Whether that needs an operator the host says itself: it may pass by itself as well. */
+	/* The host decides whether this needs an operator; it may also resolve by itself. */
 	if (lessor_permit_change(z->call, row->row, LESSOR_CHANGE_UNPROTECT, &seen, &change))
 		return change_refused(z, row);
-	/* First the label: no older store may take what comes next for its own. */
+	/* The label first: an older store must not take the next change for its own. */
 	labels_write(z, row, &change, &labelled);
 	if (labelled.rule) {
-		/* Whether it was written all the same: the host learns it from this. */
+		/* From this read the host learns whether the label was written after all. */
 		read_exactly(z, row, &after, &verdict);
-		return write_failed(z, &labelled, "labelling what is to be deleted");
+		return write_failed(z, &labelled, "labelling the resource to delete");
 	}
 	protection_write(z, row, 0, &lifted);
 	if (lifted.rule)
-		return write_failed(z, &lifted, "lifting its protection");
+		return write_failed(z, &lifted, "removing its protection");
 	return read_exactly(z, row, &after, &verdict) < 0 ? verdict :
 							    lessor_pending(z->call, LIFTED_WAIT_MS, "");
 }

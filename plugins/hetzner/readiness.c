@@ -12,11 +12,11 @@
 #include "poll_estimate.h"
 #include "server.h"
 
-#define FOLLOW_MS (20 * 1000)	/* look at the actions this often though nothing is odd */
-#define OFF_MS (30 * 1000)	/* `off` so long after a good start: it will not come up */
-#define LOST_MS (10 * 1000)	/* between the two looks that call a server lost */
+#define FOLLOW_MS (20 * 1000) /* read the actions this often even if all looks normal */
+#define OFF_MS (30 * 1000)    /* `off` for this long after a successful start: it will not boot */
+#define LOST_MS (10 * 1000)   /* between the two reads that establish that a server is lost */
 #define ROLLBACK_WAIT_MS 1000
-#define LIST_PAGES_MAX 4	/* newest first; what is older is asked for by its id */
+#define LIST_PAGES_MAX 4 /* newest first; older servers are read by their ids */
 
 static void progress_read(const char *cursor, struct progress *ret)
 {
@@ -46,15 +46,15 @@ int readiness_pending(struct readiness *w)
 	return lessor_pending(w->z->call, wait_ms, cursor);
 }
 
-/* The server must go, and then the next candidate has its turn. */
+/* The server is rolled back, then the next candidate is tried. */
 static int attempt_give_up(struct readiness *w, uint32_t error_class, const char *reason)
 {
-	lessor_log(w->z->call, LESSOR_LOG_INFO, "server %s (%s) is given up: %s", w->row->id,
+	lessor_log(w->z->call, LESSOR_LOG_INFO, "giving up server %s (%s): %s", w->row->id,
 		   w->row->name, reason);
 	if (lessor_attempt_refused(w->z->call, w->attempt->number, error_class, reason))
 		return lessor_retry(w->z->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "an attempt could not be closed");
-	/* The rollback begins with a read of the server, which was read just now. */
+	/* The rollback begins with a read of the server, which was just read. */
 	return lessor_pending(w->z->call, ROLLBACK_WAIT_MS, "");
 }
 
@@ -72,17 +72,17 @@ static int too_late(struct readiness *w)
 	return attempt_give_up(w, LESSOR_CLASS_TIMEOUT, reason);
 }
 
-/* A look came to nothing: that never costs a good server, but time does. */
+/* A failed read never costs a good server; only the timeout does. */
 int readiness_read_failed(struct readiness *w, const struct reply *reply)
 {
-	/* That we may not look says nothing of the server, which may well run by now. */
+	/* A rate limit says nothing about the server, which may already be running. */
 	if (reply->error_class == LESSOR_CLASS_RATE)
 		return api_retry(w->z->call, reply, "waiting for the server");
 	return is_too_late(w) ? too_late(w) :
 	       api_retry(w->z->call, reply, "waiting for the server");
 }
 
-/* ---- looking ------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------ */
 
 static int is_ours(const struct readiness *w, const struct server *s)
 {
@@ -116,9 +116,9 @@ static int report_ready(struct readiness *w, const struct server *s)
 }
 
 enum look_result {
-	LOOK_SEEN,	/* *ret_server is it */
-	LOOK_ABSENT,	/* not among the new ones */
-	LOOK_FAILED,	/* the reply says how */
+	LOOK_SEEN,   /* *ret_server is the server */
+	LOOK_ABSENT, /* not on the pages read */
+	LOOK_FAILED, /* see the reply */
 };
 
 static enum look_result look_on_page(struct readiness *w, const struct reply *reply, int64_t number,
@@ -150,7 +150,7 @@ int64_t readiness_listing_age(const struct readiness *w)
 {
 	int64_t age_ms = w->now - w->row->changed_ms;
 
-	/* A listing from before the server was made tells nothing of it. */
+	/* A listing from before the create says nothing about the server. */
 	return age_ms < 0 ? 0 : age_ms > w->poll_ms ? w->poll_ms : age_ms;
 }
 
@@ -166,8 +166,8 @@ void readiness_listing_path(struct lessor_call *call, int number, char *ret, siz
 }
 
 /*
- * One listing, newest first, serves everybody who waits. It is good for finding
- * a server in it and for nothing else; the reply must outlive *ret_server.
+ * One listing, newest first, serves all waiting leases. It can only show that a server
+ * exists, never that it does not. The reply must outlive *ret_server.
  */
 static enum look_result look_in_listing(struct readiness *w, struct reply *reply,
 					struct server *ret_server)
@@ -192,7 +192,7 @@ static enum look_result look_in_listing(struct readiness *w, struct reply *reply
 	return LOOK_ABSENT;
 }
 
-/* An exact read found nothing. Young servers may not be readable yet; two looks must agree. */
+/* An exact read found nothing. A new server may not be readable yet; two reads must agree. */
 static int is_lost(struct readiness *w)
 {
 	if (!delete_absence_counts(w->z, w->row))
@@ -201,13 +201,15 @@ static int is_lost(struct readiness *w)
 		w->progress.lost_ms = w->now;
 	if (w->now - w->progress.lost_ms < LOST_MS)
 		return readiness_pending(w);
-	/* Whether it is gone is settled like any other absence, before the next type is tried. */
-	return attempt_give_up(w, LESSOR_CLASS_FAILED, "the server disappeared while it was made");
+	/* Its absence is established like any other before the next type is tried. */
+	return attempt_give_up(w, LESSOR_CLASS_FAILED,
+			       "the server disappeared while it was "
+			       "being created");
 }
 
 /* ---- the actions -------------------------------------------------------------------- */
 
-/* The ids of "1,2" as "/actions?id=1&id=2"; of an adopted server, its own list. */
+/* "1,2" as "/actions?id=1&id=2"; for an adopted server, its own list of actions. */
 static void actions_path(const struct lessor_resource *row, char *ret, size_t room)
 {
 	const char *second = strchr(row->action, ',');
@@ -221,7 +223,7 @@ static void actions_path(const struct lessor_resource *row, char *ret, size_t ro
 		snprintf(ret, room, "/actions?id=%s", row->action);
 }
 
-/* Is it one of those that "1,2" names? "" names all of a list. */
+/* Is `id` in the list "1,2"? An empty list contains every id. */
 static int is_named(const char *actions, const char *id)
 {
 	size_t len = strlen(id);
@@ -234,7 +236,7 @@ static int is_named(const char *actions, const char *id)
 	return !actions[0];
 }
 
-/* 1: all are done well; 0: some run, or nobody knows; -1: one failed. */
+/* 1: all succeeded; 0: some are running or unknown; -1: one failed. */
 static int actions_state(const struct readiness *w, const json_t *list)
 {
 	size_t i, done = 0;
@@ -245,7 +247,7 @@ static int actions_state(const struct readiness *w, const json_t *list)
 
 		if (parse_action(item, &action))
 			return 0;
-		/* Of another server that is asked for with it. */
+		/* The action of another server in the same request. */
 		if (!is_named(w->row->action, action.id))
 			continue;
 		if (!action_is_of(&action, w->row->id))
@@ -262,7 +264,7 @@ static int actions_state(const struct readiness *w, const json_t *list)
 	return done > 0;
 }
 
-/* Is there a reason to ask for its actions? */
+/* Is there a reason to read its actions? */
 static int is_to_be_followed(struct readiness *w, const struct server *s)
 {
 	int is_off = strcmp(s->status, "off") == 0;
@@ -275,7 +277,7 @@ static int is_to_be_followed(struct readiness *w, const struct server *s)
 		return w->now - since >= FOLLOW_MS;
 	if (w->progress.followed_ms && w->now - w->progress.followed_ms < 2 * w->poll_ms)
 		return 0;
-	/* `off` is normal between making and starting; once known to be done, only time tells. */
+	/* `off` is normal between create and start; once both are done, allow it OFF_MS. */
 	return !w->progress.off_ms || w->now - w->progress.off_ms >= OFF_MS;
 }
 
@@ -286,14 +288,14 @@ int readiness_check_actions(struct readiness *w, const json_t *actions)
 	w->progress.followed_ms = w->now;
 	if (state < 0)
 		return attempt_give_up(w, LESSOR_CLASS_FAILED,
-				       "the provider failed to make or start the server");
+				       "the provider failed to create or start the server");
 	if (!w->is_off || !state)
 		w->progress.off_ms = 0;
 	else if (!w->progress.off_ms)
 		w->progress.off_ms = w->now;
 	else if (w->now - w->progress.off_ms >= OFF_MS)
 		return attempt_give_up(w, LESSOR_CLASS_FAILED,
-				       "the server was made but does not start");
+				       "the server was created but does not start");
 	return readiness_pending(w);
 }
 
@@ -303,9 +305,9 @@ int readiness_check(struct readiness *w, const struct server *s)
 {
 	w->progress.lost_ms = 0;
 	if (!is_ours(w, s)) {
-		/* Not handed out, not touched: what to do about it is decided at the gate. */
+		/* Neither handed out nor touched: the host decides what happens to it. */
 		lessor_log(w->z->call, LESSOR_LOG_WARNING,
-			   "server %s is not what the ledger says (name '%.63s'); waiting",
+			   "server %s does not match the ledger (name '%.63s'); waiting",
 			   w->row->id, s->thing.name);
 		return is_too_late(w) ? too_late(w) : readiness_pending(w);
 	}
@@ -314,13 +316,14 @@ int readiness_check(struct readiness *w, const struct server *s)
 		return report_ready(w, s);
 	if (strcmp(s->status, "deleting") == 0)
 		return attempt_give_up(w, LESSOR_CLASS_FAILED,
-				       "somebody deletes the server while it is made");
+				       "somebody is deleting the server while it is being "
+				       "created");
 	if (is_too_late(w))
 		return too_late(w);
 	return is_to_be_followed(w, s) ? 0 : readiness_pending(w);
 }
 
-/* With its actions, if they have to be known. */
+/* Checks the server, and its actions if they are needed. */
 static int check_alone(struct readiness *w, const struct server *s)
 {
 	int verdict = readiness_check(w, s);

@@ -13,7 +13,7 @@
 #include "poll_estimate.h"
 
 #define USER_DATA_MAX 32768
-#define BOOT_GUESS_POLLS 9	/* 18 s by default, a good day's boot */
+#define BOOT_GUESS_POLLS 9 /* 18 s by default, a fast boot */
 
 /* ---- attempts ---------------------------------------------------------------------- */
 
@@ -23,7 +23,7 @@ static int nothing_left(struct hz *z, const struct attempts *attempts)
 
 	if (!a)
 		return lessor_refuse(z->call, LESSOR_CLASS_INVALID,
-				     "no server type or no location is configured to try");
+				     "no server type or no location is configured");
 	if (attempts->count == 1)
 		return lessor_refuse(z->call, a->refused, "%s in %s: %s", a->type, a->location,
 				     a->reason);
@@ -38,13 +38,13 @@ int server_next_attempt(struct hz *z)
 
 	if (attempts_init(z, &attempts))
 		return lessor_retry(z->call, LESSOR_CLASS_BUG, 0, "too many attempts");
-	/* What is known to be in vain is recorded and skipped: it costs no call. */
+	/* Candidates known to fail are recorded and skipped without a request. */
 	while (candidate_next(z, &attempts, &candidate) == 0) {
 		uint32_t number = (uint32_t)attempts.count + 1;
 
 		if (lessor_attempt_open(z->call, number, candidate.type, candidate.location))
 			return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
-					    "no new attempt may be made now");
+					    "no attempt may be started now");
 		if (!candidate.refused)
 			return lessor_pending(z->call, AT_ONCE, "");
 		if (lessor_attempt_refused(z->call, number, candidate.refused, candidate.reason))
@@ -55,7 +55,7 @@ int server_next_attempt(struct hz *z)
 	return nothing_left(z, &attempts);
 }
 
-/* Closes the attempt; the next step goes on to another, which may be none. */
+/* Closes the attempt; the next step tries the next candidate, if any. */
 static int attempt_is_refused(struct hz *z, const struct lessor_attempt *attempt,
 			      uint32_t error_class, const char *reason)
 {
@@ -65,11 +65,11 @@ static int attempt_is_refused(struct hz *z, const struct lessor_attempt *attempt
 	return lessor_pending(z->call, AT_ONCE, "");
 }
 
-/* ---- what the answer said ---------------------------------------------------------- */
+/* ---- responses ---------------------------------------------------------- */
 
 /*
- * invalid_input: a type or location that is not offered leads on, anything else is the
- * same for all. Often the answer names no field; then others are tried, a few.
+ * invalid_input: if the type or location is not offered, the next candidate is tried;
+ * other fields are the same for all. Often no field is named; then a few others are tried.
  */
 static int fields_lead_on(const struct reply *reply, const char **ret_reason)
 {
@@ -94,7 +94,7 @@ static int fields_lead_on(const struct reply *reply, const char **ret_reason)
 	return 1;
 }
 
-/* A limit that another type cannot evade ends it. */
+/* A limit that applies to every type ends the attempts. */
 static int limit_leads_on(const struct reply *reply)
 {
 	const json_t *error = json_object_get(reply->root, "error");
@@ -114,13 +114,13 @@ static int limit_leads_on(const struct reply *reply)
 static void remember_sold_out(struct hz *z, const struct lessor_attempt *attempt,
 			      const struct reply *reply)
 {
-	/* A hint in the text only narrows what is tried in the next minutes. */
+	/* The text is only a hint that affects what is tried in the next minutes. */
 	int whole_location = strcmp(reply->message, "server location disabled") == 0;
 
 	soldout_mark(z->call, whole_location ? "*" : attempt->type, attempt->location);
 }
 
-/* It did not happen, and not by chance. */
+/* A definite, permanent refusal. */
 static int refused_for_good(struct hz *z, const struct lessor_attempt *attempt,
 			    const struct reply *reply)
 {
@@ -133,8 +133,8 @@ static int refused_for_good(struct hz *z, const struct lessor_attempt *attempt,
 		reason = "sold out";
 	} else if (error_class == LESSOR_CLASS_QUOTA) {
 		leads_on = limit_leads_on(reply);
-		reason = leads_on ? "a limit of the account is reached" :
-				    "the account's limit of servers is reached";
+		reason = leads_on ? "a limit of the account has been reached" :
+				    "the server limit of the account has been reached";
 	} else if (reply->rule->on_create == CREATE_FIELDS) {
 		leads_on = fields_lead_on(reply, &reason);
 	} else if (leads_on) {
@@ -150,8 +150,8 @@ static int refused_for_good(struct hz *z, const struct lessor_attempt *attempt,
 }
 
 /*
- * Our name is taken, so our own lost order may have been filled after all: until it is
- * known who has the name the row stays open, or what is there would be in no ledger.
+ * Our name is taken, perhaps by our own lost request. Until its owner is known the row
+ * stays open; otherwise an existing server would be in no ledger.
  */
 static int name_is_taken(struct hz *z, const struct lessor_attempt *attempt,
 			 const struct lessor_intent *intent)
@@ -163,12 +163,15 @@ static int name_is_taken(struct hz *z, const struct lessor_attempt *attempt,
 	case NAMED_ADOPTED:
 		return lessor_pending(z->call, AT_ONCE, "");
 	case NAMED_FOREIGN:
-		lessor_not_created(z->call, intent->row, "somebody else's server has the name");
+		lessor_not_created(z->call, intent->row,
+				   "the name belongs to a server that is "
+				   "not ours");
 		return attempt_is_refused(z, attempt, LESSOR_CLASS_CONFLICT,
-					  "somebody else's server has the name");
+					  "the name belongs to a server that is not ours");
 	case NAMED_NONE:
 		return lessor_retry(z->call, LESSOR_CLASS_CONFLICT, 0,
-				    "the server's name is called taken, and none such is shown");
+				    "the provider reports the server's name as taken but shows "
+				    "no such server");
 	case NAMED_FAILED:
 		break;
 	}
@@ -194,7 +197,7 @@ void server_join_actions(const json_t *answer, char ret[ACTIONS_ROOM])
 		snprintf(ret, ACTIONS_ROOM, "%s", create.id);
 	if (!has_next)
 		return;
-	/* If both do not fit, the start is the one that tells of readiness. */
+	/* If both do not fit, keep the start, which determines readiness. */
 	if (ret[0] && strlen(ret) + 1 + strlen(next.id) < ACTIONS_ROOM) {
 		strcat(ret, ",");
 		strcat(ret, next.id);
@@ -226,7 +229,7 @@ static int server_made(struct hz *z, const struct lessor_attempt *attempt,
 	if (parse_server(json_object_get(reply->root, "server"), &server) ||
 	    !thing_is_as_intended(&server.thing, intent)) {
 		lessor_unknown(z->call, intent->row,
-			       "the answer does not show the server asked for");
+			       "the response does not show the requested server");
 		return api_nonsense(z->call, "creating the server");
 	}
 	server_join_actions(reply->root, actions);
@@ -239,12 +242,12 @@ static int server_made(struct hz *z, const struct lessor_attempt *attempt,
 	return lessor_pending(z->call, poll_estimate_first(z->call, what, guess_ms), "");
 }
 
-/* ---- the order --------------------------------------------------------------------- */
+/* ---- the create request --------------------------------------------------------------------- */
 
 static json_t *server_order(const struct lessor_lease *lease, const struct lessor_attempt *attempt,
 			    const struct lessor_intent *intent, const char *key_id)
 {
-	/* Always a key: without one Hetzner mails a root password to a person. */
+	/* Always with a key: without one Hetzner mails a root password to the owner. */
 	return json_pack("{s:s, s:s, s:s, s:s, s:[I], s:b, s:s%, s:o, s:{s:b, s:b}}",
 			 "name", intent->name, "server_type", attempt->type,
 			 "image", lease->image, "location", attempt->location,
@@ -262,21 +265,22 @@ int server_create(struct hz *z, const struct lessor_attempt *attempt, const char
 
 	if (z->lease->user_data_len > USER_DATA_MAX)
 		return lessor_refuse(z->call, LESSOR_CLASS_INVALID,
-				     "the cloud-init text has %zu bytes, and the provider takes %d",
+				     "the cloud-init user data has %zu bytes, the provider "
+				     "accepts at most %d",
 				     z->lease->user_data_len, USER_DATA_MAX);
 	if (!z->lease->user_data_len && keys_are_shared(z->call))
 		return lessor_refuse(z->call, LESSOR_CLASS_BUG,
-				     "there is no cloud-init text, so nobody could log in");
+				     "there is no cloud-init user data, so nobody could log in");
 	if (lessor_intend(z->call, LESSOR_KIND_SERVER, attempt->number, &intent))
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "a server may not be made now");
+				    "no server may be created now");
 	api_post(z->call, "/servers", server_order(z->lease, attempt, &intent, key_id), intent.row,
 		 &reply);
 	if (!reply.rule)
 		return server_made(z, attempt, &intent, &reply);
 	switch (reply.rule->on_create) {
 	case CREATE_UNKNOWN:
-		lessor_unknown(z->call, intent.row, "creating the server: no usable answer");
+		lessor_unknown(z->call, intent.row, "creating the server: no usable response");
 		return api_retry(z->call, &reply, "creating the server");
 	case CREATE_TAKEN:
 		return name_is_taken(z, attempt, &intent);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way in: a free host is taken by making its record, looked at, prepared, and told.
- * One that is not well is given back at once and the next one is tried.
+ * Allocation: creates the record of a free host, probes it, prepares it, and reports it. An
+ * unhealthy host is reclaimed immediately and the next one is tried.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,9 +17,9 @@
 
 /* The hosts of one type in one location. */
 struct availability {
-	const struct host *free; /* the first that can be had */
+	const struct host *free; /* the first available one */
 	int all;
-	/* why the others cannot; only told if none can */
+	/* why the others are not available; counted only if none is */
 	int leased, resetting, drained, unhealthy;
 };
 
@@ -29,7 +29,7 @@ static const char *unhealthy_key(const struct host *host, char ret[KEY_ROOM])
 	return ret;
 }
 
-/* The same machine under another name: somebody renamed it while it was leased. */
+/* Also finds a machine that was renamed in the inventory while it was leased. */
 static const struct allocation *allocation_of(const struct registry *registry,
 					      const struct host *host)
 {
@@ -54,7 +54,7 @@ static int is_resetting(const struct step_context *ctx, const struct allocation 
 					 job.state != JOB_NONE && job.kind == JOB_RESET));
 }
 
-/* Is it free? If not and `ret` is given, why. */
+/* Is it free? If not and `ret` is given, counts the reason. */
 static int is_free(const struct step_context *ctx, const struct host *host, struct availability *ret)
 {
 	const struct allocation *allocation = allocation_of(&ctx->registry, host);
@@ -104,7 +104,7 @@ static void availability_count(const struct step_context *ctx, const char *type,
 	}
 }
 
-/* "no host is free: of 4, 2 are leased, 1 being reset, 1 unhealthy" */
+/* "no host is free: of 4, 2 leased, 1 being reset, 1 unhealthy" */
 static void availability_describe(const struct availability *availability, char ret[REASON_ROOM])
 {
 	const struct {
@@ -134,7 +134,7 @@ static void availability_describe(const struct availability *availability, char 
 
 /* ---- attempts ------------------------------------------------------------------------------- */
 
-/* Was all there is of it tried? Hosts that were not well lead on to others of the same kind. */
+/* Were all hosts of this type and location tried? After an unhealthy host others are tried. */
 static int is_exhausted(const struct step_context *ctx, const char *type, const char *location,
 			const struct availability *availability)
 {
@@ -161,13 +161,13 @@ static int all_tried(struct step_context *ctx)
 	for (size_t i = 0; i < lease->attempt_count; i++) {
 		const struct lessor_attempt *a = lessor_attempt_at(lease, i);
 
-		/* What another time may bring says more than what is never there. */
+		/* A temporary reason is more useful than a permanent one. */
 		if (!telling || a->refused != LESSOR_CLASS_INVALID)
 			telling = a;
 	}
 	if (!telling)
 		return lessor_refuse(ctx->call, LESSOR_CLASS_INVALID,
-				     "no server type or no location is configured to try");
+				     "no server type or no location is configured");
 	if (lease->attempt_count == 1)
 		return lessor_refuse(ctx->call, telling->refused, "%s in %s: %s", telling->type,
 				     telling->location, telling->reason);
@@ -200,14 +200,14 @@ static int next_attempt(struct step_context *ctx)
 				continue;
 			if (lessor_attempt_open(ctx->call, number, type, location))
 				return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
-						    "no new attempt may be made now");
+						    "no attempt may be started now");
 			return lessor_pending(ctx->call, AT_ONCE, "");
 		}
 	}
 	return all_tried(ctx);
 }
 
-/* ---- taking ------------------------------------------------------------------------------------ */
+/* ---- allocating ------------------------------------------------------------------------------------ */
 
 static json_t *allocation_for(struct step_context *ctx, const struct lessor_attempt *attempt,
 			      const struct host *host, const struct lessor_intent *intent)
@@ -237,7 +237,7 @@ static int acquire_host(struct step_context *ctx, const struct lessor_attempt *a
 
 	if (lessor_intend(ctx->call, LESSOR_KIND_SERVER, attempt->number, &intent))
 		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "no host may be taken now");
+				    "no host may be allocated now");
 	root = allocation_for(ctx, attempt, host, &intent);
 	if (root) {
 		made = registry_add(&ctx->registry, root);
@@ -248,9 +248,9 @@ static int acquire_host(struct step_context *ctx, const struct lessor_attempt *a
 	case REGISTRY_ADDED:
 		break;
 	case REGISTRY_UNKNOWN:
-		lessor_unknown(ctx->call, intent.row, "its record may not be on the disk");
+		lessor_unknown(ctx->call, intent.row, "its record may not be on disk");
 		return lessor_pending(ctx->call, AT_ONCE, "");
-	case REGISTRY_TAKEN: /* the book was read under the lock: somebody broke it */
+	case REGISTRY_TAKEN: /* impossible under the lock, unless somebody ignores it */
 	case REGISTRY_NOT_ADDED:
 		lessor_log(ctx->call, LESSOR_LOG_ERROR,
 			   "the record of host %s cannot be written "
@@ -261,7 +261,9 @@ static int acquire_host(struct step_context *ctx, const struct lessor_attempt *a
 				    "the state directory cannot be written");
 	}
 	if (lessor_created(ctx->call, intent.row, id, ""))
-		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded");
+		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "it could not be "
+				    "recorded");
 	return lessor_pending(ctx->call, AT_ONCE, "");
 }
 
@@ -279,9 +281,9 @@ static int acquire_free(struct step_context *ctx, const struct lessor_attempt *a
 				  reason);
 }
 
-/* ---- from taken to told -------------------------------------------------------------------------- */
+/* ---- from allocated to ready -------------------------------------------------------------------------- */
 
-/* Everybody leaves it alone for a while; this lease goes on to another. */
+/* The host is not used for a while; this lease tries another one. */
 static int hook_failed(struct step_context *ctx, const struct lessor_attempt *attempt,
 		       const struct allocation *allocation, const struct job *job)
 {
@@ -299,7 +301,7 @@ static int hook_failed(struct step_context *ctx, const struct lessor_attempt *at
 static int advance_host(struct step_context *ctx, const struct lessor_attempt *attempt,
 			const struct lessor_resource *row);
 
-/* From here on a reset is owed, whatever the next thing does. */
+/* From here on a reset is needed, whatever happens next. */
 static int next_stage(struct step_context *ctx, const struct lessor_attempt *attempt,
 		      const struct lessor_resource *row, struct allocation *allocation)
 {
@@ -315,7 +317,7 @@ static int next_stage(struct step_context *ctx, const struct lessor_attempt *att
 	return advance_host(ctx, attempt, row);
 }
 
-/* Runs what there is to run in this stage, and goes on when it was well. */
+/* Runs the hook of this stage, and advances when it has succeeded. */
 static int run_stage(struct step_context *ctx, const struct lessor_attempt *attempt,
 		     const struct lessor_resource *row, struct allocation *allocation,
 		     enum job_kind kind)
@@ -355,10 +357,11 @@ static int advance_host(struct step_context *ctx, const struct lessor_attempt *a
 	if (!allocation)
 		return ctx->registry.unreadable ?
 			       lessor_retry(ctx->call, LESSOR_CLASS_PROVIDER, 0,
-					    "a record of the pool cannot be read: is it %s?",
+					    "a record of the pool cannot be read; it may be "
+					    "that of %s",
 					    row->name) :
 			       attempt_is_refused(ctx, attempt->number, LESSOR_CLASS_FAILED,
-						  "somebody removed its record");
+						  "its record was removed by somebody else");
 	switch (allocation->stage) {
 	case STAGE_TAKEN:
 		return run_stage(ctx, attempt, row, allocation, JOB_PROBE);
@@ -371,7 +374,7 @@ static int advance_host(struct step_context *ctx, const struct lessor_attempt *a
 	return LESSOR_DONE;
 }
 
-/* ---- the order of it ---------------------------------------------------------------------------- */
+/* ---- provision ---------------------------------------------------------------------------- */
 
 static const struct lessor_attempt *attempt_of(const struct lessor_lease *lease, uint32_t number)
 {
@@ -384,7 +387,7 @@ static const struct lessor_attempt *attempt_of(const struct lessor_lease *lease,
 	return NULL;
 }
 
-/* The host that this lease has, if it has one. */
+/* The row of the host that this lease has, or NULL. */
 static const struct lessor_resource *row_of(const struct lessor_lease *lease)
 {
 	for (size_t i = 0; i < lease->resource_count; i++) {
@@ -413,7 +416,7 @@ int acquire_provision(struct step_context *ctx)
 		return advance_host(ctx, of_row, row);
 	if (row) {
 		verdict = reclaim_row(ctx, row);
-		/* It is over, and the next step sees that. */
+		/* It is gone; the next step sees that. */
 		return verdict == LESSOR_GONE ? lessor_pending(ctx->call, AT_ONCE, "") : verdict;
 	}
 	return last && !last->refused ? acquire_free(ctx, last) : next_attempt(ctx);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* A change that an older plugin would misread raises it; what is only added does not. */
+/* Raised by changes that older plugins would misread, not by additions. */
 #define FORMAT 1
 
 static const char *const stages[] = {
@@ -119,7 +119,7 @@ struct lessor_observed allocation_observed(const struct allocation *allocation)
 	};
 }
 
-/* Digits, since clients want a number, and few enough for a double to hold it. */
+/* Decimal, since clients expect a number, and small enough for a double. */
 static int id_make(char ret[ALLOCATION_ID_ROOM])
 {
 	const uint64_t half = UINT64_C(1) << 52;
@@ -150,7 +150,7 @@ json_t *allocation_make(const struct allocation_new *from)
 		json_decref(from->reset);
 		return NULL;
 	}
-	/* "s*" and "o*" leave out what is NULL. */
+	/* "s*" and "o*" omit NULL values. */
 	root = json_pack("{s:i, s:s, s:s, s:s, s:o, s:s, s:I, s:i, s:s*, s:s*, s:s*, s:s*, s:i, s:o*}",
 			 "format", FORMAT, "kind",
 			 from->kind == LESSOR_KIND_SENTINEL ? "mark" : "server", "id", id, "name",

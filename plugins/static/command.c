@@ -39,7 +39,7 @@ int command_parse(const json_t *from, struct command *ret, const char **ret_why)
 		return 0;
 	ret->text = malloc(ret->len);
 	if (!ret->text) {
-		*ret_why = "finds no memory";
+		*ret_why = "cannot be processed: out of memory";
 		return -1;
 	}
 	json_array_foreach(from, i, word) {
@@ -73,7 +73,7 @@ json_t *command_json(const struct command *command)
 	return NULL;
 }
 
-/* The value of a placeholder that `text` begins with, and its length there; NULL: none. */
+/* The value and length of the placeholder that `text` begins with; NULL: none. */
 static const char *placeholder_value(const char *text, const struct subject *subject,
 				     size_t *ret_len)
 {
@@ -90,7 +90,7 @@ static const char *placeholder_value(const char *text, const struct subject *sub
 	return NULL;
 }
 
-/* Copies one word with its NUL; where the next one goes, NULL if there is no room. */
+/* Copies one word with its NUL. Returns where the next one goes, NULL if there is no room. */
 static char *word_expand(const char *word, const struct subject *subject, char *at, const char *end)
 {
 	while (*word) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A command as the inventory gives it: a list of words, the first an absolute path.
- * No shell ever sees it, and what is put in for a {placeholder} stays within its word.
+ * A command from the inventory: a list of words, the first of which is an absolute path. It
+ * is not passed to a shell, and the value of a {placeholder} stays within its word.
  */
 #pragma once
 
@@ -16,10 +16,10 @@
 struct command {
 	size_t count;	/* 0: none */
 	size_t len;
-	char *text;	/* the words, each ended by NUL; owned */
+	char *text; /* the words, each terminated by NUL; owned */
 };
 
-/* What stands for the placeholders: {host}, {address}, {port}, {lease}. */
+/* The values of the placeholders {host}, {address}, {port}, {lease}. */
 struct subject {
 	const char *host;
 	const char *address;
@@ -27,15 +27,15 @@ struct subject {
 	const char *lease;
 };
 
-/* `from` must be an array of strings; an empty one is no command. On -1 *ret_why says the rule. */
+/* `from` must be an array of strings; empty: no command. On -1 *ret_why is the broken rule. */
 int command_parse(const json_t *from, struct command *ret, const char **ret_why);
 void command_fini(struct command *command);
-/* A new array of strings, NULL without memory. */
+/* A new array of strings; NULL: no memory. */
 json_t *command_json(const struct command *command);
 
 /*
- * The words with their placeholders filled in, as execve wants them, in the call's scratch
- * memory. NULL: no memory, or too long.
+ * The words with placeholders replaced, as an argv for execve, in the call's scratch memory.
+ * NULL: no memory, or too long.
  */
 char **command_expand(struct lessor_call *call, const struct command *command,
 		      const struct subject *subject);

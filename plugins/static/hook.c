@@ -21,8 +21,8 @@ const struct host *hook_host(const struct step_context *ctx, const struct alloca
 }
 
 /*
- * The command of a kind, in *ret_own if it had to be made and must be freed. A host that is
- * not in the inventory any more is still reset, with what it had when it was taken.
+ * The command of a kind, in *ret_own if it was parsed and must be freed. A host that is no
+ * longer in the inventory is still reset, with the command stored at its allocation.
  */
 static int command_of(const struct step_context *ctx, const struct allocation *allocation,
 		      enum job_kind kind, struct command *ret_own, const struct command **ret)
@@ -67,7 +67,7 @@ int hook_is_due(const struct step_context *ctx, const struct allocation *allocat
 	return rc;
 }
 
-/* A small environment of its own: the daemon's may hold what is nobody's business. */
+/* A minimal environment: the daemon's may contain secrets. */
 static char **environment_make(struct lessor_call *call, const struct subject *subject,
 			       const struct lessor_lease *lease, enum job_kind kind)
 {
@@ -107,7 +107,7 @@ static int64_t timeout_of(struct lessor_call *call, enum job_kind kind)
 	return lessor_option_int(call, options[kind]);
 }
 
-/* The client's key, as one line. */
+/* The client's key as one line. */
 static const char *key_line(struct lessor_call *call, const struct lessor_lease *lease)
 {
 	size_t len = strlen(lease->public_key);
@@ -172,13 +172,13 @@ int hook_read(struct step_context *ctx, const struct allocation *allocation, str
 {
 	if (job_read(&ctx->registry, allocation->id, ret)) {
 		lessor_log(ctx->call, LESSOR_LOG_ERROR,
-			   "how the command for host %s went cannot be read (error %d)",
+			   "the outcome of the command for host %s cannot be read (error %d)",
 			   allocation->host, errno);
 		return -1;
 	}
 	if (ret->state == JOB_FAILED)
 		lessor_log(ctx->call, LESSOR_LOG_WARNING, "the %s of host %s failed: %s%s%s",
 			   job_kind_name(ret->kind), allocation->host, ret->how,
-			   ret->said[0] ? "; it said: " : "", ret->said);
+			   ret->said[0] ? "; output: " : "", ret->said);
 	return 0;
 }

@@ -14,7 +14,7 @@
 #define WORD_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 #define ADDRESS_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-"
 
-/* Fills one field of a host; -1 with the rule in *ret_why. */
+/* Sets one field of a host. -1: *ret_why is the broken rule. */
 typedef int key_fn(struct host *host, const json_t *value, const char **ret_why);
 
 static int text_copy(const json_t *value, const char *letters, char *ret, size_t room)
@@ -132,7 +132,7 @@ static int key_reset(struct host *host, const json_t *value, const char **ret_wh
 static const struct inventory_key {
 	const char *name;
 	key_fn *set;
-	int is_hosts_own;	/* does not stand in "defaults" */
+	int is_hosts_own; /* not allowed in "defaults" */
 } keys[] = {
 	{ "name", key_name, 1 },
 	{ "address", key_address, 1 },
@@ -167,7 +167,7 @@ static int keys_set(const struct inventory_reading *r, struct host *host, const 
 	const char *name, *why = "";
 	json_t *value;
 
-	/* jansson has no const iteration; nothing is changed. */
+	/* jansson has no const iteration; nothing is modified. */
 	json_object_foreach((json_t *)(uintptr_t)object, name, value) {
 		const struct inventory_key *key = NULL;
 
@@ -176,7 +176,7 @@ static int keys_set(const struct inventory_reading *r, struct host *host, const 
 				key = &keys[i];
 		}
 		if (!key)
-			return inventory_error(r, where, name, "is not a key that is known there");
+			return inventory_error(r, where, name, "is not a known key");
 		if (key->set(host, value, &why))
 			return inventory_error(r, where, name, why);
 	}
@@ -190,7 +190,7 @@ static int is_numeric(const char *address)
 	return inet_pton(AF_INET, address, &any) == 1 || inet_pton(AF_INET6, address, &any) == 1;
 }
 
-/* What no single key can tell. */
+/* Checks that involve several keys or hosts. */
 static int host_check(const struct inventory_reading *r, const struct inventory *inventory,
 		      const struct host *host, const char *where)
 {
@@ -199,21 +199,21 @@ static int host_check(const struct inventory_reading *r, const struct inventory 
 	if (!host->address[0])
 		return inventory_error(r, where, "address", "is missing");
 	if (!host->type_count)
-		return inventory_error(r, where, "types", "is missing, there and in \"defaults\"");
+		return inventory_error(r, where, "types", "is missing, also in \"defaults\"");
 	if ((host->probe == PROBE_TCP || host->probe == PROBE_SSH) && !is_numeric(host->address))
 		return inventory_error(r, where, "probe",
-				       "can look at a numeric address only; a command "
-				       "can look at any");
+				       "requires a numeric address; use a command for other "
+				       "addresses");
 	for (size_t i = 0; i < inventory->count; i++) {
 		const struct host *other = &inventory->hosts[i];
 
 		if (other == host)
 			continue;
 		if (strcmp(other->name, host->name) == 0)
-			return inventory_error(r, where, "name", "is there twice");
+			return inventory_error(r, where, "name", "is used twice");
 		if (host->port == other->port && strcasecmp(other->address, host->address) == 0)
 			return inventory_error(r, where, "address",
-					       "is another host's, with the same port");
+					       "is used by another host with the same port");
 	}
 	return 0;
 }
@@ -232,7 +232,7 @@ static int host_read(const struct inventory_reading *r, struct inventory *invent
 	snprintf(host->location, sizeof(host->location), "pool");
 	snprintf(host->architecture, sizeof(host->architecture), "x86");
 	host->port = 22;
-	inventory->count++;	/* from here on inventory_free sees it */
+	inventory->count++; /* from here on inventory_free frees it */
 	if (keys_set(r, host, defaults, "\"defaults\"", 0) || keys_set(r, host, object, where, 1))
 		return -1;
 	return host_check(r, inventory, host, where);
@@ -240,7 +240,8 @@ static int host_read(const struct inventory_reading *r, struct inventory *invent
 
 /* ---- the file ------------------------------------------------------------------------------- */
 
-/* What the file says is run: it may be nobody else's. The whole text, owned; NULL with `why`. */
+/* The file contains commands to run, so only trusted users may own or write it. Returns the
+ * content, owned by the caller, or NULL with `why`. */
 static char *file_read(const struct inventory_reading *r, size_t *ret_len)
 {
 	int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -255,10 +256,10 @@ static char *file_read(const struct inventory_reading *r, size_t *ret_len)
 		inventory_error(r, "the inventory", "", "must be a regular file of at most 4 MiB");
 	} else if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 0022)) {
 		inventory_error(r, "the inventory", "",
-				"names commands that are run: it must belong to root "
-				"or to the user of lessord and be writable by nobody else");
+				"contains commands to run: it must be owned by root or by "
+				"lessord's user, and be writable only by its owner");
 	} else if ((text = malloc((size_t)st.st_size + 1)) == NULL) {
-		inventory_error(r, "the inventory", "", "finds no memory");
+		inventory_error(r, "the inventory", "", "cannot be processed: out of memory");
 	} else {
 		while (*ret_len < (size_t)st.st_size &&
 		       (got = read(fd, text + *ret_len, (size_t)st.st_size - *ret_len)) > 0)
@@ -288,15 +289,15 @@ static int root_read(const struct inventory_reading *r, const json_t *root,
 	if (!json_is_object(root) || !json_is_array(hosts) ||
 	    (defaults && !json_is_object(defaults)))
 		return inventory_error(r, "the inventory", "",
-				       "must be an object with a list \"hosts\" and, if "
-				       "need be, an object \"defaults\"");
+				       "must be an object with a list \"hosts\" and, "
+				       "optionally, an object \"defaults\"");
 	json_object_foreach((json_t *)(uintptr_t)root, name, value) {
 		if (strcmp(name, "hosts") != 0 && strcmp(name, "defaults") != 0)
 			return inventory_error(r, name, "", "is neither \"hosts\" nor \"defaults\"");
 	}
 	if (json_array_size(hosts) > HOSTS_MAX)
-		return inventory_error(r, "hosts", "", "are more than 5000");
-	/* Also where there is no host that would tell. */
+		return inventory_error(r, "hosts", "", "has more than 5000 entries");
+	/* Check "defaults" even if there are no hosts. */
 	rc = keys_set(r, &trial, defaults, "\"defaults\"", 0);
 	command_fini(&trial.probe_command);
 	command_fini(&trial.prepare);
@@ -305,7 +306,9 @@ static int root_read(const struct inventory_reading *r, const json_t *root,
 		return -1;
 	inventory->hosts = calloc(json_array_size(hosts) + 1, sizeof(*inventory->hosts));
 	if (!inventory->hosts)
-		return inventory_error(r, "the inventory", "", "finds no memory");
+		return inventory_error(r, "the inventory", "",
+				       "cannot be processed: out of "
+				       "memory");
 	json_array_foreach(hosts, i, value) {
 		if (host_read(r, inventory, defaults, value))
 			return -1;

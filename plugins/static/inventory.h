@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inventory: which hosts there are. A JSON file, since a program often writes it and
- * since its lists keep the words of a command apart:
+ * The inventory: the list of hosts. It is a JSON file, since it is often generated and since
+ * its lists keep the words of a command separate:
  *
  *   {
  *     "defaults": { "types": ["small"], "location": "rack1", "probe": "ssh",
@@ -12,25 +12,25 @@
  *     ]
  *   }
  *
- * Hosts are given out in the file's order. What a host does not say, "defaults" says; a key
- * that is not known is an error. A host's keys:
+ * Hosts are allocated in the order of the file. "defaults" provides the keys that a host
+ * does not set; unknown keys are errors. The keys of a host:
  *
- *   name          [a-z0-9.-]{1,63}; what the pool's records call it. Never give a name to
+ *   name          [a-z0-9.-]{1,63}; its name in the pool's records. Do not reuse the name for
  *                 another machine while it is leased.
- *   address       what clients connect to: a numeric address, or a host name.
- *   port          of SSH, for the probe; 22.
- *   types         the server types that it is good for: at least one.
- *   location      one word; "pool".
- *   architecture  "x86" (the preset) or "arm".
- *   drain         true: it is not given out any more; a lease that has it keeps it.
- *   probe         "none" (the preset), "tcp" (its port accepts a connection), "ssh" (and
- *                 speaks SSH), or a command that succeeds if the host is well.
- *   prepare       a command that makes it ready for its holder, whose public key is a line on
- *                 the command's standard input.
- *   reset         a command that takes away what a holder left. A host goes to no other
- *                 holder before it has succeeded.
+ *   address       the address for clients: a numeric address or a host name.
+ *   port          the SSH port, for the probe; default 22.
+ *   types         the server types that it satisfies: at least one.
+ *   location      one word; default "pool".
+ *   architecture  "x86" (default) or "arm".
+ *   drain         true: not allocated any more; a lease that has it keeps it.
+ *   probe         "none" (default), "tcp" (its port accepts a connection), "ssh" (its port
+ *                 also speaks SSH), or a command that succeeds if the host is healthy.
+ *   prepare       a command that prepares the host for its holder, whose public key is one
+ *                 line on the command's standard input.
+ *   reset         a command that removes what a holder left. The host is not allocated again
+ *                 until it has succeeded.
  *
- * Commands are lists of words (command.h). The same address and port may stand there once.
+ * Commands are lists of words (command.h). Address and port together must be unique.
  */
 #pragma once
 
@@ -65,10 +65,10 @@ struct inventory {
 	size_t count;
 };
 
-/* Read once and never changed; many threads may read it. On -1 `why` is one line for people. */
+/* Immutable after loading; many threads may read it. On -1 `why` is one line for the operator. */
 int inventory_load(const char *path, struct inventory **ret, char *why, size_t room);
-void inventory_free(struct inventory *inventory);	/* NULL is fine */
+void inventory_free(struct inventory *inventory); /* takes NULL */
 
-/* NULL: not there (any more). */
+/* NULL: not in the inventory (any more). */
 const struct host *inventory_find(const struct inventory *inventory, const char *name);
 int host_has_type(const struct host *host, const char *type);

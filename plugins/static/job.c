@@ -59,7 +59,7 @@ static int address_parse(const struct job_order *order, struct supervision *supe
 	return -1;
 }
 
-/* A pipe that holds all of the input, so that nobody need be there to write it. */
+/* A pipe that contains the whole input, so that no writer is needed. */
 static int input_make(const char *input, int *ret)
 {
 	size_t len = input ? strlen(input) : 0;
@@ -94,8 +94,9 @@ static int header_write(struct lessor_call *call, const struct job_order *order,
 }
 
 /*
- * No handler of the daemon's may run in the child: all signals wait until it has none. And
- * until it has let go of what the daemon has open, whose locks it holds as well, we wait.
+ * The daemon's signal handlers must not run in the child: all signals are blocked until it
+ * has reset them. The parent waits until the child has closed the daemon's descriptors,
+ * because until then it also holds their locks.
  */
 static int supervisor_fork(const struct supervision *supervision)
 {
@@ -135,7 +136,7 @@ int job_start(struct lessor_call *call, const struct registry *registry,
 	if (!order->argv && address_parse(order, &supervision))
 		return -1;
 	file_of(order->id, file);
-	/* Not the same file: whatever still had the old one must not speak in this one. */
+	/* A new file: a process that still has the old one open must not write to this one. */
 	unlinkat(registry->dir, file, 0);
 	supervision.job_fd = openat(registry->dir, file,
 				    O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
@@ -146,7 +147,7 @@ int job_start(struct lessor_call *call, const struct registry *registry,
 	why = errno;
 	if (supervision.input_fd >= 0)
 		close(supervision.input_fd);
-	/* The lock goes on: the supervisor has it, too. */
+	/* The lock remains: the supervisor holds it too. */
 	if (supervision.job_fd >= 0)
 		close(supervision.job_fd);
 	if (failed)
@@ -155,7 +156,7 @@ int job_start(struct lessor_call *call, const struct registry *registry,
 	return failed ? -1 : 0;
 }
 
-/* ---- looking ------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------ */
 
 /* One line of the file: "run KIND STARTED TIMEOUT", "pid N", "stop", "said TEXT", "end 0|1 HOW". */
 static void line_read(char *line, struct job *ret, pid_t *ret_pid)
@@ -180,7 +181,7 @@ static void line_read(char *line, struct job *ret, pid_t *ret_pid)
 	}
 }
 
-/* What is not a whole line was not said. */
+/* Incomplete lines are ignored. */
 static void text_read(char *text, struct job *ret, pid_t *ret_pid)
 {
 	char *end;
@@ -203,7 +204,7 @@ int job_read(const struct registry *registry, const char *id, struct job *ret)
 	*ret = (struct job){ .state = JOB_NONE };
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -1;
-	/* The lock first: what is read after it was free is all that will ever be. */
+	/* Test the lock first: if it is free, the file is complete. */
 	active = flock(fd, LOCK_SH | LOCK_NB) != 0;
 	len = read(fd, text, sizeof(text) - 1);
 	close(fd);
@@ -214,7 +215,7 @@ int job_read(const struct registry *registry, const char *id, struct job *ret)
 	text_read(text, ret, &pid);
 	if (active)
 		ret->state = JOB_ACTIVE;
-	else if (pid > 0)	/* if it was our child; a daemon started later has nothing to wait for */
+	else if (pid > 0) /* reaps it if it is our child */
 		waitpid(pid, NULL, WNOHANG);
 	return 0;
 }
@@ -227,7 +228,7 @@ void job_stop(const struct registry *registry, const char *id)
 
 	if (fd < 0)
 		return;
-	/* If it cannot be told, its own timeout ends it. */
+	/* If the write fails, the job ends by its own timeout. */
 	if (write(fd, "stop\n", 5) != 5)
 		errno = 0;
 	close(fd);

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way back: whatever still runs for the host is ended, what its holder left is taken
- * away by the reset, and only then is the record removed, which is what frees the host.
+ * Reclaim: stops whatever still runs for the host, resets it to remove what its holder left,
+ * and only then removes the record, which frees the host.
  *
- * The reset is the one act that destroys, and the record's end the other: each has a permit
- * of its own, asked for in the step that does it, on what was read in that step.
+ * Both the reset and the removal of the record are destructive. Each has its own permit,
+ * requested in the same step with what was read in that step.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "step_context.h"
 
-/* A run that is over its time so much cannot be killed: the kernel holds it. */
+/* A job this far beyond its timeout cannot be killed: it is stuck in the kernel. */
 #define OVERDUE_MS (60 * 1000)
 
-/* What a row that is DELETING waits for. */
+/* The `action` of a DELETING row: what it waits for. */
 #define RESETTING "reset"
 #define REMOVED "removed"
 
@@ -27,26 +27,28 @@ static int allocation_is_gone(struct step_context *ctx, const struct lessor_reso
 {
 	int was_removed = row->state == LESSOR_STATE_DELETING && strcmp(row->action, REMOVED) == 0;
 
-	/* What we removed does not come again; of what somebody else did nobody knows. */
+	/* What we removed stays removed; otherwise an unreadable record may be the missing one. */
 	if (ctx->registry.unreadable && !was_removed)
 		return lessor_retry(ctx->call, LESSOR_CLASS_PROVIDER, 0,
-				    "a record of the pool cannot be read: is it %s?", row->name);
-	/* If we died before that was done. */
+				    "a record of the pool cannot be read; it may be that of %s",
+				    row->name);
+	/* In case we died before this was done. */
 	job_forget(&ctx->registry, row->id);
 	return lessor_gone(ctx->call, row->row, "no record has its id") ?
 		       lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "looked at once more first") :
+				    "waiting for a second observation") :
 		       lessor_pending(ctx->call, AT_ONCE, "");
 }
 
-/* A lease in attention stays there while its reset is tried again; a first one just moves. */
+/* While a reset is retried the lease stays in attention; a first reset is just pending. */
 static int wait_for_reset(struct step_context *ctx, const struct allocation *allocation)
 {
 	int64_t poll_ms = lessor_option_int(ctx->call, OPT_POLL);
 
 	if (allocation->failures)
 		return lessor_retry(ctx->call, LESSOR_CLASS_FAILED, poll_ms,
-				    "the reset of host %s failed and runs again", allocation->host);
+				    "the reset of host %s failed and is running again",
+				    allocation->host);
 	return lessor_pending(ctx->call, poll_ms, "");
 }
 
@@ -60,13 +62,15 @@ static int permit_delete(struct step_context *ctx, const struct lessor_resource 
 
 static int not_permitted(struct step_context *ctx, const struct lessor_resource *row)
 {
-	return lessor_refuse(ctx->call, LESSOR_CLASS_OWNERSHIP, "%s (id %s) may not be given back",
+	return lessor_refuse(ctx->call, LESSOR_CLASS_OWNERSHIP,
+			     "%s (id %s) may not be "
+			     "reclaimed",
 			     row->name, row->id);
 }
 
 static int not_recorded(struct step_context *ctx)
 {
-	return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded");
+	return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0, "it could not be recorded");
 }
 
 static int reset_failed(struct step_context *ctx, const struct lessor_resource *row,
@@ -80,12 +84,12 @@ static int reset_failed(struct step_context *ctx, const struct lessor_resource *
 		return not_recorded(ctx);
 	job_forget(&ctx->registry, allocation->id);
 	return lessor_refuse(ctx->call, LESSOR_CLASS_FAILED,
-			     "the reset of host %s failed: %s; nobody else gets it before a reset "
-			     "has succeeded",
+			     "the reset of host %s failed: %s; the host stays allocated until "
+			     "a reset succeeds",
 			     allocation->host, job->how);
 }
 
-/* It died with whatever it was doing. The next step does it again, after a while. */
+/* The job died. A later step starts it again. */
 static int reset_lost(struct step_context *ctx, const struct lessor_resource *row,
 		      const struct allocation *allocation)
 {
@@ -101,7 +105,7 @@ static int reset_begin(struct step_context *ctx, const struct lessor_resource *r
 {
 	if (permit_delete(ctx, row, allocation))
 		return not_permitted(ctx, row);
-	if (hook_start(ctx, allocation, JOB_RESET)) { /* then nothing runs */
+	if (hook_start(ctx, allocation, JOB_RESET)) { /* nothing is running */
 		lessor_still_there(ctx->call, row->row, "its reset could not be started");
 		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "the reset of host %s could not be started", allocation->host);
@@ -113,7 +117,7 @@ static int reset_begin(struct step_context *ctx, const struct lessor_resource *r
 static int reset_runs(struct step_context *ctx, const struct lessor_resource *row,
 		      const struct allocation *allocation, const struct job *job)
 {
-	/* We died between its start and the ledger's line: DELETE_UNKNOWN. */
+	/* We died between its start and the ledger's update: DELETE_UNKNOWN. */
 	if (row->state != LESSOR_STATE_DELETING) {
 		if (permit_delete(ctx, row, allocation)) {
 			job_stop(&ctx->registry, allocation->id);
@@ -124,7 +128,8 @@ static int reset_runs(struct step_context *ctx, const struct lessor_resource *ro
 	}
 	if (is_overdue(ctx, job))
 		return lessor_refuse(ctx->call, LESSOR_CLASS_TIMEOUT,
-				     "the reset of host %s is over its time and cannot be ended",
+				     "the reset of host %s exceeded its timeout and cannot be "
+				     "stopped",
 				     allocation->host);
 	return wait_for_reset(ctx, allocation);
 }
@@ -132,31 +137,34 @@ static int reset_runs(struct step_context *ctx, const struct lessor_resource *ro
 static int free_host(struct step_context *ctx, const struct lessor_resource *row,
 		     const struct allocation *allocation)
 {
-	/* The permit of the reset is used up with it. */
+	/* The permit of the reset is used up. */
 	if (row->state == LESSOR_STATE_DELETING &&
 	    lessor_still_there(ctx->call, row->row, "its reset is done"))
 		return not_recorded(ctx);
 	if (permit_delete(ctx, row, allocation))
 		return not_permitted(ctx, row);
 	if (registry_remove(&ctx->registry, allocation)) {
-		lessor_delete_unknown(ctx->call, row->row, "its record may not be removed for good");
+		lessor_delete_unknown(ctx->call, row->row,
+				      "its record may not be removed from "
+				      "disk");
 		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "the state directory cannot be written");
 	}
 	job_forget(&ctx->registry, allocation->id);
-	/* The next step reads whether it is so. */
+	/* The next step verifies it. */
 	return lessor_deleting(ctx->call, row->row, REMOVED) ?
 		       not_recorded(ctx) :
 		       lessor_pending(ctx->call, AT_ONCE, "");
 }
 
-/* Something of the way in still runs for it: first that must end. */
+/* A probe or prepare command is still running: it must end first. */
 static int stop_hook(struct step_context *ctx, const struct allocation *allocation,
 		     const struct job *job)
 {
 	if (is_overdue(ctx, job))
 		return lessor_refuse(ctx->call, LESSOR_CLASS_TIMEOUT,
-				     "the %s of host %s is over its time and cannot be ended",
+				     "the %s of host %s exceeded its timeout and cannot be "
+				     "stopped",
 				     job_kind_name(job->kind), allocation->host);
 	job_stop(&ctx->registry, allocation->id);
 	return lessor_pending(ctx->call, lessor_option_int(ctx->call, OPT_POLL), "");
@@ -171,7 +179,8 @@ static int reclaim_allocation(struct step_context *ctx, const struct lessor_reso
 
 	if (owed < 0)
 		return lessor_refuse(ctx->call, LESSOR_CLASS_PROVIDER,
-				     "the reset of host %s cannot be read from its record",
+				     "the reset command of host %s cannot be read from its "
+				     "record",
 				     allocation->host);
 	if (hook_read(ctx, allocation, &job))
 		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
@@ -199,13 +208,12 @@ int reclaim_row(struct step_context *ctx, const struct lessor_resource *row)
 		return LESSOR_GONE;
 	if (row->kind != LESSOR_KIND_SERVER)
 		return lessor_refuse(ctx->call, LESSOR_CLASS_BUG,
-				     "%s is of a kind that is never made here", row->name);
+				     "%s is of a kind that this provider never creates", row->name);
 	if (row->state == LESSOR_STATE_RETAINED)
-		return lessor_refuse(ctx->call, LESSOR_CLASS_OWNERSHIP,
-				     "%s is kept at its owner's wish", row->name);
+		return lessor_refuse(ctx->call, LESSOR_CLASS_OWNERSHIP, "%s is retained", row->name);
 	if (!row->id[0])
 		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "whether %s was made is not settled yet", row->name);
+				    "it is not yet known whether %s was created", row->name);
 	allocation = registry_by_id(&ctx->registry, row->id);
 	return allocation ? reclaim_allocation(ctx, row, allocation) : allocation_is_gone(ctx, row);
 }

@@ -13,7 +13,7 @@
 #define HOST_PREFIX "host-"
 #define SENTINEL_PREFIX "mark-"
 #define TMP_PREFIX "tmp-"
-#define TMP_FILE TMP_PREFIX "record" /* one is enough: who writes has the lock */
+#define TMP_FILE TMP_PREFIX "record" /* one is enough: writers hold the lock */
 #define SUFFIX ".json"
 #define ALLOCATION_BYTES_MAX 65536
 
@@ -31,7 +31,7 @@ static int is_allocation(const char *name)
 	       strcmp(name + len - strlen(SUFFIX), SUFFIX) == 0;
 }
 
-/* The text of a record of this file, from malloc; NULL: it cannot be read. */
+/* The content of a record file, from malloc; NULL: it cannot be read. */
 static char *file_read(int dir, const char *name, size_t *ret_len)
 {
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -88,7 +88,7 @@ static int allocation_load(struct registry *registry, const char *name)
 	snprintf(allocation->file, sizeof(allocation->file), "%s", name);
 	registry->unreadable++;
 	snprintf(registry->complaint, sizeof(registry->complaint), "%.80s: %.70s", name,
-		 root ? "it is no record" : error.text);
+		 root ? "it is not a valid record" : error.text);
 	return 0;
 }
 
@@ -109,7 +109,7 @@ static int registry_read(struct registry *registry)
 	while (!failed && (errno = 0, entry = readdir(dir)) != NULL) {
 		if (is_allocation(entry->d_name))
 			failed = allocation_load(registry, entry->d_name);
-		else if (has_prefix(entry->d_name, TMP_PREFIX)) /* whoever made it is dead */
+		else if (has_prefix(entry->d_name, TMP_PREFIX)) /* its writer is dead */
 			unlinkat(registry->dir, entry->d_name, 0);
 	}
 	why = failed ? ENOMEM : errno;
@@ -144,7 +144,7 @@ void registry_close(struct registry *registry)
 		allocation_fini(&registry->allocations[i]);
 	free(registry->allocations);
 	if (registry->lock >= 0) {
-		/* A process that was just forked still has this descriptor for a moment. */
+		/* A process just forked may still have this descriptor for a moment. */
 		flock(registry->lock, LOCK_UN);
 		close(registry->lock);
 	}
@@ -188,7 +188,7 @@ static int write_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
-/* The temporary file, whole and on the disk. */
+/* Writes and syncs the temporary file. */
 static int tmp_write(const struct registry *registry, const json_t *root)
 {
 	char *text = json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The book: who has which host, in the state directory, where it survives every crash.
+ * The allocation registry: which lease has which host. It is kept in the state directory
+ * and survives every crash.
  *
- *   host-NAME.json   the host NAME is taken; one file for a host, so one holder
- *   mark-NAME.json   an account's mark: proves that this is the directory we know
- *   run-ID           the command that runs, or ran last, for the record ID (run.h)
- *   tmp-*            half made; nobody's
- *   lock             held while somebody reads or writes the book
+ *   host-NAME.json   the host NAME is allocated; one file per host, so one holder
+ *   mark-NAME.json   an account's sentinel: proves that this is the same directory
+ *   run-ID           the current or last job for the allocation ID (job.h)
+ *   tmp-*            incomplete files, to be removed
+ *   lock             locked while the registry is read or written
  *
- * A record comes to be by link(2) of a file that is whole and on the disk: at once, and
- * only if there is none of that name. It changes by rename(2), and goes by unlink(2). Each
- * of these is on the disk before it is told.
+ * Records are created atomically with link(2) from a fully written, synced file; creation
+ * fails if the name exists. They are changed with rename(2) and removed with unlink(2).
+ * Each of these is synced to disk before it is reported.
  */
 #pragma once
 
@@ -18,38 +19,38 @@
 
 #include "allocation.h"
 
-/* For one step, on its thread. */
+/* Open for one step, used by its thread. */
 struct registry {
 	int dir;
 	int lock;
 	struct allocation *allocations;
 	size_t count;
-	int unreadable;		/* so many records could not be read: absence proves nothing */
-	char complaint[160];	/* the last of these, for the log */
+	int unreadable; /* the number of unreadable records; if not 0, absence proves nothing */
+	char complaint[160]; /* about the last of these, for the log */
 };
 
 enum registry_opened {
 	REGISTRY_OPEN,
-	REGISTRY_BUSY,	 /* another process or account has the lock */
-	REGISTRY_FAILED, /* errno says why */
+	REGISTRY_BUSY,	 /* locked by another process or account */
+	REGISTRY_FAILED, /* see errno */
 };
-/* Takes the lock and reads everything. book_close must follow BOOK_OPEN. */
+/* Takes the lock and reads all records. Call registry_close after REGISTRY_OPEN. */
 enum registry_opened registry_open(const char *path, struct registry *ret);
 void registry_close(struct registry *registry);
 
 struct allocation *registry_by_id(const struct registry *registry, const char *id);
-/* The record of a host, readable or not; NULL: it is free. */
+/* The record of a host, readable or not; NULL: the host is free. */
 const struct allocation *registry_of_host(const struct registry *registry, const char *host);
 
 enum registry_added {
-	REGISTRY_ADDED,	    /* and on the disk */
-	REGISTRY_TAKEN,	    /* there is such a file already */
-	REGISTRY_NOT_ADDED, /* certainly not; errno says why */
-	REGISTRY_UNKNOWN,   /* made, and maybe not on the disk */
+	REGISTRY_ADDED,	    /* created and on disk */
+	REGISTRY_TAKEN,	    /* such a file already exists */
+	REGISTRY_NOT_ADDED, /* definitely not created; see errno */
+	REGISTRY_UNKNOWN,   /* created, but perhaps not on disk */
 };
-/* Makes the record that `root` says, of which the caller keeps its reference. */
+/* Creates the record described by `root`; the caller keeps its reference. */
 enum registry_added registry_add(const struct registry *registry, const json_t *root);
-/* Writes what was changed in `record->root`. -1: the old one may still be there. */
+/* Writes the changed `allocation->root`. -1: the old record may still be there. */
 int registry_change(const struct registry *registry, const struct allocation *allocation);
-/* -1: it may still be there. */
+/* -1: the record may still be there. */
 int registry_remove(const struct registry *registry, const struct allocation *allocation);

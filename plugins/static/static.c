@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * static: a pool of hosts that exist already. A lease takes one of them for itself and
- * gives it back; nothing is made, nothing is deleted, nothing costs money.
+ * static: a pool of existing hosts. A lease allocates one of them exclusively and returns it;
+ * nothing is created or deleted, and nothing costs money.
  *
  *   [account pool]
  *   provider = static
  *   locations = rack1
- *   inventory = /etc/lessord/pool.json		(inventory.h says what stands in it)
+ *   inventory = /etc/lessord/pool.json		(format: inventory.h)
  *   state = /var/lib/lessord/pool
  *
- * The cloud of this provider is the state directory: what a cloud would call a server is a
- * record there, one file for a host that is taken (book.h). It is made in one act and only
- * if there is none, carries the name and the labels of its lease, has an id of its own, and
- * outlives any crash. So which host is whose is never a matter of this process's memory,
- * and a host whose record says that its reset is owed is given to nobody.
+ * The state directory acts as the cloud of this provider: its servers are records, one file
+ * per allocated host (registry.h). A record is created atomically, and only if there is none;
+ * it has the name and labels of its lease and an id of its own, and survives any crash. So
+ * allocation never depends on this process's memory, and a host whose record says that it
+ * needs a reset is not allocated.
  *
- * The directory must be there, be the daemon's alone, and be backed up with the store, or
- * neither: the account's mark in it proves that it is the one we know, and while it is not,
- * nothing is taken and nothing is concluded. Two daemons may share one, if they share hosts.
+ * The directory must exist and be writable only by the daemon. Back it up together with the
+ * store, or neither: the account's sentinel in it proves that it is the same directory, and
+ * without it nothing is allocated and nothing is concluded. Two daemons that share hosts may
+ * share a directory.
  *
- * What must be run for a host (probe, prepare, reset) runs beside the daemon (run.h).
+ * The hooks of a host (probe, prepare, reset) run outside the daemon (job.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,19 +38,19 @@
 static const struct lessor_option options[] = {
 	{
 		.key = OPT_INVENTORY,
-		.help = "The file that says which hosts there are.",
+		.help = "The inventory file, which lists the hosts.",
 		.type = LESSOR_OPTION_TEXT,
 	},
 	{
 		.key = OPT_STATE,
-		.help = "The directory that holds who has which host. It must exist, and nobody "
-			"else may write there.",
+		.help = "The directory of allocation records. It must exist and be writable "
+			"only by the daemon's user.",
 		.type = LESSOR_OPTION_TEXT,
 	},
 	{
 		.key = OPT_POLL,
 		.preset = "1s",
-		.help = "How often a command that runs for a host is looked at.",
+		.help = "How often to poll a command that runs for a host.",
 		.min = 10,
 		.max = MINUTE,
 		.type = LESSOR_OPTION_DURATION,
@@ -81,7 +82,7 @@ static const struct lessor_option options[] = {
 	{
 		.key = OPT_UNWELL,
 		.preset = "2m",
-		.help = "How long a host whose probe failed is left alone.",
+		.help = "How long not to use a host after its probe failed.",
 		.min = 0,
 		.max = 24 * HOUR,
 		.type = LESSOR_OPTION_DURATION,
@@ -99,12 +100,15 @@ static int state_check(struct lessor_call *call, const char *path)
 				     "option 'state' must be an absolute path");
 	if (lstat(path, &st))
 		return lessor_refuse(call, LESSOR_CLASS_INVALID,
-				     "option 'state': %s is not there or not to be seen (error %d); "
-				     "it must be made for the daemon's user, mode 0700", path, errno);
+				     "option 'state': %s does not exist or is not accessible "
+				     "(error %d); create it for the daemon's user with mode "
+				     "0700",
+				     path, errno);
 	if (!S_ISDIR(st.st_mode) || (st.st_mode & 0022))
 		return lessor_refuse(call, LESSOR_CLASS_INVALID,
-				     "option 'state': %s must be a directory that nobody else may "
-				     "write to, and no symbolic link", path);
+				     "option 'state': %s must be a directory that nobody else "
+				     "can write to, and not a symbolic link",
+				     path);
 	return LESSOR_DONE;
 }
 
@@ -139,8 +143,8 @@ static void static_close(void *instance)
 }
 
 /*
- * Hosts that left or are drained are not given out any more; what is leased stays as the
- * records say, whatever the inventory says. The host runs nothing else of this instance.
+ * Removed and drained hosts are not allocated any more; leases keep their hosts according to
+ * the records, whatever the inventory says. No other operation of this instance is running.
  */
 static int static_reload(void *instance, struct lessor_call *call)
 {
@@ -155,14 +159,14 @@ static int static_reload(void *instance, struct lessor_call *call)
 		added += !inventory_find(pool->inventory, now->hosts[i].name);
 	for (size_t i = 0; i < pool->inventory->count; i++)
 		left += !inventory_find(now, pool->inventory->hosts[i].name);
-	lessor_log(call, LESSOR_LOG_INFO, "the inventory has %zu hosts: %zu came, %zu left",
+	lessor_log(call, LESSOR_LOG_INFO, "the inventory has %zu hosts: %zu added, %zu removed",
 		   now->count, added, left);
 	inventory_free(pool->inventory);
 	pool->inventory = now;
 	return LESSOR_DONE;
 }
 
-/* ---- of a lease ------------------------------------------------------------------------------ */
+/* ---- lease operations ------------------------------------------------------------------------------ */
 
 static int static_provision(void *instance, struct lessor_call *call,
 			    const struct lessor_lease *lease)
@@ -221,12 +225,11 @@ static int inspect_row(struct step_context *ctx)
 	const struct allocation *allocation;
 	int verdict;
 
-	/* There is no PENDING here; what was settled is seen by the next one. */
+	/* inspect cannot return PENDING; the next call sees what was settled. */
 	if (step_context_settle(ctx, LESSOR_KIND_SERVER, &verdict))
-		return verdict == LESSOR_PENDING ?
-			       lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
-					    "the ledger was brought up to date") :
-			       verdict;
+		return verdict == LESSOR_PENDING ? lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT,
+								AT_ONCE, "the ledger was updated") :
+						   verdict;
 	row = newest_row(ctx->lease);
 	allocation = row ? registry_by_id(&ctx->registry, row->id) : NULL;
 	if (allocation) {
@@ -235,7 +238,8 @@ static int inspect_row(struct step_context *ctx)
 	}
 	return row && ctx->registry.unreadable ?
 		       lessor_retry(ctx->call, LESSOR_CLASS_PROVIDER, 0,
-				    "a record of the pool cannot be read: is it %s?", row->name) :
+				    "a record of the pool cannot be read; it may be that of %s",
+				    row->name) :
 		       LESSOR_GONE;
 }
 
@@ -252,7 +256,7 @@ static int static_inspect(void *instance, struct lessor_call *call,
 	return verdict;
 }
 
-/* ---- of the account ---------------------------------------------------------------------------- */
+/* ---- account operations ---------------------------------------------------------------------------- */
 
 static int list_kind(struct step_context *ctx, uint32_t kind)
 {
@@ -269,7 +273,7 @@ static int list_kind(struct step_context *ctx, uint32_t kind)
 			continue;
 		if (lessor_listed(ctx->call, &seen))
 			return lessor_retry(ctx->call, LESSOR_CLASS_BUG, 0,
-					    "the host takes no more of the inventory");
+					    "the host accepts no more objects");
 	}
 	return LESSOR_DONE;
 }
@@ -298,21 +302,23 @@ static int sentinel_make(struct step_context *ctx)
 
 	if (lessor_intend(ctx->call, LESSOR_KIND_SENTINEL, 0, &intent))
 		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "the account's mark may not be made now");
+				    "the account's sentinel may not be created now");
 	root = allocation_make(&from);
 	if (root)
 		made = registry_add(&ctx->registry, root);
 	if (made == REGISTRY_NOT_ADDED) {
 		lessor_not_created(ctx->call, intent.row, "it could not be written");
 		verdict = lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
-				       "the account's mark cannot be written");
+				       "the account's sentinel cannot be written");
 	} else if (made != REGISTRY_ADDED) {
 		lessor_unknown(ctx->call, intent.row, "it may have been written");
 		verdict = lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
-				       "the account's mark is looked for");
+				       "looking for the account's sentinel");
 	} else if (lessor_created(ctx->call, intent.row,
 				  json_string_value(json_object_get(root, "id")), "")) {
-		verdict = lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded");
+		verdict = lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
+				       "it could not be "
+				       "recorded");
 	}
 	json_decref(root);
 	return verdict;
@@ -324,11 +330,13 @@ static int sentinel_check(struct step_context *ctx, const struct lessor_resource
 
 	if (!allocation && ctx->registry.unreadable)
 		return lessor_retry(ctx->call, LESSOR_CLASS_PROVIDER, 0,
-				    "a record of the pool cannot be read: is it the account's mark?");
+				    "a record of the pool cannot be read; it may be the "
+				    "account's sentinel");
 	if (!allocation || strcmp(allocation->name, row->name) != 0)
 		return lessor_refuse(ctx->call, LESSOR_CLASS_ACCOUNT,
-				     "the account's mark %s is not in the state directory: another "
-				     "one, or not mounted, or older than the store",
+				     "the account's sentinel %s is not in the state directory: "
+				     "it is another directory, not mounted, or older than the "
+				     "database",
 				     row->name);
 	return LESSOR_DONE;
 }
@@ -361,7 +369,7 @@ static int static_probe(void *instance, struct lessor_call *call,
 	return verdict;
 }
 
-/* Was this pair of a type and a location offered with an earlier host? */
+/* Was this combination of type and location already offered for an earlier host? */
 static int is_offered(const struct inventory *inventory, size_t before, const char *type,
 		      const char *location)
 {
@@ -403,7 +411,7 @@ static int offer_all(struct step_context *ctx)
 			if (lessor_offer(ctx->call, type, host->location, 0, "EUR",
 					 (uint32_t)any_free(ctx, type, host->location)))
 				return lessor_retry(ctx->call, LESSOR_CLASS_BUG, 0,
-						    "the host takes no more offers");
+						    "the host accepts no more offers");
 		}
 	}
 	return LESSOR_DONE;
@@ -426,13 +434,13 @@ static const struct lessor_provider static_provider = {
 	.abi = LESSOR_ABI,
 	.name = "static",
 	.version = "0.1.0",
-	.summary = "A pool of hosts that exist already",
+	.summary = "A pool of existing hosts",
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.option_size = sizeof(options[0]),
 	.concurrency = LESSOR_PER_INSTANCE,
 	.capabilities = LESSOR_OWN_IO,
-	/* A record is in the directory before its maker goes on. */
+	/* A record is visible as soon as its creation returns. */
 	.visible_within_ms = 1000,
 	.open = static_open,
 	.close = static_close,

@@ -8,12 +8,12 @@
 #include <string.h>
 
 /*
- * Another account or daemon has the book for some milliseconds: that is waited for, up to
- * a time after which it is not at work there, but stopped.
+ * Another account or daemon may hold the lock for some milliseconds: wait for it, but not
+ * longer than any working process would hold it.
  */
 #define BUSY_LOOK_MS 5
 #define BUSY_LOOKS 400
-/* What only a person can mend is not said at each step. */
+/* Do not repeat at each step what only an operator can fix. */
 #define COMPLAIN_MS (10 * 60 * 1000)
 
 static enum registry_opened open_in_turn(struct lessor_call *call, const char *state,
@@ -39,7 +39,8 @@ int step_context_begin(struct step_context *ctx, struct lessor_call *call,
 		break;
 	case REGISTRY_BUSY:
 		*ret_verdict = lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0,
-					    "somebody else has the state directory's lock");
+					    "the state directory is locked by another process "
+					    "or account");
 		return -1;
 	case REGISTRY_FAILED:
 		lessor_log(call, LESSOR_LOG_ERROR, "%s cannot be read (error %d)", state, errno);
@@ -50,7 +51,7 @@ int step_context_begin(struct step_context *ctx, struct lessor_call *call,
 	if (ctx->registry.unreadable && !lessor_cache_get(call, "complained")) {
 		lessor_cache_put(call, "complained", "1", COMPLAIN_MS);
 		lessor_log(call, LESSOR_LOG_ERROR,
-			   "%d records in %s cannot be read, and their hosts are given to nobody: %s",
+			   "%d records in %s cannot be read; their hosts are not allocated: %s",
 			   ctx->registry.unreadable, state, ctx->registry.complaint);
 	}
 	return 0;
@@ -70,7 +71,7 @@ static int label_is(const struct allocation *allocation, const char *key, const 
 	return is && strcmp(is, value) == 0;
 }
 
-/* Does it claim to be what `row` stands for, by its name or by its labels? */
+/* Does its name or do its labels match `row`? */
 static int claims_row(const struct step_context *ctx, const struct allocation *allocation,
 		      const struct lessor_resource *row)
 {
@@ -105,13 +106,15 @@ static int settle_row(struct step_context *ctx, const struct lessor_resource *ro
 		return lessor_pending(ctx->call, AT_ONCE, "");
 	if (foreign)
 		return lessor_refuse(ctx->call, LESSOR_CLASS_OWNERSHIP,
-				     "what is in the pool as %s is not provably ours", row->name);
+				     "the record of %s in the pool is not provably ours",
+				     row->name);
 	if (ctx->registry.unreadable)
 		return lessor_retry(ctx->call, LESSOR_CLASS_PROVIDER, 0,
-				    "a record of the pool cannot be read: is it %s?", row->name);
+				    "a record of the pool cannot be read; it may be that of %s",
+				    row->name);
 	if (lessor_not_seen(ctx->call, row->row))
 		return lessor_retry(ctx->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "whether %s was made is not settled yet", row->name);
+				    "it is not yet known whether %s was created", row->name);
 	return lessor_pending(ctx->call, AT_ONCE, "");
 }
 
@@ -128,7 +131,7 @@ int step_context_settle(struct step_context *ctx, uint32_t kind, int *ret_verdic
 	return 0;
 }
 
-/* ---- telling ------------------------------------------------------------------------------------ */
+/* ---- outputs ------------------------------------------------------------------------------------ */
 
 void step_context_report(struct step_context *ctx, const struct allocation *allocation)
 {

@@ -14,20 +14,20 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Where the descriptors are put; everything above goes. */
+/* The descriptors that are kept; all above are closed. */
 #define JOB_FD 3
 #define INPUT_FD 4
 #define FIRST_FREE 5
 #define PARKED 16
 
-#define LOOK_MS 200	/* how soon it sees that it should stop */
-#define TERM_MS 2000	/* from the polite signal to the other one */
-#define REST_MS 5000	/* for what a command left behind to be gone */
+#define LOOK_MS 200  /* how often to check whether to stop */
+#define TERM_MS 2000 /* from SIGTERM to SIGKILL */
+#define REST_MS 5000 /* for processes that a command left behind to end */
 #define TAIL_ROOM 390
 
 struct watch {
 	const struct supervision *supervision;
-	int64_t stop_size;	/* the run file is longer: somebody wrote "stop" */
+	int64_t stop_size; /* if the run file is longer, somebody wrote "stop" */
 	int64_t deadline_ms;
 	char tail[TAIL_ROOM];	/* the end of the output */
 	size_t tail_len;
@@ -41,7 +41,7 @@ static int64_t mono_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* ---- text, without stdio: another thread may have held its locks when we were made ---- */
+/* ---- text, without stdio: another thread may have held its locks during fork ---- */
 
 struct text {
 	char at[TAIL_ROOM + 160];
@@ -74,7 +74,7 @@ static int64_t text_write(const struct text *text)
 	return put < 0 ? 0 : put;
 }
 
-/* The outcome, in one write, on the disk before the lock goes with us. */
+/* Writes the outcome in one write and syncs it before exit releases the lock. */
 static _Noreturn void outcome_write(const struct watch *w, int is_well, const char *how, long number)
 {
 	struct text text = { .len = 0 };
@@ -100,7 +100,7 @@ static _Noreturn void outcome_write(const struct watch *w, int is_well, const ch
 	_exit(0);
 }
 
-/* ---- becoming a process of its own --------------------------------------------------------- */
+/* ---- detaching from the daemon --------------------------------------------------------- */
 
 static void close_from(unsigned first)
 {
@@ -111,8 +111,8 @@ static void close_from(unsigned first)
 }
 
 /*
- * Nothing of the daemon's stays open: neither its store, whose lock the next daemon needs,
- * nor its sockets.
+ * Closes everything of the daemon's: its store, whose lock the next daemon needs, and its
+ * sockets.
  */
 static void descriptors_arrange(const struct supervision *supervision)
 {
@@ -123,7 +123,7 @@ static void descriptors_arrange(const struct supervision *supervision)
 
 	for (int fd = 0; fd < JOB_FD; fd++)
 		dup2(null, fd);
-	/* The command inherits the run file, and with it the lock. */
+	/* The command inherits the run file and thereby the lock. */
 	dup2(job, JOB_FD);
 	dup2(input, INPUT_FD);
 	close_from(FIRST_FREE);
@@ -147,7 +147,7 @@ static void signals_reset(void)
 static _Noreturn void command_exec(const struct supervision *supervision, pid_t supervisor,
 				   int output)
 {
-	static const char complaint[] = "it cannot be run\n";
+	static const char complaint[] = "it cannot be executed\n";
 
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -179,7 +179,7 @@ static void tail_add(struct watch *w, const char *text, size_t len)
 	w->tail_len += len;
 }
 
-/* Reads what is there; 0 at the end of it. */
+/* Reads the available output; 0 at its end. */
 static int output_take(struct watch *w, int fd)
 {
 	char piece[512];
@@ -198,8 +198,9 @@ static int is_told_to_stop(const struct watch *w)
 }
 
 /*
- * What the command started and left behind, also outside of its group: it has become our
- * child. The kernel names our children in a file; where it does not, they end by themselves.
+ * Kills the processes that the command left behind, also outside its process group: they
+ * have become our children, which the kernel lists in a file. Without that file they are left
+ * to end by themselves.
  */
 static void rest_kill(void)
 {
@@ -244,7 +245,7 @@ static int is_over(pid_t pid)
 	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid == pid;
 }
 
-/* Until the command itself is over; its wait status. *ret_why: why it was killed, or NULL. */
+/* Waits for the command; returns its wait status. *ret_why: why it was killed, or NULL. */
 static int command_wait(struct watch *w, pid_t pid, int output, const char **ret_why)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -256,16 +257,16 @@ static int command_wait(struct watch *w, pid_t pid, int output, const char **ret
 		struct pollfd fds[2] = { { .fd = output, .events = POLLIN },
 					 { .fd = pidfd, .events = POLLIN } };
 
-		/* Without a pidfd its end is seen a little later. */
+		/* Without a pidfd its end is noticed slightly later. */
 		poll(fds, 2, pidfd < 0 ? 20 : LOOK_MS);
 		if (fds[0].revents && !output_take(w, output))
 			output = -1;
 		if (is_over(pid))
 			break;
 		if (!*ret_why && mono_ms() >= w->deadline_ms)
-			*ret_why = "it took longer than it may";
+			*ret_why = "it exceeded its timeout";
 		if (!*ret_why && is_told_to_stop(w))
-			*ret_why = "it was told to stop";
+			*ret_why = "it was stopped";
 		if (*ret_why && !term_ms) {
 			term_ms = mono_ms();
 			kill(-pid, SIGTERM);
@@ -275,7 +276,7 @@ static int command_wait(struct watch *w, pid_t pid, int output, const char **ret
 	}
 	if (output >= 0)
 		output_take(w, output);
-	/* While it is not waited for, its number and its group's are nobody else's. */
+	/* Until it is reaped, its pid and process group cannot be reused. */
 	kill(-pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	return status;
@@ -295,7 +296,7 @@ static _Noreturn void command_run(struct watch *w)
 		outcome_write(w, 0, "no process, error ", errno);
 	if (pid == 0)
 		command_exec(w->supervision, self, ends[1]);
-	/* Here as well, since nobody knows who of us comes first. */
+	/* Also in the parent, since either of us may run first. */
 	setpgid(pid, pid);
 	close(ends[1]);
 	close(INPUT_FD);
@@ -308,7 +309,7 @@ static _Noreturn void command_run(struct watch *w)
 	outcome_write(w, WEXITSTATUS(status) == 0, "exit status ", WEXITSTATUS(status));
 }
 
-/* ---- looking at a port --------------------------------------------------------------------------- */
+/* ---- probing a port --------------------------------------------------------------------------- */
 
 static void poll_wait(struct watch *w, int fd, short events)
 {
@@ -318,7 +319,7 @@ static void poll_wait(struct watch *w, int fd, short events)
 		if (mono_ms() >= w->deadline_ms)
 			outcome_write(w, 0, "no answer in time", -1);
 		if (is_told_to_stop(w))
-			outcome_write(w, 0, "it was told to stop", -1);
+			outcome_write(w, 0, "it was stopped", -1);
 	}
 }
 
@@ -375,7 +376,7 @@ _Noreturn void supervisor_run(const struct supervision *supervision)
 	descriptors_arrange(supervision);
 	signals_reset();
 	setsid();
-	/* A copy of the daemon's memory is nobody's to read. */
+	/* This process has a copy of the daemon's memory, which nobody may read. */
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_NAME, "lessor-static");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The supervisor's side of run.h: what runs between fork and _exit. */
+/* The supervisor's side of job.h: the code between fork and _exit. */
 #pragma once
 
 #include <stdint.h>
@@ -8,7 +8,7 @@
 struct supervision {
 	int job_fd;		/* open for appending, and locked */
 	int input_fd;		/* -1: none */
-	int64_t header_len;	/* of run_fd, before the supervisor writes its own line */
+	int64_t header_len;	/* of job_fd, before the supervisor writes its own line */
 	char *const *argv;	/* NULL: a probe of `to` */
 	char *const *envp;
 	struct sockaddr_storage to;
@@ -18,7 +18,7 @@ struct supervision {
 };
 
 /*
- * Called in a new process with all signals blocked. The parent has threads, so this uses
- * nothing but system calls, on memory that is there.
+ * Called in a new process with all signals blocked. The parent has threads, so this only
+ * makes system calls and allocates no memory.
  */
 _Noreturn void supervisor_run(const struct supervision *supervision);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * folder: a provider whose cloud is a folder. A machine is a symbolic link in it that
- * leads nowhere and says in its target what it is: so one call makes it whole, with
- * name and labels, or not at all, and fails when the name is taken. That is all a
- * provider needs from a cloud. An id is the inode and the time of birth, for an inode
- * comes back and an id must not. doc/writing-a-provider.md goes through this file.
+ * folder: a provider whose cloud is a directory. A machine is a dangling symbolic link in
+ * it whose target contains its labels. So one call creates it atomically with name and
+ * labels, and fails if the name is taken: all that a provider needs from a cloud. The id
+ * consists of inode and creation time, since inodes are reused and ids must not be.
+ * doc/writing-a-provider.md explains this file.
  */
 #include <lessor/provider.h>
 
@@ -19,14 +19,14 @@
 #include <unistd.h>
 
 #define LABELS_MAX 16
-#define AT_ONCE 1	/* ms; 0 would leave it to the host */
+#define AT_ONCE 1 /* ms; with 0 the host would choose */
 
-/* What open makes and close frees. Read by many threads at once, written by none. */
+/* Created by open, freed by close. Read by many threads at once, never written. */
 struct folder {
 	int fd;
 };
 
-/* ---- the cloud's side: reading, and nothing else ------------------------------------- */
+/* ---- reading the cloud ------------------------------------- */
 
 struct machine {
 	struct lessor_label labels[LABELS_MAX];	/* point into text */
@@ -37,7 +37,7 @@ struct machine {
 	char text[2048];	/* "key=value key=value" */
 };
 
-/* 1: there, 0: not there, -1: nobody knows. Of what is no link of ours only id and name are told. */
+/* 1: exists, 0: does not, -1: unknown. For anything but a link only id and name are set. */
 static int machine_read(const struct folder *f, const char *name, struct machine *ret)
 {
 	struct stat st;
@@ -65,18 +65,18 @@ static int machine_read(const struct folder *f, const char *name, struct machine
 	return 1;
 }
 
-/* One look at the whole folder; `visit` sees each machine. */
+/* A scan of the whole directory; `visit` is called for each machine. */
 struct look {
 	void (*visit)(struct look *look, const struct machine *m);
 	struct lessor_call *call;
 	const struct lessor_lease *lease;
 	const struct lessor_resource *row;
 	struct machine found;
-	int count;	/* what was looked for */
-	int foreign;	/* what looks like it and is not provably ours */
+	int count;   /* machines found */
+	int foreign; /* matches that are not provably ours */
 };
 
-/* 0 only if it was the whole folder: half a look proves no absence. */
+/* 0 only after a complete scan: a partial one proves no absence. */
 static int look_run(const struct folder *f, struct look *look)
 {
 	int fd = openat(f->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -111,14 +111,14 @@ static void visit_id(struct look *look, const struct machine *m)
 	if (strcmp(m->id, look->row->id) != 0)
 		return;
 	look->found = *m;
-	for (i = 0; i < m->label_count; i++) {	/* they pointed into the other copy */
+	for (i = 0; i < m->label_count; i++) { /* they point into the other copy */
 		look->found.labels[i].key = look->found.text + (m->labels[i].key - m->text);
 		look->found.labels[i].value = look->found.text + (m->labels[i].value - m->text);
 	}
 	look->count++;
 }
 
-/* Reads one machine by its exact id, whatever its name is by now. As machine_read. */
+/* Reads one machine by its exact id, whatever its name is by now. Returns as machine_read. */
 static int look_id(const struct folder *f, struct look *look)
 {
 	look->visit = visit_id;
@@ -145,14 +145,14 @@ static int has_label(const struct machine *m, const char *key, const char *value
 	return 0;
 }
 
-/* ---- the ledger's side ----------------------------------------------------------------- */
+/* ---- reading the ledger ----------------------------------------------------------------- */
 
 static int is_unsettled(const struct lessor_resource *row)
 {
 	return lessor_state_is_unsettled(row->state);
 }
 
-/* The first machine of the lease that may exist; those of a kind we never make are not ours. */
+/* The row of the first machine of the lease that may exist. */
 static const struct lessor_resource *row_of(const struct lessor_lease *lease)
 {
 	size_t i;
@@ -185,35 +185,36 @@ static void visit_unsettled(struct look *look, const struct machine *m)
 }
 
 /*
- * The process died, or the create's answer was lost: was it made? DONE if the row now
- * says what is; the next step reads it.
+ * The process died, or the create's result was lost: was the machine created? DONE if the row
+ * is settled; the next step continues from there.
  */
 static int settle_row(const struct folder *f, struct look *look)
 {
 	look->visit = visit_unsettled;
 	if (look_run(f, look))
-		return lessor_retry(look->call, LESSOR_CLASS_TRANSIENT, 0, "the folder cannot be read");
+		return lessor_retry(look->call, LESSOR_CLASS_TRANSIENT, 0,
+				    "the directory cannot be read");
 	if (look->count)
 		return LESSOR_DONE;
 	if (look->foreign)
 		return lessor_refuse(look->call, LESSOR_CLASS_OWNERSHIP,
-				     "what looks like %s is not provably ours", look->row->name);
+				     "what matches %s is not provably ours", look->row->name);
 	if (lessor_not_seen(look->call, look->row->row))
 		return lessor_retry(look->call, LESSOR_CLASS_TRANSIENT, 0,
-				    "whether %s was made is not settled yet", look->row->name);
+				    "it is not yet known whether %s was created", look->row->name);
 	return LESSOR_DONE;
 }
 
 /* ---- provision -------------------------------------------------------------------------- */
 
-static int report_machine(struct lessor_call *call, const struct lessor_lease *lease,
+static int machine_report(struct lessor_call *call, const struct lessor_lease *lease,
 			  const struct machine *m)
 {
 	lessor_output(call, LESSOR_OUT_HOST, lessor_option_text(call, "host"));
 	lessor_output(call, LESSOR_OUT_SERVER_ID, m->id);
 	lessor_output(call, LESSOR_OUT_SERVER_NAME, m->name);
 	lessor_output(call, LESSOR_OUT_STATUS, "there");
-	/* The first ones are the only ones that are tried. */
+	/* Only the first ones are tried. */
 	if (lease->type_count && lease->location_count) {
 		lessor_output(call, LESSOR_OUT_SERVER_TYPE, lease->types[0]);
 		lessor_output(call, LESSOR_OUT_LOCATION, lease->locations[0]);
@@ -227,7 +228,7 @@ static int give_up(struct lessor_call *call, uint32_t attempt, uint32_t error_cl
 	return lessor_refuse(call, error_class, "%s", why);
 }
 
-static int make_machine(const struct folder *f, struct lessor_call *call,
+static int machine_make(const struct folder *f, struct lessor_call *call,
 			const struct lessor_lease *lease, uint32_t attempt)
 {
 	struct lessor_intent intent = { 0 };
@@ -238,7 +239,8 @@ static int make_machine(const struct folder *f, struct lessor_call *call,
 
 	intent.size = sizeof(intent);
 	if (lessor_intend(call, LESSOR_KIND_SERVER, attempt, &intent))
-		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "not wanted now");
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0,
+				    "no machine may be created now");
 	text[0] = '\0';
 	for (i = 0; i < intent.label_count && len < sizeof(text); i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s=%s", i ? " " : "",
@@ -246,21 +248,21 @@ static int make_machine(const struct folder *f, struct lessor_call *call,
 	made = len < sizeof(text) ? symlinkat(text, f->fd, intent.name) : (errno = ENAMETOOLONG, -1);
 	if (made && (errno == ENOSPC || errno == EDQUOT || errno == EACCES || errno == EROFS ||
 		     errno == ENAMETOOLONG)) {
-		/* These say for certain that nothing was made. */
+		/* With these errors, definitely nothing was created. */
 		uint32_t why = errno == ENOSPC || errno == EDQUOT ? LESSOR_CLASS_CAPACITY :
 								    LESSOR_CLASS_INVALID;
 
-		lessor_not_created(call, intent.row, "the folder takes no more");
-		return give_up(call, attempt, why, "the folder takes no more");
+		lessor_not_created(call, intent.row, "the directory accepts no more machines");
+		return give_up(call, attempt, why, "the directory accepts no more machines");
 	}
-	/* Also when the name is taken: perhaps by us. The next step looks it up. */
+	/* Also if the name is taken: perhaps by us. The next step looks it up. */
 	if (made || machine_read(f, intent.name, &m) != 1) {
-		lessor_unknown(call, intent.row, "it may have been made");
+		lessor_unknown(call, intent.row, "it may have been created");
 		return lessor_pending(call, AT_ONCE, "");
 	}
 	if (lessor_created(call, intent.row, m.id, ""))
-		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded");
-	return report_machine(call, lease, &m);
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "it could not be recorded");
+	return machine_report(call, lease, &m);
 }
 
 static int folder_provision(void *instance, struct lessor_call *call,
@@ -284,28 +286,29 @@ static int folder_provision(void *instance, struct lessor_call *call,
 		case 0:
 			return give_up(call, look.row->attempt, LESSOR_CLASS_FAILED, "it vanished");
 		case 1:
-			return report_machine(call, lease, &look.found);
+			return machine_report(call, lease, &look.found);
 		default:
 			return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0,
-					    "the folder cannot be read");
+					    "the directory cannot be read");
 		}
 	}
-	/* A folder knows no types and no places: the first ones will do, and once. */
+	/* A directory has no types or locations: try the first ones, once. */
 	if (last && last->refused)
 		return lessor_refuse(call, last->refused, "%s", last->reason);
 	if (!last && (!lease->type_count || !lease->location_count ||
 		      lessor_attempt_open(call, 1, lease->types[0], lease->locations[0])))
-		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "not wanted now");
-	return make_machine(f, call, lease, 1);
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0,
+				    "no machine may be created now");
+	return machine_make(f, call, lease, 1);
 }
 
 /* ---- cleanup, inspect, list --------------------------------------------------------------- */
 
 /*
- * PRESENT, or DELETE_UNKNOWN when a delete's outcome was lost, or DELETING: each begins with
- * a read of the exact id.
+ * PRESENT, DELETE_UNKNOWN (the outcome of a delete was lost) or DELETING: all begin with a
+ * read of the exact id.
  */
-static int unmake_machine(const struct folder *f, struct look *look)
+static int machine_unmake(const struct folder *f, struct look *look)
 {
 	struct lessor_call *call = look->call;
 	const struct lessor_resource *row = look->row;
@@ -313,30 +316,32 @@ static int unmake_machine(const struct folder *f, struct look *look)
 	int there = look_id(f, look);
 
 	if (there < 0)
-		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "the folder cannot be read");
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "the directory cannot be read");
 	if (!there)
-		return lessor_gone(call, row->row, "no machine in the folder has its id") ?
-		       lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "looked at once more first") :
-		       LESSOR_DONE;
-	/* Accepted, and there all the same: the next step asks for a permit anew. */
+		return lessor_gone(call, row->row, "no machine in the directory has its id") ?
+			       lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0,
+					    "waiting for a second observation") :
+			       LESSOR_DONE;
+	/* The delete was accepted but it still exists: the next step asks for a new permit. */
 	if (row->state == LESSOR_STATE_DELETING)
-		return lessor_still_there(call, row->row, "its delete came to nothing") ?
-		       lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded") :
-		       LESSOR_DONE;
+		return lessor_still_there(call, row->row, "its delete had no effect") ?
+			       lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0,
+					    "it could not be recorded") :
+			       LESSOR_DONE;
 	seen = machine_observed(&look->found);
 	if (lessor_permit_delete(call, row->row, &seen))
 		return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "%s may not be deleted", row->name);
 	if (unlinkat(f->fd, look->found.name, 0)) {
-		/* These say for certain that nothing was removed; of any other error nobody knows. */
+		/* With these errors, definitely nothing was removed; with others it is unknown. */
 		if (errno == EACCES || errno == EPERM || errno == EROFS)
 			lessor_still_there(call, row->row, "it could not be removed");
 		else
 			lessor_delete_unknown(call, row->row, "it may have been removed");
 		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "it could not be removed");
 	}
-	/* Accepted is not gone: the next step reads whether it is. */
+	/* Accepted does not mean gone: the next step verifies it. */
 	if (lessor_deleting(call, row->row, ""))
-		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "it was not recorded");
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "it could not be recorded");
 	return LESSOR_DONE;
 }
 
@@ -351,7 +356,7 @@ static int folder_cleanup(void *instance, struct lessor_call *call, const struct
 	if (!look.row)
 		return LESSOR_GONE;
 	verdict = is_unsettled(look.row) ? settle_row(instance, &look) :
-					   unmake_machine(instance, &look);
+					   machine_unmake(instance, &look);
 	return verdict == LESSOR_DONE ? lessor_pending(call, AT_ONCE, "") : verdict;
 }
 
@@ -368,13 +373,13 @@ static int folder_inspect(void *instance, struct lessor_call *call, const struct
 	if (is_unsettled(look.row)) {
 		verdict = settle_row(instance, &look);
 		return verdict == LESSOR_DONE ? lessor_retry(call, LESSOR_CLASS_TRANSIENT, AT_ONCE,
-							     "the ledger was brought up to date") :
+							     "the ledger was updated") :
 						verdict;
 	}
 	there = look_id(instance, &look);
 	if (there < 0)
-		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "the folder cannot be read");
-	return there ? report_machine(call, lease, &look.found) : LESSOR_GONE;
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "the directory cannot be read");
+	return there ? machine_report(call, lease, &look.found) : LESSOR_GONE;
 }
 
 static void visit_ours(struct look *look, const struct machine *m)
@@ -392,7 +397,7 @@ static int folder_list(void *instance, struct lessor_call *call, uint32_t kind)
 	look.visit = visit_ours;
 	look.call = call;
 	if (kind == LESSOR_KIND_SERVER && look_run(instance, &look))
-		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "the folder cannot be read");
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "the directory cannot be read");
 	return LESSOR_DONE;
 }
 
@@ -406,7 +411,7 @@ static int folder_open(struct lessor_call *call, void **instance)
 
 	if (fd < 0)
 		return lessor_refuse(call, LESSOR_CLASS_INVALID,
-				     "base must be the absolute path of a folder that can be read");
+				     "base must be the absolute path of a readable directory");
 	f = malloc(sizeof(*f));
 	if (!f) {
 		close(fd);
@@ -426,8 +431,10 @@ static void folder_close(void *instance)
 }
 
 static const struct lessor_option options[] = {
-	{ .key = "base", .help = "The folder that machines are made in.", .type = LESSOR_OPTION_TEXT },
-	{ .key = "host", .preset = "127.0.0.1", .help = "The address that machines are said to have.",
+	{ .key = "base", .help = "The directory of the machines.", .type = LESSOR_OPTION_TEXT },
+	{ .key = "host",
+	  .preset = "127.0.0.1",
+	  .help = "The address reported for machines.",
 	  .type = LESSOR_OPTION_TEXT },
 };
 
@@ -436,14 +443,14 @@ static const struct lessor_provider folder = {
 	.abi = LESSOR_ABI,
 	.name = "folder",
 	.version = "1.0",
-	.summary = "Machines that are links in a folder, to learn from",
+	.summary = "Machines that are links in a directory, as an example",
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.option_size = sizeof(options[0]),
 	.concurrency = LESSOR_PARALLEL,
-	/* It reaches its cloud by itself, so the host has no record to judge its word by. */
+	/* It reaches its cloud by itself, so the host has no record to check its reports against. */
 	.capabilities = LESSOR_OWN_IO,
-	/* What symlinkat has made the next readdir shows. */
+	/* The next readdir shows what symlinkat created. */
 	.visible_within_ms = 1000,
 	.open = folder_open,
 	.close = folder_close,

@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 /*
- * NULL, or why this file cannot be a whole shared object of this machine. The
- * dynamic linker maps what the headers promise and does not compare that with
- * the file's size: half a plugin, as a broken copy leaves it, is a SIGBUS.
+ * Returns NULL, or the reason why this file is not a complete shared object for this
+ * machine. The dynamic linker maps what the headers describe without comparing it to
+ * the file size, so a truncated plugin would cause a SIGBUS.
  */
 const char *elf_broken_rule(int fd, uint64_t file_size);

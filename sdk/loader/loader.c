@@ -16,7 +16,7 @@
 #define NAME_MAX_LEN 32
 #define OPTION_KEY_MAX 32
 #define OPTIONS_MAX 64
-/* What the first major version began with; a smaller table cannot be one. */
+/* A table must at least contain all required operations. */
 #define TABLE_LEAST offsetof(struct lessor_provider, probe)
 #define TABLE_MOST 65536
 #define OPTION_LEAST sizeof(struct lessor_option)
@@ -36,7 +36,7 @@ static int name_is_sane(const char *name)
 	       name[0] <= 'z';
 }
 
-/* Who can write here decides what we run. */
+/* Whoever can write here can run code in the daemon. */
 static int owner_check(const struct stat *st, const char *path, const char *what, struct err *err)
 {
 	if (st->st_uid != 0 && st->st_uid != geteuid())
@@ -66,7 +66,7 @@ static int path_split(const char *path, char dir[PATH_MAX], const char **ret_fil
 	return 0;
 }
 
-/* The descriptor of a file that passed every rule, or -1. */
+/* Returns a descriptor of the file if it passes all checks, or -1. */
 static int file_open(const char *path, struct err *err)
 {
 	char dir[PATH_MAX];
@@ -78,7 +78,8 @@ static int file_open(const char *path, struct err *err)
 	auto_close int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir_fd < 0 && errno == ENOTDIR)
 		return err_set(err, ERR_REFUSED,
-			       "provider '%s' refused: its directory is a symbolic link or none", path);
+			       "provider '%s' refused: its directory is a symbolic link or not a directory",
+			       path);
 	if (dir_fd < 0 || fstat(dir_fd, &st))
 		return err_set_errno(err, errno,
 				     "provider '%s' refused: its directory cannot be opened",
@@ -105,8 +106,8 @@ static int file_open(const char *path, struct err *err)
 }
 
 /*
- * dlerror speaks of /proc/self/fd/N, which tells nobody anything: the path is
- * put in front, and what dlopen said after it.
+ * dlerror names /proc/self/fd/N, which is meaningless to the operator: replace it by
+ * the path.
  */
 static void *file_load(int fd, const char *path, struct err *err)
 {
@@ -129,8 +130,8 @@ static void *file_load(int fd, const char *path, struct err *err)
 /* ---- the table ---- */
 
 /*
- * Only size and abi are read here: what else there is depends on them. A table
- * with a size that cannot be is refused before a byte beyond is touched.
+ * Only size and abi may be read at first: the rest depends on them. A table with an
+ * impossible size is refused before anything beyond them is read.
  */
 static int table_copy(const struct lessor_provider *from, struct provider *ret, struct err *err)
 {
@@ -140,29 +141,30 @@ static int table_copy(const struct lessor_provider *from, struct provider *ret, 
 
 	ret->plugin_size = size;
 	ret->plugin_abi = abi;
-	/* While the major version is 0 the language itself may still change. */
+	/* While the major version is 0, minor versions are incompatible too. */
 	if (abi >> 16 != LESSOR_ABI_MAJOR || (LESSOR_ABI_MAJOR == 0 && abi != LESSOR_ABI))
 		return err_set(err, ERR_REFUSED,
-			       "provider '%s' speaks ABI %u.%u, this lessor speaks ABI %d.%d: %s", path,
+			       "provider '%s' has ABI %u.%u, this lessor has ABI %d.%d: %s", path,
 			       abi >> 16, abi & 0xffff, LESSOR_ABI_MAJOR, LESSOR_ABI_MINOR,
 			       abi > LESSOR_ABI ? "install a newer lessor" : "rebuild the provider");
 	if (size < TABLE_LEAST || size > TABLE_MOST)
 		return err_set(err, ERR_REFUSED,
-			       "provider '%s' refused: its table says %u bytes, at least %zu are needed",
+			       "provider '%s' refused: its table has %u bytes, at least %zu are required",
 			       path, size, (size_t)TABLE_LEAST);
-	/* Half of a pointer would be called. */
+	/* Half a function pointer would be called. */
 	if (size < sizeof(ret->table) && (size - TABLE_LEAST) % sizeof(from->probe))
 		return err_set(err, ERR_REFUSED,
-			       "provider '%s' refused: its table says %u bytes, and ends within an operation",
+			       "provider '%s' refused: its table has %u bytes and ends within an operation",
 			       path, size);
 	memset(&ret->table, 0, sizeof(ret->table));
 	memcpy(&ret->table, from, size < sizeof(ret->table) ? size : sizeof(ret->table));
-	/* newer than we are: it may offer what we cannot use */
+	/* A newer table may have operations that we cannot use. */
 	for (size_t i = sizeof(ret->table); i < size; i++) {
 		if (((const unsigned char *)from)[i]) {
 			log_notice(LOG_FIELDS({ "path", path }),
 				   "provider '%s' has operations that this lessor does not know; they "
-				   "are not used", path);
+				   "are ignored",
+				   path);
 			break;
 		}
 	}
@@ -197,11 +199,11 @@ static const char *option_broken_rule(const struct lessor_option *option)
 	if (len == 0 || option->key[len] != '\0' || len > OPTION_KEY_MAX)
 		return "its key must be [a-z_]{1,32}";
 	if (option->type < LESSOR_OPTION_TEXT || option->type > LESSOR_OPTION_URL)
-		return "its type is none that this lessor knows";
+		return "its type is unknown to this lessor";
 	if (option->type == LESSOR_OPTION_CHOICE && (!option->choices || !option->choices[0]))
-		return "a choice must name its choices";
+		return "a choice must list its values";
 	if (!option->help || !text_is_line(option->help, 500))
-		return "it must be explained in one line";
+		return "its help must be one line";
 	return NULL;
 }
 
@@ -212,7 +214,7 @@ static int options_check(const struct lessor_provider *table, const char *path, 
 	if (!table->options || table->option_count > OPTIONS_MAX ||
 	    table->option_size < OPTION_LEAST || table->option_size > OPTION_MOST)
 		return err_set(err, ERR_REFUSED,
-			       "provider '%s' refused: %zu options of %zu bytes are not a table of options",
+			       "provider '%s' refused: %zu options of %zu bytes each are not a valid table",
 			       path, table->option_count, table->option_size);
 	for (size_t i = 0; i < table->option_count; i++) {
 		struct lessor_option option = option_at(table, i);
@@ -246,7 +248,7 @@ static int method_is_known(const char *method)
 			  strcmp(method, "PUT") == 0 || strcmp(method, "DELETE") == 0);
 }
 
-/* "" is the whole answer, or the whole object. */
+/* "" means the whole response or the whole object. */
 static int pointer_is_sane(const char *pointer)
 {
 	return !pointer || !pointer[0] ||
@@ -265,25 +267,25 @@ static const char *action_broken_rule(const struct lessor_action *action)
 	if (!action->path || action->path[0] != '/' || strchr(action->path, '?'))
 		return "its path must begin with '/' and have no query";
 	if (action->effect < LESSOR_READS || action->effect > LESSOR_DESTROYS)
-		return "its effect is none that this lessor knows";
+		return "its effect is unknown to this lessor";
 	if (strcmp(action->method, "DELETE") == 0 && action->effect < LESSOR_CHANGES)
-		return "a DELETE changes or destroys something";
+		return "the effect of a DELETE must be CHANGES, PROTECTS or DESTROYS";
 	if (action->effect >= LESSOR_MAKES && !action->kinds)
-		return "it has an effect and names no kind of resource";
+		return "it has an effect but names no kind of resource";
 	if (action->effect >= LESSOR_CHANGES && !has_id)
-		return "it has an effect on an object, and its path has no {id}";
+		return "it has an effect on an object but no {id} in its path";
 	if (!pointer_is_sane(action->object_at) || !pointer_is_sane(action->id_at) ||
 	    !pointer_is_sane(action->name_at) || !pointer_is_sane(action->labels_at) ||
 	    !pointer_is_sane(action->protected_at) || !pointer_is_sane(action->status_at) ||
 	    !pointer_is_sane(action->next_at))
-		return "its places must be JSON pointers without escapes";
-	/* Of the pages of a listing either all are known to have come, or none. */
+		return "members ending in _at must be JSON pointers without escapes";
+	/* Without both, it cannot be known whether all pages were read. */
 	if (!action->page != !action->next_at)
-		return "a listing has both a page and next_at, or neither";
+		return "a listing must have both page and next_at, or neither";
 	if ((action->effect == LESSOR_MAKES || action->effect == LESSOR_LISTS) &&
 	    action->kinds & (LESSOR_KIND_BIT(LESSOR_KIND_SERVER) | LESSOR_KIND_BIT(LESSOR_KIND_KEY)) &&
 	    (!action->object_at || !action->id_at))
-		return "it must say where its objects and their ids stand";
+		return "it must have object_at and id_at";
 	return NULL;
 }
 
@@ -291,12 +293,15 @@ static int actions_check(const struct lessor_provider *table, const char *path, 
 {
 	if (table->action_count == 0)
 		return table->http_auth ?
-		       err_set(err, ERR_REFUSED, "provider '%s' refused: it makes requests and declares "
-			       "no actions", path) : 0;
+			       err_set(err, ERR_REFUSED,
+				       "provider '%s' refused: it uses HTTP but declares "
+				       "no actions",
+				       path) :
+			       0;
 	if (!table->actions || table->action_count > ACTIONS_MAX ||
 	    table->action_size < ACTION_LEAST || table->action_size > ACTION_MOST)
 		return err_set(err, ERR_REFUSED,
-			       "provider '%s' refused: %zu actions of %zu bytes are not a table of actions",
+			       "provider '%s' refused: %zu actions of %zu bytes each are not a valid table",
 			       path, table->action_count, table->action_size);
 	for (size_t i = 0; i < table->action_count; i++) {
 		struct lessor_action action = action_at(table, i);
@@ -329,7 +334,7 @@ static int table_check(const struct lessor_provider *table, const char *path, st
 	for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
 		if (!needed[i].there)
 			return err_set(err, ERR_REFUSED,
-				       "provider '%s' refused: it lacks the operation '%s'", path,
+				       "provider '%s' refused: it has no operation '%s'", path,
 				       needed[i].name);
 	}
 	if (table->http_auth && strcmp(table->http_auth, "bearer") != 0)
@@ -345,7 +350,7 @@ static int table_check(const struct lessor_provider *table, const char *path, st
 	return options_check(table, path, err) || actions_check(table, path, err) ? -1 : 0;
 }
 
-/* ---- all of it ---- */
+/* ---- loading ---- */
 
 int provider_load(const char *dir, const char *name, struct provider *ret, struct err *err)
 {
@@ -370,12 +375,12 @@ int provider_load(const char *dir, const char *name, struct provider *ret, struc
 	if (!handle)
 		return -1;
 	/*
-	 * The descriptor stays open for good: its number is in the name under which
-	 * the dynamic linker remembers the object, and another file opened under the
-	 * same number would be taken for this one.
+	 * The descriptor stays open: its number is part of the name by which the dynamic
+	 * linker identifies the object, and it would mistake another file that is opened
+	 * with the same number for this one.
 	 */
 	fd = -1;
-	/* POSIX says that a function may be had this way; C does not */
+	/* POSIX allows this conversion to a function pointer, C does not. */
 	*(void **)(void *)&entry = dlsym(handle, LESSOR_PROVIDER_ENTRY);
 	if (!entry)
 		return err_set(err, ERR_REFUSED, "provider '%s' refused: it has no symbol '%s'",
@@ -388,13 +393,13 @@ int provider_load(const char *dir, const char *name, struct provider *ret, struc
 	if (table_copy(table, &provider, err) || table_check(&provider.table, provider.path, err))
 		return -1;
 	if (by_name && strcmp(provider.table.name, name) != 0)
-		return err_set(err, ERR_REFUSED, "provider '%s' refused: it calls itself '%s'",
+		return err_set(err, ERR_REFUSED, "provider '%s' refused: its name is '%s'",
 			       provider.path, provider.table.name);
 	*ret = provider;
 	return 0;
 }
 
-/* ---- for people ---- */
+/* ---- description ---- */
 
 static const char *concurrency_name(uint32_t concurrency)
 {

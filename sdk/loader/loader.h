@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opens a provider plugin and checks it. The only place with <dlfcn.h>, shared
- * by lessord and lessor-plugin-check, so that neither accepts what the other
- * refuses. Before threads exist; a plugin is never unloaded.
+ * Loads and checks a provider plugin. The only user of <dlfcn.h>, shared by lessord
+ * and lessor-plugin-check, so that both accept the same plugins. To be called before
+ * threads exist; a plugin is never unloaded.
  */
 #pragma once
 
@@ -14,20 +14,21 @@
 #include "util/err.h"
 
 struct provider {
-	struct lessor_provider table;	/* our own zeroed copy of min(sizes) */
+	struct lessor_provider table; /* zero-padded copy of min(both sizes) bytes */
 	char path[256];
-	uint32_t plugin_size;		/* what the plugin said */
+	uint32_t plugin_size; /* as declared by the plugin */
 	uint32_t plugin_abi;
 };
 
 /*
  * `name` is a provider's name ([a-z0-9_-]+, looked up as DIR/NAME.so) or, if it
- * contains a '/', an absolute path. The file must be regular, not a link, and
- * not writable by group or others, nor may its directory be; owned by root or
- * by this process's user. The very file that was checked is the one opened.
+ * contains a '/', an absolute path. The file must be a regular file, not a link. The
+ * file and its directory must be owned by root or this process's user and not be
+ * writable by group or others. The file that is loaded is the one that was checked.
  *
- * Refusals are one line: file, rule, and for an ABI both versions.
+ * Returns 0, or -1 with one line in `err`: the file, the rule it breaks and, for an ABI
+ * mismatch, both versions.
  */
 int provider_load(const char *dir, const char *name, struct provider *ret, struct err *err);
-/* key=value lines, for lessord --dump-provider. */
+/* Prints key=value lines, for lessord --dump-provider. */
 void provider_dump(const struct provider *provider, FILE *out);

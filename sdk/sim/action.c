@@ -70,7 +70,7 @@ void action_fail(struct action *action, const json_t *args)
 	action->message = xstrdup(args_str(args, "message", "Action failed"));
 }
 
-/* The one way time makes no sense: up to 100, back to 10, and still running. */
+/* Nonsensical progress: up to 100, back to 10, and still running. */
 static int64_t odd_progress(int64_t done)
 {
 	return done < 30 ? done * 3 : done < 60 ? 100 : 10;

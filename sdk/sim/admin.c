@@ -18,7 +18,7 @@ struct admin {
 	struct query query;
 	json_t *body;			/* NULL: none, or no JSON */
 	struct buf out;
-	int lines;			/* the answer is no JSON object but lines of them */
+	int lines;			/* the response is one JSON object per line */
 };
 
 static void write_thing(struct admin *a, const struct thing *thing)
@@ -55,7 +55,7 @@ static void write_thing(struct admin *a, const struct thing *thing)
 	out_end(out, '}');
 }
 
-/* All that exists in truth, whatever lists and faults say. */
+/* The objects that really exist, whatever faults make the API show. */
 static int show_state(struct admin *a, struct err *err)
 {
 	static const char *const members[] = { "servers", "ssh_keys", "primary_ips" };
@@ -167,7 +167,7 @@ static int load_scenario(struct admin *a, struct err *err)
 		a->request->body_len, err);
 }
 
-/* With a body: a scenario to begin again with. */
+/* With a body: start over with this scenario. */
 static int reset_world(struct admin *a, struct err *err)
 {
 	world_clear(a->cloud);
@@ -210,7 +210,7 @@ static void dispatch_request(struct admin *a)
 	struct err err = { 0 };
 
 	if (a->request->remote) {
-		answer_error(a, 403, "only for this machine");
+		answer_error(a, 403, "only available from this machine");
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
@@ -226,7 +226,7 @@ static void dispatch_request(struct admin *a)
 			buf_adds(&a->out, "{\"ok\":true}");
 		return;
 	}
-	answer_error(a, 404, "there is no such endpoint");
+	answer_error(a, 404, "no such endpoint");
 }
 
 void admin_handle(struct cloud *cloud, int64_t now_ms, const struct cloud_request *request,

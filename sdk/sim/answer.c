@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults that answer instead of the cloud.
+ * ANSWER faults, which replace the response.
  */
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "sim/out.h"
 #include "util/alloc.h"
 
-/* Those that are just a status, a code and a text. */
+/* Faults that are just a status, a code and a message. */
 static const struct plain {
 	enum fault_kind kind;
 	int status;

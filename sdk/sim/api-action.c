@@ -71,7 +71,7 @@ void action_list(struct call *call)
 
 		if (strcmp(param->key, "id"))
 			continue;
-		/* What is beyond the limit is dropped without a word. */
+		/* Like the API, silently drop ids beyond the limit. */
 		left--;
 		if (number_parse(param->value, &id))
 			continue;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What never changes by a request: types, locations, images, prices, and the
- * empty lists of everything the simulator has no use for.
+ * Read-only endpoints: types, locations, images, prices, and empty lists for everything that
+ * is not simulated.
  */
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "sim/out.h"
 #include "util/alloc.h"
 
-/* Writes the indexes that pass as a page of a list. */
+/* Replies with one page of the given catalogue entries. */
 static void reply_indexes(struct call *call, const char *member, const size_t *all, size_t count,
 	const char *(*json)(struct call *call, size_t index))
 {

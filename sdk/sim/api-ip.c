@@ -36,7 +36,7 @@ void ip_get(struct call *call)
 		reply_ip(call, ip);
 }
 
-/* What goes with its server cannot be protected, nor the other way round. */
+/* auto_delete and protection exclude each other. */
 static void refuse_both(struct call *call)
 {
 	reply_text(call, "delete protection needs auto_delete to be false");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An order: the body of POST /servers, looked at member by member, in the order
- * in which Hetzner would complain: form, references, name taken, quota, stock.
+ * The body of POST /servers, checked in the same order as by Hetzner: form, references,
+ * name, quota, availability.
  */
 #include <string.h>
 
@@ -99,7 +99,7 @@ static int read_net(struct call *call, struct server_order *order)
 	return 0;
 }
 
-/* Things that can be attached to a server, none of which there are. */
+/* Attachable resources, none of which exist here. */
 static int read_attachments(struct call *call)
 {
 	static const char *const members[] = { "networks", "volumes", "firewalls" };
@@ -117,7 +117,7 @@ static int read_attachments(struct call *call)
 	return 0;
 }
 
-/* A string is a name, or the digits of an id. */
+/* A string is a name or a decimal id. */
 static struct thing *find_key(struct call *call, const json_t *ref)
 {
 	struct thing *key = NULL;
@@ -160,7 +160,7 @@ static int read_keys(struct call *call, struct buf *keys)
 	return 0;
 }
 
-/* Without a wish the API takes the first place that has the type. */
+/* Without a location the API takes the first one that has the type. */
 static const struct location *pick_location(const struct call *call, const struct server_type *type)
 {
 	const struct location *first = NULL;
@@ -269,7 +269,7 @@ static int check_stock(struct call *call, const struct server_order *order)
 	return -1;
 }
 
-/* A stranger makes a server of the same name first, if there is none yet. */
+/* Fault: somebody else creates a server with the same name first, if there is none yet. */
 static void take_name(struct call *call, struct server_order order)
 {
 	const char *name = json_string_value(json_object_get(call->body, "name"));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What can be changed of anything: its name, its labels, its protection.
+ * Changes that apply to all kinds of objects: name, labels, protection.
  */
 #include <string.h>
 

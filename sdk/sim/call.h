@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request on its way through the cloud, and the words handlers answer with.
+ * One request on its way through the cloud, and the functions that build its response.
  */
 #pragma once
 
@@ -19,48 +19,48 @@ struct call {
 	enum op op;
 	call_fn *handler;
 	struct query query;
-	int64_t id, sub_id;		/* numbers in the path; -1: none */
-	json_t *body;			/* NULL: no JSON */
-	const struct token *token;	/* NULL: none that is valid */
+	int64_t id, sub_id;	   /* the numbers in the path; -1: none */
+	json_t *body;		   /* NULL: not JSON */
+	const struct token *token; /* NULL: no valid token */
 	int project;
-	/* What the request is about, as far as it says or the objects tell; "" and NULL. */
+	/* The subject of the request, as far as known from it and from the objects; "" or NULL. */
 	char name[256], lease[72];
 	const struct server_type *type;
 	const struct location *location;
 	struct plan plan;
 	struct buf out;			/* becomes the body */
-	int effect;			/* something was changed */
-	int gateway;			/* a gateway answers, without the API's headers */
-	int rate_said;			/* a fault has written the RateLimit headers */
+	int effect;			/* it changed something */
+	int gateway;			/* the response is a gateway's, without the API's headers */
+	int rate_said;			/* the RateLimit headers are written */
 };
 
-/* route.c: takes the request apart; finds op and handler; and what it is about. */
+/* route.c: parses the request, finds op and handler, and determines its subject. */
 void call_parse(struct call *call);
 void call_clear(struct call *call);
 void call_study(struct call *call);
 
-const char *call_who(const struct call *call);	/* name of its token */
-int call_has(const struct call *call, enum fault_kind kind);	/* whether it is planned */
-/* The object with the path's id, if it is shown now; otherwise answers 404 and returns NULL. */
+const char *call_who(const struct call *call);		     /* the name of its token */
+int call_has(const struct call *call, enum fault_kind kind); /* whether it is in the plan */
+/* The object with the path's id, if visible; otherwise replies 404 and returns NULL. */
 struct thing *call_need(struct call *call, enum cloud_kind kind, const char *what);
 
-/* Answers. `details` is JSON; NULL: null. The last one said counts. */
+/* Replies; each replaces the one before. `details` is JSON; NULL: null. */
 void reply_error(struct call *call, int status, const char *code, const char *message,
 	const char *details);
 void reply_field(struct call *call, const char *field, const char *message);
-void reply_text(struct call *call, const char *message);	/* 422 invalid_input, no fields */
+void reply_text(struct call *call, const char *message); /* 422 invalid_input without fields */
 void reply_not_found(struct call *call, const char *what);
 void reply_no_method(struct call *call);
 void reply_no_path(struct call *call);
 
-/* A page of a list. */
+/* One page of a list. */
 struct page {
 	int64_t page, per_page;
-	size_t total, from, until;	/* show from <= i < until */
+	size_t total, from, until; /* shows from <= i < until */
 };
-int page_begin(struct call *call, size_t total, struct page *ret);	/* -1: answered 422 */
+int page_begin(struct call *call, size_t total, struct page *ret); /* -1: replied 422 */
 void page_end(struct call *call, const struct page *page);	/* writes the member "meta" */
-/* The list of a kind of objects, filtered by name, selector, status, fingerprint, ip. */
+/* Replies with the objects of a kind, filtered by name, selector, status, fingerprint, ip. */
 typedef void call_write_fn(struct call *call, const struct thing *thing);
 void reply_list(struct call *call, enum cloud_kind kind, const char *member, call_write_fn *write);
 
@@ -78,24 +78,24 @@ void key_get(struct call *call);
 void key_create(struct call *call);
 void key_update(struct call *call);
 void key_delete(struct call *call);
-/* api-thing.c: what is wrong with a name (NULL: it is missing); NULL: nothing. */
+/* api-thing.c: why a name (NULL: missing) is invalid, or NULL. */
 const char *name_complaint(enum cloud_kind kind, const char *name);
 void reply_name_taken(struct call *call, enum cloud_kind kind);
-/* The name and the labels of a PUT. Changes all or, with -1 when it answered, nothing. */
+/* Applies name and labels of a PUT. Changes all; or nothing, and returns -1 with a reply. */
 int thing_update(struct call *call, struct thing *thing);
-/* The end of a change_protection, once it is checked; `action` is what it made. */
+/* Applies a change_protection that was checked, and replies with its `action`. */
 void reply_protect(struct call *call, struct thing *thing, int on, struct action *action);
 /*
- * api-order.c: what a POST /servers asks for. -1: answered. Texts are borrowed from
- * the body, but for those in `keys`, initialised by the caller: one for each key.
+ * api-order.c: parses a POST /servers. -1: replied. Strings are borrowed from the body,
+ * except the public keys in `keys`, one per line, which the caller initialises.
  */
 int order_read(struct call *call, struct server_order *ret, struct buf *keys);
 /* api-action.c */
 void action_get(struct call *call);
 void action_list(struct call *call);
 void action_list_server(struct call *call);
-int64_t action_end_ms(const struct call *call, int64_t lasts_ms);	/* of one made now */
-/* Writes an action the request made; a fault may make it one that is never found again. */
+int64_t action_end_ms(const struct call *call, int64_t lasts_ms); /* of an action created now */
+/* Writes an action created by the request; a fault may make it unfindable afterwards. */
 void write_made(struct call *call, struct action *action);
 void reply_action(struct call *call, int status, struct action *action);
 /* api-ip.c */
@@ -115,8 +115,8 @@ void pricing_get(struct call *call);
 void datacenter_refuse(struct call *call);
 void empty_list(struct call *call);
 
-/* answer.c: what faults make of a call. */
+/* answer.c, transport.c: faults. */
 void answer_fault(struct call *call, const struct plan_item *item);	/* an ANSWER fault */
-void answer_wire(struct call *call);		/* WIRE faults, on a finished answer */
-/* lie.c: BODY faults, on the text of an answer. */
+void answer_wire(struct call *call); /* WIRE faults, for a finished response */
+/* lie.c: BODY faults, applied to the text of the response. */
 void lie_about(struct call *call);

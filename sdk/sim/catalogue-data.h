@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables of catalogue.c, which alone includes this. */
+/* The tables of catalogue.c, the only file that includes this. */
 #pragma once
 
 #include "sim/catalogue.h"

@@ -52,7 +52,7 @@ const char *arch_name(enum arch arch)
 	return arch == ARCH_ARM ? "arm" : "x86";
 }
 
-/* -1 when the reference is no id. */
+/* -1: the reference is not an id. */
 static int64_t reference_id(const json_t *ref)
 {
 	char *end;
@@ -125,7 +125,7 @@ int64_t catalogue_traffic(const struct location *location)
 	return location->id <= 3 ? 20 * tib : location->id <= 5 ? tib : tib / 2;
 }
 
-/* A price object; Hetzner prints more digits than anybody needs. */
+/* A price object, with Hetzner's number of digits. */
 static void write_price(struct buf *out, const char *key, int64_t net)
 {
 	int64_t gross = net * 119 / 100;
@@ -440,7 +440,7 @@ void catalogue_write_pricing(struct buf *out)
 	out_key_begin(out, "floating_ip", '{');
 	write_price(out, "price_monthly", 3000000);
 	out_end(out, '}');
-	/* A known client panics when these are fewer than the primary IPs. */
+	/* A known client panics if there are fewer of these than primary IPs. */
 	write_ip_prices(out, "floating_ips", 0);
 	out_key_begin(out, "traffic", '{');
 	write_price(out, "price_per_tb", 1000000);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the simulated Hetzner sells: locations, server types, images, prices,
- * and what of it is sold out or phased out at the moment. The tables are of
- * November 2026; monthly prices that nobody published are scaled from their
- * neighbours.
+ * The catalogue: locations, server types, images, prices, and what is currently sold out
+ * or phased out. The tables are from November 2026; unpublished monthly prices are
+ * extrapolated from similar types.
  */
 #pragma once
 
@@ -37,21 +36,21 @@ struct image {
 	int64_t id;
 	const char *name, *description, *flavor, *version;
 	enum arch arch;
-	const char *deprecated;	/* a time, or NULL */
+	const char *deprecated; /* since when, or NULL */
 };
 
-/* What can be said about a type in a location. Flags. */
+/* The availability of a type in a location. Flags. */
 enum {
-	STOCK_SOLD_OUT = 1,	/* an order fails with 412 */
-	STOCK_HIDDEN = 2,	/* and the catalogue does not show it */
-	STOCK_DEPRECATED = 4,	/* phased out, can still be ordered */
-	STOCK_GONE = 8,		/* phased out, can not be ordered */
-	STOCK_WITHDRAWN = 16,	/* and, where that is so in all locations, not listed any more */
+	STOCK_SOLD_OUT = 1,   /* create requests get 412 */
+	STOCK_HIDDEN = 2,     /* sold out, but the catalogue shows it as available */
+	STOCK_DEPRECATED = 4, /* phased out, can still be created */
+	STOCK_GONE = 8,	      /* phased out, can no longer be created */
+	STOCK_WITHDRAWN = 16, /* no longer listed, if so in all locations */
 };
 
 struct catalogue {
 	unsigned char *stock;		/* flags, [type][location] */
-	unsigned disabled;		/* bit i: location i takes no orders at all */
+	unsigned disabled;		/* bit i: location i is disabled */
 	char **types;			/* JSON of each type; owned; rendered on demand */
 	char *locations[LOCATION_COUNT];	/* JSON; owned */
 	char **images;			/* JSON; owned */
@@ -68,21 +67,21 @@ const struct image *catalogue_image(size_t index);
 size_t catalogue_type_index(const struct server_type *type);
 size_t catalogue_location_index(const struct location *location);
 
-/* By id (integer or numeric string) or by name; NULL: no such thing. */
+/* By id (integer or numeric string) or by name; NULL: not found. */
 const struct server_type *catalogue_find_type(const json_t *ref);
 const struct location *catalogue_find_location(const json_t *ref);
-/* A name is resolved for `arch`; an id may come out with the other one. */
+/* A name is resolved for `arch`; an id may return an image of the other one. */
 const struct image *catalogue_find_image(const json_t *ref, enum arch arch);
 
 unsigned catalogue_stock(const struct catalogue *cat, const struct server_type *type,
 	const struct location *location);
-/* Is it not even listed any more? */
+/* Is it no longer listed? */
 int catalogue_is_withdrawn(const struct catalogue *cat, const struct server_type *type);
 /*
  * {"sold_out":[{"type":"cx23","location":"nbg1"}], "available":[...], "deprecated":[...],
  * "gone":[...], "withdrawn":[...], "disabled_locations":["fsn1"], "enabled_locations":[...]};
- * "*" and a missing member mean all; "hidden":true beside type and location keeps it out of
- * the catalogue. What is withdrawn is done before what is available.
+ * "*" and a missing member mean all; with "hidden":true the catalogue does not show the change.
+ * "withdrawn" is applied before "available".
  */
 int catalogue_change(struct catalogue *cat, const json_t *change, struct err *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request from beginning to end: who asks, what is planned to go wrong, what
- * is done, what is said, and what is remembered of it.
+ * The life of a request: identify the client, plan faults, execute it, build the response,
+ * record it.
  */
 #include "sim/cloud.h"
 
@@ -11,7 +11,7 @@
 #include "sim/held.h"
 #include "util/alloc.h"
 
-/* A token of the bucket, in the units of which `rate_per_hour` come back each millisecond. */
+/* One token of the bucket, in units that refill at `rate_per_hour` per millisecond. */
 #define BUCKET_UNIT 3600000LL
 
 static struct bucket *bucket_fill(struct call *call)
@@ -31,7 +31,7 @@ static struct bucket *bucket_fill(struct call *call)
 	return b;
 }
 
-/* Takes a token for this request; 0: there is none left. */
+/* Takes a token for this request; 0: none left. */
 static int bucket_take(struct call *call)
 {
 	struct bucket *b = bucket_fill(call);
@@ -51,7 +51,7 @@ static void add_number(struct call *call, const char *name, int64_t value)
 	cloud_response_add_header(call->response, name, text);
 }
 
-/* Reset is when the bucket will be full, not when the next request may come. */
+/* Reset is the time when the bucket will be full, not when the next request is allowed. */
 static void add_rate_headers(struct call *call)
 {
 	const struct cloud_config *config = &call->cloud->config;
@@ -87,7 +87,7 @@ static void find_token(struct call *call)
 	call->project = call->token ? call->token->project : 0;
 }
 
-/* The token opens another project than it should. */
+/* Fault: the token opens another project. */
 static void move_project(struct call *call)
 {
 	const json_t *other = plan_find(&call->plan, FAULT_OTHER_PROJECT);
@@ -120,7 +120,7 @@ static void make_plan(struct call *call)
 	move_project(call);
 }
 
-/* Whether the request has to wait before it is executed. */
+/* Whether the execution of the request is delayed. */
 static int is_held(struct call *call, struct cloud_wire *wire)
 {
 	const json_t *slow = plan_find(&call->plan, FAULT_SLOW);
@@ -159,7 +159,7 @@ static void authorize_call(struct call *call)
 		call->handler(call);
 }
 
-/* The connection dies, or goes silent, before anything is done. */
+/* The connection is closed or goes silent before the request is executed. */
 static int is_cut_off(const struct call *call)
 {
 	const json_t *hang = plan_find(&call->plan, FAULT_HANG);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The numbers of a cloud, and scenarios: a cloud's beginning as one JSON object.
+ * The settings of a cloud, and scenarios: its initial state as one JSON object.
  */
 #include <stddef.h>
 #include <string.h>
@@ -65,11 +65,11 @@ int cloud_config_set(struct cloud_config *config, const char *name, int64_t valu
 		if (value < 0 && strcmp(name, "skew_ms"))
 			return err_set(err, ERR_INVALID, "%s cannot be negative", name);
 		if (!strcmp(name, "rate_per_hour") && value > 1000000)
-			return err_set(err, ERR_INVALID, "rate_per_hour is at most 1000000");
+			return err_set(err, ERR_INVALID, "rate_per_hour must be at most 1000000");
 		memcpy((char *)config + numbers[i].offset, &value, sizeof(value));
 		return 0;
 	}
-	return err_set(err, ERR_INVALID, "there is no setting '%s'", name);
+	return err_set(err, ERR_INVALID, "unknown setting '%s'", name);
 }
 
 int config_change(struct cloud *cloud, const json_t *json, struct err *err)
@@ -90,7 +90,7 @@ int config_change(struct cloud *cloud, const json_t *json, struct err *err)
 	return 0;
 }
 
-/* What is not given stays. Without a token or name: all tokens. */
+/* Members that are not given stay unchanged. Without token and name: all tokens. */
 int config_change_token(struct cloud *cloud, const json_t *json, struct err *err)
 {
 	const char *value = args_str(json, "token", NULL);
@@ -98,7 +98,7 @@ int config_change_token(struct cloud *cloud, const json_t *json, struct err *err
 	size_t found = 0;
 
 	if (!json_is_object(json))
-		return err_set(err, ERR_INVALID, "a token is an object");
+		return err_set(err, ERR_INVALID, "a token must be an object");
 	for (size_t i = 0; i < cloud->token_count; i++) {
 		struct token *t = cloud->tokens[i];
 		int64_t project = args_int(json, "project", t->project);
@@ -106,7 +106,8 @@ int config_change_token(struct cloud *cloud, const json_t *json, struct err *err
 		if ((value && strcmp(value, t->value)) || (name && strcmp(name, t->name)))
 			continue;
 		if (project < 0 || project >= PROJECTS_MAX)
-			return err_set(err, ERR_INVALID, "projects are 0 to %d", PROJECTS_MAX - 1);
+			return err_set(err, ERR_INVALID, "project must be 0 to %d",
+				       PROJECTS_MAX - 1);
 		t->readonly = args_true(json, "readonly", t->readonly);
 		t->revoked = args_true(json, "revoked", t->revoked);
 		t->project = (int)project;
@@ -116,7 +117,7 @@ int config_change_token(struct cloud *cloud, const json_t *json, struct err *err
 		cloud_add_token(cloud, value, (int)args_int(json, "project", 0),
 			args_true(json, "readonly", 0));
 	else if (!found && name)
-		return err_set(err, ERR_NOT_FOUND, "there is no token '%s'", name);
+		return err_set(err, ERR_NOT_FOUND, "no such token: '%s'", name);
 	return 0;
 }
 
@@ -153,14 +154,14 @@ static int check_members(const json_t *root, struct err *err)
 	json_t *value;
 
 	if (!json_is_object(root))
-		return err_set(err, ERR_INVALID, "a scenario is an object");
+		return err_set(err, ERR_INVALID, "a scenario must be an object");
 	json_object_foreach((json_t *)root, key, value) {
 		size_t i = 0;
 
 		while (i < ARRAY_LEN(known) && strcmp(known[i], key))
 			i++;
 		if (i == ARRAY_LEN(known))
-			return err_set(err, ERR_INVALID, "a scenario cannot have '%s'", key);
+			return err_set(err, ERR_INVALID, "unknown member '%s' in a scenario", key);
 	}
 	return 0;
 }

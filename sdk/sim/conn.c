@@ -17,10 +17,10 @@
 #define BODY_MAX (8 * 1024 * 1024)
 
 enum conn_state {
-	CONN_READING,		/* between requests, or inside one */
-	CONN_WAITING,		/* the owner has the request */
+	CONN_READING, /* between requests or within one */
+	CONN_WAITING, /* the owner has the request */
 	CONN_SENDING,
-	CONN_HANGING,		/* nothing is ever sent again */
+	CONN_HANGING, /* nothing more is sent */
 };
 
 struct conn {
@@ -31,16 +31,16 @@ struct conn {
 	enum conn_state state;
 	int remote;
 	unsigned requests;	/* read so far */
-	int last;		/* the client, or HTTP/1.0, wants no more after this one */
+	int last;		/* close after this request: by the client, or HTTP/1.0 */
 	int asked_continue;
 	struct cloud_response response;
-	struct event *timer;	/* a delay, a drip */
-	struct evbuffer *rest;	/* of a dripped answer */
+	struct event *timer;   /* for delays and drips */
+	struct evbuffer *rest; /* of a dripped response */
 };
 
 static LIST_HEAD(, conn) conns = LIST_HEAD_INITIALIZER(conns);
 
-/* A request as its head describes it. */
+/* A parsed request head. */
 struct head {
 	char method[32];
 	char *target, *authorization;
@@ -116,7 +116,7 @@ static void read_header(struct head *head, const char *line, size_t len)
 	}
 }
 
-/* -1: this is no request. */
+/* -1: not a valid request. */
 static int read_head(const char *text, size_t len, struct head *head)
 {
 	const char *end = memmem(text, len, "\r\n", 2);
@@ -141,7 +141,7 @@ static int read_head(const char *text, size_t len, struct head *head)
 	return head->length < -1 || head->length > BODY_MAX ? -1 : 0;
 }
 
-/* 1: a whole chunked body of *ret_used bytes was decoded into `out`; 0: not yet; -1: nonsense. */
+/* 1: decoded a complete chunked body of *ret_used bytes into `out`; 0: incomplete; -1: invalid. */
 static int read_chunks(const char *text, size_t len, struct buf *out, size_t *ret_used)
 {
 	const char *at = text, *end = text + len;
@@ -158,7 +158,7 @@ static int read_chunks(const char *text, size_t len, struct buf *out, size_t *re
 			return -1;
 		at = eol + 2;
 		if (!size) {
-			/* Trailers, if any, up to an empty line. */
+			/* Skip trailers up to an empty line. */
 			for (eol = memmem(at, (size_t)(end - at), "\r\n", 2); eol && eol != at;
 			     eol = memmem(at, (size_t)(end - at), "\r\n", 2))
 				at = eol + 2;
@@ -225,7 +225,7 @@ static void conn_read(struct conn *conn)
 		rc = 1;
 	else if (!rc)
 		buf_add(&body, text + size, used);
-	/* rc: 0 complete, 1 or -1 of the chunks: not yet, other: no request */
+	/* rc: 0 complete, 1 or -1 incomplete, otherwise invalid */
 	if (!rc) {
 		evbuffer_drain(in, size + used);
 		deliver_request(conn, &head, buf_str(&body), body.len);
@@ -287,7 +287,7 @@ static void write_head(const struct conn *conn, struct evbuffer *out)
 	evbuffer_add(out, "\r\n", 2);
 }
 
-/* A cut chunked body ends inside its only chunk. */
+/* A truncated chunked body ends within its only chunk. */
 static void write_body(const struct cloud_response *r, struct evbuffer *out)
 {
 	size_t len = r->wire.body_cut >= 0 ? (size_t)r->wire.body_cut : r->body_len;
@@ -329,7 +329,7 @@ static void build_answer(struct conn *conn, struct evbuffer *out)
 	evbuffer_free(head);
 }
 
-/* Everything was handed to the kernel. */
+/* Everything was passed to the kernel. */
 static void conn_finish(struct conn *conn)
 {
 	struct cloud_wire wire = conn->response.wire;
@@ -378,7 +378,7 @@ static void conn_send(struct conn *conn)
 	build_answer(conn, drips ? conn->rest : out);
 	if (drips)
 		drip_answer(conn);
-	/* Nothing to write means that nobody will tell when it is written. */
+	/* Without data there will be no write callback. */
 	if (!evbuffer_get_length(out) && !evbuffer_get_length(conn->rest))
 		conn_finish(conn);
 }

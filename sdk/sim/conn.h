@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One client's connection: reads requests, one at a time, and sends answers the
- * way their wire directives say. HTTP/1.1, just as much of it as clients of an
- * API send. Knows nothing of the cloud but its request and response.
+ * A client connection: reads requests, one at a time, and sends responses according to their
+ * wire directives. Implements only as much of HTTP/1.1 as API clients use. Of the cloud it
+ * knows only request and response.
  */
 #pragma once
 
@@ -14,18 +14,18 @@
 struct conn;
 
 struct conn_owner {
-	/* A request is there; it is valid during the call. conn_answer is called now or later. */
+	/* A request was read; it is valid during the call. Call conn_answer now or later. */
 	void (*request)(void *arg, struct conn *conn, const struct cloud_request *request);
-	/* The connection is about to be freed; `pending` is what conn_set_pending left there. */
+	/* The connection is about to be freed; `pending` was set by conn_set_pending. */
 	void (*closed)(void *arg, void *pending);
 	void *arg;
 };
 
-/* Takes over the descriptor, and frees itself when either side ends the connection. */
+/* Takes ownership of the descriptor; frees itself when either side closes the connection. */
 void conn_new(struct event_base *base, int fd, int remote, const struct conn_owner *owner);
 void conn_free_all(void);	/* at the end of the program */
 
-/* Sends what `response` holds, and empties it. */
+/* Sends `response` and clears it. */
 void conn_answer(struct conn *conn, struct cloud_response *response);
-/* What is told to `closed` when the client leaves before its answer; NULL: nothing. */
+/* The argument of `closed` if the client disconnects before the response; or NULL. */
 void conn_set_pending(struct conn *conn, void *pending);

@@ -17,7 +17,7 @@ struct record {
 	int64_t id;
 	char *name, *lease;
 	char type[16], location[8];
-	int64_t from_ms, until_ms;	/* until 0: lives */
+	int64_t from_ms, until_ms;	/* until 0: it exists */
 	int64_t hour, month;		/* price; 0 and 0: free */
 };
 
@@ -29,12 +29,12 @@ struct tally {
 struct counts {
 	struct record *records;
 	size_t record_count, record_room;
-	size_t *by_id[CLOUD_KIND_COUNT];	/* indexes of records, in order of id */
+	size_t *by_id[CLOUD_KIND_COUNT]; /* indexes of records, ordered by id */
 	size_t by_id_count[CLOUD_KIND_COUNT];
-	struct tally *tallies;			/* of leases; the first is of no lease */
+	struct tally *tallies; /* one per lease; the first is for no lease */
 	size_t tally_count;
 	struct table leases;			/* lease -> tally */
-	struct table names;	/* object name -> tally of its lease, or of its own */
+	struct table names;			/* object name -> tally of its lease, or its own */
 	uint64_t total[OP_COUNT];
 	struct cloud_event *events;		/* a ring; strings owned */
 	size_t events_kept;
@@ -105,7 +105,7 @@ void counts_free(struct counts *c)
 	free(c);
 }
 
-/* Hands the calls that waited under an object's name to the lease it is made for. */
+/* Moves the calls counted under an object's name to the lease that it is created for. */
 static void settle_name(struct counts *c, const char *name, const char *lease)
 {
 	size_t tally, *own;
@@ -314,7 +314,7 @@ static int64_t record_cost(const struct record *r, int64_t now_ms, int64_t *ret_
 {
 	int64_t ms = (r->until_ms ? r->until_ms : now_ms) - r->from_ms;
 	int64_t hours = ms > 0 ? (ms + HOUR_MS - 1) / HOUR_MS : 1;
-	/* The monthly price caps each month of 30 days on its own. */
+	/* The monthly price caps each month of 30 days separately. */
 	int64_t rest = hours % 720 * r->hour;
 
 	*ret_hours = hours;
@@ -407,7 +407,7 @@ static void write_request(const struct counts_request *r, struct buf *out)
 	out_key_bool(out, "reused", r->reused);
 	out_key_bool(out, "effect", r->effect);
 	out_key(out, "body");
-	/* What is JSON is shown as it came; all else as a string. */
+	/* JSON is shown unchanged, anything else as a string. */
 	if (body)
 		out_raw(out, r->body);
 	else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kinds of faults, their arguments, and the faults planned for one request.
+ * The kinds of faults, their arguments, and the plan of faults for one request.
  */
 #include "sim/fault.h"
 

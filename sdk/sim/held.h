@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests that came but are not executed yet.
+ * Requests that were received but not executed yet.
  */
 #pragma once
 
@@ -10,11 +10,11 @@ struct held {
 	SLIST_ENTRY(held) link;
 	uint64_t ticket, number;
 	struct cloud_request request;	/* strings owned */
-	struct plan plan;		/* what is still to go wrong with it */
+	struct plan plan;		/* the faults still to apply */
 	char name[256], lease[72];
 };
 
-/* Keeps the call's request and hands over its plan; returns the ticket. */
+/* Stores the call's request and plan; returns its ticket. */
 uint64_t held_put(struct call *call);
 struct held *held_take(struct cloud *cloud, uint64_t ticket);	/* NULL: no such ticket */
 void held_free(struct held *held);

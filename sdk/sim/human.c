@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A person at the cloud's console, who knows nothing of leases.
+ * Actions of a person at the cloud's console, outside of leases.
  */
 #include <string.h>
 
@@ -20,10 +20,10 @@ static int read_kind(const json_t *order, enum cloud_kind *ret, struct err *err)
 			return 0;
 		}
 	}
-	return err_set(err, ERR_INVALID, "there is no kind '%s'", name);
+	return err_set(err, ERR_INVALID, "unknown kind '%s'", name);
 }
 
-/* A server that has been running since it was made, as far as anybody sees. */
+/* Creates a server that is running immediately. */
 static void make_server(struct cloud *cloud, int project, const json_t *order,
 	const struct server_order *what)
 {
@@ -75,9 +75,9 @@ static int create_object(struct cloud *cloud, enum cloud_kind kind, const json_t
 		return create_server(cloud, project, order, err);
 	case CLOUD_KEY:
 		if (key_fingerprint(public_key, fingerprint))
-			return err_set(err, ERR_INVALID, "that is no public key");
+			return err_set(err, ERR_INVALID, "not a valid public key");
 		if (key_find_fingerprint(cloud, project, fingerprint))
-			return err_set(err, ERR_CONFLICT, "the key is there already");
+			return err_set(err, ERR_CONFLICT, "the key already exists");
 		key_new(cloud, project, name, public_key, json_object_get(order, "labels"),
 			"human", 0);
 		return 0;
@@ -95,7 +95,7 @@ static void delete_object(struct cloud *cloud, struct thing *thing)
 		world_delete(cloud, cloud->now_ms, thing, "human", 0);
 }
 
-/* The same name, and nothing else, of what is deleted. */
+/* Deletes it and creates another object with the same name. */
 static int recreate_object(struct cloud *cloud, struct thing *thing, const json_t *order,
 			   struct err *err)
 {
@@ -122,7 +122,7 @@ static int relabel_object(struct cloud *cloud, struct thing *thing, const json_t
 	return 0;
 }
 
-/* The API protects no address that goes with its server; a person knows that. */
+/* Like a person, first disable auto_delete, which excludes protection. */
 static void protect_object(struct cloud *cloud, struct thing *thing, int on)
 {
 	if (on && thing->kind == CLOUD_IP)
@@ -134,7 +134,7 @@ static int power_server(struct cloud *cloud, struct thing *thing, const char *st
 			struct err *err)
 {
 	if (thing->kind != CLOUD_SERVER)
-		return err_set(err, ERR_INVALID, "only servers have power");
+		return err_set(err, ERR_INVALID, "only servers can be powered on and off");
 	server_set_phase(cloud, (struct server *)thing, cloud->now_ms, status);
 	return 0;
 }
@@ -155,7 +155,7 @@ static int act_on(struct cloud *cloud, struct thing *thing, const char *verb, co
 	else if (!strcmp(verb, "protect") || !strcmp(verb, "unprotect"))
 		protect_object(cloud, thing, !strcmp(verb, "protect"));
 	else
-		return err_set(err, ERR_INVALID, "there is no verb '%s'", verb);
+		return err_set(err, ERR_INVALID, "unknown verb '%s'", verb);
 	return 0;
 }
 
@@ -175,6 +175,6 @@ int human_act(struct cloud *cloud, int64_t now_ms, const json_t *order, struct e
 	thing = name ? world_find_name(cloud, kind, project, name)
 		: world_find(cloud, kind, project, args_int(order, "id", -1));
 	if (!thing)
-		return err_set(err, ERR_NOT_FOUND, "there is no such object");
+		return err_set(err, ERR_NOT_FOUND, "no such object");
 	return act_on(cloud, thing, verb, order, err);
 }

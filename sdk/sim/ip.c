@@ -3,7 +3,7 @@
 #include "sim/world.h"
 #include "util/alloc.h"
 
-/* Documentation ranges first, then the benchmark range: none of them is anybody's machine. */
+/* The documentation ranges, then the benchmark range: no real machines have such addresses. */
 static void address_of(uint32_t n, int v6, uint32_t machine_net, char *ret, size_t size)
 {
 	static const char *const nets[] = { "203.0.113", "198.51.100", "192.0.2" };

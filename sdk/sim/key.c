@@ -22,7 +22,7 @@ static int is_algorithm(const char *s, size_t len)
 	return 0;
 }
 
-/* The blob begins with the algorithm's name, with its length before it. */
+/* The blob must begin with the length and name of the algorithm. */
 static int blob_fits(const unsigned char *blob, size_t size, const char *name, size_t len)
 {
 	return size >= 4 + len && !blob[0] && !blob[1] && !blob[2] && blob[3] == len
@@ -44,7 +44,7 @@ int key_fingerprint(const char *public_key, char ret[48])
 	size = EVP_DecodeBlock(blob, (unsigned char *)copy, (int)len);
 	if (size < 0)
 		return -1;
-	/* EVP_DecodeBlock counts the padding in. */
+	/* EVP_DecodeBlock counts the padding. */
 	size -= copy[len - 1] == '=';
 	size -= copy[len - 2] == '=';
 	if (!blob_fits(blob, (size_t)size, public_key, name))

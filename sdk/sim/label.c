@@ -71,7 +71,7 @@ int labels_read(const json_t *json, struct labels *ret, struct err *err)
 			labels_fini(ret);
 			return err_set(err, ERR_INVALID, "invalid label key");
 		}
-		/* A NUL inside would hide what comes after it. */
+		/* A NUL would hide what follows it. */
 		if (!json_is_string(value)
 		    || strlen(json_string_value(value)) != json_string_length(value)
 		    || !label_value_is_valid(json_string_value(value))) {
@@ -88,7 +88,7 @@ static int is_alnum(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* Begins and ends alphanumeric, in between also - _ and . */
+/* Alphanumeric at both ends, with - _ and . in between. */
 static int is_word(const char *s, size_t len, size_t max)
 {
 	if (!len || len > max || !is_alnum(s[0]) || !is_alnum(s[len - 1]))
@@ -160,7 +160,7 @@ static int accept_token(struct reader *r, const char *token)
 	return 1;
 }
 
-/* A key or a value: as long a run as their alphabets allow. The caller frees. */
+/* A key or a value: the longest run of allowed characters. The caller frees it. */
 static char *read_word(struct reader *r, int slash)
 {
 	const char *from;

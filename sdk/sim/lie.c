@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lies: what a good answer's body is made to say. The body is parsed, changed,
- * and printed again; what JSON cannot say is put in as a mark first and
- * replaced in the text.
+ * BODY faults: changes to the body of a valid response. The body is parsed, changed and
+ * printed again. Text that is not valid JSON is inserted as a placeholder, which is replaced
+ * after printing.
  */
 #include <string.h>
 
@@ -13,11 +13,11 @@ enum { MARKS_MAX = 32 };
 
 struct lie {
 	json_t *root;
-	char *marks[MARKS_MAX];		/* the text behind "@raw<i>@" */
+	char *marks[MARKS_MAX]; /* the text for "@raw<i>@" */
 	size_t mark_count;
 };
 
-/* A string to be replaced by `text` once printed. */
+/* A placeholder that is replaced by `text` after printing. */
 static json_t *add_mark(struct lie *lie, const char *text)
 {
 	char name[16];
@@ -37,7 +37,7 @@ static void put_member(json_t *node, const char *key, json_t *value)
 		json_object_del(node, key);
 }
 
-/* Sets (NULL: removes) what a JSON pointer names; '*' is every element. */
+/* Sets (NULL: removes) the target of a JSON pointer; '*' matches every element. */
 static void set_pointer(json_t *node, const char *pointer, json_t *value)
 {
 	size_t len;
@@ -99,7 +99,7 @@ static void each_in(struct lie *lie, json_t *value, object_fn *fn, const json_t 
 		fn(lie, json_array_get(value, i), args);
 }
 
-/* The objects an answer is about: its first member, or the one named by `of`. */
+/* The objects of a response: its first member, or the one named by `of`. */
 static void each_object(struct lie *lie, object_fn *fn, const json_t *args)
 {
 	const char *of = args_str(args, "of", NULL);
@@ -193,7 +193,7 @@ static void lie_ip(struct lie *lie, json_t *object, const json_t *args)
 		put_member(json_object_get(net, "ipv4"), "ip", json_object_get(args, "value"));
 }
 
-/* Members nobody knows, in every object but labels. */
+/* Adds unknown members to every object except labels. */
 static void add_extras(json_t *node)
 {
 	const char *key;
@@ -261,7 +261,7 @@ static void apply_fault(struct lie *lie, const struct plan_item *item)
 	}
 }
 
-/* Prints the root again, marks replaced. */
+/* Prints the root, with placeholders replaced. */
 static void print_marked(struct lie *lie, struct buf *out)
 {
 	auto_free char *text = json_dumps(lie->root, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -282,7 +282,7 @@ static void print_marked(struct lie *lie, struct buf *out)
 	}
 }
 
-/* Replaces "{" at the front of the body by `front`, which ends in a comma. */
+/* Replaces the leading "{" of the body with `front`, which ends with a comma. */
 static void push_front(struct buf *out, const void *front, size_t len)
 {
 	auto_free char *rest = xstrdup(buf_str(out));
@@ -303,7 +303,7 @@ static void nest_arrays(struct buf *out, int64_t depth)
 	buf_addc(out, '}');
 }
 
-/* Says an id twice, differently. */
+/* Duplicates an id with another value. */
 static void duplicate_id(struct buf *out)
 {
 	auto_free char *text = xstrdup(buf_str(out));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hetzner-sim: options, start, end. README.md is the manual.
+ * hetzner-sim: options, startup, shutdown. README.md is the manual.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,7 +24,7 @@ enum {
 	OPT_MS, OPT_BOXES, OPT_BOX_USER, OPT_BOX_NET,
 };
 
-/* Exit codes beside 0: 1 it cannot listen, 2 wrong options, and: */
+/* Exit codes besides 0: 1 cannot listen, 2 invalid options, and: */
 #define EXIT_NO_BOXES 4
 
 static const struct option options[] = {
@@ -58,27 +58,27 @@ static const struct option options[] = {
 };
 
 static const char help[] =
-"usage: hetzner-sim [options]\n"
-"A simulated Hetzner Cloud on a local port; administered under /_sim/.\n\n"
-"  --listen ADDRESS:PORT     where (127.0.0.1:0; port 0: any)\n"
-"  --admin-listen ADDR:PORT  a second port, which stays when /_sim/listener closes the first\n"
-"  --port-file FILE          the port is written there, once it is open\n"
-"  --token TOKEN             a token that is accepted (repeat; default: any token)\n"
-"  --readonly-token TOKEN    a token that may only read\n"
-"  --scenario FILE           JSON: config, tokens, catalogue, objects, faults\n"
-"  --clock real|virtual      virtual: time moves by POST /_sim/advance alone\n"
-"  --speed N                 simulated seconds per real second (1)\n"
-"  --epoch SECONDS           unix time at which the clock begins (now)\n"
-"  --create-ms, --off-ms, --boot-ms, --lag-ms, --delete-ms, --ip-delete-ms, --power-ms N\n"
-"                            the time line of a server, in simulated milliseconds\n"
-"  --rate-limit on|off|N     N requests an hour (on: 3600)\n"
-"  --quota NAME=N            servers, dedicated_cores, primary_ips, keys\n"
-"  --seed N                  for ids and probabilities (0)\n"
-"  --lease-label KEY         the label that names a lease (lessor-lease)\n"
-"  --boxes                   a running server is an sshd on a loopback address of its own\n"
-"  --box-user NAME           whom boxes run as, when we are root (nobody)\n"
-"  --box-net 127.A.B.0       where their addresses begin (somewhere in 127.64.0.0/10)\n"
-"  --list-faults             prints the kinds of faults\n";
+	"usage: hetzner-sim [options]\n"
+	"A simulated Hetzner Cloud API on a local port; administration under /_sim/.\n\n"
+	"  --listen ADDRESS:PORT     address to listen on (127.0.0.1:0; port 0: any)\n"
+	"  --admin-listen ADDR:PORT  a second port, stays open when /_sim/listener closes the first\n"
+	"  --port-file FILE          write the port number to FILE once it is open\n"
+	"  --token TOKEN             a token to accept (repeatable; default: any token)\n"
+	"  --readonly-token TOKEN    a read-only token\n"
+	"  --scenario FILE           JSON: config, tokens, catalogue, objects, faults\n"
+	"  --clock real|virtual      virtual: time advances only with POST /_sim/advance\n"
+	"  --speed N                 simulated seconds per real second (1)\n"
+	"  --epoch SECONDS           initial Unix time of the clock (now)\n"
+	"  --create-ms, --off-ms, --boot-ms, --lag-ms, --delete-ms, --ip-delete-ms, --power-ms N\n"
+	"                            durations in the life of a server, in simulated milliseconds\n"
+	"  --rate-limit on|off|N     N requests per hour (on: 3600)\n"
+	"  --quota NAME=N            servers, dedicated_cores, primary_ips, keys\n"
+	"  --seed N                  seed for ids and probabilities (0)\n"
+	"  --lease-label KEY         the label that identifies a lease (lessor-lease)\n"
+	"  --boxes                   run an sshd on its own loopback address for each running server\n"
+	"  --box-user NAME           user that boxes run as, if started as root (nobody)\n"
+	"  --box-net 127.A.B.0       their first address (random in 127.64.0.0/10)\n"
+	"  --list-faults             print the kinds of faults\n";
 
 struct settings {
 	struct cloud_config cloud;
@@ -178,7 +178,7 @@ static int set_shell(struct settings *s, int option, const char *text)
 	return 0;
 }
 
-/* Two simulators on one machine shall not want the same address. */
+/* Two simulators on one machine must not use the same addresses. */
 static uint32_t random_net(void)
 {
 	uint16_t random = 0;
@@ -208,7 +208,7 @@ static void list_faults(void)
 			sorts[fault_sort((enum fault_kind)i)], fault_help((enum fault_kind)i));
 }
 
-/* 0: go on; 1: done; 2: wrong. */
+/* 0: continue; 1: done, exit 0; 2: invalid. */
 static int set_option(struct settings *s, int option, int index)
 {
 	switch (option) {
@@ -281,7 +281,7 @@ static int load_scenario(struct cloud *cloud, const char *path, int64_t now_ms)
 	return 2;
 }
 
-/* Written aside and moved, so that a reader sees all of it or nothing. */
+/* Written to a temporary file and renamed, so that a reader never sees half of it. */
 static int write_port(const char *path, int port)
 {
 	auto_free char *aside = xasprintf("%s.new", path);
@@ -304,8 +304,8 @@ static int serve_cloud(struct settings *s, struct cloud *cloud)
 	if (!shell) {
 		int no_boxes = err.kind == SHELL_NO_BOXES;
 
-		fprintf(stderr, "hetzner-sim: %s%s\n", no_boxes ? "no boxes here: " : "",
-			err.text);
+		fprintf(stderr, "hetzner-sim: %s%s\n",
+			no_boxes ? "boxes are not supported here: " : "", err.text);
 		return no_boxes ? EXIT_NO_BOXES : 1;
 	}
 	if (s->scenario)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The names of operations and of kinds of objects.
+ * The names of operations and kinds of objects.
  */
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The operations of the API, by the short names that rules, counts and tests use.
+ * The operations of the API and their short names, as used in rules, counts and tests.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Appends JSON to a buffer. A comma is put wherever the last byte shows that
- * one is due, so there is no state but the text itself.
+ * Appends JSON to a buffer. Whether a comma is needed follows from the last byte, so there is
+ * no state other than the text.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ void out_str(struct buf *b, const char *s);	/* NULL: null */
 void out_int(struct buf *b, int64_t n);
 void out_bool(struct buf *b, int yes);
 void out_null(struct buf *b);
-void out_raw(struct buf *b, const char *json);	/* a value that is JSON already */
+void out_raw(struct buf *b, const char *json);	/* a value that already is JSON */
 void out_time(struct buf *b, int64_t ms);	/* RFC 3339 in UTC, in quotes */
 
 /* "key": value */

@@ -14,7 +14,7 @@ static int hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* A decoded NUL would end the string early; it stays encoded. */
+/* %00 is not decoded: it would end the string. */
 static char *percent_decode(const char *s, size_t len, int plus)
 {
 	char *out = xcalloc(1, len + 1);

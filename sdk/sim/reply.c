@@ -82,7 +82,7 @@ void reply_no_path(struct call *call)
 	reply_error(call, 404, "not_found", "no such resource", NULL);
 }
 
-/* A listing that moves between two pages: an object comes twice, or never. */
+/* Fault: the listing shifts between two pages, so that an object appears twice or never. */
 static int64_t drift(const struct call *call, int64_t page)
 {
 	const char *as = args_str(plan_find(&call->plan, FAULT_PAGES), "as", "");
@@ -195,7 +195,7 @@ static int by_time(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* They come sorted by id. A sort nobody knows is no reason to refuse. */
+/* They are sorted by id already. An unknown sort key is not an error. */
 static void sort_things(const struct call *call, struct thing **all, size_t count)
 {
 	const char *sort = query_get(&call->query, "sort");

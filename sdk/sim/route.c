@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which operation a request is, who answers it, and what it is about.
+ * Routing: the operation and handler of a request, and its subject.
  */
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "util/alloc.h"
 
 struct route {
-	const char *method, *path;	/* '#': a number */
+	const char *method, *path; /* '#' matches a number */
 	enum op op;
 	call_fn *handler;
 };
@@ -62,7 +62,7 @@ static const struct route routes[] = {
 	{ "GET", "/storage_boxes", OP_OTHER, empty_list },
 };
 
-/* Fills ids with the numbers of the path. */
+/* Sets ids to the numbers in the path. */
 static int path_matches(const char *pattern, const char *path, int64_t ids[2])
 {
 	size_t n = 0;
@@ -141,7 +141,7 @@ static void set_text(char *to, size_t size, const char *from)
 		snprintf(to, size, "%s", from);
 }
 
-/* Objects by their number, living or dead. */
+/* An object by id, existing or deleted. */
 static void study_object(struct call *call, enum cloud_kind kind, int64_t id)
 {
 	const struct thing *thing = world_find(call->cloud, kind, call->project, id);
@@ -156,7 +156,7 @@ static void study_object(struct call *call, enum cloud_kind kind, int64_t id)
 	}
 }
 
-/* All actions of one lease: the call is that lease's; of several: it is shared. */
+/* If all actions belong to one lease, the request is counted for it. */
 static void study_actions(struct call *call)
 {
 	const char *lease = NULL;

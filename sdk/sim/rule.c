@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rules: which requests a fault is for.
+ * Rules: which requests a fault applies to.
  */
 #include <fnmatch.h>
 #include <string.h>
@@ -15,16 +15,16 @@ enum { FAULTS_MAX = 8 };
 struct rule {
 	STAILQ_ENTRY(rule) link;
 	int64_t id;
-	json_t *json;			/* as given; what follows points into it */
-	uint64_t ops;			/* bit per op; 0: all */
+	json_t *json; /* as added; the following members point into it */
+	uint64_t ops; /* one bit per op; 0: all */
 	const char *method, *path, *server_type, *location, *name, *lease, *token;
-	int reused;			/* -1: does not matter */
-	int64_t skip, count;		/* count -1: always */
+	int reused;			/* -1: any */
+	int64_t skip, count;		/* count -1: unlimited */
 	int64_t after_ms, for_ms;	/* 0: none */
 	double probability;
 	struct plan_item faults[FAULTS_MAX];	/* args borrowed */
 	size_t fault_count;
-	int64_t added_ms, first_ms;	/* first_ms 0: never applied */
+	int64_t added_ms, first_ms; /* first_ms 0: not applied yet */
 	int64_t seen, hits;
 };
 
@@ -85,7 +85,7 @@ static int read_fault(struct rule *rule, json_t *json, struct err *err)
 			rule->reused = 1;
 		return 0;
 	}
-	return err_set(err, ERR_INVALID, "there is no fault kind '%s'", name);
+	return err_set(err, ERR_INVALID, "unknown fault kind '%s'", name);
 }
 
 static int read_op(struct rule *rule, const json_t *json, struct err *err)
@@ -94,7 +94,7 @@ static int read_op(struct rule *rule, const json_t *json, struct err *err)
 	enum op op = op_find(name);
 
 	if (op == OP_COUNT)
-		return err_set(err, ERR_INVALID, "there is no operation '%s'", name);
+		return err_set(err, ERR_INVALID, "unknown operation '%s'", name);
 	rule->ops |= 1ULL << op;
 	return 0;
 }
@@ -153,7 +153,7 @@ static int read_match(struct rule *rule, const json_t *match, struct err *err)
 			rule->skip = json_integer_value(value) - 1;
 			rule->count = 1;
 		} else {
-			return err_set(err, ERR_INVALID, "a match cannot have '%s' like that", key);
+			return err_set(err, ERR_INVALID, "invalid member '%s' in 'match'", key);
 		}
 	}
 	return 0;
@@ -184,7 +184,7 @@ static int read_limits(struct rule *rule, const json_t *json, struct err *err)
 		while (i < ARRAY_LEN(known) && strcmp(known[i], key))
 			i++;
 		if (i == ARRAY_LEN(known))
-			return err_set(err, ERR_INVALID, "a rule cannot have '%s'", key);
+			return err_set(err, ERR_INVALID, "unknown member '%s' in a rule", key);
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a server: initializing, off, starting, running; deleting, gone.
- * What a fault does to that life is decided here, when it begins or ends.
+ * The life of a server: initializing, off, starting, running; deleting, gone. LIFE faults are
+ * applied here, at its creation and its end.
  */
 #include <string.h>
 
@@ -18,7 +18,7 @@ const char *server_status(const struct server *server, int64_t now_ms)
 	return status;
 }
 
-/* What was to come after `at_ms` no longer comes. */
+/* Cancels all phases after `at_ms`. */
 void server_set_phase(struct cloud *cloud, struct server *server, int64_t at_ms, const char *status)
 {
 	while (server->phase_count && server->phases[server->phase_count - 1].at_ms > at_ms)
@@ -54,7 +54,7 @@ static void add_addresses(struct cloud *cloud, struct server *s, const struct se
 	}
 }
 
-/* Without a start the server ends in `off`. */
+/* Without a start the server stays `off`. */
 static void begin_life(struct cloud *cloud, struct server *s, const struct server_order *order,
 	const struct plan *plan)
 {
@@ -101,7 +101,7 @@ static void never_begin(struct cloud *cloud, struct server *s, const struct serv
 	s->locked_until_ms = args_true(stuck, "locked", 0) ? NEVER : cloud->now_ms;
 }
 
-/* What is not shown, or not found, for a while. */
+/* Faults that hide the server, or parts of it, for some time. */
 static void hide_server(struct cloud *cloud, struct server *s, const struct plan *plan)
 {
 	const json_t *late = plan_find(plan, FAULT_IPV4_LATE);
@@ -192,7 +192,7 @@ static void server_pass_away(struct cloud *cloud, struct server *s, int64_t at_m
 
 	s->gone_ms = NEVER;
 	if (s->reappear_ms) {
-		/* In truth it was there all the time. */
+		/* It only seems to be gone. */
 		thing->hidden_from_ms = at_ms;
 		thing->hidden_until_ms = thing->unlisted_until_ms = at_ms + s->reappear_ms;
 		s->reappear_ms = 0;

@@ -19,11 +19,11 @@
 
 #define WAIT_DEFAULT_MS 10000
 
-/* A request that has no answer yet: one the cloud holds, or one that waits for a condition. */
+/* A pending request: held by the cloud, or waiting for a condition. */
 struct pending {
 	LIST_ENTRY(pending) link;
 	struct shell *shell;
-	struct conn *conn;		/* NULL: the client has left */
+	struct conn *conn; /* NULL: the client has disconnected */
 	struct event *timer;
 	uint64_t ticket;		/* 0: a wait */
 	char *target;			/* of a wait */
@@ -35,7 +35,7 @@ struct shell {
 	struct evconnlistener *listener, *admin;
 	struct event *signals[2], *tick;
 	struct conn_owner owner;
-	struct sockaddr_in address;	/* of the listener, to open it again */
+	struct sockaddr_in address; /* of the listener, to reopen it */
 	int virtual_clock;
 	int64_t speed, epoch_ms, started_ms, ahead_ms;
 	LIST_HEAD(, pending) pending;
@@ -140,7 +140,7 @@ static void answer_wait(struct pending *p, int met)
 	answer_json(conn, met ? 200 : 408, &body);
 }
 
-/* Something may have happened: answers whoever waited for it. */
+/* After each change: answers the waits whose conditions now hold. */
 static void check_waits(struct shell *shell)
 {
 	struct pending *p, *next;
@@ -153,7 +153,7 @@ static void check_waits(struct shell *shell)
 		next = LIST_NEXT(p, link);
 		if (!p->ticket && cloud_wait_met(shell->cloud, shell_now_ms(shell), p->target,
 			NULL) > 0) {
-			/* Answering can free other connections, and what they wait for. */
+			/* An answer can free other connections and their waits. */
 			answer_wait(p, 1);
 			next = LIST_FIRST(&shell->pending);
 		}
@@ -182,7 +182,7 @@ static void on_wait_over(evutil_socket_t fd, short what, void *arg)
 	answer_wait(arg, 0);
 }
 
-/* Does what was held back. The client may have left; it happens all the same. */
+/* Executes a held request, even if the client has disconnected. */
 static void resume_pending(struct pending *p)
 {
 	struct shell *shell = p->shell;
@@ -193,7 +193,7 @@ static void resume_pending(struct pending *p)
 	pending_free(p);
 	cloud_response_init(&r);
 	if (cloud_resume(shell->cloud, shell_now_ms(shell), ticket, &r)) {
-		/* The cloud was reset meanwhile. */
+		/* The cloud has been reset meanwhile. */
 		r.wire.head_cut = 0;
 		r.wire.end = CLOUD_END_CLOSE;
 	}
@@ -245,7 +245,7 @@ static void serve_wait(struct shell *shell, struct conn *conn, const struct clou
 	check_waits(shell);
 }
 
-/* {"ms":1000}, or {"next":true}: to the next thing that happens by itself. */
+/* {"ms":1000}, or {"next":true}: to the next event. */
 static void serve_advance(struct shell *shell, struct conn *conn, const json_t *body)
 {
 	int64_t ms = json_integer_value(json_object_get(body, "ms"));
@@ -255,7 +255,7 @@ static void serve_advance(struct shell *shell, struct conn *conn, const json_t *
 	if (json_is_true(json_object_get(body, "next")))
 		ms = due == INT64_MAX || due < now ? 0 : due - now;
 	if (ms < 0 || ms > 100LL * 366 * 86400 * 1000) {
-		answer_error(conn, "time only moves forward");
+		answer_error(conn, "time cannot go backwards");
 		return;
 	}
 	shell->ahead_ms += ms;
@@ -263,7 +263,7 @@ static void serve_advance(struct shell *shell, struct conn *conn, const json_t *
 	answer_number(conn, 200, "now_ms", shell_now_ms(shell));
 }
 
-/* {"ticket":1}; without: all that is held. */
+/* {"ticket":1}; without: all held requests. */
 static void serve_release(struct shell *shell, struct conn *conn, const json_t *body)
 {
 	uint64_t ticket = (uint64_t)json_integer_value(json_object_get(body, "ticket"));
@@ -314,7 +314,7 @@ static struct evconnlistener *open_listener(struct shell *shell)
 		(struct sockaddr *)&shell->address, sizeof(shell->address));
 }
 
-/* {"open":false}: new connections are refused, as when nobody is there. */
+/* {"open":false}: new connections are refused. */
 static void serve_listener(struct shell *shell, struct conn *conn, const json_t *body)
 {
 	int open = json_is_true(json_object_get(body, "open"));
@@ -374,7 +374,7 @@ static void on_request(void *arg, struct conn *conn, const struct cloud_request 
 	if (!is_for_shell(shell, conn, request)) {
 		cloud_response_init(&r);
 		cloud_handle(shell->cloud, shell_now_ms(shell), request, &r);
-		/* Before the answer: who reads that a machine is off finds it off. */
+		/* Before the response: a client that reads `off` must find the machine off. */
 		boxes_sync(shell->boxes, shell->cloud);
 		if (r.wire.ticket)
 			start_hold(shell, conn, &r);
@@ -384,7 +384,7 @@ static void on_request(void *arg, struct conn *conn, const struct cloud_request 
 	check_waits(shell);
 }
 
-/* A wait of a client that left is over; what the cloud holds is still to happen. */
+/* The wait of a disconnected client ends; a held request is still executed. */
 static void on_closed(void *arg, void *pending)
 {
 	struct pending *p = pending;
@@ -423,7 +423,7 @@ static struct evconnlistener *listen_on(struct shell *shell, const char *address
 	shell->address = (struct sockaddr_in){ .sin_family = AF_INET };
 	if (!colon || number_parse(colon + 1, &port) || port > 65535
 	    || inet_pton(AF_INET, host, &shell->address.sin_addr) != 1) {
-		err_set(err, ERR_INVALID, "'%s' is no address like 127.0.0.1:0", address);
+		err_set(err, ERR_INVALID, "'%s' is not an address like 127.0.0.1:0", address);
 		return NULL;
 	}
 	shell->address.sin_port = htons((uint16_t)port);
@@ -470,7 +470,7 @@ struct shell *shell_new(struct cloud *cloud, const struct shell_config *config, 
 		shell_free(shell);
 		return NULL;
 	}
-	/* Opened again, it must be where it was. */
+	/* It must reopen on the same port. */
 	shell->address.sin_port = htons((uint16_t)shell_port(shell));
 	return shell;
 }

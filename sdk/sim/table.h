@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From strings to numbers. Entries are never removed; the keys are copied.
+ * A hash table from strings to numbers. Keys are copied; entries are never removed.
  */
 #pragma once
 
@@ -14,8 +14,8 @@ struct table {
 	size_t count, room;
 };
 
-void table_fini(struct table *table);	/* takes a zeroed one, leaves an empty one */
-/* The number of a key; NULL: it is not there. */
+void table_fini(struct table *table); /* accepts a zeroed table, leaves an empty one */
+/* The number of a key; NULL: not found. */
 size_t *table_find(const struct table *table, const char *key);
-/* As above; a key that is not there is put there with `value`. Valid until the next put. */
+/* The same, but adds a missing key with `value`. Valid until the next put. */
 size_t *table_put(struct table *table, const char *key, size_t value);

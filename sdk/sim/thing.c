@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The objects of the cloud on their shelves, whatever their kind.
+ * The objects of the cloud, of any kind.
  */
 #include <string.h>
 
@@ -141,7 +141,7 @@ void world_remove(struct cloud *cloud, struct thing *thing)
 void world_delete(struct cloud *cloud, int64_t at_ms, struct thing *thing, const char *who,
 		  uint64_t request)
 {
-	thing->ghost = 1; /* who is told finds it gone */
+	thing->ghost = 1; /* observers of the event find it gone */
 	world_tell(cloud, at_ms, "deleted", thing, who, request, "");
 	counts_close(cloud->counts, thing->record, at_ms);
 	world_remove(cloud, thing);
@@ -150,7 +150,7 @@ void world_delete(struct cloud *cloud, int64_t at_ms, struct thing *thing, const
 void thing_rename(struct cloud *cloud, struct thing *thing, const char *to, const char *who,
 		  uint64_t request)
 {
-	struct thing before = *thing; /* by this name it is told of */
+	struct thing before = *thing; /* the event has the old name */
 
 	if (!strcmp(thing->name, to))
 		return;
@@ -214,7 +214,7 @@ int thing_is_listed(const struct thing *thing, int64_t now_ms)
 	return now_ms >= thing->unlisted_until_ms;
 }
 
-/* Reads and lists can be hidden for times of their own, by a fault each. */
+/* Reads and lists can be hidden for different times, by one fault each. */
 void thing_hide(struct thing *thing, int64_t now_ms, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++) {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults of the way back: what the driver is told to do with an answer.
+ * WIRE faults: directives for the transport of the response.
  */
 #include <string.h>
 
 #include "sim/call.h"
 #include "util/alloc.h"
 
-/* A whole answer is never longer. */
+/* The greatest length of a response. */
 #define BODY_MAX (1LL << 28)
 
 static enum cloud_end end_of(const json_t *args, enum cloud_end otherwise)
@@ -43,7 +43,7 @@ struct bits {
 	unsigned count;
 };
 
-/* Huffman codes go in with their first bit first: `value` comes reversed. */
+/* Huffman codes are written first bit first, so `value` is reversed. */
 static void bits_add(struct bits *b, unsigned value, unsigned count)
 {
 	b->value |= (uint64_t)value << b->count;
@@ -54,8 +54,8 @@ static void bits_add(struct bits *b, unsigned value, unsigned count)
 }
 
 /*
- * A deflate block of fixed codes: one blank, then "258 bytes from one back" for
- * ever, 13 bits each. The checksum at its end is wrong, but who gets there.
+ * A deflate block with fixed codes: one space, then copies of 258 bytes at distance 1, 13 bits
+ * each. The checksum at the end is wrong, but clients stop before.
  */
 static void write_bomb(struct buf *out, int64_t mib)
 {
@@ -111,7 +111,7 @@ static void apply_signal(struct call *call, const json_t *args)
 	const char *at = args_str(args, "at", "before");
 
 	if (!strcmp(at, "before"))
-		return;		/* done when the request came */
+		return; /* done when the request was received */
 	wire->signal_pid = args_int(args, "pid", call->cloud->config.signal_pid);
 	wire->signal_number = (int)args_int(args, "signal", 9);
 	wire->signal_late = !strcmp(at, "answered");

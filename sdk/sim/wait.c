@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Conditions a test can wait for instead of sleeping. A range is "3" (exactly),
- * "3-" (at least) or "-3" (at most).
+ * Conditions that a test can wait for instead of sleeping. A range is "3" (exactly), "3-" (at
+ * least) or "-3" (at most).
  */
 #include <string.h>
 
@@ -131,8 +131,8 @@ int cloud_wait_met(struct cloud *cloud, int64_t now_ms, const char *target, stru
 	query_parse(target, &query);
 	for (size_t i = 0; i < query.count && all >= 0; i++) {
 		if (condition_met(cloud, &query.params[i], &met))
-			all = err_set(err, ERR_INVALID, "'%s=%s' is no condition",
-				query.params[i].key, query.params[i].value);
+			all = err_set(err, ERR_INVALID, "'%s=%s' is not a valid condition",
+				      query.params[i].key, query.params[i].value);
 		else
 			all = all && met;
 	}

@@ -10,7 +10,7 @@
 
 static void start_world(struct cloud *cloud)
 {
-	/* A seed of 0 and one of 1 must differ, and none may be 0 inside. */
+	/* Seeds 0 and 1 must differ, and the state must not be 0. */
 	cloud->random = (cloud->config.seed + 1) * 0x9e3779b97f4a7c15ULL | 1;
 	for (int i = 0; i < 8; i++)
 		world_random(cloud);

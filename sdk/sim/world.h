@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of the cloud, shared by its own files and by nobody else: the
- * objects, the time line, the tokens, the memory of what happened.
+ * The internals of the cloud, used only by its own files: objects, wakeups, tokens, history.
  */
 #pragma once
 
@@ -17,7 +16,7 @@
 
 #define NEVER INT64_MAX
 
-/* Common to servers, keys and primary IPs; their first member. */
+/* The common part of servers, keys and primary IPs; their first member. */
 struct thing {
 	enum cloud_kind kind;
 	int project;
@@ -28,11 +27,11 @@ struct thing {
 	char *who;
 	int64_t created_ms;
 	int protected_delete;
-	int64_t hidden_from_ms, hidden_until_ms;	/* GET by id answers 404 in between */
-	int64_t unlisted_until_ms;	/* lists leave it out before */
-	int ghost;			/* it is gone; only lists still show it */
-	size_t record;			/* index of its line in the counts */
-	void (*fini)(struct thing *thing); /* frees what its kind adds; NULL: nothing */
+	int64_t hidden_from_ms, hidden_until_ms; /* reads by id return 404 in between */
+	int64_t unlisted_until_ms;		 /* not in lists before */
+	int ghost;				 /* deleted, but lists still show it */
+	size_t record;				 /* the index of its record in the counts */
+	void (*fini)(struct thing *thing);	 /* frees what its kind adds; NULL: nothing */
 };
 
 struct key {
@@ -62,19 +61,19 @@ struct server {
 	const struct server_type *type;
 	const struct location *location;
 	const struct image *image;
-	int64_t ip4, ip6;		/* ids of primary IPs; 0: none */
-	int64_t ip4_from_ms;		/* not shown before */
-	int ip4_left_out;		/* until then it is missing rather than null */
+	int64_t ip4, ip6;    /* the ids of its primary IPs; 0: none */
+	int64_t ip4_from_ms; /* hidden before */
+	int ip4_left_out;    /* until then absent instead of null */
 	int protected_rebuild;
-	struct phase phases[PHASES_MAX];	/* in order; the last begun one is the status */
+	struct phase phases[PHASES_MAX]; /* by time; the status is the last one begun */
 	size_t phase_count, phases_told;
 	int64_t locked_until_ms;
-	int64_t gone_ms;		/* NEVER: no delete under way */
-	int64_t ghost_ms, reappear_ms;	/* how the delete will lie; 0: it will not */
+	int64_t gone_ms;	       /* when it will be deleted; NEVER: no delete under way */
+	int64_t ghost_ms, reappear_ms; /* faults of the delete; 0: none */
 	int64_t ghost_until_ms;
 	int64_t *actions;		/* ids, oldest first */
 	size_t action_count;
-	char *user_data, *keys;		/* with machines alone; NULL */
+	char *user_data, *keys; /* only with machines, otherwise NULL */
 };
 
 enum error_shape { ERROR_GIVEN, ERROR_NULL, ERROR_MISSING };
@@ -83,20 +82,20 @@ struct action {
 	int64_t id;
 	int project;
 	const char *command;		/* static */
-	enum cloud_kind kind;		/* of what it is done to */
+	enum cloud_kind kind;		/* of its object */
 	int64_t thing;
 	int64_t image;			/* a second resource; 0: none */
 	int64_t started_ms, finish_ms;
 	int failed;
 	enum error_shape shape;
 	char *code, *message;
-	int unknown;			/* cannot be found */
-	int odd;			/* progress makes no sense */
+	int unknown; /* not found by reads */
+	int odd;     /* progress is nonsensical */
 };
 
 struct token {
 	char *value;
-	char name[16];			/* t1, t2, ...: what is shown instead of the value */
+	char name[16]; /* t1, t2, ...: shown instead of the value */
 	int project, readonly, revoked;
 };
 
@@ -111,7 +110,7 @@ struct wakeup {
 };
 
 struct bucket {
-	int64_t level;			/* of a token, 1 / 3,600,000 */
+	int64_t level; /* in units of 1 / 3,600,000 token */
 	int64_t at_ms;
 };
 
@@ -130,21 +129,22 @@ struct cloud {
 	struct wakeup *wakeups;		/* a heap, earliest first */
 	size_t wakeup_count, wakeup_room;
 	int64_t next_id[CLOUD_KIND_COUNT], next_action_id;
-	uint32_t addresses;		/* given out so far */
+	uint32_t addresses; /* number of addresses assigned */
 	struct catalogue catalogue;
 	struct token **tokens;
 	size_t token_count;
-	int token_any;			/* a token that nobody added opens project 0 */
+	int token_any; /* unknown tokens open project 0 */
 	struct bucket buckets[PROJECTS_MAX];
 	struct rules *rules;
 	struct counts *counts;
-	SLIST_HEAD(, held) held; /* requests that wait to be executed */
+	SLIST_HEAD(, held) held; /* requests not executed yet */
 	uint64_t tickets, requests;
 };
 
 /* world.c */
-void world_clear(struct cloud *cloud);	/* no objects, rules, counts, holds; tokens stay */
-struct token *world_token(struct cloud *cloud, const char *value); /* NULL: not allowed */
+void world_clear(
+	struct cloud *cloud); /* removes objects, rules, counts and held requests, not tokens */
+struct token *world_token(struct cloud *cloud, const char *value); /* NULL: not accepted */
 
 /* thing.c: objects of any kind. */
 uint64_t world_random(struct cloud *cloud);
@@ -154,26 +154,26 @@ struct thing *world_find(const struct cloud *cloud, enum cloud_kind kind, int pr
 struct thing *world_find_name(const struct cloud *cloud, enum cloud_kind kind, int project,
 	const char *name);
 size_t world_count(const struct cloud *cloud, enum cloud_kind kind, int project);
-/* Takes a new, zeroed object; fills in id, time and lease, and puts it on its shelf. */
+/* Adds a new, zeroed object: sets id, time and lease, and takes ownership. */
 void world_add(struct cloud *cloud, struct thing *thing, enum cloud_kind kind, int project,
 	const char *name, const char *who, uint64_t request);
 void thing_free(struct thing *thing);
-void world_remove(struct cloud *cloud, struct thing *thing);	/* off its shelf, and freed */
-/* Not shown from now on for a while, as the `hidden` faults of the plan say. */
+void world_remove(struct cloud *cloud, struct thing *thing); /* removes and frees it */
+/* Hides it for the time given by the `hidden` faults of the plan. */
 void thing_hide(struct thing *thing, int64_t now_ms, const struct plan *plan);
-int thing_is_shown(const struct thing *thing, int64_t now_ms);	/* to a GET of its id */
-int thing_is_listed(const struct thing *thing, int64_t now_ms);	/* ghosts are, for a while */
+int thing_is_shown(const struct thing *thing, int64_t now_ms);	/* to reads by id */
+int thing_is_listed(const struct thing *thing, int64_t now_ms); /* ghosts are listed for a while */
 void world_wake(struct cloud *cloud, int64_t at_ms, const struct thing *thing);
 void world_tell(struct cloud *cloud, int64_t at_ms, const char *what, const struct thing *thing,
 	const char *who, uint64_t request, const char *text);
-/* Changes of an object, by whom; told if there is one. */
+/* Change an object, and record an event if anything changed. */
 void thing_rename(struct cloud *cloud, struct thing *thing, const char *to, const char *who,
 	uint64_t request);
-void thing_relabel(struct cloud *cloud, struct thing *thing, struct labels *labels,
-	const char *who, uint64_t request);	/* takes them */
+void thing_relabel(struct cloud *cloud, struct thing *thing, struct labels *labels, const char *who,
+		   uint64_t request); /* takes ownership of the labels */
 void thing_protect(struct cloud *cloud, struct thing *thing, int on, const char *who,
 	uint64_t request);
-/* Gone: told, billed, freed. */
+/* Deletes it: records the event, ends its bill, frees it. */
 void world_delete(struct cloud *cloud, int64_t at_ms, struct thing *thing, const char *who,
 	uint64_t request);
 
@@ -184,9 +184,9 @@ struct server_order {
 	const struct image *image;
 	const json_t *labels;		/* valid */
 	int ipv4, ipv6, start;
-	struct ip *own_ip[2];		/* given primary IPs, v4 and v6, or NULL */
+	struct ip *own_ip[2];		/* existing primary IPs, v4 and v6, or NULL */
 	const char *user_data;		/* or NULL */
-	const char *keys;		/* as of a machine, or NULL */
+	const char *keys;		/* as in struct cloud_machine, or NULL */
 };
 struct server *server_new(struct cloud *cloud, int project, const char *name,
 	const struct server_order *order, const struct plan *plan, const char *who,
@@ -195,7 +195,7 @@ const char *server_status(const struct server *server, int64_t now_ms);
 void server_set_phase(struct cloud *cloud, struct server *server, int64_t at_ms,
 	const char *status);
 void server_wake(struct cloud *cloud, struct server *server, int64_t at_ms);
-/* Deletes at once, as a person would see it in the end. */
+/* Deletes it immediately, without an action. */
 void server_destroy(struct cloud *cloud, int64_t at_ms, struct server *server, const char *who,
 		    uint64_t request);
 void server_write(struct cloud *cloud, const struct server *server, int64_t now_ms,
@@ -203,7 +203,7 @@ void server_write(struct cloud *cloud, const struct server *server, int64_t now_
 struct action *server_act(struct cloud *cloud, struct server *server, const char *command,
 	int64_t started_ms, int64_t finish_ms);
 
-/* action.c. Pointers to actions are good until the next one is made. */
+/* action.c. Pointers to actions are valid until the next one is created. */
 struct action *action_new(struct cloud *cloud, const struct thing *thing, const char *command,
 	int64_t started_ms, int64_t finish_ms);
 struct action *action_find(const struct cloud *cloud, int project, int64_t id);
@@ -214,13 +214,13 @@ void action_write(const struct cloud *cloud, const struct action *action, int64_
 /* key.c */
 struct key *key_new(struct cloud *cloud, int project, const char *name, const char *public_key,
 	const json_t *labels, const char *who, uint64_t request);
-/* MD5 of the key's blob as aa:bb:...; -1: no OpenSSH public key. */
+/* The MD5 of the key's blob as aa:bb:...; -1: not an OpenSSH public key. */
 int key_fingerprint(const char *public_key, char ret[48]);
 struct key *key_find_fingerprint(const struct cloud *cloud, int project, const char *fingerprint);
 void key_write(const struct cloud *cloud, const struct key *key, struct buf *out);
 
 /* ip.c */
-/* Whether it goes with its server. */
+/* Whether it is deleted together with its server. */
 void ip_set_auto_delete(struct cloud *cloud, struct ip *ip, int on, const char *who,
 	uint64_t request);
 struct ip *ip_new(struct cloud *cloud, int project, int v6, const struct location *location,
@@ -229,7 +229,7 @@ void ip_write(const struct cloud *cloud, const struct ip *ip, struct buf *out);
 
 /* human.c: {"verb":"delete","kind":"server","name":"a"} */
 int human_act(struct cloud *cloud, int64_t now_ms, const json_t *order, struct err *err);
-/* admin.c: everything under /_sim/ that needs no driver. */
+/* admin.c: all endpoints under /_sim/ that need no driver. */
 void admin_handle(struct cloud *cloud, int64_t now_ms, const struct cloud_request *request,
 	struct cloud_response *response);
 /* config.c: {"boot_ms":1000}; {"token":"..." or "name":"t1","readonly":,"revoked":,"project":} */

@@ -17,8 +17,8 @@ from programs import BIN, PAGES, SOURCE, in_help, run, write
 from harness import wait_for  # noqa: E402  programs.py says where it is
 
 PAGE = Page(PAGES + "/man1/hetzner-sim.1")
-SORTS = {"answer": "Instead of the answer", "wire": "On the answer's way",
-         "life": "In the life of the objects", "body": "Inside an answer that is good otherwise"}
+SORTS = {"answer": "Instead of the response", "wire": "In transport",
+         "life": "In the life of objects", "body": "In the body of the response"}
 
 
 def source(name):

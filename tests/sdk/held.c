@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The example's two effects, held where a test wants to kill the process: compiled into
- * it with -Dsymlinkat=held_symlinkat -Dunlinkat=held_unlinkat. LESSOR_TEST_HOLD names a
- * fifo: there the test is told that the place is reached, and nobody ever answers.
+ * Stops the example around its two effects, where a test kills the process: compiled into it
+ * with -Dsymlinkat=held_symlinkat -Dunlinkat=held_unlinkat. LESSOR_TEST_HOLD names a FIFO that
+ * tells the test that the place was reached, and from which no reply ever comes.
  */
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No structure of the ABI ends in padding: a field that slid into it would not
- * change the size, and neither side could see that it is there.
+ * No structure of the ABI ends with padding: a field added there would not change the size,
+ * so neither side could detect it.
  */
 #include <lessor/provider.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads good and bad plugins and holds the loader to its sentences. */
+/* Loads valid and invalid plugins and checks the loader's messages. */
 #include "loader/loader.h"
 
 #include <setjmp.h>
@@ -17,7 +17,7 @@
 #include "util/alloc.h"
 #include "util/log.h"
 
-static char room[128];	/* a directory of our own, for files with bad manners */
+static char room[128]; /* a temporary directory for unacceptable files */
 static int log_pipe[2];
 
 static void refused(const char *dir, const char *name, const char *sentence)
@@ -33,7 +33,7 @@ static void refused(const char *dir, const char *name, const char *sentence)
 	assert_null(strstr(err.text, "/proc/self/fd"));
 }
 
-/* Copies a plugin into the room under a name, with a mode. */
+/* Copies a plugin to that directory, with a name and a mode. */
 static void copy(const char *from, const char *to, size_t most, mode_t mode)
 {
 	char path[512], data[65536];
@@ -81,7 +81,7 @@ static void test_good(void **state)
 	assert_non_null(strstr(text, "option.keys.choices=lease|account\n"));
 }
 
-/* Two files one after the other are two plugins, though the first descriptor was closed. */
+/* Two files are two plugins, although the first descriptor was closed. */
 static void test_two(void **state)
 {
 	struct provider a, b;
@@ -104,7 +104,7 @@ static void test_absolute_path(void **state)
 	snprintf(path, sizeof(path), "%s/other.so", PLUGINS);
 	assert_int_equal(provider_load(NULL, path, &provider, NULL), 0);
 	assert_string_equal(provider.table.name, "another");
-	refused(PLUGINS, "other", "calls itself 'another'");
+	refused(PLUGINS, "other", "its name is 'another'");
 	refused(NULL, "./other.so", "must be absolute");
 }
 
@@ -117,7 +117,7 @@ static void test_older(void **state)
 	assert_non_null(provider.table.list);
 	assert_null(provider.table.probe);
 	assert_int_equal(provider.plugin_size, offsetof(struct lessor_provider, probe));
-	/* And when `observe` did not exist yet. */
+	/* From before `observe` existed. */
 	assert_int_equal(provider_load(PLUGINS, "unobserving", &provider, NULL), 0);
 	assert_non_null(provider.table.retain);
 	assert_null(provider.table.observe);
@@ -143,16 +143,16 @@ static void test_newer(void **state)
 	assert_non_null(provider.table.list);
 }
 
-/* While its major version is 0, the language may change with each minor one. */
+/* While the major version is 0, minor versions are incompatible. */
 static void test_abi(void **state)
 {
 	(void)state;
 	assert_int_equal(LESSOR_ABI_MAJOR, 0);
 	assert_int_equal(LESSOR_ABI_MINOR, 3);
-	refused(PLUGINS, "abi", "speaks ABI 7.3, this lessor speaks ABI 0.3: install a newer lessor");
-	refused(PLUGINS, "minor", "speaks ABI 0.4, this lessor speaks ABI 0.3: install a newer lessor");
-	refused(PLUGINS, "past", "speaks ABI 0.2, this lessor speaks ABI 0.3: rebuild the provider");
-	refused(PLUGINS, "first", "speaks ABI 1.1, this lessor speaks ABI 0.3");
+	refused(PLUGINS, "abi", "has ABI 7.3, this lessor has ABI 0.3: install a newer lessor");
+	refused(PLUGINS, "minor", "has ABI 0.4, this lessor has ABI 0.3: install a newer lessor");
+	refused(PLUGINS, "past", "has ABI 0.2, this lessor has ABI 0.3: rebuild the provider");
+	refused(PLUGINS, "first", "has ABI 1.1, this lessor has ABI 0.3");
 }
 
 static void check_action(const struct action_case *c)
@@ -169,7 +169,7 @@ static void check_action(const struct action_case *c)
 		fail_msg("%s is accepted", c->name);
 	if (c->says && !strstr(err.text, c->says))
 		fail_msg("%s: '%s' does not say '%s'", c->name, err.text, c->says);
-	/* It is the second one that is wrong. */
+	/* The second one is invalid. */
 	if (c->says && !c->count && !strstr(err.text, "refused: action 2: "))
 		fail_msg("%s: '%s' does not say which", c->name, err.text);
 }
@@ -201,14 +201,14 @@ static void test_actions_dumped(void **state)
 static void test_bad_table(void **state)
 {
 	(void)state;
-	refused(PLUGINS, "tiny", "its table says 8 bytes");
+	refused(PLUGINS, "tiny", "its table has 8 bytes");
 	refused(PLUGINS, "half", "ends within an operation");
 	refused(PLUGINS, "null", "returns no table");
 	refused(PLUGINS, "nosymbol", "no symbol 'lessor_provider_entry_v1'");
-	refused(PLUGINS, "lacking", "lacks the operation 'list'");
+	refused(PLUGINS, "lacking", "has no operation 'list'");
 	refused(PLUGINS, "badname", "its name must be");
 	refused(PLUGINS, "auth", "http_auth must be");
-	refused(PLUGINS, "noactions", "it makes requests and declares no actions");
+	refused(PLUGINS, "noactions", "it uses HTTP but declares no actions");
 	refused(PLUGINS, "noway", "it declares neither http_auth nor LESSOR_OWN_IO");
 	refused(PLUGINS, "negative", "visible_within_ms is negative");
 	refused(PLUGINS, "badoption", "option 2: its key must be");
@@ -250,10 +250,10 @@ static void test_bad_file(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	for (size_t most = 64; most < (size_t)st.st_size; most += 97) {
 		copy("good", "half", most, 0644);
-		refused(room, "half", "it is cut short");
+		refused(room, "half", "it is truncated");
 	}
 	copy("good", "half", (size_t)st.st_size - 1, 0644);
-	refused(room, "half", "it is cut short");
+	refused(room, "half", "it is truncated");
 
 	snprintf(path, sizeof(path), "%s/text.so", room);
 	FILE *out = fopen(path, "w");

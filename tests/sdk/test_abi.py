@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""test_abi.py [--write]: is the ABI still the one on record?
+"""test_abi.py [--write]: is the ABI unchanged?
 
-A plugin has the offsets, sizes and numbers of provider.h compiled in. All of them are in
-abi-x86_64.txt, as the compiler has them for the header, so no change of them passes
-unseen. Until 1.0 a change raises the minor version, as a host accepts exactly its own;
-from 1.0 on lines are only added. --write writes the record anew.
-From the environment: SOURCE, CC. Exit: 0 the same, 1 not, 77 not this machine."""
+The offsets, sizes and constants of provider.h are compiled into plugins. All of them are in
+abi-x86_64.txt as the compiler computes them, so that no change goes unnoticed. Before 1.0 a
+change raises the minor version, since a host accepts only its own; from 1.0 on lines are only
+added. --write regenerates the file.
+Environment: SOURCE, CC. Exit: 0 unchanged, 1 changed, 77 another machine type."""
 
 import difflib
 import os
@@ -22,7 +22,7 @@ RECORD = SOURCE + "/tests/sdk/abi-x86_64.txt"
 
 
 def structures(text):
-    """Name and members of each structure, in the header's order."""
+    """Name and members of each structure, in the order of the header."""
     for name, body in re.findall(r"^struct (lessor_\w+) \{\n(.*?)^\};", text, re.S | re.M):
         members = []
         for declaration in re.sub(r"LESSOR_PRINTF\([^)]*\)", "", body).split(";"):
@@ -36,7 +36,7 @@ def structures(text):
 def program(text):
     lines = ["#include <stdio.h>", "#include <lessor/provider.h>", "int main(void)", "{"]
     for name in re.findall(r"^#define (LESSOR_\w+) \S+", text, re.M):
-        # Strings and what takes arguments are not numbers.
+        # Strings and macros with arguments are not constants.
         if re.search(rf"^#define {name} (?:\d+u?|\(\(uint32_t\).*)\s*$", text, re.M):
             lines.append(f'printf("{name} %u\\n", (unsigned){name});')
     for name, members in structures(text):
@@ -52,7 +52,7 @@ def current():
     with open(HEADER, encoding="utf-8") as f:
         text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
     text = re.sub(r"[ \t]+$", "", text, flags=re.M)
-    # Every structure that has a body was understood, or a change could pass unseen.
+    # Every structure with a body must be parsed, or a change could go unnoticed.
     bodies = len(re.findall(r"^struct \w+ \{", text, re.M))
     assert bodies == len(list(structures(text))) and bodies >= 12, bodies
     with tempfile.TemporaryDirectory(prefix="lessor-abi-") as place:

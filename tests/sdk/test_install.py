@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What is installed is enough: a foreign provider is built with it and works in it.
+"""The installed files suffice to build a provider outside the tree and to use it.
 
-Installs the build, builds sdk/example out of the tree with CMake and with make, lets the
-installed daemon and command line live a lease with it, and kills the daemon around its
-effects. From the environment: BUILD, SOURCE, CMAKE, CC and, where there is one, CXX.
-Exit: 0 all well, 1 not, 77 a tool is missing."""
+Installs the build, builds sdk/example outside the tree with CMake and with make, runs a lease
+with the installed daemon and command line, and kills the daemon around the provider's effects.
+Environment: BUILD, SOURCE, CMAKE, CC and optionally CXX.
+Exit: 0 passed, 1 failed, 77 a tool is missing."""
 
 import base64
 import concurrent.futures
@@ -113,7 +113,7 @@ class Installed:
 
 
 class Daemon:
-    """The installed lessord with a store and a folder of its own; started again and again."""
+    """The installed lessord with its own store and directory; restarted repeatedly."""
 
     def __init__(self, name, providers):
         self.home = f"{IT.top}/{name}"
@@ -160,13 +160,13 @@ class Daemon:
         return run(*command, env=env)
 
     def begin(self, *args):
-        """A command that goes on; what becomes of it is asked elsewhere."""
+        """Starts a command in the background; its result is checked elsewhere."""
         command, env = self.command(*args)
         return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def held(self):
-        """Waits until the plugin says that it has reached the place."""
+        """Waits until the plugin reports that it has reached the place."""
         fd = os.open(self.home + "/fifo", os.O_RDONLY | os.O_NONBLOCK)
         try:
             there, _, _ = select.select([fd], [], [], PATIENCE)
@@ -187,7 +187,7 @@ class Daemon:
 
 
 def life_with_kill(place):
-    """A lease's life, and SIGKILL when the provider is at `place`."""
+    """The life of a lease, with SIGKILL when the provider reaches `place`."""
     daemon = Daemon(place.replace(" ", "-"), IT.top + "/held")
     client = None
     try:
@@ -208,7 +208,7 @@ def life_with_kill(place):
         daemon.start()
         lease = re.search(r"cbx_[0-9a-f]{12}", daemon.cli("list", "--all", "--json")).group(0)
         if place.endswith("create"):
-            # The client lost its answer, asked again, and has been told of the same lease.
+            # The client lost its response, repeated the request, and got the same lease.
             if client.wait(PATIENCE) != 0:
                 raise AssertionError(f"{place}: create ended with {client.returncode}")
             if len(os.listdir(daemon.machines)) != 1:
@@ -240,7 +240,7 @@ class InstallTest(unittest.TestCase):
         self.assertEqual(sorted(sum(parts.values(), [])), files_below(IT.prefix))
         self.assertIn("sbin/lessord", parts["daemon"])
         self.assertEqual([f for f in parts["cli"] if not f.startswith("share/")], ["bin/lessor"])
-        # Each program comes with its pages and with what completes it.
+        # Each program comes with its manual and completions.
         for part, name in (("daemon", "man/man8/lessord.8"), ("daemon", "man/man5/lessord.conf.5"),
                            ("cli", "man/man1/lessor.1"), ("devel", "man/man3/lessor-provider.3"),
                            ("devel", "man/man1/lessor-plugin-check.1"),
@@ -328,7 +328,7 @@ class InstallTest(unittest.TestCase):
         self.assertIn("name=folder\n", said)
         self.assertIn("option.base.required=1\n", said)
         # Each refusal is one line.
-        for name, change, why in (("other", None, "calls itself 'folder'"),
+        for name, change, why in (("other", None, "its name is 'folder'"),
                                   ("open", 0o666, "must not be writable"),
                                   ("none", 0, "No such file")):
             plugin = f"{place}/{name}.so"
@@ -356,9 +356,9 @@ class InstallTest(unittest.TestCase):
 if __name__ == "__main__":
     for tool in ("make", "nm", "pkg-config"):
         if not shutil.which(tool):
-            print(tool + " is not there")
+            print(tool + " is not installed")
             sys.exit(77)
-    # lessord refuses providers that others may write.
+    # lessord refuses providers that others can write to.
     os.umask(0o022)
     os.environ["CC"] = CC
     os.environ.pop("DESTDIR", None)

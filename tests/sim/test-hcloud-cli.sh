@@ -14,7 +14,7 @@ trap 'kill $sim 2>/dev/null; wait $sim 2>/dev/null || :; rm -rf "$dir"' EXIT
 read -r line <"$dir/out"
 base=${line#listening on }
 
-# The environment alone decides where the client goes: never to the real cloud.
+# The environment alone determines the endpoint: never the real cloud.
 export HCLOUD_ENDPOINT="$base" HCLOUD_TOKEN=not-a-token HCLOUD_CONFIG=/nonexistent
 case $HCLOUD_ENDPOINT in
 http://127.0.0.1:*) ;;
@@ -67,7 +67,7 @@ for what in volume network firewall placement-group load-balancer floating-ip ce
 	primary-ip load-balancer-type; do
 	has ID hcloud $what list
 done
-# Newer clients list everything at once.
+# Newer clients list everything in one command.
 if hcloud all list --help >"$dir/log" 2>&1 && grep -q "all list" "$dir/log"; then
 	has s1 hcloud all list
 fi
@@ -94,7 +94,7 @@ has deleted hcloud ssh-key delete k
 hcloud server describe 4711 >"$dir/log" 2>&1 && fail "nobody's server"
 grep -q "not found" "$dir/log" || fail "no 404"
 
-# Nothing is left, not even an address.
+# Nothing remains, not even an address.
 /usr/bin/python3 - "$base" <<'EOF' || fail "something was left behind"
 import json, sys, urllib.request
 root = sys.argv[1].rsplit("/", 1)[0] + "/_sim/"

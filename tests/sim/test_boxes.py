@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Machines behind the simulated servers: a real sshd each, from a lease by the command line
-to a checkout that was worked on there.
+"""Boxes: a real sshd behind each simulated server, from a lease created on the command line
+to work in a checkout on the machine.
 
-Environment: LESSORD, LESSOR, LESSOR_PROVIDERS, HETZNER_SIM. Exit 77 (skipped) where there
-is no sshd, or where the system lets nobody make a box."""
+Environment: LESSORD, LESSOR, LESSOR_PROVIDERS, HETZNER_SIM. Exit 77 (skipped) if there is no
+sshd, or if the system does not support boxes."""
 import http.client
 import json
 import os
@@ -20,7 +20,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api"))
 from harness import PATIENCE, Broker, need, until, wait_for  # noqa: E402
 
-# What a machine needs for its ready script, and we to get there.
+# What a machine needs for its ready script, and we to log in.
 TOOLS = ("sshd", "ssh", "ssh-keygen", "rsync", "git", "curl", "jq", "tmux", "flock", "ps")
 QUICK = ["--create-ms", "3000", "--off-ms", "500", "--boot-ms", "1000", "--lag-ms", "200",
          "--delete-ms", "2000", "--ip-delete-ms", "500", "--speed", "100"]
@@ -46,7 +46,7 @@ def make_key(folder, name):
 
 
 class Ssh:
-    """The client, as somebody would use it who trusts a host's key the first time. Commands
+    """The client, used by somebody who trusts a host key on first use. Commands
     share a connection, as the crabbox client's do; it ends with the box."""
 
     def __init__(self, folder, host, user="crabbox", key="key", port=2222):
@@ -86,7 +86,7 @@ class Ssh:
 
 
 class Sim:
-    """The simulated cloud alone, asked by its own API."""
+    """The simulated cloud alone, through its own API."""
 
     def __init__(self, *options):
         self.home = tempfile.mkdtemp(prefix="boxes-")
@@ -114,7 +114,7 @@ class Sim:
         self.ask("GET", "/_sim/wait?%s&timeout_ms=%d" % (condition, PATIENCE * 1000))
 
     def create(self, name, **members):
-        """A server with the order's key. Its id and address, when it is running."""
+        """Creates a server with a key; returns its id and address once it is running."""
         server = self.ask("POST", "/v1/servers", {
             "name": name, "server_type": "cx23", "image": "debian-12", "ssh_keys": ["key"],
             **members})["server"]
@@ -149,12 +149,12 @@ def setUpModule():
         sys.exit(77)
     done = subprocess.Popen([need("HETZNER_SIM"), "--boxes"], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE)
-    # It says where it listens, or why it cannot.
+    # It prints its address, or why it cannot listen.
     line = done.stdout.readline()
     if not line:
         text = done.communicate(timeout=PATIENCE)[1].decode()
         if done.returncode == NO_BOXES:
-            print("SKIPPED: this system makes no boxes: " + text)
+            print("SKIPPED: this system does not support boxes: " + text)
             sys.exit(77)
         raise AssertionError("%d: %s" % (done.returncode, text))
     done.terminate()
@@ -208,13 +208,13 @@ class Box(unittest.TestCase):
         self.assertRegex(status, r"CapEff:\t0+\n")
         self.assertEqual(ssh.say("id -u; grep -c 'CapEff:.0*$' /proc/self/status").split(),
                          ["1000", "1"])
-        # Nothing of this machine but its programs; none of its processes; no writing to them.
+        # Only this machine's programs, read-only, and none of its processes.
         self.assertEqual(ssh.say("ls -A /home; ls -A /root"), ".ssh\n")
         self.assertNotEqual(ssh.run("test -e %s" % self.home).returncode, 0)
         self.assertNotIn(str(self.sim.process.pid), ssh.say("ps -e -o pid=").split())
         self.assertIn("Read-only", ssh.run("touch /usr/bin/x").stderr)
         self.assertNotEqual(ssh.run("ls /proc/1/root/ /proc/1/fd/").returncode, 0)
-        # It is all in memory, and only on loopback.
+        # All in memory, and only on loopback.
         self.assertEqual(ssh.say("stat -f -c %T / /usr/local"), "tmpfs\ntmpfs\n")
         with open("/proc/net/tcp", encoding="ascii") as file:
             rows = [line.split() for line in file.readlines()[1:]]
@@ -294,7 +294,7 @@ class End(unittest.TestCase):
 
 
 class Lease(unittest.TestCase):
-    """What somebody does with a lease: take it, sync a checkout, work there, give it back."""
+    """A typical use of a lease: create it, sync a checkout, work there, release it."""
 
     @classmethod
     def setUpClass(cls):
@@ -333,7 +333,7 @@ class Lease(unittest.TestCase):
         return repo
 
     def check_the_first_connection(self, ssh):
-        """Nobody is trusted: the lease says who will be there, before anybody was."""
+        """No trust on first use: the lease contains the host key before the first connection."""
         lease = self.broker.ask("GET", "/v1/leases/my-box", self.broker.alice).lease
         known = os.path.join(self.home, "told")
         words = ["ssh", "-o", "StrictHostKeyChecking=yes", "-o", "HostKeyAlias=the-lease",
@@ -349,7 +349,7 @@ class Lease(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def check_streaming(self, ssh, folder):
-        """The second line is not written before the first was read here."""
+        """The second line is written only after the first was read here."""
         work = subprocess.Popen(
             ssh.words("cd %s && mkfifo ../go && sh src/greet.sh && echo aside >&2 && "
                       "read x <../go && git log --format=%%s && exit 7" % folder),
@@ -368,7 +368,7 @@ class Lease(unittest.TestCase):
         port, user, ip = int(found.group(1)), found.group(2), found.group(3)
         ssh = Ssh(self.home, ip, user, port=port)
         self.check_the_first_connection(ssh)
-        # As the crabbox client asks: the script's output is the user's own file.
+        # Like the crabbox client: the script's output is a file of the user.
         ready = ("test -x /usr/local/bin/crabbox-ready && "
                  "/usr/local/bin/crabbox-ready >/tmp/crabbox-ready.log 2>&1; ")
         until(lambda: ssh.run(ready.rstrip("; ")).returncode == 0, why="it is never ready")

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The simulator from outside: what faults do to real connections, the clock, waiting, signals.
+"""The simulator from outside: faults on real connections, the clock, waiting, signals.
 
-wire-test.py HETZNER_SIM. Standard library only. Nothing here sleeps to wait for something.
+wire-test.py HETZNER_SIM. Standard library only. Nothing here sleeps to wait for an event.
 """
 import http.client
 import json
@@ -80,7 +80,7 @@ def new_key(name="k", fill="A"):
 
 
 def read_all(s):
-    """Until the other side ends: its bytes, and whether it was a reset."""
+    """Reads until the other side closes: its bytes, and whether it was a reset."""
     data = b""
     while True:
         try:
@@ -93,7 +93,7 @@ def read_all(s):
 
 
 def read_answer(s, data=b""):
-    """One answer with a Content-Length: head, body, and what came after it."""
+    """One response with a Content-Length: head, body, and what followed it."""
     while b"\r\n\r\n" not in data:
         more = s.recv(65536)
         assert more, "closed inside the head"

@@ -22,8 +22,8 @@ struct box {
 	int project;
 	int64_t id;
 	char *name, *address;
-	pid_t pid;		/* 0: it has ended by itself */
-	int leash;		/* its other end is the box's; -1 */
+	pid_t pid; /* 0: ended by itself */
+	int leash; /* the box has the other end; or -1 */
 	int wanted;
 };
 
@@ -46,7 +46,7 @@ static int write_proc(pid_t pid, const char *name, const char *text, struct err 
 	return 0;
 }
 
-/* Its one user is `uid` out here. */
+/* Maps its only user to `uid` outside. */
 static int map_user(const struct boxes *boxes, pid_t pid, struct err *err)
 {
 	char text[64];
@@ -67,8 +67,8 @@ static void reap_child(pid_t pid)
 }
 
 /*
- * The process 1 of new namespaces, and the end of its leash. It is a copy of us, which
- * makes it as quick as it can be. No signal reaches it before it has forgotten us.
+ * Starts process 1 of new namespaces; returns its pid and our end of its leash. It is forked
+ * without exec, which is fastest. Signals are blocked until it has reset the handlers.
  */
 static pid_t spawn_box(const struct boxes *boxes, const struct box_order *order, int *ret_leash,
 		       struct err *err)
@@ -89,7 +89,7 @@ static pid_t spawn_box(const struct boxes *boxes, const struct box_order *order,
 	close(leash[0]);
 	if (pid < 0) {
 		close(leash[1]);
-		return err_set_errno(err, errno, "this system lets us make no namespaces");
+		return err_set_errno(err, errno, "this system does not allow new namespaces");
 	}
 	if (map_user(boxes, pid, err) || write(leash[1], "", 1) != 1) {
 		kill(pid, SIGKILL);
@@ -101,7 +101,7 @@ static pid_t spawn_box(const struct boxes *boxes, const struct box_order *order,
 	return pid;
 }
 
-/* Everything in it ends before its process 1 can be waited for. */
+/* All its processes end before process 1 can be reaped. */
 static void box_free(struct box *box)
 {
 	LIST_REMOVE(box, link);
@@ -192,7 +192,7 @@ void boxes_sync(struct boxes *boxes, const struct cloud *cloud)
 	}
 }
 
-/* It has said why. Its server stays, like one whose machine has crashed. */
+/* It has logged why. Its server remains, as after a crash. */
 static void on_child(evutil_socket_t fd, short what, void *arg)
 {
 	struct boxes *boxes = arg;
@@ -216,7 +216,7 @@ static int find_user(const char *name, struct boxes *ret, struct err *err)
 		return 0;
 	user = getpwnam(name ? name : "nobody");
 	if (!user)
-		return err_set(err, ERR_INVALID, "there is no user '%s'", name ? name : "nobody");
+		return err_set(err, ERR_INVALID, "no such user: '%s'", name ? name : "nobody");
 	if (!user->pw_uid || (ret->uid && ret->uid != user->pw_uid))
 		return err_set(err, ERR_INVALID, "boxes cannot run as '%s'", name);
 	ret->uid = user->pw_uid;
@@ -224,7 +224,7 @@ static int find_user(const char *name, struct boxes *ret, struct err *err)
 	return 0;
 }
 
-/* Everything a box needs of this system, without a machine in it. */
+/* Starts a box without a machine, to test what it needs from this system. */
 static int try_one(const struct boxes *boxes, struct err *err)
 {
 	struct box_order order = { .machine = { .name = "on-trial" }, .drop = !geteuid(),
@@ -237,7 +237,7 @@ static int try_one(const struct boxes *boxes, struct err *err)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	close(leash);
-	return status ? err_set(err, ERR_INVALID, "a box cannot be made") : 0;
+	return status ? err_set(err, ERR_INVALID, "a test box cannot be started") : 0;
 }
 
 struct boxes *boxes_new(struct event_base *base, const char *user, struct err *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Process 1 of a box: makes its root, does what the user data says, starts sshd and
- * takes in orphans. When it ends, the kernel ends everything in the box.
+ * Process 1 of a box: creates its root file system, applies the user data, starts sshd and
+ * reaps orphans. When it exits, the kernel kills everything in the box.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ static _Noreturn void die(const struct box_order *order, const char *why)
 	_exit(1);
 }
 
-/* What we have from the simulator: its sockets, and handlers that would write to them. */
+/* Drops the simulator's sockets, and the signal handlers that would write to them. */
 static void forget_simulator(int leash)
 {
 	struct sigaction plain = { .sa_handler = SIG_DFL };
@@ -52,7 +52,7 @@ static void forget_simulator(int leash)
 	syscall(SYS_close_range, leash + 1, ~0U, 0);
 }
 
-/* One unprivileged user, whose life depends on the simulator's. */
+/* Becomes an unprivileged user, and dies with the simulator. */
 static int become_user(const struct box_order *order, int leash, struct err *err)
 {
 	struct pollfd end = { .fd = leash };
@@ -61,36 +61,36 @@ static int become_user(const struct box_order *order, int leash, struct err *err
 	if (read(leash, &byte, 1) != 1)
 		_exit(1);
 	if (order->drop && setgroups(0, NULL))
-		return err_set_errno(err, errno, "cannot leave our groups");
+		return err_set_errno(err, errno, "cannot drop groups");
 	if (setresgid(BOX_UID, BOX_UID, BOX_UID) || setresuid(BOX_UID, BOX_UID, BOX_UID))
 		return err_set_errno(err, errno, "cannot become another user");
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
-		return err_set_errno(err, errno, "cannot be tied to the simulator");
-	/* It may have ended before that. */
+		return err_set_errno(err, errno, "cannot set the parent death signal");
+	/* The simulator may have exited before that. */
 	if (poll(&end, 1, 0) > 0)
 		_exit(1);
 	return 0;
 }
 
-/* The root is made: nothing in here is ever more than an ordinary user again. */
+/* The root file system is ready: drop all privileges for good. */
 static int drop_powers(struct err *err)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[2] = { { 0 } };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_capset, &head, none))
-		return err_set_errno(err, errno, "cannot give up our powers");
-	/* Our memory is a copy of the simulator's: it is none of the box's business. */
+		return err_set_errno(err, errno, "cannot drop capabilities");
+	/* Our memory is a copy of the simulator's: hide it from the box. */
 	prctl(PR_SET_DUMPABLE, 0);
 	return 0;
 }
 
-/* Like a prebaked image: the tools are there, so that nothing is to be installed. */
+/* Like a prebaked image: the tools exist, nothing needs to be installed. */
 static int write_image(const struct box_order *order, struct err *err)
 {
 	static const char systemctl[] =
 		"#!/bin/sh\n"
-		"# There is no systemd in a box. sshd is started when its configuration is there.\n"
+		"# There is no systemd in a box. sshd starts once its configuration exists.\n"
 		"[ \"$1\" != is-active ]\n";
 	char hosts[512], name[300];
 
@@ -107,16 +107,16 @@ static int write_image(const struct box_order *order, struct err *err)
 	return 0;
 }
 
-static int write_sshd(const struct box_order *order, const struct born *born, struct err *err)
+static int write_sshd(const struct box_order *order, const struct cloud_init *init, struct err *err)
 {
 	static const char *const types[] = { "ed25519", "ecdsa", "rsa" };
 	struct buf text auto_buf;
 	char path[64];
 
 	buf_init(&text, 4096);
-	/* The first one that says something wins. Without a wish, as much as we may. */
+	/* The first setting wins. By default, all ports that we may use. */
 	buf_adds(&text, "Include /etc/ssh/sshd_config.d/*.conf\n");
-	if (!born->has_port)
+	if (!init->has_port)
 		buf_adds(&text, "Port 22\nPort 2222\n");
 	buf_addf(&text, "ListenAddress %s\n", order->machine.address);
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
@@ -140,14 +140,14 @@ static _Noreturn void become(const char *const *words, const char *log)
 
 	dup2(out, 1);
 	dup2(out, 2);
-	/* Nothing is open but what we were given and the leash. */
+	/* Only our arguments and the leash are open. */
 	syscall(SYS_close_range, 3, ~0U, 0);
 	execvpe(words[0], (char *const *)words, (char *const *)env);
 	fprintf(stderr, "%s: %s\n", words[0], strerror(errno));
 	_exit(127);
 }
 
-/* The wait status. */
+/* Returns the wait status. */
 static int run_program(const char *const *words, const char *log)
 {
 	int status = -1;
@@ -160,13 +160,13 @@ static int run_program(const char *const *words, const char *log)
 	return status;
 }
 
-static _Noreturn void run_commands(const struct born *born)
+static _Noreturn void run_commands(const struct cloud_init *init)
 {
-	const json_t *list = json_object_get(born->doc, "runcmd");
+	const json_t *list = json_object_get(init->doc, "runcmd");
 	struct err err;
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char **words = born_command(json_array_get(list, i));
+		const char **words = cloud_init_command(json_array_get(list, i));
 
 		if (words)
 			run_program(words, COMMANDS_LOG);
@@ -174,7 +174,7 @@ static _Noreturn void run_commands(const struct born *born)
 	_exit(root_write_text("/var/lib/cloud/instance/boot-finished", 0644, "", &err) ? 1 : 0);
 }
 
-static int make_box(const struct box_order *order, struct born *born, struct err *err)
+static int make_box(const struct box_order *order, struct cloud_init *init, struct err *err)
 {
 	static const char *const keygen[] = {
 		"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
@@ -187,14 +187,14 @@ static int make_box(const struct box_order *order, struct born *born, struct err
 		return err_set(err, ERR_INVALID, "there is no " SSHD " (Debian: openssh-server)");
 	if (order->trial)
 		return 0;
-	if (born_read(order, born, err) || write_image(order, err)
-	    || born_apply(order, born, err))
+	if (cloud_init_read(order, init, err) || write_image(order, err) ||
+	    cloud_init_apply(order, init, err))
 		return -1;
-	/* After the files: one of them may bring a folder for it. */
-	if (!born->has_host_key &&
+	/* After the files: one of them may create its directory. */
+	if (!init->has_host_key &&
 	    (root_make_folders(keygen[7], err) || run_program(keygen, COMMANDS_LOG)))
-		return err_set(err, ERR_INTERNAL, "it gets no host key");
-	return write_sshd(order, born, err);
+		return err_set(err, ERR_INTERNAL, "its host key cannot be generated");
+	return write_sshd(order, init, err);
 }
 
 /* Why sshd has ended. */
@@ -214,7 +214,7 @@ _Noreturn void box_run(const struct box_order *order, int leash)
 	static const char *const sshd[] = {
 		SSHD, "-D", "-f", "/etc/ssh/sshd_config", "-E", SSHD_LOG, NULL,
 	};
-	struct born born = { 0 };
+	struct cloud_init init = { 0 };
 	struct err err = { 0 };
 	pid_t daemon, ended;
 
@@ -224,7 +224,7 @@ _Noreturn void box_run(const struct box_order *order, int leash)
 		die(order, err.text);
 	if (sethostname(order->machine.name, strnlen(order->machine.name, 63)))
 		die(order, "cannot set its host name");
-	if (make_box(order, &born, &err))
+	if (make_box(order, &init, &err))
 		die(order, err.text);
 	if (order->trial)
 		_exit(0);
@@ -232,7 +232,7 @@ _Noreturn void box_run(const struct box_order *order, int leash)
 	if (!daemon)
 		become(sshd, SSHD_LOG);
 	if (!fork())
-		run_commands(&born);
+		run_commands(&init);
 	do
 		ended = waitpid(-1, NULL, 0);
 	while (ended != daemon && (ended > 0 || errno == EINTR));

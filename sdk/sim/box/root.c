@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The root of a box: empty memory, into which this machine's /usr and the few things
- * of /etc that programs cannot do without are mounted, for reading. /home, /tmp,
- * /root and everything else of this machine's are not there.
+ * The root file system of a box: empty memory with read-only mounts of this machine's /usr
+ * and of the files in /etc that programs need. This machine's /home, /tmp, /root and all
+ * else are not in it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include "sim/box/box.h"
 #include "util/alloc.h"
 
-/* Where it is put together. What is there otherwise is hidden from us alone. */
+/* Where it is assembled. The mount hides the original directory only from us. */
 #define BASE "/tmp"
 #define PATH_ROOM 512
 
@@ -26,7 +26,7 @@ static int make_folder(const char *path, mode_t mode, struct err *err)
 {
 	if (mkdir(path, mode) && errno != EEXIST)
 		return err_set_errno(err, errno, "cannot make %s", path);
-	/* Whatever the umask is. */
+	/* Regardless of the umask. */
 	if (chmod(path, mode))
 		return err_set_errno(err, errno, "cannot set the mode of %s", path);
 	return 0;
@@ -51,7 +51,9 @@ int root_write(const char *path, mode_t mode, const void *data, size_t len, stru
 	size_t written;
 
 	if (path[0] != '/' || root_make_folders(path, err))
-		return path[0] == '/' ? -1 : err_set(err, ERR_INVALID, "'%s' has no root", path);
+		return path[0] == '/' ?
+			       -1 :
+			       err_set(err, ERR_INVALID, "'%s' is not an absolute path", path);
 	f = fopen(path, "wb");
 	if (!f)
 		return err_set_errno(err, errno, "cannot write %s", path);
@@ -66,7 +68,7 @@ int root_write_text(const char *path, mode_t mode, const char *text, struct err 
 	return root_write(path, mode, text, strlen(text), err);
 }
 
-/* What the mount below already has must stay: the kernel would refuse to take it away. */
+/* Keep the flags of the original mount: the kernel refuses to clear them. */
 static unsigned long locked_flags(const char *path)
 {
 	static const struct { unsigned long st, ms; } pairs[] = {
@@ -84,7 +86,7 @@ static unsigned long locked_flags(const char *path)
 	return flags;
 }
 
-/* This machine's `path` at the same place in the box. What is not there is left out. */
+/* Mounts this machine's `path` at the same place in the box, if it exists. */
 static int lend_path(const char *path, int writable, struct err *err)
 {
 	char target[PATH_ROOM];
@@ -109,11 +111,11 @@ static int lend_path(const char *path, int writable, struct err *err)
 		return err_set_errno(err, errno, "cannot mount %s in a box", path);
 	if (!writable && mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY
 		| locked_flags(target), NULL))
-		return err_set_errno(err, errno, "cannot mount %s in a box for reading", path);
+		return err_set_errno(err, errno, "cannot mount %s read-only in a box", path);
 	return 0;
 }
 
-/* /bin and its like are links into /usr, or folders of older systems. */
+/* /bin and the like are links into /usr, or directories on older systems. */
 static int lend_top(const char *path, struct err *err)
 {
 	char target[PATH_ROOM], link[PATH_ROOM];
@@ -159,7 +161,7 @@ static int lend_all(struct err *err)
 static int mount_memory(const char *target, struct err *err)
 {
 	if (mount("box", target, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"))
-		return err_set_errno(err, errno, "cannot mount memory at %s", target);
+		return err_set_errno(err, errno, "cannot mount a tmpfs at %s", target);
 	return 0;
 }
 
@@ -177,13 +179,13 @@ static int fill_dev(struct err *err)
 	}
 	if (mount("devpts", BASE "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
 		"newinstance,ptmxmode=0666,mode=0600"))
-		return err_set_errno(err, errno, "cannot mount the terminals");
+		return err_set_errno(err, errno, "cannot mount devpts");
 	return 0;
 }
 
 /*
- * Inside a container that hides parts of its own /proc a new one is refused. Then the
- * box sees that one.
+ * In a container that hides parts of its /proc, a new one cannot be mounted. Then the box
+ * uses that of the container.
  */
 static int fill_proc(struct err *err)
 {
@@ -224,12 +226,12 @@ static int fill_root(struct err *err)
 
 int root_enter(struct err *err)
 {
-	/* Nothing of what follows is seen outside. */
+	/* The following mounts are not visible outside. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
-		return err_set_errno(err, errno, "cannot have mounts of our own");
+		return err_set_errno(err, errno, "cannot create a mount namespace");
 	if (mount_memory(BASE, err) || fill_root(err))
 		return -1;
-	/* The old root comes to lie upon the new one, and is taken off. */
+	/* Stacks the old root on the new one, then unmounts it. */
 	if (chdir(BASE) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH)
 	    || chdir("/"))
 		return err_set_errno(err, errno, "cannot change the root");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Actions with one thing wrong each, and those that are just right: what a plugin declares
- * and what the loader must say to it, in one table for both sides. Which of them the plugin
- * declares is in ACTION_CASE of the environment.
+ * Invalid actions, each with one error, and valid ones: the plugin's declaration and the
+ * loader's expected message, in one table for both sides. The environment variable
+ * ACTION_CASE selects the one that the plugin declares.
  */
 #pragma once
 
@@ -14,11 +14,11 @@
 
 struct action_case {
 	const char *name;
-	const char *says;	/* NULL: it is accepted */
+	const char *says; /* NULL: accepted */
 	struct lessor_action action;
-	size_t count;		/* 0: one of the usual size, after a good one */
+	size_t count; /* 0: one of the usual size, after a valid one */
 	size_t size;
-	int is_absent;		/* it says that there are some, and points nowhere */
+	int is_absent; /* a count without a table */
 };
 
 #define SERVERS LESSOR_KIND_BIT(LESSOR_KIND_SERVER)
@@ -41,10 +41,10 @@ struct action_case {
 #define PROTECT READ, .name = "protect", .method = "POST", .effect = LESSOR_PROTECTS
 #define DESTROY READ, .name = "destroy", .method = "DELETE", .effect = LESSOR_DESTROYS
 
-#define POINTERS "its places must be JSON pointers without escapes"
-#define PLACES "it must say where its objects and their ids stand"
-#define NO_ID "its path has no {id}"
-#define NO_KIND "it has an effect and names no kind of resource"
+#define POINTERS "members ending in _at must be JSON pointers without escapes"
+#define PLACES "it must have object_at and id_at"
+#define NO_ID "no {id} in its path"
+#define NO_KIND "it has an effect but names no kind of resource"
 
 #define CASE(its_name, it_says, ...) \
 	{ .name = its_name, .says = it_says, .action = { __VA_ARGS__ } }
@@ -69,13 +69,12 @@ static const struct action_case action_cases[] = {
 	CASE("no method", "its method must be GET, POST, PUT or DELETE", READ, .method = NULL),
 	CASE("another method", "its method must be", READ, .method = "PATCH"),
 	CASE("a method in small letters", "its method must be", READ, .method = "get"),
-	CASE("a delete that reads", "a DELETE changes or destroys", READ, .method = "DELETE"),
-	CASE("a delete that lists", "a DELETE changes or destroys", LIST, .method = "DELETE"),
-	CASE("a delete that makes", "a DELETE changes or destroys", MAKE, .method = "DELETE"),
+	CASE("a delete that reads", "the effect of a DELETE must be", READ, .method = "DELETE"),
+	CASE("a delete that lists", "the effect of a DELETE must be", LIST, .method = "DELETE"),
+	CASE("a delete that makes", "the effect of a DELETE must be", MAKE, .method = "DELETE"),
 
-	CASE("pages without a last one", "both a page and next_at, or neither", LIST,
-	     .page = "page"),
-	CASE("a last page without pages", "both a page and next_at, or neither", LIST,
+	CASE("pages without a last one", "both page and next_at, or neither", LIST, .page = "page"),
+	CASE("a last page without pages", "both page and next_at, or neither", LIST,
 	     .next_at = "/next"),
 	CASE("pages", NULL, LIST, .page = "page", .next_at = "/next"),
 
@@ -84,8 +83,8 @@ static const struct action_case action_cases[] = {
 	CASE("another origin", "its path must begin with '/'", READ, .path = "https://other/{id}"),
 	CASE("a query", "have no query", READ, .path = "/servers/{id}?really"),
 
-	CASE("no effect", "its effect is none", READ, .effect = 0),
-	CASE("another effect", "its effect is none", READ, .effect = LESSOR_DESTROYS + 1),
+	CASE("no effect", "its effect is unknown", READ, .effect = 0),
+	CASE("another effect", "its effect is unknown", READ, .effect = LESSOR_DESTROYS + 1),
 
 	CASE("a create of nothing", NO_KIND, MAKE, .kinds = 0),
 	CASE("a change of nothing", NO_KIND, CHANGE, .kinds = 0),
@@ -116,17 +115,36 @@ static const struct action_case action_cases[] = {
 	CASE("a list of addresses without an id", NULL, LIST, .kinds = ADDRESSES, .id_at = NULL),
 	CASE("a list of no kind", NULL, LIST, .kinds = 0, .object_at = NULL),
 
-	{ .name = "as many as there may be", .says = NULL, .action = { READ },
-	  .count = 256, .size = sizeof(struct lessor_action) },
-	{ .name = "too many", .says = "257 actions of", .action = { READ },
-	  .count = 257, .size = sizeof(struct lessor_action) },
-	{ .name = "small ones", .says = "1 actions of 8 bytes", .action = { READ },
-	  .count = 1, .size = 8 },
-	{ .name = "large ones", .says = "1 actions of 4097 bytes", .action = { READ },
-	  .count = 1, .size = 4097 },
+	{ .name = "as many as there may be",
+	  .says = NULL,
+	  .action = { READ },
+	  .count = 256,
+	  .size = sizeof(struct lessor_action) },
+	{ .name = "too many",
+	  .says = "257 actions of",
+	  .action = { READ },
+	  .count = 257,
+	  .size = sizeof(struct lessor_action) },
+	{ .name = "small ones",
+	  .says = "1 actions of 8 bytes",
+	  .action = { READ },
+	  .count = 1,
+	  .size = 8 },
+	{ .name = "large ones",
+	  .says = "1 actions of 4097 bytes",
+	  .action = { READ },
+	  .count = 1,
+	  .size = 4097 },
 	/* Of a later plugin, that has one member more. */
-	{ .name = "larger ones", .says = NULL, .action = { READ },
-	  .count = 2, .size = sizeof(struct lessor_action) + 8 },
-	{ .name = "nowhere", .says = "1 actions of", .action = { READ },
-	  .count = 1, .size = sizeof(struct lessor_action), .is_absent = 1 },
+	{ .name = "larger ones",
+	  .says = NULL,
+	  .action = { READ },
+	  .count = 2,
+	  .size = sizeof(struct lessor_action) + 8 },
+	{ .name = "nowhere",
+	  .says = "1 actions of",
+	  .action = { READ },
+	  .count = 1,
+	  .size = sizeof(struct lessor_action),
+	  .is_absent = 1 },
 };

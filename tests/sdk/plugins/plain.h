@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What all test plugins share: operations that do nothing, to be put into tables. */
+/* Shared by all test plugins: operations that do nothing. */
 #pragma once
 
 #include <lessor/provider.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Many small plugins from one file: VARIANT_x says which, and so what is wrong with it. */
+/* Many small plugins from one file: VARIANT_x selects the plugin and thereby its error. */
 #include "plain.h"
 
 #if defined(VARIANT_good) || defined(VARIANT_optionsize)
@@ -22,7 +22,7 @@ static const struct lessor_option options[] = {
 #define OPTIONS .options = options, .option_count = 2, .option_size = sizeof(struct lessor_option)
 
 #if defined(VARIANT_newer)
-/* made for a host that has one operation more */
+/* built for a host with one more operation */
 static const struct {
 	struct lessor_provider table;
 	int (*later)(void *instance, struct lessor_call *call, uint32_t kind);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects that are changed: names, labels, protection; who did it, and what goes wrong.
+ * Changes to objects: names, labels, protection; who made them, and faults.
  */
 #include "stage.h"
 
@@ -31,7 +31,7 @@ static void labels_are_replaced_as_a_whole(void **state)
 	auto_free char *one = path_of("servers", make_server(s, "a"));
 	auto_free char *key = path_of("ssh_keys", make_key(s, "k", KEY_A));
 
-	want(s, 200, "PUT", one, "{\"labels\":{\"x\":\"y\"}}");	/* while it is made, too */
+	want(s, 200, "PUT", one, "{\"labels\":{\"x\":\"y\"}}"); /* also during its creation */
 	assert_int_equal(json_object_size(member(s, "server.labels")), 1);
 	assert_string_equal(text(s, "server.labels.x"), "y");
 	want(s, 200, "PUT", one, "{\"name\":\"b\"}");
@@ -85,7 +85,7 @@ static void changes_are_checked(void **state)
 		assert_string_equal(error_code(s), cases[i].code);
 	}
 	assert_string_equal(text(s, "error.details.fields.0.name"), "name");
-	/* What was refused changed nothing, in part neither. */
+	/* A refused request changes nothing, not even partially. */
 	want(s, 200, "GET", one, NULL);
 	assert_string_equal(text(s, "server.name"), "a");
 	assert_int_equal(json_object_size(member(s, "server.labels")), 2);
@@ -187,7 +187,7 @@ static void changes_are_told_with_who_did_them(void **state)
 	by(s, "relabelled", "t1", CLOUD_SERVER, id, "");
 	want(s, 200, "PUT", two, "{\"labels\":{}}");
 	by(s, "relabelled", "t1", CLOUD_KEY, key, "");
-	want(s, 200, "PUT", one, "{\"labels\":{\"z\":\"\",\"x\":\"y\"}}");	/* as they were */
+	want(s, 200, "PUT", one, "{\"labels\":{\"z\":\"\",\"x\":\"y\"}}"); /* unchanged */
 	assert_int_equal(happened(s, "relabelled"), 2);
 	want(s, 200, "POST", "/_sim/human", "{\"verb\":\"relabel\",\"name\":\"a\",\"labels\":{}}");
 	by(s, "relabelled", "human", CLOUD_SERVER, id, "");
@@ -217,7 +217,7 @@ static void addresses_can_be_kept(void **state)
 	auto_free char *protect = xasprintf("%s/actions/change_protection", ip);
 
 	pass(s, 20000);
-	want(s, 422, "POST", protect, "{\"delete\":true}");	/* it goes with its server */
+	want(s, 422, "POST", protect, "{\"delete\":true}"); /* deleted with its server */
 	want(s, 422, "POST", protect, "{}");
 	want(s, 422, "PUT", ip, "{\"auto_delete\":\"no\",\"name\":\"mine\"}");
 	want(s, 422, "PUT", ip, "{\"auto_delete\":false,\"labels\":{\"a\":1}}");
@@ -263,7 +263,7 @@ static void a_person_keeps_an_address(void **state)
 	assert_int_equal(count_of(s, CLOUD_IP), 1);
 }
 
-/* What an observer finds when it looks at the object that an event is about. */
+/* What an observer finds when it reads the object of an event. */
 struct watcher {
 	struct cloud *cloud;
 	char seen[400];
@@ -328,14 +328,14 @@ static void observers_find_what_they_were_told(void **state)
 		"unprotected: a; delete_requested: a; deleted: gone; ");
 }
 
-/* Every request that changes an object; what it changes is looked up in truth. */
+/* Every request that changes an object; the effect is read from the real state. */
 struct change {
 	const char *op, *method;
 	enum cloud_kind kind;
 	int is_act;			/* the protection, not a label */
 	char *path;
 	int64_t id;
-	int asked;			/* the value that the last request asked for */
+	int asked; /* the value requested last */
 };
 enum { CHANGES = 5 };
 
@@ -376,7 +376,7 @@ static int is_changed(struct stage *s, const struct change *c)
 	return value_of(s, c) == c->asked;
 }
 
-/* Asks for a value that is not there yet, under a fault; returns the status. */
+/* Requests a new value under a fault; returns the status. */
 static int ask_change(struct stage *s, struct change *c, const char *faults)
 {
 	auto_free char *rule = xasprintf("{'match':{'op':'%s'},'faults':[%s]}", c->op, faults);
@@ -393,7 +393,7 @@ static void faults_hit_changes(void **state)
 {
 	static const struct {
 		const char *fault;
-		int status;		/* 0: no answer */
+		int status; /* 0: no response */
 		int effect;
 	} cases[] = {
 		{ "{'kind':'close'}", 0, 0 }, { "{'kind':'lost'}", 0, 1 },
@@ -444,7 +444,7 @@ static void changes_happen_later(void **state)
 		assert_int_equal(is_changed(s, &changes[i]), 1);
 	}
 	by(s, "protected", "t1", CLOUD_IP, changes[4].id, "");
-	/* What comes too late finds what is there by then. */
+	/* A late request applies to the state at that time. */
 	one = path_of("servers", changes[0].id);
 	want(s, 201, "POST", changes[1].path, OFF);
 	ask_change(s, &changes[1], "{'kind':'hold'}");

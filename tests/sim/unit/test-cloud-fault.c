@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A cloud on a bad day: every kind of fault at least once.
+ * A faulty cloud: every kind of fault at least once.
  */
 #include "stage.h"
 
@@ -202,7 +202,7 @@ static void lost_answers_had_their_effect(void **state)
 	assert_int_equal(count_of(s, CLOUD_KEY), 0);
 	fault(s, "{'match':{'op':'k.delete'},'fault':{'kind':'lost'}}");
 	fault(s, "{'match':{'op':'k.create'},'fault':{'kind':'stale'}}");
-	want(s, 201, "POST", "/ssh_keys", body);	/* a fresh connection */
+	want(s, 201, "POST", "/ssh_keys", body); /* a new connection */
 	assert_int_equal(s->answer.wire.head_cut, -1);
 	s->reused = 1;
 	ask(s, "POST", "/ssh_keys", "{\"name\":\"l\",\"public_key\":\"" KEY_B "\"}");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lives that go wrong, and answers that say what is not so.
+ * LIFE faults and BODY faults.
  */
 #include "stage.h"
 
@@ -11,7 +11,7 @@
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
 
-/* A server made under a fault, its creation over. */
+/* A server created under a fault, after its creation has finished. */
 static char *troubled(struct stage *s, const char *kind)
 {
 	auto_free char *rule = xasprintf("{'match':{'op':'s.create'},'faults':[{'kind':%s}]}", kind);
@@ -31,7 +31,7 @@ static void create_and_start_fail(void **state)
 	want(s, 200, "GET", action, NULL);
 	assert_string_equal(text(s, "action.status"), "error");
 	assert_string_equal(text(s, "action.error.code"), "unknown_error");
-	want(s, 200, "GET", one, NULL);		/* it is there, and costs money */
+	want(s, 200, "GET", one, NULL); /* it exists and costs money */
 	assert_string_equal(text(s, "server.status"), "off");
 	want(s, 200, "DELETE", one, NULL);
 	pass(s, 10000);
@@ -89,7 +89,7 @@ static size_t listed(struct stage *s)
 	return by_name;
 }
 
-/* A client that cannot read it cannot change it either, and the name is taken all the same. */
+/* A client that cannot read it cannot change it either, but the name is taken. */
 static void is_out_of_reach(struct stage *s, const char *one)
 {
 	auto_free char *protect = xasprintf("%s/actions/change_protection", one);
@@ -127,7 +127,7 @@ static void reads_and_lists_hide_apart(void **state)
 	want(s, 200, "DELETE", two, NULL);
 	pass(s, 10000);
 	assert_int_equal(count_of(s, CLOUD_SERVER), 0);
-	/* Both, each for a time of its own: its id works long before lists have it. */
+	/* Both, for different times: it is readable by id long before lists show it. */
 	three = troubled(s, "'hidden','where':'get','ms':600000},"
 		"{'kind':'hidden','where':'list','ms':3600000");
 	pass(s, 599999);
@@ -238,7 +238,7 @@ static void strangers_come_first(void **state)
 	fault(s, "{'match':{'op':'k.create'},'fault':{'kind':'name_taken'}}");
 	want(s, 409, "POST", "/ssh_keys", key);
 	want(s, 200, "POST", "/_sim/reset", NULL);
-	/* Name and material are each in use once: who comes too late has nothing. */
+	/* Name and key must be unique: the second one fails. */
 	want(s, 201, "POST", "/ssh_keys", key);
 	fault(s, "{'match':{'op':'k.create'},'faults':[{'kind':'name_taken'},{'kind':'key_taken'}]}");
 	want(s, 409, "POST", "/ssh_keys", key);
@@ -331,7 +331,7 @@ static void server_reappears(void **state)
 	pass(s, 4000);
 	want(s, 404, "GET", one, NULL);
 	want(s, 404, "DELETE", one, NULL);
-	assert_int_equal(count_of(s, CLOUD_SERVER), 1);		/* the truth */
+	assert_int_equal(count_of(s, CLOUD_SERVER), 1); /* the real state */
 	pass(s, 9000);
 	want(s, 200, "GET", one, NULL);
 	assert_string_equal(text(s, "server.status"), "running");

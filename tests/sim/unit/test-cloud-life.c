@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A cloud on a good day: objects, time, pages, limits, and what is remembered.
+ * A cloud without faults: objects, time, pages, limits, history.
  */
 #include "stage.h"
 
@@ -62,7 +62,7 @@ static void server_lives_and_dies(void **state)
 	pass(s, 1000);
 	assert_int_equal(count_of(s, CLOUD_IP), 0);
 	assert_int_equal(happened(s, "deleted"), 3);
-	make_server(s, "a");		/* the name is free again */
+	make_server(s, "a"); /* the name is available again */
 }
 
 static void names_and_keys_are_unique(void **state)
@@ -244,7 +244,7 @@ static void tokens_open_projects(void **state)
 	assert_int_equal(json_array_size(member(s, "servers")), 1);
 	want(s, 403, "POST", "/servers", "{}");
 	assert_string_equal(error_code(s), "forbidden");
-	want(s, 403, "DELETE", "/servers/1", NULL);	/* before it is looked for */
+	want(s, 403, "DELETE", "/servers/1", NULL); /* before it is looked up */
 	want(s, 200, "POST", "/_sim/config", "{\"readonly_401\":true}");
 	want(s, 401, "POST", "/servers", "{}");
 	assert_string_equal(error_code(s), "token_readonly");
@@ -316,7 +316,7 @@ static void calls_find_their_lease(void **state)
 	auto_free char *one = NULL, *poll = NULL;
 	int64_t id;
 
-	want(s, 200, "GET", "/servers?name=a", NULL);	/* before anybody knows whose it is */
+	want(s, 200, "GET", "/servers?name=a", NULL); /* before its owner is known */
 	id = make_server(s, "a");
 	poll = xasprintf("/actions/%lld", (long long)number(s, "action.id"));
 	one = xasprintf("/servers/%lld", (long long)id);
@@ -357,7 +357,7 @@ static void bill_rounds_hours_up(void **state)
 	make_server(s, "b");
 	pass(s, 30LL * 86400 * 1000);
 	want(s, 200, "GET", "/_sim/bill", NULL);
-	assert_string_equal(text(s, "lines.2.net"), "5.490000");	/* the month's price */
+	assert_string_equal(text(s, "lines.2.net"), "5.490000"); /* the monthly price */
 }
 
 static void requests_are_remembered_without_secrets(void **state)
@@ -429,7 +429,7 @@ static void same_seed_same_bytes(void **state)
 	assert_string_equal(s->answer.body, first);
 }
 
-/* -1 when the conditions make no sense. */
+/* -1 if the conditions are invalid. */
 static int wait_met(struct stage *s, const char *conditions)
 {
 	auto_free char *target = xasprintf("/_sim/wait?%s", conditions);

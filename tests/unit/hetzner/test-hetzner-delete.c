@@ -121,7 +121,7 @@ static void reads_deny_what_a_listing_shows(void **state)
 	for (int i = 0; i < 8; i++)
 		life_step(life);
 	assert_int_equal(life->verdict, LESSOR_RETRY);
-	assert_non_null(strstr(life->reason, "is in a listing and cannot be read"));
+	assert_non_null(strstr(life->reason, "is listed but cannot be read"));
 	assert_int_equal(life_count(life, CLOUD_SERVER), 1);
 	assert_non_null(life_row(life, LESSOR_KIND_SERVER));
 	assert_int_equal(life->deletes, 0);

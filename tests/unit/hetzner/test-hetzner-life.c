@@ -163,7 +163,7 @@ static void an_explicit_type_that_is_sold_out(void **state)
 		life_expect_clean(life, 0);
 	}
 	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
-	assert_non_null(strstr(life->lease.failure, "not tried again before"));
+	assert_non_null(strstr(life->lease.failure, "not retried before"));
 	life_free(life);
 }
 

@@ -260,7 +260,7 @@ static void our_own_key_comes_into_sight_between_two_looks(void **state)
 	for (int64_t ms = taken_ms - 400; ms < taken_ms + 400; ms += 20) {
 		life = late_key(ms);
 		while (life->lease.state == LEASE_PROVISIONING && life_step(life))
-			met |= strstr(life->reason, "came into sight") != NULL;
+			met |= strstr(life->reason, "became visible") != NULL;
 		life_expect_active(life);
 		assert_int_equal(life_count(life, CLOUD_KEY), 1);
 		life_release(life, 1);

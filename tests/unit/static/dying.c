@@ -11,7 +11,7 @@
 #undef fsync
 #undef fork
 
-/* Steps of one process run one after the other here. */
+/* The steps of one process run one after the other. */
 static long place;
 
 static void may_die(void)
@@ -63,7 +63,7 @@ int dying_fsync(int fd)
 
 pid_t dying_fork(void)
 {
-	/* Not after it: until the child has let go of our files nobody could go on with them. */
+	/* Not after it: until the child has closed our files nobody could use them. */
 	may_die();
 	return fork();
 }

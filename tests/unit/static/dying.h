@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The effects of the plugin's book and runs, put in front of the real ones when they are
- * compiled into the plugin that dies (-include). STATIC_DIES_AT=N ends the process at the
- * Nth place; each effect has one before it and one after it. STATIC_DISK_BREAKS=before, or
- * after, has the removal of a host's record fail, undone or done.
+ * Replaces the effects of the plugin's registry and jobs when they are compiled into the
+ * plugin that dies (-include). STATIC_DIES_AT=N ends the process at the Nth place; there is
+ * one before and one after each effect. With STATIC_DISK_BREAKS=before or =after, the removal
+ * of a host's record fails before or after it takes effect.
  */
 #pragma once
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon dies at each place of a lease's life at which something was done outside or
- * committed inside, and another one goes on. Whatever the place: the lease gets its host or
- * ends, one host is one lease's, the host is clean when it is given, and in the end nothing
- * is left.
+ * The daemon dies at each place in a lease's life where it has an external effect or commits,
+ * and another one continues. At every place: the lease gets its host or ends, a host belongs to
+ * one lease, a host is clean when it is allocated, and in the end nothing is left.
  *
- * The hosts are one folder: "prepare" leaves something there and fails if something is left
- * of another; "reset" takes it away.
+ * All hosts are one directory: "prepare" leaves something there and fails if it finds something
+ * of another lease; "reset" removes it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +28,7 @@ static void make_world(struct pool_world *w)
 	char prepare[160], reset[160], text[1024];
 
 	pool_world_make(w, "{'hosts': []}");
-	/* Nothing of another lease may be there; the same lease's may, of a run that was lost. */
+	/* Nothing of another lease may be there; something of the same lease may, from a lost job. */
 	pool_world_script(w, "prepare", "[ ! -e \"on-$LESSOR_HOST\" ] || "
 			  "[ \"$(cat \"on-$LESSOR_HOST\")\" = \"$LESSOR_LEASE\" ] || exit 1\n"
 			  "echo \"$LESSOR_LEASE\" >\"on-$LESSOR_HOST\"", prepare);
@@ -56,7 +55,7 @@ static void live(struct pool_world *w)
 	pool_world_give(w, ID);
 }
 
-/* In a child: a life, in which it may die. 1 if it did. */
+/* Runs a life in a child, which may die. Returns 1 if it did. */
 static int life_dies(struct pool_world *w, const char *effect, int commit)
 {
 	pid_t pid = pool_world_fork();
@@ -90,7 +89,7 @@ static void goes_on(struct pool_world *w, int place, int *ret_seen)
 
 	w->d.now_ms += 1000;
 	pool_world_start(w);
-	/* It was never accepted: then nothing of it may be there. */
+	/* It was never accepted: nothing of it may exist. */
 	if (!is_known(w, ID)) {
 		assert_int_equal(pool_world_count(w, "host-"), 0);
 		pool_world_take(w, ID, "small");
@@ -101,7 +100,7 @@ static void goes_on(struct pool_world *w, int place, int *ret_seen)
 		assert_int_equal(pool_world_count(w, "host-"), 1);
 		assert_true(on_host(w, l.server_name));
 		*ret_seen |= 1;
-		/* And dies once more: nothing is to be seen of it. */
+		/* And dies again, without visible effect. */
 		pool_world_stop(w);
 		pool_world_start(w);
 		next = pool_world_take(w, NEXT, "small");
@@ -116,7 +115,7 @@ static void goes_on(struct pool_world *w, int place, int *ret_seen)
 		next = pool_world_take(w, NEXT, "small");
 		if (next.state != LEASE_ACTIVE)
 			fail_msg("place %d: the next lease: %s", place, next.failure);
-		/* Nothing of the first one stood in its way. */
+		/* Nothing of the first one was in the way. */
 		assert_string_equal(next.server_name, "a1");
 		assert_int_equal(next.tries, 0);
 		pool_world_give(w, NEXT);
@@ -195,7 +194,7 @@ static void a_removal_without_an_answer(void **state)
 		assert_int_equal(pool_world_state(&w, ID), LESSOR_STATE_DELETE_UNKNOWN);
 		assert_int_equal(pool_world_count(&w, "host-"), i == 0);
 		pool_world_keep_refused(&w, ID, "cleanup_in_progress");
-		/* There, it is removed with a permit of its own; not there, twice not there. */
+		/* If it exists, it is removed with a new permit; if not, its absence is observed twice. */
 		pool_world_go(&w, ID, 120000, is_clean);
 		l = pool_world_take(&w, NEXT, "small");
 		assert_string_equal(l.server_name, "a1");

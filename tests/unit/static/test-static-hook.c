@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is run for a host: probe, prepare and reset, how they end and how they do not, and
- * what that means for the host and for the lease.
+ * The hooks of a host, probe, prepare and reset: how they end or fail to end, and what that
+ * means for the host and the lease.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -54,7 +54,7 @@ static void begin(struct pool_world *w, const char *probe, const char *prepare, 
 	pool_world_start(w);
 }
 
-/* A file of the world's folder; "" if there is none. */
+/* A file in the world's directory; "" if it does not exist. */
 static const char *said(const struct pool_world *w, const char *name)
 {
 	static char text[4096];
@@ -101,7 +101,7 @@ static void fifo(const struct pool_world *w, const char *name)
 	assert_int_equal(mkfifo(path, 0600), 0);
 }
 
-/* Waits for the script that reads this fifo, and lets it go on. */
+/* Waits for the script that reads this FIFO, and lets it continue. */
 static void let_go(const struct pool_world *w, const char *name)
 {
 	char path[160];
@@ -116,7 +116,7 @@ static void let_go(const struct pool_world *w, const char *name)
 	close(fd);
 }
 
-/* Waits for a script that writes to this fifo; what it wrote. */
+/* Waits for a script that writes to this FIFO; returns what it wrote. */
 static long hear(const struct pool_world *w, const char *name)
 {
 	char path[160], text[32] = "";
@@ -164,15 +164,15 @@ static void a_failed_reset_keeps_the_host(void **state)
 	pool_world_go(&w, ID(1), 60000, is_in_attention);
 	l = pool_world_lease(&w, ID(1));
 	assert_string_equal(l.attention,
-			    "the reset of host a1 failed: exit status 3; nobody else gets "
-			    "it before a reset has succeeded; once that is fixed: lessor resolve " ID(
+			    "the reset of host a1 failed: exit status 3; the host "
+			    "stays allocated until a reset succeeds; when that is mended: lessor resolve " ID(
 				    1) " retry");
 	assert_string_equal(said(&w, "ran"), "a1 192.0.2.1\n");
-	/* It has come to nothing, so the next one needs a permit of its own. */
+	/* It had no effect, so the next one needs its own permit. */
 	assert_int_equal(pool_world_state(&w, ID(1)), LESSOR_STATE_PRESENT);
 	l = pool_world_take(&w, ID(2), "small");
 	expect_failed(&l, "no host is free: of 1, 1 being reset");
-	/* Slow retries, and the lease stays where a person sees it, also while one runs. */
+	/* Slow retries; the lease stays in attention, also while one is running. */
 	for (int64_t until = w.d.now_ms + 6 * 3600000; w.d.now_ms < until;) {
 		pool_world_wait_runs(&w);
 		w.d.now_ms += 1000;
@@ -182,7 +182,7 @@ static void a_failed_reset_keeps_the_host(void **state)
 	}
 	runs = lines(&w, "ran");
 	assert_in_range(runs, 4, 20);
-	/* Through a crash, too. */
+	/* Also through a crash. */
 	pool_world_stop(&w);
 	pool_world_start(&w);
 	l = pool_world_take(&w, ID(3), "small");
@@ -196,7 +196,7 @@ static void a_failed_reset_keeps_the_host(void **state)
 	pool_world_end(&w);
 }
 
-/* Waits until a process is over. */
+/* Waits until a process has ended. */
 static void expect_end(pid_t pid)
 {
 	struct pollfd one = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
@@ -210,7 +210,7 @@ static void expect_end(pid_t pid)
 	close(one.fd);
 }
 
-/* It ignores the polite signal, and has a child that left its group. */
+/* It ignores SIGTERM, and has a child that left its process group. */
 static void a_reset_that_hangs(void **state)
 {
 	struct pool_world w;
@@ -231,7 +231,7 @@ static void a_reset_that_hangs(void **state)
 	assert_true(child > 1);
 	pool_world_go(&w, ID(1), 60000, is_in_attention);
 	l = pool_world_lease(&w, ID(1));
-	assert_non_null(strstr(l.attention, "it took longer than it may"));
+	assert_non_null(strstr(l.attention, "it exceeded its timeout"));
 	expect_end(child);
 	assert_true(pool_world_has(&w, "host-a1.json"));
 	pool_world_end(&w);
@@ -258,14 +258,14 @@ static void a_reset_outlives_the_daemon(void **state)
 		assert_true(pool_world_has(&w, "host-a1.json"));
 	}
 	let_go(&w, "gate");
-	/* The delete was accepted: its record gone once is enough. */
+	/* The delete was accepted: one observation of absence is enough. */
 	pool_world_go(&w, ID(1), 5000, is_clean);
 	assert_int_equal(lines(&w, "ran"), 1);
 	assert_int_equal(pool_world_count(&w, "run-"), 0);
 	pool_world_end(&w);
 }
 
-/* It died before the ledger said that it runs: it is found running, and not begun again. */
+/* We died before the ledger recorded it: it is found running and not started again. */
 static void a_reset_that_nobody_wrote_down(void **state)
 {
 	struct pool_world w;
@@ -289,7 +289,7 @@ static void a_reset_that_nobody_wrote_down(void **state)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 66);
-	/* All that is known at the start is that a permit was granted. */
+	/* At the start it is only known that a permit was granted. */
 	pool_world_open(&w);
 	assert_int_equal(pool_world_state(&w, ID(1)), LESSOR_STATE_DELETE_UNKNOWN);
 	pool_world_keep_refused(&w, ID(1), "cleanup_in_progress");
@@ -335,7 +335,7 @@ static pid_t supervisor_of(const struct pool_world *w)
 	return pid;
 }
 
-/* Without an outcome it was not done, and is done again; the command dies with it. */
+/* Without an outcome it is repeated; the command dies with its supervisor. */
 static void a_supervisor_that_is_killed(void **state)
 {
 	struct pool_world w;
@@ -354,7 +354,7 @@ static void a_supervisor_that_is_killed(void **state)
 	command = (pid_t)hear(&w, "told");
 	pid = supervisor_of(&w);
 	assert_true(pid > 1);
-	/* As the service manager does it to all that is ours. */
+	/* Like the service manager, kills all our processes. */
 	assert_int_equal(kill(pid, SIGTERM), 0);
 	expect_end(pid);
 	expect_end(command);
@@ -366,7 +366,7 @@ static void a_supervisor_that_is_killed(void **state)
 	pool_world_end(&w);
 }
 
-/* While anything of it is alive it is not over, and not begun again. */
+/* While any of its processes is alive it has not ended and is not started again. */
 static void what_a_supervisor_leaves_behind(void **state)
 {
 	struct pool_world w;
@@ -392,7 +392,7 @@ static void what_a_supervisor_leaves_behind(void **state)
 	assert_int_equal(lines(&w, "ran"), 1);
 	l = pool_world_lease(&w, ID(1));
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
-	assert_non_null(strstr(l.attention, "is over its time and cannot be ended"));
+	assert_non_null(strstr(l.attention, "exceeded its timeout and cannot be stopped"));
 	touch(&w, "fixed");
 	assert_int_equal(kill(rest, SIGKILL), 0);
 	pool_world_go(&w, ID(1), 3 * 3600000, is_clean);
@@ -400,7 +400,7 @@ static void what_a_supervisor_leaves_behind(void **state)
 	pool_world_end(&w);
 }
 
-/* The host is not in the inventory any more: what it had when it was taken is run. */
+/* The host is no longer in the inventory: the command stored at its allocation is run. */
 static void a_host_that_left_is_reset(void **state)
 {
 	struct pool_world w;
@@ -437,7 +437,7 @@ static int listen_at(int *ret_port)
 	return fd;
 }
 
-/* Greets each client with `text`, until it is killed. */
+/* Sends `text` to each client until it is killed. */
 static pid_t greeter(int fd, const char *text)
 {
 	pid_t pid = pool_world_fork();
@@ -464,7 +464,7 @@ static void only_hosts_that_are_well(void **state)
 	struct lease l;
 	struct ledger ledger;
 	int closed, web, silent, ssh;
-	/* Nobody may inherit the one that is closed. */
+	/* The closed one must not be inherited. */
 	int closed_rc = close(listen_at(&closed));
 	int web_fd = listen_at(&web), silent_fd = listen_at(&silent), ssh_fd = listen_at(&ssh);
 	pid_t web_pid = greeter(web_fd, "HTTP/1.1 400 no SSH-2.0\r\n");
@@ -495,11 +495,11 @@ static void only_hosts_that_are_well(void **state)
 			    "the probe of host silent failed: no answer in time");
 	ledger_fini(&ledger);
 	assert_int_equal(pool_world_count(&w, "host-"), 1);
-	/* The next lease does not try in vain what was tried a moment ago. */
+	/* The next lease does not retry what just failed. */
 	l = pool_world_take(&w, ID(2), "small");
 	expect_failed(&l, "no host is free: of 4, 1 leased, 3 unhealthy");
 	pool_world_give(&w, ID(1));
-	/* Later it does; and a port that accepts is enough for "tcp". */
+	/* Later it does; an accepting port is enough for "tcp". */
 	close(silent_fd);
 	w.d.now_ms += 300000;
 	snprintf(text, sizeof(text), "{'hosts': [{'name': 'good', 'address': '127.0.0.1', "
@@ -526,7 +526,7 @@ static void a_probe_that_is_a_command(void **state)
 	begin(&w, "[ -e fixed ]", NULL, "echo >>ran");
 	l = pool_world_take(&w, ID(1), "small");
 	expect_failed(&l, "small in pool: the probe of host a1 failed: exit status 1");
-	/* Nobody was on it: there was nothing to reset. */
+	/* Nobody had used it: nothing to reset. */
 	assert_int_equal(lines(&w, "ran"), 0);
 	touch(&w, "fixed");
 	w.d.now_ms += 120001;
@@ -537,7 +537,7 @@ static void a_probe_that_is_a_command(void **state)
 	pool_world_end(&w);
 }
 
-/* The client does not wait for it: it is ended, and the host is free. */
+/* The client does not wait: the probe is stopped, and the host is free. */
 static void a_release_ends_a_probe_that_hangs(void **state)
 {
 	struct pool_world w;
@@ -591,7 +591,7 @@ static void what_a_command_is_given(void **state)
 	assert_non_null(strstr(text, "LESSOR_PORT=22\n"));
 	assert_non_null(strstr(text, "LESSOR_LEASE=" ID(1) "\n"));
 	assert_non_null(strstr(text, "LESSOR_SLUG=box-000000000001\n"));
-	/* Standard descriptors, the lock, and the one that ls itself opened. */
+	/* The standard descriptors, the lock, and the one opened by ls. */
 	assert_string_equal(said(&w, "fd"), "0\n1\n2\n3\n4\n");
 	assert_string_equal(said(&w, "signals"), "0000000000000000\n0000000000000000\n");
 	unsetenv("LESSOR_SECRET");
@@ -599,7 +599,7 @@ static void what_a_command_is_given(void **state)
 	pool_world_end(&w);
 }
 
-/* It may have left something: the host is reset before anybody else gets it. */
+/* It may have left something: the host is reset before it is allocated again. */
 static void a_prepare_that_fails(void **state)
 {
 	struct pool_world w;
@@ -634,7 +634,7 @@ static void a_command_that_is_not_there(void **state)
 	pool_world_go(&w, ID(1), 60000, is_in_attention);
 	l = pool_world_lease(&w, ID(1));
 	assert_non_null(strstr(l.attention, "exit status 127"));
-	/* The operator mends the inventory; that it is mended is what the next try sees. */
+	/* The operator fixes the inventory; the next try uses it. */
 	pool_world_stop(&w);
 	pool_world_inventory(&w, "{'hosts': [{'name': 'a1', 'address': '192.0.2.1', 'types': ['small'],"
 			     " 'reset': ['/bin/true']}]}");

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an inventory may say, and what is said about one that may not. And what becomes of a
- * command's words.
+ * Valid and invalid inventories and the messages about them; expansion of a command's words.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -105,7 +104,7 @@ static void what_it_may_say(void **state)
 	assert_int_equal(host->probe, PROBE_COMMAND);
 	assert_null(inventory_find(inventory, "d"));
 	inventory_free(inventory);
-	/* Several behind one address. */
+	/* Several hosts behind one address. */
 	inventory = good("{'defaults': {" TYPES "}, 'hosts': [{" HOST ", 'port': 2201},"
 			 "{'name': 'a2', 'address': '192.0.2.1', 'port': 2202}]}");
 	inventory_free(inventory);
@@ -121,7 +120,7 @@ static void what_it_may_not_say(void **state)
 	bad("{'hosts': {}}", "must be an object with a list \"hosts\"");
 	bad("{'hosts': [], 'defaults': []}", "an object \"defaults\"");
 	bad("{'hosts': [], 'host': []}", "host is neither");
-	bad("{'hosts': [], 'defaults': {'name': 'a'}}", "\"defaults\": name is not a key");
+	bad("{'hosts': [], 'defaults': {'name': 'a'}}", "\"defaults\": name is not a known key");
 	bad("{'hosts': [], 'defaults': {'port': 0}}", "\"defaults\": port must be a number");
 	bad("{'hosts': ['a1']}", "host 1 must be an object");
 	bad("{'hosts': [{" TYPES "}]}", "host 1: name is missing");
@@ -143,7 +142,7 @@ static void what_it_may_not_say(void **state)
 	bad("{'hosts': [{'name': 'x', 'address': 'a b'," TYPES "}]}", "address must be");
 	bad("{'hosts': [{'name': 'x', 'address': 5," TYPES "}]}", "address must be");
 	bad("{'hosts': [{" HOST "," TYPES "}, {'name': 'a1', 'address': '192.0.2.2'," TYPES "}]}",
-	    "host 2 (a1): name is there twice");
+	    "host 2 (a1): name is used twice");
 	bad("{'hosts': [{" HOST "," TYPES "}, {'name': 'a2', 'address': '192.0.2.1'," TYPES "}]}",
 	    "host 2 (a2): address is another host's");
 	bad("{'hosts': [{'name': 'x', 'address': 'x.example.com', 'probe': 'ssh'," TYPES "}]}",
@@ -161,7 +160,7 @@ static void whose_it_may_be(void **state)
 	(void)state;
 	write_file("{'hosts': []}");
 	assert_int_equal(chmod(path, 0664), 0);
-	refused("writable by nobody else");
+	refused("writable only by its owner");
 	assert_int_equal(unlink(path), 0);
 	refused("cannot be opened");
 	assert_int_equal(mkdir(path, 0755), 0);
@@ -170,7 +169,7 @@ static void whose_it_may_be(void **state)
 	if (geteuid() == 0) {
 		write_file("{'hosts': []}");
 		assert_int_equal(chown(path, 12345, 12345), 0);
-		refused("must belong to root or to the user of lessord");
+		refused("must be owned by root or by lessord's user");
 	}
 }
 

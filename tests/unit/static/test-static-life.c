@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which host a lease gets, that it has it alone, and what is told when there is none.
+ * Which host a lease gets, exclusive allocation, and the messages if there is none.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -85,7 +85,7 @@ static void only_hosts_that_are_asked_for(void **state)
 	      "{'name': 'arm', 'address': '192.0.2.2', 'types': ['small'], 'architecture': 'arm'},"
 	      "{'name': 'far', 'address': '192.0.2.3', 'types': ['small', 'any'], 'location': 'attic'},"
 	      "{'name': 'big', 'address': 'big.example.com', 'types': ['large', 'any']}]}");
-	/* The first location has only a drained one; then the second is tried. */
+	/* The first location has only a drained host; then the second is tried. */
 	l = pool_world_take(&w, ID(1), "small");
 	expect_host(&l, "far", "192.0.2.3");
 	assert_string_equal(l.server_location, "attic");
@@ -93,7 +93,7 @@ static void only_hosts_that_are_asked_for(void **state)
 	expect_failed(&l, "capacity", "small in attic: no host is free: of 1, 1 leased");
 	l = pool_world_take(&w, ID(3), "huge");
 	expect_failed(&l, "invalid", "huge in pool: the inventory has no such host");
-	/* Several types, best first; what the inventory does not know is passed over. */
+	/* Several types, best first; types unknown to the inventory are skipped. */
 	l = pool_world_take(&w, ID(4), "huge,large");
 	expect_host(&l, "big", "big.example.com");
 	l = pool_world_take(&w, ID(5), "huge,any");
@@ -120,7 +120,7 @@ static void what_is_leased_survives(void **state)
 	pool_world_give(&w, ID(1));
 	l = pool_world_take(&w, ID(4), "small");
 	expect_host(&l, "a1", "192.0.2.1");
-	/* The host comes again, the id never does. */
+	/* The host is reused, the id never is. */
 	assert_string_not_equal(l.server_id, id);
 	pool_world_end(&w);
 }
@@ -146,7 +146,7 @@ static void retained_is_kept(void **state)
 	pool_world_end(&w);
 }
 
-/* The inventory is what may be given; the records are what is. */
+/* The inventory lists what may be allocated, the records what is. */
 static void hosts_that_leave_and_change_their_names(void **state)
 {
 	struct pool_world w;
@@ -157,7 +157,7 @@ static void hosts_that_leave_and_change_their_names(void **state)
 	l = pool_world_take(&w, ID(1), "small");
 	expect_host(&l, "a1", "192.0.2.1");
 	pool_world_stop(&w);
-	/* a1 leaves, and its machine comes back under another name. */
+	/* a1 is removed, and its machine is added under another name. */
 	pool_world_inventory(&w, "{'defaults': {'types': ['small']}, 'hosts': ["
 			     "{'name': 'b1', 'address': '192.0.2.1'}]}");
 	pool_world_start(&w);
@@ -167,7 +167,7 @@ static void hosts_that_leave_and_change_their_names(void **state)
 	l = pool_world_take(&w, ID(3), "small");
 	expect_host(&l, "b1", "192.0.2.1");
 	pool_world_stop(&w);
-	/* Its name goes to another machine: the lease keeps what it has, and nobody gets that. */
+	/* Its name is given to another machine: the lease keeps its machine, which is not allocated. */
 	pool_world_inventory(&w, "{'defaults': {'types': ['small']}, 'hosts': ["
 			     "{'name': 'b1', 'address': '192.0.2.9'}]}");
 	pool_world_start(&w);
@@ -189,13 +189,13 @@ static void hosts_that_come_and_go_at_a_reload(void **state)
 	begin(&w, TWO_HOSTS);
 	l = pool_world_take(&w, ID(1), "small");
 	expect_host(&l, "a1", "192.0.2.1");
-	/* A wrong file changes nothing. */
+	/* An invalid file changes nothing. */
 	pool_world_inventory(&w, "{'hosts': [{'name': 'a9'}]}");
 	pool_world_reload(&w);
 	l = pool_world_take(&w, ID(2), "small");
 	expect_host(&l, "a2", "192.0.2.2");
 	pool_world_give(&w, ID(2));
-	/* The one that is leased leaves, one is drained, and one comes. */
+	/* The leased host is removed, one is drained, and one is added. */
 	pool_world_inventory(&w, "{'defaults': {'types': ['small']}, 'hosts': ["
 			     "{'name': 'a2', 'address': '192.0.2.2', 'drain': true},"
 			     "{'name': 'a3', 'address': '192.0.2.3', 'types': ['small', 'new']}]}");
@@ -209,11 +209,11 @@ static void hosts_that_come_and_go_at_a_reload(void **state)
 	expect_host(&l, "a3", "192.0.2.3");
 	l = pool_world_take(&w, ID(4), "small");
 	expect_failed(&l, "capacity", "of 2, 1 leased, 1 drained");
-	/* Its lease ends well, and then nobody gets it. */
+	/* Its lease ends normally, and then it is not allocated. */
 	pool_world_give(&w, ID(1));
 	l = pool_world_take(&w, ID(5), "small");
 	expect_failed(&l, "capacity", "of 2, 1 leased, 1 drained");
-	/* It comes again. */
+	/* It is added again. */
 	pool_world_inventory(&w, TWO_HOSTS);
 	pool_world_reload(&w);
 	l = pool_world_take(&w, ID(6), "small");
@@ -253,7 +253,7 @@ static void another_directory_is_no_empty_pool(void **state)
 	pool_world_settle(&w);
 	assert_int_not_equal(pool_world_lease(&w, ID(1)).cleanup, CLEANUP_DONE);
 	assert_int_equal(pool_world_count(&w, "host-"), 0);
-	/* And it is there again. */
+	/* And it is mounted again. */
 	assert_int_equal(unlink(strcat(w.state, "/lock")), 0);
 	w.state[strlen(w.state) - 5] = '\0';
 	assert_int_equal(rmdir(w.state), 0);
@@ -282,7 +282,7 @@ static void a_record_that_cannot_be_read_is_no_free_host(void **state)
 	expect_failed(&l, "capacity", "of 2, 2 leased");
 	assert_false(pool_world_has(&w, "tmp-record"));
 	assert_true(pool_world_has(&w, "notes.txt"));
-	/* That this lease's own record is not found proves nothing while one cannot be read. */
+	/* That this lease's record is missing proves nothing while one is unreadable. */
 	snprintf(path, sizeof(path), "%s/host-a2.json", w.state);
 	file = fopen(path, "r");
 	assert_non_null(file);
@@ -295,7 +295,7 @@ static void a_record_that_cannot_be_read_is_no_free_host(void **state)
 		w.d.now_ms += 60000;
 		pool_world_settle(&w);
 	}
-	/* By now an operator is told, too. */
+	/* By now it is also in attention. */
 	l = pool_world_lease(&w, ID(1));
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
 	assert_non_null(strstr(l.last_error, "cannot be read"));
@@ -307,7 +307,7 @@ static void a_record_that_cannot_be_read_is_no_free_host(void **state)
 	pool_world_end(&w);
 }
 
-/* Its record is there and cannot be read: that is no proof that it never was made. */
+/* Its record exists but is unreadable: no proof that it was never created. */
 static void a_lost_record_is_not_made_again(void **state)
 {
 	struct pool_world w;
@@ -349,7 +349,7 @@ static void a_lost_record_is_not_made_again(void **state)
 	pool_world_end(&w);
 }
 
-/* Another daemon that stands still with the lock: nothing is done without it. */
+/* Another daemon hangs while it holds the lock: nothing is done without it. */
 static void nothing_without_the_lock(void **state)
 {
 	struct pool_world w;
@@ -366,14 +366,15 @@ static void nothing_without_the_lock(void **state)
 	pool_world_create(&w, ID(1), "small");
 	pool_world_settle(&w);
 	l = pool_world_lease(&w, ID(1));
-	assert_non_null(strstr(l.last_error, "somebody else has the state directory's lock"));
+	assert_non_null(strstr(l.last_error,
+			       "the state directory is locked by another process or account"));
 	assert_int_equal(pool_world_count(&w, "host-"), 0);
 	close(fd);
 	pool_world_go(&w, ID(1), 60000, is_active);
 	pool_world_end(&w);
 }
 
-/* A person ended it by hand: two observations a minute apart prove it. */
+/* Somebody removed it manually: two observations a minute apart prove it. */
 static void a_record_that_somebody_removed(void **state)
 {
 	struct pool_world w;
@@ -395,7 +396,7 @@ static void a_record_that_somebody_removed(void **state)
 	pool_world_end(&w);
 }
 
-/* What carries our lease's labels and not our signature stays where it is. */
+/* A record with our lease's labels but without our signature stays. */
 static void a_record_that_was_tampered_with(void **state)
 {
 	struct pool_world w;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many at once: processes that share a state directory and are killed as they go, and the
- * engine's own threads on two pools. Whoever has a host makes a folder of its name, which
- * works for one only.
+ * Concurrency: processes that share a state directory and are killed at random, and the engine's
+ * threads with two pools. The holder of a host creates a directory with its name, which only one
+ * can do.
  */
 #include <errno.h>
 #include <poll.h>
@@ -44,8 +44,8 @@ static void claim_path(const struct pool_world *w, const char *host, char ret[16
 }
 
 /*
- * One daemon's life: takes what it gets, two at a time, and gives it back. What it has
- * already is its own: its lease's record says so, whoever made it.
+ * The life of one daemon: acquires what is available, two at a time, and returns it. What it
+ * already has is its own: the lease's record says so, whoever created it.
  */
 static void daemon_lives(struct pool_world *w, int number, int round)
 {
@@ -63,7 +63,7 @@ static void daemon_lives(struct pool_world *w, int number, int round)
 			continue;
 		claim_path(w, l.server_name, path);
 		if (mkdir(path, 0700))
-			_exit(50);	/* somebody else has it as well */
+			_exit(50); /* somebody else has it too */
 	}
 	for (int i = 0; i < 2; i++) {
 		if (!has[i])
@@ -77,7 +77,7 @@ static void daemon_lives(struct pool_world *w, int number, int round)
 	_exit(0);
 }
 
-/* Everything that an earlier life of this daemon left is given back. */
+/* Everything that an earlier life of this daemon left is returned. */
 static void daemon_tidies(struct pool_world *w, int number, int rounds)
 {
 	char id[32], path[160];
@@ -125,7 +125,7 @@ static pid_t daemon_fork(const struct pool_world *shared, int number, int round,
 	_exit(53);
 }
 
-/* Tells of each change of a file: in the state directory, and of the databases beside it. */
+/* Reports each change of a file in the state directory, and of the databases next to it. */
 static int changes_open(const struct pool_world *w)
 {
 	const uint32_t mask = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MODIFY;
@@ -136,7 +136,7 @@ static int changes_open(const struct pool_world *w)
 	return fd;
 }
 
-/* Waits for so many changes, or until `victim` is over. */
+/* Waits for this many changes, or until `victim` has ended. */
 static void changes_wait(int fd, int count, pid_t victim)
 {
 	struct pollfd fds[2] = { { .fd = fd, .events = POLLIN },
@@ -182,7 +182,7 @@ static void daemons_that_share_and_die(void **state)
 
 		for (int i = 0; i < PROCESSES; i++)
 			pids[i] = daemon_fork(&w, i, round, 0);
-		/* Each time at another of the first moments of their lives, which have 500 or more. */
+		/* Each time at another of the first changes of their lives, which have 500 or more. */
 		changes_wait(changes, round * 7919 % 400, pids[round % PROCESSES]);
 		kill(pids[round % PROCESSES], SIGKILL);
 		close(changes);

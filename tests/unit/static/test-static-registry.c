@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The book by itself: a host has one record, whoever writes, and what is told is there.
+ * The registry alone: a host has one record, whoever writes it, and what was reported is on disk.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -19,7 +19,7 @@
 
 #include "registry.h"
 
-static char folder[] = "/tmp/lessor-book-XXXXXX";
+static char folder[] = "/tmp/lessor-registry-XXXXXX";
 
 static json_t *root_for(const char *host, const char *name)
 {
@@ -61,7 +61,7 @@ static void one_record_for_a_host(void **state)
 	assert_int_equal(registry.count, 0);
 	assert_int_equal(registry_open(folder, &other), REGISTRY_BUSY);
 	assert_int_equal(registry_add(&registry, first), REGISTRY_ADDED);
-	/* Also for one who has not read that it is taken. */
+	/* Also for a registry that was read before it was taken. */
 	assert_int_equal(registry_add(&registry, second), REGISTRY_TAKEN);
 	registry_close(&registry);
 	open_registry(&registry);
@@ -85,7 +85,7 @@ static void one_record_for_a_host(void **state)
 	assert_int_equal(allocation->failures, 3);
 	assert_string_equal(allocation->name, "first");
 	assert_int_equal(registry_remove(&registry, allocation), 0);
-	/* Twice is once. */
+	/* Repeating it has no effect. */
 	assert_int_equal(registry_remove(&registry, allocation), 0);
 	registry_close(&registry);
 	open_registry(&registry);
@@ -99,7 +99,7 @@ static void one_record_for_a_host(void **state)
 	json_decref(second);
 }
 
-/* A disk that takes no more: then it is certain that nothing was made. */
+/* A full disk: definitely nothing was created. */
 static void no_room(void **state)
 {
 	const struct rlimit none = { .rlim_cur = 0, .rlim_max = RLIM_INFINITY };

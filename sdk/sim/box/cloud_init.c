@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What cloud-init does on a machine, as far as a lease relies on it: users with their
- * keys, the host's keys, files, commands. User data is understood when what follows
- * "#cloud-config" is JSON (all of which is YAML), as lessord's is; without it the
- * order's keys still open the box for root.
+ * The subset of cloud-init that leases rely on: users with their keys, host keys, files,
+ * commands. User data is supported if the text after "#cloud-config" is JSON (a subset of
+ * YAML), as written by lessord; without user data, root can log in with the keys of the
+ * create request.
  *
- * Every user is the same one, by several names: nobody in here is root.
+ * All users are names of the same one: nobody in a box is really root.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -41,8 +41,8 @@ static json_t *read_doc(const struct box_order *order)
 	if (!json_is_object(doc)) {
 		json_decref(doc);
 		if (*text)
-			complain_user_data(order,
-					   "its user data is no " HEAD " in JSON; left alone", "");
+			complain_user_data(order, "ignoring user data that is not " HEAD " in JSON",
+					   "");
 		doc = json_object();
 	}
 	return doc;
@@ -56,7 +56,7 @@ static int is_name(const char *s)
 		&& strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
 }
 
-/* NULL: this is none of its users. */
+/* NULL: not one of its users. */
 static const char *user_name(const json_t *user)
 {
 	const char *name = json_string_value(json_object_get(user, "name"));
@@ -83,7 +83,7 @@ static void add_user(struct buf *passwd, struct buf *group, const char *name)
 	buf_addf(group, "%s:x:%d:\n", name, BOX_UID);
 }
 
-/* The first line with a number says whose it is: the first user of the user data. */
+/* The first name of a uid owns it: the first user in the user data. */
 static int write_accounts(const json_t *doc, struct err *err)
 {
 	const json_t *users = json_object_get(doc, "users"), *user;
@@ -125,7 +125,7 @@ static int write_home(const char *name, const struct buf *keys, struct err *err)
 	if (root_write_text(path, 0600, buf_str((struct buf *)keys), err))
 		return -1;
 	*strrchr(path, '/') = '\0';
-	return chmod(path, 0700) ? err_set_errno(err, errno, "cannot close %s", path) : 0;
+	return chmod(path, 0700) ? err_set_errno(err, errno, "cannot set the mode of %s", path) : 0;
 }
 
 static int write_homes(const struct box_order *order, const json_t *doc, struct err *err)
@@ -163,10 +163,10 @@ static int write_homes(const struct box_order *order, const json_t *doc, struct 
 }
 
 /* {"ssh_keys":{"ed25519_private":"...","ed25519_public":"..."}} */
-static int write_host_keys(struct born *born, struct err *err)
+static int write_host_keys(struct cloud_init *init, struct err *err)
 {
 	static const char *const types[] = { "ed25519", "ecdsa", "rsa" };
-	const json_t *keys = json_object_get(born->doc, "ssh_keys");
+	const json_t *keys = json_object_get(init->doc, "ssh_keys");
 	char name[32], path[64];
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
@@ -179,7 +179,7 @@ static int write_host_keys(struct born *born, struct err *err)
 			continue;
 		if (root_write_text(path, 0600, text, err))
 			return -1;
-		born->has_host_key = 1;
+		init->has_host_key = 1;
 	}
 	return 0;
 }
@@ -194,10 +194,10 @@ static int has_port_line(const char *text)
 	return 0;
 }
 
-static int write_files(const struct box_order *order, struct born *born, struct err *err)
+static int write_files(const struct box_order *order, struct cloud_init *init, struct err *err)
 {
 	static const char drop_ins[] = "/etc/ssh/sshd_config.d/";
-	const json_t *list = json_object_get(born->doc, "write_files");
+	const json_t *list = json_object_get(init->doc, "write_files");
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *file = json_array_get(list, i);
@@ -207,7 +207,7 @@ static int write_files(const struct box_order *order, struct born *born, struct 
 
 		if (!path || !json_is_string(content) || json_object_get(file, "encoding")
 		    || json_object_get(file, "append")) {
-			complain_user_data(order, "left out: the file",
+			complain_user_data(order, "ignoring the file",
 					   path ? path : "without a path");
 			continue;
 		}
@@ -215,12 +215,12 @@ static int write_files(const struct box_order *order, struct born *born, struct 
 			json_string_value(content), json_string_length(content), err))
 			return -1;
 		if (!strncmp(path, drop_ins, strlen(drop_ins)))
-			born->has_port |= has_port_line(json_string_value(content));
+			init->has_port |= has_port_line(json_string_value(content));
 	}
 	return 0;
 }
 
-const char **born_command(const json_t *item)
+const char **cloud_init_command(const json_t *item)
 {
 	static const char *words[WORDS_MAX + 1];
 	size_t count = json_array_size(item);
@@ -243,24 +243,24 @@ const char **born_command(const json_t *item)
 	return words;
 }
 
-int born_read(const struct box_order *order, struct born *ret, struct err *err)
+int cloud_init_read(const struct box_order *order, struct cloud_init *ret, struct err *err)
 {
-	*ret = (struct born){ .doc = read_doc(order) };
+	*ret = (struct cloud_init){ .doc = read_doc(order) };
 	if (!order->machine.address[0])
 		return err_set(err, ERR_INVALID, "it has no IPv4 address");
 	return 0;
 }
 
-int born_apply(const struct box_order *order, struct born *born, struct err *err)
+int cloud_init_apply(const struct box_order *order, struct cloud_init *init, struct err *err)
 {
-	if (write_accounts(born->doc, err) || write_homes(order, born->doc, err)
-	    || write_host_keys(born, err))
+	if (write_accounts(init->doc, err) || write_homes(order, init->doc, err) ||
+	    write_host_keys(init, err))
 		return -1;
-	return write_files(order, born, err);
+	return write_files(order, init, err);
 }
 
-void born_fini(struct born *born)
+void cloud_init_fini(struct cloud_init *init)
 {
-	json_decref(born->doc);
-	born->doc = NULL;
+	json_decref(init->doc);
+	init->doc = NULL;
 }
