@@ -4,7 +4,7 @@
  * real host and the simulated cloud under one virtual clock. How many calls and parses it
  * takes to look for them, and that none of them costs more calls than one that is alone.
  *
- *   test-crowd [LEASES]: the same with so many, and what a life costs in CPU
+ *   test-engine-crowd [LEASES]: the same with so many, and what a life costs in CPU
  */
 #include <setjmp.h>
 #include <stdarg.h>
