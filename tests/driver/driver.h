@@ -51,7 +51,7 @@ struct driver_hooks {
 
 struct driver {
 	char folder[64];
-	char path[160];		/* of the store */
+	char path[160]; /* of the store */
 	struct env env;
 	int64_t now_ms;
 	int64_t wall_off_ms;
@@ -59,9 +59,9 @@ struct driver {
 	struct engine_config config;
 	struct account *account;
 	struct core *core;
-	struct step *queue;	/* started, not yet run */
+	struct step *queue; /* started, not yet run */
 	struct step *running;
-	long step_count;	/* steps run */
+	long step_count; /* steps run */
 	int commits_each_claim;
 	const struct driver_hooks *hooks;
 	void *arg;

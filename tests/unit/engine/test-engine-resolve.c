@@ -48,7 +48,8 @@ static const char *event_last(const char *kind)
 {
 	told[0] = '\0';
 	assert_int_equal(store_event_each(core_store(w.d.core), lease(ID).n, 0, 1000, event_find,
-					  (void *)(uintptr_t)kind, NULL), 0);
+					  (void *)(uintptr_t)kind, NULL),
+			 0);
 	return told;
 }
 

@@ -101,8 +101,8 @@ static void a_stray_is_reported_and_stays(void **state)
 	assert_string_equal(seen.list[0].lease, ID);
 	assert_int_equal(seen.list[0].why, STRAY_ENDED);
 	assert_true(seen.list[0].looks > 2);
-	assert_null(stray_holds(&seen.list[0], &(struct sweep){ .done_ms = sweep().done_ms }, 0, HOUR,
-				w.d.now_ms));
+	assert_null(stray_holds(&seen.list[0], &(struct sweep){ .done_ms = sweep().done_ms }, 0,
+				HOUR, w.d.now_ms));
 	assert_int_equal(world_alive(&w), 1);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 }
@@ -232,12 +232,14 @@ static void after_a_restore_nothing_goes_until_somebody_looked(void **state)
 
 	(void)state;
 	left_over(ID);
-	snprintf(command, sizeof(command), "cd '%s' && cp store old && cp store-wal old-wal 2>&-; true",
-		 w.d.folder);
+	snprintf(command, sizeof(command),
+		 "cd '%s' && cp store old && cp store-wal old-wal 2>&-; true", w.d.folder);
 	assert_int_equal(system(command), 0);
 	create_ready(OTHER);
-	snprintf(command, sizeof(command), "cd '%s' && rm -f store-wal store-shm && mv old store && "
-		 "mv old-wal store-wal 2>&-; true", w.d.folder);
+	snprintf(command, sizeof(command),
+		 "cd '%s' && rm -f store-wal store-shm && mv old store && "
+		 "mv old-wal store-wal 2>&-; true",
+		 w.d.folder);
 	/* The core holds the file open: it is put in its place while no core runs. */
 	w.between_lives = command;
 	world_restart(&w, NULL);

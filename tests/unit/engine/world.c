@@ -348,8 +348,11 @@ static void start_as(struct world *w, const struct engine_limits *limits,
 		     const struct lessor_provider *table)
 {
 	static const struct driver_hooks hooks = { .store_failed = store_failed };
-	struct account_config config = { .name = "toy", .location_count = 1, .max_steps = 4,
-					 .locations = { "here" }, .image = "image",
+	struct account_config config = { .name = "toy",
+					 .location_count = 1,
+					 .max_steps = 4,
+					 .locations = { "here" },
+					 .image = "image",
 					 .protect_retained = 1 };
 
 	memset(w, 0, sizeof(*w));

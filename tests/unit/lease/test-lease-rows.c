@@ -246,8 +246,9 @@ static const struct signer signer = { .instance = "abcdefgh23456723", .key = "a 
 static void an_attempt_is_for_a_lease_that_wants_a_machine(void **state)
 {
 	struct lease_aggregate a = { .lease = fresh() };
-	struct lease_claim first = { .kind = CLAIM_ATTEMPT, .attempt = 1, .type = "cx23",
-				     .location = "nbg1" };
+	struct lease_claim first = {
+		.kind = CLAIM_ATTEMPT, .attempt = 1, .type = "cx23", .location = "nbg1"
+	};
 	struct lease_claim claim = first;
 
 	(void)state;
@@ -270,15 +271,17 @@ static void an_attempt_is_for_a_lease_that_wants_a_machine(void **state)
 static void a_blocked_account_makes_nothing(void **state)
 {
 	struct lease_aggregate a = { .lease = fresh() };
-	struct lease_claim attempt = { .kind = CLAIM_ATTEMPT, .attempt = 1, .type = "cx23",
-				       .location = "nbg1" };
+	struct lease_claim attempt = {
+		.kind = CLAIM_ATTEMPT, .attempt = 1, .type = "cx23", .location = "nbg1"
+	};
 	struct lease_facts then = facts;
 
 	(void)state;
 	then.signer = &signer;
 	assert_int_equal(make(&a, &attempt, a.lease.epoch, &then), 0);
 	for (int blocked = 1; blocked >= 0; blocked--) {
-		struct lease_claim intend = { .kind = CLAIM_INTEND, .attempt = 1,
+		struct lease_claim intend = { .kind = CLAIM_INTEND,
+					      .attempt = 1,
 					      .resource_kind = LESSOR_KIND_SERVER };
 
 		then.is_blocked = blocked;
@@ -324,10 +327,14 @@ static void a_refused_delete_is_in_the_timeline_once(void **state)
 	for (int i = 0; i < 3; i++) {
 		struct lessor_label label = { "team", "blue" };
 		struct lease_claim permit = {
-			.kind = CLAIM_PERMIT, .row = 1,
-			.evidence = { .is_read = 1, .seen = { .kind = LESSOR_KIND_SERVER, .id = "17",
-							      .name = "a-server", .labels = &label,
-							      .label_count = i == 2 ? 0 : 1 } },
+			.kind = CLAIM_PERMIT,
+			.row = 1,
+			.evidence = { .is_read = 1,
+				      .seen = { .kind = LESSOR_KIND_SERVER,
+						.id = "17",
+						.name = "a-server",
+						.labels = &label,
+						.label_count = i == 2 ? 0 : 1 } },
 		};
 		struct lease_event event = {
 			.kind = LEASE_EVENT_CLAIM,

@@ -17,9 +17,17 @@
 
 /* Seen twice, long enough apart and often enough, by the last complete sweep. */
 static const struct stray ripe = {
-	.account = "hetzner", .kind = LESSOR_KIND_SERVER, .id = "17", .name = "a-server",
-	.lease = "cbx_0123456789ab", .attempt = 1, .why = STRAY_ENDED, .made_ms = NOW - GRACE,
-	.first_ms = NOW - STRAY_CONFIRM_MS, .last_ms = NOW, .looks = 2,
+	.account = "hetzner",
+	.kind = LESSOR_KIND_SERVER,
+	.id = "17",
+	.name = "a-server",
+	.lease = "cbx_0123456789ab",
+	.attempt = 1,
+	.why = STRAY_ENDED,
+	.made_ms = NOW - GRACE,
+	.first_ms = NOW - STRAY_CONFIRM_MS,
+	.last_ms = NOW,
+	.looks = 2,
 };
 static const struct sweep sweep = { .account = "hetzner", .done_ms = NOW };
 
