@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""mutants.py [--seed N] [--count N] [--minutes N] TREE BUILD FILE...
+"""mutants.py [--seed N] [--count N] [--minutes N] [--again LOG] TREE BUILD FILE...
 
 Changes FILEs of TREE, one random small mistake at a time, builds the unit tests of the room
 in BUILD, a Ninja build of TREE, and runs them; if none fails, those of the rooms that use it
@@ -202,35 +202,53 @@ def options():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--again")
     parser.add_argument("tree")
     parser.add_argument("build")
     parser.add_argument("files", nargs="+")
     return parser.parse_args()
 
 
+def describe(tree, mutant):
+    name, kind, offset, old, new = mutant
+    with open(os.path.join(tree, name), encoding="utf-8") as f:
+        before = f.read()[:offset]
+    place = f"{name}:{before.count(chr(10)) + 1}:{offset - before.rfind(chr(10))}"
+    return f"{place}: {kind}: {' '.join(old.split())} -> {' '.join(new.split())}"
+
+
+def survivors(log):
+    """What an earlier run has printed of those that lived."""
+    with open(log, encoding="utf-8") as f:
+        return {line.rpartition(": ")[0] for line in f if line.endswith(": survived\n")}
+
+
 def main():
     given = options()
     shop = Workshop(given.tree, given.build)
-    wrong = sound(shop, sorted({room for name in given.files for room in rooms_of(name)}))
+    again = survivors(given.again) if given.again else None
+    tested = [n for n in given.files
+              if os.path.isdir(os.path.join(given.tree, "tests", rooms_of(n)[0]))]
+    for name in sorted(set(given.files) - set(tested)):
+        print(f"{name}: no unit tests of its room")
+    wrong = sound(shop, sorted({room for name in tested for room in rooms_of(name)}))
     if wrong:
         print(f"mutants: {wrong}", file=sys.stderr)
         return 2
     killed = survived = 0
     end = time.monotonic() + given.minutes * 60
-    for mutant in draw(given.tree, given.files, given.seed):
+    for mutant in draw(given.tree, tested, given.seed):
         if killed + survived == given.count or time.monotonic() > end:
             break
-        name, kind, offset, old, new = mutant
-        with open(os.path.join(given.tree, name), encoding="utf-8") as f:
-            before = f.read()[:offset]
-        line, column = before.count("\n") + 1, offset - before.rfind("\n")
+        text = describe(given.tree, mutant)
+        if again is not None and text not in again:
+            continue
         verdict = shop.try_one(mutant)
         if verdict in ("unusable", "same"):
             continue
         killed += verdict != "survived"
         survived += verdict == "survived"
-        one = " ".join(old.split()), " ".join(new.split())
-        print(f"{name}:{line}:{column}: {kind}: {one[0]} -> {one[1]}: {verdict}", flush=True)
+        print(f"{text}: {verdict}", flush=True)
     total = killed + survived
     print(f"mutants: {killed} of {total} killed, seed {given.seed}")
     return 0 if total and not survived else 1

@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # mutants.sh [--build DIR] [--since REVISION] [--seed N] [--count N] [--minutes N]
-#            [FILE|FOLDER...]
+#            [--again LOG] [FILE|FOLDER...]
 #
 # Draws N random mutants (negated conditions, swapped comparisons and logic, deleted
 # statements, changed returns and constants) of the given C files, or of those that differ
 # from a revision, tries each in a copy of the tree, and prints what the unit tests of the
-# room, and of the rooms that use it, do not notice. The same seed draws the same mutants of the same sources.
+# room, and of the rooms that use it, do not notice. The same seed draws the same mutants of
+# the same sources; --again tries only those that an earlier output says survived.
 #
 #   sh tests/mutants.sh broker/lease            # forty mutants of a room
 #   sh tests/mutants.sh --since main --count 20 # of a change
@@ -30,7 +31,7 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--build) build=$2; shift ;;
 	--since) since=$2; shift ;;
-	--seed | --count | --minutes) options="$options $1 $2"; shift ;;
+	--seed | --count | --minutes | --again) options="$options $1 $2"; shift ;;
 	-*) usage ;;
 	*) files="$files $(cd "$root" && find "$1" -name '*.c')" ;;
 	esac
