@@ -25,12 +25,24 @@
 #pragma once
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "engine/core.h"
 
 #define DRIVER_START_MS INT64_C(1800000000000)
 #define DRIVER_PUBLIC_KEY \
 	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl c"
+
+/* For a call that fills `err`: the process ends if it fails. */
+#define MUST(what)                                                                           \
+	do {                                                                                 \
+		if (!(what)) {                                                               \
+			fprintf(stderr, "%s:%d: %s failed: %s\n", __FILE__, __LINE__, #what, \
+				err.text);                                                   \
+			abort();                                                             \
+		}                                                                            \
+	} while (0)
 
 struct driver;
 

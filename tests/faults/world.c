@@ -20,14 +20,6 @@
 /* A life that ends every few seconds for days shows no more than one that does for minutes. */
 #define RANDOM_CRASHES_MOST 200
 
-#define MUST(what) \
-	do { \
-		if (!(what)) { \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #what, err.text); \
-			abort(); \
-		} \
-	} while (0)
-
 void violate(struct world *w, const char *fmt, ...)
 {
 	va_list ap;

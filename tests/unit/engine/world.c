@@ -14,14 +14,6 @@
 /* One world at a time: a plugin's instance is found through it. */
 static struct world *the_world;
 
-#define MUST(what) \
-	do { \
-		if (!(what)) { \
-			fprintf(stderr, "%s:%d: %s failed: %s\n", __FILE__, __LINE__, #what, err.text); \
-			abort(); \
-		} \
-	} while (0)
-
 /* ---- the toy provider ------------------------------------------------------------ */
 
 static int toy_open(struct lessor_call *call, void **instance)

@@ -23,12 +23,6 @@
 
 #define PATIENCE_S 60
 
-#define MUST(what) \
-	do { \
-		if (!(what)) \
-			fail_msg("%s:%d: %s: %s", __FILE__, __LINE__, #what, err.text); \
-	} while (0)
-
 /* ---- files --------------------------------------------------------------------------- */
 
 static void file_write(const char *path, const char *text, mode_t mode)
