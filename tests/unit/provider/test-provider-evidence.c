@@ -185,6 +185,10 @@ static void test_not_seen(void **state)
 		{ "with other filters beside", UNKNOWN,
 		  "GET /servers?sort=id&name=toy-1&per_page=5; " LOOK_LABELS "&sort=id; not_seen 1",
 		  NULL, NEVER },
+		{ "escaped in whatever way", UNKNOWN,
+		  "GET /servers?name=%74%6f%79%2D%31; GET /servers?label_selector=lessor-instance%3d%3D"
+		  TOY_INSTANCE "%2clessor-lease%3D%3Dcbx%5F%30%31%32%33%34%35%36%37%38%39ab; not_seen 1",
+		  NULL, NEVER },
 		{ "an intent of before a crash", LESSOR_STATE_INTENDED, LOOK "; not_seen 1", NULL, NEVER },
 		{ "all pages", UNKNOWN, OTHERS NAME PAGE("1") PAGE("2") "not_seen 1", NULL, NEVER },
 		{ "all pages, the second time", UNKNOWN,
