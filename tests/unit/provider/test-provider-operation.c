@@ -554,9 +554,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_create), T(test_row_rules), T(test_paths), T(test_verdicts), T(test_budget),
-		T(test_create), T(test_row_rules), T(test_paths), T(test_verdicts), T(test_budget_of_each),
-		T(test_429),	T(test_time),	   T(test_table), T(test_secret),
+		T(test_create),	  T(test_row_rules),	  T(test_paths),     T(test_verdicts),
+		T(test_budget),	  T(test_create),	  T(test_row_rules), T(test_paths),
+		T(test_verdicts), T(test_budget_of_each), T(test_429),	     T(test_time),
+		T(test_table),	  T(test_secret),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
