@@ -14,6 +14,7 @@ import hashlib
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -131,23 +132,32 @@ def rooms_of(name):
     return [f"unit/{r}" for r in (room,) + USERS.get(room, ())]
 
 
+def run(args):
+    """Status and output. Whatever ends us ends what it has started as well."""
+    child = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                             start_new_session=True)
+    try:
+        return child.communicate()[0], child.returncode
+    except BaseException:
+        os.killpg(child.pid, signal.SIGKILL)
+        raise
+
+
 class Workshop:
     def __init__(self, tree, build):
         self.tree, self.build = tree, build
         self.objects = {}
 
     def make(self, room):
-        return subprocess.run(["ninja", "-C", self.build, f"tests/{room}/all"],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+        return run(["ninja", "-C", self.build, f"tests/{room}/all"])[1] == 0
 
     def passes(self, room):
         """None if all tests pass, else the first that does not."""
-        done = subprocess.run(["ctest", "--test-dir", os.path.join(self.build, "tests", room), "-j2",
-                               "-E", SLOW, "--stop-on-failure", "--timeout", str(TEST_LIMIT_S)],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode == 0:
+        text, status = run(["ctest", "--test-dir", os.path.join(self.build, "tests", room), "-j2",
+                            "-E", SLOW, "--stop-on-failure", "--timeout", str(TEST_LIMIT_S)])
+        if status == 0:
             return None
-        failed = re.search(r"Test +#\d+: (\S+) .*\*\*\*", done.stdout)
+        failed = re.search(r"Test +#\d+: (\S+) .*\*\*\*", text)
         return failed.group(1) if failed else "?"
 
     def objects_of(self, name):
@@ -225,6 +235,7 @@ def survivors(log):
 
 def main():
     given = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     shop = Workshop(given.tree, given.build)
     again = survivors(given.again) if given.again else None
     tested = [n for n in given.files
