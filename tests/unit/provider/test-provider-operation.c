@@ -419,6 +419,7 @@ static void test_time(void **state)
 	step_run(step);
 	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
 	assert_int_equal(got.error_class, LESSOR_CLASS_TRANSIENT);
+	assert_int_equal(got.wait_ms, 0);
 	step_free(step);
 	step = toy_step(&toy, STEP_PROVISION, one_get);
 	step->deadline_ms = toy.wall_ms;
