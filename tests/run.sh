@@ -51,7 +51,7 @@ packages_install $packages_build $packages_test $packages_boxes || exit 1
 jobs=-j2
 failed=
 # What runs threads of its own, or is such a program: the thread sanitizer's share.
-threaded='^(test-api|test-core|test-engine|test-provider|test-http|test-store|test-hetzner|test-static-race|util-env|util-log'
+threaded='^(test-api|test-engine(-core)?$|test-provider|test-http|test-store|test-hetzner|test-static-race|test-util-env|test-util-log'
 threaded="$threaded|api-contract|api-crabbox_|api-hostile|cli-life|kill-calls)"
 
 # NAME CTEST-REGEX CTEST-REGEX-NOT CMAKE-OPTIONS...

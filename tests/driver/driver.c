@@ -13,17 +13,9 @@
 /* So often does a core call itself at one moment only if it spins. */
 #define TURNS_MOST 10000
 
-#define MUST(what) \
-	do { \
-		if (!(what)) { \
-			fprintf(stderr, "%s:%d: %s failed: %s\n", __FILE__, __LINE__, #what, err.text); \
-			abort(); \
-		} \
-	} while (0)
-
-#define HOOK(d, name, ...) \
-	do { \
-		if ((d)->hooks && (d)->hooks->name) \
+#define HOOK(d, name, ...)                                         \
+	do {                                                       \
+		if ((d)->hooks && (d)->hooks->name)                \
 			(d)->hooks->name((d)->arg, ##__VA_ARGS__); \
 	} while (0)
 

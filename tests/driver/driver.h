@@ -25,12 +25,24 @@
 #pragma once
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "engine/core.h"
 
 #define DRIVER_START_MS INT64_C(1800000000000)
 #define DRIVER_PUBLIC_KEY \
 	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl c"
+
+/* For a call that fills `err`: the process ends if it fails. */
+#define MUST(what)                                                                           \
+	do {                                                                                 \
+		if (!(what)) {                                                               \
+			fprintf(stderr, "%s:%d: %s failed: %s\n", __FILE__, __LINE__, #what, \
+				err.text);                                                   \
+			abort();                                                             \
+		}                                                                            \
+	} while (0)
 
 struct driver;
 
@@ -51,7 +63,7 @@ struct driver_hooks {
 
 struct driver {
 	char folder[64];
-	char path[160];		/* of the store */
+	char path[160]; /* of the store */
 	struct env env;
 	int64_t now_ms;
 	int64_t wall_off_ms;
@@ -61,7 +73,7 @@ struct driver {
 	struct core *core;
 	struct step_list queue; /* started, not yet run */
 	struct step *running;
-	long step_count;	/* steps run */
+	long step_count; /* steps run */
 	int commits_each_claim;
 	const struct driver_hooks *hooks;
 	void *arg;

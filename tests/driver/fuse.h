@@ -11,14 +11,14 @@
 
 struct fuse_case {
 	const char *name;
-	void (*before)(void);	/* the state before the request */
-	void (*ask)(void);	/* the request */
-	int least;		/* writes it makes at least; more is fine */
+	void (*before)(void); /* the state before the request */
+	void (*ask)(void);    /* the request */
+	int least;	      /* writes it makes at least; more is fine */
 };
 
 enum fuse_answer {
 	FUSE_SUCCESS,
-	FUSE_REFUSED,		/* as it should be when a write fails: the room looks */
+	FUSE_REFUSED, /* as it should be when a write fails: the room looks */
 };
 
 struct fuse_room {

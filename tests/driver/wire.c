@@ -10,9 +10,11 @@
 struct cloud_request wire_request(const struct env_http_request *request)
 {
 	return (struct cloud_request){
-		.method = request->method, .target = strstr(request->url, "/v1/"),
+		.method = request->method,
+		.target = strstr(request->url, "/v1/"),
 		.authorization = request->authorization,
-		.body = request->body, .body_len = request->body_len,
+		.body = request->body,
+		.body_len = request->body_len,
 	};
 }
 

@@ -136,8 +136,9 @@ static void check_cleanup(struct world *w, const struct lease *l)
 		if (!l->retained)
 			violate(w, "I3: %s is kept, and not retained", l->id);
 		if (l->due_ms && !l->attention[0])
-			violate(w, "I7: %s is kept, all of it known, and due in %lld s: %.120s", l->id,
-				(long long)(l->due_ms - driver_wall(&w->d)) / 1000, l->last_error);
+			violate(w, "I7: %s is kept, all of it known, and due in %lld s: %.120s",
+				l->id, (long long)(l->due_ms - driver_wall(&w->d)) / 1000,
+				l->last_error);
 		break;
 	case CLEANUP_ATTENTION:
 		/* I21: a person is told why, and it is looked at again. */

@@ -53,9 +53,8 @@ static struct made *alive(struct world *w, int kind, int64_t id)
 	for (size_t i = 0; i < w->made_count; i++) {
 		struct made *m = &w->made[i];
 
-		if (m->kind == kinds[kind] && m->by_us && m->alive &&
-		    !m->elsewhere && (!id || m->id == id) &&
-		    strcmp(m->lease, w->d.running->lease.id) == 0)
+		if (m->kind == kinds[kind] && m->by_us && m->alive && !m->elsewhere &&
+		    (!id || m->id == id) && strcmp(m->lease, w->d.running->lease.id) == 0)
 			return m;
 	}
 	return NULL;
@@ -111,7 +110,8 @@ void doubt_asks(struct world *w, const char *method, const char *target)
 	for (size_t i = 0; d->is_open && i < w->made_count; i++) {
 		struct made *m = &w->made[i];
 
-		m->is_given_up |= m->kind == kinds[kind] && strcmp(m->lease, w->d.running->lease.id) == 0;
+		m->is_given_up |= m->kind == kinds[kind] &&
+				  strcmp(m->lease, w->d.running->lease.id) == 0;
 	}
 	*d = (struct doubt){ .is_open = 1, .out_ms = w->d.now_ms };
 	d->ids = ids_known(w, (size_t)lease_index(w, w->d.running->lease.id), kind);

@@ -44,10 +44,11 @@ static void check_absence(struct world *w, const struct resource *r)
 		    /* The name is used anew once it is settled that the first one was not made. */
 		    (r->id[0] ? made_id(r) != m->id :
 				strcmp(r->name, m->name) != 0 ||
-				r->changed_ms - w->d.wall_off_ms < m->made_ms))
+					r->changed_ms - w->d.wall_off_ms < m->made_ms))
 			continue;
 		violate(w, "I29: %s is called %s after %lld s, and it is there", m->name,
-			resource_state_name(r->state), (long long)(w->d.now_ms - m->made_ms) / 1000);
+			resource_state_name(r->state),
+			(long long)(w->d.now_ms - m->made_ms) / 1000);
 	}
 }
 

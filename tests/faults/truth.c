@@ -91,8 +91,12 @@ static void on_created(struct world *w, const struct cloud_event *e)
 	}
 	w->made = xrealloc(w->made, (w->made_count + 1) * sizeof(*w->made));
 	m = &w->made[w->made_count++];
-	*m = (struct made){ .kind = e->kind, .id = e->id, .by_us = is_broker(e->who), .alive = 1,
-			    .elsewhere = w->project_moved, .made_ms = w->d.now_ms };
+	*m = (struct made){ .kind = e->kind,
+			    .id = e->id,
+			    .by_us = is_broker(e->who),
+			    .alive = 1,
+			    .elsewhere = w->project_moved,
+			    .made_ms = w->d.now_ms };
 	TEXT_SET(m->lease, e->lease);
 	TEXT_SET(m->name, e->name);
 	if (!m->by_us || m->kind == CLOUD_IP)
@@ -182,7 +186,8 @@ static int is_concluded(struct world *w, const struct made *m)
 			continue;
 		/* A request may be carried out long after it was given up: doubt.c asks for that. */
 		found |= r->id[0] ? strtoll(r->id, NULL, 10) == m->id &&
-				    w->d.now_ms - m->made_ms > SETTLE_MS : strcmp(r->name, m->name) == 0;
+					    w->d.now_ms - m->made_ms > SETTLE_MS :
+				    strcmp(r->name, m->name) == 0;
 	}
 	ledger_fini(&ledger);
 	return found;

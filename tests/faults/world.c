@@ -20,14 +20,6 @@
 /* A life that ends every few seconds for days shows no more than one that does for minutes. */
 #define RANDOM_CRASHES_MOST 200
 
-#define MUST(what) \
-	do { \
-		if (!(what)) { \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #what, err.text); \
-			abort(); \
-		} \
-	} while (0)
-
 void violate(struct world *w, const char *fmt, ...)
 {
 	va_list ap;
@@ -165,7 +157,10 @@ static void ran(void *arg, struct step *step)
 }
 
 static const struct driver_hooks hooks = {
-	.store_failed = store_failed, .opened = opened, .claimed = claimed, .committed = committed,
+	.store_failed = store_failed,
+	.opened = opened,
+	.claimed = claimed,
+	.committed = committed,
 	.ran = ran,
 };
 
@@ -178,16 +173,24 @@ static void broker_start(struct world *w)
 {
 	const char *const options[] = { "keys", w->keys_per_account ? "account" : "lease",
 					"boot_timeout", "3m", NULL };
-	struct account_config account = { .name = "hetzner", .location_count = 1,
-					  .locations = { "fsn1" }, .image = "ubuntu-24.04",
-					  .max_steps = 8, .protect_retained = 1 };
+	struct account_config account = { .name = "hetzner",
+					  .location_count = 1,
+					  .locations = { "fsn1" },
+					  .image = "ubuntu-24.04",
+					  .max_steps = 8,
+					  .protect_retained = 1 };
 
 	account.token = xstrdup("the-token-of-this-world");
 	driver_account(&w->d, &w->provider->table, &account, options);
 	w->d.config = (struct engine_config){
 		.account_count = w->account_gone ? 0 : 1,
-		.worker_threads = 1, .settle_ms = SETTLE_MS, .boot_ms = 900000, .probe_ms = 1800000,
-		.sweep_ms = HOUR, .sweep_grace_ms = GRACE_MS, .sweep_deletes = w->sweep_deletes,
+		.worker_threads = 1,
+		.settle_ms = SETTLE_MS,
+		.boot_ms = 900000,
+		.probe_ms = 1800000,
+		.sweep_ms = HOUR,
+		.sweep_grace_ms = GRACE_MS,
+		.sweep_deletes = w->sweep_deletes,
 		.limits = { .max_active = LEASES_CAP },
 	};
 	driver_open(&w->d);

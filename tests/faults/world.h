@@ -140,7 +140,7 @@ struct made {
 
 struct world {
 	const char *folder;
-	struct driver d;	/* core, store, clock and steps */
+	struct driver d; /* core, store, clock and steps */
 	int life;
 	int keys_per_account;
 	struct provider *provider;

@@ -459,9 +459,37 @@ def defects(tree):
         tree.fault(DEFECTS_LIST, lines[0], f"{number} has no patch in {DEFECTS}")
 
 
+# ---- test names -------------------------------------------------------------------------
+
+
+def room_of_test(name):
+    """tests/unit/lease/x.c: lease; tests/sim/unit/x.c: sim."""
+    part = name.split("/")
+    return part[2] if part[1] == "unit" else part[1]
+
+
+def test_names(tree):
+    """A C test is test-ROOM or test-ROOM-SUBJECT, its source and its target the same."""
+    places = ("tests/unit/", "tests/sim/", "tests/sdk/")
+    for name in tree.under(*places, ends=".c"):
+        base = os.path.basename(name)[:-2]
+        is_test = base.startswith("test") or "cmocka_run_group_tests(" in tree.read(name).decode()
+        if is_test and not re.fullmatch(f"test-{room_of_test(name)}(-[a-z0-9-]+)?", base):
+            tree.fault(name, 1, f"a test of that room is test-{room_of_test(name)}-SUBJECT.c")
+    for name in tree.under(*places, ends="CMakeLists.txt"):
+        text = tree.read(name).decode()
+        for found in re.finditer(r"\blessor_unit_test\(\s*(\S+)\s+SOURCES\s+([^\s)]+)", text):
+            line = text.count("\n", 0, found.start()) + 1
+            target, source = found.groups()
+            if not re.fullmatch(f"test-{room_of_test(name)}(-[a-z0-9${{}}-]+)?", target):
+                tree.fault(name, line, f"a test of that room is test-{room_of_test(name)}-SUBJECT")
+            if os.path.basename(source) != target + ".c":
+                tree.fault(name, line, f"{target} is not made of {target}.c first")
+
+
 RULES = {"spdx": spdx, "includes": includes, "calls": calls, "sleeps": sleeps, "size": size,
          "words": words, "tags": tags, "tree": tree_shape, "shell": shell, "style": style,
-         "defects": defects}
+         "defects": defects, "testnames": test_names}
 
 
 def main():

@@ -125,6 +125,17 @@ class Rules(unittest.TestCase):
         self.bad("style", {"broker/a.c": "int x;"}, "no newline")
         self.bad("style", {"broker/a.c": "        int x;\n"}, "tab")
 
+    def test_testnames(self):
+        made = "lessor_unit_test({0} SOURCES {1} USES x)\n"
+        self.good("testnames", {"tests/unit/lease/test-lease-due.c": "", "tests/unit/lease/life.c": "",
+                                "tests/unit/lease/CMakeLists.txt": made.format("test-lease-${t}", "test-lease-${t}.c"),
+                                "tests/sim/unit/test-sim.c": "",
+                                "tests/sim/CMakeLists.txt": made.format("test-sim", "unit/test-sim.c")})
+        self.bad("testnames", {"tests/unit/lease/test-due.c": ""}, "test-lease-SUBJECT")
+        self.bad("testnames", {"tests/unit/lease/due.c": "cmocka_run_group_tests(t);\n"}, "test-lease-SUBJECT")
+        self.bad("testnames", {"tests/sdk/CMakeLists.txt": made.format("test-x", "test-x.c")}, "test-sdk-SUBJECT")
+        self.bad("testnames", {"tests/sdk/CMakeLists.txt": "\n" + made.format("test-sdk-x", "x.c")}, "txt:2")
+
     def test_defects(self):
         patch = "--- a/broker/a.c\n+++ b/broker/a.c\n@@ -1,2 +1,2 @@\n int x;\n-int y;\n+int z;\n"
         good = {"broker/a.c": "int x;\nint y;\n", lint.DEFECTS + "01-z.patch": patch,

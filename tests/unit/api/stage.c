@@ -217,13 +217,14 @@ static void runs_broken(void *arg, const char *why)
 
 static void runs_open(void)
 {
-	struct runs_config config = { .env = &stage.world.d.env, .stale_ms = 86400000,
+	struct runs_config config = { .env = &stage.world.d.env,
+				      .stale_ms = 86400000,
 				      .on_broken = runs_broken };
 	struct err err = { 0 };
 	int is_lost;
 
-	if (store_open_runs(core_store(stage.world.d.core), &stage.world.d.env, &stage.runs, &is_lost,
-			    &err) ||
+	if (store_open_runs(core_store(stage.world.d.core), &stage.world.d.env, &stage.runs,
+			    &is_lost, &err) ||
 	    store_open_runs_reader(stage.world.d.path, &stage.runs_reader, &err))
 		fail_msg("%s", err.text);
 	store_runs_use(stage.runs_reader, stage.reader);
@@ -271,8 +272,8 @@ int stage_setup(void **state)
 	stage.config.limits = limits;
 	/* Nothing waits unless a test wants it to. */
 	stage.config.create_wait_ms = stage.config.release_wait_ms = 0;
-	parts = (struct api_parts){ stage.base, &stage.world.d.env, NULL, stage.accounts, 1,
-				    stage.reader, NULL, stage.runs_reader };
+	parts = (struct api_parts){ stage.base, &stage.world.d.env, NULL, stage.accounts,
+				    1,		stage.reader,	    NULL, stage.runs_reader };
 	if (api_new(&parts, &stage.config, &stage.api, &err))
 		fail_msg("%s", err.text);
 	return 0;

@@ -14,14 +14,6 @@
 /* One world at a time: a plugin's instance is found through it. */
 static struct world *the_world;
 
-#define MUST(what) \
-	do { \
-		if (!(what)) { \
-			fprintf(stderr, "%s:%d: %s failed: %s\n", __FILE__, __LINE__, #what, err.text); \
-			abort(); \
-		} \
-	} while (0)
-
 /* ---- the toy provider ------------------------------------------------------------ */
 
 static int toy_open(struct lessor_call *call, void **instance)
@@ -348,8 +340,11 @@ static void start_as(struct world *w, const struct engine_limits *limits,
 		     const struct lessor_provider *table)
 {
 	static const struct driver_hooks hooks = { .store_failed = store_failed };
-	struct account_config config = { .name = "toy", .location_count = 1, .max_steps = 4,
-					 .locations = { "here" }, .image = "image",
+	struct account_config config = { .name = "toy",
+					 .location_count = 1,
+					 .max_steps = 4,
+					 .locations = { "here" },
+					 .image = "image",
 					 .protect_retained = 1 };
 
 	memset(w, 0, sizeof(*w));

@@ -29,7 +29,7 @@ struct toy_server {
 };
 
 struct world {
-	struct driver d;	/* clock, store, core, steps, account */
+	struct driver d; /* clock, store, core, steps, account */
 
 	/* the toy's cloud */
 	struct toy_server cloud[CLOUD_MAX];

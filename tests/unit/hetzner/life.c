@@ -33,9 +33,13 @@ static void begin_process(struct life *life)
 struct life *life_open(const char *const *options)
 {
 	struct life *life = xcalloc(1, sizeof(*life));
-	struct account_config config = { .name = "acc", .provider = "hetzner", .max_steps = 4,
-					 .location_count = 1, .locations = { "nbg1" },
-					 .image = "ubuntu-24.04", .protect_retained = 1 };
+	struct account_config config = { .name = "acc",
+					 .provider = "hetzner",
+					 .max_steps = 4,
+					 .location_count = 1,
+					 .locations = { "nbg1" },
+					 .image = "ubuntu-24.04",
+					 .protect_retained = 1 };
 	struct err err = { 0 };
 
 	life->settle_ms = driver_plugin(HETZNER_SO)->visible_within_ms;

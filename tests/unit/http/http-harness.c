@@ -86,6 +86,7 @@ void harness_stop(struct harness *h)
 	http_server_free(h->server);
 	event_free(h->guard);
 	event_base_free(h->base);
+	h->base = NULL;
 }
 
 const struct http_counters *harness_counters(struct harness *h)

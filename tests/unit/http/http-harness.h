@@ -56,7 +56,7 @@ struct client {
 void harness_init(struct harness *h);
 void harness_start(struct harness *h);		/* a server, and 127.0.0.1 on any port */
 void harness_start_unbound(struct harness *h);	/* without the listener */
-void harness_stop(struct harness *h);		/* what was not started has no end */
+void harness_stop(struct harness *h);		/* once; more do nothing */
 const struct http_counters *harness_counters(struct harness *h);
 uint64_t harness_ms(void);
 

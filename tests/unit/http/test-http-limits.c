@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "http-harness.h"
+#include "http-fixture.h"
 #include "util/alloc.h"
 
 /* How late a deadline may be on a busy machine, in ms. */
@@ -38,12 +38,12 @@ static void on_drip(evutil_socket_t fd, short what, void *arg)
 	d->at++;
 }
 
-static void drip_start(struct drip *d, struct client *c, const char *text)
+static void drip_start(struct drip *d, struct client *client, const char *text)
 {
 	struct timeval ten_ms = { .tv_usec = 10000 };
 
-	*d = (struct drip){ .client = c, .text = text, .len = strlen(text) };
-	d->event = event_new(c->h->base, -1, EV_PERSIST, on_drip, d);
+	*d = (struct drip){ .client = client, .text = text, .len = strlen(text) };
+	d->event = event_new(client->h->base, -1, EV_PERSIST, on_drip, d);
 	event_add(d->event, &ten_ms);
 }
 
@@ -59,13 +59,11 @@ static void check_elapsed(uint64_t since, uint64_t deadline)
 /* One byte at a time does not prolong it: the deadline is of the whole head. */
 static void test_b210_slow_head(void **state)
 {
-	struct harness h;
-	struct client c, other;
+	struct client other;
 	struct drip d;
 	uint64_t since;
 
 	(void)state;
-	harness_init(&h);
 	h.config.head_ms = 200;
 	harness_start(&h);
 	since = harness_ms();
@@ -84,22 +82,17 @@ static void test_b210_slow_head(void **state)
 	event_free(d.event);
 	client_close(&c);
 	client_close(&other);
-	harness_stop(&h);
 }
 
 /* The same for the second request of a connection: it counts from its first byte. */
 static void test_b210_slow_second_head(void **state)
 {
-	struct harness h;
-	struct client c;
 	struct drip d;
 	uint64_t since;
 
 	(void)state;
-	harness_init(&h);
 	h.config.head_ms = 150;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(NULL);
 	SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, strstr(client_text(&c), "GET /a"));
 	since = harness_ms();
@@ -107,18 +100,14 @@ static void test_b210_slow_second_head(void **state)
 	WAIT(&h, c.is_eof);
 	check_elapsed(since, 150);
 	event_free(d.event);
-	client_close(&c);
-	harness_stop(&h);
 }
 
 static void test_b210_silent_and_idle(void **state)
 {
-	struct harness h;
 	struct client silent, idle, crlf;
 	uint64_t since;
 
 	(void)state;
-	harness_init(&h);
 	h.config.head_ms = 100;
 	h.config.idle_ms = 300;
 	harness_start(&h);
@@ -141,17 +130,14 @@ static void test_b210_silent_and_idle(void **state)
 	client_close(&silent);
 	client_close(&idle);
 	client_close(&crlf);
-	harness_stop(&h);
 }
 
 static void check_slow_body(const char *head, const char *dripping)
 {
-	struct harness h;
-	struct client c;
 	struct drip d;
 	uint64_t since;
 
-	harness_init(&h);
+	fixture_again();
 	h.config.body_ms = 200;
 	harness_start(&h);
 	client_open(&h, &c);
@@ -164,7 +150,6 @@ static void check_slow_body(const char *head, const char *dripping)
 	assert_int_equal(h.requests, 0);
 	event_free(d.event);
 	client_close(&c);
-	harness_stop(&h);
 }
 
 static void test_b211_b073_slow_body(void **state)
@@ -176,12 +161,10 @@ static void test_b211_b073_slow_body(void **state)
 /* The deadlines are of reading: an answer may take longer than its request was allowed to. */
 static void test_a_late_answer(void **state)
 {
-	struct harness h;
 	struct client whole, parts, none;
 	uint64_t since;
 
 	(void)state;
-	harness_init(&h);
 	h.config.head_ms = 100;
 	h.config.body_ms = 150;
 	h.handler = harness_keep;
@@ -205,7 +188,6 @@ static void test_a_late_answer(void **state)
 	client_close(&whole);
 	client_close(&parts);
 	client_close(&none);
-	harness_stop(&h);
 }
 
 static void test_b094_last_chunk_never_comes(void **state)
@@ -215,27 +197,22 @@ static void test_b094_last_chunk_never_comes(void **state)
 			"1\r\na\r\n");
 }
 
-static void handle_big(struct harness *h, struct http_exchange *ex)
+static void handle_big(struct harness *harness, struct http_exchange *ex)
 {
 	static char big[8 << 20];
 
-	(void)h;
+	(void)harness;
 	memset(big, 'b', sizeof(big));
 	http_reply(ex, 200, NULL, big, sizeof(big));
 }
 
 static void test_b212_slow_reader(void **state)
 {
-	struct harness h;
-	struct client c;
 	uint64_t since;
 
 	(void)state;
-	harness_init(&h);
 	h.config.write_ms = 200;
-	h.handler = handle_big;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(handle_big);
 	client_read(&c, 0);
 	since = harness_ms();
 	for (int i = 0; i < 20; i++)
@@ -245,15 +222,13 @@ static void test_b212_slow_reader(void **state)
 	/* One answer is in the way: no second request was taken. */
 	assert_int_equal(h.requests, 1);
 	assert_int_equal(harness_counters(&h)->closed_slow_reader, 1);
-	client_close(&c);
-	harness_stop(&h);
 }
 
-static void handle_64k(struct harness *h, struct http_exchange *ex)
+static void handle_64k(struct harness *harness, struct http_exchange *ex)
 {
 	static char text[65536];
 
-	(void)h;
+	(void)harness;
 	memset(text, 'c', sizeof(text));
 	http_reply(ex, 200, NULL, text, sizeof(text));
 }
@@ -261,15 +236,11 @@ static void handle_64k(struct harness *h, struct http_exchange *ex)
 /* A reader that stops and goes on: bounded meanwhile, and all arrives in the end. */
 static void test_b212_output_is_bounded(void **state)
 {
-	struct harness h;
-	struct client c, other;
+	struct client other;
 	unsigned before;
 
 	(void)state;
-	harness_init(&h);
-	h.handler = handle_64k;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(handle_64k);
 	client_read(&c, 0);
 	for (int i = 0; i < 200; i++)
 		SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS);
@@ -289,47 +260,40 @@ static void test_b212_output_is_bounded(void **state)
 	client_read(&c, 1);
 	WAIT(&h, c.in.len > 200 * (65536 + 64));
 	assert_int_equal(client_count(&c, "HTTP/1.1 200 OK"), 200);
-	client_close(&c);
-	harness_stop(&h);
 }
 
 static void test_b213_max_connections(void **state)
 {
-	struct harness h;
-	struct client c[6];
+	struct client all[6];
 
 	(void)state;
-	harness_init(&h);
 	h.config.max_connections = 4;
 	h.config.spare_idle_ms = 30000;
 	harness_start(&h);
 	for (int i = 0; i < 6; i++) {
-		client_open(&h, &c[i]);
-		SEND(&c[i], "GET /a HTTP/1.1\r\n" GET_FIELDS);
+		client_open(&h, &all[i]);
+		SEND(&all[i], "GET /a HTTP/1.1\r\n" GET_FIELDS);
 	}
 	WAIT(&h, h.requests == 4 && harness_counters(&h)->accept_full == 1);
 	event_base_loop(h.base, EVLOOP_NONBLOCK);
 	assert_int_equal(harness_counters(&h)->connections_open, 4);
 	assert_int_equal(h.logs, 1);
 	/* Who leaves makes room. */
-	client_close(&c[1]);
+	client_close(&all[1]);
 	WAIT(&h, h.requests == 5);
-	client_close(&c[0]);
+	client_close(&all[0]);
 	WAIT(&h, h.requests == 6);
 	for (int i = 2; i < 6; i++)
-		client_close(&c[i]);
+		client_close(&all[i]);
 	WAIT(&h, harness_counters(&h)->connections_open == 0);
-	harness_stop(&h);
 }
 
 /* Connections that are kept for nothing do not keep others out. */
 static void test_b213_idle_make_room(void **state)
 {
-	struct harness h;
 	struct client busy, idle[3], next;
 
 	(void)state;
-	harness_init(&h);
 	h.config.max_connections = 4;
 	h.config.spare_idle_ms = 50;
 	h.config.tick_ms = 10;
@@ -358,7 +322,6 @@ static void test_b213_idle_make_room(void **state)
 	client_close(&next);
 	for (int i = 0; i < 3; i++)
 		client_close(&idle[i]);
-	harness_stop(&h);
 }
 
 static int open_descriptors(void)
@@ -374,16 +337,12 @@ static int open_descriptors(void)
 
 static void test_b214_connect_storm(void **state)
 {
-	struct harness h;
 	int before;
 
 	(void)state;
-	harness_init(&h);
 	harness_start(&h);
 	before = open_descriptors();
 	for (int i = 0; i < 2000; i++) {
-		struct client c;
-
 		client_open(&h, &c);
 		if (i % 3 == 1)
 			SEND(&c, "GET /a HT");
@@ -396,7 +355,6 @@ static void test_b214_connect_storm(void **state)
 	WAIT(&h, harness_counters(&h)->connections_open == 0);
 	assert_int_equal(open_descriptors(), before);
 	assert_int_equal(h.requests, 0);
-	harness_stop(&h);
 }
 
 /* What the child of the next test tells when it ends. */
@@ -408,11 +366,11 @@ struct starved {
 
 static void on_failed(enum http_log_level level, const char *text, void *user)
 {
-	struct harness *h = user;
+	struct harness *harness = user;
 
 	(void)level;
 	(void)text;
-	h->logs++;
+	harness->logs++;
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)
@@ -431,13 +389,12 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
  */
 static void starve_child(int in, int out)
 {
-	struct harness h;
 	struct rlimit limit = { .rlim_cur = 40, .rlim_max = 40 };
 	struct event *stop;
 	struct starved s;
 	struct rusage usage;
 
-	harness_init(&h);
+	fixture_again();
 	h.config.accept_retry_ms = 50;
 	h.callbacks.on_log = on_failed;
 	harness_start(&h);
@@ -460,8 +417,7 @@ static void starve_child(int in, int out)
 
 static void test_b215_descriptors_run_out(void **state)
 {
-	struct harness h;
-	struct client c[200], last;
+	struct client many[200], last;
 	struct starved s;
 	char enough;
 	int in[2], out[2];
@@ -474,16 +430,15 @@ static void test_b215_descriptors_run_out(void **state)
 	child = fork();
 	if (!child)
 		starve_child(in[0], out[1]);
-	harness_init(&h);
 	harness_start(&h);	/* only for the base and the guard */
 	assert_int_equal(read(out[0], &h.port, sizeof(h.port)), sizeof(h.port));
 	begun = harness_ms();
 	for (int i = 0; i < 200; i++)
-		client_open(&h, &c[i]);
+		client_open(&h, &many[i]);
 	/* Let it starve: what is asked is how long that takes it, and what it does meanwhile. */
 	assert_int_equal(read(out[0], &enough, 1), 1);
 	for (int i = 0; i < 200; i++)
-		client_close(&c[i]);
+		client_close(&many[i]);
 	/* And it is back within a second. */
 	since = harness_ms();
 	client_open(&h, &last);
@@ -508,22 +463,20 @@ static void test_b215_descriptors_run_out(void **state)
 		close(in[i]);
 		close(out[i]);
 	}
-	harness_stop(&h);
 }
 
 static void test_b216_resets(void **state)
 {
 	static const char *const parts[] = {
-		"", "GET", "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n",
+		"",
+		"GET",
+		"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n",
 		"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbod",
 		("POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 		 "4\r\nbody"),
 	};
-	struct harness h;
-	struct client c;
 
 	(void)state;
-	harness_init(&h);
 	h.handler = harness_keep;
 	harness_start(&h);
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
@@ -548,22 +501,17 @@ static void test_b216_resets(void **state)
 	client_reset(&c);
 	WAIT(&h, h.gone == 1);
 	http_reply(h.kept[0], 200, NULL, NULL, 0);
-	harness_stop(&h);
 }
 
 /* A client that reads nothing of its 400 and sends on is cut off after the linger. */
 static void test_linger_ends(void **state)
 {
-	struct harness h;
-	struct client c;
 	struct drip d;
 	uint64_t since;
 
 	(void)state;
-	harness_init(&h);
 	h.config.linger_ms = 100;
-	harness_start(&h);
-	client_open(&h, &c);
+	begin(NULL);
 	SEND(&c, "nonsense\r\n");
 	WAIT(&h, c.is_eof);
 	since = harness_ms();
@@ -572,76 +520,70 @@ static void test_linger_ends(void **state)
 	WAIT(&h, harness_counters(&h)->connections_open == 0);
 	check_elapsed(since, 50);
 	event_free(d.event);
-	client_close(&c);
-	harness_stop(&h);
 }
 
-static void check_other_protocol(struct harness *h, const char *data, size_t len)
+static void check_other_protocol(const char *data, size_t len)
 {
-	struct client c;
-	uint64_t before = harness_counters(h)->answers[4] + harness_counters(h)->answers[5];
+	uint64_t before = harness_counters(&h)->answers[4] + harness_counters(&h)->answers[5];
 	uint64_t since = harness_ms();
 
-	client_open(h, &c);
+	client_open(&h, &c);
 	client_send(&c, data, len);
-	WAIT(h, c.is_eof);
+	WAIT(&h, c.is_eof);
 	assert_true(harness_ms() - since < 1000 + SLACK);
 	assert_int_equal(strncmp(client_text(&c), "HTTP/1.1 400 Bad Request\r\n", 26), 0);
 	assert_int_equal(client_count(&c, "HTTP/1.1 "), 1);
-	assert_int_equal(harness_counters(h)->answers[4] + harness_counters(h)->answers[5],
+	assert_int_equal(harness_counters(&h)->answers[4] + harness_counters(&h)->answers[5],
 			 before + 1);
 	client_close(&c);
 }
 
-#define OTHER(h, literal) check_other_protocol(h, literal, sizeof(literal) - 1)
+#define OTHER(literal) check_other_protocol(literal, sizeof(literal) - 1)
 
 static void test_b230_to_b238_other_protocols(void **state)
 {
-	struct harness h;
 	char noise[256], zeros[4096] = { 0 };
 	uint32_t seed = 1;
 
 	(void)state;
-	harness_init(&h);
 	harness_start(&h);
-	OTHER(&h, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
-	OTHER(&h, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-	OTHER(&h, "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n");
-	OTHER(&h, "EHLO mail.example\r\n");
-	OTHER(&h, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n" GET_FIELDS);
-	OTHER(&h, "\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c");
-	OTHER(&h, "OPTIONS rtsp://a/b RTSP/1.0\r\nCSeq: 1\r\n\r\n");
-	OTHER(&h, "SOURCE /stream ICY/1.0\r\n\r\n");
-	OTHER(&h, "\xff\xfeG\0E\0T\0 \0/\0 \0H\0T\0T\0P\0");
-	OTHER(&h, "G\0E\0T\0 \0/\0");
+	OTHER("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+	OTHER("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+	OTHER("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n");
+	OTHER("EHLO mail.example\r\n");
+	OTHER("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n" GET_FIELDS);
+	OTHER("\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c");
+	OTHER("OPTIONS rtsp://a/b RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+	OTHER("SOURCE /stream ICY/1.0\r\n\r\n");
+	OTHER("\xff\xfeG\0E\0T\0 \0/\0 \0H\0T\0T\0P\0");
+	OTHER("G\0E\0T\0 \0/\0");
 	for (size_t i = 0; i < sizeof(noise); i++) {
 		seed = seed * 1664525 + 1013904223;
 		noise[i] = (char)(0x80 | seed >> 24);
 	}
-	check_other_protocol(&h, noise, sizeof(noise));
-	check_other_protocol(&h, zeros, sizeof(zeros));
+	check_other_protocol(noise, sizeof(noise));
+	check_other_protocol(zeros, sizeof(zeros));
 	assert_int_equal(h.requests, 0);
-	harness_stop(&h);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_b210_slow_head),
-		cmocka_unit_test(test_b210_slow_second_head),
-		cmocka_unit_test(test_b210_silent_and_idle),
-		cmocka_unit_test(test_b211_b073_slow_body),
-		cmocka_unit_test(test_a_late_answer),
-		cmocka_unit_test(test_b094_last_chunk_never_comes),
-		cmocka_unit_test(test_b212_slow_reader),
-		cmocka_unit_test(test_b212_output_is_bounded),
-		cmocka_unit_test(test_b213_max_connections),
-		cmocka_unit_test(test_b213_idle_make_room),
-		cmocka_unit_test(test_b214_connect_storm),
-		cmocka_unit_test(test_b215_descriptors_run_out),
-		cmocka_unit_test(test_b216_resets),
-		cmocka_unit_test(test_linger_ends),
-		cmocka_unit_test(test_b230_to_b238_other_protocols),
+		TEST(test_b210_slow_head),
+		TEST(test_b210_slow_second_head),
+		TEST(test_b210_silent_and_idle),
+		TEST(test_b211_b073_slow_body),
+		TEST(test_a_late_answer),
+		TEST(test_b094_last_chunk_never_comes),
+		TEST(test_b212_slow_reader),
+		TEST(test_b212_output_is_bounded),
+		TEST(test_b213_max_connections),
+		TEST(test_b213_idle_make_room),
+		TEST(test_b214_connect_storm),
+		TEST(test_b215_descriptors_run_out),
+		TEST(test_b216_resets),
+		TEST(test_linger_ends),
+		TEST(test_b230_to_b238_other_protocols),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

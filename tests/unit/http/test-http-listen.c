@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "http-harness.h"
+#include "http-fixture.h"
 #include "util/alloc.h"
 
 /* ---- Unix ---- */
@@ -53,12 +53,12 @@ static int unix_socket(const char *path, int listening)
 	return fd;
 }
 
-static void handle_peer(struct harness *h, struct http_exchange *ex)
+static void handle_peer(struct harness *harness, struct http_exchange *ex)
 {
 	const struct http_peer *peer = http_exchange_peer(ex);
 	char text[96];
 
-	(void)h;
+	(void)harness;
 	snprintf(text, sizeof(text), "%s uid=%d pid=%d tls=%d", peer->address, (int)peer->uid,
 		 (int)peer->pid, peer->is_tls);
 	http_reply(ex, 200, NULL, text, strlen(text));
@@ -66,8 +66,6 @@ static void handle_peer(struct harness *h, struct http_exchange *ex)
 
 static void test_unix_socket(void **state)
 {
-	struct harness h;
-	struct client c;
 	struct dir d;
 	struct stat st;
 	struct http_listener *l;
@@ -75,7 +73,6 @@ static void test_unix_socket(void **state)
 
 	(void)state;
 	dir_make(&d);
-	harness_init(&h);
 	h.handler = handle_peer;
 	harness_start_unbound(&h);
 	l = http_listen_unix(h.server, d.socket, (gid_t)-1, NULL);
@@ -97,7 +94,6 @@ static void test_unix_socket(void **state)
 
 static void test_unix_stale_and_foreign(void **state)
 {
-	struct harness h;
 	struct dir d;
 	struct err err;
 	struct stat st;
@@ -106,7 +102,7 @@ static void test_unix_stale_and_foreign(void **state)
 
 	(void)state;
 	dir_make(&d);
-	harness_init(&h);
+	fixture_again();
 	harness_start_unbound(&h);
 	/* Somebody listens there. */
 	fd = unix_socket(d.socket, 1);
@@ -121,14 +117,13 @@ static void test_unix_stale_and_foreign(void **state)
 	/* Another process took the path over: it stays at our end. */
 	unlink(d.socket);
 	fd = unix_socket(d.socket, 1);
-	harness_stop(&h);
 	assert_int_equal(lstat(d.socket, &st), 0);
 	close(fd);
 	unlink(d.socket);
 	/* Not a socket: not ours to remove. */
 	file = fopen(d.socket, "w");
 	fclose(file);
-	harness_init(&h);
+	fixture_again();
 	harness_start_unbound(&h);
 	assert_null(http_listen_unix(h.server, d.socket, (gid_t)-1, &err));
 	assert_int_equal(err.kind, ERR_CONFLICT);
@@ -140,7 +135,6 @@ static void test_unix_stale_and_foreign(void **state)
 				     "01234567890123456789012345678901234567890123456789012345",
 				     (gid_t)-1, &err));
 	assert_int_equal(err.kind, ERR_INVALID);
-	harness_stop(&h);
 	dir_remove(&d);
 }
 
@@ -148,12 +142,10 @@ static void test_unix_stale_and_foreign(void **state)
 
 static void test_addresses(void **state)
 {
-	struct harness h;
 	struct err err;
 	struct http_listener *l;
 
 	(void)state;
-	harness_init(&h);
 	harness_start_unbound(&h);
 	/* Nothing plain beyond this machine, unless it is said in so many words. */
 	assert_null(http_listen_tcp(h.server, "0.0.0.0", 0, NULL, 0, &err));
@@ -172,13 +164,10 @@ static void test_addresses(void **state)
 	l = http_listen_tcp(h.server, "::1", 0, NULL, 0, &err);
 	if (l)
 		assert_int_equal(strncmp(http_listener_name(l), "[::1]:", 6), 0);
-	harness_stop(&h);
 }
 
 static void test_inherited_descriptor(void **state)
 {
-	struct harness h;
-	struct client c;
 	struct dir d;
 	struct err err;
 	struct stat st;
@@ -186,7 +175,6 @@ static void test_inherited_descriptor(void **state)
 
 	(void)state;
 	dir_make(&d);
-	harness_init(&h);
 	h.handler = handle_peer;
 	harness_start_unbound(&h);
 	assert_null(http_listen_fd(h.server, 0, NULL, 0, &err));
@@ -234,35 +222,35 @@ static SSL_CTX *server_context(void)
 
 static void tls_read(struct bufferevent *bev, void *arg)
 {
-	struct client *c = arg;
+	struct client *client = arg;
 	struct evbuffer *input = bufferevent_get_input(bev);
 	size_t len = evbuffer_get_length(input);
 
-	buf_add(&c->in, evbuffer_pullup(input, -1), len);
+	buf_add(&client->in, evbuffer_pullup(input, -1), len);
 	evbuffer_drain(input, len);
 }
 
 static void tls_event(struct bufferevent *bev, short what, void *arg)
 {
-	struct client *c = arg;
+	struct client *client = arg;
 
 	(void)bev;
 	if (what & BEV_EVENT_CONNECTED)
-		c->is_connected = 1;
+		client->is_connected = 1;
 	if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
-		c->is_eof = 1;
+		client->is_eof = 1;
 }
 
 /* `alpn` in the wire form, or NULL; `version`: the highest spoken, 0 for any. */
-static void tls_open(struct harness *h, struct client *c, const char *alpn, int version)
+static void tls_open(struct harness *harness, struct client *client, const char *alpn, int version)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	SSL *ssl;
 	int fd;
 
-	client_open(h, c);
-	fd = dup(c->fd);
-	client_close(c);
+	client_open(harness, client);
+	fd = dup(client->fd);
+	client_close(client);
 	if (version) {
 		SSL_CTX_set_security_level(ctx, 0);
 		SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
@@ -272,36 +260,34 @@ static void tls_open(struct harness *h, struct client *c, const char *alpn, int 
 	SSL_CTX_free(ctx);
 	if (alpn)
 		SSL_set_alpn_protos(ssl, (const unsigned char *)alpn, (unsigned)strlen(alpn));
-	*c = (struct client){ .h = h, .fd = -1 };
-	buf_init(&c->in, 64 << 20);
-	c->bev = bufferevent_openssl_socket_new(h->base, fd, ssl, BUFFEREVENT_SSL_CONNECTING,
-						BEV_OPT_CLOSE_ON_FREE);
-	bufferevent_setcb(c->bev, tls_read, NULL, tls_event, c);
-	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+	*client = (struct client){ .h = harness, .fd = -1 };
+	buf_init(&client->in, 64 << 20);
+	client->bev = bufferevent_openssl_socket_new(harness->base, fd, ssl,
+						     BUFFEREVENT_SSL_CONNECTING,
+						     BEV_OPT_CLOSE_ON_FREE);
+	bufferevent_setcb(client->bev, tls_read, NULL, tls_event, client);
+	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
 }
 
-static void tls_harness(struct harness *h, SSL_CTX *ctx)
+static void tls_harness(struct harness *harness, SSL_CTX *ctx)
 {
 	struct http_listener *l;
 	struct err err;
 
-	harness_start_unbound(h);
-	l = http_listen_tcp(h->server, "127.0.0.1", 0, ctx, 0, &err);
+	harness_start_unbound(harness);
+	l = http_listen_tcp(harness->server, "127.0.0.1", 0, ctx, 0, &err);
 	assert_non_null(l);
-	h->port = http_listener_port(l);
+	harness->port = http_listener_port(l);
 }
 
 static void test_tls(void **state)
 {
-	struct harness h;
-	struct client c;
 	SSL_CTX *ctx = server_context();
 	char *body = malloc(50000);
 	char head[] = "POST /c HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r\n\r\n";
 
 	(void)state;
 	memset(body, 'z', 50000);
-	harness_init(&h);
 	tls_harness(&h, ctx);
 	SSL_CTX_free(ctx);	/* the listener has its own */
 	tls_open(&h, &c, "\x02h2\x08http/1.1", 0);
@@ -328,19 +314,15 @@ static void test_tls(void **state)
 	client_close(&c);
 	WAIT(&h, harness_counters(&h)->connections_open == 0);
 	free(body);
-	harness_stop(&h);
 }
 
 static void test_tls_big_answer_and_gone(void **state)
 {
-	struct harness h;
-	struct client c;
 	SSL_CTX *ctx = server_context();
 	char *big = malloc(3 << 20);
 
 	(void)state;
 	memset(big, 'q', 3 << 20);
-	harness_init(&h);
 	h.handler = harness_keep;
 	tls_harness(&h, ctx);
 	SSL_CTX_free(ctx);
@@ -356,20 +338,16 @@ static void test_tls_big_answer_and_gone(void **state)
 	WAIT(&h, h.gone == 1);
 	http_reply(h.kept[2], 200, NULL, "late", 4);
 	free(big);
-	harness_stop(&h);
 }
 
 static void test_b155_b239_tls_refusals(void **state)
 {
-	struct harness h;
-	struct client c;
 	SSL_CTX *ctx = server_context();
 
 	(void)state;
 	/* Even where the caller would allow it. */
 	SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
 	SSL_CTX_set_security_level(ctx, 0);
-	harness_init(&h);
 	h.config.handshake_ms = 100;
 	tls_harness(&h, ctx);
 	SSL_CTX_free(ctx);
@@ -397,18 +375,14 @@ static void test_b155_b239_tls_refusals(void **state)
 	assert_int_equal(harness_counters(&h)->closed_silent, 1);
 	client_close(&c);
 	assert_int_equal(h.requests, 0);
-	harness_stop(&h);
 }
 
 static void test_tls_new_certificate(void **state)
 {
-	struct harness h;
-	struct client c;
 	SSL_CTX *old = server_context(), *new = server_context();
 	struct http_listener *l;
 
 	(void)state;
-	harness_init(&h);
 	harness_start_unbound(&h);
 	l = http_listen_tcp(h.server, "127.0.0.1", 0, old, 0, NULL);
 	SSL_CTX_free(old);
@@ -423,21 +397,19 @@ static void test_tls_new_certificate(void **state)
 	tls_open(&h, &c, NULL, 0);
 	SEND(&c, "GET /new HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, strstr(client_text(&c), "GET /new "));
-	client_close(&c);
-	harness_stop(&h);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unix_socket),
-		cmocka_unit_test(test_unix_stale_and_foreign),
-		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_inherited_descriptor),
-		cmocka_unit_test(test_tls),
-		cmocka_unit_test(test_tls_big_answer_and_gone),
-		cmocka_unit_test(test_b155_b239_tls_refusals),
-		cmocka_unit_test(test_tls_new_certificate),
+		TEST(test_unix_socket),
+		TEST(test_unix_stale_and_foreign),
+		TEST(test_addresses),
+		TEST(test_inherited_descriptor),
+		TEST(test_tls),
+		TEST(test_tls_big_answer_and_gone),
+		TEST(test_b155_b239_tls_refusals),
+		TEST(test_tls_new_certificate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -357,15 +357,16 @@ static void test_b052_b053_b113_refusals(void **state)
 	h.config.host_count = 1;
 	harness_start(&h);
 	check_refused("POST /a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
-			  "Content-Length: 65537\r\n\r\n", "HTTP/1.1 413 ");
-	check_refused("GET /a HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\n\r\n",
-		      "HTTP/1.1 417 ");
+		      "Content-Length: 65537\r\n\r\n",
+		      "HTTP/1.1 413 ");
+	check_refused("GET /a HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\n\r\n", "HTTP/1.1 417 ");
 	check_refused("GET /a HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HTTP/1.1 421 ");
 	check_refused("GET /a HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", "HTTP/1.1 "
-	"421 ");
+										 "421 ");
 	check_refused("GET /a HTTP/1.1\r\nHost: localhos\r\n\r\n", "HTTP/1.1 421 ");
 	check_refused("CONNECT a:1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
-			  "GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 501 ");
+		      "GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		      "HTTP/1.1 501 ");
 	assert_int_equal(h.requests, 0);
 	/* HEAD gets no body with its error either. */
 	check_refused("HEAD /a HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HTTP/1.1 421 ");
@@ -419,10 +420,12 @@ static void test_b068_body_rule(void **state)
 	check_refused("PUT /small HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nabcd",
 		      "HTTP/1.1 413 ");
 	check_refused("PUT /small HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
-	"chunked\r\n\r\n"
-			  "2\r\nab\r\n2\r\ncd\r\n", "HTTP/1.1 413 ");
+		      "chunked\r\n\r\n"
+		      "2\r\nab\r\n2\r\ncd\r\n",
+		      "HTTP/1.1 413 ");
 	check_refused("PUT /upload HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
-			  "Content-Length: 4000000\r\n\r\n", "HTTP/1.1 401 ");
+		      "Content-Length: 4000000\r\n\r\n",
+		      "HTTP/1.1 401 ");
 	free(body);
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http-harness.h"
+#include "http-fixture.h"
 #include "http/websocket.h"
 
 #define HANDSHAKE "GET /s HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\n" \
@@ -45,7 +45,7 @@ static void on_closed(struct http_socket *socket, void *arg)
 
 static const struct http_socket_handler handler = { on_text, on_drain, on_closed };
 
-static void handle(struct harness *h, struct http_exchange *ex)
+static void handle(struct harness *harness, struct http_exchange *ex)
 {
 	const char *code, *message;
 	int status = http_websocket_refusal(http_exchange_head(ex), &code, &message);
@@ -53,35 +53,44 @@ static void handle(struct harness *h, struct http_exchange *ex)
 	if (status)
 		http_reply_error(ex, status, code, message);
 	else
-		sockets[opened] = http_websocket_accept(ex, &handler, &config, h);
+		sockets[opened] = http_websocket_accept(ex, &handler, &config, harness);
 	opened += !status && sockets[opened];
 }
 
-static void start(struct harness *h)
+#define SOCKET_TEST(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
+
+static void reset(void)
 {
 	opened = closed = drained = texts = close_on_text = 0;
 	memset(sockets, 0, sizeof(sockets));
 	http_socket_config_init(&config);
-	harness_init(h);
-	h->config.tick_ms = 5;
-	h->handler = handle;
-	harness_start(h);
+	h.config.tick_ms = 5;
+	h.handler = handle;
 }
 
-static void open_socket(struct harness *h, struct client *c)
+static int setup(void **state)
+{
+	fixture_setup(state);
+	reset();
+	harness_start(&h);
+	return 0;
+}
+
+static void open_socket(struct harness *harness, struct client *client)
 {
 	unsigned before = opened;
 
-	client_open(h, c);
-	SEND(c, HANDSHAKE);
-	WAIT(h, strstr(client_text(c), "\r\n\r\n"));
-	assert_non_null(strstr(client_text(c), "HTTP/1.1 101 Switching Protocols\r\n"));
-	assert_non_null(strstr(client_text(c), "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+	client_open(harness, client);
+	SEND(client, HANDSHAKE);
+	WAIT(harness, strstr(client_text(client), "\r\n\r\n"));
+	assert_non_null(strstr(client_text(client), "HTTP/1.1 101 Switching Protocols\r\n"));
+	assert_non_null(strstr(client_text(client),
+			       "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
 	assert_int_equal(opened, before + 1);
-	buf_clear(&c->in);
+	buf_clear(&client->in);
 }
 
-static void frame(struct client *c, unsigned flags, const char *payload, size_t len)
+static void frame(struct client *client, unsigned flags, const char *payload, size_t len)
 {
 	unsigned char head[FRAME_HEAD_SIZE + 4];
 	size_t n = frame_head(0, len, head);
@@ -89,24 +98,20 @@ static void frame(struct client *c, unsigned flags, const char *payload, size_t 
 	head[0] = (unsigned char)flags;
 	head[1] |= 0x80;
 	memset(head + n, 0, 4);		/* a mask that changes nothing is one */
-	client_send(c, (const char *)head, n + 4);
-	client_send(c, payload, len);
+	client_send(client, (const char *)head, n + 4);
+	client_send(client, payload, len);
 }
-#define FRAME(c, flags, text) frame((c), (flags), (text), sizeof(text) - 1)
+#define FRAME(client, flags, text) frame((client), (flags), (text), sizeof(text) - 1)
 
-static int is_in(const struct client *c, const char *bytes, size_t len)
+static int is_in(const struct client *client, const char *bytes, size_t len)
 {
-	return c->in.len >= len && memmem(c->in.data, c->in.len, bytes, len) != NULL;
+	return client->in.len >= len && memmem(client->in.data, client->in.len, bytes, len) != NULL;
 }
-#define IS_IN(c, bytes) is_in((c), (bytes), sizeof(bytes) - 1)
+#define IS_IN(client, bytes) is_in((client), (bytes), sizeof(bytes) - 1)
 
 static void test_talk(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	start(&h);
 	open_socket(&h, &c);
 	FRAME(&c, 0x81, "hello");
 	WAIT(&h, IS_IN(&c, "\x81\x05hello"));
@@ -129,17 +134,13 @@ static void test_talk(void **state)
 static void test_no_gap(void **state)
 {
 	static const char hello[] = HANDSHAKE "\x81\x82\0\0\0\0hi";
-	struct harness h;
-	struct client c;
 
 	(void)state;
-	start(&h);
 	client_open(&h, &c);
 	client_send(&c, hello, sizeof(hello) - 1);
 	WAIT(&h, IS_IN(&c, "\x81\x02hi"));
 	client_close(&c);
 	WAIT(&h, closed == 1);
-	harness_stop(&h);
 }
 
 static void test_bad_handshakes(void **state)
@@ -156,22 +157,21 @@ static void test_bad_handshakes(void **state)
 		       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" },
 		{ 426, "Connection: Upgrade\r\nUpgrade: websocket\r\n"
 		       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" },
-		{ 400, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" },
+		{ 400,
+		  "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" },
 		{ 400, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
 		       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=\r\n" },
 		{ 400, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
 		       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZB==\r\n" },
 		{ 400, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
 		       "Sec-WebSocket-Key: short\r\n" },
-		{ 400, "Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-		       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" },
+		{ 400,
+		  "Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+		  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" },
 	};
-	struct harness h;
 
 	(void)state;
-	start(&h);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct client c;
 		char want[16];
 
 		client_open(&h, &c);
@@ -185,25 +185,20 @@ static void test_bad_handshakes(void **state)
 		client_close(&c);
 	}
 	assert_int_equal(opened, 0);
-	harness_stop(&h);
 }
 
 /* Behind a request that is not answered yet there is no upgrade. */
-static void handle_first_kept(struct harness *h, struct http_exchange *ex)
+static void handle_first_kept(struct harness *harness, struct http_exchange *ex)
 {
-	if (h->kept_count)
-		handle(h, ex);
+	if (harness->kept_count)
+		handle(harness, ex);
 	else
-		harness_keep(h, ex);
+		harness_keep(harness, ex);
 }
 
 static void test_not_behind_another(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	start(&h);
 	h.handler = handle_first_kept;
 	client_open(&h, &c);
 	SEND(&c, "GET /1 HTTP/1.1\r\n" GET_FIELDS HANDSHAKE);
@@ -211,8 +206,6 @@ static void test_not_behind_another(void **state)
 	http_reply(h.kept[0], 200, NULL, "first", 5);
 	WAIT(&h, strstr(client_text(&c), "bad_handshake"));
 	assert_int_equal(opened, 0);
-	client_close(&c);
-	harness_stop(&h);
 }
 
 static void test_who_breaks_the_rules_is_told(void **state)
@@ -225,16 +218,12 @@ static void test_who_breaks_the_rules_is_told(void **state)
 		{ "\x81\x02hi", 4, "\x88\x02\x03\xea" },			/* no mask */
 		{ "\x82\x82\0\0\0\0hi", 8, "\x88\x02\x03\xeb" },		/* binary */
 		{ "\x81\x81\0\0\0\0\xff", 7, "\x88\x02\x03\xef" },		/* not UTF-8 */
-		{ "\x81\xff\0\0\0\0\0\1\0\1\0\0\0\0", 14, "\x88\x02\x03\xf1" },	/* too big */
+		{ "\x81\xff\0\0\0\0\0\1\0\1\0\0\0\0", 14, "\x88\x02\x03\xf1" }, /* too big */
 		{ "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 35, "\x88\x02\x03\xea" },
 	};
-	struct harness h;
 
 	(void)state;
-	start(&h);
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct client c;
-
 		open_socket(&h, &c);
 		client_send(&c, rows[i].bytes, rows[i].len);
 		WAIT(&h, is_in(&c, rows[i].close, 4) && c.is_eof);
@@ -242,16 +231,13 @@ static void test_who_breaks_the_rules_is_told(void **state)
 		client_close(&c);
 	}
 	assert_int_equal(texts, 0);
-	harness_stop(&h);
 }
 
 static void test_the_handler_closes(void **state)
 {
-	struct harness h;
-	struct client c, d;
+	struct client d;
 
 	(void)state;
-	start(&h);
 	close_on_text = FRAME_CODE_POLICY;
 	open_socket(&h, &c);
 	/* The second one is not heard any more. */
@@ -269,16 +255,11 @@ static void test_the_handler_closes(void **state)
 	WAIT(&h, harness_counters(&h)->connections_open == 0);
 	/* Who closed it itself is not told. */
 	assert_int_equal(closed, 0);
-	harness_stop(&h);
 }
 
 static void test_leaving(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	start(&h);
 	open_socket(&h, &c);
 	client_close(&c);
 	WAIT(&h, closed == 1);
@@ -294,12 +275,10 @@ static void test_leaving(void **state)
 
 static void test_silence(void **state)
 {
-	struct harness h;
-	struct client c, d;
+	struct client d;
 	uint64_t since;
 
 	(void)state;
-	start(&h);
 	config.ping_ms = 30;
 	config.idle_ms = 400;
 	open_socket(&h, &c);
@@ -321,18 +300,14 @@ static void test_silence(void **state)
 	assert_false(c.is_eof);
 	client_close(&c);
 	client_close(&d);
-	harness_stop(&h);
 }
 
 static void test_slow_reader(void **state)
 {
 	static char block[30000];
-	struct harness h;
-	struct client c;
 	int sent = 0;
 
 	(void)state;
-	start(&h);
 	memset(block, 'y', sizeof(block));
 	open_socket(&h, &c);
 	client_read(&c, 0);
@@ -347,20 +322,15 @@ static void test_slow_reader(void **state)
 	client_close(&c);
 	WAIT(&h, closed == 1);
 	/* One that takes nothing at all is gone after write_ms. */
-	harness_stop(&h);
-	start(&h);
-	http_server_free(h.server);
+	fixture_again();
+	reset();
 	h.config.write_ms = 100;
-	event_free(h.guard);
-	event_base_free(h.base);
 	harness_start(&h);
 	open_socket(&h, &c);
 	client_read(&c, 0);
 	while (http_socket_send(sockets[0], block, sizeof(block)) == 0)
 		event_base_loop(h.base, EVLOOP_NONBLOCK);
 	WAIT(&h, closed == 1);
-	client_close(&c);
-	harness_stop(&h);
 }
 
 static void on_empty(void *user)
@@ -370,33 +340,28 @@ static void on_empty(void *user)
 
 static void test_drain(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	start(&h);
 	open_socket(&h, &c);
 	http_server_drain(h.server, on_empty, &h);
 	WAIT(&h, IS_IN(&c, "\x88\x02\x03\xe9"));
 	assert_int_equal(closed, 1);
 	client_close(&c);
 	WAIT(&h, h.empty == 1);
-	harness_stop(&h);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_talk),
-		cmocka_unit_test(test_no_gap),
-		cmocka_unit_test(test_bad_handshakes),
-		cmocka_unit_test(test_not_behind_another),
-		cmocka_unit_test(test_who_breaks_the_rules_is_told),
-		cmocka_unit_test(test_the_handler_closes),
-		cmocka_unit_test(test_leaving),
-		cmocka_unit_test(test_silence),
-		cmocka_unit_test(test_slow_reader),
-		cmocka_unit_test(test_drain),
+		SOCKET_TEST(test_talk),
+		SOCKET_TEST(test_no_gap),
+		SOCKET_TEST(test_bad_handshakes),
+		SOCKET_TEST(test_not_behind_another),
+		SOCKET_TEST(test_who_breaks_the_rules_is_told),
+		SOCKET_TEST(test_the_handler_closes),
+		SOCKET_TEST(test_leaving),
+		SOCKET_TEST(test_silence),
+		SOCKET_TEST(test_slow_reader),
+		SOCKET_TEST(test_drain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,7 +134,7 @@ static void test_drain(void **state)
 	client_open(&h, &sending);
 	SEND(&sending, "POST /s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbo");
 	WAIT(&h, h.kept_count == 2 && harness_counters(&h)->connections_open == 4 &&
-		 harness_counters(&h)->bytes_in > 120);
+			 harness_counters(&h)->bytes_in > 120);
 	http_server_drain(h.server, on_empty, &h);
 	assert_int_equal(h.empty, 0);
 	WAIT(&h, idle.is_eof && silent.is_eof);

@@ -346,6 +346,43 @@ static void test_budget(void **state)
 	assert_int_equal(figures.budget_waits, 3);
 }
 
+static int creates(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_intent intent;
+	char id[24];
+
+	(void)lease;
+	do {
+		intent = (struct lessor_intent){ .size = sizeof(intent) };
+		snprintf(id, sizeof(id), "%d", toy.next_id);
+		assert_int_equal(lessor_intend(call, LESSOR_KIND_SERVER, 1, &intent), 0);
+		toy_send(call, "POST", "/servers", intent.row, "{}", &got);
+		if (got.outcome == LESSOR_HAPPENED)
+			assert_int_equal(lessor_created(call, intent.row, id, ""), 0);
+	} while (got.outcome == LESSOR_HAPPENED);
+	assert_int_equal(got.error_class, LESSOR_CLASS_RATE);
+	assert_int_equal(lessor_not_created(call, intent.row, "no budget"), 0);
+	return lessor_retry(call, LESSOR_CLASS_RATE, got.wait_ms, "budget");
+}
+
+/* What can wait longer leaves more of it to the others. */
+static void test_budget_of_each(void **state)
+{
+	(void)state;
+	toy_stop(&toy);
+	toy_start(&toy, 40);
+	verdict(STEP_LIST, gets, LESSOR_RETRY);
+	assert_int_equal(toy.sent_count, 28);
+	verdict(STEP_PROVISION, gets, LESSOR_RETRY);
+	assert_int_equal(toy.sent_count, 30);
+	verdict(STEP_PROVISION, creates, LESSOR_RETRY);
+	assert_int_equal(toy.sent_count, 32);
+	verdict(STEP_PROBE, gets, LESSOR_RETRY);
+	assert_int_equal(toy.sent_count, 36);
+	verdict(STEP_CLEANUP, gets, LESSOR_RETRY);
+	assert_int_equal(toy.sent_count, 40);
+}
+
 static void too_many(struct toy *t, const struct env_http_request *request,
 		     struct env_http_response *answer)
 {
@@ -382,6 +419,7 @@ static void test_time(void **state)
 	step_run(step);
 	assert_int_equal(got.outcome, LESSOR_DID_NOT_HAPPEN);
 	assert_int_equal(got.error_class, LESSOR_CLASS_TRANSIENT);
+	assert_int_equal(got.wait_ms, 0);
 	step_free(step);
 	step = toy_step(&toy, STEP_PROVISION, one_get);
 	step->deadline_ms = toy.wall_ms;
@@ -517,8 +555,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_create), T(test_row_rules), T(test_paths), T(test_verdicts), T(test_budget),
-		T(test_429),	T(test_time),	   T(test_table), T(test_secret),
+		T(test_create),	  T(test_row_rules),	  T(test_paths),     T(test_verdicts),
+		T(test_budget),	  T(test_create),	  T(test_row_rules), T(test_paths),
+		T(test_verdicts), T(test_budget_of_each), T(test_429),	     T(test_time),
+		T(test_table),	  T(test_secret),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,6 +142,34 @@ static void test_refusals(void **state)
 		     "the token contains a space");
 }
 
+/* Every digit may be the first one, and each end of a range is within it. */
+static void test_numbers(void **state)
+{
+	static const char *const good[] = { "1", "2", "3", "4", "5", "6", "7", "8", "9", "100" };
+	struct toy toy;
+	struct lessor_provider table = table_of();
+
+	(void)state;
+	toy_start(&toy, 0);
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		const char *pairs[] = {
+			"name", "blue", "size", good[i], "big", good[i], NULL, NULL
+		};
+		struct account_config config = config_of(pairs, "tttoken");
+		struct account *account;
+
+		assert_int_equal(account_new(&toy.env, &table, &config, &account, NULL), 0);
+		assert_int_equal(account_option_int(account, "size"), strtol(good[i], NULL, 10));
+		assert_int_equal(account_option_int(account, "big"), strtol(good[i], NULL, 10));
+		account_free(account);
+	}
+	toy_stop(&toy);
+	REFUSED("option 'big' must be a whole number", "name", "x", "big", ":");
+	REFUSED("option 'big' must be a whole number", "name", "x", "big", "/");
+	REFUSED("option 'big' must be a whole number", "name", "x", "big", "+1");
+	REFUSED("option 'big' must be a whole number", "name", "x", "big", "-");
+}
+
 static void test_values(void **state)
 {
 	static const char *const pairs[] = { "name",	     "blue",
@@ -271,8 +299,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refusals), cmocka_unit_test(test_values),
-		cmocka_unit_test(test_open),	 cmocka_unit_test(test_origins),
-		cmocka_unit_test(test_proof),
+		cmocka_unit_test(test_numbers),	 cmocka_unit_test(test_open),
+		cmocka_unit_test(test_origins),	 cmocka_unit_test(test_proof),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

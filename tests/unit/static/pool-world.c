@@ -23,12 +23,6 @@
 
 #define PATIENCE_S 60
 
-#define MUST(what) \
-	do { \
-		if (!(what)) \
-			fail_msg("%s:%d: %s: %s", __FILE__, __LINE__, #what, err.text); \
-	} while (0)
-
 /* ---- files --------------------------------------------------------------------------- */
 
 static void file_write(const char *path, const char *text, mode_t mode)
@@ -162,7 +156,7 @@ static void option_add(struct pool_world *w, const char *key, const char *value)
 
 void pool_world_option(struct pool_world *w, const char *key, const char *value)
 {
-	char (*texts)[96] = &w->texts[2 * (w->option_count - 2)];
+	char(*texts)[96] = &w->texts[2 * (w->option_count - 2)];
 
 	TEXT_SET(texts[0], key);
 	TEXT_SET(texts[1], value);
@@ -171,7 +165,8 @@ void pool_world_option(struct pool_world *w, const char *key, const char *value)
 
 void pool_world_make(struct pool_world *w, const char *inventory)
 {
-	static const struct driver_hooks hooks = { .claiming = die_before, .claimed = die_after,
+	static const struct driver_hooks hooks = { .claiming = die_before,
+						   .claimed = die_after,
 						   .ran = count_violation };
 
 	memset(w, 0, sizeof(*w));
@@ -189,9 +184,12 @@ void pool_world_make(struct pool_world *w, const char *inventory)
 
 void pool_world_open(struct pool_world *w)
 {
-	struct account_config account = { .name = WORLD_ACCOUNT, .location_count = 2,
-					  .locations = { "pool", "attic" }, .image = "image",
-					  .max_steps = 8, .protect_retained = 1 };
+	struct account_config account = { .name = WORLD_ACCOUNT,
+					  .location_count = 2,
+					  .locations = { "pool", "attic" },
+					  .image = "image",
+					  .max_steps = 8,
+					  .protect_retained = 1 };
 
 	w->d.config.settle_ms = 30000;
 	w->d.config.boot_ms = 600000;

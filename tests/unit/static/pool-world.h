@@ -13,15 +13,15 @@
 #define WORLD_ACCOUNT "pool"
 
 struct pool_world {
-	struct driver d;	/* clock, store, core, steps; everything lies in its folder */
+	struct driver d; /* clock, store, core, steps; everything lies in its folder */
 	char state[96];
 	char inventory[96];
 	int violations;		/* of the plugin's contract */
 	int die_at_commit;	/* > 0: the process ends before so many more commits are told */
 	int die_before;		/* the process ends before a commit of this kind, plus 1; 0: none */
-	const char *options[10][2];	/* of the account, as driver_account takes them */
+	const char *options[10][2]; /* of the account, as driver_account takes them */
 	int option_count;
-	char texts[8][96];		/* what the test's own consist of */
+	char texts[8][96]; /* what the test's own consist of */
 };
 
 /* Makes the folder; `inventory` is the file's text, with ' for ". */

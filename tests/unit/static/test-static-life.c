@@ -201,7 +201,8 @@ static void hosts_that_come_and_go_at_a_reload(void **state)
 			     "{'name': 'a3', 'address': '192.0.2.3', 'types': ['small', 'new']}]}");
 	pool_world_reload(&w);
 	assert_int_equal(store_price_get(core_store(w.d.core), WORLD_ACCOUNT, "new", "pool", &price,
-					 NULL), 0);
+					 NULL),
+			 0);
 	assert_int_equal(price.hour_micros, 0);
 	assert_int_equal(price.available, 1);
 	assert_true(pool_world_has(&w, "host-a1.json"));

@@ -245,12 +245,16 @@ static void broken(void *arg, const char *why)
 	abort();
 }
 
-static void account_open(const struct env *env, const char *name, const struct pool_world *w, struct account **ret)
+static void account_open(const struct env *env, const char *name, const struct pool_world *w,
+			 struct account **ret)
 {
-	const char *const options[] = { "inventory", w->inventory, "state", w->state, "poll", "10ms",
-					NULL };
-	struct account_config config = { .provider = "static", .location_count = 1,
-					 .locations = { "pool" }, .image = "image", .max_steps = 8,
+	const char *const options[] = { "inventory", w->inventory, "state", w->state,
+					"poll",	     "10ms",	   NULL };
+	struct account_config config = { .provider = "static",
+					 .location_count = 1,
+					 .locations = { "pool" },
+					 .image = "image",
+					 .max_steps = 8,
 					 .protect_retained = 1 };
 	struct err err = { 0 };
 

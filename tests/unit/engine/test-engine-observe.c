@@ -208,6 +208,45 @@ static void a_refused_credential_blocks_and_costs_nobody(void **state)
 	assert_int_equal(w.made, 2);
 }
 
+/* A token that may read and nothing else proves the account: what it refuses is tried less often. */
+static void the_first_denial_is_probed_soon_and_the_next_ones_later(void **state)
+{
+	int probes = w.probes;
+
+	(void)state;
+	create(0);
+	world_pass(&w, 999);
+	w.look_verdict = LESSOR_REFUSED;
+	w.look_class = LESSOR_CLASS_AUTH;
+	world_pass(&w, 1);
+	assert_int_equal(w.looks, 1);
+	assert_int_equal(account_is_blocked(w.d.account, NULL, 0), 1);
+	world_pass(&w, 999);
+	assert_int_equal(w.probes, probes);
+	world_pass(&w, 1);
+	assert_int_equal(w.probes, probes + 1);
+	world_pass(&w, 8 * MINUTE);
+	assert_in_range(w.probes, probes + 4, probes + 14);
+	assert_int_equal(lease_at(0).state, LEASE_PROVISIONING);
+}
+
+/* It proves the account at least as well as a probe does. */
+static void a_look_that_succeeds_blocks_nothing(void **state)
+{
+	int probes = w.probes;
+
+	(void)state;
+	w.boot_polls = 2;
+	create(0);
+	for (int i = 0; i < 8; i++) {
+		world_pass(&w, 500);
+		assert_int_equal(account_is_blocked(w.d.account, NULL, 0), 0);
+	}
+	expect_active(1);
+	assert_int_equal(w.looks, 3);
+	assert_int_equal(w.probes, probes);
+}
+
 /* A lease that waits for the next observation is marked as blocked like any other. */
 static void who_waits_for_a_look_is_blocked_with_its_account(void **state)
 {
@@ -412,6 +451,8 @@ int main(void)
 		OBSERVE_TEST(one_that_is_left_out_has_a_step_of_its_own),
 		OBSERVE_TEST(a_look_that_fails_is_a_failure_of_each),
 		OBSERVE_TEST(a_refused_credential_blocks_and_costs_nobody),
+		OBSERVE_TEST(the_first_denial_is_probed_soon_and_the_next_ones_later),
+		OBSERVE_TEST(a_look_that_succeeds_blocks_nothing),
 		OBSERVE_TEST(who_waits_for_a_look_is_blocked_with_its_account),
 		OBSERVE_TEST(a_look_that_cannot_be_leaves_it_to_provision),
 		OBSERVE_TEST(a_restart_changes_nothing),

@@ -227,6 +227,159 @@ static void whose_keys_are_handed_over(void **state)
 	lease_aggregate_fini(&a);
 }
 
+/* ---- what is made ------------------------------------------------------------------------- */
+
+/* A claim of a step of that epoch, in an account that is as `then` says. */
+static int make(struct lease_aggregate *a, struct lease_claim *claim, int64_t epoch,
+		const struct lease_facts *then)
+{
+	struct lease_event event = {
+		.kind = LEASE_EVENT_CLAIM,
+		.u.claim = { .claim = claim, .epoch = epoch, .host_key = "" },
+	};
+	struct lease_effects out = { 0 };
+
+	claim->text = "";
+	lease_apply(a, &event, then, &out);
+	return claim->result;
+}
+
+static const struct signer signer = { .instance = "abcdefgh23456723", .key = "a key" };
+
+static void an_attempt_is_for_a_lease_that_wants_a_machine(void **state)
+{
+	struct lease_aggregate a = { .lease = fresh() };
+	struct lease_claim first = {
+		.kind = CLAIM_ATTEMPT, .attempt = 1, .type = "cx23", .location = "nbg1"
+	};
+	struct lease_claim claim = first;
+
+	(void)state;
+	assert_int_equal(make(&a, &claim, a.lease.epoch - 1, &facts), -1);
+	claim = first;
+	claim.attempt = 2;
+	assert_int_equal(make(&a, &claim, a.lease.epoch, &facts), -1);
+	claim = first;
+	assert_int_equal(make(&a, &claim, a.lease.epoch, &facts), 0);
+	assert_int_equal(a.ledger.attempt_count, 1);
+	claim.attempt = 2;
+	a.lease.state = LEASE_ACTIVE;
+	assert_int_equal(make(&a, &claim, a.lease.epoch, &facts), -1);
+	a.lease.state = LEASE_RELEASED;
+	assert_int_equal(make(&a, &claim, a.lease.epoch, &facts), -1);
+	assert_int_equal(a.ledger.attempt_count, 1);
+	lease_aggregate_fini(&a);
+}
+
+static void a_blocked_account_makes_nothing(void **state)
+{
+	struct lease_aggregate a = { .lease = fresh() };
+	struct lease_claim attempt = {
+		.kind = CLAIM_ATTEMPT, .attempt = 1, .type = "cx23", .location = "nbg1"
+	};
+	struct lease_facts then = facts;
+
+	(void)state;
+	then.signer = &signer;
+	assert_int_equal(make(&a, &attempt, a.lease.epoch, &then), 0);
+	for (int blocked = 1; blocked >= 0; blocked--) {
+		struct lease_claim intend = { .kind = CLAIM_INTEND,
+					      .attempt = 1,
+					      .resource_kind = LESSOR_KIND_SERVER };
+
+		then.is_blocked = blocked;
+		assert_int_equal(make(&a, &intend, a.lease.epoch, &then), -blocked);
+		assert_int_equal(a.ledger.resource_count, !blocked);
+	}
+	lease_aggregate_fini(&a);
+}
+
+static void an_account_makes_one_sentinel_and_nothing_else(void **state)
+{
+	struct lease_aggregate own = { 0 };
+	struct lease_facts then = facts;
+	struct lease_claim server = { .kind = CLAIM_INTEND, .resource_kind = LESSOR_KIND_SERVER };
+	struct lease_claim mark = { .kind = CLAIM_INTEND, .resource_kind = LESSOR_KIND_SENTINEL };
+	struct lease_claim again = mark;
+
+	(void)state;
+	then.signer = &signer;
+	assert_int_equal(make(&own, &server, 0, &then), -1);
+	assert_int_equal(own.ledger.resource_count, 0);
+	assert_int_equal(make(&own, &mark, 0, &then), 0);
+	assert_int_equal(own.ledger.resource_count, 1);
+	assert_int_equal(make(&own, &again, 0, &then), -1);
+	assert_int_equal(own.ledger.resource_count, 1);
+	/* One that is no more makes room for another. */
+	own.ledger.resources[0].state = LESSOR_STATE_NEVER_EXISTED;
+	again = mark;
+	assert_int_equal(make(&own, &again, 0, &then), 0);
+	lease_aggregate_fini(&own);
+}
+
+/* ---- what is told ------------------------------------------------------------------------- */
+
+static void a_refused_delete_is_in_the_timeline_once(void **state)
+{
+	struct lease_aggregate a = owing(LESSOR_STATE_PRESENT, LESSOR_STATE_PRESENT);
+	struct lease_facts then = facts;
+	char first[sizeof(a.ledger.resources[0].evidence)];
+
+	(void)state;
+	then.signer = &signer;
+	for (int i = 0; i < 3; i++) {
+		struct lessor_label label = { "team", "blue" };
+		struct lease_claim permit = {
+			.kind = CLAIM_PERMIT,
+			.row = 1,
+			.evidence = { .is_read = 1,
+				      .seen = { .kind = LESSOR_KIND_SERVER,
+						.id = "17",
+						.name = "a-server",
+						.labels = &label,
+						.label_count = i == 2 ? 0 : 1 } },
+		};
+		struct lease_event event = {
+			.kind = LEASE_EVENT_CLAIM,
+			.u.claim = { .claim = &permit, .epoch = a.lease.epoch, .host_key = "" },
+		};
+		struct lease_effects out = { 0 };
+
+		/* Another reason is told again. */
+		then.gate.is_verified = i < 2;
+		lease_apply(&a, &event, &then, &out);
+		assert_int_equal(permit.result, -1);
+		assert_int_equal(notes_of(&out, "server.delete-refused"), i != 1);
+		if (i == 0)
+			strcpy(first, a.ledger.resources[0].evidence);
+		assert_int_equal(strcmp(first, a.ledger.resources[0].evidence) == 0, i < 2);
+	}
+	lease_aggregate_fini(&a);
+}
+
+/* Of two that are kept one has lost its protection. */
+static void only_the_row_that_is_named_is_unprotected(void **state)
+{
+	struct lease_aggregate a = owing(LESSOR_STATE_RETAINED, LESSOR_STATE_RETAINED);
+	struct lease_event event = { .kind = LEASE_EVENT_UNPROTECTED, .u.seen.row = 2 };
+	struct lease_facts then = facts;
+	struct lease_effects out = { 0 };
+
+	(void)state;
+	a.lease = kept();
+	then.can_protect = 1;
+	a.ledger.resources[0].marked_ms = a.ledger.resources[1].marked_ms = NOW;
+	lease_apply(&a, &event, &then, &out);
+	assert_int_equal(a.ledger.resources[0].marked_ms, NOW);
+	assert_int_equal(a.ledger.resources[1].marked_ms, 0);
+	/* What is not kept has no protection to lose. */
+	a.ledger.resources[0].state = LESSOR_STATE_GONE;
+	event.u.seen.row = 1;
+	lease_apply(&a, &event, &then, &out);
+	assert_int_equal(a.ledger.resources[0].marked_ms, NOW);
+	lease_aggregate_fini(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +391,11 @@ int main(void)
 		cmocka_unit_test(a_dying_key_is_not_used),
 		cmocka_unit_test(which_key_is_handed_over),
 		cmocka_unit_test(whose_keys_are_handed_over),
+		cmocka_unit_test(an_attempt_is_for_a_lease_that_wants_a_machine),
+		cmocka_unit_test(a_blocked_account_makes_nothing),
+		cmocka_unit_test(an_account_makes_one_sentinel_and_nothing_else),
+		cmocka_unit_test(a_refused_delete_is_in_the_timeline_once),
+		cmocka_unit_test(only_the_row_that_is_named_is_unprotected),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

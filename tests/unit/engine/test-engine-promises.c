@@ -346,6 +346,63 @@ static void a_dying_key_is_not_used(void **state)
 	assert_int_equal(reused, 0);
 }
 
+/* The lease gets a key of its own, which has this id at the provider. */
+static void add_key(int lease_n)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text),
+		 "CREATE TEMP TABLE t AS SELECT * FROM resource WHERE lease = %d LIMIT 1;"
+		 "UPDATE t SET n = (SELECT MAX(n) + 1 FROM resource), attempt = 0, kind = 2, state = 3,"
+		 " ours = 1, id = '77', name = 'a-key'; INSERT INTO resource SELECT * FROM t",
+		 lease_n);
+	sql(text);
+}
+
+static struct resource key_of(const char *id)
+{
+	struct resource key = { 0 };
+	struct ledger ledger;
+
+	assert_int_equal(store_ledger(core_store(w.d.core), lease(id).n, &ledger, NULL), 0);
+	for (size_t i = 0; i < ledger.resource_count; i++) {
+		if (ledger.resources[i].kind == LESSOR_KIND_KEY)
+			key = ledger.resources[i];
+	}
+	ledger_fini(&ledger);
+	return key;
+}
+
+/* Whoever uses it last deletes it, whether it only used it or has made it as well. */
+static void a_key_goes_to_the_lease_that_still_uses_it(void **state)
+{
+	static const char other[] = "cbx_000000000002";
+
+	(void)state;
+	for (int owns = 0; owns < 2; owns++) {
+		struct resource key;
+
+		create_ready(ID);
+		add_key(1);
+		create_another(other);
+		assert_int_equal(reused, 0);
+		if (owns)
+			sql("UPDATE resource SET ours = 1 WHERE lease = 2 AND kind = 2");
+		assert_int_equal(key_of(other).ours, owns);
+		release(1);
+		world_pass(&w, MINUTE);
+		key = key_of(ID);
+		assert_int_equal(key.state, LESSOR_STATE_HANDED_OVER);
+		assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+		key = key_of(other);
+		assert_int_equal(key.state, LESSOR_STATE_PRESENT);
+		assert_int_equal(key.ours, 1);
+		assert_string_equal(key.id, "77");
+		world_end(&w);
+		world_start(&w, NULL);
+	}
+}
+
 /* R12 */
 static void nothing_is_logged_before_it_is_true(void **state)
 {
@@ -366,6 +423,7 @@ int main(void)
 		TEST(what_shows_after_a_restart_is_owed_again),
 		TEST(what_is_free_is_not_counted),
 		TEST(a_dying_key_is_not_used),
+		TEST(a_key_goes_to_the_lease_that_still_uses_it),
 		TEST(what_shows_late_of_a_kept_lease_is_kept),
 		TEST(a_stored_due_time_is_not_believed),
 		TEST(nothing_expires_while_the_account_is_unknown),

@@ -147,10 +147,8 @@ static void the_end_answers_who_waits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(all_of_it_with_the_lease),
-		TEST(one_list_serves_many_and_not_for_long),
-		TEST(half_of_it_is_none),
-		TEST(who_may_and_what_of),
+		TEST(all_of_it_with_the_lease),	 TEST(one_list_serves_many_and_not_for_long),
+		TEST(half_of_it_is_none),	 TEST(who_may_and_what_of),
 		TEST(the_end_answers_who_waits),
 	};
 

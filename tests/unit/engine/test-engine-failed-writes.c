@@ -294,8 +294,14 @@ static enum fuse_answer answer(const struct fuse_case *one)
 
 int main(void)
 {
-	const struct fuse_room room = { requests, sizeof(requests) / sizeof(requests[0]),
-					start, end, answer, prepare };
+	const struct fuse_room room = {
+		.cases = requests,
+		.count = sizeof(requests) / sizeof(requests[0]),
+		.start = start,
+		.end = end,
+		.answer = answer,
+		.prepare = prepare,
+	};
 
 	return fuse_run(&room);
 }

@@ -4,7 +4,7 @@
  * real host and the simulated cloud under one virtual clock. How many calls and parses it
  * takes to look for them, and that none of them costs more calls than one that is alone.
  *
- *   test-crowd [LEASES]: the same with so many, and what a life costs in CPU
+ *   test-engine-crowd [LEASES]: the same with so many, and what a life costs in CPU
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,8 +84,11 @@ static void world_begin(int observes)
 	static const char few[] =
 		"{\"config\":{\"max_servers\":10000,\"max_primary_ips\":10000,\"rate_on\":false},"
 		"\"catalogue\":{\"withdrawn\":[{\"type\":\"*\"}],\"available\":[{\"type\":\"cx23\"}]}}";
-	struct account_config account = { .name = "hetzner", .max_steps = 8, .location_count = 1,
-					  .locations = { "fsn1" }, .image = "ubuntu-24.04",
+	struct account_config account = { .name = "hetzner",
+					  .max_steps = 8,
+					  .location_count = 1,
+					  .locations = { "fsn1" },
+					  .image = "ubuntu-24.04",
 					  .rate_per_hour = 1000000 };
 	struct cloud_config config;
 	struct err err = { 0 };
@@ -201,8 +204,8 @@ static void a_crowd_is_looked_for_by_few_listings_each_parsed_once(void **state)
 
 	(void)state;
 	together_ms = live(1);
-	print_message("%d leases: %d looks, %d pages asked for, %d read, %d parses\n", leases, looks,
-		      listings, answers, parses);
+	print_message("%d leases: %d looks, %d pages asked for, %d read, %d parses\n", leases,
+		      looks, listings, answers, parses);
 	/* A look for each moment in which some become ready, and not one for each lease. */
 	assert_in_range(looks, 1, 40);
 	assert_in_range(listings, 1, 12 * pages);
@@ -215,8 +218,8 @@ static void a_crowd_is_looked_for_by_few_listings_each_parsed_once(void **state)
 	world_end();
 	alone_ms = live(0);
 	print_message("each by itself: %d pages asked for, %d parses; a lease until ready: %.2f ms of CPU "
-		      "(with the simulated cloud), together %.2f ms, %.2f of it\n", listings,
-		      parses, alone_ms, together_ms, together_ms / alone_ms);
+		      "(with the simulated cloud), together %.2f ms, %.2f of it\n",
+		      listings, parses, alone_ms, together_ms, together_ms / alone_ms);
 	assert_true(together_parses * 2 < parses);
 	world_end();
 }

@@ -232,12 +232,14 @@ static void after_a_restore_nothing_goes_until_somebody_looked(void **state)
 
 	(void)state;
 	left_over(ID);
-	snprintf(command, sizeof(command), "cd '%s' && cp store old && cp store-wal old-wal 2>&-; true",
-		 w.d.folder);
+	snprintf(command, sizeof(command),
+		 "cd '%s' && cp store old && cp store-wal old-wal 2>&-; true", w.d.folder);
 	assert_int_equal(system(command), 0);
 	create_ready(OTHER);
-	snprintf(command, sizeof(command), "cd '%s' && rm -f store-wal store-shm && mv old store && "
-		 "mv old-wal store-wal 2>&-; true", w.d.folder);
+	snprintf(command, sizeof(command),
+		 "cd '%s' && rm -f store-wal store-shm && mv old store && "
+		 "mv old-wal store-wal 2>&-; true",
+		 w.d.folder);
 	/* The core holds the file open: it is put in its place while no core runs. */
 	w.between_lives = command;
 	world_restart(&w, NULL);

@@ -19,7 +19,8 @@ static void set_price(void)
 
 	driver_begin(&w.d);
 	assert_int_equal(store_prices_replace(core_store(w.d.core), "toy", &price, 1, w.d.now_ms,
-					      NULL), 0);
+					      NULL),
+			 0);
 	driver_flush(&w.d);
 }
 

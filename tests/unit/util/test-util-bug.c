@@ -65,7 +65,7 @@ static void what_does_not_hold_aborts(void **state)
 	assert_non_null(strstr(text, "bug.c:"));
 	assert_non_null(strstr(text, "check_in_child: value > 1"));
 	/* The backtrace contains at least the frames of this test. */
-	assert_non_null(strstr(text, "util-bug"));
+	assert_non_null(strstr(text, "test-util-bug"));
 }
 
 int main(void)

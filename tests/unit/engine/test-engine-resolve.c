@@ -48,7 +48,8 @@ static const char *event_last(const char *kind)
 {
 	told[0] = '\0';
 	assert_int_equal(store_event_each(core_store(w.d.core), lease(ID).n, 0, 1000, event_find,
-					  (void *)(uintptr_t)kind, NULL), 0);
+					  (void *)(uintptr_t)kind, NULL),
+			 0);
 	return told;
 }
 
@@ -420,6 +421,52 @@ static void a_look_that_proves_nothing_calls_a_person(void **state)
 	assert_int_equal(world_alive(&w), 1);
 }
 
+static void retry(const char *id)
+{
+	struct asked a = { .request = { .kind = REQUEST_RESOLVE, .resolve = RESOLVE_RETRY } };
+
+	TEXT_SET(a.request.ref, id);
+	world_ask(&w, &a);
+	assert_int_equal(a.request.result, RESULT_OK);
+}
+
+/* Two who wait for the account: the second one asks for a probe while that of the first one runs. */
+static void a_probe_that_is_asked_for_during_one_follows_it_soon(void **state)
+{
+	static const char other[] = "cbx_000000000002";
+	struct asked a = { 0 };
+	int probes;
+
+	(void)state;
+	TEXT_SET(a.request.create.slug, "another");
+	world_create(&w, &a, other);
+	create_ready(ID);
+	w.strip_labels = 1;
+	world_release(&w, &a, ID, 1);
+	world_release(&w, &a, other, 1);
+	world_pass(&w, MINUTE);
+	assert_int_equal(attention_count(), 2);
+	w.probe_refuses = 1;
+	w.probe_class = LESSOR_CLASS_AUTH;
+	world_pass(&w, 10 * MINUTE);
+	assert_int_equal(account_is_blocked(w.d.account, NULL, 0), 1);
+	w.probe_refuses = 0;
+	probes = w.probes;
+	retry(ID);
+	driver_due(&w.d);
+	retry(other);
+	driver_due(&w.d);
+	driver_run_queue(&w.d);
+	assert_int_equal(w.probes, probes + 1);
+	world_pass(&w, 999);
+	assert_int_equal(w.probes, probes + 1);
+	world_pass(&w, 1);
+	assert_int_equal(w.probes, probes + 2);
+	/* And nobody asks for another one. */
+	world_pass(&w, MINUTE);
+	assert_int_equal(w.probes, probes + 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +485,7 @@ int main(void)
 		TEST(a_proof_after_a_restart_counts_too),
 		TEST(the_end_of_a_retention_tells_and_deletes_nothing),
 		TEST(a_look_that_proves_nothing_calls_a_person),
+		TEST(a_probe_that_is_asked_for_during_one_follows_it_soon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

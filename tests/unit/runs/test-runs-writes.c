@@ -102,7 +102,7 @@ static const struct fuse_case requests[] = {
 
 /* ---- the room --------------------------------------------------------------------------- */
 
-static struct run_request saved;	/* as the state before the request left it */
+static struct run_request saved; /* as the state before the request left it */
 static int is_saved;
 
 static const char *start(void)
@@ -141,8 +141,14 @@ static enum fuse_answer answer(const struct fuse_case *one)
 
 int main(void)
 {
-	const struct fuse_room room = { requests, sizeof(requests) / sizeof(requests[0]),
-					start, end, answer, prepare };
+	const struct fuse_room room = {
+		.cases = requests,
+		.count = sizeof(requests) / sizeof(requests[0]),
+		.start = start,
+		.end = end,
+		.answer = answer,
+		.prepare = prepare,
+	};
 
 	return fuse_run(&room);
 }
