@@ -46,7 +46,8 @@ static void tables_drop(const char *file)
 
 		assert_int_equal(sqlite3_prepare_v2(db, next, -1, &stmt, NULL), SQLITE_OK);
 		if (sqlite3_step(stmt) == SQLITE_ROW)
-			snprintf(drop, sizeof(drop), "%s", (const char *)sqlite3_column_text(stmt, 0));
+			snprintf(drop, sizeof(drop), "%s",
+				 (const char *)sqlite3_column_text(stmt, 0));
 		sqlite3_finalize(stmt);
 		if (!drop[0])
 			break;
@@ -56,12 +57,12 @@ static void tables_drop(const char *file)
 }
 
 /* The call fails with a reason that names the lost table. */
-#define FAILS(call) \
-	do { \
-		error = (struct err){ 0 }; \
-		if ((call) != -1) \
-			fail_msg("%s does not fail", #call); \
-		if (!strstr(error.text, "no such table")) \
+#define FAILS(call)                                            \
+	do {                                                   \
+		error = (struct err){ 0 };                     \
+		if ((call) != -1)                              \
+			fail_msg("%s does not fail", #call);   \
+		if (!strstr(error.text, "no such table"))      \
 			fail_msg("%s: %s", #call, error.text); \
 	} while (0)
 
@@ -337,7 +338,8 @@ static void columns_are_named(const char *table, const struct names *names)
 	sqlite3_stmt *stmt = NULL;
 	int count = 0;
 
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT name FROM pragma_table_info(?)", -1, &stmt, NULL),
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT name FROM pragma_table_info(?)", -1, &stmt,
+					    NULL),
 			 SQLITE_OK);
 	sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
 	for (; sqlite3_step(stmt) == SQLITE_ROW; count++) {
