@@ -367,8 +367,10 @@ static int field_end(struct http_parser *p, char c)
 	if (known < 0)
 		return known == -1 ? HAND_OVER : parser_refuse(p, HTTP_REFUSED_FIELD);
 	if (head->known[known])
-		return single[known] ? parser_refuse(p, known == HTTP_FIELD_HOST ? HTTP_REFUSED_HOST :
-						    HTTP_REFUSED_FIELD_TWICE) : HAND_OVER;
+		return single[known] ? parser_refuse(p, known == HTTP_FIELD_HOST ?
+								HTTP_REFUSED_HOST :
+								HTTP_REFUSED_FIELD_TWICE) :
+				       HAND_OVER;
 	head->known[known] = (uint8_t)head->field_count;
 	if (known == HTTP_FIELD_HOST) {
 		head->host = f->value;
