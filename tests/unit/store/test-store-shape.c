@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What must stay true of all statements and of the sums, whoever changes them. */
+/* Invariants of all statements and of the totals. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 #include "util/text.h"
 #include "vfs.h"
 
-/* ---- every statement walks an index ------------------------------------------------ */
+/* ---- every statement uses an index ------------------------------------------------ */
 
 static int no_lease(void *arg, const struct lease *l)
 {
@@ -266,7 +266,7 @@ static void write_every_run(void)
 	assert_int_equal(store_commit(runs, NULL), 0);
 }
 
-/* What may be read whole: it is small, or it is the point of it. */
+/* Full scans are allowed of small tables, or where that is the purpose. */
 static int is_allowed(const char *detail)
 {
 	static const char *const allowed[] = {
@@ -346,7 +346,7 @@ static void plan_of(const char *part, char *ret, size_t room)
 	sqlite3_finalize(stmt);
 }
 
-/* A start reads what is open, however many leases have ended. */
+/* A start reads only open leases, however many have ended. */
 static void a_start_walks_small_indexes(void **state)
 {
 	static const struct { const char *part, *index; } rows[] = {
@@ -366,7 +366,7 @@ static void a_start_walks_small_indexes(void **state)
 	}
 }
 
-/* ---- the sums are what counting would say --------------------------------------------- */
+/* ---- the totals equal a count ----------------------------------------------------------- */
 
 #define LEASES 40
 
