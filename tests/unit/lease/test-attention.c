@@ -315,7 +315,7 @@ static void breaches_of_what_looks_or_protects(void **state)
 			assert_string_equal(l.attention, "");
 		}
 		out = broken_step(&l, ops[i], LESSOR_RETRY, facts);
-		assert_true(says(&l, "provider plugin breaks its contract"));
+		assert_true(says(&l, "provider plugin violates its contract"));
 		assert_int_equal(notes_of(&out, "lease.attention"), 1);
 		assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 		assert_true(l.due_ms >= facts.now_ms + 150000);
