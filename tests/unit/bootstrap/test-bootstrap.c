@@ -84,7 +84,7 @@ static void a_bad_user_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		strcpy(l.ssh_user, bad[i]);
-		refused(&l, "ssh user");
+		refused(&l, "SSH user");
 	}
 }
 

@@ -477,7 +477,7 @@ static void a_check_finds_what_does_not_agree(void **state)
 	assert_int_equal(store_exec(store, "UPDATE tally SET leases = 2 WHERE scope = 1", "", NULL), 0);
 	scratch_commit();
 	assert_int_equal(store_check(store, &err), -1);
-	assert_non_null(strstr(err.text, "sums"));
+	assert_non_null(strstr(err.text, "usage totals"));
 	scratch_begin();
 	assert_int_equal(store_exec(store, "UPDATE tally SET leases = 1 WHERE scope = 1", "", NULL), 0);
 	assert_int_equal(store_resource_insert(store, &r, NULL), 0);
