@@ -322,7 +322,7 @@ static void no_statement_reads_a_growing_table_whole(void **state)
 }
 
 /* The plan of the one statement that contains `part`. */
-static void plan_of(const char *part, char *ret, size_t room)
+static void plan_of(const char *part, char *ret, size_t size)
 {
 	const char *sql = NULL;
 	char explain[8192];
@@ -341,7 +341,7 @@ static void plan_of(const char *part, char *ret, size_t room)
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		size_t len = strlen(ret);
 
-		snprintf(ret + len, room - len, "%s; ", (const char *)sqlite3_column_text(stmt, 3));
+		snprintf(ret + len, size - len, "%s; ", (const char *)sqlite3_column_text(stmt, 3));
 	}
 	sqlite3_finalize(stmt);
 }
