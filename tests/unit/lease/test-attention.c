@@ -198,7 +198,9 @@ static void who_deletes_again_has_it_looked_at_soon(void **state)
 
 static void each_class_says_what_to_do(void **state)
 {
-	static const struct { uint32_t error_class; const char *what;
+	static const struct {
+		uint32_t error_class;
+		const char *what;
 	} rows[] = {
 		{ LESSOR_CLASS_NONE, "lessor release cbx_0123456789ab --delete, or --keep-server" },
 		{ LESSOR_CLASS_AUTH, "it resumes once the account is verified" },

@@ -115,7 +115,10 @@ static void the_named_end_of_what_is_kept_is_believed(void **state)
 /* The time of its step, not of its deadline. */
 static void a_step_is_due_by_the_row(void **state)
 {
-	static const struct { struct lease (*make)(void); int64_t due_ms; int want;
+	static const struct {
+		struct lease (*make)(void);
+		int64_t due_ms;
+		int want;
 	} rows[] = {
 		{ booting, LATER, 1 },
 		{ booting, LATER + 1, 0 },
@@ -171,7 +174,9 @@ static int64_t due_after(struct lease l, enum lease_op op, int verdict, int64_t 
 
 static void no_backoff_steps_over_the_end_of_settling(void **state)
 {
-	static const struct { enum lease_op op; int verdict;
+	static const struct {
+		enum lease_op op;
+		int verdict;
 	} rows[] = {
 		{ LEASE_OP_PROVISION, LESSOR_RETRY }, { LEASE_OP_CLEANUP, LESSOR_RETRY },
 		{ LEASE_OP_CLEANUP, LESSOR_REFUSED }, { LEASE_OP_INSPECT, LESSOR_RETRY },

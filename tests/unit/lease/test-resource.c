@@ -61,7 +61,9 @@ static void names_are_host_names_and_one_of_a_kind(void **state)
 
 static void names_say_what_they_are(void **state)
 {
-	static const struct { uint32_t kind; const char *slug, *begins;
+	static const struct {
+		uint32_t kind;
+		const char *slug, *begins;
 	} rows[] = {
 		{ LESSOR_KIND_SERVER, "violet-prawn", "lessor-violet-prawn-" },
 		{ LESSOR_KIND_KEY, "violet-prawn", "lessor-violet-prawn-key-" },
