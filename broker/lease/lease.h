@@ -150,8 +150,8 @@ struct lease {
 	int64_t released_ms; /* first release by a client; may be later than ended_ms */
 	int64_t updated_ms;
 	enum lease_end_reason end_reason;
-	char end_reason_other[32];	/* LEASE_END_OTHER: the text as it is stored */
-	char failure[256];		/* why it failed, for the client */
+	char end_reason_other[32]; /* LEASE_END_OTHER: the text as it is stored */
+	char failure[256];	   /* why it failed, for the client */
 
 	/* the next thing to do */
 	char cursor[1024];		/* the provider's */

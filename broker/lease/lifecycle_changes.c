@@ -41,7 +41,7 @@ int64_t lease_cleanup_due(const struct lease_facts *facts)
 
 int64_t lease_retained_due(const struct lease *l, const struct lease_facts *facts)
 {
-	int was_told = l->attention[0] && l->attention_class == LESSOR_CLASS_NONE;
+	int is_attended = l->attention[0] && l->attention_class == LESSOR_CLASS_NONE;
 
 	/*
 	 * An unknown create is still looked for, to be recorded. A running step's result
@@ -51,7 +51,7 @@ int64_t lease_retained_due(const struct lease *l, const struct lease_facts *fact
 		return lease_cleanup_due(facts);
 	if (facts->unprotected && facts->can_protect)
 		return facts->now_ms;
-	return was_told ? 0 : l->retain_until_ms;
+	return is_attended ? 0 : l->retain_until_ms;
 }
 
 void lifecycle_end(struct life *s, enum lease_state state, enum lease_end_reason reason)

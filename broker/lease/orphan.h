@@ -44,7 +44,7 @@ struct orphan {
 	uint32_t kind;
 	char id[32];
 	char name[64];
-	char lease[24];		/* as its label says, checked */
+	char lease[24]; /* as its label says, checked */
 	uint32_t attempt;
 	enum orphan_why why;
 	int64_t made_ms;  /* creation time according to the provider, 0 if unknown */

@@ -18,7 +18,7 @@ struct heap {
 	struct heap_entry *entries;
 	size_t count, cap;
 	struct heap_slot *slots;
-	size_t slot_count;	/* a power of two, at least twice `cap` */
+	size_t slot_count; /* a power of two, at least twice `cap` */
 };
 
 struct heap *heap_new(void)

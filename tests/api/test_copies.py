@@ -336,7 +336,7 @@ class Unconfigured(Case):
         desk.start()
         self.assertIn("leases of accounts that are not configured: 4", desk.log())
         self.assertEqual(desk.metric("lessor_leases_without_account"), 4)
-        gone = "account hetzner is not in the configuration any more"
+        gone = "account hetzner is no longer configured"
         for lease in (deleted, kept, left, early):
             self.assertIn(gone, desk.lease(lease)["attention"])
             self.assertIn(lease["id"], desk.cli("list", "--attention"))
@@ -353,8 +353,8 @@ class Unconfigured(Case):
         self.assertEqual((answer["cleanup"]["state"], answer["retention"]), ("retained", "unsure"))
         self.assertIn(gone, answer["attention"])
         self.assertLess(time.monotonic() - begin, 5)
-        self.assertIn("is not in the configuration", desk.cli("release", left["id"], "--delete",
-                                                              token=desk.alice, code=8))
+        self.assertIn("is no longer configured", desk.cli("release", left["id"], "--delete",
+                                                          token=desk.alice, code=8))
         self.assertEqual(desk.ask("POST", "/v1/admin/accounts/hetzner/take-over", desk.admin,
                                   {"looked": True}).status, 404)
         self.assertEqual(len(desk.servers()), 4)

@@ -79,19 +79,21 @@ struct object {
 
 /* ---- a step ------------------------------------------------------------------------------------ */
 
+/* clang-format off */
 /* What a step does next. A request and what is committed of its answer are two moves. */
-#define STEP_POINTS(X)                                                                             \
-	X(AT_NOTHING) /* there is no step */                                                       \
-	X(AT_END)     /* it ends with its verdict */                                               \
-	X(AT_ATTEMPT)                                                                              \
-	X(AT_INTEND) X(AT_CREATE) X(AT_CREATED) X(AT_WAIT) X(AT_READY) X(AT_GIVE_UP) X(AT_LIST)    \
-		X(AT_LISTED) X(AT_READ) X(AT_SEEN) X(AT_ABSENT) X(AT_LISTED_ONLY) X(AT_DELETE)     \
-			X(AT_DELETED) X(AT_READ_AGAIN) X(AT_NOT_FOUND) X(AT_READ_404) X(AT_FOLLOW) \
-				X(AT_REPORT_PRESENT) X(AT_LIFT_LABEL) X(AT_LIFT) X(AT_LIFT_READ)   \
-					X(AT_LIFTED) X(AT_KEEP_READ) X(AT_KEEP_LABEL) X(AT_LABEL)  \
-						X(AT_LABEL_READ) X(AT_LABELLED) X(AT_KEEP_PROTECT) \
-							X(AT_PROTECT) X(AT_PROTECT_READ)           \
-								X(AT_PROTECTED)
+#define STEP_POINTS(X) \
+	X(AT_NOTHING)		/* there is no step */ \
+	X(AT_END)		/* it ends with its verdict */ \
+	X(AT_ATTEMPT) X(AT_INTEND) X(AT_CREATE) X(AT_CREATED) \
+	X(AT_WAIT) X(AT_READY) X(AT_GIVE_UP) \
+	X(AT_LIST) X(AT_LISTED) \
+	X(AT_READ) X(AT_SEEN) X(AT_ABSENT) X(AT_LISTED_ONLY) \
+	X(AT_DELETE) X(AT_DELETED) X(AT_READ_AGAIN) X(AT_NOT_FOUND) X(AT_READ_404) \
+	X(AT_FOLLOW) X(AT_REPORT_PRESENT) \
+	X(AT_LIFT_LABEL) X(AT_LIFT) X(AT_LIFT_READ) X(AT_LIFTED) \
+	X(AT_KEEP_READ) X(AT_KEEP_LABEL) X(AT_LABEL) X(AT_LABEL_READ) X(AT_LABELLED) \
+	X(AT_KEEP_PROTECT) X(AT_PROTECT) X(AT_PROTECT_READ) X(AT_PROTECTED)
+/* clang-format on */
 
 enum step_point {
 #define X(name) name,

@@ -41,7 +41,7 @@ static void random_text(char *out, size_t min, size_t max, const char *chars)
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define BASE64 LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/"
 
-/* All that is printable, with what YAML, JSON and sh hold dear more often. */
+/* All printable characters; those special to YAML, JSON and sh more often. */
 static const char printable[] = "'\"\\$`;&|<>(){}[]#!*?~%@,:- \t";
 
 static void random_lease(struct lease *l)

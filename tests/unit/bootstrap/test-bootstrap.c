@@ -84,7 +84,7 @@ static void a_bad_user_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		strcpy(l.ssh_user, bad[i]);
-		refused(&l, "ssh user");
+		refused(&l, "SSH user");
 	}
 }
 
@@ -135,7 +135,7 @@ static void ports_are_checked(void **state)
 	refused(&l, "fallback");
 }
 
-/* ---- what is given back to the allocator holds no key ---- */
+/* ---- freed memory holds no key ---- */
 
 #define PRIVATE "the private half of a host key"
 
@@ -160,7 +160,7 @@ void *__real_realloc(void *p, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 void *__wrap_realloc(void *p, size_t size)
 {
-	/* It may move, and leaves the old block as it is. */
+	/* It may move the block without clearing the old one. */
 	block_check(p);
 	return __real_realloc(p, size);
 }

@@ -12,7 +12,7 @@
 
 #include "life.h"
 
-/* A changed row is written, or it was none. */
+/* A change without `changed` would not be written. */
 static void check_changed(const struct lease *before, const struct lease *l,
 			  const struct lease_effects *out)
 {
@@ -46,7 +46,7 @@ static struct lease_effects apply(struct lease *l, int kind, const struct lease_
 	struct lease_effects out = { 0 };
 
 	lifecycle_apply(l, kind, event, facts, &out);
-	/* A heartbeat is kept in a table of its own. */
+	/* Heartbeats are stored in a table of their own. */
 	before.touched_ms = kind == LEASE_EVENT_HEARTBEAT ? l->touched_ms : before.touched_ms;
 	check_changed(&before, l, &out);
 	return out;

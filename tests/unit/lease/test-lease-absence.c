@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* When is what cannot be found believed to be absent? Rules A, B and C, to the millisecond. */
+/*
+ * When does a resource that cannot be found count as absent? Rules A, B and C, to the
+ * millisecond.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +23,7 @@ static const uint32_t known[] = {
 };
 static const uint32_t unsettled[] = { LESSOR_STATE_INTENDED, LESSOR_STATE_UNKNOWN };
 
-/* A row that came into its state now, was intended at the same time, and was never seen. */
+/* A row that entered its state now, was intended at the same time, and was never seen. */
 static struct resource row(uint32_t state)
 {
 	return (struct resource){ .n = 1, .ours = 1, .state = state, .created_ms = NOW,
@@ -46,7 +49,7 @@ static int64_t next(const struct resource *r)
 	return absence_next_ms(r, &facts);
 }
 
-/* Not counted: the row is as it was. */
+/* Not counted: the row is unchanged. */
 static void ignored(struct resource *r, int64_t ms)
 {
 	struct resource before = *r;
@@ -77,7 +80,7 @@ static void after_an_accepted_delete_one_is_enough(void **state)
 	(void)state;
 	assert_int_equal(next(&r), 0);
 	proven(&r, 0);
-	/* At any time: neither `settle` nor the clock comes into it. */
+	/* At any time: neither `settle` nor the clock matters. */
 	proven(&r, -SETTLE);
 	facts.is_clock_suspect = 1;
 	assert_int_equal(absence_observe(&r, &facts), ABSENCE_PROVEN);
@@ -103,7 +106,7 @@ static void a_lost_create_needs_two_after_settle(void **state)
 	}
 }
 
-/* The request may be out until the row came into its state, however long ago it was meant. */
+/* The request may be in flight until the row entered its state, however old the intent. */
 static void a_lost_create_settles_from_its_last_request(void **state)
 {
 	(void)state;
@@ -111,14 +114,17 @@ static void a_lost_create_settles_from_its_last_request(void **state)
 		struct resource r = row(unsettled[i]);
 
 		r.created_ms = NOW - 100 * SETTLE;
-		/* Nor does it help that something was seen before. */
+		/* An earlier sighting does not matter. */
 		r.seen_ms = NOW - 50 * SETTLE;
 		ignored(&r, SETTLE - 1);
 		counted(&r, SETTLE, SETTLE);
 	}
 }
 
-/* Something that claims to be it was seen, and hides again: no listing is late by that. */
+/*
+ * An object that claims to be the resource was seen and disappeared: not a listing that
+ * lags.
+ */
 static void a_lost_create_that_was_seen_needs_a_minute(void **state)
 {
 	(void)state;
@@ -154,14 +160,14 @@ static void what_was_seen_needs_two_a_minute_apart(void **state)
 	}
 }
 
-/* Too early does not count, not even as the first of two. */
+/* An early observation does not count, not even as the first of two. */
 static void what_was_never_seen_needs_two_after_settle(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
 		struct resource r = row(known[i]);
 
-		/* It settles from its creation, whatever became of the row since. */
+		/* `settle` counts from the creation, whatever happened to the row since. */
 		r.changed_ms = NOW + 10 * SETTLE;
 		assert_int_equal(next(&r), NOW + SETTLE);
 		ignored(&r, 0);
@@ -174,7 +180,7 @@ static void what_was_never_seen_needs_two_after_settle(void **state)
 	}
 }
 
-/* A count of a long time ago is as good as one of a minute ago. */
+/* An old first observation counts like one from a minute ago. */
 static void the_second_one_may_come_late(void **state)
 {
 	struct resource r = row(LESSOR_STATE_PRESENT);
@@ -195,7 +201,7 @@ static void settle_may_be_nothing(void **state)
 	assert_int_equal(absence_observe(&r, &facts), ABSENCE_PROVEN);
 }
 
-/* ---- what ends a count -------------------------------------------------------------- */
+/* ---- what resets the count --------------------------------------------------------- */
 
 static void whatever_was_seen_begins_anew(void **state)
 {
@@ -210,7 +216,7 @@ static void whatever_was_seen_begins_anew(void **state)
 		assert_int_equal(r.absent_count, 0);
 		assert_int_equal(r.first_absent_ms, 0);
 		assert_false(absence_reset(&r));
-		/* A long time after the first, which does not count any more. */
+		/* Long after the first, which was reset. */
 		counted(&r, 2 * ABSENCE_APART_MS, 2 * ABSENCE_APART_MS);
 		counted(&r, 3 * ABSENCE_APART_MS - 1, 2 * ABSENCE_APART_MS);
 		proven(&r, 3 * ABSENCE_APART_MS);
@@ -230,7 +236,7 @@ static void a_suspect_clock_counts_nothing(void **state)
 		assert_int_equal(absence_observe(&r, &facts), ABSENCE_IGNORED);
 		assert_int_equal(r.absent_count, 0);
 		counted(&r, 2 * SETTLE, 2 * SETTLE);
-		/* Nor as the second one; and the first is not lost. */
+		/* It does not count as the second, either, and the first is kept. */
 		facts.begun_ms += SETTLE;
 		assert_int_equal(absence_observe(&r, &facts), ABSENCE_IGNORED);
 		assert_int_equal(r.absent_count, 1);
@@ -238,7 +244,7 @@ static void a_suspect_clock_counts_nothing(void **state)
 	}
 }
 
-/* The first one is later than now: it was counted by another time. */
+/* The first lies in the future: the clock was set back. */
 static void a_clock_that_was_set_back_begins_anew(void **state)
 {
 	struct resource r = row(LESSOR_STATE_PRESENT);
@@ -260,7 +266,7 @@ static void a_clock_that_was_set_back_before_the_row_waits(void **state)
 	counted(&r, SETTLE, SETTLE);
 }
 
-/* Whoever waits until the next one counts needs no more of them than the rule. */
+/* Observing at the announced times takes no more observations than the rule requires. */
 static void the_next_one_counts_when_it_is_said_to(void **state)
 {
 	static const uint32_t states[] = { LESSOR_STATE_UNKNOWN, LESSOR_STATE_PRESENT };
@@ -276,7 +282,7 @@ static void the_next_one_counts_when_it_is_said_to(void **state)
 	}
 }
 
-/* Of many pages, or from a slow provider: it began early enough, and ended late. */
+/* Many pages, or a slow provider: it began early and ended late. */
 static void the_second_one_begins_apart_from_the_end_of_the_first(void **state)
 {
 	struct resource r = row(LESSOR_STATE_UNKNOWN);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What needs an operator: what is refused, owed for too long, or broken; and how that ends. */
+/*
+ * Attention: refusals, cleanups that take too long and contract violations, and how each
+ * ends.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +19,7 @@
 #include "util/alloc.h"
 
 #define MINUTE INT64_C(60000)
-#define BEGAN (NOW + 60000)	/* owed() begins to be owed */
+#define BEGAN (NOW + 60000) /* the cleanup of owed() starts */
 #define TRIES_MOST 10
 #define BREACHES_MOST 8
 
@@ -30,7 +33,7 @@ static int says(const struct lease *l, const char *text)
 	return strstr(l->attention, text) != NULL;
 }
 
-/* ---- for too long --------------------------------------------------------------------- */
+/* ---- too long ------------------------------------------------------------------------- */
 
 static void ten_failures_are_too_many(void **state)
 {
@@ -49,14 +52,14 @@ static void ten_failures_are_too_many(void **state)
 	assert_true(says(&l, "lessor resolve cbx_0123456789ab retry"));
 	assert_int_equal(l.attention_class, LESSOR_CLASS_TRANSIENT);
 	assert_int_equal(notes_of(&out, "lease.attention"), 1);
-	/* It goes on all the same, and the timeline is not told again. */
+	/* The cleanup continues, and the timeline gets no second line. */
 	assert_true(l.due_ms <= BEGAN + 2 * MINUTE + 15 * MINUTE);
 	out = step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, after(3 * MINUTE, 1));
 	assert_int_equal(notes_of(&out, "lease.attention"), 0);
 	assert_true(says(&l, "after 2 min"));
 }
 
-/* The verdict by which it is noticed does not matter. */
+/* Whatever the verdict that finds it. */
 static void too_long_ago(int verdict, int billed, int64_t micros, int64_t most_ms)
 {
 	struct lease l = owed();
@@ -82,7 +85,7 @@ static void an_hour_is_too_long_and_money_makes_it_shorter(void **state)
 		too_long_ago(verdicts[i], 1, 1000000, HOUR);
 		too_long_ago(verdicts[i], 1, 2000000, HOUR / 2);
 		too_long_ago(verdicts[i], 1, 60000000, MINUTE);
-		/* What costs nothing may take a day, whatever it would cost. */
+		/* Free resources may take a day, whatever the price of the lease. */
 		too_long_ago(verdicts[i], 0, 0, 24 * HOUR);
 		too_long_ago(verdicts[i], 0, 60000000, 24 * HOUR);
 	}
@@ -114,7 +117,7 @@ static void progress_does_not_end_what_took_too_long(void **state)
 		assert_true(says(&l, "after 60 min"));
 		assert_int_equal(out.note_count, 0);
 	}
-	/* Once only something free is left, there is time again. */
+	/* Once only free resources are left, there is more time. */
 	step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING, after(HOUR + 6000, 0));
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_string_equal(l.attention, "");
@@ -145,7 +148,7 @@ static void an_operators_retry_begins_to_count_anew(void **state)
 	happen(&l, LEASE_EVENT_RETRY, facts);
 	assert_int_equal(l.tries, 0);
 	assert_int_equal(l.due_ms, facts.now_ms);
-	/* And progress is believed again. */
+	/* Progress clears attention again. */
 	step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING, facts);
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_string_equal(l.attention, "");
@@ -162,10 +165,10 @@ static void a_refusal_ends_when_it_moves_again(void **state)
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
 	assert_int_equal(notes_of(&out, "lease.attention"), 1);
 	assert_true(l.due_ms >= BEGAN + MINUTE + 150000);
-	/* The same again is no news. */
+	/* A repetition is not recorded. */
 	out = step(&l, LEASE_OP_CLEANUP, LESSOR_REFUSED, after(2 * MINUTE, 1));
 	assert_int_equal(notes_of(&out, "lease.attention"), 0);
-	/* Another failure says nothing of what was refused. */
+	/* A failure of another kind does not clear the refusal. */
 	step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, after(3 * MINUTE, 1));
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
 	step(&l, LEASE_OP_CLEANUP, LESSOR_PENDING, after(4 * MINUTE, 1));
@@ -185,17 +188,19 @@ static void who_deletes_again_has_it_looked_at_soon(void **state)
 	assert_int_equal(out.refusal, LEASE_REFUSAL_NONE);
 	assert_true(out.changed);
 	assert_int_equal(l.due_ms, after(MINUTE + 2000, 1).now_ms);
-	/* Asking once more puts nothing off. */
+	/* A repeated request delays nothing. */
 	release(&l, 1, after(MINUTE + 1500, 1));
 	assert_int_equal(l.due_ms, after(MINUTE + 2000, 1).now_ms);
-	/* It is told until it moves. */
+	/* Attention lasts until there is progress. */
 	assert_int_equal(l.cleanup, CLEANUP_ATTENTION);
 	assert_true(l.attention[0] != '\0');
 }
 
 static void each_class_says_what_to_do(void **state)
 {
-	static const struct { uint32_t error_class; const char *what;
+	static const struct {
+		uint32_t error_class;
+		const char *what;
 	} rows[] = {
 		{ LESSOR_CLASS_NONE, "lessor release cbx_0123456789ab --delete, or --keep-server" },
 		{ LESSOR_CLASS_AUTH, "it resumes once the account is verified" },
@@ -219,7 +224,7 @@ static void each_class_says_what_to_do(void **state)
 		assert_memory_equal(l.attention, "why; ", 5);
 		assert_true(says(&l, rows[i].what));
 		strcpy(what, l.attention + strlen("why"));
-		/* The reason may be cut, what to do may not. */
+		/* The reason may be truncated, the action may not. */
 		assert_int_equal(lease_attention_set(&l, rows[i].error_class, reason), 1);
 		assert_int_equal(strlen(l.attention), sizeof(l.attention) - 1);
 		assert_string_equal(l.attention + sizeof(l.attention) - 1 - strlen(what), what);
@@ -234,7 +239,7 @@ static void breaches(struct lease *l, enum lease_op op, int count)
 		int tries = l->tries;
 
 		broken_step(l, op, LESSOR_RETRY, after(i * 100, 0));
-		/* Beside all else it failed. */
+		/* In addition to any other failure. */
 		assert_int_equal(l->tries, tries + 1);
 		assert_true(l->due_ms > BEGAN + i * 100);
 	}
@@ -258,7 +263,7 @@ static void eight_breaches_in_a_row_are_no_accident(void **state)
 		assert_true(says(&l, "provider plugin violates its contract: because"));
 		assert_int_equal(notes_of(&out, "lease.attention"), 1);
 		assert_true(l.due_ms >= BEGAN + MINUTE + 150000);
-		/* Each further one is slow, and no news. */
+		/* Further ones are retried slowly and not recorded. */
 		out = broken_step(&l, LEASE_OP_CLEANUP, verdicts[i], after(2 * MINUTE, 0));
 		assert_int_equal(out.note_count, 0);
 		assert_true(l.due_ms >= BEGAN + 2 * MINUTE + 150000);
@@ -283,7 +288,7 @@ static void a_step_that_keeps_the_contract_begins_anew(void **state)
 	assert_string_equal(l.attention, "");
 }
 
-/* Whatever it broke on the way: nothing is left. */
+/* Despite the violations, nothing is left. */
 static void a_breach_does_not_keep_what_is_gone(void **state)
 {
 	struct lease l = owed();
@@ -295,7 +300,7 @@ static void a_breach_does_not_keep_what_is_gone(void **state)
 	assert_string_equal(l.attention, "");
 }
 
-/* A retained lease stays retained, and its timeline is told once. */
+/* A retained lease stays retained; one line in the timeline. */
 static void breaches_of_what_looks_or_protects(void **state)
 {
 	static const enum lease_op ops[] = { LEASE_OP_INSPECT, LEASE_OP_RETAIN };
@@ -312,13 +317,13 @@ static void breaches_of_what_looks_or_protects(void **state)
 			assert_string_equal(l.attention, "");
 		}
 		out = broken_step(&l, ops[i], LESSOR_RETRY, facts);
-		assert_true(says(&l, "provider plugin breaks its contract"));
+		assert_true(says(&l, "provider plugin violates its contract"));
 		assert_int_equal(notes_of(&out, "lease.attention"), 1);
 		assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 		assert_true(l.due_ms >= facts.now_ms + 150000);
 		out = broken_step(&l, ops[i], LESSOR_RETRY, facts);
 		assert_int_equal(out.note_count, 0);
-		/* It did what it should: nothing stands in its way any more. */
+		/* A correct step clears it. */
 		facts.unsure = facts.unprotected = 0;
 		step(&l, ops[i], LESSOR_DONE, facts);
 		assert_string_equal(l.attention, "");
@@ -326,7 +331,7 @@ static void breaches_of_what_looks_or_protects(void **state)
 	}
 }
 
-/* They were of another goal. */
+/* The violations belonged to another goal. */
 static void a_new_goal_counts_its_own_breaches(void **state)
 {
 	struct lease l = owed();
@@ -368,7 +373,7 @@ static void what_waits_for_its_account_goes_on_with_it(void **state)
 	out = happen(&l, LEASE_EVENT_BLOCKED, facts);
 	assert_int_equal(notes_of(&out, "lease.attention"), 1);
 	assert_true(says(&l, "account hetzner is blocked"));
-	/* Beside its state: it is owed as before. */
+	/* Independent of the state: cleanup stays owed. */
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	out = happen(&l, LEASE_EVENT_BLOCKED, facts);
 	assert_false(out.changed);
@@ -376,12 +381,12 @@ static void what_waits_for_its_account_goes_on_with_it(void **state)
 	out = happen(&l, LEASE_EVENT_UNBLOCKED, facts);
 	assert_string_equal(l.attention, "");
 	assert_int_equal(l.due_ms, facts.now_ms);
-	/* What waits for nothing is left alone. */
+	/* A lease with nothing to do is unchanged. */
 	out = happen(&l, LEASE_EVENT_UNBLOCKED, facts);
 	assert_false(out.changed);
 }
 
-/* A step that runs says itself when it is due; what is kept is due when it was. */
+/* A running step sets the due time itself; a retained lease keeps its due time. */
 static void what_goes_on_is_due_as_it_was(void **state)
 {
 	struct lease l = owed();
@@ -405,13 +410,13 @@ static void what_goes_on_is_due_as_it_was(void **state)
 	out = happen(&l, LEASE_EVENT_UNBLOCKED, facts);
 	assert_int_equal(l.due_ms, 0);
 	assert_string_equal(l.attention, "");
-	/* What a step refused for its account stays said until a step did better. */
+	/* Attention raised by a step because of its account stays until a step succeeds. */
 	l = refused();
 	lease_attention_set(&l, LESSOR_CLASS_AUTH, "why");
 	out = happen(&l, LEASE_EVENT_UNBLOCKED, facts);
 	assert_true(says(&l, "why"));
 	assert_int_equal(l.due_ms, facts.now_ms);
-	/* And what has nothing to do with the account waits for an operator. */
+	/* Attention for other reasons still waits for an operator. */
 	l = refused();
 	l.due_ms = BEGAN + HOUR;
 	out = happen(&l, LEASE_EVENT_UNBLOCKED, facts);
@@ -450,13 +455,16 @@ static void what_wants_nothing_is_not_blocked(void **state)
 	l = kept();
 	out = happen(&l, LEASE_EVENT_BLOCKED, facts);
 	assert_false(out.changed);
-	/* But what is still to be protected does. */
+	/* Except if protection is pending. */
 	facts.unprotected = facts.can_protect = 1;
 	out = happen(&l, LEASE_EVENT_BLOCKED, facts);
 	assert_true(out.changed);
 }
 
-/* ---- what turned up, and what was forgotten ------------------------------------------------- */
+/*
+ * ---- found and disowned resources
+ * -----------------------------------------------------------
+ */
 
 static void what_turns_up_is_owed_or_kept(void **state)
 {
@@ -472,7 +480,7 @@ static void what_turns_up_is_owed_or_kept(void **state)
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 	assert_int_equal(l.cleanup_started_ms, BEGAN + MINUTE);
 	assert_int_equal(l.due_ms, BEGAN + MINUTE);
-	/* What was owed before goes on being owed since then. */
+	/* A cleanup in progress keeps its start time. */
 	l = refused();
 	out = happen(&l, LIFE_FOUND, facts);
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
@@ -501,7 +509,7 @@ static void what_was_forgotten_is_nobodys(void **state)
 	assert_int_equal(l.cleanup, CLEANUP_DONE);
 	assert_int_equal(l.due_ms, 0);
 	assert_string_equal(l.attention, "");
-	/* A step that runs may still tell of something. */
+	/* A running step may still report a resource. */
 	l = refused();
 	facts.running = 1;
 	out = happen(&l, LIFE_FORGOTTEN, facts);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* When a lease is due, whatever its row says; and whether it counts. */
+/* When a lease is due, whatever its row says, and whether it counts against limits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -73,7 +73,7 @@ static struct lease done(void)
 #define LATER (NOW + 70000)
 #define TEN_DAYS (240 * HOUR)
 
-/* A due time ten days ahead, as a row made by hand may have it, ends nobody's limits. */
+/* A due time ten days ahead, as in a row edited by hand, does not extend any limit. */
 static void a_stored_due_time_is_not_believed_beyond_the_limits(void **state)
 {
 	static const struct { struct lease (*make)(void); int64_t due_ms, want_ms; } rows[] = {
@@ -99,7 +99,7 @@ static void a_stored_due_time_is_not_believed_beyond_the_limits(void **state)
 	}
 }
 
-/* Its owner named the end of what it keeps: that may be far away. */
+/* The end of a retention may be far away. */
 static void the_named_end_of_what_is_kept_is_believed(void **state)
 {
 	struct lease l = kept();
@@ -112,18 +112,33 @@ static void the_named_end_of_what_is_kept_is_believed(void **state)
 	assert_int_equal(lease_due_ms(&l, LATER), LATER + HOUR);
 }
 
-/* The time of its step, which is not the time of its deadline. */
+/* The time of its step, not of its deadline. */
 static void a_step_is_due_by_the_row(void **state)
 {
-	static const struct { struct lease (*make)(void); int64_t due_ms; int want; } rows[] = {
-		{ booting, LATER, 1 }, { booting, LATER + 1, 0 }, { booting, 1, 1 }, { booting, 0, 0 },
+	static const struct {
+		struct lease (*make)(void);
+		int64_t due_ms;
+		int want;
+	} rows[] = {
+		{ booting, LATER, 1 },
+		{ booting, LATER + 1, 0 },
+		{ booting, 1, 1 },
+		{ booting, 0, 0 },
 		{ booting, LATER + TEN_DAYS, 0 },
-		{ ready, LATER, 1 }, { ready, LATER + TEN_DAYS, 0 }, { ready, 0, 0 },
-		{ owed, LATER, 1 }, { owed, LATER + 1, 0 }, { owed, LATER + HOUR, 0 },
-		/* No rule has set these. */
-		{ owed, LATER + HOUR + 1, 1 }, { owed, 0, 1 },
-		{ needs_operator, LATER + TEN_DAYS, 1 }, { needs_operator, 0, 1 },
-		{ kept, LATER, 1 }, { kept, 0, 0 }, { kept, LATER + TEN_DAYS, 0 },
+		{ ready, LATER, 1 },
+		{ ready, LATER + TEN_DAYS, 0 },
+		{ ready, 0, 0 },
+		{ owed, LATER, 1 },
+		{ owed, LATER + 1, 0 },
+		{ owed, LATER + HOUR, 0 },
+		/* Times that no rule sets. */
+		{ owed, LATER + HOUR + 1, 1 },
+		{ owed, 0, 1 },
+		{ needs_operator, LATER + TEN_DAYS, 1 },
+		{ needs_operator, 0, 1 },
+		{ kept, LATER, 1 },
+		{ kept, 0, 0 },
+		{ kept, LATER + TEN_DAYS, 0 },
 		{ done, 0, 0 },
 	};
 
@@ -138,7 +153,10 @@ static void a_step_is_due_by_the_row(void **state)
 
 /* ---- after a failure ------------------------------------------------------------------- */
 
-/* When a step that failed at `now` is repeated, if an observation counts from `absence_ms` on. */
+/*
+ * When a step that failed at `now` is retried, if an observation counts from `absence_ms`
+ * on.
+ */
 static int64_t due_after(struct lease l, enum lease_op op, int verdict, int64_t now,
 			 int64_t absence_ms)
 {
@@ -156,7 +174,9 @@ static int64_t due_after(struct lease l, enum lease_op op, int verdict, int64_t 
 
 static void no_backoff_steps_over_the_end_of_settling(void **state)
 {
-	static const struct { enum lease_op op; int verdict;
+	static const struct {
+		enum lease_op op;
+		int verdict;
 	} rows[] = {
 		{ LEASE_OP_PROVISION, LESSOR_RETRY }, { LEASE_OP_CLEANUP, LESSOR_RETRY },
 		{ LEASE_OP_CLEANUP, LESSOR_REFUSED }, { LEASE_OP_INSPECT, LESSOR_RETRY },
@@ -176,14 +196,14 @@ static void no_backoff_steps_over_the_end_of_settling(void **state)
 		assert_true(due > now + 15000);
 		assert_int_equal(due_after(l, op, verdict, now, now + 1), now + 1);
 		assert_int_equal(due_after(l, op, verdict, now, due - 1), due - 1);
-		/* It makes nothing later, and what is over is no end. */
+		/* It never delays the retry; a time in the past has no effect. */
 		assert_int_equal(due_after(l, op, verdict, now, due + 1), due);
 		assert_int_equal(due_after(l, op, verdict, now, now), due);
 		assert_int_equal(due_after(l, op, verdict, now, now - 1), due);
 	}
 }
 
-/* What the provider asks for is waited for all the same. */
+/* A wait requested by the provider is still respected. */
 static void the_end_of_settling_is_no_reason_to_come_too_early(void **state)
 {
 	struct lease l = owed();
@@ -196,7 +216,10 @@ static void the_end_of_settling_is_no_reason_to_come_too_early(void **state)
 	assert_int_equal(l.due_ms, NOW + 110000);
 }
 
-/* ---- what counts ------------------------------------------------------------------------ */
+/*
+ * ---- what counts against limits
+ * -------------------------------------------------------------
+ */
 
 static void what_is_free_counts_against_no_limit(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which store is the newest? A daemon here is a store that lasts, a process that begins and
- * dies, and a sentinel that one or two of them share.
+ * Which store is the newest? Here a daemon is a store that persists, a process that starts
+ * and dies, and a sentinel shared by one or two daemons.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 
 #define NOW INT64_C(1800000000000)
 
-/* What the provider holds. */
+/* The sentinel at the provider. */
 struct sentinel {
 	int64_t number;
 	char holder[GENERATION_HOLDER_SIZE];
@@ -26,7 +26,7 @@ struct sentinel {
 
 static int process;
 
-/* What outlives the process is what store_generation_get gives back. */
+/* Only what store_generation_get returns survives the process. */
 static void start(struct generation *g)
 {
 	struct generation next = { .current = g->current, .pending = g->pending,
@@ -90,7 +90,7 @@ static void the_first_start_writes_one(void **state)
 	assert_string_equal(g.before, "");
 }
 
-/* An upgrade: leases for a year, a sentinel without a counter, a store that never raised one. */
+/* An upgrade: old leases, a sentinel without a counter, a store that never raised one. */
 static void a_store_that_never_raised_one_is_not_fenced(void **state)
 {
 	struct sentinel s = { 0 };
@@ -100,7 +100,7 @@ static void a_store_that_never_raised_one_is_not_fenced(void **state)
 	start(&g);
 	assert_int_equal(look(&g, &s), GENERATION_MISSING);
 	assert_int_equal(g.current, 0);
-	/* But where there is one, a store that never raised one did not write it. */
+	/* If there is a counter, a store that never raised one did not write it. */
 	s.number = 1;
 	strcpy(s.holder, "somebody");
 	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
@@ -155,7 +155,7 @@ static void a_crash_before_the_write(void **state)
 	assert_int_equal(s.number, 3);
 }
 
-/* Written, and the process died before it knew. */
+/* Written, and the process died before the answer. */
 static void a_crash_after_the_write(void **state)
 {
 	struct sentinel s = { 0 };
@@ -174,7 +174,7 @@ static void a_crash_after_the_write(void **state)
 	assert_int_equal(s.number, 3);
 }
 
-/* The first one of all, at each of its two places. */
+/* The very first raise, at both points. */
 static void a_crash_around_the_first_write(void **state)
 {
 	struct sentinel s = { 0 };
@@ -193,7 +193,7 @@ static void a_crash_around_the_first_write(void **state)
 	assert_int_equal(g.current, 2);
 }
 
-/* The write gets no answer in the process that sent it. */
+/* The process that sent the write gets no answer. */
 static void a_lost_answer_is_no_surprise(void **state)
 {
 	struct sentinel s = { 0 };
@@ -203,18 +203,21 @@ static void a_lost_answer_is_no_surprise(void **state)
 	start(&g);
 	raise_generation(&g, &s);
 	mean(&g, &s);
-	/* Not there (yet), and meant again. */
+	/* Not there (yet), and raised again. */
 	assert_int_equal(look(&g, &s), GENERATION_OURS);
 	mean(&g, &s);
 	assert_int_equal(g.pending, 3);
-	/* Then one after the other shows. */
+	/* Then both writes appear, one after the other. */
 	s.number = 2;
 	assert_int_equal(look(&g, &s), GENERATION_OURS);
 	s.number = 3;
 	assert_int_equal(look(&g, &s), GENERATION_ARRIVED);
 }
 
-/* The process died while its request was out; it arrives when the next one has read already. */
+/*
+ * The process died with its request in flight; the write arrives after the next process has
+ * read.
+ */
 static void a_late_write_of_a_dead_process_is_known(void **state)
 {
 	struct sentinel s = { 0 }, late = { 0 };
@@ -232,14 +235,14 @@ static void a_late_write_of_a_dead_process_is_known(void **state)
 	assert_int_equal(look(&g, &s), GENERATION_OURS);
 	raise_generation(&g, &s);
 	assert_int_equal(s.number, 4);
-	/* After one that counts more it is put right. */
+	/* A higher counter corrects it. */
 	s = late;
 	assert_int_equal(look(&g, &s), GENERATION_MISSING);
 	raise_generation(&g, &s);
 	assert_int_equal(s.number, 5);
 }
 
-/* So are those of the last few; the list of them has an end. */
+/* So are the last few holders; the list is bounded. */
 static void the_last_few_processes_are_known(void **state)
 {
 	struct sentinel s = { 0 }, writes[8] = { { 0 } };
@@ -252,7 +255,7 @@ static void the_last_few_processes_are_known(void **state)
 		start(&g);
 		mean(&g, &s);
 		put(&g, &writes[i]);
-		/* Whole names, whatever fell off. */
+		/* Only whole names are dropped. */
 		for (size_t k = 0; k < strlen(g.before); k++)
 			assert_int_equal(g.before[k] == ' ',
 					 k % GENERATION_HOLDER_SIZE == GENERATION_HOLDER_SIZE - 1);
@@ -264,7 +267,7 @@ static void the_last_few_processes_are_known(void **state)
 	for (int i = 4; i < 7; i++)
 		assert_int_equal(look(&g, &writes[i]), GENERATION_OURS);
 	assert_int_equal(look(&g, &writes[0]), GENERATION_OVERTAKEN);
-	/* And what the sentinel bore when they read it, which they replace. */
+	/* Also the holder that they read and replace. */
 	assert_int_equal(look(&g, &s), GENERATION_OURS);
 }
 
@@ -300,7 +303,7 @@ static void fifty_starts_that_do_not_even_read(void **state)
 	raise_generation(&g, &s);
 }
 
-/* A person took the labels away, or put older ones back. */
+/* Somebody removed the labels or restored older ones. */
 static void what_is_missing_is_written_again(void **state)
 {
 	struct sentinel s = { 0 }, old;
@@ -319,11 +322,11 @@ static void what_is_missing_is_written_again(void **state)
 	s = old;
 	assert_int_equal(look(&g, &s), GENERATION_MISSING);
 	raise_generation(&g, &s);
-	/* Above all that ever was there. */
+	/* Above every counter that was there. */
 	assert_int_equal(s.number, 5);
 }
 
-/* A write of a process that is dead, on its way. */
+/* A write in flight from a dead process. */
 struct late_write {
 	struct sentinel what;
 	int starts;	/* since then */
@@ -366,7 +369,7 @@ static void random_moment(struct generation *g, struct sentinel *s, struct late_
 	}
 }
 
-/* Killed anywhere, with its writes late or lost, and with people who take labels away. */
+/* Killed at any point, with late or lost writes, and with labels removed by hand. */
 static void one_daemon_never_fences_itself(void **state)
 {
 	uint32_t seed = 1;
@@ -385,13 +388,13 @@ static void one_daemon_never_fences_itself(void **state)
 			assert_true(g.current <= g.pending && s.number <= g.pending);
 			greatest = s.number > greatest ? s.number : greatest;
 		}
-		/* Whatever was there stays below what comes. */
+		/* Every earlier counter stays below the next. */
 		raise_generation(&g, &s);
 		assert_true(s.number > greatest);
 	}
 }
 
-/* ---- two of them ---------------------------------------------------------------------- */
+/* ---- two daemons --------------------------------------------------------------------- */
 
 static void an_older_copy_is_fenced(void **state)
 {
@@ -405,13 +408,13 @@ static void an_older_copy_is_fenced(void **state)
 	raise_generation(&g, &s);
 	start(&copy);
 	assert_int_equal(look(&copy, &s), GENERATION_OVERTAKEN);
-	/* Which writes nothing, so the right one goes on. */
+	/* It writes nothing, so the right one continues. */
 	assert_int_equal(look(&g, &s), GENERATION_OURS);
 	start(&g);
 	assert_int_equal(look(&g, &s), GENERATION_OURS);
 }
 
-/* As old as the last raise: told apart as soon as either of them raises it. */
+/* A copy from the last raise: detected as soon as either raises the counter. */
 static void a_fresh_copy_overtakes_the_one_that_runs(void **state)
 {
 	struct sentinel s = { 0 };
@@ -429,7 +432,7 @@ static void a_fresh_copy_overtakes_the_one_that_runs(void **state)
 	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
 }
 
-/* Both mean the same number: who wrote it tells them apart. */
+/* Both raise to the same number: the holder distinguishes them. */
 static void the_same_number_of_another_holder_is_not_ours(void **state)
 {
 	struct sentinel s = { 0 };
@@ -449,7 +452,7 @@ static void the_same_number_of_another_holder_is_not_ours(void **state)
 	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
 }
 
-/* Whoever is behind the number that was there already is overtaken himself: a late write. */
+/* A counter below the one that was there: a late write by an overtaken process. */
 static void a_smaller_number_is_a_late_write(void **state)
 {
 	struct sentinel s = { 0 };
@@ -480,7 +483,7 @@ static void a_number_without_a_holder_is_not_ours(void **state)
 	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
 }
 
-/* A greater number under a known name: the store forgot that it raised it. */
+/* A greater counter by a known holder: the store lost the raise. */
 static void a_greater_number_of_ours_is_not_known(void **state)
 {
 	struct sentinel s = { 0 };
@@ -523,15 +526,15 @@ static void a_restored_backup_is_fenced_until_somebody_looked(void **state)
 	assert_int_equal(backup.current, backup.pending);
 	assert_string_equal(backup.why, "");
 	assert_true(backup.is_wanted);
-	/* What is there is known now, also if it is read once more before it is written. */
+	/* The counter found is known now, even if it is read again before the write. */
 	assert_int_equal(look(&backup, &s), GENERATION_OURS);
 	raise_generation(&backup, &s);
 	assert_int_equal(s.number, 7);
-	/* And the other one, should it still run, is the one that is overtaken. */
+	/* The other daemon, if still running, is the one overtaken. */
 	assert_int_equal(look(&g, &s), GENERATION_OVERTAKEN);
 }
 
-/* Taken over, and the process died before the write. */
+/* The process died between the take-over and the write. */
 static void a_take_over_outlives_the_process(void **state)
 {
 	struct sentinel s = { .number = 9, .holder = "somebody" };
@@ -548,7 +551,7 @@ static void a_take_over_outlives_the_process(void **state)
 	assert_int_equal(s.number, 10);
 }
 
-/* Of another holder with a smaller number: what counts from now on is above both. */
+/* Another holder with a smaller counter: the next one is above both. */
 static void a_take_over_never_counts_down(void **state)
 {
 	struct sentinel s = { 0 };
@@ -568,7 +571,7 @@ static void a_take_over_never_counts_down(void **state)
 	assert_int_equal(s.number, 6);
 }
 
-/* Fenced for its place, not for the sentinel, which was not read yet. */
+/* Fenced because of its location; the sentinel was not read yet. */
 static void a_take_over_before_the_sentinel_was_read_forgets_nobody(void **state)
 {
 	struct sentinel s = { 0 };

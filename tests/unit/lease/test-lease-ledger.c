@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one gate, whose reasons have an order, and what may be made. */
+/* The gate, the order of its reasons, and intents. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "lease/ledger.h"
 #include "util/alloc.h"
 
-#define LABELS 6	/* of a resource of a lease */
+#define LABELS 6 /* the labels of a lease's resource */
 #define OWNER_LABEL 4
 
 static const struct signer signer = { .instance = "abcdefgh23456723", .key = "a key of the broker's own" };
@@ -21,7 +21,7 @@ struct fixture {
 	struct lease l;
 	struct ledger ledger;
 	struct resource rows[2];	/* server of attempt 1, key */
-	struct attempt attempts[2];	/* an older one, and that of the server */
+	struct attempt attempts[2];	/* an older attempt, and the server's */
 	struct labels labels;
 	struct lessor_label copies[LABELS_MAX + 1];
 	struct lessor_observed seen;	/* of the server, if not said otherwise */
@@ -40,7 +40,7 @@ static void row_init(struct fixture *f, int i, uint32_t kind, uint32_t attempt, 
 	ledger_name(&signer, "hetzner", &f->l, kind, attempt, r->name);
 }
 
-/* What is at the provider for this row, made for lease `l`. */
+/* The object at the provider for this row, created for lease `l`. */
 static void seen_init(struct fixture *f, const struct resource *r, const struct lease *l)
 {
 	ledger_labels(&signer, "hetzner", l, r->kind, r->attempt, r->name, &f->labels);
@@ -74,7 +74,7 @@ static void fixture_init(struct fixture *f)
 	f->epoch = 2;
 }
 
-/* The same, its server is gone, and its key may be deleted. */
+/* The same with its server gone: the key may be deleted. */
 static void fixture_of_key(struct fixture *f)
 {
 	fixture_init(f);
@@ -99,13 +99,13 @@ static enum authorization authorize(struct fixture *f, int64_t row)
 	return a;
 }
 
-/* One more label on what is at the provider. */
+/* Adds a label to the object at the provider. */
 static void add_label(struct fixture *f, const char *key, const char *value)
 {
 	f->copies[f->seen.label_count++] = (struct lessor_label){ key, value };
 }
 
-/* ---- what is exactly ours ------------------------------------------------------------- */
+/* ---- ownership ------------------------------------------------------------------------ */
 
 static void what_is_exactly_ours_may_go(void **state)
 {
@@ -114,7 +114,7 @@ static void what_is_exactly_ours_may_go(void **state)
 	(void)state;
 	fixture_init(&f);
 	assert_int_equal(authorize(&f, 1), AUTHORIZATION_GRANTED);
-	/* Its owner may have been renamed, and strangers' labels do not matter. */
+	/* The owner may have been renamed, and foreign labels do not matter. */
 	f.copies[OWNER_LABEL].value = "someone.else";
 	add_label(&f, "team", "blue");
 	assert_int_equal(authorize(&f, 1), AUTHORIZATION_GRANTED);
@@ -184,7 +184,7 @@ static void a_copied_label_set_does_not_fit_another_name(void **state)
 	assert_int_equal(authorize(&f, 1), AUTHORIZATION_SIGNATURE);
 }
 
-/* The key of another lease, handed over to this one, bears that one's name and signature. */
+/* A key handed over by another lease carries that lease's name and signature. */
 static void what_was_handed_over_bears_the_other_leases_signature(void **state)
 {
 	struct lease from = { .n = 6, .id = "cbx_ffffffffffff", .owner = "bob", .slug = "blue-whale" };
@@ -197,7 +197,7 @@ static void what_was_handed_over_bears_the_other_leases_signature(void **state)
 	assert_int_equal(authorize(&f, 2), AUTHORIZATION_SIGNATURE);
 	strcpy(f.rows[1].signed_lease, from.id);
 	assert_int_equal(authorize(&f, 2), AUTHORIZATION_GRANTED);
-	/* And no other one any more. */
+	/* And no other lease's. */
 	seen_init(&f, &f.rows[1], &f.l);
 	assert_int_equal(authorize(&f, 2), AUTHORIZATION_SIGNATURE);
 }
@@ -306,7 +306,7 @@ static void each_reason_refuses_and_the_earlier_of_two_is_told(void **state)
 	struct fixture f;
 
 	(void)state;
-	/* All but the granted one, and the one that is no refusal for good. */
+	/* All except the grant and the temporary AUTHORIZATION_UNPROTECT. */
 	assert_int_equal(ARRAY_LEN(refusals), AUTHORIZATION_COUNT - 2);
 	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
 		for (size_t k = i; k < ARRAY_LEN(refusals); k++) {
@@ -395,7 +395,7 @@ static void the_key_goes_after_the_server(void **state)
 		assert_int_equal(authorize(&f, 2), lessor_state_is_over(s) ?
 				 AUTHORIZATION_GRANTED : AUTHORIZATION_SERVER_FIRST);
 	}
-	/* Also one that this lease did not make, and wherever it stands. */
+	/* Also one that this lease did not create, at any place in the ledger. */
 	fixture_of_key(&f);
 	f.rows[0].state = LESSOR_STATE_PRESENT;
 	f.rows[0].ours = 0;
@@ -419,7 +419,7 @@ static void shared_reused_and_foreign_keys_stay(void **state)
 	f.rows[1].ours = 1;
 	f.rows[1].lease = 8;
 	assert_int_equal(authorize(&f, 2), AUTHORIZATION_NOT_OURS);
-	/* The sentinel is nobody's to delete. */
+	/* The sentinel is never deleted. */
 	f.rows[1].lease = 0;
 	assert_int_equal(authorize(&f, 2), AUTHORIZATION_NOT_OURS);
 }
@@ -439,7 +439,7 @@ static void a_live_lease_loses_only_refused_attempts(void **state)
 	f.attempts[1].number = 1;
 	f.l.state = LEASE_ACTIVE;
 	assert_int_equal(authorize(&f, 1), AUTHORIZATION_IN_USE);
-	/* What all attempts share is of no refused one. */
+	/* A resource shared by all attempts belongs to no refused one. */
 	f.l.state = LEASE_PROVISIONING;
 	f.rows[0].state = LESSOR_STATE_GONE;
 	f.attempts[1].number = 0;
@@ -467,7 +467,7 @@ static void a_mark_of_a_later_epoch_is_of_a_store_that_knew_more(void **state)
 	fixture_init(&f);
 	add_label(&f, LESSOR_LABEL_RETAIN, "1");
 	assert_int_equal(authorize(&f, 1), AUTHORIZATION_RETENTION_MARK);
-	/* What we may have written ourselves need not be there. */
+	/* A label that we may have written need not be there. */
 	fixture_init(&f);
 	f.rows[0].retain_epoch = 5;
 	assert_int_equal(authorize(&f, 1), AUTHORIZATION_GRANTED);
@@ -489,7 +489,7 @@ static void only_our_own_protection_is_lifted(void **state)
 							      AUTHORIZATION_PROTECTED);
 		}
 	}
-	/* Nor by a store that does not know of its mark. */
+	/* Nor by a store that does not know its label. */
 	fixture_init(&f);
 	protected_there(&f);
 	f.rows[0].protect_by = PROTECT_OURS;
@@ -524,7 +524,7 @@ static void one_server_at_a_time(void **state)
 	}
 }
 
-/* Until the last one is proven gone, whichever attempt made it. */
+/* Until the last one is proven gone, whichever attempt created it. */
 static void another_attempt_waits_for_the_server_of_the_last(void **state)
 {
 	struct fixture f;
@@ -534,7 +534,7 @@ static void another_attempt_waits_for_the_server_of_the_last(void **state)
 	f.l.state = LEASE_PROVISIONING;
 	f.attempts[0] = (struct attempt){ .lease = 7, .number = 2 };
 	assert_int_equal(may_intend(&f, LESSOR_KIND_SERVER, 2, 2), -1);
-	/* Of what is no server each attempt may have its own. */
+	/* Other kinds may exist once for each attempt. */
 	f.rows[0].kind = LESSOR_KIND_VOLUME;
 	assert_int_equal(may_intend(&f, LESSOR_KIND_VOLUME, 1, 2), -1);
 	assert_int_equal(may_intend(&f, LESSOR_KIND_VOLUME, 2, 2), 0);

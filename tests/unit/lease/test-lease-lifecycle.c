@@ -25,7 +25,7 @@ static void a_new_lease_is_due_at_once(void **state)
 	assert_int_equal(lease_expires_ms(&l), NOW + 3600000);
 }
 
-/* Whatever the caller's memory held. */
+/* Whatever the memory held before. */
 static void a_new_lease_has_no_past(void **state)
 {
 	struct lease l = fresh(), dirty = l;
@@ -234,7 +234,10 @@ static void a_clock_in_doubt_ends_nothing(void **state)
 	assert_int_equal(l.state, LEASE_EXPIRED);
 }
 
-/* Not verified since the start, or fenced: what ends now may be wanted by clients that we missed. */
+/*
+ * Not verified since the start, or fenced: heartbeats may have been missed, so no lease
+ * ends.
+ */
 static void when_blind_nothing_ends(void **state)
 {
 	struct lease active = ready(), booting = fresh(), before;
@@ -250,7 +253,7 @@ static void when_blind_nothing_ends(void **state)
 	out = tick(&booting, facts);
 	assert_false(out.changed);
 	assert_memory_equal(&booting, &before, sizeof(before));
-	/* And it still wants its machine. */
+	/* It still waits for its machine. */
 	assert_int_equal(lifecycle_next(&booting, &facts), LEASE_OP_PROVISION);
 	facts.is_blind = 0;
 	tick(&active, facts);
@@ -260,7 +263,7 @@ static void when_blind_nothing_ends(void **state)
 	assert_int_equal(booting.end_reason, LEASE_END_DEADLINE);
 }
 
-/* It holds nothing that could be wanted, and its client waits. */
+/* It holds nothing, and its client waits. */
 static void what_made_nothing_ends_in_time_though_blind(void **state)
 {
 	struct lease_facts facts = { .now_ms = NOW + BOOT, .is_blind = 1, .running = 1 };
@@ -298,7 +301,7 @@ static void a_heartbeat_moves_the_deadline_but_not_past_the_ttl(void **state)
 	for (facts.now_ms = NOW + 1000000; facts.now_ms < NOW + 3600000; facts.now_ms += 500000)
 		out = heartbeat(&l, 0, facts);
 	assert_int_equal(lease_expires_ms(&l), NOW + 3600000);
-	/* The due time that is in the row lags; the tick brings it up. */
+	/* The due time in the row lags; the tick updates it. */
 	facts.now_ms = l.due_ms;
 	out = tick(&l, facts);
 	assert_int_equal(l.state, LEASE_ACTIVE);
@@ -315,7 +318,7 @@ static void a_heartbeat_at_the_deadline_revives_nothing(void **state)
 	(void)state;
 	out = heartbeat(&l, 0, facts);
 	assert_int_equal(out.refusal, LEASE_REFUSAL_EXPIRED);
-	/* While nothing ends by itself it lives. */
+	/* While time ends nothing, it stays live. */
 	facts.is_blind = 1;
 	out = heartbeat(&l, 0, facts);
 	assert_int_equal(out.refusal, LEASE_REFUSAL_NONE);
@@ -384,7 +387,7 @@ static void no_delete_keeps_and_nothing_is_due(void **state)
 	out = tick(&l, later);
 	assert_int_equal(lifecycle_next(&l, &later), LEASE_OP_NONE);
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
-	/* The lease's own preset is no explicit delete. */
+	/* The lease's own default is not an explicit delete. */
 	release(&l, -1, later);
 	assert_true(l.retained);
 	release(&l, 1, later);
@@ -392,7 +395,7 @@ static void no_delete_keeps_and_nothing_is_due(void **state)
 	assert_int_equal(l.cleanup, CLEANUP_OWED);
 }
 
-/* The process may die before the step that runs says what it made. */
+/* The process may die before the running step reports what it created. */
 static void no_delete_during_a_step_is_looked_at_should_the_step_never_end(void **state)
 {
 	struct lease l = fresh();
@@ -406,7 +409,7 @@ static void no_delete_during_a_step_is_looked_at_should_the_step_never_end(void 
 	assert_int_equal(lifecycle_next(&l, &later), LEASE_OP_INSPECT);
 }
 
-/* What was looked for is settled in the ledger, and the look's result was lost with its process. */
+/* The look-up is settled in the ledger, but its result was lost with its process. */
 static void a_kept_lease_with_nothing_left_to_look_for_comes_to_its_end(void **state)
 {
 	struct lease l = fresh();
@@ -462,7 +465,7 @@ static void no_delete_during_create_keeps_a_late_server(void **state)
 	release(&l, 0, (struct lease_facts){ .now_ms = NOW + 5000, .running = 1, .residue = 1,
 					     .unsure = 1 });
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
-	/* The step comes back with nobody knowing: it is looked for, only to be recorded. */
+	/* The step returns with an unknown create: it is looked for, only to be recorded. */
 	end_step(&l, &v, &facts);
 	assert_int_equal(l.due_ms, NOW + 10000);
 	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_INSPECT);
@@ -490,7 +493,7 @@ static void release_during_create_is_not_undone_by_its_result(void **state)
 	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_CLEANUP);
 }
 
-/* A result of an old goal decides nothing; what is left by the ledger still counts. */
+/* A stale result decides nothing; the ledger's residue still counts. */
 static void a_late_result_ends_what_has_nothing_left(void **state)
 {
 	struct lease_facts facts = { .now_ms = NOW + 90000 };
@@ -510,7 +513,7 @@ static void a_late_result_ends_what_has_nothing_left(void **state)
 		assert_int_equal(l.tries, 0);
 		assert_int_equal(l.updated_ms, NOW + 90000);
 		assert_int_equal(notes_of(&out, "lease.cleaned"), 1);
-		/* What is done stays done, whatever is left by a late row. */
+		/* Done stays done, whatever a late row says. */
 		facts.residue = 1;
 		l.retained = 0;
 		out = end_step(&l, &v, &facts);

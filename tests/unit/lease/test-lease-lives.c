@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Seeded random lives: whatever happens, a lease moves, is kept, or has come to its end. */
+/* Seeded random lives: a lease always makes progress, is retained, or has ended. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

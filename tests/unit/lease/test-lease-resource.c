@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names, labels, and what a row of the ledger means. */
+/* Names, labels and the meaning of a row of the ledger. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,12 +61,15 @@ static void names_are_host_names_and_one_of_a_kind(void **state)
 
 static void names_say_what_they_are(void **state)
 {
-	static const struct { uint32_t kind; const char *slug, *begins; } rows[] = {
+	static const struct {
+		uint32_t kind;
+		const char *slug, *begins;
+	} rows[] = {
 		{ LESSOR_KIND_SERVER, "violet-prawn", "lessor-violet-prawn-" },
 		{ LESSOR_KIND_KEY, "violet-prawn", "lessor-violet-prawn-key-" },
 		{ LESSOR_KIND_VOLUME, "violet-prawn", "lessor-violet-prawn-res-" },
 		{ LESSOR_KIND_SENTINEL, NULL, "lessor-account-mark-" },
-		/* Cut behind a dash, of which there is one. */
+		/* Truncated after a dash, leaving a single one. */
 		{ LESSOR_KIND_SERVER, "abcdefghijklmnopqrstuvwxyz01234-more",
 		  "lessor-abcdefghijklmnopqrstuvwxyz01234-" },
 	};
@@ -146,7 +149,7 @@ static void a_mark_that_makes_no_sense_is_a_mark(void **state)
 	}
 }
 
-/* Whatever it is, it is more than a store has counted to, and one can still count on. */
+/* A malformed counter is above any real one, and can still be raised. */
 static void a_generation_that_makes_no_sense_is_a_high_one(void **state)
 {
 	static const struct { const char *label; int64_t number; } rows[] = {
@@ -164,7 +167,7 @@ static void a_generation_that_makes_no_sense_is_a_high_one(void **state)
 	}
 }
 
-/* The account's own sentinel: no lease, and an id that may not be known yet. */
+/* The account's own sentinel: no lease, and possibly no id yet. */
 static void a_sentinel_is_verified_without_a_lease(void **state)
 {
 	struct resource r = { .n = 1, .kind = LESSOR_KIND_SENTINEL, .state = LESSOR_STATE_UNKNOWN,
@@ -226,7 +229,7 @@ static void what_a_state_means(void **state)
 		assert_int_equal(resource_is_residue(&r), states[i].may_exist);
 		assert_int_equal(resource_may_be_deleting(&r), states[i].may_be_deleting);
 		assert_int_equal(ledger_residue(&ledger), states[i].may_exist);
-		/* What another made is none of it. */
+		/* A resource created by someone else does not count. */
 		r.ours = 0;
 		assert_false(resource_is_residue(&r) || resource_may_be_deleting(&r));
 	}
@@ -251,7 +254,7 @@ static void what_waits_for_its_server(void **state)
 
 	(void)state;
 	assert_true(ledger_awaits_server(&ledger));
-	/* Of the server itself: only what is there is waited for. */
+	/* The server itself must be present. */
 	for (uint32_t s = LESSOR_STATE_INTENDED; s <= LESSOR_STATE_UNPROTECT_UNKNOWN; s++) {
 		server->state = s;
 		assert_int_equal(ledger_awaits_server(&ledger), s == LESSOR_STATE_PRESENT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No-delete releases: when they come too late, what they keep, how that is looked for and
- * protected, and what ends it.
+ * No-delete releases: when they are too late, what they keep, look-ups and protection, and
+ * their end.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -78,12 +78,12 @@ static void no_delete_while_a_delete_may_be_under_way(void **state)
 		refused(&l, 0, &facts, LEASE_REFUSAL_CLEANUP_RUNS);
 		l.keep = 1;
 		refused(&l, -1, &facts, LEASE_REFUSAL_CLEANUP_RUNS);
-		/* To delete is what is done already. */
+		/* A delete is in progress already. */
 		assert_int_equal(release(&l, 1, facts).refusal, LEASE_REFUSAL_NONE);
 	}
 }
 
-/* Of an ended lease its key alone is not worth to be called kept. */
+/* The key alone of an ended lease is not worth keeping. */
 static void no_delete_when_the_machine_is_gone(void **state)
 {
 	struct lease_facts facts = { .now_ms = LATER, .residue = 1, .server_gone = 1 };
@@ -93,7 +93,10 @@ static void no_delete_when_the_machine_is_gone(void **state)
 		struct lease l = lives[i]();
 
 		if (lease_is_live(&l) || l.retained) {
-			/* A rollback's machine was not this one; and what was kept stays kept. */
+			/*
+			 * The machine deleted by a rollback was another one; retained
+			 * resources stay retained.
+			 */
 			assert_int_equal(release(&l, 0, facts).refusal, LEASE_REFUSAL_NONE);
 			assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 			continue;
@@ -105,7 +108,7 @@ static void no_delete_when_the_machine_is_gone(void **state)
 	}
 }
 
-/* Nothing at all is left: there is nothing that could not be kept. */
+/* Nothing is left, so nothing is too late. */
 static void no_delete_of_nothing(void **state)
 {
 	struct lease l = owed();
@@ -120,7 +123,10 @@ static void no_delete_of_nothing(void **state)
 	assert_false(l.retained);
 }
 
-/* The last row is over, and the step that said so has not ended, or died with its process. */
+/*
+ * The last row is over, and the step that reported it still runs or was lost with its
+ * process.
+ */
 static void no_delete_of_what_was_just_found_to_be_gone(void **state)
 {
 	struct lease_facts facts = { .now_ms = LATER, .server_gone = 1, .running = 1 };
@@ -134,7 +140,10 @@ static void no_delete_of_what_was_just_found_to_be_gone(void **state)
 	assert_false(l.retained);
 }
 
-/* ---- kept ------------------------------------------------------------------------------------ */
+/*
+ * ---- retained
+ * ------------------------------------------------------------------------------------
+ */
 
 static void no_delete_is_a_new_goal_that_older_copies_must_not_miss(void **state)
 {
@@ -157,7 +166,7 @@ static void no_delete_is_a_new_goal_that_older_copies_must_not_miss(void **state
 		assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 		assert_int_equal(l.tries + l.breaches, 0);
 		assert_string_equal(l.attention, "");
-		/* Said again it changes nothing. */
+		/* A repetition changes nothing. */
 		out = release(&l, 0, facts);
 		assert_false(out.changed || out.raise_generation || out.retain_rows);
 		assert_int_equal(l.epoch, epoch + 1);
@@ -191,7 +200,7 @@ static void what_is_done_for_a_kept_lease(void **state)
 		struct lease_facts facts = { .now_ms = LATER, .residue = 2, .unsure = i & 1,
 					     .unprotected = i >> 1 & 1, .can_protect = i >> 2 };
 
-		/* What nobody knows is looked for first: it is to be protected, too. */
+		/* Unknown resources are looked for first, to be protected as well. */
 		assert_int_equal(lifecycle_next(&l, &facts), facts.unsure ? LEASE_OP_INSPECT :
 							     i >> 1 == 3  ? LEASE_OP_RETAIN :
 									    LEASE_OP_NONE);
@@ -220,7 +229,7 @@ static void when_a_kept_lease_is_due(void **state)
 	}
 }
 
-/* Its rows are retained by the same commit: none of them is protected yet. */
+/* Its rows become retained with the same commit; none is protected yet. */
 static void protection_begins_at_once(void **state)
 {
 	struct lease l = ready();
@@ -257,7 +266,7 @@ static void protected_is_what_the_ledger_says(void **state)
 
 		l.tries = 3;
 		strcpy(l.last_error, "before");
-		/* Not what the plugin says. */
+		/* The plugin's word does not count. */
 		out = step(&l, LEASE_OP_RETAIN, verdicts[i], facts);
 		assert_int_equal(notes_of(&out, "lease.protected"), 0);
 		facts.unprotected = 0;
@@ -341,7 +350,7 @@ static void nothing_is_left_to_protect(void **state)
 		assert_int_equal(l.cleanup, CLEANUP_DONE);
 		assert_int_equal(l.due_ms, 0);
 		assert_int_equal(notes_of(&out, "lease.cleaned"), 1);
-		/* Nor does a tick find any, should the step's result be lost. */
+		/* A tick finds none, either, if the step's result is lost. */
 		l = kept();
 		out = tick(&l, (struct lease_facts){ .now_ms = LATER });
 		assert_true(out.changed);
@@ -349,7 +358,7 @@ static void nothing_is_left_to_protect(void **state)
 	}
 }
 
-/* Something is there that may be it, and is not proven to be. */
+/* An object that may be the resource exists, unverified. */
 static void a_refused_look_needs_an_operator(void **state)
 {
 	struct lease l = kept();
@@ -366,14 +375,14 @@ static void a_refused_look_needs_an_operator(void **state)
 	assert_int_equal(out.note_count, 0);
 	step(&l, LEASE_OP_INSPECT, LESSOR_RETRY, facts);
 	assert_true(l.attention[0]);
-	/* Found: it is to be protected at once. */
+	/* Found: protect it at once. */
 	facts.unsure = 0;
 	step(&l, LEASE_OP_INSPECT, LESSOR_DONE, facts);
 	assert_string_equal(l.attention, "");
 	assert_int_equal(l.due_ms, LATER);
 }
 
-/* A step that protects, and an explicit delete while it runs. */
+/* An explicit delete while a step protects. */
 static void a_late_protection_decides_nothing(void **state)
 {
 	struct lease l = kept();
@@ -390,7 +399,7 @@ static void a_late_protection_decides_nothing(void **state)
 	assert_string_equal(l.attention, "");
 	assert_int_equal(l.due_ms, facts.now_ms);
 	assert_int_equal(lifecycle_next(&l, &facts), LEASE_OP_CLEANUP);
-	/* And by its epoch it is no step of this lease's, which is not kept. */
+	/* By its epoch it is stale, and the lease is not retained. */
 	v.epoch = l.epoch;
 	out = end_step(&l, &v, &facts);
 	assert_false(out.changed);
@@ -437,7 +446,7 @@ static void the_end_of_the_time_is_told_and_ends_nothing(void **state)
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 	assert_int_equal(l.due_ms, 0);
 	assert_false(tick(&l, facts).changed);
-	/* A look or a protection that went well does not answer the question. */
+	/* A successful look-up or protection does not resolve it. */
 	step(&l, LEASE_OP_RETAIN, LESSOR_DONE, facts);
 	assert_true(l.attention[0]);
 	/* Another end does. */
@@ -468,23 +477,23 @@ static void only_what_is_kept_is_kept_until(void **state)
 	assert_string_equal(l.retain_reason, "evidence");
 	assert_int_equal(l.updated_ms, LATER);
 	assert_int_equal(notes_of(&out, "lease.retain-until"), 1);
-	/* The same again is no news; another reason, or another end, is. */
+	/* A repetition is not recorded; another reason or end is. */
 	out = until(&l, LATER + HOUR, "evidence", facts);
 	assert_false(out.changed);
 	out = until(&l, LATER + HOUR, "curiosity", facts);
 	assert_true(out.changed);
 	out = (struct lease_effects){ 0 };
-	/* What is not said stays as it was. */
+	/* Omitted values stay unchanged. */
 	assert_false(until(&l, 0, "curiosity", facts).changed);
 	assert_false(until(&l, LATER + HOUR, "", facts).changed);
 	assert_true(until(&l, LATER + 2 * HOUR, "", facts).changed);
 	assert_string_equal(l.retain_reason, "curiosity");
 	assert_int_equal(l.due_ms, LATER + 2 * HOUR);
-	/* Attention of another kind does not end by it. */
+	/* Attention for another reason stays. */
 	lease_attention_set(&l, LESSOR_CLASS_CONFLICT, "why");
 	out = until(&l, LATER + HOUR, "", facts);
 	assert_true(l.attention[0]);
-	/* What is gone is kept no longer. */
+	/* Once it is gone, it is no longer retained. */
 	step(&l, LEASE_OP_INSPECT, LESSOR_GONE, (struct lease_facts){ .now_ms = LATER });
 	out = until(&l, LATER + TEN_DAYS, "", facts);
 	assert_false(out.changed);
@@ -496,11 +505,11 @@ static void a_tick_brings_up_what_is_due(void **state)
 	struct lease_facts facts = { .now_ms = LATER, .residue = 2, .billed = 1 };
 
 	(void)state;
-	/* An upgrade made it due, and there is nothing to do. */
+	/* Made due by an upgrade, with nothing to do. */
 	l.due_ms = 1;
 	assert_true(tick(&l, facts).changed);
 	assert_int_equal(l.due_ms, 0);
-	/* It waits for its next try, and is not hurried. */
+	/* It waits for its next try. */
 	l.due_ms = LATER + 5000;
 	facts.unprotected = facts.can_protect = 1;
 	assert_false(tick(&l, facts).changed);
@@ -535,12 +544,12 @@ static void an_explicit_delete_is_a_new_goal(void **state)
 	assert_int_equal(l.tries + l.breaches, 0);
 	assert_string_equal(l.cursor, "");
 	assert_string_equal(l.last_error, "");
-	/* Its question was answered. */
+	/* The attention was resolved. */
 	assert_string_equal(l.attention, "");
 	assert_int_equal(notes_of(&out, "lease.delete"), 1);
 }
 
-/* Keep, delete, keep, delete: each has its epoch, and so its mark. */
+/* Keep, delete, keep, delete: each has its own epoch and label. */
 static void keep_and_delete_by_turns(void **state)
 {
 	struct lease l = kept();
@@ -555,13 +564,16 @@ static void keep_and_delete_by_turns(void **state)
 		assert_true(release(&l, 0, facts).retain_rows);
 		assert_int_equal(l.epoch, ++epoch);
 		assert_true(l.retained);
-		/* What was said of the last one was of the last one. */
+		/* End and reason of the previous retention do not apply. */
 		assert_int_equal(l.retain_until_ms, 0);
 		assert_string_equal(l.retain_reason, "");
 	}
 }
 
-/* ---- what another store knew --------------------------------------------------------------------- */
+/*
+ * ---- labels of a newer store
+ * ---------------------------------------------------------------------
+ */
 
 static void kept_by_a_store_that_knew_more(void **state)
 {
@@ -581,7 +593,7 @@ static void kept_by_a_store_that_knew_more(void **state)
 		assert_true(l.retained);
 		assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 		assert_int_equal(l.epoch, before.epoch + 1);
-		/* What had ended has its end already. */
+		/* An ended lease keeps its end. */
 		assert_int_equal(l.state, lease_is_live(&before) ? LEASE_RELEASED : before.state);
 		assert_int_equal(l.end_reason,
 				 lease_is_live(&before) ? LEASE_END_RELEASED : before.end_reason);
@@ -593,7 +605,7 @@ static void kept_by_a_store_that_knew_more(void **state)
 	}
 }
 
-/* That it is protected does not say what becomes of it. */
+/* Protecting it does not resolve the attention. */
 static void what_another_store_kept_stays_in_attention_until_its_owner_decides(void **state)
 {
 	struct lease_facts facts = to_protect();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a row of the ledger: claims of steps, a restart, and keys of two leases. */
+/* The lifecycle of a ledger row: claims, a restart, and keys shared by two leases. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ static const struct lease_facts facts = {
 	.now_ms = NOW + HOUR, .account = "hetzner", .settle_ms = SETTLE, .gate.is_verified = 1,
 };
 
-/* A lease that owes its server and its key, rows 1 and 2. */
+/* A lease in cleanup with a server and a key, rows 1 and 2. */
 static struct lease_aggregate owing(uint32_t server, uint32_t key)
 {
 	struct lease_aggregate a = { .lease = owed() };
@@ -41,7 +41,7 @@ static struct lease_aggregate owing(uint32_t server, uint32_t key)
 	return a;
 }
 
-/* What a step of this lease's epoch says of row 1. */
+/* A claim by a step of the current epoch about row 1. */
 static struct lease_claim claim(struct lease_aggregate *a, enum lease_claim_kind kind, int64_t now_ms)
 {
 	struct lease_claim claim = {
@@ -86,7 +86,7 @@ static void a_delete_without_an_answer_may_have_happened(void **state)
 	lease_aggregate_fini(&a);
 }
 
-/* The first one may still be on its way when the second has failed. */
+/* The first delete may still be in flight when the second has failed. */
 static void a_failed_delete_says_nothing_of_an_earlier_one(void **state)
 {
 	struct lease_aggregate a = owing(LESSOR_STATE_DELETE_AUTHORIZED, LESSOR_STATE_PRESENT);
@@ -183,7 +183,7 @@ static void a_dying_key_is_not_used(void **state)
 	}
 }
 
-/* A key is handed over as soon as nothing of its lease needs it any more. */
+/* A key is handed over as soon as its lease no longer needs it. */
 static void which_key_is_handed_over(void **state)
 {
 	static const struct {

@@ -137,7 +137,7 @@ static void budget_takes_up_the_pause_of_a_process_before(void **state)
 	assert_int_equal(budget_take(&b, BUDGET_DELETE, 4099), 1);
 	assert_int_equal(budget_take(&b, BUDGET_DELETE, 4100), 0);
 	assert_int_equal(budget_paused(&b, 4100), 0);
-	budget_pause(&b, INT64_C(86400) * 1000, 5000);	/* a clock that was set back since */
+	budget_pause(&b, INT64_C(86400) * 1000, 5000); /* the clock was set back */
 	assert_int_equal(budget_paused(&b, 5000), 3600000);
 	budget_pause(&b, 10, 5000);			/* never makes one shorter */
 	assert_int_equal(budget_paused(&b, 5000), 3600000);
@@ -217,16 +217,16 @@ static void clock_is_suspect_for_a_while_after_a_jump(void **state)
 		struct clock_watch watch = { 0 };
 		int64_t wall = 1800000000000, mono = 5000;
 
-		/* The first look has nothing to compare with. */
+		/* The first observation has nothing to compare with. */
 		assert_int_equal(clock_observe(&watch, wall, mono), 0);
 		assert_false(clock_is_suspect(&watch, mono));
 		assert_int_equal(clock_observe(&watch, wall + jumps[i], mono), jumps[i]);
 		assert_true(clock_is_suspect(&watch, mono));
 		assert_true(clock_is_suspect(&watch, mono + CLOCK_AGREE_MS - 1));
 		assert_false(clock_is_suspect(&watch, mono + CLOCK_AGREE_MS));
-		/* Both go together from there. */
+		/* From there, both advance together. */
 		assert_int_equal(clock_observe(&watch, wall + jumps[i] + 1000, mono + 1000), 0);
-		/* The way back is a jump, too, and the doubt begins anew. */
+		/* Setting it back is a jump, too, and restarts the suspicion. */
 		assert_int_equal(clock_observe(&watch, wall + 2000, mono + 2000), -jumps[i]);
 		assert_true(clock_is_suspect(&watch, mono + CLOCK_AGREE_MS + 1000));
 	}

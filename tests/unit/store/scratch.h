@@ -9,7 +9,7 @@ extern char folder[64];
 extern char path[96];
 extern struct env env;
 extern struct store *store;	/* the open one; NULL while a test has it closed */
-extern struct store *runs;	/* its runs' file; NULL until scratch_open_runs */
+extern struct store *runs;	/* its runs' file; NULL before scratch_open_runs */
 
 int scratch_setup(void **state);
 int scratch_teardown(void **state);

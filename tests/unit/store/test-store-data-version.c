@@ -95,7 +95,7 @@ static void commits_of_all_connections_and_processes_count(void **state)
 	if (child == 0) {
 		struct store *other = NULL;
 
-		/* The inherited connections are not used: their locks are the parent's. */
+		/* Inherited connections are not used: their locks belong to the parent. */
 		if (store_open_tool(path, &env, &other, NULL) || store_begin(other, NULL) ||
 		    store_touch(other, l.n, 8000, NULL) || store_commit(other, NULL))
 			_exit(1);
@@ -107,7 +107,7 @@ static void commits_of_all_connections_and_processes_count(void **state)
 	assert_int_equal(touched(l.n), 8000);
 }
 
-/* When the log starts over, no version comes back. */
+/* No version repeats when the log is restarted. */
 static void versions_survive_a_reset_of_the_log(void **state)
 {
 	struct lease l = scratch_insert("cbx_000000000001");
@@ -160,7 +160,10 @@ static void a_snapshot_is_of_one_moment(void **state)
 	store_snapshot_end(reader);
 }
 
-/* ---- a writer on another thread: nothing that it has answered is missed -------------------- */
+/*
+ * ---- a writer on another thread: no acknowledged commit is missed
+ * ---------------------------
+ */
 
 #define READS 500
 

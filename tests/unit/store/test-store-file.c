@@ -103,7 +103,7 @@ static void a_damaged_page_is_found_at_start(void **state)
 	store = NULL;
 	memset(page, 0xee, sizeof(page));
 	fd = open(path, O_WRONLY);
-	/* The second page on: somewhere in a tree. */
+	/* From the second page on: inside a tree. */
 	for (int i = 2; i < 12; i++)
 		assert_int_equal(pwrite(fd, page, sizeof(page), 4096 * i), sizeof(page));
 	close(fd);
@@ -123,7 +123,10 @@ static void a_newer_schema_is_refused(void **state)
 	refused("newer lessord");
 }
 
-/* A write that fails, at each place of a small life, once and for good: nothing false is promised. */
+/*
+ * A write fails at each point of a short life, once or permanently: nothing false is
+ * acknowledged.
+ */
 static void a_failed_write_breaks_the_store_and_promises_nothing(void **state)
 {
 	static const int codes[] = { SQLITE_IOERR_WRITE, SQLITE_FULL };
@@ -145,7 +148,10 @@ static void a_failed_write_breaks_the_store_and_promises_nothing(void **state)
 			promised = store_begin(store, NULL) == 0 &&
 				   store_lease_insert(store, &l, NULL) == 0 &&
 				   store_commit(store, NULL) == 0;
-			/* After a failed sync nobody knows, so nothing may be promised. */
+			/*
+			 * After a failed sync the outcome is unknown, so nothing may be
+			 * acknowledged.
+			 */
 			if (op == VFS_SYNC && vfs_count(VFS_SYNC) >= nth)
 				assert_false(promised);
 			if (!promised)
@@ -308,7 +314,7 @@ static void a_lock_held_by_another_writer_is_busy_and_breaks_nothing(void **stat
 
 /* ---- the disk ------------------------------------------------------------------------ */
 
-/* Closing writes the log into the file; whatever of that fails, the log still has it all. */
+/* Closing checkpoints the log; if that fails, the log still has everything. */
 static void a_failed_checkpoint_loses_nothing(void **state)
 {
 	(void)state;
@@ -334,7 +340,7 @@ static void a_failed_checkpoint_loses_nothing(void **state)
 	}
 }
 
-/* A child commits until the power goes, and says so after each commit. */
+/* A child commits until the power fails, and reports each commit. */
 static void live_until_the_power_goes(const struct vfs_fault *fault, int tell)
 {
 	struct store *s = NULL;
@@ -342,7 +348,7 @@ static void live_until_the_power_goes(const struct vfs_fault *fault, int tell)
 	vfs_set(fault);
 	if (store_open(path, &env, &s, NULL))
 		_exit(1);
-	/* Often, so that the cut falls into the moving of pages, too. */
+	/* Frequent checkpoints, so that the power failure also hits one. */
 	store_exec(s, "PRAGMA wal_autocheckpoint = 10", "", NULL);
 	for (int i = 0;; i++) {
 		struct lease l;
@@ -387,7 +393,7 @@ static void what_was_promised_survives_a_power_cut(void **state)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFEXITED(status));
 		assert_int_equal(WEXITSTATUS(status), VFS_POWER_CUT_EXIT);
-		/* Memory that was mapped does not outlive the machine. */
+		/* Mapped memory does not survive a power failure. */
 		snprintf(shm, sizeof(shm), "%s-shm", path);
 		unlink(shm);
 		store = scratch_open();
@@ -406,7 +412,7 @@ static void what_was_promised_survives_a_power_cut(void **state)
 	vfs_set(NULL);
 }
 
-/* Several first starts at once: one makes the schema and who we are, all agree. */
+/* Several first starts at once: one creates schema and identity, all agree. */
 static void first_starts_at_once_agree(void **state)
 {
 	struct signer all[4], ours;
@@ -426,7 +432,7 @@ static void first_starts_at_once_agree(void **state)
 
 			if (fork())
 				continue;
-			/* Busy is an honest answer, and another try helps. */
+			/* Busy is a valid answer; a retry succeeds. */
 			alarm(60);
 			while (store_open_tool(path, &env, &tool, &err)) {
 				if (err.kind != ERR_BUSY)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The ledger: rows come back as they went in, who else names them, and what a start makes of them. */
+/*
+ * The ledger: rows are returned as stored, other users of a resource, and pending rows at a
+ * start.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +81,7 @@ static void the_ledger_comes_back_in_order(void **state)
 	assert_int_equal(store_resource_by_n(store, key.n + 1, &one, NULL), 1);
 }
 
-/* ---- who else names a resource ------------------------------------------------------------ */
+/* ---- other users of a resource ----------------------------------------------------------- */
 
 static struct resource key_of(const struct lease *l, int ours, uint32_t state)
 {
@@ -107,7 +110,7 @@ static void a_key_is_shared_while_another_may_use_it(void **state)
 	key_of(&b, 0, LESSOR_STATE_PRESENT);
 	assert_int_equal(users_of("hetzner", LESSOR_KIND_KEY, "77", a.n).count, 1);
 	assert_int_equal(users_of("hetzner", LESSOR_KIND_KEY, "77", 0).count, 1);
-	/* Not by itself, nor by another account, as another kind, or by another id. */
+	/* Not the lease itself, nor another account, kind or id. */
 	assert_int_equal(users_of("hetzner", LESSOR_KIND_KEY, "77", b.n).count, 0);
 	assert_int_equal(users_of("other", LESSOR_KIND_KEY, "77", a.n).count, 0);
 	assert_int_equal(users_of("hetzner", LESSOR_KIND_SERVER, "77", a.n).count, 0);
@@ -121,7 +124,7 @@ static void a_key_is_shared_while_another_may_use_it(void **state)
 	}
 }
 
-/* What has no id yet is shared by nobody. */
+/* A row without an id is not shared. */
 static void rows_without_an_id_share_nothing(void **state)
 {
 	struct lease a = scratch_insert("cbx_000000000001");
@@ -178,14 +181,14 @@ static void the_oldest_of_those_that_did_not_make_it_inherits(void **state)
 	assert_int_equal(users.owners, 1);
 	assert_int_equal(users.deleting, 1);
 	assert_int_equal(users.heir, heir.n);
-	/* One that is done inherits nothing. */
+	/* A lease that is done inherits nothing. */
 	c.state = LEASE_RELEASED;
 	c.cleanup = CLEANUP_DONE;
 	update_lease(&c);
 	assert_int_equal(users_of("hetzner", LESSOR_KIND_KEY, "77", a.n).heir, heir.n + 1);
 }
 
-/* Whatever is gone, was never there or has passed on is claimed by nobody; what was forgotten is. */
+/* Rows that are gone, never existed or were handed over claim nothing; disowned rows do. */
 static void what_is_not_there_is_not_claimed(void **state)
 {
 	struct lease l = scratch_insert("cbx_000000000001");
@@ -203,7 +206,7 @@ static void what_is_not_there_is_not_claimed(void **state)
 						      NULL), 0);
 		assert_int_equal(lease, l.n);
 	}
-	/* The one that made it goes before one that uses it. */
+	/* The creator's row is preferred to a user's. */
 	r.state = LESSOR_STATE_PRESENT;
 	update(&r);
 	r = key_of(&l, 1, LESSOR_STATE_PRESENT);
@@ -213,7 +216,7 @@ static void what_is_not_there_is_not_claimed(void **state)
 
 /* ---- a start ------------------------------------------------------------------------------- */
 
-/* Whose rows are in a state that only a running step leaves them in. */
+/* Rows in a state that only a running step may leave. */
 static void a_start_knows_what_may_be_under_way(void **state)
 {
 	struct lease l = scratch_insert("cbx_000000000001");
@@ -244,7 +247,7 @@ static void a_start_knows_what_may_be_under_way(void **state)
 	}
 }
 
-/* The account's own as well, and whosever they are. */
+/* Also the account's own rows, of every account. */
 static void a_start_reads_every_ledger(void **state)
 {
 	struct lease l = scratch_insert("cbx_000000000001");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What was packed comes back; what was not packed here is refused. */
+/* Packed data is restored; foreign data is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ static void round_trip(const char *data, size_t len, size_t most)
 	assert_int_equal(pack_len(packed, size), (long)len);
 	assert_int_equal(pack_decode(packed, size, back), 0);
 	assert_memory_equal(back, data, len);
-	/* Cut short, it is none. */
+	/* Truncated data is refused. */
 	for (size_t cut = 0; cut < size && cut < 40; cut++)
 		assert_int_equal(pack_decode(packed, cut, back), -1);
 	free(back);
@@ -42,7 +42,7 @@ static void texts_come_back(void **state)
 	while (len + 64 < sizeof(text))
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "ok %zu - a test of many\n", len);
 	round_trip(text, len, len / 4);
-	/* What cannot be made smaller is no larger. */
+	/* Incompressible data grows only by the header. */
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = (char)((dice = dice * 1664525 + 1013904223) >> 24);
 	round_trip(text, sizeof(text), sizeof(text) + 5);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The runs' file beside the leases' file: they are a pair, and runs from before move into it. */
+/* The runs' file: its pairing with the leases' file, and moving older runs into it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +78,7 @@ static void sql(const char *name, const char *text)
 	sqlite3 *db;
 
 	assert_int_equal(sqlite3_open(name, &db), SQLITE_OK);
-	/* What stands here before the test need not survive anything. */
+	/* What is written before the test need not survive a power failure. */
 	sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
 	if (sqlite3_exec(db, text, NULL, NULL, &error))
 		fail_msg("%s: %s", text, error);
@@ -165,7 +165,7 @@ static void it_is_made_as_the_first_one_is(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_true(is_there(runs_file, ".lock"));
 	assert_int_equal(store_check(runs, NULL), 0);
-	/* No second daemon has it, whatever leases it has. */
+	/* No second daemon may open it, whatever leases it has. */
 	assert_int_equal(store_open_runs(store, &env, &second, &is_lost, &err), -1);
 	assert_int_equal(err.kind, ERR_BUSY);
 	assert_int_equal(reopen(), 0);
@@ -218,7 +218,7 @@ static void one_of_another_store_is_refused_and_left_alone(void **state)
 	reopen();
 	add_run("run_000000000001", "");
 	scratch_close();
-	/* The leases are lost, and the next daemon begins a store of its own. */
+	/* The leases' file is lost, and the next daemon creates a new store. */
 	assert_int_equal(unlink(path), 0);
 	old = bytes_of(runs_file, &old_len);
 	assert_int_equal(stat(runs_file, &before), 0);
@@ -232,7 +232,7 @@ static void one_of_another_store_is_refused_and_left_alone(void **state)
 	assert_false(is_there(runs_file, "-wal"));
 	free(old);
 	free(now);
-	/* Out of the way, it hinders nobody, and nothing was lost: this store never had one. */
+	/* Moved away, it is no obstacle, and nothing was lost: this store never had one. */
 	assert_int_equal(unlink(runs_file), 0);
 	assert_int_equal(reopen(), 0);
 	assert_int_equal(find("run_000000000001", NULL, NULL, &r), 1);
@@ -250,7 +250,7 @@ static void a_missing_one_is_made_anew_and_said_to_be_lost(void **state)
 	assert_int_equal(reopen(), 1);
 	assert_int_equal(find("run_000000000001", NULL, NULL, &r), 1);
 	assert_int_equal(reopen(), 0);
-	/* An empty file is none, either. */
+	/* An empty file does not count, either. */
 	scratch_close();
 	assert_int_equal(truncate(runs_file, 0), 0);
 	assert_int_equal(reopen(), 1);
@@ -268,7 +268,7 @@ static void copy(const char *from, const char *to)
 	free(bytes);
 }
 
-/* Restored alone, either half goes with the other: they name each other by texts. */
+/* Either half may be restored alone: they refer to each other by ids. */
 static void a_backup_of_one_half_goes_with_the_other(void **state)
 {
 	char saved[2][STORE_RUNS_PATH_SIZE + 8];
@@ -313,7 +313,7 @@ static void what_is_no_runs_file_is_refused(void **state)
 	assert_int_equal(write(fd, "this is no database at all, whatever its name says", 50), 50);
 	close(fd);
 	refused("damaged");
-	/* Nor is a runs' file a store. */
+	/* A runs' file is not a store. */
 	assert_int_equal(unlink(runs_file), 0);
 	reopen();
 	scratch_close();
@@ -327,9 +327,9 @@ static void what_is_no_runs_file_is_refused(void **state)
 	}
 }
 
-/* ---- who may see what ----------------------------------------------------------------- */
+/* ---- access --------------------------------------------------------------------------- */
 
-/* The run used a lease of another user's: that one may see it, too, wherever the leases are. */
+/* A run used another user's lease: that user may see the run, too, wherever the leases are. */
 static void whose_lease_it_was_may_see_the_run(void **state)
 {
 	struct lease l;
@@ -349,13 +349,16 @@ static void whose_lease_it_was_may_see_the_run(void **state)
 	assert_int_equal(find("run_000000000001", "carol@example.com", "other", &r), 1);
 	assert_int_equal(find("run_000000000001", "dave@example.com", "acme", &r), 1);
 	assert_int_equal(find("run_000000000002", "carol@example.com", "acme", &r), 1);
-	/* Nobody sees anything by leases that cannot be read. */
+	/* Unreadable leases give no access. */
 	store_runs_use(runs, NULL);
 	assert_int_equal(find("run_000000000001", "carol@example.com", "acme", &r), -1);
 	store_runs_use(runs, store);
 }
 
-/* ---- from before there were two -------------------------------------------------------- */
+/*
+ * ---- before the split
+ * ---------------------------------------------------------------------
+ */
 
 static char *text_of(const char *name)
 {
@@ -449,7 +452,7 @@ static void check_whole_run(const struct run_row *r)
 	assert_int_equal(logs + samples + results, 3);
 }
 
-/* Each run once, with all it had, and nothing left in the leases' file. */
+/* Each run once, with all its parts, and nothing left in the leases' file. */
 static void check_moved(void)
 {
 	struct err err = { 0 };
@@ -498,7 +501,7 @@ static void an_upgrade_moves_every_run(void **state)
 	assert_int_equal(find("run_000000000001", NULL, NULL, &r), 0);
 }
 
-/* A tool that comes first brings the leases' file up to date, and leaves the rows for the daemon. */
+/* A tool that opens it first migrates the leases' file and leaves the rows to the daemon. */
 static void a_tool_that_upgrades_loses_no_run(void **state)
 {
 	struct store *tool = NULL;
@@ -525,7 +528,7 @@ static void an_old_store_without_runs_has_their_tables_no_more(void **state)
 	assert_int_equal(number(path, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'run%'"), 0);
 }
 
-/* Older programs know no second file, and would show an empty history. */
+/* Older programs do not know the second file and would show an empty history. */
 static void a_downgrade_is_refused(void **state)
 {
 	(void)state;
@@ -545,7 +548,10 @@ static void die_at_point(void *data, const char *name)
 		_exit(INTERRUPTED);
 }
 
-/* Opens both in a child that dies at the n-th point. 1: it did, 0: it had no more points. */
+/*
+ * Opens both in a child that dies at the n-th crash point. 1: it did, 0: there were fewer
+ * points.
+ */
 static int open_and_die(int n, const struct vfs_fault *fault)
 {
 	int status;
@@ -579,14 +585,14 @@ static void a_crash_at_any_point_loses_and_doubles_nothing(void **state)
 
 		load("");
 		died = open_and_die(n, NULL);
-		/* Whatever was there, this store has lost nothing, and says so. */
+		/* In every case, this store has lost nothing and reports so. */
 		assert_int_equal(reopen(), 0);
 		check_moved();
 		if (!died)
 			break;
 	}
 	assert_true(n > 3);
-	/* Again and again, one point further each time. */
+	/* Repeatedly, one point further each time. */
 	load("");
 	for (n = 1; open_and_die(n, NULL); n++)
 		;
@@ -594,7 +600,7 @@ static void a_crash_at_any_point_loses_and_doubles_nothing(void **state)
 	check_moved();
 }
 
-/* What was mapped does not outlive the machine. */
+/* Mapped memory does not survive a power failure. */
 static void memory_lost(void)
 {
 	char name[STORE_RUNS_PATH_SIZE + 8];
@@ -605,7 +611,7 @@ static void memory_lost(void)
 	unlink(name);
 }
 
-/* At every so-and-so-manieth write or sync. How many there were. */
+/* At the n-th write or sync. Returns how many there were. */
 static long power_cuts(enum vfs_op op, long step)
 {
 	long n = 1;
@@ -653,7 +659,7 @@ static void a_failed_write_while_moving_loses_and_doubles_nothing(void **state)
 	}
 }
 
-/* The leases' file is a backup from before, beside a runs' file that has gone on. */
+/* The leases' file is a backup from before the split, beside a newer runs' file. */
 static void an_old_backup_adds_what_is_not_there(void **state)
 {
 	struct run_row r;
@@ -684,7 +690,7 @@ static void an_old_backup_adds_what_is_not_there(void **state)
 	assert_int_equal(store_check(runs, NULL), 0);
 }
 
-/* Those that cannot be moved now stay where they are. */
+/* Runs that cannot be moved stay where they are. */
 static void a_foreign_file_in_the_way_loses_no_run(void **state)
 {
 	char aside[STORE_RUNS_PATH_SIZE + 8];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What must stay true of all statements and of the sums, whoever changes them. */
+/* Invariants of all statements and of the totals. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 #include "util/text.h"
 #include "vfs.h"
 
-/* ---- every statement walks an index ------------------------------------------------ */
+/* ---- every statement uses an index ------------------------------------------------ */
 
 static int no_lease(void *arg, const struct lease *l)
 {
@@ -266,7 +266,7 @@ static void write_every_run(void)
 	assert_int_equal(store_commit(runs, NULL), 0);
 }
 
-/* What may be read whole: it is small, or it is the point of it. */
+/* Full scans are allowed of small tables, or where that is the purpose. */
 static int is_allowed(const char *detail)
 {
 	static const char *const allowed[] = {
@@ -322,7 +322,7 @@ static void no_statement_reads_a_growing_table_whole(void **state)
 }
 
 /* The plan of the one statement that contains `part`. */
-static void plan_of(const char *part, char *ret, size_t room)
+static void plan_of(const char *part, char *ret, size_t size)
 {
 	const char *sql = NULL;
 	char explain[8192];
@@ -341,12 +341,12 @@ static void plan_of(const char *part, char *ret, size_t room)
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		size_t len = strlen(ret);
 
-		snprintf(ret + len, room - len, "%s; ", (const char *)sqlite3_column_text(stmt, 3));
+		snprintf(ret + len, size - len, "%s; ", (const char *)sqlite3_column_text(stmt, 3));
 	}
 	sqlite3_finalize(stmt);
 }
 
-/* A start reads what is open, however many leases have ended. */
+/* A start reads only open leases, however many have ended. */
 static void a_start_walks_small_indexes(void **state)
 {
 	static const struct { const char *part, *index; } rows[] = {
@@ -366,7 +366,7 @@ static void a_start_walks_small_indexes(void **state)
 	}
 }
 
-/* ---- the sums are what counting would say --------------------------------------------- */
+/* ---- the totals equal a count ----------------------------------------------------------- */
 
 #define LEASES 40
 
@@ -477,7 +477,7 @@ static void a_check_finds_what_does_not_agree(void **state)
 	assert_int_equal(store_exec(store, "UPDATE tally SET leases = 2 WHERE scope = 1", "", NULL), 0);
 	scratch_commit();
 	assert_int_equal(store_check(store, &err), -1);
-	assert_non_null(strstr(err.text, "sums"));
+	assert_non_null(strstr(err.text, "usage totals"));
 	scratch_begin();
 	assert_int_equal(store_exec(store, "UPDATE tally SET leases = 1 WHERE scope = 1", "", NULL), 0);
 	assert_int_equal(store_resource_insert(store, &r, NULL), 0);

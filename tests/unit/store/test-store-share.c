@@ -67,7 +67,7 @@ static void who_sees_a_shared_lease(void **state)
 			assert_int_equal(sees(&eve, SHARED_USE, refs[r]), rows[i].eve_uses);
 			assert_int_equal(sees(&eve, SHARED_MANAGE, refs[r]), rows[i].eve_manages);
 			assert_int_equal(sees(&bob, SHARED_NOT, refs[r]), 0);
-			/* Never beyond the lease's own organisation. */
+			/* Never outside the lease's own organisation. */
 			assert_int_equal(sees(&far, SHARED_USE, refs[r]), 0);
 		}
 	}
@@ -167,7 +167,7 @@ static void samples_are_a_ring(void **state)
 		snprintf(text, sizeof(text), "%d", i);
 		assert_int_equal(store_telemetry_add(store, l.n, 1000 + i, text, NULL), 0);
 	}
-	/* The same moment again is the same sample. */
+	/* A sample with the same time is the same sample. */
 	assert_int_equal(store_telemetry_add(store, l.n, 1062, "again", NULL), 0);
 	scratch_commit();
 	assert_int_equal(store_telemetry_each(store, l.n, sample_add, &listed, NULL), 0);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What a start asks of the store beside its ledgers: what is due, and whether it is the newest. */
+/*
+ * What a start reads from the store besides the ledgers: due times, generations and its
+ * location.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +32,7 @@ static void reopen(void)
 #define DUES 200
 
 struct dues {
-	int64_t at[DUES + 1];	/* by row number; 0: not told */
+	int64_t at[DUES + 1]; /* by row number; 0: not reported */
 	int count;
 };
 
@@ -55,7 +58,7 @@ static void insert_due(struct lease *l)
 {
 	scratch_begin();
 	assert_int_equal(store_lease_insert(store, l, NULL), 0);
-	/* What changes beside it, too: the last heartbeat has a table of its own. */
+	/* The last heartbeat is in a table of its own. */
 	assert_int_equal(store_lease_update(store, l, NULL), 0);
 	if (l->touched_ms > l->created_ms)
 		assert_int_equal(store_touch(store, l->n, l->touched_ms, NULL), 0);
@@ -121,7 +124,7 @@ static void only_what_goes_on_is_due(void **state)
 	assert_int_equal(dues.count, want);
 }
 
-/* The last heartbeat moves it, though it is written nowhere in the row. */
+/* The last heartbeat moves it without being in the row. */
 static void a_heartbeat_moves_what_is_due(void **state)
 {
 	struct lease l = due_lease(1, LEASE_ACTIVE, CLEANUP_NONE);
@@ -140,7 +143,7 @@ static void a_heartbeat_moves_what_is_due(void **state)
 	assert_int_equal(due_now().at[1], NOW + HOUR + HOUR / 2);
 }
 
-/* The end that an owner named may be far away; nothing else of a kept lease is. */
+/* The end of a retention may be far away; no other due time of a retained lease is. */
 static void the_named_end_is_due_when_it_comes(void **state)
 {
 	struct lease l = due_lease(1, LEASE_RELEASED, CLEANUP_RETAINED);
@@ -159,7 +162,7 @@ static int64_t some_time(unsigned int *seed)
 	return times[(size_t)rand_r(seed) % (sizeof(times) / sizeof(times[0]))];
 }
 
-/* Whatever stands in a row: the query and the rule say the same. */
+/* The query and the rule agree on every row. */
 static void due_times_are_those_of_the_rule(void **state)
 {
 	static struct lease leases[DUES];
@@ -234,7 +237,7 @@ static void a_generation_outlives_the_process(void **state)
 	assert_memory_equal(&got, &g, sizeof(g));
 }
 
-/* What only this process knows. */
+/* Known only to this process. */
 static void what_a_process_found_is_not_kept(void **state)
 {
 	struct generation g = { .account = "hetzner", .current = 3, .pending = 4, .nonce = "nonce",
@@ -251,7 +254,10 @@ static void what_a_process_found_is_not_kept(void **state)
 	assert_int_equal(got.is_wanted + got.raised_ms + got.found, 0);
 }
 
-/* ---- where it was ------------------------------------------------------------------------- */
+/*
+ * ---- location
+ * -----------------------------------------------------------------------------
+ */
 
 static void the_place_outlives_the_process(void **state)
 {
@@ -268,7 +274,7 @@ static void the_place_outlives_the_process(void **state)
 		assert_int_equal(store_place_get(store, place, sizeof(place), NULL), 0);
 		assert_string_equal(place, i ? "machine 2 8:1 17" : "machine 1");
 	}
-	/* One that does not fit is none that was written here. */
+	/* A value that does not fit was not written by this function. */
 	assert_int_equal(store_place_get(store, room, sizeof(room), NULL), -1);
 	assert_string_equal(room, "");
 }

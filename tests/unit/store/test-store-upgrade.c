@@ -179,7 +179,7 @@ static void due_times_and_sums_survive(void **state)
 
 	(void)state;
 	assert_int_equal(store_due_each(store, UPGRADED, count_due, &due, NULL), 0);
-	/* What was kept is due as well now: it is to be protected. */
+	/* Retained leases are due as well now, to be protected. */
 	assert_int_equal(due, 5);
 	/* All but the lease whose cleanup is done. */
 	assert_int_equal(store_counts(store, "alice@example.com", "acme", "hetzner", &have, NULL), 0);
@@ -222,7 +222,10 @@ static const struct row {
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* The name follows from the instance, its key and the lease: ownership can still be proven. */
+/*
+ * The name derives from the instance, its key and the lease: ownership can still be
+ * verified.
+ */
 static void check_name(const struct signer *signer, const struct lease *l,
 		       const struct resource *r)
 {
@@ -396,7 +399,7 @@ static void runs_survive(void **state)
 
 /* ---- what the upgrade concludes --------------------------------------------------------- */
 
-/* What is left of a lease, by its state and cleanup, and whether that costs money. */
+/* Cases: the residue of a lease, by state and cleanup, and whether it costs money. */
 static void only_what_is_billed_counts(void **state)
 {
 	/* "kept-one" and "owed-one", row by row: the key, the server, the address that is not ours. */
@@ -424,7 +427,7 @@ static void only_what_is_billed_counts(void **state)
 		check();
 		assert_int_equal(lease_of(2).is_billed, cases[i].billed);
 		assert_int_equal(lease_of(3).is_billed, cases[i].billed);
-		/* The three that live count, whatever they have made yet. */
+		/* The three live ones count, whatever they have created. */
 		assert_int_equal(store_counts(store, "alice@example.com", "acme", "hetzner", &have, NULL),
 				 0);
 		assert_int_equal(have.all, 3 + 2 * cases[i].billed);
@@ -442,7 +445,7 @@ static int note_account(void *arg, const char *account)
 	return 0;
 }
 
-/* The sums also say which accounts there are. */
+/* The totals also list the accounts. */
 static void an_account_of_which_nothing_counts_is_known(void **state)
 {
 	int accounts = 0;
@@ -467,7 +470,7 @@ static void what_is_unknown_of_a_kept_lease_makes_it_unsure(void **state)
 		assert_int_equal(ledger.resources[i].retain_epoch,
 				 ledger.resources[i].kind == LESSOR_KIND_KEY ? 2 : 0);
 	ledger_fini(&ledger);
-	/* That of another lease does not. */
+	/* Another lease's does not. */
 	load("sure", "UPDATE resource SET state = 2 WHERE kind = 1 AND state = 3;");
 	assert_int_equal(lease_of(2).retention, RETENTION_RECORDED);
 }
@@ -482,7 +485,7 @@ static void what_was_kept_and_is_gone_stays_done(void **state)
 	assert_int_equal(lease_of(2).due_ms, 0);
 }
 
-/* They were counted by other rules; of what is gone they say that no delete of ours did it. */
+/* Counted by older rules; for rows that are gone they show that no delete of ours did it. */
 static void looks_of_before_prove_nothing(void **state)
 {
 	(void)state;
@@ -561,7 +564,7 @@ static void an_upgraded_database_has_the_schema_of_a_new_one(void **state)
 	char fresh[96], *want, *have;
 
 	(void)state;
-	/* Until they were moved, it has the tables of runs as well. */
+	/* Until the runs are moved, it also has their tables. */
 	scratch_open_runs();
 	snprintf(fresh, sizeof(fresh), "%s/db", folder);
 	want = schema_of(fresh);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A look at the database from beside: whoever has it, nothing is changed by it. */
+/* A view of the database: it changes nothing, whoever has the database open. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,7 +77,7 @@ static void where_there_is_none_none_is_made(void **state)
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(store_open_view(path, &v, NULL), 1);
 	assert_int_equal(stat(path, &st), -1);
-	/* One that a start had made and no more. */
+	/* A database that a first start had only created. */
 	fd = open(path, O_WRONLY | O_CREAT, 0600);
 	close(fd);
 	assert_int_equal(store_open_view(path, &v, NULL), 1);
@@ -144,7 +144,10 @@ static void beside_a_daemon_it_is_of_one_moment(void **state)
 
 static void whoever_comes_meanwhile_is_noticed(void **state)
 {
-	/* Of long ago, as two changes may be closer to each other than the clock of files tells. */
+	/*
+	 * An old time stamp, since two changes may be closer than the resolution of file
+	 * times.
+	 */
 	static const struct timespec long_ago[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
 	struct store *v;
 
@@ -156,7 +159,7 @@ static void whoever_comes_meanwhile_is_noticed(void **state)
 	store = scratch_open();
 	scratch_insert("cbx_1");
 	assert_int_equal(store_view_holds(v), 0);
-	/* And has gone again. */
+	/* And has closed it again. */
 	close_store();
 	assert_int_equal(store_view_holds(v), 0);
 	store_close(v);

@@ -48,7 +48,7 @@ static void a_lease_comes_back_as_it_went_in(void **state)
 	store_rollback(store);
 }
 
-/* Of a newer version that was taken back, or of a hand. */
+/* Written by a newer version before a downgrade, or by hand. */
 static void an_unknown_end_reason_is_kept(void **state)
 {
 	struct lease l = scratch_insert("cbx_000000000001");
@@ -248,7 +248,7 @@ static void counts_are_of_what_may_cost(void **state)
 		assert_int_equal(counts.owner, 0);
 		assert_int_equal(counts.org, 2);
 		assert_int_equal(counts.account, 0);
-		/* Its key is left, which is free. */
+		/* Only its key is left, which is free. */
 		l.is_billed = 0;
 		update(&l);
 		counts = counts_of(l.owner, &l, l.account);
@@ -421,7 +421,10 @@ static void *read_pairs(void *arg)
 			*(int *)arg = 1;
 			break;
 		}
-		/* A statement of its own each: only sums that one commit moved are compared. */
+		/*
+		 * Each is a separate statement: only totals changed by one commit are
+		 * compared.
+		 */
 		if (got.all % 2 || got.all < seen) {
 			*(int *)arg = 2;
 			break;
