@@ -14,6 +14,7 @@
 
 extern const struct body_table body_create; /* "Create" */
 
+/* The conditions of a create; all borrowed. */
 struct create_request {
 	const struct api_config *config;
 	struct account **accounts;

@@ -72,11 +72,21 @@ void http_exchange_on_gone(struct http_exchange *ex, http_gone_fn on_gone, void 
 	(void)arg;
 }
 
-/* Nobody here speaks WebSocket. */
+/* ---- a WebSocket without a connection ---------------------------------------------------- */
+
+struct http_socket {
+	struct http_socket_handler handler;
+	void *arg;
+};
+
+static void answer_clear(void);
+
+/* Any request with an Upgrade is a good handshake. */
 int http_websocket_refusal(const struct http_head *head, const char **ret_code,
 			   const char **ret_message)
 {
-	(void)head;
+	if (http_head_find(head, "upgrade"))
+		return 0;
 	*ret_code = "websocket_required";
 	*ret_message = "This is a WebSocket.";
 	return 426;
@@ -91,26 +101,67 @@ struct http_socket *http_websocket_accept(struct http_exchange *ex,
 					  const struct http_socket_handler *handler,
 					  const struct http_socket_config *config, void *arg)
 {
-	(void)handler;
+	struct http_socket *socket;
+
 	(void)config;
-	(void)arg;
 	http_drop(ex);
-	return NULL;
+	stage.status = 101;
+	if (stage.accept_fails)
+		return NULL;
+	socket = xcalloc(1, sizeof(*socket));
+	socket->handler = *handler;
+	socket->arg = arg;
+	stage.socket = socket;
+	stage.closed = 0;
+	return socket;
 }
 
 int http_socket_send(struct http_socket *socket, const char *text, size_t len)
 {
 	(void)socket;
-	(void)text;
-	(void)len;
-	return -1;
+	stage.messages++;
+	free(stage.body);
+	json_decref(stage.json);
+	stage.body = xstrndup(text, len);
+	stage.body_len = len;
+	stage.json = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	assert_non_null(stage.json);
+	return stage.is_full;
 }
 
 void http_socket_close(struct http_socket *socket, uint16_t code)
 {
-	(void)socket;
-	(void)code;
+	if (stage.socket == socket)
+		stage.socket = NULL;
+	stage.closed = code;
+	free(socket);
 }
+
+void stage_message(const char *text)
+{
+	answer_clear();
+	stage.messages = 0;
+	stage.socket->handler.on_text(stage.socket, text, strlen(text), stage.socket->arg);
+	event_base_loop(stage.base, EVLOOP_NONBLOCK);
+}
+
+void stage_drain(void)
+{
+	answer_clear();
+	stage.messages = 0;
+	stage.socket->handler.on_drain(stage.socket, stage.socket->arg);
+}
+
+void stage_hang_up(void)
+{
+	struct http_socket *socket = stage.socket;
+
+	stage.socket = NULL;
+	socket->handler.on_closed(socket, socket->arg);
+	free(socket);
+}
+
+/* ---- a stream without a connection --------------------------------------------------------- */
 
 /* A client that takes everything at once. */
 void http_stream_begin(struct http_exchange *ex, int status, const char *content_type,
@@ -150,7 +201,8 @@ void http_reply(struct http_exchange *ex, int status, const char *content_type, 
 	stage.status = status;
 	stage.body = xstrndup(body ? body : "", len);
 	stage.body_len = len;
-	stage.json = json_loadb(body ? body : "", len, JSON_REJECT_DUPLICATES, NULL);
+	stage.json = json_loadb(body ? body : "", len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
+				NULL);
 }
 
 void http_reply_error(struct http_exchange *ex, int status, const char *code, const char *message)

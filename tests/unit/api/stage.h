@@ -40,6 +40,12 @@ struct stage {
 	char *body;
 	size_t body_len;
 	json_t *json;			/* NULL if the body is none */
+	/* the WebSocket that was accepted last; what it was sent last is in `json` */
+	struct http_socket *socket; /* NULL: closed */
+	int messages;		    /* sent since the last stage_message or stage_drain */
+	int is_full;		    /* what http_socket_send returns */
+	int accept_fails;	    /* 1: the client is gone before the handshake is answered */
+	uint16_t closed;	    /* the code that it was closed with; 0: not */
 };
 
 extern struct stage stage;
@@ -64,5 +70,9 @@ int stage_count(const char *path);	/* elements of the array there */
 void stage_expect(int status, const char *error);
 /* A body for a create with `more` appended, which begins with a comma. Static. */
 const char *stage_create(const char *more);
+/* A message of the client, the socket being empty again, and the client's end. */
+void stage_message(const char *text);
+void stage_drain(void);
+void stage_hang_up(void);
 /* Creates alice's lease with `more` and waits until it is active. */
 void stage_active(const char *more);

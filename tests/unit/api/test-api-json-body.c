@@ -183,7 +183,7 @@ static const struct body_table inner = BODY_TABLE(NULL, "outer", inner_fields);
 static struct api_error error;
 static struct body body;
 
-/* Reads `text` into `body`: 0, or -1 and `fault` is filled. */
+/* Reads `text` into `body`: 0, or -1 and `error` is filled in. */
 static int reads_by(const struct body_table *by, const char *text)
 {
 	struct json_body in;

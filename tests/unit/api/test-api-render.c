@@ -50,7 +50,7 @@ static json_t *field(json_t *root, const char *key)
 	return json_object_get(json_object_get(root, "lease"), key);
 }
 
-/* Contract 3.1 and 8.1: a wrong type in any of these fails the client's whole call. */
+/* Contract 3.1 and 8.1: a wrong type in any of these fails the client's whole request. */
 static void every_field_has_the_contracts_type(void **state)
 {
 	static const struct {
