@@ -21,10 +21,10 @@ int main(int argc, char **argv)
 	switch (line.mode) {
 	case DO_HELP:
 		command_line_help(stdout);
-		return EXIT_FINE;
+		return EXIT_OK;
 	case DO_VERSION:
 		puts("lessord " LESSOR_VERSION);
-		return EXIT_FINE;
+		return EXIT_OK;
 	case DO_DUMP:
 		return accounts_dump(&line);
 	case DO_DUMP_CONFIG:

@@ -206,13 +206,13 @@ void view_print_attempts(FILE *to, const json_t *lease)
 	}
 }
 
-static void print_field(FILE *to, const char *name, const char *value)
+static void field_print(FILE *to, const char *name, const char *value)
 {
 	if (*value)
 		text_print(to, "%-12s %s", name, value);
 }
 
-static void print_time(FILE *to, const char *name, const char *value, int64_t now_ms)
+static void time_print(FILE *to, const char *name, const char *value, int64_t now_ms)
 {
 	char distance[WHEN_TEXT_SIZE];
 
@@ -220,36 +220,36 @@ static void print_time(FILE *to, const char *name, const char *value, int64_t no
 	if (*value && *distance)
 		text_print(to, "%-12s %s (%s)", name, value, distance);
 	else
-		print_field(to, name, value);
+		field_print(to, name, value);
 }
 
-static void print_machine(FILE *to, const json_t *lease)
+static void machine_print(FILE *to, const json_t *lease)
 {
 	const char *asked = view_text(lease, "requestedServerType");
 	const char *type = view_text(lease, "serverType");
 	const char *server = view_text(lease, "cloudID");
 	auto_free char *price = view_price(lease);
 
-	print_field(to, "class", view_text(lease, "class"));
+	field_print(to, "class", view_text(lease, "class"));
 	if (*asked && strcmp(asked, type))
 		text_print(to, "%-12s %s (requested: %s)", "type", type, asked);
 	else
-		print_field(to, "type", type);
-	print_field(to, "location", view_text(lease, "region"));
-	print_field(to, "image", view_text(lease, "imageName"));
+		field_print(to, "type", type);
+	field_print(to, "location", view_text(lease, "region"));
+	field_print(to, "image", view_text(lease, "imageName"));
 	if (*server)
 		text_print(to, "%-12s %s %s", "server", server, view_text(lease, "serverName"));
-	print_field(to, "price", price);
+	field_print(to, "price", price);
 	if (*view_text(lease, "host") && target_is_safe(lease)) {
-		print_field(to, "host", view_text(lease, "host"));
+		field_print(to, "host", view_text(lease, "host"));
 		text_print(to, "%-12s ssh -p %s %s@%s", "login", port_of(lease),
 			   view_text(lease, "sshUser"), view_text(lease, "host"));
-		print_field(to, "host key", view_text(lease, "sshHostKey"));
+		field_print(to, "host key", view_text(lease, "sshHostKey"));
 	}
 }
 
 /* The rows, for `lessor resolve --resource`. */
-static void print_rows(FILE *to, const json_t *cleanup)
+static void rows_print(FILE *to, const json_t *cleanup)
 {
 	json_t *one;
 	size_t i;
@@ -262,32 +262,32 @@ static void print_rows(FILE *to, const json_t *cleanup)
 	}
 }
 
-static void print_cleanup(FILE *to, const json_t *lease, int64_t now_ms)
+static void cleanup_print(FILE *to, const json_t *lease, int64_t now_ms)
 {
 	const json_t *cleanup = json_object_get(lease, "cleanup");
 	const char *state = view_text(cleanup, "state");
 	auto_free char *residue = view_residue(lease);
 
 	if (*state && strcmp(state, "none")) {
-		print_field(to, "cleanup", state);
+		field_print(to, "cleanup", state);
 		if (view_int(cleanup, "tries"))
 			text_print(to, "%-12s %lld", "tries", (long long)view_int(cleanup, "tries"));
-		print_time(to, "next try", view_text(cleanup, "nextTryAt"), now_ms);
-		print_field(to, "last error", view_text(cleanup, "lastError"));
-		print_field(to, "left", residue);
-		print_rows(to, cleanup);
-		print_field(to, "retention", view_text(lease, "retention"));
-		print_time(to, "kept until", view_text(lease, "retainUntil"), now_ms);
-		print_field(to, "kept because", view_text(lease, "retainReason"));
+		time_print(to, "next try", view_text(cleanup, "nextTryAt"), now_ms);
+		field_print(to, "last error", view_text(cleanup, "lastError"));
+		field_print(to, "left", residue);
+		rows_print(to, cleanup);
+		field_print(to, "retention", view_text(lease, "retention"));
+		time_print(to, "kept until", view_text(lease, "retainUntil"), now_ms);
+		field_print(to, "kept because", view_text(lease, "retainReason"));
 		if (view_real(lease, "runningCost") > 0)
 			text_print(to, "%-12s %.2f %s", "cost so far",
 				   view_real(lease, "runningCost"), view_text(lease, "currency"));
 	} else if (!*state) {
-		print_time(to, "cleanup since", view_text(lease, "cleanupStartedAt"), now_ms);
-		print_time(to, "next try", view_text(lease, "cleanupRetryAt"), now_ms);
-		print_field(to, "last error", view_text(lease, "cleanupError"));
+		time_print(to, "cleanup since", view_text(lease, "cleanupStartedAt"), now_ms);
+		time_print(to, "next try", view_text(lease, "cleanupRetryAt"), now_ms);
+		field_print(to, "last error", view_text(lease, "cleanupError"));
 	}
-	print_field(to, "attention", view_text(lease, "attention"));
+	field_print(to, "attention", view_text(lease, "attention"));
 }
 
 void view_print(FILE *to, const json_t *lease)
@@ -295,24 +295,24 @@ void view_print(FILE *to, const json_t *lease)
 	const json_t *attempts = json_object_get(lease, "provisioningAttempts");
 	int64_t now_ms = when_wall_ms();
 
-	print_field(to, "lease", view_text(lease, "id"));
-	print_field(to, "slug", view_text(lease, "slug"));
-	print_field(to, "state", view_text(lease, "state"));
-	print_field(to, "failure", view_text(lease, "failureError"));
+	field_print(to, "lease", view_text(lease, "id"));
+	field_print(to, "slug", view_text(lease, "slug"));
+	field_print(to, "state", view_text(lease, "state"));
+	field_print(to, "failure", view_text(lease, "failureError"));
 	if (*view_text(lease, "owner"))
 		text_print(to, "%-12s %s %s", "owner", view_text(lease, "owner"),
 			   view_text(lease, "org"));
-	print_field(to, "account", view_text(lease, "provider"));
-	print_machine(to, lease);
-	print_field(to, "keep", json_is_true(json_object_get(lease, "keep")) ? "yes" : "");
-	print_time(to, "created", view_text(lease, "createdAt"), now_ms);
-	print_time(to, "heartbeat", view_text(lease, "lastTouchedAt"), now_ms);
+	field_print(to, "account", view_text(lease, "provider"));
+	machine_print(to, lease);
+	field_print(to, "keep", json_is_true(json_object_get(lease, "keep")) ? "yes" : "");
+	time_print(to, "created", view_text(lease, "createdAt"), now_ms);
+	time_print(to, "heartbeat", view_text(lease, "lastTouchedAt"), now_ms);
 	if (view_is_live(lease))
-		print_time(to, "ends", view_text(lease, "expiresAt"), now_ms);
+		time_print(to, "ends", view_text(lease, "expiresAt"), now_ms);
 	else
-		print_time(to, "ended", view_text(lease, "endedAt"), now_ms);
-	print_field(to, "end reason", view_text(lease, "endReason"));
-	print_cleanup(to, lease, now_ms);
+		time_print(to, "ended", view_text(lease, "endedAt"), now_ms);
+	field_print(to, "end reason", view_text(lease, "endReason"));
+	cleanup_print(to, lease, now_ms);
 	if (json_array_size(attempts)) {
 		text_print(to, "attempts");
 		view_print_attempts(to, lease);

@@ -55,7 +55,7 @@ void config_defaults(struct config *c)
 	c->limits.max_idle_ms = DAY_MS;
 }
 
-static int check_listeners(struct config *c, struct err *err)
+static int listeners_check(struct config *c, struct err *err)
 {
 	if (c->listen_count == 0) {
 		if (value_listen("127.0.0.1:8480", &c->listen[0], err) < 0)
@@ -90,7 +90,7 @@ static int check_listeners(struct config *c, struct err *err)
 	return 0;
 }
 
-static int check_limits(const struct config *c, struct err *err)
+static int limits_check(const struct config *c, struct err *err)
 {
 	if (c->limits.default_ttl_ms > c->limits.max_ttl_ms)
 		return err_set(err, ERR_INVALID, "%s: default_ttl exceeds max_ttl", c->path);
@@ -113,7 +113,7 @@ static void classes_default(struct config *c)
 	}
 }
 
-static int check_account(struct config *c, struct config_account *a, enum config_how how,
+static int account_check(struct config *c, struct config_account *a, enum config_how how,
 			 struct err *err)
 {
 	struct account_config *conf = &a->account;
@@ -156,7 +156,7 @@ static int check_account(struct config *c, struct config_account *a, enum config
 
 int config_check(struct config *c, enum config_how how, struct err *err)
 {
-	if (check_listeners(c, err) < 0 || check_limits(c, err) < 0)
+	if (listeners_check(c, err) < 0 || limits_check(c, err) < 0)
 		return -1;
 	if (c->class_count == 0)
 		classes_default(c);
@@ -171,7 +171,7 @@ int config_check(struct config *c, enum config_how how, struct err *err)
 		return err_set(err, ERR_INVALID, "%s: no [account NAME]; at least one is needed",
 			       c->path);
 	for (int i = 0; i < c->account_count; i++) {
-		if (check_account(c, &c->accounts[i], how, err) < 0)
+		if (account_check(c, &c->accounts[i], how, err) < 0)
 			return -1;
 	}
 	return 0;

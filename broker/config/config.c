@@ -215,8 +215,7 @@ static char *line_read(char *into, int size, void *arg)
 	return into;
 }
 
-static int set_option(struct config_account *a, const char *name, const char *value,
-		      struct err *err)
+static int option_set(struct config_account *a, const char *name, const char *value, struct err *err)
 {
 	struct account_config *conf = &a->account;
 	size_t len = strlen(name);
@@ -254,7 +253,7 @@ static int line_set(struct reading *r, const char *name, const char *value, stru
 		return err_set(err, ERR_INVALID, "key '%.40s' before the first section", name);
 	key = key_find(r->kind, name, &i);
 	if (!key && r->kind == SECTION_ACCOUNT)
-		return set_option(r->base, name, value, err);
+		return option_set(r->base, name, value, err);
 	if (!key) {
 		key_names(r->kind, names, sizeof(names));
 		return err_set(err, ERR_INVALID, "unknown key '%.40s' in [%s]; allowed: %s", name,

@@ -15,7 +15,7 @@
 #define DAY (24 * HOUR)
 #define MANY INT64_C(1000000)
 
-static int set_listen(void *section, const char *value, struct err *err)
+static int listen_set(void *section, const char *value, struct err *err)
 {
 	struct config *c = section;
 	char item[160];
@@ -32,7 +32,7 @@ static int set_listen(void *section, const char *value, struct err *err)
 	return more;
 }
 
-static int set_hosts(void *section, const char *value, struct err *err)
+static int hosts_set(void *section, const char *value, struct err *err)
 {
 	struct config *c = section;
 	char item[256];
@@ -48,7 +48,7 @@ static int set_hosts(void *section, const char *value, struct err *err)
 	return more;
 }
 
-static int set_log(void *section, const char *value, struct err *err)
+static int log_set(void *section, const char *value, struct err *err)
 {
 	struct config *c = section;
 
@@ -61,7 +61,7 @@ static int set_log(void *section, const char *value, struct err *err)
 	return 0;
 }
 
-static int set_sweep_mode(void *section, const char *value, struct err *err)
+static int sweep_mode_set(void *section, const char *value, struct err *err)
 {
 	struct config *c = section;
 
@@ -71,7 +71,7 @@ static int set_sweep_mode(void *section, const char *value, struct err *err)
 	return 0;
 }
 
-static int set_log_level(void *section, const char *value, struct err *err)
+static int log_level_set(void *section, const char *value, struct err *err)
 {
 	struct config *c = section;
 	int level = log_level_parse(value);
@@ -84,7 +84,7 @@ static int set_log_level(void *section, const char *value, struct err *err)
 }
 
 /* Appends the names in a list to an array of rows of `size` bytes; duplicates are errors. */
-static int add_names(const char *value, char *rows, size_t size, int *count, int max,
+static int names_add(const char *value, char *rows, size_t size, int *count, int max,
 		     value_text_fn copy, struct err *err)
 {
 	char item[128];
@@ -106,31 +106,31 @@ static int add_names(const char *value, char *rows, size_t size, int *count, int
 	return more;
 }
 
-static int set_types(void *section, const char *value, struct err *err)
+static int types_set(void *section, const char *value, struct err *err)
 {
 	struct config_class *c = section;
 
-	return add_names(value, c->types[0], sizeof(c->types[0]), &c->type_count, LEASE_TYPES_MAX,
+	return names_add(value, c->types[0], sizeof(c->types[0]), &c->type_count, LEASE_TYPES_MAX,
 			 value_name, err);
 }
 
-static int set_locations(void *section, const char *value, struct err *err)
+static int locations_set(void *section, const char *value, struct err *err)
 {
 	struct account_config *a = &((struct config_account *)section)->account;
 
-	return add_names(value, a->locations[0], sizeof(a->locations[0]), &a->location_count,
+	return names_add(value, a->locations[0], sizeof(a->locations[0]), &a->location_count,
 			 ACCOUNT_LOCATIONS_MAX, value_name, err);
 }
 
-static int set_images(void *section, const char *value, struct err *err)
+static int images_set(void *section, const char *value, struct err *err)
 {
 	struct config_account *a = section;
 
-	return add_names(value, a->images[0], sizeof(a->images[0]), &a->image_count,
+	return names_add(value, a->images[0], sizeof(a->images[0]), &a->image_count,
 			 CONFIG_IMAGES_MAX, value_image, err);
 }
 
-static int set_max_steps(void *section, const char *value, struct err *err)
+static int max_steps_set(void *section, const char *value, struct err *err)
 {
 	struct config_account *a = section;
 	int64_t n;
@@ -141,7 +141,7 @@ static int set_max_steps(void *section, const char *value, struct err *err)
 	return 0;
 }
 
-static int set_token(void *section, const char *value, struct err *err)
+static int token_set(void *section, const char *value, struct err *err)
 {
 	(void)section;
 	(void)value;
@@ -154,7 +154,7 @@ static int set_token(void *section, const char *value, struct err *err)
 /* ---- values as text ------------------------------------------------------------------ */
 
 /* One row of an array of strings. */
-static int show_row(const char *rows, size_t row_size, int count, int i, char *out, size_t size)
+static int row_show(const char *rows, size_t row_size, int count, int i, char *out, size_t size)
 {
 	if (i >= count)
 		return 0;
@@ -162,12 +162,12 @@ static int show_row(const char *rows, size_t row_size, int count, int i, char *o
 	return 1;
 }
 
-static int show_word(const char *word, int i, char *out, size_t size)
+static int word_show(const char *word, int i, char *out, size_t size)
 {
-	return show_row(word, 0, 1, i, out, size);
+	return row_show(word, 0, 1, i, out, size);
 }
 
-static int show_listen(const void *section, int i, char *out, size_t size)
+static int listen_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config *c = section;
 	const struct config_listen *l = &c->listen[i];
@@ -182,56 +182,56 @@ static int show_listen(const void *section, int i, char *out, size_t size)
 	return 1;
 }
 
-static int show_hosts(const void *section, int i, char *out, size_t size)
+static int hosts_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config *c = section;
 
-	return show_row(c->hosts[0], sizeof(c->hosts[0]), c->host_count, i, out, size);
+	return row_show(c->hosts[0], sizeof(c->hosts[0]), c->host_count, i, out, size);
 }
 
-static int show_log(const void *section, int i, char *out, size_t size)
+static int log_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config *c = section;
 
-	return show_word(c->log_format == LOG_JSON ? "json" : "human", i, out, size);
+	return word_show(c->log_format == LOG_JSON ? "json" : "human", i, out, size);
 }
 
-static int show_log_level(const void *section, int i, char *out, size_t size)
+static int log_level_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config *c = section;
 
-	return show_word(log_level_name(c->log_level), i, out, size);
+	return word_show(log_level_name(c->log_level), i, out, size);
 }
 
-static int show_sweep_mode(const void *section, int i, char *out, size_t size)
+static int sweep_mode_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config *c = section;
 
-	return show_word(c->sweep_deletes ? "delete" : "report", i, out, size);
+	return word_show(c->sweep_deletes ? "delete" : "report", i, out, size);
 }
 
-static int show_types(const void *section, int i, char *out, size_t size)
+static int types_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config_class *c = section;
 
-	return show_row(c->types[0], sizeof(c->types[0]), c->type_count, i, out, size);
+	return row_show(c->types[0], sizeof(c->types[0]), c->type_count, i, out, size);
 }
 
-static int show_locations(const void *section, int i, char *out, size_t size)
+static int locations_show(const void *section, int i, char *out, size_t size)
 {
 	const struct account_config *a = &((const struct config_account *)section)->account;
 
-	return show_row(a->locations[0], sizeof(a->locations[0]), a->location_count, i, out, size);
+	return row_show(a->locations[0], sizeof(a->locations[0]), a->location_count, i, out, size);
 }
 
-static int show_images(const void *section, int i, char *out, size_t size)
+static int images_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config_account *a = section;
 
-	return show_row(a->images[0], sizeof(a->images[0]), a->image_count, i, out, size);
+	return row_show(a->images[0], sizeof(a->images[0]), a->image_count, i, out, size);
 }
 
-static int show_max_steps(const void *section, int i, char *out, size_t size)
+static int max_steps_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config_account *a = section;
 
@@ -258,16 +258,16 @@ static int show_max_steps(const void *section, int i, char *out, size_t size)
 
 /* A duration of 0 means "do not wait"; a limit of 0 means "none". */
 static const struct key keys[] = {
-	OWN(SECTION_SERVER, "listen", 1, set_listen, show_listen),
+	OWN(SECTION_SERVER, "listen", 1, listen_set, listen_show),
 	SERVER("socket_group", KEY_NAME, socket_group, 0, 0),
 	SERVER("store", KEY_PATH, store, 0, 0),
 	SERVER("providers", KEY_PATH, providers, 0, 0),
-	OWN(SECTION_SERVER, "log", 0, set_log, show_log),
-	OWN(SECTION_SERVER, "log_level", 0, set_log_level, show_log_level),
+	OWN(SECTION_SERVER, "log", 0, log_set, log_show),
+	OWN(SECTION_SERVER, "log_level", 0, log_level_set, log_level_show),
 	SERVER("tls_certificate", KEY_PATH, tls_certificate, 0, 0),
 	SERVER("tls_key", KEY_PATH, tls_key, 0, 0),
 	SERVER("behind_proxy", KEY_BOOL, behind_proxy, 0, 0),
-	OWN(SECTION_SERVER, "allowed_hosts", 1, set_hosts, show_hosts),
+	OWN(SECTION_SERVER, "allowed_hosts", 1, hosts_set, hosts_show),
 	SERVER("create_wait", KEY_DURATION, create_wait_ms, 0, 30 * MINUTE),
 	SERVER("release_wait", KEY_DURATION, release_wait_ms, 0, 30 * MINUTE),
 	SERVER("settle", KEY_DURATION, settle_ms, 100, HOUR),
@@ -278,7 +278,7 @@ static const struct key keys[] = {
 
 	SWEEP("interval", KEY_DURATION, sweep_ms, 0, 7 * DAY),
 	SWEEP("grace", KEY_DURATION, sweep_grace_ms, 15 * MINUTE, 30 * DAY),
-	OWN(SECTION_SWEEP, "mode", 0, set_sweep_mode, show_sweep_mode),
+	OWN(SECTION_SWEEP, "mode", 0, sweep_mode_set, sweep_mode_show),
 
 	RUNS("keep", KEY_DURATION, run_keep_ms, 0, 3650 * DAY),
 	RUNS("stale", KEY_DURATION, run_stale_ms, HOUR, 30 * DAY),
@@ -297,19 +297,19 @@ static const struct key keys[] = {
 	LIMIT("default_idle", KEY_DURATION, default_idle_ms, SECOND, 30 * DAY),
 	LIMIT("max_idle", KEY_DURATION, max_idle_ms, SECOND, 30 * DAY),
 
-	OWN(SECTION_CLASS, "types", 1, set_types, show_types),
+	OWN(SECTION_CLASS, "types", 1, types_set, types_show),
 
 	ACCOUNT("provider", KEY_NAME, account.provider, 0, 0),
-	OWN(SECTION_ACCOUNT, "locations", 1, set_locations, show_locations),
+	OWN(SECTION_ACCOUNT, "locations", 1, locations_set, locations_show),
 	ACCOUNT("image", KEY_IMAGE, account.image, 0, 0),
-	OWN(SECTION_ACCOUNT, "images", 1, set_images, show_images),
-	OWN(SECTION_ACCOUNT, "max_steps", 0, set_max_steps, show_max_steps),
+	OWN(SECTION_ACCOUNT, "images", 1, images_set, images_show),
+	OWN(SECTION_ACCOUNT, "max_steps", 0, max_steps_set, max_steps_show),
 	ACCOUNT("rate_per_hour", KEY_INT, account.rate_per_hour, 0, MANY),
 	ACCOUNT("settle", KEY_DURATION, account.settle_ms, 100, HOUR),
 	ACCOUNT("protect_retained", KEY_BOOL, account.protect_retained, 0, 0),
 	ACCOUNT("token_file", KEY_PATH, token_file, 0, 0),
 	ACCOUNT("credential", KEY_NAME, credential, 0, 0),
-	OWN(SECTION_ACCOUNT, "token", 0, set_token, NULL),
+	OWN(SECTION_ACCOUNT, "token", 0, token_set, NULL),
 };
 
 _Static_assert(ARRAY_LEN(keys) <= 64, "config.c keeps the keys it has seen in 64 bits");
@@ -394,7 +394,7 @@ void key_names(enum section_kind section, char *out, size_t size)
 
 	out[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (keys[i].section != section || keys[i].set == set_token)
+		if (keys[i].section != section || keys[i].set == token_set)
 			continue;
 		len += (size_t)snprintf(out + len, size - len, "%s%s",
 					len ? ","

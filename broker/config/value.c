@@ -41,17 +41,18 @@ int value_money(const char *text, int64_t *ret, struct err *err)
 	size_t whole = strspn(text, "0123456789");
 	int64_t n, fraction = 0;
 	size_t places = 0;
-	int fine = digits_read(text, whole, &n) == 0;
+	int is_valid = digits_read(text, whole, &n) == 0;
 
-	if (fine && text[whole] == '.') {
+	if (is_valid && text[whole] == '.') {
 		places = strlen(text + whole + 1);
-		fine = places <= 6 && digits_read(text + whole + 1, places, &fraction) == 0;
-		for (size_t i = places; fine && i < 6; i++)
+		is_valid = places <= 6 && digits_read(text + whole + 1, places, &fraction) == 0;
+		for (size_t i = places; is_valid && i < 6; i++)
 			fraction *= 10;
 	} else if (text[whole]) {
-		fine = 0;
+		is_valid = 0;
 	}
-	if (!fine || __builtin_mul_overflow(n, 1000000, &n) || __builtin_add_overflow(n, fraction, &n))
+	if (!is_valid || __builtin_mul_overflow(n, 1000000, &n) ||
+	    __builtin_add_overflow(n, fraction, &n))
 		return err_set(err, ERR_INVALID,
 			       "'%s' is not an amount such as 12 or 12.50, with at"
 			       " most six decimals",
@@ -183,11 +184,11 @@ int value_path(const char *text, size_t size, char *ret, struct err *err)
 int value_word(const char *text, size_t size, char *ret, struct err *err)
 {
 	size_t len = strlen(text);
-	int fine = len > 0 && len < size;
+	int is_valid = len > 0 && len < size;
 
-	for (size_t i = 0; fine && i < len; i++)
-		fine = text[i] > ' ' && text[i] < 0x7f;
-	if (!fine)
+	for (size_t i = 0; is_valid && i < len; i++)
+		is_valid = text[i] > ' ' && text[i] < 0x7f;
+	if (!is_valid)
 		return err_set(err, ERR_INVALID,
 			       "'%s' is not 1 to %zu printable ASCII characters"
 			       " without spaces",

@@ -77,7 +77,7 @@ int accounts_check(const struct command_line *line)
 	struct ssl_ctx_st *tls = NULL;
 	struct err err = { 0 };
 	struct env env;
-	int code = EXIT_FINE;
+	int code = EXIT_OK;
 	int missing = 0;
 
 	env_system(&env);
@@ -89,12 +89,12 @@ int accounts_check(const struct command_line *line)
 		else
 			missing = tokens_fill(config);
 	}
-	if (code == EXIT_FINE && config->tls_certificate[0] &&
+	if (code == EXIT_OK && config->tls_certificate[0] &&
 	    tls_load(config->tls_certificate, config->tls_key, &tls, &err) < 0)
 		code = command_line_fail(&err, EXIT_USAGE);
-	if (code == EXIT_FINE && accounts_open(accounts, config, &env, &err) < 0)
+	if (code == EXIT_OK && accounts_open(accounts, config, &env, &err) < 0)
 		code = command_line_fail(&err, EXIT_PROVIDER);
-	if (code == EXIT_FINE) {
+	if (code == EXIT_OK) {
 		printf("%s is valid: %zu account%s, %zu provider%s\n", line->config,
 		       accounts->count, accounts->count == 1 ? "" : "s", accounts->provider_count,
 		       accounts->provider_count == 1 ? "" : "s");
@@ -119,7 +119,7 @@ int accounts_dump_config(const struct command_line *line)
 		return command_line_fail(&err, EXIT_USAGE);
 	config_dump(config, stdout);
 	config_free(config);
-	return fflush(stdout) == 0 ? EXIT_FINE : EXIT_RUNTIME;
+	return fflush(stdout) == 0 ? EXIT_OK : EXIT_RUNTIME;
 }
 
 int accounts_dump(const struct command_line *line)
@@ -128,7 +128,7 @@ int accounts_dump(const struct command_line *line)
 	struct provider *provider = xcalloc(1, sizeof(*provider));
 	struct config *config = NULL;
 	struct err err = { 0 };
-	int code = EXIT_FINE;
+	int code = EXIT_OK;
 
 	/* Without a configuration file, use the installed providers. */
 	if (access(line->config, F_OK) == 0) {
@@ -137,9 +137,9 @@ int accounts_dump(const struct command_line *line)
 		else
 			dir = config->providers;
 	}
-	if (code == EXIT_FINE && provider_load(dir, line->provider, provider, &err) < 0)
+	if (code == EXIT_OK && provider_load(dir, line->provider, provider, &err) < 0)
 		code = command_line_fail(&err, EXIT_PROVIDER);
-	if (code == EXIT_FINE)
+	if (code == EXIT_OK)
 		provider_dump(provider, stdout);
 	config_free(config);
 	free(provider);

@@ -43,7 +43,7 @@ void command_line_help(FILE *out)
 /* Without "token" there are no operands. */
 static int run_read(int argc, char **argv, struct command_line *c, struct err *err)
 {
-	int mode = c->mode;
+	int mode = (int)c->mode;
 	const struct argv_option options[] = {
 		{ "config", ARGV_VALUE, .value = &c->config },
 		{ "check-config", ARGV_FLAG, .seen = &mode, .mark = DO_CHECK },

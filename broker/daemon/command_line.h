@@ -8,7 +8,7 @@
 
 /* Exit codes; documented in lessord(8), so never renumbered. */
 enum exit_code {
-	EXIT_FINE = 0,
+	EXIT_OK = 0,
 	EXIT_RUNTIME = 1,  /* a failure while running */
 	EXIT_USAGE = 2,	   /* the command line or the configuration is invalid */
 	EXIT_PROVIDER = 3, /* a provider or its options were rejected */

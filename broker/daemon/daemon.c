@@ -208,7 +208,7 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 				" manager");
 }
 
-static int start_watchdog(struct daemon *d, struct err *err)
+static int watchdog_start(struct daemon *d, struct err *err)
 {
 	struct timeval every;
 
@@ -226,7 +226,7 @@ static int start_watchdog(struct daemon *d, struct err *err)
 /* ---- start ---------------------------------------------------------------------------- */
 
 /* NULL: continue without run history. */
-static struct store *open_runs(struct daemon *d, struct store *leases)
+static struct store *runs_store_open(struct daemon *d, struct store *leases)
 {
 	char path[STORE_RUNS_PATH_SIZE];
 	struct store *runs = NULL;
@@ -245,7 +245,7 @@ static struct store *open_runs(struct daemon *d, struct store *leases)
 	return runs;
 }
 
-static int start_store(struct daemon *d, struct store **ret, struct err *err)
+static int store_start(struct daemon *d, struct store **ret, struct err *err)
 {
 	int usable;
 
@@ -261,14 +261,14 @@ static int start_store(struct daemon *d, struct store **ret, struct err *err)
 			d->config->path);
 		return EXIT_NO_TOKEN;
 	}
-	return EXIT_FINE;
+	return EXIT_OK;
 }
 
 /*
  * An unusable run history file does not stop the daemon, because leases matter more
  * (runs/runs.h): the reason is logged, and the routes respond with 503.
  */
-static int start_runs(struct daemon *d, struct store *store, struct err *err)
+static int runs_thread_start(struct daemon *d, struct store *store, struct err *err)
 {
 	const struct config *c = d->config;
 	struct runs_config rc = {
@@ -296,7 +296,7 @@ static int start_runs(struct daemon *d, struct store *store, struct err *err)
 }
 
 /* Takes ownership of `store`, also on failure. */
-static int start_engine(struct daemon *d, struct store *store, struct err *err)
+static int engine_thread_start(struct daemon *d, struct store *store, struct err *err)
 {
 	const struct config *c = d->config;
 	struct engine_config ec = {
@@ -322,7 +322,7 @@ static int start_engine(struct daemon *d, struct store *store, struct err *err)
 	return engine_new(&ec, &d->engine, err);
 }
 
-static int start_base(struct daemon *d, struct err *err)
+static int base_start(struct daemon *d, struct err *err)
 {
 	struct event_config *ec = event_config_new();
 
@@ -340,7 +340,7 @@ static int start_base(struct daemon *d, struct err *err)
 	return 0;
 }
 
-static int start_api(struct daemon *d, struct err *err)
+static int api_start(struct daemon *d, struct err *err)
 {
 	auto_free struct api_config *config = xcalloc(1, sizeof(*config));
 	const struct api_parts parts = {
@@ -358,7 +358,7 @@ static int start_api(struct daemon *d, struct err *err)
 	return api_new(&parts, config, &d->api, err);
 }
 
-static int start_server(struct daemon *d, struct err *err)
+static int server_start(struct daemon *d, struct err *err)
 {
 	static const struct http_callbacks callbacks = {
 		.on_request = api_handle,
@@ -393,30 +393,30 @@ static int daemon_start(struct daemon *d, struct err *err)
 		return EXIT_RUNTIME;
 	env_system(&d->env);
 	crash_points_setup(&d->env);
-	code = start_store(d, &store, err);
-	if (code == EXIT_FINE && http_client_new(&client, &d->env, &d->client, err) < 0)
+	code = store_start(d, &store, err);
+	if (code == EXIT_OK && http_client_new(&client, &d->env, &d->client, err) < 0)
 		code = EXIT_RUNTIME;
-	if (code == EXIT_FINE && accounts_open(&d->accounts, d->config, &d->env, err) < 0)
+	if (code == EXIT_OK && accounts_open(&d->accounts, d->config, &d->env, err) < 0)
 		code = EXIT_PROVIDER;
 	config_forget_tokens(d->config);
-	if (code == EXIT_FINE && store_open_reader(d->config->store, &d->reader, err) < 0)
+	if (code == EXIT_OK && store_open_reader(d->config->store, &d->reader, err) < 0)
 		code = EXIT_STORE;
-	if (code != EXIT_FINE) {
+	if (code != EXIT_OK) {
 		store_close(store);
 		return code;
 	}
-	runs = open_runs(d, store);
-	if (start_engine(d, store, err) < 0) {
+	runs = runs_store_open(d, store);
+	if (engine_thread_start(d, store, err) < 0) {
 		store_close(runs);
 		return EXIT_RUNTIME;
 	}
-	if (start_runs(d, runs, err) < 0)
+	if (runs_thread_start(d, runs, err) < 0)
 		return EXIT_RUNTIME;
-	if (start_base(d, err) < 0 || start_api(d, err) < 0 || start_watchdog(d, err) < 0)
+	if (base_start(d, err) < 0 || api_start(d, err) < 0 || watchdog_start(d, err) < 0)
 		return EXIT_RUNTIME;
-	if (start_server(d, err) < 0)
+	if (server_start(d, err) < 0)
 		return EXIT_USAGE;
-	return EXIT_FINE;
+	return EXIT_OK;
 }
 
 /* Also after a start that failed. */
@@ -474,7 +474,7 @@ int daemon_run(const struct command_line *line)
 	}
 	log_setup(2, d->config->log_format, d->config->log_level);
 	code = daemon_start(d, &err);
-	if (code == EXIT_FINE) {
+	if (code == EXIT_OK) {
 		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION }, { "store", d->config->store }),
 			   "ready");
 		notify_send("READY=1\nSTATUS=serving");

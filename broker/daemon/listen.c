@@ -34,7 +34,7 @@ static int socket_group(const struct config *c, gid_t *ret, struct err *err)
 }
 
 /* Atomically: the file never exists without its content. */
-static int write_port(const char *path, uint16_t port, struct err *err)
+static int port_write(const char *path, uint16_t port, struct err *err)
 {
 	auto_free char *temporary = xasprintf("%s.new", path);
 	FILE *f = fopen(temporary, "we");
@@ -132,6 +132,6 @@ int daemon_listen(struct daemon *d, struct err *err)
 	for (int i = 0; i < d->listener_count && !first_port; i++)
 		first_port = http_listener_port(d->listeners[i]);
 	if (d->command_line->port_file)
-		return write_port(d->command_line->port_file, first_port, err);
+		return port_write(d->command_line->port_file, first_port, err);
 	return 0;
 }

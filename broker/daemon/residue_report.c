@@ -35,7 +35,7 @@ static const char *text_or_dash(const char *text)
 }
 
 /* What may still exist, by id or, if that is unknown, by name. */
-static void add_residue(struct buf *b, const struct ledger *ledger)
+static void residue_add(struct buf *b, const struct ledger *ledger)
 {
 	const char *between = "";
 
@@ -52,7 +52,7 @@ static void add_residue(struct buf *b, const struct ledger *ledger)
 		buf_adds(b, "-");
 }
 
-static int add_lease(void *arg, const struct lease *l)
+static int lease_add(void *arg, const struct lease *l)
 {
 	struct residue_report *r = arg;
 	struct ledger ledger;
@@ -70,14 +70,14 @@ static int add_lease(void *arg, const struct lease *l)
 	if (!lease_is_live(l))
 		buf_addf(&r->text, ", %s", lease_cleanup_name(l->cleanup));
 	buf_adds(&r->text, "  ");
-	add_residue(&r->text, &ledger);
+	residue_add(&r->text, &ledger);
 	buf_adds(&r->text, l->retained ? "  retained\n" : "  -\n");
 	ledger_fini(&ledger);
 	r->count++;
 	return 0;
 }
 
-static int read_each(struct residue_report *r, int cleanup)
+static int cleanup_read(struct residue_report *r, int cleanup)
 {
 	struct store_list list = {
 		.scope = { .all = 1 },
@@ -88,7 +88,7 @@ static int read_each(struct residue_report *r, int cleanup)
 
 	do {
 		r->in_page = 0;
-		if (store_lease_each(r->store, &list, add_lease, r, &r->err) < 0 || r->failed)
+		if (store_lease_each(r->store, &list, lease_add, r, &r->err) < 0 || r->failed)
 			return -1;
 		list.before_n = r->last_n;
 	} while (r->in_page == PAGE);
@@ -96,10 +96,10 @@ static int read_each(struct residue_report *r, int cleanup)
 }
 
 /* Each state by its own index, and all in one snapshot. */
-static int read_all(struct residue_report *r)
+static int all_read(struct residue_report *r)
 {
 	for (int cleanup = CLEANUP_NONE; cleanup < CLEANUP_DONE; cleanup++) {
-		if (read_each(r, cleanup) < 0)
+		if (cleanup_read(r, cleanup) < 0)
 			return -1;
 	}
 	return r->text.overflow ? err_set(&r->err, ERR_IO, "the list is too long") : 0;
@@ -117,13 +117,13 @@ static int store_read_once(const char *path, struct residue_report *r)
 	}
 	if (rc < 0)
 		return r->err.kind == ERR_BUSY ? 1 : -1;
-	rc = read_all(r);
+	rc = all_read(r);
 	holds = store_view_holds(r->store);
 	store_close(r->store);
 	return holds ? rc : 1;
 }
 
-static int read_store(const char *path, struct residue_report *r)
+static int store_read(const char *path, struct residue_report *r)
 {
 	struct stat st;
 
@@ -152,13 +152,13 @@ int residue_report_print(const struct command_line *line)
 	if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &r.err) < 0)
 		return command_line_fail(&r.err, EXIT_USAGE);
 	buf_init(&r.text, TEXT_MAX);
-	if (read_store(config->store, &r) < 0) {
+	if (store_read(config->store, &r) < 0) {
 		code = command_line_fail(&r.err, EXIT_STORE);
 	} else {
 		fputs(buf_str(&r.text), stdout);
 		printf("%" PRId64 " lease%s with resources left at a provider\n", r.count,
 		       r.count == 1 ? "" : "s");
-		code = r.count ? EXIT_OWED : EXIT_FINE;
+		code = r.count ? EXIT_OWED : EXIT_OK;
 		if (fflush(stdout) != 0)
 			code = EXIT_RUNTIME;
 	}

@@ -18,7 +18,7 @@
 #include "util/alloc.h"
 #include "util/duration.h"
 
-static int open_store(const struct command_line *o, const struct env *env, struct store **ret)
+static int token_store_open(const struct command_line *o, const struct env *env, struct store **ret)
 {
 	struct config *config = NULL;
 	struct err err = { 0 };
@@ -39,11 +39,11 @@ static int open_store(const struct command_line *o, const struct env *env, struc
 	umask(077);
 	if (file_owner_become(path, &err) < 0 || store_open_tool(path, env, ret, &err) < 0)
 		return command_line_fail(&err, EXIT_STORE);
-	return EXIT_FINE;
+	return EXIT_OK;
 }
 
-static int in_transaction(struct store *store, int (*work)(struct store *, void *, struct err *),
-			  void *arg, struct err *err)
+static int transaction_run(struct store *store, int (*work)(struct store *, void *, struct err *),
+			   void *arg, struct err *err)
 {
 	if (store_begin(store, err) < 0)
 		return -1;
@@ -56,7 +56,7 @@ static int in_transaction(struct store *store, int (*work)(struct store *, void 
 
 /* ---- add ------------------------------------------------------------------------------- */
 
-static int work_add(struct store *store, void *arg, struct err *err)
+static int add_work(struct store *store, void *arg, struct err *err)
 {
 	return store_token_add(store, arg, err);
 }
@@ -82,7 +82,7 @@ static int token_add(struct store *store, const struct command_line *o, const st
 	}
 	if (token_make(env, o->owner, o->org ? o->org : "default", role, expires, text, &token, &err) < 0)
 		return command_line_fail(&err, EXIT_USAGE);
-	if (in_transaction(store, work_add, &token, &err) < 0) {
+	if (transaction_run(store, add_work, &token, &err) < 0) {
 		explicit_bzero(text, sizeof(text));
 		return command_line_fail(&err, EXIT_STORE);
 	}
@@ -97,7 +97,7 @@ static int token_add(struct store *store, const struct command_line *o, const st
 	}
 	fprintf(stderr, "Token %s of %s (%s). It will not be shown again.\n", token.id, token.owner,
 		token_role_name(token.role));
-	return EXIT_FINE;
+	return EXIT_OK;
 }
 
 /* ---- list -------------------------------------------------------------------------------- */
@@ -113,7 +113,7 @@ static const char *time_text(int64_t ms, char out[32])
 	return out;
 }
 
-static void print_token(void *arg, const struct token *t)
+static void token_print(void *arg, const struct token *t)
 {
 	int64_t now = *(const int64_t *)arg;
 	const char *state = "valid";
@@ -135,9 +135,9 @@ static int token_list(struct store *store, const struct env *env)
 
 	printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s\n", "ID", "STATE", "ROLE", "CREATED", "EXPIRES",
 	       "OWNER");
-	if (store_token_each(store, print_token, &now, &err) < 0)
+	if (store_token_each(store, token_print, &now, &err) < 0)
 		return command_line_fail(&err, EXIT_STORE);
-	return EXIT_FINE;
+	return EXIT_OK;
 }
 
 /* ---- revoke ------------------------------------------------------------------------------ */
@@ -148,7 +148,7 @@ struct revoke {
 	int found;
 };
 
-static int work_revoke(struct store *store, void *arg, struct err *err)
+static int revoke_work(struct store *store, void *arg, struct err *err)
 {
 	struct revoke *r = arg;
 	int result = store_token_revoke(store, r->id, r->now, err);
@@ -162,7 +162,7 @@ static int token_revoke(struct store *store, const struct command_line *o, const
 	struct revoke r = { .id = o->id, .now = env_wall_ms(env) };
 	struct err err = { 0 };
 
-	if (in_transaction(store, work_revoke, &r, &err) < 0)
+	if (transaction_run(store, revoke_work, &r, &err) < 0)
 		return command_line_fail(&err, EXIT_STORE);
 	if (!r.found) {
 		fprintf(stderr, "lessord: there is no valid token with this id; see lessord token"
@@ -170,7 +170,7 @@ static int token_revoke(struct store *store, const struct command_line *o, const
 		return EXIT_USAGE;
 	}
 	fprintf(stderr, "Token %s is revoked.\n", o->id);
-	return EXIT_FINE;
+	return EXIT_OK;
 }
 
 int tokens_command(const struct command_line *o)
@@ -180,8 +180,8 @@ int tokens_command(const struct command_line *o)
 	int code;
 
 	env_system(&env);
-	code = open_store(o, &env, &store);
-	if (code != EXIT_FINE)
+	code = token_store_open(o, &env, &store);
+	if (code != EXIT_OK)
 		return code;
 	if (o->mode == DO_TOKEN_ADD)
 		code = token_add(store, o, &env);
@@ -200,7 +200,7 @@ struct usable {
 	int count;
 };
 
-static void count_usable(void *arg, const struct token *t)
+static void usable_count(void *arg, const struct token *t)
 {
 	struct usable *u = arg;
 
@@ -211,7 +211,7 @@ int tokens_usable(struct store *store, int64_t now_ms, struct err *err)
 {
 	struct usable u = { .now = now_ms };
 
-	if (store_token_each(store, count_usable, &u, err) < 0)
+	if (store_token_each(store, usable_count, &u, err) < 0)
 		return -1;
 	return u.count > 0;
 }

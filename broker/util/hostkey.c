@@ -18,29 +18,29 @@ struct wire {
 	size_t len;
 };
 
-static void put_raw(struct wire *w, const void *data, size_t len)
+static void raw_put(struct wire *w, const void *data, size_t len)
 {
 	memcpy(w->bytes + w->len, data, len);
 	w->len += len;
 }
 
-static void put_number(struct wire *w, uint32_t value)
+static void number_put(struct wire *w, uint32_t value)
 {
 	const unsigned char bytes[] = { (unsigned char)(value >> 24), (unsigned char)(value >> 16),
 					(unsigned char)(value >> 8), (unsigned char)value };
 
-	put_raw(w, bytes, sizeof(bytes));
+	raw_put(w, bytes, sizeof(bytes));
 }
 
 /* RFC 4251: the length and the bytes. */
-static void put_string(struct wire *w, const void *data, size_t len)
+static void string_put(struct wire *w, const void *data, size_t len)
 {
-	put_number(w, (uint32_t)len);
-	put_raw(w, data, len);
+	number_put(w, (uint32_t)len);
+	raw_put(w, data, len);
 }
 
 /* The private section of OpenSSH's PROTOCOL.key: the key pair again, and padding. */
-static void put_private(struct wire *w, const unsigned char seed[RAW],
+static void private_put(struct wire *w, const unsigned char seed[RAW],
 			const unsigned char public[RAW], uint32_t check)
 {
 	struct wire section = { .len = 0 };
@@ -48,20 +48,20 @@ static void put_private(struct wire *w, const unsigned char seed[RAW],
 
 	memcpy(both, seed, RAW);
 	memcpy(both + RAW, public, RAW);
-	put_number(&section, check);
-	put_number(&section, check);
-	put_string(&section, type, strlen(type));
-	put_string(&section, public, RAW);
-	put_string(&section, both, sizeof(both));
-	put_string(&section, "", 0);
+	number_put(&section, check);
+	number_put(&section, check);
+	string_put(&section, type, strlen(type));
+	string_put(&section, public, RAW);
+	string_put(&section, both, sizeof(both));
+	string_put(&section, "", 0);
 	for (unsigned char pad = 1; section.len % BLOCK; pad++)
-		put_raw(&section, &pad, 1);
-	put_string(w, section.bytes, section.len);
+		raw_put(&section, &pad, 1);
+	string_put(w, section.bytes, section.len);
 	hash_wipe(both, sizeof(both));
 	hash_wipe(&section, sizeof(section));
 }
 
-static void write_pem(const struct wire *w, char *out, size_t size)
+static void pem_write(const struct wire *w, char *out, size_t size)
 {
 	unsigned char text[448];
 	size_t len = (size_t)EVP_EncodeBlock(text, w->bytes, (int)w->len);
@@ -99,18 +99,18 @@ int hostkey_make(const struct env *env, struct hostkey *ret, struct err *err)
 		hash_wipe(seed, sizeof(seed));
 		return err_set(err, ERR_INTERNAL, "libcrypto cannot generate an Ed25519 key");
 	}
-	put_string(&blob, type, strlen(type));
-	put_string(&blob, public, sizeof(public));
+	string_put(&blob, type, strlen(type));
+	string_put(&blob, public, sizeof(public));
 	EVP_EncodeBlock(text, blob.bytes, (int)blob.len);
 	snprintf(ret->public_line, sizeof(ret->public_line), "%s %s", type, (const char *)text);
-	put_raw(&key, magic, sizeof(magic));
-	put_string(&key, "none", 4);
-	put_string(&key, "none", 4);
-	put_string(&key, "", 0);
-	put_number(&key, 1);
-	put_string(&key, blob.bytes, blob.len);
-	put_private(&key, seed, public, check);
-	write_pem(&key, ret->private_pem, sizeof(ret->private_pem));
+	raw_put(&key, magic, sizeof(magic));
+	string_put(&key, "none", 4);
+	string_put(&key, "none", 4);
+	string_put(&key, "", 0);
+	number_put(&key, 1);
+	string_put(&key, blob.bytes, blob.len);
+	private_put(&key, seed, public, check);
+	pem_write(&key, ret->private_pem, sizeof(ret->private_pem));
 	hash_wipe(seed, sizeof(seed));
 	hash_wipe(&key, sizeof(key));
 	return 0;

@@ -54,7 +54,7 @@ static inline int is_all_plain(const char *s, size_t len)
 	return !has_special(word_at(s + len - sizeof(x)));
 }
 
-static void add_special(struct buf *out, uint32_t c)
+static void special_add(struct buf *out, uint32_t c)
 {
 	static const char hex[] = "0123456789abcdef";
 	char text[6] = { '\\', 'u', '0', '0', hex[c >> 4 & 15], hex[c & 15] };
@@ -78,7 +78,7 @@ static void add_special(struct buf *out, uint32_t c)
 }
 
 /* Copies plain runs whole; replaces invalid UTF-8 with U+FFFD. */
-static void add_escaped(struct buf *out, const char *s, size_t len)
+static void escaped_add(struct buf *out, const char *s, size_t len)
 {
 	buf_addc(out, '"');
 	while (len) {
@@ -97,7 +97,7 @@ static void add_escaped(struct buf *out, const char *s, size_t len)
 		if (c == UTF8_BAD)
 			buf_add(out, "\xef\xbf\xbd", 3);
 		else if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
-			add_special(out, c);
+			special_add(out, c);
 		else
 			buf_add(out, s, run);
 		s += run;
@@ -107,7 +107,7 @@ static void add_escaped(struct buf *out, const char *s, size_t len)
 }
 
 /* `before` and `after` are a character or 0. */
-static void add_string(struct buf *out, char before, const char *s, char after)
+static void string_add(struct buf *out, char before, const char *s, char after)
 {
 	size_t len = strlen(s);
 	size_t all = (before != 0) + 1 + len + 1 + (after != 0);
@@ -116,7 +116,7 @@ static void add_string(struct buf *out, char before, const char *s, char after)
 	if (!is_all_plain(s, len)) {
 		if (before)
 			buf_addc(out, before);
-		add_escaped(out, s, len);
+		escaped_add(out, s, len);
 		if (after)
 			buf_addc(out, after);
 		return;
@@ -137,7 +137,7 @@ static void add_string(struct buf *out, char before, const char *s, char after)
 static void value_begin(struct jsonw *w, const char *key)
 {
 	if (key)
-		add_string(w->out, w->comma ? ',' : 0, key, ':');
+		string_add(w->out, w->comma ? ',' : 0, key, ':');
 	else if (w->comma)
 		buf_addc(w->out, ',');
 	w->comma = 1;
@@ -176,7 +176,7 @@ void jsonw_text(struct jsonw *w, const char *key, const char *value)
 		return;
 	}
 	value_begin(w, key);
-	add_string(w->out, 0, value, 0);
+	string_add(w->out, 0, value, 0);
 }
 
 void jsonw_text_if(struct jsonw *w, const char *key, const char *value)

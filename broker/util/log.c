@@ -239,7 +239,7 @@ static void out_add_quoted(struct out *o, const char *s, size_t max)
 	out_adds(o, "\"");
 }
 
-static void build_json(struct out *o, const char *when, enum log_level level, const char *text,
+static void json_build(struct out *o, const char *when, enum log_level level, const char *text,
 		       const struct log_field *f)
 {
 	out_adds(o, "{\"time\":\"");
@@ -267,7 +267,7 @@ static int is_bare(const char *s)
 			      "-_.:/@+,%")] == '\0';
 }
 
-static void build_human(struct out *o, const char *when, enum log_level level, const char *text,
+static void human_build(struct out *o, const char *when, enum log_level level, const char *text,
 			const struct log_field *f)
 {
 	out_adds(o, when);
@@ -318,9 +318,9 @@ static void line_build(struct out *o, enum log_level level, const char *text,
 	time_format((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, when);
 	o->len = 0;
 	if (out_format == LOG_JSON)
-		build_json(o, when, level, text, fields);
+		json_build(o, when, level, text, fields);
 	else
-		build_human(o, when, level, text, fields);
+		human_build(o, when, level, text, fields);
 }
 
 void log_write(enum log_level level, const struct log_field *fields, const char *fmt, ...)

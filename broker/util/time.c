@@ -29,7 +29,7 @@ static int64_t days_of_date(int year, int month, int day)
 	return (int64_t)era * 146097 + doe - 719468;
 }
 
-static char *put_digits(char *p, int value, int digits)
+static char *digits_put(char *p, int value, int digits)
 {
 	int i;
 
@@ -51,25 +51,25 @@ void time_format(int64_t ms, char out[TIME_TEXT_ROOM])
 		ms = TIME_MS_MAX;
 	date_of_days(ms / DAY_MS, &year, &month, &day);
 	rest = (int)(ms % DAY_MS);
-	p = put_digits(p, year, 4);
+	p = digits_put(p, year, 4);
 	*p++ = '-';
-	p = put_digits(p, month, 2);
+	p = digits_put(p, month, 2);
 	*p++ = '-';
-	p = put_digits(p, day, 2);
+	p = digits_put(p, day, 2);
 	*p++ = 'T';
-	p = put_digits(p, rest / 3600000, 2);
+	p = digits_put(p, rest / 3600000, 2);
 	*p++ = ':';
-	p = put_digits(p, rest / 60000 % 60, 2);
+	p = digits_put(p, rest / 60000 % 60, 2);
 	*p++ = ':';
-	p = put_digits(p, rest / 1000 % 60, 2);
+	p = digits_put(p, rest / 1000 % 60, 2);
 	*p++ = '.';
-	p = put_digits(p, rest % 1000, 3);
+	p = digits_put(p, rest % 1000, 3);
 	*p++ = 'Z';
 	*p = '\0';
 }
 
 /* Reads exactly `digits` digits at *p, followed by the character `after` (0: none). */
-static int get_digits(const char **p, int digits, char after, int *ret)
+static int digits_get(const char **p, int digits, char after, int *ret)
 {
 	int value = 0;
 
@@ -93,7 +93,7 @@ static int month_days(int year, int month)
 }
 
 /* Optionally ".123", then "Z" or "+01:00", then the end. */
-static int get_fraction_and_offset(const char *p, int *ret_ms, int *ret_minutes)
+static int fraction_and_offset_get(const char *p, int *ret_ms, int *ret_minutes)
 {
 	int ms = 0, scale = 100, sign, hours, minutes;
 
@@ -112,7 +112,7 @@ static int get_fraction_and_offset(const char *p, int *ret_ms, int *ret_minutes)
 	if (*p != '+' && *p != '-')
 		return -1;
 	sign = *p++ == '-' ? -1 : 1;
-	if (get_digits(&p, 2, ':', &hours) || get_digits(&p, 2, 0, &minutes) || *p || hours > 23 ||
+	if (digits_get(&p, 2, ':', &hours) || digits_get(&p, 2, 0, &minutes) || *p || hours > 23 ||
 	    minutes > 59)
 		return -1;
 	*ret_minutes = sign * (hours * 60 + minutes);
@@ -125,19 +125,19 @@ int time_parse(const char *text, int64_t *ret_ms)
 	const char *p = text;
 	int64_t ms;
 
-	if (get_digits(&p, 4, '-', &year) || get_digits(&p, 2, '-', &month) ||
-	    get_digits(&p, 2, 0, &day))
+	if (digits_get(&p, 4, '-', &year) || digits_get(&p, 2, '-', &month) ||
+	    digits_get(&p, 2, 0, &day))
 		return -1;
 	if (*p != 'T' && *p != 't')
 		return -1;
 	p++;
-	if (get_digits(&p, 2, ':', &hour) || get_digits(&p, 2, ':', &minute) ||
-	    get_digits(&p, 2, 0, &second))
+	if (digits_get(&p, 2, ':', &hour) || digits_get(&p, 2, ':', &minute) ||
+	    digits_get(&p, 2, 0, &second))
 		return -1;
 	if (year < 1969 || month < 1 || month > 12 || day < 1 || day > month_days(year, month) ||
 	    hour > 23 || minute > 59 || second > 60)
 		return -1;
-	if (get_fraction_and_offset(p, &milli, &offset))
+	if (fraction_and_offset_get(p, &milli, &offset))
 		return -1;
 	ms = days_of_date(year, month, day) * DAY_MS +
 	     ((hour * 60 + minute - offset) * INT64_C(60) + second) * 1000 + milli;
