@@ -126,7 +126,8 @@ static void what_it_may_not_say(void **state)
 	bad("{'hosts': [{" TYPES "}]}", "host 1: name is missing");
 	bad("{'hosts': [{" TYPES ", 'name': 'a1'}]}", "host 1 (a1): address is missing");
 	bad("{'hosts': [{" HOST "}]}", "host 1 (a1): types is missing");
-	bad("{'hosts': [{" HOST "," TYPES ", 'adress': 1}]}", "host 1 (a1): adress is not a key");
+	bad("{'hosts': [{" HOST "," TYPES ", 'adress': 1}]}",
+	    "host 1 (a1): adress is not a known key");
 	bad("{'hosts': [{" HOST "," TYPES ", 'port': '22'}]}", "port must be a number");
 	bad("{'hosts': [{" HOST "," TYPES ", 'port': 65536}]}", "port must be a number");
 	bad("{'hosts': [{" HOST "," TYPES ", 'drain': 1}]}", "drain must be true or false");
