@@ -145,9 +145,9 @@ static void what_it_may_not_say(void **state)
 	bad("{'hosts': [{" HOST "," TYPES "}, {'name': 'a1', 'address': '192.0.2.2'," TYPES "}]}",
 	    "host 2 (a1): name is used twice");
 	bad("{'hosts': [{" HOST "," TYPES "}, {'name': 'a2', 'address': '192.0.2.1'," TYPES "}]}",
-	    "host 2 (a2): address is another host's");
+	    "host 2 (a2): address is used by another host");
 	bad("{'hosts': [{'name': 'x', 'address': 'x.example.com', 'probe': 'ssh'," TYPES "}]}",
-	    "probe can look at a numeric address only");
+	    "probe requires a numeric address");
 	bad("{'hosts': [{" HOST "," TYPES ", 'probe': 'ping'}]}", "probe must be");
 	bad("{'hosts': [{" HOST "," TYPES ", 'reset': 'rm -rf /'}]}", "reset must be a list of words");
 	bad("{'hosts': [{" HOST "," TYPES ", 'reset': ['rm', '-rf']}]}",
