@@ -12,14 +12,14 @@
 #include "error.h"
 
 struct reply {
-	const struct rule *rule;	/* NULL: a success, 2xx */
-	uint32_t outcome;		/* LESSOR_HAPPENED, ... */
+	const struct rule *rule; /* NULL: a success, 2xx */
+	uint32_t outcome;	 /* LESSOR_HAPPENED, ... */
 	int status;
-	json_t *root;			/* the body if it is a JSON object, else NULL; owned */
-	const char *message;		/* the provider's message, for hints and the log only */
-	uint32_t error_class;		/* of a failure */
-	int64_t wait_ms;		/* of a failure: the minimum wait; 0: unknown */
-	int64_t age_ms;			/* of a shared response */
+	json_t *root;	      /* the body if it is a JSON object, else NULL; owned */
+	const char *message;  /* the provider's message, for hints and the log only */
+	uint32_t error_class; /* of a failure */
+	int64_t wait_ms;      /* of a failure: the minimum wait; 0: unknown */
+	int64_t age_ms;	      /* of a shared response */
 };
 
 void reply_clear(struct reply *reply);

@@ -33,9 +33,9 @@ enum on_get {
 };
 
 struct rule {
-	int status; /* 0: any 4xx with a definite outcome. The first matching rule counts */
-	const char *code;	/* NULL: any other code */
-	uint32_t error_class;	/* LESSOR_CLASS_ */
+	int status;	  /* 0: any 4xx with a definite outcome. The first matching rule counts */
+	const char *code; /* NULL: any other code */
+	uint32_t error_class; /* LESSOR_CLASS_ */
 	enum on_create on_create;
 	enum on_delete on_delete;
 	enum on_get on_get;

@@ -17,8 +17,8 @@ typedef int lookup_visit_fn(void *arg, const struct thing *thing);
  * listing is complete, or -1 with the step's verdict. After -1, the visited resources exist
  * but nothing is known about others.
  */
-int lookup_pages(struct lessor_call *call, uint32_t kind, const char *query,
-		 lookup_visit_fn *visit, void *arg, int *ret_verdict);
+int lookup_pages(struct lessor_call *call, uint32_t kind, const char *query, lookup_visit_fn *visit,
+		 void *arg, int *ret_verdict);
 
 /*
  * Is the resource with this id in a listing by the row's name or by its lease's labels? 1, 0,

@@ -13,8 +13,8 @@
 #include <jansson.h>
 #include <lessor/provider.h>
 
-#define ID_ROOM 24		/* a positive 64-bit number in decimal */
-#define THING_LABELS_MAX 12	/* only the broker's own labels, "lessor-...", are stored */
+#define ID_ROOM 24	    /* a positive 64-bit number in decimal */
+#define THING_LABELS_MAX 12 /* only the broker's own labels, "lessor-...", are stored */
 
 /* What servers and keys have in common. */
 struct thing {
@@ -63,9 +63,9 @@ struct action {
 };
 
 struct list_page {
-	const json_t *items;	/* an array */
-	int64_t next;		/* 0: this is the last page */
-	int64_t total;		/* -1: unknown */
+	const json_t *items; /* an array */
+	int64_t next;	     /* 0: this is the last page */
+	int64_t total;	     /* -1: unknown */
 };
 
 int parse_id(const json_t *json, char ret[ID_ROOM]);
@@ -81,7 +81,7 @@ int64_t parse_time_ms(const char *text);
 /* "0.0072000000000000" is 7200; -1 if invalid. */
 int64_t parse_micros(const char *text);
 
-const char *thing_label(const struct thing *thing, const char *key);	/* NULL: none */
+const char *thing_label(const struct thing *thing, const char *key); /* NULL: none */
 /* *ret borrows everything from `thing`. */
 void thing_observe(const struct thing *thing, struct lessor_observed *ret);
 /* Does the action refer to exactly this server? Also 1 if it lists no resources. */

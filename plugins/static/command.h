@@ -14,7 +14,7 @@
 #define COMMAND_BYTES_MAX 4096
 
 struct command {
-	size_t count;	/* 0: none */
+	size_t count; /* 0: none */
 	size_t len;
 	char *text; /* the words, each terminated by NUL; owned */
 };

@@ -6,10 +6,10 @@
 #include <sys/socket.h>
 
 struct supervision {
-	int job_fd;		/* open for appending, and locked */
-	int input_fd;		/* -1: none */
-	int64_t header_len;	/* of job_fd, before the supervisor writes its own line */
-	char *const *argv;	/* NULL: a probe of `to` */
+	int job_fd;	    /* open for appending, and locked */
+	int input_fd;	    /* -1: none */
+	int64_t header_len; /* of job_fd, before the supervisor writes its own line */
+	char *const *argv;  /* NULL: a probe of `to` */
 	char *const *envp;
 	struct sockaddr_storage to;
 	socklen_t to_len;

@@ -18,7 +18,7 @@ struct admin {
 	struct query query;
 	json_t *body;			/* NULL: none, or no JSON */
 	struct buf out;
-	int lines;			/* the response is one JSON object per line */
+	int lines; /* the response is one JSON object per line */
 };
 
 static void write_thing(struct admin *a, const struct thing *thing)

@@ -15,7 +15,7 @@ struct call {
 	int64_t now_ms;
 	const struct cloud_request *request;
 	struct cloud_response *response;
-	uint64_t number;		/* of the request */
+	uint64_t number; /* of the request */
 	enum op op;
 	call_fn *handler;
 	struct query query;
@@ -28,10 +28,10 @@ struct call {
 	const struct server_type *type;
 	const struct location *location;
 	struct plan plan;
-	struct buf out;			/* becomes the body */
-	int effect;			/* it changed something */
-	int gateway;			/* the response is a gateway's, without the API's headers */
-	int rate_said;			/* the RateLimit headers are written */
+	struct buf out; /* becomes the body */
+	int effect;	/* it changed something */
+	int gateway;	/* the response is a gateway's, without the API's headers */
+	int rate_said;	/* the RateLimit headers are written */
 };
 
 /* route.c: parses the request, finds op and handler, and determines its subject. */
@@ -46,7 +46,7 @@ struct thing *call_need(struct call *call, enum cloud_kind kind, const char *wha
 
 /* Replies; each replaces the one before. `details` is JSON; NULL: null. */
 void reply_error(struct call *call, int status, const char *code, const char *message,
-	const char *details);
+		 const char *details);
 void reply_field(struct call *call, const char *field, const char *message);
 void reply_text(struct call *call, const char *message); /* 422 invalid_input without fields */
 void reply_not_found(struct call *call, const char *what);
@@ -59,7 +59,7 @@ struct page {
 	size_t total, from, until; /* shows from <= i < until */
 };
 int page_begin(struct call *call, size_t total, struct page *ret); /* -1: replied 422 */
-void page_end(struct call *call, const struct page *page);	/* writes the member "meta" */
+void page_end(struct call *call, const struct page *page);	   /* writes the member "meta" */
 /* Replies with the objects of a kind, filtered by name, selector, status, fingerprint, ip. */
 typedef void call_write_fn(struct call *call, const struct thing *thing);
 void reply_list(struct call *call, enum cloud_kind kind, const char *member, call_write_fn *write);
@@ -116,7 +116,7 @@ void datacenter_refuse(struct call *call);
 void empty_list(struct call *call);
 
 /* answer.c, transport.c: faults. */
-void answer_fault(struct call *call, const struct plan_item *item);	/* an ANSWER fault */
+void answer_fault(struct call *call, const struct plan_item *item); /* an ANSWER fault */
 void answer_wire(struct call *call); /* WIRE faults, for a finished response */
 /* lie.c: BODY faults, applied to the text of the response. */
 void lie_about(struct call *call);

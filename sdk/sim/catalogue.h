@@ -26,10 +26,10 @@ struct server_type {
 	int id;
 	const char *name, *category;
 	int cores, memory_gb, disk_gb;
-	int month_cents;	/* net, without IPv4, in Europe */
+	int month_cents; /* net, without IPv4, in Europe */
 	enum arch arch;
 	int dedicated;
-	unsigned where;		/* bit i: offered in location i of the table */
+	unsigned where; /* bit i: offered in location i of the table */
 };
 
 struct image {
@@ -49,11 +49,11 @@ enum {
 };
 
 struct catalogue {
-	unsigned char *stock;		/* flags, [type][location] */
-	unsigned disabled;		/* bit i: location i is disabled */
-	char **types;			/* JSON of each type; owned; rendered on demand */
-	char *locations[LOCATION_COUNT];	/* JSON; owned */
-	char **images;			/* JSON; owned */
+	unsigned char *stock;		 /* flags, [type][location] */
+	unsigned disabled;		 /* bit i: location i is disabled */
+	char **types;			 /* JSON of each type; owned; rendered on demand */
+	char *locations[LOCATION_COUNT]; /* JSON; owned */
+	char **images;			 /* JSON; owned */
 };
 
 void catalogue_init(struct catalogue *cat);
@@ -74,7 +74,7 @@ const struct location *catalogue_find_location(const json_t *ref);
 const struct image *catalogue_find_image(const json_t *ref, enum arch arch);
 
 unsigned catalogue_stock(const struct catalogue *cat, const struct server_type *type,
-	const struct location *location);
+			 const struct location *location);
 /* Is it no longer listed? */
 int catalogue_is_withdrawn(const struct catalogue *cat, const struct server_type *type);
 /*
@@ -95,5 +95,5 @@ void catalogue_write_pricing(struct buf *out);
 int64_t catalogue_hour_price(const struct server_type *type, const struct location *location);
 int64_t catalogue_month_price(const struct server_type *type, const struct location *location);
 enum { IPV4_HOUR_PRICE = 800, IPV4_MONTH_PRICE = 500000 };
-int64_t catalogue_traffic(const struct location *location);	/* included, in bytes */
+int64_t catalogue_traffic(const struct location *location); /* included, in bytes */
 const char *arch_name(enum arch arch);

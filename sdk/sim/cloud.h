@@ -25,11 +25,11 @@ struct cloud;
 
 /* Results are copies, or borrowed until the next call. */
 enum cloud_kind { CLOUD_SERVER, CLOUD_KEY, CLOUD_IP, CLOUD_KIND_COUNT };
-const char *cloud_kind_name(enum cloud_kind kind);	/* "server", "ssh_key", "primary_ip" */
+const char *cloud_kind_name(enum cloud_kind kind); /* "server", "ssh_key", "primary_ip" */
 
 /* One event. Strings are borrowed and valid during the callback. */
 struct cloud_event {
-	uint64_t seq;		/* from 1, without gaps */
+	uint64_t seq; /* from 1, without gaps */
 	int64_t at_ms;
 	/*
 	 * "created", "delete_requested", "deleted", "status", "renamed", "relabelled",
@@ -40,10 +40,10 @@ struct cloud_event {
 	enum cloud_kind kind;
 	int64_t id;
 	const char *name;
-	const char *lease;	/* the value of the lease label at creation; "" if none */
-	const char *who;	/* "t1" (a token), "human", "cloud" */
-	uint64_t request;	/* the number of the request that caused it; 0 if none */
-	const char *text;	/* the new status, name, "on" or "off"; otherwise "" */
+	const char *lease; /* the value of the lease label at creation; "" if none */
+	const char *who;   /* "t1" (a token), "human", "cloud" */
+	uint64_t request;  /* the number of the request that caused it; 0 if none */
+	const char *text;  /* the new status, name, "on" or "off"; otherwise "" */
 };
 
 typedef void cloud_event_fn(void *arg, const struct cloud_event *event);
@@ -51,13 +51,13 @@ typedef void cloud_event_fn(void *arg, const struct cloud_event *event);
 struct cloud_config {
 	uint64_t seed;
 	/* Durations in the life of a server, in milliseconds of the cloud's clock. */
-	int64_t create_ms;	/* create_server is running */
-	int64_t off_ms;		/* then the server is `off` */
-	int64_t boot_ms;	/* then start_server is running */
-	int64_t lag_ms;		/* delay until the status becomes `running` */
-	int64_t delete_ms;	/* delete_server is running */
-	int64_t ip_delete_ms;	/* how long an auto_delete primary IP outlives its server */
-	int64_t power_ms;	/* poweroff, reboot, ... are running */
+	int64_t create_ms;    /* create_server is running */
+	int64_t off_ms;	      /* then the server is `off` */
+	int64_t boot_ms;      /* then start_server is running */
+	int64_t lag_ms;	      /* delay until the status becomes `running` */
+	int64_t delete_ms;    /* delete_server is running */
+	int64_t ip_delete_ms; /* how long an auto_delete primary IP outlives its server */
+	int64_t power_ms;     /* poweroff, reboot, ... are running */
 	/* Quotas of a project; requests beyond them get 403. */
 	int64_t max_servers, max_dedicated_cores, max_primary_ips, max_keys;
 	int rate_on;	       /* refuse with 429 if the bucket is empty */
@@ -87,8 +87,8 @@ void cloud_config_init(struct cloud_config *config);
 /* Sets one number by name ("boot_ms"), as in /_sim/config and scenarios. */
 int cloud_config_set(struct cloud_config *config, const char *name, int64_t value, struct err *err);
 
-struct cloud *cloud_new(const struct cloud_config *config);	/* copies */
-void cloud_free(struct cloud *cloud);	/* takes NULL */
+struct cloud *cloud_new(const struct cloud_config *config); /* copies */
+void cloud_free(struct cloud *cloud);			    /* takes NULL */
 
 /*
  * Adds a token. If none was added, every token opens project 0. Tests use project 0; the
@@ -101,12 +101,12 @@ int cloud_load(struct cloud *cloud, int64_t now_ms, const char *json, size_t len
 
 struct cloud_request {
 	const char *method;
-	const char *target;		/* "/v1/servers?name=a", or "/_sim/..." */
-	const char *authorization;	/* the value of the header, or NULL */
+	const char *target;	   /* "/v1/servers?name=a", or "/_sim/..." */
+	const char *authorization; /* the value of the header, or NULL */
 	const char *body;
 	size_t body_len;
-	int reused;			/* not the first request on its connection */
-	int remote;			/* the peer is on another machine: refuse /_sim/ */
+	int reused; /* not the first request on its connection */
+	int remote; /* the peer is on another machine: refuse /_sim/ */
 };
 
 struct cloud_header {
@@ -127,19 +127,19 @@ struct cloud_wire {
 	 * calls cloud_resume, even if the client has disconnected.
 	 */
 	uint64_t ticket;
-	int64_t hold_ms;	/* with a ticket: how long to wait; -1: until released */
-	int64_t delay_ms;	/* delay before the first byte */
-	int64_t head_cut;	/* >= 0: send only this many bytes of the head, then `end` */
-	int64_t body_cut;	/* >= 0: send only this many bytes of the body, then `end` */
-	enum cloud_end end;	/* CLOSE without a cut: after the whole response, unannounced */
-	int64_t declared;	/* >= 0: the value of Content-Length, whatever the body */
-	int chunked;		/* Transfer-Encoding: chunked instead of Content-Length */
-	int interim;		/* number of "HTTP/1.1 103" before the response; -1: endless */
-	size_t drip_bytes;	/* > 0: send this many bytes every drip_ms */
+	int64_t hold_ms;    /* with a ticket: how long to wait; -1: until released */
+	int64_t delay_ms;   /* delay before the first byte */
+	int64_t head_cut;   /* >= 0: send only this many bytes of the head, then `end` */
+	int64_t body_cut;   /* >= 0: send only this many bytes of the body, then `end` */
+	enum cloud_end end; /* CLOSE without a cut: after the whole response, unannounced */
+	int64_t declared;   /* >= 0: the value of Content-Length, whatever the body */
+	int chunked;	    /* Transfer-Encoding: chunked instead of Content-Length */
+	int interim;	    /* number of "HTTP/1.1 103" before the response; -1: endless */
+	size_t drip_bytes;  /* > 0: send this many bytes every drip_ms */
 	int64_t drip_ms;
 	int stray; /* send the whole response twice */
 	/* A process to signal before anything else is done with this response. */
-	int64_t signal_pid;	/* 0: none */
+	int64_t signal_pid; /* 0: none */
 	int signal_number;
 	int signal_late; /* instead after the response was passed to the kernel */
 };
@@ -154,16 +154,15 @@ struct cloud_response {
 };
 void cloud_response_init(struct cloud_response *response);
 void cloud_response_fini(struct cloud_response *response);
-void cloud_response_add_header(struct cloud_response *response, const char *name,
-	const char *value);
+void cloud_response_add_header(struct cloud_response *response, const char *name, const char *value);
 const char *cloud_response_header(const struct cloud_response *response, const char *name);
 
 /* Handles one request. The caller initialises `ret_response`. */
 void cloud_handle(struct cloud *cloud, int64_t now_ms, const struct cloud_request *request,
-	struct cloud_response *ret_response);
+		  struct cloud_response *ret_response);
 /* Executes the request of a ticket. -1: no such ticket. */
 int cloud_resume(struct cloud *cloud, int64_t now_ms, uint64_t ticket,
-	struct cloud_response *ret_response);
+		 struct cloud_response *ret_response);
 /* Advances the cloud to `now_ms`. cloud_handle also does this. */
 void cloud_advance(struct cloud *cloud, int64_t now_ms);
 /* The time of the next change; INT64_MAX: none. */
@@ -181,9 +180,9 @@ struct cloud_object {
 	const char *lease;
 	const char *who; /* its creator */
 	int64_t created_ms;
-	const char *status;	/* of a server; "" otherwise */
-	int64_t server;		/* of a primary IP; 0: unassigned */
-	int is_protected;	/* against deletion */
+	const char *status; /* of a server; "" otherwise */
+	int64_t server;	    /* of a primary IP; 0: unassigned */
+	int is_protected;   /* against deletion */
 	/* Currently hidden by a fault: from reads by id, from lists. */
 	int is_hidden, is_unlisted;
 };
@@ -192,22 +191,22 @@ struct cloud_object {
  * existed or is deleted. Strings are borrowed until the next call that is not const.
  */
 int cloud_object_find(const struct cloud *cloud, enum cloud_kind kind, int64_t id,
-	struct cloud_object *ret);
+		      struct cloud_object *ret);
 /* The value of one of its labels; NULL: no such label or object. Borrowed. */
 const char *cloud_object_label(const struct cloud *cloud, enum cloud_kind kind, int64_t id,
-	const char *key);
+			       const char *key);
 typedef void cloud_object_fn(void *arg, const struct cloud_object *object);
 void cloud_visit_objects(const struct cloud *cloud, cloud_object_fn *fn, void *arg);
 void cloud_visit_events(struct cloud *cloud, uint64_t after_seq, cloud_event_fn *fn, void *arg);
 /* The parameters of the machine behind a server; "" if absent. */
 struct cloud_machine {
 	const char *name;
-	const char *address;	/* IPv4 */
+	const char *address; /* IPv4 */
 	const char *user_data;
 	const char *keys; /* public keys from the create request, one per line */
 };
 /* Borrowed until the next call. -1: no such server, or config.machine_net is 0. */
 int cloud_machine_find(const struct cloud *cloud, int project, int64_t id,
-	struct cloud_machine *ret);
+		       struct cloud_machine *ret);
 /* The number of requests for an operation ("s.create"; NULL: all), of a lease (NULL: all). */
 uint64_t cloud_calls(const struct cloud *cloud, const char *op, const char *lease);

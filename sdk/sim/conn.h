@@ -23,7 +23,7 @@ struct conn_owner {
 
 /* Takes ownership of the descriptor; frees itself when either side closes the connection. */
 void conn_new(struct event_base *base, int fd, int remote, const struct conn_owner *owner);
-void conn_free_all(void);	/* at the end of the program */
+void conn_free_all(void); /* at the end of the program */
 
 /* Sends `response` and clears it. */
 void conn_answer(struct conn *conn, struct cloud_response *response);

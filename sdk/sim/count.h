@@ -19,9 +19,9 @@ void counts_free(struct counts *counts);
 
 /* Adds a record for a new object and returns its index. */
 size_t counts_open(struct counts *c, enum cloud_kind kind, int64_t id, const char *name,
-	const char *lease, int64_t at_ms);
+		   const char *lease, int64_t at_ms);
 void counts_price(struct counts *c, size_t record, const char *type, const char *location,
-	int64_t hour, int64_t month);
+		  int64_t hour, int64_t month);
 void counts_close(struct counts *c, size_t record, int64_t at_ms);
 void counts_reopen(struct counts *c, size_t record); /* it is not gone after all */
 /* The lease of an object, even a deleted one. "" if none; borrowed. */

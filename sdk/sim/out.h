@@ -9,15 +9,15 @@
 
 #include "util/buf.h"
 
-void out_begin(struct buf *b, char bracket);	/* '{' or '[' */
-void out_end(struct buf *b, char bracket);	/* '}' or ']' */
+void out_begin(struct buf *b, char bracket); /* '{' or '[' */
+void out_end(struct buf *b, char bracket);   /* '}' or ']' */
 void out_key(struct buf *b, const char *key);
-void out_str(struct buf *b, const char *s);	/* NULL: null */
+void out_str(struct buf *b, const char *s); /* NULL: null */
 void out_int(struct buf *b, int64_t n);
 void out_bool(struct buf *b, int yes);
 void out_null(struct buf *b);
-void out_raw(struct buf *b, const char *json);	/* a value that already is JSON */
-void out_time(struct buf *b, int64_t ms);	/* RFC 3339 in UTC, in quotes */
+void out_raw(struct buf *b, const char *json); /* a value that already is JSON */
+void out_time(struct buf *b, int64_t ms);      /* RFC 3339 in UTC, in quotes */
 
 /* "key": value */
 void out_key_str(struct buf *b, const char *key, const char *s);

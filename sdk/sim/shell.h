@@ -10,13 +10,13 @@
 struct shell;
 
 struct shell_config {
-	const char *listen;		/* "127.0.0.1:0" */
-	const char *admin_listen;	/* a second listener, which stays open; or NULL */
-	int virtual_clock;		/* time advances only with /_sim/advance */
-	int64_t speed;			/* simulated seconds per real one */
-	int64_t epoch_ms;		/* the initial time; 0: now */
-	int boxes;			/* the servers are real machines: box/boxes.h */
-	const char *box_user;		/* for boxes_new */
+	const char *listen;	  /* "127.0.0.1:0" */
+	const char *admin_listen; /* a second listener, which stays open; or NULL */
+	int virtual_clock;	  /* time advances only with /_sim/advance */
+	int64_t speed;		  /* simulated seconds per real one */
+	int64_t epoch_ms;	  /* the initial time; 0: now */
+	int boxes;		  /* the servers are real machines: box/boxes.h */
+	const char *box_user;	  /* for boxes_new */
 };
 
 /* The caller owns the cloud, which must outlive the shell. On error returns NULL with `err`;
@@ -25,6 +25,6 @@ struct shell_config {
 struct shell *shell_new(struct cloud *cloud, const struct shell_config *config, struct err *err);
 void shell_free(struct shell *shell);
 int shell_port(const struct shell *shell);
-int shell_admin_port(const struct shell *shell);	/* 0: none */
-int64_t shell_now_ms(const struct shell *shell);	/* on the cloud's clock */
-void shell_run(struct shell *shell);		/* until SIGTERM or SIGINT */
+int shell_admin_port(const struct shell *shell); /* 0: none */
+int64_t shell_now_ms(const struct shell *shell); /* on the cloud's clock */
+void shell_run(struct shell *shell);		 /* until SIGTERM or SIGINT */

@@ -10,7 +10,7 @@ struct table {
 	struct table_slot {
 		char *key;
 		size_t value;
-	} *slots;
+	} * slots;
 	size_t count, room;
 };
 

@@ -253,7 +253,7 @@ class Box(unittest.TestCase):
         server, ip = self.sim.create("odd", user_data="#!/bin/sh\nreboot\n")
         self.assertEqual(self.ssh(ip, "root").wait().say("hostname"), "odd\n")
         self.sim.log.seek(0)
-        self.assertIn(b"box odd: its user data is no #cloud-config in JSON", self.sim.log.read())
+        self.assertIn(b"box odd: ignoring user data that is not #cloud-config in JSON", self.sim.log.read())
         self.sim.ask("DELETE", "/v1/servers/%d" % server)
 
 

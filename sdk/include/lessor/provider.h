@@ -103,6 +103,8 @@
 #ifndef LESSOR_PROVIDER_H
 #define LESSOR_PROVIDER_H
 
+/* clang-format off: comments are in columns */
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -110,7 +112,7 @@
 extern "C" {
 #endif
 
-/* Major in the high half, minor in the low half. While major is 0, a host accepts only its own version. */
+/* Major in the high half, minor in the low half. While major is 0, hosts accept only their own. */
 #define LESSOR_ABI_MAJOR 0
 #define LESSOR_ABI_MINOR 3
 #define LESSOR_ABI ((uint32_t)((LESSOR_ABI_MAJOR << 16) | LESSOR_ABI_MINOR))
@@ -132,8 +134,8 @@ extern "C" {
 #define LESSOR_DONE 1		/* the operation's goal is reached */
 #define LESSOR_PENDING 2	/* in progress; call again after the stated wait (lessor_pending) */
 #define LESSOR_RETRY 3		/* failed; the same step may work later (lessor_retry) */
-#define LESSOR_REFUSED 4 /* cannot work as requested; operator or client must act (lessor_refuse) */
-#define LESSOR_GONE 5		/* cleanup: nothing of this lease is left; inspect: it does not exist */
+#define LESSOR_REFUSED 4	/* cannot work as requested; somebody must act (lessor_refuse) */
+#define LESSOR_GONE 5		/* cleanup: nothing of the lease is left; inspect: no server */
 /*
  * Any other value, and DONE from provision without LESSOR_OUT_HOST, is a breach of
  * contract: the host logs it with the provider's name and treats it as RETRY.
@@ -191,12 +193,12 @@ struct lessor_resource {
 	int64_t protected_ms;	/* RETAINED: when label and protection were verified; 0: not yet */
 	const char *name;	/* chosen by the host, unique in the account */
 	const char *id;		/* the provider's id, "" while unknown */
-	const char *action;	/* what to wait for (see lessor_created, lessor_deleting), "" if nothing */
+	const char *action;	/* what to wait for (lessor_created, lessor_deleting), or "" */
 	const char *lease;	/* the lease in its labels: another lease may have handed it over */
 	uint32_t kind;		/* LESSOR_KIND_ */
 	uint32_t state;		/* LESSOR_STATE_ */
 	uint32_t attempt;	/* the attempt it belongs to; 0: shared by all attempts */
-	uint32_t ours; /* 1: created by this lease, may be deleted; 0: reused, never deleted */
+	uint32_t ours;		/* 1: created by this lease, may be deleted; 0: reused, never */
 };
 
 /* One attempt with one server type in one location; numbered from 1. */
@@ -221,11 +223,11 @@ struct lessor_lease {
 	const char *image;		/* the requested image, as the provider names it */
 	const char *architecture;	/* "x86" or "arm" */
 	const char *public_key;		/* the client's key, one OpenSSH line, checked */
-	const char *account_key; /* for the sentinel: a public key whose private key nobody has */
-	const char *user_data;	 /* what the machine boots with */
+	const char *account_key;	/* for the sentinel: a public key without a private key */
+	const char *user_data;		/* what the machine boots with */
 	size_t user_data_len;
-	const char *cursor; /* set by the last PENDING step, "" at first; <= 1000 bytes */
-	const char *sentinel_id; /* the provider's id of the account's sentinel, "" while there is none */
+	const char *cursor;		/* from the last PENDING step, "" at first; <= 1000 bytes */
+	const char *sentinel_id;	/* the provider's id of the sentinel, "" if there is none */
 	const char *const *types;	/* server types to try, best first */
 	size_t type_count;
 	const char *const *locations;	/* locations to try, best first */
@@ -286,12 +288,10 @@ struct lessor_observed {
 #define LESSOR_LABEL_ATTEMPT "lessor-attempt"	/* decimal */
 #define LESSOR_LABEL_KIND "lessor-kind"		/* "server", "key", ... */
 #define LESSOR_LABEL_OWNER "lessor-owner"	/* informational: reduced to the label grammar */
-#define LESSOR_LABEL_SIG "lessor-sig" /* the host's signature over all of these except the owner */
+#define LESSOR_LABEL_SIG "lessor-sig"		/* the host's signature over all except the owner */
 /* Labels that the host adds later (lessor_permit_change): */
-#define LESSOR_LABEL_RETAIN \
-	"lessor-retain" /* kept by a no-delete release: the lease's epoch at the release, decimal */
-#define LESSOR_LABEL_GEN \
-	"lessor-gen" /* sentinel: counter of the broker's starts and no-delete releases */
+#define LESSOR_LABEL_RETAIN "lessor-retain" /* by a no-delete release: the lease's epoch, decimal */
+#define LESSOR_LABEL_GEN "lessor-gen"	    /* sentinel: counts starts and no-delete releases */
 #define LESSOR_LABEL_HOLDER "lessor-holder" /* sentinel: the process that wrote lessor-gen */
 
 /* Filled in by lessor_intend: the name and labels of the resource to create. */
@@ -366,14 +366,14 @@ struct lessor_action {
 	const char *protected_at; /* a boolean: true while deletion is refused */
 	/* READS of a running delete: {id} is the `action` of lessor_deleting */
 	const char *status_at; /* from the root of the response: a string */
-	const char *failed; /* its value if the delete failed for good: nothing was or will be deleted */
+	const char *failed;    /* its value if the delete failed: nothing was or will be deleted */
 	/*
 	 * LISTS: query keys, each at most once in a request. NULL: the list has no such filter.
 	 * Filter a listing by name or by labels, never by both; the requests for its pages must
 	 * differ only in the page number.
 	 */
 	const char *by_name;	/* value: the exact name */
-	const char *by_labels; /* value: a selector that contains both the instance and the lease */
+	const char *by_labels;	/* value: a selector with both the instance and the lease */
 	const char *page;	/* value: the page's number, from 1 */
 	const char *next_at;	/* from the root: absent, null, false, 0 or "" on the last page */
 	uint32_t kinds;		/* LESSOR_KIND_BIT of the kinds of resource it applies to */
@@ -396,10 +396,10 @@ struct lessor_http_request {
 					 * already percent-encoded; may carry a query */
 	const void *body;		/* JSON, or NULL */
 	size_t body_len;
-	int64_t row;	  /* ledger row of the effect; required for requests with an effect */
-	int64_t share_ms; /* reads: accept the response to an identical request, also of another
-					 * step, up to this old; 0: always send. A shared response proves no
-					 * absence and is not enough for a permit */
+	int64_t row;	  /* ledger row of the effect; required if there is one */
+	int64_t share_ms; /* reads: accept the response to an identical request, even of
+					 * another step, up to this old; 0: always send. A shared
+					 * response proves no absence and gives no permit */
 };
 
 #define LESSOR_DID_NOT_HAPPEN 1 /* the request was not sent, for whatever reason */
@@ -411,24 +411,23 @@ struct lessor_http_response {
 	uint32_t size;			/* sizeof(struct lessor_http_response), set by the plugin */
 	uint32_t outcome;
 	int32_t status;			/* HTTP status; 0 unless outcome is HAPPENED */
-	uint32_t error_class; /* LESSOR_CLASS_ if there is no response: RATE if the host's request
-					 * budget is used up, BUG if the request broke a rule above */
+	uint32_t error_class; /* LESSOR_CLASS_ if there is no response: RATE if the request
+					 * budget is used up, BUG if a rule above was broken */
 	const char *body;		/* terminated by NUL as well; "" if none */
 	size_t body_len;
 	const char *content_type;	/* "" if none */
 	const char *request_id;		/* the provider's correlation id, for the log; "" if none */
 	const char *error;		/* one sentence if there is no response; "" otherwise */
-	int64_t wait_ms; /* how long to wait, from Retry-After, RateLimit-* or the budget; 0 if
-					 * unknown */
-	int64_t age_ms;	 /* age of a shared response */
+	int64_t wait_ms;		/* how long to wait, from Retry-After, RateLimit-* or the
+					 * budget; 0 if unknown */
+	int64_t age_ms;			/* age of a shared response */
 };
 
 /* ---- Outputs: facts for the client, copied by the host ------------------- */
 
 #define LESSOR_OUT_HOST 1		/* address to connect to; required for DONE from provision */
 #define LESSOR_OUT_SERVER_ID 2		/* the id of a row of the lease that is PRESENT */
-#define LESSOR_OUT_SERVER_NAME \
-	3 /* its name; with LESSOR_OWN_IO the machine's own name is accepted */
+#define LESSOR_OUT_SERVER_NAME 3	/* its name; with LESSOR_OWN_IO the machine's own */
 #define LESSOR_OUT_SERVER_TYPE 4
 #define LESSOR_OUT_LOCATION 5
 #define LESSOR_OUT_STATUS 6 /* inspect: its state as the provider calls it */
@@ -580,9 +579,9 @@ struct lessor_call {
  */
 struct lessor_waiting {
 	uint32_t size;			/* of this structure, set by the host */
-	int32_t verdict;	  /* set by the plugin: what provision would return (DONE, PENDING,
-					 * RETRY, REFUSED); left at 0: no verdict on this lease */
-	struct lessor_call *call; /* the lease's own; must not be used for requests */
+	int32_t verdict;		/* set by the plugin: what provision would return (DONE,
+					 * PENDING, RETRY, REFUSED); left at 0: no verdict */
+	struct lessor_call *call;	/* the lease's own; must not be used for requests */
 	const struct lessor_lease *lease; /* without user_data: observe creates nothing */
 };
 

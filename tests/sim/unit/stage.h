@@ -20,10 +20,10 @@
 struct stage {
 	struct cloud *cloud;
 	int64_t now_ms;
-	const char *token;		/* sent with the next requests; NULL: none */
-	int reused;			/* the next requests use a reused connection */
-	struct cloud_response answer;	/* to the last request */
-	json_t *json;			/* its body; NULL: not JSON */
+	const char *token;	      /* sent with the next requests; NULL: none */
+	int reused;		      /* the next requests use a reused connection */
+	struct cloud_response answer; /* to the last request */
+	json_t *json;		      /* its body; NULL: not JSON */
 };
 
 /* For cmocka's setup and teardown; *state is the stage. */

@@ -126,7 +126,8 @@ static void what_it_may_not_say(void **state)
 	bad("{'hosts': [{" TYPES "}]}", "host 1: name is missing");
 	bad("{'hosts': [{" TYPES ", 'name': 'a1'}]}", "host 1 (a1): address is missing");
 	bad("{'hosts': [{" HOST "}]}", "host 1 (a1): types is missing");
-	bad("{'hosts': [{" HOST "," TYPES ", 'adress': 1}]}", "host 1 (a1): adress is not a key");
+	bad("{'hosts': [{" HOST "," TYPES ", 'adress': 1}]}",
+	    "host 1 (a1): adress is not a known key");
 	bad("{'hosts': [{" HOST "," TYPES ", 'port': '22'}]}", "port must be a number");
 	bad("{'hosts': [{" HOST "," TYPES ", 'port': 65536}]}", "port must be a number");
 	bad("{'hosts': [{" HOST "," TYPES ", 'drain': 1}]}", "drain must be true or false");
@@ -144,9 +145,9 @@ static void what_it_may_not_say(void **state)
 	bad("{'hosts': [{" HOST "," TYPES "}, {'name': 'a1', 'address': '192.0.2.2'," TYPES "}]}",
 	    "host 2 (a1): name is used twice");
 	bad("{'hosts': [{" HOST "," TYPES "}, {'name': 'a2', 'address': '192.0.2.1'," TYPES "}]}",
-	    "host 2 (a2): address is another host's");
+	    "host 2 (a2): address is used by another host");
 	bad("{'hosts': [{'name': 'x', 'address': 'x.example.com', 'probe': 'ssh'," TYPES "}]}",
-	    "probe can look at a numeric address only");
+	    "probe requires a numeric address");
 	bad("{'hosts': [{" HOST "," TYPES ", 'probe': 'ping'}]}", "probe must be");
 	bad("{'hosts': [{" HOST "," TYPES ", 'reset': 'rm -rf /'}]}", "reset must be a list of words");
 	bad("{'hosts': [{" HOST "," TYPES ", 'reset': ['rm', '-rf']}]}",
