@@ -279,10 +279,10 @@ static void a_revoked_token_closes_its_socket(void **state)
 	(void)state;
 	connect_as(stage.alice);
 	snprintf(id, sizeof(id), "%.16s", stage.alice + 4);
-	assert_int_equal(store_open_tool(stage.world.path, &stage.world.env, &tool, &err), 0);
-	assert_int_equal(store_token_revoke(tool, id, stage.world.now_ms, &err), 0);
+	assert_int_equal(store_open_tool(stage.world.d.path, &stage.world.d.env, &tool, &err), 0);
+	assert_int_equal(store_token_revoke(tool, id, stage.world.d.now_ms, &err), 0);
 	store_close(tool);
-	stage.world.now_ms += 2000;
+	stage.world.d.now_ms += 2000;
 	stage_message("{\"type\":\"ping\"}");
 	assert_null(stage.socket);
 	assert_int_equal(stage.closed, FRAME_CODE_POLICY);

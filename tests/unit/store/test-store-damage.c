@@ -270,7 +270,7 @@ static void no_run_function_works_without_its_table(void **state)
 {
 	struct store_run_list list = { .scope = mine, .state = -1, .limit = 10 };
 	struct run_row r = { .id = "run_000000000001", .n = 1 }, back;
-	char file[STORE_RUNS_PATH_ROOM];
+	char file[STORE_RUNS_PATH_SIZE];
 	size_t stored;
 	int64_t n;
 
