@@ -87,9 +87,9 @@ static int head_finish(struct frame_parser *p)
 	}
 	memcpy(p->mask, p->head + p->head_need - 4, 4);
 	if (!opcode_is_control(p)) {
-		if (p->is_given) {
+		if (p->is_returned) {
 			buf_clear(&p->message);
-			p->is_given = 0;
+			p->is_returned = 0;
 		}
 		if (len > p->message.max - p->message.len) {
 			frame_fail(p, FRAME_CODE_TOO_BIG);
@@ -159,7 +159,7 @@ static enum frame_step frame_finish(struct frame_parser *p)
 	if (!p->is_last)
 		return FRAME_MORE;
 	p->in_message = 0;
-	p->is_given = 1;
+	p->is_returned = 1;
 	if (!utf8_valid(buf_str(&p->message), p->message.len))
 		return frame_fail(p, FRAME_CODE_NOT_UTF8);
 	return FRAME_TEXT;

@@ -42,7 +42,7 @@ struct frame_parser {
 	int is_last;	 /* last frame of its message */
 	int in_message;	 /* a message has begun and not ended */
 	int in_payload;
-	int is_given;	   /* the message was returned; the next one starts afresh */
+	int is_returned;   /* the message was returned; the next one starts afresh */
 	uint64_t left, at; /* payload bytes left, and read */
 	uint16_t code;	   /* with FRAME_BAD, or from a close frame; 0: none */
 };

@@ -197,7 +197,7 @@ struct http_parser {
 	struct http_head *head;
 	uint64_t body_max;
 	uint64_t left;		/* bytes left of the body or chunk */
-	uint64_t taken;		/* bytes of the body so far, all chunks */
+	uint64_t received;	/* bytes of the body so far, all chunks */
 	uint32_t line_len;	/* bytes of this line so far */
 	uint32_t fields_len;	/* bytes of all field lines so far */
 	uint32_t mark;		/* start of the current token in head->text */

@@ -57,10 +57,10 @@ static int chunk_begin(struct http_parser *p, char c)
 {
 	if (char_expect(p, c, '\n', p->left ? S_CHUNK_DATA : S_LAST_CR) != HAND_OVER)
 		return HTTP_STEP_REFUSED;
-	/* invariant: taken <= body_max */
-	if (p->left > p->body_max - p->taken)
+	/* invariant: received <= body_max */
+	if (p->left > p->body_max - p->received)
 		return parser_refuse(p, HTTP_REFUSED_BODY_SIZE);
-	p->taken += p->left;
+	p->received += p->left;
 	return HAND_OVER;
 }
 

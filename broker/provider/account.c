@@ -134,7 +134,7 @@ void account_pause(struct account *account, int64_t ms)
 	pthread_mutex_unlock(&state->lock);
 }
 
-int64_t account_take_call(struct account *account, enum budget_class cls)
+int64_t account_reserve_request(struct account *account, enum budget_class cls)
 {
 	struct account_state *state = account->state;
 	int64_t wait;

@@ -30,7 +30,7 @@ struct account_state {
 };
 
 /* Takes one request from the budget. Returns 0, or how many ms to wait. */
-int64_t account_take_call(struct account *account, enum budget_class cls);
+int64_t account_reserve_request(struct account *account, enum budget_class cls);
 /*
  * Counts a request and its outcome. Returns how many ms to wait before the next one, 0: not
  * stated.

@@ -348,7 +348,7 @@ static void outgoing_send_own(struct outgoing_request *out, struct lessor_http_r
 {
 	struct operation *op = out->op;
 	struct coalesce *coalesce = op->account->state->coalesce;
-	int64_t wait_ms = account_take_call(op->account, outgoing_budget_class(out));
+	int64_t wait_ms = account_reserve_request(op->account, outgoing_budget_class(out));
 
 	if (wait_ms > 0) {
 		if (leads)

@@ -206,40 +206,41 @@ static int option_parse(const struct lessor_option *option, const char *text,
 	return 0;
 }
 
-static int given_check(const struct lessor_provider *table, const struct account_option *given,
-		       size_t given_count, struct err *err)
+static int settings_check(const struct lessor_provider *table,
+			  const struct account_option *settings, size_t setting_count,
+			  struct err *err)
 {
-	for (size_t i = 0; i < given_count; i++) {
+	for (size_t i = 0; i < setting_count; i++) {
 		size_t at = 0;
 		while (at < table->option_count &&
-		       strcmp(option_at(table, at).key, given[i].key) != 0)
+		       strcmp(option_at(table, at).key, settings[i].key) != 0)
 			at++;
 		if (at == table->option_count)
-			return key_unknown(table, given[i].key, err);
+			return key_unknown(table, settings[i].key, err);
 		for (size_t j = 0; j < i; j++) {
-			if (strcmp(given[i].key, given[j].key) == 0)
+			if (strcmp(settings[i].key, settings[j].key) == 0)
 				return err_set(err, ERR_INVALID, "option '%s' is set twice",
-					       given[i].key);
+					       settings[i].key);
 		}
 	}
 	return 0;
 }
 
-int options_check(const struct lessor_provider *table, const struct account_option *given,
-		  size_t given_count, struct option_values *ret, struct err *err)
+int options_check(const struct lessor_provider *table, const struct account_option *settings,
+		  size_t setting_count, struct option_values *ret, struct err *err)
 {
 	struct option_values options = { 0 };
 
 	*ret = options;
-	if (given_check(table, given, given_count, err))
+	if (settings_check(table, settings, setting_count, err))
 		return -1;
 	options.values = xcalloc(table->option_count, sizeof(*options.values));
 	for (size_t i = 0; i < table->option_count; i++) {
 		struct lessor_option option = option_at(table, i);
 		const char *text = option.preset;
-		for (size_t j = 0; j < given_count; j++) {
-			if (strcmp(given[j].key, option.key) == 0)
-				text = given[j].value;
+		for (size_t j = 0; j < setting_count; j++) {
+			if (strcmp(settings[j].key, option.key) == 0)
+				text = settings[j].value;
 		}
 		if (!text) {
 			err_set(err, ERR_INVALID, "option '%s' is required: %.120s", option.key,

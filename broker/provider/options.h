@@ -26,7 +26,7 @@ struct option_values {
 };
 
 /* On failure ERR_INVALID, naming key and rule, and *ret is empty. */
-int options_check(const struct lessor_provider *table, const struct account_option *given,
-		  size_t given_count, struct option_values *ret, struct err *err);
+int options_check(const struct lessor_provider *table, const struct account_option *settings,
+		  size_t setting_count, struct option_values *ret, struct err *err);
 void options_fini(struct option_values *options);
 const struct option_value *options_find(const struct option_values *options, const char *key);
