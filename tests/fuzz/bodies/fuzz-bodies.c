@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Request bodies that are any bytes. As a create's: refused with a message, or every
- * text fits its grammar and the machine's cloud-init fits its provider. As a heartbeat's
- * and a release's, through the real routes: an answer that is no fault of ours.
+ * Request bodies of arbitrary bytes. By the table of each route: read, or refused with a
+ * message. As a create: refused with a message, or every text is well formed and the
+ * cloud-init of the machine fits its provider. As a heartbeat and a release, through the real
+ * routes: an answer that is not a 5xx.
  */
 #include "../../unit/api/stage.h"
 
 #include "api/validate.h"
 #include "api/create_request.h"
+#include "api/route.h"
 #include "bootstrap/bootstrap.h"
 #include "util/log.h"
 
@@ -97,6 +99,34 @@ static void as_create(const char *body, size_t len, enum token_role role)
 	buf_fini(&user_data);
 }
 
+/* ---- any body ---------------------------------------------------------------------------- */
+
+static void as_each_body(const char *text, size_t len)
+{
+	static max_align_t target[512]; /* the largest structure is create_body, 5 KB */
+	struct api_error error = { 0 };
+	struct json_body in;
+
+	if (json_body_open(&in, text, len, 0, &error)) {
+		json_body_close(&in);
+		return;
+	}
+	for (size_t i = 0; i < route_count; i++) {
+		const struct body_table *table = route_table[i].members;
+
+		if (!table)
+			continue;
+		memset(target, 0, sizeof(target));
+		in.failed = 0;
+		error = (struct api_error){ 0 };
+		if (json_body_read(&in, in.root, table, target))
+			PROMISE(error.status == 400 && error.code[0] && is_plain(error.message));
+		else
+			PROMISE(!error.status);
+	}
+	json_body_close(&in);
+}
+
 /* ---- through the routes ------------------------------------------------------------------ */
 
 static void ask(const char *method, const char *what, const char *body, size_t len)
@@ -139,6 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > BODY_MAX)
 		return 0;
 	prepare();
+	as_each_body(body, size);
 	as_create(body, size, TOKEN_USER);
 	as_create(body, size, TOKEN_ADMIN);
 	ask("POST", "/heartbeat", body, size);

@@ -34,7 +34,7 @@ static void event_add(const char *run, const char *type)
 
 static void subscribe(const char *run, const char *more)
 {
-	char text[128];
+	char text[1024];
 
 	snprintf(text, sizeof(text), "{\"type\":\"subscribe_run\",\"runID\":\"%s\"%s}", run, more);
 	stage_message(text);
