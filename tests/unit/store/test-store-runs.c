@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* The runs' file by itself: what lies around when it is made, and what its rows are read as. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "scratch.h"
+#include "store/runs.h"
+#include "util/alloc.h"
+
+/* A file with a second name, by which it is still found when the first one is removed. */
+static void leave(const char *name, const char *witness)
+{
+	FILE *f = fopen(name, "w");
+
+	assert_non_null(f);
+	assert_true(fputs("left by somebody else", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(link(name, witness), 0);
+}
+
+/* SQLite would believe them: a log, an index of one, a journal of an earlier file. */
+static void what_an_earlier_file_has_left_is_removed(void **state)
+{
+	static const char *const ends[] = { "-journal",	    "-wal",	"-shm",	   ".new",
+					    ".new-journal", ".new-wal", ".new-shm" };
+	char file[STORE_RUNS_PATH_ROOM], name[STORE_RUNS_PATH_ROOM + 16], witness[120];
+	struct stat st;
+
+	(void)state;
+	store_runs_path(path, file);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		snprintf(name, sizeof(name), "%s%s", file, ends[i]);
+		snprintf(witness, sizeof(witness), "%s/witness-%zu", folder, i);
+		leave(name, witness);
+	}
+	scratch_open_runs();
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		snprintf(witness, sizeof(witness), "%s/witness-%zu", folder, i);
+		assert_int_equal(stat(witness, &st), 0);
+		assert_int_equal(st.st_nlink, 1);
+		assert_int_equal(st.st_size, strlen("left by somebody else"));
+	}
+}
+
+struct told {
+	const char *fields[4];
+	int count;
+};
+
+static int tell(void *arg, int64_t seq, int64_t at_ms, const char *fields)
+{
+	struct told *told = arg;
+
+	assert_int_equal(seq, told->count + 1);
+	assert_int_equal(at_ms, 1000 + seq);
+	assert_string_equal(fields, told->fields[told->count++]);
+	return 0;
+}
+
+/* Whoever reads them takes them for an object, as it is. */
+static void what_is_no_object_is_an_empty_one(void **state)
+{
+	static const char *const stored[] = { "{\"type\":\"stdout\"}", "", "[1]", "{}" };
+	struct told told = { .fields = { stored[0], "{}", "{}", "{}" } };
+
+	(void)state;
+	scratch_open_runs();
+	assert_int_equal(store_begin(runs, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(store_run_event_add(runs, 7, i + 1, 1001 + i, stored[i], NULL), 0);
+	assert_int_equal(store_commit(runs, NULL), 0);
+	assert_int_equal(store_run_event_each(runs, 7, 0, 100, tell, &told, NULL), 0);
+	assert_int_equal(told.count, 4);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_an_earlier_file_has_left_is_removed),
+		TEST(what_is_no_object_is_an_empty_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
