@@ -32,7 +32,7 @@ static void what_an_earlier_file_has_left_is_removed(void **state)
 {
 	static const char *const ends[] = { "-journal",	    "-wal",	"-shm",	   ".new",
 					    ".new-journal", ".new-wal", ".new-shm" };
-	char file[STORE_RUNS_PATH_ROOM], name[STORE_RUNS_PATH_ROOM + 16], witness[120];
+	char file[STORE_RUNS_PATH_SIZE], name[STORE_RUNS_PATH_SIZE + 16], witness[120];
 	struct stat st;
 
 	(void)state;
