@@ -26,7 +26,7 @@ static void account_message(const struct api_request *request, const struct acco
 	if (!may_not_be_used(figures))
 		snprintf(out, size, "%s",
 			 figures->verified_ms ? "The account is verified and in use." :
-					      "The account has not been verified yet.");
+						"The account has not been verified yet.");
 	else if (request->caller.role == TOKEN_USER || !why[0])
 		snprintf(out, size, "The account is %s; an operator must act.",
 			 figures->fenced ? "fenced" : "blocked");

@@ -352,7 +352,7 @@ static int read_ports(struct json_body *in, const struct create_body *body, stru
 	size_t i;
 
 	l->ssh_port = validate_port(body->ssh_port);
-	json_array_foreach (body->fallback_ports, i, item) {
+	json_array_foreach(body->fallback_ports, i, item) {
 		int port = validate_port(json_string_value(item));
 		int known = port == l->ssh_port;
 

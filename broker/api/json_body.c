@@ -290,7 +290,7 @@ static int read_strings(const struct body_step *step)
 		return step_fail(step, NULL, "must be an array of at most %zu strings", field->size);
 	if (!json_is_array(step->value))
 		return step_wrong_type(step, "an array of strings");
-	json_array_foreach (step->value, i, item) {
+	json_array_foreach(step->value, i, item) {
 		if (!json_is_string(item))
 			return step_fail(step, NULL, "must hold only strings");
 		if (field->check && !field->check(json_string_value(item)))
@@ -307,7 +307,7 @@ static int read_map(const struct body_step *step)
 
 	if (!json_is_object(step->value))
 		return step_wrong_type(step, "an object");
-	json_object_foreach (step->value, name, value) {
+	json_object_foreach(step->value, name, value) {
 		const char *text = json_string_value(value);
 
 		if (json_is_null(value) || (text && !text[0]))

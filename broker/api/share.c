@@ -140,7 +140,7 @@ static int read_put(struct json_body *in, struct roster *roster)
 	if (json_body_read(in, in->root, &body_share_outer, &body) ||
 	    json_body_read(in, body.share ? body.share : in->root, &body_share, &body))
 		return -1;
-	json_object_foreach (body.users, key, value) {
+	json_object_foreach(body.users, key, value) {
 		const char *role = json_string_value(value);
 
 		if (read_name(in, key, name) ||

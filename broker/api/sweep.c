@@ -77,8 +77,8 @@ static int render_account(const struct api_request *request, struct jsonw *w, co
 	jsonw_array(w, "strays");
 	for (size_t i = 0; i < showing.count; i++)
 		render_orphan(w, &list[i],
-			     orphan_holds(&list[i], &sweep, showing.any_newer_than_store,
-					 api->config.sweep_grace_ms, lookup_now_ms(request)));
+			      orphan_holds(&list[i], &sweep, showing.any_newer_than_store,
+					   api->config.sweep_grace_ms, lookup_now_ms(request)));
 	jsonw_end_array(w);
 	jsonw_end_object(w);
 	return 0;

@@ -38,7 +38,7 @@ static int page_print(struct cli *cli, const char *id, int64_t *seq,
 
 	if (!client_get(cli->client, path, response))
 		return -1;
-	json_array_foreach (json_object_get(response->doc, "events"), i, one) {
+	json_array_foreach(json_object_get(response->doc, "events"), i, one) {
 		if (view_int(one, "seq") <= *seq)
 			continue;
 		*seq = view_int(one, "seq");
@@ -117,7 +117,7 @@ static int events_once(struct cli *cli, const char *id)
 			return code;
 		}
 		got = 0;
-		json_array_foreach (json_object_get(response.doc, "events"), i, one) {
+		json_array_foreach(json_object_get(response.doc, "events"), i, one) {
 			if (view_int(one, "seq") <= seq)
 				continue;
 			seq = view_int(one, "seq");

@@ -42,7 +42,7 @@ static int page_fetch(struct cli *cli, const char *query, int only_current, json
 
 	if (code >= 0)
 		return code;
-	json_array_foreach (json_object_get(response.doc, "leases"), i, one) {
+	json_array_foreach(json_object_get(response.doc, "leases"), i, one) {
 		/* A coordinator without our filters also sends other leases. */
 		if (only_current && ((!view_is_live(one) &&
 				      view_what_is_left(one) == LEFT_NOTHING) ||

@@ -94,7 +94,7 @@ static void events_follow(struct progress *progress, struct client *client, cons
 		client_response_fini(&response);
 		return;
 	}
-	json_array_foreach (json_object_get(response.doc, "events"), i, one) {
+	json_array_foreach(json_object_get(response.doc, "events"), i, one) {
 		const char *text = view_event_text(one);
 
 		if (view_int(one, "seq") <= progress->event)

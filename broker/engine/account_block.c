@@ -39,7 +39,7 @@ void core_account_blocked(struct core *core, struct core_account *a)
 	for (int which = 0; which < QUEUE_COUNT; which++) {
 		const struct queued_lease *queued;
 
-		STAILQ_FOREACH (queued, &a->queues[which], link)
+		STAILQ_FOREACH(queued, &a->queues[which], link)
 			core_lease_blocked(core, queued->n);
 	}
 }

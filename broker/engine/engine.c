@@ -231,7 +231,7 @@ static int batch_run(struct engine *engine, struct inbox *work, int may_wait, st
 	struct engine_request *request;
 	struct step *step;
 
-	STAILQ_FOREACH (request, &work->requests, link)
+	STAILQ_FOREACH(request, &work->requests, link)
 		core_prefetch(core, request);
 	if (core_begin(core, err))
 		return -1;

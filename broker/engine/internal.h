@@ -92,7 +92,8 @@ struct core_account {
 	struct pool_machine *listed;
 	size_t listed_count;
 	size_t sweep_kind; /* sweep.c: index of the resource kind that is being listed */
-	int64_t sweep_objects, sweep_unverified; /* objects with a valid, with an invalid signature */
+	int64_t sweep_objects,
+		sweep_unverified; /* objects with a valid, with an invalid signature */
 };
 
 struct core {

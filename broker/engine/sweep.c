@@ -80,8 +80,8 @@ static int take_late_arrival(struct core *core, struct lease_aggregate *a, const
 }
 
 /* Judges an unused address. 1: it came with a server of an ended lease; 0: it did not. */
-static int classify_address(struct core *core, const char *account, const struct lessor_observed *seen,
-			 struct orphan *ret, struct err *err)
+static int classify_address(struct core *core, const char *account,
+			    const struct lessor_observed *seen, struct orphan *ret, struct err *err)
 {
 	struct lease l;
 	int64_t n;
@@ -110,7 +110,7 @@ static int classify_address(struct core *core, const char *account, const struct
 
 /* 1: an orphan, classified in *s; 0: not. `seen`: as listed now; NULL: not from a list. */
 static int classify_sighting(struct core *core, struct core_account *account, struct orphan *s,
-		 const struct lessor_observed *seen, struct err *err)
+			     const struct lessor_observed *seen, struct err *err)
 {
 	struct lease_aggregate *a = NULL;
 	int64_t claim;
@@ -214,8 +214,8 @@ static int list_take(struct core *core, struct core_account *a, struct step *ste
 /* ---- handing orphans to cleanup ---------------------------------------------------------- */
 
 /* Adds an orphan to its lease's ledger. 0: done; 1: refused, since the lease has changed. */
-static int hand_to_cleanup(struct core *core, const struct orphan *s, const char *who, const char *reason,
-		struct err *err)
+static int hand_to_cleanup(struct core *core, const struct orphan *s, const char *who,
+			   const char *reason, struct err *err)
 {
 	struct lease_event event = {
 		.kind = LEASE_EVENT_SWEPT,
@@ -263,7 +263,8 @@ static int hand_all_to_cleanup(struct core *core, struct sweep *sweep, int by_it
 		struct orphan *s = &orphans.list[i];
 
 		/* The ledgers have changed since it was seen: judge it again. */
-		if (orphan_holds(s, sweep, orphans.any_newer_than_store, core->config.sweep_grace_ms, now))
+		if (orphan_holds(s, sweep, orphans.any_newer_than_store,
+				 core->config.sweep_grace_ms, now))
 			continue;
 		rc = classify_sighting(core, core_account_find(core, sweep->account), s, NULL, err);
 		if (rc < 0)

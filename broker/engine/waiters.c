@@ -30,7 +30,7 @@ int core_is_awaited(const struct core *core, int64_t n)
 {
 	const struct engine_request *request;
 
-	STAILQ_FOREACH (request, &core->waiters[n % WAITER_BUCKETS], link) {
+	STAILQ_FOREACH(request, &core->waiters[n % WAITER_BUCKETS], link) {
 		if (request->lease.n == n)
 			return 1;
 	}

@@ -53,8 +53,8 @@ int account_is_verified(const struct account *account, int64_t max_age_ms)
 	pthread_mutex_lock(&state->lock);
 	/* a provider without a probe counts as healthy */
 	verified = !state->figures.blocked &&
-		 (!account->table->probe ||
-		  (state->is_verified && now - state->verified_mono_ms <= max_age_ms));
+		   (!account->table->probe ||
+		    (state->is_verified && now - state->verified_mono_ms <= max_age_ms));
 	pthread_mutex_unlock(&state->lock);
 	return verified;
 }

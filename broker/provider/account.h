@@ -103,8 +103,8 @@ void account_pause(struct account *account, int64_t ms);
 
 struct account_figures {
 	int64_t calls, calls_failed, calls_coalesced, budget_waits;
-	int64_t rate_remaining;		/* last value that the provider reported, -1: unknown */
-	int64_t verified_ms;		/* wall clock, 0 never */
+	int64_t rate_remaining; /* last value that the provider reported, -1: unknown */
+	int64_t verified_ms;	/* wall clock, 0 never */
 	int blocked;
 	char reason[160];
 	int fenced;

@@ -58,10 +58,12 @@ static void effect_reconcile(struct operation *op, struct operation_effect *effe
 	effect->permitted = 0;
 	if (row->state == LESSOR_STATE_DELETE_AUTHORIZED) {
 		what.kind = what.evidence.outcome == EFFECT_NOT_SENT ||
-			    what.evidence.outcome == EFFECT_REFUSED ? CLAIM_REPORT_PRESENT :
-								      CLAIM_DELETE_UNKNOWN;
-		what.text = what.kind == CLAIM_REPORT_PRESENT ? "the delete had no effect" :
-							     "the outcome of the delete is unknown";
+					    what.evidence.outcome == EFFECT_REFUSED ?
+				    CLAIM_REPORT_PRESENT :
+				    CLAIM_DELETE_UNKNOWN;
+		what.text = what.kind == CLAIM_REPORT_PRESENT ?
+				    "the delete had no effect" :
+				    "the outcome of the delete is unknown";
 		operation_claim(op, &what);
 	} else if (effect->change) {
 		what.kind = CLAIM_CHANGED;

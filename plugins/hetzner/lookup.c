@@ -221,8 +221,7 @@ static int search_visit(void *arg, const struct thing *thing)
 
 	if (!search_matches(search, thing))
 		return 0;
-	SLIST_FOREACH(have, &search->found, link)
-	{
+	SLIST_FOREACH(have, &search->found, link) {
 		if (strcmp(have->thing.id, thing->id) == 0)
 			return 0;
 	}
@@ -333,8 +332,7 @@ static void settle_row(struct hz *z, const struct lessor_resource *r, const stru
 {
 	const struct found *f;
 
-	SLIST_FOREACH(f, &search->found, link)
-	{
+	SLIST_FOREACH(f, &search->found, link) {
 		if (strcmp(f->thing.name, r->name) != 0)
 			continue;
 		if (f->adopted)
@@ -349,8 +347,7 @@ static void settle_row(struct hz *z, const struct lessor_resource *r, const stru
 		return;
 	}
 	/* A renamed resource was created: that, too, an operator must decide. */
-	SLIST_FOREACH(f, &search->found, link)
-	{
+	SLIST_FOREACH(f, &search->found, link) {
 		if (f->adopted || !claims_row(&f->thing, r))
 			continue;
 		*ret_verdict = lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
@@ -383,7 +380,7 @@ int lookup_unsettled(struct hz *z, uint32_t kind, int *ret_verdict)
 	if (!count)
 		return 0;
 	SLIST_FOREACH(f, &search.found, link)
-	found_adopt(z, f);
+		found_adopt(z, f);
 	*ret_verdict = lessor_pending(z->call, AT_ONCE, "");
 	for (size_t i = 0; i < z->lease->resource_count; i++) {
 		const struct lessor_resource *r = lessor_resource_at(z->lease, i);

@@ -29,8 +29,7 @@ struct held *held_take(struct cloud *cloud, uint64_t ticket)
 {
 	struct held *held;
 
-	SLIST_FOREACH(held, &cloud->held, link)
-	{
+	SLIST_FOREACH(held, &cloud->held, link) {
 		if (held->ticket != ticket)
 			continue;
 		SLIST_REMOVE(&cloud->held, held, held, link);
@@ -67,6 +66,6 @@ size_t held_count(const struct cloud *cloud)
 	size_t n = 0;
 
 	SLIST_FOREACH(held, &cloud->held, link)
-	n++;
+		n++;
 	return n;
 }

@@ -237,7 +237,7 @@ int rules_add(struct rules *rules, int64_t now_ms, const json_t *json, struct er
 		STAILQ_INSERT_TAIL(&added.list, rule, link);
 	}
 	STAILQ_FOREACH(rule, &added.list, link)
-	rule->id = ++rules->last_id;
+		rule->id = ++rules->last_id;
 	STAILQ_CONCAT(&rules->list, &added.list);
 	return 0;
 }
@@ -273,8 +273,7 @@ void rules_match(struct rules *rules, const struct fault_subject *subject,
 {
 	struct rule *r;
 
-	STAILQ_FOREACH(r, &rules->list, link)
-	{
+	STAILQ_FOREACH(r, &rules->list, link) {
 		if (!rule_fits(r, subject) || subject->now_ms - r->added_ms < r->after_ms)
 			continue;
 		if (rule_is_spent(r, subject->now_ms) || ++r->seen <= r->skip)
@@ -297,7 +296,7 @@ size_t rules_pending(const struct rules *rules)
 	size_t n = 0;
 
 	STAILQ_FOREACH(r, &rules->list, link)
-	n += r->count >= 0 && r->hits < r->count;
+		n += r->count >= 0 && r->hits < r->count;
 	return n;
 }
 
@@ -307,8 +306,7 @@ void rules_write(const struct rules *rules, struct buf *out)
 
 	out_begin(out, '{');
 	out_key_begin(out, "faults", '[');
-	STAILQ_FOREACH(r, &rules->list, link)
-	{
+	STAILQ_FOREACH(r, &rules->list, link) {
 		json_t *shown = json_copy(r->json);
 		char *text;
 

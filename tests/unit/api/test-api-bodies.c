@@ -68,7 +68,7 @@ static int is_in(const json_t *array, const char *text)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach (array, i, item) {
+	json_array_foreach(array, i, item) {
 		if (!strcmp(json_string_value(item), text))
 			return 1;
 	}

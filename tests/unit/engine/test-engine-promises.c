@@ -216,7 +216,7 @@ static void what_is_owed_for_too_long_needs_an_operator(void **state)
 	release(1);
 	world_pass(&w, 2 * HOUR);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
-	assert_non_null(strstr(lease(ID).attention, "has not ended"));
+	assert_non_null(strstr(lease(ID).attention, "cleanup not complete"));
 	w.delete_refusals = 0;
 	world_pass(&w, HOUR);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
@@ -233,7 +233,7 @@ static void breaches_in_a_row_need_an_operator(void **state)
 	world_pass(&w, 3 * HOUR);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
 	assert_int_equal(lease(ID).attention_class, LESSOR_CLASS_BUG);
-	assert_non_null(strstr(lease(ID).attention, "provider toy breaks its contract"));
+	assert_non_null(strstr(lease(ID).attention, "provider toy violates its contract"));
 	assert_int_equal(world_alive(&w), 1);
 }
 

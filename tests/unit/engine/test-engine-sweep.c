@@ -101,8 +101,8 @@ static void an_orphan_is_reported_and_stays(void **state)
 	assert_string_equal(seen.list[0].lease, ID);
 	assert_int_equal(seen.list[0].why, ORPHAN_ENDED);
 	assert_true(seen.list[0].sightings > 2);
-	assert_null(orphan_holds(&seen.list[0], &(struct sweep){ .done_ms = sweep().done_ms }, 0, HOUR,
-				w.d.now_ms));
+	assert_null(orphan_holds(&seen.list[0], &(struct sweep){ .done_ms = sweep().done_ms }, 0,
+				 HOUR, w.d.now_ms));
 	assert_int_equal(world_alive(&w), 1);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 }

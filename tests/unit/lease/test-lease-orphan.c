@@ -65,7 +65,8 @@ static void only_of_an_ended_lease(void **state)
 		struct orphan s = ripe;
 
 		s.why = (enum orphan_why)why;
-		assert_int_equal(is_held(&s, NOW), why != ORPHAN_ENDED && why != ORPHAN_NEWER_THAN_STORE);
+		assert_int_equal(is_held(&s, NOW),
+				 why != ORPHAN_ENDED && why != ORPHAN_NEWER_THAN_STORE);
 	}
 }
 

@@ -165,7 +165,7 @@ static void a_failed_reset_keeps_the_host(void **state)
 	l = pool_world_lease(&w, ID(1));
 	assert_string_equal(l.attention,
 			    "the reset of host a1 failed: exit status 3; the host "
-			    "stays allocated until a reset succeeds; when that is mended: lessor resolve " ID(
+			    "stays allocated until a reset succeeds; once that is fixed: lessor resolve " ID(
 				    1) " retry");
 	assert_string_equal(said(&w, "ran"), "a1 192.0.2.1\n");
 	/* It had no effect, so the next one needs its own permit. */

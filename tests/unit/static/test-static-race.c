@@ -107,6 +107,8 @@ static void world_of(const struct pool_world *shared, int number, struct pool_wo
 {
 	*ret = *shared;
 	ret->d.arg = ret;
+	/* A tail queue points into its own head. */
+	STAILQ_INIT(&ret->d.queue);
 	snprintf(ret->d.path, sizeof(ret->d.path), "%s/store-%d", shared->d.folder, number);
 	ret->d.seed = 1000u + (uint32_t)number;
 }
