@@ -252,7 +252,7 @@ static void idempotency_keys(void **state)
 	stage_ask("POST", "/v1/leases", stage.alice, "Idempotency-Key: k-1\r\n",
 		  stage_create(",\"keep\":true"));
 	stage_expect(409, "idempotency_key_reused");
-	/* It would be refused now, but it is not a new request. */
+	/* That it would be refused now does not matter: it is no new request. */
 	strcpy(stage.world.account->config.image, "other");
 	stage_ask("POST", "/v1/leases", stage.alice, "Idempotency-Key: k-1\r\n", stage_create(""));
 	stage_expect(200, "");
@@ -260,7 +260,7 @@ static void idempotency_keys(void **state)
 	stage_ask("POST", "/v1/leases", stage.alice, "Idempotency-Key: k-2\r\n", stage_create(""));
 	stage_expect(400, "image_not_allowed");
 	strcpy(stage.world.account->config.image, "image");
-	/* Keys belong to an owner. */
+	/* Keys are an owner's own. */
 	stage_ask("POST", "/v1/leases", stage.bob, "Idempotency-Key: k-1\r\n", stage_create(""));
 	stage_expect(201, "");
 	stage_ask("POST", "/v1/leases", stage.alice, "Idempotency-Key: put:x\r\n",
@@ -449,7 +449,7 @@ static void no_delete_means_no_delete(void **state)
 	assert_string_equal(stage_text("lease.cleanup.state"), "retained");
 	assert_int_equal(stage_count("lease.cleanup.residue"), 1);
 	assert_string_equal(stage_text("lease.retention"), "recorded");
-	/* While its account is not verified, retention is unsure. */
+	/* While its account cannot be relied on, nothing is sure. */
 	account_set_fenced(stage.world.account, "why");
 	GET("/v1/leases/" LEASE, stage.alice);
 	assert_string_equal(stage_text("lease.retention"), "unsure");
