@@ -159,19 +159,26 @@ const struct body_table body_create = BODY_TABLE("Create", NULL, create_fields);
 
 /* ---- which lease it is ------------------------------------------------------------------- */
 
+/* The path of a PUT names the lease, and a PUT has no attempt. */
+static int check_put(const struct create_request *create, struct json_body *in)
+{
+	const char *id = json_string_value(json_object_get(in->root, "leaseID"));
+	const char *attempt = json_string_value(json_object_get(in->root, "createAttemptID"));
+
+	if (create->put_id && attempt && attempt[0])
+		return json_body_fail(in, 400, "create_attempt_not_allowed",
+				      "createAttemptID is for POST only");
+	if (create->put_id && id && id[0] && strcmp(id, create->put_id))
+		return json_body_fail(in, 400, "lease_id_mismatch",
+				      "leaseID must be the id of the path");
+	return 0;
+}
+
 static int read_identity(const struct create_request *create, struct json_body *in,
 			 const struct create_body *body, struct lease *l)
 {
-	TEXT_SET(l->id, body->id);
+	snprintf(l->id, sizeof(l->id), "%s", create->put_id ? create->put_id : body->id);
 	TEXT_SET(l->attempt_token, body->attempt_token);
-	if (l->attempt_token[0] && create->put_id)
-		return json_body_fail(in, 400, "create_attempt_not_allowed",
-				      "createAttemptID is for POST only");
-	if (create->put_id && l->id[0] && strcmp(l->id, create->put_id))
-		return json_body_fail(in, 400, "lease_id_mismatch",
-				      "leaseID must be the id of the path");
-	if (create->put_id)
-		snprintf(l->id, sizeof(l->id), "%s", create->put_id);
 	if (l->attempt_token[0] && !l->id[0])
 		return json_body_fail(in, 400, "invalid_lease_id",
 				      "leaseID is required beside createAttemptID");
@@ -425,7 +432,7 @@ int create_request_read(const struct create_request *create, struct json_body *i
 				    .ssh_port = "2222" };
 
 	hash_body(in, hash);
-	if (json_body_read(in, in->root, &body_create, &body) ||
+	if (check_put(create, in) || json_body_read(in, in->root, &body_create, &body) ||
 	    read_identity(create, in, &body, ret) || read_reserved(create, in, &body, ret))
 		return -1;
 	if (body.image_requirements)

@@ -111,7 +111,8 @@ static const struct body_field resolve_fields[] = {
 	  .choices = resolve_actions },
 	{ .name = "resource", .type = FIELD_INT, FIELD_TO(resolve_body, row),
 	  .expected = "the number of a row", .high = INT64_MAX },
-	{ .name = "id", .type = FIELD_TEXT, .flags = FIELD_EMPTY,
+	/* Only an adopt reads it, and then requires it. */
+	{ .name = "id", .type = FIELD_TEXT, .flags = FIELD_EMPTY | FIELD_LENIENT,
 	  FIELD_AT(resolve_body, resource_id), .expected = RESOURCE_ID, .check = is_resource_id },
 	REASON(resolve_body),
 	EXPECTED_PROVIDER(resolve_body),

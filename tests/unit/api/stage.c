@@ -20,11 +20,11 @@ struct http_exchange {
 	struct http_peer peer;
 	struct http_sink *sink;
 	struct buf streamed;
-	int status;		/* of what is streamed */
+	int status; /* of the streamed answer */
 	const char *type;
 };
 
-static int live;	/* exchanges not ended yet */
+static int live; /* open exchanges */
 
 const struct http_head *http_exchange_head(const struct http_exchange *ex)
 {
@@ -81,7 +81,7 @@ struct http_socket {
 
 static void answer_clear(void);
 
-/* Any request with an Upgrade is a good handshake. */
+/* Accepts any request with an Upgrade header. */
 int http_websocket_refusal(const struct http_head *head, const char **ret_code,
 			   const char **ret_message)
 {
@@ -163,7 +163,7 @@ void stage_hang_up(void)
 
 /* ---- a stream without a connection --------------------------------------------------------- */
 
-/* A client that takes everything at once. */
+/* A client that reads everything at once. */
 void http_stream_begin(struct http_exchange *ex, int status, const char *content_type,
 		       http_drain_fn on_drain, void *arg)
 {

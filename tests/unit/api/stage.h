@@ -26,26 +26,26 @@ struct stage {
 	struct store *reader;
 	struct store *runs, *runs_reader;
 	struct history *history;
-	int runs_are_broken;		/* 1: nothing is told of a run any more */
+	int runs_are_broken; /* 1: run history is unavailable */
 	struct account *accounts[1];
 	struct api_config config;
 	struct api *api;
-	int hold;			/* 1: the engine keeps what it is given */
+	int hold; /* 1: the engine keeps requests in `held` */
 	struct engine_request *held;
 	char alice[TOKEN_TEXT_SIZE], bob[TOKEN_TEXT_SIZE], reader_token[TOKEN_TEXT_SIZE];
 	char admin[TOKEN_TEXT_SIZE], stranger[TOKEN_TEXT_SIZE];
 	/* the answer to the last request */
-	int status;			/* 0: none yet */
+	int status; /* 0: no answer so far */
 	char headers[1024];
 	char *body;
 	size_t body_len;
-	json_t *json;			/* NULL if the body is none */
-	/* the WebSocket that was accepted last; what it was sent last is in `json` */
+	json_t *json; /* NULL if the body is not JSON */
+	/* the last WebSocket; its last message is in `json` */
 	struct http_socket *socket; /* NULL: closed */
 	int messages;		    /* sent since the last stage_message or stage_drain */
 	int is_full;		    /* what http_socket_send returns */
-	int accept_fails;	    /* 1: the client is gone before the handshake is answered */
-	uint16_t closed;	    /* the code that it was closed with; 0: not */
+	int accept_fails;	    /* 1: the client disconnects during the handshake */
+	uint16_t closed;	    /* the code of its close; 0: it was not closed */
 };
 
 extern struct stage stage;
@@ -63,14 +63,14 @@ int stage_ask(const char *method, const char *target, const char *token, const c
 	      const char *body);
 #define GET(target, token) stage_ask("GET", target, token, "", NULL)
 #define POST(target, token, body) stage_ask("POST", target, token, "", body)
-/* Of the last answer: the text at "a.b.c", "" if there is none. */
+/* The text at "a.b.c" of the last answer; "" if there is none. */
 const char *stage_text(const char *path);
 json_t *stage_at(const char *path);
 int stage_count(const char *path);	/* elements of the array there */
 void stage_expect(int status, const char *error);
 /* A body for a create with `more` appended, which begins with a comma. Static. */
 const char *stage_create(const char *more);
-/* A message of the client, the socket being empty again, and the client's end. */
+/* The client sends a message; has read everything; disconnects. */
 void stage_message(const char *text);
 void stage_drain(void);
 void stage_hang_up(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of this room need of cmocka, and a row of a table that names itself. */
+/* What the tests of this folder need of cmocka, and their common data. */
 #pragma once
 
 #include <setjmp.h>

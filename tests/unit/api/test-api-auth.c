@@ -10,8 +10,8 @@
 static struct token tokens[8];
 static int token_count;
 static int64_t epoch;
-static int looks;		/* how often the epoch was asked for */
-static uint64_t version;	/* 0: the store has none */
+static int looks;	 /* how often the epoch was read */
+static uint64_t version; /* 0: the store has no token */
 static int broken;
 static int64_t wall_ms, mono_ms;
 static unsigned char next_random;
@@ -184,7 +184,7 @@ static void b141_b142_b143_b146_near_misses(void **state)
 		text[sizes[i]] = '\0';
 		assert_int_equal(check(bearer(text)), AUTH_REFUSED);
 	}
-	for (size_t i = 0; i < 64; i++) {	/* B143: one character other */
+	for (size_t i = 0; i < 64; i++) { /* B143: one character differs */
 		memcpy(text, alice, sizeof(alice));
 		text[i] = text[i] == 'b' ? 'c' : 'b';
 		assert_int_equal(check(bearer(text)), AUTH_REFUSED);
@@ -210,7 +210,7 @@ static void tokens_expire_and_are_revoked(void **state)
 	assert_int_equal(check(bearer(reader)), AUTH_REFUSED);
 	tokens[0].revoked_ms = wall_ms;
 	epoch++;
-	assert_int_equal(check(bearer(alice)), AUTH_OK);	/* asked less than a second ago */
+	assert_int_equal(check(bearer(alice)), AUTH_OK); /* last read less than a second ago */
 	mono_ms += 1000;
 	assert_int_equal(check(bearer(alice)), AUTH_REFUSED);
 }
@@ -235,7 +235,7 @@ static void new_tokens_are_seen_and_a_broken_store_changes_nothing(void **state)
 	assert_int_equal(check(bearer(alice)), AUTH_REFUSED);
 }
 
-/* Nobody waits a second for a new token, and the store is asked no more often than that needs. */
+/* A new token works at once, and the store is read no more often than that requires. */
 static void a_new_token_is_good_at_once(void **state)
 {
 	char bob[TOKEN_TEXT_SIZE], carol[TOKEN_TEXT_SIZE];
@@ -250,11 +250,11 @@ static void a_new_token_is_good_at_once(void **state)
 	assert_int_equal(looks, 0);
 	assert_int_equal(check(bearer(bob)), AUTH_OK);
 	assert_int_equal(looks, 1);
-	/* Nothing was committed since: it is not there. */
+	/* Nothing was committed since, so there is no new token. */
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(check(bearer("x")), AUTH_REFUSED);
 	assert_int_equal(looks, 1);
-	/* A store that cannot be read is asked once a second, whatever is committed. */
+	/* A store that cannot be read is tried once a second, whatever is committed. */
 	broken = 1;
 	for (int i = 0; i < 10; i++) {
 		version++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tables by which bodies are read, and openapi.json: the same members of the same types
- * and ranges, the same ones required, both ways.
+ * Compares the tables of bodies with openapi.json, both ways: members, types, ranges, lengths,
+ * and which ones are required.
  */
 #include "table.h"
 
@@ -51,7 +51,7 @@ static json_t *schema_of(json_t *schema)
 	return schema;
 }
 
-/* Is it the type, alone or beside null? */
+/* Is it this type, or this type or null? */
 static int is_type(const json_t *schema, const char *type)
 {
 	const json_t *types = json_object_get(schema, "type");
@@ -87,13 +87,13 @@ static void compare_choices(const struct body_field *field, const json_t *schema
 
 static void compare_text(const struct body_field *field, const json_t *schema)
 {
-	/* Cut, it may be as long as it likes. */
+	/* A text that is cut may have any length. */
 	int is_bounded = field->type == FIELD_TEXT || field->type == FIELD_LINE;
 
 	assert_true(is_type(schema, "string"));
 	assert_string_equal(text_of(schema, "format"), field->type == FIELD_TIME ? "date-time" : "");
 	assert_string_equal(text_of(schema, "pattern"), field->pattern ? field->pattern : "");
-	/* A pattern has its own length. */
+	/* A pattern implies a length. */
 	if (is_bounded && !field->pattern)
 		assert_int_equal(json_integer_value(json_object_get(schema, "maxLength")),
 				 field->size - 1);
@@ -172,7 +172,7 @@ static void compare_field(const struct body_field *field, json_t *schema)
 	}
 }
 
-/* The schema of the table's name, member by member. */
+/* Compares member by member; the schema must have the name of the table. */
 static void compare_table(const struct body_table *table, json_t *schema)
 {
 	const char *ref = strrchr(text_of(schema, "$ref"), '/');
@@ -232,7 +232,7 @@ static void openapi_and_the_tables_agree(void **state)
 	}
 }
 
-/* What a client would be told, and what the reader relies on. */
+/* What messages need, and what the reader relies on. */
 static void table_is_whole(const struct body_table *table)
 {
 	for (size_t i = 0; i < table->count; i++) {
@@ -270,7 +270,7 @@ static void each_table_is_whole(void **state)
 	}
 }
 
-/* The pattern that is published and the check that decides. */
+/* The published pattern must agree with the check. */
 static void patterns_are_what_is_checked(void **state)
 {
 	static const char *const texts[] = {

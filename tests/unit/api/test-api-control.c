@@ -13,7 +13,7 @@ static void connect_as(const char *token)
 	assert_int_equal(stage_ask("GET", "/v1/control", token, UPGRADE, NULL), 101);
 }
 
-/* The id of a new run of alice's. */
+/* The id of a new run of alice. */
 static const char *new_run(void)
 {
 	static char id[40];
@@ -108,7 +108,7 @@ static void heartbeats(void **state)
 	assert_string_equal(stage_text("leaseID"), LEASE);
 	beat_is("{\"type\":\"heartbeat\",\"leaseID\":\"my-box\"}", "");
 	assert_string_equal(stage_text("leaseID"), LEASE);
-	/* 0 is what a client sends that has no other way to leave it out. */
+	/* 0 stands for absent: some clients cannot leave it out. */
 	beat_is(BEAT(",\"idleTimeoutSeconds\":0,\"telemetry\":{\"load1\":1.5}"), "");
 	beat_is(BEAT(",\"idleTimeoutSeconds\":99999999"), "");
 	beat_is(BEAT(",\"idleTimeoutSeconds\":-1"), "invalid_field");
@@ -126,7 +126,7 @@ static void heartbeats(void **state)
 	beat_is(BEAT(""), "forbidden");
 }
 
-/* A heartbeat that the engine still has when its socket goes away. */
+/* A socket is closed while the engine still has its heartbeats. */
 static void a_socket_ends_before_its_heartbeat(void **state)
 {
 	struct engine_request *held[8];
@@ -170,7 +170,7 @@ static void a_run_is_followed(void **state)
 	stage.messages = 0;
 	event_add(id, "stdout");
 	assert_int_equal(stage.messages, 1);
-	/* Again, from a place of its own, one event a message. */
+	/* Again, from a given event, one event per message. */
 	subscribe(id, ",\"after\":1,\"limit\":1");
 	assert_int_equal(stage.messages, 2);
 	assert_int_equal(json_integer_value(stage_at("nextSeq")), 3);
@@ -178,7 +178,7 @@ static void a_run_is_followed(void **state)
 	assert_int_equal(stage_count("events"), 3);
 }
 
-/* The next message waits until the client has read. */
+/* The next message waits until the client has read the last. */
 static void a_slow_client_is_waited_for(void **state)
 {
 	char id[40];
@@ -219,9 +219,9 @@ static void an_event_may_be_too_large(void **state)
 	snprintf(path, sizeof(path), "/v1/runs/%s/events", id);
 	stage.messages = 0;
 	assert_int_equal(POST(path, stage.alice, body), 201);
-	/* The answer to the POST has followed the message. */
+	/* One message, before the answer to the POST: the event is too large. */
 	assert_int_equal(stage.messages, 1);
-	/* It is followed no more. */
+	/* The run is no longer followed. */
 	stage.messages = 0;
 	event_add(id, "stdout");
 	assert_int_equal(stage.messages, 0);
@@ -262,7 +262,7 @@ static void sockets_have_a_limit(void **state)
 	}
 	stage_ask("GET", "/v1/control", stage.alice, UPGRADE, NULL);
 	stage_expect(503, "busy");
-	/* Another owner of the same name has places of its own. */
+	/* An owner of the same name in another organisation has a limit of its own. */
 	connect_as(stage.stranger);
 	stage_hang_up();
 	stage.socket = sockets[0];

@@ -52,7 +52,7 @@ static int reads(const char *more)
 	return read_as(body, TOKEN_USER, NULL);
 }
 
-/* As the client of 0.46 sends it for hetzner and linux, noise and all. */
+/* As the client of 0.46 sends it for hetzner and linux, with all it adds. */
 static const char cli_body[] =
 	"{\"leaseID\":\"cbx_0123456789ab\",\"createAttemptID\":"
 	"\"cat_0123456789abcdef0123456789abcdef\",\"slug\":\"violet-prawn\","
@@ -113,7 +113,7 @@ static void the_shortest_body_gets_the_defaults(void **state)
 	assert_string_equal(lease.account, "aws");
 }
 
-/* B131: the broker's own fields cannot be set, and are no error. */
+/* B131: the broker's own fields cannot be set; they are ignored. */
 static void b131_unknown_fields_set_nothing(void **state)
 {
 	struct lease plain;
@@ -318,7 +318,7 @@ static void put_has_its_own_rules(void **state)
 	assert_string_equal(error.code, "unsupported_feature");
 }
 
-/* The hash is of what was sent, however it is spaced and ordered, and of nothing else. */
+/* The hash covers what was sent, independent of spacing and order, and nothing else. */
 static void the_hash_is_of_what_was_sent(void **state)
 {
 	static const char *const different[] = { "", ",\"keep\":true", ",\"class\":\"fast\"",
@@ -341,14 +341,14 @@ static void the_hash_is_of_what_was_sent(void **state)
 	assert_int_equal(read_as("{ \"junk\" : {\"b\":[ 2 ],\"a\":1},\n\"keep\":true , "
 				 "\"sshPublicKey\":\"" ED25519 "\" }", TOKEN_USER, NULL), 0);
 	assert_string_equal(hash, first);
-	/* Refused, it has one, too: it may have been allowed when it came first. */
+	/* A refused body has a hash, too: it may have been accepted before. */
 	assert_int_equal(reads(",\"image\":\"gone\""), -1);
 	strcpy(first, hash);
 	assert_int_equal(reads(",\"image\":\"away\""), -1);
 	assert_string_not_equal(hash, first);
 }
 
-/* What the configuration fills in is no part of it. */
+/* Defaults of the configuration are not part of it. */
 static void the_hash_outlives_a_configuration(void **state)
 {
 	char first[65];

@@ -85,7 +85,7 @@ static int opens_free(char *body)
 	clock_t start = clock();
 	int rc = opens(body, strlen(body));
 
-	/* B124, B133: 5 ms is what is asked; a sanitizer build gets ten times that. */
+	/* B124, B133: the limit is 5 ms; ten times that for a sanitizer build. */
 	assert_true(clock() - start < CLOCKS_PER_SEC / 20);
 	free(body);
 	return rc;
@@ -289,7 +289,7 @@ static void each_type_goes_to_its_place(void **state)
 	assert_int_equal(body.choice, 1);
 	assert_int_equal(body.when, 1000);
 	assert_true(body.list && body.map && body.object && body.string && body.figure);
-	/* The other name is looked at only if the first one is absent. */
+	/* The other name is read only if the first one is absent. */
 	assert_int_equal(reads_by(&table, "{\"other\":\"1234\",\"otherName\":5,\"lenient\":5,"
 					  "\"elsewhere\":5,\"unknown\":5}"),
 			 0);
@@ -322,7 +322,7 @@ static void an_empty_body_is_an_object_where_it_may_be(void **state)
 	assert_int_equal(json_body_open(&in, "", 0, 1, &error), 0);
 	assert_true(json_is_object(in.root));
 	json_body_close(&in);
-	/* B135: what is not empty must be whole. */
+	/* B135: a body that is not empty must be complete. */
 	assert_int_equal(json_body_open(&in, "{\"delete\":", 10, 1, &error), -1);
 	json_body_close(&in);
 	assert_int_equal(json_body_open(&in, " ", 1, 1, &error), -1);

@@ -38,7 +38,7 @@ static void a_create_answers_at_once_or_waits(void **state)
 	stage_expect(200, "");
 	assert_string_equal(stage_text("lease.state"), "active");
 	assert_true(stage_text("lease.host")[0] != '\0');
-	/* The same attempt again: the lease as it is. */
+	/* The same attempt again: answers with the lease as it is. */
 	POST("/v1/leases", stage.alice, stage_create(MINE));
 	stage_expect(200, "");
 	assert_string_equal(stage_text("lease.state"), "active");
@@ -68,7 +68,7 @@ static void a_wait_ends_before_a_slow_machine(void **state)
 	assert_string_equal(stage_text("lease.state"), "provisioning");
 }
 
-/* What a client that went away asked for happens, and a cancel in between is a conflict. */
+/* A request is carried out even if its client disconnects; a cancel in between is a conflict. */
 static void a_create_cancelled_while_it_is_waited_for(void **state)
 {
 	(void)state;
@@ -91,7 +91,7 @@ static void ids_and_slugs_are_made_when_none_are_given(void **state)
 	POST("/v1/leases", stage.alice, stage_create(",\"leaseID\":\"cbx_abcdef123456\""));
 	stage_expect(201, "");
 	assert_string_equal(stage_text("lease.slug"), "blue-prawn");
-	/* A slug in use gets a tail. */
+	/* A slug in use gets a suffix. */
 	POST("/v1/leases", stage.alice, stage_create(",\"slug\":\"blue-prawn\""));
 	stage_expect(201, "");
 	assert_memory_equal(stage_text("lease.slug"), "blue-prawn-", 11);
@@ -202,7 +202,7 @@ static void a_fenced_account_is_424_and_says_what_to_do(void **state)
 			       "lessor account take-over toy --looked"));
 	GET("/v1/metrics", stage.admin);
 	assert_non_null(strstr(stage.body, "\nlessor_account_fenced{account=\"toy\"} 1\n"));
-	/* The two are told apart. */
+	/* The two can be told apart. */
 	assert_non_null(strstr(stage.body, "\nlessor_account_blocked{account=\"toy\"} 0\n"));
 }
 
@@ -306,7 +306,7 @@ static void cancel_create_attests_exactly(void **state)
 	const char *body = "{\"createAttemptID\":\"" TOKEN_A "\"}";
 
 	(void)state;
-	/* Before it came: a tombstone, and what comes later makes nothing. */
+	/* A cancel before the create: the create then makes nothing. */
 	for (int i = 0; i < 2; i++) {
 		POST(path, stage.alice, body);
 		stage_expect(200, "");
@@ -409,7 +409,7 @@ static void a_release_deletes_and_repeating_it_changes_nothing(void **state)
 		assert_true(json_is_true(stage_at("lease.releaseDeletesServer")));
 		assert_string_equal(stage_text("lease.endedAt"), ended);
 	}
-	/* By slug it is gone; by id it stays. */
+	/* It can be found by id, not by slug. */
 	GET("/v1/leases/my-box", stage.alice);
 	stage_expect(404, "not_found");
 	POST("/v1/leases/my-box/release", stage.alice, "{}");
@@ -441,7 +441,7 @@ static void no_delete_means_no_delete(void **state)
 
 	(void)state;
 	stage_active(MINE ",\"keep\":true");
-	stage_ask("POST", path, stage.alice, "", NULL);	/* the preset of a kept lease */
+	stage_ask("POST", path, stage.alice, "", NULL); /* the default of a kept lease */
 	stage_expect(200, "");
 	assert_string_equal(stage_text("lease.state"), "released");
 	assert_true(json_is_false(stage_at("lease.releaseDeletesServer")));
@@ -498,7 +498,7 @@ static void releasing_an_expired_lease_keeps_its_history(void **state)
 	assert_string_equal(stage_text("lease.endReason"), "idle");
 }
 
-/* What is with the engine is bounded, and comes back in any order. */
+/* The number of open requests is limited, and they may return in any order. */
 static void the_queue_is_bounded(void **state)
 {
 	(void)state;
@@ -512,9 +512,9 @@ static void the_queue_is_bounded(void **state)
 	stage_expect(503, "busy");
 	POST("/v1/leases", stage.alice, stage_create(""));
 	stage_expect(503, "busy");
-	/* Reads need no engine. */
+	/* Reads do not need the engine. */
 	assert_int_equal(GET("/v1/leases/" LEASE, stage.alice), 200);
-	/* At the end what came back is still answered. */
+	/* At the end, requests that have returned are still answered. */
 	stage.hold = 0;
 	engine_submit(NULL, stage.held);
 	api_free(stage.api);

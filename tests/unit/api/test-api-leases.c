@@ -29,12 +29,12 @@ static void b160_b161_foreign_and_missing_look_the_same(void **state)
 		GET("/v1/leases", others[o]);
 		assert_int_equal(stage_count("leases"), 0);
 	}
-	/* A reader sees its organisation's, and changes nothing. */
+	/* A reader sees the leases of its organisation and changes nothing. */
 	assert_int_equal(GET("/v1/leases/my-box", stage.reader_token), 200);
 	assert_int_equal(POST("/v1/leases/my-box/release", stage.reader_token, "{}"), 403);
 	GET("/v1/leases", stage.reader_token);
 	assert_int_equal(stage_count("leases"), 1);
-	/* An admin sees and does all. */
+	/* An admin may see and do everything. */
 	assert_int_equal(GET("/v1/leases/" LEASE, stage.admin), 200);
 	assert_int_equal(POST("/v1/leases/" LEASE "/heartbeat", stage.admin, "{}"), 200);
 	GET("/v1/leases/" LEASE, stage.alice);
@@ -97,7 +97,7 @@ static void lists_are_newest_first_and_paged(void **state)
 	assert_int_equal(stage_count("leases"), 3);
 	GET("/v1/leases?state=released", stage.alice);
 	assert_int_equal(stage_count("leases"), 0);
-	/* Of a user's list the token decides, whatever it asks for. */
+	/* For a user the token decides what is listed, not the query. */
 	GET("/v1/leases?owner=bob&org=acme", stage.alice);
 	assert_int_equal(stage_count("leases"), 3);
 }
@@ -140,7 +140,7 @@ static void usage_adds_up(void **state)
 	assert_string_equal(stage_text("usage.scope"), "user");
 	assert_string_equal(stage_text("usage.byOwner.0.key"), "alice");
 	assert_int_equal(json_integer_value(stage_at("limits.maxActiveLeasesPerOwner")), 3);
-	/* The token decides: not the query. */
+	/* The token decides, not the query. */
 	GET("/v1/usage?scope=all&owner=bob&org=acme", stage.alice);
 	assert_int_equal(json_integer_value(stage_at("usage.leases")), 1);
 	GET("/v1/usage", stage.reader_token);

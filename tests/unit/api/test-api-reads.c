@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is read: query keys and their values, usage, the pool, metrics, and a path with a body. */
+/* Reads: query keys and their values, usage, the pool, metrics; and results of the engine. */
 #include "stage.h"
 
 #include <event2/event.h>
@@ -138,7 +138,7 @@ static void the_pool(void **state)
 	assert_string_equal(stage_text("machines.0.labels.lease"), LEASE);
 	assert_string_equal(stage_text("machines.0.labels.slug"), "my-box");
 	assert_string_equal(stage_text("machines.0.labels.lessor-lease"), LEASE);
-	/* One that the store does not know has its id alone. */
+	/* A lease that the store does not have is shown by its id alone. */
 	assert_string_equal(stage_text("machines.1.labels.lease"), "cbx_ffffffffffff");
 	assert_null(stage_at("machines.1.labels.slug"));
 }
@@ -218,7 +218,7 @@ static void metrics_of_the_server(void **state)
 	api_set_counters(stage.api, NULL);
 }
 
-/* Nobody reads the body of a path that is not there. */
+/* The body of an unknown path is not read. */
 static void a_body_for_no_route(void **state)
 {
 	(void)state;

@@ -138,34 +138,26 @@ static void the_release_protocol(void **state)
 		const char *shown;
 		char deletes, started, failed, retry;
 	} rows[] = {
-		{ "active", LEASE_ACTIVE, CLEANUP_NONE, 0, 0, "", "", "active", '-', '-', '-',
-		  '-' },
+		{ "active", LEASE_ACTIVE, CLEANUP_NONE, 0, 0, "", "", "active", '-', '-', '-', '-' },
 		{ "released, clean", LEASE_RELEASED, CLEANUP_DONE, T0, 0, "", "", "released", 't',
-		  '-',
-		  '-', '-' },
+		  '-', '-', '-' },
 		{ "released, owed", LEASE_RELEASED, CLEANUP_OWED, T0, 0, "", "", "released", 't',
-		  's',
-		  '-', '-' },
-		{ "released, failing", LEASE_RELEASED, CLEANUP_OWED, T0, 2, "reset", "",
-		  "released", 't',
-		  's', 's', 's' },
+		  's', '-', '-' },
+		{ "released, failing", LEASE_RELEASED, CLEANUP_OWED, T0, 2, "reset", "", "released",
+		  't', 's', 's', 's' },
 		{ "released, kept", LEASE_RELEASED, CLEANUP_RETAINED, T0, 0, "", "", "released",
-		  'f', '-',
-		  '-', '-' },
+		  'f', '-', '-', '-' },
 		{ "released, attention", LEASE_RELEASED, CLEANUP_ATTENTION, T0, 1, "x", "not ours",
 		  "released", 't', 's', 's', 's' },
-		/* Its account is blocked: nothing was tried, and an operator must look. */
-		{ "released, blocked", LEASE_RELEASED, CLEANUP_OWED, T0, 0, "", "account x is blocked",
-		  "released", 't', 's', 's', 's' },
+		/* Its account is blocked: nothing was tried, and it needs operator action. */
+		{ "released, blocked", LEASE_RELEASED, CLEANUP_OWED, T0, 0, "",
+		  "account x is blocked", "released", 't', 's', 's', 's' },
 		{ "expired, clean", LEASE_EXPIRED, CLEANUP_DONE, 0, 0, "", "", "expired", 't', '-',
-		  '-',
-		  '-' },
+		  '-', '-' },
 		{ "expired then released", LEASE_EXPIRED, CLEANUP_DONE, T0, 0, "", "", "released",
-		  't',
-		  '-', '-', '-' },
+		  't', '-', '-', '-' },
 		{ "failed then released, owed", LEASE_FAILED, CLEANUP_OWED, T0, 0, "", "",
-		  "released",
-		  't', 's', '-', '-' },
+		  "released", 't', 's', '-', '-' },
 	};
 
 	(void)state;
@@ -239,7 +231,7 @@ static void attempts_and_residue_are_told(void **state)
 	assert_true(render_wants_ledger(&l));
 }
 
-/* Only of what is kept; and who cannot rely on the account is sure of nothing. */
+/* Only of retained leases; unsure while the account is not verified. */
 static void retention_is_told_of_what_is_kept(void **state)
 {
 	const struct render_parts unsure = { .is_unsure = 1 }, sure = { .is_unsure = 0 };
@@ -274,7 +266,7 @@ static void retention_is_told_of_what_is_kept(void **state)
 	}
 }
 
-/* What is of the store alone reads the same at any time, whatever the account is doing. */
+/* What depends on the store alone is the same at any time and in any state of the account. */
 static void what_is_of_the_store_is_of_no_moment(void **state)
 {
 	const struct render_parts now = { .now_ms = T0 + 1000 };
@@ -299,7 +291,7 @@ static void what_is_of_the_store_is_of_no_moment(void **state)
 	}
 }
 
-/* Which state a row is in is not the client's business where it comes to the same. */
+/* States that mean the same to a client are shown as one. */
 static void residue_is_told_in_the_clients_words(void **state)
 {
 	static const struct {

@@ -24,7 +24,7 @@ static void each_path_finds_its_own_route(void **state)
 	static const struct {
 		enum http_method method;
 		const char *path, *found, *param;	/* found NULL: none */
-		unsigned methods;			/* what else is there then */
+		unsigned methods;			/* the methods that the path has */
 	} cases[] = {
 		{ HTTP_GET, "/v1/leases", "/v1/leases", "", 0 },
 		{ HTTP_HEAD, "/v1/leases", "/v1/leases", "", 0 },
@@ -67,7 +67,7 @@ static void each_path_finds_its_own_route(void **state)
 	}
 }
 
-/* A segment of 63 characters fits, one of 64 is no path of ours. */
+/* A segment of 63 characters fits; one of 64 is an unknown path. */
 static void a_segment_has_its_bound(void **state)
 {
 	char path[128], param[ROUTE_PARAM_SIZE];
@@ -86,8 +86,8 @@ static void a_segment_has_its_bound(void **state)
 /* ---- B169: route x method x role, from the table -------------------------------------------- */
 
 /*
- * Who gets past the door. Written here a second time on purpose: a route that is changed or
- * added without a line here fails.
+ * Which roles may use each route. Repeated here on purpose: a route that is changed or added
+ * without a change here fails.
  */
 static const struct {
 	const char *method, *path, *roles;	/* u user, r reader, a admin, - without a token */
@@ -185,7 +185,7 @@ static void b169_every_route_method_and_role(void **state)
 	}
 }
 
-/* The OpenAPI file says the same, no more and no less. */
+/* The OpenAPI file describes the same routes, both ways. */
 static void openapi_and_the_table_agree(void **state)
 {
 	static const char *const names[] = { "user", "reader", "admin" };
@@ -345,7 +345,7 @@ static void b108_content_types(void **state)
 		stage_expect(rows[i].good ? 404 : 415, rows[i].good ? "not_found" :
 			     "unsupported_media_type");
 	}
-	/* An empty body needs no type, but a wrong one is refused: the form of another page. */
+	/* An empty body needs no type, but a wrong type is refused: it may be the form of another page. */
 	assert_int_equal(stage_ask("POST", "/v1/leases/" LEASE "/release", stage.alice, "", NULL),
 			 404);
 	assert_int_equal(stage_ask("POST", "/v1/leases/" LEASE "/release", stage.alice,
@@ -392,7 +392,7 @@ static void b140_b149_at_the_door(void **state)
 	assert_true(json_is_false(stage_at("admin")));
 	assert_int_equal(GET("/v1/health", NULL), 200);
 	assert_true(json_is_true(stage_at("ok")));
-	/* The client's identity headers are hints that nobody takes. */
+	/* The client's identity headers are ignored. */
 	stage_ask("GET", "/v1/whoami", stage.alice, "X-Crabbox-Owner: bob\r\nX-Crabbox-Org: ops\r\n"
 		  "X-Crabbox-Admin: true\r\n", NULL);
 	assert_string_equal(stage_text("owner"), "alice");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The streamed body of a finish: every split gives what the whole gives, and only the end is kept. */
+/* The streamed body of a finish: any split gives the same result, and only the end is kept. */
 #include "table.h"
 
 #include <stdio.h>
@@ -61,24 +61,25 @@ static const struct {
 	{ "{\"log\":\"\\u0041\\u00e4\\u20ac\\ud83d\\ude00\"}", "{\"log\":null}",
 	  "A\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 0 },
 	{ "{\"log\":\"\\u0000\\u001b[0m\"}", "{\"log\":null}", "\0\x1b[0m", 5 },
-	/* Halves of pairs. */
+	/* Halves of surrogate pairs. */
 	{ "{\"log\":\"\\ud83dx\"}", "{\"log\":null}", "\xef\xbf\xbdx", 0 },
 	{ "{\"log\":\"\\ud83d\\n\"}", "{\"log\":null}", "\xef\xbf\xbd\n", 0 },
 	{ "{\"log\":\"\\ud83d\"}", "{\"log\":null}", "\xef\xbf\xbd", 0 },
 	{ "{\"log\":\"\\ude00\"}", "{\"log\":null}", "\xef\xbf\xbd", 0 },
-	{ "{\"log\":\"\\ud83d\\ud83d\\ude00\"}", "{\"log\":null}",
-	  "\xef\xbf\xbd\xf0\x9f\x98\x80", 0 },
-	/* What is not the log's: other names, other depths, names that only look like it. */
+	{ "{\"log\":\"\\ud83d\\ud83d\\ude00\"}", "{\"log\":null}", "\xef\xbf\xbd\xf0\x9f\x98\x80",
+	  0 },
+	/* Texts that are not of the log: other names, other depths, similar names. */
 	{ "{\"x\":{\"log\":\"no\",\"logChunks\":[\"no\"]}}",
 	  "{\"x\":{\"log\":\"no\",\"logChunks\":[\"no\"]}}", "", 0 },
 	{ "{\"logs\":\"no\",\"l\\u006fg\":\"no\",\"log \":\"no\"}",
 	  "{\"logs\":\"no\",\"l\\u006fg\":\"no\",\"log \":\"no\"}", "", 0 },
 	{ "[\"log\",\"no\"]", "[\"log\",\"no\"]", "", 0 },
-	/* An array that holds more than texts is none of chunks from there on. */
+	/* An array with other elements than texts is not the log from there on. */
 	{ "{\"logChunks\":[\"yes\",[\"no\"],{\"log\":\"no\"},\"no\"]}",
 	  "{\"logChunks\":[null,[\"no\"],{\"log\":\"no\"},\"no\"]}", "yes", 0 },
 	{ "{\"a\":\"log\",\"b\":\"no\"}", "{\"a\":\"log\",\"b\":\"no\"}", "", 0 },
-	{ "{\"a\":\"\\\"log\\\":\",\"log\":\"yes\"}", "{\"a\":\"\\\"log\\\":\",\"log\":null}", "yes", 0 },
+	{ "{\"a\":\"\\\"log\\\":\",\"log\":\"yes\"}", "{\"a\":\"\\\"log\\\":\",\"log\":null}",
+	  "yes", 0 },
 	{ "{\"log\" : \"yes\" , \"x\" : \"}{\" }", "{\"log\" : null , \"x\" : \"}{\" }", "yes", 0 },
 	{ "{\"log\":{\"log\":\"no\"}}", "{\"log\":{\"log\":\"no\"}}", "", 0 },
 };
@@ -147,7 +148,7 @@ static void the_rest_has_a_limit(void **state)
 	runlog_free(r);
 }
 
-/* 64 MiB of escapes cost what is kept of them, and the end is what is kept. */
+/* 64 MiB of escapes use only the memory of what is kept: the end. */
 static void only_the_end_is_kept(void **state)
 {
 	const size_t max = 8 << 20;
@@ -171,7 +172,7 @@ static void only_the_end_is_kept(void **state)
 	}
 	runlog_feed(r, "\"}", 2);
 	assert_null(runlog_end(r));
-	/* There were chunks: they are the log. */
+	/* If there are chunks, they are the log. */
 	assert_false(runlog_is_cut(r));
 	assert_int_equal(runlog_size(r), 1600);
 	runlog_free(r);

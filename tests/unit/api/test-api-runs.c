@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Run history through its routes: what clients tell, what they read, and what is refused. */
+/* Run history through its routes: writing, reading and errors. */
 #include "stage.h"
 
 #define RUN "run_0123456789abcdef0123456789abcdef"
@@ -24,7 +24,7 @@ static void a_run_from_beginning_to_end(void **state)
 	assert_string_equal(stage_text("run.id"), RUN);
 	assert_string_equal(stage_text("run.state"), "running");
 	assert_string_equal(stage_text("run.command.1"), "test");
-	/* The same request again, as of a client that had no answer. */
+	/* The same request again, as from a client that got no answer. */
 	run_put(",\"label\":\"nightly\"");
 	stage_expect(200, "");
 	run_put(",\"label\":\"other\"");
@@ -72,7 +72,7 @@ static void a_run_from_beginning_to_end(void **state)
 	assert_int_equal(stage_count("run.results.files"), 1);
 	assert_int_equal(stage_count("run.results.failed"), 1);
 	assert_int_equal(json_object_size(stage_at("run.results.failed.0")), 1);
-	/* A second end changes nothing. */
+	/* To finish a run again changes nothing. */
 	assert_int_equal(POST("/v1/runs/" RUN "/finish", stage.alice, "{\"exitCode\":0}"), 200);
 	assert_int_equal(json_integer_value(stage_at("run.exitCode")), 3);
 }

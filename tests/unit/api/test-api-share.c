@@ -58,7 +58,7 @@ static void what_is_put_is_shown(void **state)
 {
 	(void)state;
 	stage_active(MINE);
-	/* What stands outside of "share" does not count beside it. */
+	/* Members outside of "share" are ignored beside it. */
 	put("{\"users\":{\"eve\":5},\"share\":{\"users\":{\" BOB \":\"use\",\"carol\":\"manage\","
 	    "\"dave\":null,\"frank\":\"\"},\"org\":\"\"}}");
 	stage_expect(200, "");

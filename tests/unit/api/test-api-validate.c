@@ -25,7 +25,7 @@ static void ids_are_exact(void **state)
 	assert_false(validate_attempt("cat_0123456789abcdef0123456789abcdeF"));
 }
 
-/* B180, B187: nothing that means something elsewhere passes any of the word grammars. */
+/* B180, B187: no text with a special meaning elsewhere passes any of the checks. */
 static void b180_b187_injections_are_no_words(void **state)
 {
 	static const char *const rows[] = { "' OR 1=1--", "\"; DROP TABLE lease;--",
