@@ -3,16 +3,10 @@
  * Which store is the newest? A daemon here is a store that lasts, a process that begins and
  * dies, and a sentinel that one or two of them share.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 
+#include "unit/test.h"
 #include "lease/generation.h"
 #include "util/text.h"
 

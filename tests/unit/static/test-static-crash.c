@@ -8,16 +8,13 @@
  * The hosts are one folder: "prepare" leaves something there and fails if something is left
  * of another; "reset" takes it away.
  */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "pool-world.h"
 
 #define ID "cbx_000000000001"

@@ -3,17 +3,13 @@
  * What an inventory may say, and what is said about one that may not. And what becomes of a
  * command's words.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "command.h"
 #include "inventory.h"
 

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Snapshots of a reader, and its data version: does it change with every commit? */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -15,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "unit/test.h"
 #include "scratch.h"
 #include "store/internal.h"
 

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The runs' file by itself: what lies around when it is made, and what its rows are read as. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "unit/test.h"
 #include "scratch.h"
 #include "store/runs.h"
 #include "util/alloc.h"

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Sharing is part of every query; samples are a ring. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 
+#include "unit/test.h"
 #include "scratch.h"
 #include "util/text.h"
 
