@@ -72,6 +72,23 @@ static void a_savepoint_undoes_only_its_own(void **state)
 	assert_int_equal(store_lease_by_id(store, b.id, &back, NULL), 1);
 }
 
+/* One that is gone was rolled back with all before it: nobody may go on as if it were there. */
+static void a_savepoint_that_is_gone_breaks_the_store(void **state)
+{
+	(void)state;
+	for (int keeps = 0; keeps < 2; keeps++) {
+		scratch_close();
+		store = scratch_open();
+		scratch_begin();
+		assert_false(store_broken(store));
+		if (keeps)
+			assert_int_equal(store_savepoint_keep(store, NULL), -1);
+		else
+			store_savepoint_undo(store);
+		assert_true(store_broken(store));
+	}
+}
+
 static void a_reader_sees_what_was_committed(void **state)
 {
 	struct store *reader = NULL;
@@ -436,6 +453,7 @@ int main(void)
 		TEST(a_lease_comes_back_as_it_went_in),
 		TEST(an_id_is_taken_once),
 		TEST(a_savepoint_undoes_only_its_own),
+		TEST(a_savepoint_that_is_gone_breaks_the_store),
 		TEST(a_reader_sees_what_was_committed),
 		TEST(heartbeats_move_only_the_touched_time),
 		TEST(ownership_is_part_of_the_query),
