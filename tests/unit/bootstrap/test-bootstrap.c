@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "unit/test.h"
 #include "bootstrap/bootstrap.h"
 
 #include <malloc.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct lease plain_lease(void)
 {

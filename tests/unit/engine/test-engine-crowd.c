@@ -6,20 +6,16 @@
  *
  *   test-engine-crowd [LEASES]: the same with so many, and what a life costs in CPU
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <dlfcn.h>
 #include <jansson.h>
 
+#include "unit/test.h"
 #include "driver/driver.h"
 #include "driver/wire.h"
 #include "util/alloc.h"

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine's threads: what is in the store's file when a step's claim was answered. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "unit/test.h"
 #include "engine/engine.h"
 #include "provider/account.h"
 #include "util/text.h"

@@ -2,14 +2,11 @@
 /* A life's surroundings: clock, simulated cloud, faults, and what a test wants to see. */
 #include "life.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "driver/wire.h"
 #include "util/alloc.h"
 #include "util/text.h"

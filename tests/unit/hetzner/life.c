@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "life.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "driver/driver.h"
 #include "util/alloc.h"
 #include "util/log.h"

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The account: its sentinel and the counter in it, and the inventory. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <inttypes.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "life.h"
 
 /* ---- the account ---------------------------------------------------------------------------- */

@@ -3,16 +3,11 @@
  * Deletes: those that take their time, whose answer is lost, that are refused, and things
  * that somebody else has deleted.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "life.h"
 
 /* ---- deletes that take their time --------------------------------------------------------- */

@@ -3,17 +3,12 @@
  * What each error of the API means to a create, a delete and a read: the table
  * of the API's documentation, row by row, and what must hold for all others.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include <lessor/provider.h>
 
+#include "unit/test.h"
 #include "error.h"
 
 struct expected {

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What a no-delete release keeps: marked and protected, and deleted on an explicit delete. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "life.h"
 #include "util/text.h"
 

@@ -3,16 +3,11 @@
  * Whole lives: from the first call to nothing left, with the calls counted; what
  * sends a lease on to the next type; what ends a wait, and what must not.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "life.h"
 
 static const char *const account_keys[] = { "keys", "account", NULL, NULL };

@@ -4,18 +4,14 @@
  * says of each; of one that vanishes, fails, or is not ours, and when the API fails. That a
  * look ends whole lives as provision does is asserted by test-hetzner-life and -trouble.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <dlfcn.h>
 #include <jansson.h>
 
+#include "unit/test.h"
 #include "life.h"
 #include "util/alloc.h"
 

@@ -2,15 +2,10 @@
 /*
  * The parsers: good answers, and every lie that a body can tell.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "parse.h"
 
 static json_t *load(const char *text)

@@ -4,17 +4,12 @@
  * deletes that take their time. At the end nothing of ours is left, and nothing
  * of anybody else is gone.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <inttypes.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "life.h"
 
 /* ---- creates of which nobody knows ------------------------------------------------------ */

@@ -5,15 +5,10 @@
  */
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka wants those above first. */
-#include <cmocka.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
+#include "unit/test.h"
 #include "http/server.h"
 #include "util/buf.h"
 #include "util/err.h"

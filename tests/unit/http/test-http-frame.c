@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* WebSocket frames: every rule of RFC 6455 section 5, whole and byte by byte. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "http/frame.h"
 #include "util/hash.h"
 

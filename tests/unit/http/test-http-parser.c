@@ -5,16 +5,11 @@
  * it is long), and byte by byte: the trace must be the same. Rows that need a server are in
  * test-http-server.c.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka wants those above first. */
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "unit/test.h"
 #include "http-trace.h"
 #include "util/alloc.h"
 

@@ -3,16 +3,10 @@
  * Which store is the newest? Here a daemon is a store that persists, a process that starts
  * and dies, and a sentinel shared by one or two daemons.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 
+#include "unit/test.h"
 #include "lease/generation.h"
 #include "util/text.h"
 

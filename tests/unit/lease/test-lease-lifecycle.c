@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <string.h>
 
 #include <lessor/provider.h>
 
+#include "unit/test.h"
 #include "life.h"
 
 static void a_new_lease_is_due_at_once(void **state)

@@ -3,17 +3,11 @@
  * No-delete releases: when they are too late, what they keep, look-ups and protection, and
  * their end.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <string.h>
 
 #include <lessor/provider.h>
 
+#include "unit/test.h"
 #include "life.h"
 #include "util/alloc.h"
 

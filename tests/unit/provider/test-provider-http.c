@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The HTTP client against a server that misbehaves byte by byte. */
+#include "unit/test.h"
 #include "provider/http_client.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>

@@ -10,16 +10,12 @@
  */
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <pthread.h>
 #include <string.h>
 
 #include <jansson.h>
 
+#include "unit/test.h"
 #include "provider/account.h"
 #include "provider/step.h"
 #include "util/alloc.h"

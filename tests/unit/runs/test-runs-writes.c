@@ -3,16 +3,10 @@
  * Every request of run history, with each of its writes failing in turn, as when memory runs
  * out: the answer is never a success, the request leaves no trace, and the next one works.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 
+#include "unit/test.h"
 #include "driver/fuse.h"
 #include "past.h"
 #include "util/text.h"

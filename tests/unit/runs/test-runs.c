@@ -3,13 +3,6 @@
  * The runs thread: what is in the file when a request is answered, what a broken file does,
  * and shutdown. The answers arrive on the runs thread, and the tests wait for them.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <pthread.h>
 #include <semaphore.h>
 #include <sqlite3.h>
@@ -20,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "unit/test.h"
 #include "runs/runs.h"
 #include "util/log.h"
 #include "util/text.h"

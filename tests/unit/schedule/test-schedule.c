@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdlib.h>
 
+#include "unit/test.h"
 #include "schedule/backoff.h"
 #include "schedule/budget.h"
 #include "schedule/clock.h"

@@ -7,16 +7,13 @@
  * All hosts are one directory: "prepare" leaves something there and fails if it finds something
  * of another lease; "reset" removes it.
  */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "pool-world.h"
 
 #define ID "cbx_000000000001"

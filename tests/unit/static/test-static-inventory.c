@@ -2,17 +2,13 @@
 /*
  * Valid and invalid inventories and the messages about them; expansion of a command's words.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "command.h"
 #include "inventory.h"
 

@@ -3,8 +3,6 @@
  * Which host a lease gets, exclusive allocation, and the messages if there is none.
  */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "unit/test.h"
 #include "pool-world.h"
 
 #define TWO_HOSTS \

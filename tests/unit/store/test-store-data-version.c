@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Snapshots of a reader, and its data version: does it change with every commit? */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "unit/test.h"
 #include "scratch.h"
 #include "store/internal.h"
 
@@ -221,6 +217,37 @@ static void what_was_answered_is_never_missed(void **state)
 	assert_int_not_equal(cached_version, 0);
 }
 
+/* Of a log whose index is not what this program knows, nothing is concluded. */
+static void an_index_of_another_kind_tells_nothing(void **state)
+{
+	static const struct {
+		off_t offset;
+		unsigned char byte;
+	} rows[] = { { 0, 0xff }, { 12, 0 } };
+	uint64_t before;
+	char index[120];
+	int fd;
+
+	(void)state;
+	scratch_insert("cbx_000000000001");
+	before = store_data_version(reader);
+	assert_int_not_equal(before, 0);
+	snprintf(index, sizeof(index), "%s-shm", path);
+	fd = open(index, O_RDWR);
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned char byte;
+
+		assert_int_equal(pread(fd, &byte, 1, rows[i].offset), 1);
+		assert_int_not_equal(byte, rows[i].byte);
+		assert_int_equal(pwrite(fd, &rows[i].byte, 1, rows[i].offset), 1);
+		assert_int_equal(store_data_version(reader), 0);
+		assert_int_equal(pwrite(fd, &byte, 1, rows[i].offset), 1);
+		assert_int_equal(store_data_version(reader), before);
+	}
+	close(fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -229,6 +256,7 @@ int main(void)
 		TEST(commits_of_all_connections_and_processes_count),
 		TEST(versions_survive_a_reset_of_the_log),
 		TEST(without_a_log_there_is_none),
+		TEST(an_index_of_another_kind_tells_nothing),
 		TEST(a_snapshot_is_of_one_moment),
 		TEST(what_was_answered_is_never_missed),
 	};

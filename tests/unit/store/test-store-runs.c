@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The runs' file by itself: what lies around when it is made, and what its rows are read as. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "unit/test.h"
 #include "scratch.h"
 #include "store/runs.h"
 #include "util/alloc.h"
@@ -82,6 +76,48 @@ static void what_is_no_object_is_an_empty_one(void **state)
 	assert_int_equal(told.count, 4);
 }
 
+static int sample_count(void *arg, const char *text, size_t len)
+{
+	int *count = arg;
+	char want[16];
+
+	/* The oldest of them are the ones that went. */
+	snprintf(want, sizeof(want), "%d", *count + 3);
+	assert_int_equal(len, strlen(want));
+	assert_memory_equal(text, want, len);
+	++*count;
+	return 0;
+}
+
+static int any_count(void *arg, const char *text, size_t len)
+{
+	(void)text;
+	(void)len;
+	++*(int *)arg;
+	return 0;
+}
+
+static void samples_of_a_run_are_a_ring_of_its_own(void **state)
+{
+	int count = 0, others = 0;
+
+	(void)state;
+	scratch_open_runs();
+	assert_int_equal(store_begin(runs, NULL), 0);
+	assert_int_equal(store_run_sample_add(runs, 6, 1, "0", NULL), 0);
+	for (int i = 0; i < STORE_SAMPLES_MAX + 3; i++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%d", i);
+		assert_int_equal(store_run_sample_add(runs, 7, 1000 + i, text, NULL), 0);
+	}
+	assert_int_equal(store_commit(runs, NULL), 0);
+	assert_int_equal(store_run_sample_each(runs, 7, sample_count, &count, NULL), 0);
+	assert_int_equal(count, STORE_SAMPLES_MAX);
+	assert_int_equal(store_run_sample_each(runs, 6, any_count, &others, NULL), 0);
+	assert_int_equal(others, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -89,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_an_earlier_file_has_left_is_removed),
 		TEST(what_is_no_object_is_an_empty_one),
+		TEST(samples_of_a_run_are_a_ring_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Sharing is part of every query; samples are a ring. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 
+#include "unit/test.h"
 #include "scratch.h"
 #include "util/text.h"
 
@@ -147,6 +141,48 @@ static void lists_have_both_newest_first(void **state)
 	assert_string_equal(list(&bob_alone, -1, 10, 0), "15 13 11 ");
 }
 
+/* Whatever else is asked for, what is shared is in the list, and once. */
+static void lists_by_cleanup_have_both(void **state)
+{
+	static const struct {
+		enum lease_cleanup cleanup;
+		const char *listed;
+	} rows[] = {
+		{ CLEANUP_NONE, "13 12 " },
+		{ CLEANUP_OWED, "15 14 " },
+		{ CLEANUP_DONE, "11 10 " },
+		{ CLEANUP_ATTENTION, "" },
+	};
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		static const enum lease_cleanup cleanups[] = { CLEANUP_DONE, CLEANUP_NONE,
+							       CLEANUP_OWED };
+		struct lease l;
+		char id[24];
+
+		snprintf(id, sizeof(id), "cbx_%012d", i + 10);
+		l = scratch_lease(id);
+		snprintf(l.slug, sizeof(l.slug), "slug-%d", i);
+		TEXT_SET(l.owner, i % 2 ? "Bob" : "alice");
+		l.cleanup = cleanups[i / 2];
+		scratch_begin();
+		assert_int_equal(store_lease_insert(store, &l, NULL), 0);
+		scratch_commit();
+		if (i % 2 == 0)
+			share(&l, "bob", 0);
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct store_list what = {
+			.scope = bob, .state = -1, .cleanup = (int)rows[i].cleanup, .limit = 10
+		};
+		struct listed listed = { "" };
+
+		assert_int_equal(store_lease_each(store, &what, list_add, &listed, NULL), 0);
+		assert_string_equal(listed.text, rows[i].listed);
+	}
+}
+
 static void sample_add(void *arg, const char *data)
 {
 	struct listed *listed = arg;
@@ -186,9 +222,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
-		TEST(who_sees_a_shared_lease),
-		TEST(an_own_slug_goes_before_a_shared_one),
-		TEST(lists_have_both_newest_first),
+		TEST(who_sees_a_shared_lease),	    TEST(an_own_slug_goes_before_a_shared_one),
+		TEST(lists_have_both_newest_first), TEST(lists_by_cleanup_have_both),
 		TEST(samples_are_a_ring),
 	};
 

@@ -3,18 +3,12 @@
  * Opens a database of an older schema, written by a real lessord (schema-6.sql): the upgrade
  * loses nothing, and ends with the schema of a new database.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "unit/test.h"
 #include "scratch.h"
 #include "store/runs.h"
 #include "util/text.h"

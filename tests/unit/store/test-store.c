@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "unit/test.h"
 #include "scratch.h"
 #include "util/text.h"
 #include "vfs.h"
@@ -97,6 +91,23 @@ static void a_savepoint_undoes_only_its_own(void **state)
 	scratch_commit();
 	assert_int_equal(store_lease_by_id(store, a.id, &back, NULL), 0);
 	assert_int_equal(store_lease_by_id(store, b.id, &back, NULL), 1);
+}
+
+/* One that is gone was rolled back with all before it: nobody may go on as if it were there. */
+static void a_savepoint_that_is_gone_breaks_the_store(void **state)
+{
+	(void)state;
+	for (int keeps = 0; keeps < 2; keeps++) {
+		scratch_close();
+		store = scratch_open();
+		scratch_begin();
+		assert_false(store_broken(store));
+		if (keeps)
+			assert_int_equal(store_savepoint_keep(store, NULL), -1);
+		else
+			store_savepoint_undo(store);
+		assert_true(store_broken(store));
+	}
 }
 
 static void a_reader_sees_what_was_committed(void **state)
@@ -467,6 +478,7 @@ int main(void)
 		TEST(an_unknown_end_reason_is_kept),
 		TEST(an_id_is_taken_once),
 		TEST(a_savepoint_undoes_only_its_own),
+		TEST(a_savepoint_that_is_gone_breaks_the_store),
 		TEST(a_reader_sees_what_was_committed),
 		TEST(heartbeats_move_only_the_touched_time),
 		TEST(ownership_is_part_of_the_query),
