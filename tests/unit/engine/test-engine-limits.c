@@ -139,11 +139,32 @@ static void a_cleanup_goes_before_waiting_creates(void **state)
 	assert_int_equal(w.made, 6);
 }
 
+/* A name that is taken is cut as far as it must be to take four digits more, and no further. */
+static void a_long_slug_that_is_taken_keeps_its_length(void **state)
+{
+	struct lease l[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct asked a = { 0 };
+
+		memset(a.request.create.slug, 'x', 41);
+		world_create(&w, &a, i ? "cbx_000000000002" : ID);
+		assert_int_equal(a.request.result, RESULT_CREATED);
+		l[i] = lease(i ? "cbx_000000000002" : ID);
+	}
+	assert_int_equal(strlen(l[0].slug), 41);
+	assert_int_equal(strlen(l[1].slug), 41);
+	assert_memory_equal(l[0].slug, l[1].slug, 36);
+	assert_int_equal(l[1].slug[36], '-');
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_limit_stops_whom_it_is_for),
 		TEST(a_cleanup_goes_before_waiting_creates),
+		TEST(a_long_slug_that_is_taken_keeps_its_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

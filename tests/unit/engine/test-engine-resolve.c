@@ -467,6 +467,28 @@ static void a_probe_that_is_asked_for_during_one_follows_it_soon(void **state)
 	assert_int_equal(w.probes, probes + 2);
 }
 
+/* However long it was refused before: a new refusal is tried again within seconds. */
+static void a_probe_that_succeeds_ends_its_backoff(void **state)
+{
+	int probes;
+
+	(void)state;
+	w.probe_class = LESSOR_CLASS_AUTH;
+	for (int i = 0; i < 2; i++) {
+		w.probe_refuses = 1;
+		for (int s = 0; s < 600 && !account_is_blocked(w.d.account, NULL, 0); s++)
+			world_pass(&w, SECOND);
+		assert_int_equal(account_is_blocked(w.d.account, NULL, 0), 1);
+		probes = w.probes;
+		world_pass(&w, 10 * SECOND);
+		assert_in_range(w.probes, probes + 2, probes + 6);
+		world_pass(&w, HOUR);
+		w.probe_refuses = 0;
+		world_pass(&w, 11 * MINUTE);
+		assert_int_equal(account_is_blocked(w.d.account, NULL, 0), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -486,6 +508,7 @@ int main(void)
 		TEST(the_end_of_a_retention_tells_and_deletes_nothing),
 		TEST(a_look_that_proves_nothing_calls_a_person),
 		TEST(a_probe_that_is_asked_for_during_one_follows_it_soon),
+		TEST(a_probe_that_succeeds_ends_its_backoff),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

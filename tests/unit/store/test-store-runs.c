@@ -118,6 +118,19 @@ static void samples_of_a_run_are_a_ring_of_its_own(void **state)
 	assert_int_equal(others, 1);
 }
 
+/* A file without the tables has no runs to tell of, and does not say that there are none. */
+static void what_cannot_be_read_is_an_error(void **state)
+{
+	struct run_row row;
+	int count = 0;
+
+	(void)state;
+	assert_int_equal(store_run_oldest(store, 1000, &row, NULL), -1);
+	assert_int_equal(store_run_sample_each(store, 7, any_count, &count, NULL), -1);
+	assert_int_equal(store_run_event_each(store, 7, 0, 100, tell, &count, NULL), -1);
+	assert_int_equal(count, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -126,6 +139,7 @@ int main(void)
 		TEST(what_an_earlier_file_has_left_is_removed),
 		TEST(what_is_no_object_is_an_empty_one),
 		TEST(samples_of_a_run_are_a_ring_of_its_own),
+		TEST(what_cannot_be_read_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
