@@ -2,18 +2,18 @@
 # SPDX-License-Identifier: MIT
 # Builds the rpms lessord, lessor and lessor-devel, their debug symbols and the source rpm.
 #
-# On Fedora and EL this is rpmbuild and nothing else. On Debian the macros that Fedora's packages
-# bring come from packaging/rpm/macros.debian, and the build dependencies are Debian's, under
-# other names than the spec's. Such rpms are for looking at: they ask for libraries by the
-# versions of Debian (libcurl.so.4(CURL_OPENSSL_4)), which no Fedora has.
+# On Fedora and EL this only runs rpmbuild. On Debian packaging/rpm/macros.debian replaces
+# Fedora's macros, and the build dependencies have Debian's names, not the spec's. Such rpms are
+# for inspection only: they require Debian's library versions (libcurl.so.4(CURL_OPENSSL_4)),
+# which Fedora does not have.
 set -eu
 
 usage() {
 	cat <<-EOF
 	usage: sh packaging/build-rpm.sh [--out DIR] [--release N]
 
-	  --out DIR    where the rpms go (build-packages in the source tree)
-	  --release N  the packages' release (1)
+	  --out DIR    output directory (default: build-packages in the source tree)
+	  --release N  release number of the packages (default: 1)
 	EOF
 }
 
@@ -50,9 +50,9 @@ if [ -n "$debian" ]; then
 fi
 
 version=$(sed -n 's/^project(lessor VERSION \([0-9.]*\) .*/\1/p' "$root/CMakeLists.txt")
-said=$(sed -n 's/^Version: *//p' "$here/lessor.spec")
-if [ "$version" != "$said" ]; then
-	echo "lessor.spec is for version $said, and this is $version" >&2
+spec=$(sed -n 's/^Version: *//p' "$here/lessor.spec")
+if [ "$version" != "$spec" ]; then
+	echo "lessor.spec has version $spec, but CMakeLists.txt has $version" >&2
 	exit 1
 fi
 
@@ -62,8 +62,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 mkdir -p "$work/SOURCES" "$out"
 
-# The tree as it stands, which need not be committed: what git knows and is there, or without git
-# (a release) everything but build directories.
+# The working tree, including uncommitted changes: tracked files that exist, or without git (a
+# release) everything except build directories.
 names() {
 	if git -C "$root" rev-parse --git-dir >/dev/null 2>&1; then
 		git -C "$root" ls-files -z
@@ -79,16 +79,16 @@ tar -C "$root" --no-recursion --sort=name --owner=0 --group=0 --numeric-owner --
 	--transform "s,^\./,,;s,^,lessor-$version/," --null --files-from="$work/names" -czf \
 	"$work/SOURCES/lessor-$version.tar.gz"
 
-# Times in the packages are the source's, not the hour of the build.
+# For reproducible packages: the time of the source, not of the build.
 SOURCE_DATE_EPOCH=$made
 export SOURCE_DATE_EPOCH
 set -- --define "_topdir $work" --define "lessor_release $release" \
 	--define "use_source_date_epoch_as_buildtime 1" \
 	--define "clamp_mtime_to_source_date_epoch 1"
-# Debian has neither Fedora's macros nor its names for packages.
+# Debian has neither Fedora's macros nor its package names.
 [ -z "$debian" ] || set -- "$@" --nodeps --load "$here/rpm/macros.debian"
 if ! rpmbuild -ba "$@" "$here/lessor.spec" >"$work/log" 2>&1; then
-	# What went wrong may stand in the middle of what went well.
+	# The errors may be anywhere in the log.
 	grep -E '(error|warning): |undefined reference' "$work/log" | tail -n 30 | cut -c 1-300 >&2
 	tail -n 12 "$work/log" | cut -c 1-300 >&2
 	exit 1

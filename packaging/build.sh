@@ -1,18 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Builds the packages: the debs lessord, lessor and lessor-dev with their symbols and source, and
-# the rpms. The tree is packaged as it stands, committed or not, from a copy; lintian must have
-# nothing to say.
+# Builds the packages: the debs lessord, lessor and lessor-dev with debug symbols and source, and
+# the rpms. Packages a copy of the working tree, including uncommitted changes; any lintian
+# message is an error.
 set -eu
 
 usage() {
 	cat <<-EOF
 	usage: sh packaging/build.sh [--out DIR] [--only deb|rpm] [--version V] [--no-lint]
 
-	  --out DIR    where the packages go (build-packages in the source tree)
-	  --only KIND  debs or rpms alone
-	  --version V  debs of this version, for trying an upgrade (as debian/changelog says)
-	  --no-lint    do not ask lintian
+	  --out DIR    output directory (default: build-packages in the source tree)
+	  --only KIND  build only debs or only rpms
+	  --version V  version of the debs, to test upgrades (default: from debian/changelog)
+	  --no-lint    do not run lintian
 	EOF
 }
 
@@ -52,7 +52,7 @@ trap 'rm -rf -- "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# What git knows and is there; without git (a release) everything but builds.
+# Tracked files that exist; without git (a release) everything except build directories.
 copy_tree() {
 	# shellcheck disable=SC2016
 	existing='for f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done'
@@ -65,8 +65,8 @@ copy_tree() {
 		tar -C "$root" --null --files-from=- -cf - | tar -C "$1" -xf -
 }
 
-# Says what went wrong, which stands in the middle of what went well.
-complain() {
+# Prints the errors, which may be anywhere in the log.
+report_errors() {
 	grep -nE '(error|warning): |undefined reference|FAILED|dh_[a-z]+: ' "$1" | tail -n 30 >&2
 	tail -n 12 "$1" >&2
 	exit 1
@@ -75,37 +75,37 @@ complain() {
 build_debs() {
 	# shellcheck disable=SC2086
 	packages_install $packages_build $packages_deb
-	said=$(dpkg-parsechangelog -l "$here/debian/changelog" -S Version)
+	changelog=$(dpkg-parsechangelog -l "$here/debian/changelog" -S Version)
 	upstream=$(sed -n 's/^project(lessor VERSION \([0-9.]*\) .*/\1/p' "$root/CMakeLists.txt")
-	if [ "${said%%[!0-9.]*}" != "$upstream" ]; then
-		echo "debian/changelog is for version $said, and this is $upstream" >&2
+	if [ "${changelog%%[!0-9.]*}" != "$upstream" ]; then
+		echo "debian/changelog has version $changelog, but CMakeLists.txt has $upstream" >&2
 		exit 1
 	fi
 	copy_tree "$work/lessor"
 	cp -R "$here/debian" "$work/lessor/debian"
 	if [ -n "$version" ]; then
 		{
-			printf 'lessor (%s) unstable; urgency=medium\n\n  * A build for trying.\n\n' "$version"
+			printf 'lessor (%s) unstable; urgency=medium\n\n  * Test build.\n\n' "$version"
 			sed -n '/^ -- /{p;q}' "$here/debian/changelog"
 			echo
 			cat "$here/debian/changelog"
 		} >"$work/lessor/debian/changelog"
 	fi
-	(cd "$work/lessor" && dpkg-buildpackage -us -uc) >"$work/log" 2>&1 || complain "$work/log"
+	(cd "$work/lessor" && dpkg-buildpackage -us -uc) >"$work/log" 2>&1 || report_errors "$work/log"
 	rm -rf -- "$work/lessor"
 	rm -f -- "$work/log"
 	changes=$(cd "$work" && echo lessor_*.changes)
 	mv -- "$work"/* "$out/"
 	(cd "$out" && ls -l -- *.deb)
 	[ -n "$lint" ] || return 0
-	# No init script: the state, the token, the watchdog and the confinement come from systemd, and
-	# whoever runs another init knows better how. An override would be unknown to later lintians.
+	# No init script: the state directory, token, watchdog and sandbox come from systemd. A
+	# lintian override would be unknown to later versions of lintian.
 	tag="package-supports-alternative-init-but-no-init.d-script"
 	set --
 	! lintian-explain-tags "$tag" >/dev/null 2>&1 || set -- --suppress-tags "$tag"
 	lintian --no-cfg --allow-root --display-info --pedantic "$@" \
 		--fail-on error,warning,info,pedantic "$out/$changes"
-	echo "lintian has nothing to say"
+	echo "lintian: no messages"
 }
 
 [ "$only" = rpm ] || build_debs

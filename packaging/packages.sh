@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
-# What is needed to build and to test, by Debian's names. Sourced by quickstart.sh and by
-# tests/run.sh; defines functions and variables, does nothing.
+# Debian packages needed to build and test. Sourced by quickstart.sh and tests/run.sh; only
+# defines functions and variables.
 
 # shellcheck disable=SC2034
 packages_build="gcc libc6-dev cmake ninja-build pkg-config libevent-dev libcurl4-openssl-dev
@@ -10,7 +10,7 @@ packages_build="gcc libc6-dev cmake ninja-build pkg-config libevent-dev libcurl4
 packages_test="g++ clang clang-format clang-tidy libclang-rt-14-dev python3 python3-yaml python3-h11 hcloud-cli shellcheck
 	openssl make binutils patch systemd mandoc zsh fish"
 
-# What the simulated cloud's machines are made of (hetzner-sim --boxes), and its client.
+# For the simulated cloud's machines (hetzner-sim --boxes) and their client.
 # shellcheck disable=SC2034
 packages_boxes="openssh-server openssh-client rsync git curl jq tmux util-linux procps"
 
@@ -21,7 +21,7 @@ packages_deb="debhelper dpkg-dev git lintian"
 # shellcheck disable=SC2034
 packages_roots="debootstrap iproute2 systemd-container util-linux"
 
-# Those of the arguments that are not installed.
+# Prints those of its arguments that are not installed.
 packages_missing() {
 	for package in "$@"; do
 		case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) in
@@ -31,7 +31,7 @@ packages_missing() {
 	done
 }
 
-# Runs a command while nothing may start a service. Whoever has a policy already knows best.
+# Runs a command with service starts disabled. An existing policy-rc.d is left alone.
 packages_without_services() (
 	policy=/usr/sbin/policy-rc.d
 	if ! [ -e "$policy" ]; then
@@ -48,10 +48,10 @@ packages_apt() {
 		>/dev/null
 }
 
-# Installs what is missing, as root or through sudo; nothing and no network when all is there.
+# Installs missing packages, as root or with sudo. Does not use the network if none is missing.
 packages_install() {
 	if ! command -v dpkg-query >/dev/null; then
-		echo "This is not Debian: please see to these yourself: $*" >&2
+		echo "This is not Debian. Install the equivalents of these packages: $*" >&2
 		return 0
 	fi
 	missing=$(packages_missing "$@")
@@ -59,16 +59,16 @@ packages_install() {
 	sudo=
 	if [ "$(id -u)" -ne 0 ]; then
 		command -v sudo >/dev/null || {
-			echo "Not installed, and there is no sudo to do it with: $missing" >&2
+			echo "Missing packages, and sudo is not available to install them: $missing" >&2
 			return 1
 		}
 		sudo=sudo
 	fi
 	echo "Installing: $missing"
-	$sudo apt-get update -qq || echo "apt-get update failed; trying with the lists that are here" >&2
+	$sudo apt-get update -qq || echo "apt-get update failed; using the existing package lists" >&2
 	case " $missing" in
 	*" openssh-server "*)
-		# For its program alone: it is neither started now nor when the system starts.
+		# Only the program is needed: do not start the service now or at boot.
 		packages_without_services packages_apt openssh-server || return 1
 		! command -v systemctl >/dev/null ||
 			$sudo systemctl --quiet disable ssh.service ssh.socket 2>/dev/null || true

@@ -117,7 +117,7 @@ void core_step_log(const struct step *step)
 				     { "account", step->account->config.name },
 				     { "step", step_op_name(step->op) },
 				     { "lease", step->lease.id }),
-			  "the provider plugin broke its contract: %s", step->reason);
+			  "plugin contract violation: %s", step->reason);
 	else
 		log_debug(LOG_FIELDS({ "account", step->account->config.name },
 				     { "step", step_op_name(step->op) },

@@ -14,7 +14,7 @@ void reply_clear(struct reply *reply)
 	*reply = (struct reply){ 0 };
 }
 
-static int64_t longer(int64_t a, int64_t b)
+static int64_t delay_max(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
 }
@@ -37,7 +37,7 @@ static void reply_classify(struct lessor_call *call, const char *method, const c
 	ret->message = message ? message : "";
 	ret->error_class = response->outcome == LESSOR_DID_NOT_HAPPEN && response->error_class ?
 			   response->error_class : ret->rule->error_class;
-	ret->wait_ms = longer(ret->rule->wait_ms, response->wait_ms);
+	ret->wait_ms = delay_max(ret->rule->wait_ms, response->wait_ms);
 	/* "Not found" is an ordinary result, not logged as a failure. */
 	if (ret->rule->on_get == GET_GONE && strcmp(method, "POST") != 0)
 		return;

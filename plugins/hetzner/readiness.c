@@ -26,14 +26,14 @@ static void progress_read(const char *cursor, struct progress *ret)
 		*ret = (struct progress){ 0 };
 }
 
-static int64_t elapsed(const struct readiness *w)
+static int64_t wait_elapsed(const struct readiness *w)
 {
 	return w->now - w->attempt->started_ms;
 }
 
 int readiness_pending(struct readiness *w)
 {
-	int64_t wait_ms = elapsed(w) / 16;
+	int64_t wait_ms = wait_elapsed(w) / 16;
 	char cursor[128];
 
 	if (wait_ms < w->poll_ms)
@@ -60,7 +60,7 @@ static int attempt_give_up(struct readiness *w, uint32_t error_class, const char
 
 static int is_too_late(const struct readiness *w)
 {
-	return elapsed(w) > lessor_option_int(w->z->call, OPT_BOOT_TIMEOUT);
+	return wait_elapsed(w) > lessor_option_int(w->z->call, OPT_BOOT_TIMEOUT);
 }
 
 static int too_late(struct readiness *w)

@@ -2,10 +2,10 @@
 #
 # lessor_add_provider(NAME FILE... [SOURCES FILE...] [LIBRARIES LIB...] [COMPONENT NAME])
 #
-# Builds the provider plugin NAME.so and installs it where lessord looks: a module
-# without "lib" prefix that exports one symbol and has no undefined ones, since
-# everything it asks of the host comes through a table of functions. Used by lessor's
-# own tree and, through find_package(Lessor), by foreign projects.
+# Builds the provider plugin NAME.so and installs it into lessord's provider directory: a
+# module without "lib" prefix that exports one symbol and has no undefined symbols,
+# because it calls the host through a table of functions. Used by lessor's own tree and,
+# through find_package(Lessor), by external projects.
 
 function(lessor_add_provider name)
 	cmake_parse_arguments(P "" "COMPONENT" "SOURCES;LIBRARIES" ${ARGN})
@@ -32,7 +32,7 @@ function(lessor_add_provider name)
 	set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/provider.map)
 	target_link_options(${name} PRIVATE -Wl,-z,relro -Wl,-z,now -Wl,--version-script=${map})
 	set_property(TARGET ${name} APPEND PROPERTY LINK_DEPENDS ${map})
-	# clang leaves the sanitizers' run time undefined in shared objects; gcc does not.
+	# clang leaves the sanitizers' runtime symbols undefined in shared objects; gcc does not.
 	if(NOT (CMAKE_C_COMPILER_ID MATCHES "Clang" AND
 		(LESSOR_SANITIZE OR LESSOR_FUZZ OR CMAKE_C_FLAGS MATCHES "-fsanitize")))
 		target_link_options(${name} PRIVATE -Wl,-z,defs)

@@ -35,7 +35,7 @@ void key_get(struct call *call)
 		reply_key(call, 200, (struct key *)thing);
 }
 
-/* Faults: somebody else creates the same name or key first, if it is still free. */
+/* Faults: another client creates the same name or key first, if it is still free. */
 static void key_intrude(struct call *call, const char *name, const char *public_key,
 			const char *fingerprint)
 {

@@ -269,7 +269,7 @@ static int check_stock(struct call *call, const struct server_order *order)
 	return -1;
 }
 
-/* Fault: somebody else creates a server with the same name first, if there is none yet. */
+/* Fault: another client creates a server with the same name first, if there is none yet. */
 static void take_name(struct call *call, struct server_order order)
 {
 	const char *name = json_string_value(json_object_get(call->body, "name"));

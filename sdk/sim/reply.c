@@ -83,7 +83,7 @@ void reply_no_path(struct call *call)
 }
 
 /* Fault: the listing shifts between two pages, so that an object appears twice or never. */
-static int64_t drift(const struct call *call, int64_t page)
+static int64_t page_drift(const struct call *call, int64_t page)
 {
 	const char *as = args_str(plan_find(&call->plan, FAULT_PAGES), "as", "");
 
@@ -109,7 +109,7 @@ int page_begin(struct call *call, size_t total, struct page *ret)
 	}
 	if (ret->per_page > 50)
 		ret->per_page = 50;
-	from = (ret->page - 1) * ret->per_page + drift(call, ret->page);
+	from = (ret->page - 1) * ret->per_page + page_drift(call, ret->page);
 	ret->from = from < (int64_t)total ? (size_t)from : total;
 	ret->until = ret->from + (size_t)ret->per_page < total
 		? ret->from + (size_t)ret->per_page : total;

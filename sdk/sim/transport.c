@@ -23,7 +23,7 @@ static void suppress_answer(struct cloud_wire *wire, enum cloud_end end)
 	wire->end = end;
 }
 
-static int64_t clamp(int64_t n, int64_t low, int64_t high)
+static int64_t value_clamp(int64_t n, int64_t low, int64_t high)
 {
 	return n < low ? low : n > high ? high : n;
 }
@@ -33,7 +33,7 @@ static void pad_body(struct buf *out, int64_t bytes)
 	char blanks[64];
 
 	memset(blanks, ' ', sizeof(blanks));
-	for (bytes = clamp(bytes, 0, BODY_MAX); bytes > 0; bytes -= 64)
+	for (bytes = value_clamp(bytes, 0, BODY_MAX); bytes > 0; bytes -= 64)
 		buf_add(out, blanks, bytes < 64 ? (size_t)bytes : 64);
 }
 
@@ -61,7 +61,7 @@ static void write_bomb(struct buf *out, int64_t mib)
 {
 	static const unsigned char head[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3 };
 	struct bits b = { .out = out };
-	int64_t copies = clamp(mib, 1, 4096) * (1 << 20) / 258;
+	int64_t copies = value_clamp(mib, 1, 4096) * (1 << 20) / 258;
 
 	buf_clear(out);
 	buf_add(out, head, sizeof(head));
@@ -90,7 +90,7 @@ static void apply_size_fault(struct call *call, const struct plan_item *item)
 		cloud_response_add_header(r, "Content-Encoding", "gzip");
 		break;
 	case FAULT_BIG_HEADERS:
-		bytes = clamp(args_int(item->args, "bytes", 100 << 10), 0, BODY_MAX);
+		bytes = value_clamp(args_int(item->args, "bytes", 100 << 10), 0, BODY_MAX);
 		for (int64_t i = 0; i * 1000 < bytes; i++) {
 			char name[32], value[1000];
 
@@ -133,33 +133,33 @@ static void apply_wire_fault(struct call *call, const struct plan_item *item)
 		suppress_answer(wire, CLOUD_END_HANG);
 		break;
 	case FAULT_DELAY:
-		wire->delay_ms = clamp(args_int(args, "ms", 1000), 0, INT32_MAX);
+		wire->delay_ms = value_clamp(args_int(args, "ms", 1000), 0, INT32_MAX);
 		break;
 	case FAULT_CUT:
-		wire->body_cut = clamp(args_int(args, "bytes", len / 2), 0, len);
+		wire->body_cut = value_clamp(args_int(args, "bytes", len / 2), 0, len);
 		wire->end = end_of(args, CLOUD_END_CLOSE);
 		break;
 	case FAULT_CUT_HEADERS:
-		wire->head_cut = clamp(args_int(args, "bytes", 20), 0, 1 << 20);
+		wire->head_cut = value_clamp(args_int(args, "bytes", 20), 0, 1 << 20);
 		wire->end = end_of(args, CLOUD_END_CLOSE);
 		break;
 	case FAULT_LONG_LENGTH:
-		wire->declared = len + clamp(args_int(args, "extra", 100), 0, BODY_MAX);
+		wire->declared = len + value_clamp(args_int(args, "extra", 100), 0, BODY_MAX);
 		wire->end = end_of(args, CLOUD_END_CLOSE);
 		break;
 	case FAULT_CHUNKED:
 		wire->chunked = 1;
 		if (json_object_get(args, "bytes")) {
-			wire->body_cut = clamp(args_int(args, "bytes", 0), 0, len);
+			wire->body_cut = value_clamp(args_int(args, "bytes", 0), 0, len);
 			wire->end = end_of(args, CLOUD_END_CLOSE);
 		}
 		break;
 	case FAULT_DRIP:
-		wire->drip_bytes = (size_t)clamp(args_int(args, "bytes", 1), 1, 1 << 20);
-		wire->drip_ms = clamp(args_int(args, "ms", 1000), 1, INT32_MAX);
+		wire->drip_bytes = (size_t)value_clamp(args_int(args, "bytes", 1), 1, 1 << 20);
+		wire->drip_ms = value_clamp(args_int(args, "ms", 1000), 1, INT32_MAX);
 		break;
 	case FAULT_INTERIM:
-		wire->interim = (int)clamp(args_int(args, "count", -1), -1, 1 << 20);
+		wire->interim = (int)value_clamp(args_int(args, "count", -1), -1, 1 << 20);
 		break;
 	case FAULT_STRAY:
 		wire->stray = 1;

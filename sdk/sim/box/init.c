@@ -26,7 +26,7 @@
 #define SSHD_LOG "/var/log/sshd.log"
 #define COMMANDS_LOG "/var/log/cloud-init-output.log"
 
-static _Noreturn void die(const struct box_order *order, const char *why)
+static _Noreturn void box_fail(const struct box_order *order, const char *why)
 {
 	fprintf(stderr, "hetzner-sim: box %s: %s\n", order->machine.name, why);
 	_exit(1);
@@ -130,7 +130,7 @@ static int write_sshd(const struct box_order *order, const struct cloud_init *in
 	return root_write_text("/etc/ssh/sshd_config", 0644, buf_str(&text), err);
 }
 
-static _Noreturn void become(const char *const *words, const char *log)
+static _Noreturn void program_exec(const char *const *words, const char *log)
 {
 	static const char *const env[] = {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -154,7 +154,7 @@ static int run_program(const char *const *words, const char *log)
 	pid_t pid = fork();
 
 	if (!pid)
-		become(words, log);
+		program_exec(words, log);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return status;
@@ -221,21 +221,21 @@ _Noreturn void box_run(const struct box_order *order, int leash)
 	forget_simulator(leash);
 	umask(022);
 	if (become_user(order, leash, &err))
-		die(order, err.text);
+		box_fail(order, err.text);
 	if (sethostname(order->machine.name, strnlen(order->machine.name, 63)))
-		die(order, "cannot set its host name");
+		box_fail(order, "cannot set its host name");
 	if (make_box(order, &init, &err))
-		die(order, err.text);
+		box_fail(order, err.text);
 	if (order->trial)
 		_exit(0);
 	daemon = fork();
 	if (!daemon)
-		become(sshd, SSHD_LOG);
+		program_exec(sshd, SSHD_LOG);
 	if (!fork())
 		run_commands(&init);
 	do
 		ended = waitpid(-1, NULL, 0);
 	while (ended != daemon && (ended > 0 || errno == EINTR));
 	show_log();
-	die(order, "its sshd has ended");
+	box_fail(order, "its sshd has ended");
 }

@@ -97,7 +97,7 @@ static int sentinel_change(struct life *life, struct lease_claim *claim)
 	struct labels own;
 
 	if (!r || claim->change != LESSOR_CHANGE_LABELS)
-		return err_set(&claim->err, ERR_REFUSED, "of the sentinel only the labels change");
+		return err_set(&claim->err, ERR_REFUSED, "only the sentinel's labels can change");
 	claim->resource = *r;
 	if (claim->kind == CLAIM_CHANGED) {
 		if (claim->evidence.outcome == EFFECT_ACCEPTED)
@@ -105,9 +105,10 @@ static int sentinel_change(struct life *life, struct lease_claim *claim)
 		return 0;
 	}
 	if (!claim->evidence.is_read)
-		return err_set(&claim->err, ERR_REFUSED, "the sentinel was not read directly before");
+		return err_set(&claim->err, ERR_REFUSED, "the sentinel was not read just before");
 	if (instance && strcmp(instance, life->signer.instance) != 0)
-		return err_set(&claim->err, ERR_REFUSED, "it bears the labels of another broker");
+		return err_set(&claim->err, ERR_REFUSED,
+			       "the sentinel bears the labels of another broker");
 	if (seen(life, claim))
 		return -1;
 	claim->is_done = !life->gen.is_wanted;

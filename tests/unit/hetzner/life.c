@@ -74,7 +74,7 @@ void life_restart(struct life *life)
 void life_free(struct life *life)
 {
 	if (life->violation[0])
-		fail_msg("the plugin broke its contract: %s\n%s", life->violation,
+		fail_msg("plugin contract violation: %s\n%s", life->violation,
 			 life->requests);
 	account_free(life->account);
 	cloud_free(life->cloud);
