@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
-# Waiting for what another process does and offers no event for. Sourced; the only place in
-# these scripts that sleeps.
+# Waits for another process by polling, where no event is available. Sourced; the only place
+# in these scripts that sleeps.
 
-# A deadline, in seconds, for what is only ever late when it has failed.
+# A deadline, in seconds, for operations that miss it only if they have failed.
 # shellcheck disable=SC2034
 patience=60
 
-# await SECONDS COMMAND...: runs it until it succeeds; 1 if it has not by then.
+# await SECONDS COMMAND...: repeats the command until it succeeds; returns 1 after SECONDS.
 await() {
 	await_end=$(($(date +%s) + $1))
 	shift
@@ -17,7 +17,7 @@ await() {
 	done
 }
 
-# await_file FILE PID: until the program has written its file; 1 if it ended before.
+# await_file FILE PID: waits until the program has written FILE; returns 1 if it exits first.
 await_file() {
 	await "$patience" await_file_or_end "$@" && [ -s "$1" ]
 }

@@ -3,9 +3,9 @@
 # coverage.sh [--build DIR]
 #
 # Builds with gcov, runs the fast tests (units, API, CLI, corpora: no simulated lives, no crash
-# points) and prints what of each room's lines and branches they execute. BUG_ON and what follows
-# from memory that cannot be had are left out: nothing can reach them. Not a test; the whole
-# report is in DIR/coverage.html.
+# points) and prints the share of each room's lines and branches that they execute. BUG_ON and
+# abort() lines, such as those after a failed allocation, are excluded: no test can reach them.
+# Not a test; the full report is in DIR/coverage.html.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -33,7 +33,7 @@ find "$build" -name '*.gcno' | while read -r notes; do
 	[ -e "${notes%.gcno}.o" ] || rm -f "$notes"
 done
 ctest --test-dir "$build" -j2 -E '^(faults|kill|model|explore|bench|lint|packages|docs|sdk-install)' ||
-	echo "coverage: some tests failed; the figures are of what ran"
+	echo "coverage: some tests failed; the figures cover only what ran"
 
 report() {
 	gcovr --root "$root" "$build" --exclude-throw-branches --exclude-unreachable-branches \

@@ -1,19 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Reads the sources (lint/run.sh), and builds and tests everything, three times: plain with
-# warnings as errors, under the address and undefined-behaviour sanitizers, and what has
-# threads under the thread sanitizer. Installs what is missing where it may; without network
-# if nothing is. Exit 0 only if every test of every build passed. What was skipped is printed.
-# Where Go is installed, the crabbox CLI itself is driven through it all; that it did not run
-# is said.
+# Lints the sources (lint/run.sh), then builds and tests everything three times: plain with
+# warnings as errors, with the address and undefined-behaviour sanitizers, and the threaded
+# tests with the thread sanitizer. Installs missing packages if permitted; needs no network if
+# none are missing. Exits 0 only if every test of every build passed. Prints skipped tests.
+# If Go is installed, also tests the crabbox CLI end to end, and prints a notice if that test
+# did not run.
 set -u
 
 usage() {
 	cat <<-EOF
 	usage: sh tests/run.sh [--build DIR] [--only plain|asan|tsan]
 
-	  --build DIR  where to build (build-test in the source tree); made if missing
-	  --only NAME  one of the three
+	  --build DIR  build directory, created if missing (default: build-test in the source tree)
+	  --only NAME  run only this one of the three builds
 	EOF
 }
 
@@ -41,7 +41,7 @@ while [ $# -gt 0 ]; do
 done
 case $only in '' | plain | asan | tsan) ;; *) usage >&2; exit 2 ;; esac
 
-# lessord refuses providers that others may write.
+# lessord refuses plugins that other users may write to.
 umask 022
 # shellcheck source=packaging/packages.sh
 . "$root/packaging/packages.sh"
@@ -50,7 +50,7 @@ packages_install $packages_build $packages_test $packages_boxes || exit 1
 
 jobs=-j2
 failed=
-# What runs threads of its own, or is such a program: the thread sanitizer's share.
+# Tests that run threads, or programs with threads: run under the thread sanitizer.
 threaded='^(test-api|test-engine(-core)?$|test-provider|test-http|test-store|test-hetzner|test-static-race|test-util-env|test-util-log'
 threaded="$threaded|api-contract|api-crabbox_|api-hostile|cli-life|kill-calls)"
 
@@ -68,7 +68,7 @@ one() {
 	# shellcheck disable=SC2086
 	if ! cmake -S "$root" -B "$dir" $generator -DBUILD_TESTING=ON "$@" >"$base/$name.log" 2>&1 ||
 		! cmake --build "$dir" $jobs >>"$base/$name.log" 2>&1; then
-		# ninja prints what went wrong in the middle of what went well.
+		# ninja prints errors in the middle of its other output.
 		grep -nE 'error|warning|FAILED|undefined reference' -A 6 "$base/$name.log" | head -n 120
 		tail -n 15 "$base/$name.log"
 		echo "== $name: DOES NOT BUILD"
@@ -96,18 +96,18 @@ ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1
 UBSAN_OPTIONS=print_stacktrace=1
 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
-# The simulated lives are the same code as in the plain build, thousands of them: too slow here.
+# The fault harness's thousands of simulated lives would be too slow under sanitizers.
 one asan '' '^faults-[0-9]' -DLESSOR_WERROR=ON -DLESSOR_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug
 one tsan "$threaded" '' -DLESSOR_WERROR=ON -DLESSOR_SANITIZE=thread
 
 if [ -z "$only" ] && { command -v crabbox || command -v go || [ -x /usr/local/go/bin/go ]; } \
 	>/dev/null; then
 	echo
-	echo "== crabbox: the CLI itself, against the plain build"
+	echo "== crabbox: the unmodified CLI against the plain build"
 	sh "$here/e2e/crabbox.sh" "$base/plain"
 	case $? in
 	0) ;;
-	77) echo "== crabbox: DID NOT RUN. It has not passed; its recorded exchanges were tested above." ;;
+	77) echo "== crabbox: DID NOT RUN, which is not a pass; the tests above covered its recorded exchanges." ;;
 	*) failed="$failed crabbox" ;;
 	esac
 fi

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The unmodified crabbox CLI against lessord and the simulated cloud with its boxes, from
-# login to results: every command a user has, on this machine, without a cloud account.
+# Runs the unmodified crabbox CLI against lessord and the simulated cloud with its boxes, from
+# login to results: every user command, on this machine, without a cloud account.
 #
 # crabbox.sh BUILD-DIR
-# The CLI is $CRABBOX, or the one on PATH, or built with Go ($CRABBOX_VERSION). Exit: 0 it all
-# worked; 1 not; 77 it did not run, which is no pass, and the last line says why.
+# The CLI is $CRABBOX, or the one on PATH, or built with Go ($CRABBOX_VERSION). Exit: 0 passed;
+# 1 failed; 77 did not run, which is not a pass, and the last line gives the reason.
 set -u
 
 version=${CRABBOX_VERSION:-v0.46.0}
@@ -30,7 +30,7 @@ cleanup() {
 	done
 	if [ "$code" -eq 1 ]; then
 		for log in "$work/out" "$work/lessord.log" "$work/sim.log"; do
-			[ ! -s "$log" ] || { echo "--- the end of $log:"; tail -n 40 "$log"; }
+			[ ! -s "$log" ] || { echo "--- last lines of $log:"; tail -n 40 "$log"; }
 		done
 	fi
 	chmod -R u+w "$work" 2>/dev/null
@@ -42,7 +42,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 did_not_run() {
-	echo "crabbox.sh: DID NOT RUN, and so shows nothing: $*"
+	echo "crabbox.sh: DID NOT RUN: $*"
 	exit 77
 }
 fail() {
@@ -64,7 +64,7 @@ if [ -z "$crabbox" ]; then
 	crabbox=$work/go/crabbox
 fi
 for tool in ssh ssh-keygen git jq curl; do
-	command -v "$tool" >/dev/null || did_not_run "there is no $tool"
+	command -v "$tool" >/dev/null || did_not_run "$tool is not installed"
 done
 
 # ---- a cloud with machines, and a broker -----------------------------------------------
@@ -73,7 +73,7 @@ done
 	>"$work/sim.log" 2>&1 &
 pids=$!
 await_file "$work/sim.port" "$pids" ||
-	did_not_run "hetzner-sim makes no boxes here: $(tail -n 1 "$work/sim.log")"
+	did_not_run "hetzner-sim cannot create boxes on this machine: $(tail -n 1 "$work/sim.log")"
 cloud=http://127.0.0.1:$(cat "$work/sim.port")
 
 (umask 077; echo simulated-token-of-the-end-to-end-test >"$work/hetzner-token")
@@ -97,7 +97,7 @@ poll = 100ms
 EOF
 token() {
 	(umask 077; "$lessord" token add --owner "$1" --org acme --role "$2" \
-		--config "$work/lessord.conf" 2>>"$work/lessord.log") || fail "no token for $1"
+		--config "$work/lessord.conf" 2>>"$work/lessord.log") || fail "cannot create a token for $1"
 }
 alice=$(token alice@example.com user)
 bob=$(token bob@example.com user)
@@ -108,9 +108,9 @@ pids="$pids $!"
 await_file "$work/lessord.port" "$!" || fail "lessord does not start"
 url=http://127.0.0.1:$(cat "$work/lessord.port")
 
-# ---- how it is asked ---------------------------------------------------------------------
+# ---- running the CLI ---------------------------------------------------------------------
 
-# A home and a checkout of its own; of this environment nothing but the way to programs.
+# Runs with its own home and checkout, and inherits nothing from this environment but PATH.
 mkdir -p "$work/home" "$work/project"
 as() {
 	who=$1
@@ -122,24 +122,24 @@ as() {
 }
 admin=
 
-# does WHAT-IT-SHOWS COMMAND...: it succeeds, and its output, both streams, has it ('': any)
+# does PATTERN COMMAND...: the command succeeds, and stdout or stderr matches ('': anything)
 does() {
 	want=$1
 	shift
 	echo "\$ crabbox $*"
-	as "$alice" "$@" >"$work/out" 2>&1 </dev/null || fail "crabbox $* ended with $?"
+	as "$alice" "$@" >"$work/out" 2>&1 </dev/null || fail "crabbox $* exited with $?"
 	[ -z "$want" ] || grep -Eq -- "$want" "$work/out" ||
-		fail "crabbox $*: nothing like '$want'"
+		fail "crabbox $*: the output does not match '$want'"
 }
-# refuses WHAT-IT-SHOWS COMMAND...: it does not succeed
+# refuses PATTERN COMMAND...: the command fails, and its output matches
 refuses() {
 	want=$1
 	shift
 	echo "\$ crabbox $*   (must fail)"
 	! as "$alice" "$@" >"$work/out" 2>&1 </dev/null || fail "crabbox $* succeeded"
-	grep -Eq -- "$want" "$work/out" || fail "crabbox $*: nothing like '$want'"
+	grep -Eq -- "$want" "$work/out" || fail "crabbox $*: the output does not match '$want'"
 }
-never() { ! grep -Eiq -- "$1" "$work/out" || fail "it said something like '$1'"; }
+never() { ! grep -Eiq -- "$1" "$work/out" || fail "the output must not match '$1'"; }
 servers() { curl -fsS "$cloud/_sim/state" | jq '.servers | length'; }
 calls() { curl -fsS "$cloud/_sim/calls" | jq '.total.all // 0'; }
 
@@ -181,13 +181,13 @@ does "\"$lease\"" list --json
 does 'active' status --id e2e-box --wait
 does "$lease" inspect --id "$lease" --json
 jq -e --arg id "$lease" '.. | objects | select(.id? == $id or .leaseId? == $id or
-	.leaseID? == $id)' "$work/out" >/dev/null || fail "inspect --json has no lease"
+	.leaseID? == $id)' "$work/out" >/dev/null || fail "inspect --json does not show the lease"
 does 'ssh ' ssh --id e2e-box
-# The command that it prints is one that works.
+# The printed command works.
 echo 'exit 7' | sh -c "$(grep -E '(^| )ssh ' "$work/out" | tail -n 1)" >"$work/ssh.out" 2>&1
-[ $? -eq 7 ] || { cat "$work/ssh.out"; fail "the printed ssh command"; }
+[ $? -eq 7 ] || { cat "$work/ssh.out"; fail "the printed ssh command does not return the remote exit code"; }
 echo 'exit 5' | as "$alice" connect e2e-box >"$work/out" 2>&1
-[ $? -eq 5 ] || fail "connect"
+[ $? -eq 5 ] || fail "connect does not return the remote exit code"
 echo copied >"$work/project/there.txt"
 does '' cp --id e2e-box ./there.txt SANDBOX:/tmp/there.txt
 does '' cp --id e2e-box SANDBOX:/tmp/there.txt ./back.txt
@@ -200,9 +200,9 @@ does 'working: 3' run --id e2e-box --junit junit.xml -- sh work.sh
 never 'history|warning: run'
 run=$(grep -Eo 'run_[0-9a-f]{12}' "$work/out" | head -n 1)
 [ -n "$run" ] || fail "the run was not recorded"
-echo "\$ crabbox run --id e2e-box -- sh work.sh 9   (must end with 9)"
+echo "\$ crabbox run --id e2e-box -- sh work.sh 9   (must exit with 9)"
 as "$alice" run --id e2e-box -- sh work.sh 9 >"$work/out" 2>&1 </dev/null
-[ $? -eq 9 ] || fail "the exit code of the command is lost"
+[ $? -eq 9 ] || fail "run does not return the command's exit code"
 failed=$(grep -Eo 'run_[0-9a-f]{12}' "$work/out" | head -n 1)
 does "$run" history
 does 'working: 2' logs "$run"
@@ -213,12 +213,12 @@ does '' attach "$run"
 does "$failed" history
 does 'load|mem' status --id e2e-box
 
-# ---- others ------------------------------------------------------------------------------------
+# ---- other users -------------------------------------------------------------------------------
 
 refuses 'not.found|404' status --id cbx_000000000000
 does 'bob@example\.com' share --id e2e-box --user bob@example.com
 as "$bob" list >"$work/out" 2>&1 || fail "bob's list"
-grep -q e2e-box "$work/out" || fail "bob does not see what is shared with him"
+grep -q e2e-box "$work/out" || fail "bob does not see the lease that is shared with him"
 does '' unshare --id e2e-box --user bob@example.com
 as "$bob" list >"$work/out" 2>&1 || fail "bob's list"
 never e2e-box
@@ -239,14 +239,14 @@ never 'pending|warning'
 [ "$(servers)" -eq $((before - 1)) ] || fail "the server is still there"
 does "released" stop "$lease"
 
-# A whole run: it leases, works and gives back.
+# A complete run: leases a machine, runs the command and releases the lease.
 count=$(calls)
 does 'working: 3' run --class standard -- sh work.sh
 never 'pending|warning'
 run_calls=$(($(calls) - count))
 [ "$(servers)" -eq $((before - 1)) ] || fail "a run left its server behind"
 
-# The answer says "provisioning" where it may not wait; a fixed id is one machine.
+# The response is "provisioning" if it may not wait; repeating a fixed id creates one machine.
 does 'cbx_0000000000e2' warmup --lease-id cbx_0000000000e2 --slug fixed --class standard
 does 'cbx_0000000000e2' warmup --lease-id cbx_0000000000e2 --slug fixed --class standard
 admin=$root
@@ -255,7 +255,7 @@ does 'deleted' admin delete cbx_0000000000e2 --force
 admin=
 [ "$(servers)" -eq $((before - 1)) ] || fail "admin delete left the server"
 
-# Told to stop while the machine is being made: nothing is left of it.
+# Interrupted while the machine is being created: nothing is left behind.
 curl -fsS -X POST -H 'Content-Type: application/json' "$cloud/_sim/faults" \
 	-d '{"match":{"op":"s.create"},"count":1,"fault":{"kind":"slow","ms":4000}}' >/dev/null
 echo "\$ crabbox warmup   (interrupted)"
@@ -263,9 +263,9 @@ echo "\$ crabbox warmup   (interrupted)"
 	CRABBOX_PROVIDER=hetzner CRABBOX_COORDINATOR="$url" CRABBOX_COORDINATOR_TOKEN="$alice" \
 	"$crabbox" warmup --class standard >"$work/out" 2>&1 </dev/null) &
 interrupted=$!
-# leases QUERY JQ: waits until the list of alice's leases is so
+# leases QUERY JQ: waits until the list of alice's leases satisfies the jq expression
 leases() {
-	await "$patience" leases_are "$@" || fail "the leases of $1 are never such that $2"
+	await "$patience" leases_are "$@" || fail "the list of leases with $1 never satisfied: $2"
 }
 leases_are() {
 	curl -fsS -H "Authorization: Bearer $alice" "$url/v1/leases?$1" |
@@ -277,16 +277,16 @@ wait "$interrupted" && fail "an interrupted warmup succeeded"
 leases cleanup=owed 'length == 0'
 [ "$(servers)" -eq $((before - 1)) ] || fail "an interrupted create left something behind"
 
-# More than a limit allows is refused with the limit's own words.
+# A create beyond a limit is refused with that limit's error code.
 for n in 1 2 3; do
 	curl -fsS -X POST -H "Authorization: Bearer $alice" -H 'Prefer: respond-async' \
 		-H 'Content-Type: application/json' "$url/v1/leases" -d "{\"provider\":\"hetzner\",
 		\"class\":\"standard\",\"sshPublicKey\":\"$(ssh-keygen -q -t ed25519 -N '' -C x \
 		-f "$work/key$n" && cut -d ' ' -f 1,2 "$work/key$n.pub")\"}" >/dev/null ||
-		fail "a lease beside the CLI"
+		fail "cannot create a lease over HTTP"
 done
 refuses 'cost_limit_exceeded' warmup --class standard
 
 echo
-echo "$version: all of it worked."
+echo "$version: all commands passed."
 echo "warmup to ready: $ready_ms ms; stop: $stop_ms ms; provider calls of one run: $run_calls"

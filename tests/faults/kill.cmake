@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# lessord killed at every request and at every commit, with real programs.
+# Kills lessord at every request and at every commit, with real programs.
 find_program(LESSOR_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
 if(LESSOR_PYTHON)
 	foreach(what calls points)

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The long run of the fault harness: every place of every kind, the full pairs of the
-# kinds that stand for their class, a fault and then a crash at every point, and random
-# seeds until the time is over. Not part of CI: hours.
+# The long run of the fault harness: every injection point of every kind, all pairs of the
+# kinds that represent their class, a fault followed by a crash at every point, and random
+# seeds until the time is up. Takes hours and is not part of CI.
 #
 #	tests/faults/long.sh BUILD_DIR [hours-of-seeds [first-seed]]
 #
-# A failing case is one line in BUILD_DIR/faults-*.log; README.md says how to run it again.
+# A failing case is one line in BUILD_DIR/faults-*.log; README.md explains how to rerun it.
 set -eu
 
 build=${1:?usage: long.sh BUILD_DIR [hours-of-seeds [first-seed]]}
@@ -16,7 +16,7 @@ faults=$build/tests/lessor-faults
 plugin=$(cd "$build" && pwd)/providers/hetzner.so
 failed=0
 
-# run NAME OPTIONS...: in two shards side by side.
+# run NAME OPTIONS...: runs the harness in two parallel shards.
 run() {
 	name=$1
 	shift

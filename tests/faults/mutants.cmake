@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# A few seeded defects each time; `mutants.sh` by itself tries them all.
+# CTest runs a few seeded defects; `mutants.sh` without options runs all of them.
 if(NOT LESSOR_SANITIZE)
 	add_test(NAME faults-mutants COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/mutants.sh --quick
 		--build ${CMAKE_BINARY_DIR}/mutants)

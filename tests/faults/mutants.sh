@@ -3,14 +3,14 @@
 # mutants.sh [--quick] [--all] [--build DIR] [--jobs N] [NUMBER...]
 #
 # Applies the seeded defects (defects/*.patch) to a copy of the tree, one at a time, and
-# shows that the tests find each. mutants.list names what finds it: unit tests, cases of
-# the fault harness, a life with real programs (real.py). Without --all the first of these
-# is run. A test counts if it passes without the defect, and runs and fails with it; a
-# build that fails or a test that hangs does not. Exit: 0 all caught, 1 not.
+# checks that the tests detect each. mutants.list names these tests: unit tests, cases of
+# the fault harness, a life with real programs (real.py). Without --all, only the first one
+# runs. A test detects a defect if it passes without the defect and fails with it; a failed
+# build or a test that hangs does not count. Exit: 0 all detected, 1 not.
 #
-#   --quick   only those marked in mutants.list
-#   --all     everything that mutants.list names must find its defect
-#   NUMBER    only these
+#   --quick   only the defects marked in mutants.list
+#   --all     every test that mutants.list names must detect its defect
+#   NUMBER    only these defects
 set -fu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -39,10 +39,10 @@ tree=$build/tree
 log=$build/mutant.log
 plan=$build/mutant.plan
 tab=$(printf '\t')
-# Most of a unit test's time is waiting for a disk to sync.
+# Unit tests spend most of their time waiting for the disk to sync.
 [ -w /dev/shm ] && export TMPDIR=/dev/shm
 
-# What is to be shown, a line each: number, what is wrong, kind of test, its name.
+# The plan, one line per test: defect number, description, kind of test, name of the test.
 awk -F '\t' -v quick="$quick" -v all="$all" -v numbers="$numbers " '
 	function plan(kind, name) {
 		if (name == "" || name == "-" || (done && !all))
@@ -67,14 +67,14 @@ awk -F '\t' -v quick="$quick" -v all="$all" -v numbers="$numbers " '
 ' "$here/mutants.list" >"$plan"
 [ -s "$plan" ] || { echo "mutants: no such defect" >&2; exit 2; }
 
-# The first line of the log that says why.
+# Prints the first line of the log that gives the reason for the failure.
 why() {
 	line=$(grep -aE '^(\[  FAILED  \] [a-z]|FAILED |a healthy |.*:[0-9]+: .* failed: )' "$log" | head -n1 |
 		sed -E 's/^(\[[^]]*\] |\/[^ ]*\/)//')
 	printf '%s' "${line:-$(tail -n1 "$log")}" | cut -c1-200
 }
 
-# try KIND NAME: builds it and runs it; $verdict is "passed", "failed: WHY" or what else.
+# try KIND NAME: builds and runs the test; $verdict is "passed", "failed: WHY" or an error.
 try() {
 	case $1 in
 	unit) targets=$2 ;;
@@ -105,8 +105,8 @@ try() {
 	esac
 }
 
-# The copy is built, so that only what a patch touches is built anew. By contents, and with
-# new times: of a file that gets its old time back ninja would keep the defective object.
+# Only files that a patch touches are rebuilt. Files are compared by content and get new
+# times: if a file got its old time back, ninja would keep the defective object.
 applied=
 restore() {
 	rsync -rlp --checksum --delete --exclude .git --exclude '/build*' "$root/" "$tree/" || exit 1
@@ -129,13 +129,13 @@ if ! cmake -S "$tree" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DL
 	exit 1
 fi
 
-# What does not pass without a defect finds none.
+# A test that fails without a defect cannot detect one.
 unsound=$build/mutant.unsound
 : >"$unsound"
 while IFS=$tab read -r kind name; do
 	try "$kind" "$name" </dev/null
 	[ "$verdict" = passed ] && continue
-	echo "without any defect: $kind $name: $verdict"
+	echo "without a defect: $kind $name: $verdict"
 	printf '%s\t%s\n' "$kind" "$name" >>"$unsound"
 done <<EOT
 $(cut -f3- "$plan" | sort -u)
@@ -147,7 +147,7 @@ missed=
 while IFS=$tab read -r number text kind name; do
 	total=$((total + 1))
 	if grep -qxF "$kind$tab$name" "$unsound"; then
-		verdict="NO TEST: it fails without a defect, too"
+		verdict="NO TEST: it also fails without the defect"
 	elif apply "$number"; then
 		try "$kind" "$name" </dev/null
 		[ "$verdict" != passed ] || verdict=MISSED

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The real lessord and the real hetzner-sim on loopback. 77: a program is not there.
+# The real lessord and the real hetzner-sim on loopback. Exit code 77: a program is missing.
 find_program(LESSOR_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
 if(LESSOR_PYTHON)
 	foreach(test real real_process stale)

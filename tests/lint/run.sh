@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 # run.sh [--build DIR]
 #
-# What can be said of the sources without running them, in a minute: every rule of lint.py, the
-# format (.clang-format) of all lines written since the tree has one, and clang-tidy (.clang-tidy)
-# over every C file of the product. Exit: 0 all well, 1 not.
+# Static checks of the sources, in a minute: every rule of lint.py, the format (.clang-format) of
+# all lines written since .clang-format was added, and clang-tidy (.clang-tidy) on every C file
+# of the product. Exit: 0 no findings, 1 findings.
 #
-#   --build DIR  where to configure, for clang-tidy (build-test/lint in the source tree)
+#   --build DIR  build directory for clang-tidy (default: build-test/lint in the source tree)
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -23,7 +23,7 @@ cd "$root"
 mkdir -p "$build"
 failed=
 
-# Rules, side by side: each prints what is wrong and a line with its count.
+# Runs the rules in parallel: each prints its findings and a line with their count.
 rules=$(sed -n 's/^[[:space:]]*foreach(rule \(.*\))$/\1/p' "$here/CMakeLists.txt")
 [ -n "$rules" ] || { echo "lint: no rules found"; exit 1; }
 # shellcheck disable=SC2086,SC2016 # a list; the inner shell's arguments
@@ -32,7 +32,7 @@ printf '%s\n' $rules | xargs -P 2 -I RULE sh -c '
 	result=$?
 	[ "$result" -eq 0 ] || [ "$result" -eq 77 ]' lint "$here" "$root" || failed="$failed rules"
 
-# Older lines are formatted when somebody changes them.
+# Older lines are formatted when they are next changed.
 since=$(git log --diff-filter=A --format=%H -- .clang-format | tail -n 1)
 if [ -z "$since" ]; then
 	echo "format: the history does not reach back to .clang-format; NOT CHECKED"

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The long run of the models: the configurations and the seeded mistakes that CTest leaves
-# out. Not part of CI: half an hour with two jobs, and up to 4 GB of memory for each.
+# out. Not part of CI: takes half an hour with two jobs, and up to 4 GB of memory per job.
 #
 #	tests/model/long.sh BUILD_DIR [JOBS]
 #
-# A failing one leaves its trail in BUILD_DIR/model-NAME.log.
+# The trail of a failing run is in BUILD_DIR/model-NAME.log.
 set -eu
 
 build=${1:?usage: long.sh BUILD_DIR [JOBS]}
