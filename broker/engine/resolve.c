@@ -53,7 +53,8 @@ int core_request_resolve(struct core *core, struct engine_request *r, struct err
 	struct lease_effects out;
 
 	if (r->resolve != RESOLVE_RETRY && r->caller.role != TOKEN_ADMIN) {
-		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only an admin may make this decision");
+		request_fail(r, RESULT_FORBIDDEN, "forbidden",
+			     "only an admin may make this decision");
 		return 0;
 	}
 	a = request_find_lease(core, r);

@@ -76,8 +76,8 @@
 	X(IP_KEPT, "ip_kept", LIFE, "primary IPs are created without auto_delete")                  \
 	X(LABELS_LOST, "labels_lost", LIFE, "labels are not stored, on create or update")           \
 	X(NAME_TAKEN, "name_taken", LIFE,                                                           \
-	  "another client creates an object of that name just before")                               \
-	X(KEY_TAKEN, "key_taken", LIFE, "another client uploads the same key just before")           \
+	  "another client creates an object of that name just before")                              \
+	X(KEY_TAKEN, "key_taken", LIFE, "another client uploads the same key just before")          \
 	X(ACTION_UNKNOWN, "action_unknown", LIFE, "the actions of this request cannot be found")    \
 	X(PROGRESS_ODD, "progress_odd", LIFE, "progress goes backwards, and is 100 while running")  \
 	X(OTHER_PROJECT, "other_project", LIFE, "project (1): the token opens that project")        \

@@ -74,8 +74,7 @@ void life_restart(struct life *life)
 void life_free(struct life *life)
 {
 	if (life->violation[0])
-		fail_msg("plugin contract violation: %s\n%s", life->violation,
-			 life->requests);
+		fail_msg("plugin contract violation: %s\n%s", life->violation, life->requests);
 	account_free(life->account);
 	cloud_free(life->cloud);
 	ledger_fini(&life->book);
