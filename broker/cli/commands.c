@@ -85,7 +85,8 @@ const struct command commands[] = {
 		"  adopt ID         the resource of this row is the one with this id at the provider;\n"
 		"                   a delete first reads it and checks that it is ours\n"
 		"  --resource ROW   only this row; lessor show lists the rows\n"
-		"  --reason TEXT    why; recorded in the timeline with your name\n",
+		"  --reason TEXT    why; recorded in the timeline with your name; required, except\n"
+		"                   for retry\n",
 		command_resolve,
 	},
 	{

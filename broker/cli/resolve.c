@@ -33,8 +33,8 @@ static int resolve_check(const struct cli *cli, const char *const *words, int co
 					    "lists them");
 	if (strcmp(action, "retry") && (!reason || !*reason))
 		return cli_usage_error(cli,
-				       "%s needs --reason TEXT, which is recorded in the "
-				       "timeline",
+				       "%s needs a reason: repeat it with --reason TEXT, which "
+				       "is recorded in the timeline",
 				       action);
 	return -1;
 }

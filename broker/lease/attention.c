@@ -31,7 +31,8 @@ static void attention_advice(const struct lease *l, uint32_t error_class, char *
 		break;
 	case LESSOR_CLASS_OWNERSHIP:
 	case LESSOR_CLASS_CONFLICT:
-		snprintf(out, size, "inspect it there, then: lessor resolve %s retry, or forget",
+		snprintf(out, size,
+			 "inspect it there, then: lessor resolve %s retry, or forget --reason TEXT",
 			 l->id);
 		break;
 	default:

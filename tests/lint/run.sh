@@ -47,7 +47,7 @@ else
 		echo "format: as .clang-format says"
 	else
 		printf '%s\n' "$wrong"
-		echo "format: git diff -U0 -M $since | clang-format-diff -p1 -i"
+		echo "format: to mend it: git diff -U0 -M $since -- '*.c' '*.h' | clang-format-diff -p1 -i"
 		failed="$failed format"
 	fi
 fi

@@ -206,8 +206,8 @@ static void each_class_says_what_to_do(void **state)
 		{ LESSOR_CLASS_AUTH, "it resumes once the account is verified" },
 		{ LESSOR_CLASS_ACCOUNT, "it resumes once the account is verified" },
 		{ LESSOR_CLASS_PROTECTED, "remove its protection there, then: lessor resolve" },
-		{ LESSOR_CLASS_OWNERSHIP, "inspect it there, then: lessor resolve" },
-		{ LESSOR_CLASS_CONFLICT, "inspect it there, then: lessor resolve" },
+		{ LESSOR_CLASS_OWNERSHIP, "retry, or forget --reason TEXT" },
+		{ LESSOR_CLASS_CONFLICT, "retry, or forget --reason TEXT" },
 		{ LESSOR_CLASS_BUG, "once that is fixed: lessor resolve" },
 	};
 	char reason[400], what[400];
