@@ -226,6 +226,8 @@ endpoint = http://127.0.0.1:1/v1
         write(HOME + "/damaged.db", "no database", 0o600)
         ends(4, "/lessor.db", "/damaged.db")
         ends(6, "/lessor.db", "/empty.db")
+        path = write(HOME + "/wrong.conf", text.replace("/lessor.db", "/none.db"))
+        run("lessord", "--owed", "--config", path, code=8)
 
     def setUp(self):
         if not os.path.exists(HOME + "/lessor.db"):
