@@ -34,7 +34,8 @@ void command_line_help(FILE *out)
 	      "\n"
 	      "Exit codes: 0 success, 1 runtime failure, 2 invalid command line or configuration,\n"
 	      "3 invalid provider or provider options, 4 database damaged or not accessible,\n"
-	      "5 database in use by another lessord, 6 no usable token, 7 resources are left (--owed).\n"
+	      "5 database in use by another lessord, 6 no usable token, 7 resources are left (--owed),\n"
+	      "8 no database (--owed, token list, token revoke).\n"
 	      "\n"
 	      "The default configuration file is " LESSOR_CONFIG_FILE ".\n",
 	      out);
@@ -140,4 +141,12 @@ int command_line_fail(const struct err *err, int code)
 {
 	fprintf(stderr, "lessord: %s\n", err->text);
 	return code;
+}
+
+int command_line_no_store(const char *path)
+{
+	fprintf(stderr,
+		"lessord: no store here: %s does not exist; check `store` in the configuration\n",
+		path);
+	return EXIT_NO_STORE;
 }

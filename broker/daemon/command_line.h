@@ -16,6 +16,7 @@ enum exit_code {
 	EXIT_SECOND = 5,   /* another lessord uses the database */
 	EXIT_NO_TOKEN = 6, /* there is no usable client token */
 	EXIT_OWED = 7,	   /* --owed: resources are left at a provider */
+	EXIT_NO_STORE = 8, /* a command that only reads or changes a database: there is none */
 };
 
 enum command_line_mode {
@@ -47,3 +48,5 @@ int command_line_read(int argc, char **argv, struct command_line *ret, struct er
 void command_line_help(FILE *out);
 /* Prints the error to standard error; returns `code`. */
 int command_line_fail(const struct err *err, int code);
+/* Says that there is no database at `path`; returns EXIT_NO_STORE. */
+int command_line_no_store(const char *path);

@@ -382,6 +382,23 @@ static int server_start(struct daemon *d, struct err *err)
 	return daemon_listen(d, err);
 }
 
+/* The unit does not restart after EXIT_USAGE, so that is only for what no restart mends. */
+static int passes_by_itself(const struct err *err)
+{
+	switch (err->native) {
+	case EADDRNOTAVAIL: /* an interface that is not up yet */
+	case EADDRINUSE:    /* a process that is about to end */
+	case ENOENT:	    /* a file system that is not mounted yet */
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 static int daemon_start(struct daemon *d, struct err *err)
 {
 	const struct http_client_config client = { .user_agent = "lessord/" LESSOR_VERSION };
@@ -415,7 +432,7 @@ static int daemon_start(struct daemon *d, struct err *err)
 	if (base_start(d, err) < 0 || api_start(d, err) < 0 || watchdog_start(d, err) < 0)
 		return EXIT_RUNTIME;
 	if (server_start(d, err) < 0)
-		return EXIT_USAGE;
+		return passes_by_itself(err) ? EXIT_RUNTIME : EXIT_USAGE;
 	return EXIT_OK;
 }
 

@@ -27,6 +27,7 @@ struct residue_report {
 	int in_page;
 	struct err err;
 	int failed;
+	int is_missing; /* there is no database */
 };
 
 static const char *text_or_dash(const char *text)
@@ -112,7 +113,7 @@ static int store_read_once(const char *path, struct residue_report *r)
 	int holds;
 
 	if (rc == 1) {
-		fprintf(stderr, "lessord: there is no database %s yet\n", path);
+		r->is_missing = 1;
 		return 0;
 	}
 	if (rc < 0)
@@ -154,6 +155,8 @@ int residue_report_print(const struct command_line *line)
 	buf_init(&r.text, TEXT_MAX);
 	if (store_read(config->store, &r) < 0) {
 		code = command_line_fail(&r.err, EXIT_STORE);
+	} else if (r.is_missing) {
+		code = command_line_no_store(config->store);
 	} else {
 		fputs(buf_str(&r.text), stdout);
 		printf("%" PRId64 " lease%s with resources left at a provider\n", r.count,

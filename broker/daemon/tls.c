@@ -16,6 +16,34 @@ static int tls_fail(SSL_CTX *ctx, struct err *err, const char *what, const char 
 	return err_set(err, ERR_INVALID, "%s %s: %s", what, path, reason ? reason : "unusable");
 }
 
+/* OpenSSL's own would ask on the terminal. */
+static int passphrase_refuse(char *buf, int size, int is_for_writing, void *is_wanted)
+{
+	(void)buf;
+	(void)size;
+	(void)is_for_writing;
+	*(int *)is_wanted = 1;
+	return 0;
+}
+
+static int key_use(SSL_CTX *ctx, const char *key, struct err *err)
+{
+	int is_encrypted = 0, is_usable;
+
+	SSL_CTX_set_default_passwd_cb(ctx, passphrase_refuse);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, &is_encrypted);
+	is_usable = SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1 &&
+		    SSL_CTX_check_private_key(ctx) == 1;
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
+	if (!is_encrypted)
+		return is_usable ? 0 : tls_fail(ctx, err, "tls_key", key);
+	tls_fail(ctx, NULL, "tls_key", key);
+	return err_set(err, ERR_INVALID,
+		       "tls_key %s is protected by a pass phrase, which lessord never asks for; "
+		       "store it without one, readable by lessord alone: openssl pkey -in KEY -out NEW",
+		       key);
+}
+
 int tls_load(const char *certificate, const char *key, struct ssl_ctx_st **ret, struct err *err)
 {
 	struct stat st;
@@ -33,9 +61,8 @@ int tls_load(const char *certificate, const char *key, struct ssl_ctx_st **ret, 
 		return tls_fail(NULL, err, "TLS", "cannot be set up");
 	if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
 		return tls_fail(ctx, err, "tls_certificate", certificate);
-	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
-	    SSL_CTX_check_private_key(ctx) != 1)
-		return tls_fail(ctx, err, "tls_key", key);
+	if (key_use(ctx, key, err) < 0)
+		return -1;
 	*ret = ctx;
 	return 0;
 }

@@ -110,15 +110,56 @@ static int check_file(const char *path, int flags, struct err *err)
 	return check_whole(fd, path, st.st_size, err);
 }
 
+/*
+ * SQLite deletes the log of a database that is missing or empty, though it may hold the only
+ * copy of the last transactions.
+ */
+static int check_log(const char *path, struct err *err)
+{
+	auto_free char *log = xasprintf("%s-wal", path);
+	struct stat st;
+
+	if ((stat(path, &st) == 0 && st.st_size > 0) || stat(log, &st) || st.st_size == 0)
+		return 0;
+	return err_set(err, ERR_REFUSED,
+		       "the store %s is missing or empty, but its log %s is not; put the database "
+		       "back, or remove the log to begin with an empty store",
+		       path, log);
+}
+
 int guard_file(const char *path, struct err *err)
 {
-	return check_file(path, O_RDWR | O_CREAT, err);
+	return check_log(path, err) || check_file(path, O_RDWR | O_CREAT, err) ? -1 : 0;
 }
 
 int guard_check(const char *path, struct err *err)
 {
 	/* O_NONBLOCK: opening a pipe would block. */
-	return check_file(path, O_RDONLY | O_NONBLOCK, err);
+	return check_log(path, err) || check_file(path, O_RDONLY | O_NONBLOCK, err) ? -1 : 0;
+}
+
+int guard_unchanged(struct store *store, struct err *err)
+{
+	static const char *const suffixes[STORE_FILES] = { "", "-wal", "-shm", ".lock" };
+
+	for (int i = 0; i < STORE_FILES && store->is_watched; i++) {
+		struct store_file *file = &store->files[i];
+		char name[sizeof(store->path) + 8];
+		struct stat st;
+		int is_there;
+
+		snprintf(name, sizeof(name), "%s%s", store->path, suffixes[i]);
+		is_there = stat(name, &st) == 0;
+		if (is_there && !file->is_seen)
+			*file = (struct store_file){ 1, st.st_dev, st.st_ino };
+		else if (file->is_seen &&
+			 (!is_there || st.st_dev != file->device || st.st_ino != file->inode))
+			return err_set(err, ERR_IO,
+				       "%s was removed or replaced while it was in use; put the "
+				       "original file back before the next start",
+				       name);
+	}
+	return 0;
 }
 
 int guard_lock(const char *path, int *ret_fd, struct err *err)

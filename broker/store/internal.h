@@ -12,6 +12,7 @@
  * literal: no parsing and no comparing on the hot path.
  */
 #define STATEMENTS_MAX 160
+#define STORE_FILES 4		/* the database, its log, the log's index, the lock */
 #define STORE_INDEX_WORDS 12	/* the header of the log's index, see data_version.c */
 
 /* The schema of a file; `application` identifies the kind of file in its header. */
@@ -41,7 +42,14 @@ struct store {
 	int reader;
 	int is_wanted; /* a transaction was requested: it begins with the first write ... */
 	int is_open;		/* ... and has */
-	int is_unlocked;	/* a view without locks: nobody had the file open at `seen` */
+	/* Of a daemon: the files that it opened, see guard_unchanged. */
+	struct store_file {
+		int is_seen;
+		dev_t device;
+		ino_t inode;
+	} files[STORE_FILES];
+	int is_watched;
+	int is_unlocked; /* a view without locks: nobody had the file open at `seen` */
 	struct stat seen;
 	const uint32_t *index;	/* data_version.c: the header of the log's index; NULL until it is mapped */
 	uint32_t seen_index[STORE_INDEX_WORDS];
@@ -75,6 +83,11 @@ int guard_folder(const char *path, struct err *err);
 int guard_file(const char *path, struct err *err);
 /* The same checks without creating it; ERR_NOT_FOUND if there is no such file. */
 int guard_check(const char *path, struct err *err);
+/*
+ * Do the names still lead to the files that the store has open? A file that is removed or
+ * replaced meanwhile takes writes, and loses them all with the process. -1: no, ERR_IO.
+ */
+int guard_unchanged(struct store *store, struct err *err);
 /* The daemon's lock, held as long as the descriptor is open; ERR_BUSY while another has it. */
 int guard_lock(const char *path, int *ret_fd, struct err *err);
 

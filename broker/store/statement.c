@@ -155,11 +155,23 @@ void store_break(struct store *store)
 	store->broken = 1;
 }
 
+/* May something be written? What breaks the store stays broken. */
+static int writable_check(struct store *store, struct err *err)
+{
+	if (store->broken)
+		return err_set(err, ERR_IO, "%s: an earlier write failed", store->path);
+	if (guard_unchanged(store, err)) {
+		store->broken = 1;
+		return -1;
+	}
+	return 0;
+}
+
 int store_begin(struct store *store, struct err *err)
 {
 	BUG_ON(store->is_open);
-	if (store->broken)
-		return err_set(err, ERR_IO, "%s: an earlier write failed", store->path);
+	if (writable_check(store, err))
+		return -1;
 	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning a transaction", err))
 		return -1;
 	store->is_open = 1;
@@ -169,8 +181,8 @@ int store_begin(struct store *store, struct err *err)
 int store_begin_at_write(struct store *store, struct err *err)
 {
 	BUG_ON(store->is_open);
-	if (store->broken)
-		return err_set(err, ERR_IO, "%s: an earlier write failed", store->path);
+	if (writable_check(store, err))
+		return -1;
 	store->is_wanted = 1;
 	return 0;
 }
@@ -189,6 +201,10 @@ int store_commit(struct store *store, struct err *err)
 	store->is_wanted = 0;
 	if (!store->is_open)
 		return 0;
+	if (writable_check(store, err)) {
+		store_rollback(store);
+		return -1;
+	}
 	store->is_open = 0;
 	if (statement_run_text(store, "COMMIT", "committing", err)) {
 		store->broken = 1;

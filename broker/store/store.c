@@ -187,6 +187,9 @@ int store_open_writer(const char *path, const struct schema *schema, enum writer
 		    journal_setup(store, writer, &own) || check_integrity(store, &own) ||
 		    store_migrate(store, is_daemon, &own)))
 		rc = check_damaged(store, &own);
+	store->is_watched = is_daemon;
+	if (!rc)
+		rc = guard_unchanged(store, &own);
 	if (rc) {
 		if (err)
 			*err = own;

@@ -19,12 +19,14 @@ class Owed(BrokerCase):
     def setUp(self):
         self.said(0, NOTHING)
 
-    def owed(self, *args):
-        done = subprocess.run([self.broker.lessord, "--owed", *args, "--config",
-                               self.broker.home + "/conf"], check=False, text=True, timeout=60,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE)
+    def run_lessord(self, *args):
+        done = subprocess.run([self.broker.lessord, *args, "--config", self.broker.home + "/conf"],
+                              check=False, text=True, timeout=60, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return done.returncode, done.stdout, done.stderr
+
+    def owed(self, *args):
+        return self.run_lessord("--owed", *args)
 
     def said(self, code, text):
         self.assertEqual(self.owed(), (code, text, ""))
@@ -118,6 +120,7 @@ class Elsewhere(unittest.TestCase):
     def tearDownClass(cls):
         cls.broker.close()
 
+    run_lessord = Owed.run_lessord
     owed = Owed.owed
 
     def edit(self, old, new):
@@ -132,12 +135,14 @@ class Elsewhere(unittest.TestCase):
             file.write(text)
 
     def test_none(self):
+        """D3: there is no database, so nothing is known, which is not the same as nothing owed."""
         for place in ("/none", "/no/such/folder"):
             self.edit("/store\n", place + "\n")
-            code, out, err = self.owed()
-            self.assertEqual((code, out), (0, NOTHING))
-            self.assertIn("there is no database " + self.broker.home + place, err)
-            self.assertFalse(os.path.exists(self.broker.home + place))
+            for command in (["--owed"], ["token", "list"], ["token", "revoke", "0123456789abcdef"]):
+                code, out, err = self.run_lessord(*command)
+                self.assertEqual((code, out), (8, ""), command)
+                self.assertIn("no store here: " + self.broker.home + place, err)
+                self.assertFalse(os.path.exists(self.broker.home + place))
             self.doCleanups()
 
     def test_without_the_accounts_token(self):

@@ -150,7 +150,8 @@ class Notify(Home):
         service.kill(signal.SIGTERM)
         service.env["NOTIFY_SOCKET"] = notices.name
         service.edit("listen = 127.0.0.1:0", "listen = 127.0.0.1:%d" % service.sim_port)
-        self.assertEqual(service.ends(), 2)
+        # Another program's address: it may end, so the service manager tries again.
+        self.assertEqual(service.ends(), 1)
         self.assertIsNone(notices.next(0))
         service.edit("listen = 127.0.0.1:%d" % service.sim_port, "listen = 127.0.0.1:0")
         service.start()

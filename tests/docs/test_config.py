@@ -265,6 +265,18 @@ class Config(unittest.TestCase):
         write(self.home + "/long", "[server]\n" + "#" * 198 + "\n" + ACCOUNT)
         run("lessord", "--dump-config", "--config", self.home + "/long", code=2)
 
+    def test_d10_a_key_with_a_pass_phrase(self):
+        """It is refused, and nobody is asked, whether there is a terminal or not."""
+        for form in (["-aes256"], ["-aes256", "-traditional"]):
+            key = ["openssl", "genrsa", "-aes256", "-passout", "pass:word", *form[1:],
+                   "-out", self.home + "/locked.key", "2048"]
+            subprocess.run(key, check=True, stderr=subprocess.DEVNULL)
+            os.chmod(self.home + "/locked.key", 0o600)
+            said = self.check({("server", "tls_certificate"): "{home}/tls.pem",
+                               ("server", "tls_key"): "{home}/locked.key"}, code=2)
+            self.assertIn("protected by a pass phrase", said)
+            self.assertNotIn("Enter", said)
+
     def test_inventory(self):
         keys = self.page.named("INVENTORY", "", "Ic")
         with open(SOURCE + "/plugins/static/inventory.c", encoding="utf-8") as file:

@@ -221,11 +221,15 @@ endpoint = http://127.0.0.1:1/v1
             path = write(HOME + "/wrong.conf", text.replace(*change))
             run("lessord", "--config", path, code=code)
 
-        ends(2, "listen = 127.0.0.1:0", "listen = 192.0.2.1:1")
+        ends(2, "listen = 127.0.0.1:0", "listen = nonsense")
+        # D7: an address that is not there yet; the unit starts it again.
+        ends(1, "listen = 127.0.0.1:0", "listen = 192.0.2.1:1\nbehind_proxy = yes")
         ends(3, "provider = hetzner", "provider = nonsense")
         write(HOME + "/damaged.db", "no database", 0o600)
         ends(4, "/lessor.db", "/damaged.db")
         ends(6, "/lessor.db", "/empty.db")
+        path = write(HOME + "/wrong.conf", text.replace("/lessor.db", "/none.db"))
+        run("lessord", "--owed", "--config", path, code=8)
 
     def setUp(self):
         if not os.path.exists(HOME + "/lessor.db"):
