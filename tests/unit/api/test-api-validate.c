@@ -260,7 +260,8 @@ static void b181_b183_public_keys(void **state)
 
 	/* B181: more than one line */
 	assert_false(accepts(ED25519 "\nruncmd:\n- id"));
-	assert_false(accepts(ED25519 " x\n"" y"));
+	assert_false(accepts(ED25519 " x\n"
+				     " y"));
 	/* B183 */
 	assert_false(accepts(ED25519 "\n" ED25519));
 	assert_false(accepts("ssh-ed25519\tAAAA"));
@@ -310,7 +311,8 @@ static void f3_a_comment_is_any_text_and_ignored(void **state)
 	keeps_only_the_key(ED25519 " Zo\xc3\xab@b\xc3\xbcro");
 	keeps_only_the_key(ED25519 " x  y");
 	keeps_only_the_key(ED25519 "  x");
-	keeps_only_the_key("ssh-ed25519  AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\tx\ty");
+	keeps_only_the_key(
+		"ssh-ed25519  AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\tx\ty");
 	keeps_only_the_key(ED25519 " a: b # c \"]");
 	keeps_only_the_key(ED25519 " 0123456789012345678901234567890123456789"
 				   "0123456789012345678901234567890123456789");

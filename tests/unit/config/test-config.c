@@ -248,7 +248,8 @@ static void tokens_are_private(void **state)
 
 static void f1_a_byte_order_mark_is_skipped(void **state)
 {
-	struct config *c = good("\xef\xbb\xbf[server]\r\nlisten = 127.0.0.1:1\r\n\r\n# x\r\n" ACCOUNT);
+	struct config *c =
+		good("\xef\xbb\xbf[server]\r\nlisten = 127.0.0.1:1\r\n\r\n# x\r\n" ACCOUNT);
 
 	(void)state;
 	assert_int_equal(c->listen[0].port, 1);
