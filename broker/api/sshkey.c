@@ -2,14 +2,16 @@
 #include "api/sshkey.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/evp.h>
 
 #include "util/alloc.h"
+#include "util/text.h"
 
 #define LINE_MAX_LEN 2047
-#define COMMENT_MAX 64
+#define BLANKS " \t"
 #define RSA_BITS_MIN 2048
 #define RSA_BITS_MAX 8192
 
@@ -122,27 +124,20 @@ static int blob_is(const struct sshkey_type *type, const unsigned char *data, si
 	return blob.left == 0;
 }
 
-/* Words of [A-Za-z0-9._@:+-], one space between them. */
-static int comment_is(const char *s, size_t len)
+/* sshd ignores a comment, but control characters could hide a second line. */
+static int line_is(const char *s, size_t len)
 {
-	if (len == 0 || len > COMMENT_MAX || s[0] == ' ' || s[len - 1] == ' ')
-		return 0;
 	for (size_t i = 0; i < len; i++) {
-		if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
-		      (s[i] >= '0' && s[i] <= '9') || strchr("._@:+-", s[i]) ||
-		      (s[i] == ' ' && s[i + 1] != ' '))) {
+		if (((unsigned char)s[i] < ' ' && s[i] != '\t') || s[i] == 0x7f)
 			return 0;
-		}
 	}
 	return 1;
 }
 
-static const struct sshkey_type *type_find(const char *line)
+static const struct sshkey_type *type_find(const char *name, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_LEN(key_types); i++) {
-		size_t len = strlen(key_types[i].name);
-
-		if (!strncmp(line, key_types[i].name, len) && line[len] == ' ')
+		if (text_equals((const unsigned char *)name, len, key_types[i].name))
 			return &key_types[i];
 	}
 	return NULL;
@@ -169,45 +164,31 @@ int sshkey_check(const char *line, char *out, size_t size, struct api_error *err
 	unsigned char data[LINE_MAX_LEN];
 	const struct sshkey_type *type;
 	const char *base64;
-	const char *end;
-	size_t len = strlen(line);
-	size_t data_len;
+	size_t len = text_trim(&line, strlen(line));
+	size_t type_len, base64_len, data_len;
 
 	out[0] = '\0';
-	if (len > 0 && line[len - 1] == '\n')
-		len--;
-	if (len == 0 || len > LINE_MAX_LEN || len >= size) {
+	if (len == 0 || len > LINE_MAX_LEN || len >= size || !line_is(line, len)) {
 		return api_error_set(error, 400, "invalid_public_key",
-				     "sshPublicKey must be one OpenSSH public key of at most %d bytes",
+				     "sshPublicKey must be one OpenSSH public key of at most %d bytes, "
+				     "on one line without control characters",
 				     LINE_MAX_LEN);
 	}
-	memcpy(out, line, len);
-	out[len] = '\0';
-	type = type_find(out);
+	type_len = strcspn(line, BLANKS);
+	type = type_find(line, type_len);
 	if (!type) {
-		out[0] = '\0';
 		return api_error_set(error, 400, "invalid_public_key",
 				     "sshPublicKey must begin with ssh-ed25519, ssh-rsa, "
 				     "ecdsa-sha2-nistp256/384/521 or an sk- type of OpenSSH");
 	}
-	base64 = out + strlen(type->name) + 1;
-	end = strchr(base64, ' ');
-	if (!end) {
-		end = out + len;
-	} else if (!comment_is(end + 1, (size_t)(out + len - end - 1))) {
-		out[0] = '\0';
+	base64 = line + type_len + strspn(line + type_len, BLANKS);
+	base64_len = strcspn(base64, BLANKS "\r\n");
+	if (!base64_is(base64, base64_len, data, &data_len) || !blob_is(type, data, data_len)) {
 		return api_error_set(error, 400, "invalid_public_key",
-				     "the comment of sshPublicKey must be 1 to %d characters of "
-				     "[A-Za-z0-9._@:+-] and single spaces",
-				     COMMENT_MAX);
-	}
-	if (!base64_is(base64, (size_t)(end - base64), data, &data_len) ||
-	    !blob_is(type, data, data_len)) {
-		out[0] = '\0';
-		return api_error_set(error, 400, "invalid_public_key",
-				     "sshPublicKey must be exactly 'type base64 [comment]' with a "
-				     "complete key of that type; an RSA key must have %d to %d bits",
+				     "sshPublicKey must be 'type base64 [comment]' with a complete "
+				     "key of that type; an RSA key must have %d to %d bits",
 				     RSA_BITS_MIN, RSA_BITS_MAX);
 	}
+	snprintf(out, size, "%s %.*s", type->name, (int)base64_len, base64);
 	return 0;
 }

@@ -219,6 +219,13 @@ static void easy_setup(struct client *client, const struct client_request *reque
 	curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
 }
 
+/* The TLS libraries have no code for it: the response to the handshake is no TLS record. */
+static int peer_is_plain(const struct client *client)
+{
+	return strstr(client->curl_error, "wrong version number") ||
+	       strstr(client->curl_error, "unexpected TLS packet");
+}
+
 /* The transfer failed. */
 static void failure_describe(struct client *client, CURLcode code, const struct buf *body,
 			     struct client_response *ret)
@@ -245,6 +252,11 @@ static void failure_describe(struct client *client, CURLcode code, const struct 
 			 "cannot verify the certificate of %.120s: "
 			 "%.120s (the system's certificate store is used)",
 			 client->url, why);
+	} else if (!sent && code == CURLE_SSL_CONNECT_ERROR && peer_is_plain(client)) {
+		snprintf(ret->error, sizeof(ret->error),
+			 "cannot connect to %.120s: it speaks plain http there; set %.60s to an "
+			 "http:// URL, or to the address that uses TLS",
+			 client->url, client->url_from);
 	} else if (!sent) {
 		snprintf(ret->error, sizeof(ret->error),
 			 "cannot connect to %.120s: %.120s; is "

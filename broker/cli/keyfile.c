@@ -12,7 +12,10 @@
 
 #define KEY_FILE_MAX 16384
 
-static const char *const default_names[] = { "id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub" };
+/* ssh(1) tries all of these by default, so each lets its user log in. */
+static const char *const default_names[] = {
+	"id_ed25519.pub", "id_ed25519_sk.pub", "id_ecdsa.pub", "id_ecdsa_sk.pub", "id_rsa.pub",
+};
 
 static const char *const key_types[] = {
 	"ssh-ed25519",

@@ -13,7 +13,8 @@ struct keyfile {
 };
 
 /*
- * If `path` is NULL, uses the first of id_ed25519.pub, id_ecdsa.pub and id_rsa.pub in ~/.ssh.
+ * If `path` is NULL, uses the first of id_ed25519.pub, id_ed25519_sk.pub, id_ecdsa.pub,
+ * id_ecdsa_sk.pub and id_rsa.pub in ~/.ssh.
  * keyfile_fini frees *ret, also after an error.
  */
 int keyfile_load(const char *path, struct keyfile *ret, struct err *err);

@@ -12,6 +12,7 @@
 
 #include "cli/text.h"
 #include "util/alloc.h"
+#include "util/text.h"
 
 struct file_settings {
 	char *url;
@@ -145,20 +146,21 @@ static char *path_resolve(const char *path, const char *file)
 	return xasprintf("%.*s/%s", (int)(slash - file), file, path);
 }
 
-/* Errors never contain the token. */
-static int token_check(const char *token, const char *from, struct err *err)
+/* The token without white space around it. Errors never contain it. */
+static int token_parse(const char *text, const char *from, char **ret, struct err *err)
 {
-	const char *p;
+	size_t len = text_trim(&text, strlen(text));
 
-	if (!*token)
+	if (len == 0)
 		return err_set(err, ERR_INVALID, "the token from %s is empty", from);
-	for (p = token; *p; p++) {
-		if (*p <= ' ' || *p >= 0x7f)
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] <= ' ' || text[i] >= 0x7f)
 			return err_set(err, ERR_INVALID,
 				       "the token from %s must be printable ASCII "
 				       "without spaces",
 				       from);
 	}
+	*ret = xstrndup(text, len);
 	return 0;
 }
 
@@ -190,24 +192,18 @@ static int token_read(const char *path, char **ret, struct err *err)
 		len += (size_t)got;
 	}
 	text[len] = '\0';
-	if (len > SETTINGS_TOKEN_MAX || strlen(text) != len) {
+	if (len > SETTINGS_TOKEN_MAX || strlen(text) != len)
 		result = err_set(err, ERR_INVALID, "'%s' is not a token file", path);
-	} else {
-		while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
-			text[--len] = '\0';
-		result = token_check(text, path, err);
-		if (result == 0)
-			*ret = xstrdup(text);
-	}
+	else
+		result = token_parse(text, path, ret, err);
 	explicit_bzero(text, sizeof(text));
 	return result;
 }
 
 static int token_take(const char *value, const char *from, struct settings *ret, struct err *err)
 {
-	if (token_check(value, from, err))
+	if (token_parse(value, from, &ret->token, err))
 		return -1;
-	ret->token = xstrdup(value);
 	ret->token_from = xstrdup(from);
 	return 0;
 }

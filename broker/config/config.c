@@ -207,6 +207,11 @@ static char *line_read(char *into, int size, void *arg)
 		return NULL;
 	line[len] = '\0';
 	r->line++;
+	/* Editors on Windows write a byte order mark. */
+	if (r->line == 1 && len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0) {
+		len -= 3;
+		memmove(line, line + 3, len + 1);
+	}
 	if (line_check(r, line, len, &err) < 0) {
 		reading_fail(r, &err);
 		return NULL;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "util/alloc.h"
+#include "util/text.h"
 
 #define TOKEN_MAX 1024
 
@@ -40,12 +41,8 @@ static int credential_check(int fd, const char *path, mode_t forbidden, struct e
 	return 0;
 }
 
-static int credential_clean(char *text, size_t len, const char *path, struct err *err)
+static int credential_check_text(const char *text, size_t len, const char *path, struct err *err)
 {
-	if (len > 0 && text[len - 1] == '\n')
-		text[--len] = '\0';
-	if (len > 0 && text[len - 1] == '\r')
-		text[--len] = '\0';
 	if (len == 0)
 		return err_set(err, ERR_INVALID, "the token file %s is empty", path);
 	for (size_t i = 0; i < len; i++) {
@@ -65,7 +62,8 @@ int credential_read(const char *file, const char *credential, char **ret, struct
 	size_t len = 0;
 	auto_close int fd = -1;
 	auto_free char *path = NULL;
-	char *token;
+	const char *token = text;
+	int result;
 
 	if (credential[0]) {
 		const char *dir = getenv("CREDENTIALS_DIRECTORY");
@@ -82,6 +80,11 @@ int credential_read(const char *file, const char *credential, char **ret, struct
 		path = xstrdup(file);
 	}
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 && errno == ELOOP)
+		return err_set(err, ERR_REFUSED,
+			       "the token file %s is a symbolic link, which is not followed;"
+			       " set the path of the file itself",
+			       path);
 	if (fd < 0)
 		return err_set_errno(err, errno, "cannot open the token file %s", path);
 	if (credential_check(fd, path, forbidden, err) < 0)
@@ -102,13 +105,10 @@ int credential_read(const char *file, const char *credential, char **ret, struct
 				       path, TOKEN_MAX);
 		}
 	}
-	text[len] = '\0';
-	if (credential_clean(text, len, path, err) < 0) {
-		explicit_bzero(text, sizeof(text));
-		return -1;
-	}
-	token = xstrdup(text);
+	len = text_trim(&token, len);
+	result = credential_check_text(token, len, path, err);
+	if (result == 0)
+		*ret = xstrndup(token, len);
 	explicit_bzero(text, sizeof(text));
-	*ret = token;
-	return 0;
+	return result;
 }

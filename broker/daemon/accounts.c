@@ -75,6 +75,7 @@ int accounts_check(const struct command_line *line)
 	struct accounts *accounts = xcalloc(1, sizeof(*accounts));
 	struct config *config = NULL;
 	struct ssl_ctx_st *tls = NULL;
+	char expiry[100];
 	struct err err = { 0 };
 	struct env env;
 	int code = EXIT_OK;
@@ -98,6 +99,9 @@ int accounts_check(const struct command_line *line)
 		printf("%s is valid: %zu account%s, %zu provider%s\n", line->config,
 		       accounts->count, accounts->count == 1 ? "" : "s", accounts->provider_count,
 		       accounts->provider_count == 1 ? "" : "s");
+		if (tls && tls_expiry(tls, expiry, sizeof(expiry)))
+			fprintf(stderr, "lessord: warning: %s: %s\n", config->tls_certificate,
+				expiry);
 		if (missing)
 			printf("%d credential%s not checked, because only systemd provides them\n",
 			       missing, missing == 1 ? " was" : "s were");

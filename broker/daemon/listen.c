@@ -123,10 +123,13 @@ int daemon_listen(struct daemon *d, struct err *err)
 {
 	const struct config *c = d->config;
 	uint16_t first_port = 0;
+	char expiry[100];
 	int passed = notify_sockets();
 
 	if (c->tls_certificate[0] && tls_load(c->tls_certificate, c->tls_key, &d->tls, err) < 0)
 		return -1;
+	if (d->tls && tls_expiry(d->tls, expiry, sizeof(expiry)))
+		log_warning(LOG_FIELDS({ "file", c->tls_certificate }), "%s", expiry);
 	if (listen_passed(d, passed, err) < 0 || listen_file(d, passed, err) < 0)
 		return -1;
 	for (int i = 0; i < d->listener_count && !first_port; i++)

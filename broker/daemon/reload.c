@@ -74,6 +74,7 @@ static int config_apply(struct daemon *d, struct config *now, struct err *err)
 {
 	auto_free struct api_config *api = xcalloc(1, sizeof(*api));
 	struct ssl_ctx_st *tls = NULL;
+	char expiry[100];
 	const char *rest;
 
 	if (d->tls && now->tls_certificate[0] &&
@@ -106,6 +107,8 @@ static int config_apply(struct daemon *d, struct config *now, struct err *err)
 	if (tls)
 		tls_replace(d, tls);
 	log_setup(2, now->log_format, now->log_level);
+	if (tls && tls_expiry(tls, expiry, sizeof(expiry)))
+		log_warning(LOG_FIELDS({ "file", now->tls_certificate }), "%s", expiry);
 	if (rest)
 		log_warning(NULL,
 			    "a change of %s needs a restart; until then the old value is in"

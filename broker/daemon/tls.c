@@ -5,7 +5,12 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
+
+#define EXPIRY_WARNING_DAYS 14
 
 static int tls_fail(SSL_CTX *ctx, struct err *err, const char *what, const char *path)
 {
@@ -65,6 +70,26 @@ int tls_load(const char *certificate, const char *key, struct ssl_ctx_st **ret, 
 		return -1;
 	*ret = ctx;
 	return 0;
+}
+
+int tls_expiry(const struct ssl_ctx_st *ctx, char *out, size_t size)
+{
+	const X509 *certificate = SSL_CTX_get0_certificate(ctx);
+	const ASN1_TIME *end = certificate ? X509_get0_notAfter(certificate) : NULL;
+	char date[32];
+	int days, seconds;
+	struct tm tm;
+
+	out[0] = '\0';
+	/* NULL is now */
+	if (!end || !ASN1_TIME_to_tm(end, &tm) || !ASN1_TIME_diff(&days, &seconds, NULL, end))
+		return 0;
+	if (days >= EXPIRY_WARNING_DAYS)
+		return 0;
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	snprintf(out, size, "the TLS certificate %s on %s",
+		 days < 0 || seconds < 0 ? "expired" : "expires", date);
+	return 1;
 }
 
 void tls_free(struct ssl_ctx_st *ctx)

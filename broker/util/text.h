@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Strings in arrays of fixed size. */
+/* Strings in arrays of fixed size, and the white space around a value. */
 #pragma once
 
 #include <string.h>
@@ -18,3 +18,20 @@ static inline void text_set(char *to, size_t size, const char *from)
 
 /* text_set for an array of known size. */
 #define TEXT_SET(field, from) text_set((field), sizeof(field), (from))
+
+/*
+ * Moves `*text`, which has `len` bytes, past leading blanks, tabs and line ends, and returns
+ * the length without those and the trailing ones. Tokens and keys are often pasted, or written
+ * by other systems, with white space around them.
+ */
+static inline size_t text_trim(const char **text, size_t len)
+{
+	const char *from = *text;
+
+	while (len > 0 && strchr(" \t\r\n", from[len - 1]) && from[len - 1])
+		len--;
+	while (len > 0 && strchr(" \t\r\n", *from) && *from)
+		from++, len--;
+	*text = from;
+	return len;
+}

@@ -176,6 +176,39 @@ class Notify(Home):
         self.assertEqual(service.ask("GET", "/v1/health").status, 200)
 
 
+@unittest.skipUnless(shutil.which("openssl"), "openssl is missing")
+class Certificate(Home):
+    def make(self, days):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x", "-days", days,
+                        "-keyout", self.home + "/key", "-out", self.home + "/pem"],
+                       check=True, capture_output=True)
+
+    def expire(self):
+        subprocess.run(["openssl", "x509", "-in", self.home + "/pem", "-signkey",
+                        self.home + "/key", "-days", "-1", "-out", self.home + "/pem"],
+                       check=True, capture_output=True)
+
+    def check(self, service):
+        return subprocess.run([service.lessord, "--check-config", "--config",
+                               service.home + "/conf"], check=True, capture_output=True,
+                              text=True).stderr
+
+    def test_d13_an_end_that_is_near_or_past_is_a_warning(self):
+        dated = r"the TLS certificate %s on \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+        self.make("3")
+        service = self.service(server="tls_certificate = %s/pem\ntls_key = %s/key\n" %
+                               (self.home, self.home))
+        self.assertRegex(service.log(), dated % "expires")
+        self.assertRegex(self.check(service), dated % "expires")
+        self.expire()
+        self.assertRegex(self.check(service), dated % "expired")
+        service.process.send_signal(signal.SIGHUP)
+        until(lambda: re.search(dated % "expired", service.log()))
+        self.make("30")
+        self.assertEqual(self.check(service), "")
+
+
 class Watchdog(Home):
     def test_fed_only_while_the_engine_moves(self):
         stall = os.environ.get("LESSOR_STALL", "")

@@ -114,12 +114,40 @@ static void the_default_is_the_best_there_is(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+static void f6_every_default_name_of_ssh(void **state)
+{
+	/* The reverse of the preference: each file that is added wins over those before it. */
+	static const char *const names[] = {
+		"id_rsa", "id_ecdsa_sk", "id_ecdsa", "id_ed25519_sk", "id_ed25519",
+	};
+	char home[] = "/tmp/cli-keyfile-XXXXXX";
+	char path[128], command[96];
+
+	(void)state;
+	assert_non_null(mkdtemp(home));
+	setenv("HOME", home, 1);
+	snprintf(path, sizeof(path), "%s/.ssh", home);
+	assert_int_equal(mkdir(path, 0700), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct keyfile key;
+
+		snprintf(path, sizeof(path), "%s/.ssh/%s.pub", home, names[i]);
+		put(path, ED25519 "\n");
+		assert_int_equal(keyfile_load(NULL, &key, &err), 0);
+		assert_string_equal(key.path, path);
+		keyfile_fini(&key);
+	}
+	snprintf(command, sizeof(command), "rm -rf %s", home);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys),
 		cmocka_unit_test(private_keys),
 		cmocka_unit_test(the_default_is_the_best_there_is),
+		cmocka_unit_test(f6_every_default_name_of_ssh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

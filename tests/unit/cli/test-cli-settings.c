@@ -134,6 +134,41 @@ static void the_token(void **state)
 	assert_string_equal(got.token, "tok1");
 }
 
+static void f2_white_space_around_a_token_is_trimmed(void **state)
+{
+	static const char *const around[] = { "tok\n", "tok\r\n", "tok\r", "tok ", " \ttok\t\n\n" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
+		setenv("LESSOR_TOKEN", around[i], 1);
+		load("http://x", NULL);
+		assert_string_equal(got.token, "tok");
+		unsetenv("LESSOR_TOKEN");
+		setenv("CRABBOX_COORDINATOR", "http://crab", 1);
+		setenv("CRABBOX_COORDINATOR_TOKEN", around[i], 1);
+		load(NULL, NULL);
+		assert_string_equal(got.token, "tok");
+		unsetenv("CRABBOX_COORDINATOR_TOKEN");
+		put(path[1], around[i], strlen(around[i]));
+		load("http://x", path[1]);
+		assert_string_equal(got.token, "tok");
+	}
+	setenv("LESSOR_URL", "http://x", 1);
+	setenv("LESSOR_TOKEN", " \r\n", 1);
+	refuse(NULL, "is empty");
+	unsetenv("LESSOR_URL");
+	unsetenv("LESSOR_TOKEN");
+}
+
+static void f1_a_byte_order_mark_is_skipped(void **state)
+{
+	(void)state;
+	conf("\xef\xbb\xbfurl = http://file\r\naccount = hz\r\n");
+	load(NULL, NULL);
+	assert_string_equal(got.url, "http://file");
+	assert_string_equal(got.account, "hz");
+}
+
 static void a_token_of_another_server_stays_there(void **state)
 {
 	(void)state;
@@ -213,6 +248,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_url, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_token, setup, teardown),
+		cmocka_unit_test_setup_teardown(f2_white_space_around_a_token_is_trimmed, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(f1_a_byte_order_mark_is_skipped, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_token_of_another_server_stays_there, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(defaults_of_the_file, setup, teardown),

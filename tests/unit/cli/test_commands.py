@@ -281,8 +281,25 @@ class Codes(Case):
         self.assertEqual(p.returncode, 1)
         self.assertIn("cannot write", p.stderr)
 
+    def test_f7_a_pipe_that_is_closed_early_is_no_error(self):
+        self.serve(lambda r: ok(lease()))
+        for words in (("show", "x"), ("show", "x", "--json"), ("--help",)):
+            reader, writer = os.pipe()
+            os.close(reader)
+            p = subprocess.run([PROGRAM, *words], env=self.env, stdout=writer,
+                               stderr=subprocess.PIPE, text=True)
+            os.close(writer)
+            self.assertEqual((p.returncode, p.stderr), (0, ""))
+
 
 class Transport(Case):
+    def test_f8_https_to_a_plain_port(self):
+        server = self.serve(lambda r: Answer(200, {"owner": "alice"}))
+        self.env["LESSOR_URL"] = server.url.replace("http://", "https://")
+        r = self.run_cli("whoami", code=7)
+        self.assertIn("it speaks plain http there", r.err)
+        self.assertNotIn("version number", r.err)
+
     def test_unix_socket(self):
         server = self.serve(lambda r: Answer(200, {"owner": "alice", "org": "acme"}),
                             self.home + "/sock")

@@ -225,8 +225,9 @@ static void tokens_are_private(void **state)
 	unlink(token);
 	snprintf(text, sizeof(text), ACCOUNT "token_file = %s\n", token);
 	bad(text, 1, "cannot open");
+	/* D12 */
 	assert_int_equal(symlink(file, token), 0);
-	bad(text, 1, "cannot open");
+	bad(text, 1, "is a symbolic link, which is not followed");
 	unlink(token);
 	snprintf(text, sizeof(text), ACCOUNT "token_file = %s\n", dir);
 	bad(text, 1, "not a regular file");
@@ -242,6 +243,40 @@ static void tokens_are_private(void **state)
 	struct config *c = good(ACCOUNT "credential = token\n");
 	assert_string_equal(c->accounts[0].account.token, "fromsystemd");
 	config_free(c);
+	unlink(token);
+}
+
+static void f1_a_byte_order_mark_is_skipped(void **state)
+{
+	struct config *c =
+		good("\xef\xbb\xbf[server]\r\nlisten = 127.0.0.1:1\r\n\r\n# x\r\n" ACCOUNT);
+
+	(void)state;
+	assert_int_equal(c->listen[0].port, 1);
+	config_free(c);
+	c = good("\xef\xbb\xbf# a comment\n" ACCOUNT);
+	config_free(c);
+	c = good("\xef\xbb\xbf\n" ACCOUNT);
+	config_free(c);
+	bad("\xef\xbb\xbf[server]\nlisten = x\n" ACCOUNT, 2, "is not an address");
+}
+
+static void f2_white_space_around_a_token_is_trimmed(void **state)
+{
+	static const char *const around[] = { "tok\n", "tok\r\n", "tok\r", "tok ", " \ttok\t\n\n" };
+	char text[400];
+
+	(void)state;
+	setenv("CREDENTIALS_DIRECTORY", dir, 1);
+	snprintf(text, sizeof(text), ACCOUNT "token_file = %s\n", token);
+	for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
+		for (int k = 0; k < 2; k++) {
+			put(token, around[i], 0600);
+			struct config *c = good(k ? ACCOUNT "credential = token\n" : text);
+			assert_string_equal(c->accounts[0].account.token, "tok");
+			config_free(c);
+		}
+	}
 	unlink(token);
 }
 
@@ -398,6 +433,8 @@ int main(void)
 		cmocka_unit_test(the_place_is_named),
 		cmocka_unit_test(the_bind_is_never_widened),
 		cmocka_unit_test(tokens_are_private),
+		cmocka_unit_test(f1_a_byte_order_mark_is_skipped),
+		cmocka_unit_test(f2_white_space_around_a_token_is_trimmed),
 		cmocka_unit_test(others_may_not_write_it),
 		cmocka_unit_test(a_reload_knows_its_limits),
 		cmocka_unit_test(a_dump_says_the_same),
