@@ -119,6 +119,7 @@ static void finish_job_free(struct finish_job *job)
 
 struct run_finish_body {
 	struct run_row told;
+	json_t *log, *log_chunks; /* with empty strings: runlog has taken the texts */
 	json_t *results, *telemetry, *receipt;
 };
 
@@ -128,21 +129,19 @@ static const struct body_field run_finish_fields[] = {
 	  FIELD_TO(run_finish_body, told.exit_code), .expected = "the exit status of the command" },
 	{ .name = "syncMs", .type = FIELD_INT, FIELD_TO(run_finish_body, told.sync_ms) },
 	{ .name = "commandMs", .type = FIELD_INT, FIELD_TO(run_finish_body, told.command_ms) },
-	{ .name = "log", .type = FIELD_STRING, .flags = FIELD_ELSEWHERE,
-	  .expected = "the log, where there are no chunks" },
-	{ .name = "logChunks", .type = FIELD_STRINGS, .flags = FIELD_ELSEWHERE,
-	  .expected = "the log, in pieces" },
+	{ .name = "log", .type = FIELD_STRING, FIELD_TO(run_finish_body, log) },
+	{ .name = "logChunks", .type = FIELD_STRINGS, .flags = FIELD_NULL,
+	  FIELD_TO(run_finish_body, log_chunks) },
 	{ .name = "logTruncated", .type = FIELD_BOOL,
 	  FIELD_TO(run_finish_body, told.log_truncated) },
-	{ .name = "blockedStage", .type = FIELD_CUT, .flags = FIELD_LENIENT,
+	{ .name = "blockedStage", .type = FIELD_CUT,
 	  FIELD_AT(run_finish_body, told.blocked_stage) },
-	{ .name = "retryLikely", .type = FIELD_CUT, .flags = FIELD_LENIENT,
+	{ .name = "retryLikely", .type = FIELD_CUT,
 	  FIELD_AT(run_finish_body, told.retry_likely) },
-	{ .name = "results", .type = FIELD_OBJECT, .flags = FIELD_LENIENT,
+	{ .name = "results", .type = FIELD_OBJECT, .flags = FIELD_NULL,
 	  FIELD_TO(run_finish_body, results) },
-	{ .name = "telemetry", .type = FIELD_OBJECT, .flags = FIELD_LENIENT,
-	  FIELD_TO(run_finish_body, telemetry) },
-	{ .name = "receipt", .type = FIELD_OBJECT, .flags = FIELD_TYPE_CODE,
+	{ .name = "telemetry", .type = FIELD_OBJECT, FIELD_TO(run_finish_body, telemetry) },
+	{ .name = "receipt", .type = FIELD_OBJECT, .flags = FIELD_TYPE_CODE | FIELD_NULL,
 	  FIELD_TO(run_finish_body, receipt),
 	  .expected = "an object with members, of at most 16384 bytes", .code = "invalid_receipt" },
 };
@@ -151,9 +150,9 @@ static const struct body_field run_finish_fields[] = {
 const struct body_table body_run_finish = BODY_TABLE("RunFinish", NULL, run_finish_fields);
 
 /* The last sample, alone or as "end". An invalid one is ignored: the run matters more. */
-static void read_sample(struct api_request *request, const json_t *telemetry, struct finish_job *job)
+static void read_sample(struct api_request *request, json_t *telemetry, struct finish_job *job)
 {
-	const json_t *end = json_object_get(telemetry, "end");
+	json_t *end = json_object_get(telemetry, "end");
 	struct api_error ignored;
 	struct json_body quiet = { .error = &ignored };
 

@@ -79,9 +79,8 @@ static const struct body_field share_fields[] = {
 /* clang-format on */
 
 const struct body_table body_share_put = BODY_TABLE("SharePut", NULL, share_fields);
-static const struct body_table body_share_outer = { NULL, NULL, share_fields, 1 };
 const struct body_table body_share = { "ShareMembers", NULL, share_fields + 1,
-				       ARRAY_LEN(share_fields) - 1 };
+				       ARRAY_LEN(share_fields) - 1, 0 };
 
 struct share_drop_body {
 	char user[256];
@@ -133,13 +132,16 @@ static int roster_add_user(struct json_body *in, struct roster *roster, const ch
 static int read_put(struct json_body *in, struct roster *roster)
 {
 	struct share_body body = { .org = -1 };
+	struct share_body nested = { .org = -1 };
 	const char *key;
 	json_t *value;
 	char name[128];
 
-	if (json_body_read(in, in->root, &body_share_outer, &body) ||
-	    json_body_read(in, body.share ? body.share : in->root, &body_share, &body))
+	if (json_body_read(in, in->root, &body_share_put, &body) ||
+	    (body.share && json_body_read(in, body.share, &body_share, &nested)))
 		return -1;
+	if (body.share)
+		body = nested;
 	json_object_foreach(body.users, key, value) {
 		const char *role = json_string_value(value);
 
