@@ -63,8 +63,8 @@ static const struct body_field release_fields[] = {
 /* clang-format on */
 
 /* Strict: what the broker would ignore might have been meant to keep the machine. */
-const struct body_table body_release = { "Release", NULL, release_fields,
-					 ARRAY_LEN(release_fields), 1 };
+const struct body_table body_release = { "Release", NULL, release_fields, ARRAY_LEN(release_fields),
+					 1 };
 const struct body_table body_delete = { "Delete", NULL, release_fields + 1,
 					ARRAY_LEN(release_fields) - 1, 1 };
 

@@ -304,9 +304,9 @@ static void h6_a_known_member_of_the_wrong_type_is_named(void **state)
 {
 	static const char *const values[] = { "null", "true", "5", "1.5", "\"x\"", "[]", "{}" };
 	static const char *const right[] = {
-		[FIELD_TEXT] = "\"x\"", [FIELD_LINE] = "\"x\"", [FIELD_CUT] = "\"x\"",
-		[FIELD_CHOICE] = "\"x\"", [FIELD_TIME] = "\"x\"", [FIELD_INT] = "5",
-		[FIELD_BOOL] = "true", [FIELD_STRINGS] = "[]", [FIELD_MAP] = "{}",
+		[FIELD_TEXT] = "\"x\"",	  [FIELD_LINE] = "\"x\"",   [FIELD_CUT] = "\"x\"",
+		[FIELD_CHOICE] = "\"x\"", [FIELD_TIME] = "\"x\"",   [FIELD_INT] = "5",
+		[FIELD_BOOL] = "true",	  [FIELD_STRINGS] = "[]",   [FIELD_MAP] = "{}",
 		[FIELD_STRING] = "\"x\"", [FIELD_NUMBER] = "5 1.5", [FIELD_COUNT] = "5 1.5",
 		[FIELD_OBJECT] = "{}",
 	};

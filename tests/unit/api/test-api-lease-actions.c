@@ -210,9 +210,11 @@ static void take_over_wants_to_know_that_somebody_has_looked(void **state)
 {
 	static const char path[] = "/v1/admin/accounts/toy/take-over";
 	static const char *const not_looked[] = { "{}", "{\"looked\":false}",
-		"{\"looked\":false,\"reason\":\"x\"}" };
-	static const char *const wrong[] = { "{\"looked\":null}", "{\"looked\":1}", "{\"looked\":\"true\"}",
-		"{\"looked\":true,\"reason\":7}", "{\"looked\":true,\"reason\":\"a\\nb\"}" };
+						  "{\"looked\":false,\"reason\":\"x\"}" };
+	static const char *const wrong[] = { "{\"looked\":null}", "{\"looked\":1}",
+					     "{\"looked\":\"true\"}",
+					     "{\"looked\":true,\"reason\":7}",
+					     "{\"looked\":true,\"reason\":\"a\\nb\"}" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(not_looked); i++) {
@@ -453,8 +455,8 @@ static void h6_a_release_refuses_what_it_does_not_know(void **state)
 		POST(paths[i / COUNT(names)], stage.admin, body);
 		stage_expect(400, "unknown_member");
 		assert_memory_equal(stage_text("message"), name, strlen(name));
-		assert_non_null(strstr(stage_text("message"),
-				       "reason, retainUntil, expectedProvider."));
+		assert_non_null(
+			strstr(stage_text("message"), "reason, retainUntil, expectedProvider."));
 	}
 	POST(paths[0], stage.alice, "{\"delete\":null}");
 	stage_expect(400, "invalid_field");

@@ -17,7 +17,8 @@ static const char *body_of(const struct route *route)
 		{ "/heartbeat", "{}" },
 		{ "/release", "{\"delete\":true}" },
 		{ "/delete", "{}" },
-		{ "/cancel-create", "{\"createAttemptID\":\"cat_1123456789abcdef0123456789abcdef\"}" },
+		{ "/cancel-create",
+		  "{\"createAttemptID\":\"cat_1123456789abcdef0123456789abcdef\"}" },
 		{ "/share", "{\"users\":{\"carol\":\"use\"}}" },
 		{ "/resolve", "{\"action\":\"retry\"}" },
 		{ "/events", "{\"type\":\"a\"}" },
@@ -48,8 +49,8 @@ static const char *ask_about(const struct route *route, const char *id)
 	stage.world.d.now_ms += 10000;
 	stage_ask(http_method_name(route->method), path, stage.bob, "", body_of(route));
 	turn = !turn;
-	snprintf(answers[turn], sizeof(answers[turn]), "%d %s%.1000s", stage.status,
-		 stage.headers, stage.body);
+	snprintf(answers[turn], sizeof(answers[turn]), "%d %s%.1000s", stage.status, stage.headers,
+		 stage.body);
 	return answers[turn];
 }
 
@@ -116,7 +117,8 @@ static void h8_idle_uploads_count_per_owner(void **state)
 	stage.upload_hold = 1;
 	assert_int_equal(stage_ask("PUT", "/v1/runs/" RUN, stage.alice, "", "{}"), 201);
 	assert_int_equal(stage_ask("PUT", "/v1/runs/run_1123456789abcdef0123456789abcdef",
-				   stage.bob, "", "{}"), 201);
+				   stage.bob, "", "{}"),
+			 201);
 	/* A run that is missing or somebody else's: before any of the body. */
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(upload(stage.alice, RUN_OF_NOBODY), 404);
@@ -131,7 +133,8 @@ static void h8_idle_uploads_count_per_owner(void **state)
 	/* Others have theirs. */
 	assert_int_equal(upload(stage.bob, bobs), 0);
 	assert_int_equal(POST("/v1/runs/run_1123456789abcdef0123456789abcdef/finish", stage.bob,
-			      "{\"exitCode\":0}"), 200);
+			      "{\"exitCode\":0}"),
+			 200);
 	stage_uploads_drop();
 	assert_int_equal(POST("/v1/runs/" RUN "/finish", stage.alice, "{\"exitCode\":0}"), 200);
 }
