@@ -31,7 +31,7 @@ struct stage {
 	struct api_config config;
 	struct api *api;
 	int upload_hold; /* 1: a request whose body does not end stays open */
-	int hold; /* 1: the engine keeps requests in `held` */
+	int hold;	 /* 1: the engine keeps requests in `held` */
 	struct engine_request *held;
 	char alice[TOKEN_TEXT_SIZE], bob[TOKEN_TEXT_SIZE], reader_token[TOKEN_TEXT_SIZE];
 	char admin[TOKEN_TEXT_SIZE], stranger[TOKEN_TEXT_SIZE];
