@@ -295,6 +295,6 @@ void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void 
 	} else if (route && route->body == BODY_WIDE) {
 		rule->max = ROUTE_WIDE_MAX;
 	} else if (route && route->body == BODY_STREAM) {
-		run_finish_head(user, head, route, rule);
+		run_finish_head(user, head, route, param, rule);
 	}
 }

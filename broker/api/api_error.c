@@ -50,3 +50,11 @@ void api_error_scrub(const char *text, char *out, size_t size)
 		}
 	}
 }
+
+void api_error_add_name(char *list, size_t size, const char *name)
+{
+	size_t len = strlen(list);
+
+	if (len + strlen(name) + 3 < size)
+		snprintf(list + len, size - len, "%s%s", len ? ", " : "", name);
+}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An error as the client sees it: a status, a snake_case code and one sentence, all our own.
- * It never contains text of the client or of a provider: the existing client searches every
- * error for substrings such as "http 404".
+ * It never contains text of the client or of a provider, except the name of an unknown member
+ * that is a plain word, scrubbed: the existing client searches every error for substrings such
+ * as "http 404".
  */
 #pragma once
 
@@ -26,3 +27,6 @@ int api_error_set(struct api_error *error, int status, const char *code, const c
  * ("not_found", "http 401", "http 404") are broken up. `out` may be `text`.
  */
 void api_error_scrub(const char *text, char *out, size_t size);
+
+/* Appends to the names that a message lists, if `name` still fits. `list` ends with NUL. */
+void api_error_add_name(char *list, size_t size, const char *name);

@@ -144,10 +144,10 @@ static const struct body_field create_fields[] = {
 	  .check = validate_work_root },
 	{ .name = "sshPort", .type = FIELD_TEXT, .flags = FIELD_EMPTY,
 	  FIELD_AT(create_body, ssh_port), .expected = PORT, .check = is_port },
-	{ .name = "sshFallbackPorts", .type = FIELD_STRINGS,
+	{ .name = "sshFallbackPorts", .type = FIELD_STRINGS, .flags = FIELD_NULL,
 	  .at = offsetof(struct create_body, fallback_ports), .size = PORT_TEXTS_MAX,
 	  .expected = PORT, .check = is_port },
-	{ .name = "exposedPorts", .type = FIELD_STRINGS,
+	{ .name = "exposedPorts", .type = FIELD_STRINGS, .flags = FIELD_NULL,
 	  .at = offsetof(struct create_body, exposed_ports), .size = PORT_TEXTS_MAX,
 	  .expected = PORT, .check = is_port },
 	{ .name = "sshPublicKey", .type = FIELD_TEXT, .flags = FIELD_EMPTY | FIELD_REQUIRED,
@@ -225,15 +225,6 @@ static const struct account *find_account(const struct create_request *create, c
 	return NULL;
 }
 
-/* Appends a name if it still fits into the sentence. */
-static void name_add(char *list, size_t size, const char *name)
-{
-	size_t len = strlen(list);
-
-	if (len + strlen(name) + 3 < size)
-		snprintf(list + len, size - len, "%s%s", len ? ", " : "", name);
-}
-
 static int read_location(struct json_body *in, const struct create_body *body,
 			 const struct account *account, struct lease *l)
 {
@@ -246,7 +237,7 @@ static int read_location(struct json_body *in, const struct create_body *body,
 			TEXT_SET(l->location, body->location);
 			return 0;
 		}
-		name_add(names, sizeof(names), account->config.locations[i]);
+		api_error_add_name(names, sizeof(names), account->config.locations[i]);
 	}
 	return json_body_fail(in, 400, "location_not_allowed", "location must be one of: %s", names);
 }
@@ -257,7 +248,7 @@ static int image_is_allowed(const struct create_request *create, const struct ac
 {
 	if (!strcmp(name, account->config.image))
 		return 1;
-	name_add(names, size, account->config.image);
+	api_error_add_name(names, size, account->config.image);
 	for (int i = 0; i < create->config->image_count; i++) {
 		const struct api_image *image = &create->config->images[i];
 
@@ -266,7 +257,7 @@ static int image_is_allowed(const struct create_request *create, const struct ac
 		if (!strcmp(image->name, name))
 			return 1;
 		if (strcmp(image->name, account->config.image))
-			name_add(names, size, image->name);
+			api_error_add_name(names, size, image->name);
 	}
 	return 0;
 }
@@ -338,7 +329,7 @@ static int read_machine(const struct create_request *create, struct json_body *i
 			       body->account[0] ? body->account : create->config->default_account);
 	if (!account) {
 		for (size_t i = 0; i < create->account_count; i++)
-			name_add(names, sizeof(names), create->accounts[i]->config.name);
+			api_error_add_name(names, sizeof(names), create->accounts[i]->config.name);
 		return json_body_fail(in, 400, "invalid_provider", "provider must be one of: %s",
 				      names);
 	}

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/validate.h"
 #include "util/time.h"
+
+#define MEMBER_NAME_SIZE 48 /* of an unknown member, in a message */
 
 int json_body_fail(struct json_body *in, int status, const char *code, const char *fmt, ...)
 {
@@ -151,9 +154,6 @@ static int step_fail(const struct body_step *step, const char *code, const char 
 	char what[API_ERROR_TEXT];
 	va_list ap;
 
-	/* An invalid field that may be left out counts as absent. */
-	if (step->field->flags & FIELD_LENIENT)
-		return 0;
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
@@ -161,18 +161,44 @@ static int step_fail(const struct body_step *step, const char *code, const char 
 			      of ? of : "", of ? "." : "", step->field->name, what);
 }
 
-static int step_wrong_type(const struct body_step *step, const char *type)
+/* The type of a value, which is checked first, and its name in messages. */
+static const struct {
+	const char *name;
+	unsigned kinds; /* bits of 1 << json_type */
+} field_types[] = {
+	[FIELD_TEXT] = { "a string", 1u << JSON_STRING },
+	[FIELD_LINE] = { "a string", 1u << JSON_STRING },
+	[FIELD_CUT] = { "a string", 1u << JSON_STRING },
+	[FIELD_CHOICE] = { "a string", 1u << JSON_STRING },
+	[FIELD_TIME] = { "a string", 1u << JSON_STRING },
+	[FIELD_INT] = { "an integer, without fraction or exponent", 1u << JSON_INTEGER },
+	[FIELD_BOOL] = { "true or false", 1u << JSON_TRUE | 1u << JSON_FALSE },
+	[FIELD_STRINGS] = { "an array of strings", 1u << JSON_ARRAY },
+	[FIELD_MAP] = { "an object", 1u << JSON_OBJECT },
+	[FIELD_STRING] = { "a string", 1u << JSON_STRING },
+	[FIELD_NUMBER] = { "a number", 1u << JSON_INTEGER | 1u << JSON_REAL },
+	[FIELD_COUNT] = { "a number", 1u << JSON_INTEGER | 1u << JSON_REAL },
+	[FIELD_OBJECT] = { "an object", 1u << JSON_OBJECT },
+};
+
+static int step_wrong_type(const struct body_step *step)
 {
 	const struct body_field *field = step->field;
 
 	if (field->flags & FIELD_TYPE_CODE)
 		return step_fail(step, field->code, "must be %s", field->expected);
-	return step_fail(step, NULL, "must be %s", type);
+	if (field->type == FIELD_STRINGS && field->size)
+		return step_fail(step, NULL, "must be an array of at most %zu strings", field->size);
+	return step_fail(step, NULL, "must be %s", field_types[field->type].name);
 }
+
+/* An invalid value of a field that may be left out counts as absent. */
+#define step_wrong_value(step, code, ...) \
+	((step)->field->flags & FIELD_LENIENT ? 0 : step_fail(step, code, __VA_ARGS__))
 
 static int step_unexpected(const struct body_step *step)
 {
-	return step_fail(step, step->field->code, "must be %s", step->field->expected);
+	return step_wrong_value(step, step->field->code, "must be %s", step->field->expected);
 }
 
 static int is_one_line(const char *text)
@@ -191,16 +217,15 @@ static int read_text(const struct body_step *step)
 	const char *text = json_string_value(step->value);
 	size_t len = json_string_length(step->value);
 
-	if (!text)
-		return step_wrong_type(step, "a string");
 	if (!len && field->flags & FIELD_EMPTY)
 		return 0;
 	if (field->type == FIELD_CUT)
 		len = json_body_cut(text, strlen(text), field->size - 1);
 	else if (len >= field->size || memchr(text, '\0', len))
-		return step_fail(step, NULL, "must be at most %zu bytes long", field->size - 1);
+		return step_wrong_value(step, NULL, "must be at most %zu bytes long",
+					field->size - 1);
 	if (field->type == FIELD_LINE && !is_one_line(text))
-		return step_fail(step, NULL, "must be one line of text");
+		return step_wrong_value(step, NULL, "must be one line of text");
 	if (field->type != FIELD_CUT && field->check && !field->check(text))
 		return step_unexpected(step);
 	memcpy(step->target, text, len);
@@ -225,8 +250,6 @@ static int read_choice(const struct body_step *step)
 	const char *text = json_string_value(step->value);
 	int place;
 
-	if (!text)
-		return step_wrong_type(step, "a string");
 	if (!text[0] && step->field->flags & FIELD_EMPTY)
 		return 0;
 	place = choice_place(step->field, text);
@@ -246,8 +269,6 @@ static int read_time(const struct body_step *step)
 	const char *text = json_string_value(step->value);
 	int64_t ms;
 
-	if (!text)
-		return step_wrong_type(step, "a string");
 	if (time_parse(text, &ms) || !is_in_range(step->field, ms))
 		return step_unexpected(step);
 	memcpy(step->target, &ms, sizeof(ms));
@@ -258,8 +279,6 @@ static int read_int(const struct body_step *step)
 {
 	int64_t value = json_integer_value(step->value);
 
-	if (!json_is_integer(step->value))
-		return step_wrong_type(step, "an integer, without fraction or exponent");
 	if (!is_in_range(step->field, value))
 		return step_unexpected(step);
 	memcpy(step->target, &value, sizeof(value));
@@ -271,8 +290,6 @@ static int read_bool(const struct body_step *step)
 	unsigned flags = step->field->flags;
 	int value = json_is_true(step->value);
 
-	if (!json_is_boolean(step->value))
-		return step_wrong_type(step, "true or false");
 	if ((value && flags & FIELD_ONLY_FALSE) || (!value && flags & FIELD_ONLY_TRUE))
 		return step_unexpected(step);
 	memcpy(step->target, &value, sizeof(value));
@@ -285,11 +302,8 @@ static int read_strings(const struct body_step *step)
 	json_t *item;
 	size_t i;
 
-	if (field->size &&
-	    (!json_is_array(step->value) || json_array_size(step->value) > field->size))
-		return step_fail(step, NULL, "must be an array of at most %zu strings", field->size);
-	if (!json_is_array(step->value))
-		return step_wrong_type(step, "an array of strings");
+	if (field->size && json_array_size(step->value) > field->size)
+		return step_wrong_type(step);
 	json_array_foreach(step->value, i, item) {
 		if (!json_is_string(item))
 			return step_fail(step, NULL, "must hold only strings");
@@ -305,8 +319,6 @@ static int read_map(const struct body_step *step)
 	const char *name;
 	json_t *value;
 
-	if (!json_is_object(step->value))
-		return step_wrong_type(step, "an object");
 	json_object_foreach(step->value, name, value) {
 		const char *text = json_string_value(value);
 
@@ -323,23 +335,11 @@ static int read_map(const struct body_step *step)
 /* A value that the caller interprets itself. */
 static int read_value(const struct body_step *step)
 {
-	static const struct {
-		const char *type;
-		unsigned kinds; /* bits of 1 << json_type */
-	} types[] = {
-		[FIELD_STRING] = { "a string", 1u << JSON_STRING },
-		[FIELD_NUMBER] = { "a number", 1u << JSON_INTEGER | 1u << JSON_REAL },
-		[FIELD_COUNT] = { "a number", 1u << JSON_INTEGER | 1u << JSON_REAL },
-		[FIELD_OBJECT] = { "an object", 1u << JSON_OBJECT },
-	};
-
-	if (!(types[step->field->type].kinds & 1u << json_typeof(step->value)))
-		return step_wrong_type(step, types[step->field->type].type);
 	memcpy(step->target, &step->value, sizeof(step->value));
 	return 1;
 }
 
-static int read_field(const struct body_step *step)
+static int read_value_of_type(const struct body_step *step)
 {
 	switch (step->field->type) {
 	case FIELD_TEXT:
@@ -363,21 +363,61 @@ static int read_field(const struct body_step *step)
 	}
 }
 
-int json_body_read(struct json_body *in, const json_t *object, const struct body_table *table,
+/* `is_skipped`: only the type matters; the field was there under another name. */
+static int read_field(const struct body_step *step, int is_skipped)
+{
+	if (step->field->flags & FIELD_NULL && json_is_null(step->value))
+		return 0;
+	if (!(field_types[step->field->type].kinds & 1u << json_typeof(step->value)))
+		return step_wrong_type(step);
+	return is_skipped ? 1 : read_value_of_type(step);
+}
+
+/*
+ * By a strict table, a member that it does not have is an error. The name is the client's
+ * text: it is repeated only if it is a plain word.
+ */
+static int check_members(struct json_body *in, json_t *object, const struct body_table *table)
+{
+	char known[160] = "";
+	char name[MEMBER_NAME_SIZE];
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object, key, value) {
+		size_t i = 0;
+
+		while (i < table->count && strcmp(table->fields[i].name, key))
+			i++;
+		if (i < table->count)
+			continue;
+		for (i = 0; i < table->count; i++)
+			api_error_add_name(known, sizeof(known), table->fields[i].name);
+		api_error_scrub(validate_word(key, sizeof(name) - 1) ? key : "a member", name,
+				sizeof(name));
+		return json_body_fail(in, 400, "unknown_member",
+				      "%s is not known here. Known members: %s.", name, known);
+	}
+	return 0;
+}
+
+int json_body_read(struct json_body *in, json_t *object, const struct body_table *table,
 		   void *target)
 {
 	int was_there = 0;
 
+	if (table->is_strict && check_members(in, object, table))
+		return -1;
 	for (size_t i = 0; i < table->count && !in->failed; i++) {
 		const struct body_field *field = &table->fields[i];
 		struct body_step step = { in, table, field, json_object_get(object, field->name),
 					  (char *)target + field->at };
+		int is_skipped = field->flags & FIELD_FALLBACK && was_there;
+		int is_there = step.value ? read_field(&step, is_skipped) : 0;
 
-		if (field->flags & FIELD_ELSEWHERE || (field->flags & FIELD_FALLBACK && was_there))
-			continue;
-		was_there = step.value && !json_is_null(step.value) ? read_field(&step) : 0;
-		if (!was_there && field->flags & FIELD_REQUIRED && !in->failed)
+		if (!is_there && field->flags & FIELD_REQUIRED && !in->failed)
 			step_fail(&step, field->code, "is required: %s", field->expected);
+		was_there = is_there || is_skipped;
 	}
 	return in->failed ? -1 : 0;
 }

@@ -3,8 +3,9 @@
  * Reads JSON bodies strictly, with jansson. A body is described by one table, which is its
  * reader, its error messages and, held against openapi.json by test-api-bodies, its
  * documentation. A known field of the wrong type or value is an error that names the field
- * and what it must be; null is the same as absent; a field that is not in the table is never
- * looked at, so it cannot set anything. The first error stays. Pure.
+ * and what it must be. null is a wrong type, except for a field with FIELD_NULL. A field that
+ * is not in the table is never looked at, so it cannot set anything; by a strict table it is
+ * an error. The first error stays. Pure.
  */
 #pragma once
 
@@ -64,11 +65,11 @@ enum field_flag {
 	FIELD_REQUIRED = 1,    /* absence is an error with the field's code */
 	FIELD_EMPTY = 2,       /* "" counts as absent */
 	FIELD_FALLBACK = 4,    /* another name of the field before: read if that one is absent */
-	FIELD_LENIENT = 8,     /* a wrong type or value counts as absent */
+	FIELD_LENIENT = 8,     /* a wrong value, but not a wrong type, counts as absent */
 	FIELD_TYPE_CODE = 16,  /* a wrong type has the code and the text of a wrong value */
 	FIELD_ONLY_TRUE = 32,  /* a boolean that may not be false */
 	FIELD_ONLY_FALSE = 64, /* a boolean that may not be true */
-	FIELD_ELSEWHERE = 128, /* described here, read elsewhere */
+	FIELD_NULL = 128,      /* null counts as absent: clients send it */
 };
 
 /* One member of a body. All static data. */
@@ -97,11 +98,12 @@ struct body_table {
 	const char *of;	    /* of a nested object: its name in messages; else NULL */
 	const struct body_field *fields;
 	size_t count;
+	int is_strict; /* a member that is not in the table is an error, "unknown_member" */
 };
 
-#define BODY_TABLE(schema, of, fields)                      \
-	{                                                   \
-		(schema), (of), (fields), ARRAY_LEN(fields) \
+#define BODY_TABLE(schema, of, fields)                         \
+	{                                                      \
+		(schema), (of), (fields), ARRAY_LEN(fields), 0 \
 	}
 
 /*
@@ -109,7 +111,7 @@ struct body_table {
  * the table. What is absent leaves its place as it is, so the caller fills in the defaults.
  * json_t * are borrowed from the body. 0, or -1 and in->error is filled in.
  */
-int json_body_read(struct json_body *in, const json_t *object, const struct body_table *table,
+int json_body_read(struct json_body *in, json_t *object, const struct body_table *table,
 		   void *target);
 
 /* As api_error_set, but an error that is there stays. Always returns -1. */

@@ -62,9 +62,11 @@ static const struct body_field release_fields[] = {
 };
 /* clang-format on */
 
-const struct body_table body_release = BODY_TABLE("Release", NULL, release_fields);
+/* Strict: what the broker would ignore might have been meant to keep the machine. */
+const struct body_table body_release = { "Release", NULL, release_fields, ARRAY_LEN(release_fields),
+					 1 };
 const struct body_table body_delete = { "Delete", NULL, release_fields + 1,
-					ARRAY_LEN(release_fields) - 1 };
+					ARRAY_LEN(release_fields) - 1, 1 };
 
 struct cancel_body {
 	char attempt_token[48];
@@ -111,7 +113,7 @@ static const struct body_field resolve_fields[] = {
 	  .choices = resolve_actions },
 	{ .name = "resource", .type = FIELD_INT, FIELD_TO(resolve_body, row),
 	  .expected = "the number of a row", .high = INT64_MAX },
-	/* Only an adopt reads it, and then requires it. */
+	/* Only an adopt uses it, and then requires it. */
 	{ .name = "id", .type = FIELD_TEXT, .flags = FIELD_EMPTY | FIELD_LENIENT,
 	  FIELD_AT(resolve_body, resource_id), .expected = RESOURCE_ID, .check = is_resource_id },
 	REASON(resolve_body),
@@ -121,7 +123,7 @@ static const struct body_field resolve_fields[] = {
 
 const struct body_table body_resolve = BODY_TABLE("Resolve", NULL, resolve_fields);
 const struct body_table body_retry = { "Retry", NULL, resolve_fields + 3,
-				       ARRAY_LEN(resolve_fields) - 3 };
+				       ARRAY_LEN(resolve_fields) - 3, 0 };
 
 /* ---- actions of clients ---------------------------------------------------------------------- */
 

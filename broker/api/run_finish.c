@@ -23,15 +23,18 @@
 #define FINISH_MAX (64u << 20)		/* bytes of a body */
 #define FINISH_MS 60000			/* the client's timeout */
 #define REST_MAX (2u << 20)		/* bytes of it besides the log */
-#define SINKS_MAX 8			/* bodies being read; each may hold two logs */
+#define SINKS_MAX 32			/* bodies being read; each may hold two logs */
+#define SINKS_PER_OWNER 8
 
 struct finish_sink {
 	struct http_sink sink;
+	LIST_ENTRY(finish_sink) entry;
+	struct caller caller;
 	struct runlog *log;
 };
 
 /* Open sinks. A sink may outlive the api: connections are closed after it. */
-static int sinks;
+static LIST_HEAD(, finish_sink) sinks = LIST_HEAD_INITIALIZER(sinks);
 
 static void sink_add(struct http_sink *sink, const char *data, size_t len)
 {
@@ -42,7 +45,7 @@ static void sink_drop(struct http_sink *sink)
 {
 	struct finish_sink *finish = (struct finish_sink *)(void *)sink;
 
-	sinks--;
+	LIST_REMOVE(finish, entry);
 	runlog_free(finish->log);
 	free(finish);
 }
@@ -54,14 +57,62 @@ static struct runlog *sink_take(struct http_exchange *ex)
 	struct runlog *log = finish ? finish->log : NULL;
 
 	if (finish) {
-		sinks--;
+		LIST_REMOVE(finish, entry);
 		free(finish);
 	}
 	return log;
 }
 
+static void head_refuse(struct http_body_rule *rule, int status, const char *code,
+			const char *message, uint32_t retry_s)
+{
+	rule->status = status;
+	rule->code = code;
+	rule->message = message;
+	rule->retry_s = retry_s;
+}
+
+/* May the caller report the end of this run? 0, or the answer is in the rule. */
+static int head_check_run(struct api *api, const struct caller *caller, const char *id,
+			  struct http_body_rule *rule)
+{
+	struct store_scope scope = lookup_scope(caller);
+	struct run_row run;
+	int rc = 1;
+
+	if (!lookup_has_runs(api)) {
+		head_refuse(rule, 503, "store_unavailable", LOOKUP_NO_RUNS, 60);
+		return -1;
+	}
+	if (lookup_is_run_id(id))
+		rc = store_run_find(api->parts.runs_reader, id, &scope, RUN_WRITE, &run, NULL);
+	if (rc > 0)
+		head_refuse(rule, 404, "not_found", "Not found.", 0);
+	else if (rc < 0)
+		head_refuse(rule, 503, "store_unavailable", LOOKUP_NO_RUNS, 2);
+	return rc ? -1 : 0;
+}
+
+/* Room for one more body: a client that sends none of it delays only its own owner. */
+static int head_check_count(const struct caller *caller, struct http_body_rule *rule)
+{
+	const struct finish_sink *finish;
+	size_t all = 0;
+	size_t own = 0;
+
+	LIST_FOREACH(finish, &sinks, entry) {
+		all++;
+		own += !strcmp(finish->caller.owner, caller->owner) &&
+		       !strcmp(finish->caller.org, caller->org);
+	}
+	if (all < SINKS_MAX && own < SINKS_PER_OWNER)
+		return 0;
+	head_refuse(rule, 503, "busy", "Too many runs are being finished; try again.", 2);
+	return -1;
+}
+
 void run_finish_head(struct api *api, const struct http_head *head, const struct route *route,
-		     struct http_body_rule *rule)
+		     const char *id, struct http_body_rule *rule)
 {
 	struct finish_sink *finish;
 	struct caller caller;
@@ -71,23 +122,14 @@ void run_finish_head(struct api *api, const struct http_head *head, const struct
 	    !(route->roles & ROLE(caller.role)))
 		return;
 	/* A body that could not be stored is refused before it is sent. */
-	if (!runs_is_usable(api->parts.runs)) {
-		rule->status = 503;
-		rule->code = "store_unavailable";
-		rule->message = LOOKUP_NO_RUNS;
+	if (head_check_run(api, &caller, id, rule) || head_check_count(&caller, rule))
 		return;
-	}
-	if (sinks >= SINKS_MAX) {
-		rule->status = 503;
-		rule->code = "busy";
-		rule->message = "Too many runs are being finished; try again.";
-		return;
-	}
 	finish = xcalloc(1, sizeof(*finish));
 	finish->sink.add = sink_add;
 	finish->sink.drop = sink_drop;
 	finish->log = runlog_new(api->config.run_log_max, REST_MAX);
-	sinks++;
+	finish->caller = caller;
+	LIST_INSERT_HEAD(&sinks, finish, entry);
 	rule->sink = &finish->sink;
 	rule->max = FINISH_MAX;
 	rule->deadline_ms = FINISH_MS;
@@ -119,6 +161,7 @@ static void finish_job_free(struct finish_job *job)
 
 struct run_finish_body {
 	struct run_row told;
+	json_t *log, *log_chunks; /* with empty strings: runlog has taken the texts */
 	json_t *results, *telemetry, *receipt;
 };
 
@@ -128,21 +171,19 @@ static const struct body_field run_finish_fields[] = {
 	  FIELD_TO(run_finish_body, told.exit_code), .expected = "the exit status of the command" },
 	{ .name = "syncMs", .type = FIELD_INT, FIELD_TO(run_finish_body, told.sync_ms) },
 	{ .name = "commandMs", .type = FIELD_INT, FIELD_TO(run_finish_body, told.command_ms) },
-	{ .name = "log", .type = FIELD_STRING, .flags = FIELD_ELSEWHERE,
-	  .expected = "the log, where there are no chunks" },
-	{ .name = "logChunks", .type = FIELD_STRINGS, .flags = FIELD_ELSEWHERE,
-	  .expected = "the log, in pieces" },
+	{ .name = "log", .type = FIELD_STRING, FIELD_TO(run_finish_body, log) },
+	{ .name = "logChunks", .type = FIELD_STRINGS, .flags = FIELD_NULL,
+	  FIELD_TO(run_finish_body, log_chunks) },
 	{ .name = "logTruncated", .type = FIELD_BOOL,
 	  FIELD_TO(run_finish_body, told.log_truncated) },
-	{ .name = "blockedStage", .type = FIELD_CUT, .flags = FIELD_LENIENT,
+	{ .name = "blockedStage", .type = FIELD_CUT,
 	  FIELD_AT(run_finish_body, told.blocked_stage) },
-	{ .name = "retryLikely", .type = FIELD_CUT, .flags = FIELD_LENIENT,
+	{ .name = "retryLikely", .type = FIELD_CUT,
 	  FIELD_AT(run_finish_body, told.retry_likely) },
-	{ .name = "results", .type = FIELD_OBJECT, .flags = FIELD_LENIENT,
+	{ .name = "results", .type = FIELD_OBJECT, .flags = FIELD_NULL,
 	  FIELD_TO(run_finish_body, results) },
-	{ .name = "telemetry", .type = FIELD_OBJECT, .flags = FIELD_LENIENT,
-	  FIELD_TO(run_finish_body, telemetry) },
-	{ .name = "receipt", .type = FIELD_OBJECT, .flags = FIELD_TYPE_CODE,
+	{ .name = "telemetry", .type = FIELD_OBJECT, FIELD_TO(run_finish_body, telemetry) },
+	{ .name = "receipt", .type = FIELD_OBJECT, .flags = FIELD_TYPE_CODE | FIELD_NULL,
 	  FIELD_TO(run_finish_body, receipt),
 	  .expected = "an object with members, of at most 16384 bytes", .code = "invalid_receipt" },
 };
@@ -151,9 +192,9 @@ static const struct body_field run_finish_fields[] = {
 const struct body_table body_run_finish = BODY_TABLE("RunFinish", NULL, run_finish_fields);
 
 /* The last sample, alone or as "end". An invalid one is ignored: the run matters more. */
-static void read_sample(struct api_request *request, const json_t *telemetry, struct finish_job *job)
+static void read_sample(struct api_request *request, json_t *telemetry, struct finish_job *job)
 {
-	const json_t *end = json_object_get(telemetry, "end");
+	json_t *end = json_object_get(telemetry, "end");
 	struct api_error ignored;
 	struct json_body quiet = { .error = &ignored };
 

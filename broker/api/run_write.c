@@ -57,7 +57,7 @@ static void run_write_refuse(struct api_request *request, struct run_request *ru
 	{ .name = "windowsMode", .type = FIELD_CUT, FIELD_AT(body, told.windows_mode) }, \
 	{ .name = "class", .type = FIELD_CUT, FIELD_AT(body, told.class_name) }, \
 	{ .name = "serverType", .type = FIELD_CUT, FIELD_AT(body, told.server_type) }, \
-	{ .name = "leaseID", .type = FIELD_CUT, .flags = FIELD_EMPTY, \
+	{ .name = "leaseID", .type = FIELD_CUT, .flags = FIELD_EMPTY | FIELD_NULL, \
 	  FIELD_AT(body, told.lease_id), .expected = "cbx_ and 12 lower-case hex digits", \
 	  .code = "invalid_lease_id", .pattern = "^cbx_[0-9a-f]{12}$", \
 	  .check = validate_lease_id }
@@ -72,7 +72,8 @@ struct run_create_body {
 static const struct body_field run_create_fields[] = {
 	TOLD_FIELDS(run_create_body),
 	{ .name = "label", .type = FIELD_CUT, FIELD_AT(run_create_body, told.label) },
-	{ .name = "command", .type = FIELD_STRINGS, FIELD_TO(run_create_body, command) },
+	{ .name = "command", .type = FIELD_STRINGS, .flags = FIELD_NULL,
+	  FIELD_TO(run_create_body, command) },
 };
 /* clang-format on */
 

@@ -303,7 +303,7 @@ static void string_begin(struct runlog *r)
 	if (r->into) {
 		r->place = PLACE_TEXT;
 		r->into->is_there = 1;
-		buf_adds(&r->rest, "null");
+		buf_adds(&r->rest, "\"\"");
 		return;
 	}
 	r->place = is_key ? PLACE_KEY : PLACE_STRING;

@@ -2,7 +2,7 @@
 /*
  * Reads the body of a finish as it arrives: up to 64 MiB of JSON, nearly all of it the log of
  * the run, with many escapes. The log ("log" and the elements of "logChunks" of the outer
- * object) is decoded into blocks, of which the last are kept. The rest of the body, with null
+ * object) is decoded into blocks, of which the last are kept. The rest of the body, with ""
  * in place of those texts, is kept for the ordinary reader (json_body.h). So a body takes at
  * most the decoded size of its log in memory, and no part of it blocks the loop. Pure; for one
  * thread.

@@ -79,9 +79,24 @@ static const struct body_field share_fields[] = {
 /* clang-format on */
 
 const struct body_table body_share_put = BODY_TABLE("SharePut", NULL, share_fields);
-static const struct body_table body_share_outer = { NULL, NULL, share_fields, 1 };
+static const struct body_table body_share_outer = { NULL, NULL, share_fields, 1, 0 };
 const struct body_table body_share = { "ShareMembers", NULL, share_fields + 1,
-				       ARRAY_LEN(share_fields) - 1 };
+				       ARRAY_LEN(share_fields) - 1, 0 };
+
+/* The members beside "share" are not used then; their types are checked nevertheless. */
+struct share_unused_body {
+	json_t *users, *org;
+};
+
+/* clang-format off */
+static const struct body_field share_unused_fields[] = {
+	{ .name = "users", .type = FIELD_OBJECT, FIELD_TO(share_unused_body, users) },
+	{ .name = "org", .type = FIELD_STRING, .flags = FIELD_TYPE_CODE,
+	  FIELD_TO(share_unused_body, org), .expected = SHARE_ROLE, .code = "invalid_share" },
+};
+/* clang-format on */
+
+static const struct body_table body_share_unused = BODY_TABLE(NULL, NULL, share_unused_fields);
 
 struct share_drop_body {
 	char user[256];
@@ -133,11 +148,13 @@ static int roster_add_user(struct json_body *in, struct roster *roster, const ch
 static int read_put(struct json_body *in, struct roster *roster)
 {
 	struct share_body body = { .org = -1 };
+	struct share_unused_body unused;
 	const char *key;
 	json_t *value;
 	char name[128];
 
 	if (json_body_read(in, in->root, &body_share_outer, &body) ||
+	    (body.share && json_body_read(in, in->root, &body_share_unused, &unused)) ||
 	    json_body_read(in, body.share ? body.share : in->root, &body_share, &body))
 		return -1;
 	json_object_foreach(body.users, key, value) {

@@ -38,7 +38,7 @@ static int is_source(const char *text)
 
 /* clang-format off */
 #define FIGURE(key, kind, place) \
-	{ .name = (key), .type = (kind), .flags = FIELD_TYPE_CODE, \
+	{ .name = (key), .type = (kind), .flags = FIELD_TYPE_CODE | FIELD_NULL, \
 	  FIELD_TO(telemetry_body, figures[place]), .expected = "a number", \
 	  .code = "invalid_telemetry" }
 
@@ -105,8 +105,8 @@ static int sample_fill(json_t *sample, const struct telemetry_body *body)
 	return count;
 }
 
-int telemetry_read(struct json_body *in, const json_t *object, int64_t now_ms, int64_t *ret_ms,
-		   char *out, size_t size)
+int telemetry_read(struct json_body *in, json_t *object, int64_t now_ms, int64_t *ret_ms, char *out,
+		   size_t size)
 {
 	struct telemetry_body body = { .captured_ms = now_ms };
 	json_t *sample;

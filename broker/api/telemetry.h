@@ -18,5 +18,5 @@ extern const struct body_table body_telemetry;
  * gave none or a later one. 1; 0: it has no figure; -1: in->error is set, with the code
  * invalid_telemetry. `size` is TELEMETRY_ROOM.
  */
-int telemetry_read(struct json_body *in, const json_t *object, int64_t now_ms, int64_t *ret_ms,
-		   char *out, size_t size);
+int telemetry_read(struct json_body *in, json_t *object, int64_t now_ms, int64_t *ret_ms, char *out,
+		   size_t size);

@@ -145,6 +145,7 @@ static void body_begin(struct http_connection *conn)
 		.max = server->config.limits.body_max,
 		.deadline_ms = server->config.body_ms,
 	};
+	char retry[12];
 
 	if (server->callbacks.on_head)
 		server->callbacks.on_head(ex, &rule, server->user);
@@ -155,6 +156,10 @@ static void body_begin(struct http_connection *conn)
 		conn->linger = 1;
 		ex->close = 1;
 		queue_push(conn, ex);
+		if (rule.retry_s) {
+			snprintf(retry, sizeof(retry), "%u", (unsigned)rule.retry_s);
+			http_reply_header(ex, "Retry-After", retry);
+		}
 		http_reply_error(ex, rule.status, rule.code, rule.message);
 		return;
 	}

@@ -90,6 +90,7 @@ struct http_body_rule {
 	uint32_t deadline_ms;
 	struct http_sink *sink; /* NULL: keep the body in memory. The exchange owns it */
 	int status;
+	uint32_t retry_s; /* of a Retry-After field; 0: none */
 	const char *code;
 	const char *message;
 };

@@ -48,6 +48,48 @@ class Hostile(BrokerCase):
         self.assertIn(b"Allow: GET, HEAD, POST", answer)
         self.assertEqual(self.raw("POST /v1/leases", body=b"{}", fields=evil)[0], 403)
 
+    def test_h6_a_release_refuses_what_it_does_not_know(self):
+        lease = self.create()
+        path = "/v1/leases/%s/release" % lease["id"]
+        for body in ({"keep": True}, {"retain": True}, {"noDelete": True}, {"DELETE": False}):
+            answer = self.ask("POST", path, self.broker.alice, body)
+            self.error(answer, 400, "unknown_member")
+            self.assertIn(next(iter(body)), answer.json["message"])
+            self.assertIn("delete, reason, retainUntil, expectedProvider",
+                          answer.json["message"])
+        for body in ({"delete": None}, {"expectedProvider": None}):
+            self.error(self.ask("POST", path, self.broker.alice, body), 400, "invalid_field")
+        self.assertEqual(self.ask("GET", "/v1/leases/" + lease["id"], self.broker.alice)
+                         .lease["state"], "active")
+        self.release(lease)
+
+    def test_h8_idle_uploads_hold_up_nobody_else(self):
+        mine, theirs = ("/v1/runs/%s/finish" % self.ask("POST", "/v1/runs", token, {})
+                        .json["run"]["id"] for token in (self.broker.alice, self.broker.bob))
+        head = "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n" \
+               "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+        idle = []
+        try:
+            for path, count in ((theirs, 10), ("/v1/runs/run_0123456789ab/finish", 10),
+                                (mine, 8)):
+                for _ in range(count):
+                    sock = socket.create_connection(("127.0.0.1", self.broker.port), 10)
+                    idle.append(sock)
+                    sock.sendall((head % (path, self.broker.alice)).encode())
+                    if path != mine:
+                        self.assertIn(b" 404 ", sock.recv(65536))
+
+            def is_full():
+                answer = self.ask("POST", mine, self.broker.alice, {"exitCode": 0})
+                return answer if answer.status == 503 else None
+            answer = until(is_full)
+            self.assertEqual((answer.error, answer.headers["retry-after"]), ("busy", "2"))
+            answer = self.ask("POST", theirs, self.broker.bob, {"exitCode": 0})
+            self.assertEqual(answer.status, 200, answer)
+        finally:
+            for sock in idle:
+                sock.close()
+
     def test_b120_to_b136_bodies(self):
         rows = [b"", b" ", b"1", b'"x"', b"null", b"[]", b"{}{}", b"{} x", b'{"a":1,}', b"{'a':1}",
                 b"\xef\xbb\xbf{}", b'{"a":1,"a":2}', b'{"a":9223372036854775808}',

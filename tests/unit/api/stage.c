@@ -358,6 +358,32 @@ int stage_teardown(void **state)
 
 /* ---- asking ------------------------------------------------------------------------------- */
 
+/* As connection.c does it. */
+static void refuse_head(struct http_exchange *ex, const struct http_body_rule *rule)
+{
+	char retry[12];
+
+	live++;
+	snprintf(retry, sizeof(retry), "%u", (unsigned)rule->retry_s);
+	if (rule->retry_s)
+		http_reply_header(ex, "Retry-After", retry);
+	http_reply_error(ex, rule->status, rule->code, rule->message);
+}
+
+static struct http_exchange *uploads[64];
+static size_t upload_count;
+
+void stage_uploads_drop(void)
+{
+	while (upload_count) {
+		struct http_exchange *ex = uploads[--upload_count];
+
+		if (ex->sink)
+			ex->sink->drop(ex->sink);
+		free(ex);
+	}
+}
+
 int stage_send(const char *bytes, size_t len)
 {
 	struct http_exchange *ex = xcalloc(1, sizeof(*ex));
@@ -374,6 +400,11 @@ int stage_send(const char *bytes, size_t len)
 		size_t used;
 
 		step = http_parser_feed(&parser, bytes, len, &used, &part);
+		if (step == HTTP_STEP_MORE && used == len && stage.upload_hold) {
+			assert_true(upload_count < COUNT(uploads));
+			uploads[upload_count++] = ex;
+			return 0;
+		}
 		if (step == HTTP_STEP_REFUSED || (step == HTTP_STEP_MORE && used == len)) {
 			if (ex->sink)
 				ex->sink->drop(ex->sink);
@@ -385,6 +416,10 @@ int stage_send(const char *bytes, size_t len)
 
 			api_head(ex, &rule, stage.api);
 			ex->sink = rule.sink;
+			if (rule.status) {
+				refuse_head(ex, &rule);
+				return stage.status;
+			}
 			http_parser_allow_body(&parser, rule.max);
 		}
 		if (step == HTTP_STEP_BODY && ex->sink) {

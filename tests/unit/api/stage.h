@@ -30,7 +30,8 @@ struct stage {
 	struct account *accounts[1];
 	struct api_config config;
 	struct api *api;
-	int hold; /* 1: the engine keeps requests in `held` */
+	int upload_hold; /* 1: a request whose body does not end stays open */
+	int hold;	 /* 1: the engine keeps requests in `held` */
 	struct engine_request *held;
 	char alice[TOKEN_TEXT_SIZE], bob[TOKEN_TEXT_SIZE], reader_token[TOKEN_TEXT_SIZE];
 	char admin[TOKEN_TEXT_SIZE], stranger[TOKEN_TEXT_SIZE];
@@ -55,6 +56,8 @@ int stage_teardown(void **state);
 
 /* Sends the bytes of one request and lets everything that is due happen. */
 int stage_send(const char *bytes, size_t len);
+/* The clients of the requests that stayed open disconnect. */
+void stage_uploads_drop(void);
 /*
  * `token` NULL: none. `body` NULL: no body, no Content-Type. `fields`: more header lines,
  * each with CRLF, or "". Returns the status.

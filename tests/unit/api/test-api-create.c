@@ -217,13 +217,24 @@ static void refusals_name_field_status_and_code(void **state)
 
 static void allowed_variants(void **state)
 {
-	static const char *const rows[] = { ",\"image\":\"debian-12\"", ",\"image\":\"shared-1\"",
-		",\"image\":\"\"", ",\"location\":\"nbg1\"", ",\"location\":\"\"",
-		",\"location\":null", ",\"architecture\":\"\"", ",\"providerKey\":\"\"",
-		",\"os\":\"ubuntu:24.04\"", ",\"capacity\":{\"market\":\"spot\"}",
-		",\"exposedPorts\":[\"8080\"]", ",\"pond\":\"team-a\"", ",\"hostId\":null",
-		",\"sshPort\":\"\"", ",\"sshFallbackPorts\":[]", ",\"requestedSlug\":\"a\"",
-		",\"providerKey\":\"crabbox-cbx-0123456789ab\"", ",\"desktop\":null" };
+	static const char *const rows[] = { ",\"image\":\"debian-12\"",
+					    ",\"image\":\"shared-1\"",
+					    ",\"image\":\"\"",
+					    ",\"location\":\"nbg1\"",
+					    ",\"location\":\"\"",
+					    ",\"exposedPorts\":null",
+					    ",\"architecture\":\"\"",
+					    ",\"providerKey\":\"\"",
+					    ",\"os\":\"ubuntu:24.04\"",
+					    ",\"capacity\":{\"market\":\"spot\"}",
+					    ",\"exposedPorts\":[\"8080\"]",
+					    ",\"pond\":\"team-a\"",
+					    ",\"hostId\":\"\"",
+					    ",\"sshPort\":\"\"",
+					    ",\"sshFallbackPorts\":[]",
+					    ",\"requestedSlug\":\"a\"",
+					    ",\"providerKey\":\"crabbox-cbx-0123456789ab\"",
+					    ",\"sshFallbackPorts\":null" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -321,11 +332,21 @@ static void put_has_its_own_rules(void **state)
 /* The hash covers what was sent, independent of spacing and order, and nothing else. */
 static void the_hash_is_of_what_was_sent(void **state)
 {
-	static const char *const different[] = { "", ",\"keep\":true", ",\"class\":\"fast\"",
-		",\"ttlSeconds\":5401", ",\"slug\":\"a\"", ",\"sshPort\":\"22\"",
-		",\"sshFallbackPorts\":[\"22\"]", ",\"leaseID\":\"cbx_0123456789ab\"",
-		",\"pond\":\"p\"", ",\"image\":\"debian-12\"", ",\"location\":\"nbg1\"",
-		",\"keep\":false", ",\"keep\":null", ",\"class\":\"beast\"", ",\"junk\":[1,2]" };
+	static const char *const different[] = { "",
+						 ",\"keep\":true",
+						 ",\"class\":\"fast\"",
+						 ",\"ttlSeconds\":5401",
+						 ",\"slug\":\"a\"",
+						 ",\"sshPort\":\"22\"",
+						 ",\"sshFallbackPorts\":[\"22\"]",
+						 ",\"leaseID\":\"cbx_0123456789ab\"",
+						 ",\"pond\":\"p\"",
+						 ",\"image\":\"debian-12\"",
+						 ",\"location\":\"nbg1\"",
+						 ",\"keep\":false",
+						 ",\"hostId\":\"\"",
+						 ",\"class\":\"beast\"",
+						 ",\"junk\":[1,2]" };
 	char seen[COUNT(different)][65];
 	char first[65];
 

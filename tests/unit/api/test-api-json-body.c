@@ -167,10 +167,11 @@ static const struct body_field fields[] = {
 	{ .name = "string", .type = FIELD_STRING, FIELD_TO(body, string) },
 	{ .name = "figure", .type = FIELD_NUMBER, .flags = FIELD_TYPE_CODE, FIELD_TO(body, figure),
 	  .expected = "a number", .code = "no_figure" },
-	{ .name = "elsewhere", .type = FIELD_STRING, .flags = FIELD_ELSEWHERE },
+	{ .name = "nullable", .type = FIELD_STRINGS, .flags = FIELD_NULL, FIELD_TO(body, list) },
 };
 /* clang-format on */
 static const struct body_table table = BODY_TABLE(NULL, NULL, fields);
+static const struct body_table strict = { NULL, NULL, fields, 3, 1 };
 
 /* clang-format off */
 static const struct body_field inner_fields[] = {
@@ -290,24 +291,80 @@ static void each_type_goes_to_its_place(void **state)
 	assert_int_equal(body.when, 1000);
 	assert_true(body.list && body.map && body.object && body.string && body.figure);
 	/* The other name is read only if the first one is absent. */
-	assert_int_equal(reads_by(&table, "{\"other\":\"1234\",\"otherName\":5,\"lenient\":5,"
-					  "\"elsewhere\":5,\"unknown\":5}"),
+	assert_int_equal(reads_by(&table, "{\"other\":\"1234\",\"otherName\":\"1\","
+					  "\"lenient\":\"1\",\"nullable\":null,\"unknown\":5}"),
 			 0);
 	assert_string_equal(body.other, "1234");
 	assert_int_equal(reads_by(&table, "{\"lenient\":\"1\"}"), 0);
 	assert_string_equal(body.other, "");
 }
 
-static void null_is_absent_and_the_first_error_stays(void **state)
+/* h6, as a kind: every known member, by every table, with each type that it has not. */
+static void h6_a_known_member_of_the_wrong_type_is_named(void **state)
 {
-	char text[1024] = "{";
+	static const char *const values[] = { "null", "true", "5", "1.5", "\"x\"", "[]", "{}" };
+	static const char *const right[] = {
+		[FIELD_TEXT] = "\"x\"",	  [FIELD_LINE] = "\"x\"",   [FIELD_CUT] = "\"x\"",
+		[FIELD_CHOICE] = "\"x\"", [FIELD_TIME] = "\"x\"",   [FIELD_INT] = "5",
+		[FIELD_BOOL] = "true",	  [FIELD_STRINGS] = "[]",   [FIELD_MAP] = "{}",
+		[FIELD_STRING] = "\"x\"", [FIELD_NUMBER] = "5 1.5", [FIELD_COUNT] = "5 1.5",
+		[FIELD_OBJECT] = "{}",
+	};
+	char text[64];
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(fields); i++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s\"%s\":null",
-			 i ? "," : "", fields[i].name);
-	strcat(text, "}");
-	assert_int_equal(reads_by(&table, text), 0);
+	for (size_t i = 0; i < COUNT(fields); i++) {
+		for (size_t k = 0; k < COUNT(values); k++) {
+			if (strstr(right[fields[i].type], values[k]))
+				continue;
+			if (!k && fields[i].flags & FIELD_NULL)
+				continue;
+			snprintf(text, sizeof(text), "{\"%s\":%s}", fields[i].name, values[k]);
+			print_message("%s\n", text);
+			assert_int_equal(reads_by(&table, text), -1);
+			assert_int_equal(error.status, 400);
+			assert_memory_equal(error.message, fields[i].name, strlen(fields[i].name));
+		}
+	}
+	/* Also where another name of the field was read before. */
+	assert_int_equal(reads_by(&table, "{\"other\":\"1234\",\"otherName\":5}"), -1);
+	assert_string_equal(error.message, "otherName must be a string");
+	assert_int_equal(reads_by(&table, "{\"nullable\":null}"), 0);
+}
+
+static void h6_a_strict_table_lists_what_it_knows(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} rows[] = {
+		{ "{\"other\":1}", "other is not known here. Known members: number, range, flag." },
+		{ "{\"flag\":true,\"FLAG\":1}",
+		  "FLAG is not known here. Known members: number, range, flag." },
+		{ "{\"\":1}", "a member is not known here. Known members: number, range, flag." },
+		{ "{\"a\\nb\":1}",
+		  "a member is not known here. Known members: number, range, flag." },
+		{ "{\"not_found\":1}",
+		  "not found is not known here. Known members: number, range, flag." },
+		{ "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":1}",
+		  "a member is not known here. Known members: number, range, flag." },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		print_message("%s\n", rows[i].text);
+		assert_int_equal(reads_by(&strict, rows[i].text), -1);
+		assert_int_equal(error.status, 400);
+		assert_string_equal(error.code, "unknown_member");
+		assert_string_equal(error.message, rows[i].message);
+		assert_int_equal(body.flag, 0);
+	}
+	assert_int_equal(reads_by(&strict, "{\"flag\":true}"), 0);
+	assert_int_equal(reads_by(&strict, "{}"), 0);
+}
+
+static void the_first_error_stays(void **state)
+{
+	(void)state;
 	assert_int_equal(reads_by(&table, "{\"text\":\"12345\",\"object\":1}"), -1);
 	assert_string_equal(error.message, "text must be at most 3 bytes long");
 	assert_int_equal(reads_by(&table, "{\"object\":1,\"text\":\"12345\"}"), -1);
@@ -337,7 +394,9 @@ int main(void)
 		cmocka_unit_test(b125_integers),
 		cmocka_unit_test(each_type_has_its_errors),
 		cmocka_unit_test(each_type_goes_to_its_place),
-		cmocka_unit_test(null_is_absent_and_the_first_error_stays),
+		cmocka_unit_test(h6_a_known_member_of_the_wrong_type_is_named),
+		cmocka_unit_test(h6_a_strict_table_lists_what_it_knows),
+		cmocka_unit_test(the_first_error_stays),
 		cmocka_unit_test(an_empty_body_is_an_object_where_it_may_be),
 	};
 

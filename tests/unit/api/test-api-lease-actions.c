@@ -210,9 +210,11 @@ static void take_over_wants_to_know_that_somebody_has_looked(void **state)
 {
 	static const char path[] = "/v1/admin/accounts/toy/take-over";
 	static const char *const not_looked[] = { "{}", "{\"looked\":false}",
-		"{\"looked\":null,\"reason\":\"x\"}" };
-	static const char *const wrong[] = { "{\"looked\":1}", "{\"looked\":\"true\"}",
-		"{\"looked\":true,\"reason\":7}", "{\"looked\":true,\"reason\":\"a\\nb\"}" };
+						  "{\"looked\":false,\"reason\":\"x\"}" };
+	static const char *const wrong[] = { "{\"looked\":null}", "{\"looked\":1}",
+					     "{\"looked\":\"true\"}",
+					     "{\"looked\":true,\"reason\":7}",
+					     "{\"looked\":true,\"reason\":\"a\\nb\"}" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(not_looked); i++) {
@@ -435,6 +437,34 @@ static void b135_a_release_that_does_not_parse_releases_nothing(void **state)
 	assert_int_equal(stage.world.deleted, 0);
 }
 
+/* h6: what the broker would ignore might have been meant to keep the machine. */
+static void h6_a_release_refuses_what_it_does_not_know(void **state)
+{
+	static const char *const paths[] = { "/v1/leases/" LEASE "/release",
+					     "/v1/admin/leases/" LEASE "/release",
+					     "/v1/admin/leases/" LEASE "/delete" };
+	static const char *const names[] = { "keep", "retain", "noDelete", "DELETE" };
+	char body[64];
+
+	(void)state;
+	stage_active(MINE);
+	for (size_t i = 0; i < COUNT(paths) * COUNT(names); i++) {
+		const char *name = names[i % COUNT(names)];
+
+		snprintf(body, sizeof(body), "{\"%s\":true}", name);
+		POST(paths[i / COUNT(names)], stage.admin, body);
+		stage_expect(400, "unknown_member");
+		assert_memory_equal(stage_text("message"), name, strlen(name));
+		assert_non_null(
+			strstr(stage_text("message"), "reason, retainUntil, expectedProvider."));
+	}
+	POST(paths[0], stage.alice, "{\"delete\":null}");
+	stage_expect(400, "invalid_field");
+	GET("/v1/leases/" LEASE, stage.alice);
+	assert_string_equal(stage_text("lease.state"), "active");
+	assert_int_equal(stage.world.deleted, 0);
+}
+
 static void no_delete_means_no_delete(void **state)
 {
 	const char *path = "/v1/leases/" LEASE "/release";
@@ -546,6 +576,7 @@ int main(void)
 		TEST(heartbeats),
 		TEST(a_release_deletes_and_repeating_it_changes_nothing),
 		TEST(b135_a_release_that_does_not_parse_releases_nothing),
+		TEST(h6_a_release_refuses_what_it_does_not_know),
 		TEST(no_delete_means_no_delete),
 		TEST(a_failing_cleanup_is_told),
 		TEST(releasing_an_expired_lease_keeps_its_history),

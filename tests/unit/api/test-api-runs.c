@@ -57,7 +57,7 @@ static void a_run_from_beginning_to_end(void **state)
 	assert_string_equal(stage_text("run.telemetry.end.source"), "ssh-linux");
 	assert_int_equal(POST("/v1/runs/" RUN "/finish", stage.alice,
 			      "{\"exitCode\":3,\"syncMs\":1,\"commandMs\":2,\"logChunks\":[\"one\\n\","
-			      "\"two\\n\"],\"blockedStage\":\"" LONG_200 "\",\"retryLikely\":5,"
+			      "\"two\\n\"],\"blockedStage\":\"" LONG_200 "\",\"retryLikely\":\"\","
 			      "\"telemetry\":{\"end\":{\"load1\":9}},\"receipt\":{\"a\":1},"
 			      "\"results\":{\"tests\":2,\"failures\":-1,\"timeSeconds\":0.5,"
 			      "\"files\":[\"junit.xml\",5],\"failed\":[{\"name\":\"bad\",\"other\":1,"
@@ -177,6 +177,16 @@ static void refused_bodies(void **state)
 		  "invalid_telemetry" },
 		{ "/v1/runs/" RUN "/finish", "{}", "invalid_field" },
 		{ "/v1/runs/" RUN "/finish", "{\"exitCode\":\"0\"}", "invalid_field" },
+		{ "/v1/runs/" RUN "/finish", "{\"exitCode\":0,\"log\":5}", "invalid_field" },
+		{ "/v1/runs/" RUN "/finish", "{\"exitCode\":0,\"log\":null}", "invalid_field" },
+		{ "/v1/runs/" RUN "/finish", "{\"exitCode\":0,\"logChunks\":\"x\"}",
+		  "invalid_field" },
+		{ "/v1/runs/" RUN "/finish", "{\"exitCode\":0,\"logChunks\":[\"x\",null]}",
+		  "invalid_field" },
+		{ "/v1/runs/" RUN "/finish", "{\"exitCode\":0,\"retryLikely\":5}", "invalid_field" },
+		{ "/v1/runs/" RUN "/finish", "{\"exitCode\":0,\"results\":[]}", "invalid_field" },
+		{ "/v1/runs/" RUN "/finish", "{\"exitCode\":0,\"telemetry\":null}",
+		  "invalid_field" },
 		{ "/v1/runs/" RUN "/finish", "{\"exitCode\":0,\"receipt\":[]}", "invalid_receipt" },
 		{ "/v1/runs/" RUN "/finish", "{\"exitCode\":0,\"receipt\":{}}", "invalid_receipt" },
 		{ "/v1/runs/" RUN "/finish", "{\"exitCode\":0,\"log\":\"\\x\"}", "invalid_json" },

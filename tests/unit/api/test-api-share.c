@@ -29,6 +29,8 @@ static void bodies_of_a_put(void **state)
 		{ "{\"org\":\"own\"}", "invalid_share" },
 		{ "{\"share\":[]}", "invalid_field" },
 		{ "{\"share\":{\"org\":1}}", "invalid_share" },
+		{ "{\"share\":{},\"users\":null}", "invalid_field" },
+		{ "{\"share\":{},\"org\":5}", "invalid_share" },
 	};
 	static char many[4000] = "{\"users\":{";
 	static char name[200] = "{\"users\":{\"";
