@@ -44,7 +44,7 @@ struct api {
 	LIST_HEAD(, control) controls;	     /* sockets */
 	size_t control_count;
 	struct event *control_timer; /* NULL before the first socket; pending while there are any */
-	struct cache *cache; /* rendered leases */
+	struct cache *cache;	     /* rendered leases */
 	/* Reused, so that a read allocates nothing. */
 	struct buf out;
 	struct lease lease;

@@ -340,7 +340,8 @@ static void h7_a_silent_socket_ends_when_its_token_expires(void **state)
 
 	(void)state;
 	assert_int_equal(token_make(&stage.world.d.env, "carol", "acme", TOKEN_USER,
-				    stage.world.d.now_ms + 60000, text, &token, &err), 0);
+				    stage.world.d.now_ms + 60000, text, &token, &err),
+			 0);
 	assert_int_equal(store_open_tool(stage.world.d.path, &stage.world.d.env, &tool, &err), 0);
 	assert_int_equal(store_token_add(tool, &token, &err), 0);
 	store_close(tool);

@@ -245,7 +245,7 @@ static void test_h1_a_client_leaves_while_it_waits(void **state)
 	assert_int_equal(harness_counters(&h)->gone, 1);
 	http_reply(h.kept[1], 200, NULL, NULL, 0);
 	WAIT(&h, harness_counters(&h)->connections_open == 0 &&
-		 harness_counters(&h)->requests_open == 0);
+			 harness_counters(&h)->requests_open == 0);
 }
 
 static void test_b094_last_chunk_never_comes(void **state)
