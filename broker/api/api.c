@@ -235,11 +235,7 @@ static int request_authenticate(struct api_request *request)
 	}
 	if (route->roles & ROLE(request->caller.role))
 		return 0;
-	log_notice(LOG_FIELDS({ "request", http_exchange_id(request->ex) },
-			      { "owner", request->caller.owner }, { "org", request->caller.org },
-			      { "role", token_role_name(request->caller.role) },
-			      { "address", peer->address }, { "route", route->path }),
-		   "request refused: insufficient role");
+	/* Refusals are counted, not logged: a client could fill the log with them. */
 	reply_error(request, 403, "forbidden",
 		    route->roles == ROLE_ADMIN ? "admin token required" :
 						 "The role of this token does not allow this.");
@@ -297,4 +293,6 @@ void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void 
 	} else if (route && route->body == BODY_STREAM) {
 		run_finish_head(user, head, route, param, rule);
 	}
+	if (rule->status)
+		reply_count(user, route, rule->status);
 }

@@ -2,9 +2,10 @@
 /*
  * GET /v1/control: the WebSocket over which a client sends heartbeats and follows runs
  * (contract 2.9). It offers nothing that the routes do not; it saves requests. No message is
- * longer than the client reads by default. The token is verified with every message: if it
- * was revoked, the socket is closed.
+ * longer than the client reads by default. The token is verified with every message and twice
+ * a second: if it was revoked or has expired, the socket is closed.
  */
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,8 @@
 #define CONTROLS_PER_OWNER 32
 #define BEATS_MAX 8 /* heartbeats of one socket that wait for the engine */
 #define MESSAGE_IN_MAX 65536
+/* With the second for which auth_peek trusts what it has loaded: less than 2 s. */
+#define TOKEN_CHECK_MS 500
 
 /* A heartbeat that waits for the engine; its socket may be closed meanwhile. */
 struct beat {
@@ -39,7 +42,8 @@ static void control_free(struct control *c)
 	struct beat *beat;
 
 	LIST_REMOVE(c, entry);
-	c->api->control_count--;
+	if (--c->api->control_count == 0)
+		event_del(c->api->control_timer);
 	for (beat = LIST_FIRST(&c->beats); beat; beat = LIST_NEXT(beat, entry))
 		beat->control = NULL;
 	hash_wipe(c->authorization, sizeof(c->authorization));
@@ -56,6 +60,46 @@ void control_stop(struct api *api)
 {
 	while (!LIST_EMPTY(&api->controls))
 		control_close(LIST_FIRST(&api->controls), FRAME_CODE_GOING_AWAY);
+	if (api->control_timer)
+		event_free(api->control_timer);
+	api->control_timer = NULL;
+}
+
+/* Returns -1 if the socket was closed because its token is no longer valid. */
+static int control_check_token(struct control *c)
+{
+	if (auth_peek(c->api->auth, c->authorization, &c->caller))
+		return 0;
+	control_close(c, FRAME_CODE_POLICY);
+	return -1;
+}
+
+/* A silent client must not go on receiving events. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct api *api = arg;
+	struct control *c, *next;
+
+	(void)fd;
+	(void)what;
+	for (c = LIST_FIRST(&api->controls); c; c = next) {
+		next = LIST_NEXT(c, entry);
+		control_check_token(c);
+	}
+}
+
+/* Returns -1 if there is no memory. */
+static int timer_start(struct api *api)
+{
+	static const struct timeval interval = { .tv_usec = TOKEN_CHECK_MS * 1000 };
+
+	if (!api->control_timer)
+		api->control_timer = event_new(api->parts.base, -1, EV_PERSIST, on_timer, api);
+	if (!api->control_timer)
+		return -1;
+	return event_pending(api->control_timer, EV_TIMEOUT, NULL) ?
+		       0 :
+		       event_add(api->control_timer, &interval);
 }
 
 /* ---- heartbeats ---------------------------------------------------------------------------- */
@@ -211,10 +255,8 @@ static void on_text(struct http_socket *socket, const char *text, size_t len, vo
 	struct json_body in;
 
 	(void)socket;
-	if (!auth_peek(c->api->auth, c->authorization, &c->caller)) {
-		control_close(c, FRAME_CODE_POLICY);
+	if (control_check_token(c))
 		return;
-	}
 	if (json_body_open(&in, text, len, 0, &error))
 		control_error(c, error.code, error.message);
 	else
@@ -280,7 +322,8 @@ void control_open(struct api_request *request)
 		return;
 	}
 	/* The client works without a socket and tries again at its next heartbeat. */
-	if (has_too_many(request) || strlen(authorization) >= CONTROL_AUTHORIZATION_SIZE) {
+	if (has_too_many(request) || strlen(authorization) >= CONTROL_AUTHORIZATION_SIZE ||
+	    timer_start(api)) {
 		reply_error(request, 503, "busy", "Too many control sockets.");
 		return;
 	}
@@ -292,6 +335,8 @@ void control_open(struct api_request *request)
 	config.message_max = MESSAGE_IN_MAX;
 	c->socket = http_websocket_accept(request->ex, &handler, &config, c);
 	if (!c->socket) {
+		if (!api->control_count)
+			event_del(api->control_timer);
 		hash_wipe(c->authorization, sizeof(c->authorization));
 		free(c);
 		return;

@@ -83,6 +83,17 @@ static void route_metrics(struct buf *out, const struct api *api)
 	}
 }
 
+static void refusal_metrics(struct buf *out, const struct api *api)
+{
+	metric_add_head(out, "api_refusals_total", "counter",
+			"Requests answered with an error of the client's, by status.");
+	for (size_t i = 0; i < ARRAY_LEN(api->refusals); i++) {
+		if (api->refusals[i])
+			buf_addf(out, "lessor_api_refusals_total{status=\"%zu\"} %" PRIu64 "\n",
+				 400 + i, api->refusals[i]);
+	}
+}
+
 static void account_metrics(struct buf *out, const struct api *api)
 {
 	static const struct {
@@ -224,6 +235,7 @@ void metrics_show(struct api_request *request)
 			   "Leases that may cost money in accounts that are not configured.",
 			   stranded.count);
 	route_metrics(out, api);
+	refusal_metrics(out, api);
 	account_metrics(out, api);
 	if (api->counters)
 		http_metrics(out, api->counters);

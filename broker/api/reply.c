@@ -3,9 +3,17 @@
 
 #include "util/log.h"
 
-static void reply_count(struct api_request *request, int status)
+static void status_count(struct api *api, uint64_t answered[6], int status)
 {
-	request->answered[status / 100 % 6]++;
+	answered[status / 100 % 6]++;
+	if (status / 100 == 4)
+		api->refusals[status % 100]++;
+}
+
+void reply_count(struct api *api, const struct route *route, int status)
+{
+	status_count(api, api->answers[route ? (size_t)(route - route_table) : api->route_count],
+		     status);
 }
 
 struct jsonw reply_begin(struct api_request *request)
@@ -20,13 +28,13 @@ struct jsonw reply_begin(struct api_request *request)
 void reply_text(struct api_request *request, int status, const char *type, const char *body,
 		size_t len)
 {
-	reply_count(request, status);
+	status_count(request->api, request->answered, status);
 	http_reply(request->ex, status, type, body, len);
 }
 
 void reply_stream(struct api_request *request, const char *type, http_drain_fn on_drain, void *arg)
 {
-	reply_count(request, 200);
+	status_count(request->api, request->answered, 200);
 	http_stream_begin(request->ex, 200, type, on_drain, arg);
 }
 
@@ -47,7 +55,7 @@ void reply_json(struct api_request *request, int status)
 
 void reply_error(struct api_request *request, int status, const char *code, const char *message)
 {
-	reply_count(request, status);
+	status_count(request->api, request->answered, status);
 	http_reply_error(request->ex, status, code, message);
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers to requests. Every function except reply_begin ends its request. Loop thread. */
+/* Answers to requests. Every function except the first two ends its request. Loop thread. */
 #pragma once
 
 #include "api/request.h"
 
 #define REPLY_MAX (8u << 20) /* bytes of one answer */
 
+/* Counts an answer that the HTTP room sends. `route` NULL: no such route. Ends nothing. */
+void reply_count(struct api *api, const struct route *route, int status);
 /* Starts an answer in api->out, which is emptied. */
 struct jsonw reply_begin(struct api_request *request);
 /* Sends api->out as JSON. */

@@ -37,12 +37,14 @@ struct api {
 	const struct route *routes;	      /* the route table */
 	size_t route_count;
 	uint64_t (*answers)[6];		     /* by route, plus one for no route, and status / 100 */
+	uint64_t refusals[100];		     /* answers with status 400 to 499, by status - 400 */
 	LIST_HEAD(, usage_job) usage_jobs;   /* usage reports being put together */
 	LIST_HEAD(, log_job) log_jobs;	     /* logs being sent */
 	LIST_HEAD(, finish_job) finish_jobs; /* ends of runs being stored */
 	LIST_HEAD(, control) controls;	     /* sockets */
 	size_t control_count;
-	struct cache *cache; /* rendered leases */
+	struct event *control_timer; /* NULL before the first socket; pending while there are any */
+	struct cache *cache;	     /* rendered leases */
 	/* Reused, so that a read allocates nothing. */
 	struct buf out;
 	struct lease lease;

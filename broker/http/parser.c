@@ -411,7 +411,6 @@ static enum http_refusal framing_set(struct http_head *head)
 		return head->framing ? HTTP_REFUSED_BODY_UNEXPECTED : HTTP_REFUSED_NONE;
 	case HTTP_POST:
 	case HTTP_PUT:
-	case HTTP_PATCH:
 		return coding || has_length ? HTTP_REFUSED_NONE : HTTP_REFUSED_LENGTH_NEEDED;
 	default:
 		return HTTP_REFUSED_NONE;

@@ -32,9 +32,9 @@
  *                   around it is allowed. Another coding is 501.
  * chunks            a size of 1 to 8 hex digits and nothing else: extensions and trailer
  *                   fields are refused.
- * body              GET and HEAD may have "Content-Length: 0" and nothing more. POST, PUT
- *                   and PATCH must state the length (411). DELETE, OPTIONS and PROPFIND
- *                   may have a body.
+ * body              GET and HEAD may have "Content-Length: 0" and nothing more. POST and
+ *                   PUT must state the length (411). The others may have a body; without a
+ *                   length they have none, so a route table can answer them with 405.
  * Content-Encoding  anything but identity is 415.
  * Expect            "100-continue", or 417.
  */
@@ -48,7 +48,10 @@
 #define HTTP_FIELDS_SIZE 16384
 #define HTTP_FIELD_COUNT_MAX 64
 
-/* PROPFIND is listed so that a route table answers it with 405; unknown methods are 501. */
+/*
+ * PATCH and PROPFIND are listed so that a route table answers them with 405; unknown methods
+ * are 501.
+ */
 #define HTTP_METHODS(X) \
 	X(GET) X(HEAD) X(POST) X(PUT) X(PATCH) X(DELETE) X(OPTIONS) X(PROPFIND)
 

@@ -11,6 +11,7 @@ import secrets
 import signal
 import socket
 import struct
+import time
 import unittest
 
 import shapes
@@ -303,6 +304,18 @@ class Sockets(BrokerCase):
             return False
         until(is_closed)
         self.assertEqual(control.code, 1008)
+
+    def test_h7_a_silent_socket_ends_with_its_token(self):
+        token = self.new_token("silent@example.com")
+        control = Control(self.broker.port, token)
+        self.addCleanup(control.close)
+        control.hear()
+        self.broker.revoke(token)
+        since = time.monotonic()
+        with self.assertRaises(Closed):
+            control.hear()
+        self.assertEqual(control.code, 1008)
+        self.assertLess(time.monotonic() - since, 5)    # 2 s, and a busy machine
 
     def test_a_client_that_leaves_while_its_heartbeat_is_stored(self):
         lease = self.create()

@@ -4,6 +4,7 @@
 
 import json
 import socket
+import time
 import unittest
 
 from harness import KEY, BrokerCase, cli_body, until
@@ -154,6 +155,39 @@ class Hostile(BrokerCase):
                              ("GET /v1/whoami", "Authorization: Basic %s\r\n" % token)):
             self.assertIn(self.raw(text, token=False, fields=fields)[0], (401, 429))
         self.assertNotIn(token, self.broker.log())
+
+
+    def test_h9_refusals_are_counted_and_not_logged(self):
+        def refusals(status):
+            return self.broker.metric('lessor_api_refusals_total{status="%d"}' % status) or 0
+        before, log = [refusals(s) for s in (401, 403, 404)], self.broker.log()
+        for _ in range(5):
+            self.assertEqual(self.ask("GET", "/v1/pool", self.broker.alice).status, 403)
+            self.assertEqual(self.ask("GET", "/v1/nothing", self.broker.alice).status, 404)
+            self.assertEqual(self.ask("POST", "/v1/nothing", body={}).status, 404)
+        self.assertIn(self.ask("GET", "/v1/whoami").status, (401, 429))
+        after = [refusals(s) for s in (401, 403, 404)]
+        self.assertEqual([a - b for a, b in zip(after, before)][1:], [5, 10])
+        self.assertEqual(self.broker.log(), log)
+
+    def test_h10_a_method_of_no_route_needs_no_length(self):
+        for method in ("PATCH", "OPTIONS", "PROPFIND"):
+            status, answer = self.raw(method + " /v1/leases")
+            self.assertEqual(status, 405, answer)
+            self.assertIn(b"Allow: GET, HEAD, POST", answer)
+
+
+class Waiting(BrokerCase):
+    options = {"create_wait": "90s"}
+
+    def test_h1_a_machine_may_need_longer_than_a_body(self):
+        """The deadline of a request's body, 20 s, does not limit its answer."""
+        self.broker.fault("s.create", "timing", 1, create_ms=2200000)
+        since = time.monotonic()
+        lease = self.create()
+        self.assertGreater(time.monotonic() - since, 20)
+        self.assertEqual(lease["state"], "active")
+        self.release(lease)
 
 
 class Tokens(BrokerCase):

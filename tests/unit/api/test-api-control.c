@@ -2,6 +2,8 @@
 /* The WebSocket of GET /v1/control: its messages, its limits and its end. */
 #include "stage.h"
 
+#include <event2/event.h>
+
 #include "http/frame.h"
 
 #define UPGRADE "Upgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -23,7 +25,7 @@ static const char *new_run(void)
 	return id;
 }
 
-static void event_add(const char *run, const char *type)
+static void post_event(const char *run, const char *type)
 {
 	char path[80], body[128];
 
@@ -159,7 +161,7 @@ static void a_run_is_followed(void **state)
 
 	(void)state;
 	snprintf(id, sizeof(id), "%s", new_run());
-	event_add(id, "command.started");
+	post_event(id, "command.started");
 	connect_as(stage.alice);
 	subscribe(id, "");
 	assert_int_equal(stage.messages, 1);
@@ -168,7 +170,7 @@ static void a_run_is_followed(void **state)
 	assert_int_equal(stage_count("events"), 2);
 	assert_int_equal(json_integer_value(stage_at("nextSeq")), 2);
 	stage.messages = 0;
-	event_add(id, "stdout");
+	post_event(id, "stdout");
 	assert_int_equal(stage.messages, 1);
 	/* Again, from a given event, one event per message. */
 	subscribe(id, ",\"after\":1,\"limit\":1");
@@ -185,8 +187,8 @@ static void a_slow_client_is_waited_for(void **state)
 
 	(void)state;
 	snprintf(id, sizeof(id), "%s", new_run());
-	event_add(id, "stdout");
-	event_add(id, "stdout");
+	post_event(id, "stdout");
+	post_event(id, "stdout");
 	connect_as(stage.alice);
 	stage.is_full = 1;
 	subscribe(id, ",\"limit\":1");
@@ -223,7 +225,7 @@ static void an_event_may_be_too_large(void **state)
 	assert_int_equal(stage.messages, 1);
 	/* The run is no longer followed. */
 	stage.messages = 0;
-	event_add(id, "stdout");
+	post_event(id, "stdout");
 	assert_int_equal(stage.messages, 0);
 }
 
@@ -270,23 +272,84 @@ static void sockets_have_a_limit(void **state)
 	connect_as(stage.alice);
 }
 
-static void a_revoked_token_closes_its_socket(void **state)
+static void revoke(const char *token)
 {
 	struct store *tool;
 	struct err err = { 0 };
 	char id[17];
 
-	(void)state;
-	connect_as(stage.alice);
-	snprintf(id, sizeof(id), "%.16s", stage.alice + 4);
+	snprintf(id, sizeof(id), "%.16s", token + 4);
 	assert_int_equal(store_open_tool(stage.world.d.path, &stage.world.d.env, &tool, &err), 0);
 	assert_int_equal(store_token_revoke(tool, id, stage.world.d.now_ms, &err), 0);
 	store_close(tool);
+}
+
+static void a_revoked_token_closes_its_socket(void **state)
+{
+	(void)state;
+	connect_as(stage.alice);
+	revoke(stage.alice);
 	stage.world.d.now_ms += 2000;
 	stage_message("{\"type\":\"ping\"}");
 	assert_null(stage.socket);
 	assert_int_equal(stage.closed, FRAME_CODE_POLICY);
 	assert_int_equal(stage.messages, 0);
+}
+
+/* Lets the loop wait for its timers, at most for two seconds. */
+static void loop_until_closed(void)
+{
+	struct timeval limit = { .tv_sec = 2 };
+
+	event_base_loopexit(stage.base, &limit);
+	while (stage.socket && !event_base_got_exit(stage.base))
+		event_base_loop(stage.base, EVLOOP_ONCE);
+}
+
+static void h7_a_silent_socket_ends_with_its_token(void **state)
+{
+	struct http_socket *bobs;
+	char id[40];
+
+	(void)state;
+	snprintf(id, sizeof(id), "%s", new_run());
+	connect_as(stage.bob);
+	bobs = stage.socket;
+	connect_as(stage.alice);
+	subscribe(id, "");
+	revoke(stage.alice);
+	stage.world.d.now_ms += 1000;
+	loop_until_closed();
+	assert_null(stage.socket);
+	assert_int_equal(stage.closed, FRAME_CODE_POLICY);
+	stage.messages = 0;
+	assert_int_equal(POST("/v1/runs", stage.bob, "{\"command\":[\"true\"]}"), 201);
+	assert_int_equal(stage.messages, 0);
+	/* The other one is still served. */
+	stage.socket = bobs;
+	stage_message("{\"type\":\"ping\"}");
+	assert_string_equal(stage_text("type"), "pong");
+}
+
+static void h7_a_silent_socket_ends_when_its_token_expires(void **state)
+{
+	struct store *tool;
+	struct token token;
+	struct err err = { 0 };
+	char text[TOKEN_TEXT_SIZE];
+
+	(void)state;
+	assert_int_equal(token_make(&stage.world.d.env, "carol", "acme", TOKEN_USER,
+				    stage.world.d.now_ms + 60000, text, &token, &err),
+			 0);
+	assert_int_equal(store_open_tool(stage.world.d.path, &stage.world.d.env, &tool, &err), 0);
+	assert_int_equal(store_token_add(tool, &token, &err), 0);
+	store_close(tool);
+	connect_as(text);
+	stage.world.d.now_ms += 60000;
+	loop_until_closed();
+	assert_null(stage.socket);
+	assert_int_equal(stage.closed, FRAME_CODE_POLICY);
 }
 
 int main(void)
@@ -303,6 +366,8 @@ int main(void)
 		TEST(runs_of_others_and_too_many_runs),
 		TEST(sockets_have_a_limit),
 		TEST(a_revoked_token_closes_its_socket),
+		TEST(h7_a_silent_socket_ends_with_its_token),
+		TEST(h7_a_silent_socket_ends_when_its_token_expires),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

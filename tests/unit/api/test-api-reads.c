@@ -218,6 +218,27 @@ static void metrics_of_the_server(void **state)
 	api_set_counters(stage.api, NULL);
 }
 
+static void h9_refusals_are_counted(void **state)
+{
+	static const char *const rows[] = { "401\"} 2", "403\"} 3", "404\"} 2", "405\"} 1" };
+	char line[80];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(GET("/v1/whoami", NULL), 401);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(GET("/v1/pool", stage.alice), 403);
+	assert_int_equal(GET("/v1/leases/" LEASE, stage.alice), 404);
+	assert_int_equal(GET("/v1/nothing", stage.alice), 404);
+	assert_int_equal(POST("/v1/whoami", stage.alice, "{}"), 405);
+	assert_int_equal(GET("/v1/metrics", stage.admin), 200);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		snprintf(line, sizeof(line), "lessor_api_refusals_total{status=\"%s\n", rows[i]);
+		print_message("%s", line);
+		assert_non_null(strstr(stage.body, line));
+	}
+}
+
 /* The body of an unknown path is not read. */
 static void a_body_for_no_route(void **state)
 {
@@ -240,6 +261,7 @@ int main(void)
 		TEST(results_of_the_engine),
 		TEST(too_many_requests_wait),
 		TEST(metrics_of_the_server),
+		TEST(h9_refusals_are_counted),
 		TEST(a_body_for_no_route),
 	};
 

@@ -353,6 +353,21 @@ static void b108_content_types(void **state)
 	assert_int_equal(stage_ask("POST", "/v1/leases", stage.alice, "", NULL), 400);
 }
 
+/* A method that no route has needs no length to be refused. */
+static void h10_methods_without_a_length(void **state)
+{
+	static const char *const methods[] = { "PATCH", "OPTIONS", "PROPFIND" };
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(methods); i++) {
+		snprintf(text, sizeof(text), "%s /v1/leases HTTP/1.1\r\nHost: localhost\r\n\r\n",
+			 methods[i]);
+		assert_int_equal(stage_send(text, strlen(text)), 405);
+		assert_non_null(strstr(stage.headers, "Allow: GET, HEAD, POST\n"));
+	}
+}
+
 static void b109_to_b112_browsers(void **state)
 {
 	(void)state;
@@ -409,6 +424,7 @@ int main(void)
 		TEST(b100_to_b107_paths),
 		TEST(b104_queries),
 		TEST(b108_content_types),
+		TEST(h10_methods_without_a_length),
 		TEST(b109_to_b112_browsers),
 		TEST(b140_b149_at_the_door),
 	};

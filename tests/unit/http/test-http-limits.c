@@ -159,7 +159,7 @@ static void test_b211_b073_slow_body(void **state)
 }
 
 /* The deadlines are of reading: an answer may take longer than its request was allowed to. */
-static void test_a_late_answer(void **state)
+static void test_h1_a_late_answer(void **state)
 {
 	struct client whole, parts, none;
 	uint64_t since;
@@ -188,6 +188,64 @@ static void test_a_late_answer(void **state)
 	client_close(&whole);
 	client_close(&parts);
 	client_close(&none);
+}
+
+/* A request that is pipelined behind one that waits keeps its own deadline. */
+static void test_h1_a_half_read_request_behind_a_late_answer(void **state)
+{
+	struct drip d;
+	uint64_t since;
+
+	(void)state;
+	h.config.body_ms = 200;
+	begin(harness_keep);
+	SEND(&c, "POST /first HTTP/1.1\r\nContent-Length: 4\r\n" GET_FIELDS "body");
+	WAIT(&h, h.requests == 1);
+	since = harness_ms();
+	SEND(&c, "POST /half HTTP/1.1\r\nContent-Length: 5000\r\n" GET_FIELDS);
+	drip_start(&d, &c, "x");
+	WAIT(&h, harness_counters(&h)->refusals[HTTP_REFUSED_BODY_TIMEOUT] == 1);
+	check_elapsed(since, 200);
+	/* The first one still waits, and is answered first. */
+	assert_int_equal(h.gone, 0);
+	assert_string_equal(client_text(&c), "");
+	harness_echo(&h, h.kept[0]);
+	WAIT(&h, c.is_eof);
+	assert_non_null(strstr(client_text(&c), "POST /first body"));
+	assert_non_null(strstr(strstr(client_text(&c), "/first"), "HTTP/1.1 408 "));
+	assert_int_equal(h.requests, 1);
+	event_free(d.event);
+}
+
+/* It is noticed past every deadline of reading; an answered connection is idle for idle_ms. */
+static void test_h1_a_client_leaves_while_it_waits(void **state)
+{
+	uint64_t since;
+
+	(void)state;
+	h.config.head_ms = h.config.body_ms = 100;
+	h.config.idle_ms = 300;
+	begin(harness_keep);
+	since = harness_ms();
+	SEND(&c, "POST /stays HTTP/1.1\r\nContent-Length: 4\r\n" GET_FIELDS "body");
+	WAIT(&h, h.kept_count == 1 && harness_ms() - since > 500);
+	assert_false(c.is_eof);
+	since = harness_ms();
+	harness_echo(&h, h.kept[0]);
+	WAIT(&h, c.is_eof);
+	check_elapsed(since, 300);
+	assert_int_equal(harness_counters(&h)->closed_idle, 1);
+	client_close(&c);
+	client_open(&h, &c);
+	since = harness_ms();
+	SEND(&c, "POST /leaves HTTP/1.1\r\nContent-Length: 4\r\n" GET_FIELDS "body");
+	WAIT(&h, h.kept_count == 2 && harness_ms() - since > 500);
+	client_close(&c);
+	WAIT(&h, h.gone == 1);
+	assert_int_equal(harness_counters(&h)->gone, 1);
+	http_reply(h.kept[1], 200, NULL, NULL, 0);
+	WAIT(&h, harness_counters(&h)->connections_open == 0 &&
+			 harness_counters(&h)->requests_open == 0);
 }
 
 static void test_b094_last_chunk_never_comes(void **state)
@@ -573,7 +631,9 @@ int main(void)
 		TEST(test_b210_slow_second_head),
 		TEST(test_b210_silent_and_idle),
 		TEST(test_b211_b073_slow_body),
-		TEST(test_a_late_answer),
+		TEST(test_h1_a_late_answer),
+		TEST(test_h1_a_half_read_request_behind_a_late_answer),
+		TEST(test_h1_a_client_leaves_while_it_waits),
 		TEST(test_b094_last_chunk_never_comes),
 		TEST(test_b212_slow_reader),
 		TEST(test_b212_output_is_bounded),

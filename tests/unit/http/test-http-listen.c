@@ -340,6 +340,29 @@ static void test_tls_big_answer_and_gone(void **state)
 	free(big);
 }
 
+static void test_h1_tls_late_answer(void **state)
+{
+	SSL_CTX *ctx = server_context();
+	uint64_t since;
+
+	(void)state;
+	h.config.head_ms = h.config.body_ms = h.config.handshake_ms = 400;
+	h.config.idle_ms = 300;
+	h.handler = harness_keep;
+	tls_harness(&h, ctx);
+	SSL_CTX_free(ctx);
+	tls_open(&h, &c, NULL, 0);
+	SEND(&c, "POST /a HTTP/1.1\r\nContent-Length: 4\r\n" GET_FIELDS "body");
+	WAIT(&h, h.kept_count == 1);
+	since = harness_ms();
+	WAIT(&h, harness_ms() - since > 800);
+	assert_false(c.is_eof);
+	harness_echo(&h, h.kept[0]);
+	WAIT(&h, c.is_eof);
+	assert_non_null(strstr(client_text(&c), "POST /a body"));
+	assert_int_equal(harness_counters(&h)->closed_idle, 1);
+}
+
 static void test_b155_b239_tls_refusals(void **state)
 {
 	SSL_CTX *ctx = server_context();
@@ -408,6 +431,7 @@ int main(void)
 		TEST(test_inherited_descriptor),
 		TEST(test_tls),
 		TEST(test_tls_big_answer_and_gone),
+		TEST(test_h1_tls_late_answer),
 		TEST(test_b155_b239_tls_refusals),
 		TEST(test_tls_new_certificate),
 	};
