@@ -11,6 +11,7 @@
 #include "unit/test.h"
 #include "scratch.h"
 #include "store/internal.h"
+#include "store/runs.h"
 
 static void file_name(const char *suffix, char *ret, size_t size)
 {
@@ -153,6 +154,21 @@ static void d2_a_log_without_its_database_is_refused_and_left_alone(void **state
 	scratch_open();
 }
 
+/* The same of the file of run history, which can wait: leases are served without it. */
+static void d2_a_log_without_the_runs_is_left_alone(void **state)
+{
+	static const char log[] = "all that is left of the runs";
+	struct err err = { 0 };
+	int is_lost;
+
+	(void)state;
+	file_write("-runs-wal", log);
+	assert_int_equal(store_open_runs(store, &env, &runs, &is_lost, &err), -1);
+	assert_int_equal(err.kind, ERR_REFUSED);
+	assert_int_equal(file_size("-runs-wal"), (int64_t)strlen(log));
+	assert_int_equal(file_size("-runs"), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +178,7 @@ int main(void)
 		TEST(d1_a_replaced_database_is_noticed),
 		TEST(d1_nothing_is_committed_to_a_file_without_a_name),
 		TEST(d2_a_log_without_its_database_is_refused_and_left_alone),
+		TEST(d2_a_log_without_the_runs_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
