@@ -17,8 +17,10 @@
 #include "daemon/notify.h"
 #include "daemon/place.h"
 #include "daemon/crash_points.h"
+#include "daemon/crash_report.h"
 #include "daemon/tls.h"
 #include "daemon/tokens.h"
+#include "provider/running.h"
 #include "util/alloc.h"
 #include "util/log.h"
 
@@ -136,6 +138,35 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 	event_base_loopexit(d->base, NULL);
 }
 
+static void running_log(void *arg, const struct running_step *running)
+{
+	const struct daemon *d = arg;
+
+	log_error(NULL, "still in %s, for %" PRId64 " s; exiting without it", running->text,
+		  (env_mono_ms(&d->env) - running->began_ms) / 1000);
+}
+
+static void running_count(void *arg, const struct running_step *running)
+{
+	(void)running;
+	++*(int *)arg;
+}
+
+/* An operation that ignores its cancellation. Every state is safe to end in. */
+static void on_stuck(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	int count = 0;
+
+	(void)fd;
+	(void)what;
+	running_each(running_count, &count);
+	if (!count)
+		return;
+	running_each(running_log, d);
+	_exit(EXIT_RUNTIME);
+}
+
 /* engine_stop waits for steps, while the loop must continue to send responses. */
 static void *stopper_main(void *arg)
 {
@@ -154,6 +185,8 @@ static void *stopper_main(void *arg)
 static void daemon_stop(struct daemon *d, const char *signal_name)
 {
 	int64_t most_ms = d->config->drain_ms + DRAIN_GRACE_MS + FORCE_GRACE_MS;
+	int64_t stuck_ms = d->config->drain_ms + DRAIN_GRACE_MS;
+	struct timeval stuck = { .tv_sec = stuck_ms / 1000, .tv_usec = stuck_ms % 1000 * 1000 };
 	char state[160];
 
 	if (d->stopping) {
@@ -167,6 +200,7 @@ static void daemon_stop(struct daemon *d, const char *signal_name)
 		 "STATUS=stopping: finishing requests and steps",
 		 most_ms);
 	notify_send(state);
+	event_add(d->on_stuck, &stuck);
 	http_server_drain(d->server, on_server_empty, d);
 	if (pthread_create(&d->stopper, NULL, stopper_main, d) != 0) {
 		log_error(NULL, "cannot create a thread to stop the engine; exiting immediately");
@@ -335,6 +369,7 @@ static int base_start(struct daemon *d, struct err *err)
 	d->on_signal = event_new(d->base, d->signal_fd, EV_READ | EV_PERSIST, on_signal, d);
 	d->on_stopped = event_new(d->base, d->stopped_fd, EV_READ | EV_PERSIST, on_stopped, d);
 	d->on_late = event_new(d->base, -1, 0, on_late, d);
+	d->on_stuck = event_new(d->base, -1, 0, on_stuck, d);
 	if (event_add(d->on_signal, NULL) < 0 || event_add(d->on_stopped, NULL) < 0)
 		return err_set(err, ERR_IO, "cannot wait for signals");
 	return 0;
@@ -464,6 +499,8 @@ static void daemon_finish(struct daemon *d)
 		event_free(d->on_stopped);
 	if (d->on_late)
 		event_free(d->on_late);
+	if (d->on_stuck)
+		event_free(d->on_stuck);
 	if (d->on_watchdog)
 		event_free(d->on_watchdog);
 	if (d->base)
@@ -490,6 +527,7 @@ int daemon_run(const struct command_line *line)
 		return command_line_fail(&err, EXIT_USAGE);
 	}
 	log_setup(2, d->config->log_format, d->config->log_level);
+	crash_report_begin();
 	code = daemon_start(d, &err);
 	if (code == EXIT_OK) {
 		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION }, { "store", d->config->store }),
@@ -501,5 +539,6 @@ int daemon_run(const struct command_line *line)
 		log_error(NULL, "%s", err.text);
 	}
 	daemon_finish(d);
+	crash_report_end();
 	return code;
 }

@@ -52,7 +52,7 @@ struct daemon {
 	int engine_stopped, server_empty;
 	pthread_t stopper;
 	int stopped_fd; /* eventfd: the stopper has finished */
-	struct event *on_stopped, *on_late;
+	struct event *on_stopped, *on_late, *on_stuck;
 };
 
 /* Runs until a signal stops it; returns the exit code. */

@@ -141,6 +141,7 @@ int account_new(const struct env *env, const struct lessor_provider *table,
 	budget_init(&state->budget,
 		    config->rate_per_hour > 0 ? config->rate_per_hour : CALLS_PER_HOUR,
 		    env_mono_ms(env));
+	state->budget.is_share = config->rate_per_hour > 0;
 
 	if (account_check(account, config, err)) {
 		account_free_state(account);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "provider/account_state.h"
+#include "provider/running.h"
 
 /* One lock for all providers that declare LESSOR_SERIAL or no known value. */
 static pthread_mutex_t serial = PTHREAD_MUTEX_INITIALIZER;
@@ -45,6 +46,7 @@ static int operation_run(struct operation *op)
 {
 	uint32_t concurrency = op->account->table->concurrency;
 	pthread_mutex_t *lock = NULL;
+	struct running_step running;
 	int verdict;
 
 	/* an unset or unknown value means serial, the safe choice */
@@ -54,7 +56,9 @@ static int operation_run(struct operation *op)
 		lock = &serial;
 	if (lock)
 		pthread_mutex_lock(lock);
+	running_begin(&running, op->step);
 	verdict = operation_dispatch(op);
+	running_end(&running);
 	if (lock)
 		pthread_mutex_unlock(lock);
 	return verdict;

@@ -74,6 +74,8 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
+static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+
 static int threads_start(struct workers *workers, int threads, struct err *err)
 {
 	pthread_attr_t attr;
@@ -82,8 +84,13 @@ static int threads_start(struct workers *workers, int threads, struct err *err)
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	/* only the main thread takes signals; threads inherit the mask */
+	/*
+	 * Only the main thread takes signals; threads inherit the mask. A crash is the thread's
+	 * own: if it were blocked, the process would die without a word.
+	 */
 	sigfillset(&all);
+	for (size_t i = 0; i < ARRAY_LEN(crashes); i++)
+		sigdelset(&all, crashes[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (workers->count < threads && rc == 0) {
 		struct worker *worker = &workers->threads[workers->count];

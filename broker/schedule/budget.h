@@ -5,7 +5,10 @@
  * reserved for the work that stops costs. Pure: time is passed in; no locking.
  *
  * In order of importance: deletes, look-ups of unknown outcomes, creates, polls, sweeps.
- * Each class may use the bucket only down to its own floor.
+ * Each class may use the bucket only down to its own floor. The floors limit what is begun: a
+ * look-up or a poll, which work that has begun waits for, gets a call now and then as long as
+ * there is one. What the provider says last counts, up as well as down: after a pause that it
+ * asked for, one call is sent whatever the bucket holds, and its answer says what is left.
  */
 #pragma once
 
@@ -17,18 +20,30 @@ enum budget_class {
 	BUDGET_CREATE,	/* leaves 20 % */
 	BUDGET_POLL,	/* leaves 25 % */
 	BUDGET_SWEEP,	/* leaves 30 % */
+	BUDGET_CLASSES
 };
 
 struct budget {
 	int64_t per_hour;	/* bucket size and refill per hour */
+	/*
+	 * Set by the owner after budget_init: `per_hour` is a share of the provider's limit, so
+	 * what the provider has left may lower the bucket, and never fill it.
+	 */
+	int is_share;
 	int64_t milli;		/* calls left, in thousandths */
 	int64_t at_ms;		/* monotonic time `milli` is true for */
 	int64_t paused_until_ms;	/* monotonic; after a 429 */
 	int64_t pause_ms;		/* last pause; doubles up to 60 s while 429s continue */
+	int has_trial;			/* the pause was the provider's own: one call after it */
+	int64_t taken_ms[BUDGET_CLASSES];	/* monotonic, when each was last granted */
 };
 
 void budget_init(struct budget *b, int64_t per_hour, int64_t mono_ms);
-/* Takes one call: 0, or how long to wait before trying again (ms, at least 1). */
+/*
+ * Takes one call: 0, or how long to wait before trying again (ms, at least 1, and after a pause
+ * never longer than BUDGET_WAIT_MOST_MS, since the figures may be better by then).
+ */
+#define BUDGET_WAIT_MOST_MS 30000
 int64_t budget_take(struct budget *b, enum budget_class cls, int64_t mono_ms);
 /*
  * RateLimit-Limit and RateLimit-Remaining of an answer; -1 if absent. Implausible values are
@@ -38,8 +53,8 @@ void budget_observe(struct budget *b, int64_t limit, int64_t remaining, int64_t 
 /*
  * A 429 was received: no calls until the pause is over, not even deletes. How many are left
  * afterwards is up to budget_observe; a 429 without figures does not empty the bucket.
- * `retry_after_ms`: -1 if absent; clamped to 1 s .. 1 h. Returns the pause. `jitter` is
- * random.
+ * `retry_after_ms`: -1 if absent; clamped to 1 s .. 1 h; the newest one counts, also if it is
+ * shorter. Returns the pause. `jitter` is random.
  */
 int64_t budget_refused(struct budget *b, int64_t retry_after_ms, uint32_t jitter, int64_t mono_ms);
 /* What is left of the pause, ms; 0: no pause. */

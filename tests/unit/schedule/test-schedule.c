@@ -6,6 +6,7 @@
 #include "schedule/budget.h"
 #include "schedule/clock.h"
 #include "schedule/heap.h"
+#include "util/alloc.h"
 
 static void backoff_doubles_within_half_and_whole(void **state)
 {
@@ -63,6 +64,98 @@ static void budget_tells_when_to_come_back_and_then_has_it(void **state)
 	assert_true(budget_take(&b, BUDGET_DELETE, wait) > 0);
 }
 
+static void b1_what_the_provider_says_counts_up_as_well_as_down(void **state)
+{
+	struct budget b;
+
+	(void)state;
+	budget_init(&b, 3600, 0);
+	budget_observe(&b, 3600, 0, 0);
+	assert_true(budget_take(&b, BUDGET_CREATE, 0) > 0);
+	budget_observe(&b, 3600, 3590, 0);
+	assert_int_equal(budget_take(&b, BUDGET_SWEEP, 0), 0);
+}
+
+/* One 429 with nothing left, which is over after two seconds. */
+static void b1_a_429_costs_what_it_says(void **state)
+{
+	static const enum budget_class classes[] = { BUDGET_CREATE, BUDGET_POLL, BUDGET_DELETE };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
+		struct budget b;
+
+		budget_init(&b, 3600, 0);
+		budget_observe(&b, 3600, 0, 0);
+		assert_int_equal(budget_refused(&b, 2000, 0, 0), 2000);
+		assert_int_equal(budget_take(&b, classes[i], 1999), 1);
+		assert_int_equal(budget_take(&b, classes[i], 2000), 0);
+		/* Only one, until its answer says more. */
+		assert_true(budget_take(&b, BUDGET_CREATE, 2000) > 0);
+		budget_observe(&b, 3600, 3590, 2100);
+		budget_accepted(&b);
+		assert_int_equal(budget_take(&b, BUDGET_CREATE, 2100), 0);
+		assert_int_equal(budget_take(&b, BUDGET_POLL, 2100), 0);
+	}
+}
+
+/* A request that was under way is answered with a shorter pause. */
+static void b1_the_newest_pause_counts(void **state)
+{
+	struct budget b;
+
+	(void)state;
+	budget_init(&b, 3600, 0);
+	assert_int_equal(budget_refused(&b, 60000, 0, 0), 60000);
+	assert_int_equal(budget_refused(&b, 2000, 0, 100), 2000);
+	assert_int_equal(budget_paused(&b, 100), 2000);
+	/* A guess of our own is no reason to call earlier. */
+	assert_int_equal(budget_refused(&b, 60000, 0, 200), 60000);
+	assert_int_equal(budget_refused(&b, -1, 0, 300), 59900);
+}
+
+/* Others use the account up: nothing is begun, and what has begun goes on slowly. */
+static void b1_floors_do_not_starve_what_waits(void **state)
+{
+	struct budget b;
+	int64_t now = 0;
+	int polls = 0;
+
+	(void)state;
+	budget_init(&b, 3600, 0);
+	for (; now < 600000; now += 1000) {
+		budget_observe(&b, 3600, 50, now);
+		assert_in_range(budget_take(&b, BUDGET_CREATE, now), 1, BUDGET_WAIT_MOST_MS);
+		assert_in_range(budget_take(&b, BUDGET_SWEEP, now), 1, BUDGET_WAIT_MOST_MS);
+		polls += budget_take(&b, BUDGET_POLL, now) == 0;
+	}
+	assert_int_equal(polls, 60);
+	/* None is left at all: only deletes take what comes in. */
+	budget_observe(&b, 3600, 0, now);
+	assert_int_equal(budget_take(&b, BUDGET_POLL, now), 1001);
+}
+
+/* The operator allows less than the provider: that bucket is never filled from outside. */
+static void a_share_is_only_lowered(void **state)
+{
+	struct budget b;
+	int taken = 0;
+
+	(void)state;
+	budget_init(&b, 600, 0);
+	b.is_share = 1;
+	while (budget_take(&b, BUDGET_DELETE, 0) == 0) {
+		budget_observe(&b, 600, 599, 0);
+		taken++;
+	}
+	assert_int_equal(taken, 600);
+	budget_observe(&b, 600, 3, 3600000);
+	assert_int_equal(budget_take(&b, BUDGET_DELETE, 3600000), 0);
+	assert_int_equal(budget_take(&b, BUDGET_DELETE, 3600000), 0);
+	assert_int_equal(budget_take(&b, BUDGET_DELETE, 3600000), 0);
+	assert_true(budget_take(&b, BUDGET_DELETE, 3600000) > 0);
+}
+
 static void budget_believes_the_lower_count(void **state)
 {
 	struct budget b;
@@ -70,8 +163,6 @@ static void budget_believes_the_lower_count(void **state)
 	(void)state;
 	budget_init(&b, 3600, 0);
 	budget_observe(&b, 3600, 0, 0);
-	assert_true(budget_take(&b, BUDGET_DELETE, 0) > 0);
-	budget_observe(&b, 3600, 3000, 0);
 	assert_true(budget_take(&b, BUDGET_DELETE, 0) > 0);
 	assert_int_equal(budget_take(&b, BUDGET_DELETE, 1001), 0);
 }
@@ -245,6 +336,11 @@ int main(void)
 		cmocka_unit_test(backoff_doubles_within_half_and_whole),
 		cmocka_unit_test(backoff_never_passes_its_cap_nor_comes_before_the_floor),
 		cmocka_unit_test(budget_keeps_a_share_for_deletes),
+		cmocka_unit_test(b1_what_the_provider_says_counts_up_as_well_as_down),
+		cmocka_unit_test(b1_a_429_costs_what_it_says),
+		cmocka_unit_test(b1_the_newest_pause_counts),
+		cmocka_unit_test(b1_floors_do_not_starve_what_waits),
+		cmocka_unit_test(a_share_is_only_lowered),
 		cmocka_unit_test(budget_tells_when_to_come_back_and_then_has_it),
 		cmocka_unit_test(budget_believes_the_lower_count),
 		cmocka_unit_test(budget_ignores_absurd_limits),
