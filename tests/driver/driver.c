@@ -10,7 +10,7 @@
 #include "util/alloc.h"
 #include "util/text.h"
 
-/* So often does a core call itself at one moment only if it spins. */
+/* A core that needs more iterations than this at one moment is in an endless loop. */
 #define TURNS_MOST 10000
 
 #define HOOK(d, name, ...)                                         \
@@ -70,7 +70,7 @@ void driver_folder(struct driver *d, const char *name)
 	const char *place = getenv("TMPDIR");
 	struct err err = { 0 };
 
-	/* Thousands of commits that wait for no disk. */
+	/* The tests make thousands of commits: use memory, so that none waits for a disk. */
 	if (!place)
 		place = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	snprintf(d->folder, sizeof(d->folder), "%.40s/lessor-%.8s-XXXXXX", place, name);
@@ -271,7 +271,7 @@ int driver_settle(struct driver *d)
 void driver_pass(struct driver *d, int64_t ms)
 {
 	int64_t until = d->now_ms + ms, next;
-	struct err err = { .text = "the core spins without time passing" };
+	struct err err = { .text = "endless loop in the core: the clock does not advance" };
 
 	MUST(driver_settle(d) == 0);
 	while ((next = driver_next_ms(d)) != 0 && next <= until) {
@@ -293,7 +293,7 @@ static void answered(struct engine_request *request)
 
 int driver_ask(struct driver *d, struct asked *a)
 {
-	struct err err = { .text = "it is answered before the commit" };
+	struct err err = { .text = "the request was answered before the commit" };
 
 	a->answered = 0;
 	a->request.done = answered;

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Drives the engine's core in tests: what the daemon's engine thread and its workers are to
- * the core, on the caller's thread under a virtual clock. Who uses it adds a provider, what
- * that provider talks to, and what its tests ask for.
+ * Drives the engine's core in tests. It replaces the daemon's engine thread and workers and
+ * runs on the caller's thread under a virtual clock. The user adds a provider, the cloud that
+ * the provider talks to, and the requests of its tests.
  *
- * Ownership: the driver owns the folder, the store in it, the core and the steps that were
- * started; it opens and closes them. The account is made by driver_account and freed by
- * driver_account_free, since it may outlive a core. `config` is the user's to fill in before
- * driver_open; what belongs to the driver in it (env, store) is set there.
+ * Ownership: the driver owns the folder, the store in it, the core and the started steps; it
+ * opens and closes them. driver_account creates the account and driver_account_free frees it,
+ * since an account may outlive a core. The user fills in `config` before driver_open, which
+ * sets the driver's own members of it (env, store).
  *
- * Time: `now_ms` is the true time and the monotonic clock, the wall clock is `wall_off_ms`
- * ahead of it. Both are the user's to move. Nothing happens by itself: driver_settle does all
- * that is due now, driver_pass goes on from one due time to the next.
+ * Time: `now_ms` is both the true time and the monotonic clock; the wall clock is
+ * `wall_off_ms` ahead of it. The user sets both. Nothing runs by itself: driver_settle runs
+ * everything that is due now, driver_pass advances from one due time to the next.
  *
- * Steps: a started step waits in `queue`. driver_run_queue runs one after the other with
- * step_run, so with whatever the account's table is: the functions of a test, or a built
- * plugin (driver_plugin). A claim is applied at once, within a batch that the step's barrier
- * commits; with `commits_each_claim` it is committed before it is answered. driver_begin and
- * driver_flush are the batches of whoever calls the core in between.
+ * Steps: a started step waits in `queue`. driver_run_queue runs the steps one after another
+ * with step_run, on the account's provider table: the functions of a test, or a built plugin
+ * (driver_plugin). A claim is applied at once, in a batch that the step's barrier commits;
+ * with `commits_each_claim` it is committed before it is answered. A user that calls the core
+ * between steps encloses the calls in driver_begin and driver_flush.
  *
- * A broken store, and what else must not be, ends the process with a message, unless a hook
- * says otherwise.
+ * If the store fails, or an invariant is broken, the process ends with a message, unless a
+ * hook handles it.
  */
 #pragma once
 
@@ -34,7 +34,7 @@
 #define DRIVER_PUBLIC_KEY \
 	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl c"
 
-/* For a call that fills `err`: the process ends if it fails. */
+/* For a call that fills `err`: ends the process if it fails. */
 #define MUST(what)                                                                           \
 	do {                                                                                 \
 		if (!(what)) {                                                               \
@@ -46,18 +46,18 @@
 
 struct driver;
 
-/* Each may be NULL. `arg` is the driver's; a hook may leave with longjmp. */
+/* Each may be NULL. `arg` is what driver_init received. A hook may leave with longjmp. */
 struct driver_hooks {
-	/* core_begin or core_flush failed. If it returns, so does who called. */
+	/* core_begin or core_flush failed. If the hook returns, so does the driver's function. */
 	void (*store_failed)(void *arg, const struct err *err);
-	/* The store is open, and no core has read it yet. */
+	/* The store is open; no core has read it yet. */
 	void (*opened)(void *arg, struct store *store);
-	/* A step's claim, before the core has it, and when it is answered. */
+	/* Before the core receives a step's claim, and after it has answered it. */
 	void (*claiming)(void *arg, const struct lease_claim *claim);
 	void (*claimed)(void *arg, struct step *step, const struct lease_claim *claim);
 	/* After each commit. */
 	void (*committed)(void *arg);
-	/* A step has run, and the core does not know of it yet. */
+	/* A step has run; the core has not received its result yet. */
 	void (*ran)(void *arg, struct step *step);
 };
 
@@ -79,57 +79,57 @@ struct driver {
 	void *arg;
 };
 
-/* The first call. The clock starts at DRIVER_START_MS; env.http and env.point are the user's. */
+/* Call first. The clock starts at DRIVER_START_MS. The user sets env.http and env.point. */
 void driver_init(struct driver *d, const struct driver_hooks *hooks, void *arg);
-/* Makes the folder, in TMPDIR or in memory where there is such a place, and names the store. */
+/* Creates the folder, in TMPDIR or, if possible, in memory, and sets the path of the store. */
 void driver_folder(struct driver *d, const char *name);
-/* Removes it. */
+/* Removes the folder. */
 void driver_folder_remove(struct driver *d);
 
 /* A built plugin. `path` is absolute. */
 const struct lessor_provider *driver_plugin(const char *path);
 /*
- * The driver's account. `config` need not name the provider; `options` alternate keys and
+ * Creates the driver's account. `config` need not name the provider. `options` alternates keys and
  * values, ended by NULL, and may be NULL.
  */
 void driver_account(struct driver *d, const struct lessor_provider *table,
 		    struct account_config *config, const char *const *options);
 void driver_account_free(struct driver *d);
-/* For accounts of no driver: the options' memory, as account_new takes it. */
+/* For accounts without a driver: allocates the options as account_new expects them. */
 void driver_options(struct account_config *config, const char *const *options);
 
-/* Opens the store and a core on it. Nothing is run yet. */
+/* Opens the store and a core on it. Runs nothing yet. */
 void driver_open(struct driver *d);
-/* A crash: steps, core and store go without another word; the store's files stay. */
+/* Simulates a crash: drops steps, core and store without a shutdown; the store's files stay. */
 void driver_close(struct driver *d);
 
 int driver_begin(struct driver *d);
 int driver_flush(struct driver *d);
 
-/* When the core wants to be called next, in true time; 0: never. */
+/* The core's next due time, in true time; 0: none. */
 int64_t driver_next_ms(const struct driver *d);
-/* Runs the steps that were started, and nothing more of what is due. */
+/* Runs the started steps, and nothing else that is due. */
 void driver_run_queue(struct driver *d);
-/* Queues what is due and starts what has a place, without running a step. */
+/* Queues what is due and starts steps as far as workers are free, without running them. */
 void driver_due(struct driver *d);
-/* Runs all that is due, and what follows, until nothing is. -1: it never ends. */
+/* Runs everything due, and what follows from it, until nothing is. -1: endless loop. */
 int driver_settle(struct driver *d);
-/* Moves the clock from due time to due time, `ms` in all. */
+/* Advances the clock by `ms` in all, from due time to due time. */
 void driver_pass(struct driver *d, int64_t ms);
 
 int64_t driver_wall(const struct driver *d);
-/* The next of the seed's numbers. */
+/* The next random number of the seed. */
 uint32_t driver_random(struct driver *d);
 
-/* A client's request; it stays until `answered` is 1. */
+/* A client's request. It must stay valid until `answered` is 1. */
 struct asked {
 	struct engine_request request;
 	int answered;
 };
-/* Asks, settles nothing. A caller without a name is alice of acme. -1: the store failed. */
+/* Sends a request without settling. The default caller is alice of acme. -1: store failed. */
 int driver_ask(struct driver *d, struct asked *a);
-/* What every create asks for. `types` are separated by commas. */
+/* Fills in a create request with defaults. `types` is separated by commas. */
 void driver_wish(struct lease *l, const char *id, const char *account, const char *types);
-/* Splits at commas. How many there are. */
+/* Splits at commas. Returns the number of parts. */
 int driver_split(const char *text, char (*ret)[32], int most);
 int driver_lease(const struct driver *d, const char *id, struct lease *ret);

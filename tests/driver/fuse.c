@@ -18,7 +18,7 @@
 #define WRITES_MAX 64
 #define NO_WRITE 1000000000
 
-static sqlite3 *beside;		/* another connection to the database */
+static sqlite3 *beside;		/* a second connection to the database */
 
 /* ---- the fuse ----------------------------------------------------------------------- */
 
@@ -31,8 +31,8 @@ static void run_sql(const char *sql)
 }
 
 /*
- * Every row written takes one from fuse_left. The one that takes it to -1 fails, and those
- * after it do not: FAIL, unlike ABORT, leaves the count as it then is.
+ * Each row written decrements fuse_left. The write that brings it to -1 fails, and later ones
+ * succeed: FAIL, unlike ABORT, does not roll back the decrement.
  */
 static int arm_table(void *arg, int count, char **values, char **names)
 {
@@ -154,7 +154,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Lets the write after `writes` others fail. 1: it failed; 0: the request makes no more writes. */
+/* Makes write number `writes` + 1 fail. 1: it failed; 0: the request makes fewer writes. */
 static int fails_at(const struct fuse_case *one, int writes)
 {
 	enum fuse_answer answer;
@@ -168,11 +168,11 @@ static int fails_at(const struct fuse_case *one, int writes)
 	left = fuse_left();
 	answer = the_room->answer(one);
 	if (answer == FUSE_SUCCESS && left < 0)
-		fail_msg("%s: write %d failed, and the answer was a success", one->name, writes + 1);
+		fail_msg("%s: write %d failed, but the request succeeded", one->name, writes + 1);
 	if (answer == FUSE_SUCCESS)
 		return 0;
 	if (fuse_sum_of_everything() != before)
-		fail_msg("%s: write %d failed, and something of it stayed", one->name, writes + 1);
+		fail_msg("%s: write %d failed, but the request left changes", one->name, writes + 1);
 	fuse_set(NO_WRITE);
 	return 1;
 }
