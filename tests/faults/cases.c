@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The enumeration: each kind of thing that can go wrong, at each place where it
- * can, in each scenario and both key modes. `thin` leaves out most of the places
- * of a kind, evenly, so that all kinds fit into a budget of time.
+ * Enumerates the cases: each kind of fault at each injection point, in each scenario
+ * and both key modes. `thin` skips most points of a kind, evenly spread, so that all
+ * kinds fit into a time budget.
  */
 #include "cases.h"
 
@@ -31,13 +31,13 @@ static struct one one_new(enum group group, const struct scenario *s, int keys)
 	return (struct one){ .group = group, .scenario = s, .keys = keys, .cell_op = -1 };
 }
 
-/* More places than that are the same hour over and over: a few of them will do. */
+/* A scenario with more points repeats the same hour many times: a few points are enough. */
 #define PLACES_MANY 1000
 #define PLACES_FEW 10
 
 /*
- * Every stride-th place; which of them moves with the kind, so that all places get
- * their turn.
+ * Skips all but every stride-th point. The offset depends on the kind, so that each
+ * point is tested with some kind.
  */
 static int is_thin(const struct run *run, const struct scenario *s, long place, long places,
 		   long kind, int stride)
@@ -72,8 +72,8 @@ static void fault_case(struct run *run, const struct scenario *s, int keys, size
 }
 
 /*
- * In how many places of its operation a kind is met: where a scenario is a part of
- * another one, or has its own disturbance, once is enough.
+ * The number of requests of an operation at which a kind is injected: one is enough
+ * in a scenario that is part of another or has a disturbance of its own.
  */
 static unsigned long places_of(const struct scenario *s, int keys)
 {
@@ -109,7 +109,7 @@ static void fault_cases(struct run *run, const struct scenario *s, int keys,
 static void crash_cases(struct run *run, const struct scenario *s, int keys,
 			const struct baseline *b)
 {
-	/* With account keys a life is the other one without a key's calls. */
+	/* With account keys a life has the same calls except those for the lease's key. */
 	for (long k = 1; k <= b->points; k++) {
 		for (int power = 0; power <= 1; power++) {
 			struct one one = one_new(power ? GROUP_POWER : GROUP_CRASH, s, keys);
@@ -117,7 +117,7 @@ static void crash_cases(struct run *run, const struct scenario *s, int keys,
 			snprintf(one.name, sizeof(one.name), "%s/%s/%s/%ld",
 				 power ? "power" : "crash", s->name, keys_name(keys), k);
 			one.crash_at = k;
-			/* Every fifth one once more, soon after it is up again. */
+			/* Every fifth case crashes again soon after the restart. */
 			one.crash_again = k % 5 == 0 ? 1 + k % 7 : 0;
 			one.power = power ? (int)k + 1 : 0;
 			if (is_thin(run, s, k, b->points, keys, power ? 3 : 1 + keys))
@@ -186,7 +186,7 @@ static void act_cases(struct run *run, const struct scenario *s, int keys, const
 			snprintf(one.name, sizeof(one.name), "%s/%s/%s/%s/%ld", group_name(one.group),
 				 s->name, keys_name(keys), act_name((enum act)act), k);
 			one.plan = (struct plan){ .act = (enum act)act, .event = k };
-			/* I5: what fifty lives may cost. */
+			/* I5: the calls that fifty crashes may cost. */
 			if (act == ACT_CRASH_LOOP)
 				one.calls_most = b->calls + 50 * 3 + 30;
 			if (one_is_mine(run, one.name))
@@ -195,7 +195,7 @@ static void act_cases(struct run *run, const struct scenario *s, int keys, const
 	}
 }
 
-/* A client's word is committed, and then its process is gone. */
+/* The process crashes soon after a client's request is committed. */
 static void client_crash_cases(struct run *run, const struct scenario *s, int keys,
 			       const struct baseline *b)
 {
@@ -231,7 +231,7 @@ static void restore_cases(struct run *run, const struct scenario *s, int keys,
 				 keys_name(keys), k, k + later[i]);
 			one.plan = (struct plan){ .act = ACT_RESTORE, .event = k + later[i],
 						  .saved_at = k };
-			/* Every other one after hours in which leases end and nobody sees it. */
+			/* Every other case has hours without a broker, in which leases expire. */
 			one.plan.down_ms = (k / 4) & 1 ? 3 * HOUR : 0;
 			if (one_is_mine(run, one.name))
 				one_run(run, &one);
@@ -241,7 +241,7 @@ static void restore_cases(struct run *run, const struct scenario *s, int keys,
 
 /* ---- all --------------------------------------------------------------------------------- */
 
-/* Nothing goes wrong; and the same once more is the same (I19). */
+/* No faults; a second, identical run must have the same trace (I19). */
 static void healthy_cases(struct run *run, const struct scenario *s, int keys)
 {
 	struct one one = one_new(GROUP_HEALTHY, s, keys);
@@ -263,7 +263,7 @@ static void healthy_cases(struct run *run, const struct scenario *s, int keys)
 	one_run(run, &again);
 	if (first == run->totals->trace)
 		return;
-	printf("FAILED %s: I19: two runs differ\n", again.name);
+	printf("FAILED %s: I19: two identical runs differ\n", again.name);
 	run->totals->failed[GROUP_TWICE]++;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the harness runs: scenarios (a client's day), kinds of faults, and the
- * enumeration of cases over both.
+ * What the harness runs: scenarios (the requests of clients over time), kinds of
+ * faults, and the enumeration of cases over both.
  */
 #pragma once
 
@@ -13,20 +13,20 @@
 struct scenario {
 	const char *name;
 	void (*run)(struct world *w);
-	const char *cloud;	/* how the cloud begins, or NULL */
+	const char *cloud;	/* the cloud's initial state as JSON, or NULL */
 	int paired;		/* takes part in pairs of faults */
-	int only_crashes;	/* what else can go wrong in it goes wrong in `life`, too */
-	int few;		/* one of so many places and kinds of what others meet, too; 0: all */
+	int only_crashes;	/* crashes only: `life` covers the other faults */
+	int few;		/* CI runs one in this many points and kinds; 0: all */
 };
 extern const struct scenario scenarios[];
 extern const size_t scenario_count;
 
 struct fault {
 	const char *name;
-	const char *json;	/* without the braces */
-	int paired;		/* stands for its class in pairs */
-	const char *where;	/* the operations in which it changes something; NULL: all */
-	/* A lease that meets it may end without a machine; 2: one that meets it time after time. */
+	const char *json;	/* the fault rule, without the braces */
+	int paired;		/* represents its class in pairs */
+	const char *where;	/* the operations that it affects; NULL: all */
+	/* 1: it may cost a lease its machine; 2: only if it occurs repeatedly. */
 	int may_fail;
 };
 extern const struct fault faults[];
@@ -37,13 +37,13 @@ extern const size_t fault_count;
 extern const char *const ops[];
 extern const size_t op_count;
 
-/* Is there one among the rule's that a lease may fail of? */
+/* Does the rule contain a fault that may make a lease fail? */
 int rule_may_fail(const char *json);
 
-/* Why an operation never meets a fault; NULL if it should, and then it must. */
+/* Why a fault cannot occur in an operation; NULL: it can, and some case must inject it. */
 const char *cell_excuse(size_t op, size_t fault);
 
-/* What a healthy run of a scenario does, so that each point of it can be hit. */
+/* Counts from a run of a scenario without faults: the points that cases can use. */
 struct baseline {
 	unsigned long ops[OPS_MAX];
 	long points, events, writes, syncs, calls;
@@ -75,40 +75,40 @@ const char *group_name(enum group group);
 
 #define POINTS_MAX 16
 
-/* In memory that the children share with their parent. */
+/* In memory that the children share with the parent. */
 struct totals {
 	long cases[GROUP_COUNT], failed[GROUP_COUNT], met[GROUP_COUNT];
 	long acts[ACT_COUNT];
 	struct {
 		char name[24];
 		long count;
-	} points[POINTS_MAX];		/* crashes by the point they were at */
-	long matrix[OPS_MAX][FAULTS_MAX];	/* met */
+	} points[POINTS_MAX];		/* crashes by point */
+	long matrix[OPS_MAX][FAULTS_MAX];	/* injected */
 	long planned[OPS_MAX][FAULTS_MAX], tried[OPS_MAX][FAULTS_MAX];
 	long attention, calls, most_calls, most_window, orphans;
 	int64_t longest_ms;
 	char most_calls_name[160], longest_name[160];
-	uint32_t trace;			/* of the last case */
+	uint32_t trace;			/* the trace hash of the last case */
 };
 
-/* upgrade.c: a life across an upgrade of the database. */
+/* upgrade.c: a lease's life across an upgrade of the database. */
 void upgrade_run(struct world *w);
 
-/* How the whole is run. */
+/* The options of the run. */
 struct run {
 	struct provider *provider;
 	const char *folder;
 	const char *only;
 	int verbose;
 	int shard, shards;
-	int thin;		/* of each group but single faults and crashes, one of so many */
+	int thin;		/* thinning factor, see is_thin; 0: run every point */
 	long pairs_thin;
 	long seed_from, seed_to;
 	long numbered;
 	struct totals *totals;
 };
 
-/* One case: in a child, so that whatever it does it does to itself. */
+/* One case. It runs in a child process, so that it cannot affect others. */
 struct one {
 	enum group group;
 	char name[160];
@@ -126,7 +126,7 @@ struct one {
 	long calls_most;		/* 0: not checked */
 };
 void one_run(struct run *run, struct one *one);
-/* Is it this shard's, or the only one that is wanted? */
+/* Does the case belong to this shard, or match --only? */
 int one_is_mine(struct run *run, const char *name);
 
 void baseline_take(struct run *run, const struct scenario *s, int keys, struct baseline *ret);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a case: everything is healed, healthy hours pass, and then all must
- * have come to its end: I1, I1b, I7, I8, I18, I21.
+ * The end of a case: all faults are removed, hours pass without faults, and then every
+ * lease must be finished: I1, I1b, I7, I8, I18, I21.
  */
 #include "world.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longer than the longest backoff, several times. */
+/* Several times the longest backoff. */
 #define HEALTHY_MS (4 * HOUR)
 
 static int ledger_names(const struct lease *l, const struct ledger *ledger, const struct made *m)
@@ -21,7 +21,7 @@ static int ledger_names(const struct lease *l, const struct ledger *ledger, cons
 			continue;
 		if (r->id[0] && strtoll(r->id, NULL, 10) == m->id)
 			return 1;
-		/* By its name alone, where a person was told that it cannot be proven. */
+		/* By name only, where attention says that ownership cannot be proven. */
 		if (!r->id[0] && l->cleanup == CLEANUP_ATTENTION && strcmp(r->name, m->name) == 0)
 			return 1;
 	}
@@ -45,8 +45,8 @@ static int is_sought(void *arg, const struct orphan *s)
 }
 
 /*
- * What no ledger can know, because the store is older than it or it came back after it
- * was proven gone, the sweep has found and reported.
+ * Has the sweep reported it? This covers what no ledger can know: a resource that is newer
+ * than the store, or that reappeared after it was proven gone.
  */
 static int is_reported(struct world *w, const struct lease *l, const struct made *m)
 {
@@ -55,11 +55,11 @@ static int is_reported(struct world *w, const struct lease *l, const struct made
 	store_orphan_each(core_store(w->d.core), "hetzner", is_sought, &sought, NULL);
 	w->orphans += sought.found;
 	if (sought.found && l && l->retained && sought.why != ORPHAN_RETAINED)
-		violate(w, "I3: the sweep does not know that the lease of %s is kept", m->name);
+		violate(w, "I3: the sweep does not know that the lease of %s is retained", m->name);
 	return sought.found;
 }
 
-/* A key that another lease uses is that one's when its own lease is over. */
+/* Was the key handed over to another lease that uses it when its own lease ended? */
 static int is_handed_over(struct world *w, const char *id, const struct made *m)
 {
 	int found = 0;
@@ -78,13 +78,13 @@ static int is_handed_over(struct world *w, const char *id, const struct made *m)
 	return found;
 }
 
-/* I1, I1b: whatever of it is alive is in a ledger that still holds it, or is reported (I25). */
+/* I1, I1b: each existing resource is in a ledger that still holds it, or reported (I25). */
 static void check_known(struct world *w, const char *id, const struct lease *l)
 {
 	struct ledger ledger = { 0 };
 
 	if (l && store_ledger(core_store(w->d.core), l->n, &ledger, NULL)) {
-		violate(w, "the ledger of %s cannot be read", id);
+		violate(w, "cannot read the ledger of %s", id);
 		return;
 	}
 	for (size_t i = 0; i < w->made_count; i++) {
@@ -96,18 +96,18 @@ static void check_known(struct world *w, const char *id, const struct lease *l)
 		    (l && l->cleanup != CLEANUP_DONE && ledger_names(l, &ledger, m)) ||
 		    is_handed_over(w, id, m))
 			continue;
-		/* What shows late is found by the sweep, and owes again by itself. */
+		/* The sweep finds what appears late; its cleanup is owed again automatically. */
 		if (!(w->comes_back && m->deletes) && !w->lies && !w->restored)
-			violate(w, "I1: %s %lld (%s) is left, and in no ledger",
+			violate(w, "I1: %s %lld (%s) still exists and is in no ledger",
 				cloud_kind_name(m->kind), (long long)m->id, m->name);
 		else if (!is_reported(w, l, m))
-			violate(w, "I25: %s %lld (%s) is left, and not reported",
+			violate(w, "I25: %s %lld (%s) still exists and is not reported",
 				cloud_kind_name(m->kind), (long long)m->id, m->name);
 	}
 	ledger_fini(&ledger);
 }
 
-/* A key goes with the last lease that uses it, and that one waits for a person or is kept. */
+/* The last user of a key deletes it: does that lease need an operator, or is it retained? */
 static int waits_for_other(struct world *w, const struct lease *l)
 {
 	for (size_t i = 0; i < w->lease_count; i++) {
@@ -125,33 +125,33 @@ static void check_cleanup(struct world *w, const struct lease *l)
 	switch (l->cleanup) {
 	case CLEANUP_DONE:
 		if (l->due_ms)
-			violate(w, "I7: %s is done and due", l->id);
+			violate(w, "I7: %s is done but has a due time", l->id);
 		break;
 	case CLEANUP_OWED:
 		if (!waits_for_other(w, l))
-			violate(w, "I7: %s is not clean after healthy hours: %.150s", l->id,
-				l->last_error);
+			violate(w, "I7: cleanup of %s is owed after hours without faults: %.150s",
+				l->id, l->last_error);
 		break;
 	case CLEANUP_RETAINED:
 		if (!l->retained)
-			violate(w, "I3: %s is kept, and not retained", l->id);
+			violate(w, "I3: cleanup of %s is retained, but the lease is not", l->id);
 		if (l->due_ms && !l->attention[0])
-			violate(w, "I7: %s is kept, all of it known, and due in %lld s: %.120s",
+			violate(w, "I7: %s is retained, all of it known, but due in %lld s: %.120s",
 				l->id, (long long)(l->due_ms - driver_wall(&w->d)) / 1000,
 				l->last_error);
 		break;
 	case CLEANUP_ATTENTION:
-		/* I21: a person is told why, and it is looked at again. */
+		/* I21: attention has a reason and is checked again. */
 		if (!l->attention[0] || !l->due_ms)
 			violate(w, "I21: %s is in attention without a reason or a due time", l->id);
 		break;
 	default:
-		violate(w, "I7: cleanup of %s, which has ended, is %s", l->id,
+		violate(w, "I7: %s has ended, but its cleanup is %s", l->id,
 			lease_cleanup_name(l->cleanup));
 	}
 }
 
-/* I2: what a ledger holds as ours, it made. */
+/* I2: the broker created every resource that a ledger calls its own. */
 static void check_ours(struct world *w, const struct lease *l)
 {
 	struct ledger ledger = { 0 };
@@ -165,14 +165,14 @@ static void check_ours(struct world *w, const struct lease *l)
 			continue;
 		for (size_t k = 0; k < w->made_count; k++) {
 			if (w->made[k].id == strtoll(r->id, NULL, 10) && !w->made[k].by_us)
-				violate(w, "I2: %s %s is in the ledger, and somebody else made it",
+				violate(w, "I2: %s %s is in the ledger, but is somebody else's",
 					cloud_kind_name(w->made[k].kind), r->id);
 		}
 	}
 	ledger_fini(&ledger);
 }
 
-/* The history tells not whose an address is: a server that came back uses its own again. */
+/* The history does not say whose an address is: a server that reappears uses its own again. */
 static int any_server_lives(struct world *w)
 {
 	for (size_t i = 0; i < w->made_count; i++) {
@@ -182,7 +182,7 @@ static int any_server_lives(struct world *w)
 	return 0;
 }
 
-/* Whoever reads a server knows its address from then on. */
+/* Reading a server reveals its address. */
 static int any_was_read(const struct world *w)
 {
 	for (size_t i = 0; i < w->made_count; i++) {
@@ -192,7 +192,7 @@ static int any_was_read(const struct world *w)
 	return 0;
 }
 
-/* Of any server of ours. */
+/* The addresses of all servers of ours. */
 static void check_all_addresses(struct world *w)
 {
 	for (size_t i = 0; i < w->made_count; i++) {
@@ -200,14 +200,14 @@ static void check_all_addresses(struct world *w)
 
 		if (m->kind == CLOUD_IP && m->by_us && m->alive && !m->elsewhere &&
 		    !is_reported(w, NULL, m))
-			violate(w, "I25: the address %lld is left, and not reported",
+			violate(w, "I25: address %lld still exists and is not reported",
 				(long long)m->id);
 	}
 }
 
 /*
- * I25: an address that its server left behind costs money, and is reported: those that the
- * ledger names, and where one server was made, and read when it was ready, any.
+ * I25: an address that its server left behind costs money and must be reported. Checks the
+ * addresses in the ledger; and all of them, if only one server was created and it was read.
  */
 static void check_addresses(struct world *w, const struct known *k, const struct lease *l)
 {
@@ -224,7 +224,7 @@ static void check_addresses(struct world *w, const struct known *k, const struct
 				       made_find(w, CLOUD_IP, strtoll(r->id, NULL, 10)) : NULL;
 
 		if (m && m->alive && !m->elsewhere && !is_reported(w, NULL, m))
-			violate(w, "I25: the address %s is left, and not reported", r->id);
+			violate(w, "I25: address %s still exists and is not reported", r->id);
 	}
 	ledger_fini(&ledger);
 }
@@ -236,12 +236,12 @@ static void check_lease(struct world *w, size_t index)
 
 	if (world_lease(w, index, &l)) {
 		if (k->acked && !w->restored)
-			violate(w, "I6: %s was acknowledged and is not there", k->id);
+			violate(w, "I6: %s was acknowledged but is not stored", k->id);
 		check_known(w, k->id, NULL);
 		return;
 	}
 	if (lease_is_live(&l)) {
-		violate(w, "%s: %s is alive", k->ended ? "I6" : "I10", k->id);
+		violate(w, "%s: %s is still live", k->ended ? "I6" : "I10", k->id);
 		return;
 	}
 	check_cleanup(w, &l);
@@ -265,7 +265,7 @@ static void check_servers(struct world *w)
 			    w->made[k].alive && w->made[k].by_us && !w->made[k].elsewhere &&
 			    !w->restored && !w->comes_back && m->lease[0] &&
 			    strcmp(w->made[k].lease, m->lease) == 0)
-				violate(w, "I8: two servers of %s", m->lease);
+				violate(w, "I8: %s has two servers", m->lease);
 		}
 	}
 	if (sentinels > 1)
@@ -294,7 +294,7 @@ const char *world_conclude(struct world *w)
 	world_heal(w);
 	w->crash_chance = 0;
 	w->crash_at = 0;
-	/* What a restored store finds, before somebody says that it is meant. */
+	/* A restored store is fenced until an operator takes the account over. */
 	if (w->restored && !w->violation[0]) {
 		world_pass(w, 10 * MINUTE);
 		world_take_over(w);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The clients: what they ask for, and which answers they may get (I6, I10, I11,
- * I24). A request is asked again after a crash, as clients do; one that comes in
- * the middle of a step (inject.c) is not left by a crash.
+ * The clients: their requests, and which responses they may receive (I6, I10, I11,
+ * I24). After a crash a client repeats its request. A request during a step (inject.c)
+ * is not interrupted by a crash.
  */
 #include "world.h"
 
@@ -28,7 +28,7 @@ static enum request_result ask(struct world *w, struct asked *a)
 	struct engine_request fresh = a->request;
 
 	if (w->d.running || w->may_crash) {
-		/* Another client, while a step runs: nothing here may be left half-way. */
+		/* Another client, during a step: no crash may interrupt its request. */
 		int may = w->may_crash;
 
 		w->may_crash = 0;
@@ -36,11 +36,11 @@ static enum request_result ask(struct world *w, struct asked *a)
 		w->may_crash = may;
 	} else {
 		if (setjmp(w->crashed)) {
-			/* I24: what was not committed was not answered with yes. */
+			/* I24: no success response without a commit. */
 			if ((strcmp(w->crashed_at, "store-failed") == 0 ||
 			     strcmp(w->crashed_at, "before-commit") == 0) &&
 			    a->answered && is_yes(a->request.result))
-				violate(w, "I24: answered with yes, and nothing was committed");
+				violate(w, "I24: success was returned, but nothing was committed");
 			world_reborn(w);
 		}
 		w->may_crash = 1;
@@ -70,7 +70,7 @@ static void wish(struct lease *l, size_t lease, int64_t ttl_ms, int64_t idle_ms)
 	char id[24];
 
 	snprintf(id, sizeof(id), "cbx_%012zx", lease + 1);
-	/* The same key for each: the second lease meets the first one's. */
+	/* The same SSH key for each lease: the second lease finds the first one's. */
 	driver_wish(l, id, "hetzner", "cx23,cx33,cpx22");
 	snprintf(l->attempt_token, sizeof(l->attempt_token), "cat_%032zx", lease + 1);
 	snprintf(l->slug, sizeof(l->slug), "lease-%zu", lease);
@@ -82,7 +82,7 @@ static void wish(struct lease *l, size_t lease, int64_t ttl_ms, int64_t idle_ms)
 	l->idle_ms = idle_ms;
 }
 
-/* What counts against the cap, beside this one. */
+/* The other leases that count against the cap. */
 static int counted(struct world *w, size_t lease)
 {
 	int count = 0;
@@ -110,14 +110,14 @@ static void create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_m
 	others = counted(w, lease);
 	switch (ask(w, &a)) {
 	case RESULT_CREATED:
-		/* I16: what may cost money counts from the moment it was promised. */
+		/* I16: a lease counts from the moment its create is acknowledged. */
 		if (others >= LEASES_CAP)
-			violate(w, "I16: a lease was promised beyond the limit");
-		/* I11: the same create makes one lease. */
+			violate(w, "I16: a lease was granted beyond the limit");
+		/* I11: a repeated create is one lease. */
 		if (had && !w->restored)
-			violate(w, "I11: the same create was answered with a second lease");
+			violate(w, "I11: a repeated create returned a second lease");
 		if (known->canceled)
-			violate(w, "I11: a cancelled create was answered with a lease");
+			violate(w, "I11: a cancelled create returned a lease");
 		known->acked = 1;
 		return;
 	case RESULT_REPLAY:
@@ -133,7 +133,7 @@ static void create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_m
 		}
 		break;
 	case RESULT_UNAVAILABLE:
-		/* What refuses one lease for good may have been a no to the token. */
+		/* The permanent refusal may have been a refusal of the token. */
 		if (code_is(&a, "provider_blocked") && (w->outage || w->may_fail))
 			return;
 		break;
@@ -180,10 +180,10 @@ void world_release(struct world *w, size_t lease, int delete_machine)
 		known->ended = 1;
 		if (!delete_machine)
 			known->delete_asked = 0;
-		/* I6, I3: it says so, or there is nothing left to keep. */
+		/* I6, I3: the retention is stored, or there is nothing left to retain. */
 		if (!delete_machine && (world_lease(w, lease, &l) ||
 					(!l.retained && l.cleanup != CLEANUP_DONE)))
-			violate(w, "I6: a no-delete release was answered and is not recorded");
+			violate(w, "I6: a no-delete release was acknowledged but is not stored");
 		if (!delete_machine && !world_lease(w, lease, &l))
 			promises_kept(w, &l);
 		return;
@@ -207,16 +207,16 @@ void world_heartbeat(struct world *w, size_t lease)
 	struct known *known = &w->leases[lease];
 	struct lease l;
 	int have = world_lease(w, lease, &l) == 0;
-	/* Nothing expires before the account was proven, after a start or a disturbance. */
+	/* After a start or a disturbance nothing expires before the account is verified. */
 	int over = !have || !lease_is_live(&l) ||
 		   (driver_wall(&w->d) >= lease_expires_ms(&l) && !w->restarts && !w->disturbed);
 
 	TEXT_SET(a.request.ref, known->id);
 	switch (ask(w, &a)) {
 	case RESULT_OK:
-		/* I10: no revival. */
+		/* I10: a heartbeat does not revive a lease. */
 		if (over && !w->jumped)
-			violate(w, "I10: a heartbeat of a lease that was over was accepted");
+			violate(w, "I10: a heartbeat of an ended lease was accepted");
 		known->touched_ms = driver_wall(&w->d);
 		return;
 	case RESULT_CONFLICT:
@@ -285,7 +285,7 @@ void world_stranger_asks(struct world *w, size_t lease)
 						.caller = { .owner = "mallory", .org = "acme" } } };
 
 		TEXT_SET(a.request.ref, w->leases[lease].id);
-		/* Not even that there is such a lease. */
+		/* Another owner does not even learn that the lease exists. */
 		if (ask(w, &a) != RESULT_NOT_FOUND)
 			violate(w, "I24: another owner's request was answered with %d %s",
 				a.request.result, a.request.code);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Creates whose outcome the broker does not know: I8. From the moment that one is sent
- * until an answer says no, or its id is committed, no other of the lease may be sent;
- * but for one way out: it was looked for, all pages, twice, each time later than the
- * settling time after it could last be on its way, and was never shown. Only then may a
- * lease be over without it, too.
+ * I8: creates whose outcome the broker does not know. After a create is sent, the lease
+ * may not send another until a response refuses it or its id is committed. The one
+ * exception: two complete lists, all pages, lacked it, each read later than the settling
+ * time after the request could last be in flight. Only then may the lease also end
+ * without it.
  */
 #include "world.h"
 
@@ -19,7 +19,7 @@ static const char *const paths[] = { "/v1/servers", "/v1/ssh_keys" };
 static const enum cloud_kind kinds[] = { CLOUD_SERVER, CLOUD_KEY };
 static const char *const members[] = { "servers", "ssh_keys" };
 
-/* Of the lease that the running step is for; NULL: none, or not about that. */
+/* The doubt of the running step's lease; NULL: no lease, or the target is something else. */
 static struct doubt *doubt_of(struct world *w, const char *target, int *ret_kind)
 {
 	const struct step *step = w->d.running;
@@ -36,7 +36,7 @@ static struct doubt *doubt_of(struct world *w, const char *target, int *ret_kind
 	return NULL;
 }
 
-/* The look that a step took counts once all of it is over. */
+/* A step's observation counts once it is complete. */
 static void look_ends(struct doubt *d)
 {
 	if (d->step && d->is_whole && !d->more && d->at_ms - d->out_ms >= SETTLE_MS) {
@@ -47,7 +47,7 @@ static void look_ends(struct doubt *d)
 	d->step = 0;
 }
 
-/* Of the lease that the running step is for. NULL: it made none that is alive. */
+/* A resource that the running step's lease created and that exists. NULL: none. */
 static struct made *alive(struct world *w, int kind, int64_t id)
 {
 	for (size_t i = 0; i < w->made_count; i++) {
@@ -60,7 +60,7 @@ static struct made *alive(struct world *w, int kind, int64_t id)
 	return NULL;
 }
 
-/* How many of the kind the lease's ledger names by an id. */
+/* The number of resources of the kind whose id is in the lease's ledger. */
 static int ids_known(struct world *w, size_t lease, int kind)
 {
 	uint32_t row_kind = kind ? LESSOR_KIND_KEY : LESSOR_KIND_SERVER;
@@ -105,7 +105,7 @@ void doubt_asks(struct world *w, const char *method, const char *target)
 	if (strcmp(method, "POST") != 0)
 		return;
 	if (d->is_open && !w->restored && !is_settled(w, d))
-		violate(w, "I8: POST %s, and what became of the last one was looked for %d times in %lld s",
+		violate(w, "I8: POST %s, but the last one was searched only %d times in %lld s",
 			target, d->looks, (long long)(d->last_ms - d->first_ms) / 1000);
 	for (size_t i = 0; d->is_open && i < w->made_count; i++) {
 		struct made *m = &w->made[i];
@@ -117,7 +117,7 @@ void doubt_asks(struct world *w, const char *method, const char *target)
 	d->ids = ids_known(w, (size_t)lease_index(w, w->d.running->lease.id), kind);
 }
 
-/* One page of what was looked for, whole and without it; and is it the last one? */
+/* Is the response a whole page without the resource? Sets whether it is the last page. */
 static int page_is_read(struct world *w, struct doubt *d, int kind,
 			const struct env_http_response *answer, int *ret_is_last)
 {
@@ -143,7 +143,7 @@ static int page_is_read(struct world *w, struct doubt *d, int kind,
 	return is_list;
 }
 
-/* Nothing was sent, or the provider itself says no: but "taken" may be by an earlier one. */
+/* Not sent, or refused by the provider; but "name taken" may mean an earlier create. */
 static void create_answered(struct world *w, struct doubt *d, int kind,
 			    const struct env_http_response *answer)
 {
@@ -177,7 +177,7 @@ void doubt_answered(struct world *w, const char *method, const char *target,
 		d->is_whole = 1;
 		d->more = 0;
 	}
-	/* A list that was left before its end shows when the next one begins. */
+	/* A list that begins before the last page of the previous one: that was incomplete. */
 	if ((d->more && strcmp(target + strlen(target) - strlen(FIRST), FIRST) == 0) ||
 	    !page_is_read(w, d, kind, answer, &is_last))
 		d->is_whole = 0;

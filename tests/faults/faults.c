@@ -5,8 +5,8 @@
  *   lessor-faults PLUGIN.so [--shard K/N] [--thin N] [--pairs N] [--seeds FROM-TO]
  *                 [--no-singles] [--only CASE] [--matrix] [--verbose]
  *
- * A failing case prints one line that begins with its name; --only with it runs
- * just that one, the same way: nothing here is random but by seed.
+ * A failing case prints one line, FAILED and its name. --only NAME reruns that case
+ * identically: all randomness comes from the seed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,15 +24,15 @@ static struct run run = { .shards = 1, .thin = 1, .pairs_thin = 0 };
 static int show_matrix, no_singles;
 
 /*
- * Of so many shards one has too little of each kind to be held against what the
- * whole must meet: a place that one case of a cell does not reach, another does.
+ * With this many shards, a shard has too few cases of each kind to be checked against
+ * the whole matrix: another case of the same cell may inject what this one does not.
  */
 static int is_sample(void)
 {
 	return run.only || run.shards >= 20;
 }
 
-/* Which cells should have been met and were not. */
+/* Counts the cells that should have occurred and did not. */
 static long report_matrix(const struct totals *t)
 {
 	long empty = 0;
@@ -44,12 +44,12 @@ static long report_matrix(const struct totals *t)
 			if (show_matrix)
 				printf("%-9s %-24s %ld%s%s\n", ops[op], faults[f].name, t->matrix[op][f],
 				       excuse ? " " : "", excuse ? excuse : "");
-			/* Of what other shards tried they tell. */
+			/* Other shards report the cells that only they try. */
 			if (t->matrix[op][f] || excuse || is_sample() ||
 			    (t->planned[op][f] && !t->tried[op][f]))
 				continue;
 			empty++;
-			printf("FAILED matrix: %s never met %s\n", ops[op], faults[f].name);
+			printf("FAILED matrix: %s never had fault %s\n", ops[op], faults[f].name);
 		}
 	}
 	return empty;
@@ -84,7 +84,7 @@ static long report_points(const struct totals *t)
 	return missing;
 }
 
-/* The children's too. */
+/* Includes the children. */
 static double cpu_s(void)
 {
 	struct rusage own, children;
@@ -111,14 +111,14 @@ static int report(const struct totals *t)
 		wanting = report_points(t) + report_matrix(t);
 	if (!run.only) {
 		printf("slowest to converge: %lld s (%s); most calls: %ld (%s); %ld in five minutes; "
-		       "%ld leases in attention, %ld things reported as strays\n",
+		       "%ld leases in attention, %ld orphans reported\n",
 		       (long long)t->longest_ms / 1000, t->longest_name, t->most_calls,
 		       t->most_calls_name, t->most_window, t->attention, t->orphans);
 	}
 	printf("faults %d/%d: %ld cases, %.1f calls a case, %.1f s of CPU; %ld passed, %ld failed\n",
 	       run.shard, run.shards, cases, cases ? (double)t->calls / (double)cases : 0,
 	       cpu_s(), cases - failed, failed + wanting);
-	/* A harness that ran nothing has shown nothing. */
+	/* A run without a case is a failure. */
 	return failed || wanting || !cases;
 }
 
@@ -169,7 +169,7 @@ static int setup(const char *plugin, struct provider *provider)
 	}
 	run.totals = mmap(NULL, sizeof(*run.totals), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	/* In memory, where there is such a place: a case is a few dozen commits. */
+	/* In memory if possible: each case makes a few dozen commits. */
 	snprintf(folder, sizeof(folder), "%s/lessor-faults-XXXXXX",
 		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (run.totals == MAP_FAILED || !mkdtemp(folder)) {

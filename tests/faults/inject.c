@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happens at the k-th event of a case. An event is a moment in which the
- * world can change under the broker: before each request to the provider, after
- * its answer, and each time that the broker looks what is due.
+ * What happens at the k-th event of a case. An event is a moment at which the world
+ * can change without the broker's doing: before each request to the provider, after
+ * its response, and each time the broker checks what is due.
  */
 #include "world.h"
 
@@ -67,7 +67,7 @@ static void project_back_live(struct world *w)
 	world_admin(w, "POST", "/_sim/token", "{\"project\":0}");
 }
 
-/* Before its ledger names the mark the broker cannot know one project from another. */
+/* Until its store knows the sentinel, the broker cannot tell one project from another. */
 static int has_sentinel(const struct world *w)
 {
 	struct ledger ledger = { 0 };
@@ -119,7 +119,7 @@ static void saved_path(const struct world *w, char *ret, size_t room)
 	snprintf(ret, room, "%s/saved", w->folder);
 }
 
-/* The copy becomes the store of the next life. */
+/* Crashes; the next life starts on the saved copy of the store. */
 static void restore(struct world *w)
 {
 	char saved[200];
@@ -129,7 +129,7 @@ static void restore(struct world *w)
 	w->down_ms = w->plan.down_ms;
 	for (size_t i = 0; i < w->lease_count; i++)
 		w->leases[i].seen = 0;
-	/* Taken after the crash by world_reborn as what lies there. */
+	/* world_reborn uses the copy after the crash. */
 	w->restore_from = 1;
 	world_crash(w, "restore");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a sweep may conclude from its lists, and what it may give to cleanup: I25.
+ * What a sweep may conclude from its lists, and what it may hand to cleanup: I25.
  */
 #include "world.h"
 
@@ -21,8 +21,8 @@ static void sight(struct world *w, struct made *m)
 }
 
 /*
- * By eye and not by a parser, which would be a twentieth of what a case costs. The ids of
- * what belongs to a thing are there, too, and nothing that was made has one of those.
+ * Searches the text: a JSON parser would take a twentieth of a case's time. The text also
+ * contains the ids of associated objects; no created resource has such an id.
  */
 void inventory_answered(struct world *w, const struct step *step,
 			const struct env_http_response *answer)
@@ -48,7 +48,7 @@ void inventory_answered(struct world *w, const struct step *step,
 	w->list_ends = !at || strtoll(at + strlen(next), NULL, 10) == 0;
 }
 
-/* Whatever was not in any of its lists has not been seen without a gap. */
+/* Resources in none of the sweep's lists start again with no sightings. */
 static void forget_unseen(struct world *w)
 {
 	for (size_t i = 0; i < w->made_count; i++) {
@@ -61,7 +61,7 @@ void inventory_committed(struct world *w)
 {
 	struct sweep sweep;
 
-	/* In the middle of a step nobody writes about sweeps. */
+	/* No sweep state is written during a step. */
 	if (w->d.running || store_sweep_get(core_store(w->d.core), "hetzner", &sweep, NULL))
 		return;
 	if (sweep.begun_ms != w->sweep_begun_ms) {
@@ -72,11 +72,11 @@ void inventory_committed(struct world *w)
 		return;
 	w->sweep_done_ms = sweep.done_ms;
 	if (w->list_failed || !w->list_ends)
-		violate(w, "I25: a sweep counts as complete, and a list of it was not");
+		violate(w, "I25: a sweep is recorded as complete, but one of its lists was not");
 	forget_unseen(w);
 }
 
-/* How many rows have its name. */
+/* The number of rows with its name. */
 static int rows_of(struct store *store, const struct made *m)
 {
 	struct ledger ledger;
@@ -129,8 +129,8 @@ void inventory_deletes(struct world *w, const struct made *m)
 	if (!swept.found)
 		return;
 	/*
-	 * Nobody here ever says that somebody has looked. It may have been meant once more
-	 * since then: beside the row that the sweep made there is another one.
+	 * No operator confirms orphans in these worlds. But the lease may have intended the
+	 * resource again since: then a second row exists beside the sweep's.
 	 */
 	if (m->is_newer_than_store && rows_of(core_store(w->d.core), m) < 2)
 		violate(w, "I25: the sweep deleted %s, which is newer than the store", m->name);

@@ -1,22 +1,22 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""kill.py calls|points: one life of a lease, with lessord killed at every place in turn.
+"""kill.py calls|points: one life of a lease, with lessord killed at each point in turn.
 
-The life is: start, create, wait until it is ready, release, wait until it is cleaned up.
-It is lived once undisturbed, to count, and then once for each place where SIGKILL can
-hit:
+The life is: start, create, wait until ready, release, wait until cleaned up. It runs once
+without a kill, to count the points, and then once for each point at which SIGKILL can
+arrive:
 
-  calls   each request to the provider, before it has an effect, after, and when answered
+  calls   each request to the provider: before its effect, after it, and after the response
   points  each numbered point of the daemon (a build with LESSOR_CRASH_POINTS): before and
           after each commit, before and after each request that changes something
 
-lessord is then started again on the same store, and the client goes on as a client does:
-it asks again. At the end the lease must be released and cleaned up, nothing may be
-left in the cloud but the account's own mark, and neither the log, at its most talkative,
-nor the store may hold a token. Black box: programs, HTTP and the
-simulator's truth. From the environment: LESSORD, LESSOR_PROVIDERS, HETZNER_SIM.
+lessord is then restarted on the same store, and the client repeats its request, as
+clients do. At the end the lease must be released and cleaned up, the cloud may contain
+nothing but the account's sentinel, and neither the log, at the most verbose level, nor the
+store may contain a token. This is a black-box test: it uses programs, HTTP and the state
+of the simulator. From the environment: LESSORD, LESSOR_PROVIDERS, HETZNER_SIM.
 
-Exit: 0 all well, 1 not, 77 not done (a program is missing, or has no such points)."""
+Exit: 0 success, 1 failure, 77 skipped (a program is missing or has no such points)."""
 
 import base64
 import concurrent.futures
@@ -36,8 +36,8 @@ import urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api"))
 from harness import until, wait_for  # noqa: E402
 
-WORKERS = 6  # most of a life is waiting
-PATIENCE = 120  # seconds for one life; it takes one or two, or 25 where absence is to be proven
+WORKERS = 6  # a life spends most of its time waiting
+PATIENCE = 120  # seconds for one life; it takes 1 or 2, or 25 where absence must be proven
 KEY = "ssh-ed25519 " + base64.b64encode(
     b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + secrets.token_bytes(32)).decode("ascii")
 
@@ -67,13 +67,13 @@ class Wrong(Exception):
 def need(name):
     value = os.environ.get(name, "")
     if not os.path.exists(value):
-        print(f"{name} is not there: '{value}'")
+        print(f"{name} does not exist: '{value}'")
         sys.exit(77)
     return value
 
 
 def ask(port, method, path, body=None, token=None):
-    """Status and JSON, or None when there was no whole answer."""
+    """Status and JSON, or None without a complete response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     headers = {"Content-Type": "application/json"} if body is not None else {}
     if token:
@@ -94,7 +94,7 @@ def private(path, text):
 
 
 def await_port(path, process):
-    """The port, or None when the process ended first."""
+    """The port, or None if the process ended before it had one."""
     try:
         return wait_for(path, process)
     except RuntimeError:
@@ -104,19 +104,19 @@ def await_port(path, process):
 
 
 def ways_to_write(secret):
-    """Whole or its first or last part, in any form in which a log may have it."""
+    """The secret, or its first or last part, in every encoding in which a log may contain it."""
     raw = secret.encode("ascii")
     ways = {raw[:12], raw[-12:], raw.hex().encode("ascii"),
             urllib.parse.quote(secret, safe="").encode("ascii")}
     for shift in range(3):
-        # What is before it in the same text moves the letters; the edges depend on that.
+        # The text before the secret shifts its base64; only the edges depend on that text.
         text = base64.b64encode(b"\0" * shift + raw)
         ways.add(text[4 if shift else 0:-4])
     return ways
 
 
 class Cloud:
-    """A simulator, used for one life after the other."""
+    """A simulator, used for one life after another."""
 
     def __init__(self):
         self.home = tempfile.mkdtemp(prefix="lessor-kill-sim-")
@@ -140,7 +140,7 @@ class Cloud:
 
 
 class Life:
-    """One life of a lease; `place` says where the first daemon is killed."""
+    """One life of a lease; `place` is the point at which the first daemon is killed."""
 
     def __init__(self, cloud, template, place):
         self.cloud = cloud
@@ -167,7 +167,7 @@ class Life:
     # -- the daemon
 
     def start(self):
-        """The first one stops before its first instruction until the simulator knows its pid."""
+        """The first daemon does not start before the simulator knows its pid."""
         environment = dict(os.environ, LESSOR_CRASH_COUNT=self.home + "/points")
         if self.starts == 0 and self.place and self.place[0] == "point":
             environment["LESSOR_CRASH_AT"] = str(self.place[1])
@@ -187,13 +187,13 @@ class Life:
         self.port = await_port(port_file, self.process) or 0
 
     def alive(self):
-        """Starts it again if it is dead; -9 is what we did, all else is a fault."""
+        """Restarts it if it has ended; an exit other than our SIGKILL (-9) is a failure."""
         if self.process is None:
             self.start()
         code = self.process.poll()
         while code is not None:
             if code != -signal.SIGKILL:
-                raise Wrong(f"lessord ended by itself: {code}")
+                raise Wrong(f"lessord exited by itself: {code}")
             self.killed = True
             if self.starts > 3:
                 raise Wrong("killed more than once")
@@ -203,15 +203,15 @@ class Life:
     # -- the client
 
     def ask(self, method, path, body=None, token=None):
-        """Asks until there is an answer that is not about a moment."""
+        """Repeats the request until the response is not a temporary failure."""
         def answered():
             self.alive()
             answer = ask(self.port, method, path, body, token or self.token)
             return answer if answer is not None and answer[0] < 500 else None
-        return self.until(answered, f"no answer to {method} {path}")
+        return self.until(answered, f"no response to {method} {path}")
 
     def until(self, done, why):
-        """What is not done in the time of a life is wrong."""
+        """Fails if the condition does not hold in time."""
         try:
             return until(done, self.end - time.monotonic(), why)
         except AssertionError as e:
@@ -221,7 +221,7 @@ class Life:
         def look():
             status, answer = self.ask("GET", "/v1/leases/" + self.lease)
             if status != 200:
-                raise Wrong(f"the lease cannot be read: {status} {answer}")
+                raise Wrong(f"cannot read the lease: {status} {answer}")
             seen.append(answer)
             return done(answer["lease"])
         seen = []
@@ -243,7 +243,7 @@ class Life:
         self.settle()
 
     def settle(self):
-        """Nothing may be left, and the mark is there once. What runs may end first."""
+        """Nothing may be left but one sentinel. Running steps may finish first."""
         def is_settled():
             state = self.cloud.sim("GET", "state")
             keys = [k["name"] for k in state["ssh_keys"]]
@@ -251,11 +251,11 @@ class Life:
             rest = [s["name"] for s in state["servers"] + state["primary_ips"]]
             rest += [k for k in keys if k not in marks]
             if rest:
-                raise Wrong(f"left in the cloud: {rest}, marks: {marks}")
+                raise Wrong(f"left in the cloud: {rest}, sentinels: {marks}")
             self.alive()
-            # An undisturbed mark, made again by a later probe, may take its time.
+            # A later probe may have to create the sentinel again.
             return len(marks) == 1
-        self.until(is_settled, "the account's mark is not there once")
+        self.until(is_settled, "the account does not have exactly one sentinel")
 
     def keeps_secrets(self):
         with open(self.home + "/token", encoding="ascii") as f:
@@ -268,7 +268,7 @@ class Life:
             except FileNotFoundError:
                 continue
             if any(way in text for way in ways):
-                raise Wrong(f"a token is in {name}")
+                raise Wrong(f"{name} contains a token")
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -292,7 +292,7 @@ class Life:
 
 
 def make_template():
-    """A home with a store that has a client's and an operator's token in it."""
+    """A home directory whose store contains a client's and an operator's token."""
     home = tempfile.mkdtemp(prefix="lessor-kill-template-")
     private(home + "/token", f"simulated-{secrets.token_hex(24)}\n")
     for name, role in (("client", "user"), ("operator", "admin")):
@@ -304,7 +304,7 @@ def make_template():
 
 
 def run(clouds, template, place):
-    """What went wrong, or None; and whether it was killed."""
+    """The failure or None, and whether lessord was killed."""
     cloud = clouds.get()
     life = Life(cloud, template, place)
     try:
@@ -319,7 +319,7 @@ def run(clouds, template, place):
 
 
 def places_of(what, clouds, template):
-    """Lives once undisturbed and counts."""
+    """Runs one life without a kill and counts its points."""
     wrong, _, points = run(clouds, template, None)
     if wrong:
         print(wrong)
@@ -346,7 +346,7 @@ def main():
         need(name)
     started = time.monotonic()
     template = make_template()
-    # The first life counts, and needs the one simulator there is.
+    # The first life counts the points, with the first simulator.
     first = Cloud()
     clouds = queue.Queue()
     clouds.put(first)
@@ -366,7 +366,7 @@ def main():
     for text in wrong[:5]:
         print(text)
     print(f"{len(results)} lives in {time.monotonic() - started:.0f} s, "
-          f"{sum(r[1] for r in results)} of them killed, {len(wrong)} went wrong")
+          f"{sum(r[1] for r in results)} of them killed, {len(wrong)} failed")
     sys.exit(1 if wrong else 0)
 
 

@@ -121,11 +121,11 @@ int rule_may_fail(const char *json)
 const char *cell_excuse(size_t op, size_t fault)
 {
 	if (faults[fault].where && !strstr(faults[fault].where, ops[op]))
-		return "it would change nothing there";
-	/* That there is no such case is what keeps a lost answer from being two servers. */
+		return "the fault has no effect there";
+	/* That this cannot occur is what prevents a lost response from causing two servers. */
 	if (strcmp(faults[fault].name, "stale") == 0 &&
 	    (strstr(ops[op], ".create") || strstr(ops[op], ".delete") || strstr(ops[op], ".update") ||
 	     strstr(ops[op], ".act")))
-		return "what has an effect never goes on a used connection";
+		return "a request with an effect never uses a kept connection";
 	return NULL;
 }

@@ -162,5 +162,5 @@ while IFS=$tab read -r number text kind name; do
 done <"$plan"
 
 restore
-echo "mutants: $caught/$total caught in $(($(date +%s) - begun)) s${missed:+, missed:$missed}"
+echo "mutants: $caught/$total detected in $(($(date +%s) - begun)) s${missed:+, missed:$missed}"
 [ "$total" -gt 0 ] && [ "$caught" -eq "$total" ]

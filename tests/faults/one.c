@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One case, in a child of its own: a crash, a hang or a leak of it is its own,
- * and it cannot touch the next one. What it counts is in shared memory.
+ * Runs one case in a child process, so that its crash, hang or leak does not affect
+ * other cases. Its counters are in shared memory.
  */
 #include "cases.h"
 
@@ -17,9 +17,9 @@
 #include "util/log.h"
 #include "util/text.h"
 
-/* Of CPU time, whatever else the machine does; a case takes some hundredths of it. */
+/* CPU time, independent of the machine's load; a case takes a few hundredths of a second. */
 #define HANGS_S 60
-/* A child's exit that no sanitizer uses. */
+/* An exit status of the child that no sanitizer uses. */
 #define WRONG 9
 
 int one_is_mine(struct run *run, const char *name)
@@ -101,7 +101,7 @@ static void count(struct run *run, const struct one *one, struct world *w, int m
 	t->trace = w->trace;
 }
 
-/* What a name does not say of a case that is looked at. */
+/* Prints the details of a case that its name does not contain. */
 static void describe(const struct one *one)
 {
 	fprintf(stderr, "%s: scenario %s, crash chance %u in 65536, power cuts %d\n", one->name,
@@ -158,7 +158,7 @@ static int child(struct run *run, struct one *one)
 	if (one->vfs.nth)
 		met = w.restarts > 0;
 	if (!wrong && one->calls_most && w.calls > one->calls_most) {
-		violate(&w, "I5: %ld calls, and %ld would do", w.calls, one->calls_most);
+		violate(&w, "I5: %ld calls; at most %ld are allowed", w.calls, one->calls_most);
 		wrong = w.violation;
 	}
 	count(run, one, &w, met);
@@ -172,14 +172,14 @@ static int child(struct run *run, struct one *one)
 	return wrong != NULL;
 }
 
-/* What a child that died has left. */
+/* Removes the files that a child left when it died. */
 static void clear_folder(const char *folder)
 {
 	char command[160];
 
 	snprintf(command, sizeof(command), "rm -f %s/s*", folder);
 	if (system(command))
-		fprintf(stderr, "%s could not be cleared\n", folder);
+		fprintf(stderr, "cannot clear %s\n", folder);
 }
 
 static int run_child(struct run *run, struct one *one)
@@ -200,9 +200,9 @@ static int run_child(struct run *run, struct one *one)
 	if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == WRONG))
 		return WEXITSTATUS(status) == WRONG;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF)
-		printf("FAILED %s: it came to no end in %d s of CPU time\n", one->name, HANGS_S);
+		printf("FAILED %s: not finished after %d s of CPU time\n", one->name, HANGS_S);
 	else
-		printf("FAILED %s: it died (%s %d)\n", one->name,
+		printf("FAILED %s: the process died (%s %d)\n", one->name,
 		       WIFSIGNALED(status) ? "signal" : "exit",
 		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	clear_folder(run->folder);

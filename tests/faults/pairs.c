@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two things at once, and many: pairs of faults by class, a fault and then a
- * crash, and seeds, each of which lets a random few kinds happen at random.
+ * Combinations: pairs of faults by class, a fault followed by a crash, and seeds, each
+ * of which injects a few random kinds of fault at random.
  */
 #include "cases.h"
 
@@ -87,7 +87,7 @@ void pairs_run(struct run *run)
 			count = symbols_of(&b, symbols);
 			for (size_t a = 0; a < count; a++) {
 				for (size_t c = a + 1; c < count; c++) {
-					/* A stride that is prime to the counts, so that each symbol has its turn. */
+					/* A stride coprime to the counts: each symbol occurs. */
 					if (number++ % run->pairs_thin == 0)
 						pair_case(run, &scenarios[i], keys, &symbols[a],
 							  &symbols[c]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is said of rows and of what is kept, at each commit: I27, I28, I29, I30, I31.
+ * Checks at each commit what is recorded of resources and of retained leases: I28 to I31.
  */
 #include "world.h"
 
@@ -19,7 +19,7 @@ static enum cloud_kind kind_of(const struct resource *r)
 	return r->kind == LESSOR_KIND_SERVER ? CLOUD_SERVER : CLOUD_KEY;
 }
 
-/* Is it there, and not going? */
+/* Does it exist, and is it not being deleted? */
 static int lives(struct world *w, const struct resource *r)
 {
 	struct cloud_object o;
@@ -29,8 +29,8 @@ static int lives(struct world *w, const struct resource *r)
 }
 
 /*
- * I29: up to the settling time nothing that is there is called gone, or said never to have
- * been. What was made is looked for by its id, or while that is not known by its name.
+ * I29: up to the settling time no existing resource is recorded as gone or never created.
+ * The row is matched by id or, while that is unknown, by name.
  */
 static void check_absence(struct world *w, const struct resource *r)
 {
@@ -41,29 +41,30 @@ static void check_absence(struct world *w, const struct resource *r)
 
 		if (m->kind != kind_of(r) || !m->by_us || !m->alive || m->elsewhere || m->deletes ||
 		    m->given_back || w->d.now_ms - m->made_ms > SETTLE_MS ||
-		    /* The name is used anew once it is settled that the first one was not made. */
+		    /* The name is reused once the first create is settled as never executed. */
 		    (r->id[0] ? made_id(r) != m->id :
 				strcmp(r->name, m->name) != 0 ||
 					r->changed_ms - w->d.wall_off_ms < m->made_ms))
 			continue;
-		violate(w, "I29: %s is called %s after %lld s, and it is there", m->name,
+		violate(w, "I29: %s is recorded as %s after %lld s, but it exists", m->name,
 			resource_state_name(r->state),
 			(long long)(w->d.now_ms - m->made_ms) / 1000);
 	}
 }
 
-/* I28: of what something may be deleting nothing is said to be kept. */
+/* I28: no lease is retained while a delete of one of its resources may be under way. */
 static void check_honest(struct world *w, const struct lease *l, const struct ledger *ledger)
 {
 	for (size_t i = 0; i < ledger->resource_count; i++) {
 		const struct resource *r = &ledger->resources[i];
 
 		if (resource_may_be_deleting(r))
-			violate(w, "I28: %s is retained, and %s may be being deleted", l->id, r->name);
+			violate(w, "I28: %s is retained, but a delete of %s may be under way",
+				l->id, r->name);
 	}
 }
 
-/* I30: said to be protected, it bears its mark, and a server its protection, there. */
+/* I30: what is reported as protected has its label in the cloud, a server its protection. */
 static void check_protected(struct world *w, const struct lease *l, const struct ledger *ledger)
 {
 	for (size_t i = 0; i < ledger->resource_count; i++) {
@@ -72,15 +73,17 @@ static void check_protected(struct world *w, const struct lease *l, const struct
 		const struct made *m = made_find(w, kind_of(r), made_id(r));
 		const char *mark;
 
-		/* What a person changed may have been read before. */
+		/* The broker may have read it before a person changed it. */
 		if (!resource_is_residue(r) || !r->id[0] || (m && m->edited) ||
 		    cloud_object_find(w->cloud, kind_of(r), made_id(r), &o))
 			continue;
 		mark = cloud_object_label(w->cloud, kind_of(r), made_id(r), LESSOR_LABEL_RETAIN);
 		if (!mark || strtoll(mark, NULL, 10) < r->retain_epoch)
-			violate(w, "I30: %s is said to be protected, and %s bears no mark", l->id, r->name);
+			violate(w, "I30: %s is reported as protected, but %s bears no label",
+				l->id, r->name);
 		if (o.kind == CLOUD_SERVER && !o.is_protected)
-			violate(w, "I30: %s is said to be protected, and %s is not", l->id, r->name);
+			violate(w, "I30: %s is reported as protected, but %s is not", l->id,
+				r->name);
 	}
 }
 
@@ -90,14 +93,14 @@ void promises_committed(struct world *w, const struct lease *l, int was_protecte
 
 	if (store_ledger(core_store(w->d.core), l->n, &ledger, NULL))
 		return;
-	/* Whom the token's project hides everything from concludes nothing there: I26. */
+	/* While the token opens another project nothing is concluded: see I26. */
 	for (size_t i = 0; i < ledger.resource_count && !w->restored && !w->lies && !w->jumped; i++)
 		check_absence(w, &ledger.resources[i]);
 	if (l->retained)
 		check_honest(w, l, &ledger);
 	/*
-	 * A person may take it away again; then it was true when it was said. Until the store
-	 * has been proven the newest, clients are told that it is unsure.
+	 * A person may remove the protection later; so check only when it is first reported.
+	 * Until the store is proven to be the newest, clients get `unsure`.
 	 */
 	if (l->retention == RETENTION_PROTECTED && !was_protected && !w->project_moved &&
 	    (!w->restored || w->taken_over))
@@ -106,8 +109,8 @@ void promises_committed(struct world *w, const struct lease *l, int was_protecte
 }
 
 /*
- * I28: a no-delete release that was answered with yes, and whose machine a delete of ours is
- * taking away, or has, is a lie.
+ * I28: a no-delete release must not be acknowledged if a delete of ours is removing the
+ * machine or has removed it.
  */
 void promises_kept(struct world *w, const struct lease *l)
 {
@@ -122,13 +125,13 @@ void promises_kept(struct world *w, const struct lease *l)
 
 		if (r->state == LESSOR_STATE_RETAINED && r->kind == LESSOR_KIND_SERVER && m &&
 		    m->deletes && !lives(w, r))
-			violate(w, "I28: %s was answered with \"kept\", and its delete was sent",
+			violate(w, "I28: %s was answered \"retained\", but its delete was sent",
 				m->name);
 	}
 	ledger_fini(&ledger);
 }
 
-/* I31: the broker lifts only what it has set itself, and never of what is kept. */
+/* I31: the broker lifts only protection that it set itself, never that of a retained lease. */
 void promises_protection(struct world *w, const struct cloud_event *e, int by_broker)
 {
 	struct made *m = made_find(w, e->kind, e->id);
@@ -141,8 +144,8 @@ void promises_protection(struct world *w, const struct cloud_event *e, int by_br
 		return;
 	}
 	if (by_broker && m->protected_by_person)
-		violate(w, "I31: lifted the protection of %s, which a person has set", m->name);
+		violate(w, "I31: lifted the protection of %s, which a person had set", m->name);
 	if (by_broker && index >= 0 && (w->leases[index].kept || w->leases[index].is_protected))
-		violate(w, "I31: lifted the protection of %s, which is kept", m->name);
+		violate(w, "I31: lifted the protection of %s, which is retained", m->name);
 	m->protected_by_person = 0;
 }

@@ -3,18 +3,18 @@
 """real.py [--all] [--only TEXT]: whole lives of the real lessord against the real
 hetzner-sim, killed at the k-th request to the provider.
 
-The simulator sends the SIGKILL itself: when the request has come and nothing is done
-yet, when it is done and not answered, or when it is answered. lessord is started again
-on the same store, the client asks again as clients do, and at the end the simulator's
-truth is read: nothing of ours is left, nothing of a stranger's was touched, what was to
-be kept was kept, no key went before its server, no lease ever had two servers, and no token
-is in the log or in the store.
+The simulator sends the SIGKILL itself: after it received the request and before the
+effect, after the effect and before the response, or after the response. lessord is
+restarted on the same store, and the client repeats its request, as clients do. The state
+of the simulator must then show that nothing of ours is left, that nothing foreign was
+touched, that retained resources still exist, that no key was deleted before its server,
+and that no lease ever had two servers. Neither the log nor the store may contain a token.
 
-Every request is hit in every scenario; without --all in one of the three ways, taken
-in turn. A case that goes wrong prints its name, which --only takes.
+lessord is killed at every request of every scenario; without --all in only one of the
+three ways, by turns. A failing case prints its name, which --only accepts.
 
-From the environment: LESSORD, LESSOR_PROVIDERS, HETZNER_SIM. Exit: 0, 1, or 77 when one
-of them is missing."""
+From the environment: LESSORD, LESSOR_PROVIDERS, HETZNER_SIM. Exit: 0 success, 1 failure, or
+77 if one of them is missing."""
 
 import argparse
 import concurrent.futures
@@ -28,7 +28,7 @@ import time
 import kill
 from kill import Wrong
 
-# Most lives wait most of the time: for a delete to be believed, for a machine to boot.
+# A life mostly waits: until a delete is confirmed, until a machine boots.
 WORKERS = 24
 WAYS = ("before", "after", "answered")
 
@@ -37,7 +37,7 @@ REDIRECTED = ("s.create", "s.list", "k.delete")
 
 
 class Elsewhere:
-    """Another host, to which nobody should go; remembers who did, and what they brought."""
+    """Another host that must receive no request; records each with its credential."""
 
     def __init__(self):
         asked = self.asked = []
@@ -85,11 +85,11 @@ class Life(kill.Life):
         with open(self.home + "/conf", encoding="ascii") as f:
             text = f.read()
         if old not in text:
-            raise Wrong("no such line: " + old)
+            raise Wrong("the configuration has no such line: " + old)
         kill.private(self.home + "/conf", text.replace(old, new))
 
     def stranger(self):
-        """A server and a key of a person's, labelled as if a lessor had made them."""
+        """A person's server and key, with labels as if a lessor had created them."""
         labels = {"lessor-lease": self.lease, "lessor-kind": "server"}
         for kind, name in (("server", "theirs"), ("ssh_key", "their-key")):
             self.cloud.sim("POST", "human", {"verb": "create", "kind": kind, "name": name,
@@ -104,14 +104,14 @@ class Life(kill.Life):
         if self.elsewhere:
             self.elsewhere.close()
 
-    # -- what a client does
+    # -- the client
 
     def create(self, ttl=3600):
         status, answer = self.ask("POST", "/v1/leases", {
             "leaseID": self.lease, "createAttemptID": self.attempt, "slug": "real",
             "provider": "hetzner", "class": "standard", "sshPublicKey": kill.KEY,
             "ttlSeconds": ttl, "idleTimeoutSeconds": 3600})
-        # With a very short life it may be over before there is an answer.
+        # A very short lease may end before its create is answered.
         if status not in (200, 201, 202) and (status != 409 or ttl > 1):
             raise Wrong(f"create: {status} {answer}")
 
@@ -129,11 +129,11 @@ class Life(kill.Life):
             l.get(k) for k in ("cleanupStartedAt", "cleanupError", "cleanupRetryAt")))
 
     def until_ordered(self):
-        """A server was asked for, or the daemon died before it could."""
+        """Waits until a server was requested, or the daemon was killed before that."""
         def is_ordered():
             self.alive()
             return self.cloud.sim("GET", "calls")["total"].get("s.create", 0)
-        self.until(is_ordered, "never ordered a server")
+        self.until(is_ordered, "no server was requested")
 
     # -- the scenarios
 
@@ -146,20 +146,20 @@ class Life(kill.Life):
     account_keys = plain
 
     def fallback(self):
-        """The first type is sold out, the second one's server is made and breaks."""
+        """The first type is sold out; the server of the second is created and fails."""
         self.plain()
 
     def lost(self):
-        """The answers to both creates are lost, whatever else happens."""
+        """The responses to both creates are lost."""
         self.plain()
 
     def alive(self):
         super().alive()
         if self.elsewhere and self.elsewhere.asked:
-            raise Wrong(f"asked elsewhere: {self.elsewhere.asked[0]}")
+            raise Wrong(f"sent to another host: {self.elsewhere.asked[0]}")
 
     def redirected(self):
-        """The provider says that it is elsewhere. The credential never goes there."""
+        """The provider redirects. The credential must not be sent to the other host."""
         for n, op in enumerate(REDIRECTED):
             self.cloud.sim("POST", "faults", {
                 # The mark of the account is the first key that is made.
@@ -170,7 +170,7 @@ class Life(kill.Life):
         hits = [f["hits"] for f in self.cloud.sim("GET", "faults")["faults"]
                 if f["fault"]["kind"] == "redirect"]
         if not all(hits):
-            raise Wrong(f"redirects met: {hits}")
+            raise Wrong(f"unexpected number of redirects: {hits}")
 
     def canceled(self):
         self.create()
@@ -193,22 +193,22 @@ class Life(kill.Life):
         self.keep_then_delete()
 
     def kept_early(self):
-        """Kept while the machine is being made: what it became must stay."""
+        """Released without deleting during the create: the machine must stay."""
         self.create()
         self.until_ordered()
         self.keep_then_delete()
 
     def keep_then_delete(self):
         self.release(False)
-        self.wait("kept", lambda l: l["state"] == "released")
-        # All that is in doubt is settled: what was made is known, and nothing else.
+        self.wait("retained", lambda l: l["state"] == "released")
+        # Until every unknown create is settled.
         def is_settled():
             self.alive()
             return not self.unsettled()
-        self.until(is_settled, "it is still in doubt what was made")
+        self.until(is_settled, "the outcome of a create is still unknown")
         kept = self.ours()
         if not any(kind == "server" for kind, _ in kept):
-            raise Wrong(f"kept, and there is no server: {kept}")
+            raise Wrong(f"retained, but there is no server: {kept}")
         self.alive()
         self.process.terminate()
         code = self.process.wait(20)
@@ -221,7 +221,7 @@ class Life(kill.Life):
         status, _ = self.ask("GET", "/v1/leases/" + self.lease)
         deletes = [e for e in self.history() if e["what"] in ("delete_requested", "deleted")]
         if deletes or self.ours() != kept or status != 200:
-            raise Wrong(f"kept, and not left alone: {deletes} {kept} {self.ours()}")
+            raise Wrong(f"retained, but changed: {deletes} {kept} {self.ours()}")
         self.release(True)
         self.wait("deleted or in attention", lambda l: l["state"] == "released" and (
             l.get("attention") or not any(l.get(k) for k in (
@@ -230,14 +230,14 @@ class Life(kill.Life):
         self.cleaned("released")
 
     def unprotected(self):
-        """Whose the protection is may have been lost with the answer. Then nobody but an
+        """If the response was lost, lessor may not know whose the protection is. Then only an
         operator lifts it."""
         _, answer = self.ask("GET", "/v1/leases/" + self.lease)
         attention = answer["lease"].get("attention")
         if not attention:
             return
         if not self.killed or "it has delete protection that lessor did not set" not in attention:
-            raise Wrong(f"needs an operator: {attention}")
+            raise Wrong(f"unexpected attention: {attention}")
         for server in self.cloud.sim("GET", "state")["servers"]:
             if ("server", server["id"]) not in self.strangers:
                 self.cloud.sim("POST", "human", {"verb": "unprotect", "kind": "server",
@@ -248,12 +248,12 @@ class Life(kill.Life):
             raise Wrong(f"resolve: {status} {answer}")
 
     def unsettled(self):
-        """Does the daemon still look for what a lost create may have made?"""
+        """Does the daemon still search for the resource of a lost create?"""
         _, answer = self.ask("GET", "/v1/leases/" + self.lease)
         rows = answer["lease"].get("cleanup", {}).get("residue", [])
         return not rows or any(not r.get("id") for r in rows)
 
-    # -- the truth
+    # -- the simulator's state
 
     def history(self):
         return self.cloud.sim("GET", "history?after=0")["events"]
@@ -265,7 +265,7 @@ class Life(kill.Life):
         all_there.update({("primary_ip", i["id"]): i["name"] for i in state["primary_ips"]})
         for stranger in self.strangers:
             if stranger not in all_there:
-                raise Wrong(f"a stranger's {stranger} is gone")
+                raise Wrong(f"a foreign resource is gone: {stranger}")
         return {k: n for k, n in all_there.items() if k not in self.strangers
                 and "account-mark" not in n and "account-key" not in n}
 
@@ -277,17 +277,17 @@ class Life(kill.Life):
             if e["who"] == "human":
                 continue
             if e["what"] in ("delete_requested", "deleted") and thing in self.strangers:
-                raise Wrong(f"a stranger's: {e}")
+                raise Wrong(f"a foreign resource was changed: {e}")
             if e["kind"] == "server" and e["what"] == "created":
                 alive[e["id"]] = e["lease"]
                 if list(alive.values()).count(e["lease"]) > 1:
-                    raise Wrong(f"a second server of one lease: {e}")
+                    raise Wrong(f"a lease has a second server: {e}")
             if e["kind"] == "server" and e["what"] == "deleted":
                 alive.pop(e["id"], None)
                 servers_gone.add(e["lease"])
             if e["kind"] == "ssh_key" and e["what"] == "deleted" and \
                     e["lease"] in alive.values():
-                raise Wrong(f"a key before its server: {e}")
+                raise Wrong(f"a key was deleted before its server: {e}")
 
     def live(self):
         if self.scenario == "fallback":
@@ -309,14 +309,14 @@ class Life(kill.Life):
         self.judge()
 
 
-# Nobody dies in these: they are about one request, whatever comes before and after.
+# lessord is not killed in these: they test single requests.
 UNKILLED = ("redirected",)
 SCENARIOS = ("plain", "fallback", "lost", "redirected", "canceled", "canceled_late",
              "expiry", "kept", "kept_early", "account_keys")
 
 
 def run(clouds, template, scenario, place):
-    """What went wrong or None, whether it was killed, how many requests there were."""
+    """The failure or None, whether lessord was killed, and the number of requests."""
     cloud = clouds.get()
     life = Life(cloud, template, scenario, place)
     name = f"{scenario} {place[1]} {place[0]}" if place else f"{scenario} 0 never"
@@ -333,8 +333,8 @@ def run(clouds, template, scenario, place):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--all", action="store_true", help="each request in all three ways")
-    parser.add_argument("--only", default="", help="cases whose name begins so")
+    parser.add_argument("--all", action="store_true", help="kill at each request in all three ways")
+    parser.add_argument("--only", default="", help="run only cases whose names begin with this")
     options = parser.parse_args()
     started = time.monotonic()
     template = kill.make_template()
@@ -366,7 +366,7 @@ def main():
         print(text)
     print(f"{len(results)} lives of {len(whole)} scenarios in "
           f"{time.monotonic() - started:.0f} s, {sum(r[1] for r in results)} killed, "
-          f"{len(wrong)} went wrong")
+          f"{len(wrong)} failed")
     sys.exit(1 if wrong or not results else 0)
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What happens to the process: a full disk, SIGTERM in the middle of ten lives, a broken
-file at SIGHUP, fifty crashes in a row, a second daemon, a long stop. The real lessord,
-the real hetzner-sim."""
+"""Faults of the process, with the real lessord and the real hetzner-sim: a full disk, SIGTERM
+during ten lives, a broken file at SIGHUP, fifty crashes in a row, a second daemon, a
+long stop."""
 
 import concurrent.futures
 import os
@@ -31,25 +31,25 @@ class Process(unittest.TestCase):
         self.addCleanup(b.close)
         return b
 
-    # -- a client that does not give up
+    # -- a client that repeats its requests
 
     def ask(self, b, method, path, body=None):
-        """None: no whole answer."""
+        """None: no complete response."""
         try:
             return b.ask(method, path, b.alice, body)
         except (OSError, EOFError, subprocess.SubprocessError):
             return None
-        except Exception as e:  # http.client's have no common base but this
+        except Exception as e:  # the exceptions of http.client have no other common base
             if type(e).__module__ == "http.client":
                 return None
             raise
 
     def insist(self, b, method, path, body=None):
-        """Asks until there is an answer that is not about a moment."""
+        """Repeats the request until the response is not a temporary failure."""
         def insisted():
             answer = self.ask(b, method, path, body)
             return None if answer is None or answer.status in (429, 500, 502, 503) else answer
-        return until(insisted, PATIENCE, "no answer to %s %s" % (method, path))
+        return until(insisted, PATIENCE, "no response to %s %s" % (method, path))
 
     def until(self, b, lease_id, what, done):
         def look():
@@ -91,12 +91,12 @@ class Process(unittest.TestCase):
     # -- the tests
 
     def test_a_full_disk_stops_it_and_nothing_acknowledged_is_lost(self):
-        """At four different fillings of the log the file may grow no more."""
+        """The file reaches its size limit at four different fill levels of the log."""
         for pages in (0, 1, 3, 9):
             with self.subTest(pages=pages):
                 b = self.broker()
                 b.kill(signal.SIGTERM)
-                # Python ignores SIGXFSZ; inherited so, a write fails instead of killing.
+                # Python ignores SIGXFSZ and the child inherits that: a write fails, no signal.
                 self.start_ignoring(b)
                 first = self.create(b)
                 self.active(b, first)
@@ -110,13 +110,13 @@ class Process(unittest.TestCase):
                     answer = self.ask(b, "POST", "/v1/leases", cli_body(lease_id))
                     if answer is not None and answer.status // 100 == 2:
                         acknowledged.append(lease_id)
-                self.assertIsNotNone(b.process.poll(), "it goes on with a full disk")
-                self.assertGreater(b.process.returncode, 0, "it stops by itself")
+                self.assertIsNotNone(b.process.poll(), "it keeps running with a full disk")
+                self.assertGreater(b.process.returncode, 0, "it must exit by itself, with an error")
                 b.start()
                 for lease_id in acknowledged:
                     self.assertEqual(
                         self.insist(b, "GET", "/v1/leases/" + lease_id).status, 200)
-                # Others may have been committed and not answered: they are leases, too.
+                # Other creates may be committed without a response: they are leases, too.
                 leases = self.insist(b, "GET", "/v1/leases").json["leases"]
                 for lease in leases:
                     self.release(b, lease["id"])
@@ -134,7 +134,7 @@ class Process(unittest.TestCase):
         b.port = wait_for(path, b.process)
 
     def test_sigterm_in_the_middle_of_ten_lives(self):
-        """At moments that the seed chooses, four times in each round."""
+        """At moments chosen by the seed, four times in each round."""
         dice = random.Random(SEED)
         b = self.broker()
         def life(lease_id):
@@ -148,7 +148,7 @@ class Process(unittest.TestCase):
             lives = [pool.submit(life, i) for i in ids]
             for _ in range(4):
                 aim = self.requests(b) + dice.randrange(1, 25)
-                # Met, or they are all done before.
+                # The number is reached, or all leases are done before.
                 self.sim_wait(b, "requests=%d-" % aim, 3000)
                 self.assertEqual(b.kill(signal.SIGTERM), 0, b.log()[-2000:])
                 b.start()
@@ -157,7 +157,7 @@ class Process(unittest.TestCase):
         self.nothing_left(b)
 
     def sim_wait(self, b, condition, ms):
-        """Whether it was met in time."""
+        """Returns whether the condition was met in time."""
         try:
             b.sim("GET", "/_sim/wait?%s&timeout_ms=%d" % (condition, ms))
             return True
@@ -194,7 +194,7 @@ class Process(unittest.TestCase):
         until(lambda: b.log().count(word) != before, why=lambda: b.log()[-1000:])
 
     def test_fifty_crashes_in_a_row_cost_few_calls(self):
-        """One lease is active, one kept, one cannot be deleted: waiting is remembered."""
+        """One lease is active, one retained, one cannot be deleted: backoff survives crashes."""
         b = self.broker()
         ids = [self.create(b) for _ in range(3)]
         for lease_id in ids:
@@ -207,15 +207,15 @@ class Process(unittest.TestCase):
         were = b.sim("GET", "/_sim/calls")["total"]
         for n in range(50):
             b.start()
-            # It dies when it has asked its first question: are you the account I know?
+            # Killed after its first request, which verifies the account.
             self.assertTrue(self.sim_wait(b, "calls=k.get:%d-" % (were.get("k.get", 0) + n + 1),
                                           5000))
             b.kill()
         calls = b.sim("GET", "/_sim/calls")["total"]
         added = {op: n - were.get(op, 0) for op, n in calls.items() if n != were.get(op, 0)}
         print("calls for 50 crashes:", added)
-        # One each, and a second one where it lived to write its counter; the rest is what
-        # was due in that time anyhow.
+        # One request per start, and a second one if it lived to write its counter; the rest
+        # was due in that time anyway.
         self.assertLessEqual(added["all"], 125)
         b.no_faults()
         b.start()
@@ -230,7 +230,7 @@ class Process(unittest.TestCase):
         b = self.broker()
         lease_id = self.create(b)
         self.active(b, lease_id)
-        # The first one says nothing meanwhile, so that every request is the second's.
+        # The first daemon is stopped, so that every request is the second's.
         b.process.send_signal(signal.SIGSTOP)
         try:
             before = self.requests(b)
@@ -247,7 +247,7 @@ class Process(unittest.TestCase):
         self.nothing_left(b)
 
     def test_a_long_stop_ends_only_what_is_over(self):
-        """Stopped for half an hour of the cloud's time; two leases outlive it, one not."""
+        """Stopped for half an hour of the cloud's time; two leases survive that, one does not."""
         b = self.broker()
         lives = self.create(b, idleTimeoutSeconds=600)
         kept = self.create(b)
@@ -259,7 +259,7 @@ class Process(unittest.TestCase):
             self.insist(b, "POST", "/v1/leases/%s/heartbeat" % lives, {}).status, 200)
         b.process.send_signal(signal.SIGSTOP)
         try:
-            # Nothing can happen but time: 18 s at the simulator's speed of 100.
+            # Only time passes: 18 s at the simulator's speed of 100.
             for _ in range(3):
                 self.assertFalse(self.sim_wait(b, "servers=1000-", 6000))
         finally:

@@ -23,7 +23,7 @@ static void life(struct world *w)
 	world_pass(w, 10 * MINUTE);
 }
 
-/* Given up by its client before it is shown. */
+/* The client releases it before the provider shows it. */
 static void early(struct world *w)
 {
 	world_create(w, 0, HOUR, HOUR);
@@ -38,7 +38,7 @@ static void expiry(struct world *w)
 	world_pass(w, 30 * MINUTE);
 }
 
-/* Heartbeats keep it, then they stop. */
+/* Heartbeats keep the lease alive, then they stop. */
 static void idle(struct world *w)
 {
 	world_create(w, 0, 2 * HOUR, 10 * MINUTE);
@@ -67,7 +67,7 @@ static void kept_then_deleted(struct world *w)
 	world_pass(w, 10 * MINUTE);
 }
 
-/* Kept, given up, and kept again: the mark is raised each time. */
+/* Retained, released and retained again: the retention label is raised each time. */
 static void kept_again(struct world *w)
 {
 	start(w, 0, HOUR);
@@ -103,7 +103,7 @@ static void kept_early(struct world *w)
 	world_pass(w, 2 * HOUR);
 }
 
-/* Twice each: nothing changes by the second. */
+/* Each request twice: the second changes nothing. */
 static void twice(struct world *w)
 {
 	world_create(w, 0, HOUR, HOUR);
@@ -121,7 +121,7 @@ static void two(struct world *w)
 {
 	world_create(w, 0, 2 * HOUR, 2 * HOUR);
 	world_create(w, 1, 2 * HOUR, 2 * HOUR);
-	/* One more than the limit, while none of them has a machine. */
+	/* One more than the limit, while none has a machine yet. */
 	world_create(w, 2, 2 * HOUR, 2 * HOUR);
 	world_until(w, 20 * MINUTE, has_started, 0);
 	world_until(w, 20 * MINUTE, has_started, 1);
@@ -132,7 +132,7 @@ static void two(struct world *w)
 	world_pass(w, 10 * MINUTE);
 }
 
-/* Of two leases with one key the second one is over first; and one is kept. */
+/* Two leases share a key; the second one ends first. In two_kept one is retained. */
 static void two_reversed(struct world *w)
 {
 	world_create(w, 0, 2 * HOUR, 2 * HOUR);
@@ -158,7 +158,7 @@ static void two_kept(struct world *w)
 	world_pass(w, 10 * MINUTE);
 }
 
-/* The second one comes while the first one's key may be going. */
+/* The second lease is created while a delete of the first one's key may be under way. */
 static void two_in_turn(struct world *w)
 {
 	start(w, 0, 2 * HOUR);
@@ -170,7 +170,7 @@ static void two_in_turn(struct world *w)
 	world_pass(w, 10 * MINUTE);
 }
 
-/* R7: a key is handed over, so the first one is done at once and counts no more. */
+/* R7: the key is handed over, so the first lease is done at once and no longer counts. */
 static void one_key(struct world *w)
 {
 	struct lease l;
@@ -228,7 +228,7 @@ static void human_strips(struct world *w)
 	human(w, "relabel", ",\"labels\":{}");
 }
 
-/* The signature is there, and no longer that of what it says. */
+/* The signature is present, but no longer matches the labels. */
 static void human_relabels(struct world *w, const char *key, const char *value)
 {
 	start(w, 0, HOUR);
@@ -254,7 +254,7 @@ static void human_protects(struct world *w)
 	human(w, "protect", "");
 }
 
-/* What a person has protected beside us stays so. */
+/* What a person protected, besides us, stays protected. */
 static void kept_human(struct world *w, const char *verb)
 {
 	start(w, 0, HOUR);
@@ -279,7 +279,7 @@ static void human_recreates(struct world *w)
 	human(w, "recreate", "");
 }
 
-/* Six hours without a provider, over an expiry. */
+/* Six hours without the provider, during which the lease expires. */
 static void outage(struct world *w)
 {
 	start(w, 0, 20 * MINUTE);
@@ -289,21 +289,21 @@ static void outage(struct world *w)
 	world_pass(w, 30 * MINUTE);
 }
 
-/* A no to the token ends a machine that is being taken back. */
+/* A refusal of the token may make the lease fail during a rollback. */
 static void forbidden(struct world *w)
 {
 	w->may_fail = 1;
 	life(w);
 }
 
-/* The first try's server, deleted, is there again when the second's is kept. */
+/* The first attempt's deleted server reappears after the second one's is retained. */
 static void kept_reappears(struct world *w)
 {
 	w->comes_back = w->disturbed = 1;
 	kept(w);
 }
 
-/* The clock jumps while a 429 has the last word. */
+/* The clock jumps during the pause that a 429 requested. */
 static void paused(struct world *w)
 {
 	start(w, 0, 2 * HOUR);
@@ -317,8 +317,8 @@ static void paused(struct world *w)
 #define SOME_KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9G"
 
 /*
- * In a project with more than a page of other people's things, whose filters do nothing.
- * Of the first lease's server the answer is lost, the second one's is never made.
+ * A project with more than a page of foreign resources, whose list filters do nothing. The
+ * response to the first lease's create is lost; the second lease's create is not executed.
  */
 static void crowd(struct world *w)
 {
@@ -383,10 +383,10 @@ const struct scenario scenarios[] = {
 	  "{\"faults\":[{\"match\":{\"server_type\":\"cx23\",\"op\":\"s.create\"},\"count\":1,"
 	  "\"fault\":{\"kind\":\"create_error\"}},{\"match\":{\"op\":\"s.delete\"},\"count\":1,"
 	  "\"fault\":{\"kind\":\"reappear\",\"gap_ms\":1200000}}]}", 0, 0, 0 },
-	/* Its making is settled as "never", and then it shows. */
+	/* The create is settled as never executed, and then the resource appears. */
 	{ "late", life, LATE("s.create"), 0, 0, 8 },
 	{ "late-key", life, LATE("k.create"), 0, 0, 30 },
-	/* It is there, and nothing can be listed. */
+	/* It exists, but lists fail. */
 	{ "blind", life, "{\"faults\":["
 			 "{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_*\"},\"count\":1,"
 			 "\"fault\":{\"kind\":\"lost\"}},"
@@ -401,7 +401,7 @@ const struct scenario scenarios[] = {
 			  "{\"match\":{\"op\":[\"s.find\",\"s.list\",\"k.find\",\"k.list\"]},"
 			  "\"count\":\"always\",\"for_ms\":150000,"
 			  "\"fault\":{\"kind\":\"selector_ignored\"}}]}", 0, 0, 120 },
-	/* It was acknowledged, and shows late: up to the settling time, and far beyond it. */
+	/* Acknowledged but shown late: up to the settling time, and long after it. */
 	{ "early", early, NULL, 0, 0, 30 },
 	{ "early-55s", early, UNSHOWN("55000", "both"), 0, 0, 30 },
 	{ "early-55s-reads", early, UNSHOWN("55000", "get"), 0, 0, 30 },
@@ -413,15 +413,15 @@ const struct scenario scenarios[] = {
 	{ "late-10m", life, "{\"faults\":[{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_*\"},\"count\":1,"
 			    "\"faults\":[{\"kind\":\"lost\"},{\"kind\":\"hidden\",\"ms\":600000,"
 			    "\"where\":\"both\"}]}]}", 0, 0, 30 },
-	/* Its address outlives it, and it was found by a look-up alone. */
+	/* Found only by a look-up; its address outlives the server. */
 	{ "address-late", early, "{\"faults\":[{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_*\"},"
 				 "\"count\":1,\"faults\":[{\"kind\":\"lost\"},{\"kind\":\"ip_kept\"},"
 				 "{\"kind\":\"hidden\",\"ms\":40000,\"where\":\"both\"}]}]}", 0, 0, 8 },
-	/* The delete's answer is lost: at each event of it a client may want to keep the machine. */
+	/* The delete's response is lost; at each of its events a client may ask for no-delete. */
 	{ "lost-delete", life, ONCE("s.delete", "\"kind\":\"lost\""), 0, 0, 4 },
 	{ "no-delete", life, ONCE("s.delete", "\"kind\":\"close\""), 0, 0, 30 },
 	{ "slow-delete", life, ONCE("s.delete", "\"kind\":\"slow\",\"ms\":90000"), 0, 0, 30 },
-	/* A token that may not delete, for an hour. */
+	/* For an hour the token may not delete. */
 	{ "forbidden", forbidden, "{\"faults\":[{\"match\":{\"op\":[\"s.delete\",\"k.delete\"]},"
 			     "\"count\":\"always\",\"for_ms\":3600000,"
 			     "\"fault\":{\"kind\":\"forbidden\"}}]}", 0, 0, 30 },

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The kept connection that dies under a request.
+"""A reused connection that closes during a request.
 
-libcurl sends a POST again, unasked, when a reused connection ends before the first byte
-of an answer: two servers, and it reports one success. So whatever changes something must
-travel on a connection of its own, and then a lost answer is what it is: unknown, and
-looked into. The real lessord, the real hetzner-sim, and the simulator's count of what
-it was sent."""
+libcurl resends a POST by itself if a reused connection closes before the first byte of the
+response: that creates two servers and reports one success. So each request that changes
+something must use a new connection. Then the outcome of a lost response is unknown, and the
+broker looks it up. Uses the real lessord, the real hetzner-sim, and the simulator's record
+of the requests it received."""
 
 import concurrent.futures
 import os
@@ -26,13 +26,13 @@ class Stale(unittest.TestCase):
     def setUp(self):
         self.broker = Broker(**SETTINGS)
         self.addCleanup(self.broker.close)
-        # The first lives: connections are open, and the account's mark is made.
+        # The first lives open connections and create the sentinel.
         self.lives(4)
 
     def life(self, lease_id):
-        """Created, ready, released; what was made for it, as the API says."""
+        """Creates, waits, releases; returns what the API says was created for the lease."""
         b = self.broker
-        # A token has a rate; each life is a client of its own in nothing but its id.
+        # All lives share one token, which has a rate limit; only the lease id differs.
         answer = b.ask("POST", "/v1/leases", b.alice, cli_body(lease_id, ttlSeconds=3600))
         self.assertEqual(answer.status, 201, answer)
         lease = answer.lease
@@ -64,24 +64,24 @@ class Stale(unittest.TestCase):
         return self.broker.sim("GET", "/_sim/faults")["faults"]
 
     def made(self, lease_id):
-        """Ids of all servers that ever were made for the lease."""
+        """The ids of all servers ever created for the lease."""
         return [e["id"] for e in self.broker.sim("GET", "/_sim/history?after=0")["events"]
                 if e["what"] == "created" and e["kind"] == "server" and e["lease"] == lease_id]
 
     def test_what_changes_something_has_a_connection_of_its_own(self):
-        """Every reused connection is deadly to a change; no change is sent on one."""
+        """Every change on a reused connection would fail; no change is sent on one."""
         self.broker.fault(CHANGES, "stale")
         leases = self.lives(6)
         self.assertEqual([r["hits"] for r in self.rules()], [0])
         changes = [r for r in self.requests() if r["method"] != "GET"]
         self.assertGreaterEqual(len(changes), 10 * 4)
         self.assertEqual([r for r in changes if r["reused"]], [])
-        self.assertTrue([r for r in self.requests() if r["reused"]], "no reuse at all")
+        self.assertTrue([r for r in self.requests() if r["reused"]], "no connection was reused")
         for lease in leases:
             self.assertEqual(len(self.made(lease["id"])), 1)
 
     def test_a_lost_answer_is_unknown_and_then_found(self):
-        """The answer to each change is lost, in three ways: one POST, one server."""
+        """The response to each change is lost, in three ways: one POST, one server."""
         ways = [("lost", {}), ("lost", {"reset": True}), ("cut_headers", {})]
         plan = {new_id(): (op, way) for op in CHANGES for way in ways}
         for lease_id, (op, (kind, args)) in plan.items():
@@ -96,10 +96,10 @@ class Stale(unittest.TestCase):
                 for create in ("k.create", "s.create"):
                     self.assertEqual(calls[lease_id][create], 1, calls[lease_id])
                 self.assertEqual(self.made(lease_id), [leases[lease_id]["serverID"]])
-                # A delete whose answer was lost found its aim gone, by reading.
+                # After a lost delete response, a read found the resource gone.
                 for delete in ("k.delete", "s.delete"):
                     self.assertEqual(calls[lease_id][delete], 1, calls[lease_id])
-                # What was lost was looked for, and not guessed.
+                # After a lost create response, the broker looked the resource up.
                 if op.endswith("create"):
                     self.assertGreater(calls[lease_id].get(op[0] + ".find", 0)
                                        + calls[lease_id].get(op[0] + ".list", 0), 0)
@@ -110,7 +110,7 @@ class Stale(unittest.TestCase):
                                self.broker.admin).body.decode("utf-8")
 
     def test_reading_on_a_dying_connection_is_harmless(self):
-        """Every GET on a reused connection dies under it, each time."""
+        """Each GET on a reused connection fails, every time."""
         self.broker.sim("POST", "/_sim/faults", {
             "match": {"method": "GET"}, "count": "always", "fault": {"kind": "stale"}})
         leases = self.lives(4)

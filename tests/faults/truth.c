@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What exists, by the cloud's own word, and the rules that hold whenever the
- * broker asks for something: I2, I2b, I3, I4, I4b, I5, I8, I10, I15, I26.
+ * What exists, according to the cloud, and the rules that hold at each request of
+ * the broker: I2, I2b, I3, I4, I4b, I5, I8, I10, I15, I26, I27.
  */
 #include "world.h"
 
@@ -45,7 +45,7 @@ int lease_index(const struct world *w, const char *id)
 
 /* ---- made ------------------------------------------------------------------------------- */
 
-/* I15: before an effect there is the committed row that says so. */
+/* I15: the resource's row is committed before the resource is created. */
 static void check_intended(struct world *w, const struct made *m)
 {
 	int index = lease_index(w, m->lease);
@@ -60,22 +60,22 @@ static void check_intended(struct world *w, const struct made *m)
 		found |= ledger.resources[i].ours && strcmp(ledger.resources[i].name, m->name) == 0;
 	ledger_fini(&ledger);
 	if (!found)
-		violate(w, "I15: made %s %s, which no ledger had said before",
+		violate(w, "I15: created %s %s without a committed row",
 			cloud_kind_name(m->kind), m->name);
 }
 
-/* I8: no second server while the first may live. */
+/* I8: no second server while the first may exist. */
 static void check_only_one(struct world *w, const struct made *m)
 {
 	for (size_t i = 0; i < w->made_count; i++) {
 		const struct made *other = &w->made[i];
 
-		/* Whose a server without labels is, nobody can say. */
+		/* A server without labels cannot be attributed to a lease. */
 		if ((w->restored && other->edited) || !m->lease[0])
 			continue;
 		if (other != m && other->kind == CLOUD_SERVER && other->by_us && other->alive &&
 		    !other->elsewhere && !other->deletes && strcmp(other->lease, m->lease) == 0)
-			violate(w, "I8: made %s while %s of the same lease lives", m->name,
+			violate(w, "I8: created %s while %s of the same lease exists", m->name,
 				other->name);
 	}
 }
@@ -101,9 +101,9 @@ static void on_created(struct world *w, const struct cloud_event *e)
 	TEXT_SET(m->name, e->name);
 	if (!m->by_us || m->kind == CLOUD_IP)
 		return;
-	/* I26: a token that opened another project before this process began is seen through. */
+	/* I26: if the token opened another project before this process started, it must notice. */
 	if (m->elsewhere && !w->moved_live)
-		violate(w, "I26: made %s %s in a project that nobody has proven",
+		violate(w, "I26: created %s %s in a project that was not verified",
 			cloud_kind_name(m->kind), m->name);
 	if (m->elsewhere)
 		return;
@@ -131,7 +131,7 @@ static int count_permit(void *arg, const struct store_event *e)
 	return 0;
 }
 
-/* I15: each delete has a permit of its own in the committed timeline. */
+/* I15: each delete has its own permit in the committed timeline. */
 static void check_permitted(struct world *w, const struct made *m, int index)
 {
 	char kind[40], id[24];
@@ -147,7 +147,7 @@ static void check_permitted(struct world *w, const struct made *m, int index)
 		violate(w, "I15: %d deletes of %s, %d permits", m->deletes, m->name, p.count);
 }
 
-/* I4b: another lease that is not done names this key. */
+/* I4b: a key that another unfinished lease uses is not deleted. */
 static void check_not_shared(struct world *w, const struct made *m, int index)
 {
 	for (size_t i = 0; i < w->lease_count; i++) {
@@ -168,7 +168,7 @@ static void check_not_shared(struct world *w, const struct made *m, int index)
 	}
 }
 
-/* Was it concluded to be absent, as it may be while it shows nowhere after the settling time? */
+/* Was it concluded to be absent? That is allowed if it is not shown after the settling time. */
 static int is_concluded(struct world *w, const struct made *m)
 {
 	int index = lease_index(w, m->lease);
@@ -184,7 +184,7 @@ static int is_concluded(struct world *w, const struct made *m)
 
 		if (!r->absent_count || !lessor_state_is_over(r->state))
 			continue;
-		/* A request may be carried out long after it was given up: doubt.c asks for that. */
+		/* A request may be executed long after its timeout: doubt.c checks that. */
 		found |= r->id[0] ? strtoll(r->id, NULL, 10) == m->id &&
 					    w->d.now_ms - m->made_ms > SETTLE_MS :
 				    strcmp(r->name, m->name) == 0;
@@ -198,27 +198,30 @@ static void on_broker_deletes(struct world *w, const struct cloud_event *e, stru
 	int index;
 
 	if (!m || !m->by_us) {
-		violate(w, "I2: deleted %s %s, which it did not make", cloud_kind_name(e->kind), e->name);
+		violate(w, "I2: deleted %s %s, which it did not create", cloud_kind_name(e->kind),
+			e->name);
 		return;
 	}
 	/*
-	 * A key may be another lease's by now: whoever deletes it is the one that must be allowed
-	 * to. A request that was given up may be carried out when no step runs any more.
+	 * A key may belong to another lease by now, so check the lease whose step deletes it. A
+	 * request that timed out may be executed when no step is running.
 	 */
 	index = lease_index(w, w->d.running ? w->d.running->lease.id : m->lease);
 	if (index < 0 || (e->kind == CLOUD_SERVER && index != lease_index(w, m->lease))) {
-		violate(w, "I2: deleted %s %s of no lease", cloud_kind_name(e->kind), e->name);
+		violate(w, "I2: deleted %s %s, which belongs to no lease", cloud_kind_name(e->kind),
+			e->name);
 		return;
 	}
 	m->deletes++;
 	if (m->relabelled)
-		violate(w, "I2: deleted %s %s, of which a person changed a label",
+		violate(w, "I2: deleted %s %s, whose labels a person changed",
 			cloud_kind_name(e->kind), e->name);
 	if (w->leases[index].kept)
-		violate(w, "I3: deleted %s %s of a kept lease", cloud_kind_name(e->kind), e->name);
-	/* Whatever store is there now. */
+		violate(w, "I3: deleted %s %s of a retained lease", cloud_kind_name(e->kind),
+			e->name);
+	/* Even if an older store was restored. */
 	if (e->kind == CLOUD_SERVER && w->leases[index].is_protected)
-		violate(w, "I3: deleted %s %s, which was said to be protected",
+		violate(w, "I3: deleted %s %s, which was reported as protected",
 			cloud_kind_name(e->kind), e->name);
 	if (account_is_fenced(w->d.account))
 		violate(w, "I27: deleted %s %s while the account is fenced",
@@ -249,7 +252,7 @@ static void on_gone(struct world *w, struct made *m)
 	    !w->leases[index].expired_ms || w->leases[index].was_kept)
 		return;
 	if (w->d.now_ms - w->leases[index].expired_ms > EXPIRY_MOST_MS)
-		violate(w, "I10: %s was gone %lld s after its lease's time was over", m->name,
+		violate(w, "I10: %s was gone only %lld s after its lease expired", m->name,
 			(long long)(w->d.now_ms - w->leases[index].expired_ms) / 1000);
 }
 
@@ -273,7 +276,7 @@ void truth_event(void *arg, const struct cloud_event *e)
 
 /* ---- asked --------------------------------------------------------------------------------- */
 
-/* No request of a lease twice within half of the least backoff. */
+/* No request of a lease is sent twice within half the minimum backoff. */
 static void check_again(struct world *w, const struct step *step,
 			const struct env_http_request *request, uint32_t hash)
 {
@@ -289,7 +292,7 @@ static void check_again(struct world *w, const struct step *step,
 	w->leases[index].last_request_ms = w->d.now_ms;
 }
 
-/* I5: no burst, nothing before a 429 said so, no request twice within half of the least backoff. */
+/* I5: no burst, no request before a 429 allows it, none twice within half the minimum backoff. */
 static void check_pace(struct world *w, const struct env_http_request *request)
 {
 	const struct step *step = w->d.running;
@@ -299,7 +302,7 @@ static void check_pace(struct world *w, const struct env_http_request *request)
 			(uint32_t)(step ? step->epoch : 0) << 24;
 
 	if (step && store_is_written(core_store(w->d.core)))
-		violate(w, "I15: %s %s, and what was claimed before it is not durable", request->method,
+		violate(w, "I15: %s %s, but an earlier claim is not durable", request->method,
 			request->url);
 	w->window[w->calls % 4096] = w->d.now_ms;
 	w->calls++;
@@ -310,14 +313,14 @@ static void check_pace(struct world *w, const struct env_http_request *request)
 	}
 	if (in_window > w->most_in_window)
 		w->most_in_window = in_window;
-	/* A start costs its probe, the catalogue, and the step that is due. */
+	/* A start makes its probe, the catalogue request and the step that is due. */
 	if (in_window > WINDOW_MOST + 4 * w->restarts)
 		violate(w, "I5: %ld calls within five minutes", in_window);
 	if (w->d.now_ms < w->not_before_ms)
 		violate(w, "I5: %s %s, %lld ms before a 429 allows it", request->method,
 			request->url, (long long)(w->not_before_ms - w->d.now_ms));
 	check_again(w, step, request, hash);
-	/* What a look asks for it asks for each of its leases. */
+	/* A coalesced observation makes its requests for each of its leases. */
 	for (size_t i = 0; step && i < step->waiting_count; i++)
 		check_again(w, step->waiting[i], request, hash);
 }
@@ -329,7 +332,7 @@ static const char *target_of(const struct env_http_request *request)
 	return target ? target : "";
 }
 
-/* I15: the id that an answer brought is committed before anything else is asked. */
+/* I15: an id in a response is committed before the next request. */
 static void check_recorded(struct world *w)
 {
 	const struct step *step = w->d.running;
@@ -344,7 +347,7 @@ static void check_recorded(struct world *w)
 		found |= strtoll(ledger.resources[i].id, NULL, 10) == w->made_id;
 	ledger_fini(&ledger);
 	if (!found)
-		violate(w, "I15: another request, and the id %lld is not committed",
+		violate(w, "I15: another request before id %lld is committed",
 			(long long)w->made_id);
 	w->made_id = 0;
 }
@@ -359,13 +362,13 @@ void truth_asks(struct world *w, const struct env_http_request *request)
 	check_recorded(w);
 	doubt_asks(w, request->method, target);
 	check_pace(w, request);
-	/* I2b: directly before a delete, in the same step, that exact id was read and is exactly ours. */
+	/* I2b: directly before a delete, the same step read that exact id and proved it ours. */
 	if (strcmp(request->method, "DELETE") == 0 &&
 	    (w->last.step != w->d.step_count || strcmp(w->last.method, "GET") != 0 ||
 	     strcmp(w->last.target, target) != 0 || !w->last.verified))
-		violate(w, "I2b: DELETE %s without a read of it that shows ours directly before", target);
+		violate(w, "I2b: DELETE %s, not directly after a read that proves it ours", target);
 	if (strcmp(request->method, "GET") != 0 && !request->fresh)
-		violate(w, "I8: %s %s on a connection that was used before", request->method, target);
+		violate(w, "I8: %s %s on a reused connection", request->method, target);
 	TEXT_SET(w->last.method, request->method);
 	TEXT_SET(w->last.target, target);
 	w->last.step = w->d.step_count;
@@ -373,11 +376,11 @@ void truth_asks(struct world *w, const struct env_http_request *request)
 	w->last.verified = 0;
 }
 
-/* What the answer tells the broker of what it made, and whether it may ask again. */
+/* Records the id that the broker learns from the response. */
 static void remember(struct world *w, const struct env_http_request *request,
 		     const struct env_http_response *answer)
 {
-	/* Not what changes something that is there. */
+	/* A create, not an action on an existing resource. */
 	int is_post = strcmp(request->method, "POST") == 0 &&
 		      !strstr(target_of(request), "/actions/");
 
@@ -394,7 +397,7 @@ static void remember(struct world *w, const struct env_http_request *request,
 	}
 }
 
-/* A 429 that says nothing of use, or a time that is over, asks for a second all the same. */
+/* A 429 without a usable time, or with one in the past, still requires a second's pause. */
 static void pause_begins(struct world *w, int64_t retry_after_ms)
 {
 	int64_t pause = retry_after_ms > HOUR ? HOUR : retry_after_ms;

@@ -47,7 +47,7 @@ struct unsynced *unsynced_new(const char *path)
 
 	must(u != NULL, "calloc");
 	u->path = strdup(path);
-	/* What was there before we came is taken for synced. */
+	/* What the file already contains counts as synced. */
 	u->synced_size = size_of(path);
 	u->next = all;
 	all = u;
@@ -100,7 +100,7 @@ static uint32_t next_random(uint32_t *state)
 
 static void cut(struct unsynced *u, uint32_t *random)
 {
-	/* One in four times nothing, one in four times all is lost. */
+	/* In one of four cuts nothing is lost, in another one everything. */
 	uint32_t mode = next_random(random) % 4;
 	int fd = open(u->path, O_RDWR | O_CLOEXEC);
 

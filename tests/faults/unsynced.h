@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a file would lose with the power: the bytes as they were before each
- * write since its last sync. kill -9 does not test fsync (the page cache lives
- * on); undoing a part of this does.
+ * Simulates what a file loses in a power failure. Keeps the bytes from before each
+ * write since the last sync and undoes a part of these writes. kill -9 does not
+ * test fsync, because the page cache survives.
  */
 #pragma once
 
@@ -10,18 +10,18 @@
 
 struct unsynced;
 
-/* For a file by its path; freed with unsynced_free. */
+/* Tracks the file at `path`. Free with unsynced_free. */
 struct unsynced *unsynced_new(const char *path);
 void unsynced_free(struct unsynced *u);
 /*
- * Before `len` bytes at `at` are written or cut off: returns room for what they
- * are now, zeroes to begin with. The caller reads it with the descriptor it has:
+ * Call before `len` bytes at `at` are written or truncated. Returns a zeroed buffer
+ * for their current content, which the caller reads through its own descriptor:
  * closing another one would drop SQLite's locks.
  */
 unsigned char *unsynced_before(struct unsynced *u, int64_t at, int64_t len);
 void unsynced_synced(struct unsynced *u);
 /*
- * Now the power is gone: of every file, any part of what was not synced is
- * undone, sector by sector, as `seed` says.
+ * The power fails: undoes a part of the unsynced writes of every file, sector by
+ * sector, chosen by `seed`.
  */
 void unsynced_cut_all(uint32_t seed);

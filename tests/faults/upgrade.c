@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A database of schema 6, from before anything was marked or counted at the provider, in
- * the middle of a life: it opens, migrates, and what it keeps is protected.
+ * A database with schema 6, from before retention labels and generations, in the middle
+ * of a lease's life: it opens and migrates, and what it retains is protected.
  */
 #include "cases.h"
 
@@ -12,7 +12,7 @@
 
 #include "util/alloc.h"
 
-/* The way back from schema 7, which nobody but this test goes. */
+/* Downgrades from schema 7; only this test does that. */
 static const char down[] =
 	"DROP TRIGGER lease_inserted; DROP TRIGGER lease_updated; DROP TRIGGER lease_deleted;"
 	"DROP INDEX resource_pending; DROP TABLE generation;"
@@ -29,26 +29,26 @@ static const char down[] =
 	"ALTER TABLE lease DROP COLUMN retention; ALTER TABLE lease DROP COLUMN is_billed;"
 	"ALTER TABLE lease DROP COLUMN breaches;"
 	"UPDATE lease SET due_ms = 0 WHERE retained;"
-	/* Not looked at: schema 7 makes them anew. */
+	/* Their content does not matter: schema 7 recreates them. */
 	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease BEGIN SELECT 1; END;"
 	"CREATE TRIGGER lease_updated AFTER UPDATE ON lease BEGIN SELECT 1; END;"
 	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease BEGIN SELECT 1; END;"
 	"PRAGMA user_version = 6;";
 
-/* Makes the store one of schema 6. */
+/* Converts the store to schema 6. */
 static void make_older(const char *path)
 {
 	char *why = NULL;
 	sqlite3 *db;
 
 	if (sqlite3_open(path, &db) || sqlite3_exec(db, down, NULL, NULL, &why)) {
-		fprintf(stderr, "the store cannot be made one of schema 6: %s\n", why ? why : "");
+		fprintf(stderr, "cannot convert the store to schema 6: %s\n", why ? why : "");
 		abort();
 	}
 	sqlite3_close(db);
 }
 
-/* Takes labels from an object, as if it never had them. */
+/* Removes the labels of schema 7 from an object. */
 static void unmark(struct world *w, const char *path, const char *kind, int64_t id)
 {
 	auto_free char *target = xasprintf("/v1/%s/%lld", path, (long long)id);
@@ -111,19 +111,19 @@ void upgrade_run(struct world *w)
 	m = kept_server(w);
 	if (!m)
 		return;
-	/* As an older lessord leaves it. */
+	/* The state that an older lessord leaves. */
 	world_human(w, "unprotect", m->id, "");
 	unmark_all(w);
 	w->leases[0].is_protected = w->leases[0].seen = 0;
 	world_restart(w, make_older);
 	world_pass(w, 20 * MINUTE);
-	/* A token that may not write protects nothing until it may again. */
+	/* While the token is read-only nothing can be protected. */
 	if (w->undo)
 		world_pass(w, w->undo_at_ms - w->d.now_ms + 20 * MINUTE);
 	if (world_lease(w, 0, &l) || w->restarts > 1)
 		return;
 	if (l.retention != RETENTION_PROTECTED)
-		violate(w, "I33: after an upgrade %s is kept, and it is %s", l.id,
+		violate(w, "I33: after an upgrade %s is not protected but %s", l.id,
 			lease_retention_name(l.retention));
 	m = kept_server(w);
 	if (!m || cloud_object_find(w->cloud, CLOUD_SERVER, m->id, &o) || !o.is_protected ||

@@ -10,10 +10,10 @@
 
 struct file {
 	sqlite3_file base;
-	struct unsynced *unsynced;	/* NULL while no power cut is planned, and for nameless files */
-	void **shm;			/* of one that is alone */
+	struct unsynced *unsynced;	/* NULL if no power cut is planned, and for unnamed files */
+	void **shm;			/* of a file opened with vfs_alone */
 	int shm_count;
-	/* the real file follows, aligned as this is */
+	/* the real file follows, with the alignment of this struct */
 };
 
 static sqlite3_vfs shim;
@@ -42,7 +42,7 @@ static int hit(enum vfs_op op)
 	return fault.code;
 }
 
-/* A short read leaves zeroes, which is what lies behind the end. */
+/* A short read leaves zeroes, as beyond the end of the file. */
 static void remember(sqlite3_file *f, sqlite3_int64 at, sqlite3_int64 len)
 {
 	struct unsynced *u = ((struct file *)(void *)f)->unsynced;
@@ -139,7 +139,7 @@ static int file_device(sqlite3_file *f)
 	return real_of(f)->pMethods->xDeviceCharacteristics(real_of(f));
 }
 
-/* Ordinary memory is enough where nobody shares it. */
+/* Ordinary memory is enough for a single connection. */
 static int alone_shm_map(struct file *f, int page, int size, int extend, void volatile **ret)
 {
 	*ret = NULL;
@@ -239,7 +239,7 @@ int vfs_install(void)
 	real_vfs = sqlite3_vfs_find(NULL);
 	if (!real_vfs)
 		return -1;
-	/* Everything but opening a file is the real one's, which looks only at its own fields. */
+	/* All but xOpen is the real VFS's, which uses only its own fields. */
 	shim = *real_vfs;
 	shim.zName = "lessor-fault";
 	shim.szOsFile = (int)sizeof(struct file) + real_vfs->szOsFile;

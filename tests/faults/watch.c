@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rows, after each commit, and what steps get leave for: I3, I6, I9, I10, I12, I14,
- * I23, I24.
+ * Checks the rows after each commit, and the claims that steps are granted: I3, I6, I9,
+ * I10, I12, I14, I23, I24.
  */
 #include "world.h"
 
 #include <string.h>
 
-/* An expired lease is noticed within this much healthy time. */
+/* Without faults an expiry is noticed within this time. */
 #define NOTICED_MS (60 * SECOND)
-/* So long at least a clock that has jumped is not believed. */
+/* After a jump the clock is not trusted for at least this time. */
 #define SUSPECT_MS MINUTE
 
 static int state_may_follow(enum lease_state from, enum lease_state to)
@@ -30,7 +30,7 @@ static int is_late(void *arg, const struct store_event *e)
 	return 0;
 }
 
-/* Has something of it shown after it was concluded to be absent? */
+/* Has a resource of it appeared after it was concluded to be absent? */
 static int showed_late(struct world *w, const struct lease *l)
 {
 	int found = 0;
@@ -50,12 +50,12 @@ static int cleanup_may_follow(enum lease_cleanup from, enum lease_cleanup to, in
 	case CLEANUP_RETAINED:
 		return to == CLEANUP_OWED || to == CLEANUP_DONE;
 	default:
-		/* The sweep found something of it after all; kept, if the lease is. */
+		/* The sweep found a resource of it after all; it is retained if the lease is. */
 		return (to == CLEANUP_OWED || to == CLEANUP_RETAINED) && may_owe_again;
 	}
 }
 
-/* What is unknown, late, garbled or down is no refusal, and costs nobody a lease. */
+/* An unknown, late, garbled or failed response is no refusal and must not fail a lease. */
 static void watch_failure(struct world *w, const struct known *k, const struct lease *l)
 {
 	if (w->may_fail || w->outage || w->jumped || w->restored ||
@@ -65,7 +65,7 @@ static void watch_failure(struct world *w, const struct known *k, const struct l
 		if (w->made[i].edited && strcmp(w->made[i].lease, k->id) == 0)
 			return;
 	}
-	violate(w, "I24: %s failed, and nothing refused it: %.200s", k->id, l->failure);
+	violate(w, "I24: %s failed, but nothing refused it: %.200s", k->id, l->failure);
 }
 
 static void watch_change(struct world *w, struct known *k, const struct lease *l)
@@ -89,9 +89,9 @@ static void watch_change(struct world *w, struct known *k, const struct lease *l
 	/* History is written once. */
 	if ((was->ended_ms && (l->ended_ms != was->ended_ms || l->end_reason != was->end_reason)) ||
 	    (was->released_ms && l->released_ms != was->released_ms))
-		violate(w, "I14: when or why %s ended was written anew", k->id);
+		violate(w, "I14: the end time or reason of %s was rewritten", k->id);
 	if (was->retained && !l->retained && !k->delete_asked)
-		violate(w, "I3: %s is not retained any more, and nobody asked for that", k->id);
+		violate(w, "I3: %s is no longer retained, but no delete was requested", k->id);
 	if (was->retained && !l->retained)
 		k->delete_asked = 0;
 }
@@ -101,9 +101,9 @@ static void watch_expiry(struct world *w, struct known *k, const struct lease *l
 	int64_t late = driver_wall(&w->d) - lease_expires_ms(l);
 
 	if (w->jumped) {
-		/* I23: a clock that nobody can trust yet ends nothing. */
+		/* I23: nothing expires while the clock is in doubt. */
 		if (w->d.now_ms - w->jumped_ms < SUSPECT_MS && !w->restarts)
-			violate(w, "I23: %s expired %lld s after the clock had jumped", k->id,
+			violate(w, "I23: %s expired %lld s after the clock jumped", k->id,
 				(long long)(w->d.now_ms - w->jumped_ms) / 1000);
 		return;
 	}
@@ -120,9 +120,9 @@ static void watch_lease(struct world *w, struct known *k, size_t index)
 	int rc = world_lease(w, index, &l);
 
 	if (rc) {
-		/* I6: what was acknowledged is there. */
+		/* I6: what was acknowledged is stored. */
 		if (k->acked && !w->restored)
-			violate(w, "I6: %s was acknowledged and is not there", k->id);
+			violate(w, "I6: %s was acknowledged but is not stored", k->id);
 		k->seen = 0;
 		return;
 	}
@@ -131,9 +131,9 @@ static void watch_lease(struct world *w, struct known *k, size_t index)
 	if (l.state == LEASE_EXPIRED && (!k->seen || k->row.state == LEASE_ACTIVE))
 		watch_expiry(w, k, &l);
 	if (l.touched_ms < k->touched_ms && !w->restored && !w->jumped)
-		violate(w, "I6: a heartbeat of %s was acknowledged and is not recorded", k->id);
+		violate(w, "I6: a heartbeat of %s was acknowledged but is not stored", k->id);
 	promises_committed(w, &l, k->seen && k->row.retention == RETENTION_PROTECTED);
-	/* From the commit on. */
+	/* From this commit on. */
 	k->kept = l.retained;
 	k->was_kept |= l.retained;
 	k->is_protected |= l.retained && l.retention == RETENTION_PROTECTED;
@@ -161,19 +161,19 @@ void watch_leave(struct world *w, const struct step *step, const struct lease_cl
 
 	if (what->result)
 		return;
-	/* I12: leave for something new has only who wants what the lease wants. */
+	/* I12: only a step with the lease's current epoch may be granted a new effect. */
 	if (index >= 0 && w->leases[index].seen && step->epoch != w->leases[index].row.epoch &&
 	    (what->kind == CLAIM_ATTEMPT || what->kind == CLAIM_INTEND ||
 	     what->kind == CLAIM_PERMIT ||
 	     (what->kind == CLAIM_REUSE && what->resource_kind != LESSOR_KIND_ADDRESS)))
-		violate(w, "I12: a step of epoch %lld got leave (%s), and %s has %lld",
+		violate(w, "I12: a step of epoch %lld was granted %s, but %s has epoch %lld",
 			(long long)step->epoch, lease_claim_name(what->kind), step->lease.id,
 			(long long)w->leases[index].row.epoch);
 }
 
 void watch_start(struct world *w, struct store *store)
 {
-	/* Older on purpose, or cut off in the middle of a commit: that is checked elsewhere. */
+	/* A restored store, or a commit that was cut off, is checked elsewhere. */
 	if (w->restored || w->power || w->store_faults)
 		return;
 	for (size_t i = 0; i < w->lease_count; i++) {
@@ -184,6 +184,6 @@ void watch_start(struct world *w, struct store *store)
 			continue;
 		if (l.tries != k->row.tries || l.due_ms != k->row.due_ms ||
 		    l.retained != k->row.retained || l.cleanup != k->row.cleanup)
-			violate(w, "I14: a start does not find %s as it was committed", k->id);
+			violate(w, "I14: after a start %s differs from what was committed", k->id);
 	}
 }

@@ -14,7 +14,7 @@ static void lost(struct env_http_response *answer, enum env_http_outcome outcome
 	TEXT_SET(answer->error, why);
 }
 
-/* How long the wire takes for the whole answer. */
+/* How long the whole response takes on the wire. */
 static int64_t wire_ms(const struct cloud_response *r)
 {
 	int64_t ms = r->wire.delay_ms;
@@ -32,7 +32,7 @@ static void wait_for_held(struct world *w, const struct env_http_request *reques
 	struct cloud_response real;
 
 	if (hold >= request->timeout_ms) {
-		/* The client gives up; the provider does it all the same, later. */
+		/* The client times out; the provider executes the request later. */
 		if (w->late_count == ARRAY_LEN(w->late))
 			abort();
 		w->late[w->late_count++] = (struct pending_effect){ w->d.now_ms + hold, ticket };
@@ -57,18 +57,18 @@ void wire_judge(struct world *w, const struct env_http_request *request, struct 
 	takes = wire_ms(r);
 	if (wire->end == CLOUD_END_HANG || takes >= request->timeout_ms) {
 		world_advance(w, w->d.now_ms + request->timeout_ms);
-		lost(answer, ENV_HTTP_LOST, "no complete answer in time");
+		lost(answer, ENV_HTTP_LOST, "no complete response in time");
 		return;
 	}
 	world_advance(w, w->d.now_ms + takes);
 	if (wire->head_cut >= 0 || (wire->body_cut >= 0 && wire->body_cut < (int64_t)r->body_len) ||
 	    (wire->declared >= 0 && wire->declared > (int64_t)r->body_len) ||
 	    (wire->chunked && wire->body_cut >= 0))
-		lost(answer, ENV_HTTP_LOST, "the connection was closed in the answer");
+		lost(answer, ENV_HTTP_LOST, "the connection closed during the response");
 	else if (wire->interim < 0 || r->header_count > 100)
-		lost(answer, ENV_HTTP_BROKEN, "more headers than an answer has");
+		lost(answer, ENV_HTTP_BROKEN, "the response has too many headers");
 	else if (r->body_len > request->max_response)
-		lost(answer, ENV_HTTP_BROKEN, "the answer is too large");
+		lost(answer, ENV_HTTP_BROKEN, "the response is too large");
 	else if (r->status >= 300 && r->status < 400)
 		lost(answer, ENV_HTTP_BROKEN, "a redirect");
 	else

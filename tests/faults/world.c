@@ -17,7 +17,7 @@
 #include "util/text.h"
 
 #define CALL_MS 40
-/* A life that ends every few seconds for days shows no more than one that does for minutes. */
+/* More random crashes in one case test nothing new. */
 #define RANDOM_CRASHES_MOST 200
 
 void violate(struct world *w, const char *fmt, ...)
@@ -31,7 +31,7 @@ void violate(struct world *w, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* I19: the same case has the same trace. */
+/* I19: a case always has the same trace. */
 void trace(struct world *w, const void *data, size_t len)
 {
 	const unsigned char *from = data;
@@ -108,7 +108,7 @@ static void env_http_call(void *data, const struct env_http_request *request,
 	cloud_response_fini(&r);
 	truth_answered(w, request, answer);
 	world_event(w);
-	/* The answer is here and nothing of it is committed yet. */
+	/* The response has arrived, and nothing of it is committed yet. */
 	world_point(w, "answered");
 	w->is_asking = 0;
 }
@@ -123,7 +123,7 @@ static void store_failed(void *arg, const struct err *err)
 		fprintf(stderr, "the store failed: %s\n", err->text);
 		abort();
 	}
-	/* Fail-stop: the process ends, and whoever starts it again has a disk that works. */
+	/* Fail-stop: the process ends. The disk works again at the next start. */
 	w->store_failures++;
 	world_crash(w, "store-failed");
 	abort();
@@ -146,7 +146,7 @@ static void committed(void *arg)
 
 	if (core_check(w->d.core, &err))
 		violate(w, "I34: %s", err.text);
-	/* A client's commit while the answer is under way knows nothing of it. */
+	/* A client's commit before the response arrived does not include the pause. */
 	w->is_pause_kept |= !w->is_asking;
 }
 
@@ -164,7 +164,7 @@ static const struct driver_hooks hooks = {
 	.ran = ran,
 };
 
-/* Reading a long catalogue every hour was half of what a case cost. */
+/* A short catalogue: reading the full one every hour took half of a case's time. */
 static const char few_types[] =
 	"{\"catalogue\":{\"withdrawn\":[{\"type\":\"*\"}],\"available\":[{\"type\":\"cx23\"},"
 	"{\"type\":\"cx33\"},{\"type\":\"cpx22\"}]}}";
@@ -239,9 +239,9 @@ static void store_remove(const char *path)
 }
 
 /*
- * After a crash its memory is whatever it was: it is left, as a dead process
- * leaves it. Its files are taken as they lie: the next life has other ones, since
- * closing the connection tidies up.
+ * After a crash the broker's memory is abandoned as it is, like that of a killed
+ * process. The next life starts on copies of its files, taken before the connection
+ * is closed, because closing it modifies them.
  */
 static void broker_abandon(struct world *w)
 {
@@ -275,7 +275,7 @@ void world_reborn(struct world *w)
 
 	w->may_crash = 0;
 	w->restarts++;
-	/* The word of a 429 that was not written down, or was with another clock, died with it. */
+	/* The pause of a 429 is lost if it was not committed, or was by another clock. */
 	if (!w->is_pause_kept || !w->is_pause_said || w->restore_from)
 		w->not_before_ms = 0;
 	w->is_asking = 0;
@@ -327,7 +327,7 @@ void world_begin(struct world *w, const char *folder, struct provider *provider,
 	w->trace = 2166136261u;
 	w->provider = provider;
 	w->keys_per_account = keys_per_account;
-	/* Reporting in one mode, deleting in the other. */
+	/* The sweep deletes with account keys, and only reports without. */
 	w->sweep_deletes = keys_per_account;
 	snprintf(template, sizeof(template), "%s/new", folder);
 	copy_file(template, w->d.path);
@@ -368,10 +368,10 @@ void world_end(struct world *w)
 static void settle(struct world *w)
 {
 	if (driver_settle(&w->d))
-		violate(w, "I5: the broker spins without time passing");
+		violate(w, "I5: endless loop: the broker keeps working while time stands still");
 }
 
-/* One due time ahead, at most to `until`. 0 when `until` is reached. */
+/* Advances to the next due time, at most to `until`. 0 when `until` is reached. */
 static int tick(struct world *w, int64_t until)
 {
 	int64_t next;
@@ -438,7 +438,7 @@ static void admin(struct world *w, const char *method, const char *target, const
 	cloud_response_init(&r);
 	cloud_handle(w->cloud, w->d.now_ms, &ask, &r);
 	if (must && r.status != 200) {
-		fprintf(stderr, "the cloud refuses %s %s %s: %s\n", method, target,
+		fprintf(stderr, "the cloud rejected %s %s %s: %s\n", method, target,
 			body ? body : "", r.body ? r.body : "");
 		abort();
 	}
@@ -474,7 +474,7 @@ void world_human(struct world *w, const char *verb, int64_t id, const char *more
 	w->disturbed = 1;
 	for (size_t i = 0; i < w->made_count; i++)
 		w->made[i].edited |= w->made[i].id == id;
-	/* It may have vanished before the person looks. */
+	/* The server may be gone by now. */
 	admin(w, "POST", "/_sim/human", json, 0);
 }
 
@@ -490,7 +490,7 @@ void world_relabel(struct world *w, int64_t id, const char *key, const char *val
 	cloud_handle(w->cloud, w->d.now_ms, &ask, &r);
 	root = r.body ? json_loadb(r.body, r.body_len, 0, NULL) : NULL;
 	labels = json_object_get(json_object_get(root, "server"), "labels");
-	/* Without an answer the person has seen nothing. */
+	/* Without a response there are no labels to change. */
 	if (json_is_object(labels)) {
 		json_object_set_new(labels, key, json_string(value));
 		auto_free char *text = json_dumps(labels, JSON_COMPACT);

@@ -2,26 +2,25 @@
 /*
  * One world of the fault harness: the driver of the engine's core (tests/driver), the built
  * Hetzner plugin in the real host, a real store on a file, and the simulated cloud, all on
- * one thread under one virtual clock. What the wire does to an answer is done here
- * to the outcome that the plugin sees.
+ * one thread under one virtual clock. Faults on the wire are applied to the outcome
+ * that the plugin receives.
  *
- * The cloud knows the truth. Rules that hold at every instant are checked at the
- * instant of each request, each event of the cloud (truth.c) and each commit
- * (watch.c); a broken one is written down as the world's violation (the first
- * one counts).
+ * The cloud is the authority on what exists. Rules that must always hold are checked
+ * at each request and each event of the cloud (truth.c) and at each commit (watch.c).
+ * The first violation is recorded and fails the case.
  *
- * A crash is a longjmp out of whatever ran, at a numbered point: the core, the
- * account and the step are abandoned as they are, the store's files are taken as
- * they lie there, and a new core begins on them.
+ * A crash is a longjmp at a numbered point: the core, the account and the step are
+ * abandoned as they are, the store's files are copied as they are, and a new core
+ * starts on the copy.
  *
- * world.c    the world itself: crashes, restarts, time, and the cloud's own side
- * wire.c     what a client on the other end makes of an answer
- * truth.c    what exists, and what may be asked
+ * world.c    the world itself: crashes, restarts, time, and administration of the cloud
+ * wire.c     converts a response, with its faults on the wire, to a client's outcome
+ * truth.c    what exists, and which requests are allowed
  * watch.c    what may be committed
- * promises.c what is said of rows and of what is kept
- * inventory.c  what a sweep may conclude and take
- * doubt.c    what may be sent after a lost answer
- * client.c   what clients ask for, and which answers they may get
+ * promises.c what may be recorded of resources and retained leases
+ * inventory.c  what a sweep may conclude and delete
+ * doubt.c    what may be sent after a lost response
+ * client.c   what clients request, and which responses they may receive
  * inject.c   what happens at the k-th event
  * check.c    what must hold at the end
  */
@@ -35,19 +34,19 @@
 #include "vfs.h"
 
 #define LEASES_MAX 4
-#define LEASES_CAP 2		/* the broker's limit */
+#define LEASES_CAP 2		/* the broker's limit on leases */
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
-#define SETTLE_MS MINUTE		/* so long a lost create is looked for */
-#define GRACE_MS HOUR		/* the sweep's */
+#define SETTLE_MS MINUTE		/* the settling time */
+#define GRACE_MS HOUR		/* the sweep's grace period */
 
 struct pending_effect {
 	int64_t at_ms;
 	uint64_t ticket;
 };
 
-/* What happens to the broker or around it, at one event of a case. */
+/* What happens to the broker or its surroundings at one event of a case. */
 #define ACTS(X) \
 	X(ACT_NONE, "none") \
 	X(ACT_DELETE, "release") \
@@ -76,43 +75,43 @@ const char *act_name(enum act act);
 
 struct plan {
 	enum act act;
-	long event;		/* at which it happens */
-	long saved_at;		/* ACT_RESTORE: at which the copy was made */
-	int64_t down_ms;	/* ACT_RESTORE: so long no broker runs */
-	long crash_after;	/* so many points after it the process dies; 0: not */
+	long event;		/* the event at which it happens */
+	long saved_at;		/* ACT_RESTORE: the event at which the copy is made */
+	int64_t down_ms;	/* ACT_RESTORE: how long no broker runs */
+	long crash_after;	/* crash this many points later; 0: never */
 };
 
 /* What the checks know of a lease. */
 struct known {
 	char id[24];
-	int acked;		/* a create was answered with yes */
-	int canceled;		/* a cancel came before it was there */
-	int cancel_asked;	/* one came at all */
-	int ended;		/* a release was answered with yes */
-	int delete_asked;	/* an explicit delete was sent since it was last kept */
+	int acked;		/* a create was acknowledged */
+	int canceled;		/* a cancel arrived before its create */
+	int cancel_asked;	/* a cancel was requested at all */
+	int ended;		/* a release was acknowledged */
+	int delete_asked;	/* an explicit delete was requested since it was last retained */
 	int kept;		/* retained, as committed */
 	int was_kept;
-	int is_protected;	/* said to be, by a commit, and no delete was asked for since */
-	int was_active;		/* so its server was read, whole */
+	int is_protected;	/* committed as protected, and no delete requested since */
+	int was_active;		/* so a complete read of its server happened */
 	int64_t touched_ms;	/* wall clock of the last acknowledged heartbeat */
 	/* the row as last committed */
 	int seen;
 	struct lease row;
-	int64_t expired_ms;	/* true time at which its time was over, if it expired */
-	/* creates whose outcome nobody knows */
+	int64_t expired_ms;	/* true time of its deadline, if it expired */
+	/* creates with an unknown outcome */
 	struct doubt {
-		int is_open;		/* it was sent; no answer said no, no commit names its id */
-		int ids;		/* so many ids the ledger named by then */
-		/* complete looks for it since then, each a step of its own */
+		int is_open;		/* sent; no response refused it, no commit has its id */
+		int ids;		/* the number of ids in the ledger when it was sent */
+		/* complete observations since then, each in a step of its own */
 		int looks;
 		int64_t first_ms, last_ms;
-		int64_t out_ms;		/* until then it may have been on its way */
-		/* the one that runs: all pages read so far, and the last one was not the end */
+		int64_t out_ms;		/* when it could last be in flight */
+		/* the running observation: were all pages read so far, are there more */
 		long step;
 		int is_whole, more;
 		int64_t at_ms;
 	} doubts[2];		/* of servers, of keys */
-	/* the last request of a step for it */
+	/* the last request of one of its steps */
 	uint32_t last_request;
 	int64_t last_request_ms;
 };
@@ -123,17 +122,17 @@ struct made {
 	char lease[24];
 	char name[64];
 	int by_us, alive;
-	int edited;		/* by a person: a store that does not know it cannot prove it ours */
-	int relabelled;		/* by a person: nobody can prove it ours */
-	int elsewhere;		/* made in another project: nobody can see it here */
+	int edited;		/* by a person: a store without its row cannot prove it ours */
+	int relabelled;		/* by a person: it cannot be proven ours */
+	int elsewhere;		/* created in another project: invisible here */
 	int deletes;		/* requested by us */
-	int is_newer_than_store; /* the store is older than its making */
-	int is_given_up;	/* looked for long enough, and never shown */
-	int given_back;		/* deleted by a person, and back */
-	int was_read;		/* by its exact id, whole: its address is known */
+	int is_newer_than_store; /* created after the restored copy was made */
+	int is_given_up;	/* observed for long enough, and never shown */
+	int given_back;		/* deleted by a person, and recreated */
+	int was_read;		/* a complete read by id: its address is known */
 	int protected_by_person;
 	int64_t made_ms;
-	/* in the sweeps' lists, without a gap */
+	/* in the lists of consecutive sweeps */
 	int sights;
 	int64_t first_sight_ms, last_sight_ms, sight_sweep_ms;
 };
@@ -145,41 +144,41 @@ struct world {
 	int keys_per_account;
 	struct provider *provider;
 	struct cloud *cloud;
-	struct pending_effect late[16];	/* requests the client gave up on, executed later */
+	struct pending_effect late[16];	/* requests that timed out, executed later */
 	size_t late_count;
 
 	/* crash enumeration */
-	long points;			/* passed so far in this world */
+	long points;			/* number passed so far in this world */
 	long crash_at;			/* 0: never */
 	const char *crashed_at;		/* name of the point */
-	long crash_again;		/* after the first crash, at so many points more; 0: not */
-	long loop_left;			/* crashes to come, each a second after the start */
+	long crash_again;		/* crash again this many points after the first; 0: not */
+	long loop_left;			/* remaining crashes, each a second after the start */
 	uint32_t crash_chance;		/* out of 2^16, at each point */
 	jmp_buf crashed;
-	int may_crash;			/* inside a region that can be left */
+	int may_crash;			/* the running code may be left by longjmp */
 	int restarts;
 
-	/* events, and what is to happen */
+	/* events, and the plan for them */
 	long events;
 	struct plan plan;
 	int acted;
 	void (*undo)(struct world *w);
 	int64_t undo_at_ms;
 	int sweep_deletes;
-	int may_fail;			/* something may refuse a machine for good ... */
-	int may_be_late;		/* ... or so much goes wrong that none is ready in time */
-	int comes_back;			/* what was proven gone may be there again */
-	int lies;			/* deletes that do nothing, and reads that deny what is there */
+	int may_fail;			/* a lease may be refused permanently ... */
+	int may_be_late;		/* ... or miss its deadline because of many faults */
+	int comes_back;			/* resources proven gone may reappear */
+	int lies;			/* deletes do nothing, and reads deny existing resources */
 	int account_gone, outage, project_moved, moved_live, jumped, restored, disturbed;
-	int taken_over;			/* by an operator who looked */
+	int taken_over;			/* an operator took the account over */
 	int64_t loop_next_ms;
-	int restore_from;		/* the next life begins with the saved copy ... */
-	int64_t down_ms;		/* ... and so long after the last one */
+	int restore_from;		/* the next life starts on the saved copy ... */
+	int64_t down_ms;		/* ... this long after the last one */
 
 	/* the store's disk */
-	int store_faults;		/* an error of the store is a reason to restart */
-	int power;			/* a crash loses what was not synced; seed + 1 */
-	int inside_sqlite;		/* left from in there: its connection is not to be touched */
+	int store_faults;		/* a store error restarts the broker */
+	int power;			/* seed + 1: a crash loses unsynced writes; 0: not */
+	int inside_sqlite;		/* left by longjmp: do not touch the connection */
 	int store_failures;
 
 	struct known leases[LEASES_MAX];
@@ -187,51 +186,51 @@ struct world {
 	struct made *made;
 	size_t made_count;
 	int creates;			/* servers made by us */
-	int orphans;			/* left, and reported by the sweep */
+	int orphans;			/* reported by the sweep */
 	long calls;			/* requests to the provider */
 	long most_in_window;		/* most calls within five minutes */
 	int64_t window[4096];		/* ring of call times */
-	int64_t not_before_ms;		/* a 429 said so, or nothing of use */
+	int64_t not_before_ms;		/* no request before, after a 429 */
 	int is_pause_said;
 	int is_asking;			/* a request is under way */
-	int is_pause_kept;		/* and the broker has committed since, and looked at the clock */
-	int64_t jumped_ms;			/* the last time that the wall clock did */
-	int64_t made_id;			/* by this step, as its answer said */
+	int is_pause_kept;		/* and the broker has committed it, by the present clock */
+	int64_t jumped_ms;			/* the last jump of the wall clock */
+	int64_t made_id;			/* the id in the step's create response */
 	long made_step;
-	int64_t healed_ms, converged_ms;	/* when all was as it should be again */
+	int64_t healed_ms, converged_ms;	/* faults removed; all leases finished */
 	struct {
 		char method[8], target[160];
 		long step;
 		int64_t at_ms;
-		int verified;		/* an exact read that showed exactly ours */
+		int verified;		/* an exact read that proved the resource ours */
 	} last;
-	/* the sweep that runs: wall clock, as committed; of its lists' answers so far */
+	/* the running sweep: wall clock, as committed; its lists so far */
 	int64_t sweep_begun_ms, sweep_done_ms;
 	int list_failed, list_ends;
-	uint32_t trace;			/* hash of all that happened */
+	uint32_t trace;			/* hash of everything that happened */
 	char violation[320];
 };
 
-/* `scenario` is JSON for cloud_load, or NULL. `folder` must be empty and exist. */
+/* `scenario` is JSON for cloud_load, or NULL. `folder` must exist and be empty. */
 void world_begin(struct world *w, const char *folder, struct provider *provider,
 		 int keys_per_account, uint32_t seed, const char *scenario);
 void world_end(struct world *w);
-/* Makes the new store that every world begins with a copy of. Once in a folder. */
+/* Creates the new store of which every world starts with a copy. Call once per folder. */
 void world_template(const char *folder);
 
-/* Lets `ms` of virtual time pass, with everything that happens in it. */
+/* Advances virtual time by `ms` and runs everything due in it. */
 void world_pass(struct world *w, int64_t ms);
-/* The same until the condition holds; 0 when it does, -1 when `ms` were over. */
+/* The same until the condition holds: 0; or `ms` have passed: -1. */
 int world_until(struct world *w, int64_t ms, int (*met)(struct world *w, size_t lease),
 		size_t lease);
 void world_faults(struct world *w, const char *json);	/* adds rules */
 void world_heal(struct world *w);			/* removes all rules */
 size_t world_faults_pending(struct world *w);
-/* A person in the console does that to a server. `more`: JSON members, or "". */
+/* A person does this to a server in the console. `more`: JSON members, or "". */
 void world_human(struct world *w, const char *verb, int64_t id, const char *more);
-/* The same: one label of a server gets another value, the others stay. */
+/* A person changes the value of one label of a server. */
 void world_relabel(struct world *w, int64_t id, const char *key, const char *value);
-/* Any request to the cloud's own administration. */
+/* Any request to the simulator's administration. */
 void world_admin(struct world *w, const char *method, const char *target, const char *body);
 
 /* ---- what clients ask for (client.c) ---- */
@@ -240,15 +239,15 @@ void world_create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_ms
 void world_release(struct world *w, size_t lease, int delete_machine);
 void world_heartbeat(struct world *w, size_t lease);
 void world_cancel(struct world *w, size_t lease);
-/* An operator has looked, and says that this store is the newest one. */
+/* An operator takes the account over: this store is the newest one. */
 void world_take_over(struct world *w);
-/* Somebody else asks for all that may be asked of that lease. */
+/* Another owner sends every kind of request for the lease. */
 void world_stranger_asks(struct world *w, size_t lease);
-/* The create once more, as it was. */
+/* Repeats the create. */
 void world_create_again(struct world *w, size_t lease);
 int world_lease(struct world *w, size_t lease, struct lease *ret);
 
-/* Heals everything, lets healthy hours pass, and looks: NULL, or what is wrong. */
+/* Removes all faults, lets hours pass, and checks. Returns NULL or what is wrong. */
 const char *world_conclude(struct world *w);
 
 /* ---- between the files ---- */
@@ -257,13 +256,13 @@ void violate(struct world *w, const char *fmt, ...) __attribute__((format(printf
 void trace(struct world *w, const void *data, size_t len);
 void world_advance(struct world *w, int64_t ms);
 void world_point(struct world *w, const char *name);
-/* Leaves whatever runs, as a dying process does. Does nothing where that cannot be. */
+/* Crashes: leaves the running code. Does nothing where may_crash is 0. */
 void world_crash(struct world *w, const char *where);
 void world_reborn(struct world *w);	/* after the longjmp */
-/* In good order, and something happens to the database while nobody has it. */
+/* A regular stop and start; `between` changes the database meanwhile. */
 void world_restart(struct world *w, void (*between)(const char *path));
 void world_event(struct world *w);	/* inject.c */
-void world_undo(struct world *w);	/* at once what was to come later */
+void world_undo(struct world *w);	/* ends the plan's act now */
 void wire_judge(struct world *w, const struct env_http_request *request, struct cloud_response *r,
 		struct env_http_response *answer);
 struct made *made_find(struct world *w, enum cloud_kind kind, int64_t id);	/* NULL: none */
@@ -274,27 +273,27 @@ void truth_answered(struct world *w, const struct env_http_request *request,
 void doubt_asks(struct world *w, const char *method, const char *target);
 void doubt_answered(struct world *w, const char *method, const char *target,
 		    const struct env_http_response *answer);
-/* Was it looked for as long as is asked for, and never shown? */
+/* Was it observed for as long as required, and never shown? */
 int doubt_is_settled(struct world *w, const struct made *m);
 void doubt_committed(struct world *w);
 void inventory_answered(struct world *w, const struct step *step,
 			const struct env_http_response *answer);
 void inventory_committed(struct world *w);
-/* The store is an older one now. */
+/* The store is now an older copy. */
 void inventory_restored(struct world *w, struct store *store);
 void inventory_deletes(struct world *w, const struct made *m);
 int lease_index(const struct world *w, const char *id);
 void watch_commit(struct world *w);
-/* A lease's rows, as committed; `was_protected`: it was said so before. */
+/* A lease's rows were committed; `was_protected`: they already were reported as protected. */
 void promises_committed(struct world *w, const struct lease *l, int was_protected);
-/* A no-delete release was answered with yes. */
+/* A no-delete release was acknowledged. */
 void promises_kept(struct world *w, const struct lease *l);
 /* A server's protection was switched on or off. */
 void promises_protection(struct world *w, const struct cloud_event *e, int by_broker);
-/* What a step asked for and got an answer to, at the moment of its commit. */
+/* A step's claim was answered. */
 void watch_leave(struct world *w, const struct step *step, const struct lease_claim *what);
-/* A start finds what was committed last. */
+/* Checks that a start finds what was committed last. */
 void watch_start(struct world *w, struct store *store);
 void world_jump(struct world *w, int64_t ms);	/* the wall clock */
-/* Copies the store's files as they are now, the log included. */
+/* Copies the store's files as they are now, including the WAL. */
 void world_store_copy(const char *from, const char *to);
