@@ -54,7 +54,7 @@ Resource = namedtuple("Resource", (
     "protect_by",
 ))
 
-# What the reducer has to know besides the aggregate.
+# What the reducer needs besides the aggregate.
 Facts = namedtuple("Facts", (
     "verified",  # the account is ours and its generation is ours, read since the start
     "in_use",  # another lease uses this key
@@ -264,7 +264,7 @@ def on_release_keep(lease, facts):
         return lease, "ok"
     if is_being_deleted(lease):
         return lease, "cleanup_in_progress"
-    # With a permit that is known in memory only, this is all that the daemon can look at.
+    # With a permit that is only in memory, this is all that the daemon can check.
     if facts.request_out and (seeded("permit-in-memory") or seeded("unprotect-in-memory")):
         return lease, "cleanup_in_progress"
     if lease.state == "ENDED" and lease.server is not None and lease.server.state == "GONE":

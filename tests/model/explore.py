@@ -9,10 +9,10 @@ from properties import settled, violated
 from surroundings import surroundings
 from world import Violation, start
 
-# More than any configuration has: a model that goes astray ends here, not out of memory.
+# More than any configuration has: a runaway model ends here instead of using up all memory.
 MOST_STATES = 8_000_000
 
-# `violation` is None if all holds; `trail` leads to it, the labels of its moves in order.
+# `violation` is None if everything holds; `trail` is the labels of the moves that lead to it.
 Result = namedtuple("Result", "states moves violation trail")
 
 

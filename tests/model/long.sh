@@ -14,8 +14,8 @@ model=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/model.py
 explorer=$build/tests/lease-explorer
 failed=0
 
-# Each line of the list is one run: "config NAME" or "mistake NAME" of the design, "explore NAME"
-# of the code.
+# Each line of the list is one run: "config NAME" and "mistake NAME" for the model, "explore NAME"
+# for the code.
 # shellcheck disable=SC2016 # the inner shell's arguments
 {
 	/usr/bin/python3 -B "$model" --list | awk '$3 == "long" { print $1, $2 }'

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Seeded mistakes: wrong rules that the exploration must find.
 
-The model asks `seeded(NAME)` at the place of each. Healthy runs seed none. A mistake that is not
-found, or is found as something else than stated here, means that the model no longer checks what
-it says it checks.
+The model calls `seeded(NAME)` at the place of each. Ordinary runs seed none. If a mistake is not
+found, or is found as another violation than stated here, the model no longer checks what it claims
+to check.
 """
 
 from collections import namedtuple
@@ -19,13 +19,13 @@ MISTAKES = {mistake.name: mistake for mistake in (
     Mistake("early-look", "faults", "leak",
             "an observation counts before the provider must show what it created"),
     Mistake("believe-plugin", "faults", "leak",
-            "the plugin's word is taken for a delete and an absence that the host never saw"),
+            "the plugin's claims of a delete and of absence are accepted without the host's record"),
     Mistake("key-first", "faults", "order",
             "the key is deleted while its server may exist"),
     Mistake("unsigned", "faults", "foreign",
             "the gate does not check the signature"),
     Mistake("kept-as-present", "faults", "stuck",
-            "what turns up after a no-delete release is PRESENT and never protected"),
+            "a resource found after a no-delete release is PRESENT and never protected"),
     Mistake("permit-in-memory", "crashes", "honest",
             "the permit to delete is not committed"),
     Mistake("lift-any", "protection", "foreign",

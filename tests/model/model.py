@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Explores all states of the lease aggregate's model (README.md).
+"""Explores all states of the model of the lease aggregate (README.md).
 
 Prints one line for each configuration and each seeded mistake, and under a failing one the shortest
-trail to it. Exit: 0 all well; 1 something does not hold, a mistake is not found, or the counts of a
+trail to it. Exit: 0 success; 1 a property does not hold, a mistake is not found, or the counts of a
 configuration are not the expected ones."""
 
 import argparse

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What must hold. A move can break a promise at once (world.Violation); the rest is asked here.
+"""What must hold. Some violations are detected during a move (world.Violation), the others here.
 
-In a world in which an older store is or was in use, history is lost: there leaks, honesty and order
-are not asked (the sweep reports what is left), only that nothing foreign and nothing protected is
-deleted."""
+Once an older store has been in use, history is lost: then leaks, honesty and order are not checked
+(the sweep reports what is left), only that nothing foreign and nothing protected is deleted."""
 
 from aggregate import PROTECTED, is_being_deleted, is_done, is_residue, is_unsure
 from world import HIDDEN, OFF, SHOWN
@@ -15,14 +14,14 @@ def violated(world):
         return None
     for lease, server in zip(world.leases, world.servers):
         if server.state in (HIDDEN, SHOWN) and not is_residue(lease.server):
-            return "leak: a server exists and no row holds it"
+            return "leak: a server exists, but no row holds it"
         if lease.retained and is_being_deleted(lease):
-            return "honest: retained, and something may be deleting it"
+            return "honest: retained, but a delete may be under way"
         if lease.retained and says_protected(lease.server) and not is_protected(lease, server):
-            return "honest: protected, and it is not"
+            return "honest: reported as protected, but is not"
     if world.key.state in (HIDDEN, SHOWN) and not any(is_residue(lease.key)
                                                       for lease in world.leases):
-        return "leak: a key exists and no row holds it"
+        return "leak: a key exists, but no row holds it"
     return None
 
 
@@ -38,7 +37,7 @@ def is_protected(lease, server):
 
 def settled(world):
     """Nothing is left to do: no lease, active, done, in attention, or retained and protected. While
-    the account waits for its operator, and while two daemons run, nothing is asked."""
+    the account waits for an operator, and while two daemons run, nothing is required."""
     if world.other_project or world.fenced or world.twin:
         return True
     return not any(world.steps) and all(
@@ -50,6 +49,6 @@ def is_settled(lease, server):
         return True
     if not lease.retained or is_unsure(lease):
         return False
-    # Of a kept lease the server must be protected, unless there is none to protect any more.
+    # A retained lease's server must be protected, if it still exists.
     return (not is_residue(lease.server) or says_protected(lease.server)
             or server.state != SHOWN)

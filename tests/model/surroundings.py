@@ -42,7 +42,7 @@ def provider(world, i, kind):
                    with_object(world, i, kind, obj._replace(state=SHOWN, hidden_ticks=0)))
     if obj.late_unprotect:
         yield Move("protection lifted LATE", lift_protection(world, i, "protection lifted LATE"))
-    # Between the daemon's read and its request nobody could tell the two apart: left out.
+    # Left out: between the daemon's read and its request, since nothing could detect that.
     if (kind == "server" and obj.state == SHOWN and obj.protection == OFF and world.people
             and not protection_is_changing(world)):
         protected = with_object(world, i, kind, obj._replace(protection=BY_A_PERSON))
@@ -54,7 +54,7 @@ def provider(world, i, kind):
             still_there = with_object(world, i, kind, obj._replace(state=SHOWN))
             yield Move(kind + " delete FAILS later",
                        still_there._replace(faults=world.faults - 1), False)
-    # Between the read and the DELETE nobody can help: left out.
+    # Left out: between the read and the DELETE, since nothing could detect that.
     if obj.state == SHOWN and obj.signed and world.faults and not any(world.steps):
         relabelled = with_object(world, i, kind, obj._replace(signed=False))
         yield Move("a person relabels the " + kind,
@@ -68,8 +68,8 @@ def protection_is_changing(world):
 
 
 def tick(world):
-    """Time passes only between steps, and not while the provider is about to do what it must do
-    within this time."""
+    """Time passes only between steps, and not before the provider has done what it must do within
+    this time."""
     objects = world.servers + (world.key,)
     if any(world.steps) or twin_is_busy(world):
         return
@@ -102,7 +102,7 @@ def no_delete_release(world, i):
     released, reply = apply(world, i, "release_keep")
     label = "client: release, keep -> " + reply
     if reply == "retained" and not world.restored and world.servers[i].state in (GOING, GONE):
-        raise Violation("honest: answered retained, and our delete was accepted", label)
+        raise Violation("honest: answered retained, but our delete was accepted", label)
     released = released._replace(client_calls=world.client_calls - 1)
     if reply.startswith("retained"):
         lease = released.leases[i]
@@ -114,7 +114,7 @@ def no_delete_release(world, i):
 
 
 def explicit_deletes(world):
-    """Asked of the store of this daemon, now: whatever was promised before ends."""
+    """The client requests a delete from this daemon's store: earlier promises end."""
     for i, lease in enumerate(world.leases):
         if lease.state == "NONE" or not world.client_calls:
             continue
@@ -133,8 +133,8 @@ def expiry_and_operator(world):
 
 
 def take_over(world):
-    """An operator looked, and ends the fence. What carries no label is the operator's to judge, so
-    only what the gate can still tell remains promised."""
+    """An operator checks the account and ends the fence. The operator decides about what has no
+    label, so only what the gate can still recognise remains promised."""
     number = world.sentinel_generation + 1
     if number % 2 == world.second:
         number += 1

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Can the model fail? Small configurations, each with one thing wrong."""
+"""Can the model fail? Runs small configurations, each with one mistake."""
 
 import contextlib
 import io
@@ -102,7 +102,7 @@ class Tables(unittest.TestCase):
 
 
 class Explorer(unittest.TestCase):
-    """The manual has the tables of explore/, too."""
+    """README.md contains the tables of explore/, too."""
 
     def test_configurations(self):
         configs = re.findall(r'\.name = "([^"]+)".*?\.states = (\d+), \.moves = (\d+)',

@@ -122,7 +122,7 @@ def other_users(world, i):
 
 
 def promise_protected(promise, kinds):
-    """Of what the client was promised to be kept, these kinds are protected from now on."""
+    """From now on these kinds are protected, if the client was promised that they are kept."""
     return promise._replace(**{kind: KEEP_PROTECTED for kind in kinds if getattr(promise, kind)})
 
 
@@ -178,11 +178,11 @@ def raise_generation(world):
     return world._replace(generation=Generation(current, number, False))
 
 
-# ---- what the provider carries out: here every wrong request is caught ------------------
+# ---- what the provider executes: every wrong request is detected here -------------------
 
 
 def destroy(world, i, kind, move):
-    """A DELETE is carried out."""
+    """The provider executes a DELETE."""
     obj = object_of(world, i, kind)
     if not obj.signed:
         raise Violation("foreign: deleted what a person relabelled", move)
@@ -195,12 +195,12 @@ def destroy(world, i, kind, move):
             if world.servers[k].state in (HIDDEN, SHOWN, GOING) and not world.restored:
                 raise Violation("order: key deleted, a server that uses it exists", move)
             if world.promises[k].key > world.second and not is_done(lease):
-                raise Violation("retained: key of a kept lease deleted", move)
+                raise Violation("retained: key of a retained lease deleted", move)
     return with_object(world, i, kind, obj._replace(state=GOING))
 
 
 def lift_protection(world, i, move):
-    """A server's delete protection is switched off by our request."""
+    """Our request switches a server's delete protection off."""
     server = world.servers[i]
     if server.protection == BY_A_PERSON:
         raise Violation("foreign: lifted a protection that a person set", move)

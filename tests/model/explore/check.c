@@ -38,7 +38,7 @@ int store_forgot(const struct store *store, enum thing thing)
 	return 0;
 }
 
-/* Nothing is under way without a step whose process knows of it. */
+/* Nothing may be under way without a running step. */
 static int is_under_way(const struct row *row)
 {
 	return row->state == LESSOR_STATE_INTENDED || row->state == LESSOR_STATE_DELETE_AUTHORIZED ||
@@ -51,9 +51,9 @@ static const char *check_rows(const struct world *w)
 		const struct row *row = &w->store.rows[i];
 
 		if (is_under_way(row) && (w->step.at == AT_NOTHING || w->step.at == AT_END))
-			return "state: something is under way, and no step of it";
+			return "state: something is under way without a step";
 		if (row->thing >= OBJECTS && row->is_ours)
-			return "address: it became ours";
+			return "address: the row became ours";
 	}
 	return NULL;
 }
@@ -66,7 +66,7 @@ static int is_protected(const struct config *config, const struct row *row, cons
 	       (row->thing == KEY || o->protection != OFF || config->cannot_protect);
 }
 
-/* What is said to be protected is. */
+/* What is reported as protected must be protected. */
 static const char *check_protected(const struct config *config, const struct world *w)
 {
 	const struct store *s = &w->store;
@@ -78,14 +78,14 @@ static const char *check_protected(const struct config *config, const struct wor
 		    is_protected(config, row, &w->objects[row->thing]))
 			continue;
 		if (row->is_marked && row->state == LESSOR_STATE_RETAINED)
-			return "honest: a row is said to be protected, and is not";
+			return "honest: a row is recorded as protected, but is not";
 		if (s->retention == RETENTION_PROTECTED)
-			return "honest: it is said to be protected, and is not";
+			return "honest: the lease is reported as protected, but is not";
 	}
 	return NULL;
 }
 
-/* It exists, and nobody knows. An accepted delete is the provider's to carry out. */
+/* Does it exist without a row? An accepted delete is up to the provider. */
 static int is_left(const struct world *w, enum thing thing)
 {
 	const struct object *o = &w->objects[thing];
@@ -98,18 +98,18 @@ const char *check_state(const struct config *config, const struct world *w)
 {
 	const char *wrong = check_rows(w);
 
-	/* In an older store history is lost; the sweep reports what is left. */
+	/* An older store has lost history; the sweep reports what is left. */
 	if (wrong || w->is_restored)
 		return wrong;
 	for (int i = 0; i < OBJECTS; i++) {
-		/* An accepted delete is the provider's to carry out. */
+		/* An accepted delete is up to the provider. */
 		if (is_left(w, i) && !config->is_tardy)
-			return "leak: something exists, and no row holds it";
+			return "leak: an object exists, but no row holds it";
 		if (i != KEY && object_exists(&w->objects[i]) && store_holds(&w->store, i) &&
 		    !w->store.is_billed)
-			return "billed: a machine exists, and does not count";
+			return "billed: a machine exists, but does not count";
 		if (w->objects[i].state == GOING && w->store.is_retained && store_holds(&w->store, i))
-			return "honest: it is kept, and a delete of it was accepted";
+			return "honest: it is retained, but its delete was accepted";
 	}
 	return w->is_bared ? NULL : check_protected(config, w);
 }
@@ -128,7 +128,7 @@ static int is_strange(const struct world *w)
 	return 0;
 }
 
-/* Attention settles what only an operator can decide; and that an owner's time is over. */
+/* Attention settles what only an operator can decide, and that the owner's time is over. */
 static int needs_operator(const struct world *w)
 {
 	const struct store *s = &w->store;
@@ -153,10 +153,10 @@ int check_is_settled(const struct config *config, const struct world *w)
 {
 	const struct store *s = &w->store;
 
-	/* While the account waits for its operator, and in an older store, nothing is asked. */
+	/* While the account waits for an operator, and in an older store, nothing is required. */
 	if (w->is_other_project || w->is_restored || w->account == ACCOUNT_FENCED)
 		return 1;
-	/* A plugin that does what it likes comes to nothing before its deadline does. */
+	/* With a wild plugin a live lease settles only at its deadline. */
 	if (config->is_wild && store_is_live(s))
 		return 1;
 	if (w->step.at != AT_NOTHING)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What must hold in a state, beside what live.c asks of each event and moves_*.c of each
- * request; and when a state is settled.
+ * What must hold in a state, in addition to the checks of each event in live.c and of each
+ * request in moves_*.c; and when a state is settled.
  */
 #pragma once
 
 #include "world.h"
 
-/* NULL, or what does not hold. */
+/* Returns NULL or the violation. */
 const char *check_state(const struct config *config, const struct world *w);
-/* Is there nothing left to do for it? */
+/* Is nothing left to do in this state? */
 int check_is_settled(const struct config *config, const struct world *w);

@@ -37,7 +37,7 @@ const struct config configs[] = {
 	{ .name = "unprotectable", .attempts = 1, .cannot_protect = 1,
 	  .budget = { .faults = 1, .calls = 2 }, .states = 198021, .moves = 580331 },
 
-	/* Not for CTest. */
+	/* Not run by CTest. */
 	{ .name = "faults-more", .is_long = 1, .attempts = 1,
 	  .budget = { .faults = 2, .calls = 2, .lies = 1 }, .states = 2977446, .moves = 7643072 },
 	{ .name = "crashes-more", .is_long = 1, .attempts = 1,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How much may go wrong in each configuration, and how large its state space is. The counts
- * catch a change that explores less without anybody noticing, so they are updated only
- * together with the change that explains them.
+ * The budgets of each configuration, and the size of its state space. The counts reveal a
+ * change that silently explores less; update them only together with the change that
+ * explains them.
  */
 #pragma once
 

@@ -13,7 +13,7 @@
 #define BEGIN_MS INT64_C(1800000000000)
 #define HOUR_MS INT64_C(3600000)
 
-/* The lease and its rows before an event: what changed must be said to have changed. */
+/* The lease and its rows before an event: every change must be marked as a change. */
 static struct lease lease_before;
 static struct resource rows_before[ROWS_MOST];
 static size_t rows_before_count;
@@ -60,7 +60,7 @@ void live_end(struct live *v)
 		v->is_open = 0;
 	}
 	v->w.is_time_over &= (uint8_t)store_is_live(&v->w.store);
-	/* Which of the two it was matters when an older store comes back. */
+	/* Recorded and protected differ when an older store is restored. */
 	for (int i = 0; i < OBJECTS && v->config->budget.copies; i++) {
 		if (v->w.objects[i].promise && v->w.store.retention == RETENTION_PROTECTED)
 			v->w.objects[i].promise = PROMISE_PROTECTED;
@@ -69,7 +69,7 @@ void live_end(struct live *v)
 		return;
 	wrong = pack_close(v->config, &v->shadow, v->now_ms, &packed);
 	if (wrong || memcmp(&packed, &v->w.store, sizeof(packed)) != 0)
-		live_wrong(v, wrong ? wrong : "model: what a state leaves out decided something");
+		live_wrong(v, wrong ? wrong : "model: a decision needed what states omit");
 }
 
 void live_free(struct live *v)
@@ -95,7 +95,7 @@ void live_start(struct live *v, const struct config *config, struct world *ret)
 
 /* ---- facts -------------------------------------------------------------------------------------- */
 
-/* As broker/engine/apply.c has them. A step that has come to its end runs no more. */
+/* As in broker/engine/apply.c. A step that has ended is no longer running. */
 static struct lease_facts facts(const struct live *v)
 {
 	int is_verified = v->w.account == ACCOUNT_VERIFIED;
@@ -131,7 +131,7 @@ int live_is_due(struct live *v)
 	return lease_step_is_due(&v->a.lease, v->now_ms);
 }
 
-/* ---- what must hold of each event ------------------------------------------------------------------ */
+/* ---- what must hold for each event ----------------------------------------------------------- */
 
 static void remember(const struct live *v)
 {
@@ -142,39 +142,39 @@ static void remember(const struct live *v)
 	memcpy(rows_before, ledger->resources, rows_before_count * sizeof(rows_before[0]));
 }
 
-/* Only what is said to have changed is written to the store. */
+/* Only what is marked as changed is written to the store. */
 static void check_written(struct live *v, enum lease_event_kind kind)
 {
 	const struct ledger *ledger = &v->a.ledger;
 	struct lease after = v->a.lease;
 
-	/* Heartbeats are kept in a table of their own. */
+	/* Heartbeats are stored in a table of their own. */
 	if (kind == LEASE_EVENT_HEARTBEAT)
 		after.touched_ms = lease_before.touched_ms;
 	if (!v->out.changed && memcmp(&after, &lease_before, sizeof(after)) != 0)
-		live_wrong(v, "unwritten: the lease changed, and is not said to have");
+		live_wrong(v, "unwritten: the lease changed, but is not marked as changed");
 	for (size_t i = 0; i < rows_before_count; i++) {
 		if (!ledger->resources[i].is_dirty &&
 		    memcmp(&ledger->resources[i], &rows_before[i], sizeof(rows_before[i])) != 0)
-			live_wrong(v, "unwritten: a row changed, and is not said to have");
+			live_wrong(v, "unwritten: a row changed, but is not marked as changed");
 	}
 }
 
-/* When and why it ended, and when it was first released, are written once. */
+/* When and why a lease ended, and when it was first released, are written once. */
 static void check_history(struct live *v)
 {
 	const struct lease *before = &lease_before, *l = &v->a.lease;
 
 	if (before->ended_ms && (l->ended_ms != before->ended_ms || l->state != before->state ||
 				 l->end_reason != before->end_reason))
-		live_wrong(v, "history: when or why it ended was written again");
+		live_wrong(v, "history: when or why it ended was rewritten");
 	if (before->released_ms && l->released_ms != before->released_ms)
-		live_wrong(v, "history: when it was released was written again");
+		live_wrong(v, "history: when it was released was rewritten");
 	if (l->epoch < before->epoch || (v->out.goal_changed && l->epoch == before->epoch))
-		live_wrong(v, "history: another goal, and no greater epoch");
+		live_wrong(v, "history: the goal changed without a greater epoch");
 }
 
-/* It is always moving, or finished; and no due time is beyond its limits. */
+/* A lease is due or finished; and no due time is beyond its limits. */
 static void check_due(struct live *v)
 {
 	const struct lease *l = &v->a.lease;
@@ -182,18 +182,18 @@ static void check_due(struct live *v)
 
 	if (l->cleanup == CLEANUP_DONE) {
 		if (l->due_ms)
-			live_wrong(v, "due: finished, and something is due");
+			live_wrong(v, "due: finished, but due");
 		return;
 	}
 	if (!l->due_ms && (!l->retained || live_next_op(v) != LEASE_OP_NONE))
-		live_wrong(v, "due: not finished, and nothing is due");
+		live_wrong(v, "due: neither finished nor due");
 	if (lease_is_live(l) && lease_deadline_ms(l) > v->now_ms)
 		most = lease_deadline_ms(l);
 	if (l->due_ms > most && !(l->retained && l->due_ms == l->retain_until_ms))
-		live_wrong(v, "due: it waits beyond its limits");
+		live_wrong(v, "due: the due time is beyond its limits");
 }
 
-/* From a no-delete release on each row is to bear the label of that release, or a later one. */
+/* After a no-delete release each row must get the label of that release or a later one. */
 static void check_kept(struct live *v, enum lease_event_kind kind)
 {
 	const struct ledger *ledger = &v->a.ledger;
@@ -207,7 +207,7 @@ static void check_kept(struct live *v, enum lease_event_kind kind)
 	}
 }
 
-/* What is over comes back only if it was found, or an operator says so. */
+/* A finished row reopens only if its object was found, or if an operator adopts it. */
 static void check_over(struct live *v, const struct lease_event *event)
 {
 	const struct ledger *ledger = &v->a.ledger;
@@ -220,11 +220,11 @@ static void check_over(struct live *v, const struct lease_event *event)
 		    !lessor_state_is_over(ledger->resources[i].state) &&
 		    (!is_found || (rows_before[i].state == LESSOR_STATE_DISOWNED &&
 				   event->kind != LEASE_EVENT_ADOPT)))
-			live_wrong(v, "over: a row that was over is open again");
+			live_wrong(v, "over: a finished row was reopened");
 	}
 }
 
-/* When blind, or by a clock that is doubted, nothing ends by itself. */
+/* When blind, or while the clock is in doubt, nothing ends by itself. */
 static void check_blind(struct live *v, const struct lease_event *event, int is_blind)
 {
 	if (event->kind == LEASE_EVENT_TICK && lease_is_live(&lease_before) &&
@@ -251,20 +251,20 @@ static void check_aggregate(struct live *v)
 		deleting += resource_may_be_deleting(&ledger->resources[i]);
 	}
 	if (l->retained && deleting)
-		live_wrong(v, "honest: retained, and something of it may be being deleted");
+		live_wrong(v, "honest: retained, but a delete of it may be under way");
 	if (l->cleanup == CLEANUP_DONE && ledger_residue(ledger))
-		live_wrong(v, "done: and something of it may exist");
+		live_wrong(v, "done: but something of it may exist");
 	if (l->state == LEASE_ACTIVE && servers != 1)
 		live_wrong(v, "active: without the server that was handed out");
 	if (lease_is_live(l) != (l->cleanup == CLEANUP_NONE) ||
 	    (l->retained ? l->cleanup != CLEANUP_RETAINED && l->cleanup != CLEANUP_DONE :
 			   l->cleanup == CLEANUP_RETAINED))
-		live_wrong(v, "state: its parts contradict each other");
+		live_wrong(v, "state: cleanup contradicts state or retention");
 }
 
 /* ---- events -------------------------------------------------------------------------------------------- */
 
-/* A store numbers new rows, and writes those that changed. */
+/* Simulates the store: numbers new rows and clears the marks of changed ones. */
 static void written(struct ledger *ledger)
 {
 	for (size_t i = 0; i < ledger->resource_count; i++) {
@@ -286,7 +286,7 @@ static void apply_to_shadow(struct live *v, const struct lease_event *event)
 		claim = *e.u.claim.claim;
 		e.u.claim.claim = &claim;
 	}
-	/* That ten tries or an hour are too many is not what is compared. */
+	/* The limits of ten tries and an hour are not part of the comparison. */
 	if (v->shadow.lease.tries > 5)
 		v->shadow.lease.tries = 5;
 	if (v->shadow.lease.cleanup_started_ms < v->now_ms - HOUR_MS / 2)
@@ -306,7 +306,7 @@ void live_apply(struct live *v, const struct lease_event *event)
 	memset(&v->out, 0, sizeof(v->out));
 	lease_apply(&v->a, event, &f, &v->out);
 	if (v->a.ledger.resource_count > ROWS_MOST) {
-		fprintf(stderr, "the model has room for %d rows\n", ROWS_MOST);
+		fprintf(stderr, "the model has room for only %d rows\n", ROWS_MOST);
 		abort();
 	}
 	check_written(v, event->kind);
@@ -343,8 +343,8 @@ int live_claim(struct live *v, struct lease_claim *claim)
 	row = claim->row;
 	live_apply(v, &event);
 	if (row && v->out.has_row && v->out.row_index + 1 != (size_t)row)
-		live_wrong(v, "claim: it was answered with another row");
-	/* As core_claim remembers it for the step's end. */
+		live_wrong(v, "claim: the answer was for another row");
+	/* As core_claim records it for the end of the step. */
 	step->is_not_now |= (uint8_t)v->out.not_now;
 	if (v->out.refusal_class && !step->refusal)
 		step->refusal = (uint8_t)v->out.refusal_class;
@@ -353,7 +353,7 @@ int live_claim(struct live *v, struct lease_claim *claim)
 	if (is_stale && claim->result == 0 &&
 	    (claim->kind == CLAIM_INTEND || claim->kind == CLAIM_PERMIT || claim->kind == CLAIM_CHANGE ||
 	     claim->kind == CLAIM_ATTEMPT))
-		live_wrong(v, "stale: a step of an older goal was permitted something");
+		live_wrong(v, "stale: a step of an older goal was granted a claim");
 	return claim->result;
 }
 
@@ -385,7 +385,7 @@ struct lessor_observed live_observed(enum thing thing, int label, int is_on, int
 	};
 
 	for (size_t i = 0; i < labels->count; i++) {
-		/* A person took its signature away. */
+		/* A person removed its signature. */
 		if (is_signed || strcmp(labels->items[i].key, LESSOR_LABEL_SIG) != 0)
 			list[seen.label_count++] = labels->items[i];
 	}

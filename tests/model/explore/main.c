@@ -2,10 +2,10 @@
 /*
  * lease-explorer --list | --short | --config NAME... | --walk NAME... | --expect NAME WORD
  *
- * Prints a line for each configuration, and under one that fails the shortest trail that
- * leads there. --short: all that are not long. --expect: a wrong rule was put in, and must be
- * found as WORD. Exit: 0 all well; 1 something does not hold, or the counts of a
- * configuration are not the expected ones; 2 usage.
+ * Prints a line for each configuration, and for a failing one the shortest trail that
+ * leads to the violation. --short: all that are not long. --expect: the rules contain a
+ * mistake, which must be found as WORD. Exit: 0 success; 1 a property does not hold, or the
+ * counts of a configuration are not the expected ones; 2 usage.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static const struct config *find(const char *name)
 		if (strcmp(configs[i].name, name) == 0)
 			return &configs[i];
 	}
-	fprintf(stderr, "no configuration is called %s\n", name);
+	fprintf(stderr, "no such configuration: %s\n", name);
 	exit(2);
 }
 
@@ -40,7 +40,7 @@ static void report(const char *sort, const struct config *c, struct result *r, c
 	free(r->trail);
 }
 
-/* 0: all holds, and it is as large as it should be. */
+/* 0: everything holds, and the counts are the expected ones. */
 static int check(const struct config *c)
 {
 	clock_t begun = clock();
@@ -59,11 +59,11 @@ static int check_walk(const struct config *c)
 	clock_t begun = clock();
 	struct result r = walk(c, WALKS, WALK_MOVES);
 
-	report("walk", c, &r, begun, r.wrong ? r.wrong : "a state is all that decides");
+	report("walk", c, &r, begun, r.wrong ? r.wrong : "states contain all that matters");
 	return r.wrong != NULL;
 }
 
-/* 0: what is wrong is found as what it should be. */
+/* 0: the mistake is found as WORD. */
 static int expect(const struct config *c, const char *word)
 {
 	clock_t begun = clock();

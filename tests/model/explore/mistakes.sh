@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # mistakes.sh WORK COMPILER OBJECT...
 #
-# Puts each mistake of mistakes.list into a copy of the rules, builds the explorer with them
-# in WORK from the objects and libraries that it is made of, and shows that it finds each.
-# Exit: 0 all found, 1 not.
+# Applies each mistake of mistakes.list to a copy of the rules, links the explorer with that
+# copy in WORK, from the given objects and libraries, and checks that it detects the mistake.
+# Exit: 0 all detected, 1 not.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -15,7 +15,7 @@ shift 2
 tab=$(printf '\t')
 failed=
 
-# The patch of a mistake: the part that changes rules, for some change a plugin as well.
+# The patch of a mistake: only its part for the rules, since some also change a plugin.
 patch_of() {
 	case $1 in
 	[0-9]*) set -- "$root"/tests/faults/defects/"$1"-*.patch ;;
@@ -26,7 +26,7 @@ patch_of() {
 		on' "$1"
 }
 
-# build NAME OBJECT...: the explorer with this mistake. What is linked first counts.
+# build NAME OBJECT...: links the explorer with this mistake. The first definition wins.
 build() {
 	dir=$work/$1
 	shift

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A step as the plugins make it (plugins/hetzner), and what its host and the engine add to
- * that: one request or one commit at a time.
+ * A step as the plugins execute it (plugins/hetzner), together with its host and the engine:
+ * one request or one commit at a time.
  */
 #include "moves.h"
 
@@ -113,14 +113,14 @@ int step_say_kind(struct live *v, enum lease_claim_kind kind)
 	return step_say(v, &claim);
 }
 
-/* ---- requests that have an effect ---------------------------------------------------------------- */
+/* ---- requests with an effect ------------------------------------------------------------------ */
 
 static void outcome(struct mover *m, int is_healthy, const struct request *r,
 		    enum effect_outcome outcome, const char *how)
 {
 	struct step *step = &m->live.w.step;
 
-	/* Nothing that was read before it counts any more. */
+	/* Earlier reads no longer count. */
 	step->saw = step->label = step->is_on = step->is_proof = 0;
 	step->is_signed = 1;
 	step->outcome = (uint8_t)outcome;
@@ -128,7 +128,7 @@ static void outcome(struct mover *m, int is_healthy, const struct request *r,
 	move_end(m, is_healthy, "%s: %s", r->name, how);
 }
 
-/* Its goal is gone and it is cancelled: what is out is given up, and nothing more is sent. */
+/* Its goal is gone: the request in flight is abandoned, and no other is sent. */
 static int is_cancelled(const struct world *w)
 {
 	return w->step.epoch != w->store.epoch;
@@ -151,7 +151,7 @@ static void request_lost(struct mover *m, const struct request *r)
 	}
 }
 
-/* It is carried out later than it should be, whether it was answered or not. */
+/* The request is executed late, whether it was answered or not. */
 static void request_late(struct mover *m, const struct request *r, enum effect_outcome how)
 {
 	struct live *v = r->late && m->live.config->has_late ?
@@ -176,7 +176,7 @@ void move_request(struct mover *m, const struct request *r)
 	}
 	request_lost(m, r);
 	request_late(m, r, EFFECT_UNKNOWN);
-	/* An accepted delete is shown for a while anyway; what lifted a protection has lifted it. */
+	/* An accepted delete is shown for a while anyway; an answered lift has taken effect. */
 	if (r->late == LATE_PROTECT)
 		request_late(m, r, EFFECT_ACCEPTED);
 }
@@ -186,7 +186,7 @@ void move_request_refused(struct mover *m, const struct request *r, const char *
 	move_begin(m);
 	outcome(m, HEALTHY, r, EFFECT_REFUSED, why);
 	if (move_begin_of(m, &m->from->left.faults))
-		outcome(m, FAULTY, r, EFFECT_UNKNOWN, "LOST, and it was refused");
+		outcome(m, FAULTY, r, EFFECT_UNKNOWN, "LOST, but was refused");
 }
 
 static enum thing address_of(enum thing server)
@@ -213,7 +213,7 @@ void step_note_address(struct live *v, enum thing server)
 	v->w.step.row = row;
 }
 
-/* As core_step_done has it: what its claims were told outweighs what the plugin says. */
+/* As in core_step_done: the answers to its claims take precedence over the plugin's verdict. */
 void step_verdict(struct live *v, int verdict, uint32_t error_class)
 {
 	struct step *step = &v->w.step;
@@ -225,7 +225,7 @@ void step_verdict(struct live *v, int verdict, uint32_t error_class)
 		   error_class == LESSOR_CLASS_OWNERSHIP) {
 		verdict = LESSOR_RETRY;
 	}
-	/* Nothing else of it decides anything any more, but the server that is handed out. */
+	/* Nothing else of the step matters now, except the server that is handed out. */
 	*step = (struct step){
 		.at = AT_END, .op = step->op, .epoch = step->epoch,
 		.verdict = (uint8_t)verdict, .error_class = (uint8_t)error_class,
@@ -263,7 +263,7 @@ static int find_unsettled(const struct live *v, uint32_t kind)
 	return 0;
 }
 
-/* The first row of that kind that is not over, from `first` on; -1. */
+/* The first unfinished row of the kind, from `first` on; -1: none. */
 static int find_open(const struct live *v, uint32_t kind, int first)
 {
 	for (size_t i = (size_t)first; i < v->a.ledger.resource_count; i++) {
@@ -281,7 +281,7 @@ static void plan_list(struct live *v, enum thing thing)
 	v->w.step.thing = (uint8_t)thing;
 }
 
-/* As remove_resource has it. */
+/* As in remove_resource. */
 static void plan_removal(struct live *v, int row)
 {
 	const struct resource *r = &v->a.ledger.resources[row];
@@ -331,7 +331,7 @@ static void plan_make(struct live *v, enum thing thing)
 	v->w.step.thing = (uint8_t)thing;
 }
 
-/* There is no server of the open attempt: its key comes first, then the server. */
+/* The open attempt has no server: its key is created first, then the server. */
 static void plan_server(struct live *v, int is_open)
 {
 	int key = find_open(v, LESSOR_KIND_KEY, 0);
@@ -382,7 +382,7 @@ static void plan_look(struct live *v)
 		step_verdict(v, LESSOR_DONE, LESSOR_CLASS_NONE);
 }
 
-/* As protection_keep has it: servers first. */
+/* As in protection_keep: servers first. */
 static void plan_retain(struct live *v)
 {
 	static const uint32_t order[] = { LESSOR_KIND_SERVER, LESSOR_KIND_KEY };
@@ -410,7 +410,7 @@ void step_plan(struct live *v)
 		.at = AT_END, .op = step->op, .epoch = step->epoch, .begun = step->begun,
 		.is_signed = 1, .refusal = step->refusal, .is_not_now = step->is_not_now,
 	};
-	/* A step whose goal is gone is cancelled: it sends nothing more. */
+	/* A step whose goal is gone is cancelled: it sends no more requests. */
 	if (step->epoch != v->a.lease.epoch)
 		step_verdict(v, LESSOR_RETRY, LESSOR_CLASS_TRANSIENT);
 	else if (step->op == LEASE_OP_PROVISION)
@@ -435,7 +435,7 @@ static const char *op_name(enum lease_op op)
 	return names[op];
 }
 
-/* Its due time has come. Returns what is to be done, if it may be done now. */
+/* The lease is due. Returns the operation to start, if it may start now. */
 static enum lease_op tick(struct live *v)
 {
 	live_apply_kind(v, LEASE_EVENT_TICK);
@@ -451,7 +451,7 @@ static void begin(struct live *v, enum lease_op op)
 	step_plan(v);
 }
 
-/* A plugin that makes whatever it likes ... */
+/* A wild plugin creates in any order ... */
 static void make_wild(struct mover *m)
 {
 	int is_attempt = m->from->store.attempts < m->live.config->attempts;
@@ -470,7 +470,7 @@ static void make_wild(struct mover *m)
 	}
 }
 
-/* ... and asks for the delete of whatever it likes. */
+/* ... and requests deletes in any order. */
 static void begin_wild(struct mover *m, enum lease_op op)
 {
 	size_t count;
@@ -580,7 +580,7 @@ static void (*const points[STEP_POINT_COUNT])(struct mover *m) = {
 	[AT_PROTECTED] = move_protected,
 };
 
-/* While a step runs its deadline may come as well. */
+/* The lease's deadline may also pass while a step runs. */
 static void move_deadline(struct mover *m)
 {
 	struct live *v;
@@ -589,7 +589,7 @@ static void move_deadline(struct mover *m)
 		return;
 	v = move_begin(m);
 	tick(v);
-	move_end(m, HEALTHY, "it is due, and a step of it runs");
+	move_end(m, HEALTHY, "it is due while its step runs");
 }
 
 void move_daemon(struct mover *m)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps that delete: read, permit, DELETE, what became of it, and absence. */
+/* Steps that delete: read, permit, DELETE, its outcome, and absence. */
 #include "moves.h"
 
 #include <lessor/provider.h>
@@ -11,7 +11,7 @@ static int server_exists(const struct world *w)
 	return object_exists(&w->objects[SERVER_1]) || object_exists(&w->objects[SERVER_2]);
 }
 
-/* An address that nobody wrote down would be left behind without a trace. */
+/* An address without a row would be left behind unnoticed. */
 static int is_address_known(const struct world *w, enum thing server)
 {
 	enum thing address = server == SERVER_1 ? ADDRESS_1 : ADDRESS_2;
@@ -25,7 +25,7 @@ static int is_address_known(const struct world *w, enum thing server)
 	return 0;
 }
 
-/* Of a live lease only what a refused attempt left may go. */
+/* Of a live lease only what a refused attempt left may be deleted. */
 static int is_used(const struct world *w, enum thing thing)
 {
 	if (!store_is_live(&w->store) || w->is_restored)
@@ -46,12 +46,12 @@ void world_destroy(struct live *v, enum thing thing)
 	if (!o->is_signed)
 		live_wrong(v, "foreign: deleted what a person relabelled");
 	if (is_used(&v->w, thing))
-		live_wrong(v, "use: what a live lease uses was deleted");
+		live_wrong(v, "use: deleted what a live lease uses");
 	if (thing == KEY && server_exists(&v->w) && !v->w.is_restored && !v->config->is_tardy &&
 	    !store_forgot(&v->w.store, SERVER_1) && !store_forgot(&v->w.store, SERVER_2))
-		live_wrong(v, "order: the key was deleted, and its server exists");
+		live_wrong(v, "order: the key was deleted, but its server exists");
 	if (!v->w.is_restored && !is_address_known(&v->w, thing))
-		live_wrong(v, "address: its server was deleted, and no row names it");
+		live_wrong(v, "address: its server was deleted, but no row names it");
 	o->state = GOING;
 	o->action = ACTION_RUNS;
 }
@@ -70,8 +70,8 @@ static void read_it(struct mover *m, enum step_point seen, enum step_point absen
 
 	step_saw(v, is_seen);
 	v->w.step.at = (uint8_t)(is_seen ? seen : absent);
-	move_end(m, HEALTHY, "read %s: %s", thing_name(step_thing(m->from)), is_seen ? "it is there" :
-									    "it is not there");
+	move_end(m, HEALTHY, "read %s: %s", thing_name(step_thing(m->from)), is_seen ? "found" :
+									    "not found");
 }
 
 static void read_lie(struct mover *m, enum step_point next, const char *what)
@@ -91,13 +91,13 @@ void move_read(struct mover *m)
 	read_it(m, AT_SEEN, AT_ABSENT);
 	if (!step_shows(m->from, step_thing(m->from)))
 		return;
-	read_lie(m, AT_ABSENT, "nothing, nor in the listings");
-	read_lie(m, AT_LISTED_ONLY, "nothing, but in the listings");
+	read_lie(m, AT_ABSENT, "not found, not listed");
+	read_lie(m, AT_LISTED_ONLY, "not found, but listed");
 }
 
 /* ---- absence ----------------------------------------------------------------------------------------- */
 
-/* The step is over, or there is more for it to do. */
+/* Ends the step, or continues if there is more to do. */
 static void go_on(struct live *v)
 {
 	if (v->w.step.op == LEASE_OP_RETAIN)
@@ -106,7 +106,7 @@ static void go_on(struct live *v)
 		step_plan(v);
 }
 
-/* The host makes no such claim without the sentinel's answer; and the rule refuses it. */
+/* Without the sentinel's answer the host makes no such claim, and the rule refuses it. */
 static void claim_gone(struct live *v)
 {
 	if (step_say_kind(v, CLAIM_GONE))
@@ -135,7 +135,7 @@ void move_listed_only(struct mover *m)
 
 /* ---- permits -------------------------------------------------------------------------------------------- */
 
-/* Its protection is to be lifted, if that is ours. */
+/* Asks to lift its delete protection, if that is ours. */
 static void ask_to_lift(struct mover *m)
 {
 	struct live *v = move_begin(m);
@@ -229,7 +229,7 @@ void move_deleted(struct mover *m)
 	move_end(m, HEALTHY, "commit that the delete %s", is_refused ? "had no effect" : "is unknown");
 }
 
-/* A key goes at once; that it did is read. Its own DELETE was answered: that proves the project. */
+/* A key is deleted at once; a read confirms it. The answered DELETE proves the project. */
 void move_read_again(struct mover *m)
 {
 	struct live *v = move_begin(m);
@@ -242,7 +242,7 @@ void move_read_again(struct mover *m)
 	else
 		v->w.step.at = AT_ABSENT;
 	move_end(m, HEALTHY, "read %s: %s", thing_name(step_thing(m->from)),
-		 is_seen ? "it is there" : "it is not there");
+		 is_seen ? "found" : "not found");
 }
 
 void move_not_found(struct mover *m)
@@ -250,13 +250,13 @@ void move_not_found(struct mover *m)
 	read_it(m, AT_READ_404, AT_READ_404);
 }
 
-/* The delete was answered 404, and then it was read. */
+/* The delete was answered 404, and then the object was read. */
 void move_read_404(struct mover *m)
 {
 	struct live *v = move_begin(m);
 	struct lease_claim claim = step_claim(v, CLAIM_REPORT_PRESENT);
 
-	/* What the permit was used for is settled first, by its answer alone. */
+	/* The response alone first settles what the permit was for. */
 	live_claim(v, &claim);
 	if (v->w.step.saw)
 		step_verdict(v, LESSOR_RETRY, LESSOR_CLASS_PROVIDER);
@@ -289,13 +289,13 @@ void move_follow(struct mover *m)
 		follow_end(m, v, AT_REPORT_PRESENT, "it failed");
 		return;
 	}
-	follow_end(m, v, is_seen ? AT_END : AT_ABSENT, is_seen ? "it is there" : "it is not there");
-	/* So long after it, it is deleted anew. */
+	follow_end(m, v, is_seen ? AT_END : AT_ABSENT, is_seen ? "found" : "not found");
+	/* After this time the delete is repeated. */
 	if (!is_seen || row->changed < SETTLE_TICKS)
 		return;
 	v = move_begin(m);
 	step_saw(v, 1);
-	follow_end(m, v, AT_REPORT_PRESENT, "it is there, too long");
+	follow_end(m, v, AT_REPORT_PRESENT, "found, for too long");
 }
 
 void move_report_present(struct mover *m)
@@ -304,5 +304,5 @@ void move_report_present(struct mover *m)
 
 	step_say_kind(v, CLAIM_REPORT_PRESENT);
 	step_verdict(v, LESSOR_RETRY, LESSOR_CLASS_TRANSIENT);
-	move_end(m, HEALTHY, "commit that %s is still there", thing_name(step_thing(m->from)));
+	move_end(m, HEALTHY, "commit that %s still exists", thing_name(step_thing(m->from)));
 }

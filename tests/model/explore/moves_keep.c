@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps that protect what a no-delete release keeps, and that lift it before an explicit delete. */
+/* Steps that protect what a no-delete release retains, and lift it before an explicit delete. */
 #include "moves.h"
 
 #include <lessor/provider.h>
@@ -15,9 +15,9 @@ void world_lift(struct live *v, enum thing thing)
 	if (o->protection == BY_A_PERSON)
 		live_wrong(v, "foreign: lifted a protection that a person set");
 	if (o->promise)
-		live_wrong(v, "retained: its protection was lifted after the no-delete release");
+		live_wrong(v, "retained: protection lifted after the no-delete release");
 	if (o->is_marked)
-		live_wrong(v, "retained: its protection was lifted though another store keeps it");
+		live_wrong(v, "retained: protection lifted though another store keeps it");
 	o->protection = OFF;
 }
 
@@ -45,7 +45,7 @@ static void write_label(struct live *v)
 	v->w.step.is_labelled = 1;
 }
 
-/* Changes of what is not there, or goes, are answered 404. */
+/* A change to an object that does not exist or is being deleted is answered 404. */
 static void change(struct mover *m, const struct request *r)
 {
 	if (m->from->objects[step_thing(m->from)].state == SHOWN && !m->from->is_other_project)
@@ -62,8 +62,8 @@ static void read_it(struct mover *m, enum step_point seen, enum step_point absen
 
 	step_saw(v, is_seen);
 	v->w.step.at = (uint8_t)(is_seen ? seen : absent);
-	move_end(m, HEALTHY, "read %s: %s", thing_name(thing), !is_seen ? "it is not there" :
-		 v->w.step.is_on ? "it is protected" : "it is not protected");
+	move_end(m, HEALTHY, "read %s: %s", thing_name(thing), !is_seen ? "not found" :
+		 v->w.step.is_on ? "protected" : "not protected");
 }
 
 static int changed(struct live *v, uint32_t change)
@@ -105,13 +105,13 @@ void move_lifted(struct mover *m)
 {
 	struct live *v = move_begin(m);
 
-	/* Without its label written the protection was not touched. */
+	/* If its label was not written, the protection was not changed. */
 	if (!v->w.step.is_labelled)
 		v->w.step.outcome = EFFECT_NOT_SENT;
 	changed(v, LESSOR_CHANGE_UNPROTECT);
 	step_verdict(v, v->w.step.outcome == EFFECT_ACCEPTED ? LESSOR_PENDING : LESSOR_RETRY,
 		     LESSOR_CLASS_TRANSIENT);
-	move_end(m, HEALTHY, "commit what became of its protection");
+	move_end(m, HEALTHY, "commit the state of its protection");
 }
 
 /* ---- keeping --------------------------------------------------------------------------------------------- */
@@ -121,7 +121,7 @@ void move_keep_read(struct mover *m)
 	read_it(m, AT_KEEP_LABEL, AT_ABSENT);
 }
 
-/* May it be changed? 1: it is as it should be; 0: it may; -1. */
+/* May it be changed? 0: yes; 1: not necessary; -1: no. */
 static int ask(struct live *v, uint32_t change)
 {
 	struct lease_claim claim = step_claim(v, CLAIM_CHANGE);
@@ -136,10 +136,10 @@ static int ask(struct live *v, uint32_t change)
 
 static const char *answer_name(int rc)
 {
-	return rc < 0 ? "no" : rc ? "it is" : "ok";
+	return rc < 0 ? "no" : rc ? "already done" : "ok";
 }
 
-/* It is labelled: of a server the protection is next. */
+/* It is labelled: a server's protection is next. */
 static void protect_next(struct live *v)
 {
 	if (step_thing(&v->w) == KEY)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps that make things, look for what they made, and wait for it. */
+/* Steps that create resources, look them up, and wait for them. */
 #include "moves.h"
 
 #include <string.h>
@@ -58,12 +58,12 @@ static void make(struct live *v)
 	for (int i = SERVER_1; i <= SERVER_2; i++) {
 		if (thing != KEY && thing != (enum thing)i && object_exists(&v->w.objects[i]) &&
 		    !v->w.is_restored && !v->config->is_tardy)
-			live_wrong(v, "order: a second server was made while the first may exist");
+			live_wrong(v, "order: created a second server while the first may exist");
 	}
-	/* Ids are never used again; here the second one would have that of the first. */
+	/* Ids are never reused, but here the second object would have the id of the first. */
 	for (size_t i = 0; o->state == GONE && i < ROWS_MOST && v->w.store.rows[i].state; i++) {
 		if (v->w.store.rows[i].thing == thing && v->w.store.rows[i].has_id)
-			live_wrong(v, "model: what was made and is gone is made again");
+			live_wrong(v, "model: an object that is gone was created again");
 	}
 	*o = (struct object){
 		.state = HIDDEN, .is_signed = 1,
@@ -77,7 +77,7 @@ void move_create(struct mover *m)
 		.name = "create", .carry_out = make, .accepted = AT_CREATED, .failed = AT_CREATED,
 	};
 
-	/* An older store asks again for what is there: whose it is, a look-up must tell. */
+	/* An older store repeats the create: a look-up must find out whose the object is. */
 	if (object_exists(&m->from->objects[step_thing(m->from)])) {
 		struct live *v = move_begin(m);
 
@@ -105,7 +105,7 @@ static void created(struct mover *m)
 	move_end(m, HEALTHY, "created %s", thing_name(thing));
 }
 
-/* Not now, or not at all: then the next server type has its turn. */
+/* Refused for now, or permanently: then the next server type is tried. */
 static void not_created(struct mover *m, int is_for_good)
 {
 	struct live *v = move_begin(m);
@@ -135,7 +135,7 @@ void move_created(struct mover *m)
 		v = move_begin(m);
 		step_say_kind(v, CLAIM_UNKNOWN);
 		step_verdict(v, LESSOR_RETRY, LESSOR_CLASS_TRANSIENT);
-		move_end(m, HEALTHY, "whether %s was created is unknown",
+		move_end(m, HEALTHY, "unknown whether %s was created",
 			 thing_name(step_thing(m->from)));
 		return;
 	default:
@@ -153,7 +153,7 @@ static void give_up(struct mover *m, struct live *v, int is_healthy, const char 
 	if (!v)
 		return;
 	v->w.step.at = AT_GIVE_UP;
-	move_end(m, is_healthy, "the server is given up: %s", why);
+	move_end(m, is_healthy, "give up the server: %s", why);
 }
 
 static void go_on(struct mover *m, const char *why)
@@ -173,7 +173,7 @@ void move_wait(struct mover *m)
 		return;
 	}
 	if (!m->from->objects[server].is_signed) {
-		go_on(m, "is not ours any more");
+		go_on(m, "is no longer ours");
 		give_up(m, move_begin(m), HEALTHY, "it is not ours");
 		return;
 	}
@@ -232,13 +232,13 @@ void move_list(struct mover *m)
 	move_end(m, FAULTY, "list by name and labels: LIE, nothing");
 }
 
-/* What was found is adopted, if it is ours. Returns those that are not, a bit each. */
+/* Adopts what was found, if it is ours. Returns a bit for each object that is not. */
 static unsigned int adopt_found(struct live *v)
 {
 	unsigned int strange = 0;
 	uint8_t found = v->w.step.saw;
 
-	/* What it saw is no read of its row. */
+	/* A listing is not a read of its row. */
 	v->w.step.saw = 0;
 	live_open(v);
 	for (int i = 0; i < OBJECTS; i++) {
@@ -261,7 +261,7 @@ static int is_meant(const struct resource *r, enum thing thing)
 	return r->kind == thing_kind(thing) && r->attempt == thing_attempt(thing);
 }
 
-/* What the completed look-up says of one row. Returns the verdict. */
+/* Applies the completed look-up to one row. Returns the verdict. */
 static int row_reconcile(struct live *v, size_t row, unsigned int strange)
 {
 	for (int i = 0; i < OBJECTS; i++) {
@@ -291,5 +291,5 @@ void move_listed(struct mover *m)
 		verdict = LESSOR_RETRY;
 	step_verdict(v, verdict, verdict == LESSOR_REFUSED ? LESSOR_CLASS_OWNERSHIP :
 							     LESSOR_CLASS_TRANSIENT);
-	move_end(m, HEALTHY, "commit what was found, and what was not");
+	move_end(m, HEALTHY, "commit the look-up");
 }

@@ -49,7 +49,7 @@ static void provider_late(struct mover *m, enum thing thing)
 		world_protect(v, thing);
 	else if (o->protection == OFF)
 		world_destroy(v, thing);
-	move_end(m, HEALTHY, "%s %s is carried out LATE", late == LATE_LIFT ? "lifting" :
+	move_end(m, HEALTHY, "%s %s is executed LATE", late == LATE_LIFT ? "lifting" :
 		 late == LATE_PROTECT ? "protecting" : "DELETE of", thing_name(thing));
 }
 
@@ -73,8 +73,8 @@ static void provider(struct mover *m, enum thing thing)
 /* ---- people ---------------------------------------------------------------------------------------------- */
 
 /*
- * Whoever changes something between what a step has read and what it asks for on the strength
- * of that cannot be told apart: left out.
+ * Left out: a change between a step's read and the request that follows it. No step can
+ * detect that.
  */
 static void people(struct mover *m, enum thing thing)
 {
@@ -116,7 +116,7 @@ static uint8_t older(uint8_t age, int by, int most)
 	return (uint8_t)(age + by < most ? age + by : most);
 }
 
-/* What must come about within `settle` does, before it is over; or the provider breaks that. */
+/* What must happen within `settle` happens before the tick; a tardy provider is later. */
 static int is_due_at_the_provider(const struct config *c, const struct object *o)
 {
 	int most = c->is_tardy ? TARDY_TICKS : SETTLE_TICKS;
@@ -142,7 +142,7 @@ static void tick(struct mover *m)
 	int is_idle = m->from->step.at == AT_NOTHING;
 	struct live *v;
 
-	/* Without is_slow a step takes no time at all. */
+	/* Without is_slow a step takes no time. */
 	if (!is_idle && (!m->live.config->is_slow || m->from->step.begun >= STEP_TICKS ||
 			 m->from->step.at == AT_END))
 		return;
@@ -182,11 +182,11 @@ static void time_over(struct mover *m)
 	if (m->from->store.until == UNTIL_LATER) {
 		v = move_begin(m);
 		v->w.store.until = UNTIL_OVER;
-		move_end(m, FAULTY, "what its owner named is OVER");
+		move_end(m, FAULTY, "the time that its owner named is OVER");
 	}
 }
 
-/* Ahead: everything seems to be older than it is. */
+/* The clock jumps ahead: everything seems older than it is. */
 static void clock_jumps(struct mover *m)
 {
 	struct lease_event event = {
@@ -201,7 +201,7 @@ static void clock_jumps(struct mover *m)
 		live_apply(v, &event);
 		move_end(m, FAULTY, "the clock JUMPS ahead");
 	}
-	/* That takes ten minutes: no step lasts so long, and the provider has shown what it made. */
+	/* That takes ten minutes: steps are over, and the provider has shown what it created. */
 	for (int i = 0; i < OBJECTS; i++) {
 		if (m->from->objects[i].state == HIDDEN || m->from->objects[i].late != LATE_NOTHING)
 			return;
@@ -211,12 +211,12 @@ static void clock_jumps(struct mover *m)
 	v = move_begin(m);
 	v->w.is_clock_suspect = 0;
 	age_rows(&v->w.store, age_most(v->config), age_most(v->config));
-	move_end(m, HEALTHY, "the clock is believed again");
+	move_end(m, HEALTHY, "the clock is trusted again");
 }
 
 /* ---- clients ----------------------------------------------------------------------------------------------------- */
 
-/* May something of it be going, whatever the store says? What an operator forgot is not of it. */
+/* May a delete be under way, whatever the store says? What an operator forgot does not count. */
 static int is_being_deleted(const struct world *w)
 {
 	for (size_t i = 0; i < ROWS_MOST && w->store.rows[i].state; i++) {
@@ -247,10 +247,10 @@ static void release(struct live *v, struct ask ask)
 
 	live_apply(v, &event);
 	if (!v->out.refusal && lease_is_live(&v->a.lease))
-		live_wrong(v, "release: it was answered, and the lease goes on");
+		live_wrong(v, "release: it was accepted, but the lease is still live");
 }
 
-/* What is asked for again changes nothing, but for how soon an operator's case is looked at. */
+/* A repeated release changes nothing, except the due time of a lease in attention. */
 static void check_repeated(struct live *v, struct ask ask)
 {
 	struct lease_effects out = v->out;
@@ -259,7 +259,7 @@ static void check_repeated(struct live *v, struct ask ask)
 		return;
 	release(v, ask);
 	if (v->out.changed || v->out.note_count || v->out.refusal)
-		live_wrong(v, "history: a release that was repeated changed something");
+		live_wrong(v, "history: a repeated release changed something");
 	v->out = out;
 }
 
@@ -271,7 +271,7 @@ static void promise(struct live *v)
 	}
 }
 
-/* Of an ended lease only its machine is worth keeping. */
+/* Is the lease ended and its machine gone? Then nothing is left to retain. */
 static int is_machine_gone(const struct world *w)
 {
 	for (int i = SERVER_1; i <= SERVER_2; i++) {
@@ -294,16 +294,16 @@ static void release_keep(struct mover *m, int has_until)
 	check_repeated(v, ask);
 	if (!v->out.refusal && v->a.lease.retained) {
 		if (is_being_deleted(m->from) && !m->from->is_restored)
-			live_wrong(v, "honest: answered that it is kept, and a delete is under way");
+			live_wrong(v, "honest: answered retained, but a delete is under way");
 		if (is_machine_gone(m->from) && !m->from->is_restored)
-			live_wrong(v, "honest: answered that it is kept, and its machine is gone");
+			live_wrong(v, "honest: answered retained, but the machine is gone");
 		promise(v);
 	}
 	move_end(m, FAULTY, "client: release, KEEP%s: %s", has_until ? " for two hours" : "",
 		 v->out.refusal ? "no" : "ok");
 }
 
-/* As request_cancel has it: a lease that is kept stays. */
+/* As in request_cancel: a retained lease stays retained. */
 static void cancel(struct mover *m)
 {
 	int is_kept = m->from->store.is_retained;
@@ -329,7 +329,7 @@ static void release_delete(struct mover *m)
 		live_wrong(v, "release: a delete was refused");
 	for (int i = 0; i < OBJECTS; i++) {
 		v->w.objects[i].promise = PROMISE_NONE;
-		/* Whoever asks this store for it must have heard that it keeps it. */
+		/* A client that requests this delete knows that this store retains it. */
 		v->w.objects[i].is_marked &= !m->from->store.is_retained;
 	}
 	move_end(m, FAULTY, "client: release, DELETE");
@@ -349,16 +349,16 @@ static void heartbeat(struct mover *m)
 {
 	struct live *v;
 
-	/* Whether a step runs makes no difference. */
+	/* A running step makes no difference. */
 	if (m->from->step.at != AT_NOTHING)
 		return;
-	/* While provisioning it is the TTL that counts, and what is over is the wait. */
+	/* While provisioning the TTL counts; is_time_over is the wait for the machine. */
 	if (m->from->store.state == LEASE_PROVISIONING && m->from->is_time_over)
 		return;
 	v = move_begin(m);
 	live_apply_kind(v, LEASE_EVENT_HEARTBEAT);
 	if (v->out.refusal != heartbeat_refusal(m->from))
-		live_wrong(v, "heartbeat: a lease that is over was revived, or a live one refused");
+		live_wrong(v, "heartbeat: an ended lease was revived, or a live one refused");
 	move_end(m, HEALTHY, "heartbeat");
 }
 
@@ -379,7 +379,7 @@ static void decide(struct mover *m, enum lease_event_kind kind, struct lease_dec
 		move_end(m, FAULTY, "operator: %s", name);
 }
 
-/* As store_resource_claim has it. */
+/* As in store_resource_claim. */
 static int64_t claimed_by(const struct world *w, enum thing thing)
 {
 	for (size_t i = 0; i < ROWS_MOST && w->store.rows[i].state; i++) {
@@ -409,7 +409,7 @@ static void operators(struct mover *m)
 	}
 }
 
-/* A sweep sees that what is kept is not protected any more. */
+/* A sweep sees that a retained server is no longer protected. */
 static void sweep(struct mover *m)
 {
 	for (size_t i = 0; i < ROWS_MOST && m->from->store.rows[i].state; i++) {
@@ -429,7 +429,7 @@ static void sweep(struct mover *m)
 	}
 }
 
-/* What was meant, was thought to be absent, and shows after all. */
+/* An intended resource that was concluded absent appears after all. */
 static void sweep_late(struct mover *m, enum thing thing)
 {
 	struct lessor_observed seen = live_observed(thing, 0, 0, 1);
@@ -454,14 +454,14 @@ static void probe(struct mover *m)
 	struct lease_event event = { .kind = LEASE_EVENT_UNBLOCKED };
 	int is_blocked = m->from->account == ACCOUNT_BLOCKED;
 
-	/* What it would find is known. */
+	/* The probe would find nothing new. */
 	if (m->from->account == ACCOUNT_FENCED ||
 	    m->from->account == (m->from->is_other_project ? ACCOUNT_BLOCKED : ACCOUNT_VERIFIED))
 		return;
 	v = move_begin(m);
 	if (m->from->is_other_project) {
 		v->w.account = ACCOUNT_BLOCKED;
-		/* Those that wait for their turn are told. */
+		/* Waiting leases are notified. */
 		if (m->from->step.at == AT_NOTHING)
 			live_apply_kind(v, LEASE_EVENT_BLOCKED);
 		move_end(m, HEALTHY, "probe: another project");
@@ -477,7 +477,7 @@ static void probe(struct mover *m)
 static void restart(struct live *v)
 {
 	v->w.step = (struct step){ 0 };
-	/* A fence is in the store. */
+	/* The fence is stored. */
 	if (v->w.account != ACCOUNT_FENCED)
 		v->w.account = ACCOUNT_UNKNOWN;
 	v->w.was_verified = 0;
@@ -494,7 +494,7 @@ static void crash(struct mover *m)
 	move_end(m, FAULTY, "CRASH");
 }
 
-/* Between a DELETE and the read that follows it in the same step nobody could tell: left out. */
+/* Left out: a flip between a DELETE and the read that follows it; no step can detect that. */
 static void flip(struct mover *m)
 {
 	int is_between = m->from->step.at == AT_DELETED || m->from->step.at == AT_READ_AGAIN;
@@ -507,7 +507,7 @@ static void flip(struct mover *m)
 									  "our project again");
 }
 
-/* Somebody else has raised the generation: this store may be older than the account. */
+/* Another daemon raised the generation: this store may be behind. */
 static void fence(struct mover *m)
 {
 	struct live *v = m->from->account == ACCOUNT_FENCED ? NULL :
@@ -521,7 +521,7 @@ static void fence(struct mover *m)
 	move_end(m, FAULTY, "its account is FENCED");
 }
 
-/* An operator has looked: what this store says is protected is proven anew. */
+/* An operator takes the account over: protection is verified again. */
 static void take_over(struct mover *m)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_UNPROTECTED };
@@ -539,7 +539,7 @@ static void take_over(struct mover *m)
 	move_end(m, HEALTHY, "operator: TAKE OVER");
 }
 
-/* A backup is taken, and later put back: what was only recorded since then is lost with it. */
+/* A backup is taken and later restored: what was only recorded since then is lost. */
 static void copies(struct mover *m)
 {
 	struct live *v;

@@ -13,7 +13,7 @@
 #define HOUR_MS INT64_C(3600000)
 #define TTL_MS (8 * HOUR_MS)
 #define IDLE_MS (4 * HOUR_MS)
-/* ledger_add doubles its room at each power of two. */
+/* ledger_add doubles its capacity at each power of two. */
 #define ROWS_ROOM 8
 
 static const struct {
@@ -27,7 +27,7 @@ static const struct {
 	[ADDRESS_2] = { "address 2", "32", LESSOR_KIND_ADDRESS, 0 },
 };
 
-static struct lease model;		/* what never changes */
+static struct lease model;		/* the constant members */
 static struct signer signer;
 static char names[THINGS][64];
 static struct labels labels[THINGS];
@@ -183,7 +183,7 @@ static uint8_t age(int64_t now_ms, int64_t at_ms, int most)
 	return (uint8_t)(ticks < most ? ticks : most);
 }
 
-/* Does it decide when the row came into its state, or was made? As absence.c has it. */
+/* Does it matter when the row entered its state? As in absence.c. */
 static int change_counts(const struct resource *r)
 {
 	return lessor_state_is_unsettled(r->state) || r->state == LESSOR_STATE_DELETING ||
@@ -210,7 +210,7 @@ static const char *close_row(const struct resource *r, int64_t now_ms, int most,
 	int thing = thing_of(r);
 
 	if (thing < 0)
-		return "model: a row of nothing that the model knows";
+		return "model: a row of an unknown thing";
 	if (r->retain_epoch > UINT8_MAX || r->label_known > UINT8_MAX)
 		return "model: an epoch out of its range";
 	if (r->created_ms > now_ms || r->changed_ms > now_ms || r->first_absent_ms > now_ms)
@@ -243,7 +243,7 @@ static const char *close_lease(const struct lease *l, int64_t now_ms, struct sto
 	if (l->epoch > UINT8_MAX)
 		return "model: an epoch out of its range";
 	*ret = (struct store){
-		/* How it ended decides nothing any more. */
+		/* How it ended no longer matters. */
 		.state = (uint8_t)(lease_is_live(l) ? l->state : LEASE_EXPIRED),
 		.cleanup = (uint8_t)l->cleanup,
 		.epoch = (uint8_t)l->epoch,
@@ -274,7 +274,7 @@ const char *pack_close(const struct config *config, const struct lease_aggregate
 	const char *wrong = close_lease(&a->lease, now_ms, ret);
 
 	if (ledger->resource_count > ROWS_MOST || ledger->attempt_count > ROWS_ROOM)
-		return "model: more rows than it has room for";
+		return "model: too many rows";
 	ret->attempts = (uint8_t)ledger->attempt_count;
 	for (size_t i = 0; i < ledger->attempt_count; i++)
 		ret->refused |= (uint8_t)((ledger->attempts[i].refused != 0) << i);

@@ -10,7 +10,7 @@
 #include "util/alloc.h"
 #include "util/buf.h"
 
-/* A model that goes astray ends here, and not out of memory. */
+/* A runaway model ends here instead of using up all memory. */
 #define STATES_MOST 12000000u
 #define NOBODY UINT32_MAX
 
@@ -20,7 +20,7 @@ struct edge {
 
 struct search {
 	const struct config *config;
-	size_t size;			/* of a state, without a copy of the store if there is none */
+	size_t size;			/* of a state, without an unused copy of the store */
 	unsigned char *states;
 	uint32_t *parents;
 	uint32_t count, room;
@@ -28,9 +28,9 @@ struct search {
 	uint32_t mask;
 	struct edge *edges;		/* the healthy moves */
 	size_t edge_count;
-	uint32_t current;		/* the state whose moves are made */
+	uint32_t current;		/* the state whose moves are being made */
 	struct result result;
-	uint32_t wrong_from;		/* where the trail ends, but for its last move */
+	uint32_t wrong_from;		/* the state before the last move of the trail */
 	struct mover mover;
 };
 
@@ -83,7 +83,7 @@ static void grow(struct search *s)
 		*slot(s, state_at(s, i)) = i + 1;
 }
 
-/* Its number. *ret_is_new: it was not known. */
+/* Returns the state's number. *ret_is_new: it was unknown. */
 static uint32_t state_put(struct search *s, const struct world *w, int *ret_is_new)
 {
 	const unsigned char *bytes = (const unsigned char *)w;
@@ -151,7 +151,7 @@ static void forwards(struct search *s)
 
 /* ---- and back ---------------------------------------------------------------------------------------- */
 
-/* The healthy moves by where they lead: those to n come from[first[n]] up to from[first[n + 1]]. */
+/* Sorts healthy moves by target: those to n come from from[first[n]] up to from[first[n + 1]]. */
 static void sort_edges(const struct search *s, uint32_t *first, uint32_t *from)
 {
 	for (size_t i = 0; i < s->edge_count; i++)
@@ -163,7 +163,7 @@ static void sort_edges(const struct search *s, uint32_t *first, uint32_t *from)
 		from[--first[s->edges[i].to]] = s->edges[i].from;
 }
 
-/* From every state healthy moves alone must lead to a settled one. */
+/* From every state, healthy moves alone must lead to a settled one. */
 static void backwards(struct search *s)
 {
 	auto_free uint32_t *first = xcalloc((size_t)s->count + 1, sizeof(*first));
@@ -191,7 +191,7 @@ static void backwards(struct search *s)
 			todo[count++] = from[k];
 		}
 	}
-	/* The first one that was found has the shortest trail. */
+	/* The first one found has the shortest trail. */
 	for (uint32_t i = 0; i < s->count && !s->result.wrong; i++) {
 		if (!settles[i]) {
 			s->result.wrong = "stuck: it never settles by itself";
@@ -202,7 +202,7 @@ static void backwards(struct search *s)
 
 /* ---- the trail --------------------------------------------------------------------------------------- */
 
-/* The move that leads from the parent to this state; or the one that is wrong. */
+/* Searches for the move that leads from the parent to this state, or violates something. */
 struct looking {
 	const struct search *s;
 	uint32_t for_state;

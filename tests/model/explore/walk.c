@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is a state all that decides? Random walks, on which an aggregate goes along that is never
- * packed: after each move it must be packed to the same store (live.h).
+ * Does a state contain everything that affects decisions? Makes random walks with a parallel
+ * aggregate that is never packed: after each move it must pack to the same store (live.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +14,10 @@
 struct walker {
 	struct mover mover;
 	uint64_t random;
-	uint32_t count;			/* of the moves of this state */
-	uint32_t chosen;		/* the one that is made, UINT32_MAX: they are counted */
-	struct world world;		/* where that leads */
-	struct lease_aggregate whole;	/* and the aggregate there */
+	uint32_t count;			/* number of moves of this state */
+	uint32_t chosen;		/* the move to make; UINT32_MAX: only count them */
+	struct world world;		/* the state that it leads to */
+	struct lease_aggregate whole;	/* the aggregate in that state */
 	int64_t now_ms;
 	const char *wrong;
 	struct buf trail;
@@ -56,7 +56,7 @@ static void found(struct mover *m, int is_healthy)
 	w->now_ms = m->live.now_ms;
 }
 
-/* The aggregate after the chosen move is that of the move as it is made once more, alone. */
+/* Keeps the aggregate after the chosen move, when that move is repeated. */
 static void keep_whole(struct mover *m, int is_healthy)
 {
 	struct walker *w = m->arg;
