@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: MIT
 """mutants.py [--seed N] [--count N] [--minutes N] [--again LOG] TREE BUILD FILE...
 
-Changes FILEs of TREE, one random small mistake at a time, builds the unit tests of the room
-in BUILD, a Ninja build of TREE, and runs them; if none fails, those of the rooms that use it
-(USERS). Prints what became of each mutant, and the score. TREE is a copy: it is written to.
-A mutant counts if it compiles, and to other code than the original.
+Makes one small random change at a time to FILEs of TREE, builds the unit tests of the room
+in BUILD, a Ninja build of TREE, and runs them; if none fails, runs those of the rooms that use
+it (USERS). Prints the result of each mutant, and the score. TREE must be a copy: it is modified.
+A mutant counts only if it compiles, and to different code than the original.
 
-Exit: 0 nothing survived, 1 something did, 2 error."""
+Exit: 0 no mutant survived, 1 some survived, 2 error."""
 
 import argparse
 import hashlib
@@ -20,9 +20,9 @@ import sys
 import time
 
 TEST_LIMIT_S = 60
-# Tests that take too long to be run on each mutant.
+# Tests that take too long to run for each mutant.
 SLOW = "crowd|static-(crash|errand|race)"
-# Whose unit tests are run as well, beside the room's own.
+# The rooms whose unit tests also run, in addition to the room's own.
 USERS = {
     "lease": ("engine", "hetzner"),
     "schedule": ("engine", "provider"),
@@ -42,7 +42,7 @@ EFFECT = re.compile(r"^(\t+)(?!(?:" + KEYWORDS + r")\b)(?![A-Za-z_]\w* +\**[A-Za
 
 
 def code_blanked(text):
-    """The text with comments, strings and directives as spaces: offsets stay what they are."""
+    """The text with comments, strings and directives blanked out: offsets do not change."""
     pattern = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|'
                          r'^#(?:[^\n\\]|\\.)*', re.S | re.M)
     return pattern.sub(lambda m: re.sub(r"[^\n]", " ", m.group(0)), text)
@@ -105,7 +105,7 @@ def mutants_of(text):
 
 
 def draw(tree, files, seed):
-    """All mutants, in an order that the seed gives; each kind as often as the others."""
+    """All mutants, in an order that depends on the seed; each kind equally often."""
     kinds = {}
     for name in sorted(files):
         with open(os.path.join(tree, name), encoding="utf-8") as f:
@@ -133,7 +133,7 @@ def rooms_of(name):
 
 
 def run(args):
-    """Status and output. Whatever ends us ends what it has started as well."""
+    """Status and output. If this program is ended, so is what it started."""
     child = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                              start_new_session=True)
     try:
@@ -152,7 +152,7 @@ class Workshop:
         return run(["ninja", "-C", self.build, f"tests/{room}/all"])[1] == 0
 
     def passes(self, room):
-        """None if all tests pass, else the first that does not."""
+        """None if all tests pass, else the first that fails."""
         text, status = run(["ctest", "--test-dir", os.path.join(self.build, "tests", room), "-j2",
                             "-E", SLOW, "--stop-on-failure", "--timeout", str(TEST_LIMIT_S)])
         if status == 0:
@@ -161,7 +161,7 @@ class Workshop:
         return failed.group(1) if failed else "?"
 
     def objects_of(self, name):
-        """Hashes of what is compiled of that file: it may be in several libraries."""
+        """Hashes of the objects compiled from the file: it may be in several libraries."""
         found = {}
         for folder, _, files in os.walk(os.path.join(self.build, os.path.dirname(name))):
             for file in files:
@@ -228,7 +228,7 @@ def describe(tree, mutant):
 
 
 def survivors(log):
-    """What an earlier run has printed of those that lived."""
+    """The mutants that survived an earlier run, as its output names them."""
     with open(log, encoding="utf-8") as f:
         return {line.rpartition(": ")[0] for line in f if line.endswith(": survived\n")}
 

@@ -5,14 +5,14 @@
 #
 # Draws N random mutants (negated conditions, swapped comparisons and logic, deleted
 # statements, changed returns and constants) of the given C files, or of those that differ
-# from a revision, tries each in a copy of the tree, and prints what the unit tests of the
-# room, and of the rooms that use it, do not notice. The same seed draws the same mutants of
-# the same sources; --again tries only those that an earlier output says survived.
+# from a revision, tests each in a copy of the tree, and prints those that the unit tests of
+# the room, and of the rooms that use it, do not detect. The same seed draws the same mutants
+# from the same sources; --again tests only those that survived according to LOG.
 #
 #   sh tests/mutants.sh broker/lease            # forty mutants of a room
 #   sh tests/mutants.sh --since main --count 20 # of a change
 #
-# Exit: 0 all were noticed, 1 not, 2 an error.
+# Exit: 0 all detected, 1 not, 2 error.
 set -fu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -45,10 +45,10 @@ mkdir -p "$build/tree" || exit 2
 rsync -rlp --checksum --delete --exclude .git --exclude '/build*' "$root/" "$build/tree/" || exit 2
 launcher=
 command -v ccache >/dev/null && launcher=-DCMAKE_C_COMPILER_LAUNCHER=ccache
-# Without debug information, which tells mutants of the same code apart.
+# Without debug information, which differs between mutants that compile to the same code.
 cmake -S "$build/tree" -B "$build/build" -G Ninja -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O1 \
 	-DLESSOR_CRASH_POINTS=ON $launcher >"$build/log" 2>&1 || { tail -n 20 "$build/log"; exit 2; }
-# Most of a unit test's time is waiting for a disk to sync.
+# Unit tests spend most of their time waiting for the disk to sync.
 [ -w /dev/shm ] && export TMPDIR=/dev/shm
 # shellcheck disable=SC2086 # lists
 exec python3 -B "$here/mutants.py" $options "$build/tree" "$build/build" $files
