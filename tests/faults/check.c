@@ -294,7 +294,7 @@ const char *world_conclude(struct world *w)
 	world_heal(w);
 	w->crash_chance = 0;
 	w->crash_at = 0;
-	/* A restored store is fenced until an operator takes the account over. */
+	/* A restored store runs for a while before an operator takes the account over. */
 	if (w->restored && !w->violation[0]) {
 		world_pass(w, 10 * MINUTE);
 		world_take_over(w);

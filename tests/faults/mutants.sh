@@ -155,7 +155,7 @@ while IFS=$tab read -r number text kind name; do
 		verdict="DOES NOT APPLY"
 	fi
 	case $verdict in
-	failed:*) verdict="caught: ${verdict#failed: }" caught=$((caught + 1)) ;;
+	failed:*) verdict="detected: ${verdict#failed: }" caught=$((caught + 1)) ;;
 	*) missed="$missed $number" ;;
 	esac
 	echo "$number $text: $kind $name: $verdict"

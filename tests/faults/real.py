@@ -162,7 +162,7 @@ class Life(kill.Life):
         """The provider redirects. The credential must not be sent to the other host."""
         for n, op in enumerate(REDIRECTED):
             self.cloud.sim("POST", "faults", {
-                # The mark of the account is the first key that is made.
+                # The sentinel is the first key that is created.
                 "match": {"op": op}, "skip": int(op == "k.create"),
                 "fault": {"kind": "redirect", "status": (302, 307)[n % 2],
                           "to": f"http://127.0.0.1:{self.elsewhere.port}/v1/"}})
@@ -170,7 +170,7 @@ class Life(kill.Life):
         hits = [f["hits"] for f in self.cloud.sim("GET", "faults")["faults"]
                 if f["fault"]["kind"] == "redirect"]
         if not all(hits):
-            raise Wrong(f"unexpected number of redirects: {hits}")
+            raise Wrong(f"a redirect did not occur: {hits}")
 
     def canceled(self):
         self.create()
@@ -297,7 +297,7 @@ class Life(kill.Life):
                 "fault": {"kind": "create_error"}})
         if self.scenario == "lost":
             for op in ("k.create", "s.create"):
-                # The mark of the account is the first key that is made.
+                # The sentinel is the first key that is created.
                 self.cloud.sim("POST", "faults", {
                     "match": {"op": op}, "skip": int(op == "k.create"),
                     "fault": {"kind": "lost"}})

@@ -376,7 +376,7 @@ void truth_asks(struct world *w, const struct env_http_request *request)
 	w->last.verified = 0;
 }
 
-/* Records the id that the broker learns from the response. */
+/* Records what the response tells the broker: the new id, and whether it may create again. */
 static void remember(struct world *w, const struct env_http_request *request,
 		     const struct env_http_response *answer)
 {

@@ -193,7 +193,7 @@ struct world {
 	int64_t not_before_ms;		/* no request before, after a 429 */
 	int is_pause_said;
 	int is_asking;			/* a request is under way */
-	int is_pause_kept;		/* and the broker has committed it, by the present clock */
+	int is_pause_kept;		/* the broker committed the pause of the 429 */
 	int64_t jumped_ms;			/* the last jump of the wall clock */
 	int64_t made_id;			/* the id in the step's create response */
 	long made_step;

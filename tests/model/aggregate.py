@@ -297,7 +297,7 @@ def on_tick(lease, _facts):
         row = getattr(lease, kind)
         if not is_residue(row) or row.state in AGELESS:
             continue
-        # What was seen once needs no wait for visibility, so its age says only "a tick ago".
+        # A resource that was seen need not become visible: its age says only "a tick ago".
         age = VISIBLE_WITHIN if row.seen else min(row.age + 1, VISIBLE_WITHIN)
         before = NO_ABSENCE if row.first_absent == NO_ABSENCE else ABSENT_BEFORE
         lease = change(lease, kind, age=age, first_absent=before)

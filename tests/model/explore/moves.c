@@ -113,7 +113,7 @@ int step_say_kind(struct live *v, enum lease_claim_kind kind)
 	return step_say(v, &claim);
 }
 
-/* ---- requests with an effect ------------------------------------------------------------------ */
+/* ---- requests with an effect ----------------------------------------------------------------- */
 
 static void outcome(struct mover *m, int is_healthy, const struct request *r,
 		    enum effect_outcome outcome, const char *how)

@@ -116,7 +116,7 @@ static uint8_t older(uint8_t age, int by, int most)
 	return (uint8_t)(age + by < most ? age + by : most);
 }
 
-/* What must happen within `settle` happens before the tick; a tardy provider is later. */
+/* Must the provider act before the next tick? It has `settle`, or longer to show an object. */
 static int is_due_at_the_provider(const struct config *c, const struct object *o)
 {
 	int most = c->is_tardy ? TARDY_TICKS : SETTLE_TICKS;
