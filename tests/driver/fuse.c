@@ -172,7 +172,7 @@ static int fails_at(const struct fuse_case *one, int writes)
 	if (answer == FUSE_SUCCESS)
 		return 0;
 	if (fuse_sum_of_everything() != before)
-		fail_msg("%s: write %d failed, but the request left changes", one->name, writes + 1);
+		fail_msg("%s: write %d failed, but changes remained", one->name, writes + 1);
 	fuse_set(NO_WRITE);
 	return 1;
 }
