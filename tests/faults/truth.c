@@ -43,7 +43,7 @@ int lease_index(const struct world *w, const char *id)
 	return -1;
 }
 
-/* ---- made ------------------------------------------------------------------------------- */
+/* ---- created ---------------------------------------------------------------------------- */
 
 /* I15: the resource's row is committed before the resource is created. */
 static void check_intended(struct world *w, const struct made *m)
@@ -274,7 +274,7 @@ void truth_event(void *arg, const struct cloud_event *e)
 		on_gone(w, m);
 }
 
-/* ---- asked --------------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------ */
 
 /* No request of a lease is sent twice within half the minimum backoff. */
 static void check_again(struct world *w, const struct step *step,

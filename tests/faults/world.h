@@ -128,7 +128,7 @@ struct made {
 	int deletes;		/* requested by us */
 	int is_newer_than_store; /* created after the restored copy was made */
 	int is_given_up;	/* observed for long enough, and never shown */
-	int given_back;		/* deleted by a person, and recreated */
+	int given_back;		/* deleted, and back with the same id */
 	int was_read;		/* a complete read by id: its address is known */
 	int protected_by_person;
 	int64_t made_ms;
@@ -233,7 +233,7 @@ void world_relabel(struct world *w, int64_t id, const char *key, const char *val
 /* Any request to the simulator's administration. */
 void world_admin(struct world *w, const char *method, const char *target, const char *body);
 
-/* ---- what clients ask for (client.c) ---- */
+/* ---- requests of clients (client.c) ---- */
 
 void world_create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_ms);
 void world_release(struct world *w, size_t lease, int delete_machine);

@@ -19,7 +19,7 @@ MISTAKES = {mistake.name: mistake for mistake in (
     Mistake("early-look", "faults", "leak",
             "an observation counts before the provider must show what it created"),
     Mistake("believe-plugin", "faults", "leak",
-            "the plugin's claims of a delete and of absence are accepted without the host's record"),
+            "a plugin's word for a delete and an absence is accepted without evidence"),
     Mistake("key-first", "faults", "order",
             "the key is deleted while its server may exist"),
     Mistake("unsigned", "faults", "foreign",
