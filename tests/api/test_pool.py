@@ -156,7 +156,7 @@ class PoolCase(BrokerCase):
         return self.ask("GET", "/v1/leases/" + ident, self.broker.alice).lease
 
     def gone(self, lease):
-        """Releases with delete and waits until nothing is left. Usually the release itself waits."""
+        """Releases with delete; polls only if the release did not wait until nothing is left."""
         lease = self.release(lease)
         if lease["cleanup"]["state"] != "done":
             until(lambda: self.lease(lease["id"])["cleanup"]["state"] == "done",
