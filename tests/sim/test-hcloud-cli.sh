@@ -102,4 +102,4 @@ urllib.request.urlopen(root + "wait?servers=0&ssh_keys=0&primary_ips=0&timeout_m
 calls = json.load(urllib.request.urlopen(root + "calls"))
 assert calls["leases"]["one"]["s.create"] == 1, calls
 EOF
-echo "hcloud is content"
+echo "hcloud: all commands passed"
