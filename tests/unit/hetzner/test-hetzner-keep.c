@@ -614,7 +614,7 @@ static void died_while_lifting(void **state)
 			life_free(life);
 			continue;
 		}
-		/* The label is written and the lifting not yet sent: after the crash it may have been. */
+		/* The label is written, the lifting not sent: after a crash it may have been. */
 		expect_untouched(life, LESSOR_CLASS_PROTECTED);
 		assert_int_equal(server(life)->protect_by, PROTECT_PERHAPS_OURS);
 		life_free(life);

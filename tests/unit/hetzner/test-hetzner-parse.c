@@ -267,7 +267,7 @@ static void pages(void **state)
 		{ META("\"page\":2,\"next_page\":null,\"total_entries\":null"), 0, 0, -1 },
 		{ META("\"page\":2"), 0, 0, -1 },
 		{ META(""), 0, 0, -1 },
-		/* A wrong page; a next page that is the same, earlier, far ahead, or not a number. */
+		/* Wrong page; next page that is the same, earlier, far ahead, or not a number. */
 		{ META("\"page\":1,\"next_page\":2"), -1, 0, 0 },
 		{ META("\"page\":2,\"next_page\":2"), -1, 0, 0 },
 		{ META("\"page\":2,\"next_page\":1"), -1, 0, 0 },
