@@ -158,7 +158,7 @@ static void test_b211_b073_slow_body(void **state)
 	check_slow_body("POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n", "x");
 }
 
-/* The deadlines cover reading only: a response may take longer than its request was allowed. */
+/* The deadlines are of reading: an answer may take longer than its request was allowed to. */
 static void test_a_late_answer(void **state)
 {
 	struct client whole, parts, none;
