@@ -76,7 +76,7 @@ class Life(unittest.TestCase):
                 for t in state.get(kind, []) if t.get("lease") not in ("", None, "account")]
 
     def gone(self):
-        until(lambda: not self.left(), why=lambda: "there is %r still" % self.left())
+        until(lambda: not self.left(), why=lambda: "still left: %r" % self.left())
 
     def start(self, *words):
         return subprocess.Popen([self.lessor, *words], env=self.env, text=True,

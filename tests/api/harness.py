@@ -60,7 +60,7 @@ poll = 50ms
 def need(name):
     value = os.environ.get(name, "")
     if not value or not os.path.exists(shlex.split(value)[-1]):
-        print("1..0 # SKIP %s is not there: %r" % (name, value))
+        print("1..0 # SKIP %s is missing: %r" % (name, value))
         sys.exit(77)
     return value
 
@@ -80,7 +80,7 @@ def until(what, seconds=PATIENCE, why="the condition did not come true"):
         if found:
             return found
         if time.monotonic() > end:
-            raise AssertionError("%s in %d s" % (why() if callable(why) else why, seconds))
+            raise AssertionError("%s (waited %d s)" % (why() if callable(why) else why, seconds))
         time.sleep(0.02)
 
 
@@ -196,7 +196,7 @@ class Broker:
         self.cloud.wait(10)
         shutil.rmtree(self.home, ignore_errors=True)
         if ended != 0:
-            raise AssertionError("lessord ended with %d: %s" % (ended, said[-20000:]))
+            raise AssertionError("lessord exited with %d: %s" % (ended, said[-20000:]))
 
     def log(self):
         with open(self.home + "/log", encoding="utf-8", errors="replace") as file:
