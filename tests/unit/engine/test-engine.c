@@ -58,10 +58,10 @@ static int provision(void *instance, struct lessor_call *call, const struct less
 	    !lessor_intend(call, LESSOR_KIND_SERVER, 1, &intent)) {
 		in_the_file = rows_in_file(LESSOR_STATE_INTENDED);
 		sem_post(&looked);
-		lessor_not_created(call, intent.row, "nothing is made here");
+		lessor_not_created(call, intent.row, "nothing is created here");
 	}
 	provisioned++;
-	return lessor_refuse(call, LESSOR_CLASS_CAPACITY, "nothing is made here");
+	return lessor_refuse(call, LESSOR_CLASS_CAPACITY, "nothing is created here");
 }
 
 static int cleanup(void *instance, struct lessor_call *call, const struct lessor_lease *lease)

@@ -123,12 +123,12 @@ static int look_up(struct world *w, struct lessor_call *call, const struct lesso
 			continue;
 		world_observe(w, &w->cloud[i], &seen);
 		if (lessor_adopt(call, &seen))
-			return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "found, and not ours");
+			return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "found, but not ours");
 		return lessor_pending(call, 0, "");
 	}
 	if (lessor_not_seen(call, r->row) == 0)
 		return lessor_pending(call, 0, "");
-	return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "not there, not settled");
+	return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "not found, not settled");
 }
 
 static int is_unsure(const struct lessor_resource *r)
@@ -200,7 +200,7 @@ static int toy_observe(void *instance, struct lessor_call *call, struct lessor_w
 	if (w->look_verdict == LESSOR_RETRY)
 		return lessor_retry(call, w->look_class, 5000, "the look fails");
 	if (w->look_verdict == LESSOR_REFUSED)
-		return lessor_refuse(call, w->look_class, "the look is refused");
+		return lessor_refuse(call, w->look_class, "the observation is refused");
 	if (w->look_verdict)
 		return w->look_verdict;
 	for (size_t i = 0; i < count; i++) {

@@ -51,7 +51,7 @@ static void check_was_read(const struct life *life, const char *path)
 
 	if (life->requests_len < len ||
 	    strcmp(life->requests + life->requests_len - len, want) != 0)
-		fail_msg("DELETE %s without a read of it directly before", path);
+		fail_msg("DELETE %s without a read directly before it", path);
 }
 
 /* A delayed effect happens after the client has stopped waiting. */

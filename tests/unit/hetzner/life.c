@@ -156,7 +156,7 @@ static void judge(struct life *life, struct step *step)
 	if (step->op == STEP_CLEANUP && step->verdict == LESSOR_GONE && !step->violation &&
 	    ledger_residue(&step->ledger)) {
 		step->violation = 1;
-		TEXT_SET(step->reason, "it says that nothing is left, and something is");
+		TEXT_SET(step->reason, "the plugin reports that nothing is left, but something is");
 	}
 	if (step->op == STEP_PROBE)
 		life->is_verified = step->verdict == LESSOR_DONE ||

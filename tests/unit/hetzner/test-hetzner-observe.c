@@ -98,7 +98,7 @@ static int crowd_commit(void *arg, struct step *step, struct lease_claim *what)
 		life->book = book;
 		return result;
 	}
-	fail_msg("a commit of nobody's");
+	fail_msg("a commit for no member");
 	return -1;
 }
 
