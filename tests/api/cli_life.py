@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The whole life of leases with the real lessor, lessord and hetzner-sim."""
+"""Whole lease lifecycles with the real lessor, lessord and hetzner-sim."""
 import http.client
 import json
 import os
@@ -14,7 +14,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import CLOUD_TOKEN, PATIENCE, Broker, need, new_key, until  # noqa: E402
 
-# In the cloud's time, which the harness lets run a hundred times as fast as ours.
+# In simulated time, which the harness runs a hundred times as fast as real time.
 QUICK = {"create_ms": 3000, "off_ms": 500, "boot_ms": 1000, "lag_ms": 200, "delete_ms": 2000,
          "ip_delete_ms": 500}
 SLOW = dict(QUICK, create_ms=600000)
@@ -53,7 +53,7 @@ class Life(unittest.TestCase):
             file.write(new_key() + " me\n")
 
     def tearDown(self):
-        """A failed test must not fill the limit of the next one."""
+        """A failed test must not use up the lease limit of the next one."""
         self.sim("DELETE", "/_sim/faults")
         self.env["LESSOR_TOKEN"] = self.broker.alice
         for lease in self.doc("list")["leases"]:
@@ -70,13 +70,13 @@ class Life(unittest.TestCase):
         return json.loads(text) if text else None
 
     def left(self):
-        """Servers and lease keys in truth; the account's sentinel stays."""
+        """The servers and lease keys that the cloud really has, without the sentinel."""
         state = self.sim("GET", "/_sim/state")
         return [t for kind in ("servers", "ssh_keys", "keys", "ips", "primary_ips")
                 for t in state.get(kind, []) if t.get("lease") not in ("", None, "account")]
 
     def gone(self):
-        until(lambda: not self.left(), why=lambda: "there is %r still" % self.left())
+        until(lambda: not self.left(), why=lambda: "still left: %r" % self.left())
 
     def start(self, *words):
         return subprocess.Popen([self.lessor, *words], env=self.env, text=True,
@@ -97,7 +97,7 @@ class Life(unittest.TestCase):
 
     def test_a_life(self):
         self.assertEqual(self.cli("whoami").out, "alice@example.com of acme\n")
-        # The first probe proves the account; the daemon listens before that.
+        # The first probe verifies the account; the daemon listens before that.
         until(lambda: "not verified" not in self.cli("providers").out)
         self.assertRegex(self.cli("providers").out, r"hetzner +hetzner +ready")
         made = self.cli("create", "--class", "tiny", "--slug", "my-box", "--ttl", "1h", "--idle",
@@ -114,11 +114,11 @@ class Life(unittest.TestCase):
         self.assertEqual(self.doc("show", made.id)["lease"]["idleTimeoutSeconds"], 1800)
         usage = self.doc("usage")["usage"]
         self.assertGreaterEqual(usage["activeLeases"], 1)
-        # By its id: the slug is free again once it is released, and this may start late.
+        # By id: the slug is free again after the release, and this command may start late.
         follow = self.start("events", made.id, "--follow", "--json")
         gone = self.cli("release", "my-box")
         self.assertEqual(gone.out, "released %s (my-box), nothing is left\n" % made.id)
-        self.assertEqual(self.left(), [], "the command ends when everything is gone")
+        self.assertEqual(self.left(), [], "the command returns only when everything is gone")
         events = [json.loads(x) for x in self.finish(follow, 0).out.splitlines()]
         self.assertEqual([e["seq"] for e in events], sorted({e["seq"] for e in events}))
         self.assertNotIn(made.id, self.cli("list").out)
@@ -202,7 +202,7 @@ class Life(unittest.TestCase):
         self.gone()
 
     def is_asked_for(self):
-        """The broker knows of the lease."""
+        """The broker has the lease."""
         return self.doc("list")["leases"]
 
     def is_ordered(self):
@@ -217,7 +217,7 @@ class Life(unittest.TestCase):
                 until(moment)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=PATIENCE)
-            # Before main() nobody could have caught it, and nothing was asked for yet.
+            # A signal before main() cannot be caught; nothing has been requested by then.
             early = () if moment else (-signal.SIGINT,)
             self.assertIn(process.returncode, (130, 8) + early, err)
             self.assertEqual(out, "")
@@ -247,7 +247,7 @@ class Life(unittest.TestCase):
         process = self.start("create", "--class", "tiny", "--wait=60s")
         until(self.is_ordered)
         self.broker.kill()
-        # It says so, once, when it has noticed.
+        # It reports this once, when it notices.
         said = ""
         while "retrying" not in said:
             line = process.stderr.readline()

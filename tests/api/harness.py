@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Starts a real lessord and a real hetzner-sim on loopback and speaks HTTP to them.
 
-The programs come from the environment: LESSORD, LESSOR_PROVIDERS (the folder of the
-plugins) and HETZNER_SIM. Nothing here knows more of lessord than its command line,
-its configuration file and the HTTP contract.
+The environment names the programs: LESSORD, LESSOR_PROVIDERS (the plugin directory) and
+HETZNER_SIM. The harness uses only lessord's command line, its configuration file and the
+HTTP contract.
 """
 
 import base64
@@ -23,7 +23,7 @@ import unittest
 
 
 def new_key():
-    """A public key of nobody's: any 32 bytes are one."""
+    """A public key that belongs to nobody: any 32 bytes are valid."""
     blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + secrets.token_bytes(32)
     return "ssh-ed25519 " + base64.b64encode(blob).decode("ascii")
 
@@ -60,32 +60,34 @@ poll = 50ms
 def need(name):
     value = os.environ.get(name, "")
     if not value or not os.path.exists(shlex.split(value)[-1]):
-        print("1..0 # SKIP %s is not there: %r" % (name, value))
+        print("1..0 # SKIP %s is missing: %r" % (name, value))
         sys.exit(77)
     return value
 
 
-# In seconds. A deadline ends a test that has failed anyhow; no machine is too busy for this one.
+# In seconds. A deadline only ends a test that has already failed; this one is long enough for
+# the busiest machine.
 PATIENCE = 60
 
 
-def until(what, seconds=PATIENCE, why="it did not come to that"):
-    """The first true thing that `what` returns. For what another process does and offers no
-    event for; nothing else in these tests sleeps. `why`: a text, or a function that makes it."""
+def until(what, seconds=PATIENCE, why="the condition did not come true"):
+    """Polls `what` and returns its first true value, for actions of another process that offer
+    no event. Nothing else in these tests sleeps. `why`: the message on timeout, or a function
+    that returns it."""
     end = time.monotonic() + seconds
     while True:
         found = what()
         if found:
             return found
         if time.monotonic() > end:
-            raise AssertionError("%s in %d s" % (why() if callable(why) else why, seconds))
+            raise AssertionError("%s (waited %d s)" % (why() if callable(why) else why, seconds))
         time.sleep(0.02)
 
 
 def wait_for(path, process, seconds=PATIENCE):
-    """The number that a program writes to a file when it is ready."""
+    """Returns the number that a program writes to a file when it is ready."""
     def number():
-        # Asked first: a file that was written before the end is found then.
+        # Polled first, so that a file written just before the exit is still found.
         ended = process.poll()
         if os.path.exists(path):
             with open(path, encoding="ascii") as file:
@@ -93,9 +95,9 @@ def wait_for(path, process, seconds=PATIENCE):
             if text.endswith("\n"):
                 return text
         if ended is not None:
-            raise RuntimeError("it ended at once: %d" % ended)
+            raise RuntimeError("the process exited before it was ready: %d" % ended)
         return None
-    return int(until(number, seconds, "it did not start"))
+    return int(until(number, seconds, "the process did not become ready"))
 
 
 class Answer:
@@ -121,7 +123,7 @@ class Answer:
 
 
 class Broker:
-    """One lessord with its cloud. start() and kill() may be called again and again."""
+    """One lessord and its simulated cloud. start() and kill() may be called repeatedly."""
 
     def __init__(self, create_wait="20s", release_wait="20s", server="", limits="",
                  log_level="notice", sim_options=(), accounts=""):
@@ -185,7 +187,7 @@ class Broker:
         return self.process.wait(30)
 
     def close(self):
-        # A lessord that is gone already died of something: what it said last tells of what.
+        # If lessord has already exited, its last log lines say why.
         ended = self.process.poll()
         if ended is None:
             ended = self.kill(signal.SIGTERM)
@@ -194,14 +196,14 @@ class Broker:
         self.cloud.wait(10)
         shutil.rmtree(self.home, ignore_errors=True)
         if ended != 0:
-            raise AssertionError("lessord ended with %d: %s" % (ended, said[-20000:]))
+            raise AssertionError("lessord exited with %d: %s" % (ended, said[-20000:]))
 
     def log(self):
         with open(self.home + "/log", encoding="utf-8", errors="replace") as file:
             return file.read()
 
     def cli(self, *words, token=None, code=0):
-        """lessor, as an admin unless another token is given; what it printed, errors last."""
+        """Runs lessor, by default as an admin. Returns its output, stderr last."""
         done = subprocess.run([need("LESSOR"), *words], stdout=subprocess.PIPE, timeout=60,
                               stderr=subprocess.PIPE, text=True, check=False, env={
                                   "HOME": self.home, "PATH": os.environ["PATH"],
@@ -213,7 +215,7 @@ class Broker:
         return done.stdout + done.stderr
 
     def metric(self, name):
-        """The value of a metric, its labels as they are printed: None if it is not there."""
+        """The value of a metric, named with its labels as printed; None if it is missing."""
         for line in self.ask("GET", "/v1/metrics", self.reader).body.decode("utf-8").split("\n"):
             if line.startswith(name + " "):
                 return float(line.split(" ")[1])
@@ -223,7 +225,7 @@ class Broker:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def ask(self, method, path, token=None, body=None, headers=None, connection=None):
-        """`body`: None, bytes, or something to be written as JSON."""
+        """`body`: None, bytes, or a value to encode as JSON."""
         fields = {"User-Agent": "Go-http-client/1.1", "Accept-Encoding": "gzip"}
         if token:
             fields["Authorization"] = "Bearer " + token
@@ -241,7 +243,7 @@ class Broker:
         return answer
 
     def sim(self, method, path, body=None):
-        """Asks the simulated cloud itself, past the broker and its token."""
+        """Sends a request to the simulated cloud directly, without the broker and its token."""
         connection = http.client.HTTPConnection("127.0.0.1", self.sim_port, timeout=PATIENCE + 10)
         connection.request(method, path, json.dumps(body) if body is not None else None,
                            {"Content-Type": "application/json"})
@@ -252,7 +254,7 @@ class Broker:
         return answer.json
 
     def sim_wait(self, condition):
-        """Until the cloud is so; sdk/sim/README.md has the conditions."""
+        """Waits for a condition of the cloud; sdk/sim/README.md lists the conditions."""
         self.sim("GET", "/_sim/wait?%s&timeout_ms=%d" % (condition, PATIENCE * 1000))
 
     def servers(self):
@@ -260,7 +262,7 @@ class Broker:
         return self.sim("GET", "/_sim/state")["servers"]
 
     def fault(self, op, kind, count="always", **args):
-        """A fault of the cloud's, with words in it that no answer of ours may show."""
+        """Injects a fault into the cloud, with texts that no response of lessord may contain."""
         self.sim("POST", "/_sim/faults", {"match": {"op": op}, "count": count,
                                           "fault": dict({"kind": kind}, **args)})
 
@@ -268,7 +270,7 @@ class Broker:
         self.sim("DELETE", "/_sim/faults")
 
     def cloud_ask(self, method, path, body=None):
-        """What a person does at the provider."""
+        """Acts as a person at the provider."""
         connection = http.client.HTTPConnection("127.0.0.1", self.sim_port, timeout=10)
         connection.request(method, "/v1" + path, json.dumps(body) if body is not None else None, {
             "Content-Type": "application/json", "Authorization": "Bearer " + CLOUD_TOKEN})
@@ -280,7 +282,7 @@ class Broker:
 
 
 def moment(text):
-    """A time of an answer, in seconds as time.time() has them."""
+    """Converts a timestamp of a response to seconds since the epoch, like time.time()."""
     return datetime.datetime.strptime(text + "+0000", "%Y-%m-%dT%H:%M:%S.%fZ%z").timestamp()
 
 
@@ -293,7 +295,7 @@ def new_attempt():
 
 
 def cli_body(lease_id=None, **changes):
-    """A create as the crabbox CLI sends it for hetzner and linux, with all its noise."""
+    """A create as the crabbox CLI sends it for hetzner and linux, with all its extra fields."""
     lease_id = lease_id or new_id()
     body = {
         "leaseID": lease_id, "createAttemptID": new_attempt(),
@@ -318,7 +320,7 @@ def cli_body(lease_id=None, **changes):
 
 
 class BrokerCase(unittest.TestCase):
-    """One broker for all tests of a class; each makes leases of its own."""
+    """One broker for all tests of a class; each test creates its own leases."""
 
     options = {}
 

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The structs that the crabbox CLI decodes answers into, as data.
+"""The structs into which the crabbox CLI decodes responses, as data.
 
-Go decodes a field by its exact name, else by any name that differs in case only; a value
-of another JSON type fails the whole call, and a failed create leaves its machine behind. So
-every known field is checked for its exact type, however deep, and no field of ours may be
-called like a known one in other letters. Fields that the CLI does not know are its business
-to ignore.
+Go matches a field by its exact name, otherwise case-insensitively. A value of another JSON
+type fails the whole call, and a failed create leaves its machine behind. So every known field
+is checked for its exact type at any depth, and no field of lessord may differ from a known one
+in case only. The CLI ignores fields that it does not know.
 
-A spec is a type (bool is no int, and 5400.0 is none either), a list with the one spec of its
-elements, or a dict of fields. TEXTS is a map of texts to texts. A name in `needed` must be there.
+A spec is a type (neither a bool nor 5400.0 is an int), a list with the one spec of its
+elements, or a dict of fields. TEXTS is a map of strings to strings. A name in `needed` must be
+present.
 """
 
 NUMBER = (int, float)
@@ -36,14 +36,14 @@ LEASE = {
     "releaseDeletesServer": bool, "cleanupStartedAt": str, "cleanupError": str,
     "cleanupRetryAt": str, "cleanupAttempts": int, "failureError": str, "share": SHARE,
     "providerMetadata": dict,
-    # Later ones than 0.46.
+    # Added after 0.46.
     "architecture": str, "windowsMode": str, "runtimeAdapterID": str,
     "runtimeAdapterWorkspaceID": str, "runtimeAdapterRegistrationID": str, "network": dict,
     "providerProject": str, "providerAccessExpiresAt": str, "cleanupStatus": str,
     "cleanupCompletedAt": str, "providerCleanup": dict, "provisioningResourceMayExist": bool,
     "provisioningFailureRetryable": bool,
 }
-# What the CLI cannot do without, and what the broker has for every lease.
+# Fields that the CLI requires and that the broker has for every lease.
 LEASE_NEEDED = (
     "id slug provider state host sshUser sshPort sshFallbackPorts workRoot target serverID cloudID "
     "serverName serverType requestedServerType class profile keep owner org ttlSeconds "
@@ -88,21 +88,21 @@ POOL = {"machines": [{"provider": str, "cloudID": str, "name": str, "status": st
 
 
 def wrong(value, spec, at=""):
-    """What is wrong with the value, one line for each; [] if nothing is."""
+    """Returns what is wrong with the value, one line per problem; [] if nothing."""
     if value is None:
         return []       # null leaves the zero value, whatever the type
     if spec is TEXTS:
         if type(value) is not dict:
-            return ["%s is no object" % at]
-        return ["%s.%s is no text" % (at, k) for k, v in value.items() if type(v) is not str]
+            return ["%s is not an object" % at]
+        return ["%s.%s is not a string" % (at, k) for k, v in value.items() if type(v) is not str]
     if isinstance(spec, list):
         if type(value) is not list:
-            return ["%s is no array" % at]
+            return ["%s is not an array" % at]
         return [line for i, item in enumerate(value)
                 for line in wrong(item, spec[0], "%s[%d]" % (at, i))]
     if isinstance(spec, dict):
         if type(value) is not dict:
-            return ["%s is no object" % at]
+            return ["%s is not an object" % at]
         lines = []
         lower = {name.lower(): name for name in spec}
         for name, item in value.items():
@@ -116,7 +116,7 @@ def wrong(value, spec, at=""):
 
 
 def ended_wrong(lease):
-    """A client of 0.72 takes an end for final only if all of this holds; 4.2 of the contract."""
+    """Client 0.72 accepts an end as final only if all of this holds; contract 4.2."""
     status = lease.get("cleanupStatus")
     trouble = {"cleanupStartedAt", "cleanupError", "cleanupRetryAt"} & set(lease)
     if status == "complete":
@@ -128,14 +128,14 @@ def ended_wrong(lease):
         whole = trouble == {"cleanupStartedAt"} and lease.get("releaseDeletesServer") is True
     else:
         whole = status == "failed" and "cleanupError" in lease
-    return [] if whole else ["the end is told in two ways: %r" % {
+    return [] if whole else ["the two forms of the end differ: %r" % {
         k: v for k, v in lease.items() if k in trouble or k in (
             "state", "host", "sshHostKey", "cleanupStatus", "cleanupCompletedAt",
             "releaseDeletesServer")}]
 
 
 def lease_wrong(lease):
-    """As above, for a whole lease, with what holds between its fields."""
+    """As above, for a whole lease, including the relations between its fields."""
     lines = wrong(lease, LEASE, "lease")
     lines += ["lease.%s is missing" % name for name in LEASE_NEEDED if lease.get(name) is None]
     if lines:
@@ -149,11 +149,11 @@ def lease_wrong(lease):
     if lease["state"] in ("provisioning", "active") and set(lease) & {
             "releaseDeletesServer", "cleanupStartedAt", "cleanupError", "cleanupRetryAt",
             "cleanupStatus", "cleanupCompletedAt"}:
-        lines.append("a live lease speaks of its release")
+        lines.append("a live lease has fields of its release")
     if lease["state"] in ("released", "expired", "failed"):
         lines += ended_wrong(lease)
     for name in ("createdAt updatedAt lastTouchedAt expiresAt cleanupStartedAt "
                  "cleanupCompletedAt").split():
         if not lease.get(name, "Z").endswith("Z"):
-            lines.append("lease.%s is no UTC time" % name)
+            lines.append("lease.%s is not a UTC time" % name)
     return lines

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Preloaded, a disk that can be made to hang or to fail: each sync waits for a lock on the file
- * STALL_GATE, which a test takes and gives back, and fails while there is a file STALL_FAIL.
- * STALL_ONLY: only syncs of files with this end of their name.
+ * LD_PRELOAD library that makes disk syncs hang or fail. Each sync waits for a lock on the file
+ * STALL_GATE, which the test acquires and releases, and fails while the file STALL_FAIL exists.
+ * STALL_ONLY limits this to files whose names have this suffix.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -9,7 +9,7 @@ import unittest
 
 from harness import BrokerCase, cli_body, moment, new_attempt, new_id, until
 
-# The fields of the CLI's lease struct that the broker sends, with the type it decodes.
+# The fields of the CLI's lease struct that the broker sends, with the types that the CLI decodes.
 TYPES = {
     "id": str, "slug": str, "provider": str, "state": str, "host": str, "sshUser": str,
     "sshPort": str, "sshFallbackPorts": list, "workRoot": str, "target": str, "serverID": int,
@@ -126,7 +126,7 @@ class Life(BrokerCase):
             self.check_types(got.lease)
 
         def later():
-            """A heartbeat that comes another millisecond than the create."""
+            """Sends a heartbeat in a later millisecond than the create."""
             beat = self.ask("POST", "/v1/leases/violet-prawn/heartbeat", self.broker.alice, {
                 "expectedProvider": "hetzner", "telemetry": {
                     "capturedAt": "2026-08-21T10:00:00Z", "source": "ssh-linux", "load1": 0.4,
@@ -211,7 +211,7 @@ class Life(BrokerCase):
         self.assertNotIn("cleanupStartedAt", kept)
         self.assertEqual(kept["cleanup"]["state"], "retained")
         self.assertIn("server", [r["kind"] for r in kept["cleanup"]["residue"]])
-        # An empty release changes nothing: the default of a retained lease is to stay so.
+        # An empty release changes nothing: by default a retained lease stays retained.
         answer = self.ask("POST", "/v1/leases/%s/release" % lease["id"], self.broker.alice)
         self.assertIs(answer.lease["releaseDeletesServer"], False)
         self.assertIn(lease["serverID"], [s["id"] for s in self.broker.servers()])
@@ -263,7 +263,7 @@ class Life(BrokerCase):
         rows = self.ask("GET", "/v1/leases/%s/residue" % lease["id"], self.broker.alice).json
         self.assertEqual(rows["residue"], 0)
         self.assertTrue(all(r["state"] == "gone" for r in rows["resources"] if r["ours"]))
-        # The address came with the server and is not ours to delete.
+        # The address came with the server; lessord does not delete it.
         self.assertEqual([r["kind"] for r in rows["resources"] if not r["ours"]], ["address"])
 
     def test_foreign_and_missing_look_the_same(self):
@@ -323,7 +323,7 @@ class Life(BrokerCase):
 
 
 class NoWait(BrokerCase):
-    """Answers at once: the asynchronous half of the contract."""
+    """Responses without waiting: the asynchronous half of the contract."""
 
     options = {"create_wait": "0s", "release_wait": "0s"}
 
@@ -335,8 +335,9 @@ class NoWait(BrokerCase):
             seen.append(answer.lease)
             return answer.lease if condition(answer.lease) else None
         seen = []
-        # What a crash left in doubt takes two looks: at a create 10 s apart, at a delete 60 s.
-        return until(look, 150, lambda: "it did not come: %r" % seen[-1])
+        # Resolving what a crash left unknown needs two observations: 10 s apart for a create, 60 s
+# for a delete.
+        return until(look, 150, lambda: "timed out; last response: %r" % seen[-1])
 
     def test_provisioning_then_active_then_pending_then_clean(self):
         lease = self.create()
@@ -394,7 +395,7 @@ class NoWait(BrokerCase):
 
 
 class Faults(BrokerCase):
-    """What the cloud's refusals look like to a client."""
+    """How the cloud's refusals appear to a client."""
 
     WORDS = "image not_found, http 404, http 401, secret-of-the-provider"
 
@@ -491,7 +492,7 @@ class Caps(BrokerCase):
 
 class Idempotency(BrokerCase):
     def test_the_same_request_after_another_configuration(self):
-        """The hash is of what the client sent, not of what was made of it."""
+        """The hash covers what the client sent, not the values derived from it."""
         body = cli_body(leaseID=..., createAttemptID=..., slug=..., providerKey=..., image=...,
                         location=...)
         named = dict(body, image="ubuntu-24.04")

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Restored, copied and moved databases, and accounts that the configuration lost: nothing ends
-while nobody can know what is newer, and an operator decides."""
+"""Restored, copied and moved databases, and accounts removed from the configuration: while it
+is unknown which store is newer, no lease ends, and an operator decides."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ FENCED = "lessor_account_fenced{account=\"hetzner\"}"
 
 
 def backup(store, to):
-    """As sqlite3's .backup does it, beside the daemon."""
+    """Like sqlite3's .backup, while the daemon runs."""
     source, target = sqlite3.connect(store), sqlite3.connect(to)
     source.backup(target)
     source.close()
@@ -26,7 +26,7 @@ def backup(store, to):
 
 
 class Desk(Broker):
-    """A broker whose accounts are proven often, as its operator sees it."""
+    """A broker whose account is probed often, with an operator's helpers."""
 
     def __init__(self, **options):
         super().__init__(**{"server": "probe = 300ms", **options})
@@ -51,7 +51,7 @@ class Desk(Broker):
         return answer.lease
 
     def keep(self, lease):
-        """Released without delete, protected, and known to the account's sentinel."""
+        """Releases without delete; waits until protected and recorded on the account's sentinel."""
         before = self.generation()
         kept = self.release(lease, False, "wait=20")
         until(lambda: self.generation() > before)
@@ -64,13 +64,13 @@ class Desk(Broker):
         return self.lease(lease)["cleanup"]["state"]
 
     def generation(self):
-        """What the sentinel bears."""
+        """The generation in the sentinel's label."""
         marks = [int(key["labels"]["lessor-gen"]) for key in
                  self.sim("GET", "/_sim/state")["ssh_keys"] if "lessor-gen" in key["labels"]]
         return marks[0] if marks else 0
 
     def proven(self):
-        """A probe has come round since now."""
+        """Waits until a new probe has verified the account."""
         seen = self.account().get("provenAt", "")
         until(lambda: self.account().get("provenAt", "") > seen)
 
@@ -79,18 +79,18 @@ class Desk(Broker):
             raise AssertionError(self.log())
 
     def restore(self, copy):
-        """Stopped; written over the file, which stays the same file."""
+        """Overwrites the store in place, so that it keeps its inode; the daemon is stopped."""
         inode = os.stat(self.home + "/store").st_ino
         shutil.copyfile(copy, self.home + "/store")
         for name in ("-wal", "-shm"):
             if os.path.exists(self.home + "/store" + name):
                 os.unlink(self.home + "/store" + name)
         if os.stat(self.home + "/store").st_ino != inode:
-            raise AssertionError("that is another file")
+            raise AssertionError("the restored store has another inode")
 
 
 class Copy(Desk):
-    """Another lessord, on a copy of the first one's database and with the same cloud."""
+    """A second lessord with a copy of the first one's database and the same cloud."""
 
     def __init__(self, first, store):  # pylint: disable=super-init-not-called
         self.home = tempfile.mkdtemp(prefix="lessor-copy-")
@@ -123,16 +123,16 @@ class Case(unittest.TestCase):
         return next((s for s in desk.servers() if s["lease"] == lease["id"]), None)
 
     def nothing_ends(self, desk, lease):
-        """Its time is over, and yet it lives, and so does what it made."""
+        """The lease has expired, yet it and its server stay alive."""
         until(lambda: time.time() > moment(lease["expiresAt"]))
-        # The second probe began after that time, and so after what was due by then.
+        # The second probe begins after the expiry, and so after everything due by then.
         desk.proven()
         desk.proven()
         self.assertEqual(desk.lease(lease)["state"], "active")
         self.assertIsNotNone(self.server(desk, lease))
 
     def told(self, desk, why):
-        """Admins are told why, others that an operator must look; and it is in the metrics."""
+        """Admins see the reason, others only that an operator must act; the metrics show it too."""
         account = desk.account()
         self.assertEqual((account["fenced"], account["blocked"]), (True, True), account)
         self.assertIn(why, account["message"])
@@ -147,7 +147,7 @@ class Case(unittest.TestCase):
         self.assertRegex(desk.cli("providers"), r"hetzner +hetzner +fenced")
 
     def take_over(self, desk):
-        # The refusal names what to look at; and what it names can be looked at.
+        # The refusal names the commands to check with, and these commands work.
         said = desk.cli("account", "take-over", "hetzner", code=2)
         self.assertIn("lessor sweep", said)
         for words in (("sweep",), ("list", "--retained"), ("list", "--attention")):
@@ -172,13 +172,14 @@ class Restored(Case):
         self.told(desk, "generation")
         self.nothing_ends(desk, kept)
         self.nothing_ends(desk, other)
-        # Nor is it over with a restart.
+        # A restart does not end the fence.
         desk.kill()
         desk.start()
         self.told(desk, "generation")
         self.nothing_ends(desk, kept)
         self.take_over(desk)
-        # Now this store says what ends. It does not know of the release; the server bears it.
+        # Now this store decides what ends. It does not know of the release, but the server has
+        # the label.
         for lease in (kept, other):
             desk.release(lease, True)
         until(lambda: desk.cleanup(other) == "done")
@@ -188,12 +189,12 @@ class Restored(Case):
         until(lambda: desk.lease(kept)["retention"] == "protected")
         self.assertIn("lessor release %s --delete" % kept["id"], desk.lease(kept)["attention"])
         self.assertTrue(self.server(desk, kept)["protected"])
-        # And goes on from there, as the newest one.
+        # From then on it is the newest store.
         desk.create()
         self.assertFalse(desk.is_fenced())
 
     def test_what_a_copy_says_is_protected(self):
-        """It is protected anew after a take-over: who was newer may have lifted that."""
+        """It is protected again after a take-over: a newer store may have lifted the protection."""
         desk = self.desk()
         kept = desk.create()
         self.assertEqual(desk.keep(kept)["retention"], "protected")
@@ -246,7 +247,7 @@ class Elsewhere(Case):
         desk = self.desk()
         lease = desk.create(ttlSeconds=4)
         desk.stop()
-        # The same contents in another file, of the same name.
+        # Another file with the same contents and name.
         shutil.copy(desk.home + "/store", desk.home + "/moved")
         os.rename(desk.home + "/moved", desk.home + "/store")
         desk.start()
@@ -256,7 +257,7 @@ class Elsewhere(Case):
         self.take_over(desk)
         desk.release(lease, True)
         until(lambda: desk.cleanup(lease) == "done")
-        # Once taken over it is at home there.
+        # After the take-over this is its known place.
         desk.stop()
         desk.start()
         desk.proven()
@@ -272,7 +273,7 @@ class Elsewhere(Case):
         desk.keep(kept)
         self.nothing_ends(second, kept)
         second.proven()
-        # Who is taken over is fenced in turn: whoever was in the wrong deletes nothing more.
+        # After a take-over the other one is fenced, so that only one of them can delete.
         self.take_over(second)
         until(desk.is_fenced)
         self.told(desk, "generation")
@@ -286,7 +287,7 @@ class Elsewhere(Case):
         until(lambda: second.cleanup(lease) == "done")
 
     def test_a_second_daemon_that_nothing_shows_to_be_one(self):
-        """As if the copy were in the same place, on a clone of the machine."""
+        """As if the copy were in the same place on a clone of the machine."""
         desk = self.desk()
         kept = desk.create(ttlSeconds=8)
         backup(desk.home + "/store", desk.home + "/copy")
@@ -303,7 +304,7 @@ class Elsewhere(Case):
         self.assertTrue(self.server(desk, kept)["protected"])
 
     def test_the_first_one_is_overtaken(self):
-        """Nothing has happened since the copy: the second goes on, and the first stops."""
+        """With no change since the copy, the second daemon continues and the first is fenced."""
         desk = self.desk()
         lease = desk.create()
         until(lambda: desk.generation() > 0)
@@ -342,7 +343,7 @@ class Unconfigured(Case):
             self.assertIn(lease["id"], desk.cli("list", "--attention"))
         self.assertEqual(desk.lease(left)["state"], "active")
         self.assertEqual(desk.lease(early)["retention"], "unsure")
-        # Each answer is quick, and says how it is.
+        # Every response is quick and states the situation.
         begin = time.monotonic()
         answer = desk.release(deleted, True)
         self.assertEqual((answer["state"], answer["cleanup"]["state"]), ("released", "owed"))
@@ -358,7 +359,7 @@ class Unconfigured(Case):
         self.assertEqual(desk.ask("POST", "/v1/admin/accounts/hetzner/take-over", desk.admin,
                                   {"looked": True}).status, 404)
         self.assertEqual(len(desk.servers()), 4)
-        # It is there again: all of it goes on.
+        # The account is configured again: everything resumes.
         desk.stop()
         desk.edit("[account renamed]", "[account hetzner]")
         desk.start()
@@ -395,7 +396,7 @@ class TakeOver(Case):
             self.assertEqual(ask(body), (400, "invalid_field"))
         self.assertEqual(ask({"looked": True}, where=path.replace("hetzner", "x")),
                          (404, "not_found"))
-        # Of one that is not fenced it is no news.
+        # For an account that is not fenced it changes nothing.
         for _ in range(2):
             self.assertEqual(ask({"looked": True, "reason": "sure"}), (200, None))
         self.assertEqual(desk.generation(), 1)

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The exchanges of the crabbox CLI as recorded facts: what it sends, what it needs back.
+"""The exchanges of the crabbox CLI as recorded facts: what it sends and what it needs back.
 
-The CLI itself is driven by tests/e2e/crabbox.sh where it can be had; here the same
-exchanges are rows of tables, so that a machine without Go checks them too. What is only
-said once in a session is a test; what differs in a field is a row.
+tests/e2e/crabbox.sh runs the CLI itself where it is available. Here the same exchanges are
+table rows, so that a machine without Go checks them too. An exchange that happens once per
+session is a test; a variant in one field is a row.
 """
 
 import concurrent.futures
@@ -16,7 +16,7 @@ import unittest
 import shapes
 from harness import BrokerCase, cli_body, new_attempt, new_id, new_key, until
 
-# Of the error texts that the CLI searches, none may be in an answer that does not mean it.
+# The CLI searches error texts for these words; no response may contain one without meaning it.
 MISREAD = ("http 404", "http 401", "not_found", "invalid_lease_id", "InvalidInstanceID.NotFound",
            "crabbox_aws_stale_instance_cleaned")
 CLI_HEADERS = {"X-Crabbox-Owner": "somebody@else.example", "X-Crabbox-Org": "elsewhere",
@@ -26,14 +26,14 @@ READINESS = ("/v1/providers/%s/readiness?target=linux&windowsMode=normal&class=b
 
 
 class Exchanges(BrokerCase):
-    """Every answer is checked against the structs that it will be decoded into."""
+    """Checks every response against the structs that the CLI decodes it into."""
 
     def cli(self, who, method, path, body=None, status=200):
         token = getattr(self.broker, who) if who else None
         answer = self.ask(method, path, token, body, dict(CLI_HEADERS))
         self.assertEqual(answer.status, status, answer)
         self.assertEqual(answer.headers["content-type"], "application/json", answer)
-        # Redirects are not followed, and an empty body is a decode error.
+        # The CLI follows no redirects, and an empty body is a decode error.
         self.assertNotIn("location", answer.headers)
         self.assertIs(type(answer.json), dict, answer)
         leases = answer.json.get("leases", []) + [answer.json[k] for k in ("lease",) if
@@ -61,7 +61,7 @@ class Exchanges(BrokerCase):
         return lease
 
     def stop(self, lease, who="alice", **more):
-        """GET, then the release, as the command does it."""
+        """GET, then release, as the command does."""
         path = "/v1/leases/" + lease["id"]
         self.assertEqual(self.cli(who, "GET", path).lease["id"], lease["id"])
         return self.cli(who, "POST", path + "/release",
@@ -72,10 +72,10 @@ class Exchanges(BrokerCase):
             seen.append(self.cli("alice", "GET", "/v1/leases/" + lease["id"]).lease)
             return seen[-1] if done(seen[-1]) else None
         seen = []
-        return until(look, why=lambda: "it did not come: %r" % seen[-1])
+        return until(look, why=lambda: "timed out; last response: %r" % seen[-1])
 
     def is_clean(self, lease):
-        """What `stop` needs to say "released" and nothing more."""
+        """What `stop` needs in order to print "released" and nothing else."""
         self.assertEqual(lease["state"], "released")
         self.assertEqual(lease["provider"], "hetzner")
         self.assertIsNot(lease.get("releaseDeletesServer"), False)
@@ -138,7 +138,7 @@ class Doctor(Exchanges):
         self.assertLess(time.monotonic() - begin, 3.0)
 
     def test_a_connection_is_kept(self):
-        """The client keeps connections for 90 s: none may be closed after an answer."""
+        """The client keeps connections for 90 s: none may be closed after a response."""
         connection = http.client.HTTPConnection("127.0.0.1", self.broker.port, timeout=10)
         for path in ("/v1/health", "/v1/whoami", "/v1/leases/none", "/v1/leases?state=active",
                      READINESS % "aws", READINESS % "hetzner"):
@@ -149,7 +149,7 @@ class Doctor(Exchanges):
 
 
 class Create(Exchanges):
-    # What is wrong with a create, and what is said. `...` leaves the field out.
+    # An error in a create, and the response to it. `...` omits the field.
     REFUSED = (
         (400, "invalid_lease_id", {"leaseID": "cbx_0123456789AB"}),
         (400, "invalid_lease_id", {"leaseID": "box-1"}),
@@ -186,7 +186,7 @@ class Create(Exchanges):
         (400, "unsupported_feature", {"tailscale": True}),
         (400, "unsupported_feature", {"imageRequirements": {"os": "x"}}),
     )
-    # What is taken, and what comes of it.
+    # Accepted values, and the result.
     TAKEN = (
         ({}, {"sshUser": "crabbox", "sshPort": "2222", "sshFallbackPorts": ["22"],
               "workRoot": "/work/crabbox", "keep": True, "class": "beast", "serverType": "ccx63",
@@ -236,13 +236,13 @@ class Create(Exchanges):
             self.assertEqual({k: lease[k] for k in want}, want)
             self.is_clean(self.stop(lease))
 
-        # At once: each takes as long as a machine does.
+        # In parallel: each takes as long as a machine needs.
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             for row in [pool.submit(life, *row) for row in self.TAKEN]:
                 row.result()
 
     def test_escapes_are_the_characters_they_stand_for(self):
-        """Go writes some characters as escapes that others would not."""
+        """Go escapes some characters that other encoders do not."""
         raw = json.dumps(cli_body(awsProfile="<a&b>")).replace("<", "\\u003c").replace(
             ">", "\\u003e").replace("&", "\\u0026").replace("/", "\\u002f").encode("ascii")
         answer = self.ask("POST", "/v1/leases", self.broker.alice, raw)
@@ -267,7 +267,7 @@ class Create(Exchanges):
     def test_the_machine_is_known_before_the_first_connection(self):
         one, two = self.warmup(), self.warmup()
         for lease in (one, two):
-            # Type and base64, without a comment: anything else ends the client.
+            # Type and base64 without a comment: the client fails on anything else.
             self.assertRegex(lease["sshHostKey"], "^ssh-ed25519 AAAAC3NzaC1lZDI1NTE5[A-Za-z0-9+/]+$")
             self.assertEqual(self.cli("alice", "GET", "/v1/leases/" + lease["id"])
                              .lease["sshHostKey"], lease["sshHostKey"])
@@ -335,7 +335,7 @@ class Life(Exchanges):
         self.assertEqual({one["provider"] for one in listed}, {"hetzner"})
         self.assertEqual([one["createdAt"] for one in listed],
                          sorted((one["createdAt"] for one in listed), reverse=True))
-        # A later client asks so, and takes what it knows no end of.
+        # A later client sends this query, and accepts leases whose end it does not know.
         kept = self.warmup(keep=True)
         self.stop(kept, delete=False)
         gone = self.stop(self.warmup(keep=True))
@@ -411,7 +411,7 @@ class Life(Exchanges):
         got = self.cli("alice", "GET", path).lease
         self.assertEqual(len(got["telemetryHistory"]), 2)
         self.assertEqual(got["telemetryHistory"][-1], got["telemetry"])
-        # Kept, whatever happens to the broker; and gone with the lease.
+        # It survives a crash of the broker and is deleted with the lease.
         self.broker.kill()
         self.broker.start()
         self.assertEqual(self.cli("alice", "GET", path).lease["telemetry"], got["telemetry"])
@@ -447,7 +447,7 @@ class Life(Exchanges):
 
     def test_no_delete_and_the_default(self):
         kept = self.warmup(keep=True)
-        # Without "delete" it is as the lease was made: kept.
+        # Without "delete", the lease's own `keep` decides: kept.
         lease = self.cli("alice", "POST", "/v1/leases/%s/release" % kept["id"], {}).lease
         self.assertEqual((lease["state"], lease["releaseDeletesServer"], lease["cleanupStatus"]),
                          ("released", False, "retained"))
@@ -509,7 +509,7 @@ class Share(Exchanges):
         path = "/v1/leases/" + lease["id"]
         self.assertEqual(self.share("alice", lease, None, "GET"), {"users": {}})
         self.fails("bob", "GET", path + "/share", None, 404, "not_found")
-        # To be used: seen, and no more.
+        # "use": may read the lease, nothing else.
         share = self.share("alice", lease, {"users": {" Bob@Example.com ": "use"}})
         self.assertEqual((share["users"], share["updatedBy"]),
                          ({"bob@example.com": "use"}, "alice@example.com"))
@@ -524,12 +524,12 @@ class Share(Exchanges):
                                    ("PUT", "/share", {"users": {}}), ("DELETE", "/share", {})):
             self.fails("bob", method, path + tail, body, 403, "forbidden")
         self.assertEqual(self.cli("alice", "GET", path).lease["share"], share)
-        # To be managed.
+        # "manage".
         self.share("alice", lease, {"users": {"bob@example.com": "manage"}, "org": "use"})
         self.cli("bob", "POST", path + "/heartbeat", {"expectedProvider": "hetzner"})
         self.assertEqual(self.share("bob", lease, None, "GET")["org"], "use")
         self.assertIn("share", self.cli("bob", "GET", path).lease)
-        # What it costs stays its owner's.
+        # The cost is still counted for the owner.
         usage = self.cli("bob", "GET", "/v1/usage?scope=user").json["usage"]
         self.assertEqual(usage["leases"], 0)
         self.assertEqual(self.share("bob", lease, {"org": True}, "DELETE")["users"],
@@ -589,7 +589,7 @@ class Admin(Exchanges):
     def test_the_pool_is_what_is_really_there(self):
         mine = self.warmup(slug="in-the-pool")
         labels = [s["labels"] for s in self.broker.servers() if s["id"] == mine["serverID"]][0]
-        # Of somebody else; and a copy of ours, whose signature is for another name.
+        # A stranger's server, and a copy of ours whose signature is for another name.
         self.broker.sim("POST", "/_sim/human", {"verb": "create", "name": "a-strangers"})
         self.broker.sim("POST", "/_sim/human", {"verb": "create", "name": "a-copy",
                                                 "labels": labels})
@@ -627,7 +627,7 @@ class Admin(Exchanges):
 
 
 class NotYet(Exchanges):
-    """The machine takes longer than the answer: the client polls."""
+    """The machine takes longer than the response waits: the client polls."""
 
     options = {"create_wait": "0s", "release_wait": "0s"}
 

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The control WebSocket as the crabbox CLI speaks it: heartbeats, following a run, and what
-is refused."""
+"""The control WebSocket as the crabbox CLI uses it: heartbeats, following a run, and refusals."""
 
 import base64
 import hashlib
@@ -26,7 +25,7 @@ class Closed(Exception):
 
 
 class Control:
-    """A client of RFC 6455, as small as it can be: text out and in, pongs by itself."""
+    """A minimal RFC 6455 client: sends and receives text, and answers pings by itself."""
 
     def __init__(self, port, token, path="/v1/control", fields=()):
         key = base64.b64encode(os.urandom(16)).decode("ascii")
@@ -67,12 +66,12 @@ class Control:
         self.frame(1, json.dumps(dict(fields, type=kind)).encode())
 
     def hear(self):
-        """The next message; Closed with its code in self.code when there is none any more."""
+        """Returns the next message; raises Closed, with the code in self.code, at the end."""
         while True:
             while len(self.data) < 2:
                 self.more()
             size, at = self.data[1], 2
-            assert size < 128, "a server does not mask"
+            assert size < 128, "a server must not mask frames"
             if size == 126:
                 while len(self.data) < 4:
                     self.more()
@@ -105,7 +104,7 @@ class Sockets(BrokerCase):
         return control
 
     def new_token(self, owner):
-        """One that the broker knows: it looks for new ones once a second."""
+        """A token that the broker has loaded: it checks for new ones once a second."""
         token = self.broker.token(owner, "acme", "user")
         until(lambda: self.ask("GET", "/v1/whoami", token).status == 200)
         return token
@@ -116,7 +115,7 @@ class Sockets(BrokerCase):
         return answer.json["run"]["id"]
 
     def admit(self):
-        """Under an id of the client's own, as later clients do it."""
+        """With an id chosen by the client, as later clients do."""
         run = "run_" + secrets.token_hex(16)
         answer = self.ask("PUT", "/v1/runs/" + run, self.broker.alice, {"leaseID": ""})
         self.assertEqual(answer.status, 201, answer)
@@ -138,7 +137,7 @@ class Sockets(BrokerCase):
         got = self.ask("GET", "/v1/leases/" + lease["id"], self.broker.alice).lease
         self.assertEqual((got["idleTimeoutSeconds"], got["telemetry"]["load1"]), (2700, 0.5))
         self.assertEqual(beat["expiresAt"], got["expiresAt"])
-        # As often as one likes, and the idle time stays.
+        # Any number of times; the idle timeout does not change.
         for _ in range(20):
             control.say("heartbeat", leaseID=lease["id"])
             self.assertIs(control.hear()["ok"], True)
@@ -154,7 +153,7 @@ class Sockets(BrokerCase):
             control.say("heartbeat", **fields)
             beat = control.hear()
             self.assertEqual((beat["type"], beat["ok"], beat["error"]), ("heartbeat", False, error))
-        # Others', and what is shared for management: over HTTP only.
+        # Leases of others, and leases shared with "manage": over HTTP only.
         self.ask("PUT", "/v1/leases/%s/share" % lease["id"], self.broker.alice,
                  {"users": {"bob@example.com": "manage"}})
         self.assertEqual(self.ask("POST", "/v1/leases/%s/heartbeat" % lease["id"],
@@ -185,14 +184,14 @@ class Sockets(BrokerCase):
         self.assertEqual(shapes.wrong(page["events"], [shapes.EVENT]), [])
         self.assertEqual([e["seq"] for e in page["events"]], [1, 2, 3, 4])
         control.say("ack", runID=run, seq=4)
-        # Each new one as it comes.
+        # Each new event as it arrives.
         for n in range(3):
             self.event(run, "stdout", data="more %d\n" % n)
             page = control.hear()
             self.assertEqual([e["data"] for e in page["events"]], ["more %d\n" % n])
         self.ask("POST", "/v1/runs/%s/finish" % run, self.broker.alice, {"exitCode": 0})
         self.assertEqual(control.hear()["events"][0]["type"], "command.finished")
-        # The same run again: from where the client says it is.
+        # Subscribing to the same run again starts where the client says.
         control.say("subscribe_run", runID=run, after=6)
         self.assertEqual([e["seq"] for e in control.hear()["events"]], [7, 8])
         control.say("ping")
@@ -222,7 +221,7 @@ class Sockets(BrokerCase):
         self.assertEqual([e["seq"] for e in control.hear()["events"]], [1])
         error = control.hear()
         self.assertEqual((error["type"], error["code"]), ("error", "event_too_large"))
-        # It is followed no more; the socket goes on.
+        # The subscription ends; the socket stays open.
         self.event(run, "stdout", data="small")
         control.say("ping")
         self.assertEqual(control.hear()["type"], "pong")
@@ -270,7 +269,7 @@ class Sockets(BrokerCase):
                           fields=["Origin: https://somewhere.example"])
         self.assertEqual(control.status, 403)
         control.close()
-        # A browser's page of another origin cannot, and a query is none.
+        # A browser page of another origin is refused, and so is a query.
         control = Control(self.broker.port, self.broker.alice, "/v1/control?x=1")
         self.assertEqual(control.status, 400)
         control.close()
@@ -295,7 +294,7 @@ class Sockets(BrokerCase):
         control.hear()
         self.broker.revoke(token)
         def is_closed():
-            """The token is looked at with every message."""
+            """The token is checked with every message."""
             control.say("ping")
             try:
                 self.assertEqual(control.hear()["type"], "pong")

@@ -33,7 +33,7 @@ class Runs(BrokerCase):
         self.error(self.ask(method, path, getattr(self.broker, who), body), status, code)
 
     def begin(self, who="alice", **changes):
-        """As `run` does it before it has a lease."""
+        """As `run` does before it has a lease."""
         body = {"leaseID": "", "provider": "hetzner", "target": "linux", "windowsMode": "normal",
                 "class": "beast", "serverType": "ccx63", "command": ["sh", "-c", "make test"]}
         body.update(changes)
@@ -71,7 +71,7 @@ class Runs(BrokerCase):
                 self.event(run, "sync.finished", message="files=1")["seq"],
                 self.event(run, "command.started", phase="command")["seq"],
                 self.event(run, "stdout", stream="stdout", data="hello\u0000\u001b[0m\n")["seq"]]
-        # The first event is the broker's own, and there are no gaps.
+        # The broker itself adds the first event; the sequence has no gaps.
         self.assertEqual(seqs, [2, 3, 4, 5, 6, 7])
         got = self.ok("GET", "/v1/runs/" + run["id"])["run"]
         self.assertEqual((got["leaseID"], got["slug"], got["phase"], got["leaseIDs"]),
@@ -91,7 +91,7 @@ class Runs(BrokerCase):
         self.assertEqual((done["logBytes"], done["logTruncated"]), (11, False))
         self.assertGreaterEqual(done["durationMs"], 0)
         self.assertEqual(self.log(run), b"one\ntwo\xe2\x82\xac\n")
-        # The client sends this one after the end.
+        # The client sends this event after the finish.
         self.event(run, "lease.released")
         got = self.ok("GET", "/v1/runs/" + run["id"])["run"]
         self.assertEqual(got["phase"], "failed")
@@ -108,7 +108,7 @@ class Runs(BrokerCase):
         self.assertEqual((out[0]["data"], out[0]["stream"], out[0]["phase"]),
                          ("hello\0\x1b[0m\n", "stdout", "command"))
         self.assertEqual(got["eventCount"], len(kinds))
-        # A second end changes nothing.
+        # A second finish changes nothing.
         again = self.finish(run, 0, logChunks=["other"])
         self.assertEqual((again["exitCode"], again["endedAt"]), (3, done["endedAt"]))
         self.assertEqual(self.log(run), b"one\ntwo\xe2\x82\xac\n")
@@ -133,7 +133,7 @@ class Runs(BrokerCase):
                          "command.finished")
 
     def test_a_log_of_any_bytes_and_more_than_is_kept(self):
-        """Ten MiB of output, escaped to more than sixteen, as the client retains it."""
+        """10 MiB of output, more than 16 MiB when escaped, as the client retains it."""
         run = self.begin()
         line = "".join(chr(c) for c in range(1, 32)) + "x" * 33     # 64 bytes, 31 of them escaped
         chunk = line * 1024                                        # 64 KiB
@@ -144,7 +144,7 @@ class Runs(BrokerCase):
         before = self.peak()
         done = self.ok("POST", "/v1/runs/%s/finish" % run["id"], raw)["run"]
         self.assertEqual((done["logTruncated"], done["state"]), (True, "succeeded"))
-        # The last 8 MiB, in memory once, with the store's cache beside it.
+        # The last 8 MiB, in memory once, plus the store's cache.
         grown = self.peak() - before
         if not self.is_sanitized():
             self.assertLess(grown, 32 << 20)
@@ -156,7 +156,7 @@ class Runs(BrokerCase):
         self.assertTrue(whole.endswith(log))
 
     def is_sanitized(self):
-        """Then memory is the sanitizer's, many times over."""
+        """With a sanitizer, its own memory is many times as large."""
         with open("/proc/%d/maps" % self.broker.process.pid, encoding="ascii") as file:
             return any(name in text for text in file for name in ("libasan", "libtsan"))
 
@@ -193,7 +193,7 @@ class Runs(BrokerCase):
         self.assertEqual(set(self.log(run)), {ord("y")})
 
     def test_others_have_their_turn_meanwhile(self):
-        """A large end is many small transactions: nobody waits for it."""
+        """A large finish is many small transactions, so that no other request waits for it."""
         lease = self.create()
         runs = [self.begin() for _ in range(3)]
         body = json.dumps({"exitCode": 0, "logChunks": ["z" * 65536] * 128}).encode()
@@ -232,10 +232,10 @@ class Runs(BrokerCase):
         self.assertEqual(self.finish(run, 1)["exitCode"], 1)
 
     def test_admission_is_under_the_clients_own_id(self):
-        """As a later client begins a run: it repeats a PUT, and runs nothing without its answer."""
+        """A later client begins a run with a repeatable PUT, and runs nothing before the answer."""
         run_id = "run_" + secrets.token_hex(16)
         path = "/v1/runs/" + run_id
-        # Exactly the command that was sent has to come back.
+        # The response must contain exactly the command that was sent.
         command = ["sh", "-c", "\u20ac\u0000" + "x" * 100000] + ["w"] * 3000
         body = {"leaseID": "", "provider": "hetzner", "target": "linux", "windowsMode": "normal",
                 "class": "beast", "serverType": "ccx63", "command": command, "label": "nightly"}
@@ -254,7 +254,7 @@ class Runs(BrokerCase):
             self.fails("alice", "PUT", "/v1/runs/" + name, body, 404, "not_found")
         lease = self.create()
         self.event(run, "lease.created", leaseID=lease["id"], slug=lease["slug"])
-        # Then it has begun, which the client is told, and refuses.
+        # The run has begun by now; the response says so, and the client refuses to run it.
         self.assertEqual(self.ok("PUT", path, body)["run"]["phase"], "leasing")
         self.finish(run, logChunks=["out\n"])
         self.assertEqual(self.log(run), b"out\n")
@@ -269,7 +269,7 @@ class Runs(BrokerCase):
         self.release(lease)
 
     def test_a_receipt_comes_back_as_it_was(self):
-        """A later client signs how its command ended, and compares what it can read here."""
+        """A later client signs its command's result and compares it with what it reads back."""
         run = self.begin()
         path = "/v1/runs/%s/receipt" % run["id"]
         receipt = {
@@ -287,7 +287,7 @@ class Runs(BrokerCase):
                        {"exitCode": 0, "receipt": wrong}, 400, "invalid_receipt")
         self.finish(run, receipt=receipt)
         self.assertEqual(self.ok("GET", path), {"receipt": receipt})
-        # A second end changes nothing, and this is how the client finds out.
+        # A second finish changes nothing; this read shows it to the client.
         self.finish(run, receipt=dict(receipt, signature="other"))
         self.broker.kill()
         self.broker.start()
@@ -324,7 +324,7 @@ class Runs(BrokerCase):
     def test_whose_it_is(self):
         lease = self.create()
         mine, shared = self.begin(), self.begin("bob")
-        # Who owns the lease that a run used may read it, and no more.
+        # The owner of the lease that a run used may read the run, nothing else.
         self.ask("PUT", "/v1/leases/%s/share" % lease["id"], self.broker.alice,
                  {"users": {"bob@example.com": "use"}})
         self.ok("POST", "/v1/runs/%s/events" % shared["id"],
@@ -344,7 +344,7 @@ class Runs(BrokerCase):
                        "unauthorized")
         self.ok("GET", "/v1/runs/" + mine["id"], who="admin")
         self.ok("GET", "/v1/runs/" + mine["id"], who="reader")
-        # A lease that one may not see is none; one that nobody knows may be any.
+        # A lease that the user may not see is not found; an unknown lease id is accepted.
         other = self.create(self.broker.bob)
         self.fails("alice", "POST", "/v1/runs", {"leaseID": other["id"]}, 404, "not_found")
         self.begin(leaseID=new_id())
@@ -368,7 +368,7 @@ class Runs(BrokerCase):
                 ("/finish", b'{"exitCode":0,"log":"a","log":"b"}', "invalid_json"),
                 ("/finish", b'{"exitCode":0,"log":"a"', "invalid_json")):
             self.error(self.ask("POST", path + tail, self.broker.alice, body), 400, code)
-        # The client knows this one, and tells the run again when it has a lease.
+        # The client handles this error and creates the run again when it has a lease.
         answer = self.ask("POST", "/v1/runs", self.broker.alice, {"leaseID": "box"})
         self.assertEqual((answer.status, answer.error), (400, "invalid_lease_id"))
         for body in ({"command": None}, {"command": ["x" * 20000] * 3, "label": "l" * 500},

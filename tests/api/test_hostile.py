@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Inputs that must be refused, sent byte for byte (rows of the hostile-input list)."""
+"""Inputs that must be rejected, sent byte for byte (rows of the hostile-input list)."""
 
 import json
 import socket
@@ -11,7 +11,7 @@ from harness import KEY, BrokerCase, cli_body, until
 
 
 class Hostile(BrokerCase):
-    # The refusals here come from one address on purpose; the limit has its own test.
+    # All failures here deliberately come from one address; the limit has its own test.
     def raw(self, text, token=True, body=b"", fields=""):
         head = text + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         if token:
@@ -218,7 +218,7 @@ class Tokens(BrokerCase):
 
 class Pipelines(BrokerCase):
     def test_answers_keep_the_order_of_the_requests(self):
-        """A slow create, then reads: the create's answer still comes first."""
+        """A slow create, then reads: the create's response still comes first."""
         body = json.dumps(cli_body()).encode()
         auth = "Authorization: Bearer %s\r\n" % self.broker.alice
         data = ("POST /v1/leases HTTP/1.1\r\nHost: 127.0.0.1\r\n%s"

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""lessord --owed: what is left at the providers, told whether the daemon runs or not."""
+"""lessord --owed reports what is left at the providers, whether or not the daemon runs."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ class Owed(BrokerCase):
                   " provider\n" % (len(lines), "" if len(lines) == 1 else "s"))
 
     def line(self, lease, state, kept="-"):
-        """As the cloud has it in truth, past the broker."""
+        """The cloud's own state, without the broker."""
         there = [thing for kind in ("servers", "ssh_keys")
                  for thing in self.broker.sim("GET", "/_sim/state")[kind]
                  if thing["lease"] == lease["id"]]
@@ -45,7 +45,7 @@ class Owed(BrokerCase):
             lease["id"], lease["slug"], state, there["key"], there["server"], kept)
 
     def stopped(self):
-        """What the daemon leaves behind it, as names and times."""
+        """The files that the daemon leaves behind, with their times."""
         self.assertEqual(self.broker.kill(signal.SIGTERM), 0)
         return self.files()
 
@@ -59,7 +59,7 @@ class Owed(BrokerCase):
         self.left(line)
         before = self.stopped()
         self.left(line)
-        self.assertEqual(self.files(), before, "it was only looked at")
+        self.assertEqual(self.files(), before, "--owed changed a file")
         self.broker.start()
         self.broker.kill()
         self.left(line)
@@ -109,7 +109,7 @@ class Owed(BrokerCase):
 
 
 class Elsewhere(unittest.TestCase):
-    """Where there is no store that could be looked into."""
+    """Without a readable store."""
 
     @classmethod
     def setUpClass(cls):

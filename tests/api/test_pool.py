@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A cloud and a pool of hosts side by side in one lessord: each lives its life, neither
-waits for the other, and what a pool must not lose is not lost."""
+"""A cloud and a pool of hosts in one lessord: both work, neither waits for the other, and the
+pool loses nothing that it must keep."""
 
 import json
 import os
@@ -30,7 +30,7 @@ reset_timeout = 30s
 
 
 def within(seconds, what):
-    """Runs something elsewhere; what it returned, or an error if it was not quick."""
+    """Runs `what` in a thread and returns its result; an error if it took too long."""
     found = []
     thread = threading.Thread(target=lambda: found.append(what()), daemon=True)
     began = time.monotonic()
@@ -38,12 +38,12 @@ def within(seconds, what):
     thread.join(PATIENCE)
     took = time.monotonic() - began
     if not found or took > seconds:
-        raise AssertionError("it took %.1f s%s" % (took, "" if found else ", and was not done"))
+        raise AssertionError("it took %.1f s%s" % (took, "" if found else ", and did not finish"))
     return found[0]
 
 
 class PoolCase(BrokerCase):
-    """Two hosts, a1 and a2, of which the scripts in the folder say how they are."""
+    """Two hosts, a1 and a2, whose state comes from the scripts in the folder."""
 
     @classmethod
     def setUpClass(cls):
@@ -63,7 +63,7 @@ class PoolCase(BrokerCase):
             shutil.rmtree(cls.home)
 
     def setUp(self):
-        # What one test leaves is not the next one's trouble.
+        # What one test leaves must not affect the next one.
         self.addCleanup(self.tidy)
 
     def tidy(self):
@@ -140,7 +140,7 @@ class PoolCase(BrokerCase):
         self.assertIn(why, answer.lease["failureError"])
 
     def begin(self, method, path, body, token=None):
-        """A request whose answer may be long in coming, or never come."""
+        """Sends a request whose response may be late or never arrive."""
         token = token or self.broker.alice
 
         def ask():
@@ -156,7 +156,7 @@ class PoolCase(BrokerCase):
         return self.ask("GET", "/v1/leases/" + ident, self.broker.alice).lease
 
     def gone(self, lease):
-        """Released, and nothing left. The release itself waits, if nothing is in its way."""
+        """Releases with delete; polls only if the release did not wait until nothing is left."""
         lease = self.release(lease)
         if lease["cleanup"]["state"] != "done":
             until(lambda: self.lease(lease["id"])["cleanup"]["state"] == "done",
@@ -205,7 +205,7 @@ class SideBySide(PoolCase):
         self.assertIn("the inventory has no such host", answer.lease["failureError"])
 
     def test_killed_and_resumed(self):
-        """In the middle of a create and of a release, with a server beside it."""
+        """In the middle of a create and of a release, while a cloud server exists."""
         server = self.create()
         self.fifo("told")
         self.fifo("gate")
@@ -216,7 +216,7 @@ class SideBySide(PoolCase):
         self.restart()
         self.assertEqual(self.lease(body["leaseID"])["state"], "provisioning")
         self.let_go("gate")
-        # The client asks again, and hears of the same lease.
+        # The client retries and gets the same lease.
         answer = self.ask("POST", "/v1/leases", self.broker.alice, body)
         self.assertIn(answer.status, (200, 201), answer)
         self.assertEqual(answer.lease["state"], "active", answer)
@@ -234,7 +234,7 @@ class SideBySide(PoolCase):
         self.refused("1 leased, 1 being reset")
         self.let_go("gate")
         self.gone(box)
-        # Neither was run twice.
+        # Neither script ran twice.
         self.assertEqual(self.ran("ran-kill"), ["prepare", "reset"])
         self.script("reset", "exit 0")
         self.assertEqual(self.held(), [other["serverName"]])
@@ -251,7 +251,7 @@ class SideBySide(PoolCase):
         shown = self.cli("show", box["id"])
         self.assertIn("the reset of host a1 failed: exit status 7", shown)
         self.assertIn("lessor resolve %s retry" % box["id"], shown)
-        # What the command said is for the operator, not for clients.
+        # The command's output is for the operator, not for clients.
         self.assertNotIn("disk", shown)
         self.assertIn("the disk is full", self.broker.log())
         other = self.take("a2")
@@ -268,7 +268,7 @@ class SideBySide(PoolCase):
         self.gone(self.take("a1"))
 
     def test_a_host_that_is_forgotten(self):
-        """The lease ends; the host is nobody's until a person removes its record."""
+        """The lease ends; the host stays unavailable until an operator removes its record."""
         self.script("reset", "exit 1")
         box = self.take("a1")
         self.assertEqual(self.release(box)["cleanup"]["state"], "attention")
@@ -298,7 +298,7 @@ class SideBySide(PoolCase):
         boxes = [self.take("a3"), self.take("a4")]
         self.assertEqual(self.held(), ["a1", "a3", "a4"])
         self.refused("no host is free: of 2, 2 leased")
-        # The one that left ends as if it were there, with its reset, and is not given out again.
+        # The lease of the removed host ends as usual, with a reset; the host is not leased again.
         self.script("reset", "echo $LESSOR_HOST >>ran-left")
         self.gone(box)
         self.script("reset", "exit 0")
@@ -313,7 +313,7 @@ class SideBySide(PoolCase):
 
 
 class NeitherWaits(PoolCase):
-    """One of the two hangs, in more leases than there are threads."""
+    """One of the two hangs, with more leases than there are threads."""
 
     def test_a_cloud_that_hangs(self):
         self.gone(self.take("a1"))
@@ -332,7 +332,7 @@ class NeitherWaits(PoolCase):
         self.assertEqual(self.broker.servers(), [])
 
     def test_a_pool_that_fails(self):
-        """Its directory is away: nothing of it works, and nothing of it is given up."""
+        """Its state directory is missing: every operation fails, and none is abandoned."""
         box = self.take("a1")
         os.rename(self.home + "/state", self.home + "/away")
         body = self.box()
@@ -360,7 +360,7 @@ class NeitherWaits(PoolCase):
         self.hear("told")
         within(10, lambda: self.gone(self.create()))
         self.script("probe", "exit 0")
-        # One that hangs holds nobody up, it is passed over; those who gave up are let go.
+        # A hanging host delays no other and is skipped; the leases that gave up are freed.
         for body in bodies:
             self.gone({"id": body["leaseID"]})
         self.assertEqual(self.held(), [])

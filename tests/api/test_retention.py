@@ -15,7 +15,7 @@ class Case(BrokerCase):
         self.addCleanup(self.broker.no_faults)
 
     def keep(self, lease, prefer=None):
-        """Releases it without delete; the lease, and how long the answer took."""
+        """Releases without delete; returns the lease and how long the response took."""
         begin = time.monotonic()
         answer = self.ask("POST", "/v1/leases/%s/release" % lease["id"], self.broker.alice,
                           {"delete": False}, {"Prefer": prefer} if prefer else None)
@@ -28,11 +28,11 @@ class Case(BrokerCase):
         return self.ask("GET", "/v1/leases/" + lease["id"], self.broker.alice).lease
 
     def server(self, lease):
-        """What the cloud has of it; None if nothing."""
+        """The lease's server in the cloud; None if there is none."""
         return next((s for s in self.broker.servers() if s["lease"] == lease["id"]), None)
 
     def ends(self, lease):
-        """An explicit delete takes it away, with everything."""
+        """An explicit delete removes the lease and all its resources."""
         self.release(lease)
         until(lambda: self.lease(lease)["cleanup"]["state"] == "done")
         self.assertIsNone(self.server(lease))
@@ -46,14 +46,14 @@ class Protected(Case):
         self.assertEqual(kept["retention"], "protected")
         server = self.server(lease)
         self.assertTrue(server["protected"])
-        # The epoch at the release: 1 while it lived.
+        # The epoch at the release; it is 1 while the lease is live.
         self.assertEqual(server["labels"]["lessor-retain"], "2")
         self.assertEqual(self.lease(lease)["retention"], "protected")
         listed = self.ask("GET", "/v1/leases?state=released", self.broker.alice).json["leases"]
         self.assertEqual([one["retention"] for one in listed if one["id"] == lease["id"]],
                          ["protected"])
         self.assertIn(" protected ", self.broker.cli("list", "--retained"))
-        # Our own protection is no obstacle to the delete that its owner asks for.
+        # Our own protection does not block the owner's delete.
         self.ends(lease)
         self.assertNotIn("retention", self.lease(lease))
 
@@ -107,7 +107,7 @@ class Recorded(Case):
         lease = self.create()
         kept, took = self.keep(lease, "wait=20")
         self.assertLess(took, 10)
-        # A look that was on its way may have been waited for.
+        # The release may have waited for an observation in progress.
         until(lambda: self.lease(lease)["retention"] == "recorded")
         self.assertIn(kept["retention"], ("recorded", "unsure"))
         server = self.server(lease)

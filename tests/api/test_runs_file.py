@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The file of run history beside that of the leases: whatever is wrong with it, its routes say
-so, the log and the metrics, too, and the leases go on."""
+"""The run history file beside the lease store: when it fails, its routes, the log and the
+metrics report it, and leases keep working."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ UNAVAILABLE = "lessor_runs_available"
 
 
 class Desk(Broker):
-    """A broker whose lessord gets more environment than the test has."""
+    """A broker whose lessord gets extra environment variables."""
 
     def __init__(self, env=None, **options):
         self.env = env or (lambda home: {})
@@ -74,7 +74,7 @@ class RunsFile(unittest.TestCase):
             answer = desk.ask(method, path, desk.alice, body)
             self.assertEqual((answer.status, answer.error), (503, "store_unavailable"),
                              (method, path, answer))
-        # Who may not is told as ever.
+        # Unauthorized callers get the usual error.
         self.assertEqual(desk.ask("GET", "/v1/runs", "nonsense").status, 401)
         self.assertEqual(desk.ask("POST", "/v1/runs", desk.reader, {}).status, 403)
         self.assertEqual(desk.metric(UNAVAILABLE), 0)
@@ -148,7 +148,7 @@ class RunsFile(unittest.TestCase):
             worker = threading.Thread(target=lambda: answers.append(desk.new_run()))
             worker.start()
             self.leases_go_on(desk)
-            # What was committed can be read, and what was not is not answered.
+            # What was committed can be read; what was not committed gets no response.
             self.assertEqual(desk.ask("GET", "/v1/runs", desk.alice).json["runs"], [])
             self.assertEqual(answers, [])
             fcntl.flock(gate, fcntl.LOCK_UN)
@@ -166,7 +166,7 @@ class RunsFile(unittest.TestCase):
         desk.start()
 
     def test_a_backup_of_both_is_whole(self):
-        """As the manual says it: sqlite3's .backup of either, written over them while stopped."""
+        """As in the manual: sqlite3's .backup of both, copied back while lessord is stopped."""
         desk = self.desk()
         run = desk.new_run().json["run"]["id"]
         for name in ("store", "store-runs"):

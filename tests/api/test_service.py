@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""lessord as a service manager sees it, with the service manager's part played here: notices,
-the watchdog, sockets handed over, reload, credentials."""
+"""lessord under a service manager, which these tests simulate: notifications, the watchdog,
+socket activation, reload, credentials."""
 
 import fcntl
 import http.client
@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import (CLOUD_TOKEN, PATIENCE, Broker, BrokerCase, cli_body, need,  # noqa: E402
                      until, wait_for)
 
-# Puts the descriptors named second at 3 and on, as a service manager does, and becomes the rest.
+# Moves the descriptors in argument 2 to 3 and up, as a service manager does, and executes the rest.
 HAND_OVER = """
 import fcntl, os, sys
 high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 20) for fd in sys.argv[2].split(",")]
@@ -35,7 +35,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 class Notices:
-    """The manager's end of NOTIFY_SOCKET; `name` begins with "@" for an abstract one."""
+    """The manager's end of NOTIFY_SOCKET; `name` begins with "@" for an abstract socket."""
 
     def __init__(self, name):
         self.name = name
@@ -43,7 +43,7 @@ class Notices:
         self.socket.bind(name.replace("@", "\0", 1))
 
     def next(self, seconds):
-        """The next notice, as a dict; None if there is none in time."""
+        """The next notification as a dict; None on timeout."""
         if not select.select([self.socket], [], [], seconds)[0]:
             return None
         return dict(line.split("=", 1) for line in self.socket.recv(4096).decode().split("\n"))
@@ -65,7 +65,7 @@ class Notices:
 
 
 class Service(Broker):
-    """A broker started with an environment, and with sockets if there are any."""
+    """A broker started with the given environment and sockets, if any."""
 
     def __init__(self, env=None, sockets=(), listen_pid="", credential=False, **options):
         self.env, self.sockets, self.listen_pid = env or {}, sockets, listen_pid
@@ -80,7 +80,7 @@ class Service(Broker):
             self.credential = False
             os.mkdir(self.home + "/credentials", 0o700)
             os.rename(self.home + "/token", self.home + "/credentials/cloud")
-            # As systemd leaves it: root's, and the service's user reads it by an ACL.
+            # As systemd creates it: owned by root, readable by the service's user through an ACL.
             os.chmod(self.home + "/credentials/cloud", 0o440)
             self.edit("token_file = %s/token" % self.home, "credential = cloud")
             self.env["CREDENTIALS_DIRECTORY"] = self.home + "/credentials"
@@ -99,7 +99,7 @@ class Service(Broker):
                                             pass_fds=fds, env=dict(os.environ, **self.env))
 
     def ends(self):
-        """Starts one that is to fail; its exit code."""
+        """Starts a lessord that must fail; returns its exit code."""
         self.spawn()
         return self.process.wait(PATIENCE)
 
@@ -139,7 +139,7 @@ class Notify(Home):
                 service.process.send_signal(signal.SIGTERM)
                 notice = notices.next(PATIENCE)
                 self.assertEqual(notice["STOPPING"], "1")
-                # Long enough for the drain, for answers to get out, and for steps told to hurry.
+                # Long enough for the drain, for sending responses and for the force grace.
                 self.assertEqual(notice["EXTEND_TIMEOUT_USEC"], "17000000")
                 self.assertEqual(service.process.wait(PATIENCE), 0)
                 self.assertIsNone(notices.next(0))
@@ -230,13 +230,13 @@ class Watchdog(Home):
         worker.start()
         def stuck(times):
             until(lambda: service.log().count("the engine is stuck") >= times,
-                  why="a hanging disk is not noticed")
+                  why="the hanging disk is not detected")
         stuck(1)
         notices.drain()
-        # It is said each time it would be fed; the loop serves what needs no commit.
+        # It is logged whenever the watchdog would be fed; the loop serves what needs no commit.
         stuck(11)
         self.assertEqual(service.ask("GET", "/v1/health").status, 200)
-        self.assertIsNone(notices.next(0), "fed though the engine hangs")
+        self.assertIsNone(notices.next(0), "the watchdog is fed although the engine hangs")
 
         fcntl.flock(gate, fcntl.LOCK_UN)
         worker.join(PATIENCE)
@@ -279,7 +279,7 @@ class Watchdog(Home):
         self.assertIsNone(notices.next(0))
 
     def a_second(self, service):
-        """Of the loop's own time, or more: it looks for new tokens once in so long."""
+        """Waits at least a second of the loop's time: it checks for new tokens once a second."""
         for _ in range(2):
             token = service.token("carol@example.com", "acme", "user")
             until(lambda t=token: service.ask("GET", "/v1/whoami", t).status == 200)
@@ -294,7 +294,7 @@ class Sockets(Home):
         local.bind(path)
         local.listen(64)
         number = port.getsockname()[1]
-        # One of the file's is among them; without "listen" the preset would be opened.
+        # The configured address is opened too; without "listen" the default would be.
         service = self.service(sockets=[local, port])
         self.assertEqual(service.port, number)
         self.assertEqual(service.ask("GET", "/v1/health").status, 200)
@@ -314,7 +314,7 @@ class Sockets(Home):
         service.start()
         self.assertNotIn(":8480", service.log())
         self.assertTrue(os.path.exists(path))
-        # Nobody is turned away while there is no lessord.
+        # No client is refused while lessord is down.
         service.kill()
         client = http.client.HTTPConnection("127.0.0.1", number, timeout=20)
         client.request("GET", "/v1/health")
@@ -343,7 +343,7 @@ class Sockets(Home):
             self.assertEqual(service.ends(), 2)
             self.assertIn("socket passed by the service manager: ", service.log())
             self.assertIn(sentence, service.log())
-        # Meant for another process: as if there were none.
+        # Sockets meant for another process are ignored.
         service.listen_pid = "1"
         service.start()
         self.assertNotEqual(service.port, open_to_all.getsockname()[1])

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the daemon's HTTP figures are held against, in the same run:
+ * The baselines for the daemon's HTTP figures, measured in the same run:
  *   bare PORT     a bufferevent that answers each blank line with a fixed 600 bytes
  *   bare -e PORT  libevent's evhttp answering the same bytes, without a store
- * Both are one thread on the loop; neither parses or checks more than it must.
+ * Both use one thread with an event loop; neither parses or checks more than it must.
  */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>

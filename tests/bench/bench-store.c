@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How fast the store is, without a daemon around it. Not a test: prints tables.
+ * Measures the store without a daemon. Not a test: it prints tables.
  *
  *   bench-store [-d FOLDER] [-t SECONDS] [-l LEASES] [touch] [life] [start]
  *
- * touch: the limit of the group commit: heartbeats a second when N of them share
- *        a commit, over 1 and 1,000 leases, beside a bare SQLite loop that writes
- *        the same rows with the same settings.
+ * touch: the limit of group commit: heartbeats per second when N of them share
+ *        a commit, over 1 and 1,000 leases, compared with a bare SQLite loop that
+ *        writes the same rows with the same settings.
  * life:  creates and single reads with LEASES ended leases in the file, and with none.
  * start: store_open with LEASES ended leases, and store_check.
  */
@@ -113,7 +113,7 @@ static void lease_fill(struct lease *l, long i, int ended)
 	strcpy(l->currency, "EUR");
 }
 
-/* All rows that one create of one machine leaves. */
+/* All rows that the create of one machine writes. */
 static void lease_add(struct store *store, long i, int ended)
 {
 	struct resource r = { .kind = LESSOR_KIND_SERVER, .ours = 1, .attempt = 1 };
@@ -163,7 +163,7 @@ static struct store *store_with(long count, int ended)
 
 struct rate {
 	double per_s;
-	double p50_us, p99_us;	/* of one commit */
+	double p50_us, p99_us;	/* per commit */
 };
 
 typedef void (*batch_fn)(void *arg, long first, int n);	/* begins, writes n rows, commits */
@@ -273,7 +273,7 @@ static int compare_rates(const void *a, const void *b)
 	return compare(&((const struct rate *)a)->per_s, &((const struct rate *)b)->per_s);
 }
 
-/* The two take turns, so that a neighbour's noise meets both; the median round counts. */
+/* The two alternate, so that other load affects both; the median round counts. */
 static void run_touch_with(struct touch *t, int n)
 {
 	struct rate of_store[ROUNDS], of_bare[ROUNDS];

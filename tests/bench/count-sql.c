@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Preloaded, counts what a program asks of SQLite: into the file COUNT_SQL, which is there
- * already and has room for the numbers below, so that whoever mapped it can read them at any
- * time, and the program needs to know nothing of it.
+ * LD_PRELOAD library that counts a program's SQLite calls in the file COUNT_SQL. The file must
+ * exist and be large enough for the counters below. Another process can map it and read them at
+ * any time; the program needs no change.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -15,12 +15,12 @@
 
 #define PUBLIC __attribute__((visibility("default")))
 
-/* The order is that of tests/bench/counts.py. */
+/* The order matches tests/bench/counts.py. */
 struct counts {
-	atomic_ullong steps;		/* sqlite3_step: what is asked of SQLite, row by row */
-	atomic_ullong statements;	/* of these, the first one of each execution */
+	atomic_ullong steps;		/* calls of sqlite3_step: one per row */
+	atomic_ullong statements;	/* of these, the first call of each execution */
 	atomic_ullong commits;		/* executions of COMMIT */
-	atomic_ullong syncs;		/* of any file: what waits for the disk */
+	atomic_ullong syncs;		/* fsync and fdatasync of any file */
 };
 
 static struct counts nowhere, *counts = &nowhere;
@@ -56,7 +56,7 @@ int PUBLIC sqlite3_step(sqlite3_stmt *stmt)
 	counts->steps++;
 	if (!sqlite3_stmt_busy(stmt)) {
 		counts->statements++;
-		/* SQLite's own statements, as when it reads the schema, have no text. */
+		/* SQLite's internal statements, such as reading the schema, have no text. */
 		if (sql && !strncmp(sql, "COMMIT", 6))
 			counts->commits++;
 	}

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What one life costs SQLite while nothing else happens: nearly the same on every machine.
+"""The SQLite calls of one lease lifecycle without other load: nearly the same on every machine.
 
 Usage: counts.py BUILD-DIR. As a test it fails when a number is above its limit."""
 import sys
@@ -8,15 +8,15 @@ import sys
 from table import figures, line, median
 from world import Counts, World, stop_all
 
-# A tenth above what it is on a quiet machine, (57, 9) and (79, 14): on a busy one claims that
-# belong together are committed apart now and then. Who makes it less lowers the limit:
-# (steps, commits) by keys =.
+# (steps, commits) by `keys =`. A tenth above the values of an idle machine, (57, 9) and (79, 14):
+# on a busy machine, claims that belong together are sometimes committed separately. A change that
+# reduces the values also lowers the limits.
 LIMITS = {"account": (64, 11), "lease": (88, 17)}
 LIVES = 15
 
 
 def one_by_one(keys):
-    """The numbers of the median life, by name; an idle turn may fall into one or the other."""
+    """The counters of the median life, by name; some lives include an idle loop iteration."""
     world = World(keys=keys, poll="10ms", counted=True)
     world.settle()
     connection = world.connect()
@@ -34,7 +34,7 @@ def measure():
     for keys in LIMITS:
         counts = one_by_one(keys)
         figures[f"steps_{keys}"], figures[f"commits_{keys}"] = counts["steps"], counts["commits"]
-        line(f"SQL a life, idle, keys = {keys}", f"{counts['steps']:.0f} steps",
+        line(f"SQL per life, idle, keys = {keys}", f"{counts['steps']:.0f} steps",
              f"{counts['statements']:.0f} statements; {counts['commits']:.0f} commits; "
              f"{counts['syncs']:.0f} syncs")
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- wrk: heartbeats over the leases whose ids stand in the file IDS, one a line.
+-- wrk: heartbeats over the leases whose ids are in the file IDS, one per line.
 local ids = {}
 for line in io.lines(os.getenv("IDS")) do ids[#ids + 1] = line end
 local at = 0

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A load client of lessord that is not the limit itself.
+ * A load client for lessord that is fast enough not to be the bottleneck.
  *
  *   lives -p PORT [-n CLIENTS] [-t SECONDS [-w SECONDS]] [-m MOST] [-d SECONDS] WHAT [ARGUMENT]
  *
  *   lives          creates until ready and releases until gone
  *   creates        creates until ready
- *   beats FILE     heartbeats of the leases whose ids are in FILE, one a line, in turn
- *   runs BYTES     runs that are begun and ended, with a log of so many bytes
+ *   beats FILE     heartbeats of the leases whose ids are in FILE, one per line, in turn
+ *   runs BYTES     runs that are begun and finished, with a log of BYTES bytes
  *   get PATH       reads
  *
- * N clients go on for -t seconds, or until -m of what they do were begun; what was begun is
- * ended. Rates and percentiles are of what ended after the first one to end after -w, and
- * before -t: all clients are busy then. Without -t they are of all. Over -d (120) it gives up.
+ * N clients work for -t seconds, or until -m operations have begun; every operation that has
+ * begun is finished. Rates and percentiles cover the operations that end before -t and after
+ * the first one to end after -w: all clients are busy in that window. Without -t they cover all
+ * operations. After -d seconds (120) the program fails.
  *
- * The token comes from the environment (TOKEN). It prints one name and number a line.
+ * The token comes from the environment (TOKEN). The output is one name and number per line.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@
 
 #include "load.h"
 
-/* How often a client asks again whose answer came before what it waits for. */
+/* Poll interval of a client whose lease is not yet ready or gone. */
 #define POLL_US 50000
 #define ID_ROOM 32
 
@@ -38,9 +39,9 @@ enum phase { CREATING, BOOTING, RELEASING, CLEANING, ASKING, ENDING };
 struct client {
 	enum phase phase;
 	char id[ID_ROOM];
-	int64_t begun_us;	/* its life */
-	int64_t phase_us;	/* what is measured now: until ready, until gone */
-	int64_t again_us;	/* when to ask again, 0: an answer is on its way */
+	int64_t begun_us;	/* start of its life */
+	int64_t phase_us;	/* start of the measured phase: until ready, until gone */
+	int64_t again_us;	/* when to poll again; 0: a request is pending */
 };
 
 struct samples {
@@ -62,7 +63,7 @@ static double seconds, warm_seconds, patience = 120;
 static long most, begun, done, polls;
 static int busy, paused;
 static int64_t start_us, ended_us;
-static int64_t first_us, last_us;	/* the window is from first to last, once it is open */
+static int64_t first_us, last_us;	/* bounds of the window, once it is open */
 static int is_open;
 static long counted;
 static struct samples whole = { .name = "all" }, creates = { .name = "create" },
@@ -75,7 +76,7 @@ static int counts(int64_t now_us)
 	return !last_us || (is_open && now_us < last_us);
 }
 
-/* All begin at once, and end nothing until the first of them does. */
+/* All clients begin at once, so the window opens only when the first operation ends. */
 static void open_window(int64_t now_us)
 {
 	if (!last_us || is_open || now_us < first_us)
@@ -144,7 +145,7 @@ static void request_lease(int client, const char *method, const char *tail, cons
 	request(client, method, path, "", body, body ? strlen(body) : 0);
 }
 
-/* What stands in quotes behind the first "key": of the body; a lease's own comes first. */
+/* The string value of the first "key": in the body; the lease's own fields come first. */
 static int text_of(const struct load_answer *answer, const char *key, char *ret, size_t room)
 {
 	char mark[40];
@@ -214,7 +215,7 @@ static void finish(int client, int64_t took_us)
 	begin(client, now_us);
 }
 
-/* The end of a phase; how long it took counts with the life that it is of. */
+/* Ends a phase; records its duration if it ends within the window. */
 static void phase_end(struct client *c, struct samples *s)
 {
 	int64_t now_us = load_now_us();
@@ -231,7 +232,7 @@ static void ask_later(struct client *c, enum phase phase)
 	paused++;
 }
 
-/* A lease came back that a create or a look was about. */
+/* Handles the lease in the response to a create or a poll. */
 static void is_it_ready(int client, const struct load_answer *answer)
 {
 	struct client *c = &clients[client];
@@ -239,7 +240,7 @@ static void is_it_ready(int client, const struct load_answer *answer)
 
 	if (text_of(answer, "id", c->id, sizeof(c->id)) ||
 	    text_of(answer, "state", state, sizeof(state)))
-		load_die("an answer without a lease: %.300s", answer->body);
+		load_die("response without a lease: %.300s", answer->body);
 	if (!strcmp(state, "provisioning")) {
 		ask_later(c, BOOTING);
 		return;
@@ -278,7 +279,7 @@ static void run_begun(int client, const struct load_answer *answer)
 	char path[96];
 
 	if (text_of(answer, "id", c->id, sizeof(c->id)))
-		load_die("an answer without a run: %.300s", answer->body);
+		load_die("response without a run: %.300s", answer->body);
 	snprintf(path, sizeof(path), "/v1/runs/%s/finish", c->id);
 	c->phase = ENDING;
 	request_text(client, "POST", path, "", run_log);
@@ -310,9 +311,9 @@ static void on_answer(void *arg, int client, const struct load_answer *answer)
 	}
 }
 
-/* ---- all of them ----------------------------------------------------------------- */
+/* ---- all clients ----------------------------------------------------------------- */
 
-/* Asks for those whose pause is over; how long until the next is, -1: none. */
+/* Polls for the clients whose pause is over. Returns the time until the next one, -1: none. */
 static int ask_again(void)
 {
 	int64_t now_us = load_now_us();
@@ -351,7 +352,7 @@ static void go(void)
 
 		load_run(load, wait_ms >= 0 && wait_ms < 1000 ? wait_ms : 1000);
 		if (load_now_us() > give_up_us)
-			load_die("%d clients still wait after %.0f s", busy, patience);
+			load_die("%d clients still waiting after %.0f s", busy, patience);
 	}
 }
 
@@ -372,7 +373,7 @@ static void report(void)
 	samples_print(&releases);
 }
 
-/* ---- beginning ------------------------------------------------------------------- */
+/* ---- setup ----------------------------------------------------------------------- */
 
 static void read_ids(void)
 {
@@ -389,10 +390,10 @@ static void read_ids(void)
 	}
 	fclose(file);
 	if (!id_count)
-		load_die("there are no ids in %s", argument);
+		load_die("no ids in %s", argument);
 }
 
-/* A build's output: lines that are much alike, and not the same. */
+/* Like the output of a build: lines that are similar but not equal. */
 static void make_log(void)
 {
 	size_t want = strtoul(argument, NULL, 10), size = want + 256, len;

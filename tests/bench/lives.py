@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whole lives, creates, and a thousand that wait: rates, and what lessord uses for each."""
+"""Whole lives, creates, and 1,000 waiting creates: rates, and lessord's CPU time for each."""
 from table import figures, line, median
 from world import World, cpu_seconds
 
@@ -12,7 +12,7 @@ BOOT_MS = 20000
 
 
 def with_sim(world, *words):
-    """A load, with the CPU of the simulated cloud beside it."""
+    """Runs a load; adds the CPU time of the simulated cloud to the result."""
     before = cpu_seconds(world.sim.pid)
     result = world.load(*words)
     result["sim_cpu_s"] = cpu_seconds(world.sim.pid) - before
@@ -30,7 +30,7 @@ def times(result):
 
 
 def warm(world, lives=WARM_LIVES):
-    """How long a machine boots is learned slowly, and until then each create waits longer."""
+    """lessord learns the boot time slowly; until then each create waits longer."""
     return world.load("-n", 64, "-m", lives, "lives")
 
 
@@ -49,7 +49,7 @@ def lives_at_64(world):
     line(f"the first {WARM_LIVES} of them", f"{cold['per_s']:,.0f}/s",
          f"{cpu_ms(cold):.1f} ms CPU each")
     sim_ms = cpu_ms(result, "sim_cpu_s")
-    line("the simulator's CPU a life", f"{sim_ms:.2f} ms",
+    line("the simulator's CPU per life", f"{sim_ms:.2f} ms",
          f"one core of it would do {1000 / sim_ms:,.0f} lives/s; the client's: "
          f"{cpu_ms(result, 'client_cpu_s'):.2f} ms")
 
@@ -64,7 +64,7 @@ def calls_of_one(world, count=20):
 
 
 def creates_at_64():
-    """Few enough: a simulated cloud of many machines becomes slow itself."""
+    """Few enough that the simulated cloud does not become slow itself."""
     world = World()
     world.settle()
     warm(world)
@@ -78,7 +78,7 @@ def creates_at_64():
 
 
 def thousand_waiting():
-    """With the preset of how often to look: nobody has machines that boot at once."""
+    """With the default poll interval, because real machines do not boot at once."""
     world = World(poll="2s", times={"boot_ms": BOOT_MS})
     world.settle()
     before = world.sim_get("/_sim/state")["requests"]
@@ -86,6 +86,6 @@ def thousand_waiting():
     calls = (world.sim_get("/_sim/state")["requests"] - before) / WAITING
     world.end()
     figures["cpu_waiting"] = cpu_ms(result)
-    line(f"CPU a life, {WAITING:,} waiting at once ({BOOT_MS // 1000} s boots)",
+    line(f"CPU per life, {WAITING:,} waiting at once ({BOOT_MS // 1000} s boots)",
          f"{cpu_ms(result):.1f} ms", f"{calls:.1f} provider calls each; the simulator's CPU: "
          f"{cpu_ms(result, 'sim_cpu_s'):.2f} ms; {times(result)}")

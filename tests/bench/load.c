@@ -22,15 +22,15 @@
 #define EVENTS_AT_ONCE 128
 
 struct conn {
-	int fd;			/* -1: to be connected before the next request */
-	int is_waiting;		/* for an answer */
-	int wants_write;	/* epoll watches for it */
+	int fd;			/* -1: connect before the next request */
+	int is_waiting;		/* for a response */
+	int wants_write;	/* epoll watches for writability */
 	int64_t sent_us;
 	char head[HEAD_MAX];
-	struct iovec out[2];	/* what of head and body is not sent yet */
+	struct iovec out[2];	/* the unsent part of head and body */
 	char *in;
 	size_t in_len, in_size;
-	size_t head_len, body_len;	/* of the answer; head_len 0: not known yet */
+	size_t head_len, body_len;	/* of the response; head_len 0: not yet known */
 	int status, is_last;
 };
 
@@ -73,7 +73,7 @@ static void conn_watch(struct load *load, struct conn *c, int operation, uint32_
 	c->wants_write = (events & EPOLLOUT) != 0;
 }
 
-/* On this machine it is done at once, or as soon as the server accepts. */
+/* On loopback, connect() completes at once, or as soon as the server accepts. */
 static void conn_open(struct load *load, struct conn *c)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)load->port),
@@ -100,7 +100,7 @@ struct load *load_new(int port, int clients, load_answer_fn fn, void *arg)
 	struct load *load = calloc(1, sizeof(*load));
 	struct rlimit files;
 
-	/* A thousand clients are more than the usual limit allows. */
+	/* 1,000 clients exceed the usual limit. */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
@@ -168,7 +168,7 @@ void load_send(struct load *load, int client, const char *head, const char *body
 	size_t head_len = strlen(head);
 
 	if (c->is_waiting || head_len >= sizeof(c->head))
-		load_die("client %d: a request at the wrong time, or too long", client);
+		load_die("client %d: request while another is pending, or too long", client);
 	if (c->fd < 0)
 		conn_open(load, c);
 	memcpy(c->head, head, head_len);
@@ -191,7 +191,7 @@ static void read_field(struct conn *c, const char *line, int *has_length)
 	} else if (!strncasecmp(line, "Connection: close", 17)) {
 		c->is_last = 1;
 	} else if (!strncasecmp(line, "Transfer-Encoding:", 18)) {
-		load_die("an answer with a transfer encoding, which is not read here");
+		load_die("response with a Transfer-Encoding, which is not supported here");
 	}
 }
 
@@ -204,13 +204,13 @@ static void read_head(struct conn *c)
 	if (!end)
 		return;
 	if (c->in_len < 12 || strncmp(c->in, "HTTP/1.", 7))
-		load_die("an answer that is none: %.60s", c->in);
+		load_die("not an HTTP response: %.60s", c->in);
 	c->status = (int)strtol(c->in + 9, NULL, 10);
 	c->is_last = 0;
 	for (line = strstr(c->in, "\r\n") + 2; line < end; line = strstr(line, "\r\n") + 2)
 		read_field(c, line, &has_length);
 	if (!has_length)
-		load_die("an answer (%d) without a length", c->status);
+		load_die("response (%d) without Content-Length", c->status);
 	c->head_len = (size_t)(end + 4 - c->in);
 }
 
@@ -221,10 +221,10 @@ static void grow(struct conn *c)
 	c->in_size *= 2;
 	c->in = c->in_size > INPUT_MAX ? NULL : realloc(c->in, c->in_size);
 	if (!c->in)
-		load_die("an answer that is too long");
+		load_die("response too long");
 }
 
-/* 1: a whole answer is there. */
+/* Returns 1 when the response is complete. */
 static int conn_read(struct conn *c)
 {
 	ssize_t got;
@@ -233,13 +233,13 @@ static int conn_read(struct conn *c)
 	got = read(c->fd, c->in + c->in_len, c->in_size - c->in_len - 1);
 	if (got < 0 && errno == EAGAIN)
 		return 0;
-	/* An idle connection may be closed; one that owes an answer may not. */
+	/* The server may close an idle connection, but not one with a pending request. */
 	if (got <= 0 && !c->is_waiting) {
 		conn_close(c);
 		return 0;
 	}
 	if (got <= 0)
-		load_die("the connection ended before the answer: %s",
+		load_die("connection closed before the response: %s",
 			 got ? strerror(errno) : "closed");
 	c->in_len += (size_t)got;
 	c->in[c->in_len] = '\0';
@@ -248,7 +248,7 @@ static int conn_read(struct conn *c)
 	if (!c->head_len || c->in_len < c->head_len + c->body_len)
 		return 0;
 	if (!c->is_waiting || c->in_len > c->head_len + c->body_len)
-		load_die("bytes that nobody asked for");
+		load_die("unexpected bytes outside a response");
 	return 1;
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The HTTP side of a load client: many keep-alive connections to a port of this machine, on one
- * thread and one epoll. It reads what lessord, evhttp and hetzner-sim answer and nothing more:
+ * The HTTP side of a load client: many keep-alive connections to a local port, with one thread
+ * and one epoll. It reads only the form of response that lessord, evhttp and hetzner-sim send:
  * a head, and a body of Content-Length bytes.
  *
- * Whatever is not as expected ends the process with a sentence on standard error: a figure that
- * was measured over errors is worth nothing.
+ * Anything unexpected ends the process with a message on standard error: figures measured with
+ * errors are worthless.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct load;
 
 struct load_answer {
 	int status;
-	const char *body;	/* followed by a NUL; until the callback returns */
+	const char *body;	/* NUL-terminated; valid until the callback returns */
 	size_t len;
 	int64_t took_us;	/* from the first byte sent to the last one received */
 };
@@ -28,11 +28,11 @@ typedef void (*load_answer_fn)(void *arg, int client, const struct load_answer *
 struct load *load_new(int port, int clients, load_answer_fn fn, void *arg);
 void load_free(struct load *load);
 /*
- * The next request of a client that waits for no answer. `head` ends with an empty line and is
- * copied; `body` (may be NULL) is the caller's and must stay until the answer.
+ * Sends the next request of a client that has none pending. `head` ends with an empty line and
+ * is copied; `body` (may be NULL) is the caller's and must stay valid until the response.
  */
 void load_send(struct load *load, int client, const char *head, const char *body, size_t len);
-/* Waits for `wait_ms` at most (-1: without end) and calls back for every answer that came. */
+/* Waits at most `wait_ms` (-1: forever) and calls back for every response that arrived. */
 void load_run(struct load *load, int wait_ms);
 
 int64_t load_now_us(void);	/* monotonic */

@@ -11,12 +11,12 @@ from world import BUILD, HERE, World, cpu_seconds, free_port, listens, load, sta
 SECONDS = 2
 ROUNDS = 3
 LEASES = 1000
-# What of a run's output is kept ends with it: four of them, of 7.4 MB each.
+# The retained output of a run is sent when it finishes: four runs, 7.4 MB each.
 RUNS, RUN_BYTES = 4, 7400000
 
 
 def wrk(port, path, connections=64, script=None, env=None, pid=None, headers=()):
-    """Requests a second, p99 in ms, server CPU in microseconds a request."""
+    """Returns requests per second, p99 in ms, and server CPU in microseconds per request."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency"]
     for header in headers:
         command += ["-H", header]
@@ -27,7 +27,7 @@ def wrk(port, path, connections=64, script=None, env=None, pid=None, headers=())
                          text=True, env={**os.environ, **(env or {})}, check=True).stdout
     used = cpu_seconds(pid) - before if pid else 0
     if "Non-2xx" in out or "BAD" in out:
-        raise SystemExit("bench: wrong answers:\n" + out)
+        raise SystemExit("bench: wrong responses:\n" + out)
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
     count = int(re.search(r"(\d+) requests in", out).group(1))
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
@@ -36,7 +36,7 @@ def wrk(port, path, connections=64, script=None, env=None, pid=None, headers=())
 
 
 class Stage:
-    """A daemon with leases, and beside it what it is held against."""
+    """A daemon with leases, and the baseline servers."""
 
     def __init__(self):
         self.world = World()
@@ -66,7 +66,7 @@ class Stage:
 
 
 def with_wrk(stage):
-    """By a client of others: what earlier figures were taken with."""
+    """With wrk, which earlier figures were measured with."""
     world = stage.world
     auth = [f"Authorization: Bearer {world.token}"]
     pid = world.daemon.pid
@@ -105,14 +105,14 @@ def timed(*words):
 
 
 def beats_and_runs(stage):
-    """Heartbeats while runs end; their number is what says how long that took."""
+    """Heartbeats while runs finish; `ends_s` is how long that took."""
     ends = subprocess.Popen([f"{BUILD}/tests/lives", "-p", str(stage.world.port), "-n", str(RUNS),
                              "-m", str(RUNS), "runs", str(RUN_BYTES)], stdout=subprocess.PIPE,
                             text=True, env={**os.environ, "TOKEN": stage.world.token})
     result = stage.world.load(*timed("beats", stage.many))
     out = ends.communicate(timeout=120)[0]
     if ends.returncode:
-        raise SystemExit("bench: the runs did not end")
+        raise SystemExit("bench: the runs did not finish")
     result["ends_s"] = float(re.search(r"^seconds ([\d.]+)", out, re.M).group(1))
     return result
 
@@ -122,7 +122,7 @@ def cpu_us(result):
 
 
 def with_lives(stage):
-    """By a client that takes little of the two cores."""
+    """With a client that uses little of the two cores."""
     world = stage.world
     path = f"/v1/leases/{stage.leases[0]}"
     rounds = [(load(stage.ev_port, *timed("get", "/"), pid=stage.evhttp.pid),
@@ -146,7 +146,7 @@ def with_lives(stage):
         line(f"{title}, 64 clients", f"{middle(results, 'per_s'):,.0f}/s",
              f"{median(map(cpu_us, results)):.1f} us CPU; {ratio(results, hello):.2f} of evhttp; "
              f"p99 {middle(results, 'all_p99_ms'):.1f} ms")
-    line("how long the runs took to end", f"{middle(runs, 'ends_s'):.1f} s")
+    line("time for the runs to finish", f"{middle(runs, 'ends_s'):.1f} s")
 
 
 def measure():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The figures of lessord, most of them as ratios to something measured in the same run.
+"""The performance figures of lessord, most of them as ratios to a baseline of the same run.
 
-Usage: run.py BUILD-DIR [PART...], where the parts are idle, lives, waiting, counts, rates,
-stores and store; without any, all of them."""
+Usage: run.py BUILD-DIR [PART...]. The parts are idle, lives, waiting, counts, rates, stores and
+store; the default is all of them."""
 import os
 import subprocess
 import sys
@@ -20,7 +20,7 @@ PARTS = ("idle", "lives", "waiting", "counts", "rates", "stores", "store")
 
 
 def idle_and_lives(parts):
-    """In one daemon's life: what it takes before it has done anything, then its work."""
+    """With one daemon: its start and memory before any request, then its work."""
     world = World()
     world.settle()
     rss, private = memory_mib(world.daemon.pid)
@@ -41,7 +41,7 @@ def cpu_times():
 
 
 def sync_us():
-    """What a durable write of a page costs here, without a store."""
+    """The time of a durable write of one page on this disk, without a store."""
     folder = new_folder()
     path = os.path.join(folder, "page")
     took = []
@@ -57,11 +57,11 @@ def sync_us():
 
 
 def neighbours(before):
-    """Others on the machine, and those outside of it whom it is shared with."""
+    """Other load on this machine, and CPU time stolen by other virtual machines."""
     spent = [now - then for now, then in zip(cpu_times(), before)]
     line("load average", "{:.1f}".format(os.getloadavg()[0]),
-         f"{100 * spent[7] / (sum(spent) or 1):.0f} % of the time stolen; above "
-         f"{os.cpu_count()} the figures are of a busy machine: trust ratios and counts only")
+         f"{100 * spent[7] / (sum(spent) or 1):.0f} % of the CPU time stolen; above "
+         f"{os.cpu_count()} the machine is busy: trust ratios and counts only")
 
 
 def main():

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Prints the figures of speed and size, and a table of them with the goals. Not a test: nothing
-# here passes or fails. Usage: sh tests/bench/run.sh [BUILD-DIR [PART...]], as in run.py.
+# Prints figures of speed and size, and a table that compares them with the goals. Not a test:
+# nothing here passes or fails. Usage: sh tests/bench/run.sh [BUILD-DIR [PART...]], as in run.py.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 build=${1:-$top/build/bench}
@@ -11,7 +11,7 @@ for tool in wrk cmake ninja; do
 	command -v "$tool" >/dev/null || need="$need $tool"
 done
 if [ -n "$need" ]; then
-	# The packages of these names bring them, but for ninja.
+	# The packages have the names of the programs, except for ninja.
 	packages=$(echo "$need" | sed 's/ninja/ninja-build/')
 	# shellcheck disable=SC2086
 	apt-get install -y $packages

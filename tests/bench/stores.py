@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Stores with many leases: how long a start takes, and what they cost while nobody asks."""
+"""Stores with many leases: the time of a start, and the cost without requests."""
 import sqlite3
 
 from lives import lives_rounds, warm
@@ -8,11 +8,11 @@ from world import World, memory_mib
 
 LEASES = 100000
 
-# What of a copied lease must be its own; all else is as its model has it.
+# The columns of a copied lease that must be unique; the others are copied from the model.
 OWN = {"id": "printf('cbx_f%011x', k)", "slug": "slug || '-' || k",
        "server_id": "1000000000 + k", "server_name": "server_name || '-' || k",
        "host": "printf('198.51.%d.%d', k / 256 % 256, k % 256)"}
-# The tables with its rows, and what of these must be their own.
+# The tables with a lease's rows, and their columns that must be unique.
 TABLES = {"beat": {}, "attempt": {}, "event": {},
           "resource": {"id": "model.id || '-' || lease.n", "name": "model.name || '-' || lease.n"}}
 
@@ -22,7 +22,7 @@ def columns(store, table):
 
 
 def copy_last_lease(path, count):
-    """As many leases as the daemon would have left behind, each with all of its rows."""
+    """Inserts leases with all the rows that the daemon would have written."""
     store = sqlite3.connect(path)
     model = store.execute("SELECT max(n) FROM lease").fetchone()[0]
     names = columns(store, "lease")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The figures by name, the lines that are printed on the way, and the table at the end."""
+"""The figures by name, the lines printed during the run, and the table at the end."""
 import statistics
 
-# Name, what it is, how it is written, what it was when it landed, the goal, and whether that is
-# met. Nothing here passes or fails; what a test may hold against is in counts.py.
+# Name, description, format, value when it landed, goal, and whether the goal is met. Nothing here
+# passes or fails; the limits of a test are in counts.py.
 MEASURES = (
-    ("cpu_life", "CPU of lessord a life, 64 at a time", "{:.1f} ms", "8.2 ms", "<= 1.2 ms",
+    ("cpu_life", "CPU of lessord per life, 64 at a time", "{:.1f} ms", "8.2 ms", "<= 1.2 ms",
      lambda v: v <= 1.2),
     ("cpu_waiting", "the same, 1,000 waiting at once", "{:.1f} ms", "21 ms", "<= 1.2 ms",
      lambda v: v <= 1.2),
@@ -13,13 +13,13 @@ MEASURES = (
      lambda v: v >= 600),
     ("creates", "creates until ready, 64 clients", "{:,.0f}/s", "168/s", ">= 800/s",
      lambda v: v >= 800),
-    ("steps_account", "sqlite3_step a life, idle, keys = account", "{:.0f}", "-", "<= 80",
+    ("steps_account", "sqlite3_step per life, idle, keys = account", "{:.0f}", "-", "<= 80",
      lambda v: v <= 80),
-    ("commits_account", "commits a life, idle, keys = account", "{:.0f}", "-", "<= 14",
+    ("commits_account", "commits per life, idle, keys = account", "{:.0f}", "-", "<= 14",
      lambda v: v <= 14),
-    ("steps_lease", "sqlite3_step a life, idle, keys = lease", "{:.0f}", "364", "<= 80",
+    ("steps_lease", "sqlite3_step per life, idle, keys = lease", "{:.0f}", "364", "<= 80",
      lambda v: v <= 80),
-    ("commits_lease", "commits a life, idle, keys = lease", "{:.0f}", "28", "<= 14",
+    ("commits_lease", "commits per life, idle, keys = lease", "{:.0f}", "28", "<= 14",
      lambda v: v <= 14),
     ("get", "GET lease at 64, of evhttp's hello", "{:.2f}", "0.46-0.61", ">= 0.9",
      lambda v: v >= 0.9),
@@ -33,11 +33,11 @@ MEASURES = (
      lambda v: v <= 5),
     ("private", "private memory, idle", "{:.1f} MiB", "3.9 MiB", "<= 5 MiB", lambda v: v <= 5),
     ("rss", "RSS, idle", "{:.1f} MiB", "14.1 MiB", "-", None),
-    ("open_rss", "RSS, 100,000 open leases nobody polls", "{:.1f} MiB", "-", "<= 64 MiB",
+    ("open_rss", "RSS, 100,000 open leases, none polled", "{:.1f} MiB", "-", "<= 64 MiB",
      lambda v: v <= 64),
-    ("open_start", "start with them until it answers", "{:.2f} s", "-", "<= 0.5 s",
+    ("open_start", "start with them until the first response", "{:.2f} s", "-", "<= 0.5 s",
      lambda v: v <= 0.5),
-    ("start", "start, empty, until it answers", "{:.0f} ms", "12-18 ms", "<= 20 ms",
+    ("start", "start, empty, until the first response", "{:.0f} ms", "12-18 ms", "<= 20 ms",
      lambda v: v <= 20),
     ("ended_start", "start, 100,000 ended leases", "{:.0f} ms", "12 ms", "<= 20 ms",
      lambda v: v <= 20),
@@ -55,7 +55,7 @@ def line(name, figure, note=""):
 
 
 def show():
-    """A figure that was not taken is a dash, and neither met nor missed."""
+    """Prints the table. A figure that was not measured is a dash, neither met nor missed."""
     rows = [("measure", "measured", "landed", "goal", "met")]
     for name, what, form, landed, goal, is_met in MEASURES:
         value = figures.get(name)

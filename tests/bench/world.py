@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What is measured: lessord, a simulated cloud whose machines boot at once, and what they use.
+"""The measured programs: lessord and a simulated cloud whose machines boot at once, and their
+use of CPU and memory.
 
-The first argument of every program here is the build directory, where all of it lives: the
-store is on that directory's file system, which must be a real disk."""
+The first argument of every program here is the build directory, which holds all the files. The
+store is on its file system, which must be a real disk."""
 import http.client
 import json
 import mmap
@@ -27,7 +28,7 @@ UNLIMITED = {"rate_per_hour": 1000000, "max_servers": 1000000, "max_keys": 10000
 
 started = []
 folders = []
-# So that what was started ends with whoever started it.
+# On SIGTERM, exit normally, so that stop_all() ends the children.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
@@ -44,7 +45,7 @@ def wait_for(what, seconds=20, every=0.001):
         if value:
             return value
         time.sleep(every)
-    raise SystemExit("bench: waited in vain")
+    raise SystemExit("bench: timed out")
 
 
 def listens(port):
@@ -77,7 +78,7 @@ def stop_all():
 
 
 def new_folder():
-    """On the disk that is measured: a store in memory never waits for one."""
+    """On a real disk: a store in memory never waits for one."""
     folder = tempfile.mkdtemp(prefix="bench-", dir=BUILD)
     kind = subprocess.run(["stat", "-f", "-c", "%T", folder], stdout=subprocess.PIPE, text=True,
                           check=True).stdout.strip()
@@ -92,12 +93,12 @@ def new_folder():
 
 
 def cpu_seconds(pid):
-    """Of all its threads, those that ended too. The kernel's clock of another process."""
+    """The CPU time of all threads of a process, including ended ones, from its CPU clock."""
     return time.clock_gettime(~pid << 3 | 2)
 
 
 def memory_mib(pid):
-    """RSS, and what of it is the process's own: written by it, not the pages of its files."""
+    """RSS, and the private dirty part of it: memory that the process wrote, not file pages."""
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
         sizes = dict(re.findall(r"^(\w+):\s+(\d+) kB", f.read(), re.M))
     return int(sizes["Rss"]) / 1024, int(sizes["Private_Dirty"]) / 1024
@@ -120,7 +121,7 @@ class Quiet:
 
 
 class Counts:
-    """The numbers of count-sql.so, which a program that has it preloaded keeps in a file."""
+    """The counters that count-sql.so, preloaded into a program, keeps in a file."""
 
     NAMES = ("steps", "statements", "commits", "syncs")
 
@@ -137,7 +138,7 @@ class Counts:
 
 
 def load(port, *words, token=None, pid=None):
-    """Runs tests/bench/lives.c; its figures, with the CPU seconds that `pid` used meanwhile."""
+    """Runs tests/bench/lives.c; returns its figures and the CPU seconds of `pid` meanwhile."""
     before = cpu_seconds(pid) if pid else 0
     done = subprocess.run([f"{BUILD}/tests/lives", "-p", str(port), *map(str, words)], text=True,
                           stdout=subprocess.PIPE, check=False,
@@ -153,7 +154,7 @@ def load(port, *words, token=None, pid=None):
 
 
 class World:
-    """A simulated cloud and a daemon on a store of their own."""
+    """A simulated cloud and a daemon with their own store."""
 
     def __init__(self, keys="account", poll="10ms", times=None, counted=False):
         self.folder = new_folder()
@@ -204,7 +205,7 @@ poll = {poll}
 """)
 
     def start(self):
-        """The time is until it has answered a request."""
+        """Starts the daemon; start_ms is the time until its first response."""
         begun = time.monotonic()
         self.daemon = start([f"{BUILD}/bin/lessord", "--config", self.config], env=self.env)
         wait_for(self.answers, every=0.0005)
@@ -221,7 +222,7 @@ poll = {poll}
             connection.close()
 
     def settle(self):
-        """Until it has proven its account, read the catalogue and has nothing more to do."""
+        """Waits until it has verified its account, read the catalogue and become idle."""
         self.sim_get("/_sim/wait?calls=t.types:1-&timeout_ms=20000")
         wait_for(Quiet(self.daemon.pid), 60, 0.01)
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""A manual page in mdoc, as far as a test must understand one: its sections, the items of
-its lists, and its examples."""
+"""A minimal mdoc parser for the tests: the sections of a manual page, its list items and its
+examples."""
 
 import re
 
 
 class Item:
-    """What stands behind .It, word by word, and the lines below it."""
+    """The words of an .It line, and the lines below it."""
 
     def __init__(self, words, body):
         self.words, self.body = words, body
@@ -16,7 +16,7 @@ class Item:
         return "\n".join(self.body)
 
     def default(self):
-        """What the page says is taken when nothing is; None if it says nothing of it."""
+        """The default that the page states; None if it states none."""
         found = re.search(r"^The default is\n\.Ql (\S+)", self.text, re.M)
         if found:
             return found.group(1)
@@ -47,7 +47,7 @@ class Page:
         return [sub for name, sub in self.parts if name == section and sub]
 
     def items(self, section, subsection, *macros, deep=True):
-        """The items of a part whose tag begins with these words; of nested lists too."""
+        """The items of a part whose tag begins with these words, including nested lists."""
         found, open_at, depth = [], [], 0
         for line in self.part(section, subsection):
             if line.startswith(".Bl"):
@@ -67,12 +67,12 @@ class Page:
         return found
 
     def named(self, section, subsection, *macros, **kwargs):
-        """Those by the word behind the macros; no word twice."""
+        """The items by the word after the macros; each word must be unique."""
         named = {}
         for item in self.items(section, subsection, *macros, **kwargs):
             name = item.words[len(macros)]
             if name in named:
-                raise AssertionError(f"{section}, {subsection}: {name} is there twice")
+                raise AssertionError(f"{section}, {subsection}: {name} is listed twice")
             named[name] = item
         return named
 
@@ -80,7 +80,7 @@ class Page:
         return self.named(section, subsection, "Fl", "Fl")
 
     def examples(self, section="EXAMPLES"):
-        """What stands in its displays, each as one text."""
+        """The contents of its displays, one string each."""
         blocks, block = [], None
         for line in self.part(section):
             if line.startswith(".Bd"):
@@ -93,5 +93,5 @@ class Page:
         return blocks
 
     def macro(self, name):
-        """Every argument of this macro, wherever it stands in a line."""
+        """Every argument of this macro, anywhere in a line."""
         return re.findall(rf"^\.(?:.* )?{name} (\S+)", self.text, re.M)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The programs, run as people run them, and what they say of themselves."""
+"""Runs the programs as users do, and reads what they print about themselves."""
 
 import os
 import re
@@ -14,7 +14,7 @@ ACCOUNT = "[account hetzner]\nprovider = hetzner\nlocations = fsn1\n"
 
 
 def run(name, *args, code=0, env=None, **kwargs):
-    """Standard output and error together; the exit code must be `code` or one of them."""
+    """Returns stdout and stderr together; the exit code must be `code` or one of its elements."""
     done = subprocess.run([os.path.join(BIN, name), *args], stdin=subprocess.DEVNULL, timeout=60,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
                           env=env, **kwargs)
@@ -31,7 +31,7 @@ def write(path, text, mode=0o644):
 
 
 def allowed(name, *args):
-    """The options that a program names when it is given one that there is not."""
+    """The options that a program lists when it is given an unknown one."""
     text = run(name, *args, "--no-such", code=2)
     there = re.search(r"the options are (--[a-z-]+(?:, --[a-z-]+)*)", text)
     if not there:
@@ -40,18 +40,18 @@ def allowed(name, *args):
 
 
 def commands():
-    """Of lessor, by its --help."""
+    """The commands of lessor, from its --help."""
     table = run("lessor", "--help").split("commands:\n")[1].split("\n\n")[0]
     return [line.split()[0] for line in table.splitlines()]
 
 
 def in_help(text):
-    """The options that a --help speaks of."""
+    """The options that a --help text mentions."""
     return set(re.findall(r"(?<![\w-])--([a-z][a-z-]*[a-z])", text))
 
 
 def sections(config):
-    """{section: {key: value, or None}} of what --dump-config prints."""
+    """The output of --dump-config as {section: {key: value or None}}."""
     found, at = {}, None
     for line in config.splitlines():
         if line.startswith("["):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What bash, zsh and fish complete is what lessor and lessord take, asked of the shells."""
+"""Runs the shells: bash, zsh and fish complete exactly what lessor and lessord accept."""
 
 import os
 import pty
@@ -18,7 +18,7 @@ from harness import Broker, new_key  # noqa: E402  programs.py says where it is
 
 COMPLETIONS = SOURCE + "/packaging/completions"
 STATES = ["active", "expired", "failed", "provisioning", "released"]
-PATIENCE = 60  # seconds; each answer takes a small part of one
+PATIENCE = 60  # seconds; a completion takes a fraction of one
 
 
 def setUpModule():
@@ -35,7 +35,7 @@ def setUpModule():
         made.append(re.search(r"cbx_\w{12}", run("lessor", "show", slug, *server)).group())
     LEASE, ENDED = made
     run("lessor", "release", "box-ended", "--keep-server", *server)
-    # A name of two words, as the shells must quote it to ask there.
+    # A name with a space, which the shells must quote in order to query that server.
     os.mkdir(HOME + "/a b")
     write(HOME + "/a b/settings", f"url = {server[1]}\ntoken_file = {HOME}/token\n")
 
@@ -46,14 +46,14 @@ def tearDownModule():
 
 
 def environment():
-    """The line's server is that of the environment, if the line says nothing."""
+    """A command line without --url uses the server of the environment."""
     return {"HOME": HOME, "PATH": BIN + ":" + os.environ["PATH"], "LC_ALL": "C.UTF-8",
             "LESSOR_URL": f"http://127.0.0.1:{BROKER.port}", "LESSOR_TOKEN_FILE": HOME + "/token",
             "TERM": "dumb"}
 
 
 class Terminal:
-    """A shell that somebody types into."""
+    """An interactive shell on a terminal."""
 
     def __init__(self, *command, env):
         pid, self.fd = pty.fork()
@@ -62,16 +62,16 @@ class Terminal:
         self.pid, self.rest = pid, b""
 
     def until(self, mark):
-        """What comes up to the mark, without it."""
+        """Reads up to the mark; returns the text before it."""
         text, end = self.rest, time.monotonic() + PATIENCE
         while mark not in text:
             ready, _, _ = select.select([self.fd], [], [], max(0, end - time.monotonic()))
             if not ready:
-                raise AssertionError(f"{mark!r} did not come: {text[-2000:]!r}")
+                raise AssertionError(f"timed out waiting for {mark!r}: {text[-2000:]!r}")
             try:
                 text += os.read(self.fd, 65536)
             except OSError as error:
-                raise AssertionError(f"the shell has gone: {text[-2000:]!r}") from error
+                raise AssertionError(f"the shell has exited: {text[-2000:]!r}") from error
         text, self.rest = text.split(mark, 1)
         return text.decode("utf-8", "replace")
 
@@ -84,7 +84,7 @@ class Terminal:
 
 
 class Asked:
-    """The same questions to each shell. ask(LINE) is what it offers for the last word."""
+    """The same checks for each shell. ask(LINE) returns the completions of the last word."""
 
     def test_commands(self):
         self.assertEqual(sorted(self.ask("lessor ")), sorted(commands()))
@@ -100,7 +100,7 @@ class Asked:
         for verb in ("add", "list", "revoke"):
             there = allowed("lessord", "token", verb)
             if verb != "add":
-                # The parser knows them, and refuses them afterwards.
+                # The parser accepts these options; the command rejects them afterwards.
                 there -= {"owner", "org", "role", "expires"}
             self.assertEqual(self.options(f"lessord token {verb} --"), there, verb)
 
@@ -127,8 +127,8 @@ class Asked:
         self.assertEqual(sorted(self.ask("lessor heartbeat ")), sorted(["box-alive", LEASE]))
         self.assertEqual(self.ask("lessor release box"), ["box-alive"])
         self.assertEqual(self.ask("lessor release --no-wait box"), ["box-alive"])
-        self.assertEqual(self.ask("lessor resolve "), [], "none needs a person")
-        # The server that the line names is the one that is asked.
+        self.assertEqual(self.ask("lessor resolve "), [], "no lease is in attention")
+        # The completion queries the server that the command line names.
         self.assertEqual(self.ask("lessor --url unix:/nonexistent show box"), [])
         self.assertEqual(self.ask("lessor --url=unix:/nonexistent show box"), [])
         self.assertEqual(self.ask(f"lessor show --url http://127.0.0.1:{BROKER.port} box"),
@@ -144,7 +144,7 @@ class Asked:
         self.assertEqual(sorted(self.ask("lessor create --class ")), sorted(classes))
 
     def test_nothing_is_run(self):
-        """What a line holds is not evaluated when it is completed."""
+        """Completion does not evaluate the contents of the command line."""
         for word in ("$(touch ran)", "`touch ran`", "'$(touch ran)'"):
             self.ask(f"lessor --config {word} show ")
             self.ask(f"lessor create --class {word}")
@@ -155,11 +155,11 @@ class Asked:
 
 
 class Bash(Asked, unittest.TestCase):
-    """The function that bash would call, called as bash does it, in a bash."""
+    """Calls the completion function in bash, the way bash does."""
 
     SCRIPT = r"""
     . "$1/lessor.bash"; . "$1/lessord.bash"
-    compopt() { :; }    # is only there while one presses TAB
+    compopt() { :; }    # exists only while TAB is pressed
     while IFS= read -r COMP_LINE; do
         COMP_POINT=${#COMP_LINE}
         name=${COMP_LINE%% *}
@@ -193,7 +193,7 @@ class Bash(Asked, unittest.TestCase):
         raise AssertionError(f"bash ended at: {line}")
 
     def test_by_tab(self):
-        """And with a key pressed, where words are cut at = and : as well."""
+        """With TAB pressed, where bash also splits words at = and :."""
         shell = Terminal("bash", "--norc", "-i", env=dict(environment(), PS1="ready> "))
         try:
             shell.until(b"ready> ")
@@ -211,7 +211,7 @@ class Bash(Asked, unittest.TestCase):
             shell.close()
 
 
-@unittest.skipUnless(shutil.which("fish"), "fish is not there")
+@unittest.skipUnless(shutil.which("fish"), "fish is missing")
 class Fish(Asked, unittest.TestCase):
     def ask(self, line):
         done = subprocess.run(
@@ -219,7 +219,7 @@ class Fish(Asked, unittest.TestCase):
              f"source {COMPLETIONS}/lessor.fish; source {COMPLETIONS}/lessord.fish;"
              " complete -C $argv[1]", line], env=environment(), cwd=HOME, check=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        # WORD, or WORD and a description; of --state=rel it is the whole word.
+        # WORD, or WORD and a description; for --state=rel it is the whole word.
         offers = [offer.split("\t")[0] for offer in done.stdout.splitlines()]
         return [re.sub(r"^--[a-z-]+=(?=.)", "", offer) for offer in offers]
 
@@ -231,9 +231,9 @@ class Fish(Asked, unittest.TestCase):
             subprocess.run(["fish", "-n", f"{COMPLETIONS}/{name}.fish"], check=True)
 
 
-@unittest.skipUnless(shutil.which("zsh"), "zsh is not there")
+@unittest.skipUnless(shutil.which("zsh"), "zsh is missing")
 class Zsh(Asked, unittest.TestCase):
-    """TAB, in a zsh where the function that takes the offers writes them down, too."""
+    """Presses TAB in a zsh whose compadd also writes the completions to a file."""
 
     SETUP = r"""
     PS1='ready> ' RPS1=; unsetopt prompt_sp; unset zle_bracketed_paste
@@ -265,10 +265,10 @@ class Zsh(Asked, unittest.TestCase):
     def ask(self, line):
         write(self.offers, "")
         os.truncate(self.offers, 0)
-        # The line is thrown away, and the next one says that all is done.
+        # ^U discards the line; the next line prints the end mark.
         self.shell.say(line + "\t\x15print AS''KED\r")
         self.shell.until(b"ASKED")
-        # Earlier, the terminal would take ^U for itself.
+        # Before the next prompt, the terminal would consume ^U itself.
         self.shell.until(b"ready> ")
         with open(self.offers, encoding="utf-8") as file:
             return sorted(set(file.read().split("\n")) - {""})

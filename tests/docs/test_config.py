@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""lessord.conf(5) against lessord: each key, preset, range and choice, both ways."""
+"""lessord.conf(5) against lessord: every key, default, range and choice, in both directions."""
 
 import json
 import os
@@ -32,7 +32,7 @@ SAMPLES = {
     "hetzner": {"endpoint": "http://127.0.0.1:8081/v1"},
     "static": {"inventory": "{home}/inventory", "state": "{home}/state"},
 }
-# One or the other, so in a file of its own.
+# Alternatives to other keys, so each is tested in a file of its own.
 APART = {("account NAME", "token_file"): "{home}/credentials/token"}
 
 
@@ -52,7 +52,7 @@ class Config(unittest.TestCase):
             name = title.removeprefix("Section ")
             name = name.split(" with provider = ")[-1]
             cls.keys[name] = page.named("DESCRIPTION", title, "Ic")
-        # What the program says: as an empty file has it, and the provider's part.
+        # What the program prints for an empty file, plus the provider's section.
         write(cls.home + "/least", ACCOUNT)
         dumped = sections(run("lessord", "--dump-config", "--config", cls.home + "/least"))
         cls.known = {name: dumped[name] for name in ("server", "sweep", "runs", "limits")}
@@ -169,7 +169,7 @@ class Config(unittest.TestCase):
         for section, key, item in self.each():
             option = self.providers.get(section, {}).get(key, {})
             if not item.range():
-                # Then the program knows of none either.
+                # Then the program has no default either.
                 self.assertNotIn("max", option)
                 self.assertNotIn(item.words[3:], (["Ar", "duration"], ["Ar", "number"]), key)
                 continue
@@ -197,9 +197,9 @@ class Config(unittest.TestCase):
             self.assertEqual(sorted(self.choices(item)), sorted(named), said)
 
     def another(self, section, key, item):
-        """A value that is not what it is without one."""
+        """A value other than the default."""
         if item.range():
-            # What is most must not become less than what is meant without a word.
+            # A maximum must not become less than its default.
             ends = item.range()[::-1] if key.startswith("max_") else item.range()
             return next(end for end in ends if end != item.default())
         if self.choices(item):
@@ -208,7 +208,7 @@ class Config(unittest.TestCase):
                 "token_file": self.home + "/credentials/token"}[key]
 
     def test_reload(self):
-        """What the page says that SIGHUP takes over is taken over, and no more."""
+        """SIGHUP applies exactly the settings that the page lists."""
         taken = {("server", "log"), ("server", "log_level")}
         self.assertIn("After a change of\n.Cm [limits] ,\n.Cm log ,\n.Cm log_level\n"
                       "or the TLS files send\n.Dv SIGHUP ;", self.page.text)
@@ -228,13 +228,13 @@ class Config(unittest.TestCase):
             while text not in said:
                 ready, _, _ = select.select([daemon.stderr], [], [], 30)
                 more = os.read(daemon.stderr.fileno(), 65536) if ready else b""
-                self.assertTrue(more, f"{text} did not come: {said}")
+                self.assertTrue(more, f"timed out waiting for {text}: {said}")
                 said += more
             return said.decode()
 
         until(b" ready")
         for section, key, item in self.each("hetzner"):
-            # A file as a whole; and one that was not there cannot come.
+            # These name files, and a missing file cannot be added by a reload.
             if key in ("tls_certificate", "tls_key", "provider", "inventory", "state"):
                 continue
             value = self.another(section, key, item).replace("unix:{home}/socket", "unix:{home}/s2")
@@ -246,7 +246,7 @@ class Config(unittest.TestCase):
                              section != "limits" and (section, key) not in taken,
                              f"[{section}] {key} = {value}: {said}")
             if key == "mode":
-                # And nobody is told that it is in force.
+                # And the API does not report the new value as effective.
                 said = run("lessor", "sweep", "--json", env={
                     "LESSOR_URL": f"unix:{self.home}/socket", "LESSOR_TOKEN": token})
                 self.assertEqual(json.loads(said)["mode"], item.default())
@@ -299,7 +299,7 @@ class Config(unittest.TestCase):
         write(self.home + "/inventory", self.inventory)
 
     def test_its_examples(self):
-        # At their places; what they need is here, and not where they say.
+        # The files that the examples need are here, not at the paths that they name.
         blocks = self.page.examples() + self.page.examples("DESCRIPTION")
         self.assertEqual(len(blocks), 2)
         for block in blocks:
@@ -312,7 +312,7 @@ class Config(unittest.TestCase):
             run("lessord", "--check-config", "--config", path, env=env)
 
     def test_the_example_that_is_installed(self):
-        """Each of its presets, said, changes nothing; and it shows every key."""
+        """Uncommenting its defaults changes nothing, and it shows every key."""
         with open(os.environ["EXAMPLE"], encoding="ascii") as file:
             text = file.read()
         said = re.sub(r"^#(?=[a-z_]+ = |\[)", "", text, flags=re.M)
@@ -325,7 +325,7 @@ class Config(unittest.TestCase):
         for section, keys in self.known.items():
             name = {"class NAME": "class tiny", "account NAME": "account hetzner"}
             self.assertEqual(shown[name.get(section, section)], set(keys), section)
-        # These have no preset.
+        # These have no default.
         said = re.sub(r"^(tls_\w+|token_file|credential|socket_group|allowed_hosts|settle) =.*\n",
                       "", said, flags=re.M)
         path = write(self.home + "/installed", said)
@@ -336,7 +336,7 @@ class Config(unittest.TestCase):
 
 if __name__ == "__main__":
     if not shutil.which("openssl"):
-        print("SKIPPED: openssl is not there")
+        print("SKIPPED: openssl is missing")
         sys.exit(77)
     os.umask(0o022)
     unittest.main(verbosity=2)

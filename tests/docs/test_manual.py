@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The manual against the programs: all they take is in it, and they take all that is in it.
+"""The manual against the programs: it lists all that they accept, and they accept all that it
+lists.
 
-Of lessord.conf(5) and hetzner-sim(1) there are tests of their own."""
+lessord.conf(5) and hetzner-sim(1) have tests of their own."""
 
 import glob
 import http.client
@@ -38,11 +39,11 @@ def tearDownModule():
 
 
 class Lint(unittest.TestCase):
-    @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not there")
+    @unittest.skipUnless(shutil.which("mandoc"), "mandoc is missing")
     def test_mandoc_has_nothing_to_say(self):
         done = subprocess.run(["mandoc", "-Tlint", *glob.glob(PAGES + "/man*/*")], check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        # It looks for other pages where they are installed; ours are looked for below.
+        # mandoc looks for other pages where they are installed; ours are checked below.
         said = [line for line in done.stdout.decode().splitlines()
                 if "referenced manual not found" not in line]
         self.assertEqual(said, [])
@@ -60,7 +61,7 @@ class Lint(unittest.TestCase):
 
 
 class Lessord(unittest.TestCase):
-    """The options' tests end with a real daemon, told everything that the page names."""
+    """The tests of the options end with a real daemon that gets everything that the page names."""
 
     run_options = LESSORD.options("DESCRIPTION")
     token_options = LESSORD.options("DESCRIPTION", "Client tokens")
@@ -89,7 +90,7 @@ endpoint = http://127.0.0.1:1/v1
             self.assertEqual(set(self.token_options), allowed("lessord", "token", name))
         self.assertEqual(set(self.run_options) | set(self.token_options),
                          in_help(run("lessord", "--help")))
-        # And so has the synopsis.
+        # The synopsis lists the same options.
         synopsis = "\n".join(LESSORD.part("SYNOPSIS"))
         self.assertEqual(set(re.findall(r"Fl Fl ([a-z-]+)", synopsis)),
                          set(self.run_options) | set(self.token_options))
@@ -109,7 +110,7 @@ endpoint = http://127.0.0.1:1/v1
         for path in glob.glob(SOURCE + "/broker/**/*.c", recursive=True):
             if "/broker/cli/" not in path:
                 used |= set(re.findall(r'(?:getenv|number)\("([A-Z_]+)"', read(path)))
-        # Only in a build whose daemon a test may kill.
+        # Only in builds with crash points.
         used -= {"LESSOR_CRASH_AT", "LESSOR_CRASH_COUNT"}
         named = [w for item in LESSORD.items("ENVIRONMENT", "", "Ev") for w in item.words
                  if w not in ("Ev", ",")]
@@ -163,7 +164,7 @@ endpoint = http://127.0.0.1:1/v1
         self.assertEqual(tried["token"], set(self.token_options))
 
     def daemon(self):
-        """A life by signals, seen by the service manager, and a second daemon beside it."""
+        """A lifecycle by signals, as the service manager sees it, and a second daemon."""
         seen = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         seen.bind(HOME + "/notify")
         seen.settimeout(30)
@@ -213,7 +214,7 @@ endpoint = http://127.0.0.1:1/v1
                          set(re.findall(r"\bQl ([A-Z]+=1)", LESSORD.text)))
 
     def test_how_it_ends(self):
-        """Those of the exit codes that can be had without a broken disk."""
+        """The exit codes that can be produced without a broken disk."""
         self.lessord("--check-config")
         text = read(self.conf)
 
@@ -237,14 +238,14 @@ endpoint = http://127.0.0.1:1/v1
 
 
 class Lessor(unittest.TestCase):
-    """Each option goes to a server that is not there: 7 says that it was taken."""
+    """Uses each option with an unreachable server: exit code 7 shows that it was accepted."""
 
     words = {"show": ["x"], "events": ["x"], "heartbeat": ["x"], "release": ["x"],
              "resolve": ["x", "retry"], "account": ["take-over", "x", "--looked"]}
     samples = {"duration": "1h30m", "lease": "x", "URL": NOWHERE, "file": HOME + "/key.pub",
                "time": "2026-08-21T10:00:00Z", "row": "12", "YYYY-MM": "2026-08",
                "--token-file": HOME + "/token", "--config": HOME + "/settings"}
-    # What a flag needs beside it.
+    # Options that another option requires.
     beside = {("release", "until"): ["--keep-server"], ("release", "reason"): ["--keep-server"],
               ("sweep", "account"): ["--run"], ("sweep", "reason"): ["--run"]}
 
@@ -282,7 +283,7 @@ class Lessor(unittest.TestCase):
         for command, own in self.own.items():
             words = [command, *self.words.get(command, [])]
             self.lessor(*words, code=7, LESSOR_URL=NOWHERE)
-            # That each command takes the common ones is known from its own words, above.
+            # Tests above show that every command accepts the common options.
             for name, item in ({**self.common, **own} if command == "list" else own).items():
                 args = [*words, *self.beside.get((command, name), []), "--" + name]
                 if item.words[3:4] == ["Ar"]:
@@ -293,7 +294,7 @@ class Lessor(unittest.TestCase):
                 if "Op" in item.words:
                     self.lessor(*args[:-1], f"--{name}=5m", code=7, LESSOR_URL=NOWHERE)
                 elif item.words[3:4] == ["Ar"]:
-                    # And no option takes a value where the page shows none.
+                    # An option fails without the value that the page shows.
                     self.lessor(*args[:-1], code=2, LESSOR_URL=NOWHERE)
                 else:
                     self.lessor(*args[:-1], f"--{name}=x", code=2, LESSOR_URL=NOWHERE)
@@ -321,7 +322,7 @@ class Lessor(unittest.TestCase):
             self.assertEqual(item.text.split("\n")[0].lower(), meaning.lower() + ".", number)
 
     def test_environment(self):
-        """Each is enough to be known by, or to find the file by which one is."""
+        """Each way is enough to authenticate, directly or through the settings file."""
         named = set(LESSOR.named("ENVIRONMENT", "", "Ev"))
         used = set()
         for path in glob.glob(SOURCE + "/broker/cli/*.c"):
@@ -363,7 +364,7 @@ class Lessor(unittest.TestCase):
                 self.assertIn(words[1].split("=")[0], LESSOR.named("ENVIRONMENT", "", "Ev"))
                 continue
             self.assertEqual(words[0], "lessor")
-            # There is no such lease here; all else is really done.
+            # This lease does not exist; every other example really runs.
             code = 3 if "cbx_0123456789ab" in words else 0
             self.lessor(*words[1:], code=code, LESSOR_URL=self.url,
                         LESSOR_TOKEN_FILE=HOME + "/token")
@@ -376,7 +377,7 @@ class PluginCheck(unittest.TestCase):
     def setUpClass(cls):
         with open(HOME + "/my.c", "w", encoding="ascii") as file:
             file.write(PROVIDER.examples()[0])
-        # The second example gives the first one actions.
+        # The second example adds actions to the first one.
         os.mkdir(HOME + "/http", 0o755)
         bare = PROVIDER.examples()[0].replace(
             "\t.capabilities = LESSOR_OWN_IO,\n",

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The pages for maintainers against the tree: what they list is what there is, both ways,
-and what they name exists. Needs no build.
+"""The maintainers' pages against the tree: their lists are complete in both directions, and
+everything that they name exists. Needs no build.
 
-From the environment: SOURCE, the source tree (the one this file is in, if it is not set)."""
+Environment: SOURCE, the source tree (default: the one that contains this file)."""
 
 import glob
 import os
@@ -20,7 +20,7 @@ RULES = "broker/RULES.md"
 ARCHITECTURE = "broker/README.md"
 PAGES = ["README.md", ARCHITECTURE, RULES, CONTRACT, "sdk/doc/abi.md", "tests/README.md",
          "packaging/CHANGELOG.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"]
-# What a refused request of the engine becomes (broker/api/engine_response.c).
+# The responses to requests that the engine refuses (broker/api/engine_response.c).
 STATUS = {"NOT_FOUND": 404, "FORBIDDEN": 403, "INVALID": 400, "CONFLICT": 409, "LIMIT": 429,
           "UNAVAILABLE": 503}
 ONE_WORD = {"busy", "conflict", "forbidden", "internal", "unauthorized", "unavailable"}
@@ -38,7 +38,7 @@ def sources(*places, ends=(".c", ".h")):
 
 
 def section(page, title):
-    """From the heading that begins so to the next one of its depth."""
+    """The text from the heading that begins with `title` to the next one of the same depth."""
     depth = title.split()[0]
     found = re.search(rf"^{re.escape(title)}.*?(?=^{depth} |\Z)", read(page), re.M | re.S)
     assert found, f"{page}: no '{title}'"
@@ -46,7 +46,7 @@ def section(page, title):
 
 
 def rows(text):
-    """Cells of the tables, without their heads."""
+    """The cells of the tables, without header rows."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines]
     return [c for i, c in enumerate(cells)
@@ -55,7 +55,7 @@ def rows(text):
 
 
 def codes_sent():
-    """Error code -> statuses, by the calls that send them."""
+    """Error code -> statuses, from the calls that send them."""
     sent = {}
 
     def add(status, code):
@@ -91,7 +91,7 @@ def codes_sent():
     for status in re.findall(r"return (\d+);", re.search(
             r"failed_status\(.*?^}", read("broker/api/create.c"), re.S | re.M).group(0)):
         add(status, "provisioning_failed")
-    # What engine_response.c makes of an account that needs its operator.
+    # The response of engine_response.c for an account that needs operator action.
     del sent["provider_blocked"]
     return sent
 
@@ -119,7 +119,7 @@ class Contract(unittest.TestCase):
 
 
 class Citations(unittest.TestCase):
-    """Comments cite rules and sections of the contract by their numbers."""
+    """Comments cite rules and contract sections by number."""
 
     def cited(self, word):
         for name in sources("broker/", "plugins/", "sdk/", "tests/", ends=(".c", ".h", ".py")):
@@ -145,7 +145,7 @@ class Citations(unittest.TestCase):
 
 class Architecture(unittest.TestCase):
     def test_rooms(self):
-        """The table is lint's, which is what is built."""
+        """The table equals lint's, which the build follows."""
         page = {cells[0].strip("`"): cells[2].split(", ") if cells[2] != "-" else []
                 for cells in rows(section(ARCHITECTURE, "## The rooms"))}
         there = {name.split("/")[1]: list(sees) for name, sees in lint.ROOMS.items()
@@ -163,7 +163,7 @@ class Names(unittest.TestCase):
                 self.assertTrue(os.path.exists(path), f"{page}: {target}")
 
     def test_files(self):
-        """`dir/file.c` stands at the page's folder or at the root; `file.c` anywhere."""
+        """`dir/file.c` is relative to the page's folder or the root; `file.c` may be anywhere."""
         all_of_them = lint.tracked(SOURCE)
         missing = []
         for page in PAGES:
@@ -181,7 +181,7 @@ class Names(unittest.TestCase):
         self.assertEqual(missing, [])
 
     def test_functions(self):
-        """What looks like a name of the code is one."""
+        """Everything that looks like a name in the code is one."""
         code = "\n".join(read(n) for n in sources("broker/", "plugins/", "sdk/", "tests/"))
         words = set(re.findall(r"\w+", code + read("packaging/lessord.conf")))
         missing = [f"{page}: {name}" for page in (ARCHITECTURE, RULES)
@@ -196,7 +196,7 @@ class Versions(unittest.TestCase):
         self.assertRegex(read("packaging/CHANGELOG.md"), rf"(?m)^## \[{re.escape(version)}\]")
 
     def test_schema(self):
-        """The changelog names the number of migrations first."""
+        """The first schema number in the changelog is the number of migrations."""
         text = lint.code_only(read("broker/store/schema.c"))
         table = re.search(r"migrations\[\] = \{(.*?)\n\};", text, re.S).group(1)
         while re.search(r"\([^()]*\)", table):
@@ -211,21 +211,21 @@ class Versions(unittest.TestCase):
                         for part in ("MAJOR", "MINOR"))
         for page in ("sdk/doc/abi.md", "sdk/doc/writing-a-provider.md", "packaging/CHANGELOG.md"):
             self.assertRegex(read(page), rf"(?m)\b{major}\.{minor}\b", page)
-        # The newest version is the first one of the page.
+        # The page lists the newest version first.
         self.assertEqual(re.search(r"^### (\d+\.\d+)", read("sdk/doc/abi.md"), re.M).group(1),
                          f"{major}.{minor}")
 
 
 class Tests(unittest.TestCase):
     def test_folders(self):
-        """Each folder of tests has its row in the map."""
+        """Each test folder has a row in the table."""
         page = read("tests/README.md")
         for folder in sorted({n.split("/")[1] for n in sources("tests/", ends="")
                               if n.count("/") > 1}):
             self.assertRegex(page, rf"(?m)^\| `{folder}/?", f"tests/README.md: {folder}")
 
     def test_names(self):
-        """A test that it names is a file, or a line of a CMakeLists.txt."""
+        """Every test named in the page is a file or a line in a CMakeLists.txt."""
         stems = {re.sub(r"\.\w+$", "", os.path.basename(n)) for n in sources("tests/", ends="")}
         built = "\n".join(read(n) for n in sources("tests/", ends=("CMakeLists.txt", ".cmake")))
         for name in re.findall(r"`((?:test|api|faults|docs|packages|util|cli|kill|fuzz|cloud|sdk|"
@@ -236,7 +236,7 @@ class Tests(unittest.TestCase):
                             in stems or re.search(rf"foreach\([^)]*\b{topic}\b", built), name)
 
     def test_defects(self):
-        """Each seeded defect stands beside the rule that it breaks."""
+        """Each seeded defect is listed with the rule that it breaks."""
         text = section("tests/README.md", "## The promises")
         named = re.findall(r"\d+", " ".join(cells[4] for cells in rows(text)))
         named += re.findall(r"[;,] (\d+)", text[text.index("In addition to the rules"):])

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""hetzner-sim(1) against hetzner-sim: its options, its addresses and its faults, both ways."""
+"""hetzner-sim(1) against hetzner-sim: its options, paths and faults, in both directions."""
 
 import http.client
 import json
@@ -27,7 +27,7 @@ def source(name):
 
 
 def words(item):
-    """What stands behind Cm in the text below a tag, commas and dots aside."""
+    """The words after Cm in the text below a tag, without commas and dots."""
     found = []
     for line in re.findall(r"\bCm ((?:\w[\w.]*(?: ,)?(?: |$))+)", item.text, re.M):
         found += [word for word in line.split() if word not in (",", "Ns", "Ar", "Op")]
@@ -45,7 +45,7 @@ class Options(unittest.TestCase):
         shutil.rmtree(cls.home)
 
     def test_the_same_options(self):
-        # Asked for one that every name begins with, getopt_long names them all.
+        # Given a prefix of every name, getopt_long lists them all.
         there = re.findall(r"'--([a-z-]+)'", run("hetzner-sim", "--=", code=2))
         self.assertEqual(sorted(self.options), sorted(there))
         self.assertEqual(set(there) - {"help", "version"}, in_help(run("hetzner-sim", "--help")))
@@ -152,7 +152,7 @@ class Administration(unittest.TestCase):
                 body = {"match": {}, "fault": {"kind": "conflict"}}
             if path.endswith("listener"):
                 body = {"open": True}
-            # There are no boxes here, and it says so; it is no address that there is not.
+            # No boxes run here, so it answers 400 and not the 404 of an unknown path.
             self.ask(method, path, body if method == "POST" else None,
                      status=400 if path.endswith("boxes") else 200)
         for path in ("state?project=0", "history?after=1", "requests?format=lines"):

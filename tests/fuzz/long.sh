@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The long run of every fuzz target but the HTTP parser's, which has its own
+# The long run of every fuzz target except the HTTP parser's, which has its own
 # (http/long.sh). Not part of CI. Needs clang.
 #
 #	tests/fuzz/long.sh BUILD_DIR [seconds-per-target [target...]]
 #
-# BUILD_DIR is made if it is not there; new inputs go to BUILD_DIR/TARGET-corpus, and what
-# broke something to BUILD_DIR/found. What is found belongs into the target's corpus
-# folder, under a name that says what it was, with the fix.
+# BUILD_DIR is created if it does not exist. New inputs go to BUILD_DIR/TARGET-corpus, failing
+# inputs to BUILD_DIR/found. Commit a failing input with its fix to the target's corpus folder,
+# under a name that describes the failure.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -26,4 +26,4 @@ for target in $targets; do
 		-rss_limit_mb=4096 -artifact_prefix="$build/found/$target-" \
 		"$build/$target-corpus" "$here/$target/corpus" || failed="$failed $target"
 done
-[ -z "$failed" ] || { echo "found something:$failed"; exit 1; }
+[ -z "$failed" ] || { echo "FAILED:$failed"; exit 1; }

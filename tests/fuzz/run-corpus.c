@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a fuzz target over files and the files of folders, without libFuzzer: so the
- * seeds, and every input that once found something, are part of the normal tests.
- * Beside each input itself its beginnings are run, which is where parsers of
- * streams go wrong.
+ * Runs a fuzz target over files and the files of folders, without libFuzzer, so that the
+ * seeds and all inputs that once failed are part of the normal tests. It also runs the
+ * prefixes of each input, because stream parsers often fail on those.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +15,7 @@
 #include "util/alloc.h"
 
 #define INPUT_MAX (4u << 20)
-/* Longer inputs are cut at this many places only. */
+/* The maximum number of prefixes per input. */
 #define BEGINNINGS 512
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,7 +27,7 @@ static void input_run(const uint8_t *data, size_t size)
 	size_t step = size > BEGINNINGS ? size / BEGINNINGS : 1;
 
 	for (size_t n = 0; n < size; n += step) {
-		/* A copy of exactly this size, so that a sanitizer sees a read beyond it. */
+		/* A copy of exactly this size, so that a sanitizer detects a read beyond it. */
 		uint8_t *copy = xcalloc(1, n);
 
 		memcpy(copy, data, n);
@@ -91,6 +90,6 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		rc |= path_run(argv[i]);
 	printf("%u inputs\n", inputs);
-	/* A corpus that is not there must not look like a corpus without faults. */
+	/* A missing corpus must not pass. */
 	return rc || !inputs;
 }

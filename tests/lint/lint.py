@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""lint.py RULE ROOT: does the tree keep the house's rules? Prints FILE:LINE: what is wrong.
+"""lint.py RULE ROOT: checks one of the tree's rules. Prints FILE:LINE: what is wrong.
 
-The rules are data at the top of their functions. An exception needs a line here, and a
-reason beside it. Exit: 0 kept, 1 broken, 77 not checked (a tool is missing)."""
+The rules are data above their functions. An exception needs a line here with its reason.
+Exit: 0 no violation, 1 violations, 77 not checked (a tool is missing)."""
 
 import os
 import re
@@ -15,7 +15,7 @@ import sys
 
 
 def tracked(root):
-    """The files that git knows; in a tree without git (a release), all but build trees."""
+    """The files that git tracks; in a tree without git (a release), all except build trees."""
     done = subprocess.run(["git", "-C", root, "ls-files", "-z"], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL)
     if done.returncode == 0:
@@ -49,7 +49,7 @@ class Tree:
 
 
 def code_only(text):
-    """C without comments and without what stands in quotes; lines stay where they are."""
+    """C without comments and without the contents of quotes; line numbers stay the same."""
     pattern = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 
     def blank(match):
@@ -73,7 +73,7 @@ def spdx(tree):
         base = os.path.basename(name)
         if "/corpus/" in name or not (base.endswith(takes_comments) or base in names):
             continue
-        # .gitignore came before the rule and says nothing that could be copied.
+        # .gitignore is older than the rule and contains nothing worth a licence.
         if base == ".gitignore":
             continue
         if not any("SPDX-License-Identifier: MIT" in l for l in tree.lines(name)[:3]):
@@ -82,14 +82,14 @@ def spdx(tree):
 
 # ---- includes -------------------------------------------------------------------------
 
-# Who may know a foreign library: header, then the places.
+# Which places may use a library: header, then the places.
 LIBRARIES = (
     (r"sqlite3\.h", ("broker/store/",)),
     (r"zlib\.h", ("broker/store/",)),
     (r"curl/", ("broker/provider/http", "broker/provider/url", "broker/cli/")),
     (r"event2/", ("broker/http/", "broker/api/", "broker/daemon/", "sdk/sim/")),
     (r"dlfcn\.h", ("sdk/loader/",)),
-    # The command line reads a settings file of its own.
+    # The command line reads its own settings file.
     (r"ini\.h", ("broker/config/", "broker/cli/")),
     (r"jansson\.h", ("broker/api/", "broker/cli/", "broker/provider/evidence", "plugins/",
                      "sdk/sim/")),
@@ -103,7 +103,7 @@ LIBRARIES = (
     (r"stdbool\.h", ("tests/",)),
 )
 
-# Who may see whose headers. A room may always see its own.
+# Which rooms may include which rooms' headers. A room may always include its own.
 ROOMS = {
     "broker/util": (),
     "broker/schedule": ("util",),
@@ -142,7 +142,7 @@ def include_library(tree, name, number, header):
     for pattern, places in LIBRARIES:
         if re.match(pattern, header):
             if not name.startswith(places or ("-",)):
-                tree.fault(name, number, f"<{header}> is known to {', '.join(places) or 'nobody'}")
+                tree.fault(name, number, f"<{header}>: only for {', '.join(places) or 'nobody'}")
             return
 
 
@@ -152,21 +152,21 @@ def include_room(tree, name, number, header):
     if place == "broker/main.c":
         return
     if name.startswith("plugins/"):
-        # A plugin's own headers lie beside it; everything else comes from the SDK.
+        # A plugin's own headers are in its folder; everything else comes from the SDK.
         if not os.path.exists(os.path.join(tree.root, os.path.dirname(name), header)):
-            tree.fault(name, number, f'"{header}": a plugin sees its own files and <lessor/...>')
+            tree.fault(name, number, f'"{header}": a plugin sees only its files and <lessor/...>')
     elif place == "sdk/include" or name.startswith("sdk/example/"):
         if "/" in header:
-            tree.fault(name, number, f'"{header}": the SDK stands alone')
+            tree.fault(name, number, f'"{header}": the SDK includes nothing else of the tree')
     elif place not in ROOMS:
         tree.fault(name, number, f"{place} is not in the table of rooms (tests/lint/lint.py)")
     elif theirs != place.split("/")[1] and theirs not in ROOMS[place]:
-        tree.fault(name, number, f'"{header}": {place} may see {", ".join(ROOMS[place])} only')
+        tree.fault(name, number, f'"{header}": {place} may only include {", ".join(ROOMS[place])}')
 
 
 def include_public(tree, name, number, header):
     if name.startswith("sdk/include/") and header not in ("stddef.h", "stdint.h"):
-        tree.fault(name, number, f"<{header}>: a public header needs stddef.h and stdint.h only")
+        tree.fault(name, number, f"<{header}>: a public header includes only stddef.h and stdint.h")
 
 
 # ---- calls ----------------------------------------------------------------------------
@@ -174,13 +174,13 @@ def include_public(tree, name, number, header):
 BANNED = {
     "strcpy": "snprintf or memcpy with the size",
     "strcat": "snprintf or struct buf",
-    "strncpy": "snprintf: it does not end what it cuts",
+    "strncpy": "snprintf: strncpy does not terminate a truncated string",
     "strncat": "struct buf",
     "sprintf": "snprintf or struct buf",
     "vsprintf": "vsnprintf",
     "strtok": "strchr, or strtok_r",
-    "atoi": "a parser that notices errors",
-    "atol": "a parser that notices errors",
+    "atoi": "a parser that detects errors",
+    "atol": "a parser that detects errors",
     "alloca": "a fixed array or the heap",
     "gets": "anything else",
     "system": "nothing: no shell is ever run",
@@ -194,17 +194,17 @@ BANNED = {
     "usleep": "a due time",
     "nanosleep": "a due time",
 }
-# What a pure room may not ask of the world.
+# Functions that a pure room may not call.
 IMPURE = ("time", "clock_gettime", "gettimeofday", "getrandom", "rand", "printf", "fprintf",
           "fopen", "open", "read", "write", "getenv", "pthread_create", "pthread_mutex_lock")
 PURE = ("broker/lease/", "broker/schedule/", "broker/bootstrap/")
-# (file, function): why it stays.
+# (file, function), with the reason.
 CALLS_ALLOWED = {
-    # The command line has no loop: it waits between two looks at a lease.
+    # The command line has no event loop: it waits between two polls of a lease.
     ("broker/cli/when.c", "nanosleep"),
-    # A literal that fits into the array it goes to.
+    # A literal that fits into its destination array.
     ("broker/http/listener.c", "strcpy"),
-    # Appends within room that was checked in the same condition.
+    # Appends within a length that the same condition checks.
     ("plugins/hetzner/server.c", "strcat"),
 }
 
@@ -226,7 +226,7 @@ def calls(tree):
 
 
 def check_goto(tree, name, number, code):
-    """goto over a variable that frees itself compiles with gcc and aborts in free()."""
+    """gcc compiles a goto past an auto-freed variable; the program then aborts in free()."""
     lines = code.split("\n")
     first = number - 1
     while first > 0 and not lines[first].startswith("{"):
@@ -235,12 +235,12 @@ def check_goto(tree, name, number, code):
     while last < len(lines) - 1 and not lines[last].startswith("}"):
         last += 1
     if re.search(r"\bauto_(free|close|buf)\b", "\n".join(lines[first:last])):
-        tree.fault(name, number, "goto and a variable that frees itself in one function")
+        tree.fault(name, number, "goto and an auto-freed variable in the same function")
 
 
 # ---- sleeps ---------------------------------------------------------------------------
 
-# What waits for a time instead of for an event: calls, and the command, in any language.
+# Waits for a time instead of an event: calls, and the command, in any language.
 SLEEPS = re.compile(r"""
     (?<!\w)(?:u|nano|clock_nano|thrd_)?sleep\s*\(        # also time.sleep() by any name
     | \bimport\b.*(?<!\w)sleep\b
@@ -252,18 +252,18 @@ SLEEPS = re.compile(r"""
     | (?<![\w.-])sleep\s+(?:["'$.{]*[0-9]|["']?\$|infinity)
     | ["']sleep["']\s*,
     """, re.X)
-# (file, function): it waits for what another process does and offers no event for, in between
-# two looks, with a deadline. There is one for each language that needs one.
+# (file, function): polls the state of another process that offers no event, with a deadline. One
+# for each language that needs it.
 SLEEPS_ALLOWED = {
     ("tests/api/harness.py", "until"),
     ("tests/await.sh", "await"),
 }
-# A benchmark's load and its measurements are so and so long.
+# A benchmark's load and measurements have a fixed duration.
 SLEEPS_ELSEWHERE = ("tests/bench/",)
 
 
 def sleeps(tree):
-    """No test waits for a time and hopes: on a busy machine it is too short."""
+    """No test waits for a fixed time: on a busy machine it is too short."""
     ends = (".c", ".h", ".cpp", ".py", ".sh", ".bash", ".fish", ".lua", ".js", ".cmake",
             "CMakeLists.txt")
     for name in tree.under("tests/", "sdk/", "packaging/", ends=ends):
@@ -279,7 +279,7 @@ def sleeps(tree):
 
 
 def without_comments(name, text):
-    """What is quoted stays: commands are."""
+    """Keeps quoted text, because it may contain commands."""
     if not name.endswith((".c", ".h", ".cpp", ".js")):
         return re.sub(r"(?m)(^|\s)#.*$", r"\1", text)
     return re.sub(r'/\*.*?\*/|//[^\n]*|("(?:\\.|[^"\\\n])*")',
@@ -287,7 +287,7 @@ def without_comments(name, text):
 
 
 def function_at(lines, number):
-    """The function that the line lies in, if that begins at the left margin."""
+    """The function that contains the line, if the function begins at the left margin."""
     for line in reversed(lines[:number - 1]):
         if line[:1].strip():
             found = re.match(r"(?:def )?(\w+)\(", line)
@@ -299,14 +299,14 @@ def function_at(lines, number):
 
 LINES_MOST = 600
 COLUMNS_MOST = 100
-COLUMNS_SLACK = 20  # a comment behind a member of a table may stand out
+COLUMNS_SLACK = 20  # a comment after a table entry may be longer
 
 
 def size(tree):
     for name in tree.under("broker/", "plugins/", "sdk/"):
         lines = tree.lines(name)
         if name.endswith(".c") and len(lines) - 1 > LINES_MOST:
-            tree.fault(name, len(lines), f"more than {LINES_MOST} lines: this is two files")
+            tree.fault(name, len(lines), f"more than {LINES_MOST} lines: split it into two files")
         for number, line in enumerate(lines, 1):
             if len(line.expandtabs(8)) > COLUMNS_MOST + COLUMNS_SLACK:
                 tree.fault(name, number, f"more than {COLUMNS_MOST} columns")
@@ -314,13 +314,13 @@ def size(tree):
 
 # ---- words ------------------------------------------------------------------------------
 
-# Split, so that this file keeps its own rule.
+# Split, so that this file follows its own rule.
 FORBIDDEN = (
     (r"\b(TO" r"DO|FIX" r"ME|HA" r"CK)\b(?!\s*\([^)]+\):)",
-     "a marker needs its reason: WORD(who or what it waits for): text"),
+     "a marker needs a reason: WORD(what it waits for): text"),
     (r"/work/(main|shared|\.lib" r"rary|[a-z]+-[0-9])|/tmp/build" r"-", "a path of a workplace"),
     (r"\b(registry\.npm" r"js|pypi\.o" r"rg|deb\.deb" r"ian\.org|crates\.i" r"o|proxy\.gol" r"ang)",
-     "the host of a package registry"),
+     "a host of a package registry"),
 )
 
 
@@ -336,8 +336,8 @@ def words(tree):
 
 # ---- tags -------------------------------------------------------------------------------
 
-# What runs in one process, plugins included: two structures with one tag in it cannot be
-# told apart by a debugger, nor by a reader.
+# The sources of one process, including plugins. A debugger cannot distinguish two structures with
+# the same tag in one process, and neither can a reader.
 PROGRAMS = {
     "lessord": ("broker/api/", "broker/bootstrap/", "broker/config/", "broker/daemon/",
                 "broker/engine/", "broker/http/", "broker/lease/", "broker/main.c",
@@ -350,7 +350,7 @@ TAG = re.compile(r"\b(?:struct|union|enum)\s+(\w+)\s*\{")
 
 
 def tags(tree):
-    """A tag is defined once in a program."""
+    """A program defines a tag only once."""
     reported = set()
     for program, places in PROGRAMS.items():
         first = {}
@@ -369,13 +369,13 @@ def tags(tree):
 
 
 def tree_shape(tree):
-    """The top level stays as the design says; programs are executable, sources are not."""
+    """The top level contains only the listed entries; sources are not executable."""
     top = {"CMakeLists.txt", "README.md", "LICENSE", "broker", "plugins", "sdk", "tests",
            "packaging"}
     for name in tree.names:
         first = name.split("/")[0]
         if not first.startswith(".") and first not in top:
-            tree.fault(name, 1, f"the top level has no '{first}'")
+            tree.fault(name, 1, f"'{first}' is not allowed at the top level")
         path = os.path.join(tree.root, name)
         if name.endswith((".c", ".h", ".txt", ".json", ".md", ".conf")) and os.access(path, os.X_OK):
             tree.fault(name, 1, "is executable")
@@ -395,7 +395,7 @@ def shell(tree):
 
 
 def style(tree):
-    """What an editor does by itself: ends of lines and of files, tabs in C."""
+    """What an editor can ensure: the ends of lines and files, tabs in C."""
     for name in tree.under("broker/", "plugins/", "sdk/", "tests/", "packaging/",
                            ends=(".c", ".h", ".py", ".sh", ".txt", ".cmake", ".conf")):
         if "/corpus/" in name:
@@ -409,7 +409,7 @@ def style(tree):
             if line.endswith((b" ", b"\t", b"\r")):
                 tree.fault(name, number, "blanks at the end of a line")
             if name.endswith((".c", ".h")) and line.startswith(b"        "):
-                tree.fault(name, number, "spaces where a tab belongs")
+                tree.fault(name, number, "spaces instead of a tab")
 
 
 # ---- defects ------------------------------------------------------------------------------
@@ -419,37 +419,37 @@ DEFECTS_LIST = "tests/faults/mutants.list"
 
 
 def listed_defects(tree):
-    """Number -> lines of the list."""
+    """Number of the defect -> line numbers in the list."""
     listed = {}
     for number, line in enumerate(tree.lines(DEFECTS_LIST), 1):
         if not line or line.startswith("#"):
             continue
         columns = line.split("\t")
         if not re.fullmatch(r"[1-9]\d*\*?", columns[0]) or len(columns) < 3:
-            tree.fault(DEFECTS_LIST, number, "not: number, what is wrong, what finds it")
+            tree.fault(DEFECTS_LIST, number, "expected: number, defect, tests that find it")
             continue
         if all(c in ("", "-") for c in columns[2:]):
-            tree.fault(DEFECTS_LIST, number, "names nothing that finds it")
+            tree.fault(DEFECTS_LIST, number, "names no test that finds it")
         listed.setdefault(int(columns[0].rstrip("*")), []).append(number)
     return listed
 
 
 def defects(tree):
     """Each seeded defect is a patch that applies without fuzz, and one line of the list.
-    The code itself does not know of them."""
+    The code itself does not mention them."""
     if not shutil.which("patch"):
         print("patch is not installed")
         sys.exit(77)
     for name in tree.under("broker/", "plugins/", "sdk/", "packaging/", "CMakeLists.txt", ends=""):
         for number, line in enumerate(tree.lines(name), 1):
             if "DEFECT" in line:
-                tree.fault(name, number, "a seeded defect is a patch in " + DEFECTS)
+                tree.fault(name, number, "a seeded defect must be a patch in " + DEFECTS)
     listed = listed_defects(tree)
     for name in tree.under(DEFECTS, ends=".patch"):
         found = re.match(r"(\d\d+)-", os.path.basename(name))
         lines = listed.pop(int(found.group(1)), []) if found else []
         if len(lines) != 1:
-            tree.fault(name, 1, f"is {len(lines)} times in {DEFECTS_LIST}, and not once")
+            tree.fault(name, 1, f"is listed {len(lines)} times in {DEFECTS_LIST}, not once")
         done = subprocess.run(["patch", "-d", tree.root, "-p1", "--dry-run", "--fuzz=0", "--force",
                                "-i", os.path.join(os.path.abspath(tree.root), name)],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -469,22 +469,22 @@ def room_of_test(name):
 
 
 def test_names(tree):
-    """A C test is test-ROOM or test-ROOM-SUBJECT, its source and its target the same."""
+    """A C test is named test-ROOM or test-ROOM-SUBJECT; its source and target names agree."""
     places = ("tests/unit/", "tests/sim/", "tests/sdk/")
     for name in tree.under(*places, ends=".c"):
         base = os.path.basename(name)[:-2]
         is_test = base.startswith("test") or "cmocka_run_group_tests(" in tree.read(name).decode()
         if is_test and not re.fullmatch(f"test-{room_of_test(name)}(-[a-z0-9-]+)?", base):
-            tree.fault(name, 1, f"a test of that room is test-{room_of_test(name)}-SUBJECT.c")
+            tree.fault(name, 1, f"name it test-{room_of_test(name)}-SUBJECT.c")
     for name in tree.under(*places, ends="CMakeLists.txt"):
         text = tree.read(name).decode()
         for found in re.finditer(r"\blessor_unit_test\(\s*(\S+)\s+SOURCES\s+([^\s)]+)", text):
             line = text.count("\n", 0, found.start()) + 1
             target, source = found.groups()
             if not re.fullmatch(f"test-{room_of_test(name)}(-[a-z0-9${{}}-]+)?", target):
-                tree.fault(name, line, f"a test of that room is test-{room_of_test(name)}-SUBJECT")
+                tree.fault(name, line, f"name it test-{room_of_test(name)}-SUBJECT")
             if os.path.basename(source) != target + ".c":
-                tree.fault(name, line, f"{target} is not made of {target}.c first")
+                tree.fault(name, line, f"the first source of {target} must be {target}.c")
 
 
 RULES = {"spdx": spdx, "includes": includes, "calls": calls, "sleeps": sleeps, "size": size,

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Does the linter see what it is for? Each case is a small tree with one thing wrong."""
+"""Tests of the linter. Each case is a small tree, usually with one error."""
 
 import os
 import tempfile
@@ -63,7 +63,7 @@ class Rules(unittest.TestCase):
                                               "int g(void)\n{\n\tgoto x;\nx:\n\treturn 0;\n}\n"})
 
     def test_sleeps(self):
-        # Split, so that this file keeps the rule.
+        # Split, so that this file follows the rule.
         for name, text in (
                 ("a.c", "\tusle" "ep(1000);"), ("a.h", "\tnanosle" "ep(&t, NULL);"),
                 ("a.cpp", "sle" "ep (1);"), ("a.c", "clock_nanosle" "ep(CLOCK_MONOTONIC, 0, &t, 0);"),

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The life of the packages inside a root of their own, from installation to purge. Run by run.sh,
-# with systemd booted or without; never on a machine that is dear to you.
+# The lifecycle of the packages in a separate root, from installation to purge. Run by run.sh, with
+# or without a booted systemd. Never run it on a machine that you need.
 #
 #	inside.sh OLD NEW	two folders with the debs, the second with a later version
 set -euo pipefail
 
-[ -e /lessor-test-root ] || { echo "this is not a root made for it" >&2; exit 2; }
+[ -e /lessor-test-root ] || { echo "inside.sh: this root was not created by run.sh" >&2; exit 2; }
 # shellcheck source=tests/await.sh
 . /lessor-test-root/await.sh
 old=$1
@@ -40,20 +40,20 @@ fail() {
 	exit 1
 }
 cleanup() {
-	[ "$1" -eq 0 ] || echo "FAILED: it ended with $1 at line $2" >&2
+	[ "$1" -eq 0 ] || echo "FAILED: exit code $1 at line $2" >&2
 	[ -z "$sim_pid" ] || kill "$sim_pid" 2>/dev/null || true
 	[ -z "$daemon_pid" ] || kill -9 "$daemon_pid" 2>/dev/null || true
 }
 trap 'cleanup $? $LINENO' EXIT
 
-# WHAT COMMAND...: it succeeds, and what it says goes nowhere but to a failure's report.
+# WHAT COMMAND...: the command succeeds; its output is shown only if it fails.
 must() {
 	local what=$1
 	shift
 	"$@" >"$work/out" 2>&1 || { cat "$work/out" >&2; fail "$what: $*"; }
 	ok "$what"
 }
-# WHAT CODE COMMAND...: it fails in this way.
+# WHAT CODE COMMAND...: the command fails with this exit code.
 fails() {
 	local what=$1 expected=$2 code=0
 	shift 2
@@ -62,14 +62,14 @@ fails() {
 	ok "$what"
 }
 equal() { [ "$2" = "$3" ] || fail "$1: '$2', not '$3'"; ok "$1"; }
-# WHAT COMMAND...: it succeeds in the end.
+# WHAT COMMAND...: repeats the command until it succeeds.
 comes() {
 	local what=$1
 	shift
 	await "$patience" "$@" >/dev/null 2>&1 || fail "$what, in $patience s: $*"
 	ok "$what"
 }
-# In the simulated cloud, past the broker: what there is in truth.
+# The number of servers in the simulated cloud, from its own API.
 servers() {
 	exec 9<>"/dev/tcp/127.0.0.1/$(cat "$work/sim.port")"
 	printf 'GET /_sim/state HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&9
@@ -84,7 +84,7 @@ running() { lessor list >/dev/null 2>&1; }
 
 start() {
 	if [ -n "$booted" ]; then
-		must "starts" systemctl start lessord
+		must "the daemon starts" systemctl start lessord
 		daemon_pid=$(property MainPID)
 		LESSOR_URL=http://127.0.0.1:8480
 	else
@@ -93,20 +93,20 @@ start() {
 			env CREDENTIALS_DIRECTORY=/run/lessord/credentials \
 			/usr/sbin/lessord --port-file /run/lessord/port >>"$work/log" 2>&1 &
 		daemon_pid=$!
-		comes "starts" test -s /run/lessord/port
+		comes "the daemon starts" test -s /run/lessord/port
 		LESSOR_URL=http://127.0.0.1:$(cat /run/lessord/port)
 	fi
 	export LESSOR_URL
-	comes "answers" running
+	comes "it responds" running
 }
 stop() {
 	if [ -n "$booted" ]; then
 		systemctl stop lessord
-		equal "ended well" "$(property Result) $(property ExecMainStatus)" "success 0"
+		equal "the daemon stops cleanly" "$(property Result) $(property ExecMainStatus)" "success 0"
 	else
 		kill "$daemon_pid"
 		wait "$daemon_pid"
-		ok "ended well"
+		ok "the daemon stops cleanly"
 	fi
 	daemon_pid=
 }
@@ -114,17 +114,17 @@ stop() {
 # ---- installation ---------------------------------------------------------------------------
 
 step "installation"
-# As in a container, without systemd the user is made by what is there of it alone.
+# As in a container: without systemd, systemd-standalone-sysusers creates the user.
 [ -n "$booted" ] || sysusers=systemd-standalone-sysusers
-must "apt installs the three and what they need" apt-get install -y --no-install-recommends \
+must "apt installs the three packages and their dependencies" apt-get install -y --no-install-recommends \
 	"$old"/lessord_*.deb "$old"/lessor_*.deb "$old"/lessor-dev_*.deb ${sysusers:+"$sysusers"}
-must "dpkg has nothing to say" dpkg --verify lessord lessor lessor-dev
-equal "no package is half installed" "$(dpkg --audit)" ""
+must "dpkg --verify finds nothing" dpkg --verify lessord lessor lessor-dev
+equal "dpkg --audit finds nothing" "$(dpkg --audit)" ""
 for package in lessord lessor lessor-dev; do
 	[[ $(installed $package) == "installed "* ]] || fail "$package: $(installed $package)"
 done
-equal "the user" "$(getent passwd lessor | cut -d : -f 1,6,7)" "lessor:/var/lib/lessor:/usr/sbin/nologin"
-equal "the state is nobody else's" "$(stat -c '%U:%G %a' /var/lib/lessor)" "lessor:lessor 700"
+equal "the user exists" "$(getent passwd lessor | cut -d : -f 1,6,7)" "lessor:/var/lib/lessor:/usr/sbin/nologin"
+equal "only the user can access the state" "$(stat -c '%U:%G %a' /var/lib/lessor)" "lessor:lessor 700"
 equal "the configuration is a conffile" "$(dpkg-query -W -f '${Conffiles}' lessord | awk '{print $1}')" \
 	/etc/lessord/lessord.conf
 for program in lessord lessor lessor-plugin-check hetzner-sim; do
@@ -134,35 +134,35 @@ for page in man8/lessord.8 man5/lessord.conf.5 man1/lessor.1 man3/lessor-provide
 	man1/lessor-plugin-check.1; do
 	[ -s "/usr/share/man/$page.gz" ] || fail "no $page"
 done
-ok "the manual is there"
+ok "the manual pages are installed"
 for file in bash-completion/completions/lessor zsh/vendor-completions/_lessor \
 	fish/vendor_completions.d/lessor.fish; do
 	[ -s "/usr/share/$file" ] || fail "no $file"
 done
-ok "the shells' completions are there"
-must "the provider is taken" lessor-plugin-check /usr/lib/*/lessor/providers/hetzner.so
+ok "the shell completions are installed"
+must "lessor-plugin-check accepts the provider" lessor-plugin-check /usr/lib/*/lessor/providers/hetzner.so
 test -s /etc/ssl/certs/ca-certificates.crt
-ok "the clouds' certificates are there"
+ok "the CA certificates are installed"
 if [ -n "$booted" ]; then
 	equal "nothing is enabled" "$(systemctl is-enabled lessord.service lessord.socket | sort -u)" disabled
-	equal "nothing runs" "$(systemctl is-active lessord.service lessord.socket | sort -u)" inactive
+	equal "nothing is running" "$(systemctl is-active lessord.service lessord.socket | sort -u)" inactive
 fi
 
 # ---- configuration --------------------------------------------------------------------------
 
 step "configuration"
-# The file as it comes: complete but for the token.
-must "the file as it comes is fine" lessord --check-config
+# The installed file is complete except for the token.
+must "the installed configuration is valid" lessord --check-config
 if [ -n "$booted" ]; then
 	fails "without a provider's token it does not start" 1 systemctl start lessord
-	equal "and does not try again" "$(property NRestarts) $(property ExecMainStatus)" "0 2"
+	equal "and is not restarted" "$(property NRestarts) $(property ExecMainStatus)" "0 2"
 	systemctl reset-failed lessord
 else
 	fails "without a provider's token it does not start" 2 lessord
 fi
 hetzner-sim --listen 127.0.0.1:0 --port-file sim.port --token "$token" --speed 100 >sim.log 2>&1 &
 sim_pid=$!
-comes "a simulated cloud" test -s sim.port
+comes "the simulated cloud starts" test -s sim.port
 (umask 077; echo "$token" >/etc/lessord/hetzner-token)
 cat >>/etc/lessord/lessord.conf <<EOF
 endpoint = http://127.0.0.1:$(cat sim.port)/v1
@@ -170,7 +170,7 @@ poll = 50ms
 EOF
 sed -i 's/^\[server\]$/&\nsettle = 1s/' /etc/lessord/lessord.conf
 if [ -n "$booted" ]; then
-	# As README.Debian says.
+	# As in README.Debian.
 	install -D -m 0644 /usr/share/doc/lessor/credential.conf \
 		/etc/systemd/system/lessord.service.d/credential.conf
 	systemctl daemon-reload
@@ -180,15 +180,15 @@ else
 	install -d -m 0700 -o lessor -g lessor /run/lessord/credentials
 	install -m 0400 -o lessor -g lessor /etc/lessord/hetzner-token /run/lessord/credentials/
 fi
-must "the edited file is fine" lessord --check-config
+must "the edited configuration is valid" lessord --check-config
 if [ -n "$booted" ]; then
 	fails "without a client's token it does not start" 1 systemctl start lessord
-	equal "and does not try again" "$(property NRestarts) $(property ExecMainStatus)" "0 6"
+	equal "and is not restarted" "$(property NRestarts) $(property ExecMainStatus)" "0 6"
 	systemctl reset-failed lessord
 fi
 (umask 077; lessord token add --owner root@example.com --role admin >client-token 2>/dev/null)
 export LESSOR_TOKEN_FILE=$work/client-token
-equal "the database is the daemon's" "$(stat -c '%U %a' /var/lib/lessor/lessor.db)" "lessor 600"
+equal "the daemon's user owns the database" "$(stat -c '%U %a' /var/lib/lessor/lessor.db)" "lessor 600"
 
 # ---- running --------------------------------------------------------------------------------
 
@@ -199,19 +199,19 @@ memory() {
 step "a lease"
 start
 echo "   idle:$(memory)"
-# A public key that nobody has the private half of: 32 random bytes are one.
+# A public key without a known private key: any 32 random bytes are valid.
 printf 'ssh-ed25519 %s test\n' "$({ printf '\000\000\000\013ssh-ed25519\000\000\000\040'
 	head -c 32 /dev/urandom; } | base64 -w 0)" >key.pub
-must "a machine" lessor create --class standard --slug first --ttl 1h --ssh-key key.pub
-equal "the cloud has it" "$(servers)" 1
+must "a lease is created" lessor create --class standard --slug first --ttl 1h --ssh-key key.pub
+equal "the cloud has its machine" "$(servers)" 1
 lease=$(lessor show --json first | grep -o 'cbx_[0-9a-f]*' | head -n 1)
 status=$(cat "/proc/$daemon_pid/status")
 echo "   with one lease:$(memory)"
 
 if [ -n "$booted" ]; then
 	step "under systemd"
-	equal "it says how it is" "$(property StatusText)" serving
-	equal "it runs as its user, with no capability, filtered" \
+	equal "it reports its status" "$(property StatusText)" serving
+	equal "it runs as its user, without capabilities, with a seccomp filter" \
 		"$(echo "$status" | awk '/^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp):/ {print $1 $2}' | xargs)" \
 		"Uid:$(id -u lessor) CapEff:0000000000000000 CapBnd:0000000000000000 NoNewPrivs:1 Seccomp:2"
 	if tr '\0' '\n' <"/proc/$daemon_pid/environ" | grep -q "$token"; then
@@ -222,21 +222,21 @@ if [ -n "$booted" ]; then
 		fail "the token is in the journal"
 	fi
 	ok "the token is not in the journal"
-	must "exposed no more than 1.5" systemd-analyze security --no-pager --threshold=15 lessord
+	must "its exposure is at most 1.5" systemd-analyze security --no-pager --threshold=15 lessord
 	systemd-analyze security --no-pager lessord | sed -n 's/.*Overall/   overall/p'
-	must "reloads" systemctl reload lessord
+	must "the configuration is reloaded" systemctl reload lessord
 	cp -p /etc/lessord/lessord.conf kept.conf
 	echo "nonsense = yes" >>/etc/lessord/lessord.conf
-	fails "a broken file is refused aloud" 1 systemctl reload lessord
-	equal "and nothing happened" "$(property ActiveState) $(property MainPID)" "active $daemon_pid"
+	fails "reloading an invalid file fails" 1 systemctl reload lessord
+	equal "and the daemon keeps running" "$(property ActiveState) $(property MainPID)" "active $daemon_pid"
 	cp -p kept.conf /etc/lessord/lessord.conf
 
 	kill -9 "$daemon_pid"
 	restarted() { [ "$(property MainPID)" -ne 0 ] && [ "$(property MainPID)" -ne "$daemon_pid" ]; }
-	comes "killed, it is started anew" restarted
-	comes "and answers" running
+	comes "it is restarted when killed" restarted
+	comes "and responds" running
 	daemon_pid=$(property MainPID)
-	must "and knows the lease" lessor heartbeat "$lease"
+	must "and still has the lease" lessor heartbeat "$lease"
 
 	mkdir -p /run/systemd/system/lessord.service.d
 	printf '[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\nRestartSec=100ms\n' \
@@ -245,27 +245,27 @@ if [ -n "$booted" ]; then
 	systemctl restart lessord
 	daemon_pid=$(property MainPID)
 	kill -STOP "$daemon_pid"
-	comes "hanging, it is started anew" restarted
-	comes "and answers" running
+	comes "it is restarted when it hangs" restarted
+	comes "and responds" running
 	rm -r /run/systemd/system/lessord.service.d
 	systemctl daemon-reload
 	systemctl restart lessord
-	equal "the cloud has one machine as before" "$(servers)" 1
+	equal "the cloud still has one machine" "$(servers)" 1
 
-	step "sockets of systemd's"
+	step "socket activation"
 	systemctl stop lessord
-	must "they open" systemctl enable --now lessord.socket
-	equal "whose the socket is" "$(stat -c '%G %a' /run/lessord/api.sock)" "lessor 660"
+	must "the sockets open" systemctl enable --now lessord.socket
+	equal "owner and mode of the socket" "$(stat -c '%G %a' /run/lessord/api.sock)" "lessor 660"
 	must "a client starts the service" env LESSOR_URL=unix:/run/lessord/api.sock lessor list
-	must "on the other one, too" lessor list
+	must "and on the other socket" lessor list
 	useradd -r -G lessor friend
 	useradd -r stranger
 	chmod 755 "$work" /lessor-test-root
 	as() { setpriv --reuid "$1" --regid "$1" --init-groups env LESSOR_TOKEN="$(cat client-token)" \
 		LESSOR_URL=unix:/run/lessord/api.sock HOME=/nonexistent lessor list; }
 	unset LESSOR_TOKEN_FILE
-	must "a member of the group reaches it" as friend
-	fails "nobody else does" 7 as stranger
+	must "a member of the group can use it" as friend
+	fails "others cannot" 7 as stranger
 	export LESSOR_TOKEN_FILE=$work/client-token
 	systemctl stop lessord
 	must "a client waits through a restart" lessor heartbeat "$lease"
@@ -280,7 +280,7 @@ before=$(installed lessord)
 must "apt upgrades" apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold \
 	"$new"/lessord_*.deb "$new"/lessor_*.deb "$new"/lessor-dev_*.deb
 after=$(installed lessord)
-[ "$before" != "$after" ] || fail "still $before"
+[ "$before" != "$after" ] || fail "the version is still $before"
 echo "   $before -> $after"
 grep -q "^poll = 50ms" /etc/lessord/lessord.conf
 if grep -q "^# Of the next version" /etc/lessord/lessord.conf; then
@@ -288,75 +288,75 @@ if grep -q "^# Of the next version" /etc/lessord/lessord.conf; then
 fi
 ok "the configuration is kept"
 grep -q "^# Of the next version" /etc/lessord/lessord.conf.dpkg-dist
-ok "and the new one is beside it"
+ok "and the new one is saved next to it"
 if [ -n "$booted" ]; then
 	[ "$(property MainPID)" != "$daemon_pid" ] || fail "the old lessord still runs"
 	ok "the service is restarted"
 	daemon_pid=$(property MainPID)
-	equal "the sockets stay" "$(systemctl is-active lessord.socket)" active
+	equal "the sockets stay open" "$(systemctl is-active lessord.socket)" active
 else
 	stop
 	start
 fi
 if readlink "/proc/$daemon_pid/exe" | grep -q deleted; then
-	fail "what runs is not what is installed"
+	fail "the running program is not the installed one"
 fi
-comes "answers" running
-must "the lease is there" lessor show "$lease"
-must "it can be kept alive" lessor heartbeat "$lease"
-equal "the cloud has one machine as before" "$(servers)" 1
-must "dpkg has nothing to say" dpkg --verify --verify-format rpm lessor lessor-dev
+comes "it responds" running
+must "the lease still exists" lessor show "$lease"
+must "a heartbeat succeeds" lessor heartbeat "$lease"
+equal "the cloud still has one machine" "$(servers)" 1
+must "dpkg --verify finds nothing" dpkg --verify --verify-format rpm lessor lessor-dev
 
 # ---- removal --------------------------------------------------------------------------------
 
 step "removal with the lease alive"
 [ -n "$booted" ] || stop
 fails "lessord names the lease" 7 lessord --owed
-equal "and its one machine" "$(grep -o '^cbx_[0-9a-f]*\|[1-9][0-9]* lease' "$work/out" | xargs)" \
+equal "and counts one lease" "$(grep -o '^cbx_[0-9a-f]*\|[1-9][0-9]* lease' "$work/out" | xargs)" \
 	"$lease 1 lease"
 must "apt removes" apt-get remove -y lessord lessor lessor-dev
-equal "and warns of what runs on" "$(grep -o 'WARNING: .*\.' "$work/out")" \
+equal "and warns of the remaining lease" "$(grep -o 'WARNING: .*\.' "$work/out")" \
 	"WARNING: 1 lease with resources left at a provider."
-grep -q "A purge forgets them" "$work/out" || fail "nothing is said of a purge"
-ok "saying what a purge does"
-[ ! -e /usr/sbin/lessord ] || fail "the program is still there"
+grep -q "A purge forgets them" "$work/out" || fail "the removal does not say what a purge does"
+ok "and says what a purge does"
+[ ! -e /usr/sbin/lessord ] || fail "the program still exists"
 if [ -n "$booted" ]; then
-	equal "nothing runs" "$(grep -lx lessord /proc/[0-9]*/comm 2>/dev/null)" ""
-	[ ! -e /run/lessord/api.sock ] || fail "the socket is still there"
+	equal "nothing is running" "$(grep -lx lessord /proc/[0-9]*/comm 2>/dev/null)" ""
+	[ ! -e /run/lessord/api.sock ] || fail "the socket still exists"
 	equal "no unit failed" "$(systemctl list-units --failed --no-legend 'lessord*')" ""
 fi
 test -s /var/lib/lessor/lessor.db
 test -s /var/lib/lessor/lessor-runs.db
 test -s /etc/lessord/lessord.conf
-ok "state and configuration stay"
-equal "the cloud has the machine" "$(servers)" 1
+ok "state and configuration are kept"
+equal "the cloud still has the machine" "$(servers)" 1
 
 step "installed again"
 must "apt installs" apt-get install -y --no-install-recommends "$new"/lessord_*.deb \
 	"$new"/lessor_*.deb "$new"/lessor-dev_*.deb
 if [ -n "$booted" ]; then
-	equal "both run as before" "$(systemctl is-active lessord.service lessord.socket | xargs)" \
+	equal "service and socket are running again" "$(systemctl is-active lessord.service lessord.socket | xargs)" \
 		"active active"
 	daemon_pid=$(property MainPID)
 else
 	start
 fi
-must "the lease is there" lessor heartbeat "$lease"
-must "it is given back" lessor release "$lease"
-equal "the cloud has nothing" "$(servers)" 0
+must "the lease still exists" lessor heartbeat "$lease"
+must "it is released" lessor release "$lease"
+equal "the cloud is empty" "$(servers)" 0
 [ -n "$booted" ] || stop
 
 step "purge"
-must "lessord knows of nothing" lessord --owed
+must "lessord --owed reports nothing" lessord --owed
 must "apt purges" apt-get purge -y lessord lessor lessor-dev
-equal "and has nothing to warn of" "$(grep WARNING "$work/out")" ""
-[ ! -e /var/lib/lessor ] || fail "the state is still there"
-ok "the state is gone"
-equal "of the configuration only the operator's own is left" "$(ls /etc/lessord)" hetzner-token
+equal "and warns of nothing" "$(grep WARNING "$work/out")" ""
+[ ! -e /var/lib/lessor ] || fail "the state still exists"
+ok "the state is removed"
+equal "only the operator's own file is left of the configuration" "$(ls /etc/lessord)" hetzner-token
 left=$(find /etc /usr /var/lib /lib/systemd -name '*lessor*' ! -path '/etc/systemd/system/lessord.service.d*' \
 	! -path '/var/lib/apt/*' ! -path /etc/lessord ! -name lessor-test.service)
 equal "nothing else is left" "$left" ""
-equal "dpkg has forgotten them" "$(dpkg-query -W -f '${Package} ' 'lessor*' 2>/dev/null || true)" ""
+equal "dpkg no longer knows the packages" "$(dpkg-query -W -f '${Package} ' 'lessor*' 2>/dev/null || true)" ""
 
 echo "$checks checks"
 touch /lessor-test-root/passed

@@ -1,19 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The rpms: built, listed, installed into empty roots, run, upgraded under a live lease, erased.
+# Builds and lists the rpms, installs them into empty roots, runs them, upgrades them with a live
+# lease and erases them.
 #
-# Not a part of ctest: it builds everything twice, which takes minutes. It needs root (rpm --root
-# is a chroot), rpm, and what it takes to build; rpmlint is asked when it is there. Traffic is to
-# loopback only, and nothing is written outside of one temporary directory.
-# Exit: 0 all well, 1 not, 77 not tested.
+# Not part of ctest: it builds everything twice, which takes minutes. It needs root (rpm --root is
+# a chroot), rpm and the build dependencies; it runs rpmlint if available. Traffic is on loopback
+# only, and nothing is written outside one temporary directory.
+# Exit: 0 passed, 1 failed, 77 not tested.
 set -eu
 
 usage() {
 	cat <<-EOF
 	usage: sh tests/packages/rpm.sh [--rpms DIR] [--keep]
 
-	  --rpms DIR  take the packages that build-rpm.sh put there; builds only the upgrade
-	  --keep      leave the temporary directory
+	  --rpms DIR  test the packages that build-rpm.sh wrote there; build only the upgrade
+	  --keep      keep the temporary directory
 	EOF
 }
 
@@ -39,7 +40,7 @@ while [ $# -gt 0 ]; do
 done
 
 if [ "$(id -u)" -ne 0 ] || ! unshare --mount true; then
-	echo "SKIPPED, nothing was tested: only root may install into a root and mount in there" >&2
+	echo "SKIPPED, nothing was tested: installing into a root and mounting need root privileges" >&2
 	exit 77
 fi
 
@@ -73,7 +74,7 @@ fail() {
 	echo "FAILED: $1" >&2
 	exit 1
 }
-# The two files must be the same: WHAT EXPECTED FOUND
+# WHAT EXPECTED FOUND: the two files are equal.
 same() {
 	diff -u --label expected --label found "$2" "$3" >&2 || fail "$1"
 	ok "$1"
@@ -86,7 +87,7 @@ must() {
 	ok "$what"
 }
 
-# Only what this script started, by process id.
+# Ends only processes that this script started, by process id.
 stop() {
 	[ -z "$1" ] || ! kill "$1" 2>/dev/null || wait "$1" 2>/dev/null || true
 }
@@ -95,7 +96,7 @@ cleanup() {
 	trap - EXIT
 	if [ "$code" -ne 0 ]; then
 		for log in "$work"/*.log; do
-			[ ! -s "$log" ] || { echo "--- the end of $log:"; tail -n 15 "$log"; } >&2
+			[ ! -s "$log" ] || { echo "--- last lines of $log:"; tail -n 15 "$log"; } >&2
 		done
 	fi
 	stop "$broker_pid"
@@ -139,7 +140,7 @@ else
 	mkdir "$work/1"
 	cp -- "$rpms"/*.rpm "$work/1"
 fi
-# The upgrade comes from the source rpm alone, without git, and its configuration is a newer one.
+# The upgrade is built from the source rpm alone, without git, with a changed configuration.
 mkdir "$work/source"
 (cd "$work/source" && rpm2cpio "$work"/1/*.src.rpm | cpio -i --quiet && tar -xzf lessor-*.tar.gz)
 again=$(echo "$work"/source/lessor-*/)
@@ -147,7 +148,7 @@ cmp -s "$work/source/lessor.spec" "$again/packaging/lessor.spec" || fail "the so
 echo "# A line that the next release has more." >>"$again/packaging/lessord.conf"
 sh "$again/packaging/build-rpm.sh" --out "$work/2" --release 2 >"$work/build.log" 2>&1 ||
 	fail "build-rpm.sh from the source rpm"
-ok "from the tree, and again from the source rpm"
+ok "built from the tree, and again from the source rpm"
 for release in 1 2; do
 	(cd "$work/$release" && ls) | sed "s/-[0-9][0-9.]*-$release\.[a-z0-9_.]*rpm\$//" | sort
 	echo
@@ -189,8 +190,8 @@ sed -n 's,^\([a-z-]*\) .* /usr/s\{0\,1\}bin/\([a-z-]*\)$,\1 \2,p' "$work/found" 
 	done >"$work/without"
 must "each program comes with its manual page" [ ! -s "$work/without" ]
 
-# Libraries come from what is linked, with this machine's versions, libc aside; the rest is the
-# spec's.
+# The library dependencies come from linking, with this machine's versions (without libc); the
+# spec lists the others.
 for file in $(files_of 1); do
 	name=$(rpm -qp --qf '%{NAME}' "$file")
 	rpm -qp --requires "$file" | grep -vE '^((rpmlib|rtld)\(|lib[cm]\.so)' | sed 's/\.so.*/.so/; s/^/'"$name"' /'
@@ -221,7 +222,7 @@ lessord libz.so
 lessord shadow-utils
 lessord systemd
 EOF
-same "what they need" "$work/expected" "$work/found"
+same "the requirements" "$work/expected" "$work/found"
 for file in $(files_of 1); do
 	rpm -qp --provides "$file"
 done | sort >"$work/found"
@@ -235,15 +236,15 @@ lessord = $version-1
 lessord(x86-64) = $version-1
 pkgconfig(lessor) = $version
 EOF
-same "what they are: no provider is a library" "$work/expected" "$work/found"
+same "the provides: no provider is offered as a library" "$work/expected" "$work/found"
 
 if command -v rpmlint >/dev/null; then
 	rpmlint -c "$root/packaging/rpm/rpmlint.toml" "$work"/1/*.rpm "$root/packaging/lessor.spec" \
 		>"$work/rpmlint.log" 2>&1 || fail "rpmlint"
-	grep -q ' 0 errors, 0 warnings' "$work/rpmlint.log" || fail "rpmlint warns"
+	grep -q ' 0 errors, 0 warnings' "$work/rpmlint.log" || fail "rpmlint reports errors or warnings"
 	ok "rpmlint:$(tail -n 1 "$work/rpmlint.log")"
 else
-	echo "   rpmlint is not there: NOT ASKED"
+	echo "   rpmlint is not installed: NOT CHECKED"
 fi
 
 step "Scripts"
@@ -279,20 +280,20 @@ while read -r elf; do
 	readelf -SW "$work/all/usr/lib/debug/.build-id/$id.debug" >"$work/sections"
 	grep -q '\.debug_info' "$work/sections" || fail "$elf has no symbols"
 done <"$work/elf"
-ok "stripped, each with its symbols apart"
-must "the source of the symbols is there" cmp -s "$again/broker/main.c" \
+ok "stripped, with separate symbols for each"
+must "the debug packages contain the source" cmp -s "$again/broker/main.c" \
 	"$work/all/usr/src/debug/lessor-$version-1.$arch/broker/main.c"
 
 # ---- a lease ------------------------------------------------------------------------------------
 
-# The root in use; how its programs are run (chroot, or nothing: from outside of it, on this
-# machine's libraries); and what its paths begin with then.
+# The root in use; the command that enters it (chroot, or empty: its programs run outside it, with
+# this machine's libraries); and the prefix of its paths in that case.
 top=
 enter=
 prefix=
 user=lessor
 
-# The simulated cloud of the root, always from outside.
+# The simulated cloud of the root; it always runs outside the root.
 sim_start() {
 	rm -f -- "$work/sim.port"
 	"$top/usr/bin/hetzner-sim" --listen 127.0.0.1:0 --port-file "$work/sim.port" --speed 20 \
@@ -304,7 +305,7 @@ sim_start() {
 # The id of the first server, or nothing.
 server() { curl -fsS "$cloud/_sim/state" | sed -n 's/.*"servers":\[{"id":\([0-9]*\).*/\1/p'; }
 
-# What the administrator makes of the configuration that was installed.
+# Edits the installed configuration as an administrator would.
 configure() {
 	conf=$top/etc/lessord/lessord.conf
 	sed -i -e "s,^#listen = .*,listen = 127.0.0.1:0," -e "s,^#settle = .*,settle = 2s," \
@@ -314,8 +315,8 @@ configure() {
 	(umask 077 && echo "simulated-token-of-the-package-test" >"$top/etc/lessord/hetzner-token")
 	[ -z "$enter" ] || chroot "$top" /bin/chown "$user" /etc/lessord/hetzner-token
 }
-# The daemon as its own user, where there is one, and with /proc, which goes with the process.
-# With exec, in the place of a subshell.
+# Runs the daemon as its own user, if that exists, and with a /proc that is unmounted when it
+# exits. With exec='exec' it replaces the subshell.
 daemon() {
 	if [ -n "$enter" ]; then
 		# shellcheck disable=SC2016
@@ -340,7 +341,7 @@ daemon_start() {
 }
 daemon_stop() {
 	kill "$broker_pid"
-	wait "$broker_pid" || fail "lessord ended with $?"
+	wait "$broker_pid" || fail "lessord exited with $?"
 	broker_pid=
 }
 cli() {
@@ -360,7 +361,7 @@ lease_begin() {
 	must "the lease's machine is in the cloud" [ -n "$machine" ]
 }
 lease_end() {
-	must "it is the same machine still" [ "$(server)" = "$machine" ]
+	must "it is still the same machine" [ "$(server)" = "$machine" ]
 	cli heartbeat box >>"$work/cli.log" 2>&1 || fail "lessor heartbeat"
 	cli release box >>"$work/cli.log" 2>&1 || fail "lessor release"
 	must "released, and the cloud is empty" [ -z "$(server)" ]
@@ -375,15 +376,15 @@ mkdir "$top"
 rpm_in "$top" --initdb
 # shellcheck disable=SC2046
 rpm_in "$top" -i --nodeps --noscripts $(files_of 1)
-# There is no user lessor here, so root owns what is its own; else all is as it was packed.
+# There is no user lessor here, so root owns its files; everything else is as packaged.
 # shellcheck disable=SC2086
 rpm_in "$top" -V --nodeps --noscripts --nouser --nogroup $packages || fail "rpm -V"
 ok "installed and verified"
 "$top/usr/sbin/lessord" --version >"$work/found"
-must "lessord is of this version" grep -qF "$version" "$work/found"
+must "lessord has this version" grep -qF "$version" "$work/found"
 "$top/usr/bin/lessor-plugin-check" "$top$libdir/lessor/providers/hetzner.so" >"$work/found" ||
 	fail "lessor-plugin-check"
-must "lessor-plugin-check takes the provider" grep -qx name=hetzner "$work/found"
+must "lessor-plugin-check accepts the provider" grep -qx name=hetzner "$work/found"
 cp -p -- "$top/etc/lessord/lessord.conf" "$work/as-installed.conf"
 sim_start
 configure
@@ -395,20 +396,20 @@ lease_end
 daemon_stop
 stop "$sim_pid"
 sim_pid=
-# Nobody has changed the file: the new one takes its place.
+# The file is unchanged, so the new one replaces it.
 cp -p -- "$work/as-installed.conf" "$top/etc/lessord/lessord.conf"
 # shellcheck disable=SC2046
 rpm_in "$top" -U --nodeps --noscripts $(files_of 2)
 must "an upgrade replaces an unchanged configuration" \
 	grep -q "next release has more" "$top/etc/lessord/lessord.conf"
-must "and leaves nothing beside it" [ ! -e "$top/etc/lessord/lessord.conf.rpmnew" ]
+must "and leaves no .rpmnew" [ ! -e "$top/etc/lessord/lessord.conf.rpmnew" ]
 
 # ---- a root with a shell ------------------------------------------------------------------------
 
-# A program of this machine and its libraries, into the root.
+# Copies a program of this machine and its libraries into the root.
 borrow() {
 	for program in "$@"; do
-		path=$(command -v "$program") || fail "$program is not there"
+		path=$(command -v "$program") || fail "$program is missing"
 		mkdir -p "$top${path%/*}"
 		cp -L -- "$path" "$top$path"
 		borrow_libraries "$path"
@@ -438,15 +439,15 @@ echo "root:x:0:0:root:/root:/bin/sh" >"$top/etc/passwd"
 echo "root:x:0:" >"$top/etc/group"
 : >"$top/etc/shadow"
 : >"$top/etc/gshadow"
-# systemctl only says that it was asked.
+# A systemctl that only records its calls.
 cat >"$top/usr/bin/systemctl" <<EOF
 #!/bin/sh
 echo "\$*" >>/var/log/systemctl
 EOF
 chmod 755 "$top/usr/bin/systemctl"
-# What systemctl was asked since the last time.
+# CALL: systemctl was called exactly so since the last check.
 asked() {
-	must "systemctl was asked: $1" [ "$(cat "$top/var/log/systemctl" 2>/dev/null)" = "$1" ]
+	must "systemctl was called: $1" [ "$(cat "$top/var/log/systemctl" 2>/dev/null)" = "$1" ]
 	rm -f -- "$top/var/log/systemctl"
 }
 rpm_in "$top" --initdb
@@ -463,17 +464,17 @@ done
 rpm_in "$top" -V --nodeps $packages || fail "rpm -V"
 ok "installed and verified, owners too"
 [ -z "$debian" ] || asked "--no-reload preset lessord.service lessord.socket"
-# The user is the one that sysusers.d would have made.
+# The user equals the one that sysusers.d would create.
 mkdir -p "$work/sysusers/etc" "$work/sysusers/usr/lib/sysusers.d"
 cp -- "$top/usr/lib/sysusers.d/lessor.conf" "$work/sysusers/usr/lib/sysusers.d/"
 account() { sed -n "s/^$user:x:[0-9]*:[0-9]*:/$user:/p" "$1/etc/passwd"; }
-must "there is a user $user" [ -n "$(account "$top")" ]
+must "the user $user exists" [ -n "$(account "$top")" ]
 if command -v systemd-sysusers >/dev/null; then
 	systemd-sysusers --root="$work/sysusers" >"$work/sysusers.log" 2>&1
-	must "the one that sysusers.d would have made" \
+	must "equal to the one that sysusers.d would create" \
 		[ "$(account "$top")" = "$(account "$work/sysusers")" ]
 fi
-must "lessord --check-config, of the file as it was installed" \
+must "lessord --check-config with the installed file" \
 	check_config
 
 sim_start
@@ -484,17 +485,17 @@ lease_begin
 cp -p -- "$top/etc/lessord/lessord.conf" "$work/edited.conf"
 # shellcheck disable=SC2046
 rpm_in "$top" -U --nodeps $(files_of 2)
-must "an upgrade keeps the configuration as it was edited" \
+must "an upgrade keeps the edited configuration" \
 	cmp "$work/edited.conf" "$top/etc/lessord/lessord.conf"
-must "and puts the new one beside it" \
+must "and saves the new one as .rpmnew" \
 	grep -q "next release has more" "$top/etc/lessord/lessord.conf.rpmnew"
 [ -z "$debian" ] || asked "try-restart lessord.service"
-# What systemd would do now.
+# The restart that systemd would do now.
 daemon_stop
 daemon_start
 cli show box >>"$work/cli.log" 2>&1 || fail "lessor show"
-ok "the lease outlives the upgrade"
-# What an erase would say now, and what an upgrade does not.
+ok "the lease survives the upgrade"
+# An erase would warn now, and an upgrade would not.
 rpm -qp --qf '%{PREUN}' "$work"/2/lessord-[0-9]*.rpm >"$top/preun"
 chroot "$top" /bin/sh /preun 0 >"$work/found" 2>&1 || fail "%preun"
 must "an erase would warn of the lease" \
@@ -519,7 +520,7 @@ must "and the configuration, as .rpmsave" \
 	cmp "$work/edited.conf" "$top/etc/lessord/lessord.conf.rpmsave"
 must "and the user" [ -n "$(account "$top")" ]
 left >"$work/after"
-# But for what this test has put there: libraries, accounts, the client's things.
+# Except for what this test put there: libraries, accounts, the client's files.
 comm -13 "$work/before" "$work/after" | grep -vE '^\./usr/lib(64)?/.*\.so[.0-9]*$' |
 	grep -vE '^\./(etc/(\.pwd\.lock|[a-z]*-)|key\.pub|token)$' >"$work/found"
 cat >"$work/expected" <<EOF
@@ -536,21 +537,21 @@ cat >"$work/expected" <<EOF
 EOF
 same "and nothing else" "$work/expected" "$work/found"
 
-# ---- what this is not ---------------------------------------------------------------------------
+# ---- what was not tested ------------------------------------------------------------------------
 
 echo
 echo "$checks checks passed."
 cat <<EOF
-NOT SHOWN HERE, for want of a Fedora:
- - that dnf finds what the packages need: everything was installed with --nodeps. The names of
-   the build dependencies were compared with Fedora's by eye, and never resolved
+NOT TESTED, because this is not Fedora:
+ - that dnf finds the requirements: everything was installed with --nodeps. The names of the build
+   dependencies were only compared with Fedora's by eye, not resolved
 EOF
 [ -z "$debian" ] || cat <<EOF
- - rpms to use on Fedora: these need libraries by Debian's versions and names. Build there
- - Fedora's own macros, flags and scripts: packaging/rpm/macros.debian stood in for them, and
-   its scripts ask systemctl where Fedora's ask systemd-update-helper
+ - rpms for use on Fedora: these require libraries with Debian's versions and names. Build there
+ - Fedora's own macros, flags and scripts: packaging/rpm/macros.debian replaced them, and its
+   scripts call systemctl where Fedora's call systemd-update-helper
 EOF
 cat <<EOF
  - SELinux: no policy was loaded, and none is shipped
- - the unit under a running systemd: the daemon was started by hand, as the unit's user
+ - the unit with a running systemd: the daemon was started by hand, as the unit's user
 EOF

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The packages in clean roots of Debian 12 and 13: installed, configured, run, upgraded under a
-# live lease, removed, purged; each root once with systemd booted in it (systemd-nspawn) and once
-# without; and the guide to writing a provider followed in one. Then the rpms.
+# Tests the packages in clean roots of Debian 12 and 13: installs, configures, runs, upgrades (with
+# a live lease), removes and purges them, once with systemd booted (systemd-nspawn) and once without
+# it. In another root it follows the guide to writing a provider. Then it tests the rpms.
 #
-# Not a part of ctest: it takes minutes, root, and Debian's archive, from which roots and
-# dependencies come; the rest of it talks to nobody. Only temporary directories are written.
-# Exit: 0 all well, 1 not, 77 nothing was tested.
+# Not part of ctest: it takes minutes and needs root and Debian's archive, for the roots and the
+# dependencies. It uses no other network, and writes only to temporary directories.
+# Exit: 0 passed, 1 failed, 77 nothing was tested.
 set -eu
 
 usage() {
@@ -14,12 +14,12 @@ usage() {
 	usage: sh tests/packages/run.sh [--only deb|guide|rpm] [--debs DIR] [--suites NAMES] [--cache DIR]
 	                                [--mirror URL] [--keep]
 
-	  --only KIND     debs or rpms alone; "guide": of the debs, the guide alone
-	  --debs DIR      take the debs that build.sh put there; builds only the upgrade
-	  --suites NAMES  Debian's releases ("bookworm trixie")
-	  --cache DIR     keep the empty roots there, and find them the next time
-	  --mirror URL    Debian's archive (what debootstrap takes)
-	  --keep          leave the roots
+	  --only KIND     test only the debs or only the rpms; "guide": only the guide, with the debs
+	  --debs DIR      test the debs that build.sh wrote there; build only the upgrade
+	  --suites NAMES  Debian releases ("bookworm trixie")
+	  --cache DIR     keep the empty roots there for the next run
+	  --mirror URL    Debian's archive, as for debootstrap
+	  --keep          keep the roots
 	EOF
 }
 
@@ -54,7 +54,7 @@ done
 case $only in '' | deb | guide | rpm) ;; *) usage >&2; exit 2 ;; esac
 
 if [ "$(id -u)" -ne 0 ]; then
-	echo "SKIPPED, nothing was tested: only root may install into a root of its own" >&2
+	echo "SKIPPED, nothing was tested: installing into a separate root needs root privileges" >&2
 	exit 77
 fi
 
@@ -73,7 +73,7 @@ cleanup() {
 	trap - EXIT
 	[ -z "$tail_pid" ] || kill "$tail_pid" 2>/dev/null || true
 	if [ -n "$keep" ]; then
-		echo "left in $work"
+		echo "kept: $work"
 	else
 		rm -rf --one-file-system -- "$work"
 	fi
@@ -84,7 +84,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 say() { printf '\n#### %s\n' "$1"; }
-# Says nothing unless it fails.
+# Prints the command's output only if it fails.
 quiet() {
 	"$@" >"$work/log" 2>&1 || { tail -n 30 "$work/log" >&2; exit 1; }
 }
@@ -98,8 +98,8 @@ base() {
 	mkdir "$cache/$1/lessor-test-root"
 }
 
-# SUITE PLACE PACKAGES: a copy of the root with the debs in it. What they need is fetched into
-# apt's cache, so that later nothing is.
+# SUITE PLACE PACKAGES: copies the root and adds the debs. Downloads their dependencies to apt's
+# cache now, so that nothing is downloaded later.
 prepare() {
 	cp -a --reflink=auto -- "$cache/$1" "$2"
 	cp -R -- "$old" "$2/lessor-test-root/old"
@@ -119,7 +119,7 @@ result() {
 	[ -n "$keep" ] || rm -rf --one-file-system -- "$1"
 }
 
-# A network of its own has nothing but a loopback, and a process tree of its own ends as a whole.
+# A separate network namespace has only loopback; a separate process tree ends as a whole.
 plain() {
 	say "$1, no init: as in a container"
 	prepare "$1" "$work/$1-plain" plain
@@ -131,9 +131,9 @@ plain() {
 	result "$work/$1-plain" "$1 without systemd"
 }
 
-# A stranger's afternoon: nothing but the packages, a compiler, and the guide.
+# A new author's situation: only the packages, a compiler and the guide.
 author() {
-	say "$1, the guide to writing a provider, followed to the letter"
+	say "$1, the commands of the guide to writing a provider"
 	place=$work/$1-author
 	prepare "$1" "$place" plain
 	cp -- "$here/guide.sh" "$place/lessor-test-root/"
@@ -167,7 +167,7 @@ booted() {
 	: >"$place/lessor-test-root/log"
 	tail -n +1 -f "$place/lessor-test-root/log" &
 	tail_pid=$!
-	# Of the old kind of cgroups today's systemd knows nothing any more.
+	# Current systemd no longer supports cgroups v1.
 	SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 timeout 400 systemd-nspawn --quiet --register=no --keep-unit \
 		--private-network --resolv-conf=off --timezone=off --link-journal=no -D "$place" -b \
 		</dev/null >"$work/boot.log" 2>&1 || true
@@ -192,7 +192,7 @@ if [ "$only" != rpm ]; then
 	version=$(dpkg-deb -f "$old"/lessord_*.deb Version)
 	quiet sh "$root/packaging/build.sh" --only deb --no-lint --version "$version+next" --out "$new"
 	rm -f -- "$old"/*-dbgsym_*.deb "$new"/*-dbgsym_*.deb
-	# With another configuration file than the one that the operator has edited since.
+	# The new version changes the configuration file that the operator has edited.
 	dpkg-deb -R "$new"/lessord_*.deb "$work/next"
 	echo "# Of the next version." >>"$work/next/etc/lessord/lessord.conf"
 	quiet dpkg-deb --root-owner-group -b "$work/next" "$new"/lessord_*.deb

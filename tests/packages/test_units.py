@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The units as systemd's own tools judge them. UNITS is where CMake configured them."""
+"""Checks the units with systemd's own tools. UNITS is the directory that CMake wrote them to."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import sys
 import tempfile
 import unittest
 
-# 15 of 100: what is left is the root file system to read, and the network.
+# 15 of 100: what remains is network access and reading the root file system.
 EXPOSURE_MOST = "15"
 
 
@@ -26,7 +26,7 @@ class Units(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         with open(os.environ["UNITS"] + "/lessord.service", encoding="utf-8") as file:
             self.service = file.read()
-        # The programs are not installed where the unit has them.
+        # The programs are not installed at the unit's paths.
         self.write("lessord.service", self.service.replace(
             os.environ["SBIN"] + "/lessord", os.environ["LESSORD"]))
         shutil.copy(os.environ["SOURCE"] + "/packaging/systemd/lessord.socket", self.folder)
@@ -49,7 +49,7 @@ class Units(unittest.TestCase):
         self.assertEqual(self.verify(), (0, ""))
         self.drop_in()
         self.assertEqual(self.verify(), (0, ""))
-        # And would if there were something.
+        # An error is reported, so an empty output means something.
         self.write("lessord.service.d/other.conf", "[Service]\nLoadCredentials=a:/b\n")
         self.assertIn("LoadCredentials", self.verify()[1])
 
@@ -61,13 +61,13 @@ class Units(unittest.TestCase):
         code, out = self.security()
         self.assertEqual(code, 0, out)
         print(out.strip().splitlines()[-1].strip().encode("ascii", "ignore").decode())
-        # The check has teeth: one line less, and it fails.
+        # The check is effective: without these lines it fails.
         self.write("lessord.service", self.service.replace("SystemCallFilter=@system-service\n", "")
                    .replace("CapabilityBoundingSet=\n", ""))
         self.assertNotEqual(self.security()[0], 0)
 
     def test_no_secret_and_no_credential_in_the_unit_itself(self):
-        # A credential that is not there fails the start of a fresh installation.
+        # With a missing credential, a fresh installation could not start.
         lines = [l for l in self.service.splitlines() if not l.startswith("#")]
         self.assertFalse([l for l in lines if re.match("(LoadCredential|Environment|PassEnv)", l)])
         self.assertIn("UMask=0077", lines)
@@ -90,6 +90,6 @@ class Units(unittest.TestCase):
 
 if __name__ == "__main__":
     if not shutil.which("systemd-analyze"):
-        print("SKIPPED, nothing was tested: there is no systemd-analyze")
+        print("SKIPPED, nothing was tested: systemd-analyze is missing")
         sys.exit(77)
     unittest.main()

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import unittest
 
-PATIENCE = 90  # seconds; nothing here takes more than a few, or 65 where absence is proven
+PATIENCE = 90  # in seconds; most steps take a few, establishing absence takes 65
 BUILD, SOURCE = os.environ.get("BUILD", ""), os.environ.get("SOURCE", "")
 CMAKE, CC = os.environ.get("CMAKE", "cmake"), os.environ.get("CC", "cc")
 CXX = shutil.which(os.environ.get("CXX") or "c++")
@@ -217,10 +217,10 @@ def life_with_kill(place):
         if os.listdir(daemon.machines):
             raise AssertionError(f"{place}: left behind: {os.listdir(daemon.machines)}")
         if daemon.stop() != 0:
-            raise AssertionError("lessord did not end well")
+            raise AssertionError("lessord did not exit cleanly")
     except BaseException:
         with open(daemon.home + "/log", encoding="utf-8", errors="replace") as log:
-            sys.stderr.write(f"-- {place}: lessord said:\n{log.read()[-3000:]}\n")
+            sys.stderr.write(f"-- {place}: log of lessord:\n{log.read()[-3000:]}\n")
         raise
     finally:
         daemon.close()

@@ -42,7 +42,7 @@ has "$md5" hcloud ssh-key list
 has k hcloud ssh-key describe k
 has k hcloud ssh-key list --selector a=b
 hcloud ssh-key create --name k --public-key-from-file "$dir/key.pub" >"$dir/log" 2>&1 &&
-	fail "a name twice"
+	fail "a duplicate name was accepted"
 grep -q uniqueness_error "$dir/log" || fail "no uniqueness_error"
 
 has "IPv4: 203.0.113" hcloud server create --name s1 --type cx23 --image ubuntu-24.04 \
@@ -56,7 +56,7 @@ has off hcloud server list --selector '!lessor-lease'
 has 203.0.113 hcloud server ip s1
 has stopped hcloud server poweroff s1
 hcloud server create --name s3 --type cx22 --image ubuntu-24.04 --ssh-key k >"$dir/log" 2>&1 &&
-	fail "a type that is gone"
+	fail "a withdrawn type was accepted"
 
 has cx23 hcloud server-type list
 has dedicated hcloud server-type list
@@ -71,13 +71,13 @@ done
 if hcloud all list --help >"$dir/log" 2>&1 && grep -q "all list" "$dir/log"; then
 	has s1 hcloud all list
 fi
-hcloud datacenter list >"$dir/log" 2>&1 && fail "datacenters are gone"
+hcloud datacenter list >"$dir/log" 2>&1 && fail "the removed datacenter API responded"
 grep -q deprecated_api_endpoint "$dir/log" || fail "no 410"
 
 has added hcloud server add-label s1 keep=me
 has s1 hcloud server list --selector keep=me,lessor-lease=one
 has enabled hcloud server enable-protection s1 delete rebuild
-hcloud server delete s1 >"$dir/log" 2>&1 && fail "a protected server"
+hcloud server delete s1 >"$dir/log" 2>&1 && fail "a protected server was deleted"
 grep -q protected "$dir/log" || fail "not protected"
 has disabled hcloud server disable-protection s1 delete rebuild
 ip=$(hcloud server describe s2 -o format='{{.PublicNet.IPv4.ID}}')
@@ -86,12 +86,12 @@ has enabled hcloud primary-ip enable-protection kept
 
 has deleted hcloud server delete s1
 has deleted hcloud server delete s2
-hcloud primary-ip delete kept >"$dir/log" 2>&1 && fail "a protected address"
+hcloud primary-ip delete kept >"$dir/log" 2>&1 && fail "a protected address was deleted"
 grep -q protected "$dir/log" || fail "not protected"
 has disabled hcloud primary-ip disable-protection kept
 has deleted hcloud primary-ip delete kept
 has deleted hcloud ssh-key delete k
-hcloud server describe 4711 >"$dir/log" 2>&1 && fail "nobody's server"
+hcloud server describe 4711 >"$dir/log" 2>&1 && fail "an unknown server was described"
 grep -q "not found" "$dir/log" || fail "no 404"
 
 # Nothing remains, not even an address.
@@ -102,4 +102,4 @@ urllib.request.urlopen(root + "wait?servers=0&ssh_keys=0&primary_ips=0&timeout_m
 calls = json.load(urllib.request.urlopen(root + "calls"))
 assert calls["leases"]["one"]["s.create"] == 1, calls
 EOF
-echo "hcloud is content"
+echo "hcloud: all commands passed"

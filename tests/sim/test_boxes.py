@@ -20,7 +20,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api"))
 from harness import PATIENCE, Broker, need, until, wait_for  # noqa: E402
 
-# What a machine needs for its ready script, and we to log in.
+# What a machine needs for its ready script, and the test for logging in.
 TOOLS = ("sshd", "ssh", "ssh-keygen", "rsync", "git", "curl", "jq", "tmux", "flock", "ps")
 QUICK = ["--create-ms", "3000", "--off-ms", "500", "--boot-ms", "1000", "--lag-ms", "200",
          "--delete-ms", "2000", "--ip-delete-ms", "500", "--speed", "100"]
@@ -46,8 +46,8 @@ def make_key(folder, name):
 
 
 class Ssh:
-    """The client, used by somebody who trusts a host key on first use. Commands
-    share a connection, as the crabbox client's do; it ends with the box."""
+    """An ssh client that trusts a host key on first use. Commands share a connection, like
+    those of the crabbox client; it ends with the box."""
 
     def __init__(self, folder, host, user="crabbox", key="key", port=2222):
         self.at = user + "@" + host
@@ -188,7 +188,7 @@ class Box(unittest.TestCase):
         self.assertEqual(dev.say("id -un; hostname; pwd; stat -c '%a' /opt/a/b; cat /opt/a/b"),
                          "dev\nkeys\n/home/dev\n640\nhello\n")
         until(lambda: not dev.run("test -e /var/lib/cloud/instance/boot-finished").returncode,
-              why="the commands did not end")
+              why="the commands did not finish")
         self.assertEqual(dev.say("cat /srv-id /srv-word"), "dev\na 'b")
         self.assertEqual(self.ssh(ip, "root", "key").say("pwd"), "/root\n")
         for user, key in (("dev", "key"), ("root", "other"), ("nobody", "key"), ("x", "key")):
@@ -240,7 +240,7 @@ class Box(unittest.TestCase):
         self.sim.wait("status=power:off")
         self.assertIsNone(self.sim.pid(server))
         self.assertFalse(is_alive(pid))
-        self.assertFalse([p for p in left_behind if is_alive(p)], "what it left behind as well")
+        self.assertFalse([p for p in left_behind if is_alive(p)], "a process that it left behind")
         self.assertTrue(ssh.refused())
         self.sim.ask("POST", "/v1/servers/%d/actions/poweron" % server)
         self.sim.wait("status=power:running")
@@ -268,7 +268,7 @@ class End(unittest.TestCase):
                 self.assertTrue(is_alive(pid))
                 sim.process.send_signal(number)
                 sim.process.wait(PATIENCE)
-                until(lambda p=pid: not is_alive(p), why="the box did not end")
+                until(lambda p=pid: not is_alive(p), why="the box did not exit")
                 self.assertTrue(ssh.refused())
             finally:
                 sim.end()
@@ -342,14 +342,14 @@ class Lease(unittest.TestCase):
         with open(known, "w", encoding="ascii") as file:
             file.write("the-lease %s\n" % " ".join(other.split()[:2]))
         until(lambda: "Host key verification failed" in ssh.run("", words).stderr,
-              why="a machine that is not known was believed")
+              why="ssh accepted an unknown host key")
         with open(known, "w", encoding="ascii") as file:
             file.write("the-lease %s\n" % lease["sshHostKey"])
         done = ssh.run("", words)
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def check_streaming(self, ssh, folder):
-        """The second line is written only after the first was read here."""
+        """The box writes the second line only after the test has read the first."""
         work = subprocess.Popen(
             ssh.words("cd %s && mkfifo ../go && sh src/greet.sh && echo aside >&2 && "
                       "read x <../go && git log --format=%%s && exit 7" % folder),
@@ -371,7 +371,7 @@ class Lease(unittest.TestCase):
         # Like the crabbox client: the script's output is a file of the user.
         ready = ("test -x /usr/local/bin/crabbox-ready && "
                  "/usr/local/bin/crabbox-ready >/tmp/crabbox-ready.log 2>&1; ")
-        until(lambda: ssh.run(ready.rstrip("; ")).returncode == 0, why="it is never ready")
+        until(lambda: ssh.run(ready.rstrip("; ")).returncode == 0, why="the ready script failed")
         self.assertEqual(ssh.say(ready + "echo hi"), "hi\n")
         self.assertEqual(ssh.say("id -un; test -w /work/crabbox && mkdir -p ~/.crabbox && echo ok"),
                          "crabbox\nok\n")

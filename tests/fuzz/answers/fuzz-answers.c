@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An answer of the provider's that is any bytes: to the parsers, and to a whole life of
- * the built plugin in the real host (tests/unit/hetzner/life.h), where one answer is
- * replaced, or only a piece of it, which keeps the rest well formed. The request may
- * have had its effect or not.
+ * Provider responses of arbitrary bytes: for the parsers, and for a whole lifecycle with the
+ * built plugin in the real host (tests/unit/hetzner/life.h). There one response is replaced,
+ * or only a part of it, so that the rest stays well formed. The request may or may not have
+ * had its effect.
  *
- *	byte 0	which request of the life, from its beginning
- *	byte 1	bits 0-2 what comes instead, bit 3 the request has no effect,
+ *	byte 0	number of the request, counted from the start of the life
+ *	byte 1	bits 0-2 the replacement, bit 3 the request has no effect,
  *		bit 4 the life ends as kept, bit 5 one key for the account,
  *		bit 6 what was kept is deleted in the end
  *	byte 2	where a piece goes (in 16ths of the body), or the status (index)
@@ -38,7 +38,7 @@ enum instead { WHOLE, PIECE_OVER, PIECE_IN, STATUS, LOST, BROKEN, NOT_SENT, PIEC
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What the last exact read of a thing said. */
+/* The result of the last exact read of a resource. */
 struct reading {
 	char path[80];
 	int status;
@@ -141,7 +141,7 @@ static void parse_bytes(const uint8_t *data, size_t size)
 	json_decref(root);
 }
 
-/* Only the API's own 404 says that something is not there, whatever the code is. */
+/* Only the API's own 404 means that a resource is absent, whatever the error code. */
 static void judge_status(int status, const char *code)
 {
 	const struct rule *rule = error_rule(status, code);
@@ -150,7 +150,7 @@ static void judge_status(int status, const char *code)
 	PROMISE(rule != NULL);
 	PROMISE(rule->on_get != GET_GONE || is_404);
 	PROMISE(rule->on_delete != DELETE_GONE || is_404);
-	/* What has no definite refusal is not refused. */
+	/* Only a 4xx can be a definite refusal. */
 	if (status < 400 || status >= 500)
 		PROMISE(rule->on_create == CREATE_UNKNOWN && rule->on_delete == DELETE_UNKNOWN);
 }
@@ -261,7 +261,7 @@ static void spoiled_http(void *data, const struct env_http_request *request,
 	note_reading(request, answer);
 }
 
-/* Gone is what was read as not there, or never was. */
+/* A resource is GONE only if it was read as absent or never existed. */
 static void rows_hold(const struct life *life, const struct ledger *before)
 {
 	for (size_t i = 0; i < life->book.resource_count; i++) {
@@ -317,7 +317,7 @@ static void count_theirs(void *arg, const struct cloud_object *object)
 	theirs->protected += object->is_protected;
 }
 
-/* Somebody's server, which is protected, and key: both must see the end of it as they are. */
+/* A stranger's protected server and key: both must be unchanged at the end. */
 static void strangers_come(struct life *life)
 {
 	char target[80];
@@ -337,7 +337,7 @@ static void strangers_come(struct life *life)
 
 static void release(struct life *life, int delete_machine)
 {
-	/* Refused while a delete may be under way. */
+	/* Refused while a delete may be in progress. */
 	life_try_release(life, delete_machine);
 	steps(life, STEPS_MOST, 0);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Request bodies of arbitrary bytes. By the table of each route: read, or refused with a
- * message. As a create: refused with a message, or every text is well formed and the
- * cloud-init of the machine fits its provider. As a heartbeat and a release, through the real
- * routes: an answer that is not a 5xx.
+ * Request bodies of arbitrary bytes. With each route's table: accepted, or rejected with a
+ * message. As a create: rejected with a message, or every string is well formed and the
+ * machine's cloud-init fits the provider's limit. As a heartbeat and a release, through the real
+ * routes: a response that is not a 5xx.
  */
 #include "../../unit/api/stage.h"
 
@@ -65,7 +65,7 @@ static void lease_is_well(const struct lease *l, const char *hash)
 	PROMISE(is_plain(l->public_key) && strncmp(l->public_key, "ssh-", 4) == 0);
 	PROMISE(l->ttl_ms > 0 && l->ttl_ms <= 86400000 && l->idle_ms > 0);
 	PROMISE(strlen(hash) == 64);
-	/* What the server decides, no body sets. */
+	/* A body cannot set fields that the server decides. */
 	PROMISE(!l->owner[0] && !l->org[0] && !l->epoch && !l->retained && !l->host[0] &&
 		!l->server_id[0] && !l->state && !l->cleanup && !l->due_ms && !l->cursor[0]);
 }
@@ -140,11 +140,11 @@ static void ask(const char *method, const char *what, const char *body, size_t l
 		 "Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
 		 "Content-Length: %zu\r\n\r\n", method, what, stage.alice, len);
 	buf_add(&text, body, len);
-	/* Each at a time of its own, or the token's rate would answer. */
+	/* Time passes between requests, so that the token's rate limit does not reject them. */
 	stage.world.d.now_ms += 10000;
 	status = stage_send(text.data, text.len);
 	buf_fini(&text);
-	/* There is no such lease: what could be read is told so, all else is told why. */
+	/* The lease does not exist: a valid body gets 404, an invalid one 400 and a message. */
 	PROMISE(status == 400 || status == 404);
 	PROMISE(stage.json && json_is_string(json_object_get(stage.json, "error")));
 	message = json_string_value(json_object_get(stage.json, "message"));

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A restored database that means harm. A good one is made once and damaged, either in
- * the file (bytes anywhere) or by SQL (well formed, with values that no lessord ever
- * wrote, also where the schema forbids them). store_open refuses it with a sentence, or
- * all that reads it returns, with texts that end and counts that fit their arrays.
+ * A restored database that is damaged or malicious. A valid one is created once and damaged,
+ * either in the file (any bytes) or by SQL (well formed, with values that no lessord ever
+ * wrote, even where the schema forbids them). Either store_open fails with a message, or
+ * every read returns, with terminated strings and counts that fit their arrays.
  *
- *	byte 0	even: the rest are four bytes each: where (24 bits), and what
- *		odd: three bytes each: column, value, row; bit 1: NOT NULL is taken away
+ *	byte 0	even: then four bytes each: offset (24 bits) and value
+ *		odd: then three bytes each: column, value, row; bit 1: remove NOT NULL
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -24,7 +24,7 @@
 #include "util/text.h"
 
 #define EDITS_MAX 64
-#define COLUMNS_MAX 256	/* what one byte of the input can name */
+#define COLUMNS_MAX 256	/* as many as one input byte can select */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -50,7 +50,7 @@ static int column_count;
 		} \
 	} while (0)
 
-/* ---- the good one ----------------------------------------------------------------------- */
+/* ---- the valid database ----------------------------------------------------------------- */
 
 static int64_t fixed_time(void *data)
 {
@@ -402,7 +402,7 @@ static void read_rest(struct store *s)
 	store_check(s, &err);
 }
 
-/* What a daemon does with it first of all. */
+/* What the daemon reads first at a start. */
 static void restart(struct store *s)
 {
 	struct store_pending *pending;
@@ -430,7 +430,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else
 		damage_bytes(data + 1, size - 1);
 	if (store_open(path, &env, &s, &err)) {
-		/* Refused with a sentence for a person. */
+		/* Rejected with a message. */
 		PROMISE(err.text[0]);
 		return 0;
 	}

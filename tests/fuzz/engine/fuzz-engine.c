@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine as a whole: two bytes are one event, which is a request, time that passes,
- * a crash, or something that goes wrong in the toy's cloud (tests/unit/engine/world.h).
- * After each event the promises are looked at; at the end the cloud is healed, every
- * lease is released, a day passes, and nothing may be left.
+ * The whole engine: two bytes are one event, which is a request, the passing of time, a
+ * crash, or a fault in the toy cloud (tests/unit/engine/world.h). The promises are checked
+ * after each event. At the end all faults are removed, every lease is released, time passes,
+ * and nothing may be left.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -20,24 +20,24 @@
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
-/* The world's settling time is 30 s: what is hidden for longer never was. */
+/* The world's settle time is 30 s: what is hidden for longer counts as never created. */
 #define HIDE_MS (20 * SECOND)
-/* What was to be seen and is hidden again: after any backoff of the look-ups. */
+/* How long a visible server is hidden again: longer than any backoff of the observations. */
 #define HIDE_AGAIN_MS (15 * MINUTE)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What the clients know, and what was seen of a lease last. */
+/* What the clients know, and the last observed state of a lease. */
 struct known {
-	int kept;		/* a no-delete release was answered, and not taken back */
-	int servers;		/* of it, while it is kept */
+	int kept;		/* a no-delete release was acknowledged and not revoked */
+	int servers;		/* of this lease, while it is kept */
 	int seen;
 	struct lease last;
 };
 
 static struct world world;
 static struct known known[LEASES];
-/* Everything asked; a waiting one stays the engine's. The last two are the end's and a race's. */
+/* All requests; a waiting one is the engine's. The last two are for the end and for a race. */
 static struct asked asked[EVENTS_MAX + LEASES + 2];
 static size_t asked_count;
 static int64_t hidden_until_ms;
@@ -89,7 +89,7 @@ static void promises_hold(unsigned int k)
 		was->servers = servers;
 	}
 	if (world_lease(&world, id_of(k), &l) != 0) {
-		/* What was once acknowledged does not vanish. */
+		/* An acknowledged lease does not disappear. */
 		PROMISE(!was->seen && !servers, k);
 		return;
 	}
@@ -105,9 +105,9 @@ static void promises_hold(unsigned int k)
 	}
 	PROMISE(!was->kept || l.retained, k);
 	PROMISE(!is_over(&l) || l.cleanup != CLEANUP_NONE, k);
-	/* Done means that nothing is there. */
+	/* CLEANUP_DONE means that nothing is left. */
 	PROMISE(l.cleanup != CLEANUP_DONE || !servers, k);
-	/* Moving, finished, kept, or a person is told why. */
+	/* The lease is scheduled, done, retained, or in attention with a reason. */
 	PROMISE(l.due_ms || l.cleanup == CLEANUP_DONE || l.cleanup == CLEANUP_RETAINED ||
 		l.attention[0], k);
 	was->last = l;
@@ -134,7 +134,7 @@ static void create(unsigned int k, uint8_t arg)
 {
 	struct asked *a = next_asked();
 
-	/* The cloud is an array that goes round; what it forgets would look deleted. */
+	/* The cloud is a ring buffer; an overwritten server would look deleted. */
 	if (world.made > CLOUD_MAX - 8)
 		return;
 	snprintf(a->request.create.slug, sizeof(a->request.create.slug), "box-%u", k);
@@ -161,7 +161,7 @@ static void heartbeat(unsigned int k)
 	TEXT_SET(a->request.ref, id_of(k));
 	world_ask(&world, a);
 	PROMISE(a->answered, k);
-	/* No promise is made for what is over. */
+	/* Nothing is promised for a lease that has ended. */
 	PROMISE(a->request.result != RESULT_OK || !known[k].seen || !is_over(&known[k].last), k);
 }
 
@@ -303,7 +303,7 @@ static void heal(void)
 static void converge(void)
 {
 	heal();
-	/* All lives are shorter than this; only what is kept survives it. */
+	/* Every lease ends within this time; only retained servers remain. */
 	world_pass(&world, 4 * HOUR);
 	promises_all();
 	for (unsigned int k = 0; k < LEASES; k++)
@@ -326,7 +326,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(known, 0, sizeof(known));
 	asked_count = 0;
 	hidden_until_ms = hide_from_ms = 0;
-	/* What an event is stands in the lower bits. */
+	/* The event's type is in the lower bits, so bit 7 is free. */
 	if (size && data[0] & 128)
 		world_start_observing(&world, NULL);
 	else

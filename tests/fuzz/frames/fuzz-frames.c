@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * WebSocket frames of a client that sends any bytes: however they are cut, the same comes
- * of them; nothing is longer than its limit, texts are UTF-8, and after a fault there is
- * nothing but the fault.
+ * WebSocket frames of a client that sends arbitrary bytes: the result does not depend on how
+ * the bytes are split, nothing exceeds its limit, texts are UTF-8, and nothing follows an
+ * error.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 		} \
 	} while (0)
 
-/* A sum over all that came of it. */
+/* A checksum of all results. */
 static uint64_t run(const uint8_t *data, size_t size, size_t most)
 {
 	struct frame_parser p;

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Whatever our parser accepts, another parser must accept, and read the same.
+"""Every request that our parser accepts must be accepted and read identically by another parser.
 
-Runs http-parse-dump over a corpus and over seeded mutations of it. Every request that
-we accept is given, alone, to h11 (and with --node to Node's llhttp too), which must find
-one request that ends where we say it ends, with the same method, target, header
-list and body. We may be stricter than the others, never laxer.
+Runs http-parse-dump over a corpus and over seeded mutations of it. Every request that our
+parser accepts is passed, alone, to h11 (with --node also to Node's llhttp), which must find
+one request with the same end, method, target, header list and body. Our parser may be
+stricter than the others, never laxer.
 
-The one difference that is meant: we skip one CRLF before a request line (RFC 9112, 2.2),
-h11 does not; it is cut off before h11 sees it.
+The only intended difference: our parser skips one CRLF before a request line (RFC 9112, 2.2)
+and h11 does not, so it is removed before h11 sees it.
 
-Exit codes: 0 no difference, 1 a difference (the input is shown and, with --keep, saved),
+Exit codes: 0 no difference, 1 a difference (the input is printed and, with --keep, saved),
 77 an oracle is missing.
 """
 import argparse
@@ -41,7 +41,7 @@ PIECES = [
 
 
 class Dump:
-    """Our parser, one process for all inputs."""
+    """Our parser: one process for all inputs."""
 
     def __init__(self, path):
         self.process = subprocess.Popen([path, "--serve"], stdin=subprocess.PIPE,
@@ -53,17 +53,17 @@ class Dump:
         pipe.stdin.flush()
         head = pipe.stdout.read(4)
         if len(head) != 4:
-            raise SystemExit("the parser died on %r" % data)
+            raise SystemExit("the parser exited on input %r" % data)
         return pipe.stdout.read(struct.unpack("<I", head)[0])
 
     def accepted(self, data):
-        """The requests that we accept, and what comes after them."""
+        """The requests that our parser accepts."""
         lines = self.ask(data).split(b"\n")
         return [json.loads(line) for line in lines[:-2]]
 
 
 def normal(method, target, headers, body):
-    """h11 puts names, and the name of the transfer coding, in lower case."""
+    """h11 converts field names and the name of the transfer coding to lower case."""
     return (method, target, [(n.lower(), v.lower() if n.lower() == b"transfer-encoding" else v)
                              for n, v in headers], body)
 
@@ -82,7 +82,7 @@ class H11:
         self.h11 = h11
 
     def read(self, data):
-        """(what it read, None) or (None, why not)."""
+        """Returns (the request, None) or (None, the error)."""
         h11 = self.h11
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 24)
         request, body = None, []
@@ -97,17 +97,17 @@ class H11:
                 elif isinstance(event, h11.EndOfMessage):
                     break
                 else:
-                    return None, "it wants more: %r" % (event,)
+                    return None, "incomplete: %r" % (event,)
         except h11.RemoteProtocolError as why:
             return None, str(why)
         rest = connection.trailing_data[0]
         if rest:
-            return None, "it ends %d bytes earlier" % len(rest)
+            return None, "the request ends %d bytes earlier" % len(rest)
         return normal(request.method, request.target, list(request.headers), b"".join(body)), None
 
 
 class Node:
-    """Node's llhttp, as its own process with the same framing as ours."""
+    """Node's llhttp, in its own process with the same framing as our parser."""
     name = "llhttp"
 
     def __init__(self, path):
@@ -194,7 +194,7 @@ class Judge:
             for oracle in self.oracles:
                 theirs, why = oracle.read(part)
                 if why:
-                    self.differs(oracle, part, "refuses what we accept: " + why)
+                    self.differs(oracle, part, "rejects a request that we accept: " + why)
                 elif theirs != ours(request):
                     self.differs(oracle, part, "reads %r, we read %r" % (theirs, ours(request)))
 
@@ -212,8 +212,8 @@ def main():
     parser.add_argument("--dump", required=True, help="path of http-parse-dump")
     parser.add_argument("--mutations", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--node", help="path of node: its llhttp is asked too")
-    parser.add_argument("--keep", help="folder for inputs that make a difference")
+    parser.add_argument("--node", help="path of node, to compare with its llhttp too")
+    parser.add_argument("--keep", help="folder for inputs that cause a difference")
     parser.add_argument("corpus")
     options = parser.parse_args()
     try:
@@ -237,7 +237,7 @@ def main():
             break
     print("%d inputs, %d requests accepted by us, compared with %s: %d differences" % (
         judge.inputs, judge.requests, " and ".join(o.name for o in oracles), judge.differences))
-    # A comparison of nothing proves nothing.
+    # Too few accepted requests prove nothing.
     return 1 if judge.differences or judge.requests < judge.inputs // 50 else 0
 
 

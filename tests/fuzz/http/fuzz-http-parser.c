@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The request parser over any bytes: no crash, heads that keep their promises (checked
- * in http-trace.c), and the same reading whatever way the bytes are cut.
+ * The request parser with arbitrary bytes: no crash, heads that satisfy the checks in
+ * http-trace.c, and the same result however the bytes are split.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	size_t one = 1;
 	uint64_t seed = size;
 
-	/* The cuts depend on the bytes, so that a fuzzer can move them. */
+	/* The splits depend on the bytes, so that a fuzzer can move them. */
 	for (size_t i = 0; i < size; i++)
 		seed = seed * 31 + input[i];
 	trace_run(&whole, data, size, NULL, NULL);

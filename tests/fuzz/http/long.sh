@@ -5,8 +5,8 @@
 #
 #	tests/fuzz/http/long.sh BUILD_DIR [mutations [seconds [seed]]]
 #
-# BUILD_DIR is made if it is not there; new inputs go to BUILD_DIR/http-corpus, and what
-# made a difference or a crash to BUILD_DIR/http-found.
+# BUILD_DIR is created if it does not exist. New inputs go to BUILD_DIR/http-corpus, inputs that
+# cause a difference or a crash to BUILD_DIR/http-found.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The streamed body of a finish, as any bytes in any pieces: every way of cutting it gives
- * the same, and where another reader of JSON takes the whole, the log is what that one
- * reads, and the rest is a body that it takes, too.
+ * The streamed body of a finish as arbitrary bytes in arbitrary pieces: the result does not
+ * depend on how it is split. If another JSON reader accepts the whole body, it reads the same
+ * log, and accepts the rest of the body too.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static void outcome_fini(struct outcome *o)
 	free(o->log);
 }
 
-/* Pieces of 1 to `most` bytes; 0: all at once. */
+/* Feeds pieces of 1 to `most` bytes; 0: everything at once. */
 static struct outcome run(const uint8_t *data, size_t size, size_t most)
 {
 	struct runlog *r = runlog_new(LOG_MAX, REST_MAX);
@@ -78,7 +78,7 @@ static void check_log(const json_t *text, const char **at, const char *end)
 	*at += len;
 }
 
-/* Another reader takes it: then the same was read. */
+/* Another reader accepts the body: compares what both read. */
 static void compare(const json_t *whole, const struct outcome *o)
 {
 	const json_t *log = json_object_get(whole, "log");
@@ -92,7 +92,7 @@ static void compare(const json_t *whole, const struct outcome *o)
 	rest = json_loadb(o->rest, o->rest_len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 	PROMISE(rest && json_is_object(rest));
 	json_decref(rest);
-	/* Escaped, a name is not seen; elements of other kinds end the chunks. */
+	/* An escaped name is not recognised; an element of another type ends the chunks. */
 	if ((log && !json_is_string(log)) || (chunks && texts != json_array_size(chunks)))
 		return;
 	if (!o->log_len)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A plugin that declares what ACTION_CASE names; asked again, it declares another thing. */
+/* A plugin whose table declares the case that ACTION_CASE names at the time of the call. */
 #include "actions.h"
 #include "plain.h"
 

@@ -16,7 +16,7 @@ struct action_case {
 	const char *name;
 	const char *says; /* NULL: accepted */
 	struct lessor_action action;
-	size_t count; /* 0: one of the usual size, after a valid one */
+	size_t count; /* 0: one action of the usual size, after a valid one */
 	size_t size;
 	int is_absent; /* a count without a table */
 };
@@ -135,7 +135,7 @@ static const struct action_case action_cases[] = {
 	  .action = { READ },
 	  .count = 1,
 	  .size = 4097 },
-	/* Of a later plugin, that has one member more. */
+	/* From a later plugin, with one more member. */
 	{ .name = "larger ones",
 	  .says = NULL,
 	  .action = { READ },

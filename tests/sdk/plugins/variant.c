@@ -40,25 +40,25 @@ static const struct lessor_provider table = {
 #elif defined(VARIANT_second)
 	PLAIN("second"),
 #elif defined(VARIANT_older)
-	/* made when there was nothing after `list`; what lies behind it is not part of it */
+	/* built when the table ended after `list`; the bytes behind it are not part of it */
 	PLAIN("older"), .size = offsetof(struct lessor_provider, probe), .probe = plain_step,
 #elif defined(VARIANT_unobserving)
 	PLAIN("unobserving"), .size = offsetof(struct lessor_provider, observe), .retain = plain_step,
 	.observe = plain_observe,
 #elif defined(VARIANT_half)
-	/* a copy of it would have half of an address */
+	/* a copy would contain half of a pointer */
 	PLAIN("half"), .size = offsetof(struct lessor_provider, observe) + 4,
 	.observe = plain_observe,
 #elif defined(VARIANT_abi)
-	/* in another language, nothing but size and abi may be looked at */
+	/* with another major version, only size and abi may be read */
 	PLAIN((const char *)(uintptr_t)1), .abi = 7u << 16 | 3,
 #elif defined(VARIANT_minor)
-	/* in the dialect of the next minor version, which may mean another thing by each word */
+	/* the next minor version, in which every member may have another meaning */
 	PLAIN("minor"), .abi = LESSOR_ABI + 1,
 #elif defined(VARIANT_past)
 	PLAIN("past"), .abi = LESSOR_ABI - 1,
 #elif defined(VARIANT_first)
-	/* before the first binary was kept, major was 1 for a while */
+	/* for a while before the first release, the major version was 1 */
 	PLAIN("first"), .abi = 1u << 16 | 1,
 #elif defined(VARIANT_lacking)
 	PLAIN("lacking"), .list = NULL,

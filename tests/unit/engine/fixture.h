@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What most tests of the core begin with: one world for each case, and a lease in it. The
- * world is global, so that the cases read as what happens in it.
+ * The common setup of the core's tests: a new world for each case, with a lease in it. The world
+ * is global, so that the cases stay short.
  */
 #pragma once
 
@@ -17,14 +17,14 @@
 
 extern struct world w;
 
-/* A new world, and its end. */
+/* Setup and teardown: creates and ends the world. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 
-/* As stored. The case fails if there is none. */
+/* Returns the lease as stored. The case fails if it does not exist. */
 struct lease lease(const char *id);
 /* The first row of its ledger. */
 struct resource first_row(const char *id);
-/* A lease with its machine. */
+/* Creates a lease and waits until it has its machine. */
 struct asked create_ready(const char *id);

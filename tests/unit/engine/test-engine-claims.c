@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a step claims while the store fails: the step is told no, and nothing is sent. */
+/* A step's claim while the store fails: it is refused, and no request is sent. */
 #include "driver/fuse.h"
 #include "fixture.h"
 
@@ -23,7 +23,7 @@ static void an_intent_that_is_not_stored_makes_nothing(void **state)
 	assert_true(w.is_broken);
 	assert_int_equal(w.provisions, 1);
 	assert_int_equal(w.creates_sent, 0);
-	/* The next process goes on as if nothing had been meant. */
+	/* The next process continues as if there had been no claim. */
 	fuse_set(1000000000);
 	w.before_create = NULL;
 	w.may_break = 0;

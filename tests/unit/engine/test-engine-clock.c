@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The wall clock jumps, and the broker crashes again and again. */
+/* The wall clock jumps, and the broker crashes repeatedly. */
 
 #include <stdio.h>
 
@@ -30,7 +30,7 @@ static void a_jump_forward_ends_nothing_at_once(void **state)
 	assert_int_equal(heartbeat(), RESULT_OK);
 	world_pass(&w, 9 * MINUTE);
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
-	/* Set right again: nothing was lost. */
+	/* After the clock is corrected nothing is lost. */
 	jump(-48 * HOUR);
 	world_pass(&w, 15 * MINUTE);
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
@@ -80,7 +80,7 @@ static void a_machine_in_the_making_is_not_given_up(void **state)
 	assert_int_equal(w.creates_sent, asked);
 }
 
-/* What was put off by the clock before would wait for days. */
+/* Retries scheduled before a jump back must not wait for days. */
 static void a_jump_back_calls_in_what_is_owed(void **state)
 {
 	struct asked a = { 0 };
@@ -93,13 +93,13 @@ static void a_jump_back_calls_in_what_is_owed(void **state)
 	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
 	w.delete_refusals = 0;
 	jump(-72 * HOUR);
-	/* No wait is longer; which of them was the last one is the dice's. */
+	/* The longest wait; the random backoff decides how long the last one was. */
 	world_pass(&w, HOUR + MINUTE);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	assert_int_equal(world_alive(&w), 0);
 }
 
-/* A lost create is looked for over a settling time: a jump is not that time. */
+/* A lost create is searched for during the settle time, which a clock jump does not shorten. */
 static void a_jump_settles_no_absence(void **state)
 {
 	struct asked a = { 0 };
@@ -151,7 +151,7 @@ static void a_crash_loop_costs_a_probe_each(void **state)
 	for (int i = 0; i < 50; i++)
 		world_restart(&w, NULL);
 	assert_int_equal(w.probes, probes + 50);
-	/* Its due time is in the store: no crash brings it nearer. */
+	/* Its due time is in the store: a crash does not make it earlier. */
 	assert_int_equal(w.cleanups, 0);
 }
 

@@ -29,7 +29,7 @@ static void a_life_leaves_nothing(void **state)
 	assert_int_equal(lease(ID).due_ms, 0);
 }
 
-/* The lease that a request names is read before the batch; a name that is no id reads nothing. */
+/* The lease that a request names is read before the batch; for an invalid id nothing is read. */
 static void what_a_request_names_is_read_in_advance(void **state)
 {
 	struct engine_request request = { .kind = REQUEST_HEARTBEAT };
@@ -129,7 +129,7 @@ static void a_lost_create_is_sent_again_only_after_settling(void **state)
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
 }
 
-/* Look-ups that did not find it while its create was unknown do not count later as absence. */
+/* Look-ups that found nothing while the create was unknown do not count later as absence. */
 static void looks_before_an_adoption_prove_no_absence(void **state)
 {
 	struct asked a = { 0 }, b = { 0 };
@@ -144,7 +144,7 @@ static void looks_before_an_adoption_prove_no_absence(void **state)
 	w.create_fault_sticky = 0;
 	world_pass(&w, MINUTE);
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
-	/* One read that is wrong. */
+	/* One wrong read. */
 	w.cloud[0].alive = 0;
 	world_release(&w, &b, ID, 1);
 	world_settle(&w);
@@ -156,7 +156,7 @@ static void looks_before_an_adoption_prove_no_absence(void **state)
 	assert_int_equal(w.deleted, 1);
 }
 
-/* Nor do two, if a read found it in between, even though it may not be deleted. */
+/* Nor do two with a successful read in between, even if it may not be deleted. */
 static void a_read_between_two_absences_starts_anew(void **state)
 {
 	struct asked a = { 0 };
@@ -235,7 +235,7 @@ static void an_idempotency_key_is_bound_to_its_body(void **state)
 	TEXT_SET(c.request.body_hash, "h2");
 	world_create(&w, &c, "");
 	assert_string_equal(c.request.code, "idempotency_key_reused");
-	/* Another owner's key of the same text is another key. */
+	/* The same idempotency key of another owner is a different key. */
 	TEXT_SET(d.request.caller.owner, "bob");
 	TEXT_SET(d.request.idempotency_key, "k");
 	TEXT_SET(d.request.body_hash, "h2");
@@ -402,7 +402,8 @@ static void it_expires_and_is_cleaned(void **state)
 	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
 	assert_int_equal(world_alive(&w), 0);
 	world_ask(&w, &beat);
-	assert_int_equal(beat.request.result, RESULT_NOT_FOUND);	/* a slug names live ones only */
+	/* A slug refers to live leases only. */
+	assert_int_equal(beat.request.result, RESULT_NOT_FOUND);
 	TEXT_SET(beat.request.ref, ID);
 	world_ask(&w, &beat);
 	assert_string_equal(beat.request.code, "lease_ended");

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hundreds of leases that wait at once: the engine's core, the built Hetzner plugin in the
- * real host and the simulated cloud under one virtual clock. How many calls and parses it
- * takes to look for them, and that none of them costs more calls than one that is alone.
+ * Hundreds of waiting leases: the engine's core, the built Hetzner plugin in the real host and
+ * the simulated cloud with one virtual clock. Counts the calls and parses of their observations;
+ * no lease may cost more calls than a single one.
  *
- *   test-engine-crowd [LEASES]: the same with so many, and what a life costs in CPU
+ *   test-engine-crowd [LEASES]: with this many leases; also prints the CPU time of a life
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ static struct cloud *cloud;
 static struct asked asked[LEASES_MOST];
 static int calls, listings, parses, answers, looks;
 
-/* Host and plugin find this one before the library's. Counted is what it takes to wait. */
+/* Overrides the library's function for host and plugin; counts the parses of waiting. */
 __attribute__((visibility("default"))) json_t *json_loadb(const char *buffer, size_t len,
 							  size_t flags, json_error_t *error)
 {
@@ -160,7 +160,7 @@ static void reset_counts(void)
 	calls = listings = parses = answers = looks = 0;
 }
 
-/* All at once, from nothing to nothing; before it one whose life tells how long things take. */
+/* All leases at once, from create to cleanup; a single life before them teaches the boot time. */
 static double live(int observes)
 {
 	clock_t begun;
@@ -200,12 +200,12 @@ static void a_crowd_is_looked_for_by_few_listings_each_parsed_once(void **state)
 
 	(void)state;
 	together_ms = live(1);
-	print_message("%d leases: %d looks, %d pages asked for, %d read, %d parses\n", leases,
-		      looks, listings, answers, parses);
-	/* A look for each moment in which some become ready, and not one for each lease. */
+	print_message("%d leases: %d observations, %d pages requested, %d read, %d parses\n",
+		      leases, looks, listings, answers, parses);
+	/* One observation whenever some become ready, not one per lease. */
 	assert_in_range(looks, 1, 40);
 	assert_in_range(listings, 1, 12 * pages);
-	/* The plugin parses what it reads once, and the host once more where some are ready. */
+	/* The plugin parses each page once, and the host once more if some are ready. */
 	assert_in_range(parses, answers, 2 * answers);
 	together_parses = parses;
 	release_all();
@@ -213,8 +213,8 @@ static void a_crowd_is_looked_for_by_few_listings_each_parsed_once(void **state)
 	assert_in_range(calls, 0, 6 * leases);
 	world_end();
 	alone_ms = live(0);
-	print_message("each by itself: %d pages asked for, %d parses; a lease until ready: %.2f ms of CPU "
-		      "(with the simulated cloud), together %.2f ms, %.2f of it\n",
+	print_message("each by itself: %d pages requested, %d parses; a lease until ready: "
+		      "%.2f ms of CPU (with the simulated cloud), together %.2f ms, %.2f of it\n",
 		      listings, parses, alone_ms, together_ms, together_ms / alone_ms);
 	assert_true(together_parses * 2 < parses);
 	world_end();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every kind of request, with each of its writes failing in turn, as when memory runs out:
- * the answer is never a success, and the request leaves no trace. What also changes what the
- * broker has in memory ends its process; what only writes rows is undone, and it goes on.
+ * Every kind of request, with each of its writes failing in turn, as if out of memory: the
+ * response is never a success, and the request leaves no trace. If the request also changes the
+ * broker's memory, the process ends; if it only writes rows, these are rolled back and the
+ * process continues.
  */
 
 #include <stdio.h>
@@ -237,7 +238,7 @@ static void share_drop_all(void)
 static const struct fuse_case requests[] = {
 	{ "create", nothing, create_plain, 4 },
 	{ "create with a key", nothing, create_with_a_key, 5 },
-	{ "cancel a create that has not come", nothing, cancel_create, 1 },
+	{ "cancel a create that has not arrived", nothing, cancel_create, 1 },
 	{ "cancel a create", lease_provisioning, cancel_create, 2 },
 	{ "release", lease_ready, release_delete, 2 },
 	{ "release with samples", lease_with_a_sample, release_delete, 3 },
@@ -255,7 +256,7 @@ static const struct fuse_case requests[] = {
 	{ "share no more", lease_shared, share_drop_all, 4 },
 };
 
-/* ---- the room ----------------------------------------------------------------------- */
+/* ---- the environment ---------------------------------------------------------------- */
 
 static const char *start(void)
 {
@@ -282,7 +283,7 @@ static enum fuse_answer answer(const struct fuse_case *one)
 
 	w.may_break = 0;
 	assert_int_equal(asked.answered, !w.is_broken);
-	/* What only writes rows is undone, and the process goes on. */
+	/* A request that only writes rows is rolled back, and the process continues. */
 	if (strncmp(one->name, "share", strlen("share")) == 0)
 		assert_false(w.is_broken);
 	if (w.is_broken)

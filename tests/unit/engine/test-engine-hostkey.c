@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whatever happens on the way, the host key that a lease tells is that of the machine
- * which it names: a client that is told another one refuses to log in.
+ * Whatever happens, the host key in a lease belongs to the machine that it names: a client with
+ * another key refuses to log in.
  */
 #include <stdio.h>
 
 #include "fixture.h"
 
-/* The one machine that is there, and the lease that is active. */
+/* Checks the only machine, and returns the active lease. */
 static struct lease check(void)
 {
 	struct lease l;
@@ -76,7 +76,7 @@ static void through_a_crash_in_the_middle(void **state)
 	}
 }
 
-/* Only the public half is ever in the database. */
+/* The database contains only the public key. */
 static void the_private_half_is_stored_nowhere(void **state)
 {
 	char bytes[65536];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Caps on leases and on hourly cost, and the order of steps when an account's places are taken. */
+/* Caps on leases and hourly cost, and the order of steps when an account has no free slot. */
 
 #include <stdio.h>
 
@@ -106,7 +106,7 @@ static void each_limit_stops_whom_it_is_for(void **state)
 		check_limit(&limits[i]);
 }
 
-/* ---- places ------------------------------------------------------------------------- */
+/* ---- slots -------------------------------------------------------------------------- */
 
 static int creates_before;	/* before the first cleanup */
 
@@ -128,7 +128,7 @@ static void a_cleanup_goes_before_waiting_creates(void **state)
 	creates_before = 0;
 	for (int i = 0; i < 5; i++)
 		create_as("alice", "acme");
-	/* The first create has the only place; the others wait. */
+	/* The first create has the only slot; the others wait. */
 	driver_due(&w.d);
 	assert_int_equal(core_steps_running(w.d.core), 1);
 	world_release(&w, &a, ID, 1);
@@ -139,7 +139,7 @@ static void a_cleanup_goes_before_waiting_creates(void **state)
 	assert_int_equal(w.made, 6);
 }
 
-/* A name that is taken is cut as far as it must be to take four digits more, and no further. */
+/* A name that is taken is truncated only as far as needed to append four digits. */
 static void a_long_slug_that_is_taken_keeps_its_length(void **state)
 {
 	struct lease l[2];

@@ -208,7 +208,7 @@ static void a_refused_credential_blocks_and_costs_nobody(void **state)
 	assert_int_equal(w.made, 2);
 }
 
-/* A token that may read and nothing else proves the account: what it refuses is tried less often. */
+/* A read-only token verifies the account: what it refuses is retried less often. */
 static void the_first_denial_is_probed_soon_and_the_next_ones_later(void **state)
 {
 	int probes = w.probes;
@@ -230,7 +230,7 @@ static void the_first_denial_is_probed_soon_and_the_next_ones_later(void **state
 	assert_int_equal(lease_at(0).state, LEASE_PROVISIONING);
 }
 
-/* It proves the account at least as well as a probe does. */
+/* An observation verifies the account at least as well as a probe. */
 static void a_look_that_succeeds_blocks_nothing(void **state)
 {
 	int probes = w.probes;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inventory that an operator asks for: shared, never stale, never half of it. */
+/* The inventory that an operator requests: shared, never stale, never incomplete. */
 #include <stdlib.h>
 
 #include "fixture.h"
@@ -46,7 +46,7 @@ static void all_of_it_with_the_lease(void **state)
 	assert_string_equal(a->request.pool[1].lease, "cbx_000000000002");
 	assert_string_equal(a->request.pool[1].status, "");
 	pool_forget(a);
-	/* Whose labels are not what was signed is nobody's. */
+	/* A server that does not match its signature belongs to no lease. */
 	strcpy(w.cloud[0].name, "renamed");
 	world_pass(&w, 6000);
 	pool_ask(a, TOKEN_ADMIN, "toy");
@@ -100,7 +100,7 @@ static void half_of_it_is_none(void **state)
 	assert_int_equal(a->request.result, RESULT_UNAVAILABLE);
 	assert_string_equal(a->request.code, "inventory_unavailable");
 	assert_null(a->request.pool);
-	/* It is asked for anew at once, not after the time that a good one lasts. */
+	/* After a failure it is requested again at once, not after the lifetime of a valid one. */
 	pool_ask(a, TOKEN_ADMIN, "");
 	world_settle(&w);
 	assert_int_equal(a->request.result, RESULT_OK);

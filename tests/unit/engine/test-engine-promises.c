@@ -20,7 +20,7 @@ static struct asked release(int delete_machine)
 	return a;
 }
 
-/* Runs a statement on the database, beside the core. */
+/* Runs a statement on the database, without the core. */
 static void sql(const char *text)
 {
 	sqlite3 *db;
@@ -57,7 +57,7 @@ static void a_permit_is_a_state_of_the_row(void **state)
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 }
 
-/* R2: a delete that was permitted when the process died may have been done. */
+/* R2: a delete that was permitted when the process crashed may have been done. */
 static void a_permit_outlives_its_process(void **state)
 {
 	struct asked a;
@@ -100,7 +100,7 @@ static void a_lost_delete_keeps_nothing(void **state)
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 }
 
-/* The machine is gone: there is nothing but a key, which cannot be retained. */
+/* The machine is gone: only a key is left, which cannot be retained. */
 static void nothing_is_kept_of_a_machine_that_is_gone(void **state)
 {
 	struct asked a;
@@ -135,7 +135,7 @@ static void what_shows_late_is_owed_again(void **state)
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	assert_int_equal(first_row(ID).state, LESSOR_STATE_GONE);
 	w.cloud[0].alive = 1;
-	/* In report mode, and though no sweep is due by itself. */
+	/* In report mode, and although no regular sweep is due. */
 	world_pass(&w, 20 * MINUTE);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	assert_int_equal(w.deleted, 1);
@@ -176,7 +176,7 @@ static void what_shows_late_of_a_kept_lease_is_kept(void **state)
 
 /* ---- time --------------------------------------------------------------------------------- */
 
-/* R11: a due time that somebody wrote ten days ahead. */
+/* R11: a due time that somebody set ten days ahead. */
 static void a_stored_due_time_is_not_believed(void **state)
 {
 	(void)state;
@@ -207,7 +207,7 @@ static void nothing_expires_while_the_account_is_unknown(void **state)
 
 /* ---- attention ----------------------------------------------------------------------------- */
 
-/* R14: it is retried for ever, and raises attention. */
+/* R14: it is retried forever, and raises attention. */
 static void what_is_owed_for_too_long_needs_an_operator(void **state)
 {
 	(void)state;
@@ -237,7 +237,7 @@ static void breaches_in_a_row_need_an_operator(void **state)
 	assert_int_equal(world_alive(&w), 1);
 }
 
-/* A refusal that an operator must see is not hidden by what the plugin does next. */
+/* What the plugin does next does not hide a refusal that an operator must see. */
 static void a_refused_permit_is_not_hidden(void **state)
 {
 	(void)state;
@@ -278,7 +278,7 @@ static void answered(struct engine_request *request)
 	(void)request;
 }
 
-/* The batch is left without its commit, as when the disk fails. */
+/* The batch ends without its commit, as when the disk fails. */
 static void release_without_commit(void)
 {
 	static struct asked a;
@@ -333,7 +333,7 @@ static void create_another(const char *id)
 	w.before_create = NULL;
 }
 
-/* A key whose delete may be under way cannot be reused. */
+/* A key whose delete may be in progress cannot be reused. */
 static void a_dying_key_is_not_used(void **state)
 {
 	(void)state;
@@ -346,7 +346,7 @@ static void a_dying_key_is_not_used(void **state)
 	assert_int_equal(reused, 0);
 }
 
-/* The lease gets a key of its own, which has this id at the provider. */
+/* Gives the lease its own key, with this id at the provider. */
 static void add_key(int lease_n)
 {
 	char text[400];
@@ -373,7 +373,7 @@ static struct resource key_of(const char *id)
 	return key;
 }
 
-/* Whoever uses it last deletes it, whether it only used it or has made it as well. */
+/* The last lease that uses it deletes it, whether or not that lease created it. */
 static void a_key_goes_to_the_lease_that_still_uses_it(void **state)
 {
 	static const char other[] = "cbx_000000000002";

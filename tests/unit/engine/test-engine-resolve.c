@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What needs a person: how it is said, and what people can do about it. */
+/* Leases in attention: how it is reported, and how an operator resolves them. */
 
 #include <stdio.h>
 
@@ -53,7 +53,7 @@ static const char *event_last(const char *kind)
 	return told;
 }
 
-/* Released, with a server that cannot be deleted because a person took its labels. */
+/* Released, with a server that cannot be deleted because a person removed its labels. */
 static void stuck(void)
 {
 	struct asked a = { 0 };
@@ -109,7 +109,7 @@ static void forgetting_is_an_admins(void **state)
 	assert_int_equal(a.request.result, RESULT_FORBIDDEN);
 }
 
-/* From then on nothing deletes it, also not when its labels come back. */
+/* From then on nothing deletes it, even if its labels come back. */
 static void what_is_forgotten_is_never_deleted(void **state)
 {
 	struct asked a, again = { 0 };
@@ -150,7 +150,7 @@ static void forget_in_between(struct world *world)
 	in_between = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
 }
 
-/* A delete that was permitted cannot be called back. */
+/* A permitted delete cannot be revoked. */
 static void forgetting_between_permit_and_delete_is_refused(void **state)
 {
 	struct asked a = { 0 };
@@ -173,7 +173,7 @@ static void forget_during_create(struct world *world)
 	in_between = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
 }
 
-/* The create's answer comes later: its id is recorded, and it stays forgotten. */
+/* The create's response arrives later: its id is recorded, and it stays forgotten. */
 static void a_late_answer_does_not_bring_back_what_was_forgotten(void **state)
 {
 	(void)state;
@@ -321,7 +321,7 @@ static void a_blocked_account_is_said_and_ends_at_once(void **state)
 	assert_non_null(strstr(lease(ID).attention, "lessor providers"));
 	assert_int_equal(attention_count(), 1);
 	assert_int_equal(world_alive(&w), 1);
-	/* Once, however long it lasts. */
+	/* Reported once, however long it lasts. */
 	world_pass(&w, 24 * HOUR);
 	world_restart(&w, NULL);
 	world_pass(&w, HOUR);
@@ -335,7 +335,7 @@ static void a_blocked_account_is_said_and_ends_at_once(void **state)
 	assert_int_equal(world_alive(&w), 0);
 }
 
-/* What waited for its account since before a crash goes on with the first proof. */
+/* A lease that waited for its account before a crash continues at the first verification. */
 static void a_proof_after_a_restart_counts_too(void **state)
 {
 	struct asked a = { 0 };
@@ -378,13 +378,13 @@ static void the_end_of_a_retention_tells_and_deletes_nothing(void **state)
 	world_pass(&w, 48 * HOUR);
 	world_restart(&w, NULL);
 	assert_int_equal(world_alive(&w), 1);
-	/* Longer, after all. */
+	/* The retention is extended. */
 	a.request.retain_until_ms = w.d.now_ms + HOUR;
 	world_release(&w, &a, ID, 0);
 	assert_int_equal(attention_count(), 0);
 	world_pass(&w, 2 * HOUR);
 	assert_int_equal(attention_count(), 1);
-	/* And then not any more. */
+	/* Then it is deleted explicitly. */
 	memset(&a, 0, sizeof(a));
 	world_release(&w, &a, ID, 1);
 	world_pass(&w, MINUTE);
@@ -393,7 +393,7 @@ static void the_end_of_a_retention_tells_and_deletes_nothing(void **state)
 	assert_int_equal(attention_count(), 0);
 }
 
-/* A kept lease of which something is there that nobody can prove to be it. */
+/* A kept lease with a resource that cannot be proven to belong to it. */
 static void a_look_that_proves_nothing_calls_a_person(void **state)
 {
 	struct asked a = { 0 };
@@ -430,7 +430,7 @@ static void retry(const char *id)
 	assert_int_equal(a.request.result, RESULT_OK);
 }
 
-/* Two who wait for the account: the second one asks for a probe while that of the first one runs. */
+/* Two leases wait for the account: the second requests a probe while the first one's runs. */
 static void a_probe_that_is_asked_for_during_one_follows_it_soon(void **state)
 {
 	static const char other[] = "cbx_000000000002";
@@ -462,12 +462,12 @@ static void a_probe_that_is_asked_for_during_one_follows_it_soon(void **state)
 	assert_int_equal(w.probes, probes + 1);
 	world_pass(&w, 1);
 	assert_int_equal(w.probes, probes + 2);
-	/* And nobody asks for another one. */
+	/* No further probe is requested. */
 	world_pass(&w, MINUTE);
 	assert_int_equal(w.probes, probes + 2);
 }
 
-/* However long it was refused before: a new refusal is tried again within seconds. */
+/* However long it was refused before, a new refusal is retried within seconds. */
 static void a_probe_that_succeeds_ends_its_backoff(void **state)
 {
 	int probes;

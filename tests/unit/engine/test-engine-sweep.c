@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sweep: what it sees, what it says, and what it must never do. */
+/* The sweep: what it finds, what it reports, and what it must never do. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ static int setup(void **state)
 	world_start(&w, NULL);
 	w.d.config.sweep_ms = 30 * MINUTE;
 	world_restart(&w, NULL);
-	/* The first one, soon after the start; then every half an hour. */
+	/* The first sweep runs soon after the start, then one every 30 minutes. */
 	world_pass(&w, 6 * MINUTE);
 	return 0;
 }
@@ -62,7 +62,7 @@ static int64_t ask(enum request_sweep what)
 	return a.request.count;
 }
 
-/* A life that ends; then its server is there after all. */
+/* A lease ends with its cleanup done; then its server exists after all. */
 static void left_over(const char *id)
 {
 	struct asked a = { 0 };
@@ -111,7 +111,7 @@ static void an_operator_may_have_it_deleted(void **state)
 {
 	(void)state;
 	left_over(ID);
-	/* Not seen yet, then not seen twice, then too young. */
+	/* Not seen yet, then seen only once, then too young. */
 	assert_int_equal(ask(SWEEP_DELETE), 0);
 	world_pass(&w, 31 * MINUTE);
 	assert_int_equal(orphans(), 1);
@@ -140,7 +140,7 @@ static void where_it_is_configured_it_happens_by_itself(void **state)
 	assert_int_equal(w.deleted, 1);
 }
 
-/* The gate is the same: what is not proven ours when it is read is not deleted. */
+/* The same gate applies: a resource that is not proven ours when read is not deleted. */
 static void the_gate_has_the_last_word(void **state)
 {
 	(void)state;
@@ -157,7 +157,7 @@ static void copies_and_strangers_are_no_orphans(void **state)
 {
 	(void)state;
 	left_over(ID);
-	/* Our labels on a name they are not for. */
+	/* Our labels on a server with another name. */
 	TEXT_SET(w.cloud[0].name, "a-copy");
 	world_pass(&w, 3 * HOUR);
 	assert_int_equal(orphans(), 0);
@@ -208,7 +208,7 @@ static void a_kept_lease_is_left_alone(void **state)
 	world_restart(&w, NULL);
 	create_ready(ID);
 	world_release(&w, &a, ID, 0);
-	/* A second server of it, which its ledger has forgotten: the worst case. */
+	/* A second server of the lease that is missing from its ledger: the worst case. */
 	w.cloud[1] = w.cloud[0];
 	TEXT_SET(w.cloud[1].id, "77");
 	for (size_t i = 0; i < w.cloud[1].labels.count; i++)
@@ -225,7 +225,7 @@ static void a_kept_lease_is_left_alone(void **state)
 	assert_int_equal(l.cleanup, CLEANUP_RETAINED);
 }
 
-/* A store that is older than the provider: it never heard of some of what is there. */
+/* A store that is older than the provider: it does not know some of the resources. */
 static void after_a_restore_nothing_goes_until_somebody_looked(void **state)
 {
 	char command[300];
@@ -240,7 +240,7 @@ static void after_a_restore_nothing_goes_until_somebody_looked(void **state)
 		 "cd '%s' && rm -f store-wal store-shm && mv old store && "
 		 "mv old-wal store-wal 2>&-; true",
 		 w.d.folder);
-	/* The core holds the file open: it is put in its place while no core runs. */
+	/* The core holds the file open: it is replaced while no core runs. */
 	w.between_lives = command;
 	world_restart(&w, NULL);
 	world_pass(&w, 6 * HOUR);
@@ -253,7 +253,7 @@ static void after_a_restore_nothing_goes_until_somebody_looked(void **state)
 	assert_string_equal(sweep().looked_by, "root");
 	assert_int_equal(ask(SWEEP_DELETE), 1);
 	world_pass(&w, HOUR);
-	/* What nobody here knows is never deleted. */
+	/* Resources that this store does not know are never deleted. */
 	assert_int_equal(world_alive(&w), 1);
 	assert_int_equal(orphans(), 1);
 	assert_int_equal(ask(SWEEP_DELETE), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests that wait for their lease: each is answered at its own time, and none is forgotten. */
+/* Requests that wait for their lease: each is answered at its own time, and none is lost. */
 #include <stdio.h>
 
 #include "fixture.h"
@@ -7,7 +7,7 @@
 
 #define COUNT 6
 
-/* Times to wait, none in the order of the others. */
+/* Wait times, in no order. */
 static const int64_t waits[COUNT] = { 20 * SECOND, 5 * SECOND, 40 * SECOND,
 				      5 * SECOND,  MINUTE,     10 * SECOND };
 static struct asked waiting[COUNT];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine's threads: what is in the store's file when a step's claim was answered. */
+/* The engine's threads: the contents of the store's file when a step's claim is answered. */
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static char folder[64], path[96];
 static int provisioned, in_the_file;
 static sem_t looked;		/* the plugin has read the file */
 
-/* How many rows of that state the file holds, for another process. */
+/* The number of rows of that state in the file, as another process sees it. */
 static int rows_in_file(uint32_t state)
 {
 	struct ledger ledger = { 0 };
@@ -48,7 +48,7 @@ static void provider_close(void *instance)
 	(void)instance;
 }
 
-/* A provider with I/O of its own makes what it was told yes for, at once. */
+/* A provider with its own I/O that creates its resource as soon as the claim is granted. */
 static int provision(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
 {
 	struct lessor_intent intent = { .size = sizeof(intent) };
@@ -58,10 +58,10 @@ static int provision(void *instance, struct lessor_call *call, const struct less
 	    !lessor_intend(call, LESSOR_KIND_SERVER, 1, &intent)) {
 		in_the_file = rows_in_file(LESSOR_STATE_INTENDED);
 		sem_post(&looked);
-		lessor_not_created(call, intent.row, "nothing is made here");
+		lessor_not_created(call, intent.row, "nothing is created here");
 	}
 	provisioned++;
-	return lessor_refuse(call, LESSOR_CLASS_CAPACITY, "nothing is made here");
+	return lessor_refuse(call, LESSOR_CLASS_CAPACITY, "nothing is created here");
 }
 
 static int cleanup(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
@@ -78,7 +78,7 @@ static const struct lessor_provider table = {
 	.open = provider_open, .close = provider_close, .provision = provision, .cleanup = cleanup,
 };
 
-/* A commit that lets whoever does not wait for it look at the file first. */
+/* Delays the commit, so that a step that does not wait for it would read the file first. */
 static void point(void *data, const char *name)
 {
 	struct timespec until;

@@ -11,7 +11,7 @@
 #include "util/log.h"
 #include "util/text.h"
 
-/* One world at a time: a plugin's instance is found through it. */
+/* One world at a time: the plugin's instance finds it here. */
 static struct world *the_world;
 
 /* ---- the toy provider ------------------------------------------------------------ */
@@ -55,7 +55,7 @@ static struct toy_server *make(struct world *w, const struct lessor_intent *inte
 	return s;
 }
 
-/* The public half that stands in what it is made with. */
+/* Sets the public host key from the user data that the server is created with. */
 static void born(struct toy_server *s, const char *user_data)
 {
 	static const char member[] = "\"ed25519_public\":\"";
@@ -113,7 +113,7 @@ static int create(struct world *w, struct lessor_call *call, const struct lessor
 	return lessor_pending(call, 1000, "0");
 }
 
-/* Looks for what an INTENDED or UNKNOWN row may have become. */
+/* Searches for the resource of an INTENDED or UNKNOWN row. */
 static int look_up(struct world *w, struct lessor_call *call, const struct lessor_resource *r)
 {
 	for (int i = 0; i < CLOUD_MAX && w->create_fault != TOY_HIDE; i++) {
@@ -123,12 +123,12 @@ static int look_up(struct world *w, struct lessor_call *call, const struct lesso
 			continue;
 		world_observe(w, &w->cloud[i], &seen);
 		if (lessor_adopt(call, &seen))
-			return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "found, and not ours");
+			return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP, "found, but not ours");
 		return lessor_pending(call, 0, "");
 	}
 	if (lessor_not_seen(call, r->row) == 0)
 		return lessor_pending(call, 0, "");
-	return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "not there, not settled");
+	return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "not found, not settled");
 }
 
 static int is_unsure(const struct lessor_resource *r)
@@ -146,7 +146,7 @@ static void op_note(struct world *w, char op)
 	w->ops[len + 1] = '\0';
 }
 
-/* How far the server is that is made. */
+/* Reports the progress of the server's creation. */
 static int report(struct world *w, struct lessor_call *call, const struct lessor_lease *lease,
 		  const struct lessor_resource *r)
 {
@@ -200,7 +200,7 @@ static int toy_observe(void *instance, struct lessor_call *call, struct lessor_w
 	if (w->look_verdict == LESSOR_RETRY)
 		return lessor_retry(call, w->look_class, 5000, "the look fails");
 	if (w->look_verdict == LESSOR_REFUSED)
-		return lessor_refuse(call, w->look_class, "the look is refused");
+		return lessor_refuse(call, w->look_class, "the observation is refused");
 	if (w->look_verdict)
 		return w->look_verdict;
 	for (size_t i = 0; i < count; i++) {
@@ -326,7 +326,7 @@ static void core_start(struct world *w, const struct engine_limits *limits)
 	driver_open(&w->d);
 }
 
-/* A test says when the store may break; the process would end then. */
+/* A test sets when the store may fail; a real process would exit then. */
 static void store_failed(void *arg, const struct err *why)
 {
 	struct world *w = arg;
@@ -422,7 +422,7 @@ void world_create(struct world *w, struct asked *a, const char *id)
 	l->ttl_ms = 3600000;
 	l->idle_ms = 1800000;
 	world_ask(w, a);
-	/* The next request may be of another kind, which reads the same memory. */
+	/* The next request may be of another kind that uses the same memory. */
 	memset(l, 0, sizeof(*l));
 	a->request.idempotency_key[0] = a->request.body_hash[0] = '\0';
 }

@@ -11,11 +11,11 @@
 
 enum toy_fault {
 	TOY_NONE,
-	TOY_SOLD_OUT,		/* the create is refused; the next type is tried */
-	TOY_LOST_MADE,		/* the create happens, its answer is lost */
-	TOY_LOST_NOT_MADE,	/* the create does not happen, its answer is lost */
+	TOY_SOLD_OUT,		/* the create is refused; lessord tries the next type */
+	TOY_LOST_MADE,		/* the create is done, its response is lost */
+	TOY_LOST_NOT_MADE,	/* the create is not done, its response is lost */
 	TOY_BREAK_CONTRACT,	/* DONE without a host */
-	TOY_HIDE,		/* a made server is not seen by look-ups */
+	TOY_HIDE,		/* look-ups do not find a created server */
 };
 
 struct toy_server {
@@ -38,25 +38,25 @@ struct world {
 	int create_fault_sticky;
 	int boot_polls;			/* PENDINGs before a server is ready */
 	int delete_refusals;		/* RETRYs before a delete works */
-	int delete_silent;		/* the next delete works, and nothing is reported of it */
-	int cleanup_lies;		/* it says that nothing is left */
-	int cleanup_lies_after_refusal;	/* ... once a permit was refused */
-	int strip_labels;		/* a person did */
+	int delete_silent;		/* the next delete works, but is not reported */
+	int cleanup_lies;		/* it reports that nothing is left */
+	int cleanup_lies_after_refusal;	/* ... after a refused permit */
+	int strip_labels;		/* as a person would */
 	int probe_refuses;
 	int probes, provisions, cleanups;	/* steps run */
 	int looks;				/* observations run */
-	size_t looked, look_most;	/* leases they covered: in all, and at most in one */
+	size_t looked, look_most;	/* leases covered: in total, and the most in one */
 	int look_verdict;		/* not 0: observations return this and cover no lease */
 	uint32_t look_class;		/* the class of look_verdict, if that is a failure */
 	const char *look_misses;	/* the id of a lease that observations do not cover */
-	char ops[64];			/* the last steps, a letter each: P, C, L */
-	int lists;			/* inventories asked for */
-	int list_fails;			/* so many RETRYs before one is complete */
-	int may_break;		/* the store may break in a request ... */
-	int is_broken;		/* ... and has: the process ends */
-	const char *between_lives;	/* a command to run once, while no core has the store */
+	char ops[64];			/* the last steps, one letter each: P, C, L */
+	int lists;			/* inventories requested */
+	int list_fails;			/* RETRYs before one is complete */
+	int may_break;		/* the store may fail in a request ... */
+	int is_broken;		/* ... and has failed: the process ends */
+	const char *between_lives;	/* a command to run once, while no core uses the store */
 	uint32_t probe_class;
-	/* called in the middle of a create, before its answer is known */
+	/* called in the middle of a create, before its response is known */
 	void (*during_create)(struct world *w);
 	/* and between the permit and the delete */
 	void (*during_delete)(struct world *w);
@@ -77,7 +77,7 @@ void world_forget(struct world *w);
 /* A crash: frees the core without stopping it, and opens a new one on the same store. */
 void world_restart(struct world *w, const struct engine_limits *limits);
 
-/* Runs everything that is due now, and the steps that follow, until nothing is. */
+/* Runs everything that is due now, and the steps that follow, until nothing is due. */
 void world_settle(struct world *w);
 /* Moves the clock from due time to due time, `ms` in all. */
 void world_pass(struct world *w, int64_t ms);
@@ -88,5 +88,5 @@ void world_create(struct world *w, struct asked *a, const char *id);
 void world_release(struct world *w, struct asked *a, const char *ref, int delete_machine);
 int world_lease(struct world *w, const char *id, struct lease *ret);
 int world_alive(const struct world *w);
-/* What the toy's API shows of a server. */
+/* What the toy's API reports about a server. */
 void world_observe(const struct world *w, const struct toy_server *s, struct lessor_observed *seen);

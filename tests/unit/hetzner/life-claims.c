@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a step asks to be made durable, in memory: lease_apply decides, as it does for the
- * engine. Only the counter of the account's sentinel is kept here, as
- * broker/engine/core_generation.c does it.
+ * Commits the claims of a step in memory: lease_apply decides, as it does for the engine. Only
+ * the counter of the account's sentinel is kept here, as in broker/engine/core_generation.c.
  */
 #include "life.h"
 
@@ -55,7 +54,7 @@ struct lease_effects life_apply(struct life *life, struct lease_aggregate *a,
 
 /* ---- the sentinel's counter ---------------------------------------------------------------- */
 
-/* The sentinel bears that. -1: this store is behind. */
+/* Handles the counter that was read from the sentinel. -1: this store is behind. */
 static int found(struct life *life, struct lease_claim *claim, int64_t number, const char *holder)
 {
 	struct generation *gen = &life->gen;
@@ -144,7 +143,7 @@ int life_commit(void *arg, struct step *step, struct lease_claim *claim)
 	};
 	struct lease_effects out;
 
-	/* A process that has died records nothing. */
+	/* A crashed process records nothing. */
 	if (life->crashed) {
 		claim->result = err_set(&claim->err, ERR_REFUSED, "dead");
 		return -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A life's surroundings: clock, simulated cloud, faults, and what a test wants to see. */
+/* The environment of a life: clock, simulated cloud, faults, and queries for the tests. */
 #include "life.h"
 
 #include <stdio.h>
@@ -36,14 +36,14 @@ static void note_request(struct life *life, const char *method, const char *path
 	life->requests_len += len;
 }
 
-/* Does the wire bring the whole answer? */
+/* Is the response lost or incomplete? */
 static int is_lost(const struct cloud_wire *wire)
 {
 	return wire->ticket || wire->head_cut >= 0 || wire->body_cut >= 0 ||
 	       wire->end == CLOUD_END_HANG || wire->end == CLOUD_END_RESET;
 }
 
-/* Directly before a delete that exact id was read, and it was there. */
+/* The request directly before a delete must be a read that found the same id. */
 static void check_was_read(const struct life *life, const char *path)
 {
 	char want[200];
@@ -51,10 +51,10 @@ static void check_was_read(const struct life *life, const char *path)
 
 	if (life->requests_len < len ||
 	    strcmp(life->requests + life->requests_len - len, want) != 0)
-		fail_msg("DELETE %s without a read of it directly before", path);
+		fail_msg("DELETE %s without a read directly before it", path);
 }
 
-/* What is held back happens when nobody waits for it any more. */
+/* A delayed effect happens after the client has stopped waiting. */
 static void happen_late(struct life *life, uint64_t ticket, int64_t after_ms)
 {
 	struct cloud_response late;
@@ -76,7 +76,7 @@ static void world_http(void *data, const struct env_http_request *request,
 
 	assert_non_null(target);
 	wire_init(answer);
-	if (life->crashed) {	/* the dead send nothing */
+	if (life->crashed) {	/* a crashed process sends nothing */
 		answer->outcome = ENV_HTTP_NOT_SENT;
 		return;
 	}
@@ -110,7 +110,7 @@ void life_world(struct life *life)
 	life->env = (struct env){ .data = life, .wall_ms = world_now, .mono_ms = world_now,
 				  .random = world_random, .http = world_http };
 	cloud_config_init(&cloud);
-	/* Thousands of short lives: nobody asks for the long memory. */
+	/* Thousands of short lives need no long history. */
 	cloud.requests_kept = cloud.history_kept = 256;
 	life->cloud = cloud_new(&cloud);
 }
@@ -155,7 +155,7 @@ void life_reset_calls(struct life *life)
 		life->requests[0] = '\0';
 }
 
-/* ---- looking --------------------------------------------------------------------------- */
+/* ---- queries --------------------------------------------------------------------------- */
 
 struct life *life_active(const char *types)
 {
@@ -310,7 +310,7 @@ void life_readonly(struct life *life, int on)
 	char text[200];
 	struct err err = { 0 };
 
-	/* Once there is a list, it is of all that are good. */
+	/* Once the list exists, it must contain all valid tokens. */
 	snprintf(text, sizeof(text), "{'tokens':[{'token':'t','readonly':%s},{'token':'human'}]}",
 		 on ? "true" : "false");
 	requote(text);

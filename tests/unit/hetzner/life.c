@@ -137,7 +137,7 @@ struct step *life_new_step(struct life *life, enum step_op op)
 	return step;
 }
 
-/* What the engine makes of a verdict, knowing why it said no. */
+/* Interprets a verdict as the engine does, which knows the reason of its own refusal. */
 static void judge(struct life *life, struct step *step)
 {
 	int is_denied = step->verdict == LESSOR_REFUSED && !life->refusal_class &&
@@ -155,7 +155,7 @@ static void judge(struct life *life, struct step *step)
 	if (step->op == STEP_CLEANUP && step->verdict == LESSOR_GONE && !step->violation &&
 	    ledger_residue(&step->ledger)) {
 		step->violation = 1;
-		TEXT_SET(step->reason, "it says that nothing is left, and something is");
+		TEXT_SET(step->reason, "the plugin reports that nothing is left, but something is");
 	}
 	if (step->op == STEP_PROBE)
 		life->is_verified = step->verdict == LESSOR_DONE ||
@@ -176,7 +176,7 @@ static void run(struct life *life, struct step *step)
 	take_results(life, step);
 }
 
-/* The same, by a look if that is how lives wait; what it says nothing of runs by itself. */
+/* The same, first by an observation if life_looks is set; without a result the step itself runs. */
 static void run_waiting(struct life *life, struct step *step)
 {
 	struct step *look = life_new_step(life, STEP_OBSERVE);
@@ -226,12 +226,12 @@ static void finish(struct life *life, struct step *step, enum lease_op op)
 	};
 
 	if (life->crashed)
-		life_restart(life);	/* the lease is as it was, and due */
+		life_restart(life);	/* the lease is unchanged and due */
 	else
 		life_apply(life, &life->a, &event);
 }
 
-/* Nothing is done in an account that is not proven. */
+/* No step runs in an account that is not verified. */
 static void prove(struct life *life)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_UNBLOCKED };
@@ -293,7 +293,7 @@ void life_end(struct life *life, int most)
 {
 	const struct lease *l = &life->lease;
 
-	/* What only takes long goes on by itself. */
+	/* Attention with a transient reason continues by itself. */
 	while (most-- > 0 && l->cleanup != CLEANUP_DONE &&
 	       (l->cleanup != CLEANUP_ATTENTION || l->attention_class == LESSOR_CLASS_TRANSIENT) &&
 	       life_step(life))

@@ -84,7 +84,7 @@ static int probe(struct life *life)
 	return life_account(life, STEP_PROBE, 0);
 }
 
-/* Born with it; raised at each start and at each no-delete release, once. */
+/* The sentinel is created with it; each start and each no-delete release raises it once. */
 static void the_counter_goes_up(void **state)
 {
 	struct life *life = life_open(NULL);
@@ -121,7 +121,7 @@ static void meddle_with_the_mark(struct life *life, const char *body)
 	assert_int_equal(life_meddle(life, "PUT", target, body), 200);
 }
 
-/* Labels that somebody took are written again, those of others stay. */
+/* Labels that somebody removed are written again; other people's labels stay. */
 static void the_labels_of_the_mark(void **state)
 {
 	struct life *life = life_new(NULL);
@@ -136,7 +136,7 @@ static void the_labels_of_the_mark(void **state)
 	life_free(life);
 }
 
-/* It proves the account, and can neither make nor delete. */
+/* A read-only token verifies the account, but can neither create nor delete. */
 static void a_token_that_may_only_read(void **state)
 {
 	for (int old = 0; old < 2; old++) {
@@ -145,7 +145,7 @@ static void a_token_that_may_only_read(void **state)
 		(void)state;
 		life_config(life, "readonly_401", old);
 		life_readonly(life, 1);
-		/* While nothing is to be written it is not noticed. */
+		/* It is not detected as long as nothing needs to be written. */
 		assert_int_equal(probe(life), LESSOR_DONE);
 		life_restart(life);
 		assert_int_equal(probe(life), LESSOR_REFUSED);
@@ -157,7 +157,7 @@ static void a_token_that_may_only_read(void **state)
 	}
 }
 
-/* The mark that is made: no token that may only read gets so far. */
+/* A read-only token cannot create the sentinel. */
 static void a_first_token_that_may_only_read(void **state)
 {
 	struct life *life = life_open(NULL);
@@ -173,7 +173,7 @@ static void a_first_token_that_may_only_read(void **state)
 	life_free(life);
 }
 
-/* Whether it was written the next probe reads. */
+/* The next probe reads whether it was written. */
 static void a_counter_without_an_answer(void **state)
 {
 	static const struct { const char *fault; int64_t then; } rows[] = {
@@ -204,7 +204,7 @@ static void a_counter_without_an_answer(void **state)
 	}
 }
 
-/* An older copy, or a second daemon: what it finds is above what it has written. */
+/* An older copy, or a second daemon: the counter that it reads is above the one that it wrote. */
 static void overtaken(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -221,7 +221,7 @@ static void overtaken(void **state)
 	life_step(life);
 	assert_int_equal(life->error_class, LESSOR_CLASS_ACCOUNT);
 	assert_int_equal(life->deletes, 0);
-	/* Nor is anything concluded from absence. */
+	/* Nothing is concluded from absence either. */
 	life_fault(life, "{'match':{'op':['s.get','s.list','s.find']},'count':'always','fault':"
 			 "{'kind':'other_project'}}");
 	life->now_ms += 600000;
@@ -231,7 +231,7 @@ static void overtaken(void **state)
 	life_free(life);
 }
 
-/* Noticed by whoever reads it last in an observation, too. */
+/* The read of the sentinel at the end of an observation detects it, too. */
 static void overtaken_while_looking(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -268,7 +268,7 @@ static void inventory(void **state)
 	assert_int_equal(life->listed, 1);
 	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_VOLUME), LESSOR_DONE);
 	assert_int_equal(life->listed, 0);
-	/* The filter is not trusted. */
+	/* The plugin does not trust the filter. */
 	life_fault(life, "{'match':{'op':'s.list'},'fault':{'kind':'selector_ignored'}}");
 	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SERVER), LESSOR_DONE);
 	assert_int_equal(life->listed, 1);
@@ -277,7 +277,7 @@ static void inventory(void **state)
 	life_free(life);
 }
 
-/* It has no labels, so it is never deleted here; whose it was is known by its id. */
+/* It has no labels, so it is never deleted here; its id shows whose it was. */
 static void an_address_that_stays_is_in_the_inventory(void **state)
 {
 	struct life *life = life_new(NULL);
@@ -305,7 +305,7 @@ static void an_address_that_stays_is_in_the_inventory(void **state)
 	life_free(life);
 }
 
-/* An inventory of several pages is whole, or it is none. */
+/* An inventory of several pages is complete or fails. */
 static void inventory_of_many_pages(void **state)
 {
 	static const char *const faults[] = { "loop", "endless", "null", "duplicate", "shrink" };

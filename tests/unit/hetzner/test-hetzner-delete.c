@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deletes: those that take their time, whose answer is lost, that are refused, and things
- * that somebody else has deleted.
+ * Deletes: slow ones, ones with a lost response, refused ones, and resources that somebody else
+ * has deleted.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "unit/test.h"
 #include "life.h"
 
-/* ---- deletes that take their time --------------------------------------------------------- */
+/* ---- slow deletes ------------------------------------------------------------------------- */
 
 static void deletes_that_come_right(void **state)
 {
@@ -50,7 +50,7 @@ static void deletes_that_come_right(void **state)
 		life_fault(life, faults[i]);
 		life_release(life, 1);
 		for (int n = 0; n < 300 && life->lease.cleanup != CLEANUP_DONE && life_step(life); n++) {
-			/* Server before key, always. */
+			/* Always the server before the key. */
 			if (life_count(life, CLOUD_SERVER))
 				assert_int_equal(life_count(life, CLOUD_KEY), 1);
 		}
@@ -104,7 +104,7 @@ static void another_project_answers(void **state)
 	life_free(life);
 }
 
-/* An exact read says no, time after time, and the server runs: a listing still shows it. */
+/* Exact reads repeatedly return 404 while the server runs: a listing still shows it. */
 static void reads_deny_what_a_listing_shows(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -126,7 +126,7 @@ static void reads_deny_what_a_listing_shows(void **state)
 	life_free(life);
 }
 
-/* Released the moment it was made: a read that does not show it yet is no proof. */
+/* Released right after its creation: a read that does not show it yet proves nothing. */
 static void released_before_it_can_be_read(void **state)
 {
 	struct life *life = life_new(NULL);
@@ -143,14 +143,14 @@ static void released_before_it_can_be_read(void **state)
 	life_free(life);
 }
 
-/* ---- deletes without an answer ------------------------------------------------------------- */
+/* ---- deletes without a response ------------------------------------------------------------ */
 
 static const struct resource *server(const struct life *life)
 {
 	return life_row(life, LESSOR_KIND_SERVER);
 }
 
-/* Steps until the server's delete was asked for, whatever came of it. */
+/* Steps until the server's delete was requested, whatever its result. */
 static void step_to_delete(struct life *life)
 {
 	int before = life->deletes;
@@ -160,7 +160,7 @@ static void step_to_delete(struct life *life)
 	assert_int_equal(life->deletes, before + 1);
 }
 
-/* Nothing came of it: it is read, permitted and deleted anew. */
+/* It had no effect: the server is read, permitted and deleted again. */
 static void a_lost_delete_without_effect(void **state)
 {
 	static const char *const faults[] = {
@@ -181,7 +181,7 @@ static void a_lost_delete_without_effect(void **state)
 		assert_int_equal(server(life)->state, LESSOR_STATE_DELETE_UNKNOWN);
 		assert_int_equal(server(life)->deletes_unknown, 1);
 		permitted_ms = server(life)->authorized_ms;
-		/* It may be going: nothing is promised of it. */
+		/* The delete may be in progress, so a no-delete release is refused. */
 		assert_true(life_try_release(life, 0) != LEASE_REFUSAL_NONE);
 		step_to_delete(life);
 		assert_int_equal(server(life)->state, LESSOR_STATE_DELETING);
@@ -194,7 +194,7 @@ static void a_lost_delete_without_effect(void **state)
 	}
 }
 
-/* It was done: no answer said so, and it is believed when two observations agree. */
+/* It was done without a response: absence is accepted when two observations agree. */
 static void a_lost_delete_that_was_done(void **state)
 {
 	static const char *const faults[] = { "lost", "hang", "cut" };
@@ -216,7 +216,7 @@ static void a_lost_delete_that_was_done(void **state)
 		life_step(life);
 		assert_int_equal(server(life)->absent_count, 1);
 		first_ms = server(life)->first_absent_ms;
-		/* Its id, its name, its labels, and the account's sentinel. */
+		/* One call each for its id, its name, its labels and the account's sentinel. */
 		assert_int_equal(life->calls, 4);
 		assert_int_equal(life_count_requests(life, "GET /servers/"), 1);
 		assert_int_equal(life_count_requests(life, "GET /servers?name="), 1);
@@ -233,7 +233,7 @@ static void a_lost_delete_that_was_done(void **state)
 	}
 }
 
-/* The key of the account's lease goes the same way. */
+/* The same for the key. */
 static void a_lost_delete_of_a_key(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -250,7 +250,7 @@ static void a_lost_delete_of_a_key(void **state)
 	life_free(life);
 }
 
-/* The process dies with a permit out: a restart finds that a delete may be under way. */
+/* The process crashes with a permit out: after a restart, a delete may be in progress. */
 static void died_with_a_permit(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -266,7 +266,7 @@ static void died_with_a_permit(void **state)
 	life_free(life);
 }
 
-/* An answer that names another server's action says nothing of this one. */
+/* A response with another server's action proves nothing about this one. */
 static void the_action_of_another_server(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -282,12 +282,12 @@ static void the_action_of_another_server(void **state)
 	life_free(life);
 }
 
-/* Its action never ends, or the server stays though it did: after a while it is deleted anew. */
+/* Its action never ends, or ends and the server stays: after a while it is deleted again. */
 static void deletes_that_do_not_end(void **state)
 {
 	static const struct { const char *fault; int accepted; } rows[] = {
 		{ "{'kind':'endless'}", 1 }, { "{'kind':'delete_ignored'}", 2 },
-		/* Locked until it is gone. */
+		/* The server is locked until it is gone. */
 		{ "{'kind':'delete_lag','ms':400000}", 1 },
 	};
 
@@ -310,9 +310,9 @@ static void deletes_that_do_not_end(void **state)
 	}
 }
 
-/* ---- deletes that are refused --------------------------------------------------------------- */
+/* ---- refused deletes ------------------------------------------------------------------------ */
 
-/* That we may not is for an operator, and at once; the account's next probe tells the rest. */
+/* A missing permission raises attention at once; the account's next probe decides the rest. */
 static void a_delete_that_we_may_not(void **state)
 {
 	static const char *const faults[] = { "unauthorized", "token_readonly", "forbidden" };
@@ -332,7 +332,7 @@ static void a_delete_that_we_may_not(void **state)
 		assert_int_equal(life->lease.cleanup, CLEANUP_ATTENTION);
 		assert_int_equal(life->lease.attention_class, LESSOR_CLASS_AUTH);
 		assert_false(life->is_verified);
-		/* It certainly did not happen. */
+		/* The delete was definitely not done. */
 		assert_int_equal(server(life)->state, LESSOR_STATE_PRESENT);
 		for (int n = 0; n < 60 && life->lease.cleanup != CLEANUP_DONE; n++)
 			life_step(life);
@@ -362,7 +362,7 @@ static void a_token_that_may_only_read(void **state)
 	}
 }
 
-/* What passes by itself is no operator's business. */
+/* A temporary refusal does not need operator action. */
 static void a_delete_that_is_not_possible_now(void **state)
 {
 	static const char *const faults[] = { "maintenance", "locked", "conflict" };
@@ -386,7 +386,7 @@ static void a_delete_that_is_not_possible_now(void **state)
 	}
 }
 
-/* It was protected after it was read. */
+/* It is protected after the read. */
 static void protected_in_the_last_moment(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -401,7 +401,7 @@ static void protected_in_the_last_moment(void **state)
 	life_free(life);
 }
 
-/* ---- what somebody else has deleted ---------------------------------------------------------- */
+/* ---- deleted by somebody else ---------------------------------------------------------------- */
 
 static void a_server_that_vanished(void **state)
 {
@@ -428,7 +428,7 @@ static void a_server_that_vanished(void **state)
 	life_free(life);
 }
 
-/* Whoever does not see the sentinel either sees another project. */
+/* If the sentinel is missing too, the token belongs to another project. */
 static void a_server_that_another_project_does_not_have(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -448,7 +448,7 @@ static void a_server_that_another_project_does_not_have(void **state)
 	life_free(life);
 }
 
-/* A listing that shows it ends what reads have said: it is counted anew. */
+/* A listing that shows it overrides earlier reads: counting starts again. */
 static void a_listing_shows_it_again(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -461,7 +461,7 @@ static void a_listing_shows_it_again(void **state)
 	step_to_delete(life);
 	row = server(life);
 	assert_int_equal(row->state, LESSOR_STATE_DELETE_UNKNOWN);
-	/* Hidden from all, then from reads alone. */
+	/* Hidden from reads and listings, then from reads alone. */
 	life_fault(life, "{'match':{'op':'s.get'},'count':2,'fault':{'kind':'not_found'}}");
 	life_fault(life, "{'match':{'op':['s.list','s.find']},'count':2,'fault':"
 			 "{'kind':'patch','set':{'/servers':[],'/meta/pagination/total_entries':0}}}");
@@ -476,7 +476,7 @@ static void a_listing_shows_it_again(void **state)
 	life_free(life);
 }
 
-/* ---- a key that another lease has handed over ------------------------------------------------- */
+/* ---- a key that another lease handed over --------------------------------------------------- */
 
 /* A second lease that inherits the first one's key. */
 static struct life *heir(void)
@@ -514,7 +514,7 @@ static void a_key_that_was_handed_over(void **state)
 	life_free(life);
 }
 
-/* It bears the labels of the lease that made it, and by these it is looked for. */
+/* It has the labels of the lease that created it, and the search uses these. */
 static void a_key_that_was_handed_over_and_vanished(void **state)
 {
 	struct life *life = heir();
@@ -538,7 +538,7 @@ static void a_key_that_was_handed_over_and_vanished(void **state)
 
 /* ---- addresses ----------------------------------------------------------------------------------- */
 
-/* Found by a look-up and removed at once: its address is written down all the same. */
+/* A look-up finds the server and it is deleted at once: its address is recorded anyway. */
 static void the_address_of_a_server_that_was_found(void **state)
 {
 	struct life *life = life_new(NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each error of the API means to a create, a delete and a read: the table
- * of the API's documentation, row by row, and what must hold for all others.
+ * The meaning of each API error for a create, a delete and a read: the table of the API's
+ * documentation, row by row, and the rules for all other errors.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,17 +57,17 @@ static const struct expected documented[] = {
 	{ 504, "timeout", C(TRANSIENT), CREATE_UNKNOWN, DELETE_UNKNOWN, GET_RETRY },
 };
 
-/* Without a code, with one that is not documented, and where the two do not fit. */
+/* No code, an undocumented code, and a code that does not match the status. */
 static const struct expected others[] = {
 	{ 401, "", C(AUTH), CREATE_REFUSED, DELETE_REFUSED, GET_RETRY },
 	{ 429, "", C(RATE), CREATE_WAIT, DELETE_RETRY, GET_RETRY },
-	/* Something in front of the API speaks: nothing is concluded. */
+	/* A proxy in front of the API responds: nothing is concluded. */
 	{ 403, "", C(PROVIDER), CREATE_UNKNOWN, DELETE_UNKNOWN, GET_RETRY },
 	{ 404, "", C(PROVIDER), CREATE_UNKNOWN, DELETE_UNKNOWN, GET_RETRY },
 	{ 412, "", C(PROVIDER), CREATE_UNKNOWN, DELETE_UNKNOWN, GET_RETRY },
 	{ 408, "", C(PROVIDER), CREATE_UNKNOWN, DELETE_UNKNOWN, GET_RETRY },
 	{ 408, "unknown_error", C(TRANSIENT), CREATE_UNKNOWN, DELETE_UNKNOWN, GET_RETRY },
-	/* A code that is clear elsewhere does not make these statuses clear. */
+	/* With these statuses, even a code that is otherwise definite is not. */
 	{ 408, "invalid_input", C(TRANSIENT), CREATE_UNKNOWN, DELETE_UNKNOWN, GET_RETRY },
 	{ 499, "resource_unavailable", C(TRANSIENT), CREATE_UNKNOWN, DELETE_UNKNOWN, GET_RETRY },
 	{ 409, "resource_unavailable", C(TRANSIENT), CREATE_UNKNOWN, DELETE_RETRY, GET_RETRY },
@@ -113,7 +113,7 @@ static void all_others(void **state)
 	check(others, sizeof(others) / sizeof(others[0]));
 }
 
-/* Statuses after which the host believes no plugin that a create was refused. */
+/* Statuses for which the host never accepts a plugin's refusal of a create. */
 static int host_calls_it_refused(int status)
 {
 	return status >= 400 && status < 500 && status != 408 && status != 409 && status != 421 &&
@@ -121,8 +121,8 @@ static int host_calls_it_refused(int status)
 }
 
 /*
- * Only 404 with the API's own code is absence; only a 4xx that the host takes for one is a
- * definite no; and what is left of a delete that we may not is an operator's business.
+ * Only a 404 with the API's own code is absence. Only a 4xx that the host accepts is a definite
+ * refusal. A delete without permission needs operator action.
  */
 static void what_must_always_hold(void **state)
 {

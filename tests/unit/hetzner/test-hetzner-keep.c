@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a no-delete release keeps: marked and protected, and deleted on an explicit delete. */
+/* What a no-delete release keeps: labelled, protected, and deleted by an explicit delete. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static const struct resource *key(const struct life *life)
 	return life_row(life, LESSOR_KIND_KEY);
 }
 
-/* A person's own label, beside ours, or all of them with one of ours changed. */
+/* Writes a person's own label next to ours, or all labels with one of ours changed. */
 static void put_label(struct life *life, const struct resource *row, const char *name,
 		      const char *value)
 {
@@ -71,7 +71,7 @@ static void expect_label(struct life *life, const struct resource *row, const ch
 			 value, life->requests);
 }
 
-/* Steps until everything that is kept is marked and protected, or an operator is needed. */
+/* Steps until everything that is kept is labelled and protected, or in attention. */
 static void settle(struct life *life)
 {
 	for (int i = 0; i < 100 && life_step(life); i++) {
@@ -103,7 +103,7 @@ static struct life *kept(void)
 	return life;
 }
 
-/* Both are there, nothing was deleted, and an operator is told. */
+/* Both still exist, nothing was deleted, and the lease is in attention. */
 static void expect_untouched(struct life *life, uint32_t error_class)
 {
 	assert_int_equal(life->lease.cleanup, CLEANUP_ATTENTION);
@@ -135,7 +135,7 @@ static int requests_are(const struct life *life, const char *wanted)
 
 /* ---- keeping ------------------------------------------------------------------------------- */
 
-/* All labels are written, since a PUT replaces them, and what it shows then is what counts. */
+/* A PUT replaces all labels, so all are written; then a read confirms them. */
 static void what_is_kept_is_marked_and_protected(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -157,7 +157,7 @@ static void what_is_kept_is_marked_and_protected(void **state)
 	life_free(life);
 }
 
-/* Where the operator wants no protection there, nothing is sent. */
+/* If the operator disables protection, no request is sent. */
 static void nothing_is_protected_where_that_is_off(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -173,7 +173,7 @@ static void nothing_is_protected_where_that_is_off(void **state)
 	life_free(life);
 }
 
-/* A server that is being made takes labels, and no action. */
+/* A server that is being created accepts labels, but no action. */
 static void a_locked_server_is_protected_later(void **state)
 {
 	struct life *life = life_new(NULL);
@@ -194,7 +194,7 @@ static void a_locked_server_is_protected_later(void **state)
 	life_free(life);
 }
 
-/* It was on: it stays, and it is not ours to lift. */
+/* Protection was already on: it stays, and lessord does not lift it. */
 static void a_protection_that_was_there(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -207,13 +207,13 @@ static void a_protection_that_was_there(void **state)
 	expect_protected(life, "2");
 	assert_int_equal(server(life)->protect_by, PROTECT_NOT_OURS);
 	assert_int_equal(life_count_requests(life, "POST"), 0);
-	/* Also when its lease is to be deleted. */
+	/* Not even on an explicit delete. */
 	life_release(life, 1);
 	life_end(life, 10);
 	expect_untouched(life, LESSOR_CLASS_PROTECTED);
 	assert_int_equal(life_count_requests(life, "POST"), 0);
 	assert_true(is_protected(life));
-	/* Whoever switched it on switches it off. */
+	/* The person who enabled it disables it. */
 	protect_by_hand(life, 0);
 	for (int i = 0; i < 60 && life->lease.cleanup != CLEANUP_DONE; i++)
 		life_step(life);
@@ -221,7 +221,7 @@ static void a_protection_that_was_there(void **state)
 	life_free(life);
 }
 
-/* Accepted, and not done: asked for again, until a read shows it. */
+/* Accepted but not done: requested again until a read shows it. */
 static void a_protection_that_does_not_come_about(void **state)
 {
 	static const char *const faults[] = { "protect_ignored", "protect_error", "server_error",
@@ -238,14 +238,14 @@ static void a_protection_that_does_not_come_about(void **state)
 		life_release(life, 0);
 		settle(life);
 		expect_protected(life, "2");
-		/* The one that came about was proven from beginning to end. */
+		/* The effective request was proven completely: read off, accepted, read on. */
 		assert_int_equal(server(life)->protect_by, PROTECT_OURS);
 		assert_int_equal(life_count_requests(life, "POST"), 3);
 		life_free(life);
 	}
 }
 
-/* It came about and nobody said so: it keeps, and is never lifted by itself. */
+/* It took effect without a response: it protects, and is never lifted automatically. */
 static void a_protection_without_an_answer(void **state)
 {
 	static const char *const faults[] = { "{'kind':'lost'}", "{'kind':'hang'}",
@@ -271,7 +271,7 @@ static void a_protection_without_an_answer(void **state)
 	}
 }
 
-/* A label that does not come about comes before any protection. */
+/* Without the label there is no protection request. */
 static void the_label_comes_first(void **state)
 {
 	static const char *const faults[] = { "{'kind':'server_error'}", "{'kind':'close'}",
@@ -297,7 +297,7 @@ static void the_label_comes_first(void **state)
 	}
 }
 
-/* A token that may only read keeps nothing there: the account is told at once. */
+/* A read-only token cannot protect anything: the account reports it at once. */
 static void keeping_with_a_token_that_may_only_read(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -317,7 +317,7 @@ static void keeping_with_a_token_that_may_only_read(void **state)
 	life_free(life);
 }
 
-/* What somebody took our signature from is neither marked nor protected. */
+/* A server whose signature somebody removed is neither labelled nor protected. */
 static void what_is_not_provably_ours_is_not_changed(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -333,7 +333,7 @@ static void what_is_not_provably_ours_is_not_changed(void **state)
 	life_free(life);
 }
 
-/* Answered well, and not shown: a label that comes late, or not at all, is written again. */
+/* Accepted but not shown: a label that appears late, or never, is written again. */
 static void a_label_that_is_not_shown(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -349,7 +349,7 @@ static void a_label_that_is_not_shown(void **state)
 	life_free(life);
 }
 
-/* Our signature went while the labels were written: that is no case for a machine. */
+/* Our signature disappeared while the labels were written: this needs operator action. */
 static void a_signature_that_is_lost_on_the_way(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -375,10 +375,10 @@ static void what_is_kept_and_vanished(void **state)
 	snprintf(target, sizeof(target), "/v1/servers/%s", server(life)->id);
 	assert_int_equal(life_meddle(life, "DELETE", target, NULL), 200);
 	life->now_ms += 60000;
-	/* As a sweep says that it has lost its protection. */
+	/* As after a sweep that found it unprotected. */
 	life->book.resources[server(life) - life->book.resources].marked_ms = 0;
 	life->lease.due_ms = life->now_ms;
-	/* A listing that cannot be read says nothing. */
+	/* A failed listing proves nothing. */
 	life_fault(life, "{'match':{'op':'s.find'},'fault':{'kind':'unavailable'}}");
 	life_step(life);
 	assert_int_equal(server(life)->absent_count, 0);
@@ -392,9 +392,9 @@ static void what_is_kept_and_vanished(void **state)
 	life_free(life);
 }
 
-/* ---- deleting what was kept --------------------------------------------------------------------- */
+/* ---- deleting what was kept ----------------------------------------------------------------- */
 
-/* First the label is raised, then its protection is lifted, then it is permitted and deleted. */
+/* The label is raised first, then the protection lifted, then the delete permitted and sent. */
 static void an_explicit_delete_lifts_what_is_ours(void **state)
 {
 	struct life *life = kept();
@@ -413,7 +413,7 @@ static void an_explicit_delete_lifts_what_is_ours(void **state)
 	life_free(life);
 }
 
-/* Keep, delete, keep again, before anything was done: the label is raised, the protection stays ours. */
+/* Keep, delete, keep again before any request: the label is raised, the protection stays ours. */
 static void kept_again(void **state)
 {
 	struct life *life = kept();
@@ -431,7 +431,7 @@ static void kept_again(void **state)
 	life_free(life);
 }
 
-/* Once it is lifted it may be kept again, from the beginning. */
+/* Once the protection is lifted it may be kept again, with all steps. */
 static void kept_again_after_its_protection_was_lifted(void **state)
 {
 	struct life *life = kept();
@@ -470,7 +470,7 @@ static void lifting_that_is_refused(void **state)
 	}
 }
 
-/* Lifted, and no answer says so: it is read off, and deleted. */
+/* Lifted without a response: a read shows it off, and the server is deleted. */
 static void lifting_without_an_answer(void **state)
 {
 	static const char *const faults[] = { "{'kind':'lost'}", "{'kind':'hang'}",
@@ -494,8 +494,8 @@ static void lifting_without_an_answer(void **state)
 }
 
 /*
- * Not lifted, and no answer says so: while the request may still be out that passes by
- * itself; after that nobody knows whose protection it is that is on.
+ * Not lifted, without a response: while the request may still take effect, this resolves itself;
+ * after that it is unknown whose protection is on.
  */
 static void lifting_that_perhaps_never_was(void **state)
 {
@@ -525,7 +525,7 @@ static void lifting_that_perhaps_never_was(void **state)
 	life_free(life);
 }
 
-/* Switched on again by a person after ours was lifted: theirs. */
+/* A person enables it again after ours was lifted: it is theirs. */
 static void protected_again_by_a_person(void **state)
 {
 	struct life *life = kept();
@@ -543,7 +543,7 @@ static void protected_again_by_a_person(void **state)
 
 /* ---- a store that does not know ------------------------------------------------------------------ */
 
-/* Another daemon, or a newer store, has kept it: it stays, whatever this one wants. */
+/* Another daemon, or a newer store, has kept it: it stays, whatever this store requests. */
 static void a_mark_that_this_store_does_not_know(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -563,7 +563,7 @@ static void a_mark_that_this_store_does_not_know(void **state)
 	life_free(life);
 }
 
-/* And so does what is protected by one: its label was above ours. */
+/* The same for its protection: its label was above ours. */
 static void a_protection_of_a_store_that_knew_more(void **state)
 {
 	struct life *life = kept();
@@ -582,7 +582,7 @@ static void a_protection_of_a_store_that_knew_more(void **state)
 	life_free(life);
 }
 
-/* ---- the process dies ------------------------------------------------------------------------------ */
+/* ---- the process crashes -------------------------------------------------------------------- */
 
 static void died_while_keeping(void **state)
 {
@@ -594,7 +594,7 @@ static void died_while_keeping(void **state)
 		life->crash_after_effect = nth;
 		settle(life);
 		expect_protected(life, "2");
-		/* Only of the one whose answer was lost nobody knows whose it is. */
+		/* Only if the response of the protection itself was lost, its owner is unknown. */
 		assert_int_equal(server(life)->protect_by, nth == 2 ? PROTECT_PERHAPS_OURS : PROTECT_OURS);
 		life_free(life);
 	}
@@ -614,7 +614,7 @@ static void died_while_lifting(void **state)
 			life_free(life);
 			continue;
 		}
-		/* The label was written and the lifting not yet sent: it may have been. */
+		/* The label is written, the lifting not sent: after a crash it may have been. */
 		expect_untouched(life, LESSOR_CLASS_PROTECTED);
 		assert_int_equal(server(life)->protect_by, PROTECT_PERHAPS_OURS);
 		life_free(life);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whole lives: from the first call to nothing left, with the calls counted; what
- * sends a lease on to the next type; what ends a wait, and what must not.
+ * Whole lives, from the first call until nothing is left, with the calls counted; what makes a
+ * lease try the next type; what ends a wait, and what must not.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,11 +40,11 @@ static void plain_life_with_a_key_of_its_own(void **state)
 	(void)state;
 	live_and_die(life, "cx23", "nbg1");
 	life_expect_clean(life, 0);
-	/* The second of a type knows how long things take. */
+	/* The second lease of a type uses the learned boot time. */
 	life_reset_calls(life);
 	live_and_die(life, "cx23", "nbg1");
 	life_expect_clean(life, 0);
-	/* Nine, and the listing that all waiting leases share. */
+	/* Nine calls, and the listing that all waiting leases share. */
 	if (life->calls != 10)
 		fail_msg("%d calls:\n%s", life->calls, life->requests);
 	assert_int_equal(life_count_requests(life, "POST /ssh_keys"), 1);
@@ -71,7 +71,7 @@ static void plain_life_with_the_accounts_key(void **state)
 	life_free(life);
 }
 
-/* Whatever is learned on the way: the figure of many lives one after the other. */
+/* The number of calls of many lives in sequence, including everything learned meanwhile. */
 static void calls_of_a_hundred_lives(void **state)
 {
 	(void)state;
@@ -123,7 +123,7 @@ static void sold_out_leads_to_the_next(void **state)
 	assert_string_equal(life->book.attempts[1].location, "fsn1");
 	assert_int_equal(life->book.attempts[1].refused, LESSOR_CLASS_CAPACITY);
 	assert_int_equal(life_count_requests(life, "POST /servers"), 3);
-	/* It is remembered: the next lease asks only for what may be there. */
+	/* The refusal is remembered: the next lease tries only types that may be available. */
 	life_release(life, 1);
 	life_run(life, 60);
 	life_reset_calls(life);
@@ -133,7 +133,7 @@ static void sold_out_leads_to_the_next(void **state)
 	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
 	life_release(life, 1);
 	life_run(life, 60);
-	/* And forgotten. */
+	/* The refusal expires. */
 	life->now_ms += 6 * 60 * 1000;
 	life_reset_calls(life);
 	life_begin(life, "cx23", "nbg1");
@@ -213,7 +213,7 @@ static void the_catalogue_spares_calls_in_vain(void **state)
 		assert_true(life->prices[i].hour_micros > 0);
 	}
 	life_reset_calls(life);
-	/* arm; only in America; no such thing; and one that there is. */
+	/* an ARM type; one only in America; an unknown one; and one that is available */
 	life_begin(life, "cax11,cpx11,cx1000,cx23", "nbg1");
 	life_run(life, 60);
 	life_expect_active(life);
@@ -234,7 +234,7 @@ static void what_does_not_fit_is_refused_by_the_provider_too(void **state)
 	life_free(life);
 }
 
-/* A 422 that names no field may have nothing to do with the type: after four, no more are tried. */
+/* A 422 without a field may be unrelated to the type: after four of them, no more are tried. */
 static void invalid_without_a_reason_ends_it(void **state)
 {
 	struct life *life = with_lease_keys();
@@ -303,7 +303,7 @@ static void failed_looks_never_cost_a_server(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
-		/* After a 429 the host keeps polls back for a quarter of an hour. */
+		/* After a 429 the host holds back polls for 15 minutes. */
 		static const char *const options[] = { "boot_timeout", "40m", NULL, NULL };
 		struct life *life = life_new(options);
 		char fault[300];
@@ -341,7 +341,7 @@ static void not_shown_at_first(void **state)
 	}
 }
 
-/* Only a cloud of this machine's may say that its machines are on this machine. */
+/* Only a cloud on this machine may report loopback addresses for its machines. */
 static void an_address_on_this_machine(void **state)
 {
 	static const char *const local[] = { "endpoint", "http://127.0.0.1:1/v1", NULL, NULL };
@@ -391,7 +391,7 @@ static void never_ready_in_time(void **state)
 	life_expect_active(life);
 	assert_string_equal(life->lease.server_type, "cx33");
 	assert_int_equal(life->book.attempts[0].refused, LESSOR_CLASS_TIMEOUT);
-	/* The first is proven gone before the second was asked for. */
+	/* The first server is proven gone before the second is requested. */
 	assert_int_equal(life_count(life, CLOUD_SERVER), 1);
 	assert_int_equal(life->deletes, 1);
 	assert_in_range(life->book.attempts[1].started_ms - life->book.attempts[0].started_ms, 180000,
@@ -429,7 +429,7 @@ static void the_provider_fails_to_make_or_start_it(void **state)
 
 #define FAILS(kind) \
 	"{'match':{'op':'s.create','server_type':'cx23'},'fault':{'kind':'" kind "'}}"
-/* The simulator fails both actions with the create; here the start goes on. */
+/* The simulator fails both actions with the create; here the start keeps running. */
 #define START_RUNS \
 	"{'match':{'op':'a.list'},'count':'always','fault':{'kind':'patch','set':" \
 	"{'/actions/1/status':'running','/actions/1/error':null}}}"
@@ -438,14 +438,14 @@ static void the_provider_fails_to_make_or_start_it(void **state)
 	"{'kind':'odd_status','value':'" status "'}}"
 
 /*
- * One of the two actions fails, and the other does not show it. The next look at the actions
- * notices: after 20 s at most, at once when the server is off.
+ * One of the two actions fails, and the other does not show it. The next read of the actions
+ * detects it: after at most 20 s, at once when the server is off.
  */
 static void either_action_that_fails_is_noticed_at_the_next_look(void **state)
 {
 	static const struct {
 		const char *faults;
-		int64_t failed_ms;	/* after the create, by the simulator's default times */
+		int64_t failed_ms;	/* after the create, with the simulator's default times */
 	} rows[] = {
 		{ FAILS("create_error") "," START_RUNS, 10000 },
 		{ FAILS("start_error"), 16500 },
@@ -541,5 +541,5 @@ int main(void)
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
 	life_looks = 1;
-	return failed + cmocka_run_group_tests_name("with looks for many", tests, NULL, NULL);
+	return failed + cmocka_run_group_tests_name("with shared observations", tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One look for many servers: how many calls and parses it takes, how far it reads, and what it
- * says of each; of one that vanishes, fails, or is not ours, and when the API fails. That a
- * look ends whole lives as provision does is asserted by test-hetzner-life and -trouble.
+ * One observation of many servers: its number of calls and parses, how far it reads, and the
+ * result for each server, including one that disappears, fails or is not ours, and when the API
+ * fails. test-hetzner-life and -trouble assert that whole lives end as with provision.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 #define MANY 300
 #define PAGE 50
 
-/* A lease that has a server and waits for it. */
+/* A lease that waits for its server. */
 struct member {
 	struct lease lease;
 	struct ledger book;
@@ -29,7 +29,7 @@ static struct member members[MANY];
 static int member_count;
 static int parses;
 
-/* Host and plugin find this one before the library's. */
+/* Overrides the library's function for host and plugin. */
 __attribute__((visibility("default"))) json_t *json_loadb(const char *buffer, size_t len, size_t flags, json_error_t *error)
 {
 	static json_t *(*real)(const char *, size_t, size_t, json_error_t *);
@@ -62,7 +62,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* So many leases more, each with a server that was made just now. */
+/* Adds `count` leases, each with a server that was just created. */
 static void crowd_grow(int count, const char *types)
 {
 	while (count-- > 0) {
@@ -78,7 +78,7 @@ static void crowd_grow(int count, const char *types)
 	life_reset_calls(life);
 }
 
-/* The rig knows one lease at a time. */
+/* The fixture handles one lease at a time. */
 static int crowd_commit(void *arg, struct step *step, struct lease_claim *what)
 {
 	for (int i = 0; i < member_count; i++) {
@@ -98,7 +98,7 @@ static int crowd_commit(void *arg, struct step *step, struct lease_claim *what)
 		life->book = book;
 		return result;
 	}
-	fail_msg("a commit of nobody's");
+	fail_msg("a commit for no member");
 	return -1;
 }
 
@@ -125,7 +125,7 @@ static struct step *part_of(struct step *look, const struct member *m)
 	return part;
 }
 
-/* Looks for the members from .. from + count - 1; what each is told next time is kept. */
+/* Observes the members from .. from + count - 1 and keeps each one's result for the next time. */
 static struct step *crowd_look(int from, int count)
 {
 	struct step *look = life_new_step(life, STEP_OBSERVE);
@@ -195,7 +195,7 @@ static void three_hundred_by_six_pages_parsed_once(void **state)
 	crowd_grow(MANY, "cx23");
 	look = crowd_look(0, MANY);
 	assert_int_equal(look->verdict, LESSOR_DONE);
-	/* Those that boot already have been made first. */
+	/* The servers that are already booting were created first. */
 	assert_int_equal(count_verdicts(look, LESSOR_PENDING) + count_verdicts(look, LESSOR_DONE), MANY);
 	assert_true(count_verdicts(look, LESSOR_PENDING) > MANY / 2);
 	assert_int_equal(life_count_requests(life, "GET /servers?"), MANY / PAGE);
@@ -205,7 +205,7 @@ static void three_hundred_by_six_pages_parsed_once(void **state)
 	assert_int_equal(count_verdicts(look, LESSOR_DONE), MANY);
 	assert_int_equal(life->calls, MANY / PAGE);
 	assert_int_equal(look->answers, MANY / PAGE);
-	/* Once by the plugin, and once by the host, which takes nobody's word. */
+	/* Once by the plugin, and once by the host, which verifies it. */
 	assert_int_equal(parses, 2 * MANY / PAGE);
 	for (int i = 0; i < MANY; i++) {
 		const struct step *part = look->waiting[i];
@@ -242,13 +242,13 @@ static void no_further_than_somebody_waits(void **state)
 	assert_int_equal(life->calls, 1);
 	assert_int_equal(count_verdicts(look, LESSOR_DONE), 10);
 	step_free(look);
-	/* Ten old ones are worth six pages ... */
+	/* For ten old servers it reads six pages ... */
 	life->now_ms += 20000;
 	look = crowd_look(0, 10);
 	assert_int_equal(life->calls, 6);
 	assert_int_equal(count_verdicts(look, LESSOR_DONE), 10);
 	step_free(look);
-	/* ... and a single one is read by its id. */
+	/* ... and it reads a single server by its id. */
 	life->now_ms += 20000;
 	look = crowd_look(0, 1);
 	assert_int_equal(life->calls, 4);
@@ -266,7 +266,7 @@ static void a_listing_of_a_moment_ago_will_do(void **state)
 	life->now_ms += 1000;
 	step_free(crowd_look(5, 5));
 	assert_int_equal(life->calls, 0);
-	/* But not for those who are looked at again, even if they come a little early. */
+	/* But a repeated observation needs a new read, even if it is a little early. */
 	life->now_ms += 750;
 	step_free(crowd_look(0, 5));
 	assert_int_equal(life->calls, 1);
@@ -283,7 +283,7 @@ static void actions_are_followed_together(void **state)
 	look = crowd_look(0, 30);
 	assert_int_equal(count_verdicts(look, LESSOR_PENDING), 30);
 	assert_int_equal(life_count_requests(life, "GET /servers?"), 1);
-	/* Two of each server, and at most 25 in one request. */
+	/* Two actions per server, and at most 25 per request. */
 	assert_int_equal(life_count_requests(life, "GET /actions?"), 3);
 	assert_int_equal(life->calls, 4);
 	step_free(look);
@@ -295,7 +295,7 @@ static void actions_are_followed_together(void **state)
 	assert_int_equal(life->calls, 4);
 }
 
-/* Of very many some are followed at the next look. */
+/* With very many, it follows some at the next observation. */
 static void a_look_does_not_follow_all(void **state)
 {
 	(void)state;
@@ -309,7 +309,7 @@ static void a_look_does_not_follow_all(void **state)
 	assert_int_equal(life_count_requests(life, "GET /actions?"), 5);
 }
 
-/* ---- what it says ------------------------------------------------------------------------ */
+/* ---- the results ------------------------------------------------------------------------- */
 
 static void one_has_vanished(void **state)
 {
@@ -320,7 +320,7 @@ static void one_has_vanished(void **state)
 	life->now_ms += 20000;
 	meddle(&members[1], "DELETE", NULL);
 	look = crowd_look(0, 3);
-	/* On its way out it is given up ... */
+	/* A server that is being deleted is given up ... */
 	assert_int_equal(count_verdicts(look, LESSOR_DONE), 2);
 	assert_int_equal(look->waiting[1]->verdict, LESSOR_PENDING);
 	assert_int_equal(members[1].book.attempts[0].refused, LESSOR_CLASS_FAILED);
@@ -328,7 +328,7 @@ static void one_has_vanished(void **state)
 	members[1].book.attempts[0].refused = 0;
 	life->now_ms += 60000;
 	look = crowd_look(0, 3);
-	/* ... and what is not listed has to be read by its id. */
+	/* ... and one that is not listed must be read by its id. */
 	assert_int_equal(count_verdicts(look, LESSOR_DONE), 2);
 	assert_int_equal(look->waiting[1]->is_unobserved, 1);
 	step_free(look);
@@ -353,7 +353,7 @@ static void some_have_failed(void **state)
 		assert_int_equal(look->waiting[i]->verdict, LESSOR_PENDING);
 		refused += members[i].book.attempts[0].refused == LESSOR_CLASS_FAILED;
 	}
-	/* What is not there any more was left to provision. */
+	/* The ones that no longer exist are left to provision. */
 	assert_int_equal(refused + count_unobserved(look), 2);
 	step_free(look);
 }
@@ -371,7 +371,7 @@ static void one_of_the_actions_fails(void **state)
 	crowd_grow(2, "cx33");
 	life->now_ms += 21000;
 	look = crowd_look(0, 6);
-	/* The list of actions is of all six; whose failed is told apart. */
+	/* One listing covers the actions of all six; each failure belongs to its own server. */
 	assert_int_equal(life_count_requests(life, "GET /actions?"), 1);
 	assert_int_equal(count_verdicts(look, LESSOR_PENDING), 6);
 	for (int i = 0; i < 6; i++)
@@ -397,7 +397,7 @@ static void not_ours_any_more(void **state)
 	look = crowd_look(0, 6);
 	assert_int_equal(look->waiting[0]->verdict, LESSOR_DONE);
 	for (int i = 1; i < 6; i++) {
-		/* Without our instance's label it is not listed. */
+		/* Without our instance label it is not listed. */
 		if (i == 1 || i == 4)
 			assert_int_equal(look->waiting[i]->is_unobserved, 1);
 		else
@@ -412,7 +412,7 @@ static void not_ours_any_more(void **state)
 	step_free(look);
 }
 
-/* Machines of other leases, and of nobody, stand in the same listing. */
+/* The same listing contains machines of other leases and of no lease. */
 static void others_in_the_listing_are_none_of_its_business(void **state)
 {
 	struct step *look;
@@ -457,7 +457,7 @@ static void a_failed_page_costs_nobody(void **state)
 		{ "{'kind':'unavailable'}", LESSOR_CLASS_TRANSIENT },
 		{ "{'kind':'unauthorized'}", LESSOR_CLASS_AUTH },
 		{ "{'kind':'lost'}", LESSOR_CLASS_TRANSIENT },
-		/* After that one the host keeps polls back for a while. */
+		/* After this one the host holds back polls for a while. */
 		{ "{'kind':'rate_limited','retry_after':30}", LESSOR_CLASS_RATE },
 	};
 
@@ -468,7 +468,7 @@ static void a_failed_page_costs_nobody(void **state)
 		struct step *look;
 		char fault[200];
 
-		/* Not the first page, which shows the newer ones. */
+		/* Not the first page, which lists the newer servers. */
 		snprintf(fault, sizeof(fault), "{'match':{'op':'s.list'},'skip':1,'fault':%s}",
 			 rows[i].fault);
 		life_fault(life, fault);
@@ -487,7 +487,7 @@ static void a_failed_page_costs_nobody(void **state)
 		assert_int_equal(members[i].book.attempts[0].refused, LESSOR_CLASS_NONE);
 }
 
-/* Of what makes no sense nothing is concluded; provision reads each by its id. */
+/* Nothing is concluded from nonsense; provision reads each server by its id. */
 static void answers_that_make_no_sense(void **state)
 {
 	static const char *const faults[] = {

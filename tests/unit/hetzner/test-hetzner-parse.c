@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parsers: good answers, and every lie that a body can tell.
+ * The parsers: valid responses, and every false statement that a body can contain.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static void good_server(void **state)
 	assert_string_equal(s.location, "nbg1");
 	assert_true(s.locked && s.is_protected);
 	assert_int_equal(s.thing.created_ms, 1768750199000);
-	/* Other people's labels are theirs. */
+	/* Other people's labels are ignored. */
 	assert_int_equal(s.thing.label_count, 1);
 	assert_string_equal(thing_label(&s.thing, "lessor-lease"), "cbx_1");
 	assert_null(thing_label(&s.thing, "mine"));
@@ -122,7 +122,7 @@ static void deep_nesting(void **state)
 	free(text);
 }
 
-/* An address that cannot be one is none yet; it makes no server unreadable. */
+/* An impossible address counts as missing; the server is still parsed. */
 static void addresses(void **state)
 {
 	static const struct { const char *net, *host, *local; } rows[] = {
@@ -229,7 +229,7 @@ static void actions(void **state)
 		{ "{\"id\":1,\"command\":\"x\",\"status\":\"error\",\"error\":null,\"resources\":[]}",
 		  0, ACTION_ERROR, 1 },
 		{ "{\"id\":1,\"command\":\"x\",\"status\":\"error\"}", 0, ACTION_ERROR, 1 },
-		/* Progress is no proof. */
+		/* Progress proves nothing. */
 		{ "{\"id\":1,\"command\":\"x\",\"status\":\"running\",\"progress\":100}", 0, ACTION_RUNNING, 1 },
 		{ "{\"id\":1,\"command\":\"x\",\"status\":\"pondering\"}", 0, ACTION_RUNNING, 1 },
 		{ "{\"id\":1,\"command\":\"x\",\"status\":\"success\","
@@ -267,7 +267,7 @@ static void pages(void **state)
 		{ META("\"page\":2,\"next_page\":null,\"total_entries\":null"), 0, 0, -1 },
 		{ META("\"page\":2"), 0, 0, -1 },
 		{ META(""), 0, 0, -1 },
-		/* Wrong page, a page that leads to itself, backwards, far away, or is no number. */
+		/* Wrong page; next page that is the same, earlier, far ahead, or not a number. */
 		{ META("\"page\":1,\"next_page\":2"), -1, 0, 0 },
 		{ META("\"page\":2,\"next_page\":2"), -1, 0, 0 },
 		{ META("\"page\":2,\"next_page\":1"), -1, 0, 0 },

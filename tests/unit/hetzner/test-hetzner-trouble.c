@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers that never came, processes that died, things that are not ours, and
- * deletes that take their time. At the end nothing of ours is left, and nothing
- * of anybody else is gone.
+ * Lost responses, crashed processes, resources that are not ours, and slow deletes. At the end
+ * nothing of ours is left, and nothing of anybody else is deleted.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,9 +11,9 @@
 #include "unit/test.h"
 #include "life.h"
 
-/* ---- creates of which nobody knows ------------------------------------------------------ */
+/* ---- creates with an unknown outcome ---------------------------------------------------- */
 
-/* Whatever becomes of the answer, one server and one key come of it. */
+/* Whatever happens to the response, the result is one server and one key. */
 static void lost_creates(void **state)
 {
 	static const char *const faults[] = {
@@ -59,7 +58,7 @@ static void lost_creates(void **state)
 			if (life->lease.state != LEASE_ACTIVE)
 				fail_msg("%s: %s %s\n%s", fault, life->lease.failure,
 					 life->lease.last_error, life->requests);
-			/* Never another type while nobody knows of the first. */
+			/* No other type is tried while the outcome of the first is unknown. */
 			if (strcmp(life->lease.server_type, "cx23") != 0 ||
 			    life_count(life, CLOUD_SERVER) != 1 || life_count(life, CLOUD_KEY) != 1)
 				fail_msg("%s: %d servers\n%s", fault, life_count(life, CLOUD_SERVER),
@@ -72,7 +71,7 @@ static void lost_creates(void **state)
 	}
 }
 
-/* What is odd and harmless changes nothing. */
+/* Harmless deviations change nothing. */
 static void harmless_oddities(void **state)
 {
 	static const char *const faults[] = {
@@ -105,7 +104,7 @@ static void harmless_oddities(void **state)
 
 static void died_after_an_effect(void **state)
 {
-	/* After which effect: key, server, delete of the server, delete of the key. */
+	/* Crashes after the effect: key, server, delete of the server, delete of the key. */
 	(void)state;
 	for (int nth = 0; nth < 4; nth++) {
 		struct life *life = life_new(NULL);
@@ -154,7 +153,7 @@ static void released_while_a_create_is_unknown(void **state)
 	life_free(life);
 }
 
-/* Kept at the client's wish: found, recorded, and not deleted before an explicit delete. */
+/* Kept at the client's request: found, recorded, and not deleted before an explicit delete. */
 static void retained_while_a_create_is_unknown(void **state)
 {
 	struct life *life = life_new(NULL);
@@ -179,7 +178,7 @@ static void retained_while_a_create_is_unknown(void **state)
 	life_free(life);
 }
 
-/* A listing in which something is wrong proves no absence. */
+/* An inconsistent listing does not prove absence. */
 static void bad_inventories_prove_nothing(void **state)
 {
 	static const char *const faults[] = {
@@ -213,7 +212,7 @@ static void the_name_taken_by_our_own_late_order(void **state)
 {
 	struct life *life = life_new(NULL);
 
-	/* The lost order is not to be seen for long enough to be called never made. */
+	/* A server with a lost create response, hidden long enough to count as never created. */
 	(void)state;
 	life_fault(life, "{'match':{'op':'s.create'},'faults':[{'kind':'lost'},"
 			 "{'kind':'hidden','ms':300000,'where':'both'}]}");
@@ -227,7 +226,7 @@ static void the_name_taken_by_our_own_late_order(void **state)
 	life_free(life);
 }
 
-/* A lost order for a key that nothing shows for so long. */
+/* A key with a lost create response, hidden just as long. */
 static struct life *late_key(int64_t hidden_ms)
 {
 	struct life *life = life_new(NULL);
@@ -240,7 +239,7 @@ static struct life *late_key(int64_t hidden_ms)
 	return life;
 }
 
-/* The name is not found, and a moment later its material is: that is no stranger's key. */
+/* The key is not found by name, but a moment later by its material: it is not a stranger's key. */
 static void our_own_key_comes_into_sight_between_two_looks(void **state)
 {
 	struct life *life = late_key(600000);
@@ -266,7 +265,7 @@ static void our_own_key_comes_into_sight_between_two_looks(void **state)
 	assert_true(met);
 }
 
-/* Called taken, and who has the name is not shown: it may be ours, so the row stays open. */
+/* The name is taken, and its owner is not visible: it may be ours, so the row stays open. */
 static void a_name_taken_by_nobody_knows_whom(void **state)
 {
 	struct life *life = life_new(NULL);
@@ -286,7 +285,7 @@ static void a_name_taken_by_nobody_knows_whom(void **state)
 	life_free(life);
 }
 
-/* A lost order for a server that no listing shows for so long, and whose labels a person changed. */
+/* A hidden server with a lost create response, whose labels a person changed. */
 static struct life *changed_server(int64_t hidden_ms)
 {
 	struct life *life = life_new(NULL);
@@ -305,7 +304,7 @@ static struct life *changed_server(int64_t hidden_ms)
 	return life;
 }
 
-/* Our name, and a signature that is not good: that is no stranger's, and no other type is tried. */
+/* Our name with an invalid signature: it is not a stranger's, and no other type is tried. */
 static void the_name_taken_by_what_was_ours(void **state)
 {
 	struct life *life = changed_server(1000000);
@@ -383,7 +382,7 @@ static void the_same_key_of_somebody_else(void **state)
 	life_release(life, 1);
 	life_end(life, 60);
 	assert_int_equal(life->lease.cleanup, CLEANUP_DONE);
-	/* It was there before us and stays. */
+	/* It existed before us and stays. */
 	assert_int_equal(life_count(life, CLOUD_KEY), 1);
 	assert_int_equal(life_count_requests(life, "DELETE /ssh_keys"), 0);
 	life_free(life);
@@ -457,5 +456,5 @@ int main(void)
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
 	life_looks = 1;
-	return failed + cmocka_run_group_tests_name("with looks for many", tests, NULL, NULL);
+	return failed + cmocka_run_group_tests_name("with shared observations", tests, NULL, NULL);
 }

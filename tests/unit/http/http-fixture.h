@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A server with one client, for each case anew. Global, so that a case reads as what they do. */
+/* A new server and client for each case. They are global, so that the cases stay short. */
 #pragma once
 
 #include "http-harness.h"
@@ -7,12 +7,12 @@
 extern struct harness h;
 extern struct client c;
 
-/* The server is set up and does not listen yet. In the end both are closed. */
+/* Setup creates the server, which does not listen yet. Teardown closes both. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 
-/* Starts the server and opens the client. NULL: the handler stays what it is. */
+/* Starts the server and opens the client. NULL keeps the current handler. */
 void begin(handler_fn handler);
-/* Another server instead of this one, which does not listen yet. */
+/* Replaces the server with a new one, which does not listen yet. */
 void fixture_again(void);

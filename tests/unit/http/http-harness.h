@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server and its clients on one event base in one thread. A test says what it waits for, and
- * the loop runs until that is so, or the test fails after five seconds. Nothing sleeps.
+ * A server and its clients on one event base in one thread. A test waits for a condition: the
+ * loop runs until it is true, or the test fails after five seconds. Nothing sleeps.
  */
 #pragma once
 
@@ -51,7 +51,7 @@ struct client {
 void harness_init(struct harness *h);
 void harness_start(struct harness *h);		/* a server, and 127.0.0.1 on any port */
 void harness_start_unbound(struct harness *h);	/* without the listener */
-void harness_stop(struct harness *h);		/* once; more do nothing */
+void harness_stop(struct harness *h);		/* further calls do nothing */
 const struct http_counters *harness_counters(struct harness *h);
 uint64_t harness_ms(void);
 
@@ -69,18 +69,18 @@ void harness_step(struct harness *h);
 		while (!(condition)) { \
 			harness_step(h); \
 			if ((h)->is_late) \
-				fail_msg("waited in vain for: %s", #condition); \
+				fail_msg("timed out waiting for: %s", #condition); \
 		} \
 	} while (0)
 
 void client_open(struct harness *h, struct client *c);
 void client_open_fd(struct harness *h, struct client *c, int fd);
-void client_close(struct client *c);	/* FIN; accepts a closed client */
+void client_close(struct client *c);	/* FIN; the client may be closed already */
 void client_reset(struct client *c);	/* RST */
 void client_read(struct client *c, int on);
 void client_send(struct client *c, const char *data, size_t len);
 #define SEND(c, literal) client_send(c, literal, sizeof(literal) - 1)
 const char *client_text(struct client *c);
-unsigned client_count(struct client *c, const char *text); /* how often it was received */
+unsigned client_count(struct client *c, const char *text); /* number of occurrences received */
 
 #define GET_FIELDS "Host: localhost\r\n\r\n"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shows what the parser reads: bytes on standard input, JSON lines on standard output
- * (http-trace.h). With --serve it answers one input after the other, each way a
- * length of four bytes, low first, and that many bytes; so a driver needs one process
- * for a million inputs. Each of those is also read in random pieces, and it
- * aborts when that makes a difference.
+ * Prints what the parser reads: bytes on standard input, JSON lines on standard output
+ * (http-trace.h). With --serve it processes one input after another; in both directions a
+ * message is a length (4 bytes, little-endian) and that many bytes. So a driver needs only one
+ * process for a million inputs. It also parses each of these in random pieces, and aborts if the
+ * results differ.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -13,18 +13,18 @@
 #include "http/parser.h"
 #include "util/buf.h"
 
-/* The length of the piece that begins at `at` (0 counts as 1; too long a piece is cut). */
+/* The length of the piece that begins at `at` (0 counts as 1; longer than the rest is cut). */
 typedef size_t (*trace_cut_fn)(size_t at, void *arg);
 
 struct trace {
 	struct buf text;		/* the lines; freed by trace_fini() */
-	unsigned requests;		/* complete ones */
+	unsigned requests;		/* complete requests */
 	enum http_refusal refusal;	/* HTTP_REFUSED_NONE: unfinished, or closed */
 	int is_started;			/* an unfinished request is left */
 	size_t used;			/* bytes used */
 };
 
-/* `cut` may be NULL: one piece. Every piece is fed from memory of exactly its size. */
+/* `cut` may be NULL: one piece. Each piece is in memory of exactly its size. */
 void trace_run(struct trace *t, const char *data, size_t len, trace_cut_fn cut, void *arg);
 void trace_fini(struct trace *t);
 

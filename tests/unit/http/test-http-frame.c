@@ -129,7 +129,7 @@ static void messages(void **state)
 	PUT(0x8a, "pong");
 	PUT(0x80, "b");
 	expect("p(ping)P(pong)T(ab)");
-	/* The lengths that are written in 7, 16 and, beyond what is taken here, 64 bits. */
+	/* Lengths of 7, 16 and 64 bits; the last are above the limit. */
 	memset(long_text, 'x', sizeof(long_text));
 	put(0x81, long_text, 125);
 	put(0x81, long_text, 126);
@@ -147,7 +147,7 @@ static void what_is_refused(void **state)
 
 	(void)state;
 	memset(long_text, 'x', sizeof(long_text));
-	/* Without a mask: RFC 6455 5.7's own example. */
+	/* Without a mask: the example of RFC 6455 section 5.7. */
 	RAW("\x81\x05Hello");
 	expect("X(1002)");
 	for (unsigned bit = 0x10; bit <= 0x40; bit <<= 1) {
@@ -162,14 +162,14 @@ static void what_is_refused(void **state)
 	}
 	PUT(0x82, "binary");
 	expect("X(1003)");
-	/* Control frames in pieces, and too long ones. */
+	/* Fragmented control frames, and ones that are too long. */
 	for (unsigned opcode = 8; opcode <= 10; opcode++) {
 		PUT(opcode, "a");
 		expect("X(1002)");
 		put(0x80 | opcode, long_text, 126);
 		expect("X(1002)");
 	}
-	/* A continuation of nothing, and a beginning in the middle. */
+	/* A continuation without a first frame, and a new message inside a fragmented one. */
 	PUT(0x80, "a");
 	expect("X(1002)");
 	PUT(0x01, "a");
@@ -246,7 +246,7 @@ static void heads(void **state)
 	assert_memory_equal(out, "\x89\x7f\0\0\0\0\0\1\0\0", 10);
 }
 
-/* RFC 6455 section 1.3 has the sum, RFC 4648 the padding. */
+/* The hash is from RFC 6455 section 1.3, the padding from RFC 4648. */
 static void sums(void **state)
 {
 	static const char text[] = "dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exhaustion, slow clients and other protocols: the rows B210 to B217 and B230 to
- * B238, with deadlines small enough to be waited for.
+ * Exhaustion, slow clients and other protocols: the rows B210 to B217 and B230 to B238, with
+ * deadlines short enough for a test.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -51,12 +51,12 @@ static void check_elapsed(uint64_t since, uint64_t deadline)
 {
 	uint64_t elapsed = harness_ms() - since;
 
-	/* The clock of the deadlines is 4 ms coarse. */
+	/* The clock of the deadlines has a resolution of 4 ms. */
 	assert_true(elapsed + 8 >= deadline);
 	assert_true(elapsed <= deadline + SLACK);
 }
 
-/* One byte at a time does not prolong it: the deadline is of the whole head. */
+/* Single bytes do not extend it: the deadline covers the whole head. */
 static void test_b210_slow_head(void **state)
 {
 	struct client other;
@@ -70,7 +70,7 @@ static void test_b210_slow_head(void **state)
 	client_open(&h, &c);
 	SEND(&c, "GET /a HTTP/1.1\r\nHost: localhost\r\nX-A: ");
 	drip_start(&d, &c, "a");
-	/* Others are served meanwhile. */
+	/* Other clients are served meanwhile. */
 	client_open(&h, &other);
 	SEND(&other, "GET /other HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, strstr(client_text(&other), "GET /other"));
@@ -84,7 +84,7 @@ static void test_b210_slow_head(void **state)
 	client_close(&other);
 }
 
-/* The same for the second request of a connection: it counts from its first byte. */
+/* The same for the second request of a connection: the time counts from its first byte. */
 static void test_b210_slow_second_head(void **state)
 {
 	struct drip d;
@@ -277,7 +277,7 @@ static void test_b212_slow_reader(void **state)
 		SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, harness_counters(&h)->connections_open == 0 && h.requests);
 	check_elapsed(since, 200);
-	/* One answer is in the way: no second request was taken. */
+	/* One response is blocked, so no second request is accepted. */
 	assert_int_equal(h.requests, 1);
 	assert_int_equal(harness_counters(&h)->closed_slow_reader, 1);
 }
@@ -291,7 +291,7 @@ static void handle_64k(struct harness *harness, struct http_exchange *ex)
 	http_reply(ex, 200, NULL, text, sizeof(text));
 }
 
-/* A reader that stops and goes on: bounded meanwhile, and all arrives in the end. */
+/* A reader that pauses: memory stays bounded meanwhile, and everything arrives in the end. */
 static void test_b212_output_is_bounded(void **state)
 {
 	struct client other;
@@ -304,8 +304,8 @@ static void test_b212_output_is_bounded(void **state)
 		SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, h.requests > 0);
 	/*
-	 * Whatever the kernel's buffers take, it ends: no more requests are taken then, while
-	 * the loop goes round for another client.
+	 * The kernel's buffers fill up eventually: then no more requests are accepted, while the
+	 * loop serves another client.
 	 */
 	do {
 		before = h.requests;
@@ -336,7 +336,7 @@ static void test_b213_max_connections(void **state)
 	event_base_loop(h.base, EVLOOP_NONBLOCK);
 	assert_int_equal(harness_counters(&h)->connections_open, 4);
 	assert_int_equal(h.logs, 1);
-	/* Who leaves makes room. */
+	/* A client that leaves makes room. */
 	client_close(&all[1]);
 	WAIT(&h, h.requests == 5);
 	client_close(&all[0]);
@@ -346,7 +346,7 @@ static void test_b213_max_connections(void **state)
 	WAIT(&h, harness_counters(&h)->connections_open == 0);
 }
 
-/* Connections that are kept for nothing do not keep others out. */
+/* Idle connections do not keep new ones out. */
 static void test_b213_idle_make_room(void **state)
 {
 	struct client busy, idle[3], next;
@@ -367,7 +367,7 @@ static void test_b213_idle_make_room(void **state)
 		http_reply(h.kept[i + 1], 200, NULL, "x", 1);
 		WAIT(&h, strstr(client_text(&idle[i]), "\r\n\r\nx"));
 	}
-	/* It waits, or not, for the first to have been idle for long enough. */
+	/* It may have to wait until the first one has been idle long enough. */
 	client_open(&h, &next);
 	SEND(&next, "GET /next HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, h.kept_count == 5 && idle[0].is_eof);
@@ -415,7 +415,7 @@ static void test_b214_connect_storm(void **state)
 	assert_int_equal(h.requests, 0);
 }
 
-/* What the child of the next test tells when it ends. */
+/* What the child of the next test reports when it ends. */
 struct starved {
 	uint64_t accept_failed;
 	uint64_t cpu_us;
@@ -438,12 +438,12 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(arg);
 }
 
-/* How often it fails to accept before it is enough. */
+/* The number of failed accepts after which the test goes on. */
 #define FAILURES 10
 
 /*
- * A process of its own, with few descriptors. `out` gets the port, then a byte when it has
- * starved enough, then the figures.
+ * A child process with few descriptors. It writes to `out` the port, then a byte after enough
+ * failed accepts, then the figures.
  */
 static void starve_child(int in, int out)
 {
@@ -493,11 +493,11 @@ static void test_b215_descriptors_run_out(void **state)
 	begun = harness_ms();
 	for (int i = 0; i < 200; i++)
 		client_open(&h, &many[i]);
-	/* Let it starve: what is asked is how long that takes it, and what it does meanwhile. */
+	/* Let it starve; the figures show how long that takes and what it does meanwhile. */
 	assert_int_equal(read(out[0], &enough, 1), 1);
 	for (int i = 0; i < 200; i++)
 		client_close(&many[i]);
-	/* And it is back within a second. */
+	/* It recovers within a second. */
 	since = harness_ms();
 	client_open(&h, &last);
 	SEND(&last, "GET /again HTTP/1.1\r\n" GET_FIELDS);
@@ -512,7 +512,7 @@ static void test_b215_descriptors_run_out(void **state)
 	print_message("starved %u ms: %u failed accepts, %u us of CPU, %u log lines\n",
 		      (unsigned)starved, (unsigned)s.accept_failed, (unsigned)s.cpu_us,
 		      (unsigned)s.logs);
-	/* It paused instead of spinning, and hardly said so. */
+	/* It pauses instead of spinning, and logs little. */
 	assert_true(s.accept_failed >= FAILURES);
 	assert_true(s.accept_failed <= starved / 50 + 5);
 	assert_true(s.logs <= starved / 1000 + 2);
@@ -552,7 +552,7 @@ static void test_b216_resets(void **state)
 		}
 	}
 	assert_int_equal(h.requests, 0);
-	/* Complete: it has its effect, and the reset is noticed. */
+	/* A complete request takes effect, and the reset is detected. */
 	client_open(&h, &c);
 	SEND(&c, "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody");
 	WAIT(&h, h.kept_count == 1);
@@ -561,7 +561,7 @@ static void test_b216_resets(void **state)
 	http_reply(h.kept[0], 200, NULL, NULL, 0);
 }
 
-/* A client that reads nothing of its 400 and sends on is cut off after the linger. */
+/* A client that does not read its 400 and keeps sending is disconnected after the linger. */
 static void test_linger_ends(void **state)
 {
 	struct drip d;

@@ -82,7 +82,7 @@ static void test_unix_socket(void **state)
 	assert_int_equal(stat(d.socket, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0660);
 	client_open_fd(&h, &c, unix_socket(d.socket, 0));
-	/* Any host will do: there is no DNS to rebind. */
+	/* Any Host is accepted: there is no DNS to rebind. */
 	SEND(&c, "GET /a HTTP/1.1\r\nHost: whatever.example\r\n\r\n");
 	snprintf(want, sizeof(want), "unix uid=%d pid=%d tls=0", (int)getuid(), (int)getpid());
 	WAIT(&h, strstr(client_text(&c), want));
@@ -104,23 +104,23 @@ static void test_unix_stale_and_foreign(void **state)
 	dir_make(&d);
 	fixture_again();
 	harness_start_unbound(&h);
-	/* Somebody listens there. */
+	/* Another process listens there. */
 	fd = unix_socket(d.socket, 1);
 	assert_null(http_listen_unix(h.server, d.socket, (gid_t)-1, &err));
 	assert_int_equal(err.kind, ERR_BUSY);
-	/* Nobody does any more. */
+	/* It no longer listens. */
 	close(fd);
 	assert_non_null(http_listen_unix(h.server, d.socket, (gid_t)-1, &err));
-	/* Ours answers: a second server does not take it away. */
+	/* Our own listener accepts: a second listen fails. */
 	assert_null(http_listen_unix(h.server, d.socket, (gid_t)-1, &err));
 	assert_int_equal(err.kind, ERR_BUSY);
-	/* Another process took the path over: it stays at our end. */
+	/* Another process has taken the path: our stop does not remove it. */
 	unlink(d.socket);
 	fd = unix_socket(d.socket, 1);
 	assert_int_equal(lstat(d.socket, &st), 0);
 	close(fd);
 	unlink(d.socket);
-	/* Not a socket: not ours to remove. */
+	/* Not a socket: we do not remove it. */
 	file = fopen(d.socket, "w");
 	fclose(file);
 	fixture_again();
@@ -147,7 +147,7 @@ static void test_addresses(void **state)
 
 	(void)state;
 	harness_start_unbound(&h);
-	/* Nothing plain beyond this machine, unless it is said in so many words. */
+	/* No plain HTTP beyond loopback, unless explicitly allowed. */
 	assert_null(http_listen_tcp(h.server, "0.0.0.0", 0, NULL, 0, &err));
 	assert_int_equal(err.kind, ERR_REFUSED);
 	assert_null(http_listen_tcp(h.server, "::", 0, NULL, 0, &err));
@@ -181,7 +181,7 @@ static void test_inherited_descriptor(void **state)
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	assert_null(http_listen_fd(h.server, fd, NULL, 0, &err));
 	assert_int_equal(listen(fd, 5), 0);
-	/* Bound by listen() to every address: the rule about plain TCP holds. */
+	/* listen() binds it to every address: the rule for plain TCP applies. */
 	assert_null(http_listen_fd(h.server, fd, NULL, 0, &err));
 	assert_int_equal(err.kind, ERR_REFUSED);
 	close(fd);
@@ -191,7 +191,7 @@ static void test_inherited_descriptor(void **state)
 	WAIT(&h, strstr(client_text(&c), "unix uid="));
 	client_close(&c);
 	harness_stop(&h);
-	/* Whoever made it removes it. */
+	/* The process that created the socket file removes it. */
 	assert_int_equal(lstat(d.socket, &st), 0);
 	dir_remove(&d);
 }
@@ -289,7 +289,7 @@ static void test_tls(void **state)
 	(void)state;
 	memset(body, 'z', 50000);
 	tls_harness(&h, ctx);
-	SSL_CTX_free(ctx);	/* the listener has its own */
+	SSL_CTX_free(ctx);	/* the listener holds its own reference */
 	tls_open(&h, &c, "\x02h2\x08http/1.1", 0);
 	SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS "GET /b HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, strstr(client_text(&c), "GET /b "));
@@ -306,7 +306,7 @@ static void test_tls(void **state)
 	SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, strstr(client_text(&c), "GET /a "));
 	client_close(&c);
-	/* We close, as asked. */
+	/* The server closes, as requested. */
 	tls_open(&h, &c, NULL, 0);
 	SEND(&c, "GET /d HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
 	WAIT(&h, c.is_eof);
@@ -368,7 +368,7 @@ static void test_b155_b239_tls_refusals(void **state)
 	SSL_CTX *ctx = server_context();
 
 	(void)state;
-	/* Even where the caller would allow it. */
+	/* Even if the caller's context allows it. */
 	SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
 	SSL_CTX_set_security_level(ctx, 0);
 	h.config.handshake_ms = 100;
@@ -381,7 +381,7 @@ static void test_b155_b239_tls_refusals(void **state)
 	tls_open(&h, &c, NULL, TLS1_2_VERSION);
 	WAIT(&h, c.is_connected);
 	client_close(&c);
-	/* A client that wants only HTTP/2. */
+	/* A client that offers only HTTP/2. */
 	tls_open(&h, &c, "\x02h2", 0);
 	WAIT(&h, c.is_eof);
 	assert_false(c.is_connected);
@@ -392,7 +392,7 @@ static void test_b155_b239_tls_refusals(void **state)
 	WAIT(&h, c.is_eof);
 	client_close(&c);
 	WAIT(&h, harness_counters(&h)->connections_tls_failed == 3);
-	/* And nothing at all. */
+	/* A client that sends nothing. */
 	client_open(&h, &c);
 	WAIT(&h, c.is_eof);
 	assert_int_equal(harness_counters(&h)->closed_silent, 1);

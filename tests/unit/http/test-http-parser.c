@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The must-refuse rows of the hostile-input list, one test for each byte string, with the
- * row's number in its name. Each is fed whole, split at every position (or at 200 of them if
- * it is long), and byte by byte: the trace must be the same. Rows that need a server are in
+ * The must-refuse rows of the hostile-input list, one test per byte string, with the row's number
+ * in its name. Each is parsed whole, split at every position (or at 200 positions if it is long),
+ * and byte by byte: the trace must be the same. Rows that need a server are in
  * test-http-server.c.
  */
 #include <stdio.h>
@@ -38,7 +38,7 @@ struct bytes {
 #define TEXT_256 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 \
 	TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16
 #define TEXT_1K TEXT_256 TEXT_256 TEXT_256 TEXT_256
-/* 8176 bytes: with the two other fields and their line ends it makes 16384. */
+/* 8176 bytes: with the two other fields and their line ends, 16384 in all. */
 #define TEXT_8K TEXT_1K TEXT_1K TEXT_1K TEXT_1K TEXT_1K TEXT_1K TEXT_1K \
 	TEXT_256 TEXT_256 TEXT_256 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 \
 	TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16 TEXT_16
@@ -51,7 +51,7 @@ struct row {
 	size_t times;
 	struct bytes tail;
 	int status;	   /* status of the refusal; 200: accepted; 0: unfinished */
-	unsigned requests; /* accepted before that; with 200 the default is 1 */
+	unsigned requests; /* requests accepted before that; with 200 the default is 1 */
 	size_t at_most;	   /* bytes used before the refusal */
 };
 

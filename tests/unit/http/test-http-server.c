@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the server does with good requests: order, answers, refusals. */
+/* The server with valid requests: order, responses, refusals. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +120,7 @@ static void test_answer_fields_cannot_split(void **state)
 	"Bearer\r\n\r\n"));
 	assert_null(strstr(client_text(&c), "Bad"));
 	client_close(&c);
-	/* The same for what the configuration gives. */
+	/* The same for the fields in the configuration. */
 	h.config.answer_fields = "X-A: b\r\nno colon\r\n";
 	assert_null(http_server_new(h.base, &h.config, &h.callbacks, &h, &err));
 	assert_int_equal(err.kind, ERR_INVALID);
@@ -152,7 +152,7 @@ static void test_b027_b054_close(void **state)
 	}
 }
 
-/* Whatever order the answers are made in, they leave in the order of the requests. */
+/* Responses leave in the order of the requests, whatever the order in which they are made. */
 static void test_b217_order_of_deferred_answers(void **state)
 {
 	static const unsigned order[] = { 3, 1, 7, 0, 2, 6, 5, 4 };
@@ -206,7 +206,7 @@ static void test_b217_queue_is_bounded(void **state)
 	while (ended < 100) {
 		char body[16];
 
-		/* It stops at 8 and goes on when there is room, one by one. */
+		/* It stops at 8 and continues one by one as responses leave. */
 		WAIT(&h, h.kept_count == (ended + 8 < 100 ? ended + 8 : 100));
 		event_base_loop(h.base, EVLOOP_NONBLOCK);
 		assert_true(h.kept_count - ended <= 8);
@@ -294,7 +294,7 @@ static void test_b074_error_after_good_ones(void **state)
 	assert_null(strstr(client_text(&c), "secret"));
 }
 
-/* The client still sends a megabyte: it must see the answer, not a reset. */
+/* The client still sends a megabyte: it must see the response, not a reset. */
 static void test_error_answer_survives_more_input(void **state)
 {
 	char *more = malloc(1 << 20);
@@ -317,7 +317,7 @@ static void test_b051_continue(void **state)
 {
 	(void)state;
 	begin(harness_keep);
-	/* It waits for its turn behind an answer that is still owed. */
+	/* The 100 waits behind a response that is still pending. */
 	SEND(&c, "GET /first HTTP/1.1\r\n" GET_FIELDS);
 	SEND(&c, "POST /a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
 		 "Content-Length: 4\r\n\r\n");
@@ -329,7 +329,7 @@ static void test_b051_continue(void **state)
 	WAIT(&h, h.kept_count == 2);
 	http_reply(h.kept[1], 200, NULL, "two", 3);
 	WAIT(&h, strstr(client_text(&c), "two"));
-	/* Who does not wait is not told. */
+	/* A client that sends the body at once gets no 100. */
 	SEND(&c, "POST /a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
 		 "Content-Length: 4\r\n\r\nbody");
 	WAIT(&h, h.kept_count == 3);
@@ -368,7 +368,7 @@ static void test_b052_b053_b113_refusals(void **state)
 		      "GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n",
 		      "HTTP/1.1 501 ");
 	assert_int_equal(h.requests, 0);
-	/* HEAD gets no body with its error either. */
+	/* An error response to HEAD has no body either. */
 	check_refused("HEAD /a HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HTTP/1.1 421 ");
 	check_refused("GET /a HTTP/1.1\r\nHost: Broker.Example:99\r\nConnection: close\r\n\r\n",
 		      "HTTP/1.1 200 ");
@@ -442,7 +442,7 @@ static void test_max_requests(void **state)
 	assert_int_equal(client_count(&c, "Connection: close"), 1);
 }
 
-/* Until an upgrade was answered, what comes behind it is not taken for a request. */
+/* Until an upgrade has its response, the bytes after it are not parsed as a request. */
 static void test_b055_upgrade(void **state)
 {
 	(void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bodies that bypass memory: in order, bounded, and released whatever happens to the request. */
+/* Streamed request bodies: in order, bounded, and released whatever happens to the request. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +83,7 @@ static void handle(struct harness *h, struct http_exchange *ex)
 	http_reply(ex, 200, "text/plain", text, strlen(text));
 }
 
-/* A handler that never takes the sink. */
+/* A handler that never accepts the sink. */
 static void handle_blind(struct harness *h, struct http_exchange *ex)
 {
 	(void)h;
@@ -172,7 +172,7 @@ static void each_is_dropped_once(void **state)
 	WAIT(&h, client_count(&c, " 403 ") == 1);
 	WAIT(&h, dropped == 4);
 	client_close(&c);
-	/* no handler takes it */
+	/* no handler accepts it */
 	refuse = 0;
 	h.handler = handle_blind;
 	client_open(&h, &c);

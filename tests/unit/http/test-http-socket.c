@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Upgraded connections: handshake, messages, pings, closes, silence, slow readers, the end. */
+/* Upgraded connections: handshake, messages, pings, closes, timeouts, slow readers, shutdown. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +97,7 @@ static void frame(struct client *client, unsigned flags, const char *payload, si
 
 	head[0] = (unsigned char)flags;
 	head[1] |= 0x80;
-	memset(head + n, 0, 4);		/* a mask that changes nothing is one */
+	memset(head + n, 0, 4);		/* an all-zero mask is valid */
 	client_send(client, (const char *)head, n + 4);
 	client_send(client, payload, len);
 }
@@ -121,7 +121,7 @@ static void test_talk(void **state)
 	WAIT(&h, IS_IN(&c, "\x8a\x0d" "are you there\x81\x06in two"));
 	assert_int_equal(texts, 2);
 	assert_int_equal(harness_counters(&h)->requests_open, 0);
-	/* A close is answered in kind, and then the connection ends. */
+	/* A close is answered with a close, and then the connection ends. */
 	FRAME(&c, 0x88, "\x03\xe8");
 	WAIT(&h, IS_IN(&c, "\x88\x02\x03\xe8") && c.is_eof);
 	assert_int_equal(closed, 1);
@@ -130,7 +130,7 @@ static void test_talk(void **state)
 	assert_int_equal(closed, 1);
 }
 
-/* What comes right behind the handshake, in the same piece, is a message already. */
+/* Bytes in the same packet after the handshake are parsed as messages. */
 static void test_no_gap(void **state)
 {
 	static const char hello[] = HANDSHAKE "\x81\x82\0\0\0\0hi";
@@ -187,7 +187,7 @@ static void test_bad_handshakes(void **state)
 	assert_int_equal(opened, 0);
 }
 
-/* Behind a request that is not answered yet there is no upgrade. */
+/* No upgrade while an earlier request is pending. */
 static void handle_first_kept(struct harness *harness, struct http_exchange *ex)
 {
 	if (harness->kept_count)
@@ -240,12 +240,12 @@ static void test_the_handler_closes(void **state)
 	(void)state;
 	close_on_text = FRAME_CODE_POLICY;
 	open_socket(&h, &c);
-	/* The second one is not heard any more. */
+	/* The second message is ignored. */
 	FRAME(&c, 0x81, "one");
 	FRAME(&c, 0x81, "two");
 	WAIT(&h, IS_IN(&c, "\x88\x02\x03\xf0") && c.is_eof);
 	assert_string_equal(last, "one");
-	/* From anywhere, too. */
+	/* Also outside a callback. */
 	open_socket(&h, &d);
 	http_socket_close(sockets[1], FRAME_CODE_NORMAL);
 	assert_int_equal(http_socket_send(sockets[1], "x", 1), -1);
@@ -253,7 +253,7 @@ static void test_the_handler_closes(void **state)
 	client_close(&c);
 	client_close(&d);
 	WAIT(&h, harness_counters(&h)->connections_open == 0);
-	/* Who closed it itself is not told. */
+	/* No close callback for a close of our own. */
 	assert_int_equal(closed, 0);
 }
 
@@ -267,7 +267,7 @@ static void test_leaving(void **state)
 	client_reset(&c);
 	WAIT(&h, closed == 2);
 	open_socket(&h, &c);
-	/* The end of the server is one of the socket. */
+	/* Stopping the server closes the socket. */
 	harness_stop(&h);
 	assert_int_equal(closed, 3);
 	client_close(&c);
@@ -282,7 +282,7 @@ static void test_silence(void **state)
 	config.ping_ms = 30;
 	config.idle_ms = 400;
 	open_socket(&h, &c);
-	/* A client that answers pings lives, and one that does not is gone. */
+	/* A client that answers pings stays; one that does not is disconnected. */
 	open_socket(&h, &d);
 	since = harness_ms();
 	WAIT(&h, IS_IN(&d, "\x89\x00") && IS_IN(&c, "\x89\x00"));
@@ -321,7 +321,7 @@ static void test_slow_reader(void **state)
 	WAIT(&h, drained == 1);
 	client_close(&c);
 	WAIT(&h, closed == 1);
-	/* One that takes nothing at all is gone after write_ms. */
+	/* A client that reads nothing is disconnected after write_ms. */
 	fixture_again();
 	reset();
 	h.config.write_ms = 100;

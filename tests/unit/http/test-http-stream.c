@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers in pieces, clients that leave before theirs, and the drain of a server. */
+/* Streamed responses, clients that leave before their response, and draining a server. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,7 +25,7 @@ static void test_gone(void **state)
 	WAIT(&h, h.kept_count == 3);
 	client_reset(&c);
 	WAIT(&h, h.gone == 3);
-	/* What was read stays, and answering does no harm. */
+	/* The parsed request stays valid, and responding is harmless. */
 	assert_true(http_exchange_is_gone(h.kept[1]));
 	assert_string_equal(http_exchange_body(h.kept[1], &len), "body");
 	assert_string_equal(http_exchange_head(h.kept[2])->path, "/c");
@@ -45,7 +45,7 @@ static void end_other(struct http_exchange *ex, void *arg)
 	struct harness *harness = arg;
 
 	harness->gone++;
-	/* Both at once, from within a callback. */
+	/* Both responses, from within a callback. */
 	for (int i = 0; i < 2; i++)
 		http_reply(harness->kept[i], 200, NULL, "x", 1);
 	(void)ex;
@@ -83,7 +83,7 @@ static void test_half_close_is_answered(void **state)
 	WAIT(&h, c.is_eof);
 	assert_non_null(strstr(client_text(&c), "\r\n\r\nlate"));
 	client_close(&c);
-	/* B072: what is not complete has no effect. */
+	/* B072: an incomplete request has no effect. */
 	client_open(&h, &c);
 	SEND(&c, "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nabc");
 	shutdown(c.fd, SHUT_WR);
@@ -152,7 +152,7 @@ static void test_drain(void **state)
 	client_close(&sending);
 	client_close(&silent);
 	WAIT(&h, h.empty == 1);
-	/* With nobody there it is called too, from the loop. */
+	/* Without connections it is called too, from the loop. */
 	fixture_again();
 	harness_start(&h);
 	http_server_drain(h.server, on_empty, &h);
@@ -207,7 +207,7 @@ static void test_stream(void **state)
 	begin(handle_stream);
 	SEND(&c, "GET /s HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, strstr(client_text(&c), "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"));
-	/* The reader stops: so must we, before long, and go on when it reads again. */
+	/* The reader pauses: the stream must soon pause too, and resume when it reads again. */
 	client_read(&c, 0);
 	while (http_stream_chunk(h.kept[0], part, 32768) == 0) {
 		parts++;
@@ -219,10 +219,10 @@ static void test_stream(void **state)
 	client_read(&c, 1);
 	WAIT(&h, h.drained == 1);
 	http_stream_end(h.kept[0]);
-	/* Not a search: some megabytes came, and come in small pieces. */
+	/* Not a search, because megabytes arrive in small pieces. */
 	WAIT(&h, !memcmp(c.in.data + c.in.len - 7, "\r\n0\r\n\r\n", 7));
 	assert_int_equal(client_count(&c, "8000\r\nyyy"), parts);
-	/* The connection is good for more. HEAD: no byte of the body. */
+	/* The connection can be reused. HEAD: no byte of the body. */
 	buf_clear(&c.in);
 	SEND(&c, "HEAD /s HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, h.kept_count == 2);
@@ -230,7 +230,7 @@ static void test_stream(void **state)
 	WAIT(&h, strstr(client_text(&c), "\r\n\r\n"));
 	assert_null(strstr(client_text(&c), "hello"));
 	client_close(&c);
-	/* 1.0: until the close. */
+	/* HTTP/1.0: the body ends with the connection. */
 	client_open(&h, &c);
 	SEND(&c, "GET /s HTTP/1.0\r\n\r\n");
 	WAIT(&h, h.kept_count == 3);
@@ -244,7 +244,7 @@ static void test_stream(void **state)
 static char produced[100000];
 static int to_produce;
 
-/* Goes on only when it is told to, from inside the telling. */
+/* Continues only in the callback that says there is room. */
 static void produce(struct http_exchange *ex, void *arg)
 {
 	int full = 0;
@@ -265,7 +265,7 @@ static void handle_produce(struct harness *harness, struct http_exchange *ex)
 	produce(ex, harness);
 }
 
-/* The kernel takes it as fast as it comes: there is no event to wait for. */
+/* The kernel accepts data as fast as it comes: there is no event to wait for. */
 static void test_stream_to_a_fast_reader(void **state)
 {
 	(void)state;
@@ -282,7 +282,7 @@ static void test_stream_cut_and_drop(void **state)
 	(void)state;
 	h.handler = handle_stream;
 	harness_start(&h);
-	/* Dropped: the client sees that the end is missing. */
+	/* Dropped: the client can see that the end is missing. */
 	client_open(&h, &c);
 	SEND(&c, "GET /s HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, strstr(client_text(&c), "hello"));
@@ -290,7 +290,7 @@ static void test_stream_cut_and_drop(void **state)
 	WAIT(&h, c.is_eof);
 	assert_null(strstr(client_text(&c), "\r\n0\r\n"));
 	client_close(&c);
-	/* The client leaves: told, and every further chunk says so. */
+	/* The client leaves: on_gone is called, and every further chunk reports it. */
 	client_open(&h, &c);
 	SEND(&c, "GET /s HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, strstr(client_text(&c), "hello"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The small grammars of a request, each over complete strings, and the WebSocket handshake. */
+/* The small grammars of a request, each with complete strings, and the WebSocket handshake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
