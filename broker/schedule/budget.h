@@ -15,11 +15,11 @@
 #include <stdint.h>
 
 enum budget_class {
-	BUDGET_DELETE,	/* down to the last call */
-	BUDGET_LOOKUP,	/* leaves 10 % */
-	BUDGET_CREATE,	/* leaves 20 % */
-	BUDGET_POLL,	/* leaves 25 % */
-	BUDGET_SWEEP,	/* leaves 30 % */
+	BUDGET_DELETE, /* down to the last call */
+	BUDGET_LOOKUP, /* leaves 10 % */
+	BUDGET_CREATE, /* leaves 20 % */
+	BUDGET_POLL,   /* leaves 25 % */
+	BUDGET_SWEEP,  /* leaves 30 % */
 	BUDGET_CLASSES
 };
 
@@ -35,7 +35,7 @@ struct budget {
 	int64_t paused_until_ms;	/* monotonic; after a 429 */
 	int64_t pause_ms;		/* last pause; doubles up to 60 s while 429s continue */
 	int has_trial;			/* the pause was the provider's own: one call after it */
-	int64_t taken_ms[BUDGET_CLASSES];	/* monotonic, when each was last granted */
+	int64_t taken_ms[BUDGET_CLASSES]; /* monotonic, when each was last granted */
 };
 
 void budget_init(struct budget *b, int64_t per_hour, int64_t mono_ms);

@@ -163,7 +163,7 @@ static struct store *store_with(long count, int ended)
 
 struct rate {
 	double per_s;
-	double p50_us, p99_us;	/* per commit */
+	double p50_us, p99_us; /* per commit */
 };
 
 typedef void (*batch_fn)(void *arg, long first, int n);	/* begins, writes n rows, commits */

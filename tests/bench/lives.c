@@ -39,9 +39,9 @@ enum phase { CREATING, BOOTING, RELEASING, CLEANING, ASKING, ENDING };
 struct client {
 	enum phase phase;
 	char id[ID_ROOM];
-	int64_t begun_us;	/* start of its life */
-	int64_t phase_us;	/* start of the measured phase: until ready, until gone */
-	int64_t again_us;	/* when to poll again; 0: a request is pending */
+	int64_t begun_us; /* start of its life */
+	int64_t phase_us; /* start of the measured phase: until ready, until gone */
+	int64_t again_us; /* when to poll again; 0: a request is pending */
 };
 
 struct samples {
@@ -63,7 +63,7 @@ static double seconds, warm_seconds, patience = 120;
 static long most, begun, done, polls;
 static int busy, paused;
 static int64_t start_us, ended_us;
-static int64_t first_us, last_us;	/* bounds of the window, once it is open */
+static int64_t first_us, last_us; /* bounds of the window, once it is open */
 static int is_open;
 static long counted;
 static struct samples whole = { .name = "all" }, creates = { .name = "create" },

@@ -22,15 +22,15 @@
 #define EVENTS_AT_ONCE 128
 
 struct conn {
-	int fd;			/* -1: connect before the next request */
-	int is_waiting;		/* for a response */
-	int wants_write;	/* epoll watches for writability */
+	int fd;		 /* -1: connect before the next request */
+	int is_waiting;	 /* for a response */
+	int wants_write; /* epoll watches for writability */
 	int64_t sent_us;
 	char head[HEAD_MAX];
-	struct iovec out[2];	/* the unsent part of head and body */
+	struct iovec out[2]; /* the unsent part of head and body */
 	char *in;
 	size_t in_len, in_size;
-	size_t head_len, body_len;	/* of the response; head_len 0: not yet known */
+	size_t head_len, body_len; /* of the response; head_len 0: not yet known */
 	int status, is_last;
 };
 

@@ -16,7 +16,7 @@ struct load;
 
 struct load_answer {
 	int status;
-	const char *body;	/* NUL-terminated; valid until the callback returns */
+	const char *body; /* NUL-terminated; valid until the callback returns */
 	size_t len;
 	int64_t took_us;	/* from the first byte sent to the last one received */
 };

@@ -18,7 +18,7 @@
 #define WRITES_MAX 64
 #define NO_WRITE 1000000000
 
-static sqlite3 *beside;		/* a second connection to the database */
+static sqlite3 *beside; /* a second connection to the database */
 
 /* ---- the fuse ----------------------------------------------------------------------- */
 

@@ -23,9 +23,9 @@ extern const size_t scenario_count;
 
 struct fault {
 	const char *name;
-	const char *json;	/* the fault rule, without the braces */
-	int paired;		/* represents its class in pairs */
-	const char *where;	/* the operations that it affects; NULL: all */
+	const char *json;  /* the fault rule, without the braces */
+	int paired;	   /* represents its class in pairs */
+	const char *where; /* the operations that it affects; NULL: all */
 	/* 1: it may cost a lease its machine; 2: only if it occurs repeatedly. */
 	int may_fail;
 };
@@ -82,13 +82,13 @@ struct totals {
 	struct {
 		char name[24];
 		long count;
-	} points[POINTS_MAX];		/* crashes by point */
-	long matrix[OPS_MAX][FAULTS_MAX];	/* injected */
+	} points[POINTS_MAX];		  /* crashes by point */
+	long matrix[OPS_MAX][FAULTS_MAX]; /* injected */
 	long planned[OPS_MAX][FAULTS_MAX], tried[OPS_MAX][FAULTS_MAX];
 	long attention, calls, most_calls, most_window, orphans;
 	int64_t longest_ms;
 	char most_calls_name[160], longest_name[160];
-	uint32_t trace;			/* the trace hash of the last case */
+	uint32_t trace; /* the trace hash of the last case */
 };
 
 /* upgrade.c: a lease's life across an upgrade of the database. */
@@ -101,7 +101,7 @@ struct run {
 	const char *only;
 	int verbose;
 	int shard, shards;
-	int thin;		/* thinning factor, see is_thin; 0: run every point */
+	int thin; /* thinning factor, see is_thin; 0: run every point */
 	long pairs_thin;
 	long seed_from, seed_to;
 	long numbered;

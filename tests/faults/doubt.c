@@ -105,8 +105,8 @@ void doubt_asks(struct world *w, const char *method, const char *target)
 	if (strcmp(method, "POST") != 0)
 		return;
 	if (d->is_open && !w->restored && !is_settled(w, d))
-		violate(w, "I8: POST %s after %d searches in %lld s for the last one",
-			target, d->looks, (long long)(d->last_ms - d->first_ms) / 1000);
+		violate(w, "I8: POST %s after %d searches in %lld s for the last one", target,
+			d->looks, (long long)(d->last_ms - d->first_ms) / 1000);
 	for (size_t i = 0; d->is_open && i < w->made_count; i++) {
 		struct made *m = &w->made[i];
 

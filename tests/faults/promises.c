@@ -79,8 +79,8 @@ static void check_protected(struct world *w, const struct lease *l, const struct
 			continue;
 		mark = cloud_object_label(w->cloud, kind_of(r), made_id(r), LESSOR_LABEL_RETAIN);
 		if (!mark || strtoll(mark, NULL, 10) < r->retain_epoch)
-			violate(w, "I30: %s is reported as protected, but %s bears no label",
-				l->id, r->name);
+			violate(w, "I30: %s is reported as protected, but %s bears no label", l->id,
+				r->name);
 		if (o.kind == CLOUD_SERVER && !o.is_protected)
 			violate(w, "I30: %s is reported as protected, but %s is not", l->id,
 				r->name);

@@ -362,13 +362,17 @@ const struct scenario scenarios[] = {
 	{ "kept-early", kept_early, NULL, 1, 0, 0 },
 	{ "twice", twice, NULL, 0, 0, 0 },
 	{ "two", two, NULL, 1, 0, 0 },
-	{ "fallback", life, "{\"catalogue\":{\"sold_out\":[{\"type\":\"cx23\",\"location\":\"fsn1\"}]},"
-			    "\"faults\":[{\"match\":{\"server_type\":\"cx33\",\"op\":\"s.create\"},\"count\":1,"
-			    "\"fault\":{\"kind\":\"create_error\"}}]}", 0, 0, 0 },
-	{ "stranger", life, "{\"objects\":[{\"kind\":\"ssh_key\",\"name\":\"theirs\","
-			    "\"public_key\":\"" KEY "\"},"
-			    "{\"kind\":\"server\",\"name\":\"theirs\",\"labels\":{\"lessor-lease\":"
-			    "\"cbx_000000000001\"}}]}", 0, 0, 0 },
+	{ "fallback", life,
+	  "{\"catalogue\":{\"sold_out\":[{\"type\":\"cx23\",\"location\":\"fsn1\"}]},"
+	  "\"faults\":[{\"match\":{\"server_type\":\"cx33\",\"op\":\"s.create\"},\"count\":1,"
+	  "\"fault\":{\"kind\":\"create_error\"}}]}",
+	  0, 0, 0 },
+	{ "stranger", life,
+	  "{\"objects\":[{\"kind\":\"ssh_key\",\"name\":\"theirs\","
+	  "\"public_key\":\"" KEY "\"},"
+	  "{\"kind\":\"server\",\"name\":\"theirs\",\"labels\":{\"lessor-lease\":"
+	  "\"cbx_000000000001\"}}]}",
+	  0, 0, 0 },
 	{ "lost-server", life, ONCE("s.create", "\"kind\":\"lost\""), 0, 0, 0 },
 	{ "lost-key", life, ONCE("k.create", "\"kind\":\"lost\""), 0, 0, 0 },
 	{ "never-server", life, ONCE("s.create", "\"kind\":\"close\""), 0, 0, 0 },
@@ -382,25 +386,30 @@ const struct scenario scenarios[] = {
 	{ "kept-reappears", kept_reappears,
 	  "{\"faults\":[{\"match\":{\"server_type\":\"cx23\",\"op\":\"s.create\"},\"count\":1,"
 	  "\"fault\":{\"kind\":\"create_error\"}},{\"match\":{\"op\":\"s.delete\"},\"count\":1,"
-	  "\"fault\":{\"kind\":\"reappear\",\"gap_ms\":1200000}}]}", 0, 0, 0 },
+	  "\"fault\":{\"kind\":\"reappear\",\"gap_ms\":1200000}}]}",
+	  0, 0, 0 },
 	/* The create is settled as never executed, and then the resource appears. */
 	{ "late", life, LATE("s.create"), 0, 0, 8 },
 	{ "late-key", life, LATE("k.create"), 0, 0, 30 },
 	/* It exists, but lists fail. */
-	{ "blind", life, "{\"faults\":["
-			 "{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_*\"},\"count\":1,"
-			 "\"fault\":{\"kind\":\"lost\"}},"
-			 "{\"match\":{\"op\":[\"s.find\",\"s.list\",\"k.find\",\"k.list\"]},"
-			 "\"count\":\"always\",\"for_ms\":240000,"
-			 "\"fault\":{\"kind\":\"unavailable\"}}]}", 0, 0, 8 },
-	{ "crowd", crowd, "{\"faults\":["
-			  "{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_000000000001\"},\"count\":1,"
-			  "\"fault\":{\"kind\":\"lost\"}},"
-			  "{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_000000000002\"},\"count\":1,"
-			  "\"fault\":{\"kind\":\"close\"}},"
-			  "{\"match\":{\"op\":[\"s.find\",\"s.list\",\"k.find\",\"k.list\"]},"
-			  "\"count\":\"always\",\"for_ms\":150000,"
-			  "\"fault\":{\"kind\":\"selector_ignored\"}}]}", 0, 0, 120 },
+	{ "blind", life,
+	  "{\"faults\":["
+	  "{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_*\"},\"count\":1,"
+	  "\"fault\":{\"kind\":\"lost\"}},"
+	  "{\"match\":{\"op\":[\"s.find\",\"s.list\",\"k.find\",\"k.list\"]},"
+	  "\"count\":\"always\",\"for_ms\":240000,"
+	  "\"fault\":{\"kind\":\"unavailable\"}}]}",
+	  0, 0, 8 },
+	{ "crowd", crowd,
+	  "{\"faults\":["
+	  "{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_000000000001\"},\"count\":1,"
+	  "\"fault\":{\"kind\":\"lost\"}},"
+	  "{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_000000000002\"},\"count\":1,"
+	  "\"fault\":{\"kind\":\"close\"}},"
+	  "{\"match\":{\"op\":[\"s.find\",\"s.list\",\"k.find\",\"k.list\"]},"
+	  "\"count\":\"always\",\"for_ms\":150000,"
+	  "\"fault\":{\"kind\":\"selector_ignored\"}}]}",
+	  0, 0, 120 },
 	/* Acknowledged but shown late: up to the settling time, and long after it. */
 	{ "early", early, NULL, 0, 0, 30 },
 	{ "early-55s", early, UNSHOWN("55000", "both"), 0, 0, 30 },
@@ -410,21 +419,27 @@ const struct scenario scenarios[] = {
 	{ "early-25m", early, UNSHOWN("1500000", "both"), 0, 0, 30 },
 	{ "early-10m-reads", early, UNSHOWN("600000", "get"), 0, 0, 30 },
 	{ "early-10m-lists", early, UNSHOWN("600000", "list"), 0, 0, 30 },
-	{ "late-10m", life, "{\"faults\":[{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_*\"},\"count\":1,"
-			    "\"faults\":[{\"kind\":\"lost\"},{\"kind\":\"hidden\",\"ms\":600000,"
-			    "\"where\":\"both\"}]}]}", 0, 0, 30 },
+	{ "late-10m", life,
+	  "{\"faults\":[{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_*\"},\"count\":1,"
+	  "\"faults\":[{\"kind\":\"lost\"},{\"kind\":\"hidden\",\"ms\":600000,"
+	  "\"where\":\"both\"}]}]}",
+	  0, 0, 30 },
 	/* Found only by a look-up; its address outlives the server. */
-	{ "address-late", early, "{\"faults\":[{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_*\"},"
-				 "\"count\":1,\"faults\":[{\"kind\":\"lost\"},{\"kind\":\"ip_kept\"},"
-				 "{\"kind\":\"hidden\",\"ms\":40000,\"where\":\"both\"}]}]}", 0, 0, 8 },
+	{ "address-late", early,
+	  "{\"faults\":[{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_*\"},"
+	  "\"count\":1,\"faults\":[{\"kind\":\"lost\"},{\"kind\":\"ip_kept\"},"
+	  "{\"kind\":\"hidden\",\"ms\":40000,\"where\":\"both\"}]}]}",
+	  0, 0, 8 },
 	/* The delete's response is lost; at each of its events a client may ask for no-delete. */
 	{ "lost-delete", life, ONCE("s.delete", "\"kind\":\"lost\""), 0, 0, 4 },
 	{ "no-delete", life, ONCE("s.delete", "\"kind\":\"close\""), 0, 0, 30 },
 	{ "slow-delete", life, ONCE("s.delete", "\"kind\":\"slow\",\"ms\":90000"), 0, 0, 30 },
 	/* For an hour the token may not delete. */
-	{ "forbidden", forbidden, "{\"faults\":[{\"match\":{\"op\":[\"s.delete\",\"k.delete\"]},"
-			     "\"count\":\"always\",\"for_ms\":3600000,"
-			     "\"fault\":{\"kind\":\"forbidden\"}}]}", 0, 0, 30 },
+	{ "forbidden", forbidden,
+	  "{\"faults\":[{\"match\":{\"op\":[\"s.delete\",\"k.delete\"]},"
+	  "\"count\":\"always\",\"for_ms\":3600000,"
+	  "\"fault\":{\"kind\":\"forbidden\"}}]}",
+	  0, 0, 30 },
 	{ "kept-again", kept_again, NULL, 0, 0, 8 },
 	{ "kept-unprotected", kept_human_unprotects, NULL, 0, 0, 30 },
 	{ "two-reversed", two_reversed, NULL, 0, 0, 30 },

@@ -60,8 +60,8 @@ static void check_intended(struct world *w, const struct made *m)
 		found |= ledger.resources[i].ours && strcmp(ledger.resources[i].name, m->name) == 0;
 	ledger_fini(&ledger);
 	if (!found)
-		violate(w, "I15: created %s %s without a committed row",
-			cloud_kind_name(m->kind), m->name);
+		violate(w, "I15: created %s %s without a committed row", cloud_kind_name(m->kind),
+			m->name);
 }
 
 /* I8: no second server while the first may exist. */

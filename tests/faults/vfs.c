@@ -10,8 +10,8 @@
 
 struct file {
 	sqlite3_file base;
-	struct unsynced *unsynced;	/* NULL if no power cut is planned, and for unnamed files */
-	void **shm;			/* shared-memory pages, after vfs_alone */
+	struct unsynced *unsynced; /* NULL if no power cut is planned, and for unnamed files */
+	void **shm;		   /* shared-memory pages, after vfs_alone */
 	int shm_count;
 	/* the real file follows, with the alignment of this struct */
 };

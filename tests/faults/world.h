@@ -34,12 +34,12 @@
 #include "vfs.h"
 
 #define LEASES_MAX 4
-#define LEASES_CAP 2		/* the broker's limit on leases */
+#define LEASES_CAP 2 /* the broker's limit on leases */
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
-#define SETTLE_MS MINUTE		/* the settling time */
-#define GRACE_MS HOUR		/* the sweep's grace period */
+#define SETTLE_MS MINUTE /* the settling time */
+#define GRACE_MS HOUR	 /* the sweep's grace period */
 
 struct pending_effect {
 	int64_t at_ms;
@@ -75,10 +75,10 @@ const char *act_name(enum act act);
 
 struct plan {
 	enum act act;
-	long event;		/* the event at which it happens */
-	long saved_at;		/* ACT_RESTORE: the event at which the copy is made */
-	int64_t down_ms;	/* ACT_RESTORE: how long no broker runs */
-	long crash_after;	/* crash this many points later; 0: never */
+	long event;	  /* the event at which it happens */
+	long saved_at;	  /* ACT_RESTORE: the event at which the copy is made */
+	int64_t down_ms;  /* ACT_RESTORE: how long no broker runs */
+	long crash_after; /* crash this many points later; 0: never */
 };
 
 /* What the checks know of a lease. */
@@ -97,15 +97,15 @@ struct known {
 	/* the row as last committed */
 	int seen;
 	struct lease row;
-	int64_t expired_ms;	/* true time of its deadline, if it expired */
+	int64_t expired_ms; /* true time of its deadline, if it expired */
 	/* creates with an unknown outcome */
 	struct doubt {
-		int is_open;		/* sent; no response refused it, no commit has its id */
-		int ids;		/* the number of ids in the ledger when it was sent */
+		int is_open; /* sent; no response refused it, no commit has its id */
+		int ids;     /* the number of ids in the ledger when it was sent */
 		/* complete observations since then, each in a step of its own */
 		int looks;
 		int64_t first_ms, last_ms;
-		int64_t out_ms;		/* when it could last be in flight */
+		int64_t out_ms; /* when it could last be in flight */
 		/* the running observation: were all pages read so far, are there more */
 		long step;
 		int is_whole, more;
@@ -127,9 +127,9 @@ struct made {
 	int elsewhere;		/* created in another project: invisible here */
 	int deletes;		/* requested by us */
 	int is_newer_than_store; /* created after the restored copy was made */
-	int is_given_up;	/* observed for long enough, and never shown */
-	int given_back;		/* deleted, and back with the same id */
-	int was_read;		/* a complete read by id: its address is known */
+	int is_given_up;	 /* observed for long enough, and never shown */
+	int given_back;		 /* deleted, and back with the same id */
+	int was_read;		 /* a complete read by id: its address is known */
 	int protected_by_person;
 	int64_t made_ms;
 	/* in the lists of consecutive sweeps */
@@ -144,7 +144,7 @@ struct world {
 	int keys_per_account;
 	struct provider *provider;
 	struct cloud *cloud;
-	struct pending_effect late[16];	/* requests that timed out, executed later */
+	struct pending_effect late[16]; /* requests that timed out, executed later */
 	size_t late_count;
 
 	/* crash enumeration */
@@ -155,7 +155,7 @@ struct world {
 	long loop_left;			/* remaining crashes, each a second after the start */
 	uint32_t crash_chance;		/* out of 2^16, at each point */
 	jmp_buf crashed;
-	int may_crash;			/* the running code may be left by longjmp */
+	int may_crash; /* the running code may be left by longjmp */
 	int restarts;
 
 	/* events, and the plan for them */
@@ -165,20 +165,20 @@ struct world {
 	void (*undo)(struct world *w);
 	int64_t undo_at_ms;
 	int sweep_deletes;
-	int may_fail;			/* a lease may be refused permanently ... */
-	int may_be_late;		/* ... or miss its deadline because of many faults */
-	int comes_back;			/* resources proven gone may reappear */
-	int lies;			/* deletes do nothing, and reads deny existing resources */
+	int may_fail;	 /* a lease may be refused permanently ... */
+	int may_be_late; /* ... or miss its deadline because of many faults */
+	int comes_back;	 /* resources proven gone may reappear */
+	int lies;	 /* deletes do nothing, and reads deny existing resources */
 	int account_gone, outage, project_moved, moved_live, jumped, restored, disturbed;
-	int taken_over;			/* an operator took the account over */
+	int taken_over; /* an operator took the account over */
 	int64_t loop_next_ms;
-	int restore_from;		/* the next life starts on the saved copy ... */
-	int64_t down_ms;		/* ... this long after the last one */
+	int restore_from; /* the next life starts on the saved copy ... */
+	int64_t down_ms;  /* ... this long after the last one */
 
 	/* the store's disk */
-	int store_faults;		/* a store error restarts the broker */
-	int power;			/* seed + 1: a crash loses unsynced writes; 0: not */
-	int inside_sqlite;		/* left by longjmp: do not touch the connection */
+	int store_faults;  /* a store error restarts the broker */
+	int power;	   /* seed + 1: a crash loses unsynced writes; 0: not */
+	int inside_sqlite; /* left by longjmp: do not touch the connection */
 	int store_failures;
 
 	struct known leases[LEASES_MAX];
@@ -194,20 +194,20 @@ struct world {
 	int is_pause_said;
 	int is_asking;			/* a request is under way */
 	int is_pause_kept;		/* the broker committed the pause of the 429 */
-	int64_t jumped_ms;			/* the last jump of the wall clock */
-	int64_t made_id;			/* the id in the step's create response */
+	int64_t jumped_ms;		/* the last jump of the wall clock */
+	int64_t made_id;		/* the id in the step's create response */
 	long made_step;
-	int64_t healed_ms, converged_ms;	/* faults removed; all leases finished */
+	int64_t healed_ms, converged_ms; /* faults removed; all leases finished */
 	struct {
 		char method[8], target[160];
 		long step;
 		int64_t at_ms;
-		int verified;		/* an exact read that proved the resource ours */
+		int verified; /* an exact read that proved the resource ours */
 	} last;
 	/* the running sweep: wall clock, as committed; its lists so far */
 	int64_t sweep_begun_ms, sweep_done_ms;
 	int list_failed, list_ends;
-	uint32_t trace;			/* hash of everything that happened */
+	uint32_t trace; /* hash of everything that happened */
 	char violation[320];
 };
 

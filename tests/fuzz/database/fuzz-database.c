@@ -24,7 +24,7 @@
 #include "util/text.h"
 
 #define EDITS_MAX 64
-#define COLUMNS_MAX 256	/* as many as one input byte can select */
+#define COLUMNS_MAX 256 /* as many as one input byte can select */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

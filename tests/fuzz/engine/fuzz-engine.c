@@ -29,8 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What the clients know, and the last observed state of a lease. */
 struct known {
-	int kept;		/* a no-delete release was acknowledged and not revoked */
-	int servers;		/* of this lease, while it is kept */
+	int kept;    /* a no-delete release was acknowledged and not revoked */
+	int servers; /* of this lease, while it is kept */
 	int seen;
 	struct lease last;
 };

@@ -14,10 +14,10 @@
 #include "live.h"
 
 struct mover {
-	struct live live;		/* the current move */
+	struct live live; /* the current move */
 	const struct world *from;
 	void (*found)(struct mover *m, int is_healthy);
-	void *arg;			/* for found */
+	void *arg; /* for found */
 	int wants_labels;
 	char label[120];
 };
@@ -63,8 +63,8 @@ void step_note_address(struct live *v, enum thing server);
 struct request {
 	const char *name;
 	void (*carry_out)(struct live *v);
-	enum step_point accepted, failed;	/* where the step continues */
-	enum late late;			/* what may be executed later, if its response is lost */
+	enum step_point accepted, failed; /* where the step continues */
+	enum late late;			  /* what may be executed later, if its response is lost */
 };
 
 /* The request is answered, refused, lost before or after its effect, or cancelled. */

@@ -70,8 +70,8 @@ static void read_it(struct mover *m, enum step_point seen, enum step_point absen
 
 	step_saw(v, is_seen);
 	v->w.step.at = (uint8_t)(is_seen ? seen : absent);
-	move_end(m, HEALTHY, "read %s: %s", thing_name(step_thing(m->from)), is_seen ? "found" :
-									    "not found");
+	move_end(m, HEALTHY, "read %s: %s", thing_name(step_thing(m->from)),
+		 is_seen ? "found" : "not found");
 }
 
 static void read_lie(struct mover *m, enum step_point next, const char *what)

@@ -62,8 +62,10 @@ static void read_it(struct mover *m, enum step_point seen, enum step_point absen
 
 	step_saw(v, is_seen);
 	v->w.step.at = (uint8_t)(is_seen ? seen : absent);
-	move_end(m, HEALTHY, "read %s: %s", thing_name(thing), !is_seen ? "not found" :
-		 v->w.step.is_on ? "protected" : "not protected");
+	move_end(m, HEALTHY, "read %s: %s", thing_name(thing),
+		 !is_seen	 ? "not found" :
+		 v->w.step.is_on ? "protected" :
+				   "not protected");
 }
 
 static int changed(struct live *v, uint32_t change)

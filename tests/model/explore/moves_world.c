@@ -49,8 +49,11 @@ static void provider_late(struct mover *m, enum thing thing)
 		world_protect(v, thing);
 	else if (o->protection == OFF)
 		world_destroy(v, thing);
-	move_end(m, HEALTHY, "%s %s is executed LATE", late == LATE_LIFT ? "lifting" :
-		 late == LATE_PROTECT ? "protecting" : "DELETE of", thing_name(thing));
+	move_end(m, HEALTHY, "%s %s is executed LATE",
+		 late == LATE_LIFT    ? "lifting" :
+		 late == LATE_PROTECT ? "protecting" :
+					"DELETE of",
+		 thing_name(thing));
 }
 
 static void provider(struct mover *m, enum thing thing)

@@ -27,7 +27,7 @@ static const struct {
 	[ADDRESS_2] = { "address 2", "32", LESSOR_KIND_ADDRESS, 0 },
 };
 
-static struct lease model;		/* the constant members */
+static struct lease model; /* the constant members */
 static struct signer signer;
 static char names[THINGS][64];
 static struct labels labels[THINGS];
@@ -250,10 +250,12 @@ static const char *close_lease(const struct lease *l, int64_t now_ms, struct sto
 		.is_retained = l->retained != 0,
 		.retention = (uint8_t)l->retention,
 		.is_billed = l->is_billed != 0,
-		.is_due = !l->due_ms ? DUE_NEVER :
-			  l->due_ms == l->retain_until_ms ? DUE_AT_UNTIL : DUE_SOON,
-		.until = !l->retain_until_ms ? UNTIL_NONE :
-			 l->retain_until_ms > now_ms ? UNTIL_LATER : UNTIL_OVER,
+		.is_due = !l->due_ms			  ? DUE_NEVER :
+			  l->due_ms == l->retain_until_ms ? DUE_AT_UNTIL :
+							    DUE_SOON,
+		.until = !l->retain_until_ms	     ? UNTIL_NONE :
+			 l->retain_until_ms > now_ms ? UNTIL_LATER :
+						       UNTIL_OVER,
 		.has_tries = l->tries != 0,
 		.has_attention = l->attention[0] != '\0',
 		.attention_class = l->attention[0] ? (uint8_t)l->attention_class : 0,

@@ -20,7 +20,7 @@ struct edge {
 
 struct search {
 	const struct config *config;
-	size_t size;			/* of a state, without an unused copy of the store */
+	size_t size; /* of a state, without an unused copy of the store */
 	unsigned char *states;
 	uint32_t *parents;
 	uint32_t count, room;
@@ -28,9 +28,9 @@ struct search {
 	uint32_t mask;
 	struct edge *edges;		/* the healthy moves */
 	size_t edge_count;
-	uint32_t current;		/* the state whose moves are being made */
+	uint32_t current; /* the state whose moves are being made */
 	struct result result;
-	uint32_t wrong_from;		/* the state before the last move of the trail */
+	uint32_t wrong_from; /* the state before the last move of the trail */
 	struct mover mover;
 };
 

@@ -14,10 +14,10 @@
 struct walker {
 	struct mover mover;
 	uint64_t random;
-	uint32_t count;			/* number of moves of this state */
-	uint32_t chosen;		/* the move to make; UINT32_MAX: only count them */
-	struct world world;		/* the state that it leads to */
-	struct lease_aggregate whole;	/* the aggregate in that state */
+	uint32_t count;		      /* number of moves of this state */
+	uint32_t chosen;	      /* the move to make; UINT32_MAX: only count them */
+	struct world world;	      /* the state that it leads to */
+	struct lease_aggregate whole; /* the aggregate in that state */
 	int64_t now_ms;
 	const char *wrong;
 	struct buf trail;

@@ -25,12 +25,12 @@ enum thing { SERVER_1, SERVER_2, KEY, OBJECTS, ADDRESS_1 = OBJECTS, ADDRESS_2, T
 
 struct row {
 	uint8_t thing;
-	uint8_t state;			/* LESSOR_STATE_, 0: no such row */
+	uint8_t state; /* LESSOR_STATE_, 0: no such row */
 	uint8_t is_ours, has_id, has_action;
-	uint8_t created, changed;	/* ages; the maximum where they do not matter */
+	uint8_t created, changed; /* ages; the maximum where they do not matter */
 	uint8_t is_seen;
 	uint8_t absent_count;
-	uint8_t absent_age;		/* age of the first observation that did not find it */
+	uint8_t absent_age; /* age of the first observation that did not find it */
 	uint8_t deletes_unknown;
 	uint8_t retain_epoch, label_known, protect_by, is_marked;
 };
@@ -73,8 +73,8 @@ struct object {
 	uint8_t action;			/* of its newest delete */
 	uint8_t late, late_age;
 	uint8_t address;
-	uint8_t is_marked;		/* another store wrote its label: not deleted here */
-	uint8_t promise;		/* what was reported to a client */
+	uint8_t is_marked; /* another store wrote its label: not deleted here */
+	uint8_t promise;   /* what was reported to a client */
 };
 
 /* ---- a step ------------------------------------------------------------------------------------ */
@@ -109,11 +109,11 @@ struct step {
 	uint8_t thing;			/* what it lists or creates */
 	uint8_t saw;			/* a bit for each object in a listing; or: it was read */
 	uint8_t label, is_on, is_signed;	/* as it was read */
-	uint8_t is_proof;		/* the read was of our project */
-	uint8_t is_gave_up;		/* the action of its delete was read as failed */
-	uint8_t outcome, is_labelled;	/* results of its requests */
-	uint8_t writes;			/* the permitted label */
-	uint8_t refusal, is_not_now;	/* the answers to this step's claims */
+	uint8_t is_proof;			/* the read was of our project */
+	uint8_t is_gave_up;			/* the action of its delete was read as failed */
+	uint8_t outcome, is_labelled;		/* results of its requests */
+	uint8_t writes;				/* the permitted label */
+	uint8_t refusal, is_not_now;		/* the answers to this step's claims */
 	uint8_t verdict, error_class;
 };
 
@@ -124,7 +124,7 @@ enum account { ACCOUNT_UNKNOWN, ACCOUNT_VERIFIED, ACCOUNT_BLOCKED, ACCOUNT_FENCE
 
 /* How often each of these may still happen. */
 struct budget {
-	uint8_t faults;		/* responses lost before or after the effect, refusals, failures */
+	uint8_t faults; /* responses lost before or after the effect, refusals, failures */
 	uint8_t crashes;
 	uint8_t calls;		/* a client's releases, with and without delete */
 	uint8_t lies;		/* reads and listings that miss an existing object */
@@ -148,7 +148,7 @@ struct world {
 	uint8_t is_restored;		/* an older store is in use: history was lost */
 	uint8_t is_bared;		/* a person switched a protection off */
 	struct budget left;
-	struct store copy;		/* of the store; last, so that states without one omit it */
+	struct store copy; /* of the store; last, so that states without one omit it */
 };
 
 /* The budgets and options of a configuration, and its expected size. */
@@ -158,13 +158,13 @@ struct config {
 	int attempts;			/* server types to try */
 	int has_address;
 	int cannot_protect;
-	int is_slow;			/* time also passes within a step */
-	int is_wild;			/* the plugin requests deletes in any order */
-	int has_late;			/* a request without a response may be executed later */
-	int has_hours;			/* cleanup may be owed for hours */
-	int has_until;			/* a client names a time to keep it until, or cancels */
-	int is_tardy;			/* objects may be shown later than `settle` */
-	int is_long;			/* not run by CTest */
+	int is_slow;   /* time also passes within a step */
+	int is_wild;   /* the plugin requests deletes in any order */
+	int has_late;  /* a request without a response may be executed later */
+	int has_hours; /* cleanup may be owed for hours */
+	int has_until; /* a client names a time to keep it until, or cancels */
+	int is_tardy;  /* objects may be shown later than `settle` */
+	int is_long;   /* not run by CTest */
 	uint32_t states, moves;
 };
 

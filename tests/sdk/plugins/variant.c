@@ -41,25 +41,31 @@ static const struct lessor_provider table = {
 	PLAIN("second"),
 #elif defined(VARIANT_older)
 	/* built when the table ended after `list`; the bytes behind it are not part of it */
-	PLAIN("older"), .size = offsetof(struct lessor_provider, probe), .probe = plain_step,
+	PLAIN("older"),
+	.size = offsetof(struct lessor_provider, probe),
+	.probe = plain_step,
 #elif defined(VARIANT_unobserving)
 	PLAIN("unobserving"), .size = offsetof(struct lessor_provider, observe), .retain = plain_step,
 	.observe = plain_observe,
 #elif defined(VARIANT_half)
 	/* a copy would contain half of a pointer */
-	PLAIN("half"), .size = offsetof(struct lessor_provider, observe) + 4,
+	PLAIN("half"),
+	.size = offsetof(struct lessor_provider, observe) + 4,
 	.observe = plain_observe,
 #elif defined(VARIANT_abi)
 	/* with another major version, only size and abi may be read */
-	PLAIN((const char *)(uintptr_t)1), .abi = 7u << 16 | 3,
+	PLAIN((const char *)(uintptr_t)1),
+	.abi = 7u << 16 | 3,
 #elif defined(VARIANT_minor)
 	/* the next minor version, in which every member may have another meaning */
-	PLAIN("minor"), .abi = LESSOR_ABI + 1,
+	PLAIN("minor"),
+	.abi = LESSOR_ABI + 1,
 #elif defined(VARIANT_past)
 	PLAIN("past"), .abi = LESSOR_ABI - 1,
 #elif defined(VARIANT_first)
 	/* for a while before the first release, the major version was 1 */
-	PLAIN("first"), .abi = 1u << 16 | 1,
+	PLAIN("first"),
+	.abi = 1u << 16 | 1,
 #elif defined(VARIANT_lacking)
 	PLAIN("lacking"), .list = NULL,
 #elif defined(VARIANT_badname)

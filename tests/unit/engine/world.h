@@ -11,11 +11,11 @@
 
 enum toy_fault {
 	TOY_NONE,
-	TOY_SOLD_OUT,		/* the create is refused; lessord tries the next type */
-	TOY_LOST_MADE,		/* the create is done, its response is lost */
-	TOY_LOST_NOT_MADE,	/* the create is not done, its response is lost */
-	TOY_BREAK_CONTRACT,	/* DONE without a host */
-	TOY_HIDE,		/* look-ups do not find a created server */
+	TOY_SOLD_OUT,	    /* the create is refused; lessord tries the next type */
+	TOY_LOST_MADE,	    /* the create is done, its response is lost */
+	TOY_LOST_NOT_MADE,  /* the create is not done, its response is lost */
+	TOY_BREAK_CONTRACT, /* DONE without a host */
+	TOY_HIDE,	    /* look-ups do not find a created server */
 };
 
 struct toy_server {
@@ -40,21 +40,21 @@ struct world {
 	int delete_refusals;		/* RETRYs before a delete works */
 	int delete_silent;		/* the next delete works, but is not reported */
 	int cleanup_lies;		/* it reports that nothing is left */
-	int cleanup_lies_after_refusal;	/* ... after a refused permit */
+	int cleanup_lies_after_refusal; /* ... after a refused permit */
 	int strip_labels;		/* as a person would */
 	int probe_refuses;
 	int probes, provisions, cleanups;	/* steps run */
 	int looks;				/* observations run */
-	size_t looked, look_most;	/* leases covered: in total, and the most in one */
-	int look_verdict;		/* not 0: observations return this and cover no lease */
-	uint32_t look_class;		/* the class of look_verdict, if that is a failure */
-	const char *look_misses;	/* the id of a lease that observations do not cover */
-	char ops[64];			/* the last steps, one letter each: P, C, L */
-	int lists;			/* inventories requested */
-	int list_fails;			/* RETRYs before one is complete */
-	int may_break;		/* the store may fail in a request ... */
-	int is_broken;		/* ... and has failed: the process ends */
-	const char *between_lives;	/* a command to run once, while no core uses the store */
+	size_t looked, look_most;		/* leases covered: in total, and the most in one */
+	int look_verdict;	   /* not 0: observations return this and cover no lease */
+	uint32_t look_class;	   /* the class of look_verdict, if that is a failure */
+	const char *look_misses;   /* the id of a lease that observations do not cover */
+	char ops[64];		   /* the last steps, one letter each: P, C, L */
+	int lists;		   /* inventories requested */
+	int list_fails;		   /* RETRYs before one is complete */
+	int may_break;		   /* the store may fail in a request ... */
+	int is_broken;		   /* ... and has failed: the process ends */
+	const char *between_lives; /* a command to run once, while no core uses the store */
 	uint32_t probe_class;
 	/* called in the middle of a create, before its response is known */
 	void (*during_create)(struct world *w);

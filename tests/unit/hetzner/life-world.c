@@ -76,7 +76,7 @@ static void world_http(void *data, const struct env_http_request *request,
 
 	assert_non_null(target);
 	wire_init(answer);
-	if (life->crashed) {	/* a crashed process sends nothing */
+	if (life->crashed) { /* a crashed process sends nothing */
 		answer->outcome = ENV_HTTP_NOT_SENT;
 		return;
 	}

@@ -226,7 +226,7 @@ static void finish(struct life *life, struct step *step, enum lease_op op)
 	};
 
 	if (life->crashed)
-		life_restart(life);	/* the lease is unchanged and due */
+		life_restart(life); /* the lease is unchanged and due */
 	else
 		life_apply(life, &life->a, &event);
 }

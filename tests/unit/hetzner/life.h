@@ -38,9 +38,9 @@ struct life {
 	struct generation gen;		/* of the account */
 	int64_t last_row;
 	int64_t settle_ms;
-	int is_verified;		/* by the last probe, and no step was refused since */
-	int unverified;			/* whatever the probe: absence proves nothing */
-	int shared;			/* another lease refers to the same resources */
+	int is_verified; /* by the last probe, and no step was refused since */
+	int unverified;	 /* whatever the probe: absence proves nothing */
+	int shared;	 /* another lease refers to the same resources */
 	/* of the running step: like struct running of the engine */
 	int not_now;
 	uint32_t refusal_class;
@@ -51,21 +51,21 @@ struct life {
 	int deletes;			/* of these, DELETEs that were sent */
 	char *requests;			/* one per line, "POST /servers 201" */
 	size_t requests_len;
-	int crash_after_effect;		/* N: the process crashes before it records the result of
+	int crash_after_effect; /* N: the process crashes before it records the result of
 					 * the Nth request that is not a read; 0: never */
 	int crashed;
 	/* the result of the last step */
 	int verdict;
 	uint32_t error_class;
 	char reason[256];
-	char violation[256];		/* the first of the plugin's contract; "" if none */
+	char violation[256]; /* the first of the plugin's contract; "" if none */
 	struct step_price *prices;
 	size_t price_count;
 	size_t listed;
 };
 
 _Static_assert(offsetof(struct life, book) == offsetof(struct life, a.ledger) &&
-	       offsetof(struct life, mark) == offsetof(struct life, own.ledger),
+		       offsetof(struct life, mark) == offsetof(struct life, own.ledger),
 	       "the short names refer to the same members");
 
 /*

@@ -445,7 +445,7 @@ static void either_action_that_fails_is_noticed_at_the_next_look(void **state)
 {
 	static const struct {
 		const char *faults;
-		int64_t failed_ms;	/* after the create, with the simulator's default times */
+		int64_t failed_ms; /* after the create, with the simulator's default times */
 	} rows[] = {
 		{ FAILS("create_error") "," START_RUNS, 10000 },
 		{ FAILS("start_error"), 16500 },

@@ -221,19 +221,23 @@ static void keys(void **state)
 
 static void actions(void **state)
 {
-	static const struct { const char *text; int rc; enum action_status status; int mine; } rows[] = {
+	static const struct { const char *text; int rc; enum action_status status; int mine;
+	} rows[] = {
 		{ "{\"id\":606028482673874,\"command\":\"delete_server\",\"status\":\"running\","
 		  "\"resources\":[{\"id\":5,\"type\":\"server\"},{\"id\":9,\"type\":\"image\"}]}",
 		  0, ACTION_RUNNING, 1 },
-		{ "{\"id\":1,\"command\":\"x\",\"status\":\"success\",\"error\":null}", 0, ACTION_SUCCESS, 1 },
+		{ "{\"id\":1,\"command\":\"x\",\"status\":\"success\",\"error\":null}", 0,
+		  ACTION_SUCCESS, 1 },
 		{ "{\"id\":1,\"command\":\"x\",\"status\":\"error\",\"error\":null,\"resources\":[]}",
 		  0, ACTION_ERROR, 1 },
 		{ "{\"id\":1,\"command\":\"x\",\"status\":\"error\"}", 0, ACTION_ERROR, 1 },
 		/* Progress proves nothing. */
-		{ "{\"id\":1,\"command\":\"x\",\"status\":\"running\",\"progress\":100}", 0, ACTION_RUNNING, 1 },
+		{ "{\"id\":1,\"command\":\"x\",\"status\":\"running\",\"progress\":100}", 0,
+		  ACTION_RUNNING, 1 },
 		{ "{\"id\":1,\"command\":\"x\",\"status\":\"pondering\"}", 0, ACTION_RUNNING, 1 },
 		{ "{\"id\":1,\"command\":\"x\",\"status\":\"success\","
-		  "\"resources\":[{\"id\":6,\"type\":\"server\"}]}", 0, ACTION_SUCCESS, 0 },
+		  "\"resources\":[{\"id\":6,\"type\":\"server\"}]}",
+		  0, ACTION_SUCCESS, 0 },
 		{ "{\"id\":1,\"command\":\"x\",\"status\":\"success\","
 		  "\"resources\":[{\"id\":5,\"type\":\"server\"},{\"id\":6,\"type\":\"server\"}]}",
 		  0, ACTION_SUCCESS, 0 },
@@ -262,7 +266,8 @@ static void actions(void **state)
 static void pages(void **state)
 {
 #define META(x) "{\"servers\":[],\"meta\":{\"pagination\":{" x "}}}"
-	static const struct { const char *text; int rc; int64_t next, total; } rows[] = {
+	static const struct { const char *text; int rc; int64_t next, total;
+	} rows[] = {
 		{ META("\"page\":2,\"next_page\":3,\"total_entries\":101"), 0, 3, 101 },
 		{ META("\"page\":2,\"next_page\":null,\"total_entries\":null"), 0, 0, -1 },
 		{ META("\"page\":2"), 0, 0, -1 },

@@ -63,14 +63,14 @@ void harness_keep(struct harness *h,
 void harness_wait_begin(struct harness *h);
 void harness_step(struct harness *h);
 
-#define WAIT(h, condition) \
-	do { \
-		harness_wait_begin(h); \
-		while (!(condition)) { \
-			harness_step(h); \
-			if ((h)->is_late) \
+#define WAIT(h, condition)                                                         \
+	do {                                                                       \
+		harness_wait_begin(h);                                             \
+		while (!(condition)) {                                             \
+			harness_step(h);                                           \
+			if ((h)->is_late)                                          \
 				fail_msg("timed out waiting for: %s", #condition); \
-		} \
+		}                                                                  \
 	} while (0)
 
 void client_open(struct harness *h, struct client *c);

@@ -289,7 +289,7 @@ static void test_tls(void **state)
 	(void)state;
 	memset(body, 'z', 50000);
 	tls_harness(&h, ctx);
-	SSL_CTX_free(ctx);	/* the listener holds its own reference */
+	SSL_CTX_free(ctx); /* the listener holds its own reference */
 	tls_open(&h, &c, "\x02h2\x08http/1.1", 0);
 	SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS "GET /b HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, strstr(client_text(&c), "GET /b "));

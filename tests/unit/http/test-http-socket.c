@@ -97,7 +97,7 @@ static void frame(struct client *client, unsigned flags, const char *payload, si
 
 	head[0] = (unsigned char)flags;
 	head[1] |= 0x80;
-	memset(head + n, 0, 4);		/* an all-zero mask is valid */
+	memset(head + n, 0, 4); /* an all-zero mask is valid */
 	client_send(client, (const char *)head, n + 4);
 	client_send(client, payload, len);
 }
