@@ -285,7 +285,9 @@ static void the_action_of_another_server(void **state)
 /* Its action never ends, or ends and the server stays: after a while it is deleted again. */
 static void deletes_that_do_not_end(void **state)
 {
-	static const struct { const char *fault; int accepted;
+	static const struct {
+		const char *fault;
+		int accepted;
 	} rows[] = {
 		{ "{'kind':'endless'}", 1 },
 		{ "{'kind':'delete_ignored'}", 2 },

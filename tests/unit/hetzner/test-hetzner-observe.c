@@ -453,7 +453,9 @@ static void its_address_is_noted(void **state)
 
 static void a_failed_page_costs_nobody(void **state)
 {
-	static const struct { const char *fault; uint32_t error_class;
+	static const struct {
+		const char *fault;
+		uint32_t error_class;
 	} rows[] = {
 		{ "{'kind':'unavailable'}", LESSOR_CLASS_TRANSIENT },
 		{ "{'kind':'unauthorized'}", LESSOR_CLASS_AUTH },

@@ -221,7 +221,11 @@ static void keys(void **state)
 
 static void actions(void **state)
 {
-	static const struct { const char *text; int rc; enum action_status status; int mine;
+	static const struct {
+		const char *text;
+		int rc;
+		enum action_status status;
+		int mine;
 	} rows[] = {
 		{ "{\"id\":606028482673874,\"command\":\"delete_server\",\"status\":\"running\","
 		  "\"resources\":[{\"id\":5,\"type\":\"server\"},{\"id\":9,\"type\":\"image\"}]}",
@@ -266,7 +270,10 @@ static void actions(void **state)
 static void pages(void **state)
 {
 #define META(x) "{\"servers\":[],\"meta\":{\"pagination\":{" x "}}}"
-	static const struct { const char *text; int rc; int64_t next, total;
+	static const struct {
+		const char *text;
+		int rc;
+		int64_t next, total;
 	} rows[] = {
 		{ META("\"page\":2,\"next_page\":3,\"total_entries\":101"), 0, 3, 101 },
 		{ META("\"page\":2,\"next_page\":null,\"total_entries\":null"), 0, 0, -1 },
