@@ -12,7 +12,7 @@ static void status_count(struct api *api, uint64_t answered[6], int status)
 
 void reply_count(struct api *api, const struct route *route, int status)
 {
-	status_count(api, api->answers[route ? (size_t)(route - route_table) : api->route_count],
+	status_count(api, api->answers[route ? (size_t)(route - api->routes) : api->route_count],
 		     status);
 }
 
