@@ -3,9 +3,12 @@
 """Tests of the linter. Each case is a small tree, usually with one error."""
 
 import os
+import shutil
+import subprocess
 import tempfile
 import unittest
 
+import circles
 import lint
 
 HEAD = "/* SPDX-License-Identifier: MIT */\n"
@@ -149,6 +152,30 @@ class Rules(unittest.TestCase):
             with self.subTest(wrong):
                 self.assertTrue(self.faults("defects", good | {
                     lint.DEFECTS_LIST: good[lint.DEFECTS_LIST] + wrong}))
+
+
+@unittest.skipUnless(shutil.which("cc") and shutil.which("nm"), "no compiler")
+class Circles(unittest.TestCase):
+    def circles(self, room, **files):
+        with tempfile.TemporaryDirectory() as build:
+            folder = os.path.join(build, room, "CMakeFiles", "x.dir")
+            os.makedirs(folder)
+            for name, text in files.items():
+                subprocess.run(["cc", "-x", "c", "-c", "-o", os.path.join(folder, name + ".c.o"), "-"],
+                               input=text, text=True, check=True)
+            return circles.circles(build)
+
+    def test_a_circle(self):
+        a, b, c = "int b(void); int a(void) { return b(); }", "int c(void); int b(void) { return c(); }", \
+            "int a(void); int c(void) { return a(); }"
+        self.assertEqual(self.circles("broker/engine", a=a, b=b, c=c),
+                         [["broker/engine/a.c", "broker/engine/b.c", "broker/engine/c.c"]])
+        self.assertEqual(self.circles("broker/engine", a=a, b=b, c="int c(void) { return 0; }"), [])
+
+    def test_a_table_is_used_like_a_function(self):
+        self.assertEqual(self.circles("sdk/sim", a="extern const int t[]; int a(void) { return t[0]; }",
+                                      b="int a(void); const int t[] = { 1 }; int b(void) { return a(); }"),
+                         [["sdk/sim/a.c", "sdk/sim/b.c"]])
 
 
 if __name__ == "__main__":
