@@ -46,7 +46,7 @@ static int operation_run(struct operation *op)
 {
 	uint32_t concurrency = op->account->table->concurrency;
 	pthread_mutex_t *lock = NULL;
-	struct running_step running;
+	struct running_step *running;
 	int verdict;
 
 	/* an unset or unknown value means serial, the safe choice */
@@ -56,9 +56,9 @@ static int operation_run(struct operation *op)
 		lock = &serial;
 	if (lock)
 		pthread_mutex_lock(lock);
-	running_begin(&running, op->step);
+	running = running_begin(op->step);
 	verdict = operation_dispatch(op);
-	running_end(&running);
+	running_end(running);
 	if (lock)
 		pthread_mutex_unlock(lock);
 	return verdict;

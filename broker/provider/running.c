@@ -4,29 +4,44 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "util/alloc.h"
+
+/* More than worker threads are ever configured. */
+#define RUNNING_MAX 256
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static TAILQ_HEAD(, running_step) list = TAILQ_HEAD_INITIALIZER(list);
+static struct running_step slots[RUNNING_MAX];
 static _Thread_local const struct running_step *here;
 
-void running_begin(struct running_step *running, const struct step *step)
+struct running_step *running_begin(const struct step *step)
 {
 	const char *lease = step->lease.id;
+	struct running_step *running = NULL;
 
-	snprintf(running->text, sizeof(running->text), "provider %s (account %s), %s%s%s",
-		 step->account->table->name, step->account->config.name, step_op_name(step->op),
-		 lease[0] ? " of lease " : "", lease);
-	running->began_ms = env_mono_ms(step->account->env);
 	pthread_mutex_lock(&lock);
-	TAILQ_INSERT_TAIL(&list, running, link);
+	for (size_t i = 0; i < ARRAY_LEN(slots) && !running; i++) {
+		if (!slots[i].is_used)
+			running = &slots[i];
+	}
+	if (running) {
+		running->is_used = 1;
+		running->began_ms = env_mono_ms(step->account->env);
+		snprintf(running->text, sizeof(running->text), "provider %s (account %s), %s%s%s",
+			 step->account->table->name, step->account->config.name,
+			 step_op_name(step->op), lease[0] ? " of lease " : "", lease);
+	}
 	pthread_mutex_unlock(&lock);
 	here = running;
+	return running;
 }
 
 void running_end(struct running_step *running)
 {
 	here = NULL;
+	if (!running)
+		return;
 	pthread_mutex_lock(&lock);
-	TAILQ_REMOVE(&list, running, link);
+	running->is_used = 0;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -37,10 +52,10 @@ const char *running_here(void)
 
 void running_each(void (*fn)(void *arg, const struct running_step *running), void *arg)
 {
-	const struct running_step *running;
-
 	pthread_mutex_lock(&lock);
-	TAILQ_FOREACH(running, &list, link)
-		fn(arg, running);
+	for (size_t i = 0; i < ARRAY_LEN(slots); i++) {
+		if (slots[i].is_used)
+			fn(arg, &slots[i]);
+	}
 	pthread_mutex_unlock(&lock);
 }

@@ -6,20 +6,20 @@
 #pragma once
 
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "provider/step.h"
 
-/* On the stack of the thread that calls the plugin. */
+/* A copy, in memory that is never freed: it stays readable in a process that is falling apart. */
 struct running_step {
-	TAILQ_ENTRY(running_step) link;
+	int is_used;
 	int64_t began_ms; /* monotonic */
 	char text[160];	  /* "provider hetzner (account a), cleanup of lease cbx_..." */
 };
 
-void running_begin(struct running_step *running, const struct step *step);
-void running_end(struct running_step *running);
+/* The operation begins, on the calling thread. NULL: more run than can be told apart. */
+struct running_step *running_begin(const struct step *step);
+void running_end(struct running_step *running); /* NULL is fine */
 /* Which operation the calling thread is in, "" if none. Async-signal-safe. */
 const char *running_here(void);
-/* Each of them, longest first, with the lock held: `fn` must not call a plugin. */
+/* Each of them, with the lock held: `fn` must not call a plugin. */
 void running_each(void (*fn)(void *arg, const struct running_step *running), void *arg);

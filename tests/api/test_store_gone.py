@@ -39,7 +39,7 @@ class StoreGone(unittest.TestCase):
         self.assertIn("removed or replaced", desk.log())
 
     def starts_not(self, desk):
-        with self.assertRaisesRegex(RuntimeError, "ended at once: 4"):
+        with self.assertRaisesRegex(RuntimeError, "before it was ready: 4"):
             desk.start()
 
     def test_d1_removed(self):

@@ -151,7 +151,7 @@ static void d2_a_log_without_its_database_is_refused_and_left_alone(void **state
 	/* An empty log holds nothing. */
 	file_write("-wal", "");
 	assert_int_equal(unlink(path), 0);
-	scratch_open();
+	store = scratch_open();
 }
 
 /* The same of the file of run history, which can wait: leases are served without it. */
