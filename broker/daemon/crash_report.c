@@ -9,18 +9,10 @@
 
 #include "daemon/command_line.h"
 #include "provider/running.h"
-#include "util/alloc.h"
+#include "util/bug.h"
 #include "util/log.h"
 
-static const struct {
-	int number;
-	const char *name;
-} crashes[] = {
-	{ SIGSEGV, "SIGSEGV" }, { SIGBUS, "SIGBUS" },	{ SIGILL, "SIGILL" },
-	{ SIGFPE, "SIGFPE" },	{ SIGABRT, "SIGABRT" },
-};
-
-static struct sigaction before[ARRAY_LEN(crashes)];
+static struct sigaction before[BUG_SIGNALS];
 static atomic_int is_watching;
 
 /* Only what is async-signal-safe. */
@@ -35,11 +27,11 @@ static void on_crash(int number)
 {
 	const char *where = running_here();
 
-	for (size_t i = 0; i < ARRAY_LEN(crashes); i++) {
-		if (crashes[i].number != number)
+	for (size_t i = 0; i < BUG_SIGNALS; i++) {
+		if (bug_signals[i].number != number)
 			continue;
 		text_write("lessord: crashed with ");
-		text_write(crashes[i].name);
+		text_write(bug_signals[i].name);
 		text_write(where[0] ? " in " : " outside of any provider");
 		text_write(where);
 		text_write("\n");
@@ -65,8 +57,8 @@ void crash_report_begin(void)
 	struct sigaction action = { .sa_handler = on_crash };
 
 	sigfillset(&action.sa_mask);
-	for (size_t i = 0; i < ARRAY_LEN(crashes); i++)
-		sigaction(crashes[i].number, &action, &before[i]);
+	for (size_t i = 0; i < BUG_SIGNALS; i++)
+		sigaction(bug_signals[i].number, &action, &before[i]);
 	atomic_store(&is_watching, 1);
 	atexit(on_exit_called);
 }

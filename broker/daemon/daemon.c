@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/notify.h"
-#include "daemon/place.h"
 #include "daemon/crash_points.h"
 #include "daemon/crash_report.h"
+#include "daemon/notify.h"
+#include "daemon/place.h"
 #include "daemon/tls.h"
 #include "daemon/tokens.h"
 #include "provider/running.h"
@@ -28,6 +28,8 @@
 #define DRAIN_GRACE_MS 3000
 /* For cancelled steps to end, before the service manager kills the process. */
 #define FORCE_GRACE_MS 10000
+/* For cancelled operations of providers to return, before the process ends without them. */
+#define STUCK_GRACE_MS 3000
 /* The Go client keeps idle connections for 90 s; closing earlier could meet its next POST. */
 #define IDLE_MS 100000
 
@@ -138,33 +140,30 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 	event_base_loopexit(d->base, NULL);
 }
 
-static void running_log(void *arg, const struct running_step *running)
-{
-	const struct daemon *d = arg;
+struct stuck {
+	const struct env *env;
+	int count;
+};
 
+static void stuck_log(void *arg, const struct running_step *running)
+{
+	struct stuck *stuck = arg;
+
+	stuck->count++;
 	log_error(NULL, "still in %s, for %" PRId64 " s; exiting without it", running->text,
-		  (env_mono_ms(&d->env) - running->began_ms) / 1000);
-}
-
-static void running_count(void *arg, const struct running_step *running)
-{
-	(void)running;
-	++*(int *)arg;
+		  (env_mono_ms(stuck->env) - running->began_ms) / 1000);
 }
 
 /* An operation that ignores its cancellation. Every state is safe to end in. */
 static void on_stuck(evutil_socket_t fd, short what, void *arg)
 {
-	struct daemon *d = arg;
-	int count = 0;
+	struct stuck stuck = { .env = &((const struct daemon *)arg)->env };
 
 	(void)fd;
 	(void)what;
-	running_each(running_count, &count);
-	if (!count)
-		return;
-	running_each(running_log, d);
-	_exit(EXIT_RUNTIME);
+	running_each(stuck_log, &stuck);
+	if (stuck.count)
+		_exit(EXIT_RUNTIME);
 }
 
 /* engine_stop waits for steps, while the loop must continue to send responses. */
@@ -185,7 +184,7 @@ static void *stopper_main(void *arg)
 static void daemon_stop(struct daemon *d, const char *signal_name)
 {
 	int64_t most_ms = d->config->drain_ms + DRAIN_GRACE_MS + FORCE_GRACE_MS;
-	int64_t stuck_ms = d->config->drain_ms + DRAIN_GRACE_MS;
+	int64_t stuck_ms = d->config->drain_ms + STUCK_GRACE_MS;
 	struct timeval stuck = { .tv_sec = stuck_ms / 1000, .tv_usec = stuck_ms % 1000 * 1000 };
 	char state[160];
 

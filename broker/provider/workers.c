@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "util/alloc.h"
+#include "util/bug.h"
 
 /* Enough for TLS and a recursive JSON parser; untouched pages cost no memory. */
 #define STACK_BYTES (1u << 20)
@@ -74,8 +75,6 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
-
 static int threads_start(struct workers *workers, int threads, struct err *err)
 {
 	pthread_attr_t attr;
@@ -84,13 +83,10 @@ static int threads_start(struct workers *workers, int threads, struct err *err)
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	/*
-	 * Only the main thread takes signals; threads inherit the mask. A crash is the thread's
-	 * own: if it were blocked, the process would die without a word.
-	 */
+	/* only the main thread takes signals; threads inherit the mask */
 	sigfillset(&all);
-	for (size_t i = 0; i < ARRAY_LEN(crashes); i++)
-		sigdelset(&all, crashes[i]);
+	for (size_t i = 0; i < BUG_SIGNALS; i++)
+		sigdelset(&all, bug_signals[i].number);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (workers->count < threads && rc == 0) {
 		struct worker *worker = &workers->threads[workers->count];

@@ -2,11 +2,17 @@
 #include "util/bug.h"
 
 #include <execinfo.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define FRAMES_MAX 64
+
+const struct bug_signal bug_signals[BUG_SIGNALS] = {
+	{ SIGSEGV, "SIGSEGV" }, { SIGBUS, "SIGBUS" },	{ SIGILL, "SIGILL" },
+	{ SIGFPE, "SIGFPE" },	{ SIGABRT, "SIGABRT" },
+};
 
 void bug_abort(const char *file, int line, const char *function, const char *condition)
 {

@@ -6,12 +6,22 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 /* If true, writes the location, the condition and a backtrace to stderr, and aborts. */
 #define BUG_ON(condition)                                                                     \
 	do {                                                                                  \
 		if (__builtin_expect(!!(condition), 0))                                       \
 			bug_abort(__FILE__, __LINE__, __func__, #condition);                  \
 	} while (0)
+
+/* The signals by which a thread's own bug ends the process. A thread must not block them. */
+struct bug_signal {
+	int number;
+	const char *name;
+};
+extern const struct bug_signal bug_signals[];
+#define BUG_SIGNALS 5
 
 /* Any thread; allocates nothing itself. */
 _Noreturn void bug_abort(const char *file, int line, const char *function, const char *condition)
