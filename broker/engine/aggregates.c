@@ -123,7 +123,7 @@ void aggregates_free(struct aggregates *all)
 
 /* ---- access ------------------------------------------------------------------------------ */
 
-struct lease_aggregate *aggregates_peek(struct aggregates *all, int64_t n)
+static struct lease_aggregate *aggregates_peek(struct aggregates *all, int64_t n)
 {
 	struct entry *e = all->by_n[n_bucket(n)];
 

@@ -32,7 +32,6 @@ struct lease_aggregate *aggregates_get(struct aggregates *all, int64_t n, struct
 int aggregates_get_id(struct aggregates *all, const char *id, struct lease_aggregate **ret,
 		      struct err *err);
 /* The same, without reading the store. NULL: not in memory. */
-struct lease_aggregate *aggregates_peek(struct aggregates *all, int64_t n);
 struct lease_aggregate *aggregates_peek_id(struct aggregates *all, const char *id);
 /*
  * Makes the aggregate of a new lease from a copy of `l`. Pass it to aggregates_named once its

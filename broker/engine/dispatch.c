@@ -96,7 +96,8 @@ static void lease_start(struct core *core, struct core_account *account, int64_t
 	core_schedule(core, &a->lease);
 }
 
-void dispatch_ready(struct core *core, struct core_account *a)
+/* While the account has free places. */
+static void dispatch_ready(struct core *core, struct core_account *a)
 {
 	/*
 	 * In an account that is not verified nothing may be created, deleted or concluded from

@@ -370,6 +370,5 @@ void core_clock_watch(struct core *core);
 
 /* Queues a lease that is due in its account. */
 void queue_lease(struct core *core, const struct lease_aggregate *lease);
-/* Starts steps for queued leases while the account has free places. */
-void dispatch_ready(struct core *core, struct core_account *a);
+/* Starts steps for queued leases while their accounts have free places. */
 void dispatch_all(struct core *core);
