@@ -5,28 +5,18 @@
  */
 #include "daemon/tokens.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "api/auth.h"
 #include "config/config.h"
 #include "daemon/file_owner.h"
 #include "util/alloc.h"
 #include "util/duration.h"
-
-/* Then the store itself says what is wrong. */
-static int log_is_left(const char *path)
-{
-	auto_free char *log = xasprintf("%s-wal", path);
-
-	return access(log, F_OK) == 0;
-}
 
 static int token_store_open(const struct command_line *o, const struct env *env, struct store **ret)
 {
@@ -48,8 +38,7 @@ static int token_store_open(const struct command_line *o, const struct env *env,
 	}
 	umask(077);
 	/* The first token may come before the first start, but only a new token makes a database. */
-	if (o->mode != DO_TOKEN_ADD && access(path, F_OK) < 0 && errno == ENOENT &&
-	    !log_is_left(path))
+	if (o->mode != DO_TOKEN_ADD && store_is_missing(path))
 		return command_line_no_store(path);
 	if (file_owner_become(path, &err) < 0 || store_open_tool(path, env, ret, &err) < 0)
 		return command_line_fail(&err, EXIT_STORE);

@@ -54,6 +54,14 @@ static uint32_t big_endian(const unsigned char *p, int len)
 	return value;
 }
 
+static int log_has_content(const char *path)
+{
+	auto_free char *log = xasprintf("%s-wal", path);
+	struct stat st;
+
+	return stat(log, &st) == 0 && st.st_size > 0;
+}
+
 /*
  * A file shorter than its header says was truncated, by a full disk or an incomplete copy.
  * It may be shorter while a log holds the missing pages.
@@ -61,9 +69,7 @@ static uint32_t big_endian(const unsigned char *p, int len)
 static int check_whole(int fd, const char *path, int64_t size, struct err *err)
 {
 	unsigned char h[HEADER_LEN];
-	auto_free char *log = xasprintf("%s-wal", path);
 	int64_t page, pages;
-	struct stat st;
 
 	if (size == 0)
 		return 0;
@@ -71,7 +77,7 @@ static int check_whole(int fd, const char *path, int64_t size, struct err *err)
 		return err_set(err, ERR_REFUSED,
 			       "the store %s is damaged or not a database; restore it from a backup",
 			       path);
-	if (stat(log, &st) == 0 && st.st_size > 0)
+	if (log_has_content(path))
 		return 0;
 	page = big_endian(h + 16, 2);
 	page = page == 1 ? 65536 : page;
@@ -116,15 +122,21 @@ static int check_file(const char *path, int flags, struct err *err)
  */
 static int check_log(const char *path, struct err *err)
 {
-	auto_free char *log = xasprintf("%s-wal", path);
 	struct stat st;
 
-	if ((stat(path, &st) == 0 && st.st_size > 0) || stat(log, &st) || st.st_size == 0)
+	if ((stat(path, &st) == 0 && st.st_size > 0) || !log_has_content(path))
 		return 0;
 	return err_set(err, ERR_REFUSED,
-		       "the store %s is missing or empty, but its log %s is not; put the database "
-		       "back, or remove the log to begin with an empty store",
-		       path, log);
+		       "the store %s is missing or empty, but its log %s-wal is not; put the "
+		       "database back, or remove the log to begin with an empty store",
+		       path, path);
+}
+
+int store_is_missing(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) && errno == ENOENT && !log_has_content(path);
 }
 
 int guard_file(const char *path, struct err *err)

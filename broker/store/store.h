@@ -48,6 +48,8 @@ int store_open_reader(const char *path, struct store **ret, struct err *err);
  * or an empty one; -1.
  */
 int store_open_view(const char *path, struct store **ret, struct err *err);
+/* Is there neither a database at `path` nor a log that holds transactions of one? */
+int store_is_missing(const char *path);
 /*
  * 1 if what the view read is valid. 0 if the view was opened while nobody had the database
  * open and another process has begun to write since: discard what was read and open a new

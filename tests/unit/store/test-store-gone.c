@@ -150,7 +150,9 @@ static void d2_a_log_without_its_database_is_refused_and_left_alone(void **state
 	}
 	/* An empty log holds nothing. */
 	file_write("-wal", "");
+	assert_false(store_is_missing(path));
 	assert_int_equal(unlink(path), 0);
+	assert_true(store_is_missing(path));
 	store = scratch_open();
 }
 
