@@ -229,7 +229,10 @@ static void restore_cases(struct run *run, const struct scenario *s, int keys,
 				continue;
 			snprintf(one.name, sizeof(one.name), "restore/%s/%s/%ld/%ld", s->name,
 				 keys_name(keys), k, k + later[i]);
-			one.plan = (struct plan){ .act = ACT_RESTORE, .event = k + later[i],
+			/* Every fourth is put in the place of the file while the broker uses it. */
+			one.plan = (struct plan){ .act = k / 4 % 4 == 2 ? ACT_FILE_REPLACED
+									: ACT_RESTORE,
+						  .event = k + later[i],
 						  .saved_at = k };
 			/* Every other case has hours without a broker, in which leases expire. */
 			one.plan.down_ms = (k / 4) & 1 ? 3 * HOUR : 0;

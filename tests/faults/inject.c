@@ -11,6 +11,8 @@
 
 #define OUTAGE_MS (40 * MINUTE)
 #define LOOPS 50
+/* By then the broker has committed something, or tried to. */
+#define FILE_GONE_MS (10 * MINUTE)
 
 const char *act_name(enum act act)
 {
@@ -134,6 +136,64 @@ static void restore(struct world *w)
 	world_crash(w, "restore");
 }
 
+/* ---- the database's file ---------------------------------------------------------------- */
+
+static void moved_path(const struct world *w, char *ret, size_t room)
+{
+	snprintf(ret, room, "%s/smoved", w->folder);
+}
+
+static void move(const char *from, const char *to)
+{
+	if (rename(from, to)) {
+		perror(from);
+		abort();
+	}
+}
+
+void world_file_back(struct world *w)
+{
+	char moved[200];
+
+	if (w->file_gone && w->plan.act == ACT_FILE_MOVED) {
+		moved_path(w, moved, sizeof(moved));
+		move(moved, w->d.path);
+	}
+	w->file_gone = 0;
+}
+
+/* The broker had nothing to write; it is stopped before the file is put back. */
+static void file_not_missed(struct world *w)
+{
+	if (w->file_gone)
+		world_crash(w, "restart");
+}
+
+/*
+ * The file is renamed, or an older copy is put in its place, while the broker runs. It must end
+ * at its next commit (watch.c), before any request that depends on it.
+ */
+static void file_goes(struct world *w)
+{
+	char other[200];
+
+	w->disturbed = w->store_faults = 1;
+	w->undo = file_not_missed;
+	w->undo_at_ms = w->d.now_ms + FILE_GONE_MS;
+	if (w->plan.act == ACT_FILE_MOVED) {
+		moved_path(w, other, sizeof(other));
+		move(w->d.path, other);
+	} else {
+		saved_path(w, other, sizeof(other));
+		move(other, w->d.path);
+		world_store_copy(w->d.path, other);
+		w->restored = w->restore_from = 1;
+		for (size_t i = 0; i < w->lease_count; i++)
+			w->leases[i].seen = 0;
+	}
+	w->file_gone = 1;
+}
+
 /* ---- one event ----------------------------------------------------------------------------- */
 
 void world_jump(struct world *w, int64_t ms)
@@ -188,6 +248,10 @@ static void act(struct world *w)
 	case ACT_CRASH_LOOP:
 		crash_loop(w);
 		break;
+	case ACT_FILE_MOVED:
+	case ACT_FILE_REPLACED:
+		file_goes(w);
+		break;
 	case ACT_RESTORE:
 		restore(w);
 		break;
@@ -204,7 +268,7 @@ void world_event(struct world *w)
 	w->events++;
 	if (w->plan.act == ACT_NONE)
 		return;
-	if (w->plan.act == ACT_RESTORE && w->events == w->plan.saved_at) {
+	if (w->events == w->plan.saved_at) {
 		saved_path(w, saved, sizeof(saved));
 		world_store_copy(w->d.path, saved);
 	}

@@ -149,6 +149,8 @@ void watch_commit(struct world *w)
 {
 	if (!w->d.core)
 		return;
+	if (w->file_gone)
+		violate(w, "I26: a commit to a database that was moved or replaced");
 	for (size_t i = 0; i < w->lease_count; i++)
 		watch_lease(w, &w->leases[i], i);
 	inventory_committed(w);

@@ -248,6 +248,7 @@ static void broker_abandon(struct world *w)
 	char old[sizeof(w->d.path)], saved[200] = "";
 	struct store *store = core_store(w->d.core);
 
+	world_file_back(w);
 	TEXT_SET(old, w->d.path);
 	w->life++;
 	snprintf(w->d.path, sizeof(w->d.path), "%s/store.%d", w->folder, w->life);

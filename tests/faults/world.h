@@ -63,7 +63,9 @@ struct pending_effect {
 	X(ACT_REVOKED, "token-revoked") \
 	X(ACT_READONLY, "token-readonly") \
 	X(ACT_CRASH_LOOP, "crash-loop") \
-	X(ACT_RESTORE, "older-store")
+	X(ACT_FILE_MOVED, "file-moved") \
+	X(ACT_RESTORE, "older-store") \
+	X(ACT_FILE_REPLACED, "older-store-live")
 
 enum act {
 #define X(name, text) name,
@@ -76,7 +78,7 @@ const char *act_name(enum act act);
 struct plan {
 	enum act act;
 	long event;	  /* the event at which it happens */
-	long saved_at;	  /* ACT_RESTORE: the event at which the copy is made */
+	long saved_at;	  /* ACT_RESTORE, ACT_FILE_REPLACED: the event at which the copy is made */
 	int64_t down_ms;  /* ACT_RESTORE: how long no broker runs */
 	long crash_after; /* crash this many points later; 0: never */
 };
@@ -172,6 +174,7 @@ struct world {
 	int account_gone, outage, project_moved, moved_live, jumped, restored, disturbed;
 	int taken_over; /* an operator took the account over */
 	int64_t loop_next_ms;
+	int file_gone;	  /* the database is no longer where the broker opened it */
 	int restore_from; /* the next life starts on the saved copy ... */
 	int64_t down_ms;  /* ... this long after the last one */
 
@@ -295,5 +298,7 @@ void watch_leave(struct world *w, const struct step *step, const struct lease_cl
 /* Checks that a start finds what was committed last. */
 void watch_start(struct world *w, struct store *store);
 void world_jump(struct world *w, int64_t ms);	/* the wall clock */
+/* Before a life ends: puts the database back where an act moved it from. */
+void world_file_back(struct world *w);
 /* Copies the store's files as they are now, including the WAL. */
 void world_store_copy(const char *from, const char *to);
