@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Faults of the process, with the real lessord and the real hetzner-sim: a full disk, SIGTERM
 during ten lives, a broken file at SIGHUP, fifty crashes in a row, a second daemon, a
-long stop."""
+long stop, answers that take longer than a request may."""
 
 import concurrent.futures
 import os
@@ -123,6 +123,42 @@ class Process(unittest.TestCase):
                 for lease in leases:
                     self.cleaned(b, lease["id"])
                 self.nothing_left(b)
+
+    def late(self, b, lease_id, method, path, body):
+        """The one answer to a request, its lease, and the seconds it took."""
+        since = time.monotonic()
+        answer = self.ask(b, method, path, body)
+        self.assertIsNotNone(answer, "%s %s: the connection ended without an answer\n%s" % (
+            method, path, b.log()[-2000:]))
+        self.assertIn(answer.status, (200, 201, 202), answer)
+        self.assertEqual(answer.lease["id"], lease_id)
+        return answer.lease, time.monotonic() - since
+
+    def test_answers_that_take_longer_than_reading_a_request_may(self):
+        """Machines that take 22 s to be created, or to be deleted: each request is answered, with
+        what it waited for."""
+        b = self.broker(create_wait="40s", release_wait="40s")
+        old = [self.create(b) for _ in range(3)]
+        for lease_id in old:
+            self.active(b, lease_id)
+        b.fault("s.create", "timing", 5, create_ms=2200000)
+        b.fault("s.delete", "delete_lag", 3, ms=2200000)
+        new = [new_id() for _ in range(5)]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            created = [pool.submit(self.late, b, i, "POST", "/v1/leases", cli_body(i))
+                       for i in new]
+            released = [pool.submit(self.late, b, i, "POST", "/v1/leases/%s/release" % i,
+                                    {"delete": True}) for i in old]
+            answers = [a.result() for a in created + released]
+            ended = [pool.submit(self.release, b, i) for i in new]
+            for release in ended:
+                release.result()
+        for lease, seconds in answers:
+            self.assertGreater(seconds, 20)
+            self.assertEqual(lease["state"], "active" if lease["id"] in new else "released")
+        for lease_id in new + old:
+            self.cleaned(b, lease_id)
+        self.nothing_left(b)
 
     def start_ignoring(self, b):
         path = b.home + "/port"
