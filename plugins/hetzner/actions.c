@@ -45,6 +45,8 @@ const struct lessor_action hetzner_actions[HETZNER_ACTIONS] = {
 	{ .name = "list_addresses", .method = "GET", .path = "/primary_ips", .effect = LESSOR_LISTS,
 	  .kinds = ADDRESSES, LISTING("primary_ips") },
 	{ .name = "list_types", .method = "GET", .path = "/server_types", .effect = LESSOR_LISTS },
+	{ .name = "list_images", .method = "GET", .path = "/images", .effect = LESSOR_LISTS },
+	{ .name = "read_image", .method = "GET", .path = "/images/{id}", .effect = LESSOR_READS },
 	{ .name = "list_locations", .method = "GET", .path = "/locations", .effect = LESSOR_LISTS },
 	{ .name = "read_prices", .method = "GET", .path = "/pricing", .effect = LESSOR_READS },
 };
