@@ -13,6 +13,7 @@
 	OBJECT(member), .by_name = "name", .by_labels = "label_selector", .page = "page", \
 	.next_at = "/meta/pagination/next_page"
 
+/* clang-format off */
 const struct lessor_action hetzner_actions[HETZNER_ACTIONS] = {
 	{ .name = "read_server", .method = "GET", .path = "/servers/{id}", .effect = LESSOR_READS,
 	  .kinds = SERVERS, OBJECT("server"), .protected_at = "/protection/delete" },
@@ -50,3 +51,4 @@ const struct lessor_action hetzner_actions[HETZNER_ACTIONS] = {
 	{ .name = "list_locations", .method = "GET", .path = "/locations", .effect = LESSOR_LISTS },
 	{ .name = "read_prices", .method = "GET", .path = "/pricing", .effect = LESSOR_READS },
 };
+/* clang-format on */

@@ -74,8 +74,10 @@ static void image_complain(struct hz *z, enum image_state state, char *ret, size
 	const struct lessor_lease *lease = z->lease;
 
 	if (state == IMAGE_OTHER_ARCHITECTURE)
-		snprintf(ret, room, "the provider has no image '%.64s' for %.10s servers; choose "
-			 "another image", lease->image, lease->architecture);
+		snprintf(ret, room,
+			 "the provider has no image '%.64s' for %.10s servers; choose "
+			 "another image",
+			 lease->image, lease->architecture);
 	else
 		snprintf(ret, room, "the provider %s image '%.64s'; choose another image",
 			 state == IMAGE_MISSING ? "has no" : "does not accept the", lease->image);

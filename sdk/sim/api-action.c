@@ -73,12 +73,15 @@ static int by_query(const void *a, const void *b, void *arg)
 		const struct query_param *param = &call->query.params[i];
 		int64_t differ = query_sorts(param, "command") * strcmp(x->command, y->command);
 
-		differ = differ ? differ : query_sorts(param, "status") *
-			strcmp(action_status(x, call->now_ms), action_status(y, call->now_ms));
-		differ = differ ? differ : query_sorts(param, "started") *
-			sign(x->started_ms, y->started_ms);
-		differ = differ ? differ : query_sorts(param, "finished") *
-			sign(x->finish_ms, y->finish_ms);
+		differ = differ ? differ :
+				  query_sorts(param, "status") *
+					  strcmp(action_status(x, call->now_ms),
+						 action_status(y, call->now_ms));
+		differ = differ ?
+				 differ :
+				 query_sorts(param, "started") * sign(x->started_ms, y->started_ms);
+		differ = differ ? differ :
+				  query_sorts(param, "finished") * sign(x->finish_ms, y->finish_ms);
 		differ = differ ? differ : query_sorts(param, "id") * sign(x->id, y->id);
 		if (differ)
 			return differ < 0 ? -1 : 1;

@@ -167,10 +167,10 @@ static int image_is_listed(struct call *call, const struct image *image)
 	if ((stage & STOCK_DEPRECATED) && !query_is_true(&call->query, "include_deprecated"))
 		return 0;
 	/* There are only system images: none has labels or is bound to a server. */
-	return is_asked(call, "name", image->name)
-		&& is_asked(call, "architecture", arch_name(image->arch))
-		&& is_asked(call, "type", "system") && is_asked(call, "status", "available")
-		&& !query_get(&call->query, "bound_to");
+	return is_asked(call, "name", image->name) &&
+	       is_asked(call, "architecture", arch_name(image->arch)) &&
+	       is_asked(call, "type", "system") && is_asked(call, "status", "available") &&
+	       !query_get(&call->query, "bound_to");
 }
 
 void image_list(struct call *call)
@@ -189,8 +189,8 @@ void image_list(struct call *call)
 		}
 	}
 	for (size_t i = 0; i < catalogue_image_count() && count < ARRAY_LEN(all); i++) {
-		if (image_is_listed(call, catalogue_image(i))
-		    && (!selector || selector_matches(selector, &none)))
+		if (image_is_listed(call, catalogue_image(i)) &&
+		    (!selector || selector_matches(selector, &none)))
 			all[count++] = i;
 	}
 	selector_free(selector);

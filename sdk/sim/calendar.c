@@ -151,14 +151,15 @@ static int retire_one(struct catalogue *cat, const json_t *json, struct err *err
 		when.ends_ms = cat->now_ms + args_int(json, "in_ms", 0);
 	if (image)
 		return images_retire(cat, image, when) ? 0 :
-		       err_set(err, ERR_INVALID, "no such image");
+							 err_set(err, ERR_INVALID, "no such image");
 	if (location && strcmp(args_str(json, "location", ""), "*")) {
 		at = catalogue_find_location(location);
 		if (!at)
 			return err_set(err, ERR_INVALID, "no such location");
 	}
-	return types_retire(cat, type, at ? 1U << catalogue_location_index(at) : ~0U, when) ? 0 :
-	       err_set(err, ERR_INVALID, "no such server type");
+	return types_retire(cat, type, at ? 1U << catalogue_location_index(at) : ~0U, when) ?
+		       0 :
+		       err_set(err, ERR_INVALID, "no such server type");
 }
 
 int calendar_change(struct catalogue *cat, const json_t *list, struct err *err)

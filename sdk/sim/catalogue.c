@@ -378,9 +378,9 @@ void catalogue_advance(struct catalogue *cat, int64_t now_ms)
 unsigned catalogue_stock(const struct catalogue *cat, const struct server_type *type,
 	const struct location *location)
 {
-	return cat->stock[catalogue_type_index(type) * LOCATION_COUNT
-		+ catalogue_location_index(location)]
-		| calendar_stage(cat, calendar_type(cat, type, location));
+	return cat->stock[catalogue_type_index(type) * LOCATION_COUNT +
+			  catalogue_location_index(location)] |
+	       calendar_stage(cat, calendar_type(cat, type, location));
 }
 
 unsigned catalogue_image_stage(const struct catalogue *cat, const struct image *image)

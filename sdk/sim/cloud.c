@@ -178,7 +178,7 @@ static void add_headers(struct call *call)
 	if (call->out.len)
 		cloud_response_add_header(call->response, "Content-Type", "application/json");
 	snprintf(id, sizeof(id), "%016llx%016llx", (unsigned long long)world_random(call->cloud),
-		(unsigned long long)(call->number * 0x9e3779b97f4a7c15ULL));
+		 (unsigned long long)(call->number * 0x9e3779b97f4a7c15ULL));
 	cloud_response_add_header(call->response, "X-Correlation-Id", id);
 	if (!call->rate_said)
 		add_rate_headers(call);

@@ -181,12 +181,17 @@ static int read_chunks(const char *text, size_t len, struct buf *out, size_t *re
 
 static void deliver_request(struct conn *conn, const struct head *head, const char *body, size_t len)
 {
-	auto_free char *origin = head->host ?
-		xasprintf("%s://%s", conn->is_tls ? "https" : "http", head->host) : NULL;
+	const char *scheme = conn->is_tls ? "https" : "http";
+	auto_free char *origin = head->host ? xasprintf("%s://%s", scheme, head->host) : NULL;
 	struct cloud_request request = {
-		.method = head->method, .target = head->target, .origin = origin,
-		.authorization = head->authorization, .body = body, .body_len = len,
-		.reused = conn->requests > 0, .remote = conn->remote,
+		.method = head->method,
+		.target = head->target,
+		.origin = origin,
+		.authorization = head->authorization,
+		.body = body,
+		.body_len = len,
+		.reused = conn->requests > 0,
+		.remote = conn->remote,
 	};
 
 	conn->requests++;
@@ -262,12 +267,24 @@ static const char *reason_of(int status)
 		int status;
 		const char *reason;
 	} reasons[] = {
-		{ 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 400, "Bad Request" },
-		{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
-		{ 405, "Method Not Allowed" }, { 409, "Conflict" }, { 410, "Gone" }, { 412, "Precondition Failed" },
-		{ 422, "Unprocessable Entity" }, { 423, "Locked" }, { 429, "Too Many Requests" },
-		{ 500, "Internal Server Error" }, { 502, "Bad Gateway" },
-		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
+		{ 200, "OK" },
+		{ 201, "Created" },
+		{ 204, "No Content" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 409, "Conflict" },
+		{ 410, "Gone" },
+		{ 412, "Precondition Failed" },
+		{ 422, "Unprocessable Entity" },
+		{ 423, "Locked" },
+		{ 429, "Too Many Requests" },
+		{ 500, "Internal Server Error" },
+		{ 502, "Bad Gateway" },
+		{ 503, "Service Unavailable" },
+		{ 504, "Gateway Timeout" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
@@ -439,7 +456,7 @@ void conn_answer(struct conn *conn, struct cloud_response *response)
 }
 
 void conn_new(struct event_base *base, int fd, int remote, struct ssl_ctx_st *tls,
-	const struct conn_owner *owner)
+	      const struct conn_owner *owner)
 {
 	struct bufferevent *bev = tls ? tls_accept(base, tls, fd) :
 					bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);

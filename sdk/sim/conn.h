@@ -27,7 +27,7 @@ struct conn_owner {
  * `tls`: from tls_open, must outlive the connection; NULL: plain.
  */
 void conn_new(struct event_base *base, int fd, int remote, struct ssl_ctx_st *tls,
-	const struct conn_owner *owner);
+	      const struct conn_owner *owner);
 void conn_free_all(void); /* at the end of the program */
 
 /* Sends `response` and clears it. */

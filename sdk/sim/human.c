@@ -46,8 +46,8 @@ static int create_server(struct cloud *cloud, int project, const json_t *order, 
 
 	what.type = catalogue_find_type(type ? type : cx23);
 	what.location = location ? catalogue_find_location(location) : catalogue_location(1);
-	what.image = what.type ? catalogue_find_image(&cloud->catalogue, debian, what.type->arch)
-		: NULL;
+	what.image = what.type ? catalogue_find_image(&cloud->catalogue, debian, what.type->arch) :
+				 NULL;
 	what.labels = json_object_get(order, "labels");
 	json_decref(cx23);
 	json_decref(debian);

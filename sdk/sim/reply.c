@@ -78,7 +78,7 @@ static void refuse_unknown(struct call *call, int status, const char *code)
 	char text[200];
 
 	snprintf(text, sizeof(text), "hetzner-sim does not simulate %.10s %.120s",
-		call->request->method, call->query.path);
+		 call->request->method, call->query.path);
 	reply_error(call, status, code, text, NULL);
 }
 
@@ -136,7 +136,7 @@ static void add_link(const struct call *call, const char *rel, int64_t page, str
 	if (page < 1)
 		return;
 	buf_addf(out, "%s<%s%.*s", out->len ? ", " : "",
-		origin ? origin : "https://api.hetzner.cloud", (int)path, target);
+		 origin ? origin : "https://api.hetzner.cloud", (int)path, target);
 	for (const char *at = target + path; *at && *at != '#';) {
 		size_t len = strcspn(++at, "&#");
 

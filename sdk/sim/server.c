@@ -56,7 +56,7 @@ static void add_addresses(struct cloud *cloud, struct server *s, const struct se
 
 /* The lock may end before the start does. */
 static int64_t lock_end_ms(const struct cloud *cloud, const struct plan *plan, int64_t made_ms,
-	int64_t started_ms)
+			   int64_t started_ms)
 {
 	const json_t *lock = plan_find(plan, FAULT_CREATE_LOCK);
 

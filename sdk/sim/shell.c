@@ -33,7 +33,7 @@ struct shell {
 	struct cloud *cloud;
 	struct event_base *base;
 	struct evconnlistener *listener, *admin;
-	struct ssl_ctx_st *tls;		/* of `listener`, or NULL; borrowed */
+	struct ssl_ctx_st *tls; /* of `listener`, or NULL; borrowed */
 	struct event *signals[2], *tick;
 	struct conn_owner owner;
 	struct sockaddr_in address; /* of the listener, to reopen it */
@@ -305,7 +305,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 
 	(void)len;
 	conn_new(shell->base, fd, remote, listener == shell->admin ? NULL : shell->tls,
-		&shell->owner);
+		 &shell->owner);
 }
 
 static struct evconnlistener *open_listener(struct shell *shell)

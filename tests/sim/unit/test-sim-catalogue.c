@@ -9,7 +9,7 @@
 
 /* The stage begins on 2026-11-25; debian-11 ends on 2026-12-01. */
 #define DAY_MS 86400000
-#define ORDER(name, type, image) \
+#define ORDER(name, type, image)                                               \
 	"{\"name\":\"" name "\",\"server_type\":\"" type "\",\"image\":" image \
 	",\"location\":\"nbg1\"}"
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
@@ -38,8 +38,10 @@ static void expect_details_empty(struct stage *s)
 static void s3_an_unknown_image_names_no_field(void **state)
 {
 	static const char *const orders[] = {
-		ORDER("a", "cx23", "\"debian-99\""), ORDER("a", "cx23", "4711"),
-		ORDER("a", "cx23", "\"fedora-41\""), ORDER("a", "cx23", "199030328"),
+		ORDER("a", "cx23", "\"debian-99\""),
+		ORDER("a", "cx23", "4711"),
+		ORDER("a", "cx23", "\"fedora-41\""),
+		ORDER("a", "cx23", "199030328"),
 	};
 	struct stage *s = *state;
 
@@ -105,7 +107,8 @@ static void s4_a_type_retires_in_one_location_after_the_other(void **state)
 	want(s, 422, "POST", "/servers", ORDER("b", "cx23", "\"debian-12\""));
 	assert_string_equal(text(s, "error.message"), "server type 114 is deprecated");
 	expect_details_empty(s);
-	want(s, 201, "POST", "/servers", "{\"name\":\"c\",\"server_type\":\"cx23\","
+	want(s, 201, "POST", "/servers",
+	     "{\"name\":\"c\",\"server_type\":\"cx23\","
 	     "\"image\":\"debian-12\",\"location\":\"fsn1\"}");
 	want(s, 200, "POST", "/_sim/catalogue", "{\"retired\":[{\"type\":\"cx23\",\"in_ms\":0}]}");
 	assert_int_equal(total(s, "/server_types?name=cx23"), 0);
@@ -257,8 +260,10 @@ static void s6_s8_what_is_not_simulated_is_said(void **state)
 		{ 404, "POST", "/servers/1/actions/enable_backup" },
 		{ 404, "GET", "/servers/1/metrics" },
 		{ 404, "POST", "/primary_ips/1/actions/assign" },
-		{ 405, "POST", "/primary_ips" }, { 405, "DELETE", "/images/1" },
-		{ 405, "POST", "/volumes" }, { 405, "POST", "/server_types" },
+		{ 405, "POST", "/primary_ips" },
+		{ 405, "DELETE", "/images/1" },
+		{ 405, "POST", "/volumes" },
+		{ 405, "POST", "/server_types" },
 	};
 	struct stage *s = *state;
 	char wanted[128];

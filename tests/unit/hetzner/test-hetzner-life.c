@@ -353,8 +353,8 @@ static void retire(struct life *life, const char *what)
 	char scenario[200];
 	struct err err = { 0 };
 
-	snprintf(scenario, sizeof(scenario), "{\"catalogue\":{\"retired\":[{%s,\"in_ms\":3600000}]}}",
-		 what);
+	snprintf(scenario, sizeof(scenario),
+		 "{\"catalogue\":{\"retired\":[{%s,\"in_ms\":3600000}]}}", what);
 	assert_int_equal(cloud_load(life->cloud, life->now_ms, scenario, strlen(scenario), &err), 0);
 }
 
