@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # Lints the sources (lint/run.sh), then builds and tests everything three times: plain with
 # warnings as errors, with the address and undefined-behaviour sanitizers, and the threaded
-# tests with the thread sanitizer. Installs missing packages if permitted; needs no network if
-# none are missing. Exits 0 only if every test of every build passed. Prints skipped tests.
+# tests with the thread sanitizer. Installs missing packages if permitted. If none are missing, only
+# tests with packages from the Python package index (venv.sh) need the network, once. Exits 0 only if
+# every test of every build passed. Prints skipped tests.
 # If Go is installed, also tests the crabbox CLI end to end, and prints a notice if that test
 # did not run.
 set -u
@@ -84,6 +85,9 @@ one() {
 }
 
 mkdir -p "$base" || exit 1
+# Packages from the Python package index are installed once, not for each build (venv.sh).
+LESSOR_VENVS=$(CDPATH='' cd -- "$base" && pwd)/venvs
+export LESSOR_VENVS
 if [ -z "$only" ]; then
 	echo
 	echo "== lint"

@@ -13,6 +13,7 @@
 	OBJECT(member), .by_name = "name", .by_labels = "label_selector", .page = "page", \
 	.next_at = "/meta/pagination/next_page"
 
+/* clang-format off */
 const struct lessor_action hetzner_actions[HETZNER_ACTIONS] = {
 	{ .name = "read_server", .method = "GET", .path = "/servers/{id}", .effect = LESSOR_READS,
 	  .kinds = SERVERS, OBJECT("server"), .protected_at = "/protection/delete" },
@@ -45,6 +46,9 @@ const struct lessor_action hetzner_actions[HETZNER_ACTIONS] = {
 	{ .name = "list_addresses", .method = "GET", .path = "/primary_ips", .effect = LESSOR_LISTS,
 	  .kinds = ADDRESSES, LISTING("primary_ips") },
 	{ .name = "list_types", .method = "GET", .path = "/server_types", .effect = LESSOR_LISTS },
+	{ .name = "list_images", .method = "GET", .path = "/images", .effect = LESSOR_LISTS },
+	{ .name = "read_image", .method = "GET", .path = "/images/{id}", .effect = LESSOR_READS },
 	{ .name = "list_locations", .method = "GET", .path = "/locations", .effect = LESSOR_LISTS },
 	{ .name = "read_prices", .method = "GET", .path = "/pricing", .effect = LESSOR_READS },
 };
+/* clang-format on */

@@ -4,5 +4,5 @@
 
 #include <lessor/provider.h>
 
-#define HETZNER_ACTIONS 18
+#define HETZNER_ACTIONS 20
 extern const struct lessor_action hetzner_actions[HETZNER_ACTIONS];

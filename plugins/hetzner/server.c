@@ -8,6 +8,7 @@
 
 #include "api.h"
 #include "candidate.h"
+#include "image.h"
 #include "key.h"
 #include "lookup.h"
 #include "poll_estimate.h"
@@ -67,30 +68,54 @@ static int attempt_is_refused(struct hz *z, const struct lessor_attempt *attempt
 
 /* ---- responses ---------------------------------------------------------- */
 
+/* The sentence about an image that cannot be ordered; another type does not help. */
+static void image_complain(struct hz *z, enum image_state state, char *ret, size_t room)
+{
+	const struct lessor_lease *lease = z->lease;
+
+	if (state == IMAGE_OTHER_ARCHITECTURE)
+		snprintf(ret, room,
+			 "the provider has no image '%.64s' for %.10s servers; choose "
+			 "another image",
+			 lease->image, lease->architecture);
+	else
+		snprintf(ret, room, "the provider %s image '%.64s'; choose another image",
+			 state == IMAGE_MISSING ? "has no" : "does not accept the", lease->image);
+}
+
 /*
  * invalid_input: if the type or location is not offered, the next candidate is tried;
- * other fields are the same for all. Often no field is named; then a few others are tried.
+ * other fields are the same for all. Often no field is named: then the image is read, and
+ * if that is not the reason, a few others are tried.
  */
-static int fields_lead_on(const struct reply *reply, const char **ret_reason)
+static int fields_lead_on(struct hz *z, const struct reply *reply, char *ret_reason, size_t room)
 {
 	const json_t *error = json_object_get(reply->root, "error");
 	const json_t *fields = json_object_get(json_object_get(error, "details"), "fields");
+	enum image_state state;
 	size_t i;
 	json_t *field;
 
-	*ret_reason = REASON_UNSPECIFIED;
 	json_array_foreach(fields, i, field) {
 		const char *name = json_string_value(json_object_get(field, "name"));
 
 		if (!name)
 			continue;
-		*ret_reason = "the provider does not offer this type here";
+		snprintf(ret_reason, room, "the provider does not offer this type here");
 		if (strcmp(name, "server_type") == 0 || strcmp(name, "location") == 0)
 			return 1;
-		*ret_reason = strcmp(name, "image") == 0 ? "the provider does not have this image" :
-							   "the request is invalid";
+		if (strcmp(name, "image") == 0)
+			image_complain(z, IMAGE_UNKNOWN, ret_reason, room);
+		else
+			snprintf(ret_reason, room, "the request is invalid");
 		return 0;
 	}
+	state = image_look(z, z->lease->architecture);
+	if (state == IMAGE_MISSING || state == IMAGE_OTHER_ARCHITECTURE) {
+		image_complain(z, state, ret_reason, room);
+		return 0;
+	}
+	snprintf(ret_reason, room, REASON_UNSPECIFIED);
 	return 1;
 }
 
@@ -124,6 +149,7 @@ static void remember_sold_out(struct hz *z, const struct lessor_attempt *attempt
 static int refused_for_good(struct hz *z, const struct lessor_attempt *attempt,
 			    const struct reply *reply)
 {
+	char field_reason[160];
 	const char *reason = "refused by the provider";
 	uint32_t error_class = reply->error_class;
 	int leads_on = reply->rule->on_create == CREATE_NEXT;
@@ -136,7 +162,8 @@ static int refused_for_good(struct hz *z, const struct lessor_attempt *attempt,
 		reason = leads_on ? "a limit of the account has been reached" :
 				    "the server limit of the account has been reached";
 	} else if (reply->rule->on_create == CREATE_FIELDS) {
-		leads_on = fields_lead_on(reply, &reason);
+		leads_on = fields_lead_on(z, reply, field_reason, sizeof(field_reason));
+		reason = field_reason;
 	} else if (leads_on) {
 		reason = "the provider does not offer this type here";
 	}

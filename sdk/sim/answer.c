@@ -70,7 +70,7 @@ static void answer_rate(struct call *call, const json_t *args)
 	char text[96];
 
 	snprintf(text, sizeof(text), "limit of %lld requests per hour reached", (long long)limit);
-	reply_error(call, 429, "rate_limit_exceeded", text, NULL);
+	reply_error(call, 429, "rate_limit_exceeded", text, "null");
 	call->gateway = call->rate_said = 1;
 	cloud_response_add_header(call->response, "Content-Type", "application/json");
 	if (json_object_get(args, "retry_after"))

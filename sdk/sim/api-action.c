@@ -52,8 +52,62 @@ void action_get(struct call *call)
 	out_end(&call->out, '}');
 }
 
+static const char *action_status(const struct action *a, int64_t now_ms)
+{
+	return now_ms < a->finish_ms ? "running" : a->failed ? "error" : "success";
+}
+
+static int64_t sign(int64_t x, int64_t y)
+{
+	return x < y ? -1 : x > y;
+}
+
+/* `sort` may be repeated; the first one counts most. */
+static int by_query(const void *a, const void *b, void *arg)
+{
+	const struct action *x = *(const struct action *const *)a;
+	const struct action *y = *(const struct action *const *)b;
+	const struct call *call = arg;
+
+	for (size_t i = 0; i < call->query.count; i++) {
+		const struct query_param *param = &call->query.params[i];
+		int64_t differ = query_sorts(param, "command") * strcmp(x->command, y->command);
+
+		differ = differ ? differ :
+				  query_sorts(param, "status") *
+					  strcmp(action_status(x, call->now_ms),
+						 action_status(y, call->now_ms));
+		differ = differ ?
+				 differ :
+				 query_sorts(param, "started") * sign(x->started_ms, y->started_ms);
+		differ = differ ? differ :
+				  query_sorts(param, "finished") * sign(x->finish_ms, y->finish_ms);
+		differ = differ ? differ : query_sorts(param, "id") * sign(x->id, y->id);
+		if (differ)
+			return differ < 0 ? -1 : 1;
+	}
+	return (int)sign(x->id, y->id);
+}
+
+static void write_actions(struct call *call, const struct action *const *all, size_t from,
+			  size_t until)
+{
+	out_key_begin(&call->out, "actions", '[');
+	for (size_t i = from; i < until; i++)
+		write_action(call, all[i]);
+	out_end(&call->out, ']');
+}
+
+static int has_status(const struct call *call, const struct action *a)
+{
+	return !query_get(&call->query, "status") ||
+	       query_has(&call->query, "status", action_status(a, call->now_ms));
+}
+
 void action_list(struct call *call)
 {
+	const struct action *all[IDS_MAX];
+	size_t count = 0;
 	int left = IDS_MAX;
 
 	if (!query_get(&call->query, "id")) {
@@ -62,8 +116,6 @@ void action_list(struct call *call)
 			"{\"announcement\":\"https://docs.hetzner.cloud/changelog#2025-01-30\"}");
 		return;
 	}
-	out_begin(&call->out, '{');
-	out_key_begin(&call->out, "actions", '[');
 	for (size_t i = 0; i < call->query.count && left; i++) {
 		const struct query_param *param = &call->query.params[i];
 		const struct action *a;
@@ -76,26 +128,19 @@ void action_list(struct call *call)
 		if (number_parse(param->value, &id))
 			continue;
 		a = action_find(call->cloud, call->project, id);
-		if (a)
-			write_action(call, a);
+		if (a && has_status(call, a))
+			all[count++] = a;
 	}
-	out_end(&call->out, ']');
+	if (query_get(&call->query, "sort"))
+		qsort_r(all, count, sizeof(*all), by_query, call);
+	out_begin(&call->out, '{');
+	write_actions(call, all, 0, count);
 	out_end(&call->out, '}');
-}
-
-static int has_status(const struct call *call, const struct action *a)
-{
-	const char *status = call->now_ms < a->finish_ms ? "running"
-		: a->failed ? "error" : "success";
-
-	return !query_get(&call->query, "status") || query_has(&call->query, "status", status);
 }
 
 void action_list_server(struct call *call)
 {
 	struct server *s = (struct server *)call_need(call, CLOUD_SERVER, "server");
-	const char *sort = query_get(&call->query, "sort");
-	int backwards = sort && strstr(sort, ":desc");
 	auto_free const struct action **all = NULL;
 	struct page page;
 	size_t count = 0;
@@ -104,19 +149,17 @@ void action_list_server(struct call *call)
 		return;
 	all = xcalloc(s->action_count, sizeof(*all));
 	for (size_t i = 0; i < s->action_count; i++) {
-		size_t j = backwards ? s->action_count - 1 - i : i;
-		const struct action *a = action_find(call->cloud, call->project, s->actions[j]);
+		const struct action *a = action_find(call->cloud, call->project, s->actions[i]);
 
 		if (a && has_status(call, a))
 			all[count++] = a;
 	}
+	if (count)
+		qsort_r(all, count, sizeof(*all), by_query, call);
 	if (page_begin(call, count, &page))
 		return;
 	out_begin(&call->out, '{');
-	out_key_begin(&call->out, "actions", '[');
-	for (size_t i = page.from; i < page.until; i++)
-		write_action(call, all[i]);
-	out_end(&call->out, ']');
+	write_actions(call, all, page.from, page.until);
 	page_end(call, &page);
 	out_end(&call->out, '}');
 }

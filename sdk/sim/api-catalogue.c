@@ -48,6 +48,62 @@ static const char *location_json(struct call *call, size_t i)
 	return catalogue_location_json(&call->cloud->catalogue, catalogue_location(i));
 }
 
+/* Sorts indexes into the catalogue by the request's `sort`. */
+struct index_order {
+	const struct query *query;
+	int (*by_id)(size_t i, size_t j);
+	int (*by_name)(size_t i, size_t j);
+};
+
+static int by_query(const void *a, const void *b, void *arg)
+{
+	size_t i = *(const size_t *)a, j = *(const size_t *)b;
+	const struct index_order *order = arg;
+
+	for (size_t p = 0; p < order->query->count; p++) {
+		const struct query_param *param = &order->query->params[p];
+		int differ = query_sorts(param, "id") * order->by_id(i, j);
+
+		if (!differ)
+			differ = query_sorts(param, "name") * order->by_name(i, j);
+		if (differ)
+			return differ;
+	}
+	return i < j ? -1 : i > j;
+}
+
+static int type_by_id(size_t i, size_t j)
+{
+	return catalogue_type(i)->id - catalogue_type(j)->id;
+}
+
+static int type_by_name(size_t i, size_t j)
+{
+	return strcmp(catalogue_type(i)->name, catalogue_type(j)->name);
+}
+
+static int location_by_id(size_t i, size_t j)
+{
+	return catalogue_location(i)->id - catalogue_location(j)->id;
+}
+
+static int location_by_name(size_t i, size_t j)
+{
+	return strcmp(catalogue_location(i)->name, catalogue_location(j)->name);
+}
+
+static int image_by_id(size_t i, size_t j)
+{
+	int64_t a = catalogue_image(i)->id, b = catalogue_image(j)->id;
+
+	return a < b ? -1 : a > b;
+}
+
+static int image_by_name(size_t i, size_t j)
+{
+	return strcmp(catalogue_image(i)->name, catalogue_image(j)->name);
+}
+
 static const char *image_json(struct call *call, size_t i)
 {
 	return catalogue_image_json(&call->cloud->catalogue, catalogue_image(i));
@@ -62,6 +118,8 @@ void type_list(struct call *call)
 		    !catalogue_is_withdrawn(&call->cloud->catalogue, catalogue_type(i)))
 			all[count++] = i;
 	}
+	qsort_r(all, count, sizeof(*all), by_query,
+		&(struct index_order){ &call->query, type_by_id, type_by_name });
 	reply_indexes(call, "server_types", all, count, type_json);
 }
 
@@ -84,6 +142,8 @@ void location_list(struct call *call)
 		if (is_asked(call, "name", catalogue_location(i)->name))
 			all[count++] = i;
 	}
+	qsort_r(all, count, sizeof(*all), by_query,
+		&(struct index_order){ &call->query, location_by_id, location_by_name });
 	reply_indexes(call, "locations", all, count, location_json);
 }
 
@@ -98,21 +158,44 @@ void location_get(struct call *call)
 	reply_not_found(call, "location");
 }
 
+static int image_is_listed(struct call *call, const struct image *image)
+{
+	unsigned stage = catalogue_image_stage(&call->cloud->catalogue, image);
+
+	if (stage & STOCK_GONE)
+		return 0;
+	if ((stage & STOCK_DEPRECATED) && !query_is_true(&call->query, "include_deprecated"))
+		return 0;
+	/* There are only system images: none has labels or is bound to a server. */
+	return is_asked(call, "name", image->name) &&
+	       is_asked(call, "architecture", arch_name(image->arch)) &&
+	       is_asked(call, "type", "system") && is_asked(call, "status", "available") &&
+	       !query_get(&call->query, "bound_to");
+}
+
 void image_list(struct call *call)
 {
-	const char *deprecated = query_get(&call->query, "include_deprecated");
-	int old = deprecated && !strcmp(deprecated, "true");
+	const char *text = query_get(&call->query, "label_selector");
+	const struct labels none = { 0 };
+	struct selector *selector = NULL;
 	size_t all[128], count = 0;
+	struct err err;
 
+	if (text) {
+		selector = selector_parse(text, &err);
+		if (!selector) {
+			reply_text(call, err.text);
+			return;
+		}
+	}
 	for (size_t i = 0; i < catalogue_image_count() && count < ARRAY_LEN(all); i++) {
-		const struct image *image = catalogue_image(i);
-
-		if (is_asked(call, "name", image->name)
-		    && is_asked(call, "architecture", arch_name(image->arch))
-		    && is_asked(call, "type", "system") && is_asked(call, "status", "available")
-		    && !query_get(&call->query, "bound_to") && (old || !image->deprecated))
+		if (image_is_listed(call, catalogue_image(i)) &&
+		    (!selector || selector_matches(selector, &none)))
 			all[count++] = i;
 	}
+	selector_free(selector);
+	qsort_r(all, count, sizeof(*all), by_query,
+		&(struct index_order){ &call->query, image_by_id, image_by_name });
 	reply_indexes(call, "images", all, count, image_json);
 }
 
@@ -129,7 +212,7 @@ void image_get(struct call *call)
 
 void pricing_get(struct call *call)
 {
-	catalogue_write_pricing(&call->out);
+	catalogue_write_pricing(&call->cloud->catalogue, &call->out);
 }
 
 void datacenter_refuse(struct call *call)

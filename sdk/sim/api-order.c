@@ -185,6 +185,7 @@ static int read_references(struct call *call, struct server_order *order)
 	const json_t *location = json_object_get(call->body, "location");
 	const json_t *image = json_object_get(call->body, "image");
 	const json_t *type = json_object_get(call->body, "server_type");
+	const struct catalogue *cat = &call->cloud->catalogue;
 	char text[120];
 
 	if (!type || !image)
@@ -203,16 +204,18 @@ static int read_references(struct call *call, struct server_order *order)
 	} else {
 		order->location = pick_location(call, order->type);
 	}
-	order->image = catalogue_find_image(image, order->type->arch);
-	if (!order->image && catalogue_find_image(image, !order->type->arch))
+	order->image = catalogue_find_image(cat, image, order->type->arch);
+	if (!order->image && catalogue_find_image(cat, image, !order->type->arch))
 		return complain_text(call, "image has wrong architecture");
-	if (!order->image)
+	if (!order->image && call->cloud->config.image_field)
 		return complain_field(call, "image", "image not found");
+	if (!order->image)
+		return complain_text(call, "image not found");
 	if (order->image->arch != order->type->arch)
 		return complain_text(call, "image has wrong architecture");
 	if (!(order->type->where & (1U << catalogue_location_index(order->location))))
 		return complain_text(call, "unsupported location for server type");
-	if (catalogue_stock(&call->cloud->catalogue, order->type, order->location) & STOCK_GONE) {
+	if (catalogue_stock(cat, order->type, order->location) & STOCK_GONE) {
 		snprintf(text, sizeof(text), "server type %d is deprecated", order->type->id);
 		return complain_text(call, text);
 	}

@@ -44,7 +44,7 @@ int call_has(const struct call *call, enum fault_kind kind); /* whether it is in
 /* The object with the path's id, if visible; otherwise replies 404 and returns NULL. */
 struct thing *call_need(struct call *call, enum cloud_kind kind, const char *what);
 
-/* Replies; each replaces the one before. `details` is JSON; NULL: null. */
+/* Replies; each replaces the one before. `details` is JSON; NULL: an empty object. */
 void reply_error(struct call *call, int status, const char *code, const char *message,
 		 const char *details);
 void reply_field(struct call *call, const char *field, const char *message);

@@ -11,6 +11,11 @@
 #define TYPE_COUNT ARRAY_LEN(types)
 #define IMAGE_COUNT ARRAY_LEN(images)
 #define TEXT_MAX (1 << 20)
+/* Dates of a change of stock, which has none: 2025-10-16 and 2026-01-01; 2026-10-01 and 2037. */
+#define INVENTED_GONE_ANNOUNCED_MS 1760594400000
+#define INVENTED_GONE_MS 1767225600000
+#define INVENTED_ANNOUNCED_MS 1790834400000
+#define INVENTED_ENDS_MS 2114380800000
 
 size_t catalogue_type_count(void)
 {
@@ -40,6 +45,11 @@ const struct image *catalogue_image(size_t index)
 size_t catalogue_type_index(const struct server_type *type)
 {
 	return (size_t)(type - types);
+}
+
+size_t catalogue_image_index(const struct image *image)
+{
+	return (size_t)(image - images);
 }
 
 size_t catalogue_location_index(const struct location *location)
@@ -93,11 +103,14 @@ const struct location *catalogue_find_location(const json_t *ref)
 	return NULL;
 }
 
-const struct image *catalogue_find_image(const json_t *ref, enum arch arch)
+const struct image *catalogue_find_image(const struct catalogue *cat, const json_t *ref,
+					 enum arch arch)
 {
 	int64_t id = reference_id(ref);
 
 	for (size_t i = 0; i < IMAGE_COUNT; i++) {
+		if (catalogue_image_stage(cat, &images[i]) & STOCK_GONE)
+			continue;
 		if (images[i].id == id || (is_named(ref, images[i].name) && images[i].arch == arch))
 			return &images[i];
 	}
@@ -158,56 +171,102 @@ static void write_type_prices(struct buf *out, const struct server_type *type)
 	out_end(out, ']');
 }
 
-static void write_deprecation(struct buf *out, unsigned stock)
+/* Null, or the dates of the calendar, or invented ones for a change that has none. */
+static void write_deprecation(struct buf *out, const struct catalogue *cat,
+			      const struct retirement *retirement, unsigned stock)
 {
+	int64_t announced_ms = INVENTED_ANNOUNCED_MS, ends_ms = INVENTED_ENDS_MS;
+
 	out_key(out, "deprecation");
-	if (stock & STOCK_GONE)
-		out_raw(out, "{\"announced\":\"2025-10-16T06:00:00Z\","
-			"\"unavailable_after\":\"2026-01-01T00:00:00Z\"}");
-	else if (stock & STOCK_DEPRECATED)
-		out_raw(out, "{\"announced\":\"2026-10-01T06:00:00Z\","
-			"\"unavailable_after\":\"2037-01-01T00:00:00Z\"}");
-	else
+	if (!(stock & (STOCK_GONE | STOCK_DEPRECATED))) {
 		out_null(out);
+		return;
+	}
+	if (calendar_stage(cat, retirement)) {
+		announced_ms = retirement->announced_ms;
+		ends_ms = retirement->ends_ms;
+	} else if (stock & STOCK_GONE) {
+		announced_ms = INVENTED_GONE_ANNOUNCED_MS;
+		ends_ms = INVENTED_GONE_MS;
+	}
+	out_begin(out, '{');
+	out_key_time(out, "announced", announced_ms);
+	out_key_time(out, "unavailable_after", ends_ms);
+	out_end(out, '}');
 }
 
-static void write_type(struct buf *out, const struct catalogue *cat, const struct server_type *type)
+static void write_offer(struct buf *out, const struct catalogue *cat,
+			const struct server_type *type, const struct location *location)
 {
-	char upper[16];
+	unsigned stock = catalogue_stock(cat, type, location);
+	int shown = !(stock & STOCK_SOLD_OUT) || (stock & STOCK_HIDDEN);
+	int available = shown && !(stock & STOCK_GONE);
+
+	out_begin(out, '{');
+	out_key_int(out, "id", location->id);
+	out_key_str(out, "name", location->name);
+	write_deprecation(out, cat, calendar_type(cat, type, location), stock);
+	out_key_bool(out, "available", available);
+	out_key_bool(out, "recommended", available && !(stock & STOCK_DEPRECATED));
+	out_end(out, '}');
+}
+
+/* A location where it is not phased out, or else the last one. */
+static const struct location *last_resort(const struct catalogue *cat,
+					  const struct server_type *type)
+{
+	const struct location *last = NULL;
+
+	for (size_t i = 0; i < LOCATION_COUNT; i++) {
+		if (!(type->where & (1U << i)))
+			continue;
+		last = &locations[i];
+		if (!(catalogue_stock(cat, type, last) & (STOCK_DEPRECATED | STOCK_GONE)))
+			break;
+	}
+	return last;
+}
+
+/* "CPX 11", "CX23", "CCX13 Dedicated CPU": as Hetzner writes them. */
+static void write_description(struct buf *out, const struct server_type *type)
+{
+	char upper[16], text[40];
+	size_t letters;
 
 	snprintf(upper, sizeof(upper), "%s", type->name);
 	for (char *p = upper; *p; p++)
 		*p = (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
+	letters = strcspn(upper, "0123456789");
+	snprintf(text, sizeof(text), "%.*s%s%s%s", (int)letters, upper,
+		 !strncmp(upper, "CPX", 3) ? " " : "", upper + letters,
+		 type->dedicated ? " Dedicated CPU" : "");
+	out_key_str(out, "description", text);
+}
+
+static void write_type(struct buf *out, const struct catalogue *cat, const struct server_type *type)
+{
+	const struct location *last = last_resort(cat, type);
+	unsigned stock = catalogue_stock(cat, type, last);
+
 	out_begin(out, '{');
 	out_key_int(out, "id", type->id);
 	out_key_str(out, "name", type->name);
-	out_key_str(out, "description", upper);
+	write_description(out, type);
 	out_key_str(out, "category", type->category);
 	out_key_int(out, "cores", type->cores);
 	out_key(out, "memory");
 	buf_addf(out, "%d.0", type->memory_gb);
 	out_key_int(out, "disk", type->disk_gb);
-	out_key_bool(out, "deprecated", 0);
-	out_key_null(out, "deprecation");
+	out_key_bool(out, "deprecated", (stock & (STOCK_DEPRECATED | STOCK_GONE)) != 0);
+	write_deprecation(out, cat, calendar_type(cat, type, last), stock);
 	write_type_prices(out, type);
 	out_key_str(out, "storage_type", "local");
 	out_key_str(out, "cpu_type", type->dedicated ? "dedicated" : "shared");
 	out_key_str(out, "architecture", arch_name(type->arch));
 	out_key_begin(out, "locations", '[');
 	for (size_t i = 0; i < LOCATION_COUNT; i++) {
-		unsigned stock = catalogue_stock(cat, type, &locations[i]);
-		int shown = !(stock & STOCK_SOLD_OUT) || (stock & STOCK_HIDDEN);
-		int available = shown && !(stock & STOCK_GONE);
-
-		if (!(type->where & (1U << i)))
-			continue;
-		out_begin(out, '{');
-		out_key_int(out, "id", locations[i].id);
-		out_key_str(out, "name", locations[i].name);
-		write_deprecation(out, stock);
-		out_key_bool(out, "available", available);
-		out_key_bool(out, "recommended", available && !(stock & STOCK_DEPRECATED));
-		out_end(out, '}');
+		if (type->where & (1U << i))
+			write_offer(out, cat, type, &locations[i]);
 	}
 	out_end(out, ']');
 	out_end(out, '}');
@@ -233,15 +292,17 @@ static char *render_location(const struct location *l)
 	return buf_take(&b);
 }
 
-static char *render_image(const struct image *image)
+static char *render_image(const struct catalogue *cat, const struct image *image)
 {
+	const struct retirement *retirement = calendar_image(cat, image);
+	unsigned stage = catalogue_image_stage(cat, image);
 	struct buf b;
 
 	buf_init(&b, TEXT_MAX);
 	out_begin(&b, '{');
 	out_key_int(&b, "id", image->id);
 	out_key_str(&b, "type", "system");
-	out_key_str(&b, "status", "available");
+	out_key_str(&b, "status", stage & STOCK_GONE ? "unavailable" : "available");
 	out_key_str(&b, "name", image->name);
 	out_key_str(&b, "description", image->description);
 	out_key_null(&b, "image_size");
@@ -253,8 +314,17 @@ static char *render_image(const struct image *image)
 	out_key_str(&b, "os_version", image->version);
 	out_key_bool(&b, "rapid_deploy", 1);
 	out_key_raw(&b, "protection", "{\"delete\":false}");
-	out_key_str(&b, "deprecated", image->deprecated);
-	out_key_null(&b, "deleted");
+	out_key(&b, "deprecated");
+	if (stage)
+		out_time(&b, retirement->announced_ms);
+	else
+		out_null(&b);
+	write_deprecation(&b, cat, retirement, stage);
+	out_key(&b, "deleted");
+	if (stage & STOCK_GONE)
+		out_time(&b, retirement->ends_ms);
+	else
+		out_null(&b);
 	out_key_raw(&b, "labels", "{}");
 	out_key_str(&b, "architecture", arch_name(image->arch));
 	out_end(&b, '}');
@@ -267,44 +337,62 @@ void catalogue_init(struct catalogue *cat)
 	cat->stock = xcalloc(TYPE_COUNT, LOCATION_COUNT);
 	cat->types = xcalloc(TYPE_COUNT, sizeof(*cat->types));
 	cat->images = xcalloc(IMAGE_COUNT, sizeof(*cat->images));
+	calendar_init(cat);
 	for (size_t i = 0; i < LOCATION_COUNT; i++)
 		cat->locations[i] = render_location(&locations[i]);
-	for (size_t i = 0; i < IMAGE_COUNT; i++)
-		cat->images[i] = render_image(&images[i]);
 }
 
-static void forget_types(struct catalogue *cat)
+static void forget_texts(struct catalogue *cat)
 {
 	for (size_t i = 0; i < TYPE_COUNT; i++) {
 		free(cat->types[i]);
 		cat->types[i] = NULL;
 	}
+	for (size_t i = 0; i < IMAGE_COUNT; i++) {
+		free(cat->images[i]);
+		cat->images[i] = NULL;
+	}
 }
 
 void catalogue_fini(struct catalogue *cat)
 {
-	forget_types(cat);
+	forget_texts(cat);
 	free(cat->types);
 	for (size_t i = 0; i < LOCATION_COUNT; i++)
 		free(cat->locations[i]);
-	for (size_t i = 0; i < IMAGE_COUNT; i++)
-		free(cat->images[i]);
 	free(cat->images);
 	free(cat->stock);
+	calendar_fini(cat);
 	*cat = (struct catalogue){ 0 };
+}
+
+void catalogue_advance(struct catalogue *cat, int64_t now_ms)
+{
+	cat->now_ms = now_ms;
+	if (now_ms < cat->next_ms)
+		return;
+	forget_texts(cat);
+	cat->next_ms = calendar_next_ms(cat);
 }
 
 unsigned catalogue_stock(const struct catalogue *cat, const struct server_type *type,
 	const struct location *location)
 {
-	return cat->stock[catalogue_type_index(type) * LOCATION_COUNT
-		+ catalogue_location_index(location)];
+	return cat->stock[catalogue_type_index(type) * LOCATION_COUNT +
+			  catalogue_location_index(location)] |
+	       calendar_stage(cat, calendar_type(cat, type, location));
+}
+
+unsigned catalogue_image_stage(const struct catalogue *cat, const struct image *image)
+{
+	return calendar_stage(cat, calendar_image(cat, image));
 }
 
 int catalogue_is_withdrawn(const struct catalogue *cat, const struct server_type *type)
 {
 	for (size_t i = 0; i < LOCATION_COUNT; i++) {
-		if (!(catalogue_stock(cat, type, &locations[i]) & STOCK_WITHDRAWN))
+		if ((type->where & (1U << i)) &&
+		    !(catalogue_stock(cat, type, &locations[i]) & STOCK_WITHDRAWN))
 			return 0;
 	}
 	return 1;
@@ -329,9 +417,13 @@ const char *catalogue_location_json(const struct catalogue *cat, const struct lo
 	return cat->locations[catalogue_location_index(location)];
 }
 
-const char *catalogue_image_json(const struct catalogue *cat, const struct image *image)
+const char *catalogue_image_json(struct catalogue *cat, const struct image *image)
 {
-	return cat->images[image - images];
+	char **text = &cat->images[catalogue_image_index(image)];
+
+	if (!*text)
+		*text = render_image(cat, image);
+	return *text;
 }
 
 static int is_any(const json_t *ref)
@@ -355,6 +447,9 @@ static int mark_stock(struct catalogue *cat, const json_t *list, unsigned set, s
 
 		if ((!is_any(t) && !type) || (!is_any(l) && !location))
 			return err_set(err, ERR_INVALID, "no such server type or location");
+		/* What is named becomes available again even if its time is over. */
+		if (!set && type)
+			calendar_forget_type(cat, type, location);
 		for (size_t j = 0; j < TYPE_COUNT * LOCATION_COUNT; j++) {
 			if (type && type != &types[j / LOCATION_COUNT])
 				continue;
@@ -389,7 +484,7 @@ static int switch_locations(struct catalogue *cat, const json_t *list, int off, 
 
 int catalogue_change(struct catalogue *cat, const json_t *change, struct err *err)
 {
-	forget_types(cat);
+	forget_texts(cat);
 	if (!json_is_object(change))
 		return err_set(err, ERR_INVALID, "a catalogue change is an object");
 	if (mark_stock(cat, json_object_get(change, "withdrawn"), STOCK_GONE | STOCK_WITHDRAWN,
@@ -397,8 +492,10 @@ int catalogue_change(struct catalogue *cat, const json_t *change, struct err *er
 	    mark_stock(cat, json_object_get(change, "available"), 0, err) ||
 	    mark_stock(cat, json_object_get(change, "sold_out"), STOCK_SOLD_OUT, err) ||
 	    mark_stock(cat, json_object_get(change, "deprecated"), STOCK_DEPRECATED, err) ||
-	    mark_stock(cat, json_object_get(change, "gone"), STOCK_GONE, err))
+	    mark_stock(cat, json_object_get(change, "gone"), STOCK_GONE, err) ||
+	    calendar_change(cat, json_object_get(change, "retired"), err))
 		return -1;
+	cat->next_ms = calendar_next_ms(cat);
 	if (switch_locations(cat, json_object_get(change, "enabled_locations"), 0, err))
 		return -1;
 	return switch_locations(cat, json_object_get(change, "disabled_locations"), 1, err);
@@ -428,7 +525,7 @@ static void write_ip_prices(struct buf *out, const char *kind, int hourly)
 	out_end(out, ']');
 }
 
-void catalogue_write_pricing(struct buf *out)
+void catalogue_write_pricing(const struct catalogue *cat, struct buf *out)
 {
 	out_begin(out, '{');
 	out_key_begin(out, "pricing", '{');
@@ -451,6 +548,8 @@ void catalogue_write_pricing(struct buf *out)
 	out_end(out, '}');
 	out_key_begin(out, "server_types", '[');
 	for (size_t i = 0; i < TYPE_COUNT; i++) {
+		if (catalogue_is_withdrawn(cat, &types[i]))
+			continue;
 		out_begin(out, '{');
 		out_key_int(out, "id", types[i].id);
 		out_key_str(out, "name", types[i].name);

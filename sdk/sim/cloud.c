@@ -72,7 +72,7 @@ static void refuse_rate(struct call *call)
 
 	snprintf(text, sizeof(text), "limit of %lld requests per hour reached",
 		(long long)call->cloud->config.rate_per_hour);
-	reply_error(call, 429, "rate_limit_exceeded", text, NULL);
+	reply_error(call, 429, "rate_limit_exceeded", text, "null");
 	call->gateway = 1;
 	cloud_response_add_header(call->response, "Content-Type", "application/json");
 	add_rate_headers(call);
@@ -171,13 +171,14 @@ static int is_cut_off(const struct call *call)
 
 static void add_headers(struct call *call)
 {
-	char id[24];
+	char id[40];
 
 	if (call->gateway)
 		return;
 	if (call->out.len)
 		cloud_response_add_header(call->response, "Content-Type", "application/json");
-	snprintf(id, sizeof(id), "%016llx", (unsigned long long)world_random(call->cloud));
+	snprintf(id, sizeof(id), "%016llx%016llx", (unsigned long long)world_random(call->cloud),
+		 (unsigned long long)(call->number * 0x9e3779b97f4a7c15ULL));
 	cloud_response_add_header(call->response, "X-Correlation-Id", id);
 	if (!call->rate_said)
 		add_rate_headers(call);

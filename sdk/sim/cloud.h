@@ -67,6 +67,10 @@ struct cloud_config {
 	 * token_readonly, like the API until autumn 2026.
 	 */
 	int readonly_401;
+	/* The response to an unknown image names the field, as it once did. */
+	int image_field;
+	/* The lock after a create lasts until start_server ends, not only create_server. */
+	int lock_until_started;
 	int64_t skew_ms;	 /* added to every time in responses */
 	const char *lease_label; /* the key of the label that identifies a lease */
 	int64_t signal_pid;	 /* default target of `signal` faults; 0: none */
@@ -103,6 +107,8 @@ struct cloud_request {
 	const char *method;
 	const char *target;	   /* "/v1/servers?name=a", or "/_sim/..." */
 	const char *authorization; /* the value of the header, or NULL */
+	/* Scheme, host and port for links, "http://127.0.0.1:8080"; NULL: Hetzner's. */
+	const char *origin;
 	const char *body;
 	size_t body_len;
 	int reused; /* not the first request on its connection */

@@ -45,7 +45,10 @@ static const struct option numbers[] = {
 
 static const struct option switches[] = {
 #define S(name) { #name, offsetof(struct cloud_config, name) }
-	S(rate_on), S(readonly_401),
+	S(rate_on),
+	S(readonly_401),
+	S(image_field),
+	S(lock_until_started),
 #undef S
 };
 

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "sim/tls.h"
 #include "util/alloc.h"
 #include "util/buf.h"
 
@@ -30,6 +32,7 @@ struct conn {
 	void *pending;
 	enum conn_state state;
 	int remote;
+	int is_tls;
 	unsigned requests;	/* read so far */
 	int last;		/* close after this request: by the client, or HTTP/1.0 */
 	int asked_continue;
@@ -43,7 +46,7 @@ static LIST_HEAD(, conn) conns = LIST_HEAD_INITIALIZER(conns);
 /* A parsed request head. */
 struct head {
 	char method[32];
-	char *target, *authorization;
+	char *target, *authorization, *host;
 	int64_t length;		/* -1: chunked */
 	int close, expect;
 };
@@ -52,6 +55,7 @@ static void head_fini(struct head *head)
 {
 	free(head->target);
 	free(head->authorization);
+	free(head->host);
 }
 
 static void conn_free(struct conn *conn)
@@ -109,6 +113,9 @@ static void read_header(struct head *head, const char *line, size_t len)
 	} else if (name == 13 && !strncasecmp(line, "Authorization", name)) {
 		free(head->authorization);
 		head->authorization = take(text);
+	} else if (name == 4 && !strncasecmp(line, "Host", name)) {
+		free(head->host);
+		head->host = take(text);
 	} else if (name == 10 && !strncasecmp(line, "Connection", name)) {
 		head->close = strcasestr(text, "close") != NULL;
 	} else if (name == 6 && !strncasecmp(line, "Expect", name)) {
@@ -174,10 +181,17 @@ static int read_chunks(const char *text, size_t len, struct buf *out, size_t *re
 
 static void deliver_request(struct conn *conn, const struct head *head, const char *body, size_t len)
 {
+	const char *scheme = conn->is_tls ? "https" : "http";
+	auto_free char *origin = head->host ? xasprintf("%s://%s", scheme, head->host) : NULL;
 	struct cloud_request request = {
-		.method = head->method, .target = head->target,
-		.authorization = head->authorization, .body = body, .body_len = len,
-		.reused = conn->requests > 0, .remote = conn->remote,
+		.method = head->method,
+		.target = head->target,
+		.origin = origin,
+		.authorization = head->authorization,
+		.body = body,
+		.body_len = len,
+		.reused = conn->requests > 0,
+		.remote = conn->remote,
 	};
 
 	conn->requests++;
@@ -253,12 +267,24 @@ static const char *reason_of(int status)
 		int status;
 		const char *reason;
 	} reasons[] = {
-		{ 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 400, "Bad Request" },
-		{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
-		{ 409, "Conflict" }, { 410, "Gone" }, { 412, "Precondition Failed" },
-		{ 422, "Unprocessable Entity" }, { 423, "Locked" }, { 429, "Too Many Requests" },
-		{ 500, "Internal Server Error" }, { 502, "Bad Gateway" },
-		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
+		{ 200, "OK" },
+		{ 201, "Created" },
+		{ 204, "No Content" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 409, "Conflict" },
+		{ 410, "Gone" },
+		{ 412, "Precondition Failed" },
+		{ 422, "Unprocessable Entity" },
+		{ 423, "Locked" },
+		{ 429, "Too Many Requests" },
+		{ 500, "Internal Server Error" },
+		{ 502, "Bad Gateway" },
+		{ 503, "Service Unavailable" },
+		{ 504, "Gateway Timeout" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
@@ -341,6 +367,8 @@ static void conn_finish(struct conn *conn)
 	} else if (wire.end == CLOUD_END_HANG) {
 		conn->state = CONN_HANGING;
 	} else if (wire.end == CLOUD_END_CLOSE || conn->last) {
+		if (conn->is_tls && wire.end != CLOUD_END_CLOSE)
+			tls_say_end(conn->bev);
 		conn_free(conn);
 	} else {
 		cloud_response_fini(&conn->response);
@@ -427,15 +455,24 @@ void conn_answer(struct conn *conn, struct cloud_response *response)
 		conn_send(conn);
 }
 
-void conn_new(struct event_base *base, int fd, int remote, const struct conn_owner *owner)
+void conn_new(struct event_base *base, int fd, int remote, struct ssl_ctx_st *tls,
+	      const struct conn_owner *owner)
 {
-	struct conn *conn = xcalloc(1, sizeof(*conn));
+	struct bufferevent *bev = tls ? tls_accept(base, tls, fd) :
+					bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	struct conn *conn;
 	int on = 1;
 
+	if (!bev) {
+		close(fd);
+		return;
+	}
+	conn = xcalloc(1, sizeof(*conn));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	conn->owner = owner;
 	conn->remote = remote;
-	conn->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	conn->bev = bev;
+	conn->is_tls = tls != NULL;
 	conn->timer = evtimer_new(base, on_timer, conn);
 	conn->rest = evbuffer_new();
 	cloud_response_init(&conn->response);

@@ -12,6 +12,7 @@
 #include "sim/cloud.h"
 
 struct conn;
+struct ssl_ctx_st;
 
 struct conn_owner {
 	/* A request was read; it is valid during the call. Call conn_answer now or later. */
@@ -21,8 +22,12 @@ struct conn_owner {
 	void *arg;
 };
 
-/* Takes ownership of the descriptor; frees itself when either side closes the connection. */
-void conn_new(struct event_base *base, int fd, int remote, const struct conn_owner *owner);
+/*
+ * Takes ownership of the descriptor; frees itself when either side closes the connection.
+ * `tls`: from tls_open, must outlive the connection; NULL: plain.
+ */
+void conn_new(struct event_base *base, int fd, int remote, struct ssl_ctx_st *tls,
+	      const struct conn_owner *owner);
 void conn_free_all(void); /* at the end of the program */
 
 /* Sends `response` and clears it. */

@@ -68,6 +68,8 @@
 	X(START_ERROR, "start_error", LIFE,                                                         \
 	  "start_server fails, server stays off; code, message, error: null")                       \
 	X(STUCK, "stuck", LIFE, "initializing forever; locked: true: cannot be deleted either")     \
+	X(CREATE_LOCK, "create_lock", LIFE,                                                         \
+	  "ms: the lock after a create lasts that long; else until start_server ends")              \
 	X(ENDLESS, "endless", LIFE, "the action never finishes, the server behaves normally")       \
 	X(HIDDEN, "hidden", LIFE,                                                                   \
 	  "ms; where: get, list, both: invisible for that long after creation")                     \

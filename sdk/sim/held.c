@@ -16,6 +16,7 @@ uint64_t held_put(struct call *call)
 	held->request.method = xstrdup(r->method);
 	held->request.target = xstrdup(r->target);
 	held->request.authorization = r->authorization ? xstrdup(r->authorization) : NULL;
+	held->request.origin = r->origin ? xstrdup(r->origin) : NULL;
 	held->request.body = r->body ? xstrndup(r->body, r->body_len) : NULL;
 	memcpy(held->name, call->name, sizeof(held->name));
 	memcpy(held->lease, call->lease, sizeof(held->lease));
@@ -45,6 +46,7 @@ void held_free(struct held *held)
 	free((char *)held->request.method);
 	free((char *)held->request.target);
 	free((char *)held->request.authorization);
+	free((char *)held->request.origin);
 	free((char *)held->request.body);
 	plan_fini(&held->plan);
 	free(held);

@@ -46,12 +46,13 @@ static int create_server(struct cloud *cloud, int project, const json_t *order, 
 
 	what.type = catalogue_find_type(type ? type : cx23);
 	what.location = location ? catalogue_find_location(location) : catalogue_location(1);
-	what.image = what.type ? catalogue_find_image(debian, what.type->arch) : NULL;
+	what.image = what.type ? catalogue_find_image(&cloud->catalogue, debian, what.type->arch) :
+				 NULL;
 	what.labels = json_object_get(order, "labels");
 	json_decref(cx23);
 	json_decref(debian);
-	if (!what.type || !what.location)
-		return err_set(err, ERR_INVALID, "no such server type or location");
+	if (!what.type || !what.location || !what.image)
+		return err_set(err, ERR_INVALID, "no such server type, location or image");
 	make_server(cloud, project, order, &what);
 	return 0;
 }

@@ -14,14 +14,32 @@
 #include "sim/cloud.h"
 #include "sim/fault.h"
 #include "sim/shell.h"
+#include "sim/tls.h"
 #include "util/alloc.h"
 
 #define SCENARIO_MAX (16 << 20)
 
 enum {
-	OPT_LISTEN = 256, OPT_ADMIN, OPT_PORT_FILE, OPT_TOKEN, OPT_READONLY, OPT_SCENARIO,
-	OPT_SPEED, OPT_CLOCK, OPT_EPOCH, OPT_RATE, OPT_QUOTA, OPT_SEED, OPT_LABEL, OPT_FAULTS,
-	OPT_MS, OPT_BOXES, OPT_BOX_USER, OPT_BOX_NET,
+	OPT_LISTEN = 256,
+	OPT_ADMIN,
+	OPT_PORT_FILE,
+	OPT_TOKEN,
+	OPT_READONLY,
+	OPT_SCENARIO,
+	OPT_SPEED,
+	OPT_CLOCK,
+	OPT_EPOCH,
+	OPT_RATE,
+	OPT_QUOTA,
+	OPT_SEED,
+	OPT_LABEL,
+	OPT_FAULTS,
+	OPT_MS,
+	OPT_TLS_CERT,
+	OPT_TLS_KEY,
+	OPT_BOXES,
+	OPT_BOX_USER,
+	OPT_BOX_NET,
 };
 
 /* Exit codes besides 0: 1 cannot listen, 2 invalid options, and: */
@@ -30,6 +48,8 @@ enum {
 static const struct option options[] = {
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "admin-listen", required_argument, NULL, OPT_ADMIN },
+	{ "tls-cert", required_argument, NULL, OPT_TLS_CERT },
+	{ "tls-key", required_argument, NULL, OPT_TLS_KEY },
 	{ "port-file", required_argument, NULL, OPT_PORT_FILE },
 	{ "token", required_argument, NULL, OPT_TOKEN },
 	{ "readonly-token", required_argument, NULL, OPT_READONLY },
@@ -62,6 +82,7 @@ static const char help[] =
 	"A simulated Hetzner Cloud API on a local port; administration under /_sim/.\n\n"
 	"  --listen ADDRESS:PORT     address to listen on (127.0.0.1:0; port 0: any)\n"
 	"  --admin-listen ADDR:PORT  a second port, stays open when /_sim/listener closes the first\n"
+	"  --tls-cert, --tls-key FILE  serve https on the first port: certificate chain and key, PEM\n"
 	"  --port-file FILE          write the port number to FILE once it is open\n"
 	"  --token TOKEN             a token to accept (repeatable; default: any token)\n"
 	"  --readonly-token TOKEN    a read-only token\n"
@@ -83,7 +104,7 @@ static const char help[] =
 struct settings {
 	struct cloud_config cloud;
 	struct shell_config shell;
-	const char *port_file, *scenario;
+	const char *port_file, *scenario, *tls_cert, *tls_key;
 	const char *tokens[64];
 	int readonly[64];
 	size_t token_count;
@@ -218,6 +239,12 @@ static int set_option(struct settings *s, int option, int index)
 	case OPT_ADMIN:
 		s->shell.admin_listen = optarg;
 		return 0;
+	case OPT_TLS_CERT:
+		s->tls_cert = optarg;
+		return 0;
+	case OPT_TLS_KEY:
+		s->tls_key = optarg;
+		return 0;
 	case OPT_PORT_FILE:
 		s->port_file = optarg;
 		return 0;
@@ -313,7 +340,8 @@ static int serve_cloud(struct settings *s, struct cloud *cloud)
 	if (!rc && s->port_file)
 		rc = write_port(s->port_file, shell_port(shell));
 	if (!rc) {
-		printf("listening on http://127.0.0.1:%d/v1\n", shell_port(shell));
+		printf("listening on %s://127.0.0.1:%d/v1\n", s->shell.tls ? "https" : "http",
+		       shell_port(shell));
 		if (s->shell.admin_listen)
 			printf("admin on http://127.0.0.1:%d/_sim\n", shell_admin_port(shell));
 		fflush(stdout);
@@ -321,6 +349,22 @@ static int serve_cloud(struct settings *s, struct cloud *cloud)
 	}
 	shell_free(shell);
 	return rc;
+}
+
+/* 0 or 2. */
+static int open_tls(struct settings *s)
+{
+	struct err err;
+
+	if (!s->tls_cert && !s->tls_key)
+		return 0;
+	if (!s->tls_cert || !s->tls_key)
+		return usage_error("there is no", s->tls_cert ? "--tls-key" : "--tls-cert");
+	s->shell.tls = tls_open(s->tls_cert, s->tls_key, &err);
+	if (s->shell.tls)
+		return 0;
+	fprintf(stderr, "hetzner-sim: %s\n", err.text);
+	return 2;
 }
 
 int main(int argc, char **argv)
@@ -336,6 +380,8 @@ int main(int argc, char **argv)
 		return rc == 1 ? 0 : rc;
 	if (optind < argc)
 		return usage_error("unexpected", argv[optind]);
+	if (open_tls(&s))
+		return 2;
 	if (!s.shell.boxes)
 		s.cloud.machine_net = 0;
 	else if (!s.cloud.machine_net)
@@ -345,5 +391,6 @@ int main(int argc, char **argv)
 		cloud_add_token(cloud, s.tokens[i], 0, s.readonly[i]);
 	rc = serve_cloud(&s, cloud);
 	cloud_free(cloud);
+	tls_close(s.shell.tls);
 	return rc;
 }

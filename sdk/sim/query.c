@@ -88,6 +88,24 @@ int query_has(const struct query *query, const char *key, const char *value)
 	return 0;
 }
 
+int query_sorts(const struct query_param *param, const char *key)
+{
+	size_t len = strlen(key);
+
+	if (strcmp(param->key, "sort") || strncmp(param->value, key, len))
+		return 0;
+	if (!strcmp(param->value + len, ":desc"))
+		return -1;
+	return !param->value[len] || !strcmp(param->value + len, ":asc");
+}
+
+int query_is_true(const struct query *query, const char *key)
+{
+	const char *text = query_get(query, key);
+
+	return text && (!strcasecmp(text, "true") || !strcmp(text, "1"));
+}
+
 int number_parse(const char *text, int64_t *ret)
 {
 	int64_t n = 0;

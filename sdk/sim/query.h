@@ -24,6 +24,10 @@ void query_fini(struct query *query);
 /* The first value of a key; NULL: none. */
 const char *query_get(const struct query *query, const char *key);
 int query_has(const struct query *query, const char *key, const char *value);
+/* Whether a parameter is "sort" by this key: 1 ascending, -1 descending ("id:desc"), 0 no. */
+int query_sorts(const struct query_param *param, const char *key);
+/* A boolean, as clients write it: true, True, 1. */
+int query_is_true(const struct query *query, const char *key);
 /* An integer >= 0; `otherwise` if the key is missing, -1 if it is not a number. */
 int64_t query_get_int(const struct query *query, const char *key, int64_t otherwise);
 /* -1: not an integer >= 0. */

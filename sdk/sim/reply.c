@@ -36,7 +36,7 @@ void reply_error(struct call *call, int status, const char *code, const char *me
 	out_key_begin(out, "error", '{');
 	out_key_str(out, "code", code);
 	out_key_str(out, "message", message);
-	out_key_raw(out, "details", details ? details : "null");
+	out_key_raw(out, "details", details ? details : "{}");
 	out_end(out, '}');
 	out_end(out, '}');
 }
@@ -72,14 +72,24 @@ void reply_not_found(struct call *call, const char *what)
 	reply_error(call, 404, "not_found", text, NULL);
 }
 
+/* What the API has and the simulator does not, and what neither has. */
+static void refuse_unknown(struct call *call, int status, const char *code)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "hetzner-sim does not simulate %.10s %.120s",
+		 call->request->method, call->query.path);
+	reply_error(call, status, code, text, NULL);
+}
+
 void reply_no_method(struct call *call)
 {
-	reply_error(call, 405, "method_not_allowed", "method not allowed", NULL);
+	refuse_unknown(call, 405, "method_not_allowed");
 }
 
 void reply_no_path(struct call *call)
 {
-	reply_error(call, 404, "not_found", "no such resource", NULL);
+	refuse_unknown(call, 404, "not_found");
 }
 
 /* Fault: the listing shifts between two pages, so that an object appears twice or never. */
@@ -116,6 +126,41 @@ int page_begin(struct call *call, size_t total, struct page *ret)
 	return 0;
 }
 
+/* `<https://.../v1/servers?name=a&page=2>; rel="next"`: the other parameters stay. */
+static void add_link(const struct call *call, const char *rel, int64_t page, struct buf *out)
+{
+	const char *origin = call->request->origin, *target = call->request->target;
+	size_t path = strcspn(target, "?");
+	const char *separator = "?";
+
+	if (page < 1)
+		return;
+	buf_addf(out, "%s<%s%.*s", out->len ? ", " : "",
+		 origin ? origin : "https://api.hetzner.cloud", (int)path, target);
+	for (const char *at = target + path; *at && *at != '#';) {
+		size_t len = strcspn(++at, "&#");
+
+		if (len && strncmp(at, "page=", 5)) {
+			buf_addf(out, "%s%.*s", separator, (int)len, at);
+			separator = "&";
+		}
+		at += len;
+	}
+	buf_addf(out, "%spage=%lld>; rel=\"%s\"", separator, (long long)page, rel);
+}
+
+static void add_links(struct call *call, int64_t previous, int64_t next, int64_t last)
+{
+	struct buf links;
+
+	buf_init(&links, 16384);
+	add_link(call, "prev", previous, &links);
+	add_link(call, "next", next, &links);
+	add_link(call, "last", last, &links);
+	cloud_response_add_header(call->response, "Link", buf_str(&links));
+	buf_fini(&links);
+}
+
 static void write_page(struct buf *out, const char *key, int64_t page)
 {
 	out_key(out, key);
@@ -142,6 +187,7 @@ void page_end(struct call *call, const struct page *page)
 	next = page->page < last ? page->page + 1 : 0;
 	if (!strcmp(as, "loop"))
 		next = page->page;
+	add_links(call, page->page - 1, next, last);
 	out_key_begin(out, "meta", '{');
 	out_key_begin(out, "pagination", '{');
 	out_key_int(out, "page", page->page);
@@ -181,40 +227,41 @@ static int filter_passes(const struct call *call, const struct filter *f, const 
 		server_status((const struct server *)thing, call->now_ms));
 }
 
-static int by_name(const void *a, const void *b)
+static int by_id(const struct thing *x, const struct thing *y)
 {
-	return strcmp((*(struct thing *const *)a)->name, (*(struct thing *const *)b)->name);
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct thing *x = *(struct thing *const *)a, *y = *(struct thing *const *)b;
-
-	if (x->created_ms != y->created_ms)
-		return x->created_ms < y->created_ms ? -1 : 1;
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* They are sorted by id already. An unknown sort key is not an error. */
-static void sort_things(const struct call *call, struct thing **all, size_t count)
+static int by_name(const struct thing *x, const struct thing *y)
 {
-	const char *sort = query_get(&call->query, "sort");
-	size_t word = sort ? strcspn(sort, ":") : 0;
+	return strcmp(x->name, y->name);
+}
 
-	if (!sort || !count)
-		return;
-	if (word == 4 && !strncmp(sort, "name", 4))
-		qsort(all, count, sizeof(*all), by_name);
-	if (word == 7 && !strncmp(sort, "created", 7))
-		qsort(all, count, sizeof(*all), by_time);
-	if (strcmp(sort + word, ":desc"))
-		return;
-	for (size_t i = 0; i < count / 2; i++) {
-		struct thing *other = all[count - 1 - i];
+static int by_time(const struct thing *x, const struct thing *y)
+{
+	return x->created_ms < y->created_ms ? -1 : x->created_ms > y->created_ms;
+}
 
-		all[count - 1 - i] = all[i];
-		all[i] = other;
+/* `sort` may be repeated; the first one counts most. An unknown key is not an error. */
+static int by_query(const void *a, const void *b, void *arg)
+{
+	const struct thing *x = *(struct thing *const *)a, *y = *(struct thing *const *)b;
+	static const struct {
+		const char *key;
+		int (*compare)(const struct thing *x, const struct thing *y);
+	} keys[] = { { "id", by_id }, { "name", by_name }, { "created", by_time } };
+	const struct query *query = arg;
+
+	for (size_t i = 0; i < query->count; i++) {
+		for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+			int order = query_sorts(&query->params[i], keys[k].key);
+			int differ = order ? keys[k].compare(x, y) : 0;
+
+			if (differ)
+				return differ * order;
+		}
 	}
+	return by_id(x, y);
 }
 
 void reply_list(struct call *call, enum cloud_kind kind, const char *member, call_write_fn *write)
@@ -248,7 +295,8 @@ void reply_list(struct call *call, enum cloud_kind kind, const char *member, cal
 			all[count++] = shelf->all[i];
 	}
 	selector_free(f.selector);
-	sort_things(call, all, count);
+	if (count)
+		qsort_r(all, count, sizeof(struct thing *), by_query, &call->query);
 	if (page_begin(call, count, &page))
 		return;
 	out_begin(&call->out, '{');

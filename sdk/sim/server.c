@@ -54,6 +54,17 @@ static void add_addresses(struct cloud *cloud, struct server *s, const struct se
 	}
 }
 
+/* The lock may end before the start does. */
+static int64_t lock_end_ms(const struct cloud *cloud, const struct plan *plan, int64_t made_ms,
+			   int64_t started_ms)
+{
+	const json_t *lock = plan_find(plan, FAULT_CREATE_LOCK);
+
+	if (json_object_get(lock, "ms"))
+		return cloud->now_ms + args_int(lock, "ms", 0);
+	return lock || cloud->config.lock_until_started ? started_ms : made_ms;
+}
+
 /* Without a start the server stays `off`. */
 static void begin_life(struct cloud *cloud, struct server *s, const struct server_order *order,
 	const struct plan *plan)
@@ -68,14 +79,15 @@ static void begin_life(struct cloud *cloud, struct server *s, const struct serve
 	int64_t started = starting + args_int(timing, "boot_ms", config->boot_ms);
 	struct action *a;
 
-	s->locked_until_ms = order->start ? started : made;
+	s->locked_until_ms = lock_end_ms(cloud, plan, made, order->start ? started : made);
 	a = server_act(cloud, s, "create_server", now, made);
 	a->image = s->image->id;
 	server_set_phase(cloud, s, now, "initializing");
 	server_set_phase(cloud, s, made, "off");
 	if (create_error) {
 		action_fail(a, create_error);
-		s->locked_until_ms = started = made;
+		started = made;
+		s->locked_until_ms = lock_end_ms(cloud, plan, made, made);
 	} else if (order->start) {
 		server_set_phase(cloud, s, starting, "starting");
 		if (start_error)

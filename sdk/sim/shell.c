@@ -33,6 +33,7 @@ struct shell {
 	struct cloud *cloud;
 	struct event_base *base;
 	struct evconnlistener *listener, *admin;
+	struct ssl_ctx_st *tls; /* of `listener`, or NULL; borrowed */
 	struct event *signals[2], *tick;
 	struct conn_owner owner;
 	struct sockaddr_in address; /* of the listener, to reopen it */
@@ -302,9 +303,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	const struct sockaddr_in *in = (const struct sockaddr_in *)from;
 	int remote = in->sin_family != AF_INET || ntohl(in->sin_addr.s_addr) >> 24 != 127;
 
-	(void)listener;
 	(void)len;
-	conn_new(shell->base, fd, remote, &shell->owner);
+	conn_new(shell->base, fd, remote, listener == shell->admin ? NULL : shell->tls,
+		 &shell->owner);
 }
 
 static struct evconnlistener *open_listener(struct shell *shell)
@@ -440,6 +441,7 @@ struct shell *shell_new(struct cloud *cloud, const struct shell_config *config, 
 
 	clock_gettime(CLOCK_REALTIME, &wall);
 	shell->cloud = cloud;
+	shell->tls = config->tls;
 	shell->virtual_clock = config->virtual_clock;
 	shell->speed = config->speed > 0 ? config->speed : 1;
 	shell->epoch_ms = config->epoch_ms ? config->epoch_ms

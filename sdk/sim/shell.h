@@ -8,10 +8,12 @@
 #include "sim/cloud.h"
 
 struct shell;
+struct ssl_ctx_st;
 
 struct shell_config {
 	const char *listen;	  /* "127.0.0.1:0" */
 	const char *admin_listen; /* a second listener, which stays open; or NULL */
+	struct ssl_ctx_st *tls;	  /* of the first; borrowed; NULL: plain HTTP */
 	int virtual_clock;	  /* time advances only with /_sim/advance */
 	int64_t speed;		  /* simulated seconds per real one */
 	int64_t epoch_ms;	  /* the initial time; 0: now */

@@ -162,6 +162,7 @@ void cloud_advance(struct cloud *cloud, int64_t now_ms)
 	}
 	if (now_ms > cloud->now_ms)
 		cloud->now_ms = now_ms;
+	catalogue_advance(&cloud->catalogue, cloud->now_ms);
 }
 
 int64_t cloud_next_ms(const struct cloud *cloud)

@@ -170,13 +170,21 @@ class Administration(unittest.TestCase):
         self.ask("POST", "/_sim/config", {"signal_pid": 0, "skew_ms": 0})
 
     def test_catalogue_token_and_human(self):
-        lists = [w for w in words(self.item("catalogue")) if w not in ("type", "location", "hidden")]
+        members = {"type", "location", "hidden", "image", "announced", "unavailable_after", "in_ms"}
+        lists = [w for w in words(self.item("catalogue")) if w not in members]
         self.assertEqual(sorted(lists), sorted(set(re.findall(
             r'json_object_get\(change, "(\w+)"\)', source("catalogue.c")))))
         for name in lists:
             entry = "fsn1" if name.endswith("locations") else {"type": "cx23", "location": "*"}
             self.ask("POST", "/_sim/catalogue", {name: [entry]})
         self.ask("POST", "/_sim/catalogue", {"sold_out": [{"hidden": True}]})
+        self.ask("POST", "/_sim/catalogue", {"retired": [
+            {"type": "cx23", "location": "nbg1", "in_ms": 1},
+            {"image": "debian-12", "announced": "2037-01-01T00:00:00Z",
+             "unavailable_after": "2037-04-01T00:00:00Z"}]})
+        for wrong in ({"image": "nonsense"}, {"type": "nonsense"}, {"location": "nonsense"},
+                      {"type": "cx23", "announced": "tomorrow"}):
+            self.ask("POST", "/_sim/catalogue", {"retired": [wrong]}, status=400)
         self.assertEqual(words(self.item("token")), ["token", "name", "readonly", "revoked",
                                                      "project"])
         self.ask("POST", "/_sim/token", {"token": "word", "readonly": False, "revoked": False,

@@ -334,6 +334,9 @@ void world_begin(struct world *w, const char *folder, struct provider *provider,
 	copy_file(template, w->d.path);
 	cloud_config_init(&config);
 	config.seed += seed;
+	/* Both worlds are played: the API as it is, and as it was. */
+	config.lock_until_started = config.readonly_401 = config.image_field =
+		(keys_per_account ^ (int)(seed & 1)) != 0;
 	config.history_kept = 16;
 	config.requests_kept = 16;
 	config.observe = truth_event;

@@ -94,7 +94,7 @@ LIBRARIES = (
     (r"jansson\.h", ("broker/api/", "broker/cli/", "broker/provider/evidence", "plugins/",
                      "sdk/sim/")),
     (r"libsmartcols/", ("broker/cli/",)),
-    (r"openssl/ssl\.h", ("broker/http/tls", "broker/daemon/tls")),
+    (r"openssl/ssl\.h", ("broker/http/tls", "broker/daemon/tls", "sdk/sim/tls")),
     (r"openssl/", ("broker/util/", "broker/http/tls", "broker/daemon/tls", "broker/store/",
                    "broker/api/", "plugins/hetzner/", "sdk/sim/")),
     (r"pthread\.h", ("broker/util/", "broker/store/", "broker/provider/", "broker/engine/",

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,8 @@ class Sim:
     def __init__(self, *options):
         self.process = subprocess.Popen([SIM, *options], stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
-        assert line.startswith("listening on http://127.0.0.1:"), line
+        scheme = "https" if "--tls-cert" in options else "http"
+        assert line.startswith(f"listening on {scheme}://127.0.0.1:"), line
         self.port = int(line.split(":")[2].split("/")[0])
         self.admin_port = self.port
         if "--admin-listen" in options:
@@ -413,6 +415,101 @@ class ProcessTest(unittest.TestCase):
             self.assertIn(b" 200 ", read_answer(s)[0])
             s.close()
         self.assertEqual(sim.stop(), 0)
+
+
+class TlsTest(unittest.TestCase):
+    """The TLS front: certificates as clients see them, and faults of the transport behind it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.home = tempfile.TemporaryDirectory()
+        cls.cert, cls.key = cls.make("sim", "2")
+        cls.sim = Sim("--tls-cert", cls.cert, "--tls-key", cls.key, "--admin-listen",
+                      "127.0.0.1:0", "--clock", "virtual", "--rate-limit", "off")
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.sim.stop() == 0
+        cls.home.cleanup()
+
+    @classmethod
+    def make(cls, name, days, address="127.0.0.1", more=("-nodes",)):
+        cert, key = (f"{cls.home.name}/{name}.{kind}" for kind in ("crt", "key"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", *more, "-keyout", key, "-out", cert,
+                        "-subj", "/CN=sim", "-addext", f"subjectAltName=IP:{address}",
+                        "-days", days], check=True, capture_output=True)
+        return cert, key
+
+    def open(self, sim=None, trust=None):
+        context = ssl.create_default_context(cafile=trust or self.cert)
+        # An end that is not announced is an error.
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+        raw_socket = socket.create_connection(("127.0.0.1", (sim or self.sim).port), PATIENCE)
+        self.addCleanup(raw_socket.close)
+        return context.wrap_socket(raw_socket, server_hostname="127.0.0.1",
+                                   suppress_ragged_eofs=False)
+
+    def setUp(self):
+        self.sim.admin("POST", "reset")
+
+    def test_requests_are_kept_pipelined_and_linked(self):
+        with self.open() as s:
+            self.assertIn(s.version(), ("TLSv1.2", "TLSv1.3"))
+            s.sendall(2 * raw("GET", "/server_types?per_page=20"))
+            top, body, rest = read_answer(s)
+            self.assertEqual(len(json.loads(body)["server_types"]), 20)
+            self.assertIn(b"\r\nLink: <https://x/v1/server_types?per_page=20&page=2>", top)
+            self.assertIn(b" 200 ", read_answer(s, rest)[0])
+            s.sendall(raw("POST", "/ssh_keys", new_key()))
+            self.assertIn(b" 201 ", read_answer(s)[0])
+            s.sendall(head("GET", "/locations", extra="Connection: close\r\n"))
+            # A clean end: without it, recv would raise.
+            self.assertIn(b"Connection: close", read_all(s)[0])
+        self.assertEqual(self.sim.keys(), 1)
+
+    def test_a_client_that_does_not_trust_it_sends_nothing(self):
+        other, _ = self.make("other", "2")
+        with self.assertRaises(ssl.SSLCertVerificationError):
+            self.open(trust=other)
+        cert, key = self.make("elsewhere", "2", "127.0.0.2")
+        sim = Sim("--tls-cert", cert, "--tls-key", key, "--admin-listen", "127.0.0.1:0")
+        with self.assertRaises(ssl.SSLCertVerificationError):
+            self.open(sim, cert)
+        self.assertEqual(sim.stop(), 0)
+        with self.sim.socket() as s:
+            s.sendall(raw("POST", "/ssh_keys", new_key()))
+            self.assertNotIn(b"HTTP/1.1 2", read_all(s)[0])
+        self.assertEqual(self.sim.keys(), 0)
+        self.assertEqual(self.sim.admin("GET", "state")["requests"], 0)
+
+    def test_faults_of_the_transport(self):
+        for kind, args, effect in (("close", {}, 0), ("lost", {}, 1), ("lost", {"reset": True}, 2),
+                                   ("cut", {"bytes": 5}, 3), ("cut_headers", {}, 4)):
+            self.sim.fault("k.create", kind, **args)
+            with self.open() as s:
+                s.sendall(raw("POST", "/ssh_keys", new_key(f"k{effect}", "ABCDE"[effect])))
+                with self.assertRaises((ssl.SSLError, ConnectionResetError), msg=kind):
+                    while s.recv(65536):
+                        pass
+            self.assertEqual(self.sim.keys(), effect, kind)
+        self.sim.fault("k.list", "drip", bytes=500, ms=1)
+        with self.open() as s:
+            s.sendall(raw("GET", "/ssh_keys"))
+            self.assertEqual(len(json.loads(read_answer(s)[1])["ssh_keys"]), 4)
+
+    def test_files_that_cannot_be_used_are_named(self):
+        encrypted = self.make("encrypted", "2", more=("-passout", "pass:word"))
+        for options, said in ((["--tls-cert", self.cert], "there is no '--tls-key'"),
+                              (["--tls-key", self.key], "there is no '--tls-cert'"),
+                              (["--tls-cert", "/nowhere", "--tls-key", self.key], "'/nowhere'"),
+                              (["--tls-cert", self.cert, "--tls-key", "/nowhere"], "'/nowhere'"),
+                              (["--tls-cert", self.cert, "--tls-key", encrypted[1]],
+                               encrypted[1])):
+            done = subprocess.run([SIM, *options], capture_output=True, text=True,
+                                  stdin=subprocess.DEVNULL, timeout=PATIENCE)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), options)
+            self.assertIn(said, done.stderr)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 
 #include "unit/test.h"
 #include "life.h"
+#include "util/text.h"
 
 static const char *const account_keys[] = { "keys", "account", NULL, NULL };
 
@@ -252,6 +253,151 @@ static void invalid_without_a_reason_ends_it(void **state)
 		assert_int_equal(life->book.attempts[i].refused, LESSOR_CLASS_INVALID);
 	life_expect_clean(life, 0);
 	life_free(life);
+}
+
+/*
+ * Once the create action is over, the lock may be, too: a release then deletes a server whose start
+ * still runs. Where the lock lasts, the delete waits for the end of the start.
+ */
+static void s5_a_delete_while_the_start_runs(void **state)
+{
+	(void)state;
+	for (int old = 0; old < 2; old++) {
+		struct life *life = with_lease_keys();
+
+		life_config(life, "lock_until_started", old);
+		life_config(life, "boot_ms", 60000);
+		life_begin(life, "cx23", "nbg1");
+		while (!life_count(life, CLOUD_SERVER))
+			assert_int_equal(life_step(life), 1);
+		life->now_ms += 11000;
+		life_release(life, 1);
+		life_end(life, 60);
+		life_expect_clean(life, 0);
+		/* Reads show the lock; a delete is not even tried before it ends. */
+		assert_int_equal(life->deletes, 2);
+		assert_true((life_count_requests(life, "GET /servers/") > 2) == old);
+		life_free(life);
+	}
+}
+
+/* ---- images and types that the provider does not have ---------------------------------------- */
+
+/* Begins a lease of this image. */
+static void begin_image(struct life *life, const char *types, const char *image)
+{
+	life_begin(life, types, "nbg1,fsn1");
+	TEXT_SET(life->lease.image, image);
+}
+
+/* One order was refused, by a sentence that names the image. */
+static void expect_no_image(struct life *life, const char *image)
+{
+	assert_int_equal(life->lease.state, LEASE_FAILED);
+	assert_int_equal(life->lease.end_reason, LEASE_END_CLASS_INVALID);
+	assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+	assert_non_null(strstr(life->lease.failure, image));
+	assert_non_null(strstr(life->lease.failure, "choose another image"));
+	life_expect_clean(life, 0);
+}
+
+static void s3_an_unknown_image_is_one_refused_order(void **state)
+{
+	static const char *const images[] = { "debian-99", "4711", "fedora-41", "45557056" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++) {
+		for (int old = 0; old < 2; old++) {
+			struct life *life = with_lease_keys();
+
+			life->now_ms = 1796774400000; /* December 2026 */
+			life_config(life, "image_field", old);
+			begin_image(life, "cx23,cx33,cx43", images[i]);
+			life_run(life, 60);
+			expect_no_image(life, images[i]);
+			life_free(life);
+		}
+	}
+}
+
+static void s3_an_image_of_another_architecture_is_one_refused_order(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	begin_image(life, "cx23,cx33,cx43", "103908130");
+	life_run(life, 60);
+	expect_no_image(life, "103908130");
+	assert_non_null(strstr(life->lease.failure, "for x86 servers"));
+	life_free(life);
+}
+
+/* Without the answer the other types are tried, as for any refusal that names nothing. */
+static void s3_an_image_that_cannot_be_read_is_not_blamed(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	life_fault(life, "{'match':{'op':['i.find','i.get']},'count':'always','fault':"
+			 "{'kind':'unavailable'}}");
+	begin_image(life, "cx23,cx33,cx43", "debian-99");
+	life_run(life, 60);
+	assert_int_equal(life->lease.state, LEASE_FAILED);
+	assert_int_equal(life_count_requests(life, "POST /servers"), 4);
+	life_free(life);
+}
+
+/* In an hour. */
+static void retire(struct life *life, const char *what)
+{
+	char scenario[200];
+	struct err err = { 0 };
+
+	snprintf(scenario, sizeof(scenario),
+		 "{\"catalogue\":{\"retired\":[{%s,\"in_ms\":3600000}]}}", what);
+	assert_int_equal(cloud_load(life->cloud, life->now_ms, scenario, strlen(scenario), &err), 0);
+}
+
+/* An image works until its last day; then the configuration names one that nobody offers. */
+static void s4_an_image_retires_under_the_configuration(void **state)
+{
+	struct life *life = with_lease_keys();
+
+	(void)state;
+	retire(life, "\"image\":\"ubuntu-24.04\"");
+	life_begin(life, "cx23,cx33", "nbg1");
+	life_run(life, 60);
+	life_expect_active(life);
+	life_release(life, 1);
+	life_end(life, 60);
+	life_expect_clean(life, 0);
+	life->now_ms += 2 * 3600000;
+	life_reset_calls(life);
+	life_begin(life, "cx23,cx33", "nbg1");
+	life_run(life, 60);
+	expect_no_image(life, "ubuntu-24.04");
+	life_free(life);
+}
+
+/* With and without a catalogue that already knows, the next type is taken. */
+static void s4_a_type_retires_and_the_next_one_is_taken(void **state)
+{
+	(void)state;
+	for (int knows = 0; knows < 2; knows++) {
+		struct life *life = with_lease_keys();
+
+		assert_int_equal(life_account(life, STEP_CATALOG, 0), LESSOR_DONE);
+		retire(life, "\"type\":\"cx23\"");
+		life->now_ms += 3600000 + 1;
+		if (knows)
+			assert_int_equal(life_account(life, STEP_CATALOG, 0), LESSOR_DONE);
+		life_begin(life, "cx23,cx33", "nbg1");
+		life_run(life, 60);
+		life_expect_active(life);
+		assert_int_equal(life->book.attempts[0].refused, LESSOR_CLASS_INVALID);
+		assert_string_equal(life->book.attempts[1].type, "cx33");
+		life_free(life);
+	}
 }
 
 static void too_many_calls_wait(void **state)
@@ -525,6 +671,12 @@ int main(void)
 		cmocka_unit_test(the_catalogue_spares_calls_in_vain),
 		cmocka_unit_test(what_does_not_fit_is_refused_by_the_provider_too),
 		cmocka_unit_test(invalid_without_a_reason_ends_it),
+		cmocka_unit_test(s5_a_delete_while_the_start_runs),
+		cmocka_unit_test(s3_an_unknown_image_is_one_refused_order),
+		cmocka_unit_test(s3_an_image_of_another_architecture_is_one_refused_order),
+		cmocka_unit_test(s3_an_image_that_cannot_be_read_is_not_blamed),
+		cmocka_unit_test(s4_an_image_retires_under_the_configuration),
+		cmocka_unit_test(s4_a_type_retires_and_the_next_one_is_taken),
 		cmocka_unit_test(too_many_calls_wait),
 		cmocka_unit_test(a_refused_credential_ends_it),
 		cmocka_unit_test(failed_looks_never_cost_a_server),
