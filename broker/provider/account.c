@@ -147,6 +147,20 @@ int64_t account_reserve_request(struct account *account, enum budget_class cls)
 	return wait;
 }
 
+/* Other 4xx are ordinary answers: a 404 is evidence, a 409 or 422 a refusal of one create. */
+static int is_failed(const struct env_http_response *response)
+{
+	return response->outcome != ENV_HTTP_ANSWERED || response->status >= 500 ||
+	       response->status == 429 || response->status == 401 || response->status == 403;
+}
+
+/* Only an answer to our credential, and none out of a cache, tells the provider's time. */
+static int is_dated(const struct env_http_response *response)
+{
+	return response->outcome == ENV_HTTP_ANSWERED && response->status >= 200 &&
+	       response->status < 300 && response->date_ms > 0;
+}
+
 int64_t account_count_response(struct account *account, const struct env_http_response *response)
 {
 	struct account_state *state = account->state;
@@ -163,9 +177,11 @@ int64_t account_count_response(struct account *account, const struct env_http_re
 	env_random(account->env, &jitter, sizeof(jitter));
 	pthread_mutex_lock(&state->lock);
 	state->figures.calls++;
-	if (response->outcome != ENV_HTTP_ANSWERED || response->status >= 500 ||
-	    response->status == 429)
-		state->figures.calls_failed++;
+	state->figures.calls_failed += is_failed(response);
+	if (is_dated(response)) {
+		state->has_date = 1;
+		state->date_offset_ms = response->date_ms - now;
+	}
 	if (response->outcome == ENV_HTTP_ANSWERED) {
 		budget_observe(&state->budget, limit, response->rate_remaining, now);
 		if (response->status == 429)
@@ -178,6 +194,18 @@ int64_t account_count_response(struct account *account, const struct env_http_re
 	}
 	pthread_mutex_unlock(&state->lock);
 	return wait;
+}
+
+int account_time(const struct account *account, int64_t *ret_ms)
+{
+	struct account_state *state = account->state;
+	int has_date;
+
+	pthread_mutex_lock(&state->lock);
+	has_date = state->has_date;
+	*ret_ms = state->date_offset_ms + env_mono_ms(account->env);
+	pthread_mutex_unlock(&state->lock);
+	return has_date;
 }
 
 void account_count_coalesced(struct account *account)

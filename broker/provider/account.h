@@ -99,6 +99,12 @@ int64_t account_paused(const struct account *account);
 /* Restores what was left of the pause when the previous process ended; at most 1 h is accepted. */
 void account_pause(struct account *account, int64_t ms);
 
+/*
+ * What time it is according to the provider: the Date of its last successful response, carried on
+ * by the monotonic clock. 1, or 0: it never sent one.
+ */
+int account_time(const struct account *account, int64_t *ret_ms);
+
 /* ---- figures for readiness, metrics and the log ---- */
 
 struct account_figures {
