@@ -76,6 +76,7 @@ struct core_account {
 	int probe_running;
 	int probe_wanted; /* gen.is_wanted when the running probe started */
 	int probe_tries, catalog_tries, reload_tries;
+	int token_number; /* of the token that was_verified is about */
 	int was_blocked;
 	int was_verified; /* verified at least once since the start */
 	struct generation gen;

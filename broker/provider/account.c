@@ -24,17 +24,37 @@ int64_t account_option_int(const struct account *account, const char *key)
 
 /* ---- verification ---- */
 
+static void account_verify_locked(struct account *account)
+{
+	struct account_state *state = account->state;
+
+	state->is_verified = 1;
+	state->verified_mono_ms = env_mono_ms(account->env);
+	state->figures.verified_ms = env_wall_ms(account->env);
+	state->figures.blocked = 0;
+	state->figures.reason[0] = '\0';
+}
+
+int account_verify(struct account *account, int token_number)
+{
+	struct account_state *state = account->state;
+	int is_current;
+
+	pthread_mutex_lock(&state->lock);
+	is_current = token_number == state->token_number;
+	if (is_current)
+		account_verify_locked(account);
+	pthread_mutex_unlock(&state->lock);
+	return is_current;
+}
+
 void account_probed(struct account *account, int verified, uint32_t error_class, const char *reason)
 {
 	struct account_state *state = account->state;
 
 	pthread_mutex_lock(&state->lock);
 	if (verified) {
-		state->is_verified = 1;
-		state->verified_mono_ms = env_mono_ms(account->env);
-		state->figures.verified_ms = env_wall_ms(account->env);
-		state->figures.blocked = 0;
-		state->figures.reason[0] = '\0';
+		account_verify_locked(account);
 	} else if (error_class == LESSOR_CLASS_AUTH || error_class == LESSOR_CLASS_ACCOUNT) {
 		state->is_verified = 0;
 		state->figures.blocked = 1;
