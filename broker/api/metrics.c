@@ -226,6 +226,9 @@ void metrics_show(struct api_request *request)
 		metric_add(out, "leases_hourly_micros", "gauge", "Sum of their hourly prices.",
 			   counts.micros_all);
 	}
+	metric_add(out, "clock_suspect", "gauge",
+		   "1 if the wall clock is in doubt: nothing ends by time.",
+		   env_is_clock_suspect(api->parts.env));
 	sweep_metrics(out, api);
 	if (store_attention_count(api->parts.reader, &attention, NULL) == 0)
 		metric_add(out, "leases_attention", "gauge", "Leases that need operator action.",

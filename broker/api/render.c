@@ -197,14 +197,14 @@ static void render_machine(struct jsonw *w, const struct lease *l)
 	}
 }
 
-static void render_times(struct jsonw *w, const struct lease *l)
+static void render_times(struct jsonw *w, const struct lease *l, int64_t now_ms)
 {
 	jsonw_int(w, "ttlSeconds", l->ttl_ms / 1000);
 	jsonw_int(w, "idleTimeoutSeconds", l->idle_ms / 1000);
 	jsonw_time(w, "createdAt", l->created_ms);
 	jsonw_time(w, "updatedAt", l->touched_ms > l->updated_ms ? l->touched_ms : l->updated_ms);
 	jsonw_time(w, "lastTouchedAt", l->touched_ms);
-	jsonw_time(w, "expiresAt", lease_expires_ms(l));
+	jsonw_time(w, "expiresAt", now_ms ? lease_expires_at(l, now_ms) : lease_expires_ms(l));
 	jsonw_time(w, "readyAt", l->ready_ms);
 	jsonw_time(w, "endedAt", l->ended_ms);
 	jsonw_time(w, "releasedAt", l->released_ms);
@@ -231,7 +231,7 @@ void render_lease(struct jsonw *w, const char *key, const struct lease *l,
 	jsonw_bool(w, "browser", 0);
 	jsonw_bool(w, "code", 0);
 	jsonw_text_if(w, "pond", l->pond);
-	render_times(w, l);
+	render_times(w, l, parts ? parts->now_ms : 0);
 	text_scrubbed(w, "failureError", l->failure);
 	render_release(w, l);
 	render_cleanup(w, l, parts);

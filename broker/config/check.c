@@ -191,26 +191,37 @@ static int options_differ(const struct account_config *a, const struct account_c
 	return 0;
 }
 
+static int account_differs(const struct config_account *x, const struct config_account *y)
+{
+	return strcmp(x->account.name, y->account.name) != 0 ||
+	       strcmp(x->account.provider, y->account.provider) != 0 ||
+	       strcmp(x->account.image, y->account.image) != 0 ||
+	       x->account.max_steps != y->account.max_steps ||
+	       x->account.rate_per_hour != y->account.rate_per_hour ||
+	       x->account.settle_ms != y->account.settle_ms ||
+	       x->account.protect_retained != y->account.protect_retained ||
+	       x->account.location_count != y->account.location_count ||
+	       memcmp(x->account.locations, y->account.locations, sizeof(x->account.locations)) ||
+	       x->image_count != y->image_count || memcmp(x->images, y->images, sizeof(x->images)) ||
+	       options_differ(&x->account, &y->account);
+}
+
+const struct config_account *config_account_same(const struct config *now,
+						 const struct config_account *old)
+{
+	for (int i = 0; i < now->account_count; i++) {
+		if (!account_differs(&now->accounts[i], old))
+			return &now->accounts[i];
+	}
+	return NULL;
+}
+
 static int accounts_differ(const struct config *a, const struct config *b)
 {
 	if (a->account_count != b->account_count)
 		return 1;
 	for (int i = 0; i < a->account_count; i++) {
-		const struct config_account *x = &a->accounts[i], *y = &b->accounts[i];
-
-		if (strcmp(x->account.name, y->account.name) != 0 ||
-		    strcmp(x->account.provider, y->account.provider) != 0 ||
-		    strcmp(x->account.image, y->account.image) != 0 ||
-		    strcmp(x->token_file, y->token_file) != 0 ||
-		    strcmp(x->credential, y->credential) != 0 ||
-		    x->account.max_steps != y->account.max_steps ||
-		    x->account.rate_per_hour != y->account.rate_per_hour ||
-		    x->account.settle_ms != y->account.settle_ms ||
-		    x->account.protect_retained != y->account.protect_retained ||
-		    x->account.location_count != y->account.location_count ||
-		    memcmp(x->account.locations, y->account.locations, sizeof(x->account.locations)) ||
-		    x->image_count != y->image_count || memcmp(x->images, y->images, sizeof(x->images)) ||
-		    options_differ(&x->account, &y->account))
+		if (account_differs(&a->accounts[i], &b->accounts[i]))
 			return 1;
 	}
 	return 0;

@@ -135,5 +135,11 @@ void config_forget_tokens(struct config *config);
 /* Writes the effective configuration, including defaults, as an equivalent file; no tokens. */
 void config_dump(const struct config *config, FILE *out);
 
+/*
+ * The account of `now` that differs from `old` at most in its token and in where that is kept.
+ * NULL: there is none.
+ */
+const struct config_account *config_account_same(const struct config *now,
+						 const struct config_account *old);
 /* Which difference needs a restart: its name, for a message; NULL if none does. */
 const char *config_needs_restart(const struct config *old, const struct config *now);

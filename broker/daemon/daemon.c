@@ -280,11 +280,15 @@ static struct store *runs_store_open(struct daemon *d, struct store *leases)
 
 static int store_start(struct daemon *d, struct store **ret, struct err *err)
 {
-	int usable;
+	int64_t now = env_wall_ms(&d->env), stored;
+	int usable, is_trusted;
 
 	if (store_open(d->config->store, &d->env, ret, err) < 0)
 		return err->kind == ERR_BUSY ? EXIT_SECOND : EXIT_STORE;
-	usable = tokens_usable(*ret, env_wall_ms(&d->env), err);
+	/* The clock may be wrong: what was valid when it was last trusted may still be. */
+	if (store_clock_get(*ret, &stored, &is_trusted, err) < 0)
+		return EXIT_STORE;
+	usable = tokens_usable(*ret, stored && stored < now ? stored : now, err);
 	if (usable < 0)
 		return EXIT_STORE;
 	if (!usable) {
@@ -443,6 +447,7 @@ static int daemon_start(struct daemon *d, struct err *err)
 	if (d->signal_fd < 0)
 		return EXIT_RUNTIME;
 	env_system(&d->env);
+	d->env.clock = &d->clock;
 	crash_points_setup(&d->env);
 	code = store_start(d, &store, err);
 	if (code == EXIT_OK && http_client_new(&client, &d->env, &d->client, err) < 0)

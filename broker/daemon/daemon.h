@@ -30,6 +30,7 @@ struct daemon {
 	const struct command_line *command_line;
 	struct config *config;		/* as at the start */
 	struct env env;
+	struct env_clock clock; /* what the engine thinks of the wall clock */
 	struct http_client *client;
 	struct store *reader;
 	struct accounts accounts;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGHUP: limits, lifetimes, client tokens, TLS certificates and log settings are reloaded,
- * all of them or, if anything in the file is wrong, none. Then each provider reloads its own
+ * SIGHUP: limits, lifetimes, client and provider tokens, TLS certificates and log settings are
+ * reloaded, all of them or, if anything in the file or in a file it names is wrong, none. Then each provider reloads its own
  * files.
  */
 #include "daemon/daemon.h"
@@ -70,6 +70,33 @@ static void tls_replace(struct daemon *d, struct ssl_ctx_st *fresh)
 	d->tls = fresh;
 }
 
+/*
+ * Hands new tokens to the accounts. Not to one that is to get another endpoint, too: that needs a
+ * restart, and the token must not be sent to the old one.
+ */
+static void tokens_apply(struct daemon *d, const struct config *now)
+{
+	for (int i = 0; i < d->config->account_count; i++) {
+		const struct config_account *old = &d->config->accounts[i];
+		const struct config_account *fresh = config_account_same(now, old);
+		struct err err = { 0 };
+		int rc;
+
+		if (!fresh || !fresh->account.token)
+			continue;
+		rc = account_set_token(d->accounts.list[i], fresh->account.token, &err);
+		if (rc > 0)
+			log_notice(LOG_FIELDS({ "account", old->account.name }),
+				   "account %s uses the new provider token; nothing is created or "
+				   "deleted until it is verified with it",
+				   old->account.name);
+		else if (rc < 0)
+			log_error(LOG_FIELDS({ "account", old->account.name }),
+				  "account %s keeps its provider token: %s", old->account.name,
+				  err.text);
+	}
+}
+
 static int config_apply(struct daemon *d, struct config *now, struct err *err)
 {
 	auto_free struct api_config *api = xcalloc(1, sizeof(*api));
@@ -103,6 +130,7 @@ static int config_apply(struct daemon *d, struct config *now, struct err *err)
 		return -1;
 	}
 	engine_set_limits(d->engine, &now->limits.engine);
+	tokens_apply(d, now);
 	engine_reload(d->engine);
 	if (tls)
 		tls_replace(d, tls);
@@ -135,7 +163,8 @@ void daemon_reload(struct daemon *d)
 		log_error(NULL, "%s; nothing was changed, the old configuration is in effect",
 			  err.text);
 	else
-		log_notice(NULL, "configuration reloaded");
+		log_notice(NULL, "configuration reloaded: limits, lifetimes, client and provider "
+				 "tokens, TLS certificates and log settings are those of the files");
 	config_free(now);
 	notify_send(refused ? "READY=1\nSTATUS=serving; the last reload failed, see the log" :
 			      "READY=1\nSTATUS=serving");

@@ -81,12 +81,20 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 
 	(void)err;
 	a->probe_running = 0;
+	/* A probe says nothing about a token that has replaced the one it used. */
+	if (step->token_number != account_token_number(a->account)) {
+		account_task_soon(core, a, TASK_PROBE);
+		return 0;
+	}
 	if (step->verdict == LESSOR_DONE) {
 		int was_blocked = a->was_blocked || account_is_blocked(a->account, NULL, 0);
 		int is_start = !a->was_verified;
 
 		a->probe_tries = 0;
-		account_probed(a->account, 1, LESSOR_CLASS_NONE, NULL);
+		if (!account_verify(a->account, step->token_number)) {
+			account_task_soon(core, a, TASK_PROBE);
+			return 0;
+		}
 		if (a->was_blocked)
 			log_notice(LOG_FIELDS({ "account", a->account->config.name }),
 				   "account %s is verified again; resuming its work",
@@ -181,8 +189,18 @@ static void reload_start(struct core *core, struct core_account *a)
 
 void core_reload(struct core *core)
 {
-	for (size_t i = 0; i < core->account_count; i++)
-		account_task_soon(core, &core->accounts[i], TASK_RELOAD);
+	for (size_t i = 0; i < core->account_count; i++) {
+		struct core_account *a = &core->accounts[i];
+
+		account_task_soon(core, a, TASK_RELOAD);
+		if (a->token_number == account_token_number(a->account))
+			continue;
+		/* As after a start: which account the new token opens is not known. */
+		a->token_number = account_token_number(a->account);
+		a->was_verified = 0;
+		a->probe_tries = 0;
+		account_task_soon(core, a, TASK_PROBE);
+	}
 }
 
 static int reload_done(struct core *core, struct core_account *a, struct step *step,

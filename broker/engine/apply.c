@@ -125,6 +125,8 @@ static int aggregate_write(struct core *core, struct lease_aggregate *a,
 		return 0;
 	if (out->changed && store_lease_update(core->store, l, err))
 		return -1;
+	if (out->times_changed && store_lease_times_put(core->store, l, err))
+		return -1;
 	/* A heartbeat, or a lease that became active, whose idle time starts now. */
 	if (l->touched_ms != a->touched_written_ms) {
 		if (store_touch(core->store, l->n, l->touched_ms, err))

@@ -101,6 +101,8 @@ static int core_restart(struct core *core, struct err *err)
 		rc = store_place_put(core->store, core->config.place, err);
 	if (!rc)
 		rc = core_missing_init(core, err);
+	if (!rc && !core_clock_is_suspect(core))
+		rc = core_times_mend(core, err);
 	/*
 	 * Leases that waited for their account to be configured continue: at once if it has no
 	 * probe, otherwise when the probe succeeds.
@@ -142,7 +144,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	}
 	if (store_signer(core->store, &core->signer, err) ||
 	    store_account_key(core->store, core->account_key, sizeof(core->account_key), err) ||
-	    load_pauses(core, err) || core_restart(core, err) || core_schedule_all(core, err)) {
+	    load_pauses(core, err) || core_clock_start(core, err) || core_restart(core, err) || core_schedule_all(core, err)) {
 		core_free(core);
 		return -1;
 	}
@@ -220,6 +222,8 @@ static int batch_commit(struct core *core, struct err *err)
 
 	keep_pauses(core);
 	is_written = store_is_written(core->store);
+	if (is_written)
+		core_clock_store(core);
 	if (is_written)
 		env_point(core->env, "before-commit");
 	core->in_transaction = 0;

@@ -143,6 +143,9 @@ void core_step_done(struct core *core, struct step *step)
 	struct core_account *a = core_account_find(core, step->account->config.name);
 	struct in_flight ran = in_flight_take(core, step);
 
+	/* What it brought about the time counts before what it allows: a probe lets leases end. */
+	if (step->op == STEP_PROBE)
+		core_clock_watch(core);
 	if (step->op == STEP_OBSERVE) {
 		core_step_log(step);
 		core_observe_done(core, a, step);

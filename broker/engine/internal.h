@@ -76,6 +76,7 @@ struct core_account {
 	int probe_running;
 	int probe_wanted; /* gen.is_wanted when the running probe started */
 	int probe_tries, catalog_tries, reload_tries;
+	int token_number; /* of the token that was_verified is about */
 	int was_blocked;
 	int was_verified; /* verified at least once since the start */
 	struct generation gen;
@@ -116,6 +117,10 @@ struct core {
 	struct request_list answers; /* to be answered after the commit */
 	struct step_list starts;     /* to be started after the commit */
 	struct clock_watch clock;
+	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */
+	int64_t clock_judged_mono_ms;
+	int64_t clock_stored_ms; /* the newest time in the store, as this process wrote it */
+	int clock_logged;	 /* 1: that it is in doubt; 2: also who disagrees; 0: nothing */
 	STAILQ_HEAD(, log_line) log_lines; /* to be written after the commit */
 	uint32_t random[32]; /* a reserve, drawn in one call; random_left are unused */
 	size_t random_left;
@@ -363,8 +368,14 @@ int account_task_done(struct core *core, struct core_account *a, struct step *st
 
 /* ---- wall_clock.c ---------------------------------------------------------------------------- */
 
-/* Compares the clocks, and handles a jump of the wall clock. */
+/* At a start: compares the clock with the newest stored time. */
+int core_clock_start(struct core *core, struct err *err);
+/* Compares the clocks, hears the witnesses, and handles a jump of the wall clock. */
 void core_clock_watch(struct core *core);
+/* In a transaction that is written: stores the time now and then, while the clock is trusted. */
+void core_clock_store(struct core *core);
+/* The clock is trusted: corrects stored times that lie in the future (lease/times.h). */
+int core_times_mend(struct core *core, struct err *err);
 
 /* ---- dispatch.c; only core.c and claims.c, which implement core.h, come after it ------------- */
 

@@ -252,6 +252,9 @@ static int hand_all_to_cleanup(struct core *core, struct sweep *sweep, int by_it
 	for (size_t i = 0; i < orphans.count && !rc; i++)
 		may += !orphan_holds(&orphans.list[i], sweep, orphans.any_newer_than_store,
 				     core->config.sweep_grace_ms, now);
+	/* Their ages are not known. */
+	if (by_itself && core_clock_is_suspect(core))
+		may = 0;
 	if (by_itself && may > limit) {
 		log_warning(LOG_FIELDS({ "account", sweep->account }),
 			    "the sweep would delete %lld orphans, more than the %lld allowed at "

@@ -90,7 +90,7 @@ void core_step_denied(struct core *core, struct core_account *a, const struct st
 	int64_t now = core_now(core);
 	int was_blocked = account_is_blocked(a->account, NULL, 0);
 
-	if (!a->account->table->probe)
+	if (!a->account->table->probe || step->token_number != account_token_number(a->account))
 		return;
 	account_probed(a->account, 0, step->error_class, step->reason);
 	core_account_blocked(core, a);

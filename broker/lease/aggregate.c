@@ -9,6 +9,7 @@
 
 #include "lease/lifecycle.h"
 #include "lease/resource_events.h"
+#include "lease/times.h"
 #include "util/alloc.h"
 #include "util/text.h"
 
@@ -532,6 +533,24 @@ static void aggregate_restart(struct applying *p)
 		to_row(p, &p->a->ledger.resources[i], ROW_RESTART);
 }
 
+/* No rule below meets a time of the future, unless the clock is in doubt. */
+static void aggregate_times(struct applying *p)
+{
+	struct times_change change = { 0 };
+
+	if (p->e->kind == LEASE_EVENT_CLOCK_SET && p->e->u.clock_to_ms) {
+		change = (struct times_change){ p->e->u.clock_from_ms, p->e->u.clock_to_ms,
+						p->e->u.clock_by_ms };
+		p->out->times_changed |= lease_times_move(&p->a->lease, &change);
+		ledger_times_move(&p->a->ledger, &change);
+	}
+	if (!p->f.is_clock_suspect) {
+		p->out->times_changed |= lease_times_mend(&p->a->lease, p->f.now_ms);
+		ledger_times_mend(&p->a->ledger, p->f.now_ms);
+	}
+	p->out->changed |= p->out->times_changed;
+}
+
 /* Events that concern rows. All others concern the lease alone. */
 static void (*const handlers[LEASE_EVENT_COUNT])(struct applying *p) = {
 	[LEASE_EVENT_RELEASE] = aggregate_release,
@@ -554,6 +573,7 @@ void lease_apply(struct lease_aggregate *a, const struct lease_event *event,
 {
 	struct applying p = { .a = a, .e = event, .f = *facts, .out = out };
 
+	aggregate_times(&p);
 	if (handlers[event->kind])
 		handlers[event->kind](&p);
 	else

@@ -137,7 +137,11 @@ struct lease_event {
 		struct lease_release release;
 		int64_t idle_ms; /* HEARTBEAT: new idle time, 0: unchanged */
 		int is_start;	 /* UNBLOCKED: verified for the first time since the start */
-		int64_t clock_by_ms;		/* CLOCK_SET */
+		struct {			/* CLOCK_SET */
+			int64_t clock_by_ms;
+			/* times written between these were wrong by as much; 0, 0: none */
+			int64_t clock_from_ms, clock_to_ms;
+		};
 		struct lease_verdict verdict;
 		struct {
 			struct lease_claim *claim;	/* the answer is filled in */
@@ -212,6 +216,7 @@ struct lease_effects {
 	enum lease_refusal refusal;
 	int is_new;		/* the lease has no row yet */
 	int changed;		/* the lease row must be written */
+	int times_changed;	/* also when it was created, and its deadline */
 	int goal_changed;	/* the running step is stale: cancel it */
 	int raise_generation;	/* raise the account's generation, so that older copies of the store
 				 * are fenced */

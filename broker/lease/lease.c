@@ -5,6 +5,7 @@
 
 #include <lessor/provider.h>
 
+#include "lease/times.h"
 #include "util/text.h"
 
 static const char *const state_names[] = {
@@ -132,6 +133,15 @@ int64_t lease_expires_ms(const struct lease *l)
 	return ttl < idle ? ttl : idle;
 }
 
+int64_t lease_expires_at(const struct lease *l, int64_t now_ms)
+{
+	struct lease shown = { .state = l->state, .ttl_ms = l->ttl_ms, .idle_ms = l->idle_ms };
+
+	shown.created_ms = time_past(l->created_ms, now_ms);
+	shown.touched_ms = time_past(l->touched_ms, now_ms);
+	return lease_expires_ms(&shown);
+}
+
 int64_t lease_deadline_ms(const struct lease *l)
 {
 	int64_t expires = lease_expires_ms(l);
@@ -152,6 +162,8 @@ int64_t lease_due_ms(const struct lease *l, int64_t now_ms)
 {
 	int64_t deadline = lease_deadline_ms(l);
 
+	if (l->cleanup != CLEANUP_DONE && (!l->retained || l->due_ms) && lease_is_ahead(l, now_ms))
+		return now_ms;
 	/* Done; or retained, with nothing due before the end of the retention: as stored. */
 	if (l->cleanup == CLEANUP_DONE || (l->retained && (!l->due_ms ||
 							   l->due_ms == l->retain_until_ms)))

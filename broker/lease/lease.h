@@ -200,6 +200,8 @@ enum lease_state lease_shown_state(const struct lease *l);
  * counts.
  */
 int64_t lease_expires_ms(const struct lease *l);
+/* The same as seen at `now_ms`: at most its limits away, if its times lie in the future. */
+int64_t lease_expires_at(const struct lease *l, int64_t now_ms);
 /* Provisioning or active. */
 int lease_is_live(const struct lease *l);
 /*
@@ -209,7 +211,8 @@ int lease_is_live(const struct lease *l);
 int64_t lease_deadline_ms(const struct lease *l);
 /*
  * When it is due next. Derived: a stored due time never counts beyond the lease's deadline,
- * nor beyond the longest backoff once the lease has ended.
+ * nor beyond the longest backoff once the lease has ended; and a lease whose times lie in the
+ * future (lease/times.h) is due at once, to have them corrected.
  */
 int64_t lease_due_ms(const struct lease *l, int64_t now_ms);
 /* Is its next step due? */

@@ -24,17 +24,37 @@ int64_t account_option_int(const struct account *account, const char *key)
 
 /* ---- verification ---- */
 
+static void account_verify_locked(struct account *account)
+{
+	struct account_state *state = account->state;
+
+	state->is_verified = 1;
+	state->verified_mono_ms = env_mono_ms(account->env);
+	state->figures.verified_ms = env_wall_ms(account->env);
+	state->figures.blocked = 0;
+	state->figures.reason[0] = '\0';
+}
+
+int account_verify(struct account *account, int token_number)
+{
+	struct account_state *state = account->state;
+	int is_current;
+
+	pthread_mutex_lock(&state->lock);
+	is_current = token_number == state->token_number;
+	if (is_current)
+		account_verify_locked(account);
+	pthread_mutex_unlock(&state->lock);
+	return is_current;
+}
+
 void account_probed(struct account *account, int verified, uint32_t error_class, const char *reason)
 {
 	struct account_state *state = account->state;
 
 	pthread_mutex_lock(&state->lock);
 	if (verified) {
-		state->is_verified = 1;
-		state->verified_mono_ms = env_mono_ms(account->env);
-		state->figures.verified_ms = env_wall_ms(account->env);
-		state->figures.blocked = 0;
-		state->figures.reason[0] = '\0';
+		account_verify_locked(account);
 	} else if (error_class == LESSOR_CLASS_AUTH || error_class == LESSOR_CLASS_ACCOUNT) {
 		state->is_verified = 0;
 		state->figures.blocked = 1;
@@ -147,6 +167,20 @@ int64_t account_reserve_request(struct account *account, enum budget_class cls)
 	return wait;
 }
 
+/* Other 4xx are ordinary answers: a 404 is evidence, a 409 or 422 a refusal of one create. */
+static int is_failed(const struct env_http_response *response)
+{
+	return response->outcome != ENV_HTTP_ANSWERED || response->status >= 500 ||
+	       response->status == 429 || response->status == 401 || response->status == 403;
+}
+
+/* Only an answer to our credential, and none out of a cache, tells the provider's time. */
+static int is_dated(const struct env_http_response *response)
+{
+	return response->outcome == ENV_HTTP_ANSWERED && response->status >= 200 &&
+	       response->status < 300 && response->date_ms > 0;
+}
+
 int64_t account_count_response(struct account *account, const struct env_http_response *response)
 {
 	struct account_state *state = account->state;
@@ -163,9 +197,11 @@ int64_t account_count_response(struct account *account, const struct env_http_re
 	env_random(account->env, &jitter, sizeof(jitter));
 	pthread_mutex_lock(&state->lock);
 	state->figures.calls++;
-	if (response->outcome != ENV_HTTP_ANSWERED || response->status >= 500 ||
-	    response->status == 429)
-		state->figures.calls_failed++;
+	state->figures.calls_failed += is_failed(response);
+	if (is_dated(response)) {
+		state->has_date = 1;
+		state->date_offset_ms = response->date_ms - now;
+	}
 	if (response->outcome == ENV_HTTP_ANSWERED) {
 		budget_observe(&state->budget, limit, response->rate_remaining, now);
 		if (response->status == 429)
@@ -178,6 +214,18 @@ int64_t account_count_response(struct account *account, const struct env_http_re
 	}
 	pthread_mutex_unlock(&state->lock);
 	return wait;
+}
+
+int account_time(const struct account *account, int64_t *ret_ms)
+{
+	struct account_state *state = account->state;
+	int has_date;
+
+	pthread_mutex_lock(&state->lock);
+	has_date = state->has_date;
+	*ret_ms = state->date_offset_ms + env_mono_ms(account->env);
+	pthread_mutex_unlock(&state->lock);
+	return has_date;
 }
 
 void account_count_coalesced(struct account *account)

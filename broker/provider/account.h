@@ -3,8 +3,8 @@
  * An account: one configured use of a provider. The API's field `provider` names an account.
  *
  * Created on the main thread at startup and freed after all other threads have ended. The
- * members above the line are constant in between; those below change and are accessed only
- * through functions, which lock.
+ * members above the line are constant in between, apart from the token; it and those below change
+ * and are accessed only through functions, which lock.
  */
 #pragma once
 
@@ -68,6 +68,20 @@ void account_free(struct account *account);
 const char *account_option_text(const struct account *account, const char *key);
 int64_t account_option_int(const struct account *account, const char *key);
 
+/* ---- the credential ---- */
+
+/*
+ * Replaces the token, from the next step on; a step that runs keeps the one it began with. The
+ * account counts as not verified until a step with the new token has proven which account it
+ * opens. 1: replaced; 0: it is the same, or the account has none; -1: it is not a valid token.
+ */
+int account_set_token(struct account *account, const char *token, struct err *err);
+/* How often the token was replaced. */
+int account_token_number(const struct account *account);
+/* A copy for a step, and its number; *ret NULL: none. The caller wipes and frees it. */
+int account_token_copy(const struct account *account, char **ret);
+void account_token_free(char *token);
+
 /* ---- verification: is it still the known account? (rule 7) ---- */
 
 /*
@@ -75,6 +89,8 @@ int64_t account_option_int(const struct account *account, const char *key);
  * sentence say why. AUTH and ACCOUNT block the account.
  */
 void account_probed(struct account *account, int verified, uint32_t error_class, const char *reason);
+/* Records a successful probe; 0: it used a token that has been replaced, and proves nothing. */
+int account_verify(struct account *account, int token_number);
 /* Was the account verified within the last `max_age_ms`, without a failed verification since? */
 int account_is_verified(const struct account *account, int64_t max_age_ms);
 /*
@@ -98,6 +114,12 @@ void account_sentinel(const struct account *account, char ret[32]);
 int64_t account_paused(const struct account *account);
 /* Restores what was left of the pause when the previous process ended; at most 1 h is accepted. */
 void account_pause(struct account *account, int64_t ms);
+
+/*
+ * What time it is according to the provider: the Date of its last successful response, carried on
+ * by the monotonic clock. 1, or 0: it never sent one.
+ */
+int account_time(const struct account *account, int64_t *ret_ms);
 
 /* ---- figures for readiness, metrics and the log ---- */
 

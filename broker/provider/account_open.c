@@ -71,10 +71,7 @@ static int account_check(struct account *account, const struct account_config *c
 
 static void account_config_fini(struct account_config *config)
 {
-	if (config->token) {
-		explicit_bzero(config->token, strlen(config->token));
-		free(config->token);
-	}
+	account_token_free(config->token);
 	for (size_t i = 0; i < config->option_count; i++) {
 		free((char *)config->options[i].key);
 		free((char *)config->options[i].value);
@@ -122,6 +119,58 @@ static int instance_open(struct account *account, struct err *err)
 	operation_fini(&op);
 	step_free(step);
 	return rc;
+}
+
+int account_set_token(struct account *account, const char *token, struct err *err)
+{
+	struct account_state *state = account->state;
+	char *old = NULL;
+	int changed;
+
+	if (!account->table->http_auth)
+		return 0;
+	if (token_check(token, err))
+		return -1;
+	log_secret(token);
+	pthread_mutex_lock(&state->lock);
+	changed = !account->config.token || strcmp(account->config.token, token) != 0;
+	if (changed) {
+		old = account->config.token;
+		account->config.token = xstrdup(token);
+		state->token_number++;
+		state->is_verified = 0;
+	}
+	pthread_mutex_unlock(&state->lock);
+	account_token_free(old);
+	return changed;
+}
+
+int account_token_number(const struct account *account)
+{
+	int number;
+
+	pthread_mutex_lock(&account->state->lock);
+	number = account->state->token_number;
+	pthread_mutex_unlock(&account->state->lock);
+	return number;
+}
+
+int account_token_copy(const struct account *account, char **ret)
+{
+	int number;
+
+	pthread_mutex_lock(&account->state->lock);
+	*ret = account->config.token ? xstrdup(account->config.token) : NULL;
+	number = account->state->token_number;
+	pthread_mutex_unlock(&account->state->lock);
+	return number;
+}
+
+void account_token_free(char *token)
+{
+	if (token)
+		explicit_bzero(token, strlen(token));
+	free(token);
 }
 
 int account_new(const struct env *env, const struct lessor_provider *table,

@@ -26,6 +26,9 @@ struct account_state {
 	int is_verified; /* since verified_mono_ms, without a failed verification after it */
 	int64_t verified_mono_ms;
 	char sentinel[32];
+	int token_number;	/* how often config.token was replaced; it is guarded, too */
+	int has_date;		/* date_offset_ms is set */
+	int64_t date_offset_ms; /* the last Date minus the monotonic clock at its arrival */
 	struct account_figures figures;
 };
 

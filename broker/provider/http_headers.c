@@ -20,6 +20,7 @@ void http_headers_init(struct http_headers *headers)
 	*headers = (struct http_headers){
 		.retry_after_ms = -1,
 		.date_s = -1,
+		.age_s = -1,
 		.retry_date_s = -1,
 		.rate_limit = -1,
 		.rate_remaining = -1,
@@ -92,6 +93,8 @@ static void headers_set(struct http_headers *headers, const char *name, const ch
 		headers_set_retry_after(headers, value);
 	else if (strcasecmp(name, "date") == 0)
 		headers->date_s = date_parse(value);
+	else if (strcasecmp(name, "age") == 0)
+		headers->age_s = number_parse(value);
 	else if (strcasecmp(name, "ratelimit-limit") == 0)
 		headers->rate_limit = number_parse(value);
 	else if (strcasecmp(name, "ratelimit-remaining") == 0)
@@ -147,6 +150,7 @@ void http_headers_finish(const struct http_headers *headers, int64_t wall_s,
 	ret->rate_limit = headers->rate_limit;
 	ret->rate_remaining = headers->rate_remaining;
 	ret->rate_reset_s = headers->rate_reset_s;
+	ret->date_ms = headers->date_s > 0 && headers->age_s <= 0 ? headers->date_s * 1000 : 0;
 	memcpy(ret->content_type, headers->content_type, sizeof(ret->content_type));
 	memcpy(ret->request_id, headers->request_id, sizeof(ret->request_id));
 }

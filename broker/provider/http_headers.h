@@ -10,6 +10,7 @@
 struct http_headers {
 	int64_t retry_after_ms;	/* -1: absent */
 	int64_t date_s;		/* Date of the response, -1: absent */
+	int64_t age_s;		/* how long a cache has kept the response, -1: absent */
 	int64_t retry_date_s;	/* Retry-After given as a date, -1: absent */
 	int64_t rate_limit, rate_remaining, rate_reset_s;
 	char content_type[64];

@@ -69,10 +69,12 @@ void step_run(struct step *step)
 	struct operation op;
 
 	operation_init(&op, step);
+	step->token_number = account_token_copy(step->account, &op.token);
 	if (step->op == STEP_OBSERVE)
 		operation_observe_begin(&op);
 	operation_conclude(&op, operation_run(&op));
 	if (step->op == STEP_OBSERVE)
 		operation_observe_end(&op);
+	account_token_free(op.token);
 	operation_fini(&op);
 }

@@ -71,6 +71,7 @@ struct operation {
 	struct step *step;
 	struct account *account;
 	int opening; /* in open: no requests, no effects */
+	char *token; /* the account's when the step began; NULL: none */
 
 	SLIST_HEAD(, operation_chunk) chunks;	/* scratch memory */
 	size_t scratch;

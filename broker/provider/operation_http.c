@@ -35,6 +35,7 @@ struct outgoing_request {
 	struct operation_effect *effect; /* NULL: the request has no effect */
 	char shown[200];		 /* the path as logged */
 	char url[URL_ORIGIN_MAX + URL_PATH_MAX];
+	char shared[URL_PATH_MAX + 16];	/* what steps share: the path as read with this token */
 };
 
 /* ---- checks before sending ---- */
@@ -320,8 +321,8 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 	if (!out->effect && left_ms < request.timeout_ms)
 		request.timeout_ms = left_ms > 0 ? left_ms : 1;
 	snprintf(out->url, sizeof(out->url), "%s%s", account->state->origin, out->http.path);
-	if (account->config.token) {
-		snprintf(authorization, sizeof(authorization), "Bearer %s", account->config.token);
+	if (op->token) {
+		snprintf(authorization, sizeof(authorization), "Bearer %s", op->token);
 		request.authorization = authorization;
 	}
 	http->retry_after_ms = -1;
@@ -352,7 +353,7 @@ static void outgoing_send_own(struct outgoing_request *out, struct lessor_http_r
 
 	if (wait_ms > 0) {
 		if (leads)
-			coalesce_finish(coalesce, out->http.path, NULL);
+			coalesce_finish(coalesce, out->shared, NULL);
 		response_set_not_sent(ret, op, LESSOR_CLASS_RATE, wait_ms,
 				      "the account's request budget is used up for now");
 		return;
@@ -364,7 +365,7 @@ static void outgoing_send_own(struct outgoing_request *out, struct lessor_http_r
 		/* our own timeout is no result for the steps that wait */
 		int ours = response->http.outcome != ENV_HTTP_ANSWERED &&
 			   operation_is_out_of_time(op);
-		coalesce_finish(coalesce, out->http.path, ours ? NULL : response);
+		coalesce_finish(coalesce, out->shared, ours ? NULL : response);
 	}
 	response_describe(ret, response, wait_ms, 0);
 	evidence_add(op, &out->action, out->id, out->http.path, ret, leads);
@@ -377,10 +378,11 @@ static void outgoing_send_coalesced(struct outgoing_request *out, struct lessor_
 	int64_t oldest = out->http.share_ms < now ? now - out->http.share_ms : 0;
 	struct http_response *response = NULL;
 
+	snprintf(out->shared, sizeof(out->shared), "%d %s", op->step->token_number, out->http.path);
 	/* after an effect of its own, a step must not see an older response */
 	if (oldest < op->effect_mono_ms)
 		oldest = op->effect_mono_ms;
-	switch (coalesce_get(op->account->state->coalesce, out->http.path, oldest, now,
+	switch (coalesce_get(op->account->state->coalesce, out->shared, oldest, now,
 			     operation_is_out_of_time, op, &response)) {
 	case COALESCE_HIT:
 		response_hold(op, response);

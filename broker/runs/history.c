@@ -388,7 +388,8 @@ static int history_sweep(struct history *history, struct err *err)
 	int rc;
 
 	/* ages mean nothing while the clock is in doubt */
-	if (clock_is_suspect(&history->clock, env_mono_ms(history->env)))
+	if (clock_is_suspect(&history->clock, env_mono_ms(history->env)) ||
+	    env_is_clock_suspect(history->env))
 		return 0;
 	rc = run_close_stale(history, err);
 	return rc ? rc : run_drop_oldest(history, err);

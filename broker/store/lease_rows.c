@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lease/times.h"
 #include "util/text.h"
 
 /*
@@ -466,7 +467,9 @@ int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *a
 {
 	/* As in lease_due_ms: a stored due time never counts beyond the lease's limits. */
 	sqlite3_stmt *stmt = store_prepare(store,
-		"SELECT n, CASE WHEN retained AND due_ms = retain_until_ms THEN due_ms"
+		"SELECT n, CASE WHEN max(created_ms, ready_ms, ended_ms, released_ms, updated_ms,"
+		" cleanup_started_ms) > ?1 + ?4 THEN ?1"
+		" WHEN retained AND due_ms = retain_until_ms THEN due_ms"
 		" ELSE min(CASE WHEN due_ms > 0 THEN due_ms ELSE ?3 END, " DUE_LIMIT ") END"
 		" FROM lease INDEXED BY lease_current LEFT JOIN beat ON beat.lease = lease.n"
 		" WHERE cleanup <> 4 AND (due_ms > 0 OR NOT retained)", err);
@@ -477,6 +480,7 @@ int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *a
 	sqlite3_bind_int64(stmt, 1, now_ms);
 	sqlite3_bind_int64(stmt, 2, LEASE_WAIT_MOST_MS);
 	sqlite3_bind_int64(stmt, 3, INT64_MAX);
+	sqlite3_bind_int64(stmt, 4, TIMES_AHEAD_MS);
 	while ((rc = store_row(store, stmt, "reading what is due", err)) == 0)
 		fn(arg, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1));
 	return rc < 0 ? -1 : 0;

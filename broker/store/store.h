@@ -355,6 +355,23 @@ int store_generation_put(struct store *store, const struct generation *g, struct
  */
 int store_place_get(struct store *store, char *ret, size_t size, struct err *err);
 int store_place_put(struct store *store, const char *place, struct err *err);
+/*
+ * The newest time that was stored while the clock was trusted; *ret_is_trusted 0: a store that has
+ * none yet, and the newest of its timeline instead; 0: neither.
+ */
+int store_clock_get(struct store *store, int64_t *ret_ms, int *ret_is_trusted, struct err *err);
+int store_clock_put(struct store *store, int64_t now_ms, struct err *err);
+/* The rows of leases that were created, or are open and were touched, later than `now_ms`. */
+typedef void (*store_lease_row_fn)(void *arg, int64_t n);
+int store_lease_future_each(struct store *store, int64_t now_ms, store_lease_row_fn fn, void *arg,
+			    struct err *err);
+/* created_ms and provision_deadline_ms, which store_lease_update leaves alone. */
+int store_lease_times_put(struct store *store, const struct lease *l, struct err *err);
+/*
+ * The clock is trusted and shows `now_ms`. Times of tokens and orphans that lie in the future were
+ * stored while it was ahead: they count from now on, with the durations they had.
+ */
+int store_times_mend(struct store *store, int64_t now_ms, struct err *err);
 
 /* Zeroed except for the account if there was none yet. */
 int store_sweep_get(struct store *store, const char *account, struct sweep *ret, struct err *err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,12 +52,26 @@ static void system_random(void *data, void *out, size_t len)
 	}
 }
 
+static int64_t system_synchronised_ms(void *data)
+{
+	struct timex state = { 0 };
+	int64_t fraction;
+
+	(void)data;
+	if (adjtimex(&state) < 0 || (state.status & STA_UNSYNC))
+		return 0;
+	fraction = state.status & STA_NANO ? state.time.tv_usec / 1000000 :
+					     state.time.tv_usec / 1000;
+	return (int64_t)state.time.tv_sec * 1000 + fraction;
+}
+
 void env_system(struct env *env)
 {
 	*env = (struct env){
 		.wall_ms = system_wall_ms,
 		.mono_ms = system_mono_ms,
 		.random = system_random,
+		.synchronised_ms = system_synchronised_ms,
 	};
 }
 

@@ -43,7 +43,15 @@ struct env_http_response {
 	int64_t rate_limit;		/* RateLimit-Limit; -1: absent */
 	int64_t rate_remaining;
 	int64_t rate_reset_s; /* seconds since 1970 */
+	int64_t date_ms;      /* Date, since 1970; 0: absent, or the response is from a cache */
 	char error[160];      /* unless ENV_HTTP_ANSWERED */
+};
+
+/* What the engine has found out about the wall clock; any thread reads it. */
+struct env_clock {
+	atomic_int is_suspect;
+	/* By how much the clock seems to be ahead (negative: behind) of the true time. */
+	atomic_llong ahead_ms;
 };
 
 struct env {
@@ -54,6 +62,12 @@ struct env {
 	/* Blocks. Always fills `response`; env_http_response_fini frees it. */
 	void (*http)(void *data, const struct env_http_request *request,
 		     struct env_http_response *response);
+	/*
+	 * The system's time, ms since 1970, if NTP keeps it synchronised, else 0. NULL: unknown.
+	 * It equals wall_ms, unless something stands between the system's clock and this process.
+	 */
+	int64_t (*synchronised_ms)(void *data);
+	struct env_clock *clock; /* written by the engine; NULL: the wall clock is always trusted */
 	/* A point at which a test may kill the process. `name` is a literal. */
 	void (*point)(void *data, const char *name);
 };
@@ -68,6 +82,20 @@ static inline int64_t env_wall_ms(const struct env *env)
 static inline int64_t env_mono_ms(const struct env *env)
 {
 	return env->mono_ms(env->data);
+}
+/* Is the wall clock in doubt? */
+static inline int env_is_clock_suspect(const struct env *env)
+{
+	return env->clock && atomic_load(&env->clock->is_suspect);
+}
+/*
+ * The most likely time: the wall clock, or, while it is in doubt, what it would show if it were
+ * right. For what must not end by a wrong clock and has no engine to ask.
+ */
+static inline int64_t env_likely_ms(const struct env *env)
+{
+	return env_wall_ms(env) -
+	       (env_is_clock_suspect(env) ? (int64_t)atomic_load(&env->clock->ahead_ms) : 0);
 }
 static inline void env_random(const struct env *env, void *out, size_t len)
 {

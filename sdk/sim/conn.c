@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sim/tls.h"
@@ -294,6 +295,18 @@ static const char *reason_of(int status)
 	return "Status";
 }
 
+/* The real time, not that of the simulated cloud: clients compare it with their own clock. */
+static void write_date(struct evbuffer *out)
+{
+	time_t now = time(NULL);
+	struct tm parts;
+	char date[64];
+
+	gmtime_r(&now, &parts);
+	evutil_date_rfc1123(date, sizeof(date), &parts);
+	evbuffer_add_printf(out, "Date: %s\r\n", date);
+}
+
 static void write_head(const struct conn *conn, struct evbuffer *out)
 {
 	const struct cloud_response *r = &conn->response;
@@ -308,6 +321,7 @@ static void write_head(const struct conn *conn, struct evbuffer *out)
 		evbuffer_add_printf(out, "Content-Length: %lld\r\n", (long long)r->wire.declared);
 	else if (!bodiless || r->body_len)
 		evbuffer_add_printf(out, "Content-Length: %zu\r\n", r->body_len);
+	write_date(out);
 	if (conn->last)
 		evbuffer_add_printf(out, "Connection: close\r\n");
 	evbuffer_add(out, "\r\n", 2);

@@ -5,6 +5,8 @@
 
 #include "fixture.h"
 
+#include "provider/account_state.h"
+
 static void jump(int64_t ms)
 {
 	w.d.wall_off_ms += ms;
@@ -155,6 +157,234 @@ static void a_crash_loop_costs_a_probe_each(void **state)
 	assert_int_equal(w.cleanups, 0);
 }
 
+/* ---- a clock that is wrong at a start ---------------------------------------------------- */
+
+#define DAY (24 * HOUR)
+
+/* The provider answers, with a Date that is `off_ms` away from the true time. */
+static void provider_dates(int64_t off_ms)
+{
+	const struct env_http_response answer = {
+		.outcome = ENV_HTTP_ANSWERED,
+		.status = 200,
+		.retry_after_ms = -1,
+		.rate_limit = -1,
+		.rate_remaining = -1,
+		.date_ms = w.d.now_ms + off_ms,
+	};
+
+	account_count_response(w.d.account, &answer);
+}
+
+/* As a new process under a clock that is `off_ms` away; it has not heard of a provider's time. */
+static void restart_under(int64_t off_ms)
+{
+	w.d.wall_off_ms = off_ms;
+	w.d.account->state->has_date = 0;
+	world_restart(&w, NULL);
+}
+
+static void d9_a_wrong_clock_at_a_start_ends_nothing(void **state)
+{
+	static const int64_t offsets[] = { DAY, 365 * DAY, -DAY, -365 * DAY, HOUR, -HOUR };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		char id[24];
+
+		snprintf(id, sizeof(id), "cbx_0000000000%02x", (unsigned)i + 16);
+		create_ready(id);
+		/* The probe, without which nothing ends, brings a Date: here before it is needed. */
+		w.d.wall_off_ms = offsets[i];
+		provider_dates(0);
+		world_restart(&w, NULL);
+		/* However long it lasts, and through another start. */
+		world_pass(&w, 12 * MINUTE);
+		assert_int_equal(lease(id).state, LEASE_ACTIVE);
+		world_restart(&w, NULL);
+		world_pass(&w, 5 * MINUTE);
+		assert_int_equal(lease(id).state, LEASE_ACTIVE);
+		/* It is put right: trusted at once, and the lease ends when it should. */
+		jump(-offsets[i]);
+		world_pass(&w, MINUTE);
+		assert_int_equal(lease(id).state, LEASE_ACTIVE);
+		world_pass(&w, 2 * HOUR);
+		assert_int_equal(lease(id).state, LEASE_EXPIRED);
+		w.d.wall_off_ms = 0;
+	}
+	assert_int_equal(world_alive(&w), 0);
+}
+
+static void d9_days_off_are_believed_when_the_provider_says_so(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	w.d.now_ms += 3 * DAY;
+	restart_under(0);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	provider_dates(0);
+	world_pass(&w, 2 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+/* Without any other clock: time for NTP, and then the machine must not bill for ever. */
+static void d9_without_a_witness_it_is_doubted_for_ten_minutes(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	w.d.now_ms += 3 * DAY;
+	restart_under(0);
+	world_pass(&w, 9 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	world_pass(&w, 3 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+static void d9_a_provider_whose_clock_is_wrong_holds_up_nothing(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	restart_under(0);
+	provider_dates(5 * DAY);
+	world_pass(&w, 2 * HOUR);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+static int64_t synchronised(void *data)
+{
+	return driver_wall(data);
+}
+
+static void d9_ntp_is_a_witness(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	w.d.now_ms += 3 * DAY;
+	w.d.env.synchronised_ms = synchronised;
+	restart_under(0);
+	world_pass(&w, 2 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+	w.d.env.synchronised_ms = NULL;
+}
+
+static void d9_a_jump_is_doubted_as_long_as_the_provider_disagrees(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	provider_dates(0);
+	jump(48 * HOUR);
+	for (int i = 0; i < 5; i++) {
+		world_pass(&w, 20 * MINUTE);
+		assert_int_equal(heartbeat(), RESULT_OK);
+		assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	}
+	jump(-48 * HOUR);
+	/* The heartbeat of the wrong clock is as old as it really is. */
+	assert_true(lease(ID).touched_ms <= driver_wall(&w.d));
+	world_pass(&w, 2 * HOUR);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+/* As at a boot before NTP has set the clock: the lease is minutes old, not days. */
+static void d9_a_lease_made_by_a_slow_clock_does_not_end_when_it_is_set(void **state)
+{
+	(void)state;
+	world_end(&w);
+	world_start(&w, NULL);
+	restart_under(-5 * DAY);
+	provider_dates(0);
+	world_pass(&w, 2000);
+	create_ready(ID);
+	jump(5 * DAY);
+	world_pass(&w, 5 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	world_pass(&w, 2 * HOUR);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+/* ---- times that were written while it was ahead -------------------------------------------- */
+
+static void d8_a_lease_of_the_future_keeps_its_limits(void **state)
+{
+	struct lease l;
+
+	(void)state;
+	restart_under(400 * DAY);
+	create_ready(ID);
+	restart_under(0);
+	provider_dates(0);
+	world_pass(&w, 2 * MINUTE);
+	l = lease(ID);
+	assert_int_equal(l.state, LEASE_ACTIVE);
+	assert_true(l.created_ms <= driver_wall(&w.d));
+	assert_true(lease_expires_ms(&l) <= driver_wall(&w.d) + l.ttl_ms);
+	assert_int_equal(heartbeat(), RESULT_OK);
+	l = lease(ID);
+	assert_int_equal(l.touched_ms, driver_wall(&w.d));
+	world_pass(&w, 2 * HOUR);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+static void d8_what_is_owed_by_a_lease_of_the_future_is_tried_now(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	restart_under(400 * DAY);
+	create_ready(ID);
+	w.delete_refusals = 100;
+	world_release(&w, &a, ID, 1);
+	world_pass(&w, HOUR);
+	w.delete_refusals = 0;
+	restart_under(0);
+	provider_dates(0);
+	world_pass(&w, HOUR + 2 * MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(world_alive(&w), 0);
+	/* History, too: usage counts it in this month. */
+	assert_true(lease(ID).created_ms <= lease(ID).ended_ms);
+	assert_true(lease(ID).ended_ms <= driver_wall(&w.d));
+}
+
+static void d8_a_lost_create_of_the_future_settles(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	restart_under(400 * DAY);
+	w.create_fault = TOY_LOST_NOT_MADE;
+	world_create(&w, &a, ID);
+	world_settle(&w);
+	restart_under(0);
+	provider_dates(0);
+	world_pass(&w, 20 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	assert_int_equal(world_alive(&w), 1);
+}
+
+static void d8_a_retention_of_the_future_ends_after_its_duration(void **state)
+{
+	struct asked a = { 0 };
+	int64_t until;
+
+	(void)state;
+	restart_under(400 * DAY);
+	create_ready(ID);
+	a.request.retain_until_ms = driver_wall(&w.d) + 30 * DAY;
+	world_release(&w, &a, ID, 0);
+	world_settle(&w);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_RETAINED);
+	restart_under(0);
+	provider_dates(0);
+	world_pass(&w, 2 * MINUTE);
+	until = lease(ID).retain_until_ms - driver_wall(&w.d);
+	assert_true(until > 29 * DAY && until <= 30 * DAY);
+	world_pass(&w, 31 * DAY);
+	assert_string_not_equal(lease(ID).attention, "");
+	assert_int_equal(world_alive(&w), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +396,17 @@ int main(void)
 		TEST(a_jump_settles_no_absence),
 		TEST(small_steps_are_followed),
 		TEST(a_crash_loop_costs_a_probe_each),
+		TEST(d9_a_wrong_clock_at_a_start_ends_nothing),
+		TEST(d9_days_off_are_believed_when_the_provider_says_so),
+		TEST(d9_without_a_witness_it_is_doubted_for_ten_minutes),
+		TEST(d9_a_provider_whose_clock_is_wrong_holds_up_nothing),
+		TEST(d9_ntp_is_a_witness),
+		TEST(d9_a_jump_is_doubted_as_long_as_the_provider_disagrees),
+		TEST(d9_a_lease_made_by_a_slow_clock_does_not_end_when_it_is_set),
+		TEST(d8_a_lease_of_the_future_keeps_its_limits),
+		TEST(d8_what_is_owed_by_a_lease_of_the_future_is_tried_now),
+		TEST(d8_a_lost_create_of_the_future_settles),
+		TEST(d8_a_retention_of_the_future_ends_after_its_duration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "lease/times.h"
+
+#include "util/alloc.h"
+
+/* The moments of a lease, of a row and of an attempt. */
+static const size_t lease_moments[] = {
+	offsetof(struct lease, created_ms),  offsetof(struct lease, touched_ms),
+	offsetof(struct lease, ready_ms),    offsetof(struct lease, ended_ms),
+	offsetof(struct lease, released_ms), offsetof(struct lease, updated_ms),
+	offsetof(struct lease, cleanup_started_ms),
+};
+static const size_t resource_moments[] = {
+	offsetof(struct resource, created_ms),	    offsetof(struct resource, changed_ms),
+	offsetof(struct resource, authorized_ms),   offsetof(struct resource, seen_ms),
+	offsetof(struct resource, first_absent_ms), offsetof(struct resource, marked_ms),
+};
+static const size_t attempt_moments[] = { offsetof(struct attempt, started_ms) };
+
+static int64_t *moment(void *row, size_t at)
+{
+	return (int64_t *)(void *)((char *)row + at);
+}
+
+int64_t time_past(int64_t at_ms, int64_t now_ms)
+{
+	return at_ms < now_ms ? at_ms : now_ms;
+}
+
+static int is_ahead(int64_t at_ms, int64_t now_ms)
+{
+	int64_t by;
+
+	/* A damaged row may hold anything. */
+	return !__builtin_sub_overflow(at_ms, now_ms, &by) && by > TIMES_AHEAD_MS;
+}
+
+/* The latest becomes now, and the others of the future keep their distance from it. */
+static int moments_mend(void *row, const size_t *moments, size_t count, int64_t now_ms)
+{
+	int64_t latest = now_ms;
+
+	for (size_t i = 0; i < count; i++) {
+		int64_t at = *moment(row, moments[i]);
+
+		if (is_ahead(at, latest))
+			latest = at;
+	}
+	if (latest == now_ms)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		int64_t *at = moment(row, moments[i]);
+
+		if (is_ahead(*at, now_ms))
+			*at -= latest - now_ms;
+	}
+	return 1;
+}
+
+static int moments_move(void *row, const size_t *moments, size_t count,
+			const struct times_change *change)
+{
+	int changed = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		int64_t *at = moment(row, moments[i]);
+
+		if (!*at || *at < change->from_ms || *at > change->to_ms)
+			continue;
+		*at += change->by_ms;
+		changed = 1;
+	}
+	return changed;
+}
+
+int lease_is_ahead(const struct lease *l, int64_t now_ms)
+{
+	for (size_t i = 0; i < ARRAY_LEN(lease_moments); i++) {
+		const char *at = (const char *)l + lease_moments[i];
+
+		if (lease_moments[i] != offsetof(struct lease, touched_ms) &&
+		    is_ahead(*(const int64_t *)(const void *)at, now_ms))
+			return 1;
+	}
+	return 0;
+}
+
+/* Moves a time that was set relative to `then_ms`, which turns out to be `by_ms` away. */
+static void time_follow(int64_t *at, int64_t then_ms, int64_t by_ms)
+{
+	if (*at > then_ms)
+		*at += by_ms;
+}
+
+int lease_times_mend(struct lease *l, int64_t now_ms)
+{
+	int64_t created = l->created_ms, released = l->released_ms;
+
+	if (!moments_mend(l, lease_moments, ARRAY_LEN(lease_moments), now_ms))
+		return 0;
+	time_follow(&l->provision_deadline_ms, created, l->created_ms - created);
+	if (l->retain_until_ms) {
+		int is_due = l->due_ms == l->retain_until_ms;
+
+		time_follow(&l->retain_until_ms, released, l->released_ms - released);
+		if (is_due)
+			l->due_ms = l->retain_until_ms;
+	}
+	if (l->state == LEASE_ACTIVE)
+		l->due_ms = lease_expires_ms(l);
+	else if (l->due_ms > now_ms + LEASE_WAIT_MOST_MS && l->due_ms != l->retain_until_ms)
+		l->due_ms = now_ms;
+	return 1;
+}
+
+void ledger_times_mend(struct ledger *ledger, int64_t now_ms)
+{
+	for (size_t i = 0; i < ledger->resource_count; i++)
+		ledger->resources[i].is_dirty |= moments_mend(&ledger->resources[i], resource_moments,
+							      ARRAY_LEN(resource_moments), now_ms);
+	for (size_t i = 0; i < ledger->attempt_count; i++)
+		ledger->attempts[i].is_dirty |= moments_mend(&ledger->attempts[i], attempt_moments,
+							     ARRAY_LEN(attempt_moments), now_ms);
+}
+
+int lease_times_move(struct lease *l, const struct times_change *change)
+{
+	int64_t created = l->created_ms, released = l->released_ms;
+
+	if (!moments_move(l, lease_moments, ARRAY_LEN(lease_moments), change))
+		return 0;
+	time_follow(&l->provision_deadline_ms, created, l->created_ms - created);
+	if (l->released_ms != released && l->retain_until_ms) {
+		int is_due = l->due_ms == l->retain_until_ms;
+
+		time_follow(&l->retain_until_ms, released, change->by_ms);
+		if (is_due)
+			l->due_ms = l->retain_until_ms;
+	}
+	if (l->state == LEASE_ACTIVE)
+		l->due_ms = lease_expires_ms(l);
+	return 1;
+}
+
+void ledger_times_move(struct ledger *ledger, const struct times_change *change)
+{
+	for (size_t i = 0; i < ledger->resource_count; i++)
+		ledger->resources[i].is_dirty |= moments_move(&ledger->resources[i], resource_moments,
+							      ARRAY_LEN(resource_moments), change);
+	for (size_t i = 0; i < ledger->attempt_count; i++)
+		ledger->attempts[i].is_dirty |= moments_move(&ledger->attempts[i], attempt_moments,
+							     ARRAY_LEN(attempt_moments), change);
+}
