@@ -99,6 +99,8 @@ int failure_is_full(const struct store *store);
  * runs, and the reserve of the last one may be used. -1: no.
  */
 int reserve_check_opening(struct store *store, int may_give, struct err *err);
+/* Gives back what opening the database at `path`, beside this one, takes, if there is no room. */
+void reserve_lend(struct store *store, const char *path);
 /* Secures the room for a transaction. -1: there is none, ERR_BUSY. */
 int reserve_secure(struct store *store, struct err *err);
 void reserve_close(struct store *store);

@@ -22,8 +22,8 @@
 #define FRAME_HEAD 24
 #define PAGE_BYTES 4096
 #define LOG_HEAD 32
-/* What opening both files of a store takes, besides the index: their logs, the lock. */
-#define OPEN_BYTES (256 * 1024)
+/* What the first writes to a log take. */
+#define OPEN_BYTES (64 * 1024)
 /* Frames in the log at which it is checkpointed. */
 #define CHECKPOINT_FRAMES 4000
 #define CHECKPOINT_FRAMES_LOW 100
@@ -47,7 +47,8 @@ static int64_t system_free_bytes(const char *path)
 
 	if (statvfs(path, &fs))
 		return -1;
-	return (int64_t)((geteuid() == 0 ? fs.f_bfree : fs.f_bavail) * fs.f_frsize);
+	/* Also for root: of the blocks kept for it, file systems keep some from everybody. */
+	return (int64_t)(fs.f_bavail * fs.f_frsize);
 }
 
 static const struct reserve_disk system_disk = { system_allocate, system_free_bytes };
@@ -122,21 +123,54 @@ static int reserve_fill(struct store *store)
 	return rc;
 }
 
+static void low_set(struct store *store, int is_low)
+{
+	int chunk = is_low ? CHUNK_BYTES : 0;
+
+	if (store->reserve.is_low == is_low)
+		return;
+	store->reserve.is_low = is_low;
+	sqlite3_wal_autocheckpoint(store->db, is_low ? CHECKPOINT_FRAMES_LOW : CHECKPOINT_FRAMES);
+	sqlite3_file_control(store->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk);
+}
+
 /* ---- opening --------------------------------------------------------------------------- */
 
-/* The index that recovery of the present log builds, and what else opening writes. */
-static int64_t opening_bytes(const struct store *store)
+/* The blocks that a file of the store has; *ret_size: its length. Both 0 if there is none. */
+static int64_t blocks_of(const char *path, const char *end, int64_t *ret_size)
 {
-	auto_free char *log = xasprintf("%s-wal", store->path);
+	auto_free char *name = xasprintf("%s%s", path, end);
 	struct stat st;
-	int64_t frames = stat(log, &st) ? 0 : st.st_size / (PAGE_BYTES + FRAME_HEAD);
 
-	return OPEN_BYTES + (frames / INDEX_FRAMES + 2) * INDEX_BYTES;
+	*ret_size = 0;
+	if (stat(name, &st))
+		return 0;
+	*ret_size = st.st_size;
+	return (int64_t)st.st_blocks * 512;
+}
+
+static int64_t above_zero(int64_t value)
+{
+	return value > 0 ? value : 0;
+}
+
+/*
+ * What opening the database writes: the index that recovery of the log builds, and the
+ * beginning of a log. What a process that was killed has left of them is used again.
+ */
+static int64_t opening_bytes(const char *path)
+{
+	int64_t log_size, size;
+	int64_t log = blocks_of(path, "-wal", &log_size);
+	int64_t index = (log_size / (PAGE_BYTES + FRAME_HEAD) / INDEX_FRAMES + 1) * INDEX_BYTES;
+
+	return above_zero(index - blocks_of(path, "-shm", &size)) +
+	       above_zero(OPEN_BYTES - above_zero(log - log_size));
 }
 
 int reserve_check_opening(struct store *store, int may_give, struct err *err)
 {
-	int64_t need = opening_bytes(store);
+	int64_t need = opening_bytes(store->path);
 	int64_t room = free_bytes(store);
 	int rc = -1;
 
@@ -160,6 +194,15 @@ int reserve_check_opening(struct store *store, int may_give, struct err *err)
 	return rc;
 }
 
+void reserve_lend(struct store *store, const char *path)
+{
+	int64_t need = opening_bytes(path);
+	int64_t room = free_bytes(store);
+
+	if (room >= 0 && room < need && reserve_give(store, need - room))
+		low_set(store, 1);
+}
+
 void reserve_close(struct store *store)
 {
 	if (store->reserve.fd >= 0)
@@ -168,17 +211,6 @@ void reserve_close(struct store *store)
 }
 
 /* ---- the log --------------------------------------------------------------------------- */
-
-static void low_set(struct store *store, int is_low)
-{
-	int chunk = is_low ? CHUNK_BYTES : 0;
-
-	if (store->reserve.is_low == is_low)
-		return;
-	store->reserve.is_low = is_low;
-	sqlite3_wal_autocheckpoint(store->db, is_low ? CHECKPOINT_FRAMES_LOW : CHECKPOINT_FRAMES);
-	sqlite3_file_control(store->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk);
-}
 
 /* Allocates the log's blocks up to `end`. 0, or an errno. SQLite holds no lock on that file. */
 static int log_allocate(struct store *store, int64_t end)

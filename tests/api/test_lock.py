@@ -43,10 +43,11 @@ class Lock(BrokerCase):
     def test_d4_write_lock_held_is_waited_for(self):
         """The change is there as soon as the lock goes, and reads never wait."""
         lease = self.create()
+        before = self.said("holds the write lock")
         give_back = self.hold(self.broker.home + "/store")
         release = self.in_background(lambda: self.ask(
             "POST", "/v1/leases/%s/release" % lease["id"], self.broker.alice, {"delete": True}))
-        until(lambda: self.said("holds the write lock"))
+        until(lambda: self.said("holds the write lock") > before)
         for path in ("/v1/leases", "/v1/leases/" + lease["id"], "/v1/usage", "/v1/health"):
             self.assertEqual(self.ask("GET", path, self.broker.alice).status, 200, path)
         self.assertEqual(self.broker.metric("lessor_store_state"), 2)
