@@ -212,6 +212,13 @@ void metrics_show(struct api_request *request)
 	metric_add(out, "runs_available", "gauge",
 		   "1 if run history is available; if 0, the log has the reason.",
 		   runs_is_usable(api->parts.runs));
+	metric_add(out, "store_state", "gauge",
+		   "0: the database can be written; 1: its disk is full: creates are refused, all else "
+		   "uses the reserve; 2: another process has locked it; 3: disk and reserve are full.",
+		   engine_store_state(api->parts.engine));
+	metric_add(out, "store_read_errors_total", "counter",
+		   "Requests answered 503 because the database could not be read.",
+		   (int64_t)api->store_errors);
 	metric_add(out, "auth_tokens", "gauge", "API tokens loaded.", (int64_t)auth->tokens);
 	metric_add(out, "auth_accepted_total", "counter", "Requests with a valid token.",
 		   (int64_t)auth->accepted);

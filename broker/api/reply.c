@@ -3,6 +3,9 @@
 
 #include "util/log.h"
 
+/* After this long without an error, the next one begins a new series. */
+#define STORE_ERROR_PAUSE_MS 60000
+
 static void status_count(struct api *api, uint64_t answered[6], int status)
 {
 	answered[status / 100 % 6]++;
@@ -73,8 +76,17 @@ void reply_not_found(struct api_request *request)
 
 void reply_store_error(struct api_request *request, const struct err *err)
 {
-	log_error(LOG_FIELDS({ "request", http_exchange_id(request->ex) }, { "error", err->text }),
-		  "cannot read the store; answered 503");
+	struct api *api = request->api;
+	int64_t now = env_mono_ms(api->parts.env);
+
+	/* Once for a series, however many requests it meets; the others are counted. */
+	if (!api->store_errors || now - api->store_error_ms > STORE_ERROR_PAUSE_MS)
+		log_error(LOG_FIELDS({ "request", http_exchange_id(request->ex) },
+				     { "error", err->text }),
+			  "cannot read the database; such requests are answered 503, and counted in "
+			  "lessor_store_read_errors_total");
+	api->store_errors++;
+	api->store_error_ms = now;
 	http_reply_header(request->ex, "Retry-After", "1");
 	reply_error(request, 503, "store_unavailable", "The store cannot be read now; try again.");
 }

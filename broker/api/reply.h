@@ -21,5 +21,5 @@ void reply_request_error(struct api_request *request);
 void reply_error(struct api_request *request, int status, const char *code, const char *message);
 /* The same 404 for what does not exist and for what the caller may not see. */
 void reply_not_found(struct api_request *request);
-/* The store could not be read: logs it and answers 503. */
+/* The store could not be read: counts it, logs the first of a series, and answers 503. */
 void reply_store_error(struct api_request *request, const struct err *err);

@@ -38,6 +38,8 @@ struct api {
 	size_t route_count;
 	uint64_t (*answers)[6];		     /* by route, plus one for no route, and status / 100 */
 	uint64_t refusals[100];		     /* answers with status 400 to 499, by status - 400 */
+	uint64_t store_errors;		     /* reads of the store that failed */
+	int64_t store_error_ms;		     /* when the last one did, monotonic clock */
 	LIST_HEAD(, usage_job) usage_jobs;   /* usage reports being put together */
 	LIST_HEAD(, log_job) log_jobs;	     /* logs being sent */
 	LIST_HEAD(, finish_job) finish_jobs; /* ends of runs being stored */

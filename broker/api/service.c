@@ -5,14 +5,19 @@
 #include "api/openapi.h"
 #include "api/reply.h"
 
-/* Needs no token, so it reveals nothing. */
+/* Needs no token, so it reveals little. */
 void service_health(struct api_request *request)
 {
+	static const char *const states[] = {
+		[STORE_WRITABLE] = "writable", [STORE_RESERVE] = "reserve",
+		[STORE_LOCKED] = "locked", [STORE_FULL] = "full",
+	};
 	struct jsonw w = reply_begin(request);
 
 	jsonw_object(&w, NULL);
 	jsonw_bool(&w, "ok", 1);
 	jsonw_text(&w, "service", request->api->config.service);
+	jsonw_text(&w, "store", states[engine_store_state(request->api->parts.engine)]);
 	if (env_is_clock_suspect(request->api->parts.env))
 		jsonw_text(&w, "clock", "The server's clock is in doubt: nothing ends by time "
 					"until it is confirmed.");

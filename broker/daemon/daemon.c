@@ -278,13 +278,23 @@ static struct store *runs_store_open(struct daemon *d, struct store *leases)
 	return runs;
 }
 
+static int store_exit(const struct err *err)
+{
+	/* What passes by itself: another process's transaction, a full disk. */
+	if (err->kind == ERR_BUSY)
+		return err->native == EWOULDBLOCK ? EXIT_SECOND : EXIT_RUNTIME;
+	return store_err_is_full(err) ? EXIT_RUNTIME : EXIT_STORE;
+}
+
 static int store_start(struct daemon *d, struct store **ret, struct err *err)
 {
 	int64_t now = env_wall_ms(&d->env), stored;
 	int usable, is_trusted;
 
 	if (store_open(d->config->store, &d->env, ret, err) < 0)
-		return err->kind == ERR_BUSY ? EXIT_SECOND : EXIT_STORE;
+		return store_exit(err);
+	if (store_reserve_keep(*ret, err) < 0)
+		return EXIT_STORE;
 	/* The clock may be wrong: what was valid when it was last trusted may still be. */
 	if (store_clock_get(*ret, &stored, &is_trusted, err) < 0)
 		return EXIT_STORE;
@@ -456,7 +466,7 @@ static int daemon_start(struct daemon *d, struct err *err)
 		code = EXIT_PROVIDER;
 	config_forget_tokens(d->config);
 	if (code == EXIT_OK && store_open_reader(d->config->store, &d->reader, err) < 0)
-		code = EXIT_STORE;
+		code = store_exit(err);
 	if (code != EXIT_OK) {
 		store_close(store);
 		return code;

@@ -16,13 +16,18 @@
 #include "config/config.h"
 #include "daemon/file_owner.h"
 #include "util/alloc.h"
+#include "util/buf.h"
 #include "util/duration.h"
 
-static int token_store_open(const struct command_line *o, const struct env *env, struct store **ret)
+/* Usually the second attempt sees the other process's write-ahead log and is consistent. */
+#define VIEW_TRIES 5
+#define TABLE_MAX (64 << 20)
+
+static int token_store_path(const struct command_line *o, char **ret)
 {
 	struct config *config = NULL;
 	struct err err = { 0 };
-	auto_free char *path = NULL;
+	char *path;
 
 	if (o->store) {
 		if (o->store[0] != '/') {
@@ -38,10 +43,17 @@ static int token_store_open(const struct command_line *o, const struct env *env,
 	}
 	umask(077);
 	/* The first token may come before the first start, but only a new token makes a database. */
-	if (o->mode != DO_TOKEN_ADD && store_is_missing(path))
-		return command_line_no_store(path);
-	if (file_owner_become(path, &err) < 0 || store_open_tool(path, env, ret, &err) < 0)
+	if (o->mode != DO_TOKEN_ADD && store_is_missing(path)) {
+		int code = command_line_no_store(path);
+
+		free(path);
+		return code;
+	}
+	if (file_owner_become(path, &err) < 0) {
+		free(path);
 		return command_line_fail(&err, EXIT_STORE);
+	}
+	*ret = path;
 	return EXIT_OK;
 }
 
@@ -116,31 +128,63 @@ static const char *time_text(int64_t ms, char out[32])
 	return out;
 }
 
+struct token_table {
+	struct buf text;
+	int64_t now;
+};
+
 static void token_print(void *arg, const struct token *t)
 {
-	int64_t now = *(const int64_t *)arg;
+	struct token_table *table = arg;
 	const char *state = "valid";
 	char created[32], expires[32];
 
 	if (t->revoked_ms)
 		state = "revoked";
-	else if (t->expires_ms && t->expires_ms <= now)
+	else if (t->expires_ms && t->expires_ms <= table->now)
 		state = "expired";
-	printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s%s%s\n", t->id, state, token_role_name(t->role),
-	       time_text(t->created_ms, created), time_text(t->expires_ms, expires), t->owner,
-	       t->org[0] ? " @ " : "", t->org);
+	buf_addf(&table->text, "%-16s  %-7s  %-6s  %-17s  %-17s  %s%s%s\n", t->id, state,
+		 token_role_name(t->role), time_text(t->created_ms, created),
+		 time_text(t->expires_ms, expires), t->owner, t->org[0] ? " @ " : "", t->org);
 }
 
-static int token_list(struct store *store, const struct env *env)
+/* 0; 1: an empty database; -1. */
+static int tokens_read_once(const char *path, struct token_table *table, struct err *err)
 {
-	int64_t now = env_wall_ms(env);
-	struct err err = { 0 };
+	struct store *store = NULL;
+	int rc = store_open_view(path, &store, err);
 
-	printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s\n", "ID", "STATE", "ROLE", "CREATED", "EXPIRES",
-	       "OWNER");
-	if (store_token_each(store, token_print, &now, &err) < 0)
-		return command_line_fail(&err, EXIT_STORE);
-	return EXIT_OK;
+	if (rc)
+		return rc;
+	buf_clear(&table->text);
+	rc = store_token_each(store, token_print, table, err);
+	if (!rc && !store_view_holds(store))
+		rc = err_set(err, ERR_BUSY, "%s is being written; try again", path);
+	store_close(store);
+	return rc;
+}
+
+/* Reads only: it needs no room on the disk, and no lock. */
+static int token_list(const char *path, const struct env *env)
+{
+	struct token_table table = { .now = env_wall_ms(env) };
+	struct err err = { 0 };
+	int rc = -1, code;
+
+	buf_init(&table.text, TABLE_MAX);
+	for (int i = 0; i < VIEW_TRIES && rc < 0 && (i == 0 || err.kind == ERR_BUSY); i++)
+		rc = tokens_read_once(path, &table, &err);
+	if (rc < 0) {
+		code = command_line_fail(&err, EXIT_STORE);
+	} else if (rc == 1) {
+		code = command_line_no_store(path);
+	} else {
+		printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s\n%s", "ID", "STATE", "ROLE", "CREATED",
+		       "EXPIRES", "OWNER", buf_str(&table.text));
+		code = fflush(stdout) ? EXIT_RUNTIME : EXIT_OK;
+	}
+	buf_fini(&table.text);
+	return code;
 }
 
 /* ---- revoke ------------------------------------------------------------------------------ */
@@ -178,18 +222,22 @@ static int token_revoke(struct store *store, const struct command_line *o, const
 
 int tokens_command(const struct command_line *o)
 {
+	auto_free char *path = NULL;
 	struct store *store = NULL;
+	struct err err = { 0 };
 	struct env env;
 	int code;
 
 	env_system(&env);
-	code = token_store_open(o, &env, &store);
+	code = token_store_path(o, &path);
 	if (code != EXIT_OK)
 		return code;
+	if (o->mode == DO_TOKEN_LIST)
+		return token_list(path, &env);
+	if (store_open_tool(path, &env, &store, &err) < 0)
+		return command_line_fail(&err, EXIT_STORE);
 	if (o->mode == DO_TOKEN_ADD)
 		code = token_add(store, o, &env);
-	else if (o->mode == DO_TOKEN_LIST)
-		code = token_list(store, &env);
 	else
 		code = token_revoke(store, o, &env);
 	store_close(store);

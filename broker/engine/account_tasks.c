@@ -161,6 +161,9 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 	}
 	a->catalog_tries = 0;
 	account_task_at(core, a, TASK_CATALOG, core_now(core) + CATALOG_MS);
+	/* Many rows, for creates that are refused now: the old prices stay in use. */
+	if (store_state(core->store) == STORE_RESERVE)
+		return 0;
 	prices = xcalloc(step->price_count, sizeof(*prices));
 	for (size_t i = 0; i < step->price_count; i++) {
 		const struct step_price *from = &step->prices[i];

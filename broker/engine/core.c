@@ -11,6 +11,11 @@
 
 /* Retry interval of a due lease that cannot be read. */
 #define DUE_RETRY_MS 5000
+/* How often a start tries to take the store's write lock. */
+#define RESTART_TRIES 15
+/* Leases that become due in one batch; while the store lives on its reserve. */
+#define DUE_MOST 256
+#define DUE_MOST_RESERVE 16
 /* Retry interval of a lease that is past its deadline and must not end yet. */
 #define POSTPONED_MS 60000
 /* Shorter pauses, and smaller changes of a pause, are not stored. */
@@ -89,9 +94,15 @@ static int ledgers_restart(struct core *core, struct err *err)
  */
 static int core_restart(struct core *core, struct err *err)
 {
-	int rc = 0;
+	int rc = -1;
 
-	if (store_begin(core->store, err))
+	/* Each attempt waits for a second if another process holds the lock. */
+	for (int i = 0; rc && i < RESTART_TRIES; i++) {
+		rc = store_begin(core->store, err);
+		if (rc && store_state(core->store) != STORE_LOCKED)
+			return -1;
+	}
+	if (rc)
 		return -1;
 	core->in_transaction = 1;
 	rc = ledgers_restart(core, err);
@@ -192,15 +203,25 @@ void core_set_limits(struct core *core, const struct engine_limits *limits)
 
 /* ---- batches ------------------------------------------------------------------ */
 
-int core_begin(struct core *core, struct err *err)
+static int batch_begin(struct core *core, int (*begin)(struct store *, struct err *), struct err *err)
 {
 	if (core->in_transaction)
 		return 0;
-	if (store_begin_at_write(core->store, err))
+	if (begin(core->store, err))
 		return -1;
 	core->in_transaction = 1;
 	core_clock_watch(core);
 	return 0;
+}
+
+int core_begin(struct core *core, struct err *err)
+{
+	return batch_begin(core, store_begin_at_write, err);
+}
+
+int core_begin_locked(struct core *core, struct err *err)
+{
+	return batch_begin(core, store_begin, err);
 }
 
 static int is_pinned(void *arg, int64_t n)
@@ -290,14 +311,21 @@ static void lease_due(struct core *core, int64_t n)
 void core_due(struct core *core)
 {
 	int64_t now = core_now(core);
+	int most = store_state(core->store) == STORE_RESERVE ? DUE_MOST_RESERVE : DUE_MOST;
 	int64_t n;
 
 	account_tasks_due(core, now);
 	/* Bounded, so that a backlog does not delay the answers of this batch. */
-	for (int i = 0; i < 256 && (n = heap_pop(core->due, now)) != 0; i++)
+	for (int i = 0; i < most && (n = heap_pop(core->due, now)) != 0; i++)
 		lease_due(core, n);
 	core_wait_timeouts(core, now, 0);
 	dispatch_all(core);
+}
+
+void core_answer_overdue(struct core *core)
+{
+	core_wait_timeouts(core, core_now(core), 0);
+	outbox_release(core);
 }
 
 static int64_t earlier_ms(int64_t a, int64_t b)

@@ -34,8 +34,16 @@ void core_free(struct core *core);
  * core_request repeats the read and reports it.
  */
 void core_prefetch(struct core *core, const struct engine_request *request);
-/* Opens the transaction of a batch, if none is open. -1: the store is broken. */
+/*
+ * Opens the transaction of a batch, if none is open. -1: the store is broken, or, with
+ * ERR_BUSY, has no room for a transaction now.
+ */
 int core_begin(struct core *core, struct err *err);
+/*
+ * The same, but takes the store's write lock at once, so that no decision is made that cannot
+ * be written because another process has it. ERR_BUSY: nothing has changed; try again later.
+ */
+int core_begin_locked(struct core *core, struct err *err);
 /*
  * Applies a request. The core owns it until it calls request->done, which happens in
  * core_flush: in that of this batch or, for a request that waits, of a later one.
@@ -55,6 +63,12 @@ void core_due(struct core *core);
  * -1: the store is broken. Nothing of the batch was acknowledged; the process must exit.
  */
 int core_flush(struct core *core, struct err *err);
+
+/*
+ * After core_begin_locked has failed with ERR_BUSY: answers the requests that wait for their
+ * lease and whose time is over, with the lease as committed.
+ */
+void core_answer_overdue(struct core *core);
 
 /* Is anything waiting for the commit: an answer, a step, a log line? Also 1 if the store broke. */
 int core_must_flush(const struct core *core);

@@ -34,6 +34,13 @@ _Static_assert(SLEEP_MOST_MS * 2 < ENGINE_ROUND_MS, "an idle engine would count 
 /* A transaction that holds only claims is committed after this long if no barrier requests it. */
 #define CLAIMS_WAIT_MS 5
 
+/*
+ * While the store cannot be written: how long a request waits before it is answered 503, and
+ * the pause before the next attempt.
+ */
+#define STORE_PATIENCE_MS 5000
+#define STORE_RETRY_MS 200
+
 /* A claim or barrier of a worker; on the worker's stack until `answered` is posted. */
 struct pending_claim {
 	struct step *step;
@@ -54,6 +61,7 @@ struct engine {
 	struct engine_config config;
 	struct core *core;
 	int is_open; /* the last iteration left its transaction open; engine thread only */
+	int is_postponed; /* the last iteration could not write; engine thread only */
 	/* One pool per account, so that a provider that hangs blocks only its own account. */
 	struct workers **workers;
 	pthread_t thread;
@@ -70,6 +78,7 @@ struct engine {
 	int closed;   /* the thread has ended: engine_submit rejects requests */
 
 	atomic_llong moved_ms; /* when the last iteration ended, monotonic clock */
+	atomic_int store_state;
 };
 
 static void inbox_init(struct inbox *inbox)
@@ -92,6 +101,7 @@ void engine_submit(struct engine *engine, struct engine_request *request)
 {
 	int closed;
 
+	request->submitted_ms = env_mono_ms(engine->config.env);
 	pthread_mutex_lock(&engine->lock);
 	closed = engine->closed;
 	if (!closed) {
@@ -173,6 +183,27 @@ static void inbox_take(struct inbox *from, struct inbox *to)
 	STAILQ_CONCAT(&to->results, &from->results);
 }
 
+/* Puts back what inbox_take took, in front of what has arrived since. */
+static void inbox_return(struct inbox *inbox, struct inbox *taken)
+{
+	STAILQ_CONCAT(&taken->requests, &inbox->requests);
+	STAILQ_CONCAT(&inbox->requests, &taken->requests);
+	STAILQ_CONCAT(&taken->claims, &inbox->claims);
+	STAILQ_CONCAT(&inbox->claims, &taken->claims);
+	STAILQ_CONCAT(&taken->results, &inbox->results);
+	STAILQ_CONCAT(&inbox->results, &taken->results);
+}
+
+/* Whatever arrives meanwhile cannot be written either. The caller holds the lock. */
+static void pause_locked(struct engine *engine)
+{
+	struct timespec until = env_after_ms(CLOCK_MONOTONIC, STORE_RETRY_MS);
+
+	while (!engine->cancel &&
+	       pthread_cond_timedwait(&engine->arrived, &engine->lock, &until) == 0)
+		;
+}
+
 /* Waits for work or the next due time. The caller holds the lock. */
 static void wait_locked(struct engine *engine)
 {
@@ -221,6 +252,78 @@ static void claims_take(struct core *core, struct inbox *work)
 	}
 }
 
+/* ---- a store that cannot be written now -------------------------------------------------- */
+
+static const struct {
+	enum log_level level;
+	const char *text; /* for the log */
+	const char *message;
+} store_states[] = {
+	[STORE_WRITABLE] = { LOG_LEVEL_NOTICE, "the database can be written again; everything continues",
+			     NULL },
+	[STORE_RESERVE] = { LOG_LEVEL_ERROR,
+			    "the disk of the database is full: creates are refused until it has room; "
+			    "releases and cleanup go on, from the reserve", NULL },
+	[STORE_LOCKED] = { LOG_LEVEL_ERROR,
+			   "another process holds the write lock of the database: changes wait for it, "
+			   "requests for a few seconds, and are then answered 503",
+			   "another process has locked the broker's database; try again" },
+	[STORE_FULL] = { LOG_LEVEL_ERROR,
+			 "the disk of the database is full, and its reserve is used up: nothing can "
+			 "be changed until it has room; free some",
+			 "the disk of the broker's database is full; try again when it has room" },
+};
+
+/* Logs each change once. */
+static void store_watch(struct engine *engine)
+{
+	enum store_state now = store_state(core_store(engine->core));
+
+	if (atomic_exchange(&engine->store_state, (int)now) == (int)now)
+		return;
+	log_write(store_states[now].level, LOG_FIELDS({ "event", "store.state" }), "%s",
+		  store_states[now].text);
+}
+
+enum store_state engine_store_state(const struct engine *engine)
+{
+	return (enum store_state)atomic_load(&engine->store_state);
+}
+
+/*
+ * Nothing of the batch has been applied: answers the requests that have waited long enough, and
+ * leaves everything else for the next attempt. Steps wait for their claims, as for a slow disk.
+ */
+static void batch_postpone(struct engine *engine, struct inbox *work)
+{
+	int64_t now = env_mono_ms(engine->config.env);
+	const char *message = store_states[engine_store_state(engine)].message;
+	struct request_list late = STAILQ_HEAD_INITIALIZER(late);
+	struct request_list keep = STAILQ_HEAD_INITIALIZER(keep);
+	struct engine_request *request;
+
+	pthread_mutex_lock(&engine->lock);
+	while ((request = STAILQ_FIRST(&work->requests)) != NULL) {
+		STAILQ_REMOVE_HEAD(&work->requests, link);
+		if (engine->stopping || now - request->submitted_ms >= STORE_PATIENCE_MS)
+			STAILQ_INSERT_TAIL(&late, request, link);
+		else
+			STAILQ_INSERT_TAIL(&keep, request, link);
+	}
+	STAILQ_CONCAT(&work->requests, &keep);
+	inbox_return(&engine->inbox, work);
+	pthread_mutex_unlock(&engine->lock);
+	while ((request = STAILQ_FIRST(&late)) != NULL) {
+		STAILQ_REMOVE_HEAD(&late, link);
+		request->result = RESULT_UNAVAILABLE;
+		snprintf(request->code, sizeof(request->code), "store_unavailable");
+		snprintf(request->message, sizeof(request->message), "%s",
+			 message ? message : "the request cannot be saved now; try again");
+		request->done(request);
+	}
+	core_answer_overdue(engine->core);
+}
+
 /*
  * Applies a batch and commits it. `may_wait`: it holds only claims, so the transaction may stay
  * open for the claims that follow. -1: the store is broken.
@@ -231,10 +334,17 @@ static int batch_run(struct engine *engine, struct inbox *work, int may_wait, st
 	struct engine_request *request;
 	struct step *step;
 
+	int rc;
+
 	STAILQ_FOREACH(request, &work->requests, link)
 		core_prefetch(core, request);
-	if (core_begin(core, err))
-		return -1;
+	rc = core_begin_locked(core, err);
+	store_watch(engine);
+	engine->is_postponed = rc && !store_broken(core_store(core));
+	if (engine->is_postponed)
+		batch_postpone(engine, work);
+	if (rc)
+		return engine->is_postponed ? 0 : -1;
 	claims_take(core, work);
 	while ((step = STAILQ_FIRST(&work->results)) != NULL) {
 		STAILQ_REMOVE_HEAD(&work->results, queued);
@@ -258,14 +368,16 @@ static void *engine_main(void *arg)
 {
 	struct engine *engine = arg;
 	struct err err = { 0 };
-	int draining = 0;
+	int draining = 0, cancel;
 
 	pthread_mutex_lock(&engine->lock);
 	for (;;) {
 		struct inbox work;
 		int may_wait;
 
-		if (inbox_is_empty(&engine->inbox) && !(engine->stopping && !draining))
+		if (engine->is_postponed)
+			pause_locked(engine);
+		else if (inbox_is_empty(&engine->inbox) && !(engine->stopping && !draining))
 			wait_locked(engine);
 		inbox_take(&engine->inbox, &work);
 		may_wait = STAILQ_EMPTY(&work.requests) && STAILQ_EMPTY(&work.results) &&
@@ -282,11 +394,13 @@ static void *engine_main(void *arg)
 			draining = 1;
 			core_drain(engine->core);
 		}
-		if (engine->cancel)
+		cancel = engine->cancel;
+		if (cancel)
 			core_cancel_steps(engine->core);
 		pthread_mutex_unlock(&engine->lock);
 
-		if (batch_run(engine, &work, may_wait, &err)) {
+		/* At a shutdown, the store is waited for no longer than steps are. */
+		if (batch_run(engine, &work, may_wait, &err) || (engine->is_postponed && cancel)) {
 			/*
 			 * Nothing of this batch was acknowledged, and nothing will be. The
 			 * process exits; the next one continues from the store.
@@ -297,7 +411,7 @@ static void *engine_main(void *arg)
 		atomic_store(&engine->moved_ms, env_mono_ms(engine->config.env));
 
 		pthread_mutex_lock(&engine->lock);
-		if (draining && inbox_is_empty(&engine->inbox) &&
+		if (draining && !engine->is_postponed && inbox_is_empty(&engine->inbox) &&
 		    core_steps_running(engine->core) == 0) {
 			engine->closed = 1;
 			break;

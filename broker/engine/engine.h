@@ -188,6 +188,7 @@ struct engine_request {
 
 	STAILQ_ENTRY(engine_request) link; /* the engine's, until `done` */
 	int64_t wait_until_ms;
+	int64_t submitted_ms; /* monotonic clock */
 };
 
 STAILQ_HEAD(request_list, engine_request);
@@ -199,11 +200,14 @@ STAILQ_HEAD(request_list, engine_request);
 int engine_new(const struct engine_config *config, struct engine **ret, struct err *err);
 /*
  * Any thread. The engine owns the request until it calls `done`, which it always does unless the
- * store breaks.
+ * store breaks. While the store cannot be written (store_state), requests wait for it, for a
+ * few seconds each; then they are answered RESULT_UNAVAILABLE, `store_unavailable`.
  */
 void engine_submit(struct engine *engine, struct engine_request *request);
 /* Any thread. The limits hold from the next batch on. */
 void engine_set_limits(struct engine *engine, const struct engine_limits *limits);
+/* Can requests be saved? As of the last iteration. Any thread. */
+enum store_state engine_store_state(const struct engine *engine);
 /* Reloads the provider files of every account; the results are logged. Any thread. */
 void engine_reload(struct engine *engine);
 /*

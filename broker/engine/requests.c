@@ -168,6 +168,17 @@ static int create_replayed(struct core *core, struct engine_request *r, struct e
 	return rc < 0 ? -1 : rc == 0;
 }
 
+/* What the store's reserve is not for: whatever may cost money, or only adds to the history. */
+static int create_is_refused(struct core *core, struct engine_request *r)
+{
+	if (store_state(core->store) != STORE_RESERVE)
+		return 0;
+	request_fail(r, RESULT_UNAVAILABLE, "store_unavailable",
+		     "the disk of the broker's database is full: nothing new is created until it has "
+		     "room; releases are accepted");
+	return 1;
+}
+
 static int create_new(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_BEGIN, .u.boot_ms = core->config.boot_ms };
@@ -229,7 +240,9 @@ static int request_create(struct core *core, struct engine_request *r, struct er
 {
 	int rc = create_replayed(core, r, err);
 
-	return rc ? (rc < 0 ? -1 : 0) : create_new(core, r, err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	return create_is_refused(core, r) ? 0 : create_new(core, r, err);
 }
 
 /* ---- release, cancel, heartbeat -------------------------------------------------------- */
@@ -307,7 +320,7 @@ static int request_heartbeat(struct core *core, struct engine_request *r, struct
 		request_refuse(r, out.refusal);
 		return 0;
 	}
-	if (r->sample[0] &&
+	if (r->sample[0] && store_state(core->store) != STORE_RESERVE &&
 	    store_telemetry_add(core->store, a->lease.n, r->sample_ms, r->sample, err))
 		return -1;
 	r->result = RESULT_OK;

@@ -34,6 +34,8 @@ struct history {
 	int64_t due_ms;		/* 0: there are no runs */
 	struct run_request_list answered; /* `done` is called after the commit */
 	int in_transaction;
+	int is_failing;	    /* reports could not be stored; this was logged */
+	int has_failed;	    /* a report of this turn could not be stored */
 };
 
 static int64_t history_wall_ms(const struct history *history)
@@ -448,7 +450,7 @@ void history_free(struct history *history)
 int history_begin(struct history *history, struct err *err)
 {
 	clock_observe(&history->clock, history_wall_ms(history), env_mono_ms(history->env));
-	if (store_begin_at_write(history->store, err))
+	if (store_begin(history->store, err))
 		return -1;
 	history->in_transaction = 1;
 	return 0;
@@ -465,6 +467,16 @@ static int request_apply(struct history *history, struct run_request *r, struct 
 	return -1;
 }
 
+void history_watch(struct history *history, const struct err *why)
+{
+	if (why && !history->is_failing)
+		log_error(LOG_FIELDS({ "error", why->text }),
+			  "cannot store reports about runs; their clients are asked to try again");
+	else if (!why && history->is_failing)
+		log_notice(NULL, "reports about runs are stored again");
+	history->is_failing = why != NULL;
+}
+
 void history_request(struct history *history, struct run_request *r)
 {
 	struct err err = { 0 };
@@ -473,8 +485,8 @@ void history_request(struct history *history, struct run_request *r)
 	if (r->caller.role == TOKEN_READER) {
 		request_fail(r, RUN_RESULT_FORBIDDEN, "forbidden", "this token is read-only");
 	} else if (request_apply(history, r, &err)) {
-		log_error(LOG_FIELDS({ "error", err.text }),
-			  "cannot store a report about a run; the client is asked to try again");
+		history->has_failed = 1;
+		history_watch(history, &err);
 		request_fail(r, RUN_RESULT_UNAVAILABLE, "store_unavailable",
 			     "cannot store the request; try again");
 	}
@@ -488,8 +500,11 @@ int history_flush(struct history *history, struct err *err)
 	int rc = history->in_transaction && store_commit(history->store, err) ? -1 : 0;
 
 	/* before any client gets its answer and asks again */
-	if (rc)
+	if (rc && store_broken(history->store))
 		history->config.on_broken(history->config.on_broken_arg, err->text);
+	else if (rc || (!history->has_failed && !STAILQ_EMPTY(&history->answered)))
+		history_watch(history, rc ? err : NULL);
+	history->has_failed = 0;
 	history->in_transaction = 0;
 	STAILQ_CONCAT(&answered, &history->answered);
 	while ((r = STAILQ_FIRST(&answered)) != NULL) {

@@ -18,6 +18,7 @@
 #define RUNS_STACK (512 * 1024)
 /* on a busy machine logs wait, heartbeats do not */
 #define RUNS_NICE 10
+#define BEGIN_TRIES 5
 /* recheck what is due at least this often, since the wall clock may have been set */
 #define SLEEP_MOST_MS (10 * 60 * 1000)
 
@@ -81,18 +82,33 @@ static void runs_set_broken(void *arg, const char *why)
 	runs->config.on_broken(runs->config.on_broken_arg, why);
 }
 
+/* Begins, and waits some seconds for another process's lock: each attempt takes one. */
+static int runs_begin(struct runs *runs, struct err *err)
+{
+	int rc = -1;
+
+	for (int i = 0; rc && i < BEGIN_TRIES; i++) {
+		rc = history_begin(runs->history, err);
+		if (rc && store_broken(runs->config.store))
+			runs_set_broken(runs, err->text);
+		if (rc && err->kind != ERR_BUSY)
+			break;
+	}
+	if (rc && !store_broken(runs->config.store))
+		history_watch(runs->history, err);
+	return rc;
+}
+
 /*
- * Processes all queued requests in one transaction. -1: the store is broken, and all were
+ * Processes all queued requests in one transaction. -1: none could be stored, and all were
  * refused.
  */
 static int runs_turn(struct runs *runs, struct run_request_list *work, struct err *err)
 {
 	struct history *history = runs->history;
 	struct run_request *request;
-	int is_open = history_begin(history, err) == 0;
+	int is_open = runs_begin(runs, err) == 0;
 
-	if (!is_open)
-		runs_set_broken(runs, err->text);
 	while ((request = STAILQ_FIRST(work)) != NULL) {
 		STAILQ_REMOVE_HEAD(work, link);
 		if (is_open)
@@ -138,7 +154,7 @@ static void *runs_main(void *arg)
 			runs_wait_locked(runs);
 		STAILQ_CONCAT(&work, &runs->queue);
 		pthread_mutex_unlock(&runs->lock);
-		is_broken = runs_turn(runs, &work, &err) != 0;
+		is_broken = runs_turn(runs, &work, &err) && store_broken(runs->config.store);
 		pthread_mutex_lock(&runs->lock);
 	}
 	runs_close_locked(runs, is_broken);

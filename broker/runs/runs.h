@@ -22,8 +22,10 @@
  * No transaction spans the two files: a run names its lease by id only, and the owner of a
  * lease is read from the leases' file, as committed at that moment.
  *
- * Errors: a request that fails is rolled back alone. If the runs' file fails (a full disk,
- * an I/O error, a damaged page), every request of that turn and every later one is answered
+ * Errors: a request that fails is rolled back alone. On a full disk, or while another process
+ * holds the write lock for more than some seconds, requests are answered with
+ * RUN_RESULT_UNAVAILABLE until the file can be written again; history keeps no reserve, since
+ * nothing costs money because of it. If the runs' file fails (an I/O error, a damaged page), every request of that turn and every later one is answered
  * with RUN_RESULT_UNAVAILABLE, on_broken is called once, and nothing is written until the
  * next start. The process continues, unlike when the leases' file fails: there an unsaved
  * change may leave a machine that no ledger records, or delete one that must be kept; here

@@ -150,6 +150,43 @@ int guard_check(const char *path, struct err *err)
 	return check_log(path, err) || check_file(path, O_RDONLY | O_NONBLOCK, err) ? -1 : 0;
 }
 
+static void content_note(struct store *store, const struct stat *st)
+{
+	store->content.size = st->st_size;
+	store->content.at = st->st_mtim;
+	if (log_checkpoint(store, &store->content.checkpoint))
+		store->content.size = -1;
+}
+
+/*
+ * Has anything else than a checkpoint written to the database, such as `cp` of another file
+ * over it? Only checkpoints write there, of any process, and each shows in the log's index. One
+ * that runs at the same time hides it.
+ */
+static int content_is_foreign(struct store *store, const struct stat *st)
+{
+	const struct log_checkpoint *noted = &store->content.checkpoint;
+	struct log_checkpoint now;
+
+	if (store->content.size >= 0 && st->st_size == store->content.size &&
+	    st->st_mtim.tv_sec == store->content.at.tv_sec &&
+	    st->st_mtim.tv_nsec == store->content.at.tv_nsec)
+		return 0;
+	if (store->content.size >= 0 && log_checkpoint(store, &now) == 0 && now.begun == now.done &&
+	    now.begun == noted->begun && now.done == noted->done && now.salt == noted->salt)
+		return 1;
+	content_note(store, st);
+	return 0;
+}
+
+void guard_written(struct store *store)
+{
+	struct stat st;
+
+	if (store->is_watched && stat(store->path, &st) == 0)
+		content_note(store, &st);
+}
+
 int guard_unchanged(struct store *store, struct err *err)
 {
 	static const char *const suffixes[STORE_FILES] = { "", "-wal", "-shm", ".lock" };
@@ -169,6 +206,11 @@ int guard_unchanged(struct store *store, struct err *err)
 			return err_set(err, ERR_IO,
 				       "%s was removed or replaced while it was in use; put the "
 				       "original file back before the next start",
+				       name);
+		if (is_there && i == 0 && content_is_foreign(store, &st))
+			return err_set(err, ERR_IO,
+				       "%s was overwritten while it was in use; restore it from a "
+				       "backup before the next start",
 				       name);
 	}
 	return 0;
@@ -192,17 +234,21 @@ int guard_lock(const char *path, int *ret_fd, struct err *err)
 		pid[strspn(pid, "0123456789")] = '\0';
 		if (why != EWOULDBLOCK)
 			return err_set_errno(err, why, "locking %s", name);
-		return err_set(err, ERR_BUSY,
-			       "another lessord (pid %s) is using the store %s; stop it first, or "
-			       "configure another store",
-			       *pid ? pid : "unknown", path);
+		err_set(err, ERR_BUSY,
+			"another lessord (pid %s) is using the store %s; stop it first, or "
+			"configure another store",
+			*pid ? pid : "unknown", path);
+		if (err)
+			err->native = EWOULDBLOCK;
+		return -1;
 	}
 	/*
-	 * The pid is for the message above only. The file is never unlinked, so that nobody
-	 * locks an unlinked one.
+	 * The pid is for the message above only, and a full disk is no reason to fail. The file
+	 * is never unlinked, so that nobody locks an unlinked one.
 	 */
 	len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)len, 0) != len) {
+	if (ftruncate(fd, 0) ||
+	    (pwrite(fd, pid, (size_t)len, 0) != len && errno != ENOSPC && errno != EDQUOT)) {
 		int why = errno;
 
 		close(fd);

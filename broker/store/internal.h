@@ -31,6 +31,12 @@ struct schema_check {
 };
 extern const struct schema schema_leases, schema_runs;
 
+/* How far the log has been written to the database: see data_version.c. */
+struct log_checkpoint {
+	uint32_t begun, done; /* frames: equal unless a checkpoint runs or has failed */
+	uint32_t salt;	      /* changes when the log begins anew */
+};
+
 struct store {
 	sqlite3 *db;
 	const struct schema *schema;
@@ -40,8 +46,21 @@ struct store {
 	int lock_fd;		/* the daemon's lock, -1 if none */
 	int broken;
 	int reader;
+	int tolerates_full; /* after a transaction that found the disk full, the next may succeed */
+	int is_locked_out;  /* the last attempt to begin a transaction found another process's lock */
+	int is_undone;	    /* a full disk has undone the open transaction */
+	struct reserve {
+		int is_kept;
+		int fd;			    /* of the file; -1: none */
+		int64_t held;		    /* bytes in the file */
+		int64_t log_end;	    /* the log's blocks are allocated up to here */
+		int64_t frames;		    /* in the log, when last looked at */
+		int64_t index_count;	    /* allocated parts of the log's index */
+		int is_low, is_used_up;
+	} reserve;
 	int is_wanted; /* a transaction was requested: it begins with the first write ... */
 	int is_open;		/* ... and has */
+	int is_written;		/* the open transaction has written */
 	/* Of a daemon: the files that it opened, see guard_unchanged. */
 	struct store_file {
 		int is_seen;
@@ -51,6 +70,11 @@ struct store {
 	int is_watched;
 	int is_unlocked; /* a view without locks: nobody had the file open at `seen` */
 	struct stat seen;
+	struct {	/* the database as last written by a process that uses the log: guard_written */
+		int64_t size;
+		struct timespec at;
+		struct log_checkpoint checkpoint;
+	} content;
 	const uint32_t *index;	/* data_version.c: the header of the log's index; NULL until it is mapped */
 	uint32_t seen_index[STORE_INDEX_WORDS];
 	uint64_t data_version;
@@ -61,12 +85,41 @@ struct store {
 	size_t statement_count;
 };
 
+/* ---- failure.c ---- */
+
+/* Sets `err` from the connection's last error, and store_broken if it breaks the store; -1. */
+int store_fail(struct store *store, const char *doing, struct err *err);
+/* Was the connection's last error a full disk? */
+int failure_is_full(const struct store *store);
+
+/* ---- reserve.c ---- */
+
+/*
+ * Before SQLite opens the file: is there room for what opening writes? `may_give`: no daemon
+ * runs, and the reserve of the last one may be used. -1: no.
+ */
+int reserve_check_opening(struct store *store, int may_give, struct err *err);
+/* Gives back what opening the database at `path`, beside this one, takes, if there is no room. */
+void reserve_lend(struct store *store, const char *path);
+/* Secures the room for a transaction. -1: there is none, ERR_BUSY. */
+int reserve_secure(struct store *store, struct err *err);
+void reserve_close(struct store *store);
+
+/* ---- data_version.c: the index of the log ---- */
+
+/* Part `n` of the index, mapped; NULL: none. */
+uint32_t *index_map(struct store *store, int64_t n);
+/* The number of frames in the log; -1: unknown. */
+int64_t log_frames(struct store *store);
+/* The size of the database in pages, with what the log holds; -1: unknown. */
+int64_t log_pages(struct store *store);
+/* -1: unknown. */
+int log_checkpoint(struct store *store, struct log_checkpoint *ret);
+
 /* ---- statement.c ---- */
 
 /* The statement of this text, reset; NULL with `err` set. */
 sqlite3_stmt *store_prepare(struct store *store, const char *sql, struct err *err);
-/* Sets `err` from the connection's last error, and store_broken if it breaks the store; -1. */
-int store_fail(struct store *store, const char *doing, struct err *err);
 /* Runs a statement that returns no rows and resets it. */
 int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err);
 /* 0: a row; 1: no more rows (statement reset); -1: error (statement reset). */
@@ -88,6 +141,8 @@ int guard_check(const char *path, struct err *err);
  * replaced meanwhile takes writes, and loses them all with the process. -1: no, ERR_IO.
  */
 int guard_unchanged(struct store *store, struct err *err);
+/* This process may have written to the database: what it holds now is right. */
+void guard_written(struct store *store);
 /* The daemon's lock, held as long as the descriptor is open; ERR_BUSY while another has it. */
 int guard_lock(const char *path, int *ret_fd, struct err *err);
 

@@ -204,6 +204,7 @@ int store_open_runs(struct store *leases, const struct env *env, struct store **
 
 	*ret_is_lost = 0;
 	store_runs_path(leases->path, path);
+	reserve_lend(leases, path);
 	if (pair_read(leases, &ours, err) || pair_inspect(path, &theirs, err) ||
 	    pair_check(leases, path, &ours, &theirs, err) ||
 	    pair_join(leases, path, env, &ours, &theirs, err) ||

@@ -8,42 +8,6 @@
 
 /* ---- statements ---------------------------------------------------------------- */
 
-/*
- * After one of these errors the state on disk is unknown: SQLite would continue after a
- * failed fsync as if nothing had happened.
- */
-static int code_breaks_store(int code)
-{
-	switch (code & 0xff) {
-	case SQLITE_IOERR:
-	case SQLITE_FULL:
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-	case SQLITE_READONLY:
-	case SQLITE_CANTOPEN:
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-int store_fail(struct store *store, const char *doing, struct err *err)
-{
-	int code = sqlite3_extended_errcode(store->db);
-	enum err_kind kind = ERR_IO;
-
-	if (!store->reader && code_breaks_store(code))
-		store->broken = 1;
-	if ((code & 0xff) == SQLITE_CONSTRAINT)
-		kind = ERR_CONFLICT;
-	else if ((code & 0xff) == SQLITE_BUSY)
-		kind = ERR_BUSY;
-	err_set(err, kind, "%s: %s: %s (%d)", store->path, doing, sqlite3_errmsg(store->db), code);
-	if (err)
-		err->native = code;
-	return -1;
-}
-
 sqlite3_stmt *store_prepare(struct store *store, const char *sql, struct err *err)
 {
 	size_t i;
@@ -100,15 +64,29 @@ static int statement_run_text(struct store *store, const char *sql, const char *
 	return stmt ? statement_run(store, stmt, doing, err) : -1;
 }
 
+static int transaction_lock(struct store *store, struct err *err)
+{
+	struct err own = { 0 };
+	int rc = statement_run_text(store, "BEGIN IMMEDIATE", "beginning a transaction", &own);
+
+	if (!rc) {
+		store->is_open = 1;
+		store->is_locked_out = 0;
+		return 0;
+	}
+	if (own.kind == ERR_BUSY)
+		store->is_locked_out = 1;
+	if (err)
+		*err = own;
+	return -1;
+}
+
 /* The requested transaction begins with its first write; reads need none. */
 static int transaction_open(struct store *store, struct err *err)
 {
 	if (!store->is_wanted || store->is_open)
 		return 0;
-	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning a transaction", err))
-		return -1;
-	store->is_open = 1;
-	return 0;
+	return transaction_lock(store, err);
 }
 
 int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err)
@@ -118,6 +96,7 @@ int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct
 		sqlite3_reset(stmt);
 		return -1;
 	}
+	store->is_written = 1;
 	return statement_run(store, stmt, doing, err);
 }
 
@@ -169,27 +148,28 @@ static int writable_check(struct store *store, struct err *err)
 
 int store_begin(struct store *store, struct err *err)
 {
-	BUG_ON(store->is_open);
-	if (writable_check(store, err))
+	if (store_begin_at_write(store, err))
 		return -1;
-	if (statement_run_text(store, "BEGIN IMMEDIATE", "beginning a transaction", err))
+	if (transaction_lock(store, err)) {
+		store->is_wanted = 0;
 		return -1;
-	store->is_open = 1;
+	}
 	return 0;
 }
 
 int store_begin_at_write(struct store *store, struct err *err)
 {
 	BUG_ON(store->is_open);
-	if (writable_check(store, err))
+	if (writable_check(store, err) || reserve_secure(store, err))
 		return -1;
 	store->is_wanted = 1;
+	store->is_written = store->is_undone = 0;
 	return 0;
 }
 
 int store_is_written(const struct store *store)
 {
-	return store->is_open;
+	return store->is_open && store->is_written;
 }
 
 int store_commit(struct store *store, struct err *err)
@@ -206,11 +186,17 @@ int store_commit(struct store *store, struct err *err)
 		return -1;
 	}
 	store->is_open = 0;
+	if (store->is_undone) {
+		store_rollback(store);
+		return err_set(err, ERR_BUSY, "%s: there was no room for this transaction", store->path);
+	}
 	if (statement_run_text(store, "COMMIT", "committing", err)) {
-		store->broken = 1;
+		if (!store->tolerates_full || !failure_is_full(store))
+			store->broken = 1;
 		store_rollback(store);
 		return -1;
 	}
+	guard_written(store);
 	return 0;
 }
 
@@ -223,6 +209,8 @@ void store_rollback(struct store *store)
 
 int store_savepoint(struct store *store, struct err *err)
 {
+	if (store->is_undone)
+		return err_set(err, ERR_BUSY, "%s: there was no room for this transaction", store->path);
 	return transaction_open(store, err) || statement_run_text(store, "SAVEPOINT one",
 								  "setting a savepoint", err) ?
 		       -1 :
@@ -240,6 +228,11 @@ int store_savepoint_keep(struct store *store, struct err *err)
 
 void store_savepoint_undo(struct store *store)
 {
+	if (store->tolerates_full && !store->broken && sqlite3_get_autocommit(store->db)) {
+		/* A full disk has rolled back the whole transaction. */
+		store->is_undone = 1;
+		return;
+	}
 	/* A fatal write error has already rolled everything back. */
 	if (statement_run_text(store, "ROLLBACK TO one", "rolling back to a savepoint", NULL) ||
 	    statement_run_text(store, "RELEASE one", "rolling back to a savepoint", NULL))

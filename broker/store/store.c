@@ -18,7 +18,8 @@
  * while a tool waits, only its caller.
  */
 #define DAEMON_BUSY_MS 1000
-#define TOOL_BUSY_MS 5000
+#define TOOL_BUSY_MS 15000
+#define VIEW_BUSY_MS 5000
 #define CACHE_KIB "8192"
 /* Up to this size the whole file is checked at start, at about 4 ms per MiB. */
 #define CHECK_WHOLE_BYTES (8 * 1024 * 1024)
@@ -147,6 +148,9 @@ static int store_migrate(struct store *store, int is_daemon, struct err *err)
 
 static int check_damaged(struct store *store, struct err *err)
 {
+	/* `native` may also be an errno. */
+	if (err->kind != ERR_IO)
+		return -1;
 	if ((err->native & 0xff) == SQLITE_NOTADB || (err->native & 0xff) == SQLITE_CORRUPT)
 		err_set(err, ERR_REFUSED,
 			"the store %s is damaged or not a database; restore it"
@@ -164,10 +168,26 @@ static struct store *store_new(const char *path, const struct schema *schema, st
 		return NULL;
 	}
 	store = xcalloc(1, sizeof(*store));
-	store->lock_fd = -1;
+	store->lock_fd = store->reserve.fd = -1;
+	store->content.size = -1;
 	store->schema = schema;
 	TEXT_SET(store->path, path);
 	return store;
+}
+
+/* A tool uses the reserve only if no daemon does; a daemon has secured what a tool needs. */
+static int check_room(struct store *store, int is_daemon, struct err *err)
+{
+	int rc = reserve_check_opening(store, is_daemon, err);
+
+	if (!rc || is_daemon)
+		return rc;
+	if (guard_lock(store->path, &store->lock_fd, NULL))
+		return 0;
+	rc = reserve_check_opening(store, 1, err);
+	close(store->lock_fd);
+	store->lock_fd = -1;
+	return rc;
 }
 
 int store_open_writer(const char *path, const struct schema *schema, enum writer writer,
@@ -181,15 +201,18 @@ int store_open_writer(const char *path, const struct schema *schema, enum writer
 	if (!store)
 		return -1;
 	rc = guard_folder(path, &own) || guard_file(path, &own) ||
-	     (is_daemon && guard_lock(path, &store->lock_fd, &own));
-	if (!rc && (open_connection(store, SQLITE_OPEN_READWRITE,
-				    is_daemon ? DAEMON_BUSY_MS : TOOL_BUSY_MS, &own) ||
+	     (is_daemon && guard_lock(path, &store->lock_fd, &own)) ||
+	     check_room(store, is_daemon, &own);
+	if (!rc && (open_connection(store, SQLITE_OPEN_READWRITE, TOOL_BUSY_MS, &own) ||
 		    journal_setup(store, writer, &own) || check_integrity(store, &own) ||
 		    store_migrate(store, is_daemon, &own)))
 		rc = check_damaged(store, &own);
 	store->is_watched = is_daemon;
+	store->tolerates_full = schema == &schema_runs;
 	if (!rc)
 		rc = guard_unchanged(store, &own);
+	if (!rc)
+		sqlite3_busy_timeout(store->db, is_daemon ? DAEMON_BUSY_MS : TOOL_BUSY_MS);
 	if (rc) {
 		if (err)
 			*err = own;
@@ -260,18 +283,10 @@ static int has_log(const struct store *store)
 	return lstat(log, &st) == 0;
 }
 
-/*
- * Without a log nobody has the store open, and even a reader would create one and could not
- * remove it. So read the file alone, without locks, and check afterwards whether somebody
- * opened it meanwhile.
- */
-static int open_unlocked(struct store *store, struct err *err)
+static int open_uri(struct store *store, const char *query, struct err *err)
 {
 	auto_buf struct buf uri = { 0 };
 
-	if (stat(store->path, &store->seen))
-		return err_set_errno(err, errno, "the store %s", store->path);
-	store->is_unlocked = 1;
 	buf_init(&uri, 4 * sizeof(store->path));
 	buf_adds(&uri, "file:");
 	for (const char *c = store->path; *c; c++) {
@@ -280,19 +295,59 @@ static int open_unlocked(struct store *store, struct err *err)
 		else
 			buf_addf(&uri, "%%%02X", (unsigned int)(unsigned char)*c);
 	}
-	buf_adds(&uri, "?immutable=1");
+	buf_adds(&uri, query);
 	return open_named(store, buf_str(&uri), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
-			  TOOL_BUSY_MS, err);
+			  VIEW_BUSY_MS, err);
+}
+
+/*
+ * Without a log nobody has the store open, and even a reader would create one and could not
+ * remove it. So read the file alone, without locks, and check afterwards whether somebody
+ * opened it meanwhile.
+ */
+static int open_unlocked(struct store *store, struct err *err)
+{
+	if (stat(store->path, &store->seen))
+		return err_set_errno(err, errno, "the store %s", store->path);
+	store->is_unlocked = 1;
+	return open_uri(store, "?immutable=1", err);
+}
+
+/* Begins the view's snapshot, and reads, so that an error shows here. */
+static int snapshot_try(struct store *store, struct err *err)
+{
+	return store_exec(store, "BEGIN; SELECT count(*) FROM sqlite_schema", "beginning to read", err);
+}
+
+static void connection_close(struct store *store)
+{
+	sqlite3_close(store->db);
+	store->db = NULL;
+}
+
+/*
+ * With a log. Its index (-shm) is left alone: SQLite uses that of a running daemon, or makes
+ * one in memory if the last user has died, so that reading works on a full disk, too. Only if
+ * there is no index file does a reader have to make one.
+ */
+static int open_logged(struct store *store, struct err *err)
+{
+	if (open_uri(store, "?readonly_shm=1", err) == 0 && snapshot_try(store, NULL) == 0)
+		return 0;
+	connection_close(store);
+	if (reserve_check_opening(store, 0, err) ||
+	    open_connection(store, SQLITE_OPEN_READONLY, VIEW_BUSY_MS, err))
+		return -1;
+	return snapshot_try(store, err);
 }
 
 static int unchecked_begin(struct store *store, struct err *err)
 {
 	if (guard_check(store->path, err) || guard_folder(store->path, err))
 		return -1;
-	if (has_log(store) ? open_connection(store, SQLITE_OPEN_READONLY, TOOL_BUSY_MS, err) :
-			     open_unlocked(store, err))
-		return -1;
-	return store_exec(store, "BEGIN", "beginning a transaction", err);
+	if (has_log(store))
+		return open_logged(store, err);
+	return open_unlocked(store, err) ? -1 : snapshot_try(store, err);
 }
 
 int store_open_unchecked(const char *path, const struct schema *schema, struct store **ret,
@@ -368,6 +423,7 @@ void store_close(struct store *store)
 	for (size_t i = 0; i < store->statement_count; i++)
 		sqlite3_finalize(store->statements[i].stmt);
 	sqlite3_close(store->db);
+	reserve_close(store);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
 	free(store);

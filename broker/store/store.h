@@ -10,7 +10,9 @@
  *
  * Errors: a write that fails with an I/O error, a full disk or a corrupt page sets
  * store_broken: the caller must stop acknowledging requests and end the process. Nothing
- * uncommitted has been acknowledged.
+ * uncommitted has been acknowledged. A full disk and a lock of another process are noticed
+ * before a transaction, as far as possible: store_begin then fails with ERR_BUSY. In the runs'
+ * file a full disk undoes the transaction and breaks nothing.
  *
  * SQLite in WAL mode, synchronous=FULL, file mode 0600. Texts are returned as they were
  * stored; numbers are 64 bit.
@@ -33,7 +35,7 @@ struct store;
 
 /*
  * Opens the database for writing, creating or migrating it if necessary, as the only daemon:
- * a second one fails with ERR_BUSY. Checks its integrity. A file of a newer schema, a
+ * a second one fails with ERR_BUSY and EWOULDBLOCK (`native`). Checks its integrity. A file of a newer schema, a
  * damaged one or one that others may write is refused with a sentence that says what to do.
  * The first open creates an instance id and a signing key from `env`'s randomness.
  */
@@ -50,6 +52,8 @@ int store_open_reader(const char *path, struct store **ret, struct err *err);
 int store_open_view(const char *path, struct store **ret, struct err *err);
 /* Is there neither a database at `path` nor a log that holds transactions of one? */
 int store_is_missing(const char *path);
+/* Did the error come from a full file system (or a quota)? Then it passes by itself. */
+int store_err_is_full(const struct err *err);
 /*
  * 1 if what the view read is valid. 0 if the view was opened while nobody had the database
  * open and another process has begun to write since: discard what was read and open a new
@@ -75,6 +79,20 @@ uint64_t store_data_version(struct store *store);
  */
 int store_check(struct store *store, struct err *err);
 
+/*
+ * Writer: keeps a reserve of disk space beside the database from now on (store/reserve.h). -1:
+ * its file cannot be made, for another reason than a full disk.
+ */
+int store_reserve_keep(struct store *store, struct err *err);
+/* Can the writer begin a transaction? As of the last attempt. */
+enum store_state {
+	STORE_WRITABLE,
+	STORE_RESERVE, /* only from the reserve: create nothing new, keep transactions short */
+	STORE_LOCKED,  /* no: another process holds the write lock */
+	STORE_FULL,    /* no: the disk is full and the reserve used up */
+};
+enum store_state store_state(const struct store *store);
+
 /* 1 once a write failed with an unknown outcome; never reset. */
 int store_broken(const struct store *store);
 /* Sets store_broken: memory and database differ, so this transaction must not be committed. */
@@ -82,6 +100,10 @@ void store_break(struct store *store);
 
 /* ---- transactions (writer) --------------------------------------------------- */
 
+/*
+ * Takes the write lock. ERR_BUSY: not now (store_state says why), and nothing has changed; try
+ * again later. Waits for the lock for at most a second (a tool: 15).
+ */
 int store_begin(struct store *store, struct err *err);
 /*
  * The same, but takes the lock with the first write, if there is one. Only for a sole

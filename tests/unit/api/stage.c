@@ -230,6 +230,12 @@ static void engine_take(struct engine_request *request)
 	assert_int_equal(core_flush(stage.world.d.core, &err), 0);
 }
 
+enum store_state engine_store_state(const struct engine *engine)
+{
+	(void)engine;
+	return store_state(core_store(stage.world.d.core));
+}
+
 void engine_submit(struct engine *engine, struct engine_request *request)
 {
 	(void)engine;

@@ -195,7 +195,7 @@ static void a_stop_answers_everything(void **state)
 static void a_broken_file_is_told_once_and_refuses(void **state)
 {
 	static const struct { enum vfs_op op; int code; } kinds[] = {
-		{ VFS_WRITE, SQLITE_FULL }, { VFS_WRITE, SQLITE_IOERR_WRITE },
+		{ VFS_WRITE, SQLITE_IOERR_WRITE },
 		{ VFS_SYNC, SQLITE_IOERR_FSYNC },
 	};
 
@@ -242,6 +242,41 @@ static void a_broken_file_is_told_once_and_refuses(void **state)
 	}
 }
 
+/* With a full disk at each write of a turn: refused, and the next report is stored. */
+static void d5_a_full_disk_refuses_and_recovers(void **state)
+{
+	(void)state;
+	begin(1);
+	broken = 0;
+	for (long nth = 1; nth <= 6; nth++) {
+		struct vfs_fault fault = { .op = VFS_WRITE, .nth = nth, .code = SQLITE_FULL,
+					   .for_good = nth % 2 };
+		struct run_request *first = create(), *second = create();
+		int before = runs_in_file();
+
+		vfs_set(&fault);
+		runs_submit(runs, first);
+		wait_for(1);
+		if (first->result != RUN_RESULT_CREATED) {
+			assert_int_equal(first->result, RUN_RESULT_UNAVAILABLE);
+			assert_string_equal(first->code, "store_unavailable");
+		} else {
+			before++;
+		}
+		vfs_set(NULL);
+		runs_submit(runs, second);
+		wait_for(1);
+		assert_int_equal(second->result, RUN_RESULT_CREATED);
+		assert_int_equal(runs_in_file(), before + 1);
+		free(first);
+		free(second);
+	}
+	assert_true(runs_is_usable(runs));
+	assert_int_equal(broken, 0);
+	runs_stop(runs);
+	end();
+}
+
 static void without_a_store_everything_is_refused(void **state)
 {
 	struct run_request *r = create();
@@ -266,6 +301,7 @@ int main(void)
 		TEST(what_is_answered_is_in_the_file),
 		TEST(a_stop_answers_everything),
 		TEST(a_broken_file_is_told_once_and_refuses),
+		TEST(d5_a_full_disk_refuses_and_recovers),
 		TEST(without_a_store_everything_is_refused),
 	};
 
