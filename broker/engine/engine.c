@@ -64,6 +64,7 @@ struct engine {
 	struct inbox inbox;
 	struct engine_limits limits;
 	int limits_changed;
+	unsigned hurry; /* how many waiting requests to answer early */
 	int reload;   /* a reload of the provider files is requested */
 	int stopping; /* draining is requested */
 	int cancel;   /* cancelling the running steps is requested, too */
@@ -225,7 +226,8 @@ static void claims_take(struct core *core, struct inbox *work)
  * Applies a batch and commits it. `may_wait`: it holds only claims, so the transaction may stay
  * open for the claims that follow. -1: the store is broken.
  */
-static int batch_run(struct engine *engine, struct inbox *work, int may_wait, struct err *err)
+static int batch_run(struct engine *engine, struct inbox *work, unsigned hurry, int may_wait,
+		     struct err *err)
 {
 	struct core *core = engine->core;
 	struct engine_request *request;
@@ -244,6 +246,7 @@ static int batch_run(struct engine *engine, struct inbox *work, int may_wait, st
 		STAILQ_REMOVE_HEAD(&work->requests, link);
 		core_request(core, request);
 	}
+	core_hurry(core, hurry);
 	core_due(core);
 	engine->is_open = may_wait && STAILQ_EMPTY(&work->claims) && !core_must_flush(core);
 	if (engine->is_open)
@@ -263,13 +266,15 @@ static void *engine_main(void *arg)
 	pthread_mutex_lock(&engine->lock);
 	for (;;) {
 		struct inbox work;
+		unsigned hurry;
 		int may_wait;
 
-		if (inbox_is_empty(&engine->inbox) && !(engine->stopping && !draining))
+		if (inbox_is_empty(&engine->inbox) && !engine->hurry &&
+		    !(engine->stopping && !draining))
 			wait_locked(engine);
 		inbox_take(&engine->inbox, &work);
 		may_wait = STAILQ_EMPTY(&work.requests) && STAILQ_EMPTY(&work.results) &&
-			   !STAILQ_EMPTY(&work.claims);
+			   !STAILQ_EMPTY(&work.claims) && !engine->hurry;
 		if (engine->limits_changed) {
 			core_set_limits(engine->core, &engine->limits);
 			engine->limits_changed = 0;
@@ -284,9 +289,11 @@ static void *engine_main(void *arg)
 		}
 		if (engine->cancel)
 			core_cancel_steps(engine->core);
+		hurry = engine->hurry;
+		engine->hurry = 0;
 		pthread_mutex_unlock(&engine->lock);
 
-		if (batch_run(engine, &work, may_wait, &err)) {
+		if (batch_run(engine, &work, hurry, may_wait, &err)) {
 			/*
 			 * Nothing of this batch was acknowledged, and nothing will be. The
 			 * process exits; the next one continues from the store.
@@ -359,6 +366,14 @@ int engine_new(const struct engine_config *config, struct engine **ret, struct e
 	engine->thread_runs = 1;
 	*ret = engine;
 	return 0;
+}
+
+void engine_hurry(struct engine *engine, unsigned count)
+{
+	pthread_mutex_lock(&engine->lock);
+	engine->hurry += count;
+	pthread_cond_signal(&engine->arrived);
+	pthread_mutex_unlock(&engine->lock);
 }
 
 void engine_set_limits(struct engine *engine, const struct engine_limits *limits)
