@@ -42,6 +42,8 @@ void api_config_init(struct api_config *config)
 	config->run_log_max = 8 << 20;
 	config->refusals_per_minute = 10;
 	config->pending_max = 2048;
+	config->controls_max = 512;
+	config->controls_owner_max = 32;
 }
 
 int api_new(const struct api_parts *parts, const struct api_config *config, struct api **ret,
@@ -97,6 +99,13 @@ int api_reload(struct api *api, const struct api_config *config, struct err *err
 	if (config)
 		api->config = *config;
 	return 0;
+}
+
+void api_crowded(unsigned count, void *user)
+{
+	struct api *api = user;
+
+	engine_hurry(api->parts.engine, count);
 }
 
 void api_set_counters(struct api *api, const struct http_counters *counters)
@@ -200,72 +209,112 @@ static int body_check(struct api_request *request)
 			      &request->error);
 }
 
-static void refuse_method(struct api_request *request, unsigned methods)
+static int head_refuse(struct http_body_rule *rule, int status, const char *code,
+		       const char *message)
 {
-	char allow[64];
-
-	route_allow(methods, allow, sizeof(allow));
-	http_reply_header(request->ex, "Allow", allow);
-	reply_error(request, 405, "method_not_allowed", "This path does not support the method.");
+	rule->status = status;
+	rule->code = code;
+	rule->message = message;
+	return -1;
 }
 
-/* 0: the caller may continue; -1: answered. */
-static int request_authenticate(struct api_request *request)
+static int method_refuse(unsigned methods, struct http_body_rule *rule)
 {
-	const struct route *route = request->route;
-	const struct http_peer *peer = http_exchange_peer(request->ex);
+	rule->field = "Allow";
+	route_allow(methods, rule->field_value, sizeof(rule->field_value));
+	return head_refuse(rule, 405, "method_not_allowed",
+			   "This path does not support the method.");
+}
 
+/* Counts an accepted request once: when it is whole (`is_whole`), not at its head. */
+static enum auth_result token_check(struct api *api, const struct http_exchange *ex, int is_whole,
+				    struct caller *caller)
+{
+	const char *authorization = http_head_known(http_exchange_head(ex),
+						    HTTP_FIELD_AUTHORIZATION);
+
+	if (!is_whole && auth_peek(api->auth, authorization, caller))
+		return AUTH_OK;
+	return auth_check(api->auth, authorization, http_exchange_peer(ex)->address,
+			  api->config.refusals_per_minute, caller);
+}
+
+static int token_refuse(enum auth_result result, struct http_body_rule *rule)
+{
+	if (result == AUTH_LIMITED) {
+		rule->retry_s = 60;
+		return head_refuse(rule, 429, "too_many_refusals",
+				   "Too many requests without a valid token from this address.");
+	}
+	rule->field = "WWW-Authenticate";
+	snprintf(rule->field_value, sizeof(rule->field_value), "Bearer");
+	return head_refuse(rule, 401, "unauthorized", "A valid bearer token is required.");
+}
+
+/*
+ * What is decided by the head alone: may the caller have this route? -1: the answer is in the
+ * rule.
+ */
+static int head_check(struct api *api, const struct http_exchange *ex, int is_whole,
+		      const struct route *route, struct caller *caller, struct http_body_rule *rule)
+{
+	enum auth_result result;
+
+	if (!origin_is_ours(http_exchange_head(ex)))
+		return head_refuse(rule, 403, "origin_not_allowed",
+				   "Requests from pages of other origins are refused.");
 	if (route->roles == ROLE_ANYONE)
 		return 0;
-	switch (auth_check(request->api->auth,
-			   http_head_known(request->head, HTTP_FIELD_AUTHORIZATION), peer->address,
-			   request->api->config.refusals_per_minute, &request->caller)) {
-	case AUTH_OK:
-		break;
-	case AUTH_LIMITED:
-		http_reply_header(request->ex, "Retry-After", "60");
-		reply_error(request, 429, "too_many_refusals",
-			    "Too many requests without a valid token from this address.");
-		return -1;
-	case AUTH_REFUSED:
-	default:
-		http_reply_header(request->ex, "WWW-Authenticate", "Bearer");
-		reply_error(request, 401, "unauthorized", "A valid bearer token is required.");
-		return -1;
-	}
-	if (route->roles & ROLE(request->caller.role))
+	result = token_check(api, ex, is_whole, caller);
+	if (result != AUTH_OK)
+		return token_refuse(result, rule);
+	rule->is_trusted = 1;
+	rule->owner = auth_owner(api->auth, caller);
+	if (route->roles & ROLE(caller->role))
 		return 0;
 	/* Refusals are counted, not logged: a client could fill the log with them. */
-	reply_error(request, 403, "forbidden",
-		    route->roles == ROLE_ADMIN ? "admin token required" :
-						 "The role of this token does not allow this.");
-	return -1;
+	return head_refuse(rule, 403, "forbidden",
+			   route->roles == ROLE_ADMIN ? "admin token required" :
+							"The role of this token does not allow this.");
+}
+
+static void reply_rule(struct api_request *request, const struct http_body_rule *rule)
+{
+	char retry[12];
+
+	if (rule->retry_s) {
+		snprintf(retry, sizeof(retry), "%u", (unsigned)rule->retry_s);
+		http_reply_header(request->ex, "Retry-After", retry);
+	}
+	if (rule->field)
+		http_reply_header(request->ex, rule->field, rule->field_value);
+	reply_error(request, rule->status, rule->code, rule->message);
 }
 
 void api_handle(struct http_exchange *ex, void *user)
 {
 	struct api *api = user;
 	struct api_request request = { .api = api, .ex = ex, .head = http_exchange_head(ex) };
+	struct http_body_rule rule = { .status = 0 };
 	unsigned methods;
+	int refused;
 
 	request.route = route_find(request.head->method, request.head->path, &methods,
 				   request.param);
 	request.answered =
 		api->answers[request.route ? (size_t)(request.route - route_table) : route_count];
-	if (!request.route) {
-		if (methods)
-			refuse_method(&request, methods);
-		else
-			reply_not_found(&request);
+	if (!request.route && !methods) {
+		reply_not_found(&request);
 		return;
 	}
-	if (!origin_is_ours(request.head)) {
-		reply_error(&request, 403, "origin_not_allowed",
-			    "Requests from pages of other origins are refused.");
+	refused = request.route ? head_check(api, ex, 1, request.route, &request.caller, &rule) :
+				  method_refuse(methods, &rule);
+	if (rule.is_trusted)
+		http_exchange_trust(ex, rule.owner);
+	if (refused) {
+		reply_rule(&request, &rule);
 		return;
 	}
-	if (request_authenticate(&request))
-		return;
 	if (query_check(&request) || body_check(&request))
 		reply_request_error(&request);
 	else
@@ -273,10 +322,15 @@ void api_handle(struct http_exchange *ex, void *user)
 	json_body_close(&request.body);
 }
 
-/* A body that no handler would read is refused before the client sends it. */
+/*
+ * A body that no handler would read is refused before the client sends it; so nobody without a
+ * token can have the broker wait for one.
+ */
 void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void *user)
 {
 	const struct http_head *head = http_exchange_head(ex);
+	struct api *api = user;
+	struct caller caller;
 	const struct route *route;
 	char param[ROUTE_PARAM_SIZE];
 	unsigned methods;
@@ -284,15 +338,16 @@ void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void 
 	route = route_find(head->method, head->path, &methods, param);
 	if (rule->max > BODY_MAX)
 		rule->max = BODY_MAX;
-	if (!route && !methods) {
-		rule->status = 404;
-		rule->code = "not_found";
-		rule->message = "Not found.";
-	} else if (route && route->body == BODY_WIDE) {
-		rule->max = ROUTE_WIDE_MAX;
-	} else if (route && route->body == BODY_STREAM) {
-		run_finish_head(user, head, route, param, rule);
+	if (route && head_check(api, ex, 0, route, &caller, rule) == 0) {
+		if (route->body == BODY_WIDE)
+			rule->max = ROUTE_WIDE_MAX;
+		else if (route->body == BODY_STREAM)
+			run_finish_head(api, &caller, param, rule);
+	} else if (!route && methods) {
+		method_refuse(methods, rule);
+	} else if (!route) {
+		head_refuse(rule, 404, "not_found", "Not found.");
 	}
 	if (rule->status)
-		reply_count(user, route, rule->status);
+		reply_count(api, route, rule->status);
 }

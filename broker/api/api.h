@@ -68,6 +68,8 @@ struct api_config {
 	int64_t usd_micros; /* 1080000; US dollars per unit of the accounts' currency, in millionths */
 	int refusals_per_minute;	/* 10; answers 401 per address, then 429 */
 	int pending_max;		/* 2048; requests that may wait for the engine, then 503 */
+	int controls_max;		/* 512; sockets of GET /v1/control, then 503 */
+	int controls_owner_max;		/* 32 */
 	struct engine_limits limits;	/* all 0; shown by /v1/usage, enforced by the engine */
 	int64_t sweep_grace_ms;		/* 1 h; the engine's, to show what would be deleted */
 	int sweep_deletes;		/* 0 */
@@ -98,6 +100,9 @@ int api_new(const struct api_parts *parts, const struct api_config *config, stru
 /* http_callbacks.on_request and on_head, with the api as `user`. */
 void api_handle(struct http_exchange *ex, void *user);
 void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void *user);
+
+/* http_callbacks.on_crowded, with the api as `user`: answers early what waits for a machine. */
+void api_crowded(unsigned count, void *user);
 
 /* For /v1/metrics: the server's http_server_counters(), borrowed; NULL removes them. */
 void api_set_counters(struct api *api, const struct http_counters *counters);

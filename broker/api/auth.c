@@ -38,6 +38,7 @@ struct auth {
 	struct table table;		/* ordered by id */
 	struct known dummy;		/* compared with where the id is unknown */
 	struct auth_throttle *throttle;
+	uint64_t seed;
 	int64_t epoch;
 	int64_t looked_ms;	 /* monotonic; when the epoch was last read */
 	uint64_t looked_version; /* the store's data version at that time */
@@ -161,14 +162,13 @@ int auth_reload(struct auth *auth, struct err *err)
 int auth_new(const struct env *env, struct store *reader, struct auth **ret, struct err *err)
 {
 	struct auth *auth = xcalloc(1, sizeof(*auth));
-	uint64_t seed;
 
 	auth->env = env;
 	auth->reader = reader;
-	env_random(env, &seed, sizeof(seed));
+	env_random(env, &auth->seed, sizeof(auth->seed));
 	env_random(env, auth->dummy.hash, sizeof(auth->dummy.hash));
 	auth->dummy.revoked = 1;
-	auth->throttle = auth_throttle_new(seed);
+	auth->throttle = auth_throttle_new(auth->seed);
 	if (auth_reload(auth, err)) {
 		auth_free(auth);
 		return -1;
@@ -275,6 +275,20 @@ enum auth_result auth_check(struct auth *auth, const char *authorization, const 
 		return AUTH_REFUSED;
 	auth->counters.limited++;
 	return AUTH_LIMITED;
+}
+
+static uint64_t text_hash(uint64_t hash, const char *text)
+{
+	/* FNV-1a, with the NUL */
+	do
+		hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+	while (*text++);
+	return hash;
+}
+
+uint64_t auth_owner(const struct auth *auth, const struct caller *caller)
+{
+	return text_hash(text_hash(auth->seed, caller->owner), caller->org);
 }
 
 const struct auth_counters *auth_counters(const struct auth *auth)

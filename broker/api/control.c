@@ -21,8 +21,6 @@
 #include "util/log.h"
 #include "util/text.h"
 
-#define CONTROLS_MAX 512
-#define CONTROLS_PER_OWNER 32
 #define BEATS_MAX 8 /* heartbeats of one socket that wait for the engine */
 #define MESSAGE_IN_MAX 65536
 /* With the second for which auth_peek trusts what it has loaded: less than 2 s. */
@@ -280,13 +278,15 @@ static void on_closed(struct http_socket *socket, void *arg)
 
 static int has_too_many(struct api_request *request)
 {
+	const struct api_config *config = &request->api->config;
 	const struct control *c;
 	size_t own = 0;
 
 	for (c = LIST_FIRST(&request->api->controls); c; c = LIST_NEXT(c, entry))
 		own += !strcmp(c->caller.owner, request->caller.owner) &&
 		       !strcmp(c->caller.org, request->caller.org);
-	return request->api->control_count >= CONTROLS_MAX || own >= CONTROLS_PER_OWNER;
+	return request->api->control_count >= (size_t)config->controls_max ||
+	       own >= (size_t)config->controls_owner_max;
 }
 
 /* The first message; the client does not depend on it. */
@@ -324,6 +324,7 @@ void control_open(struct api_request *request)
 	/* The client works without a socket and tries again at its next heartbeat. */
 	if (has_too_many(request) || strlen(authorization) >= CONTROL_AUTHORIZATION_SIZE ||
 	    timer_start(api)) {
+		http_reply_header(request->ex, "Retry-After", "30");
 		reply_error(request, 503, "busy", "Too many control sockets.");
 		return;
 	}

@@ -26,6 +26,7 @@ struct engine_queue {
 	struct engine *engine;
 	struct completions *completions;
 	size_t count; /* open */
+	uint64_t early[EARLY_COUNT]; /* requests answered before their wait was over */
 	SLIST_HEAD(, engine_pending) kept;
 	size_t kept_count;
 };
@@ -47,6 +48,10 @@ static void pending_finish(struct completion *completion)
 		(struct engine_pending *)(void *)((char *)completion -
 						  offsetof(struct engine_pending, completion));
 
+	pending->queue->early[pending->engine_request.early]++;
+	/* The connection is needed for another client. */
+	if (pending->engine_request.early == EARLY_ROOM)
+		http_reply_close(pending->request.ex);
 	pending->finish(&pending->request, &pending->engine_request);
 	engine_queue_keep(pending->queue, pending);
 }
@@ -128,6 +133,11 @@ void engine_queue_submit(struct engine_queue *queue, struct engine_request *engi
 	pending->finish = finish;
 	engine_request->done = engine_queue_done;
 	engine_submit(queue->engine, engine_request);
+}
+
+uint64_t engine_queue_early(const struct engine_queue *queue, enum request_early why)
+{
+	return queue->early[why];
 }
 
 size_t engine_queue_count(const struct engine_queue *queue)

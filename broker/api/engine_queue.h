@@ -28,5 +28,7 @@ void engine_queue_drop(struct engine_queue *queue, struct engine_request *engine
 void engine_queue_submit(struct engine_queue *queue, struct engine_request *engine_request,
 			 engine_queue_finish_fn finish);
 size_t engine_queue_count(const struct engine_queue *queue);
+/* How many requests were answered before their wait was over, for this reason. */
+uint64_t engine_queue_early(const struct engine_queue *queue, enum request_early why);
 /* Call it after completions_drain. NULL is allowed. */
 void engine_queue_free(struct engine_queue *queue);

@@ -69,8 +69,8 @@ extern const struct body_table body_run_finish;
 /* ---- for api.c ------------------------------------------------------------------------- */
 
 /* Called with the head of a finish, before its body: decides where the body goes. */
-void run_finish_head(struct api *api, const struct http_head *head, const struct route *route,
-		     const char *id, struct http_body_rule *rule);
+void run_finish_head(struct api *api, const struct caller *caller, const char *id,
+		     struct http_body_rule *rule);
 /* Each ends the work of its kind that is still open, when the api ends. */
 void usage_stop(struct api *api);
 void runs_logs_stop(struct api *api);

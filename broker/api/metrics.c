@@ -19,6 +19,47 @@ static void metric_add(struct buf *out, const char *name, const char *type, cons
 	buf_addf(out, "lessor_%s %" PRId64 "\n", name, value);
 }
 
+static void place_metrics(struct buf *out, const struct http_counters *c)
+{
+	static const char *const clients[HTTP_CLIENT_COUNT] = {
+		[HTTP_CLIENT_UNKNOWN] = "unknown",
+		[HTTP_CLIENT_KNOWN] = "known",
+		[HTTP_CLIENT_UNIX] = "unix",
+	};
+
+	metric_add_head(out, "http_places", "gauge",
+			"Open connections by what is known of the client.");
+	for (int i = 0; i < HTTP_CLIENT_COUNT; i++)
+		buf_addf(out, "lessor_http_places{client=\"%s\"} %" PRIu64 "\n", clients[i],
+			 c->connections_by[i]);
+	metric_add_head(out, "http_evicted_total", "counter",
+			"Connections closed to make room for others.");
+	for (int i = 0; i < HTTP_CLIENT_COUNT; i++) {
+		buf_addf(out,
+			 "lessor_http_evicted_total{client=\"%s\",reason=\"half_read\"} %" PRIu64
+			 "\n",
+			 clients[i], c->evicted_half_read[i]);
+		buf_addf(out,
+			 "lessor_http_evicted_total{client=\"%s\",reason=\"idle\"} %" PRIu64 "\n",
+			 clients[i], c->evicted_idle[i]);
+	}
+}
+
+static void early_metrics(struct buf *out, const struct engine_queue *queue)
+{
+	static const char *const reasons[EARLY_COUNT] = {
+		[EARLY_OWNER] = "owner",
+		[EARLY_ALL] = "all",
+		[EARLY_ROOM] = "room",
+	};
+
+	metric_add_head(out, "api_early_answers_total", "counter",
+			"Requests answered before their wait was over.");
+	for (int i = EARLY_OWNER; i < EARLY_COUNT; i++)
+		buf_addf(out, "lessor_api_early_answers_total{reason=\"%s\"} %" PRIu64 "\n",
+			 reasons[i], engine_queue_early(queue, (enum request_early)i));
+}
+
 static void http_metrics(struct buf *out, const struct http_counters *c)
 {
 	const struct {
@@ -43,7 +84,7 @@ static void http_metrics(struct buf *out, const struct http_counters *c)
 		{ "http_closed_slow_total", "counter", "Connections closed for slow reading.",
 		  c->closed_slow_reader },
 		{ "http_accept_full_total", "counter",
-		  "Times accepting paused because all connections were in use.", c->accept_full },
+		  "Times accepting paused because every connection was busy.", c->accept_full },
 		{ "http_accept_failed_total", "counter",
 		  "Times accepting failed, for example for lack of descriptors.", c->accept_failed },
 		{ "http_bytes_in_total", "counter", "Bytes read.", c->bytes_in },
@@ -52,6 +93,7 @@ static void http_metrics(struct buf *out, const struct http_counters *c)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		metric_add(out, rows[i].name, rows[i].type, rows[i].help, (int64_t)rows[i].value);
+	place_metrics(out, c);
 	metric_add_head(out, "http_answers_total", "counter", "Answers by class of status.");
 	for (int i = 1; i < 6; i++)
 		buf_addf(out, "lessor_http_answers_total{status=\"%dxx\"} %" PRIu64 "\n", i,
@@ -246,6 +288,7 @@ void metrics_show(struct api_request *request)
 			   stranded.count);
 	route_metrics(out, api);
 	refusal_metrics(out, api);
+	early_metrics(out, api->engine_queue);
 	account_metrics(out, api);
 	if (api->counters)
 		http_metrics(out, api->counters);

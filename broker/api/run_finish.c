@@ -111,24 +111,19 @@ static int head_check_count(const struct caller *caller, struct http_body_rule *
 	return -1;
 }
 
-void run_finish_head(struct api *api, const struct http_head *head, const struct route *route,
-		     const char *id, struct http_body_rule *rule)
+void run_finish_head(struct api *api, const struct caller *caller, const char *id,
+		     struct http_body_rule *rule)
 {
 	struct finish_sink *finish;
-	struct caller caller;
 
-	/* Without a valid token the limit stays as usual, and the handler is not reached. */
-	if (!auth_peek(api->auth, http_head_known(head, HTTP_FIELD_AUTHORIZATION), &caller) ||
-	    !(route->roles & ROLE(caller.role)))
-		return;
 	/* A body that could not be stored is refused before it is sent. */
-	if (head_check_run(api, &caller, id, rule) || head_check_count(&caller, rule))
+	if (head_check_run(api, caller, id, rule) || head_check_count(caller, rule))
 		return;
 	finish = xcalloc(1, sizeof(*finish));
 	finish->sink.add = sink_add;
 	finish->sink.drop = sink_drop;
 	finish->log = runlog_new(api->config.run_log_max, REST_MAX);
-	finish->caller = caller;
+	finish->caller = *caller;
 	LIST_INSERT_HEAD(&sinks, finish, entry);
 	rule->sink = &finish->sink;
 	rule->max = FINISH_MAX;

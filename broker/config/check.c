@@ -49,6 +49,9 @@ void config_defaults(struct config *c)
 	c->run_mib_max = 1024;
 	c->run_log_mib = 8;
 	c->worker_threads = 4;
+	c->max_connections = 32768;
+	c->max_waiting = 2048;
+	c->max_waiting_owner = 1024;
 	c->limits.default_ttl_ms = 90 * MINUTE_MS;
 	c->limits.max_ttl_ms = DAY_MS;
 	c->limits.default_idle_ms = 30 * MINUTE_MS;
@@ -269,6 +272,9 @@ const char *config_needs_restart(const struct config *old, const struct config *
 		return "allowed_hosts";
 	if (!old->tls_certificate[0] != !now->tls_certificate[0])
 		return "tls_certificate";
+	if (old->max_connections != now->max_connections || old->max_waiting != now->max_waiting ||
+	    old->max_waiting_owner != now->max_waiting_owner)
+		return "max_connections or max_waiting";
 	if (old->worker_threads != now->worker_threads || old->settle_ms != now->settle_ms ||
 	    old->boot_ms != now->boot_ms || old->probe_ms != now->probe_ms ||
 	    old->drain_ms != now->drain_ms ||

@@ -89,6 +89,9 @@ struct config {
 	int64_t probe_ms;
 	int64_t drain_ms; /* how long requests and steps may take at shutdown */
 	int64_t worker_threads;
+	int64_t max_connections;
+	int64_t max_waiting; /* requests that wait for a machine */
+	int64_t max_waiting_owner;
 
 	/* [sweep] */
 	int64_t sweep_ms;	/* 0: never */

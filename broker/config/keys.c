@@ -275,6 +275,9 @@ static const struct key keys[] = {
 	SERVER("probe", KEY_DURATION, probe_ms, 100, HOUR),
 	SERVER("drain", KEY_DURATION, drain_ms, 0, 10 * MINUTE),
 	SERVER("worker_threads", KEY_INT, worker_threads, 1, 64),
+	SERVER("max_connections", KEY_INT, max_connections, 64, MANY),
+	SERVER("max_waiting", KEY_INT, max_waiting, 16, 65536),
+	SERVER("max_waiting_per_owner", KEY_INT, max_waiting_owner, 1, 65536),
 
 	SWEEP("interval", KEY_DURATION, sweep_ms, 0, 7 * DAY),
 	SWEEP("grace", KEY_DURATION, sweep_grace_ms, 15 * MINUTE, 30 * DAY),

@@ -16,6 +16,7 @@
 
 #include "daemon/crash_points.h"
 #include "daemon/crash_report.h"
+#include "daemon/descriptors.h"
 #include "daemon/notify.h"
 #include "daemon/place.h"
 #include "daemon/tls.h"
@@ -98,6 +99,15 @@ static void on_http_log(enum http_log_level level, const char *text, void *user)
 {
 	(void)user;
 	log_write(level == HTTP_LOG_WARNING ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, NULL, "%s", text);
+}
+
+/* Once for each name: http/server.h. */
+static void on_foreign_host(const char *host, void *user)
+{
+	(void)user;
+	log_warning(LOG_FIELDS({ "host", host }),
+		    "refused a request for a host name that is not allowed (421); if clients use"
+		    " this name, add it to allowed_hosts in [server]");
 }
 
 /* ---- shutdown ---------------------------------------------------------------------------- */
@@ -353,6 +363,8 @@ static int engine_thread_start(struct daemon *d, struct store *store, struct err
 		.account_count = d->accounts.count,
 		.limits = c->limits.engine,
 		.worker_threads = (int)c->worker_threads,
+		.max_waiting = c->max_waiting,
+		.max_waiting_owner = c->max_waiting_owner,
 		.settle_ms = c->settle_ms,
 		.boot_ms = c->boot_ms,
 		.probe_ms = c->probe_ms,
@@ -402,7 +414,8 @@ static int api_start(struct daemon *d, struct err *err)
 		.runs_reader = d->runs_reader,
 	};
 
-	daemon_api_config(d->config, config);
+	d->max_connections = descriptors_connections(d->config);
+	daemon_api_config(d, d->config, config);
 	return api_new(&parts, config, &d->api, err);
 }
 
@@ -412,12 +425,15 @@ static int server_start(struct daemon *d, struct err *err)
 		.on_request = api_handle,
 		.on_head = api_head,
 		.on_log = on_http_log,
+		.on_foreign_host = on_foreign_host,
+		.on_crowded = api_crowded,
 	};
 	const char *hosts[CONFIG_HOSTS_MAX];
 	struct http_config hc;
 
 	http_config_init(&hc);
 	hc.idle_ms = IDLE_MS;
+	hc.max_connections = d->max_connections;
 	for (int i = 0; i < d->config->host_count; i++)
 		hosts[i] = d->config->hosts[i];
 	hc.hosts = hosts;
@@ -536,6 +552,7 @@ int daemon_run(const struct command_line *line)
 	d->command_line = line;
 	d->signal_fd = d->stopped_fd = -1;
 	process_harden();
+	descriptors_raise();
 	if (config_load(line->config, CONFIG_WHOLE, &d->config, &err) < 0) {
 		free(d);
 		return command_line_fail(&err, EXIT_USAGE);

@@ -40,6 +40,7 @@ struct daemon {
 	struct event_base *base;
 	struct api *api;
 	struct http_server *server;
+	uint32_t max_connections; /* as the configuration and the limit of descriptors allow */
 	struct http_listener *listeners[DAEMON_LISTENERS_MAX];
 	int listener_count;
 	struct ssl_ctx_st *tls;
@@ -60,7 +61,7 @@ struct daemon {
 int daemon_run(const struct command_line *line);
 
 /* reload.c */
-void daemon_api_config(const struct config *config, struct api_config *ret);
+void daemon_api_config(const struct daemon *d, const struct config *config, struct api_config *ret);
 void daemon_reload(struct daemon *d);
 
 /* listen.c */

@@ -18,10 +18,12 @@
 #include "util/alloc.h"
 #include "util/log.h"
 
+#define PENDING_MORE 1024
+
 _Static_assert(API_CLASSES_MAX >= CONFIG_CLASSES_MAX, "every class fits");
 _Static_assert(API_IMAGES_MAX >= CONFIG_ACCOUNTS_MAX * CONFIG_IMAGES_MAX, "every image fits");
 
-void daemon_api_config(const struct config *c, struct api_config *ret)
+void daemon_api_config(const struct daemon *d, const struct config *c, struct api_config *ret)
 {
 	int has_default = 0;
 
@@ -58,6 +60,13 @@ void daemon_api_config(const struct config *c, struct api_config *ret)
 	ret->sweep_grace_ms = c->sweep_grace_ms;
 	ret->sweep_deletes = c->sweep_deletes;
 	ret->run_log_max = (size_t)c->run_log_mib << 20;
+	/* Requests that do not wait for a machine always have room. */
+	ret->pending_max = (int)d->config->max_waiting + PENDING_MORE;
+	/* Sockets stay open: they must leave places for requests. */
+	if (ret->controls_max > (int)d->max_connections / 4)
+		ret->controls_max = (int)d->max_connections / 4;
+	if (ret->controls_owner_max > ret->controls_max / 2)
+		ret->controls_owner_max = ret->controls_max / 2;
 }
 
 static void tls_replace(struct daemon *d, struct ssl_ctx_st *fresh)
@@ -107,13 +116,13 @@ static int config_apply(struct daemon *d, struct config *now, struct err *err)
 	if (d->tls && now->tls_certificate[0] &&
 	    tls_load(now->tls_certificate, now->tls_key, &tls, err) < 0)
 		return -1;
-	daemon_api_config(now, api);
+	daemon_api_config(d, now, api);
 	/* Settings that need a restart stay unchanged, also where the API shows them. */
 	rest = config_needs_restart(d->config, now);
 	if (rest) {
 		auto_free struct api_config *old = xcalloc(1, sizeof(*old));
 
-		daemon_api_config(d->config, old);
+		daemon_api_config(d, d->config, old);
 		memcpy(api->classes, old->classes, sizeof(api->classes));
 		api->class_count = old->class_count;
 		memcpy(api->default_class, old->default_class, sizeof(api->default_class));

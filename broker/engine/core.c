@@ -178,6 +178,7 @@ void core_free(struct core *core)
 		step_free(core->accounts[i].observation.ended);
 	}
 	outbox_fini(core);
+	waiters_fini(core);
 	heap_free(core->due);
 	heap_free(core->tasks);
 	aggregates_free(core->aggregates);

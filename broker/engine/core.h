@@ -56,6 +56,8 @@ void core_request(struct core *core, struct engine_request *request);
 void core_claim(struct core *core, struct step *step, struct lease_claim *claim);
 /* Applies the result of a step that has run, and frees the step. */
 void core_step_done(struct core *core, struct step *step);
+/* Answers up to `count` requests that wait: see engine_hurry. */
+void core_hurry(struct core *core, unsigned count);
 /* Processes what is due at the current time of config->env. */
 void core_due(struct core *core);
 /*

@@ -72,6 +72,7 @@ struct engine {
 	struct inbox inbox;
 	struct engine_limits limits;
 	int limits_changed;
+	unsigned hurry; /* how many waiting requests to answer early */
 	int reload;   /* a reload of the provider files is requested */
 	int stopping; /* draining is requested */
 	int cancel;   /* cancelling the running steps is requested, too */
@@ -328,7 +329,8 @@ static void batch_postpone(struct engine *engine, struct inbox *work)
  * Applies a batch and commits it. `may_wait`: it holds only claims, so the transaction may stay
  * open for the claims that follow. -1: the store is broken.
  */
-static int batch_run(struct engine *engine, struct inbox *work, int may_wait, struct err *err)
+static int batch_run(struct engine *engine, struct inbox *work, unsigned hurry, int may_wait,
+		     struct err *err)
 {
 	struct core *core = engine->core;
 	struct engine_request *request;
@@ -354,6 +356,7 @@ static int batch_run(struct engine *engine, struct inbox *work, int may_wait, st
 		STAILQ_REMOVE_HEAD(&work->requests, link);
 		core_request(core, request);
 	}
+	core_hurry(core, hurry);
 	core_due(core);
 	engine->is_open = may_wait && STAILQ_EMPTY(&work->claims) && !core_must_flush(core);
 	if (engine->is_open)
@@ -373,15 +376,17 @@ static void *engine_main(void *arg)
 	pthread_mutex_lock(&engine->lock);
 	for (;;) {
 		struct inbox work;
+		unsigned hurry;
 		int may_wait;
 
 		if (engine->is_postponed)
 			pause_locked(engine);
-		else if (inbox_is_empty(&engine->inbox) && !(engine->stopping && !draining))
+		else if (inbox_is_empty(&engine->inbox) && !engine->hurry &&
+			 !(engine->stopping && !draining))
 			wait_locked(engine);
 		inbox_take(&engine->inbox, &work);
 		may_wait = STAILQ_EMPTY(&work.requests) && STAILQ_EMPTY(&work.results) &&
-			   !STAILQ_EMPTY(&work.claims);
+			   !STAILQ_EMPTY(&work.claims) && !engine->hurry;
 		if (engine->limits_changed) {
 			core_set_limits(engine->core, &engine->limits);
 			engine->limits_changed = 0;
@@ -397,10 +402,13 @@ static void *engine_main(void *arg)
 		cancel = engine->cancel;
 		if (cancel)
 			core_cancel_steps(engine->core);
+		hurry = engine->hurry;
+		engine->hurry = 0;
 		pthread_mutex_unlock(&engine->lock);
 
 		/* At a shutdown, the store is waited for no longer than steps are. */
-		if (batch_run(engine, &work, may_wait, &err) || (engine->is_postponed && cancel)) {
+		if (batch_run(engine, &work, hurry, may_wait, &err) ||
+		    (engine->is_postponed && cancel)) {
 			/*
 			 * Nothing of this batch was acknowledged, and nothing will be. The
 			 * process exits; the next one continues from the store.
@@ -473,6 +481,14 @@ int engine_new(const struct engine_config *config, struct engine **ret, struct e
 	engine->thread_runs = 1;
 	*ret = engine;
 	return 0;
+}
+
+void engine_hurry(struct engine *engine, unsigned count)
+{
+	pthread_mutex_lock(&engine->lock);
+	engine->hurry += count;
+	pthread_cond_signal(&engine->arrived);
+	pthread_mutex_unlock(&engine->lock);
 }
 
 void engine_set_limits(struct engine *engine, const struct engine_limits *limits)

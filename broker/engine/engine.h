@@ -41,6 +41,13 @@ struct engine_config {
 	struct engine_limits limits;
 	int worker_threads; /* per account */
 	/*
+	 * How many requests may wait for their lease, in all and of one owner; 0: any number. If
+	 * more do, the one that has waited longest, of the owner with most of them, is answered as
+	 * if its wait_ms had passed.
+	 */
+	int64_t max_waiting;
+	int64_t max_waiting_owner;
+	/*
 	 * How long a provider may take to show what it created; for accounts that do not configure
 	 * it. 0: as the plugin says.
 	 */
@@ -70,6 +77,15 @@ enum request_kind {
 	REQUEST_POOL,
 	REQUEST_SHARE,
 	REQUEST_ACCOUNT, /* take over expected_account: lift its fence */
+};
+
+/* Why a request that waited was answered before its wait_ms had passed. */
+enum request_early {
+	EARLY_NOT,
+	EARLY_OWNER, /* max_waiting_owner */
+	EARLY_ALL,   /* max_waiting */
+	EARLY_ROOM,  /* engine_hurry */
+	EARLY_COUNT
 };
 
 enum request_resolve { RESOLVE_RETRY, RESOLVE_FORGET, RESOLVE_ADOPT };
@@ -172,6 +188,7 @@ struct engine_request {
 
 	/* answers, set by the engine */
 	enum request_result result;
+	enum request_early early;
 	char code[40];
 	char message[200];
 	struct lease lease;
@@ -186,9 +203,11 @@ struct engine_request {
 	void (*done)(struct engine_request *request);
 	void *user;
 
-	STAILQ_ENTRY(engine_request) link; /* the engine's, until `done` */
+	STAILQ_ENTRY(engine_request) link; /* the engine's, until `done`, like the following */
 	int64_t wait_until_ms;
 	int64_t submitted_ms; /* monotonic clock */
+	TAILQ_ENTRY(engine_request) waiter_link;
+	struct waiting_owner *waiting;
 };
 
 STAILQ_HEAD(request_list, engine_request);
@@ -204,6 +223,11 @@ int engine_new(const struct engine_config *config, struct engine **ret, struct e
  * few seconds each; then they are answered RESULT_UNAVAILABLE, `store_unavailable`.
  */
 void engine_submit(struct engine *engine, struct engine_request *request);
+/*
+ * Answers up to `count` of the requests that wait for their lease now, to make room: each time the
+ * one that has waited longest, of the owner with most. Any thread.
+ */
+void engine_hurry(struct engine *engine, unsigned count);
 /* Any thread. The limits hold from the next batch on. */
 void engine_set_limits(struct engine *engine, const struct engine_limits *limits);
 /* Can requests be saved? As of the last iteration. Any thread. */

@@ -113,6 +113,8 @@ struct core {
 	size_t in_flight_count;
 	struct request_list waiters[WAITER_BUCKETS]; /* hash by lease row */
 	int64_t next_waiter_ms;			     /* earliest wait_until_ms; 0: none */
+	LIST_HEAD(, waiting_owner) waiting_owners[WAITER_BUCKETS]; /* hash by owner and org */
+	size_t waiting; /* requests */
 	struct request_list pool_waiters;
 	struct request_list answers; /* to be answered after the commit */
 	struct step_list starts;     /* to be started after the commit */
@@ -252,6 +254,7 @@ void core_generation_raise(struct core *core, const char *account);
 /* ---- waiters.c: requests that wait for their lease ------------------------------------------- */
 
 void waiters_init(struct core *core);
+void waiters_fini(struct core *core); /* the requests stay with their callers */
 /* Answers a create or release once its lease is ready or cleaned up, or after its wait_ms. */
 void core_wait(struct core *core, struct engine_request *request);
 /* The lease has changed: answers the requests that waited for this. */

@@ -12,7 +12,7 @@
 #include "http/internal.h"
 #include "util/alloc.h"
 
-static void connection_destroy(struct http_connection *conn)
+void connection_destroy(struct http_connection *conn)
 {
 	struct http_server *server = conn->server;
 	struct exchange_list queue = TAILQ_HEAD_INITIALIZER(queue);
@@ -20,6 +20,7 @@ static void connection_destroy(struct http_connection *conn)
 	struct http_exchange *ex;
 
 	TAILQ_REMOVE(&server->connections, conn, link);
+	admission_leave(conn);
 	if (conn->is_woken)
 		TAILQ_REMOVE(&server->woken, conn, wake_link);
 	server->counters.connections_open--;
@@ -31,8 +32,8 @@ static void connection_destroy(struct http_connection *conn)
 	TAILQ_CONCAT(&queue, &conn->queue, link);
 	socket = conn->socket;
 	free(conn);
-	if (server->accept_paused & ACCEPT_PAUSED_FULL) {
-		server->accept_paused &= ~ACCEPT_PAUSED_FULL;
+	if (server->accept_paused & (ACCEPT_PAUSED_TCP | ACCEPT_PAUSED_UNIX)) {
+		server->accept_paused &= ~(ACCEPT_PAUSED_TCP | ACCEPT_PAUSED_UNIX);
 		listener_update_all(server);
 	}
 	if (TAILQ_EMPTY(&server->connections)) {
@@ -53,24 +54,6 @@ void connection_close_all(struct http_server *server)
 {
 	while (!TAILQ_EMPTY(&server->connections))
 		connection_destroy(TAILQ_FIRST(&server->connections));
-}
-
-/* An idle connection has no exchanges, so no handler needs to be notified. */
-int connection_close_idle(struct http_server *server)
-{
-	struct http_connection *conn, *oldest = NULL;
-	uint64_t limit = server_now(server) + server->config.idle_ms - server->config.spare_idle_ms;
-
-	TAILQ_FOREACH(conn, &server->connections, link) {
-		if (conn->phase == PHASE_IDLE && conn->read_deadline <= limit && !conn->is_woken &&
-		    (!oldest || conn->read_deadline < oldest->read_deadline))
-			oldest = conn;
-	}
-	if (!oldest)
-		return 0;
-	server->counters.closed_at_limit++;
-	connection_destroy(oldest);
-	return 1;
 }
 
 void connection_wake(struct http_connection *conn)
@@ -115,7 +98,7 @@ void connection_advance(struct http_connection *conn)
 			conn->is_closing = 1;
 			conn->parse_off = 1;
 			/* a client that did not request the close may have sent more */
-			conn->linger |= !ex->head.close;
+			conn->linger |= !ex->head->close;
 		}
 		exchange_release(ex);
 	}
@@ -123,11 +106,21 @@ void connection_advance(struct http_connection *conn)
 		conn->upgrade_hold = 0;
 }
 
+static void connection_unpack(struct http_connection *conn)
+{
+	if (!conn->reading || !conn->reading->packed)
+		return;
+	exchange_unpack(conn->reading);
+	http_parser_resume(&conn->parser, conn->reading->head);
+}
+
 /* Queues an error answer and stops taking requests from this client. */
 static void connection_refuse(struct http_connection *conn, enum http_refusal why)
 {
-	struct http_exchange *ex = conn->reading ? conn->reading : exchange_acquire(conn);
+	struct http_exchange *ex;
 
+	connection_unpack(conn);
+	ex = conn->reading ? conn->reading : exchange_acquire(conn);
 	conn->reading = NULL;
 	conn->parse_off = 1;
 	conn->linger = 1;
@@ -137,56 +130,84 @@ static void connection_refuse(struct http_connection *conn, enum http_refusal wh
 	reply_refusal(ex, why);
 }
 
-static void body_begin(struct http_connection *conn)
+/* Refuses a request for the handler's reason, before its body is read. */
+static void head_refuse(struct http_connection *conn, const struct http_body_rule *rule)
+{
+	struct http_exchange *ex = conn->reading;
+	char retry[12];
+
+	conn->reading = NULL;
+	conn->parse_off = 1;
+	conn->linger = 1;
+	ex->close = 1;
+	queue_push(conn, ex);
+	if (rule->retry_s) {
+		snprintf(retry, sizeof(retry), "%u", (unsigned)rule->retry_s);
+		http_reply_header(ex, "Retry-After", retry);
+	}
+	if (rule->field)
+		http_reply_header(ex, rule->field, rule->field_value);
+	http_reply_error(ex, rule->status, rule->code, rule->message);
+}
+
+/* Asks the handler about the head. Returns -1 when the request was refused. */
+static int head_check(struct http_connection *conn, struct http_body_rule *ret_rule)
 {
 	struct http_server *server = conn->server;
 	struct http_exchange *ex = conn->reading;
-	struct http_body_rule rule = {
+	const struct http_head *head = ex->head;
+
+	*ret_rule = (struct http_body_rule){
 		.max = server->config.limits.body_max,
 		.deadline_ms = server->config.body_ms,
 	};
-	char retry[12];
-
-	if (server->callbacks.on_head)
-		server->callbacks.on_head(ex, &rule, server->user);
-	ex->sink = rule.sink;
-	if (rule.status) {
-		conn->reading = NULL;
-		conn->parse_off = 1;
-		conn->linger = 1;
-		ex->close = 1;
-		queue_push(conn, ex);
-		if (rule.retry_s) {
-			snprintf(retry, sizeof(retry), "%u", (unsigned)rule.retry_s);
-			http_reply_header(ex, "Retry-After", retry);
-		}
-		http_reply_error(ex, rule.status, rule.code, rule.message);
-		return;
+	if (!server->config.any_host && !conn->peer.is_unix && head->host &&
+	    !server_allows_host(server, head->host, head->host_len)) {
+		server_foreign_host(server, head->host, head->host_len);
+		connection_refuse(conn, HTTP_REFUSED_HOST_FOREIGN);
+		return -1;
 	}
-	http_parser_allow_body(&conn->parser, rule.max);
-	conn->phase = PHASE_BODY;
-	conn->read_deadline = server->now + rule.deadline_ms;
-	/* do not ask for a body that will be refused for its length */
-	conn->continue_owed = ex->head.expect_continue &&
-			      (ex->head.framing == HTTP_FRAMING_CHUNKED ||
-			       ex->head.length <= rule.max);
+	if (server->callbacks.on_head &&
+	    (head->framing != HTTP_FRAMING_NONE || http_parser_refusal(&conn->parser)))
+		server->callbacks.on_head(ex, ret_rule, server->user);
+	ex->sink = ret_rule->sink;
+	if (ret_rule->is_trusted)
+		admission_trust(conn, ret_rule->owner);
+	if (!ret_rule->status)
+		return 0;
+	head_refuse(conn, ret_rule);
+	return -1;
 }
 
 /* Returns -1 when the request was refused. */
 static int connection_head(struct http_connection *conn)
 {
-	struct http_server *server = conn->server;
-	struct http_exchange *ex = conn->reading;
-	const struct http_head *head = &ex->head;
+	const struct http_head *head = conn->reading->head;
+	struct http_body_rule rule;
 
-	if (!server->config.any_host && !conn->peer.is_unix && head->host &&
-	    !server_allows_host(server, head->host, head->host_len)) {
-		connection_refuse(conn, HTTP_REFUSED_HOST_FOREIGN);
+	if (head_check(conn, &rule))
 		return -1;
-	}
-	if (head->framing != HTTP_FRAMING_NONE)
-		body_begin(conn);
-	return conn->reading ? 0 : -1;
+	if (head->framing == HTTP_FRAMING_NONE)
+		return 0;
+	http_parser_allow_body(&conn->parser, rule.max);
+	conn->phase = PHASE_BODY;
+	conn->read_deadline = conn->server->now + rule.deadline_ms;
+	/* do not ask for a body that will be refused for its length */
+	conn->continue_owed = head->expect_continue && (head->framing == HTTP_FRAMING_CHUNKED ||
+							head->length <= rule.max);
+	return 0;
+}
+
+/* The parser has refused the request. */
+static void connection_refused(struct http_connection *conn)
+{
+	enum http_refusal why = http_parser_refusal(&conn->parser);
+	struct http_body_rule rule;
+
+	/* The head is whole; a path or method that does not exist needs no length. */
+	if (why == HTTP_REFUSED_LENGTH_NEEDED && head_check(conn, &rule))
+		return;
+	connection_refuse(conn, why);
 }
 
 static void connection_request(struct http_connection *conn)
@@ -200,11 +221,12 @@ static void connection_request(struct http_connection *conn)
 	conn->read_deadline = 0;
 	conn->continue_owed = 0;
 	conn->request_count++;
-	if (ex->head.close || conn->request_count >= server->config.max_requests) {
+	conn->is_used = 1;
+	if (ex->head->close || conn->request_count >= server->config.max_requests) {
 		ex->close = 1;
 		conn->parse_off = 1;
 	}
-	conn->upgrade_hold = ex->head.upgrade != 0;
+	conn->upgrade_hold = ex->head->upgrade != 0;
 	queue_push(conn, ex);
 	server->counters.requests++;
 	server->callbacks.on_request(ex, server->user);
@@ -256,7 +278,7 @@ static size_t connection_feed(struct http_connection *conn, const char *data, si
 			connection_request(conn);
 			return all;
 		case HTTP_STEP_REFUSED:
-			connection_refuse(conn, http_parser_refusal(&conn->parser));
+			connection_refused(conn);
 			return len;
 		}
 	}
@@ -278,9 +300,10 @@ static void connection_parse(struct http_connection *conn)
 		}
 		if (!conn->reading) {
 			conn->reading = exchange_acquire(conn);
-			http_parser_begin(&conn->parser, &conn->reading->head,
+			http_parser_begin(&conn->parser, conn->reading->head,
 					  &conn->server->config.limits);
 		}
+		connection_unpack(conn);
 		used = connection_feed(conn, data, len);
 		conn->server->counters.bytes_in += used;
 		transport_use(&conn->transport, used);
@@ -423,10 +446,15 @@ void connection_turn(struct http_connection *conn)
 	} while (more);
 	if (transport_store(&conn->transport))
 		conn->is_broken = 1;
+	if (conn->reading && !conn->reading->packed)
+		exchange_pack(conn->reading);
 	conn->is_busy = 0;
-	if (connection_settle(conn))
+	if (connection_settle(conn)) {
 		connection_destroy(conn);
-	else if (connection_needs_drain(conn))
+		return;
+	}
+	admission_update(conn);
+	if (connection_needs_drain(conn))
 		/* its output was sent already, so no event will continue the stream */
 		connection_wake(conn);
 }
@@ -528,7 +556,7 @@ static void on_transport_event(void *arg, enum transport_event news)
 	connection_turn(conn);
 }
 
-void connection_open(struct http_server *server, int fd, const struct http_peer *peer,
+void connection_open(struct http_server *server, int fd, const struct http_peer *peer, uint64_t key,
 		     struct ssl_ctx_st *tls)
 {
 	struct http_connection *conn = xcalloc(1, sizeof(*conn));
@@ -560,6 +588,9 @@ void connection_open(struct http_server *server, int fd, const struct http_peer 
 		event_add(server->tick_event, &tick);
 	}
 	TAILQ_INSERT_TAIL(&server->connections, conn, link);
+	admission_enter(conn, key);
 	server->counters.connections_open++;
 	server->counters.connections_accepted++;
+	/* a client that has sent its request must not lose its place unheard */
+	transport_poll(&conn->transport);
 }

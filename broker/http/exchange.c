@@ -13,8 +13,24 @@
 /* exchanges beyond this number are freed instead of pooled */
 #define POOL_MAX 256
 #define BODY_KEPT_MAX 16384
-#define BODY_SIZE_FIRST 1024
+#define BODY_SIZE_FIRST 256
 #define FIELDS_MAX 4096
+
+/* A head is large, mostly unused, and need not be zeroed. */
+static struct http_head *head_acquire(struct http_server *server)
+{
+	if (server->head_count)
+		return server->heads[--server->head_count];
+	return xrealloc(NULL, sizeof(struct http_head));
+}
+
+static void head_release(struct http_server *server, struct http_head *head)
+{
+	if (server->head_count < HEADS_SPARE_MAX)
+		server->heads[server->head_count++] = head;
+	else
+		free(head);
+}
 
 struct http_exchange *exchange_acquire(struct http_connection *conn)
 {
@@ -25,12 +41,12 @@ struct http_exchange *exchange_acquire(struct http_connection *conn)
 		TAILQ_REMOVE(&server->pool, ex, link);
 		server->pool_len--;
 	} else {
-		/* the head is large, mostly unused, and need not be zeroed */
-		ex = xrealloc(NULL, sizeof(*ex));
-		memset(ex, 0, offsetof(struct http_exchange, head));
+		ex = xcalloc(1, sizeof(*ex));
 		buf_init(&ex->fields, FIELDS_MAX);
 		ex->server = server;
 	}
+	if (!ex->head)
+		ex->head = head_acquire(server);
 	server->exchanges_live++;
 	ex->conn = conn;
 	ex->state = EXCHANGE_READING;
@@ -42,8 +58,29 @@ struct http_exchange *exchange_acquire(struct http_connection *conn)
 void exchange_free(struct http_exchange *ex)
 {
 	free(ex->body);
+	free(ex->head);
 	buf_fini(&ex->fields);
 	free(ex);
+}
+
+void exchange_pack(struct http_exchange *ex)
+{
+	ex->packed = malloc(http_head_packed_size(ex->head));
+	if (!ex->packed)
+		return;
+	http_head_pack(ex->head, ex->packed);
+	head_release(ex->server, ex->head);
+	ex->head = NULL;
+}
+
+void exchange_unpack(struct http_exchange *ex)
+{
+	if (!ex->packed)
+		return;
+	ex->head = head_acquire(ex->server);
+	http_head_unpack(ex->head, ex->packed);
+	free(ex->packed);
+	ex->packed = NULL;
 }
 
 void exchange_release(struct http_exchange *ex)
@@ -59,6 +96,8 @@ void exchange_release(struct http_exchange *ex)
 	ex->on_gone = NULL;
 	ex->on_drain = NULL;
 	ex->id[0] = '\0';
+	free(ex->packed);
+	ex->packed = NULL;
 	if (ex->sink)
 		ex->sink->drop(ex->sink);
 	ex->sink = NULL;
@@ -175,7 +214,7 @@ void exchange_notify_detached(struct http_server *server)
 
 const struct http_head *http_exchange_head(const struct http_exchange *ex)
 {
-	return &ex->head;
+	return ex->head;
 }
 
 const char *http_exchange_body(const struct http_exchange *ex, size_t *ret_len)
@@ -212,6 +251,12 @@ const char *http_exchange_id(struct http_exchange *ex)
 int http_exchange_is_gone(const struct http_exchange *ex)
 {
 	return ex->is_gone;
+}
+
+void http_exchange_trust(struct http_exchange *ex, uint64_t owner)
+{
+	if (ex->conn)
+		admission_trust(ex->conn, owner);
 }
 
 void http_exchange_on_gone(struct http_exchange *ex, http_gone_fn on_gone, void *arg)

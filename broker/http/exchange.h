@@ -68,6 +68,11 @@ const struct http_peer *http_exchange_peer(const struct http_exchange *ex);
 /* The server's id for the request, unique over time and processes: 25 characters. */
 const char *http_exchange_id(struct http_exchange *ex);
 int http_exchange_is_gone(const struct http_exchange *ex);
+/*
+ * The client has shown a valid token: the connection now has one of the places of known clients
+ * (http/server.h). `owner` identifies the owner of the token.
+ */
+void http_exchange_trust(struct http_exchange *ex, uint64_t owner);
 
 typedef void (*http_gone_fn)(struct http_exchange *ex, void *arg);
 /* NULL removes it. Not called if the client is gone already: check first. */

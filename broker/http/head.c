@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Access to a request head, the limits, and the texts of the parser's lists. */
+/* Access to a request head, packing one, the limits, and the texts of the parser's lists. */
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -79,6 +81,73 @@ int http_head_lists(const struct http_head *head, enum http_known_field field, c
 	}
 	return 0;
 }
+
+/* ---- packing ------------------------------------------------------------------------- */
+
+/* Followed by the fields, and then the text. */
+struct packed_head {
+	const char *text;	/* of the packed head: what its pointers point into */
+	uint32_t text_len;
+	uint32_t field_count;
+	unsigned char start[offsetof(struct http_head, fields)];
+};
+
+/* The field that is being read is kept too; its pointers may not be set yet. */
+static size_t fields_kept(const struct http_head *head)
+{
+	return head->field_count < HTTP_FIELD_COUNT_MAX ? head->field_count + 1 :
+							  HTTP_FIELD_COUNT_MAX;
+}
+
+size_t http_head_packed_size(const struct http_head *head)
+{
+	return sizeof(struct packed_head) + fields_kept(head) * sizeof(struct http_field) +
+	       head->text_len;
+}
+
+void http_head_pack(const struct http_head *head, void *packed)
+{
+	struct packed_head *to = packed;
+	size_t fields = fields_kept(head) * sizeof(struct http_field);
+	char *rest = (char *)(to + 1);
+
+	to->text = head->text;
+	to->text_len = head->text_len;
+	to->field_count = (uint32_t)fields_kept(head);
+	memcpy(to->start, head, sizeof(to->start));
+	memcpy(rest, head->fields, fields);
+	memcpy(rest + fields, head->text, head->text_len);
+}
+
+/* Computed with integers: a pointer that is not set yet has any value, and is never used. */
+static void pointer_move(const char **at, uintptr_t distance)
+{
+	if (*at)
+		*at = (const char *)((uintptr_t)*at + distance);
+}
+
+void http_head_unpack(struct http_head *head, const void *packed)
+{
+	const struct packed_head *from = packed;
+	const char *rest = (const char *)(from + 1);
+	size_t fields = from->field_count * sizeof(struct http_field);
+	uintptr_t distance = (uintptr_t)head->text - (uintptr_t)from->text;
+
+	memcpy(head, from->start, sizeof(from->start));
+	memcpy(head->fields, rest, fields);
+	memcpy(head->text, rest + fields, from->text_len);
+	head->text_len = from->text_len;
+	pointer_move(&head->target, distance);
+	pointer_move(&head->path, distance);
+	pointer_move(&head->query, distance);
+	pointer_move(&head->host, distance);
+	for (uint32_t i = 0; i < from->field_count; i++) {
+		pointer_move(&head->fields[i].name, distance);
+		pointer_move(&head->fields[i].value, distance);
+	}
+}
+
+/* ---- limits ---------------------------------------------------------------------------- */
 
 void http_limits_init(struct http_limits *limits)
 {

@@ -8,8 +8,8 @@
  *	exchange --------> its connection, or NULL after a disconnect
  *
  * Only these may destroy a connection: connection_turn() and connection_tick(), at their
- * end, connection_close_idle() and connection_close_all(). Everything else marks it and
- * wakes it.
+ * end, connection_close_all(), and evict_one(), from the event loop. Everything else marks it
+ * and wakes it.
  */
 #pragma once
 
@@ -20,6 +20,7 @@
 #include <sys/queue.h>
 #include <sys/stat.h>
 
+#include "http/admission.h"
 #include "http/exchange.h"
 #include "http/parser.h"
 #include "http/server.h"
@@ -61,7 +62,8 @@ struct http_exchange {
 	uint64_t serial;
 	char id[EXCHANGE_ID_LEN + 1];
 	struct http_peer peer;
-	struct http_head head;
+	struct http_head *head; /* NULL while packed, or in the pool */
+	void *packed;		/* or NULL */
 };
 
 TAILQ_HEAD(exchange_list, http_exchange);
@@ -99,6 +101,8 @@ struct transport {
 
 /* Closes the fd if it fails. `tls` NULL: plain. Reading is on. */
 int transport_open(struct transport *t, struct event_base *base, struct ssl_ctx_st *tls);
+/* Plain: reads at once what the client may have sent already. May close the transport. */
+void transport_poll(struct transport *t);
 void transport_close(struct transport *t);
 size_t transport_input_len(const struct transport *t);
 const char *transport_peek(struct transport *t, size_t *ret_len); /* the start of the input */
@@ -126,6 +130,9 @@ enum connection_phase {
 struct http_connection {
 	TAILQ_ENTRY(http_connection) link;
 	TAILQ_ENTRY(http_connection) wake_link;
+	TAILQ_ENTRY(http_connection) place_link; /* admission.c's, like the next two */
+	struct client_group *group;
+	enum place place;
 	struct http_server *server;
 	struct transport transport;
 	struct evbuffer *output; /* the transport's */
@@ -136,6 +143,7 @@ struct http_connection {
 	struct exchange_list queue;
 	uint32_t queue_len;
 	uint32_t request_count;
+	unsigned is_used : 1; /* a request has arrived since admission_update() */
 	unsigned is_busy : 1;			/* inside connection_turn() */
 	unsigned is_woken : 1;			/* on the server's wake list */
 	unsigned is_tls : 1;
@@ -173,6 +181,7 @@ TAILQ_HEAD(listener_list, http_listener);
 enum log_kind { LOG_ACCEPT_FAILED, LOG_ACCEPT_FULL, LOG_KIND_COUNT };
 
 #define DATE_LINE_LEN 37
+#define HEADS_SPARE_MAX 32
 
 struct http_server {
 	struct event_base *base;
@@ -187,8 +196,12 @@ struct http_server {
 	size_t answer_fields_len;
 	char **hosts;
 	size_t host_count;
+	char *foreign[HTTP_HOSTS_REMEMBERED]; /* names reported; NULL: unused */
+	unsigned foreign_next;		      /* the place of the next one */
+	uint64_t foreign_at;		      /* when the last one was reported */
 	time_t date_second;
 	char date_line[DATE_LINE_LEN + 1];	/* with CRLF */
+	struct admission admission;
 	struct listener_list listeners;
 	struct event *accept_timer;
 	int reserve_fd; /* closed to accept one client when descriptors run out */
@@ -201,6 +214,8 @@ struct http_server {
 	struct exchange_list detached; /* disconnected; their handlers are not notified yet */
 	struct exchange_list pool;
 	unsigned pool_len;
+	struct http_head *heads[HEADS_SPARE_MAX]; /* unused */
+	unsigned head_count;
 	uint64_t exchanges_live;		/* not in the pool */
 	int is_draining;
 	int is_dead; /* freed, except for exchanges that handlers still own */
@@ -209,13 +224,16 @@ struct http_server {
 	char buffer[TRANSPORT_READ_MAX]; /* shared by all transports */
 };
 
-#define ACCEPT_PAUSED_FULL 1u
-#define ACCEPT_PAUSED_EXHAUSTED 2u
+#define ACCEPT_PAUSED_TCP 1u /* no place for one more over TCP */
+#define ACCEPT_PAUSED_UNIX 2u
+#define ACCEPT_PAUSED_EXHAUSTED 4u
 
 /* server.c */
 uint64_t server_now(struct http_server *server); /* coarse monotonic clock */
 const char *server_date_line(struct http_server *server);
 int server_allows_host(const struct http_server *server, const char *host, size_t len);
+/* Reports a host name that is not allowed, if that is due: on_foreign_host. */
+void server_foreign_host(struct http_server *server, const char *host, size_t len);
 void server_add_host(struct http_server *server, const char *host);
 void server_log(struct http_server *server, enum log_kind kind, const char *text);
 void server_release(struct http_server *server); /* frees a dead server with its last exchange */
@@ -234,23 +252,26 @@ struct bufferevent *tls_accept(struct event_base *base, struct ssl_ctx_st *ctx, 
 void tls_send_close_notify(struct bufferevent *bev); /* does not wait for the client's */
 
 /* connection.c */
-void connection_open(struct http_server *server, int fd, const struct http_peer *peer,
+/* `key`: see admission_enter() */
+void connection_open(struct http_server *server, int fd, const struct http_peer *peer, uint64_t key,
 		     struct ssl_ctx_st *tls);
 void connection_turn(struct http_connection *conn);	/* may destroy it */
 void connection_tick(struct http_connection *conn, uint64_t now);	/* may destroy it */
 void connection_wake(struct http_connection *conn);
 void connection_advance(struct http_connection *conn); /* sends answers whose turn has come */
 void connection_close_all(struct http_server *server);
-/*
- * Closes the connection that has been idle longest, if that is long enough. Returns 0 if there
- * is none.
- */
-int connection_close_idle(struct http_server *server);
+void connection_destroy(struct http_connection *conn); /* for admission.c, see above */
 
 /* exchange.c */
 struct http_exchange *exchange_acquire(struct http_connection *conn);
 void exchange_release(struct http_exchange *ex);	/* to the pool */
 void exchange_free(struct http_exchange *ex);		/* one from the pool */
+/*
+ * Packs the head of a request that is being read until more of it arrives: most clients send a
+ * head at once, and one that does not must not hold the memory of the largest.
+ */
+void exchange_pack(struct http_exchange *ex);
+void exchange_unpack(struct http_exchange *ex); /* does nothing to one that is not packed */
 int exchange_add_body(struct http_exchange *ex, const char *data, size_t len);
 void exchange_end(struct http_exchange *ex);	/* the handler or a refusal has ended it */
 void exchange_detach(struct http_exchange *ex); /* its connection is being destroyed */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listening sockets and accepting connections. All listeners stop accepting while
- * max_connections are open, and for a moment after the process ran out of descriptors. Neither
- * case spins, and clients wait in the kernel's backlog meanwhile.
+ * Listening sockets and accepting connections. Who gets a place is decided in admission.c. While
+ * there is none to be had, the listeners of that kind stop accepting; all of them do for a moment
+ * after the process ran out of descriptors. Neither case spins, and clients wait in the kernel's
+ * backlog meanwhile.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,9 +22,11 @@
 #include "util/alloc.h"
 #include "util/err.h"
 
-#define BACKLOG 511
+#define BACKLOG 4096 /* the kernel reduces it to net.core.somaxconn */
 /* then return to the event loop, so that accepting cannot starve open connections */
 #define ACCEPTS_AT_ONCE 64
+#define EARLY_AT_ONCE 8 /* answers asked for when there is no place */
+#define SHED_AT_ONCE 8	/* connections evicted when there is no descriptor */
 
 union listener_address {
 	struct sockaddr any;
@@ -79,12 +82,31 @@ static void peer_fill(struct http_peer *peer, int fd, const union listener_addre
 	}
 }
 
+/* An IPv6 client usually has a whole /64. */
+static uint64_t peer_key(const struct http_peer *peer, const union listener_address *a)
+{
+	uint64_t key = peer->uid;
+
+	if (a->any.sa_family == AF_INET)
+		key = ntohl(a->in.sin_addr.s_addr);
+	else if (a->any.sa_family == AF_INET6)
+		memcpy(&key, &a->in6.sin6_addr, sizeof(key));
+	return key;
+}
+
+static int listener_is_paused(const struct http_listener *l)
+{
+	unsigned full = l->is_unix ? ACCEPT_PAUSED_UNIX : ACCEPT_PAUSED_TCP;
+
+	return (l->server->accept_paused & (full | ACCEPT_PAUSED_EXHAUSTED)) != 0;
+}
+
 void listener_update_all(struct http_server *server)
 {
 	struct http_listener *l;
 
 	TAILQ_FOREACH(l, &server->listeners, link) {
-		if (server->accept_paused)
+		if (listener_is_paused(l))
 			event_del(l->event);
 		else
 			event_add(l->event, NULL);
@@ -103,9 +125,22 @@ void listener_retry(evutil_socket_t fd, short what, void *arg)
 	listener_update_all(server);
 }
 
+/* No place can be made, because every connection is busy. */
+static void listener_full(struct http_listener *l)
+{
+	struct http_server *server = l->server;
+
+	server->counters.accept_full++;
+	server->accept_paused |= l->is_unix ? ACCEPT_PAUSED_UNIX : ACCEPT_PAUSED_TCP;
+	listener_update_all(server);
+	server_log(server, LOG_ACCEPT_FULL, "every place has a request that is being worked on");
+	admission_ask(server, EARLY_AT_ONCE);
+}
+
 /*
- * Out of descriptors, or of memory for them. Answers one client with 503, using the reserved
- * descriptor, and pauses accepting.
+ * Out of descriptors, or of memory for them, in spite of max_connections. Answers one client
+ * with 503, using the reserved descriptor; frees a few, which the rest of the process needs as
+ * well; and pauses accepting.
  */
 static void listener_exhausted(struct http_listener *l, int errnum)
 {
@@ -129,6 +164,7 @@ static void listener_exhausted(struct http_listener *l, int errnum)
 		}
 		server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	}
+	admission_shed(server, SHED_AT_ONCE);
 	server->counters.accept_failed++;
 	server->accept_paused |= ACCEPT_PAUSED_EXHAUSTED;
 	listener_update_all(server);
@@ -147,16 +183,12 @@ static void listener_accept(evutil_socket_t listening, short what, void *arg)
 		socklen_t len = sizeof(a);
 		struct http_peer peer;
 		int fd;
-		int is_full = server->counters.connections_open >= server->config.max_connections;
 
 		/* only the first client is known to be waiting; the others cause another event */
-		if (is_full && i > 0)
+		if (i > 0 && !admission_has_place(server, l->is_unix))
 			return;
-		if (is_full && !connection_close_idle(server)) {
-			server->counters.accept_full++;
-			server->accept_paused |= ACCEPT_PAUSED_FULL;
-			listener_update_all(server);
-			server_log(server, LOG_ACCEPT_FULL, "connection limit reached");
+		if (!admission_admit(server, l->is_unix)) {
+			listener_full(l);
 			return;
 		}
 		fd = accept4(listening, &a.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -171,7 +203,7 @@ static void listener_accept(evutil_socket_t listening, short what, void *arg)
 		}
 		peer_fill(&peer, fd, &a);
 		peer.is_tls = l->tls != NULL;
-		connection_open(server, fd, &peer, l->tls);
+		connection_open(server, fd, &peer, peer_key(&peer, &a), l->tls);
 	}
 }
 
@@ -187,7 +219,7 @@ static struct http_listener *listener_new(struct http_server *server, int fd,
 	l->name = xstrdup(name);
 	l->event = event_new(server->base, fd, EV_READ | EV_PERSIST, listener_accept, l);
 	TAILQ_INSERT_TAIL(&server->listeners, l, link);
-	if (!l->event || (!server->accept_paused && event_add(l->event, NULL))) {
+	if (!l->event || (!listener_is_paused(l) && event_add(l->event, NULL))) {
 		listener_close(l);
 		err_set(err, ERR_INTERNAL, "cannot watch the listening socket %s", name);
 		return NULL;

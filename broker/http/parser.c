@@ -33,6 +33,11 @@ void http_parser_allow_body(struct http_parser *p, uint64_t max)
 	p->body_max = max;
 }
 
+void http_parser_resume(struct http_parser *p, struct http_head *head)
+{
+	p->head = head;
+}
+
 int http_parser_is_started(const struct http_parser *p)
 {
 	return p->state > S_START_AGAIN;

@@ -157,7 +157,7 @@ struct http_field {
  * A request head. The caller owns the memory (about 26 KB, of which a typical request touches
  * 3 KB; it need not be zeroed) and the parser fills it. Its members are valid from
  * HTTP_STEP_HEAD until the caller reuses the memory. Do not copy or move it: it contains
- * pointers into itself.
+ * pointers into itself; see http_head_pack().
  */
 struct http_head {
 	enum http_method method;
@@ -233,6 +233,17 @@ enum http_step http_parser_feed(struct http_parser *p, const char *data, size_t 
 
 /* Sets the maximum body size of this request. Call after HTTP_STEP_HEAD, before the next feed. */
 void http_parser_allow_body(struct http_parser *p, uint64_t max);
+
+/*
+ * Packing: a head that is kept while its request arrives needs only as much memory as has
+ * arrived. `packed` has http_head_packed_size() bytes, aligned like a pointer; it may be copied
+ * but is of no use otherwise. http_head_unpack() fills another head from it, with which
+ * http_parser_resume() continues; the first head may be reused meanwhile.
+ */
+size_t http_head_packed_size(const struct http_head *head);
+void http_head_pack(const struct http_head *head, void *packed);
+void http_head_unpack(struct http_head *head, const void *packed);
+void http_parser_resume(struct http_parser *p, struct http_head *head);
 
 /* Has any byte of the request arrived? (A skipped CRLF does not count.) */
 int http_parser_is_started(const struct http_parser *p);

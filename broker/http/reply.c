@@ -152,7 +152,7 @@ static void answer_prepare(struct http_exchange *ex, int *status)
 
 	if (*status < STATUS_MIN || *status > STATUS_MAX)
 		*status = 500;
-	ex->no_content = ex->head.method == HTTP_HEAD || status_is_bodiless(*status);
+	ex->no_content = ex->head->method == HTTP_HEAD || status_is_bodiless(*status);
 	/* the last answer on a draining connection announces the close */
 	if (ex->server->is_draining && !TAILQ_NEXT(ex, link) && !conn->reading)
 		ex->close = 1;
@@ -266,7 +266,7 @@ void http_stream_begin(struct http_exchange *ex, int status, const char *content
 	a.status = status;
 	if (status_is_bodiless(status)) {
 		a.mode = BODY_NONE;
-	} else if (ex->head.minor == 0) {
+	} else if (ex->head->minor == 0) {
 		a.mode = BODY_UNTIL_CLOSE;
 		ex->close = 1;
 	}

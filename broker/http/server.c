@@ -18,6 +18,10 @@
 #include "util/err.h"
 
 #define LOG_INTERVAL_MS 1000
+#define HOST_SHOWN_SIZE 101
+#define HOST_INTERVAL_MS 60000
+/* So that each of the kept places of http/server.h is at least one. */
+#define CONNECTIONS_MIN 8
 
 void http_config_init(struct http_config *config)
 {
@@ -55,6 +59,8 @@ static void config_clamp(struct http_config *config)
 		config->tick_ms = 5;
 	if (!config->queue_max)
 		config->queue_max = 1;
+	if (config->max_connections < CONNECTIONS_MIN)
+		config->max_connections = CONNECTIONS_MIN;
 }
 
 uint64_t server_now(struct http_server *server)
@@ -93,6 +99,43 @@ int server_allows_host(const struct http_server *server, const char *host, size_
 			return 1;
 	}
 	return 0;
+}
+
+/* Visible ASCII, without what could end a quotation in a log. */
+static void host_clean(const char *host, size_t len, char out[HOST_SHOWN_SIZE])
+{
+	size_t n = 0;
+
+	for (; n < len && n < HOST_SHOWN_SIZE - 1; n++) {
+		char c = host[n];
+
+		out[n] = c;
+		if (c <= ' ' || c > '~' || c == '"' || c == '\'' || c == '\\')
+			out[n] = '?';
+	}
+	out[n] = '\0';
+}
+
+void server_foreign_host(struct http_server *server, const char *host, size_t len)
+{
+	char clean[HOST_SHOWN_SIZE];
+	char **place = &server->foreign[server->foreign_next];
+
+	if (!server->callbacks.on_foreign_host)
+		return;
+	host_clean(host, len, clean);
+	for (unsigned i = 0; i < HTTP_HOSTS_REMEMBERED && server->foreign[i]; i++) {
+		if (!strcasecmp(server->foreign[i], clean))
+			return;
+	}
+	/* Names cost nothing to invent: once all places are taken, few more are reported. */
+	if (*place && server_now(server) - server->foreign_at < HOST_INTERVAL_MS)
+		return;
+	free(*place);
+	*place = xstrdup(clean);
+	server->foreign_next = (server->foreign_next + 1) % HTTP_HOSTS_REMEMBERED;
+	server->foreign_at = server_now(server);
+	server->callbacks.on_foreign_host(clean, server->user);
 }
 
 void server_add_host(struct http_server *server, const char *host)
@@ -148,6 +191,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	}
 	if (!TAILQ_EMPTY(&server->woken))
 		event_active(server->wake_event, EV_TIMEOUT, 0);
+	admission_settle(server);
 	/* last: this may free the server */
 	server_check_empty(server);
 }
@@ -167,8 +211,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		conn = next;
 	}
 	/* clients are waiting, and an idle connection may be old enough to close now */
-	if (server->accept_paused & ACCEPT_PAUSED_FULL)
-		connection_close_idle(server);
+	if (server->accept_paused & ACCEPT_PAUSED_TCP)
+		admission_admit(server, 0);
+	if (server->accept_paused & ACCEPT_PAUSED_UNIX)
+		admission_admit(server, 1);
+	admission_settle(server);
 }
 
 /* Complete lines, each a token, a colon and text without control characters. */
@@ -216,12 +263,17 @@ static int server_fill(struct http_server *server, const struct http_config *con
 	server->accept_timer = event_new(server->base, -1, 0, listener_retry, server);
 	if (!server->tick_event || !server->wake_event || !server->accept_timer)
 		return err_set(err, ERR_NO_MEMORY, "cannot create the server's timers");
+	if (admission_init(&server->admission, server->config.max_connections))
+		return err_set(err, ERR_NO_MEMORY, "not enough memory for %u connections",
+			       (unsigned)server->config.max_connections);
 	if (fields_check(server->answer_fields))
 		return err_set(err, ERR_INVALID,
 			       "the additional response header fields are malformed");
 	if (hosts_fill(server, config, err))
 		return -1;
-	if (getrandom(&server->boot, sizeof(server->boot), 0) != sizeof(server->boot))
+	if (getrandom(&server->boot, sizeof(server->boot), 0) != sizeof(server->boot) ||
+	    getrandom(&server->admission.seed, sizeof(server->admission.seed), 0) !=
+		    sizeof(server->admission.seed))
 		return err_set(err, ERR_IO, "cannot read random bytes");
 	/* writing to a client that has disconnected must not kill the process */
 	if (!sigaction(SIGPIPE, NULL, &old) && old.sa_handler == SIG_DFL)
@@ -279,6 +331,8 @@ void http_server_free(struct http_server *server)
 		TAILQ_REMOVE(&server->pool, ex, link);
 		exchange_free(ex);
 	}
+	while (server->head_count)
+		free(server->heads[--server->head_count]);
 	if (server->tick_event)
 		event_free(server->tick_event);
 	if (server->wake_event)
@@ -290,7 +344,10 @@ void http_server_free(struct http_server *server)
 	for (size_t i = 0; i < server->host_count; i++)
 		free(server->hosts[i]);
 	free(server->hosts);
+	for (unsigned i = 0; i < HTTP_HOSTS_REMEMBERED; i++)
+		free(server->foreign[i]);
 	free(server->answer_fields);
+	admission_fini(&server->admission);
 	server->is_dead = 1;
 	server_release(server);
 }
@@ -307,6 +364,11 @@ void http_server_drain(struct http_server *server, void (*on_empty)(void *user),
 	TAILQ_FOREACH(conn, &server->connections, link)
 		connection_wake(conn);
 	event_active(server->wake_event, EV_TIMEOUT, 0);
+}
+
+uint32_t http_server_max_connections(const struct http_server *server)
+{
+	return server->config.max_connections;
 }
 
 const struct http_counters *http_server_counters(const struct http_server *server)

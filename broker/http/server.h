@@ -32,6 +32,35 @@
  *
  * Back-pressure. A connection is neither read nor parsed while `queue_max` of its requests
  * wait for their answers, or more than `output_max` bytes are unsent.
+ *
+ * Places. At most `max_connections` are open. A client is one of three:
+ *
+ *	unknown  over TCP, and has not shown a valid token yet (http_exchange_trust); counted
+ *	         by address, of which an IPv6 /64 is one
+ *	known    over TCP, and has; counted by the owner of the token
+ *	unix     over a Unix socket; counted by user
+ *
+ * Some places are kept: 1/32 and at most 64 for unix, 1/4 for known clients, and 1/8 for those
+ * who have not had the time to show a token. Within these bounds anybody may have any place.
+ *
+ * When a client connects and there is no place for it, another connection is evicted:
+ *
+ *	1. of an unknown client, as long as these have more than the 1/8: of the address that
+ *	   holds most, and of its connections the one that has been half-read longest, or else
+ *	   idle longest. Half-read is whatever waits for the client: a TLS handshake, a head, a
+ *	   body, an answer that it does not read
+ *	2. of a known client: of the owner that holds most, likewise; but none that has been
+ *	   idle for less than `spare_idle_ms`, because its next request may be under way
+ *	3. of a unix client, likewise, as long as these have more than their share
+ *	4. of an unknown client
+ *
+ * A connection with a request that a handler works on, and a WebSocket, are never evicted; so
+ * the handlers limit how many of these an owner may have. If only such are left, accepting
+ * pauses, and on_crowded asks the handlers to answer early what merely waits. There is no limit
+ * for an address by itself: all clients may come from one proxy, which then has all places.
+ *
+ * What an evicted client sees: 503 with "Retry-After: 1" if it has sent part of a request in
+ * plain; and the end of the connection.
  */
 #pragma once
 
@@ -58,8 +87,8 @@ struct http_config {
 	uint32_t linger_ms;		/* 1000 */
 	uint32_t tick_ms;		/* 250; at most a quarter of the shortest deadline */
 	uint32_t accept_retry_ms;	/* 200: pause after running out of descriptors */
-	uint32_t max_connections;	/* 1024; none is accepted beyond that ... */
-	uint32_t spare_idle_ms;		/* 1000: ... but one idle this long is closed for it */
+	uint32_t max_connections;	/* 1024; at least 8. See "Places" */
+	uint32_t spare_idle_ms;		/* 1000 */
 	uint32_t max_requests;		/* 10000 per connection, then it is closed */
 	uint32_t queue_max;		/* 8 */
 	size_t output_max;		/* 65536 */
@@ -82,8 +111,8 @@ enum http_log_level { HTTP_LOG_WARNING, HTTP_LOG_NOTICE };
 
 /*
  * What on_head may decide before the body is read. The defaults are filled in. To refuse
- * the request, set `status` (400 to 599), `code` and `message` (static text): the body is
- * not read, and the connection is closed.
+ * the request, set `status` (400 to 599), `code` and `message` (static text), and perhaps a
+ * header field: the body is not read, and the connection is closed.
  */
 struct http_body_rule {
 	uint64_t max;		/* bytes */
@@ -93,23 +122,46 @@ struct http_body_rule {
 	uint32_t retry_s; /* of a Retry-After field; 0: none */
 	const char *code;
 	const char *message;
+	const char *field; /* the name of one more field; NULL: none */
+	char field_value[64];
+	int is_trusted; /* 1: the client is known, as by http_exchange_trust(owner) */
+	uint64_t owner;
 };
 
 struct http_callbacks {
 	/* A complete request; for its ownership see http/exchange.h. Required. */
 	void (*on_request)(struct http_exchange *ex, void *user);
 	/*
-	 * A request head that a body follows. May be NULL. The exchange is not the handler's
-	 * yet: it must be neither answered nor kept.
+	 * A request head that a body follows; also that of a POST or PUT which states no length,
+	 * which is answered 411 unless on_head refuses it for another reason. May be NULL. The
+	 * exchange is not the handler's yet: it must be neither answered nor kept.
 	 */
 	void (*on_head)(const struct http_exchange *ex, struct http_body_rule *rule, void *user);
 	/* One sentence without client input; at most one per kind and second. May be NULL. */
 	void (*on_log)(enum http_log_level level, const char *text, void *user);
+	/*
+	 * A request was answered 421: its host name is not allowed. `host` is client input, made
+	 * harmless: 1 to 100 visible ASCII characters. At most once per name for the last
+	 * HTTP_HOSTS_REMEMBERED names, and beyond that many names at most once a minute. May be
+	 * NULL.
+	 */
+	void (*on_foreign_host)(const char *host, void *user);
+	/*
+	 * Known clients have so many requests open that there is no place for others: `count`
+	 * answers that wait for something to happen should be given now, and their connections
+	 * closed. Called from the event loop. May be NULL.
+	 */
+	void (*on_crowded)(unsigned count, void *user);
 };
+
+#define HTTP_HOSTS_REMEMBERED 32
+
+enum http_client_kind { HTTP_CLIENT_UNKNOWN, HTTP_CLIENT_KNOWN, HTTP_CLIENT_UNIX, HTTP_CLIENT_COUNT };
 
 /* Counters since the start, and gauges where marked. Read them on the loop thread. */
 struct http_counters {
 	uint64_t connections_open;	/* gauge */
+	uint64_t connections_by[HTTP_CLIENT_COUNT]; /* gauges */
 	uint64_t connections_accepted;
 	uint64_t connections_tls;	/* handshakes completed */
 	uint64_t connections_tls_failed;
@@ -119,10 +171,11 @@ struct http_counters {
 	uint64_t refusals[HTTP_REFUSAL_COUNT];
 	uint64_t gone; /* exchanges whose client disconnected before the answer */
 	uint64_t closed_idle;
-	uint64_t closed_at_limit;	/* idle ones closed at max_connections */
+	uint64_t evicted_half_read[HTTP_CLIENT_COUNT];
+	uint64_t evicted_idle[HTTP_CLIENT_COUNT];
 	uint64_t closed_silent;		/* no byte of a request, or no handshake, in time */
 	uint64_t closed_slow_reader;
-	uint64_t accept_full;	/* pauses of accepting at max_connections */
+	uint64_t accept_full;	/* pauses of accepting because every place was busy */
 	uint64_t accept_failed; /* pauses after running out of descriptors */
 	uint64_t bytes_in;
 	uint64_t bytes_out; /* queued for sending */
@@ -183,4 +236,6 @@ void http_listener_set_tls(struct http_listener *listener, struct ssl_ctx_st *tl
  */
 void http_server_drain(struct http_server *server, void (*on_empty)(void *user), void *user);
 
+/* How many connections http_config.max_connections has become. */
+uint32_t http_server_max_connections(const struct http_server *server);
 const struct http_counters *http_server_counters(const struct http_server *server);

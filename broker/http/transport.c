@@ -54,6 +54,12 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		t->notify(t->arg, TRANSPORT_SENT);
 }
 
+void transport_poll(struct transport *t)
+{
+	if (!t->bev)
+		on_readable(t->fd, EV_READ, t);
+}
+
 static int plain_open(struct transport *t, struct event_base *base)
 {
 	t->input = evbuffer_new();

@@ -74,7 +74,7 @@ static int handshake_accept(struct http_exchange *ex)
 	char text[KEY_LEN + sizeof(ACCEPT_SALT)];
 	char accept[32];
 
-	snprintf(text, sizeof(text), "%s%s", http_head_find(&ex->head, "sec-websocket-key"),
+	snprintf(text, sizeof(text), "%s%s", http_head_find(ex->head, "sec-websocket-key"),
 		 ACCEPT_SALT);
 	if (hash_sha1(text, strlen(text), digest))
 		return -1;

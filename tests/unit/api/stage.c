@@ -213,6 +213,19 @@ void http_reply_error(struct http_exchange *ex, int status, const char *code, co
 	free(text);
 }
 
+void http_reply_close(struct http_exchange *ex)
+{
+	(void)ex;
+}
+
+/* The same owner at each call. */
+void http_exchange_trust(struct http_exchange *ex, uint64_t owner)
+{
+	(void)ex;
+	stage.trusted++;
+	stage.owner = owner;
+}
+
 void http_drop(struct http_exchange *ex)
 {
 	live--;
@@ -234,6 +247,16 @@ enum store_state engine_store_state(const struct engine *engine)
 {
 	(void)engine;
 	return store_state(core_store(stage.world.d.core));
+}
+
+void engine_hurry(struct engine *engine, unsigned count)
+{
+	struct err err = { 0 };
+
+	(void)engine;
+	assert_int_equal(core_begin(stage.world.d.core, &err), 0);
+	core_hurry(stage.world.d.core, count);
+	assert_int_equal(core_flush(stage.world.d.core, &err), 0);
 }
 
 void engine_submit(struct engine *engine, struct engine_request *request)
@@ -373,6 +396,8 @@ static void refuse_head(struct http_exchange *ex, const struct http_body_rule *r
 	snprintf(retry, sizeof(retry), "%u", (unsigned)rule->retry_s);
 	if (rule->retry_s)
 		http_reply_header(ex, "Retry-After", retry);
+	if (rule->field)
+		http_reply_header(ex, rule->field, rule->field_value);
 	http_reply_error(ex, rule->status, rule->code, rule->message);
 }
 
@@ -422,6 +447,8 @@ int stage_send(const char *bytes, size_t len)
 
 			api_head(ex, &rule, stage.api);
 			ex->sink = rule.sink;
+			if (rule.is_trusted)
+				http_exchange_trust(ex, rule.owner);
 			if (rule.status) {
 				refuse_head(ex, &rule);
 				return stage.status;

@@ -264,6 +264,7 @@ static void sockets_have_a_limit(void **state)
 	}
 	stage_ask("GET", "/v1/control", stage.alice, UPGRADE, NULL);
 	stage_expect(503, "busy");
+	assert_non_null(strstr(stage.headers, "Retry-After: 30\n"));
 	/* An owner of the same name in another organisation has a limit of its own. */
 	connect_as(stage.stranger);
 	stage_hang_up();

@@ -413,6 +413,45 @@ static void b140_b149_at_the_door(void **state)
 	assert_string_equal(stage_text("owner"), "alice");
 }
 
+/* Rows H2 and H4: nobody without a token can have the broker wait for a body. */
+static void h2_a_head_without_a_token_is_refused_before_its_body(void **state)
+{
+	static const char *const paths[] = { "/v1/leases", "/v1/leases/" LEASE "/release",
+					     "/v1/runs", "/v1/runs/run_0123456789ab/finish" };
+	char text[300];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		snprintf(text, sizeof(text), "POST %s HTTP/1.1\r\nHost: localhost\r\n"
+			 "Content-Length: 100\r\n\r\n{", paths[i]);
+		assert_int_equal(stage_send(text, strlen(text)), 401);
+		assert_non_null(strstr(stage.headers, "WWW-Authenticate: Bearer\n"));
+	}
+	assert_int_equal(stage.trusted, 0);
+	assert_int_equal(POST("/v1/pool", NULL, "{}"), 405);
+	assert_non_null(strstr(stage.headers, "Allow: GET, HEAD\n"));
+	assert_int_equal(POST("/v1/leases", stage.reader_token, "{}"), 403);
+}
+
+/* A valid token gives the connection the place of a known client, one owner's being the same. */
+static void h4_a_valid_token_is_told_to_the_server(void **state)
+{
+	uint64_t alice;
+
+	(void)state;
+	GET("/v1/health", stage.alice);
+	GET("/v1/whoami", "lsr_0000000000000000_x");
+	assert_int_equal(stage.trusted, 0);
+	GET("/v1/whoami", stage.alice);
+	assert_int_equal(stage.trusted, 1);
+	alice = stage.owner;
+	GET("/v1/whoami", stage.bob);
+	assert_true(stage.owner != alice);
+	POST("/v1/leases", stage.alice, "{");
+	assert_int_equal(stage.trusted, 4);
+	assert_true(stage.owner == alice);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
@@ -427,6 +466,8 @@ int main(void)
 		TEST(h10_methods_without_a_length),
 		TEST(b109_to_b112_browsers),
 		TEST(b140_b149_at_the_door),
+		TEST(h2_a_head_without_a_token_is_refused_before_its_body),
+		TEST(h4_a_valid_token_is_told_to_the_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,12 +45,27 @@ static void on_log(enum http_log_level level, const char *text, void *user)
 	((struct harness *)user)->logs++;
 }
 
+static void on_foreign_host(const char *host, void *user)
+{
+	struct harness *h = user;
+
+	h->foreign++;
+	snprintf(h->foreign_host, sizeof(h->foreign_host), "%s", host);
+}
+
+static void on_crowded(unsigned count, void *user)
+{
+	((struct harness *)user)->crowded += count;
+}
+
 void harness_init(struct harness *h)
 {
 	*h = (struct harness){ .handler = harness_echo };
 	http_config_init(&h->config);
 	h->callbacks.on_request = on_request;
 	h->callbacks.on_log = on_log;
+	h->callbacks.on_foreign_host = on_foreign_host;
+	h->callbacks.on_crowded = on_crowded;
 }
 
 void harness_start_unbound(struct harness *h)
@@ -120,6 +135,12 @@ void harness_keep(struct harness *h, struct http_exchange *ex)
 	assert_true(h->kept_count < KEPT_MAX);
 	http_exchange_on_gone(ex, on_gone, h);
 	h->kept[h->kept_count++] = ex;
+}
+
+void harness_keep_trusted(struct harness *h, struct http_exchange *ex)
+{
+	http_exchange_trust(ex, 1);
+	harness_keep(h, ex);
 }
 
 void harness_wait_begin(struct harness *h)

@@ -33,6 +33,9 @@ struct harness {
 	unsigned gone; /* calls of on_gone for kept exchanges */
 	unsigned drained;
 	unsigned logs;
+	unsigned crowded; /* answers asked for by on_crowded */
+	unsigned foreign; /* calls of on_foreign_host */
+	char foreign_host[128];
 	unsigned empty;
 	int is_late; /* the guard timer has fired */
 };
@@ -59,6 +62,7 @@ uint64_t harness_ms(void);
 void harness_echo(struct harness *h, struct http_exchange *ex);	/* METHOD target body */
 void harness_keep(struct harness *h,
 		  struct http_exchange *ex); /* keeps the exchange, with on_gone */
+void harness_keep_trusted(struct harness *h, struct http_exchange *ex); /* of owner 1 */
 
 void harness_wait_begin(struct harness *h);
 void harness_step(struct harness *h);

@@ -64,6 +64,7 @@ struct run {
 	struct http_limits limits;
 	struct http_parser parser;
 	struct http_head *head;
+	struct http_head *other;
 	struct buf body;
 	int is_over;
 };
@@ -126,6 +127,26 @@ static void feed(struct trace *t, struct run *r, const char *data, size_t len)
 	}
 }
 
+static void poison(struct http_head *head)
+{
+	memset(head, 0xa5, sizeof(*head));
+}
+
+/* Between two pieces a head may be packed, and go on in other memory. */
+static void head_move(struct run *r)
+{
+	struct http_head *from = r->head;
+	void *packed = xrealloc(NULL, http_head_packed_size(from));
+
+	http_head_pack(from, packed);
+	poison(from);
+	r->head = r->other;
+	r->other = from;
+	http_head_unpack(r->head, packed);
+	http_parser_resume(&r->parser, r->head);
+	free(packed);
+}
+
 void trace_run(struct trace *t, const char *data, size_t len, trace_cut_fn cut, void *arg)
 {
 	struct run r = { 0 };
@@ -135,8 +156,10 @@ void trace_run(struct trace *t, const char *data, size_t len, trace_cut_fn cut, 
 	buf_init(&r.body, TEXT_MAX);
 	http_limits_init(&r.limits);
 	r.head = xcalloc(1, sizeof(*r.head));
+	r.other = xcalloc(1, sizeof(*r.other));
 	/* memory that is read before it was written must not look valid by chance */
-	memset(r.head, 0xa5, sizeof(*r.head));
+	poison(r.head);
+	poison(r.other);
 	http_parser_begin(&r.parser, r.head, &r.limits);
 	for (size_t at = 0; at < len && !r.is_over;) {
 		size_t n = cut ? cut(at, arg) : len;
@@ -149,6 +172,8 @@ void trace_run(struct trace *t, const char *data, size_t len, trace_cut_fn cut, 
 		feed(t, &r, piece, n);
 		free(piece);
 		at += n;
+		if (!r.is_over)
+			head_move(&r);
 	}
 	t->is_started = !r.is_over && http_parser_is_started(&r.parser);
 	if (t->refusal)
@@ -158,6 +183,7 @@ void trace_run(struct trace *t, const char *data, size_t len, trace_cut_fn cut, 
 		buf_addf(&t->text, "{\"more\":%d,\"at\":%zu}\n", t->is_started, t->used);
 	buf_fini(&r.body);
 	free(r.head);
+	free(r.other);
 }
 
 void trace_fini(struct trace *t)

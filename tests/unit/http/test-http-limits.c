@@ -320,47 +320,57 @@ static void test_b212_output_is_bounded(void **state)
 	assert_int_equal(client_count(&c, "HTTP/1.1 200 OK"), 200);
 }
 
+/* Of 8 places, one is kept for the Unix socket: 7 clients with an open request are the most. */
 static void test_b213_max_connections(void **state)
 {
-	struct client all[6];
+	struct client all[9];
 
 	(void)state;
-	h.config.max_connections = 4;
-	h.config.spare_idle_ms = 30000;
+	h.config.max_connections = 8;
+	h.handler = harness_keep_trusted;
 	harness_start(&h);
-	for (int i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < 9; i++) {
 		client_open(&h, &all[i]);
 		SEND(&all[i], "GET /a HTTP/1.1\r\n" GET_FIELDS);
+		if (i < 7)
+			WAIT(&h, h.requests == i + 1);
 	}
-	WAIT(&h, h.requests == 4 && harness_counters(&h)->accept_full == 1);
+	WAIT(&h, harness_counters(&h)->accept_full == 1);
 	event_base_loop(h.base, EVLOOP_NONBLOCK);
-	assert_int_equal(harness_counters(&h)->connections_open, 4);
+	assert_int_equal(harness_counters(&h)->connections_open, 7);
 	assert_int_equal(h.logs, 1);
+	assert_true(h.crowded > 0);
 	/* A client that leaves makes room. */
 	client_close(&all[1]);
-	WAIT(&h, h.requests == 5);
+	WAIT(&h, h.gone == 1);
+	http_drop(h.kept[1]);
+	WAIT(&h, h.requests == 8);
 	client_close(&all[0]);
-	WAIT(&h, h.requests == 6);
-	for (int i = 2; i < 6; i++)
+	WAIT(&h, h.gone == 2);
+	http_drop(h.kept[0]);
+	WAIT(&h, h.requests == 9);
+	for (int i = 2; i < 9; i++) {
 		client_close(&all[i]);
+		http_drop(h.kept[i]);
+	}
 	WAIT(&h, harness_counters(&h)->connections_open == 0);
 }
 
 /* Idle connections do not keep new ones out. */
 static void test_b213_idle_make_room(void **state)
 {
-	struct client busy, idle[3], next;
+	struct client busy, idle[5], next;
 
 	(void)state;
-	h.config.max_connections = 4;
+	h.config.max_connections = 8;
 	h.config.spare_idle_ms = 50;
 	h.config.tick_ms = 10;
-	h.handler = harness_keep;
+	h.handler = harness_keep_trusted;
 	harness_start(&h);
 	client_open(&h, &busy);
 	SEND(&busy, "GET /busy HTTP/1.1\r\n" GET_FIELDS);
 	WAIT(&h, h.kept_count == 1);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		client_open(&h, &idle[i]);
 		SEND(&idle[i], "GET /idle HTTP/1.1\r\n" GET_FIELDS);
 		WAIT(&h, h.kept_count == i + 2);
@@ -370,15 +380,15 @@ static void test_b213_idle_make_room(void **state)
 	/* It may have to wait until the first one has been idle long enough. */
 	client_open(&h, &next);
 	SEND(&next, "GET /next HTTP/1.1\r\n" GET_FIELDS);
-	WAIT(&h, h.kept_count == 5 && idle[0].is_eof);
-	assert_int_equal(harness_counters(&h)->closed_at_limit, 1);
+	WAIT(&h, h.kept_count == 7 && idle[0].is_eof);
+	assert_int_equal(harness_counters(&h)->evicted_idle[HTTP_CLIENT_KNOWN], 1);
 	assert_false(idle[1].is_eof || busy.is_eof);
 	http_reply(h.kept[0], 200, NULL, "done", 4);
-	http_reply(h.kept[4], 200, NULL, "done", 4);
+	http_reply(h.kept[6], 200, NULL, "done", 4);
 	WAIT(&h, strstr(client_text(&busy), "done") && strstr(client_text(&next), "done"));
 	client_close(&busy);
 	client_close(&next);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 5; i++)
 		client_close(&idle[i]);
 }
 

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/admission.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "http/internal.h"
+#include "util/alloc.h"
+
+#define BUCKETS 8192
+
+struct client_group {
+	LIST_ENTRY(client_group) bucket_link;
+	TAILQ_ENTRY(client_group) level_link; /* if evictable > 0 */
+	enum http_client_kind class;
+	uint64_t key;
+	uint32_t open;
+	uint32_t evictable;
+	struct connection_list half_read; /* oldest first */
+	struct connection_list idle;	  /* least recently used first */
+};
+
+int admission_init(struct admission *admission, uint32_t max)
+{
+	/* For small limits, too, something is left for everybody. */
+	admission->max = max;
+	admission->unix_kept = max / 32 < 64 ? max / 32 + 1 : 64;
+	admission->known_kept = max / 4;
+	admission->new_kept = max / 8;
+	admission->buckets = xcalloc(BUCKETS, sizeof(*admission->buckets));
+	admission->classes = xcalloc(HTTP_CLIENT_COUNT, sizeof(*admission->classes));
+	for (int i = 0; i < HTTP_CLIENT_COUNT; i++) {
+		/* Large, and touched only as far as it is used. */
+		admission->classes[i].levels = calloc((size_t)max + 2, sizeof(struct group_list));
+		if (!admission->classes[i].levels)
+			return -1;
+	}
+	return 0;
+}
+
+void admission_fini(struct admission *admission)
+{
+	for (int i = 0; admission->classes && i < HTTP_CLIENT_COUNT; i++)
+		free(admission->classes[i].levels);
+	free(admission->classes);
+	free(admission->buckets);
+}
+
+/* ---- groups --------------------------------------------------------------------------- */
+
+static struct group_bucket *bucket_of(struct admission *admission, enum http_client_kind class,
+				      uint64_t key)
+{
+	/* Seeded, so that nobody can aim at a bucket. */
+	uint64_t hash = (key ^ admission->seed) * 0x9e3779b97f4a7c15u + class;
+
+	hash = (hash ^ hash >> 29) * 0xbf58476d1ce4e5b9u;
+	return &admission->buckets[(hash >> 32) % BUCKETS];
+}
+
+static struct client_group *group_join(struct admission *admission, enum http_client_kind class,
+				       uint64_t key)
+{
+	struct group_bucket *bucket = bucket_of(admission, class, key);
+	struct client_group *group;
+
+	LIST_FOREACH(group, bucket, bucket_link) {
+		if (group->key == key && group->class == class)
+			break;
+	}
+	if (!group) {
+		group = xcalloc(1, sizeof(*group));
+		group->class = class;
+		group->key = key;
+		TAILQ_INIT(&group->half_read);
+		TAILQ_INIT(&group->idle);
+		LIST_INSERT_HEAD(bucket, group, bucket_link);
+	}
+	group->open++;
+	admission->classes[class].open++;
+	return group;
+}
+
+static void group_part(struct admission *admission, struct client_group *group)
+{
+	admission->classes[group->class].open--;
+	if (--group->open)
+		return;
+	LIST_REMOVE(group, bucket_link);
+	free(group);
+}
+
+/* Moves the group up or down by one level. Groups of equal size are evicted in turn. */
+static void group_count(struct admission *admission, struct client_group *group, int change)
+{
+	struct client_class *class = &admission->classes[group->class];
+
+	if (group->evictable)
+		TAILQ_REMOVE(&class->levels[group->evictable], group, level_link);
+	if (change > 0)
+		group->evictable++;
+	else
+		group->evictable--;
+	for (; class->ready < group->evictable; class->ready++)
+		TAILQ_INIT(&class->levels[class->ready + 1]);
+	if (group->evictable)
+		TAILQ_INSERT_TAIL(&class->levels[group->evictable], group, level_link);
+	if (group->evictable > class->top)
+		class->top = group->evictable;
+	else if (class->top && TAILQ_EMPTY(&class->levels[class->top]))
+		class->top--;
+}
+
+/* ---- places --------------------------------------------------------------------------- */
+
+static struct connection_list *place_list(const struct http_connection *conn)
+{
+	struct client_group *group = conn->group;
+
+	return conn->place == PLACE_IDLE ? &group->idle : &group->half_read;
+}
+
+static void place_take(struct http_connection *conn, enum place place)
+{
+	struct admission *admission = &conn->server->admission;
+	int change = (place != PLACE_BUSY) - (conn->place != PLACE_BUSY);
+
+	if (conn->place != PLACE_BUSY)
+		TAILQ_REMOVE(place_list(conn), conn, place_link);
+	conn->place = place;
+	if (place != PLACE_BUSY)
+		TAILQ_INSERT_TAIL(place_list(conn), conn, place_link);
+	if (change)
+		group_count(admission, conn->group, change);
+}
+
+void admission_enter(struct http_connection *conn, uint64_t key)
+{
+	conn->group = group_join(&conn->server->admission,
+				 conn->peer.is_unix ? HTTP_CLIENT_UNIX : HTTP_CLIENT_UNKNOWN, key);
+	conn->server->counters.connections_by[conn->group->class]++;
+	conn->place = PLACE_BUSY;
+	place_take(conn, PLACE_HALF_READ);
+}
+
+void admission_leave(struct http_connection *conn)
+{
+	place_take(conn, PLACE_BUSY);
+	conn->server->counters.connections_by[conn->group->class]--;
+	group_part(&conn->server->admission, conn->group);
+	conn->group = NULL;
+}
+
+void admission_trust(struct http_connection *conn, uint64_t owner)
+{
+	struct admission *admission = &conn->server->admission;
+	struct client_group *old = conn->group;
+
+	/* A proxy's connection carries the requests of many: the first owner counts. */
+	if (old->class != HTTP_CLIENT_UNKNOWN)
+		return;
+	place_take(conn, PLACE_BUSY);
+	conn->group = group_join(admission, HTTP_CLIENT_KNOWN, owner);
+	group_part(admission, old);
+	conn->server->counters.connections_by[HTTP_CLIENT_UNKNOWN]--;
+	conn->server->counters.connections_by[HTTP_CLIENT_KNOWN]++;
+	/* not now: this is called in the middle of a request */
+	if (admission->classes[HTTP_CLIENT_KNOWN].open + admission->new_kept +
+	    admission->unix_kept > admission->max)
+		event_active(conn->server->wake_event, EV_TIMEOUT, 0);
+}
+
+static enum place place_now(const struct http_connection *conn)
+{
+	const struct http_exchange *ex;
+
+	if (conn->phase == PHASE_SOCKET)
+		return PLACE_BUSY;
+	TAILQ_FOREACH(ex, &conn->queue, link) {
+		if (ex->state == EXCHANGE_OPEN)
+			return PLACE_BUSY;
+	}
+	if (conn->phase == PHASE_IDLE)
+		return PLACE_IDLE;
+	/* An answer is being sent: to a known client, it may be a long one. */
+	if (conn->phase == PHASE_NONE && conn->group->class != HTTP_CLIENT_UNKNOWN)
+		return PLACE_BUSY;
+	return PLACE_HALF_READ;
+}
+
+void admission_update(struct http_connection *conn)
+{
+	enum place place = place_now(conn);
+
+	if (place != conn->place || (place == PLACE_IDLE && conn->is_used))
+		place_take(conn, place);
+	conn->is_used = 0;
+}
+
+/* ---- eviction ------------------------------------------------------------------------- */
+
+/* A client that has sent part of a request is told, if that takes no waiting. */
+static void evict_answer(struct http_connection *conn)
+{
+	static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+				   "Content-Length: 0\r\nRetry-After: 1\r\n\r\n";
+
+	if (!conn->is_tls && conn->reading && http_parser_is_started(&conn->parser) &&
+	    !conn->queue_len && !evbuffer_get_length(conn->output))
+		(void)!send(conn->transport.fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL);
+}
+
+/* Of the group with most: what is half read first, the oldest first. Returns 0 if there is none. */
+static int evict_one(struct http_server *server, enum http_client_kind class)
+{
+	struct client_class *c = &server->admission.classes[class];
+	const struct http_config *config = &server->config;
+	struct client_group *group;
+	struct http_connection *conn;
+
+	if (!c->top)
+		return 0;
+	group = TAILQ_FIRST(&c->levels[c->top]);
+	conn = TAILQ_FIRST(&group->half_read);
+	if (conn) {
+		server->counters.evicted_half_read[class]++;
+		evict_answer(conn);
+	} else {
+		conn = TAILQ_FIRST(&group->idle);
+		/* a known client may be about to send its next request */
+		if (class != HTTP_CLIENT_UNKNOWN &&
+		    conn->read_deadline + config->spare_idle_ms > server_now(server) + config->idle_ms)
+			return 0;
+		server->counters.evicted_idle[class]++;
+	}
+	connection_destroy(conn);
+	return 1;
+}
+
+static uint32_t open_by(const struct admission *a, enum http_client_kind class)
+{
+	return a->classes[class].open;
+}
+
+int admission_has_place(const struct http_server *server, int is_unix)
+{
+	const struct admission *a = &server->admission;
+	uint32_t unknown = open_by(a, HTTP_CLIENT_UNKNOWN);
+	uint32_t tcp = unknown + open_by(a, HTTP_CLIENT_KNOWN);
+
+	if (tcp + open_by(a, HTTP_CLIENT_UNIX) >= a->max)
+		return 0;
+	return is_unix ||
+	       (tcp + a->unix_kept < a->max && unknown + a->unix_kept + a->known_kept < a->max);
+}
+
+int admission_admit(struct http_server *server, int is_unix)
+{
+	const struct admission *a = &server->admission;
+	uint32_t unix_share = is_unix ? 0 : a->unix_kept;
+
+	if (admission_has_place(server, is_unix))
+		return 1;
+	/* A few places stay for new clients, which have had no time to show a token. */
+	if (open_by(a, HTTP_CLIENT_UNKNOWN) > a->new_kept && evict_one(server, HTTP_CLIENT_UNKNOWN))
+		return 1;
+	if (evict_one(server, HTTP_CLIENT_KNOWN))
+		return 1;
+	if (open_by(a, HTTP_CLIENT_UNIX) > unix_share && evict_one(server, HTTP_CLIENT_UNIX))
+		return 1;
+	return evict_one(server, HTTP_CLIENT_UNKNOWN);
+}
+
+void admission_shed(struct http_server *server, unsigned count)
+{
+	while (count && evict_one(server, HTTP_CLIENT_UNKNOWN))
+		count--;
+}
+
+void admission_ask(struct http_server *server, unsigned count)
+{
+	if (server->callbacks.on_crowded)
+		server->callbacks.on_crowded(count, server->user);
+}
+
+void admission_settle(struct http_server *server)
+{
+	struct admission *a = &server->admission;
+	uint32_t most = a->max - a->unix_kept - a->new_kept;
+	uint32_t open;
+
+	while ((open = a->classes[HTTP_CLIENT_KNOWN].open) > most) {
+		if (evict_one(server, HTTP_CLIENT_KNOWN))
+			continue;
+		admission_ask(server, open - most);
+		return;
+	}
+}
