@@ -13,29 +13,18 @@
 #include <time.h>
 
 #include "api/auth.h"
-#include "config/config.h"
 #include "daemon/file_owner.h"
 #include "util/alloc.h"
 #include "util/duration.h"
 
 static int token_store_open(const struct command_line *o, const struct env *env, struct store **ret)
 {
-	struct config *config = NULL;
 	struct err err = { 0 };
 	auto_free char *path = NULL;
+	int code = command_line_store(o, &path);
 
-	if (o->store) {
-		if (o->store[0] != '/') {
-			err_set(&err, ERR_INVALID, "--store needs an absolute path");
-			return command_line_fail(&err, EXIT_USAGE);
-		}
-		path = xstrdup(o->store);
-	} else {
-		if (config_load(o->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
-			return command_line_fail(&err, EXIT_USAGE);
-		path = xstrdup(config->store);
-		config_free(config);
-	}
+	if (code != EXIT_OK)
+		return code;
 	umask(077);
 	/* The first token may come before the first start, but only a new token makes a database. */
 	if (o->mode != DO_TOKEN_ADD && store_is_missing(path))

@@ -155,7 +155,7 @@ static int check_damaged(struct store *store, struct err *err)
 	return -1;
 }
 
-static struct store *store_new(const char *path, const struct schema *schema, struct err *err)
+struct store *store_new(const char *path, const struct schema *schema, struct err *err)
 {
 	struct store *store;
 
@@ -265,7 +265,7 @@ static int has_log(const struct store *store)
  * remove it. So read the file alone, without locks, and check afterwards whether somebody
  * opened it meanwhile.
  */
-static int open_unlocked(struct store *store, struct err *err)
+int store_open_unlocked(struct store *store, struct err *err)
 {
 	auto_buf struct buf uri = { 0 };
 
@@ -273,7 +273,8 @@ static int open_unlocked(struct store *store, struct err *err)
 		return err_set_errno(err, errno, "the store %s", store->path);
 	store->is_unlocked = 1;
 	buf_init(&uri, 4 * sizeof(store->path));
-	buf_adds(&uri, "file:");
+	/* An empty authority: the path itself may begin with two slashes. */
+	buf_adds(&uri, store->path[0] == '/' ? "file://" : "file:");
 	for (const char *c = store->path; *c; c++) {
 		if (*c == '/' || isalnum((unsigned char)*c))
 			buf_addc(&uri, *c);
@@ -290,7 +291,7 @@ static int unchecked_begin(struct store *store, struct err *err)
 	if (guard_check(store->path, err) || guard_folder(store->path, err))
 		return -1;
 	if (has_log(store) ? open_connection(store, SQLITE_OPEN_READONLY, TOOL_BUSY_MS, err) :
-			     open_unlocked(store, err))
+			     store_open_unlocked(store, err))
 		return -1;
 	return store_exec(store, "BEGIN", "beginning a transaction", err);
 }
