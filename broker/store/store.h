@@ -355,6 +355,14 @@ int store_generation_put(struct store *store, const struct generation *g, struct
  */
 int store_place_get(struct store *store, char *ret, size_t size, struct err *err);
 int store_place_put(struct store *store, const char *place, struct err *err);
+/*
+ * The other instances whose sentinels were found in the account and reported to an operator:
+ * their ids, separated by spaces; "" if none.
+ */
+int store_neighbours_get(struct store *store, const char *account, char *ret, size_t size,
+			 struct err *err);
+int store_neighbours_put(struct store *store, const char *account, const char *ids,
+			 struct err *err);
 
 /* Zeroed except for the account if there was none yet. */
 int store_sweep_get(struct store *store, const char *account, struct sweep *ret, struct err *err);
