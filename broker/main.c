@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "daemon/accounts.h"
+#include "daemon/backup.h"
 #include "daemon/daemon.h"
 #include "daemon/command_line.h"
 #include "daemon/residue_report.h"
@@ -33,6 +34,8 @@ int main(int argc, char **argv)
 		return accounts_check(&line);
 	case DO_OWED:
 		return residue_report_print(&line);
+	case DO_BACKUP:
+		return backup_command(&line);
 	case DO_TOKEN_ADD:
 	case DO_TOKEN_LIST:
 	case DO_TOKEN_REVOKE:

@@ -113,7 +113,7 @@ void accounts_readiness(struct api_request *request)
 	jsonw_array(&w, "missing");
 	if (figures.fenced)
 		jsonw_text(&w, NULL,
-			   "an operator's confirmation that this database is the newest one");
+			   "an operator's confirmation that this database may use the account");
 	else if (figures.blocked)
 		jsonw_text(&w, NULL, "a credential that opens the known account");
 	jsonw_end_array(&w);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "config/config.h"
 #include "util/alloc.h"
 #include "util/argv.h"
 
@@ -22,6 +23,9 @@ void command_line_help(FILE *out)
 	      "  lessord --owed [--config FILE]\n"
 	      "      List the leases with resources left at a provider, according to the\n"
 	      "      database. lessord may be running.\n"
+	      "  lessord backup FILE [--config FILE | --store FILE]\n"
+	      "      Copy the database to FILE and the run history to a file beside it, check\n"
+	      "      the copies, then replace earlier ones. lessord may be running.\n"
 	      "  lessord token add --owner OWNER [--org ORG] [--role user|reader|admin]\n"
 	      "                    [--expires DURATION] [--config FILE | --store FILE]\n"
 	      "      Create a client token and print it; it is never shown again. DURATION is\n"
@@ -35,7 +39,7 @@ void command_line_help(FILE *out)
 	      "Exit codes: 0 success, 1 runtime failure, 2 invalid command line or configuration,\n"
 	      "3 invalid provider or provider options, 4 database damaged or not accessible,\n"
 	      "5 database in use by another lessord, 6 no usable token, 7 resources are left (--owed),\n"
-	      "8 no database (--owed, token list, token revoke).\n"
+	      "8 no database (--owed, backup, token list, token revoke).\n"
 	      "\n"
 	      "The default configuration file is " LESSOR_CONFIG_FILE ".\n",
 	      out);
@@ -121,14 +125,38 @@ static int token_read(int argc, char **argv, struct command_line *c, struct err 
 	return 0;
 }
 
+/* `argv` begins after "backup". */
+static int backup_read(int argc, char **argv, struct command_line *c, struct err *err)
+{
+	int mode = DO_BACKUP, words = 0;
+	const struct argv_option options[] = {
+		{ "config", ARGV_VALUE, .value = &c->config },
+		{ "store", ARGV_VALUE, .value = &c->store },
+		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
+		{ 0 },
+	};
+	const struct argv_syntax syntax = {
+		.options = options, .abbreviations = 1, .words_max = 1,
+	};
+
+	if (argv_parse(&syntax, argc, argv, &c->target, &words, err) < 0)
+		return -1;
+	c->mode = (enum command_line_mode)mode;
+	if (mode == DO_BACKUP && (!words || !c->target[0]))
+		return err_set(err, ERR_INVALID, "backup needs a FILE to write");
+	return 0;
+}
+
 int command_line_read(int argc, char **argv, struct command_line *ret, struct err *err)
 {
 	struct command_line c = { .mode = DO_RUN, .config = LESSOR_CONFIG_FILE };
-	int is_token = argc > 1 && strcmp(argv[1], "token") == 0;
+	const char *command = argc > 1 ? argv[1] : "";
 	int failed;
 
-	if (is_token)
+	if (strcmp(command, "token") == 0)
 		failed = token_read(argc - 2, argv + 2, &c, err);
+	else if (strcmp(command, "backup") == 0)
+		failed = backup_read(argc - 2, argv + 2, &c, err);
 	else
 		failed = run_read(argc - (argc > 0), argv + (argc > 0), &c, err);
 	if (failed)
@@ -141,6 +169,27 @@ int command_line_fail(const struct err *err, int code)
 {
 	fprintf(stderr, "lessord: %s\n", err->text);
 	return code;
+}
+
+int command_line_store(const struct command_line *line, char **ret_path)
+{
+	struct config *config = NULL;
+	struct err err = { 0 };
+
+	if (line->store) {
+		if (line->store[0] != '/') {
+			err_set(&err, ERR_INVALID, "--store needs an absolute path");
+			return command_line_fail(&err, EXIT_USAGE);
+		}
+		*ret_path = xstrdup(line->store);
+		return EXIT_OK;
+	}
+	/* No token is needed, since nothing is sent to a provider. */
+	if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
+		return command_line_fail(&err, EXIT_USAGE);
+	*ret_path = xstrdup(config->store);
+	config_free(config);
+	return EXIT_OK;
 }
 
 int command_line_no_store(const char *path)

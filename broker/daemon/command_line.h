@@ -25,6 +25,7 @@ enum command_line_mode {
 	DO_DUMP_CONFIG,
 	DO_DUMP,
 	DO_OWED,
+	DO_BACKUP,
 	DO_TOKEN_ADD,
 	DO_TOKEN_LIST,
 	DO_TOKEN_REVOKE,
@@ -38,7 +39,8 @@ struct command_line {
 	const char *config;
 	const char *port_file; /* may be NULL */
 	const char *provider;  /* DO_DUMP */
-	const char *store;     /* token: overrides the configuration; may be NULL */
+	const char *store;     /* token, backup: overrides the configuration; may be NULL */
+	const char *target;    /* DO_BACKUP; set */
 	const char *owner, *org, *role, *expires; /* DO_TOKEN_ADD; owner is set */
 	const char *id;				  /* DO_TOKEN_REVOKE */
 };
@@ -48,5 +50,10 @@ int command_line_read(int argc, char **argv, struct command_line *ret, struct er
 void command_line_help(FILE *out);
 /* Prints the error to standard error; returns `code`. */
 int command_line_fail(const struct err *err, int code);
+/*
+ * The path of the database that a command works on: that of --store, or of the configuration.
+ * EXIT_OK, and the caller frees *ret_path; or another exit code, and the error is printed.
+ */
+int command_line_store(const struct command_line *line, char **ret_path);
 /* Says that there is no database at `path`; returns EXIT_NO_STORE. */
 int command_line_no_store(const char *path);

@@ -9,22 +9,65 @@
 
 #include "util/alloc.h"
 
-int file_owner_become(const char *path, struct err *err)
+/* The owner of the directory that contains `path`, which has a slash. */
+static int folder_stat(const char *path, struct stat *ret, struct err *err)
 {
 	auto_free char *dir = xstrdup(path);
 	char *slash = strrchr(dir, '/');
+
+	slash[slash == dir] = '\0';
+	return stat(dir, ret) ? err_set_errno(err, errno,
+					      "cannot access %s, the directory of the database", dir) :
+				0;
+}
+
+static int owner_fail(const struct stat *st, const char *path, struct err *err)
+{
+	return err_set_errno(err, errno, "cannot switch to user %u, the owner of the directory of %s",
+			     (unsigned)st->st_uid, path);
+}
+
+int file_owner_become(const char *path, struct err *err)
+{
 	struct stat st;
 
 	if (geteuid() != 0)
 		return 0;
-	slash[slash == dir] = '\0';
-	if (stat(dir, &st) < 0)
-		return err_set_errno(err, errno, "cannot access %s, the directory of the database",
-				     dir);
+	if (folder_stat(path, &st, err))
+		return -1;
 	if (st.st_uid == 0)
 		return 0;
 	if (setgroups(0, NULL) < 0 || setgid(st.st_gid) < 0 || setuid(st.st_uid) < 0)
-		return err_set_errno(err, errno, "cannot switch to user %u, the owner of %s",
-				     (unsigned)st.st_uid, dir);
+		return owner_fail(&st, path, err);
 	return 0;
+}
+
+int file_owner_borrow(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return 0;
+	if (folder_stat(path, &st, err))
+		return -1;
+	if (st.st_uid == 0)
+		return 0;
+	if (setgroups(0, NULL) < 0 || setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0)
+		return owner_fail(&st, path, err);
+	return 0;
+}
+
+int file_owner_return(struct err *err)
+{
+	return seteuid(getuid()) || setegid(getgid()) ?
+		       err_set_errno(err, errno, "cannot switch back to user %u", (unsigned)getuid()) :
+		       0;
+}
+
+int file_owner_is_same(const char *a, const char *b)
+{
+	struct stat st_a, st_b;
+
+	return folder_stat(a, &st_a, NULL) == 0 && folder_stat(b, &st_b, NULL) == 0 &&
+	       st_a.st_uid == st_b.st_uid;
 }

@@ -13,7 +13,6 @@
 #include <time.h>
 
 #include "api/auth.h"
-#include "config/config.h"
 #include "daemon/file_owner.h"
 #include "util/alloc.h"
 #include "util/buf.h"
@@ -25,36 +24,22 @@
 
 static int token_store_path(const struct command_line *o, char **ret)
 {
-	struct config *config = NULL;
+	int code = command_line_store(o, ret);
 	struct err err = { 0 };
-	char *path;
 
-	if (o->store) {
-		if (o->store[0] != '/') {
-			err_set(&err, ERR_INVALID, "--store needs an absolute path");
-			return command_line_fail(&err, EXIT_USAGE);
-		}
-		path = xstrdup(o->store);
-	} else {
-		if (config_load(o->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
-			return command_line_fail(&err, EXIT_USAGE);
-		path = xstrdup(config->store);
-		config_free(config);
-	}
+	if (code != EXIT_OK)
+		return code;
 	umask(077);
 	/* The first token may come before the first start, but only a new token makes a database. */
-	if (o->mode != DO_TOKEN_ADD && store_is_missing(path)) {
-		int code = command_line_no_store(path);
-
-		free(path);
-		return code;
+	if (o->mode != DO_TOKEN_ADD && store_is_missing(*ret))
+		code = command_line_no_store(*ret);
+	else if (file_owner_become(*ret, &err) < 0)
+		code = command_line_fail(&err, EXIT_STORE);
+	if (code != EXIT_OK) {
+		free(*ret);
+		*ret = NULL;
 	}
-	if (file_owner_become(path, &err) < 0) {
-		free(path);
-		return command_line_fail(&err, EXIT_STORE);
-	}
-	*ret = path;
-	return EXIT_OK;
+	return code;
 }
 
 static int transaction_run(struct store *store, int (*work)(struct store *, void *, struct err *),

@@ -49,8 +49,14 @@ static void probe_start(struct core *core, struct core_account *a)
 		a->probe_again = 1;
 		return;
 	}
-	step = account_step_begin(core, a, STEP_PROBE);
 	a->probe_running = 1;
+	/* The probe may create a sentinel: first see whose are there. */
+	if (core_neighbours_unknown(a)) {
+		step = account_step_begin(core, a, STEP_LIST);
+		step->list_kind = LESSOR_KIND_SENTINEL;
+		return;
+	}
+	step = account_step_begin(core, a, STEP_PROBE);
 	core_generation_due(core, a);
 	a->probe_wanted = a->gen.is_wanted;
 	ledger_copy(&a->own.ledger, &step->ledger);
@@ -74,6 +80,27 @@ static int64_t probe_ms(const struct core *core, struct core_account *a)
 									   core->config.probe_ms;
 }
 
+/* The account could not be proven: `step` failed or was refused. */
+static void probe_failed(struct core *core, struct core_account *a, const struct step *step)
+{
+	int blocks = step->verdict == LESSOR_REFUSED;
+
+	a->probe_tries++;
+	if (blocks)
+		account_probed(a->account, 0, step->error_class, step->reason);
+	if (blocks && !a->was_blocked) {
+		a->was_blocked = 1;
+		log_error(LOG_FIELDS({ "account", a->account->config.name },
+				     { "class", error_class_name(step->error_class) }),
+			  "account %s is blocked: %s; nothing is created, deleted or "
+			  "concluded from absence in it until it is verified again",
+			  a->account->config.name, step->reason);
+		core_account_blocked(core, a);
+	}
+	task_retry(core, a, TASK_PROBE, a->probe_tries,
+		   blocks ? ACCOUNT_REFUSED_CAP_MS : ACCOUNT_BACKOFF_CAP_MS, step->wait_ms);
+}
+
 static int probe_done(struct core *core, struct core_account *a, struct step *step,
 		      struct err *err)
 {
@@ -89,6 +116,7 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 	if (step->verdict == LESSOR_DONE) {
 		int was_blocked = a->was_blocked || account_is_blocked(a->account, NULL, 0);
 		int is_start = !a->was_verified;
+		int is_proof = is_start || a->was_blocked;
 
 		a->probe_tries = 0;
 		if (!account_verify(a->account, step->token_number)) {
@@ -106,26 +134,14 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 		a->was_verified = 1;
 		if ((was_blocked || is_start) && !account_is_fenced(a->account))
 			core_account_unblocked(core, a, is_start && !was_blocked);
+		/* What a restored store does not know must be found now. */
+		if (is_proof)
+			sweep_after_proof(core, a);
 		account_task_at(core, a, TASK_PROBE, now + probe_ms(core, a));
 	} else if (step->verdict == LESSOR_PENDING) {
 		account_task_at(core, a, TASK_PROBE, now + (step->wait_ms > 0 ? step->wait_ms : 1));
 	} else {
-		int blocks = step->verdict == LESSOR_REFUSED;
-
-		a->probe_tries++;
-		if (blocks)
-			account_probed(a->account, 0, step->error_class, step->reason);
-		if (blocks && !a->was_blocked) {
-			a->was_blocked = 1;
-			log_error(LOG_FIELDS({ "account", a->account->config.name },
-					     { "class", error_class_name(step->error_class) }),
-				  "account %s is blocked: %s; nothing is created, deleted or "
-				  "concluded from absence in it until it is verified again",
-				  a->account->config.name, step->reason);
-			core_account_blocked(core, a);
-		}
-		task_retry(core, a, TASK_PROBE, a->probe_tries,
-			   blocks ? ACCOUNT_REFUSED_CAP_MS : ACCOUNT_BACKOFF_CAP_MS, step->wait_ms);
+		probe_failed(core, a, step);
 	}
 	for (size_t i = 0; i < a->own.ledger.resource_count; i++) {
 		const struct resource *r = &a->own.ledger.resources[i];
@@ -133,6 +149,22 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 		if (r->kind == LESSOR_KIND_SENTINEL && r->state == LESSOR_STATE_PRESENT)
 			account_set_sentinel(a->account, r->id);
 	}
+	return 0;
+}
+
+/* The account's sentinels were listed: the probe follows, unless an operator must agree first. */
+static int sentinels_listed(struct core *core, struct core_account *a, struct step *step,
+			    struct err *err)
+{
+	a->probe_running = 0;
+	if (step->verdict != LESSOR_DONE) {
+		probe_failed(core, a, step);
+		return 0;
+	}
+	if (core_neighbours_listed(core, a, step, err))
+		return -1;
+	account_task_at(core, a, TASK_PROBE,
+			a->is_alone ? core_now(core) : core_now(core) + probe_ms(core, a));
 	return 0;
 }
 
@@ -241,6 +273,8 @@ static void observe_start(struct core *core, struct core_account *a)
 
 static int list_done(struct core *core, struct core_account *a, struct step *step, struct err *err)
 {
+	if (step->list_kind == LESSOR_KIND_SENTINEL)
+		return sentinels_listed(core, a, step, err);
 	if (!core_is_pool(step))
 		return core_sweep_done(core, a, step, err);
 	core_pool_done(core, a, step);

@@ -5,7 +5,7 @@
  */
 #include "engine/internal.h"
 
-/* Delay of an account's first sweep. The later ones count from the start of the last one. */
+/* The first sweep, if the account is not proven earlier. The later ones count from the last. */
 #define FIRST_MS (5 * 60 * 1000)
 
 static int is_offered(const struct lessor_provider *table, enum account_task task)
@@ -82,10 +82,34 @@ static void sweep_init(struct core *core, struct core_account *a)
 		return;
 	if (sweep.begun_ms && sweep.begun_ms <= core_now(core))
 		due = sweep.begun_ms + core->config.sweep_ms;
+	/* It was fenced just now. */
+	if (a->sweep_due_ms && a->sweep_due_ms < due)
+		due = a->sweep_due_ms;
 	if (core->config.sweep_ms)
 		sweep_schedule_by(core, a, due > 0 ? due : 1, &sweep);
 	else if (sweep.soon_ms)
 		sweep_schedule_by(core, a, INT64_MAX, &sweep);
+}
+
+void sweep_after_proof(struct core *core, struct core_account *a)
+{
+	int64_t now = core_now(core);
+	struct sweep sweep;
+	int is_due = a->is_sweep_put_off;
+
+	if (a->is_sweeping || !a->sweep_due_ms ||
+	    store_sweep_get(core->store, a->account->config.name, &sweep, NULL))
+		return;
+	/* Without regular sweeps only the one that is required, when it is due. */
+	is_due |= core->config.sweep_ms && !sweep.begun_ms;
+	if (is_due && now < a->sweep_due_ms)
+		sweep_schedule(core, a, now);
+}
+
+void sweep_after_fence(struct core *core, struct core_account *a)
+{
+	if (!a->is_sweeping && core->config.sweep_ms)
+		sweep_schedule(core, a, core_now(core));
 }
 
 int core_sweep_soon(struct core *core, struct core_account *a, struct err *err)

@@ -73,7 +73,8 @@ struct core_account {
 	STAILQ_HEAD(, queued_lease) queues[QUEUE_COUNT];
 	struct shared_observation observation;
 	int64_t probe_due_ms, catalog_due_ms;
-	int probe_running;
+	int probe_running; /* or the list of sentinels before the first one */
+	int is_alone;	   /* no other instance uses the account, unless an operator agreed */
 	int probe_wanted; /* gen.is_wanted when the running probe started */
 	int probe_tries, catalog_tries, reload_tries;
 	int token_number; /* of the token that was_verified is about */
@@ -87,6 +88,7 @@ struct core_account {
 	int64_t paused_until_ms; /* wall clock, as stored; 0: never paused */
 	int is_sweeping;
 	int64_t sweep_due_ms; /* as set last; 0: none */
+	int is_sweep_put_off; /* it was due while the account was not verified */
 	int sweep_tries;
 	int is_listing;	   /* pool.c: an inventory is being read */
 	int64_t listed_ms; /* when the last read of the inventory started; 0: never, or failed */
@@ -244,6 +246,16 @@ void sweep_schedule(struct core *core, struct core_account *a, int64_t due_ms);
 /* Sets the next sweep to `due_ms`, or earlier if `sweep` requires one earlier (soon_ms). */
 void sweep_schedule_by(struct core *core, struct core_account *a, int64_t due_ms,
 		       const struct sweep *sweep);
+/*
+ * The account is verified for the first time since the start, or again: starts the sweep at once
+ * that was put off until then, or the first one ever.
+ */
+void sweep_after_proof(struct core *core, struct core_account *a);
+/*
+ * The account has just been fenced: the operator needs to know what it holds. A fence stays, so a
+ * crash loop does not repeat this.
+ */
+void sweep_after_fence(struct core *core, struct core_account *a);
 /* A sweep runs at most this long after something was concluded from absence alone. */
 #define SWEEP_SOON_MS (10 * 60 * 1000)
 /* Schedules that sweep. It is stored, so that it also runs after a restart. */
@@ -318,6 +330,17 @@ int core_generation_begin(struct core *core, struct core_account *a, struct labe
 int core_generation_claim(struct core *core, struct core_account *a, struct lease_claim *claim);
 /* Before a probe: requests a raise if the last one is too long ago. */
 void core_generation_due(struct core *core, struct core_account *a);
+/*
+ * Must the account's sentinels be listed before the probe may create one? Another instance's
+ * shows that this store may not be the one whose machines the account holds.
+ */
+int core_neighbours_unknown(const struct core_account *a);
+/*
+ * Such a list has been read. Another instance that an operator does not know of yet is recorded
+ * and fences the account. Sets a->is_alone.
+ */
+int core_neighbours_listed(struct core *core, struct core_account *a, const struct step *step,
+			   struct err *err);
 int core_request_account(struct core *core, struct engine_request *r, struct err *err);
 
 /* ---- verdicts.c: results of steps ------------------------------------------------------------ */

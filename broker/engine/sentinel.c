@@ -20,13 +20,12 @@
 
 #define MOVED "the database is not where it was at the last start: another machine, or another file"
 
-/* Fences the account and logs it; `why` is for the operator. */
-static int account_fence(struct core *core, struct core_account *a, const char *why, struct err *err)
+/* Fences the account, for one more reason, and logs it; `why` is for the operator. */
+static int account_fence_again(struct core *core, struct core_account *a, const char *why,
+			       struct err *err)
 {
 	const char *name = a->account->config.name;
 
-	if (a->gen.is_fenced)
-		return 0;
 	generation_fence(&a->gen, why);
 	account_set_fenced(a->account, why);
 	if (store_generation_put(core->store, &a->gen, err))
@@ -39,7 +38,13 @@ static int account_fence(struct core *core, struct core_account *a, const char *
 		       "until an operator has looked: lessor account take-over %s --looked",
 		       name, why, name);
 	core_account_blocked(core, a);
+	sweep_after_fence(core, a);
 	return 0;
+}
+
+static int account_fence(struct core *core, struct core_account *a, const char *why, struct err *err)
+{
+	return a->gen.is_fenced ? 0 : account_fence_again(core, a, why, err);
 }
 
 int core_generation_init(struct core *core, struct core_account *a, struct err *err)
@@ -200,6 +205,110 @@ void core_generation_due(struct core *core, struct core_account *a)
 		a->gen.is_wanted = 1;
 }
 
+/* ---- other instances in the account -------------------------------------------------------- */
+
+#define NEIGHBOURS_SIZE 4096 /* some 200 ids */
+#define NEIGHBOURS_SHOWN 2
+
+struct neighbours {
+	char known[NEIGHBOURS_SIZE]; /* as recorded, with those of `shown` at the end */
+	int count;		     /* how many sentinels of others were listed */
+	int fresh_count;	     /* of instances that were not recorded */
+	char shown[40];		     /* the first of them */
+};
+
+int core_neighbours_unknown(const struct core_account *a)
+{
+	const struct ledger *own = &a->own.ledger;
+
+	for (size_t i = 0; i < own->resource_count; i++) {
+		const struct resource *r = &own->resources[i];
+
+		/* Once there is a sentinel of ours, it was created with the operator's consent. */
+		if (r->kind == LESSOR_KIND_SENTINEL && r->state == LESSOR_STATE_PRESENT)
+			return 0;
+	}
+	return !a->is_alone;
+}
+
+static int list_has(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = list; (at = strstr(at, word)); at += len) {
+		if ((at == list || at[-1] == ' ') && (!at[len] || at[len] == ' '))
+			return 1;
+	}
+	return 0;
+}
+
+static void list_add(char *list, size_t size, const char *between, const char *word)
+{
+	size_t len = strlen(list);
+
+	if (len + strlen(between) + strlen(word) < size)
+		snprintf(list + len, size - len, "%s%s", len ? between : "", word);
+}
+
+/* A label can be written by anybody who has the token: a value that cannot be an id is ignored. */
+static void neighbour_add(struct neighbours *n, const char *instance)
+{
+	size_t len = strlen(instance);
+
+	if (!len || len >= sizeof(((struct signer *)0)->instance) ||
+	    strspn(instance, "abcdefghijklmnopqrstuvwxyz0123456789") != len)
+		return;
+	n->count++;
+	if (list_has(n->known, instance))
+		return;
+	if (n->fresh_count++ < NEIGHBOURS_SHOWN)
+		list_add(n->shown, sizeof(n->shown), ", ", instance);
+	list_add(n->known, sizeof(n->known), " ", instance);
+}
+
+static int neighbours_fence(struct core *core, struct core_account *a, const struct neighbours *n,
+			    struct err *err)
+{
+	char why[sizeof(a->gen.why)];
+
+	if (n->fresh_count == 1)
+		snprintf(why, sizeof(why),
+			 "another lessord database (instance %s) uses it and this one never did: "
+			 "restore that one if it was lost",
+			 n->shown);
+	else
+		snprintf(why, sizeof(why),
+			 "%d other lessord databases (instances %s%s) use it and this one never "
+			 "did: restore the lost one",
+			 n->fresh_count, n->shown, n->fresh_count > NEIGHBOURS_SHOWN ? ", ..." : "");
+	return store_neighbours_put(core->store, a->account->config.name, n->known, err) ||
+			       account_fence_again(core, a, why, err) ?
+		       -1 :
+		       0;
+}
+
+int core_neighbours_listed(struct core *core, struct core_account *a, const struct step *step,
+			   struct err *err)
+{
+	struct neighbours n = { .count = 0 };
+
+	if (store_neighbours_get(core->store, a->account->config.name, n.known, sizeof(n.known), err))
+		return -1;
+	for (size_t i = 0; i < step->listed_count; i++) {
+		const struct lessor_observed *seen = &step->listed[i].seen;
+		const char *instance = observed_label(seen, LESSOR_LABEL_INSTANCE);
+
+		if (seen->kind == LESSOR_KIND_SENTINEL && instance &&
+		    strcmp(instance, core->signer.instance) != 0)
+			neighbour_add(&n, instance);
+	}
+	if (n.fresh_count && neighbours_fence(core, a, &n, err))
+		return -1;
+	/* Recorded ones count until an operator has agreed, which ends the fence. */
+	a->is_alone = !n.count || !a->gen.is_fenced;
+	return 0;
+}
+
 int core_request_account(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct core_account *a = core_account_find(core, r->expected_account);
@@ -226,7 +335,7 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 		       &(struct log_origin){ .level = LOG_LEVEL_NOTICE,
 					     .account = r->expected_account,
 					     .event = "account.taken-over" },
-		       "%s takes over account %s: this store is now the newest one%s%s",
+		       "%s takes over account %s: this store may use it from now on%s%s",
 		       r->caller.owner, r->expected_account, r->reason[0] ? ": " : "", r->reason);
 	core_account_unblocked(core, a, 0);
 	account_task_soon(core, a, TASK_PROBE);

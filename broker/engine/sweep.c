@@ -314,6 +314,7 @@ void core_sweep_due(struct core *core, struct core_account *a)
 	/* If anything below fails, this is the retry. */
 	sweep_schedule(core, a, core_now(core) + RETRY_MS);
 	if (!core_account_is_readable(core, a)) {
+		a->is_sweep_put_off = 1;
 		sweep_schedule(core, a, core_now(core) + UNVERIFIED_WAIT_MS);
 		return;
 	}
@@ -323,6 +324,7 @@ void core_sweep_due(struct core *core, struct core_account *a)
 	if (store_sweep_put(core->store, &sweep, NULL))
 		return;
 	sweep_schedule(core, a, 0);
+	a->is_sweep_put_off = 0;
 	a->sweep_kind = 0;
 	a->sweep_objects = a->sweep_unverified = 0;
 	start_list(core, a);

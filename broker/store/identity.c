@@ -149,6 +149,33 @@ int store_place_put(struct store *store, const char *place, struct err *err)
 	return store_run(store, stmt, "writing the location", err);
 }
 
+#define NEIGHBOURS_KEY "neighbours.%s"
+
+int store_neighbours_get(struct store *store, const char *account, char *ret, size_t size,
+			 struct err *err)
+{
+	char key[64];
+	int len = 0, rc;
+
+	snprintf(key, sizeof(key), NEIGHBOURS_KEY, account);
+	rc = meta_get(store, key, ret, size - 1, &len, err);
+	ret[rc ? 0 : len] = '\0';
+	return rc < 0 ? -1 : 0;
+}
+
+int store_neighbours_put(struct store *store, const char *account, const char *ids, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)", err);
+	char key[64];
+
+	if (!stmt)
+		return -1;
+	snprintf(key, sizeof(key), NEIGHBOURS_KEY, account);
+	bind_text(stmt, 1, key);
+	sqlite3_bind_blob(stmt, 2, ids, (int)strlen(ids), SQLITE_STATIC);
+	return store_run(store, stmt, "recording the account's other instances", err);
+}
+
 int store_account_key(struct store *store, char *ret, size_t size, struct err *err)
 {
 	int len;

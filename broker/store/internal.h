@@ -179,6 +179,10 @@ int store_open_writer(const char *path, const struct schema *schema, enum writer
  */
 int store_open_unchecked(const char *path, const struct schema *schema, struct store **ret,
 			 struct err *err);
+/* A connection that is not open yet; NULL if the path is too long. */
+struct store *store_new(const char *path, const struct schema *schema, struct err *err);
+/* Opens the file alone, read-only and without locks; see store_view_holds. */
+int store_open_unlocked(struct store *store, struct err *err);
 int store_open_reading(const char *path, const struct schema *schema, struct store **ret,
 		       struct err *err);
 /* run_rows.c: registers the SQL function lease_is_of on a connection to the runs' file. */

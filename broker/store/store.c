@@ -159,7 +159,7 @@ static int check_damaged(struct store *store, struct err *err)
 	return -1;
 }
 
-static struct store *store_new(const char *path, const struct schema *schema, struct err *err)
+struct store *store_new(const char *path, const struct schema *schema, struct err *err)
 {
 	struct store *store;
 
@@ -288,7 +288,8 @@ static int open_uri(struct store *store, const char *query, struct err *err)
 	auto_buf struct buf uri = { 0 };
 
 	buf_init(&uri, 4 * sizeof(store->path));
-	buf_adds(&uri, "file:");
+	/* An empty authority: the path itself may begin with two slashes. */
+	buf_adds(&uri, store->path[0] == '/' ? "file://" : "file:");
 	for (const char *c = store->path; *c; c++) {
 		if (*c == '/' || isalnum((unsigned char)*c))
 			buf_addc(&uri, *c);
@@ -305,7 +306,7 @@ static int open_uri(struct store *store, const char *query, struct err *err)
  * remove it. So read the file alone, without locks, and check afterwards whether somebody
  * opened it meanwhile.
  */
-static int open_unlocked(struct store *store, struct err *err)
+int store_open_unlocked(struct store *store, struct err *err)
 {
 	if (stat(store->path, &store->seen))
 		return err_set_errno(err, errno, "the store %s", store->path);
@@ -347,7 +348,7 @@ static int unchecked_begin(struct store *store, struct err *err)
 		return -1;
 	if (has_log(store))
 		return open_logged(store, err);
-	return open_unlocked(store, err) ? -1 : snapshot_try(store, err);
+	return store_open_unlocked(store, err) ? -1 : snapshot_try(store, err);
 }
 
 int store_open_unchecked(const char *path, const struct schema *schema, struct store **ret,

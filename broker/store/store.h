@@ -394,6 +394,14 @@ int store_lease_times_put(struct store *store, const struct lease *l, struct err
  * stored while it was ahead: they count from now on, with the durations they had.
  */
 int store_times_mend(struct store *store, int64_t now_ms, struct err *err);
+/*
+ * The other instances whose sentinels were found in the account and reported to an operator:
+ * their ids, separated by spaces; "" if none.
+ */
+int store_neighbours_get(struct store *store, const char *account, char *ret, size_t size,
+			 struct err *err);
+int store_neighbours_put(struct store *store, const char *account, const char *ids,
+			 struct err *err);
 
 /* Zeroed except for the account if there was none yet. */
 int store_sweep_get(struct store *store, const char *account, struct sweep *ret, struct err *err);

@@ -113,8 +113,9 @@ static int list_visit(void *arg, const struct thing *thing)
 	int is_sentinel = kind && strcmp(kind, "sentinel") == 0;
 	struct lessor_observed seen;
 
-	/* The provider's filter is used but not trusted. */
-	if (!instance || strcmp(instance, lessor_broker_id(inventory->call)) != 0)
+	/* The provider's filter is used but not trusted. Sentinels are listed of every broker. */
+	if (!instance || (inventory->kind != LESSOR_KIND_SENTINEL &&
+			  strcmp(instance, lessor_broker_id(inventory->call)) != 0))
 		return 0;
 	/* Keys and sentinels are both SSH keys at Hetzner. */
 	if (inventory->kind != LESSOR_KIND_SERVER &&
@@ -170,8 +171,11 @@ int account_list(struct lessor_call *call, uint32_t kind)
 	/* No other kinds are ever created. */
 	if (kind != LESSOR_KIND_SERVER && kind != LESSOR_KIND_KEY && kind != LESSOR_KIND_SENTINEL)
 		return LESSOR_DONE;
-	snprintf(selector, sizeof(selector), LESSOR_LABEL_INSTANCE "==%.100s",
-		 lessor_broker_id(call));
+	if (kind == LESSOR_KIND_SENTINEL)
+		snprintf(selector, sizeof(selector), LESSOR_LABEL_KIND "==sentinel");
+	else
+		snprintf(selector, sizeof(selector), LESSOR_LABEL_INSTANCE "==%.100s",
+			 lessor_broker_id(call));
 	api_encode(selector, encoded, sizeof(encoded));
 	snprintf(query, sizeof(query), "label_selector=%s", encoded);
 	return list_all(&inventory, query, list_visit);

@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from harness import Broker, cli_body, moment, need, until
+from harness import Broker, cli_body, moment, need, new_key, until
 
 FENCED = "lessor_account_fenced{account=\"hetzner\"}"
 
@@ -69,6 +69,19 @@ class Desk(Broker):
                  self.sim("GET", "/_sim/state")["ssh_keys"] if "lessor-gen" in key["labels"]]
         return marks[0] if marks else 0
 
+    def instances(self):
+        """Those that have a sentinel in the cloud."""
+        return [key["labels"]["lessor-instance"] for key in
+                self.sim("GET", "/_sim/state")["ssh_keys"] if "lessor-gen" in key["labels"]]
+
+    def instance(self):
+        store = sqlite3.connect("file:%s/store?mode=ro" % self.home, uri=True)
+        try:
+            return store.execute("SELECT value FROM meta WHERE key = 'instance'"
+                                 ).fetchone()[0].decode("ascii")
+        finally:
+            store.close()
+
     def proven(self):
         """Waits until a new probe has verified the account."""
         seen = self.account().get("provenAt", "")
@@ -101,6 +114,25 @@ class Copy(Desk):
         os.chmod(self.home + "/store", 0o600)
         shutil.copyfile(first.home + "/conf", self.home + "/conf")
         self.edit("store = %s/store" % first.home, "store = %s/store" % self.home)
+        self.start()
+
+    def close(self):
+        self.kill(signal.SIGTERM)
+        shutil.rmtree(self.home)
+
+
+class Second(Desk):
+    """Another lessord, with a database of its own, in the cloud of the first."""
+
+    def __init__(self, first):  # pylint: disable=super-init-not-called
+        self.home = tempfile.mkdtemp(prefix="lessor-second-")
+        self.lessord, self.process, self.port = need("LESSORD"), None, 0
+        self.sim_port, self.cloud = first.sim_port, None
+        shutil.copyfile(first.home + "/conf", self.home + "/conf")
+        self.edit("store = %s/store" % first.home, "store = %s/store" % self.home)
+        self.alice = self.token("alice@example.com", "acme", "user")
+        self.reader = self.token("rita@example.com", "acme", "reader")
+        self.admin = self.token("root@example.com", "ops", "admin")
         self.start()
 
     def close(self):
@@ -371,6 +403,111 @@ class Unconfigured(Case):
         self.assertEqual(desk.metric("lessor_leases_without_account"), 0)
         self.assertEqual(sorted(s["lease"] for s in desk.servers()),
                          sorted(lease["id"] for lease in (kept, early)))
+
+
+class Stranger(Case):
+    """An account that another instance uses, and a store that never used it."""
+
+    def second(self, desk):
+        """A lessord with a database of its own in the same cloud."""
+        second = Second(desk)
+        self.addCleanup(second.close)
+        return second
+
+    def blocked(self, desk, *instances):
+        until(desk.is_fenced)
+        self.told(desk, "another lessord database (instance %s) uses it" % instances[0]
+                  if len(instances) == 1 else "%d other lessord databases" % len(instances))
+        for instance in instances:
+            self.assertIn(instance, desk.account()["message"])
+        self.assertEqual(desk.log().count("account hetzner is fenced"), 1)
+
+    def test_c5_an_empty_store(self):
+        desk = self.desk()
+        lease = desk.create()
+        first = desk.instance()
+        second = self.second(desk)
+        self.blocked(second, first)
+        # It has created nothing, not even a sentinel, and a restart or later probes change nothing.
+        keys = len(desk.sim("GET", "/_sim/state")["ssh_keys"])
+        for _ in range(2):
+            second.stop()
+            second.start()
+            self.blocked(second, first)
+        desk.proven()
+        self.assertEqual(len(desk.sim("GET", "/_sim/state")["ssh_keys"]), keys)
+        self.assertFalse(desk.is_fenced())
+        # Meant: from now on both work, also after restarts, and each only on its own machines.
+        self.take_over(second)
+        until(lambda: len(second.instances()) == 2)
+        other = second.create()
+        for _ in range(2):
+            second.stop()
+            second.start()
+            second.proven()
+            self.assertFalse(second.is_fenced())
+        self.assertFalse(desk.is_fenced())
+        second.release(other, True)
+        until(lambda: second.cleanup(other) == "done")
+        self.assertIsNotNone(self.server(desk, lease))
+        desk.release(lease, True)
+        until(lambda: desk.cleanup(lease) == "done")
+
+    def test_c5_the_word_is_kept_if_the_daemon_dies_before_it_uses_it(self):
+        desk = self.desk()
+        until(lambda: desk.generation() == 1)
+        second = self.second(desk)
+        self.blocked(second, desk.instance())
+        desk.fault("k.list", "status", status=503)
+        self.take_over(second)
+        second.kill()
+        self.assertEqual(desk.instances(), [desk.instance()])
+        second.start()
+        desk.no_faults()
+        second.proven()
+        self.assertFalse(second.is_fenced())
+
+    def test_c5_several_and_a_store_that_has_leases_elsewhere(self):
+        desk = self.desk()
+        until(lambda: desk.generation() == 1)
+        desk.cloud_ask("POST", "/ssh_keys", {
+            "name": "mark", "public_key": new_key(),
+            "labels": {"lessor-kind": "sentinel", "lessor-instance": "othertwo"}})
+        # What cannot be an instance, and what is no sentinel, counts for nothing.
+        for labels in ({"lessor-kind": "sentinel", "lessor-instance": "No.Instance"},
+                       {"lessor-kind": "sentinel"},
+                       {"lessor-kind": "key", "lessor-instance": "otherthree"}):
+            desk.cloud_ask("POST", "/ssh_keys", {"name": "x%d" % len(desk.log() + str(labels)),
+                                                 "public_key": new_key(), "labels": labels})
+        # Its leases are in a cloud of its own; then the account's token opens this project.
+        own = self.desk()
+        lease = own.create()
+        own.stop()
+        with open(own.home + "/conf", encoding="ascii") as file:
+            text = file.read()
+        place = ":%d/v1" % own.sim_port, ":%d/v1" % desk.sim_port
+        account = text[text.index("[account hetzner]"):].replace("hetzner]", "other]")
+        with open(own.home + "/conf", "a", encoding="ascii") as file:
+            file.write("\n" + account.replace(*place))
+        own.start()
+
+        def named(name):
+            return next(a for a in own.ask("GET", "/v1/providers", own.admin).json["providers"]
+                        if a["name"] == name)
+        until(lambda: named("other")["fenced"])
+        said = named("other")["message"]
+        self.assertFalse(named("hetzner")["fenced"])
+        self.assertIn("2 other lessord databases (instances ", said)
+        for instance in (desk.instance(), "othertwo"):
+            self.assertIn(instance, said)
+        self.assertNotIn("otherthree", said)
+        # The same ledger with the token of the other project alone: its sentinel is not there.
+        own.stop()
+        with open(own.home + "/conf", "w", encoding="ascii") as file:
+            file.write(text.replace(*place))
+        own.start()
+        until(lambda: own.account()["blocked"])
+        self.assertEqual(own.lease(lease)["state"], "active")
 
 
 class TakeOver(Case):

@@ -144,8 +144,10 @@ must "lessor-plugin-check accepts the provider" lessor-plugin-check /usr/lib/*/l
 test -s /etc/ssl/certs/ca-certificates.crt
 ok "the CA certificates are installed"
 if [ -n "$booted" ]; then
-	equal "nothing is enabled" "$(systemctl is-enabled lessord.service lessord.socket | sort -u)" disabled
-	equal "nothing is running" "$(systemctl is-active lessord.service lessord.socket | sort -u)" inactive
+	equal "nothing is enabled" "$(systemctl is-enabled lessord.service lessord.socket lessord-backup.timer |
+		sort -u)" disabled
+	equal "nothing is running" "$(systemctl is-active lessord.service lessord.socket lessord-backup.service \
+		lessord-backup.timer | sort -u)" inactive
 fi
 
 # ---- configuration --------------------------------------------------------------------------
@@ -252,6 +254,17 @@ if [ -n "$booted" ]; then
 	systemctl restart lessord
 	equal "the cloud still has one machine" "$(servers)" 1
 
+	step "backup"
+	must "the unit backs up" systemctl start lessord-backup.service
+	equal "a pair, for the daemon's user alone" \
+		"$(cd /var/backups/lessor && stat -c '%U %a %n' -- * | sed 's/-[A-Z][a-z][a-z]/-Day/' | xargs)" \
+		"lessor 600 lessor-Day-runs.db lessor 600 lessor-Day.db"
+	must "root replaces it" lessord backup "$(ls /var/backups/lessor/lessor-???.db)"
+	must "and the unit again" systemctl start lessord-backup.service
+	must "the timer can be enabled" systemctl enable --now lessord-backup.timer
+	must "and disabled" systemctl disable --now lessord-backup.timer
+	rm /var/backups/lessor/*
+
 	step "socket activation"
 	systemctl stop lessord
 	must "the sockets open" systemctl enable --now lessord.socket
@@ -317,7 +330,7 @@ equal "and counts one lease" "$(grep -o '^cbx_[0-9a-f]*\|[1-9][0-9]* lease' "$wo
 must "apt removes" apt-get remove -y lessord lessor lessor-dev
 equal "and warns of the remaining lease" "$(grep -o 'WARNING: .*\.' "$work/out")" \
 	"WARNING: 1 lease with resources left at a provider."
-grep -q "A purge forgets them" "$work/out" || fail "the removal does not say what a purge does"
+grep -q "moves it to /var/backups" "$work/out" || fail "the removal does not say what a purge does"
 ok "and says what a purge does"
 [ ! -e /usr/sbin/lessord ] || fail "the program still exists"
 if [ -n "$booted" ]; then
@@ -342,9 +355,59 @@ else
 	start
 fi
 must "the lease still exists" lessor heartbeat "$lease"
+
+step "purge with the lease alive"
+[ -n "$booted" ] || stop
+cp -p /etc/lessord/lessord.conf kept.conf
+must "apt purges" apt-get purge -y lessord
+equal "and warns" "$(grep -c 'WARNING: 1 lease with resources left at a provider\.' "$work/out")" 2
+[ ! -e /var/lib/lessor ] || fail "the state still exists"
+kept=$(grep -o '/var/backups/lessord-[0-9TZ]*' "$work/out")
+equal "the pair is kept, for root alone" \
+	"$(cd "$kept" && stat -c '%U %a %n' . lessor.db lessor-runs.db | xargs)" \
+	"root 700 . root 600 lessor.db root 600 lessor-runs.db"
+equal "the cloud still has the machine" "$(servers)" 1
+# As in lessord(8), RESTORE.
+must "apt installs" apt-get install -y --no-install-recommends "$new"/lessord_*.deb
+cp -p kept.conf /etc/lessord/lessord.conf
+must "the pair is restored" install -m 0600 -o lessor -g lessor \
+	"$kept"/lessor.db "$kept"/lessor-runs.db /var/lib/lessor
+[ -z "$booted" ] || systemctl enable --now lessord.socket 2>/dev/null
+start
+is_fenced() { lessor providers | grep -q fenced; }
+comes "the account is fenced" is_fenced
+must "an operator takes over" lessor account take-over hetzner --looked
+must "the lease still exists" lessor heartbeat "$lease"
 must "it is released" lessor release "$lease"
 equal "the cloud is empty" "$(servers)" 0
+rm -r "$kept"
 [ -n "$booted" ] || stop
+
+step "purge of a state that changed after the removal"
+must "apt removes" apt-get remove -y lessord
+equal "and warns of nothing" "$(grep WARNING "$work/out")" ""
+echo changed >>/var/lib/lessor/lessor.db
+must "apt purges" apt-get purge -y lessord
+equal "and says what it does not know" "$(grep -o 'WARNING: it is not known' "$work/out")" \
+	"WARNING: it is not known"
+kept=$(grep -o '/var/backups/lessord-[0-9TZ]*' "$work/out")
+test -s "$kept/lessor.db"
+ok "the state is kept"
+must "apt installs" apt-get install -y --no-install-recommends "$new"/lessord_*.deb
+cp -p kept.conf /etc/lessord/lessord.conf
+head -c -8 "$kept/lessor.db" >/var/lib/lessor/lessor.db
+chown lessor: /var/lib/lessor/lessor.db
+chmod 600 /var/lib/lessor/lessor.db
+rm -r "$kept"
+
+step "purge after a removal, with nothing owed"
+must "apt removes" apt-get remove -y lessord
+must "apt purges" apt-get purge -y lessord
+[ ! -e /var/lib/lessor ] || fail "the state still exists"
+ok "the state is removed"
+must "apt installs" apt-get install -y --no-install-recommends "$new"/lessord_*.deb
+cp -p kept.conf /etc/lessord/lessord.conf
+(umask 077; lessord token add --owner root@example.com >/dev/null 2>&1)
 
 step "purge"
 must "lessord --owed reports nothing" lessord --owed
@@ -356,6 +419,7 @@ equal "only the operator's own file is left of the configuration" "$(ls /etc/les
 left=$(find /etc /usr /var/lib /lib/systemd -name '*lessor*' ! -path '/etc/systemd/system/lessord.service.d*' \
 	! -path '/var/lib/apt/*' ! -path /etc/lessord ! -name lessor-test.service)
 equal "nothing else is left" "$left" ""
+equal "and no backup" "$(ls -d /var/backups/less* 2>/dev/null || true)" ""
 equal "dpkg no longer knows the packages" "$(dpkg-query -W -f '${Package} ' 'lessor*' 2>/dev/null || true)" ""
 
 echo "$checks checks"

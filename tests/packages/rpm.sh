@@ -463,7 +463,7 @@ done
 # shellcheck disable=SC2086
 rpm_in "$top" -V --nodeps $packages || fail "rpm -V"
 ok "installed and verified, owners too"
-[ -z "$debian" ] || asked "--no-reload preset lessord.service lessord.socket"
+[ -z "$debian" ] || asked "--no-reload preset lessord.service lessord.socket lessord-backup.timer"
 # The user equals the one that sysusers.d would create.
 mkdir -p "$work/sysusers/etc" "$work/sysusers/usr/lib/sysusers.d"
 cp -- "$top/usr/lib/sysusers.d/lessor.conf" "$work/sysusers/usr/lib/sysusers.d/"
@@ -500,7 +500,7 @@ rpm -qp --qf '%{PREUN}' "$work"/2/lessord-[0-9]*.rpm >"$top/preun"
 chroot "$top" /bin/sh /preun 0 >"$work/found" 2>&1 || fail "%preun"
 must "an erase would warn of the lease" \
 	grep -qx "WARNING: 1 lease with resources left at a provider." "$work/found"
-[ -z "$debian" ] || asked "--no-reload disable --now lessord.service lessord.socket"
+[ -z "$debian" ] || asked "--no-reload disable --now lessord.service lessord.socket lessord-backup.timer"
 chroot "$top" /bin/sh /preun 1 >"$work/found" 2>&1 || fail "%preun of an upgrade"
 must "an upgrade does not" [ ! -s "$work/found" ]
 rm -f -- "$top/preun" "$top/var/log/systemctl"
@@ -513,7 +513,7 @@ sim_pid=
 rpm_in "$top" -e --nodeps $packages >"$work/found" || fail "rpm -e"
 cat "$work/rpm.log" >>"$work/found"
 must "an erase with nothing left warns of nothing" [ -z "$(grep WARNING "$work/found")" ]
-[ -z "$debian" ] || asked "--no-reload disable --now lessord.service lessord.socket"
+[ -z "$debian" ] || asked "--no-reload disable --now lessord.service lessord.socket lessord-backup.timer"
 must "an erase keeps the store" [ -s "$top/var/lib/lessor/lessor.db" ]
 must "and the run history" [ -s "$top/var/lib/lessor/lessor-runs.db" ]
 must "and the configuration, as .rpmsave" \

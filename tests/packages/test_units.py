@@ -30,6 +30,11 @@ class Units(unittest.TestCase):
         self.write("lessord.service", self.service.replace(
             os.environ["SBIN"] + "/lessord", os.environ["LESSORD"]))
         shutil.copy(os.environ["SOURCE"] + "/packaging/systemd/lessord.socket", self.folder)
+        shutil.copy(os.environ["SOURCE"] + "/packaging/systemd/lessord-backup.timer", self.folder)
+        with open(os.environ["UNITS"] + "/lessord-backup.service", encoding="utf-8") as file:
+            self.backup = file.read()
+        self.write("lessord-backup.service", self.backup.replace(
+            os.environ["SBIN"] + "/lessord", os.environ["LESSORD"]))
         self.path = self.folder + "/lessord.service"
 
     def write(self, name, text):
@@ -43,7 +48,7 @@ class Units(unittest.TestCase):
 
     def verify(self):
         return run("systemd-analyze", "verify", "--man=no", self.path,
-                   self.folder + "/lessord.socket")
+                   self.folder + "/lessord.socket", self.folder + "/lessord-backup.timer")
 
     def test_systemd_has_nothing_to_say(self):
         self.assertEqual(self.verify(), (0, ""))
@@ -53,9 +58,40 @@ class Units(unittest.TestCase):
         self.write("lessord.service.d/other.conf", "[Service]\nLoadCredentials=a:/b\n")
         self.assertIn("LoadCredentials", self.verify()[1])
 
-    def security(self):
+    def security(self, path=None):
         return run("systemd-analyze", "security", "--offline=true", "--no-pager",
-                   "--threshold=" + EXPOSURE_MOST, self.path)
+                   "--threshold=" + EXPOSURE_MOST, path or self.path)
+
+    def test_u13_the_timer_backs_up_a_pair_for_each_day_of_the_week(self):
+        """The command of the unit, as systemd runs it, with other paths."""
+        code, out = self.security(self.folder + "/lessord-backup.service")
+        self.assertEqual(code, 0, out)
+        command = next(l for l in self.backup.splitlines() if l.startswith("ExecStart="))
+        self.assertIn("\nUser=lessor\n", self.backup)
+        folder = re.search(r"^ReadWritePaths=-(.*)$", self.backup, re.M).group(1)
+        with open(os.environ["UNITS"] + "/lessor.tmpfiles", encoding="utf-8") as file:
+            self.assertIn("\nd %s 0700 lessor lessor -" % folder, file.read())
+        os.makedirs(self.folder + "/store", 0o700)
+        os.mkdir(self.folder + "/copies", 0o700)
+        subprocess.run([os.environ["LESSORD"], "token", "add", "--owner", "x", "--store",
+                        self.folder + "/store/lessor.db"], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        script = re.match(r"ExecStart=/bin/sh -c '(.*)'$", command).group(1)
+        script = script.replace("$$", "$").replace("%%", "%").replace(
+            os.environ["SBIN"] + "/lessord", os.environ["LESSORD"]).replace(
+                folder, self.folder + "/copies")
+        script = re.sub("--config [^ ]*", "--store " + self.folder + "/store/lessor.db", script)
+        for _ in range(2):
+            code, out = run("/bin/sh", "-c", script)
+            self.assertEqual(code, 0, out)
+        today = subprocess.run(["date", "+%a"], check=True, stdout=subprocess.PIPE, text=True,
+                               env=dict(os.environ, LC_ALL="C")).stdout.strip()
+        self.assertEqual(os.listdir(self.folder + "/copies"), ["lessor-%s.db" % today])
+
+    def test_leases_end_by_a_clock_that_is_set(self):
+        for key in ("Wants", "After"):
+            line = next(l for l in self.service.splitlines() if l.startswith(key + "="))
+            self.assertIn("time-sync.target", line.split("=")[1].split())
 
     def test_exposure(self):
         code, out = self.security()

@@ -678,7 +678,9 @@ struct lessor_provider {
 	 * all pages. DONE only if the list is complete; DONE immediately for a kind that the
 	 * provider never creates. For ADDRESS, which the cloud may create by itself and
 	 * without labels, list those that are unassigned; the host knows which of them came
-	 * with a server of ours (lessor_reuse).
+	 * with a server of ours (lessor_reuse). For SENTINEL, list those of every broker,
+	 * unless the account is meant to be shared: where another broker's is found, nothing
+	 * is done before an operator agrees.
 	 */
 	int (*list)(void *instance, struct lessor_call *call, uint32_t kind);
 

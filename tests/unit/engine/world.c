@@ -277,10 +277,28 @@ static int toy_inspect(void *instance, struct lessor_call *call, const struct le
 	return LESSOR_DONE;
 }
 
+/* Those of other brokers; the toy makes none of its own. */
+static int sentinels_list(struct world *w, struct lessor_call *call)
+{
+	w->sentinel_lists++;
+	for (int i = 0; i < w->neighbour_count; i++) {
+		const struct lessor_label label = { LESSOR_LABEL_INSTANCE, w->neighbours[i] };
+		const struct lessor_observed seen = {
+			.size = sizeof(seen), .kind = LESSOR_KIND_SENTINEL, .id = w->neighbours[i],
+			.name = "mark", .labels = &label, .label_count = 1,
+		};
+
+		lessor_listed(call, &seen);
+	}
+	return LESSOR_DONE;
+}
+
 static int toy_list(void *instance, struct lessor_call *call, uint32_t kind)
 {
 	struct world *w = instance;
 
+	if (kind == LESSOR_KIND_SENTINEL)
+		return sentinels_list(w, call);
 	w->lists++;
 	if (w->list_fails > 0) {
 		w->list_fails--;

@@ -52,6 +52,9 @@ struct world {
 	char ops[64];		   /* the last steps, one letter each: P, C, L */
 	int lists;		   /* inventories requested */
 	int list_fails;		   /* RETRYs before one is complete */
+	int sentinel_lists;	   /* lists of sentinels requested */
+	const char *neighbours[8]; /* instances that these lists show */
+	int neighbour_count;
 	int may_break;		   /* the store may fail in a request ... */
 	int is_broken;		   /* ... and has failed: the process ends */
 	const char *between_lives; /* a command to run once, while no core uses the store */
