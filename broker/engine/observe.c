@@ -16,11 +16,11 @@
 #define OBSERVE_LEASES_MAX 1000
 /* A release waits for the end of the observation that covers its lease, so this is short. */
 #define OBSERVE_DEADLINE_MS 20000
-/* The pause between two; shorter if the provider asks for short waits or allows many calls. */
+/* The pause between two, however many leases wait; shorter if the provider asks for short waits. */
 #define OBSERVE_INTERVAL_MS 250
 #define OBSERVE_INTERVAL_MIN_MS 25
 #define HOUR_MS (60 * 60 * 1000)
-#define OBSERVE_INTERVAL_DIVISOR 8
+#define OBSERVE_INTERVAL_DIVISOR 2
 /* The pause grows with the number of responses (pages) that the observation took. */
 #define OBSERVE_ANSWERS_DIVISOR 4
 #define OBSERVE_INTERVAL_FACTOR_MAX 8
@@ -172,13 +172,8 @@ static void part_done(struct core *core, struct core_account *a, const struct st
 		observed_add(core, a, part);
 }
 
-/* Bounds the interval. Where many calls are allowed, one call's share of the hour is enough. */
-static int64_t interval_bounded(const struct core_account *a, int64_t wanted_ms)
+static int64_t interval_bounded(int64_t wanted_ms)
 {
-	int64_t rate = a->account->config.rate_per_hour;
-
-	if (rate && wanted_ms > HOUR_MS / rate)
-		wanted_ms = HOUR_MS / rate;
 	return wanted_ms < OBSERVE_INTERVAL_MIN_MS ? OBSERVE_INTERVAL_MIN_MS :
 	       wanted_ms > OBSERVE_INTERVAL_MS	   ? OBSERVE_INTERVAL_MS :
 						     wanted_ms;
@@ -198,8 +193,7 @@ static void observation_schedule(struct core *core, struct core_account *a,
 			shortest = part->wait_ms;
 	}
 	if (shortest)
-		a->observation.interval_ms = interval_bounded(a,
-							      shortest / OBSERVE_INTERVAL_DIVISOR);
+		a->observation.interval_ms = interval_bounded(shortest / OBSERVE_INTERVAL_DIVISOR);
 	share = 1 + observation->answers / OBSERVE_ANSWERS_DIVISOR;
 	a->observation.next_mono_ms =
 		env_mono_ms(core->env) +
@@ -239,5 +233,8 @@ void core_observe_done(struct core *core, struct core_account *a, struct step *o
 
 void core_observe_init(struct core_account *a)
 {
-	a->observation.interval_ms = interval_bounded(a, OBSERVE_INTERVAL_MS);
+	int64_t rate = a->account->config.rate_per_hour;
+
+	/* Until the provider asks for waits; where many calls are allowed, one call's share. */
+	a->observation.interval_ms = interval_bounded(rate ? HOUR_MS / rate : OBSERVE_INTERVAL_MS);
 }

@@ -17,7 +17,7 @@
 #define LOCK_MS (5 * 60 * 1000) /* for this long `locked` is attributed to the create */
 #define LOCKED_WAIT_MS 3000
 #define ABSENCE_WAIT_MS 5000
-#define DELETE_GUESS_POLLS 2		/* 4 s by default */
+#define DELETE_GUESS_POLLS 2 /* 4 s by default */
 #define DELETE_POLL_MOST_MS (20 * 1000)
 #define LINGER_MS \
 	(5 * 60 * 1000) /* after this time it is read, and deleted again if it still exists */
@@ -79,27 +79,51 @@ static int read_failed(struct hz *z, const struct reply *reply)
 		       api_retry(z->call, reply, "reading the resource to delete");
 }
 
-/* How often a running delete was polled: input of the estimate, kept in the cursor. */
-static unsigned int polls_so_far(const struct hz *z)
+static void delete_subject(struct hz *z, struct poll_subject *ret)
 {
-	unsigned int polls;
+	int64_t poll_ms = lessor_option_int(z->call, OPT_POLL);
 
-	return sscanf(z->lease->cursor, "delete %u", &polls) == 1 ? polls : 0;
+	/* Nobody works on the machine any more: later than a boot is soon enough. */
+	*ret = (struct poll_subject){
+		.what = "delete",
+		.grain_ms = poll_ms,
+		.guess_ms = DELETE_GUESS_POLLS * poll_ms,
+		.longest_ms = DELETE_POLL_MOST_MS,
+	};
+}
+
+static int64_t delete_wait(struct hz *z, int64_t elapsed_ms)
+{
+	struct poll_subject subject;
+
+	delete_subject(z, &subject);
+	return poll_estimate_wait(z->call, &subject, elapsed_ms);
+}
+
+/* When the running delete was last polled: input of the estimate, kept in the cursor. */
+static int64_t delete_polled_ms(const struct hz *z)
+{
+	int64_t polled_ms;
+
+	return sscanf(z->lease->cursor, "delete %" SCNd64, &polled_ms) == 1 ? polled_ms : 0;
+}
+
+static void learn_delete(struct hz *z, const struct lessor_resource *row)
+{
+	struct poll_sample sample = { delete_polled_ms(z), since_change(z, row) };
+	struct poll_subject subject;
+
+	delete_subject(z, &subject);
+	poll_estimate_learn(z->call, &subject, sample);
 }
 
 static int delete_pending(struct hz *z, const struct lessor_resource *row)
 {
-	int64_t wait_ms = (lessor_now(z->call) - row->changed_ms) / 8;
-	int64_t poll_ms = lessor_option_int(z->call, OPT_POLL);
-	char cursor[32];
+	int64_t elapsed_ms = since_change(z, row);
+	char cursor[40];
 
-	/* Polls less often the longer it takes. */
-	if (wait_ms < poll_ms / 2)
-		wait_ms = poll_ms / 2;
-	if (wait_ms > DELETE_POLL_MOST_MS)
-		wait_ms = DELETE_POLL_MOST_MS;
-	snprintf(cursor, sizeof(cursor), "delete %u", polls_so_far(z) + 1);
-	return lessor_pending(z->call, wait_ms, cursor);
+	snprintf(cursor, sizeof(cursor), "delete %" PRId64, elapsed_ms);
+	return lessor_pending(z->call, delete_wait(z, elapsed_ms), cursor);
 }
 
 /* ---- a delete that was accepted ------------------------------------------------------ */
@@ -151,8 +175,7 @@ static int prove_absence(struct hz *z, const struct lessor_resource *row, int su
 			snprintf(evidence, sizeof(evidence),
 				 "delete accepted and %.20s is not found", row->id);
 		if (is_server(row) && succeeded)
-			poll_estimate_learn(z->call, "delete", since_change(z, row),
-					    polls_so_far(z) + 1);
+			learn_delete(z, row);
 		return record_gone(z, row, evidence);
 	}
 	if (reply.rule)
@@ -190,7 +213,6 @@ static int delete_accepted(struct hz *z, const struct lessor_resource *row,
 {
 	struct action action;
 	const char *id = "";
-	int64_t guess_ms;
 
 	if (!is_server(row)) {
 		/* Keys have no action and are deleted immediately; that is verified by a read. */
@@ -212,8 +234,7 @@ static int delete_accepted(struct hz *z, const struct lessor_resource *row,
 	if (lessor_deleting(z->call, row->row, id))
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "an accepted delete could not be recorded");
-	guess_ms = DELETE_GUESS_POLLS * lessor_option_int(z->call, OPT_POLL);
-	return lessor_pending(z->call, poll_estimate_first(z->call, "delete", guess_ms), "");
+	return lessor_pending(z->call, delete_wait(z, 0), "");
 }
 
 static int delete_found_nothing(struct hz *z, const struct lessor_resource *row)

@@ -45,7 +45,8 @@ static const struct lessor_option options[] = {
 	{
 		.key = OPT_POLL,
 		.preset = "2s",
-		.help = "How often to poll servers that are being created.",
+		.help = "How often to poll servers that are being created; a learned boot time "
+			"needs one poll, within half of this.",
 		.min = 10,
 		.max = 60 * 1000,
 		.type = LESSOR_OPTION_DURATION,

@@ -45,8 +45,7 @@ static int look_begin(struct server_observation *look, struct lessor_call *call,
 	if (!look->by_id)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		/* Some leases joined slightly early and must not see the previous listing again. */
-		int64_t age_ms = readiness_listing_age(&all[i].readiness) * 3 / 4;
+		int64_t age_ms = readiness_listing_age(&all[i].readiness);
 
 		look->by_id[i] = &all[i];
 		look->age_ms = age_ms < look->age_ms ? age_ms : look->age_ms;

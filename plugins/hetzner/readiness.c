@@ -21,7 +21,7 @@
 static void progress_read(const char *cursor, struct progress *ret)
 {
 	*ret = (struct progress){ 0 };
-	if (sscanf(cursor, "boot %u %" SCNd64 " %" SCNd64 " %" SCNd64, &ret->polls,
+	if (sscanf(cursor, "boot %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &ret->unready_ms,
 		   &ret->followed_ms, &ret->off_ms, &ret->lost_ms) != 4)
 		*ret = (struct progress){ 0 };
 }
@@ -31,19 +31,38 @@ static int64_t wait_elapsed(const struct readiness *w)
 	return w->now - w->attempt->started_ms;
 }
 
+/* Since the create was answered. An adopted server has no actions; it is at most this old. */
+static int64_t server_age(const struct readiness *w, int64_t now)
+{
+	return now - (w->row->action[0] ? w->row->changed_ms : w->row->created_ms);
+}
+
+void readiness_subject(struct lessor_call *call, const struct lessor_attempt *attempt,
+		       struct poll_subject *ret)
+{
+	int64_t poll_ms = lessor_option_int(call, OPT_POLL);
+
+	*ret = (struct poll_subject){
+		.grain_ms = poll_ms / 2,
+		.guess_ms = poll_ms / 2,
+		.longest_ms = 5 * poll_ms,
+	};
+	snprintf(ret->what, sizeof(ret->what), "boot/%.40s/%.40s", attempt->type,
+		 attempt->location);
+}
+
 int readiness_pending(struct readiness *w)
 {
-	int64_t wait_ms = wait_elapsed(w) / 16;
+	struct poll_subject subject;
 	char cursor[128];
 
-	if (wait_ms < w->poll_ms)
-		wait_ms = w->poll_ms;
-	if (wait_ms > 5 * w->poll_ms)
-		wait_ms = 5 * w->poll_ms;
-	snprintf(cursor, sizeof(cursor), "boot %u %" PRId64 " %" PRId64 " %" PRId64,
-		 w->progress.polls, w->progress.followed_ms, w->progress.off_ms,
+	readiness_subject(w->z->call, w->attempt, &subject);
+	snprintf(cursor, sizeof(cursor), "boot %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
+		 w->progress.unready_ms, w->progress.followed_ms, w->progress.off_ms,
 		 w->progress.lost_ms);
-	return lessor_pending(w->z->call, wait_ms, cursor);
+	return lessor_pending(w->z->call,
+			      poll_estimate_wait(w->z->call, &subject, server_age(w, w->now)),
+			      cursor);
 }
 
 /* The server is rolled back, then the next candidate is tried. */
@@ -99,13 +118,26 @@ static int is_ready(const struct readiness *w, const struct server *s)
 	return strcmp(s->status, "running") == 0 && server_host(w->z->call, s)[0];
 }
 
+/* Of an adopted server it is not known when it was created. */
+static void learn_boot(struct readiness *w)
+{
+	struct poll_sample sample = {
+		.after_ms = w->progress.unready_ms,
+		.by_ms = server_age(w, lessor_now(w->z->call)),
+	};
+	struct poll_subject subject;
+
+	if (!w->row->action[0])
+		return;
+	readiness_subject(w->z->call, w->attempt, &subject);
+	poll_estimate_learn(w->z->call, &subject, sample);
+}
+
 static int report_ready(struct readiness *w, const struct server *s)
 {
 	struct lessor_call *call = w->z->call;
-	char what[64];
 
-	snprintf(what, sizeof(what), "boot/%.40s", w->attempt->type);
-	poll_estimate_learn(call, what, w->now - w->row->changed_ms, w->progress.polls);
+	learn_boot(w);
 	lessor_output(call, LESSOR_OUT_HOST, server_host(call, s));
 	lessor_output(call, LESSOR_OUT_SERVER_ID, s->thing.id);
 	lessor_output(call, LESSOR_OUT_SERVER_NAME, s->thing.name);
@@ -150,8 +182,11 @@ int64_t readiness_listing_age(const struct readiness *w)
 {
 	int64_t age_ms = w->now - w->row->changed_ms;
 
-	/* A listing from before the create says nothing about the server. */
-	return age_ms < 0 ? 0 : age_ms > w->poll_ms ? w->poll_ms : age_ms;
+	/*
+	 * A listing from before the create says nothing about the server, and one from before
+	 * the time at which the server is expected says that it is not ready.
+	 */
+	return age_ms < 0 ? 0 : age_ms > w->poll_ms / 8 ? w->poll_ms / 8 : age_ms;
 }
 
 void readiness_listing_path(struct lessor_call *call, int number, char *ret, size_t room)
@@ -264,6 +299,17 @@ static int actions_state(const struct readiness *w, const json_t *list)
 	return done > 0;
 }
 
+/* Before the usual time, a server that looks normal is taken to be so. */
+static int is_late(const struct readiness *w)
+{
+	struct poll_subject subject;
+	struct poll_estimate estimate;
+
+	readiness_subject(w->z->call, w->attempt, &subject);
+	poll_estimate_load(w->z->call, &subject, &estimate);
+	return server_age(w, w->now) >= poll_estimate_expected(&estimate);
+}
+
 /* Is there a reason to read its actions? */
 static int is_to_be_followed(struct readiness *w, const struct server *s)
 {
@@ -271,10 +317,10 @@ static int is_to_be_followed(struct readiness *w, const struct server *s)
 	int64_t since = w->progress.followed_ms ? w->progress.followed_ms : w->row->changed_ms;
 
 	w->is_off = is_off;
-	if (!is_off)
+	if (!is_off) {
 		w->progress.off_ms = 0;
-	if (!is_off)
-		return w->now - since >= FOLLOW_MS;
+		return w->now - since >= FOLLOW_MS && is_late(w);
+	}
 	if (w->progress.followed_ms && w->now - w->progress.followed_ms < 2 * w->poll_ms)
 		return 0;
 	/* `off` is normal between create and start; once both are done, allow it OFF_MS. */
@@ -320,6 +366,7 @@ int readiness_check(struct readiness *w, const struct server *s)
 				       "created");
 	if (is_too_late(w))
 		return too_late(w);
+	w->progress.unready_ms = server_age(w, w->now);
 	return is_to_be_followed(w, s) ? 0 : readiness_pending(w);
 }
 
@@ -367,7 +414,6 @@ void readiness_begin(struct readiness *w, struct hz *z, const struct lessor_atte
 		.poll_ms = lessor_option_int(z->call, OPT_POLL),
 	};
 	progress_read(z->lease->cursor, &w->progress);
-	w->progress.polls++;
 }
 
 int readiness_step(struct hz *z, const struct lessor_attempt *attempt,

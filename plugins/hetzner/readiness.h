@@ -10,10 +10,11 @@
 
 #include "api.h"
 #include "hetzner.h"
+#include "poll_estimate.h"
 
 /* The cursor: hints that save requests. The result is the same without them. */
 struct progress {
-	unsigned int polls;
+	int64_t unready_ms;  /* its age when it was last seen, not ready; 0: never */
 	int64_t followed_ms; /* when the actions were last read */
 	int64_t off_ms;	     /* since when it is `off` with all actions done; 0: it is not */
 	int64_t lost_ms;     /* when an exact read first found nothing; 0: it found the server */
@@ -31,6 +32,10 @@ struct readiness {
 /* Checks the server of one lease in one step. Returns the step's verdict. */
 int readiness_step(struct hz *z, const struct lessor_attempt *attempt,
 		   const struct lessor_resource *row);
+
+/* When servers of that attempt are polled. */
+void readiness_subject(struct lessor_call *call, const struct lessor_attempt *attempt,
+		       struct poll_subject *ret);
 
 /* ---- for observe.c, which sends the requests for many leases at once ---- */
 

@@ -11,10 +11,9 @@
 #include "image.h"
 #include "key.h"
 #include "lookup.h"
-#include "poll_estimate.h"
+#include "readiness.h"
 
 #define USER_DATA_MAX 32768
-#define BOOT_GUESS_POLLS 9 /* 18 s by default, a fast boot */
 
 /* ---- attempts ---------------------------------------------------------------------- */
 
@@ -249,9 +248,9 @@ void server_note_address(struct hz *z, const struct server *server)
 static int server_made(struct hz *z, const struct lessor_attempt *attempt,
 		       const struct lessor_intent *intent, const struct reply *reply)
 {
-	char actions[ACTIONS_ROOM], what[64];
+	char actions[ACTIONS_ROOM];
+	struct poll_subject subject;
 	struct server server;
-	int64_t guess_ms;
 
 	if (parse_server(json_object_get(reply->root, "server"), &server) ||
 	    !thing_is_as_intended(&server.thing, intent)) {
@@ -264,9 +263,8 @@ static int server_made(struct hz *z, const struct lessor_attempt *attempt,
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "the new server could not be recorded");
 	server_note_address(z, &server);
-	guess_ms = BOOT_GUESS_POLLS * lessor_option_int(z->call, OPT_POLL);
-	snprintf(what, sizeof(what), "boot/%.40s", attempt->type);
-	return lessor_pending(z->call, poll_estimate_first(z->call, what, guess_ms), "");
+	readiness_subject(z->call, attempt, &subject);
+	return lessor_pending(z->call, poll_estimate_wait(z->call, &subject, 0), "");
 }
 
 /* ---- the create request --------------------------------------------------------------------- */
