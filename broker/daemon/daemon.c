@@ -336,6 +336,7 @@ static int runs_thread_start(struct daemon *d, struct store *store, struct err *
 static int engine_thread_start(struct daemon *d, struct store *store, struct err *err)
 {
 	const struct config *c = d->config;
+	auto_free struct engine_crash *crashes = NULL;
 	struct engine_config ec = {
 		.env = &d->env,
 		.store = store,
@@ -356,7 +357,12 @@ static int engine_thread_start(struct daemon *d, struct store *store, struct err
 		store_close(store);
 		return -1;
 	}
-	return engine_new(&ec, &d->engine, err);
+	ec.crash_count = crash_report_read(&crashes);
+	ec.crashes = crashes;
+	if (engine_new(&ec, &d->engine, err) < 0)
+		return -1;
+	crash_report_counted();
+	return 0;
 }
 
 static int base_start(struct daemon *d, struct err *err)
@@ -531,7 +537,7 @@ int daemon_run(const struct command_line *line)
 		return command_line_fail(&err, EXIT_USAGE);
 	}
 	log_setup(2, d->config->log_format, d->config->log_level);
-	crash_report_begin();
+	crash_report_begin(d->config->store);
 	code = daemon_start(d, &err);
 	if (code == EXIT_OK) {
 		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION }, { "store", d->config->store }),
