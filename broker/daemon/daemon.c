@@ -474,7 +474,8 @@ static int daemon_start(struct daemon *d, struct err *err)
 	}
 	if (runs_thread_start(d, runs, err) < 0)
 		return EXIT_RUNTIME;
-	if (base_start(d, err) < 0 || api_start(d, err) < 0 || watchdog_start(d, err) < 0)
+	if (base_start(d, err) < 0 || api_start(d, err) < 0 || watchdog_start(d, err) < 0 ||
+	    daemon_status_start(d, err) < 0)
 		return EXIT_RUNTIME;
 	if (server_start(d, err) < 0)
 		return passes_by_itself(err) ? EXIT_RUNTIME : EXIT_USAGE;
@@ -513,6 +514,8 @@ static void daemon_finish(struct daemon *d)
 		event_free(d->on_stuck);
 	if (d->on_watchdog)
 		event_free(d->on_watchdog);
+	if (d->on_status)
+		event_free(d->on_status);
 	if (d->base)
 		event_base_free(d->base);
 	if (d->signal_fd >= 0)
@@ -542,7 +545,7 @@ int daemon_run(const struct command_line *line)
 	if (code == EXIT_OK) {
 		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION }, { "store", d->config->store }),
 			   "ready");
-		notify_send("READY=1\nSTATUS=serving");
+		daemon_status_send(d, "READY=1\n");
 		event_base_dispatch(d->base);
 		log_notice(NULL, "stopped");
 	} else {
