@@ -151,6 +151,9 @@ static void account_metrics(struct buf *out, const struct api *api)
 		  offsetof(struct account_figures, calls_coalesced) },
 		{ "account_budget_waits_total", "counter", "Calls that waited for the budget.",
 		  offsetof(struct account_figures, budget_waits) },
+		{ "account_steps_overdue", "gauge",
+		  "Steps that have not returned though their deadline has passed.",
+		  offsetof(struct account_figures, overdue) },
 		{ "account_rate_remaining", "gauge", "Calls left according to the provider, or -1.",
 		  offsetof(struct account_figures, rate_remaining) },
 	};

@@ -356,6 +356,7 @@ static int runs_thread_start(struct daemon *d, struct store *store, struct err *
 static int engine_thread_start(struct daemon *d, struct store *store, struct err *err)
 {
 	const struct config *c = d->config;
+	auto_free struct engine_crash *crashes = NULL;
 	struct engine_config ec = {
 		.env = &d->env,
 		.store = store,
@@ -378,7 +379,12 @@ static int engine_thread_start(struct daemon *d, struct store *store, struct err
 		store_close(store);
 		return -1;
 	}
-	return engine_new(&ec, &d->engine, err);
+	ec.crash_count = crash_report_read(&crashes);
+	ec.crashes = crashes;
+	if (engine_new(&ec, &d->engine, err) < 0)
+		return -1;
+	crash_report_counted();
+	return 0;
 }
 
 static int base_start(struct daemon *d, struct err *err)
@@ -494,7 +500,8 @@ static int daemon_start(struct daemon *d, struct err *err)
 	}
 	if (runs_thread_start(d, runs, err) < 0)
 		return EXIT_RUNTIME;
-	if (base_start(d, err) < 0 || api_start(d, err) < 0 || watchdog_start(d, err) < 0)
+	if (base_start(d, err) < 0 || api_start(d, err) < 0 || watchdog_start(d, err) < 0 ||
+	    daemon_status_start(d, err) < 0)
 		return EXIT_RUNTIME;
 	if (server_start(d, err) < 0)
 		return passes_by_itself(err) ? EXIT_RUNTIME : EXIT_USAGE;
@@ -533,6 +540,8 @@ static void daemon_finish(struct daemon *d)
 		event_free(d->on_stuck);
 	if (d->on_watchdog)
 		event_free(d->on_watchdog);
+	if (d->on_status)
+		event_free(d->on_status);
 	if (d->base)
 		event_base_free(d->base);
 	if (d->signal_fd >= 0)
@@ -558,12 +567,12 @@ int daemon_run(const struct command_line *line)
 		return command_line_fail(&err, EXIT_USAGE);
 	}
 	log_setup(2, d->config->log_format, d->config->log_level);
-	crash_report_begin();
+	crash_report_begin(d->config->store);
 	code = daemon_start(d, &err);
 	if (code == EXIT_OK) {
 		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION }, { "store", d->config->store }),
 			   "ready");
-		notify_send("READY=1\nSTATUS=serving");
+		daemon_status_send(d, "READY=1\n");
 		event_base_dispatch(d->base);
 		log_notice(NULL, "stopped");
 	} else {

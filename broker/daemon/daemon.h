@@ -48,6 +48,9 @@ struct daemon {
 	struct event *on_signal;
 	int64_t watchdog_ms; /* interval of WATCHDOG=1; 0: none */
 	struct event *on_watchdog;
+	struct event *on_status;
+	char status[512]; /* as sent to the service manager */
+	int reload_failed;
 
 	/* shutdown */
 	int stopping;
@@ -63,6 +66,11 @@ int daemon_run(const struct command_line *line);
 /* reload.c */
 void daemon_api_config(const struct daemon *d, const struct config *config, struct api_config *ret);
 void daemon_reload(struct daemon *d);
+
+/* status.c */
+int daemon_status_start(struct daemon *d, struct err *err);
+/* Sends the status text if it has changed; at once with `before`, other assignments, if not "". */
+void daemon_status_send(struct daemon *d, const char *before);
 
 /* listen.c */
 int daemon_listen(struct daemon *d, struct err *err);

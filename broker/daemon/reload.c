@@ -175,6 +175,6 @@ void daemon_reload(struct daemon *d)
 		log_notice(NULL, "configuration reloaded: limits, lifetimes, client and provider "
 				 "tokens, TLS certificates and log settings are those of the files");
 	config_free(now);
-	notify_send(refused ? "READY=1\nSTATUS=serving; the last reload failed, see the log" :
-			      "READY=1\nSTATUS=serving");
+	d->reload_failed = refused;
+	daemon_status_send(d, "READY=1\n");
 }

@@ -227,6 +227,8 @@ void core_reload(struct core *core)
 	for (size_t i = 0; i < core->account_count; i++) {
 		struct core_account *a = &core->accounts[i];
 
+		/* A failed write marks the store broken; the commit then fails. */
+		core_crash_retry(core, a->account->config.name, "", NULL);
 		account_task_soon(core, a, TASK_RELOAD);
 		if (a->token_number == account_token_number(a->account))
 			continue;
@@ -300,7 +302,7 @@ static const struct {
 static void task_start(struct core *core, struct core_account *a, enum account_task task)
 {
 	/* Results of an observation that has run are applied even while draining. */
-	if (core->draining && task != TASK_OBSERVE)
+	if ((core->draining || a->is_held) && task != TASK_OBSERVE)
 		return;
 	log_debug(LOG_FIELDS({ "account", a->account->config.name }), "task %s is due",
 		  tasks[task].name);

@@ -122,6 +122,8 @@ static int core_restart(struct core *core, struct err *err)
 		if (!core->accounts[i].account->table->probe)
 			core_account_unblocked(core, &core->accounts[i], 1);
 	}
+	if (!rc)
+		rc = core_crashes_init(core, err);
 	if (rc) {
 		store_rollback(core->store);
 		core->in_transaction = 0;
@@ -182,6 +184,7 @@ void core_free(struct core *core)
 	heap_free(core->due);
 	heap_free(core->tasks);
 	aggregates_free(core->aggregates);
+	free(core->crashes);
 	free(core->accounts);
 	in_flight_fini(core);
 	free(core);
@@ -315,6 +318,7 @@ void core_due(struct core *core)
 	int most = store_state(core->store) == STORE_RESERVE ? DUE_MOST_RESERVE : DUE_MOST;
 	int64_t n;
 
+	core_overdue_check(core);
 	account_tasks_due(core, now);
 	/* Bounded, so that a backlog does not delay the answers of this batch. */
 	for (int i = 0; i < most && (n = heap_pop(core->due, now)) != 0; i++)

@@ -87,8 +87,14 @@ static void lease_start(struct core *core, struct core_account *account, int64_t
 	op = lease_next_op(a, &facts);
 	if (op == LEASE_OP_NONE)
 		return;
-	step = core_step_begin(core, account, step_ops[op], n);
+	step = core_step_new(core, account, step_ops[op]);
 	step->lease = a->lease;
+	if (core_crash_is_held(core, step)) {
+		core_crash_postpone(core, &a->lease);
+		step_free(step);
+		return;
+	}
+	core_step_start(core, account, step, n);
 	ledger_copy(&a->ledger, &step->ledger);
 	step->epoch = a->lease.epoch;
 	if (op == LEASE_OP_PROVISION)
@@ -143,6 +149,8 @@ void core_step_done(struct core *core, struct step *step)
 	struct core_account *a = core_account_find(core, step->account->config.name);
 	struct in_flight ran = in_flight_take(core, step);
 
+	core_overdue_over(core, &ran);
+	core_crash_over(core, step);
 	/* What it brought about the time counts before what it allows: a probe lets leases end. */
 	if (step->op == STEP_PROBE)
 		core_clock_watch(core);

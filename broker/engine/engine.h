@@ -33,6 +33,14 @@ struct engine_limits {
 	int64_t max_hour_micros_org;
 };
 
+/* An operation that crashed an earlier process. */
+struct engine_crash {
+	char account[32];
+	char op[16];	  /* step_op_name */
+	char lease[24];	  /* id; "": an operation of the account */
+	char version[32]; /* of the plugin; set by the engine */
+};
+
 struct engine_config {
 	const struct env *env;
 	struct store *store; /* the writing one; the engine closes it, even if engine_new fails */
@@ -62,6 +70,9 @@ struct engine_config {
 	int64_t sweep_ms;	/* interval between two sweeps of an account; 0: never */
 	int64_t sweep_grace_ms; /* minimum age of an orphan that a sweep may hand to cleanup */
 	int sweep_deletes;	/* sweeps hand orphans to cleanup without an operator's request */
+	/* What crashed since the last start, in order; borrowed until engine_new returns. */
+	const struct engine_crash *crashes;
+	size_t crash_count;
 	/* Called on the engine thread, once, when the store is broken: the process must exit. */
 	void (*on_broken)(void *arg, const char *why);
 	void *on_broken_arg;

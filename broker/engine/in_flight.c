@@ -5,6 +5,9 @@
 #include "util/alloc.h"
 #include "util/bug.h"
 
+/* For a step that notices its deadline to return. */
+#define OVERDUE_GRACE_MS 5000
+
 static struct in_flight **bucket_of(struct core *core, int64_t n)
 {
 	return &core->in_flight[(uint64_t)n % IN_FLIGHT_BUCKETS];
@@ -18,6 +21,8 @@ void in_flight_add(struct core *core, int64_t n, struct step *step)
 	BUG_ON(n && in_flight_find(core, n));
 	running->n = n;
 	running->step = step;
+	running->overdue_mono_ms = env_mono_ms(core->env) + step->deadline_ms - core_now(core) +
+				   OVERDUE_GRACE_MS;
 	running->next = *bucket;
 	*bucket = running;
 	core->in_flight_count++;

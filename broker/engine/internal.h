@@ -28,7 +28,9 @@ struct in_flight {
 				 * LESSOR_CLASS_; 0: none was */
 	char refusal[160];	/* the reason that belongs to refusal_class */
 	int64_t absence_ms;	/* when the next absence observation counts; 0: none needed */
-	struct in_flight *next; /* in its hash bucket */
+	int64_t overdue_mono_ms; /* when it should have returned */
+	int is_overdue;		 /* it has not, and that was reported */
+	struct in_flight *next;	 /* in its hash bucket */
 };
 
 /* A lease that waits for a free place among the account's max_steps. */
@@ -77,6 +79,7 @@ struct core_account {
 	int is_alone;	   /* no other instance uses the account, unless an operator agreed */
 	int probe_wanted; /* gen.is_wanted when the running probe started */
 	int probe_tries, catalog_tries, reload_tries;
+	int is_held; /* one of its operations crashed lessord too often: none is run (crashes.c) */
 	int token_number; /* of the token that was_verified is about */
 	int was_blocked;
 	int was_verified; /* verified at least once since the start */
@@ -124,6 +127,9 @@ struct core {
 	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */
 	int64_t clock_judged_mono_ms;
 	int64_t clock_stored_ms; /* the newest time in the store, as this process wrote it */
+	int64_t overdue_checked_mono_ms;
+	struct crash_count *crashes; /* operations that crashed earlier processes (crashes.c) */
+	size_t crash_count;
 	int clock_logged;	 /* 1: that it is in doubt; 2: also who disagrees; 0: nothing */
 	STAILQ_HEAD(, log_line) log_lines; /* to be written after the commit */
 	uint32_t random[32]; /* a reserve, drawn in one call; random_left are unused */
@@ -301,6 +307,26 @@ int core_missing_init(struct core *core, struct err *err);
 void core_account_blocked(struct core *core, struct core_account *a);
 /* Lets the account's blocked leases continue. `is_start`: first verification since the start. */
 void core_account_unblocked(struct core *core, struct core_account *a, int is_start);
+
+/* ---- overdue.c: steps that do not return ----------------------------------------------------- */
+
+/* Reports the steps that are past their deadline, once each: log, metric, attention. */
+void core_overdue_check(struct core *core);
+/* A step has returned after all. */
+void core_overdue_over(struct core *core, const struct in_flight *ran);
+
+/* ---- crashes.c: operations that crashed the daemon ------------------------------------------- */
+
+/* At a start: counts the crashes of config.crashes, and holds what has crashed too often. */
+int core_crashes_init(struct core *core, struct err *err);
+/* Has this step's operation crashed too often to be run? */
+int core_crash_is_held(const struct core *core, const struct step *step);
+/* The lease's next step is held: looks at the lease again later. */
+void core_crash_postpone(struct core *core, const struct lease *l);
+/* The operation has returned. */
+void core_crash_over(struct core *core, const struct step *step);
+/* An operator wants to try once more what is held of the lease; "": of the account itself. */
+int core_crash_retry(struct core *core, const char *account, const char *lease, struct err *err);
 
 /* ---- handover.c: keys that another lease uses ------------------------------------------------ */
 

@@ -165,6 +165,7 @@ static void part_done(struct core *core, struct core_account *a, const struct st
 {
 	struct in_flight ran = in_flight_take(core, part);
 
+	core_overdue_over(core, &ran);
 	if (part->is_unobserved && !part_resolve_unobserved(core, a, observation, part))
 		return;
 	core_step_result(core, a, part, &ran);

@@ -67,6 +67,9 @@ int core_request_resolve(struct core *core, struct engine_request *r, struct err
 		refusal_answer(r, out.refusal, event.u.decision.claimed_by);
 		return 0;
 	}
+	if (r->resolve == RESOLVE_RETRY &&
+	    core_crash_retry(core, a->lease.account, a->lease.id, err))
+		return -1;
 	r->result = RESULT_OK;
 	core_fill_answer(r, a);
 	if (r->resolve == RESOLVE_RETRY)

@@ -58,6 +58,7 @@ enum lease_op {
 	X(LEASE_EVENT_RESTART)		/* the process that ran its step is gone */ \
 	X(LEASE_EVENT_VERDICT) \
 	X(LEASE_EVENT_CLAIM)		/* a running step reports on its rows */ \
+	X(LEASE_EVENT_STUCK)		/* its step does not return, or is not run; or that is over */ \
 	/* what an operator decides */ \
 	X(LEASE_EVENT_RETRY) \
 	X(LEASE_EVENT_FORGET) \
@@ -143,6 +144,10 @@ struct lease_event {
 			int64_t clock_from_ms, clock_to_ms;
 		};
 		struct lease_verdict verdict;
+		struct {
+			const char *reason;
+			int is_over;
+		} stuck;
 		struct {
 			struct lease_claim *claim;	/* the answer is filled in */
 			int64_t epoch;			/* of the step */

@@ -182,6 +182,22 @@ static void unblock_at_start(struct life *s)
 	s->out->changed = 1;
 }
 
+/* Another reason for attention stays. */
+static void on_stuck(struct life *s)
+{
+	struct lease *l = s->l;
+	struct lease meant = *l;
+
+	lease_attention_set(&meant, LESSOR_CLASS_BUG, s->e->u.stuck.reason);
+	if (!s->e->u.stuck.is_over) {
+		if (!l->attention[0])
+			lifecycle_attend(s, LESSOR_CLASS_BUG, s->e->u.stuck.reason);
+	} else if (strcmp(l->attention, meant.attention) == 0) {
+		l->attention[0] = '\0';
+		s->out->changed = 1;
+	}
+}
+
 /* A lease that waited for its account is due at once. */
 static void on_unblocked(struct life *s)
 {
@@ -325,6 +341,7 @@ static const handler table[LIFE_EVENT_COUNT][PHASE_COUNT] = {
 				    NULL },
 	[LEASE_EVENT_VERDICT] = { on_verdict_provisioning, NULL, on_verdict_owed, on_verdict_owed,
 				  on_verdict_retained, NULL },
+	[LEASE_EVENT_STUCK] = { on_stuck, on_stuck, on_stuck, on_stuck, on_stuck, NULL },
 	[LEASE_EVENT_RETRY] = { on_retry, on_retry, on_retry, on_retry, on_retry, on_retry },
 	[LEASE_EVENT_UNPROTECTED] = { NULL, NULL, NULL, NULL, on_unprotected, NULL },
 	[LIFE_RETAIN_UNTIL] = { NULL, NULL, NULL, NULL, on_retain_until, NULL },

@@ -70,6 +70,8 @@ void step_run(struct step *step)
 
 	operation_init(&op, step);
 	step->token_number = account_token_copy(step->account, &op.token);
+	for (size_t i = 0; i < step->waiting_count; i++)
+		step->waiting[i]->token_number = step->token_number;
 	if (step->op == STEP_OBSERVE)
 		operation_observe_begin(&op);
 	operation_conclude(&op, operation_run(&op));

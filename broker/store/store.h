@@ -387,6 +387,14 @@ int store_clock_put(struct store *store, int64_t now_ms, struct err *err);
 typedef void (*store_lease_row_fn)(void *arg, int64_t n);
 int store_lease_future_each(struct store *store, int64_t now_ms, store_lease_row_fn fn, void *arg,
 			    struct err *err);
+/* How often an operation crashed the daemon (engine/crashes.c). */
+struct store_crash {
+	char account[32], op[16], lease[24], version[32];
+	int count; /* put: 0 removes it */
+};
+typedef void (*store_crash_fn)(void *arg, const struct store_crash *row);
+int store_crash_each(struct store *store, store_crash_fn fn, void *arg, struct err *err);
+int store_crash_put(struct store *store, const struct store_crash *row, struct err *err);
 /* created_ms and provision_deadline_ms, which store_lease_update leaves alone. */
 int store_lease_times_put(struct store *store, const struct lease *l, struct err *err);
 /*

@@ -41,6 +41,11 @@ static int time_mend(struct store *store, const char *sql, int64_t now_ms, struc
 int store_times_mend(struct store *store, int64_t now_ms, struct err *err)
 {
 	/* The running daemon reads the tokens again when their number in meta changes. */
+	if (time_mend(store, "UPDATE sweep SET begun_ms = min(begun_ms, ?1),"
+		      " done_ms = min(done_ms, ?1), looked_ms = min(looked_ms, ?1),"
+		      " deleted_ms = min(deleted_ms, ?1)"
+		      " WHERE max(begun_ms, done_ms, looked_ms, deleted_ms) > ?1", now_ms, err))
+		return -1;
 	return time_mend(store, "UPDATE meta SET value = value + 1 WHERE key = 'token_epoch'"
 			 " AND EXISTS(SELECT 1 FROM token WHERE created_ms > ?1)", now_ms, err) ||
 			       time_mend(store, "UPDATE token SET created_ms = ?1, expires_ms ="

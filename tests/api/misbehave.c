@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A provider that does in provision what the lease's slug says: crash, abort, exit or loop. */
+/*
+ * A provider that does in provision what the lease's slug says: crash, abort, recurse, exit or
+ * loop; and in catalog, if the environment has MISBEHAVE_CATALOG, a crash.
+ */
 #include <lessor/provider.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,6 +20,15 @@ static void misbehave_close(void *instance)
 	(void)instance;
 }
 
+/* Uses up the stack. */
+static int recurse(volatile char *from)
+{
+	volatile char here[4096];
+
+	here[0] = from ? *from : 0;
+	return here[0] ? 0 : recurse(here) + here[0];
+}
+
 static int misbehave_provision(void *instance, struct lessor_call *call,
 			       const struct lessor_lease *lease)
 {
@@ -29,6 +41,8 @@ static int misbehave_provision(void *instance, struct lessor_call *call,
 		return *nowhere;
 	if (!strcmp(lease->slug, "abort"))
 		abort();
+	if (!strcmp(lease->slug, "recurse"))
+		return recurse(NULL);
 	if (!strcmp(lease->slug, "exit"))
 		exit(0);
 	while (for_ever && !strcmp(lease->slug, "loop"))
@@ -53,6 +67,15 @@ static int misbehave_list(void *instance, struct lessor_call *call, uint32_t kin
 	return LESSOR_DONE;
 }
 
+static int misbehave_catalog(void *instance, struct lessor_call *call)
+{
+	static volatile int *const nowhere;
+
+	(void)instance;
+	(void)call;
+	return getenv("MISBEHAVE_CATALOG") ? *nowhere : LESSOR_DONE;
+}
+
 static const struct lessor_provider misbehave = {
 	.size = sizeof(struct lessor_provider),
 	.abi = LESSOR_ABI,
@@ -68,6 +91,7 @@ static const struct lessor_provider misbehave = {
 	.cleanup = misbehave_cleanup,
 	.inspect = misbehave_provision,
 	.list = misbehave_list,
+	.catalog = misbehave_catalog,
 };
 
 LESSOR_PROVIDER(misbehave)

@@ -5,6 +5,8 @@ with it, or refused with the file and the reason. And a credential that the prov
 
 import os
 import signal
+import socket
+import tempfile
 import unittest
 
 from harness import Broker, CLOUD_TOKEN, cli_body, until
@@ -14,6 +16,14 @@ NEW = "simulated-token-which-replaces-the-other-0123456789abcdefgh"
 
 class TokenFile(unittest.TestCase):
     def setUp(self):
+        place = tempfile.TemporaryDirectory(prefix="lessor-notify-")
+        self.addCleanup(place.cleanup)
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.manager.close)
+        self.manager.bind(place.name + "/notify")
+        self.manager.settimeout(60)
+        os.environ["NOTIFY_SOCKET"] = place.name + "/notify"
+        self.addCleanup(os.environ.pop, "NOTIFY_SOCKET")
         self.broker = Broker(server="probe = 1s")
         self.addCleanup(self.broker.close)
 
@@ -83,11 +93,20 @@ class TokenFile(unittest.TestCase):
         self.release(lease)
         self.broker.sim_wait("servers=0")
 
-    def test_p4_a_refused_credential_is_counted(self):
+    def status(self, *words):
+        """Waits for a status text with all the words; one without any of them: no words."""
+        while True:
+            text = self.manager.recv(4096).decode().rpartition("STATUS=")[2]
+            if all(word in text for word in words) if words else text == "serving":
+                return
+
+    def test_p4_a_refused_credential_is_counted_and_shown(self):
         self.broker.sim("POST", "/_sim/token", {"token": CLOUD_TOKEN, "revoked": True})
         until(lambda: self.broker.metric('lessor_account_calls_failed_total{account="hetzner"}'))
         until(lambda: self.broker.metric('lessor_account_blocked{account="hetzner"}'))
+        self.status("account hetzner is refused: ")
         self.broker.sim("POST", "/_sim/token", {"token": CLOUD_TOKEN, "revoked": False})
+        self.status()
 
 
 if __name__ == "__main__":
