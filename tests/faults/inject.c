@@ -204,6 +204,26 @@ void world_jump(struct world *w, int64_t ms)
 	w->is_pause_kept = 0;
 }
 
+int world_has_date(const struct world *w)
+{
+	return w->plan.act >= ACT_START_DAY && w->plan.act <= ACT_START_DAY_BACK;
+}
+
+static void clock_put_right(struct world *w)
+{
+	w->clock_wrong = 0;
+	world_jump(w, -w->d.wall_off_ms);
+}
+
+/* The machine starts again with a wrong clock, which somebody puts right later. */
+static void start_wrong(struct world *w, int64_t ms)
+{
+	world_jump(w, ms);
+	w->clock_wrong = 1;
+	undo_later(w, clock_put_right);
+	world_crash(w, "restart");
+}
+
 static void act(struct world *w)
 {
 	w->acted = 1;
@@ -251,6 +271,15 @@ static void act(struct world *w)
 	case ACT_FILE_MOVED:
 	case ACT_FILE_REPLACED:
 		file_goes(w);
+		break;
+	case ACT_START_DAY:
+		start_wrong(w, 24 * HOUR);
+		break;
+	case ACT_START_YEAR:
+		start_wrong(w, 365 * 24 * HOUR);
+		break;
+	case ACT_START_DAY_BACK:
+		start_wrong(w, -24 * HOUR);
 		break;
 	case ACT_RESTORE:
 		restore(w);

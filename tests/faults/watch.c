@@ -86,10 +86,13 @@ static void watch_change(struct world *w, struct known *k, const struct lease *l
 	    !cleanup_may_follow(was->cleanup, l->cleanup, w->sweep_deletes || showed_late(w, l)))
 		violate(w, "I9: cleanup of %s went from %s to %s", k->id,
 			lease_cleanup_name(was->cleanup), lease_cleanup_name(l->cleanup));
-	/* History is written once. */
-	if ((was->ended_ms && (l->ended_ms != was->ended_ms || l->end_reason != was->end_reason)) ||
-	    (was->released_ms && l->released_ms != was->released_ms))
-		violate(w, "I14: the end time or reason of %s was rewritten", k->id);
+	/* History is written once; but times of a clock that was known to be wrong are corrected. */
+	if (was->ended_ms && l->end_reason != was->end_reason)
+		violate(w, "I14: the end reason of %s was rewritten", k->id);
+	if (((was->ended_ms && l->ended_ms != was->ended_ms) ||
+	     (was->released_ms && l->released_ms != was->released_ms)) &&
+	    !world_has_date(w))
+		violate(w, "I14: the end time of %s was rewritten", k->id);
 	if (was->retained && !l->retained && !k->delete_asked)
 		violate(w, "I3: %s is no longer retained, but no delete was requested", k->id);
 	if (was->retained && !l->retained)
@@ -100,6 +103,9 @@ static void watch_expiry(struct world *w, struct known *k, const struct lease *l
 {
 	int64_t late = driver_wall(&w->d) - lease_expires_ms(l);
 
+	if (w->clock_wrong)
+		violate(w, "I23: %s expired by a clock that is %lld h wrong", k->id,
+			(long long)(w->d.wall_off_ms / HOUR));
 	if (w->jumped) {
 		/* I23: nothing expires while the clock is in doubt. */
 		if (w->d.now_ms - w->jumped_ms < SUSPECT_MS && !w->restarts)

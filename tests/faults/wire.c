@@ -73,4 +73,6 @@ void wire_judge(struct world *w, const struct env_http_request *request, struct 
 		lost(answer, ENV_HTTP_BROKEN, "a redirect");
 	else
 		wire_answered(r, answer);
+	if (answer->outcome == ENV_HTTP_ANSWERED && world_has_date(w))
+		answer->date_ms = w->d.now_ms;
 }

@@ -64,6 +64,9 @@ struct pending_effect {
 	X(ACT_READONLY, "token-readonly") \
 	X(ACT_CRASH_LOOP, "crash-loop") \
 	X(ACT_FILE_MOVED, "file-moved") \
+	X(ACT_START_DAY, "start+1d") \
+	X(ACT_START_YEAR, "start+365d") \
+	X(ACT_START_DAY_BACK, "start-1d") \
 	X(ACT_RESTORE, "older-store") \
 	X(ACT_FILE_REPLACED, "older-store-live")
 
@@ -172,6 +175,7 @@ struct world {
 	int comes_back;	 /* resources proven gone may reappear */
 	int lies;	 /* deletes do nothing, and reads deny existing resources */
 	int account_gone, outage, project_moved, moved_live, jumped, restored, disturbed;
+	int clock_wrong; /* since a start; the provider's Date shows the true time */
 	int taken_over; /* an operator took the account over */
 	int64_t loop_next_ms;
 	int file_gone;	  /* the database is no longer where the broker opened it */
@@ -298,6 +302,8 @@ void watch_leave(struct world *w, const struct step *step, const struct lease_cl
 /* Checks that a start finds what was committed last. */
 void watch_start(struct world *w, struct store *store);
 void world_jump(struct world *w, int64_t ms);	/* the wall clock */
+/* Does the provider send a Date? Without one, a clock that was set is trusted after a while. */
+int world_has_date(const struct world *w);
 /* Before a life ends: puts the database back where an act moved it from. */
 void world_file_back(struct world *w);
 /* Copies the store's files as they are now, including the WAL. */
