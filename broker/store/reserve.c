@@ -241,11 +241,14 @@ static int index_allocate(struct store *store, int64_t frames)
 	int64_t count = frames / INDEX_FRAMES + 1;
 
 	while (store->reserve.index_count < count) {
-		uint32_t *part = index_map(store, store->reserve.index_count);
-		int64_t room = free_bytes(store);
+		int64_t room = free_bytes(store), size;
+		uint32_t *part;
 
-		if (room >= 0 && room < INDEX_BYTES + SLACK_BYTES)
+		if (room >= 0 && room < INDEX_BYTES + SLACK_BYTES &&
+		    blocks_of(store->path, "-shm", &size) <
+			    (store->reserve.index_count + 1) * INDEX_BYTES)
 			return ENOSPC;
+		part = index_map(store, store->reserve.index_count);
 		if (!part)
 			return 0;
 		for (size_t i = 0; i < INDEX_BYTES / sizeof(*part); i += PAGE_BYTES / 4 / sizeof(*part))
