@@ -419,7 +419,7 @@ static void *engine_main(void *arg)
 		atomic_store(&engine->moved_ms, env_mono_ms(engine->config.env));
 
 		pthread_mutex_lock(&engine->lock);
-		if (draining && !engine->is_postponed && inbox_is_empty(&engine->inbox) &&
+		if (draining && inbox_is_empty(&engine->inbox) &&
 		    core_steps_running(engine->core) == 0) {
 			engine->closed = 1;
 			break;

@@ -24,15 +24,15 @@
  *
  * Errors: a request that fails is rolled back alone. On a full disk, or while another process
  * holds the write lock for more than some seconds, requests are answered with
- * RUN_RESULT_UNAVAILABLE until the file can be written again; history keeps no reserve, since
- * nothing costs money because of it. If the runs' file fails (an I/O error, a damaged page), every request of that turn and every later one is answered
- * with RUN_RESULT_UNAVAILABLE, on_broken is called once, and nothing is written until the
- * next start. The process continues, unlike when the leases' file fails: there an unsaved
- * change may leave a machine that no ledger records, or delete one that must be kept; here
- * only an unacknowledged report is lost, and exiting would stop the renewal and cleanup of
- * machines that cost money because of a log. For the same reason a daemon whose runs' file
- * is refused at the start (it belongs to another store, or is damaged) runs without it:
- * `store` is NULL, and every request is answered with RUN_RESULT_UNAVAILABLE.
+ * RUN_RESULT_UNAVAILABLE until the file can be written again; there is no reserve, since nothing
+ * costs money because of history. If the runs' file fails (an I/O error, a damaged page), every
+ * request of that turn and every later one is answered with RUN_RESULT_UNAVAILABLE, on_broken is
+ * called once, and nothing is written until the next start. The process continues, unlike when
+ * the leases' file fails: there an unsaved change may leave a machine that no ledger records, or
+ * delete one that must be kept; here only an unacknowledged report is lost, and exiting would
+ * stop the renewal and cleanup of machines that cost money because of a log. For the same reason
+ * a daemon whose runs' file is refused at the start (it belongs to another store, or is damaged)
+ * runs without it: `store` is NULL, and every request is answered with RUN_RESULT_UNAVAILABLE.
  */
 #pragma once
 

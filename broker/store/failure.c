@@ -8,8 +8,12 @@
 
 #include <errno.h>
 
-#define DISK "the disk or its file system fails; check the system's log, replace it, and restore a backup if necessary"
-#define OPEN "it, its log (-wal) or the log's index (-shm) cannot be opened; check owner and mode of the files and their directory"
+#define DISK \
+	"the disk or its file system fails; check the system's log, and restore a backup if the " \
+	"file is damaged"
+#define OPEN \
+	"it, its log (-wal) or the log's index (-shm) cannot be opened; check owner and mode of " \
+	"the files and their directory"
 
 /* The first match counts: a code with its extension, or a primary code for all others. */
 static const struct {

@@ -50,7 +50,8 @@ struct store {
 	int is_locked_out;  /* the last attempt to begin a transaction found another process's lock */
 	int is_undone;	    /* a full disk has undone the open transaction */
 	struct reserve {
-		int is_kept;
+		int is_kept;		    /* room is secured before each transaction ... */
+		int has_file;		    /* ... with the help of the file */
 		int fd;			    /* of the file; -1: none */
 		int64_t held;		    /* bytes in the file */
 		int64_t log_end;	    /* the log's blocks are allocated up to here */
@@ -101,6 +102,8 @@ int failure_is_full(const struct store *store);
 int reserve_check_opening(struct store *store, int may_give, struct err *err);
 /* Gives back what opening the database at `path`, beside this one, takes, if there is no room. */
 void reserve_lend(struct store *store, const char *path);
+/* Room is secured before each transaction from now on, without a reserve. */
+void reserve_watch(struct store *store);
 /* Secures the room for a transaction. -1: there is none, ERR_BUSY. */
 int reserve_secure(struct store *store, struct err *err);
 void reserve_close(struct store *store);

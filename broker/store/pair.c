@@ -214,6 +214,7 @@ int store_open_runs(struct store *leases, const struct env *env, struct store **
 		store_close(runs);
 		return -1;
 	}
+	reserve_watch(runs);
 	*ret_is_lost = ours.id[0] && !theirs.id[0];
 	*ret = runs;
 	return 0;

@@ -241,11 +241,14 @@ static int index_allocate(struct store *store, int64_t frames)
 	int64_t count = frames / INDEX_FRAMES + 1;
 
 	while (store->reserve.index_count < count) {
-		uint32_t *part = index_map(store, store->reserve.index_count);
-		int64_t room = free_bytes(store);
+		int64_t room = free_bytes(store), size;
+		uint32_t *part;
 
-		if (room >= 0 && room < INDEX_BYTES + SLACK_BYTES)
+		if (room >= 0 && room < INDEX_BYTES + SLACK_BYTES &&
+		    blocks_of(store->path, "-shm", &size) <
+			    (store->reserve.index_count + 1) * INDEX_BYTES)
 			return ENOSPC;
+		part = index_map(store, store->reserve.index_count);
 		if (!part)
 			return 0;
 		for (size_t i = 0; i < INDEX_BYTES / sizeof(*part); i += PAGE_BYTES / 4 / sizeof(*part))
@@ -267,7 +270,9 @@ static int room_secure(struct store *store, int64_t frames)
 		if (is_full(rc))
 			return rc;
 	}
-	return index_allocate(store, frames + RESERVE_AHEAD / PAGE_BYTES);
+	/* A transaction of the runs' file may be long, and fail, but not for lack of this. */
+	return index_allocate(store, frames + (store->reserve.has_file ? RESERVE_AHEAD / PAGE_BYTES :
+						       INDEX_FRAMES));
 }
 
 /* Has the database room to grow by a checkpoint? Through SQLite, which holds locks on the file. */
@@ -315,12 +320,12 @@ int reserve_secure(struct store *store, struct err *err)
 		reserve_regain(store);
 	r->is_used_up = 0;
 	while (is_full(room_secure(store, frames))) {
-		low_set(store, 1);
+		low_set(store, r->has_file);
 		if (!reserve_give(store, PIECE_BYTES)) {
 			r->is_used_up = 1;
-			return err_set(err, ERR_BUSY,
-				       "%s: there is no room left on its file system, and the reserve is "
-				       "used up; free some", store->path);
+			return err_set(err, ERR_BUSY, "%s: there is no room left on its file system%s; "
+				       "free some", store->path,
+				       r->has_file ? ", and the reserve is used up" : "");
 		}
 	}
 	while (r->is_low && database_allocate(store) && reserve_give(store, PIECE_BYTES))
@@ -337,10 +342,15 @@ int store_reserve_keep(struct store *store, struct err *err)
 
 		return err_set_errno(err, errno, "making %s", name);
 	}
-	r->is_kept = 1;
+	r->is_kept = r->has_file = 1;
 	if (r->fd < 0 || (r->held < RESERVE_BYTES && is_full(reserve_fill(store))))
 		low_set(store, 1);
 	return 0;
+}
+
+void reserve_watch(struct store *store)
+{
+	store->reserve.is_kept = 1;
 }
 
 enum store_state store_state(const struct store *store)

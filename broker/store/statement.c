@@ -102,6 +102,7 @@ int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct
 
 int store_exec(struct store *store, const char *sql, const char *doing, struct err *err)
 {
+	store->is_written = 1;
 	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) ? store_fail(store, doing, err) : 0;
 }
 
@@ -181,6 +182,11 @@ int store_commit(struct store *store, struct err *err)
 	store->is_wanted = 0;
 	if (!store->is_open)
 		return 0;
+	/* Only the lock was taken, and there is nothing to sync. */
+	if (!store->is_written && !store->is_undone) {
+		store_rollback(store);
+		return 0;
+	}
 	if (writable_check(store, err)) {
 		store_rollback(store);
 		return -1;

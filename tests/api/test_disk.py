@@ -139,11 +139,16 @@ class Disk(unittest.TestCase):
             shown = self.desk.ask("GET", "/v1/leases/" + lease, self.desk.alice).lease
             self.assertEqual((shown["state"], shown["cleanup"]["state"]), ("released", "done"), shown)
         self.assertEqual(self.create().status, 503)
+        # Run history has no reserve, and is there again when there is room.
+        run = {"command": ["true"]}
+        self.assertEqual(self.desk.metric("lessor_runs_available"), 1)
+        self.assertEqual(self.desk.ask("POST", "/v1/runs", self.desk.alice, run).status, 503)
         self.assertEqual(self.desk.log().count(FULL), 2, "once for each process")
         # There is room again: it goes on by itself, and holds a reserve again.
         self.disk.empty()
         lease = until(lambda: (lambda a: a.status == 201 and a)(self.create())).lease["id"]
         self.release(lease, True)
+        self.assertEqual(self.desk.ask("POST", "/v1/runs", self.desk.alice, run).status, 201)
         self.assertEqual(self.desk.metric("lessor_store_state"), 0)
         self.assertEqual(os.stat(self.disk.path + "/store.reserve").st_size, 4 << 20)
         self.release(kept, True)

@@ -14,7 +14,7 @@ from harness import BrokerCase, cli_body, until
 
 
 class Lock(BrokerCase):
-    options = {"create_wait": "20s"}
+    options = {"create_wait": "20s", "server": "drain = 2s"}
 
     def setUp(self):
         self.runs = self.broker.home + "/store-runs"
@@ -121,6 +121,21 @@ class Lock(BrokerCase):
         except OSError:
             return False
 
+    def test_failed_reads_are_logged_once_and_counted(self):
+        shell = sqlite3.connect(self.broker.home + "/store", isolation_level=None)
+        self.addCleanup(shell.close)
+        shell.execute("alter table lease rename to away")
+        try:
+            for _ in range(5):
+                answer = self.ask("GET", "/v1/leases", self.broker.alice)
+                self.error(answer, 503, "store_unavailable")
+                self.assertIn("retry-after", answer.headers)
+        finally:
+            shell.execute("alter table away rename to lease")
+        self.assertEqual(self.ask("GET", "/v1/leases", self.broker.alice).status, 200)
+        self.assertEqual(self.said("cannot read the database"), 1)
+        self.assertEqual(self.broker.metric("lessor_store_read_errors_total"), 5)
+
     def test_d4_stopping_does_not_wait_for_ever(self):
         give_back = self.hold(self.broker.home + "/store")
         answer = self.in_background(lambda: self.ask("POST", "/v1/leases", self.broker.alice,
@@ -128,7 +143,8 @@ class Lock(BrokerCase):
         until(lambda: self.broker.metric("lessor_store_state") == 2)
         self.broker.process.terminate()
         self.assertEqual(answer().status, 503)
-        self.broker.process.wait(30)
+        # Nothing is left to be written.
+        self.assertEqual(self.broker.process.wait(30), 0)
         give_back()
         self.broker.start()
 
