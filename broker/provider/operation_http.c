@@ -303,6 +303,7 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 	struct account *account = op->account;
 	struct env_http_response *http = &response->http;
 	char authorization[1100] = "";
+	struct ca *ca = account_ca(account);
 	struct env_http_request request = {
 		.method = out->http.method,
 		.url = out->url,
@@ -312,6 +313,7 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 		.timeout_ms = out->effect ? EFFECT_MS : READ_MS,
 		.max_response = RESPONSE_MAX,
 		.cancel = &op->step->cancel,
+		.ca = ca,
 	};
 	int64_t left_ms = op->step->deadline_ms - env_wall_ms(account->env);
 	int64_t begun_ms = env_mono_ms(account->env);
@@ -334,6 +336,7 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 	}
 	account->env->http(account->env->data, &request, http);
 	explicit_bzero(authorization, sizeof(authorization));
+	ca_unref(ca);
 	if (out->effect)
 		env_point(account->env, "http-after-effect");
 	op->step->calls++;

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <time.h>
 
+struct ca;
+
 struct env_http_request {
 	const char *method;
 	const char *url;		/* complete; the caller has checked its origin */
@@ -23,6 +25,7 @@ struct env_http_request {
 	int64_t timeout_ms;		/* in total, including the response body */
 	size_t max_response;		/* bytes; a larger response is ENV_HTTP_BROKEN */
 	const atomic_int *cancel;	/* may be NULL; non-zero cancels the request */
+	const struct ca *ca;		/* trusted for TLS; NULL: as the client is configured */
 };
 
 enum env_http_outcome {
@@ -43,7 +46,8 @@ struct env_http_response {
 	int64_t rate_limit;		/* RateLimit-Limit; -1: absent */
 	int64_t rate_remaining;
 	int64_t rate_reset_s; /* seconds since 1970 */
-	char error[160];      /* unless ENV_HTTP_ANSWERED */
+	int is_tls_failure;   /* NOT_SENT since the peer's certificate, or TLS itself, failed */
+	char error[256];      /* unless ENV_HTTP_ANSWERED */
 };
 
 struct env {
