@@ -19,7 +19,6 @@
 #include "util/alloc.h"
 
 #define BODY_MAX (1u << 20)
-#define RESPONSE_MAX (1u << 20)
 /* Per operation: its responses stay readable until it ends. */
 #define RESPONSES_MAX 1024
 #define RESPONSES_BYTES_MAX (64u << 20)
@@ -296,6 +295,15 @@ static void effect_begin(struct outgoing_request *out)
 	effect->last = number;
 }
 
+static size_t outgoing_max_response(const struct outgoing_request *out)
+{
+	size_t max = out->http.max_response;
+
+	if (!max)
+		max = out->action.effect == LESSOR_LISTS ? LESSOR_LIST_MAX : LESSOR_RESPONSE_MAX;
+	return max < LESSOR_LIST_MAX ? max : LESSOR_LIST_MAX;
+}
+
 /* Sends the request and fills `response`. Returns how many ms to wait before the next one. */
 static int64_t outgoing_send(struct outgoing_request *out, struct http_response *response)
 {
@@ -311,7 +319,7 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 		.body_len = out->http.body_len,
 		.fresh = out->effect != NULL,
 		.timeout_ms = out->effect ? EFFECT_MS : READ_MS,
-		.max_response = RESPONSE_MAX,
+		.max_response = outgoing_max_response(out),
 		.cancel = &op->step->cancel,
 		.ca = ca,
 	};
