@@ -396,6 +396,8 @@ int client_call(struct client *client, const struct client_request *request,
 		auto_free char *prefer = xasprintf("Prefer: wait=%d", request->wait_s);
 
 		headers = curl_slist_append(headers, prefer);
+	} else if (request->wait_s == CLIENT_NO_WAIT) {
+		headers = curl_slist_append(headers, "Prefer: respond-async");
 	}
 	body = request->body ? json_dumps(request->body, JSON_COMPACT) : xstrdup("");
 	easy_setup(client, request, headers, body ? body : "", &into);
