@@ -51,18 +51,21 @@ int file_open(const char *path, const char *what, int flags, struct stat *ret_st
 	return -1;
 }
 
-/* Waits until a pipe can be read. 1: read again, 0: there is nobody to wait for. */
+/* Waits until a pipe has data or its writer has closed it; 0, or -1 with errno. */
 static int pipe_wait(int fd, int timeout_ms)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	int ready = poll(&poll_fd, 1, timeout_ms);
 
-	return poll(&poll_fd, 1, timeout_ms) == 1;
+	if (ready == 0)
+		errno = ETIMEDOUT;
+	return ready == 1 ? 0 : -1;
 }
 
 /* As read(2), but waits for a pipe's writer. `got` bytes were read before. */
-static ssize_t chunk_read(int fd, char *to, size_t size, size_t got)
+static ssize_t chunk_read(int fd, int is_pipe, char *to, size_t size, size_t got)
 {
-	int was_waited_for = 0;
+	int was_waited_for = !is_pipe;
 
 	for (;;) {
 		ssize_t n = read(fd, to, size);
@@ -72,13 +75,14 @@ static ssize_t chunk_read(int fd, char *to, size_t size, size_t got)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
-			if (pipe_wait(fd, PIPE_DATA_MS))
-				continue;
-			errno = ETIMEDOUT;
-			return -1;
+			if (pipe_wait(fd, PIPE_DATA_MS) < 0)
+				return -1;
+			continue;
 		}
-		if (n < 0 || got || was_waited_for || !pipe_wait(fd, PIPE_WRITER_MS))
+		if (n < 0 || got || was_waited_for)
 			return n;
+		if (pipe_wait(fd, PIPE_WRITER_MS) < 0)
+			return -1;
 		was_waited_for = 1;
 	}
 }
@@ -98,7 +102,7 @@ static size_t text_grow(struct file_text *file, size_t room)
 }
 
 /* -1: longer than `max`, or errno says why it cannot be read; then *ret_errnum is not 0. */
-static int bytes_read(int fd, size_t max, struct file_text *ret, int *ret_errnum)
+static int bytes_read(int fd, int is_pipe, size_t max, struct file_text *ret, int *ret_errnum)
 {
 	size_t room = 0;
 
@@ -108,7 +112,7 @@ static int bytes_read(int fd, size_t max, struct file_text *ret, int *ret_errnum
 
 		if (ret->len == room)
 			room = text_grow(ret, room ? 2 * room : CHUNK);
-		n = chunk_read(fd, ret->text + ret->len, room - ret->len, ret->len);
+		n = chunk_read(fd, is_pipe, ret->text + ret->len, room - ret->len, ret->len);
 		if (n < 0) {
 			*ret_errnum = errno;
 			return -1;
@@ -158,8 +162,11 @@ int file_read(int fd, const char *path, const char *what, int flags, size_t max,
 	struct file_text file = { 0 };
 	int errnum, result;
 
-	if (bytes_read(fd, max, &file, &errnum) < 0)
-		result = errnum ? err_set_errno(err, errnum, "cannot read %s %s", what, path) :
+	if (bytes_read(fd, flags & FILE_PIPES, max, &file, &errnum) < 0)
+		result = errnum == ETIMEDOUT ?
+				 err_set(err, ERR_INVALID, "%s %s is a pipe that nobody writes to",
+					 what, path) :
+			 errnum ? err_set_errno(err, errnum, "cannot read %s %s", what, path) :
 				  err_set(err, ERR_INVALID, "%s %s has more than %zu bytes", what,
 					  path, max);
 	else
