@@ -246,6 +246,16 @@ static int peer_is_tls(const struct client *client, CURLcode code)
 	       (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY);
 }
 
+/* Other TLS servers close or reset the connection. */
+static int peer_is_silent(const struct client *client, CURLcode code)
+{
+	long received = 0;
+
+	curl_easy_getinfo(client->easy, CURLINFO_HEADER_SIZE, &received);
+	return !client->socket && !strncmp(client->base, "http://", 7) && !received &&
+	       (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR);
+}
+
 /* TLS failed, before anything was sent. */
 static void tls_failure_describe(struct client *client, CURLcode code, const char *why,
 				 struct client_response *ret)
@@ -309,6 +319,10 @@ static void failure_describe(struct client *client, CURLcode code, const struct 
 			 "%.120s does not speak plain http; if it uses TLS, set %.60s to an https://"
 			 " URL",
 			 client->url, client->url_from);
+	} else if (peer_is_silent(client, code)) {
+		snprintf(ret->error, sizeof(ret->error),
+			 "no response from %.120s: %.80s (if it uses TLS, set %.60s to an https:// URL)",
+			 client->url, why, client->url_from);
 	} else {
 		snprintf(ret->error, sizeof(ret->error), "no response from %.120s: %.160s",
 			 client->url, why);

@@ -142,20 +142,29 @@ int pem_private_key(const char *text, size_t len, const char *what, const char *
 		       openssl_reason());
 }
 
+static int date_write(const ASN1_TIME *time, const char *text, char *out, size_t size)
+{
+	char date[32];
+	struct tm tm;
+
+	if (!ASN1_TIME_to_tm(time, &tm))
+		return 0;
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	snprintf(out, size, "%s %s", text, date);
+	return 1;
+}
+
 int pem_expiry(const struct x509_st *certificate, char *out, size_t size)
 {
+	const ASN1_TIME *start = certificate ? X509_get0_notBefore(certificate) : NULL;
 	const ASN1_TIME *end = certificate ? X509_get0_notAfter(certificate) : NULL;
-	char date[32];
 	int days, seconds;
-	struct tm tm;
 
 	out[0] = '\0';
 	/* NULL is now */
-	if (!end || !ASN1_TIME_to_tm(end, &tm) || !ASN1_TIME_diff(&days, &seconds, NULL, end))
+	if (start && ASN1_TIME_diff(&days, &seconds, NULL, start) && (days > 0 || seconds > 0))
+		return date_write(start, "is not valid before", out, size);
+	if (!end || !ASN1_TIME_diff(&days, &seconds, NULL, end) || days >= EXPIRY_WARNING_DAYS)
 		return 0;
-	if (days >= EXPIRY_WARNING_DAYS)
-		return 0;
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	snprintf(out, size, "%s on %s", days < 0 || seconds < 0 ? "expired" : "expires", date);
-	return 1;
+	return date_write(end, days < 0 || seconds < 0 ? "expired on" : "expires on", out, size);
 }

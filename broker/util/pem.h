@@ -25,7 +25,7 @@ int pem_certificates(const char *text, size_t len, const char *what, const char 
 int pem_private_key(const char *text, size_t len, const char *what, const char *path,
 		    struct evp_pkey_st **ret, struct err *err);
 /*
- * 1 if the certificate has expired or will within 14 days; `out` is then "expired on DATE" or
- * "expires on DATE", in UTC. Otherwise 0 and "".
+ * 1 if the certificate has expired, will within 14 days, or is not valid yet; `out` is then
+ * "expired on DATE", "expires on DATE" or "is not valid before DATE", in UTC. Otherwise 0 and "".
  */
 int pem_expiry(const struct x509_st *certificate, char *out, size_t size);
