@@ -181,7 +181,8 @@ static void ca_setup(CURL *easy, const struct ca *ca)
 {
 #if LIBCURL_VERSION_NUM >= 0x074d00
 	if (ca->pem) {
-		struct curl_blob blob = { .data = ca->pem, .len = ca->pem_len,
+		struct curl_blob blob = { .data = ca->pem,
+					  .len = ca->pem_len,
 					  .flags = CURL_BLOB_NOCOPY };
 
 		curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
@@ -306,8 +307,8 @@ static void failure_describe(struct client *client, CURLcode code, const struct 
 	} else if (!sent && code == CURLE_SSL_CACERT_BADFILE) {
 		snprintf(ret->error, sizeof(ret->error), "cannot use %.60s: %.160s",
 			 client->ca ? client->ca->from : "the system's certificate store", why);
-	} else if (!sent && (code == CURLE_PEER_FAILED_VERIFICATION ||
-			     code == CURLE_SSL_CONNECT_ERROR)) {
+	} else if (!sent &&
+		   (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR)) {
 		tls_failure_describe(client, code, why, ret);
 	} else if (!sent) {
 		snprintf(ret->error, sizeof(ret->error),

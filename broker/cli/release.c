@@ -17,7 +17,7 @@
 #define WATCH_MS 300000	     /* for the cleanup; other clients wait as long */
 #define RETRY_PAUSE_MS 2000
 #define PROTECT_WAIT_S 20 /* for a kept server to be protected at the provider */
-#define POST_WAIT_S 2 /* for the cleanup, before progress is shown */
+#define POST_WAIT_S 2	  /* for the cleanup, before progress is shown */
 
 /* Retries: repeating a release changes nothing. -1, or the exit code after an error. */
 static int release_send(struct cli *cli, const char *ref, json_t *body, int wait_s,

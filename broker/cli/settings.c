@@ -65,10 +65,8 @@ static int value_take(void *data, const char *section, const char *name, const c
 		const char *name;
 		char **value;
 	} keys[] = {
-		{ "url", &out->url },
-		{ "token_file", &out->token_file },
-		{ "ca_file", &out->ca_file },
-		{ "account", &out->account },
+		{ "url", &out->url },	       { "token_file", &out->token_file },
+		{ "ca_file", &out->ca_file },  { "account", &out->account },
 		{ "class", &out->class_name },
 	};
 	size_t i;
@@ -107,7 +105,8 @@ static int settings_read(const char *path, int must, struct file_settings *out, 
 	struct file_reader reader = { .path = path, .out = out, .err = &first };
 	int bad;
 
-	if (file_load(path, "the settings file", FILE_PIPES, SETTINGS_BYTES_MAX, &reader.in, &first)) {
+	if (file_load(path, "the settings file", FILE_PIPES, SETTINGS_BYTES_MAX, &reader.in,
+		      &first)) {
 		if (!must && (first.native == ENOENT || first.native == ENOTDIR))
 			return 0;
 		if (err)

@@ -26,7 +26,7 @@
 struct reading {
 	struct config *config;
 	struct file_text file;
-	size_t at;		/* in the file: the next line */
+	size_t at; /* in the file: the next line */
 	int line;
 	int in_section;
 	enum section_kind kind;

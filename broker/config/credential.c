@@ -16,7 +16,8 @@
 #define TOKEN_MAX 1024
 #define WHAT "the token file"
 
-static int credential_check(const struct stat *st, const char *path, mode_t forbidden, struct err *err)
+static int credential_check(const struct stat *st, const char *path, mode_t forbidden,
+			    struct err *err)
 {
 	if (st->st_uid != 0 && st->st_uid != geteuid())
 		return err_set(err, ERR_REFUSED,

@@ -24,8 +24,10 @@ static int certificate_use(void *arg, struct x509_st *certificate, int place)
 {
 	SSL_CTX *ctx = arg;
 
-	return (place == 1 ? SSL_CTX_use_certificate(ctx, certificate) :
-			     SSL_CTX_add1_chain_cert(ctx, certificate)) == 1 ? 0 : -1;
+	int is_taken = place == 1 ? SSL_CTX_use_certificate(ctx, certificate) :
+				    SSL_CTX_add1_chain_cert(ctx, certificate);
+
+	return is_taken == 1 ? 0 : -1;
 }
 
 static int certificates_load(SSL_CTX *ctx, const char *path, struct err *err)

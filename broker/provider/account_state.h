@@ -26,7 +26,7 @@ struct account_state {
 	int is_verified; /* since verified_mono_ms, without a failed verification after it */
 	int64_t verified_mono_ms;
 	char sentinel[32];
-	struct ca *ca;	/* NULL: the HTTP client's */
+	struct ca *ca;	       /* NULL: the HTTP client's */
 	char tls_warning[256]; /* the last one, and when it was logged */
 	int64_t tls_warned_mono_ms;
 	struct account_figures figures;

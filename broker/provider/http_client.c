@@ -215,7 +215,8 @@ static void transfer_set_ca(CURL *easy, const struct ca *ca)
 		return; /* libcurl knows the system's */
 #if CURL_HAS_CA_BLOB
 	if (ca->pem) {
-		struct curl_blob blob = { .data = ca->pem, .len = ca->pem_len,
+		struct curl_blob blob = { .data = ca->pem,
+					  .len = ca->pem_len,
 					  .flags = CURL_BLOB_NOCOPY };
 
 		curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);

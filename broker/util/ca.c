@@ -116,7 +116,8 @@ static void place_describe(const struct ca *ca, char *out, size_t size)
 	else if (ca->file)
 		snprintf(out, size, "%s %.100s", ca->from, ca->file);
 	else
-		snprintf(out, size, "%s %.100s or the system's certificate store", ca->from, ca->dir);
+		snprintf(out, size, "%s %.100s or the system's certificate store", ca->from,
+			 ca->dir);
 }
 
 int ca_is_unknown_signer(int is_peer, long verify_result)

@@ -36,8 +36,8 @@ struct ca {
 int ca_load(const char *file, const char *from, mode_t forbidden, struct ca **ret, struct err *err);
 /* What the environment names; *ret is NULL if nothing. An empty variable is not set. */
 int ca_from_environment(struct ca **ret, struct err *err);
-struct ca *ca_ref(struct ca *ca);	/* accepts NULL */
-void ca_unref(struct ca *ca);		/* accepts NULL */
+struct ca *ca_ref(struct ca *ca); /* accepts NULL */
+void ca_unref(struct ca *ca);	  /* accepts NULL */
 
 /* The peer's answer to the handshake was none of TLS: `detail` is the library's text. */
 int ca_peer_is_plain(const char *detail);

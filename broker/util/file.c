@@ -10,8 +10,8 @@
 #include "util/alloc.h"
 #include "util/text.h"
 
-#define PIPE_WRITER_MS 1000  /* for a writer to open the pipe */
-#define PIPE_DATA_MS 60000   /* for the next bytes: a password prompt may precede them */
+#define PIPE_WRITER_MS 1000 /* for a writer to open the pipe */
+#define PIPE_DATA_MS 60000  /* for the next bytes: a password prompt may precede them */
 #define CHUNK 4096
 
 static const char *kind_name(mode_t mode)

@@ -25,7 +25,7 @@
 
 /* A file's content, without a UTF-8 byte order mark. */
 struct file_text {
-	char *text;	/* terminated by NUL as well; NULL if nothing was read */
+	char *text; /* terminated by NUL as well; NULL if nothing was read */
 	size_t len;
 };
 

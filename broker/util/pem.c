@@ -29,7 +29,8 @@ static struct pem_blocks blocks_count(const char *text)
 	while ((at = strstr(at, BEGIN)) != NULL) {
 		const char *label = at + strlen(BEGIN);
 		size_t len = strcspn(label, "-\r\n");
-		int is_request = len >= 19 && strncmp(label + len - 19, "CERTIFICATE REQUEST", 19) == 0;
+		int is_request = len >= 19 &&
+				 strncmp(label + len - 19, "CERTIFICATE REQUEST", 19) == 0;
 
 		at = label;
 		if (is_request)

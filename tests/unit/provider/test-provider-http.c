@@ -660,11 +660,22 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_reuse),	      T(test_dying_connection), T(test_effect_is_sent_once),
-		T(test_refused),      T(test_no_tls),		T(test_half_answers),
-		T(test_broken_answers), T(test_redirect),	T(test_sizes),	T(b6_five_mib_arrive),
-		T(test_deadline),     T(test_cancel),		T(test_head),
-		T(test_addresses),    T(test_threads),		cmocka_unit_test(test_retry_after),
+		T(test_reuse),
+		T(test_dying_connection),
+		T(test_effect_is_sent_once),
+		T(test_refused),
+		T(test_no_tls),
+		T(test_half_answers),
+		T(test_broken_answers),
+		T(test_redirect),
+		T(test_sizes),
+		T(b6_five_mib_arrive),
+		T(test_deadline),
+		T(test_cancel),
+		T(test_head),
+		T(test_addresses),
+		T(test_threads),
+		cmocka_unit_test(test_retry_after),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -435,8 +435,9 @@ static void answer_long(struct toy *t, const struct env_http_request *request,
 
 static uint32_t outcome_of(struct lessor_call *call, const char *path, size_t len, size_t max)
 {
-	struct lessor_http_request request = { .size = sizeof(request), .method = "GET",
-					       .path = path, .max_response = max };
+	struct lessor_http_request request = {
+		.size = sizeof(request), .method = "GET", .path = path, .max_response = max
+	};
 
 	long_len = len;
 	got = (struct lessor_http_response){ .size = sizeof(got) };
@@ -456,7 +457,8 @@ static int long_reads(struct lessor_call *call, const struct lessor_lease *lease
 	assert_int_equal(outcome_of(call, list, 5 * MIB, 0), LESSOR_HAPPENED);
 	assert_int_equal(outcome_of(call, list, LESSOR_LIST_MAX, 0), LESSOR_HAPPENED);
 	assert_int_equal(outcome_of(call, list, LESSOR_LIST_MAX + 1, 0), LESSOR_CONTRADICTORY);
-	assert_int_equal(outcome_of(call, list, LESSOR_LIST_MAX + 1, 64 * MIB), LESSOR_CONTRADICTORY);
+	assert_int_equal(outcome_of(call, list, LESSOR_LIST_MAX + 1, 64 * MIB),
+			 LESSOR_CONTRADICTORY);
 	assert_int_equal(outcome_of(call, list, 5 * MIB, MIB), LESSOR_CONTRADICTORY);
 	assert_int_equal(outcome_of(call, "/servers/42", LESSOR_RESPONSE_MAX, 0), LESSOR_HAPPENED);
 	assert_int_equal(outcome_of(call, "/servers/42", LESSOR_RESPONSE_MAX + 1, 0),
@@ -616,10 +618,21 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_create),	  T(test_row_rules),	  T(test_paths),     T(test_verdicts),
-		T(test_budget),	  T(test_create),	  T(test_row_rules), T(test_paths),
-		T(test_verdicts), T(test_budget_of_each), T(test_429),	     T(test_time),
-		T(test_table),	  T(test_secret),	  T(b6_a_list_may_be_longer_than_an_object),
+		T(test_create),
+		T(test_row_rules),
+		T(test_paths),
+		T(test_verdicts),
+		T(test_budget),
+		T(test_create),
+		T(test_row_rules),
+		T(test_paths),
+		T(test_verdicts),
+		T(test_budget_of_each),
+		T(test_429),
+		T(test_time),
+		T(test_table),
+		T(test_secret),
+		T(b6_a_list_may_be_longer_than_an_object),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,8 +102,12 @@ static void wide_text(void **state)
 		const char *data;
 		size_t len;
 	} wide[] = {
-		{ "\xff\xfe" "a\0", 4 }, { "\xfe\xff\0a", 4 },
-		{ "a\0b\0c\0", 6 },	 { "\0a\0b", 4 },
+		{ "\xff\xfe"
+		  "a\0",
+		  4 },
+		{ "\xfe\xff\0a", 4 },
+		{ "a\0b\0c\0", 6 },
+		{ "\0a\0b", 4 },
 		{ "\xff\xfe\0\0a\0\0\0", 8 },
 	};
 
