@@ -370,6 +370,8 @@ static int read_field(const struct body_step *step, int is_skipped)
 		return 0;
 	if (!(field_types[step->field->type].kinds & 1u << json_typeof(step->value)))
 		return step_wrong_type(step);
+	if (step->field->flags & FIELD_IGNORED)
+		return 0;
 	return is_skipped ? 1 : read_value_of_type(step);
 }
 
@@ -391,8 +393,10 @@ static int check_members(struct json_body *in, json_t *object, const struct body
 			i++;
 		if (i < table->count)
 			continue;
-		for (i = 0; i < table->count; i++)
-			api_error_add_name(known, sizeof(known), table->fields[i].name);
+		for (i = 0; i < table->count; i++) {
+			if (!(table->fields[i].flags & FIELD_IGNORED))
+				api_error_add_name(known, sizeof(known), table->fields[i].name);
+		}
 		api_error_scrub(validate_word(key, sizeof(name) - 1) ? key : "a member", name,
 				sizeof(name));
 		return json_body_fail(in, 400, "unknown_member",

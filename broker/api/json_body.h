@@ -70,6 +70,7 @@ enum field_flag {
 	FIELD_ONLY_TRUE = 32,  /* a boolean that may not be false */
 	FIELD_ONLY_FALSE = 64, /* a boolean that may not be true */
 	FIELD_NULL = 128,      /* null counts as absent: clients send it */
+	FIELD_IGNORED = 256,   /* counts as absent, but is known: clients send it */
 };
 
 /* One member of a body. All static data. */

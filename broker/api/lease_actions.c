@@ -59,6 +59,8 @@ static const struct body_field release_fields[] = {
 	{ .name = "retainUntil", .type = FIELD_TIME, FIELD_TO(release_body, retain_until_ms),
 	  .expected = RETAIN_UNTIL, .low = 1, .high = INT64_MAX },
 	EXPECTED_PROVIDER(release_body),
+	/* sent by some clients; it concerns adapters of their own, and no machine */
+	{ .name = "runtimeAdapterDeleteCompletion", .type = FIELD_OBJECT, .flags = FIELD_IGNORED },
 };
 /* clang-format on */
 

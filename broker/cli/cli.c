@@ -17,6 +17,7 @@ void cli_common_options(struct cli *cli, struct argv_option out[CLI_COMMON_MAX])
 	const struct argv_option common[CLI_COMMON_MAX] = {
 		{ "url", ARGV_VALUE, .value = &cli->flags.url },
 		{ "token-file", ARGV_VALUE, .value = &cli->flags.token_file },
+		{ "ca-file", ARGV_VALUE, .value = &cli->flags.ca_file },
 		{ "config", ARGV_VALUE, .value = &cli->flags.config },
 		{ "json", ARGV_FLAG, .seen = &cli->json },
 		{ "help", ARGV_FLAG, .seen = &cli->help },

@@ -34,7 +34,7 @@ struct cli {
 };
 
 /* The table of the common options, which are stored in `cli`. */
-#define CLI_COMMON_MAX 8
+#define CLI_COMMON_MAX 9
 void cli_common_options(struct cli *cli, struct argv_option out[CLI_COMMON_MAX]);
 
 /*

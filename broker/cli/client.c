@@ -26,6 +26,7 @@ struct client {
 	int direct;		/* ignore proxies from the environment */
 	char *authorization;	/* the whole header line; NULL without a token */
 	char *token_from;
+	struct ca *ca; /* NULL: the system's */
 	char curl_error[CURL_ERROR_SIZE];
 };
 
@@ -128,6 +129,7 @@ struct client *client_open(const struct settings *settings, struct err *err)
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	client->url = xstrdup(settings->url);
 	client->url_from = xstrdup(settings->url_from);
+	client->ca = ca_ref(settings->ca);
 	if (settings->token) {
 		client->authorization = xasprintf("Authorization: Bearer %s", settings->token);
 		client->token_from = xstrdup(settings->token_from);
@@ -156,6 +158,7 @@ void client_close(struct client *client)
 	free(client->url_from);
 	free(client->base);
 	free(client->socket);
+	ca_unref(client->ca);
 	free(client);
 	curl_global_cleanup();
 }
@@ -172,6 +175,22 @@ static int progress_check(void *user, curl_off_t a, curl_off_t b, curl_off_t c, 
 {
 	(void)user, (void)a, (void)b, (void)c, (void)d;
 	return interrupt_pending() != 0;
+}
+
+static void ca_setup(CURL *easy, const struct ca *ca)
+{
+#if LIBCURL_VERSION_NUM >= 0x074d00
+	if (ca->pem) {
+		struct curl_blob blob = { .data = ca->pem,
+					  .len = ca->pem_len,
+					  .flags = CURL_BLOB_NOCOPY };
+
+		curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+	}
+#endif
+	if (ca->file)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, ca->file);
+	curl_easy_setopt(easy, CURLOPT_CAPATH, ca->dir);
 }
 
 static void easy_setup(struct client *client, const struct client_request *request,
@@ -195,6 +214,8 @@ static void easy_setup(struct client *client, const struct client_request *reque
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	if (client->ca)
+		ca_setup(easy, client->ca);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
@@ -219,11 +240,48 @@ static void easy_setup(struct client *client, const struct client_request *reque
 	curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
 }
 
-/* The TLS libraries have no code for it: the response to the handshake is no TLS record. */
-static int peer_is_plain(const struct client *client)
+/* The response to a plain request is a TLS alert, which curl takes for HTTP/0.9. */
+static int peer_is_tls(const struct client *client, CURLcode code)
 {
-	return strstr(client->curl_error, "wrong version number") ||
-	       strstr(client->curl_error, "unexpected TLS packet");
+	return !strncmp(client->url, "http://", 7) &&
+	       (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY);
+}
+
+/* Other TLS servers close or reset the connection. */
+static int peer_is_silent(const struct client *client, CURLcode code)
+{
+	long received = 0;
+
+	curl_easy_getinfo(client->easy, CURLINFO_HEADER_SIZE, &received);
+	return !client->socket && !strncmp(client->base, "http://", 7) && !received &&
+	       (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR);
+}
+
+/* TLS failed, before anything was sent. */
+static void tls_failure_describe(struct client *client, CURLcode code, const char *why,
+				 struct client_response *ret)
+{
+	int is_peer = code == CURLE_PEER_FAILED_VERIFICATION;
+	long verify_result = 0;
+	char text[256];
+
+	curl_easy_getinfo(client->easy, CURLINFO_SSL_VERIFYRESULT, &verify_result);
+	ca_describe_failure(client->ca, client->url, is_peer, verify_result, why, text,
+			    sizeof(text));
+	if (!is_peer && ca_peer_is_plain(why))
+		snprintf(ret->error, sizeof(ret->error),
+			 "%s; set %.60s to an http:// URL, or to the address that uses TLS", text,
+			 client->url_from);
+	else if (!is_peer)
+		snprintf(ret->error, sizeof(ret->error), "%s; is %.60s correct?", text,
+			 client->url_from);
+	else if (!ca_is_unknown_signer(is_peer, verify_result))
+		snprintf(ret->error, sizeof(ret->error), "%s", text);
+	else
+		snprintf(ret->error, sizeof(ret->error),
+			 "%s; name the certificate of its CA with ca_file in lessor.conf,"
+			 " LESSOR_CA_FILE or --ca-file",
+			 text);
 }
 
 /* The transfer failed. */
@@ -246,21 +304,25 @@ static void failure_describe(struct client *client, CURLcode code, const struct 
 			 "the response of %.120s is larger than "
 			 "%d MiB",
 			 client->url, RESPONSE_MAX / 1024 / 1024);
-	} else if (!sent && (code == CURLE_PEER_FAILED_VERIFICATION ||
-			     code == CURLE_SSL_CACERT_BADFILE)) {
-		snprintf(ret->error, sizeof(ret->error),
-			 "cannot verify the certificate of %.120s: "
-			 "%.120s (the system's certificate store is used)",
-			 client->url, why);
-	} else if (!sent && code == CURLE_SSL_CONNECT_ERROR && peer_is_plain(client)) {
-		snprintf(ret->error, sizeof(ret->error),
-			 "cannot connect to %.120s: it speaks plain http there; set %.60s to an "
-			 "http:// URL, or to the address that uses TLS",
-			 client->url, client->url_from);
+	} else if (!sent && code == CURLE_SSL_CACERT_BADFILE) {
+		snprintf(ret->error, sizeof(ret->error), "cannot use %.60s: %.160s",
+			 client->ca ? client->ca->from : "the system's certificate store", why);
+	} else if (!sent &&
+		   (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR)) {
+		tls_failure_describe(client, code, why, ret);
 	} else if (!sent) {
 		snprintf(ret->error, sizeof(ret->error),
 			 "cannot connect to %.120s: %.120s; is "
 			 "lessord running there, and is %.60s correct?",
+			 client->url, why, client->url_from);
+	} else if (peer_is_tls(client, code)) {
+		snprintf(ret->error, sizeof(ret->error),
+			 "%.120s does not speak plain http; if it uses TLS, set %.60s to an https://"
+			 " URL",
+			 client->url, client->url_from);
+	} else if (peer_is_silent(client, code)) {
+		snprintf(ret->error, sizeof(ret->error),
+			 "no response from %.120s: %.80s (if it uses TLS, set %.60s to an https:// URL)",
 			 client->url, why, client->url_from);
 	} else {
 		snprintf(ret->error, sizeof(ret->error), "no response from %.120s: %.160s",
@@ -349,6 +411,8 @@ int client_call(struct client *client, const struct client_request *request,
 		auto_free char *prefer = xasprintf("Prefer: wait=%d", request->wait_s);
 
 		headers = curl_slist_append(headers, prefer);
+	} else if (request->wait_s == CLIENT_NO_WAIT) {
+		headers = curl_slist_append(headers, "Prefer: respond-async");
 	}
 	body = request->body ? json_dumps(request->body, JSON_COMPACT) : xstrdup("");
 	easy_setup(client, request, headers, body ? body : "", &into);

@@ -26,11 +26,13 @@ struct client_request {
 	const char *method;
 	const char *path;	/* "/v1/..."; already percent-encoded */
 	json_t *body;		/* borrowed; may be NULL */
-	int wait_s;		/* > 0: ask lessord to respond within that many seconds */
+	int wait_s;		/* > 0: ask lessord to respond within that many seconds; or
+				 * CLIENT_NO_WAIT */
 	int64_t timeout_ms;	/* 0: CLIENT_TIMEOUT_MS */
 };
 
 #define CLIENT_TIMEOUT_MS 30000
+#define CLIENT_NO_WAIT (-1) /* ask lessord to respond once the request is accepted */
 
 struct client_response {
 	enum client_outcome outcome;

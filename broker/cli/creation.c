@@ -17,7 +17,7 @@
 #define POST_TIMEOUT_MS 300000 /* a coordinator without `Prefer: wait` responds when ready */
 #define CANCEL_BUDGET_MS 10000
 #define CANCEL_PAUSE_MS 2000
-#define POLL_MS 1000
+#define POST_WAIT_S 2 /* then progress is shown */
 
 static void hex_mint(char *out, const char *prefix, size_t digits)
 {
@@ -109,13 +109,13 @@ static void cancel_watch(struct creation *creation, struct cli *cli, int64_t end
 {
 	auto_free char *path = cli_lease_path(current_id(creation), "");
 
-	while (!interrupt_pending() && when_mono_ms() < end) {
+	for (int polls = 0; !interrupt_pending() && when_mono_ms() < end; polls++) {
 		const json_t *lease = view_lease(creation->doc);
 		struct client_response response;
 
 		if (!view_is_live(lease) && view_what_is_left(lease) != LEFT_PENDING)
 			return;
-		when_sleep(500);
+		when_sleep_poll(polls);
 		if (client_get(cli->client, path, &response) && view_lease(response.doc))
 			doc_keep(creation, response.doc);
 		client_response_fini(&response);
@@ -205,7 +205,7 @@ static enum sent creation_send(struct creation *creation, struct cli *cli,
 			.method = "POST",
 			.path = "/v1/leases",
 			.body = creation->body,
-			.wait_s = 2,
+			.wait_s = creation->wait_ms ? POST_WAIT_S : CLIENT_NO_WAIT,
 			.timeout_ms = timeout,
 		};
 		int good = client_call(cli->client, &request, response);
@@ -293,7 +293,7 @@ static int creation_wait(struct creation *creation, struct cli *cli)
 	int code = -1;
 
 	progress_follow(&creation->progress, cli->client, view_lease(creation->doc));
-	while (code < 0) {
+	for (int polls = 0; code < 0; polls++) {
 		const json_t *lease = view_lease(creation->doc);
 
 		if (!view_is_live(lease))
@@ -315,7 +315,7 @@ static int creation_wait(struct creation *creation, struct cli *cli)
 		progress_show(&creation->progress, "%s: %s %s %s", view_text(lease, "state"),
 			      view_text(lease, "slug"), view_text(lease, "serverType"),
 			      view_text(lease, "region"));
-		when_sleep(POLL_MS);
+		when_sleep_poll(polls);
 		if (interrupt_pending())
 			continue;
 		code = lease_refresh(creation, cli);

@@ -93,7 +93,8 @@ static int events_follow(struct cli *cli, const char *id)
 		if (count <= 0 && over <= 0)
 			when_sleep(POLL_MS);
 	}
-	return interrupt_pending() ? 128 + interrupt_pending() : EXIT_ERROR;
+	/* Otherwise nobody reads on; main knows whether that is an error. */
+	return interrupt_pending() ? 128 + interrupt_pending() : EXIT_OK;
 }
 
 /* All events, page by page; with --json as one document. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/keyfile.h"
 
-#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "util/alloc.h"
+#include "util/file.h"
 
 #define KEY_FILE_MAX 16384
 
@@ -119,31 +119,14 @@ int keyfile_parse(const char *text, const char *path, char **ret_line, struct er
 	return 0;
 }
 
-static int file_load(const char *path, char **ret_line, struct err *err)
+static int key_load(const char *path, char **ret_line, struct err *err)
 {
-	char text[KEY_FILE_MAX + 1];
-	struct stat st;
-	FILE *in = fopen(path, "re");
-	size_t len;
-	int result;
+	/* it may be a private key */
+	auto_file_text struct file_text file = { 0 };
 
-	if (!in)
-		return err_set_errno(err, errno, "cannot open the SSH key '%.150s'", path);
-	if (fstat(fileno(in), &st) == 0 && S_ISDIR(st.st_mode)) {
-		fclose(in);
-		return err_set(err, ERR_INVALID, "'%.150s' is a directory; use the file of the key",
-			       path);
-	}
-	len = fread(text, 1, KEY_FILE_MAX, in);
-	result = ferror(in) || fgetc(in) != EOF ? -1 : 0;
-	fclose(in);
-	text[len] = '\0';
-	if (result || strlen(text) != len)
-		result = err_set(err, ERR_INVALID, "'%.150s' is not an SSH public key file", path);
-	else
-		result = keyfile_parse(text, path, ret_line, err);
-	explicit_bzero(text, sizeof(text)); /* it may be a private key */
-	return result;
+	if (file_load(path, "the SSH key", FILE_PIPES, KEY_FILE_MAX, &file, err) < 0)
+		return -1;
+	return keyfile_parse(file.text, path, ret_line, err);
 }
 
 int keyfile_load(const char *path, struct keyfile *ret, struct err *err)
@@ -154,7 +137,7 @@ int keyfile_load(const char *path, struct keyfile *ret, struct err *err)
 	*ret = (struct keyfile){ 0 };
 	if (path) {
 		ret->path = xstrdup(path);
-		return file_load(path, &ret->line, err);
+		return key_load(path, &ret->line, err);
 	}
 	for (i = 0; home && *home && i < ARRAY_LEN(default_names); i++) {
 		auto_free char *at = xasprintf("%s/.ssh/%s", home, default_names[i]);
@@ -163,7 +146,7 @@ int keyfile_load(const char *path, struct keyfile *ret, struct err *err)
 		if (stat(at, &st))
 			continue;
 		ret->path = take(at);
-		return file_load(ret->path, &ret->line, err);
+		return key_load(ret->path, &ret->line, err);
 	}
 	return err_set(err, ERR_INVALID,
 		       "no SSH public key found in ~/.ssh; create one with "

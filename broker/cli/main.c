@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* lessor, the command line of lessord. */
 #include <locale.h>
-#include <poll.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/text.h"
+#include "util/output.h"
 
 static int command_run(struct cli *cli, int argc, char **argv)
 {
@@ -37,16 +35,6 @@ static int command_run(struct cli *cli, int argc, char **argv)
 	return cli->command->run(cli, argc - at - 1, argv + at + 1);
 }
 
-/* The reader of a pipe has read what it wanted, as head(1) does: that is no error. */
-static int output_is_abandoned(void)
-{
-	struct pollfd fd = { .fd = STDOUT_FILENO, .events = POLLOUT };
-	struct stat st;
-
-	return fstat(STDOUT_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) &&
-	       poll(&fd, 1, 0) == 1 && (fd.revents & (POLLERR | POLLHUP));
-}
-
 int main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
@@ -56,7 +44,7 @@ int main(int argc, char **argv)
 	interrupt_setup();
 	code = command_run(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 	cli_end(&cli);
-	if ((fflush(stdout) || ferror(stdout)) && !output_is_abandoned()) {
+	if (output_finish() < 0) {
 		text_error("cannot write to standard output");
 		if (code == EXIT_OK)
 			code = EXIT_ERROR;

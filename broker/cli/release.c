@@ -17,7 +17,7 @@
 #define WATCH_MS 300000	     /* for the cleanup; other clients wait as long */
 #define RETRY_PAUSE_MS 2000
 #define PROTECT_WAIT_S 20 /* for a kept server to be protected at the provider */
-#define POLL_MS 1000
+#define POST_WAIT_S 2	  /* for the cleanup, before progress is shown */
 
 /* Retries: repeating a release changes nothing. -1, or the exit code after an error. */
 static int release_send(struct cli *cli, const char *ref, json_t *body, int wait_s,
@@ -68,11 +68,11 @@ static int release_watch(struct cli *cli, struct progress *progress, json_t **do
 	struct client_response response;
 
 	progress->no_events = 1;
-	while (!lease_is_settled(view_lease(*doc)) && when_mono_ms() < end) {
+	for (int polls = 0; !lease_is_settled(view_lease(*doc)) && when_mono_ms() < end; polls++) {
 		auto_free char *left = view_residue(view_lease(*doc));
 
 		progress_show(progress, "cleaning up %s", left);
-		when_sleep(POLL_MS);
+		when_sleep_poll(polls);
 		if (interrupt_pending())
 			break;
 		if (client_get(cli->client, path, &response) && view_lease(response.doc)) {
@@ -234,8 +234,11 @@ int command_release(struct cli *cli, int argc, char **argv)
 		json_object_set_new(body, "retainUntil", json_string(until_text));
 	if (reason)
 		json_object_set_new(body, "reason", json_string(reason));
-	code = release_send(cli, ref, body, keep && !no_wait ? PROTECT_WAIT_S : 2, &progress,
-			    &response);
+	code = release_send(cli, ref, body,
+			    no_wait ? CLIENT_NO_WAIT :
+			    keep    ? PROTECT_WAIT_S :
+				      POST_WAIT_S,
+			    &progress, &response);
 	json_decref(body);
 	if (code < 0) {
 		doc = json_incref(response.doc);

@@ -2,27 +2,31 @@
 #include "cli/settings.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <strings.h>
 
 #include "cli/text.h"
 #include "util/alloc.h"
+#include "util/file.h"
 #include "util/text.h"
+
+#define SETTINGS_BYTES_MAX (64u << 10)
+#define TOKEN_WHAT "the token file"
 
 struct file_settings {
 	char *url;
 	char *token_file;
+	char *ca_file;
 	char *account;
 	char *class_name;
 };
 
 struct file_reader {
-	FILE *in;
+	struct file_text in;
+	size_t at; /* in the file: the next line */
 	const char *path;
 	int line; /* the current one */
 	struct file_settings *out;
@@ -32,18 +36,24 @@ struct file_reader {
 static char *line_read(char *str, int num, void *stream)
 {
 	struct file_reader *reader = stream;
+	const char *from = reader->in.text + reader->at;
+	const char *end;
 	size_t len;
 
-	if (reader->err->kind || !fgets(str, num, reader->in))
+	if (reader->err->kind || reader->at >= reader->in.len)
 		return NULL;
+	end = memchr(from, '\n', reader->in.len - reader->at);
+	len = end ? (size_t)(end - from) + 1 : reader->in.len - reader->at;
 	reader->line++;
-	len = strlen(str);
 	/* inih would parse the rest of a long line as another line. */
-	if (len && str[len - 1] != '\n' && !feof(reader->in)) {
+	if (len >= (size_t)num) {
 		err_set(reader->err, ERR_INVALID, "%s:%d: the line is longer than %d bytes",
 			reader->path, reader->line, num - 2);
 		return NULL;
 	}
+	reader->at += len;
+	memcpy(str, from, len);
+	str[len] = '\0';
 	return str;
 }
 
@@ -55,9 +65,8 @@ static int value_take(void *data, const char *section, const char *name, const c
 		const char *name;
 		char **value;
 	} keys[] = {
-		{ "url", &out->url },
-		{ "token_file", &out->token_file },
-		{ "account", &out->account },
+		{ "url", &out->url },	       { "token_file", &out->token_file },
+		{ "ca_file", &out->ca_file },  { "account", &out->account },
 		{ "class", &out->class_name },
 	};
 	size_t i;
@@ -84,28 +93,28 @@ static int value_take(void *data, const char *section, const char *name, const c
 	}
 	err_set(reader->err, ERR_INVALID,
 		"%s:%d: unknown setting '%.40s'; the settings are url, "
-		"token_file, account and class",
+		"token_file, ca_file, account and class",
 		reader->path, reader->line, name);
 	return 0;
 }
 
 /* `must` is 0 for the default path, where the file may be missing. */
-static int file_read(const char *path, int must, struct file_settings *out, struct err *err)
+static int settings_read(const char *path, int must, struct file_settings *out, struct err *err)
 {
 	struct err first = { 0 };
 	struct file_reader reader = { .path = path, .out = out, .err = &first };
 	int bad;
 
-	reader.in = fopen(path, "re");
-	if (!reader.in) {
-		if (!must && (errno == ENOENT || errno == ENOTDIR))
+	if (file_load(path, "the settings file", FILE_PIPES, SETTINGS_BYTES_MAX, &reader.in,
+		      &first)) {
+		if (!must && (first.native == ENOENT || first.native == ENOTDIR))
 			return 0;
-		return err_set_errno(err, errno, "cannot open the settings file '%s'", path);
+		if (err)
+			*err = first;
+		return -1;
 	}
 	bad = ini_parse_stream(line_read, &reader, value_take, &reader);
-	if (!first.kind && ferror(reader.in))
-		err_set(&first, ERR_IO, "cannot read the settings file '%s'", path);
-	fclose(reader.in);
+	file_text_fini(&reader.in);
 	if (!first.kind && bad)
 		err_set(&first, ERR_INVALID, "%s:%d: not of the form 'key = value'", path, bad);
 	if (!first.kind)
@@ -120,6 +129,15 @@ static const char *env_get(const char *name)
 	const char *value = getenv(name);
 
 	return value && *value ? value : NULL;
+}
+
+/* A variable without the white space that files of variables leave around it; the caller frees. */
+static char *env_trimmed(const char *name)
+{
+	const char *value = env_get(name);
+	size_t len = value ? text_trim(&value, strlen(value)) : 0;
+
+	return len ? xstrndup(value, len) : NULL;
 }
 
 /* The path of the default settings file; NULL without a home directory. */
@@ -166,38 +184,20 @@ static int token_parse(const char *text, const char *from, char **ret, struct er
 
 static int token_read(const char *path, char **ret, struct err *err)
 {
-	char text[SETTINGS_TOKEN_MAX + 2];
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	auto_file_text struct file_text file = { 0 };
+	auto_close int fd = -1;
 	struct stat st;
-	ssize_t got;
-	size_t len = 0;
-	int result;
 
+	fd = file_open(path, TOKEN_WHAT, FILE_PIPES, &st, err);
 	if (fd < 0)
-		return err_set_errno(err, errno, "cannot open the token file '%s'", path);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
+		return -1;
+	if (S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
 		text_error("warning: every user of this machine can read the token file '%s'; "
 			   "run chmod 600 on it",
 			   path);
-	while (len < sizeof(text) - 1) {
-		got = read(fd, text + len, sizeof(text) - 1 - len);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0) {
-			explicit_bzero(text, sizeof(text));
-			return err_set_errno(err, errno, "cannot read the token file '%s'", path);
-		}
-		if (got == 0)
-			break;
-		len += (size_t)got;
-	}
-	text[len] = '\0';
-	if (len > SETTINGS_TOKEN_MAX || strlen(text) != len)
-		result = err_set(err, ERR_INVALID, "'%s' is not a token file", path);
-	else
-		result = token_parse(text, path, ret, err);
-	explicit_bzero(text, sizeof(text));
-	return result;
+	if (file_read(fd, path, TOKEN_WHAT, FILE_PIPES, SETTINGS_TOKEN_MAX, &file, err) < 0)
+		return -1;
+	return token_parse(file.text, path, ret, err);
 }
 
 static int token_take(const char *value, const char *from, struct settings *ret, struct err *err)
@@ -232,9 +232,12 @@ static int url_choose(const struct settings_flags *flags, const struct file_sett
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(places); i++) {
-		if (!places[i].value)
+		const char *value = places[i].value;
+		size_t len = value ? text_trim(&value, strlen(value)) : 0;
+
+		if (!len)
 			continue;
-		ret->url = xstrdup(places[i].value);
+		ret->url = xstrndup(value, len);
 		ret->url_from = xstrdup(places[i].from);
 		return 0;
 	}
@@ -247,15 +250,16 @@ static int url_choose(const struct settings_flags *flags, const struct file_sett
 static int token_choose(const struct settings_flags *flags, const struct file_settings *file,
 			const char *file_path, struct settings *ret, struct err *err)
 {
-	const char *other_url = env_get("CRABBOX_COORDINATOR");
+	auto_free char *other_url = env_trimmed("CRABBOX_COORDINATOR");
+	auto_free char *token_file = env_trimmed("LESSOR_TOKEN_FILE");
 	auto_free char *path = NULL;
 
 	if (flags->token_file)
 		return token_take_file(flags->token_file, "--token-file", ret, err);
 	if (env_get("LESSOR_TOKEN"))
 		return token_take(env_get("LESSOR_TOKEN"), "LESSOR_TOKEN", ret, err);
-	if (env_get("LESSOR_TOKEN_FILE"))
-		return token_take_file(env_get("LESSOR_TOKEN_FILE"), "LESSOR_TOKEN_FILE", ret, err);
+	if (token_file)
+		return token_take_file(token_file, "LESSOR_TOKEN_FILE", ret, err);
 	/* A token for that coordinator must not be sent anywhere else. */
 	if (env_get("CRABBOX_COORDINATOR_TOKEN") && other_url && !strcmp(other_url, ret->url))
 		return token_take(env_get("CRABBOX_COORDINATOR_TOKEN"), "CRABBOX_COORDINATOR_TOKEN",
@@ -266,6 +270,24 @@ static int token_choose(const struct settings_flags *flags, const struct file_se
 	return token_take_file(path, file_path, ret, err);
 }
 
+/* A wrong file is refused even if the URL needs none; a wrong variable of curl's is not. */
+static int ca_choose(const struct settings_flags *flags, const struct file_settings *file,
+		     const char *file_path, struct settings *ret, struct err *err)
+{
+	auto_free char *variable = env_trimmed("LESSOR_CA_FILE");
+	auto_free char *path = NULL;
+
+	if (flags->ca_file)
+		return ca_load(flags->ca_file, "--ca-file", 0, &ret->ca, err);
+	if (variable)
+		return ca_load(variable, "LESSOR_CA_FILE", 0, &ret->ca, err);
+	if (file->ca_file) {
+		path = path_resolve(file->ca_file, file_path);
+		return ca_load(path, "ca_file", 0, &ret->ca, err);
+	}
+	return strncasecmp(ret->url, "https:", 6) == 0 ? ca_from_environment(&ret->ca, err) : 0;
+}
+
 int settings_load(const struct settings_flags *flags, struct settings *ret, struct err *err)
 {
 	struct file_settings file = { 0 };
@@ -274,15 +296,18 @@ int settings_load(const struct settings_flags *flags, struct settings *ret, stru
 
 	*ret = (struct settings){ 0 };
 	if (path)
-		result = file_read(path, flags->config != NULL, &file, err);
+		result = settings_read(path, flags->config != NULL, &file, err);
 	if (result == 0)
 		result = url_choose(flags, &file, path, ret, err);
 	if (result == 0)
 		result = token_choose(flags, &file, path, ret, err);
+	if (result == 0)
+		result = ca_choose(flags, &file, path, ret, err);
 	ret->account = file.account;
 	ret->class_name = file.class_name;
 	free(file.url);
 	free(file.token_file);
+	free(file.ca_file);
 	return result;
 }
 
@@ -294,6 +319,7 @@ void settings_fini(struct settings *settings)
 	free(settings->url_from);
 	free(settings->token);
 	free(settings->token_from);
+	ca_unref(settings->ca);
 	free(settings->account);
 	free(settings->class_name);
 	*settings = (struct settings){ 0 };

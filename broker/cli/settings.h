@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lessord's URL, the token and defaults. Options override the environment, which overrides
+ * lessord's URL, the token, the CAs and defaults. Options override the environment, which overrides
  * the file. The token comes from a file or the environment, never from the command line, and
  * only client_open uses it.
  */
 #pragma once
 
+#include "util/ca.h"
 #include "util/err.h"
 
 #define SETTINGS_TOKEN_MAX 4096
@@ -14,6 +15,7 @@
 struct settings_flags {
 	const char *url;
 	const char *token_file;
+	const char *ca_file;
 	const char *config;
 };
 
@@ -22,6 +24,7 @@ struct settings {
 	char *url_from;		/* "--url", "LESSOR_URL" or a file name, for messages */
 	char *token;		/* printable ASCII without spaces; NULL: none */
 	char *token_from;
+	struct ca *ca;	  /* trusted for https; NULL: the system's */
 	char *account;	  /* NULL: not given */
 	char *class_name; /* NULL: not given */
 };

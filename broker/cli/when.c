@@ -10,6 +10,8 @@
 #include "util/time.h"
 
 #define LONGEST_MS (INT64_C(366) * 86400 * 1000)
+#define POLL_STEP_MS INT64_C(100)
+#define POLL_MAX_MS INT64_C(1000)
 
 int when_parse_seconds(const char *text, int64_t *ret_seconds, struct err *err)
 {
@@ -74,4 +76,11 @@ void when_sleep(int64_t ms)
 		nanosleep(&t, NULL);
 		left = end - when_mono_ms();
 	}
+}
+
+void when_sleep_poll(int polls)
+{
+	int64_t ms = (polls + 1) * POLL_STEP_MS;
+
+	when_sleep(ms < POLL_MAX_MS ? ms : POLL_MAX_MS);
 }

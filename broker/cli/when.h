@@ -17,5 +17,7 @@ void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_TEXT_SI
 
 int64_t when_wall_ms(void); /* since 1970 */
 int64_t when_mono_ms(void);
+/* Waits before the next of `polls` + 1 polls: not long at first, then a second. */
+void when_sleep_poll(int polls);
 /* Returns early after a signal (interrupt_pending). */
 void when_sleep(int64_t ms);

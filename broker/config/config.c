@@ -6,25 +6,27 @@
  */
 #include "config/config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/keys.h"
 #include "config/value.h"
 #include "util/alloc.h"
+#include "util/file.h"
 
 /* inih has a buffer of INI_MAX_LINE bytes for a line, its newline and a NUL. */
 #define LINE_MAX_BYTES (INI_MAX_LINE - 3)
 #define FILE_MAX_LINES 4096
+#define FILE_MAX_BYTES (1u << 20)
+#define WHAT "the configuration file"
 
 struct reading {
 	struct config *config;
-	FILE *file;
+	struct file_text file;
+	size_t at; /* in the file: the next line */
 	int line;
 	int in_section;
 	enum section_kind kind;
@@ -194,24 +196,20 @@ static char *line_read(char *into, int size, void *arg)
 	struct reading *r = arg;
 	char line[INI_MAX_LINE + 2];
 	struct err err = { 0 };
-	size_t len = 0;
-	int c;
+	const char *from = r->file.text + r->at;
+	const char *end;
+	size_t len;
 
-	if (r->failed)
+	if (r->failed || r->at >= r->file.len)
 		return NULL;
-	while ((c = getc_unlocked(r->file)) != EOF && c != '\n') {
-		if (len < sizeof(line) - 1)
-			line[len++] = (char)c;
-	}
-	if (c == EOF && len == 0)
-		return NULL;
+	end = memchr(from, '\n', r->file.len - r->at);
+	len = end ? (size_t)(end - from) : r->file.len - r->at;
+	r->at += len + 1;
+	if (len > sizeof(line) - 1)
+		len = sizeof(line) - 1;
+	memcpy(line, from, len);
 	line[len] = '\0';
 	r->line++;
-	/* Editors on Windows write a byte order mark. */
-	if (r->line == 1 && len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0) {
-		len -= 3;
-		memmove(line, line + 3, len + 1);
-	}
 	if (line_check(r, line, len, &err) < 0) {
 		reading_fail(r, &err);
 		return NULL;
@@ -298,30 +296,20 @@ static int line_handle(void *arg, const char *section, const char *name, const c
 
 /* ---- the file -------------------------------------------------------------------------- */
 
-static FILE *file_open(const char *path, struct err *err)
+static int config_read(const char *path, struct file_text *ret, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
-	FILE *file;
+	auto_close int fd = file_open(path, WHAT, 0, &st, err);
 
-	if (fd < 0) {
-		err_set_errno(err, errno, "cannot open %s", path);
-		return NULL;
-	}
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		err_set(err, ERR_INVALID, "%s is not a regular file", path);
-	else if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 0002))
-		err_set(err, ERR_REFUSED,
-			"%s is writable by other users, who could redirect a"
-			" provider's token; it must belong to root or to the user of lessord, with"
-			" mode 0644 or less",
-			path);
-	else if ((file = fdopen(fd, "r")) == NULL)
-		err_set_errno(err, errno, "cannot read %s", path);
-	else
-		return file;
-	close(fd);
-	return NULL;
+	if (fd < 0)
+		return -1;
+	if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 0002))
+		return err_set(err, ERR_REFUSED,
+			       "%s is writable by other users, who could redirect a"
+			       " provider's token; it must belong to root or to the user of"
+			       " lessord, with mode 0644 or less",
+			       path);
+	return file_read(fd, path, WHAT, FILE_NULS, FILE_MAX_BYTES, ret, err);
 }
 
 int config_load(const char *path, enum config_how how, struct config **ret, struct err *err)
@@ -335,18 +323,14 @@ int config_load(const char *path, enum config_how how, struct config **ret, stru
 			       "the path of the configuration has more than %zu"
 			       " bytes",
 			       sizeof(c->path) - 1);
-	r.file = file_open(path, err);
-	if (!r.file)
+	if (config_read(path, &r.file, err) < 0)
 		return -1;
 	c = xcalloc(1, sizeof(*c));
 	snprintf(c->path, sizeof(c->path), "%s", path);
 	config_defaults(c);
 	r.config = c;
 	wrong = ini_parse_stream(line_read, &r, line_handle, &r);
-	if (!r.failed && ferror(r.file)) {
-		err_set(&r.err, ERR_IO, "cannot read %s", path);
-		r.failed = 1;
-	} else if (!r.failed && wrong != 0) {
+	if (!r.failed && wrong != 0) {
 		/* inih itself rejected a line, one without '='. It counts lines as we do. */
 		struct err why = { 0 };
 
@@ -354,7 +338,7 @@ int config_load(const char *path, enum config_how how, struct config **ret, stru
 		r.line = wrong;
 		reading_fail(&r, &why);
 	}
-	fclose(r.file);
+	file_text_fini(&r.file);
 	if (r.failed) {
 		if (err)
 			*err = r.err;
@@ -379,6 +363,7 @@ void config_account_fini(struct account_config *a)
 	if (a->token)
 		explicit_bzero(a->token, strlen(a->token));
 	free(a->token);
+	ca_unref(a->ca);
 	memset(a, 0, sizeof(*a));
 }
 
@@ -388,6 +373,7 @@ void config_account_dup(const struct config_account *from, struct account_config
 
 	*ret = *a;
 	ret->token = a->token ? xstrdup(a->token) : NULL;
+	ret->ca = ca_ref(a->ca);
 	ret->options = xcalloc(a->option_count ? a->option_count : 1, sizeof(*ret->options));
 	for (size_t i = 0; i < a->option_count; i++) {
 		ret->options[i].key = xstrdup(a->options[i].key);

@@ -48,13 +48,14 @@ struct config_class {
 struct config_account {
 	/*
 	 * For account_new, which takes ownership: pass it a config_account_dup. `token` is
-	 * NULL for a provider that needs none.
+	 * NULL for a provider that needs none, and `ca` without a ca_file.
 	 */
 	struct account_config account;
 	char images[CONFIG_IMAGES_MAX][64]; /* clients may request these; includes account.image */
 	int image_count;
 	char token_file[256]; /* "": none, or a systemd credential */
 	char credential[64];
+	char ca_file[256]; /* "": the environment's or the system's CAs */
 	int line;
 };
 
@@ -118,11 +119,11 @@ struct config {
 
 enum config_how {
 	CONFIG_WHOLE,
-	CONFIG_WITHOUT_TOKENS, /* opens no token files; for tools that need no provider */
+	CONFIG_WITHOUT_TOKENS, /* opens no token and CA files; for tools that need no provider */
 };
 
 /*
- * Reads and checks the file and the token files that it names. On -1 the text of the error
+ * Reads and checks the file and the token and CA files that it names. On -1 the text of the error
  * begins with "FILE:LINE: ", or "FILE: " if no single line is wrong. ERR_NOT_FOUND: a systemd
  * credential is not available.
  */

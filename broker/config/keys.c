@@ -312,6 +312,7 @@ static const struct key keys[] = {
 	ACCOUNT("protect_retained", KEY_BOOL, account.protect_retained, 0, 0),
 	ACCOUNT("token_file", KEY_PATH, token_file, 0, 0),
 	ACCOUNT("credential", KEY_NAME, credential, 0, 0),
+	ACCOUNT("ca_file", KEY_PATH, ca_file, 0, 0),
 	OWN(SECTION_ACCOUNT, "token", 0, token_set, NULL),
 };
 

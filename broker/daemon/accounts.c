@@ -8,6 +8,7 @@
 
 #include "daemon/tls.h"
 #include "util/alloc.h"
+#include "util/log.h"
 
 static struct provider *provider_get(struct accounts *a, const char *dir, const char *name,
 				     struct err *err)
@@ -53,6 +54,47 @@ void accounts_close(struct accounts *a)
 		account_free(a->list[--a->count]);
 }
 
+int accounts_client_ca(const struct accounts *a, struct ca **ret, struct err *err)
+{
+	struct err why = { 0 };
+
+	*ret = NULL;
+	if (ca_from_environment(ret, &why) == 0)
+		return 0;
+	for (size_t i = 0; i < a->count; i++) {
+		if (account_needs_client_ca(a->list[i])) {
+			if (err)
+				*err = why;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void accounts_set_ca(struct accounts *a, const struct config *config)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		for (int k = 0; k < config->account_count; k++) {
+			const struct account_config *now = &config->accounts[k].account;
+
+			if (strcmp(now->name, a->list[i]->config.name) == 0)
+				account_set_ca(a->list[i], now->ca);
+		}
+	}
+}
+
+void accounts_warn_ca(const struct config *config)
+{
+	for (int i = 0; i < config->account_count; i++) {
+		const struct ca *ca = config->accounts[i].account.ca;
+
+		if (ca && ca->warning[0])
+			log_warning(LOG_FIELDS({ "account", config->accounts[i].account.name },
+					       { "file", ca->file }),
+				    "ca_file: %s", ca->warning);
+	}
+}
+
 /* Credentials exist only under systemd; placeholders allow the rest to be checked. */
 static int tokens_fill(struct config *config)
 {
@@ -69,13 +111,27 @@ static int tokens_fill(struct config *config)
 	return missing;
 }
 
+static void expiries_print(const struct config *config, const struct ssl_ctx_st *tls)
+{
+	char expiry[100];
+
+	if (tls && tls_expiry(tls, expiry, sizeof(expiry)))
+		fprintf(stderr, "lessord: warning: %s: %s\n", config->tls_certificate, expiry);
+	for (int i = 0; i < config->account_count; i++) {
+		const struct ca *ca = config->accounts[i].account.ca;
+
+		if (ca && ca->warning[0])
+			fprintf(stderr, "lessord: warning: ca_file %s: %s\n", ca->file, ca->warning);
+	}
+}
+
 int accounts_check(const struct command_line *line)
 {
 	int in_service = getenv("CREDENTIALS_DIRECTORY") != NULL;
 	struct accounts *accounts = xcalloc(1, sizeof(*accounts));
 	struct config *config = NULL;
 	struct ssl_ctx_st *tls = NULL;
-	char expiry[100];
+	struct ca *ca = NULL;
 	struct err err = { 0 };
 	struct env env;
 	int code = EXIT_OK;
@@ -95,13 +151,14 @@ int accounts_check(const struct command_line *line)
 		code = command_line_fail(&err, EXIT_USAGE);
 	if (code == EXIT_OK && accounts_open(accounts, config, &env, &err) < 0)
 		code = command_line_fail(&err, EXIT_PROVIDER);
+	if (code == EXIT_OK && accounts_client_ca(accounts, &ca, &err) < 0)
+		code = command_line_fail(&err, EXIT_USAGE);
+	ca_unref(ca);
 	if (code == EXIT_OK) {
 		printf("%s is valid: %zu account%s, %zu provider%s\n", line->config,
 		       accounts->count, accounts->count == 1 ? "" : "s", accounts->provider_count,
 		       accounts->provider_count == 1 ? "" : "s");
-		if (tls && tls_expiry(tls, expiry, sizeof(expiry)))
-			fprintf(stderr, "lessord: warning: %s: %s\n", config->tls_certificate,
-				expiry);
+		expiries_print(config, tls);
 		if (missing)
 			printf("%d credential%s not checked, because only systemd provides them\n",
 			       missing, missing == 1 ? " was" : "s were");
@@ -123,7 +180,7 @@ int accounts_dump_config(const struct command_line *line)
 		return command_line_fail(&err, EXIT_USAGE);
 	config_dump(config, stdout);
 	config_free(config);
-	return fflush(stdout) == 0 ? EXIT_OK : EXIT_RUNTIME;
+	return EXIT_OK;
 }
 
 int accounts_dump(const struct command_line *line)

@@ -25,6 +25,16 @@ int accounts_open(struct accounts *accounts, const struct config *config, const 
 		  struct err *err);
 void accounts_close(struct accounts *accounts);
 
+/*
+ * The CAs of accounts without a ca_file, from the environment; *ret may be NULL. A variable that
+ * names no CAs is an error only if an account needs them. The caller unrefs *ret.
+ */
+int accounts_client_ca(const struct accounts *accounts, struct ca **ret, struct err *err);
+/* At a reload: accounts get the CAs of the new configuration. */
+void accounts_set_ca(struct accounts *accounts, const struct config *config);
+/* Logs certificates in CA files that have expired or are about to. */
+void accounts_warn_ca(const struct config *config);
+
 /* lessord --check-config, --dump-config and --dump-provider; each returns its exit code. */
 int accounts_check(const struct command_line *line);
 int accounts_dump_config(const struct command_line *line);

@@ -471,7 +471,7 @@ static int passes_by_itself(const struct err *err)
 
 static int daemon_start(struct daemon *d, struct err *err)
 {
-	const struct http_client_config client = { .user_agent = "lessord/" LESSOR_VERSION };
+	struct http_client_config client = { .user_agent = "lessord/" LESSOR_VERSION };
 	struct store *store = NULL, *runs = NULL;
 	int code;
 
@@ -482,10 +482,14 @@ static int daemon_start(struct daemon *d, struct err *err)
 	d->env.clock = &d->clock;
 	crash_points_setup(&d->env);
 	code = store_start(d, &store, err);
-	if (code == EXIT_OK && http_client_new(&client, &d->env, &d->client, err) < 0)
-		code = EXIT_RUNTIME;
 	if (code == EXIT_OK && accounts_open(&d->accounts, d->config, &d->env, err) < 0)
 		code = EXIT_PROVIDER;
+	if (code == EXIT_OK && accounts_client_ca(&d->accounts, &client.ca, err) < 0)
+		code = EXIT_USAGE;
+	if (code == EXIT_OK && http_client_new(&client, &d->env, &d->client, err) < 0)
+		code = EXIT_RUNTIME;
+	ca_unref(client.ca);
+	accounts_warn_ca(d->config);
 	config_forget_tokens(d->config);
 	if (code == EXIT_OK && store_open_reader(d->config->store, &d->reader, err) < 0)
 		code = store_exit(err);

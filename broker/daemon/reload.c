@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGHUP: limits, lifetimes, client and provider tokens, TLS certificates and log settings are
- * reloaded, all of them or, if anything in the file or in a file it names is wrong, none. Then each provider reloads its own
+ * SIGHUP: limits, lifetimes, client and provider tokens, TLS certificates, CAs and log settings are
+ * reloaded, all of them or, if anything in the file or in a file it names is wrong, none. Then
+ * each provider reloads its own
  * files.
  */
 #include "daemon/daemon.h"
@@ -138,6 +139,7 @@ static int config_apply(struct daemon *d, struct config *now, struct err *err)
 		tls_free(tls);
 		return -1;
 	}
+	accounts_set_ca(&d->accounts, now);
 	engine_set_limits(d->engine, &now->limits.engine);
 	tokens_apply(d, now);
 	engine_reload(d->engine);
@@ -146,6 +148,7 @@ static int config_apply(struct daemon *d, struct config *now, struct err *err)
 	log_setup(2, now->log_format, now->log_level);
 	if (tls && tls_expiry(tls, expiry, sizeof(expiry)))
 		log_warning(LOG_FIELDS({ "file", now->tls_certificate }), "%s", expiry);
+	accounts_warn_ca(now);
 	if (rest)
 		log_warning(NULL,
 			    "a change of %s needs a restart; until then the old value is in"

@@ -162,8 +162,6 @@ int residue_report_print(const struct command_line *line)
 		printf("%" PRId64 " lease%s with resources left at a provider\n", r.count,
 		       r.count == 1 ? "" : "s");
 		code = r.count ? EXIT_OWED : EXIT_OK;
-		if (fflush(stdout) != 0)
-			code = EXIT_RUNTIME;
 	}
 	buf_fini(&r.text);
 	config_free(config);

@@ -249,6 +249,8 @@ void tls_prepare(struct ssl_ctx_st *ctx);
 void tls_ref(struct ssl_ctx_st *ctx);
 void tls_unref(struct ssl_ctx_st *ctx); /* accepts NULL */
 struct bufferevent *tls_accept(struct event_base *base, struct ssl_ctx_st *ctx, int fd);
+/* After a failed handshake: did the peer send a plain HTTP request? */
+int tls_peer_is_plain(struct bufferevent *bev);
 void tls_send_close_notify(struct bufferevent *bev); /* does not wait for the client's */
 
 /* connection.c */

@@ -60,6 +60,13 @@ struct bufferevent *tls_accept(struct event_base *base, struct ssl_ctx_st *ctx, 
 	return bev;
 }
 
+int tls_peer_is_plain(struct bufferevent *bev)
+{
+	unsigned long error = bufferevent_get_openssl_error(bev);
+
+	return ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST;
+}
+
 void tls_send_close_notify(struct bufferevent *bev)
 {
 	SSL *ssl = bufferevent_openssl_get_ssl(bev);

@@ -101,11 +101,34 @@ static void on_write(struct bufferevent *bev, void *arg)
 	t->notify(t->arg, TRANSPORT_SENT);
 }
 
+/*
+ * Answers a plain request in its own language. What the peer sent is read first, since closing
+ * a socket with unread bytes would reset the connection and lose the answer.
+ */
+static void plain_refuse(int fd)
+{
+	static const char answer[] =
+		"HTTP/1.1 400 Bad Request\r\n"
+		"Content-Type: application/json\r\n"
+		"Content-Length: 80\r\n"
+		"Connection: close\r\n"
+		"\r\n"
+		"{\"error\":\"tls_required\",\"message\":\"This port speaks TLS; use an https:// URL.\"}\n";
+	char scrap[4096];
+
+	_Static_assert(sizeof(answer) - 1 - 80 == 99, "the length in the answer is right");
+	for (int i = 0; i < 16 && recv(fd, scrap, sizeof(scrap), MSG_DONTWAIT) > 0; i++)
+		;
+	(void)!send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+}
+
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct transport *t = arg;
 
-	(void)bev;
+	if (what & BEV_EVENT_ERROR && tls_peer_is_plain(bev))
+		plain_refuse(t->fd);
 	/* after end of input a TLS bufferevent cannot write either */
 	t->notify(t->arg, what & BEV_EVENT_CONNECTED ? TRANSPORT_SECURED : TRANSPORT_BROKEN);
 }

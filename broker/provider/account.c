@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "provider/account_state.h"
+#include "util/log.h"
 
 #define WAIT_MOST_MS 3600000
+#define TLS_WARNING_MS 600000
 
 const char *account_option_text(const struct account *account, const char *key)
 {
@@ -20,6 +22,39 @@ int64_t account_option_int(const struct account *account, const char *key)
 	const struct option_value *value = options_find(&account->state->options, key);
 
 	return value ? value->number : 0;
+}
+
+/* ---- CAs ---- */
+
+void account_set_ca(struct account *account, struct ca *ca)
+{
+	struct account_state *state = account->state;
+	struct ca *old;
+
+	pthread_mutex_lock(&state->lock);
+	old = state->ca;
+	state->ca = ca_ref(ca);
+	pthread_mutex_unlock(&state->lock);
+	ca_unref(old);
+}
+
+struct ca *account_ca(const struct account *account)
+{
+	struct ca *ca;
+
+	pthread_mutex_lock(&account->state->lock);
+	ca = ca_ref(account->state->ca);
+	pthread_mutex_unlock(&account->state->lock);
+	return ca;
+}
+
+int account_needs_client_ca(const struct account *account)
+{
+	struct ca *ca = account_ca(account);
+	int is_own = ca != NULL;
+
+	ca_unref(ca);
+	return !is_own && strncmp(account->state->origin, "https:", 6) == 0;
 }
 
 /* ---- verification ---- */
@@ -181,6 +216,25 @@ static int is_dated(const struct env_http_response *response)
 	       response->status < 300 && response->date_ms > 0;
 }
 
+/* Every request fails until an operator mends it, so not each is logged. */
+static void tls_failure_log(struct account *account, const char *why)
+{
+	struct account_state *state = account->state;
+	int64_t now = env_mono_ms(account->env);
+	int is_due;
+
+	pthread_mutex_lock(&state->lock);
+	is_due = strcmp(state->tls_warning, why) != 0 ||
+		 now - state->tls_warned_mono_ms >= TLS_WARNING_MS;
+	if (is_due) {
+		snprintf(state->tls_warning, sizeof(state->tls_warning), "%s", why);
+		state->tls_warned_mono_ms = now;
+	}
+	pthread_mutex_unlock(&state->lock);
+	if (is_due)
+		log_warning(LOG_FIELDS({ "account", account->config.name }), "%s", why);
+}
+
 int64_t account_count_response(struct account *account, const struct env_http_response *response)
 {
 	struct account_state *state = account->state;
@@ -213,6 +267,8 @@ int64_t account_count_response(struct account *account, const struct env_http_re
 			state->figures.rate_remaining = response->rate_remaining;
 	}
 	pthread_mutex_unlock(&state->lock);
+	if (response->is_tls_failure)
+		tls_failure_log(account, response->error);
 	return wait;
 }
 

@@ -12,6 +12,7 @@
 
 #include <lessor/provider.h>
 
+#include "util/ca.h"
 #include "util/env.h"
 #include "util/err.h"
 
@@ -37,6 +38,7 @@ struct account_config {
 	int protect_retained;  /* also set the provider's delete protection on retained servers */
 	int64_t rate_per_hour; /* requests per hour; 0: as the provider states */
 	char *token;			/* the provider credential; wiped by account_free */
+	struct ca *ca;			/* trusted instead of the client's; NULL: the client's */
 	struct account_option *options;	/* the provider's own, in file order */
 	size_t option_count;
 };
@@ -54,7 +56,8 @@ struct account {
  * Checks the options against the plugin's table (unknown, missing or invalid: ERR_INVALID
  * naming key and rule; the caller names the account) and opens the instance. On success takes
  * over the memory of `config` and leaves it empty: token, options, and each option's key and
- * value are freed by account_free, so all of them must come from malloc. On failure everything
+ * value are freed by account_free, so all of them must come from malloc, and its reference to
+ * `ca` is released. On failure everything
  * remains the caller's. Registers the token with log_secret.
  *
  * Requests go to the plugin's http_origin or, if it declares an option "endpoint", to that
@@ -63,6 +66,13 @@ struct account {
 int account_new(const struct env *env, const struct lessor_provider *table,
 		struct account_config *config, struct account **ret, struct err *err);
 void account_free(struct account *account);
+
+/* Replaces the CAs for later requests. Takes a reference of its own; NULL: the client's. */
+void account_set_ca(struct account *account, struct ca *ca);
+/* The CAs for a request, with a reference for the caller; may be NULL. */
+struct ca *account_ca(const struct account *account);
+/* Does it send requests over TLS that trust the client's CAs? */
+int account_needs_client_ca(const struct account *account);
 
 /* An option's checked value. */
 const char *account_option_text(const struct account *account, const char *key);

@@ -77,6 +77,7 @@ static void account_config_fini(struct account_config *config)
 		free((char *)config->options[i].value);
 	}
 	free(config->options);
+	ca_unref(config->ca);
 	*config = (struct account_config){ 0 };
 }
 
@@ -86,6 +87,7 @@ static void account_free_state(struct account *account)
 	struct account_state *state = account->state;
 
 	options_fini(&state->options);
+	ca_unref(state->ca);
 	coalesce_free(state->coalesce);
 	text_cache_free(state->cache);
 	pthread_mutex_destroy(&state->serial);
@@ -197,6 +199,7 @@ int account_new(const struct env *env, const struct lessor_provider *table,
 		return -1;
 	}
 	account->config = *config;
+	state->ca = ca_ref(config->ca);
 	if (config->token)
 		log_secret(config->token);
 	if (instance_open(account, err)) {

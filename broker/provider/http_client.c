@@ -34,7 +34,7 @@ struct http_thread {
 
 /* `lock` guards `threads`; the other members are constant. */
 struct http_client {
-	char *ca_file;
+	struct ca *ca;
 	char *proxy;
 	char *user_agent;
 	int allow_plain;
@@ -46,7 +46,9 @@ struct http_client {
 /* A request in progress; on the stack. */
 struct http_transfer {
 	const struct env_http_request *request;
+	const struct ca *ca; /* NULL: the system's */
 	CURLU *url;
+	char host[100]; /* for messages */
 	struct http_headers headers;
 	struct buf body;
 	size_t head_bytes;
@@ -92,6 +94,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 #ifndef LESSOR_CURL_VERSION
 #define LESSOR_CURL_VERSION LIBCURL_VERSION_NUM
 #endif
+#define CURL_HAS_CA_BLOB (LESSOR_CURL_VERSION >= 0x074d00)
 #define CURL_HAS_PREREQ (LESSOR_CURL_VERSION >= 0x075000)
 #define CURL_HAS_PROTOCOLS_STR (LESSOR_CURL_VERSION >= 0x075500)
 #define CURL_HAS_QUICK_EXIT (LESSOR_CURL_VERSION >= 0x075700)
@@ -206,7 +209,25 @@ static void transfer_fields_fini(struct http_transfer *transfer)
 	transfer->fields = NULL;
 }
 
-/* The only place that sets curl options. */
+static void transfer_set_ca(CURL *easy, const struct ca *ca)
+{
+	if (!ca)
+		return; /* libcurl knows the system's */
+#if CURL_HAS_CA_BLOB
+	if (ca->pem) {
+		struct curl_blob blob = { .data = ca->pem,
+					  .len = ca->pem_len,
+					  .flags = CURL_BLOB_NOCOPY };
+
+		curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+	}
+#endif
+	if (ca->file)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, ca->file);
+	curl_easy_setopt(easy, CURLOPT_CAPATH, ca->dir);
+}
+
+/* The only place that sets other options. */
 static void transfer_set_options(CURL *easy, const struct http_client *client,
 				 struct http_transfer *transfer)
 {
@@ -229,8 +250,7 @@ static void transfer_set_options(CURL *easy, const struct http_client *client,
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (client->ca_file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
+	transfer_set_ca(easy, transfer->ca);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, is_get && !request->fresh ? 0L : 1L);
@@ -354,7 +374,7 @@ static void response_fail(struct env_http_response *ret, enum env_http_outcome o
 			  const char *text)
 {
 	ret->outcome = outcome;
-	snprintf(ret->error, sizeof(ret->error), "%.150s", text);
+	snprintf(ret->error, sizeof(ret->error), "%s", text);
 	for (char *p = ret->error; *p; p++) {
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = ' ';
@@ -381,17 +401,43 @@ static void transfer_classify(struct http_transfer *transfer, long status,
 	}
 }
 
+/* 1 if TLS was what failed; `out` then says why, and which setting mends it. */
+static int transfer_describe_tls(const struct http_transfer *transfer, CURL *easy, int code,
+				 const char *detail, char *out, size_t size)
+{
+	int is_peer = code == CURLE_PEER_FAILED_VERIFICATION;
+	long verify_result = 0;
+	size_t len;
+
+	if (!is_peer && code != CURLE_SSL_CONNECT_ERROR)
+		return 0;
+	curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verify_result);
+	ca_describe_failure(transfer->ca, transfer->host, is_peer, verify_result, detail, out, size);
+	len = strlen(out);
+	if (ca_is_unknown_signer(is_peer, verify_result))
+		snprintf(out + len, size - len,
+			 "; set ca_file of the account to the certificate of its CA");
+	else if (!is_peer && ca_peer_is_plain(detail))
+		snprintf(out + len, size - len, "; set the account's URL to the port of TLS");
+	return 1;
+}
+
 static void transfer_finish(struct http_transfer *transfer, struct http_thread *thread, int code,
 			    struct env_http_response *ret)
 {
 	const char *text = transfer->error[0] ? transfer->error :
 			   code >= 0 ? curl_easy_strerror((CURLcode)code) : "cancelled";
+	char tls[256];
 	long status = 0;
 
 	transfer_update_reached(transfer, thread->easy);
 	if (!transfer->is_reached) {
-		response_fail(ret, ENV_HTTP_NOT_SENT,
-			      request_is_cancelled(transfer->request) ? "cancelled" : text);
+		if (request_is_cancelled(transfer->request))
+			text = "cancelled";
+		else if (transfer_describe_tls(transfer, thread->easy, code, text, tls, sizeof(tls)))
+			text = tls;
+		ret->is_tls_failure = text == tls;
+		response_fail(ret, ENV_HTTP_NOT_SENT, text);
 		return;
 	}
 	http_headers_finish(&transfer->headers, (int64_t)time(NULL), ret);
@@ -420,6 +466,7 @@ static const char *transfer_set_url(struct http_transfer *transfer,
 	const char *rule = NULL;
 	char *scheme = NULL, *host = NULL;
 
+	transfer->ca = transfer->request->ca ? transfer->request->ca : client->ca;
 	transfer->url = curl_url();
 	if (!transfer->url)
 		abort();
@@ -436,6 +483,7 @@ static const char *transfer_set_url(struct http_transfer *transfer,
 		if (strcmp(scheme, "http") == 0 && !is_loopback && !client->allow_plain)
 			rule = "plain http is allowed for loopback hosts only";
 		transfer->may_be_local = is_loopback || client->allow_plain || client->proxy;
+		snprintf(transfer->host, sizeof(transfer->host), "%s", host);
 	}
 	curl_free(scheme);
 	curl_free(host);
@@ -496,7 +544,7 @@ int http_client_new(const struct http_client_config *config, struct env *env,
 	pthread_mutex_init(&client->lock, NULL);
 	client->user_agent = xstrdup(config && config->user_agent ? config->user_agent : "lessord");
 	if (config) {
-		client->ca_file = text_dup_or_null(config->ca_file);
+		client->ca = ca_ref(config->ca);
 		client->proxy = text_dup_or_null(config->proxy);
 		client->allow_plain = config->allow_plain;
 	}
@@ -518,7 +566,7 @@ void http_client_free(struct http_client *client)
 		http_thread_fini(thread);
 	}
 	pthread_mutex_destroy(&client->lock);
-	free(client->ca_file);
+	ca_unref(client->ca);
 	free(client->proxy);
 	free(client->user_agent);
 	free(client);

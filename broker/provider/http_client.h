@@ -3,8 +3,9 @@
  * The daemon's HTTP client, called through env->http. Uses libcurl, which only http_client.c,
  * http_headers.c and url.c include.
  *
- * Each thread keeps one handle in a multi of its own: connections and the parsed CA store are
- * reused, and threads share nothing of curl. Requests other than GET use a fresh connection,
+ * Each thread keeps one handle in a multi of its own: connections and the system's parsed CA
+ * store are reused, and threads share nothing of curl. A connection is reused only by requests
+ * that trust the same CAs. Requests other than GET use a fresh connection,
  * because libcurl silently repeats a POST if a reused connection closes before the response.
  *
  * Outcomes: NOT_SENT only for failures before the first byte of the request (resolving,
@@ -13,13 +14,14 @@
  */
 #pragma once
 
+#include "util/ca.h"
 #include "util/env.h"
 #include "util/err.h"
 
 struct http_client;
 
 struct http_client_config {
-	const char *ca_file;	/* NULL: the system's; libcurl ignores SSL_CERT_FILE */
+	struct ca *ca;		/* for requests without their own; NULL: the system's */
 	const char *proxy;	/* NULL: none; the environment is ignored */
 	const char *user_agent;	/* NULL: "lessord" */
 	/*
@@ -31,7 +33,7 @@ struct http_client_config {
 
 /*
  * Sets env->http and env->data; the functions of env_system do not use the latter. Call on the
- * main thread before starting others. `config` may be NULL.
+ * main thread before starting others. `config` may be NULL; its `ca` gets another reference.
  */
 int http_client_new(const struct http_client_config *config, struct env *env,
 		    struct http_client **ret, struct err *err);

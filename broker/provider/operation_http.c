@@ -19,7 +19,6 @@
 #include "util/alloc.h"
 
 #define BODY_MAX (1u << 20)
-#define RESPONSE_MAX (1u << 20)
 /* Per operation: its responses stay readable until it ends. */
 #define RESPONSES_MAX 1024
 #define RESPONSES_BYTES_MAX (64u << 20)
@@ -297,6 +296,15 @@ static void effect_begin(struct outgoing_request *out)
 	effect->last = number;
 }
 
+static size_t outgoing_max_response(const struct outgoing_request *out)
+{
+	size_t max = out->http.max_response;
+
+	if (!max)
+		max = out->action.effect == LESSOR_LISTS ? LESSOR_LIST_MAX : LESSOR_RESPONSE_MAX;
+	return max < LESSOR_LIST_MAX ? max : LESSOR_LIST_MAX;
+}
+
 /* Sends the request and fills `response`. Returns how many ms to wait before the next one. */
 static int64_t outgoing_send(struct outgoing_request *out, struct http_response *response)
 {
@@ -304,6 +312,7 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 	struct account *account = op->account;
 	struct env_http_response *http = &response->http;
 	char authorization[1100] = "";
+	struct ca *ca = account_ca(account);
 	struct env_http_request request = {
 		.method = out->http.method,
 		.url = out->url,
@@ -311,8 +320,9 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 		.body_len = out->http.body_len,
 		.fresh = out->effect != NULL,
 		.timeout_ms = out->effect ? EFFECT_MS : READ_MS,
-		.max_response = RESPONSE_MAX,
+		.max_response = outgoing_max_response(out),
 		.cancel = &op->step->cancel,
+		.ca = ca,
 	};
 	int64_t left_ms = op->step->deadline_ms - env_wall_ms(account->env);
 	int64_t begun_ms = env_mono_ms(account->env);
@@ -335,6 +345,7 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 	}
 	account->env->http(account->env->data, &request, http);
 	explicit_bzero(authorization, sizeof(authorization));
+	ca_unref(ca);
 	if (out->effect)
 		env_point(account->env, "http-after-effect");
 	op->step->calls++;

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <time.h>
 
+struct ca;
+
 struct env_http_request {
 	const char *method;
 	const char *url;		/* complete; the caller has checked its origin */
@@ -23,6 +25,7 @@ struct env_http_request {
 	int64_t timeout_ms;		/* in total, including the response body */
 	size_t max_response;		/* bytes; a larger response is ENV_HTTP_BROKEN */
 	const atomic_int *cancel;	/* may be NULL; non-zero cancels the request */
+	const struct ca *ca;		/* trusted for TLS; NULL: as the client is configured */
 };
 
 enum env_http_outcome {
@@ -44,7 +47,8 @@ struct env_http_response {
 	int64_t rate_remaining;
 	int64_t rate_reset_s; /* seconds since 1970 */
 	int64_t date_ms;      /* Date, since 1970; 0: absent, or the response is from a cache */
-	char error[160];      /* unless ENV_HTTP_ANSWERED */
+	int is_tls_failure;   /* NOT_SENT since the peer's certificate, or TLS itself, failed */
+	char error[256];      /* unless ENV_HTTP_ANSWERED */
 };
 
 /* What the engine has found out about the wall clock; any thread reads it. */

@@ -59,7 +59,7 @@ _lessor_flags() {
 	account) echo "--looked --reason" ;;
 	usage) echo "--month --all" ;;
 	esac
-	echo "--url --token-file --config --json --help --version"
+	echo "--url --token-file --ca-file --config --json --help --version"
 }
 
 # The word that follows COMMAND and its words so far.
@@ -91,8 +91,8 @@ _lessor() {
 	for ((i = 1; i < ${#words[@]} - 1; i++)); do
 		word=${words[i]}
 		case $word in
-		--url=* | --token-file=* | --config=*) ask+=("${word%%=*}" "${word#*=}") ;;
-		--url | --token-file | --config)
+		--url=* | --token-file=* | --ca-file=* | --config=*) ask+=("${word%%=*}" "${word#*=}") ;;
+		--url | --token-file | --ca-file | --config)
 			((++i < ${#words[@]} - 1)) && ask+=("$word" "${words[i]}")
 			;;
 		--class | --type | --ttl | --idle | --slug | --account | --location | --image | \
@@ -106,7 +106,7 @@ _lessor() {
 
 	COMPREPLY=()
 	case $prev in
-	--token-file | --config | --ssh-key)
+	--token-file | --ca-file | --config | --ssh-key)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return

@@ -8,7 +8,7 @@ function __lessor_given
     for word in (commandline -opc)[2..-1]
         if test $skip = 1
             set skip 0
-        else if contains -- $word --url --token-file --config --class --type --ttl --idle --slug \
+        else if contains -- $word --url --token-file --ca-file --config --class --type --ttl --idle --slug \
                 --account --location --image --ssh-key --state --until --reason --resource --month
             set skip 1
         else if not string match -q -- '-*' $word
@@ -32,9 +32,9 @@ function __lessor_ask
     set -l words (commandline -opc)
     set -l ask
     for i in (seq 2 (count $words))
-        if contains -- $words[$i] --url --token-file --config; and set -q words[(math $i + 1)]
+        if contains -- $words[$i] --url --token-file --ca-file --config; and set -q words[(math $i + 1)]
             set -a ask $words[$i] (string replace -r '^~/' "$HOME/" -- $words[(math $i + 1)])
-        else if string match -qr -- '^--(url|token-file|config)=' $words[$i]
+        else if string match -qr -- '^--(url|token-file|ca-file|config)=' $words[$i]
             set -a ask (string replace -r '=~/' "=$HOME/" -- $words[$i])
         end
     end
@@ -78,6 +78,7 @@ end
 complete -c lessor -f
 complete -c lessor -l url -x -d 'The URL of lessord'
 complete -c lessor -l token-file -r -F -d 'A file with the token'
+complete -c lessor -l ca-file -r -F -d 'A file of the CAs to trust'
 complete -c lessor -l config -r -F -d 'Another settings file'
 complete -c lessor -l json -d 'Print JSON instead of text'
 complete -c lessor -l help -d 'Print a summary'

@@ -251,7 +251,7 @@ static char *file_read(const struct inventory_reading *r, size_t *ret_len)
 
 	*ret_len = 0;
 	if (fd < 0 || fstat(fd, &st)) {
-		snprintf(r->why, r->room, "%s: cannot be opened (error %d)", r->path, errno);
+		snprintf(r->why, r->room, "%s: cannot be opened: %m", r->path);
 	} else if (!S_ISREG(st.st_mode) || st.st_size > INVENTORY_BYTES_MAX) {
 		inventory_error(r, "the inventory", "", "must be a regular file of at most 4 MiB");
 	} else if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 0022)) {
@@ -273,6 +273,28 @@ static char *file_read(const struct inventory_reading *r, size_t *ret_len)
 	if (fd >= 0)
 		close(fd);
 	return text;
+}
+
+/* The length of the byte order mark that editors on Windows write. */
+static size_t mark_len(const char *text, size_t len)
+{
+	return len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
+/* What the JSON parser would only call an unexpected byte. */
+static int encoding_check(const struct inventory_reading *r, const char *text, size_t len)
+{
+	size_t start = mark_len(text, len);
+
+	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0 ||
+			 !text[0] != !text[1]))
+		return inventory_error(r, "the inventory", "", "is UTF-16 text; save it as UTF-8");
+	if (memchr(text, '\0', len))
+		return inventory_error(r, "the inventory", "",
+				       "contains a NUL byte and is no text file");
+	while (start < len && strchr(" \t\r\n", text[start]))
+		start++;
+	return start < len ? 0 : inventory_error(r, "the inventory", "", "is empty");
 }
 
 static int root_read(const struct inventory_reading *r, const json_t *root,
@@ -322,12 +344,17 @@ int inventory_load(const char *path, struct inventory **ret, char *why, size_t r
 	struct inventory *inventory = NULL;
 	json_error_t error;
 	json_t *root;
-	size_t len;
+	size_t len, start;
 	char *text = file_read(&r, &len);
 
 	if (!text)
 		return -1;
-	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	if (encoding_check(&r, text, len)) {
+		free(text);
+		return -1;
+	}
+	start = mark_len(text, len);
+	root = json_loadb(text + start, len - start, JSON_REJECT_DUPLICATES, &error);
 	free(text);
 	if (!root) {
 		snprintf(why, room, "%s:%d: %s", path, error.line, error.text);

@@ -28,7 +28,8 @@ SAMPLES = {
     "class NAME": {"types": "ccx13, cx23"},
     "account NAME": {
         "provider": "hetzner", "locations": "fsn1, nbg1", "image": "Fedora-42",
-        "images": "debian-12, ubuntu-24.04", "credential": "token"},
+        "images": "debian-12, ubuntu-24.04", "credential": "token",
+        "ca_file": "{home}/tls.pem"},
     "hetzner": {"endpoint": "http://127.0.0.1:8081/v1"},
     "static": {"inventory": "{home}/inventory", "state": "{home}/state"},
 }
@@ -205,13 +206,14 @@ class Config(unittest.TestCase):
         if self.choices(item):
             return next(choice for choice in self.choices(item) if choice != item.default())
         return {**SAMPLES.get(section, {}), "providers": "/nonexistent",
-                "token_file": self.home + "/credentials/token"}[key]
+                "token_file": self.home + "/credentials/token",
+                "ca_file": self.home + "/tls.pem"}[key]
 
     def test_reload(self):
         """SIGHUP applies exactly the settings that the page lists."""
-        taken = {("server", "log"), ("server", "log_level")}
-        self.assertIn("After a change of\n.Cm [limits] ,\n.Cm log ,\n.Cm log_level\n"
-                      "or the TLS files send\n.Dv SIGHUP ;", self.page.text)
+        taken = {("server", "log"), ("server", "log_level"), ("account NAME", "ca_file")}
+        self.assertIn("After a change of\n.Cm [limits] ,\n.Cm log ,\n.Cm log_level ,\n"
+                      ".Cm ca_file\nor the TLS files send\n.Dv SIGHUP ;", self.page.text)
         least = {("server", "listen"): "unix:{home}/socket", ("server", "store"): "{home}/store.db",
                  ("static", "poll"): "1s"}
         token = run("lessord", "token", "add", "--owner", "me", "--role", "admin", "--config",
@@ -326,7 +328,7 @@ class Config(unittest.TestCase):
             name = {"class NAME": "class tiny", "account NAME": "account hetzner"}
             self.assertEqual(shown[name.get(section, section)], set(keys), section)
         # These have no default.
-        said = re.sub(r"^(tls_\w+|token_file|credential|socket_group|allowed_hosts|settle) =.*\n",
+        said = re.sub(r"^(tls_\w+|token_file|credential|ca_file|socket_group|allowed_hosts|settle) =.*\n",
                       "", said, flags=re.M)
         path = write(self.home + "/installed", said)
         write(self.home + "/least", ACCOUNT)

@@ -109,7 +109,7 @@ endpoint = http://127.0.0.1:1/v1
         used = set()
         for path in glob.glob(SOURCE + "/broker/**/*.c", recursive=True):
             if "/broker/cli/" not in path:
-                used |= set(re.findall(r'(?:getenv|number)\("([A-Z_]+)"', read(path)))
+                used |= set(re.findall(r'(?:getenv|number|env_get)\("([A-Z_]+)"', read(path)))
         # Only in builds with crash points.
         used -= {"LESSOR_CRASH_AT", "LESSOR_CRASH_COUNT"}
         named = [w for item in LESSORD.items("ENVIRONMENT", "", "Ev") for w in item.words
@@ -244,7 +244,7 @@ class Lessor(unittest.TestCase):
              "resolve": ["x", "retry"], "account": ["take-over", "x", "--looked"]}
     samples = {"duration": "1h30m", "lease": "x", "URL": NOWHERE, "file": HOME + "/key.pub",
                "time": "2026-08-21T10:00:00Z", "row": "12", "YYYY-MM": "2026-08",
-               "--token-file": HOME + "/token", "--config": HOME + "/settings"}
+               "--token-file": HOME + "/token", "--ca-file": HOME + "/ca.pem", "--config": HOME + "/settings"}
     # Options that another option requires.
     beside = {("release", "until"): ["--keep-server"], ("release", "reason"): ["--keep-server"],
               ("sweep", "account"): ["--run"], ("sweep", "reason"): ["--run"]}
@@ -257,6 +257,9 @@ class Lessor(unittest.TestCase):
         write(HOME + "/.ssh/id_ed25519.pub", new_key() + " me\n")
         write(HOME + "/key.pub", new_key() + " me\n")
         write(HOME + "/token", cls.broker.admin + "\n", 0o600)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=x",
+                        "-keyout", HOME + "/ca.key", "-out", HOME + "/ca.pem"], check=True,
+                       stderr=subprocess.DEVNULL)
         cls.env = {"HOME": HOME, "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         cls.common = LESSOR.options("DESCRIPTION", "Options of every command")
         cls.own = {title.split()[0]: LESSOR.options("COMMANDS", title)
@@ -325,8 +328,8 @@ class Lessor(unittest.TestCase):
         """Each way is enough to authenticate, directly or through the settings file."""
         named = set(LESSOR.named("ENVIRONMENT", "", "Ev"))
         used = set()
-        for path in glob.glob(SOURCE + "/broker/cli/*.c"):
-            used |= set(re.findall(r'(?:getenv|env_get)\("(\w+)"\)', read(path)))
+        for path in [*glob.glob(SOURCE + "/broker/cli/*.c"), SOURCE + "/broker/util/ca.c"]:
+            used |= set(re.findall(r'(?:getenv|env_get|env_trimmed)\("(\w+)"\)', read(path)))
         self.assertEqual(named, used)
         self.assertEqual(named, set(re.findall(r"[A-Z]+(?:_[A-Z]+)+", run("lessor", "--help")))
                          - {"YYYY"} | {"HOME"})
@@ -340,7 +343,9 @@ class Lessor(unittest.TestCase):
                 {"LESSOR_URL": self.url, "LESSOR_TOKEN_FILE": HOME + "/token"},
                 {"CRABBOX_COORDINATOR": self.url, "CRABBOX_COORDINATOR_TOKEN": admin},
                 {"XDG_CONFIG_HOME": HOME + "/xdg"}, {"HOME": HOME}]
-        self.assertEqual(named, set().union(*ways))
+        # Those for https are tested in tests/api/test_tls.py.
+        trust = {"LESSOR_CA_FILE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+        self.assertEqual(named, set().union(*ways) | trust)
         for way in ways:
             env = {"HOME": "/nonexistent", **way}
             self.assertIn("root@example.com", self.lessor("whoami", **env))

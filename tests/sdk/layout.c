@@ -19,7 +19,7 @@ NO_TAIL(lessor_observed, reserved);
 NO_TAIL(lessor_intent, label_count);
 NO_TAIL(lessor_change, label_count);
 NO_TAIL(lessor_action, effect);
-NO_TAIL(lessor_http_request, share_ms);
+NO_TAIL(lessor_http_request, max_response);
 NO_TAIL(lessor_http_response, age_ms);
 NO_TAIL(lessor_host, permit_change);
 NO_TAIL(lessor_call, host);

@@ -114,7 +114,7 @@ extern "C" {
 
 /* Major in the high half, minor in the low half. While major is 0, hosts accept only their own. */
 #define LESSOR_ABI_MAJOR 0
-#define LESSOR_ABI_MINOR 3
+#define LESSOR_ABI_MINOR 4
 #define LESSOR_ABI ((uint32_t)((LESSOR_ABI_MAJOR << 16) | LESSOR_ABI_MINOR))
 
 /* Does a structure filled in by the host (it begins with `size`) contain this field? */
@@ -382,6 +382,10 @@ struct lessor_action {
 
 /* ---- HTTP, by the host ---------------------------------------------------- */
 
+/* The longest body of a response; all responses of one step: 64 MiB. */
+#define LESSOR_RESPONSE_MAX 1048576 /* 1 MiB */
+#define LESSOR_LIST_MAX 16777216    /* 16 MiB: of an action that LISTS */
+
 /*
  * The host adds the credential, enforces the account's configured origin and the
  * declared actions, sends requests with an effect on a new connection, follows no
@@ -400,6 +404,9 @@ struct lessor_http_request {
 	int64_t share_ms; /* reads: accept the response to an identical request, even of
 					 * another step, up to this old; 0: always send. A shared
 					 * response proves no absence and gives no permit */
+	size_t max_response; /* bytes of the response's body to accept, at most
+					 * LESSOR_LIST_MAX; 0: LESSOR_RESPONSE_MAX, or LESSOR_LIST_MAX
+					 * for an action that LISTS. A longer one is CONTRADICTORY */
 };
 
 #define LESSOR_DID_NOT_HAPPEN 1 /* the request was not sent, for whatever reason */

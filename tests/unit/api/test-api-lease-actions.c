@@ -465,6 +465,23 @@ static void h6_a_release_refuses_what_it_does_not_know(void **state)
 	assert_int_equal(stage.world.deleted, 0);
 }
 
+/* Clients with adapters of their own send it; a machine here has none. */
+static void the_end_of_an_adapter_is_known_and_ignored(void **state)
+{
+	const char *path = "/v1/leases/" LEASE "/release";
+
+	(void)state;
+	stage_active(MINE);
+	POST(path, stage.alice, "{\"runtimeAdapterDeleteCompletion\":true}");
+	stage_expect(400, "invalid_field");
+	POST(path, stage.alice,
+	     "{\"delete\":false,\"runtimeAdapterDeleteCompletion\":{\"adapterID\":\"a\","
+	     "\"workspaceID\":\"w\",\"registrationID\":\"r\",\"status\":\"absent\"}}");
+	stage_expect(200, "");
+	assert_string_equal(stage_text("lease.cleanupStatus"), "retained");
+	assert_int_equal(stage.world.deleted, 0);
+}
+
 static void no_delete_means_no_delete(void **state)
 {
 	const char *path = "/v1/leases/" LEASE "/release";
@@ -577,6 +594,7 @@ int main(void)
 		TEST(a_release_deletes_and_repeating_it_changes_nothing),
 		TEST(b135_a_release_that_does_not_parse_releases_nothing),
 		TEST(h6_a_release_refuses_what_it_does_not_know),
+		TEST(the_end_of_an_adapter_is_known_and_ignored),
 		TEST(no_delete_means_no_delete),
 		TEST(a_failing_cleanup_is_told),
 		TEST(releasing_an_expired_lease_keeps_its_history),

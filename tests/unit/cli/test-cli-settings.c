@@ -232,10 +232,10 @@ static void wrong_tokens(void **state)
 	put(path[1], "line\nX-Evil: 1\n", 15);
 	refuse(NULL, "must be printable ASCII");
 	put(path[1], "a\0b\n", 4);
-	refuse(NULL, "is not a token file");
+	refuse(NULL, "contains a NUL byte");
 	memset(large, 'a', sizeof(large));
 	put(path[1], large, sizeof(large));
-	refuse(NULL, "is not a token file");
+	refuse(NULL, "has more than 4096 bytes");
 	setenv("LESSOR_TOKEN", "bad\r\nX: y", 1);
 	refuse(NULL, "must be printable ASCII");
 	unsetenv("LESSOR_TOKEN");

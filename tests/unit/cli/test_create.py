@@ -114,6 +114,25 @@ class Create(Case):
         self.assertRegex(r.out, r"^provisioning: cbx_")
         self.assertEqual(len(server.requests), 1)
 
+    def test_b8_no_wait_asks_the_server_not_to_wait(self):
+        server = self.serve(Slow(9))
+        self.run_cli("create", "--no-wait", code=0)
+        self.run_cli("create", "--wait=1s", code=7)
+        self.assertEqual(server.seen("POST")[0].headers["Prefer"], "respond-async")
+        self.assertRegex(server.seen("POST")[1].headers["Prefer"], r"^wait=\d+$")
+
+    def test_b8_refused_is_one_request(self):
+        for words in (["--no-wait"], []):
+            server = self.serve(lambda r: error(429, "cost_limit_exceeded"))
+            self.run_cli("create", *words, code=4)
+            self.assertEqual(len(server.requests), 1)
+
+    def test_b8_the_first_polls_follow_soon(self):
+        """Ten polls would take ten seconds at one a second; --wait=8s ends before that."""
+        server = self.serve(Slow(10))
+        self.run_cli("create", "--wait=8s", code=0)
+        self.assertEqual(len(server.seen("POST")), 1)
+
     def test_wait_ends(self):
         server = self.serve(Slow(99))
         r = self.run_cli("create", "--wait=2s", code=7)

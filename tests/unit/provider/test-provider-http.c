@@ -451,6 +451,29 @@ static void test_sizes(void **state)
 	is(ask_with(&request, "/x"), ENV_HTTP_BROKEN, 0);
 }
 
+#define LONG_LEN (5u << 20)
+
+static void serve_long(struct raw_peer *peer)
+{
+	char *text = xcalloc(1, LONG_LEN + 1);
+
+	memset(text, 'x', LONG_LEN);
+	if (!raw_read(peer)) {
+		raw_write(peer, "HTTP/1.1 200 OK\r\nContent-Length: 5242880\r\n\r\n");
+		raw_write(peer, text);
+	}
+	free(text);
+}
+
+static void b6_five_mib_arrive(void **state)
+{
+	struct env_http_request request = { .method = "GET", .max_response = 16u << 20 };
+	(void)state;
+
+	server = raw_start(serve_long);
+	is(ask_with(&request, "/x"), ENV_HTTP_ANSWERED, 200);
+}
+
 /* ---- time ---- */
 
 static void serve_drip(struct raw_peer *peer)
@@ -637,11 +660,22 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_reuse),	      T(test_dying_connection), T(test_effect_is_sent_once),
-		T(test_refused),      T(test_no_tls),		T(test_half_answers),
-		T(test_broken_answers), T(test_redirect),	T(test_sizes),
-		T(test_deadline),     T(test_cancel),		T(test_head),
-		T(test_addresses),    T(test_threads),		cmocka_unit_test(test_retry_after),
+		T(test_reuse),
+		T(test_dying_connection),
+		T(test_effect_is_sent_once),
+		T(test_refused),
+		T(test_no_tls),
+		T(test_half_answers),
+		T(test_broken_answers),
+		T(test_redirect),
+		T(test_sizes),
+		T(b6_five_mib_arrive),
+		T(test_deadline),
+		T(test_cancel),
+		T(test_head),
+		T(test_addresses),
+		T(test_threads),
+		cmocka_unit_test(test_retry_after),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -411,6 +411,69 @@ static void test_429(void **state)
 	assert_int_equal(got.outcome, LESSOR_HAPPENED);
 }
 
+/* Bytes of the next answer, which is cut off as the HTTP client does. */
+static size_t long_len;
+
+static void answer_long(struct toy *t, const struct env_http_request *request,
+			struct env_http_response *answer)
+{
+	static const char head[] = "{\"servers\":[],\"pad\":\"";
+
+	(void)t;
+	env_http_response_fini(answer);
+	answer->outcome = ENV_HTTP_BROKEN;
+	if (long_len > request->max_response)
+		return;
+	answer->outcome = ENV_HTTP_ANSWERED;
+	answer->status = 200;
+	answer->body_len = long_len;
+	answer->body = xcalloc(1, long_len + 1);
+	memset(answer->body, 'x', long_len);
+	memcpy(answer->body, head, sizeof(head) - 1);
+	memcpy(answer->body + long_len - 2, "\"}", 2);
+}
+
+static uint32_t outcome_of(struct lessor_call *call, const char *path, size_t len, size_t max)
+{
+	struct lessor_http_request request = {
+		.size = sizeof(request), .method = "GET", .path = path, .max_response = max
+	};
+
+	long_len = len;
+	got = (struct lessor_http_response){ .size = sizeof(got) };
+	assert_int_equal(call->host->http(call, &request, &got), 0);
+	if (got.outcome == LESSOR_HAPPENED)
+		assert_int_equal(got.body_len, len);
+	return got.outcome;
+}
+
+#define MIB ((size_t)1 << 20)
+
+static int long_reads(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	const char *list = "/servers?" TOY_LABELS "&page=1";
+
+	(void)lease;
+	assert_int_equal(outcome_of(call, list, 5 * MIB, 0), LESSOR_HAPPENED);
+	assert_int_equal(outcome_of(call, list, LESSOR_LIST_MAX, 0), LESSOR_HAPPENED);
+	assert_int_equal(outcome_of(call, list, LESSOR_LIST_MAX + 1, 0), LESSOR_CONTRADICTORY);
+	assert_int_equal(outcome_of(call, list, LESSOR_LIST_MAX + 1, 64 * MIB),
+			 LESSOR_CONTRADICTORY);
+	assert_int_equal(outcome_of(call, list, 5 * MIB, MIB), LESSOR_CONTRADICTORY);
+	assert_int_equal(outcome_of(call, "/servers/42", LESSOR_RESPONSE_MAX, 0), LESSOR_HAPPENED);
+	assert_int_equal(outcome_of(call, "/servers/42", LESSOR_RESPONSE_MAX + 1, 0),
+			 LESSOR_CONTRADICTORY);
+	assert_int_equal(outcome_of(call, "/servers/42", 5 * MIB, 6 * MIB), LESSOR_HAPPENED);
+	return done(call);
+}
+
+static void b6_a_list_may_be_longer_than_an_object(void **state)
+{
+	(void)state;
+	toy.network = answer_long;
+	verdict(STEP_PROVISION, long_reads, LESSOR_RETRY);
+}
+
 static void test_time(void **state)
 {
 	(void)state;
@@ -555,10 +618,21 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_create),	  T(test_row_rules),	  T(test_paths),     T(test_verdicts),
-		T(test_budget),	  T(test_create),	  T(test_row_rules), T(test_paths),
-		T(test_verdicts), T(test_budget_of_each), T(test_429),	     T(test_time),
-		T(test_table),	  T(test_secret),
+		T(test_create),
+		T(test_row_rules),
+		T(test_paths),
+		T(test_verdicts),
+		T(test_budget),
+		T(test_create),
+		T(test_row_rules),
+		T(test_paths),
+		T(test_verdicts),
+		T(test_budget_of_each),
+		T(test_429),
+		T(test_time),
+		T(test_table),
+		T(test_secret),
+		T(b6_a_list_may_be_longer_than_an_object),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

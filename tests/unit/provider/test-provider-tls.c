@@ -174,11 +174,12 @@ static void test_unknown_signer(void **state)
 
 static void test_known_signer(void **state)
 {
-	struct http_client_config config = { .ca_file = ca_file };
+	struct http_client_config config = { 0 };
 	struct http_client *client;
 	struct env env;
 	(void)state;
 
+	assert_int_equal(ca_load(ca_file, "ca_file", 0, &config.ca, NULL), 0);
 	atomic_store(&connections, 0);
 	env_system(&env);
 	assert_int_equal(http_client_new(&config, &env, &client, NULL), 0);
