@@ -122,7 +122,7 @@ static struct connection_list *place_list(const struct http_connection *conn)
 	return conn->place == PLACE_IDLE ? &group->idle : &group->half_read;
 }
 
-static void place_take(struct http_connection *conn, enum place place)
+static void place_take(struct http_connection *conn, enum connection_place place)
 {
 	struct admission *admission = &conn->server->admission;
 	int change = (place != PLACE_BUSY) - (conn->place != PLACE_BUSY);
@@ -227,7 +227,7 @@ void admission_trust(struct http_connection *conn, uint64_t owner)
 		event_active(conn->server->wake_event, EV_TIMEOUT, 0);
 }
 
-static enum place place_now(const struct http_connection *conn)
+static enum connection_place place_now(const struct http_connection *conn)
 {
 	const struct http_exchange *ex;
 
@@ -247,7 +247,7 @@ static enum place place_now(const struct http_connection *conn)
 
 void admission_update(struct http_connection *conn)
 {
-	enum place place = place_now(conn);
+	enum connection_place place = place_now(conn);
 
 	if (place != conn->place || (place == PLACE_IDLE && conn->is_used))
 		place_take(conn, place);

@@ -17,7 +17,7 @@ struct http_server;
 TAILQ_HEAD(connection_list, http_connection);
 
 /* What a connection is doing, as far as its place is concerned. */
-enum place {
+enum connection_place {
 	PLACE_HALF_READ, /* waits for the client: handshake, head, body, or reading an answer */
 	PLACE_IDLE,
 	PLACE_BUSY, /* a handler works for it; never evicted */

@@ -132,7 +132,7 @@ struct http_connection {
 	TAILQ_ENTRY(http_connection) wake_link;
 	TAILQ_ENTRY(http_connection) place_link; /* admission.c's, like the next five */
 	struct client_group *group;
-	enum place place;
+	enum connection_place place;
 	uint64_t placed_at; /* ms of server_now() */
 	TAILQ_ENTRY(http_connection) unread_link;
 	size_t unread; /* bytes of answers, as counted by admission.c */

@@ -177,17 +177,17 @@ def measure_time(is_tls):
 
 
 def measure_memory():
-    kinds = (("silent", plain), ("idle", lambda port: idle(port, None)),
-             ("half", half))
-    for name, make in kinds:
-        world = PressedWorld()
+    for name in ("silent", "half", "idle", "idle_tls"):
+        world = PressedWorld(name == "idle_tls")
         world.settle()
+        context = world.context()
+        make = {"silent": plain, "half": half}.get(name, lambda port, c=context: idle(port, c))
         # what a first request needs
-        idle(world.port, None).close()
+        idle(world.port, context).close()
         before = memory_mib(world.daemon.pid)
         held = [make(world.port) for _ in range(SAMPLE)]
         # its own connection is served after theirs
-        idle(world.port, None).close()
+        idle(world.port, context).close()
         after = memory_mib(world.daemon.pid)
         each = (after[0] - before[0]) * 1024 * 1024 / SAMPLE
         figures[f"each_{name}"] = each / 1000

@@ -51,6 +51,7 @@ MEASURES = (
      lambda v: v <= 2.5),
     ("each_idle", "memory of an idle connection", "{:.1f} kB", "-", "<= 2.5 kB",
      lambda v: v <= 2.5),
+    ("each_idle_tls", "the same over TLS", "{:.1f} kB", "-", "-", None),
     ("ended_start", "start, 100,000 ended leases", "{:.0f} ms", "12 ms", "<= 20 ms",
      lambda v: v <= 20),
 )
