@@ -222,8 +222,8 @@ void admission_trust(struct http_connection *conn, uint64_t owner)
 	conn->server->counters.connections_by[HTTP_CLIENT_UNKNOWN]--;
 	conn->server->counters.connections_by[HTTP_CLIENT_KNOWN]++;
 	/* not now: this is called in the middle of a request */
-	if (admission->classes[HTTP_CLIENT_KNOWN].open + admission->new_kept +
-	    admission->unix_kept > admission->max)
+	if (admission->classes[HTTP_CLIENT_KNOWN].open + admission->new_kept + admission->unix_kept >
+	    admission->max)
 		event_active(conn->server->wake_event, EV_TIMEOUT, 0);
 }
 

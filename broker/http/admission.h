@@ -30,8 +30,8 @@ LIST_HEAD(group_bucket, client_group);
 
 /* The groups of a class, by how many of their connections can be evicted. */
 struct client_class {
-	uint32_t open; /* connections */
-	uint32_t top;  /* the highest level that is not empty; 0: none */
+	uint32_t open;	/* connections */
+	uint32_t top;	/* the highest level that is not empty; 0: none */
 	uint32_t ready; /* the levels up to here are initialised */
 	struct group_list *levels;
 };
@@ -41,10 +41,10 @@ struct admission {
 	uint32_t unix_kept;
 	uint32_t known_kept;
 	uint32_t new_kept;
-	uint32_t asked; /* early answers that have not made room so far */
-	size_t unread; /* bytes of answers that wait to be read */
+	uint32_t asked;			    /* early answers that have not made room so far */
+	size_t unread;			    /* bytes of answers that wait to be read */
 	struct connection_list unread_list; /* their connections, the longest waiting first */
-	struct client_class *classes; /* by enum http_client_kind */
+	struct client_class *classes;	    /* by enum http_client_kind */
 	struct group_bucket *buckets;
 	uint64_t seed;
 };

@@ -146,7 +146,7 @@ struct http_connection {
 	struct exchange_list queue;
 	uint32_t queue_len;
 	uint32_t request_count;
-	unsigned is_used : 1; /* a request has arrived since admission_update() */
+	unsigned is_used : 1;			/* a request has arrived since admission_update() */
 	unsigned is_busy : 1;			/* inside connection_turn() */
 	unsigned is_woken : 1;			/* on the server's wake list */
 	unsigned is_tls : 1;

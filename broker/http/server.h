@@ -165,7 +165,12 @@ struct http_callbacks {
 
 #define HTTP_HOSTS_REMEMBERED 32
 
-enum http_client_kind { HTTP_CLIENT_UNKNOWN, HTTP_CLIENT_KNOWN, HTTP_CLIENT_UNIX, HTTP_CLIENT_COUNT };
+enum http_client_kind {
+	HTTP_CLIENT_UNKNOWN,
+	HTTP_CLIENT_KNOWN,
+	HTTP_CLIENT_UNIX,
+	HTTP_CLIENT_COUNT
+};
 
 /* Counters since the start, and gauges where marked. Read them on the loop thread. */
 struct http_counters {

@@ -351,7 +351,8 @@ static void test_f9_foreign_hosts_are_reported_once(void **state)
 	/* invented names: the log stays bounded, and so does a name */
 	for (int i = 0; i < 100; i++) {
 		client_open(&h, &c);
-		snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: x%d.%0120d.example\r\n\r\n", i, 0);
+		snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: x%d.%0120d.example\r\n\r\n",
+			 i, 0);
 		client_send(&c, text, strlen(text));
 		WAIT(&h, c.is_eof);
 		client_close(&c);
@@ -395,7 +396,8 @@ static void test_h10_no_length_for_a_method_that_is_not_there(void **state)
 		client_open(&h, &c);
 		client_send(&c, rows[i].request, strlen(rows[i].request));
 		WAIT(&h, c.is_eof);
-		assert_int_equal(strncmp(client_text(&c), rows[i].status, strlen(rows[i].status)), 0);
+		assert_int_equal(strncmp(client_text(&c), rows[i].status, strlen(rows[i].status)),
+				 0);
 		assert_int_equal(strstr(client_text(&c), "Allow: GET, HEAD\r\n") != NULL,
 				 strstr(rows[i].status, "405") != NULL);
 		client_close(&c);
