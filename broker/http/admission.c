@@ -227,33 +227,35 @@ void admission_trust(struct http_connection *conn, uint64_t owner)
 		event_active(conn->server->wake_event, EV_TIMEOUT, 0);
 }
 
-static enum connection_place place_now(const struct http_connection *conn)
+/* Does a handler work for it? Not while an answer waits for the client to read. */
+static int has_open_request(const struct http_connection *conn)
 {
 	const struct http_exchange *ex;
 
-	if (conn->phase == PHASE_SOCKET)
-		return PLACE_BUSY;
 	TAILQ_FOREACH(ex, &conn->queue, link) {
-		if (ex->state == EXCHANGE_OPEN)
-			return PLACE_BUSY;
+		if (ex->state == EXCHANGE_OPEN && !(ex->is_streaming && conn->unread))
+			return 1;
 	}
-	if (conn->phase == PHASE_IDLE)
-		return PLACE_IDLE;
-	/* An answer is being sent: to a known client, it may be a long one. */
-	if (conn->phase == PHASE_NONE && conn->group->class != HTTP_CLIENT_UNKNOWN)
+	return 0;
+}
+
+static enum connection_place place_now(const struct http_connection *conn)
+{
+	if (conn->phase == PHASE_SOCKET || has_open_request(conn))
 		return PLACE_BUSY;
-	return PLACE_HALF_READ;
+	return conn->phase == PHASE_IDLE ? PLACE_IDLE : PLACE_HALF_READ;
 }
 
 void admission_update(struct http_connection *conn)
 {
-	enum connection_place place = place_now(conn);
+	enum connection_place place;
 
+	if (conn->unread || conn->queue_len || evbuffer_get_length(conn->output))
+		unread_set(conn, unread_now(conn));
+	place = place_now(conn);
 	if (place != conn->place || (place == PLACE_IDLE && conn->is_used))
 		place_take(conn, place);
 	conn->is_used = 0;
-	if (conn->unread || conn->queue_len || evbuffer_get_length(conn->output))
-		unread_set(conn, unread_now(conn));
 }
 
 /* ---- eviction ------------------------------------------------------------------------- */

@@ -55,9 +55,9 @@
  *	3. of a unix client, likewise, as long as these have more than their share
  *	4. of an unknown client
  *
- * A connection with a request that a handler works on, and a WebSocket, are never evicted; so
- * the handlers limit how many of these an owner may have. If only such are left, accepting
- * pauses, and on_crowded asks the handlers to answer early what merely waits. There is no limit
+ * A connection with a request that a handler works on, and a WebSocket, are never evicted, except
+ * while a stream waits for its client to read; so the handlers limit how many requests of an owner
+ * may wait for something. If only such connections are left, accepting pauses, and on_crowded asks the handlers to answer early what merely waits. There is no limit
  * for an address by itself: all clients may come from one proxy, which then has all places.
  *
  * Answers that clients do not read take memory: at most `unread_max` bytes in all. Beyond that,
