@@ -274,8 +274,9 @@ static int head_check(struct api *api, const struct http_exchange *ex, int is_wh
 		return 0;
 	/* Refusals are counted, not logged: a client could fill the log with them. */
 	return head_refuse(rule, 403, "forbidden",
-			   route->roles == ROLE_ADMIN ? "admin token required" :
-							"The role of this token does not allow this.");
+			   route->roles == ROLE_ADMIN ?
+				   "admin token required" :
+				   "The role of this token does not allow this.");
 }
 
 static void reply_rule(struct api_request *request, const struct http_body_rule *rule)

@@ -42,6 +42,9 @@ static void place_metrics(struct buf *out, const struct http_counters *c)
 		buf_addf(out,
 			 "lessor_http_evicted_total{client=\"%s\",reason=\"idle\"} %" PRIu64 "\n",
 			 clients[i], c->evicted_idle[i]);
+		buf_addf(out,
+			 "lessor_http_evicted_total{client=\"%s\",reason=\"unread\"} %" PRIu64 "\n",
+			 clients[i], c->evicted_unread[i]);
 	}
 }
 

@@ -2,8 +2,7 @@
 /*
  * SIGHUP: limits, lifetimes, client and provider tokens, TLS certificates, CAs and log settings are
  * reloaded, all of them or, if anything in the file or in a file it names is wrong, none. Then
- * each provider reloads its own
- * files.
+ * each provider reloads its own files.
  */
 #include "daemon/daemon.h"
 

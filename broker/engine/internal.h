@@ -119,7 +119,7 @@ struct core {
 	struct request_list waiters[WAITER_BUCKETS]; /* hash by lease row */
 	int64_t next_waiter_ms;			     /* earliest wait_until_ms; 0: none */
 	LIST_HEAD(, waiting_owner) waiting_owners[WAITER_BUCKETS]; /* hash by owner and org */
-	size_t waiting; /* requests */
+	size_t waiting;						   /* requests */
 	struct request_list pool_waiters;
 	struct request_list answers; /* to be answered after the commit */
 	struct step_list starts;     /* to be started after the commit */

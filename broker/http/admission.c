@@ -18,6 +18,7 @@ struct client_group {
 	uint32_t evictable;
 	struct connection_list half_read; /* oldest first */
 	struct connection_list idle;	  /* least recently used first */
+	size_t unread;			  /* bytes of answers that wait to be read */
 };
 
 int admission_init(struct admission *admission, uint32_t max)
@@ -27,6 +28,7 @@ int admission_init(struct admission *admission, uint32_t max)
 	admission->unix_kept = max / 32 < 64 ? max / 32 + 1 : 64;
 	admission->known_kept = max / 4;
 	admission->new_kept = max / 8;
+	TAILQ_INIT(&admission->unread_list);
 	admission->buckets = xcalloc(BUCKETS, sizeof(*admission->buckets));
 	admission->classes = xcalloc(HTTP_CLIENT_COUNT, sizeof(*admission->classes));
 	for (int i = 0; i < HTTP_CLIENT_COUNT; i++) {
@@ -120,7 +122,7 @@ static struct connection_list *place_list(const struct http_connection *conn)
 	return conn->place == PLACE_IDLE ? &group->idle : &group->half_read;
 }
 
-static void place_take(struct http_connection *conn, enum place place)
+static void place_take(struct http_connection *conn, enum connection_place place)
 {
 	struct admission *admission = &conn->server->admission;
 	int change = (place != PLACE_BUSY) - (conn->place != PLACE_BUSY);
@@ -128,11 +130,59 @@ static void place_take(struct http_connection *conn, enum place place)
 	if (conn->place != PLACE_BUSY)
 		TAILQ_REMOVE(place_list(conn), conn, place_link);
 	conn->place = place;
+	conn->placed_at = conn->server->now;
 	if (place != PLACE_BUSY)
 		TAILQ_INSERT_TAIL(place_list(conn), conn, place_link);
 	if (change)
 		group_count(admission, conn->group, change);
 }
+
+/* ---- answers that are not read -------------------------------------------------------- */
+
+static size_t unread_now(const struct http_connection *conn)
+{
+	const struct http_exchange *ex;
+	size_t bytes = evbuffer_get_length(conn->output);
+
+	TAILQ_FOREACH(ex, &conn->queue, link)
+		bytes += ex->held ? evbuffer_get_length(ex->held) : 0;
+	return bytes;
+}
+
+static void unread_set(struct http_connection *conn, size_t bytes)
+{
+	struct admission *a = &conn->server->admission;
+
+	if (!conn->unread && bytes)
+		TAILQ_INSERT_TAIL(&a->unread_list, conn, unread_link);
+	else if (conn->unread && !bytes)
+		TAILQ_REMOVE(&a->unread_list, conn, unread_link);
+	a->unread += bytes - conn->unread;
+	conn->group->unread += bytes - conn->unread;
+	conn->unread = bytes;
+	if (a->unread > conn->server->config.unread_max)
+		event_active(conn->server->wake_event, EV_TIMEOUT, 0);
+}
+
+/* Closes the connection that has read least lately, of the group with the most unread bytes. */
+static void unread_shed(struct http_server *server)
+{
+	struct admission *a = &server->admission;
+	struct http_connection *conn, *worst;
+
+	while (a->unread > server->config.unread_max) {
+		worst = TAILQ_FIRST(&a->unread_list);
+		TAILQ_FOREACH(conn, &a->unread_list, unread_link) {
+			if (conn->group->unread > worst->group->unread)
+				worst = conn;
+		}
+		server->counters.evicted_unread[worst->group->class]++;
+		worst->is_broken = 1;
+		connection_destroy(worst);
+	}
+}
+
+/* ---- connections ----------------------------------------------------------------------- */
 
 void admission_enter(struct http_connection *conn, uint64_t key)
 {
@@ -145,10 +195,15 @@ void admission_enter(struct http_connection *conn, uint64_t key)
 
 void admission_leave(struct http_connection *conn)
 {
+	struct admission *admission = &conn->server->admission;
+
+	unread_set(conn, 0);
 	place_take(conn, PLACE_BUSY);
 	conn->server->counters.connections_by[conn->group->class]--;
-	group_part(&conn->server->admission, conn->group);
+	group_part(admission, conn->group);
 	conn->group = NULL;
+	if (admission->asked)
+		admission->asked--;
 }
 
 void admission_trust(struct http_connection *conn, uint64_t owner)
@@ -161,37 +216,43 @@ void admission_trust(struct http_connection *conn, uint64_t owner)
 		return;
 	place_take(conn, PLACE_BUSY);
 	conn->group = group_join(admission, HTTP_CLIENT_KNOWN, owner);
+	conn->group->unread += conn->unread;
+	old->unread -= conn->unread;
 	group_part(admission, old);
 	conn->server->counters.connections_by[HTTP_CLIENT_UNKNOWN]--;
 	conn->server->counters.connections_by[HTTP_CLIENT_KNOWN]++;
 	/* not now: this is called in the middle of a request */
-	if (admission->classes[HTTP_CLIENT_KNOWN].open + admission->new_kept +
-	    admission->unix_kept > admission->max)
+	if (admission->classes[HTTP_CLIENT_KNOWN].open + admission->new_kept + admission->unix_kept >
+	    admission->max)
 		event_active(conn->server->wake_event, EV_TIMEOUT, 0);
 }
 
-static enum place place_now(const struct http_connection *conn)
+/* Does a handler work for it? Not while an answer waits for the client to read. */
+static int has_open_request(const struct http_connection *conn)
 {
 	const struct http_exchange *ex;
 
-	if (conn->phase == PHASE_SOCKET)
-		return PLACE_BUSY;
 	TAILQ_FOREACH(ex, &conn->queue, link) {
-		if (ex->state == EXCHANGE_OPEN)
-			return PLACE_BUSY;
+		if (ex->state == EXCHANGE_OPEN && !(ex->is_streaming && conn->unread))
+			return 1;
 	}
-	if (conn->phase == PHASE_IDLE)
-		return PLACE_IDLE;
-	/* An answer is being sent: to a known client, it may be a long one. */
-	if (conn->phase == PHASE_NONE && conn->group->class != HTTP_CLIENT_UNKNOWN)
+	return 0;
+}
+
+static enum connection_place place_now(const struct http_connection *conn)
+{
+	if (conn->phase == PHASE_SOCKET || has_open_request(conn))
 		return PLACE_BUSY;
-	return PLACE_HALF_READ;
+	return conn->phase == PHASE_IDLE ? PLACE_IDLE : PLACE_HALF_READ;
 }
 
 void admission_update(struct http_connection *conn)
 {
-	enum place place = place_now(conn);
+	enum connection_place place;
 
+	if (conn->unread || conn->queue_len || evbuffer_get_length(conn->output))
+		unread_set(conn, unread_now(conn));
+	place = place_now(conn);
 	if (place != conn->place || (place == PLACE_IDLE && conn->is_used))
 		place_take(conn, place);
 	conn->is_used = 0;
@@ -210,30 +271,46 @@ static void evict_answer(struct http_connection *conn)
 		(void)!send(conn->transport.fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL);
 }
 
-/* Of the group with most: what is half read first, the oldest first. Returns 0 if there is none. */
+static int is_older(const struct http_connection *conn, uint32_t ms)
+{
+	return conn && conn->server->now - conn->placed_at >= ms;
+}
+
+/*
+ * Half-read first; but a known client's request is probably on its way, and so is its next one on
+ * a connection that has just become idle.
+ */
+static struct http_connection *group_victim(const struct client_group *group, uint32_t spare_ms)
+{
+	struct http_connection *half_read = TAILQ_FIRST(&group->half_read);
+	struct http_connection *idle = TAILQ_FIRST(&group->idle);
+
+	if (group->class == HTTP_CLIENT_UNKNOWN)
+		return half_read ? half_read : idle;
+	if (is_older(idle, spare_ms))
+		return idle;
+	return is_older(half_read, spare_ms) ? half_read : NULL;
+}
+
+/* Evicts one of the group with most. Returns 0 if there is none. */
 static int evict_one(struct http_server *server, enum http_client_kind class)
 {
 	struct client_class *c = &server->admission.classes[class];
-	const struct http_config *config = &server->config;
-	struct client_group *group;
 	struct http_connection *conn;
 
 	if (!c->top)
 		return 0;
-	group = TAILQ_FIRST(&c->levels[c->top]);
-	conn = TAILQ_FIRST(&group->half_read);
-	if (conn) {
-		server->counters.evicted_half_read[class]++;
-		evict_answer(conn);
-	} else {
-		conn = TAILQ_FIRST(&group->idle);
-		/* a known client may be about to send its next request */
-		if (class != HTTP_CLIENT_UNKNOWN &&
-		    conn->read_deadline + config->spare_idle_ms > server_now(server) + config->idle_ms)
-			return 0;
+	server_now(server);
+	conn = group_victim(TAILQ_FIRST(&c->levels[c->top]), server->config.spare_idle_ms);
+	if (!conn)
+		return 0;
+	if (conn->place == PLACE_IDLE)
 		server->counters.evicted_idle[class]++;
-	}
+	else
+		server->counters.evicted_half_read[class]++;
+	evict_answer(conn);
 	connection_destroy(conn);
+	server_log(server, LOG_EVICTED, "every place is taken; see lessor_http_evicted_total");
 	return 1;
 }
 
@@ -279,8 +356,24 @@ void admission_shed(struct http_server *server, unsigned count)
 
 void admission_ask(struct http_server *server, unsigned count)
 {
-	if (server->callbacks.on_crowded)
-		server->callbacks.on_crowded(count, server->user);
+	struct admission *a = &server->admission;
+
+	if (count <= a->asked || !server->callbacks.on_crowded)
+		return;
+	server->callbacks.on_crowded(count - a->asked, server->user);
+	a->asked = count;
+}
+
+void admission_tick(struct http_server *server)
+{
+	/* What was asked for may not have been there. */
+	server->admission.asked = 0;
+	/* Clients are waiting, and an idle connection may be old enough to close now. */
+	if (server->accept_paused & ACCEPT_PAUSED_TCP)
+		admission_admit(server, 0);
+	if (server->accept_paused & ACCEPT_PAUSED_UNIX)
+		admission_admit(server, 1);
+	admission_settle(server);
 }
 
 void admission_settle(struct http_server *server)
@@ -289,6 +382,7 @@ void admission_settle(struct http_server *server)
 	uint32_t most = a->max - a->unix_kept - a->new_kept;
 	uint32_t open;
 
+	unread_shed(server);
 	while ((open = a->classes[HTTP_CLIENT_KNOWN].open) > most) {
 		if (evict_one(server, HTTP_CLIENT_KNOWN))
 			continue;

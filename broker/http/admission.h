@@ -7,14 +7,17 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
 struct http_connection;
 struct http_server;
 
+TAILQ_HEAD(connection_list, http_connection);
+
 /* What a connection is doing, as far as its place is concerned. */
-enum place {
+enum connection_place {
 	PLACE_HALF_READ, /* waits for the client: handshake, head, body, or reading an answer */
 	PLACE_IDLE,
 	PLACE_BUSY, /* a handler works for it; never evicted */
@@ -27,8 +30,8 @@ LIST_HEAD(group_bucket, client_group);
 
 /* The groups of a class, by how many of their connections can be evicted. */
 struct client_class {
-	uint32_t open; /* connections */
-	uint32_t top;  /* the highest level that is not empty; 0: none */
+	uint32_t open;	/* connections */
+	uint32_t top;	/* the highest level that is not empty; 0: none */
 	uint32_t ready; /* the levels up to here are initialised */
 	struct group_list *levels;
 };
@@ -38,7 +41,10 @@ struct admission {
 	uint32_t unix_kept;
 	uint32_t known_kept;
 	uint32_t new_kept;
-	struct client_class *classes; /* by enum http_client_kind */
+	uint32_t asked;			    /* early answers that have not made room so far */
+	size_t unread;			    /* bytes of answers that wait to be read */
+	struct connection_list unread_list; /* their connections, the longest waiting first */
+	struct client_class *classes;	    /* by enum http_client_kind */
 	struct group_bucket *buckets;
 	uint64_t seed;
 };
@@ -60,7 +66,11 @@ void admission_leave(struct http_connection *conn);
 void admission_trust(struct http_connection *conn, uint64_t owner);
 /* Call after the connection's state has changed. */
 void admission_update(struct http_connection *conn);
-/* Asks the handlers for early answers. */
+/* Asks the handlers for early answers, so that `count` are under way. */
 void admission_ask(struct http_server *server, unsigned count);
-/* Known clients have taken the places of new ones: evicts, or asks for early answers. */
+/*
+ * Known clients have taken the places of new ones: evicts, or asks for early answers. Too much is
+ * not read: evicts.
+ */
 void admission_settle(struct http_server *server);
+void admission_tick(struct http_server *server);

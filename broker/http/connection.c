@@ -193,8 +193,8 @@ static int connection_head(struct http_connection *conn)
 	conn->phase = PHASE_BODY;
 	conn->read_deadline = conn->server->now + rule.deadline_ms;
 	/* do not ask for a body that will be refused for its length */
-	conn->continue_owed = head->expect_continue && (head->framing == HTTP_FRAMING_CHUNKED ||
-							head->length <= rule.max);
+	conn->continue_owed = head->expect_continue &&
+			      (head->framing == HTTP_FRAMING_CHUNKED || head->length <= rule.max);
 	return 0;
 }
 

@@ -86,7 +86,7 @@ int http_head_lists(const struct http_head *head, enum http_known_field field, c
 
 /* Followed by the fields, and then the text. */
 struct packed_head {
-	const char *text;	/* of the packed head: what its pointers point into */
+	const char *text; /* of the packed head: what its pointers point into */
 	uint32_t text_len;
 	uint32_t field_count;
 	unsigned char start[offsetof(struct http_head, fields)];

@@ -130,9 +130,12 @@ enum connection_phase {
 struct http_connection {
 	TAILQ_ENTRY(http_connection) link;
 	TAILQ_ENTRY(http_connection) wake_link;
-	TAILQ_ENTRY(http_connection) place_link; /* admission.c's, like the next two */
+	TAILQ_ENTRY(http_connection) place_link; /* admission.c's, like the next five */
 	struct client_group *group;
-	enum place place;
+	enum connection_place place;
+	uint64_t placed_at; /* ms of server_now() */
+	TAILQ_ENTRY(http_connection) unread_link;
+	size_t unread; /* bytes of answers, as counted by admission.c */
 	struct http_server *server;
 	struct transport transport;
 	struct evbuffer *output; /* the transport's */
@@ -143,7 +146,7 @@ struct http_connection {
 	struct exchange_list queue;
 	uint32_t queue_len;
 	uint32_t request_count;
-	unsigned is_used : 1; /* a request has arrived since admission_update() */
+	unsigned is_used : 1;			/* a request has arrived since admission_update() */
 	unsigned is_busy : 1;			/* inside connection_turn() */
 	unsigned is_woken : 1;			/* on the server's wake list */
 	unsigned is_tls : 1;
@@ -159,8 +162,6 @@ struct http_connection {
 	struct http_parser parser;
 	struct http_peer peer;
 };
-
-TAILQ_HEAD(connection_list, http_connection);
 
 struct http_listener {
 	TAILQ_ENTRY(http_listener) link;
@@ -178,7 +179,7 @@ struct http_listener {
 
 TAILQ_HEAD(listener_list, http_listener);
 
-enum log_kind { LOG_ACCEPT_FAILED, LOG_ACCEPT_FULL, LOG_KIND_COUNT };
+enum log_kind { LOG_ACCEPT_FAILED, LOG_ACCEPT_FULL, LOG_EVICTED, LOG_KIND_COUNT };
 
 #define DATE_LINE_LEN 37
 #define HEADS_SPARE_MAX 32

@@ -25,7 +25,7 @@
 #define BACKLOG 4096 /* the kernel reduces it to net.core.somaxconn */
 /* then return to the event loop, so that accepting cannot starve open connections */
 #define ACCEPTS_AT_ONCE 64
-#define EARLY_AT_ONCE 8 /* answers asked for when there is no place */
+#define EARLY_AT_ONCE 2 /* answers asked for when there is no place */
 #define SHED_AT_ONCE 8	/* connections evicted when there is no descriptor */
 
 union listener_address {
@@ -172,6 +172,18 @@ static void listener_exhausted(struct http_listener *l, int errnum)
 	server_log(server, LOG_ACCEPT_FAILED, strerror(errnum));
 }
 
+/* An IPv4 client of a socket for both, which a service manager may pass. */
+static void address_unmap(union listener_address *a)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+
+	if (a->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr))
+		return;
+	in.sin_port = a->in6.sin6_port;
+	memcpy(&in.sin_addr, &a->in6.sin6_addr.s6_addr[12], sizeof(in.sin_addr));
+	a->in = in;
+}
+
 static void listener_accept(evutil_socket_t listening, short what, void *arg)
 {
 	struct http_listener *l = arg;
@@ -201,6 +213,7 @@ static void listener_accept(evutil_socket_t listening, short what, void *arg)
 				continue;
 			return;
 		}
+		address_unmap(&a);
 		peer_fill(&peer, fd, &a);
 		peer.is_tls = l->tls != NULL;
 		connection_open(server, fd, &peer, peer_key(&peer, &a), l->tls);

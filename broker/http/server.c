@@ -18,6 +18,7 @@
 #include "util/err.h"
 
 #define LOG_INTERVAL_MS 1000
+#define LOG_EVICTED_INTERVAL_MS 60000
 #define HOST_SHOWN_SIZE 101
 #define HOST_INTERVAL_MS 60000
 /* So that each of the kept places of http/server.h is at least one. */
@@ -40,6 +41,7 @@ void http_config_init(struct http_config *config)
 		.queue_max = 8,
 		.output_max = 65536,
 		.stream_max = 65536,
+		.unread_max = 128 << 20,
 		.answer_fields = "",
 	};
 	http_limits_init(&config->limits);
@@ -151,12 +153,14 @@ void server_log(struct http_server *server, enum log_kind kind, const char *text
 	static const char *const what[LOG_KIND_COUNT] = {
 		[LOG_ACCEPT_FAILED] = "cannot accept connections; retrying shortly",
 		[LOG_ACCEPT_FULL] = "not accepting connections for now",
+		[LOG_EVICTED] = "closing connections to make room",
 	};
+	uint32_t interval = kind == LOG_EVICTED ? LOG_EVICTED_INTERVAL_MS : LOG_INTERVAL_MS;
 	uint64_t now = server_now(server);
 	char line[256];
 
 	if (!server->callbacks.on_log ||
-	    (server->logged_at[kind] && now - server->logged_at[kind] < LOG_INTERVAL_MS))
+	    (server->logged_at[kind] && now - server->logged_at[kind] < interval))
 		return;
 	server->logged_at[kind] = now;
 	snprintf(line, sizeof(line), "%s: %s", what[kind], text);
@@ -210,12 +214,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		connection_tick(conn, now);
 		conn = next;
 	}
-	/* clients are waiting, and an idle connection may be old enough to close now */
-	if (server->accept_paused & ACCEPT_PAUSED_TCP)
-		admission_admit(server, 0);
-	if (server->accept_paused & ACCEPT_PAUSED_UNIX)
-		admission_admit(server, 1);
-	admission_settle(server);
+	admission_tick(server);
 }
 
 /* Complete lines, each a token, a colon and text without control characters. */

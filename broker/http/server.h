@@ -49,15 +49,20 @@
  *	   holds most, and of its connections the one that has been half-read longest, or else
  *	   idle longest. Half-read is whatever waits for the client: a TLS handshake, a head, a
  *	   body, an answer that it does not read
- *	2. of a known client: of the owner that holds most, likewise; but none that has been
- *	   idle for less than `spare_idle_ms`, because its next request may be under way
+ *	2. of a known client: of the owner that holds most, what has been idle longest, or else
+ *	   half-read longest; but nothing that has been so for less than `spare_idle_ms`, because
+ *	   a request may be under way
  *	3. of a unix client, likewise, as long as these have more than their share
  *	4. of an unknown client
  *
- * A connection with a request that a handler works on, and a WebSocket, are never evicted; so
- * the handlers limit how many of these an owner may have. If only such are left, accepting
- * pauses, and on_crowded asks the handlers to answer early what merely waits. There is no limit
+ * A connection with a request that a handler works on, and a WebSocket, are never evicted, except
+ * while a stream waits for its client to read; so the handlers limit how many requests of an owner
+ * may wait for something. If only such connections are left, accepting pauses, and on_crowded asks the handlers to answer early what merely waits. There is no limit
  * for an address by itself: all clients may come from one proxy, which then has all places.
+ *
+ * Answers that clients do not read take memory: at most `unread_max` bytes in all. Beyond that,
+ * connections are closed: of the address, owner or user with most, those that have waited longest
+ * for their client to read. A deadline (write_ms) ends the others.
  *
  * What an evicted client sees: 503 with "Retry-After: 1" if it has sent part of a request in
  * plain; and the end of the connection.
@@ -93,6 +98,7 @@ struct http_config {
 	uint32_t queue_max;		/* 8 */
 	size_t output_max;		/* 65536 */
 	size_t stream_max;		/* 65536 */
+	size_t unread_max;		/* 128 MiB; of all connections. See "Places" */
 	/*
 	 * Host names allowed in addition to "localhost", "127.0.0.1", "[::1]" and the
 	 * addresses of the listeners; without port (any port is allowed), IPv6 in brackets.
@@ -137,7 +143,10 @@ struct http_callbacks {
 	 * exchange is not the handler's yet: it must be neither answered nor kept.
 	 */
 	void (*on_head)(const struct http_exchange *ex, struct http_body_rule *rule, void *user);
-	/* One sentence without client input; at most one per kind and second. May be NULL. */
+	/*
+	 * One sentence without client input; at most one per kind and second, or minute. May be
+	 * NULL.
+	 */
 	void (*on_log)(enum http_log_level level, const char *text, void *user);
 	/*
 	 * A request was answered 421: its host name is not allowed. `host` is client input, made
@@ -156,7 +165,12 @@ struct http_callbacks {
 
 #define HTTP_HOSTS_REMEMBERED 32
 
-enum http_client_kind { HTTP_CLIENT_UNKNOWN, HTTP_CLIENT_KNOWN, HTTP_CLIENT_UNIX, HTTP_CLIENT_COUNT };
+enum http_client_kind {
+	HTTP_CLIENT_UNKNOWN,
+	HTTP_CLIENT_KNOWN,
+	HTTP_CLIENT_UNIX,
+	HTTP_CLIENT_COUNT
+};
 
 /* Counters since the start, and gauges where marked. Read them on the loop thread. */
 struct http_counters {
@@ -173,6 +187,7 @@ struct http_counters {
 	uint64_t closed_idle;
 	uint64_t evicted_half_read[HTTP_CLIENT_COUNT];
 	uint64_t evicted_idle[HTTP_CLIENT_COUNT];
+	uint64_t evicted_unread[HTTP_CLIENT_COUNT]; /* at unread_max */
 	uint64_t closed_silent;		/* no byte of a request, or no handshake, in time */
 	uint64_t closed_slow_reader;
 	uint64_t accept_full;	/* pauses of accepting because every place was busy */

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The performance figures of lessord, most of them as ratios to a baseline of the same run.
 
-Usage: run.py BUILD-DIR [PART...]. The parts are idle, lives, waiting, counts, rates, stores and
-store; the default is all of them."""
+Usage: run.py BUILD-DIR [PART...]. The parts are idle, lives, waiting, counts, rates, pressure,
+stores and store; the default is all of them."""
 import os
 import subprocess
 import sys
@@ -10,13 +10,14 @@ import time
 
 import counts
 import lives
+import pressure
 import rates
 import stores
 import table
 from table import figures, line
 from world import BUILD, World, memory_mib, new_folder, stop_all
 
-PARTS = ("idle", "lives", "waiting", "counts", "rates", "stores", "store")
+PARTS = ("idle", "lives", "waiting", "counts", "rates", "pressure", "stores", "store")
 
 
 def idle_and_lives(parts):
@@ -79,6 +80,8 @@ def main():
             counts.measure()
         if "rates" in parts:
             rates.measure()
+        if "pressure" in parts:
+            pressure.measure()
         if "stores" in parts:
             stores.measure()
         if "store" in parts:

@@ -62,7 +62,7 @@ def codes_sent():
         if "_" in code or code in ONE_WORD:
             sent.setdefault(code, set()).add(int(status))
 
-    call = re.compile(r"\b(?:api_error_set|json_body_fail|reply_error|engine_response_lease_error|http_reply_error)"
+    call = re.compile(r"\b(?:api_error_set|json_body_fail|head_refuse|reply_error|engine_response_lease_error|http_reply_error)"
                       r"\(([^;]*?);", re.S)
     say = re.compile(r"\b(?:request_fail|request_fail)\(\s*\w+,\s*(?:RUN_)?RESULT_(\w+),([^;]*?);", re.S)
     for name in sources("broker/api/", "broker/engine/", "broker/runs/", "broker/http/websocket.c",

@@ -422,8 +422,10 @@ static void h2_a_head_without_a_token_is_refused_before_its_body(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(paths); i++) {
-		snprintf(text, sizeof(text), "POST %s HTTP/1.1\r\nHost: localhost\r\n"
-			 "Content-Length: 100\r\n\r\n{", paths[i]);
+		snprintf(text, sizeof(text),
+			 "POST %s HTTP/1.1\r\nHost: localhost\r\n"
+			 "Content-Length: 100\r\n\r\n{",
+			 paths[i]);
 		assert_int_equal(stage_send(text, strlen(text)), 401);
 		assert_non_null(strstr(stage.headers, "WWW-Authenticate: Bearer\n"));
 	}

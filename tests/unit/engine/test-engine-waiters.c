@@ -77,7 +77,8 @@ static void ask_as(int i, const char *owner)
 	char id[24];
 
 	snprintf(id, sizeof(id), "cbx_%012d", i + 1);
-	snprintf(waiting[i].request.create.slug, sizeof(waiting[i].request.create.slug), "box-%d", i);
+	snprintf(waiting[i].request.create.slug, sizeof(waiting[i].request.create.slug), "box-%d",
+		 i);
 	TEXT_SET(waiting[i].request.caller.owner, owner);
 	TEXT_SET(waiting[i].request.caller.org, "acme");
 	waiting[i].request.wait_ms = MINUTE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Listeners: Unix sockets and their files, inherited descriptors, addresses, TLS. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
 #include <openssl/evp.h>
@@ -194,6 +195,33 @@ static void test_inherited_descriptor(void **state)
 	/* The process that created the socket file removes it. */
 	assert_int_equal(lstat(d.socket, &st), 0);
 	dir_remove(&d);
+}
+
+/* An IPv4 client of a socket for both protocols has its IPv4 address, and counts by it. */
+static void test_h2_ipv4_over_an_ipv6_socket(void **state)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	socklen_t len = sizeof(in6);
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int off = 0;
+	struct err err;
+
+	(void)state;
+	if (fd < 0 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) ||
+	    bind(fd, (struct sockaddr *)&in6, sizeof(in6)) || listen(fd, 5)) {
+		close(fd);
+		skip();
+	}
+	h.handler = handle_peer;
+	h.config.any_host = 1;
+	harness_start_unbound(&h);
+	getsockname(fd, (struct sockaddr *)&in6, &len);
+	h.port = ntohs(in6.sin6_port);
+	assert_non_null(http_listen_fd(h.server, fd, NULL, 1, &err));
+	client_open(&h, &c);
+	SEND(&c, "GET /a HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, strstr(client_text(&c), "127.0.0.1 uid="));
+	assert_null(strstr(client_text(&c), "::ffff"));
 }
 
 /* ---- TLS ---- */
@@ -429,6 +457,7 @@ int main(void)
 		TEST(test_unix_stale_and_foreign),
 		TEST(test_addresses),
 		TEST(test_inherited_descriptor),
+		TEST(test_h2_ipv4_over_an_ipv6_socket),
 		TEST(test_tls),
 		TEST(test_tls_big_answer_and_gone),
 		TEST(test_h1_tls_late_answer),

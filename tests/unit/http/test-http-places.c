@@ -22,15 +22,36 @@
 
 static struct client many[400];
 
-/* "/trust/N" shows a token of owner N; "/keep/N" does, and is not answered. */
+#define BIG ((size_t)16 << 20)
+
+/*
+ * "/trust/N" shows a token of owner N; "/keep/N" does, and is not answered; "/big/N" does, and is
+ * answered with more than the kernel's buffers hold; "/stream/N" the same without an end.
+ */
+/* Never ends. */
+static void stream(struct harness *harness, struct http_exchange *ex)
+{
+	static char big[BIG];
+
+	harness_keep(harness, ex);
+	http_stream_begin(ex, 200, NULL, NULL, NULL);
+	http_stream_chunk(ex, big, sizeof(big));
+}
+
 static void handle(struct harness *harness, struct http_exchange *ex)
 {
+	static char big[BIG];
 	const char *path = http_exchange_head(ex)->path;
 
-	if (!strncmp(path, "/trust/", 7) || !strncmp(path, "/keep/", 6))
+	if (!strncmp(path, "/trust/", 7) || !strncmp(path, "/keep/", 6) ||
+	    !strncmp(path, "/big/", 5) || !strncmp(path, "/stream/", 8))
 		http_exchange_trust(ex, (uint64_t)atoi(strchr(path + 1, '/') + 1));
 	if (!strncmp(path, "/keep/", 6))
 		harness_keep(harness, ex);
+	else if (!strncmp(path, "/stream/", 8))
+		stream(harness, ex);
+	else if (!strncmp(path, "/big/", 5))
+		http_reply(ex, 200, NULL, big, sizeof(big));
 	else
 		harness_echo(harness, ex);
 }
@@ -39,7 +60,8 @@ static void places_begin(void)
 {
 	struct err err;
 
-	h.config.max_connections = PLACES;
+	if (h.config.max_connections > PLACES)
+		h.config.max_connections = PLACES;
 	h.handler = handle;
 	harness_start(&h);
 	if (!http_listen_unix(h.server, UNIX_PATH, (gid_t)-1, &err))
@@ -287,6 +309,59 @@ static void test_h3_slow_readers_make_room(void **state)
 	places_end();
 }
 
+/* Not even a stream keeps its place while nobody reads it: 8 places, of which 6 for known ones. */
+static void test_h3_unread_streams_make_room(void **state)
+{
+	(void)state;
+	h.config.max_connections = 8;
+	h.config.spare_idle_ms = 0;
+	places_begin();
+	for (unsigned i = 0; i < 7; i++) {
+		open_silent(i, 1, 2);
+		client_read(&many[i], 0);
+		SEND(&many[i], "GET /stream/1 HTTP/1.1\r\n" GET_FIELDS);
+		WAIT(&h, h.requests == i + 1);
+	}
+	WAIT(&h, harness_counters(&h)->evicted_half_read[HTTP_CLIENT_KNOWN] == 1 && h.gone == 1);
+	client_read(&many[0], 1);
+	WAIT(&h, many[0].is_eof);
+	open_silent(7, 1, 2);
+	ask(&many[7], "/fresh");
+	places_end();
+}
+
+/* What is not read is bounded over all connections, and the owner with most pays. */
+static void test_h3_unread_answers_are_bounded(void **state)
+{
+	uint64_t shed = 0;
+
+	(void)state;
+	h.config.unread_max = 4 * BIG;
+	places_begin();
+	for (unsigned i = 0; i < 12; i++) {
+		open_silent(i, 1, 2);
+		client_read(&many[i], 0);
+		if (i)
+			SEND(&many[i], "GET /big/1 HTTP/1.1\r\n" GET_FIELDS);
+		else
+			SEND(&many[i], "GET /big/2 HTTP/1.1\r\n" GET_FIELDS);
+		WAIT(&h, h.requests == i + 1);
+	}
+	shed = harness_counters(&h)->evicted_unread[HTTP_CLIENT_KNOWN];
+	assert_true(shed >= 12 - 1 - 10 && shed < 11);
+	/* the one of the other owner gets all of it */
+	client_read(&many[0], 1);
+	WAIT(&h, many[0].in.len > BIG);
+	assert_false(many[0].is_eof);
+	/* the latest of the greedy owner is still there, the first is not */
+	client_read(&many[11], 1);
+	WAIT(&h, many[11].in.len > BIG);
+	client_read(&many[1], 1);
+	WAIT(&h, many[1].is_eof);
+	assert_true(many[1].in.len < BIG);
+	places_end();
+}
+
 /* Row F9: a host that is not allowed is reported once, made harmless. */
 static void test_f9_foreign_hosts_are_reported_once(void **state)
 {
@@ -310,7 +385,8 @@ static void test_f9_foreign_hosts_are_reported_once(void **state)
 	/* invented names: the log stays bounded, and so does a name */
 	for (int i = 0; i < 100; i++) {
 		client_open(&h, &c);
-		snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: x%d.%0120d.example\r\n\r\n", i, 0);
+		snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: x%d.%0120d.example\r\n\r\n",
+			 i, 0);
 		client_send(&c, text, strlen(text));
 		WAIT(&h, c.is_eof);
 		client_close(&c);
@@ -354,7 +430,8 @@ static void test_h10_no_length_for_a_method_that_is_not_there(void **state)
 		client_open(&h, &c);
 		client_send(&c, rows[i].request, strlen(rows[i].request));
 		WAIT(&h, c.is_eof);
-		assert_int_equal(strncmp(client_text(&c), rows[i].status, strlen(rows[i].status)), 0);
+		assert_int_equal(strncmp(client_text(&c), rows[i].status, strlen(rows[i].status)),
+				 0);
 		assert_int_equal(strstr(client_text(&c), "Allow: GET, HEAD\r\n") != NULL,
 				 strstr(rows[i].status, "405") != NULL);
 		client_close(&c);
@@ -371,6 +448,8 @@ int main(void)
 		TEST(test_h4_waiting_requests_are_asked_to_end),
 		TEST(test_h3_known_clients_share_by_owner),
 		TEST(test_h3_slow_readers_make_room),
+		TEST(test_h3_unread_streams_make_room),
+		TEST(test_h3_unread_answers_are_bounded),
 		TEST(test_f9_foreign_hosts_are_reported_once),
 		TEST(test_h10_no_length_for_a_method_that_is_not_there),
 	};
