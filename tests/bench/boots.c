@@ -184,11 +184,49 @@ static void b7_a_life_costs_the_same_however_many_wait(void **state)
 	crowd_end();
 }
 
+/* As many are created in the boot time as wait; measured is while all of them wait. */
+static void b7_polls_do_not_grow_with_those_that_wait(void **state)
+{
+	static const int waiting[] = { 16, 64, 400 };
+	struct crowd_config config = { .keys = "account", .boot_ms = BOOT_MS };
+	int next = TEACHERS;
+
+	(void)state;
+	crowd_begin(&config);
+	for (int i = 0; i < TEACHERS; i++)
+		crowd_live(i);
+	for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++) {
+		int first = next;
+		struct crowd_counts counts;
+		struct late late;
+
+		for (int n = 0; n < 2 * waiting[i]; n++) {
+			if (n == waiting[i])
+				crowd_reset_counts();
+			crowd_create(next++);
+			crowd_pass(BOOT_MS / waiting[i]);
+		}
+		counts = crowd_counts();
+		crowd_pass(2 * BOOT_MS);
+		late = late_of(first, 2 * waiting[i]);
+		print_message("%4d waiting, one more every %3d ms: late p50 %.2f s, p95 %.2f s; %.2f "
+			      "polls and %.2f observations a second, %.2f polls a life, %.2f ms of CPU a life\n",
+			      waiting[i], BOOT_MS / waiting[i], late.p50_s, late.p95_s,
+			      counts.listings * 1000.0 / BOOT_MS, counts.observations * 1000.0 / BOOT_MS,
+			      (double)counts.listings / waiting[i], counts.cpu_ms / waiting[i]);
+		for (int n = first; n < next; n++)
+			crowd_release(n);
+		crowd_pass(END_MS);
+	}
+	crowd_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(b3_each_boot_time_is_reported_in_time_with_few_calls),
 		cmocka_unit_test(b3_boot_times_that_vary),
+		cmocka_unit_test(b7_polls_do_not_grow_with_those_that_wait),
 		cmocka_unit_test(b7_a_life_costs_the_same_however_many_wait),
 	};
 
