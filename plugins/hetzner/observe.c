@@ -8,9 +8,12 @@
 #include "parse.h"
 
 #define PAGES_FREE 4	       /* each further page must save a request */
-#define PAGE_KEY "observe/page"
-#define PAGE_KEEP_MS (60 * 1000)
-#define PAGE_MAX 1000
+#define PAGE_SIZE 50	       /* the most that the API allows */
+#define PAGE_SIZE_FEW 10       /* for up to FEW: a page of 50 takes milliseconds to parse */
+#define FEW 4
+#define RANK_KEY "observe/rank"
+#define RANK_KEEP_MS (60 * 1000)
+#define RANK_MAX 100000
 #define ACTION_IDS_MOST 25     /* per request; the API silently drops more */
 #define ACTION_REQUESTS_MOST 8 /* per operation; the rest is left to the next one */
 
@@ -20,8 +23,9 @@ struct server_observation {
 	struct awaited **by_id;
 	size_t count, left;
 	int64_t age_ms;
+	int page_size;
 	size_t pages;	/* read */
-	int found_page; /* the first that shows an awaited server; 0: none so far */
+	long rank;	/* of the newest awaited server found, from 0, newest first; -1: none */
 	int64_t newest; /* the greatest id on the page read last; 0: it is empty */
 };
 
@@ -45,8 +49,14 @@ static int compare_ids(const void *a, const void *b)
 static int look_begin(struct server_observation *look, struct lessor_call *call, struct awaited *all,
 		      size_t count)
 {
-	*look = (struct server_observation){ .call = call, .count = count, .left = count,
-					     .age_ms = INT64_MAX };
+	*look = (struct server_observation){
+		.call = call,
+		.count = count,
+		.left = count,
+		.age_ms = INT64_MAX,
+		.page_size = PAGE_SIZE,
+		.rank = -1,
+	};
 	look->by_id = lessor_alloc(call, count * sizeof(struct awaited *));
 	if (!look->by_id)
 		return -1;
@@ -90,6 +100,7 @@ static int check_page(struct server_observation *look, const struct reply *reply
 	int is_last;
 	json_t *item;
 	size_t i;
+	long rank;
 
 	look->pages++;
 	look->newest = 0;
@@ -110,8 +121,9 @@ static int check_page(struct server_observation *look, const struct reply *reply
 		if (!a)
 			continue;
 		check_item(look, a, item);
-		if (!look->found_page || number < look->found_page)
-			look->found_page = number;
+		rank = (long)(number - 1) * look->page_size + (long)i;
+		if (look->rank < 0 || rank < look->rank)
+			look->rank = rank;
 	}
 	/* Reading the remaining servers by id is cheaper than more pages. */
 	return is_last || !look->left || look->pages + 1 >= PAGES_FREE + look->left;
@@ -214,24 +226,24 @@ static int look_failed(struct server_observation *look, const struct reply *repl
 
 /*
  * Where the listing shows those that are expected now: with many waiting, they are behind all
- * newer ones, and about as many of these as at the observation before.
+ * newer ones, and about as many of these as at the observation before. -1: unknown.
  */
-static int page_expected(struct lessor_call *call)
+static long rank_expected(struct lessor_call *call)
 {
-	const char *text = lessor_cache_get(call, PAGE_KEY);
-	long number = text ? strtol(text, NULL, 10) : 1;
+	const char *text = lessor_cache_get(call, RANK_KEY);
+	long rank = text ? strtol(text, NULL, 10) : -1;
 
-	return number < 1 || number > PAGE_MAX ? 1 : (int)number;
+	return rank > RANK_MAX ? -1 : rank;
 }
 
-static void page_remember(const struct server_observation *look)
+static void rank_remember(const struct server_observation *look)
 {
-	char text[16];
+	char text[24];
 
-	if (!look->found_page || (look->found_page == 1 && page_expected(look->call) == 1))
+	if (look->rank < 0)
 		return;
-	snprintf(text, sizeof(text), "%d", look->found_page);
-	lessor_cache_put(look->call, PAGE_KEY, text, PAGE_KEEP_MS);
+	snprintf(text, sizeof(text), "%ld", look->rank);
+	lessor_cache_put(look->call, RANK_KEY, text, RANK_KEEP_MS);
 }
 
 /* Reads and checks one page. -1: it could not be read, and *reply says why. */
@@ -240,7 +252,7 @@ static int look_at_page(struct server_observation *look, int number, struct repl
 	char path[420];
 
 	reply_clear(reply);
-	readiness_listing_path(look->call, number, path, sizeof(path));
+	readiness_listing_path(look->call, look->page_size, number, path, sizeof(path));
 	api_get(look->call, path, look->age_ms, reply);
 	return reply->rule ? -1 : check_page(look, reply, number);
 }
@@ -248,13 +260,20 @@ static int look_at_page(struct server_observation *look, int number, struct repl
 /* Reads the pages on which awaited servers are expected. Returns -1 if one could not be read. */
 static int look_at_pages(struct server_observation *look, struct reply *reply)
 {
-	int expected = page_expected(look->call), number = expected;
-	int last = look_at_page(look, number, reply);
+	long rank = rank_expected(look->call);
+	int expected, number, last;
 	int64_t newest;
 
-	/* All are newer, or there are fewer servers than before. */
-	if (last >= 0 && expected > 1 && look->newest < look->by_id[0]->id)
+	if (rank >= 0 && look->count <= FEW)
+		look->page_size = PAGE_SIZE_FEW;
+	expected = number = rank < 0 ? 1 : (int)(rank / look->page_size) + 1;
+	last = look_at_page(look, number, reply);
+	/* None is there: a full search, from the newest on. */
+	if (last >= 0 && look->left == look->count &&
+	    (expected > 1 || look->page_size < PAGE_SIZE)) {
+		look->page_size = PAGE_SIZE;
 		last = look_at_page(look, number = expected = 1, reply);
+	}
 	newest = look->newest;
 	while (!last)
 		last = look_at_page(look, ++number, reply);
@@ -262,7 +281,7 @@ static int look_at_pages(struct server_observation *look, struct reply *reply)
 	for (number = expected; last >= 0 && number > 1 && awaits_newer(look);)
 		last = look_at_page(look, --number, reply);
 	if (last >= 0)
-		page_remember(look);
+		rank_remember(look);
 	return last < 0 ? -1 : 0;
 }
 

@@ -16,6 +16,7 @@
 #define OFF_MS (30 * 1000)    /* `off` for this long after a successful start: it will not boot */
 #define LOST_MS (10 * 1000)   /* between the two reads that establish that a server is lost */
 #define ROLLBACK_WAIT_MS 1000
+#define LIST_PAGE_SIZE 50
 #define LIST_PAGES_MAX 4 /* newest first; older servers are read by their ids */
 
 static void progress_read(const char *cursor, struct progress *ret)
@@ -189,15 +190,16 @@ int64_t readiness_listing_age(const struct readiness *w)
 	return age_ms < 0 ? 0 : age_ms > w->poll_ms / 8 ? w->poll_ms / 8 : age_ms;
 }
 
-void readiness_listing_path(struct lessor_call *call, int number, char *ret, size_t room)
+void readiness_listing_path(struct lessor_call *call, int size, int number, char *ret,
+			    size_t room)
 {
 	char selector[160], encoded[300];
 
 	snprintf(selector, sizeof(selector), LESSOR_LABEL_INSTANCE "==%.100s",
 		 lessor_broker_id(call));
 	api_encode(selector, encoded, sizeof(encoded));
-	snprintf(ret, room, "/servers?label_selector=%s&sort=id%%3Adesc&per_page=50&page=%d",
-		 encoded, number);
+	snprintf(ret, room, "/servers?label_selector=%s&sort=id%%3Adesc&per_page=%d&page=%d",
+		 encoded, size, number);
 }
 
 /*
@@ -213,7 +215,7 @@ static enum look_result look_in_listing(struct readiness *w, struct reply *reply
 		enum look_result look;
 		int last;
 
-		readiness_listing_path(w->z->call, number, path, sizeof(path));
+		readiness_listing_path(w->z->call, LIST_PAGE_SIZE, number, path, sizeof(path));
 		reply_clear(reply);
 		api_get(w->z->call, path, readiness_listing_age(w), reply);
 		if (reply->rule)
