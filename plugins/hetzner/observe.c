@@ -7,9 +7,9 @@
 
 #include "parse.h"
 
-#define PAGES_FREE 4	       /* each further page must save a request */
-#define PAGE_SIZE 50	       /* the most that the API allows */
-#define PAGE_SIZE_FEW 10       /* for up to FEW: a page of 50 takes milliseconds to parse */
+#define PAGES_FREE 4	 /* each further page must save a request */
+#define PAGE_SIZE 50	 /* the most that the API allows */
+#define PAGE_SIZE_FEW 10 /* for up to FEW: a page of 50 takes milliseconds to parse */
 #define FEW 4
 #define RANK_KEY "observe/rank"
 #define RANK_KEEP_MS (60 * 1000)

@@ -123,7 +123,8 @@ static void b3_boot_times_that_vary(void **state)
 
 struct wait {
 	struct late late;
-	double calls, polls, polls_per_s, observations_per_s, cpu_ms; /* calls to cpu_ms: per lease */
+	double calls, polls, polls_per_s, observations_per_s,
+		cpu_ms; /* calls to cpu_ms: per lease */
 };
 
 /* They are created at once and wait at the same time; then they are deleted. */

@@ -26,8 +26,8 @@ static clock_t begun, in_cloud;
 /* Of a lease, not of the account? */
 static int is_for_lease(const struct step *step)
 {
-	return step && (step->op == STEP_PROVISION || step->op == STEP_OBSERVE ||
-			step->op == STEP_CLEANUP);
+	return step &&
+	       (step->op == STEP_PROVISION || step->op == STEP_OBSERVE || step->op == STEP_CLEANUP);
 }
 
 /* ---- the world ----------------------------------------------------------------------- */

@@ -15,8 +15,8 @@
 #define CROWD_LEASES_MAX 2100
 
 struct crowd_config {
-	const char *keys;  /* the plugin's option: "account" or "lease" */
-	int64_t boot_ms;   /* from the create's response to `running`; 0: the simulator's times */
+	const char *keys;   /* the plugin's option: "account" or "lease" */
+	int64_t boot_ms;    /* from the create's response to `running`; 0: the simulator's times */
 	int cannot_observe; /* each lease is polled by a step of its own */
 };
 
