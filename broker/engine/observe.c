@@ -22,8 +22,8 @@
 #define HOUR_MS (60 * 60 * 1000)
 #define OBSERVE_INTERVAL_DIVISOR 2
 /* The pause grows with the number of responses (pages) that the observation took. */
-#define OBSERVE_ANSWERS_DIVISOR 4
-#define OBSERVE_INTERVAL_FACTOR_MAX 8
+#define OBSERVE_ANSWERS_DIVISOR 8
+#define OBSERVE_INTERVAL_FACTOR_MAX 4
 /* Results applied per batch, so that a thousand of them do not delay other answers. */
 #define OBSERVE_RESULTS_MAX 128
 

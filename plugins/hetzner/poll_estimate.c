@@ -137,9 +137,8 @@ int64_t poll_estimate_next(const struct poll_estimate *e, const struct poll_subj
 	int64_t probe, at = 0;
 
 	if (!e->count)
-		return elapsed_ms < subject->guess_ms ?
-			       subject->guess_ms :
-			       poll_late(subject, elapsed_ms, elapsed_ms);
+		return elapsed_ms < subject->guess_ms ? subject->guess_ms :
+							poll_late(subject, elapsed_ms, elapsed_ms);
 	range = range_expected(e, &quick);
 	if (quick) {
 		struct poll_range early = { quick->after_ms, quick->by_ms, 0 };

@@ -16,6 +16,7 @@
 #define OFF_MS (30 * 1000)    /* `off` for this long after a successful start: it will not boot */
 #define LOST_MS (10 * 1000)   /* between the two reads that establish that a server is lost */
 #define ROLLBACK_WAIT_MS 1000
+#define LIST_PAGE_SIZE 50
 #define LIST_PAGES_MAX 4 /* newest first; older servers are read by their ids */
 
 static void progress_read(const char *cursor, struct progress *ret)
@@ -47,8 +48,7 @@ void readiness_subject(struct lessor_call *call, const struct lessor_attempt *at
 		.guess_ms = poll_ms / 2,
 		.longest_ms = 5 * poll_ms,
 	};
-	snprintf(ret->what, sizeof(ret->what), "boot/%.40s/%.40s", attempt->type,
-		 attempt->location);
+	snprintf(ret->what, sizeof(ret->what), "boot/%.40s/%.40s", attempt->type, attempt->location);
 }
 
 int readiness_pending(struct readiness *w)
@@ -98,7 +98,7 @@ int readiness_read_failed(struct readiness *w, const struct reply *reply)
 	if (reply->error_class == LESSOR_CLASS_RATE)
 		return api_retry(w->z->call, reply, "waiting for the server");
 	return is_too_late(w) ? too_late(w) :
-	       api_retry(w->z->call, reply, "waiting for the server");
+				api_retry(w->z->call, reply, "waiting for the server");
 }
 
 /* ---- reading ------------------------------------------------------------------------ */
@@ -109,8 +109,8 @@ static int is_ours(const struct readiness *w, const struct server *s)
 	const char *lease = thing_label(&s->thing, LESSOR_LABEL_LEASE);
 
 	return strcmp(s->thing.id, w->row->id) == 0 && strcmp(s->thing.name, w->row->name) == 0 &&
-	       instance && strcmp(instance, lessor_broker_id(w->z->call)) == 0 &&
-	       lease && strcmp(lease, w->z->lease->id) == 0;
+	       instance && strcmp(instance, lessor_broker_id(w->z->call)) == 0 && lease &&
+	       strcmp(lease, w->z->lease->id) == 0;
 }
 
 static int is_ready(const struct readiness *w, const struct server *s)
@@ -189,15 +189,15 @@ int64_t readiness_listing_age(const struct readiness *w)
 	return age_ms < 0 ? 0 : age_ms > w->poll_ms / 8 ? w->poll_ms / 8 : age_ms;
 }
 
-void readiness_listing_path(struct lessor_call *call, int number, char *ret, size_t room)
+void readiness_listing_path(struct lessor_call *call, int size, int number, char *ret, size_t room)
 {
 	char selector[160], encoded[300];
 
 	snprintf(selector, sizeof(selector), LESSOR_LABEL_INSTANCE "==%.100s",
 		 lessor_broker_id(call));
 	api_encode(selector, encoded, sizeof(encoded));
-	snprintf(ret, room, "/servers?label_selector=%s&sort=id%%3Adesc&per_page=50&page=%d",
-		 encoded, number);
+	snprintf(ret, room, "/servers?label_selector=%s&sort=id%%3Adesc&per_page=%d&page=%d",
+		 encoded, size, number);
 }
 
 /*
@@ -213,7 +213,7 @@ static enum look_result look_in_listing(struct readiness *w, struct reply *reply
 		enum look_result look;
 		int last;
 
-		readiness_listing_path(w->z->call, number, path, sizeof(path));
+		readiness_listing_path(w->z->call, LIST_PAGE_SIZE, number, path, sizeof(path));
 		reply_clear(reply);
 		api_get(w->z->call, path, readiness_listing_age(w), reply);
 		if (reply->rule)
@@ -399,7 +399,7 @@ static int read_server(struct readiness *w)
 		return readiness_read_failed(w, &reply);
 	if (parse_server(json_object_get(reply.root, "server"), &server))
 		return is_too_late(w) ? too_late(w) :
-		       api_nonsense(w->z->call, "waiting for the server");
+					api_nonsense(w->z->call, "waiting for the server");
 	return check_alone(w, &server);
 }
 

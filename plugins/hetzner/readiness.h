@@ -43,8 +43,8 @@ void readiness_begin(struct readiness *w, struct hz *z, const struct lessor_atte
 		     const struct lessor_resource *row);
 /* The greatest age of a listing that can have news of the server, ms. */
 int64_t readiness_listing_age(const struct readiness *w);
-/* The target of one page of the listing of all our servers, newest first. */
-void readiness_listing_path(struct lessor_call *call, int number, char *ret, size_t room);
+/* The target of one page, with `size` servers, of the listing of all ours, newest first. */
+void readiness_listing_path(struct lessor_call *call, int size, int number, char *ret, size_t room);
 /* Checks a server from a response. Returns a verdict, or 0 if its actions are needed. */
 int readiness_check(struct readiness *w, const struct server *s);
 /* The verdict after a list of actions was read; NULL: it could not be read. */

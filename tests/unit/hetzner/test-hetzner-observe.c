@@ -242,18 +242,55 @@ static void no_further_than_somebody_waits(void **state)
 	assert_int_equal(life->calls, 1);
 	assert_int_equal(count_verdicts(look, LESSOR_DONE), 10);
 	step_free(look);
-	/* For ten old servers it reads six pages ... */
-	life->now_ms += 20000;
-	look = crowd_look(0, 10);
-	assert_int_equal(life->calls, 6);
-	assert_int_equal(count_verdicts(look, LESSOR_DONE), 10);
-	step_free(look);
-	/* ... and it reads a single server by its id. */
+	/* It reads a single old server by its id ... */
 	life->now_ms += 20000;
 	look = crowd_look(0, 1);
 	assert_int_equal(life->calls, 4);
 	assert_int_equal(count_unobserved(look), 1);
 	step_free(look);
+	/* ... and six pages for ten of them. */
+	life->now_ms += 20000;
+	look = crowd_look(0, 10);
+	assert_int_equal(life->calls, 6);
+	assert_int_equal(count_verdicts(look, LESSOR_DONE), 10);
+	step_free(look);
+}
+
+static void expect_look(int from, int count, int calls)
+{
+	struct step *look;
+
+	life->now_ms += 1000;
+	look = crowd_look(from, count);
+	assert_int_equal(life->calls, calls);
+	assert_int_equal(count_verdicts(look, LESSOR_DONE), count);
+	step_free(look);
+}
+
+/* Of a steady crowd those are expected that were created at about the same time ago. */
+static void b7_it_begins_where_the_last_ones_were(void **state)
+{
+	(void)state;
+	crowd_grow(MANY, "cx23");
+	life->now_ms += 20000;
+	expect_look(20, 20, 6);
+	expect_look(0, 20, 1);
+	expect_look(20, 20, 1);
+	/* From there to the older and to the newer ones. */
+	expect_look(40, 20, 2);
+	expect_look(0, 110, 3);
+	/* Not where it begins: from the newest on, and the next time it begins there. */
+	expect_look(MANY - 20, 20, 2);
+	expect_look(MANY - 20, 20, 1);
+	expect_look(0, MANY, 6);
+	expect_look(0, MANY, 6);
+	expect_look(0, 20, 6);
+	/* The servers before it are deleted. */
+	for (int i = 20; i < MANY; i++)
+		meddle(&members[i], "DELETE", NULL);
+	life->now_ms += 60000;
+	expect_look(0, 20, 1);
+	expect_look(0, 20, 1);
 }
 
 static void a_listing_of_a_moment_ago_will_do(void **state)
@@ -529,6 +566,7 @@ int main(void)
 		T(three_hundred_by_six_pages_parsed_once),
 		T(nobody_is_ready_and_the_host_parses_nothing),
 		T(no_further_than_somebody_waits),
+		T(b7_it_begins_where_the_last_ones_were),
 		T(a_listing_of_a_moment_ago_will_do),
 		T(actions_are_followed_together),
 		T(a_look_does_not_follow_all),

@@ -105,8 +105,8 @@ static double polls_mean(int from)
 
 static void b3_one_poll_and_it_is_in_time_whatever_the_time(void **state)
 {
-	static const int64_t times[] = { 1, 300, 750, 1000, 2000, 5000, 15000, 17000, 40000, 120000,
-					 300000 };
+	static const int64_t times[] = { 1,	300,   750,   1000,   2000,  5000,
+					 15000, 17000, 40000, 120000, 300000 };
 
 	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
 		setup(state);
@@ -131,9 +131,9 @@ static void b3_times_that_vary_cost_polls(void **state)
 		int64_t late_ms;
 		double polls;
 	} rows[] = {
-		{ 1000, 20, 1000, 1.2 },   { 5000, 10, 1250, 2 },     { 5000, 20, 2000, 4 },
-		{ 15000, 5, 1750, 3.5 },   { 15000, 20, 1250, 6.5 },  { 40000, 2, 1900, 3.5 },
-		{ 40000, 20, 3000, 6.5 },  { 120000, 20, 9000, 6.5 },
+		{ 1000, 20, 1000, 1.2 },  { 5000, 10, 1250, 2 },     { 5000, 20, 2000, 4 },
+		{ 15000, 5, 1750, 3.5 },  { 15000, 20, 1250, 6.5 },  { 40000, 2, 1900, 3.5 },
+		{ 40000, 20, 3000, 6.5 }, { 120000, 20, 9000, 6.5 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -202,9 +202,10 @@ static void one_odd_life_delays_no_other(void **state)
 
 static void text_survives_and_nonsense_is_nothing(void **state)
 {
-	static const char *const nonsense[] = { "",	  "x",	      "17000",	   "1 2",
-						"1 5-5",  "1 9-5",    "1 -3-5",	   "1 1-2 x",
-						"1 1-2,", "1 1-999999999999" };
+	static const char *const nonsense[] = {
+		"",	 "x",	   "17000",   "1 2",	"1 5-5",
+		"1 9-5", "1 -3-5", "1 1-2 x", "1 1-2,", "1 1-999999999999"
+	};
 	char text[POLL_ESTIMATE_ROOM];
 	struct poll_estimate read;
 
