@@ -24,9 +24,10 @@ static void account_message(const struct api_request *request, const struct acco
 	const char *why = figures->fenced ? figures->fence : figures->reason;
 
 	if (!may_not_be_used(figures))
-		snprintf(out, size, "%s",
+		snprintf(out, size, "%s%s%s",
 			 figures->verified_ms ? "The account is verified and in use." :
-						"The account has not been verified yet.");
+						"The account has not been verified yet.",
+			 figures->note[0] ? " " : "", figures->note);
 	else if (request->caller.role == TOKEN_USER || !why[0])
 		snprintf(out, size, "The account is %s; an operator must act.",
 			 figures->fenced ? "fenced" : "blocked");

@@ -152,6 +152,9 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 		return 0;
 	}
 	a->catalog_tries = 0;
+	if (account_set_note(a->account, step->note) && step->note[0])
+		log_warning(LOG_FIELDS({ "account", a->account->config.name }), "account %s: %s",
+			    a->account->config.name, step->note);
 	account_task_at(core, a, TASK_CATALOG, core_now(core) + CATALOG_MS);
 	prices = xcalloc(step->price_count, sizeof(*prices));
 	for (size_t i = 0; i < step->price_count; i++) {

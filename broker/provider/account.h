@@ -75,6 +75,8 @@ int64_t account_option_int(const struct account *account, const char *key);
  * sentence say why. AUTH and ACCOUNT block the account.
  */
 void account_probed(struct account *account, int verified, uint32_t error_class, const char *reason);
+/* Records the note of a successful catalog. Returns whether it is another one than before. */
+int account_set_note(struct account *account, const char *note);
 /* Was the account verified within the last `max_age_ms`, without a failed verification since? */
 int account_is_verified(const struct account *account, int64_t max_age_ms);
 /*
@@ -109,5 +111,6 @@ struct account_figures {
 	char reason[160];
 	int fenced;
 	char fence[160];
+	char note[160]; /* the plugin's, of a working account; "" none */
 };
 void account_figures(const struct account *account, struct account_figures *ret);

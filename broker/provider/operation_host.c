@@ -160,9 +160,10 @@ static void host_output(struct lessor_call *base, int key, const char *value)
 		[LESSOR_OUT_SERVER_TYPE] = { step->server_type, sizeof(step->server_type) },
 		[LESSOR_OUT_LOCATION] = { step->location, sizeof(step->location) },
 		[LESSOR_OUT_STATUS] = { step->status, sizeof(step->status) },
+		[LESSOR_OUT_NOTE] = { step->note, sizeof(step->note) },
 	};
 
-	if (key < LESSOR_OUT_HOST || key > LESSOR_OUT_STATUS || !value) {
+	if (key < LESSOR_OUT_HOST || key > LESSOR_OUT_NOTE || !value) {
 		operation_violation(op, "output %d is not defined in provider.h, or has no value",
 				    key);
 		return;
