@@ -117,14 +117,18 @@ void image_note(struct lessor_call *call)
 		snprintf(note, sizeof(note), "%s", before ? before : "");
 		break;
 	case IMAGE_MISSING:
-		snprintf(note, sizeof(note), "The provider has no image '%.64s'; change the "
-			 "account's image.", image);
+		snprintf(note, sizeof(note),
+			 "The provider has no image '%.64s'; change the "
+			 "account's image.",
+			 image);
 		break;
 	case IMAGE_OFFERED:
 	case IMAGE_OTHER_ARCHITECTURE:
 		if (until[0])
-			snprintf(note, sizeof(note), "Its image '%.64s' retires on %s; change the "
-				 "account's image before.", image, until);
+			snprintf(note, sizeof(note),
+				 "Its image '%.64s' retires on %s; change the "
+				 "account's image before.",
+				 image, until);
 		break;
 	}
 	lessor_cache_put(call, "image/note", note, KEEP_MS);

@@ -11,12 +11,13 @@ IMAGE = "ubuntu-24.04"
 
 
 class Retired(unittest.TestCase):
-    def broker(self, ends, **config):
-        """A broker in a cloud whose image ends then, and is retiring already."""
+    def broker(self, ends, types=(), **config):
+        """A broker in a cloud whose image ends then, and that no longer has these types."""
         with tempfile.NamedTemporaryFile("w", suffix=".json") as scenario:
             json.dump({"config": config, "catalogue": {"retired": [
-                {"image": IMAGE, "announced": "2025-01-01T00:00:00Z",
-                 "unavailable_after": ends}]}}, scenario)
+                {"image": IMAGE, "announced": "2025-01-01T00:00:00Z", "unavailable_after": ends},
+                *({"type": name, "announced": "2025-01-01T00:00:00Z", "in_ms": 0}
+                  for name in types)]}}, scenario)
             scenario.flush()
             broker = Broker(sim_options=("--scenario", scenario.name))
         self.addCleanup(broker.close)
@@ -38,6 +39,13 @@ class Retired(unittest.TestCase):
         self.says(broker, f"Its image '{IMAGE}' retires on 2036-12-31;")
         made = broker.ask("POST", "/v1/leases", broker.alice, cli_body())
         self.assertEqual((made.status, made.lease["state"]), (201, "active"))
+
+    def test_s4_the_account_says_which_types_of_its_classes_are_gone(self):
+        broker = self.broker("2036-12-31T00:00:00Z", types=("ccx63", "ccx53"))
+        self.says(broker, "The provider does not offer types of the classes: ccx53, ccx63.")
+        made = broker.ask("POST", "/v1/leases", broker.alice, cli_body())
+        self.assertEqual((made.status, made.lease["serverType"]), (201, "ccx43"))
+        self.assertEqual(broker.sim("GET", "/_sim/calls")["total"]["s.create"], 1)
 
     def test_s3_s4_a_create_with_an_image_that_is_gone_is_one_order(self):
         for old in (False, True):

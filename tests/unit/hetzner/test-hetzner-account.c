@@ -276,7 +276,7 @@ static void s4_the_account_says_when_its_image_retires(void **state)
 	life->now_ms += 3600000;
 	life_fault(life, "{'match':{'op':'i.find'},'fault':{'kind':'unavailable'}}");
 	assert_non_null(strstr(note_of(life), "retires on")); /* as last known */
-	life->now_ms = 1803859200000; /* March 2027 */
+	life->now_ms = 1803859200000;			      /* March 2027 */
 	assert_string_equal(note_of(life), "The provider has no image 'ubuntu-24.04'; change the "
 					   "account's image.");
 	TEXT_SET(life->account->config.image, "ubuntu-26.04");
