@@ -8,6 +8,7 @@
 #include "api/handlers.h"
 #include "api/lookup.h"
 #include "api/reply.h"
+#include "util/buf.h"
 #include "util/text.h"
 
 #define LOOK_AT "lessor sweep, lessor list --retained and lessor list --attention"
@@ -17,16 +18,85 @@ static int may_not_be_used(const struct account_figures *figures)
 	return figures->blocked || figures->fenced;
 }
 
+/* Does the account's catalogue have the type, in any location? */
+static int type_is_offered(const struct api *api, const struct account *account, const char *type)
+{
+	struct store_price price;
+
+	return store_price_get(api->parts.reader, account->config.name, type, "", &price, NULL) ==
+	       0;
+}
+
+static int type_is_offered_anywhere(const struct api *api, const char *type)
+{
+	for (size_t i = 0; i < api->parts.account_count; i++) {
+		if (type_is_offered(api, api->parts.accounts[i], type))
+			return 1;
+	}
+	return 0;
+}
+
+/* Is it an item of a list like "a, b"? */
+static int is_listed(const char *list, const char *item)
+{
+	size_t len = strlen(item);
+
+	for (const char *at = list; (at = strstr(at, item)) != NULL; at += len) {
+		if ((at == list || at[-1] == ' ') && (!at[len] || at[len] == ','))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Appends the types of a class that no account offers, such as retired ones, if this account
+ * offers others of the class: then they were meant to be found here.
+ */
+static void retired_types_add(const struct api *api, const struct account *account,
+			      const struct api_class *class, struct buf *out)
+{
+	int offered = 0;
+
+	for (int i = 0; i < class->type_count; i++)
+		offered += type_is_offered(api, account, class->types[i]);
+	for (int i = 0; offered && i < class->type_count; i++) {
+		const char *type = class->types[i];
+
+		if (!is_listed(buf_str(out), type) && !type_is_offered_anywhere(api, type))
+			buf_addf(out, "%s%s", out->len ? ", " : "", type);
+	}
+}
+
+static void remarks_write(const struct api *api, const struct account *account, const char *note,
+			  char *out, size_t size)
+{
+	struct buf types;
+
+	buf_init(&types, 65536);
+	for (int i = 0; i < api->config.class_count; i++)
+		retired_types_add(api, account, &api->config.classes[i], &types);
+	snprintf(out, size, "%s%s%s%.200s%s", note[0] ? " " : "", note,
+		 types.len ? " The provider does not offer types of the classes: " : "",
+		 buf_str(&types),
+		 types.len > 200 ? ", ..." :
+		 types.len	 ? "." :
+				   "");
+	buf_fini(&types);
+}
+
 /* The reason is shown only to roles that can act on it. */
 static void account_message(const struct api_request *request, const struct account *account,
 			    const struct account_figures *figures, char *out, size_t size)
 {
 	const char *why = figures->fenced ? figures->fence : figures->reason;
+	char remarks[440];
 
+	remarks_write(request->api, account, figures->note, remarks, sizeof(remarks));
 	if (!may_not_be_used(figures))
-		snprintf(out, size, "%s",
+		snprintf(out, size, "%s%s",
 			 figures->verified_ms ? "The account is verified and in use." :
-						"The account has not been verified yet.");
+						"The account has not been verified yet.",
+			 remarks);
 	else if (request->caller.role == TOKEN_USER || !why[0])
 		snprintf(out, size, "The account is %s; an operator must act.",
 			 figures->fenced ? "fenced" : "blocked");

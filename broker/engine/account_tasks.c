@@ -192,6 +192,9 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 		return 0;
 	}
 	a->catalog_tries = 0;
+	if (account_set_note(a->account, step->note) && step->note[0])
+		log_warning(LOG_FIELDS({ "account", a->account->config.name }), "account %s: %s",
+			    a->account->config.name, step->note);
 	account_task_at(core, a, TASK_CATALOG, core_now(core) + CATALOG_MS);
 	/* Many rows, for creates that are refused now: the old prices stay in use. */
 	if (store_state(core->store) == STORE_RESERVE)

@@ -99,6 +99,18 @@ void account_probed(struct account *account, int verified, uint32_t error_class,
 	pthread_mutex_unlock(&state->lock);
 }
 
+int account_set_note(struct account *account, const char *note)
+{
+	struct account_state *state = account->state;
+	int differs;
+
+	pthread_mutex_lock(&state->lock);
+	differs = strcmp(state->figures.note, note) != 0;
+	snprintf(state->figures.note, sizeof(state->figures.note), "%s", note);
+	pthread_mutex_unlock(&state->lock);
+	return differs;
+}
+
 int account_is_verified(const struct account *account, int64_t max_age_ms)
 {
 	struct account_state *state = account->state;

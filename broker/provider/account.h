@@ -101,6 +101,8 @@ void account_token_free(char *token);
 void account_probed(struct account *account, int verified, uint32_t error_class, const char *reason);
 /* Records a successful probe; 0: it used a token that has been replaced, and proves nothing. */
 int account_verify(struct account *account, int token_number);
+/* Records the note of a successful catalog. Returns whether it is another one than before. */
+int account_set_note(struct account *account, const char *note);
 /* Was the account verified within the last `max_age_ms`, without a failed verification since? */
 int account_is_verified(const struct account *account, int64_t max_age_ms);
 /*
@@ -142,6 +144,7 @@ struct account_figures {
 	char reason[160];
 	int fenced;
 	char fence[160];
+	char note[160]; /* the plugin's, of a working account; "" none */
 };
 void account_count_overdue(struct account *account, int by);
 void account_figures(const struct account *account, struct account_figures *ret);

@@ -153,16 +153,18 @@ static void host_output(struct lessor_call *base, int key, const char *value)
 {
 	struct operation *op = operation_of(base);
 	struct step *step = op->step;
-	const struct { char *at; size_t size; } outputs[] = {
+	const struct { char *at; size_t size;
+	} outputs[] = {
 		[LESSOR_OUT_HOST] = { step->host, sizeof(step->host) },
 		[LESSOR_OUT_SERVER_ID] = { step->server_id, sizeof(step->server_id) },
 		[LESSOR_OUT_SERVER_NAME] = { step->server_name, sizeof(step->server_name) },
 		[LESSOR_OUT_SERVER_TYPE] = { step->server_type, sizeof(step->server_type) },
 		[LESSOR_OUT_LOCATION] = { step->location, sizeof(step->location) },
 		[LESSOR_OUT_STATUS] = { step->status, sizeof(step->status) },
+		[LESSOR_OUT_NOTE] = { step->note, sizeof(step->note) },
 	};
 
-	if (key < LESSOR_OUT_HOST || key > LESSOR_OUT_STATUS || !value) {
+	if (key < LESSOR_OUT_HOST || key > LESSOR_OUT_NOTE || !value) {
 		operation_violation(op, "output %d is not defined in provider.h, or has no value",
 				    key);
 		return;

@@ -84,6 +84,7 @@ struct step {
 	char reason[256];
 	char cursor[1024];
 	char host[64], server_id[32], server_name[64], server_type[32], location[32], status[32];
+	char note[160];
 	int violation; /* the plugin violated the contract; `reason` says how */
 	/* after a DONE of provision: the server as this step saw it; deep copy */
 	struct lessor_observed shown;

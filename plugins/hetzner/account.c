@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "image.h"
 #include "key.h"
 #include "lookup.h"
 #include "protect.h"
@@ -82,6 +83,7 @@ int account_probe(struct hz *z)
 	const char *id;
 	int verdict;
 
+	image_remember(z);
 	if (row)
 		return probe_sentinel(z, row);
 	/* probe cannot return PENDING. */

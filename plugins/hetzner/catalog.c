@@ -6,6 +6,7 @@
 #include "account.h"
 #include "api.h"
 #include "candidate.h"
+#include "image.h"
 #include "parse.h"
 
 #define PAGES_MAX 20
@@ -108,6 +109,7 @@ int account_catalog(struct lessor_call *call)
 		}
 		if (!page.next) {
 			type_cache_complete(call);
+			image_note(call);
 			return LESSOR_DONE;
 		}
 	}

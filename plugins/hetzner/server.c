@@ -91,6 +91,7 @@ static int fields_lead_on(struct hz *z, const struct reply *reply, char *ret_rea
 {
 	const json_t *error = json_object_get(reply->root, "error");
 	const json_t *fields = json_object_get(json_object_get(error, "details"), "fields");
+	char until[IMAGE_DATE_ROOM];
 	enum image_state state;
 	size_t i;
 	json_t *field;
@@ -109,7 +110,7 @@ static int fields_lead_on(struct hz *z, const struct reply *reply, char *ret_rea
 			snprintf(ret_reason, room, "the request is invalid");
 		return 0;
 	}
-	state = image_look(z, z->lease->architecture);
+	state = image_look(z->call, z->lease->image, z->lease->architecture, until);
 	if (state == IMAGE_MISSING || state == IMAGE_OTHER_ARCHITECTURE) {
 		image_complain(z, state, ret_reason, room);
 		return 0;

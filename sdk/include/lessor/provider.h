@@ -438,6 +438,11 @@ struct lessor_http_response {
 #define LESSOR_OUT_SERVER_TYPE 4
 #define LESSOR_OUT_LOCATION 5
 #define LESSOR_OUT_STATUS 6 /* inspect: its state as the provider calls it */
+/*
+ * catalog: what an operator should know of a working account, such as a configured image that
+ * retires; one or two sentences, shown with the account's state until the next catalog.
+ */
+#define LESSOR_OUT_NOTE 7
 
 /* ---- The host's table ------------------------------------------------------ */
 

@@ -111,6 +111,7 @@ static void take_results(struct life *life, struct step *step)
 	life->verdict = step->verdict;
 	life->error_class = step->error_class;
 	TEXT_SET(life->reason, step->reason);
+	TEXT_SET(life->note, step->note);
 	if (step->violation && !life->violation[0])
 		TEXT_SET(life->violation, step->reason);
 	free(life->prices);

@@ -57,7 +57,7 @@ struct life {
 	/* the result of the last step */
 	int verdict;
 	uint32_t error_class;
-	char reason[256];
+	char reason[256], note[160];
 	char violation[256]; /* the first of the plugin's contract; "" if none */
 	struct step_price *prices;
 	size_t price_count;

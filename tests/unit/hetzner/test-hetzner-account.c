@@ -7,6 +7,7 @@
 
 #include "unit/test.h"
 #include "life.h"
+#include "util/text.h"
 
 /* ---- the account ---------------------------------------------------------------------------- */
 
@@ -249,6 +250,41 @@ static void overtaken_while_looking(void **state)
 	life_free(life);
 }
 
+/* ---- the account's image ----------------------------------------------------------------------- */
+
+/* The note that a catalogue leaves. */
+static const char *note_of(struct life *life)
+{
+	assert_int_equal(life_account(life, STEP_PROBE, 0), LESSOR_DONE);
+	assert_int_equal(life_account(life, STEP_CATALOG, 0), LESSOR_DONE);
+	return life->note;
+}
+
+static void s4_the_account_says_when_its_image_retires(void **state)
+{
+	static const char retired[] = "{\"catalogue\":{\"retired\":[{\"image\":\"ubuntu-24.04\","
+				      "\"unavailable_after\":\"2027-02-01T00:00:00Z\"}]}}";
+	struct life *life = life_new(NULL);
+
+	(void)state;
+	assert_string_equal(note_of(life), "");
+	assert_int_equal(life_count_requests(life, "GET /images"), 1);
+	assert_int_equal(cloud_load(life->cloud, life->now_ms, retired, strlen(retired), NULL), 0);
+	life->now_ms += 3600000;
+	assert_string_equal(note_of(life), "Its image 'ubuntu-24.04' retires on 2027-02-01; change "
+					   "the account's image before.");
+	life->now_ms += 3600000;
+	life_fault(life, "{'match':{'op':'i.find'},'fault':{'kind':'unavailable'}}");
+	assert_non_null(strstr(note_of(life), "retires on")); /* as last known */
+	life->now_ms = 1803859200000;			      /* March 2027 */
+	assert_string_equal(note_of(life), "The provider has no image 'ubuntu-24.04'; change the "
+					   "account's image.");
+	TEXT_SET(life->account->config.image, "ubuntu-26.04");
+	life->now_ms += 3600000;
+	assert_string_equal(note_of(life), "");
+	life_free(life);
+}
+
 /* ---- inventory ---------------------------------------------------------------------------------- */
 
 static void inventory(void **state)
@@ -347,6 +383,7 @@ int main(void)
 		cmocka_unit_test(a_counter_without_an_answer),
 		cmocka_unit_test(overtaken),
 		cmocka_unit_test(overtaken_while_looking),
+		cmocka_unit_test(s4_the_account_says_when_its_image_retires),
 		cmocka_unit_test(inventory),
 		cmocka_unit_test(an_address_that_stays_is_in_the_inventory),
 		cmocka_unit_test(inventory_of_many_pages),

@@ -205,7 +205,7 @@ static int outputs(struct lessor_call *call, const struct lessor_lease *lease)
 
 	(void)lease;
 	BREAKS(call, undefined, lessor_output(call, 0, "x"));
-	BREAKS(call, undefined, lessor_output(call, LESSOR_OUT_STATUS + 1, "x"));
+	BREAKS(call, undefined, lessor_output(call, LESSOR_OUT_NOTE + 1, "x"));
 	BREAKS(call, undefined, lessor_output(call, LESSOR_OUT_HOST, NULL));
 	BREAKS(call, invalid, lessor_output(call, LESSOR_OUT_HOST, ""));
 	BREAKS(call, invalid, lessor_output(call, LESSOR_OUT_HOST, "-oProxyCommand=x"));
@@ -214,6 +214,7 @@ static int outputs(struct lessor_call *call, const struct lessor_lease *lease)
 	BREAKS(call, invalid, lessor_output(call, LESSOR_OUT_STATUS, "a\nb"));
 	BREAKS(call, invalid, lessor_output(call, LESSOR_OUT_STATUS, "a\x7f"));
 	BREAKS(call, invalid, lessor_output(call, LESSOR_OUT_STATUS, "\xff"));
+	BREAKS(call, invalid, lessor_output(call, LESSOR_OUT_NOTE, "a\nb"));
 	return end_clean(call);
 }
 
