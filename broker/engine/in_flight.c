@@ -18,6 +18,7 @@ void in_flight_add(struct core *core, int64_t n, struct step *step)
 	BUG_ON(n && in_flight_find(core, n));
 	running->n = n;
 	running->step = step;
+	running->begun_ms = core_now(core);
 	running->next = *bucket;
 	*bucket = running;
 	core->in_flight_count++;

@@ -23,6 +23,8 @@
 struct in_flight {
 	int64_t n; /* lease row; 0: a step of an account task */
 	struct step *step;
+	int64_t begun_ms;	/* wall clock */
+	int is_begin;		/* it begins something: the account counts it in `begins` */
 	int not_now;		/* a permit was refused, for a reason that is temporary */
 	uint32_t refusal_class; /* a permit was refused, for a reason that needs an operator:
 				 * LESSOR_CLASS_; 0: none was */
@@ -37,8 +39,22 @@ struct queued_lease {
 	STAILQ_ENTRY(queued_lease) link;
 };
 
-/* The queues of an account; cleanups are served first. */
-enum step_queue { QUEUE_CLEANUP, QUEUE_OTHER, QUEUE_OBSERVE, QUEUE_COUNT };
+/* The leases of one owner in a queue, first come first served. */
+struct queued_owner {
+	char owner[128];
+	STAILQ_HEAD(, queued_lease) leases;
+	STAILQ_ENTRY(queued_owner) link;
+};
+
+/*
+ * The queues of an account. Cleanups are served first, then observations; look-ups and what
+ * begins something take turns, the latter only while the account has calls for it. In each
+ * queue owners take turns, so that none waits for all that another has asked for. The queues
+ * are in memory only: after a start they fill again from the due times.
+ */
+enum step_queue { QUEUE_CLEANUP, QUEUE_OTHER, QUEUE_BEGIN, QUEUE_OBSERVE, QUEUE_COUNT };
+
+STAILQ_HEAD(owner_queue, queued_owner);
 
 /* The work of an account that belongs to no lease; account_tasks.c has the table. */
 enum account_task {
@@ -47,6 +63,7 @@ enum account_task {
 	TASK_SWEEP,   /* compare the inventory with the ledger (sweep.c) */
 	TASK_RELOAD,  /* let the provider reload its files */
 	TASK_OBSERVE, /* start or continue a shared observation (observe.c) */
+	TASK_DISPATCH, /* start what has waited for the account's budget (dispatch.c) */
 	TASK_COUNT
 };
 
@@ -69,8 +86,10 @@ struct shared_observation {
 struct core_account {
 	struct account *account;
 	struct lease_aggregate own; /* the account's own ledger, which holds the sentinel */
-	int running;		    /* steps that count towards max_steps */
-	STAILQ_HEAD(, queued_lease) queues[QUEUE_COUNT];
+	int running;		    /* steps that count towards max_steps ... */
+	int begins;		    /* ... and of these, how many begin something */
+	struct owner_queue queues[QUEUE_COUNT];
+	int is_others_turn; /* the next place is for a look-up, if one waits; else for a begin */
 	struct shared_observation observation;
 	int64_t probe_due_ms, catalog_due_ms;
 	int probe_running;
@@ -191,8 +210,11 @@ void in_flight_fini(struct core *core);
 void core_schedule(struct core *core, const struct lease *l);
 /* The same for every lease of the store that has a due time. */
 int core_schedule_all(struct core *core, struct err *err);
-void queue_push(struct core_account *a, enum step_queue which, int64_t n);
-/* Removes the first lease of a queue and returns its row; 0: the queue is empty. */
+void queue_push(struct core_account *a, enum step_queue which, const struct lease *l);
+/*
+ * Removes the first lease of the owner whose turn it is and returns its row; 0: the queue is
+ * empty.
+ */
 int64_t queue_pop(struct core_account *a, enum step_queue which);
 /* Queues the lease for a step of its own instead of the shared observation. */
 void queue_lease_alone(struct core *core, struct core_account *a, const struct lease *l);
