@@ -227,6 +227,8 @@ static void dispatch_due(struct core *core, struct core_account *a)
 
 static int list_done(struct core *core, struct core_account *a, struct step *step, struct err *err)
 {
+	if (core_is_forget(step))
+		return core_forget_done(core, a, step, err);
 	if (!core_is_pool(step))
 		return core_sweep_done(core, a, step, err);
 	core_pool_done(core, a, step);

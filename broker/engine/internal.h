@@ -106,6 +106,7 @@ struct core_account {
 	int is_sweeping;
 	int64_t sweep_due_ms; /* as set last; 0: none */
 	int sweep_tries;
+	int is_forgetting; /* forget.c: a list is being read */
 	int is_listing;	   /* pool.c: an inventory is being read */
 	int64_t listed_ms; /* when the last read of the inventory started; 0: never, or failed */
 	struct pool_machine *listed;
@@ -132,6 +133,7 @@ struct core {
 	struct request_list waiters[WAITER_BUCKETS]; /* hash by lease row */
 	int64_t next_waiter_ms;			     /* earliest wait_until_ms; 0: none */
 	struct request_list pool_waiters;
+	struct request_list forget_waiters; /* at most one per account */
 	struct request_list answers; /* to be answered after the commit */
 	struct step_list starts;     /* to be started after the commit */
 	struct clock_watch clock;
@@ -370,6 +372,17 @@ int core_request_pool(struct core *core, struct engine_request *r, struct err *e
 int core_is_pool(const struct step *step);
 void core_pool_done(struct core *core, struct core_account *a, struct step *step);
 void core_pool_drain(struct core *core);
+
+/* ---- forget.c: an operator forgets resources -------------------------------------------------- */
+
+/* Answers the request, or looks first for what it would forget (RESULT_PENDING). */
+int core_request_forget(struct core *core, struct lease_aggregate *a, struct engine_request *r,
+			struct err *err);
+/* Was this list started by forget.c? */
+int core_is_forget(const struct step *step);
+int core_forget_done(struct core *core, struct core_account *account, const struct step *step,
+		     struct err *err);
+void core_forget_drain(struct core *core);
 
 /* ---- resolve.c, shares.c: other requests; requests.c has the table --------------------------- */
 
