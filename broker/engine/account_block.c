@@ -37,10 +37,13 @@ void core_lease_blocked(struct core *core, int64_t n)
 void core_account_blocked(struct core *core, struct core_account *a)
 {
 	for (int which = 0; which < QUEUE_COUNT; which++) {
+		const struct queued_owner *o;
 		const struct queued_lease *queued;
 
-		STAILQ_FOREACH(queued, &a->queues[which], link)
-			core_lease_blocked(core, queued->n);
+		STAILQ_FOREACH(o, &a->queues[which], link) {
+			STAILQ_FOREACH(queued, &o->leases, link)
+				core_lease_blocked(core, queued->n);
+		}
 	}
 }
 

@@ -276,8 +276,17 @@ static void observe_start(struct core *core, struct core_account *a)
 	core_observe_continue(core, a);
 }
 
+/* core_due starts what is queued after the tasks. */
+static void dispatch_due(struct core *core, struct core_account *a)
+{
+	(void)core;
+	(void)a;
+}
+
 static int list_done(struct core *core, struct core_account *a, struct step *step, struct err *err)
 {
+	if (core_is_forget(step))
+		return core_forget_done(core, a, step, err);
 	if (step->list_kind == LESSOR_KIND_SENTINEL)
 		return sentinels_listed(core, a, step, err);
 	if (!core_is_pool(step))
@@ -300,6 +309,7 @@ static const struct {
 	[TASK_SWEEP] = { "sweep", core_sweep_due, STEP_LIST, list_done },
 	[TASK_RELOAD] = { "reload", reload_start, STEP_RELOAD, reload_done },
 	[TASK_OBSERVE] = { "observe", observe_start, STEP_OBSERVE, NULL },
+	[TASK_DISPATCH] = { "dispatch", dispatch_due, STEP_OBSERVE, NULL },
 };
 
 static void task_start(struct core *core, struct core_account *a, enum account_task task)

@@ -32,10 +32,12 @@ static void account_facts(struct core *core, const struct core_account *a, struc
 
 struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a)
 {
+	const struct in_flight *running = a->lease.n ? in_flight_find(core, a->lease.n) : NULL;
 	struct lease_facts f = {
 		.now_ms = core_now(core),
 		.random = core_random32(core),
-		.running = a->lease.n && in_flight_find(core, a->lease.n),
+		.running = running != NULL,
+		.running_since_ms = running ? running->begun_ms : 0,
 		.is_clock_suspect = core_clock_is_suspect(core),
 		.account = a->lease.account,
 		.signer = &core->signer,

@@ -144,6 +144,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	outbox_init(core);
 	waiters_init(core);
 	STAILQ_INIT(&core->pool_waiters);
+	STAILQ_INIT(&core->forget_waiters);
 	core->due = heap_new();
 	core->tasks = heap_new();
 	core->aggregates = aggregates_new(core->store, AGGREGATES_MOST);
@@ -349,4 +350,5 @@ void core_drain(struct core *core)
 	core->draining = 1;
 	core_wait_timeouts(core, core_now(core), 1);
 	core_pool_drain(core);
+	core_forget_drain(core);
 }

@@ -3,11 +3,24 @@
 #include "engine/internal.h"
 
 #include "bootstrap/bootstrap.h"
+#include "util/bug.h"
 #include "util/log.h"
 #include "util/text.h"
 
 /* Retry interval of a lease whose account is not configured; configuring it takes a restart. */
 #define MISSING_MS (60 * 60 * 1000)
+
+static enum step_queue provision_queue(const struct core *core, const struct core_account *a,
+				       const struct lease_aggregate *lease)
+{
+	if (ledger_begins(&lease->ledger))
+		return QUEUE_BEGIN;
+	/* A last look (lease/last_look.c) is a step of its own, with calls of its own. */
+	return a->account->table->observe && ledger_awaits_server(&lease->ledger) &&
+			       !lease_is_late(&lease->lease, core_now(core)) ?
+		       QUEUE_OBSERVE :
+		       QUEUE_OTHER;
+}
 
 /* The row's due time stays in the past until the step has run: after a crash it is due again. */
 void queue_lease(struct core *core, const struct lease_aggregate *lease)
@@ -22,10 +35,8 @@ void queue_lease(struct core *core, const struct lease_aggregate *lease)
 		return;
 	}
 	if (l->state == LEASE_PROVISIONING)
-		queue = a->account->table->observe && ledger_awaits_server(&lease->ledger) ?
-				QUEUE_OBSERVE :
-				QUEUE_OTHER;
-	queue_push(a, queue, l->n);
+		queue = provision_queue(core, a, lease);
+	queue_push(a, queue, l);
 	if (account_is_blocked(a->account, NULL, 0))
 		core_lease_blocked(core, l->n);
 }
@@ -97,9 +108,35 @@ static void lease_start(struct core *core, struct core_account *account, int64_t
 	core_step_start(core, account, step, n);
 	ledger_copy(&a->ledger, &step->ledger);
 	step->epoch = a->lease.epoch;
-	if (op == LEASE_OP_PROVISION)
+	if (op == LEASE_OP_PROVISION) {
 		make_user_data(core, step);
+		in_flight_find(core, n)->is_begin = ledger_begins(&a->ledger);
+		account->begins += in_flight_find(core, n)->is_begin;
+	}
 	core_schedule(core, &a->lease);
+}
+
+/*
+ * Takes the next lease whose step looks something up or begins something. While the budget has
+ * no call for a create, what would begin waits here, in turn, and not in a backoff of its own.
+ */
+static int64_t pop_in_turn(struct core *core, struct core_account *a)
+{
+	int64_t wait_ms = STAILQ_EMPTY(&a->queues[QUEUE_BEGIN]) ?
+				  0 :
+				  account_budget_wait(a->account, BUDGET_CREATE, a->begins);
+	int64_t n = 0;
+
+	if (wait_ms)
+		account_task_at(core, a, TASK_DISPATCH, core_now(core) + wait_ms);
+	if (!a->is_others_turn && !wait_ms)
+		n = queue_pop(a, QUEUE_BEGIN);
+	if (!n)
+		n = queue_pop(a, QUEUE_OTHER);
+	if (!n && !wait_ms)
+		n = queue_pop(a, QUEUE_BEGIN);
+	a->is_others_turn = !a->is_others_turn;
+	return n;
 }
 
 /* While the account has free places. */
@@ -118,7 +155,7 @@ static void dispatch_ready(struct core *core, struct core_account *a)
 		if (!n && core_observe_start(core, a))
 			continue;
 		if (!n)
-			n = queue_pop(a, QUEUE_OTHER);
+			n = pop_in_turn(core, a);
 		if (!n)
 			break;
 		lease_start(core, a, n);
@@ -149,6 +186,8 @@ void core_step_done(struct core *core, struct step *step)
 	struct core_account *a = core_account_find(core, step->account->config.name);
 	struct in_flight ran = in_flight_take(core, step);
 
+	a->begins -= ran.is_begin;
+	BUG_ON(a->begins < 0);
 	core_overdue_over(core, &ran);
 	core_crash_over(core, step);
 	/* What it brought about the time counts before what it allows: a probe lets leases end. */

@@ -23,6 +23,7 @@ void in_flight_add(struct core *core, int64_t n, struct step *step)
 	running->step = step;
 	running->overdue_mono_ms = env_mono_ms(core->env) + step->deadline_ms - core_now(core) +
 				   OVERDUE_GRACE_MS;
+	running->begun_ms = core_now(core);
 	running->next = *bucket;
 	*bucket = running;
 	core->in_flight_count++;

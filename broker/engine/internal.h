@@ -23,6 +23,8 @@
 struct in_flight {
 	int64_t n; /* lease row; 0: a step of an account task */
 	struct step *step;
+	int64_t begun_ms;	/* wall clock */
+	int is_begin;		/* it begins something: the account counts it in `begins` */
 	int not_now;		/* a permit was refused, for a reason that is temporary */
 	uint32_t refusal_class; /* a permit was refused, for a reason that needs an operator:
 				 * LESSOR_CLASS_; 0: none was */
@@ -39,8 +41,22 @@ struct queued_lease {
 	STAILQ_ENTRY(queued_lease) link;
 };
 
-/* The queues of an account; cleanups are served first. */
-enum step_queue { QUEUE_CLEANUP, QUEUE_OTHER, QUEUE_OBSERVE, QUEUE_COUNT };
+/* The leases of one owner in a queue, first come first served. */
+struct queued_owner {
+	char owner[128];
+	STAILQ_HEAD(, queued_lease) leases;
+	STAILQ_ENTRY(queued_owner) link;
+};
+
+/*
+ * The queues of an account. Cleanups are served first, then observations; look-ups and what
+ * begins something take turns, the latter only while the account has calls for it. In each
+ * queue owners take turns, so that none waits for all that another has asked for. The queues
+ * are in memory only: after a start they fill again from the due times.
+ */
+enum step_queue { QUEUE_CLEANUP, QUEUE_OTHER, QUEUE_BEGIN, QUEUE_OBSERVE, QUEUE_COUNT };
+
+STAILQ_HEAD(owner_queue, queued_owner);
 
 /* The work of an account that belongs to no lease; account_tasks.c has the table. */
 enum account_task {
@@ -49,6 +65,7 @@ enum account_task {
 	TASK_SWEEP,   /* compare the inventory with the ledger (sweep.c) */
 	TASK_RELOAD,  /* let the provider reload its files */
 	TASK_OBSERVE, /* start or continue a shared observation (observe.c) */
+	TASK_DISPATCH, /* start what has waited for the account's budget (dispatch.c) */
 	TASK_COUNT
 };
 
@@ -71,8 +88,10 @@ struct shared_observation {
 struct core_account {
 	struct account *account;
 	struct lease_aggregate own; /* the account's own ledger, which holds the sentinel */
-	int running;		    /* steps that count towards max_steps */
-	STAILQ_HEAD(, queued_lease) queues[QUEUE_COUNT];
+	int running;		    /* steps that count towards max_steps ... */
+	int begins;		    /* ... and of these, how many begin something */
+	struct owner_queue queues[QUEUE_COUNT];
+	int is_others_turn; /* the next place is for a look-up, if one waits; else for a begin */
 	struct shared_observation observation;
 	int64_t probe_due_ms, catalog_due_ms;
 	int probe_running; /* or the list of sentinels before the first one */
@@ -93,6 +112,7 @@ struct core_account {
 	int64_t sweep_due_ms; /* as set last; 0: none */
 	int is_sweep_put_off; /* it was due while the account was not verified */
 	int sweep_tries;
+	int is_forgetting; /* forget.c: a list is being read */
 	int is_listing;	   /* pool.c: an inventory is being read */
 	int64_t listed_ms; /* when the last read of the inventory started; 0: never, or failed */
 	struct pool_machine *listed;
@@ -121,6 +141,7 @@ struct core {
 	LIST_HEAD(, waiting_owner) waiting_owners[WAITER_BUCKETS]; /* hash by owner and org */
 	size_t waiting;						   /* requests */
 	struct request_list pool_waiters;
+	struct request_list forget_waiters; /* at most one per account */
 	struct request_list answers; /* to be answered after the commit */
 	struct step_list starts;     /* to be started after the commit */
 	struct clock_watch clock;
@@ -206,8 +227,11 @@ void in_flight_fini(struct core *core);
 void core_schedule(struct core *core, const struct lease *l);
 /* The same for every lease of the store that has a due time. */
 int core_schedule_all(struct core *core, struct err *err);
-void queue_push(struct core_account *a, enum step_queue which, int64_t n);
-/* Removes the first lease of a queue and returns its row; 0: the queue is empty. */
+void queue_push(struct core_account *a, enum step_queue which, const struct lease *l);
+/*
+ * Removes the first lease of the owner whose turn it is and returns its row; 0: the queue is
+ * empty.
+ */
 int64_t queue_pop(struct core_account *a, enum step_queue which);
 /* Queues the lease for a step of its own instead of the shared observation. */
 void queue_lease_alone(struct core *core, struct core_account *a, const struct lease *l);
@@ -405,6 +429,17 @@ int core_request_pool(struct core *core, struct engine_request *r, struct err *e
 int core_is_pool(const struct step *step);
 void core_pool_done(struct core *core, struct core_account *a, struct step *step);
 void core_pool_drain(struct core *core);
+
+/* ---- forget.c: an operator forgets resources -------------------------------------------------- */
+
+/* Answers the request, or looks first for what it would forget (RESULT_PENDING). */
+int core_request_forget(struct core *core, struct lease_aggregate *a, struct engine_request *r,
+			struct err *err);
+/* Was this list started by forget.c? */
+int core_is_forget(const struct step *step);
+int core_forget_done(struct core *core, struct core_account *account, const struct step *step,
+		     struct err *err);
+void core_forget_drain(struct core *core);
 
 /* ---- resolve.c, shares.c: other requests; requests.c has the table --------------------------- */
 

@@ -3,8 +3,10 @@
 #include "engine/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "util/alloc.h"
+#include "util/text.h"
 
 void core_schedule(struct core *core, const struct lease *l)
 {
@@ -24,24 +26,52 @@ int core_schedule_all(struct core *core, struct err *err)
 	return store_due_each(core->store, core_now(core), due_add, core->due, err);
 }
 
-void queue_push(struct core_account *a, enum step_queue which, int64_t n)
+static struct queued_owner *owner_find(const struct owner_queue *queue, const char *owner)
 {
+	struct queued_owner *o;
+
+	STAILQ_FOREACH(o, queue, link) {
+		if (strcmp(o->owner, owner) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+void queue_push(struct core_account *a, enum step_queue which, const struct lease *l)
+{
+	struct owner_queue *queue = &a->queues[which];
+	struct queued_owner *o = owner_find(queue, l->owner);
 	struct queued_lease *queued = xcalloc(1, sizeof(*queued));
 
-	queued->n = n;
-	STAILQ_INSERT_TAIL(&a->queues[which], queued, link);
+	if (!o) {
+		o = xcalloc(1, sizeof(*o));
+		TEXT_SET(o->owner, l->owner);
+		STAILQ_INIT(&o->leases);
+		STAILQ_INSERT_TAIL(queue, o, link);
+	}
+	queued->n = l->n;
+	STAILQ_INSERT_TAIL(&o->leases, queued, link);
 }
 
 int64_t queue_pop(struct core_account *a, enum step_queue which)
 {
-	struct queued_lease *queued = STAILQ_FIRST(&a->queues[which]);
+	struct owner_queue *queue = &a->queues[which];
+	struct queued_owner *o = STAILQ_FIRST(queue);
+	struct queued_lease *queued;
 	int64_t n;
 
-	if (!queued)
+	if (!o)
 		return 0;
-	STAILQ_REMOVE_HEAD(&a->queues[which], link);
+	queued = STAILQ_FIRST(&o->leases);
 	n = queued->n;
+	STAILQ_REMOVE_HEAD(&o->leases, link);
 	free(queued);
+	/* To the end of the line, or out of it. */
+	STAILQ_REMOVE_HEAD(queue, link);
+	if (STAILQ_EMPTY(&o->leases))
+		free(o);
+	else
+		STAILQ_INSERT_TAIL(queue, o, link);
 	return n;
 }
 
@@ -49,5 +79,5 @@ void queue_lease_alone(struct core *core, struct core_account *a, const struct l
 {
 	/* Until its step has run, only the deadline is due. */
 	heap_set(core->due, l->n, lease_deadline_ms(l));
-	queue_push(a, QUEUE_OTHER, l->n);
+	queue_push(a, QUEUE_OTHER, l);
 }

@@ -392,6 +392,6 @@ void core_request(struct core *core, struct engine_request *r)
 	if (r->result == RESULT_CREATED || r->result == RESULT_REPLAY ||
 	    (r->result == RESULT_OK && r->kind == REQUEST_RELEASE))
 		core_wait(core, r);
-	else if (r->kind != REQUEST_POOL || r->result != RESULT_PENDING)
+	else if (r->result != RESULT_PENDING)
 		core_answer(core, r);
 }

@@ -60,6 +60,8 @@ int core_request_resolve(struct core *core, struct engine_request *r, struct err
 	a = request_find_lease(core, r);
 	if (!a)
 		return 0;
+	if (r->resolve == RESOLVE_FORGET)
+		return core_request_forget(core, a, r, err);
 	if ((r->resolve == RESOLVE_ADOPT && find_claim(core, a, r, &event.u.decision, err)) ||
 	    core_apply(core, a, &event, &out, err))
 		return -1;

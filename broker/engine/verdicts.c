@@ -60,6 +60,7 @@ static int lease_result(struct core *core, struct step *step, const struct in_fl
 			.shown = step->is_shown ? &step->shown : NULL,
 			.currency = price.currency,
 			.absence_ms = ran->absence_ms,
+			.begun_ms = ran->begun_ms,
 		},
 	};
 

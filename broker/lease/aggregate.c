@@ -7,6 +7,7 @@
 
 #include <lessor/provider.h>
 
+#include "lease/absence.h"
 #include "lease/lifecycle.h"
 #include "lease/resource_events.h"
 #include "lease/times.h"
@@ -48,12 +49,39 @@ void lease_aggregate_fini(struct lease_aggregate *a)
 	*a = (struct lease_aggregate){ 0 };
 }
 
+/* A server that may become the lease's machine. */
+static int is_awaited(const struct ledger *ledger, const struct resource *r)
+{
+	return r->kind == LESSOR_KIND_SERVER && r->ours &&
+	       (r->state == LESSOR_STATE_PRESENT || lessor_state_is_unsettled(r->state)) &&
+	       !attempt_is_refused(ledger, r->attempt);
+}
+
+/* What may have been created, and what the lease waits for. */
+static void facts_await(const struct ledger *ledger, const struct resource *r, struct lease_facts *f)
+{
+	struct absence_facts absence = { .settle_ms = f->settle_ms };
+	int64_t next;
+
+	if (is_awaited(ledger, r)) {
+		f->awaited++;
+		f->awaited_ms = r->changed_ms > f->awaited_ms ? r->changed_ms : f->awaited_ms;
+	}
+	if (!r->ours || !lessor_state_is_unsettled(r->state))
+		return;
+	f->unsure++;
+	next = absence_next_ms(r, &absence);
+	if (next > f->now_ms && (!f->settles_ms || next < f->settles_ms))
+		f->settles_ms = next;
+}
+
 /* The counts of the ledger that the lease's table uses. */
 static void facts_count(const struct ledger *ledger, struct lease_facts *f)
 {
 	int servers = 0, gone = 0;
 
-	f->residue = f->unsure = f->deleting = f->billed = f->unprotected = 0;
+	f->residue = f->unsure = f->deleting = f->billed = f->unprotected = f->awaited = 0;
+	f->awaited_ms = f->settles_ms = 0;
 	for (size_t i = 0; i < ledger->resource_count; i++) {
 		const struct resource *r = &ledger->resources[i];
 		int is_residue = resource_is_residue(r);
@@ -61,7 +89,7 @@ static void facts_count(const struct ledger *ledger, struct lease_facts *f)
 		f->residue += is_residue;
 		f->deleting += resource_may_be_deleting(r);
 		f->billed += is_residue && resource_kind_is_billed(r->kind);
-		f->unsure += r->ours && lessor_state_is_unsettled(r->state);
+		facts_await(ledger, r, f);
 		f->unprotected += is_residue && r->state == LESSOR_STATE_RETAINED && !r->marked_ms;
 		servers += is_residue && r->kind == LESSOR_KIND_SERVER;
 		gone += r->ours && r->kind == LESSOR_KIND_SERVER && r->state == LESSOR_STATE_GONE;

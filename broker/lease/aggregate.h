@@ -94,6 +94,7 @@ struct lease_verdict {
 	int64_t price_hour_micros;	     /* of server_type in location, 0: unknown */
 	const char *currency;
 	int64_t absence_ms; /* when the next observation of an absent resource counts, 0: none is needed */
+	int64_t begun_ms;   /* when the step began, wall clock; 0: unknown */
 };
 
 struct lease_release {
@@ -164,7 +165,8 @@ struct lease_event {
 struct lease_facts {
 	int64_t now_ms;
 	uint32_t random;
-	int running;	      /* a step is running */
+	int running;	      /* a step is running ... */
+	int64_t running_since_ms; /* ... since then, wall clock; 0: unknown */
 	int is_clock_suspect; /* the wall clock jumped: no lease ends by time */
 	/* the account */
 	const char *account;	/* its name */
@@ -186,6 +188,10 @@ struct lease_facts {
 	int billed;		/* of these, how many cost money */
 	int unprotected; /* of these, how many are retained and not yet protected at the provider */
 	int server_gone; /* its server was deleted and no other server may exist */
+	int awaited;	 /* its servers, of attempts that are not refused, that may become ready */
+	int64_t awaited_ms; /* when the latest change of such a server's row was; 0: none */
+	/* when the next observation counts of what may have been created; 0: nothing is unknown */
+	int64_t settles_ms;
 };
 
 /* ---- effects ---------------------------------------------------------------------------- */

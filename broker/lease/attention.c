@@ -32,7 +32,8 @@ static void attention_advice(const struct lease *l, uint32_t error_class, char *
 	case LESSOR_CLASS_OWNERSHIP:
 	case LESSOR_CLASS_CONFLICT:
 		snprintf(out, size,
-			 "inspect it there, then: lessor resolve %s retry, or forget --reason TEXT",
+			 "inspect it there, then: lessor resolve %s retry, or forget --reason TEXT, "
+			 "or adopt ID --reason TEXT",
 			 l->id);
 		break;
 	default:
@@ -44,7 +45,7 @@ static void attention_advice(const struct lease *l, uint32_t error_class, char *
 int lease_attention_set(struct lease *l, uint32_t error_class, const char *reason)
 {
 	char text[sizeof(l->attention)];
-	char what[112];
+	char what[128];
 	int size;
 
 	attention_advice(l, error_class, what, sizeof(what));

@@ -51,16 +51,6 @@ int authorization_passes(enum authorization a)
 	}
 }
 
-/* In a live lease, a rollback may delete only the resources of a refused attempt. */
-static int attempt_is_refused(const struct ledger *ledger, uint32_t number)
-{
-	for (size_t i = 0; i < ledger->attempt_count; i++) {
-		if (ledger->attempts[i].number == number)
-			return ledger->attempts[i].refused != 0;
-	}
-	return 0;
-}
-
 static int server_may_exist(const struct ledger *ledger)
 {
 	for (size_t i = 0; i < ledger->resource_count; i++) {

@@ -23,7 +23,7 @@ enum lease_claim_kind {
 	CLAIM_NOT_CREATED,     /* row, text */
 	CLAIM_UNKNOWN,	       /* row, text */
 	CLAIM_REPORT_ABSENT,   /* row, evidence */
-	CLAIM_ADOPT,	       /* seen -> row */
+	CLAIM_ADOPT,	       /* seen, row with evidence.is_absent: its id is wrong -> row */
 	CLAIM_REUSE,	       /* resource_kind, id, name in `text` -> row */
 	CLAIM_PERMIT,	       /* row, evidence: may it be deleted? */
 	CLAIM_DELETING,	       /* row, action */

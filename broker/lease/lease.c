@@ -153,6 +153,13 @@ int64_t lease_deadline_ms(const struct lease *l)
 	return expires;
 }
 
+int lease_is_late(const struct lease *l, int64_t now_ms)
+{
+	int64_t deadline = l->state == LEASE_PROVISIONING ? lease_deadline_ms(l) : 0;
+
+	return deadline > 0 && now_ms >= deadline;
+}
+
 static int64_t time_earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;

@@ -209,6 +209,8 @@ int lease_is_live(const struct lease *l);
  * 0: it has ended.
  */
 int64_t lease_deadline_ms(const struct lease *l);
+/* Is it provisioning although the machine should have been ready by now? */
+int lease_is_late(const struct lease *l, int64_t now_ms);
 /*
  * When it is due next. Derived: a stored due time never counts beyond the lease's deadline,
  * nor beyond the longest backoff once the lease has ended; and a lease whose times lie in the

@@ -143,6 +143,27 @@ size_t ledger_residue(const struct ledger *ledger)
 	return count;
 }
 
+int attempt_is_refused(const struct ledger *ledger, uint32_t number)
+{
+	for (size_t i = 0; i < ledger->attempt_count; i++) {
+		if (ledger->attempts[i].number == number)
+			return ledger->attempts[i].refused != 0;
+	}
+	return 0;
+}
+
+int ledger_begins(const struct ledger *ledger)
+{
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		const struct resource *r = &ledger->resources[i];
+
+		if (lessor_state_is_unsettled(r->state) ||
+		    (r->kind == LESSOR_KIND_SERVER && !lessor_state_is_over(r->state)))
+			return 0;
+	}
+	return 1;
+}
+
 int ledger_awaits_server(const struct ledger *ledger)
 {
 	const struct attempt *last = ledger->attempt_count ?

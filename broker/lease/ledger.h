@@ -107,6 +107,10 @@ int resource_may_be_deleting(const struct resource *r);
 int resource_kind_is_billed(uint32_t kind);
 /* The number of rows that are residue. */
 size_t ledger_residue(const struct ledger *ledger);
+/* Does the next step of a provisioning lease create something, and look nothing up before? */
+int ledger_begins(const struct ledger *ledger);
+/* In a live lease, a rollback may delete only the resources of a refused attempt. */
+int attempt_is_refused(const struct ledger *ledger, uint32_t number);
 /*
  * Is the lease waiting only for an existing server to become ready: one of its own, PRESENT,
  * of the open attempt, and no create with an unknown outcome?

@@ -51,28 +51,10 @@ static void on_begin(struct life *s)
 
 /* ---- time ---------------------------------------------------------------------------------- */
 
-/*
- * May time end it? Not while the clock is suspect, since what ends now is deleted. Nor while
- * the store may be older than what clients have requested since, unless nothing was created
- * yet.
- */
-static int may_end(const struct life *s)
-{
-	if (s->f->is_clock_suspect)
-		return 0;
-	return !s->f->is_blind ||
-	       !(s->l->state == LEASE_ACTIVE || s->f->residue || s->f->running);
-}
-
 static void on_tick_provisioning(struct life *s)
 {
-	int64_t deadline = time_earlier(lease_expires_ms(s->l), s->l->provision_deadline_ms);
-
-	if (!may_end(s) || s->f->now_ms < deadline)
-		return;
-	TEXT_SET(s->l->failure, "the machine was not ready in time");
-	lifecycle_end(s, LEASE_FAILED, LEASE_END_DEADLINE);
-	lease_note_add(s->out, NOTE_INFO, "lease.failed", "the machine was not ready in time");
+	if (lifecycle_may_end(s) && lease_is_late(s->l, s->f->now_ms) && !last_look_is_open(s))
+		lifecycle_not_ready(s);
 }
 
 static void on_tick_active(struct life *s)
@@ -80,7 +62,7 @@ static void on_tick_active(struct life *s)
 	struct lease *l = s->l;
 	int64_t expires = lease_expires_ms(l);
 
-	if (!may_end(s))
+	if (!lifecycle_may_end(s))
 		return;
 	if (s->f->now_ms < expires) {
 		/*

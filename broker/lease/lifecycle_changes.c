@@ -72,6 +72,26 @@ void lifecycle_end(struct life *s, enum lease_state state, enum lease_end_reason
 	}
 }
 
+/*
+ * Not while the clock is suspect, since what ends now is deleted. Nor while
+ * the store may be older than what clients have requested since, unless nothing was created
+ * yet.
+ */
+int lifecycle_may_end(const struct life *s)
+{
+	if (s->f->is_clock_suspect)
+		return 0;
+	return !s->f->is_blind ||
+	       !(s->l->state == LEASE_ACTIVE || s->f->residue || s->f->running);
+}
+
+void lifecycle_not_ready(struct life *s)
+{
+	TEXT_SET(s->l->failure, "the machine was not ready in time");
+	lifecycle_end(s, LEASE_FAILED, LEASE_END_DEADLINE);
+	lease_note_add(s->out, NOTE_INFO, "lease.failed", "the machine was not ready in time");
+}
+
 void lifecycle_cleaned(struct life *s)
 {
 	struct lease *l = s->l;

@@ -27,10 +27,24 @@ static inline int64_t time_earlier(int64_t a, int64_t b)
 
 /* Ends a live lease; everything it may have created must now be cleaned up. */
 void lifecycle_end(struct life *s, enum lease_state state, enum lease_end_reason reason);
+/* May time end the lease now? */
+int lifecycle_may_end(const struct life *s);
+/* The machine was not ready in time. */
+void lifecycle_not_ready(struct life *s);
 /* Nothing is left: cleanup is done. */
 void lifecycle_cleaned(struct life *s);
 /* Operator action is needed; recorded in the timeline if new. */
 void lifecycle_attend(struct life *s, uint32_t error_class, const char *reason);
+
+/* ---- last_look.c ---- */
+
+/* At a tick after the deadline: may its machine be ready, and is that still to be found out? */
+int last_look_is_open(const struct life *s);
+/*
+ * After a verdict that did not make the lease active: ends it if its time is over and the last
+ * look has shown that it is not ready, or can no longer be waited for.
+ */
+void last_look_verdict(struct life *s);
 
 /* ---- lifecycle_steps.c ---- */
 

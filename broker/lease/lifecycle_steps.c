@@ -31,32 +31,49 @@
 #define PENDING_MOST_MS (5 * 60 * 1000)
 
 /*
- * When to retry after a failure. No backoff extends past the next time that absence can be
- * observed, unless the provider asks for it.
+ * The only place where the time of a lease's next step is made from a verdict. It is not later
+ * than what the lease waits for: the next observation of absence that counts, a deadline
+ * (last_look.c), the end of a pause that the provider asked for.
  */
-static int64_t retry_due(const struct life *s, int64_t base, int64_t cap)
+static int64_t next_due(const struct life *s, int64_t base, int64_t cap)
 {
 	const struct lease_verdict *v = &s->e->u.verdict;
-	const struct lease_facts *f = s->f;
-	int64_t due = f->now_ms + backoff_ms(s->l->tries, base, cap, v->wait_ms, f->random);
-	int64_t asked = f->now_ms + v->wait_ms;
+	struct next_try next = {
+		.now_ms = s->f->now_ms,
+		.tries = s->l->tries,
+		.base_ms = base,
+		.cap_ms = cap,
+		.asked_ms = v->wait_ms,
+		.is_asked_exact = v->error_class == LESSOR_CLASS_RATE,
+		.ends_ms = { v->absence_ms, s->f->settles_ms },
+		.random = s->f->random,
+	};
 
-	if (v->absence_ms <= f->now_ms || v->absence_ms >= due)
-		return due;
-	return v->absence_ms > asked ? v->absence_ms : asked;
+	return next_try_ms(&next);
 }
 
 static void retry_later(struct life *s, int64_t base, int64_t cap)
 {
-	s->l->tries++;
-	TEXT_SET(s->l->last_error, s->e->u.verdict.reason);
-	s->l->due_ms = retry_due(s, base, cap);
+	struct lease *l = s->l;
+
+	/* A rate limit is no failure of this lease: it does not lead to attention. */
+	if (s->e->u.verdict.error_class != LESSOR_CLASS_RATE || l->tries + 1 < OWED_TRIES)
+		l->tries++;
+	TEXT_SET(l->last_error, s->e->u.verdict.reason);
+	l->due_ms = next_due(s, base, cap);
+	/* The settling time is over then: what fails after it is retried from the start. */
+	if (l->due_ms == s->f->settles_ms)
+		l->tries = 0;
 }
 
 static void verdict_pending(struct life *s)
 {
+	int64_t wait_ms = time_earlier(s->e->u.verdict.wait_ms, PENDING_MOST_MS);
+
 	TEXT_SET(s->l->cursor, s->e->u.verdict.cursor);
-	s->l->due_ms = s->f->now_ms + time_earlier(s->e->u.verdict.wait_ms, PENDING_MOST_MS);
+	s->l->due_ms = s->f->now_ms + wait_ms;
+	if (s->f->settles_ms && s->f->settles_ms < s->l->due_ms)
+		s->l->due_ms = s->f->settles_ms;
 }
 
 static void verdict_ready(struct life *s)
@@ -119,8 +136,7 @@ void on_verdict_provisioning(struct life *s)
 		lease_note_add(s->out, NOTE_INFO, "provision.retry", "%s", s->e->u.verdict.reason);
 		break;
 	}
-	if (!s->f->is_clock_suspect)
-		l->due_ms = time_earlier(l->due_ms, l->provision_deadline_ms);
+	last_look_verdict(s);
 }
 
 /* Has the cleanup taken too long, by tries, time or cost? */

@@ -16,11 +16,17 @@ static int wants_machine(const struct row_event *v)
 	return v->l && v->l->state == LEASE_PROVISIONING && v->e->u.claim.epoch == v->l->epoch;
 }
 
+/* After the deadline a step only looks at what was begun before. */
+static int is_too_late(const struct row_event *v)
+{
+	return v->l && lease_is_late(v->l, v->f->now_ms) && !v->f->is_clock_suspect;
+}
+
 int attempt_open(struct row_event *v)
 {
 	struct attempt a = { .number = v->claim->attempt, .started_ms = v->f->now_ms };
 
-	if (!wants_machine(v))
+	if (!wants_machine(v) || is_too_late(v))
 		return row_refuse(v, "the lease no longer needs a machine");
 	if (a.number != v->a->ledger.attempt_count + 1)
 		return row_refuse(v, "attempts must be numbered consecutively");
@@ -96,6 +102,8 @@ int row_intend(struct row_event *v)
 			return -1;
 	} else if (v->f->is_blocked) {
 		return row_refuse(v, "the account is blocked");
+	} else if (is_too_late(v)) {
+		return row_refuse(v, "the time for its machine to become ready is over");
 	} else if (ledger_may_intend(v->l, &v->a->ledger, r.kind, r.attempt, v->e->u.claim.epoch,
 				     &claim->err)) {
 		return -1;
@@ -216,6 +224,25 @@ static struct resource *row_found(struct row_event *v, const struct lessor_obser
 	return best;
 }
 
+/*
+ * The row whose create was answered with the id of something else: nothing has ever been read
+ * under that id that was ours, and names are unique. Its id, and all that belongs to it, is wrong.
+ */
+static struct resource *row_mistaken(struct row_event *v, const struct resource *like)
+{
+	for (size_t i = 0; v->claim->evidence.is_absent && i < v->a->ledger.resource_count; i++) {
+		struct resource *r = &v->a->ledger.resources[i];
+
+		if (r->n != v->claim->row || r->kind != like->kind || r->attempt != like->attempt ||
+		    !r->ours || r->seen_ms || strcmp(r->name, like->name) != 0 ||
+		    (r->state != LESSOR_STATE_PRESENT && r->state != LESSOR_STATE_RETAINED))
+			continue;
+		r->action[0] = '\0';
+		return r;
+	}
+	return NULL;
+}
+
 static int row_adopted(struct row_event *v, const struct lessor_observed *seen)
 {
 	struct resource *r = v->r;
@@ -255,6 +282,11 @@ int row_adopt(struct row_event *v)
 		return -1;
 	}
 	v->r = row_found(v, seen, &like);
+	if (!v->r) {
+		v->r = row_mistaken(v, &like);
+		if (v->r)
+			return row_adopted(v, seen);
+	}
 	if (!v->r)
 		/* A duplicate, or one concluded never to have existed: ours all the same. */
 		row_add(v, &like);

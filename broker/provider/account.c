@@ -201,6 +201,20 @@ void account_pause(struct account *account, int64_t ms)
 	pthread_mutex_unlock(&state->lock);
 }
 
+int64_t account_budget_wait(const struct account *account, enum budget_class cls, int ahead)
+{
+	struct account_state *state = account->state;
+	int64_t wait;
+
+	/* A provider with I/O of its own asks for no requests. */
+	if (!account->table->http_auth)
+		return 0;
+	pthread_mutex_lock(&state->lock);
+	wait = budget_wait_ms(&state->budget, cls, ahead, budget_now(account));
+	pthread_mutex_unlock(&state->lock);
+	return wait;
+}
+
 int64_t account_reserve_request(struct account *account, enum budget_class cls)
 {
 	struct account_state *state = account->state;

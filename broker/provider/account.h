@@ -12,6 +12,7 @@
 
 #include <lessor/provider.h>
 
+#include "schedule/budget.h"
 #include "util/ca.h"
 #include "util/env.h"
 #include "util/err.h"
@@ -119,6 +120,12 @@ int account_is_fenced(const struct account *account);
 /* The sentinel's provider id; "" while there is none. */
 void account_set_sentinel(struct account *account, const char *id);
 void account_sentinel(const struct account *account, char ret[32]);
+
+/*
+ * How long until a request of this class may be sent, after `ahead` others that are about to be
+ * sent, ms; 0: now. Reserves nothing.
+ */
+int64_t account_budget_wait(const struct account *account, enum budget_class cls, int ahead);
 
 /* ---- pause requested by the provider (429), which outlives a restart ---- */
 

@@ -184,6 +184,10 @@ static enum budget_class outgoing_budget_class(const struct outgoing_request *ou
 
 	if (step->op == STEP_CLEANUP || out->action.effect == LESSOR_DESTROYS)
 		return BUDGET_DELETE;
+	/* The last look decides whether a delete follows, which takes more calls. */
+	if (step->op == STEP_PROVISION &&
+	    lease_is_late(&step->lease, env_wall_ms(out->op->account->env)))
+		return BUDGET_DELETE;
 	if (step->op == STEP_PROBE || step->op == STEP_RETAIN)
 		return BUDGET_LOOKUP;
 	if (out->action.effect == LESSOR_MAKES)

@@ -217,6 +217,30 @@ static int host_report_absent(struct lessor_call *base, int64_t row)
 	return operation_prove_project(op, &what.evidence) ? -1 : operation_claim(op, &what);
 }
 
+/*
+ * If a row of ours has the name of what was found and another id, which this step reads as absent
+ * or as something else: names it as the one whose id was wrong.
+ */
+static void adopt_evidence(struct operation *op, struct lease_claim *what)
+{
+	const struct ledger *ledger = &op->step->ledger;
+
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		const struct resource *r = &ledger->resources[i];
+		struct lessor_observed other;
+		int is_last, exact;
+
+		if (r->kind != what->resource_kind || !r->ours || !r->id[0] ||
+		    strcmp(r->id, what->id) == 0 || strcmp(r->name, what->seen->name) != 0)
+			continue;
+		exact = evidence_exact(op, r, &other, &is_last);
+		if (exact == 0 || (exact == 1 && strcmp(other.name, r->name) != 0)) {
+			what->row = r->n;
+			what->evidence.is_absent = 1;
+		}
+	}
+}
+
 static int host_adopt(struct lessor_call *base, const struct lessor_observed *from)
 {
 	struct operation *op = operation_of(base);
@@ -231,6 +255,8 @@ static int host_adopt(struct lessor_call *base, const struct lessor_observed *fr
 					   seen.id);
 	what.resource_kind = seen.kind;
 	what.id = seen.id;
+	if (!operation_is_own_io(op))
+		adopt_evidence(op, &what);
 	if (operation_claim(op, &what))
 		return -1;
 	operation_effect_report(op, what.resource.n ? what.resource.n : what.row);

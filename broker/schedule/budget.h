@@ -6,9 +6,10 @@
  *
  * In order of importance: deletes, look-ups of unknown outcomes, creates, polls, sweeps.
  * Each class may use the bucket only down to its own floor. The floors limit what is begun: a
- * look-up or a poll, which work that has begun waits for, gets a call now and then as long as
- * there is one. What the provider says last counts, up as well as down: after a pause that it
- * asked for, one call is sent whatever the bucket holds, and its answer says what is left.
+ * look-up or a poll, which work that has begun waits for, gets some calls now and then as long as
+ * there are any, and a create gets one as long as there are those of look-ups. What the provider
+ * says last counts, up as well as down: after a pause that it asked for, one call is sent whatever
+ * the bucket holds, and its answer says what is left.
  */
 #pragma once
 
@@ -36,6 +37,7 @@ struct budget {
 	int64_t pause_ms;		/* last pause; doubles up to 60 s while 429s continue */
 	int has_trial;			/* the pause was the provider's own: one call after it */
 	int64_t taken_ms[BUDGET_CLASSES]; /* monotonic, when each was last granted */
+	int burst_left[BUDGET_CLASSES];	  /* calls left of a look that began below its floor */
 };
 
 void budget_init(struct budget *b, int64_t per_hour, int64_t mono_ms);
@@ -45,6 +47,8 @@ void budget_init(struct budget *b, int64_t per_hour, int64_t mono_ms);
  */
 #define BUDGET_WAIT_MOST_MS 30000
 int64_t budget_take(struct budget *b, enum budget_class cls, int64_t mono_ms);
+/* The same without taking one: what budget_take would return after `ahead` other calls. */
+int64_t budget_wait_ms(const struct budget *b, enum budget_class cls, int ahead, int64_t mono_ms);
 /*
  * RateLimit-Limit and RateLimit-Remaining of an answer; -1 if absent. Implausible values are
  * ignored.

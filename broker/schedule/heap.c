@@ -87,9 +87,15 @@ static void entry_place(struct heap *heap, size_t i, struct heap_entry entry)
 	slot->place = i + 1;
 }
 
+/* Of two that are due at the same time, the one with the smaller key: first come, first served. */
+static int entry_is_before(const struct heap_entry *a, const struct heap_entry *b)
+{
+	return a->due_ms < b->due_ms || (a->due_ms == b->due_ms && a->key < b->key);
+}
+
 static void sift_up(struct heap *heap, size_t i, struct heap_entry entry)
 {
-	while (i > 0 && heap->entries[(i - 1) / 2].due_ms > entry.due_ms) {
+	while (i > 0 && entry_is_before(&entry, &heap->entries[(i - 1) / 2])) {
 		entry_place(heap, i, heap->entries[(i - 1) / 2]);
 		i = (i - 1) / 2;
 	}
@@ -104,9 +110,9 @@ static void sift_down(struct heap *heap, size_t i, struct heap_entry entry)
 		if (child >= heap->count)
 			break;
 		if (child + 1 < heap->count &&
-		    heap->entries[child + 1].due_ms < heap->entries[child].due_ms)
+		    entry_is_before(&heap->entries[child + 1], &heap->entries[child]))
 			child++;
-		if (heap->entries[child].due_ms >= entry.due_ms)
+		if (!entry_is_before(&heap->entries[child], &entry))
 			break;
 		entry_place(heap, i, heap->entries[child]);
 		i = child;
@@ -122,7 +128,7 @@ static void remove_at(struct heap *heap, size_t i)
 	heap->count--;
 	if (i == heap->count)
 		return;
-	if (i > 0 && heap->entries[(i - 1) / 2].due_ms > last.due_ms)
+	if (i > 0 && entry_is_before(&last, &heap->entries[(i - 1) / 2]))
 		sift_up(heap, i, last);
 	else
 		sift_down(heap, i, last);

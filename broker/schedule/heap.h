@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys (row numbers) ordered by due time, one entry per key. A binary heap with a hash from
- * key to place, so that changing a due time is O(log n). Pure.
+ * Keys (row numbers) ordered by due time, then by key, one entry per key. A binary heap with a
+ * hash from key to place, so that changing a due time is O(log n). Pure.
  */
 #pragma once
 

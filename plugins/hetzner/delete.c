@@ -21,6 +21,7 @@
 #define DELETE_POLL_MOST_MS (20 * 1000)
 #define LINGER_MS \
 	(5 * 60 * 1000) /* after this time it is read, and deleted again if it still exists */
+#define LINGER_DONE_MS (60 * 1000) /* the same after a delete that is reported as done */
 
 static int is_server(const struct lessor_resource *row)
 {
@@ -59,6 +60,8 @@ static int record_vanished(struct hz *z, const struct lessor_resource *row, cons
 
 	if (shown < 0)
 		return verdict;
+	if (shown == LOOKUP_CORRECTED)
+		return lessor_pending(z->call, AT_ONCE, "");
 	if (!shown)
 		return record_gone(z, row, evidence);
 	lessor_still_there(z->call, row->row, "a listing shows it, but an exact read does not");
@@ -145,9 +148,10 @@ static enum delete_state delete_state(struct hz *z, const struct lessor_resource
 		return DELETE_UNTOLD;
 	if (reply->rule)
 		return DELETE_UNREAD;
+	/* An answer about something else says nothing: only an exact read decides. */
 	if (parse_action(json_object_get(reply->root, "action"), &action) ||
-	    strcmp(action.id, row->action) != 0)
-		return DELETE_UNREAD;
+	    strcmp(action.id, row->action) != 0 || !action_is(&action, "delete_server", row->id))
+		return DELETE_UNTOLD;
 	return action.status == ACTION_SUCCESS ? DELETE_DONE :
 	       action.status == ACTION_ERROR ? DELETE_FAILED : DELETE_RUNS;
 }
@@ -180,7 +184,7 @@ static int prove_absence(struct hz *z, const struct lessor_resource *row, int su
 	}
 	if (reply.rule)
 		return read_failed(z, &reply);
-	if (since_change(z, row) > LINGER_MS)
+	if (since_change(z, row) > (succeeded || !is_server(row) ? LINGER_DONE_MS : LINGER_MS))
 		return delete_again(z, row, "still exists long after its delete was accepted");
 	return delete_pending(z, row);
 }
@@ -203,37 +207,38 @@ static int follow_delete(struct hz *z, const struct lessor_resource *row)
 	case DELETE_UNREAD:
 		break;
 	}
-	return reply.rule ? read_failed(z, &reply) : api_nonsense(z->call, "following a delete");
+	return read_failed(z, &reply);
 }
 
 /* ---- the delete ----------------------------------------------------------------------- */
 
+/*
+ * An answer that is not about this resource, or not whole, is no evidence: it is read again, and
+ * deleted again if it still exists.
+ */
+static int delete_unclear(struct hz *z, const struct lessor_resource *row)
+{
+	lessor_delete_unknown(z->call, row->row,
+			      "the response to its delete does not say that it was accepted");
+	return api_nonsense(z->call, "deleting");
+}
+
 static int delete_accepted(struct hz *z, const struct lessor_resource *row,
 			   const struct reply *reply)
 {
-	struct action action;
-	const char *id = "";
+	struct action action = { .id = "" };
 
-	if (!is_server(row)) {
-		/* Keys have no action and are deleted immediately; that is verified by a read. */
-		if (lessor_deleting(z->call, row->row, ""))
-			return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
-					    "an accepted delete could not be recorded");
-		return prove_absence(z, row, 0);
-	}
-	if (parse_action(json_object_get(reply->root, "action"), &action) == 0) {
-		/* A response to another request is no evidence about this server. */
-		if (strcmp(action.command, "delete_server") != 0 ||
-		    !action_is_of(&action, row->id)) {
-			lessor_delete_unknown(z->call, row->row,
-					      "the response to its delete names another action");
-			return api_nonsense(z->call, "deleting");
-		}
-		id = action.id;
-	}
-	if (lessor_deleting(z->call, row->row, id))
+	/* The response to the delete of a key has no body; that of a server names its action. */
+	if (is_server(row) ? parse_action(json_object_get(reply->root, "action"), &action) ||
+				     !action_is(&action, "delete_server", row->id) :
+			     reply->status != 204)
+		return delete_unclear(z, row);
+	if (lessor_deleting(z->call, row->row, action.id))
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "an accepted delete could not be recorded");
+	/* Keys are deleted immediately; that is verified by a read. */
+	if (!is_server(row))
+		return prove_absence(z, row, 0);
 	return lessor_pending(z->call, delete_wait(z, 0), "");
 }
 
@@ -323,24 +328,45 @@ static int delete_verified(struct hz *z, const struct lessor_resource *row,
 	return send_delete(z, row);
 }
 
-static int delete_present(struct hz *z, const struct lessor_resource *row)
+/* An exact read. 1: it is shown; 0: it does not exist; -1 with the step's verdict. */
+static int delete_read(struct hz *z, const struct lessor_resource *row, struct reply *reply,
+		       struct sighting *ret, int *ret_verdict)
 {
 	char path[64];
-	auto_reply reply = { 0 };
-	struct sighting sighting;
 
 	resource_path(row, path, sizeof(path));
-	api_get(z->call, path, 0, &reply);
-	if (read_is_absent(&reply)) {
-		return record_vanished(z, row, "an exact read and a listing found nothing");
+	reply_clear(reply);
+	api_get(z->call, path, 0, reply);
+	if (read_is_absent(reply))
+		return 0;
+	if (reply->rule)
+		*ret_verdict = read_failed(z, reply);
+	else if (parse_sighting(row, reply->root, ret) || strcmp(ret->thing->id, row->id) != 0)
+		*ret_verdict = api_nonsense(z->call, "reading the resource to delete");
+	else
+		return 1;
+	return -1;
+}
+
+static int delete_present(struct hz *z, const struct lessor_resource *row)
+{
+	auto_reply reply = { 0 };
+	struct sighting sighting;
+	int verdict, found, is_other;
+
+	found = delete_read(z, row, &reply, &sighting, &verdict);
+	is_other = found > 0 && strcmp(sighting.thing->name, row->name) != 0;
+	/* Was its create answered with the id of something else? */
+	if (is_other) {
+		int corrected = lookup_correct(z, row, &verdict);
+
+		if (corrected)
+			return corrected < 0 ? verdict : lessor_pending(z->call, AT_ONCE, "");
+		found = delete_read(z, row, &reply, &sighting, &verdict);
 	}
-	if (reply.rule)
-		return read_failed(z, &reply);
-	if (parse_sighting(row, reply.root, &sighting))
-		return api_nonsense(z->call, "reading the resource to delete");
-	if (strcmp(sighting.thing->id, row->id) != 0)
-		return api_nonsense(z->call, "reading the resource to delete by its id");
-	return delete_verified(z, row, &sighting);
+	if (found == 0)
+		return record_vanished(z, row, "an exact read and a listing found nothing");
+	return found < 0 ? verdict : delete_verified(z, row, &sighting);
 }
 
 int delete_resource(struct hz *z, const struct lessor_resource *row)

@@ -152,12 +152,16 @@ static int key_is_taken(struct hz *z, uint32_t kind, const struct lessor_intent 
 /* ---- creating a key -------------------------------------------------------------------- */
 
 static int key_made(struct hz *z, uint32_t kind, const struct lessor_intent *intent,
-		    const struct reply *reply)
+		    const char *public_key, const struct reply *reply)
 {
+	char fingerprint[FINGERPRINT_ROOM];
 	struct ssh_key key;
 
+	/* A key of another fingerprint would open the machine to somebody else. */
 	if (parse_key(json_object_get(reply->root, "ssh_key"), kind, &key) ||
-	    !thing_is_as_intended(&key.thing, intent)) {
+	    !thing_is_as_intended(&key.thing, intent) ||
+	    (key_fingerprint(public_key, fingerprint) == 0 &&
+	     strcmp(key.fingerprint, fingerprint) != 0)) {
 		lessor_unknown(z->call, intent->row,
 			       "the response does not show the requested "
 			       "key");
@@ -182,7 +186,7 @@ static int key_create(struct hz *z, uint32_t kind, const char *public_key)
 			   "labels", labels_json(intent.labels, intent.label_count)), intent.row,
 		 &reply);
 	if (!reply.rule)
-		return key_made(z, kind, &intent, &reply);
+		return key_made(z, kind, &intent, public_key, &reply);
 	switch (reply.rule->on_create) {
 	case CREATE_UNKNOWN:
 		lessor_unknown(z->call, intent.row, "creating the SSH key: no usable response");

@@ -279,35 +279,6 @@ static int search_by_labels(struct search *search, uint32_t kind, int *ret_verdi
 	return search_run(search, kind, query, ret_verdict);
 }
 
-struct shown {
-	const char *id;
-	int found;
-};
-
-static int shown_visit(void *arg, const struct thing *thing)
-{
-	struct shown *shown = arg;
-
-	shown->found |= strcmp(thing->id, shown->id) == 0;
-	return shown->found;
-}
-
-int lookup_shows(struct hz *z, const struct lessor_resource *row, int *ret_verdict)
-{
-	struct shown shown = { .id = row->id };
-	char query[QUERY_MAX + 32];
-
-	snprintf(query, sizeof(query), "name=%.63s", row->name);
-	if (lookup_pages(z->call, row->kind, query, shown_visit, &shown, ret_verdict))
-		return -1;
-	if (shown.found)
-		return 1;
-	labels_query(z->call, row->lease, query, sizeof(query));
-	if (lookup_pages(z->call, row->kind, query, shown_visit, &shown, ret_verdict))
-		return -1;
-	return shown.found;
-}
-
 static int found_adopt(struct hz *z, struct found *found)
 {
 	struct lessor_observed seen;
@@ -315,6 +286,68 @@ static int found_adopt(struct hz *z, struct found *found)
 	thing_observe(&found->thing, &seen);
 	found->adopted = lessor_adopt(z->call, &seen) == 0;
 	return found->adopted;
+}
+
+/* Is the object with the row's id listed, and is there one of ours that has its name? */
+struct shown {
+	const char *id;
+	int found;
+	struct search named;
+};
+
+static int shown_visit(void *arg, const struct thing *thing)
+{
+	struct shown *shown = arg;
+
+	shown->found |= strcmp(thing->id, shown->id) == 0;
+	return shown->found || search_visit(&shown->named, thing);
+}
+
+/* Adopts what has the row's name, our signature and another id. 1 if there is such a thing. */
+static int shown_correct(struct shown *shown)
+{
+	struct found *f;
+
+	SLIST_FOREACH(f, &shown->named.found, link) {
+		if (strcmp(f->thing.id, shown->id) != 0 &&
+		    thing_label(&f->thing, LESSOR_LABEL_SIG) && found_adopt(shown->named.z, f))
+			return 1;
+	}
+	return 0;
+}
+
+static int shown_by_name(struct hz *z, const struct lessor_resource *row, struct shown *shown,
+			 int *ret_verdict)
+{
+	char query[QUERY_MAX + 32];
+
+	*shown = (struct shown){ .id = row->id, .named = { .z = z, .name = row->name } };
+	snprintf(query, sizeof(query), "name=%.63s", row->name);
+	if (lookup_pages(z->call, row->kind, query, shown_visit, shown, ret_verdict))
+		return -1;
+	return !shown->found && shown_correct(shown) ? LOOKUP_CORRECTED : shown->found;
+}
+
+int lookup_correct(struct hz *z, const struct lessor_resource *row, int *ret_verdict)
+{
+	struct shown shown;
+	int named = shown_by_name(z, row, &shown, ret_verdict);
+
+	return named == LOOKUP_CORRECTED ? 1 : named < 0 ? -1 : 0;
+}
+
+int lookup_shows(struct hz *z, const struct lessor_resource *row, int *ret_verdict)
+{
+	struct shown shown;
+	char query[QUERY_MAX + 32];
+	int named = shown_by_name(z, row, &shown, ret_verdict);
+
+	if (named)
+		return named;
+	labels_query(z->call, row->lease, query, sizeof(query));
+	if (lookup_pages(z->call, row->kind, query, shown_visit, &shown, ret_verdict))
+		return -1;
+	return shown.found;
 }
 
 /* Does it have the labels of this row's resource? */

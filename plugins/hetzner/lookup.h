@@ -22,9 +22,18 @@ int lookup_pages(struct lessor_call *call, uint32_t kind, const char *query, loo
 
 /*
  * Is the resource with this id in a listing by the row's name or by its lease's labels? 1, 0,
- * or -1 with the step's verdict if they could not be read completely.
+ * or -1 with the step's verdict if they could not be read completely; LOOKUP_CORRECTED: as
+ * lookup_correct.
  */
+#define LOOKUP_CORRECTED 2
 int lookup_shows(struct hz *z, const struct lessor_resource *row, int *ret_verdict);
+
+/*
+ * The row's id reads as absent or as something else. If a resource of ours with the row's name has
+ * another id, its create was answered with a wrong one: has the ledger take over the right one.
+ * 1: it has; 0: there is no such resource; -1 with the step's verdict.
+ */
+int lookup_correct(struct hz *z, const struct lessor_resource *row, int *ret_verdict);
 
 /*
  * Settles the rows of a kind that are INTENDED or UNKNOWN: adopts everything of ours that

@@ -88,6 +88,8 @@ static void check_item(struct server_observation *look, struct awaited *a, const
 		return;
 	a->is_found = 1;
 	look->left--;
+	if (readiness_is_other(&a->readiness, &server))
+		return;
 	a->waiting->verdict = readiness_check(&a->readiness, &server);
 	a->is_followed = !a->waiting->verdict;
 }

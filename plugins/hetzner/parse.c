@@ -181,6 +181,12 @@ int action_is_of(const struct action *action, const char *server_id)
 	return named || !action->has_resource;
 }
 
+int action_is(const struct action *action, const char *command, const char *server_id)
+{
+	return strcmp(action->command, command) == 0 && action->has_resource &&
+	       action_is_of(action, server_id);
+}
+
 int parse_page(const json_t *root, const char *member, int64_t page, struct list_page *ret)
 {
 	const json_t *pages = json_object_get(json_object_get(root, "meta"), "pagination");

@@ -86,6 +86,8 @@ const char *thing_label(const struct thing *thing, const char *key); /* NULL: no
 void thing_observe(const struct thing *thing, struct lessor_observed *ret);
 /* Does the action refer to exactly this server? Also 1 if it lists no resources. */
 int action_is_of(const struct action *action, const char *server_id);
+/* Is it this command for exactly this server, which it names? */
+int action_is(const struct action *action, const char *command, const char *server_id);
 /* May clients connect to this address? */
 int host_is_usable(const char *ipv4);
 /* The same for a simulated cloud on this machine. Never 127.0.x.y. */

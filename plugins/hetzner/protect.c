@@ -96,6 +96,8 @@ static int keep_vanished(struct hz *z, const struct lessor_resource *row)
 
 	if (shown < 0)
 		return verdict;
+	if (shown == LOOKUP_CORRECTED)
+		return lessor_pending(z->call, AT_ONCE, "");
 	if (!shown && lessor_gone(z->call, row->row, "an exact read and listings found nothing") == 0)
 		return lessor_pending(z->call, AT_ONCE, "");
 	if (shown)
@@ -211,6 +213,16 @@ int protection_keep(struct hz *z)
 
 /* ---- removing the protection ----------------------------------------------------------------------------- */
 
+/* Does the response to a label write show the row's server with its new label? */
+static int shows_label(const struct reply *reply, const struct lessor_resource *row,
+		       const struct lessor_change *change)
+{
+	struct server server;
+
+	return parse_server(json_object_get(reply->root, "server"), &server) == 0 &&
+	       strcmp(server.thing.id, row->id) == 0 && is_labelled(&server.thing, change);
+}
+
 int protection_lift(struct hz *z, const struct lessor_resource *row, const struct server *server)
 {
 	struct lessor_change change = { .size = sizeof(change) };
@@ -225,6 +237,11 @@ int protection_lift(struct hz *z, const struct lessor_resource *row, const struc
 		return change_refused(z, row);
 	/* The label first: an older store must not take the next change for its own. */
 	labels_write(z, row, &change, &labelled);
+	if (!labelled.rule && !shows_label(&labelled, row, &change)) {
+		/* An answer about something else: the read shows what was written. */
+		read_exactly(z, row, &after, &verdict);
+		return api_nonsense(z->call, "labelling the resource to delete");
+	}
 	if (labelled.rule) {
 		/* From this read the host learns whether the label was written after all. */
 		read_exactly(z, row, &after, &verdict);

@@ -8,6 +8,7 @@
 
 #include "api.h"
 #include "delete.h"
+#include "lookup.h"
 #include "parse.h"
 #include "poll_estimate.h"
 #include "server.h"
@@ -15,6 +16,7 @@
 #define FOLLOW_MS (20 * 1000) /* read the actions this often even if all looks normal */
 #define OFF_MS (30 * 1000)    /* `off` for this long after a successful start: it will not boot */
 #define LOST_MS (10 * 1000)   /* between the two reads that establish that a server is lost */
+#define OTHER_MS (4 * 1000)   /* after this time it is looked up by name if its id shows another */
 #define ROLLBACK_WAIT_MS 1000
 #define LIST_PAGE_SIZE 50
 #define LIST_PAGES_MAX 4 /* newest first; older servers are read by their ids */
@@ -91,14 +93,13 @@ static int too_late(struct readiness *w)
 	return attempt_give_up(w, LESSOR_CLASS_TIMEOUT, reason);
 }
 
-/* A failed read never costs a good server; only the timeout does. */
+/*
+ * A failed read says nothing about the server, which may already be running: it is not given up
+ * unseen, even after its time. The host ends a wait that lasts too long.
+ */
 int readiness_read_failed(struct readiness *w, const struct reply *reply)
 {
-	/* A rate limit says nothing about the server, which may already be running. */
-	if (reply->error_class == LESSOR_CLASS_RATE)
-		return api_retry(w->z->call, reply, "waiting for the server");
-	return is_too_late(w) ? too_late(w) :
-				api_retry(w->z->call, reply, "waiting for the server");
+	return api_retry(w->z->call, reply, "waiting for the server");
 }
 
 /* ---- reading ------------------------------------------------------------------------ */
@@ -111,6 +112,12 @@ static int is_ours(const struct readiness *w, const struct server *s)
 	return strcmp(s->thing.id, w->row->id) == 0 && strcmp(s->thing.name, w->row->name) == 0 &&
 	       instance && strcmp(instance, lessor_broker_id(w->z->call)) == 0 && lease &&
 	       strcmp(lease, w->z->lease->id) == 0;
+}
+
+int readiness_is_other(const struct readiness *w, const struct server *s)
+{
+	return !is_ours(w, s) && !is_too_late(w) && w->progress.lost_ms &&
+	       w->now - w->progress.lost_ms >= OTHER_MS;
 }
 
 static int is_ready(const struct readiness *w, const struct server *s)
@@ -232,8 +239,14 @@ static int is_lost(struct readiness *w)
 {
 	if (!delete_absence_counts(w->z, w->row))
 		return readiness_pending(w);
-	if (!w->progress.lost_ms)
+	if (!w->progress.lost_ms) {
+		/* Was its create answered with the id of something else? */
+		int verdict, corrected = lookup_correct(w->z, w->row, &verdict);
+
+		if (corrected)
+			return corrected < 0 ? verdict : lessor_pending(w->z->call, AT_ONCE, "");
 		w->progress.lost_ms = w->now;
+	}
 	if (w->now - w->progress.lost_ms < LOST_MS)
 		return readiness_pending(w);
 	/* Its absence is established like any other before the next type is tried. */
@@ -349,14 +362,15 @@ int readiness_check_actions(struct readiness *w, const json_t *actions)
 
 int readiness_check(struct readiness *w, const struct server *s)
 {
-	w->progress.lost_ms = 0;
 	if (!is_ours(w, s)) {
+		w->progress.lost_ms = w->now;
 		/* Neither handed out nor touched: the host decides what happens to it. */
 		lessor_log(w->z->call, LESSOR_LOG_WARNING,
 			   "server %s does not match the ledger (name '%.63s'); waiting",
 			   w->row->id, s->thing.name);
 		return is_too_late(w) ? too_late(w) : readiness_pending(w);
 	}
+	w->progress.lost_ms = 0;
 	server_note_address(w->z, s);
 	if (is_ready(w, s))
 		return report_ready(w, s);
@@ -373,10 +387,15 @@ int readiness_check(struct readiness *w, const struct server *s)
 /* Checks the server, and its actions if they are needed. */
 static int check_alone(struct readiness *w, const struct server *s)
 {
-	int verdict = readiness_check(w, s);
+	int verdict, corrected = 0;
 	char path[160];
 	auto_reply reply = { 0 };
 
+	if (!is_ours(w, s))
+		corrected = lookup_correct(w->z, w->row, &verdict);
+	if (corrected)
+		return corrected < 0 ? verdict : lessor_pending(w->z->call, AT_ONCE, "");
+	verdict = readiness_check(w, s);
 	if (verdict)
 		return verdict;
 	actions_path(w->row, path, sizeof(path));
@@ -398,8 +417,7 @@ static int read_server(struct readiness *w)
 	if (reply.rule)
 		return readiness_read_failed(w, &reply);
 	if (parse_server(json_object_get(reply.root, "server"), &server))
-		return is_too_late(w) ? too_late(w) :
-					api_nonsense(w->z->call, "waiting for the server");
+		return api_nonsense(w->z->call, "waiting for the server");
 	return check_alone(w, &server);
 }
 

@@ -45,6 +45,11 @@ void readiness_begin(struct readiness *w, struct hz *z, const struct lessor_atte
 int64_t readiness_listing_age(const struct readiness *w);
 /* The target of one page, with `size` servers, of the listing of all ours, newest first. */
 void readiness_listing_path(struct lessor_call *call, int size, int number, char *ret, size_t room);
+/*
+ * Has its id shown something else for a while? Then it needs a step of its own, which looks it up
+ * by name.
+ */
+int readiness_is_other(const struct readiness *w, const struct server *s);
 /* Checks a server from a response. Returns a verdict, or 0 if its actions are needed. */
 int readiness_check(struct readiness *w, const struct server *s);
 /* The verdict after a list of actions was read; NULL: it could not be read. */

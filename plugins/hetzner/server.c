@@ -252,9 +252,13 @@ static int server_made(struct hz *z, const struct lessor_attempt *attempt,
 	char actions[ACTIONS_ROOM];
 	struct poll_subject subject;
 	struct server server;
+	struct action create;
 
+	/* The id is believed if the action, too, is about it; else it is looked up by name. */
 	if (parse_server(json_object_get(reply->root, "server"), &server) ||
-	    !thing_is_as_intended(&server.thing, intent)) {
+	    !thing_is_as_intended(&server.thing, intent) ||
+	    parse_action(json_object_get(reply->root, "action"), &create) ||
+	    !action_is(&create, "create_server", server.thing.id)) {
 		lessor_unknown(z->call, intent->row,
 			       "the response does not show the requested server");
 		return api_nonsense(z->call, "creating the server");

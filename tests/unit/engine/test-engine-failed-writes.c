@@ -185,6 +185,9 @@ static void resolve(enum request_resolve what)
 	TEXT_SET(asked.request.ref, ID);
 	TEXT_SET(asked.request.resource_id, "1001");
 	world_ask(&w, &asked);
+	/* It is looked for first. */
+	if (what == RESOLVE_FORGET && !asked.answered && !w.is_broken)
+		driver_run_queue(&w.d);
 }
 
 static void resolve_retry(void)

@@ -23,6 +23,9 @@ static struct asked resolve(enum request_resolve what, enum token_role role, int
 		TEXT_SET(a.request.caller.org, "ops");
 	}
 	world_ask(&w, &a);
+	/* It is looked for first. */
+	if (what == RESOLVE_FORGET && !a.answered)
+		world_settle(&w);
 	assert_int_equal(a.answered, 1);
 	return a;
 }
@@ -173,8 +176,8 @@ static void forget_during_create(struct world *world)
 	in_between = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
 }
 
-/* The create's response arrives later: its id is recorded, and it stays forgotten. */
-static void a_late_answer_does_not_bring_back_what_was_forgotten(void **state)
+/* What a running step creates cannot be seen yet, so it cannot be forgotten. */
+static void what_is_being_created_is_not_forgotten(void **state)
 {
 	(void)state;
 	w.during_create = forget_during_create;
@@ -184,11 +187,121 @@ static void a_late_answer_does_not_bring_back_what_was_forgotten(void **state)
 		world_create(&w, &a, ID);
 	}
 	world_pass(&w, HOUR);
-	assert_int_equal(in_between.request.result, RESULT_OK);
-	assert_int_equal(first_row(ID).state, LESSOR_STATE_DISOWNED);
-	assert_string_equal(first_row(ID).id, "1001");
+	assert_string_equal(in_between.request.code, "cleanup_in_progress");
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
-	assert_int_equal(w.deleted, 0);
+	assert_int_equal(w.deleted, 1);
+}
+
+/* ---- what can still be found is not forgotten ---------------------------------------------- */
+
+static void b5_what_is_there_and_ours_is_not_forgotten(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	stuck();
+	/* Its labels are back, so its cleanup can delete it. */
+	w.strip_labels = 0;
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
+	assert_int_equal(a.request.result, RESULT_CONFLICT);
+	assert_string_equal(a.request.code, "resource_found");
+	assert_non_null(strstr(a.request.message, "id 1001"));
+	assert_non_null(strstr(a.request.message, "lessor resolve " ID " retry"));
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_PRESENT);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_ATTENTION);
+}
+
+/* Under another id than the ledger says: the answer names the command that resolves it. */
+static void b5_what_has_another_id_is_adopted_not_forgotten(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	stuck();
+	w.strip_labels = 0;
+	TEXT_SET(w.cloud[0].id, "4711");
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
+	assert_string_equal(a.request.code, "resource_found");
+	assert_non_null(strstr(a.request.message, "lessor resolve " ID " adopt 4711"));
+	a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, 0, "4711");
+	if (a.request.result != RESULT_OK)
+		a = resolve(RESOLVE_ADOPT, TOKEN_ADMIN, first_row(ID).n, "4711");
+	assert_int_equal(a.request.result, RESULT_OK);
+	world_pass(&w, 2 * MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+static void b5_a_retained_machine_is_not_forgotten(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready(ID);
+	world_release(&w, &a, ID, 0);
+	world_pass(&w, MINUTE);
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
+	assert_string_equal(a.request.code, "resource_found");
+	assert_non_null(strstr(a.request.message, "lessor release " ID " --delete"));
+	assert_int_equal(lease(ID).cleanup, CLEANUP_RETAINED);
+}
+
+/* A create that was lost may still show. */
+static void b5_what_may_still_show_is_not_forgotten(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	w.create_fault = TOY_LOST_NOT_MADE;
+	world_create(&w, &a, ID);
+	world_pass(&w, 1000);
+	world_release(&w, &a, ID, 1);
+	world_settle(&w);
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
+	assert_string_equal(a.request.code, "resource_found");
+	assert_non_null(strstr(a.request.message, "nothing was forgotten"));
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_UNKNOWN);
+}
+
+/* The operator says: exactly this one. */
+static void b5_a_row_that_is_named_is_forgotten_though_it_is_there(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	stuck();
+	w.strip_labels = 0;
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, first_row(ID).n, "");
+	assert_int_equal(a.request.result, RESULT_OK);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_DISOWNED);
+	/* But not what was found under another id. */
+	world_end(&w);
+	world_start(&w, NULL);
+	stuck();
+	w.strip_labels = 0;
+	TEXT_SET(w.cloud[0].id, "4711");
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, first_row(ID).n, "");
+	assert_string_equal(a.request.code, "resource_found");
+}
+
+/* A provider that cannot be asked is no reason to forget. */
+static void b5_nothing_is_forgotten_unseen(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	stuck();
+	w.list_fails = 1;
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
+	assert_int_equal(a.request.result, RESULT_UNAVAILABLE);
+	assert_string_equal(a.request.code, "inventory_unavailable");
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_PRESENT);
+	w.probe_refuses = 1;
+	w.probe_class = LESSOR_CLASS_AUTH;
+	world_pass(&w, HOUR);
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
+	assert_string_equal(a.request.code, "provider_blocked");
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_PRESENT);
 }
 
 /* The operator names the id; the delete still needs a read that proves it ours. */
@@ -498,7 +611,13 @@ int main(void)
 		TEST(what_is_forgotten_is_never_deleted),
 		TEST(a_live_lease_forgets_nothing),
 		TEST(forgetting_between_permit_and_delete_is_refused),
-		TEST(a_late_answer_does_not_bring_back_what_was_forgotten),
+		TEST(what_is_being_created_is_not_forgotten),
+		TEST(b5_what_is_there_and_ours_is_not_forgotten),
+		TEST(b5_what_has_another_id_is_adopted_not_forgotten),
+		TEST(b5_a_retained_machine_is_not_forgotten),
+		TEST(b5_what_may_still_show_is_not_forgotten),
+		TEST(b5_nothing_is_forgotten_unseen),
+		TEST(b5_a_row_that_is_named_is_forgotten_though_it_is_there),
 		TEST(an_adopted_id_is_proven_before_its_delete),
 		TEST(what_another_row_names_is_not_adopted),
 		TEST(adopting_an_id_twice_adds_no_row),

@@ -282,6 +282,91 @@ static void the_action_of_another_server(void **state)
 	life_free(life);
 }
 
+/* An answer to a DELETE that is not about its resource, or not whole: it is read within seconds. */
+static void b4_a_delete_that_is_answered_with_something_else(void **state)
+{
+	static const char *const faults[] = {
+		"{'match':{'op':'s.delete'},'fault':{'kind':'patch','set':"
+		"{'/action/resources/0/id':4242}}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'patch','set':"
+		"{'/action/resources':[]}}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'patch','set':"
+		"{'/action/command':'stop_server'}}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'patch','set':{'/action/id':'7'}}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'no_action'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'shape','as':'truncated'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'shape','as':'array'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'shape','as':'object'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'shape','as':'empty'}}",
+		/* and nothing was deleted */
+		"{'match':{'op':'s.delete'},'fault':{'kind':'error','status':200,'code':'x'}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'status','status':200}}",
+		"{'match':{'op':'s.delete'},'fault':{'kind':'status','status':204}}",
+		"{'match':{'op':'k.delete'},'fault':{'kind':'error','status':200,'code':'x'}}",
+		"{'match':{'op':'k.delete'},'fault':{'kind':'status','status':200}}",
+		"{'match':{'op':'k.delete'},'fault':{'kind':'status','status':202}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct life *life = life_active("cx23");
+		uint32_t kind = strstr(faults[i], "k.delete") ? LESSOR_KIND_KEY : LESSOR_KIND_SERVER;
+		const char *what = kind == LESSOR_KIND_KEY ? "DELETE /ssh_keys/" : "DELETE /servers/";
+		int64_t row, deleted_ms;
+		int reads;
+		char read[64];
+
+		life_fault(life, faults[i]);
+		row = life_row(life, kind)->n;
+		snprintf(read, sizeof(read), "GET /%s/%s",
+			 kind == LESSOR_KIND_KEY ? "ssh_keys" : "servers", life_row(life, kind)->id);
+		life_release(life, 1);
+		for (int k = 0; k < 40 && !life_count_requests(life, what); k++)
+			life_step(life);
+		if (ledger_find(&life->book, row)->state != LESSOR_STATE_DELETE_UNKNOWN)
+			fail_msg("%s: taken as accepted", faults[i]);
+		deleted_ms = life->now_ms;
+		reads = life_count_requests(life, read);
+		life_step(life);
+		assert_true(life_count_requests(life, read) > reads);
+		assert_in_range(life->now_ms - deleted_ms, 0, 5000);
+		life_end(life, 60);
+		life_expect_clean(life, 0);
+		assert_in_range(life->now_ms - deleted_ms, 0, 90000);
+		assert_in_range(life_count_requests(life, what), 1, 2);
+		life_free(life);
+	}
+}
+
+/* The action of a delete that is answered with another one: the server itself is read. */
+static void b4_an_action_that_is_answered_with_another(void **state)
+{
+	static const char *const faults[] = {
+		"{'kind':'patch','set':{'/action/id':77,'/action/status':'running'}}",
+		"{'kind':'patch','set':{'/action/resources/0/id':4242,'/action/status':'running'}}",
+		"{'kind':'patch','set':{'/action/command':'stop_server','/action/status':'running'}}",
+		"{'kind':'shape','as':'truncated'}",
+		"{'kind':'shape','as':'object'}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct life *life = life_active("cx23");
+		char fault[240];
+		int64_t released_ms = life->now_ms;
+
+		snprintf(fault, sizeof(fault), "{'match':{'op':'a.get'},'count':1000,'fault':%s}",
+			 faults[i]);
+		life_fault(life, fault);
+		life_release(life, 1);
+		life_end(life, 60);
+		life_expect_clean(life, 0);
+		assert_in_range(life->now_ms - released_ms, 0, 60000);
+		assert_int_equal(life_count_requests(life, "DELETE /servers/"), 1);
+		life_free(life);
+	}
+}
+
 /* Its action never ends, or ends and the server stays: after a while it is deleted again. */
 static void deletes_that_do_not_end(void **state)
 {
@@ -576,6 +661,8 @@ int main(void)
 		cmocka_unit_test(a_lost_delete_of_a_key),
 		cmocka_unit_test(died_with_a_permit),
 		cmocka_unit_test(the_action_of_another_server),
+		cmocka_unit_test(b4_a_delete_that_is_answered_with_something_else),
+		cmocka_unit_test(b4_an_action_that_is_answered_with_another),
 		cmocka_unit_test(deletes_that_do_not_end),
 		cmocka_unit_test(a_delete_that_we_may_not),
 		cmocka_unit_test(a_token_that_may_only_read),

@@ -388,6 +388,108 @@ static void the_same_key_of_somebody_else(void **state)
 	life_free(life);
 }
 
+/* Copies the fault with the id for each @. */
+static void fault_fill(const char *fault, int64_t id, char *ret, size_t room)
+{
+	size_t len = 0;
+
+	for (; *fault && len + 24 < room; fault++) {
+		if (*fault == '@')
+			len += (size_t)snprintf(ret + len, room - len, "%lld", (long long)id);
+		else
+			ret[len++] = *fault;
+	}
+	ret[len] = '\0';
+}
+
+/* A create that is answered with the id of something else is looked up by its name. */
+static void b5_a_create_that_is_answered_with_another_id(void **state)
+{
+	static const char *const faults[] = {
+		/* of nothing, of a stranger's server or key */
+		"{'match':{'op':'s.create'},'fault':{'kind':'patch','set':{'/server/id':424242}}}",
+		"{'match':{'op':'s.create'},'fault':{'kind':'patch','set':{'/server/id':@}}}",
+		/* the action agrees, so that only a read shows it */
+		"{'match':{'op':'s.create'},'fault':{'kind':'patch','set':"
+		"{'/server/id':424242,'/action/resources/0/id':424242}}}",
+		"{'match':{'op':'s.create'},'fault':{'kind':'patch','set':"
+		"{'/server/id':@,'/action/resources/0/id':@}}}",
+		/* the action of another server, or none */
+		"{'match':{'op':'s.create'},'fault':{'kind':'patch','set':"
+		"{'/action/resources/0/id':424242}}}",
+		"{'match':{'op':'s.create'},'fault':{'kind':'no_action'}}",
+		"{'match':{'op':'s.create'},'fault':{'kind':'shape','as':'truncated'}}",
+		"{'match':{'op':'k.create'},'fault':{'kind':'shape','as':'truncated'}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		static const char *const options[] = { "boot_timeout", "9m", NULL, NULL };
+		struct life *life = life_new(options);
+		int64_t stranger, begun_ms;
+		char fault[400];
+
+		life_meddle(life, "POST", "/v1/servers",
+			    "{'name':'theirs','server_type':'cx23','image':'ubuntu-24.04',"
+			    "'location':'nbg1'}");
+		stranger = life_find(life, CLOUD_SERVER, "theirs");
+		assert_true(stranger > 0);
+		fault_fill(faults[i], stranger, fault, sizeof(fault));
+		life_fault(life, fault);
+		begun_ms = life->now_ms;
+		life_begin(life, "cx23", "nbg1");
+		life_run(life, 120);
+		if (life->lease.state != LEASE_ACTIVE)
+			fail_msg("%s: %s\n%s", fault, life->lease.last_error, life->requests);
+		assert_in_range(life->now_ms - begun_ms, 0, 120000);
+		assert_int_not_equal(strtoll(life->lease.server_id, NULL, 10), stranger);
+		assert_int_equal(life_count(life, CLOUD_SERVER), 2);
+		life_release(life, 1);
+		life_end(life, 60);
+		assert_int_equal(life->lease.cleanup, CLEANUP_DONE);
+		assert_int_equal(life_count(life, CLOUD_SERVER), 1);
+		assert_int_equal(life_count(life, CLOUD_KEY), 0);
+		life_free(life);
+	}
+}
+
+/* Of a lease that is given up before that is noticed, nothing stays either. */
+static void b5_a_wrong_id_is_noticed_by_the_cleanup(void **state)
+{
+	static const char *const faults[] = {
+		"{'match':{'op':'s.create'},'fault':{'kind':'patch','set':"
+		"{'/server/id':@,'/action/resources/0/id':@}}}",
+		"{'match':{'op':'s.create'},'fault':{'kind':'patch','set':"
+		"{'/server/id':424242,'/action/resources/0/id':424242}}}",
+		"{'match':{'op':'k.create'},'fault':{'kind':'patch','set':{'/ssh_key/id':424242}}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		static const char *const options[] = { NULL, NULL };
+		struct life *life = life_new(options);
+		int64_t stranger;
+		char fault[400];
+
+		life_meddle(life, "POST", "/v1/servers",
+			    "{'name':'theirs','server_type':'cx23','image':'ubuntu-24.04',"
+			    "'location':'nbg1'}");
+		stranger = life_find(life, CLOUD_SERVER, "theirs");
+		fault_fill(faults[i], stranger, fault, sizeof(fault));
+		life_fault(life, fault);
+		life_begin(life, "cx23", "nbg1");
+		for (int k = 0; k < 40 && !life_count_requests(life, "POST /servers 201"); k++)
+			life_step(life);
+		life_release(life, 1);
+		life_end(life, 80);
+		if (life->lease.cleanup != CLEANUP_DONE)
+			fail_msg("%s: %s\n%s", fault, life->lease.attention, life->requests);
+		assert_int_equal(life_count(life, CLOUD_SERVER), 1);
+		assert_int_equal(life_count(life, CLOUD_KEY), 0);
+		life_free(life);
+	}
+}
+
 static void a_person_took_the_labels(void **state)
 {
 	struct life *life = life_active("cx23");
@@ -449,6 +551,8 @@ int main(void)
 		cmocka_unit_test(a_strangers_server_of_our_name),
 		cmocka_unit_test(a_strangers_key_of_our_name),
 		cmocka_unit_test(the_same_key_of_somebody_else),
+		cmocka_unit_test(b5_a_create_that_is_answered_with_another_id),
+		cmocka_unit_test(b5_a_wrong_id_is_noticed_by_the_cleanup),
 		cmocka_unit_test(a_person_took_the_labels),
 		cmocka_unit_test(lies_about_what_is_to_be_deleted),
 	};

@@ -255,6 +255,8 @@ static void an_attempt_is_for_a_lease_that_wants_a_machine(void **state)
 	struct lease_claim claim = first;
 
 	(void)state;
+	a.lease.provision_deadline_ms = facts.now_ms + 1;
+	a.lease.ttl_ms = 2 * HOUR;
 	assert_int_equal(make(&a, &claim, a.lease.epoch - 1, &facts), -1);
 	claim = first;
 	claim.attempt = 2;
@@ -263,6 +265,10 @@ static void an_attempt_is_for_a_lease_that_wants_a_machine(void **state)
 	assert_int_equal(make(&a, &claim, a.lease.epoch, &facts), 0);
 	assert_int_equal(a.ledger.attempt_count, 1);
 	claim.attempt = 2;
+	/* After the deadline a step may only look. */
+	a.lease.provision_deadline_ms = facts.now_ms;
+	assert_int_equal(make(&a, &claim, a.lease.epoch, &facts), -1);
+	a.lease.provision_deadline_ms = facts.now_ms + 1;
 	a.lease.state = LEASE_ACTIVE;
 	assert_int_equal(make(&a, &claim, a.lease.epoch, &facts), -1);
 	a.lease.state = LEASE_RELEASED;
@@ -281,6 +287,8 @@ static void a_blocked_account_makes_nothing(void **state)
 
 	(void)state;
 	then.signer = &signer;
+	a.lease.provision_deadline_ms = facts.now_ms + 1;
+	a.lease.ttl_ms = 2 * HOUR;
 	assert_int_equal(make(&a, &attempt, a.lease.epoch, &then), 0);
 	for (int blocked = 1; blocked >= 0; blocked--) {
 		struct lease_claim intend = { .kind = CLAIM_INTEND,
