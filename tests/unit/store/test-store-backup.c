@@ -183,7 +183,10 @@ static void u13_a_write_that_fails_keeps_the_previous_one(void **state)
 	scratch_insert(SECOND);
 	for (int nth = 1; nth < 400; nth += 3) {
 		struct vfs_fault fault = {
-			.op = VFS_WRITE, .nth = nth, .code = codes[nth % 2], .for_good = 1,
+			.op = VFS_WRITE,
+			.nth = nth,
+			.code = codes[nth % 2],
+			.for_good = 1,
 		};
 		int rc;
 
