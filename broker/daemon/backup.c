@@ -109,8 +109,8 @@ static int error_code(const struct err *err)
 
 static int result_print(const char *target, const struct store_backup_result *result)
 {
-	printf("%s: database of instance %s, %" PRId64 " bytes, checked\n", target, result->instance,
-	       result->bytes);
+	printf("%s: database of instance %s, %" PRId64 " bytes, checked\n", target,
+	       result->instance, result->bytes);
 	if (result->runs_bytes)
 		printf("%s: its run history, %" PRId64 " bytes, checked\n", result->runs_path,
 		       result->runs_bytes);

@@ -136,7 +136,9 @@ static int backup_read(int argc, char **argv, struct command_line *c, struct err
 		{ 0 },
 	};
 	const struct argv_syntax syntax = {
-		.options = options, .abbreviations = 1, .words_max = 1,
+		.options = options,
+		.abbreviations = 1,
+		.words_max = 1,
 	};
 
 	if (argv_parse(&syntax, argc, argv, &c->target, &words, err) < 0)

@@ -16,14 +16,16 @@ static int folder_stat(const char *path, struct stat *ret, struct err *err)
 	char *slash = strrchr(dir, '/');
 
 	slash[slash == dir] = '\0';
-	return stat(dir, ret) ? err_set_errno(err, errno,
-					      "cannot access %s, the directory of the database", dir) :
-				0;
+	return stat(dir, ret) ?
+		       err_set_errno(err, errno, "cannot access %s, the directory of the database",
+				     dir) :
+		       0;
 }
 
 static int owner_fail(const struct stat *st, const char *path, struct err *err)
 {
-	return err_set_errno(err, errno, "cannot switch to user %u, the owner of the directory of %s",
+	return err_set_errno(err, errno,
+			     "cannot switch to user %u, the owner of the directory of %s",
 			     (unsigned)st->st_uid, path);
 }
 
@@ -60,7 +62,8 @@ int file_owner_borrow(const char *path, struct err *err)
 int file_owner_return(struct err *err)
 {
 	return seteuid(getuid()) || setegid(getgid()) ?
-		       err_set_errno(err, errno, "cannot switch back to user %u", (unsigned)getuid()) :
+		       err_set_errno(err, errno, "cannot switch back to user %u",
+				     (unsigned)getuid()) :
 		       0;
 }
 

@@ -96,7 +96,7 @@ struct core_account {
 	int64_t probe_due_ms, catalog_due_ms;
 	int probe_running; /* or the list of sentinels before the first one */
 	int is_alone;	   /* no other instance uses the account, unless an operator agreed */
-	int probe_wanted; /* gen.is_wanted when the running probe started */
+	int probe_wanted;  /* gen.is_wanted when the running probe started */
 	int probe_tries, catalog_tries, reload_tries;
 	int is_held; /* one of its operations crashed lessord too often: none is run (crashes.c) */
 	int token_number; /* of the token that was_verified is about */

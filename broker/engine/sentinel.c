@@ -280,7 +280,8 @@ static int neighbours_fence(struct core *core, struct core_account *a, const str
 		snprintf(why, sizeof(why),
 			 "%d other lessord databases (instances %s%s) use it and this one never "
 			 "did: restore the lost one",
-			 n->fresh_count, n->shown, n->fresh_count > NEIGHBOURS_SHOWN ? ", ..." : "");
+			 n->fresh_count, n->shown,
+			 n->fresh_count > NEIGHBOURS_SHOWN ? ", ..." : "");
 	return store_neighbours_put(core->store, a->account->config.name, n->known, err) ||
 			       account_fence_again(core, a, why, err) ?
 		       -1 :
@@ -292,7 +293,8 @@ int core_neighbours_listed(struct core *core, struct core_account *a, const stru
 {
 	struct neighbours n = { .count = 0 };
 
-	if (store_neighbours_get(core->store, a->account->config.name, n.known, sizeof(n.known), err))
+	if (store_neighbours_get(core->store, a->account->config.name, n.known, sizeof(n.known),
+				 err))
 		return -1;
 	for (size_t i = 0; i < step->listed_count; i++) {
 		const struct lessor_observed *seen = &step->listed[i].seen;

@@ -42,7 +42,8 @@ struct store_backup {
 /* ---- the source ---------------------------------------------------------------------- */
 
 /* "" if there is none. */
-static int identity_read(struct store *store, const char *key, char *ret, size_t size, struct err *err)
+static int identity_read(struct store *store, const char *key, char *ret, size_t size,
+			 struct err *err)
 {
 	int len = 0;
 	int rc = meta_get(store, key, ret, size - 1, &len, err);
@@ -122,8 +123,9 @@ int store_backup_open(const char *path, struct store_backup **ret, struct err *e
 	TEXT_SET(b->path, path);
 	runs_open(b);
 	rc = source_open(path, &schema_leases, &b->leases, err);
-	if (rc == 0 && (identity_read(b->leases, "instance", b->instance, sizeof(b->instance), err) ||
-			identity_read(b->leases, "pair", b->pair, sizeof(b->pair), err)))
+	if (rc == 0 &&
+	    (identity_read(b->leases, "instance", b->instance, sizeof(b->instance), err) ||
+	     identity_read(b->leases, "pair", b->pair, sizeof(b->pair), err)))
 		rc = -1;
 	if (rc) {
 		store_backup_close(b);
@@ -212,7 +214,8 @@ static int header_check(const char *target, const struct schema *schema, struct 
 		return 0;
 	return err_set(err, ERR_INVALID,
 		       "%s exists and is not a backup of lessord's %s; choose another name, or move "
-		       "it away", target, schema == &schema_leases ? "database" : "run history");
+		       "it away",
+		       target, schema == &schema_leases ? "database" : "run history");
 }
 
 /* A backup of another instance may be the only trace of what that one owns. */
@@ -251,7 +254,8 @@ static int in_use_check(const char *target, struct err *err)
 		return 0;
 	return err_set(err, ERR_INVALID,
 		       "%s exists, so %s is a database in use or was not closed; choose another "
-		       "name", log, target);
+		       "name",
+		       log, target);
 }
 
 /* May the copy of a file of this kind get this name? */
@@ -269,8 +273,9 @@ static int target_check(const struct store_backup *b, const char *target,
 	if (refuse_live(b, target, err) || in_use_check(target, err))
 		return -1;
 	if (lstat(target, &st))
-		return errno == ENOENT ? 0 : err_set_errno(err, errno, "cannot write a backup to %s",
-							   target);
+		return errno == ENOENT ?
+			       0 :
+			       err_set_errno(err, errno, "cannot write a backup to %s", target);
 	if (S_ISLNK(st.st_mode))
 		return err_set(err, ERR_INVALID,
 			       "%s is a symbolic link, which is not followed; name the file itself",
@@ -299,7 +304,8 @@ static int leftover_remove(const char *name, struct err *err)
 	if (fd < 0 || fstat(fd, &st))
 		return err_set_errno(err, errno, "cannot replace %s", name);
 	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())
-		return err_set(err, ERR_INVALID, "%s is not an unfinished backup; move it away", name);
+		return err_set(err, ERR_INVALID, "%s is not an unfinished backup; move it away",
+			       name);
 	if (flock(fd, LOCK_EX | LOCK_NB))
 		return err_set(err, ERR_INVALID, "another backup is writing %s", name);
 	return unlink(name) ? err_set_errno(err, errno, "cannot remove %s", name) : 0;
@@ -326,8 +332,9 @@ static int write_failed(struct copy *copy, int rc, int system, struct err *err)
 	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
 		return err_set(err, ERR_REFUSED, "the store %s is damaged: %s", copy->from->path,
 			       sqlite3_errstr(rc));
-	return err_set(err, ERR_IO, "cannot write %s: %s%s%s", copy->fresh, sqlite3_errstr(rc & 0xff),
-		       system ? ": " : "", system ? strerror(system) : "");
+	return err_set(err, ERR_IO, "cannot write %s: %s%s%s", copy->fresh,
+		       sqlite3_errstr(rc & 0xff), system ? ": " : "",
+		       system ? strerror(system) : "");
 }
 
 /* Part by part, in the source's snapshot. */
@@ -335,13 +342,14 @@ static int pages_copy(struct copy *copy, store_backup_stop_fn stop, struct err *
 {
 	sqlite3_backup *backup = NULL;
 	sqlite3 *to = NULL;
-	int rc = sqlite3_open_v2(copy->fresh, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	int rc = sqlite3_open_v2(copy->fresh, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+				 NULL);
 	int is_stopped = 0;
 
 	/* A copy that is incomplete is discarded: it needs no journal, and one sync at the end. */
 	if (!rc)
-		rc = sqlite3_exec(to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL,
-				  NULL);
+		rc = sqlite3_exec(to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL,
+				  NULL, NULL);
 	if (!rc) {
 		backup = sqlite3_backup_init(to, "main", copy->from->db, "main");
 		rc = backup ? SQLITE_OK : sqlite3_errcode(to);
@@ -385,8 +393,11 @@ static int copy_verify(const struct copy *copy, struct err *err)
 				     (const char *)sqlite3_column_text(stmt, 0));
 	}
 	store_close(store);
-	return rc ? err_set(err, ERR_REFUSED, "the store %s is damaged: its copy fails the check: "
-			    "%.120s", copy->from->path, why.text) : 0;
+	return rc ? err_set(err, ERR_REFUSED,
+			    "the store %s is damaged: its copy fails the check: "
+			    "%.120s",
+			    copy->from->path, why.text) :
+		    0;
 }
 
 static int copy_make(struct copy *copy, store_backup_stop_fn stop, struct err *err)

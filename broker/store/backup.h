@@ -21,18 +21,18 @@ struct store_backup;
  * no database or an empty one; -1.
  */
 int store_backup_open(const char *path, struct store_backup **ret, struct err *err);
-void store_backup_close(struct store_backup *backup);	/* NULL is allowed */
+void store_backup_close(struct store_backup *backup); /* NULL is allowed */
 
 /* Called between two parts of the copy; non-zero: stop. */
 typedef int (*store_backup_stop_fn)(void);
 
 struct store_backup_result {
 	char instance[32];
-	int64_t bytes;		/* size of the leases' copy */
-	int64_t runs_bytes;	/* size of the runs' copy; 0: not copied */
+	int64_t bytes;	    /* size of the leases' copy */
+	int64_t runs_bytes; /* size of the runs' copy; 0: not copied */
 	char runs_path[STORE_RUNS_PATH_SIZE];
-	int runs_failed;	/* the runs' file cannot be read: only the leases are backed up */
-	struct err runs_err;	/* why */
+	int runs_failed;     /* the runs' file cannot be read: only the leases are backed up */
+	struct err runs_err; /* why */
 };
 
 /*

@@ -408,8 +408,7 @@ int store_times_mend(struct store *store, int64_t now_ms, struct err *err);
  */
 int store_neighbours_get(struct store *store, const char *account, char *ret, size_t size,
 			 struct err *err);
-int store_neighbours_put(struct store *store, const char *account, const char *ids,
-			 struct err *err);
+int store_neighbours_put(struct store *store, const char *account, const char *ids, struct err *err);
 
 /* Zeroed except for the account if there was none yet. */
 int store_sweep_get(struct store *store, const char *account, struct sweep *ret, struct err *err);

@@ -14,7 +14,7 @@ _lessord() {
 
 	COMPREPLY=()
 	case $prev in
-	--config | --port-file | --store | --dump-provider)
+	backup | --config | --port-file | --store | --dump-provider)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
@@ -22,10 +22,12 @@ _lessord() {
 	--owner | --org | --expires) return ;;
 	--role) offers="user reader admin" ;;
 	*)
-		if [[ ${words[1]} != token || ${#words[@]} -eq 2 ]]; then
+		if [[ ${words[1]} == backup && ${#words[@]} -gt 2 ]]; then
+			offers="--config --store --help"
+		elif [[ ${words[1]} != token || ${#words[@]} -eq 2 ]]; then
 			offers="--config --check-config --dump-config --dump-provider --owed"
 			offers+=" --port-file --version --help"
-			((${#words[@]} > 2)) || offers+=" token"
+			((${#words[@]} > 2)) || offers+=" backup token"
 		elif ((${#words[@]} == 3)); then
 			offers="add list revoke --help"
 		elif [[ ${words[2]} == add ]]; then

@@ -8,7 +8,7 @@ function __lessord_token
     and contains -- "$words[3]" $argv
 end
 
-set -l run 'test (count (commandline -opc)) = 1; or test (commandline -opc)[2] != token'
+set -l run 'test (count (commandline -opc)) = 1; or not contains -- (commandline -opc)[2] backup token'
 complete -c lessord -f
 complete -c lessord -l help -d 'Print a summary'
 complete -c lessord -n $run -l config -r -F -d 'The configuration'
@@ -20,6 +20,13 @@ complete -c lessord -n $run -l port-file -r -F -d 'File for the first TCP port'
 complete -c lessord -n $run -l version -d 'Print the version'
 complete -c lessord -n 'test (count (commandline -opc)) = 1' -a token \
     -d 'Create, list and revoke client tokens'
+
+complete -c lessord -n 'test (count (commandline -opc)) = 1' -a backup -d 'Copy the database to a file'
+
+set -l backup 'test (count (commandline -opc)) -gt 1; and test (commandline -opc)[2] = backup'
+complete -c lessord -n $backup -F
+complete -c lessord -n $backup -l config -r -F -d 'The configuration'
+complete -c lessord -n $backup -l store -r -F -d 'The database'
 
 set -l verb 'test (count (commandline -opc)) = 2; and test (commandline -opc)[2] = token'
 complete -c lessord -n $verb -a add -d 'Create a token'

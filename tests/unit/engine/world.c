@@ -284,8 +284,12 @@ static int sentinels_list(struct world *w, struct lessor_call *call)
 	for (int i = 0; i < w->neighbour_count; i++) {
 		const struct lessor_label label = { LESSOR_LABEL_INSTANCE, w->neighbours[i] };
 		const struct lessor_observed seen = {
-			.size = sizeof(seen), .kind = LESSOR_KIND_SENTINEL, .id = w->neighbours[i],
-			.name = "mark", .labels = &label, .label_count = 1,
+			.size = sizeof(seen),
+			.kind = LESSOR_KIND_SENTINEL,
+			.id = w->neighbours[i],
+			.name = "mark",
+			.labels = &label,
+			.label_count = 1,
 		};
 
 		lessor_listed(call, &seen);

@@ -302,6 +302,17 @@ static void inventory(void **state)
 	assert_int_equal(life->listed, 1);
 	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SENTINEL), LESSOR_DONE);
 	assert_int_equal(life->listed, 1);
+	/* Sentinels of every broker, and what bears no instance is nobody's. */
+	assert_int_equal(life_meddle(life, "POST", "/v1/ssh_keys",
+				     "{'name':'theirs','public_key':'"
+				     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERI"
+				     "TFBUWFxgZGhscHR4f x','labels':{'lessor-kind':'sentinel',"
+				     "'lessor-instance':'somebodyelse'}}"),
+			 201);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_SENTINEL), LESSOR_DONE);
+	assert_int_equal(life->listed, 2);
+	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_KEY), LESSOR_DONE);
+	assert_int_equal(life->listed, 1);
 	assert_int_equal(life_account(life, STEP_LIST, LESSOR_KIND_VOLUME), LESSOR_DONE);
 	assert_int_equal(life->listed, 0);
 	/* The plugin does not trust the filter. */
