@@ -118,6 +118,7 @@ static int core_restart(struct core *core, struct err *err)
 		core->in_transaction = 0;
 		return -1;
 	}
+	core_clock_store(core);
 	return core_flush(core, err);
 }
 
@@ -225,8 +226,6 @@ static int batch_commit(struct core *core, struct err *err)
 
 	keep_pauses(core);
 	is_written = store_is_written(core->store);
-	if (is_written)
-		core_clock_store(core);
 	if (is_written)
 		env_point(core->env, "before-commit");
 	core->in_transaction = 0;

@@ -398,7 +398,7 @@ int account_task_done(struct core *core, struct core_account *a, struct step *st
 int core_clock_start(struct core *core, struct err *err);
 /* Compares the clocks, hears the witnesses, and handles a jump of the wall clock. */
 void core_clock_watch(struct core *core);
-/* In a transaction that is written: stores the time now and then, while the clock is trusted. */
+/* In a transaction: stores the time now and then, while the clock is trusted. */
 void core_clock_store(struct core *core);
 /* The clock is trusted: corrects stored times that lie in the future (lease/times.h). */
 int core_times_mend(struct core *core, struct err *err);
