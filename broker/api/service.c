@@ -14,8 +14,9 @@ void service_health(struct api_request *request)
 	jsonw_bool(&w, "ok", 1);
 	jsonw_text(&w, "service", request->api->config.service);
 	if (env_is_clock_suspect(request->api->parts.env))
-		jsonw_text(&w, "clock", "The server's clock is in doubt: nothing ends by time "
-					"until it is confirmed.");
+		jsonw_text(&w, "clock",
+			   "The server's clock is in doubt: nothing ends by time "
+			   "until it is confirmed.");
 	jsonw_end_object(&w);
 	reply_json(request, 200);
 }

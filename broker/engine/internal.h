@@ -23,11 +23,11 @@
 struct in_flight {
 	int64_t n; /* lease row; 0: a step of an account task */
 	struct step *step;
-	int not_now;		/* a permit was refused, for a reason that is temporary */
-	uint32_t refusal_class; /* a permit was refused, for a reason that needs an operator:
+	int not_now;		 /* a permit was refused, for a reason that is temporary */
+	uint32_t refusal_class;	 /* a permit was refused, for a reason that needs an operator:
 				 * LESSOR_CLASS_; 0: none was */
-	char refusal[160];	/* the reason that belongs to refusal_class */
-	int64_t absence_ms;	/* when the next absence observation counts; 0: none needed */
+	char refusal[160];	 /* the reason that belongs to refusal_class */
+	int64_t absence_ms;	 /* when the next absence observation counts; 0: none needed */
 	int64_t overdue_mono_ms; /* when it should have returned */
 	int is_overdue;		 /* it has not, and that was reported */
 	struct in_flight *next;	 /* in its hash bucket */
@@ -126,7 +126,7 @@ struct core {
 	int64_t overdue_checked_mono_ms;
 	struct crash_count *crashes; /* operations that crashed earlier processes (crashes.c) */
 	size_t crash_count;
-	int clock_logged;	 /* 1: that it is in doubt; 2: also who disagrees; 0: nothing */
+	int clock_logged; /* 1: that it is in doubt; 2: also who disagrees; 0: nothing */
 	STAILQ_HEAD(, log_line) log_lines; /* to be written after the commit */
 	uint32_t random[32]; /* a reserve, drawn in one call; random_left are unused */
 	size_t random_left;

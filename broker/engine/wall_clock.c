@@ -23,7 +23,7 @@
 
 struct hearing {
 	enum clock_witness witness;
-	char who[64];	   /* who agrees; or, if none does, who disagrees */
+	char who[64];	  /* who agrees; or, if none does, who disagrees */
 	int64_t ahead_ms; /* by how much our clock is ahead of that one's */
 };
 
@@ -145,7 +145,8 @@ static void doubt_log(struct core *core, const struct hearing *h, int64_t by_ms,
 		log_warning(NULL,
 			    "the wall clock is %s %s of %s" NOTHING_ENDS "they agree; check the "
 			    "time of this machine",
-			    distance(h->ahead_ms, far), h->ahead_ms < 0 ? "behind" : "ahead", h->who);
+			    distance(h->ahead_ms, far), h->ahead_ms < 0 ? "behind" : "ahead",
+			    h->who);
 	else if (is_start)
 		log_warning(NULL,
 			    "the wall clock is %s %s the newest time in the database" NOTHING_ENDS
@@ -208,7 +209,8 @@ void core_clock_store(struct core *core)
 {
 	int64_t now = core_now(core);
 
-	if (core_clock_is_suspect(core) || !core->clock.is_continuous || llabs(now - core->clock_stored_ms) < STORED_MS)
+	if (core_clock_is_suspect(core) || !core->clock.is_continuous ||
+	    llabs(now - core->clock_stored_ms) < STORED_MS)
 		return;
 	/* A failed write marks the store broken; the commit then fails. */
 	if (store_clock_put(core->store, now, NULL) == 0)
@@ -225,7 +227,8 @@ int core_clock_start(struct core *core, struct err *err)
 		return -1;
 	away_ms = clock_start(&core->clock, core_now(core), env_mono_ms(core->env), stored_ms);
 	/* What is written from now on must not count as written by a trusted clock. */
-	if (!core->clock.is_continuous && !is_trusted && store_clock_put(core->store, stored_ms, err))
+	if (!core->clock.is_continuous && !is_trusted &&
+	    store_clock_put(core->store, stored_ms, err))
 		return -1;
 	core->clock_ahead_ms = away_ms;
 	core->clock_stored_ms = is_trusted ? stored_ms : 0;
