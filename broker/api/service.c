@@ -19,8 +19,9 @@ void service_health(struct api_request *request)
 	jsonw_text(&w, "service", request->api->config.service);
 	jsonw_text(&w, "store", states[engine_store_state(request->api->parts.engine)]);
 	if (env_is_clock_suspect(request->api->parts.env))
-		jsonw_text(&w, "clock", "The server's clock is in doubt: nothing ends by time "
-					"until it is confirmed.");
+		jsonw_text(&w, "clock",
+			   "The server's clock is in doubt: nothing ends by time "
+			   "until it is confirmed.");
 	jsonw_end_object(&w);
 	reply_json(request, 200);
 }

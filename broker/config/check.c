@@ -209,7 +209,8 @@ static int account_differs(const struct config_account *x, const struct config_a
 	       x->account.protect_retained != y->account.protect_retained ||
 	       x->account.location_count != y->account.location_count ||
 	       memcmp(x->account.locations, y->account.locations, sizeof(x->account.locations)) ||
-	       x->image_count != y->image_count || memcmp(x->images, y->images, sizeof(x->images)) ||
+	       x->image_count != y->image_count ||
+	       memcmp(x->images, y->images, sizeof(x->images)) ||
 	       options_differ(&x->account, &y->account);
 }
 

@@ -35,8 +35,9 @@ static void text_write(const char *text)
 static void record_write(void)
 {
 	const char *record = running_here_record();
-	int fd = record && path[0] ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
-					  0600) : -1;
+	int fd = record && path[0] ?
+			 open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600) :
+			 -1;
 	ssize_t written;
 
 	if (fd < 0)

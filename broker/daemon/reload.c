@@ -174,8 +174,9 @@ void daemon_reload(struct daemon *d)
 		log_error(NULL, "%s; nothing was changed, the old configuration is in effect",
 			  err.text);
 	else
-		log_notice(NULL, "configuration reloaded: limits, lifetimes, client and provider "
-				 "tokens, TLS certificates and log settings are those of the files");
+		log_notice(NULL,
+			   "configuration reloaded: limits, lifetimes, client and provider "
+			   "tokens, TLS certificates and log settings are those of the files");
 	config_free(now);
 	d->reload_failed = refused;
 	daemon_status_send(d, "READY=1\n");

@@ -23,8 +23,8 @@ static void status_describe(struct daemon *d, char *text, size_t size)
 	struct account_figures figures;
 	char reason[161], part[320];
 
-	snprintf(text, size, "%s", runs_is_usable(d->runs) ? "serving" :
-							      "serving without run history; see the log");
+	snprintf(text, size, "%s",
+		 runs_is_usable(d->runs) ? "serving" : "serving without run history; see the log");
 	if (env_is_clock_suspect(&d->env))
 		part_add(text, size, "the clock is in doubt, nothing ends by time");
 	for (size_t i = 0; i < d->accounts.count; i++) {

@@ -129,6 +129,7 @@ static int core_restart(struct core *core, struct err *err)
 		core->in_transaction = 0;
 		return -1;
 	}
+	core_clock_store(core);
 	return core_flush(core, err);
 }
 
@@ -158,7 +159,8 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	}
 	if (store_signer(core->store, &core->signer, err) ||
 	    store_account_key(core->store, core->account_key, sizeof(core->account_key), err) ||
-	    load_pauses(core, err) || core_clock_start(core, err) || core_restart(core, err) || core_schedule_all(core, err)) {
+	    load_pauses(core, err) || core_clock_start(core, err) || core_restart(core, err) ||
+	    core_schedule_all(core, err)) {
 		core_free(core);
 		return -1;
 	}
@@ -248,8 +250,6 @@ static int batch_commit(struct core *core, struct err *err)
 
 	keep_pauses(core);
 	is_written = store_is_written(core->store);
-	if (is_written)
-		core_clock_store(core);
 	if (is_written)
 		env_point(core->env, "before-commit");
 	core->in_transaction = 0;

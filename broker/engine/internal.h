@@ -28,8 +28,8 @@ struct in_flight {
 	int not_now;		/* a permit was refused, for a reason that is temporary */
 	uint32_t refusal_class; /* a permit was refused, for a reason that needs an operator:
 				 * LESSOR_CLASS_; 0: none was */
-	char refusal[160];	/* the reason that belongs to refusal_class */
-	int64_t absence_ms;	/* when the next absence observation counts; 0: none needed */
+	char refusal[160];	 /* the reason that belongs to refusal_class */
+	int64_t absence_ms;	 /* when the next absence observation counts; 0: none needed */
 	int64_t overdue_mono_ms; /* when it should have returned */
 	int is_overdue;		 /* it has not, and that was reported */
 	struct in_flight *next;	 /* in its hash bucket */
@@ -151,7 +151,7 @@ struct core {
 	int64_t overdue_checked_mono_ms;
 	struct crash_count *crashes; /* operations that crashed earlier processes (crashes.c) */
 	size_t crash_count;
-	int clock_logged;	 /* 1: that it is in doubt; 2: also who disagrees; 0: nothing */
+	int clock_logged; /* 1: that it is in doubt; 2: also who disagrees; 0: nothing */
 	STAILQ_HEAD(, log_line) log_lines; /* to be written after the commit */
 	uint32_t random[32]; /* a reserve, drawn in one call; random_left are unused */
 	size_t random_left;
@@ -459,7 +459,7 @@ int account_task_done(struct core *core, struct core_account *a, struct step *st
 int core_clock_start(struct core *core, struct err *err);
 /* Compares the clocks, hears the witnesses, and handles a jump of the wall clock. */
 void core_clock_watch(struct core *core);
-/* In a transaction that is written: stores the time now and then, while the clock is trusted. */
+/* In a transaction: stores the time now and then, while the clock is trusted. */
 void core_clock_store(struct core *core);
 /* The clock is trusted: corrects stored times that lie in the future (lease/times.h). */
 int core_times_mend(struct core *core, struct err *err);

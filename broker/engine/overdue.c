@@ -80,7 +80,8 @@ void core_overdue_over(struct core *core, const struct in_flight *ran)
 	if (!step->look) {
 		account_count_overdue(step->account, -1);
 		log_notice(LOG_FIELDS({ "account", step->account->config.name },
-				      { "step", step_op_name(step->op) }, { "lease", step->lease.id }),
+				      { "step", step_op_name(step->op) },
+				      { "lease", step->lease.id }),
 			   "provider %s (account %s) has returned from %s after its deadline",
 			   step->account->table->name, step->account->config.name,
 			   step_op_name(step->op));

@@ -17,13 +17,13 @@
 #define PROBE_MS 2000
 /* How often the witnesses are heard, and how often the newest time is stored. */
 #define JUDGE_MS 1000
-#define STORED_MS 60000
+#define STORED_MS (5 * 60 * 1000)
 
 /* ---- witnesses ------------------------------------------------------------------------- */
 
 struct hearing {
 	enum clock_witness witness;
-	char who[64];	   /* who agrees; or, if none does, who disagrees */
+	char who[64];	  /* who agrees; or, if none does, who disagrees */
 	int64_t ahead_ms; /* by how much our clock is ahead of that one's */
 };
 
@@ -145,7 +145,8 @@ static void doubt_log(struct core *core, const struct hearing *h, int64_t by_ms,
 		log_warning(NULL,
 			    "the wall clock is %s %s of %s" NOTHING_ENDS "they agree; check the "
 			    "time of this machine",
-			    distance(h->ahead_ms, far), h->ahead_ms < 0 ? "behind" : "ahead", h->who);
+			    distance(h->ahead_ms, far), h->ahead_ms < 0 ? "behind" : "ahead",
+			    h->who);
 	else if (is_start)
 		log_warning(NULL,
 			    "the wall clock is %s %s the newest time in the database" NOTHING_ENDS
@@ -204,6 +205,18 @@ static void clock_judge_now(struct core *core)
 	clock_publish(core);
 }
 
+void core_clock_store(struct core *core)
+{
+	int64_t now = core_now(core);
+
+	if (core_clock_is_suspect(core) || !core->clock.is_continuous ||
+	    llabs(now - core->clock_stored_ms) < STORED_MS)
+		return;
+	/* A failed write marks the store broken; the commit then fails. */
+	if (store_clock_put(core->store, now, NULL) == 0)
+		core->clock_stored_ms = now;
+}
+
 int core_clock_start(struct core *core, struct err *err)
 {
 	struct hearing silence = { .witness = CLOCK_SILENT };
@@ -214,9 +227,11 @@ int core_clock_start(struct core *core, struct err *err)
 		return -1;
 	away_ms = clock_start(&core->clock, core_now(core), env_mono_ms(core->env), stored_ms);
 	/* What is written from now on must not count as written by a trusted clock. */
-	if (!core->clock.is_continuous && !is_trusted && store_clock_put(core->store, stored_ms, err))
+	if (!core->clock.is_continuous && !is_trusted &&
+	    store_clock_put(core->store, stored_ms, err))
 		return -1;
 	core->clock_ahead_ms = away_ms;
+	core->clock_stored_ms = is_trusted ? stored_ms : 0;
 	if (away_ms)
 		doubt_log(core, &silence, away_ms, 1);
 	clock_publish(core);
@@ -235,6 +250,7 @@ void core_clock_watch(struct core *core)
 		if (!core->clock.is_continuous || core->clock.is_doubted ||
 		    mono_ms - core->clock_judged_mono_ms >= JUDGE_MS)
 			clock_judge_now(core);
+		core_clock_store(core);
 		return;
 	}
 	/* What the clock wrote while it was known to be wrong is wrong by as much. */
@@ -251,15 +267,4 @@ void core_clock_watch(struct core *core)
 	/* Before the judgement, which corrects what is still wrong after it. */
 	clock_jumped(core, &event);
 	clock_judge_now(core);
-}
-
-void core_clock_store(struct core *core)
-{
-	int64_t now = core_now(core);
-
-	if (core_clock_is_suspect(core) || !core->clock.is_continuous || llabs(now - core->clock_stored_ms) < STORED_MS)
-		return;
-	/* A failed write marks the store broken; the commit then fails. */
-	if (store_clock_put(core->store, now, NULL) == 0)
-		core->clock_stored_ms = now;
 }

@@ -5,9 +5,9 @@
 
 /* The moments of a lease, of a row and of an attempt. */
 static const size_t lease_moments[] = {
-	offsetof(struct lease, created_ms),  offsetof(struct lease, touched_ms),
-	offsetof(struct lease, ready_ms),    offsetof(struct lease, ended_ms),
-	offsetof(struct lease, released_ms), offsetof(struct lease, updated_ms),
+	offsetof(struct lease, created_ms),	    offsetof(struct lease, touched_ms),
+	offsetof(struct lease, ready_ms),	    offsetof(struct lease, ended_ms),
+	offsetof(struct lease, released_ms),	    offsetof(struct lease, updated_ms),
 	offsetof(struct lease, cleanup_started_ms),
 };
 static const size_t resource_moments[] = {
@@ -116,7 +116,8 @@ int lease_times_mend(struct lease *l, int64_t now_ms)
 void ledger_times_mend(struct ledger *ledger, int64_t now_ms)
 {
 	for (size_t i = 0; i < ledger->resource_count; i++)
-		ledger->resources[i].is_dirty |= moments_mend(&ledger->resources[i], resource_moments,
+		ledger->resources[i].is_dirty |= moments_mend(&ledger->resources[i],
+							      resource_moments,
 							      ARRAY_LEN(resource_moments), now_ms);
 	for (size_t i = 0; i < ledger->attempt_count; i++)
 		ledger->attempts[i].is_dirty |= moments_mend(&ledger->attempts[i], attempt_moments,
@@ -145,7 +146,8 @@ int lease_times_move(struct lease *l, const struct times_change *change)
 void ledger_times_move(struct ledger *ledger, const struct times_change *change)
 {
 	for (size_t i = 0; i < ledger->resource_count; i++)
-		ledger->resources[i].is_dirty |= moments_move(&ledger->resources[i], resource_moments,
+		ledger->resources[i].is_dirty |= moments_move(&ledger->resources[i],
+							      resource_moments,
 							      ARRAY_LEN(resource_moments), change);
 	for (size_t i = 0; i < ledger->attempt_count; i++)
 		ledger->attempts[i].is_dirty |= moments_move(&ledger->attempts[i], attempt_moments,

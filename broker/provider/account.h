@@ -144,7 +144,7 @@ int account_time(const struct account *account, int64_t *ret_ms);
 
 struct account_figures {
 	int64_t calls, calls_failed, calls_coalesced, budget_waits;
-	int64_t overdue; /* steps that have not returned though their deadline has passed */
+	int64_t overdue;	/* steps that have not returned though their deadline has passed */
 	int64_t rate_remaining; /* last value that the provider reported, -1: unknown */
 	int64_t verified_ms;	/* wall clock, 0 never */
 	int blocked;

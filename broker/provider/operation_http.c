@@ -34,7 +34,7 @@ struct outgoing_request {
 	struct operation_effect *effect; /* NULL: the request has no effect */
 	char shown[200];		 /* the path as logged */
 	char url[URL_ORIGIN_MAX + URL_PATH_MAX];
-	char shared[URL_PATH_MAX + 16];	/* what steps share: the path as read with this token */
+	char shared[URL_PATH_MAX + 16]; /* what steps share: the path as read with this token */
 };
 
 /* ---- checks before sending ---- */

@@ -95,7 +95,7 @@ struct step {
 	 */
 	int is_unobserved;
 	int token_number; /* of the account's token that it used, account_token_number */
-	int calls;   /* requests sent to the provider */
+	int calls;	  /* requests sent to the provider */
 	int answers; /* requests recorded, with or without a response, coalesced ones included */
 	struct step_price *prices;	/* STEP_CATALOG; owned */
 	size_t price_count;

@@ -29,9 +29,9 @@ struct clock_watch {
 	int64_t offset_ms; /* wall clock minus monotonic clock, at the last observation */
 	int64_t suspect_until_mono_ms;
 	int64_t began_mono_ms; /* the first observation */
-	int64_t since_ms; /* wall clock: when this process began, or after the last jump */
+	int64_t since_ms;      /* wall clock: when this process began, or after the last jump */
 	int is_known;
-	int is_doubted;	    /* suspect at the last judgement */
+	int is_doubted; /* suspect at the last judgement */
 	/*
 	 * Known to continue the stored times: it was near them at the start, a witness agreed, or
 	 * none came forward in ten minutes. Only then is it worth storing.

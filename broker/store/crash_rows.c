@@ -15,8 +15,10 @@
 
 int store_crash_each(struct store *store, store_crash_fn fn, void *arg, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT key, value FROM meta"
-					   " WHERE key >= 'crash/' AND key < 'crash0'", err);
+	sqlite3_stmt *stmt = store_prepare(store,
+					   "SELECT key, value FROM meta"
+					   " WHERE key >= 'crash/' AND key < 'crash0'",
+					   err);
 	int rc;
 
 	if (!stmt)
@@ -38,9 +40,11 @@ int store_crash_each(struct store *store, store_crash_fn fn, void *arg, struct e
 
 int store_crash_put(struct store *store, const struct store_crash *row, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, row->count ?
-					   "INSERT OR REPLACE INTO meta VALUES(?1, ?2)" :
-					   "DELETE FROM meta WHERE key = ?1", err);
+	sqlite3_stmt *stmt = store_prepare(store,
+					   row->count ?
+						   "INSERT OR REPLACE INTO meta VALUES(?1, ?2)" :
+						   "DELETE FROM meta WHERE key = ?1",
+					   err);
 	char key[96], value[64];
 
 	if (!stmt)

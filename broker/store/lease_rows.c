@@ -466,13 +466,16 @@ int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *a
 		   struct err *err)
 {
 	/* As in lease_due_ms: a stored due time never counts beyond the lease's limits. */
-	sqlite3_stmt *stmt = store_prepare(store,
-		"SELECT n, CASE WHEN max(created_ms, ready_ms, ended_ms, released_ms, updated_ms,"
-		" cleanup_started_ms) > ?1 + ?4 THEN ?1"
-		" WHEN retained AND due_ms = retain_until_ms THEN due_ms"
-		" ELSE min(CASE WHEN due_ms > 0 THEN due_ms ELSE ?3 END, " DUE_LIMIT ") END"
-		" FROM lease INDEXED BY lease_current LEFT JOIN beat ON beat.lease = lease.n"
-		" WHERE cleanup <> 4 AND (due_ms > 0 OR NOT retained)", err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "SELECT n, CASE WHEN max(created_ms, ready_ms, ended_ms, released_ms, updated_ms,"
+			      " cleanup_started_ms) > ?1 + ?4 THEN ?1"
+			      " WHEN retained AND due_ms = retain_until_ms THEN due_ms"
+			      " ELSE min(CASE WHEN due_ms > 0 THEN due_ms ELSE ?3 END, " DUE_LIMIT
+			      ") END"
+			      " FROM lease INDEXED BY lease_current LEFT JOIN beat ON beat.lease = lease.n"
+			      " WHERE cleanup <> 4 AND (due_ms > 0 OR NOT retained)",
+			      err);
 	int rc;
 
 	if (!stmt)

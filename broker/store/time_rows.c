@@ -4,10 +4,12 @@
 
 int store_clock_get(struct store *store, int64_t *ret_ms, int *ret_is_trusted, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-		"SELECT coalesce((SELECT value FROM meta WHERE key = 'clock'),"
-		" (SELECT at_ms FROM event ORDER BY n DESC LIMIT 1), 0),"
-		" EXISTS(SELECT 1 FROM meta WHERE key = 'clock')", err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "SELECT coalesce((SELECT value FROM meta WHERE key = 'clock'),"
+			      " (SELECT at_ms FROM event ORDER BY n DESC LIMIT 1), 0),"
+			      " EXISTS(SELECT 1 FROM meta WHERE key = 'clock')",
+			      err);
 
 	if (!stmt || store_row(store, stmt, "reading the newest time", err))
 		return -1;
@@ -41,26 +43,37 @@ static int time_mend(struct store *store, const char *sql, int64_t now_ms, struc
 int store_times_mend(struct store *store, int64_t now_ms, struct err *err)
 {
 	/* The running daemon reads the tokens again when their number in meta changes. */
-	if (time_mend(store, "UPDATE sweep SET begun_ms = min(begun_ms, ?1),"
+	if (time_mend(store,
+		      "UPDATE sweep SET begun_ms = min(begun_ms, ?1),"
 		      " done_ms = min(done_ms, ?1), looked_ms = min(looked_ms, ?1),"
 		      " deleted_ms = min(deleted_ms, ?1)"
-		      " WHERE max(begun_ms, done_ms, looked_ms, deleted_ms) > ?1", now_ms, err))
+		      " WHERE max(begun_ms, done_ms, looked_ms, deleted_ms) > ?1",
+		      now_ms, err))
 		return -1;
-	return time_mend(store, "UPDATE meta SET value = value + 1 WHERE key = 'token_epoch'"
-			 " AND EXISTS(SELECT 1 FROM token WHERE created_ms > ?1)", now_ms, err) ||
-			       time_mend(store, "UPDATE token SET created_ms = ?1, expires_ms ="
+	return time_mend(store,
+			 "UPDATE meta SET value = value + 1 WHERE key = 'token_epoch'"
+			 " AND EXISTS(SELECT 1 FROM token WHERE created_ms > ?1)",
+			 now_ms, err) ||
+			       time_mend(store,
+					 "UPDATE token SET created_ms = ?1, expires_ms ="
 					 " CASE WHEN expires_ms > created_ms"
 					 " THEN expires_ms - (created_ms - ?1) ELSE expires_ms END"
-					 " WHERE created_ms > ?1", now_ms, err) ||
-			       time_mend(store, "UPDATE stray SET first_ms = ?1, last_ms = ?1, looks = 1"
-					 " WHERE first_ms > ?1", now_ms, err) ?
-		       -1 : 0;
+					 " WHERE created_ms > ?1",
+					 now_ms, err) ||
+			       time_mend(store,
+					 "UPDATE stray SET first_ms = ?1, last_ms = ?1, looks = 1"
+					 " WHERE first_ms > ?1",
+					 now_ms, err) ?
+		       -1 :
+		       0;
 }
 
 int store_lease_times_put(struct store *store, const struct lease *l, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-		"UPDATE lease SET created_ms = ?1, provision_deadline_ms = ?2 WHERE n = ?3", err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "UPDATE lease SET created_ms = ?1, provision_deadline_ms = ?2 WHERE n = ?3",
+			      err);
 
 	if (!stmt)
 		return -1;
@@ -73,10 +86,12 @@ int store_lease_times_put(struct store *store, const struct lease *l, struct err
 int store_lease_future_each(struct store *store, int64_t now_ms, store_lease_row_fn fn, void *arg,
 			    struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-		"SELECT n FROM lease INDEXED BY lease_created WHERE created_ms > ?1 UNION"
-		" SELECT n FROM lease INDEXED BY lease_current JOIN beat ON beat.lease = lease.n"
-		" WHERE cleanup <> 4 AND touched_ms > ?1", err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "SELECT n FROM lease INDEXED BY lease_created WHERE created_ms > ?1 UNION"
+			      " SELECT n FROM lease INDEXED BY lease_current JOIN beat ON beat.lease = lease.n"
+			      " WHERE cleanup <> 4 AND touched_ms > ?1",
+			      err);
 	int rc;
 
 	if (!stmt)

@@ -57,6 +57,12 @@ class Desk(Broker):
         self.set("ours", seconds)
         self.start()
 
+    def tokens(self, *words):
+        with self.skewed("ours"):
+            return subprocess.run(
+                [self.lessord, "token", words[0], "--config", self.home + "/conf", *words[1:]],
+                check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
+
     def is_suspect(self):
         return self.metric("lessor_clock_suspect") == 1
 
@@ -89,10 +95,8 @@ class Clock(unittest.TestCase):
     def test_d9_a_start_under_a_wrong_clock_ends_nothing(self):
         desk = self.desk()
         kept, released = desk.make(), desk.make()
-        token = subprocess.run(
-            [desk.lessord, "token", "add", "--config", desk.home + "/conf", "--owner",
-             "alice@example.com", "--org", "acme", "--role", "user", "--expires", "1d"],
-            check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode().strip()
+        token = desk.tokens("add", "--owner", "alice@example.com", "--org", "acme", "--role",
+                            "user", "--expires", "1d").strip()
         for away in (DAY, 365 * DAY, -DAY):
             before = desk.log().count(DOUBT)
             desk.restart(away)
@@ -140,14 +144,21 @@ class Clock(unittest.TestCase):
         until(lambda: left(desk.lease(first)) <= 1800)
         desk.restart(400 * DAY)
         second = desk.make()
+        desk.tokens("add", "--owner", "carol", "--org", "acme", "--role", "user",
+                    "--expires", "1d")
         desk.restart(0)
         for lease in (first, second):
             until(lambda lease=lease: left(desk.lease(lease)) <= 1800)
             answer = desk.ask("POST", "/v1/leases/%s/heartbeat" % lease["id"], desk.alice, {})
             self.assertEqual(answer.status, 200)
             self.assertTrue(1700 < left(desk.lease(lease)) <= 1801)
-        usage = desk.ask("GET", "/v1/usage?scope=org", desk.admin).json
-        self.assertIn("usage", usage)
+        self.assertEqual(desk.ask("GET", "/v1/usage?scope=user", desk.alice).json["usage"]
+                         ["activeLeases"], 2)
+        # Its token, too, lasts as long as was meant.
+        carol = [line for line in desk.tokens("list").split("\n") if "carol" in line][0]
+        years = {str(datetime.date.today().year), str(datetime.date.today().year + 1)}
+        self.assertTrue(all(word[:4] in years for word in carol.split() if word[4:5] == "-"),
+                        carol)
 
 
 if __name__ == "__main__":

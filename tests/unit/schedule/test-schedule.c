@@ -330,6 +330,70 @@ static void clock_that_is_steered_slowly_is_followed(void **state)
 	assert_false(clock_is_suspect(&watch, 100 * 60000));
 }
 
+static void d9_a_start_far_from_the_stored_time_is_suspect(void **state)
+{
+	static const struct {
+		int64_t away_ms;
+		int suspect, continuous;
+	} rows[] = {
+		{ 0, 0, 1 },
+		{ CLOCK_JUMP_MS, 0, 1 },
+		{ -CLOCK_JUMP_MS, 0, 1 },
+		{ CLOCK_JUMP_MS + 1, 0, 0 },
+		{ -CLOCK_JUMP_MS - 1, 1, 0 },
+		{ CLOCK_AWAY_MS, 0, 0 },
+		{ CLOCK_AWAY_MS + 1, 1, 0 },
+		{ INT64_C(31536000000), 1, 0 },
+		{ -INT64_C(31536000000), 1, 0 },
+	};
+	const int64_t stored = INT64_C(1800000000000);
+	struct clock_watch watch;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t away = clock_start(&watch, stored + rows[i].away_ms, 5000, stored);
+
+		assert_int_equal(away, rows[i].suspect ? rows[i].away_ms : 0);
+		assert_int_equal(clock_is_suspect(&watch, 5000), rows[i].suspect);
+		assert_int_equal(watch.is_continuous, rows[i].continuous);
+	}
+	/* A new store has nothing that could end; a damaged one may hold anything. */
+	assert_int_equal(clock_start(&watch, stored, 5000, 0), 0);
+	assert_true(watch.is_continuous);
+	assert_int_not_equal(clock_start(&watch, stored, 5000, INT64_MIN), 0);
+	assert_int_not_equal(clock_start(&watch, stored, 5000, INT64_MAX), 0);
+}
+
+static void d9_witnesses_settle_it(void **state)
+{
+	const int64_t stored = INT64_C(1800000000000), hour = 3600000;
+	struct clock_watch watch;
+
+	(void)state;
+	/* One that disagrees keeps it suspect, however long. */
+	clock_start(&watch, stored + 24 * hour, 0, stored);
+	for (int64_t mono = 0; mono < 10 * hour; mono += hour / 20) {
+		assert_int_equal(clock_judge(&watch, CLOCK_DISAGREES, mono), CLOCK_UNCHANGED);
+		assert_true(clock_is_suspect(&watch, mono));
+	}
+	assert_int_equal(clock_judge(&watch, CLOCK_AGREES, 10 * hour), CLOCK_TRUSTED);
+	assert_false(clock_is_suspect(&watch, 10 * hour));
+	/* From then on it is the other clock that is wrong. */
+	assert_int_equal(clock_judge(&watch, CLOCK_DISAGREES, 11 * hour), CLOCK_UNCHANGED);
+	assert_false(clock_is_suspect(&watch, 11 * hour));
+	/* None comes forward. */
+	clock_start(&watch, stored + 24 * hour, 0, stored);
+	assert_int_equal(clock_judge(&watch, CLOCK_SILENT, CLOCK_AGREE_MS - 1), CLOCK_UNCHANGED);
+	assert_int_equal(clock_judge(&watch, CLOCK_SILENT, CLOCK_AGREE_MS), CLOCK_TRUSTED);
+	/* A short time away is believed unless one disagrees, and then for good. */
+	clock_start(&watch, stored + hour, 0, stored);
+	assert_int_equal(clock_judge(&watch, CLOCK_SILENT, 0), CLOCK_UNCHANGED);
+	assert_int_equal(clock_judge(&watch, CLOCK_DISAGREES, 1), CLOCK_DOUBTED);
+	clock_start(&watch, stored + hour, 0, stored);
+	clock_judge(&watch, CLOCK_SILENT, CLOCK_AGREE_MS);
+	assert_int_equal(clock_judge(&watch, CLOCK_DISAGREES, CLOCK_AGREE_MS + 1), CLOCK_UNCHANGED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +413,8 @@ int main(void)
 		cmocka_unit_test(budget_takes_up_the_pause_of_a_process_before),
 		cmocka_unit_test(heap_gives_the_earliest_and_never_early),
 		cmocka_unit_test(heap_agrees_with_a_model),
+		cmocka_unit_test(d9_a_start_far_from_the_stored_time_is_suspect),
+		cmocka_unit_test(d9_witnesses_settle_it),
 		cmocka_unit_test(clock_is_suspect_for_a_while_after_a_jump),
 		cmocka_unit_test(clock_that_is_steered_slowly_is_followed),
 	};
