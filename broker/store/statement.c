@@ -194,7 +194,8 @@ int store_commit(struct store *store, struct err *err)
 	store->is_open = 0;
 	if (store->is_undone) {
 		store_rollback(store);
-		return err_set(err, ERR_BUSY, "%s: there was no room for this transaction", store->path);
+		return err_set(err, ERR_BUSY, "%s: there was no room for this transaction",
+			       store->path);
 	}
 	if (statement_run_text(store, "COMMIT", "committing", err)) {
 		if (!store->tolerates_full || !failure_is_full(store))
@@ -216,7 +217,8 @@ void store_rollback(struct store *store)
 int store_savepoint(struct store *store, struct err *err)
 {
 	if (store->is_undone)
-		return err_set(err, ERR_BUSY, "%s: there was no room for this transaction", store->path);
+		return err_set(err, ERR_BUSY, "%s: there was no room for this transaction",
+			       store->path);
 	return transaction_open(store, err) || statement_run_text(store, "SAVEPOINT one",
 								  "setting a savepoint", err) ?
 		       -1 :
