@@ -129,6 +129,12 @@ int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct
 /* 0: a row; 1: no more rows (statement reset); -1: error (statement reset). */
 int store_row(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err);
 int store_exec(struct store *store, const char *sql, const char *doing, struct err *err);
+/* Prepares, and runs as store_run does, but in no transaction. */
+int statement_run_text(struct store *store, const char *sql, const char *doing, struct err *err);
+/* Takes the write lock. ERR_BUSY: another process holds it. */
+int transaction_lock(struct store *store, struct err *err);
+/* The same, if a transaction was requested that has not begun: reads need none. */
+int transaction_open(struct store *store, struct err *err);
 
 void bind_text(sqlite3_stmt *stmt, int index, const char *text);
 void column_text(sqlite3_stmt *stmt, int index, char *to, size_t size);
