@@ -9,8 +9,10 @@
 void service_health(struct api_request *request)
 {
 	static const char *const states[] = {
-		[STORE_WRITABLE] = "writable", [STORE_RESERVE] = "reserve",
-		[STORE_LOCKED] = "locked", [STORE_FULL] = "full",
+		[STORE_WRITABLE] = "writable",
+		[STORE_RESERVE] = "reserve",
+		[STORE_LOCKED] = "locked",
+		[STORE_FULL] = "full",
 	};
 	struct jsonw w = reply_begin(request);
 

@@ -210,7 +210,8 @@ void core_set_limits(struct core *core, const struct engine_limits *limits)
 
 /* ---- batches ------------------------------------------------------------------ */
 
-static int batch_begin(struct core *core, int (*begin)(struct store *, struct err *), struct err *err)
+static int batch_begin(struct core *core, int (*begin)(struct store *, struct err *),
+		       struct err *err)
 {
 	if (core->in_transaction)
 		return 0;

@@ -14,6 +14,7 @@
  */
 #include "engine/engine.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -40,6 +41,9 @@ _Static_assert(SLEEP_MOST_MS * 2 < ENGINE_ROUND_MS, "an idle engine would count 
  */
 #define STORE_PATIENCE_MS 5000
 #define STORE_RETRY_MS 200
+
+/* Requests in one batch while the store lives on its reserve, which is for short transactions. */
+#define REQUESTS_MOST_RESERVE 16
 
 /* A claim or barrier of a worker; on the worker's stack until `answered` is posted. */
 struct pending_claim {
@@ -260,11 +264,12 @@ static const struct {
 	const char *text; /* for the log */
 	const char *message;
 } store_states[] = {
-	[STORE_WRITABLE] = { LOG_LEVEL_NOTICE, "the database can be written again; everything continues",
-			     NULL },
+	[STORE_WRITABLE] = { LOG_LEVEL_NOTICE,
+			     "the database can be written again; everything continues", NULL },
 	[STORE_RESERVE] = { LOG_LEVEL_ERROR,
 			    "the disk of the database is full: creates are refused until it has room; "
-			    "releases and cleanup go on, from the reserve", NULL },
+			    "releases and cleanup go on, from the reserve",
+			    NULL },
 	[STORE_LOCKED] = { LOG_LEVEL_ERROR,
 			   "another process holds the write lock of the database: changes wait for it, "
 			   "requests for a few seconds, and are then answered 503",
@@ -325,6 +330,15 @@ static void batch_postpone(struct engine *engine, struct inbox *work)
 	core_answer_overdue(engine->core);
 }
 
+/* Leaves the rest of the requests for the next batch. */
+static void requests_return(struct engine *engine, struct inbox *work)
+{
+	pthread_mutex_lock(&engine->lock);
+	STAILQ_CONCAT(&work->requests, &engine->inbox.requests);
+	STAILQ_CONCAT(&engine->inbox.requests, &work->requests);
+	pthread_mutex_unlock(&engine->lock);
+}
+
 /*
  * Applies a batch and commits it. `may_wait`: it holds only claims, so the transaction may stay
  * open for the claims that follow. -1: the store is broken.
@@ -335,13 +349,13 @@ static int batch_run(struct engine *engine, struct inbox *work, unsigned hurry, 
 	struct core *core = engine->core;
 	struct engine_request *request;
 	struct step *step;
-
-	int rc;
+	int rc, most;
 
 	STAILQ_FOREACH(request, &work->requests, link)
 		core_prefetch(core, request);
 	rc = core_begin_locked(core, err);
 	store_watch(engine);
+	most = engine_store_state(engine) == STORE_RESERVE ? REQUESTS_MOST_RESERVE : INT_MAX;
 	engine->is_postponed = rc && !store_broken(core_store(core));
 	if (engine->is_postponed)
 		batch_postpone(engine, work);
@@ -352,10 +366,12 @@ static int batch_run(struct engine *engine, struct inbox *work, unsigned hurry, 
 		STAILQ_REMOVE_HEAD(&work->results, queued);
 		core_step_done(core, step);
 	}
-	while ((request = STAILQ_FIRST(&work->requests)) != NULL) {
+	while (most-- > 0 && (request = STAILQ_FIRST(&work->requests)) != NULL) {
 		STAILQ_REMOVE_HEAD(&work->requests, link);
 		core_request(core, request);
 	}
+	if (!STAILQ_EMPTY(&work->requests))
+		requests_return(engine, work);
 	core_hurry(core, hurry);
 	core_due(core);
 	engine->is_open = may_wait && STAILQ_EMPTY(&work->claims) && !core_must_flush(core);

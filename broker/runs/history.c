@@ -34,8 +34,8 @@ struct history {
 	int64_t due_ms;		/* 0: there are no runs */
 	struct run_request_list answered; /* `done` is called after the commit */
 	int in_transaction;
-	int is_failing;	    /* reports could not be stored; this was logged */
-	int has_failed;	    /* a report of this turn could not be stored */
+	int is_failing; /* reports could not be stored; this was logged */
+	int has_failed; /* a report of this turn could not be stored */
 };
 
 static int64_t history_wall_ms(const struct history *history)

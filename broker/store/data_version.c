@@ -14,8 +14,8 @@
 #define INDEX_BYTES 32768
 #define INDEX_FORMAT 3007000
 #define WORD_FORMAT 0
-#define WORD_FRAMES 4	 /* the number of valid frames */
-#define WORD_PAGES 5	 /* the size of the database */
+#define WORD_FRAMES 4 /* the number of valid frames */
+#define WORD_PAGES 5  /* the size of the database */
 #define WORD_SALT 8
 /* Of the frames, so many has a checkpoint written to the database, or begun to write. */
 #define WORD_DONE 24

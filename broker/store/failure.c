@@ -8,10 +8,10 @@
 
 #include <errno.h>
 
-#define DISK \
+#define DISK                                                                                      \
 	"the disk or its file system fails; check the system's log, and restore a backup if the " \
 	"file is damaged"
-#define OPEN \
+#define OPEN                                                                                      \
 	"it, its log (-wal) or the log's index (-shm) cannot be opened; check owner and mode of " \
 	"the files and their directory"
 
@@ -22,16 +22,20 @@ static const struct {
 } failures[] = {
 	{ SQLITE_BUSY, "another process holds its write lock, such as a database shell or a backup; "
 		       "end that process, or wait for it" },
-	{ SQLITE_IOERR_SHMMAP, "the log's index (-shm) cannot be mapped; move the store to a local disk" },
+	{ SQLITE_IOERR_SHMMAP,
+	  "the log's index (-shm) cannot be mapped; move the store to a local disk" },
 	{ SQLITE_IOERR_SHMLOCK, "its files cannot be locked; move the store to a local disk" },
 	{ SQLITE_IOERR_LOCK, "its files cannot be locked; move the store to a local disk" },
 	{ SQLITE_IOERR_SHMOPEN, OPEN },
-	{ SQLITE_IOERR_FSYNC, "the disk did not confirm a write; check the disk and the system's log" },
-	{ SQLITE_IOERR_DIR_FSYNC, "the disk did not confirm a write; check the disk and the system's log" },
+	{ SQLITE_IOERR_FSYNC,
+	  "the disk did not confirm a write; check the disk and the system's log" },
+	{ SQLITE_IOERR_DIR_FSYNC,
+	  "the disk did not confirm a write; check the disk and the system's log" },
 	{ SQLITE_IOERR_NOMEM, "there is not enough memory" },
 	{ SQLITE_IOERR, DISK },
 	{ SQLITE_NOMEM, "there is not enough memory" },
-	{ SQLITE_READONLY, "it is read-only; check the mode of the file and how its file system is mounted" },
+	{ SQLITE_READONLY,
+	  "it is read-only; check the mode of the file and how its file system is mounted" },
 	{ SQLITE_CANTOPEN, OPEN },
 	{ SQLITE_PERM, OPEN },
 	{ SQLITE_AUTH, OPEN },

@@ -47,16 +47,17 @@ struct store {
 	int broken;
 	int reader;
 	int tolerates_full; /* after a transaction that found the disk full, the next may succeed */
-	int is_locked_out;  /* the last attempt to begin a transaction found another process's lock */
-	int is_undone;	    /* a full disk has undone the open transaction */
+	int is_locked_out; /* the last attempt to begin a transaction found another process's lock */
+	int is_undone;	   /* a full disk has undone the open transaction */
 	struct reserve {
-		int is_kept;		    /* room is secured before each transaction ... */
-		int has_file;		    /* ... with the help of the file */
-		int fd;			    /* of the file; -1: none */
-		int64_t held;		    /* bytes in the file */
-		int64_t log_end;	    /* the log's blocks are allocated up to here */
-		int64_t frames;		    /* in the log, when last looked at */
-		int64_t index_count;	    /* allocated parts of the log's index */
+		int is_kept;	     /* room is secured before each transaction ... */
+		int has_file;	     /* ... with the help of the file */
+		int fd;		     /* of the file; -1: none */
+		int64_t size;	     /* of the file when it is whole */
+		int64_t held;	     /* bytes in the file */
+		int64_t log_end;     /* the log's blocks are allocated up to here */
+		int64_t frames;	     /* in the log, when last looked at */
+		int64_t index_count; /* allocated parts of the log's index */
 		int is_low, is_used_up;
 	} reserve;
 	int is_wanted; /* a transaction was requested: it begins with the first write ... */
@@ -71,7 +72,7 @@ struct store {
 	int is_watched;
 	int is_unlocked; /* a view without locks: nobody had the file open at `seen` */
 	struct stat seen;
-	struct {	/* the database as last written by a process that uses the log: guard_written */
+	struct { /* the database as last written by a process that uses the log: guard_written */
 		int64_t size;
 		struct timespec at;
 		struct log_checkpoint checkpoint;
@@ -128,6 +129,12 @@ int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct
 /* 0: a row; 1: no more rows (statement reset); -1: error (statement reset). */
 int store_row(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err);
 int store_exec(struct store *store, const char *sql, const char *doing, struct err *err);
+/* Prepares, and runs as store_run does, but in no transaction. */
+int statement_run_text(struct store *store, const char *sql, const char *doing, struct err *err);
+/* Takes the write lock. ERR_BUSY: another process holds it. */
+int transaction_lock(struct store *store, struct err *err);
+/* The same, if a transaction was requested that has not begun: reads need none. */
+int transaction_open(struct store *store, struct err *err);
 
 void bind_text(sqlite3_stmt *stmt, int index, const char *text);
 void column_text(sqlite3_stmt *stmt, int index, char *to, size_t size);

@@ -19,6 +19,8 @@
 /* The index of the log: 32 KiB for each 4,096 frames. */
 #define INDEX_BYTES 32768
 #define INDEX_FRAMES 4096
+/* A file that is written in small pieces has blocks of its own for where they are. */
+#define INDEX_SPARE_BYTES (16 * 1024)
 #define FRAME_HEAD 24
 #define PAGE_BYTES 4096
 #define LOG_HEAD 32
@@ -51,7 +53,15 @@ static int64_t system_free_bytes(const char *path)
 	return (int64_t)(fs.f_bavail * fs.f_frsize);
 }
 
-static const struct reserve_disk system_disk = { system_allocate, system_free_bytes };
+static int64_t system_size_bytes(const char *path)
+{
+	struct statvfs fs;
+
+	return statvfs(path, &fs) ? INT64_MAX : (int64_t)(fs.f_blocks * fs.f_frsize);
+}
+
+static const struct reserve_disk system_disk = { system_allocate, system_free_bytes,
+						 system_size_bytes };
 static const struct reserve_disk *the_disk = &system_disk;
 
 void reserve_disk_set(const struct reserve_disk *disk)
@@ -91,7 +101,7 @@ static int reserve_file_open(struct store *store, int flags)
 		return -1;
 	}
 	store->reserve.fd = fd;
-	store->reserve.held = st.st_size < RESERVE_BYTES ? st.st_size : RESERVE_BYTES;
+	store->reserve.held = st.st_size;
 	return 0;
 }
 
@@ -115,9 +125,9 @@ static int reserve_fill(struct store *store)
 
 	if (r->fd < 0)
 		return 0;
-	rc = the_disk->allocate(r->fd, 0, 0, RESERVE_BYTES);
+	rc = the_disk->allocate(r->fd, 0, 0, r->size);
 	if (!rc)
-		r->held = RESERVE_BYTES;
+		r->held = r->size;
 	else if (ftruncate(r->fd, r->held)) /* a part may have been allocated */
 		r->held = 0;
 	return rc;
@@ -164,7 +174,7 @@ static int64_t opening_bytes(const char *path)
 	int64_t log = blocks_of(path, "-wal", &log_size);
 	int64_t index = (log_size / (PAGE_BYTES + FRAME_HEAD) / INDEX_FRAMES + 1) * INDEX_BYTES;
 
-	return above_zero(index - blocks_of(path, "-shm", &size)) +
+	return above_zero(index + INDEX_SPARE_BYTES - blocks_of(path, "-shm", &size)) +
 	       above_zero(OPEN_BYTES - above_zero(log - log_size));
 }
 
@@ -251,7 +261,8 @@ static int index_allocate(struct store *store, int64_t frames)
 		part = index_map(store, store->reserve.index_count);
 		if (!part)
 			return 0;
-		for (size_t i = 0; i < INDEX_BYTES / sizeof(*part); i += PAGE_BYTES / 4 / sizeof(*part))
+		for (size_t i = 0; i < INDEX_BYTES / sizeof(*part);
+		     i += PAGE_BYTES / 4 / sizeof(*part))
 			__atomic_fetch_or(&part[i], 0, __ATOMIC_RELAXED);
 		store->reserve.index_count++;
 	}
@@ -260,19 +271,20 @@ static int index_allocate(struct store *store, int64_t frames)
 
 static int room_secure(struct store *store, int64_t frames)
 {
-	int64_t end = LOG_HEAD + frames * (PAGE_BYTES + FRAME_HEAD) + RESERVE_AHEAD;
+	const struct reserve *r = &store->reserve;
+	int64_t end = LOG_HEAD + frames * (PAGE_BYTES + FRAME_HEAD);
 	int rc;
 
+	end += r->is_low ? RESERVE_AHEAD_LOW : RESERVE_AHEAD;
 	/* More than asked for, so that this is rare; but no more than needed from the reserve. */
-	if (store->reserve.log_end < end && (store->reserve.is_low ||
-					     log_allocate(store, end + RESERVE_AHEAD))) {
+	if (r->log_end < end && (r->is_low || log_allocate(store, end + RESERVE_AHEAD))) {
 		rc = log_allocate(store, end);
 		if (is_full(rc))
 			return rc;
 	}
 	/* A transaction of the runs' file may be long, and fail, but not for lack of this. */
-	return index_allocate(store, frames + (store->reserve.has_file ? RESERVE_AHEAD / PAGE_BYTES :
-						       INDEX_FRAMES));
+	return index_allocate(store,
+			      frames + (r->has_file ? RESERVE_AHEAD / PAGE_BYTES : INDEX_FRAMES));
 }
 
 /* Has the database room to grow by a checkpoint? Through SQLite, which holds locks on the file. */
@@ -294,7 +306,7 @@ static void reserve_regain(struct store *store)
 {
 	int64_t room = free_bytes(store);
 
-	if (room >= 0 && room < RESERVE_BYTES - store->reserve.held + 2 * RESERVE_AHEAD)
+	if (room >= 0 && room < store->reserve.size - store->reserve.held + 2 * SLACK_BYTES)
 		return;
 	if (store->reserve.fd < 0)
 		reserve_file_open(store, O_CREAT);
@@ -323,8 +335,10 @@ int reserve_secure(struct store *store, struct err *err)
 		low_set(store, r->has_file);
 		if (!reserve_give(store, PIECE_BYTES)) {
 			r->is_used_up = 1;
-			return err_set(err, ERR_BUSY, "%s: there is no room left on its file system%s; "
-				       "free some", store->path,
+			return err_set(err, ERR_BUSY,
+				       "%s: there is no room left on its file system%s; "
+				       "free some",
+				       store->path,
 				       r->has_file ? ", and the reserve is used up" : "");
 		}
 	}
@@ -342,8 +356,13 @@ int store_reserve_keep(struct store *store, struct err *err)
 
 		return err_set_errno(err, errno, "making %s", name);
 	}
+	r->size = the_disk->size_bytes ? the_disk->size_bytes(store->path) / 4 : RESERVE_BYTES;
+	if (r->size > RESERVE_BYTES)
+		r->size = RESERVE_BYTES;
+	if (r->size < RESERVE_LEAST)
+		r->size = RESERVE_LEAST;
 	r->is_kept = r->has_file = 1;
-	if (r->fd < 0 || (r->held < RESERVE_BYTES && is_full(reserve_fill(store))))
+	if (r->fd < 0 || (r->held < r->size && is_full(reserve_fill(store))))
 		low_set(store, 1);
 	return 0;
 }

@@ -17,16 +17,19 @@
  * ERR_BUSY and has changed nothing. When there is room again, the reserve is made anew, and
  * everything continues by itself.
  *
- * Limits: the room for one transaction is bounded (RESERVE_AHEAD); a file system that cannot
+ * Limits: the room for one transaction is bounded (RESERVE_AHEAD_LOW); a file system that cannot
  * allocate blocks in advance (ZFS, NFS), or that copies on write, gives only the second file.
  */
 #pragma once
 
 #include <stdint.h>
 
+/* The size of the file; a quarter of a small file system, but not less than the least. */
 #define RESERVE_BYTES (4 * 1024 * 1024)
-/* Allocated in the log before each transaction. */
+#define RESERVE_LEAST (1024 * 1024)
+/* Allocated in the log before each transaction; and while it comes from the reserve. */
 #define RESERVE_AHEAD (1024 * 1024)
+#define RESERVE_AHEAD_LOW (512 * 1024)
 
 /* The file system, so that a test can play a full one. */
 struct reserve_disk {
@@ -34,6 +37,8 @@ struct reserve_disk {
 	int (*allocate)(int fd, int keep_size, int64_t at, int64_t len);
 	/* Free bytes of the file system of `path`; -1: unknown. */
 	int64_t (*free_bytes)(const char *path);
+	/* Its size; NULL: large. */
+	int64_t (*size_bytes)(const char *path);
 };
 /* For all stores that are opened from now on; NULL: the real one. Before any thread is started. */
 void reserve_disk_set(const struct reserve_disk *disk);

@@ -317,7 +317,8 @@ int store_open_unlocked(struct store *store, struct err *err)
 /* Begins the view's snapshot, and reads, so that an error shows here. */
 static int snapshot_try(struct store *store, struct err *err)
 {
-	return store_exec(store, "BEGIN; SELECT count(*) FROM sqlite_schema", "beginning to read", err);
+	return store_exec(store, "BEGIN; SELECT count(*) FROM sqlite_schema", "beginning to read",
+			  err);
 }
 
 static void connection_close(struct store *store)

@@ -29,7 +29,8 @@ static int64_t disk_free(const char *path)
 
 static int setup(void **state)
 {
-	static const struct reserve_disk disk = { disk_allocate, disk_free };
+	static const struct reserve_disk disk = { .allocate = disk_allocate,
+						  .free_bytes = disk_free };
 
 	is_full = 0;
 	reserve_disk_set(&disk);

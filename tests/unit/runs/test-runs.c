@@ -194,7 +194,10 @@ static void a_stop_answers_everything(void **state)
 /* With a failure at each write of a turn: no false answer, and the leases' file is unaffected. */
 static void a_broken_file_is_told_once_and_refuses(void **state)
 {
-	static const struct { enum vfs_op op; int code; } kinds[] = {
+	static const struct {
+		enum vfs_op op;
+		int code;
+	} kinds[] = {
 		{ VFS_WRITE, SQLITE_IOERR_WRITE },
 		{ VFS_SYNC, SQLITE_IOERR_FSYNC },
 	};
@@ -249,8 +252,9 @@ static void d5_a_full_disk_refuses_and_recovers(void **state)
 	begin(1);
 	broken = 0;
 	for (long nth = 1; nth <= 6; nth++) {
-		struct vfs_fault fault = { .op = VFS_WRITE, .nth = nth, .code = SQLITE_FULL,
-					   .for_good = nth % 2 };
+		struct vfs_fault fault = {
+			.op = VFS_WRITE, .nth = nth, .code = SQLITE_FULL, .for_good = nth % 2
+		};
 		struct run_request *first = create(), *second = create();
 		int before = runs_in_file();
 

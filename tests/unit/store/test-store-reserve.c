@@ -41,7 +41,8 @@ static int64_t disk_used(void)
 {
 	int64_t log = size_of("-wal");
 
-	return size_of("") + size_of("-shm") + size_of(".reserve") + (log > log_end ? log : log_end);
+	return size_of("") + size_of("-shm") + size_of(".reserve") +
+	       (log > log_end ? log : log_end);
 }
 
 static int64_t disk_free(const char *at)
@@ -73,7 +74,8 @@ static void disk_fill(void)
 
 static int setup(void **state)
 {
-	static const struct reserve_disk disk = { disk_allocate, disk_free };
+	static const struct reserve_disk disk = { .allocate = disk_allocate,
+						  .free_bytes = disk_free };
 	struct err err = { 0 };
 
 	disk_bytes = log_end = 0;
@@ -260,8 +262,9 @@ static void d6_a_view_of_a_killed_daemons_files_writes_nothing(void **state)
 	(void)state;
 	scratch_insert("cbx_1");
 	/* As a kill leaves them. */
-	snprintf(command, sizeof(command), "mkdir -m 700 %s/k && cp -p %s %s-wal %s/k && : >%s/k/db-shm",
-		 folder, path, path, folder, folder);
+	snprintf(command, sizeof(command),
+		 "mkdir -m 700 %s/k && cp -p %s %s-wal %s/k && : >%s/k/db-shm", folder, path, path,
+		 folder, folder);
 	assert_int_equal(system(command), 0);
 	snprintf(command, sizeof(command), "%s/k/db", folder);
 	assert_int_equal(chmod(command, 0600), 0);
@@ -322,8 +325,10 @@ static void d1_checkpoints_are_not_taken_for_that(void **state)
 	for (int i = 0; i < 50; i++) {
 		if (insert_one(&err))
 			fail_msg("%s", err.text);
-		assert_int_equal(sqlite3_exec(db, i % 2 ? "PRAGMA wal_checkpoint" :
-					      "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL),
+		assert_int_equal(sqlite3_exec(db,
+					      i % 2 ? "PRAGMA wal_checkpoint" :
+						      "PRAGMA wal_checkpoint(TRUNCATE)",
+					      NULL, NULL, NULL),
 				 SQLITE_OK);
 	}
 	sqlite3_close(db);
@@ -347,14 +352,16 @@ static void d5_codes_of_sqlite_are_sentences(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-		struct vfs_fault fault = { .op = VFS_WRITE, .nth = 1, .code = codes[i].code,
-					   .for_good = 1 };
+		struct vfs_fault fault = {
+			.op = VFS_WRITE, .nth = 1, .code = codes[i].code, .for_good = 1
+		};
 		struct lease l = scratch_lease("cbx_1");
 		struct err err = { 0 };
 
 		vfs_set(&fault);
 		assert_int_equal(store_begin(store, &err), 0);
-		assert_int_equal(store_lease_insert(store, &l, &err) || store_commit(store, &err), 1);
+		assert_int_equal(store_lease_insert(store, &l, &err) || store_commit(store, &err),
+				 1);
 		vfs_set(NULL);
 		if (!strstr(err.text, codes[i].part) || strstr(err.text, "disk I/O error"))
 			fail_msg("%d: %s", codes[i].code, err.text);
