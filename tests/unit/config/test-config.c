@@ -390,9 +390,9 @@ static void the_example_is_right(void **state)
 		} else if (line[0] == '#' || line[0] == '\n') {
 			continue;
 		}
-		if (strncmp(start, "credential", 10) == 0 || strncmp(start, "token_file", 10) == 0 ||
-		    strncmp(start, "tls_", 4) == 0 || strncmp(start, "settle", 6) == 0 ||
-		    strncmp(start, "ca_file", 7) == 0)
+		if (strncmp(start, "credential", 10) == 0 ||
+		    strncmp(start, "token_file", 10) == 0 || strncmp(start, "tls_", 4) == 0 ||
+		    strncmp(start, "settle", 6) == 0 || strncmp(start, "ca_file", 7) == 0)
 			continue; /* these need files, or have no default */
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", start);
 	}
