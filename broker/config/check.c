@@ -154,7 +154,7 @@ static int account_check(struct config *c, struct config_account *a, enum config
 		return 0;
 	if (a->ca_file[0] && ca_load(a->ca_file, "ca_file", 0002, &conf->ca, err) < 0)
 		return err_prefix(err, "%s:%d: [account %s]: ", c->path, a->line, conf->name);
-	if (!a->token_file[0] && !a->credential[0])
+	if (!a->token_file[0] && (!a->credential[0] || how == CONFIG_WITHOUT_CREDENTIALS))
 		return 0;
 	if (credential_read(a->token_file, a->credential, &conf->token, err) < 0)
 		return err_prefix(err, "%s:%d: [account %s]: ", c->path, a->line, conf->name);

@@ -119,6 +119,8 @@ struct config {
 
 enum config_how {
 	CONFIG_WHOLE,
+	/* all but systemd's credentials, which exist only for the service */
+	CONFIG_WITHOUT_CREDENTIALS,
 	CONFIG_WITHOUT_TOKENS, /* opens no token and CA files; for tools that need no provider */
 };
 

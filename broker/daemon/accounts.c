@@ -139,9 +139,9 @@ int accounts_check(const struct command_line *line)
 
 	env_system(&env);
 	if (config_load(line->config, CONFIG_WHOLE, &config, &err) < 0) {
-		/* If only a credential is missing, check everything else without tokens. */
+		/* If only a credential is missing, check everything else. */
 		if (in_service || err.kind != ERR_NOT_FOUND ||
-		    config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
+		    config_load(line->config, CONFIG_WITHOUT_CREDENTIALS, &config, &err) < 0)
 			code = command_line_fail(&err, EXIT_USAGE);
 		else
 			missing = tokens_fill(config);

@@ -400,8 +400,8 @@ struct lessor_http_request {
 					 * already percent-encoded; may carry a query */
 	const void *body;		/* JSON, or NULL */
 	size_t body_len;
-	int64_t row;	  /* ledger row of the effect; required if there is one */
-	int64_t share_ms; /* reads: accept the response to an identical request, even of
+	int64_t row;	     /* ledger row of the effect; required if there is one */
+	int64_t share_ms;    /* reads: accept the response to an identical request, even of
 					 * another step, up to this old; 0: always send. A shared
 					 * response proves no absence and gives no permit */
 	size_t max_response; /* bytes of the response's body to accept, at most

@@ -55,7 +55,7 @@ class Release(Case):
         server = self.script(dict(kept, attention="account hetzner is fenced"))
         r = self.run_cli("release", "x", "--keep-server", "--no-wait", code=0)
         self.assertIn("operator action needed: account hetzner is fenced", r.err)
-        self.assertEqual(server.requests[0].headers["Prefer"], "wait=2")
+        self.assertEqual(server.requests[0].headers["Prefer"], "respond-async")
 
     def test_attention(self):
         self.script(dict(owed(cleanup="attention"), attention="it is not ours"))

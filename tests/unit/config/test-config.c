@@ -238,6 +238,13 @@ static void tokens_are_private(void **state)
 	put(file, ACCOUNT "credential = token\n", 0644);
 	assert_int_equal(config_load(file, CONFIG_WITHOUT_TOKENS, &without, NULL), 0);
 	config_free(without);
+	assert_int_equal(config_load(file, CONFIG_WITHOUT_CREDENTIALS, &without, NULL), 0);
+	config_free(without);
+	/* only the credentials are left out */
+	put(file, ACCOUNT "credential = token\nca_file = /nonexistent/ca\n", 0644);
+	assert_int_equal(config_load(file, CONFIG_WITHOUT_CREDENTIALS, &without, NULL), -1);
+	put(file, ACCOUNT "token_file = /nonexistent/token\n", 0644);
+	assert_int_equal(config_load(file, CONFIG_WITHOUT_CREDENTIALS, &without, NULL), -1);
 	setenv("CREDENTIALS_DIRECTORY", dir, 1);
 	put(token, "fromsystemd", 0440);
 	struct config *c = good(ACCOUNT "credential = token\n");
@@ -383,8 +390,9 @@ static void the_example_is_right(void **state)
 		} else if (line[0] == '#' || line[0] == '\n') {
 			continue;
 		}
-		if (strncmp(start, "credential", 10) == 0 || strncmp(start, "token_file", 10) == 0 ||
-		    strncmp(start, "tls_", 4) == 0 || strncmp(start, "settle", 6) == 0)
+		if (strncmp(start, "credential", 10) == 0 ||
+		    strncmp(start, "token_file", 10) == 0 || strncmp(start, "tls_", 4) == 0 ||
+		    strncmp(start, "settle", 6) == 0 || strncmp(start, "ca_file", 7) == 0)
 			continue; /* these need files, or have no default */
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", start);
 	}

@@ -196,6 +196,7 @@ static void test_known_signer(void **state)
 	assert_int_equal(ask(&env, "localhost", "POST"), ENV_HTTP_NOT_SENT);
 	assert_int_equal(atomic_load(&requests), 6);
 	http_client_free(client);
+	ca_unref(config.ca);
 }
 
 int main(void)
