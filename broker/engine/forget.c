@@ -58,14 +58,14 @@ static int check_account(const struct core *core, const struct core_account *acc
 			 const struct lease *l, struct engine_request *r)
 {
 	if (!account)
-		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-			     "account %s is not configured, so what is left there cannot be looked "
-			     "for; nothing was forgotten",
+		request_fail(r, RESULT_UNAVAILABLE, "inventory_unavailable",
+			     "account %s is not configured, so it cannot be asked what is left; "
+			     "nothing was forgotten; to forget a row unseen, name it: --resource ROW",
 			     l->account);
 	else if (account_is_blocked(account->account, NULL, 0))
-		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-			     "account %s is blocked, so what is left there cannot be looked for; "
-			     "nothing was forgotten",
+		request_fail(r, RESULT_UNAVAILABLE, "inventory_unavailable",
+			     "account %s is blocked, so it cannot be asked what is left; nothing was "
+			     "forgotten; to forget a row unseen, name it: --resource ROW",
 			     l->account);
 	else if (!core_account_is_verified(core, account))
 		request_fail(r, RESULT_UNAVAILABLE, "account_unproven",
