@@ -58,14 +58,14 @@ static int check_account(const struct core *core, const struct core_account *acc
 			 const struct lease *l, struct engine_request *r)
 {
 	if (!account)
-		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-			     "account %s is not configured, so what is left there cannot be looked "
-			     "for; nothing was forgotten",
+		request_fail(r, RESULT_UNAVAILABLE, "inventory_unavailable",
+			     "account %s is not configured, so it cannot be asked what is left; "
+			     "nothing was forgotten; to forget a row unseen, name it: --resource ROW",
 			     l->account);
 	else if (account_is_blocked(account->account, NULL, 0))
-		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-			     "account %s is blocked, so what is left there cannot be looked for; "
-			     "nothing was forgotten",
+		request_fail(r, RESULT_UNAVAILABLE, "inventory_unavailable",
+			     "account %s is blocked, so it cannot be asked what is left; nothing was "
+			     "forgotten; to forget a row unseen, name it: --resource ROW",
 			     l->account);
 	else if (!core_account_is_verified(core, account))
 		request_fail(r, RESULT_UNAVAILABLE, "account_unproven",
@@ -151,7 +151,8 @@ static int check_listed(const struct core *core, const struct lease_aggregate *a
 			const struct lessor_observed *seen = &step->listed[k].seen;
 			struct err why = { 0 };
 
-			if (ledger_verify(&core->signer, row->account, &a->lease, &any, seen, &why) ||
+			if (ledger_verify(&core->signer, row->account, &a->lease, &any, seen,
+					  &why) ||
 			    (is_decided(step, r) && strcmp(row->id, seen->id) == 0))
 				continue;
 			refuse_found(r, &a->lease, row, seen->id);
@@ -209,8 +210,8 @@ int core_request_forget(struct core *core, struct lease_aggregate *a, struct eng
 }
 
 /* One kind was listed. 1: the next one is being listed; 0: the request is answered; -1: error. */
-static int forget_continue(struct core *core, struct core_account *account,
-			   const struct step *step, struct engine_request *r, struct err *err)
+static int forget_continue(struct core *core, struct core_account *account, const struct step *step,
+			   struct engine_request *r, struct err *err)
 {
 	struct lease_aggregate *a = request_find_lease(core, r);
 	uint32_t kind;

@@ -60,11 +60,11 @@ STAILQ_HEAD(owner_queue, queued_owner);
 
 /* The work of an account that belongs to no lease; account_tasks.c has the table. */
 enum account_task {
-	TASK_PROBE,   /* read the sentinel: right account? store not behind? */
-	TASK_CATALOG, /* read prices and availability */
-	TASK_SWEEP,   /* compare the inventory with the ledger (sweep.c) */
-	TASK_RELOAD,  /* let the provider reload its files */
-	TASK_OBSERVE, /* start or continue a shared observation (observe.c) */
+	TASK_PROBE,    /* read the sentinel: right account? store not behind? */
+	TASK_CATALOG,  /* read prices and availability */
+	TASK_SWEEP,    /* compare the inventory with the ledger (sweep.c) */
+	TASK_RELOAD,   /* let the provider reload its files */
+	TASK_OBSERVE,  /* start or continue a shared observation (observe.c) */
 	TASK_DISPATCH, /* start what has waited for the account's budget (dispatch.c) */
 	TASK_COUNT
 };

@@ -165,7 +165,7 @@ struct lease_event {
 struct lease_facts {
 	int64_t now_ms;
 	uint32_t random;
-	int running;	      /* a step is running ... */
+	int running;		  /* a step is running ... */
 	int64_t running_since_ms; /* ... since then, wall clock; 0: unknown */
 	int is_clock_suspect; /* the wall clock jumped: no lease ends by time */
 	/* the account */

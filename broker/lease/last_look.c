@@ -60,8 +60,8 @@ void last_look_verdict(struct life *s)
 {
 	const struct lease_verdict *v = &s->e->u.verdict;
 	int64_t deadline = lease_deadline_ms(s->l);
-	int64_t most = deadline + (v->error_class == LESSOR_CLASS_RATE ? PAUSED_MOST_MS :
-									 UNKNOWN_MOST_MS);
+	int64_t most = deadline +
+		       (v->error_class == LESSOR_CLASS_RATE ? PAUSED_MOST_MS : UNKNOWN_MOST_MS);
 	int64_t now = s->f->now_ms;
 
 	if (!lifecycle_may_end(s))

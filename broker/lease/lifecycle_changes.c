@@ -81,8 +81,7 @@ int lifecycle_may_end(const struct life *s)
 {
 	if (s->f->is_clock_suspect)
 		return 0;
-	return !s->f->is_blind ||
-	       !(s->l->state == LEASE_ACTIVE || s->f->residue || s->f->running);
+	return !s->f->is_blind || !(s->l->state == LEASE_ACTIVE || s->f->residue || s->f->running);
 }
 
 void lifecycle_not_ready(struct life *s)

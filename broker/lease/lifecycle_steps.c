@@ -63,7 +63,7 @@ static void retry_later(struct life *s, int64_t base, int64_t cap)
 	l->due_ms = next_due(s, base, cap);
 	/* The settling time is over then: what fails after it is retried from the start. */
 	if (l->due_ms == s->f->settles_ms)
-		l->tries = 0;
+		l->tries = 1;
 }
 
 static void verdict_pending(struct life *s)

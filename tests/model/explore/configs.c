@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "configs.h"
 
+/* clang-format off */
 const struct config configs[] = {
 	{ .name = "faults", .attempts = 1,
 	  .budget = { .faults = 1, .calls = 2, .lies = 1 }, .states = 743195, .moves = 1912617 },
@@ -73,4 +74,5 @@ const struct config configs[] = {
 	{ .name = "older-store", .is_long = 1, .attempts = 1,
 	  .budget = { .calls = 3, .copies = 1 }, .states = 7082455, .moves = 26750324 },
 };
+/* clang-format on */
 const int config_count = sizeof(configs) / sizeof(configs[0]);

@@ -28,7 +28,7 @@ static struct cloud *cloud;
 static struct asked asked[LEASES_MOST];
 static int calls;
 static char begun[LEASES_MOST]; /* by lease: its server was asked for */
-static int64_t posted_ms; /* the last POST /servers */
+static int64_t posted_ms;	/* the last POST /servers */
 static int posts;
 /* Answers a request in place of the cloud; 0: the cloud answers. */
 static int (*trouble)(const struct cloud_request *ask, struct env_http_response *answer);
@@ -189,7 +189,8 @@ static int is_begun(int i)
 /* Other tools use the account's calls. */
 static void others_call(int times)
 {
-	struct cloud_request ask = { .method = "GET", .target = "/v1/servers?page=1",
+	struct cloud_request ask = { .method = "GET",
+				     .target = "/v1/servers?page=1",
 				     .authorization = "Bearer t" };
 
 	for (int i = 0; i < times; i++) {
@@ -338,7 +339,8 @@ static void b1_a_machine_that_is_not_ready_is_seen_once_more(void **state)
 	int64_t took;
 
 	(void)state;
-	cloud_rules("{\"faults\":[{\"match\":{\"op\":\"s.create\"},\"fault\":{\"kind\":\"stuck\"}}]}");
+	cloud_rules(
+		"{\"faults\":[{\"match\":{\"op\":\"s.create\"},\"fault\":{\"kind\":\"stuck\"}}]}");
 	create(0, "alice@acme");
 	took = pass_until(0, LEASE_FAILED, 60 * MINUTE);
 	assert_in_range(took, BOOT_MS, BOOT_MS + 5 * SECOND);
@@ -408,12 +410,9 @@ static void b2_a_lost_create_is_settled_when_its_settling_time_is_over(void **st
 		int (*trouble)(const struct cloud_request *ask, struct env_http_response *answer);
 		int64_t down_ms;
 	} rows[] = {
-		{ lose_first_create, 0 },
-		{ lose_and_be_down, 20 * SECOND },
-		{ lose_and_be_down, 45 * SECOND },
-		{ lose_and_be_down, 59 * SECOND },
-		{ lose_and_be_down, 61 * SECOND },
-		{ lose_and_be_limited, 50 * SECOND },
+		{ lose_first_create, 0 },	   { lose_and_be_down, 20 * SECOND },
+		{ lose_and_be_down, 45 * SECOND }, { lose_and_be_down, 59 * SECOND },
+		{ lose_and_be_down, 61 * SECOND }, { lose_and_be_limited, 50 * SECOND },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -310,8 +310,10 @@ static void b4_a_delete_that_is_answered_with_something_else(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
 		struct life *life = life_active("cx23");
-		uint32_t kind = strstr(faults[i], "k.delete") ? LESSOR_KIND_KEY : LESSOR_KIND_SERVER;
-		const char *what = kind == LESSOR_KIND_KEY ? "DELETE /ssh_keys/" : "DELETE /servers/";
+		uint32_t kind = strstr(faults[i], "k.delete") ? LESSOR_KIND_KEY :
+								LESSOR_KIND_SERVER;
+		const char *what = kind == LESSOR_KIND_KEY ? "DELETE /ssh_keys/" :
+							     "DELETE /servers/";
 		int64_t row, deleted_ms;
 		int reads;
 		char read[64];
@@ -319,7 +321,8 @@ static void b4_a_delete_that_is_answered_with_something_else(void **state)
 		life_fault(life, faults[i]);
 		row = life_row(life, kind)->n;
 		snprintf(read, sizeof(read), "GET /%s/%s",
-			 kind == LESSOR_KIND_KEY ? "ssh_keys" : "servers", life_row(life, kind)->id);
+			 kind == LESSOR_KIND_KEY ? "ssh_keys" : "servers",
+			 life_row(life, kind)->id);
 		life_release(life, 1);
 		for (int k = 0; k < 40 && !life_count_requests(life, what); k++)
 			life_step(life);
