@@ -40,8 +40,8 @@ static int64_t server_age(const struct readiness *w, int64_t now)
 	return now - (w->row->action[0] ? w->row->changed_ms : w->row->created_ms);
 }
 
-void readiness_subject(struct lessor_call *call, const struct lessor_attempt *attempt,
-		       struct poll_subject *ret)
+static void readiness_subject(struct lessor_call *call, const struct lessor_attempt *attempt,
+			      struct poll_subject *ret)
 {
 	int64_t poll_ms = lessor_option_int(call, OPT_POLL);
 
@@ -53,17 +53,28 @@ void readiness_subject(struct lessor_call *call, const struct lessor_attempt *at
 	snprintf(ret->what, sizeof(ret->what), "boot/%.40s/%.40s", attempt->type, attempt->location);
 }
 
+int64_t readiness_wait(struct lessor_call *call, const struct lessor_attempt *attempt,
+		       int64_t age_ms)
+{
+	int64_t left_ms = attempt->started_ms + lessor_option_int(call, OPT_BOOT_TIMEOUT) + 1 -
+			  lessor_now(call);
+	struct poll_subject subject;
+	int64_t wait_ms;
+
+	readiness_subject(call, attempt, &subject);
+	wait_ms = poll_estimate_wait(call, &subject, age_ms);
+	return left_ms > 0 && wait_ms > left_ms ? left_ms : wait_ms;
+}
+
 int readiness_pending(struct readiness *w)
 {
-	struct poll_subject subject;
 	char cursor[128];
 
-	readiness_subject(w->z->call, w->attempt, &subject);
 	snprintf(cursor, sizeof(cursor), "boot %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
 		 w->progress.unready_ms, w->progress.followed_ms, w->progress.off_ms,
 		 w->progress.lost_ms);
 	return lessor_pending(w->z->call,
-			      poll_estimate_wait(w->z->call, &subject, server_age(w, w->now)),
+			      readiness_wait(w->z->call, w->attempt, server_age(w, w->now)),
 			      cursor);
 }
 

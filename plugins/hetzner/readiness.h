@@ -33,9 +33,9 @@ struct readiness {
 int readiness_step(struct hz *z, const struct lessor_attempt *attempt,
 		   const struct lessor_resource *row);
 
-/* When servers of that attempt are polled. */
-void readiness_subject(struct lessor_call *call, const struct lessor_attempt *attempt,
-		       struct poll_subject *ret);
+/* How long to wait for a server of that age; not beyond the boot timeout. */
+int64_t readiness_wait(struct lessor_call *call, const struct lessor_attempt *attempt,
+		       int64_t age_ms);
 
 /* ---- for observe.c, which sends the requests for many leases at once ---- */
 

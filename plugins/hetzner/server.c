@@ -250,7 +250,6 @@ static int server_made(struct hz *z, const struct lessor_attempt *attempt,
 		       const struct lessor_intent *intent, const struct reply *reply)
 {
 	char actions[ACTIONS_ROOM];
-	struct poll_subject subject;
 	struct server server;
 	struct action create;
 
@@ -268,8 +267,7 @@ static int server_made(struct hz *z, const struct lessor_attempt *attempt,
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "the new server could not be recorded");
 	server_note_address(z, &server);
-	readiness_subject(z->call, attempt, &subject);
-	return lessor_pending(z->call, poll_estimate_wait(z->call, &subject, 0), "");
+	return lessor_pending(z->call, readiness_wait(z->call, attempt, 0), "");
 }
 
 /* ---- the create request --------------------------------------------------------------------- */
