@@ -310,8 +310,11 @@ void api_handle(struct http_exchange *ex, void *user)
 	}
 	refused = request.route ? head_check(api, ex, 1, request.route, &request.caller, &rule) :
 				  method_refuse(methods, &rule);
-	if (rule.is_trusted)
-		http_exchange_trust(ex, rule.owner);
+	if (rule.is_trusted && http_exchange_trust(ex, rule.owner)) {
+		refused = head_refuse(&rule, 503, "busy", HTTP_BUSY_MESSAGE);
+		rule.retry_s = 2;
+		http_reply_close(ex);
+	}
 	if (refused) {
 		reply_rule(&request, &rule);
 		return;

@@ -8,6 +8,8 @@
 #include "util/alloc.h"
 
 #define BUCKETS 8192
+/* Answers that were asked for and did not come in this time: asks again. */
+#define ASK_AGAIN_MS 5000
 
 struct client_group {
 	LIST_ENTRY(client_group) bucket_link;
@@ -50,8 +52,8 @@ void admission_fini(struct admission *admission)
 
 /* ---- groups --------------------------------------------------------------------------- */
 
-static struct group_bucket *bucket_of(struct admission *admission, enum http_client_kind class,
-				      uint64_t key)
+static struct group_bucket *bucket_of(const struct admission *admission,
+				      enum http_client_kind class, uint64_t key)
 {
 	/* Seeded, so that nobody can aim at a bucket. */
 	uint64_t hash = (key ^ admission->seed) * 0x9e3779b97f4a7c15u + class;
@@ -60,23 +62,31 @@ static struct group_bucket *bucket_of(struct admission *admission, enum http_cli
 	return &admission->buckets[(hash >> 32) % BUCKETS];
 }
 
+static struct client_group *group_find(const struct admission *admission,
+				       enum http_client_kind class, uint64_t key)
+{
+	struct client_group *group;
+
+	LIST_FOREACH(group, bucket_of(admission, class, key), bucket_link) {
+		if (group->key == key && group->class == class)
+			return group;
+	}
+	return NULL;
+}
+
 static struct client_group *group_join(struct admission *admission, enum http_client_kind class,
 				       uint64_t key)
 {
-	struct group_bucket *bucket = bucket_of(admission, class, key);
-	struct client_group *group;
+	struct client_group *group = group_find(admission, class, key);
 
-	LIST_FOREACH(group, bucket, bucket_link) {
-		if (group->key == key && group->class == class)
-			break;
-	}
 	if (!group) {
 		group = xcalloc(1, sizeof(*group));
 		group->class = class;
 		group->key = key;
 		TAILQ_INIT(&group->half_read);
 		TAILQ_INIT(&group->idle);
-		LIST_INSERT_HEAD(bucket, group, bucket_link);
+		LIST_INSERT_HEAD(bucket_of(admission, class, key), group, bucket_link);
+		admission->classes[class].groups++;
 	}
 	group->open++;
 	admission->classes[class].open++;
@@ -89,6 +99,7 @@ static void group_part(struct admission *admission, struct client_group *group)
 	if (--group->open)
 		return;
 	LIST_REMOVE(group, bucket_link);
+	admission->classes[group->class].groups--;
 	free(group);
 }
 
@@ -204,16 +215,34 @@ void admission_leave(struct http_connection *conn)
 	conn->group = NULL;
 	if (admission->asked)
 		admission->asked--;
+	admission->asked_at = conn->server->now;
 }
 
-void admission_trust(struct http_connection *conn, uint64_t owner)
+/* Is there no place for one more of this owner, who has more than the others? */
+static int owner_exceeds_share(const struct admission *a, uint64_t owner)
+{
+	const struct client_class *known = &a->classes[HTTP_CLIENT_KNOWN];
+	uint32_t most = a->max - a->unix_kept - a->new_kept;
+	const struct client_group *group;
+
+	if (known->open < most + a->new_kept / 2)
+		return 0;
+	group = group_find(a, HTTP_CLIENT_KNOWN, owner);
+	return group && group->open > most / known->groups;
+}
+
+int admission_trust(struct http_connection *conn, uint64_t owner)
 {
 	struct admission *admission = &conn->server->admission;
 	struct client_group *old = conn->group;
 
 	/* A proxy's connection carries the requests of many: the first owner counts. */
 	if (old->class != HTTP_CLIENT_UNKNOWN)
-		return;
+		return 0;
+	if (owner_exceeds_share(admission, owner)) {
+		conn->server->counters.refused_share++;
+		return -1;
+	}
 	place_take(conn, PLACE_BUSY);
 	conn->group = group_join(admission, HTTP_CLIENT_KNOWN, owner);
 	conn->group->unread += conn->unread;
@@ -225,6 +254,7 @@ void admission_trust(struct http_connection *conn, uint64_t owner)
 	if (admission->classes[HTTP_CLIENT_KNOWN].open + admission->new_kept + admission->unix_kept >
 	    admission->max)
 		event_active(conn->server->wake_event, EV_TIMEOUT, 0);
+	return 0;
 }
 
 /* Does a handler work for it? Not while an answer waits for the client to read. */
@@ -362,12 +392,14 @@ void admission_ask(struct http_server *server, unsigned count)
 		return;
 	server->callbacks.on_crowded(count - a->asked, server->user);
 	a->asked = count;
+	a->asked_at = server->now;
 }
 
 void admission_tick(struct http_server *server)
 {
 	/* What was asked for may not have been there. */
-	server->admission.asked = 0;
+	if (server->now - server->admission.asked_at >= ASK_AGAIN_MS)
+		server->admission.asked = 0;
 	/* Clients are waiting, and an idle connection may be old enough to close now. */
 	if (server->accept_paused & ACCEPT_PAUSED_TCP)
 		admission_admit(server, 0);

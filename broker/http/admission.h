@@ -31,6 +31,7 @@ LIST_HEAD(group_bucket, client_group);
 /* The groups of a class, by how many of their connections can be evicted. */
 struct client_class {
 	uint32_t open;	/* connections */
+	uint32_t groups;
 	uint32_t top;	/* the highest level that is not empty; 0: none */
 	uint32_t ready; /* the levels up to here are initialised */
 	struct group_list *levels;
@@ -42,6 +43,7 @@ struct admission {
 	uint32_t known_kept;
 	uint32_t new_kept;
 	uint32_t asked;			    /* early answers that have not made room so far */
+	uint64_t asked_at;		    /* ms; or when one last has */
 	size_t unread;			    /* bytes of answers that wait to be read */
 	struct connection_list unread_list; /* their connections, the longest waiting first */
 	struct client_class *classes;	    /* by enum http_client_kind */
@@ -62,8 +64,11 @@ void admission_shed(struct http_server *server, unsigned count);
 /* `key`: the address, or the user of the Unix socket. */
 void admission_enter(struct http_connection *conn, uint64_t key);
 void admission_leave(struct http_connection *conn);
-/* The client has shown a valid token of this owner. */
-void admission_trust(struct http_connection *conn, uint64_t owner);
+/*
+ * The client has shown a valid token of this owner. -1: the owner has more than its share of the
+ * places, and none is left.
+ */
+int admission_trust(struct http_connection *conn, uint64_t owner);
 /* Call after the connection's state has changed. */
 void admission_update(struct http_connection *conn);
 /* Asks the handlers for early answers, so that `count` are under way. */

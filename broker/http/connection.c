@@ -171,8 +171,12 @@ static int head_check(struct http_connection *conn, struct http_body_rule *ret_r
 	    (head->framing != HTTP_FRAMING_NONE || http_parser_refusal(&conn->parser)))
 		server->callbacks.on_head(ex, ret_rule, server->user);
 	ex->sink = ret_rule->sink;
-	if (ret_rule->is_trusted)
-		admission_trust(conn, ret_rule->owner);
+	if (ret_rule->is_trusted && admission_trust(conn, ret_rule->owner)) {
+		ret_rule->status = 503;
+		ret_rule->code = "busy";
+		ret_rule->message = HTTP_BUSY_MESSAGE;
+		ret_rule->retry_s = 2;
+	}
 	if (!ret_rule->status)
 		return 0;
 	head_refuse(conn, ret_rule);

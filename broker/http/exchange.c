@@ -253,10 +253,9 @@ int http_exchange_is_gone(const struct http_exchange *ex)
 	return ex->is_gone;
 }
 
-void http_exchange_trust(struct http_exchange *ex, uint64_t owner)
+int http_exchange_trust(struct http_exchange *ex, uint64_t owner)
 {
-	if (ex->conn)
-		admission_trust(ex->conn, owner);
+	return ex->conn ? admission_trust(ex->conn, owner) : 0;
 }
 
 void http_exchange_on_gone(struct http_exchange *ex, http_gone_fn on_gone, void *arg)

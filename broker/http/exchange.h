@@ -70,9 +70,10 @@ const char *http_exchange_id(struct http_exchange *ex);
 int http_exchange_is_gone(const struct http_exchange *ex);
 /*
  * The client has shown a valid token: the connection now has one of the places of known clients
- * (http/server.h). `owner` identifies the owner of the token.
+ * (http/server.h). `owner` identifies the owner of the token. -1: the owner has more than its
+ * share of them, and none is left: answer 503, and close the connection (http_reply_close).
  */
-void http_exchange_trust(struct http_exchange *ex, uint64_t owner);
+int http_exchange_trust(struct http_exchange *ex, uint64_t owner);
 
 typedef void (*http_gone_fn)(struct http_exchange *ex, void *arg);
 /* NULL removes it. Not called if the client is gone already: check first. */

@@ -60,6 +60,9 @@
  * may wait for something. If only such connections are left, accepting pauses, and on_crowded asks the handlers to answer early what merely waits. There is no limit
  * for an address by itself: all clients may come from one proxy, which then has all places.
  *
+ * Until there is room, half of the 1/8 stays free for new clients: a request with the token of an
+ * owner who has more places than known clients have on average is answered 503.
+ *
  * Answers that clients do not read take memory: at most `unread_max` bytes in all. Beyond that,
  * connections are closed: of the address, owner or user with most, those that have waited longest
  * for their client to read. A deadline (write_ms) ends the others.
@@ -164,6 +167,8 @@ struct http_callbacks {
 };
 
 #define HTTP_HOSTS_REMEMBERED 32
+/* For a request that http_exchange_trust() rejects. */
+#define HTTP_BUSY_MESSAGE "Too many open connections of this owner; try again."
 
 enum http_client_kind {
 	HTTP_CLIENT_UNKNOWN,
@@ -187,6 +192,7 @@ struct http_counters {
 	uint64_t closed_idle;
 	uint64_t evicted_half_read[HTTP_CLIENT_COUNT];
 	uint64_t evicted_idle[HTTP_CLIENT_COUNT];
+	uint64_t refused_share; /* requests of owners with more than their share of the places */
 	uint64_t evicted_unread[HTTP_CLIENT_COUNT]; /* at unread_max */
 	uint64_t closed_silent;		/* no byte of a request, or no handshake, in time */
 	uint64_t closed_slow_reader;

@@ -24,11 +24,6 @@ static struct client many[400];
 
 #define BIG ((size_t)16 << 20)
 
-/*
- * "/trust/N" shows a token of owner N; "/keep/N" does, and is not answered; "/big/N" does, and is
- * answered with more than the kernel's buffers hold; "/stream/N" the same without an end.
- */
-/* Never ends. */
 static void stream(struct harness *harness, struct http_exchange *ex)
 {
 	static char big[BIG];
@@ -38,15 +33,23 @@ static void stream(struct harness *harness, struct http_exchange *ex)
 	http_stream_chunk(ex, big, sizeof(big));
 }
 
+/*
+ * "/trust/N" shows a token of owner N; "/keep/N" does, and is not answered; "/big/N" does, and is
+ * answered with more than the kernel's buffers hold; "/stream/N" the same without an end.
+ */
 static void handle(struct harness *harness, struct http_exchange *ex)
 {
 	static char big[BIG];
 	const char *path = http_exchange_head(ex)->path;
+	int refused = 0;
 
 	if (!strncmp(path, "/trust/", 7) || !strncmp(path, "/keep/", 6) ||
 	    !strncmp(path, "/big/", 5) || !strncmp(path, "/stream/", 8))
-		http_exchange_trust(ex, (uint64_t)atoi(strchr(path + 1, '/') + 1));
-	if (!strncmp(path, "/keep/", 6))
+		refused = http_exchange_trust(ex, (uint64_t)atoi(strchr(path + 1, '/') + 1));
+	if (refused) {
+		http_reply_close(ex);
+		http_reply_error(ex, 503, "busy", HTTP_BUSY_MESSAGE);
+	} else if (!strncmp(path, "/keep/", 6))
 		harness_keep(harness, ex);
 	else if (!strncmp(path, "/stream/", 8))
 		stream(harness, ex);
@@ -235,10 +238,21 @@ static void test_h4_waiting_requests_are_asked_to_end(void **state)
 	open_unix(&local);
 	ask(&local, "/local");
 	assert_int_equal(closed(0, KNOWN_MOST + 1), 0);
-	for (unsigned i = 0; i < TCP_MOST - KNOWN_MOST - 1; i++) {
-		open_silent(200 + i, 1, 2);
-		SEND(&many[200 + i], "GET /keep/1 HTTP/1.1\r\n" GET_FIELDS);
-		WAIT(&h, h.kept_count == KNOWN_MOST + 2 + i);
+	for (unsigned i = KNOWN_MOST + 1; i < KNOWN_MOST + 4; i++) {
+		open_silent(i, 1, 2);
+		SEND(&many[i], "GET /keep/1 HTTP/1.1\r\n" GET_FIELDS);
+		WAIT(&h, h.kept_count == i + 1);
+	}
+	/* half of those places are not for an owner who has so many */
+	open_silent(200, 1, 2);
+	SEND(&many[200], "GET /keep/1 HTTP/1.1\r\n" GET_FIELDS);
+	WAIT(&h, many[200].is_eof);
+	assert_non_null(strstr(client_text(&many[200]), "HTTP/1.1 503 "));
+	assert_int_equal(harness_counters(&h)->refused_share, 1);
+	for (unsigned i = KNOWN_MOST + 4; i < TCP_MOST; i++) {
+		open_silent(i, 1, 2);
+		SEND(&many[i], "GET /keep/2 HTTP/1.1\r\n" GET_FIELDS);
+		WAIT(&h, h.kept_count == i + 1);
 	}
 	/* there is no idle or half-read one left but `fresh`, which has made room */
 	assert_int_equal(harness_counters(&h)->connections_by[HTTP_CLIENT_KNOWN], TCP_MOST);
