@@ -153,7 +153,9 @@ static void host_output(struct lessor_call *base, int key, const char *value)
 {
 	struct operation *op = operation_of(base);
 	struct step *step = op->step;
-	const struct { char *at; size_t size;
+	const struct {
+		char *at;
+		size_t size;
 	} outputs[] = {
 		[LESSOR_OUT_HOST] = { step->host, sizeof(step->host) },
 		[LESSOR_OUT_SERVER_ID] = { step->server_id, sizeof(step->server_id) },

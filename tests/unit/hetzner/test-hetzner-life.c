@@ -345,6 +345,7 @@ static void s3_an_image_that_cannot_be_read_is_not_blamed(void **state)
 	(void)state;
 	life_fault(life, "{'match':{'op':['i.find','i.get']},'count':'always','fault':"
 			 "{'kind':'unavailable'}}");
+	life_config(life, "image_field", 0);
 	begin_image(life, "cx23,cx33,cx43", "debian-99");
 	life_run(life, 60);
 	assert_int_equal(life->lease.state, LEASE_FAILED);
