@@ -286,7 +286,7 @@ static int sentinels_list(struct world *w, struct lessor_call *call)
 		const struct lessor_observed seen = {
 			.size = sizeof(seen),
 			.kind = LESSOR_KIND_SENTINEL,
-			.id = w->neighbours[i],
+			.id = "1",
 			.name = "mark",
 			.labels = &label,
 			.label_count = 1,
