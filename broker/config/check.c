@@ -203,6 +203,8 @@ static int account_differs(const struct config_account *x, const struct config_a
 	return strcmp(x->account.name, y->account.name) != 0 ||
 	       strcmp(x->account.provider, y->account.provider) != 0 ||
 	       strcmp(x->account.image, y->account.image) != 0 ||
+	       strcmp(x->token_file, y->token_file) != 0 ||
+	       strcmp(x->credential, y->credential) != 0 ||
 	       x->account.max_steps != y->account.max_steps ||
 	       x->account.rate_per_hour != y->account.rate_per_hour ||
 	       x->account.settle_ms != y->account.settle_ms ||

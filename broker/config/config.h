@@ -142,8 +142,7 @@ void config_forget_tokens(struct config *config);
 void config_dump(const struct config *config, FILE *out);
 
 /*
- * The account of `now` that differs from `old` at most in its token and in where that is kept.
- * NULL: there is none.
+ * The account of `now` that differs from `old` at most in its token. NULL: there is none.
  */
 const struct config_account *config_account_same(const struct config *now,
 						 const struct config_account *old);

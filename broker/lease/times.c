@@ -107,7 +107,7 @@ int lease_times_mend(struct lease *l, int64_t now_ms)
 			l->due_ms = l->retain_until_ms;
 	}
 	if (l->state == LEASE_ACTIVE)
-		l->due_ms = lease_expires_ms(l);
+		l->due_ms = now_ms; /* its tick sets the right one */
 	else if (l->due_ms > now_ms + LEASE_WAIT_MOST_MS && l->due_ms != l->retain_until_ms)
 		l->due_ms = now_ms;
 	return 1;
@@ -139,7 +139,7 @@ int lease_times_move(struct lease *l, const struct times_change *change)
 			l->due_ms = l->retain_until_ms;
 	}
 	if (l->state == LEASE_ACTIVE)
-		l->due_ms = lease_expires_ms(l);
+		l->due_ms += change->by_ms;
 	return 1;
 }
 

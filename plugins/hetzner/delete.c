@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "address.h"
 #include "api.h"
 #include "lookup.h"
 #include "parse.h"
@@ -311,7 +312,7 @@ static int delete_verified(struct hz *z, const struct lessor_resource *row,
 	struct lessor_observed seen;
 
 	if (is_server(row))
-		server_note_address(z, &sighting->server);
+		address_note(z, &sighting->server);
 	/* The host decides whether this protection may be removed. */
 	if (is_server(row) && sighting->server.is_protected)
 		return protection_lift(z, row, &sighting->server);

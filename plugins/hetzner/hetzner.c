@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "address.h"
 #include "account.h"
 #include "actions.h"
 #include "api.h"
@@ -253,7 +254,7 @@ static int report_server(struct hz *z, const struct lessor_resource *row, const 
 	if (strcmp(s->thing.name, row->name) != 0)
 		return lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
 				     "server %s is no longer named %s", row->id, row->name);
-	server_note_address(z, s);
+	address_note(z, s);
 	if (server_host(z->call, s)[0])
 		lessor_output(z->call, LESSOR_OUT_HOST, server_host(z->call, s));
 	lessor_output(z->call, LESSOR_OUT_SERVER_ID, s->thing.id);

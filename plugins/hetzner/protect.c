@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "address.h"
 #include "api.h"
 #include "key.h"
 #include "lookup.h"
@@ -50,7 +51,7 @@ static int read_exactly(struct hz *z, const struct lessor_resource *row, struct 
 		return -1;
 	}
 	if (is_server)
-		server_note_address(z, &ret->server);
+		address_note(z, &ret->server);
 	return 1;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "api.h"
 #include "delete.h"
 #include "lookup.h"
@@ -382,7 +383,7 @@ int readiness_check(struct readiness *w, const struct server *s)
 		return is_too_late(w) ? too_late(w) : readiness_pending(w);
 	}
 	w->progress.lost_ms = 0;
-	server_note_address(w->z, s);
+	address_note(w->z, s);
 	if (is_ready(w, s))
 		return report_ready(w, s);
 	if (strcmp(s->status, "deleting") == 0)

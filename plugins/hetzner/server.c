@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "api.h"
 #include "candidate.h"
 #include "image.h"
@@ -233,19 +234,6 @@ void server_join_actions(const json_t *answer, char ret[ACTIONS_ROOM])
 	}
 }
 
-void server_note_address(struct hz *z, const struct server *server)
-{
-	if (!server->address_id[0])
-		return;
-	for (size_t i = 0; i < z->lease->resource_count; i++) {
-		const struct lessor_resource *r = lessor_resource_at(z->lease, i);
-
-		if (r->kind == LESSOR_KIND_ADDRESS && strcmp(r->id, server->address_id) == 0)
-			return;
-	}
-	lessor_reuse(z->call, LESSOR_KIND_ADDRESS, server->address_id, server->host);
-}
-
 static int server_made(struct hz *z, const struct lessor_attempt *attempt,
 		       const struct lessor_intent *intent, const struct reply *reply)
 {
@@ -266,7 +254,7 @@ static int server_made(struct hz *z, const struct lessor_attempt *attempt,
 	if (lessor_created(z->call, intent->row, server.thing.id, actions))
 		return lessor_retry(z->call, LESSOR_CLASS_TRANSIENT, 0,
 				    "the new server could not be recorded");
-	server_note_address(z, &server);
+	address_note(z, &server);
 	return lessor_pending(z->call, readiness_wait(z->call, attempt, 0), "");
 }
 

@@ -12,12 +12,6 @@ int server_next_attempt(struct hz *z);
 /* The attempt is open and has no server: creates one. `key_id` is the SSH key's id. */
 int server_create(struct hz *z, const struct lessor_attempt *attempt, const char *key_id);
 
-/*
- * Records the address that came with the server in the ledger. The provider deletes it
- * together with the server; if it does not, the sweep knows whose it was.
- */
-void server_note_address(struct hz *z, const struct server *server);
-
 /* The `action` of a server's ledger row: up to two action ids, separated by a comma. */
 #define ACTIONS_ROOM 32
 void server_join_actions(const json_t *answer, char ret[ACTIONS_ROOM]);

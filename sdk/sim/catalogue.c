@@ -4,12 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/catalogue-data.h"
 #include "sim/out.h"
 #include "util/alloc.h"
 
-#define TYPE_COUNT ARRAY_LEN(types)
-#define IMAGE_COUNT ARRAY_LEN(images)
 #define TEXT_MAX (1 << 20)
 /* Dates of a change of stock, which has none: 2025-10-16 and 2026-01-01; 2026-10-01 and 2037. */
 #define INVENTED_GONE_ANNOUNCED_MS 1760594400000
@@ -17,102 +14,21 @@
 #define INVENTED_ANNOUNCED_MS 1790834400000
 #define INVENTED_ENDS_MS 2114380800000
 
-size_t catalogue_type_count(void)
-{
-	return TYPE_COUNT;
-}
-
-size_t catalogue_image_count(void)
-{
-	return IMAGE_COUNT;
-}
-
-const struct server_type *catalogue_type(size_t index)
-{
-	return &types[index];
-}
-
-const struct location *catalogue_location(size_t index)
-{
-	return &locations[index];
-}
-
-const struct image *catalogue_image(size_t index)
-{
-	return &images[index];
-}
-
-size_t catalogue_type_index(const struct server_type *type)
-{
-	return (size_t)(type - types);
-}
-
-size_t catalogue_image_index(const struct image *image)
-{
-	return (size_t)(image - images);
-}
-
-size_t catalogue_location_index(const struct location *location)
-{
-	return (size_t)(location - locations);
-}
-
 const char *arch_name(enum arch arch)
 {
 	return arch == ARCH_ARM ? "arm" : "x86";
 }
 
-/* -1: the reference is not an id. */
-static int64_t reference_id(const json_t *ref)
-{
-	char *end;
-	long long n;
-
-	if (json_is_integer(ref))
-		return json_integer_value(ref);
-	if (!json_is_string(ref) || !*json_string_value(ref))
-		return -1;
-	n = strtoll(json_string_value(ref), &end, 10);
-	return *end ? -1 : n;
-}
-
-static int is_named(const json_t *ref, const char *name)
-{
-	return json_is_string(ref) && !strcmp(json_string_value(ref), name);
-}
-
-const struct server_type *catalogue_find_type(const json_t *ref)
-{
-	int64_t id = reference_id(ref);
-
-	for (size_t i = 0; i < TYPE_COUNT; i++) {
-		if (types[i].id == id || is_named(ref, types[i].name))
-			return &types[i];
-	}
-	return NULL;
-}
-
-const struct location *catalogue_find_location(const json_t *ref)
-{
-	int64_t id = reference_id(ref);
-
-	for (size_t i = 0; i < LOCATION_COUNT; i++) {
-		if (locations[i].id == id || is_named(ref, locations[i].name))
-			return &locations[i];
-	}
-	return NULL;
-}
-
 const struct image *catalogue_find_image(const struct catalogue *cat, const json_t *ref,
 					 enum arch arch)
 {
-	int64_t id = reference_id(ref);
+	int64_t id = catalogue_reference_id(ref);
 
-	for (size_t i = 0; i < IMAGE_COUNT; i++) {
-		if (catalogue_image_stage(cat, &images[i]) & STOCK_GONE)
+	for (size_t i = 0; i < catalogue_image_count(); i++) {
+		if (catalogue_image_stage(cat, catalogue_image(i)) & STOCK_GONE)
 			continue;
-		if (images[i].id == id || (is_named(ref, images[i].name) && images[i].arch == arch))
-			return &images[i];
+		if (catalogue_image(i)->id == id || (catalogue_is_named(ref, catalogue_image(i)->name) && catalogue_image(i)->arch == arch))
+			return catalogue_image(i);
 	}
 	return NULL;
 }
@@ -161,10 +77,10 @@ static void write_type_prices(struct buf *out, const struct server_type *type)
 		if (!(type->where & (1U << i)))
 			continue;
 		out_begin(out, '{');
-		out_key_str(out, "location", locations[i].name);
-		write_price(out, "price_hourly", catalogue_hour_price(type, &locations[i]));
-		write_price(out, "price_monthly", catalogue_month_price(type, &locations[i]));
-		out_key_int(out, "included_traffic", catalogue_traffic(&locations[i]));
+		out_key_str(out, "location", catalogue_location(i)->name);
+		write_price(out, "price_hourly", catalogue_hour_price(type, catalogue_location(i)));
+		write_price(out, "price_monthly", catalogue_month_price(type, catalogue_location(i)));
+		out_key_int(out, "included_traffic", catalogue_traffic(catalogue_location(i)));
 		write_price(out, "price_per_tb_traffic", 1000000);
 		out_end(out, '}');
 	}
@@ -220,7 +136,7 @@ static const struct location *last_resort(const struct catalogue *cat,
 	for (size_t i = 0; i < LOCATION_COUNT; i++) {
 		if (!(type->where & (1U << i)))
 			continue;
-		last = &locations[i];
+		last = catalogue_location(i);
 		if (!(catalogue_stock(cat, type, last) & (STOCK_DEPRECATED | STOCK_GONE)))
 			break;
 	}
@@ -266,7 +182,7 @@ static void write_type(struct buf *out, const struct catalogue *cat, const struc
 	out_key_begin(out, "locations", '[');
 	for (size_t i = 0; i < LOCATION_COUNT; i++) {
 		if (type->where & (1U << i))
-			write_offer(out, cat, type, &locations[i]);
+			write_offer(out, cat, type, catalogue_location(i));
 	}
 	out_end(out, ']');
 	out_end(out, '}');
@@ -334,21 +250,21 @@ static char *render_image(const struct catalogue *cat, const struct image *image
 void catalogue_init(struct catalogue *cat)
 {
 	*cat = (struct catalogue){ 0 };
-	cat->stock = xcalloc(TYPE_COUNT, LOCATION_COUNT);
-	cat->types = xcalloc(TYPE_COUNT, sizeof(*cat->types));
-	cat->images = xcalloc(IMAGE_COUNT, sizeof(*cat->images));
+	cat->stock = xcalloc(catalogue_type_count(), LOCATION_COUNT);
+	cat->types = xcalloc(catalogue_type_count(), sizeof(*cat->types));
+	cat->images = xcalloc(catalogue_image_count(), sizeof(*cat->images));
 	calendar_init(cat);
 	for (size_t i = 0; i < LOCATION_COUNT; i++)
-		cat->locations[i] = render_location(&locations[i]);
+		cat->locations[i] = render_location(catalogue_location(i));
 }
 
 static void forget_texts(struct catalogue *cat)
 {
-	for (size_t i = 0; i < TYPE_COUNT; i++) {
+	for (size_t i = 0; i < catalogue_type_count(); i++) {
 		free(cat->types[i]);
 		cat->types[i] = NULL;
 	}
-	for (size_t i = 0; i < IMAGE_COUNT; i++) {
+	for (size_t i = 0; i < catalogue_image_count(); i++) {
 		free(cat->images[i]);
 		cat->images[i] = NULL;
 	}
@@ -392,7 +308,7 @@ int catalogue_is_withdrawn(const struct catalogue *cat, const struct server_type
 {
 	for (size_t i = 0; i < LOCATION_COUNT; i++) {
 		if ((type->where & (1U << i)) &&
-		    !(catalogue_stock(cat, type, &locations[i]) & STOCK_WITHDRAWN))
+		    !(catalogue_stock(cat, type, catalogue_location(i)) & STOCK_WITHDRAWN))
 			return 0;
 	}
 	return 1;
@@ -428,7 +344,7 @@ const char *catalogue_image_json(struct catalogue *cat, const struct image *imag
 
 static int is_any(const json_t *ref)
 {
-	return !ref || is_named(ref, "*");
+	return !ref || catalogue_is_named(ref, "*");
 }
 
 static int mark_stock(struct catalogue *cat, const json_t *list, unsigned set, struct err *err)
@@ -450,10 +366,10 @@ static int mark_stock(struct catalogue *cat, const json_t *list, unsigned set, s
 		/* What is named becomes available again even if its time is over. */
 		if (!set && type)
 			calendar_forget_type(cat, type, location);
-		for (size_t j = 0; j < TYPE_COUNT * LOCATION_COUNT; j++) {
-			if (type && type != &types[j / LOCATION_COUNT])
+		for (size_t j = 0; j < catalogue_type_count() * LOCATION_COUNT; j++) {
+			if (type && type != catalogue_type(j / LOCATION_COUNT))
 				continue;
-			if (location && location != &locations[j % LOCATION_COUNT])
+			if (location && location != catalogue_location(j % LOCATION_COUNT))
 				continue;
 			cat->stock[j] = (unsigned char)(set ? cat->stock[j] | set | hidden : 0);
 		}
@@ -473,7 +389,7 @@ static int switch_locations(struct catalogue *cat, const json_t *list, int off, 
 		if (!location && !is_any(item))
 			return err_set(err, ERR_INVALID, "no such location");
 		for (size_t j = 0; j < LOCATION_COUNT; j++) {
-			if (location && location != &locations[j])
+			if (location && location != catalogue_location(j))
 				continue;
 			cat->disabled &= ~(1U << j);
 			cat->disabled |= off ? 1U << j : 0;
@@ -512,7 +428,7 @@ static void write_ip_prices(struct buf *out, const char *kind, int hourly)
 		out_key_begin(out, "prices", '[');
 		for (size_t i = 0; i < LOCATION_COUNT; i++) {
 			out_begin(out, '{');
-			out_key_str(out, "location", locations[i].name);
+			out_key_str(out, "location", catalogue_location(i)->name);
 			if (hourly)
 				write_price(out, "price_hourly", f ? 0 : IPV4_HOUR_PRICE);
 			write_price(out, "price_monthly", !hourly ? 3000000
@@ -547,13 +463,13 @@ void catalogue_write_pricing(const struct catalogue *cat, struct buf *out)
 	write_price(out, "price_per_gb_month", 57200);
 	out_end(out, '}');
 	out_key_begin(out, "server_types", '[');
-	for (size_t i = 0; i < TYPE_COUNT; i++) {
-		if (catalogue_is_withdrawn(cat, &types[i]))
+	for (size_t i = 0; i < catalogue_type_count(); i++) {
+		if (catalogue_is_withdrawn(cat, catalogue_type(i)))
 			continue;
 		out_begin(out, '{');
-		out_key_int(out, "id", types[i].id);
-		out_key_str(out, "name", types[i].name);
-		write_type_prices(out, &types[i]);
+		out_key_int(out, "id", catalogue_type(i)->id);
+		out_key_str(out, "name", catalogue_type(i)->name);
+		write_type_prices(out, catalogue_type(i));
 		out_end(out, '}');
 	}
 	out_end(out, ']');

@@ -80,6 +80,9 @@ size_t catalogue_location_index(const struct location *location);
 
 /* By id (integer or numeric string) or by name; NULL: not found. */
 const struct server_type *catalogue_find_type(const json_t *ref);
+/* The id in a reference; -1: it is not one. */
+int64_t catalogue_reference_id(const json_t *ref);
+int catalogue_is_named(const json_t *ref, const char *name);
 const struct location *catalogue_find_location(const json_t *ref);
 /*
  * One that can be ordered now. A name is resolved for `arch`; an id may return an image of the

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables of catalogue.c, the only file that includes this. */
-#pragma once
+/* What the cloud offers: the tables of locations, server types and images. */
 
 #include "sim/catalogue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/alloc.h"
 
 enum { FSN1 = 1, NBG1 = 2, HEL1 = 4, ASH = 8, HIL = 16, SIN = 32 };
 #define EUROPE (FSN1 | NBG1 | HEL1)
@@ -72,3 +76,83 @@ static const struct image images[] = {
 	{ 361880217, "ubuntu-26.04", "Ubuntu 26.04", "ubuntu", "26.04", ARCH_X86 },
 	{ 361880218, "ubuntu-26.04", "Ubuntu 26.04", "ubuntu", "26.04", ARCH_ARM },
 };
+
+size_t catalogue_type_count(void)
+{
+	return ARRAY_LEN(types);
+}
+
+size_t catalogue_image_count(void)
+{
+	return ARRAY_LEN(images);
+}
+
+const struct server_type *catalogue_type(size_t index)
+{
+	return &types[index];
+}
+
+const struct location *catalogue_location(size_t index)
+{
+	return &locations[index];
+}
+
+const struct image *catalogue_image(size_t index)
+{
+	return &images[index];
+}
+
+size_t catalogue_type_index(const struct server_type *type)
+{
+	return (size_t)(type - types);
+}
+
+size_t catalogue_image_index(const struct image *image)
+{
+	return (size_t)(image - images);
+}
+
+size_t catalogue_location_index(const struct location *location)
+{
+	return (size_t)(location - locations);
+}
+
+int64_t catalogue_reference_id(const json_t *ref)
+{
+	char *end;
+	long long n;
+
+	if (json_is_integer(ref))
+		return json_integer_value(ref);
+	if (!json_is_string(ref) || !*json_string_value(ref))
+		return -1;
+	n = strtoll(json_string_value(ref), &end, 10);
+	return *end ? -1 : n;
+}
+
+int catalogue_is_named(const json_t *ref, const char *name)
+{
+	return json_is_string(ref) && !strcmp(json_string_value(ref), name);
+}
+
+const struct server_type *catalogue_find_type(const json_t *ref)
+{
+	int64_t id = catalogue_reference_id(ref);
+
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		if (types[i].id == id || catalogue_is_named(ref, types[i].name))
+			return &types[i];
+	}
+	return NULL;
+}
+
+const struct location *catalogue_find_location(const json_t *ref)
+{
+	int64_t id = catalogue_reference_id(ref);
+
+	for (size_t i = 0; i < LOCATION_COUNT; i++) {
+		if (locations[i].id == id || catalogue_is_named(ref, locations[i].name))
+			return &locations[i];
+	}
+	return NULL;
+}
