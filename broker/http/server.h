@@ -57,8 +57,9 @@
  *
  * A connection with a request that a handler works on, and a WebSocket, are never evicted, except
  * while a stream waits for its client to read; so the handlers limit how many requests of an owner
- * may wait for something. If only such connections are left, accepting pauses, and on_crowded asks the handlers to answer early what merely waits. There is no limit
- * for an address by itself: all clients may come from one proxy, which then has all places.
+ * may wait for something. If only such connections are left, accepting pauses, and on_crowded
+ * asks the handlers to answer early what merely waits. There is no limit for an address by itself:
+ * all clients may come from one proxy, which then has all places.
  *
  * Until there is room, half of the 1/8 stays free for new clients: a request with the token of an
  * owner who has more places than known clients have on average is answered 503.
