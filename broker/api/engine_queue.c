@@ -25,7 +25,7 @@ struct engine_pending {
 struct engine_queue {
 	struct engine *engine;
 	struct completions *completions;
-	size_t count; /* open */
+	size_t count;		     /* open */
 	uint64_t early[EARLY_COUNT]; /* requests answered before their wait was over */
 	SLIST_HEAD(, engine_pending) kept;
 	size_t kept_count;

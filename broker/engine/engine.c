@@ -77,10 +77,10 @@ struct engine {
 	struct engine_limits limits;
 	int limits_changed;
 	unsigned hurry; /* how many waiting requests to answer early */
-	int reload;   /* a reload of the provider files is requested */
-	int stopping; /* draining is requested */
-	int cancel;   /* cancelling the running steps is requested, too */
-	int closed;   /* the thread has ended: engine_submit rejects requests */
+	int reload;	/* a reload of the provider files is requested */
+	int stopping;	/* draining is requested */
+	int cancel;	/* cancelling the running steps is requested, too */
+	int closed;	/* the thread has ended: engine_submit rejects requests */
 
 	atomic_llong moved_ms; /* when the last iteration ended, monotonic clock */
 	atomic_int store_state;

@@ -30,7 +30,7 @@ LIST_HEAD(group_bucket, client_group);
 
 /* The groups of a class, by how many of their connections can be evicted. */
 struct client_class {
-	uint32_t open;	/* connections */
+	uint32_t open; /* connections */
 	uint32_t groups;
 	uint32_t top;	/* the highest level that is not empty; 0: none */
 	uint32_t ready; /* the levels up to here are initialised */

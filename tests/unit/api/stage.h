@@ -40,8 +40,8 @@ struct stage {
 	char headers[1024];
 	char *body;
 	size_t body_len;
-	json_t *json; /* NULL if the body is not JSON */
-	int trusted;  /* calls of http_exchange_trust, and heads whose rule says so */
+	json_t *json;	/* NULL if the body is not JSON */
+	int trusted;	/* calls of http_exchange_trust, and heads whose rule says so */
 	uint64_t owner; /* of the last */
 	/* the last WebSocket; its last message is in `json` */
 	struct http_socket *socket; /* NULL: closed */
