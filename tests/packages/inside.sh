@@ -33,7 +33,7 @@ fail() {
 	echo "FAILED: $1" >&2
 	if [ -n "$booted" ]; then
 		systemctl --no-pager -l status lessord >&2 || true
-		journalctl --no-pager -u lessord -u lessord.socket -n 60 >&2 || true
+		journalctl --no-pager -u lessord -u lessord.socket -u lessord-backup -n 60 >&2 || true
 	else
 		tail -n 30 "$work/log" >&2 || true
 	fi
