@@ -25,10 +25,12 @@ const struct image *catalogue_find_image(const struct catalogue *cat, const json
 	int64_t id = catalogue_reference_id(ref);
 
 	for (size_t i = 0; i < catalogue_image_count(); i++) {
-		if (catalogue_image_stage(cat, catalogue_image(i)) & STOCK_GONE)
+		const struct image *image = catalogue_image(i);
+
+		if (catalogue_image_stage(cat, image) & STOCK_GONE)
 			continue;
-		if (catalogue_image(i)->id == id || (catalogue_is_named(ref, catalogue_image(i)->name) && catalogue_image(i)->arch == arch))
-			return catalogue_image(i);
+		if (image->id == id || (catalogue_is_named(ref, image->name) && image->arch == arch))
+			return image;
 	}
 	return NULL;
 }

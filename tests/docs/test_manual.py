@@ -123,7 +123,8 @@ endpoint = http://127.0.0.1:1/v1
         for line in lines:
             words = [w.replace("./lessord.conf", self.conf).replace(
                 "0123456789abcdef", ids[0] if ids else "") for w in shlex.split(line)]
-            said = run(*words, *(() if "--config" in words else ("--config", self.conf)))
+            said = run(*words, *(() if "--config" in words else ("--config", self.conf)),
+                       cwd=os.path.dirname(self.conf))
             ids += re.findall(r"^Token ([0-9a-f]{16}) of", said, re.M)
         self.assertEqual(len(ids), 2)
 
