@@ -41,7 +41,7 @@ void core_account_blocked(struct core *core, struct core_account *a)
 		const struct queued_lease *queued;
 
 		STAILQ_FOREACH(o, &a->queues[which], link) {
-			STAILQ_FOREACH(queued, &o->leases, link)
+			TAILQ_FOREACH(queued, &o->leases, link)
 				core_lease_blocked(core, queued->n);
 		}
 	}

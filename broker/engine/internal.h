@@ -38,13 +38,13 @@ struct in_flight {
 /* A lease that waits for a free place among the account's max_steps. */
 struct queued_lease {
 	int64_t n;
-	STAILQ_ENTRY(queued_lease) link;
+	TAILQ_ENTRY(queued_lease) link;
 };
 
 /* The leases of one owner in a queue, first come first served. */
 struct queued_owner {
 	char owner[128];
-	STAILQ_HEAD(, queued_lease) leases;
+	TAILQ_HEAD(queued_leases, queued_lease) leases;
 	STAILQ_ENTRY(queued_owner) link;
 };
 

@@ -37,6 +37,22 @@ static struct queued_owner *owner_find(const struct owner_queue *queue, const ch
 	return NULL;
 }
 
+/*
+ * What begins something goes in the order of its creation: a lease that comes back, because there
+ * was no call left after all, has waited longer than those that came meanwhile.
+ */
+static void begin_insert(struct queued_owner *o, struct queued_lease *queued)
+{
+	struct queued_lease *before = TAILQ_LAST(&o->leases, queued_leases);
+
+	while (before && before->n > queued->n)
+		before = TAILQ_PREV(before, queued_leases, link);
+	if (before)
+		TAILQ_INSERT_AFTER(&o->leases, before, queued, link);
+	else
+		TAILQ_INSERT_HEAD(&o->leases, queued, link);
+}
+
 void queue_push(struct core_account *a, enum step_queue which, const struct lease *l)
 {
 	struct owner_queue *queue = &a->queues[which];
@@ -46,11 +62,14 @@ void queue_push(struct core_account *a, enum step_queue which, const struct leas
 	if (!o) {
 		o = xcalloc(1, sizeof(*o));
 		TEXT_SET(o->owner, l->owner);
-		STAILQ_INIT(&o->leases);
+		TAILQ_INIT(&o->leases);
 		STAILQ_INSERT_TAIL(queue, o, link);
 	}
 	queued->n = l->n;
-	STAILQ_INSERT_TAIL(&o->leases, queued, link);
+	if (which == QUEUE_BEGIN)
+		begin_insert(o, queued);
+	else
+		TAILQ_INSERT_TAIL(&o->leases, queued, link);
 }
 
 int64_t queue_pop(struct core_account *a, enum step_queue which)
@@ -62,13 +81,13 @@ int64_t queue_pop(struct core_account *a, enum step_queue which)
 
 	if (!o)
 		return 0;
-	queued = STAILQ_FIRST(&o->leases);
+	queued = TAILQ_FIRST(&o->leases);
 	n = queued->n;
-	STAILQ_REMOVE_HEAD(&o->leases, link);
+	TAILQ_REMOVE(&o->leases, queued, link);
 	free(queued);
 	/* To the end of the line, or out of it. */
 	STAILQ_REMOVE_HEAD(queue, link);
-	if (STAILQ_EMPTY(&o->leases))
+	if (TAILQ_EMPTY(&o->leases))
 		free(o);
 	else
 		STAILQ_INSERT_TAIL(queue, o, link);
