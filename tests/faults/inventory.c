@@ -70,6 +70,11 @@ void inventory_committed(struct world *w)
 	}
 	if (sweep.done_ms == w->sweep_done_ms)
 		return;
+	/* A time of a clock that was ahead is corrected. */
+	if (sweep.done_ms < w->sweep_done_ms && w->jumped && !w->list_ends) {
+		w->sweep_done_ms = sweep.done_ms;
+		return;
+	}
 	w->sweep_done_ms = sweep.done_ms;
 	if (w->list_failed || !w->list_ends)
 		violate(w, "I25: a sweep is recorded as complete, but one of its lists was not");
