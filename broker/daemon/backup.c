@@ -114,8 +114,6 @@ static int result_print(const char *target, const struct store_backup_result *re
 	if (result->runs_bytes)
 		printf("%s: its run history, %" PRId64 " bytes, checked\n", result->runs_path,
 		       result->runs_bytes);
-	if (fflush(stdout) != 0)
-		return EXIT_RUNTIME;
 	if (!result->runs_failed)
 		return EXIT_OK;
 	fprintf(stderr, "lessord: the database is backed up, but not its run history: %s\n",
