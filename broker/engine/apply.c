@@ -156,7 +156,11 @@ static int effects_carry_out(struct core *core, struct lease_aggregate *a,
 	if (out->goal_changed) {
 		struct in_flight *running = in_flight_find(core, a->lease.n);
 
-		if (running)
+		/*
+		 * A protection that has been requested must be read back: otherwise nobody knows
+		 * that it is ours, and no delete may remove it.
+		 */
+		if (running && running->step->op != STEP_RETAIN)
 			in_flight_cancel(running);
 	}
 	if (out->changed) {

@@ -144,6 +144,10 @@ static void check_cleanup(struct world *w, const struct lease *l)
 		/* I21: attention has a reason and is checked again. */
 		if (!l->attention[0] || !l->due_ms)
 			violate(w, "I21: %s is in attention without a reason or a due time", l->id);
+		/* Whatever clients ask for, and whenever, is no reason. */
+		if (!w->disturbed && !w->restarts && !w->jumped && !w->store_faults)
+			violate(w, "I21: %s is in attention, but nothing failed: %.120s", l->id,
+				l->attention);
 		break;
 	default:
 		violate(w, "I7: %s has ended, but its cleanup is %s", l->id,
