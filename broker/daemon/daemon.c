@@ -459,6 +459,9 @@ static int passes_by_itself(const struct err *err)
 	case EADDRNOTAVAIL: /* an interface that is not up yet */
 	case EADDRINUSE:    /* a process that is about to end */
 	case ENOENT:	    /* a file system that is not mounted yet */
+	case EIO:
+	case ESTALE:
+	case ETIMEDOUT:
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
@@ -568,7 +571,7 @@ int daemon_run(const struct command_line *line)
 	descriptors_raise();
 	if (config_load(line->config, CONFIG_WHOLE, &d->config, &err) < 0) {
 		free(d);
-		return command_line_fail(&err, EXIT_USAGE);
+		return command_line_fail(&err, passes_by_itself(&err) ? EXIT_RUNTIME : EXIT_USAGE);
 	}
 	log_setup(2, d->config->log_format, d->config->log_level);
 	crash_report_begin(d->config->store);

@@ -106,9 +106,9 @@ int lease_times_mend(struct lease *l, int64_t now_ms)
 		if (is_due)
 			l->due_ms = l->retain_until_ms;
 	}
-	if (l->state == LEASE_ACTIVE)
-		l->due_ms = now_ms; /* its tick sets the right one */
-	else if (l->due_ms > now_ms + LEASE_WAIT_MOST_MS && l->due_ms != l->retain_until_ms)
+	/* Of an active lease, its tick sets the right one. */
+	if (l->state == LEASE_ACTIVE ||
+	    (l->due_ms > now_ms + LEASE_WAIT_MOST_MS && l->due_ms != l->retain_until_ms))
 		l->due_ms = now_ms;
 	return 1;
 }

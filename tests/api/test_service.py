@@ -366,6 +366,17 @@ class Credential(Home):
         service.env["CREDENTIALS_DIRECTORY"] = service.home + "/credentials"
         service.start()
 
+    def test_d7_a_file_that_does_not_exist_yet_is_for_the_service_manager(self):
+        """The start fails with the status that the unit retries."""
+        service = self.service()
+        service.kill(signal.SIGTERM)
+        for name in ("token", "conf"):
+            os.rename(service.home + "/" + name, service.home + "/later")
+            self.assertEqual(service.ends(), 1)
+            os.rename(service.home + "/later", service.home + "/" + name)
+        self.assertIn("token: No such file or directory", service.log())
+        service.start()
+
 
 if __name__ == "__main__":
     need("LESSORD")
