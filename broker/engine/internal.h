@@ -23,10 +23,10 @@
 struct in_flight {
 	int64_t n; /* lease row; 0: a step of an account task */
 	struct step *step;
-	int64_t begun_ms;	/* wall clock */
-	int is_begin;		/* it begins something: the account counts it in `begins` */
-	int not_now;		/* a permit was refused, for a reason that is temporary */
-	uint32_t refusal_class; /* a permit was refused, for a reason that needs an operator:
+	int64_t begun_ms;	 /* wall clock */
+	int is_begin;		 /* it begins something: the account counts it in `begins` */
+	int not_now;		 /* a permit was refused, for a reason that is temporary */
+	uint32_t refusal_class;	 /* a permit was refused, for a reason that needs an operator:
 				 * LESSOR_CLASS_; 0: none was */
 	char refusal[160];	 /* the reason that belongs to refusal_class */
 	int64_t absence_ms;	 /* when the next absence observation counts; 0: none needed */
@@ -142,8 +142,8 @@ struct core {
 	size_t waiting;						   /* requests */
 	struct request_list pool_waiters;
 	struct request_list forget_waiters; /* at most one per account */
-	struct request_list answers; /* to be answered after the commit */
-	struct step_list starts;     /* to be started after the commit */
+	struct request_list answers;	    /* to be answered after the commit */
+	struct step_list starts;	    /* to be started after the commit */
 	struct clock_watch clock;
 	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */
 	int64_t clock_judged_mono_ms;

@@ -94,7 +94,7 @@ struct lease_verdict {
 	int64_t price_hour_micros;	     /* of server_type in location, 0: unknown */
 	const char *currency;
 	int64_t absence_ms; /* when the next observation of an absent resource counts, 0: none is needed */
-	int64_t begun_ms;   /* when the step began, wall clock; 0: unknown */
+	int64_t begun_ms; /* when the step began, wall clock; 0: unknown */
 };
 
 struct lease_release {
@@ -167,7 +167,7 @@ struct lease_facts {
 	uint32_t random;
 	int running;		  /* a step is running ... */
 	int64_t running_since_ms; /* ... since then, wall clock; 0: unknown */
-	int is_clock_suspect; /* the wall clock jumped: no lease ends by time */
+	int is_clock_suspect;	  /* the wall clock jumped: no lease ends by time */
 	/* the account */
 	const char *account;	/* its name */
 	int can_protect;	/* its provider can protect retained resources */

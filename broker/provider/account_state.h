@@ -29,8 +29,8 @@ struct account_state {
 	int token_number;	/* how often config.token was replaced; it is guarded, too */
 	int has_date;		/* date_offset_ms is set */
 	int64_t date_offset_ms; /* the last Date minus the monotonic clock at its arrival */
-	struct ca *ca;	       /* NULL: the HTTP client's */
-	char tls_warning[256]; /* the last one, and when it was logged */
+	struct ca *ca;		/* NULL: the HTTP client's */
+	char tls_warning[256];	/* the last one, and when it was logged */
 	int64_t tls_warned_mono_ms;
 	struct account_figures figures;
 };

@@ -14,8 +14,8 @@ enum { FSN1 = 1, NBG1 = 2, HEL1 = 4, ASH = 8, HIL = 16, SIN = 32 };
 #define WORLD (EUROPE | AMERICA | SIN)
 
 static const struct location locations[LOCATION_COUNT] = {
-	{ 1, "fsn1", "Falkenstein DC Park 1", "DE", "Falkenstein", "eu-central",
-		50.47612, 12.370071 },
+	{ 1, "fsn1", "Falkenstein DC Park 1", "DE", "Falkenstein", "eu-central", 50.47612,
+	  12.370071 },
 	{ 2, "nbg1", "Nuremberg DC Park 1", "DE", "Nuremberg", "eu-central", 49.452102, 11.076665 },
 	{ 3, "hel1", "Helsinki DC Park 1", "FI", "Helsinki", "eu-central", 60.169855, 24.938379 },
 	{ 4, "ash", "Ashburn, VA", "US", "Ashburn, VA", "us-east", 39.045821, -77.487073 },

@@ -81,7 +81,8 @@ static void write_type_prices(struct buf *out, const struct server_type *type)
 		out_begin(out, '{');
 		out_key_str(out, "location", catalogue_location(i)->name);
 		write_price(out, "price_hourly", catalogue_hour_price(type, catalogue_location(i)));
-		write_price(out, "price_monthly", catalogue_month_price(type, catalogue_location(i)));
+		write_price(out, "price_monthly",
+			    catalogue_month_price(type, catalogue_location(i)));
 		out_key_int(out, "included_traffic", catalogue_traffic(catalogue_location(i)));
 		write_price(out, "price_per_tb_traffic", 1000000);
 		out_end(out, '}');

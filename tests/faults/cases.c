@@ -230,8 +230,8 @@ static void restore_cases(struct run *run, const struct scenario *s, int keys,
 			snprintf(one.name, sizeof(one.name), "restore/%s/%s/%ld/%ld", s->name,
 				 keys_name(keys), k, k + later[i]);
 			/* Every fourth is put in the place of the file while the broker uses it. */
-			one.plan = (struct plan){ .act = k / 4 % 4 == 2 ? ACT_FILE_REPLACED
-									: ACT_RESTORE,
+			one.plan = (struct plan){ .act = k / 4 % 4 == 2 ? ACT_FILE_REPLACED :
+									  ACT_RESTORE,
 						  .event = k + later[i],
 						  .saved_at = k };
 			/* Every other case has hours without a broker, in which leases expire. */

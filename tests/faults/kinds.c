@@ -96,7 +96,8 @@ const struct fault faults[] = {
 	{ "rate_past", "\"kind\":\"rate_limited\",\"headers\":\"past\"", 0, NULL, 1 },
 	{ "rate_far", "\"kind\":\"rate_limited\",\"headers\":\"far\"", 0, NULL, 1 },
 	{ "rate_none", "\"kind\":\"rate_limited\",\"headers\":\"none\"", 0, NULL, 0 },
-	{ "rate_zero", "\"kind\":\"rate_limited\",\"headers\":\"none\",\"retry_after\":0", 0, NULL, 0 },
+	{ "rate_zero", "\"kind\":\"rate_limited\",\"headers\":\"none\",\"retry_after\":0", 0, NULL,
+	  0 },
 	/* One 429 that names two seconds, and that nothing is left. */
 	{ "rate_once", "\"kind\":\"rate_limited\",\"retry_after\":2", 0, NULL, 0 },
 	{ "rate_text", "\"kind\":\"rate_limited\",\"headers\":\"text\"", 0, NULL, 0 },

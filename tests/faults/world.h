@@ -47,27 +47,27 @@ struct pending_effect {
 };
 
 /* What happens to the broker or its surroundings at one event of a case. */
-#define ACTS(X) \
-	X(ACT_NONE, "none") \
-	X(ACT_DELETE, "release") \
-	X(ACT_KEEP, "keep") \
-	X(ACT_HEARTBEAT, "heartbeat") \
-	X(ACT_AGAIN, "create-again") \
-	X(ACT_CANCEL, "cancel") \
-	X(ACT_HOUR, "clock+1h") \
-	X(ACT_DECADE, "clock+10y") \
-	X(ACT_HOUR_BACK, "clock-1h") \
-	X(ACT_ACCOUNT_GONE, "account-gone") \
+#define ACTS(X)                                       \
+	X(ACT_NONE, "none")                           \
+	X(ACT_DELETE, "release")                      \
+	X(ACT_KEEP, "keep")                           \
+	X(ACT_HEARTBEAT, "heartbeat")                 \
+	X(ACT_AGAIN, "create-again")                  \
+	X(ACT_CANCEL, "cancel")                       \
+	X(ACT_HOUR, "clock+1h")                       \
+	X(ACT_DECADE, "clock+10y")                    \
+	X(ACT_HOUR_BACK, "clock-1h")                  \
+	X(ACT_ACCOUNT_GONE, "account-gone")           \
 	X(ACT_OTHER_PROJECT, "other-project-restart") \
-	X(ACT_OTHER_PROJECT_LIVE, "other-project") \
-	X(ACT_REVOKED, "token-revoked") \
-	X(ACT_READONLY, "token-readonly") \
-	X(ACT_CRASH_LOOP, "crash-loop") \
-	X(ACT_FILE_MOVED, "file-moved") \
-	X(ACT_START_DAY, "start+1d") \
-	X(ACT_START_YEAR, "start+365d") \
-	X(ACT_START_DAY_BACK, "start-1d") \
-	X(ACT_RESTORE, "older-store") \
+	X(ACT_OTHER_PROJECT_LIVE, "other-project")    \
+	X(ACT_REVOKED, "token-revoked")               \
+	X(ACT_READONLY, "token-readonly")             \
+	X(ACT_CRASH_LOOP, "crash-loop")               \
+	X(ACT_FILE_MOVED, "file-moved")               \
+	X(ACT_START_DAY, "start+1d")                  \
+	X(ACT_START_YEAR, "start+365d")               \
+	X(ACT_START_DAY_BACK, "start-1d")             \
+	X(ACT_RESTORE, "older-store")                 \
 	X(ACT_FILE_REPLACED, "older-store-live")
 
 enum act {
@@ -176,7 +176,7 @@ struct world {
 	int lies;	 /* deletes do nothing, and reads deny existing resources */
 	int account_gone, outage, project_moved, moved_live, jumped, restored, disturbed;
 	int clock_wrong; /* since a start; the provider's Date shows the true time */
-	int taken_over; /* an operator took the account over */
+	int taken_over;	 /* an operator took the account over */
 	int64_t loop_next_ms;
 	int file_gone;	  /* the database is no longer where the broker opened it */
 	int restore_from; /* the next life starts on the saved copy ... */

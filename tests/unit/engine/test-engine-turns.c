@@ -21,7 +21,7 @@
 #define SETTLE_MS MINUTE
 #define BOOT_MS (10 * MINUTE)
 #define LEASES_MOST 512
-#define STEPS 8 /* of the account, at the same time */
+#define STEPS 8	 /* of the account, at the same time */
 #define BOBS 420 /* the lease of another owner */
 
 static struct driver d;
