@@ -136,6 +136,8 @@ static void create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_m
 		/* The permanent refusal may have been a refusal of the token. */
 		if (code_is(&a, "provider_blocked") && (w->outage || w->may_fail))
 			return;
+		if (code_is(&a, "store_unavailable") && disk_is_full())
+			return;
 		break;
 	case RESULT_LIMIT:
 		if (others >= LEASES_CAP)

@@ -34,11 +34,17 @@ void world_undo(struct world *w)
 		undo(w);
 }
 
+static void undo_at(struct world *w, void (*undo)(struct world *w), int64_t after_ms)
+{
+	w->disturbed = 1;
+	w->undo = undo;
+	w->undo_at_ms = w->d.now_ms + after_ms;
+}
+
 static void undo_later(struct world *w, void (*undo)(struct world *w))
 {
-	w->outage = w->disturbed = 1;
-	w->undo = undo;
-	w->undo_at_ms = w->d.now_ms + OUTAGE_MS;
+	w->outage = 1;
+	undo_at(w, undo, OUTAGE_MS);
 }
 
 /* ---- restart variants ------------------------------------------------------------------- */
@@ -177,9 +183,8 @@ static void file_goes(struct world *w)
 {
 	char other[200];
 
-	w->disturbed = w->store_faults = 1;
-	w->undo = file_not_missed;
-	w->undo_at_ms = w->d.now_ms + FILE_GONE_MS;
+	w->store_faults = 1;
+	undo_at(w, file_not_missed, FILE_GONE_MS);
 	if (w->plan.act == ACT_FILE_MOVED) {
 		moved_path(w, other, sizeof(other));
 		move(w->d.path, other);
@@ -280,6 +285,13 @@ static void act(struct world *w)
 		break;
 	case ACT_START_DAY_BACK:
 		start_wrong(w, -24 * HOUR);
+		break;
+	case ACT_DISK_FULL:
+		disk_fill();
+		undo_at(w, disk_empty, OUTAGE_MS);
+		/* Or it is found full at a start. */
+		if (w->events % 8 < 4)
+			world_crash(w, "restart");
 		break;
 	case ACT_RESTORE:
 		restore(w);

@@ -147,6 +147,8 @@ static int child(struct run *run, struct one *one)
 	w.crash_chance = one->crash_chance;
 	w.power = one->power;
 	w.plan = one->plan;
+	if (disk_is_played(&w))
+		disk_play(&w);
 	disk_begin(&w, one);
 	one->scenario->run(&w);
 	if (one->rule_count == 1 && !one->crash_chance)

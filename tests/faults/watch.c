@@ -159,6 +159,7 @@ void watch_commit(struct world *w)
 		violate(w, "I26: a commit to a database that was moved or replaced");
 	for (size_t i = 0; i < w->lease_count; i++)
 		watch_lease(w, &w->leases[i], i);
+	disk_committed(w);
 	inventory_committed(w);
 	doubt_committed(w);
 }

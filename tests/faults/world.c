@@ -131,7 +131,11 @@ static void store_failed(void *arg, const struct err *err)
 
 static void opened(void *arg, struct store *store)
 {
-	watch_start(arg, store);
+	struct world *w = arg;
+
+	if (disk_is_played(w) && store_reserve_keep(store, NULL))
+		abort();
+	watch_start(w, store);
 }
 
 static void claimed(void *arg, struct step *step, const struct lease_claim *claim)
@@ -229,7 +233,7 @@ void world_store_copy(const char *from, const char *to)
 
 static void store_remove(const char *path)
 {
-	static const char *const files[] = { "", "-wal", "-shm", ".lock" };
+	static const char *const files[] = { "", "-wal", "-shm", ".lock", ".reserve" };
 	char name[200];
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
@@ -262,6 +266,7 @@ static void broker_abandon(struct world *w)
 	world_store_copy(saved[0] ? saved : old, w->d.path);
 	if (!w->inside_sqlite)
 		store_close(store);
+	disk_reborn(w, old);
 	store_remove(old);
 	w->inside_sqlite = 0;
 	w->d.core = NULL;

@@ -22,6 +22,7 @@
  * doubt.c    what may be sent after a lost response
  * client.c   what clients request, and which responses they may receive
  * inject.c   what happens at the k-th event
+ * disk.c     a full disk
  * check.c    what must hold at the end
  */
 #pragma once
@@ -67,6 +68,7 @@ struct pending_effect {
 	X(ACT_START_DAY, "start+1d")                  \
 	X(ACT_START_YEAR, "start+365d")               \
 	X(ACT_START_DAY_BACK, "start-1d")             \
+	X(ACT_DISK_FULL, "disk-full")                  \
 	X(ACT_RESTORE, "older-store")                 \
 	X(ACT_FILE_REPLACED, "older-store-live")
 
@@ -302,6 +304,15 @@ void watch_leave(struct world *w, const struct step *step, const struct lease_cl
 /* Checks that a start finds what was committed last. */
 void watch_start(struct world *w, struct store *store);
 void world_jump(struct world *w, int64_t ms);	/* the wall clock */
+/* disk.c: a disk that is full for a while, in the cases that are about it. */
+void disk_play(struct world *w);
+int disk_is_played(const struct world *w);
+int disk_is_full(void);
+void disk_fill(void);
+void disk_empty(struct world *w);
+/* A new life, on copies of the files; the reserve goes along. */
+void disk_reborn(struct world *w, const char *old);
+void disk_committed(struct world *w);
 /* Does the provider send a Date? Without one, a clock that was set is trusted after a while. */
 int world_has_date(const struct world *w);
 /* Before a life ends: puts the database back where an act moved it from. */
