@@ -34,8 +34,7 @@ static int64_t disk_used(void)
 	int64_t log = size_of("-wal");
 
 	/* The database grows through SQLite, which asks the real disk. */
-	return size_of("-shm") + size_of(".reserve") +
-	       (log > disk.log_end ? log : disk.log_end);
+	return size_of("-shm") + size_of(".reserve") + (log > disk.log_end ? log : disk.log_end);
 }
 
 static int64_t disk_free(const char *path)

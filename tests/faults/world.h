@@ -68,7 +68,7 @@ struct pending_effect {
 	X(ACT_START_DAY, "start+1d")                  \
 	X(ACT_START_YEAR, "start+365d")               \
 	X(ACT_START_DAY_BACK, "start-1d")             \
-	X(ACT_DISK_FULL, "disk-full")                  \
+	X(ACT_DISK_FULL, "disk-full")                 \
 	X(ACT_RESTORE, "older-store")                 \
 	X(ACT_FILE_REPLACED, "older-store-live")
 
