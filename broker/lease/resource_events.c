@@ -19,7 +19,7 @@ static int is_known(struct row_event *v)
 
 static int not_permitted(struct row_event *v)
 {
-	return row_refuse(v, "this step has no permit to delete it");
+	return row_refuse(v, "this step has no permit for its delete");
 }
 
 static int not_shown(struct row_event *v)

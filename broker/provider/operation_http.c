@@ -82,7 +82,7 @@ static int outgoing_check_change(struct outgoing_request *out, const struct reso
 		return outgoing_refuse(out, "a change that names no id");
 	if (out->action.effect == LESSOR_PROTECTS) {
 		if (granted != LESSOR_CHANGE_PROTECT && granted != LESSOR_CHANGE_UNPROTECT)
-			return outgoing_refuse(out, "without a permit to change its protection");
+			return outgoing_refuse(out, "without a permit for a change of its protection");
 		if (out->effect->protected)
 			return outgoing_refuse(out, "its permit was already used");
 		/*
@@ -101,7 +101,7 @@ static int outgoing_check_change(struct outgoing_request *out, const struct reso
 	}
 	if (out->op->step->op == STEP_PROVISION && row->state == LESSOR_STATE_PRESENT)
 		return 0;
-	return outgoing_refuse(out, "without a permit to change it");
+	return outgoing_refuse(out, "without a permit for a change");
 }
 
 /* A request with an effect must belong to a row that this lease created, and name that row's id. */

@@ -302,17 +302,17 @@ static void test_changes_while_it_is_provisioned(void **state)
 		  "for a row of another id", LESSOR_STATE_NEVER_EXISTED },
 		{ "of somebody else's", PRESENT, "put servers 43 x; !PUT /servers/43 1",
 		  "for a row of another id", PRESENT },
-		{ "of what is being deleted", DELETING, "!PUT /servers/42 1", "without a permit to change it",
+		{ "of what is being deleted", DELETING, "!PUT /servers/42 1", "without a permit for a change",
 		  DELETING },
 		{ "of its protection", PRESENT, "!POST /servers/42/actions/protect 1",
-		  "without a permit to change its protection", PRESENT },
+		  "without a permit for a change of its protection", PRESENT },
 	};
 	static const struct toy_case elsewhere[] = {
-		{ "labels", PRESENT, READ "!PUT /servers/42 1", "without a permit to change it", PRESENT },
+		{ "labels", PRESENT, READ "!PUT /servers/42 1", "without a permit for a change", PRESENT },
 		{ "power", PRESENT, READ "!POST /servers/42/actions/poweron 1",
-		  "without a permit to change it", PRESENT },
+		  "without a permit for a change", PRESENT },
 		{ "protection", PRESENT, READ "!POST /servers/42/actions/protect 1",
-		  "without a permit to change its protection", PRESENT },
+		  "without a permit for a change of its protection", PRESENT },
 	};
 	(void)state;
 
@@ -341,9 +341,9 @@ static void test_permit_change(void **state)
 		  "its permit was already used", RETAINED },
 		{ "protection with a permit for labels", RETAINED,
 		  READ "label 1; !POST /servers/42/actions/protect 1",
-		  "without a permit to change its protection", RETAINED },
+		  "without a permit for a change of its protection", RETAINED },
 		{ "labels with a permit for protection", RETAINED,
-		  READ "protect 1; !PUT /servers/42 1", "without a permit to change it", RETAINED },
+		  READ "protect 1; !PUT /servers/42 1", "without a permit for a change", RETAINED },
 		{ "a delete", RETAINED, READ "protect 1; !DELETE /servers/42 1", "without a permit",
 		  RETAINED },
 		{ "another id", RETAINED, "put servers 43 x; " READ "label 1; !PUT /servers/43 1",
@@ -387,7 +387,7 @@ static void test_permit_change(void **state)
 		  "without a permit", PRESENT },
 		{ "lifting with the permit to delete", PRESENT,
 		  PERMIT "!POST /servers/42/actions/protect 1",
-		  "without a permit to change its protection", PRESENT },
+		  "without a permit for a change of its protection", PRESENT },
 	};
 	(void)state;
 
