@@ -381,10 +381,8 @@ static int engine_thread_start(struct daemon *d, struct store *store, struct err
 	}
 	ec.crash_count = crash_report_read(&crashes);
 	ec.crashes = crashes;
-	if (engine_new(&ec, &d->engine, err) < 0)
-		return -1;
-	crash_report_counted();
-	return 0;
+	ec.on_crashes_counted = crash_report_counted;
+	return engine_new(&ec, &d->engine, err);
 }
 
 static int base_start(struct daemon *d, struct err *err)

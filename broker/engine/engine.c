@@ -482,7 +482,13 @@ int engine_new(const struct engine_config *config, struct engine **ret, struct e
 	pthread_cond_init(&engine->arrived, &attr);
 	pthread_condattr_destroy(&attr);
 	atomic_store(&engine->moved_ms, env_mono_ms(config->env));
-	if (core_new(config, &hooks, &engine->core, err) || workers_start(engine, err)) {
+	if (core_new(config, &hooks, &engine->core, err)) {
+		engine_free(engine);
+		return -1;
+	}
+	if (config->on_crashes_counted)
+		config->on_crashes_counted();
+	if (workers_start(engine, err)) {
 		engine_free(engine);
 		return -1;
 	}

@@ -73,6 +73,11 @@ struct engine_config {
 	/* What crashed since the last start, in order; borrowed until engine_new returns. */
 	const struct engine_crash *crashes;
 	size_t crash_count;
+	/*
+	 * They are stored. Called by engine_new before anything can crash again: what names them can
+	 * be removed, and nothing that is named from now on is lost.
+	 */
+	void (*on_crashes_counted)(void);
 	/* Called on the engine thread, once, when the store is broken: the process must exit. */
 	void (*on_broken)(void *arg, const char *why);
 	void *on_broken_arg;
