@@ -14,14 +14,18 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct running_step slots[RUNNING_MAX];
 static _Thread_local const struct running_step *here;
 
-/* A plugin that has used up its stack leaves none for the report of its crash. */
+/*
+ * A plugin that has used up its stack leaves none for the report of its crash. A stack that is
+ * set already, as sanitizers do, is theirs to take down.
+ */
 static void stack_set_aside(void)
 {
 	static _Thread_local char stack[16 * 1024];
 	static _Thread_local int is_set;
 	const stack_t aside = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	stack_t old;
 
-	if (!is_set)
+	if (!is_set && sigaltstack(NULL, &old) == 0 && (old.ss_flags & SS_DISABLE))
 		sigaltstack(&aside, NULL);
 	is_set = 1;
 }
