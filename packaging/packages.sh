@@ -8,7 +8,7 @@ packages_build="gcc libc6-dev cmake ninja-build pkg-config libevent-dev libcurl4
 	libjansson-dev libsqlite3-dev libssl-dev zlib1g-dev libinih-dev libsmartcols-dev libcmocka-dev curl"
 # shellcheck disable=SC2034
 packages_test="g++ clang clang-format clang-tidy libclang-rt-14-dev python3 python3-venv python3-yaml python3-h11 hcloud-cli shellcheck
-	openssl make binutils patch systemd mandoc zsh fish"
+	openssl e2fsprogs make binutils patch systemd mandoc zsh fish"
 
 # For the simulated cloud's machines (hetzner-sim --boxes) and their client.
 # shellcheck disable=SC2034
