@@ -188,7 +188,7 @@ static void act_cases(struct run *run, const struct scenario *s, int keys, const
 			one.plan = (struct plan){ .act = (enum act)act, .event = k };
 			/* I5: the calls that fifty crashes may cost. */
 			if (act == ACT_CRASH_LOOP)
-				one.calls_most = b->calls + 50 * 3 + 30;
+				one.calls_most = b->calls + 50 * 3 + 60;
 			if (one_is_mine(run, one.name))
 				one_run(run, &one);
 		}
