@@ -82,7 +82,8 @@ static int outgoing_check_change(struct outgoing_request *out, const struct reso
 		return outgoing_refuse(out, "a change that names no id");
 	if (out->action.effect == LESSOR_PROTECTS) {
 		if (granted != LESSOR_CHANGE_PROTECT && granted != LESSOR_CHANGE_UNPROTECT)
-			return outgoing_refuse(out, "without a permit for a change of its protection");
+			return outgoing_refuse(out,
+					       "without a permit for a change of its protection");
 		if (out->effect->protected)
 			return outgoing_refuse(out, "its permit was already used");
 		/*

@@ -294,21 +294,24 @@ static void test_changes_while_it_is_provisioned(void **state)
 	static const struct toy_case cases[] = {
 		{ "several of one row", PRESENT,
 		  "POST /servers/42/actions/poweron 1; PUT /servers/42 1; "
-		  "POST /servers/42/actions/poweron 1; PUT /servers/42 1", NULL, PRESENT },
+		  "POST /servers/42/actions/poweron 1; PUT /servers/42 1",
+		  NULL, PRESENT },
 		{ "of what was just made", 0,
 		  "intend server; POST /servers 1; created 1 4711; PUT /servers/4711 1; "
-		  "POST /servers/4711/actions/poweron 1", NULL, PRESENT },
+		  "POST /servers/4711/actions/poweron 1",
+		  NULL, PRESENT },
 		{ "of what is not made yet", 0, "intend server; !PUT /servers/4711 1",
 		  "for a row of another id", LESSOR_STATE_NEVER_EXISTED },
 		{ "of somebody else's", PRESENT, "put servers 43 x; !PUT /servers/43 1",
 		  "for a row of another id", PRESENT },
-		{ "of what is being deleted", DELETING, "!PUT /servers/42 1", "without a permit for a change",
-		  DELETING },
+		{ "of what is being deleted", DELETING, "!PUT /servers/42 1",
+		  "without a permit for a change", DELETING },
 		{ "of its protection", PRESENT, "!POST /servers/42/actions/protect 1",
 		  "without a permit for a change of its protection", PRESENT },
 	};
 	static const struct toy_case elsewhere[] = {
-		{ "labels", PRESENT, READ "!PUT /servers/42 1", "without a permit for a change", PRESENT },
+		{ "labels", PRESENT, READ "!PUT /servers/42 1", "without a permit for a change",
+		  PRESENT },
 		{ "power", PRESENT, READ "!POST /servers/42/actions/poweron 1",
 		  "without a permit for a change", PRESENT },
 		{ "protection", PRESENT, READ "!POST /servers/42/actions/protect 1",
