@@ -243,7 +243,7 @@ class Daemon(Case):
             "cut-newline": pem.rstrip(b"\n"),
         }
         path = made.write("form", pem)
-        broker = self.broker(ca_file=path, create_wait="5s")
+        broker = self.broker(ca_file=path, create_wait="15s")
         link = made.home + "/link"
         os.symlink(path, link)
         for name, content in forms.items():
