@@ -22,41 +22,34 @@ static int folder_stat(const char *path, struct stat *ret, struct err *err)
 		       0;
 }
 
-static int owner_fail(const struct stat *st, const char *path, struct err *err)
+/* `is_for_good`: also the real and saved ids, so that there is no way back. */
+static int owner_switch(const char *path, int is_for_good, struct err *err)
 {
-	return err_set_errno(err, errno,
-			     "cannot switch to user %u, the owner of the directory of %s",
-			     (unsigned)st->st_uid, path);
+	struct stat st;
+
+	if (geteuid() != 0)
+		return 0;
+	if (folder_stat(path, &st, err))
+		return -1;
+	if (st.st_uid == 0)
+		return 0;
+	if (setgroups(0, NULL) < 0 ||
+	    (is_for_good ? setgid(st.st_gid) : setegid(st.st_gid)) < 0 ||
+	    (is_for_good ? setuid(st.st_uid) : seteuid(st.st_uid)) < 0)
+		return err_set_errno(err, errno,
+				     "cannot switch to user %u, the owner of the directory of %s",
+				     (unsigned)st.st_uid, path);
+	return 0;
 }
 
 int file_owner_become(const char *path, struct err *err)
 {
-	struct stat st;
-
-	if (geteuid() != 0)
-		return 0;
-	if (folder_stat(path, &st, err))
-		return -1;
-	if (st.st_uid == 0)
-		return 0;
-	if (setgroups(0, NULL) < 0 || setgid(st.st_gid) < 0 || setuid(st.st_uid) < 0)
-		return owner_fail(&st, path, err);
-	return 0;
+	return owner_switch(path, 1, err);
 }
 
 int file_owner_borrow(const char *path, struct err *err)
 {
-	struct stat st;
-
-	if (geteuid() != 0)
-		return 0;
-	if (folder_stat(path, &st, err))
-		return -1;
-	if (st.st_uid == 0)
-		return 0;
-	if (setgroups(0, NULL) < 0 || setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0)
-		return owner_fail(&st, path, err);
-	return 0;
+	return owner_switch(path, 0, err);
 }
 
 int file_owner_return(struct err *err)
