@@ -92,20 +92,26 @@ static void time_follow(int64_t *at, int64_t then_ms, int64_t by_ms)
 		*at += by_ms;
 }
 
+/* What was set relative to the creation and to the release, when these have moved. */
+static void lease_follow(struct lease *l, int64_t created_ms, int64_t released_ms)
+{
+	int is_due = l->due_ms == l->retain_until_ms;
+
+	time_follow(&l->provision_deadline_ms, created_ms, l->created_ms - created_ms);
+	if (!l->retain_until_ms)
+		return;
+	time_follow(&l->retain_until_ms, released_ms, l->released_ms - released_ms);
+	if (is_due)
+		l->due_ms = l->retain_until_ms;
+}
+
 int lease_times_mend(struct lease *l, int64_t now_ms)
 {
 	int64_t created = l->created_ms, released = l->released_ms;
 
 	if (!moments_mend(l, lease_moments, ARRAY_LEN(lease_moments), now_ms))
 		return 0;
-	time_follow(&l->provision_deadline_ms, created, l->created_ms - created);
-	if (l->retain_until_ms) {
-		int is_due = l->due_ms == l->retain_until_ms;
-
-		time_follow(&l->retain_until_ms, released, l->released_ms - released);
-		if (is_due)
-			l->due_ms = l->retain_until_ms;
-	}
+	lease_follow(l, created, released);
 	/* Of an active lease, its tick sets the right one. */
 	if (l->state == LEASE_ACTIVE ||
 	    (l->due_ms > now_ms + LEASE_WAIT_MOST_MS && l->due_ms != l->retain_until_ms))
@@ -130,14 +136,7 @@ int lease_times_move(struct lease *l, const struct times_change *change)
 
 	if (!moments_move(l, lease_moments, ARRAY_LEN(lease_moments), change))
 		return 0;
-	time_follow(&l->provision_deadline_ms, created, l->created_ms - created);
-	if (l->released_ms != released && l->retain_until_ms) {
-		int is_due = l->due_ms == l->retain_until_ms;
-
-		time_follow(&l->retain_until_ms, released, change->by_ms);
-		if (is_due)
-			l->due_ms = l->retain_until_ms;
-	}
+	lease_follow(l, created, released);
 	if (l->state == LEASE_ACTIVE)
 		l->due_ms += change->by_ms;
 	return 1;
