@@ -68,21 +68,13 @@ class Authority:
         return "%s/%s.pem" % (self.home, name), "%s/%s.key" % (self.home, name)
 
 
-class Front:
-    """Accepts TLS on a port of its own and passes everything on to a plain one."""
+class Server:
+    """Accepts connections on a port of its own and serves each in a thread."""
 
-    def __init__(self, port, pair):
-        self.port_behind = port
-        self.use(pair)
+    def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
-
-    def use(self, pair):
-        """Presents another certificate from now on."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*pair)
-        self.context = context
 
     def close(self):
         # accept() of another thread returns only after shutdown().
@@ -96,6 +88,24 @@ class Front:
             except OSError:
                 return
             threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
+
+    def serve(self, peer):
+        raise NotImplementedError
+
+
+class Front(Server):
+    """Speaks TLS and passes everything on to a plain port."""
+
+    def __init__(self, port, pair):
+        self.port_behind = port
+        self.use(pair)
+        super().__init__()
+
+    def use(self, pair):
+        """Presents another certificate from now on."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*pair)
+        self.context = context
 
     def serve(self, peer):
         try:
@@ -116,24 +126,10 @@ class Front:
                 (behind if one is front else front).sendall(data)
 
 
-class Plain:
-    """A server that answers whatever comes with a plain HTTP error, as most do."""
+class Plain(Server):
+    """Answers whatever comes with a plain HTTP error, as most do."""
 
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-    def accept(self):
-        while True:
-            try:
-                peer = self.listener.accept()[0]
-            except OSError:
-                return
-            with peer:
-                peer.recv(65536)
-                peer.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    def serve(self, peer):
+        with peer:
+            peer.recv(65536)
+            peer.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
