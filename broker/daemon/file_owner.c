@@ -33,8 +33,7 @@ static int owner_switch(const char *path, int is_for_good, struct err *err)
 		return -1;
 	if (st.st_uid == 0)
 		return 0;
-	if (setgroups(0, NULL) < 0 ||
-	    (is_for_good ? setgid(st.st_gid) : setegid(st.st_gid)) < 0 ||
+	if (setgroups(0, NULL) < 0 || (is_for_good ? setgid(st.st_gid) : setegid(st.st_gid)) < 0 ||
 	    (is_for_good ? setuid(st.st_uid) : seteuid(st.st_uid)) < 0)
 		return err_set_errno(err, errno,
 				     "cannot switch to user %u, the owner of the directory of %s",
