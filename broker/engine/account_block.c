@@ -57,6 +57,7 @@ static int lease_unblock(void *arg, struct core *core, struct lease_aggregate *a
 
 void core_account_unblocked(struct core *core, struct core_account *a, int is_start)
 {
+	capacity_changed(core);
 	core_lease_each(core,
 			(struct store_list){
 				.state = -1,

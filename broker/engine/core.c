@@ -159,7 +159,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	}
 	if (store_signer(core->store, &core->signer, err) ||
 	    store_account_key(core->store, core->account_key, sizeof(core->account_key), err) ||
-	    load_pauses(core, err) || core_clock_start(core, err) || core_restart(core, err) ||
+	    load_pauses(core, err) || capacity_init(core, err) || core_clock_start(core, err) || core_restart(core, err) ||
 	    core_schedule_all(core, err)) {
 		core_free(core);
 		return -1;
@@ -187,6 +187,7 @@ void core_free(struct core *core)
 	heap_free(core->due);
 	heap_free(core->tasks);
 	aggregates_free(core->aggregates);
+	capacity_fini(core);
 	free(core->crashes);
 	free(core->accounts);
 	in_flight_fini(core);
@@ -206,6 +207,7 @@ struct store *core_store(const struct core *core)
 void core_set_limits(struct core *core, const struct engine_limits *limits)
 {
 	core->config.limits = *limits;
+	capacity_changed(core);
 }
 
 /* ---- batches ------------------------------------------------------------------ */
@@ -265,6 +267,7 @@ int core_flush(struct core *core, struct err *err)
 {
 	if (core->in_transaction && batch_commit(core, err))
 		return -1;
+	capacity_publish(core);
 	outbox_release(core);
 	aggregates_trim(core->aggregates, is_pinned, core);
 	return store_broken(core->store) ? err_set(err, ERR_IO, "the store is broken") : 0;
@@ -322,6 +325,7 @@ void core_due(struct core *core)
 
 	core_overdue_check(core);
 	account_tasks_due(core, now);
+	capacity_admit(core);
 	/* Bounded, so that a backlog does not delay the answers of this batch. */
 	for (int i = 0; i < most && (n = heap_pop(core->due, now)) != 0; i++)
 		lease_due(core, n);
@@ -342,8 +346,10 @@ static int64_t earlier_ms(int64_t a, int64_t b)
 
 int64_t core_next_ms(const struct core *core)
 {
-	return earlier_ms(earlier_ms(heap_next(core->due), heap_next(core->tasks)),
-			  core->next_waiter_ms);
+	int64_t next = earlier_ms(earlier_ms(heap_next(core->due), heap_next(core->tasks)),
+				  core->next_waiter_ms);
+
+	return capacity_is_due(core) ? earlier_ms(next, core_now(core)) : next;
 }
 
 void core_drain(struct core *core)

@@ -83,6 +83,8 @@ int core_steps_running(const struct core *core);
 int core_check(const struct core *core, struct err *err);
 /* The store of the configuration. */
 struct store *core_store(const struct core *core);
+/* See engine_queue_version. */
+uint64_t core_queue_version(const struct core *core);
 void core_set_limits(struct core *core, const struct engine_limits *limits);
 /* Schedules a reload of the provider files of every account; the results are logged. */
 void core_reload(struct core *core);

@@ -291,6 +291,11 @@ static void store_watch(struct engine *engine)
 		  store_states[now].text);
 }
 
+uint64_t engine_queue_version(const struct engine *engine)
+{
+	return core_queue_version(engine->core);
+}
+
 enum store_state engine_store_state(const struct engine *engine)
 {
 	return (enum store_state)atomic_load(&engine->store_state);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "engine/limits.h"
 #include "lease/lease.h"
 #include "lease/ledger.h"
 #include "provider/account.h"
@@ -21,17 +22,6 @@
 #include "util/err.h"
 
 struct engine;
-
-/* Limits that a reload can change. 0: no limit. */
-struct engine_limits {
-	int64_t max_active; /* leases that may cost money, in all */
-	int64_t max_active_owner;
-	int64_t max_active_org;
-	int64_t max_active_account;
-	int64_t max_hour_micros; /* sum of hourly prices, 1/1,000,000 of a unit of money */
-	int64_t max_hour_micros_owner;
-	int64_t max_hour_micros_org;
-};
 
 /* An operation that crashed an earlier process. */
 struct engine_crash {
@@ -207,6 +197,7 @@ struct engine_request {
 	enum request_early early;
 	char code[40];
 	char message[200];
+	struct limit_hit limit; /* RESULT_LIMIT: which one, and how much of it is used */
 	struct lease lease;
 	struct attempt attempts[ATTEMPTS_SHOWN]; /* of the lease; create and release only */
 	size_t attempt_count;
@@ -246,6 +237,11 @@ void engine_submit(struct engine *engine, struct engine_request *request);
 void engine_hurry(struct engine *engine, unsigned count);
 /* Any thread. The limits hold from the next batch on. */
 void engine_set_limits(struct engine *engine, const struct engine_limits *limits);
+/*
+ * A number that changes with each commit that changes who waits in the queue for capacity, so that
+ * a reader need not read an unchanged queue again. Any thread.
+ */
+uint64_t engine_queue_version(const struct engine *engine);
 /* Can requests be saved? As of the last iteration. Any thread. */
 enum store_state engine_store_state(const struct engine *engine);
 /* Reloads the provider files of every account; the results are logged. Any thread. */

@@ -155,6 +155,7 @@ struct core {
 	STAILQ_HEAD(, log_line) log_lines; /* to be written after the commit */
 	uint32_t random[32]; /* a reserve, drawn in one call; random_left are unused */
 	size_t random_left;
+	struct capacity_queue *capacity; /* capacity_queue.c */
 	int in_transaction;
 	int draining;
 };
@@ -306,6 +307,29 @@ void core_wait_timeouts(struct core *core, int64_t now_ms, int all);
 /* Does a request wait for this lease? */
 int core_is_awaited(const struct core *core, int64_t n);
 
+/* ---- capacity_queue.c: the queue for capacity ------------------------------------------------ */
+
+/* Reads the queue and its turns from the store. */
+int capacity_init(struct core *core, struct err *err);
+void capacity_fini(struct core *core);
+/* What a lease takes of the limits, to compare before and after an event. */
+struct capacity_use {
+	int is_queued, counts;
+	int64_t price;
+};
+struct capacity_use capacity_use(const struct lease *l);
+/* The lease has changed: it joined the queue or left it, or there is more capacity now. */
+int capacity_follow(struct core *core, const struct lease *l, const struct capacity_use *before,
+		    struct err *err);
+/* There may be capacity for leases in the queue: for a reason other than a lease's change. */
+void capacity_changed(struct core *core);
+/* Is there anything to admit in the next batch? */
+int capacity_is_due(const struct core *core);
+/* The batch is committed. */
+void capacity_publish(struct core *core);
+/* The price of the lease's first choice as it is known now, in `l`; unchanged if unknown. */
+void capacity_price(struct core *core, struct lease *l);
+
 /* ---- apply.c: events ------------------------------------------------------------------------- */
 
 /* The facts that lease_apply needs, except those that only the sender of the event has (users). */
@@ -320,6 +344,18 @@ int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_
 /* The same, with facts that the caller has completed. */
 int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct lease_event *event,
 		     const struct lease_facts *facts, struct lease_effects *out, struct err *err);
+
+/* ---- capacity_queue.c: admission, which applies events ---------------------------------------- */
+
+/* Admits the leases whose turn it is and for which there is capacity. */
+void capacity_admit(struct core *core);
+enum capacity_answer { CAPACITY_FREE, CAPACITY_WAIT, CAPACITY_REFUSED, CAPACITY_ERROR };
+/*
+ * Is there capacity for this new lease, which overtakes none that waits? WAIT: there is not, and
+ * it may wait for it (queue_ms). REFUSED: the request is filled in.
+ */
+enum capacity_answer capacity_ask(struct core *core, struct engine_request *r,
+				  const struct lease *l, struct err *err);
 
 /* ---- account_block.c: leases of an account that cannot be used ------------------------------- */
 

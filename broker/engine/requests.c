@@ -54,42 +54,6 @@ static int slug_make_unique(struct core *core, struct lease *l, struct err *err)
 	return 1;
 }
 
-static int limit_exceeded(int64_t have, int64_t more, int64_t limit)
-{
-	return limit > 0 && have + more > limit;
-}
-
-/* Counts every lease that may cost money: live, owed, in attention, retained. 1: over a limit. */
-static int check_limits(struct core *core, struct engine_request *r, const struct lease *l,
-			struct err *err)
-{
-	const struct engine_limits *limits = &core->config.limits;
-	struct store_counts have;
-	const char *which = NULL;
-	int64_t price = l->price_hour_micros;
-
-	if (store_counts(core->store, l->owner, l->org, l->account, &have, err))
-		return -1;
-	if (limit_exceeded(have.all, 1, limits->max_active))
-		which = "active leases";
-	else if (limit_exceeded(have.owner, 1, limits->max_active_owner))
-		which = "active leases of this owner";
-	else if (limit_exceeded(have.org, 1, limits->max_active_org))
-		which = "active leases of this organisation";
-	else if (limit_exceeded(have.account, 1, limits->max_active_account))
-		which = "active leases of this provider";
-	else if (limit_exceeded(have.micros_all, price, limits->max_hour_micros))
-		which = "the total hourly price";
-	else if (limit_exceeded(have.micros_owner, price, limits->max_hour_micros_owner))
-		which = "the total hourly price of this owner";
-	else if (limit_exceeded(have.micros_org, price, limits->max_hour_micros_org))
-		which = "the total hourly price of this organisation";
-	if (!which)
-		return 0;
-	request_fail(r, RESULT_LIMIT, "cost_limit_exceeded", "the limit on %s is reached", which);
-	return 1;
-}
-
 static void request_replay(struct engine_request *r, const struct lease_aggregate *a)
 {
 	r->result = RESULT_REPLAY;
@@ -182,10 +146,10 @@ static int create_is_refused(struct core *core, struct engine_request *r)
 static int create_new(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_BEGIN, .u.boot_ms = core->config.boot_ms };
+	enum capacity_answer capacity;
 	struct lease *l = &r->create;
 	struct core_account *account = core_account_find(core, l->account);
 	struct lease_aggregate *a;
-	struct store_price price;
 	char reason[160];
 	int rc;
 
@@ -203,14 +167,11 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	TEXT_SET(l->org, r->caller.org);
 	if (!l->id[0])
 		lease_id_make(core, l->id);
-	if (l->type_count &&
-	    store_price_get(core->store, l->account, l->types[0], l->location, &price, NULL) == 0) {
-		l->price_hour_micros = price.hour_micros;
-		TEXT_SET(l->currency, price.currency);
-	}
-	rc = check_limits(core, r, l, err);
-	if (rc)
-		return rc < 0 ? -1 : 0;
+	capacity_price(core, l);
+	capacity = capacity_ask(core, r, l, err);
+	if (capacity >= CAPACITY_REFUSED)
+		return capacity == CAPACITY_ERROR ? -1 : 0;
+	event.u.is_queued = capacity == CAPACITY_WAIT;
 	rc = slug_make_unique(core, l, err);
 	if (rc > 0)
 		request_fail(r, RESULT_CONFLICT, "slug_taken",

@@ -51,6 +51,7 @@ enum lease_op {
 	X(LEASE_EVENT_RELEASE) \
 	X(LEASE_EVENT_HEARTBEAT) \
 	/* time, the account, the end of a step */ \
+	X(LEASE_EVENT_ADMIT)		/* there is capacity for it: it leaves the queue */ \
 	X(LEASE_EVENT_TICK)		/* its due time has come */ \
 	X(LEASE_EVENT_BLOCKED)		/* its account is blocked, fenced or missing: no step can run */ \
 	X(LEASE_EVENT_UNBLOCKED) \
@@ -135,7 +136,12 @@ struct lease_handover {
 struct lease_event {
 	enum lease_event_kind kind;
 	union {
-		int64_t boot_ms;		/* BEGIN: how long it may wait for its machine */
+		struct {			/* BEGIN, ADMIT */
+			int64_t boot_ms;	/* how long it may wait for its machine */
+			int is_queued;		/* BEGIN: it first waits for capacity (queue_ms) */
+			int64_t price_hour_micros; /* ADMIT: what is known now; 0: unknown */
+			const char *currency;
+		};
 		struct lease_release release;
 		int64_t idle_ms; /* HEARTBEAT: new idle time, 0: unchanged */
 		int is_start;	 /* UNBLOCKED: verified for the first time since the start */

@@ -104,9 +104,19 @@ int lease_is_live(const struct lease *l)
 	return l->state == LEASE_PROVISIONING || l->state == LEASE_ACTIVE;
 }
 
+int lease_is_queued(const struct lease *l)
+{
+	return l->state == LEASE_PROVISIONING && l->queue_ms > 0 && !l->admitted_ms;
+}
+
+int64_t lease_begun_ms(const struct lease *l)
+{
+	return l->admitted_ms ? l->admitted_ms : l->created_ms;
+}
+
 int lease_counts(const struct lease *l)
 {
-	return lease_is_live(l) ||
+	return (lease_is_live(l) && !lease_is_queued(l)) ||
 	       (l->is_billed && l->cleanup != CLEANUP_DONE && l->cleanup != CLEANUP_NONE);
 }
 
@@ -125,19 +135,25 @@ static int64_t time_add(int64_t at_ms, int64_t by_ms)
 
 int64_t lease_expires_ms(const struct lease *l)
 {
-	int64_t ttl = time_add(l->created_ms, l->ttl_ms);
+	int is_queued = lease_is_queued(l);
+	int64_t end = is_queued ? time_add(l->created_ms, l->queue_ms) :
+				  time_add(lease_begun_ms(l), l->ttl_ms);
 	int64_t idle = time_add(l->touched_ms, l->idle_ms);
 
-	if (l->state == LEASE_PROVISIONING || !l->idle_ms)
-		return ttl;
-	return ttl < idle ? ttl : idle;
+	if ((l->state == LEASE_PROVISIONING && !is_queued) || !l->idle_ms)
+		return end;
+	return end < idle ? end : idle;
 }
 
 int64_t lease_expires_at(const struct lease *l, int64_t now_ms)
 {
-	struct lease shown = { .state = l->state, .ttl_ms = l->ttl_ms, .idle_ms = l->idle_ms };
+	struct lease shown = { .state = l->state,
+			       .ttl_ms = l->ttl_ms,
+			       .idle_ms = l->idle_ms,
+			       .queue_ms = l->queue_ms };
 
 	shown.created_ms = time_past(l->created_ms, now_ms);
+	shown.admitted_ms = l->admitted_ms ? time_past(l->admitted_ms, now_ms) : 0;
 	shown.touched_ms = time_past(l->touched_ms, now_ms);
 	return lease_expires_ms(&shown);
 }
@@ -148,14 +164,15 @@ int64_t lease_deadline_ms(const struct lease *l)
 
 	if (!lease_is_live(l))
 		return 0;
-	if (l->state == LEASE_PROVISIONING && l->provision_deadline_ms < expires)
+	if (l->state == LEASE_PROVISIONING && !lease_is_queued(l) && l->provision_deadline_ms < expires)
 		return l->provision_deadline_ms;
 	return expires;
 }
 
 int lease_is_late(const struct lease *l, int64_t now_ms)
 {
-	int64_t deadline = l->state == LEASE_PROVISIONING ? lease_deadline_ms(l) : 0;
+	int is_booting = l->state == LEASE_PROVISIONING && !lease_is_queued(l);
+	int64_t deadline = is_booting ? lease_deadline_ms(l) : 0;
 
 	return deadline > 0 && now_ms >= deadline;
 }

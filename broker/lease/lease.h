@@ -64,6 +64,7 @@
 	X(LEASE_END_CANCELED, "canceled")	/* by its client, while provisioning */ \
 	X(LEASE_END_TTL, "ttl") \
 	X(LEASE_END_IDLE, "idle") \
+	X(LEASE_END_QUEUE, "queue_timeout")	/* no capacity became free in time */ \
 	X(LEASE_END_DEADLINE, "deadline")	/* the machine was not ready in time */
 
 enum lease_end_reason {
@@ -139,12 +140,14 @@ struct lease {
 	int64_t idle_ms;
 	int64_t created_ms;
 	int64_t provision_deadline_ms; /* the machine must be ready by then */
+	int64_t queue_ms; /* how long it may wait for capacity; 0: not at all */
 
 	/* state */
 	enum lease_state state;
 	enum lease_cleanup cleanup;
 	int64_t epoch; /* raised by each change of goal */
 	int retained;  /* a no-delete release was committed and is in force */
+	int64_t admitted_ms; /* of a lease with queue_ms: when it began to count; 0: it waits */
 	int64_t ready_ms;
 	int64_t ended_ms;
 	int64_t released_ms; /* first release by a client; may be later than ended_ms */
@@ -196,8 +199,15 @@ void lease_end_parse(struct lease *l, const char *text);
  */
 enum lease_state lease_shown_state(const struct lease *l);
 /*
+ * Does it wait in the queue for capacity? Then nothing is done for it, it counts against no
+ * limit, and its TTL and boot deadline have not begun.
+ */
+int lease_is_queued(const struct lease *l);
+/* When its TTL began: the admission of a lease that was in the queue, else its creation. */
+int64_t lease_begun_ms(const struct lease *l);
+/*
  * The end of its time: the earlier of TTL and idle timeout; while provisioning only the TTL
- * counts.
+ * counts. In the queue: the end of the wait, or the idle timeout if that is earlier.
  */
 int64_t lease_expires_ms(const struct lease *l);
 /* The same as seen at `now_ms`: at most its limits away, if its times lie in the future. */
@@ -219,5 +229,5 @@ int lease_is_late(const struct lease *l, int64_t now_ms);
 int64_t lease_due_ms(const struct lease *l, int64_t now_ms);
 /* Is its next step due? */
 int lease_step_is_due(const struct lease *l, int64_t now_ms);
-/* May it still cost money? Only then does it count against the limits. */
+/* May it still cost money? Only then does it count against the limits; in the queue it does not. */
 int lease_counts(const struct lease *l);

@@ -7,6 +7,7 @@
 #include <lessor/provider.h>
 
 #include "util/alloc.h"
+#include "util/duration.h"
 #include "util/text.h"
 
 /* After a start, a step that was refused before it is retried this much later. */
@@ -14,6 +15,8 @@
 
 enum lease_op lifecycle_next(const struct lease *l, const struct lease_facts *facts)
 {
+	if (lease_is_queued(l))
+		return LEASE_OP_NONE;
 	if (l->state == LEASE_PROVISIONING)
 		return LEASE_OP_PROVISION;
 	if (l->retained)
@@ -39,14 +42,64 @@ static void on_begin(struct life *s)
 	l->epoch = 1;
 	l->retained = 0;
 	l->created_ms = l->updated_ms = l->touched_ms = s->f->now_ms;
-	l->ready_ms = l->ended_ms = l->released_ms = 0;
+	l->ready_ms = l->ended_ms = l->released_ms = l->admitted_ms = 0;
 	l->provision_deadline_ms = s->f->now_ms + time_earlier(s->e->u.boot_ms, l->ttl_ms);
 	l->due_ms = s->f->now_ms;
+	if (s->e->u.is_queued)
+		l->due_ms = lease_expires_ms(l);
+	else if (l->queue_ms)
+		l->admitted_ms = s->f->now_ms;
 	l->tries = 0;
 	l->is_billed = 1;
 	s->out->is_new = s->out->changed = 1;
 	lease_note_add(s->out, NOTE_INFO, "lease.created", "accepted for %s, class %s", l->account,
 		       l->type_explicit ? l->requested_type : l->class_name);
+	if (s->e->u.is_queued)
+		lease_note_add(s->out, NOTE_INFO, "lease.queued", "waiting for capacity");
+}
+
+/* ---- the queue for capacity --------------------------------------------------------------- */
+
+static void on_admit(struct life *s)
+{
+	struct lease *l = s->l;
+	int64_t waited_ms = s->f->now_ms - l->created_ms;
+	char length[DURATION_TEXT_SIZE];
+
+	l->admitted_ms = l->updated_ms = s->f->now_ms;
+	l->provision_deadline_ms = s->f->now_ms + time_earlier(s->e->u.boot_ms, l->ttl_ms);
+	if (s->e->u.price_hour_micros) {
+		l->price_hour_micros = s->e->u.price_hour_micros;
+		TEXT_SET(l->currency, s->e->u.currency);
+	}
+	l->due_ms = s->f->now_ms;
+	s->out->changed = s->out->times_changed = 1;
+	duration_summarize(waited_ms > 0 ? waited_ms : 0, length);
+	lease_note_add(s->out, NOTE_INFO, "lease.admitted", "admitted after %s", length);
+}
+
+static void on_tick_queued(struct life *s)
+{
+	struct lease *l = s->l;
+	int64_t expires = lease_expires_ms(l);
+
+	if (!lifecycle_may_end(s))
+		return;
+	if (s->f->now_ms < expires) {
+		/* Heartbeats, as in on_tick_active. */
+		s->out->changed |= l->due_ms != expires;
+		l->due_ms = expires;
+		return;
+	}
+	if (expires == l->created_ms + l->queue_ms) {
+		TEXT_SET(l->failure, "no capacity became free in time");
+		lifecycle_end(s, LEASE_FAILED, LEASE_END_QUEUE);
+		lease_note_add(s->out, NOTE_INFO, "lease.failed", "%s", l->failure);
+		return;
+	}
+	lifecycle_end(s, LEASE_EXPIRED, LEASE_END_IDLE);
+	lease_note_add(s->out, NOTE_INFO, "lease.expired",
+		       "its idle timeout is over, while it waited for capacity");
 }
 
 /* ---- time ---------------------------------------------------------------------------------- */
@@ -74,7 +127,7 @@ static void on_tick_active(struct life *s)
 		return;
 	}
 	lifecycle_end(s, LEASE_EXPIRED,
-		      expires == l->created_ms + l->ttl_ms ? LEASE_END_TTL : LEASE_END_IDLE);
+		      expires == lease_begun_ms(l) + l->ttl_ms ? LEASE_END_TTL : LEASE_END_IDLE);
 	lease_note_add(s->out, NOTE_INFO, "lease.expired", "%s",
 		       l->end_reason == LEASE_END_TTL ? "its TTL is over" :
 							"its idle timeout is over");
@@ -285,12 +338,12 @@ static void on_unprotected(struct life *s)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-enum phase { PROVISIONING, ACTIVE, OWED, ATTENTION, RETAINED, DONE, PHASE_COUNT };
+enum phase { QUEUED, PROVISIONING, ACTIVE, OWED, ATTENTION, RETAINED, DONE, PHASE_COUNT };
 
 static enum phase phase_of(const struct lease *l)
 {
 	if (l->state == LEASE_PROVISIONING)
-		return PROVISIONING;
+		return lease_is_queued(l) ? QUEUED : PROVISIONING;
 	if (l->state == LEASE_ACTIVE)
 		return ACTIVE;
 	switch (l->cleanup) {
@@ -309,27 +362,29 @@ typedef void (*handler)(struct life *s);
 
 /* NULL: the event has no effect in this state. */
 static const handler table[LIFE_EVENT_COUNT][PHASE_COUNT] = {
-	/* provisioning, active, owed, attention, retained, done */
-	[LEASE_EVENT_RELEASE] = { on_release_live, on_release_live, on_release_owed,
+	/* queued, provisioning, active, owed, attention, retained, done */
+	[LEASE_EVENT_RELEASE] = { on_release_live, on_release_live, on_release_live, on_release_owed,
 				  on_release_owed, on_release_retained, on_release_done },
-	[LEASE_EVENT_HEARTBEAT] = { on_touch, on_touch, on_touch_ended, on_touch_ended,
+	[LEASE_EVENT_HEARTBEAT] = { on_touch, on_touch, on_touch, on_touch_ended, on_touch_ended,
 				    on_touch_ended, on_touch_ended },
-	[LEASE_EVENT_TICK] = { on_tick_provisioning, on_tick_active, NULL, NULL, on_tick_retained,
-			       NULL },
-	[LEASE_EVENT_BLOCKED] = { on_blocked, on_blocked, on_blocked, on_blocked, on_blocked, NULL },
+	[LEASE_EVENT_ADMIT] = { on_admit, NULL, NULL, NULL, NULL, NULL, NULL },
+	[LEASE_EVENT_TICK] = { on_tick_queued, on_tick_provisioning, on_tick_active, NULL, NULL,
+			       on_tick_retained, NULL },
+	[LEASE_EVENT_BLOCKED] = { on_blocked, on_blocked, on_blocked, on_blocked, on_blocked,
+				  on_blocked, NULL },
 	[LEASE_EVENT_UNBLOCKED] = { on_unblocked, on_unblocked, on_unblocked, on_unblocked,
-				    on_unblocked, NULL },
-	[LEASE_EVENT_CLOCK_SET] = { due_shift, NULL, due_shift, due_shift, due_shift_retained,
+				    on_unblocked, on_unblocked, NULL },
+	[LEASE_EVENT_CLOCK_SET] = { NULL, due_shift, NULL, due_shift, due_shift, due_shift_retained,
 				    NULL },
-	[LEASE_EVENT_VERDICT] = { on_verdict_provisioning, NULL, on_verdict_owed, on_verdict_owed,
-				  on_verdict_retained, NULL },
-	[LEASE_EVENT_STUCK] = { on_stuck, on_stuck, on_stuck, on_stuck, on_stuck, NULL },
-	[LEASE_EVENT_RETRY] = { on_retry, on_retry, on_retry, on_retry, on_retry, on_retry },
-	[LEASE_EVENT_UNPROTECTED] = { NULL, NULL, NULL, NULL, on_unprotected, NULL },
-	[LIFE_RETAIN_UNTIL] = { NULL, NULL, NULL, NULL, on_retain_until, NULL },
-	[LIFE_FOUND] = { NULL, NULL, on_found, on_found, on_found, on_found },
-	[LIFE_FORGOTTEN] = { NULL, NULL, on_forgotten, on_forgotten, on_forgotten, NULL },
-	[LIFE_KEPT_ELSEWHERE] = { on_kept_elsewhere, on_kept_elsewhere, on_kept_elsewhere,
+	[LEASE_EVENT_VERDICT] = { NULL, on_verdict_provisioning, NULL, on_verdict_owed,
+				  on_verdict_owed, on_verdict_retained, NULL },
+	[LEASE_EVENT_STUCK] = { NULL, on_stuck, on_stuck, on_stuck, on_stuck, on_stuck, NULL },
+	[LEASE_EVENT_RETRY] = { on_retry, on_retry, on_retry, on_retry, on_retry, on_retry, on_retry },
+	[LEASE_EVENT_UNPROTECTED] = { NULL, NULL, NULL, NULL, NULL, on_unprotected, NULL },
+	[LIFE_RETAIN_UNTIL] = { NULL, NULL, NULL, NULL, NULL, on_retain_until, NULL },
+	[LIFE_FOUND] = { NULL, NULL, NULL, on_found, on_found, on_found, on_found },
+	[LIFE_FORGOTTEN] = { NULL, NULL, NULL, on_forgotten, on_forgotten, on_forgotten, NULL },
+	[LIFE_KEPT_ELSEWHERE] = { NULL, on_kept_elsewhere, on_kept_elsewhere, on_kept_elsewhere,
 				  on_kept_elsewhere, on_kept_elsewhere, on_kept_elsewhere },
 };
 

@@ -164,7 +164,7 @@ void on_touch(struct life *s)
 	l->idle_ms = idle_ms;
 	l->updated_ms = s->f->now_ms;
 	/* A shorter idle timeout may end it before the current due time. */
-	if (l->state == LEASE_ACTIVE)
+	if (l->state == LEASE_ACTIVE || lease_is_queued(l))
 		l->due_ms = lease_expires_ms(l);
 	s->out->changed = 1;
 }

@@ -8,7 +8,7 @@ static const size_t lease_moments[] = {
 	offsetof(struct lease, created_ms),	    offsetof(struct lease, touched_ms),
 	offsetof(struct lease, ready_ms),	    offsetof(struct lease, ended_ms),
 	offsetof(struct lease, released_ms),	    offsetof(struct lease, updated_ms),
-	offsetof(struct lease, cleanup_started_ms),
+	offsetof(struct lease, cleanup_started_ms), offsetof(struct lease, admitted_ms),
 };
 static const size_t resource_moments[] = {
 	offsetof(struct resource, created_ms),	    offsetof(struct resource, changed_ms),
@@ -92,12 +92,12 @@ static void time_follow(int64_t *at, int64_t then_ms, int64_t by_ms)
 		*at += by_ms;
 }
 
-/* What was set relative to the creation and to the release, when these have moved. */
-static void lease_follow(struct lease *l, int64_t created_ms, int64_t released_ms)
+/* What was set relative to the begin and to the release, when these have moved. */
+static void lease_follow(struct lease *l, int64_t begun_ms, int64_t released_ms)
 {
 	int is_due = l->due_ms == l->retain_until_ms;
 
-	time_follow(&l->provision_deadline_ms, created_ms, l->created_ms - created_ms);
+	time_follow(&l->provision_deadline_ms, begun_ms, lease_begun_ms(l) - begun_ms);
 	if (!l->retain_until_ms)
 		return;
 	time_follow(&l->retain_until_ms, released_ms, l->released_ms - released_ms);
@@ -107,13 +107,13 @@ static void lease_follow(struct lease *l, int64_t created_ms, int64_t released_m
 
 int lease_times_mend(struct lease *l, int64_t now_ms)
 {
-	int64_t created = l->created_ms, released = l->released_ms;
+	int64_t begun = lease_begun_ms(l), released = l->released_ms;
 
 	if (!moments_mend(l, lease_moments, ARRAY_LEN(lease_moments), now_ms))
 		return 0;
-	lease_follow(l, created, released);
-	/* Of an active lease, its tick sets the right one. */
-	if (l->state == LEASE_ACTIVE ||
+	lease_follow(l, begun, released);
+	/* Of an active lease and one in the queue, its tick sets the right one. */
+	if (l->state == LEASE_ACTIVE || lease_is_queued(l) ||
 	    (l->due_ms > now_ms + LEASE_WAIT_MOST_MS && l->due_ms != l->retain_until_ms))
 		l->due_ms = now_ms;
 	return 1;
@@ -132,12 +132,12 @@ void ledger_times_mend(struct ledger *ledger, int64_t now_ms)
 
 int lease_times_move(struct lease *l, const struct times_change *change)
 {
-	int64_t created = l->created_ms, released = l->released_ms;
+	int64_t begun = lease_begun_ms(l), released = l->released_ms;
 
 	if (!moments_move(l, lease_moments, ARRAY_LEN(lease_moments), change))
 		return 0;
-	lease_follow(l, created, released);
-	if (l->state == LEASE_ACTIVE)
+	lease_follow(l, begun, released);
+	if (l->state == LEASE_ACTIVE || lease_is_queued(l))
 		l->due_ms += change->by_ms;
 	return 1;
 }

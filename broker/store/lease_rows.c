@@ -20,7 +20,7 @@
 	T(image, image) T(architecture, architecture) T(os, os) T(ssh_user, ssh_user) \
 	I(ssh_port, ssh_port) T(work_root, work_root) T(public_key, public_key) T(pond, pond) \
 	I(keep, keep) I(ttl_ms, ttl_ms) I(created_ms, created_ms) \
-	I(provision_deadline_ms, provision_deadline_ms)
+	I(provision_deadline_ms, provision_deadline_ms) I(queue_ms, queue_ms)
 /* clang-format off */
 #define MOVING(T, I, E) \
 	I(idle_ms, idle_ms) E(state, state) E(cleanup, cleanup) I(epoch, epoch) \
@@ -34,7 +34,7 @@
 	T(server_name, server_name) T(server_type, server_type) \
 	T(server_location, server_location) I(price_hour_micros, price_hour_micros) \
 	T(currency, currency) E(retention, retention) I(is_billed, is_billed) \
-	I(breaches, breaches)
+	I(breaches, breaches) I(admitted_ms, admitted_ms)
 /* clang-format on */
 
 #define NAME(column, field) #column ", "
@@ -456,11 +456,16 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 }
 
 /* lease_deadline_ms() in SQL; for ended leases the longest wait. */
+#define BEGUN "CASE WHEN admitted_ms > 0 THEN admitted_ms ELSE created_ms END"
+#define IDLE_LIMIT \
+	"CASE WHEN idle_ms = 0 THEN 9223372036854775807" \
+	" ELSE ifnull(touched_ms, created_ms) + idle_ms END"
 #define DUE_LIMIT \
-	"CASE WHEN state > 1 THEN ?1 + ?2 ELSE min(created_ms + ttl_ms," \
-	" CASE WHEN state = 0 THEN provision_deadline_ms" \
-	" WHEN idle_ms = 0 THEN created_ms + ttl_ms" \
-	" ELSE ifnull(touched_ms, created_ms) + idle_ms END) END"
+	"CASE WHEN state > 1 THEN ?1 + ?2" \
+	" WHEN state = 0 AND queue_ms > 0 AND admitted_ms = 0" \
+	" THEN min(created_ms + queue_ms, " IDLE_LIMIT ")" \
+	" ELSE min(" BEGUN " + ttl_ms," \
+	" CASE WHEN state = 0 THEN provision_deadline_ms ELSE " IDLE_LIMIT " END) END"
 
 int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *arg,
 		   struct err *err)
@@ -469,7 +474,7 @@ int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *a
 	sqlite3_stmt *stmt =
 		store_prepare(store,
 			      "SELECT n, CASE WHEN max(created_ms, ready_ms, ended_ms, released_ms, updated_ms,"
-			      " cleanup_started_ms) > ?1 + ?4 THEN ?1"
+			      " cleanup_started_ms, admitted_ms) > ?1 + ?4 THEN ?1"
 			      " WHEN retained AND due_ms = retain_until_ms THEN due_ms"
 			      " ELSE min(CASE WHEN due_ms > 0 THEN due_ms ELSE ?3 END, " DUE_LIMIT
 			      ") END"
@@ -560,8 +565,9 @@ int store_usage_each(struct store *store, const struct store_scope *scope, int64
 		     int64_t to_ms, store_usage_fn fn, void *arg, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store,
-		"SELECT owner, org, account, server_type, state, cleanup, created_ms, ended_ms, ttl_ms,"
-		" price_hour_micros FROM lease WHERE created_ms >= ?1 AND created_ms < ?5 AND " OWNED,
+		"SELECT owner, org, account, server_type, state, cleanup, " BEGUN ", ended_ms, ttl_ms,"
+		" price_hour_micros FROM lease WHERE created_ms >= ?1 AND created_ms < ?5"
+		" AND NOT (queue_ms > 0 AND admitted_ms = 0) AND " OWNED,
 		err);
 	int rc;
 

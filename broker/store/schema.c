@@ -13,8 +13,12 @@
 
 /* What counted before schema 7: also leases with only free resources left. */
 #define COUNTED(row) "(" row ".state <= 1 OR " row ".cleanup BETWEEN 1 AND 3)"
-/* lease_counts() in SQL: live, or billed and owed, retained or in attention. */
-#define COUNTS(row) "(" row ".state <= 1 OR " row ".is_billed AND " row ".cleanup BETWEEN 1 AND 3)"
+/* What counted before schema 9, which has the queue: all that are live. */
+#define COUNTED_LIVE(row) "(" row ".state <= 1 OR " row ".is_billed AND " row ".cleanup BETWEEN 1 AND 3)"
+/* lease_counts() in SQL: live and not in the queue, or billed and owed, retained or in attention. */
+#define COUNTS(row) \
+	"(" row ".state <= 1 AND NOT (" row ".queue_ms > 0 AND " row ".admitted_ms = 0)" \
+	" OR " row ".is_billed AND " row ".cleanup BETWEEN 1 AND 3)"
 /* SQL is laid out by hand. */
 /* clang-format off */
 #define USAGE_TOTALS(row, leases, micros) \
@@ -222,22 +226,22 @@ static const char *const migrations[] = {
 	" WHERE retained = 1 AND cleanup = 2;"
 	"DELETE FROM tally;"
 	"INSERT INTO tally SELECT 0, '', '', count(*), sum(price_hour_micros) FROM lease"
-	" WHERE " COUNTS("lease") " GROUP BY NULL HAVING count(*) > 0;"
+	" WHERE " COUNTED_LIVE("lease") " GROUP BY NULL HAVING count(*) > 0;"
 	"INSERT INTO tally SELECT 1, owner, org, count(*), sum(price_hour_micros) FROM lease"
-	" WHERE " COUNTS("lease") " GROUP BY owner, org;"
+	" WHERE " COUNTED_LIVE("lease") " GROUP BY owner, org;"
 	"INSERT INTO tally SELECT 2, '', org, count(*), sum(price_hour_micros) FROM lease"
-	" WHERE " COUNTS("lease") " GROUP BY org;"
-	"INSERT INTO tally SELECT 3, account, '', sum(" COUNTS("lease") "),"
-	" sum(" COUNTS("lease") " * price_hour_micros) FROM lease GROUP BY account;"
-	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease WHEN " COUNTS("NEW") " BEGIN "
+	" WHERE " COUNTED_LIVE("lease") " GROUP BY org;"
+	"INSERT INTO tally SELECT 3, account, '', sum(" COUNTED_LIVE("lease") "),"
+	" sum(" COUNTED_LIVE("lease") " * price_hour_micros) FROM lease GROUP BY account;"
+	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease WHEN " COUNTED_LIVE("NEW") " BEGIN "
 	USAGE_TOTALS("NEW", "1", "NEW.price_hour_micros") "END;"
 	"CREATE TRIGGER lease_updated AFTER UPDATE OF state, cleanup, is_billed, price_hour_micros"
-	" ON lease WHEN " COUNTS("NEW") " <> " COUNTS("OLD")
-	" OR " COUNTS("NEW") " AND NEW.price_hour_micros <> OLD.price_hour_micros BEGIN "
-	USAGE_TOTALS("NEW", COUNTS("NEW") " - " COUNTS("OLD"),
-		     COUNTS("NEW") " * NEW.price_hour_micros - " COUNTS("OLD") " * OLD.price_hour_micros")
+	" ON lease WHEN " COUNTED_LIVE("NEW") " <> " COUNTED_LIVE("OLD")
+	" OR " COUNTED_LIVE("NEW") " AND NEW.price_hour_micros <> OLD.price_hour_micros BEGIN "
+	USAGE_TOTALS("NEW", COUNTED_LIVE("NEW") " - " COUNTED_LIVE("OLD"),
+		     COUNTED_LIVE("NEW") " * NEW.price_hour_micros - " COUNTED_LIVE("OLD") " * OLD.price_hour_micros")
 	"END;"
-	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN " COUNTS("OLD") " BEGIN "
+	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN " COUNTED_LIVE("OLD") " BEGIN "
 	USAGE_TOTALS("OLD", "-1", "-OLD.price_hour_micros") "END;"
 	/* The generation of each account's sentinel (lease/generation.h). */
 	"CREATE TABLE generation("
@@ -249,6 +253,28 @@ static const char *const migrations[] = {
 	 * once if they are empty, else after the rows were moved (run_move.c).
 	 */
 	"",
+	/*
+	 * 9: the queue for capacity. A lease in it has queue_ms and no admitted_ms, and counts
+	 * against no limit. queue_owner is whose turn is next in each account: the lowest first.
+	 */
+	"ALTER TABLE lease ADD COLUMN queue_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE lease ADD COLUMN admitted_ms INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX lease_queued ON lease(n)"
+	" WHERE state = 0 AND queue_ms > 0 AND admitted_ms = 0;"
+	"CREATE TABLE queue_owner("
+	" account TEXT NOT NULL, owner TEXT NOT NULL, org TEXT NOT NULL, turn INTEGER NOT NULL,"
+	" PRIMARY KEY(account, owner, org)) WITHOUT ROWID;"
+	"DROP TRIGGER lease_inserted; DROP TRIGGER lease_updated; DROP TRIGGER lease_deleted;"
+	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease WHEN " COUNTS("NEW") " BEGIN "
+	USAGE_TOTALS("NEW", "1", "NEW.price_hour_micros") "END;"
+	"CREATE TRIGGER lease_updated AFTER UPDATE OF state, cleanup, is_billed, price_hour_micros,"
+	" admitted_ms ON lease WHEN " COUNTS("NEW") " <> " COUNTS("OLD")
+	" OR " COUNTS("NEW") " AND NEW.price_hour_micros <> OLD.price_hour_micros BEGIN "
+	USAGE_TOTALS("NEW", COUNTS("NEW") " - " COUNTS("OLD"),
+		     COUNTS("NEW") " * NEW.price_hour_micros - " COUNTS("OLD") " * OLD.price_hour_micros")
+	"END;"
+	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN " COUNTS("OLD") " BEGIN "
+	USAGE_TOTALS("OLD", "-1", "-OLD.price_hour_micros") "END;",
 };
 
 /* clang-format on */
@@ -418,6 +444,7 @@ int schema_check(struct store *store, struct err *err)
 static const struct schema_check checks[] = {
 	{ "usage totals",
 	  "WITH live AS (SELECT * FROM lease WHERE state <= 1"
+	  " AND NOT (queue_ms > 0 AND admitted_ms = 0)"
 	  " OR is_billed AND cleanup BETWEEN 1 AND 3),"
 	  " want(scope, name, org, leases, micros) AS ("
 	  "SELECT 0, '', '', count(*), total(price_hour_micros) FROM live"

@@ -10,6 +10,7 @@
 
 #include "unit/test.h"
 #include "scratch.h"
+#include "store/queue.h"
 #include "store/runs.h"
 #include "util/text.h"
 
@@ -135,6 +136,9 @@ static void check_lease(const struct expected *e)
 	assert_int_equal(l.retention, e->retained ? RETENTION_RECORDED : RETENTION_NONE);
 	assert_int_equal(l.is_billed, 1);
 	assert_int_equal(l.breaches, 0);
+	assert_int_equal(l.queue_ms, 0);
+	assert_int_equal(l.admitted_ms, 0);
+	assert_false(lease_is_queued(&l));
 	assert_string_equal(l.currency, "EUR");
 	assert_string_equal(lease_end_text(&l), e->end_reason);
 	assert_string_equal(l.last_error, e->last_error);
@@ -538,6 +542,48 @@ static int add_line(void *arg, int count, char **values, char **names)
 	return 0;
 }
 
+/* ---- the queue, since schema 9 -------------------------------------------------------- */
+
+static int count_queued(void *arg, const struct store_queued *row)
+{
+	assert_string_equal(row->id, "cbx_00000000000a");
+	++*(int *)arg;
+	return 0;
+}
+
+/* The totals of the old file and the new triggers agree. */
+static void an_upgraded_database_has_a_queue(void **state)
+{
+	struct store_queue_owner turn = { "hetzner", "alice@example.com", "acme", 7 };
+	struct store_counts have;
+	struct lease l = lease_of(4);
+	int count = 0;
+
+	(void)state;
+	assert_int_equal(store_queue_each(store, count_queued, &count, NULL), 0);
+	assert_int_equal(count, 0);
+	TEXT_SET(l.id, "cbx_00000000000a");
+	l.queue_ms = 1000;
+	assert_int_equal(store_begin(store, NULL), 0);
+	assert_int_equal(store_lease_insert(store, &l, NULL), 0);
+	assert_int_equal(store_queue_owner_put(store, &turn, NULL), 0);
+	assert_int_equal(store_commit(store, NULL), 0);
+	assert_int_equal(store_queue_each(store, count_queued, &count, NULL), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(store_counts(store, "alice@example.com", "acme", "hetzner", &have, NULL), 0);
+	assert_int_equal(have.all, 5);
+	check();
+	l.admitted_ms = UPGRADED;
+	assert_int_equal(store_begin(store, NULL), 0);
+	assert_int_equal(store_lease_update(store, &l, NULL), 0);
+	assert_int_equal(store_queue_owner_drop(store, &turn, NULL), 0);
+	assert_int_equal(store_commit(store, NULL), 0);
+	assert_int_equal(store_counts(store, "alice@example.com", "acme", "hetzner", &have, NULL), 0);
+	assert_int_equal(have.all, 6);
+	assert_int_equal(have.micros_owner, 6 * PRICE);
+	check();
+}
+
 static char *schema_of(const char *name)
 {
 	char *text = sqlite3_mprintf("%s", "");
@@ -585,6 +631,7 @@ int main(void)
 		TEST(what_was_kept_and_is_gone_stays_done),
 		TEST(looks_of_before_prove_nothing),
 		TEST(an_upgraded_database_is_in_use),
+		TEST(an_upgraded_database_has_a_queue),
 		TEST(an_upgraded_database_has_the_schema_of_a_new_one),
 	};
 

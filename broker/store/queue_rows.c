@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/queue.h"
+
+#include "store/internal.h"
+
+#define QUEUED "state = 0 AND queue_ms > 0 AND admitted_ms = 0"
+/* lease_expires_ms() of a live lease that is not in the queue. */
+#define ENDS \
+	"min(CASE WHEN admitted_ms > 0 THEN admitted_ms ELSE created_ms END + ttl_ms," \
+	" CASE WHEN state = 0 OR idle_ms = 0 THEN 9223372036854775807" \
+	" ELSE ifnull(touched_ms, created_ms) + idle_ms END)"
+
+int store_queue_each(struct store *store, store_queued_fn fn, void *arg, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store,
+					   "SELECT n, id, slug, account, owner, org, created_ms,"
+					   " created_ms + queue_ms, price_hour_micros FROM lease"
+					   " INDEXED BY lease_queued WHERE " QUEUED " ORDER BY n",
+					   err);
+	int rc;
+
+	if (!stmt)
+		return -1;
+	while ((rc = store_row(store, stmt, "reading the queue", err)) == 0) {
+		struct store_queued row = { .n = sqlite3_column_int64(stmt, 0) };
+
+		COLUMN_TEXT(stmt, 1, row.id);
+		COLUMN_TEXT(stmt, 2, row.slug);
+		COLUMN_TEXT(stmt, 3, row.account);
+		COLUMN_TEXT(stmt, 4, row.owner);
+		COLUMN_TEXT(stmt, 5, row.org);
+		row.since_ms = sqlite3_column_int64(stmt, 6);
+		row.until_ms = sqlite3_column_int64(stmt, 7);
+		row.price_hour_micros = sqlite3_column_int64(stmt, 8);
+		if (fn(arg, &row)) {
+			sqlite3_reset(stmt);
+			return 0;
+		}
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+int store_queue_owner_each(struct store *store, store_queue_owner_fn fn, void *arg, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT account, owner, org, turn FROM queue_owner"
+					   " ORDER BY turn", err);
+	int rc;
+
+	if (!stmt)
+		return -1;
+	while ((rc = store_row(store, stmt, "reading the turns of the queue", err)) == 0) {
+		struct store_queue_owner row = { .turn = sqlite3_column_int64(stmt, 3) };
+
+		COLUMN_TEXT(stmt, 0, row.account);
+		COLUMN_TEXT(stmt, 1, row.owner);
+		COLUMN_TEXT(stmt, 2, row.org);
+		fn(arg, &row);
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+static sqlite3_stmt *owner_bind(struct store *store, const char *sql,
+				const struct store_queue_owner *row, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+
+	if (!stmt)
+		return NULL;
+	bind_text(stmt, 1, row->account);
+	bind_text(stmt, 2, row->owner);
+	bind_text(stmt, 3, row->org);
+	return stmt;
+}
+
+int store_queue_owner_put(struct store *store, const struct store_queue_owner *row, struct err *err)
+{
+	sqlite3_stmt *stmt = owner_bind(store, "INSERT INTO queue_owner VALUES(?1, ?2, ?3, ?4)"
+					" ON CONFLICT DO UPDATE SET turn = ?4", row, err);
+
+	if (!stmt)
+		return -1;
+	sqlite3_bind_int64(stmt, 4, row->turn);
+	return store_run(store, stmt, "writing a turn of the queue", err);
+}
+
+int store_queue_owner_drop(struct store *store, const struct store_queue_owner *row,
+			   struct err *err)
+{
+	sqlite3_stmt *stmt = owner_bind(store, "DELETE FROM queue_owner WHERE account = ?1"
+					" AND owner = ?2 AND org = ?3", row, err);
+
+	return stmt ? store_run(store, stmt, "removing a turn of the queue", err) : -1;
+}
+
+/* ---- what counts against a limit -------------------------------------------------------- */
+
+int store_holders(struct store *store, const char *owner, const char *org, const char *account,
+		  struct store_holder *ret, int size, int *ret_count, struct err *err)
+{
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "SELECT * FROM (SELECT id, slug, state, cleanup, " ENDS " AS ends FROM lease"
+			      " INDEXED BY lease_owner_state LEFT JOIN beat ON beat.lease = lease.n"
+			      " WHERE owner = ?1 AND org = ?2 AND state IN (0, 1) AND NOT (" QUEUED ")"
+			      " AND (?3 = '' OR account = ?3) UNION ALL"
+			      " SELECT id, slug, state, cleanup, 0 FROM lease INDEXED BY lease_open"
+			      " WHERE cleanup IN (1, 2, 3) AND cleanup <> 4 AND is_billed AND state > 1"
+			      " AND owner = ?1 AND org = ?2 AND (?3 = '' OR account = ?3))"
+			      " ORDER BY ends = 0 AND cleanup <> 1, ends LIMIT ?4",
+			      err);
+	int rc;
+
+	*ret_count = 0;
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, owner);
+	bind_text(stmt, 2, org);
+	bind_text(stmt, 3, account);
+	sqlite3_bind_int(stmt, 4, size);
+	while ((rc = store_row(store, stmt, "reading what counts against a limit", err)) == 0) {
+		struct store_holder *one = &ret[(*ret_count)++];
+
+		*one = (struct store_holder){
+			.state = (enum lease_state)sqlite3_column_int(stmt, 2),
+			.cleanup = (enum lease_cleanup)sqlite3_column_int(stmt, 3),
+			.ends_ms = sqlite3_column_int64(stmt, 4),
+		};
+		COLUMN_TEXT(stmt, 0, one->id);
+		COLUMN_TEXT(stmt, 1, one->slug);
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+int store_first_end(struct store *store, const char *org, const char *account, int64_t *ret_ms,
+		    struct err *err)
+{
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "SELECT ifnull(min(ends), 0) FROM (SELECT " ENDS " AS ends FROM lease"
+			      " INDEXED BY lease_current LEFT JOIN beat ON beat.lease = lease.n"
+			      " WHERE cleanup <> 4 AND state IN (0, 1) AND NOT (" QUEUED ")"
+			      " AND (?1 = '' OR org = ?1) AND (?2 = '' OR account = ?2)"
+			      " ORDER BY lease.n DESC LIMIT ?3)",
+			      err);
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, org);
+	bind_text(stmt, 2, account);
+	sqlite3_bind_int(stmt, 3, STORE_ENDS_MOST);
+	if (store_row(store, stmt, "reading when the first lease ends", err))
+		return -1;
+	*ret_ms = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return 0;
+}
