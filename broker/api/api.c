@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "api/handlers.h"
+#include "api/queue_view.h"
 #include "api/reply.h"
 #include "util/alloc.h"
 #include "util/log.h"
@@ -88,6 +89,7 @@ void api_free(struct api *api)
 	auth_free(api->auth);
 	buf_fini(&api->out);
 	cache_free(api->cache);
+	queue_view_fini(api);
 	free(api->answers);
 	free(api);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/capacity_refusal.h"
 #include "api/create_request.h"
 #include "api/engine_request.h"
 #include "api/engine_response.h"
@@ -84,7 +85,11 @@ static void create_finish(struct api_request *request, struct engine_request *en
 			    "The lease id is taken or was used with another request.");
 		return;
 	}
-	if (engine_response_check(request, engine_request) == 0)
+	if (engine_request->result == RESULT_LIMIT)
+		capacity_refuse(request, engine_request, engine_request->create.account);
+	else if (engine_request->lease.end_reason == LEASE_END_QUEUE)
+		capacity_refuse_waited(request, &engine_request->lease);
+	else if (engine_response_check(request, engine_request) == 0)
 		create_answer(request, engine_request, is_put);
 }
 

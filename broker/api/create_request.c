@@ -32,7 +32,7 @@ struct create_body {
 	int type_explicit;
 	char location[32];
 	char image[64];
-	int64_t ttl_seconds, idle_seconds;
+	int64_t ttl_seconds, idle_seconds, wait_seconds;
 	int keep;
 	char profile[48];
 	char pond[48];
@@ -128,6 +128,8 @@ static const struct body_field create_fields[] = {
 	  .expected = "an image of the account" },
 	{ .name = "ttlSeconds", .type = FIELD_INT, FIELD_TO(create_body, ttl_seconds) },
 	{ .name = "idleTimeoutSeconds", .type = FIELD_INT, FIELD_TO(create_body, idle_seconds) },
+	{ .name = "waitForCapacity", .type = FIELD_INT, FIELD_TO(create_body, wait_seconds),
+	  .low = 0, .high = 86400, .expected = "seconds from 0 to 86400: how long to wait for capacity" },
 	{ .name = "keep", .type = FIELD_BOOL, FIELD_TO(create_body, keep) },
 	{ .name = "profile", .type = FIELD_TEXT, .flags = FIELD_EMPTY,
 	  FIELD_AT(create_body, profile), .expected = "at most 47 of [A-Za-z0-9._-]",
@@ -393,6 +395,7 @@ static void read_life(const struct create_request *create, const struct create_b
 
 	l->ttl_ms = life_ms(body->ttl_seconds, config->ttl_ms, config->ttl_max_ms);
 	l->idle_ms = life_ms(body->idle_seconds, config->idle_ms, config->idle_max_ms);
+	l->queue_ms = body->wait_seconds * 1000;
 	l->keep = body->keep;
 	TEXT_SET(l->profile, body->profile);
 	TEXT_SET(l->pond, body->pond);

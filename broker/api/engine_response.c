@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/lookup.h"
+#include "api/queue_view.h"
 #include "api/render.h"
 #include "api/reply.h"
 
@@ -75,7 +76,10 @@ static void render_with_parts(struct api_request *request, struct jsonw *w,
 		.is_unsure = lookup_is_unsure(request->api, &engine_request->lease),
 	};
 	struct ledger ledger = { 0 };
+	struct render_queue queue;
 
+	if (queue_view_place(request->api, &engine_request->lease, &queue))
+		parts.queue = &queue;
 	if (engine_request->lease.cleanup != CLEANUP_NONE &&
 	    engine_request->lease.cleanup != CLEANUP_DONE &&
 	    store_ledger(request->api->parts.reader, engine_request->lease.n, &ledger, NULL) == 0) {

@@ -19,6 +19,7 @@ void accounts_take_over(struct api_request *request);
 void metrics_show(struct api_request *request);
 void usage_show(struct api_request *request);
 void usage_capacity(struct api_request *request);
+void queue_show(struct api_request *request);
 void leases_list(struct api_request *request);
 void leases_get(struct api_request *request);
 void leases_events(struct api_request *request);

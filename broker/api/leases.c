@@ -5,6 +5,7 @@
 #include "api/handlers.h"
 #include "api/lookup.h"
 #include "api/query.h"
+#include "api/queue_view.h"
 #include "api/render.h"
 #include "api/reply.h"
 #include "api/roster.h"
@@ -52,6 +53,7 @@ static void leases_more(struct jsonw *w, const struct lease *l, void *arg)
 static void lease_show(struct api_request *request, uint64_t version)
 {
 	struct render_parts parts = { .more = leases_more, .more_arg = request };
+	struct render_queue queue;
 	struct ledger ledger = { 0 };
 	struct lease *l = &request->api->lease;
 	struct err err;
@@ -69,6 +71,8 @@ static void lease_show(struct api_request *request, uint64_t version)
 		parts.now_ms = lookup_now_ms(request);
 		parts.is_unsure = lookup_is_unsure(request->api, l);
 	}
+	if (queue_view_place(request->api, l, &queue))
+		parts.queue = &queue;
 	w = reply_begin(request);
 	jsonw_object(&w, NULL);
 	render_lease(&w, "lease", l, &parts);
@@ -103,7 +107,7 @@ void leases_get(struct api_request *request)
 /* ---- lists --------------------------------------------------------------------------- */
 
 struct lease_listing {
-	const struct api *api;
+	struct api *api;
 	int is_whole; /* with residue and running cost */
 	int64_t now_ms;
 	struct jsonw w;
@@ -119,7 +123,10 @@ static void listing_render(struct lease_listing *listing, const struct lease *l)
 {
 	struct ledger ledger = { 0 };
 	struct render_parts parts = { .is_unsure = lookup_is_unsure(listing->api, l) };
+	struct render_queue queue;
 
+	if (queue_view_place(listing->api, l, &queue))
+		parts.queue = &queue;
 	if (listing->is_whole)
 		parts.now_ms = listing->now_ms;
 	if (listing->is_whole &&

@@ -128,9 +128,9 @@ static void render_retention(struct jsonw *w, const struct lease *l,
 							   RETENTION_UNSURE : l->retention));
 	jsonw_time(w, "retainUntil", l->retain_until_ms);
 	text_scrubbed(w, "retainReason", l->retain_reason);
-	if (parts && parts->now_ms > l->created_ms && l->price_hour_micros)
+	if (parts && parts->now_ms > lease_begun_ms(l) && l->price_hour_micros)
 		jsonw_micros(w, "runningCost", (int64_t)((double)l->price_hour_micros *
-			     (double)(parts->now_ms - l->created_ms) / 3600000.0));
+			     (double)(parts->now_ms - lease_begun_ms(l)) / 3600000.0));
 }
 
 void render_attempts(struct jsonw *w, const struct attempt *attempts, size_t count)
@@ -205,10 +205,22 @@ static void render_times(struct jsonw *w, const struct lease *l, int64_t now_ms)
 	jsonw_time(w, "updatedAt", l->touched_ms > l->updated_ms ? l->touched_ms : l->updated_ms);
 	jsonw_time(w, "lastTouchedAt", l->touched_ms);
 	jsonw_time(w, "expiresAt", now_ms ? lease_expires_at(l, now_ms) : lease_expires_ms(l));
+	jsonw_time(w, "admittedAt", l->admitted_ms);
 	jsonw_time(w, "readyAt", l->ready_ms);
 	jsonw_time(w, "endedAt", l->ended_ms);
 	jsonw_time(w, "releasedAt", l->released_ms);
 	jsonw_text_if(w, "endReason", lease_end_text(l));
+}
+
+static void render_queue(struct jsonw *w, const struct render_queue *queue)
+{
+	jsonw_object(w, "queue");
+	jsonw_int(w, "place", queue->place);
+	jsonw_int(w, "of", queue->of);
+	jsonw_time(w, "since", queue->since_ms);
+	jsonw_time(w, "until", queue->until_ms);
+	jsonw_text(w, "scope", queue->scope);
+	jsonw_end_object(w);
 }
 
 void render_lease(struct jsonw *w, const char *key, const struct lease *l,
@@ -232,6 +244,8 @@ void render_lease(struct jsonw *w, const char *key, const struct lease *l,
 	jsonw_bool(w, "code", 0);
 	jsonw_text_if(w, "pond", l->pond);
 	render_times(w, l, parts ? parts->now_ms : 0);
+	if (parts && parts->queue)
+		render_queue(w, parts->queue);
 	text_scrubbed(w, "failureError", l->failure);
 	render_release(w, l);
 	render_cleanup(w, l, parts);
@@ -253,7 +267,7 @@ int render_wants_ledger(const struct lease *l)
 int render_is_of_store(const struct lease *l)
 {
 	/* render_retention shows a running cost and whether the account is verified. */
-	return l->cleanup != CLEANUP_RETAINED;
+	return l->cleanup != CLEANUP_RETAINED && !lease_is_queued(l);
 }
 
 void render_resource(struct jsonw *w, const struct resource *r)

@@ -11,7 +11,14 @@
 #include "lease/lease.h"
 #include "util/jsonw.h"
 
+/* The place of a lease in the queue for capacity. */
+struct render_queue {
+	int64_t place, of, since_ms, until_ms;
+	const char *scope; /* what stops it */
+};
+
 struct render_parts {
+	const struct render_queue *queue; /* NULL: it is not in the queue */
 	const struct attempt *attempts;		/* may be NULL */
 	size_t attempt_count;
 	const struct resource *resources; /* NULL: without the residue */

@@ -47,6 +47,7 @@ struct api {
 	size_t control_count;
 	struct event *control_timer; /* NULL before the first socket; pending while there are any */
 	struct cache *cache;	     /* rendered leases */
+	struct queue_view *queue_view; /* queue_view.c; NULL: not needed yet */
 	/* Reused, so that a read allocates nothing. */
 	struct buf out;
 	struct lease lease;

@@ -22,6 +22,7 @@ const struct route route_table[] = {
 	{ HTTP_GET, "/v1/usage", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "scope month owner org",
 	  usage_show },
 	{ HTTP_GET, "/v1/capacity", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "", usage_capacity },
+	{ HTTP_GET, "/v1/queue", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "", queue_show },
 
 	{ HTTP_GET, "/v1/leases", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, LIST_QUERY, leases_list },
 	{ HTTP_POST, "/v1/leases", ROLE_WRITES, OWNS_CHANGED, BODY_NEEDED, &body_create, "",

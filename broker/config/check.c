@@ -52,6 +52,8 @@ void config_defaults(struct config *c)
 	c->max_connections = 32768;
 	c->max_waiting = 2048;
 	c->max_waiting_owner = 1024;
+	c->limits.engine.max_queued = 1000;
+	c->limits.engine.max_queued_owner = 100;
 	c->limits.default_ttl_ms = 90 * MINUTE_MS;
 	c->limits.max_ttl_ms = DAY_MS;
 	c->limits.default_idle_ms = 30 * MINUTE_MS;

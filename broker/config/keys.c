@@ -295,6 +295,8 @@ static const struct key keys[] = {
 	LIMIT("max_hourly", KEY_MONEY, engine.max_hour_micros, 0, 0),
 	LIMIT("max_hourly_per_owner", KEY_MONEY, engine.max_hour_micros_owner, 0, 0),
 	LIMIT("max_hourly_per_org", KEY_MONEY, engine.max_hour_micros_org, 0, 0),
+	LIMIT("max_queued", KEY_INT, engine.max_queued, 0, 10000),
+	LIMIT("max_queued_per_owner", KEY_INT, engine.max_queued_owner, 0, 10000),
 	LIMIT("default_ttl", KEY_DURATION, default_ttl_ms, SECOND, 30 * DAY),
 	LIMIT("max_ttl", KEY_DURATION, max_ttl_ms, SECOND, 30 * DAY),
 	LIMIT("default_idle", KEY_DURATION, default_idle_ms, SECOND, 30 * DAY),
