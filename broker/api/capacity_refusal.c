@@ -134,6 +134,7 @@ static void limit_render(struct jsonw *w, const struct limit_hit *hit)
 	if (hit->is_price) {
 		jsonw_micros(w, "used", hit->used);
 		jsonw_micros(w, "max", hit->max);
+		jsonw_micros(w, "more", hit->more);
 	} else {
 		jsonw_int(w, "used", hit->used);
 		jsonw_int(w, "max", hit->max);

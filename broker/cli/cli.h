@@ -74,6 +74,7 @@ int command_events(struct cli *cli, int argc, char **argv);
 int command_heartbeat(struct cli *cli, int argc, char **argv);
 int command_release(struct cli *cli, int argc, char **argv);
 int command_resolve(struct cli *cli, int argc, char **argv);
+int command_queue(struct cli *cli, int argc, char **argv);
 int command_sweep(struct cli *cli, int argc, char **argv);
 int command_account(struct cli *cli, int argc, char **argv);
 int command_providers(struct cli *cli, int argc, char **argv);

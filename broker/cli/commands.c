@@ -8,7 +8,7 @@ const struct command commands[] = {
 		"create",
 		"[--class C | --type T] [--ttl D] [--idle D] [--slug S] [--account A]\n"
 		"                     [--location L] [--image I] [--ssh-key FILE] [--keep]\n"
-		"                     [--wait[=D] | --no-wait]",
+		"                     [--wait[=D] | --no-wait] [--wait-for-capacity[=D]]",
 		"lease a machine and wait until it is ready",
 		"  --class C        a class of server types, tried in order\n"
 		"  --type T         exactly this server type\n"
@@ -23,6 +23,9 @@ const struct command commands[] = {
 		"  --keep           a release without --delete keeps the server\n"
 		"  --wait[=D]       wait until the machine is ready (the default), at most D or 15m\n"
 		"  --no-wait        return as soon as lessord has accepted the request\n"
+		"  --wait-for-capacity[=D]\n"
+		"                   at a limit, wait in a fair queue for capacity, at most D or 1d,\n"
+		"                   and show the place in it\n"
 		"\n"
 		"On Ctrl-C the create is cancelled; if anything may remain, lessor says so. If the\n"
 		"response is lost, the same request is repeated, which creates no second machine.\n",
@@ -37,6 +40,15 @@ const struct command commands[] = {
 		"  --retained       leases whose server is kept, with the cost so far\n"
 		"  --attention      leases that need operator action, and what to do about each\n",
 		command_list,
+	},
+	{
+		"queue",
+		"",
+		"show your leases that wait for capacity, and their places",
+		"Owners take turns in each account; of one owner, who came first is served first.\n"
+		"LIMIT is what a lease waits for: the limit of its owner, org or account, the total,\n"
+		"or only those before it in the queue.\n",
+		command_queue,
 	},
 	{
 		"show",

@@ -13,12 +13,14 @@
 #include "util/alloc.h"
 
 #define WAIT_DEFAULT_S (15 * 60)
+#define QUEUE_DEFAULT_S (24 * 60 * 60) /* the most */
 
 struct create_flags {
 	const char *class_name, *type, *ttl, *idle, *slug, *account, *location, *image, *key;
 	const char *wait_text;
-	int keep, wait, no_wait;
-	int64_t ttl_s, idle_s, wait_s;
+	const char *queue_text;
+	int keep, wait, no_wait, queue;
+	int64_t ttl_s, idle_s, wait_s, queue_s;
 };
 
 static int duration_read(const struct cli *cli, const char *name, const char *text, int64_t *ret)
@@ -45,6 +47,7 @@ static int flags_read(struct cli *cli, struct create_flags *f, int argc, char **
 		{ "ssh-key", ARGV_VALUE, .value = &f->key },
 		{ "keep", ARGV_FLAG, .seen = &f->keep },
 		{ "wait", ARGV_OPTIONAL, .seen = &f->wait, .value = &f->wait_text },
+		{ "wait-for-capacity", ARGV_OPTIONAL, .seen = &f->queue, .value = &f->queue_text },
 		{ "no-wait", ARGV_FLAG, .seen = &f->no_wait },
 		{ 0 },
 	};
@@ -56,6 +59,8 @@ static int flags_read(struct cli *cli, struct create_flags *f, int argc, char **
 		code = duration_read(cli, "idle", f->idle, &f->idle_s);
 	if (code < 0)
 		code = duration_read(cli, "wait", f->wait_text, &f->wait_s);
+	if (code < 0)
+		code = duration_read(cli, "wait-for-capacity", f->queue_text, &f->queue_s);
 	if (code >= 0)
 		return code;
 	if (f->class_name && f->type)
@@ -92,6 +97,8 @@ static json_t *body_make(const struct create_flags *f, const struct settings *se
 		json_object_set_new(body, "ttlSeconds", json_integer(f->ttl_s));
 	if (f->idle_s)
 		json_object_set_new(body, "idleTimeoutSeconds", json_integer(f->idle_s));
+	if (f->queue)
+		json_object_set_new(body, "waitForCapacity", json_integer(f->queue_s));
 	json_object_set_new(body, "keep", json_boolean(f->keep));
 	return body;
 }
@@ -121,7 +128,7 @@ static int result_print(struct cli *cli, const struct creation *creation, const 
 
 int command_create(struct cli *cli, int argc, char **argv)
 {
-	struct create_flags flags = { .wait_s = WAIT_DEFAULT_S };
+	struct create_flags flags = { .wait_s = WAIT_DEFAULT_S, .queue_s = QUEUE_DEFAULT_S };
 	struct creation creation;
 	struct keyfile key = { 0 };
 	struct err err = { 0 };

@@ -11,6 +11,7 @@
 
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "cli/queue_watch.h"
 
 struct creation {
 	char lease_id[24];	/* cbx_ and 12 hex digits */
@@ -18,6 +19,7 @@ struct creation {
 	json_t *body;		/* owned */
 	int64_t wait_ms;	/* how long to wait for the machine; 0: do not wait */
 	struct progress progress;
+	struct queue_watch queue;
 	json_t *doc; /* the latest response with the lease; owned; NULL at first */
 };
 

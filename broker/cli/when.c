@@ -28,7 +28,8 @@ int when_parse_seconds(const char *text, int64_t *ret_seconds, struct err *err)
 	return 0;
 }
 
-void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZE])
+static void distance_write(const char *text, int64_t now_ms, int64_t unit_ms,
+			   char out[WHEN_TEXT_SIZE])
 {
 	char length[DURATION_TEXT_SIZE];
 	int64_t then, away;
@@ -36,7 +37,10 @@ void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_TEXT_SI
 	out[0] = '\0';
 	if (!text || time_parse(text, &then))
 		return;
-	away = (then - now_ms) / 1000 * 1000; /* whole seconds */
+	away = then - now_ms;
+	if (away > -unit_ms && away < unit_ms)
+		unit_ms = 1000;
+	away = away / unit_ms * unit_ms;
 	duration_summarize(away < 0 ? -away : away, length);
 	if (away < 0)
 		snprintf(out, WHEN_TEXT_SIZE, "%.30s ago", length);
@@ -44,6 +48,16 @@ void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_TEXT_SI
 		snprintf(out, WHEN_TEXT_SIZE, "in %.30s", length);
 	else
 		snprintf(out, WHEN_TEXT_SIZE, "now");
+}
+
+void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZE])
+{
+	distance_write(text, now_ms, 1000, out);
+}
+
+void when_write_minutes(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZE])
+{
+	distance_write(text, now_ms, 60000, out);
 }
 
 static int64_t clock_ms(clockid_t id)

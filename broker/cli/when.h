@@ -14,6 +14,8 @@ int when_parse_seconds(const char *text, int64_t *ret_seconds, struct err *err);
 
 /* "in 29m 3s", "3m 10s ago", "now"; "" if `text` is NULL or not an RFC 3339 time. */
 void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZE]);
+/* The same without the seconds, from a minute on: "in 29m", "3m ago". */
+void when_write_minutes(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZE]);
 
 int64_t when_wall_ms(void); /* since 1970 */
 int64_t when_mono_ms(void);
