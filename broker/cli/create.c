@@ -106,12 +106,19 @@ static json_t *body_make(const struct create_flags *f, const struct settings *se
 static int result_print(struct cli *cli, const struct creation *creation, const char *key_path)
 {
 	const json_t *lease = view_lease(creation->doc);
+	const json_t *queue = json_object_get(lease, "queue");
 	char distance[WHEN_TEXT_SIZE];
 
 	if (cli->json)
 		return EXIT_OK;
 	if (!view_is_ready(lease)) {
-		text_print(stdout, "%s: %s", view_text(lease, "state"), view_text(lease, "id"));
+		if (queue)
+			text_print(stdout, "waiting for capacity, place %lld of %lld: %s",
+				   (long long)view_int(queue, "place"),
+				   (long long)view_int(queue, "of"), view_text(lease, "id"));
+		else
+			text_print(stdout, "%s: %s", view_text(lease, "state"),
+				   view_text(lease, "id"));
 		text_print(stderr, "see: lessor show %s", view_text(lease, "id"));
 		return EXIT_OK;
 	}

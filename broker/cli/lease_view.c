@@ -290,6 +290,16 @@ static void cleanup_print(FILE *to, const json_t *lease, int64_t now_ms)
 	field_print(to, "attention", view_text(lease, "attention"));
 }
 
+static void queue_print(FILE *to, const json_t *queue, int64_t now_ms)
+{
+	if (!queue)
+		return;
+	text_print(to, "%-12s place %lld of %lld for capacity (limit: %s)", "queue",
+		   (long long)view_int(queue, "place"), (long long)view_int(queue, "of"),
+		   view_text(queue, "scope"));
+	time_print(to, "waits until", view_text(queue, "until"), now_ms);
+}
+
 void view_print(FILE *to, const json_t *lease)
 {
 	const json_t *attempts = json_object_get(lease, "provisioningAttempts");
@@ -298,6 +308,7 @@ void view_print(FILE *to, const json_t *lease)
 	field_print(to, "lease", view_text(lease, "id"));
 	field_print(to, "slug", view_text(lease, "slug"));
 	field_print(to, "state", view_text(lease, "state"));
+	queue_print(to, json_object_get(lease, "queue"), now_ms);
 	field_print(to, "failure", view_text(lease, "failureError"));
 	if (*view_text(lease, "owner"))
 		text_print(to, "%-12s %s %s", "owner", view_text(lease, "owner"),

@@ -515,8 +515,10 @@ enum capacity_answer capacity_ask(struct core *core, struct engine_request *r,
 		hit.is_queue_full = 1;
 	}
 	r->limit = hit;
-	request_fail(r, RESULT_LIMIT, hit.is_queue_full ? "queue_full" : "cost_limit_exceeded",
-		     hit.is_queue_full ? "the queue for capacity is full" :
-					 "a limit on active leases is reached");
+	if (hit.is_queue_full)
+		request_fail(r, RESULT_LIMIT, "queue_full", "the queue for capacity is full");
+	else
+		request_fail(r, RESULT_LIMIT, "cost_limit_exceeded",
+			     "a limit on active leases is reached");
 	return CAPACITY_REFUSED;
 }

@@ -48,7 +48,7 @@ _lessor_flags() {
 	case $1 in
 	create)
 		echo "--class --type --ttl --idle --slug --account --location --image --ssh-key"
-		echo "--keep --wait --no-wait"
+		echo "--keep --wait --no-wait --wait-for-capacity"
 		;;
 	list) echo "--all --state --retained --attention" ;;
 	events) echo "--follow" ;;
@@ -66,7 +66,7 @@ _lessor_flags() {
 _lessor_word() {
 	case ${1-}:$# in
 	:*)
-		echo "create list show events heartbeat release resolve sweep account providers usage"
+		echo "create list queue show events heartbeat release resolve sweep account providers usage"
 		echo "whoami"
 		;;
 	show:1 | events:1 | release:1) _lessor_leases all ;;

@@ -237,7 +237,8 @@ class Life(unittest.TestCase):
         for _ in range(2):
             self.cli("create", "--type", "cx23", "--no-wait")
         r = self.cli("create", "--type", "cx23", code=4)
-        self.assertIn("cost_limit_exceeded", r.err)
+        self.assertRegex(r.err, r"you have 3 of 3: .*\(ends in .*; release one, or: "
+                                r"lessor create --wait-for-capacity\n$")
         for lease in self.doc("list")["leases"]:
             self.cli("release", lease["id"])
         self.gone()

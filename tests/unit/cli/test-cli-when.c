@@ -62,6 +62,14 @@ static void distances(void **state)
 	}
 	when_write_distance("1970-01-01T00:00:00Z", 190000, out);
 	assert_string_equal(out, "3m 10s ago");
+	when_write_minutes("1970-01-01T00:30:03.900Z", 0, out);
+	assert_string_equal(out, "in 30m");
+	when_write_minutes("1970-01-02T02:01:30Z", 0, out);
+	assert_string_equal(out, "in 1d 2h");
+	when_write_minutes("1970-01-01T00:00:59Z", 0, out);
+	assert_string_equal(out, "in 59s");
+	when_write_minutes("1970-01-01T00:00:00Z", 190000, out);
+	assert_string_equal(out, "3m ago");
 	when_write_distance(NULL, 0, out);
 	assert_string_equal(out, "");
 }
