@@ -15,6 +15,8 @@
 /* A cleanup takes about as long. */
 #define CLEANUP_S 10
 
+static const char limit_code[] = "cost_limit_exceeded";
+
 struct refusal {
 	struct limit_hit hit;
 	const char *code;
@@ -224,7 +226,7 @@ void capacity_refuse(struct api_request *request, const struct engine_request *e
 {
 	struct refusal r = {
 		.hit = engine_request->limit,
-		.code = engine_request->code[0] ? engine_request->code : "cost_limit_exceeded",
+		.code = engine_request->code[0] ? engine_request->code : limit_code,
 		.account = account,
 	};
 
@@ -234,7 +236,7 @@ void capacity_refuse(struct api_request *request, const struct engine_request *e
 void capacity_refuse_waited(struct api_request *request, const struct lease *l)
 {
 	struct refusal r = {
-		.code = "cost_limit_exceeded",
+		.code = limit_code,
 		.account = l->account,
 		.waited_ms = l->ended_ms - l->created_ms,
 	};

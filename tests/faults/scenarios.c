@@ -132,6 +132,61 @@ static void two(struct world *w)
 	world_pass(w, 10 * MINUTE);
 }
 
+static int has_joined(struct world *w, size_t lease)
+{
+	struct lease l;
+
+	return world_lease(w, lease, &l) == 0;
+}
+
+/* The limits hold with every commit, whoever waits; a lease in the queue has nothing. */
+static void check_queue(struct world *w)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < w->lease_count; i++) {
+		struct ledger ledger = { 0 };
+		struct lease l;
+
+		if (world_lease(w, i, &l))
+			continue;
+		count += lease_counts(&l);
+		if (!lease_is_queued(&l))
+			continue;
+		if (store_ledger(core_store(w->d.core), l.n, &ledger, NULL) == 0 &&
+		    ledger.resource_count + ledger.attempt_count)
+			violate(w, "I36: %s waits for capacity and has something", l.id);
+		ledger_fini(&ledger);
+	}
+	if (count > LEASES_CAP)
+		violate(w, "I16: %d leases count, and the limit is %d", count, LEASES_CAP);
+}
+
+/* Two wait for capacity at the limit: one is admitted, the other leaves. */
+static void waits(struct world *w)
+{
+	struct lease l;
+
+	start(w, 0, 4 * HOUR);
+	start(w, 1, 4 * HOUR);
+	world_create_waiting(w, 2, 2 * HOUR, 2 * HOUR);
+	world_create_waiting(w, 3, 2 * HOUR, 2 * HOUR);
+	world_pass(w, 5 * MINUTE);
+	check_queue(w);
+	world_create_again(w, 2);
+	if (has_joined(w, 3))
+		world_release(w, 3, 1);
+	world_release(w, 0, 1);
+	world_pass(w, 10 * MINUTE);
+	check_queue(w);
+	if (!w->disturbed && w->leases[2].acked && !world_lease(w, 2, &l) && lease_is_queued(&l))
+		violate(w, "I36: %s was not admitted when there was capacity", l.id);
+	world_until(w, 20 * MINUTE, has_started, 2);
+	world_release(w, 1, 1);
+	world_release(w, 2, 1);
+	world_pass(w, 10 * MINUTE);
+}
+
 /* Two leases share a key; the second one ends first. In two_kept one is retained. */
 static void two_reversed(struct world *w)
 {
@@ -443,6 +498,8 @@ const struct scenario scenarios[] = {
 	{ "kept-again", kept_again, NULL, 0, 0, 8 },
 	{ "kept-unprotected", kept_human_unprotects, NULL, 0, 0, 30 },
 	{ "two-reversed", two_reversed, NULL, 0, 0, 30 },
+	/* Only what the queue adds: the lives in it are those of `two`. */
+	{ "waits", waits, NULL, 0, 1, 3 },
 	{ "two-kept", two_kept, NULL, 0, 0, 8 },
 	{ "two-in-turn", two_in_turn, NULL, 0, 0, 30 },
 	{ "one-key", one_key, NULL, 0, 0, 8 },

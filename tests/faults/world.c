@@ -195,7 +195,7 @@ static void broker_start(struct world *w)
 		.sweep_ms = HOUR,
 		.sweep_grace_ms = GRACE_MS,
 		.sweep_deletes = w->sweep_deletes,
-		.limits = { .max_active = LEASES_CAP },
+		.limits = { .max_active = LEASES_CAP, .max_queued = 10, .max_queued_owner = 10 },
 	};
 	driver_open(&w->d);
 }

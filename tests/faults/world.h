@@ -91,6 +91,7 @@ struct plan {
 /* What the checks know of a lease. */
 struct known {
 	char id[24];
+	int64_t queue_ms;	/* its create may wait so long for capacity */
 	int acked;		/* a create was acknowledged */
 	int canceled;		/* a cancel arrived before its create */
 	int cancel_asked;	/* a cancel was requested at all */
@@ -252,6 +253,8 @@ void world_cancel(struct world *w, size_t lease);
 void world_take_over(struct world *w);
 /* Another owner sends every kind of request for the lease. */
 void world_stranger_asks(struct world *w, size_t lease);
+/* A create that waits for capacity at the limit, two hours at most. */
+void world_create_waiting(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_ms);
 /* Repeats the create. */
 void world_create_again(struct world *w, size_t lease);
 int world_lease(struct world *w, size_t lease, struct lease *ret);

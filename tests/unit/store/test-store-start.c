@@ -182,6 +182,9 @@ static void due_times_are_those_of_the_rule(void **state)
 		l->ttl_ms = 1 + rand_r(&seed) % TEN_DAYS;
 		l->idle_ms = rand_r(&seed) % 3 ? rand_r(&seed) % HOUR : 0;
 		l->retain_until_ms = l->retained ? some_time(&seed) : 0;
+		l->queue_ms = rand_r(&seed) % 2 ? 1 + rand_r(&seed) % HOUR : 0;
+		if (l->queue_ms && rand_r(&seed) % 2)
+			l->admitted_ms = l->created_ms + rand_r(&seed) % HOUR;
 		insert_due(l);
 	}
 	dues = due_now();
