@@ -100,6 +100,7 @@ static const struct {
 	{ "GET", "/v1/providers/{account}/readiness", "ura" },
 	{ "GET", "/v1/usage", "ura" },
 	{ "GET", "/v1/capacity", "ura" },
+	{ "GET", "/v1/queue", "ura" },
 	{ "GET", "/v1/leases", "ura" },
 	{ "POST", "/v1/leases", "ua" },
 	{ "GET", "/v1/leases/{lease}", "ura" },

@@ -47,7 +47,6 @@ class Waiting:
             return ok(self.queued(self.places[0]))
         if len(self.places) > 1:
             self.places.pop(0)
-            return ok(self.queued(self.places[0]))
         if self.places[0] is None:
             return ok(lease(id=self.id))
         return ok(self.queued(self.places[0]))
