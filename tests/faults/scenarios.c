@@ -173,6 +173,9 @@ static void waits(struct world *w)
 	world_create_waiting(w, 3, 2 * HOUR, 2 * HOUR);
 	world_pass(w, 5 * MINUTE);
 	check_queue(w);
+	if (!w->disturbed && !w->restarts && has_joined(w, 2) && !world_lease(w, 2, &l) &&
+	    !lease_is_queued(&l))
+		violate(w, "I36: %s does not wait at the limit", l.id);
 	world_create_again(w, 2);
 	if (has_joined(w, 3))
 		world_release(w, 3, 1);

@@ -12,7 +12,7 @@
 
 #include "util/alloc.h"
 
-/* Downgrades from schema 7; only this test does that. */
+/* Downgrades from the newest schema; only this test does that. */
 static const char down[] =
 	"DROP TRIGGER lease_inserted; DROP TRIGGER lease_updated; DROP TRIGGER lease_deleted;"
 	"DROP INDEX resource_pending; DROP TABLE generation;"
@@ -28,6 +28,8 @@ static const char down[] =
 	"ALTER TABLE resource RENAME COLUMN absent_count TO looks;"
 	"ALTER TABLE lease DROP COLUMN retention; ALTER TABLE lease DROP COLUMN is_billed;"
 	"ALTER TABLE lease DROP COLUMN breaches;"
+	"DROP INDEX lease_queued; DROP TABLE queue_owner;"
+	"ALTER TABLE lease DROP COLUMN queue_ms; ALTER TABLE lease DROP COLUMN admitted_ms;"
 	"UPDATE lease SET due_ms = 0 WHERE retained;"
 	/* Their content does not matter: schema 7 recreates them. */
 	"CREATE TRIGGER lease_inserted AFTER INSERT ON lease BEGIN SELECT 1; END;"
