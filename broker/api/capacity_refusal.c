@@ -193,6 +193,8 @@ static int64_t retry_seconds(struct api_request *request, const struct refusal *
 		    others && (!first || others < first))
 			first = others;
 	}
+	if (r->hit.scope == LIMIT_NONE)
+		return 1;
 	if (!first || limit_is_too_small(&r->hit))
 		return RETRY_MOST_S;
 	seconds = (first - r->now_ms + 999) / 1000;

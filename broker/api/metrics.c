@@ -4,6 +4,7 @@
 
 #include "api/handlers.h"
 #include "api/lookup.h"
+#include "api/queue_view.h"
 #include "api/reply.h"
 #include "util/alloc.h"
 
@@ -250,6 +251,7 @@ void metrics_show(struct api_request *request)
 	const struct auth_counters *auth = auth_counters(api->auth);
 	struct buf *out = &request->api->out;
 	struct store_counts counts;
+	const struct queue_view *queue = queue_view_read(request->api, NULL);
 	struct stranded stranded = { .api = api };
 	int64_t attention;
 
@@ -284,6 +286,9 @@ void metrics_show(struct api_request *request)
 		metric_add(out, "leases_hourly_micros", "gauge", "Sum of their hourly prices.",
 			   counts.micros_all);
 	}
+	if (queue)
+		metric_add(out, "leases_queued", "gauge", "Leases that wait for capacity.",
+			   (int64_t)queue->count);
 	metric_add(out, "clock_suspect", "gauge",
 		   "1 if the wall clock is in doubt: nothing ends by time.",
 		   env_is_clock_suspect(api->parts.env));
