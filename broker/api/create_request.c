@@ -398,6 +398,24 @@ static void read_life(const struct create_request *create, const struct create_b
 	TEXT_SET(l->pond, body->pond);
 }
 
+/* What the answer is compared with. */
+static void keep_asked(const struct create_request *create, const struct create_body *body,
+		       const struct lease *l)
+{
+	struct notice_request *asked = create->asked;
+
+	if (!asked)
+		return;
+	TEXT_SET(asked->slug_raw, body->slug);
+	TEXT_SET(asked->slug, l->slug);
+	TEXT_SET(asked->location, body->location);
+	TEXT_SET(asked->image, body->image);
+	asked->ttl_seconds = body->ttl_seconds;
+	asked->idle_seconds = body->idle_seconds;
+	asked->ttl_max_ms = create->config->ttl_max_ms;
+	asked->idle_max_ms = create->config->idle_max_ms;
+}
+
 /*
  * Of what the client sent, in canonical order and spacing, and not of what became of it: that
  * depends on the configuration, which may change before the request is repeated.
@@ -426,6 +444,7 @@ int create_request_read(const struct create_request *create, struct json_body *i
 	if (check_put(create, in) || json_body_read(in, in->root, &body_create, &body) ||
 	    read_identity(create, in, &body, ret) || read_reserved(create, in, &body, ret))
 		return -1;
+	keep_asked(create, &body, ret);
 	if (body.image_requirements)
 		return json_body_fail(in, 400, "unsupported_feature",
 				      "imageRequirements are not supported");

@@ -8,6 +8,7 @@
 #include "cli/creation.h"
 #include "cli/keyfile.h"
 #include "cli/lease_view.h"
+#include "cli/notice.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "util/alloc.h"
@@ -101,6 +102,8 @@ static int result_print(struct cli *cli, const struct creation *creation, const 
 	const json_t *lease = view_lease(creation->doc);
 	char distance[WHEN_TEXT_SIZE];
 
+	if (view_is_ready(lease))
+		notice_print_fallback(lease, creation->body);
 	if (cli->json)
 		return EXIT_OK;
 	if (!view_is_ready(lease)) {

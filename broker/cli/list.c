@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/lease_view.h"
+#include "cli/notice.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "cli/when.h"
@@ -278,6 +279,7 @@ static int heartbeat_print(const struct cli *cli, const struct client_response *
 	auto_free char *name = view_name(lease);
 	char distance[WHEN_TEXT_SIZE];
 
+	notice_print(lease);
 	if (cli->json) {
 		cli_print_json(response->doc);
 		return EXIT_OK;

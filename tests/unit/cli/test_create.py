@@ -71,6 +71,32 @@ class Create(Case):
             "ready: 203.0.113.7 2222 crabbox",
             "ssh -i %s/k -p 2222 crabbox@203.0.113.7" % self.home])
 
+    def test_u4_notices_are_printed(self):
+        said = [{"code": "slug_taken", "message": "'build' is taken; this one is build-9653"},
+                {"code": "ttl_shortened", "message": "ttl: 3d is more than \x1b[2J: 24h"},
+                {"code": "idle_shortened", "message": "idle timeout: 3d is more than that: 24h"}]
+        self.serve(lambda r: ok(lease(id=r.body["leaseID"], notices=said, ttlSeconds=86400,
+                                      idleTimeoutSeconds=86400), 201))
+        for words in ([], ["--json"], ["--no-wait"]):
+            r = self.run_cli("create", *words, code=0)
+            self.assertIn("note: 'build' is taken; this one is build-9653\n", r.err)
+            self.assertIn("note: ttl: 3d is more than \\x1b[2J: 24h\n", r.err)
+            # It would never end the lease.
+            self.assertNotIn("idle timeout:", r.err)
+        said.pop(1)
+        self.assertIn("idle timeout: 3d is", self.run_cli("create", code=0).err)
+
+    def test_u4_a_fallback_is_said_once(self):
+        self.serve(Slow(1))
+        r = self.run_cli("create", "--location", "nbg1", code=0)
+        self.assertIn("note: ccx13 is not available; this machine is of type cx23\n", r.err)
+        self.assertIn("note: nbg1 is not available; this machine is in fsn1\n", r.err)
+        said = [{"code": "type_fallback", "message": "a type"},
+                {"code": "location_fallback", "message": "a place"}]
+        self.serve(lambda r: ok(lease(id=r.body["leaseID"], notices=said), 201))
+        r = self.run_cli("create", "--location", "nbg1", code=0)
+        self.assertEqual(r.err.count("note: "), 2, r.err)
+
     def test_settings_file(self):
         server = self.serve(lambda r: ok(lease(id=r.body["leaseID"]), 201))
         os.makedirs(self.home + "/.config/lessor")
