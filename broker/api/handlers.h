@@ -26,6 +26,7 @@ void leases_residue(struct api_request *request);
 void create_post(struct api_request *request);
 void create_put(struct api_request *request);
 void lease_action_heartbeat(struct api_request *request);
+void lease_action_extend(struct api_request *request);
 void lease_action_release(struct api_request *request);
 void lease_action_delete(struct api_request *request);
 void lease_action_cancel(struct api_request *request);
@@ -51,6 +52,7 @@ void sweep_ask(struct api_request *request);
 /* ---- the tables of their bodies --------------------------------- */
 
 extern const struct body_table body_heartbeat;
+extern const struct body_table body_extend;
 extern const struct body_table body_release;
 extern const struct body_table body_delete;
 extern const struct body_table body_cancel;

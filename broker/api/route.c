@@ -42,6 +42,8 @@ const struct route route_table[] = {
 	  &body_share_drop, "", share_drop },
 	{ HTTP_POST, "/v1/leases/{lease}/heartbeat", ROLE_WRITES, OWNS_CHANGED, BODY_OPTIONAL,
 	  &body_heartbeat, "", lease_action_heartbeat },
+	{ HTTP_POST, "/v1/leases/{lease}/extend", ROLE_WRITES, OWNS_CHANGED, BODY_NEEDED,
+	  &body_extend, "", lease_action_extend },
 	{ HTTP_POST, "/v1/leases/{lease}/release", ROLE_WRITES, OWNS_CHANGED, BODY_OPTIONAL,
 	  &body_release, "", lease_action_release },
 	{ HTTP_POST, "/v1/leases/{lease}/cancel-create", ROLE_WRITES, OWNS_CHANGED, BODY_NEEDED,

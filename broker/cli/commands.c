@@ -12,7 +12,8 @@ const struct command commands[] = {
 		"lease a machine and wait until it is ready",
 		"  --class C        a class of server types, tried in order\n"
 		"  --type T         exactly this server type\n"
-		"  --ttl D          maximum lifetime of the lease (90s, 30m, 2h, 1d, 1h30m)\n"
+		"  --ttl D          maximum lifetime of the lease (90s, 30m, 2h, 1d, 1h30m); without\n"
+		"                   --idle, heartbeats are not needed: the idle timeout is D as well\n"
 		"  --idle D         end the lease after this long without a heartbeat\n"
 		"  --slug S         a short name for the lease\n"
 		"  --account A      the account of lessord in which to create the machine\n"
@@ -59,6 +60,16 @@ const struct command commands[] = {
 		"report that a lease is still in use",
 		"  --idle D         from now on, end it after this long without a heartbeat\n",
 		command_heartbeat,
+	},
+	{
+		"extend",
+		"REF DURATION",
+		"let a lease live longer: DURATION from now on",
+		"The lease ends DURATION (90s, 30m, 2h, 1d) after this command at the earliest, with or\n"
+		"without heartbeats: both its lifetime and its idle timeout are raised if they are\n"
+		"shorter. Nothing is ever shortened. More than the server allows is reduced, which is\n"
+		"reported.\n",
+		command_extend,
 	},
 	{
 		"release",

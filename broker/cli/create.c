@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/creation.h"
+#include "cli/ends.h"
 #include "cli/keyfile.h"
 #include "cli/lease_view.h"
 #include "cli/notice.h"
@@ -91,8 +92,10 @@ static json_t *body_make(const struct create_flags *f, const struct settings *se
 	text_set(body, "sshPublicKey", key_line);
 	if (f->ttl_s)
 		json_object_set_new(body, "ttlSeconds", json_integer(f->ttl_s));
-	if (f->idle_s)
-		json_object_set_new(body, "idleTimeoutSeconds", json_integer(f->idle_s));
+	/* "For an hour" means an hour, not until the first half hour without a heartbeat. */
+	if (f->idle_s || f->ttl_s)
+		json_object_set_new(body, "idleTimeoutSeconds",
+				    json_integer(f->idle_s ? f->idle_s : f->ttl_s));
 	json_object_set_new(body, "keep", json_boolean(f->keep));
 	return body;
 }
@@ -100,7 +103,7 @@ static json_t *body_make(const struct create_flags *f, const struct settings *se
 static int result_print(struct cli *cli, const struct creation *creation, const char *key_path)
 {
 	const json_t *lease = view_lease(creation->doc);
-	char distance[WHEN_TEXT_SIZE];
+	auto_free char *price = view_price(lease);
 
 	if (view_is_ready(lease))
 		notice_print_fallback(lease, creation->body);
@@ -113,12 +116,11 @@ static int result_print(struct cli *cli, const struct creation *creation, const 
 	}
 	if (view_print_ready(stdout, lease, key_path))
 		return EXIT_ERROR;
-	when_write_distance(view_text(lease, "expiresAt"), when_wall_ms(), distance);
-	if (*distance)
-		text_print(stderr,
-			   "ends %s unless a heartbeat extends it; to release it: lessor "
-			   "release %s",
-			   distance, view_text(lease, "id"));
+	text_print(stderr, "%s in %s, %s", view_text(lease, "serverType"), view_text(lease, "region"),
+		   *price ? price : "price unknown");
+	ends_print(stderr, lease);
+	text_print(stderr, "to keep it longer: lessor extend %s 1h; to release it: lessor release %s",
+		   view_text(lease, "id"), view_text(lease, "id"));
 	return EXIT_OK;
 }
 

@@ -135,10 +135,12 @@ struct lease {
 	char public_key[2048];
 	char pond[48];
 	int keep;
-	int64_t ttl_ms;
-	int64_t idle_ms;
 	int64_t created_ms;
 	int64_t provision_deadline_ms; /* the machine must be ready by then */
+
+	/* its time, as requested; heartbeats and extensions change it */
+	int64_t ttl_ms;	 /* from its creation on; never becomes less */
+	int64_t idle_ms; /* from its last heartbeat on; 0: no idle timeout */
 
 	/* state */
 	enum lease_state state;

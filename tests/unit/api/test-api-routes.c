@@ -110,6 +110,7 @@ static const struct {
 	{ "PUT", "/v1/leases/{lease}/share", "ua" },
 	{ "DELETE", "/v1/leases/{lease}/share", "ua" },
 	{ "POST", "/v1/leases/{lease}/heartbeat", "ua" },
+	{ "POST", "/v1/leases/{lease}/extend", "ua" },
 	{ "POST", "/v1/leases/{lease}/release", "ua" },
 	{ "POST", "/v1/leases/{lease}/cancel-create", "ua" },
 	{ "POST", "/v1/leases/{lease}/retry", "ua" },

@@ -97,6 +97,15 @@ class Create(Case):
         r = self.run_cli("create", "--location", "nbg1", code=0)
         self.assertEqual(r.err.count("note: "), 2, r.err)
 
+    def test_u1_a_ttl_alone_needs_no_heartbeats(self):
+        server = self.serve(lambda r: ok(lease(id=r.body["leaseID"]), 201))
+        for words, ttl, idle in ((["--ttl", "1h"], 3600, 3600), ([], None, None),
+                                 (["--idle", "10m"], None, 600),
+                                 (["--idle", "10m", "--ttl", "1h"], 3600, 600)):
+            self.run_cli("create", *words, code=0)
+            body = server.seen("POST")[-1].body
+            self.assertEqual((body.get("ttlSeconds"), body.get("idleTimeoutSeconds")), (ttl, idle))
+
     def test_settings_file(self):
         server = self.serve(lambda r: ok(lease(id=r.body["leaseID"]), 201))
         os.makedirs(self.home + "/.config/lessor")
