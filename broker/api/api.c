@@ -27,7 +27,7 @@ void api_config_init(struct api_config *config)
 {
 	memset(config, 0, sizeof(*config));
 	snprintf(config->service, sizeof(config->service), "lessor");
-	snprintf(config->default_class, sizeof(config->default_class), "beast");
+	snprintf(config->default_class, sizeof(config->default_class), "small");
 	memcpy(config->classes, contract_classes, sizeof(contract_classes));
 	config->class_count = (int)ARRAY_LEN(contract_classes);
 	config->ttl_ms = 5400000;
@@ -44,6 +44,20 @@ void api_config_init(struct api_config *config)
 	config->pending_max = 2048;
 	config->controls_max = 512;
 	config->controls_owner_max = 32;
+}
+
+int api_classes_are_built_in(const struct api_config *config)
+{
+	if (config->class_count != (int)ARRAY_LEN(contract_classes))
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(contract_classes); i++) {
+		const struct api_class *ours = &contract_classes[i], *class = &config->classes[i];
+
+		if (strcmp(ours->name, class->name) || ours->type_count != class->type_count ||
+		    memcmp(ours->types, class->types, sizeof(ours->types)))
+			return 0;
+	}
+	return 1;
 }
 
 int api_new(const struct api_parts *parts, const struct api_config *config, struct api **ret,

@@ -10,6 +10,7 @@
 #include "api/query.h"
 #include "api/reply.h"
 #include "api/slug.h"
+#include "api/type_policy.h"
 #include "api/validate.h"
 #include "util/hash.h"
 
@@ -165,7 +166,8 @@ static void create_submit(struct api_request *request, const char *put_id)
 		return;
 	}
 	if (create_request_read(&create, &request->body, &engine_request->create,
-				engine_request->body_hash, &request->error)) {
+				engine_request->body_hash, &request->error) ||
+	    type_policy_check(api, &request->caller, &engine_request->create, &request->error)) {
 		if (create_known(request, engine_request))
 			engine_request_refuse(request, engine_request);
 		return;

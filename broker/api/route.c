@@ -19,9 +19,11 @@ const struct route route_table[] = {
 	{ HTTP_GET, "/v1/providers/{account}/readiness", ROLE_EACH, OWNS_NOTHING, BODY_NONE, NULL,
 	  "target windowsMode class serverType serverTypeExplicit market fallback region",
 	  accounts_readiness },
+	{ HTTP_GET, "/v1/classes", ROLE_EACH, OWNS_NOTHING, BODY_NONE, NULL, "provider",
+	  classes_list },
 	{ HTTP_GET, "/v1/usage", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "scope month owner org",
 	  usage_show },
-	{ HTTP_GET, "/v1/capacity", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "", usage_capacity },
+	{ HTTP_GET, "/v1/capacity", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "", capacity_show },
 
 	{ HTTP_GET, "/v1/leases", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, LIST_QUERY, leases_list },
 	{ HTTP_POST, "/v1/leases", ROLE_WRITES, OWNS_CHANGED, BODY_NEEDED, &body_create, "",

@@ -70,6 +70,8 @@ void cli_print_json(const json_t *doc);
 /* "/v1/leases/REF" and `rest`, with REF percent-encoded; the caller frees. */
 char *cli_lease_path(const char *ref, const char *rest);
 
+int command_capacity(struct cli *cli, int argc, char **argv);
+int command_classes(struct cli *cli, int argc, char **argv);
 int command_create(struct cli *cli, int argc, char **argv);
 int command_list(struct cli *cli, int argc, char **argv);
 int command_show(struct cli *cli, int argc, char **argv);

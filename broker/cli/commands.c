@@ -10,7 +10,7 @@ const struct command commands[] = {
 		"                     [--location L] [--image I] [--ssh-key FILE] [--keep]\n"
 		"                     [--wait[=D] | --no-wait]",
 		"lease a machine and wait until it is ready",
-		"  --class C        a class of server types, tried in order\n"
+		"  --class C        a class of server types, tried in order; lessor classes lists them\n"
 		"  --type T         exactly this server type\n"
 		"  --ttl D          maximum lifetime of the lease (90s, 30m, 2h, 1d, 1h30m); without\n"
 		"                   --idle, heartbeats are not needed: the idle timeout is D as well\n"
@@ -132,6 +132,20 @@ const struct command commands[] = {
 		"list the accounts that can create machines, and the classes",
 		"",
 		command_providers,
+	},
+	{
+		"classes",
+		"[--account A]",
+		"list the classes of server types and what they cost",
+		"  --account A      the prices in this account of lessord\n",
+		command_classes,
+	},
+	{
+		"capacity",
+		"",
+		"show how much of which limit is used",
+		"",
+		command_capacity,
 	},
 	{
 		"usage",

@@ -7,9 +7,11 @@
 
 #include "cli/creation.h"
 #include "cli/ends.h"
+#include "cli/interrupt.h"
 #include "cli/keyfile.h"
 #include "cli/lease_view.h"
 #include "cli/notice.h"
+#include "cli/offer.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "util/alloc.h"
@@ -141,6 +143,13 @@ int command_create(struct cli *cli, int argc, char **argv)
 	if (code >= 0) {
 		keyfile_fini(&key);
 		return code;
+	}
+	if (!cli->json)
+		offer_print(cli, flags.class_name ? flags.class_name : cli->settings.class_name,
+			    flags.type, flags.account ? flags.account : cli->settings.account);
+	if (interrupt_pending()) { /* nothing has been requested */
+		keyfile_fini(&key);
+		return 128 + interrupt_pending();
 	}
 	creation_init(&creation, body_make(&flags, &cli->settings, key.line),
 		      flags.no_wait ? 0 : flags.wait_s * 1000);

@@ -30,9 +30,10 @@ static json_t *body_make(const json_t *lease, int64_t end_ms)
 {
 	json_t *body = json_object();
 	int64_t idle = seconds_until(lease, "lastTouchedAt", end_ms);
+	/* The lifetime of a lease that waited for capacity began later. */
+	const char *began = *view_text(lease, "admittedAt") ? "admittedAt" : "createdAt";
 
-	json_object_set_new(body, "ttlSeconds",
-			    json_integer(seconds_until(lease, "createdAt", end_ms)));
+	json_object_set_new(body, "ttlSeconds", json_integer(seconds_until(lease, began, end_ms)));
 	if (idle > view_int(lease, "idleTimeoutSeconds") &&
 	    view_int(lease, "idleTimeoutSeconds") > 0)
 		json_object_set_new(body, "idleTimeoutSeconds", json_integer(idle));

@@ -188,20 +188,24 @@ void on_extend(struct life *s)
 	int64_t ttl_ms = to->ttl_ms > l->ttl_ms ? to->ttl_ms : l->ttl_ms;
 	/* Without an idle timeout there is nothing to extend. */
 	int64_t idle_ms = l->idle_ms && to->idle_ms > l->idle_ms ? to->idle_ms : l->idle_ms;
+	int is_later = ttl_ms != l->ttl_ms;
 	char text[TIME_TEXT_ROOM];
+	struct lease by_ttl;
 
 	if (is_expired(s)) {
 		s->out->refusal = LEASE_REFUSAL_EXPIRED;
 		return;
 	}
-	if (ttl_ms == l->ttl_ms && idle_ms == l->idle_ms)
+	if (!is_later && idle_ms == l->idle_ms)
 		return;
-	if (ttl_ms != l->ttl_ms) {
-		time_format(l->created_ms + ttl_ms, text);
-		lease_note_add(s->out, NOTE_INFO, "lease.extended", "extended to %s", text);
-	}
 	l->ttl_ms = ttl_ms;
 	l->idle_ms = idle_ms;
+	if (is_later) {
+		by_ttl = *l;
+		by_ttl.idle_ms = 0;
+		time_format(lease_expires_ms(&by_ttl), text);
+		lease_note_add(s->out, NOTE_INFO, "lease.extended", "extended to %s", text);
+	}
 	l->updated_ms = s->f->now_ms;
 	if (l->state == LEASE_ACTIVE)
 		l->due_ms = lease_expires_ms(l);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a create says about its lease: what was changed, what it costs, when it ends."""
 import os
+import signal
 import sys
 import unittest
 
@@ -219,6 +220,159 @@ class Extend(BrokerCase):
         answer = self.ask("POST", path, self.broker.alice, {"ttlSeconds": 7200})
         self.assertIn(answer.error, ("lease_expired", "lease_ended"))
         self.assertEqual(self.lease(lease["id"])["state"], "expired")
+
+
+class Classes(BrokerCase):
+    """The built-in classes."""
+
+    def setUp(self):
+        until(lambda: "type" in self.classes()["small"], why="the prices are not known")
+
+    def tearDown(self):
+        for lease in self.ask("GET", "/v1/leases?state=active", self.broker.admin).json["leases"]:
+            self.release(lease, self.broker.admin)
+
+    def classes(self, query=""):
+        doc = self.ask("GET", "/v1/classes" + query, self.broker.alice).json
+        self.assertEqual(doc["default"], "small")
+        return {c["name"]: c for c in doc["classes"]}
+
+    def post(self, token=None, **more):
+        return self.ask("POST", "/v1/leases", token or self.broker.alice, plain(**more))
+
+    def leases(self):
+        return len(self.ask("GET", "/v1/leases", self.broker.alice).json["leases"])
+
+    def test_u2_classes_and_prices(self):
+        small = self.classes()["small"]
+        self.assertEqual([t["name"] for t in small["types"]], ["ccx23", "cpx32", "cx33"])
+        self.assertEqual((small["type"], small["currency"]), ("ccx23", "EUR"))
+        self.assertEqual(small["hourlyPrice"], small["types"][0]["hourlyPrice"])
+        made = self.post(class_="small").lease
+        self.assertEqual((made["hourlyPrice"], made["serverType"]), (small["hourlyPrice"], "ccx23"))
+        self.assertEqual(self.classes("?provider=hetzner")["small"], small)
+        self.error(self.ask("GET", "/v1/classes?provider=nope", self.broker.alice), 400,
+                   "invalid_provider")
+        said = self.broker.cli("classes", token=self.broker.alice)
+        self.assertRegex(said, r"(?m)^small +[0-9.]+ EUR/h +ccx23, cpx32, cx33$")
+        self.assertIn("without --class: small", said)
+
+    def test_u2_without_flags_it_is_a_modest_one(self):
+        answer = self.ask("POST", "/v1/leases", self.broker.alice, {"sshPublicKey": new_key()})
+        self.assertEqual((answer.status, answer.lease["class"]), (201, "small"))
+        said = self.broker.cli("create", "--ssh-key", key_file(self.broker),
+                               token=self.broker.alice)
+        self.assertRegex(said, r"(?m)^small: ccx23, [0-9.]+ EUR/h$")
+        self.assertRegex(said, r"(?m)^ccx23 in fsn1, [0-9.]+ EUR/h$")
+
+    def test_u5_text_4_a_class_that_is_none(self):
+        before = self.leases()
+        answer = self.post(class_="huge")
+        self.error(answer, 400, "unknown_class")
+        self.assertEqual(answer.json["message"], "there is no class or type 'huge'; classes: tiny, "
+                         "small, standard, fast, large, beast")
+        answer = self.post(serverType="huge", serverTypeExplicit=True)
+        self.error(answer, 400, "unknown_class")
+        self.assertIn("there is no type 'huge'; classes: tiny", answer.json["message"])
+        # The admin's as well: nobody has such a type.
+        self.error(self.post(self.broker.admin, class_="huge"), 400, "unknown_class")
+        self.assertEqual(self.leases(), before)
+        said = self.broker.cli("create", "--class", "huge", "--ssh-key", key_file(self.broker),
+                               token=self.broker.alice, code=4)
+        self.assertIn("there is no class or type 'huge'; classes: tiny, small, standard", said)
+
+    def test_u5_a_type_in_the_place_of_a_class(self):
+        made = self.post(class_="cx23")
+        self.assertEqual((made.status, made.lease["serverType"]), (201, "cx23"), made)
+
+    def test_u5_the_crabbox_client_goes_on_working(self):
+        # Its own table is that of the built-in classes; a type of its user is explicit.
+        for more in ({}, {"class": "tiny", "serverType": "ccx13"},
+                     {"class": "standard", "serverType": "standard"},
+                     {"class": "beast", "serverType": "cpx62", "serverTypeExplicit": True}):
+            self.assertEqual(self.ask("POST", "/v1/leases", self.broker.alice,
+                                      cli_body(**more)).status, 201)
+
+    def test_u7_capacity(self):
+        self.post(class_="small")
+        for token, scopes in ((self.broker.alice, ["owner"]), (self.broker.reader, ["owner", "org"]),
+                              (self.broker.admin, ["owner", "org", "account", "total"])):
+            doc = self.ask("GET", "/v1/capacity", token).json
+            self.assertEqual([s["scope"] for s in doc["scopes"]], scopes)
+            self.assertEqual(doc["currency"], "EUR")
+        total = doc["scopes"][-1]
+        self.assertEqual(total["used"], 1)
+        self.assertEqual(total["hourlyPrice"], self.classes()["small"]["hourlyPrice"])
+        said = self.broker.cli("capacity", token=self.broker.alice)
+        self.assertRegex(said, r"(?m)^owner alice@example.com +1 +- +[0-9.]+ EUR/h +-$")
+
+
+class AllowedTypes(BrokerCase):
+    options = {"limits": "max_active = 50\n[class only]\ntypes = cx23\n[class two]\ntypes = cx33"}
+
+    def setUp(self):
+        until(lambda: self.broker.ask("GET", "/v1/classes", self.broker.alice).json["classes"][0]
+              .get("type"), why="the prices are not known")
+
+    tearDown = Classes.tearDown
+    post = Classes.post
+    leases = Classes.leases
+
+    def explicit(self, name, token=None):
+        return self.post(token, serverType=name, serverTypeExplicit=True)
+
+    def test_u3_a_type_that_no_class_has(self):
+        before = self.leases()
+        answer = self.explicit("ccx63")
+        self.error(answer, 400, "type_not_allowed")
+        self.assertEqual(answer.json["message"], "type 'ccx63' is not allowed in account hetzner; "
+                         "allowed types: cx23, cx33")
+        self.error(self.post(class_="ccx63"), 400, "type_not_allowed")
+        self.error(self.ask("PUT", "/v1/leases/cbx_0123456789ab", self.broker.alice, plain(
+            class_="only", serverType="ccx63", serverTypeExplicit=True)), 400, "type_not_allowed")
+        self.assertEqual(self.leases(), before)
+        said = self.broker.cli("create", "--type", "ccx63", "--ssh-key", key_file(self.broker),
+                               token=self.broker.alice, code=4)
+        self.assertIn("allowed types: cx23, cx33", said)
+        # What a class has may be had, also by its name, and an admin may have all.
+        for answer in (self.explicit("cx33"), self.post(class_="cx23"),
+                       self.explicit("ccx63", self.broker.admin)):
+            self.assertEqual(answer.status, 201, answer)
+
+    def test_u3_what_a_client_only_suggests_is_left_out(self):
+        answer = self.post(class_="only", serverType="ccx63")
+        self.assertEqual((answer.status, answer.lease["serverType"]), (201, "cx23"))
+        self.assertEqual(answer.lease["requestedServerType"], "ccx63")
+        # The client's own class: it is not one of this server.
+        answer = self.ask("POST", "/v1/leases", self.broker.alice, cli_body())
+        self.error(answer, 400, "unknown_class")
+        self.assertIn("classes: only, two", answer.json["message"])
+
+    def test_u2_the_default_is_the_first(self):
+        answer = self.ask("POST", "/v1/leases", self.broker.alice, {"sshPublicKey": new_key()})
+        self.assertEqual((answer.status, answer.lease["class"]), (201, "only"))
+
+    def test_u3_the_account_allows_more(self):
+        def reload(old, new):
+            told = self.broker.log().count("configuration reloaded")
+            self.broker.edit(old, new)
+            self.broker.process.send_signal(signal.SIGHUP)
+            until(lambda: self.broker.log().count("configuration reloaded") > told)
+            self.assertNotIn("needs a restart", self.broker.log())
+
+        reload("poll = 50ms", "poll = 50ms\nallowed_types = cpx22")
+        self.assertEqual(self.explicit("cpx22").status, 201)
+        self.assertIn("allowed types: cpx22, cx23, cx33", self.explicit("ccx63").json["message"])
+        reload("allowed_types = cpx22", "allowed_types = any")
+        self.assertEqual(self.explicit("ccx13").status, 201)
+        # But there must be such a type.
+        self.error(self.explicit("huge"), 400, "unknown_class")
+        reload("allowed_types = any", "max_steps = 8")
+        self.error(self.explicit("ccx13"), 400, "type_not_allowed")
+        reload("max_active = 50", "max_active = 50\ndefault_class = two")
+        answer = self.ask("POST", "/v1/leases", self.broker.alice, {"sshPublicKey": new_key()})
+        self.assertEqual((answer.status, answer.lease["class"]), (201, "two"))
+        reload("default_class = two", "default_class = only")
 
 
 if __name__ == "__main__":

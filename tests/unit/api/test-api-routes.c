@@ -98,6 +98,7 @@ static const struct {
 	{ "GET", "/v1/metrics", "ra" },
 	{ "GET", "/v1/providers", "ura" },
 	{ "GET", "/v1/providers/{account}/readiness", "ura" },
+	{ "GET", "/v1/classes", "ura" },
 	{ "GET", "/v1/usage", "ura" },
 	{ "GET", "/v1/capacity", "ura" },
 	{ "GET", "/v1/leases", "ura" },

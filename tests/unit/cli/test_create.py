@@ -97,6 +97,35 @@ class Create(Case):
         r = self.run_cli("create", "--location", "nbg1", code=0)
         self.assertEqual(r.err.count("note: "), 2, r.err)
 
+    def test_u2_the_price_is_said_before_and_after(self):
+        server = self.serve(lambda r: ok(lease(id=r.body["leaseID"], hourlyPrice=0.0123,
+                                               currency="EUR"), 201))
+        server.classes = {"default": "small", "provider": "hetzner", "classes": [
+            {"name": "small", "types": [{"name": "ccx23", "available": False},
+                                        {"name": "cx33", "hourlyPrice": 0.0123, "currency": "EUR"}],
+             "type": "cx33", "hourlyPrice": 0.0123, "currency": "EUR"},
+            {"name": "odd", "types": [{"name": "x1"}]}]}
+        for words, said in (([], "small: cx33, 0.0123 EUR/h"),
+                            (["--class", "odd"], "odd: price unknown"),
+                            (["--type", "cx33"], "cx33: 0.0123 EUR/h"),
+                            (["--type", "ccx23"], "ccx23: price unknown"),
+                            (["--type", "zz9"], "zz9: price unknown")):
+            r = self.run_cli("create", *words, code=0)
+            self.assertEqual(r.err.split("\n")[0], said)
+            self.assertIn("\ncx23 in fsn1, 0.0123 EUR/h\n", r.err)
+        # A class that the server does not have is its to refuse.
+        self.assertNotIn("huge", self.run_cli("create", "--class", "huge", code=0).err)
+        self.run_cli("create", "--account", "hz 2", code=0)
+        self.assertEqual(server.asked_for_classes[-1], "provider=hz%202")
+        # JSON is for programs: one request.
+        count = len(server.asked_for_classes)
+        self.run_cli("create", "--json", code=0)
+        self.assertEqual(len(server.asked_for_classes), count)
+
+    def test_u2_an_unknown_price_is_said(self):
+        self.serve(lambda r: ok(lease(id=r.body["leaseID"]), 201))
+        self.assertIn("\ncx23 in fsn1, price unknown\n", self.run_cli("create", code=0).err)
+
     def test_u1_a_ttl_alone_needs_no_heartbeats(self):
         server = self.serve(lambda r: ok(lease(id=r.body["leaseID"]), 201))
         for words, ttl, idle in ((["--ttl", "1h"], 3600, 3600), ([], None, None),
