@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/contract_classes.h"
 #include "api/handlers.h"
 #include "api/reply.h"
 #include "util/alloc.h"
@@ -13,23 +14,12 @@
 
 #define BODY_MAX 65536
 
-/* Contract 3.4. */
-static const struct api_class contract_classes[] = {
-	{ "tiny", { "ccx13", "cpx22", "cx23" }, 3 },
-	{ "small", { "ccx23", "cpx32", "cx33" }, 3 },
-	{ "standard", { "ccx33", "cpx62", "cx53" }, 3 },
-	{ "fast", { "ccx43", "cpx62", "cx53" }, 3 },
-	{ "large", { "ccx53", "ccx43", "cpx62", "cx53" }, 4 },
-	{ "beast", { "ccx63", "ccx53", "ccx43", "cpx62", "cx53" }, 5 },
-};
-
 void api_config_init(struct api_config *config)
 {
 	memset(config, 0, sizeof(*config));
 	snprintf(config->service, sizeof(config->service), "lessor");
 	snprintf(config->default_class, sizeof(config->default_class), "small");
-	memcpy(config->classes, contract_classes, sizeof(contract_classes));
-	config->class_count = (int)ARRAY_LEN(contract_classes);
+	contract_classes_set(config);
 	config->ttl_ms = 5400000;
 	config->ttl_max_ms = 86400000;
 	config->idle_ms = 1800000;
@@ -44,20 +34,6 @@ void api_config_init(struct api_config *config)
 	config->pending_max = 2048;
 	config->controls_max = 512;
 	config->controls_owner_max = 32;
-}
-
-int api_classes_are_built_in(const struct api_config *config)
-{
-	if (config->class_count != (int)ARRAY_LEN(contract_classes))
-		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(contract_classes); i++) {
-		const struct api_class *ours = &contract_classes[i], *class = &config->classes[i];
-
-		if (strcmp(ours->name, class->name) || ours->type_count != class->type_count ||
-		    memcmp(ours->types, class->types, sizeof(ours->types)))
-			return 0;
-	}
-	return 1;
 }
 
 int api_new(const struct api_parts *parts, const struct api_config *config, struct api **ret,

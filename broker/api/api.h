@@ -86,8 +86,6 @@ struct api_config {
 };
 
 void api_config_init(struct api_config *config);
-/* Are its classes those of api_config_init? */
-int api_classes_are_built_in(const struct api_config *config);
 
 /* What the api uses. All borrowed; all must outlive it. */
 struct api_parts {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/catalogue.h"
+#include "api/contract_classes.h"
 #include "api/lookup.h"
 
 /* As in `allowed_types = any`. */
@@ -47,7 +48,7 @@ static int is_described(const struct api *api, const struct account *account)
 {
 	const struct api_config *config = &api->config;
 
-	if (!api_classes_are_built_in(config))
+	if (!contract_classes_are_set(config))
 		return 1;
 	for (int i = 0; i < config->class_count; i++) {
 		for (int k = 0; k < config->classes[i].type_count; k++) {
