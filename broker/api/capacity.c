@@ -59,13 +59,22 @@ static int scopes_render(const struct api_request *request, const struct store_c
 {
 	const struct engine_limits *limits = &request->api->config.limits;
 	int is_admin = request->caller.role == TOKEN_ADMIN;
-	const struct usage_of owner = { "owner", have->owner, limits->max_active_owner,
-					have->micros_owner, limits->max_hour_micros_owner, 1 };
-	const struct usage_of org = { "org", have->org, limits->max_active_org, have->micros_org,
+	const struct usage_of owner = { "owner",
+					have->owner,
+					limits->max_active_owner,
+					have->micros_owner,
+					limits->max_hour_micros_owner,
+					1 };
+	const struct usage_of org = { "org",
+				      have->org,
+				      limits->max_active_org,
+				      have->micros_org,
 				      limits->max_hour_micros_org,
 				      request->caller.role != TOKEN_USER };
-	const struct usage_of total = { "total", have->all, limits->max_active, have->micros_all,
-					limits->max_hour_micros, is_admin };
+	const struct usage_of total = {
+		"total", have->all, limits->max_active, have->micros_all, limits->max_hour_micros,
+		is_admin
+	};
 
 	scope_render(w, &owner, NULL);
 	scope_render(w, &org, NULL);

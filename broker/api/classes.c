@@ -55,14 +55,15 @@ static const struct account *account_find(struct api_request *request)
 		reply_request_error(request);
 		return NULL;
 	}
-	account = name[0]		     ? lookup_account(api, name) :
+	account = name[0]		   ? lookup_account(api, name) :
 		  api->parts.account_count ? api->parts.accounts[0] :
 					     NULL;
 	if (account)
 		return account;
 	for (size_t i = 0; i < api->parts.account_count; i++)
 		api_error_add_name(names, sizeof(names), api->parts.accounts[i]->config.name);
-	api_error_set(&request->error, 400, "invalid_provider", "provider must be one of: %s", names);
+	api_error_set(&request->error, 400, "invalid_provider", "provider must be one of: %s",
+		      names);
 	reply_request_error(request);
 	return NULL;
 }

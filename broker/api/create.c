@@ -71,9 +71,9 @@ static void create_answer(struct api_request *request, struct engine_request *en
 	} else {
 		engine_response_notices(request, engine_request, &notices);
 		engine_response_lease(request,
-				      engine_request->result == RESULT_CREATED	? 201 :
+				      engine_request->result == RESULT_CREATED ? 201 :
 				      is_put && l->state == LEASE_PROVISIONING ? 202 :
-										200,
+										 200,
 				      engine_request, &notices);
 	}
 }
@@ -151,8 +151,11 @@ static int create_known(struct api_request *request, struct engine_request *engi
 static void create_submit(struct api_request *request, const char *put_id)
 {
 	struct api *api = request->api;
-	struct create_request create = { &api->config, api->parts.accounts,
-					 api->parts.account_count, request->caller.role, put_id,
+	struct create_request create = { &api->config,
+					 api->parts.accounts,
+					 api->parts.account_count,
+					 request->caller.role,
+					 put_id,
 					 NULL };
 	struct engine_request *engine_request;
 

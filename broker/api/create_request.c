@@ -56,6 +56,12 @@ static int is_profile(const char *text)
 	return validate_word(text, sizeof(((struct lease *)NULL)->profile) - 1);
 }
 
+/* Whether there is such a class is decided later, with a list of those that there are. */
+static int is_class(const char *text)
+{
+	return validate_word(text, sizeof(((struct lease *)NULL)->class_name) - 1);
+}
+
 static int is_port(const char *text)
 {
 	return validate_port(text) != 0;
@@ -117,7 +123,7 @@ static const struct body_field create_fields[] = {
 	  .expected = "a system, as in ubuntu:24.04", .check = validate_os },
 	{ .name = "class", .type = FIELD_TEXT, .flags = FIELD_EMPTY,
 	  FIELD_AT(create_body, class_name), .expected = "a class of this broker or a server type",
-	  .check = validate_type },
+	  .check = is_class },
 	{ .name = "serverType", .type = FIELD_TEXT, .flags = FIELD_EMPTY,
 	  FIELD_AT(create_body, server_type),
 	  .expected = "a server type: at most 31 of [a-z0-9.-]", .check = validate_type },

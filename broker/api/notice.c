@@ -42,8 +42,8 @@ static void duration_write(int64_t seconds, char out[DURATION_TEXT_SIZE])
 
 		seconds %= units[i].seconds;
 		if (n)
-			len += (size_t)snprintf(out + len, DURATION_TEXT_SIZE - len, "%" PRId64 "%c",
-						n, units[i].unit);
+			len += (size_t)snprintf(out + len, DURATION_TEXT_SIZE - len,
+						"%" PRId64 "%c", n, units[i].unit);
 	}
 }
 
@@ -93,12 +93,12 @@ static const char *refusal_find(const struct attempt *attempts, size_t count, co
 	return "";
 }
 
+/* `how`: "of type", "in". */
 static void fallback_add(struct notices *out, const char *code, const char *wanted, const char *why,
-			 const char *has)
+			 const char *how, const char *has)
 {
 	notice_add(out, code, "%s is not available%s%s%s; this machine is %s %s", wanted,
-		   *why ? " (" : "", why, *why ? ")" : "",
-		   strcmp(code, "type_fallback") ? "in" : "of type", has);
+		   *why ? " (" : "", why, *why ? ")" : "", how, has);
 }
 
 static void machine_compare(const struct notice_request *asked, const struct lease *l,
@@ -108,15 +108,16 @@ static void machine_compare(const struct notice_request *asked, const struct lea
 
 	if (type[0] && l->server_type[0] && strcmp(type, l->server_type) != 0)
 		fallback_add(out, "type_fallback", type, refusal_find(attempts, count, type, NULL),
-			     l->server_type);
+			     "of type", l->server_type);
 	if (asked->location[0] && l->server_location[0] &&
 	    strcmp(asked->location, l->server_location) != 0)
 		fallback_add(out, "location_fallback", asked->location,
-			     refusal_find(attempts, count, NULL, asked->location),
+			     refusal_find(attempts, count, NULL, asked->location), "in",
 			     l->server_location);
 	if (asked->image[0] && strcmp(asked->image, l->image) != 0)
-		notice_add(out, "image_replaced", "image %s is not offered here; this machine has %s",
-			   asked->image, l->image);
+		notice_add(out, "image_replaced",
+			   "image %s is not offered here; this machine has %s", asked->image,
+			   l->image);
 }
 
 void notice_compare(const struct notice_request *asked, const struct lease *l,
@@ -124,8 +125,7 @@ void notice_compare(const struct notice_request *asked, const struct lease *l,
 		    struct notices *out)
 {
 	slug_compare(asked, l, slug_holder, out);
-	time_compare(out, "ttl_shortened", "ttl", asked->ttl_seconds, l->ttl_ms,
-		     asked->ttl_max_ms);
+	time_compare(out, "ttl_shortened", "ttl", asked->ttl_seconds, l->ttl_ms, asked->ttl_max_ms);
 	time_compare(out, "idle_shortened", "idle timeout", asked->idle_seconds, l->idle_ms,
 		     asked->idle_max_ms);
 	machine_compare(asked, l, attempts, attempt_count, out);

@@ -80,12 +80,13 @@ static int type_exists(const struct api *api, const struct account *account, con
 static int refuse_unknown(const struct api_config *config, const char *what, const char *name,
 			  struct api_error *error)
 {
-	char names[160] = "";
+	char names[160] = "", shown[40];
 
+	api_error_scrub(name, shown, sizeof(shown));
 	for (int i = 0; i < config->class_count; i++)
 		api_error_add_name(names, sizeof(names), config->classes[i].name);
 	return api_error_set(error, 400, "unknown_class", "there is no %s '%s'; classes: %s", what,
-			     name, names);
+			     shown, names);
 }
 
 /* Has an earlier class, or an earlier place of this one, the same type? */
@@ -135,7 +136,8 @@ static int type_check(const struct api *api, const struct caller *caller,
 }
 
 static int class_check(const struct api *api, const struct caller *caller,
-		       const struct account *account, const struct lease *l, struct api_error *error)
+		       const struct account *account, const struct lease *l,
+		       struct api_error *error)
 {
 	if (class_find(&api->config, l->class_name))
 		return 0;

@@ -38,8 +38,8 @@ static void scope_add(struct table *table, const json_t *scope, const char *owne
 
 static void capacity_print(const json_t *doc)
 {
-	static const char *const headings[] = { "SCOPE", ">USED", ">MAX", ">PRICE", ">MAX PRICE",
-						NULL };
+	static const char *const headings[] = { "SCOPE",  ">USED",	">MAX",
+						">PRICE", ">MAX PRICE", NULL };
 	struct table *table = table_new(headings);
 	json_t *one;
 	size_t i;

@@ -118,10 +118,11 @@ static int result_print(struct cli *cli, const struct creation *creation, const 
 	}
 	if (view_print_ready(stdout, lease, key_path))
 		return EXIT_ERROR;
-	text_print(stderr, "%s in %s, %s", view_text(lease, "serverType"), view_text(lease, "region"),
-		   *price ? price : "price unknown");
+	text_print(stderr, "%s in %s, %s", view_text(lease, "serverType"),
+		   view_text(lease, "region"), *price ? price : "price unknown");
 	ends_print(stderr, lease);
-	text_print(stderr, "to keep it longer: lessor extend %s 1h; to release it: lessor release %s",
+	text_print(stderr,
+		   "to keep it longer: lessor extend %s 1h; to release it: lessor release %s",
 		   view_text(lease, "id"), view_text(lease, "id"));
 	return EXIT_OK;
 }

@@ -16,7 +16,8 @@ void ends_print(FILE *to, const json_t *lease)
 		return;
 	when_write_distance(expires, now_ms, soon);
 	/* Whole seconds lie within one of each other if the TTL ends it. */
-	if (time_parse(view_text(lease, *view_text(lease, "admittedAt") ? "admittedAt" : "createdAt"),
+	if (time_parse(view_text(lease,
+				 *view_text(lease, "admittedAt") ? "admittedAt" : "createdAt"),
 		       &ttl_end_ms) ||
 	    !view_int(lease, "ttlSeconds") ||
 	    (ttl_end_ms += view_int(lease, "ttlSeconds") * 1000) - expires_ms < 1000) {

@@ -49,5 +49,6 @@ void notice_print_fallback(const json_t *lease, const json_t *body)
 			   has_type);
 	if (*location && *has && strcmp(location, has) != 0 &&
 	    !notice_exists(lease, "location_fallback"))
-		text_print(stderr, "note: %s is not available; this machine is in %s", location, has);
+		text_print(stderr, "note: %s is not available; this machine is in %s", location,
+			   has);
 }

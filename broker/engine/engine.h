@@ -183,7 +183,7 @@ struct engine_request {
 			int64_t sample_ms;	     /* when `sample` was taken, wall clock */
 			char sample[TELEMETRY_ROOM]; /* telemetry, a JSON object; "": none */
 		};
-		struct {	/* EXTEND: whole times, not what is added */
+		struct {			/* EXTEND: whole times, not what is added */
 			int64_t extend_ttl_ms;	/* since the lease was created */
 			int64_t extend_idle_ms; /* 0: unchanged */
 		};

@@ -274,6 +274,10 @@ class Classes(BrokerCase):
         answer = self.post(serverType="huge", serverTypeExplicit=True)
         self.error(answer, 400, "unknown_class")
         self.assertIn("there is no type 'huge'; classes: tiny", answer.json["message"])
+        for name in ("Small", "not_found", "big.one"):
+            answer = self.post(class_=name)
+            self.error(answer, 400, "unknown_class")
+            self.assertIn("'; classes: tiny, small", answer.json["message"])
         # The admin's as well: nobody has such a type.
         self.error(self.post(self.broker.admin, class_="huge"), 400, "unknown_class")
         self.assertEqual(self.leases(), before)

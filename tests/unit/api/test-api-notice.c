@@ -149,8 +149,7 @@ static void u4_fallbacks_say_why(void **state)
 	assert_int_equal(notices.count, 2);
 	expect(0, "type_fallback",
 	       "ccx23 is not available (capacity); this machine is of type cx33");
-	expect(1, "location_fallback",
-	       "fsn1 is not available (capacity); this machine is in nbg1");
+	expect(1, "location_fallback", "fsn1 is not available (capacity); this machine is in nbg1");
 	attempts[0].refused = 0;
 	compare(NULL);
 	expect(0, "type_fallback", "ccx23 is not available; this machine is of type cx33");
@@ -181,8 +180,9 @@ static void u4_the_array_is_absent_without_notices(void **state)
 		if (!i)
 			assert_null(list);
 		else
-			assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0),
-									      "code")),
+			assert_string_equal(json_string_value(
+						    json_object_get(json_array_get(list, 0),
+								    "code")),
 					    "slug_taken");
 		json_decref(doc);
 		buf_fini(&out);

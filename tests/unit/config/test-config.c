@@ -335,8 +335,8 @@ static void u2_the_default_class_is_a_modest_one(void **state)
 		{ "[limits]\ndefault_class = tiny\n" ACCOUNT, "tiny" },
 		{ "[class big]\ntypes = a\n[class mid]\ntypes = b\n" ACCOUNT, "big" },
 		{ "[class big]\ntypes = a\n[class small]\ntypes = b\n" ACCOUNT, "small" },
-		{ "[limits]\ndefault_class = mid\n[class big]\ntypes = a\n[class mid]\ntypes = b\n"
-		  ACCOUNT, "mid" },
+		{ "[limits]\ndefault_class = mid\n[class big]\ntypes = a\n[class mid]\ntypes = b\n" ACCOUNT,
+		  "mid" },
 	};
 	struct config *c;
 
