@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/catalogue.h"
 #include "api/engine_request.h"
 #include "api/engine_response.h"
 #include "api/handlers.h"
@@ -16,24 +17,6 @@
 static int may_not_be_used(const struct account_figures *figures)
 {
 	return figures->blocked || figures->fenced;
-}
-
-/* Does the account's catalogue have the type, in any location? */
-static int type_is_offered(const struct api *api, const struct account *account, const char *type)
-{
-	struct store_price price;
-
-	return store_price_get(api->parts.reader, account->config.name, type, "", &price, NULL) ==
-	       0;
-}
-
-static int type_is_offered_anywhere(const struct api *api, const char *type)
-{
-	for (size_t i = 0; i < api->parts.account_count; i++) {
-		if (type_is_offered(api, api->parts.accounts[i], type))
-			return 1;
-	}
-	return 0;
 }
 
 /* Is it an item of a list like "a, b"? */
@@ -58,11 +41,11 @@ static void retired_types_add(const struct api *api, const struct account *accou
 	int offered = 0;
 
 	for (int i = 0; i < class->type_count; i++)
-		offered += type_is_offered(api, account, class->types[i]);
+		offered += catalogue_has(api, account, class->types[i]);
 	for (int i = 0; offered && i < class->type_count; i++) {
 		const char *type = class->types[i];
 
-		if (!is_listed(buf_str(out), type) && !type_is_offered_anywhere(api, type))
+		if (!is_listed(buf_str(out), type) && !catalogue_has_anywhere(api, type))
 			buf_addf(out, "%s%s", out->len ? ", " : "", type);
 	}
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/contract_classes.h"
 #include "api/handlers.h"
 #include "api/queue_view.h"
 #include "api/reply.h"
@@ -14,23 +15,12 @@
 
 #define BODY_MAX 65536
 
-/* Contract 3.4. */
-static const struct api_class contract_classes[] = {
-	{ "tiny", { "ccx13", "cpx22", "cx23" }, 3 },
-	{ "small", { "ccx23", "cpx32", "cx33" }, 3 },
-	{ "standard", { "ccx33", "cpx62", "cx53" }, 3 },
-	{ "fast", { "ccx43", "cpx62", "cx53" }, 3 },
-	{ "large", { "ccx53", "ccx43", "cpx62", "cx53" }, 4 },
-	{ "beast", { "ccx63", "ccx53", "ccx43", "cpx62", "cx53" }, 5 },
-};
-
 void api_config_init(struct api_config *config)
 {
 	memset(config, 0, sizeof(*config));
 	snprintf(config->service, sizeof(config->service), "lessor");
-	snprintf(config->default_class, sizeof(config->default_class), "beast");
-	memcpy(config->classes, contract_classes, sizeof(contract_classes));
-	config->class_count = (int)ARRAY_LEN(contract_classes);
+	snprintf(config->default_class, sizeof(config->default_class), "small");
+	contract_classes_set(config);
 	config->ttl_ms = 5400000;
 	config->ttl_max_ms = 86400000;
 	config->idle_ms = 1800000;

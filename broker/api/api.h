@@ -34,6 +34,7 @@ struct http_exchange;
 
 #define API_CLASSES_MAX 32
 #define API_IMAGES_MAX 512
+#define API_TYPES_MAX 512
 
 /* A class: server types in the order in which they are tried. */
 struct api_class {
@@ -48,16 +49,24 @@ struct api_image {
 	char name[64];
 };
 
+/* A type that users may request in an account although no class has it; "any": each. */
+struct api_type {
+	char account[32];
+	char name[32];
+};
+
 /* A plain value. The comments give the defaults that api_config_init sets. */
 struct api_config {
 	char service[32];		/* "lessor": what /v1/health says */
 	char version[32];		/* "": for metrics and the OpenAPI reader */
 	struct api_class classes[API_CLASSES_MAX];	/* the contract's six */
 	int class_count;
-	char default_class[32];		/* "beast" */
+	char default_class[32];		/* "small"; for a create that names none */
 	char default_account[32];	/* for a create that names none; "" = the first account */
 	struct api_image images[API_IMAGES_MAX];
 	int image_count;		/* 0 */
+	struct api_type types[API_TYPES_MAX];
+	int type_count;			/* 0 */
 	int64_t ttl_ms;			/* 5400 s; when the client gives none */
 	int64_t ttl_max_ms;		/* 86400 s; more is reduced to it */
 	int64_t idle_ms;		/* 1800 s */

@@ -11,6 +11,7 @@
 #include "api/query.h"
 #include "api/reply.h"
 #include "api/slug.h"
+#include "api/type_policy.h"
 #include "api/validate.h"
 #include "util/hash.h"
 
@@ -51,10 +52,11 @@ static const char *failed_message(const struct lease *l)
 }
 
 /* Answers a create whose lease exists, whether new or found. */
-static void create_answer(struct api_request *request, const struct engine_request *engine_request,
+static void create_answer(struct api_request *request, struct engine_request *engine_request,
 			  int is_put)
 {
 	const struct lease *l = &engine_request->lease;
+	struct notices notices;
 
 	if (l->state == LEASE_FAILED && !is_put) {
 		engine_response_lease_error(request, failed_status(engine_request),
@@ -67,11 +69,13 @@ static void create_answer(struct api_request *request, const struct engine_reque
 						     "create_canceled" :
 						     "lease_state_changed",
 					    "The lease has ended.", engine_request);
-	} else if (engine_request->result == RESULT_CREATED) {
-		engine_response_lease(request, 201, engine_request);
 	} else {
-		engine_response_lease(request, is_put && l->state == LEASE_PROVISIONING ? 202 : 200,
-				      engine_request);
+		engine_response_notices(request, engine_request, &notices);
+		engine_response_lease(request,
+				      engine_request->result == RESULT_CREATED ? 201 :
+				      is_put && l->state == LEASE_PROVISIONING ? 202 :
+										 200,
+				      engine_request, &notices);
 	}
 }
 
@@ -152,20 +156,26 @@ static int create_known(struct api_request *request, struct engine_request *engi
 static void create_submit(struct api_request *request, const char *put_id)
 {
 	struct api *api = request->api;
-	struct create_request create = { &api->config, api->parts.accounts,
-					 api->parts.account_count, request->caller.role, put_id };
+	struct create_request create = { &api->config,
+					 api->parts.accounts,
+					 api->parts.account_count,
+					 request->caller.role,
+					 put_id,
+					 NULL };
 	struct engine_request *engine_request;
 
 	engine_request = engine_request_begin(request, REQUEST_CREATE);
 	if (!engine_request)
 		return;
+	create.asked = engine_queue_asked(engine_request);
 	request->body.error = &request->error;
 	if (read_key(request, engine_request, put_id)) {
 		engine_request_refuse(request, engine_request);
 		return;
 	}
 	if (create_request_read(&create, &request->body, &engine_request->create,
-				engine_request->body_hash, &request->error)) {
+				engine_request->body_hash, &request->error) ||
+	    type_policy_check(api, &request->caller, &engine_request->create, &request->error)) {
 		if (create_known(request, engine_request))
 			engine_request_refuse(request, engine_request);
 		return;

@@ -56,6 +56,12 @@ static int is_profile(const char *text)
 	return validate_word(text, sizeof(((struct lease *)NULL)->profile) - 1);
 }
 
+/* Whether there is such a class is decided later, with a list of those that there are. */
+static int is_class(const char *text)
+{
+	return validate_word(text, sizeof(((struct lease *)NULL)->class_name) - 1);
+}
+
 static int is_port(const char *text)
 {
 	return validate_port(text) != 0;
@@ -117,7 +123,7 @@ static const struct body_field create_fields[] = {
 	  .expected = "a system, as in ubuntu:24.04", .check = validate_os },
 	{ .name = "class", .type = FIELD_TEXT, .flags = FIELD_EMPTY,
 	  FIELD_AT(create_body, class_name), .expected = "a class of this broker or a server type",
-	  .check = validate_type },
+	  .check = is_class },
 	{ .name = "serverType", .type = FIELD_TEXT, .flags = FIELD_EMPTY,
 	  FIELD_AT(create_body, server_type),
 	  .expected = "a server type: at most 31 of [a-z0-9.-]", .check = validate_type },
@@ -401,6 +407,24 @@ static void read_life(const struct create_request *create, const struct create_b
 	TEXT_SET(l->pond, body->pond);
 }
 
+/* What the answer is compared with. */
+static void keep_asked(const struct create_request *create, const struct create_body *body,
+		       const struct lease *l)
+{
+	struct notice_request *asked = create->asked;
+
+	if (!asked)
+		return;
+	TEXT_SET(asked->slug_raw, body->slug);
+	TEXT_SET(asked->slug, l->slug);
+	TEXT_SET(asked->location, body->location);
+	TEXT_SET(asked->image, body->image);
+	asked->ttl_seconds = body->ttl_seconds;
+	asked->idle_seconds = body->idle_seconds;
+	asked->ttl_max_ms = create->config->ttl_max_ms;
+	asked->idle_max_ms = create->config->idle_max_ms;
+}
+
 /*
  * Of what the client sent, in canonical order and spacing, and not of what became of it: that
  * depends on the configuration, which may change before the request is repeated.
@@ -429,6 +453,7 @@ int create_request_read(const struct create_request *create, struct json_body *i
 	if (check_put(create, in) || json_body_read(in, in->root, &body_create, &body) ||
 	    read_identity(create, in, &body, ret) || read_reserved(create, in, &body, ret))
 		return -1;
+	keep_asked(create, &body, ret);
 	if (body.image_requirements)
 		return json_body_fail(in, 400, "unsupported_feature",
 				      "imageRequirements are not supported");

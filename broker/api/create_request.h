@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "api/api_error.h"
 #include "api/json_body.h"
+#include "api/notice.h"
 
 extern const struct body_table body_create; /* "Create" */
 
@@ -21,6 +22,7 @@ struct create_request {
 	size_t account_count;
 	enum token_role role;
 	const char *put_id; /* the id in the path of a PUT; NULL for a POST */
+	struct notice_request *asked; /* filled in with what the body asks for; may be NULL */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "api/notice.h"
 #include "api/request.h"
 #include "util/alloc.h"
 #include "util/log.h"
@@ -16,6 +17,7 @@ struct engine_pending {
 	struct engine_request engine_request; /* first: the engine sees only this */
 	struct completion completion;
 	struct api_request request;
+	struct notice_request asked;
 	engine_queue_finish_fn finish;
 	struct engine_queue *queue;
 	SLIST_ENTRY(engine_pending) entry;
@@ -109,7 +111,13 @@ struct engine_request *engine_queue_request(struct engine_queue *queue,
 	pending->queue = queue;
 	pending->request = *request;
 	memset(&pending->request.body, 0, sizeof(pending->request.body));
+	memset(&pending->asked, 0, sizeof(pending->asked));
 	return engine_request;
+}
+
+struct notice_request *engine_queue_asked(struct engine_request *engine_request)
+{
+	return &((struct engine_pending *)(void *)engine_request)->asked;
 }
 
 void engine_queue_drop(struct engine_queue *queue, struct engine_request *engine_request)

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 
 struct api_request;
+struct notice_request;
 struct engine_pending;
 struct engine_queue;
 
@@ -23,6 +24,8 @@ struct engine_queue *engine_queue_new(struct completions *completions, struct en
 struct engine_request *engine_queue_request(struct engine_queue *queue,
 					    const struct api_request *request,
 					    enum request_kind kind, size_t max);
+/* What the client asked for, kept beside the request for its answer; cleared with it. */
+struct notice_request *engine_queue_asked(struct engine_request *engine_request);
 /* Returns a request that was not submitted. */
 void engine_queue_drop(struct engine_queue *queue, struct engine_request *engine_request);
 void engine_queue_submit(struct engine_queue *queue, struct engine_request *engine_request,

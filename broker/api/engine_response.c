@@ -67,13 +67,15 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 
 /* The residue is not part of the result; it is read if there may be any. */
 static void render_with_parts(struct api_request *request, struct jsonw *w,
-			      const struct engine_request *engine_request)
+			      const struct engine_request *engine_request,
+			      const struct notices *notices)
 {
 	struct render_parts parts = {
 		.attempts = engine_request->attempts,
 		.attempt_count = engine_request->attempt_count,
 		.now_ms = lookup_now_ms(request),
 		.is_unsure = lookup_is_unsure(request->api, &engine_request->lease),
+		.notices = notices,
 	};
 	struct ledger ledger = { 0 };
 	struct render_queue queue;
@@ -90,13 +92,39 @@ static void render_with_parts(struct api_request *request, struct jsonw *w,
 	ledger_fini(&ledger);
 }
 
+static int request_may_see(const struct api_request *request, const struct lease *l)
+{
+	return request->caller.role == TOKEN_ADMIN ||
+	       (!strcmp(request->caller.owner, l->owner) && !strcmp(request->caller.org, l->org));
+}
+
+void engine_response_notices(struct api_request *request, struct engine_request *engine_request,
+			     struct notices *out)
+{
+	const struct notice_request *asked = engine_queue_asked(engine_request);
+	const struct lease *l = &engine_request->lease;
+	/* The slugs of one owner's live leases are unique: the other one is of the same owner. */
+	const struct store_scope scope = { 0, l->owner, l->org, SHARED_NOT };
+	struct lease *holder = &request->api->lease;
+
+	holder->id[0] = '\0';
+	if (notice_slug_is_taken(asked, l) &&
+	    (store_lease_by_slug(request->api->parts.reader, asked->slug, &scope, holder, NULL) ||
+	     !request_may_see(request, holder)))
+		holder->id[0] = '\0';
+	out->count = 0;
+	notice_compare(asked, l, engine_request->attempts, engine_request->attempt_count,
+		       holder->id, out);
+}
+
 void engine_response_lease(struct api_request *request, int status,
-			   const struct engine_request *engine_request)
+			   const struct engine_request *engine_request,
+			   const struct notices *notices)
 {
 	struct jsonw w = reply_begin(request);
 
 	jsonw_object(&w, NULL);
-	render_with_parts(request, &w, engine_request);
+	render_with_parts(request, &w, engine_request, notices);
 	jsonw_end_object(&w);
 	reply_json(request, status);
 }
@@ -112,7 +140,7 @@ void engine_response_lease_error(struct api_request *request, int status, const 
 	jsonw_text(&w, "error", code);
 	jsonw_text(&w, "message", clean);
 	render_attempts(&w, engine_request->attempts, engine_request->attempt_count);
-	render_with_parts(request, &w, engine_request);
+	render_with_parts(request, &w, engine_request, NULL);
 	jsonw_end_object(&w);
 	reply_json(request, status);
 }

@@ -15,10 +15,11 @@ void service_whoami(struct api_request *request);
 void service_openapi(struct api_request *request);
 void accounts_list(struct api_request *request);
 void accounts_readiness(struct api_request *request);
+void classes_list(struct api_request *request);
 void accounts_take_over(struct api_request *request);
 void metrics_show(struct api_request *request);
 void usage_show(struct api_request *request);
-void usage_capacity(struct api_request *request);
+void capacity_show(struct api_request *request);
 void queue_show(struct api_request *request);
 void leases_list(struct api_request *request);
 void leases_get(struct api_request *request);
@@ -27,6 +28,7 @@ void leases_residue(struct api_request *request);
 void create_post(struct api_request *request);
 void create_put(struct api_request *request);
 void lease_action_heartbeat(struct api_request *request);
+void lease_action_extend(struct api_request *request);
 void lease_action_release(struct api_request *request);
 void lease_action_delete(struct api_request *request);
 void lease_action_cancel(struct api_request *request);
@@ -52,6 +54,7 @@ void sweep_ask(struct api_request *request);
 /* ---- the tables of their bodies --------------------------------- */
 
 extern const struct body_table body_heartbeat;
+extern const struct body_table body_extend;
 extern const struct body_table body_release;
 extern const struct body_table body_delete;
 extern const struct body_table body_cancel;

@@ -132,19 +132,23 @@ const struct body_table body_retry = { "Retry", NULL, resolve_fields + 3,
 static void lease_action_finish(struct api_request *request, struct engine_request *engine_request)
 {
 	if (engine_response_check(request, engine_request) == 0)
-		engine_response_lease(request, 200, engine_request);
+		engine_response_lease(request, 200, engine_request, NULL);
 }
 
 /* Without the attempts and the ledger: this is the busiest route. */
 static void heartbeat_finish(struct api_request *request, struct engine_request *engine_request)
 {
+	struct notices notices = { .count = 0 };
+	struct render_parts parts = { .notices = &notices };
 	struct jsonw w;
 
 	if (engine_response_check(request, engine_request))
 		return;
+	notice_compare(engine_queue_asked(engine_request), &engine_request->lease, NULL, 0, NULL,
+		       &notices);
 	w = reply_begin(request);
 	jsonw_object(&w, NULL);
-	render_lease(&w, "lease", &engine_request->lease, NULL);
+	render_lease(&w, "lease", &engine_request->lease, &parts);
 	jsonw_end_object(&w);
 	reply_json(request, 200);
 }
@@ -168,6 +172,8 @@ void lease_action_heartbeat(struct api_request *request)
 	}
 	TEXT_SET(engine_request->expected_account, body.expected_account);
 	engine_request->idle_ms = (body.idle_seconds > max ? max : body.idle_seconds) * 1000;
+	engine_queue_asked(engine_request)->idle_seconds = body.idle_seconds;
+	engine_queue_asked(engine_request)->idle_max_ms = request->api->config.idle_max_ms;
 	engine_queue_submit(request->api->engine_queue, engine_request, heartbeat_finish);
 }
 

@@ -250,6 +250,8 @@ void render_lease(struct jsonw *w, const char *key, const struct lease *l,
 	render_release(w, l);
 	render_cleanup(w, l, parts);
 	render_retention(w, l, parts);
+	if (parts && parts->notices)
+		notice_render(w, parts->notices);
 	if (parts && parts->more)
 		parts->more(w, l, parts->more_arg);
 	jsonw_end_object(w);

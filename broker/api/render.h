@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "api/notice.h"
 #include "lease/ledger.h"
 #include "lease/lease.h"
 #include "util/jsonw.h"
@@ -25,6 +26,7 @@ struct render_parts {
 	size_t resource_count;
 	int64_t now_ms; /* 0: without the running cost */
 	int is_unsure;	/* lookup_is_unsure() */
+	const struct notices *notices; /* may be NULL */
 	/* Writes more members at the end; may be NULL. */
 	void (*more)(struct jsonw *w, const struct lease *l, void *arg);
 	void *more_arg;

@@ -4,8 +4,6 @@
  * type. Contract 6.3. A month may have hundreds of thousands of leases, so it is read hour by
  * hour, for a few milliseconds at a time, with the other work of the loop in between. The
  * answer is sent after the last hour.
- *
- * GET /v1/capacity: how much of its limit the caller uses.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,28 +326,6 @@ void usage_show(struct api_request *request)
 	}
 	job->event = evtimer_new(request->api->parts.base, usage_turn, job);
 	usage_turn(-1, 0, job);
-}
-
-/* The open leases of the owner and the limit per owner; 0: no limit. */
-void usage_capacity(struct api_request *request)
-{
-	struct store_counts counts;
-	struct err err = { 0 };
-	struct jsonw w;
-
-	if (store_counts(request->api->parts.reader, request->caller.owner, request->caller.org, "",
-			 &counts, &err)) {
-		reply_store_error(request, &err);
-		return;
-	}
-	w = reply_begin(request);
-	jsonw_object(&w, NULL);
-	jsonw_text(&w, "owner", request->caller.owner);
-	jsonw_int(&w, "activeLeases", counts.owner);
-	jsonw_int(&w, "effectiveLimit", request->api->config.limits.max_active_owner);
-	jsonw_time(&w, "observedAt", lookup_now_ms(request));
-	jsonw_end_object(&w);
-	reply_json(request, 200);
 }
 
 void usage_stop(struct api *api)

@@ -9,6 +9,7 @@
 
 #include "cli/help.h"
 #include "cli/interrupt.h"
+#include "cli/lease_view.h"
 #include "cli/text.h"
 #include "util/alloc.h"
 
@@ -132,6 +133,14 @@ int cli_get(struct cli *cli, const char *path, struct client_response *ret)
 		client_response_fini(ret);
 	}
 	return code;
+}
+
+int cli_lease_require(const struct cli *cli, const struct client_response *response)
+{
+	if (view_lease(response->doc))
+		return -1;
+	text_error("%s: the response contains no lease", cli->command->name);
+	return EXIT_ERROR;
 }
 
 void cli_print_json(const json_t *doc)

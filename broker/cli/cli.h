@@ -61,16 +61,22 @@ int cli_fail(const struct cli *cli, const struct client_response *response);
 /* GET into *ret. Returns -1 on success, otherwise the exit code; the error is reported. */
 int cli_get(struct cli *cli, const char *path, struct client_response *ret);
 
+/* -1 if the response has a lease, otherwise the exit code; the error is reported. */
+int cli_lease_require(const struct cli *cli, const struct client_response *response);
+
 /* One line of JSON on standard output. */
 void cli_print_json(const json_t *doc);
 
 /* "/v1/leases/REF" and `rest`, with REF percent-encoded; the caller frees. */
 char *cli_lease_path(const char *ref, const char *rest);
 
+int command_capacity(struct cli *cli, int argc, char **argv);
+int command_classes(struct cli *cli, int argc, char **argv);
 int command_create(struct cli *cli, int argc, char **argv);
 int command_list(struct cli *cli, int argc, char **argv);
 int command_show(struct cli *cli, int argc, char **argv);
 int command_events(struct cli *cli, int argc, char **argv);
+int command_extend(struct cli *cli, int argc, char **argv);
 int command_heartbeat(struct cli *cli, int argc, char **argv);
 int command_release(struct cli *cli, int argc, char **argv);
 int command_resolve(struct cli *cli, int argc, char **argv);

@@ -10,9 +10,10 @@ const struct command commands[] = {
 		"                     [--location L] [--image I] [--ssh-key FILE] [--keep]\n"
 		"                     [--wait[=D] | --no-wait] [--wait-for-capacity[=D]]",
 		"lease a machine and wait until it is ready",
-		"  --class C        a class of server types, tried in order\n"
+		"  --class C        a class of server types, tried in order; lessor classes lists them\n"
 		"  --type T         exactly this server type\n"
-		"  --ttl D          maximum lifetime of the lease (90s, 30m, 2h, 1d, 1h30m)\n"
+		"  --ttl D          maximum lifetime of the lease (90s, 30m, 2h, 1d, 1h30m); without\n"
+		"                   --idle, heartbeats are not needed: the idle timeout is D as well\n"
 		"  --idle D         end the lease after this long without a heartbeat\n"
 		"  --slug S         a short name for the lease\n"
 		"  --account A      the account of lessord in which to create the machine\n"
@@ -71,6 +72,16 @@ const struct command commands[] = {
 		"report that a lease is still in use",
 		"  --idle D         from now on, end it after this long without a heartbeat\n",
 		command_heartbeat,
+	},
+	{
+		"extend",
+		"REF DURATION",
+		"let a lease live longer: DURATION from now on",
+		"The lease ends DURATION (90s, 30m, 2h, 1d) after this command at the earliest, with or\n"
+		"without heartbeats: both its lifetime and its idle timeout are raised if they are\n"
+		"shorter. Nothing is ever shortened. More than the server allows is reduced, which is\n"
+		"reported.\n",
+		command_extend,
 	},
 	{
 		"release",
@@ -133,6 +144,20 @@ const struct command commands[] = {
 		"list the accounts that can create machines, and the classes",
 		"",
 		command_providers,
+	},
+	{
+		"classes",
+		"[--account A]",
+		"list the classes of server types and what they cost",
+		"  --account A      the prices in this account of lessord\n",
+		command_classes,
+	},
+	{
+		"capacity",
+		"",
+		"show how much of which limit is used",
+		"",
+		command_capacity,
 	},
 	{
 		"usage",

@@ -6,8 +6,12 @@
 #include <string.h>
 
 #include "cli/creation.h"
+#include "cli/ends.h"
+#include "cli/interrupt.h"
 #include "cli/keyfile.h"
 #include "cli/lease_view.h"
+#include "cli/notice.h"
+#include "cli/offer.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "util/alloc.h"
@@ -95,8 +99,10 @@ static json_t *body_make(const struct create_flags *f, const struct settings *se
 	text_set(body, "sshPublicKey", key_line);
 	if (f->ttl_s)
 		json_object_set_new(body, "ttlSeconds", json_integer(f->ttl_s));
-	if (f->idle_s)
-		json_object_set_new(body, "idleTimeoutSeconds", json_integer(f->idle_s));
+	/* "For an hour" means an hour, not until the first half hour without a heartbeat. */
+	if (f->idle_s || f->ttl_s)
+		json_object_set_new(body, "idleTimeoutSeconds",
+				    json_integer(f->idle_s ? f->idle_s : f->ttl_s));
 	if (f->queue)
 		json_object_set_new(body, "waitForCapacity", json_integer(f->queue_s));
 	json_object_set_new(body, "keep", json_boolean(f->keep));
@@ -107,8 +113,10 @@ static int result_print(struct cli *cli, const struct creation *creation, const 
 {
 	const json_t *lease = view_lease(creation->doc);
 	const json_t *queue = json_object_get(lease, "queue");
-	char distance[WHEN_TEXT_SIZE];
+	auto_free char *price = view_price(lease);
 
+	if (view_is_ready(lease))
+		notice_print_fallback(lease, creation->body);
 	if (cli->json)
 		return EXIT_OK;
 	if (!view_is_ready(lease)) {
@@ -124,12 +132,12 @@ static int result_print(struct cli *cli, const struct creation *creation, const 
 	}
 	if (view_print_ready(stdout, lease, key_path))
 		return EXIT_ERROR;
-	when_write_distance(view_text(lease, "expiresAt"), when_wall_ms(), distance);
-	if (*distance)
-		text_print(stderr,
-			   "ends %s unless a heartbeat extends it; to release it: lessor "
-			   "release %s",
-			   distance, view_text(lease, "id"));
+	text_print(stderr, "%s in %s, %s", view_text(lease, "serverType"),
+		   view_text(lease, "region"), *price ? price : "price unknown");
+	ends_print(stderr, lease);
+	text_print(stderr,
+		   "to keep it longer: lessor extend %s 1h; to release it: lessor release %s",
+		   view_text(lease, "id"), view_text(lease, "id"));
 	return EXIT_OK;
 }
 
@@ -150,6 +158,13 @@ int command_create(struct cli *cli, int argc, char **argv)
 	if (code >= 0) {
 		keyfile_fini(&key);
 		return code;
+	}
+	if (!cli->json)
+		offer_print(cli, flags.class_name ? flags.class_name : cli->settings.class_name,
+			    flags.type, flags.account ? flags.account : cli->settings.account);
+	if (interrupt_pending()) { /* nothing has been requested */
+		keyfile_fini(&key);
+		return 128 + interrupt_pending();
 	}
 	creation_init(&creation, body_make(&flags, &cli->settings, key.line),
 		      flags.no_wait ? 0 : flags.wait_s * 1000);

@@ -8,6 +8,7 @@
 
 #include "cli/interrupt.h"
 #include "cli/lease_view.h"
+#include "cli/notice.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "util/alloc.h"
@@ -343,6 +344,7 @@ int creation_run(struct creation *creation, struct cli *cli)
 		if (interrupt_pending())
 			return creation_interrupted(creation, cli);
 		text_print(stderr, "lease %s", name);
+		notice_print(view_lease(creation->doc));
 		if (creation->wait_ms)
 			return creation_wait(creation, cli);
 		if (!view_is_live(view_lease(creation->doc)))

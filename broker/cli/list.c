@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/lease_view.h"
+#include "cli/notice.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "cli/when.h"
@@ -238,15 +239,6 @@ int command_list(struct cli *cli, int argc, char **argv)
 	return code;
 }
 
-/* -1 if the response has a lease, otherwise the exit code after an error. */
-static int lease_require(const struct cli *cli, const struct client_response *response)
-{
-	if (view_lease(response->doc))
-		return -1;
-	text_error("%s: the response contains no lease", cli->command->name);
-	return EXIT_ERROR;
-}
-
 int command_show(struct cli *cli, int argc, char **argv)
 {
 	struct client_response response;
@@ -260,7 +252,7 @@ int command_show(struct cli *cli, int argc, char **argv)
 	code = cli_get(cli, path, &response);
 	if (code >= 0)
 		return code;
-	code = lease_require(cli, &response);
+	code = cli_lease_require(cli, &response);
 	if (code < 0) {
 		if (cli->json)
 			cli_print_json(response.doc);
@@ -278,6 +270,7 @@ static int heartbeat_print(const struct cli *cli, const struct client_response *
 	auto_free char *name = view_name(lease);
 	char distance[WHEN_TEXT_SIZE];
 
+	notice_print(lease);
 	if (cli->json) {
 		cli_print_json(response->doc);
 		return EXIT_OK;
@@ -314,7 +307,7 @@ int command_heartbeat(struct cli *cli, int argc, char **argv)
 	if (idle)
 		json_object_set_new(request.body, "idleTimeoutSeconds", json_integer(seconds));
 	if (client_call(cli->client, &request, &response))
-		code = lease_require(cli, &response);
+		code = cli_lease_require(cli, &response);
 	else
 		code = cli_fail(cli, &response);
 	if (code < 0)

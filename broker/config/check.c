@@ -118,6 +118,33 @@ static void classes_default(struct config *c)
 	}
 }
 
+/* The preset is the modest one of the built-in classes. */
+static int default_class_check(struct config *c, struct err *err)
+{
+	char *name = c->limits.default_class;
+	size_t size = sizeof(c->limits.default_class), len = 0;
+	const char *preset = c->classes[0].name;
+	char names[200] = "";
+
+	for (int i = 0; i < c->class_count; i++) {
+		const char *class = c->classes[i].name;
+
+		if (strcmp(class, name) == 0)
+			return 0;
+		if (strcmp(class, "small") == 0)
+			preset = class;
+		if (len < sizeof(names))
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s",
+						len ? ", " : "", class);
+	}
+	if (name[0])
+		return err_set(err, ERR_INVALID,
+			       "%s: default_class: there is no class '%s'; classes: %s", c->path,
+			       name, names);
+	snprintf(name, size, "%s", preset);
+	return 0;
+}
+
 static int account_check(struct config *c, struct config_account *a, enum config_how how,
 			 struct err *err)
 {
@@ -176,6 +203,8 @@ int config_check(struct config *c, enum config_how how, struct err *err)
 				       " order of preference",
 				       c->path, c->classes[i].line, c->classes[i].name);
 	}
+	if (default_class_check(c, err) < 0)
+		return -1;
 	if (c->account_count == 0)
 		return err_set(err, ERR_INVALID, "%s: no [account NAME]; at least one is needed",
 			       c->path);

@@ -222,7 +222,7 @@ static int option_set(struct config_account *a, const char *name, const char *va
 {
 	struct account_config *conf = &a->account;
 	size_t len = strlen(name);
-	char names[160];
+	char names[200];
 
 	if (len == 0 || len > 32 || strspn(name, "abcdefghijklmnopqrstuvwxyz_") != len) {
 		key_names(SECTION_ACCOUNT, names, sizeof(names));
@@ -249,7 +249,7 @@ static int line_set(struct reading *r, const char *name, const char *value, stru
 	static const char *const section_names[] = { "server", "sweep", "runs", "limits", "class",
 						     "account" };
 	const struct key *key;
-	char names[200];
+	char names[260];
 	size_t i;
 
 	if (!r->in_section)

@@ -25,6 +25,7 @@
 #define CONFIG_CLASSES_MAX 32
 #define CONFIG_ACCOUNTS_MAX 16
 #define CONFIG_IMAGES_MAX 32
+#define CONFIG_TYPES_MAX 32
 #define CONFIG_OPTIONS_MAX 32
 
 enum config_family { CONFIG_TCP, CONFIG_UNIX };
@@ -53,6 +54,9 @@ struct config_account {
 	struct account_config account;
 	char images[CONFIG_IMAGES_MAX][64]; /* clients may request these; includes account.image */
 	int image_count;
+	/* users may request these although no class has them; "any": each */
+	char types[CONFIG_TYPES_MAX][32];
+	int type_count;
 	char token_file[256]; /* "": none, or a systemd credential */
 	char credential[64];
 	char ca_file[256]; /* "": the environment's or the system's CAs */
@@ -65,6 +69,7 @@ struct config_limits {
 	int64_t max_ttl_ms;
 	int64_t default_idle_ms;
 	int64_t max_idle_ms;
+	char default_class[32]; /* of a create that names none */
 };
 
 struct config {

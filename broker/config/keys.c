@@ -130,6 +130,14 @@ static int images_set(void *section, const char *value, struct err *err)
 			 CONFIG_IMAGES_MAX, value_image, err);
 }
 
+static int allowed_types_set(void *section, const char *value, struct err *err)
+{
+	struct config_account *a = section;
+
+	return names_add(value, a->types[0], sizeof(a->types[0]), &a->type_count, CONFIG_TYPES_MAX,
+			 value_name, err);
+}
+
 static int max_steps_set(void *section, const char *value, struct err *err)
 {
 	struct config_account *a = section;
@@ -231,6 +239,13 @@ static int images_show(const void *section, int i, char *out, size_t size)
 	return row_show(a->images[0], sizeof(a->images[0]), a->image_count, i, out, size);
 }
 
+static int allowed_types_show(const void *section, int i, char *out, size_t size)
+{
+	const struct config_account *a = section;
+
+	return row_show(a->types[0], sizeof(a->types[0]), a->type_count, i, out, size);
+}
+
 static int max_steps_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config_account *a = section;
@@ -301,6 +316,7 @@ static const struct key keys[] = {
 	LIMIT("max_ttl", KEY_DURATION, max_ttl_ms, SECOND, 30 * DAY),
 	LIMIT("default_idle", KEY_DURATION, default_idle_ms, SECOND, 30 * DAY),
 	LIMIT("max_idle", KEY_DURATION, max_idle_ms, SECOND, 30 * DAY),
+	LIMIT("default_class", KEY_NAME, default_class, 0, 0),
 
 	OWN(SECTION_CLASS, "types", 1, types_set, types_show),
 
@@ -308,6 +324,7 @@ static const struct key keys[] = {
 	OWN(SECTION_ACCOUNT, "locations", 1, locations_set, locations_show),
 	ACCOUNT("image", KEY_IMAGE, account.image, 0, 0),
 	OWN(SECTION_ACCOUNT, "images", 1, images_set, images_show),
+	OWN(SECTION_ACCOUNT, "allowed_types", 1, allowed_types_set, allowed_types_show),
 	OWN(SECTION_ACCOUNT, "max_steps", 0, max_steps_set, max_steps_show),
 	ACCOUNT("rate_per_hour", KEY_INT, account.rate_per_hour, 0, MANY),
 	ACCOUNT("settle", KEY_DURATION, account.settle_ms, 100, HOUR),

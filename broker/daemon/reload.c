@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGHUP: limits, lifetimes, client and provider tokens, TLS certificates, CAs and log settings are
- * reloaded, all of them or, if anything in the file or in a file it names is wrong, none. Then
- * each provider reloads its own files.
+ * SIGHUP: limits, lifetimes, the default class, allowed types, client and provider tokens, TLS
+ * certificates, CAs and log settings are reloaded, all of them or, if anything in the file or in
+ * a file it names is wrong, none. Then each provider reloads its own files.
  */
 #include "daemon/daemon.h"
 
@@ -21,12 +21,11 @@
 #define PENDING_MORE 1024
 
 _Static_assert(API_CLASSES_MAX >= CONFIG_CLASSES_MAX, "every class fits");
+_Static_assert(API_TYPES_MAX >= CONFIG_ACCOUNTS_MAX * CONFIG_TYPES_MAX, "every type fits");
 _Static_assert(API_IMAGES_MAX >= CONFIG_ACCOUNTS_MAX * CONFIG_IMAGES_MAX, "every image fits");
 
 void daemon_api_config(const struct daemon *d, const struct config *c, struct api_config *ret)
 {
-	int has_default = 0;
-
 	api_config_init(ret);
 	snprintf(ret->version, sizeof(ret->version), "%s", LESSOR_VERSION);
 	ret->class_count = c->class_count;
@@ -35,11 +34,8 @@ void daemon_api_config(const struct daemon *d, const struct config *c, struct ap
 		memcpy(ret->classes[i].name, c->classes[i].name, sizeof(ret->classes[i].name));
 		memcpy(ret->classes[i].types, c->classes[i].types, sizeof(ret->classes[i].types));
 		ret->classes[i].type_count = c->classes[i].type_count;
-		has_default |= strcmp(c->classes[i].name, ret->default_class) == 0;
 	}
-	/* The contract's default, or else the first class of the file. */
-	if (!has_default)
-		snprintf(ret->default_class, sizeof(ret->default_class), "%s", c->classes[0].name);
+	memcpy(ret->default_class, c->limits.default_class, sizeof(ret->default_class));
 	for (int i = 0; i < c->account_count; i++) {
 		const struct config_account *a = &c->accounts[i];
 
@@ -48,6 +44,12 @@ void daemon_api_config(const struct daemon *d, const struct config *c, struct ap
 
 			memcpy(to->account, a->account.name, sizeof(to->account));
 			memcpy(to->name, a->images[k], sizeof(to->name));
+		}
+		for (int k = 0; k < a->type_count; k++) {
+			struct api_type *to = &ret->types[ret->type_count++];
+
+			memcpy(to->account, a->account.name, sizeof(to->account));
+			memcpy(to->name, a->types[k], sizeof(to->name));
 		}
 	}
 	ret->ttl_ms = c->limits.default_ttl_ms;
@@ -106,6 +108,15 @@ static void tokens_apply(struct daemon *d, const struct config *now)
 	}
 }
 
+static int has_class(const struct api_config *config, const char *name)
+{
+	for (int i = 0; i < config->class_count; i++) {
+		if (strcmp(config->classes[i].name, name) == 0)
+			return 1;
+	}
+	return 0;
+}
+
 static int config_apply(struct daemon *d, struct config *now, struct err *err)
 {
 	auto_free struct api_config *api = xcalloc(1, sizeof(*api));
@@ -125,7 +136,8 @@ static int config_apply(struct daemon *d, struct config *now, struct err *err)
 		daemon_api_config(d, d->config, old);
 		memcpy(api->classes, old->classes, sizeof(api->classes));
 		api->class_count = old->class_count;
-		memcpy(api->default_class, old->default_class, sizeof(api->default_class));
+		if (!has_class(old, api->default_class))
+			memcpy(api->default_class, old->default_class, sizeof(api->default_class));
 		memcpy(api->images, old->images, sizeof(api->images));
 		api->image_count = old->image_count;
 		api->create_wait_ms = old->create_wait_ms;

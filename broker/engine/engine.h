@@ -78,6 +78,7 @@ enum request_kind {
 	REQUEST_CANCEL_CREATE,
 	REQUEST_RELEASE,
 	REQUEST_HEARTBEAT,
+	REQUEST_EXTEND,
 	REQUEST_RESOLVE,
 	REQUEST_SWEEP,
 	REQUEST_POOL,
@@ -171,6 +172,10 @@ struct engine_request {
 			int64_t idle_ms;	     /* new idle time; 0: unchanged */
 			int64_t sample_ms;	     /* when `sample` was taken, wall clock */
 			char sample[TELEMETRY_ROOM]; /* telemetry, a JSON object; "": none */
+		};
+		struct {			/* EXTEND: whole times, not what is added */
+			int64_t extend_ttl_ms;	/* since the lease was created */
+			int64_t extend_idle_ms; /* 0: unchanged */
 		};
 		struct {	/* RESOLVE */
 			enum request_resolve resolve;

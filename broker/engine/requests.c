@@ -299,6 +299,7 @@ static const struct {
 	[REQUEST_CANCEL_CREATE] = { request_cancel, 0 },
 	[REQUEST_RELEASE] = { request_release, 0 },
 	[REQUEST_HEARTBEAT] = { request_heartbeat, 0 },
+	[REQUEST_EXTEND] = { core_request_extend, 0 },
 	[REQUEST_RESOLVE] = { core_request_resolve, 0 },
 	[REQUEST_SWEEP] = { core_request_sweep, 0 },
 	[REQUEST_POOL] = { core_request_pool, 0 },

@@ -50,6 +50,7 @@ enum lease_op {
 	X(LEASE_EVENT_BEGIN)		/* a new lease; the request's fields are set */ \
 	X(LEASE_EVENT_RELEASE) \
 	X(LEASE_EVENT_HEARTBEAT) \
+	X(LEASE_EVENT_EXTEND) \
 	/* time, the account, the end of a step */ \
 	X(LEASE_EVENT_ADMIT)		/* there is capacity for it: it leaves the queue */ \
 	X(LEASE_EVENT_TICK)		/* its due time has come */ \
@@ -106,6 +107,12 @@ struct lease_release {
 	const char *reason;
 };
 
+/* The whole times, not what is added: a repetition changes nothing. Less than now is ignored. */
+struct lease_extension {
+	int64_t ttl_ms;
+	int64_t idle_ms; /* 0: unchanged */
+};
+
 enum lease_block { LEASE_BLOCK_ACCOUNT, LEASE_BLOCK_FENCED, LEASE_BLOCK_MISSING };
 
 /* An operator's decision. Who and why go to the timeline. */
@@ -144,6 +151,7 @@ struct lease_event {
 		};
 		struct lease_release release;
 		int64_t idle_ms; /* HEARTBEAT: new idle time, 0: unchanged */
+		struct lease_extension extension; /* EXTEND */
 		int is_start;	 /* UNBLOCKED: verified for the first time since the start */
 		struct {	 /* CLOCK_SET */
 			int64_t clock_by_ms;
@@ -205,8 +213,8 @@ struct lease_facts {
 /* Why an event was refused; the aggregate is as it was. */
 enum lease_refusal {
 	LEASE_REFUSAL_NONE,
-	LEASE_REFUSAL_ENDED,	    /* heartbeat */
-	LEASE_REFUSAL_EXPIRED,	    /* heartbeat */
+	LEASE_REFUSAL_ENDED,	    /* heartbeat, extension */
+	LEASE_REFUSAL_EXPIRED,	    /* heartbeat, extension */
 	LEASE_REFUSAL_CLEANUP_RUNS, /* a delete may be in progress */
 	LEASE_REFUSAL_MACHINE_GONE, /* its machine is already gone */
 	LEASE_REFUSAL_ALIVE,

@@ -136,11 +136,13 @@ struct lease {
 	char public_key[2048];
 	char pond[48];
 	int keep;
-	int64_t ttl_ms;
-	int64_t idle_ms;
 	int64_t created_ms;
 	int64_t provision_deadline_ms; /* the machine must be ready by then */
 	int64_t queue_ms; /* how long it may wait for capacity; 0: not at all */
+
+	/* its time, as requested; heartbeats and extensions change it */
+	int64_t ttl_ms;	 /* from its creation on; never becomes less */
+	int64_t idle_ms; /* from its last heartbeat on; 0: no idle timeout */
 
 	/* state */
 	enum lease_state state;

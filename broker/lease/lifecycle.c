@@ -368,6 +368,8 @@ static const handler table[LIFE_EVENT_COUNT][PHASE_COUNT] = {
 	[LEASE_EVENT_HEARTBEAT] = { on_touch, on_touch, on_touch, on_touch_ended, on_touch_ended,
 				    on_touch_ended, on_touch_ended },
 	[LEASE_EVENT_ADMIT] = { on_admit, NULL, NULL, NULL, NULL, NULL, NULL },
+	[LEASE_EVENT_EXTEND] = { on_extend, on_extend, on_extend, on_touch_ended, on_touch_ended,
+				 on_touch_ended, on_touch_ended },
 	[LEASE_EVENT_TICK] = { on_tick_queued, on_tick_provisioning, on_tick_active, NULL, NULL,
 			       on_tick_retained, NULL },
 	[LEASE_EVENT_BLOCKED] = { on_blocked, on_blocked, on_blocked, on_blocked, on_blocked,

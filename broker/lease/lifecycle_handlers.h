@@ -61,3 +61,4 @@ void on_release_done(struct life *s);
 void on_retain_until(struct life *s);
 void on_touch(struct life *s);
 void on_touch_ended(struct life *s);
+void on_extend(struct life *s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Releases and heartbeats. */
+/* Releases, heartbeats and extensions. */
 #include "lease/lifecycle_handlers.h"
 
 #include <string.h>
@@ -7,6 +7,7 @@
 #include <lessor/provider.h>
 
 #include "util/text.h"
+#include "util/time.h"
 
 /* A repeated delete request for a lease in attention retries it after this long. */
 #define ASKED_AGAIN_MS 1000
@@ -147,13 +148,18 @@ void on_retain_until(struct life *s)
 		       l->retain_reason[0] ? ": " : "", l->retain_reason);
 }
 
+/* A lease that time may not end now is still live. */
+static int is_expired(const struct life *s)
+{
+	return s->f->now_ms >= lease_expires_ms(s->l) && !s->f->is_clock_suspect && !s->f->is_blind;
+}
+
 void on_touch(struct life *s)
 {
 	struct lease *l = s->l;
 	int64_t idle_ms = s->e->u.idle_ms;
 
-	/* A lease that time may not end now is still live. */
-	if (s->f->now_ms >= lease_expires_ms(l) && !s->f->is_clock_suspect && !s->f->is_blind) {
+	if (is_expired(s)) {
 		s->out->refusal = LEASE_REFUSAL_EXPIRED;
 		return;
 	}
@@ -172,4 +178,40 @@ void on_touch(struct life *s)
 void on_touch_ended(struct life *s)
 {
 	s->out->refusal = LEASE_REFUSAL_ENDED;
+}
+
+/* Never shortens. The epoch stays: a running step has the same goal. */
+void on_extend(struct life *s)
+{
+	const struct lease_extension *to = &s->e->u.extension;
+	struct lease *l = s->l;
+	int64_t ttl_ms = to->ttl_ms > l->ttl_ms ? to->ttl_ms : l->ttl_ms;
+	/* Without an idle timeout there is nothing to extend. */
+	int64_t idle_ms = l->idle_ms && to->idle_ms > l->idle_ms ? to->idle_ms : l->idle_ms;
+	int is_later = ttl_ms != l->ttl_ms;
+	char text[TIME_TEXT_ROOM];
+	struct lease by_ttl;
+
+	if (is_expired(s)) {
+		s->out->refusal = LEASE_REFUSAL_EXPIRED;
+		return;
+	}
+	if (!is_later && idle_ms == l->idle_ms)
+		return;
+	l->ttl_ms = ttl_ms;
+	l->idle_ms = idle_ms;
+	if (is_later && lease_is_queued(l)) {
+		duration_format(ttl_ms, text, sizeof(text));
+		lease_note_add(s->out, NOTE_INFO, "lease.extended", "extended to %s from its admission",
+			       text);
+	} else if (is_later) {
+		by_ttl = *l;
+		by_ttl.idle_ms = 0;
+		time_format(lease_expires_ms(&by_ttl), text);
+		lease_note_add(s->out, NOTE_INFO, "lease.extended", "extended to %s", text);
+	}
+	l->updated_ms = s->f->now_ms;
+	if (l->state == LEASE_ACTIVE || lease_is_queued(l))
+		l->due_ms = lease_expires_ms(l);
+	s->out->changed = 1;
 }

@@ -19,11 +19,11 @@
 	T(requested_type, requested_type) I(type_explicit, type_explicit) T(location, location) \
 	T(image, image) T(architecture, architecture) T(os, os) T(ssh_user, ssh_user) \
 	I(ssh_port, ssh_port) T(work_root, work_root) T(public_key, public_key) T(pond, pond) \
-	I(keep, keep) I(ttl_ms, ttl_ms) I(created_ms, created_ms) \
+	I(keep, keep) I(created_ms, created_ms) \
 	I(provision_deadline_ms, provision_deadline_ms) I(queue_ms, queue_ms)
 /* clang-format off */
 #define MOVING(T, I, E) \
-	I(idle_ms, idle_ms) E(state, state) E(cleanup, cleanup) I(epoch, epoch) \
+	I(ttl_ms, ttl_ms) I(idle_ms, idle_ms) E(state, state) E(cleanup, cleanup) I(epoch, epoch) \
 	I(retained, retained) I(ready_ms, ready_ms) I(ended_ms, ended_ms) \
 	I(released_ms, released_ms) I(updated_ms, updated_ms) \
 	T(failure, failure) T(cursor, cursor) I(due_ms, due_ms) I(tries, tries) \

@@ -131,8 +131,8 @@ int store_account_key(struct store *store, char *ret, size_t size, struct err *e
 /* Inserts; sets l->n. ERR_CONFLICT if the id is taken. */
 int store_lease_insert(struct store *store, struct lease *l, struct err *err);
 /*
- * Writes everything that may change: idle_ms, but nothing else of the request, and not
- * touched_ms, for which see store_touch.
+ * Writes everything that may change: ttl_ms and idle_ms, but nothing else of the request, and
+ * not touched_ms, for which see store_touch.
  */
 int store_lease_update(struct store *store, const struct lease *l, struct err *err);
 /* The first column in which two rows differ, NULL if none. To check copies kept in memory. */

@@ -57,6 +57,7 @@ _lessor_flags() {
 	resolve) echo "--resource --reason" ;;
 	sweep) echo "--run --looked --delete --account --reason" ;;
 	account) echo "--looked --reason" ;;
+	classes) echo "--account" ;;
 	usage) echo "--month --all" ;;
 	esac
 	echo "--url --token-file --ca-file --config --json --help --version"
@@ -66,11 +67,11 @@ _lessor_flags() {
 _lessor_word() {
 	case ${1-}:$# in
 	:*)
-		echo "create list queue show events heartbeat release resolve sweep account providers usage"
-		echo "whoami"
+		echo "create list queue show events heartbeat extend release resolve sweep account providers"
+		echo "classes capacity usage whoami"
 		;;
 	show:1 | events:1 | release:1) _lessor_leases all ;;
-	heartbeat:1) _lessor_leases live ;;
+	heartbeat:1 | extend:1) _lessor_leases live ;;
 	resolve:1) _lessor_attention ;;
 	resolve:2) echo "retry forget adopt" ;;
 	account:1) echo "take-over" ;;

@@ -91,11 +91,14 @@ complete -c lessor -n $none -a queue -d 'Show your leases that wait for capacity
 complete -c lessor -n $none -a show -d 'Show everything about one lease'
 complete -c lessor -n $none -a events -d 'Show the timeline of a lease'
 complete -c lessor -n $none -a heartbeat -d 'Report that a lease is still in use'
+complete -c lessor -n $none -a extend -d 'Let a lease live longer'
 complete -c lessor -n $none -a release -d 'Release a lease'
 complete -c lessor -n $none -a resolve -d 'Resolve a lease in attention'
 complete -c lessor -n $none -a sweep -d 'Show or delete orphans'
 complete -c lessor -n $none -a account -d 'End the fencing of an account'
 complete -c lessor -n $none -a providers -d 'List the accounts that can create machines'
+complete -c lessor -n $none -a classes -d 'List the classes of server types and what they cost'
+complete -c lessor -n $none -a capacity -d 'Show how much of which limit is used'
 complete -c lessor -n $none -a usage -d 'Show usage and cost'
 complete -c lessor -n $none -a whoami -d 'Show the identity that your token has'
 
@@ -122,7 +125,7 @@ complete -c lessor -n $list -l retained -d 'Leases whose server is kept'
 complete -c lessor -n $list -l attention -d 'Leases that need operator action'
 
 complete -c lessor -n '__lessor_at 0 show events release' -a '(__lessor_leases all)'
-complete -c lessor -n '__lessor_at 0 heartbeat' -a '(__lessor_leases live)'
+complete -c lessor -n '__lessor_at 0 heartbeat extend' -a '(__lessor_leases live)'
 complete -c lessor -n '__lessor_at 0 resolve' -a '(__lessor_attention)'
 complete -c lessor -n '__lessor_at 1 resolve' -a 'retry forget adopt'
 complete -c lessor -n '__lessor_at 0 account' -a take-over
@@ -151,6 +154,9 @@ complete -c lessor -n $sweep -l reason -x -d Why
 set -l account '__lessor_at any account'
 complete -c lessor -n $account -l looked -d 'Confirm that this database is the newest'
 complete -c lessor -n $account -l reason -x -d Why
+
+complete -c lessor -n '__lessor_at any classes' -l account -x -a '(__lessor_column ACCOUNT)' \
+    -d 'The prices in this account'
 
 complete -c lessor -n '__lessor_at any usage' -l month -x -d 'Another month than the current one'
 complete -c lessor -n '__lessor_at any usage' -l all -d 'Of all owners'

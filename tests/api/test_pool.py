@@ -201,8 +201,9 @@ class SideBySide(PoolCase):
         self.gone(boxes[1])
         answer = self.ask("POST", "/v1/leases", self.broker.alice,
                           dict(self.box(), serverType="crate"))
-        self.error(answer, 422, "provisioning_failed")
-        self.assertIn("the inventory has no such host", answer.lease["failureError"])
+        # No account offers it: refused at once, without a lease.
+        self.error(answer, 400, "unknown_class")
+        self.assertIn("there is no type 'crate'", answer.json["message"])
 
     def test_killed_and_resumed(self):
         """In the middle of a create and of a release, while a cloud server exists."""

@@ -242,6 +242,7 @@ class Lessor(unittest.TestCase):
     """Uses each option with an unreachable server: exit code 7 shows that it was accepted."""
 
     words = {"show": ["x"], "events": ["x"], "heartbeat": ["x"], "release": ["x"],
+             "extend": ["x", "1h"],
              "resolve": ["x", "retry"], "account": ["take-over", "x", "--looked"]}
     samples = {"duration": "1h30m", "lease": "x", "URL": NOWHERE, "file": HOME + "/key.pub",
                "time": "2026-08-21T10:00:00Z", "row": "12", "YYYY-MM": "2026-08",

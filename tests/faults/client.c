@@ -286,7 +286,10 @@ void world_stranger_asks(struct world *w, size_t lease)
 	static const struct {
 		enum request_kind kind;
 		int delete_machine;
-	} all[] = { { REQUEST_HEARTBEAT, 0 }, { REQUEST_RELEASE, 0 }, { REQUEST_RELEASE, 1 } };
+	} all[] = { { REQUEST_HEARTBEAT, 0 },
+		    { REQUEST_EXTEND, 0 },
+		    { REQUEST_RELEASE, 0 },
+		    { REQUEST_RELEASE, 1 } };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		struct asked a = { .request = { .kind = all[i].kind,

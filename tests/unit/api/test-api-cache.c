@@ -121,6 +121,7 @@ static void each_change_is_seen_at_once(void **state)
 		{ "POST", "/heartbeat", "{}" },
 		{ "POST", "/heartbeat", "{\"idleTimeoutSeconds\":900}" },
 		{ "POST", "/heartbeat", "{\"telemetry\":{\"load1\":0.5,\"cpuCount\":4}}" },
+		{ "POST", "/extend", "{\"ttlSeconds\":7200}" },
 		{ "PUT", "/share", "{\"users\":{\"bob\":\"use\"}}" },
 		{ "POST", "/heartbeat", "{}" },
 		{ "PUT", "/share", "{\"users\":{\"bob\":\"manage\"},\"org\":\"use\"}" },

@@ -27,7 +27,7 @@ static int setup(void **state)
 
 static int read_as(const char *body, enum token_role role, const char *put_id)
 {
-	struct create_request create = { &config, accounts, 2, role, put_id };
+	struct create_request create = { &config, accounts, 2, role, put_id, NULL };
 	struct json_body in;
 	int rc;
 
@@ -102,7 +102,7 @@ static void the_shortest_body_gets_the_defaults(void **state)
 	assert_string_equal(lease.id, "");
 	assert_string_equal(lease.slug, "");
 	assert_string_equal(lease.account, "hetzner");
-	assert_string_equal(lease.class_name, "beast");
+	assert_string_equal(lease.class_name, "small");
 	assert_string_equal(lease.location, "");
 	assert_string_equal(lease.image, "ubuntu-24.04");
 	assert_int_equal(lease.keep, 0);
@@ -252,15 +252,16 @@ static void types_come_in_the_contracts_order(void **state)
 		const char *more, *types;
 		int explicit;
 	} rows[] = {
-		{ "", "ccx63 ccx53 ccx43 cpx62 cx53", 0 },
+		{ "", "ccx23 cpx32 cx33", 0 },
+		{ ",\"class\":\"beast\"", "ccx63 ccx53 ccx43 cpx62 cx53", 0 },
 		{ ",\"class\":\"tiny\"", "ccx13 cpx22 cx23", 0 },
 		{ ",\"class\":\"large\"", "ccx53 ccx43 cpx62 cx53", 0 },
 		{ ",\"class\":\"standard\",\"serverType\":\"cx22\"", "cx22 ccx33 cpx62 cx53", 0 },
 		{ ",\"class\":\"standard\",\"serverType\":\"cpx62\"", "cpx62 ccx33 cx53", 0 },
 		{ ",\"class\":\"fast\",\"serverType\":\"fast\"", "ccx43 cpx62 cx53", 0 },
 		{ ",\"class\":\"fast\",\"serverType\":\"beast\"", "ccx43 cpx62 cx53", 0 },
-		{ ",\"class\":\"fast\",\"serverType\":\"cx22\",\"serverTypeExplicit\":true",
-		  "cx22", 1 },
+		{ ",\"class\":\"fast\",\"serverType\":\"cx22\",\"serverTypeExplicit\":true", "cx22",
+		  1 },
 		{ ",\"class\":\"fast\",\"serverType\":\"\",\"serverTypeExplicit\":true",
 		  "ccx43 cpx62 cx53", 0 },
 		{ ",\"class\":\"cax11\"", "cax11", 0 },

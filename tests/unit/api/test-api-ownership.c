@@ -15,6 +15,7 @@ static const char *body_of(const struct route *route)
 		const char *tail, *body;
 	} rows[] = {
 		{ "/heartbeat", "{}" },
+		{ "/extend", "{\"ttlSeconds\":7200}" },
 		{ "/release", "{\"delete\":true}" },
 		{ "/delete", "{}" },
 		{ "/cancel-create",

@@ -37,10 +37,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         request = Request(self, self.rfile.read(length))
         server = self.server.owner
-        with server.came:
-            server.requests.append(request)
-            answer = server.script(request)
-            server.came.notify_all()
+        if request.path == "/v1/classes":
+            answer = server.answer_classes(request)
+        else:
+            with server.came:
+                server.requests.append(request)
+                answer = server.script(request)
+                server.came.notify_all()
         if answer is DROP:
             self.close_connection = True
             return
@@ -82,6 +85,9 @@ class Server:
     def __init__(self, script, path=None):
         self.script = script
         self.requests = []
+        # GET /v1/classes, which every create asks first: the document, None (404) or HANG.
+        self.classes = None
+        self.asked_for_classes = []     # the queries
         self.came = threading.Condition()
         self.released = threading.Event()
         self.inner = UnixServer(path, Handler) if path else TcpServer(("127.0.0.1", 0), Handler)
@@ -97,6 +103,12 @@ class Server:
         self.released.set()
         self.inner.shutdown()
         self.inner.server_close()
+
+    def answer_classes(self, request):
+        self.asked_for_classes.append(request.query)
+        if self.classes is None:
+            return Answer(404, {"error": "not_found"})
+        return self.classes if self.classes is HANG else Answer(200, self.classes)
 
     def matching(self, method, end):
         return [r for r in self.requests if r.method == method and r.path.endswith(end)]

@@ -255,6 +255,60 @@ class Codes(Case):
         r = self.code(error(400, "bad\x1b[2J", "line\nline \u202e \u009b2J"), 4)
         self.assertIn("line\\nline \\u202e \\u009b2J (bad\\x1b[2J, HTTP 400)", r.err)
 
+    def test_u2_classes(self):
+        server = self.serve(lambda r: NOT_FOUND)
+        server.classes = {"default": "small", "provider": "hetzner", "classes": [
+            {"name": "tiny", "types": [{"name": "ccx13"}, {"name": "cx23"}]},
+            {"name": "small", "types": [{"name": "cx33"}], "type": "cx33", "hourlyPrice": 0.0123,
+             "currency": "EUR"}]}
+        r = self.run_cli("classes", code=0)
+        self.assertRegex(r.out, r"(?m)^tiny +unknown +ccx13, cx23$")
+        self.assertRegex(r.out, r"(?m)^small +0.0123 EUR/h +cx33$")
+        self.assertIn("without --class: small", r.err)
+        self.assertEqual(self.run_cli("classes", "--json", code=0).json()["default"], "small")
+        self.run_cli("classes", "--account", "hz2", code=0)
+        self.assertEqual(server.asked_for_classes[-1], "provider=hz2")
+
+    def test_u7_capacity(self):
+        self.serve(lambda r: Answer(200, {
+            "owner": "alice", "activeLeases": 2, "effectiveLimit": 3, "currency": "EUR",
+            "scopes": [{"scope": "owner", "used": 2, "max": 3, "hourlyPrice": 0.1234},
+                       {"scope": "account", "provider": "hz", "used": 4, "max": 9},
+                       {"scope": "total", "used": 5, "hourlyPrice": 0.5, "maxHourlyPrice": 2}]}))
+        r = self.run_cli("capacity", code=0)
+        self.assertRegex(r.out, r"(?m)^owner alice +2 +3 +0.1234 EUR/h +-$")
+        self.assertRegex(r.out, r"(?m)^account hz +4 +9 +- +-$")
+        self.assertRegex(r.out, r"(?m)^total +5 +- +0.5 EUR/h +2 EUR/h$")
+        self.assertEqual(self.run_cli("capacity", "--json", code=0).json()["owner"], "alice")
+        self.serve(lambda r: Answer(200, {"owner": "alice", "activeLeases": 2}))
+        self.assertEqual(self.run_cli("capacity", code=0).out, "alice: 2 active leases\n")
+
+    def test_u1_extend(self):
+        docs = [lease(createdAt="2026-08-21T10:00:00.000Z", ttlSeconds=60, idleTimeoutSeconds=60,
+                      lastTouchedAt="2026-08-21T10:00:30.000Z"),
+                lease(ttlSeconds=99, notices=[{"code": "ttl_shortened", "message": "shorter"}])]
+
+        def script(request):
+            return ok(docs[request.method == "POST"])
+        server = self.serve(script)
+        r = self.run_cli("extend", "violet-prawn", "1h", code=0)
+        self.assertIn("note: shorter\n", r.err)
+        self.assertRegex(r.out, r"^cbx_0123456789ab \(violet-prawn\) active\nends in ")
+        sent = server.seen("POST", "/v1/leases/cbx_0123456789ab/extend")[0].body
+        self.assertEqual(sent["ttlSeconds"] - sent["idleTimeoutSeconds"], 30)
+        self.assertGreater(sent["ttlSeconds"], 3600)
+        # Without an idle timeout there is none to raise; the time may begin later.
+        docs[0].update(idleTimeoutSeconds=0, admittedAt="2026-08-21T10:01:00.000Z")
+        self.run_cli("extend", "violet-prawn", "1h", code=0)
+        later = server.seen("POST")[1].body
+        self.assertEqual(list(later), ["ttlSeconds"])
+        self.assertLess(later["ttlSeconds"], sent["ttlSeconds"] - 30)
+        self.run_cli("extend", "violet-prawn", code=2)
+        self.run_cli("extend", "violet-prawn", "1.5h", code=2)
+        self.serve(lambda r: error(409, "lease_ended", "the lease has ended")
+                   if r.method == "POST" else ok(docs[0]))
+        self.assertIn("the lease has ended", self.run_cli("extend", "x", "1h", code=6).err)
+
     def test_usage(self):
         for words in ((), ("nonsense",), ("show",), ("show", "a", "b"), ("show", ""),
                       ("list", "--all", "--state", "x"), ("usage", "--month", "2026-13"), ("heartbeat", "x", "--idle", "9"),

@@ -71,6 +71,70 @@ class Create(Case):
             "ready: 203.0.113.7 2222 crabbox",
             "ssh -i %s/k -p 2222 crabbox@203.0.113.7" % self.home])
 
+    def test_u4_notices_are_printed(self):
+        said = [{"code": "slug_taken", "message": "'build' is taken; this one is build-9653"},
+                {"code": "ttl_shortened", "message": "ttl: 3d is more than \x1b[2J: 24h"},
+                {"code": "idle_shortened", "message": "idle timeout: 3d is more than that: 24h"}]
+        self.serve(lambda r: ok(lease(id=r.body["leaseID"], notices=said, ttlSeconds=86400,
+                                      idleTimeoutSeconds=86400), 201))
+        for words in ([], ["--json"], ["--no-wait"]):
+            r = self.run_cli("create", *words, code=0)
+            self.assertIn("note: 'build' is taken; this one is build-9653\n", r.err)
+            self.assertIn("note: ttl: 3d is more than \\x1b[2J: 24h\n", r.err)
+            # It would never end the lease.
+            self.assertNotIn("idle timeout:", r.err)
+        said.pop(1)
+        self.assertIn("idle timeout: 3d is", self.run_cli("create", code=0).err)
+
+    def test_u4_a_fallback_is_said_once(self):
+        self.serve(Slow(1))
+        r = self.run_cli("create", "--location", "nbg1", code=0)
+        self.assertIn("note: ccx13 is not available; this machine is of type cx23\n", r.err)
+        self.assertIn("note: nbg1 is not available; this machine is in fsn1\n", r.err)
+        said = [{"code": "type_fallback", "message": "a type"},
+                {"code": "location_fallback", "message": "a place"}]
+        self.serve(lambda r: ok(lease(id=r.body["leaseID"], notices=said), 201))
+        r = self.run_cli("create", "--location", "nbg1", code=0)
+        self.assertEqual(r.err.count("note: "), 2, r.err)
+
+    def test_u2_the_price_is_said_before_and_after(self):
+        server = self.serve(lambda r: ok(lease(id=r.body["leaseID"], hourlyPrice=0.0123,
+                                               currency="EUR"), 201))
+        server.classes = {"default": "small", "provider": "hetzner", "classes": [
+            {"name": "small", "types": [{"name": "ccx23", "available": False},
+                                        {"name": "cx33", "hourlyPrice": 0.0123, "currency": "EUR"}],
+             "type": "cx33", "hourlyPrice": 0.0123, "currency": "EUR"},
+            {"name": "odd", "types": [{"name": "x1"}]}]}
+        for words, said in (([], "small: cx33, 0.0123 EUR/h"),
+                            (["--class", "odd"], "odd: price unknown"),
+                            (["--type", "cx33"], "cx33: 0.0123 EUR/h"),
+                            (["--type", "ccx23"], "ccx23: price unknown"),
+                            (["--type", "zz9"], "zz9: price unknown")):
+            r = self.run_cli("create", *words, code=0)
+            self.assertEqual(r.err.split("\n")[0], said)
+            self.assertIn("\ncx23 in fsn1, 0.0123 EUR/h\n", r.err)
+        # A class that the server does not have is its to refuse.
+        self.assertNotIn("huge", self.run_cli("create", "--class", "huge", code=0).err)
+        self.run_cli("create", "--account", "hz 2", code=0)
+        self.assertEqual(server.asked_for_classes[-1], "provider=hz%202")
+        # JSON is for programs: one request.
+        count = len(server.asked_for_classes)
+        self.run_cli("create", "--json", code=0)
+        self.assertEqual(len(server.asked_for_classes), count)
+
+    def test_u2_an_unknown_price_is_said(self):
+        self.serve(lambda r: ok(lease(id=r.body["leaseID"]), 201))
+        self.assertIn("\ncx23 in fsn1, price unknown\n", self.run_cli("create", code=0).err)
+
+    def test_u1_a_ttl_alone_needs_no_heartbeats(self):
+        server = self.serve(lambda r: ok(lease(id=r.body["leaseID"]), 201))
+        for words, ttl, idle in ((["--ttl", "1h"], 3600, 3600), ([], None, None),
+                                 (["--idle", "10m"], None, 600),
+                                 (["--idle", "10m", "--ttl", "1h"], 3600, 600)):
+            self.run_cli("create", *words, code=0)
+            body = server.seen("POST")[-1].body
+            self.assertEqual((body.get("ttlSeconds"), body.get("idleTimeoutSeconds")), (ttl, idle))
+
     def test_settings_file(self):
         server = self.serve(lambda r: ok(lease(id=r.body["leaseID"]), 201))
         os.makedirs(self.home + "/.config/lessor")

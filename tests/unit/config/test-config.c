@@ -66,6 +66,7 @@ static void defaults(void **state)
 	assert_int_equal(c->listen_count, 1);
 	assert_string_equal(c->listen[0].address, "127.0.0.1");
 	assert_int_equal(c->listen[0].port, 8480);
+	assert_string_equal(c->limits.default_class, "small");
 	assert_int_equal(c->class_count, 6);
 	assert_string_equal(c->classes[5].name, "beast");
 	assert_int_equal(c->classes[5].type_count, 5);
@@ -325,6 +326,45 @@ static void a_reload_knows_its_limits(void **state)
 	config_free(f);
 }
 
+static void u2_the_default_class_is_a_modest_one(void **state)
+{
+	static const struct {
+		const char *text, *class;
+	} rows[] = {
+		{ ACCOUNT, "small" },
+		{ "[limits]\ndefault_class = tiny\n" ACCOUNT, "tiny" },
+		{ "[class big]\ntypes = a\n[class mid]\ntypes = b\n" ACCOUNT, "big" },
+		{ "[class big]\ntypes = a\n[class small]\ntypes = b\n" ACCOUNT, "small" },
+		{ "[limits]\ndefault_class = mid\n[class big]\ntypes = a\n[class mid]\ntypes = b\n" ACCOUNT,
+		  "mid" },
+	};
+	struct config *c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		c = good(rows[i].text);
+		assert_string_equal(c->limits.default_class, rows[i].class);
+		config_free(c);
+	}
+	bad("[limits]\ndefault_class = huge\n" ACCOUNT, 0,
+	    "default_class: there is no class 'huge'; classes: tiny, small, standard");
+	bad("[limits]\ndefault_class = small\n[class big]\ntypes = a\n" ACCOUNT, 0,
+	    "default_class: there is no class 'small'; classes: big");
+}
+
+static void u3_an_account_lists_types(void **state)
+{
+	struct config *c = good(ACCOUNT "allowed_types = cx43, cx53\nallowed_types = any\n");
+
+	(void)state;
+	assert_int_equal(c->accounts[0].type_count, 3);
+	assert_string_equal(c->accounts[0].types[1], "cx53");
+	assert_string_equal(c->accounts[0].types[2], "any");
+	config_free(c);
+	bad(ACCOUNT "allowed_types = a, a\n", 4, "duplicate");
+	bad(ACCOUNT "allowed_types = A B\n", 4, "allowed_types");
+}
+
 /* A dump that is loaded yields the same dump, and defaults those of an empty file. */
 static void a_dump_says_the_same(void **state)
 {
@@ -445,6 +485,8 @@ int main(void)
 		cmocka_unit_test(f2_white_space_around_a_token_is_trimmed),
 		cmocka_unit_test(others_may_not_write_it),
 		cmocka_unit_test(a_reload_knows_its_limits),
+		cmocka_unit_test(u2_the_default_class_is_a_modest_one),
+		cmocka_unit_test(u3_an_account_lists_types),
 		cmocka_unit_test(a_dump_says_the_same),
 		cmocka_unit_test(the_example_is_right),
 	};

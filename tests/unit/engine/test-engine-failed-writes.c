@@ -169,6 +169,14 @@ static void heartbeat(void)
 	world_ask(&w, &asked);
 }
 
+static void extend(void)
+{
+	asked.request.kind = REQUEST_EXTEND;
+	TEXT_SET(asked.request.ref, ID);
+	asked.request.extend_ttl_ms = 20 * HOUR;
+	world_ask(&w, &asked);
+}
+
 static void as_admin(void)
 {
 	asked.request.caller.role = TOKEN_ADMIN;
@@ -248,6 +256,7 @@ static const struct fuse_case requests[] = {
 	{ "release and keep", lease_ready, release_keep, 4 },
 	{ "release what is kept", lease_retained, release_delete, 3 },
 	{ "heartbeat", lease_with_a_sample, heartbeat, 3 },
+	{ "extend", lease_ready, extend, 2 },
 	{ "resolve: retry", lease_in_attention, resolve_retry, 2 },
 	{ "resolve: forget", lease_in_attention, resolve_forget, 3 },
 	{ "resolve: adopt", lease_unsure, resolve_adopt, 2 },
