@@ -170,7 +170,10 @@ printf '%s\n' "$alice" | as "$alice" login --url "$url" --token-stdin --provider
 does 'alice@example\.com' whoami
 does '' doctor
 never 'failed +(coord|broker)'
-refuses '401|unauthorized' login --url "$url" --provider hetzner --token-stdin
+echo "\$ crabbox login --token-stdin   (a wrong token; must fail)"
+! echo lsr_0123456789abcdef_wrong | as "$alice" login --url "$url" --token-stdin --provider hetzner \
+	>"$work/out" 2>&1 || fail "login with a wrong token succeeded"
+grep -Eq '401|unauthorized' "$work/out" || fail "login does not report that the token is wrong"
 
 begin=$(now_ms)
 does 'leased cbx_[0-9a-f]{12}' warmup --slug e2e-box --class standard
@@ -182,9 +185,9 @@ does 'active' status --id e2e-box --wait
 does "$lease" inspect --id "$lease" --json
 jq -e --arg id "$lease" '.. | objects | select(.id? == $id or .leaseId? == $id or
 	.leaseID? == $id)' "$work/out" >/dev/null || fail "inspect --json does not show the lease"
-does 'ssh ' ssh --id e2e-box
+does "^'?ssh'? " ssh --id e2e-box
 # The printed command works.
-echo 'exit 7' | sh -c "$(grep -E '(^| )ssh ' "$work/out" | tail -n 1)" >"$work/ssh.out" 2>&1
+echo 'exit 7' | sh -c "$(grep -E "^'?ssh'? " "$work/out" | tail -n 1)" >"$work/ssh.out" 2>&1
 [ $? -eq 7 ] || { cat "$work/ssh.out"; fail "the printed ssh command does not return the remote exit code"; }
 echo 'exit 5' | as "$alice" connect e2e-box >"$work/out" 2>&1
 [ $? -eq 5 ] || fail "connect does not return the remote exit code"
