@@ -249,7 +249,11 @@ static const char *const migrations[] = {
 	 * once if they are empty, else after the rows were moved (run_move.c).
 	 */
 	"",
-	/* 9: whether other locations may be tried after the requested one */
+	/* 9, 10, 11: reserved */
+	"",
+	"",
+	"",
+	/* 12: whether other locations may be tried after the requested one */
 	"ALTER TABLE lease ADD COLUMN location_preferred INTEGER NOT NULL DEFAULT 0;",
 };
 

@@ -89,7 +89,7 @@ max_active_per_owner = 3
 
 [account hetzner]
 provider = hetzner
-locations = fsn1, nbg1
+locations = nbg1
 image = ubuntu-24.04
 token_file = $work/hetzner-token
 endpoint = $cloud/v1
@@ -164,6 +164,8 @@ git -C "$work/project" -c user.name=e2e -c user.email=alice@example.com commit -
 version=$("$crabbox" --version 2>/dev/null | head -n 1)
 echo "== $version against lessord $("$lessord" --version | head -n 1)"
 
+refuses 'not offered here; use: crabbox login --url URL --token-stdin' \
+	login --url "$url" --no-browser
 echo "\$ crabbox login --url $url --token-stdin"
 printf '%s\n' "$alice" | as "$alice" login --url "$url" --token-stdin --provider hetzner \
 	>"$work/out" 2>&1 || fail "login"
@@ -179,6 +181,8 @@ begin=$(now_ms)
 does 'leased cbx_[0-9a-f]{12}' warmup --slug e2e-box --class standard
 ready_ms=$(($(now_ms) - begin))
 lease=$(grep -Eo 'cbx_[0-9a-f]{12}' "$work/out" | head -n 1)
+address=$(grep -Eo 'ip=[0-9.]+' "$work/out" | head -n 1 | cut -d = -f 2)
+[ -n "$address" ] || fail "warmup does not print the address"
 does 'e2e-box' list
 does "\"$lease\"" list --json
 does 'active' status --id e2e-box --wait
@@ -208,7 +212,9 @@ as "$alice" run --id e2e-box -- sh work.sh 9 >"$work/out" 2>&1 </dev/null
 [ $? -eq 9 ] || fail "run does not return the command's exit code"
 failed=$(grep -Eo 'run_[0-9a-f]{12}' "$work/out" | head -n 1)
 does "$run" history
+does "$run" history --lease "$lease"
 does 'working: 2' logs "$run"
+does '"state":"succeeded"' logs "$run" --json
 does 'command\.started' events "$run"
 does 'working' events "$run" --type stdout
 does 'tests=2.*failures=1' results "$run"
@@ -226,9 +232,11 @@ does '' unshare --id e2e-box --user bob@example.com
 as "$bob" list >"$work/out" 2>&1 || fail "bob's list"
 never e2e-box
 does 'alice@example\.com|leases' usage
+does 'e2e-box' list --all	# without an admin token: her own
 admin=$root
 does 'e2e-box' list --all
 never 'orphan='
+grep -q "$address" "$work/out" || fail "list --all does not show the address"
 does "$lease" admin leases --state active
 admin=
 
@@ -241,6 +249,14 @@ stop_ms=$(($(now_ms) - begin))
 never 'pending|warning'
 [ "$(servers)" -eq $((before - 1)) ] || fail "the server is still there"
 does "released" stop "$lease"
+# Again by slug: at once, not after the client's five attempts.
+begin=$(now_ms)
+does "released" stop e2e-box
+again_ms=$(($(now_ms) - begin))
+[ "$again_ms" -lt 10000 ] || fail "a second stop by slug took $again_ms ms"
+does 'state=released' status --id "$lease"
+does "crabbox@$address" ssh --id "$lease"
+does "$failed" history
 
 # A complete run: leases a machine, runs the command and releases the lease.
 count=$(calls)
@@ -257,6 +273,24 @@ does 'released' admin release cbx_0000000000e2
 does 'deleted' admin delete cbx_0000000000e2 --force
 admin=
 [ "$(servers)" -eq $((before - 1)) ] || fail "admin delete left the server"
+
+# ---- what this broker does not offer ---------------------------------------------------------------
+
+refuses 'Ready pools are not offered' pool ready
+refuses 'Ready pools are not offered' pool ensure ci --min-ready 1
+refuses 'Ready pools are not offered' pool borrow ci
+mkdir "$work/project/bundle"
+echo report >"$work/project/bundle/report.txt"
+refuses 'Artifact uploads are not offered' artifacts publish --dir bundle --storage broker \
+	--no-comment
+rm -r "$work/project/bundle"
+refuses 'marketplace is not offered' marketplace status
+admin=$root
+refuses 'hosts are not offered' admin hosts list
+refuses 'audits are not offered' admin lease-audit
+admin=
+
+# ---- what goes wrong ---------------------------------------------------------------------------------
 
 # Interrupted while the machine is being created: nothing is left behind.
 curl -fsS -X POST -H 'Content-Type: application/json' "$cloud/_sim/faults" \
