@@ -10,11 +10,12 @@ session is a test; a variant in one field is a row.
 import concurrent.futures
 import http.client
 import json
+import subprocess
 import time
 import unittest
 
 import shapes
-from harness import BrokerCase, cli_body, new_attempt, new_id, new_key, until
+from harness import BrokerCase, cli_body, moment, new_attempt, new_id, new_key, until
 
 # The CLI searches error texts for these words; no response may contain one without meaning it.
 MISREAD = ("http 404", "http 401", "not_found", "invalid_lease_id", "InvalidInstanceID.NotFound",
@@ -98,6 +99,15 @@ class Doctor(Exchanges):
         self.assertEqual((ready["provider"], ready["configured"], ready["missing"]),
                          ("hetzner", True, []))
         self.fails("alice", "GET", READINESS % "aws", None, 400, "invalid_provider")
+
+    def test_x4_whoami_says_when_the_token_ends(self):
+        self.assertNotIn("tokenExpiresAt", self.cli("alice", "GET", "/v1/whoami").json)
+        token = subprocess.run(
+            [self.broker.lessord, "token", "add", "--config", self.broker.home + "/conf", "--owner",
+             "eve@example.com", "--org", "acme", "--role", "user", "--expires", "2h"], check=True,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode("ascii").strip()
+        said = self.shape(self.ask("GET", "/v1/whoami", token), shapes.WHOAMI)
+        self.assertTrue(0 < moment(said["tokenExpiresAt"]) - time.time() <= 7200, said)
 
     def test_a_token_that_is_none(self):
         for value in ("Bearer nothing", "Bearer cbxu_e30.x", "Basic " + self.broker.alice, "",

@@ -306,6 +306,8 @@ static void x4_x11_what_is_not_offered_says_so(void **state)
 		{ "POST", "/v1/checkpoints", 404, "checkpoints" },
 		{ "POST", "/v1/artifacts/uploads", 404, "Artifact uploads" },
 		{ "POST", "/v1/leases/capability-aware", 404, "image requirements" },
+		{ "POST", "/v1/leases/from-checkpoint", 404, "checkpoints" },
+		{ "POST", "/v1/runs/run_0123456789ab/admission-failure", 404, "not admitted" },
 		{ "PUT", "/v1/leases/cbx_0123456789ab/registration", 404, "Registration" },
 		{ "POST", "/v1/leases/box/tailscale", 404, "Tailscale" },
 		{ "POST", "/v1/leases/box/webvnc/ticket", 404, "Desktops" },
