@@ -10,6 +10,7 @@ session is a test; a variant in one field is a row.
 import concurrent.futures
 import http.client
 import json
+import secrets
 import subprocess
 import time
 import unittest
@@ -671,6 +672,37 @@ class NotYet(Exchanges):
         self.is_clean(got)
         self.assertEqual([s for s in self.broker.servers() if s["lease"] == lease["id"]], [])
         self.fails("alice", "POST", "/v1/leases", body, 409, "create_canceled")
+
+    def test_x2_a_create_that_fails_as_later_clients_see_it(self):
+        """They send `Prefer: respond-async`, poll the lease, and cancel what has failed."""
+        self.broker.fault("s.create", "error", status=412, code="resource_unavailable",
+                          message="sold out")
+        body = cli_body(image="ubuntu-26.04")
+        answer = self.ask("POST", "/v1/leases", self.broker.alice, body,
+                          dict(CLI_HEADERS, Prefer="respond-async"))
+        self.assertEqual((answer.status, answer.lease["state"]), (201, "provisioning"), answer)
+        got = self.until(answer.lease, lambda got: got["state"] != "provisioning")
+        self.broker.no_faults()
+        self.assertEqual((got["state"], got["host"]), ("failed", ""))
+        self.assertTrue(got["failureError"])
+        said = self.cli("alice", "POST", "/v1/leases/%s/cancel-create" % got["id"],
+                        {"createAttemptID": body["createAttemptID"]})
+        self.assertEqual(self.shape(said, shapes.CANCELED)["canceledCreate"]["state"], "canceled")
+
+    def test_x11_a_run_is_admitted_as_later_clients_check_it(self):
+        """The reply to the PUT must be a run that has not begun, with that id and command."""
+        run_id = "run_" + secrets.token_hex(16)
+        body = {"leaseID": "", "provider": "hetzner", "target": "linux", "windowsMode": "normal",
+                "class": "beast", "serverType": "ccx63", "command": ["sh", "-c", "true"]}
+        for status in (201, 200):
+            run = self.cli("alice", "PUT", "/v1/runs/" + run_id, body, status).json["run"]
+            self.assertEqual([run[k] for k in ("id", "state", "phase", "command")],
+                             [run_id, "running", "starting", body["command"]])
+        # An event with an id of its own, as sent where the run says that repeating is safe.
+        event = self.cli("alice", "POST", "/v1/runs/%s/events" % run_id,
+                         {"id": secrets.token_hex(16), "type": "lease.created"}, 201).json["event"]
+        self.assertEqual(event["seq"], 2)
+        self.assertNotIn("eventAppendIdempotent", run)
 
 
 if __name__ == "__main__":

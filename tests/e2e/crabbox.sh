@@ -64,7 +64,8 @@ if [ -z "$crabbox" ]; then
 		did_not_run "Go cannot build crabbox $version here: $(tail -n 1 "$work/go.log")"
 	crabbox=$work/go/crabbox
 fi
-for tool in ssh ssh-keygen git jq curl; do
+command -v "$crabbox" >/dev/null || fail "CRABBOX=$crabbox cannot be run"
+for tool in ssh ssh-keygen git rsync jq curl; do
 	command -v "$tool" >/dev/null || did_not_run "$tool is not installed"
 done
 
