@@ -5,8 +5,8 @@
 # tests with the thread sanitizer. Installs missing packages if permitted. If none are missing, only
 # tests with packages from the Python package index (venv.sh) need the network, once. Exits 0 only if
 # every test of every build passed. Prints skipped tests.
-# If Go is installed, also tests the crabbox CLI end to end, and prints a notice if that test
-# did not run.
+# If the crabbox CLI ($CRABBOX, or on PATH) or Go to build it is installed, also tests that CLI end
+# to end, and prints a notice if that test did not run.
 set -u
 
 usage() {
@@ -104,7 +104,7 @@ export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 one asan '' '^faults-[0-9]' -DLESSOR_WERROR=ON -DLESSOR_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug
 one tsan "$threaded" '' -DLESSOR_WERROR=ON -DLESSOR_SANITIZE=thread
 
-if [ -z "$only" ] && { command -v crabbox || command -v go || [ -x /usr/local/go/bin/go ]; } \
+if [ -z "$only" ] && { [ -n "${CRABBOX:-}" ] || command -v crabbox || command -v go || [ -x /usr/local/go/bin/go ]; } \
 	>/dev/null; then
 	echo
 	echo "== crabbox: the unmodified CLI against the plain build"

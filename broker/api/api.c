@@ -9,6 +9,7 @@
 #include "api/contract_classes.h"
 #include "api/handlers.h"
 #include "api/queue_view.h"
+#include "api/not_offered.h"
 #include "api/reply.h"
 #include "util/alloc.h"
 #include "util/log.h"
@@ -210,8 +211,15 @@ static int head_refuse(struct http_body_rule *rule, int status, const char *code
 	return -1;
 }
 
-static int method_refuse(unsigned methods, struct http_body_rule *rule)
+/* No route has this method and path; `methods`: those that have the path. */
+static int route_refuse(const struct http_head *head, unsigned methods, struct http_body_rule *rule)
 {
+	const struct not_offered *known = not_offered_find(head->method, head->path);
+
+	if (known)
+		return head_refuse(rule, known->status, "not_offered", known->message);
+	if (!methods)
+		return head_refuse(rule, 404, "not_found", "Not found.");
 	rule->field = "Allow";
 	route_allow(methods, rule->field_value, sizeof(rule->field_value));
 	return head_refuse(rule, 405, "method_not_allowed",
@@ -296,12 +304,12 @@ void api_handle(struct http_exchange *ex, void *user)
 				   request.param);
 	request.answered =
 		api->answers[request.route ? (size_t)(request.route - route_table) : route_count];
-	if (!request.route && !methods) {
+	if (!request.route && !methods && !not_offered_find(request.head->method, request.head->path)) {
 		reply_not_found(&request);
 		return;
 	}
 	refused = request.route ? head_check(api, ex, 1, request.route, &request.caller, &rule) :
-				  method_refuse(methods, &rule);
+				  route_refuse(request.head, methods, &rule);
 	if (rule.is_trusted && http_exchange_trust(ex, rule.owner)) {
 		refused = head_refuse(&rule, 503, "busy", HTTP_BUSY_MESSAGE);
 		rule.retry_s = 2;
@@ -339,10 +347,8 @@ void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void 
 			rule->max = ROUTE_WIDE_MAX;
 		else if (route->body == BODY_STREAM)
 			run_finish_head(api, &caller, param, rule);
-	} else if (!route && methods) {
-		method_refuse(methods, rule);
 	} else if (!route) {
-		head_refuse(rule, 404, "not_found", "Not found.");
+		route_refuse(head, methods, rule);
 	}
 	if (rule->status)
 		reply_count(api, route, rule->status);

@@ -277,6 +277,13 @@ enum auth_result auth_check(struct auth *auth, const char *authorization, const 
 	return AUTH_LIMITED;
 }
 
+int64_t auth_expires_ms(const struct auth *auth, const char *authorization)
+{
+	const char *text = bearer_text(authorization);
+
+	return token_is_text(text) ? table_find(auth, text + strlen(PREFIX))->expires_ms : 0;
+}
+
 static uint64_t text_hash(uint64_t hash, const char *text)
 {
 	/* FNV-1a, with the NUL */

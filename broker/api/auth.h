@@ -56,6 +56,8 @@ enum auth_result auth_check(struct auth *auth, const char *authorization, const 
 			    int refusals_per_minute, struct caller *ret);
 /* Verifies a token without counting anything: 1 valid, 0 not. */
 int auth_peek(struct auth *auth, const char *authorization, struct caller *ret);
+/* When a token that was accepted expires, wall clock ms; 0: never. */
+int64_t auth_expires_ms(const struct auth *auth, const char *authorization);
 /* Identifies owner and organisation to the HTTP server (http_exchange_trust). */
 uint64_t auth_owner(const struct auth *auth, const struct caller *caller);
 const struct auth_counters *auth_counters(const struct auth *auth);

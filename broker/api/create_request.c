@@ -32,6 +32,7 @@ struct create_body {
 	int type_explicit;
 	char location[32];
 	char image[64];
+	int location_explicit, image_explicit;
 	int64_t ttl_seconds, idle_seconds, wait_seconds;
 	int keep;
 	char profile[48];
@@ -132,6 +133,9 @@ static const struct body_field create_fields[] = {
 	  FIELD_AT(create_body, location), .expected = "a location of the account" },
 	{ .name = "image", .type = FIELD_TEXT, .flags = FIELD_EMPTY, FIELD_AT(create_body, image),
 	  .expected = "an image of the account" },
+	{ .name = "locationExplicit", .type = FIELD_BOOL,
+	  FIELD_TO(create_body, location_explicit) },
+	{ .name = "imageExplicit", .type = FIELD_BOOL, FIELD_TO(create_body, image_explicit) },
 	{ .name = "ttlSeconds", .type = FIELD_INT, FIELD_TO(create_body, ttl_seconds) },
 	{ .name = "idleTimeoutSeconds", .type = FIELD_INT, FIELD_TO(create_body, idle_seconds) },
 	{ .name = "waitForCapacity", .type = FIELD_INT, FIELD_TO(create_body, wait_seconds),
@@ -233,20 +237,33 @@ static const struct account *find_account(const struct create_request *create, c
 	return NULL;
 }
 
-static int read_location(struct json_body *in, const struct create_body *body,
-			 const struct account *account, struct lease *l)
+static int client_choice(int is_explicit, int configured)
 {
+	return is_explicit ? CLIENT_REQUIRE : configured;
+}
+
+/* Contract 3.4: existing clients always send a location, so it need not be what the user wants. */
+static int read_location(const struct create_request *create, struct json_body *in,
+			 const struct create_body *body, const struct account *account,
+			 struct lease *l)
+{
+	int choice = client_choice(body->location_explicit, account->config.client_location);
 	char names[120] = "";
 
-	if (!body->location[0])
+	if (choice == CLIENT_IGNORE && create->asked)
+		create->asked->location[0] = '\0';
+	if (choice == CLIENT_IGNORE || !body->location[0])
 		return 0;
 	for (int i = 0; i < account->config.location_count; i++) {
 		if (!strcmp(account->config.locations[i], body->location)) {
 			TEXT_SET(l->location, body->location);
+			l->location_preferred = choice == CLIENT_PREFER;
 			return 0;
 		}
 		api_error_add_name(names, sizeof(names), account->config.locations[i]);
 	}
+	if (choice == CLIENT_PREFER && validate_type(body->location))
+		return 0;
 	return json_body_fail(in, 400, "location_not_allowed", "location must be one of: %s", names);
 }
 
@@ -274,12 +291,20 @@ static int read_image(const struct create_request *create, struct json_body *in,
 		      const struct create_body *body, const struct account *account,
 		      struct lease *l)
 {
-	const char *image = body->image[0] ? body->image : account->config.image;
+	int choice = client_choice(body->image_explicit, account->config.client_image);
+	const char *image = body->image;
 	char names[120] = "";
 
-	if (!image_is_allowed(create, account, image, names, sizeof(names)))
-		return json_body_fail(in, 400, "image_not_allowed", "image must be one of: %s",
-				      names);
+	if (choice == CLIENT_IGNORE && create->asked)
+		create->asked->image[0] = '\0';
+	if (choice == CLIENT_IGNORE || !image[0])
+		image = account->config.image;
+	if (!image_is_allowed(create, account, image, names, sizeof(names))) {
+		if (choice == CLIENT_REQUIRE || !validate_image(image))
+			return json_body_fail(in, 400, "image_not_allowed",
+					      "image must be one of: %s", names);
+		image = account->config.image;
+	}
 	snprintf(l->image, sizeof(l->image), "%s", image);
 	return 0;
 }
@@ -345,7 +370,7 @@ static int read_machine(const struct create_request *create, struct json_body *i
 	snprintf(l->architecture, sizeof(l->architecture), "x86");
 	TEXT_SET(l->os, body->os);
 	read_types(create, body, l);
-	if (read_location(in, body, account, l))
+	if (read_location(create, in, body, account, l))
 		return -1;
 	return read_image(create, in, body, account, l);
 }

@@ -101,6 +101,19 @@ static void fallback_add(struct notices *out, const char *code, const char *want
 		   *why ? " (" : "", why, *why ? ")" : "", how, has);
 }
 
+/* The account does not have it, so it was not tried. */
+static void location_unknown_add(struct notices *out, const char *wanted, const struct lease *l)
+{
+	if (l->server_location[0])
+		notice_add(out, "location_fallback",
+			   "%s is not a location of account %s; this machine is in %s", wanted,
+			   l->account, l->server_location);
+	else
+		notice_add(out, "location_fallback",
+			   "%s is not a location of account %s; another one is used", wanted,
+			   l->account);
+}
+
 static void machine_compare(const struct notice_request *asked, const struct lease *l,
 			    const struct attempt *attempts, size_t count, struct notices *out)
 {
@@ -109,8 +122,10 @@ static void machine_compare(const struct notice_request *asked, const struct lea
 	if (type[0] && l->server_type[0] && strcmp(type, l->server_type) != 0)
 		fallback_add(out, "type_fallback", type, refusal_find(attempts, count, type, NULL),
 			     "of type", l->server_type);
-	if (asked->location[0] && l->server_location[0] &&
-	    strcmp(asked->location, l->server_location) != 0)
+	if (asked->location[0] && strcmp(asked->location, l->location) != 0)
+		location_unknown_add(out, asked->location, l);
+	else if (asked->location[0] && l->server_location[0] &&
+		 strcmp(asked->location, l->server_location) != 0)
 		fallback_add(out, "location_fallback", asked->location,
 			     refusal_find(attempts, count, NULL, asked->location), "in",
 			     l->server_location);

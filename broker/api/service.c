@@ -38,6 +38,9 @@ void service_whoami(struct api_request *request)
 	jsonw_text(&w, "auth", "bearer");
 	jsonw_bool(&w, "admin", request->caller.role == TOKEN_ADMIN);
 	jsonw_text(&w, "role", token_role_name(request->caller.role));
+	jsonw_time(&w, "tokenExpiresAt",
+		   auth_expires_ms(request->api->auth,
+				   http_head_known(request->head, HTTP_FIELD_AUTHORIZATION)));
 	jsonw_end_object(&w);
 	reply_json(request, 200);
 }

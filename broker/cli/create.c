@@ -94,8 +94,13 @@ static json_t *body_make(const struct create_flags *f, const struct settings *se
 		text_set(body, "class", f->class_name ? f->class_name : settings->class_name);
 	}
 	text_set(body, "slug", f->slug);
+	/* Not preferences: a create that cannot have them fails. */
 	text_set(body, "location", f->location);
+	if (f->location)
+		json_object_set_new(body, "locationExplicit", json_true());
 	text_set(body, "image", f->image);
+	if (f->image)
+		json_object_set_new(body, "imageExplicit", json_true());
 	text_set(body, "sshPublicKey", key_line);
 	if (f->ttl_s)
 		json_object_set_new(body, "ttlSeconds", json_integer(f->ttl_s));

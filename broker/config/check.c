@@ -240,6 +240,8 @@ static int account_differs(const struct config_account *x, const struct config_a
 	       x->account.rate_per_hour != y->account.rate_per_hour ||
 	       x->account.settle_ms != y->account.settle_ms ||
 	       x->account.protect_retained != y->account.protect_retained ||
+	       x->account.client_location != y->account.client_location ||
+	       x->account.client_image != y->account.client_image ||
 	       x->account.location_count != y->account.location_count ||
 	       memcmp(x->account.locations, y->account.locations, sizeof(x->account.locations)) ||
 	       x->image_count != y->image_count ||

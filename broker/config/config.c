@@ -222,15 +222,12 @@ static int option_set(struct config_account *a, const char *name, const char *va
 {
 	struct account_config *conf = &a->account;
 	size_t len = strlen(name);
-	char names[200];
 
-	if (len == 0 || len > 32 || strspn(name, "abcdefghijklmnopqrstuvwxyz_") != len) {
-		key_names(SECTION_ACCOUNT, names, sizeof(names));
+	if (len == 0 || len > 32 || strspn(name, "abcdefghijklmnopqrstuvwxyz_") != len)
 		return err_set(err, ERR_INVALID,
-			       "unknown key '%.40s' in [account]; allowed: %s and"
-			       " the provider's own, of a-z and _",
-			       name, names);
-	}
+			       "unknown key '%.40s' in [account]; allowed: those of"
+			       " lessord.conf(5) and the provider's own, all of a-z and _",
+			       name);
 	for (size_t i = 0; i < conf->option_count; i++) {
 		if (strcmp(conf->options[i].key, name) == 0)
 			return err_set(err, ERR_INVALID, "duplicate key '%s'", name);

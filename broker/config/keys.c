@@ -138,6 +138,33 @@ static int allowed_types_set(void *section, const char *value, struct err *err)
 			 value_name, err);
 }
 
+static const char *const choices[CLIENT_CHOICE_COUNT] = {
+	[CLIENT_PREFER] = "prefer",
+	[CLIENT_REQUIRE] = "require",
+	[CLIENT_IGNORE] = "ignore",
+};
+
+static int choice_set(const char *value, int *ret, struct err *err)
+{
+	for (int i = 0; i < CLIENT_CHOICE_COUNT; i++) {
+		if (strcmp(choices[i], value) == 0) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_INVALID, "'%s' is not one of prefer, require, ignore", value);
+}
+
+static int client_location_set(void *section, const char *value, struct err *err)
+{
+	return choice_set(value, &((struct config_account *)section)->account.client_location, err);
+}
+
+static int client_image_set(void *section, const char *value, struct err *err)
+{
+	return choice_set(value, &((struct config_account *)section)->account.client_image, err);
+}
+
 static int max_steps_set(void *section, const char *value, struct err *err)
 {
 	struct config_account *a = section;
@@ -246,6 +273,20 @@ static int allowed_types_show(const void *section, int i, char *out, size_t size
 	return row_show(a->types[0], sizeof(a->types[0]), a->type_count, i, out, size);
 }
 
+static int client_location_show(const void *section, int i, char *out, size_t size)
+{
+	const struct config_account *a = section;
+
+	return word_show(choices[a->account.client_location], i, out, size);
+}
+
+static int client_image_show(const void *section, int i, char *out, size_t size)
+{
+	const struct config_account *a = section;
+
+	return word_show(choices[a->account.client_image], i, out, size);
+}
+
 static int max_steps_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config_account *a = section;
@@ -325,6 +366,8 @@ static const struct key keys[] = {
 	ACCOUNT("image", KEY_IMAGE, account.image, 0, 0),
 	OWN(SECTION_ACCOUNT, "images", 1, images_set, images_show),
 	OWN(SECTION_ACCOUNT, "allowed_types", 1, allowed_types_set, allowed_types_show),
+	OWN(SECTION_ACCOUNT, "client_location", 0, client_location_set, client_location_show),
+	OWN(SECTION_ACCOUNT, "client_image", 0, client_image_set, client_image_show),
 	OWN(SECTION_ACCOUNT, "max_steps", 0, max_steps_set, max_steps_show),
 	ACCOUNT("rate_per_hour", KEY_INT, account.rate_per_hour, 0, MANY),
 	ACCOUNT("settle", KEY_DURATION, account.settle_ms, 100, HOUR),

@@ -124,7 +124,8 @@ struct lease {
 	int type_explicit;
 	char types[LEASE_TYPES_MAX][32];	/* candidates, best first */
 	int type_count;
-	char location[32]; /* "": the account's first */
+	char location[32];	/* "": any of the account's */
+	int location_preferred; /* the account's other locations may be tried after it */
 	char image[64];
 	char architecture[8];		/* "x86" or "arm" */
 	char os[24];

@@ -6,6 +6,7 @@
 
 #include <lessor/provider.h>
 
+#include "util/duration.h"
 #include "util/text.h"
 #include "util/time.h"
 
@@ -189,7 +190,7 @@ void on_extend(struct life *s)
 	/* Without an idle timeout there is nothing to extend. */
 	int64_t idle_ms = l->idle_ms && to->idle_ms > l->idle_ms ? to->idle_ms : l->idle_ms;
 	int is_later = ttl_ms != l->ttl_ms;
-	char text[TIME_TEXT_ROOM];
+	char text[DURATION_TEXT_SIZE];
 	struct lease by_ttl;
 
 	if (is_expired(s)) {
@@ -201,7 +202,7 @@ void on_extend(struct life *s)
 	l->ttl_ms = ttl_ms;
 	l->idle_ms = idle_ms;
 	if (is_later && lease_is_queued(l)) {
-		duration_format(ttl_ms, text, sizeof(text));
+		duration_format(ttl_ms, text);
 		lease_note_add(s->out, NOTE_INFO, "lease.extended", "extended to %s from its admission",
 			       text);
 	} else if (is_later) {

@@ -27,12 +27,21 @@ struct account_option {
 	const char *value;	/* as written in the file */
 };
 
+/* What a client's location or image means if the request does not say that it is explicit. */
+enum client_choice {
+	CLIENT_PREFER,	/* used if the account has it, else the account's own */
+	CLIENT_REQUIRE, /* as if it were explicit: used, or the request is refused */
+	CLIENT_IGNORE,	/* the account's own is used */
+	CLIENT_CHOICE_COUNT
+};
+
 struct account_config {
 	char name[32];			/* section [account NAME] */
 	char provider[32];		/* provider = hetzner */
 	char locations[ACCOUNT_LOCATIONS_MAX][32];
 	int location_count;		/* > 0 */
 	char image[64];
+	int client_location, client_image; /* enum client_choice */
 	int max_steps;			/* steps at once, 1..64 */
 	/* a created resource may become visible this much later; 0: the provider's value */
 	int64_t settle_ms;

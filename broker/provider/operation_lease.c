@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "provider/operation.h"
 
+#include <string.h>
+
 #include "provider/account.h"
 
 static void lease_fill_ledger(struct operation *op, struct lessor_lease *lease)
@@ -49,6 +51,24 @@ static void lease_fill_ledger(struct operation *op, struct lessor_lease *lease)
 	lease->attempt_size = sizeof(*attempts);
 }
 
+/* The requested location alone; or the account's, the preferred one first. */
+static void lease_fill_locations(const struct account_config *config, const struct lease *from,
+				 const char **locations, struct lessor_lease *lease)
+{
+	if (from->location[0] && !from->location_preferred) {
+		locations[lease->location_count++] = from->location;
+		return;
+	}
+	for (int i = 0; i < config->location_count; i++) {
+		if (!strcmp(config->locations[i], from->location))
+			locations[lease->location_count++] = config->locations[i];
+	}
+	for (int i = 0; i < config->location_count; i++) {
+		if (strcmp(config->locations[i], from->location) != 0)
+			locations[lease->location_count++] = config->locations[i];
+	}
+}
+
 const struct lessor_lease *operation_lease(struct operation *op)
 {
 	struct step *step = op->step;
@@ -80,12 +100,7 @@ const struct lessor_lease *operation_lease(struct operation *op)
 	account_sentinel(op->account, sentinel);
 	for (int i = 0; i < from->type_count && i < LEASE_TYPES_MAX; i++)
 		types[lease->type_count++] = from->types[i];
-	if (from->location[0]) {
-		locations[lease->location_count++] = from->location;
-	} else {
-		for (int i = 0; i < config->location_count; i++)
-			locations[lease->location_count++] = config->locations[i];
-	}
+	lease_fill_locations(config, from, locations, lease);
 	lease_fill_ledger(op, lease);
 	return lease;
 }

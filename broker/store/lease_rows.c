@@ -17,6 +17,7 @@
 	T(id, id) T(attempt_token, attempt_token) T(owner, owner) T(org, org) \
 	T(account, account) T(slug, slug) T(class, class_name) T(profile, profile) \
 	T(requested_type, requested_type) I(type_explicit, type_explicit) T(location, location) \
+	I(location_preferred, location_preferred) \
 	T(image, image) T(architecture, architecture) T(os, os) T(ssh_user, ssh_user) \
 	I(ssh_port, ssh_port) T(work_root, work_root) T(public_key, public_key) T(pond, pond) \
 	I(keep, keep) I(created_ms, created_ms) \

@@ -275,6 +275,8 @@ static const char *const migrations[] = {
 	"END;"
 	"CREATE TRIGGER lease_deleted AFTER DELETE ON lease WHEN " COUNTS("OLD") " BEGIN "
 	USAGE_TOTALS("OLD", "-1", "-OLD.price_hour_micros") "END;",
+	/* 10: whether other locations may be tried after the requested one */
+	"ALTER TABLE lease ADD COLUMN location_preferred INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* clang-format on */

@@ -58,16 +58,16 @@ class Doctor(BrokerCase):
 
     def test_what_is_not_here_says_so_at_once(self):
         begin = time.monotonic()
-        for method, path in (("GET", "/v1/controls"), ("GET", "/v1/ready-pools"),
-                             ("GET", "/v1/admin/hosts"),
-                             ("GET", "/portal/runs/run_1")):
-            answer = self.ask(method, path, self.broker.alice)
+        for path in ("/v1/controls", "/v1/ready-pool", "/v1/admin", "/v1/leases/a/b/c"):
+            answer = self.ask("GET", path, self.broker.alice)
             self.assertEqual(answer.status, 404, answer)
             self.assertEqual(answer.json, {"error": "not_found"})
+        for path, status in (("/v1/ready-pools", 404), ("/v1/admin/hosts", 501),
+                             ("/portal/runs/run_1", 404)):
+            self.error(self.ask("GET", path, self.broker.alice), status, "not_offered")
         for path in ("/v1/runners/sync", "/v1/auth/github/start", "/v1/artifacts/uploads"):
             answer = self.ask("POST", path, self.broker.alice, {"leaseID": ""})
-            self.assertEqual(answer.status, 404, answer)
-            self.assertEqual(answer.error, "not_found")
+            self.error(answer, 404, "not_offered")
         self.assertLess(time.monotonic() - begin, 1.0)
 
     def test_answers_carry_no_cors_and_are_not_cached(self):
@@ -412,7 +412,7 @@ class Faults(BrokerCase):
     def test_sold_out_goes_on_to_the_next_type_and_says_so(self):
         self.broker.fault("s.create", "error", count=2, status=412, code="resource_unavailable",
                           message=self.WORDS)
-        lease = self.create()
+        lease = self.create(locationExplicit=True)
         self.assertEqual(lease["requestedServerType"], "ccx63")
         self.assertEqual(lease["serverType"], "ccx43")
         self.assertEqual([a["serverType"] for a in lease["provisioningAttempts"]],
@@ -431,7 +431,8 @@ class Faults(BrokerCase):
             "class": "tiny", "serverType": ""}))
         self.error(answer, 409, "provisioning_failed")
         self.quiet(answer)
-        self.assertEqual(len(answer.json["provisioningAttempts"]), 3)
+        # Three types in two locations.
+        self.assertEqual(len(answer.json["provisioningAttempts"]), 6)
         self.assertEqual(answer.lease["state"], "failed")
         self.assertTrue(answer.lease["failureError"])
 
@@ -508,8 +509,10 @@ class Idempotency(BrokerCase):
             again = self.ask("POST", "/v1/leases", self.broker.alice, sent, key)
             self.assertEqual((again.status, again.lease["id"]), (200, first.lease["id"]), again)
             self.error(self.ask("POST", "/v1/leases", self.broker.alice, dict(sent, keep=False), key),
-                       *((409, "idempotency_key_reused") if sent is body else
-                         (400, "image_not_allowed")))
+                       409, "idempotency_key_reused")
+            self.error(self.ask("POST", "/v1/leases", self.broker.alice,
+                                dict(sent, keep=False, image="ubuntu-24.04", imageExplicit=True),
+                                key), 400, "image_not_allowed")
         self.assertEqual(len(self.broker.servers()), 2)
         for first in made:
             self.release(first.lease)

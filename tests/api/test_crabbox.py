@@ -10,11 +10,13 @@ session is a test; a variant in one field is a row.
 import concurrent.futures
 import http.client
 import json
+import secrets
+import subprocess
 import time
 import unittest
 
 import shapes
-from harness import BrokerCase, cli_body, new_attempt, new_id, new_key, until
+from harness import BrokerCase, cli_body, moment, new_attempt, new_id, new_key, until
 
 # The CLI searches error texts for these words; no response may contain one without meaning it.
 MISREAD = ("http 404", "http 401", "not_found", "invalid_lease_id", "InvalidInstanceID.NotFound",
@@ -99,6 +101,15 @@ class Doctor(Exchanges):
                          ("hetzner", True, []))
         self.fails("alice", "GET", READINESS % "aws", None, 400, "invalid_provider")
 
+    def test_x4_whoami_says_when_the_token_ends(self):
+        self.assertNotIn("tokenExpiresAt", self.cli("alice", "GET", "/v1/whoami").json)
+        token = subprocess.run(
+            [self.broker.lessord, "token", "add", "--config", self.broker.home + "/conf", "--owner",
+             "eve@example.com", "--org", "acme", "--role", "user", "--expires", "2h"], check=True,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode("ascii").strip()
+        said = self.shape(self.ask("GET", "/v1/whoami", token), shapes.WHOAMI)
+        self.assertTrue(0 < moment(said["tokenExpiresAt"]) - time.time() <= 7200, said)
+
     def test_a_token_that_is_none(self):
         for value in ("Bearer nothing", "Bearer cbxu_e30.x", "Basic " + self.broker.alice, "",
                       "Bearer  " + self.broker.alice):
@@ -109,7 +120,7 @@ class Doctor(Exchanges):
                               headers={"Authorization": scheme + " " + self.broker.alice})
             self.assertEqual(answer.status, 200, answer)
 
-    def test_features_that_are_not_here_are_missed_at_once(self):
+    def test_x4_x11_features_that_are_not_here_are_missed_at_once(self):
         begin = time.monotonic()
         lease = new_id()
         for method, path, status in (
@@ -118,23 +129,23 @@ class Doctor(Exchanges):
                 ("POST", "/v1/ready-pools/a/reconcile", 404),
                 ("PUT", "/v1/leases/%s/registration" % lease, 404),
                 ("POST", "/v1/leases/%s/tailscale" % lease, 404),
-                ("POST", "/v1/leases/capability-aware", 405),
+                ("POST", "/v1/leases/capability-aware", 404),
                 ("POST", "/v1/artifacts/uploads", 404), ("POST", "/v1/runners/sync", 404),
                 ("GET", "/v1/marketplace/status", 404), ("POST", "/v1/marketplace/quotes", 404),
                 ("POST", "/v1/auth/github/start", 404), ("POST", "/v1/auth/github/poll", 404),
-                ("GET", "/v1/images", 404), ("GET", "/v1/admin/hosts", 404),
-                ("GET", "/v1/admin/mac-hosts", 404),
-                ("GET", "/v1/admin/providers/identity?provider=hetzner", 404),
+                ("GET", "/v1/images", 404), ("GET", "/v1/admin/hosts", 501),
+                ("GET", "/v1/admin/mac-hosts", 501),
+                ("GET", "/v1/admin/providers/identity?provider=hetzner", 501),
                 ("GET", "/v1/admin/lease-audit?state=active", 404),
                 ("POST", "/v1/leases/%s/webvnc/ticket" % lease, 404),
                 ("POST", "/v1/leases/%s/egress/ticket" % lease, 404),
                 ("POST", "/v1/leases/%s/code/ticket" % lease, 404)):
-            for who in ("alice", "admin"):
-                answer = self.ask(method, path, getattr(self.broker, who),
-                                  None if method == "GET" else {})
-                self.assertEqual(answer.status, status, (method, path, answer))
-                self.assertEqual(answer.error, "not_found" if status == 404 else
-                                 "method_not_allowed")
+            # The first command of a newcomer, who has no token, is a sign-in.
+            for token in (self.broker.alice, self.broker.admin, None):
+                answer = self.ask(method, path, token, None if method == "GET" else {})
+                self.error(answer, status, "not_offered")
+                self.assertRegex(answer.json["message"], "not offered")
+                self.assertEqual("--token-stdin" in answer.json["message"], "/auth/" in path)
         self.assertLess(time.monotonic() - begin, 3.0)
 
     def test_a_connection_is_kept(self):
@@ -164,8 +175,8 @@ class Create(Exchanges):
         (400, "invalid_provider", {"provider": "aws"}),
         (400, "unsupported_target", {"target": "windows"}),
         (400, "unsupported_architecture", {"architecture": "arm64"}),
-        (400, "location_not_allowed", {"location": "ash"}),
-        (400, "image_not_allowed", {"image": "somebodys-snapshot"}),
+        (400, "location_not_allowed", {"location": "ash", "locationExplicit": True}),
+        (400, "image_not_allowed", {"image": "somebodys-snapshot", "imageExplicit": True}),
         (400, "invalid_field", {"class": "Not A Class"}),
         (400, "invalid_field", {"sshPublicKey": ...}),
         (400, "invalid_public_key", {"sshPublicKey": "ssh-ed25519 AAAA"}),
@@ -661,6 +672,37 @@ class NotYet(Exchanges):
         self.is_clean(got)
         self.assertEqual([s for s in self.broker.servers() if s["lease"] == lease["id"]], [])
         self.fails("alice", "POST", "/v1/leases", body, 409, "create_canceled")
+
+    def test_x2_a_create_that_fails_as_later_clients_see_it(self):
+        """They send `Prefer: respond-async`, poll the lease, and cancel what has failed."""
+        self.broker.fault("s.create", "error", status=412, code="resource_unavailable",
+                          message="sold out")
+        body = cli_body(image="ubuntu-26.04")
+        answer = self.ask("POST", "/v1/leases", self.broker.alice, body,
+                          dict(CLI_HEADERS, Prefer="respond-async"))
+        self.assertEqual((answer.status, answer.lease["state"]), (201, "provisioning"), answer)
+        got = self.until(answer.lease, lambda got: got["state"] != "provisioning")
+        self.broker.no_faults()
+        self.assertEqual((got["state"], got["host"]), ("failed", ""))
+        self.assertTrue(got["failureError"])
+        said = self.cli("alice", "POST", "/v1/leases/%s/cancel-create" % got["id"],
+                        {"createAttemptID": body["createAttemptID"]})
+        self.assertEqual(self.shape(said, shapes.CANCELED)["canceledCreate"]["state"], "canceled")
+
+    def test_x11_a_run_is_admitted_as_later_clients_check_it(self):
+        """The reply to the PUT must be a run that has not begun, with that id and command."""
+        run_id = "run_" + secrets.token_hex(16)
+        body = {"leaseID": "", "provider": "hetzner", "target": "linux", "windowsMode": "normal",
+                "class": "beast", "serverType": "ccx63", "command": ["sh", "-c", "true"]}
+        for status in (201, 200):
+            run = self.cli("alice", "PUT", "/v1/runs/" + run_id, body, status).json["run"]
+            self.assertEqual([run[k] for k in ("id", "state", "phase", "command")],
+                             [run_id, "running", "starting", body["command"]])
+        # An event with an id of its own, as sent where the run says that repeating is safe.
+        event = self.cli("alice", "POST", "/v1/runs/%s/events" % run_id,
+                         {"id": secrets.token_hex(16), "type": "lease.created"}, 201).json["event"]
+        self.assertEqual(event["seq"], 2)
+        self.assertNotIn("eventAppendIdempotent", run)
 
 
 if __name__ == "__main__":

@@ -194,7 +194,7 @@ class Config(unittest.TestCase):
                 self.check({(section, key): choice})
             said = self.check({(section, key): "nonsense"}, code=3 if option else 2)
             named = option["choices"].split("|") if option else \
-                re.findall(r"\b[a-z]+\b", re.sub(r"is (neither|not one of)|nor", "",
+                re.findall(r"\b[a-z]+\b", re.sub(r"is (neither|not one of)|\bnor\b", "",
                                                  said.split("'nonsense'")[1]))
             self.assertEqual(sorted(self.choices(item)), sorted(named), said)
 

@@ -91,6 +91,8 @@ def codes_sent():
     for status in re.findall(r"return (\d+);", re.search(
             r"failed_status\(.*?^}", read("broker/api/create.c"), re.S | re.M).group(0)):
         add(status, "provisioning_failed")
+    for status in re.findall(r'", (\d+),', read("broker/api/not_offered.c")):
+        add(status, "not_offered")
     # The response of engine_response.c for an account that needs operator action.
     del sent["provider_blocked"]
     return sent

@@ -4,8 +4,9 @@
 # login to results: every user command, on this machine, without a cloud account.
 #
 # crabbox.sh BUILD-DIR
-# The CLI is $CRABBOX, or the one on PATH, or built with Go ($CRABBOX_VERSION). Exit: 0 passed;
-# 1 failed; 77 did not run, which is not a pass, and the last line gives the reason.
+# The CLI is $CRABBOX, or the one on PATH, or built with Go ($CRABBOX_VERSION). VERBOSE=1 prints what
+# the commands print. Exit: 0 passed; 1 failed; 77 did not run, which is not a pass, and the last
+# line gives the reason.
 set -u
 
 version=${CRABBOX_VERSION:-v0.46.0}
@@ -63,7 +64,8 @@ if [ -z "$crabbox" ]; then
 		did_not_run "Go cannot build crabbox $version here: $(tail -n 1 "$work/go.log")"
 	crabbox=$work/go/crabbox
 fi
-for tool in ssh ssh-keygen git jq curl; do
+command -v "$crabbox" >/dev/null || fail "CRABBOX=$crabbox cannot be run"
+for tool in ssh ssh-keygen git rsync jq curl; do
 	command -v "$tool" >/dev/null || did_not_run "$tool is not installed"
 done
 
@@ -89,7 +91,7 @@ max_active_per_owner = 3
 
 [account hetzner]
 provider = hetzner
-locations = fsn1, nbg1
+locations = nbg1
 image = ubuntu-24.04
 token_file = $work/hetzner-token
 endpoint = $cloud/v1
@@ -122,12 +124,17 @@ as() {
 }
 admin=
 
+show() {
+	[ -z "${VERBOSE:-}" ] || sed 's/^/    /' "$work/out"
+}
+
 # does PATTERN COMMAND...: the command succeeds, and stdout or stderr matches ('': anything)
 does() {
 	want=$1
 	shift
 	echo "\$ crabbox $*"
 	as "$alice" "$@" >"$work/out" 2>&1 </dev/null || fail "crabbox $* exited with $?"
+	show
 	[ -z "$want" ] || grep -Eq -- "$want" "$work/out" ||
 		fail "crabbox $*: the output does not match '$want'"
 }
@@ -137,6 +144,7 @@ refuses() {
 	shift
 	echo "\$ crabbox $*   (must fail)"
 	! as "$alice" "$@" >"$work/out" 2>&1 </dev/null || fail "crabbox $* succeeded"
+	show
 	grep -Eq -- "$want" "$work/out" || fail "crabbox $*: the output does not match '$want'"
 }
 never() { ! grep -Eiq -- "$1" "$work/out" || fail "the output must not match '$1'"; }
@@ -164,27 +172,36 @@ git -C "$work/project" -c user.name=e2e -c user.email=alice@example.com commit -
 version=$("$crabbox" --version 2>/dev/null | head -n 1)
 echo "== $version against lessord $("$lessord" --version | head -n 1)"
 
+refuses 'not offered here; use: crabbox login --url URL --token-stdin' \
+	login --url "$url" --no-browser
 echo "\$ crabbox login --url $url --token-stdin"
 printf '%s\n' "$alice" | as "$alice" login --url "$url" --token-stdin --provider hetzner \
 	>"$work/out" 2>&1 || fail "login"
+show
 does 'alice@example\.com' whoami
 does '' doctor
 never 'failed +(coord|broker)'
-refuses '401|unauthorized' login --url "$url" --provider hetzner --token-stdin
+echo "\$ crabbox login --token-stdin   (a wrong token; must fail)"
+! echo lsr_0123456789abcdef_wrong | as "$alice" login --url "$url" --token-stdin --provider hetzner \
+	>"$work/out" 2>&1 || fail "login with a wrong token succeeded"
+show
+grep -Eq '401|unauthorized' "$work/out" || fail "login does not report that the token is wrong"
 
 begin=$(now_ms)
 does 'leased cbx_[0-9a-f]{12}' warmup --slug e2e-box --class standard
 ready_ms=$(($(now_ms) - begin))
 lease=$(grep -Eo 'cbx_[0-9a-f]{12}' "$work/out" | head -n 1)
+address=$(grep -Eo 'ip=[0-9.]+' "$work/out" | head -n 1 | cut -d = -f 2)
+[ -n "$address" ] || fail "warmup does not print the address"
 does 'e2e-box' list
 does "\"$lease\"" list --json
 does 'active' status --id e2e-box --wait
 does "$lease" inspect --id "$lease" --json
 jq -e --arg id "$lease" '.. | objects | select(.id? == $id or .leaseId? == $id or
 	.leaseID? == $id)' "$work/out" >/dev/null || fail "inspect --json does not show the lease"
-does 'ssh ' ssh --id e2e-box
+does "^'?ssh'? " ssh --id e2e-box
 # The printed command works.
-echo 'exit 7' | sh -c "$(grep -E '(^| )ssh ' "$work/out" | tail -n 1)" >"$work/ssh.out" 2>&1
+echo 'exit 7' | sh -c "$(grep -E "^'?ssh'? " "$work/out" | tail -n 1)" >"$work/ssh.out" 2>&1
 [ $? -eq 7 ] || { cat "$work/ssh.out"; fail "the printed ssh command does not return the remote exit code"; }
 echo 'exit 5' | as "$alice" connect e2e-box >"$work/out" 2>&1
 [ $? -eq 5 ] || fail "connect does not return the remote exit code"
@@ -202,10 +219,14 @@ run=$(grep -Eo 'run_[0-9a-f]{12}' "$work/out" | head -n 1)
 [ -n "$run" ] || fail "the run was not recorded"
 echo "\$ crabbox run --id e2e-box -- sh work.sh 9   (must exit with 9)"
 as "$alice" run --id e2e-box -- sh work.sh 9 >"$work/out" 2>&1 </dev/null
-[ $? -eq 9 ] || fail "run does not return the command's exit code"
+code=$?
+show
+[ "$code" -eq 9 ] || fail "run does not return the command's exit code"
 failed=$(grep -Eo 'run_[0-9a-f]{12}' "$work/out" | head -n 1)
 does "$run" history
+does "$run" history --lease "$lease"
 does 'working: 2' logs "$run"
+does '"state":"succeeded"' logs "$run" --json
 does 'command\.started' events "$run"
 does 'working' events "$run" --type stdout
 does 'tests=2.*failures=1' results "$run"
@@ -223,9 +244,11 @@ does '' unshare --id e2e-box --user bob@example.com
 as "$bob" list >"$work/out" 2>&1 || fail "bob's list"
 never e2e-box
 does 'alice@example\.com|leases' usage
+does 'e2e-box' list --all	# without an admin token: her own
 admin=$root
 does 'e2e-box' list --all
 never 'orphan='
+grep -q "$address" "$work/out" || fail "list --all does not show the address"
 does "$lease" admin leases --state active
 admin=
 
@@ -238,6 +261,15 @@ stop_ms=$(($(now_ms) - begin))
 never 'pending|warning'
 [ "$(servers)" -eq $((before - 1)) ] || fail "the server is still there"
 does "released" stop "$lease"
+# Again by slug: at once, not after the client's five attempts.
+begin=$(now_ms)
+does "released" stop e2e-box
+again_ms=$(($(now_ms) - begin))
+[ "$again_ms" -lt 10000 ] || fail "a second stop by slug took $again_ms ms"
+does 'state=released' status --id "$lease"
+# The client goes on after this warning, with an empty address: the reason must be readable.
+does 'lease_ended' ssh --id "$lease"
+does "$failed" history
 
 # A complete run: leases a machine, runs the command and releases the lease.
 count=$(calls)
@@ -254,6 +286,24 @@ does 'released' admin release cbx_0000000000e2
 does 'deleted' admin delete cbx_0000000000e2 --force
 admin=
 [ "$(servers)" -eq $((before - 1)) ] || fail "admin delete left the server"
+
+# ---- what this broker does not offer ---------------------------------------------------------------
+
+refuses 'Ready pools are not offered' pool ready
+refuses 'Ready pools are not offered' pool ensure ci --min-ready 1
+refuses 'Ready pools are not offered' pool borrow ci
+mkdir "$work/project/bundle"
+echo report >"$work/project/bundle/report.txt"
+refuses 'Artifact uploads are not offered' artifacts publish --dir bundle --storage broker \
+	--no-comment
+rm -r "$work/project/bundle"
+refuses 'marketplace is not offered' marketplace status
+admin=$root
+refuses 'hosts are not offered' admin hosts list
+refuses 'audits are not offered' admin lease-audit
+admin=
+
+# ---- what goes wrong ---------------------------------------------------------------------------------
 
 # Interrupted while the machine is being created: nothing is left behind.
 curl -fsS -X POST -H 'Content-Type: application/json' "$cloud/_sim/faults" \
@@ -274,6 +324,7 @@ leases_are() {
 leases state=provisioning 'length > 0'
 kill -INT "$interrupted"
 wait "$interrupted" && fail "an interrupted warmup succeeded"
+show
 leases cleanup=owed 'length == 0'
 [ "$(servers)" -eq $((before - 1)) ] || fail "an interrupted create left something behind"
 

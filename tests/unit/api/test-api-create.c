@@ -13,6 +13,7 @@ static struct api_config config;
 static struct lease lease;
 static struct api_error error;
 static char hash[65];
+static struct notice_request asked;
 
 static int setup(void **state)
 {
@@ -27,11 +28,12 @@ static int setup(void **state)
 
 static int read_as(const char *body, enum token_role role, const char *put_id)
 {
-	struct create_request create = { &config, accounts, 2, role, put_id, NULL };
+	struct create_request create = { &config, accounts, 2, role, put_id, &asked };
 	struct json_body in;
 	int rc;
 
 	memset(&lease, 0, sizeof(lease));
+	memset(&asked, 0, sizeof(asked));
 	memset(&error, 0, sizeof(error));
 	assert_int_equal(json_body_open(&in, body, strlen(body), 0, &error), 0);
 	rc = create_request_read(&create, &in, &lease, hash, &error);
@@ -159,11 +161,16 @@ static void refusals_name_field_status_and_code(void **state)
 		{ "B187 type CRLF", ",\"serverType\":\"ccx33\\r\\nX:\"", 400, "invalid_field" },
 		{ "B187 image", ",\"image\":\"http://169.254.169.254/\"", 400,
 		  "image_not_allowed" },
-		{ "image", ",\"image\":\"fedora\"", 400, "image_not_allowed" },
-		{ "image of another", ",\"provider\":\"aws\",\"image\":\"debian-12\"", 400,
+		{ "image", ",\"image\":\"fedora\",\"imageExplicit\":true", 400,
+		  "image_not_allowed" },
+		{ "image of another",
+		  ",\"provider\":\"aws\",\"image\":\"debian-12\",\"imageExplicit\":true", 400,
 		  "image_not_allowed" },
 		{ "B187 location", ",\"location\":\"../\"", 400, "location_not_allowed" },
-		{ "location", ",\"location\":\"hel1\"", 400, "location_not_allowed" },
+		{ "location", ",\"location\":\"hel1\",\"locationExplicit\":true", 400,
+		  "location_not_allowed" },
+		{ "explicit type", ",\"locationExplicit\":\"yes\"", 400, "invalid_field" },
+		{ "explicit type", ",\"imageExplicit\":1", 400, "invalid_field" },
 		{ "B185 user", ",\"sshUser\":\"root\"", 400, "invalid_field" },
 		{ "B185 user yaml", ",\"sshUser\":\"a\\n- x\"", 400, "invalid_field" },
 		{ "B185 work root", ",\"workRoot\":\"/etc\"", 400, "invalid_field" },
@@ -211,7 +218,7 @@ static void refusals_name_field_status_and_code(void **state)
 	assert_non_null(strstr(error.message, "sshPublicKey"));
 	assert_int_equal(read_as("{\"sshPublicKey\":\"ssh-rsa x\"}", TOKEN_USER, NULL), -1);
 	assert_string_equal(error.code, "invalid_public_key");
-	assert_int_equal(reads(",\"location\":\"hel1\""), -1);
+	assert_int_equal(reads(",\"location\":\"hel1\",\"locationExplicit\":true"), -1);
 	assert_non_null(strstr(error.message, "fsn1, nbg1"));
 }
 
@@ -280,6 +287,70 @@ static void types_come_in_the_contracts_order(void **state)
 		}
 		assert_string_equal(types, rows[i].types);
 		assert_int_equal(lease.type_explicit, rows[i].explicit);
+	}
+}
+
+/*
+ * The client always sends a location and an image; only an explicit one, or an account that
+ * says so, makes them more than preferences. NULL: refused.
+ */
+static void x1_x2_location_and_image_are_preferences(void **state)
+{
+	static const struct {
+		int choice;
+		const char *more, *location;
+		int preferred;
+		const char *image;
+		const char *asked_location, *asked_image;
+	} rows[] = {
+		{ CLIENT_PREFER, ",\"location\":\"nbg1\"", "nbg1", 1, "ubuntu-24.04", "nbg1", "" },
+		{ CLIENT_PREFER, ",\"location\":\"hel1\"", "", 0, "ubuntu-24.04", "hel1", "" },
+		{ CLIENT_PREFER, ",\"location\":\"\",\"image\":\"\"", "", 0, "ubuntu-24.04", "", "" },
+		{ CLIENT_PREFER, ",\"location\":\"nbg1\",\"locationExplicit\":false", "nbg1", 1,
+		  "ubuntu-24.04", "nbg1", "" },
+		{ CLIENT_PREFER, ",\"location\":\"nbg1\",\"locationExplicit\":true", "nbg1", 0,
+		  "ubuntu-24.04", "nbg1", "" },
+		{ CLIENT_PREFER, ",\"location\":\"\",\"locationExplicit\":true", "", 0,
+		  "ubuntu-24.04", "", "" },
+		{ CLIENT_PREFER, ",\"location\":\"hel1\",\"locationExplicit\":true", NULL, 0, "", "", "" },
+		{ CLIENT_PREFER, ",\"image\":\"debian-12\"", "", 0, "debian-12", "", "debian-12" },
+		{ CLIENT_PREFER, ",\"image\":\"ubuntu-26.04\"", "", 0, "ubuntu-24.04", "",
+		  "ubuntu-26.04" },
+		{ CLIENT_PREFER, ",\"image\":\"debian-12\",\"imageExplicit\":true", "", 0, "debian-12",
+		  "", "debian-12" },
+		{ CLIENT_PREFER, ",\"image\":\"ubuntu-26.04\",\"imageExplicit\":true", NULL, 0, "", "",
+		  "" },
+		{ CLIENT_REQUIRE, ",\"location\":\"nbg1\"", "nbg1", 0, "ubuntu-24.04", "nbg1", "" },
+		{ CLIENT_REQUIRE, ",\"location\":\"hel1\"", NULL, 0, "", "", "" },
+		{ CLIENT_REQUIRE, ",\"image\":\"debian-12\"", "", 0, "debian-12", "", "debian-12" },
+		{ CLIENT_REQUIRE, ",\"image\":\"ubuntu-26.04\"", NULL, 0, "", "", "" },
+		{ CLIENT_IGNORE, ",\"location\":\"nbg1\",\"image\":\"debian-12\"", "", 0,
+		  "ubuntu-24.04", "", "" },
+		{ CLIENT_IGNORE, ",\"location\":\"hel1\",\"image\":\"../\"", "", 0, "ubuntu-24.04",
+		  "", "" },
+		{ CLIENT_IGNORE, ",\"location\":\"nbg1\",\"locationExplicit\":true", "nbg1", 0,
+		  "ubuntu-24.04", "nbg1", "" },
+		{ CLIENT_IGNORE, ",\"image\":\"ubuntu-26.04\",\"imageExplicit\":true", NULL, 0, "", "",
+		  "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int choice = rows[i].choice;
+
+		print_message("%d %s\n", choice, rows[i].more);
+		hetzner.config.client_location = hetzner.config.client_image = choice;
+		assert_int_equal(reads(rows[i].more), rows[i].location ? 0 : -1);
+		hetzner.config.client_location = hetzner.config.client_image = CLIENT_PREFER;
+		if (!rows[i].location) {
+			assert_int_equal(error.status, 400);
+			continue;
+		}
+		assert_string_equal(lease.location, rows[i].location);
+		assert_int_equal(lease.location_preferred, rows[i].preferred);
+		assert_string_equal(lease.image, rows[i].image);
+		assert_string_equal(asked.location, rows[i].asked_location);
+		assert_string_equal(asked.image, rows[i].asked_image);
 	}
 }
 
@@ -364,9 +435,9 @@ static void the_hash_is_of_what_was_sent(void **state)
 				 "\"sshPublicKey\":\"" ED25519 "\" }", TOKEN_USER, NULL), 0);
 	assert_string_equal(hash, first);
 	/* A refused body has a hash, too: it may have been accepted before. */
-	assert_int_equal(reads(",\"image\":\"gone\""), -1);
+	assert_int_equal(reads(",\"image\":\"gone\",\"imageExplicit\":true"), -1);
 	strcpy(first, hash);
-	assert_int_equal(reads(",\"image\":\"away\""), -1);
+	assert_int_equal(reads(",\"image\":\"away\",\"imageExplicit\":true"), -1);
 	assert_string_not_equal(hash, first);
 }
 
@@ -397,6 +468,7 @@ int main(void)
 		cmocka_unit_test_setup(refusals_name_field_status_and_code, setup),
 		cmocka_unit_test_setup(allowed_variants, setup),
 		cmocka_unit_test_setup(types_come_in_the_contracts_order, setup),
+		cmocka_unit_test_setup(x1_x2_location_and_image_are_preferences, setup),
 		cmocka_unit_test_setup(b126_times_are_cut_and_never_overflow, setup),
 		cmocka_unit_test_setup(put_has_its_own_rules, setup),
 		cmocka_unit_test_setup(the_hash_is_of_what_was_sent, setup),

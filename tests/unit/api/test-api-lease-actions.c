@@ -259,7 +259,8 @@ static void idempotency_keys(void **state)
 	stage_ask("POST", "/v1/leases", stage.alice, "Idempotency-Key: k-1\r\n", stage_create(""));
 	stage_expect(200, "");
 	assert_string_equal(stage_text("lease.id"), first);
-	stage_ask("POST", "/v1/leases", stage.alice, "Idempotency-Key: k-2\r\n", stage_create(""));
+	stage_ask("POST", "/v1/leases", stage.alice, "Idempotency-Key: k-2\r\n",
+		  stage_create(",\"imageExplicit\":true"));
 	stage_expect(400, "image_not_allowed");
 	strcpy(stage.world.d.account->config.image, "image");
 	/* Keys are an owner's own. */

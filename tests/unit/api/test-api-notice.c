@@ -24,6 +24,8 @@ static int setup(void **state)
 	asked.ttl_max_ms = asked.idle_max_ms = DAY_S * 1000;
 	strcpy(lease.slug, "violet-prawn");
 	strcpy(lease.image, "ubuntu-24.04");
+	strcpy(lease.account, "hetzner");
+	strcpy(lease.location, "fsn1");
 	lease.ttl_ms = 5400000;
 	lease.idle_ms = 1800000;
 	strcpy(lease.types[0], "ccx23");
@@ -159,6 +161,23 @@ static void u4_fallbacks_say_why(void **state)
 	       "image ubuntu-26.04 is not offered here; this machine has ubuntu-24.04");
 }
 
+/* Not tried at all, so there is no attempt to name; said before the machine is known as well. */
+static void x1_a_location_that_the_account_does_not_have(void **state)
+{
+	(void)state;
+	strcpy(asked.location, "ash");
+	lease.location[0] = '\0';
+	compare(NULL);
+	assert_int_equal(notices.count, 1);
+	expect(0, "location_fallback", "ash is not a location of account hetzner; another one is used");
+	strcpy(lease.server_type, "ccx23");
+	strcpy(lease.server_location, "nbg1");
+	compare(NULL);
+	assert_int_equal(notices.count, 1);
+	expect(0, "location_fallback",
+	       "ash is not a location of account hetzner; this machine is in nbg1");
+}
+
 static void u4_the_array_is_absent_without_notices(void **state)
 {
 	struct buf out;
@@ -209,6 +228,7 @@ int main(void)
 		cmocka_unit_test_setup(u4_a_slug_written_otherwise, setup),
 		cmocka_unit_test_setup(text_6_times_that_are_too_long, setup),
 		cmocka_unit_test_setup(u4_fallbacks_say_why, setup),
+		cmocka_unit_test_setup(x1_a_location_that_the_account_does_not_have, setup),
 		cmocka_unit_test_setup(u4_the_array_is_absent_without_notices, setup),
 		cmocka_unit_test_setup(u4_more_notices_than_fit_are_dropped, setup),
 	};

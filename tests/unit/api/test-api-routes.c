@@ -260,9 +260,9 @@ static void b100_to_b107_paths(void **state)
 	static const char *const missing[] = { "/", "/v1", "/v1/", "/v1/leases/", "/v1//leases",
 		"/v1/./leases", "/v1/leases/../leases", "/V1/leases", "/v1/Leases", "/v2/leases",
 		"/v1/leases/x/y", "/v1/leases/x/heartbeat/", "/v1/leases/x/../../whoami",
-		"/v1/controls", "/v1/runners", "/v1/pools", "/v1/leases;a=1", "/metrics", "/healthz",
-		"/v1/auth/github/start", "/v1/ready-pools", "/portal/runs/x",
-		"/v1/leases/cbx_%30123456789a/tailscale" };
+		"/v1/controls", "/v1/runnersx", "/v1/pools", "/v1/leases;a=1", "/metrics",
+		"/healthz", "/v1/auths", "/v1/ready-pool", "/portals", "/v1/leases//tailscale",
+		"/v1/leases/a/b/tailscale", "/v1/leases/x/codes" };
 	static const char *const no_lease[] = { "/v1/leases/cbx_%30123456789a", "/v1/leases/%2e%2e",
 		"/v1/leases/%2f", "/v1/leases/%5c", "/v1/leases/..", "/v1/leases/.",
 		"/v1/leases/CBX_0123456789AB", "/v1/leases/cbx_0123", "/v1/leases/x;jsessionid=1",
@@ -287,6 +287,65 @@ static void b100_to_b107_paths(void **state)
 	memset(path + 11, 'a', 200);
 	memcpy(path, "/v1/leases/", 11);
 	assert_int_equal(GET(path, stage.alice), 404);
+}
+
+/* Routes of existing clients: one sentence says that they are not here, with or without a token. */
+static void x4_x11_what_is_not_offered_says_so(void **state)
+{
+	static const struct {
+		const char *method, *path;
+		int status;
+		const char *text;
+	} rows[] = {
+		{ "POST", "/v1/auth/github/start", 404, "--token-stdin" },
+		{ "POST", "/v1/auth/github/poll", 404, "--token-stdin" },
+		{ "GET", "/v1/ready-pools", 404, "Ready pools" },
+		{ "GET", "/v1/ready-pools/team%2Fci", 404, "Ready pools" },
+		{ "POST", "/v1/ready-pools/a/borrow", 404, "Ready pools" },
+		{ "POST", "/v1/ready-pools/a/reconcile", 404, "Ready pools" },
+		{ "GET", "/v1/images", 404, "images" },
+		{ "POST", "/v1/images/x/promote-catalog", 404, "images" },
+		{ "DELETE", "/v1/images/x", 404, "images" },
+		{ "POST", "/v1/checkpoints", 404, "checkpoints" },
+		{ "POST", "/v1/artifacts/uploads", 404, "Artifact uploads" },
+		{ "POST", "/v1/leases/capability-aware", 404, "image requirements" },
+		{ "POST", "/v1/leases/from-checkpoint", 404, "checkpoints" },
+		{ "POST", "/v1/runs/run_0123456789ab/admission-failure", 404, "not admitted" },
+		{ "PUT", "/v1/leases/cbx_0123456789ab/registration", 404, "Registration" },
+		{ "POST", "/v1/leases/box/tailscale", 404, "Tailscale" },
+		{ "POST", "/v1/leases/box/webvnc/ticket", 404, "Desktops" },
+		{ "GET", "/v1/leases/box/webvnc/status", 404, "Desktops" },
+		{ "POST", "/v1/leases/box/egress/ticket", 404, "Egress" },
+		{ "POST", "/v1/leases/box/code/ticket", 404, "editors" },
+		{ "POST", "/v1/adapters/a/ticket", 404, "adapters" },
+		{ "POST", "/v1/runners/sync", 404, "Runners" },
+		{ "GET", "/v1/marketplace/status", 404, "marketplace" },
+		{ "POST", "/v1/marketplace/quotes", 404, "marketplace" },
+		{ "GET", "/v1/admin/lease-audit", 404, "lessor sweep" },
+		{ "GET", "/v1/admin/hosts", 501, "hosts" },
+		{ "DELETE", "/v1/admin/mac-hosts/h-1", 501, "hosts" },
+		{ "GET", "/v1/admin/providers/identity", 501, "identities" },
+		{ "GET", "/portal/runs/run_0123456789ab", 404, "crabbox history" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *body = strcmp(rows[i].method, "GET") ? "{}" : NULL;
+
+		print_message("%s\n", rows[i].path);
+		assert_int_equal(stage_ask(rows[i].method, rows[i].path, stage.alice, "", body),
+				 rows[i].status);
+		assert_string_equal(stage_text("error"), "not_offered");
+		assert_non_null(strstr(stage_text("message"), rows[i].text));
+		/* The client shows 600 bytes, and acts on this word. */
+		assert_true(stage.body_len < 300);
+		assert_null(strstr(stage.body, "not_found"));
+		assert_int_equal(stage_ask(rows[i].method, rows[i].path, NULL, "", body),
+				 rows[i].status);
+	}
+	/* A slug may have such a name. */
+	assert_int_equal(GET("/v1/leases/capability-aware", stage.alice), 404);
+	assert_string_equal(stage.body, "{\"error\":\"not_found\"}");
 }
 
 static void b104_queries(void **state)
@@ -466,6 +525,7 @@ int main(void)
 		TEST(b169_every_route_method_and_role),
 		TEST(openapi_and_the_table_agree),
 		TEST(b100_to_b107_paths),
+		TEST(x4_x11_what_is_not_offered_says_so),
 		TEST(b104_queries),
 		TEST(b108_content_types),
 		TEST(h10_methods_without_a_length),

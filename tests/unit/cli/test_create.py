@@ -63,7 +63,7 @@ class Create(Case):
         self.assertEqual(body, {
             "target": "linux", "provider": "hz2", "serverType": "cx23",
             "serverTypeExplicit": True, "slug": "my-box", "location": "nbg1",
-            "image": "debian-12", "sshPublicKey": KEY, "ttlSeconds": 5400,
+            "locationExplicit": True, "image": "debian-12", "imageExplicit": True, "sshPublicKey": KEY, "ttlSeconds": 5400,
             "idleTimeoutSeconds": 1200, "keep": True})
         self.assertEqual(server.requests[0].headers["Authorization"], "Bearer s3cret-token")
         self.assertIn("wait=", server.requests[0].headers["Prefer"])

@@ -104,6 +104,7 @@ static void all_of_it(void **state)
 		 " B-2\nimages = c\n"
 		 "image = c\nmax_steps = 4\nrate_per_hour = 3000\ntoken_file = %s\n"
 		 "settle = 1m30s\nprotect_retained = no\n"
+		 "client_location = require\nclient_image = ignore\n"
 		 "endpoint = http://127.0.0.1:9/v1 ; not a comment of the value\nkeys = account\n"
 		 "[account two]\nprovider = other\nlocations = x\n",
 		 token);
@@ -125,6 +126,10 @@ static void all_of_it(void **state)
 	assert_string_equal(c->accounts[0].account.token, "sesame");
 	assert_int_equal(c->accounts[0].account.settle_ms, 90000);
 	assert_int_equal(c->accounts[0].account.protect_retained, 0);
+	assert_int_equal(c->accounts[0].account.client_location, CLIENT_REQUIRE);
+	assert_int_equal(c->accounts[0].account.client_image, CLIENT_IGNORE);
+	assert_int_equal(c->accounts[1].account.client_location, CLIENT_PREFER);
+	assert_int_equal(c->accounts[1].account.client_image, CLIENT_PREFER);
 	assert_int_equal(c->accounts[1].account.settle_ms, 0);
 	assert_int_equal(c->accounts[1].account.protect_retained, 1);
 	config_account_dup(&c->accounts[0], &copy);
@@ -134,6 +139,8 @@ static void all_of_it(void **state)
 	assert_string_equal(copy.options[1].key, "keys");
 	assert_int_equal(copy.settle_ms, 90000);
 	assert_int_equal(copy.protect_retained, 0);
+	assert_int_equal(copy.client_location, CLIENT_REQUIRE);
+	assert_int_equal(copy.client_image, CLIENT_IGNORE);
 	config_account_fini(&copy);
 	config_free(c);
 }
@@ -171,6 +178,8 @@ static void the_place_is_named(void **state)
 	bad("[account a]\nprovider = x\n", 1, "needs locations");
 	bad(ACCOUNT "Endpoint = x\n", 4, "the provider's own");
 	bad(ACCOUNT "token = x\n", 4, "must not be in this file");
+	bad(ACCOUNT "client_location = maybe\n", 4, "prefer, require, ignore");
+	bad(ACCOUNT "client_image = \n", 4, "client_image");
 	bad(ACCOUNT "settle = 0\n", 4, "settle: ");
 	bad(ACCOUNT "settle = 2h\n", 4, "settle: ");
 	bad(ACCOUNT "protect_retained = maybe\n", 4, "protect_retained: ");
@@ -311,6 +320,8 @@ static void a_reload_knows_its_limits(void **state)
 	struct config *d = good("[server]\nlisten = 127.0.0.1:1\n" ACCOUNT);
 	struct config *e = good(ACCOUNT "settle = 2m\n");
 	struct config *f = good(ACCOUNT "protect_retained = no\n");
+	struct config *g = good(ACCOUNT "client_location = ignore\n");
+	struct config *h = good(ACCOUNT "client_image = require\n");
 
 	(void)state;
 	assert_null(config_needs_restart(a, b));
@@ -318,12 +329,16 @@ static void a_reload_knows_its_limits(void **state)
 	assert_string_equal(config_needs_restart(a, d), "listen");
 	assert_string_equal(config_needs_restart(a, e), "accounts");
 	assert_string_equal(config_needs_restart(a, f), "accounts");
+	assert_string_equal(config_needs_restart(a, g), "accounts");
+	assert_string_equal(config_needs_restart(a, h), "accounts");
 	config_free(a);
 	config_free(b);
 	config_free(c);
 	config_free(d);
 	config_free(e);
 	config_free(f);
+	config_free(g);
+	config_free(h);
 }
 
 static void u2_the_default_class_is_a_modest_one(void **state)
@@ -375,7 +390,8 @@ static void a_dump_says_the_same(void **state)
 				"[limits]\nmax_hourly = 1.25\nmax_hourly_per_org = 0.000001\n"
 				"max_hourly_per_owner = 20\n[class c]\ntypes = a1, b2\n" ACCOUNT
 				"images = debian-12, Fedora\nmax_steps = 3\nkeys = account\n"
-				"protect_retained = no\n");
+				"protect_retained = no\nclient_location = ignore\n"
+				"client_image = require\n");
 	char *text[2];
 	size_t len;
 

@@ -85,6 +85,46 @@ static void test_create(void **state)
 	step_free(step);
 }
 
+static char places[64];
+
+static int places_note(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	places[0] = '\0';
+	for (size_t i = 0; i < lease->location_count; i++) {
+		strcat(places, i ? " " : "");
+		strcat(places, lease->locations[i]);
+	}
+	return done(call);
+}
+
+/* A preferred location comes first, if the account has it; a required one comes alone. */
+static void x1_the_locations_of_a_lease(void **state)
+{
+	static const struct {
+		const char *location;
+		int preferred;
+		const char *want;
+	} rows[] = {
+		{ "", 0, "here there" },
+		{ "there", 0, "there" },
+		{ "there", 1, "there here" },
+		{ "here", 1, "here there" },
+		{ "elsewhere", 1, "here there" },
+		{ "elsewhere", 0, "elsewhere" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct step *step = toy_step(&toy, STEP_PROVISION, places_note);
+
+		strcpy(step->lease.location, rows[i].location);
+		step->lease.location_preferred = rows[i].preferred;
+		step_run(step);
+		assert_string_equal(places, rows[i].want);
+		step_free(step);
+	}
+}
+
 static int strange_rows(struct lessor_call *call, const struct lessor_lease *lease)
 {
 	(void)lease;
@@ -618,7 +658,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_create),
+		T(test_create), T(x1_the_locations_of_a_lease),
 		T(test_row_rules),
 		T(test_paths),
 		T(test_verdicts),
