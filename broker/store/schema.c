@@ -249,6 +249,12 @@ static const char *const migrations[] = {
 	 * once if they are empty, else after the rows were moved (run_move.c).
 	 */
 	"",
+	/* 9, 10: reserved */
+	"",
+	"",
+	/* 11: ended leases by slug, and lists by slug, newest first */
+	"CREATE INDEX lease_slug_owner ON lease(slug, owner, org);"
+	"CREATE INDEX lease_slug_any ON lease(slug);",
 };
 
 /* clang-format on */
