@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/engine_response.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/lookup.h"
 #include "api/render.h"
 #include "api/reply.h"
+#include "util/alloc.h"
+#include "util/time.h"
 
 static const struct {
 	int status;
@@ -97,18 +100,91 @@ void engine_response_lease(struct api_request *request, int status,
 	reply_json(request, status);
 }
 
+/* The client shows this much of the answer to a request that failed: contract 1.2. */
+#define ERROR_BODY_MAX 599
+
+/* What the client asked for needs a live lease: when and why this one ended. */
+static void ended_message(const struct lease *l, char *out, size_t size)
+{
+	char at[TIME_TEXT_ROOM];
+
+	time_format(l->ended_ms, at);
+	snprintf(out, size, "the lease ended at %s (%s); create a new one", at, lease_end_text(l));
+}
+
+/* The attempts that were refused, an array, with so much of each message; returns how many. */
+static size_t attempts_write(struct buf *out, const struct engine_request *engine_request,
+			     size_t message_max, size_t room)
+{
+	struct jsonw w;
+	size_t count = 0;
+
+	buf_clear(out);
+	jsonw_init(&w, out);
+	jsonw_array(&w, NULL);
+	for (size_t i = 0; i < engine_request->attempt_count; i++) {
+		struct jsonw before = w;
+		size_t len = out->len;
+
+		if (!engine_request->attempts[i].refused)
+			continue;
+		render_attempt(&w, &engine_request->attempts[i], message_max);
+		if (out->len + 1 > room) {
+			w = before;
+			out->len = len;
+			break;
+		}
+		count++;
+	}
+	jsonw_end_array(&w);
+	return count;
+}
+
+/* As many attempts as there is room for, with their messages if all fit. */
+static void render_attempts_short(struct jsonw *w, const struct engine_request *engine_request)
+{
+	static const char key[] = ",\"provisioningAttempts\":,\"attemptsOmitted\":12}";
+	static const size_t lengths[] = { SIZE_MAX, 80, 0 };
+	size_t room = w->out->len + sizeof(key) < ERROR_BODY_MAX ?
+			      ERROR_BODY_MAX - w->out->len - sizeof(key) : 0;
+	auto_buf struct buf text;
+	size_t all = 0, shown = 0;
+
+	buf_init(&text, REPLY_MAX);
+	for (size_t i = 0; i < engine_request->attempt_count; i++)
+		all += engine_request->attempts[i].refused != 0;
+	for (size_t i = 0; i < ARRAY_LEN(lengths) && (i == 0 || shown < all); i++)
+		shown = attempts_write(&text, engine_request, lengths[i], room);
+	jsonw_raw(w, "provisioningAttempts", buf_str(&text));
+	if (shown < all)
+		jsonw_int(w, "attemptsOmitted", (int64_t)(all - shown));
+}
+
+/* A quote or a backslash would take two bytes. */
+static void error_text(const char *message, char out[API_ERROR_TEXT])
+{
+	api_error_scrub(message, out, API_ERROR_TEXT);
+	for (char *c = out; *c; c++)
+		*c = *c == '"' ? '\'' : *c == '\\' ? '/' : *c;
+}
+
 void engine_response_lease_error(struct api_request *request, int status, const char *code,
 				 const char *message, const struct engine_request *engine_request)
 {
+	const struct lease *l = &engine_request->lease;
 	struct jsonw w = reply_begin(request);
-	char clean[API_ERROR_TEXT];
+	char text[API_ERROR_TEXT];
 
-	api_error_scrub(message, clean, sizeof(clean));
+	if (!strcmp(code, "lease_ended"))
+		ended_message(l, text, sizeof(text));
+	else
+		error_text(message, text);
 	jsonw_object(&w, NULL);
 	jsonw_text(&w, "error", code);
-	jsonw_text(&w, "message", clean);
-	render_attempts(&w, engine_request->attempts, engine_request->attempt_count);
-	render_with_parts(request, &w, engine_request);
+	jsonw_text(&w, "message", text);
+	render_lease_reference(&w, "lease", l);
+	if (!strcmp(code, "provisioning_failed"))
+		render_attempts_short(&w, engine_request);
 	jsonw_end_object(&w);
 	reply_json(request, status);
 }

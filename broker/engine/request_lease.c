@@ -10,7 +10,10 @@ int request_is_callers(const struct engine_request *r, const struct lease *l)
 	       (strcmp(r->caller.owner, l->owner) == 0 && strcmp(r->caller.org, l->org) == 0);
 }
 
-/* By id, otherwise by slug among live leases. Returns what store_lease_visible returns. */
+/*
+ * By id, otherwise by slug among live leases, otherwise the caller's own newest ended one with
+ * the slug. Returns what store_lease_visible returns.
+ */
 static int find_visible(struct core *core, const struct engine_request *r,
 			enum store_sharing sharing, int64_t *ret, struct err *err)
 {
@@ -25,6 +28,9 @@ static int find_visible(struct core *core, const struct engine_request *r,
 
 	if (rc == 1)
 		rc = store_lease_by_slug(core->store, r->ref, &scope, &l, err);
+	if (rc == 1)
+		rc = store_lease_ended_by_slug(core->store, r->ref, r->caller.owner, r->caller.org,
+					       &l, err);
 	*ret = rc == 0 ? l.n : 0;
 	return rc;
 }

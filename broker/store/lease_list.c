@@ -281,8 +281,8 @@ int store_owner_org(struct store *store, const char *owner, char *ret, size_t si
 	ret[0] = '\0';
 	rc = owner_org_next(store, OWNER_ORG(">="), owner, ret, size, err);
 	if (rc)
-		return rc;
+		return rc < 0 ? -1 : 0;
 	TEXT_SET(other, ret);
 	rc = owner_org_next(store, OWNER_ORG(">"), owner, other, sizeof(other), err);
-	return rc < 0 ? -1 : rc == 0;
+	return rc < 0 ? -1 : rc == 0 ? 2 : 1;
 }

@@ -204,8 +204,8 @@ int store_lease_page(struct store *store, const struct store_list *list, store_l
 int store_lease_each(struct store *store, const struct store_list *list, store_lease_fn fn,
 		     void *arg, struct err *err);
 /*
- * The organisation in which the owner has leases. 0: there is one, in `ret`; 1: none, or
- * several; -1.
+ * In how many organisations the owner has or had leases, in constant time: 0; 1, its name is in
+ * `ret`; 2: two or more; -1.
  */
 int store_owner_org(struct store *store, const char *owner, char *ret, size_t size,
 		    struct err *err);

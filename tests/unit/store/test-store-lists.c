@@ -161,16 +161,16 @@ static void u8_an_admin_lists_an_owner(void **state)
 	add_four();
 	list.owner = "bob";
 	check(&list, "2");
-	assert_int_equal(store_owner_org(store, "bob", org, sizeof(org), NULL), 0);
+	assert_int_equal(store_owner_org(store, "bob", org, sizeof(org), NULL), 1);
 	assert_string_equal(org, "acme");
-	assert_int_equal(store_owner_org(store, "nobody", org, sizeof(org), NULL), 1);
+	assert_int_equal(store_owner_org(store, "nobody", org, sizeof(org), NULL), 0);
 	scratch_begin();
 	add_ended("x", "bob", "beta");
 	add_ended("x", "carol", "");
 	scratch_commit();
 	check(&list, "5 2");
-	assert_int_equal(store_owner_org(store, "bob", org, sizeof(org), NULL), 1);
-	assert_int_equal(store_owner_org(store, "carol", org, sizeof(org), NULL), 0);
+	assert_int_equal(store_owner_org(store, "bob", org, sizeof(org), NULL), 2);
+	assert_int_equal(store_owner_org(store, "carol", org, sizeof(org), NULL), 1);
 	assert_string_equal(org, "");
 }
 
