@@ -112,54 +112,6 @@ static void ended_message(const struct lease *l, char *out, size_t size)
 	snprintf(out, size, "the lease ended at %s (%s); create a new one", at, lease_end_text(l));
 }
 
-/* The attempts that were refused, an array, with so much of each message; returns how many. */
-static size_t attempts_write(struct buf *out, const struct engine_request *engine_request,
-			     size_t message_max, size_t room)
-{
-	struct jsonw w;
-	size_t count = 0;
-
-	buf_clear(out);
-	jsonw_init(&w, out);
-	jsonw_array(&w, NULL);
-	for (size_t i = 0; i < engine_request->attempt_count; i++) {
-		struct jsonw before = w;
-		size_t len = out->len;
-
-		if (!engine_request->attempts[i].refused)
-			continue;
-		render_attempt(&w, &engine_request->attempts[i], message_max);
-		if (out->len + 1 > room) {
-			w = before;
-			out->len = len;
-			break;
-		}
-		count++;
-	}
-	jsonw_end_array(&w);
-	return count;
-}
-
-/* As many attempts as there is room for, with their messages if all fit. */
-static void render_attempts_short(struct jsonw *w, const struct engine_request *engine_request)
-{
-	static const char key[] = ",\"provisioningAttempts\":,\"attemptsOmitted\":12}";
-	static const size_t lengths[] = { SIZE_MAX, 80, 0 };
-	size_t room = w->out->len + sizeof(key) < ERROR_BODY_MAX ?
-			      ERROR_BODY_MAX - w->out->len - sizeof(key) : 0;
-	auto_buf struct buf text;
-	size_t all = 0, shown = 0;
-
-	buf_init(&text, REPLY_MAX);
-	for (size_t i = 0; i < engine_request->attempt_count; i++)
-		all += engine_request->attempts[i].refused != 0;
-	for (size_t i = 0; i < ARRAY_LEN(lengths) && (i == 0 || shown < all); i++)
-		shown = attempts_write(&text, engine_request, lengths[i], room);
-	jsonw_raw(w, "provisioningAttempts", buf_str(&text));
-	if (shown < all)
-		jsonw_int(w, "attemptsOmitted", (int64_t)(all - shown));
-}
-
 /* A quote or a backslash would take two bytes. */
 static void error_text(const char *message, char out[API_ERROR_TEXT])
 {
@@ -168,23 +120,73 @@ static void error_text(const char *message, char out[API_ERROR_TEXT])
 		*c = *c == '"' ? '\'' : *c == '\\' ? '/' : *c;
 }
 
+struct lease_error {
+	const char *code;
+	char text[API_ERROR_TEXT];
+	const struct engine_request *engine_request;
+};
+
+/* How much of a failure is told; the first form that has room is used. */
+static const struct failure_form {
+	int has_failure;	/* of the lease */
+	size_t message_max;	/* of each attempt */
+} failure_forms[] = {
+	{ 1, SIZE_MAX }, { 1, 80 }, { 1, 0 }, { 0, 80 }, { 0, 0 },
+};
+
+static void render_attempts_some(struct jsonw *w, const struct engine_request *engine_request,
+				 size_t message_max, size_t count)
+{
+	size_t omitted = 0;
+
+	jsonw_array(w, "provisioningAttempts");
+	for (size_t i = 0; i < engine_request->attempt_count; i++) {
+		if (!engine_request->attempts[i].refused)
+			continue;
+		if (count > 0)
+			render_attempt(w, &engine_request->attempts[i], message_max);
+		omitted += count == 0;
+		count -= count > 0;
+	}
+	jsonw_end_array(w);
+	if (omitted)
+		jsonw_int(w, "attemptsOmitted", (int64_t)omitted);
+}
+
+/* The answer in this form, with at most so many attempts. Is it short enough? */
+static int lease_error_write(struct api_request *request, const struct lease_error *error,
+			     const struct failure_form *form, size_t count)
+{
+	const struct lease *l = &error->engine_request->lease;
+	struct jsonw w = reply_begin(request);
+	char failure[API_ERROR_TEXT];
+
+	error_text(form->has_failure ? l->failure : "", failure);
+	jsonw_object(&w, NULL);
+	jsonw_text(&w, "error", error->code);
+	jsonw_text(&w, "message", error->text);
+	if (!strcmp(error->code, "provisioning_failed"))
+		render_attempts_some(&w, error->engine_request, form->message_max, count);
+	render_lease_reference(&w, "lease", l, failure);
+	jsonw_end_object(&w);
+	return request->api->out.len <= ERROR_BODY_MAX;
+}
+
 void engine_response_lease_error(struct api_request *request, int status, const char *code,
 				 const char *message, const struct engine_request *engine_request)
 {
-	const struct lease *l = &engine_request->lease;
-	struct jsonw w = reply_begin(request);
-	char text[API_ERROR_TEXT];
+	struct lease_error error = { .code = code, .engine_request = engine_request };
+	const struct failure_form *least = &failure_forms[ARRAY_LEN(failure_forms) - 1];
+	size_t count = engine_request->attempt_count;
+	int fits = 0;
 
 	if (!strcmp(code, "lease_ended"))
-		ended_message(l, text, sizeof(text));
+		ended_message(&engine_request->lease, error.text, sizeof(error.text));
 	else
-		error_text(message, text);
-	jsonw_object(&w, NULL);
-	jsonw_text(&w, "error", code);
-	jsonw_text(&w, "message", text);
-	render_lease_reference(&w, "lease", l);
-	if (!strcmp(code, "provisioning_failed"))
-		render_attempts_short(&w, engine_request);
-	jsonw_end_object(&w);
+		error_text(message, error.text);
+	for (size_t i = 0; i < ARRAY_LEN(failure_forms) && !fits; i++)
+		fits = lease_error_write(request, &error, &failure_forms[i], count);
+	while (!fits && count > 0)
+		fits = lease_error_write(request, &error, least, --count);
 	reply_json(request, status);
 }

@@ -259,7 +259,8 @@ void render_lease(struct jsonw *w, const char *key, const struct lease *l,
 	jsonw_end_object(w);
 }
 
-void render_lease_reference(struct jsonw *w, const char *key, const struct lease *l)
+void render_lease_reference(struct jsonw *w, const char *key, const struct lease *l,
+			    const char *failure)
 {
 	jsonw_object(w, key);
 	jsonw_text(w, "id", l->id);
@@ -267,6 +268,7 @@ void render_lease_reference(struct jsonw *w, const char *key, const struct lease
 	jsonw_text(w, "state", lease_state_name(shown_state(l)));
 	jsonw_text_if(w, "endReason", lease_end_text(l));
 	jsonw_time(w, "endedAt", l->ended_ms);
+	jsonw_text_if(w, "failureError", failure);
 	jsonw_end_object(w);
 }
 

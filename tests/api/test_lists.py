@@ -27,7 +27,8 @@ class Case(BrokerCase):
         self.error(answer, status, code)
         self.assertLessEqual(len(answer.body), ERROR_BODY_MAX, answer.body)
         self.assertEqual(answer.lease["id"], lease["id"])
-        self.assertLessEqual(set(answer.lease), {"id", "slug", "state", "endReason", "endedAt"})
+        self.assertLessEqual(set(answer.lease), {"id", "slug", "state", "endReason", "endedAt",
+                                                 "failureError"})
 
 
 class Lists(Case):
