@@ -476,7 +476,7 @@ class Life(Exchanges):
         answer = self.ask("POST", "/v1/leases", self.broker.alice,
                           cli_body(serverType="nope99", serverTypeExplicit=True))
         self.assertEqual(answer.status, 422, answer)
-        self.assertEqual(shapes.lease_wrong(answer.lease), [])
+        self.assertEqual(shapes.reference_wrong(answer.lease), [])
         self.is_clean(self.stop(answer.lease))
 
     def test_usage(self):
