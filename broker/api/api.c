@@ -149,6 +149,10 @@ static int type_is_json(const char *type)
 	return !strcasecmp(type, "charset=utf-8") || !strcasecmp(type, "charset=\"utf-8\"");
 }
 
+/*
+ * Unknown keys of a GET are ignored: a newer client may send some that only change how the
+ * answer looks. What changes something may not be misunderstood.
+ */
 static int query_check(struct api_request *request)
 {
 	const char *at = request->head->query;
@@ -159,16 +163,18 @@ static int query_check(struct api_request *request)
 		size_t key = strcspn(at, "=&");
 		int place = route_knows_query(request->route, at, key);
 
-		if (!place)
+		if (!place && request->route->method != HTTP_GET)
 			return api_error_set(&request->error, 400, "unknown_query",
 					     request->route->query[0] ?
 						     "Unknown query key. Allowed keys: %s." :
 						     "This route takes no query string.",
 					     request->route->query);
-		if (seen & (1u << place))
+		if (place && seen & (1u << place))
 			return api_error_set(&request->error, 400, "duplicate_query",
-					     "A query key may be given only once.");
-		seen |= 1u << place;
+					     "The query key %.*s may be given only once.",
+					     (int)key, at);
+		if (place)
+			seen |= 1u << place;
 		at += len;
 		at += *at == '&';
 	}

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/engine_response.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/lookup.h"
 #include "api/queue_view.h"
 #include "api/render.h"
 #include "api/reply.h"
+#include "util/alloc.h"
+#include "util/time.h"
 
 static const struct {
 	int status;
@@ -129,18 +132,93 @@ void engine_response_lease(struct api_request *request, int status,
 	reply_json(request, status);
 }
 
+/* The client shows this much of the answer to a request that failed: contract 1.2. */
+#define ERROR_BODY_MAX 599
+
+/* What the client asked for needs a live lease: when and why this one ended. */
+static void ended_message(const struct lease *l, char *out, size_t size)
+{
+	char at[TIME_TEXT_ROOM];
+
+	time_format(l->ended_ms, at);
+	snprintf(out, size, "the lease ended at %s (%s); create a new one", at, lease_end_text(l));
+}
+
+/* A quote or a backslash would take two bytes. */
+static void error_text(const char *message, char out[API_ERROR_TEXT])
+{
+	api_error_scrub(message, out, API_ERROR_TEXT);
+	for (char *c = out; *c; c++)
+		*c = *c == '"' ? '\'' : *c == '\\' ? '/' : *c;
+}
+
+struct lease_error {
+	const char *code;
+	char text[API_ERROR_TEXT];
+	const struct engine_request *engine_request;
+};
+
+/* How much of a failure is told; the first form that has room is used. */
+static const struct failure_form {
+	int has_failure;	/* of the lease */
+	size_t message_max;	/* of each attempt */
+} failure_forms[] = {
+	{ 1, SIZE_MAX }, { 1, 80 }, { 1, 0 }, { 0, 80 }, { 0, 0 },
+};
+
+static void render_attempts_some(struct jsonw *w, const struct engine_request *engine_request,
+				 size_t message_max, size_t count)
+{
+	size_t omitted = 0;
+
+	jsonw_array(w, "provisioningAttempts");
+	for (size_t i = 0; i < engine_request->attempt_count; i++) {
+		if (!engine_request->attempts[i].refused)
+			continue;
+		if (count > 0)
+			render_attempt(w, &engine_request->attempts[i], message_max);
+		omitted += count == 0;
+		count -= count > 0;
+	}
+	jsonw_end_array(w);
+	if (omitted)
+		jsonw_int(w, "attemptsOmitted", (int64_t)omitted);
+}
+
+/* The answer in this form, with at most so many attempts. Is it short enough? */
+static int lease_error_write(struct api_request *request, const struct lease_error *error,
+			     const struct failure_form *form, size_t count)
+{
+	const struct lease *l = &error->engine_request->lease;
+	struct jsonw w = reply_begin(request);
+	char failure[API_ERROR_TEXT];
+
+	error_text(form->has_failure ? l->failure : "", failure);
+	jsonw_object(&w, NULL);
+	jsonw_text(&w, "error", error->code);
+	jsonw_text(&w, "message", error->text);
+	if (!strcmp(error->code, "provisioning_failed"))
+		render_attempts_some(&w, error->engine_request, form->message_max, count);
+	render_lease_reference(&w, "lease", l, failure);
+	jsonw_end_object(&w);
+	return request->api->out.len <= ERROR_BODY_MAX;
+}
+
 void engine_response_lease_error(struct api_request *request, int status, const char *code,
 				 const char *message, const struct engine_request *engine_request)
 {
-	struct jsonw w = reply_begin(request);
-	char clean[API_ERROR_TEXT];
+	struct lease_error error = { .code = code, .engine_request = engine_request };
+	const struct failure_form *least = &failure_forms[ARRAY_LEN(failure_forms) - 1];
+	size_t count = engine_request->attempt_count;
+	int fits = 0;
 
-	api_error_scrub(message, clean, sizeof(clean));
-	jsonw_object(&w, NULL);
-	jsonw_text(&w, "error", code);
-	jsonw_text(&w, "message", clean);
-	render_attempts(&w, engine_request->attempts, engine_request->attempt_count);
-	render_with_parts(request, &w, engine_request, NULL);
-	jsonw_end_object(&w);
+	if (!strcmp(code, "lease_ended"))
+		ended_message(&engine_request->lease, error.text, sizeof(error.text));
+	else
+		error_text(message, error.text);
+	for (size_t i = 0; i < ARRAY_LEN(failure_forms) && !fits; i++)
+		fits = lease_error_write(request, &error, &failure_forms[i], count);
+	while (!fits && count > 0)
+		fits = lease_error_write(request, &error, least, --count);
 	reply_json(request, status);
 }

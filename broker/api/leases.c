@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/handlers.h"
@@ -9,11 +8,9 @@
 #include "api/render.h"
 #include "api/reply.h"
 #include "api/roster.h"
-#include "api/validate.h"
 
-#define LIST_DEFAULT 100
-#define LIST_MAX 500
-#define SCAN_MAX 1000
+#define EVENTS_DEFAULT 100
+#define EVENTS_MAX 500
 
 struct samples {
 	struct buf text;	/* an array, not closed yet */
@@ -104,218 +101,48 @@ void leases_get(struct api_request *request)
 	store_snapshot_end(reader);
 }
 
-/* ---- lists --------------------------------------------------------------------------- */
-
-struct lease_listing {
-	struct api *api;
-	int is_whole; /* with residue and running cost */
-	int64_t now_ms;
-	struct jsonw w;
-	const char *owner; /* "": any; else set only for an admin who names no organisation */
-	char last[24];
-	int limit;
-	int seen;
-	int count;
-};
-
-/* Lists of leases that are retained or need an operator are short, and show the residue. */
-static void listing_render(struct lease_listing *listing, const struct lease *l)
-{
-	struct ledger ledger = { 0 };
-	struct render_parts parts = { .is_unsure = lookup_is_unsure(listing->api, l) };
-	struct render_queue queue;
-
-	if (queue_view_place(listing->api, l, &queue))
-		parts.queue = &queue;
-	if (listing->is_whole)
-		parts.now_ms = listing->now_ms;
-	if (listing->is_whole &&
-	    store_ledger(listing->api->parts.reader, l->n, &ledger, NULL) == 0) {
-		parts.resources = ledger.resources;
-		parts.resource_count = ledger.resource_count;
-	}
-	render_lease(&listing->w, NULL, l, &parts);
-	ledger_fini(&ledger);
-}
-
-static int listing_add(void *arg, const struct lease *l)
-{
-	struct lease_listing *listing = arg;
-
-	listing->seen++;
-	snprintf(listing->last, sizeof(listing->last), "%s", l->id);
-	if (!listing->owner[0] || !strcmp(listing->owner, l->owner)) {
-		listing_render(listing, l);
-		listing->count++;
-	}
-	return listing->count >= listing->limit || listing->w.out->overflow;
-}
-
-static int cleanup_parse(const char *text)
-{
-	for (int i = 0; i < LEASE_CLEANUP_COUNT; i++) {
-		if (!strcmp(lease_cleanup_name((enum lease_cleanup)i), text))
-			return i;
-	}
-	return -1;
-}
-
-struct lease_list_texts {
-	char account[32];
-	char owner[128];
-	char org[64];
-	int scan; /* the owner is compared row by row */
-};
-
-static int list_refuse(struct api_request *request, const char *key)
-{
-	return api_error_set(&request->error, 400, "invalid_query",
-			     "unknown value of the query key %s", key);
-}
-
-static int list_read(struct api_request *request, struct store_list *list,
-		     struct lease_list_texts *texts)
-{
-	char text[32];
-	int64_t limit = LIST_DEFAULT;
-	int rc;
-
-	rc = query_text(request, "state", text, sizeof(text));
-	if (rc < 0)
-		return -1;
-	list->state = rc > 0 ? lease_state_parse(text) : -1;
-	if (rc > 0 && list->state < 0)
-		return list_refuse(request, "state");
-	rc = query_text(request, "cleanup", text, sizeof(text));
-	if (rc < 0)
-		return -1;
-	list->cleanup = rc > 0 ? cleanup_parse(text) : -1;
-	if (rc > 0 && list->cleanup < 0)
-		return list_refuse(request, "cleanup");
-	rc = query_text(request, "attention", text, sizeof(text));
-	if (rc < 0)
-		return -1;
-	list->attention = rc > 0 && !strcmp(text, "true");
-	if (rc > 0 && !list->attention && strcmp(text, "false"))
-		return list_refuse(request, "attention");
-	rc = query_text(request, "view", text, sizeof(text));
-	if (rc < 0)
-		return -1;
-	list->open = rc > 0;
-	if (rc > 0 && strcmp(text, "current"))
-		return list_refuse(request, "view");
-	if (query_int(request, "limit", 1, LIST_MAX, &limit) < 0)
-		return -1;
-	list->limit = (int)limit;
-	rc = query_text(request, "provider", texts->account, sizeof(texts->account));
-	if (rc < 0)
-		return -1;
-	list->account = rc > 0 ? texts->account : NULL;
-	/* An admin chooses whose leases to list; for others the token decides. */
-	if (query_text(request, "owner", texts->owner, sizeof(texts->owner)) < 0 ||
-	    query_text(request, "org", texts->org, sizeof(texts->org)) < 0)
-		return -1;
-	if (list->scope.all && texts->org[0])
-		list->scope = (struct store_scope){ 0, texts->owner, texts->org, SHARED_NOT };
-	else if (list->scope.all && texts->owner[0])
-		texts->scan = 1;
-	return 0;
-}
-
-/* "before" is the id of the last lease of the previous page; it must be visible. */
-static int list_before(struct api_request *request, struct store_list *list)
-{
-	struct store_scope scope = lookup_scope(&request->caller);
-	char id[24];
-	struct err err = { 0 };
-	int rc = query_text(request, "before", id, sizeof(id));
-
-	if (rc == 0)
-		return 0;
-	if (rc < 0 || !validate_lease_id(id) ||
-	    store_lease_visible(request->api->parts.reader, id, &scope, &request->api->lease, &err))
-		return api_error_set(&request->error, 400, "invalid_query",
-				     "before must be the id of a visible lease");
-	list->before_n = request->api->lease.n;
-	return 0;
-}
-
-void leases_list(struct api_request *request)
-{
-	struct store_list list = { .scope = lookup_scope(&request->caller) };
-	struct lease_list_texts texts = { .scan = 0 };
-	struct lease_listing listing = { .api = request->api, .owner = "" };
-	struct err err;
-
-	if (list_read(request, &list, &texts) || list_before(request, &list)) {
-		reply_request_error(request);
-		return;
-	}
-	listing.limit = list.limit;
-	listing.now_ms = lookup_now_ms(request);
-	listing.is_whole = list.attention || list.cleanup == CLEANUP_RETAINED ||
-			   list.cleanup == CLEANUP_ATTENTION;
-	/* No index covers an owner in any organisation: at most SCAN_MAX rows are read. */
-	if (texts.scan) {
-		list.limit = SCAN_MAX;
-		listing.owner = texts.owner;
-	}
-	listing.w = reply_begin(request);
-	jsonw_object(&listing.w, NULL);
-	jsonw_array(&listing.w, "leases");
-	if (store_lease_each(request->api->parts.reader, &list, listing_add, &listing, &err)) {
-		reply_store_error(request, &err);
-		return;
-	}
-	jsonw_end_array(&listing.w);
-	if (listing.count == listing.limit || listing.seen == list.limit)
-		jsonw_text(&listing.w, "nextBefore", listing.last);
-	jsonw_end_object(&listing.w);
-	reply_json(request, 200);
-}
-
 /* ---- events and residue ----------------------------------------------------- */
 
 static int event_add_json(void *arg, const struct store_event *event)
 {
-	struct lease_listing *listing = arg;
+	struct jsonw *w = arg;
 	char clean[256];
 
 	api_error_scrub(event->text, clean, sizeof(clean));
-	jsonw_object(&listing->w, NULL);
-	jsonw_int(&listing->w, "seq", event->n);
-	jsonw_time(&listing->w, "at", event->at_ms);
-	jsonw_text(&listing->w, "type", event->kind);
-	jsonw_text(&listing->w, "message", clean);
-	jsonw_end_object(&listing->w);
-	return listing->w.out->overflow;
+	jsonw_object(w, NULL);
+	jsonw_int(w, "seq", event->n);
+	jsonw_time(w, "at", event->at_ms);
+	jsonw_text(w, "type", event->kind);
+	jsonw_text(w, "message", clean);
+	jsonw_end_object(w);
+	return w->out->overflow;
 }
 
 void leases_events(struct api_request *request)
 {
-	struct lease_listing listing = { .count = 0 };
 	int64_t after = 0;
-	int64_t limit = LIST_DEFAULT;
+	int64_t limit = EVENTS_DEFAULT;
 	struct err err;
+	struct jsonw w;
 
 	if (query_int(request, "after", 0, INT64_MAX, &after) < 0 ||
-	    query_int(request, "limit", 1, LIST_MAX, &limit) < 0) {
+	    query_int(request, "limit", 1, EVENTS_MAX, &limit) < 0) {
 		reply_request_error(request);
 		return;
 	}
 	if (lookup_lease(request))
 		return;
-	listing.w = reply_begin(request);
-	jsonw_object(&listing.w, NULL);
-	jsonw_text(&listing.w, "leaseID", request->api->lease.id);
-	jsonw_array(&listing.w, "events");
+	w = reply_begin(request);
+	jsonw_object(&w, NULL);
+	jsonw_text(&w, "leaseID", request->api->lease.id);
+	jsonw_array(&w, "events");
 	if (store_event_each(request->api->parts.reader, request->api->lease.n, after, (int)limit,
-			     event_add_json, &listing, &err)) {
+			     event_add_json, &w, &err)) {
 		reply_store_error(request, &err);
 		return;
 	}
-	jsonw_end_array(&listing.w);
-	jsonw_end_object(&listing.w);
+	jsonw_end_array(&w);
+	jsonw_end_object(&w);
 	reply_json(request, 200);
 }
 

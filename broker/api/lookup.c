@@ -59,6 +59,20 @@ int lookup_lease_ref(char param[ROUTE_PARAM_SIZE])
 	return 1;
 }
 
+/* By slug: a live lease that the caller may see, else the caller's own newest ended one. */
+static int lease_by_slug(struct api_request *request, const struct store_scope *scope,
+			 struct err *err)
+{
+	struct store *reader = request->api->parts.reader;
+	struct lease *l = &request->api->lease;
+	int rc = store_lease_by_slug(reader, request->param, scope, l, err);
+
+	if (rc != 1)
+		return rc;
+	return store_lease_ended_by_slug(reader, request->param, request->caller.owner,
+					 request->caller.org, l, err);
+}
+
 int lookup_lease(struct api_request *request)
 {
 	struct store *reader = request->api->parts.reader;
@@ -74,7 +88,7 @@ int lookup_lease(struct api_request *request)
 	if (validate_lease_id(request->param))
 		rc = store_lease_visible(reader, request->param, &scope, l, &err);
 	else
-		rc = store_lease_by_slug(reader, request->param, &scope, l, &err);
+		rc = lease_by_slug(request, &scope, &err);
 	if (rc == 0)
 		return 0;
 	if (rc > 0)

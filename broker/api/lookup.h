@@ -22,7 +22,10 @@ struct store_scope lookup_scope(const struct caller *caller);
  * it is neither, so there is no such lease.
  */
 int lookup_lease_ref(char param[ROUTE_PARAM_SIZE]);
-/* Reads the lease of the path, if the caller may see it, into api->lease. 0; -1: answered. */
+/*
+ * Reads the lease of the path, if the caller may see it, into api->lease: by id, else by slug
+ * among the live ones, else the caller's own newest ended one with the slug. 0; -1: answered.
+ */
 int lookup_lease(struct api_request *request);
 
 #define LOOKUP_NO_RUNS "Run history is not available."

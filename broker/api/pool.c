@@ -14,13 +14,29 @@
 #include "api/query.h"
 #include "api/reply.h"
 
-/* What the client prints of a lease; of an unknown one only the id. */
-static void render_lease_labels(struct api_request *request, struct jsonw *w, const char *id)
+/* The lease whose signature the machine bears, if the store has it. */
+static const struct lease *lease_of(struct api_request *request, const struct pool_machine *m)
 {
 	struct lease *l = &request->api->lease;
 
+	if (!m->lease[0] || store_lease_by_id(request->api->parts.reader, m->lease, l, NULL))
+		return NULL;
+	return l;
+}
+
+/* The inventory's address, else the one that the lease of exactly this machine has. */
+static const char *host_of(const struct pool_machine *m, const struct lease *l)
+{
+	if (m->address[0] || !l || strcmp(m->account, l->account) || strcmp(m->id, l->server_id))
+		return m->address;
+	return l->host;
+}
+
+/* What the client prints of a lease; of an unknown one (NULL) only the id. */
+static void render_lease_labels(struct jsonw *w, const char *id, const struct lease *l)
+{
 	jsonw_text(w, "lease", id);
-	if (store_lease_by_id(request->api->parts.reader, id, l, NULL))
+	if (!l)
 		return;
 	jsonw_text(w, "slug", l->slug);
 	jsonw_text(w, "keep", l->keep ? "true" : "false");
@@ -34,6 +50,8 @@ static void render_lease_labels(struct api_request *request, struct jsonw *w, co
 static void render_machine(struct api_request *request, struct jsonw *w,
 			   const struct pool_machine *m)
 {
+	const struct lease *l = lease_of(request, m);
+
 	jsonw_object(w, NULL);
 	jsonw_text(w, "id", m->id);
 	jsonw_text(w, "provider", m->account);
@@ -41,12 +59,12 @@ static void render_machine(struct api_request *request, struct jsonw *w,
 	jsonw_text(w, "name", m->name);
 	jsonw_text(w, "status", m->status);
 	jsonw_text(w, "serverType", m->type);
-	jsonw_text(w, "host", m->address);
+	jsonw_text(w, "host", host_of(m, l));
 	jsonw_object(w, "labels");
 	jsonw_text(w, "crabbox", "true");
 	jsonw_text(w, "provider", m->account);
 	if (m->lease[0])
-		render_lease_labels(request, w, m->lease);
+		render_lease_labels(w, m->lease, l);
 	for (int i = 0; i < m->label_count; i++) {
 		/* Other labels at the provider could be mistaken for those above. */
 		if (!strncmp(m->labels[i].key, "lessor-", 7))

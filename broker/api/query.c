@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/query.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "api/validate.h"
+#include "util/time.h"
 
 static int hex_value(char c)
 {
@@ -51,6 +53,51 @@ int query_text(struct api_request *request, const char *key, char *out, size_t s
 		at += *at == '&';
 	}
 	return 0;
+}
+
+/* "a", "a or b", "a, b or c" */
+static void choices_write(const char *const *choices, char *out, size_t size)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (int i = 0; choices[i] && len < size; i++)
+		len += (size_t)snprintf(out + len, size - len, "%s%s",
+					!i ? "" : choices[i + 1] ? ", " : " or ", choices[i]);
+}
+
+int query_choice(struct api_request *request, const char *key, const char *const *choices, int *ret)
+{
+	char text[32], allowed[160];
+	int rc = query_text(request, key, text, sizeof(text));
+
+	if (rc == 0)
+		return 0;
+	for (int i = 0; rc > 0 && choices[i]; i++) {
+		if (!strcmp(choices[i], text)) {
+			*ret = i;
+			return 1;
+		}
+	}
+	choices_write(choices, allowed, sizeof(allowed));
+	return api_error_set(&request->error, 400, "invalid_query", "%s must be %s", key, allowed);
+}
+
+int query_time(struct api_request *request, const char *key, int64_t *ret_ms)
+{
+	char text[40], *blank;
+	int rc = query_text(request, key, text, sizeof(text));
+
+	if (rc == 0)
+		return 0;
+	/* A "+" of the offset that was not encoded. */
+	blank = rc > 0 ? strchr(text, ' ') : NULL;
+	if (blank)
+		*blank = '+';
+	if (rc > 0 && time_parse(text, ret_ms) == 0)
+		return 1;
+	return api_error_set(&request->error, 400, "invalid_query",
+			     "%s must be a time as in 2026-08-21T10:00:00Z", key);
 }
 
 int query_int(struct api_request *request, const char *key, int64_t low, int64_t high, int64_t *ret)

@@ -6,6 +6,14 @@
 
 /* The decoded value of a query key. 1; 0: absent or empty; -1: too long, request->error is set. */
 int query_text(struct api_request *request, const char *key, char *out, size_t size);
+/*
+ * One of `choices`, which ends with NULL: 1 with its index in *ret; 0; -1: another value,
+ * request->error lists them.
+ */
+int query_choice(struct api_request *request, const char *key, const char *const *choices,
+		 int *ret);
+/* A time (RFC 3339) in ms. */
+int query_time(struct api_request *request, const char *key, int64_t *ret_ms);
 /* The same for a number, limited to [low, high]. */
 int query_int(struct api_request *request, const char *key, int64_t low, int64_t high, int64_t *ret);
 /*

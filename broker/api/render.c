@@ -6,6 +6,8 @@
 
 #include "api/api_error.h"
 #include "api/validate.h"
+#include "lease/attention.h"
+#include "util/text.h"
 
 static void text_scrubbed(struct jsonw *w, const char *key, const char *text)
 {
@@ -31,7 +33,10 @@ static enum lease_state shown_state(const struct lease *l)
 	return state == LEASE_ACTIVE && !l->host[0] ? LEASE_PROVISIONING : state;
 }
 
-/* Cleanup is complete: the address and the host key may be in use elsewhere. */
+/*
+ * Cleanup is complete: the address and the host key may be in use elsewhere. Clients from 0.56
+ * on believe a release only if neither is shown, so the address moves to "lastHost".
+ */
 static int is_gone(const struct lease *l)
 {
 	return !lease_is_live(l) && (l->cleanup == CLEANUP_DONE || l->cleanup == CLEANUP_NONE);
@@ -105,6 +110,7 @@ static void render_cleanup(struct jsonw *w, const struct lease *l,
 			   const struct render_parts *parts)
 {
 	int live = lease_is_live(l);
+	char action[ATTENTION_ACTION_SIZE];
 
 	jsonw_object(w, "cleanup");
 	jsonw_text(w, "state", lease_cleanup_name(l->cleanup));
@@ -116,6 +122,8 @@ static void render_cleanup(struct jsonw *w, const struct lease *l,
 		render_residue(w, parts);
 	jsonw_end_object(w);
 	text_scrubbed(w, "attention", l->attention);
+	lease_attention_action(l, action);
+	jsonw_text_if(w, "attentionAction", action);
 }
 
 /* Of a retained lease: how safe it is, until when and why it is kept, and what it has cost. */
@@ -133,21 +141,29 @@ static void render_retention(struct jsonw *w, const struct lease *l,
 			     (double)(parts->now_ms - lease_begun_ms(l)) / 3600000.0));
 }
 
-void render_attempts(struct jsonw *w, const struct attempt *attempts, size_t count)
+void render_attempt(struct jsonw *w, const struct attempt *attempt, size_t message_max)
+{
+	char message[sizeof(attempt->reason)];
+
+	text_set(message, message_max < sizeof(message) ? message_max + 1 : sizeof(message),
+		 attempt->reason);
+	jsonw_object(w, NULL);
+	jsonw_text_if(w, "region", attempt->location);
+	jsonw_text(w, "serverType", attempt->type);
+	jsonw_text(w, "category", error_class_name(attempt->refused));
+	if (message[0])
+		text_scrubbed(w, "message", message);
+	else if (message_max)
+		jsonw_text(w, "message", "");
+	jsonw_end_object(w);
+}
+
+static void render_attempts(struct jsonw *w, const struct attempt *attempts, size_t count)
 {
 	jsonw_array(w, "provisioningAttempts");
 	for (size_t i = 0; i < count; i++) {
-		if (!attempts[i].refused)
-			continue;
-		jsonw_object(w, NULL);
-		jsonw_text_if(w, "region", attempts[i].location);
-		jsonw_text(w, "serverType", attempts[i].type);
-		jsonw_text(w, "category", error_class_name(attempts[i].refused));
-		if (attempts[i].reason[0])
-			text_scrubbed(w, "message", attempts[i].reason);
-		else
-			jsonw_text(w, "message", "");
-		jsonw_end_object(w);
+		if (attempts[i].refused)
+			render_attempt(w, &attempts[i], SIZE_MAX);
 	}
 	jsonw_end_array(w);
 }
@@ -164,6 +180,8 @@ static int has_refusals(const struct render_parts *parts)
 static void render_access(struct jsonw *w, const struct lease *l)
 {
 	jsonw_text(w, "host", is_gone(l) ? "" : l->host);
+	if (!lease_is_live(l))
+		jsonw_text_if(w, "lastHost", l->host);
 	jsonw_text(w, "sshUser", l->ssh_user);
 	jsonw_int_text(w, "sshPort", l->ssh_port);
 	jsonw_array(w, "sshFallbackPorts");
@@ -254,6 +272,19 @@ void render_lease(struct jsonw *w, const char *key, const struct lease *l,
 		notice_render(w, parts->notices);
 	if (parts && parts->more)
 		parts->more(w, l, parts->more_arg);
+	jsonw_end_object(w);
+}
+
+void render_lease_reference(struct jsonw *w, const char *key, const struct lease *l,
+			    const char *failure)
+{
+	jsonw_object(w, key);
+	jsonw_text(w, "id", l->id);
+	jsonw_text(w, "slug", l->slug);
+	jsonw_text(w, "state", lease_state_name(shown_state(l)));
+	jsonw_text_if(w, "endReason", lease_end_text(l));
+	jsonw_time(w, "endedAt", l->ended_ms);
+	jsonw_text_if(w, "failureError", failure);
 	jsonw_end_object(w);
 }
 

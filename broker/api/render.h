@@ -41,5 +41,11 @@ int render_wants_ledger(const struct lease *l);
 int render_is_of_store(const struct lease *l);
 /* One row of the ledger, complete. */
 void render_resource(struct jsonw *w, const struct resource *r);
-/* The array "provisioningAttempts". */
-void render_attempts(struct jsonw *w, const struct attempt *attempts, size_t count);
+/*
+ * What the answer to a request that failed says of the lease: enough to ask for the rest.
+ * `failure` is shown as it is; "": nothing.
+ */
+void render_lease_reference(struct jsonw *w, const char *key, const struct lease *l,
+			    const char *failure);
+/* An element of "provisioningAttempts", with at most so many bytes of its message; 0: without one. */
+void render_attempt(struct jsonw *w, const struct attempt *attempt, size_t message_max);

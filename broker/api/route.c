@@ -7,7 +7,9 @@
 #include "api/handlers.h"
 #include "util/alloc.h"
 
-#define LIST_QUERY "state limit provider owner org cleanup attention before view"
+#define LIST_QUERY \
+	"state limit provider class slug since owner org cleanup attention before view cursor " \
+	"pagination"
 
 const struct route route_table[] = {
 	{ HTTP_GET, "/v1/health", ROLE_ANYONE, OWNS_NOTHING, BODY_NONE, NULL, "", service_health },

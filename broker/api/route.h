@@ -45,7 +45,7 @@ struct route {
 	enum route_owns owns;
 	enum route_body body;
 	const struct body_table *members; /* of the body; NULL: it has none */
-	const char *query;		  /* the allowed keys, separated by spaces */
+	const char *query;		  /* the known keys, separated by spaces */
 	void (*handle)(struct api_request *request);
 };
 

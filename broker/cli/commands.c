@@ -34,12 +34,20 @@ const struct command commands[] = {
 	},
 	{
 		"list",
-		"[--all | --state S | --retained | --attention]",
+		"[--all | --state S | --retained | --attention] [--class C]\n"
+		"                   [--account A] [--since T] [--owner O]",
 		"list leases that are live or not fully cleaned up",
 		"  --all            all leases, including those that are over\n"
 		"  --state S        provisioning, active, released, expired or failed\n"
 		"  --retained       leases whose server is kept, with the cost so far\n"
-		"  --attention      leases that need operator action, and what to do about each\n",
+		"  --attention      leases that need operator action: why, and what to enter next\n"
+		"  --class C        only leases of this class\n"
+		"  --account A      only leases in this account\n"
+		"  --since T        only leases created since then: a duration such as 2d, a date or a\n"
+		"                   time\n"
+		"  --owner O        only leases of this owner (admin)\n"
+		"\n"
+		"Price is per hour. Ends tells when a live lease ends, or when it ended.\n",
 		command_list,
 	},
 	{
@@ -55,7 +63,8 @@ const struct command commands[] = {
 		"show",
 		"REF",
 		"show everything about one lease",
-		"REF is the id of a lease or, while it is live, its slug.\n",
+		"REF is the id of a lease, or a slug: of a live lease, else of the one of yours that ended\n"
+		"last.\n",
 		command_show,
 	},
 	{

@@ -327,6 +327,17 @@ static int creation_wait(struct creation *creation, struct cli *cli)
 	return code;
 }
 
+/* An error has only a reference to the lease; the whole one tells the attempts. */
+static void lease_complete(struct creation *creation, struct cli *cli)
+{
+	auto_free char *path = cli_lease_path(current_id(creation), "");
+	struct client_response response;
+
+	if (client_get(cli->client, path, &response) && view_lease(response.doc))
+		doc_keep(creation, response.doc);
+	client_response_fini(&response);
+}
+
 int creation_run(struct creation *creation, struct cli *cli)
 {
 	struct client_response response;
@@ -358,6 +369,7 @@ int creation_run(struct creation *creation, struct cli *cli)
 	if (sent == SENT_REFUSED && view_lease(response.doc)) {
 		/* It was accepted and has failed since, or had ended before. */
 		doc_keep(creation, response.doc);
+		lease_complete(creation, cli);
 		code = ended_report(creation, view_lease(creation->doc), response.error);
 		client_response_fini(&response);
 		return code;

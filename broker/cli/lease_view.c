@@ -100,6 +100,19 @@ char *view_residue(const json_t *lease)
 	return buf_take(&out);
 }
 
+char *view_attention_reason(const json_t *lease)
+{
+	const char *text = view_text(lease, "attention");
+	const char *at, *end = NULL;
+
+	/* lessord writes what to do behind the last semicolon, and the command as a member, too. */
+	for (at = strstr(text, "; "); at; at = strstr(at + 1, "; "))
+		end = at;
+	if (!*view_text(lease, "attentionAction") || !end)
+		return xstrdup(text);
+	return xstrndup(text, (size_t)(end - text));
+}
+
 char *view_price(const json_t *lease)
 {
 	double price = view_real(lease, "hourlyPrice");
@@ -245,7 +258,32 @@ static void machine_print(FILE *to, const json_t *lease)
 		text_print(to, "%-12s ssh -p %s %s@%s", "login", port_of(lease),
 			   view_text(lease, "sshUser"), view_text(lease, "host"));
 		field_print(to, "host key", view_text(lease, "sshHostKey"));
+	} else {
+		field_print(to, "last host", view_text(lease, "lastHost"));
 	}
+}
+
+/* Why it ended, in words and as the API has it. */
+static void end_print(FILE *to, const json_t *lease)
+{
+	static const struct {
+		const char *reason, *words;
+	} ends[] = {
+		{ "released", "somebody released it" },
+		{ "canceled", "its create was cancelled" },
+		{ "ttl", "its lifetime was over" },
+		{ "idle", "no heartbeat for the idle timeout" },
+		{ "deadline", "its machine was not ready in time" },
+	};
+	const char *reason = view_text(lease, "endReason");
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		if (!strcmp(ends[i].reason, reason)) {
+			text_print(to, "%-12s %s: %s", "end reason", reason, ends[i].words);
+			return;
+		}
+	}
+	field_print(to, "end reason", reason);
 }
 
 /* The rows, for `lessor resolve --resource`. */
@@ -288,6 +326,7 @@ static void cleanup_print(FILE *to, const json_t *lease, int64_t now_ms)
 		field_print(to, "last error", view_text(lease, "cleanupError"));
 	}
 	field_print(to, "attention", view_text(lease, "attention"));
+	field_print(to, "next", view_text(lease, "attentionAction"));
 }
 
 static void queue_print(FILE *to, const json_t *queue, int64_t now_ms)
@@ -322,10 +361,12 @@ void view_print(FILE *to, const json_t *lease)
 		time_print(to, "ends", view_text(lease, "expiresAt"), now_ms);
 	else
 		time_print(to, "ended", view_text(lease, "endedAt"), now_ms);
-	field_print(to, "end reason", view_text(lease, "endReason"));
+	end_print(to, lease);
 	cleanup_print(to, lease, now_ms);
 	if (json_array_size(attempts)) {
 		text_print(to, "attempts");
 		view_print_attempts(to, lease);
 	}
+	if (!view_is_live(lease))
+		text_print(to, "%-12s lessor events %s", "timeline", view_text(lease, "id"));
 }

@@ -32,6 +32,8 @@ enum view_left view_what_is_left(const json_t *lease);
 char *view_name(const json_t *lease);
 /* The residue, such as "server 4711 (name), ssh_key 12"; "" if none; the caller frees. */
 char *view_residue(const json_t *lease);
+/* Why it needs operator action, without what to do; "" if it does not; the caller frees. */
+char *view_attention_reason(const json_t *lease);
 /* "1.08 EUR/h"; "" if there is no price; the caller frees. */
 char *view_price(const json_t *lease);
 

@@ -12,6 +12,8 @@
 #include "cli/text.h"
 #include "cli/when.h"
 #include "util/alloc.h"
+#include "util/buf.h"
+#include "util/time.h"
 
 #define PAGE 500 /* lessord's maximum */
 #define LIST_MAX 10000
@@ -73,27 +75,38 @@ static int leases_fetch(struct cli *cli, const char *query, int only_current, js
 	return -1;
 }
 
-/* Live leases, and ended ones that may still cost money. */
-static int leases_current(struct cli *cli, json_t *into)
-{
-	static const char *const queries[] = {
-		"&state=provisioning", "&state=active",
-		"&cleanup=owed", "&cleanup=attention", "&cleanup=retained",
-	};
-	int code = -1;
-	size_t i;
+/* What is listed, beside the exclusive views of command_list. */
+struct list_filters {
+	const char *owner;
+	const char *account;
+	const char *state;
+	const char *class_name;
+	const char *since; /* as the user wrote it */
+	char since_text[TIME_TEXT_ROOM];
+};
 
-	for (i = 0; i < ARRAY_LEN(queries) && code < 0; i++)
-		code = leases_fetch(cli, queries[i], 1, into);
-	return code;
+/* Appends `&key=value`, unless the value is NULL. */
+static void query_add(struct buf *query, const char *key, const char *value)
+{
+	auto_free char *encoded = value ? client_encode(value) : NULL;
+
+	if (encoded)
+		buf_addf(query, "&%s=%s", key, encoded);
 }
 
-static int leases_some(struct cli *cli, const char *state, json_t *into)
+/* `view` is the query of the exclusive view; the caller frees. */
+static char *query_build(const char *view, const struct list_filters *filters)
 {
-	auto_free char *encoded = state ? client_encode(state) : NULL;
-	auto_free char *query = encoded ? xasprintf("&state=%s", encoded) : xstrdup("");
+	struct buf query;
 
-	return leases_fetch(cli, query, 0, into);
+	buf_init(&query, 4096);
+	buf_adds(&query, view);
+	query_add(&query, "owner", filters->owner);
+	query_add(&query, "provider", filters->account);
+	query_add(&query, "state", filters->state);
+	query_add(&query, "class", filters->class_name);
+	query_add(&query, "since", filters->since ? filters->since_text : NULL);
+	return buf_take(&query);
 }
 
 static const char *left_word(const json_t *lease)
@@ -111,32 +124,132 @@ static const char *left_word(const json_t *lease)
 	return view_is_live(lease) ? "" : "gone";
 }
 
-static void leases_print(const json_t *leases)
+/* ---- the table of leases ----------------------------------------------------------- */
+
+/* The columns that are shown only if they say something. */
+struct list_columns {
+	int has_account; /* the leases are in several accounts */
+	int has_owner;	 /* they are not just one's own */
+};
+
+/* Whose token is it? One's own leases need no owner. */
+static int owner_is_shown(struct cli *cli, const json_t *leases)
 {
-	static const char *const headings[] = {
-		"LEASE", "SLUG", "STATE", "ACCOUNT", "TYPE", "HOST", "ENDS", "LEFT", NULL
+	struct client_response response;
+	json_t *one;
+	size_t i;
+	int is_shown = 0;
+
+	if (client_get(cli->client, "/v1/whoami", &response)) {
+		const char *role = view_text(response.doc, "role");
+
+		is_shown = !strcmp(role, "admin") || !strcmp(role, "reader") ||
+			   json_is_true(json_object_get(response.doc, "admin"));
+		json_array_foreach(leases, i, one)
+			is_shown |= strcmp(view_text(one, "owner"),
+					   view_text(response.doc, "owner")) != 0;
+	}
+	client_response_fini(&response);
+	return is_shown;
+}
+
+static struct list_columns columns_choose(struct cli *cli, const json_t *leases)
+{
+	const char *account = view_text(json_array_get(leases, 0), "provider");
+	struct list_columns columns = { .has_owner = owner_is_shown(cli, leases) };
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(leases, i, one)
+		columns.has_account |= strcmp(view_text(one, "provider"), account) != 0;
+	return columns;
+}
+
+static struct table *leases_table(const struct list_columns *columns)
+{
+	const char *headings[12] = {
+		"LEASE", "SLUG", "STATE", "TYPE", "LOCATION", ">PRICE", ">AGE", "ENDS", "LEFT",
 	};
-	struct table *table = table_new(headings);
-	int64_t now_ms = when_wall_ms();
+	size_t count = 9;
+
+	if (columns->has_account)
+		headings[count++] = "ACCOUNT";
+	if (columns->has_owner)
+		headings[count++] = "OWNER";
+	headings[count] = NULL;
+	return table_new(headings);
+}
+
+static void lease_add(struct table *table, const struct list_columns *columns, const json_t *lease,
+		      int64_t now_ms)
+{
+	char ends[WHEN_TEXT_SIZE], age[WHEN_TEXT_SIZE];
+	auto_free char *price = view_price(lease);
+	const char *cells[12] = {
+		view_text(lease, "id"), view_text(lease, "slug"), view_text(lease, "state"),
+		view_text(lease, "serverType"), view_text(lease, "region"), price, age, ends,
+		left_word(lease),
+	};
+	size_t count = 9;
+
+	when_write_length(view_text(lease, "createdAt"), now_ms, age);
+	when_write_distance(view_text(lease, view_is_live(lease) ? "expiresAt" : "endedAt"), now_ms,
+			    ends);
+	if (columns->has_account)
+		cells[count++] = view_text(lease, "provider");
+	if (columns->has_owner)
+		cells[count++] = view_text(lease, "owner");
+	table_add(table, cells);
+}
+
+/* How many, and what those that may cost money cost; in the currency of the first price. */
+static void total_print(const json_t *leases)
+{
+	const char *currency = "";
+	double sum = 0;
 	json_t *one;
 	size_t i;
 
 	json_array_foreach(leases, i, one) {
-		char distance[WHEN_TEXT_SIZE];
-		const char *cells[] = {
-			view_text(one, "id"), view_text(one, "slug"), view_text(one, "state"),
-			view_text(one, "provider"), view_text(one, "serverType"),
-			view_text(one, "host"), distance, left_word(one),
-		};
+		const char *of = view_text(one, "currency");
 
-		when_write_distance(view_text(one, view_is_live(one) ? "expiresAt" : "endedAt"),
-				    now_ms, distance);
-		table_add(table, cells);
+		if (!view_is_live(one) && view_what_is_left(one) == LEFT_NOTHING)
+			continue;
+		if (!*currency)
+			currency = of;
+		if (strcmp(currency, of) && *of)
+			currency = NULL;
+		if (!currency)
+			break;
+		sum += view_real(one, "hourlyPrice");
 	}
-	if (!table_count(table))
+	if (json_array_size(leases) < 2)
+		return;
+	if (currency && sum > 0)
+		text_print(stderr, "%zu leases, %.4g %s/h", json_array_size(leases), sum, currency);
+	else
+		text_print(stderr, "%zu leases", json_array_size(leases));
+}
+
+static void leases_print(struct cli *cli, const json_t *leases)
+{
+	struct list_columns columns;
+	struct table *table;
+	int64_t now_ms = when_wall_ms();
+	json_t *one;
+	size_t i;
+
+	if (!json_array_size(leases)) {
 		text_print(stderr, "no leases");
+		return;
+	}
+	columns = columns_choose(cli, leases);
+	table = leases_table(&columns);
+	json_array_foreach(leases, i, one)
+		lease_add(table, &columns, one, now_ms);
 	table_print(table);
 	table_free(table);
+	total_print(leases);
 }
 
 /* Leases that cost money because a client wants to keep the server. */
@@ -175,7 +288,7 @@ static void retained_print(const json_t *leases)
 static void attention_print(const json_t *leases)
 {
 	static const char *const headings[] = {
-		"LEASE", "OWNER", "STATE", "LEFT", "ATTENTION", NULL
+		"LEASE", "SLUG", "OWNER", "LEFT", "NEXT", "REASON", NULL
 	};
 	struct table *table = table_new(headings);
 	json_t *one;
@@ -183,9 +296,10 @@ static void attention_print(const json_t *leases)
 
 	json_array_foreach(leases, i, one) {
 		auto_free char *left = view_residue(one);
+		auto_free char *reason = view_attention_reason(one);
 		const char *cells[] = {
-			view_text(one, "id"), view_text(one, "owner"), view_text(one, "state"), left,
-			view_text(one, "attention"),
+			view_text(one, "id"), view_text(one, "slug"), view_text(one, "owner"), left,
+			view_text(one, "attentionAction"), reason,
 		};
 
 		table_add(table, cells);
@@ -196,43 +310,81 @@ static void attention_print(const json_t *leases)
 	table_free(table);
 }
 
-int command_list(struct cli *cli, int argc, char **argv)
+/* ---- the commands ------------------------------------------------------------------ */
+
+struct list_views {
+	int all, retained, attention;
+};
+
+/* -1, or the exit code after an error. */
+static int list_options(struct cli *cli, int argc, char **argv, struct list_views *views,
+			struct list_filters *filters)
 {
-	const char *state = NULL;
-	int all = 0, retained = 0, attention = 0;
 	const struct argv_option own[] = {
-		{ "all", ARGV_FLAG, .seen = &all },
-		{ "state", ARGV_VALUE, .value = &state },
-		{ "retained", ARGV_FLAG, .seen = &retained },
-		{ "attention", ARGV_FLAG, .seen = &attention },
+		{ "all", ARGV_FLAG, .seen = &views->all },
+		{ "state", ARGV_VALUE, .value = &filters->state },
+		{ "class", ARGV_VALUE, .value = &filters->class_name },
+		{ "account", ARGV_VALUE, .value = &filters->account },
+		{ "owner", ARGV_VALUE, .value = &filters->owner },
+		{ "since", ARGV_VALUE, .value = &filters->since },
+		{ "retained", ARGV_FLAG, .seen = &views->retained },
+		{ "attention", ARGV_FLAG, .seen = &views->attention },
 		{ 0 },
 	};
-	json_t *leases, *doc;
+	struct err err = { 0 };
 	int code = cli_parse(cli, own, argc, argv, NULL, 0);
 
-	if (code < 0 && all + (state != NULL) + retained + attention > 1)
+	if (code < 0 &&
+	    views->all + (filters->state != NULL) + views->retained + views->attention > 1)
 		code = cli_usage_error(cli, "--all, --state, --retained and --attention are "
 					    "mutually exclusive");
+	if (code < 0 && filters->since &&
+	    when_parse_since(filters->since, when_wall_ms(), filters->since_text, &err))
+		code = cli_usage_error(cli, "--since: %s", err.text);
+	return code;
+}
+
+/* Live leases, and ended ones that may still cost money, unless something else is asked for. */
+static const char *view_query(const struct list_views *views, const struct list_filters *filters)
+{
+	if (views->retained)
+		return "&cleanup=retained";
+	if (views->attention)
+		return "&attention=true";
+	return views->all || filters->state ? "" : "&view=current";
+}
+
+static void list_print(struct cli *cli, const struct list_views *views, const json_t *leases)
+{
+	if (views->retained)
+		retained_print(leases);
+	else if (views->attention)
+		attention_print(leases);
+	else
+		leases_print(cli, leases);
+}
+
+int command_list(struct cli *cli, int argc, char **argv)
+{
+	struct list_filters filters = { .owner = NULL };
+	struct list_views views = { .all = 0 };
+	auto_free char *query = NULL;
+	json_t *leases, *doc;
+	int code = list_options(cli, argc, argv, &views, &filters);
+
 	if (code < 0)
 		code = cli_connect(cli);
 	if (code >= 0)
 		return code;
+	query = query_build(view_query(&views, &filters), &filters);
 	leases = json_array();
-	if (retained || attention)
-		code = leases_fetch(cli, retained ? "&cleanup=retained" : "&attention=true", 0, leases);
-	else
-		code = all || state ? leases_some(cli, state, leases) :
-		       leases_current(cli, leases);
 	doc = json_pack("{s:o}", "leases", leases);
+	code = leases_fetch(cli, query, strstr(query, "view=current") != NULL, leases);
 	if (code < 0) {
 		if (cli->json)
 			cli_print_json(doc);
-		else if (retained)
-			retained_print(leases);
-		else if (attention)
-			attention_print(leases);
 		else
-			leases_print(leases);
+			list_print(cli, &views, leases);
 		code = EXIT_OK;
 	}
 	json_decref(doc);

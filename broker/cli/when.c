@@ -60,6 +60,35 @@ void when_write_minutes(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZ
 	distance_write(text, now_ms, 60000, out);
 }
 
+void when_write_length(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZE])
+{
+	char length[DURATION_TEXT_SIZE];
+	int64_t then;
+
+	out[0] = '\0';
+	if (!text || time_parse(text, &then))
+		return;
+	duration_summarize(now_ms > then ? (now_ms - then) / 1000 * 1000 : 0, length);
+	snprintf(out, WHEN_TEXT_SIZE, "%s", length);
+}
+
+int when_parse_since(const char *text, int64_t now_ms, char out[TIME_TEXT_ROOM], struct err *err)
+{
+	char date[TIME_TEXT_ROOM];
+	int64_t seconds, ms;
+
+	snprintf(date, sizeof(date), "%.10sT00:00:00Z", text);
+	if (when_parse_seconds(text, &seconds, NULL) == 0)
+		ms = now_ms - seconds * 1000;
+	else if (time_parse(strlen(text) == 10 ? date : text, &ms))
+		return err_set(err, ERR_INVALID,
+			       "'%.40s' is neither a duration from 1s to 366d nor a date nor a time; "
+			       "write for example 2d, 2026-08-21 or 2026-08-21T10:00:00Z",
+			       text);
+	time_format(ms, out);
+	return 0;
+}
+
 static int64_t clock_ms(clockid_t id)
 {
 	struct timespec t;

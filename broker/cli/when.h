@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "util/err.h"
+#include "util/time.h"
 
 #define WHEN_TEXT_SIZE 40
 
@@ -16,6 +17,14 @@ int when_parse_seconds(const char *text, int64_t *ret_seconds, struct err *err);
 void when_write_distance(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZE]);
 /* The same without the seconds, from a minute on: "in 29m", "3m ago". */
 void when_write_minutes(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZE]);
+
+/* How long ago it was, "3d 2h"; "" likewise. */
+void when_write_length(const char *text, int64_t now_ms, char out[WHEN_TEXT_SIZE]);
+/*
+ * A point in the past as users write it, as a response would contain it: a duration before now,
+ * a date (its beginning, UTC) or a time (RFC 3339). 0, or -1.
+ */
+int when_parse_since(const char *text, int64_t now_ms, char out[TIME_TEXT_ROOM], struct err *err);
 
 int64_t when_wall_ms(void); /* since 1970 */
 int64_t when_mono_ms(void);

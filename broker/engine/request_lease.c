@@ -29,6 +29,18 @@ static int find_visible(struct core *core, const struct engine_request *r,
 	return rc;
 }
 
+/* The caller's own newest ended lease with the slug. */
+static int find_ended(struct core *core, const struct engine_request *r, int64_t *ret,
+		      struct err *err)
+{
+	struct lease l;
+	int rc = store_lease_ended_by_slug(core->store, r->ref, r->caller.owner, r->caller.org, &l,
+					   err);
+
+	*ret = rc == 0 ? l.n : 0;
+	return rc;
+}
+
 /* The common case without a query: the lease is in memory and the caller's own. */
 static struct lease_aggregate *find_own(struct core *core, const struct engine_request *r)
 {
@@ -47,14 +59,18 @@ static struct lease_aggregate *find_shown(struct core *core, struct engine_reque
 	if (a)
 		return a;
 	rc = find_visible(core, r, r->own_only ? SHARED_NOT : SHARED_MANAGE, &n, &err);
+	if (rc == 1 && !r->own_only && find_visible(core, r, SHARED_USE, &n, &err) == 0) {
+		request_fail(r, RESULT_FORBIDDEN, "forbidden",
+			     "the lease is shared with you for use only; you cannot change it");
+		return NULL;
+	}
+	if (rc == 1)
+		rc = find_ended(core, r, &n, &err);
 	if (rc == 0)
 		a = core_lease(core, n, &err);
 	if (a)
 		return a;
-	if (rc == 1 && !r->own_only && find_visible(core, r, SHARED_USE, &n, &err) == 0)
-		request_fail(r, RESULT_FORBIDDEN, "forbidden",
-			     "the lease is shared with you for use only; you cannot change it");
-	else if (rc == 1)
+	if (rc == 1)
 		request_fail(r, RESULT_NOT_FOUND, "not_found", "no such lease");
 	else if (err.kind == ERR_CONFLICT)
 		request_fail(r, RESULT_CONFLICT, "ambiguous_slug",

@@ -224,6 +224,15 @@ static int lease_release(struct core *core, struct engine_request *r, struct lea
 	return 0;
 }
 
+/*
+ * A slug may have been meant for another lease that had it: what somebody asked to keep is
+ * deleted only by its id.
+ */
+static int release_needs_id(const struct engine_request *r, const struct lease *l)
+{
+	return r->delete_machine == 1 && l->retained && !lease_is_live(l) && strcmp(r->ref, l->id) != 0;
+}
+
 static int request_release(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct lease_release how = {
@@ -233,7 +242,17 @@ static int request_release(struct core *core, struct engine_request *r, struct e
 	};
 	struct lease_aggregate *a = request_find_lease(core, r);
 
-	return a ? lease_release(core, r, a, &how, err) : 0;
+	if (!a)
+		return 0;
+	if (release_needs_id(r, &a->lease)) {
+		request_fail(r, RESULT_CONFLICT, "retained_needs_id",
+			     "the lease has ended and its machine is kept; to delete that, use its id: "
+			     "%s",
+			     a->lease.id);
+		core_fill_answer(r, a);
+		return 0;
+	}
+	return lease_release(core, r, a, &how, err);
 }
 
 static int request_cancel(struct core *core, struct engine_request *r, struct err *err)

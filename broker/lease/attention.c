@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The attention text: why operator action is needed, and which. */
+#include "lease/attention.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -14,41 +16,76 @@ int lease_waits_for_account(const struct lease *l)
 				   l->attention_class == LESSOR_CLASS_ACCOUNT);
 }
 
-static void attention_advice(const struct lease *l, uint32_t error_class, char *out, size_t size)
+/* A "%s" stands for the lease's id. */
+struct attention_advice {
+	const char *before;  /* the command */
+	const char *command; /* what to enter next */
+	const char *after;   /* it: what else there is */
+};
+
+static const struct attention_advice *attention_advice(uint32_t error_class)
 {
+	static const struct attention_advice retention = {
+		"", "lessor release %s --delete", ", or --keep-server --until TIME",
+	};
+	static const struct attention_advice account = {
+		"it resumes once the account is verified: ", "lessor providers", "",
+	};
+	static const struct attention_advice protected = {
+		"remove its protection there, then: ", "lessor resolve %s retry", "",
+	};
+	static const struct attention_advice foreign = {
+		"inspect it there, then: ", "lessor resolve %s retry",
+		", or forget --reason TEXT, or adopt ID --reason TEXT",
+	};
+	static const struct attention_advice other = {
+		"once that is fixed: ", "lessor resolve %s retry", "",
+	};
+
 	switch (error_class) {
 	case LESSOR_CLASS_NONE:
-		snprintf(out, size, "lessor release %s --delete, or --keep-server --until TIME",
-			 l->id);
-		break;
+		return &retention;
 	case LESSOR_CLASS_AUTH:
 	case LESSOR_CLASS_ACCOUNT:
-		snprintf(out, size, "it resumes once the account is verified: lessor providers");
-		break;
+		return &account;
 	case LESSOR_CLASS_PROTECTED:
-		snprintf(out, size, "remove its protection there, then: lessor resolve %s retry",
-			 l->id);
-		break;
+		return &protected;
 	case LESSOR_CLASS_OWNERSHIP:
 	case LESSOR_CLASS_CONFLICT:
-		snprintf(out, size,
-			 "inspect it there, then: lessor resolve %s retry, or forget --reason TEXT, "
-			 "or adopt ID --reason TEXT",
-			 l->id);
-		break;
+		return &foreign;
 	default:
-		snprintf(out, size, "once that is fixed: lessor resolve %s retry", l->id);
-		break;
+		return &other;
 	}
+}
+
+static void command_write(const struct lease *l, const char *command, char *out, size_t size)
+{
+	const char *id = strstr(command, "%s");
+
+	if (id)
+		snprintf(out, size, "%.*s%s%s", (int)(id - command), command, l->id, id + 2);
+	else
+		snprintf(out, size, "%s", command);
+}
+
+void lease_attention_action(const struct lease *l, char out[ATTENTION_ACTION_SIZE])
+{
+	out[0] = '\0';
+	if (l->attention[0])
+		command_write(l, attention_advice(l->attention_class)->command, out,
+			      ATTENTION_ACTION_SIZE);
 }
 
 int lease_attention_set(struct lease *l, uint32_t error_class, const char *reason)
 {
+	const struct attention_advice *advice = attention_advice(error_class);
 	char text[sizeof(l->attention)];
-	char what[128];
+	char command[ATTENTION_ACTION_SIZE];
+	char what[160];
 	int size;
 
-	attention_advice(l, error_class, what, sizeof(what));
+	command_write(l, advice->command, command, sizeof(command));
+	snprintf(what, sizeof(what), "%s%s%s", advice->before, command, advice->after);
 	/* The reason may be truncated, the action may not. */
 	size = (int)(sizeof(text) - strlen(what) - 3);
 	snprintf(text, sizeof(text), "%.*s; %s", size, reason, what);

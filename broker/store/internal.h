@@ -136,6 +136,20 @@ int transaction_lock(struct store *store, struct err *err);
 /* The same, if a transaction was requested that has not begun: reads need none. */
 int transaction_open(struct store *store, struct err *err);
 
+/* ---- lease_rows.c: whose leases ---- */
+
+/*
+ * Ownership is part of the query: a token sees its owner's leases and those shared with it;
+ * an empty owner with an org (a reader's scope) sees the whole organisation's.
+ */
+#define LEASE_SHARED "EXISTS(SELECT 1 FROM share WHERE share.lease = lease.n AND share.org = ?4" \
+	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9)"
+#define LEASE_OWNED "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3))) "
+#define LEASE_VISIBLE "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3 OR " LEASE_SHARED "))) "
+void bind_lease_scope(sqlite3_stmt *stmt, const struct store_scope *scope);
+
+/* ---- statement.c: values ---- */
+
 void bind_text(sqlite3_stmt *stmt, int index, const char *text);
 void column_text(sqlite3_stmt *stmt, int index, char *to, size_t size);
 #define COLUMN_TEXT(stmt, index, field) column_text((stmt), (index), (field), sizeof(field))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Leases, their heartbeats, and totals of what counts against limits. */
+/* Leases, their heartbeats, and totals of what counts against limits. Lists: lease_list.c. */
 #include "store/internal.h"
 
 #include <stdio.h>
@@ -48,6 +48,7 @@
 	"SELECT " COLUMNS ", lease.n, ifnull(beat.touched_ms, created_ms) " \
 	"FROM lease " index "LEFT JOIN beat ON beat.lease = lease.n "
 #define SELECT_LEASE SELECT_BY("")
+#define SELECT_LIVE_SLUG SELECT_BY("INDEXED BY lease_slug ")
 
 static void types_join(const struct lease *l, char *out, size_t size)
 {
@@ -235,15 +236,6 @@ int store_lease_is_of(struct store *store, const char *id, const char *owner, co
 	return rc < 0 ? -1 : rc == 0;
 }
 
-/*
- * Ownership is part of the query: a token sees its owner's leases and those shared with it;
- * an empty owner with an org (a reader's scope) sees the whole organisation's.
- */
-#define SHARED "EXISTS(SELECT 1 FROM share WHERE share.lease = lease.n AND share.org = ?4" \
-	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9)"
-#define OWNED "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3))) "
-#define VISIBLE "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3 OR " SHARED "))) "
-
 static void bind_owner(sqlite3_stmt *stmt, const struct store_scope *scope)
 {
 	sqlite3_bind_int(stmt, 2, scope->all);
@@ -251,7 +243,7 @@ static void bind_owner(sqlite3_stmt *stmt, const struct store_scope *scope)
 	bind_text(stmt, 4, scope->org);
 }
 
-static void bind_scope(sqlite3_stmt *stmt, const struct store_scope *scope)
+void bind_lease_scope(sqlite3_stmt *stmt, const struct store_scope *scope)
 {
 	bind_owner(stmt, scope);
 	sqlite3_bind_int(stmt, 9, (int)scope->sharing);
@@ -260,20 +252,20 @@ static void bind_scope(sqlite3_stmt *stmt, const struct store_scope *scope)
 int store_lease_visible(struct store *store, const char *id, const struct store_scope *scope,
 			struct lease *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, SELECT_LEASE "WHERE id = ?1 AND " VISIBLE, err);
+	sqlite3_stmt *stmt = store_prepare(store, SELECT_LEASE "WHERE id = ?1 AND " LEASE_VISIBLE, err);
 
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, id);
-	bind_scope(stmt, scope);
+	bind_lease_scope(stmt, scope);
 	return lease_one(store, stmt, ret, err);
 }
 
 int store_lease_by_slug(struct store *store, const char *slug, const struct store_scope *scope,
 			struct lease *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, SELECT_LEASE "WHERE slug = ?1 AND state <= 1 AND "
-					   VISIBLE "ORDER BY owner = ?3 AND org = ?4 DESC LIMIT 2",
+	sqlite3_stmt *stmt = store_prepare(store, SELECT_LIVE_SLUG "WHERE slug = ?1 AND state <= 1 "
+					   "AND " LEASE_VISIBLE "ORDER BY owner = ?3 AND org = ?4 DESC LIMIT 2",
 					   err);
 	int is_own;
 	int rc;
@@ -281,7 +273,7 @@ int store_lease_by_slug(struct store *store, const char *slug, const struct stor
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, slug);
-	bind_scope(stmt, scope);
+	bind_lease_scope(stmt, scope);
 	rc = store_row(store, stmt, "reading a lease by its slug", err);
 	if (rc)
 		return rc;
@@ -300,11 +292,28 @@ int store_lease_by_slug(struct store *store, const char *slug, const struct stor
 	return rc < 0 ? -1 : 0;
 }
 
+int store_lease_ended_by_slug(struct store *store, const char *slug, const char *owner,
+			      const char *org, struct lease *ret, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store, SELECT_BY("INDEXED BY lease_slug_owner ")
+					   "WHERE slug = ?1 AND owner = ?2 AND org = ?3 AND state > 1"
+					   " ORDER BY lease.n DESC LIMIT 1",
+					   err);
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, slug);
+	bind_text(stmt, 2, owner);
+	bind_text(stmt, 3, org);
+	return lease_one(store, stmt, ret, err);
+}
+
 int store_slug_taken(struct store *store, const char *slug, const char *owner, const char *org,
 		     struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT 1 FROM lease WHERE slug = ?1 AND owner = ?2 "
-					   "AND org = ?3 AND state <= 1 LIMIT 1", err);
+	sqlite3_stmt *stmt = store_prepare(store, "SELECT 1 FROM lease INDEXED BY lease_slug "
+					   "WHERE slug = ?1 AND owner = ?2 AND org = ?3 AND state <= 1 "
+					   "LIMIT 1", err);
 	int rc;
 
 	if (!stmt)
@@ -318,131 +327,7 @@ int store_slug_taken(struct store *store, const char *slug, const char *owner, c
 	return rc < 0 ? -1 : rc == 0;
 }
 
-/* ---- lists ---------------------------------------------------------------------------- */
-
-/*
- * One statement per kind of list, so that each uses a suitable index, newest first, and
- * reads few rows that it does not return: live leases and those to clean up are few among
- * many, an owner's are few among all.
- */
-#define LIST(index, where) \
-	SELECT_BY(index) "WHERE " where " AND lease.n < ?5 AND (?1 < 0 OR state = ?1) AND " VISIBLE \
-	"AND (?6 IS NULL OR account = ?6) AND (?7 < 0 OR cleanup = ?7) ORDER BY lease.n DESC LIMIT ?8"
-
-#define LIST_SHARED \
-	"lease.n IN (SELECT lease FROM share WHERE share.org = ?4" \
-	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9) AND owner <> ?3"
-
-/* Does it use an index by owner, which has no leases of others? */
-static int is_by_owner(const struct store_list *list)
-{
-	return !list->scope.all && list->scope.owner && list->scope.owner[0] &&
-	       !list->attention && !list->open &&
-	       (list->cleanup < 0 || list->cleanup == CLEANUP_DONE);
-}
-
-static const char *list_sql(const struct store_list *list)
-{
-	int own = is_by_owner(list);
-
-	/* Few, whatever the other conditions. */
-	if (list->attention)
-		return LIST("INDEXED BY lease_attention ", "attention <> ''");
-	if (list->open)
-		return LIST("INDEXED BY lease_current ", "cleanup <> 4");
-	if (list->cleanup >= 0 && list->cleanup != CLEANUP_DONE)
-		return LIST("INDEXED BY lease_open ", "cleanup <> 4 AND cleanup = ?7");
-	if (own && list->state >= 0)
-		return LIST("INDEXED BY lease_owner_state ", "owner = ?3 AND org = ?4 AND state = ?1");
-	if (own)
-		return LIST("INDEXED BY lease_owner ", "owner = ?3 AND org = ?4");
-	if (list->state == LEASE_PROVISIONING || list->state == LEASE_ACTIVE)
-		return LIST("INDEXED BY lease_state ", "state = ?1");
-	if (list->account)
-		return LIST("INDEXED BY lease_account ", "account = ?6");
-	if (!list->scope.all)
-		return LIST("INDEXED BY lease_org ", "org = ?4");
-	if (list->state >= 0)
-		return LIST("INDEXED BY lease_state ", "state = ?1");
-	return LIST("", "1");
-}
-
-static sqlite3_stmt *list_begin(struct store *store, const struct store_list *list,
-				const char *sql, struct err *err)
-{
-	sqlite3_stmt *stmt = store_prepare(store, sql, err);
-
-	if (!stmt)
-		return NULL;
-	sqlite3_bind_int(stmt, 1, list->state);
-	bind_scope(stmt, &list->scope);
-	sqlite3_bind_int64(stmt, 5, list->before_n > 0 ? list->before_n : INT64_MAX);
-	if (list->account)
-		bind_text(stmt, 6, list->account);
-	else
-		sqlite3_bind_null(stmt, 6);
-	sqlite3_bind_int(stmt, 7, list->cleanup);
-	sqlite3_bind_int(stmt, 8, list->limit);
-	return stmt;
-}
-
-/* One of the two lists that are merged: its next row; `stmt` NULL at its end. */
-struct list_head {
-	sqlite3_stmt *stmt;
-	struct lease l;
-};
-
-static int list_next(struct store *store, struct list_head *head, struct err *err)
-{
-	int rc = head->stmt ? store_row(store, head->stmt, "listing leases", err) : 1;
-
-	if (rc)
-		head->stmt = NULL;
-	else
-		lease_read(head->stmt, &head->l);
-	return rc < 0 ? -1 : 0;
-}
-
-static void list_end(struct list_head *heads)
-{
-	for (int i = 0; i < 2; i++) {
-		if (heads[i].stmt)
-			sqlite3_reset(heads[i].stmt);
-	}
-}
-
-int store_lease_each(struct store *store, const struct store_list *list, store_lease_fn fn,
-		     void *arg, struct err *err)
-{
-	struct list_head heads[2] = { { .stmt = list_begin(store, list, list_sql(list), err) } };
-
-	if (!heads[0].stmt)
-		return -1;
-	/* Shared leases are few; they are merged from a list of their own. */
-	if (is_by_owner(list) && list->scope.sharing != SHARED_NOT) {
-		heads[1].stmt = list_begin(store, list, LIST("", LIST_SHARED), err);
-		if (!heads[1].stmt)
-			return -1;
-	}
-	for (int i = 0; i < 2; i++) {
-		if (list_next(store, &heads[i], err)) {
-			list_end(heads);
-			return -1;
-		}
-	}
-	for (int count = 0; count < list->limit && (heads[0].stmt || heads[1].stmt); count++) {
-		int i = !heads[0].stmt || (heads[1].stmt && heads[1].l.n > heads[0].l.n);
-
-		if (fn(arg, &heads[i].l))
-			break;
-		if (list_next(store, &heads[i], err)) {
-			list_end(heads);
-			return -1;
-		}
-	}
-	list_end(heads);
-	return 0;
-}
+/* ---- counting and due times ------------------------------------------------------------ */
 
 int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 {
@@ -568,7 +453,7 @@ int store_usage_each(struct store *store, const struct store_scope *scope, int64
 	sqlite3_stmt *stmt = store_prepare(store,
 		"SELECT owner, org, account, server_type, state, cleanup, " BEGUN ", ended_ms, ttl_ms,"
 		" price_hour_micros FROM lease WHERE created_ms >= ?1 AND created_ms < ?5"
-		" AND NOT (queue_ms > 0 AND admitted_ms = 0) AND " OWNED,
+		" AND NOT (queue_ms > 0 AND admitted_ms = 0) AND " LEASE_OWNED,
 		err);
 	int rc;
 

@@ -277,6 +277,9 @@ static const char *const migrations[] = {
 	USAGE_TOTALS("OLD", "-1", "-OLD.price_hour_micros") "END;",
 	/* 10: whether other locations may be tried after the requested one */
 	"ALTER TABLE lease ADD COLUMN location_preferred INTEGER NOT NULL DEFAULT 0;",
+	/* 11: ended leases by slug, and lists by slug, newest first */
+	"CREATE INDEX lease_slug_owner ON lease(slug, owner, org);"
+	"CREATE INDEX lease_slug_any ON lease(slug);",
 };
 
 /* clang-format on */

@@ -165,24 +165,50 @@ int store_lease_visible(struct store *store, const char *id, const struct store_
  */
 int store_lease_by_slug(struct store *store, const char *slug, const struct store_scope *scope,
 			struct lease *ret, struct err *err);
+/* The newest ended lease of this owner and organisation with the slug. 0, 1 none, -1. */
+int store_lease_ended_by_slug(struct store *store, const char *slug, const char *owner,
+			      const char *org, struct lease *ret, struct err *err);
 /* 1 if a live lease of this owner and org has the slug, else 0; -1 error. */
 int store_slug_taken(struct store *store, const char *slug, const char *owner, const char *org,
 		     struct err *err);
 
 struct store_list {
 	struct store_scope scope;
-	int state;		/* -1: any */
+	int state;		/* as shown (lease_shown_state); -1: any */
 	int cleanup;		/* -1: any */
 	const char *account;	/* NULL: any */
+	const char *class_name; /* NULL: any */
+	const char *slug;	/* NULL: any */
+	const char *owner;	/* NULL: any; of a scope that has all: in any organisation */
+	int64_t since_ms;	/* created at or after; 0: any */
 	int attention;		/* only those in attention */
 	int open;		/* only those whose cleanup is not done */
 	int64_t before_n;	/* rows below this one; 0: from the newest */
 	int limit;		/* 1..1000 */
 };
+/*
+ * One call reads at most this many rows, however few of them match what no index covers; it
+ * may return few leases, or none, although there are more.
+ */
+#define STORE_SCAN_MAX 2000
+/* Where a list continues: before_n of the next call. */
+struct store_list_end {
+	int64_t n;	/* 0: there are no more */
+	char id[24];
+};
 typedef int (*store_lease_fn)(void *arg, const struct lease *l);	/* non-zero stops */
-/* Newest first. */
+/* Newest first, at most STORE_SCAN_MAX rows read. `ret` may be NULL. */
+int store_lease_page(struct store *store, const struct store_list *list, store_lease_fn fn,
+		     void *arg, struct store_list_end *ret, struct err *err);
+/* Newest first, however many rows that takes: not for the loop thread. */
 int store_lease_each(struct store *store, const struct store_list *list, store_lease_fn fn,
 		     void *arg, struct err *err);
+/*
+ * In how many organisations the owner has or had leases, in constant time: 0; 1, its name is in
+ * `ret`; 2: two or more; -1.
+ */
+int store_owner_org(struct store *store, const char *owner, char *ret, size_t size,
+		    struct err *err);
 
 /* The number of leases in attention. */
 int store_attention_count(struct store *store, int64_t *ret, struct err *err);

@@ -50,7 +50,7 @@ _lessor_flags() {
 		echo "--class --type --ttl --idle --slug --account --location --image --ssh-key"
 		echo "--keep --wait --no-wait --wait-for-capacity"
 		;;
-	list) echo "--all --state --retained --attention" ;;
+	list) echo "--all --state --retained --attention --class --account --since --owner" ;;
 	events) echo "--follow" ;;
 	heartbeat) echo "--idle" ;;
 	release) echo "--keep-server --until --reason --delete --no-wait" ;;
@@ -97,7 +97,7 @@ _lessor() {
 			((++i < ${#words[@]} - 1)) && ask+=("$word" "${words[i]}")
 			;;
 		--class | --type | --ttl | --idle | --slug | --account | --location | --image | \
-			--ssh-key | --state | --until | --reason | --resource | --month)
+			--ssh-key | --state | --until | --reason | --resource | --month | --since | --owner)
 			((i++))
 			;;
 		-*) ;;
@@ -113,7 +113,7 @@ _lessor() {
 		return
 		;;
 	--url | --type | --ttl | --idle | --slug | --location | --image | --until | --reason | \
-		--resource | --month)
+		--resource | --month | --since | --owner)
 		return
 		;;
 	--state) offers="provisioning active released expired failed" ;;

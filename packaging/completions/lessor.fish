@@ -123,6 +123,11 @@ complete -c lessor -n $list -l state -x -a 'provisioning active released expired
     -d 'Leases in this state'
 complete -c lessor -n $list -l retained -d 'Leases whose server is kept'
 complete -c lessor -n $list -l attention -d 'Leases that need operator action'
+complete -c lessor -n $list -l class -x -a '(__lessor_column CLASS)' -d 'Only leases of this class'
+complete -c lessor -n $list -l account -x -a '(__lessor_column ACCOUNT)' \
+    -d 'Only leases in this account'
+complete -c lessor -n $list -l since -x -d 'Only leases created since then'
+complete -c lessor -n $list -l owner -x -d 'Only leases of this owner'
 
 complete -c lessor -n '__lessor_at 0 show events release' -a '(__lessor_leases all)'
 complete -c lessor -n '__lessor_at 0 heartbeat extend' -a '(__lessor_leases live)'

@@ -134,6 +134,13 @@ def ended_wrong(lease):
             "releaseDeletesServer")}]
 
 
+def reference_wrong(lease):
+    """As above, for the reference to a lease in an error."""
+    lines = wrong(lease, LEASE, "lease")
+    return lines + ["lease.%s is missing" % name for name in ("id", "slug", "state")
+                    if not lease.get(name)]
+
+
 def lease_wrong(lease):
     """As above, for a whole lease, including the relations between its fields."""
     lines = wrong(lease, LEASE, "lease")

@@ -317,7 +317,7 @@ class Runs(BrokerCase):
             self.assertIn(theirs, listed(query, "admin"), query)
         self.assertNotIn(ids[0], listed("owner=bob%40example.com", "admin"))
         self.assertIn(theirs, listed("", "reader"))
-        for query in ("state=done", "limit=x", "foo=1"):
+        for query in ("state=done", "limit=x", "limit=1&limit=2"):
             self.assertEqual(self.ask("GET", "/v1/runs?" + query, self.broker.alice).status, 400)
         self.release(lease)
 

@@ -358,6 +358,8 @@ static void read_leases(struct store *s)
 		use_lease(&l);
 	if (store_lease_by_slug(s, "box-1", &scope, &l, &err) == 0)
 		use_lease(&l);
+	if (store_lease_ended_by_slug(s, "box-1", "alice", "acme", &l, &err) == 0)
+		use_lease(&l);
 	store_slug_taken(s, "box-1", "alice", "acme", &err);
 	store_attention_count(s, &n, &err);
 	store_due_each(s, INT64_C(1800000000000), on_due, NULL, &err);

@@ -412,11 +412,6 @@ static void a_release_deletes_and_repeating_it_changes_nothing(void **state)
 		assert_true(json_is_true(stage_at("lease.releaseDeletesServer")));
 		assert_string_equal(stage_text("lease.endedAt"), ended);
 	}
-	/* It can be found by id, not by slug. */
-	GET("/v1/leases/my-box", stage.alice);
-	stage_expect(404, "not_found");
-	POST("/v1/leases/my-box/release", stage.alice, "{}");
-	stage_expect(404, "not_found");
 	GET("/v1/leases/" LEASE, stage.alice);
 	stage_expect(200, "");
 }

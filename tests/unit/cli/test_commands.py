@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: MIT
 """Every other command, its exit codes and its JSON."""
+import datetime
 import json
 import os
+import re
 import signal
 import subprocess
+import time
+import urllib.parse
 
 from cli_case import (NOT_FOUND, PROGRAM, Case, error, gone, lease, main, ok, owed)
 from cli_server import DROP, HANG, Answer
+
+
+def stamp(seconds):
+    """A time as responses contain it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))
 
 
 class Release(Case):
@@ -402,17 +411,17 @@ class Reading(Case):
         old = gone(id="cbx_000000000003")
 
         def script(request):
-            if "state=provisioning" in request.query:
-                return Answer(200, {"leases": [lease("provisioning", id="cbx_000000000001")]})
-            if "state=active" in request.query:
+            if request.path == "/v1/whoami":
+                return Answer(200, {"owner": lease()["owner"], "role": "user", "admin": False})
+            if "view=current" in request.query:
                 if "before=" not in request.query:
-                    return Answer(200, {"leases": [lease(id="cbx_000000000002")],
+                    return Answer(200, {"leases": [lease("provisioning", id="cbx_000000000001"),
+                                                   lease(id="cbx_000000000002"), old],
                                         "nextBefore": "cbx_000000000002"})
-                return Answer(200, {"leases": [lease(slug="long-" * 20 + "\x1b[1m")]})
+                return Answer(200, {"leases": [lease(slug="long-" * 20 + "\x1b[1m"),
+                                               owed(cleanup="retained")]})
             if "state=expired" in request.query:
                 return Answer(200, {"leases": [old]})
-            if "cleanup=retained" in request.query:
-                return Answer(200, {"leases": [owed(cleanup="retained")]})
             return Answer(200, {"leases": [lease(id="cbx_000000000002"), old]})
         server = self.serve(script)
         r = self.run_cli("list", code=0)
@@ -420,12 +429,87 @@ class Reading(Case):
         self.assertEqual(len(lines), 4)
         self.assertRegex(lines[0], r"^LEASE +SLUG +STATE")
         self.assertIn("long-" * 20 + "\\x1b[1m", r.out)     # nothing is truncated
+        # A coordinator that does not know the view sends what is over, too.
         self.assertNotIn("cbx_000000000003", r.out)
         self.assertEqual(len(self.run_cli("list", "--json", code=0).json()["leases"]), 3)
         self.assertEqual(len(self.run_cli("list", "--all", "--json", code=0).json()["leases"]), 2)
         r = self.run_cli("list", "--state", "expired", code=0)
         self.assertIn("cbx_000000000003", r.out)
-        self.assertIn("state=expired", server.requests[-1].query)
+        self.assertIn("state=expired", server.matching("GET", "/v1/leases")[-1].query)
+
+    def test_u8_list_shows_price_age_and_owner(self):
+        now = time.time()
+        one = lease(id="cbx_000000000001", hourlyPrice=0.0123, currency="EUR", owner="alice",
+                    region="fsn1", createdAt=stamp(now - 7200), expiresAt=stamp(now + 1790))
+        two = dict(one, id="cbx_000000000002", owner="bob", provider="other")
+        over = dict(gone(id="cbx_000000000003", owner="alice"), hourlyPrice=1, currency="EUR")
+        who = {"owner": "alice", "role": "user", "admin": False}
+        found = [one, over]
+        self.serve(lambda r: Answer(200, who if r.path == "/v1/whoami" else {"leases": found}))
+        r = self.run_cli("list", "--all", code=0)
+        lines = r.out.splitlines()
+        self.assertRegex(lines[0], r"^LEASE +SLUG +STATE +TYPE +LOCATION +PRICE +AGE +ENDS +LEFT *$")
+        self.assertRegex(lines[1], r" fsn1 +0\.0123 EUR/h +2h( \ds)? +in 29m")
+        self.assertEqual(r.err, "2 leases, 0.0123 EUR/h\n")    # what is over costs nothing more
+        # A lease of somebody else, another account, and whoever sees all.
+        found = [one, two]
+        r = self.run_cli("list", code=0)
+        self.assertRegex(r.out.splitlines()[0], r"LEFT +ACCOUNT +OWNER")
+        self.assertRegex(r.out.splitlines()[2], r"other +bob")
+        self.assertEqual(r.err, "2 leases, 0.0246 EUR/h\n")
+        found = [one]
+        who = {"owner": "root", "role": "admin", "admin": True}
+        r = self.run_cli("list", code=0)
+        self.assertRegex(r.out.splitlines()[0], r"LEFT +OWNER")
+        self.assertEqual(r.err, "")
+
+    def test_u8_list_filters(self):
+        server = self.serve(lambda r: Answer(200, {"leases": []}))
+        self.run_cli("list", "--owner", "a b@x", "--account", "hetzner", "--class", "small",
+                     "--since", "2026-08-21", code=0)
+        self.assertEqual(server.requests[-1].query, "limit=500&view=current&owner=a%20b%40x&"
+                         "provider=hetzner&class=small&since=2026-08-21T00%3A00%3A00.000Z")
+        self.run_cli("list", "--all", "--since", "2026-08-21T10:00:00+02:00", code=0)
+        self.assertEqual(server.requests[-1].query, "limit=500&since=2026-08-21T08%3A00%3A00.000Z")
+        before = time.time()
+        self.run_cli("list", "--retained", "--since", "2d", code=0)
+        match = re.search(r"^limit=500&cleanup=retained&since=(.*)$", server.requests[-1].query)
+        since = datetime.datetime.strptime(urllib.parse.unquote(match[1]) + "+0000",
+                                           "%Y-%m-%dT%H:%M:%S.%fZ%z").timestamp()
+        self.assertAlmostEqual(since, before - 2 * 86400, delta=60)
+        for bad in ("yesterday", "2026-13-01", "2"):
+            r = self.run_cli("list", "--since", bad, code=2)
+            self.assertIn("write for example 2d, 2026-08-21 or", r.err)
+
+    def test_u8_list_follows_empty_pages(self):
+        pages = iter([{"leases": [], "nextBefore": "cbx_000000000009"},
+                      {"leases": [], "nextBefore": "cbx_000000000005"}, {"leases": [lease()]}])
+        self.serve(lambda r: NOT_FOUND if r.path == "/v1/whoami" else Answer(200, next(pages)))
+        self.assertIn("cbx_0123456789ab", self.run_cli("list", "--class", "tiny", code=0).out)
+
+    def test_u18_attention_says_why_and_what_next(self):
+        action = "lessor resolve cbx_0123456789ab retry"
+        one = owed(cleanup="attention")
+        one.update(attention="locked; by somebody; once that is fixed: " + action,
+                   attentionAction=action)
+        self.serve(lambda r: Answer(200, {"leases": [one]}) if r.path == "/v1/leases" else ok(one))
+        r = self.run_cli("list", "--attention", code=0)
+        self.assertRegex(r.out.splitlines()[0], r"^LEASE +SLUG +OWNER +LEFT +NEXT +REASON *$")
+        self.assertRegex(r.out.splitlines()[1], action + r" +locked; by somebody *$")
+        r = self.run_cli("show", "x", code=0)
+        self.assertRegex(r.out, r"(?m)^attention +locked; by somebody; once that is fixed: lessor ")
+        self.assertRegex(r.out, r"(?m)^next +%s$" % action)
+
+    def test_u21_show_of_a_lease_that_ended(self):
+        one = gone("expired", endReason="idle", host="", lastHost="203.0.113.7", hourlyPrice=0.5,
+                   currency="EUR")
+        self.serve(lambda r: ok(one))
+        r = self.run_cli("show", "build", code=0)
+        for line in (r"end reason +idle: no heartbeat for the idle timeout",
+                     r"last host +203\.0\.113\.7", r"price +0\.5 EUR/h",
+                     r"timeline +lessor events cbx_0123456789ab"):
+            self.assertRegex(r.out, "(?m)^%s$" % line)
+        self.assertNotIn("login", r.out)
 
     def test_empty_list(self):
         self.serve(lambda r: Answer(200, {"leases": []}))

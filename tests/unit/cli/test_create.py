@@ -282,6 +282,16 @@ class Create(Case):
         self.assertIn("attempt 1: ccx13", r.err)
         self.assertEqual(r.json()["lease"]["state"], "failed")
 
+    def test_x5_the_answer_has_a_reference_and_the_lease_the_rest(self):
+        whole = gone("failed", provisioningAttempts=[ATTEMPT])
+        short = {key: whole[key] for key in ("id", "slug", "state")}
+        self.serve(lambda r: ok(whole) if r.method == "GET" else
+                   error(409, "provisioning_failed", "No server is to be had.", lease=short))
+        r = self.run_cli("create", "--json", code=6)
+        self.assertIn("No server is to be had.", r.err)
+        self.assertIn("attempt 1: ccx13", r.err)
+        self.assertEqual(r.json()["lease"], whole)
+
     def test_ctrl_c_while_asking(self):
         def script(request):
             return canceled(request) if request.path.endswith("/cancel-create") else HANG

@@ -15,6 +15,7 @@
 
 #include <lessor/provider.h>
 
+#include "lease/attention.h"
 #include "life.h"
 #include "util/alloc.h"
 
@@ -57,6 +58,36 @@ static void ten_failures_are_too_many(void **state)
 	out = step(&l, LEASE_OP_CLEANUP, LESSOR_RETRY, after(3 * MINUTE, 1));
 	assert_int_equal(notes_of(&out, "lease.attention"), 0);
 	assert_true(says(&l, "after 2 min"));
+}
+
+static void u18_each_class_has_a_next_command(void **state)
+{
+	static const struct {
+		uint32_t error_class;
+		const char *action;
+	} rows[] = {
+		{ LESSOR_CLASS_NONE, "lessor release cbx_0123456789ab --delete" },
+		{ LESSOR_CLASS_AUTH, "lessor providers" },
+		{ LESSOR_CLASS_ACCOUNT, "lessor providers" },
+		{ LESSOR_CLASS_PROTECTED, "lessor resolve cbx_0123456789ab retry" },
+		{ LESSOR_CLASS_OWNERSHIP, "lessor resolve cbx_0123456789ab retry" },
+		{ LESSOR_CLASS_BUG, "lessor resolve cbx_0123456789ab retry" },
+		{ 4711, "lessor resolve cbx_0123456789ab retry" },
+	};
+	char action[ATTENTION_ACTION_SIZE];
+	struct lease l = owed();
+
+	(void)state;
+	lease_attention_action(&l, action);
+	assert_string_equal(action, "");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		lease_attention_set(&l, rows[i].error_class, "why");
+		lease_attention_action(&l, action);
+		assert_string_equal(action, rows[i].action);
+		/* The text says the same, after the reason. */
+		assert_true(says(&l, action));
+		assert_memory_equal(l.attention, "why; ", 5);
+	}
 }
 
 /* Whatever the verdict that finds it. */
@@ -527,6 +558,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ten_failures_are_too_many),
+		cmocka_unit_test(u18_each_class_has_a_next_command),
 		cmocka_unit_test(an_hour_is_too_long_and_money_makes_it_shorter),
 		cmocka_unit_test(what_is_free_may_fail_often),
 		cmocka_unit_test(progress_does_not_end_what_took_too_long),

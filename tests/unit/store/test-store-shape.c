@@ -121,7 +121,13 @@ static void list_every_shape(const struct store_scope *scope)
 			};
 
 			assert_int_equal(store_lease_each(store, &list, no_lease, NULL, NULL), 0);
+			list.slug = "none";
+			assert_int_equal(store_lease_each(store, &list, no_lease, NULL, NULL), 0);
+			list.slug = NULL;
 			list.account = "hetzner";
+			list.class_name = "tiny";
+			list.owner = "bob";
+			list.since_ms = 1;
 			assert_int_equal(store_lease_each(store, &list, no_lease, NULL, NULL), 0);
 			list.open = 1;
 			assert_int_equal(store_lease_each(store, &list, no_lease, NULL, NULL), 0);
@@ -168,6 +174,8 @@ static void ask_everything(void)
 	assert_int_equal(store_lease_by_n(store, 99, &l, NULL), 1);
 	assert_int_equal(store_lease_by_id(store, "cbx_x", &l, NULL), 1);
 	assert_int_equal(store_slug_taken(store, "none", "o", "g", NULL), 0);
+	assert_int_equal(store_lease_ended_by_slug(store, "none", "o", "g", &l, NULL), 1);
+	assert_int_equal(store_owner_org(store, "o", by, sizeof(by), NULL), 0);
 	assert_int_equal(store_due_each(store, 1, no_due, NULL, NULL), 0);
 	assert_int_equal(store_counts(store, "o", "g", "a", &counts, NULL), 0);
 	assert_int_equal(store_ledger(store, 99, &ledger, NULL), 0);
