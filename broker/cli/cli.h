@@ -26,9 +26,10 @@ struct command {
 struct cli {
 	const struct command *command;
 	struct settings_flags flags;
-	int json;
+	int json; /* known before the options are read: errors about them are JSON, too */
 	int help;
 	int version;
+	int foreign_exit; /* the exit code is that of a program which was run, not ours */
 	struct settings settings;
 	struct client *client;
 };
@@ -61,8 +62,13 @@ int cli_fail(const struct cli *cli, const struct client_response *response);
 /* GET into *ret. Returns -1 on success, otherwise the exit code; the error is reported. */
 int cli_get(struct cli *cli, const char *path, struct client_response *ret);
 
-/* One line of JSON on standard output. */
-void cli_print_json(const json_t *doc);
+/*
+ * The result under --json, borrowed: printed as one line when the command ends. A command that
+ * fails after this prints it with the error (cli/outcome.h).
+ */
+void cli_print_json(json_t *doc);
+/* -1 if the response has a lease, otherwise the exit code after an error. */
+int cli_require_lease(const struct cli *cli, const struct client_response *response);
 
 /* "/v1/leases/REF" and `rest`, with REF percent-encoded; the caller frees. */
 char *cli_lease_path(const char *ref, const char *rest);

@@ -68,7 +68,7 @@ static int leases_fetch(struct cli *cli, const char *query, int only_current, js
 			return code;
 	} while (before && json_array_size(into) < LIST_MAX);
 	if (before)
-		text_error("list: only the newest %d are shown", LIST_MAX);
+		text_warning("list: only the newest %d are shown", LIST_MAX);
 	return -1;
 }
 
@@ -195,6 +195,25 @@ static void attention_print(const json_t *leases)
 	table_free(table);
 }
 
+/* Before anything is sent. -1 to continue, otherwise the exit code. */
+static int state_check(const struct cli *cli, const char *state)
+{
+	static const char *const states[] = { "provisioning", "active", "released", "expired",
+					      "failed" };
+	size_t i;
+
+	for (i = 0; state && i < ARRAY_LEN(states); i++) {
+		if (!strcmp(states[i], state))
+			state = NULL;
+	}
+	if (!state)
+		return -1;
+	return cli_usage_error(cli,
+			       "--state '%.40s' is not a state; the states are provisioning, active, "
+			       "released, expired and failed",
+			       state);
+}
+
 int command_list(struct cli *cli, int argc, char **argv)
 {
 	const char *state = NULL;
@@ -212,6 +231,8 @@ int command_list(struct cli *cli, int argc, char **argv)
 	if (code < 0 && all + (state != NULL) + retained + attention > 1)
 		code = cli_usage_error(cli, "--all, --state, --retained and --attention are "
 					    "mutually exclusive");
+	if (code < 0)
+		code = state_check(cli, state);
 	if (code < 0)
 		code = cli_connect(cli);
 	if (code >= 0)
@@ -238,15 +259,6 @@ int command_list(struct cli *cli, int argc, char **argv)
 	return code;
 }
 
-/* -1 if the response has a lease, otherwise the exit code after an error. */
-static int lease_require(const struct cli *cli, const struct client_response *response)
-{
-	if (view_lease(response->doc))
-		return -1;
-	text_error("%s: the response contains no lease", cli->command->name);
-	return EXIT_ERROR;
-}
-
 int command_show(struct cli *cli, int argc, char **argv)
 {
 	struct client_response response;
@@ -260,7 +272,7 @@ int command_show(struct cli *cli, int argc, char **argv)
 	code = cli_get(cli, path, &response);
 	if (code >= 0)
 		return code;
-	code = lease_require(cli, &response);
+	code = cli_require_lease(cli, &response);
 	if (code < 0) {
 		if (cli->json)
 			cli_print_json(response.doc);
@@ -314,7 +326,7 @@ int command_heartbeat(struct cli *cli, int argc, char **argv)
 	if (idle)
 		json_object_set_new(request.body, "idleTimeoutSeconds", json_integer(seconds));
 	if (client_call(cli->client, &request, &response))
-		code = lease_require(cli, &response);
+		code = cli_require_lease(cli, &response);
 	else
 		code = cli_fail(cli, &response);
 	if (code < 0)

@@ -192,9 +192,9 @@ static int token_read(const char *path, char **ret, struct err *err)
 	if (fd < 0)
 		return -1;
 	if (S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
-		text_error("warning: every user of this machine can read the token file '%s'; "
-			   "run chmod 600 on it",
-			   path);
+		text_warning("every user of this machine can read the token file '%s'; "
+			     "run chmod 600 on it",
+			     path);
 	if (file_read(fd, path, TOKEN_WHAT, FILE_PIPES, SETTINGS_TOKEN_MAX, &file, err) < 0)
 		return -1;
 	return token_parse(file.text, path, ret, err);

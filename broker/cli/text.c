@@ -52,6 +52,8 @@ char *text_safe(const char *s)
 	return buf_take(&b);
 }
 
+static char last_error[512];
+
 __attribute__((format(printf, 3, 0))) static void line_print(FILE *to, const char *prefix,
 							     const char *fmt, va_list ap)
 {
@@ -81,8 +83,26 @@ void text_error(const char *fmt, ...)
 
 	fflush(stdout);
 	va_start(ap, fmt);
+	vsnprintf(last_error, sizeof(last_error), fmt, ap);
+	va_end(ap);
+	va_start(ap, fmt);
 	line_print(stderr, "lessor: ", fmt, ap);
 	va_end(ap);
+}
+
+void text_warning(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	va_start(ap, fmt);
+	line_print(stderr, "lessor: warning: ", fmt, ap);
+	va_end(ap);
+}
+
+const char *text_last_error(void)
+{
+	return last_error;
 }
 
 char *text_shell(const char *s)

@@ -312,7 +312,7 @@ class Lessor(unittest.TestCase):
         for state in states:
             self.lessor("list", "--state", state, "--url", self.url, "--token-file", HOME + "/token")
         self.lessor("list", "--state", "nonsense", "--url", self.url, "--token-file",
-                    HOME + "/token", code=4)
+                    HOME + "/token", code=2)
         title = next(t for t in LESSOR.subsections("COMMANDS") if t.startswith("resolve"))
         decisions = LESSOR.named("COMMANDS", title, "Cm")
         said = self.lessor("resolve", "x", "nonsense", code=2)
