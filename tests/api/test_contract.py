@@ -63,7 +63,7 @@ class Doctor(BrokerCase):
                              ("GET", "/portal/runs/run_1")):
             answer = self.ask(method, path, self.broker.alice)
             self.assertEqual(answer.status, 404, answer)
-            self.assertEqual(answer.json, {"error": "not_found"})
+            self.assertEqual(answer.json, {"error": "not_found", "message": "Not found."})
         for path in ("/v1/runners/sync", "/v1/auth/github/start", "/v1/artifacts/uploads"):
             answer = self.ask("POST", path, self.broker.alice, {"leaseID": ""})
             self.assertEqual(answer.status, 404, answer)
