@@ -19,6 +19,7 @@ void cli_common_options(struct cli *cli, struct argv_option out[CLI_COMMON_MAX])
 		{ "url", ARGV_VALUE, .value = &cli->flags.url },
 		{ "token-file", ARGV_VALUE, .value = &cli->flags.token_file },
 		{ "ca-file", ARGV_VALUE, .value = &cli->flags.ca_file },
+		{ "context", ARGV_VALUE, .value = &cli->flags.context },
 		{ "config", ARGV_VALUE, .value = &cli->flags.config },
 		{ "json", ARGV_FLAG, .seen = &cli->json },
 		{ "help", ARGV_FLAG, .seen = &cli->help },
@@ -84,6 +85,14 @@ int cli_parse_more(struct cli *cli, const struct argv_option *own, int argc, cha
 	return -1;
 }
 
+int cli_settings_error(const struct cli *cli, const struct err *err)
+{
+	(void)cli;
+	text_error("%s", err->text);
+	outcome_fail("invalid_settings", 0, err->text, NULL);
+	return EXIT_USAGE;
+}
+
 int cli_connect(struct cli *cli)
 {
 	struct err err = { 0 };
@@ -92,9 +101,7 @@ int cli_connect(struct cli *cli)
 		cli->client = client_open(&cli->settings, &err);
 	if (cli->client)
 		return -1;
-	text_error("%s", err.text);
-	outcome_fail("invalid_settings", 0, err.text, NULL);
-	return EXIT_USAGE;
+	return cli_settings_error(cli, &err);
 }
 
 int cli_begin(struct cli *cli, const struct argv_option *own, int argc, char **argv,

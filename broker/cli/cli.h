@@ -35,7 +35,7 @@ struct cli {
 };
 
 /* The table of the common options, which are stored in `cli`. */
-#define CLI_COMMON_MAX 9
+#define CLI_COMMON_MAX 10
 void cli_common_options(struct cli *cli, struct argv_option out[CLI_COMMON_MAX]);
 
 /*
@@ -52,6 +52,9 @@ int cli_parse_more(struct cli *cli, const struct argv_option *own, int argc, cha
 		   const char **words, int want, int most, int *ret_count);
 int cli_connect(struct cli *cli);
 void cli_end(struct cli *cli);
+
+/* Reports an error of the settings, before anything was sent; returns the exit code. */
+int cli_settings_error(const struct cli *cli, const struct err *err);
 
 int cli_usage_error(const struct cli *cli, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -85,3 +88,9 @@ int command_account(struct cli *cli, int argc, char **argv);
 int command_providers(struct cli *cli, int argc, char **argv);
 int command_usage(struct cli *cli, int argc, char **argv);
 int command_whoami(struct cli *cli, int argc, char **argv);
+int command_login(struct cli *cli, int argc, char **argv);
+int command_logout(struct cli *cli, int argc, char **argv);
+int command_context(struct cli *cli, int argc, char **argv);
+int command_version(struct cli *cli, int argc, char **argv);
+int command_wait(struct cli *cli, int argc, char **argv);
+int command_keepalive(struct cli *cli, int argc, char **argv);

@@ -23,6 +23,7 @@ struct client {
 	char *url_from;
 	char *base;		/* paths are appended to it */
 	char *socket;		/* NULL for TCP */
+	int saves;		/* the settings are about to be saved */
 	int direct;		/* ignore proxies from the environment */
 	char *authorization;	/* the whole header line; NULL without a token */
 	char *token_from;
@@ -63,7 +64,9 @@ static int tcp_check(struct client *client, CURLU *url, struct err *err)
 	int good = plain || (scheme && !strcmp(scheme, "https"));
 
 	client->direct = host_is_local(host);
-	if (plain && !client->direct && client->authorization && isatty(STDERR_FILENO))
+	/* Once for scripts, too: when the token is saved. */
+	if (plain && !client->direct && client->authorization &&
+	    (isatty(STDERR_FILENO) || client->saves))
 		text_warning("the token is sent to %s unencrypted; use https://", host ? host : "");
 	curl_free(scheme);
 	curl_free(host);
@@ -129,6 +132,7 @@ struct client *client_open(const struct settings *settings, struct err *err)
 	client->url = xstrdup(settings->url);
 	client->url_from = xstrdup(settings->url_from);
 	client->ca = ca_ref(settings->ca);
+	client->saves = settings->is_new;
 	if (settings->token) {
 		client->authorization = xasprintf("Authorization: Bearer %s", settings->token);
 		client->token_from = xstrdup(settings->token_from);

@@ -36,7 +36,7 @@ static int command_run(struct cli *cli, int argc, char **argv)
 	}
 	cli->command = commands_find(argv[at]);
 	if (!cli->command)
-		return cli_usage_error(cli, "unknown command '%.40s'", argv[at]);
+		return commands_unknown(cli, argv[at]);
 	return cli->command->run(cli, argc - at - 1, argv + at + 1);
 }
 

@@ -9,7 +9,7 @@ from cli_server import DROP, HANG, Answer
 # What each command needs; a new one that needs more than a REF is added here.
 WORDS = {"account": ["take-over", "hetzner", "--looked"], "resolve": ["x", "retry"]}
 # They ask nobody.
-LOCAL = set()
+LOCAL = {"context", "help", "login", "logout", "version"}
 NO_SETTINGS = "no URL of lessord"
 
 
