@@ -38,6 +38,9 @@ void service_whoami(struct api_request *request)
 	jsonw_text(&w, "auth", "bearer");
 	jsonw_bool(&w, "admin", request->caller.role == TOKEN_ADMIN);
 	jsonw_text(&w, "role", token_role_name(request->caller.role));
+	/* Here and not in /v1/health, which answers without a token. */
+	if (request->api->config.version[0])
+		jsonw_text(&w, "version", request->api->config.version);
 	jsonw_end_object(&w);
 	reply_json(request, 200);
 }

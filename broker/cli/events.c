@@ -23,8 +23,8 @@ static void event_print(const struct cli *cli, const json_t *event)
 	if (cli->json)
 		outcome_print_line(event);
 	else
-		text_print(stdout, "%s  %s%s%s", view_text(event, "at"), view_event_type(event),
-			   *text ? "  " : "", text);
+		text_fold(stdout, 2, "%s  %s%s%s", view_text(event, "at"), view_event_type(event),
+			  *text ? "  " : "", text);
 }
 
 /* Prints the page after *seq; the number of events, or -1 without a good response. */

@@ -112,9 +112,9 @@ static const char *left_word(const json_t *lease)
 
 static void leases_print(const json_t *leases)
 {
-	static const char *const headings[] = {
-		"LEASE", "SLUG", "STATE", "ACCOUNT", "TYPE", "HOST", "ENDS", "LEFT", NULL
-	};
+	static const char *const headings[] = { "LEASE",      "SLUG",	  "STATE",
+						"~~~ACCOUNT", "~~~~TYPE", "~~HOST",
+						"~ENDS",      "LEFT",	  NULL };
 	struct table *table = table_new(headings);
 	int64_t now_ms = when_wall_ms();
 	json_t *one;
@@ -141,9 +141,9 @@ static void leases_print(const json_t *leases)
 /* Leases that cost money because a client wants to keep the server. */
 static void retained_print(const json_t *leases)
 {
-	static const char *const headings[] = {
-		"LEASE", "SLUG", "OWNER", "KEPT", "RETENTION", "SINCE", "UNTIL", ">COST", "REASON", NULL
-	};
+	static const char *const headings[] = { "LEASE",	"~~SLUG", "~~OWNER", "~~~~KEPT",
+						"~~~RETENTION", "~SINCE", "UNTIL",   ">COST",
+						"REASON",	NULL };
 	struct table *table = table_new(headings);
 	int64_t now_ms = when_wall_ms();
 	json_t *one;
@@ -173,9 +173,8 @@ static void retained_print(const json_t *leases)
 
 static void attention_print(const json_t *leases)
 {
-	static const char *const headings[] = {
-		"LEASE", "OWNER", "STATE", "LEFT", "ATTENTION", NULL
-	};
+	static const char *const headings[] = { "LEASE",   "~~OWNER",	"~STATE",
+						"~~~LEFT", "ATTENTION", NULL };
 	struct table *table = table_new(headings);
 	json_t *one;
 	size_t i;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cli/wrap.h"
 #include "util/alloc.h"
 #include "util/utf8.h"
 
@@ -75,6 +76,23 @@ void text_print(FILE *to, const char *fmt, ...)
 	va_start(ap, fmt);
 	line_print(to, "", fmt, ap);
 	va_end(ap);
+}
+
+void text_fold(FILE *to, size_t indent, const char *fmt, ...)
+{
+	size_t width = wrap_width(to);
+	auto_free char *raw = NULL;
+	auto_free char *safe = NULL;
+	auto_free char *lines = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&raw, fmt, ap) < 0)
+		raw = NULL;
+	va_end(ap);
+	safe = text_safe(raw);
+	lines = width ? wrap_words(safe, width, indent) : NULL;
+	fprintf(to, "%s\n", lines ? lines : safe);
 }
 
 void text_error(const char *fmt, ...)
