@@ -164,7 +164,7 @@ void cli_print_json(json_t *doc)
 	outcome_hold(doc);
 }
 
-int cli_require_lease(const struct cli *cli, const struct client_response *response)
+int cli_lease_require(const struct cli *cli, const struct client_response *response)
 {
 	if (view_lease(response->doc))
 		return -1;

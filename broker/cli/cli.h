@@ -71,7 +71,7 @@ int cli_get(struct cli *cli, const char *path, struct client_response *ret);
  */
 void cli_print_json(json_t *doc);
 /* -1 if the response has a lease, otherwise the exit code after an error. */
-int cli_require_lease(const struct cli *cli, const struct client_response *response);
+int cli_lease_require(const struct cli *cli, const struct client_response *response);
 
 /* "/v1/leases/REF" and `rest`, with REF percent-encoded; the caller frees. */
 char *cli_lease_path(const char *ref, const char *rest);

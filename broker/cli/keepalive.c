@@ -115,7 +115,7 @@ int command_keepalive(struct cli *cli, int argc, char **argv)
 	code = cli_get(cli, path, &response);
 	if (code >= 0)
 		return code;
-	code = cli_require_lease(cli, &response);
+	code = cli_lease_require(cli, &response);
 	if (code < 0) {
 		beat_init(&beat, view_lease(response.doc));
 		code = view_is_live(beat.lease) ? beats_run(cli, &beat) : end_report(cli, &beat);

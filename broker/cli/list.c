@@ -271,7 +271,7 @@ int command_show(struct cli *cli, int argc, char **argv)
 	code = cli_get(cli, path, &response);
 	if (code >= 0)
 		return code;
-	code = cli_require_lease(cli, &response);
+	code = cli_lease_require(cli, &response);
 	if (code < 0) {
 		if (cli->json)
 			cli_print_json(response.doc);
@@ -325,7 +325,7 @@ int command_heartbeat(struct cli *cli, int argc, char **argv)
 	if (idle)
 		json_object_set_new(request.body, "idleTimeoutSeconds", json_integer(seconds));
 	if (client_call(cli->client, &request, &response))
-		code = cli_require_lease(cli, &response);
+		code = cli_lease_require(cli, &response);
 	else
 		code = cli_fail(cli, &response);
 	if (code < 0)

@@ -62,7 +62,7 @@ static int lease_poll(struct cli *cli, const char *path, struct wait_for *wait,
 		wait->doc = json_incref(response.doc);
 		progress->is_late = 0;
 	} else if (good) {
-		code = cli_require_lease(cli, &response);
+		code = cli_lease_require(cli, &response);
 	} else if (client_may_retry(&response) && wait->doc) {
 		progress_late(progress, &response);
 	} else {
