@@ -27,12 +27,12 @@ struct settings {
 	char *url_from;		/* "--url", "LESSOR_URL" or a file name, for messages */
 	char *token;		/* printable ASCII without spaces; NULL: none */
 	char *token_from;
-	struct ca *ca;	  /* trusted for https; NULL: the system's */
-	char *context;	  /* NULL: none */
+	struct ca *ca;	    /* trusted for https; NULL: the system's */
+	char *context;	    /* NULL: none */
 	char *context_from; /* "--context", "LESSOR_CONTEXT" or a file name; NULL without one */
 	int is_new;	    /* about to be saved by lessor login */
-	char *account;	  /* NULL: not given */
-	char *class_name; /* NULL: not given */
+	char *account;	    /* NULL: not given */
+	char *class_name;   /* NULL: not given */
 };
 
 /*
