@@ -250,8 +250,9 @@ cat <<EOF
    the one above, with token_file = FILE and without endpoint. packaging/lessord.conf
    lists every key.
 3. Run lessord --check-config --config FILE, then lessord token add --owner YOU
-   --config FILE, then lessord --config FILE. Use lessor as shown above. From here on,
-   machines cost money.
+   --config FILE, then lessord --config FILE. Save the token that it printed with
+   lessor login --url http://127.0.0.1:8480, and use lessor as shown above. From here
+   on, machines cost money.
 EOF
 
 if [ -n "$keep" ]; then

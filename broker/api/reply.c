@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/reply.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "api/validate.h"
 #include "util/log.h"
 
 /* After this long without an error, the next one begins a new series. */
@@ -69,9 +73,32 @@ void reply_request_error(struct api_request *request)
 
 void reply_not_found(struct api_request *request)
 {
-	static const char body[] = "{\"error\":\"not_found\"}";
+	static const struct {
+		const char *segment;
+		const char *what;
+		int is_private; /* it may exist and belong to someone else */
+	} kinds[] = {
+		{ "{lease}", "lease", 1 },
+		{ "{run}", "run", 1 },
+		{ "{account}", "account", 0 },
+	};
+	const char *path = request->route ? request->route->path : "";
+	const char *param = request->param;
+	char message[128] = "Not found.";
 
-	reply_text(request, 404, "application/json", body, sizeof(body) - 1);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		/* Clients act on some words of a body: only what may be a name is repeated. */
+		int named = validate_slug(param) || validate_lease_id(param);
+
+		if (strstr(path, kinds[i].segment))
+			snprintf(message, sizeof(message), "There is no %s%s%s%s%s%s.",
+				 named ? "" : "such ", kinds[i].what, named ? " '" : "",
+				 named ? param : "", named ? "'" : "",
+				 kinds[i].is_private && request->caller.role != TOKEN_ADMIN ?
+					 " of yours" :
+					 "");
+	}
+	reply_error(request, 404, "not_found", message);
 }
 
 void reply_store_error(struct api_request *request, const struct err *err)

@@ -41,6 +41,9 @@ void service_whoami(struct api_request *request)
 	jsonw_time(&w, "tokenExpiresAt",
 		   auth_expires_ms(request->api->auth,
 				   http_head_known(request->head, HTTP_FIELD_AUTHORIZATION)));
+	/* Here and not in /v1/health, which answers without a token. */
+	if (request->api->config.version[0])
+		jsonw_text(&w, "version", request->api->config.version);
 	jsonw_end_object(&w);
 	reply_json(request, 200);
 }

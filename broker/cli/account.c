@@ -78,9 +78,8 @@ static void classes_print(const json_t *classes)
 
 static void providers_print(const json_t *doc)
 {
-	static const char *const headings[] = {
-		"ACCOUNT", "PLUGIN", "STATE", "LOCATIONS", "IMAGE", "MESSAGE", NULL
-	};
+	static const char *const headings[] = { "ACCOUNT", "~~PLUGIN", "STATE", "LOCATIONS",
+						"~IMAGE",  "MESSAGE",  NULL };
 	struct table *table = table_new(headings);
 	json_t *one;
 	size_t i;
@@ -156,17 +155,17 @@ static void limits_print(const json_t *limits)
 
 static void usage_print(const json_t *doc)
 {
-	static const char *const headings[] = {
-		"BY", "KEY", ">LEASES", ">ACTIVE", ">HOURS", ">USD", ">RESERVED USD", NULL
-	};
+	static const char *const headings[] = { "BY",	   "KEY",  ">LEASES",	    "~~>ACTIVE",
+						"~>HOURS", ">USD", ">RESERVED USD", NULL };
 	const json_t *usage = json_object_get(doc, "usage");
 	struct table *table = table_new(headings);
 
-	text_print(stdout, "%s: %lld leases, %lld active, %.1f hours, %.2f USD, %.2f USD reserved",
-		   view_text(usage, "month"), (long long)view_int(usage, "leases"),
-		   (long long)view_int(usage, "activeLeases"),
-		   view_real(usage, "runtimeSeconds") / 3600, view_real(usage, "estimatedUSD"),
-		   view_real(usage, "reservedUSD"));
+	text_fold(stdout, 2,
+		  "%s: %lld leases, %lld active, %.1f hours, %.2f USD, %.2f USD reserved",
+		  view_text(usage, "month"), (long long)view_int(usage, "leases"),
+		  (long long)view_int(usage, "activeLeases"),
+		  view_real(usage, "runtimeSeconds") / 3600, view_real(usage, "estimatedUSD"),
+		  view_real(usage, "reservedUSD"));
 	usage_rows_add(table, usage, "byOwner", "owner");
 	usage_rows_add(table, usage, "byOrg", "org");
 	usage_rows_add(table, usage, "byProvider", "account");

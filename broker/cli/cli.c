@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/lease_view.h"
+#include "cli/outcome.h"
 #include "cli/text.h"
 #include "util/alloc.h"
 
@@ -19,6 +19,7 @@ void cli_common_options(struct cli *cli, struct argv_option out[CLI_COMMON_MAX])
 		{ "url", ARGV_VALUE, .value = &cli->flags.url },
 		{ "token-file", ARGV_VALUE, .value = &cli->flags.token_file },
 		{ "ca-file", ARGV_VALUE, .value = &cli->flags.ca_file },
+		{ "context", ARGV_VALUE, .value = &cli->flags.context },
 		{ "config", ARGV_VALUE, .value = &cli->flags.config },
 		{ "json", ARGV_FLAG, .seen = &cli->json },
 		{ "help", ARGV_FLAG, .seen = &cli->help },
@@ -42,6 +43,7 @@ int cli_usage_error(const struct cli *cli, const char *fmt, ...)
 		text = NULL;
 	va_end(ap);
 	text_error("%s", text ? text : "invalid usage");
+	outcome_fail("invalid_usage", 0, text ? text : "invalid usage", NULL);
 	if (cli->command)
 		text_print(stderr, "see: lessor %s --help", cli->command->name);
 	else
@@ -83,6 +85,14 @@ int cli_parse_more(struct cli *cli, const struct argv_option *own, int argc, cha
 	return -1;
 }
 
+int cli_settings_error(const struct cli *cli, const struct err *err)
+{
+	(void)cli;
+	text_error("%s", err->text);
+	outcome_fail("invalid_settings", 0, err->text, NULL);
+	return EXIT_USAGE;
+}
+
 int cli_connect(struct cli *cli)
 {
 	struct err err = { 0 };
@@ -91,8 +101,7 @@ int cli_connect(struct cli *cli)
 		cli->client = client_open(&cli->settings, &err);
 	if (cli->client)
 		return -1;
-	text_error("%s", err.text);
-	return EXIT_USAGE;
+	return cli_settings_error(cli, &err);
 }
 
 int cli_begin(struct cli *cli, const struct argv_option *own, int argc, char **argv,
@@ -110,8 +119,22 @@ void cli_end(struct cli *cli)
 	settings_fini(&cli->settings);
 }
 
+/* The `error` of a failure that has no code of the server. */
+static const char *failure_code(const struct client_response *response)
+{
+	if (client_error_code(response))
+		return client_error_code(response);
+	if (response->outcome == CLIENT_NOT_SENT)
+		return "unreachable";
+	if (response->outcome != CLIENT_COMPLETE)
+		return "no_response";
+	return response->status < 300 ? "invalid_response" : "http_error";
+}
+
 int cli_fail(const struct cli *cli, const struct client_response *response)
 {
+	const char *message = *response->message ? response->message : response->error;
+
 	if (interrupt_pending() && response->outcome != CLIENT_COMPLETE)
 		return 128 + interrupt_pending();
 	if (response->retry_after_s > 0)
@@ -119,6 +142,7 @@ int cli_fail(const struct cli *cli, const struct client_response *response)
 			   (long long)response->retry_after_s);
 	else
 		text_error("%s: %s", cli->command->name, response->error);
+	outcome_fail(failure_code(response), response->status, message, response->doc);
 	if (response->outcome != CLIENT_COMPLETE)
 		return EXIT_UNREACHABLE;
 	return exits_from_status(response->status, client_error_code(response));
@@ -135,24 +159,18 @@ int cli_get(struct cli *cli, const char *path, struct client_response *ret)
 	return code;
 }
 
+void cli_print_json(json_t *doc)
+{
+	outcome_hold(doc);
+}
+
 int cli_lease_require(const struct cli *cli, const struct client_response *response)
 {
 	if (view_lease(response->doc))
 		return -1;
 	text_error("%s: the response contains no lease", cli->command->name);
+	outcome_fail("invalid_response", response->status, "the response contains no lease", NULL);
 	return EXIT_ERROR;
-}
-
-void cli_print_json(const json_t *doc)
-{
-	/* 15 digits print 0.61 as 0.61; a terminal must not receive raw C1 controls. */
-	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
-
-	if (isatty(STDOUT_FILENO))
-		flags |= JSON_ENSURE_ASCII;
-	json_dumpf(doc, stdout, flags);
-	putchar('\n');
-	fflush(stdout);
 }
 
 char *cli_lease_path(const char *ref, const char *rest)

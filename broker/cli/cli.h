@@ -26,15 +26,16 @@ struct command {
 struct cli {
 	const struct command *command;
 	struct settings_flags flags;
-	int json;
+	int json; /* known before the options are read: errors about them are JSON, too */
 	int help;
 	int version;
+	int foreign_exit; /* the exit code is that of a program which was run, not ours */
 	struct settings settings;
 	struct client *client;
 };
 
 /* The table of the common options, which are stored in `cli`. */
-#define CLI_COMMON_MAX 9
+#define CLI_COMMON_MAX 10
 void cli_common_options(struct cli *cli, struct argv_option out[CLI_COMMON_MAX]);
 
 /*
@@ -52,6 +53,9 @@ int cli_parse_more(struct cli *cli, const struct argv_option *own, int argc, cha
 int cli_connect(struct cli *cli);
 void cli_end(struct cli *cli);
 
+/* Reports an error of the settings, before anything was sent; returns the exit code. */
+int cli_settings_error(const struct cli *cli, const struct err *err);
+
 int cli_usage_error(const struct cli *cli, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -61,11 +65,13 @@ int cli_fail(const struct cli *cli, const struct client_response *response);
 /* GET into *ret. Returns -1 on success, otherwise the exit code; the error is reported. */
 int cli_get(struct cli *cli, const char *path, struct client_response *ret);
 
-/* -1 if the response has a lease, otherwise the exit code; the error is reported. */
+/*
+ * The result under --json, borrowed: printed as one line when the command ends. A command that
+ * fails after this prints it with the error (cli/outcome.h).
+ */
+void cli_print_json(json_t *doc);
+/* -1 if the response has a lease, otherwise the exit code after an error. */
 int cli_lease_require(const struct cli *cli, const struct client_response *response);
-
-/* One line of JSON on standard output. */
-void cli_print_json(const json_t *doc);
 
 /* "/v1/leases/REF" and `rest`, with REF percent-encoded; the caller frees. */
 char *cli_lease_path(const char *ref, const char *rest);
@@ -86,3 +92,9 @@ int command_account(struct cli *cli, int argc, char **argv);
 int command_providers(struct cli *cli, int argc, char **argv);
 int command_usage(struct cli *cli, int argc, char **argv);
 int command_whoami(struct cli *cli, int argc, char **argv);
+int command_login(struct cli *cli, int argc, char **argv);
+int command_logout(struct cli *cli, int argc, char **argv);
+int command_context(struct cli *cli, int argc, char **argv);
+int command_version(struct cli *cli, int argc, char **argv);
+int command_wait(struct cli *cli, int argc, char **argv);
+int command_keepalive(struct cli *cli, int argc, char **argv);

@@ -23,6 +23,7 @@ struct client {
 	char *url_from;
 	char *base;		/* paths are appended to it */
 	char *socket;		/* NULL for TCP */
+	int saves;		/* the settings are about to be saved */
 	int direct;		/* ignore proxies from the environment */
 	char *authorization;	/* the whole header line; NULL without a token */
 	char *token_from;
@@ -63,9 +64,10 @@ static int tcp_check(struct client *client, CURLU *url, struct err *err)
 	int good = plain || (scheme && !strcmp(scheme, "https"));
 
 	client->direct = host_is_local(host);
-	if (plain && !client->direct && client->authorization && isatty(STDERR_FILENO))
-		text_error("warning: the token is sent to %s unencrypted; use https://",
-			   host ? host : "");
+	/* Once for scripts, too: when the token is saved. */
+	if (plain && !client->direct && client->authorization &&
+	    (isatty(STDERR_FILENO) || client->saves))
+		text_warning("the token is sent to %s unencrypted; use https://", host ? host : "");
 	curl_free(scheme);
 	curl_free(host);
 	if (!good)
@@ -130,6 +132,7 @@ struct client *client_open(const struct settings *settings, struct err *err)
 	client->url = xstrdup(settings->url);
 	client->url_from = xstrdup(settings->url_from);
 	client->ca = ca_ref(settings->ca);
+	client->saves = settings->is_new;
 	if (settings->token) {
 		client->authorization = xasprintf("Authorization: Bearer %s", settings->token);
 		client->token_from = xstrdup(settings->token_from);
@@ -330,12 +333,44 @@ static void failure_describe(struct client *client, CURLcode code, const struct 
 	}
 }
 
-static void refusal_describe(const struct client *client, const char *body,
-			     struct client_response *ret)
+/* The REF of a request about one lease, decoded; NULL: it is about something else. */
+static char *path_ref(const char *path)
+{
+	static const char *const prefixes[] = { "/v1/leases/", "/v1/admin/leases/" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(prefixes); i++) {
+		size_t len = strlen(prefixes[i]);
+
+		if (!strncmp(path, prefixes[i], len)) {
+			char *raw = curl_easy_unescape(NULL, path + len,
+						       (int)strcspn(path + len, "/?"), NULL);
+			char *copy = xstrdup(raw ? raw : "");
+
+			curl_free(raw);
+			return copy;
+		}
+	}
+	return NULL;
+}
+
+/* A 404 that means the lease and not, say, a route that this server lacks. */
+static int lease_is_missing(const struct client_response *ret)
 {
 	const char *code = client_error_code(ret);
 	const char *message = json_string_value(json_object_get(ret->doc, "message"));
-	const char *more = "";
+
+	return ret->status == 404 && code && !strcmp(code, "not_found") &&
+	       (!message || !strncmp(message, "There is no lease", 17));
+}
+
+static void refusal_describe(const struct client *client, const struct client_request *request,
+			     const char *body, struct client_response *ret)
+{
+	const char *code = client_error_code(ret);
+	const char *message = json_string_value(json_object_get(ret->doc, "message"));
+	auto_free char *ref = lease_is_missing(ret) ? path_ref(request->path) : NULL;
+	auto_free char *more = NULL;
 
 	if (ret->status >= 300 && ret->status < 400) {
 		snprintf(ret->error, sizeof(ret->error),
@@ -344,24 +379,30 @@ static void refusal_describe(const struct client *client, const char *body,
 			 client->url, ret->status, client->url_from);
 		return;
 	}
-	if (ret->status == 401)
-		more = client->authorization ? ": the token was rejected" :
-					       ": set LESSOR_TOKEN or --token-file";
+	if (ref) {
+		snprintf(ret->error, sizeof(ret->error),
+			 "there is no lease '%.60s' of yours; lessor list --all shows those that "
+			 "ended",
+			 ref);
+		return;
+	}
+	if (ret->status == 401 && client->authorization)
+		more = xasprintf(": the token was rejected (it is from %.80s)", client->token_from);
+	else if (ret->status == 401)
+		more = xstrdup(": run lessor login, or set LESSOR_TOKEN or --token-file");
+	if (code)
+		snprintf(ret->message, sizeof(ret->message), "%.200s%s", message ? message : code,
+			 more ? more : "");
 	if (code)
 		snprintf(ret->error, sizeof(ret->error), "%.200s (%.60s, HTTP %d)%s",
-			 message ? message : code, code, ret->status, more);
+			 message ? message : code, code, ret->status, more ? more : "");
 	else
 		snprintf(ret->error, sizeof(ret->error), "HTTP %d from %.120s%s%.100s%s",
-			 ret->status, client->url, *body ? ": " : "", body, more);
-	if (ret->status == 401 && client->token_from) {
-		size_t used = strlen(ret->error);
-
-		snprintf(ret->error + used, sizeof(ret->error) - used, " (it is from %.80s)",
-			 client->token_from);
-	}
+			 ret->status, client->url, *body ? ": " : "", body, more ? more : "");
 }
 
-static int response_read(struct client *client, const struct buf *body, struct client_response *ret)
+static int response_read(struct client *client, const struct client_request *request,
+			 const struct buf *body, struct client_response *ret)
 {
 	curl_off_t wait = 0;
 	json_error_t problem;
@@ -378,7 +419,7 @@ static int response_read(struct client *client, const struct buf *body, struct c
 		ret->doc = NULL;
 	}
 	if (status < 200 || status > 299) {
-		refusal_describe(client, buf_str(body), ret);
+		refusal_describe(client, request, buf_str(body), ret);
 		return 0;
 	}
 	if (ret->doc)
@@ -418,7 +459,7 @@ int client_call(struct client *client, const struct client_request *request,
 	easy_setup(client, request, headers, body ? body : "", &into);
 	code = curl_easy_perform(client->easy);
 	if (code == CURLE_OK)
-		good = response_read(client, &into, ret);
+		good = response_read(client, request, &into, ret);
 	else
 		failure_describe(client, code, &into, ret);
 	curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, NULL);

@@ -40,6 +40,7 @@ struct client_response {
 	json_t *doc;	       /* NULL if the body is not a JSON object */
 	int64_t retry_after_s; /* 0: none given */
 	char error[400];       /* one sentence, unescaped: why this is not a success */
+	char message[400];     /* the same without code and status; "": as `error` */
 };
 
 /* Copies the settings and checks the URL; sends nothing. On error NULL, with `err` filled. */

@@ -3,6 +3,13 @@
 
 #include <string.h>
 
+#include "cli/help.h"
+
+#define NAME_MAX_BYTES 16
+#define DISTANCE_MAX 2 /* letters to change, add, drop or swap */
+
+static int command_help(struct cli *cli, int argc, char **argv);
+
 const struct command commands[] = {
 	{
 		"create",
@@ -74,6 +81,23 @@ const struct command commands[] = {
 		"  --follow         continue until nothing of the lease remains; with --json, print\n"
 		"                   one event per line\n",
 		command_events,
+	},
+	{
+		"wait",
+		"REF [--for ready|gone] [--timeout D]",
+		"wait until a machine is ready, or until nothing of it is left",
+		"  --for ready      until one can log in (the default)\n"
+		"  --for gone       until the lease has ended and nothing of it is left\n"
+		"  --timeout D      at most D; the default is 15m\n",
+		command_wait,
+	},
+	{
+		"keepalive",
+		"REF",
+		"send heartbeats until interrupted or until the lease ends",
+		"The interval is a third of the idle timeout, from 5s to 60s. Heartbeats do not extend\n"
+		"the time to live.\n",
+		command_keepalive,
 	},
 	{
 		"heartbeat",
@@ -177,6 +201,36 @@ const struct command commands[] = {
 		command_usage,
 	},
 	{ "whoami", "", "show the identity that your token has", "", command_whoami },
+	{
+		"login",
+		"[--url URL] [--name NAME] [--token-stdin]",
+		"save a server and its token as a context, and use it",
+		"The token is asked for on the terminal, without echo. It is tried before anything is\n"
+		"saved. Without --url, it is a new token for the context in use, or for --name.\n"
+		"  --name NAME      the name of the context; the default is the host of the URL\n"
+		"  --token-stdin    read the token from standard input; --token-file FILE reads it\n"
+		"                   from a file, and the context gets a copy\n",
+		command_login,
+	},
+	{
+		"logout",
+		"[NAME]",
+		"remove the token of a context from this machine",
+		"NAME is the context; the default is the one in use.\n",
+		command_logout,
+	},
+	{
+		"context",
+		"[list | use NAME | remove NAME | show [NAME]]",
+		"list the saved servers, or choose one",
+		"  list             the contexts; the one in use is marked (the default)\n"
+		"  use NAME         use this one from now on; none: lessor.conf\n"
+		"  remove NAME      remove it and its token\n"
+		"  show [NAME]      what a command would use, and from where it takes it\n",
+		command_context,
+	},
+	{ "version", "", "show the versions of lessor and lessord", "", command_version },
+	{ "help", "[COMMAND]", "show this help, or that of a command", "", command_help },
 	{ 0 },
 };
 
@@ -189,4 +243,86 @@ const struct command *commands_find(const char *name)
 			return c;
 	}
 	return NULL;
+}
+
+static int least(int a, int b, int c)
+{
+	int ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/* How many letters differ (optimal string alignment); both are at most NAME_MAX_BYTES long. */
+static int distance(const char *a, const char *b)
+{
+	int d[NAME_MAX_BYTES + 1][NAME_MAX_BYTES + 1];
+	size_t la = strlen(a), lb = strlen(b);
+
+	for (size_t i = 0; i <= la; i++) {
+		for (size_t k = 0; k <= lb; k++) {
+			if (!i || !k) {
+				d[i][k] = (int)(i + k);
+				continue;
+			}
+			d[i][k] = least(d[i - 1][k] + 1, d[i][k - 1] + 1,
+					d[i - 1][k - 1] + (a[i - 1] != b[k - 1]));
+			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
+				d[i][k] = least(d[i][k], d[i - 2][k - 2] + 1, d[i][k]);
+		}
+	}
+	return d[la][lb];
+}
+
+/* The one whose name is most like `name`; NULL if none is much like it. */
+static const struct command *nearest_find(const char *name)
+{
+	const struct command *c, *found = NULL;
+	size_t len = strlen(name);
+	int best = DISTANCE_MAX + 1;
+
+	if (len > NAME_MAX_BYTES)
+		return NULL;
+	for (c = commands; c->name; c++) {
+		int away = strlen(c->name) > NAME_MAX_BYTES ? best : distance(name, c->name);
+
+		/* "rel" is release, "hb" nothing. */
+		if (len >= 3 && !strncmp(c->name, name, len))
+			away = 0;
+		if (away < best && away < (int)len) {
+			best = away;
+			found = c;
+		}
+	}
+	return found;
+}
+
+int commands_unknown(struct cli *cli, const char *name)
+{
+	const struct command *nearest = nearest_find(name);
+
+	cli->command = NULL;
+	if (nearest)
+		return cli_usage_error(cli, "unknown command '%.40s'; did you mean %s?", name,
+				       nearest->name);
+	return cli_usage_error(cli, "unknown command '%.40s'", name);
+}
+
+static int command_help(struct cli *cli, int argc, char **argv)
+{
+	const struct command *about;
+	const char *name;
+	int count = 0;
+	int code = cli_parse_more(cli, NULL, argc, argv, &name, 0, 1, &count);
+
+	if (code >= 0)
+		return code;
+	if (!count) {
+		help_all(stdout, commands);
+		return EXIT_OK;
+	}
+	about = commands_find(name);
+	if (!about)
+		return commands_unknown(cli, name);
+	help_command(stdout, about);
+	return EXIT_OK;
 }

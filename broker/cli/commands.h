@@ -9,5 +9,7 @@
 
 extern const struct command commands[]; /* ends with a NULL name */
 
+/* Reports that there is no such command, with the nearest one; returns the exit code. */
+int commands_unknown(struct cli *cli, const char *name);
 /* NULL if there is no such command. */
 const struct command *commands_find(const char *name);

@@ -7,6 +7,7 @@
 
 #include "cli/interrupt.h"
 #include "cli/lease_view.h"
+#include "cli/outcome.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "util/alloc.h"
@@ -20,10 +21,10 @@ static void event_print(const struct cli *cli, const json_t *event)
 	const char *text = view_event_text(event);
 
 	if (cli->json)
-		cli_print_json(event);
+		outcome_print_line(event);
 	else
-		text_print(stdout, "%s  %s%s%s", view_text(event, "at"), view_event_type(event),
-			   *text ? "  " : "", text);
+		text_fold(stdout, 2, "%s  %s%s%s", view_text(event, "at"), view_event_type(event),
+			  *text ? "  " : "", text);
 }
 
 /* Prints the page after *seq; the number of events, or -1 without a good response. */

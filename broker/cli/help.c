@@ -14,13 +14,15 @@ static const char common_text[] =
 	"  --url URL          lessord: https://HOST, http://HOST:PORT or unix:/PATH\n"
 	"  --token-file FILE  a file with the token\n"
 	"  --ca-file FILE     trust the CAs in this file, for https://, not the system's\n"
+	"  --context NAME     a server that lessor login has saved\n"
 	"  --config FILE      a settings file other than ~/.config/lessor/lessor.conf\n"
-	"  --json             print lessord's JSON instead of text\n"
+	"  --json             print JSON instead of text, also for errors\n"
 	"  --help             print help, of the command if one is given\n"
 	"  --version          print the version\n";
 
 static const char settings_text[] =
 	"settings, each from the first of these places that has it:\n"
+	"  file     --context, --config, LESSOR_CONTEXT, lessor context use, lessor.conf\n"
 	"  url      --url, LESSOR_URL, CRABBOX_COORDINATOR, `url` in the file\n"
 	"  token    --token-file, LESSOR_TOKEN, LESSOR_TOKEN_FILE, CRABBOX_COORDINATOR_TOKEN\n"
 	"           (only for the URL in CRABBOX_COORDINATOR), `token_file` in the file\n"
@@ -28,9 +30,10 @@ static const char settings_text[] =
 	"           SSL_CERT_FILE and SSL_CERT_DIR\n"
 	"  account  --account, `account` in the file\n"
 	"  class    --class, `class` in the file\n"
-	"The file is $XDG_CONFIG_HOME/lessor/lessor.conf, by default in ~/.config, with lines of\n"
-	"the form `key = value`. There is no --token: every user of this machine can read a\n"
-	"command line.\n";
+	"One file is read: that of a context, or $XDG_CONFIG_HOME/lessor/lessor.conf, by default in\n"
+	"~/.config, with lines of the form `key = value`. With --context, LESSOR_URL and the other\n"
+	"variables for url and token are ignored; a context's token is sent to its own URL only.\n"
+	"There is no --token: every user of this machine can read a command line.\n";
 
 void help_all(FILE *to, const struct command *commands)
 {
@@ -55,6 +58,11 @@ void help_command(FILE *to, const struct command *command)
 		fprintf(to, "%s\n", command->help);
 	fputs(common_text, to);
 	fputs("\n`lessor --help` lists the settings and the exit codes.\n", to);
+}
+
+const char *help_version_text(void)
+{
+	return LESSOR_VERSION;
 }
 
 void help_version(FILE *to)

@@ -10,3 +10,4 @@ struct command;
 void help_all(FILE *to, const struct command *commands);
 void help_command(FILE *to, const struct command *command);
 void help_version(FILE *to);
+const char *help_version_text(void);

@@ -11,6 +11,7 @@
 #include "util/buf.h"
 
 #define VIEW_TEXT_MAX 65536
+#define INDENT 13 /* of the values of view_print */
 
 const char *view_text(const json_t *object, const char *key)
 {
@@ -215,14 +216,14 @@ void view_print_attempts(FILE *to, const json_t *lease)
 	json_array_foreach(attempts, i, one) {
 		auto_free char *text = view_attempt(one);
 
-		text_print(to, "  attempt %zu: %s", i + 1, text);
+		text_fold(to, 4, "  attempt %zu: %s", i + 1, text);
 	}
 }
 
 static void field_print(FILE *to, const char *name, const char *value)
 {
 	if (*value)
-		text_print(to, "%-12s %s", name, value);
+		text_fold(to, INDENT, "%-12s %s", name, value);
 }
 
 static void time_print(FILE *to, const char *name, const char *value, int64_t now_ms)
@@ -231,7 +232,7 @@ static void time_print(FILE *to, const char *name, const char *value, int64_t no
 
 	when_write_distance(value, now_ms, distance);
 	if (*value && *distance)
-		text_print(to, "%-12s %s (%s)", name, value, distance);
+		text_fold(to, INDENT, "%-12s %s (%s)", name, value, distance);
 	else
 		field_print(to, name, value);
 }
@@ -245,13 +246,14 @@ static void machine_print(FILE *to, const json_t *lease)
 
 	field_print(to, "class", view_text(lease, "class"));
 	if (*asked && strcmp(asked, type))
-		text_print(to, "%-12s %s (requested: %s)", "type", type, asked);
+		text_fold(to, INDENT, "%-12s %s (requested: %s)", "type", type, asked);
 	else
 		field_print(to, "type", type);
 	field_print(to, "location", view_text(lease, "region"));
 	field_print(to, "image", view_text(lease, "imageName"));
 	if (*server)
-		text_print(to, "%-12s %s %s", "server", server, view_text(lease, "serverName"));
+		text_fold(to, INDENT, "%-12s %s %s", "server", server,
+			  view_text(lease, "serverName"));
 	field_print(to, "price", price);
 	if (*view_text(lease, "host") && target_is_safe(lease)) {
 		field_print(to, "host", view_text(lease, "host"));
@@ -294,9 +296,9 @@ static void rows_print(FILE *to, const json_t *cleanup)
 
 	json_array_foreach(json_object_get(cleanup, "residue"), i, one) {
 		if (view_int(one, "row"))
-			text_print(to, "  row %lld: %s %s, %s", (long long)view_int(one, "row"),
-				   view_text(one, "kind"), view_text(one, "name"),
-				   view_text(one, "state"));
+			text_fold(to, 4, "  row %lld: %s %s, %s", (long long)view_int(one, "row"),
+				  view_text(one, "kind"), view_text(one, "name"),
+				  view_text(one, "state"));
 	}
 }
 
@@ -350,8 +352,8 @@ void view_print(FILE *to, const json_t *lease)
 	queue_print(to, json_object_get(lease, "queue"), now_ms);
 	field_print(to, "failure", view_text(lease, "failureError"));
 	if (*view_text(lease, "owner"))
-		text_print(to, "%-12s %s %s", "owner", view_text(lease, "owner"),
-			   view_text(lease, "org"));
+		text_fold(to, INDENT, "%-12s %s %s", "owner", view_text(lease, "owner"),
+			  view_text(lease, "org"));
 	field_print(to, "account", view_text(lease, "provider"));
 	machine_print(to, lease);
 	field_print(to, "keep", json_is_true(json_object_get(lease, "keep")) ? "yes" : "");

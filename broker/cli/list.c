@@ -71,7 +71,7 @@ static int leases_fetch(struct cli *cli, const char *query, int only_current, js
 			return code;
 	} while (before && json_array_size(into) < LIST_MAX);
 	if (before)
-		text_error("list: only the newest %d are shown", LIST_MAX);
+		text_warning("list: only the newest %d are shown", LIST_MAX);
 	return -1;
 }
 
@@ -168,14 +168,14 @@ static struct list_columns columns_choose(struct cli *cli, const json_t *leases)
 static struct table *leases_table(const struct list_columns *columns)
 {
 	const char *headings[12] = {
-		"LEASE", "SLUG", "STATE", "TYPE", "LOCATION", ">PRICE", ">AGE", "ENDS", "LEFT",
+		"LEASE", "SLUG", "STATE", "~~~~TYPE", "~~~~~LOCATION", "~>PRICE", "~~>AGE", "ENDS", "LEFT",
 	};
 	size_t count = 9;
 
 	if (columns->has_account)
-		headings[count++] = "ACCOUNT";
+		headings[count++] = "~~~~~ACCOUNT";
 	if (columns->has_owner)
-		headings[count++] = "OWNER";
+		headings[count++] = "~~~OWNER";
 	headings[count] = NULL;
 	return table_new(headings);
 }
@@ -255,9 +255,9 @@ static void leases_print(struct cli *cli, const json_t *leases)
 /* Leases that cost money because a client wants to keep the server. */
 static void retained_print(const json_t *leases)
 {
-	static const char *const headings[] = {
-		"LEASE", "SLUG", "OWNER", "KEPT", "RETENTION", "SINCE", "UNTIL", ">COST", "REASON", NULL
-	};
+	static const char *const headings[] = { "LEASE",	"~~SLUG", "~~OWNER", "~~~~KEPT",
+						"~~~RETENTION", "~SINCE", "UNTIL",   ">COST",
+						"REASON",	NULL };
 	struct table *table = table_new(headings);
 	int64_t now_ms = when_wall_ms();
 	json_t *one;
@@ -287,9 +287,8 @@ static void retained_print(const json_t *leases)
 
 static void attention_print(const json_t *leases)
 {
-	static const char *const headings[] = {
-		"LEASE", "SLUG", "OWNER", "LEFT", "NEXT", "REASON", NULL
-	};
+	static const char *const headings[] = { "LEASE",   "~~SLUG", "~OWNER", "~~~LEFT",
+						"NEXT",	   "REASON", NULL };
 	struct table *table = table_new(headings);
 	json_t *one;
 	size_t i;
@@ -311,6 +310,25 @@ static void attention_print(const json_t *leases)
 }
 
 /* ---- the commands ------------------------------------------------------------------ */
+
+/* Before anything is sent. -1 to continue, otherwise the exit code. */
+static int state_check(const struct cli *cli, const char *state)
+{
+	static const char *const states[] = { "provisioning", "active", "released", "expired",
+					      "failed" };
+	size_t i;
+
+	for (i = 0; state && i < ARRAY_LEN(states); i++) {
+		if (!strcmp(states[i], state))
+			state = NULL;
+	}
+	if (!state)
+		return -1;
+	return cli_usage_error(cli,
+			       "--state '%.40s' is not a state; the states are provisioning, active, "
+			       "released, expired and failed",
+			       state);
+}
 
 struct list_views {
 	int all, retained, attention;
@@ -372,6 +390,8 @@ int command_list(struct cli *cli, int argc, char **argv)
 	json_t *leases, *doc;
 	int code = list_options(cli, argc, argv, &views, &filters);
 
+	if (code < 0)
+		code = state_check(cli, filters.state);
 	if (code < 0)
 		code = cli_connect(cli);
 	if (code >= 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/contexts.h"
 #include "cli/text.h"
 #include "util/alloc.h"
 #include "util/file.h"
@@ -22,6 +23,15 @@ struct file_settings {
 	char *ca_file;
 	char *account;
 	char *class_name;
+};
+
+/* The one file that is read. */
+struct source {
+	char *path;    /* NULL: there is none */
+	int must;      /* it must exist */
+	char *context; /* NULL: it is no context's */
+	const char *context_from;
+	int first; /* it overrides the environment */
 };
 
 struct file_reader {
@@ -140,17 +150,6 @@ static char *env_trimmed(const char *name)
 	return len ? xstrndup(value, len) : NULL;
 }
 
-/* The path of the default settings file; NULL without a home directory. */
-static char *file_default(void)
-{
-	const char *dir = env_get("XDG_CONFIG_HOME");
-	const char *home = env_get("HOME");
-
-	if (dir && dir[0] == '/')
-		return xasprintf("%s/lessor/lessor.conf", dir);
-	return home ? xasprintf("%s/.config/lessor/lessor.conf", home) : NULL;
-}
-
 /* A path in the settings file: ~/ is the home directory; relative to the file's directory. */
 static char *path_resolve(const char *path, const char *file)
 {
@@ -165,7 +164,7 @@ static char *path_resolve(const char *path, const char *file)
 }
 
 /* The token without white space around it. Errors never contain it. */
-static int token_parse(const char *text, const char *from, char **ret, struct err *err)
+int settings_parse_token(const char *text, const char *from, char **ret, struct err *err)
 {
 	size_t len = text_trim(&text, strlen(text));
 
@@ -182,7 +181,7 @@ static int token_parse(const char *text, const char *from, char **ret, struct er
 	return 0;
 }
 
-static int token_read(const char *path, char **ret, struct err *err)
+int settings_read_token(const char *path, char **ret, struct err *err)
 {
 	auto_file_text struct file_text file = { 0 };
 	auto_close int fd = -1;
@@ -192,17 +191,17 @@ static int token_read(const char *path, char **ret, struct err *err)
 	if (fd < 0)
 		return -1;
 	if (S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
-		text_error("warning: every user of this machine can read the token file '%s'; "
-			   "run chmod 600 on it",
-			   path);
+		text_warning("every user of this machine can read the token file '%s'; "
+			     "run chmod 600 on it",
+			     path);
 	if (file_read(fd, path, TOKEN_WHAT, FILE_PIPES, SETTINGS_TOKEN_MAX, &file, err) < 0)
 		return -1;
-	return token_parse(file.text, path, ret, err);
+	return settings_parse_token(file.text, path, ret, err);
 }
 
 static int token_take(const char *value, const char *from, struct settings *ret, struct err *err)
 {
-	if (token_parse(value, from, &ret->token, err))
+	if (settings_parse_token(value, from, &ret->token, err))
 		return -1;
 	ret->token_from = xstrdup(from);
 	return 0;
@@ -211,22 +210,57 @@ static int token_take(const char *value, const char *from, struct settings *ret,
 static int token_take_file(const char *path, const char *from, struct settings *ret,
 			   struct err *err)
 {
-	if (token_read(path, &ret->token, err))
+	if (settings_read_token(path, &ret->token, err))
 		return err_prefix(err, "%s: ", from);
 	ret->token_from = xasprintf("%s (%s)", path, from);
 	return 0;
 }
 
-static int url_choose(const struct settings_flags *flags, const struct file_settings *file,
-		      const char *file_path, struct settings *ret, struct err *err)
+static int source_choose(const struct settings_flags *flags, struct source *ret, struct err *err)
 {
+	const char *name = flags->context;
+
+	*ret = (struct source){ .context_from = "--context", .first = name != NULL };
+	if (name && (flags->config || flags->url))
+		return err_set(err, ERR_INVALID, "--context and %s are mutually exclusive",
+			       flags->config ? "--config" : "--url");
+	if (name) {
+		ret->context = xstrdup(name);
+	} else if (flags->config) {
+		ret->path = xstrdup(flags->config);
+		ret->must = 1;
+		return 0;
+	} else if ((ret->context = env_trimmed("LESSOR_CONTEXT")) != NULL) {
+		ret->context_from = "LESSOR_CONTEXT";
+	} else if (context_current(&ret->context, err)) {
+		return -1;
+	} else {
+		ret->context_from = "lessor context use";
+	}
+	if (ret->context && !strcmp(ret->context, CONTEXT_NONE))
+		free(take(ret->context));
+	if (!ret->context) {
+		ret->path = contexts_path("lessor.conf");
+		return 0;
+	}
+	if (context_require(ret->context, err))
+		return err_prefix(err, "%s: ", ret->context_from);
+	ret->path = context_conf_path(ret->context);
+	ret->must = 1;
+	return 0;
+}
+
+static int url_choose(const struct settings_flags *flags, const struct file_settings *file,
+		      const struct source *source, struct settings *ret, struct err *err)
+{
+	const char *file_path = source->path;
 	const struct {
 		const char *value;
 		const char *from;
 	} places[] = {
 		{ flags->url, "--url" },
-		{ env_get("LESSOR_URL"), "LESSOR_URL" },
-		{ env_get("CRABBOX_COORDINATOR"), "CRABBOX_COORDINATOR" },
+		{ source->first ? NULL : env_get("LESSOR_URL"), "LESSOR_URL" },
+		{ source->first ? NULL : env_get("CRABBOX_COORDINATOR"), "CRABBOX_COORDINATOR" },
 		{ file->url, file_path },
 	};
 	size_t i;
@@ -241,21 +275,40 @@ static int url_choose(const struct settings_flags *flags, const struct file_sett
 		ret->url_from = xstrdup(places[i].from);
 		return 0;
 	}
+	if (source->context)
+		return err_set(err, ERR_INVALID,
+			       "the context '%s' has no URL of lessord: %s needs url = ...",
+			       source->context, file_path);
 	return err_set(err, ERR_INVALID,
-		       "no URL of lessord given; use --url URL, set LESSOR_URL, "
-		       "or write url = ... to %s",
+		       "no URL of lessord given; run lessor login --url URL, or set LESSOR_URL and "
+		       "LESSOR_TOKEN, or write url = ... and token_file = ... to %s",
 		       file_path ? file_path : "a file for --config");
 }
 
-static int token_choose(const struct settings_flags *flags, const struct file_settings *file,
-			const char *file_path, struct settings *ret, struct err *err)
+/* A context's own token: nobody is logged in without it. */
+static int token_take_own(const struct file_settings *file, const struct source *source,
+			  struct settings *ret, struct err *err)
 {
+	auto_free char *own = context_token_path(source->context);
+	auto_free char *path = path_resolve(file->token_file, source->path);
+
+	if (own && !strcmp(own, path) && access(path, F_OK) < 0)
+		return 0;
+	return token_take_file(path, source->path, ret, err);
+}
+
+static int token_choose(const struct settings_flags *flags, const struct file_settings *file,
+			const struct source *source, struct settings *ret, struct err *err)
+{
+	int from_file = source->path && !strcmp(ret->url_from, source->path);
 	auto_free char *other_url = env_trimmed("CRABBOX_COORDINATOR");
 	auto_free char *token_file = env_trimmed("LESSOR_TOKEN_FILE");
 	auto_free char *path = NULL;
 
 	if (flags->token_file)
 		return token_take_file(flags->token_file, "--token-file", ret, err);
+	if (source->first)
+		return file->token_file ? token_take_own(file, source, ret, err) : 0;
 	if (env_get("LESSOR_TOKEN"))
 		return token_take(env_get("LESSOR_TOKEN"), "LESSOR_TOKEN", ret, err);
 	if (token_file)
@@ -266,8 +319,10 @@ static int token_choose(const struct settings_flags *flags, const struct file_se
 				  ret, err);
 	if (!file->token_file)
 		return 0;
-	path = path_resolve(file->token_file, file_path);
-	return token_take_file(path, file_path, ret, err);
+	if (source->context)
+		return from_file ? token_take_own(file, source, ret, err) : 0;
+	path = path_resolve(file->token_file, source->path);
+	return token_take_file(path, source->path, ret, err);
 }
 
 /* A wrong file is refused even if the URL needs none; a wrong variable of curl's is not. */
@@ -288,27 +343,63 @@ static int ca_choose(const struct settings_flags *flags, const struct file_setti
 	return strncasecmp(ret->url, "https:", 6) == 0 ? ca_from_environment(&ret->ca, err) : 0;
 }
 
-int settings_load(const struct settings_flags *flags, struct settings *ret, struct err *err)
+static void file_settings_fini(struct file_settings *file)
+{
+	free(file->url);
+	free(file->token_file);
+	free(file->ca_file);
+	free(file->account);
+	free(file->class_name);
+}
+
+static int source_load(const struct settings_flags *flags, struct source *source,
+		       struct settings *ret, struct err *err)
 {
 	struct file_settings file = { 0 };
-	auto_free char *path = flags->config ? xstrdup(flags->config) : file_default();
 	int result = 0;
 
-	*ret = (struct settings){ 0 };
-	if (path)
-		result = settings_read(path, flags->config != NULL, &file, err);
+	if (source->path)
+		result = settings_read(source->path, source->must, &file, err);
 	if (result == 0)
-		result = url_choose(flags, &file, path, ret, err);
+		result = url_choose(flags, &file, source, ret, err);
 	if (result == 0)
-		result = token_choose(flags, &file, path, ret, err);
+		result = token_choose(flags, &file, source, ret, err);
+	/* What a context says is about its own server. */
+	if (result == 0 && source->context && strcmp(ret->url_from, source->path) != 0) {
+		free(take(file.ca_file));
+		free(take(file.account));
+		free(take(file.class_name));
+	} else if (source->context) {
+		ret->context = take(source->context);
+		ret->context_from = xstrdup(source->context_from);
+	}
 	if (result == 0)
-		result = ca_choose(flags, &file, path, ret, err);
-	ret->account = file.account;
-	ret->class_name = file.class_name;
-	free(file.url);
-	free(file.token_file);
-	free(file.ca_file);
+		result = ca_choose(flags, &file, source->path, ret, err);
+	ret->account = take(file.account);
+	ret->class_name = take(file.class_name);
+	file_settings_fini(&file);
 	return result;
+}
+
+int settings_load(const struct settings_flags *flags, struct settings *ret, struct err *err)
+{
+	struct source source;
+	int result;
+
+	*ret = (struct settings){ 0 };
+	result = source_choose(flags, &source, err);
+	if (result == 0)
+		result = source_load(flags, &source, ret, err);
+	free(source.path);
+	free(source.context);
+	return result;
+}
+
+int settings_load_context(const char *name, struct settings *ret, struct err *err)
+{
+	const struct settings_flags flags = { .context = name };
+
+	return settings_load(&flags, ret, err);
 }
 
 void settings_fini(struct settings *settings)
@@ -320,6 +411,8 @@ void settings_fini(struct settings *settings)
 	free(settings->token);
 	free(settings->token_from);
 	ca_unref(settings->ca);
+	free(settings->context);
+	free(settings->context_from);
 	free(settings->account);
 	free(settings->class_name);
 	*settings = (struct settings){ 0 };

@@ -17,13 +17,14 @@ static void account_print(const json_t *account, int64_t now_ms)
 	char distance[WHEN_TEXT_SIZE];
 
 	when_write_distance(view_text(account, "sweptAt"), now_ms, distance);
-	text_print(stdout, "%s: swept %s, %lld resources of ours, %zu orphans",
-		   view_text(account, "account"), *distance ? distance : "never",
-		   (long long)view_int(account, "objects"),
-		   json_array_size(json_object_get(account, "strays")));
+	text_fold(stdout, 2, "%s: swept %s, %lld resources of ours, %zu orphans",
+		  view_text(account, "account"), *distance ? distance : "never",
+		  (long long)view_int(account, "objects"),
+		  json_array_size(json_object_get(account, "strays")));
 	if (view_int(account, "unproven"))
-		text_print(stdout, "%s: %lld copies, with our labels but without a valid signature",
-			   view_text(account, "account"), (long long)view_int(account, "unproven"));
+		text_fold(stdout, 2,
+			  "%s: %lld copies, with our labels but without a valid signature",
+			  view_text(account, "account"), (long long)view_int(account, "unproven"));
 	if (*error)
 		text_print(stderr, "the last sweep did not complete: %s", error);
 	if (json_is_true(json_object_get(account, "storeIsBehind")))
@@ -36,9 +37,9 @@ static void account_print(const json_t *account, int64_t now_ms)
 
 static void sweep_print(const json_t *doc)
 {
-	static const char *const headings[] = {
-		"ACCOUNT", "KIND", "ID", "NAME", "LEASE", "WHY", "SEEN", "WHAT", NULL
-	};
+	static const char *const headings[] = { "~~ACCOUNT", "KIND",   "ID",
+						"~~~NAME",   "~LEASE", "WHY",
+						"~~~~SEEN",  "WHAT",   NULL };
 	struct table *table = table_new(headings);
 	int64_t now_ms = when_wall_ms();
 	json_t *account, *one;

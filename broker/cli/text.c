@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cli/wrap.h"
 #include "util/alloc.h"
 #include "util/utf8.h"
 
@@ -52,6 +53,8 @@ char *text_safe(const char *s)
 	return buf_take(&b);
 }
 
+static char last_error[512];
+
 __attribute__((format(printf, 3, 0))) static void line_print(FILE *to, const char *prefix,
 							     const char *fmt, va_list ap)
 {
@@ -75,14 +78,49 @@ void text_print(FILE *to, const char *fmt, ...)
 	va_end(ap);
 }
 
+void text_fold(FILE *to, size_t indent, const char *fmt, ...)
+{
+	size_t width = wrap_width(to);
+	auto_free char *raw = NULL;
+	auto_free char *safe = NULL;
+	auto_free char *lines = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&raw, fmt, ap) < 0)
+		raw = NULL;
+	va_end(ap);
+	safe = text_safe(raw);
+	lines = width ? wrap_words(safe, width, indent) : NULL;
+	fprintf(to, "%s\n", lines ? lines : safe);
+}
+
 void text_error(const char *fmt, ...)
 {
 	va_list ap;
 
 	fflush(stdout);
 	va_start(ap, fmt);
+	vsnprintf(last_error, sizeof(last_error), fmt, ap);
+	va_end(ap);
+	va_start(ap, fmt);
 	line_print(stderr, "lessor: ", fmt, ap);
 	va_end(ap);
+}
+
+void text_warning(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	va_start(ap, fmt);
+	line_print(stderr, "lessor: warning: ", fmt, ap);
+	va_end(ap);
+}
+
+const char *text_last_error(void)
+{
+	return last_error;
 }
 
 char *text_shell(const char *s)

@@ -18,8 +18,14 @@ char *text_safe(const char *s);		/* the same as a new string; the caller frees *
 
 /* Prints one escaped line and a newline. `fmt` must not contain newlines. */
 void text_print(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The same to standard error, after `lessor: `. */
+/* The same, but not for commands to copy, in lines that fit a terminal; from the second on with `indent` spaces. */
+void text_fold(FILE *to, size_t indent, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The same to standard error, after `lessor: `: why the command fails. */
 void text_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same, after `lessor: warning: `; the command continues. */
+void text_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The last text_error, unescaped; "" if there was none. */
+const char *text_last_error(void);
 
 /* `s` quoted as one word for a POSIX shell; the caller frees. */
 char *text_shell(const char *s);

@@ -12,6 +12,8 @@
 #include "http/parser_states.h"
 #include "http/token.h"
 
+/* the first byte of a TLS client, which sends nothing else before it gets an answer */
+#define TLS_HANDSHAKE 0x16
 /* a longer method cannot be a known one */
 #define METHOD_LEN_MAX 32
 
@@ -62,6 +64,8 @@ static int line_begin(struct http_parser *p, char c)
 		p->state = S_START_LF;
 		return HAND_OVER;
 	}
+	if (c == TLS_HANDSHAKE && p->state == S_START)
+		return parser_refuse(p, HTTP_REFUSED_TLS);
 	if (!token_lower(c))
 		return parser_refuse(p, HTTP_REFUSED_LINE);
 	p->state = S_METHOD;

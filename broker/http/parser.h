@@ -114,6 +114,7 @@ enum http_known_field {
 	X(CONTENT_ENCODING, 415, "unsupported_content_encoding",                                \
 	  "Content-Encoding is not supported.")                                                 \
 	X(EXPECT, 417, "expectation_failed", "The only supported expectation is 100-continue.") \
+	X(TLS, 400, "plain_http", "This port speaks plain HTTP; use an http:// URL.")           \
 	X(HEAD_TIMEOUT, 408, "request_timeout", "The request header did not arrive in time.")   \
 	X(BODY_TIMEOUT, 408, "request_timeout", "The request body did not arrive in time.")     \
 	X(HOST_FOREIGN, 421, "misdirected_request",                                             \

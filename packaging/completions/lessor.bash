@@ -44,6 +44,20 @@ _lessor_column() {
 	done < <(_lessor_ask providers)
 }
 
+# The saved servers, from the table of `lessor context`.
+_lessor_contexts() {
+	local mark name rest
+	while read -r mark name rest; do
+		[[ $mark == "*" ]] || name=$mark
+		[[ $name =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ && $name != CONTEXT ]] && echo "$name"
+	done < <(_lessor_ask context)
+}
+
+_lessor_commands() {
+	echo "create list show events wait keepalive heartbeat release resolve sweep account providers"
+	echo "usage whoami login logout context version help"
+}
+
 _lessor_flags() {
 	case $1 in
 	create)
@@ -52,6 +66,7 @@ _lessor_flags() {
 		;;
 	list) echo "--all --state --retained --attention --class --account --since --owner" ;;
 	events) echo "--follow" ;;
+	wait) echo "--for --timeout" ;;
 	heartbeat) echo "--idle" ;;
 	release) echo "--keep-server --until --reason --delete --no-wait" ;;
 	resolve) echo "--resource --reason" ;;
@@ -59,19 +74,20 @@ _lessor_flags() {
 	account) echo "--looked --reason" ;;
 	classes) echo "--account" ;;
 	usage) echo "--month --all" ;;
+	login) echo "--name --token-stdin" ;;
 	esac
-	echo "--url --token-file --ca-file --config --json --help --version"
+	echo "--url --token-file --ca-file --context --config --json --help --version"
 }
 
 # The word that follows COMMAND and its words so far.
 _lessor_word() {
 	case ${1-}:$# in
-	:*)
-		echo "create list queue show events heartbeat extend release resolve sweep account providers"
-		echo "classes capacity usage whoami"
-		;;
-	show:1 | events:1 | release:1) _lessor_leases all ;;
-	heartbeat:1 | extend:1) _lessor_leases live ;;
+	:* | help:1) _lessor_commands ;;
+	show:1 | events:1 | release:1 | wait:1) _lessor_leases all ;;
+	heartbeat:1 | extend:1 | keepalive:1) _lessor_leases live ;;
+	context:1) echo "list use remove show" ;;
+	context:2) [[ $2 == list ]] || _lessor_contexts ;;
+	logout:1) _lessor_contexts ;;
 	resolve:1) _lessor_attention ;;
 	resolve:2) echo "retry forget adopt" ;;
 	account:1) echo "take-over" ;;
@@ -92,12 +108,13 @@ _lessor() {
 	for ((i = 1; i < ${#words[@]} - 1; i++)); do
 		word=${words[i]}
 		case $word in
-		--url=* | --token-file=* | --ca-file=* | --config=*) ask+=("${word%%=*}" "${word#*=}") ;;
-		--url | --token-file | --ca-file | --config)
+		--url=* | --token-file=* | --ca-file=* | --context=* | --config=*) ask+=("${word%%=*}" "${word#*=}") ;;
+		--url | --token-file | --ca-file | --context | --config)
 			((++i < ${#words[@]} - 1)) && ask+=("$word" "${words[i]}")
 			;;
 		--class | --type | --ttl | --idle | --slug | --account | --location | --image | \
-			--ssh-key | --state | --until | --reason | --resource | --month | --since | --owner)
+			--ssh-key | --state | --until | --reason | --resource | --month | --since | --owner | --for | \
+			--timeout | --name)
 			((i++))
 			;;
 		-*) ;;
@@ -113,9 +130,11 @@ _lessor() {
 		return
 		;;
 	--url | --type | --ttl | --idle | --slug | --location | --image | --until | --reason | \
-		--resource | --month | --since | --owner)
+		--resource | --month | --since | --owner | --timeout | --name)
 		return
 		;;
+	--context) offers=$(_lessor_contexts) ;;
+	--for) offers="ready gone" ;;
 	--state) offers="provisioning active released expired failed" ;;
 	--class) offers=$(_lessor_column CLASS) ;;
 	--account) offers=$(_lessor_column ACCOUNT) ;;

@@ -8,8 +8,9 @@ function __lessor_given
     for word in (commandline -opc)[2..-1]
         if test $skip = 1
             set skip 0
-        else if contains -- $word --url --token-file --ca-file --config --class --type --ttl --idle --slug \
-                --account --location --image --ssh-key --state --until --reason --resource --month
+        else if contains -- $word --url --token-file --ca-file --context --config --class --type --ttl \
+                --idle --slug --account --location --image --ssh-key --state --until --reason --resource \
+                --month --for --timeout --name
             set skip 1
         else if not string match -q -- '-*' $word
             echo $word
@@ -32,9 +33,9 @@ function __lessor_ask
     set -l words (commandline -opc)
     set -l ask
     for i in (seq 2 (count $words))
-        if contains -- $words[$i] --url --token-file --ca-file --config; and set -q words[(math $i + 1)]
+        if contains -- $words[$i] --url --token-file --ca-file --context --config; and set -q words[(math $i + 1)]
             set -a ask $words[$i] (string replace -r '^~/' "$HOME/" -- $words[(math $i + 1)])
-        else if string match -qr -- '^--(url|token-file|ca-file|config)=' $words[$i]
+        else if string match -qr -- '^--(url|token-file|ca-file|context|config)=' $words[$i]
             set -a ask (string replace -r '=~/' "=$HOME/" -- $words[$i])
         end
     end
@@ -75,21 +76,35 @@ function __lessor_column
     end
 end
 
+# The saved servers, from the table of `lessor context`.
+function __lessor_contexts
+    for line in (__lessor_ask context)
+        set -l cells (string split -n ' ' -- $line)
+        test "$cells[1]" = '*'
+        and set -e cells[1]
+        test "$cells[1]" != CONTEXT
+        and string match -r '^[A-Za-z0-9][A-Za-z0-9._-]*$' -- "$cells[1]"
+    end
+end
+
 complete -c lessor -f
 complete -c lessor -l url -x -d 'The URL of lessord'
 complete -c lessor -l token-file -r -F -d 'A file with the token'
 complete -c lessor -l ca-file -r -F -d 'A file of the CAs to trust'
+complete -c lessor -l context -x -a '(__lessor_contexts)' -d 'A saved server'
 complete -c lessor -l config -r -F -d 'Another settings file'
 complete -c lessor -l json -d 'Print JSON instead of text'
 complete -c lessor -l help -d 'Print a summary'
 complete -c lessor -l version -d 'Print the version'
 
-set -l none 'test -z (__lessor_given)[1]'
+set -l none 'test -z (__lessor_given)[1]; or __lessor_at 0 help'
 complete -c lessor -n $none -a create -d 'Lease a machine and wait until it is ready'
 complete -c lessor -n $none -a list -d 'List leases that are live or not fully cleaned up'
 complete -c lessor -n $none -a queue -d 'Show your leases that wait for capacity'
 complete -c lessor -n $none -a show -d 'Show everything about one lease'
 complete -c lessor -n $none -a events -d 'Show the timeline of a lease'
+complete -c lessor -n $none -a wait -d 'Wait until a machine is ready, or gone'
+complete -c lessor -n $none -a keepalive -d 'Send heartbeats until the lease ends'
 complete -c lessor -n $none -a heartbeat -d 'Report that a lease is still in use'
 complete -c lessor -n $none -a extend -d 'Let a lease live longer'
 complete -c lessor -n $none -a release -d 'Release a lease'
@@ -101,6 +116,11 @@ complete -c lessor -n $none -a classes -d 'List the classes of server types and 
 complete -c lessor -n $none -a capacity -d 'Show how much of which limit is used'
 complete -c lessor -n $none -a usage -d 'Show usage and cost'
 complete -c lessor -n $none -a whoami -d 'Show the identity that your token has'
+complete -c lessor -n $none -a login -d 'Save a server and its token'
+complete -c lessor -n $none -a logout -d 'Remove the token of a saved server'
+complete -c lessor -n $none -a context -d 'List the saved servers, or choose one'
+complete -c lessor -n $none -a version -d 'Show the versions'
+complete -c lessor -n $none -a help -d 'Show the help of a command'
 
 set -l create '__lessor_at any create'
 complete -c lessor -n $create -l class -x -a '(__lessor_column CLASS)' -d 'A class of server types'
@@ -129,8 +149,16 @@ complete -c lessor -n $list -l account -x -a '(__lessor_column ACCOUNT)' \
 complete -c lessor -n $list -l since -x -d 'Only leases created since then'
 complete -c lessor -n $list -l owner -x -d 'Only leases of this owner'
 
-complete -c lessor -n '__lessor_at 0 show events release' -a '(__lessor_leases all)'
-complete -c lessor -n '__lessor_at 0 heartbeat extend' -a '(__lessor_leases live)'
+complete -c lessor -n '__lessor_at 0 context' -a 'list use remove show'
+complete -c lessor -n '__lessor_at 1 context' -a '(__lessor_contexts)'
+complete -c lessor -n '__lessor_at 0 logout' -a '(__lessor_contexts)'
+complete -c lessor -n '__lessor_at any login' -l name -x -d 'The name of the context'
+complete -c lessor -n '__lessor_at any login' -l token-stdin -d 'Read the token from standard input'
+
+complete -c lessor -n '__lessor_at any wait' -l for -x -a 'ready gone' -d 'What to wait for'
+complete -c lessor -n '__lessor_at any wait' -l timeout -x -d 'At most this long'
+complete -c lessor -n '__lessor_at 0 show events release wait' -a '(__lessor_leases all)'
+complete -c lessor -n '__lessor_at 0 heartbeat extend keepalive' -a '(__lessor_leases live)'
 complete -c lessor -n '__lessor_at 0 resolve' -a '(__lessor_attention)'
 complete -c lessor -n '__lessor_at 1 resolve' -a 'retry forget adopt'
 complete -c lessor -n '__lessor_at 0 account' -a take-over

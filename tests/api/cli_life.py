@@ -128,6 +128,34 @@ class Life(unittest.TestCase):
         self.assertIn("nothing is left", again.out)
         self.cli("heartbeat", made.id, code=6)
 
+    def test_a_saved_server_wait_and_keepalive(self):
+        """--context ignores what the environment says."""
+        with open(self.home + "/token", "w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(self.broker.alice)
+        url = self.env["LESSOR_URL"]
+        self.env.update(LESSOR_URL="http://127.0.0.1:1", LESSOR_TOKEN="lsr_wrong")
+        said = self.cli("login", "--url", url, "--name", "home", "--token-file", self.home + "/token")
+        self.assertEqual(said.out, f"logged in to {url} as alice@example.com; the context is 'home'\n")
+        self.assertIn("LESSOR_URL is set and overrides the context", said.err)
+        at = ("--context", "home")
+        doc = self.doc("version", *at)
+        self.assertEqual(doc["client"], doc["server"])
+        made = self.cli("create", "--class", "tiny", "--idle", "15s", "--no-wait", *at)
+        self.assertRegex(self.cli("wait", made.id, *at).out, r"^ready: ")
+        keeps = self.start("keepalive", made.id, *at)
+        self.assertIn("a heartbeat every 5s", keeps.stderr.readline())
+        self.cli("release", made.id, "--no-wait", *at)
+        self.assertIn("nothing is left", self.cli("wait", made.id, "--for", "gone", *at).out)
+        self.assertRegex(self.finish(keeps, 6).err, "has ended: released, ")
+        self.assertEqual(self.left(), [])
+        said = self.cli("show", "nope", *at, code=3).err
+        self.assertIn("there is no lease 'nope' of yours; lessor list --all shows those that ended", said)
+        doc = self.doc("create", "--class", "tiny", "--ttl", "1h", "--account", "nope", *at, code=4)
+        self.assertEqual((doc["error"], doc["status"]), ("invalid_provider", 400))
+        shutil.rmtree(self.home + "/.config")
+        self.env["LESSOR_URL"] = url
+
     def test_kept(self):
         made = self.cli("create", "--class", "tiny", "--keep")
         kept = self.cli("release", made.id)

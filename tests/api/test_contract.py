@@ -61,7 +61,7 @@ class Doctor(BrokerCase):
         for path in ("/v1/controls", "/v1/ready-pool", "/v1/admin", "/v1/leases/a/b/c"):
             answer = self.ask("GET", path, self.broker.alice)
             self.assertEqual(answer.status, 404, answer)
-            self.assertEqual(answer.json, {"error": "not_found"})
+            self.assertEqual(answer.json, {"error": "not_found", "message": "Not found."})
         for path, status in (("/v1/ready-pools", 404), ("/v1/admin/hosts", 501),
                              ("/portal/runs/run_1", 404)):
             self.error(self.ask("GET", path, self.broker.alice), status, "not_offered")
@@ -275,9 +275,11 @@ class Life(BrokerCase):
                                    ("POST", "/release", {"delete": True})):
             answers = [self.ask(method, "/v1/leases/" + ref + tail, self.broker.bob, body)
                        for ref in (lease["id"], missing, lease["slug"])]
-            for answer in answers:
+            for answer, ref in zip(answers, (lease["id"], missing, lease["slug"])):
                 self.assertEqual(answer.status, 404)
-                self.assertEqual(answer.body, answers[0].body)
+                # The message repeats what was asked for, and says nothing else.
+                self.assertEqual(answer.body.replace(ref.encode(), b"*"),
+                                 answers[0].body.replace(lease["id"].encode(), b"*"))
                 self.assertEqual(set(answer.headers), set(answers[0].headers))
         self.assertEqual(self.ask("GET", "/v1/leases/" + lease["id"], self.broker.reader).status,
                          200)

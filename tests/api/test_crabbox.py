@@ -366,10 +366,12 @@ class Life(Exchanges):
                      lease["id"] + "?providerMetadata=authoritative"):
             got = self.cli("alice", "GET", "/v1/leases/" + path).lease
             self.assertEqual((got["id"], got["state"]), (lease["id"], "active"))
+        # Foreign and missing look the same.
         for who, ref in (("bob", lease["id"]), ("bob", "violet-prawn"), ("alice", new_id()),
-                         ("alice", "no-such-slug"), ("alice", "run_0123456789ab")):
+                         ("alice", "no-such-slug"), ("alice", "run-0123456789ab")):
             answer = self.fails(who, "GET", "/v1/leases/" + ref, None, 404, "not_found")
-            self.assertEqual(answer.json, {"error": "not_found"})
+            self.assertEqual(answer.json, {"error": "not_found",
+                                           "message": f"There is no lease '{ref}' of yours."})
 
     def test_heartbeat(self):
         lease = self.warmup()

@@ -35,6 +35,12 @@ def setUpModule():
         made.append(re.search(r"cbx_\w{12}", run("lessor", "show", slug, *server)).group())
     LEASE, ENDED = made
     run("lessor", "release", "box-ended", "--keep-server", *server)
+    for name, url in (("one", server[1]), ("two", "unix:/nonexistent")):
+        path = HOME + "/.config/lessor/contexts/" + name
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        write(path + ".conf", f"url = {url}\ntoken_file = {name}.token\n")
+        write(path + ".token", BROKER.alice, 0o600)
+    write(HOME + "/.config/lessor/context", "two\n")
     # A name with a space, which the shells must quote in order to query that server.
     os.mkdir(HOME + "/a b")
     write(HOME + "/a b/settings", f"url = {server[1]}\ntoken_file = {HOME}/token\n")
@@ -112,6 +118,8 @@ class Asked:
         self.assertEqual(sorted(self.ask("lessord token add --role ")), ["admin", "reader", "user"])
         self.assertEqual(sorted(self.ask("lessor resolve x ")), ["adopt", "forget", "retry"])
         self.assertEqual(self.ask("lessor account "), ["take-over"])
+        self.assertEqual(sorted(self.ask("lessor wait x --for ")), ["gone", "ready"])
+        self.assertEqual(self.ask("lessor help rel"), ["release"])
         self.assertEqual(sorted(self.ask("lessor list --state ")), STATES)
         self.assertEqual(sorted(self.ask("lessor list --json --state ")), STATES)
         self.assertEqual(self.ask("lessor list --state=rel"), ["released"])
@@ -121,10 +129,11 @@ class Asked:
             self.assertIn("key.pub", "".join(self.ask(f"{line}{HOME}/k")), line)
 
     def test_leases(self):
-        for command in ("show", "events", "release"):
+        for command in ("show", "events", "release", "wait"):
             self.assertEqual(sorted(self.ask(f"lessor {command} ")),
                              sorted(["box-alive", LEASE, ENDED]), command)
-        self.assertEqual(sorted(self.ask("lessor heartbeat ")), sorted(["box-alive", LEASE]))
+        for command in ("heartbeat", "keepalive"):
+            self.assertEqual(sorted(self.ask(f"lessor {command} ")), sorted(["box-alive", LEASE]))
         self.assertEqual(self.ask("lessor release box"), ["box-alive"])
         self.assertEqual(self.ask("lessor release --no-wait box"), ["box-alive"])
         self.assertEqual(self.ask("lessor resolve "), [], "no lease is in attention")
@@ -133,6 +142,14 @@ class Asked:
         self.assertEqual(self.ask("lessor --url=unix:/nonexistent show box"), [])
         self.assertEqual(self.ask(f"lessor show --url http://127.0.0.1:{BROKER.port} box"),
                          ["box-alive"])
+
+    def test_contexts(self):
+        self.assertEqual(sorted(self.ask("lessor context ")), ["list", "remove", "show", "use"])
+        for line in ("context use ", "context remove ", "logout ", "--context ", "list --context "):
+            self.assertEqual(sorted(self.ask("lessor " + line)), ["one", "two"], line)
+        # The completion queries the server that the command line names.
+        self.assertEqual(self.ask("lessor --context two show box"), [])
+        self.assertEqual(self.ask("lessor --context=one show box"), ["box-alive"])
 
     def test_accounts_and_classes(self):
         self.assertEqual(self.ask("lessor create --account "), ["hetzner"])

@@ -243,9 +243,13 @@ class Lessor(unittest.TestCase):
 
     words = {"show": ["x"], "events": ["x"], "heartbeat": ["x"], "release": ["x"],
              "extend": ["x", "1h"],
-             "resolve": ["x", "retry"], "account": ["take-over", "x", "--looked"]}
+             "resolve": ["x", "retry"], "account": ["take-over", "x", "--looked"],
+             "wait": ["x"], "keepalive": ["x"],
+             "login": ["--url", NOWHERE, "--token-file", HOME + "/token"]}
+    # Those that ask nobody, or go without an answer; logout wants a context.
+    codes = {"context": 0, "version": 0, "help": 0, "logout": 2, ("login", "token-stdin"): 2}
     samples = {"duration": "1h30m", "lease": "x", "URL": NOWHERE, "file": HOME + "/key.pub",
-               "time": "2026-08-21T10:00:00Z", "row": "12", "YYYY-MM": "2026-08",
+               "time": "2026-08-21T10:00:00Z", "what": "gone", "context": "other", "state": "active", "row": "12", "YYYY-MM": "2026-08",
                "--token-file": HOME + "/token", "--ca-file": HOME + "/ca.pem", "--config": HOME + "/settings"}
     # Options that another option requires.
     beside = {("release", "until"): ["--keep-server"], ("release", "reason"): ["--keep-server"],
@@ -262,6 +266,8 @@ class Lessor(unittest.TestCase):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=x",
                         "-keyout", HOME + "/ca.key", "-out", HOME + "/ca.pem"], check=True,
                        stderr=subprocess.DEVNULL)
+        os.makedirs(HOME + "/.config/lessor/contexts")
+        write(HOME + "/.config/lessor/contexts/other.conf", f"url = {NOWHERE}\n")
         cls.env = {"HOME": HOME, "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         cls.common = LESSOR.options("DESCRIPTION", "Options of every command")
         cls.own = {title.split()[0]: LESSOR.options("COMMANDS", title)
@@ -287,15 +293,15 @@ class Lessor(unittest.TestCase):
         write(HOME + "/settings", "class = small\n")
         for command, own in self.own.items():
             words = [command, *self.words.get(command, [])]
-            self.lessor(*words, code=7, LESSOR_URL=NOWHERE)
+            self.lessor(*words, code=self.codes.get(command, 7), LESSOR_URL=NOWHERE)
             # Tests above show that every command accepts the common options.
             for name, item in ({**self.common, **own} if command == "list" else own).items():
                 args = [*words, *self.beside.get((command, name), []), "--" + name]
                 if item.words[3:4] == ["Ar"]:
                     args.append(self.samples.get("--" + name,
                                                  self.samples.get(item.words[4], "x")))
-                self.lessor(*args, code=0 if name in ("help", "version") else 7,
-                            LESSOR_URL=NOWHERE)
+                self.lessor(*args, code=0 if name in ("help", "version") else
+                            self.codes.get((command, name), 7), LESSOR_URL=NOWHERE)
                 if "Op" in item.words:
                     self.lessor(*args[:-1], f"--{name}=5m", code=7, LESSOR_URL=NOWHERE)
                 elif item.words[3:4] == ["Ar"]:
@@ -313,7 +319,7 @@ class Lessor(unittest.TestCase):
         for state in states:
             self.lessor("list", "--state", state, "--url", self.url, "--token-file", HOME + "/token")
         self.lessor("list", "--state", "nonsense", "--url", self.url, "--token-file",
-                    HOME + "/token", code=4)
+                    HOME + "/token", code=2)
         title = next(t for t in LESSOR.subsections("COMMANDS") if t.startswith("resolve"))
         decisions = LESSOR.named("COMMANDS", title, "Cm")
         said = self.lessor("resolve", "x", "nonsense", code=2)
@@ -334,20 +340,23 @@ class Lessor(unittest.TestCase):
             used |= set(re.findall(r'(?:getenv|env_get|env_trimmed)\("(\w+)"\)', read(path)))
         self.assertEqual(named, used)
         self.assertEqual(named, set(re.findall(r"[A-Z]+(?:_[A-Z]+)+", run("lessor", "--help")))
-                         - {"YYYY"} | {"HOME"})
+                         - {"YYYY"} | {"HOME", "COLUMNS"})
         admin = self.broker.admin
-        os.makedirs(HOME + "/.config/lessor")
         os.makedirs(HOME + "/xdg/lessor")
+        os.makedirs(HOME + "/there/lessor/contexts")
+        write(HOME + "/there/lessor/contexts/here.conf",
+              f"url = {self.url}\ntoken_file = ../../../token\n")
         settings = f"url = {self.url}\ntoken_file = ~/token\n"
         write(HOME + "/.config/lessor/lessor.conf", settings)
         write(HOME + "/xdg/lessor/lessor.conf", settings.replace("~/token", "../../token"))
         ways = [{"LESSOR_URL": self.url, "LESSOR_TOKEN": admin},
                 {"LESSOR_URL": self.url, "LESSOR_TOKEN_FILE": HOME + "/token"},
                 {"CRABBOX_COORDINATOR": self.url, "CRABBOX_COORDINATOR_TOKEN": admin},
-                {"XDG_CONFIG_HOME": HOME + "/xdg"}, {"HOME": HOME}]
+                {"XDG_CONFIG_HOME": HOME + "/xdg"}, {"HOME": HOME},
+                {"XDG_CONFIG_HOME": HOME + "/there", "LESSOR_CONTEXT": "here"}]
         # Those for https are tested in tests/api/test_tls.py.
         trust = {"LESSOR_CA_FILE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-        self.assertEqual(named, set().union(*ways) | trust)
+        self.assertEqual(named, set().union(*ways) | trust | {"COLUMNS"})
         for way in ways:
             env = {"HOME": "/nonexistent", **way}
             self.assertIn("root@example.com", self.lessor("whoami", **env))
@@ -371,6 +380,8 @@ class Lessor(unittest.TestCase):
                 self.assertIn(words[1].split("=")[0], LESSOR.named("ENVIRONMENT", "", "Ev"))
                 continue
             self.assertEqual(words[0], "lessor")
+            if words[1] == "login":     # asks for the token
+                words = ["lessor", "login", "--url", self.url, "--token-file", HOME + "/token"]
             # This lease does not exist; every other example really runs.
             code = 3 if "cbx_0123456789ab" in words else 0
             self.lessor(*words[1:], code=code, LESSOR_URL=self.url,

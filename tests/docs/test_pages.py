@@ -219,6 +219,29 @@ class Versions(unittest.TestCase):
                          f"{major}.{minor}")
 
 
+class FirstSteps(unittest.TestCase):
+    def test_u20_install(self):
+        """Each command can be run as it stands, and the token that is printed has a place."""
+        text = section("README.md", "## Install")
+        steps = re.findall(r"(?m)^    (.*)$", text)
+        for step in steps:
+            # /usr/sbin is not in a user's PATH.
+            self.assertNotRegex(step, r"(?:^|&& )lessord\b")
+        self.assertIn("`/usr/sbin`", text)
+        names = [n for n, step in enumerate(steps) if "lessord token add" in step or
+                 "lessor login" in step or "lessor create" in step or "lessor release" in step]
+        said = " ".join(steps[n] for n in names)
+        self.assertRegex(said, "token add.*lessor login --url.*lessor create.*lessor release")
+
+    def test_u20_commands(self):
+        """The README names commands that there are."""
+        table = read("broker/cli/commands.c").split("commands[] = {")[1]
+        there = set(re.findall(r'^\t(?:\t|\{ )"([a-z-]+)",', table, re.M))
+        self.assertIn("login", there)
+        for name in re.findall(r"(?:^ {4,}|`|&& )lessor ([a-z][a-z-]*)", read("README.md"), re.M):
+            self.assertIn(name, there)
+
+
 class Tests(unittest.TestCase):
     def test_folders(self):
         """Each test folder has a row in the table."""

@@ -3,6 +3,15 @@
 
 /* ---- whose it is ---------------------------------------------------------- */
 
+static void text_1_a_missing_lease_is_named(const char *ref)
+{
+	char want[128];
+
+	snprintf(want, sizeof(want), "There is no lease '%s' of yours.", ref);
+	stage_expect(404, "not_found");
+	assert_string_equal(stage_text("message"), want);
+}
+
 static void b160_b161_foreign_and_missing_look_the_same(void **state)
 {
 	static const char *const refs[] = { LEASE, "my-box", "cbx_0123456789ac", "no-box", "1001" };
@@ -18,12 +27,12 @@ static void b160_b161_foreign_and_missing_look_the_same(void **state)
 			for (size_t t = 0; t < COUNT(tails); t++) {
 				snprintf(path, sizeof(path), "/v1/leases/%s%s", refs[r], tails[t]);
 				assert_int_equal(GET(path, others[o]), 404);
-				assert_string_equal(stage.body, "{\"error\":\"not_found\"}");
+				text_1_a_missing_lease_is_named(refs[r]);
 			}
 			for (size_t t = 0; t < COUNT(posts); t++) {
 				snprintf(path, sizeof(path), "/v1/leases/%s%s", refs[r], posts[t]);
 				assert_int_equal(POST(path, others[o], "{}"), 404);
-				assert_string_equal(stage.body, "{\"error\":\"not_found\"}");
+				text_1_a_missing_lease_is_named(refs[r]);
 			}
 		}
 		GET("/v1/leases", others[o]);

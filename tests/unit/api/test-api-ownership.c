@@ -41,6 +41,7 @@ static const char *ask_about(const struct route *route, const char *id)
 {
 	static char answers[2][4096];
 	static int turn;
+	char *named;
 	const char *param = strchr(route->path, '{');
 	char path[160];
 
@@ -52,6 +53,10 @@ static const char *ask_about(const struct route *route, const char *id)
 	turn = !turn;
 	snprintf(answers[turn], sizeof(answers[turn]), "%d %s%.1000s", stage.status, stage.headers,
 		 stage.body);
+	/* The message repeats the id that was asked for. */
+	named = strstr(answers[turn], id);
+	if (named)
+		memset(named, '*', strlen(id));
 	return answers[turn];
 }
 

@@ -273,13 +273,15 @@ static void b100_to_b107_paths(void **state)
 	for (size_t i = 0; i < COUNT(missing); i++) {
 		print_message("%s\n", missing[i]);
 		assert_int_equal(GET(missing[i], stage.alice), 404);
-		assert_string_equal(stage.body, "{\"error\":\"not_found\"}");
+		assert_string_equal(stage.body,
+				    "{\"error\":\"not_found\",\"message\":\"Not found.\"}");
 		assert_int_equal(stage_ask("GET", missing[i], NULL, "", NULL), 404);
 	}
 	for (size_t i = 0; i < COUNT(no_lease); i++) {
 		print_message("%s\n", no_lease[i]);
 		assert_int_equal(GET(no_lease[i], stage.alice), 404);
-		assert_string_equal(stage.body, "{\"error\":\"not_found\"}");
+		stage_expect(404, "not_found");
+		assert_null(strpbrk(stage_text("message"), "%/;\\_"));
 	}
 	for (int i = 0; i < 300; i++)
 		strcat(path, "/a");

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -356,12 +357,30 @@ class Codes(Case):
 
 
 class Transport(Case):
-    def test_f8_https_to_a_plain_port(self):
+    def test_text_8_https_to_a_plain_port(self):
+        """f8, and the other way round (also tests/api/test_tls.py)."""
         server = self.serve(lambda r: Answer(200, {"owner": "alice"}))
         self.env["LESSOR_URL"] = server.url.replace("http://", "https://")
         r = self.run_cli("whoami", code=7)
         self.assertIn("it speaks plain http there", r.err)
         self.assertNotIn("version number", r.err)
+        self.assertIn("LESSOR_URL to an http:// URL", r.err)
+        r = self.run_cli("whoami", "--json", code=7)
+        self.assertIn("it speaks plain http there", r.json()["message"])
+
+    def test_text_8_http_to_a_tls_port(self):
+        """A TLS server answers with an alert, or with nothing."""
+        for answer in (b"\x15\x03\x03\x00\x02\x02\x46", b""):
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                self.env["LESSOR_URL"] = "http://127.0.0.1:%d" % listener.getsockname()[1]
+                process = self.start("whoami")
+                peer = listener.accept()[0]
+                peer.recv(4096)
+                peer.sendall(answer)
+                peer.close()
+                r = self.finish(process)
+            self.assertEqual(r.code, 7, r.err)
+            self.assertIn("if it uses TLS, set LESSOR_URL to an https:// URL", r.err)
 
     def test_unix_socket(self):
         server = self.serve(lambda r: Answer(200, {"owner": "alice", "org": "acme"}),
@@ -395,6 +414,94 @@ class Transport(Case):
         self.assertIn("chmod 600", r.err)
         os.chmod(path, 0o600)
         self.assertEqual(self.run_cli("show", "x", "--token-file", path, code=0).err, "")
+
+
+class Waiting(Case):
+    """wait and keepalive."""
+    def script(self, *leases):
+        rest = list(leases)
+
+        def script(request):
+            one = rest.pop(0) if len(rest) > 1 else rest[0]
+            return one if isinstance(one, Answer) else ok(one)
+        return self.serve(script)
+
+    def test_wait_for_ready(self):
+        server = self.script(lease("provisioning"), lease("provisioning"), Answer(503, {}), lease())
+        r = self.run_cli("wait", "violet-prawn", code=0)
+        self.assertIn("ready: 203.0.113.7 2222 crabbox\n", r.out)
+        self.assertEqual([x.path.split("/")[3] for x in server.requests],
+                         ["violet-prawn"] + ["cbx_0123456789ab"] * 3)
+        self.script(lease())
+        self.assertEqual(self.run_cli("wait", "x", "--json", code=0).json()["lease"]["state"],
+                         "active")
+
+    def test_wait_for_ready_in_vain(self):
+        self.script(lease("provisioning"), gone("failed", failureError="no capacity"))
+        r = self.run_cli("wait", "x", code=6)
+        self.assertIn("is failed and will not be ready: no capacity", r.err)
+        self.script(lease("provisioning"))
+        self.assertIn("timed out: x is provisioning",
+                      self.run_cli("wait", "x", "--timeout", "1s", code=7).err)
+        self.script(NOT_FOUND)
+        self.run_cli("wait", "x", code=3)
+
+    def test_wait_for_gone(self):
+        self.script(lease(), owed(), gone())
+        r = self.run_cli("wait", "x", "--for", "gone", code=0)
+        self.assertEqual(r.out, "cbx_0123456789ab (violet-prawn) has been released, nothing is left\n")
+        self.script(gone("expired"))
+        self.assertIn("has expired, nothing", self.run_cli("wait", "x", "--for=gone", code=0).out)
+        self.script(owed(cleanup="retained"))
+        r = self.run_cli("wait", "x", "--for", "gone", code=8)
+        self.assertIn("is kept and will not go away; to delete it: lessor release "
+                      "cbx_0123456789ab --delete", r.err)
+        self.script(dict(owed(cleanup="attention"), attention="it is not ours"))
+        self.assertIn("needs operator action: it is not ours",
+                      self.run_cli("wait", "x", "--for", "gone", code=8).err)
+
+    def test_wait_usage(self):
+        for words in (("x", "--for", "nonsense"), ("x", "--timeout", "9"), ()):
+            self.run_cli("wait", *words, code=2)
+
+    def test_wait_interrupted(self):
+        server = self.script(lease("provisioning"))
+        r = self.interrupt_when(server, "GET", "/cbx_0123456789ab", ["wait", "x"])
+        self.assertEqual(r.code, 130)
+
+    def test_keepalive(self):
+        idle = lease(idleTimeoutSeconds=2, ttlSeconds=2000000000)
+        server = self.script(idle, idle, Answer(503, {"error": "busy"}), idle,
+                             error(409, "lease_ended"),
+                             gone("expired", endReason="ttl", endedAt="2026-08-21T10:00:00Z"))
+        r = self.run_cli("keepalive", "violet-prawn", code=6)
+        self.assertRegex(r.err, r"keeping cbx_0123456789ab \(violet-prawn\) alive: a heartbeat every "
+                                r"1s, until Ctrl-C; its time to live ends in \d+d")
+        self.assertIn("heartbeats arrive again", r.err)
+        self.assertRegex(r.err, r"has ended: expired, ttl, \d+d .*ago")
+        self.assertEqual(len(server.seen("POST", "/cbx_0123456789ab/heartbeat")), 4)
+        self.assertEqual(r.out, "")
+
+    def test_keepalive_of_what_has_ended(self):
+        server = self.script(gone("released", endReason="released"))
+        self.assertIn("has ended: released", self.run_cli("keepalive", "x", code=6).err)
+        self.assertEqual(server.seen("POST"), [])
+        doc = self.run_cli("keepalive", "x", "--json", code=6).json()
+        self.assertEqual((doc["error"], doc["lease"]["state"]), ("lease_ended", "released"))
+
+    def test_keepalive_refused(self):
+        self.script(lease(), error(403, "forbidden", "A share of use may not do this."))
+        self.assertIn("A share of use", self.run_cli("keepalive", "x", code=4).err)
+
+    def test_keepalive_interrupted(self):
+        server = self.script(lease(idleTimeoutSeconds=600))
+        process = self.start("keepalive", "x")
+        self.assertIn("a heartbeat every 1m", process.stderr.readline())
+        process.send_signal(signal.SIGINT)
+        r = self.finish(process)
+        self.assertEqual(r.code, 130)
+        self.assertIn("no more heartbeats: cbx_0123456789ab (violet-prawn) ends in ", r.err)
+        self.assertEqual(len(server.seen("POST")), 1)
 
 
 class Reading(Case):
@@ -510,6 +617,22 @@ class Reading(Case):
                      r"timeline +lessor events cbx_0123456789ab"):
             self.assertRegex(r.out, "(?m)^%s$" % line)
         self.assertNotIn("login", r.out)
+
+    def test_text_13_an_unknown_state(self):
+        server = self.serve(lambda r: self.fail("asked"))
+        r = self.run_cli("list", "--state", "bogus", code=2)
+        self.assertIn("--state 'bogus' is not a state; the states are provisioning, active, "
+                      "released, expired and failed", r.err)
+        self.assertEqual(server.requests, [])
+
+    def test_f7_a_list_that_nobody_reads_on(self):
+        """More than a pipe holds; head takes one line and leaves."""
+        many = [lease(id="cbx_%012x" % n) for n in range(3000)]
+        self.serve(lambda r: Answer(200, {"leases": many if "active" in r.query else []}))
+        for words in ("list", "list --json", "events x"):
+            p = subprocess.run(["sh", "-c", f"{PROGRAM} {words} | head -c 10 >/dev/null"],
+                               env=self.env, capture_output=True, text=True, check=False)
+            self.assertEqual(p.stderr, "")
 
     def test_empty_list(self):
         self.serve(lambda r: Answer(200, {"leases": []}))

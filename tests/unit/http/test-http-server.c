@@ -294,6 +294,23 @@ static void test_b074_error_after_good_ones(void **state)
 	assert_null(strstr(client_text(&c), "secret"));
 }
 
+/* The answer is plain, by which a TLS client recognises a plain port. */
+static void text_8_tls_to_a_plain_port(void **state)
+{
+	static const char hello[] = "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03";
+
+	(void)state;
+	harness_start(&h);
+	client_open(&h, &c);
+	client_send(&c, hello, sizeof(hello) - 1);
+	WAIT(&h, c.is_eof);
+	assert_int_equal(c.error, 0);
+	assert_int_equal(harness_counters(&h)->refusals[HTTP_REFUSED_TLS], 1);
+	assert_non_null(strstr(client_text(&c), "HTTP/1.1 400 "));
+	assert_non_null(strstr(client_text(&c), "{\"error\":\"plain_http\",\"message\":\"This port "
+						"speaks plain HTTP; use an http:// URL.\"}"));
+}
+
 /* The client still sends a megabyte: it must see the response, not a reset. */
 static void test_error_answer_survives_more_input(void **state)
 {
@@ -490,6 +507,7 @@ int main(void)
 		TEST(test_b217_queues_beside_each_other),
 		TEST(test_b217_hundred_at_once),
 		TEST(test_b074_error_after_good_ones),
+		TEST(text_8_tls_to_a_plain_port),
 		TEST(test_error_answer_survives_more_input),
 		TEST(test_b051_continue),
 		TEST(test_b052_b053_b113_refusals),
