@@ -54,8 +54,8 @@ _lessor_contexts() {
 }
 
 _lessor_commands() {
-	echo "create list show events wait keepalive heartbeat release resolve sweep account providers"
-	echo "usage whoami login logout context version help"
+	echo "create list queue show events wait keepalive heartbeat extend release resolve sweep account"
+	echo "providers classes capacity usage whoami login logout context version help"
 }
 
 _lessor_flags() {
