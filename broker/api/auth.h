@@ -56,6 +56,11 @@ enum auth_result auth_check(struct auth *auth, const char *authorization, const 
 			    int refusals_per_minute, struct caller *ret);
 /* Verifies a token without counting anything: 1 valid, 0 not. */
 int auth_peek(struct auth *auth, const char *authorization, struct caller *ret);
+/*
+ * Why a token that auth_check or auth_peek has just refused is not valid: when it expired or was
+ * revoked, for a caller who has the whole token. Borrowed, until the next call.
+ */
+const char *auth_refusal(struct auth *auth, const char *authorization);
 /* Identifies owner and organisation to the HTTP server (http_exchange_trust). */
 uint64_t auth_owner(const struct auth *auth, const struct caller *caller);
 const struct auth_counters *auth_counters(const struct auth *auth);

@@ -68,6 +68,7 @@ static int control_check_token(struct control *c)
 {
 	if (auth_peek(c->api->auth, c->authorization, &c->caller))
 		return 0;
+	control_error(c, "unauthorized", auth_refusal(c->api->auth, c->authorization));
 	control_close(c, FRAME_CODE_POLICY);
 	return -1;
 }

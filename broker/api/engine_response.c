@@ -35,8 +35,8 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 	case RESULT_UNAVAILABLE:
 		/* Blocked until an operator acts: not a 5xx, which the client would repeat. */
 		if (!strcmp(engine_request->code, "provider_blocked")) {
-			reply_error(request, 424, "provider_not_configured",
-				    "This account cannot be used until an operator acts.");
+			api_error_scrub(engine_request->message, message, sizeof(message));
+			reply_error(request, 424, "provider_not_configured", message);
 			return -1;
 		}
 		http_reply_header(request->ex, "Retry-After", "2");

@@ -44,6 +44,10 @@ static void status_describe(struct daemon *d, char *text, size_t size)
 	}
 	if (d->reload_failed)
 		part_add(text, size, "the last reload failed, see the log");
+	if (d->needs_restart[0]) {
+		snprintf(part, sizeof(part), "needs a restart: %s", d->needs_restart);
+		part_add(text, size, part);
+	}
 	/* One line: what follows a line break would be another assignment. */
 	for (char *p = text; *p; p++) {
 		if ((unsigned char)*p < ' ')

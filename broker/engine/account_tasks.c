@@ -233,6 +233,9 @@ void core_reload(struct core *core)
 		/* A failed write marks the store broken; the commit then fails. */
 		core_crash_retry(core, a->account->config.name, "", NULL);
 		account_task_soon(core, a, TASK_RELOAD);
+		/* What blocked it may have been corrected. */
+		if (account_is_blocked(a->account, NULL, 0))
+			account_task_soon(core, a, TASK_PROBE);
 		if (a->token_number == account_token_number(a->account))
 			continue;
 		/* As after a start: which account the new token opens is not known. */

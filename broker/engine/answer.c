@@ -58,6 +58,20 @@ void request_refuse(struct engine_request *r, enum lease_refusal refusal)
 	request_fail(r, RESULT_CONFLICT, words[refusal].code, "%s", words[refusal].message);
 }
 
+void request_fail_blocked(struct engine_request *r, const struct account *account)
+{
+	char why[sizeof(r->message)];
+
+	account_describe_block(account, why, sizeof(why));
+	if (r->caller.role != TOKEN_USER && why[0])
+		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked", "%s", why);
+	else
+		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
+			     "account %s cannot be used until an operator has acted; tell an operator, or "
+			     "choose another account",
+			     account->config.name);
+}
+
 void core_fill_answer(struct engine_request *request, const struct lease_aggregate *a)
 {
 	request->lease = a->lease;

@@ -206,7 +206,7 @@ struct engine_request {
 	enum request_result result;
 	enum request_early early;
 	char code[40];
-	char message[200];
+	char message[400];
 	struct lease lease;
 	struct attempt attempts[ATTEMPTS_SHOWN]; /* of the lease; create and release only */
 	size_t attempt_count;

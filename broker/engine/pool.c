@@ -135,19 +135,19 @@ static int check_accounts(struct core *core, struct engine_request *r)
 			continue;
 		found = 1;
 		if (account_is_blocked(a->account, NULL, 0)) {
-			request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-				     "the provider account is blocked: an operator must act");
+			request_fail_blocked(r, a->account);
 			return -1;
 		}
 		if (!core_account_is_verified(core, a)) {
 			request_fail(r, RESULT_UNAVAILABLE, "account_unproven",
-				     "the provider account is not verified yet; try again");
+				     "account %s is not verified yet; try again in some seconds",
+				     a->account->config.name);
 			return -1;
 		}
 	}
 	if (!found)
 		request_fail(r, RESULT_INVALID, "invalid_provider",
-			     "no provider of this name is configured");
+			     "there is no account of this name; see: lessor providers");
 	return found ? 0 : -1;
 }
 

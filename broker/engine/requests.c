@@ -186,17 +186,15 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	struct core_account *account = core_account_find(core, l->account);
 	struct lease_aggregate *a;
 	struct store_price price;
-	char reason[160];
 	int rc;
 
 	if (!account) {
 		request_fail(r, RESULT_INVALID, "invalid_provider",
-			     "no provider of this name is configured");
+			     "there is no account of this name; see: lessor providers");
 		return 0;
 	}
-	if (account_is_blocked(account->account, reason, sizeof(reason))) {
-		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-			     "the provider account is blocked: an operator must act");
+	if (account_is_blocked(account->account, NULL, 0)) {
+		request_fail_blocked(r, account->account);
 		return 0;
 	}
 	TEXT_SET(l->owner, r->caller.owner);
