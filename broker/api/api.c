@@ -267,7 +267,7 @@ static int head_check(struct api *api, const struct http_exchange *ex, int is_wh
 
 	if (!origin_is_ours(http_exchange_head(ex)))
 		return head_refuse(rule, 403, "origin_not_allowed",
-				   "Requests from pages of other origins are refused.");
+				   "Requests from web pages of other origins are refused.");
 	if (route->roles == ROLE_ANYONE)
 		return 0;
 	result = token_check(api, ex, is_whole, caller);
@@ -281,7 +281,7 @@ static int head_check(struct api *api, const struct http_exchange *ex, int is_wh
 	return head_refuse(rule, 403, "forbidden",
 			   route->roles == ROLE_ADMIN ?
 				   "admin token required" :
-				   "The role of this token does not allow this.");
+				   "The role of this token does not allow this; use a token of another role.");
 }
 
 static void reply_rule(struct api_request *request, const struct http_body_rule *rule)

@@ -7,6 +7,7 @@
 
 #include "config/value.h"
 #include "util/alloc.h"
+#include "util/duration.h"
 
 #define MINUTE_MS INT64_C(60000)
 #define DAY_MS INT64_C(86400000)
@@ -86,20 +87,36 @@ static int listeners_check(struct config *c, struct err *err)
 
 			if (o->family == l->family && o->port == l->port && (l->port || l->path[0]) &&
 			    strcmp(o->address, l->address) == 0 && strcmp(o->path, l->path) == 0)
-				return err_set(err, ERR_INVALID, "%s:%d: duplicate address",
+				return err_set(err, ERR_INVALID, "%s:%d: the same address is already in `listen`",
 					       c->path, l->line);
 		}
 	}
 	return 0;
 }
 
+/* The file may set only one of the two. */
+static int default_check(const struct config *c, const char *what, int64_t usual_ms, int64_t most_ms,
+			 struct err *err)
+{
+	char usual[DURATION_TEXT_SIZE], most[DURATION_TEXT_SIZE];
+
+	if (usual_ms <= most_ms)
+		return 0;
+	duration_format(usual_ms, usual);
+	duration_format(most_ms, most);
+	return err_set(err, ERR_INVALID,
+		       "%s: default_%s = %s exceeds max_%s = %s; set default_%s = %s or less, or raise "
+		       "max_%s",
+		       c->path, what, usual, what, most, what, most, what);
+}
+
 static int limits_check(const struct config *c, struct err *err)
 {
-	if (c->limits.default_ttl_ms > c->limits.max_ttl_ms)
-		return err_set(err, ERR_INVALID, "%s: default_ttl exceeds max_ttl", c->path);
-	if (c->limits.default_idle_ms > c->limits.max_idle_ms)
-		return err_set(err, ERR_INVALID, "%s: default_idle exceeds max_idle", c->path);
-	return 0;
+	const struct config_limits *limits = &c->limits;
+
+	if (default_check(c, "ttl", limits->default_ttl_ms, limits->max_ttl_ms, err) < 0)
+		return -1;
+	return default_check(c, "idle", limits->default_idle_ms, limits->max_idle_ms, err);
 }
 
 static void classes_default(struct config *c)
@@ -145,8 +162,8 @@ static int account_check(struct config *c, struct config_account *a, enum config
 	if (!known) {
 		if (a->image_count == CONFIG_IMAGES_MAX)
 			return err_set(err, ERR_INVALID,
-				       "%s:%d: [account %s]: image '%s' is not in"
-				       " images",
+				       "%s:%d: [account %s]: image = %s is not in"
+				       " images, which has no room for one more",
 				       c->path, a->line, conf->name, conf->image);
 		snprintf(a->images[a->image_count++], sizeof(a->images[0]), "%s", conf->image);
 	}
@@ -175,7 +192,8 @@ int config_check(struct config *c, enum config_how how, struct err *err)
 				       c->path, c->classes[i].line, c->classes[i].name);
 	}
 	if (c->account_count == 0)
-		return err_set(err, ERR_INVALID, "%s: no [account NAME]; at least one is needed",
+		return err_set(err, ERR_INVALID, "%s: there is no [account NAME] section; at least one is needed, with "
+			       "provider and locations",
 			       c->path);
 	for (int i = 0; i < c->account_count; i++) {
 		if (account_check(c, &c->accounts[i], how, err) < 0)

@@ -115,8 +115,8 @@ static int section_account(struct reading *r, const char *name, struct err *err)
 		return -1;
 	if (name[0] < 'a' || strchr(name, '.'))
 		return err_set(err, ERR_INVALID,
-			       "the name of an account begins with a letter and"
-			       " contains no dot");
+			       "the name of an account must begin with a letter and"
+			       " contain no dot");
 	for (int i = 0; i < c->account_count; i++) {
 		if (strcmp(c->accounts[i].account.name, account->account.name) == 0)
 			return err_set(err, ERR_INVALID, "duplicate section [account %s]", name);
@@ -233,7 +233,7 @@ static int option_set(struct config_account *a, const char *name, const char *va
 	}
 	for (size_t i = 0; i < conf->option_count; i++) {
 		if (strcmp(conf->options[i].key, name) == 0)
-			return err_set(err, ERR_INVALID, "duplicate key '%s'", name);
+			return err_set(err, ERR_INVALID, "duplicate key '%s'; set it once", name);
 	}
 	if (conf->option_count == CONFIG_OPTIONS_MAX)
 		return err_set(err, ERR_INVALID, "more than %d options for the provider",
@@ -263,7 +263,7 @@ static int line_set(struct reading *r, const char *name, const char *value, stru
 			       section_names[r->kind], names);
 	}
 	if (!key->is_list && r->seen & (UINT64_C(1) << i))
-		return err_set(err, ERR_INVALID, "duplicate key '%s'", name);
+		return err_set(err, ERR_INVALID, "duplicate key '%s'; only lists may be repeated", name);
 	r->seen |= UINT64_C(1) << i;
 	if (value[0] == '\0')
 		return err_set(err, ERR_INVALID,

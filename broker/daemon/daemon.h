@@ -49,7 +49,7 @@ struct daemon {
 	int64_t watchdog_ms; /* interval of WATCHDOG=1; 0: none */
 	struct event *on_watchdog;
 	struct event *on_status;
-	char status[512]; /* as sent to the service manager */
+	char status[1024]; /* as sent to the service manager */
 	int reload_failed;
 	char needs_restart[240]; /* what the last reload could not apply */
 

@@ -104,7 +104,8 @@ void core_pool_done(struct core *core, struct core_account *a, struct step *step
 		STAILQ_REMOVE(&core->pool_waiters, r, engine_request, link);
 		if (failed)
 			request_fail(r, RESULT_UNAVAILABLE, "inventory_unavailable",
-				     "cannot read the provider's inventory; try again");
+				     "cannot read the provider's inventory; try again, and see: lessor "
+				     "providers");
 		else
 			pool_answer(core, r);
 		core_answer(core, r);

@@ -87,6 +87,27 @@ class Token(Case):
         said = broker.cli("list", token=brief, code=5)
         self.assertRegex(said, "^lessor: list: this token expired on")
 
+    def tool(self, broker, *words, code=0):
+        done = subprocess.run([broker.lessord, "token", *words, "--config", broker.home + "/conf"],
+                              check=False, capture_output=True, text=True)
+        self.assertEqual(done.returncode, code, done)
+        return done.stderr
+
+    def test_text_7_the_tool_says_what_became_of_a_token(self):
+        broker = self.start()
+        said = self.tool(broker, "add", "--owner", "dave", "--expires", "1h")
+        self.assertRegex(said, r"^Token [0-9a-f]{16} of dave \(user\), valid until \S+Z\. It will not be "
+                         r"shown again\.\nIts user sets LESSOR_TOKEN, or token_file ")
+        token = self.add(broker)
+        # A token that was found somewhere is revoked as it is.
+        self.assertEqual(self.tool(broker, "revoke", token), "Token %s is revoked.\n" % token[4:20])
+        self.assertRegex(self.tool(broker, "revoke", token[4:20], code=2),
+                         r"^lessord: token %s was revoked already, on \S+Z$" % token[4:20])
+        for other in (token[4:20] + "0", token[4:19], "x"):
+            self.assertEqual(self.tool(broker, "revoke", other, code=2),
+                             "lessord: there is no token with this id; lessord token list shows the "
+                             "ids\n")
+
 
 class Account(Case):
     def test_text_9_a_blocked_account_says_why_and_what_to_do(self):
@@ -161,6 +182,16 @@ class Reload(Case):
         said = self.reload(broker)
         self.assertIn("configuration reloaded: no other setting has changed" + again, said)
         self.assertIn("needs a restart: [server] boot_timeout, drain;", said)
+
+
+class Sweep(Case):
+    def test_text_9_a_sweep_that_did_not_complete_says_what_to_run(self):
+        broker = self.start()
+        broker.fault(["s.find", "s.list"], "error", status=503, code="unavailable")
+        broker.cli("sweep", "--run")
+        until(lambda: "did not complete" in broker.cli("sweep"))
+        self.assertRegex(broker.cli("sweep"), "(?m)^hetzner: the last sweep did not complete: .*; to "
+                         "repeat it: lessor sweep --run$")
 
 
 if __name__ == "__main__":
