@@ -165,7 +165,8 @@ void accounts_readiness(struct api_request *request)
 
 	if (!account) {
 		api_error_no_account(&request->error, 400, "invalid_provider", request->param,
-				     request->api->parts.accounts, request->api->parts.account_count);
+				     request->api->parts.accounts,
+				     request->api->parts.account_count);
 		reply_request_error(request);
 		return;
 	}

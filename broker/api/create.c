@@ -30,17 +30,23 @@ static const char *failed_message(const struct lease *l)
 		uint32_t error_class;
 		const char *text;
 	} texts[] = {
-		{ LESSOR_CLASS_CAPACITY, "No server of the requested types is available now. Try again later, or ask for "
+		{ LESSOR_CLASS_CAPACITY,
+		  "No server of the requested types is available now. Try again later, or ask for "
 		  "another class, type or location." },
-		{ LESSOR_CLASS_QUOTA, "The provider account has reached its quota. Release a lease, or tell an "
+		{ LESSOR_CLASS_QUOTA,
+		  "The provider account has reached its quota. Release a lease, or tell an "
 		  "operator, who can have it raised." },
-		{ LESSOR_CLASS_RATE, "The provider account has reached its request limit. Try again later." },
-		{ LESSOR_CLASS_AUTH, "The provider rejected the broker's credential. Tell an operator." },
+		{ LESSOR_CLASS_RATE,
+		  "The provider account has reached its request limit. Try again later." },
+		{ LESSOR_CLASS_AUTH,
+		  "The provider rejected the broker's credential. Tell an operator." },
 		{ LESSOR_CLASS_ACCOUNT,
 		  "The credential opens another provider account than before. Tell an operator." },
-		{ LESSOR_CLASS_INVALID, "The provider rejected the request as invalid; the attempts say why. Ask for "
+		{ LESSOR_CLASS_INVALID,
+		  "The provider rejected the request as invalid; the attempts say why. Ask for "
 		  "another type, image or location." },
-		{ LESSOR_CLASS_CONFLICT, "A resource that lessor did not create has the name or the key. Tell an "
+		{ LESSOR_CLASS_CONFLICT,
+		  "A resource that lessor did not create has the name or the key. Tell an "
 		  "operator." },
 		{ LESSOR_CLASS_TIMEOUT, NOT_READY },
 		{ LESSOR_CLASS_FAILED, "The provider failed to create the machine. Try again." },

@@ -53,7 +53,8 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 	case RESULT_LIMIT:
 		break;
 	default:
-		reply_error(request, 500, "internal", "An internal error; an operator finds it in the log of lessord.");
+		reply_error(request, 500, "internal",
+			    "An internal error; an operator finds it in the log of lessord.");
 		return -1;
 	}
 	api_error_scrub(engine_request->message[0] ? engine_request->message :

@@ -26,7 +26,8 @@ static void account_print(const json_t *account, int64_t now_ms)
 		text_print(stdout, "%s: not swept yet; to sweep now: lessor sweep --run",
 			   view_text(account, "account"));
 	if (view_int(account, "unproven"))
-		text_print(stdout, "%s: %lld copies, with our labels but without a valid signature; lessord never "
+		text_print(stdout,
+			   "%s: %lld copies, with our labels but without a valid signature; lessord never "
 			   "deletes them: delete at the provider what is not needed",
 			   view_text(account, "account"), (long long)view_int(account, "unproven"));
 	if (*error)

@@ -87,7 +87,8 @@ static int listeners_check(struct config *c, struct err *err)
 
 			if (o->family == l->family && o->port == l->port && (l->port || l->path[0]) &&
 			    strcmp(o->address, l->address) == 0 && strcmp(o->path, l->path) == 0)
-				return err_set(err, ERR_INVALID, "%s:%d: the same address is already in `listen`",
+				return err_set(err, ERR_INVALID,
+					       "%s:%d: the same address is already in `listen`",
 					       c->path, l->line);
 		}
 	}
@@ -95,8 +96,8 @@ static int listeners_check(struct config *c, struct err *err)
 }
 
 /* The file may set only one of the two. */
-static int default_check(const struct config *c, const char *what, int64_t usual_ms, int64_t most_ms,
-			 struct err *err)
+static int default_check(const struct config *c, const char *what, int64_t usual_ms,
+			 int64_t most_ms, struct err *err)
 {
 	char usual[DURATION_TEXT_SIZE], most[DURATION_TEXT_SIZE];
 
@@ -192,7 +193,8 @@ int config_check(struct config *c, enum config_how how, struct err *err)
 				       c->path, c->classes[i].line, c->classes[i].name);
 	}
 	if (c->account_count == 0)
-		return err_set(err, ERR_INVALID, "%s: there is no [account NAME] section; at least one is needed, with "
+		return err_set(err, ERR_INVALID,
+			       "%s: there is no [account NAME] section; at least one is needed, with "
 			       "provider and locations",
 			       c->path);
 	for (int i = 0; i < c->account_count; i++) {

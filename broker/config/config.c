@@ -6,6 +6,7 @@
  */
 #include "config/config.h"
 
+#include <errno.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,7 +223,7 @@ static int option_set(struct config_account *a, const char *name, const char *va
 {
 	struct account_config *conf = &a->account;
 	size_t len = strlen(name);
-	char names[160];
+	char names[400];
 
 	if (len == 0 || len > 32 || strspn(name, "abcdefghijklmnopqrstuvwxyz_") != len) {
 		key_names(SECTION_ACCOUNT, names, sizeof(names));
@@ -249,7 +250,7 @@ static int line_set(struct reading *r, const char *name, const char *value, stru
 	static const char *const section_names[] = { "server", "sweep", "runs", "limits", "class",
 						     "account" };
 	const struct key *key;
-	char names[200];
+	char names[400];
 	size_t i;
 
 	if (!r->in_section)
@@ -263,7 +264,8 @@ static int line_set(struct reading *r, const char *name, const char *value, stru
 			       section_names[r->kind], names);
 	}
 	if (!key->is_list && r->seen & (UINT64_C(1) << i))
-		return err_set(err, ERR_INVALID, "duplicate key '%s'; only lists may be repeated", name);
+		return err_set(err, ERR_INVALID, "duplicate key '%s'; only lists may be repeated",
+			       name);
 	r->seen |= UINT64_C(1) << i;
 	if (value[0] == '\0')
 		return err_set(err, ERR_INVALID,
@@ -301,6 +303,9 @@ static int config_read(const char *path, struct file_text *ret, struct err *err)
 	struct stat st;
 	auto_close int fd = file_open(path, WHAT, 0, &st, err);
 
+	if (fd < 0 && err && err->native == ENOENT)
+		return err_set_errno(err, ENOENT,
+				     "cannot open " WHAT " %s (--config names another one)", path);
 	if (fd < 0)
 		return -1;
 	if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 0002))

@@ -74,7 +74,10 @@ struct comparison {
 /* Appends "[section] key", or ", key" if the section is there. */
 static void difference_add(struct buf *list, int *is_named, const char *section, const char *key)
 {
-	buf_addf(list, "%s%s%s%s", !list->len ? "" : *is_named ? ", " : "; ",
+	buf_addf(list, "%s%s%s%s",
+		 !list->len ? "" :
+		 *is_named  ? ", " :
+			      "; ",
 		 *is_named ? "" : section, *is_named || !key[0] ? "" : " ", key);
 	*is_named = 1;
 }

@@ -28,7 +28,7 @@ struct ssl_ctx_st;
 
 struct daemon {
 	const struct command_line *command_line;
-	struct config *config;		/* what is in effect: as at the start, and as reloaded */
+	struct config *config; /* what is in effect: as at the start, and as reloaded */
 	struct env env;
 	struct env_clock clock; /* what the engine thinks of the wall clock */
 	struct http_client *client;

@@ -24,9 +24,12 @@ static void status_describe(struct daemon *d, char *text, size_t size)
 	char part[400];
 
 	snprintf(text, size, "%s",
-		 runs_is_usable(d->runs) ? "serving" : "serving without run history; see: journalctl -u lessord");
+		 runs_is_usable(d->runs) ?
+			 "serving" :
+			 "serving without run history; see: journalctl -u lessord");
 	if (env_is_clock_suspect(&d->env))
-		part_add(text, size, "the clock is in doubt, nothing ends by time; see: journalctl -u lessord");
+		part_add(text, size,
+			 "the clock is in doubt, nothing ends by time; see: journalctl -u lessord");
 	for (size_t i = 0; i < d->accounts.count; i++) {
 		const char *name = d->accounts.list[i]->config.name;
 
@@ -42,8 +45,9 @@ static void status_describe(struct daemon *d, char *text, size_t size)
 		}
 	}
 	if (d->reload_failed)
-		part_add(text, size, "the last reload failed, the old configuration is in effect; see: journalctl "
-				     "-u lessord");
+		part_add(text, size,
+			 "the last reload failed, the old configuration is in effect; see: journalctl "
+			 "-u lessord");
 	if (d->needs_restart[0]) {
 		snprintf(part, sizeof(part), "needs a restart: %s", d->needs_restart);
 		part_add(text, size, part);

@@ -173,8 +173,9 @@ static int token_list(const char *path, const struct env *env)
 		printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s\n%s", "ID", "STATE", "ROLE", "CREATED",
 		       "EXPIRES", "OWNER", buf_str(&table.text));
 		if (!table.text.len)
-			fprintf(stderr, "lessord: there is no token; create one with: lessord token add"
-					" --owner NAME\n");
+			fprintf(stderr,
+				"lessord: there is no token; create one with: lessord token add"
+				" --owner NAME\n");
 		code = EXIT_OK;
 	}
 	buf_fini(&table.text);
@@ -233,8 +234,9 @@ static int token_revoke(struct store *store, const struct command_line *o, const
 			fprintf(stderr, "lessord: token %s was revoked already, on %s\n", r.id,
 				time_text(r.revoked_ms, when));
 		else
-			fprintf(stderr, "lessord: there is no token with this id; lessord token list"
-					" shows the ids\n");
+			fprintf(stderr,
+				"lessord: there is no token with this id; lessord token list"
+				" shows the ids\n");
 		return EXIT_USAGE;
 	}
 	fprintf(stderr, "Token %s is revoked.\n", r.id);

@@ -16,7 +16,8 @@ static int may_change(struct engine_request *r)
 {
 	if (r->caller.role != TOKEN_READER)
 		return 1;
-	request_fail(r, RESULT_FORBIDDEN, "forbidden", "this token is read-only; use one of role user "
+	request_fail(r, RESULT_FORBIDDEN, "forbidden",
+		     "this token is read-only; use one of role user "
 		     "or admin");
 	return 0;
 }
@@ -104,7 +105,8 @@ static void create_again(struct engine_request *r, const struct lease_aggregate 
 	const char *token = r->create.attempt_token;
 
 	if (!request_is_callers(r, l) || !token[0] || !l->attempt_token[0]) {
-		request_fail(r, RESULT_CONFLICT, "lease_id_conflict", "the lease id is in use; use a "
+		request_fail(r, RESULT_CONFLICT, "lease_id_conflict",
+			     "the lease id is in use; use a "
 			     "new one");
 	} else if (strcmp(token, l->attempt_token) != 0) {
 		request_fail(r, RESULT_CONFLICT, "create_attempt_conflict",

@@ -377,8 +377,10 @@ static int socket_path_clear(const union listener_address *a, struct err *err)
 		return err_set_errno(err, errno, "cannot stat '%s'", path);
 	}
 	if (!S_ISSOCK(st.st_mode))
-		return err_set(err, ERR_CONFLICT, "'%s' exists and is not a socket; remove it, or "
-						  "listen on another path", path);
+		return err_set(err, ERR_CONFLICT,
+			       "'%s' exists and is not a socket; remove it, or "
+			       "listen on another path",
+			       path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set_errno(err, errno, "cannot create a socket");
@@ -387,8 +389,10 @@ static int socket_path_clear(const union listener_address *a, struct err *err)
 	close(fd);
 	/* EAGAIN: the backlog of a live listener is full */
 	if (!rc || errnum != ECONNREFUSED)
-		return err_set(err, ERR_BUSY, "'%s' is in use by another process; stop it, or listen on "
-					      "another path", path);
+		return err_set(err, ERR_BUSY,
+			       "'%s' is in use by another process; stop it, or listen on "
+			       "another path",
+			       path);
 	if (unlink(path) && errno != ENOENT)
 		return err_set_errno(err, errno, "cannot remove the stale socket '%s'", path);
 	return 0;

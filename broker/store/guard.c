@@ -32,7 +32,10 @@ int guard_folder(const char *path, struct err *err)
 	struct stat st;
 
 	if (stat(folder, &st))
-		return err_set_errno(err, errno, "the store's directory %s", folder);
+		return err_set_errno(err, errno, "the store's directory %s%s", folder,
+				     errno == ENOENT ?
+					     " (create it for the user of lessord, with mode 0700)" :
+					     "");
 	if (st.st_mode & (S_IWOTH | S_IWGRP))
 		return err_set(err, ERR_REFUSED,
 			       "the store's directory %s is writable by others (mode %04o); run chmod go-w on "

@@ -79,10 +79,12 @@ static void neighbours_list(const char *path, char *out, size_t size)
 	while (dir && (entry = readdir(dir)) != NULL) {
 		const char *dot = strrchr(entry->d_name, '.');
 
-		if (!dot || strcmp(dot, ".so") != 0 || len + (size_t)(dot - entry->d_name) + 8 > size)
+		if (!dot || strcmp(dot, ".so") != 0 ||
+		    len + (size_t)(dot - entry->d_name) + 8 > size)
 			continue;
-		len += (size_t)snprintf(out + len, size - len, "%s%.*s", len ? ", " : "are: ",
-					(int)(dot - entry->d_name), entry->d_name);
+		len += (size_t)snprintf(out + len, size - len, "%s%.*s",
+					len ? ", " : "are: ", (int)(dot - entry->d_name),
+					entry->d_name);
 	}
 	if (dir)
 		closedir(dir);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Texts: each says what is the case and what to do next."""
 
+import re
 import signal
 import subprocess
 import unittest
@@ -184,7 +185,15 @@ class Reload(Case):
         self.assertIn("needs a restart: [server] boot_timeout, drain;", said)
 
 
-class Sweep(Case):
+class Trouble(Case):
+    def test_text_9_an_account_that_cannot_be_verified_is_a_warning_with_the_reason(self):
+        broker = self.start(server="probe = 100ms")
+        broker.fault("k.get", "error", status=503, code="unavailable")
+        until(lambda: re.search("warning account hetzner cannot be verified: .+; nothing is created, "
+                                "deleted or concluded", broker.log()))
+        broker.no_faults()
+        until(lambda: "account hetzner is verified again" in broker.log())
+
     def test_text_9_a_sweep_that_did_not_complete_says_what_to_run(self):
         broker = self.start()
         broker.fault(["s.find", "s.list"], "error", status=503, code="unavailable")

@@ -177,7 +177,8 @@ static void the_place_is_named(void **state)
 	/* The default was not set by the file. */
 	bad("[limits]\nmax_idle = 10m\n" ACCOUNT, 0,
 	    "default_idle = 30m exceeds max_idle = 10m; set default_idle = 10m or less");
-	bad("[limits]\ndefault_ttl = 2d\n" ACCOUNT, 0, "default_ttl = 2d exceeds max_ttl = 1d; set default_ttl = 1d or less");
+	bad("[limits]\ndefault_ttl = 2d\n" ACCOUNT, 0,
+	    "default_ttl = 2d exceeds max_ttl = 1d; set default_ttl = 1d or less");
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "[server]\nstore = /", 18);
 	strcpy(text + 300, "\n");
@@ -191,7 +192,7 @@ static void the_bind_is_never_widened(void **state)
 	bad("[server]\nlisten = [::]:8480\n" ACCOUNT, 2, "tokens would cross the network");
 	bad("[server]\nlisten = 192.0.2.1:8480\nbehind_proxy = no\n" ACCOUNT, 2, "behind_proxy ="
 	    " yes");
-	bad("[server]\nlisten = 127.0.0.1:1, 127.0.0.1:1\n" ACCOUNT, 2, "duplicate");
+	bad("[server]\nlisten = 127.0.0.1:1, 127.0.0.1:1\n" ACCOUNT, 2, "already in `listen`");
 	bad("[server]\ntls_certificate = /a\n" ACCOUNT, 0, "must be set together");
 	config_free(good("[server]\nlisten = 0.0.0.0:8480\nbehind_proxy = yes\n" ACCOUNT));
 	config_free(good("[server]\nlisten = 0.0.0.0:8480\ntls_certificate = /a\ntls_key ="
@@ -315,7 +316,7 @@ static void text_10_each_difference_is_named(void **state)
 		{ ACCOUNT, ACCOUNT, "", "" },
 		{ ACCOUNT, "[limits]\nmax_active = 3\nmax_hourly = 1.5\n" ACCOUNT,
 		  "[limits] max_active = 3, max_hourly = 1.5", "" },
-		{ "[limits]\nmax_hourly = 1.5\n" ACCOUNT, ACCOUNT, "[limits] max_hourly", "" },
+		{ "[limits]\nmax_hourly = 1.5\n" ACCOUNT, ACCOUNT, "[limits] max_hourly = 0", "" },
 		{ "[server]\nlog = json\n" ACCOUNT, "[server]\nlog_level = debug\n" ACCOUNT,
 		  "[server] log = human, log_level = debug", "" },
 		{ ACCOUNT, ACCOUNT "keys = account\n", "", "[account hetzner] keys" },
