@@ -12,8 +12,6 @@
 #include "util/buf.h"
 #include "util/text.h"
 
-#define LOOK_AT "lessor sweep, lessor list --retained and lessor list --attention"
-
 static int may_not_be_used(const struct account_figures *figures)
 {
 	return figures->blocked || figures->fenced;
@@ -71,7 +69,6 @@ static void remarks_write(const struct api *api, const struct account *account, 
 static void account_message(const struct api_request *request, const struct account *account,
 			    const struct account_figures *figures, char *out, size_t size)
 {
-	const char *why = figures->fenced ? figures->fence : figures->reason;
 	char remarks[440];
 
 	remarks_write(request->api, account, figures->note, remarks, sizeof(remarks));
@@ -80,16 +77,12 @@ static void account_message(const struct api_request *request, const struct acco
 			 figures->verified_ms ? "The account is verified and in use." :
 						"The account has not been verified yet.",
 			 remarks);
-	else if (request->caller.role == TOKEN_USER || !why[0])
-		snprintf(out, size, "The account is %s; an operator must act.",
-			 figures->fenced ? "fenced" : "blocked");
-	else if (figures->fenced)
+	else if (request->caller.role == TOKEN_USER)
 		snprintf(out, size,
-			 "The account is fenced: %s. Check " LOOK_AT
-			 ", then run: lessor account take-over %s --looked",
-			 why, account->config.name);
+			 "The account cannot be used until an operator has acted. Tell an operator, or "
+			 "choose another account.");
 	else
-		snprintf(out, size, "%s", why);
+		account_describe_block(account, out, size);
 	api_error_scrub(out, out, size);
 }
 
@@ -154,7 +147,10 @@ void accounts_readiness(struct api_request *request)
 	struct jsonw w;
 
 	if (!account) {
-		reply_error(request, 400, "invalid_provider", "No such provider.");
+		api_error_no_account(&request->error, 400, "invalid_provider", request->param,
+				     request->api->parts.accounts,
+				     request->api->parts.account_count);
+		reply_request_error(request);
 		return;
 	}
 	account_figures(account, &figures);
@@ -210,7 +206,7 @@ struct take_over_body {
 /* clang-format off */
 static const struct body_field take_over_fields[] = {
 	{ .name = "looked", .type = FIELD_BOOL, .flags = FIELD_REQUIRED | FIELD_ONLY_TRUE,
-	  FIELD_TO(take_over_body, looked), .expected = "true, once you have checked " LOOK_AT,
+	  FIELD_TO(take_over_body, looked), .expected = "true, once you have checked " ACCOUNT_LOOK_AT,
 	  .code = "not_looked" },
 	{ .name = "reason", .type = FIELD_LINE, FIELD_AT(take_over_body, reason),
 	  .expected = "one line of text" },
@@ -227,7 +223,9 @@ void accounts_take_over(struct api_request *request)
 	struct engine_request *engine_request;
 
 	if (!account) {
-		reply_not_found(request);
+		api_error_no_account(&request->error, 404, "not_found", request->param,
+				     api->parts.accounts, api->parts.account_count);
+		reply_request_error(request);
 		return;
 	}
 	engine_request = engine_request_begin(request, REQUEST_ACCOUNT);

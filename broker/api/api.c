@@ -245,16 +245,21 @@ static enum auth_result token_check(struct api *api, const struct http_exchange 
 			  api->config.refusals_per_minute, caller);
 }
 
-static int token_refuse(enum auth_result result, struct http_body_rule *rule)
+static int token_refuse(struct api *api, const struct http_exchange *ex, enum auth_result result,
+			struct http_body_rule *rule)
 {
+	const char *authorization = http_head_known(http_exchange_head(ex),
+						    HTTP_FIELD_AUTHORIZATION);
+
 	if (result == AUTH_LIMITED) {
 		rule->retry_s = 60;
 		return head_refuse(rule, 429, "too_many_refusals",
-				   "Too many requests without a valid token from this address.");
+				   "Too many requests without a valid token came from this address. "
+				   "Check the token, and try again after a minute.");
 	}
 	rule->field = "WWW-Authenticate";
 	snprintf(rule->field_value, sizeof(rule->field_value), "Bearer");
-	return head_refuse(rule, 401, "unauthorized", "A valid bearer token is required.");
+	return head_refuse(rule, 401, "unauthorized", auth_refusal(api->auth, authorization));
 }
 
 /*
@@ -268,12 +273,12 @@ static int head_check(struct api *api, const struct http_exchange *ex, int is_wh
 
 	if (!origin_is_ours(http_exchange_head(ex)))
 		return head_refuse(rule, 403, "origin_not_allowed",
-				   "Requests from pages of other origins are refused.");
+				   "Requests from web pages of other origins are refused.");
 	if (route->roles == ROLE_ANYONE)
 		return 0;
 	result = token_check(api, ex, is_whole, caller);
 	if (result != AUTH_OK)
-		return token_refuse(result, rule);
+		return token_refuse(api, ex, result, rule);
 	rule->is_trusted = 1;
 	rule->owner = auth_owner(api->auth, caller);
 	if (route->roles & ROLE(caller->role))
@@ -282,7 +287,7 @@ static int head_check(struct api *api, const struct http_exchange *ex, int is_wh
 	return head_refuse(rule, 403, "forbidden",
 			   route->roles == ROLE_ADMIN ?
 				   "admin token required" :
-				   "The role of this token does not allow this.");
+				   "The role of this token does not allow this; use a token of another role.");
 }
 
 static void reply_rule(struct api_request *request, const struct http_body_rule *rule)

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/validate.h"
+#include "provider/account.h"
+
 int api_error_set(struct api_error *error, int status, const char *code, const char *fmt, ...)
 {
 	va_list ap;
@@ -49,6 +52,20 @@ void api_error_scrub(const char *text, char *out, size_t size)
 				out[i + misread[m].at] = misread[m].by;
 		}
 	}
+}
+
+int api_error_no_account(struct api_error *error, int status, const char *code, const char *name,
+			 struct account *const *accounts, size_t count)
+{
+	char names[200] = "", clean[32] = "";
+
+	for (size_t i = 0; i < count; i++)
+		api_error_add_name(names, sizeof(names), accounts[i]->config.name);
+	if (validate_word(name, sizeof(clean) - 1))
+		api_error_scrub(name, clean, sizeof(clean));
+	return api_error_set(error, status, code, "there is no %s%s%s; accounts: %s",
+			     clean[0] ? "account '" : "account of this name", clean,
+			     clean[0] ? "'" : "", names);
 }
 
 void api_error_add_name(char *list, size_t size, const char *name)

@@ -11,6 +11,7 @@
 #include "util/alloc.h"
 #include "util/hash.h"
 #include "util/log.h"
+#include "util/time.h"
 
 #define PREFIX "lsr_"
 #define ID_LEN 16
@@ -23,7 +24,7 @@ struct known {
 	unsigned char hash[HASH_SHA256_LEN];
 	struct caller caller;
 	int64_t expires_ms;
-	int revoked;
+	int64_t revoked_ms;
 };
 
 struct table {
@@ -44,6 +45,7 @@ struct auth {
 	uint64_t looked_version; /* the store's data version at that time */
 	int has_failed;		 /* the epoch could not be read */
 	struct auth_counters counters;
+	char refusal[128]; /* of the last request that was refused */
 };
 
 int token_make(const struct env *env, const char *owner, const char *org, enum token_role role,
@@ -127,7 +129,7 @@ static void table_add(void *arg, const struct token *token)
 	memcpy(item->caller.org, token->org, sizeof(item->caller.org));
 	item->caller.role = token->role;
 	item->expires_ms = token->expires_ms;
-	item->revoked = token->revoked_ms != 0;
+	item->revoked_ms = token->revoked_ms;
 }
 
 static int table_load(struct auth *auth, int64_t epoch, struct err *err)
@@ -167,7 +169,7 @@ int auth_new(const struct env *env, struct store *reader, struct auth **ret, str
 	auth->reader = reader;
 	env_random(env, &auth->seed, sizeof(auth->seed));
 	env_random(env, auth->dummy.hash, sizeof(auth->dummy.hash));
-	auth->dummy.revoked = 1;
+	auth->dummy.revoked_ms = 1;
 	auth->throttle = auth_throttle_new(auth->seed);
 	if (auth_reload(auth, err)) {
 		auth_free(auth);
@@ -226,7 +228,17 @@ static const char *bearer_text(const char *authorization)
 	return authorization + 7;
 }
 
-static int auth_verify(const struct auth *auth, const char *text, struct caller *ret)
+static int has_ended(const struct auth *auth, const struct known *token)
+{
+	return token->revoked_ms ||
+	       (token->expires_ms && env_likely_ms(auth->env) >= token->expires_ms);
+}
+
+/*
+ * Finds the token with this text, whether it has ended or not. NULL: there is none. Each text costs
+ * the same digest and the same comparison.
+ */
+static const struct known *auth_find(const struct auth *auth, const char *text)
 {
 	static const char nothing[TOKEN_TEXT_SIZE] = PREFIX
 		"0000000000000000_0000000000000000000000000000000000000000000";
@@ -240,8 +252,14 @@ static int auth_verify(const struct auth *auth, const char *text, struct caller 
 	hash_sha256(text, TEXT_LEN, hash);
 	found = table_find(auth, text + strlen(PREFIX));
 	same = hash_equal(hash, found->hash, sizeof(hash));
-	if (!good || !same || found->revoked ||
-	    (found->expires_ms && env_likely_ms(auth->env) >= found->expires_ms))
+	return good && same ? found : NULL;
+}
+
+static int auth_verify(const struct auth *auth, const char *text, struct caller *ret)
+{
+	const struct known *found = auth_find(auth, text);
+
+	if (!found || has_ended(auth, found))
 		return 0;
 	*ret = found->caller;
 	return 1;
@@ -260,6 +278,23 @@ int auth_peek(struct auth *auth, const char *authorization, struct caller *ret)
 		return 0;
 	auth_refresh(auth);
 	return auth_verify(auth, text, ret);
+}
+
+const char *auth_refusal(struct auth *auth, const char *authorization)
+{
+	const char *text = bearer_text(authorization);
+	const struct known *found = auth_find(auth, text);
+	char when[TIME_TEXT_ROOM];
+
+	/* Only to whom has the whole token: others learn nothing of which tokens there are. */
+	if (!found)
+		return text[0] ? "a valid bearer token is required; this one is not known here" :
+				 "a bearer token is required";
+	time_format(found->revoked_ms ? found->revoked_ms : found->expires_ms, when);
+	snprintf(auth->refusal, sizeof(auth->refusal),
+		 "this token %s on %.10s at %.8s UTC; ask an operator for a new one",
+		 found->revoked_ms ? "was revoked" : "expired", when, when + 11);
+	return auth->refusal;
 }
 
 enum auth_result auth_check(struct auth *auth, const char *authorization, const char *address,

@@ -58,6 +58,11 @@ enum auth_result auth_check(struct auth *auth, const char *authorization, const 
 int auth_peek(struct auth *auth, const char *authorization, struct caller *ret);
 /* When a token that was accepted expires, wall clock ms; 0: never. */
 int64_t auth_expires_ms(const struct auth *auth, const char *authorization);
+/*
+ * Why a token that auth_check or auth_peek has just refused is not valid: when it expired or was
+ * revoked, for a caller who has the whole token. Borrowed, until the next call.
+ */
+const char *auth_refusal(struct auth *auth, const char *authorization);
 /* Identifies owner and organisation to the HTTP server (http_exchange_trust). */
 uint64_t auth_owner(const struct auth *auth, const struct caller *caller);
 const struct auth_counters *auth_counters(const struct auth *auth);

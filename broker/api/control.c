@@ -68,6 +68,7 @@ static int control_check_token(struct control *c)
 {
 	if (auth_peek(c->api->auth, c->authorization, &c->caller))
 		return 0;
+	control_error(c, "unauthorized", auth_refusal(c->api->auth, c->authorization));
 	control_close(c, FRAME_CODE_POLICY);
 	return -1;
 }
@@ -325,7 +326,8 @@ void control_open(struct api_request *request)
 	if (has_too_many(request) || strlen(authorization) >= CONTROL_AUTHORIZATION_SIZE ||
 	    timer_start(api)) {
 		http_reply_header(request->ex, "Retry-After", "30");
-		reply_error(request, 503, "busy", "Too many control sockets.");
+		reply_error(request, 503, "busy",
+			    "Too many control sockets are open; try again in 30 s.");
 		return;
 	}
 	c = xcalloc(1, sizeof(*c));

@@ -156,7 +156,8 @@ void control_subscribe(struct control *c, struct json_body *in)
 			f = &c->follows[i];
 	}
 	if (!f && c->follow_count == CONTROL_FOLLOWS_MAX) {
-		control_error(c, "too_many_runs", "This socket follows too many runs.");
+		control_error(c, "too_many_runs",
+			      "This socket follows as many runs as it may; open another one.");
 		return;
 	}
 	if (!f)

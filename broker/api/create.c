@@ -23,6 +23,8 @@ static int failed_status(const struct engine_request *engine_request)
 	return 409;
 }
 
+#define NOT_READY "The machine was not ready in time. Try again."
+
 /* In our own words; the provider's are in the attempts. */
 static const char *failed_message(const struct lease *l)
 {
@@ -30,16 +32,26 @@ static const char *failed_message(const struct lease *l)
 		uint32_t error_class;
 		const char *text;
 	} texts[] = {
-		{ LESSOR_CLASS_CAPACITY, "No server of the requested types is available." },
-		{ LESSOR_CLASS_QUOTA, "The provider account has reached its quota." },
-		{ LESSOR_CLASS_RATE, "The provider account has reached its request limit." },
-		{ LESSOR_CLASS_AUTH, "The provider rejected the broker's credential." },
+		{ LESSOR_CLASS_CAPACITY,
+		  "No server of the requested types is available now. Try again later, or ask for "
+		  "another class, type or location." },
+		{ LESSOR_CLASS_QUOTA,
+		  "The provider account has reached its quota. Release a lease, or tell an "
+		  "operator, who can have it raised." },
+		{ LESSOR_CLASS_RATE,
+		  "The provider account has reached its request limit. Try again later." },
+		{ LESSOR_CLASS_AUTH,
+		  "The provider rejected the broker's credential. Tell an operator." },
 		{ LESSOR_CLASS_ACCOUNT,
-		  "The credential opens another provider account than before." },
-		{ LESSOR_CLASS_INVALID, "The provider rejected the request as invalid." },
-		{ LESSOR_CLASS_CONFLICT, "The request conflicts with a resource that is not ours." },
-		{ LESSOR_CLASS_TIMEOUT, "The machine was not ready in time." },
-		{ LESSOR_CLASS_FAILED, "The provider failed to create the machine." },
+		  "The credential opens another provider account than before. Tell an operator." },
+		{ LESSOR_CLASS_INVALID,
+		  "The provider rejected the request as invalid; the attempts say why. Ask for "
+		  "another type, image or location." },
+		{ LESSOR_CLASS_CONFLICT,
+		  "A resource that lessor did not create has the name or the key. Tell an "
+		  "operator." },
+		{ LESSOR_CLASS_TIMEOUT, NOT_READY },
+		{ LESSOR_CLASS_FAILED, "The provider failed to create the machine. Try again." },
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -47,8 +59,8 @@ static const char *failed_message(const struct lease *l)
 			return texts[i].text;
 	}
 	if (l->end_reason == LEASE_END_DEADLINE)
-		return "The machine was not ready in time.";
-	return "The machine could not be created.";
+		return NOT_READY;
+	return "The machine could not be created; the attempts say why.";
 }
 
 /* Answers a create whose lease exists, whether new or found. */
@@ -86,7 +98,7 @@ static void create_finish(struct api_request *request, struct engine_request *en
 	/* The client of a PUT does not distinguish the ways in which an id is in use. */
 	if (is_put && engine_request->result == RESULT_CONFLICT) {
 		reply_error(request, 409, "lease_id_conflict",
-			    "The lease id is taken or was used with another request.");
+			    "The lease id is taken or was used with another request; use a new one.");
 		return;
 	}
 	if (engine_request->result == RESULT_LIMIT)

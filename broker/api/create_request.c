@@ -355,16 +355,14 @@ static void read_types(const struct create_request *create, const struct create_
 static int read_machine(const struct create_request *create, struct json_body *in,
 			const struct create_body *body, struct lease *l)
 {
-	const struct account *account;
-	char names[120] = "";
+	const char *name = body->account[0] ? body->account : create->config->default_account;
+	const struct account *account = find_account(create, name);
+	struct api_error error;
 
-	account = find_account(create,
-			       body->account[0] ? body->account : create->config->default_account);
 	if (!account) {
-		for (size_t i = 0; i < create->account_count; i++)
-			api_error_add_name(names, sizeof(names), create->accounts[i]->config.name);
-		return json_body_fail(in, 400, "invalid_provider", "provider must be one of: %s",
-				      names);
+		api_error_no_account(&error, 400, "invalid_provider", name, create->accounts,
+				     create->account_count);
+		return json_body_fail(in, error.status, error.code, "%s", error.message);
 	}
 	snprintf(l->account, sizeof(l->account), "%s", account->config.name);
 	snprintf(l->architecture, sizeof(l->architecture), "x86");

@@ -39,8 +39,8 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 	case RESULT_UNAVAILABLE:
 		/* Blocked until an operator acts: not a 5xx, which the client would repeat. */
 		if (!strcmp(engine_request->code, "provider_blocked")) {
-			reply_error(request, 424, "provider_not_configured",
-				    "This account cannot be used until an operator acts.");
+			api_error_scrub(engine_request->message, message, sizeof(message));
+			reply_error(request, 424, "provider_not_configured", message);
 			return -1;
 		}
 		http_reply_header(request->ex, "Retry-After", "2");
@@ -57,7 +57,8 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 	case RESULT_LIMIT:
 		break;
 	default:
-		reply_error(request, 500, "internal", "The engine returned no result.");
+		reply_error(request, 500, "internal",
+			    "An internal error; an operator finds it in the log of lessord.");
 		return -1;
 	}
 	api_error_scrub(engine_request->message[0] ? engine_request->message :

@@ -28,7 +28,7 @@ int lookup_lease_ref(char param[ROUTE_PARAM_SIZE]);
  */
 int lookup_lease(struct api_request *request);
 
-#define LOOKUP_NO_RUNS "Run history is not available."
+#define LOOKUP_NO_RUNS "Run history is not available, leases are; the log of lessord says why."
 
 /* Is it run_ and 12 or 32 hex digits? No run has another id. */
 int lookup_is_run_id(const char *text);

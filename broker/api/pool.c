@@ -103,7 +103,9 @@ void pool_show(struct api_request *request)
 		return;
 	}
 	if (account[0] && !lookup_account(api, account)) {
-		reply_error(request, 400, "invalid_provider", "No such provider.");
+		api_error_no_account(&request->error, 400, "invalid_provider", account,
+				     api->parts.accounts, api->parts.account_count);
+		reply_request_error(request);
 		return;
 	}
 	engine_request = engine_request_begin(request, REQUEST_POOL);

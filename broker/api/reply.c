@@ -51,7 +51,8 @@ void reply_json(struct api_request *request, int status)
 
 	if (out->overflow) {
 		log_error(NULL, "an answer exceeded %u bytes; sent 500 instead", REPLY_MAX);
-		reply_error(request, 500, "answer_too_large", "The answer is too large.");
+		reply_error(request, 500, "answer_too_large",
+			    "The answer is too large; ask for less of it.");
 		return;
 	}
 	reply_text(request, status, "application/json", buf_str(out), out->len);

@@ -40,7 +40,8 @@ int run_response_check(struct api_request *request, const struct run_request *ru
 	case RUN_RESULT_CONFLICT:
 		break;
 	default:
-		reply_error(request, 500, "internal", "Run history returned no result.");
+		reply_error(request, 500, "internal",
+			    "An internal error; an operator finds it in the log of lessord.");
 		return -1;
 	}
 	api_error_scrub(run_request->message, message, sizeof(message));

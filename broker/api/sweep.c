@@ -154,6 +154,12 @@ void sweep_ask(struct api_request *request)
 		engine_request_refuse(request, engine_request);
 		return;
 	}
+	if (body.account[0] && !lookup_account(api, body.account)) {
+		api_error_no_account(&request->error, 400, "invalid_provider", body.account,
+				     api->parts.accounts, api->parts.account_count);
+		engine_request_refuse(request, engine_request);
+		return;
+	}
 	engine_request->sweep = sweeps[body.action];
 	TEXT_SET(engine_request->expected_account, body.account);
 	TEXT_SET(engine_request->reason, body.reason);

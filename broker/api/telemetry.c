@@ -125,6 +125,7 @@ int telemetry_read(struct json_body *in, json_t *object, int64_t now_ms, int64_t
 	json_decref(sample);
 	out[len < size ? len : 0] = '\0';
 	if (count && !out[0])
-		return json_body_fail(in, 400, "invalid_telemetry", "telemetry must be shorter");
+		return json_body_fail(in, 400, "invalid_telemetry",
+				      "telemetry must have at most %zu bytes", size - 1);
 	return count > 0;
 }

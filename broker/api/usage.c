@@ -250,12 +250,12 @@ static int usage_month(struct api_request *request, struct usage_job *job)
 		if (strlen(text) != 7 || text[4] != '-' || strspn(text, "0123456789") != 4 ||
 		    strspn(text + 5, "0123456789") != 2)
 			return api_error_set(&request->error, 400, "invalid_month",
-					     "month must be YYYY-MM");
+					     "month must be YYYY-MM, as in 2026-08");
 		year = (int)strtol(text, NULL, 10);
 		month = (int)strtol(text + 5, NULL, 10);
 		if (year < 1970 || month < 1 || month > 12)
 			return api_error_set(&request->error, 400, "invalid_month",
-					     "month must be YYYY-MM");
+					     "month must be YYYY-MM, as in 2026-08");
 	}
 	snprintf(job->month, sizeof(job->month), "%04u-%02u",
 		 (unsigned)year % 10000, (unsigned)month % 100);

@@ -165,6 +165,8 @@ static void result_print(const json_t *lease)
 		break;
 	case LEFT_PENDING:
 		pending_print(lease, name);
+		text_print(stderr, "lessord continues with it; see: lessor show %s",
+			   view_text(lease, "id"));
 		break;
 	case LEFT_ATTENTION:
 		pending_print(lease, name);

@@ -17,21 +17,28 @@ static void account_print(const json_t *account, int64_t now_ms)
 	char distance[WHEN_TEXT_SIZE];
 
 	when_write_distance(view_text(account, "sweptAt"), now_ms, distance);
-	text_fold(stdout, 2, "%s: swept %s, %lld resources of ours, %zu orphans",
-		  view_text(account, "account"), *distance ? distance : "never",
-		  (long long)view_int(account, "objects"),
-		  json_array_size(json_object_get(account, "strays")));
+	if (*distance)
+		text_fold(stdout, 2, "%s: swept %s, %lld resources of ours, %zu orphans",
+			   view_text(account, "account"), distance,
+			   (long long)view_int(account, "objects"),
+			   json_array_size(json_object_get(account, "strays")));
+	else
+		text_fold(stdout, 2, "%s: not swept yet; to sweep now: lessor sweep --run",
+			   view_text(account, "account"));
 	if (view_int(account, "unproven"))
 		text_fold(stdout, 2,
-			  "%s: %lld copies, with our labels but without a valid signature",
+			  "%s: %lld copies, with our labels but without a valid signature; lessord never "
+			  "deletes them: delete at the provider what is not needed",
 			  view_text(account, "account"), (long long)view_int(account, "unproven"));
 	if (*error)
-		text_print(stderr, "the last sweep did not complete: %s", error);
+		text_print(stderr,
+			   "%s: the last sweep did not complete: %s; to repeat it: lessor sweep --run",
+			   view_text(account, "account"), error);
 	if (json_is_true(json_object_get(account, "storeIsBehind")))
 		text_print(stderr,
-			   "%s has resources that the database does not know. Was an older "
-			   "copy restored? Orphans are not deleted there until: lessor sweep "
-			   "--looked",
+			   "%s has resources that the database does not know. Was an older copy "
+			   "restored? Orphans are not deleted there until somebody has looked, and "
+			   "says so: lessor sweep --looked",
 			   view_text(account, "account"));
 }
 
@@ -73,7 +80,7 @@ static int sweep_result(const struct cli *cli, const struct client_response *res
 		return EXIT_OK;
 	}
 	if (deletes)
-		text_print(stdout, "%lld handed to cleanup",
+		text_print(stdout, "%lld orphans handed to cleanup",
 			   (long long)view_int(response->doc, "deleting"));
 	sweep_print(response->doc);
 	return EXIT_OK;

@@ -7,6 +7,7 @@
 
 #include "config/value.h"
 #include "util/alloc.h"
+#include "util/duration.h"
 
 #define MINUTE_MS INT64_C(60000)
 #define DAY_MS INT64_C(86400000)
@@ -88,20 +89,37 @@ static int listeners_check(struct config *c, struct err *err)
 
 			if (o->family == l->family && o->port == l->port && (l->port || l->path[0]) &&
 			    strcmp(o->address, l->address) == 0 && strcmp(o->path, l->path) == 0)
-				return err_set(err, ERR_INVALID, "%s:%d: duplicate address",
+				return err_set(err, ERR_INVALID,
+					       "%s:%d: the same address is already in `listen`",
 					       c->path, l->line);
 		}
 	}
 	return 0;
 }
 
+/* The file may set only one of the two. */
+static int default_check(const struct config *c, const char *what, int64_t usual_ms,
+			 int64_t most_ms, struct err *err)
+{
+	char usual[DURATION_TEXT_SIZE], most[DURATION_TEXT_SIZE];
+
+	if (usual_ms <= most_ms)
+		return 0;
+	duration_format(usual_ms, usual);
+	duration_format(most_ms, most);
+	return err_set(err, ERR_INVALID,
+		       "%s: default_%s = %s exceeds max_%s = %s; set default_%s = %s or less, or raise "
+		       "max_%s",
+		       c->path, what, usual, what, most, what, most, what);
+}
+
 static int limits_check(const struct config *c, struct err *err)
 {
-	if (c->limits.default_ttl_ms > c->limits.max_ttl_ms)
-		return err_set(err, ERR_INVALID, "%s: default_ttl exceeds max_ttl", c->path);
-	if (c->limits.default_idle_ms > c->limits.max_idle_ms)
-		return err_set(err, ERR_INVALID, "%s: default_idle exceeds max_idle", c->path);
-	return 0;
+	const struct config_limits *limits = &c->limits;
+
+	if (default_check(c, "ttl", limits->default_ttl_ms, limits->max_ttl_ms, err) < 0)
+		return -1;
+	return default_check(c, "idle", limits->default_idle_ms, limits->max_idle_ms, err);
 }
 
 static void classes_default(struct config *c)
@@ -174,8 +192,8 @@ static int account_check(struct config *c, struct config_account *a, enum config
 	if (!known) {
 		if (a->image_count == CONFIG_IMAGES_MAX)
 			return err_set(err, ERR_INVALID,
-				       "%s:%d: [account %s]: image '%s' is not in"
-				       " images",
+				       "%s:%d: [account %s]: image = %s is not in"
+				       " images, which has no room for one more",
 				       c->path, a->line, conf->name, conf->image);
 		snprintf(a->images[a->image_count++], sizeof(a->images[0]), "%s", conf->image);
 	}
@@ -206,123 +224,13 @@ int config_check(struct config *c, enum config_how how, struct err *err)
 	if (default_class_check(c, err) < 0)
 		return -1;
 	if (c->account_count == 0)
-		return err_set(err, ERR_INVALID, "%s: no [account NAME]; at least one is needed",
+		return err_set(err, ERR_INVALID,
+			       "%s: there is no [account NAME] section; at least one is needed, with "
+			       "provider and locations",
 			       c->path);
 	for (int i = 0; i < c->account_count; i++) {
 		if (account_check(c, &c->accounts[i], how, err) < 0)
 			return -1;
 	}
 	return 0;
-}
-
-/* ---- differences that need a restart --------------------------------------------- */
-
-static int options_differ(const struct account_config *a, const struct account_config *b)
-{
-	if (a->option_count != b->option_count)
-		return 1;
-	for (size_t i = 0; i < a->option_count; i++) {
-		if (strcmp(a->options[i].key, b->options[i].key) != 0 ||
-		    strcmp(a->options[i].value, b->options[i].value) != 0)
-			return 1;
-	}
-	return 0;
-}
-
-static int account_differs(const struct config_account *x, const struct config_account *y)
-{
-	return strcmp(x->account.name, y->account.name) != 0 ||
-	       strcmp(x->account.provider, y->account.provider) != 0 ||
-	       strcmp(x->account.image, y->account.image) != 0 ||
-	       strcmp(x->token_file, y->token_file) != 0 ||
-	       strcmp(x->credential, y->credential) != 0 ||
-	       x->account.max_steps != y->account.max_steps ||
-	       x->account.rate_per_hour != y->account.rate_per_hour ||
-	       x->account.settle_ms != y->account.settle_ms ||
-	       x->account.protect_retained != y->account.protect_retained ||
-	       x->account.client_location != y->account.client_location ||
-	       x->account.client_image != y->account.client_image ||
-	       x->account.location_count != y->account.location_count ||
-	       memcmp(x->account.locations, y->account.locations, sizeof(x->account.locations)) ||
-	       x->image_count != y->image_count ||
-	       memcmp(x->images, y->images, sizeof(x->images)) ||
-	       options_differ(&x->account, &y->account);
-}
-
-const struct config_account *config_account_same(const struct config *now,
-						 const struct config_account *old)
-{
-	for (int i = 0; i < now->account_count; i++) {
-		if (!account_differs(&now->accounts[i], old))
-			return &now->accounts[i];
-	}
-	return NULL;
-}
-
-static int accounts_differ(const struct config *a, const struct config *b)
-{
-	if (a->account_count != b->account_count)
-		return 1;
-	for (int i = 0; i < a->account_count; i++) {
-		if (account_differs(&a->accounts[i], &b->accounts[i]))
-			return 1;
-	}
-	return 0;
-}
-
-static int classes_differ(const struct config *a, const struct config *b)
-{
-	if (a->class_count != b->class_count)
-		return 1;
-	for (int i = 0; i < a->class_count; i++) {
-		const struct config_class *x = &a->classes[i], *y = &b->classes[i];
-
-		if (strcmp(x->name, y->name) != 0 || x->type_count != y->type_count ||
-		    memcmp(x->types, y->types, sizeof(x->types)) != 0)
-			return 1;
-	}
-	return 0;
-}
-
-static int listeners_differ(const struct config *a, const struct config *b)
-{
-	if (a->listen_count != b->listen_count || a->behind_proxy != b->behind_proxy ||
-	    strcmp(a->socket_group, b->socket_group) != 0)
-		return 1;
-	for (int i = 0; i < a->listen_count; i++) {
-		if (a->listen[i].port != b->listen[i].port ||
-		    strcmp(a->listen[i].address, b->listen[i].address) != 0 ||
-		    strcmp(a->listen[i].path, b->listen[i].path) != 0)
-			return 1;
-	}
-	return 0;
-}
-
-const char *config_needs_restart(const struct config *old, const struct config *now)
-{
-	if (listeners_differ(old, now))
-		return "listen";
-	if (strcmp(old->store, now->store) != 0)
-		return "store";
-	if (strcmp(old->providers, now->providers) != 0 || accounts_differ(old, now))
-		return "accounts";
-	if (classes_differ(old, now))
-		return "classes";
-	if (old->host_count != now->host_count || memcmp(old->hosts, now->hosts, sizeof(old->hosts)))
-		return "allowed_hosts";
-	if (!old->tls_certificate[0] != !now->tls_certificate[0])
-		return "tls_certificate";
-	if (old->max_connections != now->max_connections || old->max_waiting != now->max_waiting ||
-	    old->max_waiting_owner != now->max_waiting_owner)
-		return "max_connections or max_waiting";
-	if (old->worker_threads != now->worker_threads || old->settle_ms != now->settle_ms ||
-	    old->boot_ms != now->boot_ms || old->probe_ms != now->probe_ms ||
-	    old->drain_ms != now->drain_ms ||
-	    old->sweep_ms != now->sweep_ms || old->sweep_grace_ms != now->sweep_grace_ms ||
-	    old->sweep_deletes != now->sweep_deletes ||
-	    old->run_keep_ms != now->run_keep_ms || old->run_stale_ms != now->run_stale_ms ||
-	    old->run_mib_max != now->run_mib_max || old->run_log_mib != now->run_log_mib ||
-	    old->create_wait_ms != now->create_wait_ms || old->release_wait_ms != now->release_wait_ms)
-		return "[sweep], [runs], worker_threads or a timeout of [server]";
-	return NULL;
 }

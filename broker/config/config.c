@@ -6,6 +6,7 @@
  */
 #include "config/config.h"
 
+#include <errno.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,8 +116,8 @@ static int section_account(struct reading *r, const char *name, struct err *err)
 		return -1;
 	if (name[0] < 'a' || strchr(name, '.'))
 		return err_set(err, ERR_INVALID,
-			       "the name of an account begins with a letter and"
-			       " contains no dot");
+			       "the name of an account must begin with a letter and"
+			       " contain no dot");
 	for (int i = 0; i < c->account_count; i++) {
 		if (strcmp(c->accounts[i].account.name, account->account.name) == 0)
 			return err_set(err, ERR_INVALID, "duplicate section [account %s]", name);
@@ -230,7 +231,7 @@ static int option_set(struct config_account *a, const char *name, const char *va
 			       name);
 	for (size_t i = 0; i < conf->option_count; i++) {
 		if (strcmp(conf->options[i].key, name) == 0)
-			return err_set(err, ERR_INVALID, "duplicate key '%s'", name);
+			return err_set(err, ERR_INVALID, "duplicate key '%s'; set it once", name);
 	}
 	if (conf->option_count == CONFIG_OPTIONS_MAX)
 		return err_set(err, ERR_INVALID, "more than %d options for the provider",
@@ -246,7 +247,7 @@ static int line_set(struct reading *r, const char *name, const char *value, stru
 	static const char *const section_names[] = { "server", "sweep", "runs", "limits", "class",
 						     "account" };
 	const struct key *key;
-	char names[260];
+	char names[400];
 	size_t i;
 
 	if (!r->in_section)
@@ -260,7 +261,8 @@ static int line_set(struct reading *r, const char *name, const char *value, stru
 			       section_names[r->kind], names);
 	}
 	if (!key->is_list && r->seen & (UINT64_C(1) << i))
-		return err_set(err, ERR_INVALID, "duplicate key '%s'", name);
+		return err_set(err, ERR_INVALID, "duplicate key '%s'; only lists may be repeated",
+			       name);
 	r->seen |= UINT64_C(1) << i;
 	if (value[0] == '\0')
 		return err_set(err, ERR_INVALID,
@@ -298,6 +300,9 @@ static int config_read(const char *path, struct file_text *ret, struct err *err)
 	struct stat st;
 	auto_close int fd = file_open(path, WHAT, 0, &st, err);
 
+	if (fd < 0 && err && err->native == ENOENT)
+		return err_set_errno(err, ENOENT,
+				     "cannot open " WHAT " %s (--config names another one)", path);
 	if (fd < 0)
 		return -1;
 	if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 0002))

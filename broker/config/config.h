@@ -17,6 +17,7 @@
 #include "engine/engine.h"
 #include "lease/lease.h"
 #include "provider/account.h"
+#include "util/buf.h"
 #include "util/err.h"
 #include "util/log.h"
 
@@ -147,9 +148,22 @@ void config_forget_tokens(struct config *config);
 void config_dump(const struct config *config, FILE *out);
 
 /*
- * The account of `now` that differs from `old` at most in its token. NULL: there is none.
+ * The account of `now` that differs from `old` at most in its token and CAs. NULL: there is none.
  */
 const struct config_account *config_account_same(const struct config *now,
 						 const struct config_account *old);
-/* Which difference needs a restart: its name, for a message; NULL if none does. */
-const char *config_needs_restart(const struct config *old, const struct config *now);
+
+#define CONFIG_ITEM_SIZE 300 /* one item of a value, as text */
+#define CONFIG_CHANGES_MAX 4096
+
+/* Differences by section and key: "[server] listen, store; [account hetzner] image". */
+struct config_changes {
+	struct buf applied; /* what a reload applies, with the new value; empty: nothing */
+	struct buf restart; /* what needs a restart */
+};
+
+/* `old` is what is in effect. Tokens are not compared. The caller calls config_changes_fini. */
+void config_compare(const struct config *old, const struct config *now, struct config_changes *ret);
+void config_changes_fini(struct config_changes *changes);
+/* After a reload: copies what it applied, except for tokens and CAs. */
+void config_take(struct config *in_effect, const struct config *now);

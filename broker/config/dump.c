@@ -12,7 +12,7 @@
 
 static void dump_key(const struct key *key, const void *base, FILE *out)
 {
-	char item[300];
+	char item[CONFIG_ITEM_SIZE];
 	size_t width = 0;
 
 	for (int i = 0; key_show(key, base, i, item, sizeof(item)); i++) {

@@ -115,7 +115,7 @@ static int token_read(int argc, char **argv, struct command_line *c, struct err 
 	if (mode == DO_HELP)
 		return 0;
 	if (verb == DO_TOKEN_ADD && !c->owner)
-		return err_set(err, ERR_INVALID, "token add needs --owner");
+		return err_set(err, ERR_INVALID, "token add needs --owner NAME");
 	if (verb == DO_TOKEN_REVOKE && !c->id)
 		return err_set(err, ERR_INVALID, "token revoke needs an ID; see lessord token list");
 	if (verb != DO_TOKEN_ADD && (c->owner || c->org || c->role || c->expires))
@@ -197,7 +197,8 @@ int command_line_store(const struct command_line *line, char **ret_path)
 int command_line_no_store(const char *path)
 {
 	fprintf(stderr,
-		"lessord: no store here: %s does not exist; check `store` in the configuration\n",
+		"lessord: no store here: %s does not exist; check `store` in the configuration, or "
+		"create the first token: lessord token add --owner NAME\n",
 		path);
 	return EXIT_NO_STORE;
 }

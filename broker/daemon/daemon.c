@@ -63,7 +63,7 @@ static int signals_open(struct err *err)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
-		return err_set_errno(err, errno, "signalfd");
+		return err_set_errno(err, errno, "cannot receive signals");
 	return fd;
 }
 
@@ -73,7 +73,7 @@ static void on_broken(void *arg, const char *why)
 	(void)arg;
 	log_error(NULL, "database error: %s; exiting so that no unsaved change is acknowledged",
 		  why);
-	notify_send("STATUS=database error");
+	notify_send("STATUS=database error; see: journalctl -u lessord");
 	_exit(EXIT_RUNTIME);
 }
 
@@ -92,7 +92,7 @@ static void on_runs_broken(void *arg, const char *why)
 	(void)arg;
 	err_set(&err, ERR_IO, "%s", why);
 	runs_unusable(&err);
-	notify_send("STATUS=serving without run history; see the log");
+	notify_send("STATUS=serving without run history; see: journalctl -u lessord");
 }
 
 static void on_http_log(enum http_log_level level, const char *text, void *user)

@@ -28,7 +28,7 @@ struct ssl_ctx_st;
 
 struct daemon {
 	const struct command_line *command_line;
-	struct config *config;		/* as at the start */
+	struct config *config; /* what is in effect: as at the start, and as reloaded */
 	struct env env;
 	struct env_clock clock; /* what the engine thinks of the wall clock */
 	struct http_client *client;
@@ -49,8 +49,9 @@ struct daemon {
 	int64_t watchdog_ms; /* interval of WATCHDOG=1; 0: none */
 	struct event *on_watchdog;
 	struct event *on_status;
-	char status[512]; /* as sent to the service manager */
+	char status[1024]; /* as sent to the service manager */
 	int reload_failed;
+	char needs_restart[240]; /* what the last reload could not apply */
 
 	/* shutdown */
 	int stopping;

@@ -36,7 +36,8 @@ static int owner_switch(const char *path, int is_for_good, struct err *err)
 	if (setgroups(0, NULL) < 0 || (is_for_good ? setgid(st.st_gid) : setegid(st.st_gid)) < 0 ||
 	    (is_for_good ? setuid(st.st_uid) : seteuid(st.st_uid)) < 0)
 		return err_set_errno(err, errno,
-				     "cannot switch to user %u, the owner of the directory of %s",
+				     "cannot switch to user %u, the owner of the directory of %s; run this "
+				     "as that user",
 				     (unsigned)st.st_uid, path);
 	return 0;
 }

@@ -27,7 +27,8 @@ static int socket_group(const struct config *c, gid_t *ret, struct err *err)
 		return 0;
 	group = getgrnam(c->socket_group);
 	if (!group)
-		return err_set(err, ERR_NOT_FOUND, "socket_group: group '%s' does not exist",
+		return err_set(err, ERR_NOT_FOUND,
+			       "socket_group: group '%s' does not exist; create it, or name another",
 			       c->socket_group);
 	*ret = group->gr_gid;
 	return 0;

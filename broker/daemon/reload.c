@@ -117,35 +117,36 @@ static int has_class(const struct api_config *config, const char *name)
 	return 0;
 }
 
+/* What needs a restart stays as it is, also where the API shows it. */
+static void api_config_keep(const struct daemon *d, struct api_config *api)
+{
+	auto_free struct api_config *old = xcalloc(1, sizeof(*old));
+
+	daemon_api_config(d, d->config, old);
+	memcpy(api->classes, old->classes, sizeof(api->classes));
+	api->class_count = old->class_count;
+	if (!has_class(old, api->default_class))
+		memcpy(api->default_class, old->default_class, sizeof(api->default_class));
+	memcpy(api->images, old->images, sizeof(api->images));
+	api->image_count = old->image_count;
+	api->create_wait_ms = old->create_wait_ms;
+	api->release_wait_ms = old->release_wait_ms;
+	api->sweep_grace_ms = old->sweep_grace_ms;
+	api->sweep_deletes = old->sweep_deletes;
+	api->run_log_max = old->run_log_max;
+}
+
 static int config_apply(struct daemon *d, struct config *now, struct err *err)
 {
 	auto_free struct api_config *api = xcalloc(1, sizeof(*api));
 	struct ssl_ctx_st *tls = NULL;
 	char expiry[100];
-	const char *rest;
 
 	if (d->tls && now->tls_certificate[0] &&
 	    tls_load(now->tls_certificate, now->tls_key, &tls, err) < 0)
 		return -1;
 	daemon_api_config(d, now, api);
-	/* Settings that need a restart stay unchanged, also where the API shows them. */
-	rest = config_needs_restart(d->config, now);
-	if (rest) {
-		auto_free struct api_config *old = xcalloc(1, sizeof(*old));
-
-		daemon_api_config(d, d->config, old);
-		memcpy(api->classes, old->classes, sizeof(api->classes));
-		api->class_count = old->class_count;
-		if (!has_class(old, api->default_class))
-			memcpy(api->default_class, old->default_class, sizeof(api->default_class));
-		memcpy(api->images, old->images, sizeof(api->images));
-		api->image_count = old->image_count;
-		api->create_wait_ms = old->create_wait_ms;
-		api->release_wait_ms = old->release_wait_ms;
-		api->sweep_grace_ms = old->sweep_grace_ms;
-		api->sweep_deletes = old->sweep_deletes;
-		api->run_log_max = old->run_log_max;
-	}
+	api_config_keep(d, api);
 	if (api_reload(d->api, api, err) < 0) {
 		tls_free(tls);
 		return -1;
@@ -160,12 +161,28 @@ static int config_apply(struct daemon *d, struct config *now, struct err *err)
 	if (tls && tls_expiry(tls, expiry, sizeof(expiry)))
 		log_warning(LOG_FIELDS({ "file", now->tls_certificate }), "%s", expiry);
 	accounts_warn_ca(now);
-	if (rest)
-		log_warning(NULL,
-			    "a change of %s needs a restart; until then the old value is in"
-			    " effect",
-			    rest);
 	return 0;
+}
+
+/* Says what the reload applied, and what it did not; the latter is in the status, too. */
+static void changes_report(struct daemon *d, struct config *now)
+{
+	struct config_changes changes;
+
+	config_compare(d->config, now, &changes);
+	config_take(d->config, now);
+	snprintf(d->needs_restart, sizeof(d->needs_restart), "%s", buf_str(&changes.restart));
+	if (changes.restart.len)
+		log_warning(NULL,
+			    "needs a restart: %s; until then the old values are in effect; run: "
+			    "systemctl restart lessord",
+			    buf_str(&changes.restart));
+	log_notice(NULL,
+		   "configuration reloaded: %s; tokens, CAs and TLS certificates were read again",
+		   changes.applied.len ? buf_str(&changes.applied) :
+		   changes.restart.len ? "no other setting has changed" :
+					 "no setting has changed");
+	config_changes_fini(&changes);
 }
 
 void daemon_reload(struct daemon *d)
@@ -186,9 +203,7 @@ void daemon_reload(struct daemon *d)
 		log_error(NULL, "%s; nothing was changed, the old configuration is in effect",
 			  err.text);
 	else
-		log_notice(NULL,
-			   "configuration reloaded: limits, lifetimes, client and provider "
-			   "tokens, TLS certificates and log settings are those of the files");
+		changes_report(d, now);
 	config_free(now);
 	d->reload_failed = refused;
 	daemon_status_send(d, "READY=1\n");

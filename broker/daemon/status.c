@@ -21,19 +21,21 @@ static void part_add(char *text, size_t size, const char *part)
 static void status_describe(struct daemon *d, char *text, size_t size)
 {
 	struct account_figures figures;
-	char reason[161], part[320];
+	char part[400];
 
 	snprintf(text, size, "%s",
-		 runs_is_usable(d->runs) ? "serving" : "serving without run history; see the log");
+		 runs_is_usable(d->runs) ?
+			 "serving" :
+			 "serving without run history; see: journalctl -u lessord");
 	if (env_is_clock_suspect(&d->env))
-		part_add(text, size, "the clock is in doubt, nothing ends by time");
+		part_add(text, size,
+			 "the clock is in doubt, nothing ends by time; see: journalctl -u lessord");
 	for (size_t i = 0; i < d->accounts.count; i++) {
 		const char *name = d->accounts.list[i]->config.name;
 
 		account_figures(d->accounts.list[i], &figures);
-		if (account_is_blocked(d->accounts.list[i], reason, sizeof(reason))) {
-			snprintf(part, sizeof(part), "account %s is %s: %s", name,
-				 figures.fenced ? "fenced" : "refused", reason);
+		if (account_is_blocked(d->accounts.list[i], NULL, 0)) {
+			account_describe_block(d->accounts.list[i], part, sizeof(part));
 			part_add(text, size, part);
 		}
 		if (figures.overdue) {
@@ -43,7 +45,13 @@ static void status_describe(struct daemon *d, char *text, size_t size)
 		}
 	}
 	if (d->reload_failed)
-		part_add(text, size, "the last reload failed, see the log");
+		part_add(text, size,
+			 "the last reload failed, the old configuration is in effect; see: journalctl "
+			 "-u lessord");
+	if (d->needs_restart[0]) {
+		snprintf(part, sizeof(part), "needs a restart: %s", d->needs_restart);
+		part_add(text, size, part);
+	}
 	/* One line: what follows a line break would be another assignment. */
 	for (char *p = text; *p; p++) {
 		if ((unsigned char)*p < ' ')
@@ -53,7 +61,7 @@ static void status_describe(struct daemon *d, char *text, size_t size)
 
 void daemon_status_send(struct daemon *d, const char *before)
 {
-	char text[512], message[640];
+	char text[1024], message[1152];
 
 	status_describe(d, text, sizeof(text));
 	if (!before[0] && strcmp(text, d->status) == 0)

@@ -54,6 +54,17 @@ static int transaction_run(struct store *store, int (*work)(struct store *, void
 	return store_commit(store, err);
 }
 
+static const char *time_text(int64_t ms, char out[32])
+{
+	time_t s = (time_t)(ms / 1000);
+	struct tm tm;
+
+	if (ms == 0 || !gmtime_r(&s, &tm))
+		return "-";
+	strftime(out, 32, "%Y-%m-%dT%H:%MZ", &tm);
+	return out;
+}
+
 /* ---- add ------------------------------------------------------------------------------- */
 
 static int add_work(struct store *store, void *arg, struct err *err)
@@ -66,6 +77,7 @@ static int token_add(struct store *store, const struct command_line *o, const st
 	int role = o->role ? token_role_parse(o->role) : TOKEN_USER;
 	char text[TOKEN_TEXT_SIZE];
 	struct token token;
+	char until[32];
 	struct err err = { 0 };
 	int64_t expires = 0;
 
@@ -95,23 +107,17 @@ static int token_add(struct store *store, const struct command_line *o, const st
 			token.id);
 		return EXIT_RUNTIME;
 	}
-	fprintf(stderr, "Token %s of %s (%s). It will not be shown again.\n", token.id, token.owner,
-		token_role_name(token.role));
+	fprintf(stderr,
+		"Token %s of %s (%s)%s%s. It will not be shown again.\n"
+		"Its user sets LESSOR_TOKEN, or token_file in the configuration of lessor; see"
+		" lessor(1).\n",
+		token.id, token.owner, token_role_name(token.role),
+		token.expires_ms ? ", valid until " : "",
+		token.expires_ms ? time_text(token.expires_ms, until) : "");
 	return EXIT_OK;
 }
 
 /* ---- list -------------------------------------------------------------------------------- */
-
-static const char *time_text(int64_t ms, char out[32])
-{
-	time_t s = (time_t)(ms / 1000);
-	struct tm tm;
-
-	if (ms == 0 || !gmtime_r(&s, &tm))
-		return "-";
-	strftime(out, 32, "%Y-%m-%dT%H:%MZ", &tm);
-	return out;
-}
 
 struct token_table {
 	struct buf text;
@@ -166,6 +172,10 @@ static int token_list(const char *path, const struct env *env)
 	} else {
 		printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s\n%s", "ID", "STATE", "ROLE", "CREATED",
 		       "EXPIRES", "OWNER", buf_str(&table.text));
+		if (!table.text.len)
+			fprintf(stderr,
+				"lessord: there is no token; create one with: lessord token add"
+				" --owner NAME\n");
 		code = EXIT_OK;
 	}
 	buf_fini(&table.text);
@@ -175,10 +185,29 @@ static int token_list(const char *path, const struct env *env)
 /* ---- revoke ------------------------------------------------------------------------------ */
 
 struct revoke {
-	const char *id;
+	char id[128];
 	int64_t now;
 	int found;
+	int64_t revoked_ms; /* before; 0: there is no such token */
 };
+
+/* An operator who has found a token may paste the whole of it. */
+static void revoke_id_read(const char *text, struct revoke *r)
+{
+	int is_whole = strncmp(text, "lsr_", 4) == 0;
+
+	snprintf(r->id, sizeof(r->id), "%s", is_whole ? text + 4 : text);
+	if (is_whole)
+		r->id[strcspn(r->id, "_")] = '\0';
+}
+
+static void revoked_find(void *arg, const struct token *t)
+{
+	struct revoke *r = arg;
+
+	if (strcmp(t->id, r->id) == 0)
+		r->revoked_ms = t->revoked_ms;
+}
 
 static int revoke_work(struct store *store, void *arg, struct err *err)
 {
@@ -186,22 +215,31 @@ static int revoke_work(struct store *store, void *arg, struct err *err)
 	int result = store_token_revoke(store, r->id, r->now, err);
 
 	r->found = result == 0;
-	return result < 0 ? -1 : 0;
+	if (result > 0)
+		return store_token_each(store, revoked_find, r, err);
+	return result;
 }
 
 static int token_revoke(struct store *store, const struct command_line *o, const struct env *env)
 {
-	struct revoke r = { .id = o->id, .now = env_wall_ms(env) };
+	struct revoke r = { .now = env_wall_ms(env) };
 	struct err err = { 0 };
+	char when[32];
 
+	revoke_id_read(o->id, &r);
 	if (transaction_run(store, revoke_work, &r, &err) < 0)
 		return command_line_fail(&err, EXIT_STORE);
 	if (!r.found) {
-		fprintf(stderr, "lessord: there is no valid token with this id; see lessord token"
-				" list\n");
+		if (r.revoked_ms)
+			fprintf(stderr, "lessord: token %s was revoked already, on %s\n", r.id,
+				time_text(r.revoked_ms, when));
+		else
+			fprintf(stderr,
+				"lessord: there is no token with this id; lessord token list"
+				" shows the ids\n");
 		return EXIT_USAGE;
 	}
-	fprintf(stderr, "Token %s is revoked.\n", o->id);
+	fprintf(stderr, "Token %s is revoked.\n", r.id);
 	return EXIT_OK;
 }
 

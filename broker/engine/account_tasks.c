@@ -21,6 +21,8 @@
 #define ACCOUNT_BACKOFF_CAP_MS (60 * 1000)
 /* Refused: an operator must act. The probe is repeated in case they have. */
 #define ACCOUNT_REFUSED_CAP_MS (10 * 60 * 1000)
+/* A warning after so many failures in a row: some seconds at a start, or some probes later. */
+#define PROBES_WARNED 3
 
 /* Starts a step of the account. It does not count towards max_steps, so that it never waits. */
 static struct step *account_step_begin(struct core *core, struct core_account *a, enum step_op op)
@@ -97,6 +99,12 @@ static void probe_failed(struct core *core, struct core_account *a, const struct
 			  a->account->config.name, step->reason);
 		core_account_blocked(core, a);
 	}
+	if (!blocks && a->probe_tries == PROBES_WARNED)
+		log_warning(LOG_FIELDS({ "account", a->account->config.name },
+				       { "class", error_class_name(step->error_class) }),
+			    "account %s cannot be verified: %s; nothing is created, deleted or concluded "
+			    "from absence in it until it is; retrying",
+			    a->account->config.name, step->reason);
 	task_retry(core, a, TASK_PROBE, a->probe_tries,
 		   blocks ? ACCOUNT_REFUSED_CAP_MS : ACCOUNT_BACKOFF_CAP_MS, step->wait_ms);
 }
@@ -117,13 +125,14 @@ static int probe_done(struct core *core, struct core_account *a, struct step *st
 		int was_blocked = a->was_blocked || account_is_blocked(a->account, NULL, 0);
 		int is_start = !a->was_verified;
 		int is_proof = is_start || a->was_blocked;
+		int was_warned = a->probe_tries >= PROBES_WARNED;
 
 		a->probe_tries = 0;
 		if (!account_verify(a->account, step->token_number)) {
 			account_task_soon(core, a, TASK_PROBE);
 			return 0;
 		}
-		if (a->was_blocked)
+		if (a->was_blocked || was_warned)
 			log_notice(LOG_FIELDS({ "account", a->account->config.name }),
 				   "account %s is verified again; resuming its work",
 				   a->account->config.name);
@@ -233,6 +242,9 @@ void core_reload(struct core *core)
 		/* A failed write marks the store broken; the commit then fails. */
 		core_crash_retry(core, a->account->config.name, "", NULL);
 		account_task_soon(core, a, TASK_RELOAD);
+		/* What blocked it may have been corrected. */
+		if (account_is_blocked(a->account, NULL, 0))
+			account_task_soon(core, a, TASK_PROBE);
 		if (a->token_number == account_token_number(a->account))
 			continue;
 		/* As after a start: which account the new token opens is not known. */

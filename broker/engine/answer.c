@@ -36,19 +36,24 @@ void request_refuse(struct engine_request *r, enum lease_refusal refusal)
 		[LEASE_REFUSAL_EXPIRED] = { "lease_expired", "the lease has expired" },
 		[LEASE_REFUSAL_CLEANUP_RUNS] = {
 			"cleanup_in_progress",
-			"cleanup is in progress and may already be deleting resources of the lease",
+			"cleanup is in progress and may already be deleting resources of the lease; "
+			"nothing can be kept or decided until it has ended",
 		},
 		[LEASE_REFUSAL_MACHINE_GONE] = {
-			"cleanup_in_progress", "the machine of the lease is already gone",
+			"cleanup_in_progress", "the machine of the lease is already gone, so it cannot be "
+			"kept",
 		},
-		[LEASE_REFUSAL_ALIVE] = { "lease_alive", "release the lease first" },
-		[LEASE_REFUSAL_NOTHING_TO_RETRY] = { "nothing_to_retry", "there is nothing to retry" },
+		[LEASE_REFUSAL_ALIVE] = { "lease_alive", "the lease has not ended; release it "
+					  "first" },
+		[LEASE_REFUSAL_NOTHING_TO_RETRY] = { "nothing_to_retry", "no cleanup of the lease waits for a "
+						     "retry" },
 		[LEASE_REFUSAL_NOTHING_TO_FORGET] = {
 			"nothing_to_forget",
 			"this ledger row holds no resource of the lease that may still exist",
 		},
 		[LEASE_REFUSAL_NO_SUCH_RESOURCE] = {
-			"no_such_resource", "specify the ledger row that this resource belongs to",
+			"no_such_resource", "the ledger row that this resource belongs to must be "
+					    "named: --resource ROW; lessor show lists the rows",
 		},
 		[LEASE_REFUSAL_CLAIMED] = {
 			"resource_claimed", "this resource is already in a ledger",
@@ -56,6 +61,20 @@ void request_refuse(struct engine_request *r, enum lease_refusal refusal)
 	};
 
 	request_fail(r, RESULT_CONFLICT, words[refusal].code, "%s", words[refusal].message);
+}
+
+void request_fail_blocked(struct engine_request *r, const struct account *account)
+{
+	char why[sizeof(r->message)];
+
+	account_describe_block(account, why, sizeof(why));
+	if (r->caller.role != TOKEN_USER && why[0])
+		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked", "%s", why);
+	else
+		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
+			     "account %s cannot be used until an operator has acted; tell an operator, or "
+			     "choose another account",
+			     account->config.name);
 }
 
 void core_fill_answer(struct engine_request *request, const struct lease_aggregate *a)

@@ -46,8 +46,11 @@ static void in_flight_note(struct core *core, const struct step *step,
 
 	if (!running)
 		return;
-	if (out->not_now)
+	if (out->not_now) {
 		running->not_now = 1;
+		if (!running->refusal_class)
+			TEXT_SET(running->refusal, out->refusal_text);
+	}
 	if (out->absence_ms)
 		running->absence_ms = out->absence_ms;
 	/* The first refusal is the cause; later ones may follow from it. */

@@ -201,7 +201,7 @@ struct engine_request {
 	enum request_result result;
 	enum request_early early;
 	char code[40];
-	char message[200];
+	char message[400];
 	struct limit_hit limit; /* RESULT_LIMIT: which one, and how much of it is used */
 	struct lease lease;
 	struct attempt attempts[ATTEMPTS_SHOWN]; /* of the lease; create and release only */

@@ -28,7 +28,7 @@ struct in_flight {
 	int not_now;		 /* a permit was refused, for a reason that is temporary */
 	uint32_t refusal_class;	 /* a permit was refused, for a reason that needs an operator:
 				 * LESSOR_CLASS_; 0: none was */
-	char refusal[160];	 /* the reason that belongs to refusal_class */
+	char refusal[160];	 /* the reason that belongs to refusal_class, or else to not_now */
 	int64_t absence_ms;	 /* when the next absence observation counts; 0: none needed */
 	int64_t overdue_mono_ms; /* when it should have returned */
 	int is_overdue;		 /* it has not, and that was reported */
@@ -253,6 +253,8 @@ void request_fail(struct engine_request *r, enum request_result result, const ch
 void request_fail_store(struct engine_request *r, const struct err *err);
 /* Sets the API's code and message for a refused event. */
 void request_refuse(struct engine_request *r, enum lease_refusal refusal);
+/* The account is blocked or fenced: for operators with the reason and what to do. */
+void request_fail_blocked(struct engine_request *r, const struct account *account);
 void core_fill_answer(struct engine_request *request, const struct lease_aggregate *a);
 
 /* ---- request_lease.c ------------------------------------------------------------------------- */

@@ -104,7 +104,8 @@ void core_pool_done(struct core *core, struct core_account *a, struct step *step
 		STAILQ_REMOVE(&core->pool_waiters, r, engine_request, link);
 		if (failed)
 			request_fail(r, RESULT_UNAVAILABLE, "inventory_unavailable",
-				     "cannot read the provider's inventory; try again");
+				     "cannot read the provider's inventory; try again, and see: lessor "
+				     "providers");
 		else
 			pool_answer(core, r);
 		core_answer(core, r);
@@ -135,19 +136,19 @@ static int check_accounts(struct core *core, struct engine_request *r)
 			continue;
 		found = 1;
 		if (account_is_blocked(a->account, NULL, 0)) {
-			request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-				     "the provider account is blocked: an operator must act");
+			request_fail_blocked(r, a->account);
 			return -1;
 		}
 		if (!core_account_is_verified(core, a)) {
 			request_fail(r, RESULT_UNAVAILABLE, "account_unproven",
-				     "the provider account is not verified yet; try again");
+				     "account %s is not verified yet; try again in some seconds",
+				     a->account->config.name);
 			return -1;
 		}
 	}
 	if (!found)
 		request_fail(r, RESULT_INVALID, "invalid_provider",
-			     "no provider of this name is configured");
+			     "there is no account of this name; see: lessor providers");
 	return found ? 0 : -1;
 }
 

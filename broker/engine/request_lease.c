@@ -87,6 +87,6 @@ struct lease_aggregate *request_find_lease(struct core *core, struct engine_requ
 	if (!a || !r->expected_account[0] || strcmp(r->expected_account, a->lease.account) == 0)
 		return a;
 	request_fail(r, RESULT_CONFLICT, "provider_identity_mismatch",
-		     "the lease belongs to another provider");
+		     "the lease belongs to another account than the request expects");
 	return NULL;
 }

@@ -16,7 +16,9 @@ static int may_change(struct engine_request *r)
 {
 	if (r->caller.role != TOKEN_READER)
 		return 1;
-	request_fail(r, RESULT_FORBIDDEN, "forbidden", "this token is read-only");
+	request_fail(r, RESULT_FORBIDDEN, "forbidden",
+		     "this token is read-only; use one of role user "
+		     "or admin");
 	return 0;
 }
 
@@ -67,10 +69,12 @@ static void create_again(struct engine_request *r, const struct lease_aggregate 
 	const char *token = r->create.attempt_token;
 
 	if (!request_is_callers(r, l) || !token[0] || !l->attempt_token[0]) {
-		request_fail(r, RESULT_CONFLICT, "lease_id_conflict", "the lease id is in use");
+		request_fail(r, RESULT_CONFLICT, "lease_id_conflict",
+			     "the lease id is in use; use a "
+			     "new one");
 	} else if (strcmp(token, l->attempt_token) != 0) {
 		request_fail(r, RESULT_CONFLICT, "create_attempt_conflict",
-			     "the lease id belongs to another create attempt");
+			     "the lease id belongs to another create attempt; use a new one");
 	} else if (!lease_is_live(l) && l->end_reason == LEASE_END_CANCELED) {
 		request_fail(r, RESULT_CONFLICT, "create_canceled", "this create was cancelled");
 		core_fill_answer(r, a);
@@ -97,7 +101,7 @@ static int create_known(struct core *core, struct engine_request *r, struct err 
 		return rc < 0 ? -1 : 0;
 	if (strcmp(known.hash, r->body_hash) != 0) {
 		request_fail(r, RESULT_CONFLICT, "idempotency_key_reused",
-			     "this Idempotency-Key was used for a different request");
+			     "this Idempotency-Key was used for a different request; use a new one");
 		return 1;
 	}
 	a = core_lease(core, known.lease_n, err);
@@ -150,17 +154,15 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	struct lease *l = &r->create;
 	struct core_account *account = core_account_find(core, l->account);
 	struct lease_aggregate *a;
-	char reason[160];
 	int rc;
 
 	if (!account) {
 		request_fail(r, RESULT_INVALID, "invalid_provider",
-			     "no provider of this name is configured");
+			     "there is no account of this name; see: lessor providers");
 		return 0;
 	}
-	if (account_is_blocked(account->account, reason, sizeof(reason))) {
-		request_fail(r, RESULT_UNAVAILABLE, "provider_blocked",
-			     "the provider account is blocked: an operator must act");
+	if (account_is_blocked(account->account, NULL, 0)) {
+		request_fail_blocked(r, account->account);
 		return 0;
 	}
 	TEXT_SET(l->owner, r->caller.owner);
@@ -175,7 +177,7 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	rc = slug_make_unique(core, l, err);
 	if (rc > 0)
 		request_fail(r, RESULT_CONFLICT, "slug_taken",
-			     "the slug and all its variants are in use");
+			     "the slug and all its variants are in use; choose another");
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	a = aggregates_begin(l);

@@ -321,7 +321,9 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 		return 0;
 	}
 	if (!a) {
-		request_fail(r, RESULT_NOT_FOUND, "not_found", "no such account");
+		request_fail(r, RESULT_NOT_FOUND, "not_found",
+			     "there is no account of this name; see: "
+			     "lessor providers");
 		return 0;
 	}
 	r->result = RESULT_OK;

@@ -470,7 +470,7 @@ int core_request_sweep(struct core *core, struct engine_request *r, struct err *
 	}
 	if (!found) {
 		request_fail(r, RESULT_INVALID, "invalid_provider",
-			     "no provider of this name is configured");
+			     "there is no account of this name; see: lessor providers");
 		return 0;
 	}
 	r->result = RESULT_OK;

@@ -145,8 +145,10 @@ void core_step_result(struct core *core, struct core_account *a, struct step *st
 		TEXT_SET(step->reason, ran->refusal);
 	} else if (ran->not_now && step->verdict == LESSOR_REFUSED &&
 		   step->error_class == LESSOR_CLASS_OWNERSHIP) {
-		/* The plugin cannot know that the reason for the refused permit is temporary. */
+		/* The plugin cannot know the reason for the refused permit, nor that it is temporary. */
 		step->verdict = LESSOR_RETRY;
+		if (ran->refusal[0])
+			TEXT_SET(step->reason, ran->refusal);
 	}
 	if (step->op == STEP_CLEANUP && step->verdict == LESSOR_GONE && !step->violation &&
 	    ledger_residue(&step->ledger)) {

@@ -308,6 +308,21 @@ static struct http_listener *listen_inet(struct http_server *server, int fd,
 	return l;
 }
 
+/* What to do about it; as a part of the sentence. */
+static const char *bind_hint(int number)
+{
+	switch (number) {
+	case EADDRINUSE:
+		return " (another process does; ss -ltnp shows which)";
+	case EADDRNOTAVAIL:
+		return " (this machine does not have the address; ip address shows those it has)";
+	case EACCES:
+		return " (for a port below 1024 the unit needs AmbientCapabilities=CAP_NET_BIND_SERVICE)";
+	default:
+		return "";
+	}
+}
+
 struct http_listener *http_listen_tcp(struct http_server *server, const char *address,
 				      uint16_t port, struct ssl_ctx_st *tls,
 				      int plain_behind_proxy, struct err *err)
@@ -341,7 +356,8 @@ struct http_listener *http_listen_tcp(struct http_server *server, const char *ad
 	if (a.any.sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (bind(fd, &a.any, len) || listen(fd, BACKLOG)) {
-		err_set_errno(err, errno, "cannot listen on %s port %u", address, port);
+		err_set_errno(err, errno, "cannot listen on %s port %u%s", address, port,
+			      bind_hint(errno));
 		close(fd);
 		return NULL;
 	}
@@ -361,7 +377,10 @@ static int socket_path_clear(const union listener_address *a, struct err *err)
 		return err_set_errno(err, errno, "cannot stat '%s'", path);
 	}
 	if (!S_ISSOCK(st.st_mode))
-		return err_set(err, ERR_CONFLICT, "'%s' exists and is not a socket", path);
+		return err_set(err, ERR_CONFLICT,
+			       "'%s' exists and is not a socket; remove it, or "
+			       "listen on another path",
+			       path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set_errno(err, errno, "cannot create a socket");
@@ -370,7 +389,10 @@ static int socket_path_clear(const union listener_address *a, struct err *err)
 	close(fd);
 	/* EAGAIN: the backlog of a live listener is full */
 	if (!rc || errnum != ECONNREFUSED)
-		return err_set(err, ERR_BUSY, "'%s' is in use by another process", path);
+		return err_set(err, ERR_BUSY,
+			       "'%s' is in use by another process; stop it, or listen on "
+			       "another path",
+			       path);
 	if (unlink(path) && errno != ENOENT)
 		return err_set_errno(err, errno, "cannot remove the stale socket '%s'", path);
 	return 0;

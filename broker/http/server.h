@@ -121,8 +121,9 @@ enum http_log_level { HTTP_LOG_WARNING, HTTP_LOG_NOTICE };
 
 /*
  * What on_head may decide before the body is read. The defaults are filled in. To refuse
- * the request, set `status` (400 to 599), `code` and `message` (static text), and perhaps a
- * header field: the body is not read, and the connection is closed.
+ * the request, set `status` (400 to 599), `code` and `message` (texts that stay valid until the
+ * next call of on_head), and perhaps a header field: the body is not read, and the connection is
+ * closed.
  */
 struct http_body_rule {
 	uint64_t max;		/* bytes */

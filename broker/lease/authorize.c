@@ -105,7 +105,10 @@ static enum authorization gate_by_ledger(const struct lease *l, const struct led
 		return gate_refuse(AUTHORIZATION_SERVER_FIRST, err,
 				   "its server may still exist; a key is deleted last");
 	if (facts->is_shared)
-		return gate_refuse(AUTHORIZATION_SHARED, err, "another lease uses it");
+		return gate_refuse(AUTHORIZATION_SHARED, err,
+				   r->kind == LESSOR_KIND_KEY ?
+					   "another lease uses it and receives it; it costs nothing" :
+					   "another lease uses it");
 	return AUTHORIZATION_GRANTED;
 }
 

@@ -167,6 +167,8 @@ int row_permit_refused(struct row_event *v, enum authorization a)
 	if (!authorization_passes(a))
 		return row_refuse_for_operator(v, LESSOR_CLASS_OWNERSHIP, why);
 	v->out->not_now = 1;
+	snprintf(v->out->refusal_text, sizeof(v->out->refusal_text),
+		 "%.58s is not deleted yet: %.80s", v->r->name, why);
 	return row_refuse(v, why);
 }
 

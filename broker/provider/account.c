@@ -93,6 +93,7 @@ void account_probed(struct account *account, int verified, uint32_t error_class,
 	} else if (error_class == LESSOR_CLASS_AUTH || error_class == LESSOR_CLASS_ACCOUNT) {
 		state->is_verified = 0;
 		state->figures.blocked = 1;
+		state->figures.blocked_class = error_class;
 		snprintf(state->figures.reason, sizeof(state->figures.reason), "%s",
 			 reason ? reason : "");
 	}
@@ -138,6 +139,26 @@ int account_is_blocked(const struct account *account, char *reason, size_t size)
 			 blocked ? state->figures.reason : "");
 	pthread_mutex_unlock(&state->lock);
 	return blocked;
+}
+
+void account_describe_block(const struct account *account, char *out, size_t size)
+{
+	const char *name = account->config.name;
+	struct account_figures figures;
+
+	account_figures(account, &figures);
+	if (figures.fenced)
+		snprintf(out, size,
+			 "account %s is fenced: %s; check " ACCOUNT_LOOK_AT
+			 ", then run: lessor account take-over %s --looked",
+			 name, figures.fence, name);
+	else if (figures.blocked)
+		snprintf(out, size,
+			 "account %s is blocked%s%s; correct %s, then run: systemctl reload lessord",
+			 name, figures.reason[0] ? ": " : "", figures.reason,
+			 figures.blocked_class == LESSOR_CLASS_AUTH ? "its token" : "that");
+	else
+		out[0] = '\0';
 }
 
 void account_set_fenced(struct account *account, const char *why)

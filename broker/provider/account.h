@@ -120,6 +120,13 @@ int account_is_verified(const struct account *account, int64_t max_age_ms);
  * `reason` may be NULL.
  */
 int account_is_blocked(const struct account *account, char *reason, size_t size);
+/* What an operator must look at before a take-over. */
+#define ACCOUNT_LOOK_AT "lessor sweep, lessor list --retained and lessor list --attention"
+/*
+ * Why a blocked or fenced account cannot be used, and what to do: "account NAME is blocked: ...".
+ * For operators only: the reason may be a provider's. `out` is "" if it can be used.
+ */
+void account_describe_block(const struct account *account, char *out, size_t size);
 /*
  * Fences the account: the store is older than the account, or another daemon has taken over. A
  * fenced account counts as blocked, whatever a probe finds. `why` NULL: ends it.
@@ -157,6 +164,7 @@ struct account_figures {
 	int64_t rate_remaining; /* last value that the provider reported, -1: unknown */
 	int64_t verified_ms;	/* wall clock, 0 never */
 	int blocked;
+	uint32_t blocked_class; /* LESSOR_CLASS_AUTH or LESSOR_CLASS_ACCOUNT */
 	char reason[160];
 	int fenced;
 	char fence[160];

@@ -59,7 +59,9 @@ static int account_check(struct account *account, const struct account_config *c
 	if (config->rate_per_hour < 0)
 		return err_set(err, ERR_INVALID, "the hourly rate must not be negative");
 	if (account->table->http_auth && !config->token)
-		return err_set(err, ERR_INVALID, "provider '%s' needs a token",
+		return err_set(err, ERR_INVALID,
+			       "provider '%s' needs a token; set token_file or "
+			       "credential",
 			       account->table->name);
 	if (config->token && token_check(config->token, err))
 		return -1;

@@ -55,7 +55,7 @@ void history_refuse(struct run_request *request, int is_broken)
 {
 	if (is_broken)
 		request_fail(request, RUN_RESULT_UNAVAILABLE, "store_unavailable",
-			     "run history is not available");
+			     "run history is not available, leases are; the log of lessord says why");
 	else
 		request_fail(request, RUN_RESULT_UNAVAILABLE, "shutting_down",
 			     "lessord is shutting down; try again");
@@ -184,7 +184,8 @@ static int run_replay(struct history *history, struct run_request *r, struct err
 	    !strcmp(run->owner, r->caller.owner) && !strcmp(run->org, r->caller.org))
 		r->result = RUN_RESULT_REPLAY;
 	else
-		request_fail(r, RUN_RESULT_CONFLICT, "run_conflict", "another run has this id");
+		request_fail(r, RUN_RESULT_CONFLICT, "run_conflict",
+			     "another run has this id; use a new one");
 	return 1;
 }
 
@@ -483,7 +484,8 @@ void history_request(struct history *history, struct run_request *r)
 
 	/* readers may change nothing */
 	if (r->caller.role == TOKEN_READER) {
-		request_fail(r, RUN_RESULT_FORBIDDEN, "forbidden", "this token is read-only");
+		request_fail(r, RUN_RESULT_FORBIDDEN, "forbidden",
+			     "this token is read-only; use one of role user or admin");
 	} else if (request_apply(history, r, &err)) {
 		history->has_failed = 1;
 		history_watch(history, &err);

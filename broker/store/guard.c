@@ -32,7 +32,10 @@ int guard_folder(const char *path, struct err *err)
 	struct stat st;
 
 	if (stat(folder, &st))
-		return err_set_errno(err, errno, "the store's directory %s", folder);
+		return err_set_errno(err, errno, "the store's directory %s%s", folder,
+				     errno == ENOENT ?
+					     " (create it for the user of lessord, with mode 0700)" :
+					     "");
 	if (st.st_mode & (S_IWOTH | S_IWGRP))
 		return err_set(err, ERR_REFUSED,
 			       "the store's directory %s is writable by others (mode %04o); run chmod go-w on "
@@ -40,7 +43,8 @@ int guard_folder(const char *path, struct err *err)
 			       folder, (unsigned int)st.st_mode & 07777);
 	if (is_foreign(&st))
 		return err_set(err, ERR_REFUSED,
-			       "the store's directory %s belongs to user %u, not to user %u",
+			       "the store's directory %s belongs to user %u, not to user %u; run lessord as "
+			       "that user, or chown the directory",
 			       folder, (unsigned int)st.st_uid, (unsigned int)geteuid());
 	return 0;
 }
@@ -104,15 +108,18 @@ static int check_file(const char *path, int flags, struct err *err)
 	if (fd < 0 || fstat(fd, &st))
 		return err_set_errno(err, errno, "the store %s", path);
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_REFUSED, "the store %s is not a regular file", path);
+		return err_set(err, ERR_REFUSED,
+			       "the store %s is not a regular file; name the file itself", path);
 	/* It holds the signing key: whoever can read it can impersonate this broker. */
 	if (st.st_mode & (S_IRWXO | S_IRWXG))
 		return err_set(err, ERR_REFUSED,
 			       "the store %s is accessible to others (mode %04o); run chmod 600 on it",
 			       path, (unsigned int)st.st_mode & 07777);
 	if (is_foreign(&st))
-		return err_set(err, ERR_REFUSED, "the store %s belongs to user %u, not to user %u", path,
-			       (unsigned int)st.st_uid, (unsigned int)geteuid());
+		return err_set(err, ERR_REFUSED,
+			       "the store %s belongs to user %u, not to user %u; run lessord as that user, or "
+			       "chown the file",
+			       path, (unsigned int)st.st_uid, (unsigned int)geteuid());
 	return check_whole(fd, path, st.st_size, err);
 }
 

@@ -26,7 +26,8 @@ int meta_get(struct store *store, const char *key, void *ret, size_t size, int *
 	*len = sqlite3_column_bytes(stmt, 0);
 	if (*len <= 0 || (size_t)*len > size) {
 		sqlite3_reset(stmt);
-		return err_set(err, ERR_REFUSED, "%s: the value of %s is damaged", store->path, key);
+		return err_set(err, ERR_REFUSED, "%s: the value of %s is damaged; restore a backup",
+			       store->path, key);
 	}
 	memcpy(ret, sqlite3_column_blob(stmt, 0), (size_t)*len);
 	sqlite3_reset(stmt);

@@ -440,7 +440,9 @@ int schema_check(struct store *store, struct err *err)
 		if (schema_number(store, schema->checks[i].sql, &wrong, err))
 			return -1;
 		if (wrong)
-			return err_set(err, ERR_REFUSED, "the store %s is inconsistent: %s (%lld)",
+			return err_set(err, ERR_REFUSED,
+				       "the store %s is inconsistent: %s (%lld); restore it from a "
+				       "backup",
 				       store->path, schema->checks[i].what, (long long)wrong);
 	}
 	return 0;

@@ -72,8 +72,9 @@ static int probe_sentinel(struct hz *z, const struct lessor_resource *row)
 	if (strcmp(key.thing.name, row->name) != 0 ||
 	    (instance && strcmp(instance, lessor_broker_id(z->call)) != 0))
 		return lessor_refuse(z->call, LESSOR_CLASS_ACCOUNT,
-				     "SSH key %s is no longer the account's sentinel %s", row->id,
-				     row->name);
+				     "SSH key %s is no longer the account's sentinel %s: it was renamed "
+				     "or relabelled at the provider",
+				     row->id, row->name);
 	return sentinel_count_up(z, row, &key.thing);
 }
 

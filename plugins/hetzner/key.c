@@ -114,7 +114,8 @@ static int key_is_taken(struct hz *z, uint32_t kind, const struct lessor_intent 
 		return lessor_refuse(z->call,
 				     kind == LESSOR_KIND_SENTINEL ? LESSOR_CLASS_ACCOUNT :
 								    LESSOR_CLASS_CONFLICT,
-				     "an SSH key named %s already exists and is not ours",
+				     "an SSH key named %s already exists and is not ours; rename or "
+				     "delete it at the provider",
 				     intent->name);
 	case NAMED_FAILED:
 		return verdict;

@@ -24,7 +24,8 @@ static int nothing_left(struct hz *z, const struct attempts *attempts)
 
 	if (!a)
 		return lessor_refuse(z->call, LESSOR_CLASS_INVALID,
-				     "no server type or no location is configured");
+				     "no server type or no location is configured; set types in [class] "
+				     "and locations in [account]");
 	if (attempts->count == 1)
 		return lessor_refuse(z->call, a->refused, "%s in %s: %s", a->type, a->location,
 				     a->reason);

@@ -167,7 +167,8 @@ static int all_tried(struct step_context *ctx)
 	}
 	if (!telling)
 		return lessor_refuse(ctx->call, LESSOR_CLASS_INVALID,
-				     "no server type or no location is configured");
+				     "no server type or no location is configured; set types in [class] "
+				     "and locations in [account]");
 	if (lease->attempt_count == 1)
 		return lessor_refuse(ctx->call, telling->refused, "%s in %s: %s", telling->type,
 				     telling->location, telling->reason);

@@ -63,9 +63,7 @@ static int permit_delete(struct step_context *ctx, const struct lessor_resource 
 static int not_permitted(struct step_context *ctx, const struct lessor_resource *row)
 {
 	return lessor_refuse(ctx->call, LESSOR_CLASS_OWNERSHIP,
-			     "%s (id %s) may not be "
-			     "reclaimed",
-			     row->name, row->id);
+			     "lessord does not permit to reclaim %s (id %s)", row->name, row->id);
 }
 
 static int not_recorded(struct step_context *ctx)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "loader/loader.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,10 +68,32 @@ static int path_split(const char *path, char dir[PATH_MAX], const char **ret_fil
 	return 0;
 }
 
+/* The providers of the directory, for a name that is misspelt or not installed. */
+static void neighbours_list(const char *path, char *out, size_t size)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	size_t len = 0;
+
+	snprintf(out, size, "is no provider");
+	while (dir && (entry = readdir(dir)) != NULL) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (!dot || strcmp(dot, ".so") != 0 ||
+		    len + (size_t)(dot - entry->d_name) + 8 > size)
+			continue;
+		len += (size_t)snprintf(out + len, size - len, "%s%.*s",
+					len ? ", " : "are: ", (int)(dot - entry->d_name),
+					entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 /* Returns a descriptor of the file if it passes all checks, or -1. */
 static int file_open(const char *path, struct err *err)
 {
-	char dir[PATH_MAX];
+	char dir[PATH_MAX], known[160];
 	const char *file = NULL;
 	struct stat st;
 
@@ -90,6 +114,11 @@ static int file_open(const char *path, struct err *err)
 	if (fd < 0 && errno == ELOOP)
 		return err_set(err, ERR_REFUSED, "provider '%s' refused: it is a symbolic link",
 			       path);
+	if (fd < 0 && errno == ENOENT) {
+		neighbours_list(dir, known, sizeof(known));
+		return err_set_errno(err, ENOENT, "provider '%s' cannot be opened (there %s)", path,
+				     known);
+	}
 	if (fd < 0 || fstat(fd, &st))
 		return err_set_errno(err, errno, "provider '%s' cannot be opened", path);
 	if (!S_ISREG(st.st_mode))

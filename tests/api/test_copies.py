@@ -170,7 +170,8 @@ class Case(unittest.TestCase):
         self.assertIn(why, account["message"])
         self.assertIn("lessor account take-over hetzner --looked", account["message"])
         self.assertEqual(desk.account(desk.alice)["message"],
-                         "The account is fenced; an operator must act.")
+                         "The account cannot be used until an operator has acted. Tell an "
+                         "operator, or choose another account.")
         ready = desk.ask("GET", "/v1/providers/hetzner/readiness", desk.alice).json
         self.assertIs(ready["configured"], False)
         self.assertEqual(desk.metric(FENCED), 1)

@@ -167,6 +167,14 @@ class Notify(Home):
         self.assertLessEqual(before, int(notice["MONOTONIC_USEC"]) / 1e6)
         self.assertLessEqual(int(notice["MONOTONIC_USEC"]) / 1e6, time.monotonic())
         self.assertEqual(notices.next(PATIENCE), {"READY": "1", "STATUS": "serving"})
+        # Text 10: what it did not apply stays in the status.
+        service.edit("settle = 1s", "settle = 2s")
+        service.edit("poll = 50ms", "poll = 60ms")
+        service.process.send_signal(signal.SIGHUP)
+        self.assertEqual(notices.next(PATIENCE)["RELOADING"], "1")
+        self.assertEqual(notices.next(PATIENCE), {
+            "READY": "1",
+            "STATUS": "serving; needs a restart: [server] settle; [account hetzner] poll"})
         service.edit("[limits]", "[limits]\nmax_active = none")
         service.process.send_signal(signal.SIGHUP)
         self.assertEqual(notices.next(PATIENCE)["RELOADING"], "1")

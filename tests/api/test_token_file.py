@@ -104,7 +104,7 @@ class TokenFile(unittest.TestCase):
         self.broker.sim("POST", "/_sim/token", {"token": CLOUD_TOKEN, "revoked": True})
         until(lambda: self.broker.metric('lessor_account_calls_failed_total{account="hetzner"}'))
         until(lambda: self.broker.metric('lessor_account_blocked{account="hetzner"}'))
-        self.status("account hetzner is refused: ")
+        self.status("account hetzner is blocked: ")
         self.broker.sim("POST", "/_sim/token", {"token": CLOUD_TOKEN, "revoked": False})
         self.status()
 

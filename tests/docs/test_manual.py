@@ -369,7 +369,7 @@ class Lessor(unittest.TestCase):
         self.assertEqual(list(keys), re.findall(r"\w+", said.split("the settings are ")[1]
                                                 .replace(" and ", " ")))
         write(path, f"url = {self.url}\ntoken_file = token\naccount = nonsense\nclass = tiny\n")
-        self.assertIn("provider must be one of", self.lessor("create", "--config", path, code=4))
+        self.assertIn("there is no account 'nonsense'; accounts: ", self.lessor("create", "--config", path, code=4))
 
     def test_its_examples(self):
         lines = "".join(LESSOR.examples()).splitlines()

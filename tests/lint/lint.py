@@ -487,9 +487,54 @@ def test_names(tree):
                 tree.fault(name, line, f"the first source of {target} must be {target}.c")
 
 
+# ---- messages ---------------------------------------------------------------------------
+
+# Functions whose message goes into a line after "lessor: " or another message, and those whose
+# message an API client shows: there it may also be a sentence or several.
+PHRASES = ("err_set", "err_set_errno", "cli_usage_error", "text_error", "request_fail", "gate_refuse",
+           "row_refuse", "lessor_refuse", "lessor_retry", "log_error", "log_warning", "log_notice")
+SENTENCES = ("reply_error", "api_error_set", "head_refuse", "control_error", "json_body_fail")
+LITERALS = re.compile(r'"(?:\\.|[^"\\])*"(?:\s+(?:"(?:\\.|[^"\\])*"|PRI[a-z]\d+))*', re.S)
+
+
+def call_arguments(text, start):
+    """The text from `start`, after the parenthesis of a call, to the one that closes it."""
+    depth, at = 1, start
+    for found in re.finditer(r'"(?:\\.|[^"\\])*"|[()]', text[start:], re.S):
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+        at = start + found.start()
+        if not depth:
+            break
+    return text[start:at]
+
+
+def messages(text, functions):
+    """(line, message) of each text with a space that is passed to one of the functions."""
+    for call in re.finditer(r"\b(%s)\(" % "|".join(functions), text):
+        for found in LITERALS.finditer(call_arguments(text, call.end())):
+            said = "".join(re.findall(r'"((?:\\.|[^"\\])*)"', found[0]))
+            if " " in said.strip():
+                yield text.count("\n", 0, call.start()) + 1, said
+
+
+def texts(tree):
+    """How messages begin and end: a phrase continues a line, and a sentence is a whole one."""
+    for name in tree.under("broker/", "plugins/", "sdk/loader/", "sdk/example", ends=".c"):
+        text = re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), tree.read(name).decode(), flags=re.S)
+        for functions, may_be_sentence in ((PHRASES, False), (SENTENCES, True)):
+            for line, said in messages(text, functions):
+                # A name keeps its capital: SSH, CREDENTIALS_DIRECTORY, Idempotency-Key.
+                is_capital = re.match(r"[A-Z][a-z']* |[A-Z][a-z]+[.;,:]", said) is not None
+                is_stopped = said.endswith(".") and not said.endswith("...")
+                if is_stopped and not (may_be_sentence and not said[0].islower()):
+                    tree.fault(name, line, f"a message that continues a line ends with no stop: {said}")
+                elif is_capital and not (may_be_sentence and is_stopped):
+                    tree.fault(name, line, f"a capital needs a whole sentence, with a stop: {said}")
+
+
 RULES = {"spdx": spdx, "includes": includes, "calls": calls, "sleeps": sleeps, "size": size,
          "words": words, "tags": tags, "tree": tree_shape, "shell": shell, "style": style,
-         "defects": defects, "testnames": test_names}
+         "defects": defects, "testnames": test_names, "texts": texts}
 
 
 def main():

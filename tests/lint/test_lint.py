@@ -139,6 +139,17 @@ class Rules(unittest.TestCase):
         self.bad("testnames", {"tests/sdk/CMakeLists.txt": made.format("test-x", "test-x.c")}, "test-sdk-SUBJECT")
         self.bad("testnames", {"tests/sdk/CMakeLists.txt": "\n" + made.format("test-sdk-x", "x.c")}, "txt:2")
 
+    def test_texts(self):
+        for call in ('err_set(e, 1, "Cannot open %s", x)', 'err_set(e, 1, "cannot open %s.", x)',
+                     'cli_usage_error(c, "a word"\n\t" is missing.")', 'reply_error(r, 1, "x", "Not one")',
+                     'json_body_fail(in, 1, "x", (y), "not one.")'):
+            self.bad("texts", {"broker/cli/a.c": f"\n\t{call};\n"}, "a.c:2", "message that" if
+                     call.find('."') > 0 else "capital")
+        for call in ('err_set(e, 1, "the key %s (SSH) is damaged", x)', 'err_set(e, 1, "SSH key %s is damaged", x)',
+                     'reply_error(r, 1, "x", "Not one. Use two.")', 'json_body_fail(in, 1, "x", "is not one")',
+                     'log_error(NULL, "Idempotency-Key is %s", f(x ? "A" : "B."))', 'text_error("wait ...")'):
+            self.good("texts", {"broker/cli/a.c": f"\t{call};\n/* err_set(e, 1, \"No stop\") */\n"})
+
     def test_defects(self):
         patch = "--- a/broker/a.c\n+++ b/broker/a.c\n@@ -1,2 +1,2 @@\n int x;\n-int y;\n+int z;\n"
         good = {"broker/a.c": "int x;\nint y;\n", lint.DEFECTS + "01-z.patch": patch,

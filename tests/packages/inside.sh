@@ -330,7 +330,7 @@ equal "and counts one lease" "$(grep -o '^cbx_[0-9a-f]*\|[1-9][0-9]* lease' "$wo
 must "apt removes" apt-get remove -y lessord lessor lessor-dev
 equal "and warns of the remaining lease" "$(grep -o 'WARNING: .*\.' "$work/out")" \
 	"WARNING: 1 lease with resources left at a provider."
-grep -q "moves it to /var/backups" "$work/out" || fail "the removal does not say what a purge does"
+grep -q "moves them to /var/backups/lessord-TIME" "$work/out" || fail "the removal does not say what a purge does"
 ok "and says what a purge does"
 [ ! -e /usr/sbin/lessord ] || fail "the program still exists"
 if [ -n "$booted" ]; then
@@ -362,7 +362,7 @@ cp -p /etc/lessord/lessord.conf kept.conf
 must "apt purges" apt-get purge -y lessord
 equal "and warns" "$(grep -c 'WARNING: 1 lease with resources left at a provider\.' "$work/out")" 2
 [ ! -e /var/lib/lessor ] || fail "the state still exists"
-kept=$(grep -o '/var/backups/lessord-[0-9TZ]*' "$work/out")
+kept=$(grep -o '/var/backups/lessord-[0-9]\{8\}T[0-9]*Z' "$work/out" | head -n 1)
 equal "the pair is kept, for root alone" \
 	"$(cd "$kept" && stat -c '%U %a %n' . lessor.db lessor-runs.db | xargs)" \
 	"root 700 . root 600 lessor.db root 600 lessor-runs.db"
@@ -390,7 +390,7 @@ echo changed >>/var/lib/lessor/lessor.db
 must "apt purges" apt-get purge -y lessord
 equal "and says what it does not know" "$(grep -o 'WARNING: it is not known' "$work/out")" \
 	"WARNING: it is not known"
-kept=$(grep -o '/var/backups/lessord-[0-9TZ]*' "$work/out")
+kept=$(grep -o '/var/backups/lessord-[0-9]\{8\}T[0-9]*Z' "$work/out" | head -n 1)
 test -s "$kept/lessor.db"
 ok "the state is kept"
 must "apt installs" apt-get install -y --no-install-recommends "$new"/lessord_*.deb

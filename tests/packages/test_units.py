@@ -124,6 +124,58 @@ class Units(unittest.TestCase):
             self.assertIn("lessor:x:%s:" % gid, file.read())
 
 
+class Removal(unittest.TestCase):
+    """The scripts of the Debian package, in a folder instead of the root."""
+
+    def setUp(self):
+        self.root = tempfile.mkdtemp(prefix="lessor-removal-")
+        self.addCleanup(shutil.rmtree, self.root)
+        self.state = self.root + "/var/lib/lessor"
+        os.makedirs(self.state)
+        for name in ("lessor.db", "lessor-runs.db"):
+            with open(os.path.join(self.state, name), "w", encoding="ascii") as file:
+                file.write(name)
+        os.mkdir(self.root + "/bin")
+        with open(self.root + "/bin/lessord", "w", encoding="ascii",
+                  opener=lambda p, f: os.open(p, f, 0o755)) as file:
+            file.write("#!/bin/sh\n"
+                       "[ $1 = --owed ] || { echo store = %s/lessor.db; exit; }\n"
+                       "echo cbx_0123456789ab\necho 1 lease with resources left at a provider\n"
+                       "exit 7\n" % self.state)
+
+    def script(self, name, action):
+        with open(os.environ["SOURCE"] + "/packaging/debian/lessord." + name,
+                  encoding="utf-8") as file:
+            text = file.read().replace("/var/", self.root + "/var/")
+        # Not "stop": the service of this machine, if it has one, is none of the test's.
+        text = text.replace("-d /run/systemd/system", "-d /nonexistent")
+        with open(self.root + "/script", "w", encoding="utf-8") as file:
+            file.write(text)
+        done = subprocess.run(["/bin/sh", self.root + "/script", action], check=True,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                              env={"PATH": self.root + "/bin:" + os.environ["PATH"]})
+        return done.stderr.replace(self.root, "")
+
+    def test_text_12_a_removal_and_a_purge_say_where_the_databases_are_and_what_to_run(self):
+        said = self.script("prerm", "remove")
+        self.assertIn("WARNING: 1 lease with resources left at a provider.\n", said)
+        self.assertIn("The databases of lessord stay in /var/lib/lessor; a purge\n"
+                      "moves them to /var/backups/lessord-TIME.", said)
+        for command in ("apt install lessord", "lessord --owed", "lessor release LEASE"):
+            self.assertIn("\n  " + command + "\n", said)
+        said = self.script("postrm", "purge")
+        kept = re.search(r"are kept in (/var/backups/lessord-\d{8}T\d{6}Z)\.\n", said)
+        self.assertIsNotNone(kept, said)
+        self.assertEqual(sorted(os.listdir(self.root + kept[1])), ["lessor-runs.db", "lessor.db"])
+        self.assertFalse(os.path.exists(self.state))
+        # The command is meant to be pasted.
+        restore = re.search(r"^  install -m 0600 -o lessor -g lessor (.+) (.+)$", said, re.M)
+        os.mkdir(self.state)
+        subprocess.run("install -m 0600 %s%s %s%s" % (self.root, restore[1], self.root, restore[2]),
+                       shell=True, check=True)
+        self.assertEqual(sorted(os.listdir(self.state)), ["lessor-runs.db", "lessor.db"])
+
+
 if __name__ == "__main__":
     if not shutil.which("systemd-analyze"):
         print("SKIPPED, nothing was tested: systemd-analyze is missing")

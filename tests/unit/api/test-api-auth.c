@@ -215,6 +215,34 @@ static void tokens_expire_and_are_revoked(void **state)
 	assert_int_equal(check(bearer(alice)), AUTH_REFUSED);
 }
 
+static void text_7_a_token_that_ended_says_when(void **state)
+{
+	char wrong[TOKEN_TEXT_SIZE];
+
+	(void)state;
+	tokens[0].revoked_ms = wall_ms + 3661000;
+	assert_int_equal(auth_reload(auth, NULL), 0);
+	wall_ms += 1000;
+	assert_int_equal(check(bearer(alice)), AUTH_REFUSED);
+	assert_string_equal(auth_refusal(auth, bearer(alice)),
+			    "this token was revoked on 2026-08-21 at 11:01:01 UTC; ask an operator for a "
+			    "new one");
+	assert_int_equal(check(bearer(reader)), AUTH_REFUSED);
+	assert_string_equal(auth_refusal(auth, bearer(reader)),
+			    "this token expired on 2026-08-21 at 10:00:01 UTC; ask an operator for a new "
+			    "one");
+	/* With another secret, an id that exists is told from one that does not by nothing. */
+	memcpy(wrong, alice, sizeof(wrong));
+	wrong[63] = wrong[63] == 'b' ? 'c' : 'b';
+	assert_string_equal(auth_refusal(auth, bearer(wrong)),
+			    "a valid bearer token is required; this one is not known here");
+	memset(wrong + 4, '0', 16);
+	assert_string_equal(auth_refusal(auth, bearer(wrong)),
+			    "a valid bearer token is required; this one is not known here");
+	assert_string_equal(auth_refusal(auth, "Basic x"), "a bearer token is required");
+	assert_string_equal(auth_refusal(auth, NULL), "a bearer token is required");
+}
+
 static void new_tokens_are_seen_and_a_broken_store_changes_nothing(void **state)
 {
 	char bob[TOKEN_TEXT_SIZE];
@@ -312,6 +340,7 @@ int main(void)
 		TEST(b140_schemes),
 		TEST(b141_b142_b143_b146_near_misses),
 		TEST(tokens_expire_and_are_revoked),
+		TEST(text_7_a_token_that_ended_says_when),
 		TEST(new_tokens_are_seen_and_a_broken_store_changes_nothing),
 		TEST(a_new_token_is_good_at_once),
 		TEST(b149_refusals_are_counted_by_address),

@@ -285,7 +285,7 @@ static void revoke(const char *token)
 	store_close(tool);
 }
 
-static void a_revoked_token_closes_its_socket(void **state)
+static void text_7_a_revoked_token_closes_its_socket(void **state)
 {
 	(void)state;
 	connect_as(stage.alice);
@@ -294,7 +294,11 @@ static void a_revoked_token_closes_its_socket(void **state)
 	stage_message("{\"type\":\"ping\"}");
 	assert_null(stage.socket);
 	assert_int_equal(stage.closed, FRAME_CODE_POLICY);
-	assert_int_equal(stage.messages, 0);
+	/* Only the reason. */
+	assert_int_equal(stage.messages, 1);
+	assert_string_equal(stage_text("type"), "error");
+	assert_string_equal(stage_text("code"), "unauthorized");
+	assert_non_null(strstr(stage_text("message"), "this token was revoked on "));
 }
 
 /* Lets the loop wait for its timers, at most for two seconds. */
@@ -332,7 +336,7 @@ static void h7_a_silent_socket_ends_with_its_token(void **state)
 	assert_string_equal(stage_text("type"), "pong");
 }
 
-static void h7_a_silent_socket_ends_when_its_token_expires(void **state)
+static void h7_text_7_a_silent_socket_ends_when_its_token_expires(void **state)
 {
 	struct store *tool;
 	struct token token;
@@ -351,6 +355,7 @@ static void h7_a_silent_socket_ends_when_its_token_expires(void **state)
 	loop_until_closed();
 	assert_null(stage.socket);
 	assert_int_equal(stage.closed, FRAME_CODE_POLICY);
+	assert_non_null(strstr(stage_text("message"), "this token expired on "));
 }
 
 int main(void)
@@ -366,9 +371,9 @@ int main(void)
 		TEST(an_event_may_be_too_large),
 		TEST(runs_of_others_and_too_many_runs),
 		TEST(sockets_have_a_limit),
-		TEST(a_revoked_token_closes_its_socket),
+		TEST(text_7_a_revoked_token_closes_its_socket),
 		TEST(h7_a_silent_socket_ends_with_its_token),
-		TEST(h7_a_silent_socket_ends_when_its_token_expires),
+		TEST(h7_text_7_a_silent_socket_ends_when_its_token_expires),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

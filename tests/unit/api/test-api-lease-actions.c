@@ -191,7 +191,8 @@ static void a_fenced_account_is_424_and_says_what_to_do(void **state)
 	assert_true(json_is_true(stage_at("providers.0.blocked")));
 	assert_true(json_is_true(stage_at("providers.0.fenced")));
 	assert_string_equal(stage_text("providers.0.message"),
-			    "The account is fenced; an operator must act.");
+			    "The account cannot be used until an operator has acted. Tell an operator, "
+			    "or choose another account.");
 	GET("/v1/providers/toy/readiness", stage.alice);
 	assert_true(json_is_false(stage_at("configured")));
 	assert_int_equal(stage_count("missing"), 1);
