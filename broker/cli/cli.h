@@ -68,6 +68,10 @@ void cli_print_json(const json_t *doc);
 char *cli_lease_path(const char *ref, const char *rest);
 
 int command_create(struct cli *cli, int argc, char **argv);
+int command_run(struct cli *cli, int argc, char **argv);
+int command_ssh(struct cli *cli, int argc, char **argv);
+int command_cp(struct cli *cli, int argc, char **argv);
+int command_ssh_config(struct cli *cli, int argc, char **argv);
 int command_list(struct cli *cli, int argc, char **argv);
 int command_show(struct cli *cli, int argc, char **argv);
 int command_events(struct cli *cli, int argc, char **argv);

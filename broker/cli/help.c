@@ -28,9 +28,11 @@ static const char settings_text[] =
 	"           SSL_CERT_FILE and SSL_CERT_DIR\n"
 	"  account  --account, `account` in the file\n"
 	"  class    --class, `class` in the file\n"
+	"  ssh      LESSOR_SSH, by default `ssh`\n"
 	"The file is $XDG_CONFIG_HOME/lessor/lessor.conf, by default in ~/.config, with lines of\n"
-	"the form `key = value`. There is no --token: every user of this machine can read a\n"
-	"command line.\n";
+	"the form `key = value`. Which key logs in to which lease is noted in\n"
+	"$XDG_STATE_HOME/lessor, by default in ~/.local/state. There is no --token: every user of\n"
+	"this machine can read a command line.\n";
 
 void help_all(FILE *to, const struct command *commands)
 {

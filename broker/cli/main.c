@@ -10,7 +10,7 @@
 #include "cli/text.h"
 #include "util/output.h"
 
-static int command_run(struct cli *cli, int argc, char **argv)
+static int program_run(struct cli *cli, int argc, char **argv)
 {
 	struct argv_option common[CLI_COMMON_MAX];
 	const struct argv_syntax syntax = { .common = common, .words_max = ARGV_FIRST_WORD };
@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, ""); /* for the column widths of tables */
 	interrupt_setup();
-	code = command_run(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
+	code = program_run(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 	cli_end(&cli);
 	if (output_finish() < 0) {
 		text_error("cannot write to standard output");
