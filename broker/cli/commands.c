@@ -52,7 +52,6 @@ const struct command commands[] = {
 		"                   as for create\n"
 		"  --keep           do not release the lease afterwards\n"
 		"  --wait[=D]       wait at most D for the machine, by default 15m\n"
-		"  --no-wait        rejected: run waits for the machine\n"
 		LOGIN_OPTIONS
 		"  --no-tty         no terminal for the command, even if there is one here\n"
 		"\n" COMMAND_TEXT,

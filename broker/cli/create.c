@@ -20,15 +20,17 @@ static int duration_read(const struct cli *cli, const char *name, const char *te
 	return cli_usage_error(cli, "--%s: %s", name, err.text);
 }
 
-/* Appends the options of another table, which ends with a NULL name. */
+/* Adds the options of another table, which replace those with the same name. */
 static void options_add(struct argv_option *own, size_t room, const struct argv_option *more)
 {
-	size_t count = 0;
+	for (; more && more->name; more++) {
+		size_t at = 0;
 
-	while (own[count].name)
-		count++;
-	for (; more && more->name && count + 1 < room; more++)
-		own[count++] = *more;
+		while (own[at].name && strcmp(own[at].name, more->name) != 0)
+			at++;
+		if (at + 1 < room)
+			own[at] = *more;
+	}
 }
 
 int create_parse(struct cli *cli, struct create_flags *f, const struct argv_option *more, int argc,

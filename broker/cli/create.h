@@ -20,8 +20,8 @@ struct create_flags {
 #define CREATE_OPTIONS_MAX 32
 
 /*
- * Reads the options of create, those of `more` (may be NULL) and at most `most` words, as
- * cli_parse_more does. Preset wait_s to CREATE_WAIT_S.
+ * Reads the options of create, those of `more` (may be NULL; it replaces options with the same
+ * name) and at most `most` words, as cli_parse_more does. Preset wait_s to CREATE_WAIT_S.
  */
 int create_parse(struct cli *cli, struct create_flags *f, const struct argv_option *more, int argc,
 		 char **argv, const char **words, int most, int *ret_count);

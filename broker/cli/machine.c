@@ -20,7 +20,7 @@
 #include "util/time.h"
 
 #define DIAL_MS 5000		    /* for one port */
-#define PATIENCE_MIN_MS 10000	    /* for a machine that has been ready for long */
+#define PATIENCE_MIN_MS 5000	    /* for a machine that has been ready for long */
 #define PATIENCE_NEW_MS (5 * 60000) /* after it became ready: sshd starts last */
 
 int machine_fetch(struct cli *cli, const char *ref, json_t **ret_doc)

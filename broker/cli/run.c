@@ -28,6 +28,8 @@ static int run_options_parse(struct cli *cli, struct run_flags *f, int argc, cha
 	const struct argv_option more[] = {
 		TRANSPORT_OPTIONS(&f->transport),
 		{ "no-tty", ARGV_FLAG, .seen = &f->no_tty },
+		{ "no-wait", ARGV_REFUSED,
+		  .why = "run waits for the machine; use lessor create --no-wait instead" },
 		{ 0 },
 	};
 	const char *words[2];
@@ -42,8 +44,6 @@ static int run_options_parse(struct cli *cli, struct run_flags *f, int argc, cha
 	if (!line->count)
 		return cli_usage_error(cli, "missing command; usage: lessor run %s",
 				       cli->command->usage);
-	if (f->create.no_wait)
-		return cli_usage_error(cli, "run waits for the machine; --no-wait makes no sense");
 	if (*ref && create_is_described(&f->create))
 		return cli_usage_error(cli, "the lease '%.60s' exists already; the options of create "
 				       "are for a new one",

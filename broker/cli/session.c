@@ -15,7 +15,7 @@
 #include "cli/when.h"
 
 #define SESSION_DISCONNECTED 255 /* of ssh and scp */
-#define GRACE_MS 5000 /* for the program to end by itself, and again after SIGTERM */
+#define GRACE_MS 3000 /* for the program to end by itself, and again after SIGTERM */
 
 struct session {
 	struct heartbeat heartbeat;
@@ -67,7 +67,7 @@ static void signals_read(struct session *s)
 		/* The terminal has sent it to the program as well. */
 		if (info.ssi_code != SI_KERNEL)
 			kill(s->child->pid, number);
-		signal_plan(s, SIGTERM, GRACE_MS);
+		signal_plan(s, number == SIGTERM ? SIGKILL : SIGTERM, GRACE_MS);
 		s->signal = number;
 	}
 	child_check(s);

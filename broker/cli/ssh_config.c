@@ -45,7 +45,7 @@ static void file_option_write(struct buf *out, const char *name, const char *pat
 
 	if (!path)
 		return;
-	word_write(out, name);
+	buf_addf(out, " %s", name);
 	word_write(out, real ? real : path);
 }
 
@@ -61,7 +61,7 @@ static char *proxy_command(const struct cli *cli, const char *id)
 	word_write(&out, len > 0 ? self : "lessor");
 	buf_adds(&out, " ssh --stdio");
 	if (cli->flags.url) {
-		word_write(&out, "--url");
+		buf_adds(&out, " --url");
 		word_write(&out, cli->flags.url);
 	}
 	file_option_write(&out, "--token-file", cli->flags.token_file);

@@ -50,6 +50,13 @@ _lessor_flags() {
 		echo "--class --type --ttl --idle --slug --account --location --image --ssh-key"
 		echo "--keep --wait --no-wait"
 		;;
+	run)
+		echo "--class --type --ttl --idle --slug --account --location --image --ssh-key"
+		echo "--keep --wait --identity --accept-new-host-key --no-tty"
+		;;
+	ssh) echo "--identity --accept-new-host-key --no-tty --stdio" ;;
+	cp) echo "--identity --accept-new-host-key" ;;
+	ssh-config) echo "--identity --accept-new-host-key --direct" ;;
 	list) echo "--all --state --retained --attention" ;;
 	events) echo "--follow" ;;
 	heartbeat) echo "--idle" ;;
@@ -66,11 +73,11 @@ _lessor_flags() {
 _lessor_word() {
 	case ${1-}:$# in
 	:*)
-		echo "create list show events heartbeat release resolve sweep account providers usage"
+		echo "create run ssh cp ssh-config list show events heartbeat release resolve sweep account providers usage"
 		echo "whoami"
 		;;
 	show:1 | events:1 | release:1) _lessor_leases all ;;
-	heartbeat:1) _lessor_leases live ;;
+	heartbeat:1 | ssh:1 | run:1 | ssh-config:*) _lessor_leases live ;;
 	resolve:1) _lessor_attention ;;
 	resolve:2) echo "retry forget adopt" ;;
 	account:1) echo "take-over" ;;
@@ -96,7 +103,7 @@ _lessor() {
 			((++i < ${#words[@]} - 1)) && ask+=("$word" "${words[i]}")
 			;;
 		--class | --type | --ttl | --idle | --slug | --account | --location | --image | \
-			--ssh-key | --state | --until | --reason | --resource | --month)
+			--ssh-key | --identity | --state | --until | --reason | --resource | --month)
 			((i++))
 			;;
 		-*) ;;
@@ -106,7 +113,7 @@ _lessor() {
 
 	COMPREPLY=()
 	case $prev in
-	--token-file | --ca-file | --config | --ssh-key)
+	--token-file | --ca-file | --config | --ssh-key | --identity)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
@@ -119,10 +126,18 @@ _lessor() {
 	--class) offers=$(_lessor_column CLASS) ;;
 	--account) offers=$(_lessor_column ACCOUNT) ;;
 	*)
-		if [[ $cur == -* ]]; then
+		if [[ " ${words[*]:0:${#words[@]}-1} " == *" -- "* ]]; then
+			return
+		elif [[ $cur == -* ]]; then
 			offers=$(_lessor_flags "${given[0]-}")
 		else
 			offers=$(_lessor_word "${given[@]}")
+		fi
+		if [[ ${given[0]-} == cp && $cur != -* ]]; then
+			compopt -o filenames -o nospace
+			mapfile -t COMPREPLY < <(_lessor_leases live | sed 's/$/:/' | grep -F -- "$cur"
+				compgen -f -- "$cur")
+			return
 		fi
 		;;
 	esac

@@ -9,7 +9,7 @@ function __lessor_given
         if test $skip = 1
             set skip 0
         else if contains -- $word --url --token-file --ca-file --config --class --type --ttl --idle --slug \
-                --account --location --image --ssh-key --state --until --reason --resource --month
+                --account --location --image --ssh-key --identity --state --until --reason --resource --month
             set skip 1
         else if not string match -q -- '-*' $word
             echo $word
@@ -86,6 +86,10 @@ complete -c lessor -l version -d 'Print the version'
 
 set -l none 'test -z (__lessor_given)[1]'
 complete -c lessor -n $none -a create -d 'Lease a machine and wait until it is ready'
+complete -c lessor -n $none -a run -d 'Run a command in a machine, by default in a new one'
+complete -c lessor -n $none -a ssh -d 'Log in to the machine of a lease'
+complete -c lessor -n $none -a cp -d 'Copy files to or from the machine of a lease'
+complete -c lessor -n $none -a ssh-config -d 'Print leases for ssh_config'
 complete -c lessor -n $none -a list -d 'List leases that are live or not fully cleaned up'
 complete -c lessor -n $none -a show -d 'Show everything about one lease'
 complete -c lessor -n $none -a events -d 'Show the timeline of a lease'
@@ -98,7 +102,7 @@ complete -c lessor -n $none -a providers -d 'List the accounts that can create m
 complete -c lessor -n $none -a usage -d 'Show usage and cost'
 complete -c lessor -n $none -a whoami -d 'Show the identity that your token has'
 
-set -l create '__lessor_at any create'
+set -l create '__lessor_at any create run'
 complete -c lessor -n $create -l class -x -a '(__lessor_column CLASS)' -d 'A class of server types'
 complete -c lessor -n $create -l type -x -d 'Exactly this server type'
 complete -c lessor -n $create -l ttl -x -d 'Maximum lifetime'
@@ -108,9 +112,17 @@ complete -c lessor -n $create -l account -x -a '(__lessor_column ACCOUNT)' -d 'T
 complete -c lessor -n $create -l location -x -d 'Where to create it'
 complete -c lessor -n $create -l image -x -d 'The operating system image'
 complete -c lessor -n $create -l ssh-key -r -F -d 'The SSH public key that may log in'
-complete -c lessor -n $create -l keep -d 'A release without --delete keeps the server'
+complete -c lessor -n '__lessor_at any create' -l keep -d 'A release without --delete keeps the server'
+complete -c lessor -n '__lessor_at any run' -l keep -d 'Do not release the lease afterwards'
 complete -c lessor -n $create -l wait -d 'Wait until it is ready'
-complete -c lessor -n $create -l no-wait -d 'Do not wait'
+complete -c lessor -n '__lessor_at any create' -l no-wait -d 'Do not wait'
+
+set -l login '__lessor_at any run ssh cp ssh-config'
+complete -c lessor -n $login -l identity -r -F -d 'The private key that logs in'
+complete -c lessor -n $login -l accept-new-host-key -d 'Connect even if no host key is known'
+complete -c lessor -n '__lessor_at any run ssh' -l no-tty -d 'No terminal for the command'
+complete -c lessor -n '__lessor_at any ssh' -l stdio -d 'Only carry bytes, as a ProxyCommand'
+complete -c lessor -n '__lessor_at any ssh-config' -l direct -d 'Without lessor and heartbeats'
 
 set -l list '__lessor_at any list'
 complete -c lessor -n $list -l all -d 'All leases, including those that are over'
@@ -120,7 +132,10 @@ complete -c lessor -n $list -l retained -d 'Leases whose server is kept'
 complete -c lessor -n $list -l attention -d 'Leases that need operator action'
 
 complete -c lessor -n '__lessor_at 0 show events release' -a '(__lessor_leases all)'
-complete -c lessor -n '__lessor_at 0 heartbeat' -a '(__lessor_leases live)'
+complete -c lessor -n '__lessor_at 0 heartbeat ssh run' -a '(__lessor_leases live)'
+complete -c lessor -n '__lessor_at any ssh-config' -a '(__lessor_leases live)'
+complete -c lessor -n '__lessor_at any cp' -a '(__lessor_leases live | string replace -r \'$\' :)'
+complete -c lessor -n '__lessor_at any cp' -F
 complete -c lessor -n '__lessor_at 0 resolve' -a '(__lessor_attention)'
 complete -c lessor -n '__lessor_at 1 resolve' -a 'retry forget adopt'
 complete -c lessor -n '__lessor_at 0 account' -a take-over

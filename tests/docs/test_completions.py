@@ -124,7 +124,9 @@ class Asked:
         for command in ("show", "events", "release"):
             self.assertEqual(sorted(self.ask(f"lessor {command} ")),
                              sorted(["box-alive", LEASE, ENDED]), command)
-        self.assertEqual(sorted(self.ask("lessor heartbeat ")), sorted(["box-alive", LEASE]))
+        for command in ("heartbeat", "ssh", "run", "ssh-config"):
+            self.assertEqual(sorted(self.ask(f"lessor {command} ")), sorted(["box-alive", LEASE]))
+        self.assertIn("box-alive", [o.rstrip(":") for o in self.ask("lessor cp box")])
         self.assertEqual(self.ask("lessor release box"), ["box-alive"])
         self.assertEqual(self.ask("lessor release --no-wait box"), ["box-alive"])
         self.assertEqual(self.ask("lessor resolve "), [], "no lease is in attention")

@@ -224,7 +224,8 @@ class OneMachine(Login):
                 self.assertIn(b"is not the one leased", done.err)
         # Another lease at the same address: nothing remembers what was there before.
         with Impostor(dict(lease, id="cbx_00000000000a", slug="later")) as url:
-            done = subprocess.run([self.lessor, "ssh", "later", "--", "echo in"],
+            done = subprocess.run([self.lessor, "ssh", "--identity", self.key, "later", "--",
+                                   "echo in"],
                                   env=dict(self.env, LESSOR_URL=url), stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"in\n", b""))
