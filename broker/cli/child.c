@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stddef.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +34,9 @@ static _Noreturn void child_become(const struct child *child, int failed)
 		close(failed);
 		_exit(child->run(child->arg));
 	}
+	/* ssh needs no token, and its configuration may send variables to the machine. */
+	unsetenv("LESSOR_TOKEN");
+	unsetenv("CRABBOX_COORDINATOR_TOKEN");
 	execvp(child->argv[0], child->argv);
 	error = errno;
 	sent = write(failed, &error, sizeof(error));

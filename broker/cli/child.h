@@ -5,7 +5,7 @@
 #include <sys/types.h>
 
 struct child {
-	char *const *argv; /* a program, found on PATH; NULL: `run` is called instead */
+	char *const *argv;     /* a program, found on PATH; NULL: `run` is called instead */
 	int (*run)(void *arg); /* its result is the exit code */
 	void *arg;
 	int stdin_fd, stdout_fd, stderr_fd; /* borrowed; -1: ours */

@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-#define LOGIN_OPTIONS                                                                              \
-	"  --identity FILE  the private key; by default the one next to --ssh-key of the create,\n"   \
-	"                   or what ssh tries by itself\n"                                            \
-	"  --accept-new-host-key\n"                                                                   \
+#define LOGIN_OPTIONS                                                                               \
+	"  --identity FILE  the private key; by default the one next to --ssh-key of the create,\n" \
+	"                   or what ssh tries by itself\n"                                          \
+	"  --accept-new-host-key\n"                                                                 \
 	"                   connect even if no host key of the machine is known\n"
-#define COMMAND_TEXT                                                                               \
+#define COMMAND_TEXT                                                                                  \
 	"One word after -- is a line for the machine's shell; several are passed on exactly.\n"       \
 	"Heartbeats are sent meanwhile. The exit code is that of the command; 255: ssh could not\n"   \
 	"connect, or lost the connection. The host key of the lease is checked, and known_hosts is\n" \
@@ -51,8 +51,7 @@ const struct command commands[] = {
 		"  --image I, --ssh-key FILE\n"
 		"                   as for create\n"
 		"  --keep           do not release the lease afterwards\n"
-		"  --wait[=D]       wait at most D for the machine, by default 15m\n"
-		LOGIN_OPTIONS
+		"  --wait[=D]       wait at most D for the lease and for it to boot, by default 15m\n" LOGIN_OPTIONS
 		"  --no-tty         no terminal for the command, even if there is one here\n"
 		"\n" COMMAND_TEXT,
 		command_run,
@@ -72,8 +71,7 @@ const struct command commands[] = {
 		"SOURCE... TARGET",
 		"copy files to or from the machine of a lease",
 		"Either the sources or the target are in the machine, written REF:PATH as for scp.\n"
-		"Directories are copied with everything in them. The copying is done by scp.\n"
-		LOGIN_OPTIONS,
+		"Directories are copied with everything in them. The copying is done by scp.\n" LOGIN_OPTIONS,
 		command_cp,
 	},
 	{
@@ -83,8 +81,7 @@ const struct command commands[] = {
 		"Without REF: all live leases that have a machine. `lessor ssh-config\n"
 		">~/.ssh/lessor.conf`, and a first line `Include lessor.conf` in ~/.ssh/config, let\n"
 		"`ssh SLUG` work. The connection passes through lessor, which sends heartbeats.\n"
-		"  --direct         connect to the address, without lessor and without heartbeats\n"
-		LOGIN_OPTIONS,
+		"  --direct         connect to the address, without lessor and without heartbeats\n" LOGIN_OPTIONS,
 		command_ssh_config,
 	},
 	{

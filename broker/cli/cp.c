@@ -35,17 +35,20 @@ static int ref_find(const struct cli *cli, const char **words, int count, char *
 			continue;
 		remotes++;
 		if (*ref && strcmp(*ref, one) != 0)
-			return cli_usage_error(cli, "'%.60s' and '%.60s' are two leases; copy to this "
+			return cli_usage_error(cli,
+					       "'%.60s' and '%.60s' are two leases; copy to this "
 					       "machine first, and from here to the other",
 					       *ref, one);
 		free(*ref);
 		*ref = take(one);
 	}
 	if (!remotes)
-		return cli_usage_error(cli, "one side must be REF:PATH, such as build:/etc/hosts or "
+		return cli_usage_error(cli,
+				       "one side must be REF:PATH, such as build:/etc/hosts or "
 				       "build: for the home directory");
 	if (remotes == count)
-		return cli_usage_error(cli, "both sides are in the machine; copy there: lessor ssh "
+		return cli_usage_error(cli,
+				       "both sides are in the machine; copy there: lessor ssh "
 				       "%.60s -- cp ...",
 				       *ref);
 	if (remotes != 1 && remote_colon(words[count - 1]))
@@ -67,7 +70,7 @@ static void words_fill(struct words *words, const struct transport *t, const cha
 	words_add(words, "--");
 	for (int i = 0; i < count; i++) {
 		const char *colon = remote_colon(paths[i]);
-		auto_free char *word = colon ? xasprintf("%s%s", t->machine.id, colon) : NULL;
+		auto_free char *word = colon ? xasprintf("%s%s", t->destination, colon) : NULL;
 
 		words_add(words, word ? word : paths[i]);
 	}

@@ -118,7 +118,8 @@ static void end_warn(struct heartbeat *heartbeat)
 	if (left <= 0)
 		return;
 	duration_summarize(left, length);
-	heartbeat_tell(heartbeat, "warning: %s ends in %s (ttl), and its machine with it; to keep "
+	heartbeat_tell(heartbeat,
+		       "warning: %s ends in %s (ttl), and its machine with it; to keep "
 		       "it: lessor extend %s 1h",
 		       heartbeat->name, length, heartbeat->name);
 }
@@ -129,7 +130,8 @@ static void ended_tell(struct heartbeat *heartbeat, const json_t *lease)
 	const char *at = view_text(lease, "endedAt");
 	const char *why = view_text(lease, "endReason");
 
-	heartbeat_tell(heartbeat, "the lease %s ended%s%s%s%s%s, and its machine with it; for a new "
+	heartbeat_tell(heartbeat,
+		       "the lease %s ended%s%s%s%s%s, and its machine with it; for a new "
 		       "one: lessor create",
 		       heartbeat->name, *at ? " at " : "", at, *why ? " (" : "", why,
 		       *why ? ")" : "");
@@ -199,15 +201,14 @@ static void heartbeat_send(struct heartbeat *heartbeat)
 
 		heartbeat->is_late = 0;
 		if (lease) {
-			heartbeat->interval_ms = interval_choose(
-				view_int(lease, "idleTimeoutSeconds") * 1000);
+			heartbeat->interval_ms =
+				interval_choose(view_int(lease, "idleTimeoutSeconds") * 1000);
 			end_update(heartbeat, lease);
 		}
 	} else if (heartbeat->stop && heartbeat->stop(heartbeat->stop_arg)) {
 		/* what it was for is over */
 	} else if (response.outcome == CLIENT_COMPLETE &&
-		   exits_from_status(response.status, client_error_code(&response)) ==
-			   EXIT_ENDED) {
+		   exits_from_status(response.status, client_error_code(&response)) == EXIT_ENDED) {
 		ended_explain(heartbeat);
 	} else {
 		failure_tell(heartbeat, &response);

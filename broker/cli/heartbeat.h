@@ -13,14 +13,14 @@
 struct heartbeat {
 	struct cli *cli;
 	char *id;
-	char *name;	     /* for commands that its user may type */
+	char *name; /* for commands that its user may type */
 	int64_t interval_ms;
-	int64_t due_ms;	     /* when_mono_ms of the next one */
-	int64_t warn_ms;     /* of the warning that the lease will end; 0: none to come */
-	int64_t end_ms;	     /* of the end by TTL, as far as it is known; 0: unknown */
-	int is_late;	     /* a failure has been reported */
-	int has_ended;	     /* the lease is over, and that has been reported */
-	int is_raw;	     /* the terminal needs a carriage return in front of each line */
+	int64_t due_ms;		/* when_mono_ms of the next one */
+	int64_t warn_ms;	/* of the warning that the lease will end; 0: none to come */
+	int64_t end_ms;		/* of the end by TTL, as far as it is known; 0: unknown */
+	int is_late;		/* a failure has been reported */
+	int has_ended;		/* the lease is over, and that has been reported */
+	int is_raw;		/* the terminal needs a carriage return in front of each line */
 	int (*stop)(void *arg); /* ends a request early; may be NULL */
 	void *stop_arg;
 };

@@ -144,8 +144,9 @@ static int target_is_safe(const json_t *lease)
 {
 	const char *port = port_of(lease);
 
-	return view_is_safe(view_text(lease, "host")) && view_is_safe(view_text(lease, "sshUser")) &&
-	       strlen(port) <= 5 && port[strspn(port, "0123456789")] == '\0';
+	return view_is_safe(view_text(lease, "host")) &&
+	       view_is_safe(view_text(lease, "sshUser")) && strlen(port) <= 5 &&
+	       port[strspn(port, "0123456789")] == '\0';
 }
 
 /* `-i FILE ` if the private key is next to the public one; ssh may not try it otherwise. */

@@ -26,7 +26,8 @@ struct command_line login_split(int *argc, char **argv)
 
 int login_refuse_words(const struct cli *cli, const char *word)
 {
-	return cli_usage_error(cli, "unexpected argument '%.60s'; put -- before the command: lessor "
+	return cli_usage_error(cli,
+			       "unexpected argument '%.60s'; put -- before the command: lessor "
 			       "%s REF -- COMMAND",
 			       word, cli->command->name);
 }
@@ -43,7 +44,7 @@ int login_session(struct cli *cli, const struct transport *transport, const json
 	transport_add(transport, &words);
 	words_add(&words, has_tty ? "-t" : "-T");
 	words_add(&words, "--");
-	words_add(&words, transport->machine.id);
+	words_add(&words, transport->destination);
 	if (line->count) {
 		auto_free char *remote = words_remote(line->count, line->words);
 

@@ -68,7 +68,8 @@ static int port_add(struct machine *machine, const char *text)
 
 	if (!*text || strlen(text) > 5 || text[strspn(text, "0123456789")] != '\0')
 		return -1;
-	port = atoi(text);
+	for (const char *at = text; *at; at++)
+		port = port * 10 + (*at - '0');
 	if (port < 1 || port > 65535)
 		return -1;
 	for (i = 0; i < machine->port_count; i++) {
@@ -238,7 +239,10 @@ char *machine_ports_text(const struct machine *machine)
 
 	buf_init(&out, 256);
 	for (int i = 0; i < machine->port_count; i++)
-		buf_addf(&out, "%s%d", !i ? "" : i + 1 == machine->port_count ? " or " : ", ",
+		buf_addf(&out, "%s%d",
+			 !i			      ? "" :
+			 i + 1 == machine->port_count ? " or " :
+							", ",
 			 machine->ports[i]);
 	return buf_take(&out);
 }

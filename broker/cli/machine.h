@@ -13,9 +13,9 @@
 #define MACHINE_PORTS_MAX 9 /* sshPort and 8 sshFallbackPorts */
 
 struct machine {
-	char *id;	/* cbx_ and 12 hex digits: what ssh knows the machine by */
-	char *name;	/* the slug; the id if it has none */
-	char *host;	/* an address, or a name */
+	char *id;   /* cbx_ and 12 hex digits: what ssh knows the machine by */
+	char *name; /* the slug; the id if it has none */
+	char *host; /* an address, or a name */
 	char *user;
 	char *host_key; /* "ssh-ed25519 BASE64"; NULL: none is known */
 	int ports[MACHINE_PORTS_MAX];
@@ -37,8 +37,8 @@ void machine_fini(struct machine *machine);
 
 /*
  * Connects to the first port that accepts; *ret_port is that port. Waits for one until `until_ms`
- * (when_mono_ms), and tries each at least once. Returns the socket, non-blocking; -1 if none
- * accepts or a signal came (interrupt_pending).
+ * (when_mono_ms; 0: only one round). Returns the socket, non-blocking; -1 if none accepts or a
+ * signal came (interrupt_pending).
  */
 int machine_dial(const struct machine *machine, int64_t until_ms, int *ret_port);
 /* How long to wait for a machine to accept connections: it may have become ready just now. */

@@ -145,7 +145,7 @@ enum probe probe_login(const struct transport *transport, const char *command,
 	words_option(&words, "LogLevel=ERROR");
 	words_add(&words, "-n");
 	words_add(&words, "-T");
-	words_add(&words, transport->machine.id);
+	words_add(&words, transport->destination);
 	words_add(&words, command);
 	output_collect(words.list, &out, ret);
 	if (ret->code == TRANSPORT_FAILED || ret->code > 128)

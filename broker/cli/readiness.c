@@ -97,7 +97,6 @@ int readiness_await(struct cli *cli, struct transport *transport, const json_t *
 	int is_over = 0;
 
 	heartbeat_init(&heartbeat, cli, lease);
-	heartbeat.due_ms += heartbeat.interval_ms; /* the lease has just been touched */
 	for (int polls = 0; !is_over && last != PROBE_OK && !interrupt_pending(); polls++) {
 		progress_show(progress, "booting: %s", transport->machine.name);
 		if (polls)

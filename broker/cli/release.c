@@ -178,8 +178,7 @@ static void result_print(FILE *to, const json_t *lease)
 		if (!strcmp(state, "released"))
 			text_print(to, "released %s, nothing is left", name);
 		else
-			text_print(to, "nothing is left of %s, which had already %s", name,
-				   state);
+			text_print(to, "nothing is left of %s, which had already %s", name, state);
 		break;
 	}
 }

@@ -41,11 +41,12 @@ static int run_options_parse(struct cli *cli, struct run_flags *f, int argc, cha
 	*ref = count ? words[0] : NULL;
 	if (count > 1 || (count && !line->is_given))
 		return login_refuse_words(cli, words[count - 1]);
-	if (!line->count)
+	if (!line->count || !*line->words[0])
 		return cli_usage_error(cli, "missing command; usage: lessor run %s",
 				       cli->command->usage);
 	if (*ref && create_is_described(&f->create))
-		return cli_usage_error(cli, "the lease '%.60s' exists already; the options of create "
+		return cli_usage_error(cli,
+				       "the lease '%.60s' exists already; the options of create "
 				       "are for a new one",
 				       *ref);
 	return transport_flags_check(cli, &f->transport);
@@ -106,7 +107,6 @@ static int lease_finish(struct cli *cli, const json_t *lease, int is_kept, int c
 
 static int fresh_run(struct cli *cli, struct run_flags *f, const struct command_line *line)
 {
-	int64_t end_ms = when_mono_ms() + f->create.wait_s * 1000;
 	struct creation creation = { .doc = NULL };
 	struct keyfile key = { 0 };
 	auto_free char *identity = NULL;
@@ -117,6 +117,7 @@ static int fresh_run(struct cli *cli, struct run_flags *f, const struct command_
 	code = create_lease(cli, &f->create, &creation, &key);
 	if (code == EXIT_OK) {
 		const json_t *lease = view_lease(creation.doc);
+		int64_t end_ms = when_mono_ms() + f->create.wait_s * 1000;
 
 		if (!f->transport.identity && f->create.key)
 			f->transport.identity = identity = identity_of_public(key.path);

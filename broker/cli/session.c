@@ -15,7 +15,7 @@
 #include "cli/when.h"
 
 #define SESSION_DISCONNECTED 255 /* of ssh and scp */
-#define GRACE_MS 3000 /* for the program to end by itself, and again after SIGTERM */
+#define GRACE_MS 3000		 /* for the program to end by itself, and again after SIGTERM */
 
 struct session {
 	struct heartbeat heartbeat;
@@ -23,8 +23,8 @@ struct session {
 	int signal_fd;
 	int has_exited;
 	int status;
-	int signal;	  /* as in the result */
-	int next_signal;  /* for the program at next_ms; 0: none */
+	int signal;	 /* as in the result */
+	int next_signal; /* for the program at next_ms; 0: none */
 	int64_t next_ms;
 };
 

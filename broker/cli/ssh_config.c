@@ -100,7 +100,8 @@ static void block_print(const struct cli *cli, const struct transport *t, int di
 	else
 		printf("\nHost %s\n", machine->id);
 	if (direct) {
-		printf("    HostName %s\n    Port %d\n    ControlPath none\n", machine->host, t->port);
+		printf("    HostName %s\n    Port %d\n    ControlPath none\n", machine->host,
+		       t->port);
 	} else {
 		auto_free char *proxy = proxy_command(cli, machine->id);
 
@@ -158,30 +159,36 @@ static int leases_named(struct cli *cli, const char **refs, int count, json_t *i
 	return code;
 }
 
-/* All or none: a file with half of the leases would look whole. */
-static int blocks_print(struct cli *cli, const json_t *leases, const struct config_flags *f)
+/*
+ * Those that are named, or none: a file with half of them would look whole. Of all leases, one
+ * that cannot be logged in to is reported and left out.
+ */
+static int blocks_print(struct cli *cli, const json_t *leases, const struct config_flags *f,
+			int are_named)
 {
-	size_t count = json_array_size(leases), i;
+	size_t count = json_array_size(leases), good = 0, i;
 	struct transport *all = xcalloc(count + 1, sizeof(*all));
 	int code = -1;
 
 	for (i = 0; i < count && code < 0; i++) {
-		struct transport_flags flags = f->transport;
-		const json_t *lease = json_array_get(leases, i);
-
-		code = transport_open(cli, lease, &flags, &all[i]);
+		code = transport_open(cli, json_array_get(leases, i), &f->transport, &all[good]);
+		if (code < 0)
+			good++;
+		else
+			transport_close(&all[good]);
+		if (!are_named)
+			code = -1;
 	}
-	count = i;
 	if (code < 0) {
 		printf("# Leases of %s, for ssh_config(5); lessor ssh-config prints them anew.\n",
 		       cli->settings.url);
-		for (i = 0; i < count; i++)
+		for (i = 0; i < good; i++)
 			block_print(cli, &all[i], f->direct);
 		if (!count)
 			text_print(stderr, "no lease has a machine; for one: lessor create");
 		code = EXIT_OK;
 	}
-	for (i = 0; i < count; i++)
+	for (i = 0; i < good; i++)
 		transport_close(&all[i]);
 	free(all);
 	return code;
@@ -213,7 +220,7 @@ int command_ssh_config(struct cli *cli, int argc, char **argv)
 		cli_print_json(doc);
 		code = EXIT_OK;
 	} else if (code < 0) {
-		code = blocks_print(cli, leases, &flags);
+		code = blocks_print(cli, leases, &flags, count > 0);
 	}
 	json_decref(doc);
 	return code;

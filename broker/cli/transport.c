@@ -7,10 +7,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cli/heartbeat.h"
 #include "cli/identity.h"
 #include "cli/interrupt.h"
 #include "cli/probe.h"
+#include "cli/progress.h"
 #include "cli/text.h"
+#include "cli/when.h"
 #include "util/alloc.h"
 #include "util/err.h"
 
@@ -78,8 +81,9 @@ int transport_open(const struct cli *cli, const json_t *lease, const struct tran
 	if (code >= 0)
 		return code;
 	ret->port = ret->machine.ports[0];
-	ret->identity = flags->identity ? xstrdup(flags->identity)
-					: identity_recall(ret->machine.id);
+	ret->destination = xasprintf("%s.lease", ret->machine.id);
+	ret->identity = flags->identity ? xstrdup(flags->identity) :
+					  identity_recall(ret->machine.id);
 	if (ret->machine.host_key && known_hosts_make(ret)) {
 		text_error("%s: cannot create a file in memory: %m", cli->command->name);
 		return EXIT_ERROR;
@@ -90,6 +94,7 @@ int transport_open(const struct cli *cli, const json_t *lease, const struct tran
 void transport_close(struct transport *transport)
 {
 	machine_fini(&transport->machine);
+	free(transport->destination);
 	free(transport->identity);
 	free(transport->known_hosts);
 	if (transport->known_fd >= 0)
@@ -97,17 +102,36 @@ void transport_close(struct transport *transport)
 	*transport = (struct transport){ .known_fd = -1 };
 }
 
-int transport_await_port(const struct cli *cli, struct transport *transport, const json_t *lease)
+int transport_await_port(struct cli *cli, struct transport *transport, const json_t *lease)
 {
-	int fd = machine_dial(&transport->machine, machine_patience_end(lease), &transport->port);
+	int64_t end_ms = machine_patience_end(lease);
+	struct heartbeat heartbeat;
+	struct progress progress;
+	int fd, has_ended;
 
+	progress_init(&progress);
+	heartbeat_init(&heartbeat, cli, lease);
+	fd = machine_dial(&transport->machine, 0, &transport->port);
+	for (int polls = 0; fd < 0 && !interrupt_pending() && !heartbeat.has_ended; polls++) {
+		progress_show(&progress, "waiting until the machine of %s accepts connections",
+			      transport->machine.name);
+		if (heartbeat_left_ms(&heartbeat) == 0)
+			heartbeat_run(&heartbeat);
+		if (when_mono_ms() >= end_ms)
+			break;
+		when_sleep_poll(polls);
+		fd = machine_dial(&transport->machine, 0, &transport->port);
+	}
+	progress_clear(&progress);
+	has_ended = heartbeat.has_ended;
+	heartbeat_fini(&heartbeat);
 	if (fd >= 0) {
 		close(fd);
 		return -1;
 	}
 	if (interrupt_pending())
 		return 128 + interrupt_pending();
-	return machine_report_silent(cli, &transport->machine);
+	return has_ended ? EXIT_ENDED : machine_report_silent(cli, &transport->machine);
 }
 
 void transport_add(const struct transport *transport, struct words *words)

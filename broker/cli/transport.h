@@ -18,14 +18,16 @@ struct transport_flags {
 	int accept_any;	      /* connect although no host key is known */
 };
 
-#define TRANSPORT_OPTIONS(flags)                                                                   \
-	{ "identity", ARGV_VALUE, .value = &(flags)->identity },                                   \
-	{                                                                                          \
-		"accept-new-host-key", ARGV_FLAG, .seen = &(flags)->accept_any                     \
+#define TRANSPORT_OPTIONS(flags)                                               \
+	{ "identity", ARGV_VALUE, .value = &(flags)->identity },               \
+	{                                                                      \
+		"accept-new-host-key", ARGV_FLAG, .seen = &(flags)->accept_any \
 	}
 
 struct transport {
 	struct machine machine;
+	/* The host that ssh and scp are called with; no block of `ssh-config` is for this name. */
+	char *destination;
 	int port;	   /* the one that accepts connections; the first until then */
 	char *identity;	   /* NULL: ssh chooses */
 	int known_fd;	   /* the known_hosts file, in memory; -1 without a host key */
@@ -47,8 +49,11 @@ int transport_open(const struct cli *cli, const json_t *lease, const struct tran
 		   struct transport *ret);
 void transport_close(struct transport *transport);
 
-/* Waits for a port that accepts connections. -1, or the exit code after an error. */
-int transport_await_port(const struct cli *cli, struct transport *transport, const json_t *lease);
+/*
+ * Waits for a port that accepts connections, and sends heartbeats meanwhile. -1, or the exit
+ * code after an error.
+ */
+int transport_await_port(struct cli *cli, struct transport *transport, const json_t *lease);
 
 /* Appends the options for this machine, which ssh and scp take alike. */
 void transport_add(const struct transport *transport, struct words *words);

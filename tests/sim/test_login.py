@@ -300,7 +300,7 @@ class Lives(Login):
     def test_u6_interrupted_run_leaves_nothing(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             process = self.start("run", "--class", "tiny", "--ssh-key", self.key + ".pub", "--",
-                                 "echo go; exec sleep 1000")
+                                 "echo go; exec tail -f /dev/null")
             self.assertEqual(process.stdout.readline(), b"go\n", number)
             process.send_signal(number)
             done = self.finish(process)
@@ -361,7 +361,7 @@ class Lives(Login):
 
     def test_u1_the_end_by_ttl_is_told(self):
         self.create("short", "--ttl", "12s")
-        done = self.finish(self.start("run", "short", "--", "sleep 1000"))
+        done = self.finish(self.start("run", "short", "--", "tail -f /dev/null"))
         text = done.err.decode()
         self.assertRegex(text, r"warning: short ends in \d+s \(ttl\).* lessor extend short 1h\n")
         self.assertRegex(text, r"the lease short ended at 20\S+ \(ttl\)")

@@ -82,7 +82,7 @@ class Words(Login):
         r = self.run_cli("ssh", "violet-prawn", "--", "echo out; echo err >&2; exit 3", code=3)
         self.assertEqual((r.out, r.err), ("out\n", "err\n"))
         words, options = self.words(), self.options()
-        self.assertEqual(words[-4:], ["-T", "--", "cbx_0123456789ab",
+        self.assertEqual(words[-4:], ["-T", "--", "cbx_0123456789ab.lease",
                                       "echo out; echo err >&2; exit 3"])
         for name, value in (("HostName", "127.0.0.1"), ("User", "crabbox"),
                             ("HostKeyAlias", "cbx_0123456789ab"), ("StrictHostKeyChecking", "yes"),
@@ -91,6 +91,8 @@ class Words(Login):
                             ("Port", str(self.listener.getsockname()[1]))):
             self.assertEqual(options[name], value, name)
         self.assertNotIn("-i", words)
+        # ssh has no use for the token.
+        self.assertEqual(self.run_cli("ssh", "x", "--", "env | grep -c s3cret").out, "0\n")
         with open(self.home + "/known", encoding="ascii") as file:
             self.assertEqual(file.read(), "cbx_0123456789ab %s\n" % HOST_KEY)
         self.assertEqual(os.listdir(self.home + "/.ssh"), ["id_ed25519.pub"])
@@ -140,10 +142,10 @@ class Words(Login):
     def test_u6_cp(self):
         self.script()
         self.run_cli("cp", "a b", "x:to", code=0)
-        self.assertEqual(self.words("scp")[-3:], ["--", "a b", "cbx_0123456789ab:to"])
+        self.assertEqual(self.words("scp")[-3:], ["--", "a b", "cbx_0123456789ab.lease:to"])
         self.assertEqual(self.options("scp")["HostKeyAlias"], "cbx_0123456789ab")
         self.run_cli("cp", "x:a", "x:b", "./c:d", code=0)
-        self.assertEqual(self.words("scp")[-4:], ["--", "cbx_0123456789ab:a", "cbx_0123456789ab:b",
+        self.assertEqual(self.words("scp")[-4:], ["--", "cbx_0123456789ab.lease:a", "cbx_0123456789ab.lease:b",
                                                   "./c:d"])
 
     def test_u6_another_ssh(self):
@@ -176,6 +178,21 @@ class Words(Login):
         self.assertIn(" --url %s cbx_0123456789ab\n" % url, text)
         self.assertEqual(self.run_cli("ssh-config", "--json", "--url", url, code=0).json(),
                          {"leases": [self.doc]})
+
+    def test_u6_ssh_config_leaves_out_what_cannot_be_logged_in_to(self):
+        """One lease without a host key does not take the others with it."""
+        bare = self.machine(id="cbx_000000000001", slug="bare")
+        del bare["sshHostKey"]
+        both = [bare, self.machine(), lease("active", host="")]
+        self.serve(lambda request: Answer(200, {"leases": both}))
+        r = self.run_cli("ssh-config", code=0)
+        self.assertEqual(r.out.count("\nHost "), 1)
+        self.assertIn("no host key is known for lease cbx_000000000001", r.err)
+        r = self.run_cli("ssh-config", "--accept-new-host-key", code=0)
+        self.assertEqual(r.out.count("\nHost "), 2)
+        self.assertEqual(r.err, "")
+        self.serve(lambda request: Answer(200, {"leases": []}))
+        self.assertIn("lessor create", self.run_cli("ssh-config", code=0).err)
 
     def test_u6_what_a_response_cannot_do(self):
         for member, value in (("host", "-oProxyCommand=x"), ("host", "a b"), ("sshUser", "x;y"),
@@ -233,7 +250,7 @@ class Lives(Login):
     def test_u6_a_signal_ends_the_command_and_the_lease(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             server = self.script()
-            process = self.start("run", "--", "echo go; exec sleep 1000")
+            process = self.start("run", "--", "echo go; exec tail -f /dev/null")
             self.assertEqual(process.stdout.readline(), "go\n")
             process.send_signal(number)
             r = self.finish(process)
@@ -243,7 +260,7 @@ class Lives(Login):
 
     def test_u6_a_command_that_ignores_signals(self):
         self.script()
-        process = self.start("ssh", "x", "--", "trap '' TERM; echo go; while :; do sleep 0.1; done")
+        process = self.start("ssh", "x", "--", "trap '' TERM; echo go; exec tail -f /dev/null")
         self.assertEqual(process.stdout.readline(), "go\n")
         process.send_signal(signal.SIGTERM)
         self.assertEqual(self.finish(process).code, 128 + signal.SIGTERM)
@@ -273,7 +290,7 @@ class Lives(Login):
     def test_u1_heartbeats(self):
         """At once, and every third of the idle timeout."""
         server = self.script(self.machine(idleTimeoutSeconds=3))
-        process = self.start("run", "x", "--", "echo go; exec sleep 1000")
+        process = self.start("run", "x", "--", "echo go; exec tail -f /dev/null")
         self.assertEqual(process.stdout.readline(), "go\n")
         with server.came:
             self.assertTrue(server.came.wait_for(
@@ -287,7 +304,7 @@ class Lives(Login):
     def test_u1_failures_are_said_once(self):
         server = self.script(self.machine(idleTimeoutSeconds=3),
                              heartbeat=error(503, "store_unavailable", "Later."))
-        process = self.start("ssh", "x", "--", "echo go; exec sleep 1000")
+        process = self.start("ssh", "x", "--", "echo go; exec tail -f /dev/null")
         with server.came:
             self.assertTrue(server.came.wait_for(
                 lambda: len(server.matching("POST", "/heartbeat")) >= 3, PATIENCE))
@@ -312,7 +329,7 @@ class Lives(Login):
             return ok(self.doc)
         self.doc = self.machine()
         self.serve(script)
-        r = self.finish(self.start("ssh", "x", "--", "exec sleep 1000"))
+        r = self.finish(self.start("ssh", "x", "--", "exec tail -f /dev/null"))
         self.assertIn("the lease violet-prawn ended at 2026-08-21T10:30:00.000Z (ttl)", r.err)
         self.assertEqual(r.err.count("ended at"), 1, r.err)
         self.assertNotEqual(r.code, 0)
@@ -326,7 +343,7 @@ class Lives(Login):
             server = self.script(self.machine(lastTouchedAt="2026-08-21T%s.000Z" % touched,
                                               expiresAt="2026-08-21T%s.000Z" % expires,
                                               idleTimeoutSeconds=idle))
-            work = self.start("ssh", "x", "--", "exec sleep 1000")
+            work = self.start("ssh", "x", "--", "exec tail -f /dev/null")
             server.await_request("POST", "/heartbeat")
             if told:
                 line = work.stderr.readline()
