@@ -96,6 +96,19 @@ static int copy_run(struct cli *cli, const struct transport *t, const json_t *le
 	return result.code;
 }
 
+/* Who is used to scp writes -r; it is the default here, and no option. */
+static void recursive_drop(int *argc, char **argv)
+{
+	int kept = 0, is_word = 0;
+
+	for (int i = 0; i < *argc; i++) {
+		is_word = is_word || !strcmp(argv[i], "--");
+		if (is_word || strcmp(argv[i], "-r") != 0)
+			argv[kept++] = argv[i];
+	}
+	*argc = kept;
+}
+
 int command_cp(struct cli *cli, int argc, char **argv)
 {
 	struct transport_flags flags = { .identity = NULL };
@@ -107,9 +120,10 @@ int command_cp(struct cli *cli, int argc, char **argv)
 	const char *words[CP_WORDS_MAX];
 	auto_free char *ref = NULL;
 	json_t *doc = NULL;
-	int count = 0;
-	int code = cli_parse_more(cli, own, argc, argv, words, 2, CP_WORDS_MAX, &count);
+	int count = 0, code;
 
+	recursive_drop(&argc, argv);
+	code = cli_parse_more(cli, own, argc, argv, words, 2, CP_WORDS_MAX, &count);
 	if (code < 0)
 		code = ref_find(cli, words, count, &ref);
 	if (code < 0)

@@ -50,35 +50,44 @@ int readiness_await_lease(struct cli *cli, json_t **doc, int64_t end_ms, struct 
 	return -1;
 }
 
+/* The tries so far. */
+struct tries {
+	enum probe last;
+	struct probe_result result; /* of the last login */
+	int has_answered;	    /* a port accepted a connection the last time */
+	int64_t denied_ms;	    /* since when the key is refused; 0: it is not */
+};
+
 /* One try; -1 if it does not lead anywhere, and another one will not either. */
-static int machine_try(struct transport *transport, int64_t *denied_ms, enum probe *ret)
+static int machine_try(struct transport *transport, struct tries *tries)
 {
-	struct probe_result result;
 	int fd = machine_dial(&transport->machine, 0, &transport->port);
 
-	*ret = PROBE_SILENT;
+	tries->last = PROBE_SILENT;
+	tries->has_answered = fd >= 0;
 	if (fd < 0)
 		return 0;
 	close(fd);
-	*ret = probe_login(transport, READY_COMMAND, &result);
-	if (*ret != PROBE_DENIED) {
-		*denied_ms = 0;
-		return *ret == PROBE_WRONG_KEY ? -1 : 0;
+	tries->last = probe_login(transport, READY_COMMAND, &tries->result);
+	if (tries->last != PROBE_DENIED) {
+		tries->denied_ms = 0;
+		return tries->last == PROBE_WRONG_KEY ? -1 : 0;
 	}
-	if (!*denied_ms)
-		*denied_ms = when_mono_ms();
-	return when_mono_ms() - *denied_ms > DENIED_MS ? -1 : 0;
+	if (!tries->denied_ms)
+		tries->denied_ms = when_mono_ms();
+	return when_mono_ms() - tries->denied_ms > DENIED_MS ? -1 : 0;
 }
 
-static int failure_report(const struct cli *cli, const struct transport *transport, enum probe last)
+static int failure_report(const struct cli *cli, const struct transport *transport,
+			  const struct tries *tries)
 {
 	const char *name = transport->machine.name;
 
 	if (interrupt_pending())
 		return 128 + interrupt_pending();
-	if (last == PROBE_SILENT)
+	if (!tries->has_answered)
 		return machine_report_silent(cli, &transport->machine);
-	if (last == PROBE_NOT_READY) {
+	if (tries->last == PROBE_NOT_READY) {
 		text_error("%s: the machine of %s did not become ready in time; to see why: lessor "
 			   "ssh %s -- sh -x " READY_PATH,
 			   cli->command->name, name, name);
@@ -92,12 +101,11 @@ int readiness_await(struct cli *cli, struct transport *transport, const json_t *
 		    int64_t end_ms, struct progress *progress)
 {
 	struct heartbeat heartbeat;
-	enum probe last = PROBE_SILENT;
-	int64_t denied_ms = 0;
+	struct tries tries = { .last = PROBE_SILENT };
 	int is_over = 0;
 
 	heartbeat_init(&heartbeat, cli, lease);
-	for (int polls = 0; !is_over && last != PROBE_OK && !interrupt_pending(); polls++) {
+	for (int polls = 0; !is_over && tries.last != PROBE_OK && !interrupt_pending(); polls++) {
 		progress_show(progress, "booting: %s", transport->machine.name);
 		if (polls)
 			when_sleep_poll(polls);
@@ -105,13 +113,13 @@ int readiness_await(struct cli *cli, struct transport *transport, const json_t *
 			progress_clear(progress);
 			heartbeat_run(&heartbeat);
 		}
-		is_over = heartbeat.has_ended || machine_try(transport, &denied_ms, &last) < 0 ||
+		is_over = heartbeat.has_ended || machine_try(transport, &tries) < 0 ||
 			  when_mono_ms() >= end_ms;
 	}
 	progress_clear(progress);
 	is_over = heartbeat.has_ended;
 	heartbeat_fini(&heartbeat);
-	if (last == PROBE_OK && !interrupt_pending())
+	if (tries.last == PROBE_OK && !interrupt_pending())
 		return -1;
-	return is_over ? EXIT_ENDED : failure_report(cli, transport, last);
+	return is_over ? EXIT_ENDED : failure_report(cli, transport, &tries);
 }

@@ -44,7 +44,8 @@ static int stdio_run(struct cli *cli, const json_t *lease)
 				.stderr_fd = -1,
 			};
 
-			session_run(cli, lease, &child, 0, &result);
+			/* ssh, which calls this, may have put the terminal into raw mode. */
+			session_run(cli, lease, &child, 1, &result);
 			close(fd);
 			code = result.signal ? 128 + result.signal : result.code;
 		} else if (interrupt_pending()) {

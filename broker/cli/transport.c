@@ -26,15 +26,22 @@ const char *transport_program(void)
 
 int transport_check(const struct cli *cli)
 {
-	char *argv[] = { (char *)transport_program(), (char *)"-V", NULL };
+	/* Prints what its configuration says about a host, and connects to none. */
+	char *argv[] = { (char *)transport_program(), (char *)"-G", (char *)"lease", NULL };
 	struct probe_result result;
 
 	probe_run(argv, &result);
-	if (!result.is_missing)
+	if (result.is_missing)
+		text_error("%s: cannot run '%s'; install the OpenSSH client, or set LESSOR_SSH to "
+			   "the path of its ssh",
+			   cli->command->name, argv[0]);
+	else if (interrupt_pending())
+		return 128 + interrupt_pending();
+	else if (result.code)
+		text_error("%s: %s does not accept its own configuration: %s", cli->command->name,
+			   argv[0], result.text);
+	else
 		return -1;
-	text_error("%s: cannot run '%s'; install the OpenSSH client, or set LESSOR_SSH to the path "
-		   "of its ssh",
-		   cli->command->name, argv[0]);
 	return EXIT_ERROR;
 }
 

@@ -36,7 +36,7 @@ struct transport {
 
 /* -1 if the flags are valid, otherwise the exit code after an error. */
 int transport_flags_check(const struct cli *cli, const struct transport_flags *flags);
-/* -1 if the program can be run, otherwise the exit code after an error. */
+/* -1 if the program can be run and is configured, otherwise the exit code after an error. */
 int transport_check(const struct cli *cli);
 /* The program: LESSOR_SSH, or ssh on PATH. Borrowed. */
 const char *transport_program(void);

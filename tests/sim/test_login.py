@@ -140,6 +140,13 @@ class OneMachine(Login):
         self.assertEqual(work.stdout.readline(), b"two\n")
         self.assertEqual(self.finish(work).code, 0)
 
+    def test_u6_a_reader_that_leaves(self):
+        work = self.start("ssh", "box", "--", "yes")
+        self.assertEqual(work.stdout.readline(), b"y\n")
+        work.stdout.close()
+        work.stdout = None
+        self.finish(work)
+
     def test_u6_interactive(self):
         """On a terminal: a shell with one, which Ctrl-C reaches."""
         pid, fd = pty.fork()

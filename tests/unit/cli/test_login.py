@@ -15,7 +15,7 @@ HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHhvc3RrZXlob3N0a2V5aG9zdGtleWhv
 
 # Notes its words and the known_hosts file; then does what the last word says.
 FAKE = r"""#!/bin/sh
-[ "$1" != -V ] || exit 0
+[ "$1" != -G ] || exit 0
 name=${0##*/}
 {
 	for word; do
@@ -144,7 +144,7 @@ class Words(Login):
         self.run_cli("cp", "a b", "x:to", code=0)
         self.assertEqual(self.words("scp")[-3:], ["--", "a b", "cbx_0123456789ab.lease:to"])
         self.assertEqual(self.options("scp")["HostKeyAlias"], "cbx_0123456789ab")
-        self.run_cli("cp", "x:a", "x:b", "./c:d", code=0)
+        self.run_cli("cp", "-r", "x:a", "x:b", "./c:d", code=0)
         self.assertEqual(self.words("scp")[-4:], ["--", "cbx_0123456789ab.lease:a", "cbx_0123456789ab.lease:b",
                                                   "./c:d"])
 
@@ -164,6 +164,14 @@ class Words(Login):
                 r = self.run_cli(*command, code=1)
                 self.assertIn("cannot run '%s'; install the OpenSSH client" % missing, r.err)
             self.assertEqual(server.requests, [], "nothing was created")
+
+    def test_u6_an_ssh_that_does_not_work(self):
+        server = self.script()
+        with open(self.home + "/bin/ssh", "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\necho 'Bad owner or permissions on config' >&2\nexit 255\n")
+        r = self.run_cli("run", "--", "true", code=1)
+        self.assertIn("does not accept its own configuration: Bad owner or permissions", r.err)
+        self.assertEqual(server.requests, [], "nothing was created")
 
     def test_u6_ssh_config(self):
         self.script(self.machine())
