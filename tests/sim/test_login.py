@@ -336,7 +336,7 @@ class Lives(Login):
             lease = self.lease("idle")
             self.assertEqual(lease["state"], "active")
             seen.add(lease["lastTouchedAt"])
-            return len(seen) > 5
+            return len(seen) > 4
 
         until(beats, why="no heartbeats")
         self.assertEqual(self.finish(work, b"\n").code, 0)
@@ -360,14 +360,14 @@ class Lives(Login):
 
         def beats():
             seen.add(self.lease("proxied")["lastTouchedAt"])
-            return len(seen) > 4
+            return len(seen) > 3
 
         until(beats, why="no heartbeats")
         work.communicate(b"\n", timeout=PATIENCE)
         self.assertEqual(work.returncode, 3)
 
     def test_u1_the_end_by_ttl_is_told(self):
-        self.create("short", "--ttl", "12s")
+        self.create("short", "--ttl", "8s")
         done = self.finish(self.start("run", "short", "--", "tail -f /dev/null"))
         text = done.err.decode()
         self.assertRegex(text, r"warning: short ends in \d+s \(ttl\).* lessor extend short 1h\n")

@@ -3,6 +3,8 @@
 scripts: the words they get, signals, exit codes and heartbeats. tests/sim/test_login.py has the
 real ones."""
 import os
+import pty
+import select
 import signal
 import socket
 import subprocess
@@ -265,6 +267,26 @@ class Lives(Login):
             self.assertEqual(r.code, 128 + number)
             self.assertEqual(len(server.seen("POST", "/release")), 1)
             self.assertIn("nothing is left", r.err)
+
+    def test_u6_ctrl_c_on_a_terminal(self):
+        """The terminal sends it to ssh and to lessor, which still releases."""
+        server = self.script()
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execve(PROGRAM, [PROGRAM, "run", "--", "echo rea''dy; exec tail -f /dev/null"],
+                      self.env)
+        text = b""
+        while b"ready" not in text:
+            self.assertTrue(select.select([fd], [], [], PATIENCE)[0], text)
+            text += os.read(fd, 4096)
+        os.write(fd, b"\x03")
+        while b"nothing is left" not in text:
+            self.assertTrue(select.select([fd], [], [], PATIENCE)[0], text)
+            text += os.read(fd, 4096)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 130)
+        os.close(fd)
+        self.assertIn("-t", self.words())
+        self.assertEqual(len(server.seen("POST", "/release")), 1)
 
     def test_u6_a_command_that_ignores_signals(self):
         self.script()
