@@ -22,8 +22,8 @@ enum err_kind {
 
 struct err {
 	enum err_kind kind;
-	int native;		/* errno, HTTP status or SQLite code; 0: none */
-	char text[512];		/* one sentence, no newline */
+	int native;	/* errno, HTTP status or SQLite code; 0: none */
+	char text[512]; /* one sentence, no newline */
 };
 
 /* Returns -1, for `return err_set(...)`. */
