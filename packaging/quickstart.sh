@@ -51,7 +51,18 @@ else
 	bold='' plain=''
 fi
 step() { printf '\n%s== %s%s\n' "$bold" "$1" "$plain"; }
-run() { printf '%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
+# Prints a command as a person would type it, and runs it.
+run() {
+	printf '%s$' "$bold"
+	for word; do
+		case $word in
+		*[!A-Za-z0-9_./:=@%+,-]* | '') printf " '%s'" "$word" ;;
+		*) printf ' %s' "$word" ;;
+		esac
+	done
+	printf '%s\n' "$plain"
+	"$@"
+}
 
 work=
 sim_pid=
@@ -144,7 +155,9 @@ broker_pid=$!
 started "$work/lessord.port" "$broker_pid" lessord
 LESSOR_URL=http://127.0.0.1:$(cat "$work/lessord.port")
 LESSOR_TOKEN_FILE=$work/token
-export LESSOR_URL LESSOR_TOKEN_FILE
+# Nothing of this is noted in the user's home.
+XDG_STATE_HOME=$work/state
+export LESSOR_URL LESSOR_TOKEN_FILE XDG_STATE_HOME
 PATH=$bin:$PATH
 echo "It listens on $LESSOR_URL."
 
@@ -178,25 +191,7 @@ text_of() {
 # An ended lease cannot be found by its slug, so keep the id.
 lease=$(text_of id)
 
-# Waits until the command succeeds.
-until_ready() {
-	await "$patience" "$@" >"$work/ready.log" 2>&1 ||
-		{ tail -n 20 "$work/ready.log" >&2; echo "not ready: $*" >&2; exit 1; }
-}
-
 visit() {
-	at=$(text_of sshUser)@$(text_of host)
-	folder=$(text_of workRoot)/$lease/project
-	cat >"$work/ssh_config" <<-EOF
-	IdentityFile $work/key
-	Port $(text_of sshPort)
-	BatchMode yes
-	StrictHostKeyChecking accept-new
-	UserKnownHostsFile $work/known_hosts
-	LogLevel ERROR
-	EOF
-	until_ready ssh -F "$work/ssh_config" "$at" /usr/local/bin/crabbox-ready
-	run ssh -F "$work/ssh_config" "$at" '/usr/local/bin/crabbox-ready && echo "ready: $(id -un) on $(hostname)"'
 	mkdir "$work/project"
 	cat >"$work/project/work.sh" <<-'EOF'
 	for n in 1 2 3; do echo "working: $n"; done
@@ -207,10 +202,17 @@ visit() {
 	git -C "$work/project" add -A
 	git -C "$work/project" -c user.name=quickstart -c user.email=quickstart@example.com \
 		commit -q -m "some work"
-	run ssh -F "$work/ssh_config" "$at" "mkdir -p $folder"
-	run rsync -a --delete -e "ssh -F $work/ssh_config" "$work/project/" "$at:$folder/"
+	echo "lessor run waits until the machine has booted, and accepts no other machine's host key:"
+	# shellcheck disable=SC2016 # for the machine's shell
+	run lessor run quickstart -- 'echo "ready: $(id -un) on $(hostname)"'
+	echo
+	echo "scp, rsync, editors and others find it by lessor ssh-config:"
+	run lessor ssh-config quickstart
+	lessor ssh-config quickstart >"$work/ssh_config"
+	run rsync -a --delete -e "ssh -F $work/ssh_config" "$work/project/" quickstart:project/
+	echo
 	code=0
-	run ssh -F "$work/ssh_config" "$at" "cd $folder && sh work.sh" || code=$?
+	run lessor ssh quickstart -- 'cd project && sh work.sh' || code=$?
 	echo "The command exited with $code; 3 was expected."
 	[ "$code" -eq 3 ]
 }
@@ -224,11 +226,14 @@ else
 fi
 run lessor release quickstart
 if [ -n "$ssh" ]; then
-	! ssh -F "$work/ssh_config" "$at" true 2>"$work/refused" ||
-		{ echo "The machine is still there." >&2; exit 1; }
-	sed 's/^/    /' "$work/refused"
+	! run lessor ssh "$lease" || { echo "The machine is still there." >&2; exit 1; }
 fi
 run lessor events "$lease"
+if [ -n "$ssh" ]; then
+	step "8. Running one command in a machine of its own"
+	echo "lessor run creates a lease, runs the command, and releases the lease:"
+	echo "some input" | run lessor run --class standard --ssh-key "$work/key.pub" -- tr a-z A-Z
+fi
 
 servers=$(curl -fsS "$cloud/_sim/state" | sed -n 's/.*"servers":\[\([^]]*\)\].*/\1/p')
 if [ -n "$servers" ]; then
@@ -260,12 +265,14 @@ if [ -n "$keep" ]; then
 	cat <<-EOF
 	export LESSOR_URL=$LESSOR_URL
 	export LESSOR_TOKEN_FILE=$LESSOR_TOKEN_FILE
+	export XDG_STATE_HOME=$XDG_STATE_HOME
 	export PATH=$bin:\$PATH
 	EOF
 	[ -z "$ssh" ] || cat <<-EOF
 
-	Create a lease, then follow the instructions that it prints:
-	lessor create --class standard --wait --ssh-key $work/key.pub
+	Create a lease and log in:
+	lessor create --class standard --slug mine --ssh-key $work/key.pub
+	lessor ssh mine
 	EOF
 	cat <<-EOF
 

@@ -27,11 +27,11 @@ int64_t beat_interval_ms(int64_t idle_s)
 	return idle_ms / 3 < INTERVAL_MIN_MS ? INTERVAL_MIN_MS : idle_ms / 3;
 }
 
-void beat_init(struct beat *beat, json_t *lease)
+void beat_init(struct beat *beat, const json_t *lease)
 {
 	*beat = (struct beat){
 		.id = xstrdup(view_text(lease, "id")),
-		.lease = json_incref(lease),
+		.lease = json_deep_copy(lease),
 		.due_ms = when_mono_ms(),
 	};
 }
@@ -71,6 +71,8 @@ enum beat_result beat_send(struct beat *beat, struct client *client,
 		.path = path,
 		.body = body,
 		.timeout_ms = TIMEOUT_MS,
+		.stop = beat->stop,
+		.stop_arg = beat->stop_arg,
 	};
 	int64_t interval_ms = beat_interval_ms(view_int(beat->lease, "idleTimeoutSeconds"));
 	int64_t start_ms = when_mono_ms();

@@ -24,10 +24,13 @@ struct beat {
 	json_t *lease; /* of the latest good response; owned */
 	int64_t due_ms;
 	int failures; /* tries since the last good response */
+	/* Ends a heartbeat under way early when it returns 1; may be NULL. */
+	int (*stop)(void *arg);
+	void *stop_arg;
 };
 
 /* `lease` is borrowed and must have an id. The first heartbeat is due at once. */
-void beat_init(struct beat *beat, json_t *lease);
+void beat_init(struct beat *beat, const json_t *lease);
 void beat_fini(struct beat *beat);
 
 /* How long until the next heartbeat is due; 0: now. */

@@ -176,8 +176,10 @@ static size_t body_take(char *data, size_t size, size_t count, void *user)
 
 static int progress_check(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
-	(void)user, (void)a, (void)b, (void)c, (void)d;
-	return interrupt_pending() != 0;
+	const struct client_request *request = user;
+
+	(void)a, (void)b, (void)c, (void)d;
+	return interrupt_pending() != 0 || (request->stop && request->stop(request->stop_arg));
 }
 
 static void ca_setup(CURL *easy, const struct ca *ca)
@@ -231,6 +233,7 @@ static void easy_setup(struct client *client, const struct client_request *reque
 	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)RESPONSE_MAX);
 	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, progress_check);
+	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, request);
 	if (client->direct)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	if (client->socket)

@@ -29,6 +29,9 @@ struct client_request {
 	int wait_s;		/* > 0: ask lessord to respond within that many seconds; or
 				 * CLIENT_NO_WAIT */
 	int64_t timeout_ms;	/* 0: CLIENT_TIMEOUT_MS */
+	/* Called about once a second; nonzero ends the request. NULL: only a signal ends it. */
+	int (*stop)(void *arg);
+	void *stop_arg;
 };
 
 #define CLIENT_TIMEOUT_MS 30000

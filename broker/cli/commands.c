@@ -10,6 +10,17 @@
 
 static int command_help(struct cli *cli, int argc, char **argv);
 
+#define LOGIN_OPTIONS                                                                               \
+	"  --identity FILE  the private key; by default the one next to --ssh-key of the create,\n" \
+	"                   or what ssh tries by itself\n"                                          \
+	"  --accept-new-host-key\n"                                                                 \
+	"                   connect even if no host key of the machine is known\n"
+#define COMMAND_TEXT                                                                                  \
+	"One word after -- is a line for the machine's shell; several are passed on exactly.\n"       \
+	"Heartbeats are sent meanwhile. The exit code is that of the command; 255: ssh could not\n"   \
+	"connect, or lost the connection. The host key of the lease is checked, and known_hosts is\n" \
+	"not used. The ssh is the system's, or LESSOR_SSH.\n"
+
 const struct command commands[] = {
 	{
 		"create",
@@ -38,6 +49,51 @@ const struct command commands[] = {
 		"On Ctrl-C the create is cancelled; if anything may remain, lessor says so. If the\n"
 		"response is lost, the same request is repeated, which creates no second machine.\n",
 		command_create,
+	},
+	{
+		"run",
+		"[OPTIONS of create] [--identity FILE] [REF] -- COMMAND ...",
+		"run a command in a machine, by default in a new one",
+		"Without REF: creates a lease, waits until the machine is ready, runs the command, and\n"
+		"releases the lease, also if the command fails or on Ctrl-C. The options of create say\n"
+		"what to create; lessor create --help explains them. With REF: runs the command in the\n"
+		"machine of that lease, which is not released.\n"
+		"  --class C, --type T, --ttl D, --idle D, --slug S, --account A, --location L,\n"
+		"  --image I, --ssh-key FILE\n"
+		"                   as for create\n"
+		"  --keep           do not release the lease afterwards\n"
+		"  --wait[=D]       wait at most D for the lease and for it to boot, by default 15m\n" LOGIN_OPTIONS
+		"  --no-tty         no terminal for the command, even if there is one here\n"
+		"\n" COMMAND_TEXT,
+		command_run,
+	},
+	{
+		"ssh",
+		"REF [--identity FILE] [-- COMMAND ...]",
+		"log in to the machine of a lease, or run a command there",
+		LOGIN_OPTIONS
+		"  --no-tty         no terminal for the command, even if there is one here\n"
+		"  --stdio          only carry bytes, as a ProxyCommand of ssh\n"
+		"\n" COMMAND_TEXT,
+		command_ssh,
+	},
+	{
+		"cp",
+		"SOURCE... TARGET",
+		"copy files to or from the machine of a lease",
+		"Either the sources or the target are in the machine, written REF:PATH as for scp.\n"
+		"Directories are copied with everything in them. The copying is done by scp.\n" LOGIN_OPTIONS,
+		command_cp,
+	},
+	{
+		"ssh-config",
+		"[REF ...]",
+		"print leases for ssh_config(5), so that ssh, scp, rsync and others find them",
+		"Without REF: all live leases that have a machine. `lessor ssh-config\n"
+		">~/.ssh/lessor.conf`, and a first line `Include lessor.conf` in ~/.ssh/config, let\n"
+		"`ssh SLUG` work. The connection passes through lessor, which sends heartbeats.\n"
+		"  --direct         connect to the address, without lessor and without heartbeats\n" LOGIN_OPTIONS,
+		command_ssh_config,
 	},
 	{
 		"list",

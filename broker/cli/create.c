@@ -1,31 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* lessor create: the options, the request and the result. */
-#include "cli/cli.h"
+#include "cli/create.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/creation.h"
 #include "cli/ends.h"
+#include "cli/identity.h"
 #include "cli/interrupt.h"
-#include "cli/keyfile.h"
 #include "cli/lease_view.h"
 #include "cli/notice.h"
 #include "cli/offer.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "util/alloc.h"
-
-#define WAIT_DEFAULT_S (15 * 60)
-#define QUEUE_DEFAULT_S (24 * 60 * 60) /* the most */
-
-struct create_flags {
-	const char *class_name, *type, *ttl, *idle, *slug, *account, *location, *image, *key;
-	const char *wait_text;
-	const char *queue_text;
-	int keep, wait, no_wait, queue;
-	int64_t ttl_s, idle_s, wait_s, queue_s;
-};
 
 static int duration_read(const struct cli *cli, const char *name, const char *text, int64_t *ret)
 {
@@ -36,10 +24,23 @@ static int duration_read(const struct cli *cli, const char *name, const char *te
 	return cli_usage_error(cli, "--%s: %s", name, err.text);
 }
 
-/* -1 to continue, otherwise the exit code, as cli_parse. */
-static int flags_read(struct cli *cli, struct create_flags *f, int argc, char **argv)
+/* Adds the options of another table, which replace those with the same name. */
+static void options_add(struct argv_option *own, size_t room, const struct argv_option *more)
 {
-	const struct argv_option own[] = {
+	for (; more && more->name; more++) {
+		size_t at = 0;
+
+		while (own[at].name && strcmp(own[at].name, more->name) != 0)
+			at++;
+		if (at + 1 < room)
+			own[at] = *more;
+	}
+}
+
+int create_parse(struct cli *cli, struct create_flags *f, const struct argv_option *more, int argc,
+		 char **argv, const char **words, int most, int *ret_count)
+{
+	struct argv_option own[CREATE_OPTIONS_MAX] = {
 		{ "class", ARGV_VALUE, .value = &f->class_name },
 		{ "type", ARGV_VALUE, .value = &f->type },
 		{ "ttl", ARGV_VALUE, .value = &f->ttl },
@@ -55,8 +56,10 @@ static int flags_read(struct cli *cli, struct create_flags *f, int argc, char **
 		{ "no-wait", ARGV_FLAG, .seen = &f->no_wait },
 		{ 0 },
 	};
-	int code = cli_parse(cli, own, argc, argv, NULL, 0);
+	int code;
 
+	options_add(own, ARRAY_LEN(own), more);
+	code = cli_parse_more(cli, own, argc, argv, words, 0, most, ret_count);
 	if (code < 0)
 		code = duration_read(cli, "ttl", f->ttl, &f->ttl_s);
 	if (code < 0)
@@ -137,6 +140,8 @@ static int result_print(struct cli *cli, const struct creation *creation, const 
 	}
 	if (view_print_ready(stdout, lease, key_path))
 		return EXIT_ERROR;
+	text_print(stderr, "to log in: lessor ssh %s",
+		   *view_text(lease, "slug") ? view_text(lease, "slug") : view_text(lease, "id"));
 	text_print(stderr, "%s in %s, %s", view_text(lease, "serverType"),
 		   view_text(lease, "region"), *price ? price : "price unknown");
 	ends_print(stderr, lease);
@@ -146,34 +151,48 @@ static int result_print(struct cli *cli, const struct creation *creation, const 
 	return EXIT_OK;
 }
 
+int create_is_described(const struct create_flags *f)
+{
+	return f->class_name || f->type || f->ttl || f->idle || f->slug || f->account ||
+	       f->location || f->image || f->key || f->keep;
+}
+
+int create_lease(struct cli *cli, const struct create_flags *f, struct creation *creation,
+		 struct keyfile *key)
+{
+	struct err err = { 0 };
+	int code;
+
+	if (keyfile_load(f->key, key, &err)) {
+		text_error("%s: %s", cli->command->name, err.text);
+		return EXIT_USAGE;
+	}
+	if (!cli->json)
+		offer_print(cli, f->class_name ? f->class_name : cli->settings.class_name, f->type,
+			    f->account ? f->account : cli->settings.account);
+	if (interrupt_pending()) /* nothing has been requested */
+		return 128 + interrupt_pending();
+	creation_init(creation, body_make(f, &cli->settings, key->line),
+		      f->no_wait ? 0 : f->wait_s * 1000);
+	code = creation_run(creation, cli);
+	if (f->key && creation->doc)
+		identity_remember(view_text(view_lease(creation->doc), "id"), key->path);
+	return code;
+}
+
 int command_create(struct cli *cli, int argc, char **argv)
 {
-	struct create_flags flags = { .wait_s = WAIT_DEFAULT_S, .queue_s = QUEUE_DEFAULT_S };
-	struct creation creation;
+	struct create_flags flags = { .wait_s = CREATE_WAIT_S, .queue_s = CREATE_QUEUE_S };
+	struct creation creation = { .doc = NULL };
 	struct keyfile key = { 0 };
-	struct err err = { 0 };
-	int code = flags_read(cli, &flags, argc, argv);
+	int count;
+	int code = create_parse(cli, &flags, NULL, argc, argv, NULL, 0, &count);
 
 	if (code < 0)
 		code = cli_connect(cli);
-	if (code < 0 && keyfile_load(flags.key, &key, &err)) {
-		text_error("create: %s", err.text);
-		code = EXIT_USAGE;
-	}
-	if (code >= 0) {
-		keyfile_fini(&key);
+	if (code >= 0)
 		return code;
-	}
-	if (!cli->json)
-		offer_print(cli, flags.class_name ? flags.class_name : cli->settings.class_name,
-			    flags.type, flags.account ? flags.account : cli->settings.account);
-	if (interrupt_pending()) { /* nothing has been requested */
-		keyfile_fini(&key);
-		return 128 + interrupt_pending();
-	}
-	creation_init(&creation, body_make(&flags, &cli->settings, key.line),
-		      flags.no_wait ? 0 : flags.wait_s * 1000);
-	code = creation_run(&creation, cli);
+	code = create_lease(cli, &flags, &creation, &key);
 	if (cli->json && creation.doc)
 		cli_print_json(creation.doc);
 	if (code == EXIT_OK)

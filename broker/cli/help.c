@@ -30,10 +30,12 @@ static const char settings_text[] =
 	"           SSL_CERT_FILE and SSL_CERT_DIR\n"
 	"  account  --account, `account` in the file\n"
 	"  class    --class, `class` in the file\n"
+	"  ssh      LESSOR_SSH, by default `ssh`\n"
 	"One file is read: that of a context, or $XDG_CONFIG_HOME/lessor/lessor.conf, by default in\n"
 	"~/.config, with lines of the form `key = value`. With --context, LESSOR_URL and the other\n"
 	"variables for url and token are ignored; a context's token is sent to its own URL only.\n"
-	"There is no --token: every user of this machine can read a command line.\n";
+	"Which key logs in to which lease is noted in $XDG_STATE_HOME/lessor, by default in\n"
+	"~/.local/state. There is no --token: every user of this machine can read a command line.\n";
 
 void help_all(FILE *to, const struct command *commands)
 {

@@ -139,8 +139,7 @@ const char *view_event_text(const json_t *event)
 	return *text ? text : view_text(event, "text");
 }
 
-/* Safe as a bare word for a shell and for ssh. */
-static int is_safe(const char *text)
+int view_is_safe(const char *text)
 {
 	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				   "0123456789._:-";
@@ -159,8 +158,9 @@ static int target_is_safe(const json_t *lease)
 {
 	const char *port = port_of(lease);
 
-	return is_safe(view_text(lease, "host")) && is_safe(view_text(lease, "sshUser")) &&
-	       strlen(port) <= 5 && port[strspn(port, "0123456789")] == '\0';
+	return view_is_safe(view_text(lease, "host")) &&
+	       view_is_safe(view_text(lease, "sshUser")) && strlen(port) <= 5 &&
+	       port[strspn(port, "0123456789")] == '\0';
 }
 
 /* `-i FILE ` if the private key is next to the public one; ssh may not try it otherwise. */

@@ -37,6 +37,8 @@ char *view_attention_reason(const json_t *lease);
 /* "1.08 EUR/h"; "" if there is no price; the caller frees. */
 char *view_price(const json_t *lease);
 
+/* 1 if `text` is a bare word for a shell and for ssh: no spaces, quotes or leading '-'. */
+int view_is_safe(const char *text);
 /*
  * Prints `ready: HOST PORT USER` and the ssh command; `key_path` may be NULL. -1, and an
  * error is reported, if one of them is unsafe to paste into a shell.

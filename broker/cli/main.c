@@ -12,7 +12,7 @@
 #include "cli/text.h"
 #include "util/output.h"
 
-static int command_run(struct cli *cli, int argc, char **argv)
+static int program_run(struct cli *cli, int argc, char **argv)
 {
 	struct argv_option common[CLI_COMMON_MAX];
 	const struct argv_syntax syntax = { .common = common, .words_max = ARGV_FIRST_WORD };
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 	rest = argv + (argc > 0);
 	argc -= argc > 0;
 	cli.json = json_is_wanted(argc, rest);
-	code = command_run(&cli, argc, rest);
+	code = program_run(&cli, argc, rest);
 	if (cli.json && !(cli.foreign_exit && code))
 		outcome_print(code, cli.command ? cli.command->name : NULL);
 	cli_end(&cli);

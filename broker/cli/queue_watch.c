@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/beat.h"
 #include "cli/lease_view.h"
 #include "cli/text.h"
 #include "cli/when.h"
@@ -11,8 +12,6 @@
 #include "util/buf.h"
 #include "util/duration.h"
 #include "util/time.h"
-
-#define HEARTBEAT_MS INT64_C(20000)
 
 /* An answer that is missing is missed by the next look at the lease, too. */
 static void heartbeat_send(struct cli *cli, const json_t *lease)
@@ -25,13 +24,6 @@ static void heartbeat_send(struct cli *cli, const json_t *lease)
 	client_call(cli->client, &request, &response);
 	client_response_fini(&response);
 	json_decref(body);
-}
-
-static int64_t heartbeat_pause(const json_t *lease)
-{
-	int64_t third = view_int(lease, "idleTimeoutSeconds") * 1000 / 3;
-
-	return third > 0 && third < HEARTBEAT_MS ? third : HEARTBEAT_MS;
 }
 
 int queue_watch(struct queue_watch *watch, struct cli *cli, struct progress *progress,
@@ -53,7 +45,7 @@ int queue_watch(struct queue_watch *watch, struct cli *cli, struct progress *pro
 	watch->of = of;
 	if (!watch->heartbeat_ms)
 		watch->heartbeat_ms = now_ms;
-	if (now_ms - watch->heartbeat_ms >= heartbeat_pause(lease)) {
+	if (now_ms - watch->heartbeat_ms >= beat_interval_ms(view_int(lease, "idleTimeoutSeconds"))) {
 		heartbeat_send(cli, lease);
 		watch->heartbeat_ms = now_ms;
 	}

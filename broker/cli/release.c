@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* lessor release: releases a lease and reports what is left of it. */
-#include "cli/cli.h"
+#include "cli/release.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,8 +19,11 @@
 #define PROTECT_WAIT_S 20 /* for a kept server to be protected at the provider */
 #define POST_WAIT_S 2	  /* for the cleanup, before progress is shown */
 
-/* Retries: repeating a release changes nothing. -1, or the exit code after an error. */
-static int release_send(struct cli *cli, const char *ref, json_t *body, int wait_s,
+/*
+ * Retries: repeating a release changes nothing. `is_last`: also if lessord does not listen, as
+ * nobody else will release it. -1, or the exit code after an error.
+ */
+static int release_send(struct cli *cli, const char *ref, json_t *body, int wait_s, int is_last,
 			struct progress *progress, struct client_response *response)
 {
 	auto_free char *path = cli_lease_path(ref, "/release");
@@ -46,7 +49,8 @@ static int release_send(struct cli *cli, const char *ref, json_t *body, int wait
 				   ref);
 			return 128 + interrupt_pending();
 		}
-		if (good || !client_may_retry(response) || response->outcome == CLIENT_NOT_SENT ||
+		if (good || !client_may_retry(response) ||
+		    (response->outcome == CLIENT_NOT_SENT && !is_last) ||
 		    when_mono_ms() + RETRY_PAUSE_MS >= end)
 			return cli_fail(cli, response);
 		progress_late(progress, response);
@@ -95,7 +99,7 @@ static int release_watch(struct cli *cli, struct progress *progress, json_t **do
 	return -1;
 }
 
-static void pending_print(const json_t *lease, const char *name)
+static void pending_print(FILE *to, const json_t *lease, const char *name)
 {
 	const json_t *cleanup = json_object_get(lease, "cleanup");
 	const char *error = view_text(cleanup, "lastError");
@@ -103,7 +107,7 @@ static void pending_print(const json_t *lease, const char *name)
 
 	if (!*error)
 		error = view_text(lease, "cleanupError");
-	text_print(stdout, "released %s, cleanup pending%s%s", name, *left ? ": " : "", left);
+	text_print(to, "released %s, cleanup pending%s%s", name, *left ? ": " : "", left);
 	if (*error)
 		text_print(stderr, "last error: %s", error);
 }
@@ -125,7 +129,7 @@ static void retention_print(const json_t *lease)
 		text_print(stderr, "operator action needed: %s", attention);
 }
 
-static void kept_print(const json_t *lease, const char *name)
+static void kept_print(FILE *to, const json_t *lease, const char *name)
 {
 	const char *server = view_text(lease, "cloudID");
 	auto_free char *price = view_price(lease);
@@ -135,7 +139,7 @@ static void kept_print(const json_t *lease, const char *name)
 		free(left);
 		left = xasprintf("server %s", server);
 	}
-	text_print(stdout, "released %s, kept: %s", name, *left ? left : "the server");
+	text_print(to, "released %s, kept: %s", name, *left ? left : "the server");
 	retention_print(lease);
 	text_print(stderr, "it keeps costing %s until: lessor release %s --delete",
 		   *price ? price : "money", view_text(lease, "id"));
@@ -149,35 +153,34 @@ static int result_code(const json_t *lease)
 	       : EXIT_PENDING;
 }
 
-static void result_print(const json_t *lease)
+static void result_print(FILE *to, const json_t *lease)
 {
 	auto_free char *name = view_name(lease);
 	const char *state = view_text(lease, "state");
 	const char *attention = view_text(lease, "attention");
 
 	if (view_is_live(lease)) {
-		text_print(stdout, "%s is still %s", name, state);
+		text_print(to, "%s is still %s", name, state);
 		return;
 	}
 	switch (view_what_is_left(lease)) {
 	case LEFT_KEPT:
-		kept_print(lease, name);
+		kept_print(to, lease, name);
 		break;
 	case LEFT_PENDING:
-		pending_print(lease, name);
+		pending_print(to, lease, name);
 		text_print(stderr, "lessord continues with it; see: lessor show %s",
 			   view_text(lease, "id"));
 		break;
 	case LEFT_ATTENTION:
-		pending_print(lease, name);
+		pending_print(to, lease, name);
 		text_print(stderr, "operator action needed%s%s", *attention ? ": " : "", attention);
 		break;
 	case LEFT_NOTHING:
 		if (!strcmp(state, "released"))
-			text_print(stdout, "released %s, nothing is left", name);
+			text_print(to, "released %s, nothing is left", name);
 		else
-			text_print(stdout, "nothing is left of %s, which had already %s", name,
-				   state);
+			text_print(to, "nothing is left of %s, which had already %s", name, state);
 		break;
 	}
 }
@@ -197,6 +200,29 @@ static int until_parse(const struct cli *cli, const char *text, char out[TIME_TE
 				       text);
 	time_format(ms, out);
 	return -1;
+}
+
+int release_lease(struct cli *cli, const char *id)
+{
+	struct client_response response;
+	struct progress progress;
+	json_t *body = json_object(), *doc = NULL;
+	int code;
+
+	progress_init(&progress);
+	code = release_send(cli, id, body, POST_WAIT_S, 1, &progress, &response);
+	json_decref(body);
+	if (code < 0) {
+		doc = json_incref(response.doc);
+		code = release_watch(cli, &progress, &doc);
+	}
+	client_response_fini(&response);
+	if (code < 0) {
+		result_print(stderr, view_lease(doc));
+		code = result_code(view_lease(doc));
+	}
+	json_decref(doc);
+	return code;
 }
 
 int command_release(struct cli *cli, int argc, char **argv)
@@ -240,7 +266,7 @@ int command_release(struct cli *cli, int argc, char **argv)
 			    no_wait ? CLIENT_NO_WAIT :
 			    keep    ? PROTECT_WAIT_S :
 				      POST_WAIT_S,
-			    &progress, &response);
+			    0, &progress, &response);
 	json_decref(body);
 	if (code < 0) {
 		doc = json_incref(response.doc);
@@ -252,7 +278,7 @@ int command_release(struct cli *cli, int argc, char **argv)
 		if (cli->json)
 			cli_print_json(doc);
 		else
-			result_print(view_lease(doc));
+			result_print(stdout, view_lease(doc));
 		code = result_code(view_lease(doc));
 		if (code == EXIT_PENDING && no_wait)
 			code = EXIT_OK; /* the cleanup was not waited for */

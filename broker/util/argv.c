@@ -53,7 +53,7 @@ static void names_add(const struct argv_option *option, char *text, size_t size)
 static int unknown_refuse(const struct argv_syntax *syntax, const char *name, size_t len,
 			  struct err *err)
 {
-	char names[256] = "";
+	char names[448] = "";
 
 	names_add(syntax->options, names, sizeof(names));
 	names_add(syntax->common, names, sizeof(names));

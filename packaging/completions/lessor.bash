@@ -54,8 +54,9 @@ _lessor_contexts() {
 }
 
 _lessor_commands() {
-	echo "create list queue show events wait keepalive heartbeat extend release resolve sweep account"
-	echo "providers classes capacity usage whoami login logout context version help"
+	echo "create run ssh cp ssh-config list queue show events wait keepalive heartbeat extend release"
+	echo "resolve sweep account providers classes capacity usage whoami login logout context version"
+	echo "help"
 }
 
 _lessor_flags() {
@@ -64,6 +65,13 @@ _lessor_flags() {
 		echo "--class --type --ttl --idle --slug --account --location --image --ssh-key"
 		echo "--keep --wait --no-wait --wait-for-capacity"
 		;;
+	run)
+		echo "--class --type --ttl --idle --slug --account --location --image --ssh-key"
+		echo "--keep --wait --identity --accept-new-host-key --no-tty"
+		;;
+	ssh) echo "--identity --accept-new-host-key --no-tty --stdio" ;;
+	cp) echo "--identity --accept-new-host-key" ;;
+	ssh-config) echo "--identity --accept-new-host-key --direct" ;;
 	list) echo "--all --state --retained --attention --class --account --since --owner" ;;
 	events) echo "--follow" ;;
 	wait) echo "--for --timeout" ;;
@@ -82,9 +90,9 @@ _lessor_flags() {
 # The word that follows COMMAND and its words so far.
 _lessor_word() {
 	case ${1-}:$# in
-	:* | help:1) _lessor_commands ;;
+	:* | help:1) _lessor_commands run ssh cp ssh-config ;;
 	show:1 | events:1 | release:1 | wait:1) _lessor_leases all ;;
-	heartbeat:1 | extend:1 | keepalive:1) _lessor_leases live ;;
+	heartbeat:1 | extend:1 | keepalive:1 | ssh:1 | run:1 | ssh-config:*) _lessor_leases live ;;
 	context:1) echo "list use remove show" ;;
 	context:2) [[ $2 == list ]] || _lessor_contexts ;;
 	logout:1) _lessor_contexts ;;
@@ -113,7 +121,7 @@ _lessor() {
 			((++i < ${#words[@]} - 1)) && ask+=("$word" "${words[i]}")
 			;;
 		--class | --type | --ttl | --idle | --slug | --account | --location | --image | \
-			--ssh-key | --state | --until | --reason | --resource | --month | --since | --owner | --for | \
+			--ssh-key | --identity | --state | --until | --reason | --resource | --month | --since | --owner | --for | \
 			--timeout | --name)
 			((i++))
 			;;
@@ -124,7 +132,7 @@ _lessor() {
 
 	COMPREPLY=()
 	case $prev in
-	--token-file | --ca-file | --config | --ssh-key)
+	--token-file | --ca-file | --config | --ssh-key | --identity)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
@@ -139,10 +147,18 @@ _lessor() {
 	--class) offers=$(_lessor_column CLASS) ;;
 	--account) offers=$(_lessor_column ACCOUNT) ;;
 	*)
-		if [[ $cur == -* ]]; then
+		if [[ " ${words[*]:0:${#words[@]}-1} " == *" -- "* ]]; then
+			return
+		elif [[ $cur == -* ]]; then
 			offers=$(_lessor_flags "${given[0]-}")
 		else
 			offers=$(_lessor_word "${given[@]}")
+		fi
+		if [[ ${given[0]-} == cp && $cur != -* ]]; then
+			compopt -o filenames -o nospace
+			mapfile -t COMPREPLY < <(_lessor_leases live | sed 's/$/:/' | grep -F -- "$cur"
+				compgen -f -- "$cur")
+			return
 		fi
 		;;
 	esac

@@ -9,7 +9,7 @@ function __lessor_given
         if test $skip = 1
             set skip 0
         else if contains -- $word --url --token-file --ca-file --context --config --class --type --ttl \
-                --idle --slug --account --location --image --ssh-key --state --until --reason --resource \
+                --idle --slug --account --location --image --ssh-key --identity --state --until --reason --resource \
                 --month --for --timeout --name
             set skip 1
         else if not string match -q -- '-*' $word
@@ -99,6 +99,10 @@ complete -c lessor -l version -d 'Print the version'
 
 set -l none 'test -z (__lessor_given)[1]; or __lessor_at 0 help'
 complete -c lessor -n $none -a create -d 'Lease a machine and wait until it is ready'
+complete -c lessor -n $none -a run -d 'Run a command in a machine, by default in a new one'
+complete -c lessor -n $none -a ssh -d 'Log in to the machine of a lease'
+complete -c lessor -n $none -a cp -d 'Copy files to or from the machine of a lease'
+complete -c lessor -n $none -a ssh-config -d 'Print leases for ssh_config'
 complete -c lessor -n $none -a list -d 'List leases that are live or not fully cleaned up'
 complete -c lessor -n $none -a queue -d 'Show your leases that wait for capacity'
 complete -c lessor -n $none -a show -d 'Show everything about one lease'
@@ -122,7 +126,7 @@ complete -c lessor -n $none -a context -d 'List the saved servers, or choose one
 complete -c lessor -n $none -a version -d 'Show the versions'
 complete -c lessor -n $none -a help -d 'Show the help of a command'
 
-set -l create '__lessor_at any create'
+set -l create '__lessor_at any create run'
 complete -c lessor -n $create -l class -x -a '(__lessor_column CLASS)' -d 'A class of server types'
 complete -c lessor -n $create -l type -x -d 'Exactly this server type'
 complete -c lessor -n $create -l ttl -x -d 'Maximum lifetime'
@@ -132,10 +136,18 @@ complete -c lessor -n $create -l account -x -a '(__lessor_column ACCOUNT)' -d 'T
 complete -c lessor -n $create -l location -x -d 'Where to create it'
 complete -c lessor -n $create -l image -x -d 'The operating system image'
 complete -c lessor -n $create -l ssh-key -r -F -d 'The SSH public key that may log in'
-complete -c lessor -n $create -l keep -d 'A release without --delete keeps the server'
+complete -c lessor -n '__lessor_at any create' -l keep -d 'A release without --delete keeps the server'
+complete -c lessor -n '__lessor_at any run' -l keep -d 'Do not release the lease afterwards'
 complete -c lessor -n $create -l wait -d 'Wait until it is ready'
-complete -c lessor -n $create -l no-wait -d 'Do not wait'
+complete -c lessor -n '__lessor_at any create' -l no-wait -d 'Do not wait'
 complete -c lessor -n $create -l wait-for-capacity -d 'At a limit, wait for capacity'
+
+set -l login '__lessor_at any run ssh cp ssh-config'
+complete -c lessor -n $login -l identity -r -F -d 'The private key that logs in'
+complete -c lessor -n $login -l accept-new-host-key -d 'Connect even if no host key is known'
+complete -c lessor -n '__lessor_at any run ssh' -l no-tty -d 'No terminal for the command'
+complete -c lessor -n '__lessor_at any ssh' -l stdio -d 'Only carry bytes, as a ProxyCommand'
+complete -c lessor -n '__lessor_at any ssh-config' -l direct -d 'Without lessor and heartbeats'
 
 set -l list '__lessor_at any list'
 complete -c lessor -n $list -l all -d 'All leases, including those that are over'
@@ -158,7 +170,10 @@ complete -c lessor -n '__lessor_at any login' -l token-stdin -d 'Read the token 
 complete -c lessor -n '__lessor_at any wait' -l for -x -a 'ready gone' -d 'What to wait for'
 complete -c lessor -n '__lessor_at any wait' -l timeout -x -d 'At most this long'
 complete -c lessor -n '__lessor_at 0 show events release wait' -a '(__lessor_leases all)'
-complete -c lessor -n '__lessor_at 0 heartbeat extend keepalive' -a '(__lessor_leases live)'
+complete -c lessor -n '__lessor_at 0 heartbeat extend keepalive ssh run' -a '(__lessor_leases live)'
+complete -c lessor -n '__lessor_at any ssh-config' -a '(__lessor_leases live)'
+complete -c lessor -n '__lessor_at any cp' -a '(__lessor_leases live | string replace -r \'$\' :)'
+complete -c lessor -n '__lessor_at any cp' -F
 complete -c lessor -n '__lessor_at 0 resolve' -a '(__lessor_attention)'
 complete -c lessor -n '__lessor_at 1 resolve' -a 'retry forget adopt'
 complete -c lessor -n '__lessor_at 0 account' -a take-over

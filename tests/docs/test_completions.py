@@ -132,8 +132,9 @@ class Asked:
         for command in ("show", "events", "release", "wait"):
             self.assertEqual(sorted(self.ask(f"lessor {command} ")),
                              sorted(["box-alive", LEASE, ENDED]), command)
-        for command in ("heartbeat", "keepalive"):
+        for command in ("heartbeat", "keepalive", "extend", "ssh", "run", "ssh-config"):
             self.assertEqual(sorted(self.ask(f"lessor {command} ")), sorted(["box-alive", LEASE]))
+        self.assertIn("box-alive", [o.rstrip(":") for o in self.ask("lessor cp box")])
         self.assertEqual(self.ask("lessor release box"), ["box-alive"])
         self.assertEqual(self.ask("lessor release --no-wait box"), ["box-alive"])
         self.assertEqual(self.ask("lessor resolve "), [], "no lease is in attention")
