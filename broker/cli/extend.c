@@ -54,7 +54,7 @@ static int extend_send(struct cli *cli, const json_t *lease, int64_t end_ms,
 	return code;
 }
 
-static void extend_print(const struct cli *cli, const json_t *before, const json_t *doc,
+static void extend_print(const struct cli *cli, const json_t *before, json_t *doc,
 			 int64_t end_ms)
 {
 	const json_t *lease = view_lease(doc);
