@@ -11,8 +11,6 @@
 #include "cli/text.h"
 #include "util/alloc.h"
 
-#define CP_WORDS_MAX 1024
-
 /* The colon after the REF of "REF:path"; NULL for a path of this machine. As scp decides. */
 static const char *remote_colon(const char *word)
 {
@@ -117,13 +115,14 @@ int command_cp(struct cli *cli, int argc, char **argv)
 		{ 0 },
 	};
 	struct transport transport = { .known_fd = -1 };
-	const char *words[CP_WORDS_MAX];
+	/* as many as a shell expands */
+	auto_free const char **words = xcalloc((size_t)argc + 1, sizeof(*words));
 	auto_free char *ref = NULL;
 	json_t *doc = NULL;
 	int count = 0, code;
 
 	recursive_drop(&argc, argv);
-	code = cli_parse_more(cli, own, argc, argv, words, 2, CP_WORDS_MAX, &count);
+	code = cli_parse_more(cli, own, argc, argv, words, 2, argc + 1, &count);
 	if (code < 0)
 		code = ref_find(cli, words, count, &ref);
 	if (code < 0)

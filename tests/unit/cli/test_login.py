@@ -150,6 +150,11 @@ class Words(Login):
         self.assertEqual(self.words("scp")[-4:], ["--", "cbx_0123456789ab.lease:a", "cbx_0123456789ab.lease:b",
                                                   "./c:d"])
 
+    def test_u6_cp_of_many_files(self):
+        self.script()
+        self.run_cli("cp", *["file-%d" % i for i in range(3000)], "x:", code=0)
+        self.assertEqual(self.words("scp")[-2:], ["file-2999", "cbx_0123456789ab.lease:"])
+
     def test_u6_another_ssh(self):
         self.script()
         os.rename(self.home + "/bin/ssh", self.home + "/bin/other")
