@@ -315,7 +315,8 @@ void api_handle(struct http_exchange *ex, void *user)
 				   request.param);
 	request.answered =
 		api->answers[request.route ? (size_t)(request.route - route_table) : route_count];
-	if (!request.route && !methods && !not_offered_find(request.head->method, request.head->path)) {
+	if (!request.route && !methods &&
+	    !not_offered_find(request.head->method, request.head->path)) {
 		reply_not_found(&request);
 		return;
 	}

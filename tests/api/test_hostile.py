@@ -141,8 +141,9 @@ class Hostile(BrokerCase):
                         {"sshPublicKey": KEY + "\nruncmd:\n- id"},
                         {"sshPublicKey": "-----BEGIN OPENSSH PRIVATE KEY-----"},
                         {"sshPort": "70000"}, {"sshFallbackPorts": ["22;id"]},
-                        {"location": "hel1"}, {"image": "fedora-40"}, {"architecture": "arm64"},
-                        {"desktop": True}):
+                        {"location": "hel1", "locationExplicit": True},
+                        {"image": "fedora-40", "imageExplicit": True}, {"architecture": "arm64"},
+                        {"locationExplicit": "true"}, {"desktop": True}):
             answer = self.ask("POST", "/v1/leases", self.broker.alice, cli_body(**changes))
             self.assertEqual(answer.status, 400, (changes, answer))
         self.assertNotIn("PRIVATE KEY", self.broker.log())

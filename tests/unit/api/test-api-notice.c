@@ -169,7 +169,8 @@ static void x1_a_location_that_the_account_does_not_have(void **state)
 	lease.location[0] = '\0';
 	compare(NULL);
 	assert_int_equal(notices.count, 1);
-	expect(0, "location_fallback", "ash is not a location of account hetzner; another one is used");
+	expect(0, "location_fallback",
+	       "ash is not a location of account hetzner; another one is used");
 	strcpy(lease.server_type, "ccx23");
 	strcpy(lease.server_location, "nbg1");
 	compare(NULL);

@@ -105,12 +105,9 @@ static void x1_the_locations_of_a_lease(void **state)
 		int preferred;
 		const char *want;
 	} rows[] = {
-		{ "", 0, "here there" },
-		{ "there", 0, "there" },
-		{ "there", 1, "there here" },
-		{ "here", 1, "here there" },
-		{ "elsewhere", 1, "here there" },
-		{ "elsewhere", 0, "elsewhere" },
+		{ "", 0, "here there" },	  { "there", 0, "there" },
+		{ "there", 1, "there here" },	  { "here", 1, "here there" },
+		{ "elsewhere", 1, "here there" }, { "elsewhere", 0, "elsewhere" },
 	};
 
 	(void)state;
@@ -658,21 +655,14 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_create), T(x1_the_locations_of_a_lease),
-		T(test_row_rules),
-		T(test_paths),
-		T(test_verdicts),
-		T(test_budget),
-		T(test_create),
-		T(test_row_rules),
-		T(test_paths),
-		T(test_verdicts),
-		T(test_budget_of_each),
-		T(test_429),
-		T(test_time),
-		T(test_table),
-		T(test_secret),
-		T(b6_a_list_may_be_longer_than_an_object),
+		T(test_create),		T(x1_the_locations_of_a_lease),
+		T(test_row_rules),	T(test_paths),
+		T(test_verdicts),	T(test_budget),
+		T(test_create),		T(test_row_rules),
+		T(test_paths),		T(test_verdicts),
+		T(test_budget_of_each), T(test_429),
+		T(test_time),		T(test_table),
+		T(test_secret),		T(b6_a_list_may_be_longer_than_an_object),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

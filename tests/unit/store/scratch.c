@@ -72,7 +72,7 @@ int scratch_teardown(void **state)
 struct lease scratch_lease(const char *id)
 {
 	struct lease l = {
-		.type_explicit = 1, .location_preferred = 1, .type_count = 2, .ssh_port = 2222, .fallback_ports = { 22, 2022 },
+		.type_explicit = 1, .type_count = 2, .ssh_port = 2222, .fallback_ports = { 22, 2022 },
 		.fallback_count = 2, .keep = 1, .ttl_ms = 5400000, .idle_ms = 1800000,
 		.created_ms = 1000, .provision_deadline_ms = 2000, .state = LEASE_PROVISIONING,
 		.epoch = 1, .due_ms = 1000, .price_hour_micros = 12345, .touched_ms = 1000,
@@ -84,6 +84,7 @@ struct lease scratch_lease(const char *id)
 	strcpy(l.org, "acme");
 	strcpy(l.account, "hetzner");
 	strcpy(l.slug, "violet-prawn");
+	l.location_preferred = 1;
 	strcpy(l.class_name, "standard");
 	strcpy(l.types[0], "ccx33");
 	strcpy(l.types[1], "cpx62");
