@@ -182,7 +182,7 @@ static int check_retention(struct api_request *request, const struct release_bod
 {
 	if (body->retain_until_ms && body->delete_machine == 1)
 		return json_body_fail(&request->body, 400, "invalid_field",
-				      "retainUntil needs \"delete\": false: a machine that is deleted is not kept");
+				      "retainUntil needs delete: false; a machine that is deleted is not kept");
 	if (body->retain_until_ms && body->retain_until_ms <= lookup_now_ms(request))
 		return json_body_fail(&request->body, 400, "invalid_field",
 				      "retainUntil must be " RETAIN_UNTIL);

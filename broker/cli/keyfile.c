@@ -108,9 +108,10 @@ int keyfile_parse(const char *text, const char *path, char **ret_line, struct er
 	blob += strspn(blob, " \t");
 	blob_len = strcspn(blob, " \t\r\n");
 	if (blob_check(blob, blob_len, type))
-		return err_set(err, ERR_INVALID, "the %s key in '%.150s' is damaged; it must be the whole line "
-				"that ssh-keygen wrote",
-				type, path);
+		return err_set(err, ERR_INVALID,
+			       "the %s key in '%.150s' is damaged; it must be the whole line "
+			       "that ssh-keygen wrote",
+			       type, path);
 	line_first(line + len, &rest);
 	if (rest)
 		return err_set(err, ERR_INVALID,

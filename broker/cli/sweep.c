@@ -80,8 +80,9 @@ static int sweep_result(const struct cli *cli, const struct client_response *res
 		return EXIT_OK;
 	}
 	if (deletes)
-		text_print(stdout, "%lld orphans handed to cleanup",
-			   (long long)view_int(response->doc, "deleting"));
+		text_print(stdout, "%lld orphan%s handed to cleanup",
+			   (long long)view_int(response->doc, "deleting"),
+			   view_int(response->doc, "deleting") == 1 ? "" : "s");
 	sweep_print(response->doc);
 	return EXIT_OK;
 }

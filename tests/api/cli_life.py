@@ -214,7 +214,7 @@ class Life(unittest.TestCase):
         self.cli("sweep", "--run")
         until(lambda: "sweptAt" in self.doc("sweep")["accounts"][0])
         self.assertRegex(self.cli("sweep").out, r"hetzner: swept .*, \d+ resources of ours, 0 orphans")
-        self.assertIn("0 handed to cleanup", self.cli("sweep", "--delete").out)
+        self.assertIn("0 orphans handed to cleanup", self.cli("sweep", "--delete").out)
 
     def test_fallback_and_failure(self):
         self.sim("POST", "/_sim/faults", {"match": {"op": "s.create", "server_type": "ccx13"},

@@ -167,7 +167,7 @@ class People(Case):
         r = self.run_cli("sweep", "--delete", "--account", "hetzner", "--reason", "y", code=0)
         self.assertEqual(server.requests[1].body,
                          {"action": "delete", "provider": "hetzner", "reason": "y"})
-        self.assertIn("1 handed to cleanup", r.out)
+        self.assertIn("1 orphan handed to cleanup", r.out)
         self.run_cli("sweep", "--delete", "--run", code=2)
         self.run_cli("sweep", "--reason", "x", code=2)
 

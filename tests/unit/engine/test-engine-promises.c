@@ -250,6 +250,27 @@ static void a_refused_permit_is_not_hidden(void **state)
 	assert_int_equal(lease(ID).attention_class, LESSOR_CLASS_OWNERSHIP);
 }
 
+static void deny(struct world *world, struct lessor_call *call)
+{
+	(void)call;
+	world->before_cleanup = NULL;
+	account_probed(world->d.account, 0, LESSOR_CLASS_AUTH, "denied");
+}
+
+/* Not the plugin's words, which cannot know the reason. */
+static void text_2_a_permit_that_is_refused_for_now_says_why(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	w.before_cleanup = deny;
+	release(1);
+	world_settle(&w);
+	assert_int_equal(world_alive(&w), 1);
+	assert_non_null(
+		strstr(lease(ID).last_error, " is not deleted yet: the account is not verified"));
+	assert_null(strstr(lease(ID).last_error, "no permit"));
+}
+
 /* ---- answers and log lines ------------------------------------------------------------------- */
 
 static char *log_of(void (*act)(void))
@@ -430,6 +451,7 @@ int main(void)
 		TEST(what_is_owed_for_too_long_needs_an_operator),
 		TEST(breaches_in_a_row_need_an_operator),
 		TEST(a_refused_permit_is_not_hidden),
+		TEST(text_2_a_permit_that_is_refused_for_now_says_why),
 		TEST(nothing_is_logged_before_it_is_true),
 	};
 

@@ -404,14 +404,18 @@ static void the_key_goes_after_the_server(void **state)
 	assert_int_equal(authorize(&f, 2), AUTHORIZATION_SERVER_FIRST);
 }
 
-static void shared_reused_and_foreign_keys_stay(void **state)
+static void text_2_shared_reused_and_foreign_keys_stay(void **state)
 {
 	struct fixture f;
+	struct err err = { 0 };
 
 	(void)state;
 	fixture_of_key(&f);
 	f.facts.is_shared = 1;
 	assert_int_equal(authorize(&f, 2), AUTHORIZATION_SHARED);
+	/* Text 2. */
+	lease_authorize(&signer, &f.l, &f.ledger, 2, f.epoch, &f.observation, &f.facts, &err);
+	assert_string_equal(err.text, "another lease uses it and receives it; it costs nothing");
 	f.facts.is_shared = 0;
 	assert_int_equal(authorize(&f, 99), AUTHORIZATION_NOT_OURS);
 	f.rows[1].ours = 0;
@@ -587,7 +591,7 @@ int main(void)
 		cmocka_unit_test(a_retained_lease_or_row_is_never_deleted),
 		cmocka_unit_test(a_step_of_another_epoch_deletes_nothing),
 		cmocka_unit_test(the_key_goes_after_the_server),
-		cmocka_unit_test(shared_reused_and_foreign_keys_stay),
+		cmocka_unit_test(text_2_shared_reused_and_foreign_keys_stay),
 		cmocka_unit_test(a_live_lease_loses_only_refused_attempts),
 		cmocka_unit_test(a_mark_of_a_later_epoch_is_of_a_store_that_knew_more),
 		cmocka_unit_test(only_our_own_protection_is_lifted),
