@@ -195,7 +195,8 @@ static void u8_a_page_reads_a_bounded_number_of_rows(void **state)
 	do {
 		assert_string_equal(page_of(&list, &end), pages == 2 ? "1" : "");
 		pages++;
-		assert_true(!end.n || (end.id[0] == 'c' && (!list.before_n || end.n < list.before_n)));
+		assert_true(!end.n ||
+			    (end.id[0] == 'c' && (!list.before_n || end.n < list.before_n)));
 		list.before_n = end.n;
 	} while (end.n);
 	assert_int_equal(pages, 3);
