@@ -190,7 +190,7 @@ struct store_list {
  * One call reads at most this many rows, however few of them match what no index covers; it
  * may return few leases, or none, although there are more.
  */
-#define STORE_SCAN_MAX 2000
+#define STORE_SCAN_MAX 1000
 /* Where a list continues: before_n of the next call. */
 struct store_list_end {
 	int64_t n; /* 0: there are no more */
