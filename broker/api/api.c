@@ -171,8 +171,8 @@ static int query_check(struct api_request *request)
 					     request->route->query);
 		if (place && seen & (1u << place))
 			return api_error_set(&request->error, 400, "duplicate_query",
-					     "The query key %.*s may be given only once.",
-					     (int)key, at);
+					     "The query key %.*s may be given only once.", (int)key,
+					     at);
 		if (place)
 			seen |= 1u << place;
 		at += len;

@@ -161,8 +161,8 @@ struct lease_error {
 
 /* How much of a failure is told; the first form that has room is used. */
 static const struct failure_form {
-	int has_failure;	/* of the lease */
-	size_t message_max;	/* of each attempt */
+	int has_failure;    /* of the lease */
+	size_t message_max; /* of each attempt */
 } failure_forms[] = {
 	{ 1, SIZE_MAX }, { 1, 80 }, { 1, 0 }, { 0, 80 }, { 0, 0 },
 };

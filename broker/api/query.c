@@ -63,7 +63,10 @@ static void choices_write(const char *const *choices, char *out, size_t size)
 	out[0] = '\0';
 	for (int i = 0; choices[i] && len < size; i++)
 		len += (size_t)snprintf(out + len, size - len, "%s%s",
-					!i ? "" : choices[i + 1] ? ", " : " or ", choices[i]);
+					!i	       ? "" :
+					choices[i + 1] ? ", " :
+							 " or ",
+					choices[i]);
 }
 
 int query_choice(struct api_request *request, const char *key, const char *const *choices, int *ret)

@@ -10,8 +10,7 @@ int query_text(struct api_request *request, const char *key, char *out, size_t s
  * One of `choices`, which ends with NULL: 1 with its index in *ret; 0; -1: another value,
  * request->error lists them.
  */
-int query_choice(struct api_request *request, const char *key, const char *const *choices,
-		 int *ret);
+int query_choice(struct api_request *request, const char *key, const char *const *choices, int *ret);
 /* A time (RFC 3339) in ms. */
 int query_time(struct api_request *request, const char *key, int64_t *ret_ms);
 /* The same for a number, limited to [low, high]. */

@@ -7,7 +7,7 @@
 #include "api/handlers.h"
 #include "util/alloc.h"
 
-#define LIST_QUERY \
+#define LIST_QUERY                                                                              \
 	"state limit provider class slug since owner org cleanup attention before view cursor " \
 	"pagination"
 

@@ -186,8 +186,14 @@ static void lease_add(struct table *table, const struct list_columns *columns, c
 	char ends[WHEN_TEXT_SIZE], age[WHEN_TEXT_SIZE];
 	auto_free char *price = view_price(lease);
 	const char *cells[12] = {
-		view_text(lease, "id"), view_text(lease, "slug"), view_text(lease, "state"),
-		view_text(lease, "serverType"), view_text(lease, "region"), price, age, ends,
+		view_text(lease, "id"),
+		view_text(lease, "slug"),
+		view_text(lease, "state"),
+		view_text(lease, "serverType"),
+		view_text(lease, "region"),
+		price,
+		age,
+		ends,
 		left_word(lease),
 	};
 	size_t count = 9;
@@ -297,8 +303,12 @@ static void attention_print(const json_t *leases)
 		auto_free char *left = view_residue(one);
 		auto_free char *reason = view_attention_reason(one);
 		const char *cells[] = {
-			view_text(one, "id"), view_text(one, "slug"), view_text(one, "owner"), left,
-			view_text(one, "attentionAction"), reason,
+			view_text(one, "id"),
+			view_text(one, "slug"),
+			view_text(one, "owner"),
+			left,
+			view_text(one, "attentionAction"),
+			reason,
 		};
 
 		table_add(table, cells);

@@ -232,7 +232,8 @@ static int lease_release(struct core *core, struct engine_request *r, struct lea
  */
 static int release_needs_id(const struct engine_request *r, const struct lease *l)
 {
-	return r->delete_machine == 1 && l->retained && !lease_is_live(l) && strcmp(r->ref, l->id) != 0;
+	return r->delete_machine == 1 && l->retained && !lease_is_live(l) &&
+	       strcmp(r->ref, l->id) != 0;
 }
 
 static int request_release(struct core *core, struct engine_request *r, struct err *err)

@@ -26,20 +26,29 @@ struct attention_advice {
 static const struct attention_advice *attention_advice(uint32_t error_class)
 {
 	static const struct attention_advice retention = {
-		"", "lessor release %s --delete", ", or --keep-server --until TIME",
+		"",
+		"lessor release %s --delete",
+		", or --keep-server --until TIME",
 	};
 	static const struct attention_advice account = {
-		"it resumes once the account is verified: ", "lessor providers", "",
+		"it resumes once the account is verified: ",
+		"lessor providers",
+		"",
 	};
 	static const struct attention_advice protected = {
-		"remove its protection there, then: ", "lessor resolve %s retry", "",
+		"remove its protection there, then: ",
+		"lessor resolve %s retry",
+		"",
 	};
 	static const struct attention_advice foreign = {
-		"inspect it there, then: ", "lessor resolve %s retry",
+		"inspect it there, then: ",
+		"lessor resolve %s retry",
 		", or forget --reason TEXT, or adopt ID --reason TEXT",
 	};
 	static const struct attention_advice other = {
-		"once that is fixed: ", "lessor resolve %s retry", "",
+		"once that is fixed: ",
+		"lessor resolve %s retry",
+		"",
 	};
 
 	switch (error_class) {

@@ -142,10 +142,11 @@ int transaction_open(struct store *store, struct err *err);
  * Ownership is part of the query: a token sees its owner's leases and those shared with it;
  * an empty owner with an org (a reader's scope) sees the whole organisation's.
  */
-#define LEASE_SHARED "EXISTS(SELECT 1 FROM share WHERE share.lease = lease.n AND share.org = ?4" \
+#define SHARED                                                                      \
+	"EXISTS(SELECT 1 FROM share WHERE share.lease = lease.n AND share.org = ?4" \
 	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9)"
-#define LEASE_OWNED "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3))) "
-#define LEASE_VISIBLE "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3 OR " LEASE_SHARED "))) "
+#define OWNED "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3))) "
+#define VISIBLE "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3 OR " SHARED "))) "
 void bind_lease_scope(sqlite3_stmt *stmt, const struct store_scope *scope);
 
 /* ---- statement.c: values ---- */

@@ -11,9 +11,9 @@
 #include "util/text.h"
 
 /* All conditions but those of the index: ?1 to ?13 as list_begin binds them. */
-#define MATCHES \
-	"(?1 < 0 OR CASE WHEN released_ms THEN 2 ELSE state END = ?1)" \
-	" AND (?6 IS NULL OR account = ?6) AND (?7 < 0 OR cleanup = ?7)" \
+#define MATCHES                                                             \
+	"(?1 < 0 OR CASE WHEN released_ms THEN 2 ELSE state END = ?1)"      \
+	" AND (?6 IS NULL OR account = ?6) AND (?7 < 0 OR cleanup = ?7)"    \
 	" AND (?10 IS NULL OR class = ?10) AND (?11 IS NULL OR slug = ?11)" \
 	" AND created_ms >= ?12 AND (?13 IS NULL OR owner = ?13)"
 
@@ -22,11 +22,11 @@
  * it does not return: live leases and those to clean up are few among many, an owner's are
  * few among all. Rows that the caller may not see are not even counted.
  */
-#define LIST(index, where) \
+#define LIST(index, where)                                                             \
 	"SELECT lease.n, id, created_ms, " MATCHES " FROM lease " index "WHERE " where \
-	" AND lease.n < ?5 AND " LEASE_VISIBLE "ORDER BY lease.n DESC LIMIT ?8"
+	" AND lease.n < ?5 AND " VISIBLE "ORDER BY lease.n DESC LIMIT ?8"
 
-#define LIST_SHARED \
+#define LIST_SHARED                                                \
 	"lease.n IN (SELECT lease FROM share WHERE share.org = ?4" \
 	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9) AND owner <> ?3"
 
@@ -41,18 +41,19 @@ _Static_assert(LEASE_RELEASED == 2, "MATCHES says so");
 /* Does it use an index by owner, which has no leases of others? */
 static int is_by_owner(const struct store_list *list)
 {
-	return !list->scope.all && list->scope.owner && list->scope.owner[0] &&
-	       !list->attention && !list->open &&
-	       (list->cleanup < 0 || list->cleanup == CLEANUP_DONE);
+	return !list->scope.all && list->scope.owner && list->scope.owner[0] && !list->attention &&
+	       !list->open && (list->cleanup < 0 || list->cleanup == CLEANUP_DONE);
 }
 
 static const char *owner_sql(const struct store_list *list)
 {
 	if (list->slug)
-		return LIST("INDEXED BY lease_slug_owner ", "slug = ?11 AND owner = ?3 AND org = ?4");
+		return LIST("INDEXED BY lease_slug_owner ",
+			    "slug = ?11 AND owner = ?3 AND org = ?4");
 	/* A lease that has ended may show another state than its own. */
 	if (list->state >= 0 && list->state != LEASE_RELEASED)
-		return LIST("INDEXED BY lease_owner_state ", "owner = ?3 AND org = ?4 AND state = ?1");
+		return LIST("INDEXED BY lease_owner_state ",
+			    "owner = ?3 AND org = ?4 AND state = ?1");
 	return LIST("INDEXED BY lease_owner ", "owner = ?3 AND org = ?4");
 }
 
@@ -88,8 +89,8 @@ static void bind_text_or_null(sqlite3_stmt *stmt, int index, const char *text)
 		sqlite3_bind_null(stmt, index);
 }
 
-static sqlite3_stmt *list_begin(struct store *store, const struct store_list *list,
-				const char *sql, struct err *err)
+static sqlite3_stmt *list_begin(struct store *store, const struct store_list *list, const char *sql,
+				struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, sql, err);
 
@@ -248,7 +249,7 @@ int store_lease_each(struct store *store, const struct store_list *list, store_l
 	return 0;
 }
 
-#define OWNER_ORG(from) \
+#define OWNER_ORG(from)                                                                     \
 	"SELECT org FROM lease INDEXED BY lease_owner WHERE owner = ?1 AND org " from " ?2" \
 	" ORDER BY org LIMIT 1"
 
@@ -272,8 +273,7 @@ static int owner_org_next(struct store *store, const char *sql, const char *owne
 }
 
 /* Two seeks in an index by owner, then organisation. */
-int store_owner_org(struct store *store, const char *owner, char *ret, size_t size,
-		    struct err *err)
+int store_owner_org(struct store *store, const char *owner, char *ret, size_t size, struct err *err)
 {
 	char other[64];
 	int rc;

@@ -49,6 +49,7 @@
 	"FROM lease " index "LEFT JOIN beat ON beat.lease = lease.n "
 #define SELECT_LEASE SELECT_BY("")
 #define SELECT_LIVE_SLUG SELECT_BY("INDEXED BY lease_slug ")
+#define SELECT_SLUG SELECT_BY("INDEXED BY lease_slug_owner ")
 
 static void types_join(const struct lease *l, char *out, size_t size)
 {
@@ -252,7 +253,7 @@ void bind_lease_scope(sqlite3_stmt *stmt, const struct store_scope *scope)
 int store_lease_visible(struct store *store, const char *id, const struct store_scope *scope,
 			struct lease *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, SELECT_LEASE "WHERE id = ?1 AND " LEASE_VISIBLE, err);
+	sqlite3_stmt *stmt = store_prepare(store, SELECT_LEASE "WHERE id = ?1 AND " VISIBLE, err);
 
 	if (!stmt)
 		return -1;
@@ -264,8 +265,11 @@ int store_lease_visible(struct store *store, const char *id, const struct store_
 int store_lease_by_slug(struct store *store, const char *slug, const struct store_scope *scope,
 			struct lease *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, SELECT_LIVE_SLUG "WHERE slug = ?1 AND state <= 1 "
-					   "AND " LEASE_VISIBLE "ORDER BY owner = ?3 AND org = ?4 DESC LIMIT 2",
+	sqlite3_stmt *stmt = store_prepare(store,
+					   SELECT_LIVE_SLUG
+					   "WHERE slug = ?1 AND state <= 1 "
+					   "AND " VISIBLE
+					   "ORDER BY owner = ?3 AND org = ?4 DESC LIMIT 2",
 					   err);
 	int is_own;
 	int rc;
@@ -295,10 +299,12 @@ int store_lease_by_slug(struct store *store, const char *slug, const struct stor
 int store_lease_ended_by_slug(struct store *store, const char *slug, const char *owner,
 			      const char *org, struct lease *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, SELECT_BY("INDEXED BY lease_slug_owner ")
-					   "WHERE slug = ?1 AND owner = ?2 AND org = ?3 AND state > 1"
-					   " ORDER BY lease.n DESC LIMIT 1",
-					   err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      SELECT_SLUG
+			      "WHERE slug = ?1 AND owner = ?2 AND org = ?3 AND state > 1"
+			      " ORDER BY lease.n DESC LIMIT 1",
+			      err);
 
 	if (!stmt)
 		return -1;
@@ -311,9 +317,12 @@ int store_lease_ended_by_slug(struct store *store, const char *slug, const char 
 int store_slug_taken(struct store *store, const char *slug, const char *owner, const char *org,
 		     struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT 1 FROM lease INDEXED BY lease_slug "
-					   "WHERE slug = ?1 AND owner = ?2 AND org = ?3 AND state <= 1 "
-					   "LIMIT 1", err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "SELECT 1 FROM lease INDEXED BY lease_slug "
+			      "WHERE slug = ?1 AND owner = ?2 AND org = ?3 AND state <= 1 "
+			      "LIMIT 1",
+			      err);
 	int rc;
 
 	if (!stmt)
@@ -453,7 +462,7 @@ int store_usage_each(struct store *store, const struct store_scope *scope, int64
 	sqlite3_stmt *stmt = store_prepare(store,
 		"SELECT owner, org, account, server_type, state, cleanup, " BEGUN ", ended_ms, ttl_ms,"
 		" price_hour_micros FROM lease WHERE created_ms >= ?1 AND created_ms < ?5"
-		" AND NOT (queue_ms > 0 AND admitted_ms = 0) AND " LEASE_OWNED,
+		" AND NOT (queue_ms > 0 AND admitted_ms = 0) AND " OWNED,
 		err);
 	int rc;
 

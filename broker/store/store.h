@@ -190,10 +190,10 @@ struct store_list {
  * One call reads at most this many rows, however few of them match what no index covers; it
  * may return few leases, or none, although there are more.
  */
-#define STORE_SCAN_MAX 2000
+#define STORE_SCAN_MAX 1000
 /* Where a list continues: before_n of the next call. */
 struct store_list_end {
-	int64_t n;	/* 0: there are no more */
+	int64_t n; /* 0: there are no more */
 	char id[24];
 };
 typedef int (*store_lease_fn)(void *arg, const struct lease *l);	/* non-zero stops */
@@ -207,8 +207,7 @@ int store_lease_each(struct store *store, const struct store_list *list, store_l
  * In how many organisations the owner has or had leases, in constant time: 0; 1, its name is in
  * `ret`; 2: two or more; -1.
  */
-int store_owner_org(struct store *store, const char *owner, char *ret, size_t size,
-		    struct err *err);
+int store_owner_org(struct store *store, const char *owner, char *ret, size_t size, struct err *err);
 
 /* The number of leases in attention. */
 int store_attention_count(struct store *store, int64_t *ret, struct err *err);

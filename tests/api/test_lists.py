@@ -62,6 +62,13 @@ class Lists(Case):
         self.assertEqual(first["owner"], "alice@example.com")
         self.assertGreater(first["hourlyPrice"], 0)
         self.assertEqual(first["currency"], "EUR")
+        shown = self.broker.cli("list", "--owner", "bob@example.com", "--since", "1h")
+        self.assertRegex(shown, r"^LEASE +SLUG +STATE +TYPE +LOCATION +PRICE +AGE +ENDS +LEFT +OWNER")
+        self.assertRegex(shown, two["id"] + r" +u8-two +active .* EUR/h .* bob@example.com")
+        self.assertNotIn(one["id"], shown)
+        shown = self.broker.cli("list", "--class", "tiny", token=self.broker.alice)
+        self.assertIn(one["id"], shown)
+        self.assertNotIn("OWNER", shown)
         answer = self.ask("GET", "/v1/leases?state=bogus", self.broker.alice)
         self.error(answer, 400, "invalid_query")
         for state in ("provisioning", "active", "released", "expired", "failed"):

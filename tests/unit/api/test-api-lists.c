@@ -72,7 +72,8 @@ static void x3_pages_of_hundreds_of_leases(void **state)
 	}
 	json_array_clear(ids);
 	/* A class that nobody has: pages without a lease. */
-	assert_int_equal(pages_read("/v1/admin/leases?pagination=keyset-v1&class=tiny", stage.admin, ids),
+	assert_int_equal(pages_read("/v1/admin/leases?pagination=keyset-v1&class=tiny", stage.admin,
+				    ids),
 			 1);
 	assert_int_equal(json_array_size(ids), 0);
 	json_decref(ids);
@@ -81,8 +82,15 @@ static void x3_pages_of_hundreds_of_leases(void **state)
 static void x3_unknown_keys_of_a_get_are_ignored(void **state)
 {
 	static const char *const targets[] = {
-		"/v1/whoami", "/v1/capacity", "/v1/leases", "/v1/leases/" LEASE, "/v1/providers",
-		"/v1/usage", "/v1/leases/" LEASE "/events", "/v1/runs", "/v1/health",
+		"/v1/whoami",
+		"/v1/capacity",
+		"/v1/leases",
+		"/v1/leases/" LEASE,
+		"/v1/providers",
+		"/v1/usage",
+		"/v1/leases/" LEASE "/events",
+		"/v1/runs",
+		"/v1/health",
 	};
 	char path[128];
 
@@ -223,7 +231,8 @@ static void u21_a_shared_live_lease_is_meant_first(void **state)
 	end_it();
 	POST("/v1/leases", stage.bob, stage_create(",\"slug\":\"my-box\""));
 	stage_expect(201, "");
-	stage_ask("PUT", "/v1/leases/my-box/share", stage.bob, "", "{\"users\":{\"alice\":\"use\"}}");
+	stage_ask("PUT", "/v1/leases/my-box/share", stage.bob, "",
+		  "{\"users\":{\"alice\":\"use\"}}");
 	stage_expect(200, "");
 	GET("/v1/leases/my-box", stage.alice);
 	assert_string_equal(stage_text("lease.owner"), "bob");
@@ -234,7 +243,9 @@ static void u21_a_shared_live_lease_is_meant_first(void **state)
 static void x6_a_second_stop_by_slug_is_200_and_changes_nothing(void **state)
 {
 	static const char *const bodies[] = {
-		"{\"delete\":true,\"expectedProvider\":\"toy\"}", "{\"delete\":true}", "{}",
+		"{\"delete\":true,\"expectedProvider\":\"toy\"}",
+		"{\"delete\":true}",
+		"{}",
 	};
 	char updated[40];
 

@@ -60,7 +60,8 @@ static void values_of_query_keys(void **state)
 	assert_string_equal(stage_text("message"),
 			    "state must be provisioning, active, released, expired or failed");
 	GET("/v1/leases?provider=" X128, stage.alice);
-	assert_string_equal(stage_text("message"), "the value of the query key provider is too long");
+	assert_string_equal(stage_text("message"),
+			    "the value of the query key provider is too long");
 	GET("/v1/leases?limit=many", stage.alice);
 	assert_string_equal(stage_text("message"),
 			    "the value of the query key limit must be a whole number");

@@ -536,8 +536,7 @@ static void a_downgrade_is_refused(void **state)
 	load("");
 	reopen();
 	scratch_close();
-	assert_int_equal(number(path, "PRAGMA user_version"),
-			 schema_leases.newest);
+	assert_int_equal(number(path, "PRAGMA user_version"), schema_leases.newest);
 }
 
 static int points_left;
