@@ -123,7 +123,7 @@ static int change_print(struct cli *cli, const char *name, const char *what)
 static int context_choose(struct cli *cli, const char *name)
 {
 	auto_free char *what = NULL;
-	const char *url = getenv("LESSOR_URL");
+	static const char *const names[] = { "LESSOR_URL", "CRABBOX_COORDINATOR" };
 	struct err err = { 0 };
 
 	if (!strcmp(name, CONTEXT_NONE)) {
@@ -134,8 +134,12 @@ static int context_choose(struct cli *cli, const char *name)
 	if (context_use(name, &err))
 		return cli_settings_error(cli, &err);
 	what = xasprintf("the context is '%s'", name);
-	if (url && *url)
-		text_warning("LESSOR_URL is set and overrides the context; unset it");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *url = getenv(names[i]);
+
+		if (url && *url)
+			text_warning("%s is set and overrides the context; unset it", names[i]);
+	}
 	return change_print(cli, name, what);
 }
 
