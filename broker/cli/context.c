@@ -33,7 +33,7 @@ static int context_list(struct cli *cli)
 	for (i = 0; i < count; i++) {
 		struct settings saved;
 		struct err why = { 0 };
-		int good = settings_load_context(names[i], &saved, &why) == 0;
+		int good = settings_load_context(names[i], 1, &saved, &why) == 0;
 		int is_current = current && !strcmp(current, names[i]);
 		const char *token = good ? saved.token ? "saved" : "none" : "";
 		const char *cells[] = { is_current ? "*" : " ", names[i],
