@@ -33,7 +33,7 @@ static int context_list(struct cli *cli)
 	for (i = 0; i < count; i++) {
 		struct settings saved;
 		struct err why = { 0 };
-		int good = settings_load_context(names[i], &saved, &why) == 0;
+		int good = settings_load_context(names[i], 1, &saved, &why) == 0;
 		int is_current = current && !strcmp(current, names[i]);
 		const char *token = good ? saved.token ? "saved" : "none" : "";
 		const char *cells[] = { is_current ? "*" : " ", names[i],
@@ -123,7 +123,7 @@ static int change_print(struct cli *cli, const char *name, const char *what)
 static int context_choose(struct cli *cli, const char *name)
 {
 	auto_free char *what = NULL;
-	const char *url = getenv("LESSOR_URL");
+	static const char *const names[] = { "LESSOR_URL", "CRABBOX_COORDINATOR" };
 	struct err err = { 0 };
 
 	if (!strcmp(name, CONTEXT_NONE)) {
@@ -134,8 +134,12 @@ static int context_choose(struct cli *cli, const char *name)
 	if (context_use(name, &err))
 		return cli_settings_error(cli, &err);
 	what = xasprintf("the context is '%s'", name);
-	if (url && *url)
-		text_warning("LESSOR_URL is set and overrides the context; unset it");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *url = getenv(names[i]);
+
+		if (url && *url)
+			text_warning("%s is set and overrides the context; unset it", names[i]);
+	}
 	return change_print(cli, name, what);
 }
 

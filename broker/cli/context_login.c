@@ -62,14 +62,16 @@ static int server_choose(struct cli *cli, const char *name, struct login *login)
 	login->name = name ? xstrdup(name) : name_derive(cli->flags.url);
 	if (context_name_check(login->name, &err))
 		return cli_usage_error(cli, "%s", err.text);
-	exists = context_require(login->name, NULL) == 0 &&
-		 settings_load_context(login->name, &saved, NULL) == 0;
-	if (!exists && !cli->flags.url) {
-		settings_fini(&saved);
+	if (context_require(login->name, NULL) && !cli->flags.url)
 		return cli_usage_error(cli,
 				       "which server? There is no context '%s' yet; repeat it "
 				       "with --url URL",
 				       login->name);
+	/* A damaged one is written anew. */
+	exists = settings_load_context(login->name, 0, &saved, &err) == 0;
+	if (!exists && !cli->flags.url) {
+		settings_fini(&saved);
+		return cli_settings_error(cli, &err);
 	}
 	login->url = xstrdup(cli->flags.url ? cli->flags.url : saved.url);
 	login->is_new = !exists || cli->flags.ca_file || strcmp(login->url, saved.url) != 0;
@@ -120,7 +122,7 @@ static int settings_make(struct cli *cli, const struct login *login, const char 
 	struct settings *s = &cli->settings;
 
 	settings_fini(s);
-	if (!login->is_new && settings_load_context(login->name, s, err))
+	if (!login->is_new && settings_load_context(login->name, 0, s, err))
 		return -1;
 	if (login->is_new && login->ca_file && ca_load(login->ca_file, "--ca-file", 0, &s->ca, err))
 		return -1;

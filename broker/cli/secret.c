@@ -2,6 +2,7 @@
 #include "cli/secret.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,16 @@ static ssize_t input_read(char *to, size_t max, int one_line)
 	size_t len = 0;
 
 	while (len < max) {
-		ssize_t n = read(STDIN_FILENO, to + len, max - len);
+		struct pollfd fd = { .fd = STDIN_FILENO, .events = POLLIN };
+		ssize_t n;
 
-		if (n < 0 && errno == EINTR && !interrupt_pending())
+		/* In slices, because a signal just before a read does not end it. */
+		if (interrupt_pending())
+			return -1;
+		if (poll(&fd, 1, 200) <= 0)
+			continue;
+		n = read(STDIN_FILENO, to + len, max - len);
+		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -1;

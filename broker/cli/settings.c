@@ -305,6 +305,8 @@ static int token_choose(const struct settings_flags *flags, const struct file_se
 	auto_free char *token_file = env_trimmed("LESSOR_TOKEN_FILE");
 	auto_free char *path = NULL;
 
+	if (flags->without_token)
+		return 0;
 	if (flags->token_file)
 		return token_take_file(flags->token_file, "--token-file", ret, err);
 	if (source->first)
@@ -395,9 +397,9 @@ int settings_load(const struct settings_flags *flags, struct settings *ret, stru
 	return result;
 }
 
-int settings_load_context(const char *name, struct settings *ret, struct err *err)
+int settings_load_context(const char *name, int with_token, struct settings *ret, struct err *err)
 {
-	const struct settings_flags flags = { .context = name };
+	const struct settings_flags flags = { .context = name, .without_token = !with_token };
 
 	return settings_load(&flags, ret, err);
 }

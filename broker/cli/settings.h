@@ -20,6 +20,7 @@ struct settings_flags {
 	const char *ca_file;
 	const char *config;
 	const char *context;
+	int without_token; /* it is not read */
 };
 
 struct settings {
@@ -42,9 +43,11 @@ struct settings {
 int settings_load(const struct settings_flags *flags, struct settings *ret, struct err *err);
 void settings_fini(struct settings *settings);	/* wipes the token */
 
-/* What a context's file says, without the environment; settings_fini frees *ret, also after an
- * error. The token may be missing. */
-int settings_load_context(const char *name, struct settings *ret, struct err *err);
+/*
+ * What a context says, without the environment; settings_fini frees *ret, also after an error.
+ * The token may be missing; unless `with_token`, it may also be damaged.
+ */
+int settings_load_context(const char *name, int with_token, struct settings *ret, struct err *err);
 
 /* Reads a token from a file, which may be a pipe, or from text; the caller wipes and frees it. */
 int settings_read_token(const char *path, char **ret, struct err *err);

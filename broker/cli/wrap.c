@@ -86,7 +86,7 @@ char *wrap_words(const char *text, size_t width, size_t indent)
 		size_t len = strcspn(text + space, " ");
 		size_t columns = columns_of(text + space, len);
 
-		if (at > indent && len && at + space + columns > width) {
+		if (at && at + space > indent && len && at + space + columns > width) {
 			buf_addc(&out, '\n');
 			for (at = 0; at < indent; at++)
 				buf_addc(&out, ' ');

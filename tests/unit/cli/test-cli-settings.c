@@ -35,8 +35,12 @@ static void conf(const char *text)
 static int setup(void **state)
 {
 	static const char *const names[] = {
-		"LESSOR_URL", "LESSOR_TOKEN", "LESSOR_TOKEN_FILE", "CRABBOX_COORDINATOR",
+		"LESSOR_URL",
+		"LESSOR_TOKEN",
+		"LESSOR_TOKEN_FILE",
+		"CRABBOX_COORDINATOR",
 		"CRABBOX_COORDINATOR_TOKEN",
+		"LESSOR_CONTEXT",
 	};
 	char sub[100];
 

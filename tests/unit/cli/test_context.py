@@ -206,6 +206,14 @@ class Context(Case):
         rows = self.cli("context").stdout.splitlines()
         self.assertIn(server.url, rows[1])
         self.assertIn("unknown setting 'nonsense'", rows[2])
+        self.assertIn("unknown setting", self.cli("login", "--name", "y", code=2).stderr)
+        with open(self.dir + "contexts/x.token", "w", encoding="ascii") as file:
+            file.write("two words\n")
+        self.assertIn("printable ASCII without spaces", self.cli("whoami", code=2).stderr)
+        self.cli("login", "--token-stdin", stdin="tok-1")
+        self.assertEqual(self.who(), "alice@example.com")
+        self.login(server, "y")
+        self.cli("context", "use", "x")
         with open(self.dir + "context", "w", encoding="ascii") as file:
             file.write("../../etc\n")
         self.assertIn("cannot be the name of a context", self.cli("whoami", code=2).stderr)
