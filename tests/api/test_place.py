@@ -17,6 +17,9 @@ def notices(answer):
 
 
 class Place(BrokerCase):
+    # The answers say where the machine is, also on a busy machine.
+    options = {"create_wait": "50s"}
+
     def setUp(self):
         self.conf = self.broker.home + "/conf"
         with open(self.conf, encoding="ascii") as file:
