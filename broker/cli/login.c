@@ -43,6 +43,8 @@ int login_session(struct cli *cli, const struct transport *transport, const json
 	words_add(&words, transport_program());
 	transport_add(transport, &words);
 	words_add(&words, has_tty ? "-t" : "-T");
+	if (has_tty && line->count) /* not "Connection closed" after the command's output */
+		words_option(&words, "LogLevel=ERROR");
 	words_add(&words, "--");
 	words_add(&words, transport->destination);
 	if (line->count) {
