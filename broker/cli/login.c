@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/interrupt.h"
+#include "cli/probe.h"
 #include "cli/session.h"
 #include "util/alloc.h"
 
@@ -60,6 +60,6 @@ int login_session(struct cli *cli, const struct transport *transport, const json
 	if (result.signal)
 		return 128 + result.signal;
 	if (result.code == TRANSPORT_FAILED && !result.has_ended)
-		transport_explain(cli, transport);
+		probe_explain(cli, transport);
 	return result.code;
 }
