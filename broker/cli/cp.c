@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "cli/lease_view.h"
+#include "cli/probe.h"
 #include "cli/session.h"
-#include "cli/text.h"
 #include "util/alloc.h"
 
 /* The colon after the REF of "REF:path"; NULL for a path of this machine. As scp decides. */
@@ -90,7 +90,7 @@ static int copy_run(struct cli *cli, const struct transport *t, const json_t *le
 	if (result.signal)
 		return 128 + result.signal;
 	if (result.code == TRANSPORT_FAILED && !result.has_ended)
-		transport_explain(cli, t);
+		probe_explain(cli, t);
 	return result.code;
 }
 
@@ -130,7 +130,7 @@ int command_cp(struct cli *cli, int argc, char **argv)
 	if (code < 0)
 		code = cli_connect(cli);
 	if (code < 0)
-		code = transport_check(cli);
+		code = probe_program(cli);
 	if (code < 0)
 		code = machine_fetch(cli, ref, &doc);
 	if (code < 0)

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/interrupt.h"
+#include "cli/probe.h"
 #include "cli/session.h"
 #include "util/alloc.h"
 
@@ -43,6 +43,8 @@ int login_session(struct cli *cli, const struct transport *transport, const json
 	words_add(&words, transport_program());
 	transport_add(transport, &words);
 	words_add(&words, has_tty ? "-t" : "-T");
+	if (has_tty && line->count) /* not "Connection closed" after the command's output */
+		words_option(&words, "LogLevel=ERROR");
 	words_add(&words, "--");
 	words_add(&words, transport->destination);
 	if (line->count) {
@@ -58,6 +60,6 @@ int login_session(struct cli *cli, const struct transport *transport, const json
 	if (result.signal)
 		return 128 + result.signal;
 	if (result.code == TRANSPORT_FAILED && !result.has_ended)
-		transport_explain(cli, transport);
+		probe_explain(cli, transport);
 	return result.code;
 }

@@ -12,6 +12,7 @@
 
 #include "cli/child.h"
 #include "cli/interrupt.h"
+#include "cli/text.h"
 #include "cli/transport.h"
 #include "cli/when.h"
 #include "util/alloc.h"
@@ -110,7 +111,7 @@ static void output_collect(char *const *argv, struct probe_output *out, struct p
 	ret->code = child_exit_code(status);
 }
 
-void probe_run(char *const *argv, struct probe_result *ret)
+static void probe_run(char *const *argv, struct probe_result *ret)
 {
 	struct probe_output out = { .len = 0 };
 
@@ -155,4 +156,55 @@ enum probe probe_login(const struct transport *transport, const char *command,
 	last_line_copy(&out, ret->text, sizeof(ret->text));
 	words_fini(&words);
 	return probe;
+}
+
+int probe_program(const struct cli *cli)
+{
+	/* Prints what its configuration says about a host, and connects to none. */
+	char *argv[] = { (char *)transport_program(), (char *)"-G", (char *)"lease", NULL };
+	struct probe_result result;
+
+	probe_run(argv, &result);
+	if (result.is_missing)
+		text_error("%s: cannot run '%s'; install the OpenSSH client, or set LESSOR_SSH to "
+			   "the path of its ssh",
+			   cli->command->name, argv[0]);
+	else if (interrupt_pending())
+		return 128 + interrupt_pending();
+	else if (result.code)
+		text_error("%s: %s does not accept its own configuration: %s", cli->command->name,
+			   argv[0], result.text);
+	else
+		return -1;
+	return EXIT_ERROR;
+}
+
+void probe_explain(const struct cli *cli, const struct transport *transport)
+{
+	const char *name = cli->command->name, *ref = transport->machine.name;
+	struct probe_result result;
+
+	switch (probe_login(transport, "exit 0", &result)) {
+	case PROBE_OK:
+	case PROBE_NOT_READY:
+		text_error("%s: the command exited with 255, it was killed by a signal, or the "
+			   "connection was lost; a new one works",
+			   name);
+		break;
+	case PROBE_WRONG_KEY:
+		text_error("%s: the machine at %s port %d is not the one leased: it has another "
+			   "host key than lease %s; nothing was sent to it. See: lessor show %s",
+			   name, transport->machine.host, transport->port, transport->machine.id,
+			   ref);
+		break;
+	case PROBE_DENIED:
+		text_error("%s: the machine of %s does not accept your key; name the one that it "
+			   "was created with: --identity FILE",
+			   name, ref);
+		break;
+	case PROBE_SILENT:
+		text_error("%s: cannot connect to the machine of %s%s%s; see: lessor show %s", name,
+			   ref, *result.text ? ": " : "", result.text, ref);
+		break;
+	}
 }

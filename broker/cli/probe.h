@@ -5,16 +5,13 @@
  */
 #pragma once
 
-struct transport;
+#include "cli/transport.h"
 
 struct probe_result {
 	int code;	/* as a shell tells it; 128 + the signal */
 	int is_missing; /* the program cannot be run */
 	char text[512]; /* its last line on standard error */
 };
-
-/* Runs argv without input; what it prints on standard output is discarded. */
-void probe_run(char *const *argv, struct probe_result *ret);
 
 enum probe {
 	PROBE_OK,	 /* logged in, and the command succeeded */
@@ -27,3 +24,9 @@ enum probe {
 /* Logs in and runs `command`. */
 enum probe probe_login(const struct transport *transport, const char *command,
 		       struct probe_result *ret);
+
+/* -1 if ssh can be run and is configured, otherwise the exit code after an error. */
+int probe_program(const struct cli *cli);
+
+/* Says what an exit code of TRANSPORT_FAILED meant, after another try if that is of use. */
+void probe_explain(const struct cli *cli, const struct transport *transport);

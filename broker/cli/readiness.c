@@ -93,7 +93,7 @@ static int failure_report(const struct cli *cli, const struct transport *transpo
 			   cli->command->name, name, name);
 		return EXIT_UNREACHABLE;
 	}
-	transport_explain(cli, transport);
+	probe_explain(cli, transport);
 	return TRANSPORT_FAILED;
 }
 

@@ -10,6 +10,7 @@
 #include "cli/interrupt.h"
 #include "cli/lease_view.h"
 #include "cli/login.h"
+#include "cli/probe.h"
 #include "cli/readiness.h"
 #include "cli/release.h"
 #include "cli/text.h"
@@ -144,7 +145,7 @@ int command_run(struct cli *cli, int argc, char **argv)
 	if (code < 0)
 		code = cli_connect(cli);
 	if (code < 0)
-		code = transport_check(cli);
+		code = probe_program(cli);
 	if (code < 0)
 		code = ref ? existing_run(cli, ref, &flags, &line) : fresh_run(cli, &flags, &line);
 	return code;

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/session.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>

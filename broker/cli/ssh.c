@@ -2,16 +2,13 @@
 /* lessor ssh: logs in to the machine of a lease, or runs a command there. */
 #include "cli/login.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
 #include "cli/interrupt.h"
 #include "cli/lease_view.h"
+#include "cli/probe.h"
 #include "cli/relay.h"
 #include "cli/session.h"
-#include "cli/text.h"
-#include "cli/when.h"
-#include "util/alloc.h"
 
 struct ssh_flags {
 	struct transport_flags transport;
@@ -96,7 +93,7 @@ int command_ssh(struct cli *cli, int argc, char **argv)
 	if (code < 0)
 		code = cli_connect(cli);
 	if (code < 0 && !flags.stdio)
-		code = transport_check(cli);
+		code = probe_program(cli);
 	if (code < 0)
 		code = machine_fetch(cli, words[0], &doc);
 	if (code < 0)

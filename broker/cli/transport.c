@@ -10,39 +10,16 @@
 #include "cli/heartbeat.h"
 #include "cli/identity.h"
 #include "cli/interrupt.h"
-#include "cli/probe.h"
 #include "cli/progress.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "util/alloc.h"
-#include "util/err.h"
 
 const char *transport_program(void)
 {
 	const char *program = getenv("LESSOR_SSH");
 
 	return program && *program ? program : "ssh";
-}
-
-int transport_check(const struct cli *cli)
-{
-	/* Prints what its configuration says about a host, and connects to none. */
-	char *argv[] = { (char *)transport_program(), (char *)"-G", (char *)"lease", NULL };
-	struct probe_result result;
-
-	probe_run(argv, &result);
-	if (result.is_missing)
-		text_error("%s: cannot run '%s'; install the OpenSSH client, or set LESSOR_SSH to "
-			   "the path of its ssh",
-			   cli->command->name, argv[0]);
-	else if (interrupt_pending())
-		return 128 + interrupt_pending();
-	else if (result.code)
-		text_error("%s: %s does not accept its own configuration: %s", cli->command->name,
-			   argv[0], result.text);
-	else
-		return -1;
-	return EXIT_ERROR;
 }
 
 int transport_flags_check(const struct cli *cli, const struct transport_flags *flags)
@@ -165,35 +142,5 @@ void transport_add(const struct transport *transport, struct words *words)
 		words_add(words, "-i");
 		words_add(words, transport->identity);
 		words_option(words, "IdentitiesOnly=yes");
-	}
-}
-
-void transport_explain(const struct cli *cli, const struct transport *transport)
-{
-	const char *name = cli->command->name, *ref = transport->machine.name;
-	struct probe_result result;
-
-	switch (probe_login(transport, "exit 0", &result)) {
-	case PROBE_OK:
-	case PROBE_NOT_READY:
-		text_error("%s: the command exited with 255, it was killed by a signal, or the "
-			   "connection was lost; a new one works",
-			   name);
-		break;
-	case PROBE_WRONG_KEY:
-		text_error("%s: the machine at %s port %d is not the one leased: it has another "
-			   "host key than lease %s; nothing was sent to it. See: lessor show %s",
-			   name, transport->machine.host, transport->port, transport->machine.id,
-			   ref);
-		break;
-	case PROBE_DENIED:
-		text_error("%s: the machine of %s does not accept your key; name the one that it "
-			   "was created with: --identity FILE",
-			   name, ref);
-		break;
-	case PROBE_SILENT:
-		text_error("%s: cannot connect to the machine of %s%s%s; see: lessor show %s", name,
-			   ref, *result.text ? ": " : "", result.text, ref);
-		break;
 	}
 }

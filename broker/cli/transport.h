@@ -36,8 +36,6 @@ struct transport {
 
 /* -1 if the flags are valid, otherwise the exit code after an error. */
 int transport_flags_check(const struct cli *cli, const struct transport_flags *flags);
-/* -1 if the program can be run and is configured, otherwise the exit code after an error. */
-int transport_check(const struct cli *cli);
 /* The program: LESSOR_SSH, or ssh on PATH. Borrowed. */
 const char *transport_program(void);
 
@@ -57,6 +55,3 @@ int transport_await_port(struct cli *cli, struct transport *transport, const jso
 
 /* Appends the options for this machine, which ssh and scp take alike. */
 void transport_add(const struct transport *transport, struct words *words);
-
-/* Says what an exit code of TRANSPORT_FAILED meant, after another try if that is of use. */
-void transport_explain(const struct cli *cli, const struct transport *transport);
