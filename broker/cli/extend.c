@@ -55,15 +55,15 @@ static int extend_send(struct cli *cli, const json_t *lease, int64_t end_ms,
 }
 
 static void extend_print(const struct cli *cli, const json_t *before, json_t *doc,
-			 int64_t end_ms)
+			 const char *asked, int64_t end_ms)
 {
 	const json_t *lease = view_lease(doc);
 	auto_free char *name = view_name(lease);
 	int64_t old_ms;
 
-	notice_print(lease);
+	notice_print_extension(lease, asked);
 	if (!time_parse(view_text(before, "expiresAt"), &old_ms) && old_ms >= end_ms)
-		text_print(stderr, "note: it would not end earlier anyway; nothing was shortened");
+		text_print(stderr, "note: it ends later anyway; nothing was shortened");
 	if (cli->json) {
 		cli_print_json(doc);
 		return;
@@ -99,7 +99,7 @@ int command_extend(struct cli *cli, int argc, char **argv)
 	if (code < 0)
 		code = cli_lease_require(cli, &response);
 	if (code < 0) {
-		extend_print(cli, view_lease(before.doc), response.doc, end_ms);
+		extend_print(cli, view_lease(before.doc), response.doc, words[1], end_ms);
 		code = EXIT_OK;
 	}
 	client_response_fini(&before);

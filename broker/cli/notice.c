@@ -28,12 +28,24 @@ static int is_without_effect(const json_t *lease, const char *code)
 
 void notice_print(const json_t *lease)
 {
+	notice_print_extension(lease, NULL);
+}
+
+void notice_print_extension(const json_t *lease, const char *asked)
+{
 	json_t *one;
 	size_t i;
 
 	json_array_foreach(json_object_get(lease, "notices"), i, one) {
-		if (!is_without_effect(lease, view_text(one, "code")))
-			text_print(stderr, "note: %s", view_text(one, "message"));
+		const char *code = view_text(one, "code"), *text = view_text(one, "message");
+		const char *rest = strstr(text, " is more than ");
+
+		if (is_without_effect(lease, code))
+			continue;
+		if (asked && rest && !strcmp(code, "ttl_shortened"))
+			text_print(stderr, "note: %s%s in all", asked, rest);
+		else
+			text_print(stderr, "note: %s", text);
 	}
 }
 

@@ -244,8 +244,10 @@ class Life(BrokerCase):
         self.release(first.lease)
 
     def test_a_definite_refusal_is_no_5xx(self):
+        self.broker.fault("s.create", "invalid_input")
+        self.addCleanup(self.broker.no_faults)
         answer = self.ask("POST", "/v1/leases", self.broker.alice,
-                          cli_body(serverType="nope99", serverTypeExplicit=True))
+                          cli_body(serverType="ccx33", serverTypeExplicit=True))
         self.error(answer, 422, "provisioning_failed")
         self.assertEqual(answer.lease["state"], "failed")
         self.assertIsInstance(answer.json["provisioningAttempts"], list)

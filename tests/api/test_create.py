@@ -187,7 +187,7 @@ class Extend(BrokerCase):
     def test_u1_extend_up_to_the_limit(self):
         self.create(slug="limit")
         said = self.cli("extend", "limit", "3d")
-        self.assertIn("is more than this server allows: 24h\n", said)
+        self.assertIn("note: 3d is more than this server allows: 24h in all\n", said)
         self.assertEqual(said.count("note:"), 1, said)
         self.assertEqual(self.lease("limit")["ttlSeconds"], 86400)
 
