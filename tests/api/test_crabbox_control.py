@@ -296,13 +296,20 @@ class Sockets(BrokerCase):
         def is_closed():
             """The token is checked with every message."""
             control.say("ping")
-            try:
-                self.assertEqual(control.hear()["type"], "pong")
-            except Closed:
-                return True
-            return False
+            heard = control.hear()
+            if heard["type"] == "pong":
+                return False
+            self.reason(heard)
+            return True
         until(is_closed)
+        with self.assertRaises(Closed):
+            control.hear()
         self.assertEqual(control.code, 1008)
+
+    def reason(self, heard):
+        """Text 7: the last message says why, and when the token ended."""
+        self.assertEqual((heard["type"], heard["code"]), ("error", "unauthorized"))
+        self.assertRegex(heard["message"], "^this token was revoked on .* UTC; ")
 
     def test_h7_a_silent_socket_ends_with_its_token(self):
         token = self.new_token("silent@example.com")
@@ -311,6 +318,7 @@ class Sockets(BrokerCase):
         control.hear()
         self.broker.revoke(token)
         since = time.monotonic()
+        self.reason(control.hear())
         with self.assertRaises(Closed):
             control.hear()
         self.assertEqual(control.code, 1008)
