@@ -50,9 +50,10 @@ static void holders_write(const struct refusal *r, int shown, struct buf *out)
 		if (h->ends_ms)
 			buf_addf(out, " (ends in %s)", time_left(h->ends_ms - r->now_ms, left));
 		else
-			buf_addf(out, " (%s)", h->cleanup == CLEANUP_OWED     ? "being deleted" :
-					       h->cleanup == CLEANUP_RETAINED ? "kept" :
-										"needs an operator");
+			buf_addf(out, " (%s)",
+				 h->cleanup == CLEANUP_OWED	? "being deleted" :
+				 h->cleanup == CLEANUP_RETAINED ? "kept" :
+								  "needs an operator");
 	}
 	if (r->count > shown)
 		buf_adds(out, " and more");
@@ -98,7 +99,8 @@ static const char *advice(const struct refusal *r)
 	if (r->hit.is_queue_full)
 		return " The queue is full, too; try again later.";
 	if (r->waited_ms)
-		return r->count ? " Release one, or wait longer." : " Try again later, or wait longer.";
+		return r->count ? " Release one, or wait longer." :
+				  " Try again later, or wait longer.";
 	return r->count ? " Release one, or wait with waitForCapacity." :
 			  " Try again later, or wait with waitForCapacity.";
 }
@@ -178,8 +180,9 @@ static int64_t retry_seconds(struct api_request *request, const struct refusal *
 
 	for (int i = 0; i < r->count; i++) {
 		const struct store_holder *h = &r->holders[i];
-		int64_t ends = h->ends_ms		       ? h->ends_ms :
-			       h->cleanup == CLEANUP_OWED ? r->now_ms + CLEANUP_S * 1000 : 0;
+		int64_t ends = h->ends_ms		  ? h->ends_ms :
+			       h->cleanup == CLEANUP_OWED ? r->now_ms + CLEANUP_S * 1000 :
+							    0;
 
 		if (ends && (!first || ends < first))
 			first = ends;
@@ -189,7 +192,8 @@ static int64_t retry_seconds(struct api_request *request, const struct refusal *
 
 		if (store_first_end(request->api->parts.reader,
 				    r->hit.scope == LIMIT_ORG ? r->org : "",
-				    r->hit.scope == LIMIT_ACCOUNT ? r->account : "", &others, NULL) == 0 &&
+				    r->hit.scope == LIMIT_ACCOUNT ? r->account : "", &others,
+				    NULL) == 0 &&
 		    others && (!first || others < first))
 			first = others;
 	}

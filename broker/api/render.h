@@ -19,7 +19,7 @@ struct render_queue {
 };
 
 struct render_parts {
-	const struct render_queue *queue; /* NULL: it is not in the queue */
+	const struct render_queue *queue;	/* NULL: it is not in the queue */
 	const struct attempt *attempts;		/* may be NULL */
 	size_t attempt_count;
 	const struct resource *resources; /* NULL: without the residue */

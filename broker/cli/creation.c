@@ -316,9 +316,9 @@ static int creation_wait(struct creation *creation, struct cli *cli)
 		if (queue_watch(&creation->queue, cli, &creation->progress, lease))
 			end = when_mono_ms() + creation->wait_ms; /* for the machine */
 		else
-			progress_show(&creation->progress, "%s: %s %s %s", view_text(lease, "state"),
-				      view_text(lease, "slug"), view_text(lease, "serverType"),
-				      view_text(lease, "region"));
+			progress_show(&creation->progress, "%s: %s %s %s",
+				      view_text(lease, "state"), view_text(lease, "slug"),
+				      view_text(lease, "serverType"), view_text(lease, "region"));
 		when_sleep_poll(polls);
 		if (interrupt_pending())
 			continue;
@@ -374,7 +374,8 @@ int creation_run(struct creation *creation, struct cli *cli)
 		client_response_fini(&response);
 		return code;
 	}
-	queue_describe_refusal(&response, json_object_get(creation->body, "waitForCapacity") != NULL);
+	queue_describe_refusal(&response,
+			       json_object_get(creation->body, "waitForCapacity") != NULL);
 	code = cli_fail(cli, &response);
 	if (sent == SENT_LOST) {
 		int cancelled = creation_cancel(creation, cli);

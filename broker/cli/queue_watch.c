@@ -36,11 +36,11 @@ int queue_watch(struct queue_watch *watch, struct cli *cli, struct progress *pro
 	if (!queue)
 		return 0;
 	if (progress->is_tty)
-		progress_show(progress, "waiting for capacity: place %lld of %lld", (long long)place,
-			      (long long)of);
+		progress_show(progress, "waiting for capacity: place %lld of %lld",
+			      (long long)place, (long long)of);
 	else if (place != watch->place)
-		progress_note(progress, "waiting for capacity: place %lld of %lld", (long long)place,
-			      (long long)of);
+		progress_note(progress, "waiting for capacity: place %lld of %lld",
+			      (long long)place, (long long)of);
 	watch->place = place;
 	watch->of = of;
 	if (!watch->heartbeat_ms)

@@ -13,8 +13,8 @@
 
 /* Zeroed before the first call. */
 struct queue_watch {
-	int64_t place, of;	/* as last shown */
-	int64_t heartbeat_ms;	/* of the last one, when_mono_ms */
+	int64_t place, of;    /* as last shown */
+	int64_t heartbeat_ms; /* of the last one, when_mono_ms */
 };
 
 /*

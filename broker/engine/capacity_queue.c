@@ -57,9 +57,9 @@ struct capacity_stop {
 struct capacity_queue {
 	LIST_HEAD(, capacity_account) accounts;
 	int64_t count;
-	int is_changed;		    /* there may be capacity: capacity_admit has work */
-	int is_blocked;		    /* an account was skipped because it is blocked */
-	int is_news;		    /* who waits has changed since the last commit */
+	int is_changed;		     /* there may be capacity: capacity_admit has work */
+	int is_blocked;		     /* an account was skipped because it is blocked */
+	int is_news;		     /* who waits has changed since the last commit */
 	struct capacity_stop *stops; /* as the last capacity_admit found them */
 	size_t stop_count;
 	_Atomic uint64_t version;

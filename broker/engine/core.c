@@ -160,8 +160,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	if (store_signer(core->store, &core->signer, err) ||
 	    store_account_key(core->store, core->account_key, sizeof(core->account_key), err) ||
 	    load_pauses(core, err) || capacity_init(core, err) || core_clock_start(core, err) ||
-	    core_restart(core, err) ||
-	    core_schedule_all(core, err)) {
+	    core_restart(core, err) || core_schedule_all(core, err)) {
 		core_free(core);
 		return -1;
 	}

@@ -9,7 +9,7 @@
 const char *limit_scope_name(enum limit_scope scope)
 {
 	static const char *const names[] = {
-		[LIMIT_NONE] = "",	      [LIMIT_OWNER] = "owner", [LIMIT_ORG] = "org",
+		[LIMIT_NONE] = "",	     [LIMIT_OWNER] = "owner", [LIMIT_ORG] = "org",
 		[LIMIT_ACCOUNT] = "account", [LIMIT_TOTAL] = "total",
 	};
 

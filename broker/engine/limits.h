@@ -29,7 +29,7 @@ enum limit_scope { LIMIT_NONE, LIMIT_OWNER, LIMIT_ORG, LIMIT_ACCOUNT, LIMIT_TOTA
 /* A limit that leaves no room for one more lease. */
 struct limit_hit {
 	enum limit_scope scope; /* LIMIT_NONE: all leave room */
-	int is_price;	   /* `used` and `max` are hourly prices, in millionths; else leases */
+	int is_price;		/* `used` and `max` are hourly prices, in millionths; else leases */
 	int64_t used, max;
 	int64_t more;	   /* what the lease adds: 1, or its price */
 	int64_t ahead;	   /* so many leases wait for it already */

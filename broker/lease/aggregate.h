@@ -143,9 +143,9 @@ struct lease_handover {
 struct lease_event {
 	enum lease_event_kind kind;
 	union {
-		struct {			/* BEGIN, ADMIT */
-			int64_t boot_ms;	/* how long it may wait for its machine */
-			int is_queued;		/* BEGIN: it first waits for capacity (queue_ms) */
+		struct {		 /* BEGIN, ADMIT */
+			int64_t boot_ms; /* how long it may wait for its machine */
+			int is_queued;	 /* BEGIN: it first waits for capacity (queue_ms) */
 			int64_t price_hour_micros; /* ADMIT: what is known now; 0: unknown */
 			const char *currency;
 		};

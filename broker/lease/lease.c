@@ -164,7 +164,8 @@ int64_t lease_deadline_ms(const struct lease *l)
 
 	if (!lease_is_live(l))
 		return 0;
-	if (l->state == LEASE_PROVISIONING && !lease_is_queued(l) && l->provision_deadline_ms < expires)
+	if (l->state == LEASE_PROVISIONING && !lease_is_queued(l) &&
+	    l->provision_deadline_ms < expires)
 		return l->provision_deadline_ms;
 	return expires;
 }

@@ -139,7 +139,7 @@ struct lease {
 	int keep;
 	int64_t created_ms;
 	int64_t provision_deadline_ms; /* the machine must be ready by then */
-	int64_t queue_ms; /* how long it may wait for capacity; 0: not at all */
+	int64_t queue_ms;	       /* how long it may wait for capacity; 0: not at all */
 
 	/* its time, as requested; heartbeats and extensions change it */
 	int64_t ttl_ms;	 /* from its creation on; never becomes less */
@@ -148,8 +148,8 @@ struct lease {
 	/* state */
 	enum lease_state state;
 	enum lease_cleanup cleanup;
-	int64_t epoch; /* raised by each change of goal */
-	int retained;  /* a no-delete release was committed and is in force */
+	int64_t epoch;	     /* raised by each change of goal */
+	int retained;	     /* a no-delete release was committed and is in force */
 	int64_t admitted_ms; /* of a lease with queue_ms: when it began to count; 0: it waits */
 	int64_t ready_ms;
 	int64_t ended_ms;

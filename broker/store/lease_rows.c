@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Leases, their heartbeats, and totals of what counts against limits. Lists: lease_list.c. */
+/* Leases, their heartbeats, and their usage. What counts against limits is in queue_rows.c. Lists: lease_list.c. */
 #include "store/internal.h"
 
 #include <stdio.h>
@@ -351,6 +351,7 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 }
 
 /* lease_deadline_ms() in SQL; for ended leases the longest wait. */
+/* clang-format off */
 #define BEGUN "CASE WHEN admitted_ms > 0 THEN admitted_ms ELSE created_ms END"
 #define IDLE_LIMIT \
 	"CASE WHEN idle_ms = 0 THEN 9223372036854775807" \
@@ -361,6 +362,7 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 	" THEN min(created_ms + queue_ms, " IDLE_LIMIT ")" \
 	" ELSE min(" BEGUN " + ttl_ms," \
 	" CASE WHEN state = 0 THEN provision_deadline_ms ELSE " IDLE_LIMIT " END) END"
+/* clang-format on */
 
 int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *arg,
 		   struct err *err)
@@ -419,51 +421,16 @@ int store_account_each(struct store *store, store_account_fn fn, void *arg, stru
 	return rc < 0 ? -1 : 0;
 }
 
-/* One row of the totals; leaves zeros if there is none. */
-static int usage_totals_get(struct store *store, int scope, const char *name, const char *org,
-			    int64_t *ret_leases, int64_t *ret_micros, struct err *err)
-{
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT leases, micros FROM tally "
-					   "WHERE scope = ?1 AND name = ?2 AND org = ?3", err);
-	int rc;
-
-	if (!stmt)
-		return -1;
-	sqlite3_bind_int(stmt, 1, scope);
-	bind_text(stmt, 2, name);
-	bind_text(stmt, 3, org);
-	rc = store_row(store, stmt, "counting leases", err);
-	if (rc)
-		return rc < 0 ? -1 : 0;
-	*ret_leases = sqlite3_column_int64(stmt, 0);
-	*ret_micros = sqlite3_column_int64(stmt, 1);
-	sqlite3_reset(stmt);
-	return 0;
-}
-
-int store_counts(struct store *store, const char *owner, const char *org, const char *account,
-		 struct store_counts *ret, struct err *err)
-{
-	struct store_counts got = { 0 };
-	int64_t micros_account;
-
-	if (usage_totals_get(store, 0, "", "", &got.all, &got.micros_all, err) ||
-	    usage_totals_get(store, 1, owner, org, &got.owner, &got.micros_owner, err) ||
-	    usage_totals_get(store, 2, "", org, &got.org, &got.micros_org, err) ||
-	    usage_totals_get(store, 3, account, "", &got.account, &micros_account, err))
-		return -1;
-	*ret = got;
-	return 0;
-}
-
 int store_usage_each(struct store *store, const struct store_scope *scope, int64_t from_ms,
 		     int64_t to_ms, store_usage_fn fn, void *arg, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-		"SELECT owner, org, account, server_type, state, cleanup, " BEGUN ", ended_ms, ttl_ms,"
-		" price_hour_micros FROM lease WHERE created_ms >= ?1 AND created_ms < ?5"
-		" AND NOT (queue_ms > 0 AND admitted_ms = 0) AND " OWNED,
-		err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "SELECT owner, org, account, server_type, state, cleanup, " BEGUN
+			      ", ended_ms, ttl_ms,"
+			      " price_hour_micros FROM lease WHERE created_ms >= ?1 AND created_ms < ?5"
+			      " AND NOT (queue_ms > 0 AND admitted_ms = 0) AND " OWNED,
+			      err);
 	int rc;
 
 	if (!stmt)

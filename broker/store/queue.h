@@ -28,10 +28,8 @@ struct store_queue_owner {
 };
 typedef void (*store_queue_owner_fn)(void *arg, const struct store_queue_owner *row);
 /* All of them, by turn. */
-int store_queue_owner_each(struct store *store, store_queue_owner_fn fn, void *arg,
-			   struct err *err);
-int store_queue_owner_put(struct store *store, const struct store_queue_owner *row,
-			  struct err *err);
+int store_queue_owner_each(struct store *store, store_queue_owner_fn fn, void *arg, struct err *err);
+int store_queue_owner_put(struct store *store, const struct store_queue_owner *row, struct err *err);
 int store_queue_owner_drop(struct store *store, const struct store_queue_owner *row,
 			   struct err *err);
 

@@ -3,12 +3,14 @@
 
 #include "store/internal.h"
 
+/* clang-format off */
 #define QUEUED "state = 0 AND queue_ms > 0 AND admitted_ms = 0"
 /* lease_expires_ms() of a live lease that is not in the queue. */
-#define ENDS \
+#define ENDS                                                                           \
 	"min(CASE WHEN admitted_ms > 0 THEN admitted_ms ELSE created_ms END + ttl_ms," \
-	" CASE WHEN state = 0 OR idle_ms = 0 THEN 9223372036854775807" \
+	" CASE WHEN state = 0 OR idle_ms = 0 THEN 9223372036854775807"                 \
 	" ELSE ifnull(touched_ms, created_ms) + idle_ms END)"
+/* clang-format on */
 
 int store_queue_each(struct store *store, store_queued_fn fn, void *arg, struct err *err)
 {
@@ -42,8 +44,10 @@ int store_queue_each(struct store *store, store_queued_fn fn, void *arg, struct 
 
 int store_queue_owner_each(struct store *store, store_queue_owner_fn fn, void *arg, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT account, owner, org, turn FROM queue_owner"
-					   " ORDER BY turn", err);
+	sqlite3_stmt *stmt = store_prepare(store,
+					   "SELECT account, owner, org, turn FROM queue_owner"
+					   " ORDER BY turn",
+					   err);
 	int rc;
 
 	if (!stmt)
@@ -74,8 +78,10 @@ static sqlite3_stmt *owner_bind(struct store *store, const char *sql,
 
 int store_queue_owner_put(struct store *store, const struct store_queue_owner *row, struct err *err)
 {
-	sqlite3_stmt *stmt = owner_bind(store, "INSERT INTO queue_owner VALUES(?1, ?2, ?3, ?4)"
-					" ON CONFLICT DO UPDATE SET turn = ?4", row, err);
+	sqlite3_stmt *stmt = owner_bind(store,
+					"INSERT INTO queue_owner VALUES(?1, ?2, ?3, ?4)"
+					" ON CONFLICT DO UPDATE SET turn = ?4",
+					row, err);
 
 	if (!stmt)
 		return -1;
@@ -83,25 +89,67 @@ int store_queue_owner_put(struct store *store, const struct store_queue_owner *r
 	return store_run(store, stmt, "writing a turn of the queue", err);
 }
 
-int store_queue_owner_drop(struct store *store, const struct store_queue_owner *row,
-			   struct err *err)
+int store_queue_owner_drop(struct store *store, const struct store_queue_owner *row, struct err *err)
 {
-	sqlite3_stmt *stmt = owner_bind(store, "DELETE FROM queue_owner WHERE account = ?1"
-					" AND owner = ?2 AND org = ?3", row, err);
+	sqlite3_stmt *stmt = owner_bind(store,
+					"DELETE FROM queue_owner WHERE account = ?1"
+					" AND owner = ?2 AND org = ?3",
+					row, err);
 
 	return stmt ? store_run(store, stmt, "removing a turn of the queue", err) : -1;
 }
 
 /* ---- what counts against a limit -------------------------------------------------------- */
 
+/* One row of the totals; leaves zeros if there is none. */
+static int usage_totals_get(struct store *store, int scope, const char *name, const char *org,
+			    int64_t *ret_leases, int64_t *ret_micros, struct err *err)
+{
+	sqlite3_stmt *stmt = store_prepare(store,
+					   "SELECT leases, micros FROM tally "
+					   "WHERE scope = ?1 AND name = ?2 AND org = ?3",
+					   err);
+	int rc;
+
+	if (!stmt)
+		return -1;
+	sqlite3_bind_int(stmt, 1, scope);
+	bind_text(stmt, 2, name);
+	bind_text(stmt, 3, org);
+	rc = store_row(store, stmt, "counting leases", err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	*ret_leases = sqlite3_column_int64(stmt, 0);
+	*ret_micros = sqlite3_column_int64(stmt, 1);
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+int store_counts(struct store *store, const char *owner, const char *org, const char *account,
+		 struct store_counts *ret, struct err *err)
+{
+	struct store_counts got = { 0 };
+	int64_t micros_account;
+
+	if (usage_totals_get(store, 0, "", "", &got.all, &got.micros_all, err) ||
+	    usage_totals_get(store, 1, owner, org, &got.owner, &got.micros_owner, err) ||
+	    usage_totals_get(store, 2, "", org, &got.org, &got.micros_org, err) ||
+	    usage_totals_get(store, 3, account, "", &got.account, &micros_account, err))
+		return -1;
+	*ret = got;
+	return 0;
+}
+
 int store_holders(struct store *store, const char *owner, const char *org, const char *account,
 		  struct store_holder *ret, int size, int *ret_count, struct err *err)
 {
 	sqlite3_stmt *stmt =
 		store_prepare(store,
-			      "SELECT * FROM (SELECT id, slug, state, cleanup, " ENDS " AS ends FROM lease"
+			      "SELECT * FROM (SELECT id, slug, state, cleanup, " ENDS
+			      " AS ends FROM lease"
 			      " INDEXED BY lease_owner_state LEFT JOIN beat ON beat.lease = lease.n"
-			      " WHERE owner = ?1 AND org = ?2 AND state IN (0, 1) AND NOT (" QUEUED ")"
+			      " WHERE owner = ?1 AND org = ?2 AND state IN (0, 1) AND NOT (" QUEUED
+			      ")"
 			      " AND (?3 = '' OR account = ?3) UNION ALL"
 			      " SELECT id, slug, state, cleanup, 0 FROM lease INDEXED BY lease_open"
 			      " WHERE cleanup IN (1, 2, 3) AND cleanup <> 4 AND is_billed AND state > 1"

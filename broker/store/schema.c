@@ -11,6 +11,8 @@
 
 #include "util/alloc.h"
 
+/* SQL is laid out by hand. */
+/* clang-format off */
 /* What counted before schema 7: also leases with only free resources left. */
 #define COUNTED(row) "(" row ".state <= 1 OR " row ".cleanup BETWEEN 1 AND 3)"
 /* What counted before schema 9, which has the queue: all that are live. */
@@ -19,8 +21,6 @@
 #define COUNTS(row) \
 	"(" row ".state <= 1 AND NOT (" row ".queue_ms > 0 AND " row ".admitted_ms = 0)" \
 	" OR " row ".is_billed AND " row ".cleanup BETWEEN 1 AND 3)"
-/* SQL is laid out by hand. */
-/* clang-format off */
 #define USAGE_TOTALS(row, leases, micros) \
 	"INSERT INTO tally VALUES(0, '', '', " leases ", " micros ")," \
 	"(1, " row ".owner, " row ".org, " leases ", " micros ")," \

@@ -23,9 +23,15 @@ static void set_limits(struct engine_limits wanted)
 static void set_price(int64_t micros)
 {
 	const struct store_price prices[] = {
-		{ .type = "small", .location = "here", .hour_micros = micros, .currency = "EUR",
+		{ .type = "small",
+		  .location = "here",
+		  .hour_micros = micros,
+		  .currency = "EUR",
 		  .available = 1 },
-		{ .type = "big", .location = "here", .hour_micros = 2 * micros, .currency = "EUR",
+		{ .type = "big",
+		  .location = "here",
+		  .hour_micros = 2 * micros,
+		  .currency = "EUR",
 		  .available = 1 },
 	};
 
@@ -101,7 +107,8 @@ static int name_add(void *arg, const struct store_queued *row)
 	size_t len = strlen(waiting);
 
 	(void)arg;
-	snprintf(waiting + len, sizeof(waiting) - len, "%s%s%c", len ? " " : "", row->owner, row->id[15]);
+	snprintf(waiting + len, sizeof(waiting) - len, "%s%s%c", len ? " " : "", row->owner,
+		 row->id[15]);
 	return 0;
 }
 
@@ -434,7 +441,8 @@ static void the_queue_has_an_end(void **state)
 	struct asked a;
 
 	(void)state;
-	set_limits((struct engine_limits){ .max_active = 1, .max_queued = 3, .max_queued_owner = 2 });
+	set_limits(
+		(struct engine_limits){ .max_active = 1, .max_queued = 3, .max_queued_owner = 2 });
 	join("a1 a2 a3");
 	a = ask_for("a4", HOUR);
 	assert_int_equal(a.request.result, RESULT_LIMIT);

@@ -146,7 +146,7 @@ static void it_idles_away_without_heartbeats(void **state)
 static void a_release_leaves_nothing_kept_or_not(void **state)
 {
 	(void)state;
-	for (int delete = -1; delete <= 1; delete++) {
+	for (int delete = -1; delete <= 1; delete ++) {
 		struct lease l = queued();
 		struct lease_effects out;
 
@@ -162,8 +162,9 @@ static void a_release_leaves_nothing_kept_or_not(void **state)
 
 static void events_of_steps_do_nothing(void **state)
 {
-	static const int kinds[] = { LEASE_EVENT_VERDICT, LEASE_EVENT_CLOCK_SET, LEASE_EVENT_STUCK,
-				     LEASE_EVENT_UNPROTECTED, LIFE_FOUND, LIFE_FORGOTTEN,
+	static const int kinds[] = { LEASE_EVENT_VERDICT, LEASE_EVENT_CLOCK_SET,
+				     LEASE_EVENT_STUCK,	  LEASE_EVENT_UNPROTECTED,
+				     LIFE_FOUND,	  LIFE_FORGOTTEN,
 				     LIFE_KEPT_ELSEWHERE };
 	struct lease l = queued(), before = l;
 
@@ -172,7 +173,8 @@ static void events_of_steps_do_nothing(void **state)
 		assert_false(happen(&l, kinds[i], at(1)).changed);
 		assert_memory_equal(&l, &before, sizeof(l));
 	}
-	assert_int_equal(happen(&l, LEASE_EVENT_RETRY, at(1)).refusal, LEASE_REFUSAL_NOTHING_TO_RETRY);
+	assert_int_equal(happen(&l, LEASE_EVENT_RETRY, at(1)).refusal,
+			 LEASE_REFUSAL_NOTHING_TO_RETRY);
 }
 
 /* The clock was an hour ahead when it joined, or when it was admitted. */

@@ -570,7 +570,8 @@ static void an_upgraded_database_has_a_queue(void **state)
 	assert_int_equal(store_commit(store, NULL), 0);
 	assert_int_equal(store_queue_each(store, count_queued, &count, NULL), 0);
 	assert_int_equal(count, 1);
-	assert_int_equal(store_counts(store, "alice@example.com", "acme", "hetzner", &have, NULL), 0);
+	assert_int_equal(store_counts(store, "alice@example.com", "acme", "hetzner", &have, NULL),
+			 0);
 	assert_int_equal(have.all, 5);
 	check();
 	l.admitted_ms = UPGRADED;
@@ -578,7 +579,8 @@ static void an_upgraded_database_has_a_queue(void **state)
 	assert_int_equal(store_lease_update(store, &l, NULL), 0);
 	assert_int_equal(store_queue_owner_drop(store, &turn, NULL), 0);
 	assert_int_equal(store_commit(store, NULL), 0);
-	assert_int_equal(store_counts(store, "alice@example.com", "acme", "hetzner", &have, NULL), 0);
+	assert_int_equal(store_counts(store, "alice@example.com", "acme", "hetzner", &have, NULL),
+			 0);
 	assert_int_equal(have.all, 6);
 	assert_int_equal(have.micros_owner, 6 * PRICE);
 	check();
