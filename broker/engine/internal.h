@@ -306,6 +306,12 @@ void core_wait_timeouts(struct core *core, int64_t now_ms, int all);
 /* Does a request wait for this lease? */
 int core_is_awaited(const struct core *core, int64_t n);
 
+/* ---- costs.c: the bill of a resource --------------------------------------------------------- */
+
+/* Writes the bill of a row that was just written, if it has one that changed. */
+int core_cost_write(struct core *core, const struct lease_aggregate *a, struct resource *r,
+		    struct err *err);
+
 /* ---- apply.c: events ------------------------------------------------------------------------- */
 
 /* The facts that lease_apply needs, except those that only the sender of the event has (users). */

@@ -535,7 +535,7 @@ static void a_downgrade_is_refused(void **state)
 	load("");
 	reopen();
 	scratch_close();
-	assert_int_equal(number(path, "PRAGMA user_version"), 8);
+	assert_int_equal(number(path, "PRAGMA user_version"), 10);
 }
 
 static int points_left;
