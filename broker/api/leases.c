@@ -67,6 +67,7 @@ static void lease_show(struct api_request *request, uint64_t version)
 		parts.resources = ledger.resources;
 		parts.resource_count = ledger.resource_count;
 		parts.now_ms = lookup_now_ms(request);
+		parts.running_micros = lookup_running_micros(request->api, l);
 		parts.is_unsure = lookup_is_unsure(request->api, l);
 	}
 	w = reply_begin(request);
@@ -120,8 +121,10 @@ static void listing_render(struct lease_listing *listing, const struct lease *l)
 	struct ledger ledger = { 0 };
 	struct render_parts parts = { .is_unsure = lookup_is_unsure(listing->api, l) };
 
-	if (listing->is_whole)
+	if (listing->is_whole) {
 		parts.now_ms = listing->now_ms;
+		parts.running_micros = lookup_running_micros(listing->api, l);
+	}
 	if (listing->is_whole &&
 	    store_ledger(listing->api->parts.reader, l->n, &ledger, NULL) == 0) {
 		parts.resources = ledger.resources;

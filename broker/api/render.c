@@ -128,9 +128,8 @@ static void render_retention(struct jsonw *w, const struct lease *l,
 							   RETENTION_UNSURE : l->retention));
 	jsonw_time(w, "retainUntil", l->retain_until_ms);
 	text_scrubbed(w, "retainReason", l->retain_reason);
-	if (parts && parts->now_ms > l->created_ms && l->price_hour_micros)
-		jsonw_micros(w, "runningCost", (int64_t)((double)l->price_hour_micros *
-			     (double)(parts->now_ms - l->created_ms) / 3600000.0));
+	if (parts && parts->running_micros)
+		jsonw_micros(w, "runningCost", parts->running_micros);
 }
 
 void render_attempts(struct jsonw *w, const struct attempt *attempts, size_t count)

@@ -16,7 +16,8 @@ struct render_parts {
 	size_t attempt_count;
 	const struct resource *resources; /* NULL: without the residue */
 	size_t resource_count;
-	int64_t now_ms; /* 0: without the running cost */
+	int64_t now_ms;
+	int64_t running_micros; /* lookup_running_micros(); 0: without the running cost */
 	int is_unsure;	/* lookup_is_unsure() */
 	/* Writes more members at the end; may be NULL. */
 	void (*more)(struct jsonw *w, const struct lease *l, void *arg);

@@ -19,7 +19,7 @@ const struct route route_table[] = {
 	{ HTTP_GET, "/v1/providers/{account}/readiness", ROLE_EACH, OWNS_NOTHING, BODY_NONE, NULL,
 	  "target windowsMode class serverType serverTypeExplicit market fallback region",
 	  accounts_readiness },
-	{ HTTP_GET, "/v1/usage", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "scope month owner org",
+	{ HTTP_GET, "/v1/usage", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "scope month owner org format",
 	  usage_show },
 	{ HTTP_GET, "/v1/capacity", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "", usage_capacity },
 
