@@ -57,7 +57,7 @@ _lessor_flags() {
 	resolve) echo "--resource --reason" ;;
 	sweep) echo "--run --looked --delete --account --reason" ;;
 	account) echo "--looked --reason" ;;
-	usage) echo "--month --all" ;;
+	usage) echo "--month --all --csv" ;;
 	esac
 	echo "--url --token-file --ca-file --config --json --help --version"
 }

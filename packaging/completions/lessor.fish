@@ -95,7 +95,7 @@ complete -c lessor -n $none -a resolve -d 'Resolve a lease in attention'
 complete -c lessor -n $none -a sweep -d 'Show or delete orphans'
 complete -c lessor -n $none -a account -d 'End the fencing of an account'
 complete -c lessor -n $none -a providers -d 'List the accounts that can create machines'
-complete -c lessor -n $none -a usage -d 'Show usage and cost'
+complete -c lessor -n $none -a usage -d 'Show usage and cost, in the currency of each account'
 complete -c lessor -n $none -a whoami -d 'Show the identity that your token has'
 
 set -l create '__lessor_at any create'
@@ -152,3 +152,4 @@ complete -c lessor -n $account -l reason -x -d Why
 
 complete -c lessor -n '__lessor_at any usage' -l month -x -d 'Another month than the current one'
 complete -c lessor -n '__lessor_at any usage' -l all -d 'Of all owners'
+complete -c lessor -n '__lessor_at any usage' -l csv -d 'One line per machine'
