@@ -45,7 +45,7 @@ struct usage_sums {
 };
 
 /* Whom a lease or a bill is about. */
-struct subject {
+struct usage_subject {
 	const char *owner, *org, *account, *type;
 };
 
@@ -94,7 +94,7 @@ static struct sum *group_sum(struct usage_sums *all, enum grouping by, const cha
 }
 
 /* The total and the sum of each group that the subject belongs to. */
-static void sums_find(struct usage_sums *all, const struct subject *subject,
+static void sums_find(struct usage_sums *all, const struct usage_subject *subject,
 		      struct sum *ret[GROUPING_COUNT + 1])
 {
 	char type[80];
@@ -148,7 +148,7 @@ static int64_t reserved_for(const struct usage_sums *sums, const struct store_us
 
 void usage_sums_add_lease(struct usage_sums *sums, const struct store_usage_row *row)
 {
-	struct subject subject = { row->owner, row->org, row->account, row->server_type };
+	struct usage_subject subject = { row->owner, row->org, row->account, row->server_type };
 	int live = row->state == LEASE_PROVISIONING || row->state == LEASE_ACTIVE;
 	int64_t end = live || !row->ended_ms ? sums->now_ms : row->ended_ms;
 	int64_t reserved = reserved_for(sums, row);
@@ -169,7 +169,7 @@ void usage_sums_add_lease(struct usage_sums *sums, const struct store_usage_row 
 void usage_sums_add_cost(struct usage_sums *sums, const struct store_cost_row *row)
 {
 	const struct cost *cost = &row->cost;
-	struct subject subject = { cost->owner, cost->org, cost->account, cost->type };
+	struct usage_subject subject = { cost->owner, cost->org, cost->account, cost->type };
 	struct cost_sum now = cost_in_month(cost, sums->month_ms, sums->now_ms);
 	struct cost_sum later = now;
 	struct sum *into[GROUPING_COUNT + 1];

@@ -263,7 +263,8 @@ int store_price_get(struct store *store, const char *account, const char *type,
 		    const char *location, struct store_price *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = store_prepare(store, "SELECT type, location, hour_micros, currency, available,"
-					   " month_micros, unit_ms, minimum_ms FROM price WHERE account = ?1 AND type = ?2 "
+					   " month_micros, unit_ms, minimum_ms FROM price"
+					   " WHERE account = ?1 AND type = ?2 "
 					   "AND (?3 = '' OR location = ?3) ORDER BY hour_micros LIMIT 1", err);
 	int rc;
 
