@@ -19,8 +19,8 @@ const struct route route_table[] = {
 	{ HTTP_GET, "/v1/providers/{account}/readiness", ROLE_EACH, OWNS_NOTHING, BODY_NONE, NULL,
 	  "target windowsMode class serverType serverTypeExplicit market fallback region",
 	  accounts_readiness },
-	{ HTTP_GET, "/v1/usage", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "scope month owner org format",
-	  usage_show },
+	{ HTTP_GET, "/v1/usage", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL,
+	  "scope month owner org format", usage_show },
 	{ HTTP_GET, "/v1/capacity", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "", usage_capacity },
 
 	{ HTTP_GET, "/v1/leases", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, LIST_QUERY, leases_list },

@@ -146,8 +146,9 @@ static int csv_send(struct usage_job *job)
 			     job);
 	}
 	/* A line that is missing would be money that is missing. */
-	rc = job->csv.overflow ? -1 : http_stream_chunk(job->request.ex, buf_str(&job->csv),
-							job->csv.len);
+	rc = job->csv.overflow ?
+		     -1 :
+		     http_stream_chunk(job->request.ex, buf_str(&job->csv), job->csv.len);
 	buf_clear(&job->csv);
 	return rc;
 }

@@ -39,7 +39,7 @@ struct usage_sums {
 	int64_t month_ms, end_ms, now_ms;
 	struct sum total;
 	struct {
-		struct sum sums[GROUPS_MAX + 1];	/* the last one: all others */
+		struct sum sums[GROUPS_MAX + 1]; /* the last one: all others */
 		int count;
 	} groups[GROUPING_COUNT];
 };
@@ -115,8 +115,7 @@ static int64_t add_limited(int64_t a, int64_t b)
 	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
-static void money_add(struct sum *sum, const char *currency, int64_t micros,
-		      int64_t reserved_micros)
+static void money_add(struct sum *sum, const char *currency, int64_t micros, int64_t reserved_micros)
 {
 	struct money *money = NULL;
 
@@ -159,8 +158,8 @@ void usage_sums_add_lease(struct usage_sums *sums, const struct store_usage_row 
 		into[i]->leases++;
 		into[i]->active += live;
 		if (end > row->created_ms)
-			into[i]->runtime_ms =
-				add_limited(into[i]->runtime_ms, end - row->created_ms);
+			into[i]->runtime_ms = add_limited(into[i]->runtime_ms,
+							  end - row->created_ms);
 		if (reserved)
 			money_add(into[i], row->expected.currency, 0, reserved);
 	}

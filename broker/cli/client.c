@@ -441,8 +441,8 @@ int client_call(struct client *client, const struct client_request *request,
 	buf_init(&into.body, RESPONSE_MAX);
 	if (client->authorization)
 		headers = curl_slist_append(headers, client->authorization);
-	headers = curl_slist_append(headers, request->csv ? "Accept: text/csv" :
-							    "Accept: application/json");
+	headers = curl_slist_append(headers,
+				    request->csv ? "Accept: text/csv" : "Accept: application/json");
 	headers = curl_slist_append(headers, "Expect:");
 	if (request->body)
 		headers = curl_slist_append(headers, "Content-Type: application/json");

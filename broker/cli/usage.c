@@ -105,14 +105,15 @@ static void limits_print(const json_t *limits)
 
 static void usage_print(const json_t *doc)
 {
-	static const char *const headings[] = { "BY",	   "KEY",    ">LEASES",	  ">ACTIVE",
+	static const char *const headings[] = { "BY",	  "KEY",   ">LEASES",	">ACTIVE",
 						">HOURS", ">COST", ">RESERVED", NULL };
 	const json_t *usage = json_object_get(doc, "usage");
 	struct table *table = table_new(headings);
 	auto_free char *cost = costs_join(usage, "amount", "estimatedUSD");
 	auto_free char *reserved = costs_join(usage, "reserved", "reservedUSD");
 
-	text_print(stdout, "%s: %" PRId64 " leases, %" PRId64 " active, %.1f hours, %s, %s reserved",
+	text_print(stdout,
+		   "%s: %" PRId64 " leases, %" PRId64 " active, %.1f hours, %s, %s reserved",
 		   view_text(usage, "month"), view_int(usage, "leases"),
 		   view_int(usage, "activeLeases"), sum_hours(usage), *cost ? cost : "no cost",
 		   *reserved ? reserved : "nothing");
@@ -131,16 +132,16 @@ static void usage_print(const json_t *doc)
 
 static int csv_print(struct cli *cli, const char *path)
 {
-	const struct client_request request = { .method = "GET",
-						.path = path,
-						.timeout_ms = CSV_TIMEOUT_MS,
-						.csv = stdout };
+	const struct client_request request = {
+		.method = "GET", .path = path, .timeout_ms = CSV_TIMEOUT_MS, .csv = stdout
+	};
 	struct client_response response;
 	int is_good = client_call(cli->client, &request, &response) && !response.doc;
 	int code = EXIT_OK;
 
 	if (response.doc && response.status == 200)
-		snprintf(response.error, sizeof(response.error), "this server has no CSV of its usage");
+		snprintf(response.error, sizeof(response.error),
+			 "this server has no CSV of its usage");
 	if (!is_good)
 		code = cli_fail(cli, &response);
 	client_response_fini(&response);

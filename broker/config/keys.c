@@ -60,11 +60,11 @@ static int usd_rates_set(void *section, const char *value, struct err *err)
 		struct config_usd_rate *rate = &c->usd_rates[c->usd_rate_count];
 
 		if (c->usd_rate_count == CONFIG_USD_RATES_MAX)
-			return err_set(err, ERR_INVALID, "more than %d rates",
-				       CONFIG_USD_RATES_MAX);
+			return err_set(err, ERR_INVALID, "more than %d rates", CONFIG_USD_RATES_MAX);
 		if (strspn(item, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 3 || item[3] != ':')
 			return err_set(err, ERR_INVALID,
-				       "'%s' is not a currency and its rate, such as EUR:1.08", item);
+				       "'%s' is not a currency and its rate, such as EUR:1.08",
+				       item);
 		if (value_money(item + 4, &rate->micros, err) < 0)
 			return -1;
 		if (rate->micros <= 0 || rate->micros > USD_RATE_MAX)

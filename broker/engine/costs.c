@@ -8,8 +8,7 @@
 #include "util/text.h"
 
 /* Type and location are those of its attempt; an orphan that a sweep adopted may have none. */
-static void place_find(const struct lease_aggregate *a, const struct resource *r,
-		       struct cost *cost)
+static void place_find(const struct lease_aggregate *a, const struct resource *r, struct cost *cost)
 {
 	TEXT_SET(cost->type, a->lease.server_type);
 	TEXT_SET(cost->location, a->lease.server_location);

@@ -2,10 +2,10 @@
 /* The bills of resources: one row each, written with the resource's own row. */
 #include "store/internal.h"
 
-#define COLUMNS \
+#define COLUMNS                                                                                \
 	"resource, cost.lease, lease_id, cost.slug, cost.owner, cost.org, cost.account, type," \
 	" cost.location, cost.currency, hour_micros, month_micros, unit_ms, minimum_ms, from_ms, to_ms"
-#define SELECT_COST \
+#define SELECT_COST                                                                          \
 	"SELECT " COLUMNS ", CASE WHEN lease.state <= 1 THEN created_ms + ttl_ms ELSE 0 END" \
 	" FROM cost LEFT JOIN lease ON lease.n = cost.lease "
 /* As in lease_rows.c: ownership is part of the query. */
@@ -36,11 +36,12 @@ static void cost_read(sqlite3_stmt *stmt, struct store_cost_row *row)
 
 int store_cost_put(struct store *store, const struct cost *cost, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-					   "INSERT INTO cost VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-					   " ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT DO UPDATE SET"
-					   " from_ms = excluded.from_ms, to_ms = excluded.to_ms",
-					   err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "INSERT INTO cost VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+			      " ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT DO UPDATE SET"
+			      " from_ms = excluded.from_ms, to_ms = excluded.to_ms",
+			      err);
 
 	if (!stmt)
 		return -1;
@@ -65,8 +66,10 @@ int store_cost_put(struct store *store, const struct cost *cost, struct err *err
 
 int store_cost_times_put(struct store *store, const struct cost *cost, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "UPDATE cost SET from_ms = ?2, to_ms = ?3"
-					   " WHERE resource = ?1", err);
+	sqlite3_stmt *stmt = store_prepare(store,
+					   "UPDATE cost SET from_ms = ?2, to_ms = ?3"
+					   " WHERE resource = ?1",
+					   err);
 
 	if (!stmt)
 		return -1;
@@ -79,17 +82,17 @@ int store_cost_times_put(struct store *store, const struct cost *cost, struct er
 int store_costs_complete(struct store *store, const char *account, struct err *err)
 {
 	/* A price that is known stays; only how it is billed is added. */
-	sqlite3_stmt *stmt = store_prepare(
-		store,
-		"UPDATE cost INDEXED BY cost_incomplete SET"
-		" hour_micros = CASE WHEN cost.currency = '' THEN price.hour_micros"
-		" ELSE cost.hour_micros END,"
-		" currency = CASE WHEN cost.currency = '' THEN price.currency ELSE cost.currency END,"
-		" month_micros = price.month_micros, unit_ms = price.unit_ms,"
-		" minimum_ms = price.minimum_ms FROM price"
-		" WHERE cost.account = ?1 AND (cost.currency = '' OR cost.unit_ms = 0)"
-		" AND price.account = ?1 AND price.type = cost.type AND price.location = cost.location",
-		err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "UPDATE cost INDEXED BY cost_incomplete SET"
+			      " hour_micros = CASE WHEN cost.currency = '' THEN price.hour_micros"
+			      " ELSE cost.hour_micros END,"
+			      " currency = CASE WHEN cost.currency = '' THEN price.currency ELSE cost.currency END,"
+			      " month_micros = price.month_micros, unit_ms = price.unit_ms,"
+			      " minimum_ms = price.minimum_ms FROM price"
+			      " WHERE cost.account = ?1 AND (cost.currency = '' OR cost.unit_ms = 0)"
+			      " AND price.account = ?1 AND price.type = cost.type AND price.location = cost.location",
+			      err);
 
 	if (!stmt)
 		return -1;
@@ -125,16 +128,16 @@ int store_cost_of_lease(struct store *store, int64_t lease_n, store_cost_fn fn, 
 
 int store_cost_oldest(struct store *store, int is_open, int64_t *ret_ms, struct err *err)
 {
-	sqlite3_stmt *stmt =
-		store_prepare(store,
-			      is_open ? "SELECT min(from_ms) FROM cost WHERE to_ms = 0" :
-					"SELECT min(from_ms) FROM cost",
-			      err);
+	sqlite3_stmt *stmt = store_prepare(store,
+					   is_open ?
+						   "SELECT min(from_ms) FROM cost WHERE to_ms = 0" :
+						   "SELECT min(from_ms) FROM cost",
+					   err);
 
 	if (!stmt || store_row(store, stmt, "reading costs", err))
 		return -1;
 	*ret_ms = sqlite3_column_type(stmt, 0) == SQLITE_NULL ? INT64_MAX :
-								 sqlite3_column_int64(stmt, 0);
+								sqlite3_column_int64(stmt, 0);
 	sqlite3_reset(stmt);
 	return 0;
 }

@@ -560,14 +560,14 @@ int store_usage_each(struct store *store, const struct store_scope *scope, int64
 		     int64_t to_ms, store_usage_fn fn, void *arg, struct err *err)
 {
 	/* The unit in which the account is billed: for what a lease without a server will cost. */
-	sqlite3_stmt *stmt = store_prepare(
-		store,
-		"SELECT owner, org, account, server_type, state, created_ms, ended_ms, ttl_ms,"
-		" price_hour_micros, currency, CASE WHEN state <= 1 AND NOT EXISTS(SELECT 1 FROM cost"
-		" WHERE cost.lease = lease.n AND cost.to_ms = 0) THEN ifnull((SELECT max(unit_ms)"
-		" FROM price WHERE price.account = lease.account), 1) ELSE 0 END"
-		" FROM lease WHERE created_ms >= ?1 AND created_ms < ?5 AND " OWNED,
-		err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "SELECT owner, org, account, server_type, state, created_ms, ended_ms, ttl_ms,"
+			      " price_hour_micros, currency, CASE WHEN state <= 1 AND NOT EXISTS(SELECT 1 FROM cost"
+			      " WHERE cost.lease = lease.n AND cost.to_ms = 0) THEN ifnull((SELECT max(unit_ms)"
+			      " FROM price WHERE price.account = lease.account), 1) ELSE 0 END"
+			      " FROM lease WHERE created_ms >= ?1 AND created_ms < ?5 AND " OWNED,
+			      err);
 	int rc;
 
 	if (!stmt)

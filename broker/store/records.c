@@ -234,8 +234,10 @@ int store_prices_replace(struct store *store, const char *account, const struct 
 			 size_t count, int64_t now_ms, struct err *err)
 {
 	sqlite3_stmt *drop = store_prepare(store, "DELETE FROM price WHERE account = ?1", err);
-	sqlite3_stmt *add = store_prepare(store, "INSERT OR REPLACE INTO price "
-					  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)", err);
+	sqlite3_stmt *add = store_prepare(store,
+					  "INSERT OR REPLACE INTO price "
+					  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+					  err);
 
 	if (!drop || !add)
 		return -1;
@@ -262,10 +264,13 @@ int store_prices_replace(struct store *store, const char *account, const struct 
 int store_price_get(struct store *store, const char *account, const char *type,
 		    const char *location, struct store_price *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT type, location, hour_micros, currency, available,"
-					   " month_micros, unit_ms, minimum_ms FROM price"
-					   " WHERE account = ?1 AND type = ?2 "
-					   "AND (?3 = '' OR location = ?3) ORDER BY hour_micros LIMIT 1", err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "SELECT type, location, hour_micros, currency, available,"
+			      " month_micros, unit_ms, minimum_ms FROM price"
+			      " WHERE account = ?1 AND type = ?2 "
+			      "AND (?3 = '' OR location = ?3) ORDER BY hour_micros LIMIT 1",
+			      err);
 	int rc;
 
 	if (!stmt)

@@ -292,9 +292,10 @@ _Static_assert(LEASE_PROVISIONING == 0 && LEASE_ACTIVE == 1, "the indexes say st
 _Static_assert(CLEANUP_OWED == 1 && CLEANUP_ATTENTION == 3, "the indexes say 1 to 3 for what is owed");
 _Static_assert(CLEANUP_DONE == 4, "lease_open says 4 for done");
 _Static_assert(RETENTION_UNSURE == 1 && RETENTION_RECORDED == 2, "migration 7 says so");
-_Static_assert(LESSOR_KIND_KEY == 2 && LESSOR_KIND_SENTINEL == 5 && LESSOR_STATE_GONE == 5 &&
-	       LESSOR_STATE_DISOWNED == 7 && LESSOR_STATE_NEVER_EXISTED == 10 &&
-	       LESSOR_STATE_HANDED_OVER == 11, "migration 10 says so");
+_Static_assert(LESSOR_KIND_KEY == 2 && LESSOR_KIND_SENTINEL == 5, "migration 10 says so");
+_Static_assert(LESSOR_STATE_GONE == 5 && LESSOR_STATE_DISOWNED == 7 &&
+		       LESSOR_STATE_NEVER_EXISTED == 10 && LESSOR_STATE_HANDED_OVER == 11,
+	       "migration 10 says so");
 _Static_assert(LESSOR_STATE_INTENDED == 1 && LESSOR_STATE_DELETE_AUTHORIZED == 8 &&
 	       LESSOR_STATE_UNPROTECT_AUTHORIZED == 12, "resource_pending says so");
 

@@ -242,7 +242,8 @@ struct store_usage_row {
 	enum lease_state state;
 	int64_t created_ms, ended_ms, ttl_ms;
 	int is_expected; /* it is live, and nothing of it is billed at the moment ... */
-	struct cost_terms expected; /* ... but a machine of this price, without a month's limit, will be */
+	struct cost_terms
+		expected; /* ... but a machine of this price, without a month's limit, will be */
 };
 typedef void (*store_usage_fn)(void *arg, const struct store_usage_row *row);
 /* Leases created in [from_ms, to_ms) that the scope may see. */

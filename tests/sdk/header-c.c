@@ -73,12 +73,31 @@ static const struct lessor_action header_actions[] = {
 	  NULL, LESSOR_KIND_BIT(LESSOR_KIND_SERVER), LESSOR_DESTROYS }
 };
 
-static const struct lessor_provider header_provider = {
-	sizeof(struct lessor_provider), LESSOR_ABI, "header", "1", "The header alone",
-	NULL, 0, sizeof(struct lessor_option), LESSOR_SERIAL, LESSOR_CAN_USER_DATA, "bearer",
-	"https://cloud.test", header_actions, 1, sizeof(struct lessor_action), 60000,
-	header_open, NULL, header_step, header_step, header_step, NULL, NULL, header_catalog, NULL,
-	header_retain,
-	header_observe
-};
+static const struct lessor_provider header_provider = { sizeof(struct lessor_provider),
+							LESSOR_ABI,
+							"header",
+							"1",
+							"The header alone",
+							NULL,
+							0,
+							sizeof(struct lessor_option),
+							LESSOR_SERIAL,
+							LESSOR_CAN_USER_DATA,
+							"bearer",
+							"https://cloud.test",
+							header_actions,
+							1,
+							sizeof(struct lessor_action),
+							60000,
+							header_open,
+							NULL,
+							header_step,
+							header_step,
+							header_step,
+							NULL,
+							NULL,
+							header_catalog,
+							NULL,
+							header_retain,
+							header_observe };
 LESSOR_PROVIDER(header_provider)

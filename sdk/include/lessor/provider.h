@@ -334,15 +334,15 @@ struct lessor_change {
  * (UTC) never cost more than `price_month_micros`.
  */
 struct lessor_offer {
-	uint32_t size;		/* sizeof(struct lessor_offer) */
-	uint32_t available;	/* 1: can be ordered at the moment, as far as the provider says */
+	uint32_t size;	    /* sizeof(struct lessor_offer) */
+	uint32_t available; /* 1: can be ordered at the moment, as far as the provider says */
 	const char *type;
 	const char *location;
-	const char *currency;	/* ISO 4217, of the account */
+	const char *currency; /* ISO 4217, of the account */
 	int64_t price_hour_micros;
 	int64_t price_month_micros; /* 0: a month has no limit */
-	int64_t unit_ms;	/* 3600000: started hours; at most 31 days; 0: a second */
-	int64_t minimum_ms;	/* at most a day; 0: one unit */
+	int64_t unit_ms;	    /* 3600000: started hours; at most 31 days; 0: a second */
+	int64_t minimum_ms;	    /* at most a day; 0: one unit */
 };
 
 /* ---- Actions: the requests that a provider may send, declared as data ------ */

@@ -75,8 +75,10 @@ static void fill_leases(struct store *s)
 		struct resource r = { .kind = LESSOR_KIND_SERVER, .state = LESSOR_STATE_PRESENT,
 				      .ours = 1, .retain_epoch = i, .protect_by = i };
 		struct attempt a = { .number = 1, .refused = 2 };
-		struct cost cost = { .type = "ccx33", .from_ms = 5,
-				     .terms = { .hour_micros = 7, .unit_ms = i, .currency = "EUR" } };
+		struct cost cost = { .type = "ccx33",
+				     .from_ms = 5,
+				     .terms = {
+					     .hour_micros = 7, .unit_ms = i, .currency = "EUR" } };
 		struct store_idempotency key = { .hash = "00" };
 
 		snprintf(l.id, sizeof(l.id), "cbx_00000000000%d", i);
@@ -379,7 +381,8 @@ static void read_leases(struct store *s)
 	store_cost_of_lease(s, 1, on_cost, NULL, &err);
 	for (int part = COSTS_OPEN; part <= COSTS_BEGUN; part++) {
 		struct store_cost_range range = { .part = (enum store_cost_part)part,
-						  .from_ms = INT64_MIN, .to_ms = INT64_MAX,
+						  .from_ms = INT64_MIN,
+						  .to_ms = INT64_MAX,
 						  .before_ms = INT64_MAX };
 
 		store_cost_each(s, &scope, &range, on_cost, NULL, &err);

@@ -496,14 +496,23 @@ static void machines_know_what_they_are_made_of(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(server_lives_and_dies), TEST(names_and_keys_are_unique),
-		TEST(orders_are_checked), TEST(user_data_has_a_size),
-		TEST(stock_and_quota_refuse), TEST(lists_have_pages_and_filters),
-		TEST(tokens_open_projects), TEST(bucket_empties_and_fills),
-		TEST(actions_and_protection), TEST(calls_find_their_lease),
-		TEST(bill_rounds_hours_up), TEST(bill_limits_each_month), TEST(requests_are_remembered_without_secrets),
-		TEST(humans_do_as_they_like), TEST(scenario_sets_the_stage),
-		TEST(same_seed_same_bytes), TEST(waits_know_when),
+		TEST(server_lives_and_dies),
+		TEST(names_and_keys_are_unique),
+		TEST(orders_are_checked),
+		TEST(user_data_has_a_size),
+		TEST(stock_and_quota_refuse),
+		TEST(lists_have_pages_and_filters),
+		TEST(tokens_open_projects),
+		TEST(bucket_empties_and_fills),
+		TEST(actions_and_protection),
+		TEST(calls_find_their_lease),
+		TEST(bill_rounds_hours_up),
+		TEST(bill_limits_each_month),
+		TEST(requests_are_remembered_without_secrets),
+		TEST(humans_do_as_they_like),
+		TEST(scenario_sets_the_stage),
+		TEST(same_seed_same_bytes),
+		TEST(waits_know_when),
 		TEST(machines_know_what_they_are_made_of),
 	};
 

@@ -182,8 +182,8 @@ static void id_of(int life, char ret[24])
 
 static void life_create(int life)
 {
-	static const char *const types[] = { "cx23", "cx23,cx33", "cx33,cpx22", "ccx13", "ccx63",
-					     "cax11", "cpx22,ccx23" };
+	static const char *const types[] = { "cx23",  "cx23,cx33", "cx33,cpx22", "ccx13",
+					     "ccx63", "cax11",	   "cpx22,ccx23" };
 	struct asked *a = &all[life].create;
 	struct lease *l = &a->request.create;
 	const char *type = types[draw(6)];
@@ -202,9 +202,8 @@ static void life_release(int life, int delete_machine)
 {
 	struct asked *a = &all[life].end;
 
-	*a = (struct asked){
-		.request = { .kind = REQUEST_RELEASE, .delete_machine = delete_machine }
-	};
+	*a = (struct asked){ .request = { .kind = REQUEST_RELEASE,
+					  .delete_machine = delete_machine } };
 	id_of(life, a->request.ref);
 	driver_ask(&d, a);
 }
@@ -405,7 +404,8 @@ static void u12_a_month_of_bills_agrees_with_the_provider(void **state)
 		assert_in_range(mine->billed_ms / HOUR, billed_hours, billed_hours + 1);
 	}
 	json_decref(bill);
-	printf("%d leases, %d servers, %" PRId64 " hours; %d retained, %d lost creates, %d restarts\n"
+	printf("%d leases, %d servers, %" PRId64
+	       " hours; %d retained, %d lost creates, %d restarts\n"
 	       "bill %.6f EUR, usage %.6f EUR: %+.3f %%; %d servers differ by an hour\n",
 	       lives, servers, hours, kept, lost, restarts, (double)billed / 1e6,
 	       (double)told / 1e6, ((double)told / (double)billed - 1) * 100, apart);

@@ -14,12 +14,16 @@ static int bill_count;
 
 static void prices_are(int64_t hour_micros)
 {
-	struct store_price price = { .type = "small", .location = "here", .currency = "EUR",
-				     .hour_micros = hour_micros, .unit_ms = HOUR };
+	struct store_price price = { .type = "small",
+				     .location = "here",
+				     .currency = "EUR",
+				     .hour_micros = hour_micros,
+				     .unit_ms = HOUR };
 
 	driver_begin(&w.d);
 	assert_int_equal(store_prices_replace(core_store(w.d.core), "toy", &price, 1, w.d.now_ms,
-					      NULL), 0);
+					      NULL),
+			 0);
 	assert_int_equal(store_costs_complete(core_store(w.d.core), "toy", NULL), 0);
 	driver_flush(&w.d);
 }
@@ -36,7 +40,8 @@ static int bills_of(const char *id)
 {
 	bill_count = 0;
 	assert_int_equal(store_cost_of_lease(core_store(w.d.core), lease(id).n, note_bill, NULL,
-					     NULL), 0);
+					     NULL),
+			 0);
 	return bill_count;
 }
 

@@ -22,7 +22,8 @@ static struct cost server(int64_t from_ms, int64_t to_ms)
 {
 	return (struct cost){ .from_ms = from_ms,
 			      .to_ms = to_ms,
-			      .terms = { .hour_micros = 10000, .unit_ms = HOUR, .currency = "EUR" } };
+			      .terms = {
+				      .hour_micros = 10000, .unit_ms = HOUR, .currency = "EUR" } };
 }
 
 static int64_t micros(int64_t from_ms, int64_t to_ms)
@@ -146,13 +147,21 @@ static void u12_no_time_or_price_overflows(void **state)
 
 static void u12_only_what_the_provider_has_shown_is_billed(void **state)
 {
-	struct resource r = { .lease = 1, .ours = 1, .kind = LESSOR_KIND_SERVER, .id = "4711",
-			      .created_ms = 1000, .changed_ms = 5000 };
-	static const struct { uint32_t state; int is_billed; int64_t to_ms; } cases[] = {
-		{ LESSOR_STATE_PRESENT, 1, 0 },	      { LESSOR_STATE_DELETING, 1, 0 },
-		{ LESSOR_STATE_RETAINED, 1, 0 },      { LESSOR_STATE_DELETE_AUTHORIZED, 1, 0 },
+	struct resource r = { .lease = 1,
+			      .ours = 1,
+			      .kind = LESSOR_KIND_SERVER,
+			      .id = "4711",
+			      .created_ms = 1000,
+			      .changed_ms = 5000 };
+	static const struct {
+		uint32_t state;
+		int is_billed;
+		int64_t to_ms;
+	} cases[] = {
+		{ LESSOR_STATE_PRESENT, 1, 0 },	       { LESSOR_STATE_DELETING, 1, 0 },
+		{ LESSOR_STATE_RETAINED, 1, 0 },       { LESSOR_STATE_DELETE_AUTHORIZED, 1, 0 },
 		{ LESSOR_STATE_DELETE_UNKNOWN, 1, 0 }, { LESSOR_STATE_UNPROTECT_UNKNOWN, 1, 0 },
-		{ LESSOR_STATE_GONE, 1, 5000 },	      { LESSOR_STATE_DISOWNED, 1, 5000 },
+		{ LESSOR_STATE_GONE, 1, 5000 },	       { LESSOR_STATE_DISOWNED, 1, 5000 },
 		{ LESSOR_STATE_HANDED_OVER, 1, 5000 }, { LESSOR_STATE_NEVER_EXISTED, 0, 0 },
 	};
 	int64_t from = 0, to = 0;

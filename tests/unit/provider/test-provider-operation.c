@@ -556,10 +556,15 @@ static int offers(struct lessor_call *call, const struct lessor_lease *lease)
 
 static int offers_billed(struct lessor_call *call, const struct lessor_lease *lease)
 {
-	struct lessor_offer offer = { .size = sizeof(offer), .available = 1, .type = "small",
-				      .location = "here", .currency = "EUR",
-				      .price_hour_micros = 5000, .price_month_micros = 3000000,
-				      .unit_ms = 3600000, .minimum_ms = 60000 };
+	struct lessor_offer offer = { .size = sizeof(offer),
+				      .available = 1,
+				      .type = "small",
+				      .location = "here",
+				      .currency = "EUR",
+				      .price_hour_micros = 5000,
+				      .price_month_micros = 3000000,
+				      .unit_ms = 3600000,
+				      .minimum_ms = 60000 };
 
 	(void)lease;
 	assert_int_equal(lessor_offer_billed(call, &offer), 0);

@@ -175,7 +175,8 @@ static void ask_everything(void)
 							  .to_ms = 9 };
 
 			assert_int_equal(store_cost_each(store, &scopes[i], &range, no_cost, NULL,
-							 NULL), 0);
+							 NULL),
+					 0);
 		}
 	}
 	assert_int_equal(store_cost_oldest(store, 0, &at_ms, NULL), 0);
@@ -369,7 +370,9 @@ static void plan_of(const char *part, char *ret, size_t size)
 /* A start reads only open leases, however many have ended. */
 static void a_start_walks_small_indexes(void **state)
 {
-	static const struct { const char *part, *index; } rows[] = {
+	static const struct {
+		const char *part, *index;
+	} rows[] = {
 		{ "SELECT DISTINCT lease", "USING INDEX resource_pending" },
 		{ "due_ms = retain_until_ms", "SCAN lease USING INDEX lease_current; SEARCH beat" },
 		{ "ORDER BY resource.n", "SEARCH resource USING INDEX resource_id" },

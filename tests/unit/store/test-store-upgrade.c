@@ -406,8 +406,11 @@ static void count_unit(void *arg, const struct store_cost_row *row)
 /* Every server that an older version made has a bill, as far as its price is known. */
 static void u12_what_was_made_before_is_billed(void **state)
 {
-	struct store_price price = { .type = "cx23", .location = "fsn1", .hour_micros = 2 * PRICE,
-				     .currency = "EUR", .month_micros = 5 * PRICE,
+	struct store_price price = { .type = "cx23",
+				     .location = "fsn1",
+				     .hour_micros = 2 * PRICE,
+				     .currency = "EUR",
+				     .month_micros = 5 * PRICE,
 				     .unit_ms = 3600000 };
 	struct store_cost_range range = { .part = COSTS_BEGUN, .to_ms = INT64_MAX };
 	struct store_scope scope = { .all = 1 };
