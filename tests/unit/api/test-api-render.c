@@ -270,9 +270,9 @@ static void retention_is_told_of_what_is_kept(void **state)
 static void what_is_of_the_store_is_of_no_moment(void **state)
 {
 	const struct render_parts now = { .now_ms = T0 + 1000, .running_micros = 20000 };
-	const struct render_parts later = {
-		.now_ms = T0 + 7200000, .running_micros = 30000, .is_unsure = 1
-	};
+	const struct render_parts later = { .now_ms = T0 + 7200000,
+					    .running_micros = 30000,
+					    .is_unsure = 1 };
 
 	(void)state;
 	for (int i = 0; i < LEASE_STATE_COUNT * LEASE_CLEANUP_COUNT; i++) {
