@@ -12,8 +12,10 @@
 
 #include "util/alloc.h"
 
-/* Downgrades from schema 7; only this test does that. */
+/* Downgrades from schema 10; only this test does that. */
 static const char down[] =
+	"DROP TABLE cost; ALTER TABLE price DROP COLUMN month_micros;"
+	"ALTER TABLE price DROP COLUMN unit_ms; ALTER TABLE price DROP COLUMN minimum_ms;"
 	"DROP TRIGGER lease_inserted; DROP TRIGGER lease_updated; DROP TRIGGER lease_deleted;"
 	"DROP INDEX resource_pending; DROP TABLE generation;"
 	"DELETE FROM meta WHERE key = 'place';"
