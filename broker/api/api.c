@@ -29,7 +29,6 @@ void api_config_init(struct api_config *config)
 	config->create_wait_ms = 20000;
 	config->release_wait_ms = 20000;
 	config->wait_max_ms = 600000;
-	config->usd_micros = 1080000;
 	config->sweep_grace_ms = 3600000;
 	config->run_log_max = 8 << 20;
 	config->refusals_per_minute = 10;

@@ -35,6 +35,7 @@ struct http_exchange;
 #define API_CLASSES_MAX 32
 #define API_IMAGES_MAX 512
 #define API_TYPES_MAX 512
+#define API_USD_RATES_MAX 16
 
 /* A class: server types in the order in which they are tried. */
 struct api_class {
@@ -53,6 +54,12 @@ struct api_image {
 struct api_type {
 	char account[32];
 	char name[32];
+};
+
+/* What one unit of a currency is in US dollars, in millionths. */
+struct api_usd_rate {
+	char currency[4];
+	int64_t micros;
 };
 
 /* A plain value. The comments give the defaults that api_config_init sets. */
@@ -74,7 +81,8 @@ struct api_config {
 	int64_t create_wait_ms; /* 20 s for the machine, then the answer is "provisioning" */
 	int64_t release_wait_ms;	/* 20 s for the end of the cleanup */
 	int64_t wait_max_ms;		/* 600 s; the most that "Prefer: wait=N" gets */
-	int64_t usd_micros; /* 1080000; US dollars per unit of the accounts' currency, in millionths */
+	struct api_usd_rate usd_rates[API_USD_RATES_MAX]; /* for the members of usage in USD */
+	int usd_rate_count;				  /* 0 */
 	int refusals_per_minute;	/* 10; answers 401 per address, then 429 */
 	int pending_max;		/* 2048; requests that may wait for the engine, then 503 */
 	int controls_max;		/* 512; sockets of GET /v1/control, then 503 */

@@ -78,6 +78,7 @@ static void render_with_parts(struct api_request *request, struct jsonw *w,
 		.attempts = engine_request->attempts,
 		.attempt_count = engine_request->attempt_count,
 		.now_ms = lookup_now_ms(request),
+		.running_micros = lookup_running_micros(request->api, &engine_request->lease),
 		.is_unsure = lookup_is_unsure(request->api, &engine_request->lease),
 		.notices = notices,
 	};

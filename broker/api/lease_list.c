@@ -172,8 +172,10 @@ static int listing_add(void *arg, const struct lease *l)
 
 	if (queue_view_place(listing->api, l, &queue))
 		parts.queue = &queue;
-	if (listing->is_whole)
+	if (listing->is_whole) {
 		parts.now_ms = listing->now_ms;
+		parts.running_micros = lookup_running_micros(listing->api, l);
+	}
 	if (listing->is_whole &&
 	    store_ledger(listing->api->parts.reader, l->n, &ledger, NULL) == 0) {
 		parts.resources = ledger.resources;

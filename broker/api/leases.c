@@ -66,6 +66,7 @@ static void lease_show(struct api_request *request, uint64_t version)
 		parts.resources = ledger.resources;
 		parts.resource_count = ledger.resource_count;
 		parts.now_ms = lookup_now_ms(request);
+		parts.running_micros = lookup_running_micros(request->api, l);
 		parts.is_unsure = lookup_is_unsure(request->api, l);
 	}
 	if (queue_view_place(request->api, l, &queue))

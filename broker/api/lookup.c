@@ -24,6 +24,28 @@ int lookup_is_unsure(const struct api *api, const struct lease *l)
 	return !account || account_is_fenced(account) || !account_is_verified(account, INT64_MAX);
 }
 
+struct running {
+	int64_t now_ms, micros;
+};
+
+static void running_add(void *arg, const struct store_cost_row *row)
+{
+	struct running *running = arg;
+
+	running->micros += cost_total(&row->cost, running->now_ms).micros;
+}
+
+int64_t lookup_running_micros(const struct api *api, const struct lease *l)
+{
+	struct running running = { .now_ms = env_wall_ms(api->parts.env) };
+
+	/* It is shown for information: without it, the lease is shown none the less. */
+	if (l->cleanup != CLEANUP_RETAINED ||
+	    store_cost_of_lease(api->parts.reader, l->n, running_add, &running, NULL))
+		return 0;
+	return running.micros;
+}
+
 int64_t lookup_now_ms(const struct api_request *request)
 {
 	return env_wall_ms(request->api->parts.env);

@@ -136,10 +136,8 @@ static void render_retention(struct jsonw *w, const struct lease *l,
 							   RETENTION_UNSURE : l->retention));
 	jsonw_time(w, "retainUntil", l->retain_until_ms);
 	text_scrubbed(w, "retainReason", l->retain_reason);
-	if (parts && parts->now_ms > lease_begun_ms(l) && l->price_hour_micros)
-		jsonw_micros(w, "runningCost",
-			     (int64_t)((double)l->price_hour_micros *
-				       (double)(parts->now_ms - lease_begun_ms(l)) / 3600000.0));
+	if (parts && parts->running_micros)
+		jsonw_micros(w, "runningCost", parts->running_micros);
 }
 
 void render_attempt(struct jsonw *w, const struct attempt *attempt, size_t message_max)

@@ -24,7 +24,8 @@ struct render_parts {
 	size_t attempt_count;
 	const struct resource *resources; /* NULL: without the residue */
 	size_t resource_count;
-	int64_t now_ms; /* 0: without the running cost */
+	int64_t now_ms;
+	int64_t running_micros; /* lookup_running_micros(); 0: without the running cost */
 	int is_unsure;	/* lookup_is_unsure() */
 	const struct notices *notices; /* may be NULL */
 	/* Writes more members at the end; may be NULL. */

@@ -23,8 +23,8 @@ const struct route route_table[] = {
 	  accounts_readiness },
 	{ HTTP_GET, "/v1/classes", ROLE_EACH, OWNS_NOTHING, BODY_NONE, NULL, "provider",
 	  classes_list },
-	{ HTTP_GET, "/v1/usage", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "scope month owner org",
-	  usage_show },
+	{ HTTP_GET, "/v1/usage", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL,
+	  "scope month owner org format", usage_show },
 	{ HTTP_GET, "/v1/capacity", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "", capacity_show },
 	{ HTTP_GET, "/v1/queue", ROLE_EACH, OWNS_SEEN, BODY_NONE, NULL, "", queue_show },
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET /v1/usage: the leases created in a month, summed by owner, organisation, account and
- * type. Contract 6.3. A month may have hundreds of thousands of leases, so it is read hour by
- * hour, for a few milliseconds at a time, with the other work of the loop in between. The
- * answer is sent after the last hour.
+ * GET /v1/usage: the leases created in a month, and what was billed in it, summed by owner,
+ * organisation, account and type, or as CSV with one line per machine. Contract 6.3. A month may
+ * have hundreds of thousands of leases, so they are read hour by hour, for a few milliseconds at
+ * a time, with the other work of the loop in between. Sums are sent after the last hour, CSV as
+ * it is read.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,27 +17,14 @@
 #include "api/lookup.h"
 #include "api/query.h"
 #include "api/reply.h"
+#include "api/usage_csv.h"
+#include "api/usage_reader.h"
+#include "api/usage_sum.h"
 #include "util/alloc.h"
 
-#define HOUR_MS 3600000
 #define TURN_MS 2
-#define GROUPS_MAX 200 /* of one kind; the rest is summed as "(other)" */
 #define JOBS_MAX 16
-
-struct sum {
-	char key[200];
-	int64_t leases, active, runtime_ms;
-	int64_t estimated_micros, reserved_micros;	/* US dollars */
-};
-
-enum grouping { BY_OWNER, BY_ORG, BY_PROVIDER, BY_TYPE, GROUPING_COUNT };
-
-static const char *const grouping_names[] = {
-	[BY_OWNER] = "byOwner",
-	[BY_ORG] = "byOrg",
-	[BY_PROVIDER] = "byProvider",
-	[BY_TYPE] = "byServerType",
-};
+#define CHUNK_SIZE 65536 /* of CSV, when it is sent */
 
 struct usage_job {
 	struct api_request request;
@@ -47,102 +35,35 @@ struct usage_job {
 	char owner[128];
 	char org[64];
 	struct store_scope scope;
-	int64_t from_ms, to_ms, now_ms;
-	struct sum total;
-	struct {
-		struct sum sums[GROUPS_MAX + 1];	/* the last one: all others */
-		int count;
-	} groups[GROUPING_COUNT];
+	int64_t month_ms, now_ms;
+	struct usage_reader reader;
+	struct usage_sums *sums; /* NULL: CSV */
+	struct buf csv;		 /* lines that are not sent yet */
+	int is_begun;		 /* the head of the CSV was sent */
 };
 
-/* ---- summing ---------------------------------------------------------------------- */
+static void usage_turn(evutil_socket_t fd, short what, void *arg);
 
-static void sum_add(struct sum *sum, const struct store_usage_row *row, int64_t now_ms,
-		    int64_t usd_micros)
-{
-	int live = row->state == LEASE_PROVISIONING || row->state == LEASE_ACTIVE;
-	int64_t end = live || !row->ended_ms ? now_ms : row->ended_ms;
-	int64_t runtime = end > row->created_ms ? end - row->created_ms : 0;
-	double hour_usd = (double)row->price_hour_micros * (double)usd_micros / 1e6;
+/* ---- reading ------------------------------------------------------------------------- */
 
-	sum->leases++;
-	sum->active += live;
-	sum->runtime_ms += runtime;
-	sum->estimated_micros += (int64_t)(hour_usd * (double)runtime / HOUR_MS + 0.5);
-	sum->reserved_micros += (int64_t)(hour_usd * (double)row->ttl_ms / HOUR_MS + 0.5);
-}
-
-static struct sum *group_sum(struct usage_job *job, enum grouping by, const char *key)
-{
-	struct sum *sums = job->groups[by].sums;
-	int count = job->groups[by].count;
-
-	if (!key[0])
-		key = "unknown";
-	for (int i = 0; i < count; i++) {
-		if (!strcmp(sums[i].key, key))
-			return &sums[i];
-	}
-	if (count == GROUPS_MAX) {
-		snprintf(sums[count].key, sizeof(sums[count].key), "(other)");
-		return &sums[count];
-	}
-	snprintf(sums[count].key, sizeof(sums[count].key), "%s", key);
-	job->groups[by].count++;
-	return &sums[count];
-}
-
-static void usage_row(void *arg, const struct store_usage_row *row)
+static void on_lease(void *arg, const struct store_usage_row *row)
 {
 	struct usage_job *job = arg;
-	int64_t usd = job->request.api->config.usd_micros;
-	char type[80];
 
-	snprintf(type, sizeof(type), "%s:%s", row->account,
-		 row->server_type[0] ? row->server_type : "unknown");
-	sum_add(&job->total, row, job->now_ms, usd);
-	sum_add(group_sum(job, BY_OWNER, row->owner), row, job->now_ms, usd);
-	sum_add(group_sum(job, BY_ORG, row->org), row, job->now_ms, usd);
-	sum_add(group_sum(job, BY_PROVIDER, row->account), row, job->now_ms, usd);
-	sum_add(group_sum(job, BY_TYPE, type), row, job->now_ms, usd);
+	usage_sums_add_lease(job->sums, row);
 }
 
-/* ---- the answer ------------------------------------------------------------------------- */
-
-static void sum_render(struct jsonw *w, const struct sum *sum)
+static void on_cost(void *arg, const struct store_cost_row *row)
 {
-	jsonw_int(w, "leases", sum->leases);
-	jsonw_int(w, "activeLeases", sum->active);
-	jsonw_int(w, "runtimeSeconds", sum->runtime_ms / 1000);
-	jsonw_micros(w, "estimatedUSD", sum->estimated_micros);
-	jsonw_micros(w, "reservedUSD", sum->reserved_micros);
+	struct usage_job *job = arg;
+
+	if (job->sums)
+		usage_sums_add_cost(job->sums, row);
+	else
+		usage_csv_line(&job->csv, &row->cost, job->month_ms, job->now_ms);
 }
 
-static int sum_compare(const void *a, const void *b)
-{
-	const struct sum *x = a;
-	const struct sum *y = b;
-
-	if (x->reserved_micros != y->reserved_micros)
-		return x->reserved_micros < y->reserved_micros ? 1 : -1;
-	return strcmp(x->key, y->key);
-}
-
-static void groups_render(struct jsonw *w, struct usage_job *job, enum grouping by)
-{
-	struct sum *sums = job->groups[by].sums;
-	int count = job->groups[by].count;
-
-	qsort(sums, (size_t)count, sizeof(*sums), sum_compare);
-	jsonw_array(w, grouping_names[by]);
-	for (int i = 0; i < count + (sums[count].leases > 0); i++) {
-		jsonw_object(w, NULL);
-		jsonw_text(w, "key", sums[i].key);
-		sum_render(w, &sums[i]);
-		jsonw_end_object(w);
-	}
-	jsonw_end_array(w);
-}
+/* ---- the answer ---------------------------------------------------------------------- */
 
 static void limits_render(struct jsonw *w, const struct api_config *config)
 {
@@ -176,9 +97,7 @@ static void usage_answer(struct usage_job *job)
 	jsonw_text(&w, "scope", job->scope_name);
 	jsonw_text_if(&w, "owner", job->scope.all ? NULL : job->scope.owner);
 	jsonw_text_if(&w, "org", job->scope.all ? NULL : job->scope.org);
-	sum_render(&w, &job->total);
-	for (int by = 0; by < GROUPING_COUNT; by++)
-		groups_render(&w, job, (enum grouping)by);
+	usage_sums_render(job->sums, &w, &job->request.api->config);
 	jsonw_end_object(&w);
 	limits_render(&w, &job->request.api->config);
 	jsonw_end_object(&w);
@@ -190,40 +109,114 @@ static void usage_job_free(struct usage_job *job)
 	LIST_REMOVE(job, entry);
 	if (job->event)
 		event_free(job->event);
+	usage_sums_free(job->sums);
+	buf_fini(&job->csv);
 	free(job);
+}
+
+static void usage_job_drop(struct usage_job *job)
+{
+	http_drop(job->request.ex);
+	usage_job_free(job);
+}
+
+static void csv_gone(struct http_exchange *ex, void *arg)
+{
+	(void)ex;
+	usage_job_drop(arg);
+}
+
+static void csv_drained(struct http_exchange *ex, void *arg)
+{
+	(void)ex;
+	usage_turn(-1, 0, arg);
+}
+
+/* As http_stream_chunk. */
+static int csv_send(struct usage_job *job)
+{
+	int rc;
+
+	if (!job->is_begun) {
+		job->is_begun = 1;
+		http_exchange_on_gone(job->request.ex, csv_gone, job);
+		reply_stream(&job->request, "text/csv; charset=utf-8; header=present", csv_drained,
+			     job);
+	}
+	/* A line that is missing would be money that is missing. */
+	rc = job->csv.overflow ?
+		     -1 :
+		     http_stream_chunk(job->request.ex, buf_str(&job->csv), job->csv.len);
+	buf_clear(&job->csv);
+	return rc;
+}
+
+static void usage_end(struct usage_job *job)
+{
+	if (job->sums) {
+		usage_answer(job);
+	} else if (csv_send(job) < 0) {
+		usage_job_drop(job);
+		return;
+	} else {
+		http_exchange_on_gone(job->request.ex, NULL, NULL);
+		http_stream_end(job->request.ex);
+	}
+	usage_job_free(job);
+}
+
+static void usage_fail(struct usage_job *job, const struct err *err)
+{
+	if (job->is_begun) {
+		usage_job_drop(job);
+		return;
+	}
+	reply_store_error(&job->request, err);
+	usage_job_free(job);
+}
+
+/* Reads for one turn. As usage_reader_next. */
+static int turn_read(struct usage_job *job, struct err *err)
+{
+	const struct env *env = job->request.api->parts.env;
+	int64_t until = env_mono_ms(env) + TURN_MS;
+	int rc;
+
+	do
+		rc = usage_reader_next(&job->reader, err);
+	while (rc == 0 && env_mono_ms(env) < until && job->csv.len < CHUNK_SIZE);
+	return rc;
 }
 
 static void usage_turn(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval soon = { 0, 0 };
 	struct usage_job *job = arg;
-	const struct env *env = job->request.api->parts.env;
-	int64_t until = env_mono_ms(env) + TURN_MS;
-	struct err err;
+	struct err err = { 0 };
+	int rc = turn_read(job, &err);
 
 	(void)fd;
 	(void)what;
-	while (job->from_ms < job->to_ms) {
-		int64_t to = job->from_ms + HOUR_MS < job->to_ms ? job->from_ms + HOUR_MS :
-			     job->to_ms;
-
-		if (store_usage_each(job->request.api->parts.reader, &job->scope, job->from_ms, to,
-				     usage_row, job, &err)) {
-			reply_store_error(&job->request, &err);
-			usage_job_free(job);
-			return;
-		}
-		job->from_ms = to;
-		if (env_mono_ms(env) >= until && job->from_ms < job->to_ms) {
-			event_add(job->event, &soon);
-			return;
-		}
+	if (rc < 0) {
+		usage_fail(job, &err);
+		return;
 	}
-	usage_answer(job);
-	usage_job_free(job);
+	if (rc > 0) {
+		usage_end(job);
+		return;
+	}
+	if (job->csv.len >= CHUNK_SIZE) {
+		rc = csv_send(job);
+		if (rc < 0)
+			usage_job_drop(job);
+		/* 1: csv_drained continues. */
+		if (rc)
+			return;
+	}
+	event_add(job->event, &soon);
 }
 
-/* ---- the request ------------------------------------------------------------------------- */
+/* ---- the request --------------------------------------------------------------------- */
 
 static int64_t month_start(int year, int month)
 {
@@ -259,11 +252,7 @@ static int usage_month(struct api_request *request, struct usage_job *job)
 	}
 	snprintf(job->month, sizeof(job->month), "%04u-%02u",
 		 (unsigned)year % 10000, (unsigned)month % 100);
-	job->from_ms = month_start(year, month);
-	job->to_ms = month == 12 ? month_start(year + 1, 1) : month_start(year, month + 1);
-	/* There are no leases after now. */
-	if (job->to_ms > job->now_ms + HOUR_MS)
-		job->to_ms = job->now_ms + HOUR_MS;
+	job->month_ms = month_start(year, month);
 	return 0;
 }
 
@@ -301,10 +290,27 @@ static int usage_scope(struct api_request *request, struct usage_job *job)
 	return 0;
 }
 
+/* JSON, or CSV by ?format=csv or the header Accept. */
+static int usage_format(struct api_request *request, int *ret_is_csv)
+{
+	const char *accept = http_head_find(request->head, "accept");
+	char format[8] = "";
+
+	if (query_text(request, "format", format, sizeof(format)) < 0)
+		return -1;
+	if (format[0] && strcmp(format, "csv") && strcmp(format, "json"))
+		return api_error_set(&request->error, 400, "invalid_format",
+				     "format must be json or csv");
+	*ret_is_csv = format[0] ? !strcmp(format, "csv") :
+				  accept && !strncmp(accept, "text/csv", strlen("text/csv"));
+	return 0;
+}
+
 void usage_show(struct api_request *request)
 {
 	struct usage_job *job;
-	int count = 0;
+	struct err err = { 0 };
+	int count = 0, is_csv = 0;
 
 	for (job = LIST_FIRST(&request->api->usage_jobs); job; job = LIST_NEXT(job, entry))
 		count++;
@@ -318,14 +324,30 @@ void usage_show(struct api_request *request)
 	job->request = *request;
 	memset(&job->request.body, 0, sizeof(job->request.body));
 	job->now_ms = lookup_now_ms(request);
+	buf_init(&job->csv, REPLY_MAX);
 	LIST_INSERT_HEAD(&request->api->usage_jobs, job, entry);
-	if (usage_scope(request, job) || usage_month(request, job)) {
+	if (usage_scope(request, job) || usage_month(request, job) ||
+	    usage_format(request, &is_csv)) {
 		reply_request_error(request);
 		usage_job_free(job);
 		return;
 	}
+	if (is_csv)
+		usage_csv_head(&job->csv);
+	else
+		job->sums = usage_sums_new(job->month_ms, job->now_ms);
 	job->event = evtimer_new(request->api->parts.base, usage_turn, job);
-	usage_turn(-1, 0, job);
+	job->reader = (struct usage_reader){ .store = request->api->parts.reader,
+					     .scope = &job->scope,
+					     .month_ms = job->month_ms,
+					     .now_ms = job->now_ms,
+					     .on_cost = on_cost,
+					     .on_lease = job->sums ? on_lease : NULL,
+					     .arg = job };
+	if (usage_reader_begin(&job->reader, &err))
+		usage_fail(job, &err);
+	else
+		usage_turn(-1, 0, job);
 }
 
 void usage_stop(struct api *api)

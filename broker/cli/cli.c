@@ -159,6 +159,21 @@ int cli_get(struct cli *cli, const char *path, struct client_response *ret)
 	return code;
 }
 
+int cli_show(struct cli *cli, const char *path, void (*print)(const json_t *doc))
+{
+	struct client_response response;
+	int code = cli_get(cli, path, &response);
+
+	if (code >= 0)
+		return code;
+	if (cli->json)
+		cli_print_json(response.doc);
+	else
+		print(response.doc);
+	client_response_fini(&response);
+	return EXIT_OK;
+}
+
 void cli_print_json(json_t *doc)
 {
 	outcome_hold(doc);

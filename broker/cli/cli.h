@@ -65,6 +65,9 @@ int cli_fail(const struct cli *cli, const struct client_response *response);
 /* GET into *ret. Returns -1 on success, otherwise the exit code; the error is reported. */
 int cli_get(struct cli *cli, const char *path, struct client_response *ret);
 
+/* GET; prints the JSON with --json, else calls `print`. Returns the exit code. */
+int cli_show(struct cli *cli, const char *path, void (*print)(const json_t *doc));
+
 /*
  * The result under --json, borrowed: printed as one line when the command ends. A command that
  * fails after this prints it with the error (cli/outcome.h).

@@ -166,12 +166,49 @@ void client_close(struct client *client)
 	curl_global_cleanup();
 }
 
+/* Where the body of a response goes: CSV to the file, everything else to the buffer. */
+struct sink {
+	CURL *easy;
+	FILE *csv; /* may be NULL */
+	int is_csv;
+	struct buf body;
+};
+
+static int sink_is_csv(struct sink *sink)
+{
+	const char *type = NULL;
+	long status = 0;
+
+	curl_easy_getinfo(sink->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(sink->easy, CURLINFO_CONTENT_TYPE, &type);
+	return sink->csv && status == 200 && type && !strncmp(type, "text/csv", 8);
+}
+
+/* A terminal must not receive the control characters of others. */
+static int csv_write(FILE *csv, const char *data, size_t len)
+{
+	int is_terminal = isatty(fileno(csv));
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)data[i];
+
+		if (is_terminal && c != '\n' && (c < 0x20 || c >= 0x7f))
+			c = c == '\r' ? ' ' : '?';
+		if (putc(c, csv) == EOF)
+			return -1;
+	}
+	return 0;
+}
+
 static size_t body_take(char *data, size_t size, size_t count, void *user)
 {
-	struct buf *b = user;
+	struct sink *sink = user;
 
-	buf_add(b, data, size * count);
-	return b->overflow ? 0 : size * count;
+	sink->is_csv = sink_is_csv(sink);
+	if (sink->is_csv)
+		return csv_write(sink->csv, data, size * count) ? 0 : size * count;
+	buf_add(&sink->body, data, size * count);
+	return sink->body.overflow ? 0 : size * count;
 }
 
 static int progress_check(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
@@ -199,7 +236,7 @@ static void ca_setup(CURL *easy, const struct ca *ca)
 }
 
 static void easy_setup(struct client *client, const struct client_request *request,
-		       struct curl_slist *headers, const char *body, struct buf *into)
+		       struct curl_slist *headers, const char *body, struct sink *into)
 {
 	CURL *easy = client->easy;
 	int is_get = !strcmp(request->method, "GET");
@@ -230,7 +267,8 @@ static void easy_setup(struct client *client, const struct client_request *reque
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_take);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, into);
-	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)RESPONSE_MAX);
+	if (!request->csv)
+		curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)RESPONSE_MAX);
 	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, progress_check);
 	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, request);
@@ -439,15 +477,16 @@ int client_call(struct client *client, const struct client_request *request,
 {
 	struct curl_slist *headers = NULL;
 	auto_free char *body = NULL;
-	struct buf into;
+	struct sink into = { .easy = client->easy, .csv = request->csv };
 	CURLcode code;
 	int good = 0;
 
 	*ret = (struct client_response){ 0 };
-	buf_init(&into, RESPONSE_MAX);
+	buf_init(&into.body, RESPONSE_MAX);
 	if (client->authorization)
 		headers = curl_slist_append(headers, client->authorization);
-	headers = curl_slist_append(headers, "Accept: application/json");
+	headers = curl_slist_append(headers,
+				    request->csv ? "Accept: text/csv" : "Accept: application/json");
 	headers = curl_slist_append(headers, "Expect:");
 	if (request->body)
 		headers = curl_slist_append(headers, "Content-Type: application/json");
@@ -461,13 +500,17 @@ int client_call(struct client *client, const struct client_request *request,
 	body = request->body ? json_dumps(request->body, JSON_COMPACT) : xstrdup("");
 	easy_setup(client, request, headers, body ? body : "", &into);
 	code = curl_easy_perform(client->easy);
-	if (code == CURLE_OK)
-		good = response_read(client, request, &into, ret);
-	else
-		failure_describe(client, code, &into, ret);
+	if (code == CURLE_OK && into.is_csv) {
+		ret->status = 200;
+		good = 1;
+	} else if (code == CURLE_OK) {
+		good = response_read(client, request, &into.body, ret);
+	} else {
+		failure_describe(client, code, &into.body, ret);
+	}
 	curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
-	buf_fini(&into);
+	buf_fini(&into.body);
 	return good;
 }
 

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "cli/settings.h"
 #include "util/err.h"
@@ -32,6 +33,8 @@ struct client_request {
 	/* Called about once a second; nonzero ends the request. NULL: only a signal ends it. */
 	int (*stop)(void *arg);
 	void *stop_arg;
+	FILE *csv;		/* ask for CSV, and write it here as it arrives, of any length;
+				 * NULL: JSON */
 };
 
 #define CLIENT_TIMEOUT_MS 30000
@@ -51,8 +54,8 @@ struct client *client_open(const struct settings *settings, struct err *err);
 void client_close(struct client *client);
 
 /*
- * Always fills *ret; client_response_fini frees it. 1 for a 2xx with a JSON object, otherwise
- * 0 and ret->error says what is wrong.
+ * Always fills *ret; client_response_fini frees it. 1 for a 2xx with a JSON object, or with the
+ * CSV that was asked for, otherwise 0 and ret->error says what is wrong.
  */
 int client_call(struct client *client, const struct client_request *request,
 		struct client_response *ret);

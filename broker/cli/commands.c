@@ -250,10 +250,14 @@ const struct command commands[] = {
 	},
 	{
 		"usage",
-		"[--month YYYY-MM] [--all]",
-		"show usage and cost",
+		"[--month YYYY-MM] [--all] [--csv]",
+		"show usage and cost, in the currency of each account",
 		"  --month YYYY-MM  another month than the current one (UTC)\n"
-		"  --all            of all owners (admin)\n",
+		"  --all            of all owners (admin)\n"
+		"  --csv            one line per machine, as the provider bills it\n"
+		"\n"
+		"COST is what has been billed, such as started hours, for every machine from its\n"
+		"creation until it is proven gone. RESERVED adds what live leases cost until their end.\n",
 		command_usage,
 	},
 	{ "whoami", "", "show the identity that your token has", "", command_whoami },

@@ -23,6 +23,7 @@
 
 #define CONFIG_LISTENERS_MAX 8
 #define CONFIG_HOSTS_MAX 16
+#define CONFIG_USD_RATES_MAX 16
 #define CONFIG_CLASSES_MAX 32
 #define CONFIG_ACCOUNTS_MAX 16
 #define CONFIG_IMAGES_MAX 32
@@ -38,6 +39,12 @@ struct config_listen {
 	char path[108];		/* Unix only */
 	int is_loopback;	/* TCP only */
 	int line;
+};
+
+/* What one unit of a currency is in US dollars, in millionths. */
+struct config_usd_rate {
+	char currency[4];
+	int64_t micros;
 };
 
 struct config_class {
@@ -89,6 +96,8 @@ struct config {
 	int behind_proxy;
 	char hosts[CONFIG_HOSTS_MAX][256];
 	int host_count;
+	struct config_usd_rate usd_rates[CONFIG_USD_RATES_MAX];
+	int usd_rate_count;
 	int64_t create_wait_ms;
 	int64_t release_wait_ms;
 	int64_t settle_ms; /* default of accounts; 0: as declared by their providers */

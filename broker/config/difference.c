@@ -18,6 +18,8 @@ static const struct {
 	{ SECTION_SERVER, "log_level" },
 	{ SECTION_SERVER, "tls_certificate" },
 	{ SECTION_SERVER, "tls_key" },
+	{ SECTION_SERVER, "usd_rates" },
+	{ SECTION_ACCOUNT, "allowed_types" },
 	{ SECTION_ACCOUNT, "ca_file" },
 };
 

@@ -14,6 +14,7 @@
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 #define MANY INT64_C(1000000)
+#define USD_RATE_MAX (1000000 * MANY)
 
 static int listen_set(void *section, const char *value, struct err *err)
 {
@@ -44,6 +45,37 @@ static int hosts_set(void *section, const char *value, struct err *err)
 		if (value_word(item, sizeof(c->hosts[0]), c->hosts[c->host_count], err) < 0)
 			return -1;
 		c->host_count++;
+	}
+	return more;
+}
+
+/* EUR:1.08 */
+static int usd_rates_set(void *section, const char *value, struct err *err)
+{
+	struct config *c = section;
+	char item[32];
+	int more;
+
+	while ((more = value_next(&value, item, sizeof(item), err)) > 0) {
+		struct config_usd_rate *rate = &c->usd_rates[c->usd_rate_count];
+
+		if (c->usd_rate_count == CONFIG_USD_RATES_MAX)
+			return err_set(err, ERR_INVALID, "more than %d rates", CONFIG_USD_RATES_MAX);
+		if (strspn(item, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 3 || item[3] != ':')
+			return err_set(err, ERR_INVALID,
+				       "'%s' is not a currency and its rate, such as EUR:1.08",
+				       item);
+		if (value_money(item + 4, &rate->micros, err) < 0)
+			return -1;
+		if (rate->micros <= 0 || rate->micros > USD_RATE_MAX)
+			return err_set(err, ERR_INVALID, "the rate in '%s' is out of range", item);
+		memcpy(rate->currency, item, 3);
+		rate->currency[3] = '\0';
+		for (int i = 0; i < c->usd_rate_count; i++) {
+			if (strcmp(c->usd_rates[i].currency, rate->currency) == 0)
+				return err_set(err, ERR_INVALID, "two rates for %s", rate->currency);
+		}
+		c->usd_rate_count++;
 	}
 	return more;
 }
@@ -224,6 +256,18 @@ static int hosts_show(const void *section, int i, char *out, size_t size)
 	return row_show(c->hosts[0], sizeof(c->hosts[0]), c->host_count, i, out, size);
 }
 
+static int usd_rates_show(const void *section, int i, char *out, size_t size)
+{
+	const struct config *c = section;
+	char rate[32];
+
+	if (i >= c->usd_rate_count)
+		return 0;
+	value_write_money(c->usd_rates[i].micros, rate, sizeof(rate));
+	snprintf(out, size, "%s:%s", c->usd_rates[i].currency, rate);
+	return 1;
+}
+
 static int log_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config *c = section;
@@ -331,6 +375,7 @@ static const struct key keys[] = {
 	SERVER("probe", KEY_DURATION, probe_ms, 100, HOUR),
 	SERVER("drain", KEY_DURATION, drain_ms, 0, 10 * MINUTE),
 	SERVER("worker_threads", KEY_INT, worker_threads, 1, 64),
+	OWN(SECTION_SERVER, "usd_rates", 1, usd_rates_set, usd_rates_show),
 	SERVER("max_connections", KEY_INT, max_connections, 64, MANY),
 	SERVER("max_waiting", KEY_INT, max_waiting, 16, 65536),
 	SERVER("max_waiting_per_owner", KEY_INT, max_waiting_owner, 1, 65536),

@@ -22,6 +22,7 @@
 
 _Static_assert(API_CLASSES_MAX >= CONFIG_CLASSES_MAX, "every class fits");
 _Static_assert(API_TYPES_MAX >= CONFIG_ACCOUNTS_MAX * CONFIG_TYPES_MAX, "every type fits");
+_Static_assert(API_USD_RATES_MAX >= CONFIG_USD_RATES_MAX, "every rate fits");
 _Static_assert(API_IMAGES_MAX >= CONFIG_ACCOUNTS_MAX * CONFIG_IMAGES_MAX, "every image fits");
 
 void daemon_api_config(const struct daemon *d, const struct config *c, struct api_config *ret)
@@ -59,6 +60,12 @@ void daemon_api_config(const struct daemon *d, const struct config *c, struct ap
 	ret->create_wait_ms = c->create_wait_ms;
 	ret->release_wait_ms = c->release_wait_ms;
 	ret->limits = c->limits.engine;
+	for (int i = 0; i < c->usd_rate_count; i++) {
+		memcpy(ret->usd_rates[i].currency, c->usd_rates[i].currency,
+		       sizeof(ret->usd_rates[i].currency));
+		ret->usd_rates[i].micros = c->usd_rates[i].micros;
+	}
+	ret->usd_rate_count = c->usd_rate_count;
 	ret->sweep_grace_ms = c->sweep_grace_ms;
 	ret->sweep_deletes = c->sweep_deletes;
 	ret->run_log_max = (size_t)c->run_log_mib << 20;

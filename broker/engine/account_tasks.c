@@ -217,9 +217,13 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 		TEXT_SET(prices[i].currency, from->currency);
 		prices[i].hour_micros = from->hour_micros;
 		prices[i].available = from->available;
+		prices[i].month_micros = from->month_micros;
+		prices[i].unit_ms = from->unit_ms;
+		prices[i].minimum_ms = from->minimum_ms;
 	}
 	if (store_prices_replace(core->store, a->account->config.name, prices, step->price_count,
-				 core_now(core), &why))
+				 core_now(core), &why) ||
+	    store_costs_complete(core->store, a->account->config.name, &why))
 		log_warning(LOG_FIELDS({ "error", why.text }),
 			    "cannot store the prices of account %s; the old ones stay in use",
 			    a->account->config.name);

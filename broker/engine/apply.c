@@ -66,8 +66,9 @@ static int write_rows(struct core *core, struct lease_aggregate *a, struct err *
 
 		if (!r->is_dirty)
 			continue;
-		if (r->n ? store_resource_update(core->store, r, err) :
-			   store_resource_insert(core->store, r, err))
+		if ((r->n ? store_resource_update(core->store, r, err) :
+			    store_resource_insert(core->store, r, err)) ||
+		    core_cost_write(core, a, r, err))
 			return -1;
 		r->is_dirty = 0;
 	}

@@ -332,6 +332,12 @@ void capacity_publish(struct core *core);
 /* The price of the lease's first choice as it is known now, in `l`; unchanged if unknown. */
 void capacity_price(struct core *core, struct lease *l);
 
+/* ---- costs.c: the bill of a resource --------------------------------------------------------- */
+
+/* Writes the bill of a row that was just written, if it has one that changed. */
+int core_cost_write(struct core *core, const struct lease_aggregate *a, struct resource *r,
+		    struct err *err);
+
 /* ---- apply.c: events ------------------------------------------------------------------------- */
 
 /* The facts that lease_apply needs, except those that only the sender of the event has (users). */

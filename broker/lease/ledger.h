@@ -47,6 +47,8 @@ struct resource {
 	int protect_by;		/* enum protect_by */
 	int64_t marked_ms;	/* when its protection was confirmed, 0: it is not protected */
 	int is_dirty;		/* changed since last written; with n 0 never written */
+	/* The bill of it as this process last wrote it (lease/cost.h); from 0: not yet. */
+	int64_t billed_from_ms, billed_to_ms;
 };
 
 /* Who enabled the provider's delete protection. */

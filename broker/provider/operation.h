@@ -128,6 +128,7 @@ void operation_effect_report(struct operation *op, int64_t row);
 
 /* Members that a plugin must fill in; an older one does not know the later members. */
 #define PLUGIN_OBSERVED_MIN offsetof(struct lessor_observed, status)
+#define PLUGIN_OFFER_MIN sizeof(struct lessor_offer)
 /*
  * `size` is the plugin's size of the structure. Returns 0 and a zero-padded copy, or -1 if it
  * is below `least`.

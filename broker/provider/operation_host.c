@@ -17,6 +17,9 @@
 #define WAIT_MOST_MS (24 * 3600 * 1000)
 #define LISTED_MAX 100000
 #define OFFERS_MAX 20000
+#define SECOND_MS 1000
+#define MINIMUM_MS_MAX (24 * 3600 * INT64_C(1000))
+#define UNIT_MS_MAX (31 * MINIMUM_MS_MAX)
 
 /* ---- the host's table: log, time, memory, options ---- */
 
@@ -225,29 +228,57 @@ static int host_listed(struct lessor_call *base, const struct lessor_observed *f
 	return 0;
 }
 
-static int host_offer(struct lessor_call *base, const char *type, const char *location,
-		      int64_t price_hour_micros, const char *currency, uint32_t available)
+static int offer_add(struct lessor_call *base, const struct lessor_offer *offer)
 {
 	struct operation *op = operation_of(base);
 	struct step *step = op->step;
-	struct step_price price = { .hour_micros = price_hour_micros, .available = available != 0 };
+	struct step_price price = { .hour_micros = offer->price_hour_micros,
+				    .month_micros = offer->price_month_micros,
+				    .unit_ms = offer->unit_ms ? offer->unit_ms : SECOND_MS,
+				    .minimum_ms = offer->minimum_ms,
+				    .available = offer->available != 0 };
 
 	if (step->op != STEP_CATALOG)
 		return operation_violation(op, "offer outside of catalog");
-	if (!type || !type[0] || strlen(type) >= sizeof(price.type) || !location ||
-	    strlen(location) >= sizeof(price.location) || !currency ||
-	    strlen(currency) >= sizeof(price.currency) || price_hour_micros < 0)
+	if (!offer->type || !offer->type[0] || strlen(offer->type) >= sizeof(price.type) ||
+	    !offer->location || strlen(offer->location) >= sizeof(price.location) ||
+	    !offer->currency || strlen(offer->currency) >= sizeof(price.currency) ||
+	    offer->price_hour_micros < 0 || offer->price_month_micros < 0)
 		return operation_violation(op,
 					   "an offer with an invalid type, location, currency or "
 					   "price");
+	if (offer->unit_ms < 0 || offer->unit_ms > UNIT_MS_MAX || offer->minimum_ms < 0 ||
+	    offer->minimum_ms > MINIMUM_MS_MAX)
+		return operation_violation(op, "an offer with an invalid unit or minimum");
 	if (step->price_count >= OFFERS_MAX)
 		return -1;
-	memcpy(price.type, type, strlen(type));
-	memcpy(price.location, location, strlen(location));
-	memcpy(price.currency, currency, strlen(currency));
+	memcpy(price.type, offer->type, strlen(offer->type));
+	memcpy(price.location, offer->location, strlen(offer->location));
+	memcpy(price.currency, offer->currency, strlen(offer->currency));
 	step->prices = xgrow(step->prices, step->price_count, sizeof(*step->prices));
 	step->prices[step->price_count++] = price;
 	return 0;
+}
+
+static int host_offer(struct lessor_call *base, const char *type, const char *location,
+		      int64_t price_hour_micros, const char *currency, uint32_t available)
+{
+	struct lessor_offer offer = { .type = type,
+				      .location = location,
+				      .currency = currency,
+				      .price_hour_micros = price_hour_micros,
+				      .available = available };
+
+	return offer_add(base, &offer);
+}
+
+static int host_offer_billed(struct lessor_call *base, const struct lessor_offer *from)
+{
+	struct lessor_offer offer;
+
+	if (!from || plugin_copy_in(&offer, sizeof(offer), from, from->size, PLUGIN_OFFER_MIN))
+		return operation_violation(operation_of(base), "an offer without its size");
+	return offer_add(base, &offer);
 }
 
 /* ---- beginning and end ---- */
@@ -275,6 +306,7 @@ static void host_table_make(void)
 		.cache_put = host_cache_put,
 		.listed = host_listed,
 		.offer = host_offer,
+		.offer_billed = host_offer_billed,
 	};
 	operation_ledger_fill(&host_table);
 	operation_delete_fill(&host_table);

@@ -34,7 +34,7 @@ struct step;
 
 struct step_price {
 	char type[32], location[32], currency[4];
-	int64_t hour_micros;
+	int64_t hour_micros, month_micros, unit_ms, minimum_ms; /* as in struct lessor_offer */
 	int available;
 };
 

@@ -424,11 +424,14 @@ int store_account_each(struct store *store, store_account_fn fn, void *arg, stru
 int store_usage_each(struct store *store, const struct store_scope *scope, int64_t from_ms,
 		     int64_t to_ms, store_usage_fn fn, void *arg, struct err *err)
 {
+	/* The unit in which the account is billed: for what a lease without a server will cost. */
 	sqlite3_stmt *stmt =
 		store_prepare(store,
-			      "SELECT owner, org, account, server_type, state, cleanup, " BEGUN
-			      ", ended_ms, ttl_ms,"
-			      " price_hour_micros FROM lease WHERE created_ms >= ?1 AND created_ms < ?5"
+			      "SELECT owner, org, account, server_type, state, " BEGUN ", ended_ms, ttl_ms,"
+			      " price_hour_micros, currency, CASE WHEN state <= 1 AND NOT EXISTS(SELECT 1 FROM cost"
+			      " WHERE cost.lease = lease.n AND cost.to_ms = 0) THEN ifnull((SELECT max(unit_ms)"
+			      " FROM price WHERE price.account = lease.account), 1) ELSE 0 END"
+			      " FROM lease WHERE created_ms >= ?1 AND created_ms < ?5"
 			      " AND NOT (queue_ms > 0 AND admitted_ms = 0) AND " OWNED,
 			      err);
 	int rc;
@@ -446,11 +449,13 @@ int store_usage_each(struct store *store, const struct store_scope *scope, int64
 		COLUMN_TEXT(stmt, 2, row.account);
 		COLUMN_TEXT(stmt, 3, row.server_type);
 		row.state = (enum lease_state)sqlite3_column_int(stmt, 4);
-		row.cleanup = (enum lease_cleanup)sqlite3_column_int(stmt, 5);
-		row.created_ms = sqlite3_column_int64(stmt, 6);
-		row.ended_ms = sqlite3_column_int64(stmt, 7);
-		row.ttl_ms = sqlite3_column_int64(stmt, 8);
-		row.price_hour_micros = sqlite3_column_int64(stmt, 9);
+		row.created_ms = sqlite3_column_int64(stmt, 5);
+		row.ended_ms = sqlite3_column_int64(stmt, 6);
+		row.ttl_ms = sqlite3_column_int64(stmt, 7);
+		row.expected.hour_micros = sqlite3_column_int64(stmt, 8);
+		COLUMN_TEXT(stmt, 9, row.expected.currency);
+		row.expected.unit_ms = sqlite3_column_int64(stmt, 10);
+		row.is_expected = row.expected.unit_ms != 0;
 		fn(arg, &row);
 	}
 	return rc < 0 ? -1 : 0;

@@ -234,8 +234,10 @@ int store_prices_replace(struct store *store, const char *account, const struct 
 			 size_t count, int64_t now_ms, struct err *err)
 {
 	sqlite3_stmt *drop = store_prepare(store, "DELETE FROM price WHERE account = ?1", err);
-	sqlite3_stmt *add = store_prepare(store, "INSERT OR REPLACE INTO price "
-					  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)", err);
+	sqlite3_stmt *add = store_prepare(store,
+					  "INSERT OR REPLACE INTO price "
+					  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+					  err);
 
 	if (!drop || !add)
 		return -1;
@@ -250,6 +252,9 @@ int store_prices_replace(struct store *store, const char *account, const struct 
 		bind_text(add, 5, prices[i].currency);
 		sqlite3_bind_int(add, 6, prices[i].available);
 		sqlite3_bind_int64(add, 7, now_ms);
+		sqlite3_bind_int64(add, 8, prices[i].month_micros);
+		sqlite3_bind_int64(add, 9, prices[i].unit_ms);
+		sqlite3_bind_int64(add, 10, prices[i].minimum_ms);
 		if (store_run(store, add, "replacing the prices", err))
 			return -1;
 	}
@@ -259,9 +264,13 @@ int store_prices_replace(struct store *store, const char *account, const struct 
 int store_price_get(struct store *store, const char *account, const char *type,
 		    const char *location, struct store_price *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT type, location, hour_micros, currency, available "
-					   "FROM price WHERE account = ?1 AND type = ?2 "
-					   "AND (?3 = '' OR location = ?3) ORDER BY hour_micros LIMIT 1", err);
+	sqlite3_stmt *stmt =
+		store_prepare(store,
+			      "SELECT type, location, hour_micros, currency, available,"
+			      " month_micros, unit_ms, minimum_ms FROM price"
+			      " WHERE account = ?1 AND type = ?2 "
+			      "AND (?3 = '' OR location = ?3) ORDER BY hour_micros LIMIT 1",
+			      err);
 	int rc;
 
 	if (!stmt)
@@ -277,6 +286,9 @@ int store_price_get(struct store *store, const char *account, const char *type,
 	ret->hour_micros = sqlite3_column_int64(stmt, 2);
 	COLUMN_TEXT(stmt, 3, ret->currency);
 	ret->available = sqlite3_column_int(stmt, 4);
+	ret->month_micros = sqlite3_column_int64(stmt, 5);
+	ret->unit_ms = sqlite3_column_int64(stmt, 6);
+	ret->minimum_ms = sqlite3_column_int64(stmt, 7);
 	sqlite3_reset(stmt);
 	return 0;
 }

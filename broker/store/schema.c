@@ -280,6 +280,37 @@ static const char *const migrations[] = {
 	/* 11: ended leases by slug, and lists by slug, newest first */
 	"CREATE INDEX lease_slug_owner ON lease(slug, owner, org);"
 	"CREATE INDEX lease_slug_any ON lease(slug);",
+	/*
+	 * 12: what each resource costs (lease/cost.h). A price is kept as it was when the resource
+	 * was created; the rows in cost_incomplete take it from the next catalogue, which is due at
+	 * once. Resources of before have the price of their lease or of the last catalogue.
+	 */
+	"ALTER TABLE price ADD COLUMN month_micros INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE price ADD COLUMN unit_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE price ADD COLUMN minimum_ms INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE price SET at_ms = 0;"
+	"CREATE TABLE cost("
+	" resource INTEGER PRIMARY KEY, lease INTEGER NOT NULL, lease_id TEXT NOT NULL,"
+	" slug TEXT NOT NULL, owner TEXT NOT NULL, org TEXT NOT NULL, account TEXT NOT NULL,"
+	" type TEXT NOT NULL, location TEXT NOT NULL, currency TEXT NOT NULL,"
+	" hour_micros INTEGER NOT NULL, month_micros INTEGER NOT NULL, unit_ms INTEGER NOT NULL,"
+	" minimum_ms INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL);"
+	"INSERT INTO cost SELECT r.n, r.lease, l.id, l.slug, l.owner, l.org, r.account,"
+	" ifnull(a.type, l.server_type), ifnull(a.location, l.server_location),"
+	" CASE WHEN l.server_id = r.id AND l.currency <> '' THEN l.currency"
+	" ELSE ifnull(p.currency, '') END,"
+	" CASE WHEN l.server_id = r.id AND l.currency <> '' THEN l.price_hour_micros"
+	" ELSE ifnull(p.hour_micros, 0) END, 0, 0, 0, r.created_ms,"
+	" CASE WHEN r.state IN (5, 7, 11) THEN r.changed_ms ELSE 0 END"
+	" FROM resource r JOIN lease l ON l.n = r.lease"
+	" LEFT JOIN attempt a ON a.lease = r.lease AND a.number = r.attempt"
+	" LEFT JOIN price p ON p.account = r.account AND p.type = a.type AND p.location = a.location"
+	" WHERE r.ours AND r.kind NOT IN (2, 5) AND r.id <> '' AND r.state <> 10;"
+	"CREATE INDEX cost_lease ON cost(lease);"
+	"CREATE INDEX cost_from ON cost(from_ms);"
+	/* What began in a month before, and ended in this one or may exist: to_ms 0. */
+	"CREATE INDEX cost_to ON cost(to_ms, from_ms);"
+	"CREATE INDEX cost_incomplete ON cost(account) WHERE currency = '' OR unit_ms = 0;",
 };
 
 /* clang-format on */
@@ -290,6 +321,10 @@ _Static_assert(LEASE_PROVISIONING == 0 && LEASE_ACTIVE == 1, "the indexes say st
 _Static_assert(CLEANUP_OWED == 1 && CLEANUP_ATTENTION == 3, "the indexes say 1 to 3 for what is owed");
 _Static_assert(CLEANUP_DONE == 4, "lease_open says 4 for done");
 _Static_assert(RETENTION_UNSURE == 1 && RETENTION_RECORDED == 2, "migration 7 says so");
+_Static_assert(LESSOR_KIND_KEY == 2 && LESSOR_KIND_SENTINEL == 5, "migration 10 says so");
+_Static_assert(LESSOR_STATE_GONE == 5 && LESSOR_STATE_DISOWNED == 7 &&
+		       LESSOR_STATE_NEVER_EXISTED == 10 && LESSOR_STATE_HANDED_OVER == 11,
+	       "migration 10 says so");
 _Static_assert(LESSOR_STATE_INTENDED == 1 && LESSOR_STATE_DELETE_AUTHORIZED == 8 &&
 	       LESSOR_STATE_UNPROTECT_AUTHORIZED == 12, "resource_pending says so");
 
@@ -468,6 +503,8 @@ static const struct schema_check checks[] = {
 	  "SELECT count(*) FROM resource WHERE lease <> 0 AND lease NOT IN (SELECT n FROM lease)" },
 	{ "attempts without a lease",
 	  "SELECT count(*) FROM attempt WHERE lease NOT IN (SELECT n FROM lease)" },
+	{ "costs without a resource",
+	  "SELECT count(*) FROM cost WHERE resource NOT IN (SELECT n FROM resource)" },
 	{ "heartbeats without a lease",
 	  "SELECT count(*) FROM beat WHERE lease NOT IN (SELECT n FROM lease)" },
 	{ "shares without a lease",

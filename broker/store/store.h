@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lease/cost.h"
 #include "lease/generation.h"
 #include "lease/ledger.h"
 #include "lease/lease.h"
@@ -264,13 +265,58 @@ int store_account_each(struct store *store, store_account_fn fn, void *arg, stru
 struct store_usage_row {
 	char owner[128], org[64], account[32], server_type[32];
 	enum lease_state state;
-	enum lease_cleanup cleanup;
-	int64_t created_ms, ended_ms, ttl_ms, price_hour_micros;
+	int64_t created_ms, ended_ms, ttl_ms;
+	int is_expected; /* it is live, and nothing of it is billed at the moment ... */
+	struct cost_terms
+		expected; /* ... but a machine of this price, without a month's limit, will be */
 };
 typedef void (*store_usage_fn)(void *arg, const struct store_usage_row *row);
 /* Leases created in [from_ms, to_ms) that the scope may see. */
 int store_usage_each(struct store *store, const struct store_scope *scope, int64_t from_ms,
 		     int64_t to_ms, store_usage_fn fn, void *arg, struct err *err);
+
+/* ---- costs (lease/cost.h), cost_rows.c -------------------------------------------- */
+
+/*
+ * Writes the bill of a resource: all of it, if the resource has none yet; else only its times,
+ * since a price stays as it was when the resource was created.
+ */
+int store_cost_put(struct store *store, const struct cost *cost, struct err *err);
+/* Writes only the times. */
+int store_cost_times_put(struct store *store, const struct cost *cost, struct err *err);
+/*
+ * Takes from the account's prices what was not known when its resources were created. Called
+ * after store_prices_replace.
+ */
+int store_costs_complete(struct store *store, const char *account, struct err *err);
+struct store_cost_row {
+	struct cost cost;
+	int64_t live_until_ms; /* the end of its lease's TTL; 0: the lease has ended */
+};
+typedef void (*store_cost_fn)(void *arg, const struct store_cost_row *row);
+/* The bills of a lease, oldest first. */
+int store_cost_of_lease(struct store *store, int64_t lease_n, store_cost_fn fn, void *arg,
+			struct err *err);
+
+enum store_cost_part {
+	COSTS_OPEN,  /* begun in [from_ms, to_ms), and may still exist */
+	COSTS_ENDED, /* gone in [from_ms, to_ms), and begun before `before_ms` */
+	COSTS_BEGUN, /* begun in [from_ms, to_ms) */
+};
+struct store_cost_range {
+	enum store_cost_part part;
+	int64_t from_ms, to_ms;
+	int64_t before_ms; /* COSTS_ENDED */
+};
+/*
+ * When the oldest resource was created that has a bill, or of those that may still exist;
+ * INT64_MAX: there is none.
+ */
+int store_cost_oldest(struct store *store, int is_open, int64_t *ret_ms, struct err *err);
+/* The bills in the range that the scope may see, in order of time. */
+int store_cost_each(struct store *store, const struct store_scope *scope,
+		    const struct store_cost_range *range, store_cost_fn fn, void *arg,
+		    struct err *err);
 
 /* ---- ledger ---------------------------------------------------------------------- */
 
@@ -378,6 +424,8 @@ struct store_price {
 	int64_t hour_micros;
 	char currency[4];
 	int available;
+	/* As in struct cost_terms. */
+	int64_t month_micros, unit_ms, minimum_ms;
 };
 int store_prices_replace(struct store *store, const char *account, const struct store_price *prices,
 			 size_t count, int64_t now_ms, struct err *err);

@@ -81,7 +81,7 @@ _lessor_flags() {
 	sweep) echo "--run --looked --delete --account --reason" ;;
 	account) echo "--looked --reason" ;;
 	classes) echo "--account" ;;
-	usage) echo "--month --all" ;;
+	usage) echo "--month --all --csv" ;;
 	login) echo "--name --token-stdin" ;;
 	esac
 	echo "--url --token-file --ca-file --context --config --json --help --version"

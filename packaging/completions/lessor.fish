@@ -118,7 +118,7 @@ complete -c lessor -n $none -a account -d 'End the fencing of an account'
 complete -c lessor -n $none -a providers -d 'List the accounts that can create machines'
 complete -c lessor -n $none -a classes -d 'List the classes of server types and what they cost'
 complete -c lessor -n $none -a capacity -d 'Show how much of which limit is used'
-complete -c lessor -n $none -a usage -d 'Show usage and cost'
+complete -c lessor -n $none -a usage -d 'Show usage and cost, in the currency of each account'
 complete -c lessor -n $none -a whoami -d 'Show the identity that your token has'
 complete -c lessor -n $none -a login -d 'Save a server and its token'
 complete -c lessor -n $none -a logout -d 'Remove the token of a saved server'
@@ -208,3 +208,4 @@ complete -c lessor -n '__lessor_at any classes' -l account -x -a '(__lessor_colu
 
 complete -c lessor -n '__lessor_at any usage' -l month -x -d 'Another month than the current one'
 complete -c lessor -n '__lessor_at any usage' -l all -d 'Of all owners'
+complete -c lessor -n '__lessor_at any usage' -l csv -d 'One line per machine'

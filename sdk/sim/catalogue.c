@@ -56,10 +56,15 @@ int64_t catalogue_traffic(const struct location *location)
 	return location->id <= 3 ? 20 * tib : location->id <= 5 ? tib : tib / 2;
 }
 
+int64_t catalogue_gross(int64_t net)
+{
+	return net * 119 / 100;
+}
+
 /* A price object, with Hetzner's number of digits. */
 static void write_price(struct buf *out, const char *key, int64_t net)
 {
-	int64_t gross = net * 119 / 100;
+	int64_t gross = catalogue_gross(net);
 	char text[64];
 
 	out_key_begin(out, key, '{');
@@ -449,7 +454,7 @@ void catalogue_write_pricing(const struct catalogue *cat, struct buf *out)
 	out_begin(out, '{');
 	out_key_begin(out, "pricing", '{');
 	out_key_str(out, "currency", "EUR");
-	out_key_str(out, "vat_rate", "19.000000");
+	out_key_str(out, "vat_rate", CATALOGUE_VAT_TEXT);
 	out_key_begin(out, "image", '{');
 	write_price(out, "price_per_gb_month", 14300);
 	out_end(out, '}');

@@ -129,6 +129,9 @@ int64_t calendar_next_ms(const struct catalogue *cat);
 /* Net prices in millionths of a euro. */
 int64_t catalogue_hour_price(const struct server_type *type, const struct location *location);
 int64_t catalogue_month_price(const struct server_type *type, const struct location *location);
+/* What a customer in Germany pays. */
+#define CATALOGUE_VAT_TEXT "19.000000"
+int64_t catalogue_gross(int64_t net);
 enum { IPV4_HOUR_PRICE = 800, IPV4_MONTH_PRICE = 500000 };
 int64_t catalogue_traffic(const struct location *location); /* included, in bytes */
 const char *arch_name(enum arch arch);

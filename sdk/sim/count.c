@@ -4,7 +4,9 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "sim/catalogue.h"
 #include "sim/out.h"
 #include "sim/table.h"
 #include "util/alloc.h"
@@ -310,15 +312,38 @@ void counts_write_calls(const struct counts *c, struct buf *out)
 	out_end(out, '}');
 }
 
+/* When the calendar month after that of `ms` begins. */
+static int64_t next_month(int64_t ms)
+{
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	tm = (struct tm){ .tm_year = tm.tm_year, .tm_mon = tm.tm_mon + 1, .tm_mday = 1 };
+	return (int64_t)timegm(&tm) * 1000;
+}
+
+/*
+ * Each hour that has begun is billed, in the month in which it began; the monthly price limits
+ * what one object costs in one calendar month.
+ */
 static int64_t record_cost(const struct record *r, int64_t now_ms, int64_t *ret_hours)
 {
-	int64_t ms = (r->until_ms ? r->until_ms : now_ms) - r->from_ms;
-	int64_t hours = ms > 0 ? (ms + HOUR_MS - 1) / HOUR_MS : 1;
-	/* The monthly price caps each month of 30 days separately. */
-	int64_t rest = hours % 720 * r->hour;
+	int64_t end = r->until_ms ? r->until_ms : now_ms, sum = 0, hours = 0;
+	int64_t at = r->from_ms;
 
+	do {
+		int64_t month_end = next_month(at), in_month = 0;
+
+		do {
+			at += HOUR_MS;
+			in_month++;
+		} while (at < end && at < month_end);
+		hours += in_month;
+		sum += in_month * r->hour < r->month ? in_month * r->hour : r->month;
+	} while (at < end);
 	*ret_hours = hours;
-	return hours / 720 * r->month + (rest < r->month ? rest : r->month);
+	return sum;
 }
 
 static void write_euro(struct buf *out, const char *key, int64_t micro)
@@ -332,10 +357,11 @@ static void write_euro(struct buf *out, const char *key, int64_t micro)
 
 void counts_write_bill(const struct counts *c, int64_t now_ms, struct buf *out)
 {
-	int64_t sum = 0, hours, cost;
+	int64_t net = 0, gross = 0, hours, cost;
 
 	out_begin(out, '{');
 	out_key_str(out, "currency", "EUR");
+	out_key_str(out, "vat_rate", CATALOGUE_VAT_TEXT);
 	out_key_begin(out, "lines", '[');
 	for (size_t i = 0; i < c->record_count; i++) {
 		const struct record *r = &c->records[i];
@@ -343,7 +369,8 @@ void counts_write_bill(const struct counts *c, int64_t now_ms, struct buf *out)
 		if (!r->hour)
 			continue;
 		cost = record_cost(r, now_ms, &hours);
-		sum += cost;
+		net += cost;
+		gross += catalogue_gross(cost);
 		out_begin(out, '{');
 		out_key_str(out, "kind", cloud_kind_name(r->kind));
 		out_key_int(out, "id", r->id);
@@ -351,13 +378,17 @@ void counts_write_bill(const struct counts *c, int64_t now_ms, struct buf *out)
 		out_key_str(out, "lease", r->lease);
 		out_key_str(out, "type", r->type);
 		out_key_str(out, "location", r->location);
+		out_key_int(out, "from_ms", r->from_ms);
+		out_key_int(out, "until_ms", r->until_ms);
 		out_key_bool(out, "running_up", !r->until_ms);
 		out_key_int(out, "hours", hours);
 		write_euro(out, "net", cost);
+		write_euro(out, "gross", catalogue_gross(cost));
 		out_end(out, '}');
 	}
 	out_end(out, ']');
-	write_euro(out, "net", sum);
+	write_euro(out, "net", net);
+	write_euro(out, "gross", gross);
 	out_end(out, '}');
 }
 

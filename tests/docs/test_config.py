@@ -22,7 +22,8 @@ SAMPLES = {
     "server": {
         "listen": "127.0.0.1:0, [::1]:8481, unix:{home}/socket", "socket_group": "lessor",
         "store": "{home}/store", "tls_certificate": "{home}/tls.pem",
-        "tls_key": "{home}/tls.key", "allowed_hosts": "a.example, b.example"},
+        "tls_key": "{home}/tls.key", "allowed_hosts": "a.example, b.example",
+        "usd_rates": "EUR:1.08, GBP:1.27"},
     "limits": {"max_hourly": "12.50", "max_hourly_per_owner": "0.000001",
                "max_hourly_per_org": "3", "default_class": "c"},
     "class NAME": {"types": "ccx13, cx23"},
@@ -212,10 +213,11 @@ class Config(unittest.TestCase):
 
     def test_reload(self):
         """SIGHUP applies exactly the settings that the page lists."""
-        taken = {("server", "log"), ("server", "log_level"), ("account NAME", "ca_file"),
+        taken = {("server", "log"), ("server", "log_level"),
+                 ("server", "usd_rates"), ("account NAME", "ca_file"),
                  ("account NAME", "allowed_types")}
         self.assertIn("After a change of\n.Cm [limits] ,\n.Cm allowed_types ,\n.Cm log ,\n"
-                      ".Cm log_level ,\n.Cm ca_file\nor the TLS files send\n.Dv SIGHUP ;", self.page.text)
+                      ".Cm log_level ,\n.Cm usd_rates ,\n.Cm ca_file\nor the TLS files send\n.Dv SIGHUP ;", self.page.text)
         least = {("server", "listen"): "unix:{home}/socket", ("server", "store"): "{home}/store.db",
                  ("static", "poll"): "1s"}
         token = run("lessord", "token", "add", "--owner", "me", "--role", "admin", "--config",
@@ -330,7 +332,8 @@ class Config(unittest.TestCase):
             name = {"class NAME": "class tiny", "account NAME": "account hetzner"}
             self.assertEqual(shown[name.get(section, section)], set(keys), section)
         # These have no default.
-        said = re.sub(r"^(tls_\w+|token_file|credential|ca_file|socket_group|allowed_hosts|allowed_types|settle) =.*\n",
+        said = re.sub(r"^(tls_\w+|token_file|credential|ca_file|socket_group|allowed_hosts|allowed_types|usd_rates|"
+                      r"settle) =.*\n",
                       "", said, flags=re.M)
         path = write(self.home + "/installed", said)
         write(self.home + "/least", ACCOUNT)

@@ -14,6 +14,8 @@
 
 /* Downgrades from the newest schema; only this test does that. */
 static const char down[] =
+	"DROP TABLE cost; ALTER TABLE price DROP COLUMN month_micros;"
+	"ALTER TABLE price DROP COLUMN unit_ms; ALTER TABLE price DROP COLUMN minimum_ms;"
 	"DROP TRIGGER lease_inserted; DROP TRIGGER lease_updated; DROP TRIGGER lease_deleted;"
 	"DROP INDEX resource_pending; DROP TABLE generation;"
 	"DELETE FROM meta WHERE key = 'place';"
@@ -28,6 +30,8 @@ static const char down[] =
 	"ALTER TABLE resource RENAME COLUMN absent_count TO looks;"
 	"ALTER TABLE lease DROP COLUMN retention; ALTER TABLE lease DROP COLUMN is_billed;"
 	"ALTER TABLE lease DROP COLUMN breaches;"
+	"DROP INDEX lease_slug_owner; DROP INDEX lease_slug_any;"
+	"ALTER TABLE lease DROP COLUMN location_preferred;"
 	"DROP INDEX lease_queued; DROP TABLE queue_owner;"
 	"ALTER TABLE lease DROP COLUMN queue_ms; ALTER TABLE lease DROP COLUMN admitted_ms;"
 	"UPDATE lease SET due_ms = 0 WHERE retained;"

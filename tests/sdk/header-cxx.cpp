@@ -41,6 +41,18 @@ static int header_retain(void *instance, struct lessor_call *call, const struct 
 	return LESSOR_DONE;
 }
 
+static int header_catalog(void *instance, struct lessor_call *call)
+{
+	struct lessor_offer offer;
+
+	(void)instance;
+	offer.size = sizeof(offer);
+	offer.unit_ms = 3600000;
+	if (lessor_offer_billed(call, &offer))
+		return LESSOR_DONE;
+	return lessor_offer(call, "small", "here", 5000, "EUR", 1) ? LESSOR_DONE : LESSOR_GONE;
+}
+
 static int header_observe(void *instance, struct lessor_call *call, struct lessor_waiting *waiting,
 			  size_t count)
 {
@@ -65,7 +77,8 @@ static const struct lessor_provider header_provider = {
 	sizeof(struct lessor_provider), LESSOR_ABI, "header", "1", "The header alone",
 	NULL, 0, sizeof(struct lessor_option), LESSOR_SERIAL, LESSOR_CAN_USER_DATA, "bearer",
 	"https://cloud.test", header_actions, 1, sizeof(struct lessor_action), 60000,
-	header_open, NULL, header_step, header_step, header_step, NULL, NULL, NULL, NULL, header_retain,
+	header_open, NULL, header_step, header_step, header_step, NULL, NULL, header_catalog, NULL,
+	header_retain,
 	header_observe
 };
 LESSOR_PROVIDER(header_provider)

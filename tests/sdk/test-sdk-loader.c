@@ -73,7 +73,7 @@ static void test_good(void **state)
 	provider_dump(&provider, out);
 	fclose(out);
 	assert_non_null(strstr(text, "name=good\n"));
-	assert_non_null(strstr(text, "abi=0.4\nhost_abi=0.4\n"));
+	assert_non_null(strstr(text, "abi=0.5\nhost_abi=0.5\n"));
 	assert_non_null(strstr(text, "http_auth=\n"));
 	assert_non_null(strstr(text, "own_io=1\n"));
 	assert_non_null(strstr(text, "visible_within_ms=0\n"));
@@ -148,11 +148,11 @@ static void test_abi(void **state)
 {
 	(void)state;
 	assert_int_equal(LESSOR_ABI_MAJOR, 0);
-	assert_int_equal(LESSOR_ABI_MINOR, 4);
-	refused(PLUGINS, "abi", "has ABI 7.3, this lessor has ABI 0.4: install a newer lessor");
-	refused(PLUGINS, "minor", "has ABI 0.5, this lessor has ABI 0.4: install a newer lessor");
-	refused(PLUGINS, "past", "has ABI 0.3, this lessor has ABI 0.4: rebuild the provider");
-	refused(PLUGINS, "first", "has ABI 1.1, this lessor has ABI 0.4");
+	assert_int_equal(LESSOR_ABI_MINOR, 5);
+	refused(PLUGINS, "abi", "has ABI 7.3, this lessor has ABI 0.5: install a newer lessor");
+	refused(PLUGINS, "minor", "has ABI 0.6, this lessor has ABI 0.5: install a newer lessor");
+	refused(PLUGINS, "past", "has ABI 0.4, this lessor has ABI 0.5: rebuild the provider");
+	refused(PLUGINS, "first", "has ABI 1.1, this lessor has ABI 0.5");
 }
 
 static void check_action(const struct action_case *c)

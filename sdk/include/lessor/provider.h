@@ -114,7 +114,7 @@ extern "C" {
 
 /* Major in the high half, minor in the low half. While major is 0, hosts accept only their own. */
 #define LESSOR_ABI_MAJOR 0
-#define LESSOR_ABI_MINOR 4
+#define LESSOR_ABI_MINOR 5
 #define LESSOR_ABI ((uint32_t)((LESSOR_ABI_MAJOR << 16) | LESSOR_ABI_MINOR))
 
 /* Does a structure filled in by the host (it begins with `size`) contain this field? */
@@ -321,6 +321,29 @@ struct lessor_change {
 #define LESSOR_CHANGE_LABELS 1		/* replace its labels */
 #define LESSOR_CHANGE_PROTECT 2		/* enable the provider's delete protection */
 #define LESSOR_CHANGE_UNPROTECT 3	/* replace its labels, then disable the protection */
+
+/* ---- What a machine costs, from catalog ------------------------------------ */
+
+/*
+ * One type in one location, and how the provider bills it. The price is that of everything that
+ * is billed because the machine exists, such as its address, as the account pays it: with its
+ * taxes. Money is in millionths of the currency's unit, and exact.
+ *
+ * The host bills a machine from its creation until its absence is proven, in whole units: each
+ * unit that has begun, and at least `minimum_ms`. The units that begin in one calendar month
+ * (UTC) never cost more than `price_month_micros`.
+ */
+struct lessor_offer {
+	uint32_t size;	    /* sizeof(struct lessor_offer) */
+	uint32_t available; /* 1: can be ordered at the moment, as far as the provider says */
+	const char *type;
+	const char *location;
+	const char *currency; /* ISO 4217, of the account */
+	int64_t price_hour_micros;
+	int64_t price_month_micros; /* 0: a month has no limit */
+	int64_t unit_ms;	    /* 3600000: started hours; at most 31 days; 0: a second */
+	int64_t minimum_ms;	    /* at most a day; 0: one unit */
+};
 
 /* ---- Actions: the requests that a provider may send, declared as data ------ */
 
@@ -563,6 +586,7 @@ struct lessor_host {
 
 	/* Collectors for list and catalog; arguments are copied. -1: full, stop. */
 	int (*listed)(struct lessor_call *call, const struct lessor_observed *seen);
+	/* For a provider that bills by the second: offer_billed without the rest. */
 	int (*offer)(struct lessor_call *call, const char *type, const char *location,
 		     int64_t price_hour_micros, const char *currency, uint32_t available);
 
@@ -575,6 +599,8 @@ struct lessor_host {
 	 */
 	int (*permit_change)(struct lessor_call *call, int64_t row, uint32_t what,
 			     const struct lessor_observed *seen, struct lessor_change *change);
+	/* Collector for catalog: one type in one location, and how it is billed. -1: full, stop. */
+	int (*offer_billed)(struct lessor_call *call, const struct lessor_offer *offer);
 };
 
 /* The part of a call that is visible to plugins; the rest is private to the host. */
@@ -705,7 +731,7 @@ struct lessor_provider {
 	 * host keeps a counter in its labels. NULL: the account is assumed to be the right one.
 	 */
 	int (*probe)(void *instance, struct lessor_call *call, const struct lessor_lease *account);
-	/* Reports types, locations and prices through lessor_offer. */
+	/* Reports types, locations and prices through lessor_offer_billed or lessor_offer. */
 	int (*catalog)(void *instance, struct lessor_call *call);
 	/*
 	 * Reloads the files that the options name, when the operator asks for it. The options
@@ -804,6 +830,7 @@ typedef const struct lessor_provider *(*lessor_provider_entry)(void);
 #define lessor_listed(call, seen) ((call)->host->listed((call), (seen)))
 #define lessor_offer(call, type, location, micros, currency, available) \
 	((call)->host->offer((call), (type), (location), (micros), (currency), (available)))
+#define lessor_offer_billed(call, billed) ((call)->host->offer_billed((call), (billed)))
 
 static inline const struct lessor_resource *lessor_resource_at(const struct lessor_lease *lease,
 							       size_t i)

@@ -75,6 +75,10 @@ static void fill_leases(struct store *s)
 		struct resource r = { .kind = LESSOR_KIND_SERVER, .state = LESSOR_STATE_PRESENT,
 				      .ours = 1, .retain_epoch = i, .protect_by = i };
 		struct attempt a = { .number = 1, .refused = 2 };
+		struct cost cost = { .type = "ccx33",
+				     .from_ms = 5,
+				     .terms = {
+					     .hour_micros = 7, .unit_ms = i, .currency = "EUR" } };
 		struct store_idempotency key = { .hash = "00" };
 
 		snprintf(l.id, sizeof(l.id), "cbx_00000000000%d", i);
@@ -95,6 +99,10 @@ static void fill_leases(struct store *s)
 		snprintf(r.id, sizeof(r.id), "%d", 7 + i);
 		TEXT_SET(r.name, "lessor-box");
 		MUST(store_resource_insert(s, &r, &err));
+		cost.resource = r.n;
+		cost.lease = r.lease;
+		TEXT_SET(cost.account, "hetzner");
+		MUST(store_cost_put(s, &cost, &err));
 		a.lease = l.n;
 		TEXT_SET(a.type, "ccx33");
 		MUST(store_attempt_insert(s, &a, &err));
@@ -321,6 +329,12 @@ static void on_due(void *arg, int64_t n, int64_t due_ms)
 	(void)due_ms;
 }
 
+static void on_cost(void *arg, const struct store_cost_row *row)
+{
+	(void)arg;
+	PROMISE(cost_total(&row->cost, INT64_C(1800000000000)).billed_ms > 0);
+}
+
 static void on_usage(void *arg, const struct store_usage_row *row)
 {
 	(void)arg;
@@ -365,6 +379,16 @@ static void read_leases(struct store *s)
 	store_due_each(s, INT64_C(1800000000000), on_due, NULL, &err);
 	store_counts(s, "alice", "acme", "hetzner", &counts, &err);
 	store_usage_each(s, &scope, 0, INT64_MAX, on_usage, NULL, &err);
+	store_cost_oldest(s, 1, &n, &err);
+	store_cost_of_lease(s, 1, on_cost, NULL, &err);
+	for (int part = COSTS_OPEN; part <= COSTS_BEGUN; part++) {
+		struct store_cost_range range = { .part = (enum store_cost_part)part,
+						  .from_ms = INT64_MIN,
+						  .to_ms = INT64_MAX,
+						  .before_ms = INT64_MAX };
+
+		store_cost_each(s, &scope, &range, on_cost, NULL, &err);
+	}
 	if (store_account_ledger(s, "hetzner", &ledger, &err) == 0)
 		use_ledger(&ledger);
 	if (store_resource_users(s, "hetzner", LESSOR_KIND_SERVER, "8", 1, &users, &err) == 0)

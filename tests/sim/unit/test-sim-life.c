@@ -354,10 +354,20 @@ static void bill_rounds_hours_up(void **state)
 	assert_int_equal(number(s, "lines.0.hours"), 2);
 	assert_string_equal(text(s, "lines.0.lease"), "lease-a");
 	assert_string_equal(text(s, "net"), "0.019200");
+	assert_string_equal(text(s, "gross"), "0.022848");
+}
+
+/* Each started hour belongs to the month in which it begins, and a month has its own limit. */
+static void bill_limits_each_month(void **state)
+{
+	struct stage *s = *state;
+
+	/* From 25 November: six days of it, December and January at their price, 24 days. */
 	make_server(s, "b");
-	pass(s, 30LL * 86400 * 1000);
+	pass(s, 92LL * 86400 * 1000);
 	want(s, 200, "GET", "/_sim/bill", NULL);
-	assert_string_equal(text(s, "lines.2.net"), "5.490000"); /* the monthly price */
+	assert_int_equal(number(s, "lines.0.hours"), 92 * 24);
+	assert_string_equal(text(s, "lines.0.net"), "17.316000");
 }
 
 static void requests_are_remembered_without_secrets(void **state)
@@ -486,14 +496,23 @@ static void machines_know_what_they_are_made_of(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(server_lives_and_dies), TEST(names_and_keys_are_unique),
-		TEST(orders_are_checked), TEST(user_data_has_a_size),
-		TEST(stock_and_quota_refuse), TEST(lists_have_pages_and_filters),
-		TEST(tokens_open_projects), TEST(bucket_empties_and_fills),
-		TEST(actions_and_protection), TEST(calls_find_their_lease),
-		TEST(bill_rounds_hours_up), TEST(requests_are_remembered_without_secrets),
-		TEST(humans_do_as_they_like), TEST(scenario_sets_the_stage),
-		TEST(same_seed_same_bytes), TEST(waits_know_when),
+		TEST(server_lives_and_dies),
+		TEST(names_and_keys_are_unique),
+		TEST(orders_are_checked),
+		TEST(user_data_has_a_size),
+		TEST(stock_and_quota_refuse),
+		TEST(lists_have_pages_and_filters),
+		TEST(tokens_open_projects),
+		TEST(bucket_empties_and_fills),
+		TEST(actions_and_protection),
+		TEST(calls_find_their_lease),
+		TEST(bill_rounds_hours_up),
+		TEST(bill_limits_each_month),
+		TEST(requests_are_remembered_without_secrets),
+		TEST(humans_do_as_they_like),
+		TEST(scenario_sets_the_stage),
+		TEST(same_seed_same_bytes),
+		TEST(waits_know_when),
 		TEST(machines_know_what_they_are_made_of),
 	};
 

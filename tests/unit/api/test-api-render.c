@@ -269,8 +269,10 @@ static void retention_is_told_of_what_is_kept(void **state)
 /* What depends on the store alone is the same at any time and in any state of the account. */
 static void what_is_of_the_store_is_of_no_moment(void **state)
 {
-	const struct render_parts now = { .now_ms = T0 + 1000 };
-	const struct render_parts later = { .now_ms = T0 + 7200000, .is_unsure = 1 };
+	const struct render_parts now = { .now_ms = T0 + 1000, .running_micros = 20000 };
+	const struct render_parts later = { .now_ms = T0 + 7200000,
+					    .running_micros = 30000,
+					    .is_unsure = 1 };
 
 	(void)state;
 	for (int i = 0; i < LEASE_STATE_COUNT * LEASE_CLEANUP_COUNT; i++) {
@@ -286,6 +288,10 @@ static void what_is_of_the_store_is_of_no_moment(void **state)
 		a = rendered(&l, &now);
 		b = rendered(&l, &later);
 		assert_int_equal(json_equal(a, b), render_is_of_store(&l));
+		if (l.cleanup == CLEANUP_RETAINED)
+			assert_true(json_equal(field(b, "runningCost"), json_real(0.03)));
+		else
+			assert_null(field(b, "runningCost"));
 		json_decref(a);
 		json_decref(b);
 	}

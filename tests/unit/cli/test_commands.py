@@ -632,6 +632,38 @@ class Reading(Case):
         self.assertIn('"estimatedUSD":0.61,', doc.out)
         self.assertRegex(server.requests[1].query, r"^scope=user&month=\d{4}-\d\d$")
 
+    def test_u12_usage_is_in_each_accounts_currency(self):
+        costs = [{"currency": "CHF", "amount": 0.0123, "reserved": 0.5},
+                 {"currency": "EUR", "amount": 5.896212, "reserved": 1204.005}]
+        row = {"key": "alice@example.com", "leases": 3, "activeLeases": 1, "servers": 4,
+               "runtimeSeconds": 5400, "billedSeconds": 14400, "unpriced": 1,
+               "estimatedUSD": 0, "reservedUSD": 0, "unconverted": ["CHF", "EUR"], "costs": costs}
+        nothing = dict(row, key="bob@example.com", costs=[], unpriced=0)
+        self.serve(lambda r: Answer(200, {
+            "usage": dict(row, month="2026-08", scope="user", byOwner=[row, nothing], byOrg=[],
+                          byProvider=[], byServerType=[]),
+            "limits": {"maxHourlyPrice": 12.5, "maxHourlyPricePerOwner": 2, "maxMonthlyUSD": 0}}))
+        r = self.run_cli("usage", "--month", "2026-08", code=0)
+        self.assertIn("2026-08: 3 leases, 1 active, 4.0 hours, 0.0123 CHF + 5.90 EUR, 0.50 CHF +"
+                      " 1204.01 EUR reserved\n", r.out)
+        self.assertIn("1 machines have no known price", r.out)
+        self.assertNotIn("USD", r.out)
+        self.assertRegex(r.out, r"bob@example.com +3 +1 +4.0 +- +-\n")
+        self.assertIn("limit: 12.50 per hour in total\nlimit: 2.00 per hour and owner\n", r.out)
+
+    def test_u12_csv_is_passed_on_as_it_is(self):
+        text = "lease,amount\r\ncbx_1,0.01\r\n"
+        server = self.serve(lambda r: Answer(200, raw=text.encode(),
+                                             headers=[("Content-Type", "text/csv")]))
+        self.assertEqual(self.run_cli("usage", "--csv", code=0).out.replace("\r", ""),
+                         text.replace("\r", ""))
+        self.assertEqual(server.requests[0].headers["Accept"], "text/csv")
+        # Another coordinator ignores what it does not know.
+        self.serve(lambda r: Answer(200, {"usage": {}, "limits": {}}))
+        self.assertIn("has no CSV", self.run_cli("usage", "--csv", code=1).err)
+        self.serve(lambda r: Answer(403, {"error": "forbidden", "message": "Not for you."}))
+        self.assertIn("Not for you.", self.run_cli("usage", "--csv", code=4).err)
+
     def test_whoami(self):
         self.serve(lambda r: Answer(200, {"owner": "a", "org": "b", "admin": True}))
         self.assertEqual(self.run_cli("whoami", code=0).out, "a of b, admin\n")

@@ -186,6 +186,27 @@ static void the_place_is_named(void **state)
 	bad(text, 2, "at most 197 bytes");
 }
 
+static void u12_a_rate_is_stated_or_there_is_none(void **state)
+{
+	struct config *c = good(ACCOUNT);
+
+	(void)state;
+	assert_int_equal(c->usd_rate_count, 0);
+	config_free(c);
+	c = good("[server]\nusd_rates = EUR:1.08, GBP:1.27\nusd_rates = CHF:1\n" ACCOUNT);
+	assert_int_equal(c->usd_rate_count, 3);
+	assert_string_equal(c->usd_rates[0].currency, "EUR");
+	assert_int_equal(c->usd_rates[0].micros, 1080000);
+	assert_int_equal(c->usd_rates[2].micros, 1000000);
+	config_free(c);
+	bad("[server]\nusd_rates = 1.08\n", 2, "not a currency and its rate, such as EUR:1.08");
+	bad("[server]\nusd_rates = eur:1.08\n", 2, "not a currency and its rate");
+	bad("[server]\nusd_rates = EURO:1.08\n", 2, "not a currency and its rate");
+	bad("[server]\nusd_rates = EUR:dear\n", 2, "not an amount");
+	bad("[server]\nusd_rates = EUR:0\n", 2, "out of range");
+	bad("[server]\nusd_rates = EUR:1, EUR:2\n", 2, "two rates for EUR");
+}
+
 static void the_bind_is_never_widened(void **state)
 {
 	(void)state;
@@ -411,6 +432,7 @@ static void a_dump_says_the_same(void **state)
 	struct config *a = good("[server]\nlisten = 127.0.0.1:1, [::1]:0\nlisten = unix:/run/x\n"
 				"allowed_hosts = a.example, b.example\nlog = json\n"
 				"log_level = debug\nbehind_proxy = yes\nsettle = 100ms\n"
+				"usd_rates = EUR:1.08, JPY:0.0065\n"
 				"create_wait = 0\n[sweep]\nmode = delete\ngrace = 36h\n"
 				"[limits]\nmax_hourly = 1.25\nmax_hourly_per_org = 0.000001\n"
 				"max_hourly_per_owner = 20\n[class c]\ntypes = a1, b2\n" ACCOUNT
@@ -432,6 +454,7 @@ static void a_dump_says_the_same(void **state)
 	assert_string_equal(text[0], text[1]);
 	assert_non_null(strstr(text[0], "listen = 127.0.0.1:1, [::1]:0, unix:/run/x\n"));
 	assert_non_null(strstr(text[0], "\ncreate_wait = 0\n"));
+	assert_non_null(strstr(text[0], "\nusd_rates = EUR:1.08, JPY:0.0065\n"));
 	assert_non_null(strstr(text[0], "\nsettle = 100ms\n"));
 	assert_non_null(strstr(text[0], "\ngrace = 36h\n"));
 	assert_non_null(strstr(text[0], "\nmax_hourly = 1.25\nmax_hourly_per_owner = 20\n"
@@ -520,6 +543,7 @@ int main(void)
 		cmocka_unit_test(all_of_it),
 		cmocka_unit_test(the_place_is_named),
 		cmocka_unit_test(the_bind_is_never_widened),
+		cmocka_unit_test(u12_a_rate_is_stated_or_there_is_none),
 		cmocka_unit_test(tokens_are_private),
 		cmocka_unit_test(f1_a_byte_order_mark_is_skipped),
 		cmocka_unit_test(f2_white_space_around_a_token_is_trimmed),

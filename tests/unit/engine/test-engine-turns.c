@@ -210,7 +210,7 @@ static void h12_an_owner_with_hundreds_waiting_starves_nobody(void **state)
 	int done = 0;
 
 	(void)state;
-	others_call(2700);
+	others_call(2698);
 	for (int i = 0; i < 420; i++)
 		create(i, "alice@acme");
 	driver_pass(&d, 3 * MINUTE);
@@ -233,7 +233,7 @@ static void h12_look_ups_of_one_owner_starve_nobody(void **state)
 	int64_t asked_ms;
 
 	(void)state;
-	others_call(2700);
+	others_call(2698);
 	trouble = lose_creates_of_alice;
 	for (int i = 0; i < 120; i++)
 		create(i, "alice@acme");

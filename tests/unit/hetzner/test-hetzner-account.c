@@ -285,6 +285,45 @@ static void s4_the_account_says_when_its_image_retires(void **state)
 	life_free(life);
 }
 
+/* ---- prices ------------------------------------------------------------------------------------ */
+
+static const struct step_price *price_of(const struct life *life, const char *type,
+					 const char *location)
+{
+	for (size_t i = 0; i < life->price_count; i++) {
+		if (strcmp(life->prices[i].type, type) == 0 &&
+		    strcmp(life->prices[i].location, location) == 0)
+			return &life->prices[i];
+	}
+	fail_msg("%s is not offered in %s", type, location);
+	return NULL;
+}
+
+/* 0.0088 and 5.49 for the server, 0.0008 and 0.50 for its address, and 19 % of tax. */
+static void u12_a_price_is_what_is_billed_for_a_machine(void **state)
+{
+	struct life *life = life_new(NULL);
+	const struct step_price *price;
+
+	(void)state;
+	assert_string_equal(note_of(life), "");
+	price = price_of(life, "cx23", "nbg1");
+	assert_string_equal(price->currency, "EUR");
+	assert_int_equal(price->hour_micros, 10472 + 952);
+	assert_int_equal(price->month_micros, 6533100 + 595000);
+	assert_int_equal(price->unit_ms, 3600000);
+	/* Members come and go: what is known is told. */
+	life->now_ms += 3600000;
+	life_fault(life, "{'match':{'op':'pricing'},'fault':{'kind':'patch',"
+			 "'remove':['/pricing/primary_ips','/pricing/currency']}}");
+	assert_string_equal(note_of(life), "");
+	price = price_of(life, "cx23", "nbg1");
+	assert_string_equal(price->currency, "EUR");
+	assert_int_equal(price->hour_micros, 10472);
+	assert_int_equal(price->month_micros, 6533100);
+	life_free(life);
+}
+
 /* ---- inventory ---------------------------------------------------------------------------------- */
 
 static void inventory(void **state)
@@ -395,6 +434,7 @@ int main(void)
 		cmocka_unit_test(overtaken),
 		cmocka_unit_test(overtaken_while_looking),
 		cmocka_unit_test(s4_the_account_says_when_its_image_retires),
+		cmocka_unit_test(u12_a_price_is_what_is_billed_for_a_machine),
 		cmocka_unit_test(inventory),
 		cmocka_unit_test(an_address_that_stays_is_in_the_inventory),
 		cmocka_unit_test(inventory_of_many_pages),

@@ -186,6 +186,14 @@ static int lists(struct lessor_call *call, const struct lessor_lease *lease)
 static int offers(struct lessor_call *call, const struct lessor_lease *lease)
 {
 	static const char invalid[] = "an offer with an invalid";
+	static const struct lessor_offer billed[] = {
+		{ .size = sizeof(billed[0]), .price_hour_micros = -1 },
+		{ .size = sizeof(billed[0]), .price_month_micros = -1 },
+		{ .size = sizeof(billed[0]), .unit_ms = -1 },
+		{ .size = sizeof(billed[0]), .unit_ms = INT64_C(32) * 24 * 3600000 },
+		{ .size = sizeof(billed[0]), .minimum_ms = -1 },
+		{ .size = sizeof(billed[0]), .minimum_ms = INT64_C(25) * 3600000 },
+	};
 
 	(void)lease;
 	REFUSES(call, invalid, lessor_offer(call, NULL, "b", 1, "EUR", 1));
@@ -195,6 +203,15 @@ static int offers(struct lessor_call *call, const struct lessor_lease *lease)
 	REFUSES(call, invalid, lessor_offer(call, "a", LONG_TEXT, 1, "EUR", 1));
 	REFUSES(call, invalid, lessor_offer(call, "a", "b", 1, NULL, 1));
 	REFUSES(call, invalid, lessor_offer(call, "a", "b", -1, "EUR", 1));
+	REFUSES(call, "an offer without its size", lessor_offer_billed(call, NULL));
+	for (size_t i = 0; i < ARRAY_LEN(billed); i++) {
+		struct lessor_offer offer = billed[i];
+
+		offer.type = "a";
+		offer.location = "b";
+		offer.currency = "EUR";
+		REFUSES(call, "an offer with", lessor_offer_billed(call, &offer));
+	}
 	return end_clean(call);
 }
 

@@ -591,6 +591,25 @@ static int offers(struct lessor_call *call, const struct lessor_lease *lease)
 	return LESSOR_DONE;
 }
 
+static int offers_billed(struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_offer offer = { .size = sizeof(offer),
+				      .available = 1,
+				      .type = "small",
+				      .location = "here",
+				      .currency = "EUR",
+				      .price_hour_micros = 5000,
+				      .price_month_micros = 3000000,
+				      .unit_ms = 3600000,
+				      .minimum_ms = 60000 };
+
+	(void)lease;
+	assert_int_equal(lessor_offer_billed(call, &offer), 0);
+	offer.unit_ms = offer.minimum_ms = offer.price_month_micros = 0;
+	assert_int_equal(lessor_offer_billed(call, &offer), 0);
+	return LESSOR_DONE;
+}
+
 static int offers_badly(struct lessor_call *call, const struct lessor_lease *lease)
 {
 	(void)lease;
@@ -611,6 +630,14 @@ static void test_table(void **state)
 	step = toy_run(&toy, STEP_CATALOG, offers);
 	assert_int_equal(step->price_count, 5);
 	assert_int_equal(step->prices[4].hour_micros, 5004);
+	assert_int_equal(step->prices[4].unit_ms, 1000);
+	step_free(step);
+	step = toy_run(&toy, STEP_CATALOG, offers_billed);
+	assert_int_equal(step->price_count, 2);
+	assert_int_equal(step->prices[0].month_micros, 3000000);
+	assert_int_equal(step->prices[0].unit_ms, 3600000);
+	assert_int_equal(step->prices[0].minimum_ms, 60000);
+	assert_int_equal(step->prices[1].unit_ms, 1000);
 	step_free(step);
 	violates(STEP_CATALOG, offers_badly, "an offer");
 	violates(STEP_LIST, offers_badly, "offer outside of catalog");

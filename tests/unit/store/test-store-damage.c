@@ -108,6 +108,12 @@ static void on_telemetry(void *arg, const char *data)
 	unexpected();
 }
 
+static void on_cost(void *arg, const struct store_cost_row *row)
+{
+	(void)arg;
+	(void)row;
+}
+
 static void on_usage(void *arg, const struct store_usage_row *row)
 {
 	(void)arg;
@@ -162,6 +168,8 @@ static void leases_fail(void)
 	struct lease l = scratch_lease("cbx_000000000001"), back = { 0 };
 	struct store_counts counts;
 	struct store_share share = { .name = "bob" };
+	struct store_cost_range range = { .part = COSTS_BEGUN, .to_ms = 9 };
+	struct cost cost = { .resource = 1 };
 	int64_t at_ms;
 	char by[128];
 
@@ -180,6 +188,12 @@ static void leases_fail(void)
 	FAILS(store_counts(store, l.owner, l.org, l.account, &counts, &error));
 	FAILS(store_account_each(store, on_account, NULL, &error));
 	FAILS(store_usage_each(store, &mine, 0, 1, on_usage, NULL, &error));
+	FAILS(store_cost_put(store, &cost, &error));
+	FAILS(store_cost_times_put(store, &cost, &error));
+	FAILS(store_costs_complete(store, "hetzner", &error));
+	FAILS(store_cost_oldest(store, 0, &at_ms, &error));
+	FAILS(store_cost_of_lease(store, 1, on_cost, NULL, &error));
+	FAILS(store_cost_each(store, &mine, &range, on_cost, NULL, &error));
 	FAILS(store_share_each(store, 1, on_share, NULL, &at_ms, by, &error));
 	FAILS(store_share_replace(store, &l, &share, 1, 0, "bob", &error));
 	FAILS(store_telemetry_add(store, 1, 0, "{}", &error));

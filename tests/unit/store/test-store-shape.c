@@ -41,6 +41,12 @@ static void no_due(void *arg, int64_t n, int64_t due_ms)
 	(void)due_ms;
 }
 
+static void no_cost(void *arg, const struct store_cost_row *row)
+{
+	(void)arg;
+	(void)row;
+}
+
 static void no_usage(void *arg, const struct store_usage_row *row)
 {
 	(void)arg;
@@ -160,7 +166,7 @@ static void ask_everything(void)
 	struct run_row run;
 	struct lease l;
 	char by[128];
-	int64_t n;
+	int64_t at_ms, n;
 
 	open_both();
 	assert_int_equal(store_lease_is_of(store, "cbx_x", "o", "g", NULL), 0);
@@ -170,7 +176,18 @@ static void ask_everything(void)
 		assert_int_equal(store_lease_visible(store, "cbx_x", &scopes[i], &l, NULL), 1);
 		assert_int_equal(store_lease_by_slug(store, "none", &scopes[i], &l, NULL), 1);
 		assert_int_equal(store_usage_each(store, &scopes[i], 0, 9, no_usage, NULL, NULL), 0);
+		for (int part = COSTS_OPEN; part <= COSTS_BEGUN; part++) {
+			struct store_cost_range range = { .part = (enum store_cost_part)part,
+							  .to_ms = 9 };
+
+			assert_int_equal(store_cost_each(store, &scopes[i], &range, no_cost, NULL,
+							 NULL),
+					 0);
+		}
 	}
+	assert_int_equal(store_cost_oldest(store, 0, &at_ms, NULL), 0);
+	assert_int_equal(store_cost_oldest(store, 1, &at_ms, NULL), 0);
+	assert_int_equal(store_cost_of_lease(store, 99, no_cost, NULL, NULL), 0);
 	assert_int_equal(store_lease_by_n(store, 99, &l, NULL), 1);
 	assert_int_equal(store_lease_by_id(store, "cbx_x", &l, NULL), 1);
 	assert_int_equal(store_slug_taken(store, "none", "o", "g", NULL), 0);
@@ -226,6 +243,7 @@ static void write_everything(void)
 	struct sweep sweep = { .account = "b" };
 	struct orphan orphan = { .account = "b", .kind = 1, .id = "7" };
 	struct store_share share = { .name = "bob" };
+	struct cost cost = { .resource = 1, .lease = 1, .from_ms = 1 };
 
 	scratch_begin();
 	assert_int_equal(store_lease_update(store, &l, NULL), 0);
@@ -240,6 +258,9 @@ static void write_everything(void)
 	assert_int_equal(store_token_add(store, &token, NULL), 0);
 	assert_int_equal(store_token_revoke(store, "tok", 2, NULL), 0);
 	assert_int_equal(store_prices_replace(store, "b", &price, 1, 1, NULL), 0);
+	assert_int_equal(store_cost_put(store, &cost, NULL), 0);
+	assert_int_equal(store_cost_times_put(store, &cost, NULL), 0);
+	assert_int_equal(store_costs_complete(store, "b", NULL), 0);
 	assert_int_equal(store_pause_put(store, "b", 1, NULL), 0);
 	assert_int_equal(store_pending(store, &pending, &pending_count, NULL), 0);
 	free(pending);
@@ -357,10 +378,17 @@ static void plan_of(const char *part, char *ret, size_t size)
 /* A start reads only open leases, however many have ended. */
 static void a_start_walks_small_indexes(void **state)
 {
-	static const struct { const char *part, *index; } rows[] = {
+	static const struct {
+		const char *part, *index;
+	} rows[] = {
 		{ "SELECT DISTINCT lease", "USING INDEX resource_pending" },
 		{ "due_ms = retain_until_ms", "SCAN lease USING INDEX lease_current; SEARCH beat" },
 		{ "ORDER BY resource.n", "SEARCH resource USING INDEX resource_id" },
+		/* And a usage report only what concerns its month. */
+		{ "to_ms = 0 AND from_ms >= ?1", "SEARCH cost USING INDEX cost_to" },
+		{ "to_ms >= ?1", "SEARCH cost USING INDEX cost_to" },
+		{ "WHERE from_ms >= ?1", "SEARCH cost USING INDEX cost_from" },
+		{ "UPDATE cost INDEXED", "SEARCH cost USING INDEX cost_incomplete" },
 	};
 	char plan[1024];
 

@@ -15,6 +15,7 @@
 #include "util/text.h"
 
 #define PRICE 10472
+#define SERVERS 5 /* with an id, in schema-6.sql */
 
 /* ---- loading ------------------------------------------------------------------------ */
 
@@ -369,6 +370,71 @@ static void what_belongs_to_leases_survives(void **state)
 	assert_int_equal(price.hour_micros, PRICE);
 }
 
+static void count_cost(void *arg, const struct store_cost_row *row)
+{
+	const struct cost *cost = &row->cost;
+	struct resource r;
+	struct lease l;
+
+	++*(int *)arg;
+	assert_int_equal(store_resource_by_n(store, cost->resource, &r, NULL), 0);
+	assert_int_equal(store_lease_by_n(store, cost->lease, &l, NULL), 0);
+	assert_int_equal(r.kind, LESSOR_KIND_SERVER);
+	assert_int_equal(cost->from_ms, r.created_ms);
+	assert_int_equal(cost->to_ms, r.state == LESSOR_STATE_GONE ? r.changed_ms : 0);
+	assert_string_equal(cost->lease_id, l.id);
+	assert_string_equal(cost->slug, l.slug);
+	assert_string_equal(cost->owner, l.owner);
+	assert_string_equal(cost->org, l.org);
+	assert_string_equal(cost->account, "hetzner");
+	/* Of the attempt that made it. */
+	assert_string_equal(cost->type, cost->lease == 1 ? "ccx33" : "cx23");
+	assert_string_equal(cost->location, cost->lease == 1 ? "nbg1" : "fsn1");
+	assert_string_equal(cost->terms.currency, "EUR");
+	if (l.price_hour_micros)
+		assert_int_equal(cost->terms.hour_micros, l.price_hour_micros);
+	/* How it is billed is not known before the next catalogue. */
+	assert_int_equal(cost->terms.unit_ms, 0);
+}
+
+static void count_unit(void *arg, const struct store_cost_row *row)
+{
+	if (strcmp(row->cost.type, "cx23") != 0)
+		return;
+	++*(int *)arg;
+	assert_int_equal(row->cost.terms.unit_ms, 3600000);
+	assert_int_equal(row->cost.terms.hour_micros, PRICE);
+	assert_int_equal(row->cost.terms.month_micros, 5 * PRICE);
+}
+
+/* Every server that an older version made has a bill, as far as its price is known. */
+static void u12_what_was_made_before_is_billed(void **state)
+{
+	struct store_price price = { .type = "cx23",
+				     .location = "fsn1",
+				     .hour_micros = 2 * PRICE,
+				     .currency = "EUR",
+				     .month_micros = 5 * PRICE,
+				     .unit_ms = 3600000 };
+	struct store_cost_range range = { .part = COSTS_BEGUN, .to_ms = INT64_MAX };
+	struct store_scope scope = { .all = 1 };
+	int count = 0, complete = 0;
+	int64_t at_ms;
+
+	(void)state;
+	assert_int_equal(store_cost_each(store, &scope, &range, count_cost, &count, NULL), 0);
+	assert_int_equal(count, SERVERS);
+	/* The catalogue is due at once; prices that are known stay. */
+	assert_int_equal(store_prices_age(store, "hetzner", &at_ms, NULL), 0);
+	assert_int_equal(at_ms, 0);
+	scratch_begin();
+	assert_int_equal(store_prices_replace(store, "hetzner", &price, 1, 1, NULL), 0);
+	assert_int_equal(store_costs_complete(store, "hetzner", NULL), 0);
+	scratch_commit();
+	assert_int_equal(store_cost_each(store, &scope, &range, count_unit, &complete, NULL), 0);
+	assert_int_equal(complete, SERVERS - 1);
+}
+
 static int check_part(void *arg, const char *text, size_t len)
 {
 	static const char log[] = "all tests passed\n";
@@ -626,6 +692,7 @@ int main(void)
 		TEST(ledgers_survive),
 		TEST(attempts_survive),
 		TEST(what_belongs_to_leases_survives),
+		TEST(u12_what_was_made_before_is_billed),
 		TEST(runs_survive),
 		TEST(only_what_is_billed_counts),
 		TEST(an_account_of_which_nothing_counts_is_known),

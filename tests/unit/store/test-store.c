@@ -364,7 +364,8 @@ static void tokens_are_kept_as_hashes_and_raise_the_epoch(void **state)
 static void prices_are_replaced_whole(void **state)
 {
 	struct store_price two[] = {
-		{ "cx23", "nbg1", 9000, "EUR", 1 }, { "cx23", "hel1", 8000, "EUR", 0 },
+		{ "cx23", "nbg1", 9000, "EUR", 1, 0, 0, 0 },
+		{ "cx23", "hel1", 8000, "EUR", 0, 5000000, 3600000, 60000 },
 	}, got;
 
 	(void)state;
@@ -375,6 +376,9 @@ static void prices_are_replaced_whole(void **state)
 	assert_int_equal(got.hour_micros, 9000);
 	assert_int_equal(store_price_get(store, "h", "cx23", "", &got, NULL), 0);
 	assert_string_equal(got.location, "hel1");
+	assert_int_equal(got.month_micros, 5000000);
+	assert_int_equal(got.unit_ms, 3600000);
+	assert_int_equal(got.minimum_ms, 60000);
 	scratch_begin();
 	store_prices_replace(store, "h", two, 1, 1, NULL);
 	scratch_commit();

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads what a usage report of one month is about, hour by hour, so that no read is long: the
+ * bills that concern the month, in three parts, and then the leases that were created in it.
+ * Loop thread.
+ */
+#pragma once
+
+#include "store/store.h"
+
+/* In the order in which they are read. */
+enum usage_part { PART_OPEN, PART_ENDED, PART_BEGUN, PART_LEASES, PART_COUNT };
+
+/* The first members are set by the caller; on_lease NULL: without the leases. */
+struct usage_reader {
+	struct store *store;
+	const struct store_scope *scope; /* borrowed */
+	int64_t month_ms, now_ms;
+	store_cost_fn on_cost;
+	store_usage_fn on_lease;
+	void *arg;
+	/* The part that is being read, and what of it is left. */
+	enum usage_part part;
+	int64_t from_ms, to_ms;
+};
+
+/* Call once, when the first members are set. */
+int usage_reader_begin(struct usage_reader *reader, struct err *err);
+/* Reads the next hour. 0: there is more; 1: all is read; -1. */
+int usage_reader_next(struct usage_reader *reader, struct err *err);
