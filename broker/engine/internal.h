@@ -329,8 +329,6 @@ void capacity_changed(struct core *core);
 int capacity_is_due(const struct core *core);
 /* The batch is committed. */
 void capacity_publish(struct core *core);
-/* The price of the lease's first choice as it is known now, in `l`; unchanged if unknown. */
-void capacity_price(struct core *core, struct lease *l);
 
 /* ---- costs.c: the bill of a resource --------------------------------------------------------- */
 
@@ -353,8 +351,10 @@ int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_
 int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct lease_event *event,
 		     const struct lease_facts *facts, struct lease_effects *out, struct err *err);
 
-/* ---- capacity_queue.c: admission, which applies events ---------------------------------------- */
+/* ---- capacity_admission.c -------------------------------------------------------------------- */
 
+/* The price of the lease's first choice as it is known now, in `l`; unchanged if unknown. */
+void capacity_price(struct core *core, struct lease *l);
 /* Admits the leases whose turn it is and for which there is capacity. */
 void capacity_admit(struct core *core);
 enum capacity_answer { CAPACITY_FREE, CAPACITY_WAIT, CAPACITY_REFUSED, CAPACITY_ERROR };

@@ -104,16 +104,6 @@ int lease_is_live(const struct lease *l)
 	return l->state == LEASE_PROVISIONING || l->state == LEASE_ACTIVE;
 }
 
-int lease_is_queued(const struct lease *l)
-{
-	return l->state == LEASE_PROVISIONING && l->queue_ms > 0 && !l->admitted_ms;
-}
-
-int64_t lease_begun_ms(const struct lease *l)
-{
-	return l->admitted_ms ? l->admitted_ms : l->created_ms;
-}
-
 int lease_counts(const struct lease *l)
 {
 	return (lease_is_live(l) && !lease_is_queued(l)) ||

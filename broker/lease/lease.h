@@ -205,9 +205,15 @@ enum lease_state lease_shown_state(const struct lease *l);
  * Does it wait in the queue for capacity? Then nothing is done for it, it counts against no
  * limit, and its TTL and boot deadline have not begun.
  */
-int lease_is_queued(const struct lease *l);
+static inline int lease_is_queued(const struct lease *l)
+{
+	return l->state == LEASE_PROVISIONING && l->queue_ms > 0 && !l->admitted_ms;
+}
 /* When its TTL began: the admission of a lease that was in the queue, else its creation. */
-int64_t lease_begun_ms(const struct lease *l);
+static inline int64_t lease_begun_ms(const struct lease *l)
+{
+	return l->admitted_ms ? l->admitted_ms : l->created_ms;
+}
 /*
  * The end of its time: the earlier of TTL and idle timeout; while provisioning only the TTL
  * counts. In the queue: the end of the wait, or the idle timeout if that is earlier.
