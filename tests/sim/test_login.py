@@ -325,7 +325,7 @@ class Lives(Login):
 
     def test_u1_a_lease_in_use_does_not_die_of_idleness(self):
         """Nothing but the running command keeps it; without one it expires."""
-        self.create("idle", "--idle", "2s")
+        self.create("idle", "--idle", "6s")
         first = self.lease("idle")["lastTouchedAt"]
         work = self.start("run", "idle", "--", "echo go; read x; echo done", stdin=subprocess.PIPE)
         self.assertEqual(work.stdout.readline(), b"go\n")
@@ -336,7 +336,7 @@ class Lives(Login):
             lease = self.lease("idle")
             self.assertEqual(lease["state"], "active")
             seen.add(lease["lastTouchedAt"])
-            return len(seen) > 4
+            return len(seen) > 3
 
         until(beats, why="no heartbeats")
         self.assertEqual(self.finish(work, b"\n").code, 0)
@@ -347,7 +347,7 @@ class Lives(Login):
         return next(l["id"] for l in leases if l["slug"] == slug)
 
     def test_u1_a_connection_by_ssh_config_keeps_it_alive(self):
-        self.create("proxied", "--idle", "2s")
+        self.create("proxied", "--idle", "6s")
         config = self.home + "/proxied"
         with open(config, "wb") as file:
             file.write(self.cli("ssh-config", "proxied").out)
@@ -367,7 +367,7 @@ class Lives(Login):
         self.assertEqual(work.returncode, 3)
 
     def test_u1_the_end_by_ttl_is_told(self):
-        self.create("short", "--ttl", "8s")
+        self.create("short", "--ttl", "15s")
         done = self.finish(self.start("run", "short", "--", "tail -f /dev/null"))
         text = done.err.decode()
         self.assertRegex(text, r"warning: short ends in \d+s \(ttl\).* lessor extend short 1h\n")
