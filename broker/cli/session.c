@@ -143,6 +143,7 @@ void session_run(struct cli *cli, const json_t *lease, struct child *child, int 
 		s.heartbeat.is_raw = is_raw && isatty(STDERR_FILENO);
 		session_loop(&s);
 		ret->code = child_exit_code(s.status);
+		cli->foreign_exit = 1;
 		ret->signal = s.signal;
 		heartbeat_stop_by(&s.heartbeat, NULL, NULL);
 		s.heartbeat.is_raw = 0;

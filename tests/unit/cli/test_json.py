@@ -19,6 +19,11 @@ NO_SETTINGS = "no URL of lessord"
 
 
 class Json(Case):
+    def serve(self, script):
+        server = super().serve(script)
+        server.is_classes_scripted = True
+        return server
+
     def commands(self, own=True):
         table = self.run_cli("--help", code=0).out.split("commands:\n")[1].split("\n\nopt")[0]
         names = [line.split()[0] for line in table.splitlines() if line.startswith("  ")]

@@ -351,7 +351,8 @@ static void text_10_each_difference_is_named(void **state)
 		  "[account hetzner] settle, protect_retained" },
 		{ ACCOUNT, ACCOUNT "client_location = ignore\nclient_image = require\n", "",
 		  "[account hetzner] client_location, client_image" },
-		{ ACCOUNT, "[runs]\nkeep = 1d\n[class c]\ntypes = a\n" ACCOUNT, "",
+		{ ACCOUNT, "[runs]\nkeep = 1d\n[class c]\ntypes = a\n" ACCOUNT,
+		  "[limits] default_class = c",
 		  "[runs] keep; [class c] (new); [class tiny] (removed); [class small] (removed); "
 		  "[class standard] (removed); [class fast] (removed); [class large] (removed); "
 		  "[class beast] (removed)" },
