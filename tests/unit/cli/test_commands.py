@@ -540,7 +540,7 @@ class Reading(Case):
     def test_f7_a_list_that_nobody_reads_on(self):
         """More than a pipe holds; head takes one line and leaves."""
         many = [lease(id="cbx_%012x" % n) for n in range(3000)]
-        self.serve(lambda r: Answer(200, {"leases": many if "active" in r.query else []}))
+        self.serve(lambda r: Answer(200, {"leases": many if "current" in r.query else []}))
         for words in ("list", "list --json", "events x"):
             p = subprocess.run(["sh", "-c", f"{PROGRAM} {words} | head -c 10 >/dev/null"],
                                env=self.env, capture_output=True, text=True, check=False)
