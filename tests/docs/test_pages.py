@@ -101,7 +101,7 @@ def codes_sent():
 class Contract(unittest.TestCase):
     def test_routes(self):
         text = read("broker/api/route.c")
-        parts = re.search(r'#define LIST_QUERY \\\n((?:\s*"[^"]*"[ \\]*\n)+)', text).group(1)
+        parts = re.search(r'#define LIST_QUERY +\\\n((?:\s*"[^"]*"[ \\]*\n)+)', text).group(1)
         keys = "".join(re.findall(r'"([^"]*)"', parts))
         there = []
         for method, path, role, query in re.findall(
