@@ -5,11 +5,11 @@
 #define COLUMNS                                                                                \
 	"resource, cost.lease, lease_id, cost.slug, cost.owner, cost.org, cost.account, type," \
 	" cost.location, cost.currency, hour_micros, month_micros, unit_ms, minimum_ms, from_ms, to_ms"
-#define SELECT_COST                                                                          \
-	"SELECT " COLUMNS ", CASE WHEN lease.state <= 1 THEN created_ms + ttl_ms ELSE 0 END" \
+#define SELECT_COST \
+	"SELECT " COLUMNS ", CASE WHEN lease.state <= 1 THEN " BEGUN " + ttl_ms ELSE 0 END" \
 	" FROM cost LEFT JOIN lease ON lease.n = cost.lease "
 /* As in lease_rows.c: ownership is part of the query. */
-#define OWNED "(?2 OR (cost.org = ?4 AND (?3 = '' OR cost.owner = ?3)))"
+#define COST_OWNED "(?2 OR (cost.org = ?4 AND (?3 = '' OR cost.owner = ?3)))"
 
 static void cost_read(sqlite3_stmt *stmt, struct store_cost_row *row)
 {
@@ -151,15 +151,15 @@ int store_cost_each(struct store *store, const struct store_scope *scope,
 
 	switch (range->part) {
 	case COSTS_OPEN:
-		sql = SELECT_COST "WHERE to_ms = 0 AND from_ms >= ?1 AND from_ms < ?5 AND " OWNED
+		sql = SELECT_COST "WHERE to_ms = 0 AND from_ms >= ?1 AND from_ms < ?5 AND " COST_OWNED
 				  " ORDER BY from_ms";
 		break;
 	case COSTS_ENDED:
-		sql = SELECT_COST "WHERE to_ms >= ?1 AND to_ms < ?5 AND from_ms < ?6 AND " OWNED
+		sql = SELECT_COST "WHERE to_ms >= ?1 AND to_ms < ?5 AND from_ms < ?6 AND " COST_OWNED
 				  " ORDER BY to_ms";
 		break;
 	case COSTS_BEGUN:
-		sql = SELECT_COST "WHERE from_ms >= ?1 AND from_ms < ?5 AND " OWNED
+		sql = SELECT_COST "WHERE from_ms >= ?1 AND from_ms < ?5 AND " COST_OWNED
 				  " ORDER BY from_ms";
 		break;
 	}

@@ -147,6 +147,8 @@ int transaction_open(struct store *store, struct err *err);
 	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9)"
 #define OWNED "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3))) "
 #define VISIBLE "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3 OR " SHARED "))) "
+/* lease_begun_ms() in SQL. */
+#define BEGUN "CASE WHEN admitted_ms > 0 THEN admitted_ms ELSE created_ms END"
 void bind_lease_scope(sqlite3_stmt *stmt, const struct store_scope *scope);
 
 /* ---- statement.c: values ---- */

@@ -352,7 +352,6 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 
 /* lease_deadline_ms() in SQL; for ended leases the longest wait. */
 /* clang-format off */
-#define BEGUN "CASE WHEN admitted_ms > 0 THEN admitted_ms ELSE created_ms END"
 #define IDLE_LIMIT \
 	"CASE WHEN idle_ms = 0 THEN 9223372036854775807" \
 	" ELSE ifnull(touched_ms, created_ms) + idle_ms END"

@@ -6,9 +6,9 @@
 /* clang-format off */
 #define QUEUED "state = 0 AND queue_ms > 0 AND admitted_ms = 0"
 /* lease_expires_ms() of a live lease that is not in the queue. */
-#define ENDS                                                                           \
-	"min(CASE WHEN admitted_ms > 0 THEN admitted_ms ELSE created_ms END + ttl_ms," \
-	" CASE WHEN state = 0 OR idle_ms = 0 THEN 9223372036854775807"                 \
+#define ENDS \
+	"min(" BEGUN " + ttl_ms," \
+	" CASE WHEN state = 0 OR idle_ms = 0 THEN 9223372036854775807" \
 	" ELSE ifnull(touched_ms, created_ms) + idle_ms END)"
 /* clang-format on */
 
