@@ -21,7 +21,7 @@ struct create_request {
 	struct account **accounts;
 	size_t account_count;
 	enum token_role role;
-	const char *put_id; /* the id in the path of a PUT; NULL for a POST */
+	const char *put_id;	      /* the id in the path of a PUT; NULL for a POST */
 	struct notice_request *asked; /* filled in with what the body asks for; may be NULL */
 };
 

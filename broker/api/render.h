@@ -25,8 +25,8 @@ struct render_parts {
 	const struct resource *resources; /* NULL: without the residue */
 	size_t resource_count;
 	int64_t now_ms;
-	int64_t running_micros; /* lookup_running_micros(); 0: without the running cost */
-	int is_unsure;	/* lookup_is_unsure() */
+	int64_t running_micros;	       /* lookup_running_micros(); 0: without the running cost */
+	int is_unsure;		       /* lookup_is_unsure() */
 	const struct notices *notices; /* may be NULL */
 	/* Writes more members at the end; may be NULL. */
 	void (*more)(struct jsonw *w, const struct lease *l, void *arg);

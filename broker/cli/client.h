@@ -33,7 +33,7 @@ struct client_request {
 	/* Called about once a second; nonzero ends the request. NULL: only a signal ends it. */
 	int (*stop)(void *arg);
 	void *stop_arg;
-	FILE *csv;		/* ask for CSV, and write it here as it arrives, of any length;
+	FILE *csv; /* ask for CSV, and write it here as it arrives, of any length;
 				 * NULL: JSON */
 };
 

@@ -14,12 +14,12 @@
 struct heartbeat {
 	struct cli *cli;
 	struct beat beat;
-	char *name; /* for commands that its user may type */
-	int64_t warn_ms;	/* of the warning that the lease will end; 0: none to come */
-	int64_t end_ms;		/* of the end by TTL, as far as it is known; 0: unknown */
-	int is_late;		/* a failure has been reported */
-	int has_ended;		/* the lease is over, and that has been reported */
-	int is_raw;		/* the terminal needs a carriage return in front of each line */
+	char *name;	 /* for commands that its user may type */
+	int64_t warn_ms; /* of the warning that the lease will end; 0: none to come */
+	int64_t end_ms;	 /* of the end by TTL, as far as it is known; 0: unknown */
+	int is_late;	 /* a failure has been reported */
+	int has_ended;	 /* the lease is over, and that has been reported */
+	int is_raw;	 /* the terminal needs a carriage return in front of each line */
 };
 
 /* The first one is due at once. `lease` is a recent response. */

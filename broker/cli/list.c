@@ -168,7 +168,8 @@ static struct list_columns columns_choose(struct cli *cli, const json_t *leases)
 static struct table *leases_table(const struct list_columns *columns)
 {
 	const char *headings[12] = {
-		"LEASE", "SLUG", "STATE", "~~~~TYPE", "~~~~~LOCATION", "~>PRICE", "~~>AGE", "ENDS", "LEFT",
+		"LEASE",   "SLUG",   "STATE", "~~~~TYPE", "~~~~~LOCATION",
+		"~>PRICE", "~~>AGE", "ENDS",  "LEFT",
 	};
 	size_t count = 9;
 
@@ -293,8 +294,8 @@ static void retained_print(const json_t *leases)
 
 static void attention_print(const json_t *leases)
 {
-	static const char *const headings[] = { "LEASE",   "~~SLUG", "~OWNER", "~~~LEFT",
-						"NEXT",	   "REASON", NULL };
+	static const char *const headings[] = { "LEASE", "~~SLUG", "~OWNER", "~~~LEFT",
+						"NEXT",	 "REASON", NULL };
 	struct table *table = table_new(headings);
 	json_t *one;
 	size_t i;

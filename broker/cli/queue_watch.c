@@ -45,7 +45,8 @@ int queue_watch(struct queue_watch *watch, struct cli *cli, struct progress *pro
 	watch->of = of;
 	if (!watch->heartbeat_ms)
 		watch->heartbeat_ms = now_ms;
-	if (now_ms - watch->heartbeat_ms >= beat_interval_ms(view_int(lease, "idleTimeoutSeconds"))) {
+	if (now_ms - watch->heartbeat_ms >=
+	    beat_interval_ms(view_int(lease, "idleTimeoutSeconds"))) {
 		heartbeat_send(cli, lease);
 		watch->heartbeat_ms = now_ms;
 	}

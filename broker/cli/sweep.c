@@ -19,12 +19,12 @@ static void account_print(const json_t *account, int64_t now_ms)
 	when_write_distance(view_text(account, "sweptAt"), now_ms, distance);
 	if (*distance)
 		text_fold(stdout, 2, "%s: swept %s, %lld resources of ours, %zu orphans",
-			   view_text(account, "account"), distance,
-			   (long long)view_int(account, "objects"),
-			   json_array_size(json_object_get(account, "strays")));
+			  view_text(account, "account"), distance,
+			  (long long)view_int(account, "objects"),
+			  json_array_size(json_object_get(account, "strays")));
 	else
 		text_fold(stdout, 2, "%s: not swept yet; to sweep now: lessor sweep --run",
-			   view_text(account, "account"));
+			  view_text(account, "account"));
 	if (view_int(account, "unproven"))
 		text_fold(stdout, 2,
 			  "%s: %lld copies, with our labels but without a valid signature; lessord never "

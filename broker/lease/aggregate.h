@@ -150,10 +150,10 @@ struct lease_event {
 			const char *currency;
 		};
 		struct lease_release release;
-		int64_t idle_ms; /* HEARTBEAT: new idle time, 0: unchanged */
+		int64_t idle_ms;		  /* HEARTBEAT: new idle time, 0: unchanged */
 		struct lease_extension extension; /* EXTEND */
-		int is_start;	 /* UNBLOCKED: verified for the first time since the start */
-		struct {	 /* CLOCK_SET */
+		int is_start; /* UNBLOCKED: verified for the first time since the start */
+		struct {      /* CLOCK_SET */
 			int64_t clock_by_ms;
 			/* times written between these were wrong by as much; 0, 0: none */
 			int64_t clock_from_ms, clock_to_ms;

@@ -203,8 +203,8 @@ void on_extend(struct life *s)
 	l->idle_ms = idle_ms;
 	if (is_later && lease_is_queued(l)) {
 		duration_format(ttl_ms, text);
-		lease_note_add(s->out, NOTE_INFO, "lease.extended", "extended to %s from its admission",
-			       text);
+		lease_note_add(s->out, NOTE_INFO, "lease.extended",
+			       "extended to %s from its admission", text);
 	} else if (is_later) {
 		by_ttl = *l;
 		by_ttl.idle_ms = 0;

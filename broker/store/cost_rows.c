@@ -5,7 +5,7 @@
 #define COLUMNS                                                                                \
 	"resource, cost.lease, lease_id, cost.slug, cost.owner, cost.org, cost.account, type," \
 	" cost.location, cost.currency, hour_micros, month_micros, unit_ms, minimum_ms, from_ms, to_ms"
-#define SELECT_COST \
+#define SELECT_COST                                                                         \
 	"SELECT " COLUMNS ", CASE WHEN lease.state <= 1 THEN " BEGUN " + ttl_ms ELSE 0 END" \
 	" FROM cost LEFT JOIN lease ON lease.n = cost.lease "
 /* As in lease_rows.c: ownership is part of the query. */
@@ -151,12 +151,14 @@ int store_cost_each(struct store *store, const struct store_scope *scope,
 
 	switch (range->part) {
 	case COSTS_OPEN:
-		sql = SELECT_COST "WHERE to_ms = 0 AND from_ms >= ?1 AND from_ms < ?5 AND " COST_OWNED
-				  " ORDER BY from_ms";
+		sql = SELECT_COST
+			"WHERE to_ms = 0 AND from_ms >= ?1 AND from_ms < ?5 AND " COST_OWNED
+			" ORDER BY from_ms";
 		break;
 	case COSTS_ENDED:
-		sql = SELECT_COST "WHERE to_ms >= ?1 AND to_ms < ?5 AND from_ms < ?6 AND " COST_OWNED
-				  " ORDER BY to_ms";
+		sql = SELECT_COST
+			"WHERE to_ms >= ?1 AND to_ms < ?5 AND from_ms < ?6 AND " COST_OWNED
+			" ORDER BY to_ms";
 		break;
 	case COSTS_BEGUN:
 		sql = SELECT_COST "WHERE from_ms >= ?1 AND from_ms < ?5 AND " COST_OWNED

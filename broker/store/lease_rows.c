@@ -426,7 +426,8 @@ int store_usage_each(struct store *store, const struct store_scope *scope, int64
 	/* The unit in which the account is billed: for what a lease without a server will cost. */
 	sqlite3_stmt *stmt =
 		store_prepare(store,
-			      "SELECT owner, org, account, server_type, state, " BEGUN ", ended_ms, ttl_ms,"
+			      "SELECT owner, org, account, server_type, state, " BEGUN
+			      ", ended_ms, ttl_ms,"
 			      " price_hour_micros, currency, CASE WHEN state <= 1 AND NOT EXISTS(SELECT 1 FROM cost"
 			      " WHERE cost.lease = lease.n AND cost.to_ms = 0) THEN ifnull((SELECT max(unit_ms)"
 			      " FROM price WHERE price.account = lease.account), 1) ELSE 0 END"
