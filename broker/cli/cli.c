@@ -188,6 +188,21 @@ int cli_lease_require(const struct cli *cli, const struct client_response *respo
 	return EXIT_ERROR;
 }
 
+int cli_lease_fetch(struct cli *cli, const char *ref, json_t **ret_doc)
+{
+	auto_free char *path = cli_lease_path(ref, "");
+	struct client_response response;
+	int code = cli_get(cli, path, &response);
+
+	if (code >= 0)
+		return code;
+	code = cli_lease_require(cli, &response);
+	if (code < 0)
+		*ret_doc = json_incref(response.doc);
+	client_response_fini(&response);
+	return code;
+}
+
 char *cli_lease_path(const char *ref, const char *rest)
 {
 	auto_free char *encoded = client_encode(ref);

@@ -75,6 +75,11 @@ int cli_show(struct cli *cli, const char *path, void (*print)(const json_t *doc)
 void cli_print_json(json_t *doc);
 /* -1 if the response has a lease, otherwise the exit code after an error. */
 int cli_lease_require(const struct cli *cli, const struct client_response *response);
+/*
+ * Fetches a lease. -1, and *ret_doc is the response, which has one, and which the caller decrefs;
+ * otherwise the exit code, and the error is reported.
+ */
+int cli_lease_fetch(struct cli *cli, const char *ref, json_t **ret_doc);
 
 /* "/v1/leases/REF" and `rest`, with REF percent-encoded; the caller frees. */
 char *cli_lease_path(const char *ref, const char *rest);

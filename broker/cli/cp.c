@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* lessor cp: copies files between this machine and that of a lease, with the system's scp. */
-#include "cli/transport.h"
+#include "cli/login.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,6 @@
 
 #include "cli/lease_view.h"
 #include "cli/probe.h"
-#include "cli/session.h"
 #include "util/alloc.h"
 
 /* The colon after the REF of "REF:path"; NULL for a path of this machine. As scp decides. */
@@ -85,13 +84,7 @@ static int copy_run(struct cli *cli, const struct transport *t, const json_t *le
 	child.argv = words.list;
 	session_run(cli, lease, &child, 0, &result);
 	words_fini(&words);
-	if (result.is_missing)
-		return EXIT_ERROR;
-	if (result.signal)
-		return 128 + result.signal;
-	if (result.code == TRANSPORT_FAILED && !result.has_ended)
-		probe_explain(cli, t);
-	return result.code;
+	return login_exit(cli, t, &result);
 }
 
 /* Who is used to scp writes -r; it is the default here, and no option. */
@@ -132,7 +125,7 @@ int command_cp(struct cli *cli, int argc, char **argv)
 	if (code < 0)
 		code = probe_program(cli);
 	if (code < 0)
-		code = machine_fetch(cli, ref, &doc);
+		code = cli_lease_fetch(cli, ref, &doc);
 	if (code < 0)
 		code = transport_open(cli, view_lease(doc), &flags, &transport);
 	if (code < 0)

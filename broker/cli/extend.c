@@ -74,35 +74,30 @@ static void extend_print(const struct cli *cli, const json_t *before, json_t *do
 
 int command_extend(struct cli *cli, int argc, char **argv)
 {
-	struct client_response before = { 0 }, response = { 0 };
-	auto_free char *path = NULL;
+	struct client_response response = { 0 };
 	struct err err = { 0 };
+	json_t *before = NULL;
 	const char *words[2];
-	int64_t seconds, end_ms;
+	int64_t seconds, end_ms = 0;
 	int code = cli_parse(cli, NULL, argc, argv, words, 2);
 
 	if (code < 0 && when_parse_seconds(words[1], &seconds, &err))
 		code = cli_usage_error(cli, "DURATION: %s", err.text);
 	if (code < 0)
 		code = cli_connect(cli);
-	if (code >= 0)
-		return code;
-	path = cli_lease_path(words[0], "");
-	code = cli_get(cli, path, &before);
-	if (code >= 0)
-		return code;
-	code = cli_lease_require(cli, &before);
+	if (code < 0)
+		code = cli_lease_fetch(cli, words[0], &before);
 	if (code < 0) {
 		end_ms = when_wall_ms() + seconds * 1000;
-		code = extend_send(cli, view_lease(before.doc), end_ms, &response);
+		code = extend_send(cli, view_lease(before), end_ms, &response);
 	}
 	if (code < 0)
 		code = cli_lease_require(cli, &response);
 	if (code < 0) {
-		extend_print(cli, view_lease(before.doc), response.doc, words[1], end_ms);
+		extend_print(cli, view_lease(before), response.doc, words[1], end_ms);
 		code = EXIT_OK;
 	}
-	client_response_fini(&before);
+	json_decref(before);
 	client_response_fini(&response);
 	return code;
 }

@@ -103,24 +103,18 @@ static int beats_run(struct cli *cli, struct beat *beat)
 
 int command_keepalive(struct cli *cli, int argc, char **argv)
 {
-	struct client_response response;
-	auto_free char *path = NULL;
 	struct beat beat;
+	json_t *doc = NULL;
 	const char *ref;
 	int code = cli_begin(cli, NULL, argc, argv, &ref, 1);
 
-	if (code >= 0)
-		return code;
-	path = cli_lease_path(ref, "");
-	code = cli_get(cli, path, &response);
-	if (code >= 0)
-		return code;
-	code = cli_lease_require(cli, &response);
+	if (code < 0)
+		code = cli_lease_fetch(cli, ref, &doc);
 	if (code < 0) {
-		beat_init(&beat, view_lease(response.doc));
+		beat_init(&beat, view_lease(doc));
 		code = view_is_live(beat.lease) ? beats_run(cli, &beat) : end_report(cli, &beat);
 		beat_fini(&beat);
 	}
-	client_response_fini(&response);
+	json_decref(doc);
 	return code;
 }

@@ -8,6 +8,7 @@
 
 #include "cli/lease_view.h"
 #include "cli/notice.h"
+#include "cli/pages.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "cli/when.h"
@@ -15,7 +16,6 @@
 #include "util/buf.h"
 #include "util/time.h"
 
-#define PAGE 500 /* lessord's maximum */
 #define LIST_MAX 10000
 
 static int array_has(const json_t *leases, const char *id)
@@ -30,49 +30,22 @@ static int array_has(const json_t *leases, const char *id)
 	return 0;
 }
 
-/* Appends a page of leases; *before becomes the start of the next page, NULL at the end. */
-static int page_fetch(struct cli *cli, const char *query, int only_current, json_t *into,
-		      char **before)
+/* A coordinator without our filters also sends other leases. */
+static int lease_is_current(const json_t *kept, const json_t *lease)
 {
-	auto_free char *from = *before ? client_encode(*before) : NULL;
-	auto_free char *path = xasprintf("/v1/leases?limit=%d%s%s%s", PAGE, query,
-					 from ? "&before=" : "", from ? from : "");
-	struct client_response response;
-	const char *next;
-	json_t *one;
-	size_t i;
-	int code = cli_get(cli, path, &response);
-
-	if (code >= 0)
-		return code;
-	json_array_foreach(json_object_get(response.doc, "leases"), i, one) {
-		/* A coordinator without our filters also sends other leases. */
-		if (only_current && ((!view_is_live(one) &&
-				      view_what_is_left(one) == LEFT_NOTHING) ||
-				     array_has(into, view_text(one, "id"))))
-			continue;
-		json_array_append(into, one);
-	}
-	next = view_text(response.doc, "nextBefore");
-	free(*before);
-	*before = *next ? xstrdup(next) : NULL;
-	client_response_fini(&response);
-	return -1;
+	return (view_is_live(lease) || view_what_is_left(lease) != LEFT_NOTHING) &&
+	       !array_has(kept, view_text(lease, "id"));
 }
 
 static int leases_fetch(struct cli *cli, const char *query, int only_current, json_t *into)
 {
-	auto_free char *before = NULL;
-	int code;
+	int has_more = 0;
+	int code = pages_fetch(cli, query, only_current ? lease_is_current : NULL, into, LIST_MAX,
+			       &has_more);
 
-	do {
-		code = page_fetch(cli, query, only_current, into, &before);
-		if (code >= 0)
-			return code;
-	} while (before && json_array_size(into) < LIST_MAX);
-	if (before)
+	if (code < 0 && has_more)
 		text_warning("list: only the newest %d are shown", LIST_MAX);
-	return -1;
+	return code;
 }
 
 /* What is listed, beside the exclusive views of command_list. */
@@ -424,26 +397,20 @@ int command_list(struct cli *cli, int argc, char **argv)
 
 int command_show(struct cli *cli, int argc, char **argv)
 {
-	struct client_response response;
-	auto_free char *path = NULL;
+	json_t *doc = NULL;
 	const char *ref;
 	int code = cli_begin(cli, NULL, argc, argv, &ref, 1);
 
-	if (code >= 0)
-		return code;
-	path = cli_lease_path(ref, "");
-	code = cli_get(cli, path, &response);
-	if (code >= 0)
-		return code;
-	code = cli_lease_require(cli, &response);
+	if (code < 0)
+		code = cli_lease_fetch(cli, ref, &doc);
 	if (code < 0) {
 		if (cli->json)
-			cli_print_json(response.doc);
+			cli_print_json(doc);
 		else
-			view_print(stdout, view_lease(response.doc));
+			view_print(stdout, view_lease(doc));
 		code = EXIT_OK;
 	}
-	client_response_fini(&response);
+	json_decref(doc);
 	return code;
 }
 

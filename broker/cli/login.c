@@ -32,6 +32,18 @@ int login_refuse_words(const struct cli *cli, const char *word)
 			       word, cli->command->name);
 }
 
+int login_exit(const struct cli *cli, const struct transport *transport,
+	       const struct session_result *result)
+{
+	if (result->is_missing)
+		return EXIT_ERROR;
+	if (result->signal)
+		return 128 + result->signal;
+	if (result->code == TRANSPORT_FAILED && !result->has_ended)
+		probe_explain(cli, transport);
+	return result->code;
+}
+
 int login_session(struct cli *cli, const struct transport *transport, const json_t *lease,
 		  const struct command_line *line, int no_tty)
 {
@@ -55,11 +67,5 @@ int login_session(struct cli *cli, const struct transport *transport, const json
 	child.argv = words.list;
 	session_run(cli, lease, &child, has_tty, &result);
 	words_fini(&words);
-	if (result.is_missing)
-		return EXIT_ERROR;
-	if (result.signal)
-		return 128 + result.signal;
-	if (result.code == TRANSPORT_FAILED && !result.has_ended)
-		probe_explain(cli, transport);
-	return result.code;
+	return login_exit(cli, transport, &result);
 }

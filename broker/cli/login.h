@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "cli/session.h"
 #include "cli/transport.h"
 
 struct command_line {
@@ -23,3 +24,7 @@ int login_refuse_words(const struct cli *cli, const char *word);
  */
 int login_session(struct cli *cli, const struct transport *transport, const json_t *lease,
 		  const struct command_line *line, int no_tty);
+
+/* The exit code after a session of ssh or scp; explains why the connection failed, if it did. */
+int login_exit(const struct cli *cli, const struct transport *transport,
+	       const struct session_result *result);

@@ -23,24 +23,6 @@
 #define PATIENCE_MIN_MS 5000	    /* for a machine that has been ready for long */
 #define PATIENCE_NEW_MS (5 * 60000) /* after it became ready: sshd starts last */
 
-int machine_fetch(struct cli *cli, const char *ref, json_t **ret_doc)
-{
-	auto_free char *path = cli_lease_path(ref, "");
-	struct client_response response;
-	int code = cli_get(cli, path, &response);
-
-	if (code >= 0)
-		return code;
-	if (view_lease(response.doc)) {
-		*ret_doc = json_incref(response.doc);
-	} else {
-		text_error("%s: the response contains no lease", cli->command->name);
-		code = EXIT_ERROR;
-	}
-	client_response_fini(&response);
-	return code;
-}
-
 /* ---- reading ------------------------------------------------------------------- */
 
 static int lease_is_unusable(const struct cli *cli, const json_t *lease)

@@ -23,12 +23,6 @@ struct machine {
 };
 
 /*
- * Fetches the lease. -1, and *ret_doc is the response, which the caller decrefs; otherwise the
- * exit code, and the error is reported.
- */
-int machine_fetch(struct cli *cli, const char *ref, json_t **ret_doc);
-
-/*
  * Copies what ssh needs of a lease that is ready. -1, or an exit code after reporting why there
  * is no such machine, and the next command. machine_fini frees it, also after an error.
  */

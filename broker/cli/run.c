@@ -75,7 +75,7 @@ static int existing_run(struct cli *cli, const char *ref, const struct run_flags
 	int64_t end_ms = when_mono_ms() + f->create.wait_s * 1000;
 	struct progress progress;
 	json_t *doc = NULL;
-	int code = machine_fetch(cli, ref, &doc);
+	int code = cli_lease_fetch(cli, ref, &doc);
 
 	progress_init(&progress);
 	if (code < 0)

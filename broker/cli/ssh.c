@@ -95,7 +95,7 @@ int command_ssh(struct cli *cli, int argc, char **argv)
 	if (code < 0 && !flags.stdio)
 		code = probe_program(cli);
 	if (code < 0)
-		code = machine_fetch(cli, words[0], &doc);
+		code = cli_lease_fetch(cli, words[0], &doc);
 	if (code < 0)
 		code = flags.stdio ? stdio_run(cli, view_lease(doc)) :
 				     login_run(cli, view_lease(doc), &flags, &line);

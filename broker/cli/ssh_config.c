@@ -6,19 +6,20 @@
 #include "cli/transport.h"
 
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/lease_view.h"
+#include "cli/pages.h"
 #include "cli/text.h"
 #include "util/alloc.h"
 #include "util/buf.h"
 
 #define CONFIG_REFS_MAX 256
 #define CONFIG_LINE_MAX 16384
-#define PAGE 500 /* lessord's maximum */
 
 struct config_flags {
 	struct transport_flags transport;
@@ -115,33 +116,10 @@ static void block_print(const struct cli *cli, const struct transport *t, int di
 	printf("    ServerAliveInterval 15\n    ServerAliveCountMax 4\n");
 }
 
-/* The live leases of the caller that have a machine. -1, or the exit code after an error. */
-static int leases_fetch(struct cli *cli, json_t *into)
+static int lease_has_machine(const json_t *kept, const json_t *lease)
 {
-	auto_free char *before = NULL;
-
-	do {
-		auto_free char *from = before ? client_encode(before) : NULL;
-		auto_free char *path = xasprintf("/v1/leases?state=active&limit=%d%s%s", PAGE,
-						 from ? "&before=" : "", from ? from : "");
-		struct client_response response;
-		const char *next;
-		json_t *one;
-		size_t i;
-		int code = cli_get(cli, path, &response);
-
-		if (code >= 0)
-			return code;
-		json_array_foreach(json_object_get(response.doc, "leases"), i, one) {
-			if (view_is_ready(one))
-				json_array_append(into, one);
-		}
-		next = view_text(response.doc, "nextBefore");
-		free(before);
-		before = *next ? xstrdup(next) : NULL;
-		client_response_fini(&response);
-	} while (before);
-	return -1;
+	(void)kept;
+	return view_is_ready(lease);
 }
 
 static int leases_named(struct cli *cli, const char **refs, int count, json_t *into)
@@ -151,7 +129,7 @@ static int leases_named(struct cli *cli, const char **refs, int count, json_t *i
 	for (int i = 0; i < count && code < 0; i++) {
 		json_t *doc = NULL;
 
-		code = machine_fetch(cli, refs[i], &doc);
+		code = cli_lease_fetch(cli, refs[i], &doc);
 		if (code < 0)
 			json_array_append(into, view_lease(doc));
 		json_decref(doc);
@@ -204,7 +182,7 @@ int command_ssh_config(struct cli *cli, int argc, char **argv)
 	};
 	const char *refs[CONFIG_REFS_MAX];
 	json_t *leases, *doc;
-	int count = 0;
+	int count = 0, has_more;
 	int code = cli_parse_more(cli, own, argc, argv, refs, 0, CONFIG_REFS_MAX, &count);
 
 	if (code < 0)
@@ -215,7 +193,9 @@ int command_ssh_config(struct cli *cli, int argc, char **argv)
 		return code;
 	leases = json_array();
 	doc = json_pack("{s:o}", "leases", leases);
-	code = count ? leases_named(cli, refs, count, leases) : leases_fetch(cli, leases);
+	code = count ? leases_named(cli, refs, count, leases) :
+		       pages_fetch(cli, "&state=active", lease_has_machine, leases, SIZE_MAX,
+				   &has_more);
 	if (code < 0 && cli->json) {
 		cli_print_json(doc);
 		code = EXIT_OK;

@@ -101,7 +101,12 @@ void disk_reborn(struct world *w, const char *old)
 		return;
 	/* What the process had allocated in the log is gone with it. */
 	disk.log_end = 0;
-	if (disk.bytes)
+	/*
+	 * Others take that, too, as long as the reserve lasts for this life: with less, the start ends
+	 * with a sentence (test-store-reserve), and a world has no place for a process that is not
+	 * there.
+	 */
+	if (disk.bytes && size_of(".reserve") >= RESERVE_LEAST)
 		disk_fill();
 }
 
