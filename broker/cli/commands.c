@@ -62,7 +62,9 @@ const struct command commands[] = {
 		"  --image I, --ssh-key FILE\n"
 		"                   as for create\n"
 		"  --keep           do not release the lease afterwards\n"
-		"  --wait[=D]       wait at most D for the lease and for it to boot, by default 15m\n" LOGIN_OPTIONS
+		"  --wait[=D]       wait at most D for the lease and for it to boot, by default 15m\n"
+		"  --wait-for-capacity[=D]\n"
+		"                   as for create\n" LOGIN_OPTIONS
 		"  --no-tty         no terminal for the command, even if there is one here\n"
 		"\n" COMMAND_TEXT,
 		command_run,

@@ -105,21 +105,22 @@ static void limits_print(const json_t *limits)
 
 static void usage_print(const json_t *doc)
 {
-	static const char *const headings[] = { "BY",	  "KEY",   ">LEASES",	">ACTIVE",
-						">HOURS", ">COST", ">RESERVED", NULL };
+	static const char *const headings[] = { "BY",	   "KEY",   ">LEASES",	 "~~>ACTIVE",
+						"~>HOURS", ">COST", ">RESERVED", NULL };
 	const json_t *usage = json_object_get(doc, "usage");
 	struct table *table = table_new(headings);
 	auto_free char *cost = costs_join(usage, "amount", "estimatedUSD");
 	auto_free char *reserved = costs_join(usage, "reserved", "reservedUSD");
 
-	text_print(stdout,
-		   "%s: %" PRId64 " leases, %" PRId64 " active, %.1f hours, %s, %s reserved",
-		   view_text(usage, "month"), view_int(usage, "leases"),
-		   view_int(usage, "activeLeases"), sum_hours(usage), *cost ? cost : "no cost",
-		   *reserved ? reserved : "nothing");
+	text_fold(stdout, 2,
+		  "%s: %" PRId64 " leases, %" PRId64 " active, %.1f hours, %s, %s reserved",
+		  view_text(usage, "month"), view_int(usage, "leases"),
+		  view_int(usage, "activeLeases"), sum_hours(usage), *cost ? cost : "no cost",
+		  *reserved ? reserved : "nothing");
 	if (view_int(usage, "unpriced"))
-		text_print(stdout, "%" PRId64 " machines have no known price and are not included",
-			   view_int(usage, "unpriced"));
+		text_fold(stdout, 2,
+			  "%" PRId64 " machines have no known price and are not included",
+			  view_int(usage, "unpriced"));
 	usage_rows_add(table, usage, "byOwner", "owner");
 	usage_rows_add(table, usage, "byOrg", "org");
 	usage_rows_add(table, usage, "byProvider", "account");

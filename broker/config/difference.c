@@ -23,8 +23,21 @@ static const struct {
 	{ SECTION_ACCOUNT, "ca_file" },
 };
 
-static int key_is_reloaded(const struct key *key)
+static const struct config_class *class_named(const struct config *config, const char *name)
 {
+	for (int i = 0; i < config->class_count; i++) {
+		if (strcmp(config->classes[i].name, name) == 0)
+			return &config->classes[i];
+	}
+	return NULL;
+}
+
+/* `old` and `now` are the section's, which for [limits] is the configuration. */
+static int key_is_reloaded(const struct key *key, const void *old, const void *now)
+{
+	/* A new class needs a restart. */
+	if (key->section == SECTION_LIMITS && strcmp(key->name, "default_class") == 0)
+		return class_named(old, ((const struct config *)now)->limits.default_class) != NULL;
 	if (key->section == SECTION_LIMITS)
 		return 1;
 	for (size_t i = 0; i < ARRAY_LEN(reloaded); i++) {
@@ -106,7 +119,7 @@ static void section_compare(struct comparison *c, enum section_kind kind, const 
 	for (size_t i = 0; (key = key_at(i)) != NULL; i++) {
 		if (key->section != kind || !key_differs(key, old, now))
 			continue;
-		if (key_is_reloaded(key) &&
+		if (key_is_reloaded(key, old, now) &&
 		    !(c->has_tls_change && strncmp(key->name, "tls_", 4) == 0))
 			applied_add(c, key, now);
 		else
@@ -134,15 +147,6 @@ static const struct config_account *account_named(const struct config *config, c
 	for (int i = 0; i < config->account_count; i++) {
 		if (strcmp(config->accounts[i].account.name, name) == 0)
 			return &config->accounts[i];
-	}
-	return NULL;
-}
-
-static const struct config_class *class_named(const struct config *config, const char *name)
-{
-	for (int i = 0; i < config->class_count; i++) {
-		if (strcmp(config->classes[i].name, name) == 0)
-			return &config->classes[i];
 	}
 	return NULL;
 }
@@ -264,7 +268,14 @@ const struct config_account *config_account_same(const struct config *now,
 
 void config_take(struct config *in_effect, const struct config *now)
 {
+	char default_class[sizeof(now->limits.default_class)];
+
+	memcpy(default_class, in_effect->limits.default_class, sizeof(default_class));
 	in_effect->limits = now->limits;
+	if (!class_named(in_effect, now->limits.default_class))
+		memcpy(in_effect->limits.default_class, default_class, sizeof(default_class));
+	memcpy(in_effect->usd_rates, now->usd_rates, sizeof(in_effect->usd_rates));
+	in_effect->usd_rate_count = now->usd_rate_count;
 	in_effect->log_format = now->log_format;
 	in_effect->log_level = now->log_level;
 	if (in_effect->tls_certificate[0] && now->tls_certificate[0]) {
@@ -276,7 +287,10 @@ void config_take(struct config *in_effect, const struct config *now)
 		struct config_account *account = &in_effect->accounts[i];
 		const struct config_account *from = account_named(now, account->account.name);
 
-		if (from)
-			memcpy(account->ca_file, from->ca_file, sizeof(account->ca_file));
+		if (!from)
+			continue;
+		memcpy(account->ca_file, from->ca_file, sizeof(account->ca_file));
+		memcpy(account->types, from->types, sizeof(account->types));
+		account->type_count = from->type_count;
 	}
 }

@@ -67,7 +67,7 @@ _lessor_flags() {
 		;;
 	run)
 		echo "--class --type --ttl --idle --slug --account --location --image --ssh-key"
-		echo "--keep --wait --identity --accept-new-host-key --no-tty"
+		echo "--keep --wait --wait-for-capacity --identity --accept-new-host-key --no-tty"
 		;;
 	ssh) echo "--identity --accept-new-host-key --no-tty --stdio" ;;
 	cp) echo "--identity --accept-new-host-key" ;;
@@ -90,7 +90,7 @@ _lessor_flags() {
 # The word that follows COMMAND and its words so far.
 _lessor_word() {
 	case ${1-}:$# in
-	:* | help:1) _lessor_commands run ssh cp ssh-config ;;
+	:* | help:1) _lessor_commands ;;
 	show:1 | events:1 | release:1 | wait:1) _lessor_leases all ;;
 	heartbeat:1 | extend:1 | keepalive:1 | ssh:1 | run:1 | ssh-config:*) _lessor_leases live ;;
 	context:1) echo "list use remove show" ;;

@@ -245,14 +245,15 @@ class Lessor(unittest.TestCase):
              "extend": ["x", "1h"],
              "resolve": ["x", "retry"], "account": ["take-over", "x", "--looked"],
              "wait": ["x"], "keepalive": ["x"],
-             "login": ["--url", NOWHERE, "--token-file", HOME + "/token"]}
-    # Those that ask nobody, or go without an answer; logout wants a context.
-    codes = {"context": 0, "version": 0, "help": 0, "logout": 2, ("login", "token-stdin"): 2,
+             "login": ["--url", NOWHERE, "--token-file", HOME + "/token"],
              "ssh": ["x"], "cp": ["x:a", "b"]}
+    # Those that ask nobody, or go without an answer; logout wants a context.
+    codes = {"context": 0, "version": 0, "help": 0, "logout": 2, ("login", "token-stdin"): 2}
     # What follows the options.
     rest = {"run": ["--", "true"]}
     samples = {"duration": "1h30m", "lease": "x", "URL": NOWHERE, "file": HOME + "/key.pub",
-               "time": "2026-08-21T10:00:00Z", "what": "gone", "context": "other", "state": "active", "row": "12", "YYYY-MM": "2026-08",
+               "time": "2026-08-21T10:00:00Z", "what": "gone", "context": "other",
+               "state": "active", "row": "12", "YYYY-MM": "2026-08",
                "--token-file": HOME + "/token", "--ca-file": HOME + "/ca.pem", "--config": HOME + "/settings"}
     # Options that another option requires.
     beside = {("release", "until"): ["--keep-server"], ("release", "reason"): ["--keep-server"],

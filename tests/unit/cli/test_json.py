@@ -9,8 +9,8 @@ from cli_server import DROP, HANG, Answer
 # What each command needs; a new one that needs more than a REF is added here.
 WORDS = {"account": ["take-over", "hetzner", "--looked"], "resolve": ["x", "retry"],
          "extend": ["x", "1h"], "cp": ["x:a", "b"], "run": ["--", "true"]}
-# They pass words on.
-OPEN = {"run", "ssh"}
+# They take any number of words.
+OPEN = {"run", "ssh", "ssh-config"}
 # They repeat a request whose outcome is unknown.
 REPEAT = {"create", "release", "run"}
 # They ask nobody.

@@ -349,16 +349,17 @@ static void text_10_each_difference_is_named(void **state)
 		  "[server] listen, drain" },
 		{ ACCOUNT, ACCOUNT "settle = 2m\nprotect_retained = no\n", "",
 		  "[account hetzner] settle, protect_retained" },
+		{ ACCOUNT, "[server]\nusd_rates = EUR:1.08\n" ACCOUNT "allowed_types = cx43\n",
+		  "[server] usd_rates = EUR:1.08; [account hetzner] allowed_types = cx43", "" },
 		{ ACCOUNT, ACCOUNT "client_location = ignore\nclient_image = require\n", "",
 		  "[account hetzner] client_location, client_image" },
-		{ ACCOUNT, "[runs]\nkeep = 1d\n[class c]\ntypes = a\n" ACCOUNT,
-		  "[limits] default_class = c",
-		  "[runs] keep; [class c] (new); [class tiny] (removed); [class small] (removed); "
+		{ ACCOUNT, "[runs]\nkeep = 1d\n[class c]\ntypes = a\n" ACCOUNT, "",
+		  "[runs] keep; [limits] default_class; [class c] (new); [class tiny] (removed); [class small] (removed); "
 		  "[class standard] (removed); [class fast] (removed); [class large] (removed); "
 		  "[class beast] (removed)" },
 		{ "[class c]\ntypes = a\n[class d]\ntypes = a\n" ACCOUNT,
-		  "[class d]\ntypes = a\n[class c]\ntypes = b, a\n" ACCOUNT, "",
-		  "[class d] (order); [class c] (order), types" },
+		  "[class d]\ntypes = a\n[class c]\ntypes = b, a\n" ACCOUNT,
+		  "[limits] default_class = d", "[class d] (order); [class c] (order), types" },
 		{ ACCOUNT, ACCOUNT "[account b]\nprovider = x\nlocations = y\n", "",
 		  "[account b] (new)" },
 		{ ACCOUNT "[account b]\nprovider = x\nlocations = y\n", ACCOUNT, "",
