@@ -13,6 +13,7 @@
 #include "provider/running.h"
 #include "util/alloc.h"
 #include "util/bug.h"
+#include "util/hash.h"
 #include "util/log.h"
 #include "util/text.h"
 
@@ -90,6 +91,8 @@ void crash_report_begin(const char *store)
 	for (size_t i = 0; i < BUG_SIGNALS; i++)
 		sigaction(bug_signals[i].number, &action, &before[i]);
 	atomic_store(&is_watching, 1);
+	/* That of libcrypto frees what other threads use at this moment, so ours must run first. */
+	hash_begin();
 	atexit(on_exit_called);
 }
 

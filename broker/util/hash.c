@@ -35,6 +35,11 @@ static void hash_fetch(void)
 	OPENSSL_atexit(hash_free);
 }
 
+void hash_begin(void)
+{
+	OPENSSL_init_crypto(0, NULL);
+}
+
 void hash_sha256(const void *data, size_t len, unsigned char out[HASH_SHA256_LEN])
 {
 	pthread_once(&fetch_once, hash_fetch);

@@ -10,6 +10,11 @@
 
 #define HASH_SHA256_LEN 32
 
+/*
+ * Has libcrypto initialise itself now, and with that register its handler for exit(): those that
+ * are registered later run before it. It is not needed for anything else here.
+ */
+void hash_begin(void);
 void hash_sha256(const void *data, size_t len, unsigned char out[HASH_SHA256_LEN]);
 void hash_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
 		      unsigned char out[HASH_SHA256_LEN]);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lease/absence.h"
 #include "util/alloc.h"
 #include "util/hash.h"
 #include "util/text.h"
@@ -278,6 +279,21 @@ void truth_event(void *arg, const struct cloud_event *e)
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
+/* No backoff steps over the moment at which an unknown create can be settled. */
+static int may_settle(const struct world *w, const struct step *step)
+{
+	struct absence_facts absence = { .settle_ms = SETTLE_MS };
+
+	for (size_t i = 0; i < step->ledger.resource_count; i++) {
+		const struct resource *r = &step->ledger.resources[i];
+
+		if (lessor_state_is_unsettled(r->state) &&
+		    llabs(w->d.now_ms - absence_next_ms(r, &absence)) < AGAIN_MS)
+			return 1;
+	}
+	return 0;
+}
+
 /* No request of a lease is sent twice within half the minimum backoff. */
 static void check_again(struct world *w, const struct step *step,
 			const struct env_http_request *request, uint32_t hash)
@@ -287,6 +303,7 @@ static void check_again(struct world *w, const struct step *step,
 	if (index < 0)
 		return;
 	if (w->leases[index].last_request == hash && !w->restarts && !w->jumped &&
+	    !may_settle(w, step) &&
 	    w->d.now_ms - w->leases[index].last_request_ms <
 		    (w->d.running->op == STEP_OBSERVE ? OBSERVED_MS : AGAIN_MS))
 		violate(w, "I5: %s %s again after %lld ms", request->method, request->url,

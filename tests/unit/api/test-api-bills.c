@@ -32,7 +32,7 @@
 #define CALL_MS 2
 
 static uint32_t seed;
-static int lives = 150;
+static int lives = 600;
 
 static struct driver d;
 static struct cloud *cloud;
