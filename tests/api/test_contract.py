@@ -441,7 +441,9 @@ class Faults(BrokerCase):
         self.assertGreater(len(attempts), 2)
         self.assertEqual(len(attempts) + answer.json.get("attemptsOmitted", 0), 6)
         self.assertEqual(answer.lease["state"], "failed")
-        self.assertTrue(answer.lease["failureError"])
+        whole = self.ask("GET", "/v1/leases/" + answer.lease["id"], self.broker.bob)
+        self.assertTrue(whole.lease["failureError"])
+        self.assertEqual(len(whole.lease["provisioningAttempts"]), 6)
 
     def test_a_quota_is_a_409(self):
         self.broker.fault("s.create", "error", status=403, code="resource_limit_exceeded",

@@ -126,7 +126,7 @@ class Money(harness.BrokerCase):
         owner = self.broker.token("none@example.com", "acme", "user")
         self.broker.fault("s.create", "sold_out")
         answer = self.ask("POST", "/v1/leases", owner, harness.cli_body(
-            serverType="cx23", serverTypeExplicit=True))
+            serverType="cx33", serverTypeExplicit=True))
         self.broker.no_faults()
         self.assertNotEqual(answer.status, 201, answer)
         usage = self.usage(owner)
