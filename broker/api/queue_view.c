@@ -41,10 +41,16 @@ static int entry_by_owner(const void *x, const void *y)
 	return by ? by : a->row.n < b->row.n ? -1 : a->row.n > b->row.n;
 }
 
+static void entries_sort(struct queue_view *view, int (*compare)(const void *, const void *))
+{
+	if (view->count)
+		qsort(view->entries, view->count, sizeof(*view->entries), compare);
+}
+
 /* Numbers the owners of each account, and the leases of each of them, from 1 on in `place`. */
 static void owners_number(struct queue_view *view)
 {
-	qsort(view->entries, view->count, sizeof(*view->entries), entry_by_owner);
+	entries_sort(view, entry_by_owner);
 	view->group_count = 0;
 	for (size_t i = 0; i < view->count; i++) {
 		struct queue_entry *e = &view->entries[i];
@@ -96,7 +102,7 @@ static void places_set(struct queue_view *view)
 {
 	size_t first = 0;
 
-	qsort(view->entries, view->count, sizeof(*view->entries), entry_by_turn);
+	entries_sort(view, entry_by_turn);
 	for (size_t i = 0; i <= view->count; i++) {
 		if (i < view->count &&
 		    !strcmp(view->entries[i].row.account, view->entries[first].row.account))

@@ -277,7 +277,7 @@ static void what_is_of_the_store_is_of_no_moment(void **state)
 	(void)state;
 	for (int i = 0; i < LEASE_STATE_COUNT * LEASE_CLEANUP_COUNT; i++) {
 		struct lease l = sample();
-		json_t *a, *b;
+		json_t *a, *b, *cost;
 
 		l.state = (enum lease_state)(i / LEASE_CLEANUP_COUNT);
 		l.cleanup = (enum lease_cleanup)(i % LEASE_CLEANUP_COUNT);
@@ -287,13 +287,15 @@ static void what_is_of_the_store_is_of_no_moment(void **state)
 		l.ended_ms = l.released_ms = T0 + 500;
 		a = rendered(&l, &now);
 		b = rendered(&l, &later);
+		cost = json_real(0.03);
 		assert_int_equal(json_equal(a, b), render_is_of_store(&l));
 		if (l.cleanup == CLEANUP_RETAINED)
-			assert_true(json_equal(field(b, "runningCost"), json_real(0.03)));
+			assert_true(json_equal(field(b, "runningCost"), cost));
 		else
 			assert_null(field(b, "runningCost"));
 		json_decref(a);
 		json_decref(b);
+		json_decref(cost);
 	}
 }
 
