@@ -47,7 +47,6 @@ static const struct account *account_find(struct api_request *request)
 {
 	const struct api *api = request->api;
 	char name[32] = "";
-	char names[120] = "";
 	const struct account *account;
 
 	memcpy(name, api->config.default_account, sizeof(name));
@@ -60,10 +59,8 @@ static const struct account *account_find(struct api_request *request)
 					     NULL;
 	if (account)
 		return account;
-	for (size_t i = 0; i < api->parts.account_count; i++)
-		api_error_add_name(names, sizeof(names), api->parts.accounts[i]->config.name);
-	api_error_set(&request->error, 400, "invalid_provider", "provider must be one of: %s",
-		      names);
+	api_error_no_account(&request->error, 400, "invalid_provider", name, api->parts.accounts,
+			     api->parts.account_count);
 	reply_request_error(request);
 	return NULL;
 }

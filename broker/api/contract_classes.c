@@ -33,3 +33,12 @@ int contract_classes_are_set(const struct api_config *config)
 	}
 	return 1;
 }
+
+const struct api_class *api_class_find(const struct api_config *config, const char *name)
+{
+	for (int i = 0; i < config->class_count; i++) {
+		if (!strcmp(config->classes[i].name, name))
+			return &config->classes[i];
+	}
+	return NULL;
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/create_request.h"
+#include "api/contract_classes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -309,15 +310,6 @@ static int read_image(const struct create_request *create, struct json_body *in,
 	return 0;
 }
 
-static const struct api_class *find_class(const struct create_request *create, const char *name)
-{
-	for (int i = 0; i < create->config->class_count; i++) {
-		if (!strcmp(create->config->classes[i].name, name))
-			return &create->config->classes[i];
-	}
-	return NULL;
-}
-
 static void type_add(struct lease *l, const char *type)
 {
 	for (int i = 0; i < l->type_count; i++) {
@@ -338,13 +330,13 @@ static void read_types(const struct create_request *create, const struct create_
 	snprintf(l->class_name, sizeof(l->class_name), "%s",
 		 body->class_name[0] ? body->class_name : create->config->default_class);
 	TEXT_SET(l->requested_type, type);
-	class = find_class(create, l->class_name);
+	class = api_class_find(create->config, l->class_name);
 	l->type_explicit = body->type_explicit && type[0];
 	if (l->type_explicit) {
 		type_add(l, type);
 		return;
 	}
-	if (type[0] && strcmp(type, l->class_name) && !find_class(create, type))
+	if (type[0] && strcmp(type, l->class_name) && !api_class_find(create->config, type))
 		type_add(l, type);
 	for (int i = 0; class && i < class->type_count; i++)
 		type_add(l, class->types[i]);

@@ -10,15 +10,6 @@
 /* As in `allowed_types = any`. */
 #define ANY_TYPE "any"
 
-static const struct api_class *class_find(const struct api_config *config, const char *name)
-{
-	for (int i = 0; i < config->class_count; i++) {
-		if (!strcmp(config->classes[i].name, name))
-			return &config->classes[i];
-	}
-	return NULL;
-}
-
 static int class_has(const struct api_config *config, const char *type)
 {
 	for (int i = 0; i < config->class_count; i++) {
@@ -139,7 +130,7 @@ static int class_check(const struct api *api, const struct caller *caller,
 		       const struct account *account, const struct lease *l,
 		       struct api_error *error)
 {
-	if (class_find(&api->config, l->class_name))
+	if (api_class_find(&api->config, l->class_name))
 		return 0;
 	if (!type_exists(api, account, l->class_name))
 		return refuse_unknown(&api->config, "class or type", l->class_name, error);

@@ -42,16 +42,13 @@ void heartbeat_stop_by(struct heartbeat *heartbeat, int (*stop)(void *arg), void
 
 void heartbeat_tell(const struct heartbeat *heartbeat, const char *fmt, ...)
 {
-	auto_free char *raw = NULL;
 	auto_free char *safe = NULL;
 	const char *end = heartbeat->is_raw ? "\r\n" : "\n";
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&raw, fmt, ap) < 0)
-		raw = NULL;
+	safe = text_vsafe(fmt, ap);
 	va_end(ap);
-	safe = text_safe(raw);
 	fprintf(stderr, "%slessor: %s%s", heartbeat->is_raw ? "\r\n" : "", safe, end);
 	fflush(stderr);
 }

@@ -53,6 +53,15 @@ char *text_safe(const char *s)
 	return buf_take(&b);
 }
 
+char *text_vsafe(const char *fmt, va_list ap)
+{
+	auto_free char *raw = NULL;
+
+	if (vasprintf(&raw, fmt, ap) < 0)
+		raw = NULL;
+	return text_safe(raw);
+}
+
 static char last_error[512];
 
 __attribute__((format(printf, 3, 0))) static void line_print(FILE *to, const char *prefix,
@@ -81,16 +90,13 @@ void text_print(FILE *to, const char *fmt, ...)
 void text_fold(FILE *to, size_t indent, const char *fmt, ...)
 {
 	size_t width = wrap_width(to);
-	auto_free char *raw = NULL;
 	auto_free char *safe = NULL;
 	auto_free char *lines = NULL;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&raw, fmt, ap) < 0)
-		raw = NULL;
+	safe = text_vsafe(fmt, ap);
 	va_end(ap);
-	safe = text_safe(raw);
 	lines = width ? wrap_words(safe, width, indent) : NULL;
 	fprintf(to, "%s\n", lines ? lines : safe);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "util/buf.h"
@@ -15,6 +16,8 @@
  */
 void text_escape(struct buf *out, const char *s);
 char *text_safe(const char *s);		/* the same as a new string; the caller frees */
+/* The same of a formatted text; the caller frees. */
+char *text_vsafe(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 
 /* Prints one escaped line and a newline. `fmt` must not contain newlines. */
 void text_print(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

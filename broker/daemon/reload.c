@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/contract_classes.h"
 #include "daemon/notify.h"
 #include "daemon/tls.h"
 #include "daemon/tokens.h"
@@ -115,15 +116,6 @@ static void tokens_apply(struct daemon *d, const struct config *now)
 	}
 }
 
-static int has_class(const struct api_config *config, const char *name)
-{
-	for (int i = 0; i < config->class_count; i++) {
-		if (strcmp(config->classes[i].name, name) == 0)
-			return 1;
-	}
-	return 0;
-}
-
 /* What needs a restart stays as it is, also where the API shows it. */
 static void api_config_keep(const struct daemon *d, struct api_config *api)
 {
@@ -132,7 +124,7 @@ static void api_config_keep(const struct daemon *d, struct api_config *api)
 	daemon_api_config(d, d->config, old);
 	memcpy(api->classes, old->classes, sizeof(api->classes));
 	api->class_count = old->class_count;
-	if (!has_class(old, api->default_class))
+	if (!api_class_find(old, api->default_class))
 		memcpy(api->default_class, old->default_class, sizeof(api->default_class));
 	memcpy(api->images, old->images, sizeof(api->images));
 	api->image_count = old->image_count;

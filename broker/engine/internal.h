@@ -485,9 +485,8 @@ int core_forget_done(struct core *core, struct core_account *account, const stru
 		     struct err *err);
 void core_forget_drain(struct core *core);
 
-/* ---- extend.c, resolve.c, shares.c: other requests; requests.c has the table ----------------- */
+/* ---- resolve.c, shares.c: other requests; requests.c has the table ----------------- */
 
-int core_request_extend(struct core *core, struct engine_request *r, struct err *err);
 int core_request_resolve(struct core *core, struct engine_request *r, struct err *err);
 int core_request_share(struct core *core, struct engine_request *r, struct err *err);
 

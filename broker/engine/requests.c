@@ -208,15 +208,15 @@ static int request_create(struct core *core, struct engine_request *r, struct er
 	return create_is_refused(core, r) ? 0 : create_new(core, r, err);
 }
 
-/* ---- release, cancel, heartbeat -------------------------------------------------------- */
+/* ---- release, cancel, extend, heartbeat -------------------------------------------------------- */
 
-static int lease_release(struct core *core, struct engine_request *r, struct lease_aggregate *a,
-			 const struct lease_release *how, struct err *err)
+/* Applies what was asked for, and answers with the lease as it is then. */
+static int lease_change(struct core *core, struct engine_request *r, struct lease_aggregate *a,
+			const struct lease_event *event, struct err *err)
 {
-	struct lease_event event = { .kind = LEASE_EVENT_RELEASE, .u.release = *how };
 	struct lease_effects out;
 
-	if (core_apply(core, a, &event, &out, err))
+	if (core_apply(core, a, event, &out, err))
 		return -1;
 	if (out.refusal)
 		request_refuse(r, out.refusal);
@@ -224,6 +224,14 @@ static int lease_release(struct core *core, struct engine_request *r, struct lea
 		r->result = RESULT_OK;
 	core_fill_answer(r, a);
 	return 0;
+}
+
+static int lease_release(struct core *core, struct engine_request *r, struct lease_aggregate *a,
+			 const struct lease_release *how, struct err *err)
+{
+	struct lease_event event = { .kind = LEASE_EVENT_RELEASE, .u.release = *how };
+
+	return lease_change(core, r, a, &event, err);
 }
 
 /*
@@ -288,6 +296,17 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 	return lease_release(core, r, a, &how, err);
 }
 
+static int request_extend(struct core *core, struct engine_request *r, struct err *err)
+{
+	struct lease_event event = {
+		.kind = LEASE_EVENT_EXTEND,
+		.u.extension = { .ttl_ms = r->extend_ttl_ms, .idle_ms = r->extend_idle_ms },
+	};
+	struct lease_aggregate *a = request_find_lease(core, r);
+
+	return a ? lease_change(core, r, a, &event, err) : 0;
+}
+
 static int request_heartbeat(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_HEARTBEAT, .u.idle_ms = r->idle_ms };
@@ -321,7 +340,7 @@ static const struct {
 	[REQUEST_CANCEL_CREATE] = { request_cancel, 0 },
 	[REQUEST_RELEASE] = { request_release, 0 },
 	[REQUEST_HEARTBEAT] = { request_heartbeat, 0 },
-	[REQUEST_EXTEND] = { core_request_extend, 0 },
+	[REQUEST_EXTEND] = { request_extend, 0 },
 	[REQUEST_RESOLVE] = { core_request_resolve, 0 },
 	[REQUEST_SWEEP] = { core_request_sweep, 0 },
 	[REQUEST_POOL] = { core_request_pool, 0 },

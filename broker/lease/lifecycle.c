@@ -78,19 +78,31 @@ static void on_admit(struct life *s)
 	lease_note_add(s->out, NOTE_INFO, "lease.admitted", "admitted after %s", length);
 }
 
-static void on_tick_queued(struct life *s)
+/*
+ * When the lease expired; 0: it has not, or must not end. Heartbeats move the deadline without
+ * writing this row, so the due time is updated.
+ */
+static int64_t expiry_reached(struct life *s)
 {
 	struct lease *l = s->l;
 	int64_t expires = lease_expires_ms(l);
 
 	if (!lifecycle_may_end(s))
+		return 0;
+	if (s->f->now_ms >= expires)
+		return expires;
+	s->out->changed |= l->due_ms != expires;
+	l->due_ms = expires;
+	return 0;
+}
+
+static void on_tick_queued(struct life *s)
+{
+	struct lease *l = s->l;
+	int64_t expires = expiry_reached(s);
+
+	if (!expires)
 		return;
-	if (s->f->now_ms < expires) {
-		/* Heartbeats, as in on_tick_active. */
-		s->out->changed |= l->due_ms != expires;
-		l->due_ms = expires;
-		return;
-	}
 	if (expires == l->created_ms + l->queue_ms) {
 		TEXT_SET(l->failure, "no capacity became free in time");
 		lifecycle_end(s, LEASE_FAILED, LEASE_END_QUEUE);
@@ -113,19 +125,10 @@ static void on_tick_provisioning(struct life *s)
 static void on_tick_active(struct life *s)
 {
 	struct lease *l = s->l;
-	int64_t expires = lease_expires_ms(l);
+	int64_t expires = expiry_reached(s);
 
-	if (!lifecycle_may_end(s))
+	if (!expires)
 		return;
-	if (s->f->now_ms < expires) {
-		/*
-		 * Heartbeats move the deadline without writing this row; update the due
-		 * time.
-		 */
-		s->out->changed |= l->due_ms != expires;
-		l->due_ms = expires;
-		return;
-	}
 	lifecycle_end(s, LEASE_EXPIRED,
 		      expires == lease_begun_ms(l) + l->ttl_ms ? LEASE_END_TTL : LEASE_END_IDLE);
 	lease_note_add(s->out, NOTE_INFO, "lease.expired", "%s",
