@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The bills of resources: one row each, written with the resource's own row. */
-#include "store/internal.h"
+#include "store/rows.h"
 
 #define COLUMNS                                                                                \
 	"resource, cost.lease, lease_id, cost.slug, cost.owner, cost.org, cost.account, type," \
@@ -9,15 +9,15 @@
 	"SELECT " COLUMNS ", CASE WHEN lease.state <= 1 THEN " BEGUN " + ttl_ms ELSE 0 END" \
 	" FROM cost LEFT JOIN lease ON lease.n = cost.lease "
 /* As in lease_rows.c: ownership is part of the query. */
-#define COST_OWNED "(?2 OR (cost.org = ?4 AND (?3 = '' OR cost.owner = ?3)))"
+#define COST_OWNED "(?2 <> 0 OR (cost.org = ?4 AND (?3 = '' OR cost.owner = ?3)))"
 
-static void cost_read(sqlite3_stmt *stmt, struct store_cost_row *row)
+static void cost_read(struct statement *stmt, struct store_cost_row *row)
 {
 	struct cost *c = &row->cost;
 
-	*row = (struct store_cost_row){ .live_until_ms = sqlite3_column_int64(stmt, 16) };
-	c->resource = sqlite3_column_int64(stmt, 0);
-	c->lease = sqlite3_column_int64(stmt, 1);
+	*row = (struct store_cost_row){ .live_until_ms = column_number(stmt, 16) };
+	c->resource = column_number(stmt, 0);
+	c->lease = column_number(stmt, 1);
 	COLUMN_TEXT(stmt, 2, c->lease_id);
 	COLUMN_TEXT(stmt, 3, c->slug);
 	COLUMN_TEXT(stmt, 4, c->owner);
@@ -26,17 +26,17 @@ static void cost_read(sqlite3_stmt *stmt, struct store_cost_row *row)
 	COLUMN_TEXT(stmt, 7, c->type);
 	COLUMN_TEXT(stmt, 8, c->location);
 	COLUMN_TEXT(stmt, 9, c->terms.currency);
-	c->terms.hour_micros = sqlite3_column_int64(stmt, 10);
-	c->terms.month_micros = sqlite3_column_int64(stmt, 11);
-	c->terms.unit_ms = sqlite3_column_int64(stmt, 12);
-	c->terms.minimum_ms = sqlite3_column_int64(stmt, 13);
-	c->from_ms = sqlite3_column_int64(stmt, 14);
-	c->to_ms = sqlite3_column_int64(stmt, 15);
+	c->terms.hour_micros = column_number(stmt, 10);
+	c->terms.month_micros = column_number(stmt, 11);
+	c->terms.unit_ms = column_number(stmt, 12);
+	c->terms.minimum_ms = column_number(stmt, 13);
+	c->from_ms = column_number(stmt, 14);
+	c->to_ms = column_number(stmt, 15);
 }
 
 int store_cost_put(struct store *store, const struct cost *cost, struct err *err)
 {
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store,
 			      "INSERT INTO cost VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
 			      " ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT DO UPDATE SET"
@@ -45,8 +45,8 @@ int store_cost_put(struct store *store, const struct cost *cost, struct err *err
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, cost->resource);
-	sqlite3_bind_int64(stmt, 2, cost->lease);
+	bind_number(stmt, 1, cost->resource);
+	bind_number(stmt, 2, cost->lease);
 	bind_text(stmt, 3, cost->lease_id);
 	bind_text(stmt, 4, cost->slug);
 	bind_text(stmt, 5, cost->owner);
@@ -55,34 +55,34 @@ int store_cost_put(struct store *store, const struct cost *cost, struct err *err
 	bind_text(stmt, 8, cost->type);
 	bind_text(stmt, 9, cost->location);
 	bind_text(stmt, 10, cost->terms.currency);
-	sqlite3_bind_int64(stmt, 11, cost->terms.hour_micros);
-	sqlite3_bind_int64(stmt, 12, cost->terms.month_micros);
-	sqlite3_bind_int64(stmt, 13, cost->terms.unit_ms);
-	sqlite3_bind_int64(stmt, 14, cost->terms.minimum_ms);
-	sqlite3_bind_int64(stmt, 15, cost->from_ms);
-	sqlite3_bind_int64(stmt, 16, cost->to_ms);
+	bind_number(stmt, 11, cost->terms.hour_micros);
+	bind_number(stmt, 12, cost->terms.month_micros);
+	bind_number(stmt, 13, cost->terms.unit_ms);
+	bind_number(stmt, 14, cost->terms.minimum_ms);
+	bind_number(stmt, 15, cost->from_ms);
+	bind_number(stmt, 16, cost->to_ms);
 	return store_run(store, stmt, "writing a cost", err);
 }
 
 int store_cost_times_put(struct store *store, const struct cost *cost, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-					   "UPDATE cost SET from_ms = ?2, to_ms = ?3"
-					   " WHERE resource = ?1",
-					   err);
+	struct statement *stmt = store_prepare(store,
+					       "UPDATE cost SET from_ms = ?2, to_ms = ?3"
+					       " WHERE resource = ?1",
+					       err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, cost->resource);
-	sqlite3_bind_int64(stmt, 2, cost->from_ms);
-	sqlite3_bind_int64(stmt, 3, cost->to_ms);
+	bind_number(stmt, 1, cost->resource);
+	bind_number(stmt, 2, cost->from_ms);
+	bind_number(stmt, 3, cost->to_ms);
 	return store_run(store, stmt, "writing a cost", err);
 }
 
 int store_costs_complete(struct store *store, const char *account, struct err *err)
 {
 	/* A price that is known stays; only how it is billed is added. */
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store,
 			      "UPDATE cost INDEXED BY cost_incomplete SET"
 			      " hour_micros = CASE WHEN cost.currency = '' THEN price.hour_micros"
@@ -100,7 +100,7 @@ int store_costs_complete(struct store *store, const char *account, struct err *e
 	return store_run(store, stmt, "completing costs", err);
 }
 
-static int rows_read(struct store *store, sqlite3_stmt *stmt, store_cost_fn fn, void *arg,
+static int rows_read(struct store *store, struct statement *stmt, store_cost_fn fn, void *arg,
 		     struct err *err)
 {
 	int rc;
@@ -117,28 +117,31 @@ static int rows_read(struct store *store, sqlite3_stmt *stmt, store_cost_fn fn, 
 int store_cost_of_lease(struct store *store, int64_t lease_n, store_cost_fn fn, void *arg,
 			struct err *err)
 {
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store, SELECT_COST "WHERE cost.lease = ?1 ORDER BY resource", err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, lease_n);
+	bind_number(stmt, 1, lease_n);
 	return rows_read(store, stmt, fn, arg, err);
 }
 
 int store_cost_oldest(struct store *store, int is_open, int64_t *ret_ms, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-					   is_open ?
-						   "SELECT min(from_ms) FROM cost WHERE to_ms = 0" :
-						   "SELECT min(from_ms) FROM cost",
-					   err);
+	struct statement *stmt =
+		store_prepare(store,
+			      is_open ?
+				      "SELECT coalesce(min(from_ms), ?1) FROM cost WHERE to_ms = 0" :
+				      "SELECT coalesce(min(from_ms), ?1) FROM cost",
+			      err);
 
-	if (!stmt || store_row(store, stmt, "reading costs", err))
+	if (!stmt)
 		return -1;
-	*ret_ms = sqlite3_column_type(stmt, 0) == SQLITE_NULL ? INT64_MAX :
-								sqlite3_column_int64(stmt, 0);
-	sqlite3_reset(stmt);
+	bind_number(stmt, 1, INT64_MAX);
+	if (store_row(store, stmt, "reading costs", err))
+		return -1;
+	*ret_ms = column_number(stmt, 0);
+	statement_end(stmt);
 	return 0;
 }
 
@@ -147,7 +150,7 @@ int store_cost_each(struct store *store, const struct store_scope *scope,
 		    struct err *err)
 {
 	const char *sql = NULL;
-	sqlite3_stmt *stmt;
+	struct statement *stmt;
 
 	switch (range->part) {
 	case COSTS_OPEN:
@@ -168,11 +171,11 @@ int store_cost_each(struct store *store, const struct store_scope *scope,
 	stmt = store_prepare(store, sql, err);
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, range->from_ms);
-	sqlite3_bind_int64(stmt, 5, range->to_ms);
+	bind_number(stmt, 1, range->from_ms);
+	bind_number(stmt, 5, range->to_ms);
 	if (range->part == COSTS_ENDED)
-		sqlite3_bind_int64(stmt, 6, range->before_ms);
-	sqlite3_bind_int(stmt, 2, scope->all);
+		bind_number(stmt, 6, range->before_ms);
+	bind_number(stmt, 2, scope->all);
 	bind_text(stmt, 3, scope->owner);
 	bind_text(stmt, 4, scope->org);
 	return rows_read(store, stmt, fn, arg, err);

@@ -4,7 +4,7 @@
  * lessord must be able to open the file. The key is "crash/ACCOUNT/OPERATION/LEASE", the value
  * "COUNT VERSION".
  */
-#include "store/internal.h"
+#include "store/rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,10 +15,10 @@
 
 int store_crash_each(struct store *store, store_crash_fn fn, void *arg, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-					   "SELECT key, value FROM meta"
-					   " WHERE key >= 'crash/' AND key < 'crash0'",
-					   err);
+	struct statement *stmt = store_prepare(store,
+					       "SELECT key, value FROM meta"
+					       " WHERE key >= 'crash/' AND key < 'crash0'",
+					       err);
 	int rc;
 
 	if (!stmt)
@@ -40,11 +40,11 @@ int store_crash_each(struct store *store, store_crash_fn fn, void *arg, struct e
 
 int store_crash_put(struct store *store, const struct store_crash *row, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-					   row->count ?
-						   "INSERT OR REPLACE INTO meta VALUES(?1, ?2)" :
-						   "DELETE FROM meta WHERE key = ?1",
-					   err);
+	struct statement *stmt =
+		store_prepare(store,
+			      row->count ? "INSERT OR REPLACE INTO meta VALUES(?1, ?2)" :
+					   "DELETE FROM meta WHERE key = ?1",
+			      err);
 	char key[96], value[64];
 
 	if (!stmt)

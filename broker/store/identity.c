@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The broker's identity: its id, its signing key, and the sentinel's public key. */
-#include "store/internal.h"
+#include "store/rows.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -14,7 +14,9 @@
 
 int meta_get(struct store *store, const char *key, void *ret, size_t size, int *len, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT value FROM meta WHERE key = ?1", err);
+	struct statement *stmt = store_prepare(store, "SELECT value FROM meta WHERE key = ?1", err);
+	const char *data;
+	size_t bytes = 0;
 	int rc;
 
 	if (!stmt)
@@ -23,26 +25,27 @@ int meta_get(struct store *store, const char *key, void *ret, size_t size, int *
 	rc = store_row(store, stmt, "reading the identity", err);
 	if (rc)
 		return rc;
-	*len = sqlite3_column_bytes(stmt, 0);
-	if (*len <= 0 || (size_t)*len > size) {
-		sqlite3_reset(stmt);
+	data = column_data(stmt, 0, &bytes);
+	if (!data || !bytes || bytes > size) {
+		statement_end(stmt);
 		return err_set(err, ERR_REFUSED, "%s: the value of %s is damaged; restore a backup",
-			       store->path, key);
+			       store->name, key);
 	}
-	memcpy(ret, sqlite3_column_blob(stmt, 0), (size_t)*len);
-	sqlite3_reset(stmt);
+	memcpy(ret, data, bytes);
+	*len = (int)bytes;
+	statement_end(stmt);
 	return 0;
 }
 
 int meta_put(struct store *store, const char *key, const void *value, size_t len,
 	     struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO meta VALUES(?1, ?2)", err);
+	struct statement *stmt = store_prepare(store, "INSERT INTO meta VALUES(?1, ?2)", err);
 
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, key);
-	sqlite3_bind_blob(stmt, 2, value, (int)len, SQLITE_STATIC);
+	bind_blob(stmt, 2, value, len);
 	return store_run(store, stmt, "writing the identity", err);
 }
 
@@ -126,7 +129,7 @@ int store_signer(struct store *store, struct signer *ret, struct err *err)
 		return -1;
 	if (len != (int)sizeof(ret->key))
 		return err_set(err, ERR_REFUSED, "%s: the signing key is damaged; restore a backup",
-			       store->path);
+			       store->name);
 	return 0;
 }
 
@@ -141,12 +144,12 @@ int store_place_get(struct store *store, char *ret, size_t size, struct err *err
 
 int store_place_put(struct store *store, const char *place, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT OR REPLACE INTO meta VALUES('place', ?1)",
-					   err);
+	struct statement *stmt =
+		store_prepare(store, "INSERT OR REPLACE INTO meta VALUES('place', ?1)", err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_blob(stmt, 1, place, (int)strlen(place), SQLITE_STATIC);
+	bind_blob(stmt, 1, place, strlen(place));
 	return store_run(store, stmt, "writing the location", err);
 }
 
@@ -166,14 +169,15 @@ int store_neighbours_get(struct store *store, const char *account, char *ret, si
 
 int store_neighbours_put(struct store *store, const char *account, const char *ids, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)", err);
+	struct statement *stmt = store_prepare(store, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
+					       err);
 	char key[64];
 
 	if (!stmt)
 		return -1;
 	snprintf(key, sizeof(key), NEIGHBOURS_KEY, account);
 	bind_text(stmt, 1, key);
-	sqlite3_bind_blob(stmt, 2, ids, (int)strlen(ids), SQLITE_STATIC);
+	bind_blob(stmt, 2, ids, strlen(ids));
 	return store_run(store, stmt, "recording the account's other instances", err);
 }
 

@@ -4,7 +4,7 @@
  * row whether it matches the other conditions; the matching ones are then read whole. So a
  * call reads a bounded number of rows, whatever is asked for.
  */
-#include "store/internal.h"
+#include "store/rows.h"
 
 #include <string.h>
 
@@ -12,7 +12,7 @@
 
 /* All conditions but those of the index: ?1 to ?13 as list_begin binds them. */
 #define MATCHES                                                             \
-	"(?1 < 0 OR CASE WHEN released_ms THEN 2 ELSE state END = ?1)"      \
+	"(?1 < 0 OR CASE WHEN released_ms <> 0 THEN 2 ELSE state END = ?1)" \
 	" AND (?6 IS NULL OR account = ?6) AND (?7 < 0 OR cleanup = ?7)"    \
 	" AND (?10 IS NULL OR class = ?10) AND (?11 IS NULL OR slug = ?11)" \
 	" AND created_ms >= ?12 AND (?13 IS NULL OR owner = ?13)"
@@ -81,37 +81,29 @@ static const char *list_sql(const struct store_list *list)
 	return LIST("", "1");
 }
 
-static void bind_text_or_null(sqlite3_stmt *stmt, int index, const char *text)
+static struct statement *list_begin(struct store *store, const struct store_list *list,
+				    const char *sql, struct err *err)
 {
-	if (text)
-		bind_text(stmt, index, text);
-	else
-		sqlite3_bind_null(stmt, index);
-}
-
-static sqlite3_stmt *list_begin(struct store *store, const struct store_list *list, const char *sql,
-				struct err *err)
-{
-	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+	struct statement *stmt = store_prepare(store, sql, err);
 
 	if (!stmt)
 		return NULL;
-	sqlite3_bind_int(stmt, 1, list->state);
+	bind_number(stmt, 1, list->state);
 	bind_lease_scope(stmt, &list->scope);
-	sqlite3_bind_int64(stmt, 5, list->before_n > 0 ? list->before_n : INT64_MAX);
+	bind_number(stmt, 5, list->before_n > 0 ? list->before_n : INT64_MAX);
 	bind_text_or_null(stmt, 6, list->account);
-	sqlite3_bind_int(stmt, 7, list->cleanup);
-	sqlite3_bind_int(stmt, 8, STORE_SCAN_MAX + 1);
+	bind_number(stmt, 7, list->cleanup);
+	bind_number(stmt, 8, STORE_SCAN_MAX + 1);
 	bind_text_or_null(stmt, 10, list->class_name);
 	bind_text_or_null(stmt, 11, list->slug);
-	sqlite3_bind_int64(stmt, 12, list->since_ms > 0 ? list->since_ms : INT64_MIN);
+	bind_number(stmt, 12, list->since_ms > 0 ? list->since_ms : INT64_MIN);
 	bind_text_or_null(stmt, 13, list->owner);
 	return stmt;
 }
 
 /* One of the two lists that are merged: its next row; `stmt` NULL at its end. */
 struct list_head {
-	sqlite3_stmt *stmt;
+	struct statement *stmt;
 	int64_t n, created_ms;
 	char id[24];
 	int matches;
@@ -125,10 +117,10 @@ static int list_next(struct store *store, struct list_head *head, struct err *er
 		head->stmt = NULL;
 		return rc < 0 ? -1 : 0;
 	}
-	head->n = sqlite3_column_int64(head->stmt, 0);
+	head->n = column_number(head->stmt, 0);
 	COLUMN_TEXT(head->stmt, 1, head->id);
-	head->created_ms = sqlite3_column_int64(head->stmt, 2);
-	head->matches = sqlite3_column_int(head->stmt, 3);
+	head->created_ms = column_number(head->stmt, 2);
+	head->matches = column_int(head->stmt, 3);
 	return 0;
 }
 
@@ -136,7 +128,7 @@ static void list_end(struct list_head *heads)
 {
 	for (int i = 0; i < 2; i++) {
 		if (heads[i].stmt)
-			sqlite3_reset(heads[i].stmt);
+			statement_end(heads[i].stmt);
 	}
 }
 
@@ -257,7 +249,7 @@ int store_lease_each(struct store *store, const struct store_list *list, store_l
 static int owner_org_next(struct store *store, const char *sql, const char *owner, char *org,
 			  size_t size, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+	struct statement *stmt = store_prepare(store, sql, err);
 	int rc;
 
 	if (!stmt)
@@ -268,7 +260,7 @@ static int owner_org_next(struct store *store, const char *sql, const char *owne
 	if (rc)
 		return rc;
 	column_text(stmt, 0, org, size);
-	sqlite3_reset(stmt);
+	statement_end(stmt);
 	return 0;
 }
 

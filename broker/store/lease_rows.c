@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Leases, their heartbeats, and their usage. What counts against limits is in queue_rows.c. Lists: lease_list.c. */
-#include "store/internal.h"
+#include "store/rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,45 +97,37 @@ static void ports_split(struct lease *l, const char *text)
 	}
 }
 
-/* A file edited by hand may hold NULL even there. */
-static const char *text_at(sqlite3_stmt *stmt, int index)
-{
-	const char *text = (const char *)sqlite3_column_text(stmt, index);
-
-	return text ? text : "";
-}
-
-static void lease_read(sqlite3_stmt *stmt, struct lease *l)
+static void lease_read(struct statement *stmt, struct lease *l)
 {
 	int i = 0;
 
 	memset(l, 0, sizeof(*l));
 #define READ_T(column, field) COLUMN_TEXT(stmt, i++, l->field);
-#define READ_I(column, field) l->field = (__typeof__(l->field))sqlite3_column_int64(stmt, i++);
+#define READ_I(column, field) l->field = (__typeof__(l->field))column_number(stmt, i++);
 	FIXED(READ_T, READ_I, READ_I)
 	MOVING(READ_T, READ_I, READ_I)
 #undef READ_T
 #undef READ_I
-	lease_end_parse(l, text_at(stmt, i++));
-	types_split(l, text_at(stmt, i++));
-	ports_split(l, text_at(stmt, i++));
-	l->n = sqlite3_column_int64(stmt, i++);
-	l->touched_ms = sqlite3_column_int64(stmt, i++);
+	lease_end_parse(l, column_string(stmt, i++));
+	types_split(l, column_string(stmt, i++));
+	ports_split(l, column_string(stmt, i++));
+	l->n = column_number(stmt, i++);
+	l->touched_ms = column_number(stmt, i++);
 }
 
 #define BIND_T(column, field) bind_text(stmt, i++, l->field);
-#define BIND_I(column, field) sqlite3_bind_int64(stmt, i++, (sqlite3_int64)l->field);
+#define BIND_I(column, field) bind_number(stmt, i++, (int64_t)l->field);
 
 int store_lease_insert(struct store *store, struct lease *l, struct err *err)
 {
 	char types[LEASE_TYPES_MAX * sizeof(l->types[0])];
 	char ports[LEASE_PORTS_MAX * 8];
 	int i = 1;
-	sqlite3_stmt *stmt = store_prepare(store,
-					   "INSERT INTO lease(" COLUMNS
-					   ") VALUES(" FIXED(MARK, MARK, MARK)
-						   MOVING(MARK, MARK, MARK) "?, ?, ?)",
-					   err);
+	struct statement *stmt = store_prepare(store,
+					       "INSERT INTO lease(" COLUMNS
+					       ", n) VALUES(" FIXED(MARK, MARK, MARK)
+						       MOVING(MARK, MARK, MARK) "?, ?, ?, ?)",
+					       err);
 
 	if (!stmt)
 		return -1;
@@ -146,16 +138,13 @@ int store_lease_insert(struct store *store, struct lease *l, struct err *err)
 	bind_text(stmt, i++, lease_end_text(l));
 	bind_text(stmt, i++, types);
 	bind_text(stmt, i++, ports);
-	if (store_run(store, stmt, "inserting a lease", err))
-		return -1;
-	l->n = sqlite3_last_insert_rowid(store->db);
-	return 0;
+	return store_run_new(store, stmt, i, "lease", &l->n, "inserting a lease", err);
 }
 
 int store_lease_update(struct store *store, const struct lease *l, struct err *err)
 {
 	int i = 1;
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store,
 			      "UPDATE lease SET " MOVING(SET, SET, SET) "end_reason = ? WHERE n = ?",
 			      err);
@@ -164,12 +153,8 @@ int store_lease_update(struct store *store, const struct lease *l, struct err *e
 		return -1;
 	MOVING(BIND_T, BIND_I, BIND_I)
 	bind_text(stmt, i++, lease_end_text(l));
-	sqlite3_bind_int64(stmt, i, l->n);
-	if (store_run(store, stmt, "updating a lease", err))
-		return -1;
-	if (sqlite3_changes(store->db) != 1)
-		return err_set(err, ERR_NOT_FOUND, "there is no lease row %lld", (long long)l->n);
-	return 0;
+	bind_number(stmt, i, l->n);
+	return store_run_one(store, stmt, "updating a lease", err);
 }
 
 #define DIFFER_T(column, field) if (strcmp(a->field, b->field)) return #column;
@@ -188,30 +173,30 @@ const char *store_lease_differs(const struct lease *a, const struct lease *b)
 	return NULL;
 }
 
-static int lease_one(struct store *store, sqlite3_stmt *stmt, struct lease *ret, struct err *err)
+static int lease_one(struct store *store, struct statement *stmt, struct lease *ret, struct err *err)
 {
 	int rc = store_row(store, stmt, "reading a lease", err);
 
 	if (rc)
 		return rc;
 	lease_read(stmt, ret);
-	sqlite3_reset(stmt);
+	statement_end(stmt);
 	return 0;
 }
 
 int store_lease_by_n(struct store *store, int64_t n, struct lease *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, SELECT_LEASE "WHERE lease.n = ?1", err);
+	struct statement *stmt = store_prepare(store, SELECT_LEASE "WHERE lease.n = ?1", err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, n);
+	bind_number(stmt, 1, n);
 	return lease_one(store, stmt, ret, err);
 }
 
 int store_lease_by_id(struct store *store, const char *id, struct lease *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, SELECT_LEASE "WHERE id = ?1", err);
+	struct statement *stmt = store_prepare(store, SELECT_LEASE "WHERE id = ?1", err);
 
 	if (!stmt)
 		return -1;
@@ -222,8 +207,10 @@ int store_lease_by_id(struct store *store, const char *id, struct lease *ret, st
 int store_lease_is_of(struct store *store, const char *id, const char *owner, const char *org,
 		      struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT 1 FROM lease WHERE id = ?1 AND owner = ?2"
-					   " AND org = ?3", err);
+	struct statement *stmt = store_prepare(store,
+					       "SELECT 1 FROM lease WHERE id = ?1 AND owner = ?2"
+					       " AND org = ?3",
+					       err);
 	int rc;
 
 	if (!stmt)
@@ -233,27 +220,28 @@ int store_lease_is_of(struct store *store, const char *id, const char *owner, co
 	bind_text(stmt, 3, org);
 	rc = store_row(store, stmt, "looking for a lease's owner", err);
 	if (rc == 0)
-		sqlite3_reset(stmt);
+		statement_end(stmt);
 	return rc < 0 ? -1 : rc == 0;
 }
 
-static void bind_owner(sqlite3_stmt *stmt, const struct store_scope *scope)
+static void bind_owner(struct statement *stmt, const struct store_scope *scope)
 {
-	sqlite3_bind_int(stmt, 2, scope->all);
+	bind_number(stmt, 2, scope->all);
 	bind_text(stmt, 3, scope->owner);
 	bind_text(stmt, 4, scope->org);
 }
 
-void bind_lease_scope(sqlite3_stmt *stmt, const struct store_scope *scope)
+void bind_lease_scope(struct statement *stmt, const struct store_scope *scope)
 {
 	bind_owner(stmt, scope);
-	sqlite3_bind_int(stmt, 9, (int)scope->sharing);
+	bind_number(stmt, 9, (int)scope->sharing);
 }
 
 int store_lease_visible(struct store *store, const char *id, const struct store_scope *scope,
 			struct lease *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, SELECT_LEASE "WHERE id = ?1 AND " VISIBLE, err);
+	struct statement *stmt = store_prepare(store, SELECT_LEASE "WHERE id = ?1 AND " VISIBLE,
+					       err);
 
 	if (!stmt)
 		return -1;
@@ -265,12 +253,12 @@ int store_lease_visible(struct store *store, const char *id, const struct store_
 int store_lease_by_slug(struct store *store, const char *slug, const struct store_scope *scope,
 			struct lease *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-					   SELECT_LIVE_SLUG
-					   "WHERE slug = ?1 AND state <= 1 "
-					   "AND " VISIBLE
-					   "ORDER BY owner = ?3 AND org = ?4 DESC LIMIT 2",
-					   err);
+	struct statement *stmt = store_prepare(store,
+					       SELECT_LIVE_SLUG
+					       "WHERE slug = ?1 AND state <= 1 "
+					       "AND " VISIBLE
+					       "ORDER BY owner = ?3 AND org = ?4 DESC LIMIT 2",
+					       err);
 	int is_own;
 	int rc;
 
@@ -286,11 +274,11 @@ int store_lease_by_slug(struct store *store, const char *slug, const struct stor
 	rc = store_row(store, stmt, "reading a lease by its slug", err);
 	if (rc == 0 && is_own) {
 		/* The other one is shared: an owner's live slugs are all different. */
-		sqlite3_reset(stmt);
+		statement_end(stmt);
 		return 0;
 	}
 	if (rc == 0) {
-		sqlite3_reset(stmt);
+		statement_end(stmt);
 		return err_set(err, ERR_CONFLICT, "several leases have this slug");
 	}
 	return rc < 0 ? -1 : 0;
@@ -299,7 +287,7 @@ int store_lease_by_slug(struct store *store, const char *slug, const struct stor
 int store_lease_ended_by_slug(struct store *store, const char *slug, const char *owner,
 			      const char *org, struct lease *ret, struct err *err)
 {
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store,
 			      SELECT_SLUG
 			      "WHERE slug = ?1 AND owner = ?2 AND org = ?3 AND state > 1"
@@ -317,7 +305,7 @@ int store_lease_ended_by_slug(struct store *store, const char *slug, const char 
 int store_slug_taken(struct store *store, const char *slug, const char *owner, const char *org,
 		     struct err *err)
 {
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store,
 			      "SELECT 1 FROM lease INDEXED BY lease_slug "
 			      "WHERE slug = ?1 AND owner = ?2 AND org = ?3 AND state <= 1 "
@@ -332,7 +320,7 @@ int store_slug_taken(struct store *store, const char *slug, const char *owner, c
 	bind_text(stmt, 3, org);
 	rc = store_row(store, stmt, "looking for a slug", err);
 	if (rc == 0)
-		sqlite3_reset(stmt);
+		statement_end(stmt);
 	return rc < 0 ? -1 : rc == 0;
 }
 
@@ -340,13 +328,15 @@ int store_slug_taken(struct store *store, const char *slug, const char *owner, c
 
 int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT count(*) FROM lease "
-					   "INDEXED BY lease_attention WHERE attention <> ''", err);
+	struct statement *stmt = store_prepare(store,
+					       "SELECT count(*) FROM lease "
+					       "INDEXED BY lease_attention WHERE attention <> ''",
+					       err);
 
 	if (!stmt || store_row(store, stmt, "counting leases in attention", err))
 		return -1;
-	*ret = sqlite3_column_int64(stmt, 0);
-	sqlite3_reset(stmt);
+	*ret = column_number(stmt, 0);
+	statement_end(stmt);
 	return 0;
 }
 
@@ -367,7 +357,7 @@ int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *a
 		   struct err *err)
 {
 	/* As in lease_due_ms: a stored due time never counts beyond the lease's limits. */
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store,
 			      "SELECT n, CASE WHEN max(created_ms, ready_ms, ended_ms, released_ms, updated_ms,"
 			      " cleanup_started_ms, admitted_ms) > ?1 + ?4 THEN ?1"
@@ -381,24 +371,26 @@ int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *a
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, now_ms);
-	sqlite3_bind_int64(stmt, 2, LEASE_WAIT_MOST_MS);
-	sqlite3_bind_int64(stmt, 3, INT64_MAX);
-	sqlite3_bind_int64(stmt, 4, TIMES_AHEAD_MS);
+	bind_number(stmt, 1, now_ms);
+	bind_number(stmt, 2, LEASE_WAIT_MOST_MS);
+	bind_number(stmt, 3, INT64_MAX);
+	bind_number(stmt, 4, TIMES_AHEAD_MS);
 	while ((rc = store_row(store, stmt, "reading what is due", err)) == 0)
-		fn(arg, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1));
+		fn(arg, column_number(stmt, 0), column_number(stmt, 1));
 	return rc < 0 ? -1 : 0;
 }
 
 int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO beat VALUES(?1, ?2) "
-					   "ON CONFLICT DO UPDATE SET touched_ms = ?2", err);
+	struct statement *stmt = store_prepare(store,
+					       "INSERT INTO beat VALUES(?1, ?2) "
+					       "ON CONFLICT DO UPDATE SET touched_ms = ?2",
+					       err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, n);
-	sqlite3_bind_int64(stmt, 2, touched_ms);
+	bind_number(stmt, 1, n);
+	bind_number(stmt, 2, touched_ms);
 	return store_run(store, stmt, "recording a heartbeat", err);
 }
 
@@ -406,14 +398,14 @@ int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *
 
 int store_account_each(struct store *store, store_account_fn fn, void *arg, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT name FROM tally WHERE scope = 3", err);
+	struct statement *stmt = store_prepare(store, "SELECT name FROM tally WHERE scope = 3", err);
 	int rc;
 
 	if (!stmt)
 		return -1;
 	while ((rc = store_row(store, stmt, "listing accounts", err)) == 0) {
-		if (fn(arg, text_at(stmt, 0))) {
-			sqlite3_reset(stmt);
+		if (fn(arg, column_string(stmt, 0))) {
+			statement_end(stmt);
 			return 0;
 		}
 	}
@@ -424,7 +416,7 @@ int store_usage_each(struct store *store, const struct store_scope *scope, int64
 		     int64_t to_ms, store_usage_fn fn, void *arg, struct err *err)
 {
 	/* The unit in which the account is billed: for what a lease without a server will cost. */
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store,
 			      "SELECT owner, org, account, server_type, state, " BEGUN
 			      ", ended_ms, ttl_ms,"
@@ -438,9 +430,9 @@ int store_usage_each(struct store *store, const struct store_scope *scope, int64
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, from_ms);
+	bind_number(stmt, 1, from_ms);
 	bind_owner(stmt, scope);
-	sqlite3_bind_int64(stmt, 5, to_ms);
+	bind_number(stmt, 5, to_ms);
 	while ((rc = store_row(store, stmt, "reading usage", err)) == 0) {
 		struct store_usage_row row = { 0 };
 
@@ -448,13 +440,13 @@ int store_usage_each(struct store *store, const struct store_scope *scope, int64
 		COLUMN_TEXT(stmt, 1, row.org);
 		COLUMN_TEXT(stmt, 2, row.account);
 		COLUMN_TEXT(stmt, 3, row.server_type);
-		row.state = (enum lease_state)sqlite3_column_int(stmt, 4);
-		row.created_ms = sqlite3_column_int64(stmt, 5);
-		row.ended_ms = sqlite3_column_int64(stmt, 6);
-		row.ttl_ms = sqlite3_column_int64(stmt, 7);
-		row.expected.hour_micros = sqlite3_column_int64(stmt, 8);
+		row.state = (enum lease_state)column_int(stmt, 4);
+		row.created_ms = column_number(stmt, 5);
+		row.ended_ms = column_number(stmt, 6);
+		row.ttl_ms = column_number(stmt, 7);
+		row.expected.hour_micros = column_number(stmt, 8);
 		COLUMN_TEXT(stmt, 9, row.expected.currency);
-		row.expected.unit_ms = sqlite3_column_int64(stmt, 10);
+		row.expected.unit_ms = column_number(stmt, 10);
 		row.is_expected = row.expected.unit_ms != 0;
 		fn(arg, &row);
 	}

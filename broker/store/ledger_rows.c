@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Resources and attempts. */
-#include "store/internal.h"
+#include "store/rows.h"
 
 #include <string.h>
 
@@ -11,52 +11,52 @@
 	"changed_ms, first_absent_ms, absent_count, seen_ms, authorized_ms, deletes_unknown, " \
 	"signed_lease, retain_epoch, label_known, protect_by, marked_ms"
 
-static void resource_bind(sqlite3_stmt *stmt, const struct resource *r)
+static void resource_bind(struct statement *stmt, const struct resource *r)
 {
-	sqlite3_bind_int64(stmt, 1, r->lease);
+	bind_number(stmt, 1, r->lease);
 	bind_text(stmt, 2, r->account);
-	sqlite3_bind_int64(stmt, 3, r->attempt);
-	sqlite3_bind_int64(stmt, 4, r->kind);
-	sqlite3_bind_int64(stmt, 5, r->state);
-	sqlite3_bind_int(stmt, 6, r->ours);
+	bind_number(stmt, 3, r->attempt);
+	bind_number(stmt, 4, r->kind);
+	bind_number(stmt, 5, r->state);
+	bind_number(stmt, 6, r->ours);
 	bind_text(stmt, 7, r->name);
 	bind_text(stmt, 8, r->id);
 	bind_text(stmt, 9, r->action);
 	bind_text(stmt, 10, r->evidence);
-	sqlite3_bind_int64(stmt, 11, r->created_ms);
-	sqlite3_bind_int64(stmt, 12, r->changed_ms);
-	sqlite3_bind_int64(stmt, 13, r->first_absent_ms);
-	sqlite3_bind_int(stmt, 14, r->absent_count);
-	sqlite3_bind_int64(stmt, 15, r->seen_ms);
-	sqlite3_bind_int64(stmt, 16, r->authorized_ms);
-	sqlite3_bind_int(stmt, 17, r->deletes_unknown);
+	bind_number(stmt, 11, r->created_ms);
+	bind_number(stmt, 12, r->changed_ms);
+	bind_number(stmt, 13, r->first_absent_ms);
+	bind_number(stmt, 14, r->absent_count);
+	bind_number(stmt, 15, r->seen_ms);
+	bind_number(stmt, 16, r->authorized_ms);
+	bind_number(stmt, 17, r->deletes_unknown);
 	bind_text(stmt, 18, r->signed_lease);
-	sqlite3_bind_int64(stmt, 19, r->retain_epoch);
-	sqlite3_bind_int64(stmt, 20, r->label_known);
-	sqlite3_bind_int(stmt, 21, r->protect_by);
-	sqlite3_bind_int64(stmt, 22, r->marked_ms);
+	bind_number(stmt, 19, r->retain_epoch);
+	bind_number(stmt, 20, r->label_known);
+	bind_number(stmt, 21, r->protect_by);
+	bind_number(stmt, 22, r->marked_ms);
 }
 
-static void resource_read(sqlite3_stmt *stmt, struct resource *r)
+static void resource_read(struct statement *stmt, struct resource *r)
 {
 	*r = (struct resource){
-		.lease = sqlite3_column_int64(stmt, 0),
-		.attempt = (uint32_t)sqlite3_column_int64(stmt, 2),
-		.kind = (uint32_t)sqlite3_column_int64(stmt, 3),
-		.state = (uint32_t)sqlite3_column_int64(stmt, 4),
-		.ours = sqlite3_column_int(stmt, 5),
-		.created_ms = sqlite3_column_int64(stmt, 10),
-		.changed_ms = sqlite3_column_int64(stmt, 11),
-		.first_absent_ms = sqlite3_column_int64(stmt, 12),
-		.absent_count = sqlite3_column_int(stmt, 13),
-		.seen_ms = sqlite3_column_int64(stmt, 14),
-		.authorized_ms = sqlite3_column_int64(stmt, 15),
-		.deletes_unknown = sqlite3_column_int(stmt, 16),
-		.retain_epoch = sqlite3_column_int64(stmt, 18),
-		.label_known = sqlite3_column_int64(stmt, 19),
-		.protect_by = sqlite3_column_int(stmt, 20),
-		.marked_ms = sqlite3_column_int64(stmt, 21),
-		.n = sqlite3_column_int64(stmt, 22),
+		.lease = column_number(stmt, 0),
+		.attempt = (uint32_t)column_number(stmt, 2),
+		.kind = (uint32_t)column_number(stmt, 3),
+		.state = (uint32_t)column_number(stmt, 4),
+		.ours = column_int(stmt, 5),
+		.created_ms = column_number(stmt, 10),
+		.changed_ms = column_number(stmt, 11),
+		.first_absent_ms = column_number(stmt, 12),
+		.absent_count = column_int(stmt, 13),
+		.seen_ms = column_number(stmt, 14),
+		.authorized_ms = column_number(stmt, 15),
+		.deletes_unknown = column_int(stmt, 16),
+		.retain_epoch = column_number(stmt, 18),
+		.label_known = column_number(stmt, 19),
+		.protect_by = column_int(stmt, 20),
+		.marked_ms = column_number(stmt, 21),
+		.n = column_number(stmt, 22),
 	};
 	COLUMN_TEXT(stmt, 1, r->account);
 	COLUMN_TEXT(stmt, 6, r->name);
@@ -82,57 +82,53 @@ const char *store_resource_differs(const struct resource *a, const struct resour
 
 int store_resource_insert(struct store *store, struct resource *r, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO resource(" RESOURCE_COLUMNS ") VALUES("
-					   "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-					   "?16, ?17, ?18, ?19, ?20, ?21, ?22)",
-					   err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "INSERT INTO resource(" RESOURCE_COLUMNS ", n) VALUES("
+			      "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
+			      "?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+			      err);
 
 	if (!stmt)
 		return -1;
 	resource_bind(stmt, r);
-	if (store_run(store, stmt, "writing an intent", err))
-		return -1;
-	r->n = sqlite3_last_insert_rowid(store->db);
-	return 0;
+	return store_run_new(store, stmt, 23, "resource", &r->n, "writing an intent", err);
 }
 
 int store_resource_update(struct store *store, const struct resource *r, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-		"UPDATE resource SET lease = ?1, account = ?2, attempt = ?3, kind = ?4, state = ?5,"
-		" ours = ?6, name = ?7, id = ?8, action = ?9, evidence = ?10, created_ms = ?11,"
-		" changed_ms = ?12, first_absent_ms = ?13, absent_count = ?14, seen_ms = ?15,"
-		" authorized_ms = ?16, deletes_unknown = ?17, signed_lease = ?18, retain_epoch = ?19,"
-		" label_known = ?20, protect_by = ?21, marked_ms = ?22 WHERE n = ?23", err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "UPDATE resource SET lease = ?1, account = ?2, attempt = ?3, kind = ?4, state = ?5,"
+			      " ours = ?6, name = ?7, id = ?8, action = ?9, evidence = ?10, created_ms = ?11,"
+			      " changed_ms = ?12, first_absent_ms = ?13, absent_count = ?14, seen_ms = ?15,"
+			      " authorized_ms = ?16, deletes_unknown = ?17, signed_lease = ?18, retain_epoch = ?19,"
+			      " label_known = ?20, protect_by = ?21, marked_ms = ?22 WHERE n = ?23",
+			      err);
 
 	if (!stmt)
 		return -1;
 	resource_bind(stmt, r);
-	sqlite3_bind_int64(stmt, 23, r->n);
-	if (store_run(store, stmt, "writing the ledger", err))
-		return -1;
-	if (sqlite3_changes(store->db) != 1)
-		return err_set(err, ERR_NOT_FOUND, "the ledger has no row %lld", (long long)r->n);
-	return 0;
+	bind_number(stmt, 23, r->n);
+	return store_run_one(store, stmt, "writing the ledger", err);
 }
 
 /* Resources of a lease, or with lease 0 the account's own. */
 static int read_resources(struct store *store, int64_t lease_n, const char *account,
 			  struct ledger *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT " RESOURCE_COLUMNS ", n FROM resource "
-					   "WHERE lease = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY n",
-					   err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "SELECT " RESOURCE_COLUMNS ", n FROM resource "
+			      "WHERE lease = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY n",
+			      err);
 	size_t cap = 0;
 	int rc;
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, lease_n);
-	if (account)
-		bind_text(stmt, 2, account);
-	else
-		sqlite3_bind_null(stmt, 2);
+	bind_number(stmt, 1, lease_n);
+	bind_text_or_null(stmt, 2, account);
 	while ((rc = store_row(store, stmt, "reading the ledger", err)) == 0) {
 		if (ret->resource_count == cap) {
 			cap = cap ? cap * 2 : 1;
@@ -145,14 +141,17 @@ static int read_resources(struct store *store, int64_t lease_n, const char *acco
 
 static int read_attempts(struct store *store, int64_t lease_n, struct ledger *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT number, type, location, refused, reason, "
-					   "started_ms FROM attempt WHERE lease = ?1 ORDER BY number", err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "SELECT number, type, location, refused, reason, "
+			      "started_ms FROM attempt WHERE lease = ?1 ORDER BY number",
+			      err);
 	size_t cap = 0;
 	int rc;
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, lease_n);
+	bind_number(stmt, 1, lease_n);
 	while ((rc = store_row(store, stmt, "reading the attempts", err)) == 0) {
 		struct attempt *a;
 
@@ -163,9 +162,9 @@ static int read_attempts(struct store *store, int64_t lease_n, struct ledger *re
 		a = &ret->attempts[ret->attempt_count++];
 		*a = (struct attempt){
 			.lease = lease_n,
-			.number = (uint32_t)sqlite3_column_int64(stmt, 0),
-			.refused = (uint32_t)sqlite3_column_int64(stmt, 3),
-			.started_ms = sqlite3_column_int64(stmt, 5),
+			.number = (uint32_t)column_number(stmt, 0),
+			.refused = (uint32_t)column_number(stmt, 3),
+			.started_ms = column_number(stmt, 5),
 		};
 		COLUMN_TEXT(stmt, 1, a->type);
 		COLUMN_TEXT(stmt, 2, a->location);
@@ -198,17 +197,19 @@ int store_account_ledger(struct store *store, const char *account, struct ledger
 
 int store_resource_by_n(struct store *store, int64_t n, struct resource *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT " RESOURCE_COLUMNS ", n FROM resource "
-					   "WHERE n = ?1", err);
+	struct statement *stmt = store_prepare(store,
+					       "SELECT " RESOURCE_COLUMNS ", n FROM resource "
+					       "WHERE n = ?1",
+					       err);
 	int rc;
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, n);
+	bind_number(stmt, 1, n);
 	rc = store_row(store, stmt, "reading the ledger", err);
 	if (rc == 0) {
 		resource_read(stmt, ret);
-		sqlite3_reset(stmt);
+		statement_end(stmt);
 	}
 	return rc;
 }
@@ -229,28 +230,31 @@ int store_resource_users(struct store *store, const char *account, uint32_t kind
 			 int64_t but_lease_n, struct resource_users *ret, struct err *err)
 {
 	/* A lease counts while it is not done and its row is not over. */
-	sqlite3_stmt *stmt = store_prepare(store,
-		"SELECT resource.n, ours, resource.state IN " DELETING " FROM resource"
-		" JOIN lease ON lease.n = resource.lease"
-		" WHERE resource.account = ?1 AND resource.kind = ?2 AND resource.id = ?3"
-		" AND resource.id <> '' AND resource.lease <> ?4 AND resource.state NOT IN " OVER
-		" AND lease.cleanup <> 4 ORDER BY resource.n", err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "SELECT resource.n, ours, resource.state IN " DELETING
+			      " FROM resource"
+			      " JOIN lease ON lease.n = resource.lease"
+			      " WHERE resource.account = ?1 AND resource.kind = ?2 AND resource.id = ?3"
+			      " AND resource.id <> '' AND resource.lease <> ?4 AND resource.state NOT IN " OVER
+			      " AND lease.cleanup <> 4 ORDER BY resource.n",
+			      err);
 	int rc;
 
 	*ret = (struct resource_users){ 0 };
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, account);
-	sqlite3_bind_int64(stmt, 2, kind);
+	bind_number(stmt, 2, kind);
 	bind_text(stmt, 3, id);
-	sqlite3_bind_int64(stmt, 4, but_lease_n);
+	bind_number(stmt, 4, but_lease_n);
 	while ((rc = store_row(store, stmt, "looking for other users of a resource", err)) == 0) {
 		ret->count++;
-		ret->deleting += sqlite3_column_int(stmt, 2);
-		if (sqlite3_column_int(stmt, 1))
+		ret->deleting += column_int(stmt, 2);
+		if (column_int(stmt, 1))
 			ret->owners++;
 		else if (!ret->heir)
-			ret->heir = sqlite3_column_int64(stmt, 0);
+			ret->heir = column_number(stmt, 0);
 	}
 	return rc < 0 ? -1 : 0;
 }
@@ -258,48 +262,54 @@ int store_resource_users(struct store *store, const char *account, uint32_t kind
 int store_resource_claim(struct store *store, const char *account, uint32_t kind, const char *id,
 			 int64_t *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT n FROM resource WHERE account = ?1 "
-					   "AND kind = ?2 AND id = ?3 AND id <> '' "
-					   "AND state NOT IN (5, 10, 11) ORDER BY ours DESC LIMIT 1",
-					   err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "SELECT n FROM resource WHERE account = ?1 "
+			      "AND kind = ?2 AND id = ?3 AND id <> '' "
+			      "AND state NOT IN (5, 10, 11) ORDER BY ours DESC LIMIT 1",
+			      err);
 	int rc;
 
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, account);
-	sqlite3_bind_int64(stmt, 2, kind);
+	bind_number(stmt, 2, kind);
 	bind_text(stmt, 3, id);
 	rc = store_row(store, stmt, "looking for the row of a resource", err);
-	*ret = rc == 0 ? sqlite3_column_int64(stmt, 0) : 0;
+	*ret = rc == 0 ? column_number(stmt, 0) : 0;
 	if (rc == 0)
-		sqlite3_reset(stmt);
+		statement_end(stmt);
 	return rc < 0 ? -1 : 0;
 }
 
 int store_resource_lease(struct store *store, const char *account, uint32_t kind, const char *id,
 			 int64_t *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT max(lease) FROM resource WHERE account = ?1 "
-					   "AND kind = ?2 AND id = ?3 AND id <> ''", err);
+	struct statement *stmt = store_prepare(store,
+					       "SELECT max(lease) FROM resource WHERE account = ?1 "
+					       "AND kind = ?2 AND id = ?3 AND id <> ''",
+					       err);
 
 	*ret = 0;
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, account);
-	sqlite3_bind_int64(stmt, 2, kind);
+	bind_number(stmt, 2, kind);
 	bind_text(stmt, 3, id);
 	if (store_row(store, stmt, "looking for the lease of a resource", err))
 		return -1;
-	*ret = sqlite3_column_int64(stmt, 0);
-	sqlite3_reset(stmt);
+	*ret = column_number(stmt, 0);
+	statement_end(stmt);
 	return 0;
 }
 
 int store_pending(struct store *store, struct store_pending **ret, size_t *ret_count,
 		  struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT DISTINCT lease, account FROM resource"
-					   " WHERE state IN (1, 8, 12) ORDER BY lease", err);
+	struct statement *stmt = store_prepare(store,
+					       "SELECT DISTINCT lease, account FROM resource"
+					       " WHERE state IN (1, 8, 12) ORDER BY lease",
+					       err);
 	int rc;
 
 	*ret = NULL;
@@ -312,27 +322,27 @@ int store_pending(struct store *store, struct store_pending **ret, size_t *ret_c
 		if (!(*ret_count & (*ret_count - 1)))
 			*ret = xrealloc(*ret, (*ret_count ? *ret_count * 2 : 1) * sizeof(**ret));
 		p = &(*ret)[(*ret_count)++];
-		p->lease = sqlite3_column_int64(stmt, 0);
+		p->lease = column_number(stmt, 0);
 		COLUMN_TEXT(stmt, 1, p->account);
 	}
 	return rc < 0 ? -1 : 0;
 }
 
-static void attempt_bind(sqlite3_stmt *stmt, const struct attempt *a)
+static void attempt_bind(struct statement *stmt, const struct attempt *a)
 {
-	sqlite3_bind_int64(stmt, 1, a->lease);
-	sqlite3_bind_int64(stmt, 2, a->number);
+	bind_number(stmt, 1, a->lease);
+	bind_number(stmt, 2, a->number);
 	bind_text(stmt, 3, a->type);
 	bind_text(stmt, 4, a->location);
-	sqlite3_bind_int64(stmt, 5, a->refused);
+	bind_number(stmt, 5, a->refused);
 	bind_text(stmt, 6, a->reason);
-	sqlite3_bind_int64(stmt, 7, a->started_ms);
+	bind_number(stmt, 7, a->started_ms);
 }
 
 int store_attempt_insert(struct store *store, const struct attempt *a, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO attempt VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-					   err);
+	struct statement *stmt =
+		store_prepare(store, "INSERT INTO attempt VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)", err);
 
 	if (!stmt)
 		return -1;
@@ -342,9 +352,11 @@ int store_attempt_insert(struct store *store, const struct attempt *a, struct er
 
 int store_attempt_update(struct store *store, const struct attempt *a, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "UPDATE attempt SET type = ?3, location = ?4, "
-					   "refused = ?5, reason = ?6, started_ms = ?7 "
-					   "WHERE lease = ?1 AND number = ?2", err);
+	struct statement *stmt = store_prepare(store,
+					       "UPDATE attempt SET type = ?3, location = ?4, "
+					       "refused = ?5, reason = ?6, started_ms = ?7 "
+					       "WHERE lease = ?1 AND number = ?2",
+					       err);
 
 	if (!stmt)
 		return -1;

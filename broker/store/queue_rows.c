@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/queue.h"
 
-#include "store/internal.h"
+#include "store/rows.h"
 
 /* clang-format off */
 #define QUEUED "state = 0 AND queue_ms > 0 AND admitted_ms = 0"
@@ -14,28 +14,29 @@
 
 int store_queue_each(struct store *store, store_queued_fn fn, void *arg, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-					   "SELECT n, id, slug, account, owner, org, created_ms,"
-					   " created_ms + queue_ms, price_hour_micros FROM lease"
-					   " INDEXED BY lease_queued WHERE " QUEUED " ORDER BY n",
-					   err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "SELECT n, id, slug, account, owner, org, created_ms,"
+			      " created_ms + queue_ms, price_hour_micros FROM lease"
+			      " INDEXED BY lease_queued WHERE " QUEUED " ORDER BY n",
+			      err);
 	int rc;
 
 	if (!stmt)
 		return -1;
 	while ((rc = store_row(store, stmt, "reading the queue", err)) == 0) {
-		struct store_queued row = { .n = sqlite3_column_int64(stmt, 0) };
+		struct store_queued row = { .n = column_number(stmt, 0) };
 
 		COLUMN_TEXT(stmt, 1, row.id);
 		COLUMN_TEXT(stmt, 2, row.slug);
 		COLUMN_TEXT(stmt, 3, row.account);
 		COLUMN_TEXT(stmt, 4, row.owner);
 		COLUMN_TEXT(stmt, 5, row.org);
-		row.since_ms = sqlite3_column_int64(stmt, 6);
-		row.until_ms = sqlite3_column_int64(stmt, 7);
-		row.price_hour_micros = sqlite3_column_int64(stmt, 8);
+		row.since_ms = column_number(stmt, 6);
+		row.until_ms = column_number(stmt, 7);
+		row.price_hour_micros = column_number(stmt, 8);
 		if (fn(arg, &row)) {
-			sqlite3_reset(stmt);
+			statement_end(stmt);
 			return 0;
 		}
 	}
@@ -44,16 +45,16 @@ int store_queue_each(struct store *store, store_queued_fn fn, void *arg, struct 
 
 int store_queue_owner_each(struct store *store, store_queue_owner_fn fn, void *arg, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-					   "SELECT account, owner, org, turn FROM queue_owner"
-					   " ORDER BY turn",
-					   err);
+	struct statement *stmt = store_prepare(store,
+					       "SELECT account, owner, org, turn FROM queue_owner"
+					       " ORDER BY turn",
+					       err);
 	int rc;
 
 	if (!stmt)
 		return -1;
 	while ((rc = store_row(store, stmt, "reading the turns of the queue", err)) == 0) {
-		struct store_queue_owner row = { .turn = sqlite3_column_int64(stmt, 3) };
+		struct store_queue_owner row = { .turn = column_number(stmt, 3) };
 
 		COLUMN_TEXT(stmt, 0, row.account);
 		COLUMN_TEXT(stmt, 1, row.owner);
@@ -63,10 +64,10 @@ int store_queue_owner_each(struct store *store, store_queue_owner_fn fn, void *a
 	return rc < 0 ? -1 : 0;
 }
 
-static sqlite3_stmt *owner_bind(struct store *store, const char *sql,
-				const struct store_queue_owner *row, struct err *err)
+static struct statement *owner_bind(struct store *store, const char *sql,
+				    const struct store_queue_owner *row, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+	struct statement *stmt = store_prepare(store, sql, err);
 
 	if (!stmt)
 		return NULL;
@@ -78,23 +79,23 @@ static sqlite3_stmt *owner_bind(struct store *store, const char *sql,
 
 int store_queue_owner_put(struct store *store, const struct store_queue_owner *row, struct err *err)
 {
-	sqlite3_stmt *stmt = owner_bind(store,
-					"INSERT INTO queue_owner VALUES(?1, ?2, ?3, ?4)"
-					" ON CONFLICT DO UPDATE SET turn = ?4",
-					row, err);
+	struct statement *stmt = owner_bind(store,
+					    "INSERT INTO queue_owner VALUES(?1, ?2, ?3, ?4)"
+					    " ON CONFLICT DO UPDATE SET turn = ?4",
+					    row, err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 4, row->turn);
+	bind_number(stmt, 4, row->turn);
 	return store_run(store, stmt, "writing a turn of the queue", err);
 }
 
 int store_queue_owner_drop(struct store *store, const struct store_queue_owner *row, struct err *err)
 {
-	sqlite3_stmt *stmt = owner_bind(store,
-					"DELETE FROM queue_owner WHERE account = ?1"
-					" AND owner = ?2 AND org = ?3",
-					row, err);
+	struct statement *stmt = owner_bind(store,
+					    "DELETE FROM queue_owner WHERE account = ?1"
+					    " AND owner = ?2 AND org = ?3",
+					    row, err);
 
 	return stmt ? store_run(store, stmt, "removing a turn of the queue", err) : -1;
 }
@@ -105,23 +106,23 @@ int store_queue_owner_drop(struct store *store, const struct store_queue_owner *
 static int usage_totals_get(struct store *store, int scope, const char *name, const char *org,
 			    int64_t *ret_leases, int64_t *ret_micros, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store,
-					   "SELECT leases, micros FROM tally "
-					   "WHERE scope = ?1 AND name = ?2 AND org = ?3",
-					   err);
+	struct statement *stmt = store_prepare(store,
+					       "SELECT leases, micros FROM tally "
+					       "WHERE scope = ?1 AND name = ?2 AND org = ?3",
+					       err);
 	int rc;
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int(stmt, 1, scope);
+	bind_number(stmt, 1, scope);
 	bind_text(stmt, 2, name);
 	bind_text(stmt, 3, org);
 	rc = store_row(store, stmt, "counting leases", err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	*ret_leases = sqlite3_column_int64(stmt, 0);
-	*ret_micros = sqlite3_column_int64(stmt, 1);
-	sqlite3_reset(stmt);
+	*ret_leases = column_number(stmt, 0);
+	*ret_micros = column_number(stmt, 1);
+	statement_end(stmt);
 	return 0;
 }
 
@@ -143,7 +144,7 @@ int store_counts(struct store *store, const char *owner, const char *org, const 
 int store_holders(struct store *store, const char *owner, const char *org, const char *account,
 		  struct store_holder *ret, int size, int *ret_count, struct err *err)
 {
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store,
 			      "SELECT * FROM (SELECT id, slug, state, cleanup, " ENDS
 			      " AS ends FROM lease"
@@ -164,14 +165,14 @@ int store_holders(struct store *store, const char *owner, const char *org, const
 	bind_text(stmt, 1, owner);
 	bind_text(stmt, 2, org);
 	bind_text(stmt, 3, account);
-	sqlite3_bind_int(stmt, 4, size);
+	bind_number(stmt, 4, size);
 	while ((rc = store_row(store, stmt, "reading what counts against a limit", err)) == 0) {
 		struct store_holder *one = &ret[(*ret_count)++];
 
 		*one = (struct store_holder){
-			.state = (enum lease_state)sqlite3_column_int(stmt, 2),
-			.cleanup = (enum lease_cleanup)sqlite3_column_int(stmt, 3),
-			.ends_ms = sqlite3_column_int64(stmt, 4),
+			.state = (enum lease_state)column_int(stmt, 2),
+			.cleanup = (enum lease_cleanup)column_int(stmt, 3),
+			.ends_ms = column_number(stmt, 4),
 		};
 		COLUMN_TEXT(stmt, 0, one->id);
 		COLUMN_TEXT(stmt, 1, one->slug);
@@ -182,7 +183,7 @@ int store_holders(struct store *store, const char *owner, const char *org, const
 int store_first_end(struct store *store, const char *org, const char *account, int64_t *ret_ms,
 		    struct err *err)
 {
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store,
 			      "SELECT ifnull(min(ends), 0) FROM (SELECT " ENDS " AS ends FROM lease"
 			      " INDEXED BY lease_current LEFT JOIN beat ON beat.lease = lease.n"
@@ -195,10 +196,10 @@ int store_first_end(struct store *store, const char *org, const char *account, i
 		return -1;
 	bind_text(stmt, 1, org);
 	bind_text(stmt, 2, account);
-	sqlite3_bind_int(stmt, 3, STORE_ENDS_MOST);
+	bind_number(stmt, 3, STORE_ENDS_MOST);
 	if (store_row(store, stmt, "reading when the first lease ends", err))
 		return -1;
-	*ret_ms = sqlite3_column_int64(stmt, 0);
-	sqlite3_reset(stmt);
+	*ret_ms = column_number(stmt, 0);
+	statement_end(stmt);
 	return 0;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/internal.h"
+#include "store/rows.h"
 #include "store/pack.h"
 #include "util/alloc.h"
 
@@ -50,113 +50,76 @@ int run_state_parse(const char *text)
 #define COLUMNS FIXED(NAME, NAME) MOVING(NAME, NAME)
 #define SELECT_RUN "SELECT " COLUMNS "run.n FROM run "
 
-static int run_read(sqlite3_stmt *stmt, struct run_row *r)
+static int run_read(struct statement *stmt, struct run_row *r)
 {
 	int i = 0;
 
 	memset(r, 0, sizeof(*r));
 #define READ_T(column, field) COLUMN_TEXT(stmt, i++, r->field);
-#define READ_I(column, field) r->field = (__typeof__(r->field))sqlite3_column_int64(stmt, i++);
+#define READ_I(column, field) r->field = (__typeof__(r->field))column_number(stmt, i++);
 	FIXED(READ_T, READ_I)
 	MOVING(READ_T, READ_I)
 #undef READ_T
 #undef READ_I
-	r->n = sqlite3_column_int64(stmt, i++);
+	r->n = column_number(stmt, i++);
 	return i;
 }
 
 #define BIND_T(column, field) bind_text(stmt, i++, r->field);
-#define BIND_I(column, field) sqlite3_bind_int64(stmt, i++, (sqlite3_int64)r->field);
+#define BIND_I(column, field) bind_number(stmt, i++, (int64_t)r->field);
 
 int store_run_insert(struct store *store, struct run_row *r, const char *command, struct err *err)
 {
 	int i = 1;
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO run(" COLUMNS "command) VALUES("
-					   FIXED(MARK, MARK) MOVING(MARK, MARK) "?)", err);
+	struct statement *stmt = store_prepare(store,
+					       "INSERT INTO run(" COLUMNS
+					       "command, n) VALUES(" FIXED(MARK, MARK)
+						       MOVING(MARK, MARK) "?, ?)",
+					       err);
 
 	if (!stmt)
 		return -1;
 	FIXED(BIND_T, BIND_I)
 	MOVING(BIND_T, BIND_I)
-	bind_text(stmt, i, command);
-	if (store_run(store, stmt, "inserting a run", err))
-		return -1;
-	r->n = sqlite3_last_insert_rowid(store->db);
-	return 0;
+	bind_text(stmt, i++, command);
+	return store_run_new(store, stmt, i, "run", &r->n, "inserting a run", err);
 }
 
 int store_run_update(struct store *store, const struct run_row *r, struct err *err)
 {
 	int i = 1;
-	sqlite3_stmt *stmt = store_prepare(store, "UPDATE run SET " MOVING(SET, SET)
-					   "n = n WHERE n = ?", err);
+	struct statement *stmt =
+		store_prepare(store, "UPDATE run SET " MOVING(SET, SET) "n = n WHERE n = ?", err);
 
 	if (!stmt)
 		return -1;
 	MOVING(BIND_T, BIND_I)
-	sqlite3_bind_int64(stmt, i, r->n);
+	bind_number(stmt, i, r->n);
 	return store_run(store, stmt, "updating a run", err);
 }
 
 /* Reads the first row, if any, and resets the statement. */
-static int run_one(struct store *store, sqlite3_stmt *stmt, struct run_row *ret, struct err *err)
+static int run_one(struct store *store, struct statement *stmt, struct run_row *ret, struct err *err)
 {
 	int rc = store_row(store, stmt, "reading a run", err);
 
 	if (rc)
 		return rc;
 	run_read(stmt, ret);
-	sqlite3_reset(stmt);
+	statement_end(stmt);
 	return 0;
 }
 
 /* ---- access ------------------------------------------------------------------------ */
 
-#define WRITABLE "(?2 OR (run.org = ?4 AND run.owner = ?3)) "
-#define READABLE \
-	"(?2 OR (run.org = ?4 AND (?3 = '' OR run.owner = ?3)) OR EXISTS(" \
+#define WRITABLE "(?2 <> 0 OR (run.org = ?4 AND run.owner = ?3)) "
+#define READABLE                                                                \
+	"(?2 <> 0 OR (run.org = ?4 AND (?3 = '' OR run.owner = ?3)) OR EXISTS(" \
 	"SELECT 1 FROM run_lease AS u WHERE u.run = run.n AND lease_is_of(u.lease, ?3, ?4))) "
 
-/*
- * Leases are in another file. Each is looked up there separately, as committed at that time:
- * the owner and organisation of a lease never change.
- */
-static void lease_is_of(sqlite3_context *context, int count, sqlite3_value **values)
+static void bind_scope(struct statement *stmt, const struct store_scope *scope)
 {
-	struct store *leases = ((const struct store *)sqlite3_user_data(context))->leases;
-	const char *text[3];
-	struct err err = { 0 };
-	int rc;
-
-	for (int i = 0; i < count; i++)
-		text[i] = (const char *)sqlite3_value_text(values[i]);
-	if (!leases) {
-		sqlite3_result_error(context, "no connection to the leases' file", -1);
-		return;
-	}
-	rc = store_lease_is_of(leases, text[0], text[1], text[2], &err);
-	if (rc < 0)
-		sqlite3_result_error(context, err.text, -1);
-	else
-		sqlite3_result_int(context, rc);
-}
-
-int runs_functions(struct store *runs, struct err *err)
-{
-	if (sqlite3_create_function_v2(runs->db, "lease_is_of", 3, SQLITE_UTF8 | SQLITE_DIRECTONLY,
-				       runs, lease_is_of, NULL, NULL, NULL))
-		return store_fail(runs, "setting up", err);
-	return 0;
-}
-
-void store_runs_use(struct store *runs, struct store *leases)
-{
-	runs->leases = leases;
-}
-
-static void bind_scope(sqlite3_stmt *stmt, const struct store_scope *scope)
-{
-	sqlite3_bind_int(stmt, 2, scope->all);
+	bind_number(stmt, 2, scope->all);
 	bind_text(stmt, 3, scope->owner);
 	bind_text(stmt, 4, scope->org);
 }
@@ -164,9 +127,10 @@ static void bind_scope(sqlite3_stmt *stmt, const struct store_scope *scope)
 int store_run_find(struct store *store, const char *id, const struct store_scope *scope,
 		   enum run_access access, struct run_row *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = access == RUN_WRITE ?
-		store_prepare(store, SELECT_RUN "WHERE id = ?1 AND " WRITABLE, err) :
-		store_prepare(store, SELECT_RUN "WHERE id = ?1 AND " READABLE, err);
+	struct statement *stmt =
+		access == RUN_WRITE ?
+			store_prepare(store, SELECT_RUN "WHERE id = ?1 AND " WRITABLE, err) :
+			store_prepare(store, SELECT_RUN "WHERE id = ?1 AND " READABLE, err);
 
 	if (!stmt)
 		return -1;
@@ -198,24 +162,25 @@ static const char *list_sql(const struct store_run_list *list)
 int store_run_each(struct store *store, const struct store_run_list *list, store_run_fn fn,
 		   void *arg, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, list_sql(list), err);
+	struct statement *stmt = store_prepare(store, list_sql(list), err);
 	int rc;
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int(stmt, 1, list->state);
+	bind_number(stmt, 1, list->state);
 	bind_scope(stmt, &list->scope);
-	sqlite3_bind_int64(stmt, 5, INT64_MAX);
-	sqlite3_bind_int(stmt, 6, list->limit);
+	bind_number(stmt, 5, INT64_MAX);
+	bind_number(stmt, 6, list->limit);
 	if (list->lease_id)
 		bind_text(stmt, 7, list->lease_id);
 	while ((rc = store_row(store, stmt, "listing runs", err)) == 0) {
 		struct run_row r;
 		int at = run_read(stmt, &r);
-		const char *command = (const char *)sqlite3_column_text(stmt, at);
+		size_t len;
+		const char *command = column_data(stmt, at, &len);
 
 		if (fn(arg, &r, command ? command : "null")) {
-			sqlite3_reset(stmt);
+			statement_end(stmt);
 			return 0;
 		}
 	}
@@ -225,19 +190,19 @@ int store_run_each(struct store *store, const struct store_run_list *list, store
 /* ---- parts ------------------------------------------------------------------------------- */
 
 /* Passes each row's single column to `fn`. The number of rows, or -1. */
-static int texts_each(struct store *store, sqlite3_stmt *stmt, store_text_fn fn, void *arg,
+static int texts_each(struct store *store, struct statement *stmt, store_text_fn fn, void *arg,
 		      struct err *err)
 {
 	int count = 0;
 	int rc;
 
 	while ((rc = store_row(store, stmt, "reading a run", err)) == 0) {
-		const char *text = sqlite3_column_blob(stmt, 0);
-		size_t len = (size_t)sqlite3_column_bytes(stmt, 0);
+		size_t len = 0;
+		const char *text = column_data(stmt, 0, &len);
 
 		count++;
 		if (fn(arg, text ? text : "", text ? len : 0)) {
-			sqlite3_reset(stmt);
+			statement_end(stmt);
 			return count;
 		}
 	}
@@ -247,11 +212,11 @@ static int texts_each(struct store *store, sqlite3_stmt *stmt, store_text_fn fn,
 static int texts_of(struct store *store, const char *sql, int64_t n, store_text_fn fn, void *arg,
 		    struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+	struct statement *stmt = store_prepare(store, sql, err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, n);
+	bind_number(stmt, 1, n);
 	return texts_each(store, stmt, fn, arg, err) < 0 ? -1 : 0;
 }
 
@@ -263,12 +228,12 @@ int store_run_command(struct store *store, int64_t n, store_text_fn fn, void *ar
 
 int store_run_lease_add(struct store *store, int64_t n, const char *lease_id, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT OR IGNORE INTO run_lease VALUES(?1, ?2)",
-					   err);
+	struct statement *stmt =
+		store_prepare(store, "INSERT OR IGNORE INTO run_lease VALUES(?1, ?2)", err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, n);
+	bind_number(stmt, 1, n);
 	bind_text(stmt, 2, lease_id);
 	return store_run(store, stmt, "recording a run's lease", err);
 }
@@ -282,14 +247,14 @@ int store_run_lease_each(struct store *store, int64_t n, store_text_fn fn, void 
 int store_run_event_add(struct store *store, int64_t n, int64_t seq, int64_t at_ms,
 			const char *fields, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT INTO run_event VALUES(?1, ?2, ?3, ?4)",
-					   err);
+	struct statement *stmt = store_prepare(store,
+					       "INSERT INTO run_event VALUES(?1, ?2, ?3, ?4)", err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, n);
-	sqlite3_bind_int64(stmt, 2, seq);
-	sqlite3_bind_int64(stmt, 3, at_ms);
+	bind_number(stmt, 1, n);
+	bind_number(stmt, 2, seq);
+	bind_number(stmt, 3, at_ms);
 	bind_text(stmt, 4, fields);
 	return store_run(store, stmt, "adding an event of a run", err);
 }
@@ -297,21 +262,24 @@ int store_run_event_add(struct store *store, int64_t n, int64_t seq, int64_t at_
 int store_run_event_each(struct store *store, int64_t n, int64_t after, int limit,
 			 store_run_event_fn fn, void *arg, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT seq, at_ms, fields FROM run_event "
-					   "WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3", err);
+	struct statement *stmt = store_prepare(store,
+					       "SELECT seq, at_ms, fields FROM run_event "
+					       "WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+					       err);
 	int rc;
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, n);
-	sqlite3_bind_int64(stmt, 2, after);
-	sqlite3_bind_int(stmt, 3, limit);
+	bind_number(stmt, 1, n);
+	bind_number(stmt, 2, after);
+	bind_number(stmt, 3, limit);
 	while ((rc = store_row(store, stmt, "reading events of a run", err)) == 0) {
-		const char *fields = (const char *)sqlite3_column_text(stmt, 2);
+		size_t len;
+		const char *fields = column_data(stmt, 2, &len);
 
-		if (fn(arg, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
+		if (fn(arg, column_number(stmt, 0), column_number(stmt, 1),
 		       fields && fields[0] == '{' ? fields : "{}")) {
-			sqlite3_reset(stmt);
+			statement_end(stmt);
 			return 0;
 		}
 	}
@@ -321,19 +289,23 @@ int store_run_event_each(struct store *store, int64_t n, int64_t after, int limi
 int store_run_sample_add(struct store *store, int64_t n, int64_t at_ms, const char *data,
 			 struct err *err)
 {
-	sqlite3_stmt *add = store_prepare(store, "INSERT OR IGNORE INTO run_sample "
-					  "VALUES(?1, ?2, ?3)", err);
-	sqlite3_stmt *cut = store_prepare(store, "DELETE FROM run_sample WHERE run = ?1 AND at_ms <="
-					  " (SELECT at_ms FROM run_sample WHERE run = ?1"
-					  " ORDER BY at_ms DESC LIMIT 1 OFFSET ?2)", err);
+	struct statement *add = store_prepare(store,
+					      "INSERT OR IGNORE INTO run_sample "
+					      "VALUES(?1, ?2, ?3)",
+					      err);
+	struct statement *cut = store_prepare(store,
+					      "DELETE FROM run_sample WHERE run = ?1 AND at_ms <="
+					      " (SELECT at_ms FROM run_sample WHERE run = ?1"
+					      " ORDER BY at_ms DESC LIMIT 1 OFFSET ?2)",
+					      err);
 
 	if (!add || !cut)
 		return -1;
-	sqlite3_bind_int64(add, 1, n);
-	sqlite3_bind_int64(add, 2, at_ms);
+	bind_number(add, 1, n);
+	bind_number(add, 2, at_ms);
 	bind_text(add, 3, data);
-	sqlite3_bind_int64(cut, 1, n);
-	sqlite3_bind_int(cut, 2, STORE_SAMPLES_MAX);
+	bind_number(cut, 1, n);
+	bind_number(cut, 2, STORE_SAMPLES_MAX);
 	return store_run(store, add, "storing a sample of a run", err) ||
 			       store_run(store, cut, "storing a sample of a run", err) ?
 		       -1 :
@@ -350,11 +322,11 @@ int store_run_sample_each(struct store *store, int64_t n, store_text_fn fn, void
 static int put_text(struct store *store, const char *sql, int64_t n, const char *text,
 		    struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+	struct statement *stmt = store_prepare(store, sql, err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, n);
+	bind_number(stmt, 1, n);
 	bind_text(stmt, 2, text);
 	return store_run(store, stmt, "storing how a run ended", err);
 }
@@ -386,8 +358,10 @@ int store_run_receipt(struct store *store, int64_t n, store_text_fn fn, void *ar
 int store_run_log_put(struct store *store, int64_t n, int64_t part, const void *data, size_t len,
 		      size_t *ret_stored, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT OR REPLACE INTO run_log "
-					   "VALUES(?1, ?2, ?3)", err);
+	struct statement *stmt = store_prepare(store,
+					       "INSERT OR REPLACE INTO run_log "
+					       "VALUES(?1, ?2, ?3)",
+					       err);
 	unsigned char *packed;
 	size_t size;
 	int rc;
@@ -398,11 +372,10 @@ int store_run_log_put(struct store *store, int64_t n, int64_t part, const void *
 		return err_set(err, ERR_INVALID, "a log part of %zu bytes is too large", len);
 	packed = xcalloc(1, pack_bound(len));
 	size = pack_encode(data, len, packed);
-	sqlite3_bind_int64(stmt, 1, n);
-	sqlite3_bind_int64(stmt, 2, part);
-	sqlite3_bind_blob64(stmt, 3, packed, size, SQLITE_STATIC);
+	bind_number(stmt, 1, n);
+	bind_number(stmt, 2, part);
+	bind_blob(stmt, 3, packed, size);
 	rc = store_run(store, stmt, "storing the log of a run", err);
-	sqlite3_clear_bindings(stmt);
 	free(packed);
 	*ret_stored = size;
 	return rc;
@@ -410,13 +383,13 @@ int store_run_log_put(struct store *store, int64_t n, int64_t part, const void *
 
 int store_run_log_cut(struct store *store, int64_t n, int64_t parts, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "DELETE FROM run_log WHERE run = ?1 AND part >= ?2",
-					   err);
+	struct statement *stmt =
+		store_prepare(store, "DELETE FROM run_log WHERE run = ?1 AND part >= ?2", err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, n);
-	sqlite3_bind_int64(stmt, 2, parts);
+	bind_number(stmt, 1, n);
+	bind_number(stmt, 2, parts);
 	return store_run(store, stmt, "storing the log of a run", err);
 }
 
@@ -443,33 +416,37 @@ static int unpack_part(void *arg, const char *text, size_t len)
 int store_run_log_get(struct store *store, int64_t n, int64_t part, store_text_fn fn, void *arg,
 		      struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT data FROM run_log WHERE run = ?1 "
-					   "AND part = ?2", err);
+	struct statement *stmt = store_prepare(store,
+					       "SELECT data FROM run_log WHERE run = ?1 "
+					       "AND part = ?2",
+					       err);
 	struct unpacked unpacked = { .fn = fn, .arg = arg };
 	int rc;
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, n);
-	sqlite3_bind_int64(stmt, 2, part);
+	bind_number(stmt, 1, n);
+	bind_number(stmt, 2, part);
 	rc = texts_each(store, stmt, unpack_part, &unpacked, err);
 	if (unpacked.is_damaged)
-		return err_set(err, ERR_REFUSED, "%s: the log of a run is damaged", store->path);
+		return err_set(err, ERR_REFUSED, "%s: the log of a run is damaged", store->name);
 	return rc < 0 ? -1 : !rc;
 }
 
 int store_run_log_size(struct store *store, int64_t n, int64_t *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT ifnull(sum(length(data)), 0) FROM run_log "
-					   "WHERE run = ?1", err);
+	struct statement *stmt = store_prepare(store,
+					       "SELECT ifnull(sum(length(data)), 0) FROM run_log "
+					       "WHERE run = ?1",
+					       err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, n);
+	bind_number(stmt, 1, n);
 	if (store_row(store, stmt, "measuring the log of a run", err))
 		return -1;
-	*ret = sqlite3_column_int64(stmt, 0);
-	sqlite3_reset(stmt);
+	*ret = column_number(stmt, 0);
+	statement_end(stmt);
 	return 0;
 }
 
@@ -477,60 +454,67 @@ int store_run_log_size(struct store *store, int64_t n, int64_t *ret, struct err 
 
 int store_run_any(struct store *store, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT 1 FROM run WHERE n > 0 LIMIT 1", err);
+	struct statement *stmt = store_prepare(store, "SELECT 1 FROM run WHERE n > 0 LIMIT 1", err);
 	int rc;
 
 	if (!stmt)
 		return -1;
 	rc = store_row(store, stmt, "looking for runs", err);
 	if (rc == 0)
-		sqlite3_reset(stmt);
+		statement_end(stmt);
 	return rc < 0 ? -1 : rc == 0;
 }
 
 int store_run_stale(struct store *store, int64_t before_ms, struct run_row *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, SELECT_RUN "INDEXED BY run_open WHERE state = 0 "
-					   "AND event_ms < ?1 ORDER BY event_ms LIMIT 1", err);
+	struct statement *stmt = store_prepare(store,
+					       SELECT_RUN
+					       "INDEXED BY run_open WHERE state = 0 "
+					       "AND event_ms < ?1 ORDER BY event_ms LIMIT 1",
+					       err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, before_ms);
+	bind_number(stmt, 1, before_ms);
 	return run_one(store, stmt, ret, err);
 }
 
 int store_run_oldest(struct store *store, int64_t before_ms, struct run_row *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, SELECT_RUN "INDEXED BY run_ended WHERE state > 0 "
-					   "AND ended_ms < ?1 ORDER BY ended_ms LIMIT 1", err);
+	struct statement *stmt = store_prepare(store,
+					       SELECT_RUN
+					       "INDEXED BY run_ended WHERE state > 0 "
+					       "AND ended_ms < ?1 ORDER BY ended_ms LIMIT 1",
+					       err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, before_ms);
+	bind_number(stmt, 1, before_ms);
 	return run_one(store, stmt, ret, err);
 }
 
 int store_run_bytes(struct store *store, int64_t *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "SELECT ifnull(sum(bytes), 0) FROM run", err);
+	struct statement *stmt = store_prepare(store, "SELECT ifnull(sum(bytes), 0) FROM run", err);
 
 	if (!stmt || store_row(store, stmt, "summing the sizes of runs", err))
 		return -1;
-	*ret = sqlite3_column_int64(stmt, 0);
-	sqlite3_reset(stmt);
+	*ret = column_number(stmt, 0);
+	statement_end(stmt);
 	return 0;
 }
 
 /* Deletes at most `limit` rows of a run from one table. The number deleted, or -1. */
 static int drop_rows(struct store *store, const char *sql, int64_t n, int limit, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+	struct statement *stmt = store_prepare(store, sql, err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, n);
-	sqlite3_bind_int(stmt, 2, limit);
-	return store_run(store, stmt, "dropping a run", err) ? -1 : sqlite3_changes(store->db);
+	bind_number(stmt, 1, n);
+	bind_number(stmt, 2, limit);
+	return store_run(store, stmt, "dropping a run", err) ? -1 :
+							       (int)store_changed(store, stmt, err);
 }
 
 #define SOME(table, key) \
@@ -552,7 +536,7 @@ int store_run_drop(struct store *store, int64_t n, int parts, struct err *err)
 	    drop_rows(store, SOME("run_lease", "lease"), n, 1000, err) < 0 ||
 	    drop_rows(store, SOME("run_results", "run"), n, 1, err) < 0 ||
 	    drop_rows(store, SOME("run_receipt", "run"), n, 1, err) < 0 ||
-	    drop_rows(store, "DELETE FROM run WHERE n = ?1 AND ?2", n, 1, err) < 0)
+	    drop_rows(store, "DELETE FROM run WHERE n = ?1 AND ?2 > 0", n, 1, err) < 0)
 		return -1;
 	return 0;
 }

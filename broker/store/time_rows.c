@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The newest time that is known to be right, and stored times that turn out to be wrong. */
-#include "store/internal.h"
+#include "store/rows.h"
 
 int store_clock_get(struct store *store, int64_t *ret_ms, int *ret_is_trusted, struct err *err)
 {
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store,
 			      "SELECT coalesce((SELECT value FROM meta WHERE key = 'clock'),"
 			      " (SELECT at_ms FROM event ORDER BY n DESC LIMIT 1), 0),"
@@ -13,30 +13,30 @@ int store_clock_get(struct store *store, int64_t *ret_ms, int *ret_is_trusted, s
 
 	if (!stmt || store_row(store, stmt, "reading the newest time", err))
 		return -1;
-	*ret_ms = sqlite3_column_int64(stmt, 0);
-	*ret_is_trusted = sqlite3_column_int(stmt, 1);
-	sqlite3_reset(stmt);
+	*ret_ms = column_number(stmt, 0);
+	*ret_is_trusted = column_int(stmt, 1);
+	statement_end(stmt);
 	return 0;
 }
 
 int store_clock_put(struct store *store, int64_t now_ms, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "INSERT OR REPLACE INTO meta VALUES('clock', ?1)",
-					   err);
+	struct statement *stmt =
+		store_prepare(store, "INSERT OR REPLACE INTO meta VALUES('clock', ?1)", err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, now_ms);
+	bind_number(stmt, 1, now_ms);
 	return store_run(store, stmt, "writing the newest time", err);
 }
 
 static int time_mend(struct store *store, const char *sql, int64_t now_ms, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+	struct statement *stmt = store_prepare(store, sql, err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, now_ms);
+	bind_number(stmt, 1, now_ms);
 	return store_run(store, stmt, "mending times of a clock that was ahead", err);
 }
 
@@ -70,23 +70,23 @@ int store_times_mend(struct store *store, int64_t now_ms, struct err *err)
 
 int store_lease_times_put(struct store *store, const struct lease *l, struct err *err)
 {
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store,
 			      "UPDATE lease SET created_ms = ?1, provision_deadline_ms = ?2 WHERE n = ?3",
 			      err);
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, l->created_ms);
-	sqlite3_bind_int64(stmt, 2, l->provision_deadline_ms);
-	sqlite3_bind_int64(stmt, 3, l->n);
+	bind_number(stmt, 1, l->created_ms);
+	bind_number(stmt, 2, l->provision_deadline_ms);
+	bind_number(stmt, 3, l->n);
 	return store_run(store, stmt, "correcting the times of a lease", err);
 }
 
 int store_lease_future_each(struct store *store, int64_t now_ms, store_lease_row_fn fn, void *arg,
 			    struct err *err)
 {
-	sqlite3_stmt *stmt =
+	struct statement *stmt =
 		store_prepare(store,
 			      "SELECT n FROM lease INDEXED BY lease_created WHERE created_ms > ?1 UNION"
 			      " SELECT n FROM lease INDEXED BY lease_current JOIN beat ON beat.lease = lease.n"
@@ -96,8 +96,8 @@ int store_lease_future_each(struct store *store, int64_t now_ms, store_lease_row
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, now_ms);
+	bind_number(stmt, 1, now_ms);
 	while ((rc = store_row(store, stmt, "reading leases of the future", err)) == 0)
-		fn(arg, sqlite3_column_int64(stmt, 0));
+		fn(arg, column_number(stmt, 0));
 	return rc < 0 ? -1 : 0;
 }

@@ -200,7 +200,7 @@ class Versions(unittest.TestCase):
 
     def test_schema(self):
         """The first schema number in the changelog is the number of migrations."""
-        text = lint.code_only(read("broker/store/schema.c"))
+        text = lint.code_only(read("broker/store/sqlite/schema.c"))
         table = re.search(r"migrations\[\] = \{(.*?)\n\};", text, re.S).group(1)
         while re.search(r"\([^()]*\)", table):
             table = re.sub(r"\([^()]*\)", "", table)

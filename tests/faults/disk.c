@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A full disk. It is played by its size and that of the store's files, because the real one has
- * room: the store asks it before each transaction (store/reserve.h), and what the store then
+ * room: the store asks it before each transaction (store/sqlite/reserve.h), and what the store then
  * writes to its log must fit.
  */
 #include "world.h"
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/reserve.h"
+#include "store/sqlite/reserve.h"
 
 static struct {
 	const struct world *world;

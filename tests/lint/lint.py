@@ -84,7 +84,7 @@ def spdx(tree):
 
 # Which places may use a library: header, then the places.
 LIBRARIES = (
-    (r"sqlite3\.h", ("broker/store/",)),
+    (r"sqlite3\.h", ("broker/store/sqlite/",)),
     (r"zlib\.h", ("broker/store/",)),
     (r"curl/", ("broker/provider/http", "broker/provider/url", "broker/cli/")),
     (r"event2/", ("broker/http/", "broker/api/", "broker/daemon/", "sdk/sim/")),

@@ -43,7 +43,7 @@ class Rules(unittest.TestCase):
         for header in ("sqlite3.h", "curl/curl.h", "event2/event.h", "dlfcn.h", "ini.h",
                        "pthread.h", "openssl/evp.h", "jansson.h", "systemd/sd-daemon.h"):
             self.bad("includes", {"broker/lease/a.c": f"#include <{header}>\n"}, header)
-        self.good("includes", {"broker/store/a.c": "#include <sqlite3.h>\n"})
+        self.good("includes", {"broker/store/sqlite/a.c": "#include <sqlite3.h>\n"})
 
     def test_rooms(self):
         self.bad("includes", {"broker/http/a.c": '#include "lease/lease.h"\n'}, "broker/http")

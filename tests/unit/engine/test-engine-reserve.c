@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "fixture.h"
-#include "store/reserve.h"
+#include "store/sqlite/reserve.h"
 #include "util/text.h"
 
 static int is_full;

@@ -12,7 +12,7 @@
 
 #include "unit/test.h"
 #include "scratch.h"
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 
 static struct store *reader;
 
@@ -113,9 +113,11 @@ static void versions_survive_a_reset_of_the_log(void **state)
 	for (int i = 1; i < 20; i++) {
 		uint64_t now;
 
-		assert_int_equal(sqlite3_wal_checkpoint_v2(store->db, NULL, i % 2 ?
-				 SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_TRUNCATE, NULL,
-				 NULL), SQLITE_OK);
+		assert_int_equal(sqlite3_wal_checkpoint_v2(store->file->db, NULL,
+							   i % 2 ? SQLITE_CHECKPOINT_RESTART :
+								   SQLITE_CHECKPOINT_TRUNCATE,
+							   NULL, NULL),
+				 SQLITE_OK);
 		touch(store, l.n, 5000 + i);
 		now = store_data_version(reader);
 		assert_true(now > last);

@@ -13,7 +13,7 @@
 
 #include "unit/test.h"
 #include "scratch.h"
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 #include "util/text.h"
 #include "vfs.h"
 

@@ -10,7 +10,7 @@
 
 #include "unit/test.h"
 #include "scratch.h"
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 #include "store/runs.h"
 
 static void file_name(const char *suffix, char *ret, size_t size)

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "scratch.h"
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 #include "store/runs.h"
 #include "util/text.h"
 #include "vfs.h"

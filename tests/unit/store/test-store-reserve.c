@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "scratch.h"
-#include "store/reserve.h"
+#include "store/sqlite/reserve.h"
 #include "store/runs.h"
 #include "unit/test.h"
 #include "vfs.h"

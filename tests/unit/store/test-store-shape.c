@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "scratch.h"
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 #include "store/runs.h"
 #include "util/text.h"
 #include "vfs.h"
@@ -324,7 +324,7 @@ static void check_plan(struct store *of, const char *sql)
 	if (!strncmp(sql, "PRAGMA", 6) || !strncmp(sql, "BEGIN", 5) || !strncmp(sql, "COMMIT", 6))
 		return;
 	snprintf(explain, sizeof(explain), "EXPLAIN QUERY PLAN %s", sql);
-	assert_int_equal(sqlite3_prepare_v2(of->db, explain, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(of->file->db, explain, -1, &stmt, NULL), SQLITE_OK);
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		const char *detail = (const char *)sqlite3_column_text(stmt, 3);
 
@@ -342,12 +342,12 @@ static void no_statement_reads_a_growing_table_whole(void **state)
 	ask_everything();
 	write_everything();
 	write_every_run();
-	assert_true(store->statement_count > 35);
-	for (size_t i = 0; i < store->statement_count; i++)
-		check_plan(store, store->statements[i].sql);
-	assert_true(runs->statement_count > 25);
-	for (size_t i = 0; i < runs->statement_count; i++)
-		check_plan(runs, runs->statements[i].sql);
+	assert_true(store->file->statement_count > 35);
+	for (size_t i = 0; i < store->file->statement_count; i++)
+		check_plan(store, store->file->statements[i].sql);
+	assert_true(runs->file->statement_count > 25);
+	for (size_t i = 0; i < runs->file->statement_count; i++)
+		check_plan(runs, runs->file->statements[i].sql);
 }
 
 /* The plan of the one statement that contains `part`. */
@@ -357,15 +357,15 @@ static void plan_of(const char *part, char *ret, size_t size)
 	char explain[8192];
 	sqlite3_stmt *stmt;
 
-	for (size_t i = 0; i < store->statement_count; i++) {
-		if (strstr(store->statements[i].sql, part)) {
+	for (size_t i = 0; i < store->file->statement_count; i++) {
+		if (strstr(store->file->statements[i].sql, part)) {
 			assert_null(sql);
-			sql = store->statements[i].sql;
+			sql = store->file->statements[i].sql;
 		}
 	}
 	assert_non_null(sql);
 	snprintf(explain, sizeof(explain), "EXPLAIN QUERY PLAN %s", sql);
-	assert_int_equal(sqlite3_prepare_v2(store->db, explain, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(store->file->db, explain, -1, &stmt, NULL), SQLITE_OK);
 	ret[0] = '\0';
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		size_t len = strlen(ret);

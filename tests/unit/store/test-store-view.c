@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "scratch.h"
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 #include "vfs.h"
 
 static int files(void)

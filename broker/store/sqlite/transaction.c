@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Transactions of the writer, savepoints, and snapshots of a reader. */
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 #include "util/bug.h"
 
 /* ---- transactions ----------------------------------------------------------------- */
-
-int store_broken(const struct store *store)
-{
-	return store->broken;
-}
-
-void store_break(struct store *store)
-{
-	store->broken = 1;
-}
 
 /* May something be written? What breaks the store stays broken. */
 static int writable_check(struct store *store, struct err *err)
 {
 	if (store->broken)
-		return err_set(err, ERR_IO, "%s: an earlier write failed", store->path);
+		return err_set(err, ERR_IO, "%s: an earlier write failed", store->name);
 	if (guard_unchanged(store, err)) {
 		store->broken = 1;
 		return -1;
@@ -27,43 +17,43 @@ static int writable_check(struct store *store, struct err *err)
 	return 0;
 }
 
-int store_begin(struct store *store, struct err *err)
+int sqlite_begin(struct store *store, struct err *err)
 {
 	if (store_begin_at_write(store, err))
 		return -1;
 	if (transaction_lock(store, err)) {
-		store->is_wanted = 0;
+		store->file->is_wanted = 0;
 		return -1;
 	}
 	return 0;
 }
 
-int store_begin_at_write(struct store *store, struct err *err)
+int sqlite_begin_at_write(struct store *store, struct err *err)
 {
-	BUG_ON(store->is_open);
+	BUG_ON(store->file->is_open);
 	if (writable_check(store, err) || reserve_secure(store, err))
 		return -1;
-	store->is_wanted = 1;
-	store->is_written = store->is_undone = 0;
+	store->file->is_wanted = 1;
+	store->file->is_written = store->file->is_undone = 0;
 	return 0;
 }
 
-int store_is_written(const struct store *store)
+int sqlite_is_written(const struct store *store)
 {
-	return store->is_open && store->is_written;
+	return store->file->is_open && store->file->is_written;
 }
 
-int store_commit(struct store *store, struct err *err)
+int sqlite_commit(struct store *store, struct err *err)
 {
 	if (store->broken) {
 		store_rollback(store);
-		return err_set(err, ERR_IO, "%s: a write of this transaction failed", store->path);
+		return err_set(err, ERR_IO, "%s: a write of this transaction failed", store->name);
 	}
-	store->is_wanted = 0;
-	if (!store->is_open)
+	store->file->is_wanted = 0;
+	if (!store->file->is_open)
 		return 0;
 	/* Only the lock was taken, and there is nothing to sync. */
-	if (!store->is_written && !store->is_undone) {
+	if (!store->file->is_written && !store->file->is_undone) {
 		store_rollback(store);
 		return 0;
 	}
@@ -71,14 +61,14 @@ int store_commit(struct store *store, struct err *err)
 		store_rollback(store);
 		return -1;
 	}
-	store->is_open = 0;
-	if (store->is_undone) {
+	store->file->is_open = 0;
+	if (store->file->is_undone) {
 		store_rollback(store);
 		return err_set(err, ERR_BUSY, "%s: there was no room for this transaction",
-			       store->path);
+			       store->name);
 	}
 	if (statement_run_text(store, "COMMIT", "committing", err)) {
-		if (!store->tolerates_full || !failure_is_full(store))
+		if (!store->file->tolerates_full || !failure_is_full(store))
 			store->broken = 1;
 		store_rollback(store);
 		return -1;
@@ -87,25 +77,25 @@ int store_commit(struct store *store, struct err *err)
 	return 0;
 }
 
-void store_rollback(struct store *store)
+void sqlite_rollback(struct store *store)
 {
-	store->is_wanted = store->is_open = 0;
-	if (!sqlite3_get_autocommit(store->db))
-		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	store->file->is_wanted = store->file->is_open = 0;
+	if (!sqlite3_get_autocommit(store->file->db))
+		sqlite3_exec(store->file->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-int store_savepoint(struct store *store, struct err *err)
+int sqlite_savepoint(struct store *store, struct err *err)
 {
-	if (store->is_undone)
+	if (store->file->is_undone)
 		return err_set(err, ERR_BUSY, "%s: there was no room for this transaction",
-			       store->path);
+			       store->name);
 	return transaction_open(store, err) || statement_run_text(store, "SAVEPOINT one",
 								  "setting a savepoint", err) ?
 		       -1 :
 		       0;
 }
 
-int store_savepoint_keep(struct store *store, struct err *err)
+int sqlite_savepoint_keep(struct store *store, struct err *err)
 {
 	if (statement_run_text(store, "RELEASE one", "releasing a savepoint", err)) {
 		store->broken = 1;
@@ -114,11 +104,12 @@ int store_savepoint_keep(struct store *store, struct err *err)
 	return 0;
 }
 
-void store_savepoint_undo(struct store *store)
+void sqlite_savepoint_undo(struct store *store)
 {
-	if (store->tolerates_full && !store->broken && sqlite3_get_autocommit(store->db)) {
+	if (store->file->tolerates_full && !store->broken &&
+	    sqlite3_get_autocommit(store->file->db)) {
 		/* A full disk has rolled back the whole transaction. */
-		store->is_undone = 1;
+		store->file->is_undone = 1;
 		return;
 	}
 	/* A fatal write error has already rolled everything back. */
@@ -129,12 +120,12 @@ void store_savepoint_undo(struct store *store)
 
 /* ---- snapshots ------------------------------------------------------------------------- */
 
-int store_snapshot_begin(struct store *store, struct err *err)
+int sqlite_snapshot_begin(struct store *store, struct err *err)
 {
 	return statement_run_text(store, "BEGIN", "beginning a snapshot", err);
 }
 
-void store_snapshot_end(struct store *store)
+void sqlite_snapshot_end(struct store *store)
 {
 	statement_run_text(store, "COMMIT", "ending a snapshot", NULL);
 }

@@ -5,7 +5,7 @@
  * user_version. A released migration is never edited. Version N of the file is the result of
  * the first N migrations.
  */
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 
 #include <stdio.h>
 
@@ -330,12 +330,12 @@ _Static_assert(LESSOR_STATE_INTENDED == 1 && LESSOR_STATE_DELETE_AUTHORIZED == 8
 
 int schema_number(struct store *store, const char *sql, int64_t *ret, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(store, sql, err);
+	struct statement *stmt = store_prepare(store, sql, err);
 
 	if (!stmt || store_row(store, stmt, "reading the schema", err))
 		return -1;
-	*ret = sqlite3_column_int64(stmt, 0);
-	sqlite3_reset(stmt);
+	*ret = column_number(stmt, 0);
+	statement_end(stmt);
 	return 0;
 }
 
@@ -359,7 +359,7 @@ int schema_drop_runs(struct store *leases, struct err *err)
 static int is_run_there(struct store *leases, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sqlite3_prepare_v2(leases->db, "SELECT 1 FROM run LIMIT 1", -1, &stmt, NULL);
+	int rc = sqlite3_prepare_v2(leases->file->db, "SELECT 1 FROM run LIMIT 1", -1, &stmt, NULL);
 
 	if (!rc)
 		rc = sqlite3_step(stmt);
@@ -394,20 +394,20 @@ int schema_pending(struct store *store, int *ret_pending, struct err *err)
 	    schema_number(store, "SELECT count(*) FROM sqlite_schema", &tables, err) ||
 	    schema_number(store, "PRAGMA application_id", &application, err))
 		return -1;
-	if (tables && application != store->schema->application)
+	if (tables && application != store->file->schema->application)
 		return err_set(err, ERR_REFUSED, "%s is the database of another program",
-			       store->path);
+			       store->name);
 	if (version < 0)
 		return err_set(err, ERR_REFUSED,
 			       "the store %s is damaged: its schema version is "
 			       "%lld; restore it from a backup",
-			       store->path, (long long)version);
-	if (version > store->schema->newest)
+			       store->name, (long long)version);
+	if (version > store->file->schema->newest)
 		return err_set(err, ERR_REFUSED,
 			       "%s was written by a newer lessord (schema %d, this one supports %d); "
 			       "install that version, or restore a backup made before the upgrade",
-			       store->path, (int)version, store->schema->newest);
-	*ret_pending = version < store->schema->newest;
+			       store->name, (int)version, store->file->schema->newest);
+	*ret_pending = version < store->file->schema->newest;
 	return 0;
 }
 
@@ -419,16 +419,17 @@ static int migrate_to(struct store *store, int64_t version, struct err *err)
 	int rc;
 
 	snprintf(set, sizeof(set), "PRAGMA application_id = %d; PRAGMA user_version = %d",
-		 store->schema->application, (int)version);
+		 store->file->schema->application, (int)version);
 	if (store_exec(store, "BEGIN IMMEDIATE", "starting a migration", err))
 		return -1;
 	rc = schema_version(store, &now, err);
 	if (!rc && now >= version)
 		rc = 1;
-	if (!rc && (store_exec(store, store->schema->migrations[version - 1], "migrating", err) ||
-		    (store->schema->finish && store->schema->finish(store, version, err)) ||
-		    store_exec(store, set, "migrating", err) ||
-		    store_exec(store, "COMMIT", "finishing a migration", err)))
+	if (!rc &&
+	    (store_exec(store, store->file->schema->migrations[version - 1], "migrating", err) ||
+	     (store->file->schema->finish && store->file->schema->finish(store, version, err)) ||
+	     store_exec(store, set, "migrating", err) ||
+	     store_exec(store, "COMMIT", "finishing a migration", err)))
 		rc = -1;
 	if (rc)
 		store_rollback(store);
@@ -441,7 +442,7 @@ int schema_migrate(struct store *store, struct err *err)
 
 	if (schema_version(store, &version, err))
 		return -1;
-	while (version < store->schema->newest) {
+	while (version < store->file->schema->newest) {
 		if (migrate_to(store, ++version, err) < 0)
 			return -1;
 	}
@@ -462,12 +463,12 @@ int schema_readable(struct store *store, struct err *err)
 	return err_set(err, ERR_REFUSED,
 		       "%s was written by an older lessord (schema %d, this one supports %d); "
 		       "start this lessord once to upgrade it",
-		       store->path, (int)version, store->schema->newest);
+		       store->name, (int)version, store->file->schema->newest);
 }
 
 int schema_check(struct store *store, struct err *err)
 {
-	const struct schema *schema = store->schema;
+	const struct schema *schema = store->file->schema;
 
 	for (size_t i = 0; i < schema->check_count; i++) {
 		int64_t wrong;
@@ -478,7 +479,7 @@ int schema_check(struct store *store, struct err *err)
 			return err_set(err, ERR_REFUSED,
 				       "the store %s is inconsistent: %s (%lld); restore it from a "
 				       "backup",
-				       store->path, schema->checks[i].what, (long long)wrong);
+				       store->name, schema->checks[i].what, (long long)wrong);
 	}
 	return 0;
 }

@@ -4,7 +4,7 @@
  * (schema.c). Lists read only the small row of a run; large texts are in tables of their
  * own, which are deleted a few rows at a time.
  */
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 
 #include "util/alloc.h"
 

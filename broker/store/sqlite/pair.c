@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 #include "util/alloc.h"
 #include "util/hash.h"
 
@@ -90,8 +90,10 @@ static int pair_check(const struct store *leases, const char *path, const struct
 	if (!strcmp(ours->instance, theirs->instance) &&
 	    (!ours->id[0] || !strcmp(ours->id, theirs->id)))
 		return 0;
-	return err_set(err, ERR_REFUSED, "the run history %s belongs to another store than %s; move it "
-		       "away, or restore both from the same backup", path, leases->path);
+	return err_set(err, ERR_REFUSED,
+		       "the run history %s belongs to another store than %s; move it "
+		       "away, or restore both from the same backup",
+		       path, leases->name);
 }
 
 static void pair_make(const struct env *env, struct pair *pair)
@@ -195,15 +197,15 @@ static int pair_join(struct store *leases, const char *path, const struct env *e
 	return ours->id[0] ? 0 : pair_write(leases, &pair, 0, err);
 }
 
-int store_open_runs(struct store *leases, const struct env *env, struct store **ret,
-		    int *ret_is_lost, struct err *err)
+int sqlite_open_runs(struct store *leases, const struct env *env, struct store **ret,
+		     int *ret_is_lost, struct err *err)
 {
 	char path[STORE_RUNS_PATH_SIZE];
 	struct pair ours, theirs;
 	struct store *runs;
 
 	*ret_is_lost = 0;
-	store_runs_path(leases->path, path);
+	store_runs_path(leases->name, path);
 	reserve_lend(leases, path);
 	if (pair_read(leases, &ours, err) || pair_inspect(path, &theirs, err) ||
 	    pair_check(leases, path, &ours, &theirs, err) ||
@@ -220,7 +222,7 @@ int store_open_runs(struct store *leases, const struct env *env, struct store **
 	return 0;
 }
 
-int store_open_runs_reader(const char *path, struct store **ret, struct err *err)
+int sqlite_open_runs_reader(const char *path, struct store **ret, struct err *err)
 {
 	char name[STORE_RUNS_PATH_SIZE];
 	struct store *runs;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/reserve.h"
+#include "store/sqlite/reserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,7 +7,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 #include "util/alloc.h"
 
 /* The reserve is given back in pieces, so that others get as little of it as possible. */
@@ -76,14 +76,14 @@ static int is_full(int why)
 
 static int64_t free_bytes(const struct store *store)
 {
-	return the_disk->free_bytes(store->path);
+	return the_disk->free_bytes(store->name);
 }
 
 /* ---- the file -------------------------------------------------------------------------- */
 
 static char *reserve_name(const struct store *store)
 {
-	return xasprintf("%s.reserve", store->path);
+	return xasprintf("%s.reserve", store->name);
 }
 
 /* Opens the file and finds its size. -1: there is none, or it cannot be used. */
@@ -100,15 +100,15 @@ static int reserve_file_open(struct store *store, int flags)
 		errno = EINVAL;
 		return -1;
 	}
-	store->reserve.fd = fd;
-	store->reserve.held = st.st_size;
+	store->file->reserve.fd = fd;
+	store->file->reserve.held = st.st_size;
 	return 0;
 }
 
 /* 1: a piece was given back to the file system; 0: there is none left. */
 static int reserve_give(struct store *store, int64_t bytes)
 {
-	struct reserve *r = &store->reserve;
+	struct reserve *r = &store->file->reserve;
 	int64_t left = r->held > bytes ? r->held - bytes : 0;
 
 	if (r->fd < 0 || r->held <= 0 || ftruncate(r->fd, left))
@@ -120,7 +120,7 @@ static int reserve_give(struct store *store, int64_t bytes)
 /* Makes the file whole. 0, or an errno. */
 static int reserve_fill(struct store *store)
 {
-	struct reserve *r = &store->reserve;
+	struct reserve *r = &store->file->reserve;
 	int rc;
 
 	if (r->fd < 0)
@@ -137,11 +137,12 @@ static void low_set(struct store *store, int is_low)
 {
 	int chunk = is_low ? CHUNK_BYTES : 0;
 
-	if (store->reserve.is_low == is_low)
+	if (store->file->reserve.is_low == is_low)
 		return;
-	store->reserve.is_low = is_low;
-	sqlite3_wal_autocheckpoint(store->db, is_low ? CHECKPOINT_FRAMES_LOW : CHECKPOINT_FRAMES);
-	sqlite3_file_control(store->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk);
+	store->file->reserve.is_low = is_low;
+	sqlite3_wal_autocheckpoint(store->file->db,
+				   is_low ? CHECKPOINT_FRAMES_LOW : CHECKPOINT_FRAMES);
+	sqlite3_file_control(store->file->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk);
 }
 
 /* ---- opening --------------------------------------------------------------------------- */
@@ -180,24 +181,24 @@ static int64_t opening_bytes(const char *path)
 
 int reserve_check_opening(struct store *store, int may_give, struct err *err)
 {
-	int64_t need = opening_bytes(store->path);
+	int64_t need = opening_bytes(store->name);
 	int64_t room = free_bytes(store);
 	int rc = -1;
 
 	if (room < 0 || room >= need)
 		return 0;
 	if (may_give && reserve_file_open(store, 0) == 0) {
-		if (store->reserve.held >= need - room) {
+		if (store->file->reserve.held >= need - room) {
 			reserve_give(store, need - room);
 			rc = 0;
 		}
-		close(store->reserve.fd);
-		store->reserve.fd = -1;
+		close(store->file->reserve.fd);
+		store->file->reserve.fd = -1;
 	}
 	if (rc) {
 		err_set(err, ERR_IO,
 			"the file system of the store %s is full: opening it takes %lld KiB; free some",
-			store->path, (long long)(need + 1023) / 1024);
+			store->name, (long long)(need + 1023) / 1024);
 		if (err)
 			err->native = ENOSPC;
 	}
@@ -215,9 +216,9 @@ void reserve_lend(struct store *store, const char *path)
 
 void reserve_close(struct store *store)
 {
-	if (store->reserve.fd >= 0)
-		close(store->reserve.fd);
-	store->reserve.fd = -1;
+	if (store->file->reserve.fd >= 0)
+		close(store->file->reserve.fd);
+	store->file->reserve.fd = -1;
 }
 
 /* ---- the log --------------------------------------------------------------------------- */
@@ -225,7 +226,7 @@ void reserve_close(struct store *store)
 /* Allocates the log's blocks up to `end`. 0, or an errno. SQLite holds no lock on that file. */
 static int log_allocate(struct store *store, int64_t end)
 {
-	auto_free char *name = xasprintf("%s-wal", store->path);
+	auto_free char *name = xasprintf("%s-wal", store->name);
 	auto_close int fd = open(name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	int64_t room;
 	int rc;
@@ -234,7 +235,7 @@ static int log_allocate(struct store *store, int64_t end)
 		return errno;
 	rc = the_disk->allocate(fd, 1, 0, end);
 	if (!rc)
-		store->reserve.log_end = end;
+		store->file->reserve.log_end = end;
 	/* The file system cannot allocate in advance. */
 	else if (!is_full(rc) && (room = free_bytes(store)) >= 0 && room < RESERVE_AHEAD)
 		rc = ENOSPC;
@@ -250,28 +251,28 @@ static int index_allocate(struct store *store, int64_t frames)
 {
 	int64_t count = frames / INDEX_FRAMES + 1;
 
-	while (store->reserve.index_count < count) {
+	while (store->file->reserve.index_count < count) {
 		int64_t room = free_bytes(store), size;
 		uint32_t *part;
 
 		if (room >= 0 && room < INDEX_BYTES + SLACK_BYTES &&
-		    blocks_of(store->path, "-shm", &size) <
-			    (store->reserve.index_count + 1) * INDEX_BYTES)
+		    blocks_of(store->name, "-shm", &size) <
+			    (store->file->reserve.index_count + 1) * INDEX_BYTES)
 			return ENOSPC;
-		part = index_map(store, store->reserve.index_count);
+		part = index_map(store, store->file->reserve.index_count);
 		if (!part)
 			return 0;
 		for (size_t i = 0; i < INDEX_BYTES / sizeof(*part);
 		     i += PAGE_BYTES / 4 / sizeof(*part))
 			__atomic_fetch_or(&part[i], 0, __ATOMIC_RELAXED);
-		store->reserve.index_count++;
+		store->file->reserve.index_count++;
 	}
 	return 0;
 }
 
 static int room_secure(struct store *store, int64_t frames)
 {
-	const struct reserve *r = &store->reserve;
+	const struct reserve *r = &store->file->reserve;
 	int64_t end = LOG_HEAD + frames * (PAGE_BYTES + FRAME_HEAD);
 	int rc;
 
@@ -294,9 +295,9 @@ static int database_allocate(struct store *store)
 	struct stat st;
 	int rc;
 
-	if (stat(store->path, &st) || st.st_size >= end)
+	if (stat(store->name, &st) || st.st_size >= end)
 		return 0;
-	rc = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_SIZE_HINT, &end);
+	rc = sqlite3_file_control(store->file->db, "main", SQLITE_FCNTL_SIZE_HINT, &end);
 	guard_written(store);
 	return rc ? ENOSPC : 0;
 }
@@ -306,17 +307,18 @@ static void reserve_regain(struct store *store)
 {
 	int64_t room = free_bytes(store);
 
-	if (room >= 0 && room < store->reserve.size - store->reserve.held + 2 * SLACK_BYTES)
+	if (room >= 0 &&
+	    room < store->file->reserve.size - store->file->reserve.held + 2 * SLACK_BYTES)
 		return;
-	if (store->reserve.fd < 0)
+	if (store->file->reserve.fd < 0)
 		reserve_file_open(store, O_CREAT);
-	if (store->reserve.fd >= 0 && reserve_fill(store) == 0)
+	if (store->file->reserve.fd >= 0 && reserve_fill(store) == 0)
 		low_set(store, 0);
 }
 
 int reserve_secure(struct store *store, struct err *err)
 {
-	struct reserve *r = &store->reserve;
+	struct reserve *r = &store->file->reserve;
 	int64_t frames;
 
 	if (!r->is_kept)
@@ -338,7 +340,7 @@ int reserve_secure(struct store *store, struct err *err)
 			return err_set(err, ERR_BUSY,
 				       "%s: there is no room left on its file system%s; "
 				       "free some",
-				       store->path,
+				       store->name,
 				       r->has_file ? ", and the reserve is used up" : "");
 		}
 	}
@@ -347,16 +349,16 @@ int reserve_secure(struct store *store, struct err *err)
 	return 0;
 }
 
-int store_reserve_keep(struct store *store, struct err *err)
+int sqlite_reserve_keep(struct store *store, struct err *err)
 {
-	struct reserve *r = &store->reserve;
+	struct reserve *r = &store->file->reserve;
 
 	if (reserve_file_open(store, O_CREAT) && !is_full(errno)) {
 		auto_free char *name = reserve_name(store);
 
 		return err_set_errno(err, errno, "making %s", name);
 	}
-	r->size = the_disk->size_bytes ? the_disk->size_bytes(store->path) / 4 : RESERVE_BYTES;
+	r->size = the_disk->size_bytes ? the_disk->size_bytes(store->name) / 4 : RESERVE_BYTES;
 	if (r->size > RESERVE_BYTES)
 		r->size = RESERVE_BYTES;
 	if (r->size < RESERVE_LEAST)
@@ -369,14 +371,14 @@ int store_reserve_keep(struct store *store, struct err *err)
 
 void reserve_watch(struct store *store)
 {
-	store->reserve.is_kept = 1;
+	store->file->reserve.is_kept = 1;
 }
 
-enum store_state store_state(const struct store *store)
+enum store_state sqlite_state(const struct store *store)
 {
-	if (store->is_locked_out)
+	if (store->file->is_locked_out)
 		return STORE_LOCKED;
-	if (store->reserve.is_used_up)
+	if (store->file->reserve.is_used_up)
 		return STORE_FULL;
-	return store->reserve.is_low ? STORE_RESERVE : STORE_WRITABLE;
+	return store->file->reserve.is_low ? STORE_RESERVE : STORE_WRITABLE;
 }

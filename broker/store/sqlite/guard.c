@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks of the file before SQLite opens it: owner, permissions, lock, completeness. */
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -77,7 +77,8 @@ static int check_whole(int fd, const char *path, int64_t size, struct err *err)
 
 	if (size == 0)
 		return 0;
-	if (pread(fd, h, sizeof(h), 0) != (ssize_t)sizeof(h) || memcmp(h, "SQLite format 3", 16) != 0)
+	if (pread(fd, h, sizeof(h), 0) != (ssize_t)sizeof(h) ||
+	    memcmp(h, "SQLite format 3", 16) != 0)
 		return err_set(err, ERR_REFUSED,
 			       "the store %s is damaged or not a database; restore it from a backup",
 			       path);
@@ -139,7 +140,7 @@ static int check_log(const char *path, struct err *err)
 		       path, path);
 }
 
-int store_is_missing(const char *path)
+int sqlite_is_missing(const char *path)
 {
 	struct stat st;
 
@@ -159,10 +160,10 @@ int guard_check(const char *path, struct err *err)
 
 static void content_note(struct store *store, const struct stat *st)
 {
-	store->content.size = st->st_size;
-	store->content.at = st->st_mtim;
-	if (log_checkpoint(store, &store->content.checkpoint))
-		store->content.size = -1;
+	store->file->content.size = st->st_size;
+	store->file->content.at = st->st_mtim;
+	if (log_checkpoint(store, &store->file->content.checkpoint))
+		store->file->content.size = -1;
 }
 
 /*
@@ -172,15 +173,16 @@ static void content_note(struct store *store, const struct stat *st)
  */
 static int content_is_foreign(struct store *store, const struct stat *st)
 {
-	const struct log_checkpoint *noted = &store->content.checkpoint;
+	const struct log_checkpoint *noted = &store->file->content.checkpoint;
 	struct log_checkpoint now;
 
-	if (store->content.size >= 0 && st->st_size == store->content.size &&
-	    st->st_mtim.tv_sec == store->content.at.tv_sec &&
-	    st->st_mtim.tv_nsec == store->content.at.tv_nsec)
+	if (store->file->content.size >= 0 && st->st_size == store->file->content.size &&
+	    st->st_mtim.tv_sec == store->file->content.at.tv_sec &&
+	    st->st_mtim.tv_nsec == store->file->content.at.tv_nsec)
 		return 0;
-	if (store->content.size >= 0 && log_checkpoint(store, &now) == 0 && now.begun == now.done &&
-	    now.begun == noted->begun && now.done == noted->done && now.salt == noted->salt)
+	if (store->file->content.size >= 0 && log_checkpoint(store, &now) == 0 &&
+	    now.begun == now.done && now.begun == noted->begun && now.done == noted->done &&
+	    now.salt == noted->salt)
 		return 1;
 	content_note(store, st);
 	return 0;
@@ -190,7 +192,7 @@ void guard_written(struct store *store)
 {
 	struct stat st;
 
-	if (store->is_watched && stat(store->path, &st) == 0)
+	if (store->file->is_watched && stat(store->name, &st) == 0)
 		content_note(store, &st);
 }
 
@@ -198,13 +200,13 @@ int guard_unchanged(struct store *store, struct err *err)
 {
 	static const char *const suffixes[STORE_FILES] = { "", "-wal", "-shm", ".lock" };
 
-	for (int i = 0; i < STORE_FILES && store->is_watched; i++) {
-		struct store_file *file = &store->files[i];
-		char name[sizeof(store->path) + 8];
+	for (int i = 0; i < STORE_FILES && store->file->is_watched; i++) {
+		struct store_file *file = &store->file->files[i];
+		char name[sizeof(store->name) + 8];
 		struct stat st;
 		int is_there;
 
-		snprintf(name, sizeof(name), "%s%s", store->path, suffixes[i]);
+		snprintf(name, sizeof(name), "%s%s", store->name, suffixes[i]);
 		is_there = stat(name, &st) == 0;
 		if (is_there && !file->is_seen)
 			*file = (struct store_file){ 1, st.st_dev, st.st_ino };

@@ -6,7 +6,7 @@
  * So a crash at any point leaves each run in at least one of the files, and once in the
  * runs' file.
  */
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 #include "store/runs.h"
 
 #include "util/alloc.h"
@@ -38,20 +38,21 @@ static const struct {
 };
 
 /* Copies each row of `from` into `to`, starting at parameter `first`. */
-static int copy_rows(struct store *leases, sqlite3_stmt *from, struct store *runs, sqlite3_stmt *to,
-		     int columns, int first, struct err *err)
+static int copy_rows(struct store *leases, struct statement *from, struct store *runs,
+		     struct statement *to, int columns, int first, struct err *err)
 {
 	int rc;
 
 	while ((rc = store_row(leases, from, "reading runs to move", err)) == 0) {
 		for (int i = 0; i < columns; i++)
-			sqlite3_bind_value(to, first + i, sqlite3_column_value(from, i));
+			sqlite3_bind_value(sqlite_of(to), first + i,
+					   sqlite3_column_value(sqlite_of(from), i));
 		if (store_run(runs, to, "moving a run", err)) {
-			sqlite3_reset(from);
+			statement_end(from);
 			return -1;
 		}
 	}
-	sqlite3_clear_bindings(to);
+	sqlite3_clear_bindings(sqlite_of(to));
 	return rc < 0 ? -1 : 0;
 }
 
@@ -59,13 +60,13 @@ static int copy_pieces(struct store *leases, int64_t old_n, struct store *runs, 
 		       struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
-		sqlite3_stmt *from = store_prepare(leases, pieces[i].read, err);
-		sqlite3_stmt *to = from ? store_prepare(runs, pieces[i].write, err) : NULL;
+		struct statement *from = store_prepare(leases, pieces[i].read, err);
+		struct statement *to = from ? store_prepare(runs, pieces[i].write, err) : NULL;
 
 		if (!to)
 			return -1;
-		sqlite3_bind_int64(from, 1, old_n);
-		sqlite3_bind_int64(to, 1, n);
+		bind_number(from, 1, old_n);
+		bind_number(to, 1, n);
 		if (copy_rows(leases, from, runs, to, pieces[i].columns, 2, err))
 			return -1;
 	}
@@ -75,7 +76,7 @@ static int copy_pieces(struct store *leases, int64_t old_n, struct store *runs, 
 /* Is there a run with that id? 1, 0, -1. */
 static int is_there(struct store *runs, const char *id, struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(runs, "SELECT 1 FROM run WHERE id = ?1", err);
+	struct statement *stmt = store_prepare(runs, "SELECT 1 FROM run WHERE id = ?1", err);
 	int rc;
 
 	if (!stmt)
@@ -83,43 +84,50 @@ static int is_there(struct store *runs, const char *id, struct err *err)
 	bind_text(stmt, 1, id);
 	rc = store_row(runs, stmt, "looking for a run", err);
 	if (rc == 0)
-		sqlite3_reset(stmt);
+		statement_end(stmt);
 	return rc < 0 ? -1 : rc == 0;
 }
 
 static int copy_run(struct store *leases, int64_t old_n, struct store *runs, struct err *err)
 {
-	sqlite3_stmt *from = store_prepare(leases, "SELECT " RUN_COLUMNS " FROM run WHERE n = ?1", err);
-	sqlite3_stmt *to = !from ? NULL : store_prepare(runs, "INSERT INTO run(" RUN_COLUMNS ") VALUES("
-							 "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-							 " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", err);
+	struct statement *from = store_prepare(leases,
+					       "SELECT " RUN_COLUMNS " FROM run WHERE n = ?1", err);
+	struct statement *to =
+		!from ? NULL :
+			store_prepare(runs,
+				      "INSERT INTO run(" RUN_COLUMNS ") VALUES("
+				      "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+				      " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+				      err);
 
 	if (!to)
 		return -1;
-	sqlite3_bind_int64(from, 1, old_n);
+	bind_number(from, 1, old_n);
 	if (copy_rows(leases, from, runs, to, RUN_COLUMN_COUNT, 1, err))
 		return -1;
-	return copy_pieces(leases, old_n, runs, sqlite3_last_insert_rowid(runs->db), err);
+	return copy_pieces(leases, old_n, runs, sqlite3_last_insert_rowid(runs->file->db), err);
 }
 
 /* The next run after *n. 0 with its row, id and size; 1 none; -1. */
 static int next_run(struct store *leases, int64_t *n, char id[RUN_ID_SIZE], int64_t *ret_bytes,
 		    struct err *err)
 {
-	sqlite3_stmt *stmt = store_prepare(leases, "SELECT n, id, bytes FROM run WHERE n > ?1"
-					   " ORDER BY n LIMIT 1", err);
+	struct statement *stmt = store_prepare(leases,
+					       "SELECT n, id, bytes FROM run WHERE n > ?1"
+					       " ORDER BY n LIMIT 1",
+					       err);
 	int rc;
 
 	if (!stmt)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, *n);
+	bind_number(stmt, 1, *n);
 	rc = store_row(leases, stmt, "reading runs to move", err);
 	if (rc)
 		return rc;
-	*n = sqlite3_column_int64(stmt, 0);
+	*n = column_number(stmt, 0);
 	column_text(stmt, 1, id, RUN_ID_SIZE);
-	*ret_bytes = sqlite3_column_int64(stmt, 2);
-	sqlite3_reset(stmt);
+	*ret_bytes = column_number(stmt, 2);
+	statement_end(stmt);
 	return 0;
 }
 

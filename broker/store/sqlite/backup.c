@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 #include "util/alloc.h"
 #include "util/text.h"
 
@@ -102,7 +102,7 @@ static void runs_check(struct store_backup *b)
 		b->runs_failed = 1;
 	} else if (strcmp(instance, b->instance) != 0 || strcmp(pair, b->pair) != 0) {
 		err_set(&b->runs_err, ERR_REFUSED, "the run history %s belongs to another store",
-			b->runs->path);
+			b->runs->name);
 		b->runs_failed = 1;
 	}
 	if (b->runs_failed) {
@@ -330,7 +330,7 @@ static int write_failed(struct copy *copy, int rc, int system, struct err *err)
 {
 	/* The source is at fault, or the disk of the copy. */
 	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
-		return err_set(err, ERR_REFUSED, "the store %s is damaged: %s", copy->from->path,
+		return err_set(err, ERR_REFUSED, "the store %s is damaged: %s", copy->from->name,
 			       sqlite3_errstr(rc));
 	return err_set(err, ERR_IO, "cannot write %s: %s%s%s", copy->fresh,
 		       sqlite3_errstr(rc & 0xff), system ? ": " : "",
@@ -351,7 +351,7 @@ static int pages_copy(struct copy *copy, store_backup_stop_fn stop, struct err *
 		rc = sqlite3_exec(to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL,
 				  NULL, NULL);
 	if (!rc) {
-		backup = sqlite3_backup_init(to, "main", copy->from->db, "main");
+		backup = sqlite3_backup_init(to, "main", copy->from->file->db, "main");
 		rc = backup ? SQLITE_OK : sqlite3_errcode(to);
 	}
 	while (rc == SQLITE_OK && backup) {
@@ -373,9 +373,9 @@ static int pages_copy(struct copy *copy, store_backup_stop_fn stop, struct err *
 /* Opens the copy as a restore would, and reads all of it. */
 static int copy_verify(const struct copy *copy, struct err *err)
 {
-	struct store *store = store_new(copy->fresh, copy->from->schema, err);
+	struct store *store = store_new(copy->fresh, copy->from->file->schema, err);
 	struct err why = { 0 };
-	sqlite3_stmt *stmt;
+	struct statement *stmt;
 	int pending, rc;
 
 	if (!store)
@@ -388,15 +388,14 @@ static int copy_verify(const struct copy *copy, struct err *err)
 	} else if (!rc) {
 		stmt = store_prepare(store, "PRAGMA integrity_check(1)", &why);
 		rc = !stmt || store_row(store, stmt, "checking the integrity", &why) ? -1 : 0;
-		if (!rc && strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
-			rc = err_set(&why, ERR_REFUSED, "%.100s",
-				     (const char *)sqlite3_column_text(stmt, 0));
+		if (!rc && strcmp(column_string(stmt, 0), "ok") != 0)
+			rc = err_set(&why, ERR_REFUSED, "%.100s", column_string(stmt, 0));
 	}
 	store_close(store);
 	return rc ? err_set(err, ERR_REFUSED,
 			    "the store %s is damaged: its copy fails the check: "
 			    "%.120s",
-			    copy->from->path, why.text) :
+			    copy->from->name, why.text) :
 		    0;
 }
 
@@ -407,7 +406,7 @@ static int copy_make(struct copy *copy, store_backup_stop_fn stop, struct err *e
 	if (fresh_create(copy, err) || pages_copy(copy, stop, err) || copy_verify(copy, err))
 		return -1;
 	if (!store_view_holds(copy->from))
-		return err_set(err, ERR_BUSY, "%s keeps changing; try again", copy->from->path);
+		return err_set(err, ERR_BUSY, "%s keeps changing; try again", copy->from->name);
 	if (fsync(copy->fresh_fd) || fstat(copy->fresh_fd, &st))
 		return err_set_errno(err, errno, "cannot write %s", copy->fresh);
 	copy->bytes = st.st_size;

@@ -4,7 +4,7 @@
  * for the operator (a sentence that says what to do). Every error text of the room that comes
  * from SQLite is made here.
  */
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 
 #include <errno.h>
 
@@ -52,7 +52,7 @@ static int code_breaks_store(const struct store *store, int code)
 {
 	switch (code & 0xff) {
 	case SQLITE_FULL:
-		return !store->tolerates_full;
+		return !store->file->tolerates_full;
 	case SQLITE_IOERR:
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
@@ -66,7 +66,7 @@ static int code_breaks_store(const struct store *store, int code)
 
 static int code_is_full(const struct store *store, int code)
 {
-	int why = sqlite3_system_errno(store->db);
+	int why = sqlite3_system_errno(store->file->db);
 
 	/* SQLite knows ENOSPC only, and a quota is as full as a disk. */
 	return (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE ||
@@ -81,7 +81,7 @@ static const char *failure_sentence(const struct store *store, int code)
 		if (failures[i].code == code || failures[i].code == (code & 0xff))
 			return failures[i].sentence;
 	}
-	return sqlite3_errmsg(store->db);
+	return sqlite3_errmsg(store->file->db);
 }
 
 int store_err_is_full(const struct err *err)
@@ -91,12 +91,12 @@ int store_err_is_full(const struct err *err)
 
 int failure_is_full(const struct store *store)
 {
-	return (sqlite3_extended_errcode(store->db) & 0xff) == SQLITE_FULL;
+	return (sqlite3_extended_errcode(store->file->db) & 0xff) == SQLITE_FULL;
 }
 
 int store_fail(struct store *store, const char *doing, struct err *err)
 {
-	int code = sqlite3_extended_errcode(store->db);
+	int code = sqlite3_extended_errcode(store->file->db);
 	enum err_kind kind = ERR_IO;
 
 	if (!store->reader && code_breaks_store(store, code))
@@ -105,7 +105,7 @@ int store_fail(struct store *store, const char *doing, struct err *err)
 		kind = ERR_CONFLICT;
 	else if ((code & 0xff) == SQLITE_BUSY)
 		kind = ERR_BUSY;
-	err_set(err, kind, "%s: %s (%s; SQLite %d)", store->path, failure_sentence(store, code),
+	err_set(err, kind, "%s: %s (%s; SQLite %d)", store->name, failure_sentence(store, code),
 		doing, code);
 	/* The same for all codes of a full disk, and for what the system itself says. */
 	if (err)

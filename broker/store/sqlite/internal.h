@@ -1,28 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared by the files of the store. Not included elsewhere. */
+/* Shared by the files of the store on SQLite. Not included elsewhere. */
 #pragma once
 
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#include "store/store.h"
+#include "store/rows.h"
 
-/*
- * Statements are prepared once per connection and found by the address of their text, a
- * literal: no parsing and no comparing on the hot path.
- */
 #define STATEMENTS_MAX 160
-#define STORE_FILES 4		/* the database, its log, the log's index, the lock */
-#define STORE_INDEX_WORDS 12	/* the header of the log's index, see data_version.c */
+#define STORE_FILES 4	     /* the database, its log, the log's index, the lock */
+#define STORE_INDEX_WORDS 12 /* the header of the log's index, see data_version.c */
 
 /* The schema of a file; `application` identifies the kind of file in its header. */
 struct schema {
 	int application;
-	const char *const *migrations;	/* version N of the file is what the first N make */
+	const char *const *migrations; /* version N of the file is what the first N make */
 	int newest;
 	/* The part of a migration that needs code, within its transaction; NULL: none. */
 	int (*finish)(struct store *store, int64_t version, struct err *err);
-	const struct schema_check *checks;	/* for schema_check */
+	const struct schema_check *checks; /* for schema_check */
 	size_t check_count;
 };
 struct schema_check {
@@ -37,15 +33,11 @@ struct log_checkpoint {
 	uint32_t salt;	      /* changes when the log begins anew */
 };
 
-struct store {
+/* The members of struct store that are SQLite's. */
+struct sqlite_file {
 	sqlite3 *db;
 	const struct schema *schema;
-	struct store
-		*leases; /* runs' file: the connection to the leases, of the same thread, or NULL */
-	char path[256];
-	int lock_fd;		/* the daemon's lock, -1 if none */
-	int broken;
-	int reader;
+	int lock_fd;	    /* the daemon's lock, -1 if none */
 	int tolerates_full; /* after a transaction that found the disk full, the next may succeed */
 	int is_locked_out; /* the last attempt to begin a transaction found another process's lock */
 	int is_undone;	   /* a full disk has undone the open transaction */
@@ -60,9 +52,9 @@ struct store {
 		int64_t index_count; /* allocated parts of the log's index */
 		int is_low, is_used_up;
 	} reserve;
-	int is_wanted; /* a transaction was requested: it begins with the first write ... */
-	int is_open;		/* ... and has */
-	int is_written;		/* the open transaction has written */
+	int is_wanted;	/* a transaction was requested: it begins with the first write ... */
+	int is_open;	/* ... and has */
+	int is_written; /* the open transaction has written */
 	/* Of a daemon: the files that it opened, see guard_unchanged. */
 	struct store_file {
 		int is_seen;
@@ -77,10 +69,12 @@ struct store {
 		struct timespec at;
 		struct log_checkpoint checkpoint;
 	} content;
-	const uint32_t *index;	/* data_version.c: the header of the log's index; NULL until it is mapped */
+	const uint32_t
+		*index; /* data_version.c: the header of the log's index; NULL until it is mapped */
 	uint32_t seen_index[STORE_INDEX_WORDS];
 	uint64_t data_version;
-	struct {
+	struct sqlite_statement {
+		struct statement base; /* first: the room holds a pointer to it */
 		const char *sql;
 		sqlite3_stmt *stmt;
 	} statements[STATEMENTS_MAX];
@@ -122,12 +116,8 @@ int log_checkpoint(struct store *store, struct log_checkpoint *ret);
 
 /* ---- statement.c ---- */
 
-/* The statement of this text, reset; NULL with `err` set. */
-sqlite3_stmt *store_prepare(struct store *store, const char *sql, struct err *err);
-/* Runs a statement that returns no rows and resets it. */
-int store_run(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err);
-/* 0: a row; 1: no more rows (statement reset); -1: error (statement reset). */
-int store_row(struct store *store, sqlite3_stmt *stmt, const char *doing, struct err *err);
+/* SQLite's own statement. */
+sqlite3_stmt *sqlite_of(const struct statement *stmt);
 int store_exec(struct store *store, const char *sql, const char *doing, struct err *err);
 /* Prepares, and runs as store_run does, but in no transaction. */
 int statement_run_text(struct store *store, const char *sql, const char *doing, struct err *err);
@@ -136,26 +126,14 @@ int transaction_lock(struct store *store, struct err *err);
 /* The same, if a transaction was requested that has not begun: reads need none. */
 int transaction_open(struct store *store, struct err *err);
 
-/* ---- lease_rows.c: whose leases ---- */
+/* ---- connection.c ---- */
 
-/*
- * Ownership is part of the query: a token sees its owner's leases and those shared with it;
- * an empty owner with an org (a reader's scope) sees the whole organisation's.
- */
-#define SHARED                                                                      \
-	"EXISTS(SELECT 1 FROM share WHERE share.lease = lease.n AND share.org = ?4" \
-	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9)"
-#define OWNED "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3))) "
-#define VISIBLE "(?2 OR (org = ?4 AND (?3 = '' OR owner = ?3 OR " SHARED "))) "
-/* lease_begun_ms() in SQL. */
-#define BEGUN "CASE WHEN admitted_ms > 0 THEN admitted_ms ELSE created_ms END"
-void bind_lease_scope(sqlite3_stmt *stmt, const struct store_scope *scope);
+/* Runs a pragma that checks the database; the first problem goes to `err`. */
+int file_check(struct store *store, const char *pragma, struct err *err);
+/* Is there a write-ahead log? */
+int file_has_log(const struct store *store);
 
-/* ---- statement.c: values ---- */
-
-void bind_text(sqlite3_stmt *stmt, int index, const char *text);
-void column_text(sqlite3_stmt *stmt, int index, char *to, size_t size);
-#define COLUMN_TEXT(stmt, index, field) column_text((stmt), (index), (field), sizeof(field))
+/* ---- the other files ---- */
 
 /* guard.c, before SQLite opens the file: refuses a directory that others may write or own. */
 int guard_folder(const char *path, struct err *err);
@@ -185,16 +163,8 @@ int schema_drop_runs(struct store *leases, struct err *err);
 int schema_readable(struct store *store, struct err *err);
 /* Checks totals and references against the rows. */
 int schema_check(struct store *store, struct err *err);
-/* identity.c: creates the instance id, the signing key and the account key on first open. */
-int identity_make(struct store *store, const struct env *env, struct err *err);
-/* A value of the meta table. 0, 1 none, -1. */
-int meta_get(struct store *store, const char *key, void *ret, size_t size, int *len,
-	     struct err *err);
-int meta_put(struct store *store, const char *key, const void *value, size_t len,
-	     struct err *err);
-
 /*
- * store.c: for writing, checked and migrated, without an identity yet. WRITER_UNSYNCED is a
+ * open.c: for writing, checked and migrated, without an identity yet. WRITER_UNSYNCED is a
  * daemon's connection to a file that the caller syncs to disk.
  */
 enum writer { WRITER_TOOL, WRITER_DAEMON, WRITER_UNSYNCED };
@@ -212,7 +182,46 @@ struct store *store_new(const char *path, const struct schema *schema, struct er
 int store_open_unlocked(struct store *store, struct err *err);
 int store_open_reading(const char *path, const struct schema *schema, struct store **ret,
 		       struct err *err);
-/* run_rows.c: registers the SQL function lease_is_of on a connection to the runs' file. */
+/* run_functions.c: registers the SQL function lease_is_of on a connection to the runs' file. */
 int runs_functions(struct store *runs, struct err *err);
 /* run_move.c: moves runs of a leases' file from before schema 8 to the runs' file. */
 int runs_move(struct store *leases, struct store *runs, const struct env *env, struct err *err);
+
+/* ---- the functions of opener_sqlite ---- */
+
+int sqlite_open(const char *name, enum store_use use, const struct env *env, struct store **ret,
+		struct err *err);
+int sqlite_open_runs(struct store *leases, const struct env *env, struct store **ret,
+		     int *ret_is_lost, struct err *err);
+int sqlite_open_runs_reader(const char *name, struct store **ret, struct err *err);
+int sqlite_is_missing(const char *name);
+
+/* ---- and of backend_sqlite ---- */
+
+extern const struct backend backend_sqlite;
+
+int sqlite_view_holds(const struct store *store);
+void sqlite_close(struct store *store);
+int sqlite_check(struct store *store, struct err *err);
+int sqlite_reserve_keep(struct store *store, struct err *err);
+
+enum store_state sqlite_state(const struct store *store);
+uint64_t sqlite_data_version(struct store *store);
+int sqlite_begin(struct store *store, struct err *err);
+int sqlite_begin_at_write(struct store *store, struct err *err);
+int sqlite_is_written(const struct store *store);
+int sqlite_commit(struct store *store, struct err *err);
+void sqlite_rollback(struct store *store);
+int sqlite_savepoint(struct store *store, struct err *err);
+int sqlite_savepoint_keep(struct store *store, struct err *err);
+void sqlite_savepoint_undo(struct store *store);
+int sqlite_snapshot_begin(struct store *store, struct err *err);
+void sqlite_snapshot_end(struct store *store);
+
+struct statement *sqlite_prepare(struct store *store, const char *sql, struct err *err);
+int sqlite_run(struct store *store, struct statement *stmt, const char *doing, struct err *err);
+int sqlite_run_one(struct store *store, struct statement *stmt, const char *doing, struct err *err);
+int sqlite_run_new(struct store *store, struct statement *stmt, int index, const char *table,
+		   int64_t *ret_n, const char *doing, struct err *err);
+int64_t sqlite_changed(struct store *store, struct statement *stmt, struct err *err);
+int sqlite_row(struct store *store, struct statement *stmt, const char *doing, struct err *err);

@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "store/internal.h"
+#include "store/sqlite/internal.h"
 
 #define INDEX_BYTES 32768
 #define INDEX_FORMAT 3007000
@@ -20,7 +20,7 @@
 /* Of the frames, so many has a checkpoint written to the database, or begun to write. */
 #define WORD_DONE 24
 #define WORD_BEGUN 32
-#define BYTE_INIT 12	/* not 0: the header is valid */
+#define BYTE_INIT 12 /* not 0: the header is valid */
 
 /* The mapping belongs to SQLite and lasts as long as the connection, which stays in WAL mode. */
 uint32_t *index_map(struct store *store, int64_t n)
@@ -28,8 +28,8 @@ uint32_t *index_map(struct store *store, int64_t n)
 	sqlite3_file *file = NULL;
 	void volatile *index = NULL;
 
-	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) || !file ||
-	    !file->pMethods || file->pMethods->iVersion < 2 || !file->pMethods->xShmMap)
+	if (sqlite3_file_control(store->file->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) ||
+	    !file || !file->pMethods || file->pMethods->iVersion < 2 || !file->pMethods->xShmMap)
 		return NULL;
 	/* The writer extends it. */
 	if (file->pMethods->xShmMap(file, (int)n, INDEX_BYTES, n > 0, &index))
@@ -40,21 +40,21 @@ uint32_t *index_map(struct store *store, int64_t n)
 /* Outside of WAL mode, mapping the index would create one. */
 static int has_log(struct store *store)
 {
-	sqlite3_stmt *stmt = store_prepare(store, "PRAGMA journal_mode", NULL);
+	struct statement *stmt = store_prepare(store, "PRAGMA journal_mode", NULL);
 	int is_wal;
 
 	if (!stmt || store_row(store, stmt, "reading the journal mode", NULL))
 		return 0;
-	is_wal = !strcmp((const char *)sqlite3_column_text(stmt, 0), "wal");
-	sqlite3_reset(stmt);
+	is_wal = !strcmp(column_string(stmt, 0), "wal");
+	statement_end(stmt);
 	return is_wal;
 }
 
 static const uint32_t *index_head(struct store *store)
 {
-	if (!store->index && !store->is_unlocked && has_log(store))
-		store->index = index_map(store, 0);
-	return store->index;
+	if (!store->file->index && !store->file->is_unlocked && has_log(store))
+		store->file->index = index_map(store, 0);
+	return store->file->index;
 }
 
 /* Has it a format that is known? */
@@ -93,7 +93,7 @@ int log_checkpoint(struct store *store, struct log_checkpoint *ret)
 	return 0;
 }
 
-uint64_t store_data_version(struct store *store)
+uint64_t sqlite_data_version(struct store *store)
 {
 	uint32_t now[STORE_INDEX_WORDS];
 
@@ -104,12 +104,12 @@ uint64_t store_data_version(struct store *store)
 	 * next call sees another change. Reads that follow are at least as new as the copy.
 	 */
 	for (size_t i = 0; i < STORE_INDEX_WORDS; i++)
-		now[i] = __atomic_load_n(&store->index[i], __ATOMIC_ACQUIRE);
+		now[i] = __atomic_load_n(&store->file->index[i], __ATOMIC_ACQUIRE);
 	if (!index_is_valid(now))
 		return 0;
-	if (memcmp(now, store->seen_index, sizeof(now))) {
-		memcpy(store->seen_index, now, sizeof(now));
-		store->data_version++;
+	if (memcmp(now, store->file->seen_index, sizeof(now))) {
+		memcpy(store->file->seen_index, now, sizeof(now));
+		store->file->data_version++;
 	}
-	return store->data_version;
+	return store->file->data_version;
 }

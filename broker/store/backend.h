@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a database has to do for the store: a table of functions for each kind. The rows of the
+ * store (*_rows.c) are written once, in SQL that every backend understands, and use only this.
+ * Inside the room only.
+ *
+ * The SQL: parameters are ?1, ?2 ... (or bare ?, in order); values are 64-bit numbers, texts, blobs
+ * and NULL; where a condition is needed, a number is compared (`keep <> 0`); `coalesce`, and
+ * ON CONFLICT with its key. `INDEXED BY name` is SQLite's, which has no statistics here; a backend
+ * that plans by statistics leaves it out.
+ *
+ * Threads: as in store.h, a store is one connection and belongs to one thread.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/runs.h"
+#include "store/store.h"
+
+/*
+ * A prepared statement of one connection, which owns it. It is found by the address of its text, a
+ * literal: no parsing and no comparing on the hot path.
+ */
+struct statement {
+	const struct backend *backend;
+};
+
+/* How a store is opened: see the functions of store.h and runs.h. */
+enum store_use { STORE_DAEMON, STORE_TOOL, STORE_READER, STORE_VIEW };
+
+/* How a backend opens its stores; `name` is what the configuration says. */
+struct opener {
+	int (*open)(const char *name, enum store_use use, const struct env *env, struct store **ret,
+		    struct err *err);
+	int (*open_runs)(struct store *leases, const struct env *env, struct store **ret,
+			 int *ret_is_lost, struct err *err);
+	int (*open_runs_reader)(const char *name, struct store **ret, struct err *err);
+	int (*is_missing)(const char *name);
+};
+
+extern const struct opener opener_sqlite;
+
+/* What it does with an open one. */
+struct backend {
+	/* ---- the connection: as in store.h ---- */
+
+	int (*view_holds)(const struct store *store);
+	void (*close)(struct store *store);
+	int (*check)(struct store *store, struct err *err);
+	int (*reserve_keep)(struct store *store, struct err *err);
+
+	/* ---- transactions: as in store.h ---- */
+
+	enum store_state (*state)(const struct store *store);
+	uint64_t (*data_version)(struct store *store);
+	int (*begin)(struct store *store, struct err *err);
+	int (*begin_at_write)(struct store *store, struct err *err);
+	int (*is_written)(const struct store *store);
+	int (*commit)(struct store *store, struct err *err);
+	void (*rollback)(struct store *store);
+	int (*savepoint)(struct store *store, struct err *err);
+	int (*savepoint_keep)(struct store *store, struct err *err);
+	void (*savepoint_undo)(struct store *store);
+	int (*snapshot_begin)(struct store *store, struct err *err);
+	void (*snapshot_end)(struct store *store);
+
+	/* ---- statements: as below ---- */
+
+	struct statement *(*prepare)(struct store *store, const char *sql, struct err *err);
+	int (*run)(struct store *store, struct statement *stmt, const char *doing, struct err *err);
+	int (*run_one)(struct store *store, struct statement *stmt, const char *doing,
+		       struct err *err);
+	int (*run_new)(struct store *store, struct statement *stmt, int index, const char *table,
+		       int64_t *ret_n, const char *doing, struct err *err);
+	int64_t (*changed)(struct store *store, struct statement *stmt, struct err *err);
+	int (*row)(struct store *store, struct statement *stmt, const char *doing, struct err *err);
+	void (*end)(struct statement *stmt);
+
+	/* ---- values ---- */
+
+	void (*bind_number)(struct statement *stmt, int index, int64_t value);
+	void (*bind_text)(struct statement *stmt, int index, const char *text);
+	void (*bind_blob)(struct statement *stmt, int index, const void *data, size_t len);
+	void (*bind_null)(struct statement *stmt, int index);
+	int64_t (*column_number)(const struct statement *stmt, int index);
+	const char *(*column_data)(const struct statement *stmt, int index, size_t *ret_len);
+};
+
+/* What all backends have in common; the members after it belong to one of them. */
+struct store {
+	const struct backend *backend;
+	char name[256];	      /* for messages: the file's path, or the URL without its password */
+	int broken;	      /* store_broken */
+	int reader;	      /* it never writes */
+	struct store *leases; /* runs: the connection to the leases, of the same thread, or NULL */
+	struct sqlite_file *file;
+};

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of functions of the store on SQLite, and the values of its statements. */
+#include "store/sqlite/internal.h"
+
+static void end(struct statement *stmt)
+{
+	sqlite3_reset(sqlite_of(stmt));
+}
+
+static void number_bind(struct statement *stmt, int index, int64_t value)
+{
+	sqlite3_bind_int64(sqlite_of(stmt), index, value);
+}
+
+static void text_bind(struct statement *stmt, int index, const char *text)
+{
+	sqlite3_bind_text(sqlite_of(stmt), index, text, -1, SQLITE_STATIC);
+}
+
+static void blob_bind(struct statement *stmt, int index, const void *data, size_t len)
+{
+	sqlite3_bind_blob64(sqlite_of(stmt), index, data, len, SQLITE_STATIC);
+}
+
+static void null_bind(struct statement *stmt, int index)
+{
+	sqlite3_bind_null(sqlite_of(stmt), index);
+}
+
+static int64_t number_of(const struct statement *stmt, int index)
+{
+	return sqlite3_column_int64(sqlite_of(stmt), index);
+}
+
+static const char *data_of(const struct statement *stmt, int index, size_t *ret_len)
+{
+	sqlite3_stmt *own = sqlite_of(stmt);
+	const char *data = sqlite3_column_type(own, index) == SQLITE_BLOB ?
+				   sqlite3_column_blob(own, index) :
+				   (const char *)sqlite3_column_text(own, index);
+
+	*ret_len = data ? (size_t)sqlite3_column_bytes(own, index) : 0;
+	return data;
+}
+
+const struct backend backend_sqlite = {
+	.view_holds = sqlite_view_holds,
+	.close = sqlite_close,
+	.check = sqlite_check,
+	.reserve_keep = sqlite_reserve_keep,
+	.state = sqlite_state,
+	.data_version = sqlite_data_version,
+	.begin = sqlite_begin,
+	.begin_at_write = sqlite_begin_at_write,
+	.is_written = sqlite_is_written,
+	.commit = sqlite_commit,
+	.rollback = sqlite_rollback,
+	.savepoint = sqlite_savepoint,
+	.savepoint_keep = sqlite_savepoint_keep,
+	.savepoint_undo = sqlite_savepoint_undo,
+	.snapshot_begin = sqlite_snapshot_begin,
+	.snapshot_end = sqlite_snapshot_end,
+	.prepare = sqlite_prepare,
+	.run = sqlite_run,
+	.run_one = sqlite_run_one,
+	.run_new = sqlite_run_new,
+	.changed = sqlite_changed,
+	.row = sqlite_row,
+	.end = end,
+	.bind_number = number_bind,
+	.bind_text = text_bind,
+	.bind_blob = blob_bind,
+	.bind_null = null_bind,
+	.column_number = number_of,
+	.column_data = data_of,
+};
