@@ -4,10 +4,10 @@
  * store (*_rows.c) are written once, in SQL that every backend understands, and use only this.
  * Inside the room only.
  *
- * The SQL: parameters are ?1, ?2 ... (or bare ?, in order); values are 64-bit numbers, texts, blobs
- * and NULL; where a condition is needed, a number is compared (`keep <> 0`); `coalesce`, and
- * ON CONFLICT with its key. `INDEXED BY name` is SQLite's, which has no statistics here; a backend
- * that plans by statistics leaves it out.
+ * New SQL keeps to what PostgreSQL understands, too: parameters are ?1, ?2 ... (or bare ?, in
+ * order); values are 64-bit numbers, texts, blobs and NULL; where a condition is needed, a number
+ * is compared (`keep <> 0`); `coalesce`, and ON CONFLICT with its key. `INDEXED BY name` is
+ * SQLite's, which has no statistics here; a backend that plans by statistics leaves it out.
  *
  * Threads: as in store.h, a store is one connection and belongs to one thread.
  */

@@ -37,6 +37,15 @@ int meta_get(struct store *store, const char *key, void *ret, size_t size, int *
 	return 0;
 }
 
+int meta_text(struct store *store, const char *key, char *ret, size_t size, struct err *err)
+{
+	int len = 0;
+	int rc = meta_get(store, key, ret, size - 1, &len, err);
+
+	ret[rc ? 0 : len] = '\0';
+	return rc < 0 ? -1 : 0;
+}
+
 int meta_put(struct store *store, const char *key, const void *value, size_t len,
 	     struct err *err)
 {
@@ -135,11 +144,7 @@ int store_signer(struct store *store, struct signer *ret, struct err *err)
 
 int store_place_get(struct store *store, char *ret, size_t size, struct err *err)
 {
-	int len = 0;
-	int rc = meta_get(store, "place", ret, size - 1, &len, err);
-
-	ret[rc ? 0 : len] = '\0';
-	return rc < 0 ? -1 : 0;
+	return meta_text(store, "place", ret, size, err);
 }
 
 int store_place_put(struct store *store, const char *place, struct err *err)
@@ -159,12 +164,9 @@ int store_neighbours_get(struct store *store, const char *account, char *ret, si
 			 struct err *err)
 {
 	char key[64];
-	int len = 0, rc;
 
 	snprintf(key, sizeof(key), NEIGHBOURS_KEY, account);
-	rc = meta_get(store, key, ret, size - 1, &len, err);
-	ret[rc ? 0 : len] = '\0';
-	return rc < 0 ? -1 : 0;
+	return meta_text(store, key, ret, size, err);
 }
 
 int store_neighbours_put(struct store *store, const char *account, const char *ids, struct err *err)

@@ -71,4 +71,6 @@ int identity_make(struct store *store, const struct env *env, struct err *err);
 /* A value of the meta table. 0, 1 none, -1. */
 int meta_get(struct store *store, const char *key, void *ret, size_t size, int *len,
 	     struct err *err);
+/* The same as a text, "" if there is none. 0, -1. */
+int meta_text(struct store *store, const char *key, char *ret, size_t size, struct err *err);
 int meta_put(struct store *store, const char *key, const void *value, size_t len, struct err *err);

@@ -41,17 +41,6 @@ struct store_backup {
 
 /* ---- the source ---------------------------------------------------------------------- */
 
-/* "" if there is none. */
-static int identity_read(struct store *store, const char *key, char *ret, size_t size,
-			 struct err *err)
-{
-	int len = 0;
-	int rc = meta_get(store, key, ret, size - 1, &len, err);
-
-	ret[rc ? 0 : len] = '\0';
-	return rc < 0 ? -1 : 0;
-}
-
 /* 0; 1: no file, or an empty one; -1. Its snapshot begins with the first read. */
 static int source_open(const char *path, const struct schema *schema, struct store **ret,
 		       struct err *err)
@@ -97,8 +86,8 @@ static void runs_check(struct store_backup *b)
 
 	if (!b->runs)
 		return;
-	if (identity_read(b->runs, "instance", instance, sizeof(instance), &b->runs_err) ||
-	    identity_read(b->runs, "pair", pair, sizeof(pair), &b->runs_err)) {
+	if (meta_text(b->runs, "instance", instance, sizeof(instance), &b->runs_err) ||
+	    meta_text(b->runs, "pair", pair, sizeof(pair), &b->runs_err)) {
 		b->runs_failed = 1;
 	} else if (strcmp(instance, b->instance) != 0 || strcmp(pair, b->pair) != 0) {
 		err_set(&b->runs_err, ERR_REFUSED, "the run history %s belongs to another store",
@@ -123,9 +112,8 @@ int store_backup_open(const char *path, struct store_backup **ret, struct err *e
 	TEXT_SET(b->path, path);
 	runs_open(b);
 	rc = source_open(path, &schema_leases, &b->leases, err);
-	if (rc == 0 &&
-	    (identity_read(b->leases, "instance", b->instance, sizeof(b->instance), err) ||
-	     identity_read(b->leases, "pair", b->pair, sizeof(b->pair), err)))
+	if (rc == 0 && (meta_text(b->leases, "instance", b->instance, sizeof(b->instance), err) ||
+			meta_text(b->leases, "pair", b->pair, sizeof(b->pair), err)))
 		rc = -1;
 	if (rc) {
 		store_backup_close(b);
@@ -231,7 +219,7 @@ static int instance_check(const struct store_backup *b, const char *target,
 		return -1;
 	old->reader = 1;
 	rc = store_open_unlocked(old, &why) ||
-	     identity_read(old, "instance", instance, sizeof(instance), &why);
+	     meta_text(old, "instance", instance, sizeof(instance), &why);
 	store_close(old);
 	if (rc)
 		return err_set(err, ERR_INVALID,

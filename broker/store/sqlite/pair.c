@@ -32,19 +32,12 @@ void store_runs_path(const char *path, char ret[STORE_RUNS_PATH_SIZE])
 		 has_end ? ".db" : "");
 }
 
-static int pair_text(struct store *store, const char *key, char *ret, size_t size, struct err *err)
-{
-	int len = 0;
-	int rc = meta_get(store, key, ret, size - 1, &len, err);
-
-	ret[rc ? 0 : len] = '\0';
-	return rc < 0 ? -1 : 0;
-}
-
 static int pair_read(struct store *store, struct pair *ret, struct err *err)
 {
-	return pair_text(store, "instance", ret->instance, sizeof(ret->instance), err) ||
-	       pair_text(store, "pair", ret->id, sizeof(ret->id), err) ? -1 : 0;
+	return meta_text(store, "instance", ret->instance, sizeof(ret->instance), err) ||
+			       meta_text(store, "pair", ret->id, sizeof(ret->id), err) ?
+		       -1 :
+		       0;
 }
 
 /* Zeroed if there is no file or an empty one. */
