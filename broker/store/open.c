@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening a store: which backend it is follows from its name. */
 #include "store/backend.h"
+#include "store/move.h"
 
 static const struct opener *opener_of(const char *name)
 {
@@ -21,6 +22,11 @@ int store_open_tool(const char *name, const struct env *env, struct store **ret,
 int store_open_reader(const char *name, struct store **ret, struct err *err)
 {
 	return opener_of(name)->open(name, STORE_READER, NULL, ret, err);
+}
+
+int store_open_source(const char *name, const struct env *env, struct store **ret, struct err *err)
+{
+	return opener_of(name)->open(name, STORE_SOURCE, env, ret, err);
 }
 
 int store_open_view(const char *name, struct store **ret, struct err *err)
