@@ -187,7 +187,8 @@ static uint8_t age(int64_t now_ms, int64_t at_ms, int most)
 static int change_counts(const struct resource *r)
 {
 	return lessor_state_is_unsettled(r->state) || r->state == LESSOR_STATE_DELETING ||
-	       r->state == LESSOR_STATE_DELETE_UNKNOWN || r->state == LESSOR_STATE_UNPROTECT_UNKNOWN;
+	       r->state == LESSOR_STATE_DELETE_UNKNOWN ||
+	       r->state == LESSOR_STATE_UNPROTECT_UNKNOWN;
 }
 
 static int creation_counts(const struct resource *r)
