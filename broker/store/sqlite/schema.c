@@ -311,6 +311,15 @@ static const char *const migrations[] = {
 	/* What began in a month before, and ended in this one or may exist: to_ms 0. */
 	"CREATE INDEX cost_to ON cost(to_ms, from_ms);"
 	"CREATE INDEX cost_incomplete ON cost(account) WHERE currency = '' OR unit_ms = 0;",
+	/* 13: numbers of rows; see the next merge */
+	"",
+	/*
+	 * 14: until when a permitted or intended request may still take effect, and the time that
+	 * nobody could watch over a lease.
+	 */
+	"ALTER TABLE resource ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE lease ADD COLUMN credit_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE lease ADD COLUMN idle_credit_ms INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* clang-format on */
