@@ -26,7 +26,7 @@ struct engine_pending {
 
 /* Loop thread, except for `completions`. */
 struct engine_queue {
-	struct engine *engine;
+	struct fleet *fleet;
 	struct completions *completions;
 	size_t count;		     /* open */
 	uint64_t early[EARLY_COUNT]; /* requests answered before their wait was over */
@@ -59,12 +59,12 @@ static void pending_finish(struct completion *completion)
 	engine_queue_keep(pending->queue, pending);
 }
 
-struct engine_queue *engine_queue_new(struct completions *completions, struct engine *engine)
+struct engine_queue *engine_queue_new(struct completions *completions, struct fleet *fleet)
 {
 	struct engine_queue *queue = xcalloc(1, sizeof(*queue));
 
 	queue->completions = completions;
-	queue->engine = engine;
+	queue->fleet = fleet;
 	return queue;
 }
 
@@ -143,7 +143,7 @@ void engine_queue_submit(struct engine_queue *queue, struct engine_request *engi
 
 	pending->finish = finish;
 	engine_request->done = engine_queue_done;
-	engine_submit(queue->engine, engine_request);
+	fleet_submit(queue->fleet, engine_request);
 }
 
 uint64_t engine_queue_early(const struct engine_queue *queue, enum request_early why)

@@ -5,7 +5,7 @@
  * them one after the other in one transaction, commits, and only then answers. Under load,
  * many changes therefore share one commit.
  *
- * The core (core.h) does this on the thread that calls it; engine.c adds a thread, a queue
+ * The core (core.h) does this on the thread that calls it; the files above it add a thread, a queue
  * and workers.
  */
 #pragma once
