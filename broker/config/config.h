@@ -99,7 +99,7 @@ struct config {
 	int listen_count;	/* > 0 */
 	char socket_group[33];	/* of Unix sockets; "": that of the process */
 	char store[256];	/* the path of the database; "" with PostgreSQL */
-	char advertise[256];	/* HOST:PORT, where other daemons reach this one; "": as listened */
+	char advertise[112];	/* HOST:PORT, where other daemons reach this one; "": as listened */
 	char providers[256];	/* directory of the plugins */
 	int log_format;		/* enum log_format */
 	int log_level;		/* enum log_level */

@@ -69,8 +69,8 @@ int store_section_check(struct config *c, enum config_how how, struct err *err)
 			       " either a file or a PostgreSQL database",
 			       c->path, p->url[0] ? "url" : "service");
 	if (p->url[0] && p->service[0])
-		return err_set(err, ERR_INVALID, "%s: [store] url and service are mutually exclusive",
-			       c->path);
+		return err_set(err, ERR_INVALID,
+			       "%s: [store] url and service are mutually exclusive", c->path);
 	if (p->password_file[0] && p->credential[0])
 		return err_set(err, ERR_INVALID,
 			       "%s: [store] password_file and credential are mutually exclusive",

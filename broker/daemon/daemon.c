@@ -377,7 +377,8 @@ static int engine_thread_start(struct daemon *d, struct store *store, struct err
 	};
 
 	/* A shared database has a mark of its own: who claims an account notices an older one. */
-	if (!config_is_postgres(c) && place_describe(c->store, ec.place, sizeof(ec.place), err) < 0) {
+	if (!config_is_postgres(c) &&
+	    place_describe(c->store, ec.place, sizeof(ec.place), err) < 0) {
 		store_close(store);
 		return -1;
 	}
@@ -577,7 +578,8 @@ int daemon_run(const struct command_line *line)
 	crash_report_begin(d->config->store_files);
 	code = daemon_start(d, &err);
 	if (code == EXIT_OK) {
-		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION }, { "store", d->config->store_name }),
+		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION },
+				      { "store", d->config->store_name }),
 			   "ready");
 		daemon_status_send(d, "READY=1\n");
 		event_base_dispatch(d->base);

@@ -79,8 +79,9 @@ static void peers(void **state)
 {
 	static const char *const good[] = { "a:1", "lessor-1.example.com:8480", "[::1]:65535",
 					    "192.0.2.1:8480" };
-	static const char *const bad[] = { "a",	 ":1",	 "a:",	 "a:0",	 "a:65536", "a/b:1",
-					   "::1:8480", "[]:1", "[x]:1", "-a:1", "http://a:1", "a b:1" };
+	static const char *const bad[] = { "a",	      ":1",    "a:",	     "a:0",
+					   "a:65536", "a/b:1", "::1:8480",   "[]:1",
+					   "[x]:1",   "-a:1",  "http://a:1", "a b:1" };
 	struct err err = { 0 };
 	char out[64];
 
@@ -135,7 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers), cmocka_unit_test(money), cmocka_unit_test(listeners),
-		cmocka_unit_test(peers), cmocka_unit_test(lists),   cmocka_unit_test(names),
+		cmocka_unit_test(peers),   cmocka_unit_test(lists), cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,12 +234,13 @@ static void the_store_is_a_file_or_postgresql(void **state)
 static void the_password_is_in_a_file_of_its_own(void **state)
 {
 	static const char *const refused[] = {
-		"postgresql://me:geheim@host/x", "postgres://me:geheim@a,b/x",
+		"postgresql://me:geheim@host/x",       "postgres://me:geheim@a,b/x",
 		"postgresql://host/x?password=geheim", "postgresql:///?user=a&password=geheim",
-		"postgresql:///x?sslpassword=geheim", "postgresql:///x?p%61ssword=geheim",
+		"postgresql:///x?sslpassword=geheim",  "postgresql:///x?p%61ssword=geheim",
 	};
 	static const char *const taken[] = {
-		"postgresql://host:5432/x", "postgresql://me@host:5432/x?passfile=/a",
+		"postgresql://host:5432/x",
+		"postgresql://me@host:5432/x?passfile=/a",
 		"postgresql:///x?application_name=password",
 	};
 	char keys[400];
@@ -455,8 +456,8 @@ static void text_10_each_difference_is_named(void **state)
 		{ "[limits]\nmax_hourly = 1.5\n" ACCOUNT, ACCOUNT, "[limits] max_hourly = 0", "" },
 		{ "[server]\nlog = json\n" ACCOUNT, "[server]\nlog_level = debug\n" ACCOUNT,
 		  "[server] log = human, log_level = debug", "" },
-		{ ACCOUNT, "[server]\nadvertise = a:1\n[store]\nurl = postgresql:///x\n" ACCOUNT, "",
-		  "[server] store, advertise; [store] url" },
+		{ ACCOUNT, "[server]\nadvertise = a:1\n[store]\nurl = postgresql:///x\n" ACCOUNT,
+		  "", "[server] store, advertise; [store] url" },
 		{ ACCOUNT, ACCOUNT "keys = account\n", "", "[account hetzner] keys" },
 		{ ACCOUNT "keys = account\n", ACCOUNT "keys = lease\nx = y\n", "",
 		  "[account hetzner] keys, x" },
