@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/condition.h"
 #include "api/contract_classes.h"
 #include "api/handlers.h"
 #include "api/queue_view.h"
@@ -330,7 +331,7 @@ void api_handle(struct http_exchange *ex, void *user)
 		reply_rule(&request, &rule);
 		return;
 	}
-	if (query_check(&request) || body_check(&request))
+	if (query_check(&request) || body_check(&request) || condition_read(&request))
 		reply_request_error(&request);
 	else
 		request.route->handle(&request);

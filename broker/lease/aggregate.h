@@ -194,6 +194,7 @@ struct lease_facts {
 	int is_blocked;		/* no step can run there now ... */
 	enum lease_block block;	/* ... and why */
 	struct gate_facts gate;
+	const char *request_id; /* how the request is named that asks for it; NULL, "": not at all */
 	int64_t settle_ms; /* how late its provider may show what it created */
 	const struct signer *signer;
 	struct resource_users users; /* PERMIT, REUSE: other leases with the same resource */

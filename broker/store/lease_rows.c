@@ -36,7 +36,7 @@
 	T(server_location, server_location) I(price_hour_micros, price_hour_micros) \
 	T(currency, currency) E(retention, retention) I(is_billed, is_billed) \
 	I(breaches, breaches) I(admitted_ms, admitted_ms) \
-	I(credit_ms, credit_ms) I(idle_credit_ms, idle_credit_ms)
+	I(credit_ms, credit_ms) I(idle_credit_ms, idle_credit_ms) T(last_request, last_request)
 /* clang-format on */
 
 #define NAME(column, field) #column ", "

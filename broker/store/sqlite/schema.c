@@ -320,6 +320,15 @@ static const char *const migrations[] = {
 	"ALTER TABLE resource ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE lease ADD COLUMN credit_ms INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE lease ADD COLUMN idle_credit_ms INTEGER NOT NULL DEFAULT 0;",
+	/*
+	 * 15: the request that a lease's last change was made by, and the daemons that share the
+	 * database; of a file there is only one.
+	 */
+	"ALTER TABLE lease ADD COLUMN last_request TEXT NOT NULL DEFAULT '';"
+	"CREATE TABLE daemon("
+	" id TEXT PRIMARY KEY, address TEXT NOT NULL, version TEXT NOT NULL,"
+	" schema INTEGER NOT NULL, started_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL)"
+	" WITHOUT ROWID;",
 };
 
 /* clang-format on */
