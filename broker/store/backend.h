@@ -42,6 +42,17 @@ struct opener {
 };
 
 extern const struct opener opener_sqlite;
+/* module.c: of the module that is loaded for it; NULL with `err` set if that cannot be. */
+const struct opener *opener_postgres(struct err *err);
+
+/* What a module of a backend exports as LESSOR_STORE_MODULE; built from the same source only. */
+#define STORE_MODULE_ABI 1
+struct store_module {
+	uint32_t abi;
+	uint32_t backend_size; /* sizeof(struct backend) */
+	const char *version;   /* of lessor */
+	const struct opener *opener;
+};
 
 /* Ownership of accounts: as in shard.h. */
 struct shard_backend {
@@ -64,6 +75,9 @@ struct backend {
 	void (*close)(struct store *store);
 	int (*check)(struct store *store, struct err *err);
 	int (*reserve_keep)(struct store *store, struct err *err);
+	int (*is_shared)(const struct store *store);
+	/* Ownership of accounts, store/shard.h; NULL: there is one daemon only. */
+	const struct shard_backend *shards;
 
 	/* ---- transactions: as in store.h ---- */
 
@@ -79,6 +93,12 @@ struct backend {
 	void (*savepoint_undo)(struct store *store);
 	int (*snapshot_begin)(struct store *store, struct err *err);
 	void (*snapshot_end)(struct store *store);
+
+	/* ---- what no SQL can say for both: as in store.h ---- */
+
+	int (*touch_many)(struct store *store, const int64_t n[], const int64_t ms[], size_t count,
+			  struct err *err);
+	int (*create_lock)(struct store *store, struct err *err);
 
 	/* ---- statements: as below ---- */
 
