@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/command_line.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
+#include "daemon/file_owner.h"
 #include "util/alloc.h"
 #include "util/argv.h"
 
@@ -173,32 +175,51 @@ int command_line_fail(const struct err *err, int code)
 	return code;
 }
 
-int command_line_store(const struct command_line *line, char **ret_path)
+int command_line_store(const struct command_line *line, struct command_store *ret)
 {
 	struct config *config = NULL;
 	struct err err = { 0 };
 
+	*ret = (struct command_store){ 0 };
 	if (line->store) {
 		if (line->store[0] != '/') {
-			err_set(&err, ERR_INVALID, "--store needs an absolute path");
+			err_set(&err, ERR_INVALID,
+				"--store needs an absolute path; for a PostgreSQL database use --config");
 			return command_line_fail(&err, EXIT_USAGE);
 		}
-		*ret_path = xstrdup(line->store);
+		ret->name = xstrdup(line->store);
+		ret->files = xstrdup(line->store);
 		return EXIT_OK;
 	}
-	/* No token is needed, since nothing is sent to a provider. */
-	if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &err) < 0)
+	if (config_load(line->config, CONFIG_FOR_STORE, &config, &err) < 0)
 		return command_line_fail(&err, EXIT_USAGE);
-	*ret_path = xstrdup(config->store);
+	ret->name = xstrdup(config->store_name);
+	ret->files = xstrdup(config->store_files);
+	ret->is_postgres = config_is_postgres(config);
 	config_free(config);
 	return EXIT_OK;
 }
 
-int command_line_no_store(const char *path)
+void command_store_fini(struct command_store *store)
+{
+	free(store->name);
+	free(store->files);
+	*store = (struct command_store){ 0 };
+}
+
+int command_store_become(const struct command_store *store, struct err *err)
+{
+	/* With PostgreSQL a command writes no file, so it does not need the directory. */
+	if (store->is_postgres && file_owner_is_same(store->files, store->files) == 0)
+		return 0;
+	return file_owner_become(store->files, err);
+}
+
+int command_line_no_store(const char *name)
 {
 	fprintf(stderr,
 		"lessord: no store here: %s does not exist; check `store` in the configuration, or "
 		"create the first token: lessord token add --owner NAME\n",
-		path);
+		name);
 	return EXIT_NO_STORE;
 }

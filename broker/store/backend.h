@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "store/runs.h"
+#include "store/shard.h"
 #include "store/store.h"
 
 /*
@@ -53,8 +54,21 @@ struct store_module {
 	const struct opener *opener;
 };
 
+/* Ownership of accounts: as in shard.h. */
+struct shard_backend {
+	int (*claim)(struct store *store, const struct shard_claim *claim, struct shard *ret,
+		     struct err *err);
+	int (*renew)(struct store *store, struct err *err);
+	int (*yield)(struct store *store, struct err *err);
+	const struct shard *(*owned)(const struct store *store);
+	int (*is_lost)(const struct store *store);
+	int64_t (*deadline_ms)(const struct store *store);
+};
+
 /* What it does with an open one. */
 struct backend {
+	const struct shard_backend *shards; /* NULL: one daemon has the database to itself */
+
 	/* ---- the connection: as in store.h ---- */
 
 	int (*view_holds)(const struct store *store);

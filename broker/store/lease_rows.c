@@ -35,7 +35,8 @@
 	T(server_name, server_name) T(server_type, server_type) \
 	T(server_location, server_location) I(price_hour_micros, price_hour_micros) \
 	T(currency, currency) E(retention, retention) I(is_billed, is_billed) \
-	I(breaches, breaches) I(admitted_ms, admitted_ms)
+	I(breaches, breaches) I(admitted_ms, admitted_ms) \
+	I(credit_ms, credit_ms) I(idle_credit_ms, idle_credit_ms) T(last_request, last_request)
 /* clang-format on */
 
 #define NAME(column, field) #column ", "
@@ -341,16 +342,18 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 	return 0;
 }
 
+_Static_assert(LEASE_CREDIT_MOST_MS == 3600000, "TTL_END says so");
+
 /* lease_deadline_ms() in SQL; for ended leases the longest wait. */
 /* clang-format off */
 #define IDLE_LIMIT \
 	"CASE WHEN idle_ms = 0 THEN 9223372036854775807" \
-	" ELSE coalesce(touched_ms, created_ms) + idle_ms END"
+	" ELSE coalesce(touched_ms, created_ms) + idle_ms + idle_credit_ms END"
 #define DUE_LIMIT \
 	"CASE WHEN state > 1 THEN ?2" \
 	" WHEN state = 0 AND queue_ms > 0 AND admitted_ms = 0" \
-	" THEN " LOWER_OF("created_ms + queue_ms", IDLE_LIMIT) \
-	" ELSE " LOWER_OF(BEGUN " + ttl_ms", \
+	" THEN " LOWER_OF("created_ms + queue_ms + credit_ms", IDLE_LIMIT) \
+	" ELSE " LOWER_OF(TTL_END, \
 	"CASE WHEN state = 0 THEN provision_deadline_ms ELSE " IDLE_LIMIT " END") " END"
 #define SELECT_DUE \
 	"SELECT n, CASE WHEN created_ms > ?4 OR ready_ms > ?4 OR ended_ms > ?4" \

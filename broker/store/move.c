@@ -49,7 +49,8 @@ static int unused_check(struct store_move *m, struct err *err)
 {
 	int64_t count;
 
-	if (number_read(m->to, "SELECT count(*) FROM shard", &count, err))
+	if (number_read(m->to, "SELECT (SELECT count(*) FROM shard) + (SELECT count(*) FROM daemon)",
+			&count, err))
 		return -1;
 	return count ? refuse_used(m->to, "a lessord has used it", err) : 0;
 }
@@ -106,7 +107,7 @@ static int tables_copy(struct store_move *m, struct err *err)
 	for (size_t i = 0; i < TABLES; i++) {
 		struct table_copy *copy = &m->copies[i];
 
-		if (tables[i].place == TABLE_OF_TOTALS)
+		if (tables[i].place == TABLE_OF_TOTALS || tables[i].place == TABLE_OF_DAEMONS)
 			continue;
 		if (table_copy_run(copy, source_of(m, &tables[i]), m->to, err))
 			return -1;
@@ -157,7 +158,8 @@ static int copy_all(struct store_move *m, struct err *err)
 	    tables_copy(m, err) || totals_complete(m, err) || numbers_continue(m, err))
 		return -1;
 	for (size_t i = 0; i < TABLES; i++) {
-		if (table_copy_verify(&m->copies[i], source_of(m, &tables[i]), m->to, err))
+		if (tables[i].place != TABLE_OF_DAEMONS &&
+		    table_copy_verify(&m->copies[i], source_of(m, &tables[i]), m->to, err))
 			return -1;
 	}
 	return unused_check(m, err);

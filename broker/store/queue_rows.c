@@ -7,9 +7,9 @@
 #define QUEUED "state = 0 AND queue_ms > 0 AND admitted_ms = 0"
 /* lease_expires_ms() of a live lease that is not in the queue. */
 #define ENDS \
-	LOWER_OF(BEGUN " + ttl_ms", \
+	LOWER_OF(TTL_END, \
 	"CASE WHEN state = 0 OR idle_ms = 0 THEN 9223372036854775807" \
-	" ELSE coalesce(touched_ms, created_ms) + idle_ms END")
+	" ELSE coalesce(touched_ms, created_ms) + idle_ms + idle_credit_ms END")
 /* clang-format on */
 
 int store_queue_each(struct store *store, store_queued_fn fn, void *arg, struct err *err)
@@ -17,7 +17,7 @@ int store_queue_each(struct store *store, store_queued_fn fn, void *arg, struct 
 	struct statement *stmt =
 		store_prepare(store,
 			      "SELECT n, id, slug, account, owner, org, created_ms,"
-			      " created_ms + queue_ms, price_hour_micros FROM lease"
+			      " created_ms + queue_ms + credit_ms, price_hour_micros FROM lease"
 			      " INDEXED BY lease_queued WHERE " QUEUED " ORDER BY n",
 			      err);
 	int rc;

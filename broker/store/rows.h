@@ -66,6 +66,8 @@ void column_text(const struct statement *stmt, int index, char *to, size_t size)
 #define LOWER_OF(a, b) "CASE WHEN " a " < " b " THEN " a " ELSE " b " END"
 /* lease_begun_ms() in SQL. */
 #define BEGUN "CASE WHEN admitted_ms > 0 THEN admitted_ms ELSE created_ms END"
+/* lease_ttl_end_ms() in SQL. */
+#define TTL_END BEGUN " + ttl_ms + " LOWER_OF("credit_ms", "3600000")
 void bind_lease_scope(struct statement *stmt, const struct store_scope *scope);
 
 /* ---- identity.c ---- */

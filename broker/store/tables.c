@@ -16,12 +16,13 @@ const struct table tables[TABLES] = {
 		  "cleanup_started_ms# last_error attention attention_class# retain_until_ms# "
 		  "retain_reason host server_id server_name server_type server_location "
 		  "price_hour_micros# currency host_key retention# is_billed# breaches# queue_ms# "
-		  "admitted_ms# location_preferred#" },
+		  "admitted_ms# location_preferred# credit_ms# idle_credit_ms# last_request" },
 	{ "beat", .key = "lease#", .rest = "touched_ms#" },
 	{ "resource", .is_numbered = 1, .key = "n#",
 	  .rest = "lease# account attempt# kind# state# ours# name id action evidence created_ms# "
 		  "changed_ms# first_absent_ms# absent_count# seen_ms# authorized_ms# "
-		  "deletes_unknown# signed_lease retain_epoch# label_known# protect_by# marked_ms#" },
+		  "deletes_unknown# signed_lease retain_epoch# label_known# protect_by# marked_ms# "
+		  "until_ms#" },
 	{ "attempt", .key = "lease# number#", .rest = "type location refused# reason started_ms#" },
 	{ "event", .is_numbered = 1, .key = "n#", .rest = "lease# at_ms# kind text" },
 	{ "idempotency", .key = "owner org key", .rest = "hash lease# created_ms#" },
@@ -44,6 +45,8 @@ const struct table tables[TABLES] = {
 	  .rest = "lease# lease_id slug owner org account type location currency hour_micros# "
 		  "month_micros# unit_ms# minimum_ms# from_ms# to_ms#" },
 	{ "tally", TABLE_OF_TOTALS, .key = "scope# name org", .rest = "leases# micros#" },
+	{ "daemon", TABLE_OF_DAEMONS, .key = "id",
+	  .rest = "address version schema# started_ms# seen_ms#" },
 	{ "run", TABLE_OF_RUNS, .is_numbered = 1, .key = "n#",
 	  .rest = "id owner org label started_ms# lease slug account target windows_mode class "
 		  "server_type phase blocked_stage retry_likely state# finished# event_ms# "

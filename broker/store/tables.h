@@ -10,7 +10,8 @@
 enum table_place {
 	TABLE_OF_LEASES,
 	TABLE_OF_RUNS,	/* in SQLite, in the runs' file */
-	TABLE_OF_TOTALS, /* follows from the leases, by triggers */
+	TABLE_OF_TOTALS,  /* follows from the leases, by triggers */
+	TABLE_OF_DAEMONS, /* who runs at the moment */
 };
 
 /*
@@ -25,7 +26,7 @@ struct table {
 	const char *rest;
 };
 
-#define TABLES 27
+#define TABLES 28
 extern const struct table tables[TABLES];
 
 enum column_type { COLUMN_NUMBER, COLUMN_TEXT_TYPE, COLUMN_BLOB };

@@ -68,7 +68,7 @@ class Lessord(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.token = write(HOME + "/provider-token", "word\n", 0o600)
+        cls.token = write(HOME + "/provider-token", "sesame\n", 0o600)
         cls.socket = HOME + "/socket"
         cls.conf = write(HOME + "/lessord.conf", f"""\
 [server]
@@ -137,7 +137,7 @@ endpoint = http://127.0.0.1:1/v1
 
         self.assertIn("is valid", told("run", "--check-config"))
         self.assertIn("[limits]", told("run", "--dump-config"))
-        self.assertNotIn("word", told("run", "--dump-config"))
+        self.assertNotIn("sesame", told("run", "--dump-config"))
         self.assertIn("name=hetzner", told("run", "--dump-provider", "hetzner"))
         self.assertIn("name=hetzner", told("run", "--dump-provider", PROVIDERS + "/hetzner.so"))
         self.assertIn("0 leases", told("run", "--owed"))

@@ -32,6 +32,8 @@ static const char down[] =
 	"ALTER TABLE resource RENAME COLUMN absent_count TO looks;"
 	"ALTER TABLE lease DROP COLUMN retention; ALTER TABLE lease DROP COLUMN is_billed;"
 	"ALTER TABLE lease DROP COLUMN breaches;"
+	"ALTER TABLE resource DROP COLUMN until_ms;"
+	"ALTER TABLE lease DROP COLUMN credit_ms; ALTER TABLE lease DROP COLUMN idle_credit_ms;"
 	"DROP INDEX lease_slug_owner; DROP INDEX lease_slug_any;"
 	"ALTER TABLE lease DROP COLUMN location_preferred;"
 	"DROP INDEX lease_queued; DROP TABLE queue_owner;"
