@@ -187,12 +187,14 @@ int command_line_store(const struct command_line *line, struct command_store *re
 				"--store needs an absolute path; for a PostgreSQL database use --config");
 			return command_line_fail(&err, EXIT_USAGE);
 		}
+		ret->target = xstrdup(line->store);
 		ret->name = xstrdup(line->store);
 		ret->files = xstrdup(line->store);
 		return EXIT_OK;
 	}
 	if (config_load(line->config, CONFIG_FOR_STORE, &config, &err) < 0)
 		return command_line_fail(&err, EXIT_USAGE);
+	ret->target = xstrdup(config->store_target);
 	ret->name = xstrdup(config->store_name);
 	ret->files = xstrdup(config->store_files);
 	ret->is_postgres = config_is_postgres(config);
@@ -202,6 +204,9 @@ int command_line_store(const struct command_line *line, struct command_store *re
 
 void command_store_fini(struct command_store *store)
 {
+	if (store->target)
+		explicit_bzero(store->target, strlen(store->target));
+	free(store->target);
 	free(store->name);
 	free(store->files);
 	*store = (struct command_store){ 0 };
