@@ -25,6 +25,7 @@ enum command_line_mode {
 	DO_DUMP_CONFIG,
 	DO_DUMP,
 	DO_OWED,
+	DO_SURVEY,
 	DO_BACKUP,
 	DO_TOKEN_ADD,
 	DO_TOKEN_LIST,

@@ -18,6 +18,7 @@
 
 #include "store/runs.h"
 #include "store/store.h"
+#include "store/survey.h"
 
 /*
  * A prepared statement of one connection, which owns it. It is found by the address of its text, a
@@ -38,6 +39,9 @@ struct opener {
 			 int *ret_is_lost, struct err *err);
 	int (*open_runs_reader)(const char *name, struct store **ret, struct err *err);
 	int (*is_missing)(const char *name);
+	/* survey.h */
+	int (*survey)(const char *name, const struct store_needs *needs, store_finding_fn fn,
+		      void *arg, struct err *err);
 };
 
 extern const struct opener opener_sqlite;
