@@ -19,6 +19,7 @@
 #include "store/runs.h"
 #include "store/shard.h"
 #include "store/store.h"
+#include "store/survey.h"
 
 /*
  * A prepared statement of one connection, which owns it. It is found by the address of its text, a
@@ -39,6 +40,9 @@ struct opener {
 			 int *ret_is_lost, struct err *err);
 	int (*open_runs_reader)(const char *name, struct store **ret, struct err *err);
 	int (*is_missing)(const char *name);
+	/* survey.h */
+	int (*survey)(const char *name, const struct store_needs *needs, store_finding_fn fn,
+		      void *arg, struct err *err);
 };
 
 extern const struct opener opener_sqlite;
@@ -76,8 +80,6 @@ struct backend {
 	int (*check)(struct store *store, struct err *err);
 	int (*reserve_keep)(struct store *store, struct err *err);
 	int (*is_shared)(const struct store *store);
-	/* Ownership of accounts, store/shard.h; NULL: there is one daemon only. */
-	const struct shard_backend *shards;
 
 	/* ---- transactions: as in store.h ---- */
 
