@@ -196,6 +196,8 @@ int sqlite_open_runs(struct store *leases, const struct env *env, struct store *
 		     int *ret_is_lost, struct err *err);
 int sqlite_open_runs_reader(const char *name, struct store **ret, struct err *err);
 int sqlite_is_missing(const char *name);
+int sqlite_survey(const char *path, const struct store_needs *needs, store_finding_fn fn, void *arg,
+		  struct err *err);
 
 /* ---- and of backend_sqlite ---- */
 
