@@ -17,7 +17,9 @@
 #include <stdint.h>
 
 #include "store/runs.h"
+#include "store/shard.h"
 #include "store/store.h"
+#include "store/survey.h"
 
 /*
  * A prepared statement of one connection, which owns it. It is found by the address of its text, a
@@ -38,6 +40,9 @@ struct opener {
 			 int *ret_is_lost, struct err *err);
 	int (*open_runs_reader)(const char *name, struct store **ret, struct err *err);
 	int (*is_missing)(const char *name);
+	/* survey.h */
+	int (*survey)(const char *name, const struct store_needs *needs, store_finding_fn fn,
+		      void *arg, struct err *err);
 };
 
 extern const struct opener opener_sqlite;
@@ -52,8 +57,21 @@ struct store_module {
 	const struct opener *opener;
 };
 
+/* Ownership of accounts: as in shard.h. */
+struct shard_backend {
+	int (*claim)(struct store *store, const struct shard_claim *claim, struct shard *ret,
+		     struct err *err);
+	int (*renew)(struct store *store, struct err *err);
+	int (*yield)(struct store *store, struct err *err);
+	const struct shard *(*owned)(const struct store *store);
+	int (*is_lost)(const struct store *store);
+	int64_t (*deadline_ms)(const struct store *store);
+};
+
 /* What it does with an open one. */
 struct backend {
+	const struct shard_backend *shards; /* NULL: one daemon has the database to itself */
+
 	/* ---- the connection: as in store.h ---- */
 
 	int (*view_holds)(const struct store *store);
@@ -61,8 +79,6 @@ struct backend {
 	int (*check)(struct store *store, struct err *err);
 	int (*reserve_keep)(struct store *store, struct err *err);
 	int (*is_shared)(const struct store *store);
-	/* Ownership of accounts, store/shard.h; NULL: there is one daemon only. */
-	const struct shard_backend *shards;
 
 	/* ---- transactions: as in store.h ---- */
 

@@ -58,6 +58,14 @@ int store_open_runs_reader(const char *name, struct store **ret, struct err *err
 	return opener ? opener->open_runs_reader(name, ret, err) : -1;
 }
 
+int store_survey(const char *target, const struct store_needs *needs, store_finding_fn fn,
+		 void *arg, struct err *err)
+{
+	const struct opener *opener = opener_of(target, err);
+
+	return opener ? opener->survey(target, needs, fn, arg, err) : -1;
+}
+
 int store_is_missing(const char *name)
 {
 	const struct opener *opener = opener_of(name, NULL);
