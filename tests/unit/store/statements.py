@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""statements.py CC DEFINES-AND-INCLUDES... -- FILE...
+"""statements.py OUT CC OPTION... -- FILE...
 
-Prints every SQL text of the store's rows as a C literal with a comma, for test-store-tables.c: each
+Writes every SQL text of the store's rows as a C literal with a comma, for test-store-tables.c: each
 file is preprocessed, so that macros are expanded, and literals side by side are one text. A
 statement is always a literal, since connections find it by its address; so none is missed.
 """
@@ -25,10 +25,11 @@ def texts(flags, path):
 
 def main():
     at = sys.argv.index("--")
-    found = {text for path in sys.argv[at + 1:] for text in texts(sys.argv[1:at], path)}
+    found = {text for path in sys.argv[at + 1:] for text in texts(sys.argv[2:at], path)}
     if len(found) < 90:
         sys.exit(f"only {len(found)} statements were found")
-    print(",\n".join(sorted(found)))
+    with open(sys.argv[1], "w", encoding="utf-8") as out:
+        print(",\n".join(sorted(found)), file=out)
 
 
 if __name__ == "__main__":
