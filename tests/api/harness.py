@@ -65,6 +65,7 @@ poll = 50ms
 # those that do; test_postgres.py tests that each is in one of the two.
 SQLITE_ONLY = {
     "backup": "it copies the two files",
+    "check": "it has servers of its own",
     "clock": "clocks do not depend on the store; PostgreSQL's clock is tests/faults/storm's",
     "copies": "it copies, moves and replaces the file",
     "disk": "it fills the disk that the file is on",
