@@ -83,6 +83,7 @@ class Link:
         self.is_database = is_database
         self.open = asyncio.Event()
         self.open.set()
+        self.is_cut = asyncio.Event()
         self.writers = set()
         self.commit = None
         self.hits = 0
@@ -103,9 +104,9 @@ class Link:
             ends = [asyncio.ensure_future(self.forward(reader, writer, other)),
                     asyncio.ensure_future(self.back(from_other, writer))]
             done, rest = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            # The provider's answer may follow the end of what its client had to say.
+            # The answer may follow the end of what the client had to say.
             if rest and ends[0] in done and not ends[0].exception():
-                await asyncio.wait(rest, timeout=1)
+                await asyncio.wait(rest, timeout=5)
             for end in rest:
                 end.cancel()
             await asyncio.gather(*ends, return_exceptions=True)
@@ -154,14 +155,22 @@ class Link:
             writer.transport.abort()
             return
         if how == "late":
-            await asyncio.sleep(ms / 1000)
+            await self.closing(ms)
         writer.write(batch)
         await writer.drain()
         # The server finds the end of the connection behind the batch, and does it all the same.
         writer.write_eof()
-        await asyncio.sleep(0.5)
+
+    async def closing(self, ms):
+        """That long, or until this proxy is cut."""
+        try:
+            await asyncio.wait_for(self.is_cut.wait(), ms / 1000)
+        except asyncio.TimeoutError:
+            pass
 
     def cut(self):
+        self.is_cut.set()
+        self.is_cut = asyncio.Event()
         for writer in list(self.writers):
             writer.transport.abort()
 

@@ -19,7 +19,9 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "api"))
 import clients  # noqa: E402
+from harness import until  # noqa: E402
 from judge import Judge  # noqa: E402
 from nemesis import Nemesis  # noqa: E402
 from world import HERE, StormError, World, now  # noqa: E402
@@ -129,7 +131,7 @@ class Storm:
                    "no account takes a lease before anything went wrong")
         nemesis = threading.Thread(target=self.nemesis.run)
         nemesis.start()
-        time.sleep(self.options.seconds)
+        self.nemesis.ending.wait(self.options.seconds)
         self.nemesis.ending.set()
         nemesis.join()
         self.nemesis.heal()
@@ -146,13 +148,12 @@ class Storm:
                 raise StormError("client %d: %r" % (one.number, one.failure))
 
     def until(self, what, seconds, why):
-        end = time.monotonic() + seconds
-        while not what():
-            if time.monotonic() > end:
-                self.violations.append("stuck: " + why)
-                return False
-            time.sleep(0.1)
-        return True
+        try:
+            until(what, seconds, why)
+            return True
+        except AssertionError as e:
+            self.violations.append("stuck: %s" % e)
+            return False
 
     def calm(self):
         """Everything is released, and cleaned up in the end."""

@@ -2,7 +2,12 @@
 
 package main
 
-import "github.com/anishathalye/porcupine"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/anishathalye/porcupine"
+)
 
 // Phases of a lease as its clients see them. An answer names one; "" if it names none.
 const (
@@ -25,13 +30,39 @@ type record struct {
 	Phase  string `json:"phase"`
 	Epoch  int64  `json:"epoch"`   // 0: the answer does not say
 	Touch  int64  `json:"touched"` // when the last heartbeat was; 0: the answer does not say
+
+	half int // of a request that was divided: its effect, or its answer
+	mark string
 }
+
+const (
+	whole = iota
+	effect
+	reply
+)
 
 // What is known of a lease between two requests.
 type lease struct {
 	phase string
 	epoch int64
 	touch int64
+	done  string // the marks of divided requests whose effect has been
+}
+
+// An answer says how things are when it is given. If its request has waited, for a machine or for
+// the end of a cleanup, another one may have changed the lease since: then the effect is one
+// event, and the answer a later one.
+func divide(r record, number int) []record {
+	late := r.Kind == "create" && (r.Phase == deleted || r.Phase == kept) ||
+		r.Kind == "delete" && r.Phase != deleted || r.Kind == "keep" && r.Phase == deleted
+	if r.Return == 0 || r.Status/100 != 2 || !late {
+		return []record{r}
+	}
+	first, second := r, r
+	first.half, second.half = effect, reply
+	first.mark = fmt.Sprintf("<%d>", number)
+	second.mark, second.Kind = first.mark, "read"
+	return []record{first, second}
 }
 
 // The states in which a lease may be after this request, in the order of linearization. None:
@@ -40,7 +71,13 @@ func step(was lease, r record) []lease {
 	if r.Return == 0 {
 		return unknown(was, r)
 	}
-	next := lease{r.Phase, max(was.epoch, r.Epoch), max(was.touch, r.Touch)}
+	if r.half == effect {
+		return done(was, r)
+	}
+	if r.half == reply && !strings.Contains(was.done, r.mark) {
+		return nil
+	}
+	next := lease{r.Phase, max(was.epoch, r.Epoch), max(was.touch, r.Touch), was.done}
 	if r.Epoch != 0 && r.Epoch < was.epoch {
 		return nil
 	}
@@ -95,7 +132,7 @@ func refused(was lease, r record) []lease {
 	case "create":
 		// At a limit, or the provider refused it: then it may be a lease that has failed.
 		if was.phase == absent {
-			return []lease{was, {over, was.epoch, was.touch}}
+			return []lease{was, was.in(over)}
 		}
 		return ended(was)
 	case "beat":
@@ -116,6 +153,23 @@ func refused(was lease, r record) []lease {
 	return nil
 }
 
+// The effect of a request that succeeded, whose answer is another event.
+func done(was lease, r record) []lease {
+	all := unknown(was, r)
+	if r.Kind == "delete" {
+		all = all[1:] // it was done
+	}
+	for n := range all {
+		all[n].done += r.mark
+	}
+	return all
+}
+
+func (l lease) in(phase string) lease {
+	l.phase = phase
+	return l
+}
+
 // The answer proves that the lease is not live.
 func ended(was lease) []lease {
 	if was.phase == live {
@@ -130,15 +184,15 @@ func unknown(was lease, r record) []lease {
 	switch r.Kind {
 	case "create":
 		if was.phase == absent {
-			both = append(both, lease{live, was.epoch, was.touch}, lease{over, was.epoch, was.touch})
+			both = append(both, was.in(live), was.in(over))
 		}
 	case "delete":
 		if was.phase != absent {
-			both = append(both, lease{deleted, was.epoch, was.touch})
+			both = append(both, was.in(deleted))
 		}
 	case "keep":
 		if was.phase != absent {
-			both = append(both, lease{kept, was.epoch, was.touch})
+			both = append(both, was.in(kept))
 		}
 	}
 	return both
@@ -161,10 +215,10 @@ func max(a, b int64) int64 {
 // The model of one lease from the beginning, or from a restore on.
 func model(era int) porcupine.Model {
 	var first []interface{}
-	first = append(first, lease{absent, 0, 0})
+	first = append(first, lease{phase: absent})
 	if era > 0 {
 		for _, phase := range []string{live, over, deleted, kept} {
-			first = append(first, lease{phase, 0, 0})
+			first = append(first, lease{phase: phase})
 		}
 	}
 	nondeterministic := porcupine.NondeterministicModel{

@@ -46,7 +46,11 @@ func read(from io.Reader) (map[key][]record, int, error) {
 
 func check(era int, records []record, patience time.Duration) porcupine.CheckResult {
 	var history []porcupine.Operation
-	for _, r := range records {
+	var events []record
+	for n, r := range records {
+		events = append(events, divide(r, n)...)
+	}
+	for _, r := range events {
 		end := r.Return
 		if end == 0 {
 			if r.Kind == "read" || r.Kind == "beat" {
