@@ -86,7 +86,7 @@ def spdx(tree):
 LIBRARIES = (
     (r"sqlite3\.h", ("broker/store/sqlite/",)),
     (r"zlib\.h", ("broker/store/",)),
-    (r"curl/", ("broker/provider/http", "broker/provider/url", "broker/cli/")),
+    (r"curl/", ("broker/provider/http", "broker/provider/url", "broker/api/peer", "broker/cli/")),
     (r"event2/", ("broker/http/", "broker/api/", "broker/daemon/", "sdk/sim/")),
     (r"dlfcn\.h", ("sdk/loader/",)),
     # The command line reads its own settings file.
