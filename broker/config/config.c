@@ -404,7 +404,6 @@ void config_forget_tokens(struct config *c)
 {
 	for (int i = 0; i < c->account_count; i++)
 		secret_forget(&c->accounts[i].account.token);
-	secret_forget(&c->postgres.password);
 }
 
 void config_free(struct config *c)
@@ -413,6 +412,6 @@ void config_free(struct config *c)
 		return;
 	for (int i = 0; i < c->account_count; i++)
 		config_account_fini(&c->accounts[i].account);
-	secret_forget(&c->postgres.password);
+	secret_forget(&c->store_target);
 	free(c);
 }

@@ -79,7 +79,6 @@ struct config_postgres {
 	char credential[64];
 	int require_sync;
 	char state_dir[240];
-	char *password; /* NULL: none is configured */
 };
 
 struct config_limits {
@@ -123,9 +122,10 @@ struct config {
 
 	/* [store] */
 	struct config_postgres postgres;
-	/* What follows from both: for store_open, and the path that the names of files begin with. */
-	char store_name[256]; /* the path, or a URL without a password */
-	char store_files[256];
+	/* What follows from both. */
+	char *store_target;    /* for store_open; secret: a URL has the password in it */
+	char store_name[256];  /* the same without the password, for messages */
+	char store_files[256]; /* what the paths of the daemon's own files begin with */
 
 	/* [sweep] */
 	int64_t sweep_ms;	/* 0: never */
@@ -170,7 +170,7 @@ void config_free(struct config *config); /* may be NULL; wipes tokens */
 /* A deep copy for account_new; config_account_fini frees it if account_new failed. */
 void config_account_dup(const struct config_account *from, struct account_config *ret);
 void config_account_fini(struct account_config *account);
-/* Wipes the tokens and the password, after others have copies. */
+/* Wipes the tokens, after the accounts have copies. */
 void config_forget_tokens(struct config *config);
 
 int config_is_postgres(const struct config *config);

@@ -2,9 +2,12 @@
 /* Where the store is: a file, `store` of [server], or PostgreSQL, as [store] says. */
 #include "config/keys.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "util/alloc.h"
 
 #ifndef LESSOR_STATE_DIR
 #define LESSOR_STATE_DIR "/var/lib/lessor"
@@ -35,13 +38,32 @@ static int file_check(struct config *c, struct err *err)
 			       c->path, key);
 	if (!c->store[0])
 		snprintf(c->store, sizeof(c->store), "%s", LESSOR_STATE_DIR "/lessor.db");
+	c->store_target = xstrdup(c->store);
 	snprintf(c->store_name, sizeof(c->store_name), "%s", c->store);
 	snprintf(c->store_files, sizeof(c->store_files), "%s", c->store);
 	return 0;
 }
 
+/* As a parameter of the URL, which everything but letters and digits could end. */
+static void password_add(struct config *c, const char *password)
+{
+	size_t size = sizeof(c->store_name) + strlen("?password=") + 3 * strlen(password) + 1;
+	char *url = xcalloc(1, size);
+	size_t len;
+
+	len = (size_t)snprintf(url, size, "%s%cpassword=", c->store_name,
+			       strchr(c->store_name, '?') ? '&' : '?');
+	for (const char *at = password; *at; at++)
+		len += (size_t)snprintf(url + len, size - len,
+					isalnum((unsigned char)*at) ? "%c" : "%%%02X",
+					(unsigned char)*at);
+	free(c->store_target);
+	c->store_target = url;
+}
+
 static int password_read(struct config *c, enum config_how how, struct err *err)
 {
+	char *password = NULL;
 	struct config_postgres *p = &c->postgres;
 	int has_credential = p->credential[0] && how != CONFIG_WITHOUT_CREDENTIALS;
 
@@ -52,8 +74,11 @@ static int password_read(struct config *c, enum config_how how, struct err *err)
 		has_credential = 0;
 	if (!p->password_file[0] && !has_credential)
 		return 0;
-	if (credential_read(p->password_file, p->credential, "password", &p->password, err) < 0)
+	if (credential_read(p->password_file, p->credential, "password", &password, err) < 0)
 		return err_prefix(err, "%s: [store]: ", c->path);
+	password_add(c, password);
+	explicit_bzero(password, strlen(password));
+	free(password);
 	return 0;
 }
 
@@ -81,5 +106,6 @@ int store_section_check(struct config *c, enum config_how how, struct err *err)
 			 p->service);
 	else
 		snprintf(c->store_name, sizeof(c->store_name), "%s", p->url);
+	c->store_target = xstrdup(c->store_name);
 	return password_read(c, how, err);
 }

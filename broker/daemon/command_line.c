@@ -25,6 +25,9 @@ void command_line_help(FILE *out)
 	      "  lessord --owed [--config FILE]\n"
 	      "      List the leases with resources left at a provider, according to the\n"
 	      "      database. lessord may be running.\n"
+	      "  lessord check [--config FILE]\n"
+	      "      Examine the database: one line for each finding, and what to do about it.\n"
+	      "      lessord may be running.\n"
 	      "  lessord backup FILE [--config FILE | --store FILE]\n"
 	      "      Copy the database to FILE and the run history to a file beside it, check\n"
 	      "      the copies, then replace earlier ones. lessord may be running.\n"
@@ -41,7 +44,7 @@ void command_line_help(FILE *out)
 	      "Exit codes: 0 success, 1 runtime failure, 2 invalid command line or configuration,\n"
 	      "3 invalid provider or provider options, 4 database damaged or not accessible,\n"
 	      "5 database in use by another lessord, 6 no usable token, 7 resources are left (--owed),\n"
-	      "8 no database (--owed, backup, token list, token revoke).\n"
+	      "8 no database (--owed, check, backup, token list, token revoke).\n"
 	      "\n"
 	      "The default configuration file is " LESSOR_CONFIG_FILE ".\n",
 	      out);
@@ -127,6 +130,23 @@ static int token_read(int argc, char **argv, struct command_line *c, struct err 
 	return 0;
 }
 
+/* `argv` begins after "check". */
+static int survey_read(int argc, char **argv, struct command_line *c, struct err *err)
+{
+	int mode = DO_SURVEY;
+	const struct argv_option options[] = {
+		{ "config", ARGV_VALUE, .value = &c->config },
+		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
+		{ 0 },
+	};
+	const struct argv_syntax syntax = { .options = options, .abbreviations = 1 };
+
+	if (argv_parse(&syntax, argc, argv, NULL, NULL, err) < 0)
+		return -1;
+	c->mode = (enum command_line_mode)mode;
+	return 0;
+}
+
 /* `argv` begins after "backup". */
 static int backup_read(int argc, char **argv, struct command_line *c, struct err *err)
 {
@@ -159,6 +179,8 @@ int command_line_read(int argc, char **argv, struct command_line *ret, struct er
 
 	if (strcmp(command, "token") == 0)
 		failed = token_read(argc - 2, argv + 2, &c, err);
+	else if (strcmp(command, "check") == 0)
+		failed = survey_read(argc - 2, argv + 2, &c, err);
 	else if (strcmp(command, "backup") == 0)
 		failed = backup_read(argc - 2, argv + 2, &c, err);
 	else
@@ -187,12 +209,14 @@ int command_line_store(const struct command_line *line, struct command_store *re
 				"--store needs an absolute path; for a PostgreSQL database use --config");
 			return command_line_fail(&err, EXIT_USAGE);
 		}
+		ret->target = xstrdup(line->store);
 		ret->name = xstrdup(line->store);
 		ret->files = xstrdup(line->store);
 		return EXIT_OK;
 	}
 	if (config_load(line->config, CONFIG_FOR_STORE, &config, &err) < 0)
 		return command_line_fail(&err, EXIT_USAGE);
+	ret->target = xstrdup(config->store_target);
 	ret->name = xstrdup(config->store_name);
 	ret->files = xstrdup(config->store_files);
 	ret->is_postgres = config_is_postgres(config);
@@ -202,6 +226,9 @@ int command_line_store(const struct command_line *line, struct command_store *re
 
 void command_store_fini(struct command_store *store)
 {
+	if (store->target)
+		explicit_bzero(store->target, strlen(store->target));
+	free(store->target);
 	free(store->name);
 	free(store->files);
 	*store = (struct command_store){ 0 };

@@ -25,6 +25,7 @@ enum command_line_mode {
 	DO_DUMP_CONFIG,
 	DO_DUMP,
 	DO_OWED,
+	DO_SURVEY,
 	DO_BACKUP,
 	DO_TOKEN_ADD,
 	DO_TOKEN_LIST,
@@ -52,8 +53,9 @@ void command_line_help(FILE *out);
 int command_line_fail(const struct err *err, int code);
 /* The database that a command works on. */
 struct command_store {
-	char *name;  /* for store_open_tool: a path, or a URL without a password */
-	char *files; /* the same path; with PostgreSQL, the one that names in state_dir begin with */
+	char *target; /* for store_open_tool; secret */
+	char *name;   /* the same without a password */
+	char *files;  /* config's store_files */
 	int is_postgres;
 };
 /*

@@ -302,7 +302,7 @@ static int store_start(struct daemon *d, struct store **ret, struct err *err)
 	int64_t now = env_wall_ms(&d->env), stored;
 	int usable, is_trusted;
 
-	if (store_open(d->config->store_name, &d->env, ret, err) < 0)
+	if (store_open(d->config->store_target, &d->env, ret, err) < 0)
 		return store_exit(err);
 	if (store_reserve_keep(*ret, err) < 0)
 		return EXIT_STORE;
@@ -339,11 +339,11 @@ static int runs_thread_start(struct daemon *d, struct store *store, struct err *
 	};
 	struct err own = { 0 };
 
-	if (store_open_reader(c->store_name, &rc.leases, err) < 0) {
+	if (store_open_reader(c->store_target, &rc.leases, err) < 0) {
 		store_close(store);
 		return -1;
 	}
-	if (store && store_open_runs_reader(c->store_name, &d->runs_reader, &own) < 0) {
+	if (store && store_open_runs_reader(c->store_target, &d->runs_reader, &own) < 0) {
 		runs_unusable(&own);
 		store_close(store);
 		rc.store = NULL;
@@ -495,7 +495,7 @@ static int daemon_start(struct daemon *d, struct err *err)
 	ca_unref(client.ca);
 	accounts_warn_ca(d->config);
 	config_forget_tokens(d->config);
-	if (code == EXIT_OK && store_open_reader(d->config->store_name, &d->reader, err) < 0)
+	if (code == EXIT_OK && store_open_reader(d->config->store_target, &d->reader, err) < 0)
 		code = store_exit(err);
 	if (code != EXIT_OK) {
 		store_close(store);

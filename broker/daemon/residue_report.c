@@ -105,9 +105,9 @@ static int all_read(struct residue_report *r)
 }
 
 /* 0, -1 on error, 1: inconsistent, read again. */
-static int store_read_once(const char *path, struct residue_report *r)
+static int store_read_once(const char *target, struct residue_report *r)
 {
-	int rc = store_open_view(path, &r->store, &r->err);
+	int rc = store_open_view(target, &r->store, &r->err);
 	int holds;
 
 	if (rc == 1) {
@@ -124,10 +124,10 @@ static int store_read_once(const char *path, struct residue_report *r)
 
 static int store_read(const struct command_store *store, struct residue_report *r)
 {
-	const char *path = store->name;
 	struct stat st;
 
-	if ((store->is_postgres || stat(path, &st) == 0) && command_store_become(store, &r->err) < 0)
+	if ((store->is_postgres || stat(store->name, &st) == 0) &&
+	    command_store_become(store, &r->err) < 0)
 		return -1;
 	for (int i = 0; i < TRIES; i++) {
 		int rc;
@@ -135,11 +135,11 @@ static int store_read(const struct command_store *store, struct residue_report *
 		buf_clear(&r->text);
 		r->count = r->last_n = 0;
 		r->failed = 0;
-		rc = store_read_once(path, r);
+		rc = store_read_once(store->target, r);
 		if (rc <= 0)
 			return rc;
 	}
-	return err_set(&r->err, ERR_BUSY, "%s keeps changing; try again", path);
+	return err_set(&r->err, ERR_BUSY, "%s keeps changing; try again", store->name);
 }
 
 int residue_report_print(const struct command_line *line)

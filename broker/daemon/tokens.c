@@ -136,23 +136,24 @@ static void token_print(void *arg, const struct token *t)
 }
 
 /* 0; 1: an empty database; -1. */
-static int tokens_read_once(const char *path, struct token_table *table, struct err *err)
+static int tokens_read_once(const struct command_store *from, struct token_table *table,
+			    struct err *err)
 {
 	struct store *store = NULL;
-	int rc = store_open_view(path, &store, err);
+	int rc = store_open_view(from->target, &store, err);
 
 	if (rc)
 		return rc;
 	buf_clear(&table->text);
 	rc = store_token_each(store, token_print, table, err);
 	if (!rc && !store_view_holds(store))
-		rc = err_set(err, ERR_BUSY, "%s is being written; try again", path);
+		rc = err_set(err, ERR_BUSY, "%s is being written; try again", from->name);
 	store_close(store);
 	return rc;
 }
 
 /* Reads only: it needs no room on the disk, and no lock. */
-static int token_list(const char *path, const struct env *env)
+static int token_list(const struct command_store *from, const struct env *env)
 {
 	struct token_table table = { .now = env_wall_ms(env) };
 	struct err err = { 0 };
@@ -160,11 +161,11 @@ static int token_list(const char *path, const struct env *env)
 
 	buf_init(&table.text, TABLE_MAX);
 	for (int i = 0; i < VIEW_TRIES && rc < 0 && (i == 0 || err.kind == ERR_BUSY); i++)
-		rc = tokens_read_once(path, &table, &err);
+		rc = tokens_read_once(from, &table, &err);
 	if (rc < 0) {
 		code = command_line_fail(&err, EXIT_STORE);
 	} else if (rc == 1) {
-		code = command_line_no_store(path);
+		code = command_line_no_store(from->name);
 	} else {
 		printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s\n%s", "ID", "STATE", "ROLE", "CREATED",
 		       "EXPIRES", "OWNER", buf_str(&table.text));
@@ -239,13 +240,13 @@ static int token_revoke(struct store *store, const struct command_line *o, const
 	return EXIT_OK;
 }
 
-static int token_change(const char *name, const struct command_line *o, const struct env *env)
+static int token_change(const char *target, const struct command_line *o, const struct env *env)
 {
 	struct store *store = NULL;
 	struct err err = { 0 };
 	int code;
 
-	if (store_open_tool(name, env, &store, &err) < 0)
+	if (store_open_tool(target, env, &store, &err) < 0)
 		return command_line_fail(&err, EXIT_STORE);
 	if (o->mode == DO_TOKEN_ADD)
 		code = token_add(store, o, env);
@@ -264,8 +265,8 @@ int tokens_command(const struct command_line *o)
 	env_system(&env);
 	code = token_store_find(o, &store);
 	if (code == EXIT_OK)
-		code = o->mode == DO_TOKEN_LIST ? token_list(store.name, &env) :
-						  token_change(store.name, o, &env);
+		code = o->mode == DO_TOKEN_LIST ? token_list(&store, &env) :
+						  token_change(store.target, o, &env);
 	command_store_fini(&store);
 	return code;
 }

@@ -19,6 +19,7 @@
 #include "store/runs.h"
 #include "store/shard.h"
 #include "store/store.h"
+#include "store/survey.h"
 
 /*
  * A prepared statement of one connection, which owns it. It is found by the address of its text, a
@@ -39,9 +40,23 @@ struct opener {
 			 int *ret_is_lost, struct err *err);
 	int (*open_runs_reader)(const char *name, struct store **ret, struct err *err);
 	int (*is_missing)(const char *name);
+	/* survey.h */
+	int (*survey)(const char *name, const struct store_needs *needs, store_finding_fn fn,
+		      void *arg, struct err *err);
 };
 
 extern const struct opener opener_sqlite;
+/* module.c: of the module that is loaded for it; NULL with `err` set if that cannot be. */
+const struct opener *opener_postgres(struct err *err);
+
+/* What a module of a backend exports as LESSOR_STORE_MODULE; built from the same source only. */
+#define STORE_MODULE_ABI 1
+struct store_module {
+	uint32_t abi;
+	uint32_t backend_size; /* sizeof(struct backend) */
+	const char *version;   /* of lessor */
+	const struct opener *opener;
+};
 
 /* Ownership of accounts: as in shard.h. */
 struct shard_backend {
@@ -64,6 +79,7 @@ struct backend {
 	void (*close)(struct store *store);
 	int (*check)(struct store *store, struct err *err);
 	int (*reserve_keep)(struct store *store, struct err *err);
+	int (*is_shared)(const struct store *store);
 
 	/* ---- transactions: as in store.h ---- */
 
@@ -79,6 +95,12 @@ struct backend {
 	void (*savepoint_undo)(struct store *store);
 	int (*snapshot_begin)(struct store *store, struct err *err);
 	void (*snapshot_end)(struct store *store);
+
+	/* ---- what no SQL can say for both: as in store.h ---- */
+
+	int (*touch_many)(struct store *store, const int64_t n[], const int64_t ms[], size_t count,
+			  struct err *err);
+	int (*create_lock)(struct store *store, struct err *err);
 
 	/* ---- statements: as below ---- */
 

@@ -39,6 +39,12 @@ int store_open_runs_reader(const char *name, struct store **ret, struct err *err
 	return opener_of(name)->open_runs_reader(name, ret, err);
 }
 
+int store_survey(const char *target, const struct store_needs *needs, store_finding_fn fn,
+		 void *arg, struct err *err)
+{
+	return opener_of(target)->survey(target, needs, fn, arg, err);
+}
+
 int store_is_missing(const char *name)
 {
 	return opener_of(name)->is_missing(name);

@@ -90,6 +90,9 @@ endpoint = http://127.0.0.1:1/v1
             self.assertEqual(set(self.token_options), allowed("lessord", "token", name))
         self.assertEqual(set(self.run_options) | set(self.token_options),
                          in_help(run("lessord", "--help")))
+        for name in ("check", "backup"):
+            self.assertEqual(set(LESSORD.options("DESCRIPTION", name.capitalize())),
+                             allowed("lessord", name), name)
         # The synopsis lists the same options.
         synopsis = "\n".join(LESSORD.part("SYNOPSIS"))
         self.assertEqual(set(re.findall(r"Fl Fl ([a-z-]+)", synopsis)),

@@ -214,7 +214,7 @@ static void the_store_is_a_file_or_postgresql(void **state)
 	assert_string_equal(c->store_name, "postgresql://me@a:5432,b:5433/x?sslmode=verify-full");
 	assert_string_equal(c->store_files, "/var/s/lessord");
 	assert_int_equal(c->postgres.require_sync, 1);
-	assert_null(c->postgres.password);
+	assert_string_equal(c->store_target, c->store_name);
 	config_free(c);
 	c = good(store_text("service = lessor-2\n"));
 	assert_string_equal(c->store_name, "postgresql:///?service=lessor-2");
@@ -260,12 +260,15 @@ static void the_password_is_in_a_file_of_its_own(void **state)
 		snprintf(keys, sizeof(keys), "url = %s\n", taken[i]);
 		config_free(good(store_text(keys)));
 	}
-	put(token, "geheim\n", 0600);
+	put(token, "ge&he/im%\n", 0600);
 	snprintf(keys, sizeof(keys), "service = a\npassword_file = %s\n", token);
 	c = good(store_text(keys));
-	assert_string_equal(c->postgres.password, "geheim");
-	config_forget_tokens(c);
-	assert_null(c->postgres.password);
+	assert_string_equal(c->store_target, "postgresql:///?service=a&password=ge%26he%2Fim%25");
+	assert_string_equal(c->store_name, "postgresql:///?service=a");
+	config_free(c);
+	snprintf(keys, sizeof(keys), "url = postgresql://h/d\npassword_file = %s\n", token);
+	c = good(store_text(keys));
+	assert_string_equal(c->store_target, "postgresql://h/d?password=ge%26he%2Fim%25");
 	config_free(c);
 	/* Tools need the password and no token; what needs neither reads none. */
 	put(file, store_text(keys), 0644);
@@ -290,12 +293,12 @@ static void the_password_is_a_credential(void **state)
 	/* Outside of the service libpq looks for a password itself. */
 	put(file, store_text("service = a\ncredential = token\n"), 0644);
 	assert_int_equal(config_load(file, CONFIG_FOR_STORE, &c, NULL), 0);
-	assert_null(c->postgres.password);
+	assert_string_equal(c->store_target, "postgresql:///?service=a");
 	config_free(c);
 	setenv("CREDENTIALS_DIRECTORY", dir, 1);
 	put(token, "geheim\n", 0440);
 	c = good(store_text("service = a\ncredential = token\n"));
-	assert_string_equal(c->postgres.password, "geheim");
+	assert_string_equal(c->store_target, "postgresql:///?service=a&password=geheim");
 	config_free(c);
 	unlink(token);
 	unsetenv("CREDENTIALS_DIRECTORY");
