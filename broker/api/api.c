@@ -56,8 +56,8 @@ int api_new(const struct api_parts *parts, const struct api_config *config, stru
 	buf_init(&api->out, REPLY_MAX);
 	if (auth_new(parts->env, parts->reader, &api->auth, err) ||
 	    completions_new(parts->base, &api->completions, err) ||
-	    (parts->relay && relay_new(parts->base, parts->env, parts->relay, request_serve,
-				       &api->relay, err))) {
+	    (parts->relay &&
+	     relay_new(parts->base, parts->env, parts->relay, request_serve, &api->relay, err))) {
 		api_free(api);
 		return -1;
 	}

@@ -39,9 +39,9 @@ static void parts_sign(const struct signed_parts *parts,
 	buf_init(&text, HTTP_LINE_SIZE + HTTP_FIELDS_SIZE + 1024);
 	buf_addf(&text, "%s\n%s\n", parts->method, parts->target);
 	for (int i = 0; i < FORWARDED_CLIENT_FIELDS; i++) {
-		const char *value = parts->head ?
-					    http_head_find(parts->head, forwarded_client_fields[i]) :
-					    NULL;
+		const char *value = parts->head ? http_head_find(parts->head,
+								 forwarded_client_fields[i]) :
+						  NULL;
 
 		buf_addf(&text, "%s\n", value ? value : "");
 	}
@@ -64,8 +64,9 @@ void forwarded_write(const struct forwarded *f, const unsigned char key[FORWARDE
 	};
 
 	hash_hex(f->body, sizeof(f->body), body);
-	snprintf(lines->forwarded, sizeof(lines->forwarded), FORWARDED_FIELD ": %s; %s; %lld; %s; %lld; %s",
-		 f->from, f->to, (long long)f->sequence, f->request_id, (long long)f->epoch, body);
+	snprintf(lines->forwarded, sizeof(lines->forwarded),
+		 FORWARDED_FIELD ": %s; %s; %lld; %s; %lld; %s", f->from, f->to,
+		 (long long)f->sequence, f->request_id, (long long)f->epoch, body);
 	snprintf(lines->caller, sizeof(lines->caller), CALLER_FIELD ": %s; %s; %s",
 		 token_role_name(f->caller.role), f->caller.org, f->caller.owner);
 	parts.forwarded = lines->forwarded + sizeof(FORWARDED_FIELD ": ") - 1;
@@ -112,7 +113,8 @@ static int lines_parse(const char *forwarded, const char *caller, struct forward
 	    part_number(&forwarded, &ret->sequence) ||
 	    part_next(&forwarded, ret->request_id, sizeof(ret->request_id)) ||
 	    part_number(&forwarded, &ret->epoch) || part_next(&forwarded, body, sizeof(body)) ||
-	    strlen(body) != sizeof(body) - 1 || hash_hex_parse(body, ret->body, sizeof(ret->body)) ||
+	    strlen(body) != sizeof(body) - 1 ||
+	    hash_hex_parse(body, ret->body, sizeof(ret->body)) ||
 	    part_next(&caller, role, sizeof(role)) ||
 	    part_next(&caller, ret->caller.org, sizeof(ret->caller.org)) ||
 	    part_next(&caller, ret->caller.owner, sizeof(ret->caller.owner)))

@@ -17,17 +17,17 @@ struct peer_client;
 struct peer_call;
 
 /* In this order; "": the answer has none. */
-#define PEER_FIELDS(X) \
+#define PEER_FIELDS(X)                  \
 	X(CONTENT_TYPE, "content-type") \
-	X(ETAG, "etag") \
-	X(RETRY_AFTER, "retry-after") \
+	X(ETAG, "etag")                 \
+	X(RETRY_AFTER, "retry-after")   \
 	X(ALLOW, "allow")
 
 enum peer_field {
 #define X(name, text) PEER_##name,
 	PEER_FIELDS(X)
 #undef X
-	PEER_FIELD_COUNT
+		PEER_FIELD_COUNT
 };
 
 struct peer_request {
@@ -41,7 +41,7 @@ struct peer_request {
 };
 
 struct peer_answer {
-	int status; /* 0: no answer; whether the request arrived is unknown */
+	int status;	 /* 0: no answer; whether the request arrived is unknown */
 	char error[160]; /* of status 0: why */
 	char fields[PEER_FIELD_COUNT][64];
 	struct buf body;

@@ -30,11 +30,11 @@ struct relayed {
 	struct relay *relay;
 	struct api_request request;
 	struct relay_target target;
-	struct peer_call *call; /* NULL: it waits */
+	struct peer_call *call;		/* NULL: it waits */
 	char daemon[FORWARDED_ID_SIZE]; /* `call`: with whom */
-	int64_t since_ms; /* since when it waits, or the call is under way */
-	int64_t left_ms;  /* of the time that it may wait */
-	int64_t again_ms; /* not before; 0: at once */
+	int64_t since_ms;		/* since when it waits, or the call is under way */
+	int64_t left_ms;		/* of the time that it may wait */
+	int64_t again_ms;		/* not before; 0: at once */
 	TAILQ_ENTRY(relayed) entry;
 };
 
@@ -113,8 +113,7 @@ static int request_was_forwarded(const struct relay *relay, struct api_request *
 {
 	struct forwarded f;
 
-	if (!forwarded_is(request->head) ||
-	    forwarded_read(request->head, relay->config.key, &f))
+	if (!forwarded_is(request->head) || forwarded_read(request->head, relay->config.key, &f))
 		return 0;
 	if (!request->is_conditional)
 		request->epoch = f.epoch;

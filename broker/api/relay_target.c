@@ -63,8 +63,7 @@ static int lease_target(struct relay_homes *homes, struct api_request *request,
 	if (!lookup_lease_ref(request->param))
 		return 0;
 	/* A heartbeat changes no goal, and is the busiest request. */
-	if (request->route->handle == lease_action_heartbeat &&
-	    !strcmp(homes->slots[slot].id, id)) {
+	if (request->route->handle == lease_action_heartbeat && !strcmp(homes->slots[slot].id, id)) {
 		TEXT_SET(ret->account, homes->slots[slot].account);
 		return 1;
 	}

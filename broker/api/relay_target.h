@@ -10,7 +10,7 @@ struct relay_homes;
 struct relay_target {
 	char account[32];
 	int64_t epoch; /* of the lease, as it is now; 0: it does not matter */
-	int is_slow; /* the answer may wait for a machine, or for the end of a cleanup */
+	int is_slow;   /* the answer may wait for a machine, or for the end of a cleanup */
 };
 
 /* Remembers the accounts of leases, which never change. */

@@ -34,7 +34,7 @@ struct api {
 	struct completions *completions;
 	struct engine_queue *engine_queue;
 	struct run_queue *run_queue;
-	struct relay *relay; /* NULL: no other daemon uses the database */
+	struct relay *relay;		      /* NULL: no other daemon uses the database */
 	const struct http_counters *counters; /* may be NULL */
 	const struct route *routes;	      /* the route table */
 	size_t route_count;

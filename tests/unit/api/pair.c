@@ -112,7 +112,8 @@ static void tunnel_ended(struct bufferevent *from, short what, void *arg)
 
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(pair.proxy.to),
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(pair.proxy.to),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct tunnel *t = xcalloc(1, sizeof(*t));
 	int near = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -172,8 +173,12 @@ static void node_start(struct daemon_node *node, const char *id)
 {
 	static const struct http_callbacks callbacks = { .on_request = on_request,
 							 .on_head = on_head };
-	struct api_parts parts = { .base = pair.base, .env = &env, .fleet = pair.fleet,
-				   .accounts = accounts, .account_count = 1, .relay = &node->relay };
+	struct api_parts parts = { .base = pair.base,
+				   .env = &env,
+				   .fleet = pair.fleet,
+				   .accounts = accounts,
+				   .account_count = 1,
+				   .relay = &node->relay };
 	struct api_config config;
 	struct http_config http;
 	struct http_listener *listener;
@@ -264,8 +269,13 @@ static void engine_start(void)
 {
 	struct account_config account = { .location_count = 1, .max_steps = 1 };
 	struct engine_config config = {
-		.env = &env, .accounts = accounts, .account_count = 1, .worker_threads = 1,
-		.boot_ms = 600000, .probe_ms = 300000, .on_broken = broken,
+		.env = &env,
+		.accounts = accounts,
+		.account_count = 1,
+		.worker_threads = 1,
+		.boot_ms = 600000,
+		.probe_ms = 300000,
+		.on_broken = broken,
 	};
 	struct err err = { 0 };
 
@@ -356,7 +366,8 @@ void pair_begin(const struct daemon_node *node, struct told *told, const char *m
 		.address = node->address,
 		.target = target,
 		.method = !strcmp(method, "GET") ? HTTP_GET :
-			  !strcmp(method, "PUT") ? HTTP_PUT : HTTP_POST,
+			  !strcmp(method, "PUT") ? HTTP_PUT :
+						   HTTP_POST,
 		.lines = lines,
 		.body = body,
 		.body_len = body ? strlen(body) : 0,
@@ -417,7 +428,8 @@ static void raw_ended(struct bufferevent *from, short what, void *arg)
 
 int pair_raw(const char *bytes, size_t len)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(pair.proxy.to),
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(pair.proxy.to),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct bufferevent *bev = bufferevent_socket_new(pair.base, -1, BEV_OPT_CLOSE_ON_FREE);
 	struct raw raw = { 0 };

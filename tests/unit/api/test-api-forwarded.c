@@ -85,8 +85,8 @@ static void whatever_differs_is_refused(void **state)
 {
 	static const unsigned char other_key[FORWARDED_KEY_SIZE] = { 1, 2, 4 };
 	struct forwarded f = example(), read;
-	struct forwarded_lines lines, none = { .forwarded = "x: y", .caller = "x: y",
-					       .signature = "x: y" };
+	struct forwarded_lines lines,
+		none = { .forwarded = "x: y", .caller = "x: y", .signature = "x: y" };
 	char *at;
 
 	(void)state;

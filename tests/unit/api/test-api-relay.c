@@ -9,8 +9,9 @@
 
 #define LEASE "/v1/leases/" PAIR_LEASE
 #define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5yBg7v5l4r0p8C0kq1J3m8ZkqX5b5w5y5e5r5t5y5u x"
-#define CREATE                                                                                 \
-	"{\"leaseID\":\"" PAIR_LEASE "\",\"createAttemptID\":\"cat_0123456789abcdef0123456789abcdef\"," \
+#define CREATE                                                             \
+	"{\"leaseID\":\"" PAIR_LEASE                                       \
+	"\",\"createAttemptID\":\"cat_0123456789abcdef0123456789abcdef\"," \
 	"\"slug\":\"my-box\",\"serverType\":\"small\",\"sshPublicKey\":\"" KEY "\"}"
 #define A (&pair.a)
 #define B (&pair.b)
