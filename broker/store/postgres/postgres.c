@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of functions of the store on PostgreSQL, and how its stores are opened. */
 #include "store/postgres/internal.h"
+#include "store/postgres/shard_internal.h"
 
 #include <stdlib.h>
 
@@ -92,6 +93,7 @@ const struct backend backend_postgres = {
 	.check = check,
 	.reserve_keep = reserve_keep,
 	.is_shared = is_shared,
+	.shards = &shard_backend_postgres,
 	.state = pg_state,
 	.data_version = data_version,
 	.begin = pg_begin,
@@ -186,28 +188,11 @@ static int is_missing(const char *name)
 	return 0;
 }
 
-static int survey(const char *name, const struct store_needs *needs, store_finding_fn fn, void *arg,
-		  struct err *err)
-{
-	struct store *store;
-	int rc = open_store(name, STORE_VIEW, NULL, &store, err);
-
-	(void)needs;
-	if (rc)
-		return rc;
-	store_find(fn, arg, "server", STORE_GOOD, "PostgreSQL %d.%d.",
-		   PQserverVersion(pg_of(store)->conn) / 10000,
-		   PQserverVersion(pg_of(store)->conn) % 10000);
-	store_close(store);
-	return 0;
-}
-
 static const struct opener opener = {
 	.open = open_store,
 	.open_runs = open_runs,
 	.open_runs_reader = open_runs_reader,
 	.is_missing = is_missing,
-	.survey = survey,
 };
 
 const struct store_module lessord_store_module = {
