@@ -43,6 +43,8 @@ struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a
 		.signer = &core->signer,
 	};
 
+	/* After the time was read: it may have become older since, but not newer. */
+	f.is_clock_suspect |= core->hooks.is_current && !core->hooks.is_current(core->hooks.arg);
 	account_facts(core, core_account_find(core, a->lease.account), &f);
 	return f;
 }

@@ -19,6 +19,13 @@ struct core_hooks {
 	/* Runs a step. Called by core_flush, after the commit. The callee owns the step until it
 	 * returns it with core_step_done. */
 	void (*start)(void *arg, struct step *step);
+	/*
+	 * Does this process still surely own its accounts, and has it all the time since it claimed
+	 * them or credited the leases with a gap? Otherwise no lease ends because of time. NULL: yes.
+	 */
+	int (*is_current)(void *arg);
+	/* A commit has changed who waits in the queue for capacity. NULL: nobody is told. */
+	void (*queue_changed)(void *arg);
 	void *arg;
 };
 
@@ -75,6 +82,12 @@ void core_answer_overdue(struct core *core);
 /* Is anything waiting for the commit: an answer, a step, a log line? Also 1 if the store broke. */
 int core_must_flush(const struct core *core);
 
+/*
+ * Nobody could serve the accounts for so long: their leases are credited with it, before core_due
+ * is called in the same transaction.
+ */
+void core_gap(struct core *core, int64_t gap_ms);
+
 /* When core_due must be called next, wall clock in ms; 0: nothing is due. */
 int64_t core_next_ms(const struct core *core);
 /* Steps in flight: started or waiting for core_flush, with each lease of a shared observation. */
@@ -83,8 +96,6 @@ int core_steps_running(const struct core *core);
 int core_check(const struct core *core, struct err *err);
 /* The store of the configuration. */
 struct store *core_store(const struct core *core);
-/* See engine_queue_version. */
-uint64_t core_queue_version(const struct core *core);
 void core_set_limits(struct core *core, const struct engine_limits *limits);
 /* Schedules a reload of the provider files of every account; the results are logged. */
 void core_reload(struct core *core);
@@ -92,3 +103,11 @@ void core_reload(struct core *core);
 void core_drain(struct core *core);
 /* Sets the cancel flag of every running step. */
 void core_cancel_steps(struct core *core);
+/* Starts no more steps, but serves requests; `on` 0: continues. Before the accounts are yielded. */
+void core_rest(struct core *core, int on);
+/*
+ * The accounts are no longer this process's: answers every request that the core holds, also those
+ * whose batch was not committed, with `account_moving`, and cancels the steps. Only core_free may
+ * follow.
+ */
+void core_abandon(struct core *core);
